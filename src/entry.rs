@@ -1,0 +1,63 @@
+//! What a listing knows about one thing in a tree at one moment.
+//!
+//! Plain values, made by `tree`, read by `model` (what expires), `plan` (what is shown) and `archive`
+//! (what is copied). Knows nothing of how they were read.
+//! Invariant: [`Identity`] is complete: two equal identities on a file system whose ctime can be
+//! trusted mean the same content.
+
+use crate::path::RelPath;
+use serde::{Deserialize, Serialize};
+
+/// What tells one state of a file from every other: device, inode, size and both times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Identity {
+    /// Device number of the file system.
+    pub dev: u64,
+    /// Inode number.
+    pub ino: u64,
+    /// Bytes.
+    pub size: u64,
+    /// Last change of the content, in nanoseconds since the Unix epoch.
+    pub mtime_ns: i128,
+    /// Last change of content or metadata, in nanoseconds since the Unix epoch.
+    pub ctime_ns: i128,
+}
+
+/// What kind of thing an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Dir,
+    /// A symbolic link: copied as a link, never followed, never deleted.
+    Symlink,
+    /// A named pipe: skipped and said.
+    Fifo,
+    /// A socket: skipped and said.
+    Socket,
+    /// A block or character device: skipped and said.
+    Device,
+}
+
+/// One entry of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Where, relative to the source.
+    pub path: RelPath,
+    /// What.
+    pub kind: Kind,
+    /// Permission bits (`07777`).
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Names that lead to the inode.
+    pub nlink: u32,
+    /// 512-byte blocks in use: fewer than the size needs when the file is sparse.
+    pub blocks: u64,
+    /// Which state of it.
+    pub identity: Identity,
+}

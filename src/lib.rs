@@ -1,0 +1,6 @@
+//! opsrun
+pub mod clock;
+pub mod entry;
+pub mod model;
+pub mod path;
+pub mod units;

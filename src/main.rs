@@ -1,0 +1,2 @@
+//! opsrun.
+fn main() {}

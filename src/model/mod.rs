@@ -1,0 +1,189 @@
+//! What a valid ops file means: the jobs and their settings, with every default filled in and every path
+//! absolute. No spans, no KDL, no clock, no file system.
+//!
+//! Made by `config` (the only maker), read by `plan` and, through it, by everything else.
+//! - [`pattern`]: globs and what they select
+//! - [`retention`]: what may be deleted, as a pure decision with reasons
+//!
+//! Invariant: references are sound. A [`Retention::backup`] names a backup of the same model.
+
+pub mod pattern;
+pub mod retention;
+
+use pattern::{Pattern, Selection};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything one root file and its imports declare.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// Settings of the whole.
+    pub ops: Ops,
+    /// In file order.
+    pub backups: Vec<Backup>,
+    /// In file order.
+    pub retentions: Vec<Retention>,
+}
+
+impl Model {
+    /// The backup of that name.
+    #[must_use]
+    pub fn backup(&self, name: &str) -> Option<&Backup> {
+        self.backups.iter().find(|b| b.name == name)
+    }
+
+    /// Every retention that deletes from the source of the backup of that name.
+    pub fn retentions_of<'a>(&'a self, backup: &'a str) -> impl Iterator<Item = &'a Retention> {
+        self.retentions.iter().filter(move |r| r.backup == backup)
+    }
+}
+
+/// The `ops` node.
+#[derive(Debug, Clone)]
+pub struct Ops {
+    /// Names the whole: part of every copy's manifest and of the destination's marker.
+    pub name: String,
+    /// Where `keep` counts its days.
+    pub timezone: chrono_tz::Tz,
+    /// The store, locks: absolute.
+    pub state_dir: PathBuf,
+    /// Steps at once; `None` is the number of cores.
+    pub concurrency: Option<u32>,
+    /// The root file first, then what it imported, in order of reading; absolute.
+    pub files: Vec<PathBuf>,
+    /// SHA-256 of all files read, in hexadecimal: which text this model was made from.
+    pub digest: String,
+}
+
+/// What a backup stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contents {
+    /// Everything that is included.
+    All,
+    /// Only what the retentions on this backup may delete now.
+    Expired,
+}
+
+/// A `backup` job: what is copied, and where to.
+#[derive(Debug, Clone)]
+pub struct Backup {
+    /// Unique among backups.
+    pub name: String,
+    /// The directory copied from: absolute, lexically normal.
+    pub source: PathBuf,
+    /// What of it.
+    pub select: Selection,
+    /// The directory copied to: absolute, lexically normal.
+    pub to: PathBuf,
+    /// gzip level, 1 to 12.
+    pub level: u8,
+    /// How much of the selection a run stores.
+    pub contents: Contents,
+    /// Which copies rotation may keep; declared and checked here, carried out by rotation.
+    pub keep: Option<KeepCopies>,
+    /// Complete copies that no rule removes.
+    pub floor: u32,
+    /// No prune when the newest complete copy is older.
+    pub stall: Option<Duration>,
+    /// Follow into other mounts.
+    pub cross_mounts: bool,
+    /// Longest time for the backup step and for its verify step, each.
+    pub timeout: Option<Duration>,
+    /// Leave the job out of every run.
+    pub paused: bool,
+}
+
+/// Rotation rules: how many of which to keep.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeepCopies {
+    /// Newest copies.
+    pub last: u32,
+    /// One an hour.
+    pub hourly: u32,
+    /// One a day.
+    pub daily: u32,
+    /// One an ISO week.
+    pub weekly: u32,
+    /// One a month.
+    pub monthly: u32,
+    /// One a year.
+    pub yearly: u32,
+    /// All copies this young.
+    pub within: Option<Duration>,
+    /// How long a deleted file's last copy stays after the deletion; `None` is for ever.
+    pub deleted: Option<Duration>,
+}
+
+/// A `retention` job: what may be deleted from a backup's source.
+#[derive(Debug, Clone)]
+pub struct Retention {
+    /// Unique among retentions.
+    pub name: String,
+    /// The backup whose proof every deletion needs.
+    pub backup: String,
+    /// At least one, in file order.
+    pub classes: Vec<Class>,
+    /// Never touched, whatever a class says.
+    pub exclude: Vec<Pattern>,
+    /// How much one run may delete.
+    pub max_delete: Budget,
+    /// Remove directories that this run emptied.
+    pub remove_empty_dirs: bool,
+    /// What to do about a file that a writer may have open.
+    pub in_use: InUse,
+    /// Longest time for the cleanup step.
+    pub timeout: Option<Duration>,
+    /// Leave the job out of every run.
+    pub paused: bool,
+}
+
+/// A class of files of one retention.
+#[derive(Debug, Clone)]
+pub struct Class {
+    /// Unique within the retention.
+    pub name: String,
+    /// Which files.
+    pub matches: Matches,
+    /// How long they stay.
+    pub keep: Keep,
+    /// The newest so many stay whatever their age.
+    pub keep_newest: u32,
+}
+
+/// Which files a class holds.
+#[derive(Debug, Clone)]
+pub enum Matches {
+    /// Any of the globs.
+    Globs(Vec<Pattern>),
+    /// The relative path contains it, compared without ASCII case.
+    Keyword(String),
+}
+
+/// How long a file stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// Never expires.
+    Forever,
+    /// Expires when it is this old.
+    For(Duration),
+}
+
+/// Upper bounds of one run's deletions; every one that is set must hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Budget {
+    /// Files.
+    pub files: Option<u64>,
+    /// Bytes.
+    pub bytes: Option<u64>,
+    /// Percent of the files that the retention's classes match.
+    pub share: Option<u8>,
+}
+
+/// What to do about a file that a writer may have open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InUse {
+    /// Keep it: a read lease must be had.
+    Keep,
+    /// Delete it all the same.
+    Ignore,
+}

@@ -1,0 +1,246 @@
+//! [`RelPath`]: a path below a source, as bytes.
+//!
+//! Takes bytes as the kernel gives them, gives a value that is known to stay below its root
+//! (no empty component, no `.` or `..`, no NUL, not absolute) and that orders parents before
+//! children. Knows nothing of file systems.
+//! Invariant: every `RelPath` that exists passed [`RelPath::new`].
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::cmp::Ordering;
+use std::ffi::OsStr;
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// A path relative to a source: one or more components, separated by `/`.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct RelPath(Box<[u8]>);
+
+impl RelPath {
+    /// Accepts bytes that name something strictly below the root; `None` for everything else.
+    #[must_use]
+    pub fn new(bytes: &[u8]) -> Option<Self> {
+        let fine = |part: &[u8]| !part.is_empty() && part != b"." && part != b".." && !part.contains(&0);
+        bytes.split(|b| *b == b'/').all(fine).then(|| Self(bytes.into()))
+    }
+
+    /// `parent/name`, or `name` alone at the root. `None` when the result would leave the root.
+    #[must_use]
+    pub fn join(parent: Option<&Self>, name: &[u8]) -> Option<Self> {
+        match parent {
+            None => Self::new(name),
+            Some(parent) => {
+                let mut bytes = Vec::with_capacity(parent.0.len() + 1 + name.len());
+                bytes.extend_from_slice(&parent.0);
+                bytes.push(b'/');
+                bytes.extend_from_slice(name);
+                Self::new(&bytes)
+            }
+        }
+    }
+
+    /// The bytes, without a leading or trailing `/`.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The same as a platform path.
+    #[must_use]
+    pub fn as_path(&self) -> &Path {
+        Path::new(OsStr::from_bytes(&self.0))
+    }
+
+    /// The directory that holds it; `None` at the root.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        let cut = self.0.iter().rposition(|b| *b == b'/')?;
+        Some(Self(self.0.get(..cut)?.into()))
+    }
+
+    /// The last component.
+    #[must_use]
+    pub fn name(&self) -> &[u8] {
+        self.0.rsplit(|b| *b == b'/').next().unwrap_or(&self.0)
+    }
+
+    /// All components, outermost first.
+    pub fn components(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
+        self.0.split(|b| *b == b'/')
+    }
+
+    /// Every directory above it, outermost first: `a`, `a/b` for `a/b/c`.
+    pub fn ancestors(&self) -> impl Iterator<Item = &[u8]> {
+        self.0
+            .iter()
+            .enumerate()
+            .filter(|(_, b)| **b == b'/')
+            .filter_map(|(at, _)| self.0.get(..at))
+    }
+
+    /// True for `other` itself and everything below it.
+    #[must_use]
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.0
+            .strip_prefix(&*other.0)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+    }
+}
+
+/// Order of a tree walk: by component, so that a directory is followed by all that it holds.
+impl Ord for RelPath {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let key = |b: &u8| if *b == b'/' { 0 } else { *b };
+        self.0.iter().map(key).cmp(other.0.iter().map(key))
+    }
+}
+
+impl PartialOrd for RelPath {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// For people: control characters, backslashes and bytes that are no UTF-8 are escaped (`\n`, `\x9f`),
+/// so that one path is always one unambiguous piece of one line.
+impl fmt::Display for RelPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", Shown(&self.0))
+    }
+}
+
+impl fmt::Debug for RelPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RelPath({self})")
+    }
+}
+
+/// Any bytes of a path, escaped for people as [`RelPath`]'s `Display` does.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'a>(pub &'a [u8]);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            for c in chunk.valid().chars() {
+                match c {
+                    '\\' => f.write_str("\\\\")?,
+                    '\n' => f.write_str("\\n")?,
+                    '\t' => f.write_str("\\t")?,
+                    '\r' => f.write_str("\\r")?,
+                    c if c.is_control() || is_bidi(c) => write!(f, "\\u{{{:x}}}", c as u32)?,
+                    c => fmt::Write::write_char(f, c)?,
+                }
+            }
+            for b in chunk.invalid() {
+                write!(f, "\\x{b:02x}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Characters that reorder or hide the text around them.
+fn is_bidi(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// The path of a file system object, escaped for people.
+#[must_use]
+pub fn shown(path: &Path) -> Shown<'_> {
+    Shown(path.as_os_str().as_bytes())
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Stored {
+    Text(String),
+    Bytes { base64: String },
+}
+
+/// A string where the bytes are UTF-8, else `{"base64": "..."}`.
+impl Serialize for RelPath {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        use base64::{Engine as _, engine::general_purpose::STANDARD};
+        match std::str::from_utf8(&self.0) {
+            Ok(text) => to.serialize_str(text),
+            Err(_) => Stored::Bytes {
+                base64: STANDARD.encode(&self.0),
+            }
+            .serialize(to),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for RelPath {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        use base64::{Engine as _, engine::general_purpose::STANDARD};
+        use serde::de::Error as _;
+        let bytes = match Stored::deserialize(from)? {
+            Stored::Text(text) => text.into_bytes(),
+            Stored::Bytes { base64 } => STANDARD.decode(base64).map_err(D::Error::custom)?,
+        };
+        Self::new(&bytes).ok_or_else(|| D::Error::custom(format!("`{}` is not a path below a root", Shown(&bytes))))
+    }
+}
+
+impl schemars::JsonSchema for RelPath {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Path".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "A path relative to the source: a string when it is UTF-8, else its bytes in base64.",
+            "oneOf": [
+                {"type": "string"},
+                {"type": "object", "properties": {"base64": {"type": "string"}}, "required": ["base64"], "additionalProperties": false}
+            ]
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn p(s: &str) -> RelPath {
+        RelPath::new(s.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn refuses_what_leaves_the_root() {
+        for bad in ["", "/", "/a", "a/", "a//b", ".", "..", "a/../b", "./a", "a\0b"] {
+            assert_eq!(RelPath::new(bad.as_bytes()), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn orders_as_a_walk_does() {
+        let mut all = [p("a.txt"), p("a/b"), p("a"), p("a-b"), p("b")];
+        all.sort();
+        assert_eq!(all.map(|p| p.to_string()), ["a", "a/b", "a-b", "a.txt", "b"]);
+    }
+
+    #[test]
+    fn is_within_respects_components() {
+        assert!(p("a/b").is_within(&p("a")));
+        assert!(!p("ab").is_within(&p("a")));
+    }
+
+    #[test]
+    fn shows_hostile_names_on_one_line() {
+        let path = RelPath::new(b"a\nb\x9f\\c\x1b[31m").unwrap();
+        assert_eq!(path.to_string(), "a\\nb\\x9f\\\\c\\u{1b}[31m");
+    }
+
+    #[test]
+    fn json_round_trip() {
+        for bytes in [&b"a/b"[..], b"a\xff/b\n"] {
+            let path = RelPath::new(bytes).unwrap();
+            let json = serde_json::to_string(&path).unwrap();
+            assert_eq!(serde_json::from_str::<RelPath>(&json).unwrap(), path);
+        }
+        assert!(serde_json::from_str::<RelPath>("\"../x\"").is_err());
+    }
+}

@@ -1,0 +1,285 @@
+//! Durations, sizes, percentages and names: their forms in the ops file and for people.
+//!
+//! Takes text, gives values or a [`UnitError`] that says what would be right. Pure.
+//! Invariant: what [`show_duration`] and [`show_size`] print for a value that the file could hold is
+//! itself a valid form of it or a rounded one for people, never another value's exact form.
+
+use std::time::Duration;
+
+/// Why a piece of text is no duration, size, percentage or name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnitError {
+    /// Nothing there.
+    #[error("it is empty")]
+    Empty,
+    /// A number without a unit, or a unit that does not exist.
+    #[error("`{found}` is not a unit: use one of {allowed}")]
+    Unit {
+        /// What stood in the unit's place; may be empty.
+        found: String,
+        /// The units there are.
+        allowed: &'static str,
+    },
+    /// A unit without a number, or a number that is none.
+    #[error("`{0}` is not a whole number")]
+    Number(String),
+    /// Zero.
+    #[error("it must be more than zero")]
+    Zero,
+    /// Does not fit.
+    #[error("it is too large")]
+    Overflow,
+    /// A percentage outside 0 to 100.
+    #[error("it must be more than 0% and at most 100%")]
+    Percent,
+    /// A name with other characters, or too long.
+    #[error("a name is 1 to 63 of a-z, 0-9, `_` and `-`, and starts with a letter or digit")]
+    Name,
+}
+
+/// Units of a duration, largest first.
+pub const DURATION_UNITS: &str = "ms, s, m, h, d, w";
+/// Units of a size.
+pub const SIZE_UNITS: &str = "B, kB, MB, GB, TB, KiB, MiB, GiB, TiB";
+
+/// Parses `"90s"`, `"36h"`, `"1h30m"`: whole numbers with units, summed. Zero and overflow are errors.
+pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
+    let mut total = Duration::ZERO;
+    let mut rest = text;
+    if rest.is_empty() {
+        return Err(UnitError::Empty);
+    }
+    while !rest.is_empty() {
+        let (number, tail) = split_number(rest)?;
+        let end = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(end);
+        let millis: u64 = match unit {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            "w" => 604_800_000,
+            _ => {
+                return Err(UnitError::Unit {
+                    found: unit.to_owned(),
+                    allowed: DURATION_UNITS,
+                });
+            }
+        };
+        let millis = number.checked_mul(millis).ok_or(UnitError::Overflow)?;
+        total = total
+            .checked_add(Duration::from_millis(millis))
+            .ok_or(UnitError::Overflow)?;
+        rest = tail;
+    }
+    // Ages are computed in nanoseconds of i64 range by others: a thousand years are enough for everyone.
+    if total.as_secs() > 1_000 * 366 * 86_400 {
+        return Err(UnitError::Overflow);
+    }
+    if total.is_zero() {
+        Err(UnitError::Zero)
+    } else {
+        Ok(total)
+    }
+}
+
+/// Parses `"500MB"` (10^6) and `"10GiB"` (2^30): one whole number and a unit. Zero and overflow are errors.
+pub fn parse_size(text: &str) -> Result<u64, UnitError> {
+    if text.is_empty() {
+        return Err(UnitError::Empty);
+    }
+    let (number, unit) = split_number(text)?;
+    let factor: u64 = match unit {
+        "B" => 1,
+        "kB" | "KB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        "TB" => 1_000_000_000_000,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "TiB" => 1 << 40,
+        _ => {
+            return Err(UnitError::Unit {
+                found: unit.to_owned(),
+                allowed: SIZE_UNITS,
+            });
+        }
+    };
+    match number.checked_mul(factor) {
+        None => Err(UnitError::Overflow),
+        Some(0) => Err(UnitError::Zero),
+        Some(bytes) => Ok(bytes),
+    }
+}
+
+/// Parses `"20%"`, a whole number of hundredths from 1 to 100.
+pub fn parse_percent(text: &str) -> Result<u8, UnitError> {
+    if text.is_empty() {
+        return Err(UnitError::Empty);
+    }
+    let (number, unit) = split_number(text)?;
+    if unit != "%" {
+        return Err(UnitError::Unit {
+            found: unit.to_owned(),
+            allowed: "%",
+        });
+    }
+    match u8::try_from(number) {
+        Ok(percent @ 1..=100) => Ok(percent),
+        _ => Err(UnitError::Percent),
+    }
+}
+
+/// Accepts `[a-z0-9][a-z0-9_-]{0,62}`.
+pub fn check_name(text: &str) -> Result<(), UnitError> {
+    let first = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let fine = text.len() <= 63 && text.starts_with(first) && text.chars().all(|c| first(c) || c == '_' || c == '-');
+    if fine { Ok(()) } else { Err(UnitError::Name) }
+}
+
+fn split_number(text: &str) -> Result<(u64, &str), UnitError> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, rest) = text.split_at(end);
+    if digits.is_empty() {
+        return Err(UnitError::Number(text.to_owned()));
+    }
+    let number = digits.parse().map_err(|_| UnitError::Overflow)?;
+    Ok((number, rest))
+}
+
+/// A duration for people and for the file: the largest unit that divides it, or a sum (`1h30m`).
+#[must_use]
+pub fn show_duration(duration: Duration) -> String {
+    let mut rest = duration.as_millis();
+    if rest == 0 {
+        return "0s".to_owned();
+    }
+    // The one unit that says it exactly, when the number stays small: `30d`, `90m`, `36h`.
+    for (unit, millis) in [
+        ("d", 86_400_000),
+        ("h", 3_600_000),
+        ("m", 60_000),
+        ("s", 1_000),
+        ("ms", 1),
+    ] {
+        if rest.is_multiple_of(millis) && rest / millis < 100_000 && rest >= millis {
+            return format!("{}{unit}", rest / millis);
+        }
+    }
+    let mut out = String::new();
+    for (unit, millis) in [
+        ("d", 86_400_000),
+        ("h", 3_600_000),
+        ("m", 60_000),
+        ("s", 1_000),
+        ("ms", 1),
+    ] {
+        let n = rest / millis;
+        if n > 0 {
+            out.push_str(&format!("{n}{unit}"));
+            rest -= n * millis;
+        }
+    }
+    out
+}
+
+/// A size for people, in binary units with one decimal: `512 B`, `1.5 KiB`, `10.0 GiB`.
+#[must_use]
+pub fn show_size(bytes: u64) -> String {
+    let mut value = bytes as f64;
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    for unit in ["KiB", "MiB", "GiB", "TiB", "PiB"] {
+        value /= 1024.0;
+        if value < 1023.95 {
+            return format!("{value:.1} {unit}");
+        }
+    }
+    format!("{:.1} EiB", value / 1024.0)
+}
+
+/// A count for people, with thin groups of three: `1,234,567`.
+#[must_use]
+pub fn show_count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `1 file`, `2 files`.
+#[must_use]
+pub fn plural(n: u64, one: &str, many: &str) -> String {
+    format!("{} {}", show_count(n), if n == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        assert_eq!(parse_duration("800ms"), Ok(Duration::from_millis(800)));
+        assert_eq!(parse_duration("1h30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(parse_duration("2w"), Ok(Duration::from_secs(14 * 86400)));
+        assert_eq!(parse_duration("0s"), Err(UnitError::Zero));
+        assert_eq!(parse_duration("99999999999999999999s"), Err(UnitError::Overflow));
+        assert_eq!(parse_duration("999999999w"), Err(UnitError::Overflow));
+        for bad in ["", "5", "m", "-5m", "5 m", "5y", "1.5h", "5m5"] {
+            assert!(parse_duration(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn sizes_and_percentages() {
+        assert_eq!(parse_size("500MB"), Ok(500_000_000));
+        assert_eq!(parse_size("10GiB"), Ok(10 << 30));
+        assert_eq!(parse_size("0B"), Err(UnitError::Zero));
+        for bad in ["", "10", "10G", "1.5GB", "-1B", "99999999999TiB"] {
+            assert!(parse_size(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(parse_percent("20%"), Ok(20));
+        for bad in ["", "0%", "101%", "20", "5.5%"] {
+            assert!(parse_percent(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn names() {
+        assert_eq!(check_name("a0_-b"), Ok(()));
+        assert_eq!(check_name(&"a".repeat(63)), Ok(()));
+        for bad in ["", "-a", "_a", "A", "a.b", "é", &"a".repeat(64)] {
+            assert!(check_name(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn shown_for_people() {
+        let shown = |text| show_duration(parse_duration(text).unwrap());
+        assert_eq!(shown("7d"), "7d");
+        assert_eq!(shown("30d"), "30d");
+        assert_eq!(shown("90m"), "90m");
+        assert_eq!(shown("1h30s"), "3630s");
+        assert_eq!(show_size(1023), "1023 B");
+        assert_eq!(show_size(1536), "1.5 KiB");
+        assert_eq!(show_size(1024 * 1024), "1.0 MiB");
+        assert_eq!(show_count(1_234_567), "1,234,567");
+        assert_eq!(plural(1, "file", "files"), "1 file");
+    }
+
+    #[test]
+    fn what_is_shown_parses_to_the_same() {
+        for text in ["1ms", "1500ms", "90s", "3h", "49h", "14d", "5w", "1d1h1m1s1ms"] {
+            let value = parse_duration(text).unwrap();
+            assert_eq!(parse_duration(&show_duration(value)), Ok(value), "{text}");
+        }
+    }
+}
