@@ -3,4 +3,5 @@ pub mod clock;
 pub mod entry;
 pub mod model;
 pub mod path;
+pub mod tree;
 pub mod units;

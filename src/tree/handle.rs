@@ -1,0 +1,442 @@
+//! Directories and files, reached beneath an open root.
+//!
+//! Takes a root directory once by path, then only names and relative paths below the handle; gives handles
+//! and facts. Resolution never follows a symlink below the root, never leaves it, and crosses mounts only
+//! when told to (`openat2`, Linux 5.6).
+//! Invariant: nothing here changes a file system but [`Dir::make_dir`] and [`create_dir_all`].
+
+use crate::entry::{Entry, Identity, Kind};
+use crate::path::{RelPath, Shown, shown};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::io::Errno;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// A call on a file or directory that failed. The cause is the `source`.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {call} `{path}`")]
+pub struct TreeError {
+    /// What was attempted: `open`, `list`, `sync`.
+    pub call: &'static str,
+    /// On what, escaped for people.
+    pub path: String,
+    /// The system's answer.
+    #[source]
+    pub source: io::Error,
+}
+
+impl TreeError {
+    /// Of a call on a path of the file system.
+    pub fn at(call: &'static str, path: &Path, source: impl Into<io::Error>) -> Self {
+        Self {
+            call,
+            path: shown(path).to_string(),
+            source: source.into(),
+        }
+    }
+
+    /// The system's error number, if it was one.
+    #[must_use]
+    pub fn errno(&self) -> Option<Errno> {
+        Errno::from_io_error(&self.source)
+    }
+}
+
+/// An open directory.
+#[derive(Debug)]
+pub struct Dir {
+    fd: OwnedFd,
+    /// For messages only; never resolved again.
+    path: PathBuf,
+}
+
+const DIR_FLAGS: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::CLOEXEC)
+    .union(OFlags::NOCTTY);
+
+/// Flags under which a file of unknown nature may be opened for reading without harm or hang.
+const FILE_FLAGS: OFlags = OFlags::RDONLY
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::NOCTTY)
+    .union(OFlags::CLOEXEC);
+
+/// Longest path handed to the kernel in one call.
+const CHUNK: usize = 4000;
+
+impl Dir {
+    /// Opens a directory that the user named: symlinks in this path are followed, as everywhere in Unix.
+    pub fn open(path: &Path) -> Result<Self, TreeError> {
+        let fd = rustix::fs::open(path, DIR_FLAGS, Mode::empty()).map_err(|e| TreeError::at("open", path, e))?;
+        Ok(Self {
+            fd,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Where it was opened, for messages.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// `path/rel`, for messages.
+    #[must_use]
+    pub fn path_of(&self, rel: &[u8]) -> PathBuf {
+        self.path.join(OsStr::from_bytes(rel))
+    }
+
+    /// A second handle of the same directory.
+    pub fn try_clone(&self) -> Result<Self, TreeError> {
+        let fd = self.fd.try_clone().map_err(|e| TreeError::at("open", &self.path, e))?;
+        Ok(Self {
+            fd,
+            path: self.path.clone(),
+        })
+    }
+
+    /// Device and inode.
+    pub fn id(&self) -> Result<(u64, u64), TreeError> {
+        let stat = rustix::fs::fstat(&self.fd).map_err(|e| TreeError::at("read", &self.path, e))?;
+        Ok((stat.st_dev, stat.st_ino))
+    }
+
+    /// The directory above it; itself at `/`.
+    pub fn parent(&self) -> Result<Self, TreeError> {
+        let path = self.path.join("..");
+        let fd = rustix::fs::openat(&self.fd, "..", DIR_FLAGS, Mode::empty())
+            .map_err(|e| TreeError::at("open", &path, e))?;
+        Ok(Self { fd, path })
+    }
+
+    /// Opens the directory at `rel` below this one, however long the path.
+    pub fn open_dir(&self, rel: &[u8], cross_mounts: bool) -> Result<Self, TreeError> {
+        let mut fd: Option<OwnedFd> = None;
+        for piece in pieces(rel) {
+            let from = fd.as_ref().map_or(self.fd.as_fd(), AsFd::as_fd);
+            let next = rustix::fs::openat2(
+                from,
+                OsStr::from_bytes(piece),
+                DIR_FLAGS,
+                Mode::empty(),
+                resolve(cross_mounts),
+            )
+            .map_err(|e| TreeError::at("open", &self.path_of(rel), e))?;
+            fd = Some(next);
+        }
+        let fd = match fd {
+            Some(fd) => fd,
+            None => return self.try_clone(),
+        };
+        Ok(Self {
+            fd,
+            path: self.path_of(rel),
+        })
+    }
+
+    /// Opens the file `name` in this directory for reading, never blocking, never following.
+    pub fn open_file(&self, name: &[u8], cross_mounts: bool) -> Result<File, TreeError> {
+        rustix::fs::openat2(
+            &self.fd,
+            OsStr::from_bytes(name),
+            FILE_FLAGS,
+            Mode::empty(),
+            resolve(cross_mounts),
+        )
+        .map(File::from)
+        .map_err(|e| TreeError::at("open", &self.path_of(name), e))
+    }
+
+    /// What `name` in this directory is, without following it. `path` becomes the entry's path.
+    pub fn entry(&self, name: &[u8], path: RelPath) -> Result<Entry, TreeError> {
+        rustix::fs::statat(&self.fd, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW)
+            .map(|stat| entry_of(path, &stat))
+            .map_err(|e| TreeError::at("read", &self.path_of(name), e))
+    }
+
+    /// True when something of that name exists here, whatever it is.
+    pub fn has(&self, name: &[u8]) -> Result<bool, TreeError> {
+        match rustix::fs::statat(&self.fd, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(e) => Err(TreeError::at("read", &self.path_of(name), e)),
+        }
+    }
+
+    /// The target of the symlink `name`.
+    pub fn read_link(&self, name: &[u8]) -> Result<Vec<u8>, TreeError> {
+        rustix::fs::readlinkat(&self.fd, OsStr::from_bytes(name), Vec::new())
+            .map(std::ffi::CString::into_bytes)
+            .map_err(|e| TreeError::at("read", &self.path_of(name), e))
+    }
+
+    /// The names in this directory, without `.` and `..`, sorted by their bytes.
+    pub fn names(&self) -> Result<Vec<Box<[u8]>>, TreeError> {
+        let fail = |e: Errno| TreeError::at("list", &self.path, e);
+        // A directory stream of its own: reading through a shared offset would disturb other handles.
+        let own = rustix::fs::openat(&self.fd, ".", DIR_FLAGS, Mode::empty()).map_err(fail)?;
+        let mut names = Vec::new();
+        for item in rustix::fs::Dir::new(own).map_err(fail)? {
+            let item = item.map_err(fail)?;
+            let name = item.file_name().to_bytes();
+            if name != b"." && name != b".." {
+                names.push(Box::from(name));
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Makes the directory `name` here. Says whether it was made: `false` when something was there already.
+    pub fn make_dir(&self, name: &[u8], mode: u32) -> Result<bool, TreeError> {
+        match rustix::fs::mkdirat(&self.fd, OsStr::from_bytes(name), Mode::from_raw_mode(mode)) {
+            Ok(()) => Ok(true),
+            Err(Errno::EXIST) => Ok(false),
+            Err(e) => Err(TreeError::at("make the directory", &self.path_of(name), e)),
+        }
+    }
+
+    /// Makes what was published or removed here durable.
+    pub fn sync(&self) -> Result<(), TreeError> {
+        rustix::fs::fsync(&self.fd).map_err(|e| TreeError::at("sync", &self.path, e))
+    }
+
+    /// Bytes free for us on its file system.
+    pub fn free_space(&self) -> Result<u64, TreeError> {
+        let facts = rustix::fs::fstatvfs(&self.fd).map_err(|e| TreeError::at("read", &self.path, e))?;
+        Ok(facts.f_bavail.saturating_mul(facts.f_frsize))
+    }
+
+    /// True on file systems whose ctime is known to change with every change of a file: ext4, xfs, btrfs,
+    /// f2fs, zfs, tmpfs.
+    pub fn trusted_ctime(&self) -> Result<bool, TreeError> {
+        let facts = rustix::fs::fstatfs(&self.fd).map_err(|e| TreeError::at("read", &self.path, e))?;
+        #[expect(
+            clippy::unnecessary_cast,
+            reason = "the width of f_type differs between architectures"
+        )]
+        let magic = facts.f_type as u64 & 0xffff_ffff;
+        Ok(matches!(
+            magic,
+            0xEF53 | 0x5846_5342 | 0x9123_683E | 0xF2F5_2010 | 0x2FC1_2FC1 | 0x0102_1994
+        ))
+    }
+}
+
+impl AsFd for Dir {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+fn resolve(cross_mounts: bool) -> ResolveFlags {
+    let flags = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    if cross_mounts {
+        flags
+    } else {
+        flags | ResolveFlags::NO_XDEV
+    }
+}
+
+/// Cuts a relative path at `/` into pieces that the kernel takes.
+fn pieces(rel: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = rel;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let cut = if rest.len() <= CHUNK {
+            rest.len()
+        } else {
+            let head = rest.get(..CHUNK).unwrap_or(rest);
+            head.iter().rposition(|b| *b == b'/').unwrap_or(CHUNK)
+        };
+        let (piece, tail) = rest.split_at(cut);
+        rest = tail.strip_prefix(b"/").unwrap_or(tail);
+        Some(piece)
+    })
+}
+
+/// What `stat` says, as an entry.
+#[must_use]
+pub fn entry_of(path: RelPath, stat: &Stat) -> Entry {
+    let kind = match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Kind::File,
+        FileType::Directory => Kind::Dir,
+        FileType::Symlink => Kind::Symlink,
+        FileType::Fifo => Kind::Fifo,
+        FileType::Socket => Kind::Socket,
+        _ => Kind::Device,
+    };
+    Entry {
+        path,
+        kind,
+        mode: stat.st_mode & 0o7777,
+        uid: stat.st_uid,
+        gid: stat.st_gid,
+        nlink: u32::try_from(stat.st_nlink).unwrap_or(u32::MAX),
+        blocks: u64::try_from(stat.st_blocks).unwrap_or(0),
+        identity: identity_of(stat),
+    }
+}
+
+/// The identity in what `stat` says.
+#[must_use]
+pub fn identity_of(stat: &Stat) -> Identity {
+    let ns = |secs: i64, nanos: u64| i128::from(secs) * 1_000_000_000 + i128::from(nanos);
+    Identity {
+        dev: stat.st_dev,
+        ino: stat.st_ino,
+        size: u64::try_from(stat.st_size).unwrap_or(0),
+        mtime_ns: ns(stat.st_mtime, stat.st_mtime_nsec),
+        ctime_ns: ns(stat.st_ctime, stat.st_ctime_nsec),
+    }
+}
+
+/// `fstat` on an open file: `None` when it is no regular file.
+pub fn regular(file: &File) -> io::Result<Option<Identity>> {
+    let stat = rustix::fs::fstat(file)?;
+    Ok((FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile).then(|| identity_of(&stat)))
+}
+
+/// Opens files below a root, keeping the directory used last open: cheap when asked in walk order.
+#[derive(Debug)]
+pub struct Opener<'a> {
+    root: &'a Dir,
+    cross_mounts: bool,
+    last: Option<(Box<[u8]>, Dir)>,
+}
+
+impl<'a> Opener<'a> {
+    /// Below `root`.
+    #[must_use]
+    pub fn new(root: &'a Dir, cross_mounts: bool) -> Self {
+        Self {
+            root,
+            cross_mounts,
+            last: None,
+        }
+    }
+
+    /// The directory that holds `path`.
+    pub fn dir(&mut self, path: &RelPath) -> Result<&Dir, TreeError> {
+        let bytes = path.as_bytes();
+        let Some(cut) = bytes.iter().rposition(|b| *b == b'/') else {
+            return Ok(self.root);
+        };
+        let parent = bytes.get(..cut).unwrap_or_default();
+        let known = self.last.as_ref().is_some_and(|(at, _)| **at == *parent);
+        if !known {
+            let dir = self.root.open_dir(parent, self.cross_mounts)?;
+            self.last = Some((parent.into(), dir));
+        }
+        Ok(self.last.as_ref().map_or(self.root, |(_, dir)| dir))
+    }
+
+    /// Opens the file at `path` for reading.
+    pub fn file(&mut self, path: &RelPath) -> Result<File, TreeError> {
+        let cross = self.cross_mounts;
+        self.dir(path)?.open_file(path.name(), cross)
+    }
+
+    /// Forgets the directory kept open.
+    pub fn forget(&mut self) {
+        self.last = None;
+    }
+}
+
+/// Makes a directory and all that lack above it (mode 0700), and syncs every one that was made into the one
+/// above it. Gives the handle.
+pub fn create_dir_all(path: &Path) -> Result<Dir, TreeError> {
+    let mut missing = Vec::new();
+    let mut at = path;
+    let mut dir = loop {
+        match Dir::open(at) {
+            Ok(dir) => break dir,
+            Err(e) if e.errno() == Some(Errno::NOENT) => match (at.parent(), at.file_name()) {
+                (Some(parent), Some(name)) => {
+                    missing.push(name);
+                    at = if parent.as_os_str().is_empty() {
+                        Path::new(".")
+                    } else {
+                        parent
+                    };
+                }
+                _ => return Err(e),
+            },
+            Err(e) => return Err(e),
+        }
+    };
+    for name in missing.into_iter().rev() {
+        dir.make_dir(name.as_bytes(), 0o700)?;
+        let next = Dir::open(&dir.path.join(name))?;
+        next.sync()?;
+        dir.sync()?;
+        dir = next;
+    }
+    dir.path = path.to_owned();
+    Ok(dir)
+}
+
+/// A name for people.
+#[must_use]
+pub fn shown_name(name: &[u8]) -> Shown<'_> {
+    Shown(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_paths_are_cut_between_components() {
+        let long = vec!["d".repeat(200); 100].join("/");
+        let parts: Vec<&[u8]> = pieces(long.as_bytes()).collect();
+        assert!(
+            parts
+                .iter()
+                .all(|p| p.len() <= CHUNK && !p.ends_with(b"/") && !p.starts_with(b"/"))
+        );
+        assert_eq!(parts.join(&b'/'), long.as_bytes());
+    }
+
+    #[test]
+    fn a_symlink_below_the_root_is_never_followed() {
+        let temp = tempfile::tempdir().unwrap();
+        std::fs::create_dir(temp.path().join("real")).unwrap();
+        std::fs::write(temp.path().join("real/f"), "x").unwrap();
+        std::os::unix::fs::symlink("real", temp.path().join("link")).unwrap();
+        std::os::unix::fs::symlink("f", temp.path().join("real/l")).unwrap();
+        let root = Dir::open(temp.path()).unwrap();
+        let open = |p: &str| {
+            Opener::new(&root, false)
+                .file(&RelPath::new(p.as_bytes()).unwrap())
+                .is_ok()
+        };
+        assert!(open("real/f"));
+        assert!(!open("link/f"));
+        assert!(!open("real/l"));
+    }
+
+    #[test]
+    fn a_fifo_does_not_block() {
+        let temp = tempfile::tempdir().unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, temp.path().join("p"), Mode::from_raw_mode(0o600)).unwrap();
+        let root = Dir::open(temp.path()).unwrap();
+        let file = root.open_file(b"p", false).unwrap();
+        assert_eq!(regular(&file).unwrap(), None);
+    }
+
+    #[test]
+    fn missing_directories_are_made() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = create_dir_all(&temp.path().join("a/b/c")).unwrap();
+        assert!(dir.names().unwrap().is_empty());
+        assert!(temp.path().join("a/b/c").is_dir());
+    }
+}

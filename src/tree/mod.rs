@@ -1,0 +1,19 @@
+//! The file system, by handle. The only room that unlinks, renames over or truncates.
+//!
+//! Takes an open directory ([`Dir`]) and paths below it, gives listings, opened files, published files
+//! and proven removals. Knows nothing of jobs, plans or copies.
+//! - [`handle`]: directories and files reached beneath a root, never through a symlink
+//! - [`walk`]: a listing in walk order, iterative, one directory open at a time
+//! - [`publish`]: files that appear whole or not at all, and the removal of our own debris
+//! - [`lease`]: nobody else has the file open for writing
+//! - [`quarantine`]: taking a name away, looking at what was taken, and only then removing it
+//! - [`place`]: putting restored things below a target, never outside, never over something
+//! - [`lock`]: one process at a time per source, destination and job
+//!
+//! Invariant: every removal of a file that is not ours goes through [`quarantine`].
+
+pub mod handle;
+pub mod publish;
+pub mod walk;
+
+pub use handle::{Dir, Opener, TreeError};
