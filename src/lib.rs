@@ -3,5 +3,7 @@ pub mod clock;
 pub mod entry;
 pub mod model;
 pub mod path;
+pub mod plan;
+pub mod run;
 pub mod tree;
 pub mod units;

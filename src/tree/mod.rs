@@ -13,6 +13,8 @@
 //! Invariant: every removal of a file that is not ours goes through [`quarantine`].
 
 pub mod handle;
+pub mod lease;
+pub mod lock;
 pub mod publish;
 pub mod walk;
 

@@ -1,0 +1,126 @@
+//! What was found before anything happens: the world as [`super::build`] is told about it.
+//!
+//! Plain values, gathered by `exec::survey`. Holds no handles and reads nothing.
+//! Invariant: `build` is a pure function of the model, the request and these.
+
+use crate::entry::Entry;
+use crate::model::retention::Verdict;
+use crate::path::RelPath;
+use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Everything found.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// The moment by which ages are counted.
+    pub now: DateTime<Utc>,
+    /// Name of this machine.
+    pub host: String,
+    /// Our user id.
+    pub uid: u32,
+    /// True when leases may be taken on other users' files.
+    pub may_lease_all: bool,
+    /// By name of the backup.
+    pub backups: BTreeMap<String, BackupFacts>,
+    /// By name of the retention: a verdict for each entry of its backup's listing.
+    pub verdicts: BTreeMap<String, Vec<Verdict>>,
+}
+
+/// What was found at one backup's source and destination.
+#[derive(Debug, Clone)]
+pub struct BackupFacts {
+    /// The listing, or why there is none.
+    pub source: Result<Arc<Scan>, String>,
+    /// The destination.
+    pub destination: Destination,
+    /// For every candidate of a deletion that an older copy holds with equal identity: the entry's index in
+    /// the listing, and the copy's in [`Destination::copies`].
+    pub located: BTreeMap<usize, usize>,
+}
+
+/// A listed source.
+#[derive(Debug, Clone)]
+pub struct Scan {
+    /// In walk order.
+    pub entries: Vec<Entry>,
+    /// What could not be listed, with the reason, escaped for people; `None` is the source itself.
+    pub problems: Vec<(Option<RelPath>, String)>,
+    /// Mount points that were not entered.
+    pub mounts: Vec<RelPath>,
+    /// Directories of opsrun's own that lie in the source, with what they are, unless excluded.
+    pub overlaps: Vec<(String, &'static str)>,
+    /// Quarantined and temporary files of an earlier run.
+    pub ours: Vec<RelPath>,
+    /// True when equal times mean equal content here.
+    pub trusted_ctime: bool,
+}
+
+impl Scan {
+    /// Entries that are no directories.
+    #[must_use]
+    pub fn files(&self) -> u64 {
+        self.entries
+            .iter()
+            .filter(|e| e.kind != crate::entry::Kind::Dir)
+            .count() as u64
+    }
+}
+
+/// A destination.
+#[derive(Debug, Clone)]
+pub struct Destination {
+    /// What is there.
+    pub state: DestinationState,
+    /// True when the store remembers copies in it.
+    pub known: bool,
+    /// Bytes free, where that could be asked.
+    pub free: Option<u64>,
+    /// True when it lies on the source's file system.
+    pub same_file_system: bool,
+    /// This backup's copies, newest first.
+    pub copies: Vec<CopyFacts>,
+    /// Copies that cannot be read, with the reason.
+    pub broken: Vec<(String, String)>,
+}
+
+/// What is at a destination's path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DestinationState {
+    /// Nothing: it will be made.
+    Missing,
+    /// A directory without a marker.
+    Unmarked,
+    /// A directory with our marker.
+    Marked {
+        /// The `ops` name in the marker.
+        ops: String,
+        /// False when the store remembers another marker at this place.
+        expected: bool,
+    },
+    /// It cannot be used; the reason.
+    Unusable(String),
+}
+
+/// One copy, as its manifest describes it.
+#[derive(Debug, Clone)]
+pub struct CopyFacts {
+    /// `<backup>-<stamp>-<run id>`.
+    pub name: String,
+    /// Rises with every copy of a backup.
+    pub sequence: u64,
+    /// When it was begun.
+    pub at: DateTime<Utc>,
+    /// Nothing is missing from it.
+    pub complete: bool,
+    /// Why it is not trusted to stand for the source.
+    pub suspect: Option<String>,
+    /// Entries in it.
+    pub records: u64,
+    /// Files the source held when it was made.
+    pub source_files: u64,
+    /// Files deleted from the source on the strength of it.
+    pub deleted: u64,
+    /// Size of the archive.
+    pub archive_bytes: u64,
+}

@@ -1,0 +1,318 @@
+//! Steps and edges.
+//!
+//! An edge means *A before B, and B only if A succeeded*. A verify step can be made only with the
+//! [`BackupToken`] that adding its backup step gave, a cleanup step only with the [`VerifyToken`] of its
+//! verify step: no code path can leave an edge of `backup → verify → cleanup` out.
+//! Invariant: steps stand in an order in which every step comes after all that it needs.
+
+use super::facts::{CopyFacts, Scan};
+use crate::model::retention::{KeepReason, Stays};
+use crate::model::{Backup, Keep, Retention};
+use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Index of a step in its plan.
+pub type StepId = usize;
+
+/// What apply would do.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The `ops` name.
+    pub ops: String,
+    /// The root file.
+    pub file: PathBuf,
+    /// SHA-256 of the ops files.
+    pub digest: String,
+    /// The machine it was made on.
+    pub host: String,
+    /// The moment by which ages are counted.
+    pub at: DateTime<Utc>,
+    /// Where times are shown.
+    pub timezone: chrono_tz::Tz,
+    /// In an order that respects the edges.
+    steps: Vec<Step>,
+}
+
+/// A node of the graph.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// Its index.
+    pub id: StepId,
+    /// `backup:observer`, `verify:observer`, `cleanup:observer`.
+    pub name: String,
+    /// The job it is part of: `backup:observer`, `retention:observer`.
+    pub job: String,
+    /// What must have succeeded before.
+    pub needs: Vec<StepId>,
+    /// Why it is in the plan.
+    pub because: String,
+    /// Why it will not be done. Empty: it will.
+    pub refusals: Vec<Refusal>,
+    /// Things worth knowing that change nothing.
+    pub notes: Vec<String>,
+    /// What it does.
+    pub action: Action,
+}
+
+/// A guard that says no.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+pub struct Refusal {
+    /// Which guard: `clock`, `listing`, `shrink`, `destination`, `overlap`, `budget`, `kernel`, `source`.
+    pub guard: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it: the flag that overrides, or what to mend.
+    pub help: String,
+}
+
+/// What a step does.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// Write a copy; not yet published.
+    Backup(Box<BackupStep>),
+    /// Read the copy back, compare, publish; re-read the older copies that deletions rely on.
+    Verify(Box<VerifyStep>),
+    /// Delete what the proof covers.
+    Cleanup(Box<CleanupStep>),
+}
+
+/// Write a copy.
+#[derive(Debug, Clone)]
+pub struct BackupStep {
+    /// The job.
+    pub backup: Backup,
+    /// The listing it copies from; `None` when there is none (then the step is refused).
+    pub scan: Option<Arc<Scan>>,
+    /// Entries to store: indices into the listing, in walk order, directories above them included.
+    pub store: Vec<usize>,
+    /// Regular files, links among `store`.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Sockets, pipes and devices that are selected and cannot be stored: skipped and said.
+    pub skipped: u64,
+    /// Set when the source shrank so far that the copy is made but not trusted.
+    pub suspect: Option<String>,
+    /// True when there is nothing to store: no archive is written.
+    pub nothing: bool,
+    /// The number this copy gets.
+    pub sequence: u64,
+    /// The newest copy before it.
+    pub parent: Option<String>,
+    /// Bytes free at the destination.
+    pub free: Option<u64>,
+    /// True when source and destination share a file system.
+    pub same_file_system: bool,
+}
+
+/// Read back and publish.
+#[derive(Debug, Clone)]
+pub struct VerifyStep {
+    /// The step whose copy it proves.
+    pub backup: BackupToken,
+    /// Name of the backup.
+    pub name: String,
+    /// Older copies to prove again, since deletions of this plan rely on them.
+    pub older: Vec<CopyFacts>,
+}
+
+/// Delete.
+#[derive(Debug, Clone)]
+pub struct CleanupStep {
+    /// The step whose proof it needs.
+    pub verify: VerifyToken,
+    /// The job.
+    pub retention: Retention,
+    /// The source's path.
+    pub source: PathBuf,
+    /// Follow into other mounts.
+    pub cross_mounts: bool,
+    /// The listing.
+    pub scan: Option<Arc<Scan>>,
+    /// Files to delete, in walk order.
+    pub candidates: Vec<Candidate>,
+    /// Bytes of the candidates.
+    pub bytes: u64,
+    /// Files that the retention's classes match.
+    pub matched: u64,
+    /// By class, in file order.
+    pub classes: Vec<ClassSummary>,
+    /// Files that are kept although a class matches and age or place would say otherwise: index and reason.
+    pub kept: Vec<(usize, KeepReason)>,
+    /// Candidates that will be kept since we may not ask for a lease on them.
+    pub lease_denied: u64,
+}
+
+/// A file to delete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Candidate {
+    /// Index into the listing.
+    pub entry: usize,
+    /// Index into the retention's classes.
+    pub class: usize,
+    /// Where its proof comes from.
+    pub cover: Cover,
+}
+
+/// Where the proof of a file's content comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cover {
+    /// This run's copy.
+    ThisRun,
+    /// An older copy: index into [`VerifyStep::older`].
+    Older(usize),
+}
+
+/// What a class holds and what becomes of it.
+#[derive(Debug, Clone)]
+pub struct ClassSummary {
+    /// Its name.
+    pub name: String,
+    /// How long it keeps.
+    pub keep: Keep,
+    /// Its `keep-newest`.
+    pub keep_newest: u32,
+    /// Files it wins.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Oldest and newest mtime, nanoseconds since the epoch.
+    pub span: Option<(i128, i128)>,
+    /// To delete: files and bytes.
+    pub delete: (u64, u64),
+    /// That stay, by reason.
+    pub stays: BTreeMap<Stays, u64>,
+    /// That are kept, by reason.
+    pub kept: BTreeMap<KeepReason, u64>,
+    /// Files that other classes match as well: the other's name and how many; the longer keep won.
+    pub also: BTreeMap<String, u64>,
+    /// For a keyword: the path components that held it and how many files each.
+    pub components: BTreeMap<String, u64>,
+    /// Some of the paths to delete (oldest first), for a look.
+    pub samples: Vec<usize>,
+}
+
+/// Proof that a backup step is in the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BackupToken(StepId);
+
+/// Proof that a verify step is in the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VerifyToken(StepId);
+
+impl BackupToken {
+    /// The step.
+    #[must_use]
+    pub fn step(self) -> StepId {
+        self.0
+    }
+}
+
+impl VerifyToken {
+    /// The step.
+    #[must_use]
+    pub fn step(self) -> StepId {
+        self.0
+    }
+}
+
+/// What every step has.
+#[derive(Debug, Clone, Default)]
+pub struct Remarks {
+    /// Why it is in the plan.
+    pub because: String,
+    /// Why it will not be done.
+    pub refusals: Vec<Refusal>,
+    /// Things worth knowing.
+    pub notes: Vec<String>,
+}
+
+impl Plan {
+    /// An empty plan.
+    pub(super) fn new(ops: &crate::model::Ops, host: String, at: DateTime<Utc>) -> Self {
+        Self {
+            ops: ops.name.clone(),
+            file: ops.files.first().cloned().unwrap_or_default(),
+            digest: ops.digest.clone(),
+            host,
+            at,
+            timezone: ops.timezone,
+            steps: Vec::new(),
+        }
+    }
+
+    /// The steps, in order.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// Adds a backup step.
+    pub(super) fn add_backup(&mut self, step: BackupStep, remarks: Remarks) -> BackupToken {
+        let name = format!("backup:{}", step.backup.name);
+        BackupToken(self.push(name.clone(), name, Vec::new(), remarks, Action::Backup(Box::new(step))))
+    }
+
+    /// Adds the verify step of a backup step.
+    pub(super) fn add_verify(&mut self, step: VerifyStep, remarks: Remarks) -> VerifyToken {
+        let needs = vec![step.backup.step()];
+        let (name, job) = (format!("verify:{}", step.name), format!("backup:{}", step.name));
+        VerifyToken(self.push(name, job, needs, remarks, Action::Verify(Box::new(step))))
+    }
+
+    /// Adds the cleanup step of a retention.
+    pub(super) fn add_cleanup(&mut self, step: CleanupStep, remarks: Remarks) -> StepId {
+        let needs = vec![step.verify.step()];
+        let (name, job) = (
+            format!("cleanup:{}", step.retention.name),
+            format!("retention:{}", step.retention.name),
+        );
+        self.push(name, job, needs, remarks, Action::Cleanup(Box::new(step)))
+    }
+
+    fn push(&mut self, name: String, job: String, needs: Vec<StepId>, remarks: Remarks, action: Action) -> StepId {
+        let id = self.steps.len();
+        self.steps.push(Step {
+            id,
+            name,
+            job,
+            needs,
+            because: remarks.because,
+            refusals: remarks.refusals,
+            notes: remarks.notes,
+            action,
+        });
+        id
+    }
+
+    /// Files and bytes that the plan would delete from sources.
+    #[must_use]
+    pub fn deletions(&self) -> (u64, u64) {
+        self.steps
+            .iter()
+            .filter(|step| self.will_run(step))
+            .fold((0, 0), |(files, bytes), step| match &step.action {
+                Action::Cleanup(cleanup) => (files + cleanup.candidates.len() as u64, bytes + cleanup.bytes),
+                _ => (files, bytes),
+            })
+    }
+
+    /// True when neither the step nor anything it needs is refused.
+    #[must_use]
+    pub fn will_run(&self, step: &Step) -> bool {
+        step.refusals.is_empty()
+            && step
+                .needs
+                .iter()
+                .all(|id| self.steps.get(*id).is_some_and(|needed| self.will_run(needed)))
+    }
+
+    /// Every refusal, with the step's name.
+    pub fn refusals(&self) -> impl Iterator<Item = (&str, &Refusal)> {
+        self.steps
+            .iter()
+            .flat_map(|step| step.refusals.iter().map(|refusal| (step.name.as_str(), refusal)))
+    }
+}

@@ -1,0 +1,20 @@
+//! Model + request + facts → [`Plan`]: what apply would do, as a value.
+//!
+//! Made by [`build`], printed by `report`, run by `exec`. Pure: nothing here reads a clock or a file system.
+//! - [`facts`]: what was found
+//! - [`graph`]: steps and their edges; the types that make `backup → verify → cleanup` unavoidable
+//! - [`build`]: the way from the one to the other, with the guards that refuse
+//! - [`document`]: the plan as JSON
+//!
+//! Invariant: a cleanup step exists only with the verify step whose proof it needs, in the same plan.
+
+mod build;
+pub mod document;
+pub mod facts;
+pub mod graph;
+
+pub use build::{Request, build};
+pub use graph::{
+    Action, BackupStep, BackupToken, Candidate, ClassSummary, CleanupStep, Cover, Plan, Refusal, Step, StepId,
+    VerifyStep, VerifyToken,
+};

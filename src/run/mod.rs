@@ -1,0 +1,297 @@
+//! The vocabulary of a run: what can happen, and what that makes of its steps.
+//!
+//! Events are written by `exec` through a sink: first, durably, to the store, then to people and programs. The
+//! state of a run is a fold over them ([`Status`]), the same code live and from the store.
+//! Invariant: an [`Event`] that announces a side effect is durable before that effect.
+
+use crate::model::retention::KeepReason;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Something that a person or a later run needs to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// A run begins.
+    RunStarted {
+        /// Its id, a ULID.
+        run: String,
+        /// The `ops` name.
+        ops: String,
+        /// The machine.
+        host: String,
+        /// SHA-256 of the ops files.
+        digest: String,
+        /// Guards that the user switched off, as flags.
+        overrides: Vec<String>,
+    },
+    /// What an earlier run left in a source or destination was put in order.
+    Recovered {
+        /// The source or destination.
+        place: String,
+        /// Quarantined files put back.
+        put_back: u64,
+        /// Deletions that had been completed and are now in the receipt.
+        completed: u64,
+        /// Unfinished files of ours that were removed.
+        cleared: u64,
+        /// Quarantined files that could not be put back, with the reason.
+        stuck: Vec<String>,
+    },
+    /// A step begins.
+    StepStarted {
+        /// Its name.
+        step: String,
+    },
+    /// A file of this copy will be made.
+    CopyStarted {
+        /// The step.
+        step: String,
+        /// The copy.
+        copy: String,
+        /// Where.
+        destination: String,
+    },
+    /// The copy is committed: its manifest has its name.
+    CopyPublished {
+        /// The step.
+        step: String,
+        /// The copy.
+        copy: String,
+        /// Where.
+        destination: String,
+        /// Entries in it.
+        records: u64,
+        /// Bytes of content.
+        bytes: u64,
+        /// Size of the archive.
+        archive_bytes: u64,
+        /// Nothing is missing.
+        complete: bool,
+        /// Why it is not trusted to stand for the source.
+        suspect: Option<String>,
+    },
+    /// A copy was read back whole and equals what was recorded when the source was read.
+    CopyProven {
+        /// The step.
+        step: String,
+        /// The copy.
+        copy: String,
+    },
+    /// Files will be deleted.
+    DeleteIntended {
+        /// The step.
+        step: String,
+        /// Counts up within the step.
+        batch: u64,
+        /// Copies whose proof covers them.
+        copies: Vec<String>,
+        /// How many.
+        files: u64,
+        /// Their bytes.
+        bytes: u64,
+        /// The first path, escaped.
+        first: String,
+        /// The last path, escaped.
+        last: String,
+    },
+    /// Files were deleted.
+    Deleted {
+        /// The step.
+        step: String,
+        /// The intent it answers.
+        batch: u64,
+        /// How many went.
+        files: u64,
+        /// Their bytes.
+        bytes: u64,
+        /// How many were kept, by reason.
+        kept: BTreeMap<KeepReason, u64>,
+    },
+    /// Something worth knowing.
+    Note {
+        /// The step.
+        step: String,
+        /// What.
+        message: String,
+    },
+    /// A step is settled.
+    StepFinished {
+        /// Its name.
+        step: String,
+        /// How.
+        outcome: Outcome,
+    },
+    /// The run is over.
+    RunFinished {
+        /// Exit code.
+        exit: u8,
+        /// Milliseconds.
+        millis: u64,
+    },
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Outcome {
+    /// In one word.
+    pub state: State,
+    /// In one line.
+    pub summary: String,
+    /// What to try next, where something went wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+    /// Single things worth naming: paths with reasons; capped, the total is in the summary.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
+}
+
+/// How a step ended, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Done.
+    Ok,
+    /// There was nothing to do.
+    Nothing,
+    /// Done, but a copy is incomplete or a file that should have gone was kept.
+    Partial,
+    /// A guard said no.
+    Refused,
+    /// It could not be done.
+    Failed,
+    /// Its destination or the state cannot be written, or has too little space.
+    NoSpace,
+    /// Something it needs did not succeed.
+    Blocked,
+    /// A signal stopped it.
+    Interrupted,
+    /// Its job is paused.
+    Paused,
+}
+
+impl State {
+    /// True when what depends on the step may go on.
+    #[must_use]
+    pub fn opens(self) -> bool {
+        matches!(self, Self::Ok | Self::Nothing | Self::Partial)
+    }
+
+    /// In text.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Nothing => "nothing to do",
+            Self::Partial => "partial",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::NoSpace => "no space",
+            Self::Blocked => "blocked",
+            Self::Interrupted => "interrupted",
+            Self::Paused => "paused",
+        }
+    }
+}
+
+/// What events make of a run's steps.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Status {
+    /// By step name: `None` while running.
+    pub steps: BTreeMap<String, Option<State>>,
+    /// The exit code, once it is over.
+    pub exit: Option<u8>,
+}
+
+impl Status {
+    /// The one function through which every transition passes.
+    pub fn apply(&mut self, event: &Event) {
+        match event {
+            Event::StepStarted { step } => {
+                self.steps.insert(step.clone(), None);
+            }
+            Event::StepFinished { step, outcome } => {
+                self.steps.insert(step.clone(), Some(outcome.state));
+            }
+            Event::RunFinished { exit, .. } => self.exit = Some(*exit),
+            _ => {}
+        }
+    }
+
+    /// The exit code that the settled steps ask for: the first that applies of 73, 3, 1, 4, else 0.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        let any = |wanted: &[State]| self.steps.values().flatten().any(|state| wanted.contains(state));
+        if any(&[State::NoSpace]) {
+            73
+        } else if any(&[State::Refused]) {
+            3
+        } else if any(&[State::Failed, State::Blocked, State::Interrupted]) {
+            1
+        } else if any(&[State::Partial]) {
+            4
+        } else {
+            0
+        }
+    }
+}
+
+/// Takes events. Recording must be durable before it returns `Ok`.
+pub trait Record {
+    /// Records one.
+    fn record(&mut self, event: &Event) -> Result<(), RecordError>;
+}
+
+/// An event could not be made durable: nothing that depends on it may happen.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot record what happens in `{place}`")]
+pub struct RecordError {
+    /// The store.
+    pub place: String,
+    /// The cause.
+    #[source]
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// Told how far a step is; shown to people, never stored.
+pub trait Progress: Sync {
+    /// A step, or a phase of it, begins; `bytes` is how much it will go through.
+    fn begin(&self, what: &str, files: u64, bytes: u64);
+    /// It went on by so much.
+    fn advance(&self, files: u64, bytes: u64);
+    /// It is over.
+    fn end(&self);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finished(step: &str, state: State) -> Event {
+        Event::StepFinished {
+            step: step.to_owned(),
+            outcome: Outcome {
+                state,
+                summary: String::new(),
+                help: None,
+                details: Vec::new(),
+            },
+        }
+    }
+
+    #[test]
+    fn the_gravest_state_decides_the_exit_code() {
+        let exit = |states: &[State]| {
+            let mut status = Status::default();
+            for (at, state) in states.iter().enumerate() {
+                status.apply(&finished(&at.to_string(), *state));
+            }
+            status.exit_code()
+        };
+        assert_eq!(exit(&[State::Ok, State::Nothing, State::Paused]), 0);
+        assert_eq!(exit(&[State::Ok, State::Partial]), 4);
+        assert_eq!(exit(&[State::Partial, State::Failed]), 1);
+        assert_eq!(exit(&[State::Blocked, State::Refused]), 3);
+        assert_eq!(exit(&[State::Refused, State::NoSpace]), 73);
+    }
+}

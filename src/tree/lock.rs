@@ -1,0 +1,165 @@
+//! One process at a time: advisory locks on open directories and files, gone with the process.
+//!
+//! Takes a directory (a source, a destination) or a lock file's path, gives a [`Lock`] that is held until it
+//! is dropped, or who holds it. Locking the directory itself, not a file of some state directory, makes two
+//! differently configured runs on one tree exclude each other.
+//! Invariant: waiting is bounded and polls `stop`.
+
+use super::handle::{Dir, TreeError};
+use crate::clock::Mark;
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A lock that is held.
+#[derive(Debug)]
+pub struct Lock {
+    _fd: OwnedFd,
+}
+
+/// Why a lock could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Somebody else has it.
+    #[error("another run holds the lock on `{path}`{}", .holder.map(|h| format!(" ({h})")).unwrap_or_default())]
+    Held {
+        /// What is locked.
+        path: String,
+        /// Who, when that can be told.
+        holder: Option<Holder>,
+    },
+    /// It could not be asked for.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+}
+
+/// The process that holds a lock.
+#[derive(Debug, Clone, Copy)]
+pub struct Holder {
+    /// Its process id.
+    pub pid: u32,
+    /// How long it has been running.
+    pub age: Option<Duration>,
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "pid {}", self.pid)?;
+        match self.age {
+            Some(age) => write!(
+                f,
+                ", running for {}",
+                crate::units::show_duration(Duration::from_secs(age.as_secs()))
+            ),
+            None => Ok(()),
+        }
+    }
+}
+
+/// How long to wait for a lock, and when to give up early.
+#[derive(Clone, Copy)]
+pub struct Patience<'a> {
+    /// Longest wait.
+    pub wait: Duration,
+    /// Asked between tries.
+    pub stop: &'a dyn Fn() -> bool,
+}
+
+/// Locks a directory.
+pub fn lock_dir(dir: &Dir, patience: Patience<'_>) -> Result<Lock, LockError> {
+    // A description of its own: the lock must not be shared with, or dropped by, other handles.
+    let fd = rustix::fs::openat(
+        dir,
+        ".",
+        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .map_err(|e| TreeError::at("lock", dir.path(), e))?;
+    lock(fd, dir.path().to_owned(), patience)
+}
+
+/// Locks the file `name` in `dir`, which is made when it is missing.
+pub fn lock_file(dir: &Dir, name: &str, patience: Patience<'_>) -> Result<Lock, LockError> {
+    let path = dir.path().join(name);
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let fd = rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(0o600))
+        .map_err(|e| TreeError::at("lock", &path, e))?;
+    lock(fd, path, patience)
+}
+
+fn lock(fd: OwnedFd, path: PathBuf, patience: Patience<'_>) -> Result<Lock, LockError> {
+    let since = Mark::set();
+    loop {
+        match rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(Lock { _fd: fd }),
+            Err(Errno::WOULDBLOCK) if since.elapsed() < patience.wait && !(patience.stop)() => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            Err(Errno::WOULDBLOCK) => {
+                let holder = holder(&fd);
+                return Err(LockError::Held {
+                    path: crate::path::shown(&path).to_string(),
+                    holder,
+                });
+            }
+            Err(Errno::INTR) => {}
+            Err(e) => return Err(TreeError::at("lock", &path, e).into()),
+        }
+    }
+}
+
+/// Looks the lock's holder up in `/proc/locks`, where the kernel lists device, inode and process.
+fn holder(fd: &OwnedFd) -> Option<Holder> {
+    let stat = rustix::fs::fstat(fd.as_fd()).ok()?;
+    let (major, minor) = (rustix::fs::major(stat.st_dev), rustix::fs::minor(stat.st_dev));
+    let place = format!("{major:02x}:{minor:02x}:{}", stat.st_ino);
+    let table = std::fs::read_to_string("/proc/locks").ok()?;
+    let line = table
+        .lines()
+        .find(|l| l.contains(" FLOCK ") && l.split(' ').any(|word| word == place))?;
+    let pid = line.split_ascii_whitespace().nth(4)?.parse().ok()?;
+    Some(Holder { pid, age: age(pid) })
+}
+
+fn age(pid: u32) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The command in parentheses may hold anything; the fields count from its end.
+    let ticks: u64 = stat
+        .rsplit_once(')')?
+        .1
+        .split_ascii_whitespace()
+        .nth(19)?
+        .parse()
+        .ok()?;
+    let up = std::fs::read_to_string(Path::new("/proc/uptime")).ok()?;
+    let up: f64 = up.split_ascii_whitespace().next()?.parse().ok()?;
+    let started = ticks as f64 / rustix::param::clock_ticks_per_second() as f64;
+    Duration::try_from_secs_f64((up - started).max(0.0)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Patience<'_> = Patience {
+        wait: Duration::ZERO,
+        stop: &|| false,
+    };
+
+    #[test]
+    fn the_second_is_told_who_is_first() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = Dir::open(temp.path()).unwrap();
+        let first = lock_dir(&dir, NOW).unwrap();
+        match lock_dir(&Dir::open(temp.path()).unwrap(), NOW) {
+            Err(LockError::Held {
+                holder: Some(holder), ..
+            }) => assert_eq!(holder.pid, std::process::id()),
+            other => panic!("{other:?}"),
+        }
+        drop(first);
+        lock_dir(&dir, NOW).unwrap();
+    }
+}
