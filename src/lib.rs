@@ -5,5 +5,6 @@ pub mod model;
 pub mod path;
 pub mod plan;
 pub mod run;
+pub mod store;
 pub mod tree;
 pub mod units;
