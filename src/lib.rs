@@ -1,6 +1,7 @@
 //! opsrun
 pub mod clock;
 pub mod entry;
+pub mod kept;
 pub mod model;
 pub mod path;
 pub mod plan;
