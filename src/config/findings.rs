@@ -183,11 +183,20 @@ pub(super) fn render(findings: &[Finding], sources: &Sources, color: bool, width
         }
         out.push('\n');
     }
+    out = out.replace(HYPHEN, "-").replace(SLASH, "/");
     if !findings.is_empty() {
         out.push_str(&totals(findings));
         out.push('\n');
     }
     out
+}
+
+/// Stand for `-` and `/` while miette wraps lines: it would break paths and names at them.
+const HYPHEN: char = '\u{e000}';
+const SLASH: char = '\u{e001}';
+
+fn unbroken(text: &str) -> String {
+    text.replace('-', "\u{e000}").replace('/', "\u{e001}")
 }
 
 fn totals(findings: &[Finding]) -> String {
@@ -224,7 +233,7 @@ impl Shown<'_> {
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.finding.message)
+        f.write_str(&unbroken(&self.finding.message))
     }
 }
 
@@ -254,7 +263,7 @@ impl miette::Diagnostic for Shown<'_> {
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         let help = self.finding.help.as_ref()?;
-        Some(Box::new(help))
+        Some(Box::new(unbroken(help)))
     }
 
     fn source_code(&self) -> Option<&dyn miette::SourceCode> {
@@ -266,7 +275,7 @@ impl miette::Diagnostic for Shown<'_> {
         Some(Box::new(self.finding.labels.iter().map(move |label| {
             let drawn = self.sources.drawable(label.span);
             let span = SourceSpan::new(drawn.start.into(), drawn.len());
-            let text = (!label.text.is_empty()).then(|| label.text.clone());
+            let text = (!label.text.is_empty()).then(|| unbroken(&label.text));
             if label.span == primary {
                 LabeledSpan::new_primary_with_span(text, span)
             } else {

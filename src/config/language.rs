@@ -101,8 +101,19 @@ fn body(regex: &str) -> &str {
 pub(super) struct Term {
     pub(super) set: PathSet,
     pub(super) prefix: Rc<[u8]>,
-    /// Terms of one group are joined by "or", groups by "and"; within a group all have one sign.
+    /// Whether the path must be in the set or must not be.
     pub(super) wanted: bool,
+}
+
+impl Term {
+    /// True when this very path meets the condition.
+    pub(super) fn holds(&self, path: &[u8]) -> bool {
+        let mut whole = self.prefix.to_vec();
+        whole.extend_from_slice(path);
+        self.set
+            .start(&whole)
+            .is_some_and(|state| self.set.accepts(state) == self.wanted)
+    }
 }
 
 /// What a [`search`] found.

@@ -11,7 +11,7 @@ use super::lex::{self, Kind};
 use super::mend::{self, Piece, one_line};
 use super::paths;
 use super::reader::Reader;
-use super::schema::{ROOT, Spec};
+use super::schema::{ROOT, Spec, TOPS};
 use super::source::{Sources, Span, Spanned};
 use super::tree::{self, Data, Node};
 use globset::GlobBuilder;
@@ -138,7 +138,7 @@ impl Loader {
             );
             return;
         }
-        let mended = mend::mend(&file.text, base);
+        let mended = mend::mend(&file.text, base, TOPS);
         self.reader.findings.extend(mended.findings.iter().cloned());
         self.document.blind |= mended.refused;
         for piece in &mended.pieces {

@@ -38,8 +38,8 @@ pub(super) struct Piece {
     pub(super) unclosed: usize,
 }
 
-/// Reads `text`; spans in findings start at `base`.
-pub(super) fn mend(text: &str, base: usize) -> Mended {
+/// Reads `text`; spans in findings start at `base`. `tops` are the names that only stand at the top of a file.
+pub(super) fn mend(text: &str, base: usize, tops: &[&str]) -> Mended {
     let tokens = lex::tokens(text);
     let mut mender = Mender {
         text,
@@ -55,8 +55,7 @@ pub(super) fn mend(text: &str, base: usize) -> Mended {
         return mender.out;
     }
     mender.slips(&tokens);
-    let tokens = mender.stray_braces(&tokens);
-    mender.cut(&tokens);
+    mender.cut(&tokens, tops);
     let mut out = mender.out;
     out.text = String::from_utf8(mender.bytes).unwrap_or_default();
     if out.text.len() != text.len() {
@@ -681,17 +680,39 @@ impl<'a> Mender<'a> {
         }
     }
 
-    /// Reports braces that have no partner; gives the tokens without the closing ones among them.
-    fn stray_braces(&mut self, tokens: &[Token]) -> Vec<Token> {
-        let mut depth = 0_usize;
+    /// Cuts at the ends of top-level nodes, and reports braces that have no partner.
+    fn cut(&mut self, tokens: &[Token], tops: &[&str]) {
+        let mut open: Vec<Token> = Vec::new();
+        let mut given_up = 0_usize;
         let mut said = false;
-        let mut kept = Vec::with_capacity(tokens.len());
+        let mut start: Option<usize> = None;
+        let mut end = 0;
+        let mut dashed = false;
         for &token in tokens {
+            // A top-level name at the left margin begins a new node, even when a brace is missing before it.
+            let at_margin = token.start == 0
+                || self
+                    .text
+                    .get(..token.start)
+                    .is_some_and(|text| text.ends_with(['\n', '\r']));
+            if !open.is_empty() && at_margin && tops.contains(&self.str(token)) {
+                self.unclosed(&open);
+                self.piece(start.take(), end, open.len());
+                given_up += open.len();
+                open.clear();
+            }
             match token.kind {
-                Kind::Open => depth += 1,
-                Kind::Close if depth == 0 => {
+                Kind::Space | Kind::Comment { .. } => {}
+                Kind::Newline | Kind::Semicolon => {
+                    if open.is_empty() && !dashed {
+                        self.piece(start.take(), end, 0);
+                    }
+                }
+                Kind::Close if open.is_empty() => {
                     self.fill(token.start, token.end, b' ');
-                    if !said {
+                    if given_up > 0 {
+                        given_up -= 1;
+                    } else if !said {
                         self.report(
                             Code::Syntax,
                             token.start,
@@ -702,52 +723,7 @@ impl<'a> Mender<'a> {
                         self.help("delete it, or look for a `{` that is missing above");
                         said = true;
                     }
-                    continue;
                 }
-                Kind::Close => depth -= 1,
-                _ => {}
-            }
-            kept.push(token);
-        }
-        kept
-    }
-
-    /// Cuts at the ends of top-level nodes.
-    fn cut(&mut self, tokens: &[Token]) {
-        let balanced = {
-            let mut depth = 0_usize;
-            for token in tokens {
-                match token.kind {
-                    Kind::Open => depth += 1,
-                    Kind::Close => depth = depth.saturating_sub(1),
-                    _ => {}
-                }
-            }
-            depth == 0
-        };
-        let mut open: Vec<Token> = Vec::new();
-        let mut start: Option<usize> = None;
-        let mut end = 0;
-        let mut dashed = false;
-        for (at, &token) in tokens.iter().enumerate() {
-            // When a brace is missing somewhere: a line that begins at the left margin begins a new node.
-            let column_zero =
-                token.start == 0 || self.text.get(..token.start).is_some_and(|t| t.ends_with(['\n', '\r']));
-            let begins = matches!(token.kind, Kind::Word { .. })
-                && tokens
-                    .get(at + 1)
-                    .is_some_and(|next| matches!(next.kind, Kind::Space | Kind::Open));
-            if !balanced && !open.is_empty() && column_zero && begins {
-                self.unclosed(&open);
-                self.piece(start.take(), end, open.len());
-                open.clear();
-            }
-            match token.kind {
-                Kind::Space | Kind::Comment { .. } => {}
-                Kind::Newline | Kind::Semicolon if open.is_empty() && !dashed => {
-                    self.piece(start.take(), end, 0);
-                }
-                Kind::Newline | Kind::Semicolon => {}
                 kind => {
                     start.get_or_insert(token.start);
                     end = token.end;
@@ -755,10 +731,7 @@ impl<'a> Mender<'a> {
                     match kind {
                         Kind::Open => open.push(token),
                         Kind::Close => {
-                            if open.pop().is_none() && !balanced {
-                                // Its block was given up at the margin above.
-                                self.fill(token.start, token.end, b' ');
-                            }
+                            open.pop();
                         }
                         _ => {}
                     }

@@ -199,8 +199,10 @@ impl Reader {
                     let value = self.value(arg, ty, spec.name, None);
                     reading.args.push(Spanned { value, span: arg.span });
                 }
+                // What was mended was reported already.
+                None if arg.data == Data::Mended => reading.damaged = true,
                 None => {
-                    self.surplus(args, at, node, spec);
+                    self.surplus(args, at, spec);
                     break;
                 }
             }
@@ -222,7 +224,7 @@ impl Reader {
         }
     }
 
-    fn surplus(&mut self, args: &[&Value], at: usize, node: &Node, spec: &'static Spec) {
+    fn surplus(&mut self, args: &[&Value], at: usize, spec: &'static Spec) {
         let (Some(first), Some(last)) = (args.get(at), args.last()) else {
             return;
         };
@@ -245,7 +247,6 @@ impl Reader {
         } else if !spec.example.is_empty() {
             finding = finding.help(format!("for example `{}`", spec.example));
         }
-        let _ = node;
         self.findings.push(finding);
     }
 

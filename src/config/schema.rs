@@ -432,3 +432,6 @@ pub(super) const ROOT: Spec = node("file", Args::None, "an ops file", "").block(
 
 /// The versions of the language that this build reads.
 pub(super) const VERSION: u64 = 1;
+
+/// Names that stand at the top of a file and nowhere else: one of them at the left margin begins a new node.
+pub(super) const TOPS: &[&str] = &["ops", "import", "backup", "retention"];
