@@ -1,5 +1,6 @@
 //! opsrun
 pub mod clock;
+pub mod config;
 pub mod entry;
 pub mod kept;
 pub mod model;
