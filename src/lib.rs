@@ -6,6 +6,7 @@ pub mod kept;
 pub mod model;
 pub mod path;
 pub mod plan;
+pub mod report;
 pub mod run;
 pub mod store;
 pub mod tree;

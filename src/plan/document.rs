@@ -1,1 +1,374 @@
-//! stub
+//! The plan as JSON, for programs.
+//!
+//! Takes a [`Plan`], gives a [`PlanDocument`] that serialises in a stable order; its JSON Schema is
+//! `schemas/plan.schema.json`, and a test compares the two. Knows nothing of how people are shown a plan.
+//! Invariant: fields are added within a format number, never renamed, removed or given another meaning.
+
+use super::facts::Scan;
+use super::graph::{Action, BackupStep, ClassSummary, CleanupStep, Cover, Plan, Refusal, VerifyStep};
+use crate::kept::KeepReason;
+use crate::model::retention::Stays;
+use crate::model::{Contents, Keep};
+use crate::path::RelPath;
+use chrono::{DateTime, SecondsFormat, Utc};
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// The number of the format.
+pub const FORMAT: u32 = 1;
+
+/// What apply would do.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(title = "opsrun plan, format 1")]
+pub struct PlanDocument {
+    /// Number of this format: 1.
+    pub format: u32,
+    /// The `ops` name.
+    pub ops: String,
+    /// The root ops file.
+    pub file: AbsolutePath,
+    /// SHA-256 of the ops files, in hexadecimal.
+    pub digest: String,
+    /// The machine it was made on.
+    pub host: String,
+    /// The moment by which ages are counted: RFC 3339, UTC.
+    pub at: String,
+    /// The IANA time zone of the ops file.
+    pub timezone: String,
+    /// What the steps that will run come to.
+    pub totals: Totals,
+    /// In an order in which every step comes after all that it needs.
+    pub steps: Vec<StepDocument>,
+}
+
+/// What the steps that will run come to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Totals {
+    /// Files to copy.
+    pub copy_files: u64,
+    /// Their bytes.
+    pub copy_bytes: u64,
+    /// Files to delete from sources.
+    pub delete_files: u64,
+    /// Their bytes.
+    pub delete_bytes: u64,
+    /// Guards that say no.
+    pub refusals: u64,
+}
+
+/// A step.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct StepDocument {
+    /// `backup:observer`, `verify:observer`, `cleanup:observer`.
+    pub name: String,
+    /// The job it is part of: `backup:observer`, `retention:observer`.
+    pub job: String,
+    /// Names of the steps that must have succeeded before.
+    pub needs: Vec<String>,
+    /// Why it is in the plan.
+    pub because: String,
+    /// False when it, or a step that it needs, is refused.
+    pub will_run: bool,
+    /// Why it will not be done.
+    pub refusals: Vec<Refusal>,
+    /// Things worth knowing that change nothing.
+    pub notes: Vec<String>,
+    /// What it does.
+    pub action: ActionDocument,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum ActionDocument {
+    /// Write a copy.
+    Backup {
+        /// The directory copied from.
+        source: AbsolutePath,
+        /// The directory copied to.
+        to: AbsolutePath,
+        /// `all` or `expired`.
+        contents: &'static str,
+        /// Files to store.
+        files: u64,
+        /// Their bytes.
+        bytes: u64,
+        /// Special files that cannot be stored.
+        skipped: u64,
+        /// True when there is nothing to store: no archive is written.
+        nothing: bool,
+        /// Why the copy will not be trusted.
+        suspect: Option<String>,
+        /// The number the copy gets.
+        sequence: u64,
+        /// The newest copy before it.
+        parent: Option<String>,
+        /// Bytes free at the destination.
+        free: Option<u64>,
+        /// True when source and destination share a file system.
+        same_file_system: bool,
+        /// Mount points that are not entered.
+        skipped_mounts: Vec<RelPath>,
+    },
+    /// Read the copy back, compare, publish.
+    Verify {
+        /// Older copies to prove again, since deletions rely on them.
+        older_copies: Vec<String>,
+    },
+    /// Delete what the proof covers.
+    Cleanup(Box<CleanupDocument>),
+}
+
+/// What a cleanup step deletes and keeps.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct CleanupDocument {
+    /// The directory deleted from.
+    pub source: AbsolutePath,
+    /// Files to delete.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Files that the retention's classes match.
+    pub matched: u64,
+    /// Candidates that will be kept since a lease on them may not be asked for.
+    pub lease_denied: u64,
+    /// By class, in file order.
+    pub classes: Vec<ClassDocument>,
+    /// Every file to delete; only when files were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delete: Option<Vec<DeleteDocument>>,
+    /// Every file that is kept although it should have gone; only when files were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Vec<KeptDocument>>,
+}
+
+/// What a class holds and what becomes of it.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct ClassDocument {
+    /// Its name.
+    pub name: String,
+    /// Seconds that it keeps; null is for ever.
+    pub keep_seconds: Option<u64>,
+    /// Its `keep-newest`.
+    pub keep_newest: u32,
+    /// Files it wins.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// mtime of the oldest: RFC 3339, UTC.
+    pub oldest: Option<String>,
+    /// mtime of the newest: RFC 3339, UTC.
+    pub newest: Option<String>,
+    /// Files to delete.
+    pub delete_files: u64,
+    /// Their bytes.
+    pub delete_bytes: u64,
+    /// Files that stay, by reason.
+    pub stays: BTreeMap<Stays, u64>,
+    /// Files that are kept, by reason.
+    pub kept: BTreeMap<KeepReason, u64>,
+    /// Files that other classes match as well, by their name.
+    pub also: BTreeMap<String, u64>,
+    /// For a keyword: the path components that held it, digits folded to `#`, and how many files each.
+    pub components: BTreeMap<String, u64>,
+}
+
+/// A file to delete.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct DeleteDocument {
+    /// Where, below the source.
+    pub path: RelPath,
+    /// The class that won it.
+    pub class: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Its mtime: RFC 3339, UTC; null when it is beyond what a date can say.
+    pub mtime: Option<String>,
+    /// The older copy that holds it; null is this run's copy.
+    pub older_copy: Option<String>,
+}
+
+/// A file that is kept.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct KeptDocument {
+    /// Where, below the source.
+    pub path: RelPath,
+    /// Why.
+    pub reason: KeepReason,
+}
+
+/// An absolute path: a string when it is UTF-8, else its bytes in base64.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum AbsolutePath {
+    /// UTF-8.
+    Text(String),
+    /// Anything else.
+    Bytes {
+        /// The bytes in base64.
+        base64: String,
+    },
+}
+
+impl From<&Path> for AbsolutePath {
+    fn from(path: &Path) -> Self {
+        use base64::{Engine as _, engine::general_purpose::STANDARD};
+        match path.to_str() {
+            Some(text) => Self::Text(text.to_owned()),
+            None => Self::Bytes {
+                base64: STANDARD.encode(path.as_os_str().as_bytes()),
+            },
+        }
+    }
+}
+
+/// A file time as a date; `None` when it is beyond what a date can say.
+#[must_use]
+pub fn moment_of(ns: i128) -> Option<DateTime<Utc>> {
+    let seconds = i64::try_from(ns.div_euclid(1_000_000_000)).ok()?;
+    DateTime::from_timestamp(seconds, ns.rem_euclid(1_000_000_000) as u32)
+}
+
+/// What the steps that will run come to.
+#[must_use]
+pub fn totals(plan: &Plan) -> Totals {
+    let (delete_files, delete_bytes) = plan.deletions();
+    let mut totals = Totals {
+        delete_files,
+        delete_bytes,
+        refusals: plan.refusals().count() as u64,
+        ..Totals::default()
+    };
+    for step in plan.steps().iter().filter(|step| plan.will_run(step)) {
+        if let Action::Backup(backup) = &step.action
+            && !backup.nothing
+        {
+            totals.copy_files += backup.files;
+            totals.copy_bytes += backup.bytes;
+        }
+    }
+    totals
+}
+
+/// The plan as JSON; `with_files` lists every file to delete and every kept one.
+#[must_use]
+pub fn document(plan: &Plan, with_files: bool) -> PlanDocument {
+    let name_of = |id: &usize| plan.steps().get(*id).map(|step| step.name.clone());
+    let steps = plan.steps().iter().map(|step| StepDocument {
+        name: step.name.clone(),
+        job: step.job.clone(),
+        needs: step.needs.iter().filter_map(name_of).collect(),
+        because: step.because.clone(),
+        will_run: plan.will_run(step),
+        refusals: step.refusals.clone(),
+        notes: step.notes.clone(),
+        action: match &step.action {
+            Action::Backup(backup) => backup_action(backup),
+            Action::Verify(verify) => ActionDocument::Verify {
+                older_copies: verify.older.iter().map(|copy| copy.name.clone()).collect(),
+            },
+            Action::Cleanup(cleanup) => {
+                ActionDocument::Cleanup(Box::new(cleanup_document(cleanup, plan.verify_of(cleanup), with_files)))
+            }
+        },
+    });
+    PlanDocument {
+        format: FORMAT,
+        ops: plan.ops.clone(),
+        file: plan.file.as_path().into(),
+        digest: plan.digest.clone(),
+        host: plan.host.clone(),
+        at: stamp(plan.at),
+        timezone: plan.timezone.name().to_owned(),
+        totals: totals(plan),
+        steps: steps.collect(),
+    }
+}
+
+fn backup_action(step: &BackupStep) -> ActionDocument {
+    ActionDocument::Backup {
+        source: step.backup.source.as_path().into(),
+        to: step.backup.to.as_path().into(),
+        contents: match step.backup.contents {
+            Contents::All => "all",
+            Contents::Expired => "expired",
+        },
+        files: step.files,
+        bytes: step.bytes,
+        skipped: step.skipped,
+        nothing: step.nothing,
+        suspect: step.suspect.clone(),
+        sequence: step.sequence,
+        parent: step.parent.clone(),
+        free: step.free,
+        same_file_system: step.same_file_system,
+        skipped_mounts: step.scan.as_ref().map(|scan| scan.mounts.clone()).unwrap_or_default(),
+    }
+}
+
+fn cleanup_document(step: &CleanupStep, verify: Option<&VerifyStep>, with_files: bool) -> CleanupDocument {
+    let scan = step.scan.as_deref();
+    CleanupDocument {
+        source: step.source.as_path().into(),
+        files: step.candidates.len() as u64,
+        bytes: step.bytes,
+        matched: step.matched,
+        lease_denied: step.lease_denied,
+        classes: step.classes.iter().map(class_document).collect(),
+        delete: with_files.then(|| deletes(step, verify, scan)),
+        kept: with_files.then(|| {
+            let one = |(at, reason): &(usize, KeepReason)| {
+                Some(KeptDocument {
+                    path: scan?.entries.get(*at)?.path.clone(),
+                    reason: *reason,
+                })
+            };
+            step.kept.iter().filter_map(one).collect()
+        }),
+    }
+}
+
+fn deletes(step: &CleanupStep, verify: Option<&VerifyStep>, scan: Option<&Scan>) -> Vec<DeleteDocument> {
+    let one = |candidate: &super::Candidate| {
+        let entry = scan?.entries.get(candidate.entry)?;
+        Some(DeleteDocument {
+            path: entry.path.clone(),
+            class: step.classes.get(candidate.class)?.name.clone(),
+            bytes: entry.identity.size,
+            mtime: moment_of(entry.identity.mtime_ns).map(stamp),
+            older_copy: match candidate.cover {
+                Cover::ThisRun => None,
+                Cover::Older(at) => verify.and_then(|v| v.older.get(at)).map(|copy| copy.name.clone()),
+            },
+        })
+    };
+    step.candidates.iter().filter_map(one).collect()
+}
+
+fn class_document(class: &ClassSummary) -> ClassDocument {
+    ClassDocument {
+        name: class.name.clone(),
+        keep_seconds: match class.keep {
+            Keep::Forever => None,
+            Keep::For(age) => Some(age.as_secs()),
+        },
+        keep_newest: class.keep_newest,
+        files: class.files,
+        bytes: class.bytes,
+        oldest: class.span.and_then(|(oldest, _)| moment_of(oldest)).map(stamp),
+        newest: class.span.and_then(|(_, newest)| moment_of(newest)).map(stamp),
+        delete_files: class.delete.0,
+        delete_bytes: class.delete.1,
+        stays: class.stays.clone(),
+        kept: class.kept.clone(),
+        also: class.also.clone(),
+        components: class.components.clone(),
+    }
+}
+
+fn stamp(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}

@@ -309,6 +309,15 @@ impl Plan {
                 .all(|id| self.steps.get(*id).is_some_and(|needed| self.will_run(needed)))
     }
 
+    /// The verify step whose proof `cleanup` needs: its older copies are what [`Cover::Older`] counts.
+    #[must_use]
+    pub fn verify_of(&self, cleanup: &CleanupStep) -> Option<&VerifyStep> {
+        match self.steps.get(cleanup.verify.step()).map(|step| &step.action) {
+            Some(Action::Verify(verify)) => Some(verify),
+            _ => None,
+        }
+    }
+
     /// Every refusal, with the step's name.
     pub fn refusals(&self) -> impl Iterator<Item = (&str, &Refusal)> {
         self.steps

@@ -1,0 +1,25 @@
+//! Plans, events and copies → people and programs.
+//!
+//! Takes values of the rooms below, gives text and JSON; besides `cli` the only room that writes to stdout or
+//! stderr. stdout is data, stderr is prose and progress. Decides nothing and reads nothing.
+//! - [`plan`]: a plan as text (as JSON: `crate::plan::document`)
+//! - [`lines`]: events as lines for people · [`bars`]: progress at a terminal
+//! - [`copies`]: the copies of a destination, as a table and as JSON
+//! - [`style`]: colour · [`wrap`]: long prose · [`output`]: writing that never panics
+//!
+//! Invariant: what comes from outside (paths, causes) is shown on one line without control characters, and
+//! everything can be read without colour.
+
+pub mod bars;
+pub mod copies;
+pub mod lines;
+pub mod output;
+pub mod plan;
+pub mod style;
+pub mod wrap;
+
+pub use bars::Bars;
+pub use copies::{CopyLine, CopyState};
+pub use lines::Lines;
+pub use plan::{PlanText, plan_text, verdict};
+pub use style::Style;

@@ -1,0 +1,388 @@
+//! A plan for people.
+//!
+//! Takes a [`Plan`], gives text: the verdict first and last, where and when, then the steps as a tree with the
+//! reason for each, what each class holds, what goes, under which cover, and what stays and why.
+//! Decides nothing: what the plan does not say is not shown.
+//! Invariant: every path is escaped by its own `Display`; the same plan gives the same text.
+
+use super::style::{Style, one_line};
+use super::wrap::wrap;
+use crate::model::retention::Stays;
+use crate::model::{Budget, Keep};
+use crate::path::shown;
+use crate::plan::document::{moment_of, totals};
+use crate::plan::graph::Candidate;
+use crate::plan::{Action, BackupStep, ClassSummary, CleanupStep, Cover, Plan, Step, VerifyStep};
+use crate::units::{plural, show_count, show_duration, show_size};
+use chrono::{DateTime, Utc};
+use std::fmt::Display;
+
+/// How a plan is shown.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PlanText {
+    /// Every file to delete and every kept one, not samples.
+    pub files: bool,
+    /// Colour.
+    pub style: Style,
+    /// Characters in a line of prose; `None` leaves lines as long as they are. Paths are never cut.
+    pub width: Option<usize>,
+}
+
+/// In one line: what would happen, that nothing would, or what refuses.
+#[must_use]
+pub fn verdict(plan: &Plan) -> String {
+    let totals = totals(plan);
+    let files = |n, bytes| format!("{} ({})", plural(n, "file", "files"), show_size(bytes));
+    let copies = plan
+        .steps()
+        .iter()
+        .any(|step| plan.will_run(step) && matches!(&step.action, Action::Backup(backup) if !backup.nothing));
+    let deed = match (copies, totals.delete_files > 0) {
+        (true, true) => Some(format!(
+            "will copy {}, then delete {}",
+            files(totals.copy_files, totals.copy_bytes),
+            files(totals.delete_files, totals.delete_bytes)
+        )),
+        (true, false) => Some(format!(
+            "will copy {} and delete nothing",
+            files(totals.copy_files, totals.copy_bytes)
+        )),
+        (false, true) => Some(format!(
+            "will prove older copies again, then delete {}",
+            files(totals.delete_files, totals.delete_bytes)
+        )),
+        (false, false) => None,
+    };
+    let mut refusals = plan.refusals();
+    let refused = refusals
+        .next()
+        .map(|(step, refusal)| format!("refused: {step}: {}", one_line(&refusal.message)));
+    let more = refusals.count();
+    let refused = refused.map(|first| {
+        if more > 0 {
+            format!("{first} (and {more} more)")
+        } else {
+            first
+        }
+    });
+    match (deed, refused) {
+        (Some(deed), Some(refused)) => format!("{deed}; {refused}"),
+        (Some(one), None) | (None, Some(one)) => one,
+        (None, None) => "nothing to do".to_owned(),
+    }
+}
+
+/// The whole plan.
+#[must_use]
+pub fn plan_text(plan: &Plan, how: &PlanText) -> String {
+    let mut page = Page {
+        text: String::new(),
+        plan,
+        how: *how,
+    };
+    let verdict = page.painted_verdict();
+    page.line("", &verdict);
+    page.line("", "");
+    page.field("", "ops", format!("{}, {}", plan.ops, shown(&plan.file)));
+    page.field("", "host", &plan.host);
+    page.field("", "moment", page.moment(plan.at));
+    for step in plan.steps().iter().filter(|step| step.needs.is_empty()) {
+        page.line("", "");
+        page.step(step, "", "");
+    }
+    page.line("", "");
+    page.line("", &verdict);
+    page.text
+}
+
+struct Page<'a> {
+    text: String,
+    plan: &'a Plan,
+    how: PlanText,
+}
+
+/// Width of the names in front of what they name.
+const LABEL: usize = 8;
+
+impl Page<'_> {
+    fn line(&mut self, indent: &str, text: &str) {
+        let line = format!("{indent}{text}");
+        self.text.push_str(line.trim_end());
+        self.text.push('\n');
+    }
+
+    /// `label   value`; the value is prose and wrapped.
+    fn prose(&mut self, indent: &str, label: &str, value: &str) {
+        let room = indent.chars().count() + LABEL;
+        let width = self.how.width.map(|width| width.saturating_sub(room).max(20));
+        for (at, line) in wrap(&one_line(value), width).into_iter().enumerate() {
+            self.field(indent, if at == 0 { label } else { "" }, line);
+        }
+    }
+
+    /// `label   value`; the value holds paths and is left alone.
+    fn field(&mut self, indent: &str, label: &str, value: impl Display) {
+        let label = format!("{label:<LABEL$}");
+        let painted = match label.trim_end() {
+            "refused" => self.how.style.bad(&label),
+            "note" => self.how.style.warn(&label),
+            _ => self.how.style.dim(&label),
+        };
+        self.line(indent, &format!("{painted}{value}"));
+    }
+
+    fn painted_verdict(&self) -> String {
+        let text = verdict(self.plan);
+        if self.plan.refusals().next().is_some() {
+            self.how.style.bad(text)
+        } else {
+            self.how.style.bold(text)
+        }
+    }
+
+    fn moment(&self, at: DateTime<Utc>) -> String {
+        let local = at.with_timezone(&self.plan.timezone);
+        format!(
+            "{} {}",
+            local.format("%Y-%m-%d %H:%M:%S %:z"),
+            self.plan.timezone.name()
+        )
+    }
+
+    fn file_time(&self, ns: i128) -> String {
+        moment_of(ns).map_or_else(
+            || "at no time that a date can say".to_owned(),
+            |at| {
+                at.with_timezone(&self.plan.timezone)
+                    .format("%Y-%m-%d %H:%M")
+                    .to_string()
+            },
+        )
+    }
+
+    /// A step and, below it, those that need it. `head` stands before its own line, `body` before the others.
+    fn step(&mut self, step: &Step, head: &str, body: &str) {
+        let plan = self.plan;
+        let children: Vec<&Step> = plan
+            .steps()
+            .iter()
+            .filter(|other| other.needs.contains(&step.id))
+            .collect();
+        let deed = match &step.action {
+            Action::Backup(backup) if backup.nothing => "nothing to store".to_owned(),
+            Action::Backup(backup) => {
+                format!(
+                    "copies {} ({})",
+                    plural(backup.files, "file", "files"),
+                    show_size(backup.bytes)
+                )
+            }
+            Action::Verify(_) => "proves the copy".to_owned(),
+            Action::Cleanup(cleanup) if cleanup.candidates.is_empty() => "nothing to delete".to_owned(),
+            Action::Cleanup(cleanup) => format!(
+                "deletes {} ({})",
+                plural(cleanup.candidates.len() as u64, "file", "files"),
+                show_size(cleanup.bytes)
+            ),
+        };
+        let deed = if !step.refusals.is_empty() {
+            format!("refused ({deed})")
+        } else if plan.will_run(step) {
+            deed
+        } else {
+            format!("blocked ({deed})")
+        };
+        self.line(head, &format!("{}  {deed}", self.how.style.name(&step.name)));
+        let indent = format!("{body}{} ", if children.is_empty() { " " } else { "│" });
+        match &step.action {
+            Action::Backup(backup) => self.backup_places(backup, &indent),
+            Action::Verify(_) => {}
+            Action::Cleanup(cleanup) => self.field(&indent, "from", shown(&cleanup.source)),
+        }
+        self.prose(&indent, "why", &step.because);
+        for refusal in &step.refusals {
+            self.prose(&indent, "refused", &refusal.message);
+            self.prose(&indent, "help", &refusal.help);
+        }
+        for note in &step.notes {
+            self.prose(&indent, "note", note);
+        }
+        match &step.action {
+            Action::Backup(_) => {}
+            Action::Verify(verify) => {
+                for copy in &verify.older {
+                    self.field(&indent, "again", &copy.name);
+                }
+            }
+            Action::Cleanup(cleanup) => self.cleanup(cleanup, &indent),
+        }
+        for (at, child) in children.iter().enumerate() {
+            let (head, rest) = if at + 1 == children.len() {
+                ("└─ ", "   ")
+            } else {
+                ("├─ ", "│  ")
+            };
+            self.step(child, &format!("{body}{head}"), &format!("{body}{rest}"));
+        }
+    }
+
+    fn backup_places(&mut self, step: &BackupStep, indent: &str) {
+        self.field(indent, "from", shown(&step.backup.source));
+        let free = step
+            .free
+            .map(|free| format!(" ({} free)", show_size(free)))
+            .unwrap_or_default();
+        self.field(indent, "to", format!("{}{free}", shown(&step.backup.to)));
+        if let Some(parent) = &step.parent {
+            self.field(indent, "after", parent);
+        }
+    }
+
+    fn cleanup(&mut self, step: &CleanupStep, indent: &str) {
+        let plan = self.plan;
+        let verify = plan.verify_of(step);
+        if let Some(budget) = budget(step.retention.max_delete) {
+            self.prose(indent, "limit", &budget);
+        }
+        for (at, class) in step.classes.iter().enumerate() {
+            self.class(step, verify, at, class, indent);
+        }
+        self.kept(step, indent);
+    }
+
+    fn class(
+        &mut self,
+        step: &CleanupStep,
+        verify: Option<&VerifyStep>,
+        at: usize,
+        class: &ClassSummary,
+        indent: &str,
+    ) {
+        let keep = match class.keep {
+            Keep::Forever => "forever".to_owned(),
+            Keep::For(age) => show_duration(age),
+        };
+        let newest = match class.keep_newest {
+            0 => String::new(),
+            n => format!(", and the newest {}", show_count(u64::from(n))),
+        };
+        let holds = match class.span {
+            None => "no file".to_owned(),
+            Some((old, new)) => format!(
+                "{} ({}), {} to {}",
+                plural(class.files, "file", "files"),
+                show_size(class.bytes),
+                self.file_time(old),
+                self.file_time(new)
+            ),
+        };
+        let name = self.how.style.bold(&class.name);
+        self.field(indent, "class", format!("{name} keeps {keep}{newest}: {holds}"));
+        let inner = format!("{indent}  ");
+        if !class.components.is_empty() {
+            let words: Vec<String> = class
+                .components
+                .iter()
+                .map(|(word, n)| format!("{word} ({n})"))
+                .collect();
+            let (shown, more) = words.split_at(words.len().min(8));
+            let more = if more.is_empty() {
+                String::new()
+            } else {
+                format!(", and {} more", more.len())
+            };
+            self.prose(&inner, "words", &format!("{}{more}", shown.join(", ")));
+        }
+        for (other, n) in &class.also {
+            let files = plural(*n, "file", "files");
+            self.prose(
+                &inner,
+                "also",
+                &format!("{files} that class {other} matches too: the longer keep wins"),
+            );
+        }
+        for (why, n) in &class.stays {
+            let why = match why {
+                Stays::Young => format!("younger than {keep}"),
+                Stays::Forever => "kept for ever".to_owned(),
+                Stays::Newest => format!("among the newest {}", class.keep_newest),
+            };
+            self.prose(&inner, "stays", &format!("{}: {why}", plural(*n, "file", "files")));
+        }
+        for (why, n) in &class.kept {
+            let files = plural(*n, "file", "files");
+            self.prose(&inner, "kept", &format!("{files}: {}, {}", why.word(), why.meaning()));
+        }
+        let (files, bytes) = class.delete;
+        if files == 0 {
+            return;
+        }
+        let total = format!("{} ({})", plural(files, "file", "files"), show_size(bytes));
+        self.field(&inner, "delete", total);
+        let listed: Vec<&Candidate> = if self.how.files {
+            step.candidates.iter().filter(|c| c.class == at).collect()
+        } else {
+            let find = |sample: &usize| step.candidates.iter().find(|c| c.entry == *sample);
+            class.samples.iter().filter_map(find).collect()
+        };
+        let rest = files.saturating_sub(listed.len() as u64);
+        for candidate in listed {
+            self.candidate(step, verify, *candidate, &inner);
+        }
+        if rest > 0 {
+            self.field(
+                &inner,
+                "",
+                format!("and {} more (--files lists them)", show_count(rest)),
+            );
+        }
+    }
+
+    fn candidate(&mut self, step: &CleanupStep, verify: Option<&VerifyStep>, candidate: Candidate, indent: &str) {
+        let Some(entry) = step.scan.as_ref().and_then(|scan| scan.entries.get(candidate.entry)) else {
+            return;
+        };
+        let cover = match candidate.cover {
+            Cover::ThisRun => format!("this run's copy of backup:{}", step.retention.backup),
+            Cover::Older(at) => verify
+                .and_then(|v| v.older.get(at))
+                .map_or_else(|| "an older copy".to_owned(), |copy| copy.name.clone()),
+        };
+        let time = self.file_time(entry.identity.mtime_ns);
+        let line = format!("{}  {time}, {}, in {cover}", entry.path, show_size(entry.identity.size));
+        self.field(indent, "", line);
+    }
+
+    /// Kept files by name: all with `--files`, else those whose times are odd, since only a person can mend those.
+    fn kept(&mut self, step: &CleanupStep, indent: &str) {
+        use crate::kept::KeepReason::{Future, ImplausibleTime};
+        let wanted: Vec<_> = step
+            .kept
+            .iter()
+            .filter(|(_, why)| self.how.files || matches!(why, Future | ImplausibleTime))
+            .collect();
+        let most = if self.how.files { usize::MAX } else { 10 };
+        for (at, why) in wanted.iter().take(most) {
+            if let Some(entry) = step.scan.as_ref().and_then(|scan| scan.entries.get(*at)) {
+                let time = self.file_time(entry.identity.mtime_ns);
+                self.field(indent, "keep", format!("{}  {time}, {}", entry.path, why.word()));
+            }
+        }
+        if wanted.len() > most {
+            let more = show_count((wanted.len() - most) as u64);
+            self.field(indent, "", format!("and {more} more (--files lists them)"));
+        }
+    }
+}
+
+fn budget(budget: Budget) -> Option<String> {
+    let mut parts = Vec::new();
+    parts.extend(budget.files.map(|n| plural(n, "file", "files")));
+    parts.extend(budget.bytes.map(show_size));
+    parts.extend(
+        budget
+            .share
+            .map(|n| format!("{n}% of the files that its classes match")),
+    );
+    (!parts.is_empty()).then(|| format!("at most {} in one run", parts.join(", ")))
+}

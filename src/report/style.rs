@@ -1,0 +1,125 @@
+//! Colour, where it is wanted.
+//!
+//! Takes a wish (`--color`, `NO_COLOR`, is it a terminal), gives pieces of text in or without colour.
+//! Knows nothing of what they mean.
+//! Invariant: without colour every function gives its text unchanged; nothing is said by colour alone.
+
+use std::fmt;
+
+/// What the user asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Wish {
+    /// As the terminal and the environment have it.
+    #[default]
+    Auto,
+    /// In colour.
+    Always,
+    /// Without.
+    Never,
+}
+
+/// Paints, or does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Style {
+    color: bool,
+}
+
+impl Style {
+    /// Without colour.
+    pub const PLAIN: Self = Self { color: false };
+    /// In colour.
+    pub const COLOR: Self = Self { color: true };
+
+    /// What holds for a stream; `no_color` and `term` are the values of `NO_COLOR` and `TERM`.
+    #[must_use]
+    pub fn choose(wish: Wish, terminal: bool, no_color: Option<&str>, term: Option<&str>) -> Self {
+        let color = match wish {
+            Wish::Always => true,
+            Wish::Never => false,
+            Wish::Auto => terminal && no_color.is_none_or(str::is_empty) && term != Some("dumb"),
+        };
+        Self { color }
+    }
+
+    /// True when it paints.
+    #[must_use]
+    pub fn is_color(self) -> bool {
+        self.color
+    }
+
+    /// For headings and verdicts.
+    pub fn bold(self, text: impl fmt::Display) -> String {
+        self.paint("1", &text)
+    }
+
+    /// For what matters less.
+    pub fn dim(self, text: impl fmt::Display) -> String {
+        self.paint("2", &text)
+    }
+
+    /// For what went well.
+    pub fn good(self, text: impl fmt::Display) -> String {
+        self.paint("32", &text)
+    }
+
+    /// For what somebody should look at.
+    pub fn warn(self, text: impl fmt::Display) -> String {
+        self.paint("33", &text)
+    }
+
+    /// For what went wrong.
+    pub fn bad(self, text: impl fmt::Display) -> String {
+        self.paint("1;31", &text)
+    }
+
+    /// For names of steps.
+    pub fn name(self, text: impl fmt::Display) -> String {
+        self.paint("1;36", &text)
+    }
+
+    fn paint(self, code: &str, text: &dyn fmt::Display) -> String {
+        if self.color {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_string()
+        }
+    }
+}
+
+/// `text` on one line: control characters are escaped, so that nothing from outside moves the cursor.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c == '\n' {
+            out.push_str("\\n");
+        } else if c.is_control() {
+            out.push_str(&format!("\\u{{{:x}}}", c as u32));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_counts_only_when_nothing_was_asked_for() {
+        let color = |wish, terminal, no_color| Style::choose(wish, terminal, no_color, Some("xterm")).is_color();
+        assert!(color(Wish::Auto, true, None));
+        assert!(color(Wish::Auto, true, Some("")));
+        assert!(!color(Wish::Auto, true, Some("1")));
+        assert!(!color(Wish::Auto, false, None));
+        assert!(color(Wish::Always, false, Some("1")));
+        assert!(!color(Wish::Never, true, None));
+        assert!(!Style::choose(Wish::Auto, true, None, Some("dumb")).is_color());
+    }
+
+    #[test]
+    fn nothing_moves_the_cursor() {
+        assert_eq!(one_line("a\nb\x1b[2J"), "a\\nb\\u{1b}[2J");
+    }
+}
