@@ -1,4 +1,5 @@
 //! opsrun
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod entry;

@@ -164,12 +164,8 @@ pub fn copies_text(copies: &[CopyLine], zone: chrono_tz::Tz, style: Style) -> St
     }
     for line in copies {
         if let Some(reason) = line.state.reason() {
-            text.push_str(&format!(
-                "{}: {}: {}\n",
-                one_line(&line.copy),
-                style.warn(line.state.word()),
-                one_line(reason)
-            ));
+            let (copy, word) = (one_line(&line.copy), style.warn(line.state.word()));
+            text += &[&copy, ": ", &word, ": ", &one_line(reason), "\n"].concat();
         }
     }
     let bytes: u64 = copies.iter().map(|line| line.archive_bytes).sum();

@@ -30,7 +30,7 @@ pub fn failure(message: &str, help: Option<&str>, style: Style) {
 pub fn failure_text(message: &str, help: Option<&str>, style: Style) -> String {
     let mut text = format!("{} {}\n", style.bad("error:"), one_line(message));
     if let Some(help) = help {
-        text.push_str(&format!("  {} {}\n", style.bold("help:"), one_line(help)));
+        text = text + "  " + &style.bold("help:") + " " + &one_line(help) + "\n";
     }
     text
 }

@@ -177,7 +177,7 @@ impl Page<'_> {
                     show_size(backup.bytes)
                 )
             }
-            Action::Verify(_) => "proves the copy".to_owned(),
+            Action::Verify(verify) => proof(plan, verify),
             Action::Cleanup(cleanup) if cleanup.candidates.is_empty() => "nothing to delete".to_owned(),
             Action::Cleanup(cleanup) => format!(
                 "deletes {} ({})",
@@ -185,12 +185,19 @@ impl Page<'_> {
                 show_size(cleanup.bytes)
             ),
         };
-        let deed = if !step.refusals.is_empty() {
-            format!("refused ({deed})")
-        } else if plan.will_run(step) {
-            deed
-        } else {
-            format!("blocked ({deed})")
+        // What a step would have done is known only when its source could be listed.
+        let unlisted = matches!(&step.action, Action::Backup(backup) if backup.scan.is_none())
+            || matches!(&step.action, Action::Cleanup(cleanup) if cleanup.scan.is_none());
+        let deed = match (step.refusals.is_empty(), plan.will_run(step)) {
+            (_, true) => deed,
+            (refused, _) => {
+                let word = if refused { "blocked" } else { "refused" };
+                if unlisted || matches!(step.action, Action::Verify(_)) {
+                    word.to_owned()
+                } else {
+                    format!("{word} ({deed})")
+                }
+            }
         };
         self.line(head, &format!("{}  {deed}", self.how.style.name(&step.name)));
         let indent = format!("{body}{} ", if children.is_empty() { " " } else { "│" });
@@ -372,6 +379,18 @@ impl Page<'_> {
             let more = show_count((wanted.len() - most) as u64);
             self.field(indent, "", format!("and {more} more (--files lists them)"));
         }
+    }
+}
+
+fn proof(plan: &Plan, verify: &VerifyStep) -> String {
+    let backup = plan.steps().get(verify.backup.step()).map(|step| &step.action);
+    let nothing = matches!(backup, Some(Action::Backup(backup)) if backup.nothing);
+    let older = plural(verify.older.len() as u64, "older copy", "older copies");
+    match (nothing, verify.older.is_empty()) {
+        (true, true) => "nothing to prove".to_owned(),
+        (true, false) => format!("proves {older} again"),
+        (false, true) => "proves the copy".to_owned(),
+        (false, false) => format!("proves the copy, and {older} again"),
     }
 }
 

@@ -4,7 +4,7 @@
 //! Knows nothing of what they mean.
 //! Invariant: without colour every function gives its text unchanged; nothing is said by colour alone.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// What the user asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -94,7 +94,8 @@ pub fn one_line(text: &str) -> String {
         if c == '\n' {
             out.push_str("\\n");
         } else if c.is_control() {
-            out.push_str(&format!("\\u{{{:x}}}", c as u32));
+            // Writing to a string cannot fail.
+            let _ = write!(out, "\\u{{{:x}}}", c as u32);
         } else {
             out.push(c);
         }

@@ -1,0 +1,119 @@
+//! `opsrun apply`: executes the plan once.
+//!
+//! Takes arguments, asks where somebody can answer, prints events on stderr as they come; gives the run's exit
+//! code. Knows nothing of how steps are done.
+//! Invariant: at a terminal nothing is deleted before the plan was shown and answered with yes, or `--yes` given.
+
+use super::args::ApplyArgs;
+use super::exit::{Exit, Failure};
+use super::file;
+use super::terminal::Terminal;
+use crate::model::Model;
+use crate::plan::{Plan, Request};
+use crate::report::{Bars, Lines, PlanText, output, plan_text};
+use crate::run::{Event, Progress};
+use crate::units::{plural, show_size};
+use std::io::BufRead;
+use std::time::Duration;
+
+/// What `launch::apply` wants to know besides the model and the request.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// `None` is the number of cores.
+    pub threads: Option<usize>,
+    /// How long to wait for another run's lock.
+    pub lock_wait: Duration,
+    /// As it was typed, for the history.
+    pub command_line: String,
+}
+
+/// Runs it.
+pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
+    let model = file::model(&args.run.file, Some(&args.run.place), terminal)?;
+    let options = Options {
+        threads: args.run.threads.count(),
+        lock_wait: args.run.lock_wait,
+        command_line: command_line(),
+    };
+    let bars = Bars::new(terminal.progress());
+    let mut lines = Lines::new(terminal.err, terminal.detail);
+    let mut confirm = |plan: &Plan| confirm(plan, args.yes, terminal, &mut std::io::stdin().lock());
+    let mut sink = |event: &Event| bars.print(&lines.lines(event));
+    launch(&model, &args.run.request(), &options, &mut confirm, &mut sink, &bars)
+}
+
+/// True when the run may go on: nothing would be deleted, nobody is there to ask, or the answer is yes.
+fn confirm(plan: &Plan, yes: bool, terminal: &Terminal, answers: &mut dyn BufRead) -> bool {
+    let (files, bytes) = plan.deletions();
+    if yes || files == 0 || !terminal.can_ask {
+        return true;
+    }
+    let how = PlanText {
+        files: false,
+        style: terminal.err,
+        width: terminal.err_width,
+    };
+    let files = plural(files, "file", "files");
+    let question = format!("Delete {files} ({})? [y/N] ", show_size(bytes));
+    output::to_stderr(&format!("{}\n{}", plan_text(plan, &how), terminal.err.bold(question)));
+    let mut answer = String::new();
+    let agreed = answers.read_line(&mut answer).is_ok() && is_yes(&answer);
+    if !agreed {
+        output::to_stderr("nothing done\n");
+    }
+    agreed
+}
+
+/// Nothing but a clear yes counts.
+fn is_yes(answer: &str) -> bool {
+    matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+}
+
+/// The arguments as they were typed, for the history.
+pub(super) fn command_line() -> String {
+    let words: Vec<String> = std::env::args_os()
+        .map(|word| quoted(&word.to_string_lossy()))
+        .collect();
+    words.join(" ")
+}
+
+/// As a shell would have to be given it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// The seam to `launch::apply`.
+fn launch(
+    _model: &Model,
+    _request: &Request,
+    _options: &Options,
+    _confirm: &mut dyn FnMut(&Plan) -> bool,
+    _sink: &mut dyn FnMut(&Event),
+    _progress: &dyn Progress,
+) -> Result<u8, Failure> {
+    Err(Failure::new(Exit::Software, "this build cannot apply", None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_clear_yes_is_one() {
+        assert!(["y\n", "Y", " yes \n", "YES"].into_iter().all(is_yes));
+        assert!(!["", "\n", "n", "yep", "j", "1"].into_iter().any(is_yes));
+    }
+
+    #[test]
+    fn a_command_line_can_be_typed_again() {
+        assert_eq!(quoted("--only"), "--only");
+        assert_eq!(quoted("backup:*"), "'backup:*'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
+    }
+}

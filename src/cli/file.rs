@@ -1,0 +1,78 @@
+//! From FILE to a model.
+//!
+//! Takes a path and the overrides of the command line, gives a valid [`Model`]; findings go to stderr. Used by
+//! every command but `check`, for which the findings are the data.
+//! Invariant: an invalid ops file ends with 78, one that cannot be read with 66, before anything else happens.
+
+use super::args::StateArgs;
+use super::exit::{Exit, Failure};
+use super::terminal::Terminal;
+use crate::config;
+use crate::model::Model;
+use crate::path::shown;
+use crate::report::lines::Detail;
+use crate::report::output;
+use crate::units::plural;
+use std::path::Path;
+
+/// The model of `file`.
+pub fn model(file: &Path, place: Option<&StateArgs>, terminal: &Terminal) -> Result<Model, Failure> {
+    let loaded = config::load(file)?;
+    if loaded.errors() > 0 || terminal.detail > Detail::Quiet {
+        output::to_stderr(&loaded.render(terminal.err.is_color(), terminal.err_page()));
+    }
+    let errors = loaded.errors() as u64;
+    let Some(mut model) = loaded.model else {
+        let count = plural(errors, "error", "errors");
+        return Err(Failure::new(
+            Exit::Config,
+            format!("`{}` is invalid: {count}", shown(file)),
+            Some("mend what is marked above; nothing was done"),
+        ));
+    };
+    if let Some(dir) = place.and_then(|place| place.state_dir.as_deref()) {
+        model.ops.state_dir = std::path::absolute(dir).map_err(|error| {
+            let message = format!("cannot find `{}`: {error}", shown(dir));
+            Failure::new(Exit::Usage, message, Some("name the state directory absolutely"))
+        })?;
+    }
+    Ok(model)
+}
+
+/// Where copies are looked for.
+#[derive(Debug)]
+pub enum Copies {
+    /// At the destinations of an ops file.
+    Declared(Box<Model>),
+    /// In one directory, without ops file or state.
+    Directory(std::path::PathBuf),
+}
+
+impl Copies {
+    /// `--from` or the ops file.
+    pub fn find(
+        file: &Path,
+        from: Option<&Path>,
+        place: Option<&StateArgs>,
+        terminal: &Terminal,
+    ) -> Result<Self, Failure> {
+        match from {
+            None => Ok(Self::Declared(Box::new(model(file, place, terminal)?))),
+            Some(dir) if dir.is_dir() => Ok(Self::Directory(dir.to_owned())),
+            Some(dir) => Err(Failure::new(
+                Exit::NoInput,
+                format!("`{}` is no directory", shown(dir)),
+                Some("name the directory that holds the copies, and check that its disk is mounted"),
+            )),
+        }
+    }
+
+    /// In which times are shown and read.
+    #[must_use]
+    pub fn zone(&self) -> chrono_tz::Tz {
+        match self {
+            Self::Declared(model) => model.ops.timezone,
+            Self::Directory(_) => chrono_tz::UTC,
+        }
+    }
+}

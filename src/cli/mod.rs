@@ -1,0 +1,93 @@
+//! The command line: arguments → calls → text and an exit code.
+//!
+//! Takes what the user typed, loads the ops file, calls `launch`, prints through `report`. Holds no logic of
+//! its own: what a command does is in the rooms below.
+//! - [`args`]: everything that can be typed · [`values`]: the forms of single values
+//! - [`exit`]: exit codes and the failures that lead to them
+//! - [`terminal`]: what kind of terminal this is · [`mod@file`]: from FILE to a model
+//! - one file a command: [`plan`], [`apply`], [`check`], [`list`], [`verify`], [`restore`]
+//!
+//! Invariant: every way out of the program is one of the codes in [`exit`]; nothing panics over a closed pipe.
+
+pub mod apply;
+pub mod args;
+pub mod check;
+pub mod exit;
+pub mod file;
+pub mod list;
+pub mod plan;
+pub mod restore;
+pub mod terminal;
+pub mod values;
+pub mod verify;
+
+use crate::report::{Style, output};
+use args::{Cli, Command};
+use clap::Parser;
+use exit::{Exit, Failure};
+use std::panic::{self, AssertUnwindSafe};
+use std::process::ExitCode;
+use terminal::Terminal;
+
+/// The whole program.
+#[must_use]
+pub fn main() -> ExitCode {
+    panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let text = panic.payload_as_str().unwrap_or("no message");
+        let message = format!("internal error at {place}: {text}");
+        let help = "please report this with the output of `opsrun --version`";
+        output::failure(&message, Some(help), Style::PLAIN);
+    }));
+    let code = match Cli::try_parse() {
+        Ok(cli) => panic::catch_unwind(AssertUnwindSafe(|| run(&cli))).unwrap_or(Exit::Software.into()),
+        Err(error) => usage(&error),
+    };
+    ExitCode::from(code)
+}
+
+/// clap's own output: help and version end well, everything else is a mistake in the arguments.
+fn usage(error: &clap::Error) -> u8 {
+    // A closed pipe is no reason to fail, and there is nowhere else to say it.
+    let _ = error.print();
+    if error.exit_code() == 0 {
+        Exit::Done.into()
+    } else {
+        Exit::Usage.into()
+    }
+}
+
+fn run(cli: &Cli) -> u8 {
+    let terminal = Terminal::look(&cli.global);
+    log(cli.global.verbose);
+    let done = match &cli.command {
+        Command::Plan(args) => plan::run(args, &terminal),
+        Command::Apply(args) => apply::run(args, &terminal),
+        Command::Check(args) => check::run(args, &terminal),
+        Command::List(args) => list::run(args, &terminal),
+        Command::Verify(args) => verify::run(args, &terminal),
+        Command::Restore(args) => restore::run(args, &terminal),
+    };
+    done.unwrap_or_else(|failure: Failure| {
+        output::failure(&failure.message, failure.help.as_deref(), terminal.err);
+        failure.exit
+    })
+}
+
+/// `-v`: what the rooms below log, on stderr.
+fn log(verbose: u8) {
+    let level = match verbose {
+        0 => return,
+        1 => tracing::Level::INFO,
+        2 => tracing::Level::DEBUG,
+        _ => tracing::Level::TRACE,
+    };
+    let logger = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .log_internal_errors(false)
+        .finish();
+    // It can be set but once, and this is that once.
+    let _ = tracing::subscriber::set_global_default(logger);
+}
