@@ -10,7 +10,7 @@ use super::file;
 use super::terminal::Terminal;
 use crate::model::Model;
 use crate::plan::{Plan, Request};
-use crate::report::{Bars, Lines, PlanText, output, plan_text};
+use crate::report::{Bars, Lines, PlanText, output, plan_text, stream};
 use crate::run::{Event, Progress};
 use crate::units::{plural, show_size};
 use std::io::BufRead;
@@ -38,8 +38,22 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let bars = Bars::new(terminal.progress());
     let mut lines = Lines::new(terminal.err, terminal.detail);
     let mut confirm = |plan: &Plan| confirm(plan, args.yes, terminal, &mut std::io::stdin().lock());
-    let mut sink = |event: &Event| bars.print(&lines.lines(event));
-    launch(&model, &args.run.request(), &options, &mut confirm, &mut sink, &bars)
+    if args.json {
+        output::to_stdout(&stream::head())?;
+    }
+    // A reader who is lost halfway must not stop a run halfway: it is said at the end.
+    let mut lost = None;
+    let mut sink = |event: &Event| {
+        if args.json && lost.is_none() {
+            lost = output::to_stdout(&stream::line(event)).err();
+        }
+        bars.print(&lines.lines(event));
+    };
+    let exit = launch(&model, &args.run.request(), &options, &mut confirm, &mut sink, &bars)?;
+    match lost {
+        Some(error) if exit == 0 => Err(error.into()),
+        _ => Ok(exit),
+    }
 }
 
 /// True when the run may go on: nothing would be deleted, nobody is there to ask, or the answer is yes.

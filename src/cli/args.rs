@@ -18,10 +18,11 @@ pub const DEFAULT_FILE: &str = "ops.kdl";
 /// With what decides how old files and plans are read.
 static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "{}\nops file version 1, plan format {}, list format {}\ntime zones {}",
+        "{}\nops file version 1, plan format {}, list format {}, event format {}\ntime zones {}",
         env!("CARGO_PKG_VERSION"),
         crate::plan::document::FORMAT,
         crate::report::copies::FORMAT,
+        crate::report::stream::FORMAT,
         chrono_tz::IANA_TZDB_VERSION
     )
 });
@@ -311,6 +312,12 @@ pub struct ApplyArgs {
     /// Do not ask.
     #[arg(short, long, help = "Do not ask before deleting")]
     pub yes: bool,
+    /// JSON.
+    #[arg(
+        long,
+        help = "Print what happens as JSON, one object a line (schemas/event.schema.json)"
+    )]
+    pub json: bool,
 }
 
 /// `opsrun check`.

@@ -4,7 +4,9 @@
 //! stderr. stdout is data, stderr is prose and progress. Decides nothing and reads nothing.
 //! - [`plan`]: a plan as text (as JSON: `crate::plan::document`)
 //! - [`lines`]: events as lines for people · [`bars`]: progress at a terminal
+//! - [`stream`]: events as JSON, one a line
 //! - [`copies`]: the copies of a destination, as a table and as JSON
+//! - [`outcomes`]: what verify found and restore did
 //! - [`style`]: colour · [`wrap`]: long prose · [`output`]: writing that never panics
 //!
 //! Invariant: what comes from outside (paths, causes) is shown on one line without control characters, and
@@ -13,13 +15,16 @@
 pub mod bars;
 pub mod copies;
 pub mod lines;
+pub mod outcomes;
 pub mod output;
 pub mod plan;
+pub mod stream;
 pub mod style;
 pub mod wrap;
 
 pub use bars::Bars;
 pub use copies::{CopyLine, CopyState};
 pub use lines::Lines;
+pub use outcomes::{CheckedCopy, Outcomes, RestoredCopy};
 pub use plan::{PlanText, plan_text, verdict};
 pub use style::Style;

@@ -350,3 +350,22 @@ fn a_full_disk_is_told_from_other_failures() {
     // And what is there can still be read.
     assert_eq!(store.runs(1).unwrap().len(), 1);
 }
+
+#[test]
+fn two_writers_take_turns() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |run: &str| {
+        let store = Store::open(dir.path()).unwrap();
+        store.begin_run(run, "apply", at("2026-11-23T00:00:00Z")).unwrap();
+        for n in 0..50 {
+            store.journal(run).record(&started(&format!("{run}-{n}"))).unwrap();
+        }
+    };
+    std::thread::scope(|scope| {
+        for run in ["a", "b", "c"] {
+            scope.spawn(move || write(run));
+        }
+    });
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(store.unpublished_copies().unwrap().len(), 150);
+}

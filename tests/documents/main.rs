@@ -8,11 +8,15 @@
 
 mod world;
 
+use opsrun::kept::KeepReason;
 use opsrun::plan::document::{PlanDocument, document};
 use opsrun::plan::{Plan, Request, build};
 use opsrun::report::copies::{self, CopyLine, CopyState, ListDocument};
+use opsrun::report::stream;
 use opsrun::report::{PlanText, Style, plan_text, verdict};
+use opsrun::run::{Event, Outcome, State};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::Path;
 use world::World;
 
@@ -175,6 +179,35 @@ fn lists_fit_their_schema() {
     }
     let value = serde_json::to_value(copies::document(&some_copies())).unwrap();
     snapshot!("list-json", serde_json::to_string_pretty(&value).unwrap());
+}
+
+#[test]
+fn events_fit_their_schema() {
+    let schema = schema("event.schema.json", &schemars::schema_for!(stream::Line));
+    let finished = Event::StepFinished {
+        step: "backup:observer".to_owned(),
+        outcome: Outcome {
+            state: State::NoSpace,
+            summary: "the destination is full".to_owned(),
+            help: Some("make space".to_owned()),
+            details: Vec::new(),
+        },
+    };
+    let deleted = Event::Deleted {
+        step: "cleanup:observer".to_owned(),
+        batch: 0,
+        files: 1,
+        bytes: 2,
+        kept: BTreeMap::from([(KeepReason::InUse, 3)]),
+    };
+    let mut lines = stream::head();
+    for event in [finished, deleted, Event::RunFinished { exit: 73, millis: 5 }] {
+        lines += &stream::line(&event);
+    }
+    for line in lines.lines() {
+        fits(&schema, &serde_json::from_str(line).unwrap());
+    }
+    snapshot!("events", lines.replace(env!("CARGO_PKG_VERSION"), "[version]"));
 }
 
 /// The schema that stands in `schemas/`, which must be the one that the types give; `UPDATE_SCHEMAS=1` rewrites it.

@@ -1,0 +1,48 @@
+//! A run as JSON, one object a line, for programs that follow it.
+//!
+//! Takes events in order, gives their lines; the first line of all names the format. The schema of a line is
+//! `schemas/event.schema.json`, and a test compares the two.
+//! Invariant: what is a line here is the event that the store holds, under the same names.
+
+use crate::run::Event;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// The number of the format.
+pub const FORMAT: u32 = 1;
+
+/// A line.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(title = "opsrun events, format 1: one line")]
+pub enum Line {
+    /// The first one.
+    Head {
+        /// Number of this format: 1.
+        format: u32,
+        /// Version of opsrun.
+        opsrun: String,
+    },
+    /// Every other one.
+    Event(Event),
+}
+
+/// The first line.
+#[must_use]
+pub fn head() -> String {
+    text(&Line::Head {
+        format: FORMAT,
+        opsrun: env!("CARGO_PKG_VERSION").to_owned(),
+    })
+}
+
+/// The line of an event.
+#[must_use]
+pub fn line(event: &Event) -> String {
+    text(&Line::Event(event.clone()))
+}
+
+fn text(line: &Line) -> String {
+    // Strings, numbers and maps with string keys always serialise; a lost line is better than a lost run.
+    serde_json::to_string(line).map(|text| text + "\n").unwrap_or_default()
+}
