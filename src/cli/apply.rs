@@ -13,6 +13,8 @@ use crate::plan::{Plan, Request};
 use crate::report::{Bars, Lines, PlanText, output, plan_text, stream};
 use crate::run::{Event, Progress};
 use crate::units::{plural, show_size};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use std::io::BufRead;
 use std::time::Duration;
 
@@ -37,7 +39,7 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     };
     let bars = Bars::new(terminal.progress());
     let mut lines = Lines::new(terminal.err, terminal.detail);
-    let mut confirm = |plan: &Plan| confirm(plan, args.yes, terminal, &mut std::io::stdin().lock());
+    let mut confirm = |plan: &Plan| confirm(plan, args.yes, terminal, &|| false);
     if args.json {
         output::to_stdout(&stream::head())?;
     }
@@ -57,7 +59,8 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
 }
 
 /// True when the run may go on: nothing would be deleted, nobody is there to ask, or the answer is yes.
-fn confirm(plan: &Plan, yes: bool, terminal: &Terminal, answers: &mut dyn BufRead) -> bool {
+/// A signal while the question stands is a no.
+fn confirm(plan: &Plan, yes: bool, terminal: &Terminal, stopped: &dyn Fn() -> bool) -> bool {
     let (files, bytes) = plan.deletions();
     if yes || files == 0 || !terminal.can_ask {
         return true;
@@ -70,12 +73,35 @@ fn confirm(plan: &Plan, yes: bool, terminal: &Terminal, answers: &mut dyn BufRea
     let files = plural(files, "file", "files");
     let question = format!("Delete {files} ({})? [y/N] ", show_size(bytes));
     output::to_stderr(&format!("{}\n{}", plan_text(plan, &how), terminal.err.bold(question)));
-    let mut answer = String::new();
-    let agreed = answers.read_line(&mut answer).is_ok() && is_yes(&answer);
+    let agreed = answer(stopped).is_some_and(|answer| is_yes(&answer));
     if !agreed {
         output::to_stderr("nothing done\n");
     }
     agreed
+}
+
+/// A line from stdin; `None` once `stopped`. A blocked read would go on after a signal, so it is begun only
+/// when there is something to read.
+fn answer(stopped: &dyn Fn() -> bool) -> Option<String> {
+    let stdin = std::io::stdin();
+    let slice = Timespec {
+        tv_sec: 0,
+        tv_nsec: 100_000_000,
+    };
+    loop {
+        if stopped() {
+            return None;
+        }
+        let mut waiting = [PollFd::new(&stdin, PollFlags::IN)];
+        match poll(&mut waiting, Some(&slice)) {
+            Ok(0) | Err(Errno::INTR) => {}
+            Ok(_) => break,
+            Err(_) => return None,
+        }
+    }
+    let mut line = String::new();
+    stdin.lock().read_line(&mut line).ok()?;
+    Some(line)
 }
 
 /// Nothing but a clear yes counts.
