@@ -211,10 +211,8 @@ fn totals(findings: &[Finding]) -> String {
     }
     let mut line = parts.join(", ");
     if findings.len() > PRINTED {
-        line.push_str(&format!(
-            "; the first {PRINTED} of {} are shown",
-            show_count(findings.len() as u64)
-        ));
+        let all = show_count(findings.len() as u64);
+        line = format!("{line}; the first {PRINTED} of {all} are shown");
     }
     line
 }

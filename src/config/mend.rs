@@ -46,6 +46,7 @@ pub(super) fn mend(text: &str, base: usize, tops: &[&str]) -> Mended {
         base,
         bytes: text.as_bytes().to_vec(),
         out: Mended::default(),
+        full: false,
     };
     mender.old_version();
     mender.characters();
@@ -60,7 +61,7 @@ pub(super) fn mend(text: &str, base: usize, tops: &[&str]) -> Mended {
     out.text = String::from_utf8(mender.bytes).unwrap_or_default();
     if out.text.len() != text.len() {
         // Cannot happen: only whole characters are replaced. Parse the original rather than nothing.
-        out.text = text.to_owned();
+        text.clone_into(&mut out.text);
     }
     out.poisoned.sort_unstable();
     out
@@ -71,6 +72,8 @@ struct Mender<'a> {
     base: usize,
     bytes: Vec<u8>,
     out: Mended,
+    /// The last finding was not taken.
+    full: bool,
 }
 
 impl<'a> Mender<'a> {
@@ -98,13 +101,22 @@ impl<'a> Mender<'a> {
         self.poison(start, end);
     }
 
+    /// Says at most so many of one file: nobody reads more, and a hostile file has millions.
+    const MOST: usize = 2_000;
+
     fn report(&mut self, code: Code, start: usize, end: usize, message: impl Into<String>, label: impl Into<String>) {
+        self.full = self.out.findings.len() >= Self::MOST;
+        if self.full {
+            return;
+        }
         let finding = Finding::new(code, self.span(start, end), message, label);
         self.out.findings.push(finding);
     }
 
     fn help(&mut self, help: impl Into<String>) {
-        if let Some(last) = self.out.findings.last_mut() {
+        if !self.full
+            && let Some(last) = self.out.findings.last_mut()
+        {
             last.help = Some(help.into());
         }
     }
@@ -167,16 +179,16 @@ impl<'a> Mender<'a> {
         let mut open: Vec<bool> = Vec::new();
         let mut dashed = 0;
         let mut pending = false;
+        let mut after_dash = false;
         for token in tokens {
+            if !matches!(token.kind, Kind::Newline | Kind::Space | Kind::Comment { .. }) {
+                after_dash = token.kind == Kind::SlashDash;
+            }
             match token.kind {
                 Kind::SlashDash => pending = true,
                 Kind::Semicolon => pending = false,
-                Kind::Newline => {
-                    // After `/-` lines may be skipped before what it comments out.
-                    if !self.ends_with_slashdash(token.start) {
-                        pending = false;
-                    }
-                }
+                // After `/-` lines may be skipped before what it comments out.
+                Kind::Newline if !after_dash => pending = false,
                 Kind::Open => {
                     open.push(pending);
                     dashed += usize::from(pending);
@@ -212,12 +224,6 @@ impl<'a> Mender<'a> {
             }
         }
         None
-    }
-
-    fn ends_with_slashdash(&self, at: usize) -> bool {
-        self.text
-            .get(..at)
-            .is_some_and(|before| before.trim_end().ends_with("/-"))
     }
 
     /// The slips that a single token, or a token and its neighbours, give away.
@@ -266,17 +272,20 @@ impl<'a> Mender<'a> {
                         && let Some(end) = self.single_quotes(token)
                     {
                         skip_to = end;
-                    } else if word.starts_with('#') && self.hash(token, words == 0, after.map(|t| t.kind)) {
+                    } else if word.starts_with('#') && self.hash(token, words == 0) {
                         let rest = self.text.get(token.start..).unwrap_or_default();
                         skip_to = token.start + rest.find(lex::is_newline).unwrap_or(rest.len());
                         self.fill(token.start, skip_to, b' ');
                     } else {
                         let property = after.is_some_and(|t| t.kind == Kind::Equals);
-                        let old_raw = word == "r" && after.is_some_and(|t| matches!(t.kind, Kind::Text { .. }));
+                        let old_raw = word
+                            .strip_prefix('r')
+                            .is_some_and(|hashes| hashes.chars().all(|c| c == '#'))
+                            && after.is_some_and(|t| matches!(t.kind, Kind::Text { .. }));
                         if old_raw {
-                            self.old_raw_string(token, after);
+                            skip_to = self.old_raw_string(token, after);
                         } else {
-                            self.word(token, glued, words, property, before, &mut list_said);
+                            self.word(token, glued, words, property, &mut list_said);
                         }
                     }
                     words += 1;
@@ -458,7 +467,7 @@ impl<'a> Mender<'a> {
     }
 
     /// A word that begins with `#`. True when it was meant as a comment.
-    fn hash(&mut self, token: Token, first: bool, after: Option<Kind>) -> bool {
+    fn hash(&mut self, token: Token, first: bool) -> bool {
         let word = self.str(token);
         if matches!(word, "#true" | "#false" | "#null" | "#inf" | "#-inf" | "#nan") {
             return false;
@@ -468,7 +477,6 @@ impl<'a> Mender<'a> {
         if !first && matches!(lower.as_str(), "true" | "false" | "null" | "yes" | "no" | "on" | "off") {
             return false;
         }
-        let _ = after;
         let rest = self.text.get(token.start..).unwrap_or_default();
         let line = rest
             .get(..rest.find(lex::is_newline).unwrap_or(rest.len()))
@@ -485,9 +493,13 @@ impl<'a> Mender<'a> {
         true
     }
 
-    fn old_raw_string(&mut self, token: Token, after: Option<&Token>) {
+    /// `r"…"` or `r#"…"#`; gives its end.
+    fn old_raw_string(&mut self, token: Token, after: Option<&Token>) -> usize {
+        let hashes = self.str(token).len() - 1;
         let end = after.map_or(token.end, |t| t.end);
-        let text = self.text.get(token.end..end).unwrap_or_default();
+        let rest = self.text.get(end..).unwrap_or_default();
+        let end = end + rest.bytes().take(hashes).take_while(|b| *b == b'#').count();
+        let text = self.text.get(token.start + 1..end).unwrap_or_default();
         self.report(
             Code::Version,
             token.start,
@@ -501,19 +513,11 @@ impl<'a> Mender<'a> {
             format!("#{text}#")
         };
         self.help(format!("write {}", one_line(&hashed)));
-        self.fill(token.start, token.end, b' ');
-        self.poison(token.start, end);
+        self.placeholder(token.start, end);
+        end
     }
 
-    fn word(
-        &mut self,
-        token: Token,
-        glued: bool,
-        words: usize,
-        property: bool,
-        before: Option<&Token>,
-        list_said: &mut bool,
-    ) {
+    fn word(&mut self, token: Token, glued: bool, words: usize, property: bool, list_said: &mut bool) {
         let word = self.str(token);
         if glued {
             self.report(
@@ -536,7 +540,7 @@ impl<'a> Mender<'a> {
             || word.ends_with(',')
             || word.starts_with(',')
         {
-            self.list(token, before, list_said);
+            self.list(token, list_said);
             return;
         }
         if words == 0 && !property && word.len() > 1 && word.ends_with(':') {
@@ -548,7 +552,10 @@ impl<'a> Mender<'a> {
                 format!("a setting is written without `:`: `{}`", one_line(name)),
                 "not between a node and its value",
             );
-            self.help(format!("write `{} …`", one_line(name)));
+            let rest = self.text.get(token.end..).unwrap_or_default();
+            let value = rest.split(lex::is_newline).next().unwrap_or_default().trim();
+            let value = if value.is_empty() { "…" } else { value };
+            self.help(format!("write `{} {}`", one_line(name), one_line(value)));
             self.fill(token.end - 1, token.end, b' ');
             return;
         }
@@ -626,7 +633,7 @@ impl<'a> Mender<'a> {
     }
 
     /// `[a, b]` or `a, b`.
-    fn list(&mut self, token: Token, before: Option<&Token>, said: &mut bool) {
+    fn list(&mut self, token: Token, said: &mut bool) {
         if !*said {
             let rest = self.text.get(token.start..).unwrap_or_default();
             let line_start = self
@@ -642,15 +649,13 @@ impl<'a> Mender<'a> {
                 .map(|c| if matches!(c, '[' | ']' | ',') { ' ' } else { c })
                 .collect();
             let mended: Vec<&str> = mended.split_whitespace().collect();
-            let glued = before.is_some_and(|t| matches!(t.kind, Kind::Text { .. }));
             let bracket = self.str(token).contains(['[', ']']);
             let end = if bracket {
-                let open = rest.find(']').map_or(token.end, |at| token.start + at + 1);
-                open.min(line_end).max(token.end)
+                let line = self.text.get(token.start..line_end).unwrap_or_default();
+                line.find(']').map_or(token.end, |at| token.start + at + 1)
             } else {
                 token.end
             };
-            let _ = glued;
             self.report(
                 Code::Syntax,
                 token.start,
@@ -766,6 +771,8 @@ impl<'a> Mender<'a> {
 
 /// A piece of the user's text for a message: one line, not endless.
 pub(super) fn one_line(text: &str) -> String {
+    let end = text.char_indices().nth(81).map_or(text.len(), |(at, _)| at);
+    let text = text.get(..end).unwrap_or_default();
     let shown = crate::path::Shown(text.as_bytes()).to_string().replace("\\\\", "\\");
     match shown.char_indices().nth(80) {
         Some((cut, _)) => format!("{}…", shown.get(..cut).unwrap_or_default()),

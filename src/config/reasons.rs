@@ -10,13 +10,14 @@ use super::findings::{Code, Finding};
 use super::language::{Answer, PathSet, Term, search};
 use super::mend::one_line;
 use super::paths::shown;
-use super::source::{Sources, Span};
+use super::source::{Sources, Span, Spanned};
 use super::validate::{Claim, Place};
+use crate::model::pattern::Pattern;
 use crate::model::{Keep, Ops};
 use crate::path::Shown;
 use crate::units::show_duration;
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -47,7 +48,10 @@ pub(super) fn judge(
 
 /// Automata by what they were built from: many jobs share their patterns.
 #[derive(Default)]
-struct Sets(RefCell<HashMap<(Vec<String>, u8), Option<PathSet>>>);
+struct Sets(RefCell<HashMap<SetKey, Option<PathSet>>>);
+
+/// Texts, and how they are meant.
+type SetKey = (Vec<String>, u8);
 
 impl Sets {
     fn get(&self, texts: Vec<String>, kind: u8, build: impl FnOnce() -> Option<PathSet>) -> Option<PathSet> {
@@ -59,11 +63,7 @@ impl Sets {
         built
     }
 
-    fn globs(
-        &self,
-        patterns: &[super::source::Spanned<crate::model::pattern::Pattern>],
-        below: bool,
-    ) -> Option<PathSet> {
+    fn globs(&self, patterns: &[Spanned<Pattern>], below: bool) -> Option<PathSet> {
         let texts = patterns.iter().map(|p| p.value.as_str().to_owned()).collect();
         self.get(texts, u8::from(below), || {
             PathSet::globs(patterns.iter().map(|p| &p.value), below)
@@ -75,10 +75,6 @@ impl Sets {
             Some(word) => self.get(vec![word.value.clone()], 2, || PathSet::keyword(&word.value)),
             None => self.globs(&class.globs, false),
         }
-    }
-
-    fn valid(&self) -> Option<PathSet> {
-        self.get(Vec::new(), 3, PathSet::valid)
     }
 }
 
@@ -100,7 +96,7 @@ struct Reach<'a> {
 impl<'a> Reach<'a> {
     fn new(claim: &'a Claim<'a>, sets: &Sets) -> Option<Self> {
         let backup = claim.backup.node;
-        let valid = sets.valid()?;
+        let valid = PathSet::valid()?;
         let empty = || sets.globs(&[], false);
         let include = if backup.include.is_empty() {
             Some(None)
@@ -244,6 +240,12 @@ fn classes(reach: &Reach<'_>, sets: &Sets, findings: &mut Vec<Finding>) {
             findings.push(finding);
             continue;
         }
+        if let Some(likely) = likely(reach.claim.backup.node.include.as_slice())
+            && with(vec![term(&likely, &none, true)]) == Answer::Empty
+        {
+            unlikely(reach, class, &with, span, findings);
+            continue;
+        }
         if with(reach.stored(&none)) == Answer::Empty {
             let mut finding = Finding::new(
                 Code::EmptyClass,
@@ -282,6 +284,55 @@ fn classes(reach: &Reach<'_>, sets: &Sets, findings: &mut Vec<Finding>) {
         }
         partly(reach, class, &with, span, findings);
     }
+}
+
+/// `include "*.csv"` also takes all of a directory named `x.csv`, but nobody means that: the includes without what
+/// is below those that look like files. `None` when none does.
+fn likely(include: &[Spanned<Pattern>]) -> Option<PathSet> {
+    let file_like = |pattern: &Pattern| {
+        let last = pattern.as_str().rsplit('/').next().unwrap_or_default();
+        last.get(1..).is_some_and(|rest| rest.contains('.'))
+    };
+    if !include.iter().any(|p| file_like(&p.value)) {
+        return None;
+    }
+    PathSet::mixed(include.iter().map(|p| (&p.value, !file_like(&p.value))))
+}
+
+/// OPS5002 as a warning: not proven, since only odd names of directories would fill the class.
+fn unlikely(
+    reach: &Reach<'_>,
+    class: &ClassNode,
+    with: &dyn Fn(Vec<Term>) -> Answer,
+    span: Span,
+    findings: &mut Vec<Finding>,
+) {
+    let Answer::Witness(odd) = with(reach.stored(&no_prefix())) else {
+        return;
+    };
+    let mut finding = Finding::new(
+        Code::EmptyClass,
+        span,
+        format!(
+            "the class `{}` holds next to nothing that the backup `{}` includes",
+            class_name(class),
+            reach.claim.backup.name
+        ),
+        format!("only something like `{}` would be", sample(&odd)),
+    )
+    .warning()
+    .help(match class.globs.first() {
+        Some(glob) => format!(
+            "add \"{}\" to `include` of the backup, or delete the class",
+            one_line(glob.value.as_str())
+        ),
+        None => "widen `include` of the backup, or delete the class".to_owned(),
+    });
+    let include = &reach.claim.backup.node.include;
+    if let (Some(first), Some(last)) = (include.first(), include.last()) {
+        finding = finding.also(first.span.to(last.span), "includes no such files");
+    }
+    findings.push(finding);
 }
 
 /// OPS5014: only for globs that delete. A keyword is a filter over what there is, and "forever" deletes nothing.
@@ -359,7 +410,10 @@ fn overlapping_classes(reach: &Reach<'_>, sets: &Sets, findings: &mut Vec<Findin
             let Answer::Witness(path) = ask(&long, &short, true) else {
                 continue;
             };
-            if ask(&long, &short, false) == Answer::Empty {
+            // A narrower class that keeps longer is an exception, and "forever" is always meant as one.
+            let whole = ask(&short, &long, false) == Answer::Empty;
+            let forever = longer.keep.as_ref().is_some_and(|keep| keep.value == Keep::Forever);
+            if !whole && (forever || ask(&long, &short, false) == Answer::Empty) {
                 continue;
             }
             let span = |class: &ClassNode| class.name.as_ref().map_or(class.head, |name| name.span);
@@ -369,7 +423,6 @@ fn overlapping_classes(reach: &Reach<'_>, sets: &Sets, findings: &mut Vec<Findin
                     .as_ref()
                     .map_or_else(String::new, |keep| show_keep(keep.value))
             };
-            let whole = ask(&short, &long, false) == Answer::Empty;
             let message = if whole {
                 format!(
                     "the class `{}` decides nothing: `{}` holds all its files longer",
@@ -415,6 +468,11 @@ fn show_keep(keep: Keep) -> String {
 /// OPS5004.
 fn own_files(reaches: &[Reach<'_>], places: &[Place<'_>], ops: &Ops, sources: &Sources, findings: &mut Vec<Finding>) {
     let mut precious: Vec<(PathBuf, bool, String, Option<Span>)> = Vec::new();
+    let overlaps: HashSet<Span> = findings
+        .iter()
+        .filter(|finding| finding.code == Code::DestinationOverlap)
+        .map(Finding::span)
+        .collect();
     for place in places {
         if let Some(to) = &place.to {
             let span = place.node.to.as_ref().map(|to| to.span);
@@ -430,19 +488,19 @@ fn own_files(reaches: &[Reach<'_>], places: &[Place<'_>], ops: &Ops, sources: &S
     for file in sources.files() {
         precious.push((file.path.clone(), false, format!("the ops file `{}`", file.name), None));
     }
+    // In order of paths, what lies below a directory stands in one row behind it.
+    precious.sort_by(|a, b| a.0.cmp(&b.0));
     for reach in reaches.iter().filter(|reach| reach.decidable) {
-        for (path, is_dir, what, span) in &precious {
+        let from = precious.partition_point(|(path, ..)| path.as_path() < reach.source);
+        for (path, is_dir, what, span) in precious.iter().skip(from) {
             let Ok(below) = path.strip_prefix(reach.source) else {
-                continue;
+                break;
             };
             let Some(witness) = reachable(reach, below, *is_dir) else {
                 continue;
             };
             // Already an error of its own.
-            if findings
-                .iter()
-                .any(|f| f.code == Code::DestinationOverlap && span.is_some_and(|s| f.span() == s))
-            {
+            if span.is_some_and(|span| overlaps.contains(&span)) {
                 continue;
             }
             let mut finding = Finding::new(
@@ -505,7 +563,11 @@ fn pairs(reaches: &[Reach<'_>], findings: &mut Vec<Finding>) {
                 break;
             };
             asked += 1;
-            let answer = if asked > MOST_PAIRS || !outer.decidable || !inner.decidable {
+            if asked > MOST_PAIRS {
+                findings.push(too_many(inner));
+                return;
+            }
+            let answer = if !outer.decidable || !inner.decidable {
                 Answer::Unknown
             } else {
                 common(outer, inner, below)
@@ -551,6 +613,17 @@ fn pairs(reaches: &[Reach<'_>], findings: &mut Vec<Finding>) {
             }
         }
     }
+}
+
+fn too_many(reach: &Reach<'_>) -> Finding {
+    Finding::new(
+        Code::RetentionsOverlap,
+        reach.name_span(),
+        "it could not be proven that no two retentions delete the same files",
+        "too many of them share their sources: not compared from here on",
+    )
+    .warning()
+    .help("give retentions sources of their own, or make one retention of several")
 }
 
 /// A path below the inner source that both may delete.
