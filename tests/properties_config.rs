@@ -273,6 +273,7 @@ fn hostile_texts_are_answered_in_time() {
         ".",
         "..1",
     ] {
+        eprint!("{unit:?} ");
         let text = unit.repeat(large / unit.len() / 8);
         timed(text.as_bytes(), Duration::from_secs(20));
         let inside = format!("backup \"a\" {{\n{text}\n}}\n");

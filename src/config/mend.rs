@@ -7,6 +7,7 @@
 //! Invariant: the mended text is as long as the original, and every mended stretch of a value is listed as poisoned.
 
 use super::findings::{Code, Finding};
+use super::grammar;
 use super::lex::{self, Kind, Token};
 use super::source::Span;
 
@@ -36,6 +37,8 @@ pub(super) struct Piece {
     pub(super) end: usize,
     /// How many braces its end lacks.
     pub(super) unclosed: usize,
+    /// Not well-formed, and reported: not to be parsed.
+    pub(super) broken: bool,
 }
 
 /// Reads `text`; spans in findings start at `base`. `tops` are the names that only stand at the top of a file.
@@ -57,12 +60,8 @@ pub(super) fn mend(text: &str, base: usize, tops: &[&str]) -> Mended {
     }
     mender.slips(&tokens);
     mender.cut(&tokens, tops);
+    mender.check();
     let mut out = mender.out;
-    out.text = String::from_utf8(mender.bytes).unwrap_or_default();
-    if out.text.len() != text.len() {
-        // Cannot happen: only whole characters are replaced. Parse the original rather than nothing.
-        text.clone_into(&mut out.text);
-    }
     out.poisoned.sort_unstable();
     out
 }
@@ -251,7 +250,12 @@ impl<'a> Mender<'a> {
                     line_start = token.end;
                 }
                 Kind::Space => self.blank(token),
-                Kind::Paren | Kind::SlashDash => {}
+                Kind::SlashDash => {}
+                Kind::Paren => match annotation(tokens, at) {
+                    // Well-formed: refused later, with the value that it belongs to.
+                    Some(end) => skip_to = end,
+                    None => self.paren(token),
+                },
                 Kind::Comment { closed } => {
                     self.comment(token, closed, before, after);
                     self.blank(token);
@@ -309,6 +313,18 @@ impl<'a> Mender<'a> {
         }
     }
 
+    fn paren(&mut self, token: Token) {
+        self.fill(token.start, token.end, b' ');
+        self.report(
+            Code::Syntax,
+            token.start,
+            token.end,
+            "parentheses have no meaning here",
+            "not part of a value",
+        );
+        self.help("delete it, or put the whole value in quotes");
+    }
+
     fn comment(&mut self, token: Token, closed: bool, before: Option<&Token>, after: Option<&Token>) {
         let value = |t: Option<&Token>| t.is_some_and(|t| matches!(t.kind, Kind::Word { .. } | Kind::Text { .. }));
         let text = self.str(token);
@@ -319,7 +335,10 @@ impl<'a> Mender<'a> {
                 .filter(|t| value(Some(t)) && t.start == token.end)
                 .map_or(token.end, |t| t.end);
             let run = self.text.get(token.start..end).unwrap_or_default();
-            let run = run.split(lex::is_space).next().unwrap_or(run);
+            let run = run
+                .split(|c| lex::is_space(c) || lex::is_newline(c))
+                .next()
+                .unwrap_or(run);
             let end = token.start + run.len();
             self.report(
                 Code::GluedComment,
@@ -749,6 +768,29 @@ impl<'a> Mender<'a> {
         self.piece(start, end, open.len());
     }
 
+    /// Takes the mended text, and has the shape of every piece checked.
+    fn check(&mut self) {
+        self.out.text = String::from_utf8(std::mem::take(&mut self.bytes)).unwrap_or_default();
+        if self.out.text.len() != self.text.len() {
+            // Cannot happen: only whole characters are replaced. Parse the original rather than nothing.
+            self.text.clone_into(&mut self.out.text);
+        }
+        let tokens = lex::tokens(&self.out.text);
+        let mut pieces = std::mem::take(&mut self.out.pieces);
+        for piece in &mut pieces {
+            let from = tokens.partition_point(|token| token.start < piece.start);
+            let to = tokens.partition_point(|token| token.start < piece.end);
+            let own = tokens.get(from..to).unwrap_or_default();
+            let slips = grammar::slips(&self.out.text, own);
+            piece.broken = !slips.is_empty();
+            for slip in slips {
+                self.report(Code::Syntax, slip.start, slip.end, slip.message, slip.label);
+                self.help(slip.help);
+            }
+        }
+        self.out.pieces = pieces;
+    }
+
     fn unclosed(&mut self, open: &[Token]) {
         if let Some(first) = open.first() {
             self.report(
@@ -764,8 +806,26 @@ impl<'a> Mender<'a> {
 
     fn piece(&mut self, start: Option<usize>, end: usize, unclosed: usize) {
         if let Some(start) = start {
-            self.out.pieces.push(Piece { start, end, unclosed });
+            self.out.pieces.push(Piece {
+                start,
+                end,
+                unclosed,
+                broken: false,
+            });
         }
+    }
+}
+
+/// `(type)` directly before a value: its end.
+fn annotation(tokens: &[Token], at: usize) -> Option<usize> {
+    let value = |kind| matches!(kind, Kind::Word { glued: false } | Kind::Text { closed: true, .. });
+    match tokens.get(at..at + 4)? {
+        [open, ty, close, next]
+            if open.kind == Kind::Paren && value(ty.kind) && close.kind == Kind::Paren && value(next.kind) =>
+        {
+            Some(close.end)
+        }
+        _ => None,
     }
 }
 

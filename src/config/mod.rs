@@ -11,6 +11,7 @@
 mod decode;
 mod document;
 pub mod findings;
+mod grammar;
 mod language;
 mod lex;
 mod lexical;

@@ -63,6 +63,9 @@ pub(super) fn parse(mended: &Mended, piece: &Piece, base: usize) -> Result<Vec<N
     let mut text = mended.text.get(piece.start..piece.end).unwrap_or_default().to_owned();
     let length = text.len();
     text.extend(std::iter::repeat_n('}', piece.unclosed));
+    if piece.broken {
+        return Err(Vec::new());
+    }
     let shift = Shift {
         mended,
         start: piece.start,
