@@ -1,6 +1,8 @@
 //! The corpus of findings: every file of `tests/findings` yields exactly the code that it is named after, and
 //! looks as its snapshot says; every file of `tests/findings/good` yields nothing.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 use opsrun::config::findings::Code;
 use opsrun::config::{self, Loaded};
 use std::collections::BTreeSet;

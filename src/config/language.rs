@@ -101,6 +101,11 @@ impl PathSet {
         Some(Self(Arc::new(dfa)))
     }
 
+    /// The same for clones, and for no other set that lives at the same time.
+    pub(super) fn identity(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
     /// The state after reading `prefix`.
     fn start(&self, prefix: &[u8]) -> Option<StateID> {
         let config = start::Config::new().anchored(Anchored::Yes);

@@ -349,7 +349,7 @@ impl<'a> Mender<'a> {
             );
             self.help(format!(
                 "if a glob was meant, quote it: \"{}\"; if a comment was meant, put a space after it",
-                run.trim_start_matches('/')
+                one_line(run.trim_start_matches('/'))
             ));
         } else if value(before) {
             self.report(
@@ -468,9 +468,10 @@ impl<'a> Mender<'a> {
 
     /// `'a b'`: gives the end of it when it is closed on its line.
     fn single_quotes(&mut self, token: Token) -> Option<usize> {
-        let rest = self.text.get(token.start..)?;
-        let line = rest.get(..rest.find(lex::is_newline).unwrap_or(rest.len()))?;
-        let close = line.get(1..)?.find('\'')? + 2;
+        let line = self.text.get(token.start..)?;
+        let next = line.get(1..)?.find(|c| c == '\'' || lex::is_newline(c))?;
+        let close = next + 2;
+        line.get(1..)?.get(next..)?.strip_prefix('\'')?;
         let inside = line.get(1..close - 1)?;
         let end = token.start + close;
         self.report(
@@ -572,7 +573,9 @@ impl<'a> Mender<'a> {
                 "not between a node and its value",
             );
             let rest = self.text.get(token.end..).unwrap_or_default();
-            let value = rest.split(lex::is_newline).next().unwrap_or_default().trim();
+            let near = rest.char_indices().nth(100).map_or(rest.len(), |(at, _)| at);
+            let near = rest.get(..near).unwrap_or_default();
+            let value = near.split(lex::is_newline).next().unwrap_or_default().trim();
             let value = if value.is_empty() { "…" } else { value };
             self.help(format!("write `{} {}`", one_line(name), one_line(value)));
             self.fill(token.end - 1, token.end, b' ');

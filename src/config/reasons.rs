@@ -42,24 +42,30 @@ pub(super) fn judge(
         classes(reach, &sets, findings);
         overlapping_classes(reach, &sets, findings);
     }
-    own_files(&reaches, places, ops, sources, findings);
-    pairs(&reaches, findings);
+    own_files(&reaches, &sets, places, ops, sources, findings);
+    pairs(&reaches, &sets, findings);
 }
 
-/// Automata by what they were built from: many jobs share their patterns.
+/// Automata by what they were built from, and what was asked of them: many jobs share their patterns.
 #[derive(Default)]
-struct Sets(RefCell<HashMap<SetKey, Option<PathSet>>>);
+struct Sets {
+    built: RefCell<HashMap<SetKey, Option<PathSet>>>,
+    answers: RefCell<HashMap<Vec<TermKey>, Answer>>,
+}
+
+/// Which automaton, behind which prefix, and its sign.
+type TermKey = (usize, Rc<[u8]>, bool);
 
 /// Texts, and how they are meant.
 type SetKey = (Vec<String>, u8);
 
 impl Sets {
     fn get(&self, texts: Vec<String>, kind: u8, build: impl FnOnce() -> Option<PathSet>) -> Option<PathSet> {
-        if let Some(known) = self.0.borrow().get(&(texts.clone(), kind)) {
+        if let Some(known) = self.built.borrow().get(&(texts.clone(), kind)) {
             return known.clone();
         }
         let built = build();
-        self.0.borrow_mut().insert((texts, kind), built.clone());
+        self.built.borrow_mut().insert((texts, kind), built.clone());
         built
     }
 
@@ -67,6 +73,35 @@ impl Sets {
         let texts = patterns.iter().map(|p| p.value.as_str().to_owned()).collect();
         self.get(texts, u8::from(below), || {
             PathSet::globs(patterns.iter().map(|p| &p.value), below)
+        })
+    }
+
+    fn search(&self, terms: &[Term]) -> Answer {
+        let key: Vec<TermKey> = terms
+            .iter()
+            .map(|term| (term.set.identity(), Rc::clone(&term.prefix), term.wanted))
+            .collect();
+        if let Some(known) = self.answers.borrow().get(&key) {
+            return known.clone();
+        }
+        let answer = search(terms);
+        self.answers.borrow_mut().insert(key, answer.clone());
+        answer
+    }
+
+    /// `include "*.csv"` also takes all of a directory named `x.csv`, but nobody means that: the includes without what
+    /// is below those that look like files. `None` when none does.
+    fn likely(&self, include: &[Spanned<Pattern>]) -> Option<PathSet> {
+        let file_like = |pattern: &Pattern| {
+            let last = pattern.as_str().rsplit('/').next().unwrap_or_default();
+            last.get(1..).is_some_and(|rest| rest.contains('.'))
+        };
+        if !include.iter().any(|p| file_like(&p.value)) {
+            return None;
+        }
+        let texts = include.iter().map(|p| p.value.as_str().to_owned()).collect();
+        self.get(texts, 4, || {
+            PathSet::mixed(include.iter().map(|p| (&p.value, !file_like(&p.value))))
         })
     }
 
@@ -185,7 +220,7 @@ fn classes(reach: &Reach<'_>, sets: &Sets, findings: &mut Vec<Finding>) {
         let with = |more: Vec<Term>| {
             let mut terms = own.clone();
             terms.extend(more);
-            search(&terms)
+            sets.search(&terms)
         };
         let included = || {
             reach
@@ -196,7 +231,7 @@ fn classes(reach: &Reach<'_>, sets: &Sets, findings: &mut Vec<Finding>) {
         };
         let span = class.name.as_ref().map_or(class.head, |name| name.span);
         let name = class_name(class);
-        let example = match search(&own) {
+        let example = match sets.search(&own) {
             Answer::Witness(path) => sample(&path),
             Answer::Empty => {
                 findings.push(
@@ -240,7 +275,7 @@ fn classes(reach: &Reach<'_>, sets: &Sets, findings: &mut Vec<Finding>) {
             findings.push(finding);
             continue;
         }
-        if let Some(likely) = likely(reach.claim.backup.node.include.as_slice())
+        if let Some(likely) = sets.likely(reach.claim.backup.node.include.as_slice())
             && with(vec![term(&likely, &none, true)]) == Answer::Empty
         {
             unlikely(reach, class, &with, span, findings);
@@ -284,19 +319,6 @@ fn classes(reach: &Reach<'_>, sets: &Sets, findings: &mut Vec<Finding>) {
         }
         partly(reach, class, &with, span, findings);
     }
-}
-
-/// `include "*.csv"` also takes all of a directory named `x.csv`, but nobody means that: the includes without what
-/// is below those that look like files. `None` when none does.
-fn likely(include: &[Spanned<Pattern>]) -> Option<PathSet> {
-    let file_like = |pattern: &Pattern| {
-        let last = pattern.as_str().rsplit('/').next().unwrap_or_default();
-        last.get(1..).is_some_and(|rest| rest.contains('.'))
-    };
-    if !include.iter().any(|p| file_like(&p.value)) {
-        return None;
-    }
-    PathSet::mixed(include.iter().map(|p| (&p.value, !file_like(&p.value))))
 }
 
 /// OPS5002 as a warning: not proven, since only odd names of directories would fill the class.
@@ -389,7 +411,7 @@ fn overlapping_classes(reach: &Reach<'_>, sets: &Sets, findings: &mut Vec<Findin
         ];
         terms.extend(reach.stored(&none));
         terms.push(term(&reach.spared, &none, false));
-        search(&terms)
+        sets.search(&terms)
     };
     for (at, second) in classes.iter().enumerate() {
         for first in classes.iter().take(at) {
@@ -466,7 +488,14 @@ fn show_keep(keep: Keep) -> String {
 }
 
 /// OPS5004.
-fn own_files(reaches: &[Reach<'_>], places: &[Place<'_>], ops: &Ops, sources: &Sources, findings: &mut Vec<Finding>) {
+fn own_files(
+    reaches: &[Reach<'_>],
+    sets: &Sets,
+    places: &[Place<'_>],
+    ops: &Ops,
+    sources: &Sources,
+    findings: &mut Vec<Finding>,
+) {
     let mut precious: Vec<(PathBuf, bool, String, Option<Span>)> = Vec::new();
     let overlaps: HashSet<Span> = findings
         .iter()
@@ -496,7 +525,7 @@ fn own_files(reaches: &[Reach<'_>], places: &[Place<'_>], ops: &Ops, sources: &S
             let Ok(below) = path.strip_prefix(reach.source) else {
                 break;
             };
-            let Some(witness) = reachable(reach, below, *is_dir) else {
+            let Some(witness) = reachable(reach, below, *is_dir, sets) else {
                 continue;
             };
             // Already an error of its own.
@@ -525,7 +554,7 @@ fn own_files(reaches: &[Reach<'_>], places: &[Place<'_>], ops: &Ops, sources: &S
 }
 
 /// A path that may be deleted: the one below the source, or for directories one that it holds.
-fn reachable(reach: &Reach<'_>, below: &Path, is_dir: bool) -> Option<PathBuf> {
+fn reachable(reach: &Reach<'_>, below: &Path, is_dir: bool, sets: &Sets) -> Option<PathBuf> {
     use std::os::unix::ffi::{OsStrExt, OsStringExt};
     let mut prefix = below.as_os_str().as_bytes().to_vec();
     if is_dir {
@@ -536,7 +565,7 @@ fn reachable(reach: &Reach<'_>, below: &Path, is_dir: bool) -> Option<PathBuf> {
         for class in &reach.finite {
             let mut terms = vec![term(&reach.valid, &no_prefix(), true)];
             terms.extend(reach.deletable(class, &prefix));
-            if let Answer::Witness(path) = search(&terms) {
+            if let Answer::Witness(path) = sets.search(&terms) {
                 return Some(below.join(std::ffi::OsString::from_vec(path)));
             }
         }
@@ -552,7 +581,7 @@ fn reachable(reach: &Reach<'_>, below: &Path, is_dir: bool) -> Option<PathBuf> {
 }
 
 /// OPS5005.
-fn pairs(reaches: &[Reach<'_>], findings: &mut Vec<Finding>) {
+fn pairs(reaches: &[Reach<'_>], sets: &Sets, findings: &mut Vec<Finding>) {
     // Only retentions whose sources are one above the other can meet: in order of sources those follow each other.
     let mut order: Vec<&Reach<'_>> = reaches.iter().collect();
     order.sort_by(|a, b| (a.source, a.name_span().start).cmp(&(b.source, b.name_span().start)));
@@ -570,7 +599,7 @@ fn pairs(reaches: &[Reach<'_>], findings: &mut Vec<Finding>) {
             let answer = if !outer.decidable || !inner.decidable {
                 Answer::Unknown
             } else {
-                common(outer, inner, below)
+                common(outer, inner, below, sets)
             };
             let (first, second) = if outer.name_span().start <= inner.name_span().start {
                 (outer, inner)
@@ -627,7 +656,7 @@ fn too_many(reach: &Reach<'_>) -> Finding {
 }
 
 /// A path below the inner source that both may delete.
-fn common(outer: &Reach<'_>, inner: &Reach<'_>, below: &Path) -> Answer {
+fn common(outer: &Reach<'_>, inner: &Reach<'_>, below: &Path, sets: &Sets) -> Answer {
     use std::os::unix::ffi::OsStrExt;
     let mut prefix = below.as_os_str().as_bytes().to_vec();
     if !prefix.is_empty() {
@@ -640,7 +669,7 @@ fn common(outer: &Reach<'_>, inner: &Reach<'_>, below: &Path) -> Answer {
             let mut terms = vec![term(&inner.valid, &no_prefix(), true)];
             terms.extend(outer.deletable(a, &prefix));
             terms.extend(inner.deletable(b, &no_prefix()));
-            match search(&terms) {
+            match sets.search(&terms) {
                 Answer::Witness(path) => return Answer::Witness(path),
                 Answer::Unknown => unknown = true,
                 Answer::Empty => {}
