@@ -275,12 +275,6 @@ fn classes(reach: &Reach<'_>, sets: &Sets, findings: &mut Vec<Finding>) {
             findings.push(finding);
             continue;
         }
-        if let Some(likely) = sets.likely(reach.claim.backup.node.include.as_slice())
-            && with(vec![term(&likely, &none, true)]) == Answer::Empty
-        {
-            unlikely(reach, class, &with, span, findings);
-            continue;
-        }
         if with(reach.stored(&none)) == Answer::Empty {
             let mut finding = Finding::new(
                 Code::EmptyClass,
@@ -315,6 +309,12 @@ fn classes(reach: &Reach<'_>, sets: &Sets, findings: &mut Vec<Finding>) {
                 finding = finding.also(first.span.to(last.span), "excluded here");
             }
             findings.push(finding);
+            continue;
+        }
+        if let Some(likely) = sets.likely(reach.claim.backup.node.include.as_slice())
+            && with(vec![term(&likely, &none, true)]) == Answer::Empty
+        {
+            unlikely(reach, class, &with, span, findings);
             continue;
         }
         partly(reach, class, &with, span, findings);
