@@ -343,4 +343,84 @@ mod tests {
         let witness = ask(vec![(globs(&["\\.*"], false), true)]).unwrap();
         assert_eq!(witness, ".a");
     }
+
+    /// The matchers that backups run with are the oracle.
+    #[test]
+    fn agrees_with_the_matchers() {
+        use crate::model::pattern::{PatternSet, Selection, Selector};
+        use crate::path::RelPath;
+        let patterns = [
+            "*",
+            "**",
+            "*.csv",
+            "raw",
+            "raw/*",
+            "raw/**",
+            "**/raw",
+            "**/raw/**",
+            "raw/**/*.csv",
+            "?",
+            "[a-c]",
+            "[!a-c]*",
+            "{a,b}*",
+            "a\\*",
+            ".*",
+            "raw/?",
+            "*/*",
+            "**/*.csv",
+            "r*w/x",
+            "{raw,log}/**",
+        ];
+        let paths = [
+            "a",
+            "b",
+            "d",
+            ".a",
+            "a*",
+            "a.csv",
+            ".csv",
+            "raw",
+            "raw/a",
+            "raw/x",
+            "raw/a.csv",
+            "raw/x/a.csv",
+            "x/raw",
+            "x/raw/y",
+            "x/raw/y/z.csv",
+            "log/a",
+            "raw.csv/a",
+            "rw/x",
+            "r-w/x",
+            "r/w/x",
+            "a/b",
+            "a/b/c",
+            "\n",
+            "raw/\n",
+            "\u{e9}",
+            "raw/\u{e9}",
+        ];
+        for text in patterns {
+            let pattern = Pattern::new(text).unwrap();
+            let exact = term(PathSet::globs([&pattern].into_iter(), false).unwrap(), true);
+            let below = term(PathSet::globs([&pattern].into_iter(), true).unwrap(), true);
+            let matcher = PatternSet::new(std::slice::from_ref(&pattern));
+            let mut selector = Selector::new(&Selection {
+                include: vec![pattern],
+                exclude: Vec::new(),
+            });
+            for path in paths {
+                let rel = RelPath::new(path.as_bytes()).unwrap();
+                assert_eq!(
+                    exact.holds(path.as_bytes()),
+                    matcher.matches(path.as_bytes()),
+                    "{text} {path:?}"
+                );
+                assert_eq!(
+                    below.holds(path.as_bytes()),
+                    selector.standing(&rel).selected(),
+                    "{text} {path:?}"
+                );
+            }
+        }
+    }
 }
