@@ -168,6 +168,7 @@ pub fn show_duration(duration: Duration) -> String {
             return format!("{}{unit}", rest / millis);
         }
     }
+    use std::fmt::Write as _;
     let mut out = String::new();
     for (unit, millis) in [
         ("d", 86_400_000),
@@ -178,7 +179,7 @@ pub fn show_duration(duration: Duration) -> String {
     ] {
         let n = rest / millis;
         if n > 0 {
-            out.push_str(&format!("{n}{unit}"));
+            let _ = write!(out, "{n}{unit}");
             rest -= n * millis;
         }
     }

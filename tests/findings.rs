@@ -1,6 +1,9 @@
 //! The corpus of findings: every file of `tests/findings` yields exactly the code that it is named after, and
 //! looks as its snapshot says; every file of `tests/findings/good` yields nothing.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use opsrun::config::findings::Code;
 use opsrun::config::{self, Loaded};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -25,21 +28,29 @@ fn codes(loaded: &Loaded) -> BTreeSet<&'static str> {
 
 #[test]
 fn each_file_yields_the_code_it_is_named_after() {
+    let mut wrong = Vec::new();
+    let mut seen = BTreeSet::new();
     for path in files("tests/findings") {
         let stem = path.file_stem().unwrap().to_str().unwrap();
         let loaded = load(&path);
         let text = loaded.render(false, 100);
         let wanted = stem.split('-').next().unwrap();
         if wanted != "many" {
-            assert_eq!(codes(&loaded), BTreeSet::from([wanted]), "{}\n{text}", path.display());
-            let slug = loaded.findings[0].code.slug();
-            assert!(stem[wanted.len() + 1..].starts_with(slug), "{stem} is about {slug}");
+            let found = codes(&loaded);
+            let slug = loaded.findings.first().map_or("", |finding| finding.code.slug());
+            if found != BTreeSet::from([wanted]) || !stem[wanted.len() + 1..].starts_with(slug) {
+                wrong.push(format!("{stem}: {found:?} {slug}\n{text}"));
+            }
+            seen.extend(found);
         }
         assert_eq!(loaded.model.is_some(), loaded.errors() == 0, "{}", path.display());
         insta::with_settings!({ snapshot_path => "findings/snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
             insta::assert_snapshot!(stem, text);
         });
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    let all: BTreeSet<&str> = Code::ALL.iter().map(|code| code.id()).collect();
+    assert_eq!(seen, all, "a code without a file");
 }
 
 #[test]

@@ -18,6 +18,11 @@ use std::time::Duration;
 /// Least length of a keyword: shorter ones match nearly everything.
 const SHORTEST_KEYWORD: usize = 3;
 
+/// Zones of the IANA data that only stand for old habits.
+const ABBREVIATIONS: &[&str] = &[
+    "CET", "CST6CDT", "EET", "EST", "EST5EDT", "HST", "MET", "MST", "MST7MDT", "PST8PDT", "WET",
+];
+
 fn text(value: &Spanned<Datum>) -> Option<Spanned<String>> {
     match &value.value {
         Datum::Text(text) => Some(Spanned {
@@ -132,6 +137,21 @@ pub(super) fn ops(reading: &Reading, findings: &mut Vec<Finding>) -> OpsNode {
                 "unknown version",
             )
             .help(format!("write `ops version={VERSION}`, or use a newer opsrun")),
+        );
+    }
+    if let Some(zone) = arg(reading, "timezone")
+        && let Datum::Zone(tz) = zone.value
+        && ABBREVIATIONS.contains(&tz.name())
+    {
+        findings.push(
+            Finding::new(
+                Code::UnknownTimezone,
+                zone.span,
+                format!("`{}` is an abbreviation, not a place", tz.name()),
+                "its rules for summer time may not be those of any place",
+            )
+            .warning()
+            .help("name a place, such as `timezone \"Europe/Berlin\"` or `timezone \"America/New_York\"`, or \"UTC\""),
         );
     }
     OpsNode {

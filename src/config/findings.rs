@@ -1,7 +1,7 @@
 //! What is wrong or doubtful in a file: codes, labels, help, and how they look to people.
 //!
 //! Takes what the other parts of `config` noticed, gives [`Finding`]s and their text through miette's graphical
-//! form. Knows nothing of KDL or of the language, only of spans and the [`Sources`] they point into.
+//! form. Knows nothing of KDL or of the language, only of spans and the `Sources` they point into.
 //! Invariant: a [`Code`] never changes its meaning, and every span lies on character boundaries.
 
 use super::source::{Sources, Span};
@@ -211,10 +211,8 @@ fn totals(findings: &[Finding]) -> String {
     }
     let mut line = parts.join(", ");
     if findings.len() > PRINTED {
-        line.push_str(&format!(
-            "; the first {PRINTED} of {} are shown",
-            show_count(findings.len() as u64)
-        ));
+        let all = show_count(findings.len() as u64);
+        line = format!("{line}; the first {PRINTED} of {all} are shown");
     }
     line
 }

@@ -13,8 +13,9 @@ use regex_automata::dfa::{Automaton, StartKind, dense};
 use regex_automata::util::primitives::StateID;
 use regex_automata::util::{start, syntax};
 use regex_automata::{Anchored, nfa::thompson};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
+use std::sync::{Arc, LazyLock};
 
 /// Largest automaton and largest effort to build one, in bytes.
 const LARGEST: usize = 2 * 1024 * 1024;
@@ -24,9 +25,12 @@ const MOST_STATES: usize = 60_000;
 /// Every valid relative path: components that are not empty, not `.` and not `..`.
 const VALID: &str = r"(?:[^/.\x00][^/\x00]*|\.[^/.\x00][^/\x00]*|\.\.[^/\x00]+)(?:/(?:[^/.\x00][^/\x00]*|\.[^/.\x00][^/\x00]*|\.\.[^/\x00]+))*";
 
+/// A component that begins with a letter or digit and holds no blanks or odd signs.
+const USUAL: &str = "[A-Za-z0-9][A-Za-z0-9._-]*";
+
 /// A set of paths.
 #[derive(Debug, Clone)]
-pub(super) struct PathSet(Rc<dense::DFA<Vec<u32>>>);
+pub(super) struct PathSet(Arc<dense::DFA<Vec<u32>>>);
 
 impl PathSet {
     /// Paths that one of the patterns matches; with `below`, also everything below such a path.
@@ -41,17 +45,40 @@ impl PathSet {
 
     /// Paths that contain a text, compared without ASCII case.
     pub(super) fn keyword(word: &str) -> Option<Self> {
-        let mut regex = "^.*".to_owned();
-        for byte in word.bytes() {
-            let (lower, upper) = (byte.to_ascii_lowercase(), byte.to_ascii_uppercase());
-            regex.push_str(&format!(r"[\x{lower:02x}\x{upper:02x}]"));
-        }
-        Self::build(&(regex + ".*$"))
+        let letters: Vec<String> = word
+            .bytes()
+            .map(|byte| {
+                format!(
+                    r"[\x{:02x}\x{:02x}]",
+                    byte.to_ascii_lowercase(),
+                    byte.to_ascii_uppercase()
+                )
+            })
+            .collect();
+        Self::build(&format!("^.*{}.*$", letters.concat()))
     }
 
     /// Every valid relative path.
     pub(super) fn valid() -> Option<Self> {
-        Self::build(&format!("^(?:{VALID})$"))
+        static SET: LazyLock<Option<PathSet>> = LazyLock::new(|| PathSet::build(&format!("^(?:{VALID})$")));
+        SET.clone()
+    }
+
+    /// Paths as people write them: preferred as witnesses.
+    fn usual() -> Option<Self> {
+        static SET: LazyLock<Option<PathSet>> = LazyLock::new(|| PathSet::build(&format!("^{USUAL}(?:/{USUAL})*$")));
+        SET.clone()
+    }
+
+    /// Paths that one of the patterns matches, each with what is below it or without.
+    pub(super) fn mixed<'a>(patterns: impl Iterator<Item = (&'a Pattern, bool)>) -> Option<Self> {
+        let parts: Vec<String> = patterns
+            .map(|(pattern, below)| {
+                let tail = if below { "(?:/.*)?" } else { "" };
+                format!("(?:{}){tail}", body(pattern.to_regex()))
+            })
+            .collect();
+        Self::build(&format!("^(?:{})$", parts.join("|")))
     }
 
     fn build(regex: &str) -> Option<Self> {
@@ -71,7 +98,12 @@ impl PathSet {
             .thompson(thompson::Config::new().utf8(false).nfa_size_limit(Some(LARGEST)))
             .build(regex)
             .ok()?;
-        Some(Self(Rc::new(dfa)))
+        Some(Self(Arc::new(dfa)))
+    }
+
+    /// The same for clones, and for no other set that lives at the same time.
+    pub(super) fn identity(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
     }
 
     /// The state after reading `prefix`.
@@ -127,8 +159,26 @@ pub(super) enum Answer {
     Unknown,
 }
 
-/// Looks for a path that meets every condition.
+/// Looks for a path that meets every condition; of several one that looks usual.
 pub(super) fn search(terms: &[Term]) -> Answer {
+    let answer = shortest(terms);
+    if let Answer::Witness(_) = answer
+        && let Some(usual) = PathSet::usual()
+    {
+        let mut terms = terms.to_vec();
+        terms.push(Term {
+            set: usual,
+            prefix: Rc::from([]),
+            wanted: true,
+        });
+        if let better @ Answer::Witness(_) = shortest(&terms) {
+            return better;
+        }
+    }
+    answer
+}
+
+fn shortest(terms: &[Term]) -> Answer {
     let Some(start) = terms
         .iter()
         .map(|term| term.set.start(&term.prefix))
@@ -139,9 +189,9 @@ pub(super) fn search(terms: &[Term]) -> Answer {
     let letters = letters(terms);
     // Per state: the state before it and the byte that led here.
     let mut states: Vec<(Vec<StateID>, usize, u8)> = Vec::new();
-    let mut known: HashMap<Vec<StateID>, ()> = HashMap::new();
+    let mut known: HashSet<Vec<StateID>> = HashSet::new();
     let mut queue = VecDeque::new();
-    known.insert(start.clone(), ());
+    known.insert(start.clone());
     states.push((start, 0, 0));
     queue.push_back(0_usize);
     while let Some(at) = queue.pop_front() {
@@ -158,14 +208,14 @@ pub(super) fn search(terms: &[Term]) -> Answer {
                 .iter()
                 .zip(&next)
                 .any(|(term, state)| term.wanted && term.set.0.is_dead_state(*state));
-            if lost || known.contains_key(&next) {
+            if lost || known.contains(&next) {
                 continue;
             }
             let found = terms
                 .iter()
                 .zip(&next)
                 .all(|(term, state)| term.set.accepts(*state) == term.wanted);
-            known.insert(next.clone(), ());
+            known.insert(next.clone());
             states.push((next, at, letter));
             if found {
                 return Answer::Witness(spell(&states));
@@ -203,11 +253,11 @@ fn letters(terms: &[Term]) -> Vec<u8> {
         .chain(*b"._-/")
         .chain(b' '..=b'~')
         .chain(0..=255);
-    let mut seen: HashMap<Vec<u8>, ()> = HashMap::new();
+    let mut seen: HashSet<Vec<u8>> = HashSet::new();
     let mut letters = Vec::new();
     for byte in readable {
         let class: Vec<u8> = terms.iter().map(|term| term.set.0.byte_classes().get(byte)).collect();
-        if seen.insert(class, ()).is_none() {
+        if seen.insert(class) {
             letters.push(byte);
         }
     }
@@ -243,7 +293,7 @@ mod tests {
 
     #[test]
     fn shortest_witnesses() {
-        assert_eq!(ask(vec![(globs(&["*.csv"], false), true)]).as_deref(), Some(".csv"));
+        assert_eq!(ask(vec![(globs(&["*.csv"], false), true)]).as_deref(), Some("a.csv"));
         assert_eq!(ask(vec![(globs(&["raw/**"], false), true)]).as_deref(), Some("raw/a"));
         assert_eq!(ask(vec![(globs(&["**"], false), true)]).as_deref(), Some("a"));
         assert_eq!(
@@ -292,5 +342,85 @@ mod tests {
         );
         let witness = ask(vec![(globs(&["\\.*"], false), true)]).unwrap();
         assert_eq!(witness, ".a");
+    }
+
+    /// The matchers that backups run with are the oracle.
+    #[test]
+    fn agrees_with_the_matchers() {
+        use crate::model::pattern::{PatternSet, Selection, Selector};
+        use crate::path::RelPath;
+        let patterns = [
+            "*",
+            "**",
+            "*.csv",
+            "raw",
+            "raw/*",
+            "raw/**",
+            "**/raw",
+            "**/raw/**",
+            "raw/**/*.csv",
+            "?",
+            "[a-c]",
+            "[!a-c]*",
+            "{a,b}*",
+            "a\\*",
+            ".*",
+            "raw/?",
+            "*/*",
+            "**/*.csv",
+            "r*w/x",
+            "{raw,log}/**",
+        ];
+        let paths = [
+            "a",
+            "b",
+            "d",
+            ".a",
+            "a*",
+            "a.csv",
+            ".csv",
+            "raw",
+            "raw/a",
+            "raw/x",
+            "raw/a.csv",
+            "raw/x/a.csv",
+            "x/raw",
+            "x/raw/y",
+            "x/raw/y/z.csv",
+            "log/a",
+            "raw.csv/a",
+            "rw/x",
+            "r-w/x",
+            "r/w/x",
+            "a/b",
+            "a/b/c",
+            "\n",
+            "raw/\n",
+            "\u{e9}",
+            "raw/\u{e9}",
+        ];
+        for text in patterns {
+            let pattern = Pattern::new(text).unwrap();
+            let exact = term(PathSet::globs([&pattern].into_iter(), false).unwrap(), true);
+            let below = term(PathSet::globs([&pattern].into_iter(), true).unwrap(), true);
+            let matcher = PatternSet::new(std::slice::from_ref(&pattern));
+            let mut selector = Selector::new(&Selection {
+                include: vec![pattern],
+                exclude: Vec::new(),
+            });
+            for path in paths {
+                let rel = RelPath::new(path.as_bytes()).unwrap();
+                assert_eq!(
+                    exact.holds(path.as_bytes()),
+                    matcher.matches(path.as_bytes()),
+                    "{text} {path:?}"
+                );
+                assert_eq!(
+                    below.holds(path.as_bytes()),
+                    selector.standing(&rel).selected(),
+                    "{text} {path:?}"
+                );
+            }
+        }
     }
 }

@@ -67,7 +67,11 @@ pub(super) fn is_space(c: char) -> bool {
 
 /// Cuts the whole text into tokens.
 pub(super) fn tokens(text: &str) -> Vec<Token> {
-    let mut lexer = Lexer { text, at: 0 };
+    let mut lexer = Lexer {
+        text,
+        at: 0,
+        failures: 0,
+    };
     let mut tokens = Vec::new();
     while let Some(c) = lexer.peek() {
         let start = lexer.at;
@@ -88,7 +92,12 @@ pub(super) fn tokens(text: &str) -> Vec<Token> {
 struct Lexer<'a> {
     text: &'a str,
     at: usize,
+    /// How often the end of something was looked for in vain: each costs the whole rest of the text.
+    failures: usize,
 }
+
+/// After so many the rest of a text is not searched any more.
+const MOST_FAILURES: usize = 32;
 
 impl<'a> Lexer<'a> {
     fn rest(&self) -> &'a str {
@@ -179,7 +188,9 @@ impl<'a> Lexer<'a> {
         let mut depth = 1_usize;
         loop {
             let rest = self.rest();
-            let Some(next) = rest.find(['*', '/']) else {
+            let next = rest.find(['*', '/']).filter(|_| self.failures < MOST_FAILURES);
+            let Some(next) = next else {
+                self.failures += 1;
                 // Never closed: take only this line, so that what follows is still read.
                 self.at = start;
                 self.skip_while(|c| !is_newline(c));
@@ -211,7 +222,9 @@ impl<'a> Lexer<'a> {
         self.at += quotes.len();
         loop {
             let rest = self.rest();
-            let Some(next) = rest.find(|c| c == '"' || c == '\\' || (!lines && is_newline(c))) else {
+            let next = rest.find(|c| c == '"' || c == '\\' || (!lines && is_newline(c)));
+            let Some(next) = next.filter(|_| !lines || self.failures < MOST_FAILURES) else {
+                self.failures += usize::from(lines);
                 break;
             };
             self.at += next;
@@ -306,9 +319,12 @@ impl<'a> Lexer<'a> {
     }
 }
 
+/// Longest alternatives of an unquoted glob, in characters.
+const LONGEST_BRACES: usize = 200;
+
 /// The length of `{…}` when nothing in it looks like a block.
 fn brace_run(rest: &str) -> Option<usize> {
-    let end = rest.find('}')?;
+    let end = rest.char_indices().take(LONGEST_BRACES).find(|(_, c)| *c == '}')?.0;
     let inside = rest.get(1..end)?;
     (!inside.contains(|c: char| is_space(c) || is_newline(c) || matches!(c, ';' | '"' | '{' | '='))).then_some(end + 1)
 }

@@ -29,7 +29,7 @@ const MOST_ENTRIES: usize = 100_000;
 
 /// Everything read, not yet judged as a whole.
 #[derive(Debug)]
-pub(super) struct Text {
+pub(super) struct Files {
     pub(super) sources: Sources,
     pub(super) document: Document,
     pub(super) findings: Vec<Finding>,
@@ -44,7 +44,7 @@ pub(super) fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// Reads the root file's text and its imports. `name` is the path as the user gave it.
-pub(super) fn read(name: &Path, bytes: Vec<u8>) -> Text {
+pub(super) fn read(name: &Path, bytes: Vec<u8>) -> Files {
     let path = paths::absolute(name);
     let root_dir = path.parent().unwrap_or(Path::new("/")).to_path_buf();
     let mut loader = Loader {
@@ -63,11 +63,15 @@ pub(super) fn read(name: &Path, bytes: Vec<u8>) -> Text {
     loader.open.push(real);
     loader.file(paths::shown_name(name), path, bytes, None);
     let digest = loader.hash.finalize();
-    Text {
+    Files {
         sources: loader.sources,
         document: loader.document,
         findings: loader.reader.findings,
-        digest: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        digest: digest
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<Vec<_>>()
+            .concat(),
     }
 }
 

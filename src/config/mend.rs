@@ -7,6 +7,7 @@
 //! Invariant: the mended text is as long as the original, and every mended stretch of a value is listed as poisoned.
 
 use super::findings::{Code, Finding};
+use super::grammar;
 use super::lex::{self, Kind, Token};
 use super::source::Span;
 
@@ -36,6 +37,8 @@ pub(super) struct Piece {
     pub(super) end: usize,
     /// How many braces its end lacks.
     pub(super) unclosed: usize,
+    /// Not well-formed, and reported: not to be parsed.
+    pub(super) broken: bool,
 }
 
 /// Reads `text`; spans in findings start at `base`. `tops` are the names that only stand at the top of a file.
@@ -46,6 +49,7 @@ pub(super) fn mend(text: &str, base: usize, tops: &[&str]) -> Mended {
         base,
         bytes: text.as_bytes().to_vec(),
         out: Mended::default(),
+        full: false,
     };
     mender.old_version();
     mender.characters();
@@ -56,25 +60,24 @@ pub(super) fn mend(text: &str, base: usize, tops: &[&str]) -> Mended {
     }
     mender.slips(&tokens);
     mender.cut(&tokens, tops);
+    mender.check();
     let mut out = mender.out;
-    out.text = String::from_utf8(mender.bytes).unwrap_or_default();
-    if out.text.len() != text.len() {
-        // Cannot happen: only whole characters are replaced. Parse the original rather than nothing.
-        out.text = text.to_owned();
-    }
     out.poisoned.sort_unstable();
     out
 }
 
-struct Mender<'a> {
-    text: &'a str,
+/// A text in the course of being mended.
+pub(super) struct Mender<'a> {
+    pub(super) text: &'a str,
     base: usize,
     bytes: Vec<u8>,
     out: Mended,
+    /// The last finding was not taken.
+    full: bool,
 }
 
 impl<'a> Mender<'a> {
-    fn str(&self, token: Token) -> &'a str {
+    pub(super) fn str(&self, token: Token) -> &'a str {
         self.text.get(token.start..token.end).unwrap_or_default()
     }
 
@@ -82,29 +85,45 @@ impl<'a> Mender<'a> {
         Span::new(self.base + start, self.base + end)
     }
 
-    fn fill(&mut self, start: usize, end: usize, with: u8) {
+    pub(super) fn fill(&mut self, start: usize, end: usize, with: u8) {
         if let Some(bytes) = self.bytes.get_mut(start..end) {
             bytes.fill(with);
         }
     }
 
-    fn poison(&mut self, start: usize, end: usize) {
+    pub(super) fn poison(&mut self, start: usize, end: usize) {
         self.out.poisoned.push(Span::new(start, end));
     }
 
     /// Replaces a value by a harmless word.
-    fn placeholder(&mut self, start: usize, end: usize) {
+    pub(super) fn placeholder(&mut self, start: usize, end: usize) {
         self.fill(start, end, b'_');
         self.poison(start, end);
     }
 
-    fn report(&mut self, code: Code, start: usize, end: usize, message: impl Into<String>, label: impl Into<String>) {
+    /// Says at most so many of one file: nobody reads more, and a hostile file has millions.
+    const MOST: usize = 2_000;
+
+    pub(super) fn report(
+        &mut self,
+        code: Code,
+        start: usize,
+        end: usize,
+        message: impl Into<String>,
+        label: impl Into<String>,
+    ) {
+        self.full = self.out.findings.len() >= Self::MOST;
+        if self.full {
+            return;
+        }
         let finding = Finding::new(code, self.span(start, end), message, label);
         self.out.findings.push(finding);
     }
 
-    fn help(&mut self, help: impl Into<String>) {
-        if let Some(last) = self.out.findings.last_mut() {
+    pub(super) fn help(&mut self, help: impl Into<String>) {
+        if !self.full
+            && let Some(last) = self.out.findings.last_mut()
+        {
             last.help = Some(help.into());
         }
     }
@@ -167,16 +186,16 @@ impl<'a> Mender<'a> {
         let mut open: Vec<bool> = Vec::new();
         let mut dashed = 0;
         let mut pending = false;
+        let mut after_dash = false;
         for token in tokens {
+            if !matches!(token.kind, Kind::Newline | Kind::Space | Kind::Comment { .. }) {
+                after_dash = token.kind == Kind::SlashDash;
+            }
             match token.kind {
                 Kind::SlashDash => pending = true,
                 Kind::Semicolon => pending = false,
-                Kind::Newline => {
-                    // After `/-` lines may be skipped before what it comments out.
-                    if !self.ends_with_slashdash(token.start) {
-                        pending = false;
-                    }
-                }
+                // After `/-` lines may be skipped before what it comments out.
+                Kind::Newline if !after_dash => pending = false,
                 Kind::Open => {
                     open.push(pending);
                     dashed += usize::from(pending);
@@ -212,472 +231,6 @@ impl<'a> Mender<'a> {
             }
         }
         None
-    }
-
-    fn ends_with_slashdash(&self, at: usize) -> bool {
-        self.text
-            .get(..at)
-            .is_some_and(|before| before.trim_end().ends_with("/-"))
-    }
-
-    /// The slips that a single token, or a token and its neighbours, give away.
-    fn slips(&mut self, tokens: &[Token]) {
-        let mut words = 0_usize;
-        let mut line_start = 0_usize;
-        let mut list_said = false;
-        let mut skip_to = 0_usize;
-        for (at, &token) in tokens.iter().enumerate() {
-            let before = at.checked_sub(1).and_then(|at| tokens.get(at));
-            let after = tokens.get(at + 1);
-            if token.start < skip_to {
-                if token.kind == Kind::Newline {
-                    words = 0;
-                    list_said = false;
-                }
-                continue;
-            }
-            match token.kind {
-                Kind::Newline | Kind::Semicolon | Kind::Open | Kind::Close => {
-                    words = 0;
-                    if token.kind == Kind::Newline {
-                        list_said = false;
-                    }
-                    line_start = token.end;
-                }
-                Kind::Space => self.blank(token),
-                Kind::Paren | Kind::SlashDash => {}
-                Kind::Comment { closed } => {
-                    self.comment(token, closed, before, after);
-                    self.blank(token);
-                }
-                Kind::Equals => {
-                    let next = tokens
-                        .get(at + 1..)
-                        .and_then(|rest| rest.iter().find(|t| t.kind != Kind::Space));
-                    self.equals(token, words, line_start, next);
-                }
-                Kind::Text { raw, closed } => {
-                    self.string(token, raw, closed);
-                    words += 1;
-                }
-                Kind::Word { glued } => {
-                    let word = self.str(token);
-                    if word.starts_with('\'')
-                        && let Some(end) = self.single_quotes(token)
-                    {
-                        skip_to = end;
-                    } else if word.starts_with('#') && self.hash(token, words == 0, after.map(|t| t.kind)) {
-                        let rest = self.text.get(token.start..).unwrap_or_default();
-                        skip_to = token.start + rest.find(lex::is_newline).unwrap_or(rest.len());
-                        self.fill(token.start, skip_to, b' ');
-                    } else {
-                        let property = after.is_some_and(|t| t.kind == Kind::Equals);
-                        let old_raw = word == "r" && after.is_some_and(|t| matches!(t.kind, Kind::Text { .. }));
-                        if old_raw {
-                            self.old_raw_string(token, after);
-                        } else {
-                            self.word(token, glued, words, property, before, &mut list_said);
-                        }
-                    }
-                    words += 1;
-                }
-            }
-        }
-    }
-
-    /// The parser handles comments recursively and remembers white space: give it plain spaces.
-    fn blank(&mut self, token: Token) {
-        let text = self.str(token);
-        // A continued line keeps its backslash and its end.
-        if text.starts_with('\\') {
-            let cut = text.find("//").map_or(token.end, |at| token.start + at);
-            let tail = text.find(lex::is_newline).map_or(token.end, |at| token.start + at);
-            if cut < tail {
-                self.fill(cut, tail, b' ');
-            }
-        } else {
-            self.fill(token.start, token.end, b' ');
-        }
-    }
-
-    fn comment(&mut self, token: Token, closed: bool, before: Option<&Token>, after: Option<&Token>) {
-        let value = |t: Option<&Token>| t.is_some_and(|t| matches!(t.kind, Kind::Word { .. } | Kind::Text { .. }));
-        let text = self.str(token);
-        let block = text.starts_with("/*");
-        if block && value(after) && !value(before) || (block && !closed && text.contains(['.', '?', '['])) {
-            // `/**/*.csv`: a glob that begins like a comment.
-            let end = after
-                .filter(|t| value(Some(t)) && t.start == token.end)
-                .map_or(token.end, |t| t.end);
-            let run = self.text.get(token.start..end).unwrap_or_default();
-            let run = run.split(lex::is_space).next().unwrap_or(run);
-            let end = token.start + run.len();
-            self.report(
-                Code::GluedComment,
-                token.start,
-                end,
-                "a comment touches a value",
-                "KDL reads `/*` as the start of a comment",
-            );
-            self.help(format!(
-                "if a glob was meant, quote it: \"{}\"; if a comment was meant, put a space after it",
-                run.trim_start_matches('/')
-            ));
-        } else if value(before) {
-            self.report(
-                Code::GluedComment,
-                token.start,
-                token.end,
-                "a comment touches a value",
-                "this is read as a comment, not as part of the value",
-            );
-            self.help("put a space before the comment, or the whole value in quotes");
-        } else if !closed {
-            self.report(
-                Code::Syntax,
-                token.start,
-                token.start + 2,
-                "a comment is never closed",
-                "begins here",
-            );
-            self.help("end it with `*/`, or use `//` for a comment of one line");
-        }
-    }
-
-    fn equals(&mut self, token: Token, words: usize, line_start: usize, next: Option<&Token>) {
-        let valued = next.is_some_and(|t| matches!(t.kind, Kind::Word { .. } | Kind::Text { .. } | Kind::Paren));
-        let head = self.text.get(line_start..token.start).unwrap_or_default().trim();
-        if words <= 1 {
-            let value = next.map(|t| self.str(*t)).unwrap_or_default();
-            let shown = if valued { value } else { "…" };
-            self.report(
-                Code::Syntax,
-                token.start,
-                token.end,
-                format!("a setting is written without `=`: `{}`", one_line(head)),
-                "not between a node and its value",
-            );
-            let quoted = if valued && bare_needs_quotes(shown) {
-                format!("\"{shown}\"")
-            } else {
-                shown.to_owned()
-            };
-            self.help(format!("write `{} {}`", one_line(head), one_line(&quoted)));
-            self.fill(token.start, token.end, b' ');
-        } else if !valued {
-            self.report(
-                Code::Syntax,
-                token.start,
-                token.end,
-                "a property has no value",
-                "nothing follows the `=`",
-            );
-            let key = head.rsplit(lex::is_space).next().unwrap_or(head);
-            self.help(format!("write `{}=\"…\"`, or leave it out", one_line(key)));
-            self.fill(token.start, token.end, b' ');
-            self.poison(token.start.saturating_sub(1), token.end);
-        }
-    }
-
-    fn string(&mut self, token: Token, raw: bool, closed: bool) {
-        let text = self.str(token);
-        if !closed {
-            let lines = text.trim_start_matches('#').starts_with("\"\"\"");
-            self.report(
-                Code::Syntax,
-                token.start,
-                token.end,
-                "a string is never closed",
-                "begins here",
-            );
-            self.help(if lines {
-                "end it with `\"\"\"` on a line of its own"
-            } else {
-                "put the closing `\"` on the same line"
-            });
-            self.placeholder(token.start, token.end);
-            return;
-        }
-        if raw {
-            return;
-        }
-        let mut at = 0;
-        while let Some(next) = text.get(at..).and_then(|rest| rest.find('\\')) {
-            let slash = at + next;
-            let escaped = text.get(slash + 1..).and_then(|rest| rest.chars().next());
-            let len = escaped.map_or(0, char::len_utf8);
-            let fine = match escaped {
-                Some('u') => unicode_escape(text.get(slash + 2..).unwrap_or_default()),
-                Some(c) => {
-                    matches!(c, 'n' | 'r' | 't' | '\\' | '"' | 'b' | 'f' | 's')
-                        || lex::is_space(c)
-                        || lex::is_newline(c)
-                }
-                None => true,
-            };
-            if !fine {
-                let (start, end) = (token.start + slash, token.start + slash + 1 + len);
-                self.report(
-                    Code::Syntax,
-                    start,
-                    end,
-                    format!(
-                        "`{}` is no escape",
-                        one_line(text.get(slash..slash + 1 + len).unwrap_or_default())
-                    ),
-                    "unknown escape",
-                );
-                self.help(format!(
-                    "write `\\\\` for a backslash, or use a raw string: #{}#",
-                    one_line(text)
-                ));
-                self.fill(start, end, b'_');
-                self.poison(token.start, token.end);
-            }
-            at = slash + 1 + len.max(1);
-        }
-    }
-
-    /// `'a b'`: gives the end of it when it is closed on its line.
-    fn single_quotes(&mut self, token: Token) -> Option<usize> {
-        let rest = self.text.get(token.start..)?;
-        let line = rest.get(..rest.find(lex::is_newline).unwrap_or(rest.len()))?;
-        let close = line.get(1..)?.find('\'')? + 2;
-        let inside = line.get(1..close - 1)?;
-        let end = token.start + close;
-        self.report(
-            Code::Syntax,
-            token.start,
-            end,
-            "strings are written in double quotes",
-            "single quotes mean nothing here",
-        );
-        self.help(format!("write \"{}\"", one_line(inside)));
-        self.placeholder(token.start, end);
-        Some(end)
-    }
-
-    /// A word that begins with `#`. True when it was meant as a comment.
-    fn hash(&mut self, token: Token, first: bool, after: Option<Kind>) -> bool {
-        let word = self.str(token);
-        if matches!(word, "#true" | "#false" | "#null" | "#inf" | "#-inf" | "#nan") {
-            return false;
-        }
-        let name = word.trim_start_matches('#');
-        let lower = name.to_ascii_lowercase();
-        if !first && matches!(lower.as_str(), "true" | "false" | "null" | "yes" | "no" | "on" | "off") {
-            return false;
-        }
-        let _ = after;
-        let rest = self.text.get(token.start..).unwrap_or_default();
-        let line = rest
-            .get(..rest.find(lex::is_newline).unwrap_or(rest.len()))
-            .unwrap_or_default();
-        self.report(
-            Code::Syntax,
-            token.start,
-            token.start + line.trim_end().len(),
-            "comments begin with `//`",
-            "`#` is no comment sign in KDL",
-        );
-        let said = line.trim_start_matches('#').trim();
-        self.help(format!("write `// {}`", one_line(said)));
-        true
-    }
-
-    fn old_raw_string(&mut self, token: Token, after: Option<&Token>) {
-        let end = after.map_or(token.end, |t| t.end);
-        let text = self.text.get(token.end..end).unwrap_or_default();
-        self.report(
-            Code::Version,
-            token.start,
-            end,
-            "`r\"…\"` is a raw string of KDL 1",
-            "ops files are KDL 2",
-        );
-        let hashed = if text.starts_with('#') {
-            text.to_owned()
-        } else {
-            format!("#{text}#")
-        };
-        self.help(format!("write {}", one_line(&hashed)));
-        self.fill(token.start, token.end, b' ');
-        self.poison(token.start, end);
-    }
-
-    fn word(
-        &mut self,
-        token: Token,
-        glued: bool,
-        words: usize,
-        property: bool,
-        before: Option<&Token>,
-        list_said: &mut bool,
-    ) {
-        let word = self.str(token);
-        if glued {
-            self.report(
-                Code::GluedComment,
-                token.start,
-                token.end,
-                "a comment touches a value",
-                if word.contains("/*") {
-                    "KDL reads `/*` as the start of a comment"
-                } else {
-                    "KDL reads what follows `//` as a comment"
-                },
-            );
-            self.help(format!("quote it: \"{}\"", one_line(word)));
-            self.placeholder(token.start, token.end);
-            return;
-        }
-        if word.starts_with('[') && !word.contains(['*', '?'])
-            || word.ends_with(']') && !word.contains('[')
-            || word.ends_with(',')
-            || word.starts_with(',')
-        {
-            self.list(token, before, list_said);
-            return;
-        }
-        if words == 0 && !property && word.len() > 1 && word.ends_with(':') {
-            let name = word.trim_end_matches(':');
-            self.report(
-                Code::Syntax,
-                token.end - 1,
-                token.end,
-                format!("a setting is written without `:`: `{}`", one_line(name)),
-                "not between a node and its value",
-            );
-            self.help(format!("write `{} …`", one_line(name)));
-            self.fill(token.end - 1, token.end, b' ');
-            return;
-        }
-        let keyword = matches!(word, "true" | "false" | "null" | "inf" | "-inf" | "nan");
-        if keyword && words > 0 {
-            self.report(
-                Code::Syntax,
-                token.start,
-                token.end,
-                format!("`{word}` is written `#{word}`"),
-                "a bare keyword",
-            );
-            self.help(format!("write `#{word}`, or \"{word}\" for the text"));
-            self.placeholder(token.start, token.end);
-            return;
-        }
-        let hash_keyword = word.starts_with('#');
-        if hash_keyword {
-            let lower = word.trim_start_matches('#').to_ascii_lowercase();
-            if !matches!(word, "#true" | "#false" | "#null" | "#inf" | "#-inf" | "#nan") {
-                let meant = match lower.as_str() {
-                    "true" | "yes" | "on" => "#true",
-                    "null" => "#null",
-                    _ => "#false",
-                };
-                self.report(
-                    Code::Syntax,
-                    token.start,
-                    token.end,
-                    format!("`{word}` is no keyword"),
-                    "unknown keyword",
-                );
-                self.help(format!("write `{meant}`"));
-                self.placeholder(token.start, token.end);
-            }
-            return;
-        }
-        let numeric = starts_like_number(word);
-        if numeric && is_number(word) {
-            if word.len() > 30 {
-                self.report(
-                    Code::Syntax,
-                    token.start,
-                    token.end,
-                    "the number is too large",
-                    "more than 30 digits",
-                );
-                self.placeholder(token.start, token.end);
-            }
-            return;
-        }
-        if numeric {
-            self.report(
-                Code::Syntax,
-                token.start,
-                token.end,
-                format!("`{}` is neither a number nor a bare word", one_line(word)),
-                "text that begins with a digit needs quotes",
-            );
-            self.help(format!("write \"{}\"", one_line(word)));
-            self.placeholder(token.start, token.end);
-            return;
-        }
-        if bare_needs_quotes(word) {
-            self.report(
-                Code::Syntax,
-                token.start,
-                token.end,
-                format!("`{}` needs quotes", one_line(word)),
-                "holds characters that a bare word cannot",
-            );
-            self.help(format!("write \"{}\"", one_line(&word.replace('\\', "\\\\"))));
-            self.placeholder(token.start, token.end);
-        }
-    }
-
-    /// `[a, b]` or `a, b`.
-    fn list(&mut self, token: Token, before: Option<&Token>, said: &mut bool) {
-        if !*said {
-            let rest = self.text.get(token.start..).unwrap_or_default();
-            let line_start = self
-                .text
-                .get(..token.start)
-                .and_then(|head| head.rfind(lex::is_newline))
-                .map_or(0, |at| at + 1);
-            let line_end = token.start + rest.find(lex::is_newline).unwrap_or(rest.len());
-            let line = self.text.get(line_start..line_end).unwrap_or_default().trim();
-            let code = line.split("//").next().unwrap_or(line).trim_end();
-            let mended: String = code
-                .chars()
-                .map(|c| if matches!(c, '[' | ']' | ',') { ' ' } else { c })
-                .collect();
-            let mended: Vec<&str> = mended.split_whitespace().collect();
-            let glued = before.is_some_and(|t| matches!(t.kind, Kind::Text { .. }));
-            let bracket = self.str(token).contains(['[', ']']);
-            let end = if bracket {
-                let open = rest.find(']').map_or(token.end, |at| token.start + at + 1);
-                open.min(line_end).max(token.end)
-            } else {
-                token.end
-            };
-            let _ = glued;
-            self.report(
-                Code::Syntax,
-                token.start,
-                end,
-                "a list is written as several arguments",
-                if bracket { "no brackets" } else { "no commas" },
-            );
-            self.help(format!("write `{}`", one_line(&mended.join(" "))));
-            *said = true;
-        }
-        // Take the signs away and poison nothing that they enclose but the words they were glued to.
-        let word = self.str(token);
-        for (at, c) in word.char_indices() {
-            if matches!(c, '[' | ']' | ',') {
-                self.fill(token.start + at, token.start + at + 1, b' ');
-            }
-        }
-        let bare: Vec<&str> = word.split(['[', ']', ',']).filter(|part| !part.is_empty()).collect();
-        if !bare.is_empty() {
-            for part in bare {
-                if starts_like_number(part) || bare_needs_quotes(part) || matches!(part, "true" | "false" | "null") {
-                    let offset = word.find(part).unwrap_or(0);
-                    self.placeholder(token.start + offset, token.start + offset + part.len());
-                }
-            }
-            self.poison(token.start, token.end);
-        }
     }
 
     /// Cuts at the ends of top-level nodes, and reports braces that have no partner.
@@ -744,6 +297,29 @@ impl<'a> Mender<'a> {
         self.piece(start, end, open.len());
     }
 
+    /// Takes the mended text, and has the shape of every piece checked.
+    fn check(&mut self) {
+        self.out.text = String::from_utf8(std::mem::take(&mut self.bytes)).unwrap_or_default();
+        if self.out.text.len() != self.text.len() {
+            // Cannot happen: only whole characters are replaced. Parse the original rather than nothing.
+            self.text.clone_into(&mut self.out.text);
+        }
+        let tokens = lex::tokens(&self.out.text);
+        let mut pieces = std::mem::take(&mut self.out.pieces);
+        for piece in &mut pieces {
+            let from = tokens.partition_point(|token| token.start < piece.start);
+            let to = tokens.partition_point(|token| token.start < piece.end);
+            let own = tokens.get(from..to).unwrap_or_default();
+            let slips = grammar::slips(&self.out.text, own);
+            piece.broken = !slips.is_empty();
+            for slip in slips {
+                self.report(Code::Syntax, slip.start, slip.end, slip.message, slip.label);
+                self.help(slip.help);
+            }
+        }
+        self.out.pieces = pieces;
+    }
+
     fn unclosed(&mut self, open: &[Token]) {
         if let Some(first) = open.first() {
             self.report(
@@ -759,61 +335,23 @@ impl<'a> Mender<'a> {
 
     fn piece(&mut self, start: Option<usize>, end: usize, unclosed: usize) {
         if let Some(start) = start {
-            self.out.pieces.push(Piece { start, end, unclosed });
+            self.out.pieces.push(Piece {
+                start,
+                end,
+                unclosed,
+                broken: false,
+            });
         }
     }
 }
 
 /// A piece of the user's text for a message: one line, not endless.
 pub(super) fn one_line(text: &str) -> String {
+    let end = text.char_indices().nth(81).map_or(text.len(), |(at, _)| at);
+    let text = text.get(..end).unwrap_or_default();
     let shown = crate::path::Shown(text.as_bytes()).to_string().replace("\\\\", "\\");
     match shown.char_indices().nth(80) {
         Some((cut, _)) => format!("{}…", shown.get(..cut).unwrap_or_default()),
         None => shown,
     }
-}
-
-fn unicode_escape(after: &str) -> bool {
-    after
-        .strip_prefix('{')
-        .and_then(|rest| rest.split_once('}'))
-        .is_some_and(|(hex, _)| {
-            (1..=6).contains(&hex.len()) && u32::from_str_radix(hex, 16).is_ok_and(|n| char::from_u32(n).is_some())
-        })
-}
-
-fn starts_like_number(word: &str) -> bool {
-    let body = word.strip_prefix(['+', '-']).unwrap_or(word);
-    let body = body.strip_prefix('.').unwrap_or(body);
-    body.starts_with(|c: char| c.is_ascii_digit())
-}
-
-fn is_number(word: &str) -> bool {
-    let body = word.strip_prefix(['+', '-']).unwrap_or(word);
-    for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {
-        if let Some(digits) = body.strip_prefix(prefix) {
-            return digits.starts_with(|c: char| c.is_digit(radix))
-                && digits.chars().all(|c| c.is_digit(radix) || c == '_');
-        }
-    }
-    let digits = |text: &str| {
-        text.starts_with(|c: char| c.is_ascii_digit()) && text.chars().all(|c| c.is_ascii_digit() || c == '_')
-    };
-    let (mantissa, exponent) = match body.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
-        None => (body, None),
-    };
-    let exponent = exponent.is_none_or(|e| digits(e.strip_prefix(['+', '-']).unwrap_or(e)));
-    exponent
-        && match mantissa.split_once('.') {
-            Some((whole, part)) => digits(whole) && digits(part),
-            None => digits(mantissa),
-        }
-}
-
-/// True for a bare word that KDL 2 does not take as one.
-pub(super) fn bare_needs_quotes(word: &str) -> bool {
-    !word.starts_with(['"', '#'])
-        && (word.contains(['\\', '/', '(', ')', '{', '}', ';', '[', ']', '"', '#', '='])
-            || starts_like_number(word) && !is_number(word))
 }

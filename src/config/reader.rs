@@ -41,6 +41,8 @@ pub(super) struct Reading {
     pub(super) children: Vec<Reading>,
     /// Settings were lost to a slip in this node: what is missing may have been there.
     pub(super) damaged: bool,
+    /// A setting of the parent was read as an argument of this one.
+    pub(super) swallowed: bool,
 }
 
 impl Reading {
@@ -144,6 +146,7 @@ impl Reader {
             props: Vec::new(),
             children: Vec::new(),
             damaged: false,
+            swallowed: false,
         };
         let args = self.args(node, spec, parent, &mut reading);
         self.check_args(&args, node, spec, &mut reading);
@@ -178,6 +181,7 @@ impl Reader {
                     .help(format!("put a `;` or a new line before `{}`", other.name)),
                 );
                 reading.damaged = true;
+                reading.swallowed = true;
                 return own;
             }
             own.push(arg);
@@ -203,6 +207,7 @@ impl Reader {
                 None if arg.data == Data::Mended => reading.damaged = true,
                 None => {
                     self.surplus(args, at, spec);
+                    reading.damaged = true;
                     break;
                 }
             }
@@ -255,6 +260,7 @@ impl Reader {
         for prop in &node.props {
             let Some(row) = spec.prop(&prop.key) else {
                 self.unknown_prop(prop, spec);
+                reading.damaged = true;
                 continue;
             };
             if let Some(first) = seen.iter().find(|p| p.key == prop.key) {
@@ -317,7 +323,12 @@ impl Reader {
         );
         let known: Vec<&str> = spec.props.iter().map(|p| p.name).collect();
         let finding = if let Some(child) = spec.child(&prop.key).filter(|child| child.absent.is_none()) {
-            finding.help(format!("`{key}` is a child node here: write `{{ {} }}`", child.example))
+            let example = match &prop.value.data {
+                Data::Text(text) => format!("{key} \"{}\"", one_line(text)),
+                Data::Integer(number) => format!("{key} {number}"),
+                _ => child.example.to_owned(),
+            };
+            finding.help(format!("`{key}` is a child node here: write `{{ {example}; }}`"))
         } else if let Some(child) = spec.child(&prop.key) {
             finding.help(format!(
                 "`{}` is not in this build; {}",
@@ -371,7 +382,7 @@ impl Reader {
             }
             seen.push(child);
             let read = self.read(child, row, spec);
-            mended |= read.damaged;
+            mended |= read.swallowed;
             reading.children.push(read);
         }
         reading.damaged = mended;

@@ -7,16 +7,16 @@
 
 use super::document::ClassNode;
 use super::findings::{Code, Finding};
-use super::language::{Answer, PathSet, Term, search};
+use super::language::{Answer, PathSet, Term};
 use super::mend::one_line;
 use super::paths::shown;
+use super::reach::{Reach, Sets, no_prefix, term};
 use super::source::{Sources, Span};
 use super::validate::{Claim, Place};
 use crate::model::{Keep, Ops};
 use crate::path::Shown;
 use crate::units::show_duration;
-use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -41,133 +41,8 @@ pub(super) fn judge(
         classes(reach, &sets, findings);
         overlapping_classes(reach, &sets, findings);
     }
-    own_files(&reaches, places, ops, sources, findings);
-    pairs(&reaches, findings);
-}
-
-/// Automata by what they were built from: many jobs share their patterns.
-#[derive(Default)]
-struct Sets(RefCell<HashMap<(Vec<String>, u8), Option<PathSet>>>);
-
-impl Sets {
-    fn get(&self, texts: Vec<String>, kind: u8, build: impl FnOnce() -> Option<PathSet>) -> Option<PathSet> {
-        if let Some(known) = self.0.borrow().get(&(texts.clone(), kind)) {
-            return known.clone();
-        }
-        let built = build();
-        self.0.borrow_mut().insert((texts, kind), built.clone());
-        built
-    }
-
-    fn globs(
-        &self,
-        patterns: &[super::source::Spanned<crate::model::pattern::Pattern>],
-        below: bool,
-    ) -> Option<PathSet> {
-        let texts = patterns.iter().map(|p| p.value.as_str().to_owned()).collect();
-        self.get(texts, u8::from(below), || {
-            PathSet::globs(patterns.iter().map(|p| &p.value), below)
-        })
-    }
-
-    fn class(&self, class: &ClassNode) -> Option<PathSet> {
-        match &class.keyword {
-            Some(word) => self.get(vec![word.value.clone()], 2, || PathSet::keyword(&word.value)),
-            None => self.globs(&class.globs, false),
-        }
-    }
-
-    fn valid(&self) -> Option<PathSet> {
-        self.get(Vec::new(), 3, PathSet::valid)
-    }
-}
-
-/// What a retention may delete below the source of its backup.
-struct Reach<'a> {
-    claim: &'a Claim<'a>,
-    source: &'a Path,
-    valid: PathSet,
-    /// `None`: everything.
-    include: Option<PathSet>,
-    exclude: PathSet,
-    spared: PathSet,
-    finite: Vec<PathSet>,
-    forever: Vec<PathSet>,
-    /// False when an automaton was too large: nothing about it can be decided.
-    decidable: bool,
-}
-
-impl<'a> Reach<'a> {
-    fn new(claim: &'a Claim<'a>, sets: &Sets) -> Option<Self> {
-        let backup = claim.backup.node;
-        let valid = sets.valid()?;
-        let empty = || sets.globs(&[], false);
-        let include = if backup.include.is_empty() {
-            Some(None)
-        } else {
-            sets.globs(&backup.include, true).map(Some)
-        };
-        let exclude = sets.globs(&backup.exclude, true);
-        let spared = sets.globs(&claim.node.exclude, true);
-        let mut finite = Vec::new();
-        let mut forever = Vec::new();
-        let mut decidable = include.is_some() && exclude.is_some() && spared.is_some();
-        for class in &claim.node.classes {
-            match (sets.class(class), class.keep.as_ref().map(|keep| keep.value)) {
-                (Some(set), Some(Keep::For(_))) => finite.push(set),
-                (Some(set), Some(Keep::Forever)) => forever.push(set),
-                _ => decidable = false,
-            }
-        }
-        Some(Self {
-            claim,
-            source: claim.backup.source.as_deref()?,
-            valid,
-            include: include.unwrap_or_default(),
-            exclude: exclude.or_else(empty)?,
-            spared: spared.or_else(empty)?,
-            finite,
-            forever,
-            decidable,
-        })
-    }
-
-    /// What the backup stores, and nothing that the retention spares.
-    fn stored(&self, prefix: &Rc<[u8]>) -> Vec<Term> {
-        let mut terms = vec![term(&self.exclude, prefix, false)];
-        terms.extend(self.include.as_ref().map(|set| term(set, prefix, true)));
-        terms
-    }
-
-    /// What one finite class may delete; `prefix` stands before every path.
-    fn deletable(&self, class: &PathSet, prefix: &Rc<[u8]>) -> Vec<Term> {
-        let mut terms = self.stored(prefix);
-        terms.push(term(class, prefix, true));
-        terms.push(term(&self.spared, prefix, false));
-        terms.extend(self.forever.iter().map(|set| term(set, prefix, false)));
-        terms
-    }
-
-    fn name_span(&self) -> Span {
-        self.claim
-            .node
-            .job
-            .name
-            .as_ref()
-            .map_or(self.claim.node.job.head, |name| name.span)
-    }
-}
-
-fn term(set: &PathSet, prefix: &Rc<[u8]>, wanted: bool) -> Term {
-    Term {
-        set: set.clone(),
-        prefix: Rc::clone(prefix),
-        wanted,
-    }
-}
-
-fn no_prefix() -> Rc<[u8]> {
-    Rc::from([])
+    own_files(&reaches, &sets, places, ops, sources, findings);
+    pairs(&reaches, &sets, findings);
 }
 
 fn sample(path: &[u8]) -> String {
@@ -189,7 +64,7 @@ fn classes(reach: &Reach<'_>, sets: &Sets, findings: &mut Vec<Finding>) {
         let with = |more: Vec<Term>| {
             let mut terms = own.clone();
             terms.extend(more);
-            search(&terms)
+            sets.search(&terms)
         };
         let included = || {
             reach
@@ -200,7 +75,7 @@ fn classes(reach: &Reach<'_>, sets: &Sets, findings: &mut Vec<Finding>) {
         };
         let span = class.name.as_ref().map_or(class.head, |name| name.span);
         let name = class_name(class);
-        let example = match search(&own) {
+        let example = match sets.search(&own) {
             Answer::Witness(path) => sample(&path),
             Answer::Empty => {
                 findings.push(
@@ -280,8 +155,50 @@ fn classes(reach: &Reach<'_>, sets: &Sets, findings: &mut Vec<Finding>) {
             findings.push(finding);
             continue;
         }
+        if let Some(likely) = sets.likely(reach.claim.backup.node.include.as_slice())
+            && with(vec![term(&likely, &none, true)]) == Answer::Empty
+        {
+            unlikely(reach, class, &with, span, findings);
+            continue;
+        }
         partly(reach, class, &with, span, findings);
     }
+}
+
+/// OPS5002 as a warning: not proven, since only odd names of directories would fill the class.
+fn unlikely(
+    reach: &Reach<'_>,
+    class: &ClassNode,
+    with: &dyn Fn(Vec<Term>) -> Answer,
+    span: Span,
+    findings: &mut Vec<Finding>,
+) {
+    let Answer::Witness(odd) = with(reach.stored(&no_prefix())) else {
+        return;
+    };
+    let mut finding = Finding::new(
+        Code::EmptyClass,
+        span,
+        format!(
+            "the class `{}` holds next to nothing that the backup `{}` includes",
+            class_name(class),
+            reach.claim.backup.name
+        ),
+        format!("only something like `{}` would be", sample(&odd)),
+    )
+    .warning()
+    .help(match class.globs.first() {
+        Some(glob) => format!(
+            "add \"{}\" to `include` of the backup, or delete the class",
+            one_line(glob.value.as_str())
+        ),
+        None => "widen `include` of the backup, or delete the class".to_owned(),
+    });
+    let include = &reach.claim.backup.node.include;
+    if let (Some(first), Some(last)) = (include.first(), include.last()) {
+        finding = finding.also(first.span.to(last.span), "includes no such files");
+    }
+    findings.push(finding);
 }
 
 /// OPS5014: only for globs that delete. A keyword is a filter over what there is, and "forever" deletes nothing.
@@ -338,7 +255,7 @@ fn overlapping_classes(reach: &Reach<'_>, sets: &Sets, findings: &mut Vec<Findin
         ];
         terms.extend(reach.stored(&none));
         terms.push(term(&reach.spared, &none, false));
-        search(&terms)
+        sets.search(&terms)
     };
     for (at, second) in classes.iter().enumerate() {
         for first in classes.iter().take(at) {
@@ -359,7 +276,10 @@ fn overlapping_classes(reach: &Reach<'_>, sets: &Sets, findings: &mut Vec<Findin
             let Answer::Witness(path) = ask(&long, &short, true) else {
                 continue;
             };
-            if ask(&long, &short, false) == Answer::Empty {
+            // A narrower class that keeps longer is an exception, and "forever" is always meant as one.
+            let whole = ask(&short, &long, false) == Answer::Empty;
+            let forever = longer.keep.as_ref().is_some_and(|keep| keep.value == Keep::Forever);
+            if !whole && (forever || ask(&long, &short, false) == Answer::Empty) {
                 continue;
             }
             let span = |class: &ClassNode| class.name.as_ref().map_or(class.head, |name| name.span);
@@ -369,7 +289,6 @@ fn overlapping_classes(reach: &Reach<'_>, sets: &Sets, findings: &mut Vec<Findin
                     .as_ref()
                     .map_or_else(String::new, |keep| show_keep(keep.value))
             };
-            let whole = ask(&short, &long, false) == Answer::Empty;
             let message = if whole {
                 format!(
                     "the class `{}` decides nothing: `{}` holds all its files longer",
@@ -413,8 +332,20 @@ fn show_keep(keep: Keep) -> String {
 }
 
 /// OPS5004.
-fn own_files(reaches: &[Reach<'_>], places: &[Place<'_>], ops: &Ops, sources: &Sources, findings: &mut Vec<Finding>) {
+fn own_files(
+    reaches: &[Reach<'_>],
+    sets: &Sets,
+    places: &[Place<'_>],
+    ops: &Ops,
+    sources: &Sources,
+    findings: &mut Vec<Finding>,
+) {
     let mut precious: Vec<(PathBuf, bool, String, Option<Span>)> = Vec::new();
+    let overlaps: HashSet<Span> = findings
+        .iter()
+        .filter(|finding| finding.code == Code::DestinationOverlap)
+        .map(Finding::span)
+        .collect();
     for place in places {
         if let Some(to) = &place.to {
             let span = place.node.to.as_ref().map(|to| to.span);
@@ -430,19 +361,19 @@ fn own_files(reaches: &[Reach<'_>], places: &[Place<'_>], ops: &Ops, sources: &S
     for file in sources.files() {
         precious.push((file.path.clone(), false, format!("the ops file `{}`", file.name), None));
     }
+    // In order of paths, what lies below a directory stands in one row behind it.
+    precious.sort_by(|a, b| a.0.cmp(&b.0));
     for reach in reaches.iter().filter(|reach| reach.decidable) {
-        for (path, is_dir, what, span) in &precious {
+        let from = precious.partition_point(|(path, ..)| path.as_path() < reach.source);
+        for (path, is_dir, what, span) in precious.iter().skip(from) {
             let Ok(below) = path.strip_prefix(reach.source) else {
-                continue;
+                break;
             };
-            let Some(witness) = reachable(reach, below, *is_dir) else {
+            let Some(witness) = reachable(reach, below, *is_dir, sets) else {
                 continue;
             };
             // Already an error of its own.
-            if findings
-                .iter()
-                .any(|f| f.code == Code::DestinationOverlap && span.is_some_and(|s| f.span() == s))
-            {
+            if span.is_some_and(|span| overlaps.contains(&span)) {
                 continue;
             }
             let mut finding = Finding::new(
@@ -467,7 +398,7 @@ fn own_files(reaches: &[Reach<'_>], places: &[Place<'_>], ops: &Ops, sources: &S
 }
 
 /// A path that may be deleted: the one below the source, or for directories one that it holds.
-fn reachable(reach: &Reach<'_>, below: &Path, is_dir: bool) -> Option<PathBuf> {
+fn reachable(reach: &Reach<'_>, below: &Path, is_dir: bool, sets: &Sets) -> Option<PathBuf> {
     use std::os::unix::ffi::{OsStrExt, OsStringExt};
     let mut prefix = below.as_os_str().as_bytes().to_vec();
     if is_dir {
@@ -478,7 +409,7 @@ fn reachable(reach: &Reach<'_>, below: &Path, is_dir: bool) -> Option<PathBuf> {
         for class in &reach.finite {
             let mut terms = vec![term(&reach.valid, &no_prefix(), true)];
             terms.extend(reach.deletable(class, &prefix));
-            if let Answer::Witness(path) = search(&terms) {
+            if let Answer::Witness(path) = sets.search(&terms) {
                 return Some(below.join(std::ffi::OsString::from_vec(path)));
             }
         }
@@ -494,7 +425,7 @@ fn reachable(reach: &Reach<'_>, below: &Path, is_dir: bool) -> Option<PathBuf> {
 }
 
 /// OPS5005.
-fn pairs(reaches: &[Reach<'_>], findings: &mut Vec<Finding>) {
+fn pairs(reaches: &[Reach<'_>], sets: &Sets, findings: &mut Vec<Finding>) {
     // Only retentions whose sources are one above the other can meet: in order of sources those follow each other.
     let mut order: Vec<&Reach<'_>> = reaches.iter().collect();
     order.sort_by(|a, b| (a.source, a.name_span().start).cmp(&(b.source, b.name_span().start)));
@@ -505,10 +436,14 @@ fn pairs(reaches: &[Reach<'_>], findings: &mut Vec<Finding>) {
                 break;
             };
             asked += 1;
-            let answer = if asked > MOST_PAIRS || !outer.decidable || !inner.decidable {
+            if asked > MOST_PAIRS {
+                findings.push(too_many(inner));
+                return;
+            }
+            let answer = if !outer.decidable || !inner.decidable {
                 Answer::Unknown
             } else {
-                common(outer, inner, below)
+                common(outer, inner, below, sets)
             };
             let (first, second) = if outer.name_span().start <= inner.name_span().start {
                 (outer, inner)
@@ -553,8 +488,19 @@ fn pairs(reaches: &[Reach<'_>], findings: &mut Vec<Finding>) {
     }
 }
 
+fn too_many(reach: &Reach<'_>) -> Finding {
+    Finding::new(
+        Code::RetentionsOverlap,
+        reach.name_span(),
+        "it could not be proven that no two retentions delete the same files",
+        "too many of them share their sources: not compared from here on",
+    )
+    .warning()
+    .help("give retentions sources of their own, or make one retention of several")
+}
+
 /// A path below the inner source that both may delete.
-fn common(outer: &Reach<'_>, inner: &Reach<'_>, below: &Path) -> Answer {
+fn common(outer: &Reach<'_>, inner: &Reach<'_>, below: &Path, sets: &Sets) -> Answer {
     use std::os::unix::ffi::OsStrExt;
     let mut prefix = below.as_os_str().as_bytes().to_vec();
     if !prefix.is_empty() {
@@ -567,7 +513,7 @@ fn common(outer: &Reach<'_>, inner: &Reach<'_>, below: &Path) -> Answer {
             let mut terms = vec![term(&inner.valid, &no_prefix(), true)];
             terms.extend(outer.deletable(a, &prefix));
             terms.extend(inner.deletable(b, &no_prefix()));
-            match search(&terms) {
+            match sets.search(&terms) {
                 Answer::Witness(path) => return Answer::Witness(path),
                 Answer::Unknown => unknown = true,
                 Answer::Empty => {}

@@ -208,9 +208,12 @@ fn floor(text: &str, at: usize) -> usize {
 
 /// Control and direction-changing characters replaced by harmless ones of the same length.
 fn drawable_text(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '\n' | '\r' | '\t' => c,
+    let mut chars = text.chars().peekable();
+    std::iter::from_fn(|| {
+        let c = chars.next()?;
+        Some(match c {
+            '\n' | '\t' => c,
+            '\r' if chars.peek() == Some(&'\n') => c,
             c if c.is_control() && c.len_utf8() == 1 => '?',
             c if c.is_control() => '¿',
             '\u{200b}'..='\u{200f}'
@@ -220,7 +223,8 @@ fn drawable_text(text: &str) -> String {
             | '\u{feff}' => '\u{fffd}',
             c => c,
         })
-        .collect()
+    })
+    .collect()
 }
 
 impl SourceCode for Sources {

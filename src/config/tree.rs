@@ -63,6 +63,9 @@ pub(super) fn parse(mended: &Mended, piece: &Piece, base: usize) -> Result<Vec<N
     let mut text = mended.text.get(piece.start..piece.end).unwrap_or_default().to_owned();
     let length = text.len();
     text.extend(std::iter::repeat_n('}', piece.unclosed));
+    if piece.broken {
+        return Err(Vec::new());
+    }
     let shift = Shift {
         mended,
         start: piece.start,
@@ -181,16 +184,7 @@ impl Shift<'_> {
                 continue;
             }
             lines_said.push(line);
-            let message = diagnostic
-                .message
-                .as_deref()
-                .map_or_else(|| "this is no KDL".to_owned(), fragment);
-            let label = diagnostic.label.as_deref().map_or_else(|| "here".to_owned(), fragment);
-            let finding = Finding::new(Code::Syntax, self.span(start, end - start), message, label);
-            findings.push(match diagnostic.help.as_deref() {
-                Some(help) => finding.help(fragment(help)),
-                None => finding.help("a node is a name, then arguments and `key=value` properties on one line, then perhaps a `{ … }` block"),
-            });
+            findings.push(translated(diagnostic, self.span(start, end - start)));
         }
         if findings.is_empty() {
             let span = self.span(0, text.find('\n').unwrap_or(self.length));
@@ -198,6 +192,51 @@ impl Shift<'_> {
         }
         findings
     }
+}
+
+/// The parser's messages in our words, where they are known.
+fn translated(diagnostic: &kdl::KdlDiagnostic, span: Span) -> Finding {
+    let said = diagnostic.message.as_deref().unwrap_or_default();
+    let advice = diagnostic.help.as_deref().unwrap_or_default();
+    let (message, label, help) = if said.starts_with("Found child block instead") {
+        (
+            "a block has no node name",
+            "a name belongs before it",
+            "write `name { … }`",
+        )
+    } else if advice.contains("partially parsed") {
+        (
+            "two values touch",
+            "directly followed by something else",
+            "put a space between them, or quotes around all of it",
+        )
+    } else if said.contains("must be immediately followed by a newline") {
+        (
+            "a `\"\"\"` string begins on a line of its own",
+            "text follows on the same line",
+            "use single quotes `\"…\"`, or begin the text on the next line",
+        )
+    } else if said.contains("multi-line") || said.contains("Multi-line") || advice.contains("indentation") {
+        (
+            "the lines of a `\"\"\"` string are not indented alike",
+            "this string",
+            "indent every line at least as far as the closing `\"\"\"`",
+        )
+    } else {
+        let message = if said.is_empty() {
+            "this is no KDL".to_owned()
+        } else {
+            fragment(said)
+        };
+        let finding = Finding::new(Code::Syntax, span, message, "cannot be read");
+        return finding.help(if advice.is_empty() {
+            "a node is a name, then arguments and `key=value` properties on one line, then perhaps a `{ … }` block"
+                .to_owned()
+        } else {
+            fragment(advice)
+        });
+    };
+    Finding::new(Code::Syntax, span, message, label).help(help)
 }
 
 /// A sentence of another's making in the form of ours.

@@ -289,7 +289,14 @@ fn allows(document: &Document, findings: &mut Vec<Finding>) {
                 });
                 continue;
             };
-            if code.severity() == Severity::Error {
+            let here = |finding: &Finding| {
+                let start = finding.span().start;
+                finding.code == code && start >= job.extent.start && start < job.extent.end
+            };
+            // An error cannot be silenced; the few that are warnings when they lack a proof can be then.
+            let only_warned =
+                findings.iter().any(&here) && findings.iter().all(|f| !here(f) || f.severity == Severity::Warning);
+            if code.severity() == Severity::Error && !only_warned {
                 said.push(
                     Finding::new(
                         Code::BadValue,
@@ -302,10 +309,7 @@ fn allows(document: &Document, findings: &mut Vec<Finding>) {
                 continue;
             }
             let before = findings.len();
-            findings.retain(|finding| {
-                let here = finding.span().start >= job.extent.start && finding.span().start < job.extent.end;
-                !(finding.code == code && finding.severity == Severity::Warning && here)
-            });
+            findings.retain(|finding| !(here(finding) && finding.severity == Severity::Warning));
             if findings.len() == before && !job.damaged {
                 said.push(
                     Finding::new(

@@ -31,9 +31,9 @@ pub(super) fn check(
         Data::Text(text) => checker.text(text).map_err(Some),
         Data::Integer(number) => checker.number(*number).map_err(Some),
         Data::Bool(flag) if ty == Type::Bool => Ok(Datum::Bool(*flag)),
-        Data::Bool(flag) => Err(Some(checker.wrong_type(&format!("#{flag}")))),
-        Data::Float(number) => Err(Some(checker.wrong_type(&number.to_string()))),
-        Data::Null => Err(Some(checker.wrong_type("#null"))),
+        Data::Bool(flag) => Err(Some(Box::new(checker.wrong_type(&format!("#{flag}"))))),
+        Data::Float(number) => Err(Some(Box::new(checker.wrong_type(&number.to_string())))),
+        Data::Null => Err(Some(Box::new(checker.wrong_type("#null")))),
     }
 }
 
@@ -49,7 +49,7 @@ impl Checker<'_> {
         Finding::new(code, self.value.span, message, label)
     }
 
-    fn wrong_type(&self, given: &str) -> Box<Finding> {
+    fn wrong_type(&self, given: &str) -> Finding {
         let finding = self.finding(
             Code::WrongType,
             format!("`{}` takes {}", self.setting, self.ty.form()),
@@ -57,17 +57,17 @@ impl Checker<'_> {
         );
         let digits = given.chars().all(|c| c.is_ascii_digit()) && !given.is_empty();
         let help = match self.ty {
-            Type::Duration | Type::Age | Type::Years if digits => {
+            Type::Age | Type::Years if digits => {
+                format!("a unit is missing: `{}`", (self.line)(&format!("\"{given}d\"")))
+            }
+            Type::Duration if digits => {
                 format!("a unit is missing: `{}`", (self.line)(&format!("\"{given}d\"")))
                     + &format!(" or `{}`", (self.line)(&format!("\"{given}s\"")))
             }
             Type::Size if digits => format!("a unit is missing: `{}`", (self.line)(&format!("\"{given}B\""))),
             Type::Percent if digits => format!("write `{}`", (self.line)(&format!("\"{given}%\""))),
-            Type::Text | Type::Name | Type::Path | Type::Glob => {
-                format!(
-                    "write `{}`",
-                    (self.line)(&format!("\"{}\"", given.trim_start_matches('#')))
-                )
+            Type::Text | Type::Name | Type::Path | Type::Glob if !given.starts_with('#') => {
+                format!("write `{}`", (self.line)(&format!("\"{given}\"")))
             }
             Type::Bool if matches!(given, "true" | "yes" | "on" | "1") => {
                 format!("write `{}`", (self.line)("#true"))
@@ -85,12 +85,12 @@ impl Checker<'_> {
             }
             _ => format!("write {}", self.ty.form()),
         };
-        Box::new(finding.help(help))
+        finding.help(help)
     }
 
     fn number(&self, number: i128) -> Result<Datum, Box<Finding>> {
         let Type::Integer(low, high) = self.ty else {
-            return Err(self.wrong_type(&number.to_string()));
+            return Err(Box::new(self.wrong_type(&number.to_string())));
         };
         match u64::try_from(number) {
             Ok(n) if (low..=high).contains(&n) => Ok(Datum::Number(n)),
@@ -112,9 +112,9 @@ impl Checker<'_> {
     }
 
     fn text(&self, text: &str) -> Result<Datum, Box<Finding>> {
-        let unit = |result: Result<Datum, UnitError>| result.map_err(|why| self.bad_unit(text, &why));
+        let unit = |result: Result<Datum, UnitError>| result.map_err(|why| Box::new(self.bad_unit(text, &why)));
         match self.ty {
-            Type::Integer(..) | Type::Bool => Err(self.wrong_type(text)),
+            Type::Integer(..) | Type::Bool => Err(Box::new(self.wrong_type(text))),
             Type::Text => Ok(Datum::Text(text.to_owned())),
             Type::Path if text.is_empty() || text.contains('\0') => Err(Box::new(
                 self.finding(
@@ -132,17 +132,19 @@ impl Checker<'_> {
             Type::Name => match units::check_name(text) {
                 Ok(()) => Ok(Datum::Text(text.to_owned())),
                 Err(why) => {
-                    let finding =
-                        self.finding(Code::BadValue, format!("`{}` is no name", one_line(text)), "not a name");
-                    Err(Box::new(finding.help(match as_name(text) {
-                        Some(meant) => format!("{why}: write \"{meant}\""),
-                        None => why.to_string(),
-                    })))
+                    let finding = self.finding(
+                        Code::BadValue,
+                        format!("`{}` is no name", one_line(text)),
+                        &why.to_string(),
+                    );
+                    let meant = as_name(text).unwrap_or_else(|| "data".to_owned());
+                    Err(Box::new(
+                        finding.help(format!("write `{}`", (self.line)(&format!("\"{meant}\"")))),
+                    ))
                 }
             },
-            Type::Duration => unit(units::parse_duration(text).map(Datum::Duration)),
             Type::Age if text == "forever" => Ok(Datum::Forever),
-            Type::Age => unit(units::parse_duration(text).map(Datum::Duration)),
+            Type::Age | Type::Duration => unit(units::parse_duration(text).map(Datum::Duration)),
             Type::Years => unit(years(text).map(Datum::Duration)),
             Type::Size => unit(units::parse_size(text).map(Datum::Number)),
             Type::Percent => unit(units::parse_percent(text).map(Datum::Percent)),
@@ -171,7 +173,7 @@ impl Checker<'_> {
         Ok(Datum::Text(text.to_owned()))
     }
 
-    fn bad_unit(&self, text: &str, why: &UnitError) -> Box<Finding> {
+    fn bad_unit(&self, text: &str, why: &UnitError) -> Finding {
         let what = match self.ty {
             Type::Size => "size",
             Type::Percent => "percentage",
@@ -180,13 +182,21 @@ impl Checker<'_> {
         let finding = self.finding(
             Code::BadUnit,
             format!("`{}` is no {what}", one_line(text)),
-            &why.to_string(),
+            &match why {
+                UnitError::Unit { found, allowed } if found.trim().is_empty() => {
+                    format!("a unit is missing: one of {allowed}")
+                }
+                UnitError::Unit { found, allowed } => {
+                    format!("`{}` is not a unit: use one of {allowed}", one_line(found.trim()))
+                }
+                other => other.to_string(),
+            },
         );
         let help = match meant_unit(text, self.ty) {
             Some(meant) => format!("write `{}`", (self.line)(&format!("\"{meant}\""))),
             None => format!("write {}", self.ty.form()),
         };
-        Box::new(finding.help(help))
+        finding.help(help)
     }
 
     fn word(&self, text: &str, words: &'static [&'static str], later: &[&str]) -> Result<Datum, Box<Finding>> {
@@ -218,7 +228,11 @@ impl Checker<'_> {
         match Pattern::new(text) {
             Ok(pattern) => Ok(Datum::Glob(pattern)),
             Err(PatternError::Never { why, meant }) => {
-                let finding = self.finding(Code::BadGlob, format!("`{}` can never match", one_line(text)), why);
+                let finding = if text.is_empty() {
+                    self.finding(Code::BadGlob, "an empty pattern can never match".to_owned(), "empty")
+                } else {
+                    self.finding(Code::BadGlob, format!("`{}` can never match", one_line(text)), why)
+                };
                 Err(Box::new(match meant.filter(|m| Pattern::new(m).is_ok()) {
                     Some(meant) => finding.help(format!("write \"{}\"", one_line(&meant))),
                     None => finding.help("patterns are relative to the source, such as \"raw/**\""),
@@ -272,6 +286,7 @@ fn years(text: &str) -> Result<Duration, UnitError> {
     let Some((number, rest)) = text.split_once('y') else {
         return units::parse_duration(text);
     };
+    let number = number.trim();
     let days = number
         .parse::<u64>()
         .ok()
@@ -301,7 +316,7 @@ fn meant_unit(text: &str, ty: Type) -> Option<String> {
     let unit = unit.to_ascii_lowercase();
     let meant = match ty {
         Type::Size => match unit.as_str() {
-            "" | "byte" | "bytes" => format!("{number}B"),
+            "" | "b" | "byte" | "bytes" => format!("{number}B"),
             "k" | "kib" => format!("{number}KiB"),
             "m" | "mib" => format!("{number}MiB"),
             "g" | "gib" => format!("{number}GiB"),
@@ -309,7 +324,6 @@ fn meant_unit(text: &str, ty: Type) -> Option<String> {
             "mb" => format!("{number}MB"),
             "gb" => format!("{number}GB"),
             "tb" => format!("{number}TB"),
-            "b" => format!("{number}B"),
             _ => return None,
         },
         Type::Percent => format!("{}%", number.min(100)),
@@ -321,6 +335,7 @@ fn meant_unit(text: &str, ty: Type) -> Option<String> {
             "d" | "day" | "days" => format!("{number}d"),
             "h" | "hour" | "hours" | "hr" | "hrs" => format!("{number}h"),
             "m" | "min" | "mins" | "minute" | "minutes" => format!("{number}m"),
+            "" if matches!(ty, Type::Age | Type::Years) => format!("{number}d"),
             "" | "s" | "sec" | "secs" | "second" | "seconds" => format!("{number}s"),
             _ => return None,
         },
@@ -356,9 +371,9 @@ mod tests {
 
     #[test]
     fn years_are_for_copies() {
-        assert_eq!(years("2y"), Ok(Duration::from_secs(2 * 366 * 86_400)));
-        assert_eq!(years("1y1d"), Ok(Duration::from_secs(367 * 86_400)));
-        assert_eq!(years("7d"), Ok(Duration::from_secs(7 * 86_400)));
+        assert_eq!(years("2y"), Ok(Duration::from_hours(2 * 366 * 24)));
+        assert_eq!(years("1y1d"), Ok(Duration::from_hours(367 * 24)));
+        assert_eq!(years("7d"), Ok(Duration::from_hours(7 * 24)));
         for bad in ["y", "0y", "-1y", "99999999999999999999y", "1001y", "1yy"] {
             assert!(years(bad).is_err(), "{bad}");
         }
@@ -368,7 +383,7 @@ mod tests {
     fn what_was_meant() {
         assert_eq!(meant_unit("5 minutes", Type::Duration).as_deref(), Some("5m"));
         assert_eq!(meant_unit("6mo", Type::Age).as_deref(), Some("180d"));
-        assert_eq!(meant_unit("30", Type::Age).as_deref(), Some("30s"));
+        assert_eq!(meant_unit("30", Type::Age).as_deref(), Some("30d"));
         assert_eq!(meant_unit("10G", Type::Size).as_deref(), Some("10GiB"));
         assert_eq!(meant_unit("x", Type::Size), None);
         assert_eq!(as_name("My Server!").as_deref(), Some("my-server"));

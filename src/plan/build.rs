@@ -372,6 +372,9 @@ fn backup_step<'v>(
         suspect: guards::shrink(facts, request, backup, found),
         sequence: newest.map_or(1, |copy| copy.sequence + 1),
         parent: newest.map(|copy| copy.name.clone()),
+        last_ratio: newest
+            .filter(|copy| copy.bytes > 0)
+            .map(|copy| (copy.archive_bytes, copy.bytes)),
         free: found.destination.free,
         same_file_system: found.destination.same_file_system,
     }

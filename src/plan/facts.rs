@@ -121,6 +121,8 @@ pub struct CopyFacts {
     pub suspect: Option<String>,
     /// Entries in it.
     pub records: u64,
+    /// Bytes of content in it.
+    pub bytes: u64,
     /// Files the source held when it was made.
     pub source_files: u64,
     /// Files deleted from the source on the strength of it.

@@ -101,10 +101,23 @@ pub struct BackupStep {
     pub sequence: u64,
     /// The newest copy before it.
     pub parent: Option<String>,
+    /// Archive bytes and content bytes of that copy.
+    pub last_ratio: Option<(u64, u64)>,
     /// Bytes free at the destination.
     pub free: Option<u64>,
     /// True when source and destination share a file system.
     pub same_file_system: bool,
+}
+
+impl BackupStep {
+    /// About how large the archive will be: by the ratio of the newest copy, or, when there is none, what
+    /// even well-compressible data needs.
+    #[must_use]
+    pub fn expected_size(&self) -> u64 {
+        let (packed, plain) = self.last_ratio.unwrap_or((1, 20));
+        let content = u128::from(self.bytes) * u128::from(packed) / u128::from(plain.max(1));
+        u64::try_from(content).unwrap_or(u64::MAX).saturating_add(64 * 1024)
+    }
 }
 
 /// Read back and publish.

@@ -15,6 +15,7 @@
 pub mod handle;
 pub mod lease;
 pub mod lock;
+pub mod place;
 pub mod publish;
 pub mod quarantine;
 pub mod walk;

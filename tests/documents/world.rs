@@ -97,6 +97,7 @@ impl World {
             complete: true,
             suspect: None,
             records: 9,
+            bytes: 40_960,
             source_files: 15,
             deleted: 4,
             archive_bytes: 4096,

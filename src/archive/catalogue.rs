@@ -1,0 +1,214 @@
+//! What lies in a destination.
+//!
+//! Takes a directory, sorts every name in it into copies, broken copies, unfinished files, orphans and foreign
+//! files; reads and makes the marker. Ownership is decided by the manifest, never by a name alone.
+//! Invariant: reads manifests only; says nothing about content, which `verify` does.
+
+use super::error::CopyError;
+use super::list;
+use super::manifest::Manifest;
+use super::name::CopyName;
+use super::receipt;
+use super::row::Row;
+use super::verify::read_manifest;
+use crate::path::RelPath;
+use crate::tree::Dir;
+use crate::tree::publish::{DRAFT, Draft};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
+
+/// Name of the marker.
+pub const MARKER: &str = ".opsrun-destination";
+
+/// The file that tells a destination from the empty directory of an unmounted disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marker {
+    /// Unique: a ULID.
+    pub id: String,
+    /// The `ops` that it belongs to.
+    pub ops_name: String,
+}
+
+impl Marker {
+    /// Reads it; `None` when there is none.
+    pub fn read(destination: &Dir) -> Result<Option<Self>, CopyError> {
+        let file = match destination.open_file(MARKER.as_bytes(), true) {
+            Ok(file) => file,
+            Err(e) if e.errno() == Some(Errno::NOENT) => return Ok(None),
+            Err(e) => return Err(e.into()),
+        };
+        let mut text = Vec::new();
+        file.take(64 * 1024)
+            .read_to_end(&mut text)
+            .map_err(|e| CopyError::io("read", MARKER, e))?;
+        serde_json::from_slice(&text)
+            .map(Some)
+            .map_err(|e| CopyError::damaged(MARKER, format!("it is no marker ({e})")))
+    }
+
+    /// Reads it, or makes it, durably.
+    pub fn ensure(destination: &Dir, ops_name: &str) -> Result<Self, CopyError> {
+        if let Some(marker) = Self::read(destination)? {
+            return Ok(marker);
+        }
+        let marker = Self {
+            id: ulid::Ulid::new().to_string(),
+            ops_name: ops_name.to_owned(),
+        };
+        // An unfinished marker of a run cut short; whoever writes one holds the destination's lock.
+        crate::tree::publish::clear_debris(destination, format!("{MARKER}{DRAFT}").as_bytes())?;
+        let mut draft = Draft::create(destination, MARKER)?;
+        let mut text = serde_json::to_vec(&marker).map_err(|e| CopyError::io("write", MARKER, e.into()))?;
+        text.push(b'\n');
+        draft
+            .file()
+            .write_all(&text)
+            .map_err(|e| CopyError::io("write", MARKER, e))?;
+        draft.sync()?;
+        draft.publish()?;
+        destination.sync()?;
+        Ok(marker)
+    }
+}
+
+/// A committed copy.
+#[derive(Debug, Clone)]
+pub struct CatalogueCopy {
+    /// Its name.
+    pub name: CopyName,
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// Files deleted on the strength of it. All of them when its receipt cannot be read.
+    pub deleted: u64,
+}
+
+/// Everything in a destination.
+#[derive(Debug, Default)]
+pub struct Catalogue {
+    /// The marker.
+    pub marker: Option<Marker>,
+    /// Newest first: by sequence, then by name.
+    pub copies: Vec<CatalogueCopy>,
+    /// Names of copies that cannot be used, with the reason.
+    pub broken: Vec<(String, String)>,
+    /// Archives and lists with final names but without a manifest.
+    pub orphans: Vec<String>,
+    /// Files being written, or left by a run cut short.
+    pub drafts: Vec<String>,
+    /// Everything else; never touched.
+    pub foreign: Vec<String>,
+}
+
+impl Catalogue {
+    /// Reads a destination.
+    pub fn read(destination: &Dir) -> Result<Self, CopyError> {
+        let mut found = Self {
+            marker: Marker::read(destination)?,
+            ..Self::default()
+        };
+        let mut copies: BTreeMap<CopyName, BTreeSet<String>> = BTreeMap::new();
+        for name in destination.names()? {
+            let text = String::from_utf8_lossy(&name).into_owned();
+            match CopyName::of_file(&text) {
+                Some(_) if text.ends_with(DRAFT) => found.drafts.push(text),
+                Some(copy) => {
+                    copies.entry(copy).or_default().insert(text);
+                }
+                None if text == MARKER => {}
+                // Our marker, unfinished.
+                None if text == format!("{MARKER}{DRAFT}") => {}
+                None => found.foreign.push(text),
+            }
+        }
+        for (name, files) in copies {
+            if files.contains(&name.manifest()) {
+                match open(destination, &name) {
+                    Ok(copy) => found.copies.push(copy),
+                    Err(e) => found
+                        .broken
+                        .push((name.to_string(), crate::path::Shown(told(&e).as_bytes()).to_string())),
+                }
+            } else {
+                found.orphans.extend(files);
+            }
+        }
+        found
+            .copies
+            .sort_by(|a, b| (b.manifest.sequence, &b.name).cmp(&(a.manifest.sequence, &a.name)));
+        Ok(found)
+    }
+
+    /// The copies of one backup of one ops, newest first.
+    pub fn of_backup<'a>(&'a self, ops: &'a str, backup: &'a str) -> impl Iterator<Item = &'a CatalogueCopy> {
+        self.copies
+            .iter()
+            .filter(move |c| c.manifest.backup_id == backup && c.manifest.ops_name == ops)
+    }
+}
+
+fn told(error: &CopyError) -> String {
+    match error {
+        CopyError::Damaged { what, .. } => what.clone(),
+        CopyError::Tree(e) => format!("{e}: {}", e.source),
+        other => other.to_string(),
+    }
+}
+
+fn open(destination: &Dir, name: &CopyName) -> Result<CatalogueCopy, CopyError> {
+    let manifest = read_manifest(&destination.open_file(name.manifest().as_bytes(), true)?, name)?;
+    for (file, size) in [
+        (name.archive(), manifest.archive_bytes),
+        (name.list(), manifest.list_bytes),
+    ] {
+        let found = crate::tree::handle::regular(&destination.open_file(file.as_bytes(), true)?)
+            .map_err(|e| CopyError::io("read", &file, e))?;
+        if found.is_none_or(|i| i.size != size) {
+            return Err(CopyError::damaged(
+                &file,
+                format!("`{file}` has not the size that was written"),
+            ));
+        }
+    }
+    let deleted = receipt::read(destination, name).map_or(manifest.record_count, |lines| {
+        lines.iter().map(|line| &line.path).collect::<BTreeSet<_>>().len() as u64
+    });
+    Ok(CatalogueCopy {
+        name: name.clone(),
+        manifest,
+        deleted,
+    })
+}
+
+/// The rows of `paths`, which are in path order, in a copy.
+pub fn locate(destination: &Dir, copy: &CatalogueCopy, paths: &[&RelPath]) -> Result<Vec<Row>, CopyError> {
+    let name = copy.name.list();
+    let file = destination.open_file(name.as_bytes(), true)?;
+    list::find(&file, &name, &copy.manifest, paths)
+}
+
+/// All rows of a copy, in path order.
+pub fn rows(
+    destination: &Dir,
+    copy: &CatalogueCopy,
+) -> Result<impl Iterator<Item = Result<Row, CopyError>>, CopyError> {
+    let name = copy.name.list();
+    let file = destination.open_file(name.as_bytes(), true)?;
+    let members = copy.manifest.list_members.clone();
+    let mut failed = false;
+    Ok(members.into_iter().flat_map(move |member| {
+        let rows: Vec<Result<Row, CopyError>> = if failed {
+            Vec::new()
+        } else {
+            match list::read_member(&file, &name, &member) {
+                Ok((_, rows)) => rows.into_iter().map(Ok).collect(),
+                Err(e) => {
+                    failed = true;
+                    vec![Err(e)]
+                }
+            }
+        };
+        rows
+    }))
+}

@@ -1,0 +1,202 @@
+//! The tar headers of an entry: a function of its [`Row`], byte for byte.
+//!
+//! POSIX ustar; PAX records only where ustar cannot say it: long paths, large numbers, times before 1970, holes
+//! (GNU sparse format 1.0), extended attributes. Because verify makes the headers anew from the row and compares,
+//! what `tar` will read and what the file list says cannot differ.
+//! Invariant: the length is a multiple of [`BLOCK`].
+
+use super::row::{Row, RowKind};
+use crate::path::RelPath;
+use tar::{EntryType, Header};
+
+/// Tar's unit.
+pub const BLOCK: usize = 512;
+
+/// What ends an archive.
+pub const TRAILER: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
+
+const MOST_ID: u32 = 0o7_777_777;
+const MOST_NUMBER: u64 = 0o77_777_777_777;
+
+/// Zero bytes after `len` bytes of content.
+#[must_use]
+pub fn padding(len: u64) -> usize {
+    let over = usize::try_from(len % BLOCK as u64).unwrap_or(0);
+    (BLOCK - over) % BLOCK
+}
+
+/// Everything that stands before the content: PAX header, ustar header, map of the stretches of data.
+#[must_use]
+pub fn header_bytes(row: &Row) -> Vec<u8> {
+    let mut pax = Pax::default();
+    let mut header = Header::new_ustar();
+    let path = row.path.as_bytes();
+    let mut name = path.to_vec();
+    if row.kind == RowKind::Dir {
+        name.push(b'/');
+    }
+    let map = row
+        .sparse
+        .as_ref()
+        .map(|segments| sparse_map(segments))
+        .unwrap_or_default();
+    if row.sparse.is_some() {
+        pax.add("GNU.sparse.major", b"1");
+        pax.add("GNU.sparse.minor", b"0");
+        pax.add("GNU.sparse.name", &name);
+        pax.add("GNU.sparse.realsize", row.size.to_string().as_bytes());
+        let mut short = b"GNUSparseFile.0/".to_vec();
+        short.extend_from_slice(row.path.name().get(..80).unwrap_or(row.path.name()));
+        set_name(&mut header, &short);
+    } else if !set_name(&mut header, &name) {
+        pax.text("path", &name);
+        set_name(&mut header, name.get(..100).unwrap_or(&name));
+    }
+    let stored = row.stored() + map.len() as u64;
+    if stored > MOST_NUMBER {
+        pax.add("size", stored.to_string().as_bytes());
+    }
+    header.set_size(if stored > MOST_NUMBER { 0 } else { stored });
+    header.set_mode(row.mode);
+    for (id, key) in [(row.uid, "uid"), (row.gid, "gid")] {
+        if id > MOST_ID {
+            pax.add(key, id.to_string().as_bytes());
+        }
+        let fits = u64::from(if id > MOST_ID { 0 } else { id });
+        if key == "uid" {
+            header.set_uid(fits)
+        } else {
+            header.set_gid(fits)
+        }
+    }
+    let seconds = row.mtime_ns.div_euclid(1_000_000_000);
+    match u64::try_from(seconds).ok().filter(|s| *s <= MOST_NUMBER) {
+        Some(seconds) => header.set_mtime(seconds),
+        None => {
+            pax.add("mtime", seconds.to_string().as_bytes());
+            header.set_mtime(0);
+        }
+    }
+    header.set_entry_type(match row.kind {
+        RowKind::File => EntryType::Regular,
+        RowKind::Dir => EntryType::Directory,
+        RowKind::Symlink => EntryType::Symlink,
+        RowKind::Hardlink => EntryType::Link,
+    });
+    if let Some(link) = &row.link {
+        let link = link.to_bytes();
+        if let Some(ustar) = header.as_ustar_mut() {
+            if link.len() > ustar.linkname.len() {
+                pax.text("linkpath", &link);
+            } else {
+                put(&mut ustar.linkname, &link);
+            }
+        }
+    }
+    for (key, value) in &row.xattrs {
+        pax.add(&format!("SCHILY.xattr.{key}"), &value.to_bytes());
+    }
+    header.set_cksum();
+    let mut out = pax.finish();
+    out.extend_from_slice(header.as_bytes());
+    out.extend_from_slice(&map);
+    out
+}
+
+/// Puts a path into name and prefix; says whether it fits.
+fn set_name(header: &mut Header, path: &[u8]) -> bool {
+    let Some(ustar) = header.as_ustar_mut() else {
+        return false;
+    };
+    if path.len() <= ustar.name.len() {
+        put(&mut ustar.name, path);
+        return true;
+    }
+    // The name part may hold slashes: any cut that fits both fields will do; the first is taken.
+    let cut = path.iter().enumerate().find_map(|(at, b)| {
+        (*b == b'/'
+            && at > 0
+            && at <= ustar.prefix.len()
+            && path.len() - at - 1 <= ustar.name.len()
+            && at + 1 < path.len())
+        .then_some(at)
+    });
+    let Some((prefix, name)) = cut.and_then(|at| path.split_at_checked(at)) else {
+        return false;
+    };
+    put(&mut ustar.prefix, prefix);
+    put(&mut ustar.name, name.get(1..).unwrap_or_default());
+    true
+}
+
+fn put(field: &mut [u8], bytes: &[u8]) {
+    for (to, from) in field.iter_mut().zip(bytes.iter().copied().chain(std::iter::repeat(0))) {
+        *to = from;
+    }
+}
+
+/// GNU sparse 1.0: count, then offset and length of each stretch, in decimal lines, padded.
+fn sparse_map(segments: &[(u64, u64)]) -> Vec<u8> {
+    let mut text = format!("{}\n", segments.len());
+    for (offset, length) in segments {
+        text.push_str(&format!("{offset}\n{length}\n"));
+    }
+    let mut bytes = text.into_bytes();
+    bytes.resize(bytes.len() + padding(bytes.len() as u64), 0);
+    bytes
+}
+
+#[derive(Default)]
+struct Pax {
+    records: Vec<u8>,
+    binary: bool,
+}
+
+impl Pax {
+    /// `<length> <key>=<value>\n`, the length counting itself.
+    fn add(&mut self, key: &str, value: &[u8]) {
+        let rest = 3 + key.len() + value.len();
+        let mut length = rest + 1;
+        while rest + length.to_string().len() != length {
+            length = rest + length.to_string().len();
+        }
+        self.records.extend_from_slice(format!("{length} {key}=").as_bytes());
+        self.records.extend_from_slice(value);
+        self.records.push(b'\n');
+    }
+
+    /// A path, which may be no UTF-8.
+    fn text(&mut self, key: &str, value: &[u8]) {
+        if !self.binary && std::str::from_utf8(value).is_err() {
+            self.add("hdrcharset", b"BINARY");
+            self.binary = true;
+        }
+        self.add(key, value);
+    }
+
+    fn finish(self) -> Vec<u8> {
+        if self.records.is_empty() {
+            return Vec::new();
+        }
+        let mut header = Header::new_ustar();
+        set_name(&mut header, b"././@PaxHeader");
+        header.set_size(self.records.len() as u64);
+        header.set_mode(0o644);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
+        header.set_entry_type(EntryType::XHeader);
+        header.set_cksum();
+        let mut out = header.as_bytes().to_vec();
+        let pad = padding(self.records.len() as u64);
+        out.extend(self.records);
+        out.resize(out.len() + pad, 0);
+        out
+    }
+}
+
+/// True when a hard link may point there: a path below the source.
+#[must_use]
+pub fn link_path(row: &Row) -> Option<RelPath> {
+    RelPath::new(&row.link.as_ref()?.to_bytes())
+}

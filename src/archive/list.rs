@@ -1,0 +1,212 @@
+//! The file list: one JSON line per entry, in path order, in members.
+//!
+//! [`ListWriter`] cuts lines into members; [`Rows`] reads them back one member at a time; [`find`] reads only the
+//! members that can hold given paths.
+//! Invariant: a member never splits a line.
+
+use super::error::CopyError;
+use super::manifest::{ListMember, Manifest};
+use super::member::{self, CUT};
+use super::row::Row;
+use crate::path::RelPath;
+use crate::tree::publish::Draft;
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+
+/// Level for the list: it is small, and looking a path up decodes a whole member.
+const LEVEL: u8 = 4;
+
+/// Writes a list.
+pub struct ListWriter {
+    draft: Draft,
+    text: Vec<u8>,
+    first: Option<RelPath>,
+    members: Vec<ListMember>,
+    at: u64,
+    hash: Sha256,
+    rows: u64,
+    bytes: u64,
+    torn: u64,
+}
+
+/// A written list.
+pub struct ListDone {
+    /// The file, synced.
+    pub draft: Draft,
+    /// Its members.
+    pub members: Vec<ListMember>,
+    /// Its size.
+    pub size: u64,
+    /// Its SHA-256.
+    pub checksum: String,
+    /// Its lines.
+    pub rows: u64,
+    /// Bytes of content that they speak of.
+    pub bytes: u64,
+    /// Lines with state `torn`.
+    pub torn: u64,
+}
+
+impl ListWriter {
+    /// Into this draft.
+    pub fn new(draft: Draft) -> Self {
+        Self {
+            draft,
+            text: Vec::with_capacity(CUT + 4096),
+            first: None,
+            members: Vec::new(),
+            at: 0,
+            hash: Sha256::new(),
+            rows: 0,
+            bytes: 0,
+            torn: 0,
+        }
+    }
+
+    /// Adds a line.
+    pub fn push(&mut self, row: &Row) -> Result<(), CopyError> {
+        self.first.get_or_insert_with(|| row.path.clone());
+        serde_json::to_writer(&mut self.text, row).map_err(|e| CopyError::io("write", self.draft.name(), e.into()))?;
+        self.text.push(b'\n');
+        self.rows += 1;
+        self.bytes += row.size;
+        self.torn += u64::from(row.is_torn());
+        if self.text.len() >= CUT { self.cut() } else { Ok(()) }
+    }
+
+    fn cut(&mut self) -> Result<(), CopyError> {
+        let Some(first) = self.first.take() else {
+            return Ok(());
+        };
+        let packed = member::encode(&self.text, LEVEL);
+        let name = self.draft.temp_name();
+        self.draft
+            .file()
+            .write_all(&packed)
+            .map_err(|e| CopyError::io("write", &name, e))?;
+        self.hash.update(&packed);
+        self.members
+            .push(ListMember(self.at, packed.len() as u64, self.text.len() as u64, first));
+        self.at += packed.len() as u64;
+        self.text.clear();
+        Ok(())
+    }
+
+    /// Writes what is left and makes it durable.
+    pub fn finish(mut self) -> Result<ListDone, CopyError> {
+        self.cut()?;
+        self.draft.sync()?;
+        Ok(ListDone {
+            draft: self.draft,
+            members: self.members,
+            size: self.at,
+            checksum: super::row::hex(&self.hash.finalize()),
+            rows: self.rows,
+            bytes: self.bytes,
+            torn: self.torn,
+        })
+    }
+}
+
+/// Reads the lines of one member.
+pub fn read_member(file: &File, name: &str, member: &ListMember) -> Result<(Vec<u8>, Vec<Row>), CopyError> {
+    let mut packed = vec![0; usize::try_from(member.1).unwrap_or(usize::MAX).min(2 * member::MOST)];
+    file.read_exact_at(&mut packed, member.0)
+        .map_err(|e| CopyError::io("read", name, e))?;
+    let damaged = |what: String| CopyError::damaged(name, what);
+    let plain = usize::try_from(member.2)
+        .ok()
+        .and_then(|size| member::decode(&packed, size))
+        .ok_or_else(|| damaged(format!("the member at byte {} does not decode", member.0)))?;
+    let lines = plain
+        .strip_suffix(b"\n")
+        .ok_or_else(|| damaged("a line is cut".to_owned()))?;
+    let mut rows = Vec::new();
+    for line in lines.split(|b| *b == b'\n') {
+        rows.push(serde_json::from_slice(line).map_err(|e| damaged(format!("a line is no entry ({e})")))?);
+    }
+    Ok((packed, rows))
+}
+
+/// The rows of a list, one member at a time. With `digests`, each member must hash to the one given: what was
+/// proven once cannot change unseen.
+pub struct Rows<'a> {
+    file: &'a File,
+    name: &'a str,
+    manifest: &'a Manifest,
+    digests: Option<&'a [[u8; 32]]>,
+    next: usize,
+    rows: std::vec::IntoIter<Row>,
+    failed: bool,
+}
+
+impl<'a> Rows<'a> {
+    /// All rows.
+    #[must_use]
+    pub fn new(file: &'a File, name: &'a str, manifest: &'a Manifest, digests: Option<&'a [[u8; 32]]>) -> Self {
+        Self {
+            file,
+            name,
+            manifest,
+            digests,
+            next: 0,
+            rows: Vec::new().into_iter(),
+            failed: false,
+        }
+    }
+}
+
+impl Iterator for Rows<'_> {
+    type Item = Result<Row, CopyError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(row) = self.rows.next() {
+                return Some(Ok(row));
+            }
+            let member = self.manifest.list_members.get(self.next)?;
+            if self.failed {
+                return None;
+            }
+            let read = read_member(self.file, self.name, member).and_then(|(packed, rows)| {
+                let known = self.digests.map(|all| all.get(self.next));
+                match known {
+                    Some(known) if known != Some(&Sha256::digest(&packed).into()) => {
+                        Err(CopyError::damaged(self.name, "it changed since it was proven"))
+                    }
+                    _ => Ok(rows),
+                }
+            });
+            match read {
+                Ok(rows) => self.rows = rows.into_iter(),
+                Err(e) => {
+                    self.failed = true;
+                    return Some(Err(e));
+                }
+            }
+            self.next += 1;
+        }
+    }
+}
+
+/// The rows of `paths` (in path order), reading only the members that can hold them.
+pub fn find(file: &File, name: &str, manifest: &Manifest, paths: &[&RelPath]) -> Result<Vec<Row>, CopyError> {
+    let mut found = Vec::new();
+    let mut left = paths;
+    for (at, member) in manifest.list_members.iter().enumerate() {
+        let before = manifest.list_members.get(at + 1).map(|next| &next.3);
+        let skip = left.partition_point(|path| **path < member.3);
+        left = left.get(skip..).unwrap_or_default();
+        let take = before.map_or(left.len(), |next| left.partition_point(|path| *path < next));
+        let (here, rest) = left.split_at(take);
+        left = rest;
+        if here.is_empty() {
+            continue;
+        }
+        let (_, rows) = read_member(file, name, member)?;
+        found.extend(rows.into_iter().filter(|row| here.binary_search(&&row.path).is_ok()));
+    }
+    Ok(found)
+}

@@ -1,0 +1,42 @@
+//! What a copy is: written, read back, published, listed, restored.
+//!
+//! Takes listed entries and open directories, gives committed copies and proofs of what they hold. Knows nothing
+//! of jobs, plans or retentions.
+//!
+//! | way | files |
+//! |---|---|
+//! | source → copy | [`writer`], `intake` (reading what may change), `pipeline` (many cores, one order) |
+//! | what is stored | [`manifest`], [`row`] and `list` (the file list), `header` (tar), `member` (gzip), [`name`] |
+//! | copy → proof | [`verify`], `content` |
+//! | copy → files | [`restore`] |
+//! | beside the copies | [`receipt`], [`catalogue`] |
+//!
+//! Invariant: a copy counts only from the moment on that its manifest has its final name, and it gets that only
+//! after every byte was read back.
+
+pub mod catalogue;
+mod content;
+mod error;
+mod header;
+mod intake;
+mod list;
+pub mod manifest;
+mod member;
+pub mod name;
+mod pipeline;
+pub mod receipt;
+pub mod restore;
+pub mod row;
+pub mod verify;
+pub mod writer;
+
+pub use catalogue::{Catalogue, CatalogueCopy, MARKER, Marker, locate, rows};
+pub use error::CopyError;
+pub use list::Rows;
+pub use manifest::{Incomplete, Manifest};
+pub use name::CopyName;
+pub use receipt::Deletion;
+pub use restore::{Options, Restored, restore};
+pub use row::{Evidence, Row, parse_hex};
+pub use verify::{Checked, Verified, publish, verify, verify_committed};
+pub use writer::{About, Watch, WriteJob, Written, write};

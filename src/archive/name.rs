@@ -1,0 +1,127 @@
+//! [`CopyName`]: what a copy and its files are called.
+//!
+//! Takes a backup, a moment and a run; gives `<backup>-<UTC stamp>-<run id>` and the names of the files beside one
+//! another. A name says which file belongs to which copy; that it is a copy, and whose, its manifest says.
+//! Invariant: every file name that [`CopyName`] gives is one that [`CopyName::of_file`] takes back.
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use std::fmt;
+
+const STAMP: &str = "%Y%m%dT%H%M%SZ";
+const ARCHIVE: &str = ".tar.gz";
+const LIST: &str = ".files.jsonl.gz";
+const MANIFEST: &str = ".manifest.json";
+const RECEIPT: &str = ".deleted.jsonl.gz";
+
+/// Name of a copy.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CopyName {
+    backup: String,
+    stamp: String,
+    run: String,
+}
+
+impl CopyName {
+    /// Of the copy that `run` makes of `backup` at `at`.
+    #[must_use]
+    pub fn new(backup: &str, at: DateTime<Utc>, run: &str) -> Self {
+        Self {
+            backup: backup.to_owned(),
+            stamp: at.format(STAMP).to_string(),
+            run: run.to_owned(),
+        }
+    }
+
+    /// Takes a name back; `None` when it has not exactly the shape.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (rest, run) = text.rsplit_once('-')?;
+        let (backup, stamp) = rest.rsplit_once('-')?;
+        crate::units::check_name(backup).ok()?;
+        NaiveDateTime::parse_from_str(stamp, STAMP)
+            .ok()
+            .filter(|_| stamp.len() == 16)?;
+        let base32 = |b: u8| b.is_ascii_digit() || b.is_ascii_uppercase();
+        (run.len() == 26 && run.bytes().all(base32)).then(|| Self {
+            backup: backup.to_owned(),
+            stamp: stamp.to_owned(),
+            run: run.to_owned(),
+        })
+    }
+
+    /// The copy that a file of this name belongs to, final or being written.
+    #[must_use]
+    pub fn of_file(name: &str) -> Option<Self> {
+        let name = name.strip_suffix(crate::tree::publish::DRAFT).unwrap_or(name);
+        [ARCHIVE, LIST, MANIFEST, RECEIPT]
+            .iter()
+            .find_map(|end| name.strip_suffix(end))
+            .and_then(Self::parse)
+    }
+
+    /// The backup.
+    #[must_use]
+    pub fn backup(&self) -> &str {
+        &self.backup
+    }
+
+    /// The run.
+    #[must_use]
+    pub fn run(&self) -> &str {
+        &self.run
+    }
+
+    /// The archive's file name.
+    #[must_use]
+    pub fn archive(&self) -> String {
+        format!("{self}{ARCHIVE}")
+    }
+
+    /// The file list's file name.
+    #[must_use]
+    pub fn list(&self) -> String {
+        format!("{self}{LIST}")
+    }
+
+    /// The manifest's file name: the commit point.
+    #[must_use]
+    pub fn manifest(&self) -> String {
+        format!("{self}{MANIFEST}")
+    }
+
+    /// The receipt's file name.
+    #[must_use]
+    pub fn receipt(&self) -> String {
+        format!("{self}{RECEIPT}")
+    }
+}
+
+impl fmt::Display for CopyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}-{}", self.backup, self.stamp, self.run)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_round_trip_and_others_are_refused() {
+        let at = DateTime::parse_from_rfc3339("2026-11-23T21:00:00Z").unwrap().to_utc();
+        let name = CopyName::new("a-b", at, "01ARZ3NDEKTSV4RRFFQ69G5FAV");
+        assert_eq!(name.to_string(), "a-b-20261123T210000Z-01ARZ3NDEKTSV4RRFFQ69G5FAV");
+        assert_eq!(CopyName::parse(&name.to_string()), Some(name.clone()));
+        for file in [name.archive(), name.list(), name.manifest() + ".tmp", name.receipt()] {
+            assert_eq!(CopyName::of_file(&file), Some(name.clone()), "{file}");
+        }
+        for bad in [
+            "",
+            "a-b.tar.gz",
+            "a-20261123T210000Z-X.tar.gz",
+            "a-20261199T210000Z-01ARZ3NDEKTSV4RRFFQ69G5FAV.tar.gz",
+        ] {
+            assert_eq!(CopyName::of_file(bad), None, "{bad}");
+        }
+    }
+}

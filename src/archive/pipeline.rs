@@ -1,0 +1,168 @@
+//! An ordered parallel map: work on many cores, in the order in which it was fed.
+//!
+//! Takes a source that is asked by one worker at a time, work that runs on all, and a sink that is called in the
+//! source's order by whichever worker finds the head ready. At most `window` items are in flight. With one
+//! thread everything happens on the caller's, and the order of effects is the same every time.
+//! Invariant: the first error ends it; a panic of one worker never leaves another waiting.
+
+use std::collections::BTreeMap;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+struct State<T, E> {
+    fed: usize,
+    drained: usize,
+    ready: BTreeMap<usize, T>,
+    feeding: bool,
+    draining: bool,
+    exhausted: bool,
+    error: Option<E>,
+    over: bool,
+}
+
+/// Runs until the source is exhausted and everything is sunk, or until the first error.
+pub fn run<T, U, E>(
+    threads: usize,
+    window: usize,
+    mut source: impl FnMut() -> Result<Option<T>, E> + Send,
+    work: impl Fn(T) -> U + Sync,
+    mut sink: impl FnMut(U) -> Result<(), E> + Send,
+) -> Result<(), E>
+where
+    T: Send,
+    U: Send,
+    E: Send,
+{
+    if threads <= 1 {
+        while let Some(item) = source()? {
+            sink(work(item))?;
+        }
+        return Ok(());
+    }
+    let state = Mutex::new(State {
+        fed: 0,
+        drained: 0,
+        ready: BTreeMap::new(),
+        feeding: false,
+        draining: false,
+        exhausted: false,
+        error: None,
+        over: false,
+    });
+    let (state, changed) = (&state, &Condvar::new());
+    let (source, sink, work) = (&Mutex::new(source), &Mutex::new(sink), &work);
+    let window = window.max(threads);
+
+    let worker = || {
+        let _ender = Ender(state, changed);
+        let mut now = held(state);
+        loop {
+            if now.over {
+                return;
+            }
+            let head = now.drained;
+            if !now.draining
+                && let Some(item) = now.ready.remove(&head)
+            {
+                now.draining = true;
+                drop(now);
+                let result = held(sink)(item);
+                now = held(state);
+                now.draining = false;
+                now.drained += 1;
+                if let Err(error) = result {
+                    now.over = true;
+                    now.error.get_or_insert(error);
+                }
+                changed.notify_all();
+            } else if now.exhausted && now.drained == now.fed {
+                now.over = true;
+                changed.notify_all();
+            } else if !now.exhausted && !now.feeding && now.fed < now.drained + window {
+                now.feeding = true;
+                drop(now);
+                let fed = held(source)();
+                now = held(state);
+                now.feeding = false;
+                match fed {
+                    Ok(Some(item)) => {
+                        let place = now.fed;
+                        now.fed += 1;
+                        changed.notify_all();
+                        drop(now);
+                        let done = work(item);
+                        now = held(state);
+                        now.ready.insert(place, done);
+                    }
+                    Ok(None) => now.exhausted = true,
+                    Err(error) => {
+                        now.over = true;
+                        now.error.get_or_insert(error);
+                    }
+                }
+                changed.notify_all();
+            } else {
+                now = changed.wait(now).unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(worker);
+        }
+        worker();
+    });
+    match held(state).error.take() {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends the others when its worker panics.
+struct Ender<'a, T, E>(&'a Mutex<State<T, E>>, &'a Condvar);
+
+impl<T, E> Drop for Ender<'_, T, E> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            held(self.0).over = true;
+            self.1.notify_all();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn keeps_the_order_and_loses_nothing(n in 0usize..200, threads in 1usize..6, window in 1usize..9) {
+            let mut next = 0..n;
+            let mut out = Vec::new();
+            let result: Result<(), ()> =
+                run(threads, window, || Ok(next.next()), |i| i * 2, |i| { out.push(i); Ok(()) });
+            prop_assert_eq!(result, Ok(()));
+            prop_assert_eq!(out, (0..n).map(|i| i * 2).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn the_first_error_ends_it(n in 1usize..100, threads in 1usize..5, at in 0usize..100) {
+            let mut next = 0..n;
+            let result = run(threads, 4, || Ok(next.next()), |i| i, |i| if i == at { Err(i) } else { Ok(()) });
+            prop_assert_eq!(result, if at < n { Err(at) } else { Ok(()) });
+        }
+    }
+
+    #[test]
+    fn a_panic_ends_all() {
+        let mut next = 0..1000;
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            run::<_, _, ()>(3, 4, || Ok(next.next()), |i| assert!(i < 50), |()| Ok(()))
+        }));
+        assert!(result.is_err());
+    }
+}

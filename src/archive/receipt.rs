@@ -1,0 +1,142 @@
+//! Receipts: which files were deleted from the source on the strength of a copy.
+//!
+//! `<copy>.deleted.jsonl.gz` beside the manifest: one JSON line per deletion. Appending writes a longer edition
+//! of the whole and puts it in the place of the shorter; the same deletion is never listed twice.
+//! Invariant: a receipt is only ever replaced by one that says all that it said, and more.
+
+use super::error::CopyError;
+use super::member;
+use super::name::CopyName;
+use super::row::hex;
+use crate::path::RelPath;
+use crate::tree::Dir;
+use crate::tree::publish::Draft;
+use chrono::{DateTime, Utc};
+use flate2::read::MultiGzDecoder;
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use std::io::{BufRead, BufReader, Write};
+
+/// A file that went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deletion {
+    /// Where it was, relative to the source.
+    pub path: RelPath,
+    /// SHA-256 of its content.
+    pub sha256: [u8; 32],
+}
+
+/// A line of a receipt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceiptLine {
+    /// Where it was, relative to the source.
+    pub path: RelPath,
+    /// SHA-256 of its content, in hexadecimal.
+    pub sha256: String,
+    /// The run that deleted it.
+    pub run: String,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// The lines of a copy's receipt; none when there is no receipt.
+pub fn read(destination: &Dir, name: &CopyName) -> Result<Vec<ReceiptLine>, CopyError> {
+    let own = name.receipt();
+    let file = match destination.open_file(own.as_bytes(), true) {
+        Ok(file) => file,
+        Err(e) if e.errno() == Some(Errno::NOENT) => return Ok(Vec::new()),
+        Err(e) => return Err(e.into()),
+    };
+    let mut lines = Vec::new();
+    for line in BufReader::new(MultiGzDecoder::new(BufReader::new(file))).lines() {
+        let line = line.map_err(|e| CopyError::damaged(&own, e.to_string()))?;
+        lines.push(
+            serde_json::from_str(&line)
+                .map_err(|e| CopyError::damaged(&own, format!("a line is no deletion ({e})")))?,
+        );
+    }
+    Ok(lines)
+}
+
+/// Adds the deletions of `run`.
+pub fn append(
+    destination: &Dir,
+    name: &CopyName,
+    run: &str,
+    at: DateTime<Utc>,
+    deletions: &[Deletion],
+) -> Result<(), CopyError> {
+    let own = name.receipt();
+    let mut lines = read(destination, name)?;
+    let exists = destination.has(own.as_bytes())?;
+    let known: HashSet<(RelPath, String)> = lines.iter().map(|l| (l.path.clone(), l.run.clone())).collect();
+    let fresh: Vec<ReceiptLine> = deletions
+        .iter()
+        .filter(|d| !known.contains(&(d.path.clone(), run.to_owned())))
+        .map(|d| ReceiptLine {
+            path: d.path.clone(),
+            sha256: hex(&d.sha256),
+            run: run.to_owned(),
+            at,
+        })
+        .collect();
+    if fresh.is_empty() && exists {
+        return Ok(());
+    }
+    lines.extend(fresh);
+    let mut draft = Draft::create(destination, &own)?;
+    let temp = draft.temp_name();
+    let mut text = Vec::with_capacity(member::CUT);
+    let write = |draft: &mut Draft, text: &mut Vec<u8>| {
+        let packed = member::encode(text, 6);
+        text.clear();
+        draft
+            .file()
+            .write_all(&packed)
+            .map_err(|e| CopyError::io("write", &temp, e))
+    };
+    for line in &lines {
+        serde_json::to_writer(&mut text, line).map_err(|e| CopyError::io("write", &own, e.into()))?;
+        text.push(b'\n');
+        if text.len() >= member::CUT {
+            write(&mut draft, &mut text)?;
+        }
+    }
+    write(&mut draft, &mut text)?;
+    draft.sync()?;
+    if exists {
+        draft.replace()?
+    } else {
+        drop(draft.publish()?)
+    }
+    destination.sync()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grows_and_never_repeats() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = Dir::open(temp.path()).unwrap();
+        let name = CopyName::parse("a-20261123T210000Z-01ARZ3NDEKTSV4RRFFQ69G5FAV").unwrap();
+        let deletion = |path: &[u8]| Deletion {
+            path: RelPath::new(path).unwrap(),
+            sha256: [7; 32],
+        };
+        assert!(read(&dir, &name).unwrap().is_empty());
+        let at = DateTime::UNIX_EPOCH;
+        append(&dir, &name, "r1", at, &[deletion(b"a"), deletion(b"b\n\xff")]).unwrap();
+        append(&dir, &name, "r1", at, &[deletion(b"a")]).unwrap();
+        append(&dir, &name, "r2", at, &[deletion(b"c")]).unwrap();
+        let lines = read(&dir, &name).unwrap();
+        assert_eq!(
+            lines.iter().map(|l| l.path.to_string()).collect::<Vec<_>>(),
+            ["a", "b\\n\\xff", "c"]
+        );
+        assert_eq!(dir.names().unwrap().len(), 1);
+    }
+}

@@ -1,0 +1,209 @@
+//! [`Row`]: one entry of a copy, one line of its file list.
+//!
+//! Written while the source is read, read back by verify, restore, cleanup and whoever looks with `zcat`.
+//! Invariant: together with the archive's bytes a row says everything about its entry; the tar headers are a
+//! function of it (`header`).
+
+use crate::entry::Identity;
+use crate::path::RelPath;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RowKind {
+    /// A regular file with its content.
+    File,
+    /// A directory.
+    Dir,
+    /// A symbolic link.
+    Symlink,
+    /// Another name of a file that comes before in the same copy.
+    Hardlink,
+}
+
+/// Whether the content is one state of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RowState {
+    /// It is.
+    Ok,
+    /// The file changed each time it was read: no evidence for anything.
+    Torn,
+}
+
+/// Bytes as text: a string where they are UTF-8, else base64.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Bytes {
+    /// UTF-8.
+    Text(String),
+    /// Anything else.
+    Raw {
+        /// The bytes.
+        base64: String,
+    },
+}
+
+impl Bytes {
+    /// Of any bytes.
+    #[must_use]
+    pub fn new(bytes: &[u8]) -> Self {
+        use base64::{Engine as _, engine::general_purpose::STANDARD};
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Self::Text(text.to_owned()),
+            Err(_) => Self::Raw {
+                base64: STANDARD.encode(bytes),
+            },
+        }
+    }
+
+    /// The bytes; empty when the base64 is none.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        use base64::{Engine as _, engine::general_purpose::STANDARD};
+        match self {
+            Self::Text(text) => text.clone().into_bytes(),
+            Self::Raw { base64 } => STANDARD.decode(base64).unwrap_or_default(),
+        }
+    }
+}
+
+/// One entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    /// Where, relative to the source.
+    pub path: RelPath,
+    /// What.
+    #[serde(rename = "type")]
+    pub kind: RowKind,
+    /// Bytes of content; 0 for what has none.
+    pub size: u64,
+    /// Permission bits.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Last change of the content, nanoseconds since the Unix epoch.
+    pub mtime_ns: i128,
+    /// Last change of anything, nanoseconds since the Unix epoch.
+    pub ctime_ns: i128,
+    /// Device.
+    pub dev: u64,
+    /// Inode.
+    pub ino: u64,
+    /// Names of the inode.
+    pub nlink: u32,
+    /// SHA-256 of the content, holes read as zeros, in hexadecimal; of a hard link that of its file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// Number of the archive's member that holds its first header byte.
+    pub member: u64,
+    /// Where in that member, decoded.
+    pub offset: u64,
+    /// Target of a symlink, or the path that a hard link is another name of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<Bytes>,
+    /// Stretches of data in a file with holes: offset and length.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sparse: Option<Vec<(u64, u64)>>,
+    /// Extended attributes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub xattrs: BTreeMap<String, Bytes>,
+    /// Whether the content is one state of the file.
+    pub state: RowState,
+    /// It changed so shortly before it was read that its times do not prove it unchanged.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fresh: bool,
+}
+
+/// Proof of what a file's content was in exactly one state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Evidence {
+    /// The state.
+    pub identity: Identity,
+    /// SHA-256 of the content in it.
+    pub sha256: [u8; 32],
+}
+
+impl Row {
+    /// Where.
+    #[must_use]
+    pub fn path(&self) -> &RelPath {
+        &self.path
+    }
+
+    /// Bytes of content.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// It changed each time it was read.
+    #[must_use]
+    pub fn is_torn(&self) -> bool {
+        self.state == RowState::Torn
+    }
+
+    /// It changed just before it was read.
+    #[must_use]
+    pub fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+
+    /// The state that was read.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        Identity {
+            dev: self.dev,
+            ino: self.ino,
+            size: self.size,
+            mtime_ns: self.mtime_ns,
+            ctime_ns: self.ctime_ns,
+        }
+    }
+
+    /// What it proves: `None` for what is no file, torn or fresh.
+    #[must_use]
+    pub fn evidence(&self) -> Option<Evidence> {
+        let file = matches!(self.kind, RowKind::File | RowKind::Hardlink);
+        (file && self.state == RowState::Ok && !self.fresh).then_some(())?;
+        Some(Evidence {
+            identity: self.identity(),
+            sha256: parse_hex(self.sha256.as_deref()?)?,
+        })
+    }
+
+    /// Bytes of content in the archive: fewer than the size where there are holes.
+    #[must_use]
+    pub fn stored(&self) -> u64 {
+        match (self.kind, &self.sparse) {
+            (RowKind::File, None) => self.size,
+            (RowKind::File, Some(segments)) => segments.iter().fold(0, |sum, (_, len)| sum.saturating_add(*len)),
+            _ => 0,
+        }
+    }
+}
+
+/// Lower-case hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+    let digit = |n: u8| DIGITS.get(usize::from(n)).copied().map_or('0', char::from);
+    bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).collect()
+}
+
+/// 32 bytes from hexadecimal.
+#[must_use]
+pub fn parse_hex(text: &str) -> Option<[u8; 32]> {
+    let digit = |b: u8| char::from(b).to_digit(16).and_then(|n| u8::try_from(n).ok());
+    let bytes: Option<Vec<u8>> = text
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| Some(digit(*pair.first()?)? << 4 | digit(*pair.get(1)?)?))
+        .collect();
+    bytes?.try_into().ok()
+}

@@ -1,0 +1,551 @@
+//! The common slips of the hand: `5m`, `# x`, `[a, b]`, bare `true`, `key = v`, an unquoted glob, and their mending.
+//!
+//! Takes the tokens of a file, gives findings with what to write instead, and replaces what the parser would trip
+//! over by something harmless of the same length. A second half of `mend`, which calls it.
+//! Invariant: whatever is replaced is reported and poisoned, so that no made-up value is ever used.
+
+use super::findings::Code;
+use super::lex::{self, Kind, Token};
+use super::mend::{Mender, one_line};
+
+impl Mender<'_> {
+    /// The slips that a single token, or a token and its neighbours, give away.
+    pub(super) fn slips(&mut self, tokens: &[Token]) {
+        let mut words = 0_usize;
+        let mut line_start = 0_usize;
+        let mut list_said = false;
+        let mut skip_to = 0_usize;
+        for (at, &token) in tokens.iter().enumerate() {
+            let before = at.checked_sub(1).and_then(|at| tokens.get(at));
+            let after = tokens.get(at + 1);
+            if token.start < skip_to {
+                if token.kind == Kind::Newline {
+                    words = 0;
+                    list_said = false;
+                }
+                continue;
+            }
+            match token.kind {
+                Kind::Newline | Kind::Semicolon | Kind::Open | Kind::Close => {
+                    words = 0;
+                    if token.kind == Kind::Newline {
+                        list_said = false;
+                    }
+                    line_start = token.end;
+                }
+                Kind::Space => self.blank(token),
+                Kind::SlashDash => {}
+                Kind::Paren => match annotation(tokens, at) {
+                    // Well-formed: refused later, with the value that it belongs to.
+                    Some(end) => skip_to = end,
+                    None => self.paren(token),
+                },
+                Kind::Comment { closed } => {
+                    self.comment(token, closed, before, after);
+                    self.blank(token);
+                }
+                Kind::Equals => {
+                    let next = tokens
+                        .get(at + 1..)
+                        .and_then(|rest| rest.iter().find(|t| t.kind != Kind::Space));
+                    self.equals(token, words, line_start, next);
+                }
+                Kind::Text { raw, closed } => {
+                    self.string(token, raw, closed);
+                    words += 1;
+                }
+                Kind::Word { glued } => {
+                    let word = self.str(token);
+                    if word.starts_with('\'')
+                        && let Some(end) = self.single_quotes(token)
+                    {
+                        skip_to = end;
+                    } else if word.starts_with('#') && self.hash(token, words == 0) {
+                        let rest = self.text.get(token.start..).unwrap_or_default();
+                        skip_to = token.start + rest.find(lex::is_newline).unwrap_or(rest.len());
+                        self.fill(token.start, skip_to, b' ');
+                    } else {
+                        let property = after.is_some_and(|t| t.kind == Kind::Equals);
+                        let old_raw = word
+                            .strip_prefix('r')
+                            .is_some_and(|hashes| hashes.chars().all(|c| c == '#'))
+                            && after.is_some_and(|t| matches!(t.kind, Kind::Text { .. }));
+                        if old_raw {
+                            skip_to = self.old_raw_string(token, after);
+                        } else {
+                            self.word(token, glued, words, property, &mut list_said);
+                        }
+                    }
+                    words += 1;
+                }
+            }
+        }
+    }
+
+    /// The parser handles comments recursively and remembers white space: give it plain spaces.
+    fn blank(&mut self, token: Token) {
+        let text = self.str(token);
+        // A continued line keeps its backslash and its end.
+        if text.starts_with('\\') {
+            let cut = text.find("//").map_or(token.end, |at| token.start + at);
+            let tail = text.find(lex::is_newline).map_or(token.end, |at| token.start + at);
+            if cut < tail {
+                self.fill(cut, tail, b' ');
+            }
+        } else {
+            self.fill(token.start, token.end, b' ');
+        }
+    }
+
+    fn paren(&mut self, token: Token) {
+        self.fill(token.start, token.end, b' ');
+        self.report(
+            Code::Syntax,
+            token.start,
+            token.end,
+            "parentheses have no meaning here",
+            "not part of a value",
+        );
+        self.help("delete it, or put the whole value in quotes");
+    }
+
+    fn comment(&mut self, token: Token, closed: bool, before: Option<&Token>, after: Option<&Token>) {
+        let value = |t: Option<&Token>| t.is_some_and(|t| matches!(t.kind, Kind::Word { .. } | Kind::Text { .. }));
+        let text = self.str(token);
+        let block = text.starts_with("/*");
+        if block && value(after) && !value(before) || (block && !closed && text.contains(['.', '?', '['])) {
+            // `/**/*.csv`: a glob that begins like a comment.
+            let end = after
+                .filter(|t| value(Some(t)) && t.start == token.end)
+                .map_or(token.end, |t| t.end);
+            let run = self.text.get(token.start..end).unwrap_or_default();
+            let run = run
+                .split(|c| lex::is_space(c) || lex::is_newline(c))
+                .next()
+                .unwrap_or(run);
+            let end = token.start + run.len();
+            self.report(
+                Code::GluedComment,
+                token.start,
+                end,
+                "a comment touches a value",
+                "KDL reads `/*` as the start of a comment",
+            );
+            self.help(format!(
+                "if a glob was meant, quote it: \"{}\"; if a comment was meant, put a space after it",
+                one_line(run.trim_start_matches('/'))
+            ));
+        } else if value(before) {
+            self.report(
+                Code::GluedComment,
+                token.start,
+                token.end,
+                "a comment touches a value",
+                "this is read as a comment, not as part of the value",
+            );
+            self.help("put a space before the comment, or the whole value in quotes");
+        } else if !closed {
+            self.report(
+                Code::Syntax,
+                token.start,
+                token.start + 2,
+                "a comment is never closed",
+                "begins here",
+            );
+            self.help("end it with `*/`, or use `//` for a comment of one line");
+        }
+    }
+
+    fn equals(&mut self, token: Token, words: usize, line_start: usize, next: Option<&Token>) {
+        let valued = next.is_some_and(|t| matches!(t.kind, Kind::Word { .. } | Kind::Text { .. } | Kind::Paren));
+        let head = self.text.get(line_start..token.start).unwrap_or_default().trim();
+        if words <= 1 {
+            let value = next.map(|t| self.str(*t)).unwrap_or_default();
+            let shown = if valued { value } else { "…" };
+            self.report(
+                Code::Syntax,
+                token.start,
+                token.end,
+                format!("a setting is written without `=`: `{}`", one_line(head)),
+                "not between a node and its value",
+            );
+            let quoted = if valued && bare_needs_quotes(shown) {
+                format!("\"{shown}\"")
+            } else {
+                shown.to_owned()
+            };
+            self.help(format!("write `{} {}`", one_line(head), one_line(&quoted)));
+            self.fill(token.start, token.end, b' ');
+        } else if !valued {
+            self.report(
+                Code::Syntax,
+                token.start,
+                token.end,
+                "a property has no value",
+                "nothing follows the `=`",
+            );
+            let key = head.rsplit(lex::is_space).next().unwrap_or(head);
+            self.help(format!("write `{}=\"…\"`, or leave it out", one_line(key)));
+            self.fill(token.start, token.end, b' ');
+            self.poison(token.start.saturating_sub(1), token.end);
+        }
+    }
+
+    fn string(&mut self, token: Token, raw: bool, closed: bool) {
+        let text = self.str(token);
+        if !closed {
+            let lines = text.trim_start_matches('#').starts_with("\"\"\"");
+            self.report(
+                Code::Syntax,
+                token.start,
+                token.end,
+                "a string is never closed",
+                "begins here",
+            );
+            self.help(if lines {
+                "end it with `\"\"\"` on a line of its own"
+            } else {
+                "put the closing `\"` on the same line"
+            });
+            self.placeholder(token.start, token.end);
+            return;
+        }
+        if raw {
+            return;
+        }
+        let mut at = 0;
+        while let Some(next) = text.get(at..).and_then(|rest| rest.find('\\')) {
+            let slash = at + next;
+            let escaped = text.get(slash + 1..).and_then(|rest| rest.chars().next());
+            let len = escaped.map_or(0, char::len_utf8);
+            let fine = match escaped {
+                Some('u') => unicode_escape(text.get(slash + 2..).unwrap_or_default()),
+                Some(c) => {
+                    matches!(c, 'n' | 'r' | 't' | '\\' | '"' | 'b' | 'f' | 's')
+                        || lex::is_space(c)
+                        || lex::is_newline(c)
+                }
+                None => true,
+            };
+            if !fine {
+                let (start, end) = (token.start + slash, token.start + slash + 1 + len);
+                self.report(
+                    Code::Syntax,
+                    start,
+                    end,
+                    format!(
+                        "`{}` is no escape",
+                        one_line(text.get(slash..slash + 1 + len).unwrap_or_default())
+                    ),
+                    "unknown escape",
+                );
+                self.help(format!(
+                    "write `\\\\` for a backslash, or use a raw string: #{}#",
+                    one_line(text)
+                ));
+                self.fill(start, end, b'_');
+                self.poison(token.start, token.end);
+            }
+            at = slash + 1 + len.max(1);
+        }
+    }
+
+    /// `'a b'`: gives the end of it when it is closed on its line.
+    fn single_quotes(&mut self, token: Token) -> Option<usize> {
+        let line = self.text.get(token.start..)?;
+        let next = line.get(1..)?.find(|c| c == '\'' || lex::is_newline(c))?;
+        let close = next + 2;
+        line.get(1..)?.get(next..)?.strip_prefix('\'')?;
+        let inside = line.get(1..close - 1)?;
+        let end = token.start + close;
+        self.report(
+            Code::Syntax,
+            token.start,
+            end,
+            "strings are written in double quotes",
+            "single quotes mean nothing here",
+        );
+        self.help(format!("write \"{}\"", one_line(inside)));
+        self.placeholder(token.start, end);
+        Some(end)
+    }
+
+    /// A word that begins with `#`. True when it was meant as a comment.
+    fn hash(&mut self, token: Token, first: bool) -> bool {
+        let word = self.str(token);
+        if matches!(word, "#true" | "#false" | "#null" | "#inf" | "#-inf" | "#nan") {
+            return false;
+        }
+        let name = word.trim_start_matches('#');
+        let lower = name.to_ascii_lowercase();
+        if !first && matches!(lower.as_str(), "true" | "false" | "null" | "yes" | "no" | "on" | "off") {
+            return false;
+        }
+        let rest = self.text.get(token.start..).unwrap_or_default();
+        let line = rest
+            .get(..rest.find(lex::is_newline).unwrap_or(rest.len()))
+            .unwrap_or_default();
+        self.report(
+            Code::Syntax,
+            token.start,
+            token.start + line.trim_end().len(),
+            "comments begin with `//`",
+            "`#` is no comment sign in KDL",
+        );
+        let said = line.trim_start_matches('#').trim();
+        self.help(format!("write `// {}`", one_line(said)));
+        true
+    }
+
+    /// `r"…"` or `r#"…"#`; gives its end.
+    fn old_raw_string(&mut self, token: Token, after: Option<&Token>) -> usize {
+        let hashes = self.str(token).len() - 1;
+        let end = after.map_or(token.end, |t| t.end);
+        let rest = self.text.get(end..).unwrap_or_default();
+        let end = end + rest.bytes().take(hashes).take_while(|b| *b == b'#').count();
+        let text = self.text.get(token.start + 1..end).unwrap_or_default();
+        self.report(
+            Code::Version,
+            token.start,
+            end,
+            "`r\"…\"` is a raw string of KDL 1",
+            "ops files are KDL 2",
+        );
+        let hashed = if text.starts_with('#') {
+            text.to_owned()
+        } else {
+            format!("#{text}#")
+        };
+        self.help(format!("write {}", one_line(&hashed)));
+        self.placeholder(token.start, end);
+        end
+    }
+
+    fn word(&mut self, token: Token, glued: bool, words: usize, property: bool, list_said: &mut bool) {
+        let word = self.str(token);
+        if glued {
+            self.report(
+                Code::GluedComment,
+                token.start,
+                token.end,
+                "a comment touches a value",
+                if word.contains("/*") {
+                    "KDL reads `/*` as the start of a comment"
+                } else {
+                    "KDL reads what follows `//` as a comment"
+                },
+            );
+            self.help(format!("quote it: \"{}\"", one_line(word)));
+            self.placeholder(token.start, token.end);
+            return;
+        }
+        if word.starts_with('[') && !word.contains(['*', '?'])
+            || word.ends_with(']') && !word.contains('[')
+            || word.ends_with(',')
+            || word.starts_with(',')
+        {
+            self.list(token, list_said);
+            return;
+        }
+        if words == 0 && !property && word.len() > 1 && word.ends_with(':') {
+            let name = word.trim_end_matches(':');
+            self.report(
+                Code::Syntax,
+                token.end - 1,
+                token.end,
+                format!("a setting is written without `:`: `{}`", one_line(name)),
+                "not between a node and its value",
+            );
+            let rest = self.text.get(token.end..).unwrap_or_default();
+            let near = rest.char_indices().nth(100).map_or(rest.len(), |(at, _)| at);
+            let near = rest.get(..near).unwrap_or_default();
+            let value = near.split(lex::is_newline).next().unwrap_or_default().trim();
+            let value = if value.is_empty() { "…" } else { value };
+            self.help(format!("write `{} {}`", one_line(name), one_line(value)));
+            self.fill(token.end - 1, token.end, b' ');
+            return;
+        }
+        let keyword = matches!(word, "true" | "false" | "null" | "inf" | "-inf" | "nan");
+        if keyword && words > 0 {
+            self.report(
+                Code::Syntax,
+                token.start,
+                token.end,
+                format!("`{word}` is written `#{word}`"),
+                "a bare keyword",
+            );
+            self.help(format!("write `#{word}`, or \"{word}\" for the text"));
+            self.placeholder(token.start, token.end);
+            return;
+        }
+        let hash_keyword = word.starts_with('#');
+        if hash_keyword {
+            let lower = word.trim_start_matches('#').to_ascii_lowercase();
+            if !matches!(word, "#true" | "#false" | "#null" | "#inf" | "#-inf" | "#nan") {
+                let meant = match lower.as_str() {
+                    "true" | "yes" | "on" => "#true",
+                    "null" => "#null",
+                    _ => "#false",
+                };
+                self.report(
+                    Code::Syntax,
+                    token.start,
+                    token.end,
+                    format!("`{word}` is no keyword"),
+                    "unknown keyword",
+                );
+                self.help(format!("write `{meant}`"));
+                self.placeholder(token.start, token.end);
+            }
+            return;
+        }
+        let numeric = starts_like_number(word);
+        if numeric && is_number(word) {
+            if word.len() > 30 {
+                self.report(
+                    Code::Syntax,
+                    token.start,
+                    token.end,
+                    "the number is too large",
+                    "more than 30 digits",
+                );
+                self.placeholder(token.start, token.end);
+            }
+            return;
+        }
+        if numeric {
+            self.report(
+                Code::Syntax,
+                token.start,
+                token.end,
+                format!("`{}` is neither a number nor a bare word", one_line(word)),
+                "text that begins with a digit needs quotes",
+            );
+            self.help(format!("write \"{}\"", one_line(word)));
+            self.placeholder(token.start, token.end);
+            return;
+        }
+        if bare_needs_quotes(word) {
+            self.report(
+                Code::Syntax,
+                token.start,
+                token.end,
+                format!("`{}` needs quotes", one_line(word)),
+                "holds characters that a bare word cannot",
+            );
+            self.help(format!("write \"{}\"", one_line(&word.replace('\\', "\\\\"))));
+            self.placeholder(token.start, token.end);
+        }
+    }
+
+    /// `[a, b]` or `a, b`.
+    fn list(&mut self, token: Token, said: &mut bool) {
+        if !*said {
+            let rest = self.text.get(token.start..).unwrap_or_default();
+            let line_start = self
+                .text
+                .get(..token.start)
+                .and_then(|head| head.rfind(lex::is_newline))
+                .map_or(0, |at| at + 1);
+            let line_end = token.start + rest.find(lex::is_newline).unwrap_or(rest.len());
+            let line = self.text.get(line_start..line_end).unwrap_or_default().trim();
+            let code = line.split("//").next().unwrap_or(line).trim_end();
+            let mended: String = code
+                .chars()
+                .map(|c| if matches!(c, '[' | ']' | ',') { ' ' } else { c })
+                .collect();
+            let mended: Vec<&str> = mended.split_whitespace().collect();
+            let bracket = self.str(token).contains(['[', ']']);
+            let end = if bracket {
+                let line = self.text.get(token.start..line_end).unwrap_or_default();
+                line.find(']').map_or(token.end, |at| token.start + at + 1)
+            } else {
+                token.end
+            };
+            self.report(
+                Code::Syntax,
+                token.start,
+                end,
+                "a list is written as several arguments",
+                if bracket { "no brackets" } else { "no commas" },
+            );
+            self.help(format!("write `{}`", one_line(&mended.join(" "))));
+            *said = true;
+        }
+        // Take the signs away and poison nothing that they enclose but the words they were glued to.
+        let word = self.str(token);
+        for (at, c) in word.char_indices() {
+            if matches!(c, '[' | ']' | ',') {
+                self.fill(token.start + at, token.start + at + 1, b' ');
+            }
+        }
+        let bare: Vec<&str> = word.split(['[', ']', ',']).filter(|part| !part.is_empty()).collect();
+        if !bare.is_empty() {
+            for part in bare {
+                if starts_like_number(part) || bare_needs_quotes(part) || matches!(part, "true" | "false" | "null") {
+                    let offset = word.find(part).unwrap_or(0);
+                    self.placeholder(token.start + offset, token.start + offset + part.len());
+                }
+            }
+            self.poison(token.start, token.end);
+        }
+    }
+}
+
+/// `(type)` directly before a value: its end.
+fn annotation(tokens: &[Token], at: usize) -> Option<usize> {
+    let value = |kind| matches!(kind, Kind::Word { glued: false } | Kind::Text { closed: true, .. });
+    match tokens.get(at..at + 4)? {
+        [open, ty, close, next]
+            if open.kind == Kind::Paren && value(ty.kind) && close.kind == Kind::Paren && value(next.kind) =>
+        {
+            Some(close.end)
+        }
+        _ => None,
+    }
+}
+
+fn unicode_escape(after: &str) -> bool {
+    after
+        .strip_prefix('{')
+        .and_then(|rest| rest.split_once('}'))
+        .is_some_and(|(hex, _)| {
+            (1..=6).contains(&hex.len()) && u32::from_str_radix(hex, 16).is_ok_and(|n| char::from_u32(n).is_some())
+        })
+}
+
+fn starts_like_number(word: &str) -> bool {
+    let body = word.strip_prefix(['+', '-']).unwrap_or(word);
+    let body = body.strip_prefix('.').unwrap_or(body);
+    body.starts_with(|c: char| c.is_ascii_digit())
+}
+
+fn is_number(word: &str) -> bool {
+    let body = word.strip_prefix(['+', '-']).unwrap_or(word);
+    for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {
+        if let Some(digits) = body.strip_prefix(prefix) {
+            return digits.starts_with(|c: char| c.is_digit(radix))
+                && digits.chars().all(|c| c.is_digit(radix) || c == '_');
+        }
+    }
+    let digits = |text: &str| {
+        text.starts_with(|c: char| c.is_ascii_digit()) && text.chars().all(|c| c.is_ascii_digit() || c == '_')
+    };
+    let (mantissa, exponent) = match body.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
+        None => (body, None),
+    };
+    let exponent = exponent.is_none_or(|e| digits(e.strip_prefix(['+', '-']).unwrap_or(e)));
+    exponent
+        && match mantissa.split_once('.') {
+            Some((whole, part)) => digits(whole) && digits(part),
+            None => digits(mantissa),
+        }
+}
+
+/// True for a bare word that KDL 2 does not take as one.
+pub(super) fn bare_needs_quotes(word: &str) -> bool {
+    !word.starts_with(['"', '#'])
+        && (word.contains(['\\', '/', '(', ')', '{', '}', ';', '[', ']', '"', '#', '='])
+            || starts_like_number(word) && !is_number(word))
+}

@@ -1,0 +1,132 @@
+//! Write a copy: not yet published, not yet proven.
+//!
+//! Takes the step's listing and its destination, gives a [`Written`](crate::archive::Written) in the slot of its
+//! step. Makes the destination and its marker on first use.
+//! Invariant: the event that names the copy is durable before the first file of it is made.
+
+use super::{Context, Ended, failure, outcome, tree_failure};
+use crate::archive::{self, About, CopyName, Incomplete, Marker, WriteJob};
+use crate::exec::{Deadline, watch::StepWatch};
+use crate::model::Contents;
+use crate::plan::BackupStep;
+use crate::run::{Event, Outcome, State};
+use crate::tree::{Dir, handle::create_dir_all};
+use crate::units::{plural, show_size};
+
+/// Does it.
+pub fn run(context: &mut Context<'_>, step: &BackupStep) -> Ended {
+    let backup = &step.backup;
+    if step.nothing {
+        return Ok(outcome(State::Nothing, "no expired file needs a new copy"));
+    }
+    let Some(scan) = step.scan.as_deref() else {
+        return Ok(outcome(State::Failed, "the source was not listed"));
+    };
+    let destination = prepare(context, step)?;
+    let Some(source) = context.world.sources.get(&backup.name) else {
+        return Ok(outcome(
+            State::Failed,
+            format!("the source `{}` is not open", backup.source.display()),
+        ));
+    };
+    let source = source.try_clone().map_err(|e| tree_failure(&e))?;
+
+    let name = CopyName::new(&backup.name, crate::clock::now(), &context.how.run);
+    context.record(&Event::CopyStarted {
+        step: context.step.name.clone(),
+        copy: name.to_string(),
+        destination: backup.to.display().to_string(),
+    })?;
+    let deadline = Deadline::new(&context.how.stop, backup.timeout);
+    let watch = StepWatch::new(&deadline, context.progress);
+    context.progress.begin(&context.step.name, step.files, step.bytes);
+    let entries: Vec<&crate::entry::Entry> = step.store.iter().filter_map(|at| scan.entries.get(*at)).collect();
+    let since = crate::clock::Mark::set();
+    let written = archive::write(WriteJob {
+        source: &source,
+        cross_mounts: backup.cross_mounts,
+        entries: &entries,
+        destination: &destination,
+        name,
+        level: backup.level,
+        threads: context.how.threads,
+        about: About {
+            ops_name: context.plan.ops.clone(),
+            host: context.plan.host.clone(),
+            run: context.how.run.clone(),
+            sequence: step.sequence,
+            parent: step.parent.clone(),
+            source_fs_uuid: None,
+            backup_at: crate::clock::now(),
+            source: backup.source.clone(),
+            source_files: scan.files(),
+            suspect: step.suspect.clone(),
+            contents: match backup.contents {
+                Contents::All => "all".to_owned(),
+                Contents::Expired => "expired".to_owned(),
+            },
+        },
+        problems: scan
+            .problems
+            .iter()
+            .map(|(path, why)| Incomplete {
+                path: path.clone(),
+                why: why.clone(),
+            })
+            .collect(),
+        watch: &watch,
+    });
+    context.progress.end();
+    match written {
+        Ok(written) => {
+            let summary = format!(
+                "{} written, {}",
+                plural(step.files, "file", "files"),
+                show_size(written.manifest().bytes)
+            );
+            for line in written.remarks() {
+                context.note(line)?;
+            }
+            context.slots.written.insert(context.step.id, (written, since));
+            Ok(outcome(State::Ok, summary))
+        }
+        Err(error) => Ok(failure(&error, &deadline)),
+    }
+}
+
+/// The destination: made, locked and marked on first use; with room for the copy.
+fn prepare(context: &mut Context<'_>, step: &BackupStep) -> Result<Dir, super::Settled> {
+    let backup = &step.backup;
+    if !context.world.destinations.contains_key(&backup.name) {
+        let made = create_dir_all(&backup.to).map_err(|e| Outcome {
+            help: Some("make it a directory that can be written, or correct `to` in the ops file".to_owned()),
+            ..tree_failure(&e)
+        })?;
+        context.world.destinations.insert(backup.name.clone(), made);
+    }
+    let Some(destination) = context.world.destinations.get(&backup.name) else {
+        return Err(outcome(State::Failed, "the destination is not open").into());
+    };
+    let destination = destination.try_clone().map_err(|e| tree_failure(&e))?;
+    let deadline = Deadline::new(&context.how.stop, None);
+    let marker = Marker::ensure(&destination, &context.plan.ops).map_err(|e| failure(&e, &deadline))?;
+    context.journal.remember_marker(&backup.name, &backup.to, &marker.id)?;
+    let free = destination.free_space().map_err(|e| tree_failure(&e))?;
+    let need = step.expected_size();
+    if free < need {
+        return Err(Outcome {
+            help: Some("free space there; nothing was written and nothing deleted".to_owned()),
+            ..outcome(
+                State::NoSpace,
+                format!(
+                    "`{}` has {} free, the copy needs about {}",
+                    backup.to.display(),
+                    show_size(free),
+                    show_size(need)
+                ),
+            )
+        }
+        .into());
+    }
+    Ok(destination)
+}

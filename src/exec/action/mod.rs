@@ -1,0 +1,155 @@
+//! What the steps of a plan do.
+//!
+//! - [`recover`]: put in order what an earlier run left
+//! - [`backup`]: write a copy
+//! - [`verify`]: read it back, publish it; prove older copies again
+//! - [`cleanup`]: delete what the proof covers
+//!
+//! A step hands its result to the next in [`Slots`], by the tokens of the plan. Invariant: a cleanup has no
+//! way to a proof but the slot that its verify step filled in this run.
+
+pub mod backup;
+pub mod cleanup;
+pub mod recover;
+pub mod verify;
+
+use super::How;
+use super::engine::Journal;
+use super::survey::{World, chain};
+use crate::archive::{CopyError, Verified, Written};
+use crate::plan::{Plan, Step, StepId};
+use crate::run::{Event, Outcome, Progress, RecordError, State};
+use crate::tree::TreeError;
+use rustix::io::Errno;
+use std::collections::HashMap;
+
+/// What a step works with.
+pub struct Context<'a> {
+    /// The whole plan.
+    pub plan: &'a Plan,
+    /// The step.
+    pub step: &'a Step,
+    /// Open sources and destinations.
+    pub world: &'a mut World,
+    /// Where events go.
+    pub journal: &'a mut dyn Journal,
+    /// Where progress goes.
+    pub progress: &'a dyn Progress,
+    /// How to go about it.
+    pub how: &'a How,
+    /// What steps hand on.
+    pub slots: &'a mut Slots,
+}
+
+/// What steps hand on to those that need them, by the step that made it.
+#[derive(Default)]
+pub struct Slots {
+    /// Copies that are written, not published.
+    pub written: HashMap<StepId, (Written, crate::clock::Mark)>,
+    /// Proofs.
+    pub proofs: HashMap<StepId, Proof>,
+}
+
+/// What a verify step proved in this run.
+pub struct Proof {
+    /// This run's copy; `None` when there was nothing to store.
+    pub this_run: Option<Verified>,
+    /// Older copies, in the order of the plan's verify step.
+    pub older: Vec<Verified>,
+    /// Both clocks when this run began to read the source.
+    pub since: crate::clock::Mark,
+}
+
+/// A step that ended before its end.
+pub enum Settled {
+    /// With this outcome.
+    Outcome(Outcome),
+    /// An event could not be recorded: the run ends.
+    Record(RecordError),
+}
+
+impl From<RecordError> for Settled {
+    fn from(error: RecordError) -> Self {
+        Self::Record(error)
+    }
+}
+
+impl From<Outcome> for Settled {
+    fn from(outcome: Outcome) -> Self {
+        Self::Outcome(outcome)
+    }
+}
+
+/// How a step's work ends: an outcome either way, unless an event could not be recorded.
+pub type Ended = Result<Outcome, Settled>;
+
+impl Context<'_> {
+    /// Records.
+    pub fn record(&mut self, event: &Event) -> Result<(), RecordError> {
+        self.journal.record(event)
+    }
+
+    /// Records a remark.
+    pub fn note(&mut self, message: impl Into<String>) -> Result<(), RecordError> {
+        let event = Event::Note {
+            step: self.step.name.clone(),
+            message: message.into(),
+        };
+        self.journal.record(&event)
+    }
+}
+
+/// An outcome of one line.
+#[must_use]
+pub fn outcome(state: State, summary: impl Into<String>) -> Outcome {
+    Outcome {
+        state,
+        summary: summary.into(),
+        help: None,
+        details: Vec::new(),
+    }
+}
+
+/// Stopped by a signal.
+#[must_use]
+pub fn interrupted(signal: u8) -> Outcome {
+    outcome(State::Interrupted, format!("stopped by signal {signal}"))
+}
+
+/// What a failure at a destination makes of a step.
+#[must_use]
+pub fn failure(error: &CopyError, deadline: &super::Deadline<'_>) -> Outcome {
+    if deadline.timed_out() {
+        return Outcome {
+            help: Some("nothing was published; raise `timeout`, or find out what is slow".to_owned()),
+            ..outcome(State::Failed, "the step's timeout was reached")
+        };
+    }
+    if let Some(signal) = deadline.signal() {
+        return interrupted(signal);
+    }
+    let no_room = error.errno().is_some_and(is_no_room);
+    Outcome {
+        help: if no_room {
+            Some("free space there or make it writable; nothing was deleted".to_owned())
+        } else {
+            error.help().map(str::to_owned)
+        },
+        ..outcome(if no_room { State::NoSpace } else { State::Failed }, chain(error))
+    }
+}
+
+/// What a failed call on a source or destination makes of a step.
+#[must_use]
+pub fn tree_failure(error: &TreeError) -> Outcome {
+    let no_room = error.errno().is_some_and(is_no_room);
+    outcome(if no_room { State::NoSpace } else { State::Failed }, chain(error))
+}
+
+/// True for errors that mean: cannot be written, or too little space.
+fn is_no_room(errno: Errno) -> bool {
+    matches!(
+        errno,
+        Errno::NOSPC | Errno::DQUOT | Errno::ROFS | Errno::FBIG | Errno::ACCESS | Errno::PERM
+    )
+}

@@ -1,0 +1,138 @@
+//! Read the copy back, compare every byte with what was recorded when the source was read, publish it; prove
+//! again the older copies that deletions of this run rely on.
+//!
+//! Takes the written copy from the slot of its backup step, leaves a [`Proof`] in its own.
+//! Invariant: without this step's success there is no proof, and without a proof no deletion.
+
+use super::{Context, Ended, Proof, failure, outcome};
+use crate::archive::{self, CopyName, Verified};
+use crate::exec::{Deadline, watch::StepWatch};
+use crate::plan::VerifyStep;
+use crate::run::{Event, Outcome, State};
+use crate::units::{plural, show_size};
+
+/// Does it.
+pub fn run(context: &mut Context<'_>, step: &VerifyStep) -> Ended {
+    let written = context.slots.written.remove(&step.backup.step());
+    let timeout = match context.plan.steps().get(step.backup.step()).map(|s| &s.action) {
+        Some(crate::plan::Action::Backup(backup)) => backup.backup.timeout,
+        _ => None,
+    };
+    let deadline = Deadline::new(&context.how.stop, timeout);
+    let watch = StepWatch::new(&deadline, context.progress);
+    let nothing = written.is_none() && step.older.is_empty();
+    let since = written
+        .as_ref()
+        .map_or_else(crate::clock::Mark::set, |(_, since)| *since);
+
+    let mut lines: Vec<String> = Vec::new();
+    let mut details: Vec<String> = Vec::new();
+    let mut partial = false;
+    let mut this_run = None;
+    if let Some((written, _)) = written {
+        let manifest = written.manifest();
+        context
+            .progress
+            .begin(&context.step.name, manifest.record_count, manifest.bytes);
+        let result = archive::verify(&written, context.how.threads, &watch)
+            .and_then(|checked| archive::publish(written, checked));
+        context.progress.end();
+        let verified = match result {
+            Ok(verified) => verified,
+            Err(error) => return Ok(failure(&error, &deadline)),
+        };
+        let manifest = verified.manifest();
+        context.journal.record(&Event::CopyPublished {
+            step: context.step.name.clone(),
+            copy: verified.name().to_string(),
+            destination: verified.place(),
+            records: manifest.record_count,
+            bytes: manifest.bytes,
+            archive_bytes: manifest.archive_bytes,
+            complete: manifest.complete,
+            suspect: manifest.suspect.clone(),
+        })?;
+        proven(context, &verified)?;
+        lines.push(format!(
+            "{} holds {}, {} in {}",
+            verified.name(),
+            plural(manifest.record_count, "entry", "entries"),
+            show_size(manifest.bytes),
+            show_size(manifest.archive_bytes)
+        ));
+        if !manifest.complete {
+            partial = true;
+            lines.push(format!(
+                "incomplete: {} could not be read",
+                plural(manifest.incomplete_total, "path", "paths")
+            ));
+            for item in manifest.incomplete.iter().take(20) {
+                details.push(format!(
+                    "not in the copy: {}: {}",
+                    item.path
+                        .as_ref()
+                        .map_or_else(|| "the source itself".to_owned(), |p| format!("`{p}`")),
+                    item.why
+                ));
+            }
+        }
+        this_run = Some(verified);
+    }
+
+    let mut older = Vec::new();
+    for copy in &step.older {
+        let Some((destination, name)) = context
+            .world
+            .destinations
+            .get(&step.name)
+            .zip(CopyName::parse(&copy.name))
+        else {
+            return Ok(outcome(
+                State::Failed,
+                format!("copy `{}` cannot be reached", copy.name),
+            ));
+        };
+        context.progress.begin(&copy.name, copy.records, copy.bytes);
+        let result = archive::verify_committed(destination, &name, context.how.threads, &watch);
+        context.progress.end();
+        match result {
+            Ok(verified) => {
+                proven(context, &verified)?;
+                lines.push(format!("{} proven again", verified.name()));
+                older.push(verified);
+            }
+            Err(error) => {
+                let failed = failure(&error, &deadline);
+                return Ok(Outcome {
+                    help: failed.help.or_else(|| {
+                        Some(format!(
+                            "move the files of `{}` out of the destination: the next run stores what it needs anew",
+                            copy.name
+                        ))
+                    }),
+                    ..failed
+                });
+            }
+        }
+    }
+    context
+        .slots
+        .proofs
+        .insert(context.step.id, Proof { this_run, older, since });
+    if nothing {
+        return Ok(outcome(State::Nothing, "no copy to prove"));
+    }
+    Ok(Outcome {
+        state: if partial { State::Partial } else { State::Ok },
+        summary: lines.join("; "),
+        help: partial.then(|| "make what is named readable, or exclude it".to_owned()),
+        details,
+    })
+}
+
+fn proven(context: &mut Context<'_>, verified: &Verified) -> Result<(), crate::run::RecordError> {
+    context.journal.record(&Event::CopyProven {
+        step: context.step.name.clone(),
+        copy: verified.name().to_string(),
+    })
+}

@@ -1,0 +1,66 @@
+//! Plan → events: what is done, in which order, and what becomes of it.
+//!
+//! - [`survey`]: what is there before anything happens; the facts that plans are built from
+//! - [`engine`]: the one loop over the steps
+//! - [`action`]: what the steps do
+//!
+//! Takes a plan, the handles that its survey opened and a [`crate::run::Record`]; reaches store, reports and
+//! alerts only through that. Invariant: every step of the plan is settled exactly once.
+
+pub mod action;
+pub mod engine;
+pub mod survey;
+pub mod watch;
+
+use crate::clock::Mark;
+use crate::signal::Stop;
+use std::time::Duration;
+
+/// How to go about it.
+#[derive(Debug, Clone)]
+pub struct How {
+    /// The run's id.
+    pub run: String,
+    /// Threads per step; 1 is deterministic.
+    pub threads: usize,
+    /// Told to stop?
+    pub stop: Stop,
+}
+
+/// When a step has to end: asked to by a signal, or by its own timeout.
+#[derive(Debug)]
+pub struct Deadline<'a> {
+    stop: &'a Stop,
+    since: Mark,
+    timeout: Option<Duration>,
+}
+
+impl<'a> Deadline<'a> {
+    /// From now.
+    #[must_use]
+    pub fn new(stop: &'a Stop, timeout: Option<Duration>) -> Self {
+        Self {
+            stop,
+            since: Mark::set(),
+            timeout,
+        }
+    }
+
+    /// True when the step has to end.
+    #[must_use]
+    pub fn reached(&self) -> bool {
+        self.stop.asked() || self.timed_out()
+    }
+
+    /// The signal that asked to stop.
+    #[must_use]
+    pub fn signal(&self) -> Option<u8> {
+        self.stop.signal()
+    }
+
+    /// True when it was the timeout.
+    #[must_use]
+    pub fn timed_out(&self) -> bool {
+        self.timeout.is_some_and(|most| self.since.elapsed() >= most)
+    }
+}

@@ -1,0 +1,401 @@
+//! What is there before anything happens: sources listed, destinations read.
+//!
+//! Takes a model, the jobs of the run and what the store remembers; gives [`Facts`] for the plan and the
+//! handles ([`World`]) that its steps will use, so that plan and apply see the same things through the same
+//! code. Changes nothing.
+//! Invariant: an error is a fact, never an empty listing.
+
+use crate::archive::{self, Catalogue, CopyName};
+use crate::entry::Entry;
+use crate::model::pattern::Selector;
+use crate::model::retention::{Circumstances, Verdict, decide};
+use crate::model::{Backup, Contents, Model};
+use crate::path::RelPath;
+use crate::plan::facts::{BackupFacts, CopyFacts, Destination, DestinationState, Facts, Scan};
+use crate::signal::Stop;
+use crate::tree::walk::{self, Walk};
+use crate::tree::{Dir, TreeError};
+use chrono::{DateTime, Utc};
+use rustix::io::Errno;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+/// What the store remembers of earlier runs.
+#[derive(Debug, Default)]
+pub struct Remembered {
+    /// By backup: the marker id that its destination had.
+    pub markers: HashMap<String, String>,
+    /// By backup: paths in its source that were restored lately.
+    pub holds: HashMap<String, HashSet<RelPath>>,
+}
+
+/// What was opened on the way.
+#[derive(Debug, Default)]
+pub struct World {
+    /// By backup: its source.
+    pub sources: BTreeMap<String, Dir>,
+    /// By backup: its destination, where there is one.
+    pub destinations: BTreeMap<String, Dir>,
+}
+
+/// Opens the sources and destinations of the backups among `jobs`. What cannot be opened is not in the world;
+/// [`look`] finds out why.
+#[must_use]
+pub fn open(model: &Model, jobs: &BTreeSet<String>) -> World {
+    let mut world = World::default();
+    for backup in selected(model, jobs) {
+        if let Ok(dir) = Dir::open(&backup.source) {
+            world.sources.insert(backup.name.clone(), dir);
+        }
+        if let Ok(dir) = Dir::open(&backup.to) {
+            world.destinations.insert(backup.name.clone(), dir);
+        }
+    }
+    world
+}
+
+/// The backups among `jobs`.
+pub fn selected<'a>(model: &'a Model, jobs: &'a BTreeSet<String>) -> impl Iterator<Item = &'a Backup> {
+    model
+        .backups
+        .iter()
+        .filter(|b| jobs.contains(&format!("backup:{}", b.name)))
+}
+
+/// Looks at everything that the plan needs to know.
+#[must_use]
+pub fn look(
+    model: &Model,
+    jobs: &BTreeSet<String>,
+    world: &World,
+    remembered: &Remembered,
+    now: DateTime<Utc>,
+    stop: &Stop,
+) -> Facts {
+    let mut facts = Facts {
+        now,
+        clock: crate::clock::now(),
+        host: host(),
+        uid: rustix::process::geteuid().as_raw(),
+        may_lease_all: may_lease_all(),
+        backups: BTreeMap::new(),
+        verdicts: BTreeMap::new(),
+    };
+    let own_files: HashSet<(u64, u64)> = model.ops.files.iter().filter_map(|path| id_of_file(path)).collect();
+    for backup in selected(model, jobs) {
+        let mut destination = destination(model, backup, world, remembered);
+        let source = source(model, backup, world, stop);
+        let source = match source {
+            Ok((scan, dev)) => {
+                destination.1.same_file_system = world
+                    .destinations
+                    .get(&backup.name)
+                    .and_then(|d| d.id().ok())
+                    .is_some_and(|(d, _)| d == dev);
+                Ok(Arc::new(scan))
+            }
+            Err(why) => Err(why),
+        };
+        let mut located = BTreeMap::new();
+        if let Ok(scan) = &source {
+            let none = HashSet::new();
+            let holds = remembered.holds.get(&backup.name).unwrap_or(&none);
+            for retention in model.retentions_of(&backup.name) {
+                let about = Circumstances {
+                    now_ns: crate::clock::nanos(now),
+                    covered: &backup.select,
+                    held: &|path| holds.contains(path),
+                    protected: &|entry: &Entry| own_files.contains(&(entry.identity.dev, entry.identity.ino)),
+                };
+                facts
+                    .verdicts
+                    .insert(retention.name.clone(), decide(retention, &scan.entries, &about));
+            }
+            if backup.contents == Contents::Expired {
+                let candidates = candidates(model, backup, &facts, scan);
+                located = locate(
+                    &candidates,
+                    scan,
+                    destination.0.as_ref(),
+                    &destination.1,
+                    world.destinations.get(&backup.name),
+                );
+            }
+        }
+        facts.backups.insert(
+            backup.name.clone(),
+            BackupFacts {
+                source,
+                destination: destination.1,
+                located,
+            },
+        );
+    }
+    facts
+}
+
+/// Indices of all entries that some retention on this backup may delete, in walk order.
+fn candidates(model: &Model, backup: &Backup, facts: &Facts, scan: &Scan) -> Vec<usize> {
+    let mut wanted = vec![false; scan.entries.len()];
+    for retention in model.retentions_of(&backup.name) {
+        for (want, verdict) in wanted
+            .iter_mut()
+            .zip(facts.verdicts.get(&retention.name).into_iter().flatten())
+        {
+            *want |= matches!(verdict, Verdict::Delete(_));
+        }
+    }
+    wanted
+        .iter()
+        .enumerate()
+        .filter_map(|(at, want)| want.then_some(at))
+        .collect()
+}
+
+/// Which candidates an older copy holds with equal identity.
+fn locate(
+    candidates: &[usize],
+    scan: &Scan,
+    catalogue: Option<&Catalogue>,
+    destination: &Destination,
+    dir: Option<&Dir>,
+) -> BTreeMap<usize, usize> {
+    let mut located = BTreeMap::new();
+    let (Some(catalogue), Some(dir)) = (catalogue, dir) else {
+        return located;
+    };
+    let mut left: Vec<usize> = candidates.to_vec();
+    // A copy's reading was over when the next one began: what changed later cannot be in it.
+    let mut until = i128::MAX;
+    for (at, copy) in destination.copies.iter().enumerate() {
+        let entry = |i: &usize| scan.entries.get(*i);
+        let asked: Vec<usize> = left
+            .iter()
+            .copied()
+            .filter(|i| entry(i).is_some_and(|e| e.identity.ctime_ns <= until))
+            .collect();
+        until = crate::clock::nanos(copy.at);
+        if asked.is_empty() {
+            continue;
+        }
+        let paths: Vec<&RelPath> = asked.iter().filter_map(|i| entry(i).map(|e| &e.path)).collect();
+        let Some(found) = catalogue.copies.iter().find(|c| c.name.to_string() == copy.name) else {
+            continue;
+        };
+        // A list that cannot be read holds nothing for us: the files are stored anew.
+        let Ok(rows) = archive::locate(dir, found, &paths) else {
+            continue;
+        };
+        for row in rows {
+            let Ok(place) = asked.binary_search_by(|i| entry(i).map(|e| &e.path).cmp(&Some(row.path()))) else {
+                continue;
+            };
+            let Some(index) = asked.get(place) else {
+                continue;
+            };
+            if entry(index).is_some_and(|e| row.evidence().is_some_and(|known| known.identity == e.identity)) {
+                located.insert(*index, at);
+            }
+        }
+        left.retain(|i| !located.contains_key(i));
+        if left.is_empty() {
+            break;
+        }
+    }
+    located
+}
+
+fn destination(
+    model: &Model,
+    backup: &Backup,
+    world: &World,
+    remembered: &Remembered,
+) -> (Option<Catalogue>, Destination) {
+    let known = remembered.markers.get(&backup.name);
+    let mut found = Destination {
+        ops: model.ops.name.clone(),
+        state: DestinationState::Missing,
+        known: known.is_some(),
+        free: None,
+        same_file_system: false,
+        copies: Vec::new(),
+        broken: Vec::new(),
+    };
+    let Some(dir) = world.destinations.get(&backup.name) else {
+        match Dir::open(&backup.to) {
+            Err(e) if e.errno() == Some(Errno::NOENT) => {}
+            Err(e) => found.state = DestinationState::Unusable(told(&e)),
+            Ok(_) => found.state = DestinationState::Unusable("it appeared just now".to_owned()),
+        }
+        return (None, found);
+    };
+    found.free = dir.free_space().ok();
+    let catalogue = match Catalogue::read(dir) {
+        Ok(catalogue) => catalogue,
+        Err(e) => {
+            found.state = DestinationState::Unusable(chain(&e));
+            return (None, found);
+        }
+    };
+    found.state = match &catalogue.marker {
+        None => DestinationState::Unmarked,
+        Some(marker) => DestinationState::Marked {
+            ops: marker.ops_name.clone(),
+            expected: known.is_none_or(|id| *id == marker.id),
+        },
+    };
+    found.copies = catalogue
+        .of_backup(&model.ops.name, &backup.name)
+        .map(copy_facts)
+        .collect();
+    found.broken = catalogue
+        .broken
+        .iter()
+        .filter(|(name, _)| CopyName::parse(name).is_some_and(|n| n.backup() == backup.name))
+        .cloned()
+        .collect();
+    (Some(catalogue), found)
+}
+
+/// A copy as plans know it.
+#[must_use]
+pub fn copy_facts(copy: &archive::CatalogueCopy) -> CopyFacts {
+    let manifest = &copy.manifest;
+    CopyFacts {
+        name: copy.name.to_string(),
+        sequence: manifest.sequence,
+        at: manifest.backup_at,
+        complete: manifest.complete,
+        suspect: manifest.suspect.clone(),
+        records: manifest.record_count,
+        bytes: manifest.bytes,
+        source_files: manifest.source_files,
+        deleted: copy.deleted,
+        archive_bytes: manifest.archive_bytes,
+    }
+}
+
+fn source(model: &Model, backup: &Backup, world: &World, stop: &Stop) -> Result<(Scan, u64), String> {
+    let root = match world.sources.get(&backup.name) {
+        Some(root) => root,
+        None => return Err(Dir::open(&backup.source).map_or_else(|e| told(&e), |_| "it appeared just now".to_owned())),
+    };
+    let (dev, ino) = root.id().map_err(|e| told(&e))?;
+    // Proves that the kernel has openat2 with the flags we rely on.
+    root.open_dir(b".", false).map_err(|e| match e.errno() {
+        Some(Errno::NOSYS) => "this needs Linux 5.6 or newer (openat2)".to_owned(),
+        _ => told(&e),
+    })?;
+    let mut watch: Vec<((u64, u64), &'static str)> = Vec::new();
+    if let Some(id) = world.destinations.get(&backup.name).and_then(|d| d.id().ok()) {
+        watch.push((id, "destination"));
+    }
+    if let Some(id) = Dir::open(&model.ops.state_dir).ok().and_then(|d| d.id().ok()) {
+        watch.push((id, "state directory"));
+    }
+    let what = |id: (u64, u64)| {
+        watch
+            .iter()
+            .find(|(w, _)| *w == id)
+            .map_or("destination", |(_, what)| *what)
+    };
+
+    let mut selector = Selector::new(&backup.select);
+    let has_retention = model.retentions_of(&backup.name).next().is_some();
+    let ids: Vec<(u64, u64)> = watch.iter().map(|(id, _)| *id).collect();
+    let listing = walk::walk(
+        root,
+        &mut Walk {
+            cross_mounts: backup.cross_mounts,
+            watch: &ids,
+            // What is excluded is looked at all the same where a retention could speak of it.
+            enter: &mut |path| has_retention || !selector.standing(path).excluded,
+            stop: &|| stop.asked(),
+        },
+    );
+    if stop.asked() {
+        return Err("stopped by a signal".to_owned());
+    }
+    let mut overlaps: Vec<(String, &'static str)> = listing
+        .overlaps
+        .iter()
+        .filter(|(path, _)| !selector.standing(path).excluded)
+        .map(|(path, id)| (path.to_string(), what(*id)))
+        .collect();
+    for id in ancestors(root).map_err(|e| told(&e))? {
+        if ids.contains(&id) {
+            overlaps.push((".".to_owned(), what(id)));
+        }
+    }
+    if ids.contains(&(dev, ino)) {
+        overlaps.push((".".to_owned(), what((dev, ino))));
+    }
+    let problems = listing
+        .problems
+        .into_iter()
+        .filter(|p| p.path.as_ref().is_none_or(|path| !selector.standing(path).excluded))
+        .map(|p| (p.path, told(&p.error)))
+        .collect();
+    let scan = Scan {
+        entries: listing.entries,
+        problems,
+        mounts: listing.mounts,
+        overlaps,
+        ours: listing.ours,
+        trusted_ctime: root.trusted_ctime().map_err(|e| told(&e))?,
+    };
+    Ok((scan, dev))
+}
+
+/// Device and inode of every directory above.
+fn ancestors(dir: &Dir) -> Result<Vec<(u64, u64)>, TreeError> {
+    let mut ids = Vec::new();
+    let mut below = dir.id()?;
+    let mut at = dir.parent()?;
+    loop {
+        let id = at.id()?;
+        if id == below {
+            return Ok(ids);
+        }
+        ids.push(id);
+        below = id;
+        at = at.parent()?;
+    }
+}
+
+fn id_of_file(path: &std::path::Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
+}
+
+/// Name of this machine.
+#[must_use]
+pub fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+fn may_lease_all() -> bool {
+    // Bit 28 of the effective set is CAP_LEASE.
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    effective
+        .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
+        .is_some_and(|bits| bits & (1 << 28) != 0)
+}
+
+/// Only the system's answer: the path is named by whoever prints it.
+fn told(error: &TreeError) -> String {
+    error.source.to_string()
+}
+
+/// An error with its causes.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text.push_str(": ");
+        text.push_str(&next.to_string());
+        cause = next.source();
+    }
+    text
+}

@@ -1,0 +1,31 @@
+//! Between a step's work and the world: whether to go on, and how far it is.
+//!
+//! Invariant: asking is cheap; it may be called from any thread, per file.
+
+use super::Deadline;
+use crate::archive::Watch;
+use crate::run::Progress;
+
+/// Tells the archive room when to stop and passes progress on.
+pub struct StepWatch<'a> {
+    deadline: &'a Deadline<'a>,
+    progress: &'a dyn Progress,
+}
+
+impl<'a> StepWatch<'a> {
+    /// Of one step.
+    #[must_use]
+    pub fn new(deadline: &'a Deadline<'a>, progress: &'a dyn Progress) -> Self {
+        Self { deadline, progress }
+    }
+}
+
+impl Watch for StepWatch<'_> {
+    fn stop(&self) -> bool {
+        self.deadline.reached()
+    }
+
+    fn advance(&self, files: u64, bytes: u64) {
+        self.progress.advance(files, bytes);
+    }
+}

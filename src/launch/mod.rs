@@ -1,0 +1,243 @@
+//! One whole run: locks, store, recovery, survey, plan, execution, outcome. What `apply` calls, and whatever else
+//! will start runs.
+//!
+//! Takes a model and a request, gives a plan ([`plan`]) or a finished run ([`apply`]); the two share every line
+//! up to the plan. Prints nothing: events and progress go to what the caller hands in.
+//! - [`copies`]: what lies in destinations, and proving it again
+//! - [`restore`]: bringing files back
+//!
+//! Invariant: an event is in the store before anybody else hears of it.
+
+pub mod copies;
+mod error;
+pub mod restore;
+
+pub use error::LaunchError;
+
+use crate::clock::Mark;
+use crate::exec::engine::{self, Memory};
+use crate::exec::survey::{self, Remembered, World};
+use crate::exec::{How, action::recover};
+use crate::model::Model;
+use crate::plan::{self, Plan, Request};
+use crate::run::{Event, Progress, Record, RecordError, Status};
+use crate::signal::Stop;
+use crate::store::{self, Store};
+use crate::tree::lock::{self, Lock, Patience};
+use crate::tree::{Dir, handle::create_dir_all};
+use chrono::{DateTime, Utc};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+/// The plan of what [`apply`] would do now, or at another moment. Touches nothing.
+pub fn plan(model: &Model, request: &Request, at: Option<DateTime<Utc>>, stop: &Stop) -> Result<Plan, LaunchError> {
+    let jobs = request.jobs(model)?;
+    let remembered = match Store::open_read_only(&model.ops.state_dir)? {
+        Some(store) => remembered(model, &store)?,
+        None => Remembered::default(),
+    };
+    let world = survey::open(model, &jobs);
+    let now = at.unwrap_or_else(crate::clock::now);
+    let facts = survey::look(model, &jobs, &world, &remembered, now, stop);
+    if let Some(signal) = stop.signal() {
+        return Err(LaunchError::Signal(signal));
+    }
+    Ok(plan::build(model, request, &facts)?)
+}
+
+/// How to apply.
+#[derive(Debug, Clone)]
+pub struct Apply {
+    /// Threads per step; `None` is the ops file's `concurrency` or the number of cores.
+    pub threads: Option<usize>,
+    /// How long to wait for locks that others hold.
+    pub lock_wait: Duration,
+    /// The command line, for the record.
+    pub command: String,
+    /// Told to stop?
+    pub stop: Stop,
+}
+
+/// A run that is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Finished {
+    /// Exit code.
+    pub exit: u8,
+}
+
+/// Executes the plan of a request once. `confirm` sees it first: when it says no, nothing is done.
+pub fn apply(
+    model: &Model,
+    request: &Request,
+    how: &Apply,
+    confirm: &mut dyn FnMut(&Plan) -> bool,
+    sink: &mut dyn FnMut(&Event),
+    progress: &dyn Progress,
+) -> Result<Finished, LaunchError> {
+    let jobs = request.jobs(model)?;
+    let since = Mark::set();
+    let store = Store::open(&model.ops.state_dir)?;
+    let patience = Patience {
+        wait: how.lock_wait,
+        stop: &|| how.stop.asked(),
+    };
+    let mut locks = Locks::default();
+    locks.jobs(&model.ops.state_dir, &jobs, patience)?;
+    let mut world = survey::open(model, &jobs);
+    locks.world(&world, patience)?;
+
+    let run = ulid::Ulid::new().to_string();
+    for interrupted in store.interrupted_runs()? {
+        store.mark_interrupted(&interrupted)?;
+    }
+    store.begin_run(&run, &how.command, crate::clock::now())?;
+    let mut journal = Tee {
+        store: &store,
+        journal: store.journal(&run),
+        sink,
+    };
+    journal.record(&Event::RunStarted {
+        run: run.clone(),
+        ops: model.ops.name.clone(),
+        host: survey::host(),
+        digest: model.ops.digest.clone(),
+        overrides: request.overrides(),
+    })?;
+    let stuck = recovered(model, &jobs, &world, &store, &mut journal)?;
+    let remembered = remembered(model, &store)?;
+    let facts = survey::look(model, &jobs, &world, &remembered, crate::clock::now(), &how.stop);
+    let plan = plan::build(model, request, &facts)?;
+    let status = if how.stop.asked() || !confirm(&plan) {
+        Status::default()
+    } else {
+        let how = How {
+            run: run.clone(),
+            threads: threads(model, how.threads),
+            stop: how.stop.clone(),
+        };
+        engine::run(&plan, &mut world, &mut journal, progress, &how)?
+    };
+    let exit = match (how.stop.signal(), status.exit_code()) {
+        (Some(signal), _) => 128 + signal,
+        (None, 0 | 4) if stuck => 1,
+        (None, exit) => exit,
+    };
+    journal.record(&Event::RunFinished {
+        exit,
+        millis: u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX),
+    })?;
+    Ok(Finished { exit })
+}
+
+/// Threads per step.
+#[must_use]
+pub fn threads(model: &Model, asked: Option<usize>) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    asked
+        .or(model.ops.concurrency.map(|n| n as usize))
+        .unwrap_or_else(cores)
+        .max(1)
+}
+
+fn remembered(model: &Model, store: &Store) -> Result<Remembered, LaunchError> {
+    let mut found = Remembered::default();
+    let now = crate::clock::now();
+    for backup in &model.backups {
+        if let Some(id) = store.marker_of(&backup.name, &backup.to)? {
+            found.markers.insert(backup.name.clone(), id);
+        }
+        let holds = store.holds(&backup.source, now)?;
+        if !holds.is_empty() {
+            found.holds.insert(backup.name.clone(), holds.into_iter().collect());
+        }
+    }
+    Ok(found)
+}
+
+/// Puts in order what earlier runs left. True when something could not be.
+fn recovered(
+    model: &Model,
+    jobs: &BTreeSet<String>,
+    world: &World,
+    store: &Store,
+    journal: &mut Tee<'_>,
+) -> Result<bool, LaunchError> {
+    let unfinished = store.unpublished_copies()?;
+    let mut stuck_any = false;
+    for backup in survey::selected(model, jobs) {
+        let (events, cleared) = recover::run(model, backup, world, &unfinished);
+        for event in events {
+            if let Event::Recovered { stuck, .. } = &event {
+                stuck_any |= !stuck.is_empty();
+            }
+            journal.record(&event)?;
+        }
+        for copy in cleared {
+            store.forget_copy(&copy)?;
+        }
+    }
+    Ok(stuck_any)
+}
+
+/// Store first, then whoever listens.
+struct Tee<'a> {
+    store: &'a Store,
+    journal: store::Journal<'a>,
+    sink: &'a mut dyn FnMut(&Event),
+}
+
+impl Record for Tee<'_> {
+    fn record(&mut self, event: &Event) -> Result<(), RecordError> {
+        self.journal.record(event)?;
+        (self.sink)(event);
+        Ok(())
+    }
+}
+
+impl Memory for Tee<'_> {
+    fn remember_marker(&mut self, backup: &str, path: &Path, id: &str) -> Result<(), RecordError> {
+        self.store
+            .remember_marker(backup, path, id)
+            .map_err(|source| RecordError {
+                place: crate::path::shown(self.store.path()).to_string(),
+                source: Box::new(source),
+            })
+    }
+}
+
+/// Everything that a run holds locked, each directory once whatever its names.
+#[derive(Default)]
+struct Locks {
+    held: Vec<Lock>,
+    seen: BTreeSet<(u64, u64)>,
+}
+
+impl Locks {
+    fn jobs(&mut self, state_dir: &Path, jobs: &BTreeSet<String>, patience: Patience<'_>) -> Result<(), LaunchError> {
+        let dir = create_dir_all(&state_dir.join("locks"))?;
+        for job in jobs {
+            self.held.push(lock::lock_file(
+                &dir,
+                &format!("{}.lock", job.replace(':', "-")),
+                patience,
+            )?);
+        }
+        Ok(())
+    }
+
+    /// In the order of device and inode, so that two runs never wait for each other.
+    fn world(&mut self, world: &World, patience: Patience<'_>) -> Result<(), LaunchError> {
+        let mut dirs: Vec<((u64, u64), &Dir)> = Vec::new();
+        for dir in world.sources.values().chain(world.destinations.values()) {
+            dirs.push((dir.id()?, dir));
+        }
+        dirs.sort_by_key(|(id, _)| *id);
+        for (id, dir) in dirs {
+            if self.seen.insert(id) {
+                self.held.push(lock::lock_dir(dir, patience)?);
+            }
+        }
+        Ok(())
+    }
+}

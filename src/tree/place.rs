@@ -1,0 +1,278 @@
+//! Putting restored things below a target: never outside it, never half, never over something unasked.
+//!
+//! Takes an open target and relative paths, gives files that are written under a private name, finished on their
+//! handle, and only then given their name. Every way down goes through handles that follow no symlink.
+//! Invariant: what stood at a path before stays there unless `force` was given, and a directory always stays.
+
+use super::handle::{Dir, TreeError};
+use crate::path::RelPath;
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, RenameFlags, Timespec, Timestamps, Uid};
+use rustix::io::Errno;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What becomes of a name that is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placed {
+    /// The thing stands there now.
+    Done,
+    /// Something stood there; it was left alone.
+    Taken,
+}
+
+/// Below which directory things are placed.
+#[derive(Debug)]
+pub struct Target<'a> {
+    root: &'a Dir,
+    token: String,
+    count: AtomicU64,
+    force: bool,
+}
+
+/// A file that has no name yet that anybody knows.
+#[derive(Debug)]
+pub struct Unnamed<'t> {
+    dir: Dir,
+    temp: String,
+    /// To write to.
+    pub file: File,
+    force: bool,
+    done: bool,
+    _target: std::marker::PhantomData<&'t ()>,
+}
+
+impl<'a> Target<'a> {
+    /// Below `root`. `token` is a ULID that names this restore.
+    #[must_use]
+    pub fn new(root: &'a Dir, token: &str, force: bool) -> Self {
+        Self {
+            root,
+            token: token.to_owned(),
+            count: AtomicU64::new(0),
+            force,
+        }
+    }
+
+    /// The directory that holds `path`; made, with all above it, where it lacks.
+    pub fn parent(&self, path: &RelPath) -> Result<Dir, TreeError> {
+        let Some(parent) = path.parent() else {
+            return self.root.try_clone();
+        };
+        match self.root.open_dir(parent.as_bytes(), false) {
+            Err(e) if e.errno() == Some(Errno::NOENT) => {}
+            other => return other,
+        }
+        let mut dir = self.root.try_clone()?;
+        for name in parent.components() {
+            dir.make_dir(name, 0o700)?;
+            dir = dir.open_dir(name, false)?;
+        }
+        Ok(dir)
+    }
+
+    /// Makes the directory `path`. [`Placed::Taken`] when something is there already.
+    pub fn dir(&self, path: &RelPath) -> Result<Placed, TreeError> {
+        let made = self.parent(path)?.make_dir(path.name(), 0o700)?;
+        Ok(if made { Placed::Done } else { Placed::Taken })
+    }
+
+    /// Starts a file that shall be at `path`.
+    pub fn file(&self, path: &RelPath) -> Result<Unnamed<'_>, TreeError> {
+        let dir = self.parent(path)?;
+        let temp = self.temp();
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(&dir, temp.as_str(), flags, Mode::from_raw_mode(0o600))
+            .map_err(|e| TreeError::at("create", &dir.path_of(path.name()), e))?;
+        Ok(Unnamed {
+            dir,
+            temp,
+            file: File::from(fd),
+            force: self.force,
+            done: false,
+            _target: std::marker::PhantomData,
+        })
+    }
+
+    /// Makes a symlink at `path`.
+    pub fn symlink(&self, path: &RelPath, to: &[u8], facts: &Facts) -> Result<Placed, TreeError> {
+        let dir = self.parent(path)?;
+        let temp = self.temp();
+        let fail = |e: Errno| TreeError::at("link", &dir.path_of(path.name()), e);
+        rustix::fs::symlinkat(OsStr::from_bytes(to), &dir, temp.as_str()).map_err(fail)?;
+        let finish = || {
+            if let Some((uid, gid)) = facts.owner {
+                rustix::fs::chownat(&dir, temp.as_str(), Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
+            }
+            rustix::fs::utimensat(&dir, temp.as_str(), &facts.times(), AtFlags::SYMLINK_NOFOLLOW)
+        };
+        finish().map_err(fail)?;
+        name_it(&dir, &temp, path.name(), self.force)
+    }
+
+    /// Makes `path` another name of the restored `first`.
+    pub fn hardlink(&self, path: &RelPath, first: &RelPath) -> Result<Placed, TreeError> {
+        let (from, dir) = (self.parent(first)?, self.parent(path)?);
+        let temp = self.temp();
+        rustix::fs::linkat(
+            &from,
+            OsStr::from_bytes(first.name()),
+            &dir,
+            temp.as_str(),
+            AtFlags::empty(),
+        )
+        .map_err(|e| TreeError::at("link", &dir.path_of(path.name()), e))?;
+        name_it(&dir, &temp, path.name(), self.force)
+    }
+
+    /// Gives a directory its mode, owner and times.
+    pub fn finish_dir(&self, path: &RelPath, facts: &Facts) -> Result<(), TreeError> {
+        let dir = self.root.open_dir(path.as_bytes(), false)?;
+        facts
+            .apply(&dir)
+            .map_err(|e| TreeError::at("set the attributes of", dir.path(), e))
+    }
+
+    /// What stands at `path`, if anything.
+    pub fn existing(&self, path: &RelPath) -> Result<Option<crate::entry::Entry>, TreeError> {
+        let parent = path.parent();
+        let dir = match self
+            .root
+            .open_dir(parent.as_ref().map_or(&[], RelPath::as_bytes), false)
+        {
+            Ok(dir) => dir,
+            Err(e) if e.errno() == Some(Errno::NOENT) => return Ok(None),
+            Err(e) => return Err(e),
+        };
+        match dir.entry(path.name(), path.clone()) {
+            Ok(entry) => Ok(Some(entry)),
+            Err(e) if e.errno() == Some(Errno::NOENT) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Opens the file at `path` for reading.
+    pub fn open(&self, path: &RelPath) -> Result<File, TreeError> {
+        let parent = path.parent();
+        self.root
+            .open_dir(parent.as_ref().map_or(&[], RelPath::as_bytes), false)?
+            .open_file(path.name(), false)
+    }
+
+    /// Makes everything placed so far durable.
+    pub fn sync(&self) -> Result<(), TreeError> {
+        rustix::fs::syncfs(self.root).map_err(|e| TreeError::at("sync", self.root.path(), e))
+    }
+
+    fn temp(&self) -> String {
+        format!(
+            ".opsrun-{}-{}.part",
+            self.token,
+            self.count.fetch_add(1, Ordering::Relaxed)
+        )
+    }
+}
+
+impl Unnamed<'_> {
+    /// Sets the file's size: what was not written is a hole.
+    #[expect(clippy::disallowed_methods, reason = "a file that nobody knows yet")]
+    pub fn set_len(&self, size: u64) -> Result<(), TreeError> {
+        self.file.set_len(size).map_err(|e| self.error("write", e))
+    }
+
+    /// Gives it its attributes and names it. Durable after [`Target::sync`].
+    pub fn finish(mut self, name: &[u8], facts: &Facts) -> Result<Placed, TreeError> {
+        facts
+            .apply(&self.file)
+            .map_err(|e| self.error("set the attributes of", e))?;
+        let placed = name_it(&self.dir, &self.temp, name, self.force)?;
+        self.done = true;
+        Ok(placed)
+    }
+
+    fn error(&self, call: &'static str, e: impl Into<std::io::Error>) -> TreeError {
+        TreeError::at(call, &self.dir.path().join(&self.temp), e)
+    }
+}
+
+impl Drop for Unnamed<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            discard(&self.dir, &self.temp);
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "our own unnamed file")]
+fn discard(dir: &Dir, temp: &str) {
+    let _ = rustix::fs::unlinkat(dir, temp, AtFlags::empty());
+}
+
+/// From the private name to its own.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "never over anything, unless the user asked for it with --force"
+)]
+fn name_it(dir: &Dir, temp: &str, name: &[u8], force: bool) -> Result<Placed, TreeError> {
+    let name_os = OsStr::from_bytes(name);
+    let result = if force {
+        // The kernel does not rename a file over a directory.
+        rustix::fs::renameat(dir, temp, dir, name_os)
+    } else {
+        rustix::fs::renameat_with(dir, temp, dir, name_os, RenameFlags::NOREPLACE)
+    };
+    match result {
+        Ok(()) => {
+            // Two names of one inode: rename does nothing and leaves both.
+            discard(dir, temp);
+            Ok(Placed::Done)
+        }
+        Err(Errno::EXIST | Errno::ISDIR | Errno::NOTEMPTY) => {
+            discard(dir, temp);
+            Ok(Placed::Taken)
+        }
+        Err(e) => {
+            discard(dir, temp);
+            Err(TreeError::at("name", &dir.path_of(name), e))
+        }
+    }
+}
+
+/// Attributes of a restored thing.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts {
+    /// Permission bits.
+    pub mode: u32,
+    /// Owner and group, when they are to be set.
+    pub owner: Option<(Uid, Gid)>,
+    /// Last change of the content, nanoseconds since the Unix epoch.
+    pub mtime_ns: i128,
+}
+
+impl Facts {
+    fn times(&self) -> Timestamps {
+        let time = Timespec {
+            tv_sec: i64::try_from(self.mtime_ns.div_euclid(1_000_000_000)).unwrap_or(i64::MAX),
+            tv_nsec: i64::try_from(self.mtime_ns.rem_euclid(1_000_000_000)).unwrap_or(0),
+        };
+        Timestamps {
+            last_access: time,
+            last_modification: time,
+        }
+    }
+
+    fn apply(&self, fd: &impl std::os::fd::AsFd) -> Result<(), Errno> {
+        if let Some((uid, gid)) = self.owner {
+            rustix::fs::fchown(fd, Some(uid), Some(gid))?;
+        }
+        // After the owner, whose change clears the set-id bits; without the owner they are not given.
+        let mode = if self.owner.is_some() {
+            self.mode
+        } else {
+            self.mode & 0o1777
+        };
+        rustix::fs::fchmod(fd, Mode::from_raw_mode(mode))?;
+        rustix::fs::futimens(fd, &self.times())
+    }
+}

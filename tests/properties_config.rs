@@ -1,0 +1,341 @@
+//! No text makes the reader panic, hang or point outside of the text.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use opsrun::config::{Loaded, load_text};
+use proptest::prelude::*;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+const VALID: &str = include_str!("findings/good/full.kdl");
+const COMMENTS: &str = include_str!("findings/good/comments.kdl");
+
+fn load(text: &[u8]) -> Loaded {
+    load_text(Path::new("ops.kdl"), text.to_vec())
+}
+
+fn sound(text: &[u8], loaded: &Loaded) {
+    let shown = String::from_utf8_lossy(text);
+    assert_eq!(loaded.model.is_some(), loaded.errors() == 0);
+    for finding in &loaded.findings {
+        assert!(!finding.labels.is_empty());
+        assert!(!finding.message.ends_with('.') && !finding.message.is_empty());
+        for label in &finding.labels {
+            let span = label.span;
+            assert!(
+                span.start <= span.end && span.end <= shown.len(),
+                "{span:?} {finding:?}"
+            );
+            assert!(
+                shown.is_char_boundary(span.start) && shown.is_char_boundary(span.end),
+                "{finding:?}"
+            );
+            assert!(loaded.place(span).is_some());
+        }
+    }
+    let text = loaded.render(false, 100);
+    assert!(
+        !text.chars().any(|c| c.is_control() && c != '\n' && c != '\t'),
+        "{text:?}"
+    );
+    assert_eq!(text.is_empty(), loaded.findings.is_empty());
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test measures how long the reader takes")]
+fn timed(text: &[u8], limit: Duration) -> Loaded {
+    let start = Instant::now();
+    let loaded = load(text);
+    let rendered = loaded.render(false, 100);
+    let took = start.elapsed();
+    assert!(
+        took < limit,
+        "{} bytes took {took:?}: {:?}",
+        text.len(),
+        String::from_utf8_lossy(&text[..text.len().min(60)])
+    );
+    assert!(rendered.len() < 2_000_000, "{} bytes of findings", rendered.len());
+    sound(text, &loaded);
+    loaded
+}
+
+fn kdl_bits() -> impl Strategy<Value = String> {
+    let bits = prop::sample::select(vec![
+        "backup",
+        "retention",
+        "ops",
+        "import",
+        "class",
+        "keep",
+        "source",
+        "to",
+        "include",
+        " ",
+        " ",
+        "\n",
+        "\r\n",
+        "{",
+        "}",
+        "{ ",
+        " }",
+        ";",
+        "=",
+        "\"a\"",
+        "\"",
+        "\"\"\"",
+        "#\"",
+        "\"#",
+        "\\",
+        "/*",
+        "*/",
+        "//",
+        "/-",
+        "(",
+        ")",
+        "[",
+        "]",
+        ",",
+        "5m",
+        "7",
+        "-1.5e3",
+        "true",
+        "#true",
+        "#",
+        "r\"x\"",
+        "é",
+        "\u{2028}",
+        "\u{feff}",
+        "\0",
+        "'x'",
+        "**/*.csv",
+        "https://x",
+        "\"30d\"",
+        "\"\\u{41}\"",
+        "\"\\x\"",
+        "name:",
+        "a.{b,c}",
+    ]);
+    prop::collection::vec(bits, 0..60).prop_map(|parts| parts.concat())
+}
+
+fn mutated() -> impl Strategy<Value = Vec<u8>> {
+    let base = prop::sample::select(vec![VALID, COMMENTS]);
+    let change = (
+        any::<prop::sample::Index>(),
+        0_usize..4,
+        prop_oneof![any::<u8>(), prop::sample::select(b"{}\"\\/*-#;= \n'[]".to_vec())],
+    );
+    (base, prop::collection::vec(change, 1..6)).prop_map(|(base, changes)| {
+        let mut bytes = base.as_bytes().to_vec();
+        for (at, kind, byte) in changes {
+            let at = at.index(bytes.len());
+            match kind {
+                0 => bytes[at] = byte,
+                1 => bytes.insert(at, byte),
+                2 => {
+                    bytes.remove(at);
+                }
+                _ => {
+                    let end = (at + usize::from(byte)).min(bytes.len());
+                    bytes.drain(at..end);
+                }
+            }
+            if bytes.is_empty() {
+                bytes.push(b' ');
+            }
+        }
+        bytes
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        timed(&bytes, Duration::from_secs(5));
+    }
+
+    #[test]
+    fn any_text(text in "\\PC{0,200}") {
+        timed(text.as_bytes(), Duration::from_secs(5));
+    }
+
+    #[test]
+    fn pieces_of_kdl(text in kdl_bits()) {
+        timed(text.as_bytes(), Duration::from_secs(5));
+    }
+
+    #[test]
+    fn mutations_of_valid_files(bytes in mutated()) {
+        timed(&bytes, Duration::from_secs(5));
+    }
+}
+
+/// 96 bytes of this took the parser 28 s.
+#[test]
+fn nested_slashdashes_are_refused_at_once() {
+    for unit in [
+        "/-{",
+        "/- {",
+        "/-\n{",
+        "/-a{",
+        "/-a {\n",
+        "a /-{",
+        "a /-b /-{",
+        "/-a{}/-{",
+        "a{/-b{/-",
+        "/-a{b;",
+        "/-/*x*/{",
+        "/-//\n{",
+    ] {
+        for close in ["", "}"] {
+            let text = unit.repeat(24) + &close.repeat(24);
+            timed(text.as_bytes(), Duration::from_secs(1));
+        }
+    }
+}
+
+#[test]
+fn hostile_texts_are_answered_in_time() {
+    let large = 1_000_000;
+    for unit in [
+        "{",
+        "}",
+        "a{",
+        "a {\n",
+        "(",
+        ")",
+        "\"",
+        "\"\"\"",
+        "\"\"\"\n",
+        "/*",
+        "/* ",
+        "*/",
+        "//",
+        "/-",
+        "/- ",
+        "\\",
+        "\\\n",
+        "#",
+        "##",
+        "# ",
+        "#\"",
+        "=",
+        "= ",
+        "a=",
+        "a= ",
+        "a=1 ",
+        "a b ",
+        "a ",
+        "a\n",
+        "a;",
+        "\n",
+        "\r",
+        " ",
+        "\t",
+        "[",
+        "[a, ",
+        ",",
+        "'",
+        "'a ",
+        "5m ",
+        "5m\n",
+        "*{",
+        "*.{a",
+        "a/*",
+        "a//b ",
+        "r\"",
+        "r#",
+        "\0",
+        "é",
+        "\u{2028}",
+        "\"\\x",
+        "\"a\"",
+        "\"a\" ",
+        "(a)",
+        "(a)b ",
+        "a;}",
+        "backup ",
+        "backup\n",
+        "backup \"a\"\n",
+        "backup \"a\" {\n",
+        "backup{}\n",
+        "import \"x\"\n",
+        "retention \"a\" backup=\"b\"\n",
+        "a{}",
+        "a{};",
+        "1 ",
+        "1e",
+        "#true ",
+        "true ",
+        "/-a\n",
+        "/-a ",
+        "a /-b ",
+        "a /-{} ",
+        "\u{feff}",
+        "name: ",
+        "name = ",
+        "- ",
+        ".",
+        "..1",
+    ] {
+        let text = unit.repeat(large / unit.len() / 20);
+        timed(text.as_bytes(), Duration::from_secs(60));
+        let inside = format!("backup \"a\" {{\n{text}\n}}\n");
+        timed(inside.as_bytes(), Duration::from_secs(60));
+    }
+}
+
+#[test]
+fn depth_and_size_have_limits() {
+    let nested = |depth: usize| format!("{}{}", "a {".repeat(depth), "}".repeat(depth));
+    let codes = |text: &str| -> Vec<&str> { load(text.as_bytes()).findings.iter().map(|f| f.code.id()).collect() };
+    assert_eq!(codes(&nested(64)), ["OPS2001"]);
+    assert_eq!(codes(&nested(65)), ["OPS1004"]);
+    assert_eq!(codes(&nested(100_000)), ["OPS1004"]);
+    let comment = |len: usize| format!("//{}\n", "x".repeat(len - 3));
+    assert_eq!(codes(&comment(4 * 1024 * 1024)), [""; 0]);
+    assert_eq!(codes(&comment(4 * 1024 * 1024 + 1)), ["OPS1004"]);
+    assert_eq!(load(b"ops {\n    name \"a\xff\"\n}").findings[0].code.id(), "OPS1004");
+}
+
+fn many(count: usize, retention: impl Fn(usize) -> String) -> String {
+    let mut text = String::new();
+    for n in 0..count {
+        write!(
+            text,
+            "backup \"b{n}\" {{\n    source \"/srv/data/{n}\"\n    to \"/backup/{n}\"\n}}\n{}",
+            retention(n)
+        )
+        .unwrap();
+    }
+    text
+}
+
+#[test]
+fn ten_thousand_jobs() {
+    let text = many(5_000, |n| {
+        format!(
+            "retention \"r{n}\" backup=\"b{n}\" {{\n    class \"old\" \"*.csv\" keep=\"30d\"\n    max-delete files=10\n}}\n"
+        )
+    });
+    let loaded = timed(text.as_bytes(), Duration::from_secs(60));
+    assert_eq!(loaded.render(false, 100), "");
+    let model = loaded.model.unwrap();
+    assert_eq!((model.backups.len(), model.retentions.len()), (5_000, 5_000));
+}
+
+#[test]
+fn thousands_of_findings() {
+    let text = many(5_000, |n| {
+        format!("retention \"r{n}\" backup=\"b{n}\" {{\n    class \"old\" \"/*.csv\" keep=30\n}}\n")
+    });
+    let loaded = timed(text.as_bytes(), Duration::from_secs(60));
+    assert_eq!(loaded.errors(), 10_000);
+    assert!(
+        loaded
+            .render(false, 100)
+            .ends_with("10,000 errors, 5,000 warnings; the first 50 of 15,000 are shown\n")
+    );
+}
