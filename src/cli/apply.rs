@@ -5,41 +5,31 @@
 //! Invariant: at a terminal nothing is deleted before the plan was shown and answered with yes, or `--yes` given.
 
 use super::args::ApplyArgs;
-use super::exit::{Exit, Failure};
+use super::exit::{self, Failure};
 use super::file;
 use super::terminal::Terminal;
-use crate::model::Model;
-use crate::plan::{Plan, Request};
+use crate::launch::{self, Apply};
+use crate::plan::Plan;
 use crate::report::{Bars, Lines, PlanText, output, plan_text, stream};
-use crate::run::{Event, Progress};
+use crate::run::Event;
 use crate::units::{plural, show_size};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::io::BufRead;
-use std::time::Duration;
-
-/// What `launch::apply` wants to know besides the model and the request.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// `None` is the number of cores.
-    pub threads: Option<usize>,
-    /// How long to wait for another run's lock.
-    pub lock_wait: Duration,
-    /// As it was typed, for the history.
-    pub command_line: String,
-}
 
 /// Runs it.
 pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = file::model(&args.run.file, Some(&args.run.place), terminal)?;
-    let options = Options {
+    let stop = exit::stop()?;
+    let how = Apply {
         threads: args.run.threads.count(),
         lock_wait: args.run.lock_wait,
-        command_line: command_line(),
+        command: command_line(),
+        stop: stop.clone(),
     };
     let bars = Bars::new(terminal.progress());
     let mut lines = Lines::new(terminal.err, terminal.detail);
-    let mut confirm = |plan: &Plan| confirm(plan, args.yes, terminal, &|| false);
+    let mut confirm = |plan: &Plan| confirm(plan, args.yes, terminal, &|| stop.asked());
     if args.json {
         output::to_stdout(&stream::head())?;
     }
@@ -51,10 +41,10 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
         }
         bars.print(&lines.lines(event));
     };
-    let exit = launch(&model, &args.run.request(), &options, &mut confirm, &mut sink, &bars)?;
+    let done = launch::apply(&model, &args.run.request(), &how, &mut confirm, &mut sink, &bars)?;
     match lost {
-        Some(error) if exit == 0 => Err(error.into()),
-        _ => Ok(exit),
+        Some(error) if done.exit == 0 => Err(error.into()),
+        _ => Ok(done.exit),
     }
 }
 
@@ -110,7 +100,7 @@ fn is_yes(answer: &str) -> bool {
 }
 
 /// The arguments as they were typed, for the history.
-pub(super) fn command_line() -> String {
+fn command_line() -> String {
     let words: Vec<String> = std::env::args_os()
         .map(|word| quoted(&word.to_string_lossy()))
         .collect();
@@ -125,18 +115,6 @@ fn quoted(word: &str) -> String {
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
     }
-}
-
-/// The seam to `launch::apply`.
-fn launch(
-    _model: &Model,
-    _request: &Request,
-    _options: &Options,
-    _confirm: &mut dyn FnMut(&Plan) -> bool,
-    _sink: &mut dyn FnMut(&Event),
-    _progress: &dyn Progress,
-) -> Result<u8, Failure> {
-    Err(Failure::new(Exit::Software, "this build cannot apply", None))
 }
 
 #[cfg(test)]

@@ -19,7 +19,9 @@
 //! Invariant: a failure names what it concerns and, where there is one, the next thing to try.
 
 use crate::config::LoadError;
+use crate::launch::LaunchError;
 use crate::report::output::chain;
+use crate::signal::Stop;
 use std::error::Error;
 use std::io;
 
@@ -34,6 +36,8 @@ pub enum Exit {
     Pending,
     /// A guard said no.
     Refused,
+    /// Done, but not all of it.
+    Partial,
     /// The command line is wrong.
     Usage,
     /// An input file is missing or cannot be read.
@@ -53,6 +57,7 @@ impl From<Exit> for u8 {
             Exit::Failed => 1,
             Exit::Pending => 2,
             Exit::Refused => 3,
+            Exit::Partial => 4,
             Exit::Usage => 64,
             Exit::NoInput => 66,
             Exit::Software => 70,
@@ -93,6 +98,11 @@ impl Failure {
     }
 }
 
+/// Installs the handlers of signals; to be called before any other thread starts.
+pub fn stop() -> Result<Stop, Failure> {
+    Stop::install().map_err(|error| Failure::new(Exit::Software, format!("cannot handle signals: {error}"), None))
+}
+
 impl From<LoadError> for Failure {
     fn from(error: LoadError) -> Self {
         let LoadError::Unreadable { source, .. } = &error;
@@ -103,6 +113,12 @@ impl From<LoadError> for Failure {
             _ => "check that it is a file that can be read",
         };
         Self::of(Exit::NoInput.into(), &error, Some(help.to_owned()))
+    }
+}
+
+impl From<LaunchError> for Failure {
+    fn from(error: LaunchError) -> Self {
+        Self::of(error.exit_code(), &error, error.help())
     }
 }
 

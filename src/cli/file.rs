@@ -4,10 +4,11 @@
 //! every command but `check`, for which the findings are the data.
 //! Invariant: an invalid ops file ends with 78, one that cannot be read with 66, before anything else happens.
 
-use super::args::StateArgs;
+use super::args::{StateArgs, ThreadArgs};
 use super::exit::{Exit, Failure};
 use super::terminal::Terminal;
 use crate::config;
+use crate::launch::{self, copies::From};
 use crate::model::Model;
 use crate::path::shown;
 use crate::report::lines::Detail;
@@ -64,6 +65,34 @@ impl Copies {
                 format!("`{}` is no directory", shown(dir)),
                 Some("name the directory that holds the copies, and check that its disk is mounted"),
             )),
+        }
+    }
+
+    /// As the rooms below take it.
+    #[must_use]
+    pub fn from(&self) -> From<'_> {
+        match self {
+            Self::Declared(model) => From::Model(model),
+            Self::Directory(path) => From::Directory(path),
+        }
+    }
+
+    /// The ops file, where there is one.
+    #[must_use]
+    pub fn model(&self) -> Option<&Model> {
+        match self {
+            Self::Declared(model) => Some(model),
+            Self::Directory(_) => None,
+        }
+    }
+
+    /// Threads: as asked for, as the ops file has it, or as many as there are cores.
+    #[must_use]
+    pub fn threads(&self, asked: ThreadArgs) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        match self.model() {
+            Some(model) => launch::threads(model, asked.count()),
+            None => asked.count().unwrap_or_else(cores),
         }
     }
 

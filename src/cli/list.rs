@@ -8,13 +8,17 @@ use super::exit::{Exit, Failure};
 use super::file::Copies;
 use super::plan::json;
 use super::terminal::Terminal;
-use crate::report::copies::{CopyLine, copies_text, document};
+use crate::archive::{CatalogueCopy, CopyName};
+use crate::launch::copies::{self, Place};
+use crate::report::copies::{CopyLine, CopyState, copies_text, document};
 use crate::report::output;
+use crate::units::plural;
 
 /// Runs it.
 pub fn run(args: &ListArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let place = Copies::find(&args.file, args.copies.from.as_deref(), None, terminal)?;
-    let copies = launch(&place, args.copies.backup.as_deref())?;
+    let wanted = args.copies.backup.as_deref();
+    let copies = lines(&copies::places(place.from(), wanted, None)?, wanted);
     let text = if args.json {
         json(&document(&copies))?
     } else {
@@ -24,7 +28,53 @@ pub fn run(args: &ListArgs, terminal: &Terminal) -> Result<u8, Failure> {
     Ok(Exit::Done.into())
 }
 
-/// The seam to `launch::list`.
-fn launch(_place: &Copies, _backup: Option<&str>) -> Result<Vec<CopyLine>, Failure> {
-    Err(Failure::new(Exit::Software, "this build cannot list", None))
+/// One line for each copy, and for each that cannot be used.
+fn lines(places: &[Place], wanted: Option<&str>) -> Vec<CopyLine> {
+    let mut lines = Vec::new();
+    for place in places {
+        lines.extend(place.copies.iter().map(line));
+        let of_wanted = |name: &str| {
+            let parsed = CopyName::parse(name);
+            wanted.is_none_or(|wanted| parsed.is_some_and(|parsed| parsed.backup() == wanted))
+        };
+        let broken = place.catalogue.broken.iter().filter(|(name, _)| of_wanted(name));
+        lines.extend(broken.map(|(name, why)| CopyLine {
+            copy: name.clone(),
+            backup: CopyName::parse(name).map_or_else(String::new, |parsed| parsed.backup().to_owned()),
+            at: None,
+            files: 0,
+            archive_bytes: 0,
+            state: CopyState::Broken(why.clone()),
+            deleted: 0,
+        }));
+    }
+    lines
+}
+
+fn line(copy: &CatalogueCopy) -> CopyLine {
+    let manifest = &copy.manifest;
+    let state = match (&manifest.suspect, manifest.complete) {
+        (Some(why), _) => CopyState::Suspect(why.clone()),
+        (None, true) => CopyState::Complete,
+        (None, false) => {
+            let first = manifest.incomplete.first().map(|missing| {
+                let path = missing
+                    .path
+                    .as_ref()
+                    .map_or_else(|| "the source".to_owned(), ToString::to_string);
+                format!(", first {path}: {}", missing.why)
+            });
+            let count = plural(manifest.incomplete_total, "entry is missing", "entries are missing");
+            CopyState::Incomplete(count + &first.unwrap_or_default())
+        }
+    };
+    CopyLine {
+        copy: copy.name.to_string(),
+        backup: manifest.backup_id.clone(),
+        at: Some(manifest.backup_at),
+        files: manifest.record_count,
+        archive_bytes: manifest.archive_bytes,
+        state,
+        deleted: copy.deleted,
+    }
 }

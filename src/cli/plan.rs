@@ -4,20 +4,19 @@
 //! Invariant: the plan shown is made by the function that apply uses.
 
 use super::args::PlanArgs;
-use super::exit::{Exit, Failure};
+use super::exit::{self, Exit, Failure};
 use super::file;
 use super::terminal::Terminal;
-use crate::model::Model;
+use crate::launch;
+use crate::plan::Plan;
 use crate::plan::document::document;
-use crate::plan::{Plan, Request};
 use crate::report::{PlanText, output, plan_text};
-use chrono::{DateTime, Utc};
 
 /// Runs it.
 pub fn run(args: &PlanArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = file::model(&args.run.file, Some(&args.run.place), terminal)?;
     let at = args.at.map(|at| at.resolve(model.ops.timezone));
-    let plan = make(&model, &args.run.request(), at, args.run.threads.count())?;
+    let plan = launch::plan(&model, &args.run.request(), at, &exit::stop()?)?;
     let text = if args.json {
         json(&document(&plan, args.files))?
     } else {
@@ -29,10 +28,10 @@ pub fn run(args: &PlanArgs, terminal: &Terminal) -> Result<u8, Failure> {
         plan_text(&plan, &how)
     };
     output::to_stdout(&text)?;
-    Ok(exit(&plan, args.detailed_exitcode).into())
+    Ok(verdict(&plan, args.detailed_exitcode).into())
 }
 
-fn exit(plan: &Plan, detailed: bool) -> Exit {
+fn verdict(plan: &Plan, detailed: bool) -> Exit {
     if !detailed {
         Exit::Done
     } else if plan.refusals().next().is_some() {
@@ -50,14 +49,4 @@ pub(super) fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
         Ok(text) => Ok(text + "\n"),
         Err(error) => Err(Failure::of(Exit::Software.into(), &error, None)),
     }
-}
-
-/// The seam to `launch::plan`.
-fn make(
-    _model: &Model,
-    _request: &Request,
-    _at: Option<DateTime<Utc>>,
-    _threads: Option<usize>,
-) -> Result<Plan, Failure> {
-    Err(Failure::new(Exit::Software, "this build cannot plan", None))
 }

@@ -5,11 +5,12 @@
 //! Invariant: without `--force` nothing that exists is replaced.
 
 use super::args::{DEFAULT_FILE, RestoreArgs};
-use super::exit::{Exit, Failure};
+use super::exit::{self, Exit, Failure};
 use super::file::Copies;
 use super::terminal::Terminal;
-use crate::report::Bars;
-use chrono::{DateTime, Utc};
+use crate::launch::copies::{self, From};
+use crate::launch::restore::{self, Done, Wanted};
+use crate::report::{Bars, Outcomes, RestoredCopy, output};
 use std::path::Path;
 
 /// Runs it.
@@ -19,16 +20,51 @@ pub fn run(args: &RestoreArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let file = args.file.as_deref().unwrap_or(Path::new(DEFAULT_FILE));
     let place = Copies::find(file, from, Some(&args.place), terminal)?;
     let at = args.at.map(|at| at.resolve(place.zone()));
-    launch(&place, args, at, terminal, &Bars::new(terminal.progress()))
+    let stop = exit::stop()?;
+    let from = args.copies.from.as_deref().map_or(place.from(), From::Directory);
+    let places = copies::places(from, args.copies.backup.as_deref(), args.copy.as_deref())?;
+    let wanted = Wanted {
+        paths: args.paths.clone(),
+        at,
+        to: args.to.clone(),
+        force: args.force,
+        hold: args.hold.0,
+        threads: place.threads(args.threads),
+    };
+    let bars = Bars::new(terminal.progress());
+    let mut outcomes = Outcomes::new(terminal.err, terminal.detail, place.zone());
+    let mut failed = false;
+    let mut each = |done: Done| {
+        failed |= !done.restored.failed.is_empty();
+        bars.print(&outcomes.restored(&copy_line(done)));
+    };
+    restore::restore(&places, place.model(), &wanted, &stop, &bars, &mut each)?;
+    output::to_stderr(&outcomes.all_restored());
+    Ok(match (failed, outcomes.any_left()) {
+        (true, _) => Exit::Failed.into(),
+        (false, true) => Exit::Partial.into(),
+        (false, false) => Exit::Done.into(),
+    })
 }
 
-/// The seam to `launch::restore`.
-fn launch(
-    _place: &Copies,
-    _args: &RestoreArgs,
-    _at: Option<DateTime<Utc>>,
-    _terminal: &Terminal,
-    _bars: &Bars,
-) -> Result<u8, Failure> {
-    Err(Failure::new(Exit::Software, "this build cannot restore", None))
+fn copy_line(done: Done) -> RestoredCopy {
+    let restored = done.restored;
+    let existing = restored.existing.iter().map(|path| {
+        let why = "something else is there: --force replaces it".to_owned();
+        (path.to_string(), why)
+    });
+    let failed = restored
+        .failed
+        .iter()
+        .map(|(path, why)| (path.to_string(), why.clone()));
+    RestoredCopy {
+        copy: done.copy,
+        target: done.target,
+        files: restored.files,
+        bytes: restored.bytes,
+        already: restored.already,
+        left: failed.chain(existing).collect(),
+        notes: restored.notes,
+        held_until: done.held_until,
+    }
 }

@@ -58,9 +58,14 @@ impl Bars {
         if text.is_empty() {
             return;
         }
-        match self.lock().as_ref().and_then(|work| work.bar.as_ref()) {
-            Some(bar) => bar.suspend(|| output::to_stderr(text)),
-            None => output::to_stderr(text),
+        self.hidden(|| output::to_stderr(text));
+    }
+
+    /// Does `work` while the bar, when there is one, is out of the way.
+    pub fn hidden<T>(&self, work: impl FnOnce() -> T) -> T {
+        match self.lock().as_ref().and_then(|now| now.bar.as_ref()) {
+            Some(bar) => bar.suspend(work),
+            None => work(),
         }
     }
 

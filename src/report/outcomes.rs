@@ -38,8 +38,12 @@ pub struct RestoredCopy {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Files that stood there already with the same content.
+    pub already: u64,
     /// What was left alone or could not be written: the path, escaped, and why.
     pub left: Vec<(String, String)>,
+    /// Things worth knowing.
+    pub notes: Vec<String>,
     /// Until when retentions leave the files alone.
     pub held_until: Option<DateTime<Utc>>,
 }
@@ -117,7 +121,11 @@ impl Outcomes {
         self.restored.1 += done.bytes;
         self.left += done.left.len() as u64;
         let files = format!("{} ({})", plural(done.files, "file", "files"), show_size(done.bytes));
-        let place = format!("{files} → {}", shown(&done.target));
+        let already = match done.already {
+            0 => String::new(),
+            n => format!(", {} there already", show_count(n)),
+        };
+        let place = format!("{files}{already} → {}", shown(&done.target));
         let mut text = self.normal(&[&self.style.good("restored"), "  ", &done.copy, "  ", &place, "\n"].concat());
         for (path, why) in done.left.iter().take(NAMED) {
             let what = [
@@ -139,6 +147,10 @@ impl Outcomes {
                 " more\n",
             ]
             .concat();
+        }
+        for note in &done.notes {
+            let line = [&self.style.warn("note    "), "  ", &one_line(note), "\n"].concat();
+            text += &self.normal(&line);
         }
         if let Some(until) = done.held_until {
             let until = until.with_timezone(&self.zone).format("%Y-%m-%d %H:%M");
@@ -186,17 +198,19 @@ mod tests {
             bytes: 3_355_443,
             damage: damage.map(str::to_owned),
         };
-        let left = |n| {
+        let left = |n: u64| {
             (0..n)
                 .map(|at| (format!("raw/{at}"), "exists already".to_owned()))
                 .collect()
         };
-        let restored = |n| RestoredCopy {
+        let restored = |n: u64| RestoredCopy {
             copy: "observer-20261123T120000Z-01JD".to_owned(),
             target: "/srv/data".into(),
             files: 3,
             bytes: 4096,
+            already: n,
             left: left(n),
+            notes: vec!["a note".to_owned()],
             held_until: (n == 0).then(|| "2026-11-30T12:00:00Z".parse().unwrap()),
         };
         let mut text = outcomes.checked(&checked(None));

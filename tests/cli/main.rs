@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up its place has failed")]
 
+mod runs;
+
 use assert_cmd::Command;
 use std::path::Path;
 use std::process::{Output, Stdio};

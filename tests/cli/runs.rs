@@ -1,0 +1,184 @@
+//! Whole runs through the program: plan, apply, list, verify, restore on a small tree.
+
+use super::{Place, exit, told};
+use serde_json::Value;
+use std::process::Output;
+use std::time::{Duration, SystemTime};
+
+const FILE: &str = r#"
+backup "data" {
+    source "data"
+    to "backup"
+    contents "expired"
+    keep deleted="2y"
+}
+retention "data" backup="data" {
+    class "raw" "raw/**" keep="7d"
+    max-delete files=1000
+}
+"#;
+
+/// Ten files, of one day to ten days of age: four have expired.
+#[expect(clippy::disallowed_methods, reason = "a test makes files of an age")]
+fn place() -> Place {
+    let place = Place::new();
+    std::fs::write(place.path().join("ops.kdl"), FILE).unwrap();
+    let raw = place.path().join("data/raw");
+    std::fs::create_dir_all(&raw).unwrap();
+    std::fs::create_dir(place.path().join("backup")).unwrap();
+    for days in 1..=10_u64 {
+        let file = std::fs::File::create(raw.join(format!("f{days}"))).unwrap();
+        std::io::Write::write_all(&mut &file, format!("content {days}").as_bytes()).unwrap();
+        let age = Duration::from_secs(days * 86_400 + 60);
+        file.set_modified(SystemTime::now() - age).unwrap();
+    }
+    // What changed just before it is read is kept: its times could not prove it unchanged.
+    std::thread::sleep(Duration::from_millis(50));
+    place
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn a_plan_touches_nothing() {
+    let place = place();
+    let text = stdout(&place.run(&["plan"]));
+    assert!(
+        text.starts_with("will copy 4 files (37 B), then delete 4 files (37 B)\n"),
+        "{text}"
+    );
+    assert_eq!(exit(&place.run(&["plan", "--detailed-exitcode"])), 2);
+    assert_eq!(json(&place.run(&["plan", "--json"]))["totals"]["delete_files"], 4);
+    let later = stdout(&place.run(&["plan", "--at", "2999-01-01"]));
+    assert!(later.starts_with("will copy 10 files"), "{later}");
+    assert!(!place.path().join(".opsrun").exists());
+    assert_eq!(std::fs::read_dir(place.path().join("backup")).unwrap().count(), 0);
+}
+
+#[test]
+fn what_apply_deletes_can_be_restored() {
+    let place = place();
+    let applied = place.run(&["apply"]);
+    assert_eq!(exit(&applied), 0, "{}", told(&applied));
+    let raw = place.path().join("data/raw");
+    assert!(!raw.join("f10").exists() && raw.join("f6").exists());
+    assert_eq!(exit(&place.run(&["plan", "--detailed-exitcode"])), 0);
+
+    let list = json(&place.run(&["list", "--json"]));
+    assert_eq!(
+        (&list["copies"][0]["state"], &list["copies"][0]["deleted"]),
+        (&"complete".into(), &4.into())
+    );
+    assert_eq!(json(&place.run(&["list", "--from", "backup", "--json"])), list);
+    assert!(stdout(&place.run(&["verify"])).ends_with("1 copy is sound\n"));
+
+    let restored = place.run(&["restore", "raw/f10"]);
+    assert_eq!(exit(&restored), 0, "{}", told(&restored));
+    assert_eq!(std::fs::read_to_string(raw.join("f10")).unwrap(), "content 10");
+    // It is on hold, so it is not deleted again.
+    assert_eq!(exit(&place.run(&["plan", "--detailed-exitcode"])), 0);
+
+    assert_eq!(exit(&place.run(&["restore", "--from", "backup", "--to", "out"])), 0);
+    std::fs::write(place.path().join("out/raw/f9"), "other").unwrap();
+    let left = place.run(&["restore", "--from", "backup", "--to", "out"]);
+    assert_eq!(exit(&left), 4, "{}", told(&left));
+    assert_eq!(
+        std::fs::read_to_string(place.path().join("out/raw/f9")).unwrap(),
+        "other"
+    );
+    assert_eq!(
+        exit(&place.run(&["restore", "--from", "backup", "--to", "out", "--force"])),
+        0
+    );
+    assert_eq!(
+        std::fs::read_to_string(place.path().join("out/raw/f9")).unwrap(),
+        "content 9"
+    );
+}
+
+#[test]
+fn damage_is_found_and_ends_with_1() {
+    let place = place();
+    assert_eq!(exit(&place.run(&["apply", "--yes", "--quiet"])), 0);
+    let archive = std::fs::read_dir(place.path().join("backup"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.extension().is_some_and(|ext| ext == "gz") && !path.to_str().unwrap().contains("files"))
+        .unwrap();
+    let mut bytes = std::fs::read(&archive).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&archive, bytes).unwrap();
+    let output = place.run(&["verify"]);
+    assert_eq!(exit(&output), 1, "{}", told(&output));
+    assert!(stdout(&output).starts_with("damaged"), "{}", told(&output));
+}
+
+#[test]
+fn events_are_json_lines() {
+    let place = place();
+    let output = place.run(&["apply", "--json", "--quiet"]);
+    assert!(output.stderr.is_empty(), "{}", told(&output));
+    let lines: Vec<Value> = stdout(&output)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines[0]["format"], 1);
+    assert_eq!(lines[1]["event"], "run-started");
+    assert_eq!(lines[lines.len() - 1]["event"], "run-finished");
+}
+
+#[test]
+fn a_job_that_is_not_there_is_a_usage_error() {
+    let place = place();
+    let output = place.run(&["plan", "--only", "retention:dta"]);
+    assert_eq!(
+        told(&output),
+        "exit: 64\n--- stdout\n--- stderr\nerror: `--only retention:dta` selects no job\n  help: jobs are: backup:data, retention:data\n"
+    );
+}
+
+#[test]
+fn a_state_that_cannot_be_written_ends_with_73() {
+    let place = place();
+    let output = place.run(&["apply", "--state-dir", "/proc/opsrun"]);
+    assert_eq!(exit(&output), 73, "{}", told(&output));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("/proc/opsrun"));
+    assert!(place.path().join("data/raw/f10").exists());
+    let output = place
+        .command(&["plan"])
+        .env("OPSRUN_STATE_DIR", "elsewhere")
+        .output()
+        .unwrap();
+    assert_eq!(exit(&output), 0, "{}", told(&output));
+}
+
+#[test]
+fn a_destination_that_was_lost_is_refused() {
+    let place = place();
+    assert_eq!(exit(&place.run(&["apply", "--yes"])), 0);
+    std::fs::File::open(place.path().join("data/raw/f6"))
+        .unwrap()
+        .set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000))
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    let backup = place.path().join("backup");
+    #[expect(clippy::disallowed_methods, reason = "a test takes the disk away")]
+    std::fs::rename(&backup, place.path().join("unplugged")).unwrap();
+    std::fs::create_dir(&backup).unwrap();
+    let output = place.run(&["apply"]);
+    assert_eq!(exit(&output), 3, "{}", told(&output));
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("--accept-destination"),
+        "{}",
+        told(&output)
+    );
+    assert_eq!(exit(&place.run(&["plan", "--detailed-exitcode"])), 3);
+    assert!(place.path().join("data/raw/f6").exists());
+}
