@@ -49,7 +49,7 @@ fn write(source: &Path, destination: &Path, threads: usize) -> Result<archive::W
     let (source, destination) = (Dir::open(source).unwrap(), Dir::open(destination).unwrap());
     let entries = listing(&source);
     let entries: Vec<&Entry> = entries.iter().collect();
-    archive::write(WriteJob {
+    archive::write(&WriteJob {
         source: &source,
         cross_mounts: false,
         entries: &entries,
@@ -424,7 +424,7 @@ fn an_unreadable_file_makes_the_copy_incomplete_and_a_vanished_one_does_not() {
         suspect: None,
         contents: "all".to_owned(),
     };
-    let written = archive::write(WriteJob {
+    let written = archive::write(&WriteJob {
         source: &dir,
         cross_mounts: false,
         entries: &entries,
