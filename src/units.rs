@@ -4,6 +4,7 @@
 //! Invariant: what [`show_duration`] and [`show_size`] print for a value that the file could hold is
 //! itself a valid form of it or a rounded one for people, never another value's exact form.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// Why a piece of text is no duration, size, percentage or name.
@@ -168,7 +169,6 @@ pub fn show_duration(duration: Duration) -> String {
             return format!("{}{unit}", rest / millis);
         }
     }
-    use std::fmt::Write as _;
     let mut out = String::new();
     for (unit, millis) in [
         ("d", 86_400_000),

@@ -7,6 +7,7 @@
 
 use super::row::{Row, RowKind};
 use crate::path::RelPath;
+use std::fmt::Write as _;
 use tar::{EntryType, Header};
 
 /// Tar's unit.
@@ -64,18 +65,17 @@ pub fn header_bytes(row: &Row) -> Vec<u8> {
         }
         let fits = u64::from(if id > MOST_ID { 0 } else { id });
         if key == "uid" {
-            header.set_uid(fits)
+            header.set_uid(fits);
         } else {
-            header.set_gid(fits)
+            header.set_gid(fits);
         }
     }
     let seconds = row.mtime_ns.div_euclid(1_000_000_000);
-    match u64::try_from(seconds).ok().filter(|s| *s <= MOST_NUMBER) {
-        Some(seconds) => header.set_mtime(seconds),
-        None => {
-            pax.add("mtime", seconds.to_string().as_bytes());
-            header.set_mtime(0);
-        }
+    if let Some(seconds) = u64::try_from(seconds).ok().filter(|s| *s <= MOST_NUMBER) {
+        header.set_mtime(seconds);
+    } else {
+        pax.add("mtime", seconds.to_string().as_bytes());
+        header.set_mtime(0);
     }
     header.set_entry_type(match row.kind {
         RowKind::File => EntryType::Regular,
@@ -139,7 +139,8 @@ fn put(field: &mut [u8], bytes: &[u8]) {
 fn sparse_map(segments: &[(u64, u64)]) -> Vec<u8> {
     let mut text = format!("{}\n", segments.len());
     for (offset, length) in segments {
-        text.push_str(&format!("{offset}\n{length}\n"));
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{offset}\n{length}\n");
     }
     let mut bytes = text.into_bytes();
     bytes.resize(bytes.len() + padding(bytes.len() as u64), 0);

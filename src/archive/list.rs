@@ -138,7 +138,7 @@ pub struct Rows<'a> {
     manifest: &'a Manifest,
     digests: Option<&'a [[u8; 32]]>,
     next: usize,
-    rows: std::vec::IntoIter<Row>,
+    pending: std::vec::IntoIter<Row>,
     failed: bool,
 }
 
@@ -152,7 +152,7 @@ impl<'a> Rows<'a> {
             manifest,
             digests,
             next: 0,
-            rows: Vec::new().into_iter(),
+            pending: Vec::new().into_iter(),
             failed: false,
         }
     }
@@ -163,7 +163,7 @@ impl Iterator for Rows<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some(row) = self.rows.next() {
+            if let Some(row) = self.pending.next() {
                 return Some(Ok(row));
             }
             let member = self.manifest.list_members.get(self.next)?;
@@ -180,7 +180,7 @@ impl Iterator for Rows<'_> {
                 }
             });
             match read {
-                Ok(rows) => self.rows = rows.into_iter(),
+                Ok(rows) => self.pending = rows.into_iter(),
                 Err(e) => {
                     self.failed = true;
                     return Some(Err(e));

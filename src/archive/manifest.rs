@@ -160,10 +160,6 @@ impl Manifest {
     /// Reads and checks. `file` is the manifest's name, for messages.
     pub fn from_bytes(bytes: &[u8], file: &str) -> Result<Self, CopyError> {
         let damaged = |what: &str| CopyError::damaged(file, what);
-        #[derive(Deserialize)]
-        struct Versioned {
-            format: (u32, u32),
-        }
         if let Ok(Versioned { format }) = serde_json::from_slice(bytes)
             && format.0 > FORMAT.0
         {
@@ -211,6 +207,12 @@ impl Manifest {
         }
         Ok(())
     }
+}
+
+/// The part of every format that says which one it is.
+#[derive(Deserialize)]
+struct Versioned {
+    format: (u32, u32),
 }
 
 fn replace_last(text: &str, what: &str, with: &str) -> String {

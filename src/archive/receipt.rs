@@ -106,9 +106,9 @@ pub fn append(
     write(&mut draft, &mut text)?;
     draft.sync()?;
     if exists {
-        draft.replace()?
+        draft.replace()?;
     } else {
-        drop(draft.publish()?)
+        drop(draft.publish()?);
     }
     destination.sync()?;
     Ok(())

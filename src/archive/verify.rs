@@ -266,13 +266,7 @@ fn prove(files: (File, File, File), name: &CopyName, threads: usize, watch: &dyn
         open: None,
         watch,
     };
-    pipeline::run(
-        threads,
-        4 * threads,
-        || source.next(),
-        |chunk| look(chunk),
-        |looked| sink.take(looked),
-    )?;
+    pipeline::run(threads, 4 * threads, || source.next(), look, |looked| sink.take(looked))?;
     let digests = source.rows.finish()?;
     if source.carry != 0 || sink.open.is_some() {
         return Err(CopyError::damaged(&archive_name, "its last entry is cut"));

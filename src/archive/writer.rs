@@ -114,11 +114,11 @@ impl Written {
 }
 
 /// Writes a copy.
-pub fn write(job: WriteJob<'_>) -> Result<Written, CopyError> {
+pub fn write(job: &WriteJob<'_>) -> Result<Written, CopyError> {
     let archive = Draft::create(job.destination, &job.name.archive())?;
     let list = ListWriter::new(Draft::create(job.destination, &job.name.list())?);
     let packer = Packer {
-        job: &job,
+        job,
         granule: intake::granule(),
         scratch: Mutex::new(Vec::new()),
         links: first_names(job.entries),

@@ -65,8 +65,7 @@ pub fn run(
                 Action::Cleanup(cleanup) => action::cleanup::run(&mut context, cleanup),
             };
             match settled {
-                Ok(outcome) => outcome,
-                Err(Settled::Outcome(outcome)) => outcome,
+                Ok(outcome) | Err(Settled::Outcome(outcome)) => outcome,
                 Err(Settled::Record(error)) => return Err(error),
             }
         };

@@ -276,9 +276,8 @@ pub fn copy_facts(copy: &archive::CatalogueCopy) -> CopyFacts {
 }
 
 fn source(model: &Model, backup: &Backup, world: &World, stop: &Stop) -> Result<(Scan, u64), String> {
-    let root = match world.sources.get(&backup.name) {
-        Some(root) => root,
-        None => return Err(Dir::open(&backup.source).map_or_else(|e| told(&e), |_| "it appeared just now".to_owned())),
+    let Some(root) = world.sources.get(&backup.name) else {
+        return Err(Dir::open(&backup.source).map_or_else(|e| told(&e), |_| "it appeared just now".to_owned()));
     };
     let (dev, ino) = root.id().map_err(|e| told(&e))?;
     // Proves that the kernel has openat2 with the flags we rely on.

@@ -199,7 +199,7 @@ fn chain(
         candidates_of.push(list);
     }
 
-    let step = backup_step(model, facts, backup, found, scan.as_deref(), &verdicts, request);
+    let step = backup_step(model, backup, found, scan.as_deref(), &verdicts, request);
     let mut remarks = Remarks {
         because: backup_reason(&step, retentions),
         refusals: guards::of_backup(facts, request, backup, found, retentions),
@@ -299,7 +299,6 @@ fn chain(
 
 fn backup_step<'v>(
     model: &Model,
-    facts: &Facts,
     backup: &Backup,
     found: &BackupFacts,
     scan: Option<&Scan>,
@@ -307,7 +306,7 @@ fn backup_step<'v>(
     request: &Request,
 ) -> BackupStep {
     let mut store: Vec<usize> = Vec::new();
-    let (mut files, mut bytes, mut skipped) = (0, 0, 0);
+    let (mut files, mut bytes, mut allocated, mut skipped) = (0, 0, 0, 0);
     if let Some(scan) = scan {
         let mut wanted = vec![false; scan.entries.len()];
         match backup.contents {
@@ -351,11 +350,10 @@ fn backup_step<'v>(
                 store.push(at);
                 if entry.kind != Kind::Dir {
                     files += 1;
-                    bytes += if entry.kind == Kind::File {
-                        entry.identity.size
-                    } else {
-                        0
-                    };
+                    if entry.kind == Kind::File {
+                        bytes += entry.identity.size;
+                        allocated += entry.identity.size.min(entry.blocks.saturating_mul(512));
+                    }
                 }
             }
         }
@@ -368,8 +366,9 @@ fn backup_step<'v>(
         store,
         files,
         bytes,
+        allocated,
         skipped,
-        suspect: guards::shrink(facts, request, backup, found),
+        suspect: guards::shrink(request, backup, found),
         sequence: newest.map_or(1, |copy| copy.sequence + 1),
         parent: newest.map(|copy| copy.name.clone()),
         last_ratio: newest

@@ -91,6 +91,8 @@ pub struct BackupStep {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Bytes that they take on the disk: fewer than `bytes` where there are holes.
+    pub allocated: u64,
     /// Sockets, pipes and devices that are selected and cannot be stored: skipped and said.
     pub skipped: u64,
     /// Set when the source shrank so far that the copy is made but not trusted.
@@ -115,7 +117,7 @@ impl BackupStep {
     #[must_use]
     pub fn expected_size(&self) -> u64 {
         let (packed, plain) = self.last_ratio.unwrap_or((1, 20));
-        let content = u128::from(self.bytes) * u128::from(packed) / u128::from(plain.max(1));
+        let content = u128::from(self.allocated) * u128::from(packed) / u128::from(plain.max(1));
         u64::try_from(content).unwrap_or(u64::MAX).saturating_add(64 * 1024)
     }
 }

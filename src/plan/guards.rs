@@ -171,7 +171,7 @@ fn of_destination(request: &Request, backup: &Backup, found: &BackupFacts) -> Op
 }
 
 /// Why the source looks as if it lost files, compared with the newest complete copy that is trusted.
-pub(super) fn shrink(_: &Facts, request: &Request, backup: &Backup, found: &BackupFacts) -> Option<String> {
+pub(super) fn shrink(request: &Request, backup: &Backup, found: &BackupFacts) -> Option<String> {
     if request.accept_shrink {
         return None;
     }

@@ -129,9 +129,8 @@ impl Dir {
             .map_err(|e| TreeError::at("open", &self.path_of(rel), e))?;
             fd = Some(next);
         }
-        let fd = match fd {
-            Some(fd) => fd,
-            None => return self.try_clone(),
+        let Some(fd) = fd else {
+            return self.try_clone();
         };
         Ok(Self {
             fd,
@@ -216,7 +215,7 @@ impl Dir {
     /// f2fs, zfs, tmpfs.
     pub fn trusted_ctime(&self) -> Result<bool, TreeError> {
         let facts = rustix::fs::fstatfs(&self.fd).map_err(|e| TreeError::at("read", &self.path, e))?;
-        #[expect(
+        #[allow(
             clippy::unnecessary_cast,
             reason = "the width of f_type differs between architectures"
         )]
@@ -379,7 +378,7 @@ pub fn create_dir_all(path: &Path) -> Result<Dir, TreeError> {
         dir.sync()?;
         dir = next;
     }
-    dir.path = path.to_owned();
+    path.clone_into(&mut dir.path);
     Ok(dir)
 }
 

@@ -10,7 +10,7 @@ use crate::clock::Mark;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 /// A lock that is held.
@@ -77,7 +77,7 @@ pub fn lock_dir(dir: &Dir, patience: Patience<'_>) -> Result<Lock, LockError> {
         Mode::empty(),
     )
     .map_err(|e| TreeError::at("lock", dir.path(), e))?;
-    lock(fd, dir.path().to_owned(), patience)
+    lock(&fd, dir.path(), patience).map(|()| Lock { _fd: fd })
 }
 
 /// Locks the file `name` in `dir`, which is made when it is missing.
@@ -86,26 +86,26 @@ pub fn lock_file(dir: &Dir, name: &str, patience: Patience<'_>) -> Result<Lock, 
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let fd = rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(0o600))
         .map_err(|e| TreeError::at("lock", &path, e))?;
-    lock(fd, path, patience)
+    lock(&fd, &path, patience).map(|()| Lock { _fd: fd })
 }
 
-fn lock(fd: OwnedFd, path: PathBuf, patience: Patience<'_>) -> Result<Lock, LockError> {
+fn lock(fd: &OwnedFd, path: &Path, patience: Patience<'_>) -> Result<(), LockError> {
     let since = Mark::set();
     loop {
-        match rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(Lock { _fd: fd }),
+        match rustix::fs::flock(fd, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(()),
             Err(Errno::WOULDBLOCK) if since.elapsed() < patience.wait && !(patience.stop)() => {
                 std::thread::sleep(Duration::from_millis(50));
             }
             Err(Errno::WOULDBLOCK) => {
-                let holder = holder(&fd);
+                let holder = holder(fd);
                 return Err(LockError::Held {
-                    path: crate::path::shown(&path).to_string(),
+                    path: crate::path::shown(path).to_string(),
                     holder,
                 });
             }
             Err(Errno::INTR) => {}
-            Err(e) => return Err(TreeError::at("lock", &path, e).into()),
+            Err(e) => return Err(TreeError::at("lock", path, e).into()),
         }
     }
 }

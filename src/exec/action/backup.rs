@@ -42,7 +42,7 @@ pub fn run(context: &mut Context<'_>, step: &BackupStep) -> Ended {
     context.progress.begin(&context.step.name, step.files, step.bytes);
     let entries: Vec<&crate::entry::Entry> = step.store.iter().filter_map(|at| scan.entries.get(*at)).collect();
     let since = crate::clock::Mark::set();
-    let written = archive::write(WriteJob {
+    let written = archive::write(&WriteJob {
         source: &source,
         cross_mounts: backup.cross_mounts,
         entries: &entries,

@@ -19,6 +19,7 @@ use crate::tree::quarantine::{Expected, Quarantine, Removal, remove_empty_dir};
 use crate::tree::{Dir, Opener};
 use crate::units::{plural, show_size};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Write as _;
 
 /// Files whose removal is announced together.
 const BATCH: usize = 1000;
@@ -396,13 +397,14 @@ impl Work {
             show_size(self.bytes)
         );
         if self.dirs > 0 {
-            summary.push_str(&format!(
+            let _ = write!(
+                summary,
                 ", {} removed",
                 plural(self.dirs, "empty directory", "empty directories")
-            ));
+            );
         }
         for (reason, n) in &self.kept {
-            summary.push_str(&format!(", {n} kept ({})", reason.word()));
+            let _ = write!(summary, ", {n} kept ({})", reason.word());
         }
         let mut details = self.named.clone();
         details.extend(self.stuck.iter().cloned());

@@ -18,15 +18,16 @@ use std::collections::{BTreeMap, BTreeSet};
 #[must_use]
 pub fn run(model: &Model, backup: &Backup, world: &World, unfinished: &[String]) -> (Vec<Event>, Vec<String>) {
     let mut events = Vec::new();
-    let destination = world.destinations.get(&backup.name);
-    if let Some(source) = world.sources.get(&backup.name) {
-        events.extend(source_side(backup, source, destination));
-    }
     let mut cleared = Vec::new();
+    let destination = world.destinations.get(&backup.name);
+    // First, so that no unfinished receipt stands in the way of its completion.
     if let Some(destination) = destination {
         let (event, names) = destination_side(model, backup, destination, unfinished);
         events.extend(event);
         cleared = names;
+    }
+    if let Some(source) = world.sources.get(&backup.name) {
+        events.extend(source_side(backup, source, destination));
     }
     (events, cleared)
 }
