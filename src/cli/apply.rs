@@ -63,11 +63,12 @@ fn confirm(plan: &Plan, yes: bool, terminal: &Terminal, stopped: &dyn Fn() -> bo
     let files = plural(files, "file", "files");
     let question = format!("Delete {files} ({})? [y/N] ", show_size(bytes));
     output::to_stderr(&format!("{}\n{}", plan_text(plan, &how), terminal.err.bold(question)));
-    let agreed = answer(stopped).is_some_and(|answer| is_yes(&answer));
-    if !agreed {
-        output::to_stderr("nothing done\n");
+    let answer = answer(stopped);
+    if answer.as_ref().is_none_or(|answer| !answer.ends_with('\n')) {
+        // Nobody ended the line of the question.
+        output::to_stderr("\n");
     }
-    agreed
+    answer.is_some_and(|answer| is_yes(&answer))
 }
 
 /// A line from stdin; `None` once `stopped`. A blocked read would go on after a signal, so it is begun only

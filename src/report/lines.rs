@@ -261,7 +261,8 @@ impl Lines {
             parts.push(format!("not done: {}", bad.join(", ")));
         }
         if parts.is_empty() {
-            parts.push("nothing to do".to_owned());
+            let none = self.status.steps.is_empty();
+            parts.push(if none { "nothing was done" } else { "nothing to do" }.to_owned());
         }
         if self.detail == Detail::Quiet && exit == 0 {
             return String::new();

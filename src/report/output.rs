@@ -39,13 +39,15 @@ pub fn failure_text(message: &str, help: Option<&str>, style: Style) -> String {
 #[must_use]
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
+    let mut last = text.clone();
     let mut next = error.source();
     while let Some(cause) = next {
         let cause_text = cause.to_string();
-        // A wrapper that shows its cause as its own message adds nothing.
-        if !text.ends_with(&cause_text) {
+        // A wrapper that shows its cause as its own message adds nothing, nor does a cause that repeats it.
+        if !text.ends_with(&cause_text) && (last.is_empty() || !cause_text.ends_with(last.as_str())) {
             text.push_str(": ");
             text.push_str(&cause_text);
+            last = cause_text;
         }
         next = cause.source();
     }

@@ -124,6 +124,7 @@ impl Page<'_> {
     fn field(&mut self, indent: &str, label: &str, value: impl Display) {
         let label = format!("{label:<LABEL$}");
         let painted = match label.trim_end() {
+            "" => label,
             "refused" => self.how.style.bad(&label),
             "note" => self.how.style.warn(&label),
             _ => self.how.style.dim(&label),
