@@ -109,7 +109,7 @@ fn damage_is_found_and_ends_with_1() {
     let archive = std::fs::read_dir(place.path().join("backup"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .find(|path| path.extension().is_some_and(|ext| ext == "gz") && !path.to_str().unwrap().contains("files"))
+        .find(|path| path.to_str().unwrap().ends_with(".tar.gz"))
         .unwrap();
     let mut bytes = std::fs::read(&archive).unwrap();
     let middle = bytes.len() / 2;
