@@ -4,7 +4,6 @@
 //! must go is worked out here from names and ages, not taken from opsrun.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::disallowed_methods,
     reason = "a test: it stops at what it did not expect, and it starts programs"
 )]

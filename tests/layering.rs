@@ -106,7 +106,7 @@ fn uses(module: &[&str], tokens: &[String]) -> BTreeSet<String> {
         let root = if starts && (is(at, "crate") || is(at, "opsrun")) && is(at + 1, "::") {
             Some(at + 2)
         } else if starts && is(at, "super") {
-            let supers = (0..)
+            let supers = (0..tokens.len())
                 .take_while(|n| is(at + 2 * n, "super") && is(at + 2 * n + 1, "::"))
                 .count();
             let after = at + 2 * supers;
