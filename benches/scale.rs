@@ -71,7 +71,7 @@ fn main() {
     let (size, data) = sparse_file(&sparse.join("data"));
     println!(
         "sparse file: {:.1} GiB, of which {} MiB are data",
-        size as f64 / (1 << 30) as f64,
+        size as f64 / f64::from(1 << 30),
         data / MIB
     );
     compare(&sparse, &options, "--sparse ");
