@@ -13,8 +13,10 @@ use std::sync::Arc;
 /// Everything found.
 #[derive(Debug, Clone)]
 pub struct Facts {
-    /// The moment by which ages are counted.
+    /// The moment by which ages are counted: the present, or what the user asked about.
     pub now: DateTime<Utc>,
+    /// What the clock says.
+    pub clock: DateTime<Utc>,
     /// Name of this machine.
     pub host: String,
     /// Our user id.
@@ -70,6 +72,8 @@ impl Scan {
 /// A destination.
 #[derive(Debug, Clone)]
 pub struct Destination {
+    /// The `ops` name that its marker should have.
+    pub ops: String,
     /// What is there.
     pub state: DestinationState,
     /// True when the store remembers copies in it.

@@ -3,7 +3,8 @@
 //! Made by [`build`], printed by `report`, run by `exec`. Pure: nothing here reads a clock or a file system.
 //! - [`facts`]: what was found
 //! - [`graph`]: steps and their edges; the types that make `backup → verify → cleanup` unavoidable
-//! - [`build`]: the way from the one to the other, with the guards that refuse
+//! - [`build`]: the way from the one to the other
+//! - [`guards`]: what makes apply refuse
 //! - [`document`]: the plan as JSON
 //!
 //! Invariant: a cleanup step exists only with the verify step whose proof it needs, in the same plan.
@@ -12,8 +13,10 @@ mod build;
 pub mod document;
 pub mod facts;
 pub mod graph;
+pub mod guards;
+mod summary;
 
-pub use build::{Request, build};
+pub use build::{Request, UnknownJob, build};
 pub use graph::{
     Action, BackupStep, BackupToken, Candidate, ClassSummary, CleanupStep, Cover, Plan, Refusal, Step, StepId,
     VerifyStep, VerifyToken,

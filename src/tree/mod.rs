@@ -16,6 +16,7 @@ pub mod handle;
 pub mod lease;
 pub mod lock;
 pub mod publish;
+pub mod quarantine;
 pub mod walk;
 
 pub use handle::{Dir, Opener, TreeError};

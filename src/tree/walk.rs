@@ -11,7 +11,7 @@ use crate::entry::{Entry, Kind};
 use crate::path::RelPath;
 use rustix::io::Errno;
 
-/// Directory of quarantined files, at the top of a source.
+/// Directory of quarantined files, at the top of a source. A source may lie in another one: skipped at any depth.
 pub const QUARANTINE: &[u8] = b".opsrun-quarantine";
 
 /// Longest relative path that is listed: deeper trees are reported, not listed.
@@ -57,7 +57,7 @@ pub struct Walk<'a> {
 #[must_use]
 pub fn is_ours(path: &RelPath) -> bool {
     let name = path.name();
-    if path.as_bytes() == QUARANTINE {
+    if name == QUARANTINE {
         return true;
     }
     let Some(rest) = name.strip_prefix(b".opsrun-") else {

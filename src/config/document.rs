@@ -1,0 +1,122 @@
+//! What the files say, decoded but not yet judged as a whole: every field with its span.
+//!
+//! Made by `decode`, read by `validate`. Paths are as written, references are names.
+//! Invariant: a field that is `None` was not written, or was wrong and has been reported; `damaged` tells which is
+//! possible.
+
+use super::source::{Span, Spanned};
+use crate::model::pattern::Pattern;
+use crate::model::{Contents, InUse, Keep};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// All files together.
+#[derive(Debug, Default)]
+pub(super) struct Document {
+    pub(super) ops: Option<OpsNode>,
+    pub(super) backups: Vec<BackupNode>,
+    pub(super) retentions: Vec<RetentionNode>,
+    /// Names of backups in text that could not be read.
+    pub(super) hidden_backups: Vec<String>,
+    /// A retention could not be read: which backup it names is not known.
+    pub(super) hidden_retention: bool,
+    /// Something could not be read whose kind and name are not known either: what seems missing may be there.
+    pub(super) blind: bool,
+}
+
+/// `ops`
+#[derive(Debug)]
+pub(super) struct OpsNode {
+    pub(super) span: Span,
+    pub(super) name: Option<Spanned<String>>,
+    pub(super) timezone: Option<chrono_tz::Tz>,
+    pub(super) state_dir: Option<Spanned<PathBuf>>,
+    pub(super) concurrency: Option<u32>,
+}
+
+/// `allow "slug" reason="..."`
+#[derive(Debug)]
+pub(super) struct Allow {
+    pub(super) slug: Spanned<String>,
+}
+
+/// What every job has.
+#[derive(Debug)]
+pub(super) struct JobNode {
+    /// Missing or wrong, and reported, when `None`.
+    pub(super) name: Option<Spanned<String>>,
+    /// The node's first line.
+    pub(super) head: Span,
+    /// All of it.
+    pub(super) extent: Span,
+    pub(super) timeout: Option<Duration>,
+    pub(super) paused: bool,
+    pub(super) allows: Vec<Allow>,
+    /// A part of it could not be read.
+    pub(super) damaged: bool,
+}
+
+/// `backup`
+#[derive(Debug)]
+pub(super) struct BackupNode {
+    pub(super) job: JobNode,
+    pub(super) source: Option<Spanned<PathBuf>>,
+    pub(super) include: Vec<Spanned<Pattern>>,
+    pub(super) exclude: Vec<Spanned<Pattern>>,
+    /// False when a pattern was wrong: what the backup holds is not known.
+    pub(super) patterns_known: bool,
+    pub(super) to: Option<Spanned<PathBuf>>,
+    pub(super) level: u8,
+    pub(super) contents: Option<Spanned<Contents>>,
+    pub(super) keep: Option<KeepNode>,
+    pub(super) floor: u32,
+    pub(super) stall: Option<Duration>,
+    pub(super) cross_mounts: bool,
+}
+
+/// `keep` of a backup.
+#[derive(Debug)]
+pub(super) struct KeepNode {
+    pub(super) span: Span,
+    /// `last`, `hourly`, ... as written.
+    pub(super) counts: Vec<(&'static str, Spanned<u32>)>,
+    pub(super) within: Option<Spanned<Duration>>,
+    pub(super) deleted: Option<Spanned<Duration>>,
+    /// A rule was given and was wrong.
+    pub(super) damaged: bool,
+}
+
+/// `retention`
+#[derive(Debug)]
+pub(super) struct RetentionNode {
+    pub(super) job: JobNode,
+    pub(super) backup: Option<Spanned<String>>,
+    /// Something was written there, right or wrong.
+    pub(super) backup_given: bool,
+    pub(super) classes: Vec<ClassNode>,
+    pub(super) exclude: Vec<Spanned<Pattern>>,
+    /// False when a pattern or class was wrong: what the retention may delete is not known.
+    pub(super) patterns_known: bool,
+    pub(super) max_delete: Option<BudgetNode>,
+    pub(super) remove_empty_dirs: bool,
+    pub(super) in_use: InUse,
+}
+
+/// `max-delete`
+#[derive(Debug)]
+pub(super) struct BudgetNode {
+    pub(super) files: Option<u64>,
+    pub(super) bytes: Option<u64>,
+    pub(super) share: Option<u8>,
+}
+
+/// `class`
+#[derive(Debug)]
+pub(super) struct ClassNode {
+    pub(super) name: Option<Spanned<String>>,
+    pub(super) head: Span,
+    pub(super) globs: Vec<Spanned<Pattern>>,
+    pub(super) keyword: Option<Spanned<String>>,
+    pub(super) keep: Option<Spanned<Keep>>,
+    pub(super) keep_newest: u32,
+}

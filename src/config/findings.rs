@@ -1,0 +1,286 @@
+//! What is wrong or doubtful in a file: codes, labels, help, and how they look to people.
+//!
+//! Takes what the other parts of `config` noticed, gives [`Finding`]s and their text through miette's graphical
+//! form. Knows nothing of KDL or of the language, only of spans and the [`Sources`] they point into.
+//! Invariant: a [`Code`] never changes its meaning, and every span lies on character boundaries.
+
+use super::source::{Sources, Span};
+use crate::units::{plural, show_count};
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceSpan};
+use std::fmt;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The file cannot be used.
+    Error,
+    /// The file means something, but perhaps not what was meant.
+    Warning,
+}
+
+macro_rules! codes {
+    ($($name:ident = $id:literal $slug:literal $severity:ident $title:literal;)*) => {
+        /// The kind of a finding: stable in meaning for ever.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code {
+            $(#[doc = concat!($id, " `", $slug, "`: ", $title)] $name,)*
+        }
+
+        impl Code {
+            /// Every code of this build, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// `OPS2001`.
+            pub fn id(self) -> &'static str {
+                match self { $(Self::$name => $id,)* }
+            }
+
+            /// `unknown-node`: what `allow` names.
+            pub fn slug(self) -> &'static str {
+                match self { $(Self::$name => $slug,)* }
+            }
+
+            /// What findings of this kind are about, in one line.
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)* }
+            }
+
+            /// The severity that findings of this kind have unless they say otherwise.
+            pub fn severity(self) -> Severity {
+                match self { $(Self::$name => Severity::$severity,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    Syntax = "OPS1001" "syntax" Error "the text is no KDL 2";
+    GluedComment = "OPS1002" "glued-comment" Error "a comment touches a value: an unquoted glob or URL";
+    Version = "OPS1003" "version" Error "KDL 1, or an `ops version` that this build does not know";
+    Limits = "OPS1004" "limits" Error "nested too deep, too large, or not UTF-8";
+    UnknownNode = "OPS2001" "unknown-node" Error "a node that the language does not have here";
+    UnknownProperty = "OPS2002" "unknown-property" Error "a property that the node does not take";
+    SurplusArgument = "OPS2003" "surplus-argument" Error "more arguments than the node takes";
+    Missing = "OPS2004" "missing" Error "a required node, argument or property is not there";
+    WrongType = "OPS2005" "wrong-type" Error "a value of another type than the setting takes";
+    Repeated = "OPS2006" "repeated" Error "a single-use node or property given twice";
+    BadUnit = "OPS2007" "bad-unit" Error "no duration, size or percentage";
+    BadValue = "OPS2008" "bad-value" Error "a value outside its set, or a name outside its form";
+    BadGlob = "OPS2009" "bad-glob" Error "a glob that can never match as meant";
+    UnusedAllow = "OPS2010" "unused-allow" Warning "an `allow` that silences nothing";
+    DuplicateName = "OPS3001" "duplicate-name" Error "two jobs of one kind with one name";
+    BadReference = "OPS3002" "bad-reference" Error "a reference to nothing, or to the wrong kind";
+    BadImport = "OPS3005" "bad-import" Error "an import that is missing, cyclic, too deep or outside the root";
+    UnknownTimezone = "OPS4003" "unknown-timezone" Error "no zone of the IANA data";
+    RetentionWithoutBackup = "OPS5001" "retention-without-backup" Error "a retention that names no backup";
+    EmptyClass = "OPS5002" "empty-class" Error "a class that can hold nothing the backup stores";
+    DestinationOverlap = "OPS5003" "destination-overlap" Error "a destination inside its source or the reverse, or shared by two backups";
+    DeletesOwnFiles = "OPS5004" "deletes-own-files" Error "a destination, the state or an ops file inside what a retention may delete";
+    RetentionsOverlap = "OPS5005" "retentions-overlap" Error "two retentions that may delete the same files";
+    ClassesOverlap = "OPS5007" "classes-overlap" Warning "two classes with different keeps hold the same files";
+    SystemSource = "OPS5008" "system-source" Error "a retention on a system directory or a whole home";
+    NoMaxDelete = "OPS5009" "no-max-delete" Warning "a retention without a limit to one run's deletions";
+    EmptyKeep = "OPS5010" "empty-keep" Error "a `keep` that keeps nothing";
+    CountingKeep = "OPS5011" "counting-keep" Error "counting rules on copies that are disjoint";
+    NoRetention = "OPS5012" "no-retention" Error "`contents \"expired\"` and no retention that could expire anything";
+    PartlyCovered = "OPS5014" "partly-covered" Warning "a class that the backup stores only in part";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id())
+    }
+}
+
+/// A place in the text, and what to say of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    /// Where.
+    pub span: Span,
+    /// What; may be empty.
+    pub text: String,
+}
+
+/// One thing that is wrong or doubtful.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Its kind.
+    pub code: Code,
+    /// Usually that of the code.
+    pub severity: Severity,
+    /// A lower-case fragment without a full stop.
+    pub message: String,
+    /// The first is where it happened; the others are related places, also in other files.
+    pub labels: Vec<Label>,
+    /// What to write instead.
+    pub help: Option<String>,
+}
+
+impl Finding {
+    pub(super) fn new(code: Code, span: Span, message: impl Into<String>, label: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity: code.severity(),
+            message: message.into(),
+            labels: vec![Label {
+                span,
+                text: label.into(),
+            }],
+            help: None,
+        }
+    }
+
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    pub(super) fn also(mut self, span: Span, label: impl Into<String>) -> Self {
+        self.labels.push(Label {
+            span,
+            text: label.into(),
+        });
+        self
+    }
+
+    pub(super) fn warning(mut self) -> Self {
+        self.severity = Severity::Warning;
+        self
+    }
+
+    /// Where it happened.
+    pub fn span(&self) -> Span {
+        self.labels.first().map_or(Span::default(), |label| label.span)
+    }
+}
+
+/// Findings in file order, each said once.
+pub(super) fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
+    findings.sort_by(|a, b| (a.span().start, a.code, &a.message).cmp(&(b.span().start, b.code, &b.message)));
+    findings.dedup();
+    findings
+}
+
+/// How many findings [`render`] prints in full.
+const PRINTED: usize = 50;
+
+/// The findings for people: miette's graphical form for the first fifty, and a line of totals.
+pub(super) fn render(findings: &[Finding], sources: &Sources, color: bool, width: usize) -> String {
+    let theme = if color {
+        GraphicalTheme::unicode()
+    } else {
+        GraphicalTheme::unicode_nocolor()
+    };
+    let handler = GraphicalReportHandler::new_themed(theme)
+        .with_links(false)
+        .with_width(width.clamp(40, 400))
+        .without_syntax_highlighting();
+    let mut out = String::new();
+    for finding in findings.iter().take(PRINTED) {
+        let shown = Shown { finding, sources };
+        if handler.render_report(&mut out, &shown).is_err() {
+            out.push_str(&shown.plain());
+        }
+        out.push('\n');
+    }
+    out = out.replace(HYPHEN, "-").replace(SLASH, "/");
+    if !findings.is_empty() {
+        out.push_str(&totals(findings));
+        out.push('\n');
+    }
+    out
+}
+
+/// Stand for `-` and `/` while miette wraps lines: it would break paths and names at them.
+const HYPHEN: char = '\u{e000}';
+const SLASH: char = '\u{e001}';
+
+fn unbroken(text: &str) -> String {
+    text.replace('-', "\u{e000}").replace('/', "\u{e001}")
+}
+
+fn totals(findings: &[Finding]) -> String {
+    let count = |severity| findings.iter().filter(|f| f.severity == severity).count() as u64;
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let mut parts = Vec::new();
+    if errors > 0 {
+        parts.push(plural(errors, "error", "errors"));
+    }
+    if warnings > 0 {
+        parts.push(plural(warnings, "warning", "warnings"));
+    }
+    let mut line = parts.join(", ");
+    if findings.len() > PRINTED {
+        line.push_str(&format!(
+            "; the first {PRINTED} of {} are shown",
+            show_count(findings.len() as u64)
+        ));
+    }
+    line
+}
+
+/// A finding together with the text it points into: what miette draws.
+struct Shown<'a> {
+    finding: &'a Finding,
+    sources: &'a Sources,
+}
+
+impl Shown<'_> {
+    fn plain(&self) -> String {
+        format!("{self:?}: {self}\n")
+    }
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&unbroken(&self.finding.message))
+    }
+}
+
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.finding.code.id(), self.finding.code.slug())
+    }
+}
+
+impl std::error::Error for Shown<'_> {}
+
+impl miette::Diagnostic for Shown<'_> {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(format!(
+            "{} {}",
+            self.finding.code.id(),
+            self.finding.code.slug()
+        )))
+    }
+
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(match self.finding.severity {
+            Severity::Error => miette::Severity::Error,
+            Severity::Warning => miette::Severity::Warning,
+        })
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        let help = self.finding.help.as_ref()?;
+        Some(Box::new(unbroken(help)))
+    }
+
+    fn source_code(&self) -> Option<&dyn miette::SourceCode> {
+        Some(self.sources)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let primary = self.finding.span();
+        Some(Box::new(self.finding.labels.iter().map(move |label| {
+            let drawn = self.sources.drawable(label.span);
+            let span = SourceSpan::new(drawn.start.into(), drawn.len());
+            let text = (!label.text.is_empty()).then(|| unbroken(&label.text));
+            if label.span == primary {
+                LabeledSpan::new_primary_with_span(text, span)
+            } else {
+                LabeledSpan::new_with_span(text, span)
+            }
+        })))
+    }
+}

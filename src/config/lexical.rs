@@ -1,0 +1,199 @@
+//! What can be told wrong from paths and numbers alone, without asking what patterns match.
+//!
+//! Takes resolved backups and retentions, gives findings: destinations inside sources, sources that are whole
+//! systems, rotation rules that contradict `contents`.
+//! Invariant: paths are compared by their letters; no link is followed, nothing on disk is asked.
+
+use super::document::Document;
+use super::findings::{Code, Finding};
+use super::paths::shown;
+use super::validate::{Claim, Place};
+use crate::model::Contents;
+use std::collections::{HashMap, HashSet};
+use std::path::{Component, Path};
+
+/// Directories that belong to the system, and whose removal of old files would break it.
+const SYSTEM: &[&str] = &[
+    "bin", "boot", "dev", "etc", "home", "lib", "lib32", "lib64", "media", "mnt", "opt", "proc", "root", "run", "sbin",
+    "srv", "sys", "tmp", "usr", "var",
+];
+
+/// OPS5003.
+pub(super) fn destinations(places: &[Place<'_>], findings: &mut Vec<Finding>) {
+    let mut by_target: HashMap<&Path, &Place<'_>> = HashMap::new();
+    for place in places {
+        let (Some(to), Some(written)) = (&place.to, &place.node.to) else {
+            continue;
+        };
+        if let (Some(source), Some(from)) = (&place.source, &place.node.source) {
+            let clash = if to == source {
+                Some("the destination is the source itself")
+            } else if to.starts_with(source) {
+                Some("the destination is inside its own source")
+            } else if source.starts_with(to) {
+                Some("the source is inside its own destination")
+            } else {
+                None
+            };
+            if let Some(message) = clash {
+                let outside = outside(source, place.name);
+                findings.push(
+                    Finding::new(
+                        Code::DestinationOverlap,
+                        written.span,
+                        message,
+                        format!("copies go to `{}`", shown(to)),
+                    )
+                    .also(from.span, format!("reads from `{}`", shown(source)))
+                    .help(format!("put the copies beside the data, such as `to \"{outside}\"`")),
+                );
+            }
+        }
+        match by_target.get(to.as_path()) {
+            Some(first) => {
+                let mut finding = Finding::new(
+                    Code::DestinationOverlap,
+                    written.span,
+                    format!(
+                        "the backups `{}` and `{}` write to one destination",
+                        first.name, place.name
+                    ),
+                    format!("`{}` again", shown(to)),
+                )
+                .help(format!(
+                    "give each its own directory, such as `to \"{}\"`",
+                    shown(&to.join(place.name))
+                ));
+                if let Some(first) = &first.node.to {
+                    finding = finding.also(first.span, "first here");
+                }
+                findings.push(finding);
+            }
+            None => {
+                by_target.insert(to, place);
+            }
+        }
+    }
+}
+
+fn outside(source: &Path, name: &str) -> String {
+    let name = if name.is_empty() { "data" } else { name };
+    let proposed = Path::new("/backup").join(name);
+    if proposed.starts_with(source) || source.starts_with(&proposed) {
+        format!("/mnt/backup/{name}")
+    } else {
+        shown(&proposed)
+    }
+}
+
+/// OPS5008.
+pub(super) fn system_sources(claims: &[Claim<'_>], findings: &mut Vec<Finding>) {
+    for claim in claims {
+        let (Some(source), Some(written)) = (&claim.backup.source, &claim.backup.node.source) else {
+            continue;
+        };
+        let parts: Vec<String> = source
+            .components()
+            .filter(|part| matches!(part, Component::Normal(_)))
+            .map(|part| part.as_os_str().to_string_lossy().into_owned())
+            .collect();
+        let what = match parts.as_slice() {
+            [] => Some("the whole system"),
+            [root] if root == "root" => Some("a home directory"),
+            [top] if SYSTEM.contains(&top.as_str()) => Some("a system directory"),
+            [home, _] if home == "home" => Some("a home directory"),
+            _ => None,
+        };
+        if let Some(what) = what {
+            findings.push(
+                Finding::new(
+                    Code::SystemSource,
+                    claim.node.backup.as_ref().map_or(claim.node.job.head, |b| b.span),
+                    format!(
+                        "the retention `{}` would delete from `{}`, {what}",
+                        claim.name,
+                        shown(source)
+                    ),
+                    "names the backup of it",
+                )
+                .also(written.span, "its source")
+                .help(format!(
+                    "point the backup at the directory that holds the data, such as `source \"{}\"`",
+                    shown(&source.join("data"))
+                )),
+            );
+        }
+    }
+}
+
+/// OPS5011 and OPS5012.
+pub(super) fn copies(document: &Document, places: &[Place<'_>], claims: &[Claim<'_>], findings: &mut Vec<Finding>) {
+    let named: HashSet<&str> = claims.iter().map(|claim| claim.backup.name).collect();
+    for place in places {
+        let Some(contents) = place.node.contents.as_ref().filter(|c| c.value == Contents::Expired) else {
+            continue;
+        };
+        if let Some(keep) = &place.node.keep {
+            for (name, count) in &keep.counts {
+                findings.push(
+                    Finding::new(
+                        Code::CountingKeep,
+                        count.span,
+                        format!("`keep {name}=` counts copies, but these copies hold different files each"),
+                        "would remove the only copy of a deleted file",
+                    )
+                    .also(contents.span, "each copy holds only what had expired then")
+                    .help("say how long a deleted file's copy stays instead: `keep deleted=\"2y\"`"),
+                );
+            }
+            if let Some(within) = &keep.within {
+                findings.push(
+                    Finding::new(
+                        Code::CountingKeep,
+                        within.span,
+                        "`keep within=` keeps whole copies, but these copies hold different files each",
+                        "would remove the only copy of a deleted file",
+                    )
+                    .also(contents.span, "each copy holds only what had expired then")
+                    .help("say how long a deleted file's copy stays instead: `keep deleted=\"2y\"`"),
+                );
+            }
+        }
+        let unsure = document.blind || document.hidden_retention || place.name.is_empty();
+        if !unsure && !named.contains(place.name) {
+            findings.push(
+                Finding::new(
+                    Code::NoRetention,
+                    contents.span,
+                    format!("nothing of the backup `{}` can ever expire", place.name),
+                    "no retention names this backup",
+                )
+                .help(format!(
+                    "add `retention \"{0}\" backup=\"{0}\" {{ class \"old\" \"**\" keep=\"30d\"; }}`, or write `contents \"all\"`",
+                    place.name
+                )),
+            );
+        }
+    }
+}
+
+/// OPS5009.
+pub(super) fn budgets(document: &Document, findings: &mut Vec<Finding>) {
+    for node in &document.retentions {
+        if node.max_delete.is_some() || node.job.damaged {
+            continue;
+        }
+        let Some(name) = &node.job.name else {
+            continue;
+        };
+        findings.push(
+            Finding::new(
+                Code::NoMaxDelete,
+                name.span,
+                format!("the retention `{}` has no limit to what one run may delete", name.value),
+                "a wrong clock or a wrong class would not be stopped",
+            )
+            .help("add `max-delete files=50000 share=\"20%\"`"),
+        );
+    }
+}

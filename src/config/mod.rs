@@ -1,0 +1,113 @@
+//! Text → [`Model`]: reads ops files, says everything that is wrong with them, and gives what they mean.
+//!
+//! The way of a file: `load` reads it and its imports, `lex` and `mend` make slips of the hand harmless and cut it
+//! into nodes, `tree` parses them, `reader` checks them against the table in `schema`, `decode` makes a `document` of
+//! them, and `validate` (with `lexical`, `reasons` and `language`) judges the whole and makes the [`Model`].
+//! [`findings`] and [`source`] say what was noticed and where.
+//!
+//! Must not know: plans, runs, what is on disk (apart from the ops files themselves).
+//! Invariant: a [`Model`] exists if and only if no finding is an error.
+
+mod decode;
+mod document;
+pub mod findings;
+mod language;
+mod lex;
+mod lexical;
+mod load;
+mod mend;
+mod nearest;
+mod paths;
+mod reader;
+mod reasons;
+mod schema;
+pub mod source;
+mod tree;
+mod validate;
+mod values;
+
+use crate::model::Model;
+use findings::{Finding, Severity};
+use source::{Place, Sources, Span};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why nothing could be read at all.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The root file is missing, unreadable or a directory.
+    #[error("cannot read `{}`", crate::path::shown(path))]
+    Unreadable {
+        /// As the user gave it.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+}
+
+/// A file that was read, with all that was noticed.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What the file means; `Some` if and only if no finding is an error.
+    pub model: Option<Model>,
+    /// By file and offset.
+    pub findings: Vec<Finding>,
+    sources: Sources,
+}
+
+/// Reads a root file and its imports.
+pub fn load(path: &Path) -> Result<Loaded, LoadError> {
+    match load::bytes_of(path) {
+        Ok(bytes) => Ok(load_text(path, bytes)),
+        Err(source) => Err(LoadError::Unreadable {
+            path: path.to_path_buf(),
+            source,
+        }),
+    }
+}
+
+/// The same for a text that is at hand; `name` is shown, and its directory is where relative paths start.
+#[must_use]
+pub fn load_text(name: &Path, text: Vec<u8>) -> Loaded {
+    let read = load::read(name, text);
+    let (model, findings) = validate::validate(&read.document, &read.sources, read.digest, read.findings);
+    Loaded {
+        model,
+        findings,
+        sources: read.sources,
+    }
+}
+
+impl Loaded {
+    /// How many findings are errors.
+    pub fn errors(&self) -> usize {
+        self.count(Severity::Error)
+    }
+
+    /// How many findings are warnings.
+    pub fn warnings(&self) -> usize {
+        self.count(Severity::Warning)
+    }
+
+    fn count(&self, severity: Severity) -> usize {
+        self.findings
+            .iter()
+            .filter(|finding| finding.severity == severity)
+            .count()
+    }
+
+    /// The findings for people; empty when there are none. Prints the first fifty, and says how many there are.
+    pub fn render(&self, color: bool, width: usize) -> String {
+        findings::render(&self.findings, &self.sources, color, width)
+    }
+
+    /// The file, lines and columns of a span.
+    pub fn place(&self, span: Span) -> Option<Place> {
+        self.sources.place(span)
+    }
+
+    /// The text under a span.
+    pub fn text(&self, span: Span) -> &str {
+        self.sources.text(span)
+    }
+}

@@ -1,0 +1,65 @@
+//! "Did you mean": the name most like what was written.
+//!
+//! Takes a word and the names that were possible, gives one of them or none. Pure.
+//! Invariant: a name that shares nothing with the word is never suggested.
+
+/// The nearest name, when it is near enough to be what was meant.
+pub(super) fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let given_lower: Vec<char> = given.to_lowercase().chars().take(80).collect();
+    let limit = match given_lower.len() {
+        0..=1 => 0,
+        2..=3 => 1,
+        4..=7 => 2,
+        _ => 3,
+    };
+    names
+        .filter_map(|name| {
+            let lower: Vec<char> = name.to_lowercase().chars().collect();
+            // A plural, a prefix or a suffix is a good guess whatever its length: `excludes`, `dest`/`destination`.
+            let distance = distance(&given_lower, &lower);
+            let _ = name;
+            (distance <= limit).then_some((distance, name))
+        })
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// Insertions, deletions, replacements and swaps of neighbours (optimal string alignment).
+fn distance(a: &[char], b: &[char]) -> usize {
+    let mut before: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, y) in b.iter().enumerate() {
+            let at = |row: &[usize], j: usize| row.get(j).copied().unwrap_or(usize::MAX / 2);
+            let mut best = (at(&last, j) + usize::from(x != y))
+                .min(at(&last, j + 1) + 1)
+                .min(at(&row, j) + 1);
+            let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x);
+            if swapped {
+                best = best.min(at(&before, j - 1) + 1);
+            }
+            row.push(best);
+        }
+        before = last;
+        last = row;
+    }
+    last.last().copied().unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_what_was_meant_and_nothing_else() {
+        let names = ["include", "exclude", "source", "to", "keep"];
+        let near = |given| nearest(given, names.into_iter());
+        assert_eq!(near("inclde"), Some("include"));
+        assert_eq!(near("exlcude"), Some("exclude"));
+        assert_eq!(near("Source"), Some("source"));
+        assert_eq!(near("kepe"), Some("keep"));
+        assert_eq!(near("frobnicate"), None);
+        assert_eq!(near(""), None);
+    }
+}

@@ -1,0 +1,461 @@
+//! A node and its row of the schema → typed values, and findings for all that does not fit.
+//!
+//! Takes a [`Node`] and its [`Spec`], gives a [`Reading`] in which every value has been checked. Knows the table, not
+//! what single settings mean.
+//! Invariant: every node, argument and property is either in the reading or in a finding.
+
+use super::findings::{Code, Finding};
+use super::mend::one_line;
+use super::nearest::nearest;
+use super::schema::{ABSENT_PROPS, Args, Prop, Spec, Type};
+use super::source::{Span, Spanned};
+use super::tree::{Data, Node, Property, Value};
+use super::values;
+use crate::model::pattern::Pattern;
+use std::time::Duration;
+
+/// A checked value.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Datum {
+    Text(String),
+    Number(u64),
+    Percent(u8),
+    Duration(Duration),
+    Forever,
+    Glob(Pattern),
+    Bool(bool),
+    Zone(chrono_tz::Tz),
+    /// Given, wrong and reported.
+    Bad,
+}
+
+/// What a node says, in the types of the schema.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Reading {
+    pub(super) spec_name: &'static str,
+    pub(super) name_span: Span,
+    pub(super) head: Span,
+    pub(super) extent: Span,
+    pub(super) args: Vec<Spanned<Datum>>,
+    pub(super) props: Vec<(&'static str, Spanned<Datum>)>,
+    pub(super) children: Vec<Reading>,
+    /// Settings were lost to a slip in this node: what is missing may have been there.
+    pub(super) damaged: bool,
+}
+
+impl Reading {
+    pub(super) fn prop(&self, name: &str) -> Option<&Spanned<Datum>> {
+        self.props.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+
+    pub(super) fn child(&self, name: &str) -> Option<&Reading> {
+        self.children.iter().find(|child| child.spec_name == name)
+    }
+
+    pub(super) fn children_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Reading> {
+        self.children.iter().filter(move |child| child.spec_name == name)
+    }
+}
+
+/// Reads nodes and collects what is wrong with them.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    pub(super) findings: Vec<Finding>,
+}
+
+impl Reader {
+    /// Which row of the table a node is; reports those that the language or this build does not have.
+    pub(super) fn spec_of(&mut self, node: &Node, parent: &'static Spec) -> Option<&'static Spec> {
+        if node.mended {
+            return None;
+        }
+        if node.annotated {
+            self.findings.push(
+                Finding::new(
+                    Code::WrongType,
+                    node.name_span,
+                    "a node has a type annotation",
+                    "ops files use none",
+                )
+                .help(format!(
+                    "write `{}` without the part in parentheses",
+                    one_line(&node.name)
+                )),
+            );
+        }
+        let Some(spec) = parent.child(&node.name) else {
+            self.unknown_node(node, parent);
+            return None;
+        };
+        if let Some(instead) = spec.absent {
+            self.findings.push(
+                Finding::new(
+                    Code::UnknownNode,
+                    node.name_span,
+                    format!("`{}` is not in this build", spec.name),
+                    "known to the language, but not built in",
+                )
+                .help(instead),
+            );
+            return None;
+        }
+        Some(spec)
+    }
+
+    fn unknown_node(&mut self, node: &Node, parent: &'static Spec) {
+        let name = one_line(&node.name);
+        let known: Vec<&str> = parent
+            .all_children()
+            .filter(|spec| spec.absent.is_none())
+            .map(|spec| spec.name)
+            .collect();
+        let place = if parent.name == "file" {
+            "at the top of a file".to_owned()
+        } else {
+            format!("in `{}`", parent.name)
+        };
+        let finding = Finding::new(
+            Code::UnknownNode,
+            node.name_span,
+            format!("there is no `{name}` {place}"),
+            "unknown node",
+        );
+        let finding = if let Some(near) = nearest(&node.name, known.iter().copied()) {
+            finding.help(format!("did you mean `{near}`?"))
+        } else if let Some(prop) = parent.prop(&node.name) {
+            finding.help(format!(
+                "`{0}` is a property of `{1}`: write `{1} … {0}=…`",
+                prop.name, parent.name
+            ))
+        } else {
+            finding.help(format!("allowed here: {}", known.join(", ")))
+        };
+        self.findings.push(finding);
+    }
+
+    /// Reads a node by its row.
+    pub(super) fn read(&mut self, node: &Node, spec: &'static Spec, parent: &'static Spec) -> Reading {
+        let mut reading = Reading {
+            spec_name: spec.name,
+            name_span: node.name_span,
+            head: node.head,
+            extent: node.extent,
+            args: Vec::new(),
+            props: Vec::new(),
+            children: Vec::new(),
+            damaged: false,
+        };
+        let args = self.args(node, spec, parent, &mut reading);
+        self.check_args(&args, node, spec, &mut reading);
+        self.props(node, spec, &mut reading);
+        self.children(node, spec, &mut reading);
+        reading
+    }
+
+    /// The arguments that are this node's own: a bare word that is a sibling's name begins another setting.
+    fn args<'a>(
+        &mut self,
+        node: &'a Node,
+        spec: &'static Spec,
+        parent: &'static Spec,
+        reading: &mut Reading,
+    ) -> Vec<&'a Value> {
+        let mut own = Vec::new();
+        for arg in &node.args {
+            if let Data::Text(text) = &arg.data
+                && arg.bare
+                && (!own.is_empty() || !matches!(spec.args, Args::One(_) | Args::Many(_) | Args::NameThen(_)))
+                && let Some(other) = parent.child(text).or_else(|| spec.child(text))
+            {
+                self.findings.push(
+                    Finding::new(
+                        Code::SurplusArgument,
+                        arg.span,
+                        format!("two settings ran together: `{}` and `{}`", spec.name, other.name),
+                        format!("read as an argument of `{}`", spec.name),
+                    )
+                    .also(node.name_span, "begins here")
+                    .help(format!("put a `;` or a new line before `{}`", other.name)),
+                );
+                reading.damaged = true;
+                return own;
+            }
+            own.push(arg);
+        }
+        own
+    }
+
+    fn check_args(&mut self, args: &[&Value], node: &Node, spec: &'static Spec, reading: &mut Reading) {
+        let (types, rest, least): (&[Type], Option<Type>, usize) = match &spec.args {
+            Args::None => (&[], None, 0),
+            Args::Flag => (&[Type::Bool], None, 0),
+            Args::One(ty) => (std::slice::from_ref(ty), None, 1),
+            Args::Many(ty) => (&[], Some(*ty), 1),
+            Args::NameThen(ty) => (&[Type::Name], Some(*ty), 1),
+        };
+        for (at, arg) in args.iter().enumerate() {
+            match types.get(at).copied().or(rest) {
+                Some(ty) => {
+                    let value = self.value(arg, ty, spec.name, None);
+                    reading.args.push(Spanned { value, span: arg.span });
+                }
+                // What was mended was reported already.
+                None if arg.data == Data::Mended => reading.damaged = true,
+                None => {
+                    self.surplus(args, at, spec);
+                    break;
+                }
+            }
+        }
+        if args.len() < least && !reading.damaged {
+            let what = match spec.args {
+                Args::NameThen(_) | Args::One(Type::Name) => "name",
+                _ => "value",
+            };
+            self.findings.push(
+                Finding::new(
+                    Code::Missing,
+                    node.head,
+                    format!("`{}` has no {what}", spec.name),
+                    format!("a {what} belongs after it"),
+                )
+                .help(format!("for example `{}`", spec.example)),
+            );
+        }
+    }
+
+    fn surplus(&mut self, args: &[&Value], at: usize, spec: &'static Spec) {
+        let (Some(first), Some(last)) = (args.get(at), args.last()) else {
+            return;
+        };
+        let span = first.span.to(last.span);
+        let takes = match spec.args {
+            Args::None => "no arguments",
+            Args::Flag => "only #true or #false",
+            _ => "one argument",
+        };
+        let mut finding = Finding::new(
+            Code::SurplusArgument,
+            span,
+            format!("`{}` takes {takes}", spec.name),
+            if at == 0 { "not allowed here" } else { "one too many" },
+        );
+        if let Data::Text(text) = &first.data
+            && let Some(prop) = spec.prop(text)
+        {
+            finding = finding.help(format!("write `{}={}`", prop.name, example_value(prop.ty)));
+        } else if !spec.example.is_empty() {
+            finding = finding.help(format!("for example `{}`", spec.example));
+        }
+        self.findings.push(finding);
+    }
+
+    fn props(&mut self, node: &Node, spec: &'static Spec, reading: &mut Reading) {
+        let mut seen: Vec<&Property> = Vec::new();
+        for prop in &node.props {
+            let Some(row) = spec.prop(&prop.key) else {
+                self.unknown_prop(prop, spec);
+                continue;
+            };
+            if let Some(first) = seen.iter().find(|p| p.key == prop.key) {
+                self.findings.push(
+                    Finding::new(
+                        Code::Repeated,
+                        prop.key_span.to(prop.value.span),
+                        format!("`{}` is given twice", row.name),
+                        "again here",
+                    )
+                    .also(first.key_span.to(first.value.span), "first here")
+                    .help("KDL would let the last one win: delete one of them"),
+                );
+                continue;
+            }
+            seen.push(prop);
+            let value = self.value(&prop.value, row.ty, spec.name, Some(row));
+            reading.props.push((
+                row.name,
+                Spanned {
+                    value,
+                    span: prop.value.span,
+                },
+            ));
+        }
+        for row in spec.props.iter().filter(|row| row.required) {
+            if reading.prop(row.name).is_none() && !reading.damaged {
+                self.findings.push(
+                    Finding::new(
+                        Code::Missing,
+                        node.head,
+                        format!("`{}` has no `{}`", spec.name, row.name),
+                        format!("`{}=` is missing: {}", row.name, row.doc),
+                    )
+                    .help(format!("add `{}={}`", row.name, example_value(row.ty))),
+                );
+            }
+        }
+    }
+
+    fn unknown_prop(&mut self, prop: &Property, spec: &'static Spec) {
+        let key = one_line(&prop.key);
+        if let Some((_, name, instead)) = ABSENT_PROPS.iter().find(|(n, p, _)| *n == spec.name && *p == prop.key) {
+            self.findings.push(
+                Finding::new(
+                    Code::UnknownProperty,
+                    prop.key_span,
+                    format!("`{name}` is not in this build"),
+                    "known to the language, but not built in",
+                )
+                .help(*instead),
+            );
+            return;
+        }
+        let finding = Finding::new(
+            Code::UnknownProperty,
+            prop.key_span,
+            format!("`{}` takes no property `{key}`", spec.name),
+            "unknown property",
+        );
+        let known: Vec<&str> = spec.props.iter().map(|p| p.name).collect();
+        let finding = if let Some(child) = spec.child(&prop.key).filter(|child| child.absent.is_none()) {
+            finding.help(format!("`{key}` is a child node here: write `{{ {} }}`", child.example))
+        } else if let Some(child) = spec.child(&prop.key) {
+            finding.help(format!(
+                "`{}` is not in this build; {}",
+                child.name,
+                child.absent.unwrap_or_default()
+            ))
+        } else if let Some(near) = nearest(&prop.key, known.iter().copied()) {
+            finding.help(format!("did you mean `{near}=`?"))
+        } else if let Some(near) = nearest(&prop.key, spec.all_children().map(|child| child.name)) {
+            finding.help(format!("did you mean the child node `{near}`?"))
+        } else if known.is_empty() {
+            finding.help(format!("for example `{}`", spec.example))
+        } else {
+            finding.help(format!("allowed here: {}", known.join(", ")))
+        };
+        self.findings.push(finding);
+    }
+
+    fn children(&mut self, node: &Node, spec: &'static Spec, reading: &mut Reading) {
+        let children = node.children.as_deref().unwrap_or_default();
+        if spec.children.is_empty() {
+            if let Some(first) = children.first() {
+                self.findings.push(
+                    Finding::new(
+                        Code::UnknownNode,
+                        first.name_span,
+                        format!("`{}` takes no block", spec.name),
+                        "not allowed here",
+                    )
+                    .help(format!("for example `{}`", spec.example)),
+                );
+            }
+            return;
+        }
+        let mut seen: Vec<&Node> = Vec::new();
+        let mut mended = reading.damaged;
+        for child in children {
+            mended |= child.mended;
+            let Some(row) = self.spec_of(child, spec) else {
+                // A misspelt required setting is reported once, not also as missing.
+                mended |= spec
+                    .all_children()
+                    .any(|s| s.required && near_enough(&child.name, s.name));
+                continue;
+            };
+            if let Some(first) = seen.iter().find(|n| n.name == child.name)
+                && !row.repeats
+            {
+                self.repeated(child, first, row);
+                continue;
+            }
+            seen.push(child);
+            let read = self.read(child, row, spec);
+            mended |= read.damaged;
+            reading.children.push(read);
+        }
+        reading.damaged = mended;
+        for row in spec.all_children().filter(|row| row.required) {
+            if reading.child(row.name).is_none() && !mended {
+                self.findings.push(
+                    Finding::new(
+                        Code::Missing,
+                        node.head,
+                        format!("`{}` has no `{}`", spec.name, row.name),
+                        format!("`{}` is missing: {}", row.name, row.doc),
+                    )
+                    .help(format!("add `{}`", row.example)),
+                );
+            }
+        }
+    }
+
+    fn repeated(&mut self, again: &Node, first: &Node, row: &'static Spec) {
+        let finding = Finding::new(
+            Code::Repeated,
+            again.head,
+            format!("`{}` is given twice", row.name),
+            "again here",
+        )
+        .also(first.head, "first here");
+        self.findings.push(if let Args::Many(_) = row.args {
+            let all: Vec<String> = first
+                .args
+                .iter()
+                .chain(&again.args)
+                .map(|value| match &value.data {
+                    Data::Text(text) => format!("\"{}\"", one_line(text)),
+                    _ => "…".to_owned(),
+                })
+                .collect();
+            finding.help(format!("write one line: `{} {}`", row.name, all.join(" ")))
+        } else {
+            finding.help("delete one of them")
+        });
+    }
+
+    /// Checks one value.
+    fn value(&mut self, value: &Value, ty: Type, node: &'static str, prop: Option<&Prop>) -> Datum {
+        if value.annotated {
+            self.findings.push(
+                Finding::new(
+                    Code::WrongType,
+                    value.span,
+                    "a value has a type annotation",
+                    "ops files use none",
+                )
+                .help("write the value without the part in parentheses"),
+            );
+            return Datum::Bad;
+        }
+        let setting = prop.map_or(node, |p| p.name);
+        let line = |text: &str| match prop {
+            Some(prop) => format!("{}={text}", prop.name),
+            None => format!("{node} {text}"),
+        };
+        match values::check(value, ty, setting, &line) {
+            Ok(datum) => datum,
+            Err(Some(finding)) => {
+                self.findings.push(*finding);
+                Datum::Bad
+            }
+            Err(None) => Datum::Bad,
+        }
+    }
+}
+
+fn near_enough(given: &str, name: &'static str) -> bool {
+    nearest(given, [name].into_iter()).is_some()
+}
+
+fn example_value(ty: Type) -> &'static str {
+    match ty {
+        Type::Age | Type::Duration => "\"30d\"",
+        Type::Years => "\"2y\"",
+        Type::Size => "\"10GiB\"",
+        Type::Percent => "\"20%\"",
+        Type::Integer(..) => "7",
+        Type::Bool => "#true",
+        _ => "\"…\"",
+    }
+}

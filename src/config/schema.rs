@@ -1,0 +1,437 @@
+//! The language as one table: nodes, arguments, properties, their types and a line about each.
+//!
+//! Takes nothing, gives [`ROOT`]. Decoding, "did you mean", required settings and their examples come from here, and
+//! so will the reference. What the language knows and this build does not have stands here too, to be refused by name.
+//! Invariant: a name stands once among its siblings; every example is itself valid.
+
+/// What a value must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Type {
+    /// Any text.
+    Text,
+    /// `[a-z0-9][a-z0-9_-]{0,62}`.
+    Name,
+    /// A path; not empty.
+    Path,
+    /// `"90s"`.
+    Duration,
+    /// `"30d"` or `"forever"`.
+    Age,
+    /// A duration that also knows years.
+    Years,
+    /// `"10GiB"`.
+    Size,
+    /// `"20%"`.
+    Percent,
+    /// A whole number in a range.
+    Integer(u64, u64),
+    /// One of the first list; the second is known to the language, but not in this build.
+    Word(&'static [&'static str], &'static [&'static str]),
+    /// A pattern.
+    Glob,
+    /// `#true` or `#false`.
+    Bool,
+    /// An IANA zone.
+    Zone,
+}
+
+impl Type {
+    /// The accepted form, for people.
+    pub(super) fn form(self) -> String {
+        match self {
+            Self::Text => "text in quotes".to_owned(),
+            Self::Name => "a name in quotes, such as \"observer\"".to_owned(),
+            Self::Path => "a path in quotes, such as \"/srv/data\"".to_owned(),
+            Self::Duration => "a duration in quotes, such as \"90s\", \"36h\" or \"7d\"".to_owned(),
+            Self::Age => "a duration in quotes, such as \"30d\", or \"forever\"".to_owned(),
+            Self::Years => "a duration in quotes, such as \"90d\" or \"2y\"".to_owned(),
+            Self::Size => "a size in quotes, such as \"500MB\" or \"10GiB\"".to_owned(),
+            Self::Percent => "a percentage in quotes, such as \"20%\"".to_owned(),
+            Self::Integer(low, u64::MAX) => format!("a whole number from {low} up"),
+            Self::Integer(low, high) => format!("a whole number from {low} to {high}"),
+            Self::Word(words, _) => words
+                .iter()
+                .map(|word| format!("\"{word}\""))
+                .collect::<Vec<_>>()
+                .join(" or "),
+            Self::Glob => "a glob in quotes, such as \"*.csv\"".to_owned(),
+            Self::Bool => "#true or #false".to_owned(),
+            Self::Zone => "an IANA time zone in quotes, such as \"Europe/Berlin\"".to_owned(),
+        }
+    }
+}
+
+/// The arguments of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Args {
+    /// None at all.
+    None,
+    /// Nothing, or `#true` or `#false`.
+    Flag,
+    /// Exactly one.
+    One(Type),
+    /// At least one.
+    Many(Type),
+    /// A name, then any number.
+    NameThen(Type),
+}
+
+/// A property.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Prop {
+    pub(super) name: &'static str,
+    pub(super) ty: Type,
+    pub(super) required: bool,
+    /// What it is, in one line.
+    pub(super) doc: &'static str,
+}
+
+/// A node.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spec {
+    pub(super) name: &'static str,
+    pub(super) args: Args,
+    pub(super) props: &'static [Prop],
+    /// Groups of children, so that groups can be shared. Empty: takes no block.
+    pub(super) children: &'static [&'static [Spec]],
+    /// May stand more than once.
+    pub(super) repeats: bool,
+    pub(super) required: bool,
+    /// Known to the language, not to this build: what to do instead.
+    pub(super) absent: Option<&'static str>,
+    /// What it is, in one line.
+    pub(super) doc: &'static str,
+    /// The shortest sensible use.
+    pub(super) example: &'static str,
+}
+
+impl Spec {
+    /// All children, in order.
+    pub(super) fn all_children(&self) -> impl Iterator<Item = &'static Spec> {
+        self.children.iter().flat_map(|group| group.iter())
+    }
+
+    pub(super) fn child(&self, name: &str) -> Option<&'static Spec> {
+        self.all_children().find(|spec| spec.name == name)
+    }
+
+    pub(super) fn prop(&self, name: &str) -> Option<&'static Prop> {
+        self.props.iter().find(|prop| prop.name == name)
+    }
+
+    const fn with(mut self, props: &'static [Prop]) -> Self {
+        self.props = props;
+        self
+    }
+
+    const fn block(mut self, children: &'static [&'static [Spec]]) -> Self {
+        self.children = children;
+        self
+    }
+
+    const fn repeats(mut self) -> Self {
+        self.repeats = true;
+        self
+    }
+
+    const fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+}
+
+const fn node(name: &'static str, args: Args, doc: &'static str, example: &'static str) -> Spec {
+    Spec {
+        name,
+        args,
+        props: &[],
+        children: &[],
+        repeats: false,
+        required: false,
+        absent: None,
+        doc,
+        example,
+    }
+}
+
+const fn absent(name: &'static str, instead: &'static str) -> Spec {
+    let mut spec = node(name, Args::None, "", "");
+    spec.absent = Some(instead);
+    spec.repeats = true;
+    spec
+}
+
+const fn prop(name: &'static str, ty: Type, doc: &'static str) -> Prop {
+    Prop {
+        name,
+        ty,
+        required: false,
+        doc,
+    }
+}
+
+const fn needed(name: &'static str, ty: Type, doc: &'static str) -> Prop {
+    Prop {
+        name,
+        ty,
+        required: true,
+        doc,
+    }
+}
+
+/// Properties that the language has and this build has not: node, property, what to do instead.
+pub(super) const ABSENT_PROPS: &[(&str, &str, &str)] = &[(
+    "timeout",
+    "kill-after",
+    "backups and retentions start no programs that would have to be killed: delete it",
+)];
+
+const TIMER: &str = "a run does every job once: let cron or a systemd timer call `opsrun apply`, and delete this line";
+
+/// What every job takes.
+const JOB: &[Spec] = &[
+    node(
+        "timeout",
+        Args::One(Type::Duration),
+        "longest time for each step",
+        "timeout \"4h\"",
+    ),
+    node("paused", Args::Flag, "leave the job out of every run", "paused"),
+    node(
+        "allow",
+        Args::One(Type::Text),
+        "silence a warning within this node",
+        "allow \"no-max-delete\" reason=\"small tree\"",
+    )
+    .with(&[needed("reason", Type::Text, "why it is fine")])
+    .repeats(),
+    absent("schedule", TIMER),
+    absent("cron", TIMER),
+    absent("every", TIMER),
+    absent(
+        "needs",
+        "a retention already waits for its backup's proof; delete this line",
+    ),
+    absent(
+        "notify",
+        "watch the exit code of `opsrun apply` instead, and delete this line",
+    ),
+];
+
+const BACKUP: &[Spec] = &[
+    node(
+        "source",
+        Args::One(Type::Path),
+        "the directory copied from",
+        "source \"/srv/data\"",
+    )
+    .required(),
+    node(
+        "include",
+        Args::Many(Type::Glob),
+        "what of it; default everything",
+        "include \"*.csv\" \"*.json\"",
+    ),
+    node(
+        "exclude",
+        Args::Many(Type::Glob),
+        "what not; beats include",
+        "exclude \"tmp/**\"",
+    ),
+    node(
+        "to",
+        Args::One(Type::Path),
+        "the directory copied to",
+        "to \"/backup/data\"",
+    )
+    .required(),
+    node(
+        "strategy",
+        Args::One(Type::Word(&["archive"], &["copy"])),
+        "the form of a copy",
+        "strategy \"archive\" level=6",
+    )
+    .with(&[
+        prop("format", Type::Word(&["tar.gz"], &["tar.zst"]), "the archive's format"),
+        prop("level", Type::Integer(1, 12), "gzip level; default 6"),
+    ]),
+    node(
+        "contents",
+        Args::One(Type::Word(&["all", "expired"], &[])),
+        "how much of the selection a run stores",
+        "contents \"expired\"",
+    ),
+    node(
+        "keep",
+        Args::None,
+        "which copies rotation may keep",
+        "keep last=7 daily=14",
+    )
+    .with(&[
+        prop("last", COUNT, "newest copies"),
+        prop("hourly", COUNT, "one an hour, for so many hours"),
+        prop("daily", COUNT, "one a day"),
+        prop("weekly", COUNT, "one an ISO week"),
+        prop("monthly", COUNT, "one a month"),
+        prop("yearly", COUNT, "one a year"),
+        prop("within", Type::Duration, "all copies this young"),
+        prop("deleted", Type::Years, "how long a deleted file's last copy stays"),
+    ]),
+    node(
+        "floor",
+        Args::One(Type::Integer(1, 1_000_000)),
+        "newest complete copies that no rule removes; default 1",
+        "floor 2",
+    ),
+    node(
+        "stall",
+        Args::One(Type::Duration),
+        "no prune when the newest complete copy is older",
+        "stall \"3d\"",
+    ),
+    node("cross-mounts", Args::Flag, "follow into other mounts", "cross-mounts"),
+    absent(
+        "incremental",
+        "`contents \"expired\"` stores each expired file once; delete this line",
+    ),
+];
+
+const COUNT: Type = Type::Integer(0, 1_000_000);
+
+const RETENTION: &[Spec] = &[
+    node(
+        "class",
+        Args::NameThen(Type::Glob),
+        "which files stay how long",
+        "class \"raw\" \"raw/**\" keep=\"30d\"",
+    )
+    .with(&[
+        prop("keyword", Type::Text, "the relative path contains it, without case"),
+        needed("keep", Type::Age, "how long a file stays"),
+        prop(
+            "keep-newest",
+            Type::Integer(0, 4_000_000_000),
+            "the newest so many stay whatever their age",
+        ),
+    ])
+    .repeats()
+    .required(),
+    node(
+        "exclude",
+        Args::Many(Type::Glob),
+        "never touched, whatever a class says",
+        "exclude \"raw/pinned/**\"",
+    ),
+    node(
+        "max-delete",
+        Args::None,
+        "how much one run may delete",
+        "max-delete files=50000 bytes=\"200GiB\" share=\"20%\"",
+    )
+    .with(&[
+        prop("files", Type::Integer(1, u64::MAX), "files"),
+        prop("bytes", Type::Size, "bytes"),
+        prop("share", Type::Percent, "percent of the files that the classes match"),
+    ]),
+    node(
+        "remove-empty-dirs",
+        Args::Flag,
+        "remove directories that this run emptied",
+        "remove-empty-dirs",
+    ),
+    node(
+        "in-use",
+        Args::One(Type::Word(&["keep", "ignore"], &[])),
+        "what to do about a file that a writer may have open",
+        "in-use \"keep\"",
+    ),
+];
+
+const OPS: &[Spec] = &[
+    node(
+        "name",
+        Args::One(Type::Name),
+        "names the whole; default: the file's stem",
+        "name \"observer\"",
+    ),
+    node(
+        "timezone",
+        Args::One(Type::Zone),
+        "where `keep` counts its days; default \"UTC\"",
+        "timezone \"Europe/Berlin\"",
+    ),
+    node(
+        "state-dir",
+        Args::One(Type::Path),
+        "where history and locks are",
+        "state-dir \".opsrun/observer\"",
+    ),
+    node(
+        "concurrency",
+        Args::One(Type::Integer(1, 1024)),
+        "steps at once; default: number of cores",
+        "concurrency 4",
+    ),
+];
+
+const JOBS_HERE: &str = "this build has `backup` and `retention`: take the node out";
+
+const TOP: &[Spec] = &[
+    node(
+        "ops",
+        Args::None,
+        "settings of the whole",
+        "ops version=1 { name \"observer\"; }",
+    )
+    .with(&[prop("version", Type::Integer(0, u64::MAX), "of the language")])
+    .block(&[OPS]),
+    node(
+        "import",
+        Args::One(Type::Path),
+        "reads other files as well",
+        "import \"conf.d/*.kdl\"",
+    )
+    .with(&[prop("optional", Type::Bool, "no error when nothing is there")])
+    .repeats(),
+    node(
+        "backup",
+        Args::One(Type::Name),
+        "a backup job",
+        "backup \"data\" { source \"/srv/data\"; to \"/backup/data\"; }",
+    )
+    .block(&[BACKUP, JOB])
+    .repeats(),
+    node(
+        "retention",
+        Args::One(Type::Name),
+        "what may be deleted from a backup's source",
+        "retention \"data\" backup=\"data\" { class \"old\" \"**\" keep=\"30d\"; }",
+    )
+    .with(&[prop(
+        "backup",
+        Type::Text,
+        "the backup whose proof every deletion needs",
+    )])
+    .block(&[RETENTION, JOB])
+    .repeats(),
+    absent("target", JOBS_HERE),
+    absent("check", JOBS_HERE),
+    absent(
+        "channel",
+        "watch the exit code of `opsrun apply` instead: take the node out",
+    ),
+    absent(
+        "schedule",
+        "let cron or a systemd timer call `opsrun apply`: take the node out",
+    ),
+    absent("assert", JOBS_HERE),
+];
+
+/// The top of a file.
+pub(super) const ROOT: Spec = node("file", Args::None, "an ops file", "").block(&[TOP]);
+
+/// The versions of the language that this build reads.
+pub(super) const VERSION: u64 = 1;
+
+/// Names that stand at the top of a file and nowhere else: one of them at the left margin begins a new node.
+pub(super) const TOPS: &[&str] = &["ops", "import", "backup", "retention"];

@@ -1,0 +1,264 @@
+//! The files that were read, as one row of text with one numbering.
+//!
+//! Takes the contents of files, gives [`Span`]s that know their file, lines and columns in logarithmic time, and
+//! is miette's `SourceCode`. Knows nothing of KDL.
+//! Invariant: a span never crosses from one file into another, and what is drawn holds no control characters.
+
+use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
+use std::path::{Path, PathBuf};
+
+/// A stretch of text: offsets in bytes into all files laid end to end, in order of reading.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Span {
+    /// The first byte.
+    pub start: usize,
+    /// One past the last.
+    pub end: usize,
+}
+
+impl Span {
+    pub(super) fn new(start: usize, end: usize) -> Self {
+        Self {
+            start,
+            end: end.max(start),
+        }
+    }
+
+    /// In bytes.
+    pub fn len(self) -> usize {
+        self.end.saturating_sub(self.start)
+    }
+
+    /// True for a point between two bytes.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// From the start of the one to the end of the other.
+    pub(super) fn to(self, other: Self) -> Self {
+        Self::new(self.start.min(other.start), self.end.max(other.end))
+    }
+
+    /// True when they share a byte.
+    pub(super) fn touches(self, other: Self) -> bool {
+        self.start < other.end && other.start < self.end
+    }
+}
+
+/// A value and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Spanned<T> {
+    pub(super) value: T,
+    pub(super) span: Span,
+}
+
+/// Where a span starts and ends, for people and for other programs. Lines and columns count from one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// As the user named it.
+    pub file: String,
+    /// The line it starts on.
+    pub line: usize,
+    /// The character it starts at.
+    pub column: usize,
+    /// The line it ends on.
+    pub end_line: usize,
+    /// One past the character it ends at.
+    pub end_column: usize,
+}
+
+/// One file that was read.
+#[derive(Debug)]
+pub(super) struct File {
+    /// As the user named it.
+    pub(super) name: String,
+    /// Absolute.
+    pub(super) path: PathBuf,
+    /// Its first byte in the common numbering.
+    pub(super) base: usize,
+    /// Its text; what was no UTF-8 is replaced.
+    pub(super) text: String,
+    /// The same with control characters replaced, byte for byte.
+    drawn: String,
+    /// Where each line starts, from zero.
+    lines: Vec<usize>,
+}
+
+impl File {
+    fn end(&self) -> usize {
+        self.base + self.text.len()
+    }
+
+    /// The directory that relative paths in it start at.
+    pub(super) fn dir(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("/"))
+    }
+
+    fn line_of(&self, at: usize) -> usize {
+        self.lines.partition_point(|start| *start <= at).saturating_sub(1)
+    }
+
+    fn line_start(&self, line: usize) -> usize {
+        self.lines.get(line).copied().unwrap_or(self.text.len())
+    }
+}
+
+/// All files, in order of reading.
+#[derive(Debug, Default)]
+pub(super) struct Sources {
+    files: Vec<File>,
+}
+
+/// Longest stretch of one line that is drawn: more would bury the finding.
+const LONGEST_LINE: usize = 300;
+/// Longest underlined stretch.
+const LONGEST_LABEL: usize = 160;
+
+impl Sources {
+    /// Adds a file and gives its number.
+    pub(super) fn add(&mut self, name: String, path: PathBuf, text: String) -> usize {
+        // One byte between files, so that the end of one is not the start of the next.
+        let base = self.files.last().map_or(0, |file| file.end() + 1);
+        let mut lines = vec![0];
+        lines.extend(
+            text.bytes()
+                .enumerate()
+                .filter(|(_, b)| *b == b'\n')
+                .map(|(at, _)| at + 1),
+        );
+        let drawn = drawable_text(&text);
+        self.files.push(File {
+            name,
+            path,
+            base,
+            text,
+            drawn,
+            lines,
+        });
+        self.files.len() - 1
+    }
+
+    pub(super) fn file(&self, number: usize) -> Option<&File> {
+        self.files.get(number)
+    }
+
+    pub(super) fn files(&self) -> &[File] {
+        &self.files
+    }
+
+    /// The file that a span lies in.
+    pub(super) fn file_of(&self, span: Span) -> Option<&File> {
+        let after = self.files.partition_point(|file| file.base <= span.start);
+        self.files.get(after.checked_sub(1)?)
+    }
+
+    /// The text under a span; empty when there is none.
+    pub(super) fn text(&self, span: Span) -> &str {
+        self.file_of(span)
+            .and_then(|file| {
+                let start = span.start.checked_sub(file.base)?;
+                file.text.get(start..span.end.checked_sub(file.base)?)
+            })
+            .unwrap_or_default()
+    }
+
+    /// Lines and columns.
+    pub(super) fn place(&self, span: Span) -> Option<Place> {
+        let file = self.file_of(span)?;
+        let point = |at: usize| {
+            let at = at.saturating_sub(file.base).min(file.text.len());
+            let line = file.line_of(at);
+            let before = file.text.get(file.line_start(line)..at).unwrap_or_default();
+            (line + 1, before.chars().count() + 1)
+        };
+        let (line, column) = point(span.start);
+        let (end_line, end_column) = point(span.end);
+        Some(Place {
+            file: file.name.clone(),
+            line,
+            column,
+            end_line,
+            end_column,
+        })
+    }
+
+    /// The part of a span that is worth underlining: of its first line, and not endless.
+    pub(super) fn drawable(&self, span: Span) -> Span {
+        let Some(file) = self.file_of(span) else {
+            return Span::default();
+        };
+        let start = floor(&file.text, span.start - file.base);
+        let mut end = (span.end.saturating_sub(file.base)).min(file.text.len()).max(start);
+        if let Some(cut) = file.text.get(start..end).and_then(|text| text.find(['\n', '\r'])) {
+            end = start + cut;
+        }
+        end = floor(&file.text, end.min(start + LONGEST_LABEL));
+        Span::new(file.base + start, file.base + end)
+    }
+}
+
+/// The nearest character boundary at or before `at`.
+fn floor(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+/// Control and direction-changing characters replaced by harmless ones of the same length.
+fn drawable_text(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\n' | '\r' | '\t' => c,
+            c if c.is_control() && c.len_utf8() == 1 => '?',
+            c if c.is_control() => '¿',
+            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{e000}'..='\u{e001}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => '\u{fffd}',
+            c => c,
+        })
+        .collect()
+}
+
+impl SourceCode for Sources {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let span = Span::new(span.offset(), span.offset() + span.len());
+        let file = self.file_of(span).ok_or(MietteError::OutOfBounds)?;
+        // Spans of two files are never drawn as one.
+        if span.end > file.end() {
+            return Err(MietteError::OutOfBounds);
+        }
+        let (start, end) = (span.start - file.base, span.end - file.base);
+        let first = file.line_of(start).saturating_sub(before);
+        let last = file.line_of(end.saturating_sub(usize::from(end > start)));
+        let mut from = file.line_start(first);
+        let mut to = file.line_start((last + after).saturating_add(1));
+        let mut line = first;
+        let mut column = 0;
+        if before == 0 {
+            column = file.text.get(from..start).map_or(0, |text| text.chars().count());
+            from = start;
+        }
+        if to.saturating_sub(from) > LONGEST_LINE * (before + after + 1) + end - start {
+            from = floor(&file.text, from.max(start.saturating_sub(LONGEST_LINE / 4)));
+            to = floor(&file.text, to.min(end + LONGEST_LINE / 2));
+            line = file.line_of(from);
+            if before > 0 {
+                column = 0;
+            }
+        }
+        let data = file.drawn.get(from..to).unwrap_or_default();
+        Ok(Box::new(MietteSpanContents::new_named(
+            file.name.clone(),
+            data.as_bytes(),
+            SourceSpan::new((file.base + from).into(), data.len()),
+            line,
+            column,
+            data.matches('\n').count(),
+        )))
+    }
+}

@@ -1,0 +1,244 @@
+//! The guards: what makes apply refuse a step before anything happens.
+//!
+//! Takes facts and the request, gives refusals that each name their override or what to mend. Pure.
+//! Invariant: a guard never widens anything; the worst that a wrong guard can do is to do nothing.
+
+use super::build::Request;
+use super::facts::{BackupFacts, DestinationState, Facts, Scan};
+use super::graph::{Candidate, Refusal};
+use crate::model::retention::Verdict;
+use crate::model::{Backup, Contents, Retention};
+use crate::path::shown;
+use crate::units::{plural, show_count, show_size};
+use chrono::TimeDelta;
+
+/// Guard names, as they appear in [`Refusal::guard`].
+pub mod name {
+    /// The clock is not where the last copy left it.
+    pub const CLOCK: &str = "clock";
+    /// Something in the source could not be listed.
+    pub const LISTING: &str = "listing";
+    /// The source lost over half of its files.
+    pub const SHRINK: &str = "shrink";
+    /// The destination is not the one that is known.
+    pub const DESTINATION: &str = "destination";
+    /// The destination cannot be used at all.
+    pub const UNWRITABLE: &str = "unwritable";
+    /// Source, destination and state lie in one another.
+    pub const OVERLAP: &str = "overlap";
+    /// More would be deleted than the retention allows in one run.
+    pub const BUDGET: &str = "budget";
+    /// The source cannot be listed at all.
+    pub const SOURCE: &str = "source";
+}
+
+fn refusal(guard: &str, message: String, help: impl Into<String>) -> Refusal {
+    Refusal {
+        guard: guard.to_owned(),
+        message,
+        help: help.into(),
+    }
+}
+
+/// What keeps a backup from being made.
+pub(super) fn of_backup(
+    facts: &Facts,
+    request: &Request,
+    backup: &Backup,
+    found: &BackupFacts,
+    retentions: &[&Retention],
+) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    match &found.source {
+        Err(why) => refusals.push(refusal(
+            name::SOURCE,
+            format!("the source `{}` cannot be listed: {why}", shown(&backup.source)),
+            "make the source readable, or correct `source` in the ops file",
+        )),
+        Ok(scan) => {
+            for (path, what) in &scan.overlaps {
+                refusals.push(refusal(
+                    name::OVERLAP,
+                    format!("the {what} lies in the source, at `{path}`"),
+                    format!("move the {what} out of the source, or exclude it from the backup"),
+                ));
+            }
+            if backup.contents == Contents::Expired && !retentions.is_empty() {
+                refusals.extend(of_listing(scan));
+            }
+        }
+    }
+    refusals.extend(of_clock(facts, request, found));
+    refusals.extend(of_destination(request, backup, found));
+    refusals
+}
+
+/// What keeps a cleanup from being done, beside the budget and what keeps its backup from being made.
+pub(super) fn of_cleanup(backup: &Backup, found: &BackupFacts, suspect: Option<&str>) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    if let Ok(scan) = &found.source
+        && backup.contents == Contents::All
+    {
+        refusals.extend(of_listing(scan));
+    }
+    if let Some(why) = suspect {
+        refusals.push(refusal(
+            name::SHRINK,
+            format!("the copy is suspect, so nothing is deleted: {why}"),
+            "look what became of the missing files; if it is as it should be: --accept-shrink",
+        ));
+    }
+    refusals
+}
+
+fn of_listing(scan: &Scan) -> Option<Refusal> {
+    let (path, why) = scan.problems.first()?;
+    let place = path
+        .as_ref()
+        .map_or_else(|| "the source itself".to_owned(), |path| format!("`{path}`"));
+    let more = match scan.problems.len() - 1 {
+        0 => String::new(),
+        n => format!(" (and {} more)", show_count(n as u64)),
+    };
+    Some(refusal(
+        name::LISTING,
+        format!("{place} cannot be listed: {why}{more}; what cannot be listed cannot be told from what is gone"),
+        "make it readable, or exclude it from the backup",
+    ))
+}
+
+fn of_clock(facts: &Facts, request: &Request, found: &BackupFacts) -> Option<Refusal> {
+    if request.accept_clock {
+        return None;
+    }
+    let newest = found.destination.copies.iter().max_by_key(|copy| copy.at)?;
+    let shown = |at: chrono::DateTime<chrono::Utc>| at.format("%Y-%m-%d %H:%M:%S UTC");
+    let message = if facts.clock < newest.at {
+        format!(
+            "the clock says {}, but copy `{}` was made at {}",
+            shown(facts.clock),
+            newest.name,
+            shown(newest.at)
+        )
+    } else if facts.clock - newest.at > TimeDelta::days(30) {
+        format!(
+            "the clock says {}, over 30 days after the newest copy `{}` ({})",
+            shown(facts.clock),
+            newest.name,
+            shown(newest.at)
+        )
+    } else {
+        return None;
+    };
+    Some(refusal(
+        name::CLOCK,
+        format!("{message}: a wrong clock makes files look old"),
+        "check the clock; if it is right: --accept-clock",
+    ))
+}
+
+fn of_destination(request: &Request, backup: &Backup, found: &BackupFacts) -> Option<Refusal> {
+    let path = shown(&backup.to);
+    let message = match &found.destination.state {
+        DestinationState::Unusable(why) => {
+            return Some(refusal(
+                name::UNWRITABLE,
+                format!("the destination `{path}` cannot be used: {why}"),
+                "make it a writable directory, or correct `to` in the ops file",
+            ));
+        }
+        DestinationState::Missing if found.destination.known => {
+            format!("the destination `{path}` is gone, though copies were made there: is its disk mounted?")
+        }
+        DestinationState::Unmarked if found.destination.known => format!(
+            "the destination `{path}` lacks its marker `.opsrun-destination`, though copies were made there: is its disk mounted?"
+        ),
+        DestinationState::Marked { expected: false, .. } => {
+            format!("the destination `{path}` has another marker than the one that is known: is it the right disk?")
+        }
+        DestinationState::Marked { ops, .. } if *ops != found.destination.ops => {
+            format!("the destination `{path}` belongs to the ops `{ops}`")
+        }
+        _ => return None,
+    };
+    (!request.accept_destination).then(|| {
+        refusal(
+            name::DESTINATION,
+            message,
+            "mount it; if this is the place from now on: --accept-destination",
+        )
+    })
+}
+
+/// Why the source looks as if it lost files, compared with the newest complete copy that is trusted.
+pub(super) fn shrink(_: &Facts, request: &Request, backup: &Backup, found: &BackupFacts) -> Option<String> {
+    if request.accept_shrink {
+        return None;
+    }
+    let scan = found.source.as_ref().ok()?;
+    let last = found
+        .destination
+        .copies
+        .iter()
+        .find(|copy| copy.complete && copy.suspect.is_none())?;
+    let now = scan.files();
+    let then = last.source_files.saturating_sub(last.deleted);
+    (now < then.div_ceil(2)).then(|| {
+        format!(
+            "`{}` holds {}, but {} were left there after copy `{}`",
+            shown(&backup.source),
+            plural(now, "file", "files"),
+            show_count(then),
+            last.name
+        )
+    })
+}
+
+/// The deletion budget.
+pub(super) fn of_budget(
+    request: &Request,
+    retention: &Retention,
+    verdicts: &[Verdict],
+    candidates: &[Candidate],
+    scan: Option<&Scan>,
+) -> Option<Refusal> {
+    let job = format!("retention:{}", retention.name);
+    if request.over_budget.contains(&job) {
+        return None;
+    }
+    let budget = retention.max_delete;
+    let files = candidates.len() as u64;
+    let bytes: u64 = candidates
+        .iter()
+        .filter_map(|c| scan.and_then(|s| s.entries.get(c.entry)))
+        .map(|e| e.identity.size)
+        .sum();
+    let matched = verdicts.iter().filter(|v| v.class().is_some()).count() as u64;
+    let mut over = Vec::new();
+    if let Some(most) = budget.files.filter(|most| files > *most) {
+        over.push(format!(
+            "{} (at most {})",
+            plural(files, "file", "files"),
+            show_count(most)
+        ));
+    }
+    if let Some(most) = budget.bytes.filter(|most| bytes > *most) {
+        over.push(format!("{} (at most {})", show_size(bytes), show_size(most)));
+    }
+    if let Some(most) = budget.share.filter(|most| files * 100 > matched * u64::from(*most)) {
+        over.push(format!(
+            "{files} of {matched} files, {}% (at most {most}%)",
+            files * 100 / matched.max(1)
+        ));
+    }
+    (!over.is_empty()).then(|| {
+        refusal(
+            name::BUDGET,
+            format!(
+                "{job} would delete more than `max-delete` allows in one run: {}",
+                over.join(", ")
+            ),
+            format!("look at `opsrun plan --files`; if it is as it should be, once: --over-budget {job}"),
+        )
+    })
+}

@@ -1,0 +1,124 @@
+//! What a retention's classes hold and what becomes of it, counted for people and programs.
+//!
+//! Takes verdicts and the listing they are about, gives one [`ClassSummary`] per class and the kept files with
+//! their reasons. Pure.
+//! Invariant: every file that a class wins is counted exactly once as deleted, staying or kept.
+
+use super::facts::Scan;
+use super::graph::ClassSummary;
+use crate::model::retention::{Classifier, KeepReason, Verdict};
+use crate::model::{Matches, Retention};
+use crate::path::Shown;
+use std::collections::BTreeMap;
+
+/// Paths shown per class.
+const SAMPLES: usize = 3;
+
+/// Summaries by class, in file order, and every kept file with its reason.
+pub(super) fn summarise(
+    retention: &Retention,
+    verdicts: &[Verdict],
+    scan: Option<&Scan>,
+) -> (Vec<ClassSummary>, Vec<(usize, KeepReason)>) {
+    let mut classes: Vec<ClassSummary> = retention
+        .classes
+        .iter()
+        .map(|class| ClassSummary {
+            name: class.name.clone(),
+            keep: class.keep,
+            keep_newest: class.keep_newest,
+            files: 0,
+            bytes: 0,
+            span: None,
+            delete: (0, 0),
+            stays: BTreeMap::new(),
+            kept: BTreeMap::new(),
+            also: BTreeMap::new(),
+            components: BTreeMap::new(),
+            samples: Vec::new(),
+        })
+        .collect();
+    let mut kept = Vec::new();
+    let classifier = Classifier::new(retention);
+    let entries = scan.map_or(&[][..], |scan| &scan.entries);
+
+    for (at, (entry, verdict)) in entries.iter().zip(verdicts).enumerate() {
+        let Some(winner) = verdict.class() else {
+            continue;
+        };
+        for other in classifier.matching(&entry.path).filter(|other| *other != winner) {
+            let name = retention.classes.get(other).map(|c| c.name.clone()).unwrap_or_default();
+            if let Some(class) = classes.get_mut(winner) {
+                *class.also.entry(name).or_default() += 1;
+            }
+        }
+        let Some(class) = classes.get_mut(winner) else {
+            continue;
+        };
+        let (size, mtime) = (entry.identity.size, entry.identity.mtime_ns);
+        class.files += 1;
+        class.bytes += size;
+        class.span = Some(
+            class
+                .span
+                .map_or((mtime, mtime), |(old, new)| (old.min(mtime), new.max(mtime))),
+        );
+        match verdict {
+            Verdict::Delete(_) => {
+                class.delete.0 += 1;
+                class.delete.1 += size;
+                keep_oldest(&mut class.samples, at, entries);
+            }
+            Verdict::Stays(_, why) => *class.stays.entry(*why).or_default() += 1,
+            Verdict::Kept(_, why) => {
+                *class.kept.entry(*why).or_default() += 1;
+                kept.push((at, *why));
+            }
+            Verdict::Unmatched | Verdict::Excluded => {}
+        }
+        if let Some(Matches::Keyword(word)) = retention.classes.get(winner).map(|c| &c.matches) {
+            let word = word.as_bytes();
+            let holds = |part: &&[u8]| part.windows(word.len()).any(|w| w.eq_ignore_ascii_case(word));
+            // A keyword with a `/` spans components: then the whole path is what matched.
+            let part = entry.path.components().find(holds).unwrap_or(entry.path.as_bytes());
+            // Dated names differ in their digits only: one line for all of them.
+            *class.components.entry(digits_folded(part)).or_default() += 1;
+        }
+    }
+    (classes, kept)
+}
+
+fn keep_oldest(samples: &mut Vec<usize>, at: usize, entries: &[crate::entry::Entry]) {
+    let age = |at: &usize| entries.get(*at).map_or(i128::MAX, |e| e.identity.mtime_ns);
+    let place = samples.partition_point(|other| age(other) <= age(&at));
+    if place < SAMPLES {
+        samples.insert(place, at);
+        samples.truncate(SAMPLES);
+    }
+}
+
+/// `pattern-20261123.jsonl` → `pattern-#.jsonl`.
+fn digits_folded(part: &[u8]) -> String {
+    let mut out = String::new();
+    for c in Shown(part).to_string().chars() {
+        if c.is_ascii_digit() {
+            if !out.ends_with('#') {
+                out.push('#');
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::digits_folded;
+
+    #[test]
+    fn dated_names_fold_into_one() {
+        assert_eq!(digits_folded(b"pattern-20261123-0400.jsonl"), "pattern-#-#.jsonl");
+        assert_eq!(digits_folded(b"patterns"), "patterns");
+    }
+}

@@ -1,0 +1,153 @@
+//! What can go wrong with the store.
+//!
+//! Takes causes from SQLite and the system, gives errors that name the file, say whether it could not be
+//! written (the caller ends with 73 then) and what to try next. Knows no exit codes.
+//! Invariant: no message repeats its cause; the chain of sources tells it.
+
+use rusqlite::ErrorCode;
+use std::io;
+use std::path::PathBuf;
+
+/// The store could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The directory or the file could not be made.
+    #[error("cannot make the state in `{}`", crate::path::shown(.path))]
+    Make {
+        /// What was to be made.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The file could not be looked at.
+    #[error("cannot reach the state in `{}`", crate::path::shown(.path))]
+    Reach {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The file could not be opened as a database.
+    #[error("cannot open the state in `{}`", crate::path::shown(.path))]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: rusqlite::Error,
+    },
+    /// Something could not be read from it.
+    #[error("cannot read the state in `{}`", crate::path::shown(.path))]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: rusqlite::Error,
+    },
+    /// Something could not be written to it.
+    #[error("cannot write the state in `{}`", crate::path::shown(.path))]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: rusqlite::Error,
+    },
+    /// It was made by a later opsrun.
+    #[error("the state in `{}` has schema {found}, this opsrun knows up to {known}", crate::path::shown(.path))]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// It is a database of another program.
+    #[error("`{}` is a database of another program", crate::path::shown(.path))]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It was moved or removed while it was open.
+    #[error("the state in `{}` was moved or removed while it was in use", crate::path::shown(.path))]
+    Gone {
+        /// Where it was.
+        path: PathBuf,
+    },
+    /// It holds an event that this opsrun cannot read.
+    #[error("the state in `{}` holds an event that cannot be read: number {seq}", crate::path::shown(.path))]
+    Event {
+        /// The file.
+        path: PathBuf,
+        /// Its number.
+        seq: i64,
+        /// The cause.
+        source: serde_json::Error,
+    },
+}
+
+impl StoreError {
+    /// True when the state cannot be written: no space, read-only, no permission, gone, an I/O error.
+    #[must_use]
+    pub fn is_cannot_write(&self) -> bool {
+        match self {
+            Self::Make { .. } | Self::Gone { .. } => true,
+            Self::Reach { .. } | Self::Read { .. } | Self::Newer { .. } | Self::Foreign { .. } | Self::Event { .. } => {
+                false
+            }
+            Self::Open { source, .. } | Self::Write { source, .. } => matches!(
+                source.sqlite_error_code(),
+                Some(
+                    ErrorCode::DiskFull
+                        | ErrorCode::ReadOnly
+                        | ErrorCode::CannotOpen
+                        | ErrorCode::PermissionDenied
+                        | ErrorCode::SystemIoFailure
+                )
+            ),
+        }
+    }
+
+    /// True when another process kept it locked for too long.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        match self {
+            Self::Open { source, .. } | Self::Read { source, .. } | Self::Write { source, .. } => matches!(
+                source.sqlite_error_code(),
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+            ),
+            _ => false,
+        }
+    }
+
+    /// What to try next.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        let code = match self {
+            Self::Open { source, .. } | Self::Read { source, .. } | Self::Write { source, .. } => {
+                source.sqlite_error_code()
+            }
+            Self::Newer { .. } => return Some("use the opsrun that made it, or a later one".to_owned()),
+            Self::Foreign { .. } | Self::Make { .. } | Self::Reach { .. } => {
+                return Some("name another place with `--state-dir` or `state-dir` in the ops file".to_owned());
+            }
+            Self::Gone { .. } => return Some("start again: the next run puts in order what this one left".to_owned()),
+            Self::Event { .. } => return Some("a later opsrun may have written it: use that one".to_owned()),
+        };
+        match code {
+            Some(ErrorCode::DiskFull) => Some("make space on the file system that holds it".to_owned()),
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => Some(
+                "check that the directory and its files may be written, or name another place with `--state-dir`"
+                    .to_owned(),
+            ),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                Some("another process is writing it: try again when that is done".to_owned())
+            }
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Some(
+                "move the file away and run again: copies are found by their manifests, but holds, known \
+                 destinations and history are lost"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Runs and their events, and what later runs ask of them.
+//!
+//! Takes events through [`crate::run::Record`], gives answers that are folds over them. Knows nothing of what
+//! is on disk besides: a copy that was never published may or may not have left files behind.
+//! Invariant: one event is one durable transaction; events are never changed and never removed.
+
+use super::{Store, StoreError, alive, stamp};
+use crate::clock;
+use crate::run::{Event, Record, RecordError};
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, params};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A run as the store knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunLine {
+    /// Its ULID.
+    pub run: String,
+    /// The command line.
+    pub command: String,
+    /// When it was begun.
+    pub begun_at: DateTime<Utc>,
+    /// Its exit code, once it is over.
+    pub exit: Option<u8>,
+    /// A later run found that it had been cut short.
+    pub interrupted: bool,
+}
+
+/// An event as the store holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEvent {
+    /// Counts up over all runs.
+    pub seq: i64,
+    /// When it was recorded.
+    pub at: DateTime<Utc>,
+    /// What happened.
+    pub event: Event,
+}
+
+impl Store {
+    /// Notes that `run` begins; must come before its first event.
+    pub fn begin_run(&self, run: &str, command: &str, at: DateTime<Utc>) -> Result<(), StoreError> {
+        self.write(|db| {
+            db.execute(
+                "INSERT INTO runs (run, command, begun_at, process) VALUES (?1, ?2, ?3, ?4)",
+                params![run, command, stamp(at), alive::token()],
+            )
+            .map(drop)
+        })
+    }
+
+    /// Where the events of `run` go.
+    #[must_use]
+    pub fn journal(&self, run: &str) -> Journal<'_> {
+        Journal {
+            store: self,
+            run: run.to_owned(),
+        }
+    }
+
+    /// Runs, newest first, at most `limit`.
+    pub fn runs(&self, limit: u32) -> Result<Vec<RunLine>, StoreError> {
+        self.read(|db| {
+            let mut statement = db.prepare(
+                "SELECT run, command, begun_at, exit, interrupted_at IS NOT NULL FROM runs ORDER BY begun_at DESC, run DESC LIMIT ?1",
+            )?;
+            let rows = statement.query_map([limit], |row| {
+                Ok(RunLine {
+                    run: row.get(0)?,
+                    command: row.get(1)?,
+                    begun_at: moment(row, 2)?,
+                    exit: row.get(3)?,
+                    interrupted: row.get(4)?,
+                })
+            })?;
+            rows.collect()
+        })
+    }
+
+    /// The events of a run, in order.
+    pub fn events_of(&self, run: &str) -> Result<Vec<StoredEvent>, StoreError> {
+        let rows: Vec<(i64, DateTime<Utc>, String)> = self.read(|db| {
+            let mut statement = db.prepare("SELECT seq, at, json FROM events WHERE run = ?1 ORDER BY seq")?;
+            let rows = statement.query_map([run], |row| Ok((row.get(0)?, moment(row, 1)?, row.get(2)?)))?;
+            rows.collect()
+        })?;
+        let read = |(seq, at, json): (i64, DateTime<Utc>, String)| match serde_json::from_str(&json) {
+            Ok(event) => Ok(StoredEvent { seq, at, event }),
+            Err(source) => Err(StoreError::Event {
+                path: self.path.clone(),
+                seq,
+                source,
+            }),
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    /// Copies that were begun, never published and not yet forgotten: their files, if there are any, are debris.
+    /// Oldest first. A copy of a run that is still going on is among them: its files are locked.
+    pub fn unpublished_copies(&self) -> Result<Vec<String>, StoreError> {
+        self.read(|db| {
+            let mut statement = db.prepare(
+                "SELECT DISTINCT json ->> '$.copy' AS copy FROM events WHERE kind = 'copy-started'
+                 AND copy NOT IN (SELECT json ->> '$.copy' FROM events WHERE kind = 'copy-published')
+                 AND copy NOT IN (SELECT copy FROM forgotten) ORDER BY seq",
+            )?;
+            statement.query_map([], |row| row.get(0))?.collect()
+        })
+    }
+
+    /// The debris of `copy` is cleared; it is never asked about again.
+    pub fn forget_copy(&self, copy: &str) -> Result<(), StoreError> {
+        self.write(|db| {
+            db.execute(
+                "INSERT OR IGNORE INTO forgotten (copy, at) VALUES (?1, ?2)",
+                params![copy, stamp(clock::now())],
+            )
+            .map(drop)
+        })
+    }
+
+    /// Every copy that a deletion relied on, or was about to rely on, with the runs that did.
+    pub fn relied_on(&self) -> Result<BTreeMap<String, BTreeSet<String>>, StoreError> {
+        let pairs: Vec<(String, String)> = self.read(|db| {
+            let mut statement = db.prepare(
+                "SELECT DISTINCT copies.value, events.run FROM events, json_each(events.json, '$.copies') AS copies
+                 WHERE events.kind = 'delete-intended'",
+            )?;
+            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        })?;
+        let mut copies: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (copy, run) in pairs {
+            copies.entry(copy).or_default().insert(run);
+        }
+        Ok(copies)
+    }
+
+    /// Runs without an end whose process is gone and that nobody marked yet, oldest first.
+    pub fn interrupted_runs(&self) -> Result<Vec<String>, StoreError> {
+        let open: Vec<(String, String)> = self.read(|db| {
+            let mut statement = db.prepare(
+                "SELECT run, process FROM runs WHERE finished_at IS NULL AND interrupted_at IS NULL ORDER BY begun_at, run",
+            )?;
+            statement
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect()
+        })?;
+        let gone = |(run, process): (String, String)| (!alive::is_alive(&process)).then_some(run);
+        Ok(open.into_iter().filter_map(gone).collect())
+    }
+
+    /// Notes that `run` was cut short.
+    pub fn mark_interrupted(&self, run: &str) -> Result<(), StoreError> {
+        self.write(|db| {
+            db.execute(
+                "UPDATE runs SET interrupted_at = ?2 WHERE run = ?1 AND finished_at IS NULL AND interrupted_at IS NULL",
+                params![run, stamp(clock::now())],
+            )
+            .map(drop)
+        })
+    }
+
+    fn record(&self, run: &str, event: &Event) -> Result<(), StoreError> {
+        let at = stamp(clock::now());
+        let unwritable = |source: serde_json::Error| StoreError::Write {
+            path: self.path.clone(),
+            source: rusqlite::Error::ToSqlConversionFailure(Box::new(source)),
+        };
+        let value = serde_json::to_value(event).map_err(unwritable)?;
+        let text = |name: &str| value.get(name).and_then(serde_json::Value::as_str);
+        let kind = text("event").unwrap_or_default();
+        self.write(|db| {
+            db.prepare_cached("INSERT INTO events (run, at, step, kind, json) VALUES (?1, ?2, ?3, ?4, ?5)")?
+                .execute(params![run, at, text("step"), kind, value.to_string()])?;
+            if let Event::RunFinished { exit, .. } = event {
+                finish(db, run, &at, *exit)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+fn finish(db: &Connection, run: &str, at: &str, exit: u8) -> rusqlite::Result<()> {
+    db.execute(
+        "UPDATE runs SET finished_at = ?2, exit = ?3 WHERE run = ?1",
+        params![run, at, exit],
+    )
+    .map(drop)
+}
+
+fn moment(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<DateTime<Utc>> {
+    let text: String = row.get(column)?;
+    DateTime::parse_from_rfc3339(&text)
+        .map(|at| at.to_utc())
+        .map_err(|e| rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(e)))
+}
+
+/// Takes the events of one run.
+#[derive(Debug)]
+pub struct Journal<'a> {
+    store: &'a Store,
+    run: String,
+}
+
+impl Record for Journal<'_> {
+    fn record(&mut self, event: &Event) -> Result<(), RecordError> {
+        self.store.record(&self.run, event).map_err(|source| RecordError {
+            place: crate::path::shown(self.store.path()).to_string(),
+            source: Box::new(source),
+        })
+    }
+}

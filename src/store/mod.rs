@@ -1,0 +1,263 @@
+//! What opsrun remembers from run to run: one SQLite file, `<state dir>/opsrun.db`.
+//!
+//! Takes events and small facts, gives them back to later runs. Knows nothing of copies' contents, of steps'
+//! work or of how anything is shown. The file is 0600 in a directory of 0700, in WAL mode with
+//! `synchronous=FULL`: what a method returned `Ok` for survives a power cut.
+//! Invariant: an event is one transaction, durable before [`crate::run::Record::record`] returns; a file of a
+//! newer schema, of another program, or one that was taken away from its place is never written.
+//!
+//! People may read it with `sqlite3 opsrun.db`. Times are UTC text that sorts; paths are text, or blobs where
+//! they are no UTF-8.
+//!
+//! | table | a row is | columns |
+//! |---|---|---|
+//! | `runs` | a run | `run` its ULID · `command` · `begun_at` · `process` who writes it · `finished_at`, `exit` once it is over · `interrupted_at` once a later run found it cut short |
+//! | `events` | an event of a run | `seq` counts up over all runs · `run` · `at` · `step` where it has one · `kind` (`copy-published`) · `json` the whole |
+//! | `markers` | a destination that was used | `backup` · `path` · `id` of its `.opsrun-destination` |
+//! | `holds` | a restored file that may not be deleted yet | `source` · `path` below it · `until` · `run` that restored it |
+//! | `verifications` | a later look at a copy | `copy` · `at` · `ok` · `detail` |
+//! | `forgotten` | a copy that was begun, never published, and whose debris is cleared | `copy` · `at` |
+//!
+//! - [`journal`]: runs and their events, and the questions answered from them
+//! - [`remembered`]: markers, holds, verifications
+//! - `schema`: tables and migrations · `alive`: is the process that began a run still there · `error`
+
+mod alive;
+mod error;
+pub mod journal;
+pub mod remembered;
+mod schema;
+
+pub use error::StoreError;
+pub use journal::{Journal, RunLine, StoredEvent};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use rusqlite::{Connection, OpenFlags};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Name of the file in the state directory.
+pub const FILE_NAME: &str = "opsrun.db";
+
+/// How long a statement waits for another process that writes.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// The open store.
+#[derive(Debug)]
+pub struct Store {
+    connection: Connection,
+    path: PathBuf,
+    /// Device and inode of the file that was opened.
+    file: (u64, u64),
+}
+
+impl Store {
+    /// Opens the store in `state_dir` for writing; makes the directory and the file where they are lacking.
+    pub fn open(state_dir: &Path) -> Result<Self, StoreError> {
+        make_directories(state_dir)?;
+        let path = state_dir.join(FILE_NAME);
+        let made = make_file(&path)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let opened = |source| StoreError::Open {
+            path: path.clone(),
+            source,
+        };
+        let mut connection = Connection::open_with_flags(&path, flags).map_err(opened)?;
+        connection.busy_timeout(BUSY).map_err(opened)?;
+        // Looked at before anything is written: a foreign or newer file stays as it is.
+        schema::inspect(&connection, &path)?;
+        connection
+            .pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))
+            .and_then(|()| connection.pragma_update(None, "synchronous", "full"))
+            .and_then(|()| connection.pragma_update(None, "foreign_keys", true))
+            .map_err(opened)?;
+        schema::migrate(&mut connection, &path)?;
+        if made {
+            sync_directory(state_dir)?;
+        }
+        let file = identity(&path)?;
+        Ok(Self { connection, path, file })
+    }
+
+    /// Opens the store in `state_dir` for reading; `None` when there is none. Makes no file and changes none.
+    ///
+    /// While a writer is alive, or after one was killed, its `-shm` file is there and used. One case makes a
+    /// `-shm` file all the same: a `-wal` file with content whose `-shm` was removed by hand. What it holds
+    /// counts for more than an untouched directory.
+    pub fn open_read_only(state_dir: &Path) -> Result<Option<Self>, StoreError> {
+        let path = state_dir.join(FILE_NAME);
+        let absent = |e: &io::Error| e.kind() == io::ErrorKind::NotFound;
+        match std::fs::metadata(&path) {
+            Ok(found) if found.len() == 0 && wal_bytes(&path) == 0 => return Ok(None),
+            Ok(_) => {}
+            Err(e) if absent(&e) => return Ok(None),
+            Err(source) => return Err(StoreError::Reach { path, source }),
+        }
+        let mode = if wal_bytes(&path) > 0 || beside(&path, "-shm").exists() {
+            "mode=ro"
+        } else {
+            "immutable=1"
+        };
+        let opened = |source| StoreError::Open {
+            path: path.clone(),
+            source,
+        };
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+        let connection = Connection::open_with_flags(uri(&path, mode), flags).map_err(opened)?;
+        connection.busy_timeout(BUSY).map_err(opened)?;
+        if schema::inspect(&connection, &path)? == 0 {
+            return Ok(None);
+        }
+        let file = identity(&path)?;
+        Ok(Some(Self { connection, path, file }))
+    }
+
+    /// Where the file is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Refuses to write into a file that is no longer at its path: it would be lost with the process.
+    fn still_there(&self) -> Result<(), StoreError> {
+        match identity(&self.path) {
+            Ok(found) if found == self.file => Ok(()),
+            _ => Err(StoreError::Gone {
+                path: self.path.clone(),
+            }),
+        }
+    }
+
+    /// Runs `work` as one durable transaction.
+    fn write<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        self.still_there()?;
+        let all = || {
+            let transaction =
+                rusqlite::Transaction::new_unchecked(&self.connection, rusqlite::TransactionBehavior::Immediate)?;
+            let value = work(&transaction)?;
+            transaction.commit()?;
+            Ok(value)
+        };
+        all().map_err(|source| StoreError::Write {
+            path: self.path.clone(),
+            source,
+        })
+    }
+
+    /// Runs `work`, which only reads.
+    fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        work(&self.connection).map_err(|source| StoreError::Read {
+            path: self.path.clone(),
+            source,
+        })
+    }
+}
+
+/// A moment as text that sorts.
+fn stamp(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Nanos, true)
+}
+
+/// The bytes of a path as the database holds them: text for people where it can be, else a blob.
+fn path_value(bytes: &[u8]) -> rusqlite::types::Value {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => rusqlite::types::Value::Text(text.to_owned()),
+        Err(_) => rusqlite::types::Value::Blob(bytes.to_owned()),
+    }
+}
+
+fn identity(path: &Path) -> Result<(u64, u64), StoreError> {
+    let found = std::fs::metadata(path).map_err(|source| StoreError::Reach {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok((found.dev(), found.ino()))
+}
+
+/// Makes `path` and what lacks above it, 0700 each; every new name is on disk when this returns.
+fn make_directories(path: &Path) -> Result<(), StoreError> {
+    let make = |path: &Path| {
+        let absent: Vec<&Path> = path
+            .ancestors()
+            .take_while(|dir| !dir.as_os_str().is_empty() && !dir.is_dir())
+            .collect();
+        for dir in absent.into_iter().rev() {
+            match DirBuilder::new().mode(0o700).create(dir) {
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => {}
+                other => other?,
+            }
+            if let Some(parent) = dir.parent() {
+                let parent = if parent.as_os_str().is_empty() {
+                    Path::new(".")
+                } else {
+                    parent
+                };
+                sync(parent)?;
+            }
+        }
+        Ok(())
+    };
+    make(path).map_err(|source| StoreError::Make {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Makes an empty file of mode 0600 when there is none; the database's own would be as wide as the umask allows.
+fn make_file(path: &Path) -> Result<bool, StoreError> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(source) => Err(StoreError::Make {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+fn sync_directory(path: &Path) -> Result<(), StoreError> {
+    sync(path).map_err(|source| StoreError::Make {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn sync(directory: &Path) -> io::Result<()> {
+    match File::open(directory)?.sync_all() {
+        // Some file systems have nothing to sync in a directory and say so.
+        Err(e) if e.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        other => other,
+    }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn wal_bytes(path: &Path) -> u64 {
+    std::fs::metadata(beside(path, "-wal")).map_or(0, |found| found.len())
+}
+
+/// `file:` URI of a path of any bytes.
+fn uri(path: &Path, mode: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::from("file:");
+    for byte in path.as_os_str().as_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/._-".contains(byte) {
+            out.push(char::from(*byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out + "?" + mode
+}
+
+#[cfg(test)]
+mod tests;

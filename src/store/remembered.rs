@@ -1,0 +1,103 @@
+//! Small facts that outlive a run: destinations that were used, files on hold, what later looks at copies found.
+//!
+//! Takes and gives plain values by name and path. Decides nothing from them.
+//! Invariant: a hold is only ever extended; one that has run out counts for nothing.
+
+use super::{Store, StoreError, path_value, stamp};
+use crate::path::RelPath;
+use chrono::{DateTime, Utc};
+use rusqlite::types::ValueRef;
+use rusqlite::{OptionalExtension as _, params};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+impl Store {
+    /// The id of the marker that was last seen at `path` by this backup.
+    pub fn marker_of(&self, backup: &str, path: &Path) -> Result<Option<String>, StoreError> {
+        self.read(|db| {
+            db.query_row(
+                "SELECT id FROM markers WHERE backup = ?1 AND path = ?2",
+                params![backup, path_value(path.as_os_str().as_bytes())],
+                |row| row.get(0),
+            )
+            .optional()
+        })
+    }
+
+    /// Notes the id of the marker at `path`; replaces an earlier one.
+    pub fn remember_marker(&self, backup: &str, path: &Path, id: &str) -> Result<(), StoreError> {
+        self.write(|db| {
+            db.execute(
+                "INSERT INTO markers (backup, path, id) VALUES (?1, ?2, ?3)
+                 ON CONFLICT DO UPDATE SET id = excluded.id",
+                params![backup, path_value(path.as_os_str().as_bytes()), id],
+            )
+            .map(drop)
+        })
+    }
+
+    /// Files below `source` that may not be deleted yet, in path order.
+    pub fn holds(&self, source: &Path, now: DateTime<Utc>) -> Result<Vec<RelPath>, StoreError> {
+        let mut paths: Vec<RelPath> = self.read(|db| {
+            let mut statement = db.prepare("SELECT path FROM holds WHERE source = ?1 AND until > ?2")?;
+            let source = path_value(source.as_os_str().as_bytes());
+            let rows = statement.query_map(params![source, stamp(now)], |row| {
+                let value = row.get_ref(0)?;
+                Ok(match value {
+                    ValueRef::Text(bytes) | ValueRef::Blob(bytes) => RelPath::new(bytes),
+                    _ => None,
+                })
+            })?;
+            rows.filter_map(Result::transpose).collect()
+        })?;
+        paths.sort();
+        Ok(paths)
+    }
+
+    /// Keeps `paths` below `source` from deletion until `until`; a later end that was set before stays.
+    /// Holds that have run out are dropped on the way.
+    pub fn add_holds(
+        &self,
+        source: &Path,
+        paths: &[RelPath],
+        until: DateTime<Utc>,
+        run: &str,
+    ) -> Result<(), StoreError> {
+        let source = path_value(source.as_os_str().as_bytes());
+        let (now, until) = (stamp(crate::clock::now()), stamp(until));
+        self.write(|db| {
+            db.execute("DELETE FROM holds WHERE until <= ?1", [&now])?;
+            let mut statement = db.prepare(
+                "INSERT INTO holds (source, path, until, run) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT DO UPDATE SET until = excluded.until, run = excluded.run WHERE excluded.until > until",
+            )?;
+            for path in paths {
+                statement.execute(params![source, path_value(path.as_bytes()), until, run])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Notes what a look at a copy after its own run found.
+    pub fn record_verification(&self, copy: &str, at: DateTime<Utc>, ok: bool, detail: &str) -> Result<(), StoreError> {
+        self.write(|db| {
+            db.execute(
+                "INSERT INTO verifications (copy, at, ok, detail) VALUES (?1, ?2, ?3, ?4)",
+                params![copy, stamp(at), ok, detail],
+            )
+            .map(drop)
+        })
+    }
+
+    /// What the last look at a copy found: when, whether it was sound, and the detail.
+    pub fn last_verification(&self, copy: &str) -> Result<Option<(String, bool, String)>, StoreError> {
+        self.read(|db| {
+            db.query_row(
+                "SELECT at, ok, detail FROM verifications WHERE copy = ?1 ORDER BY at DESC, rowid DESC LIMIT 1",
+                [copy],
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+            )
+            .optional()
+        })
+    }
+}

@@ -1,0 +1,112 @@
+//! Tables, and the way from each version of them to the next.
+//!
+//! Takes an open database, gives it the newest schema in one transaction. `user_version` counts the
+//! migrations that were done; `application_id` tells our files from those of others.
+//! Invariant: a migration that was released never changes; a newer or foreign file is refused unread.
+
+use super::StoreError;
+use rusqlite::{Connection, TransactionBehavior};
+use std::path::Path;
+
+/// `opsr` in ASCII.
+const APPLICATION_ID: i64 = 0x6f70_7372;
+
+/// From version n to n + 1.
+const MIGRATIONS: &[&str] = &["
+CREATE TABLE runs (
+    run TEXT PRIMARY KEY,
+    command TEXT NOT NULL,
+    begun_at TEXT NOT NULL,
+    process TEXT NOT NULL,
+    finished_at TEXT,
+    exit INTEGER,
+    interrupted_at TEXT
+) STRICT;
+CREATE TABLE events (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    run TEXT NOT NULL REFERENCES runs (run),
+    at TEXT NOT NULL,
+    step TEXT,
+    kind TEXT NOT NULL,
+    json TEXT NOT NULL
+) STRICT;
+CREATE INDEX events_by_run ON events (run, seq);
+CREATE INDEX events_by_kind ON events (kind, seq);
+CREATE TABLE markers (
+    backup TEXT NOT NULL,
+    path ANY NOT NULL,
+    id TEXT NOT NULL,
+    PRIMARY KEY (backup, path)
+) STRICT;
+CREATE TABLE holds (
+    source ANY NOT NULL,
+    path ANY NOT NULL,
+    until TEXT NOT NULL,
+    run TEXT NOT NULL,
+    PRIMARY KEY (source, path)
+) STRICT;
+CREATE TABLE verifications (
+    copy TEXT NOT NULL,
+    at TEXT NOT NULL,
+    ok INTEGER NOT NULL,
+    detail TEXT NOT NULL
+) STRICT;
+CREATE INDEX verifications_by_copy ON verifications (copy, at);
+CREATE TABLE forgotten (
+    copy TEXT PRIMARY KEY,
+    at TEXT NOT NULL
+) STRICT;
+"];
+
+/// The schema of this build.
+pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// The file's schema, 0 for an empty one; refuses what is newer or not ours.
+pub(super) fn inspect(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
+    let ask = |name: &str| {
+        connection
+            .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
+            .map_err(|source| StoreError::Open {
+                path: path.to_owned(),
+                source,
+            })
+    };
+    let (id, found, tables) = (ask("application_id")?, ask("user_version")?, ask("schema_version")?);
+    if id != APPLICATION_ID && (id != 0 || found != 0 || tables != 0) {
+        return Err(StoreError::Foreign { path: path.to_owned() });
+    }
+    if found > VERSION {
+        return Err(StoreError::Newer {
+            path: path.to_owned(),
+            found,
+            known: VERSION,
+        });
+    }
+    Ok(found)
+}
+
+/// Brings the file to [`VERSION`].
+pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    // Asked again under the write lock: another process may just have done it.
+    let mut all = || -> rusqlite::Result<()> {
+        if version(connection)? >= VERSION {
+            return Ok(());
+        }
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let from = usize::try_from(version(&transaction)?).unwrap_or(0);
+        for migration in MIGRATIONS.iter().skip(from) {
+            transaction.execute_batch(migration)?;
+        }
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", VERSION.max(version(&transaction)?))?;
+        transaction.commit()
+    };
+    all().map_err(|source| StoreError::Write {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}

@@ -1,0 +1,746 @@
+//! Taking a name away, looking at what was taken, and only then removing it.
+//!
+//! Linux cannot unlink "only if it is this inode". So a file that may go is opened, compared with what was
+//! proven, leased, renamed (never over anything) into a private directory that only we write to, compared
+//! again, and unlinked there or put back. An index of names is durable before the first rename, so that
+//! whatever interrupts us, the next run can put back what is left.
+//!
+//! Takes the source's handle and [`Expected`] states, gives a [`Removal`] for each. Knows nothing of copies
+//! but the name that it writes into the index.
+//! Invariant: a file is unlinked only while its open handle, its quarantined name and the expected state agree.
+
+use super::handle::{Dir, Opener, TreeError, identity_of, regular};
+use super::lease::{self, Lease};
+use super::walk::QUARANTINE;
+use crate::clock::Mark;
+use crate::entry::Identity;
+use crate::kept::KeepReason;
+use crate::path::RelPath;
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
+use std::time::Duration;
+
+/// Name of the index in a run's quarantine.
+const INDEX: &str = "index.jsonl";
+
+/// Longest time that a lease is held: a writer that wants the file waits as long.
+const LEASE_TIME: Duration = Duration::from_secs(1);
+
+/// Up to this size a file is hashed again while the lease is held; a larger one before.
+const HASH_UNDER_LEASE: u64 = 64 << 20;
+
+/// One line of the index: where the quarantined file `<n>.q` belongs, and what it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexLine {
+    /// Number of the file in this run.
+    pub n: u64,
+    /// Where it was, relative to the source.
+    pub path: RelPath,
+    /// SHA-256 of its content, in hexadecimal.
+    pub sha256: String,
+    /// The copy that holds it.
+    pub copy: String,
+}
+
+/// The state in which a file may go.
+#[derive(Debug, Clone, Copy)]
+pub struct Expected<'a> {
+    /// Where.
+    pub path: &'a RelPath,
+    /// Exactly this state.
+    pub identity: Identity,
+    /// SHA-256 of its content.
+    pub sha256: [u8; 32],
+    /// Times cannot be trusted: read it again and compare the content.
+    pub rehash: bool,
+    /// Demand a lease: nobody may have it open for writing.
+    pub lease: bool,
+}
+
+/// What became of a file that was to go.
+#[derive(Debug)]
+pub enum Removal {
+    /// It is gone. For an inode with more names: its state now, in which the others may go.
+    Gone(Option<Identity>),
+    /// It is where it was.
+    Kept(KeepReason),
+    /// It is in quarantine, since its old name was taken meanwhile or could not be given back.
+    Stuck(TreeError),
+}
+
+/// The quarantine of one run in one source.
+#[derive(Debug)]
+pub struct Quarantine<'a> {
+    source: &'a Dir,
+    cross_mounts: bool,
+    run: String,
+    top: Dir,
+    place: Dir,
+    index: File,
+    next: u64,
+    /// Directories that hold quarantined names of their own, to be synced at the end.
+    elsewhere: BTreeSet<Box<[u8]>>,
+    stuck: bool,
+}
+
+impl<'a> Quarantine<'a> {
+    /// Makes `<source>/.opsrun-quarantine/<run>/` with an empty index, all durable.
+    pub fn open(source: &'a Dir, run: &str, cross_mounts: bool) -> Result<Self, TreeError> {
+        source.make_dir(QUARANTINE, 0o700)?;
+        let top = source.open_dir(QUARANTINE, false)?;
+        top.make_dir(run.as_bytes(), 0o700)?;
+        let place = top.open_dir(run.as_bytes(), false)?;
+        let path = place.path().join(INDEX);
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let index = rustix::fs::openat(&place, INDEX, flags, Mode::from_raw_mode(0o600))
+            .map_err(|e| TreeError::at("create", &path, e))?;
+        place.sync()?;
+        top.sync()?;
+        source.sync()?;
+        Ok(Self {
+            source,
+            cross_mounts,
+            run: run.to_owned(),
+            top,
+            place,
+            index: File::from(index),
+            next: 0,
+            elsewhere: BTreeSet::new(),
+            stuck: false,
+        })
+    }
+
+    /// Writes down, durably, what will be quarantined. Gives the number of the first; the rest follow.
+    pub fn announce<'i>(
+        &mut self,
+        items: impl Iterator<Item = (&'i RelPath, [u8; 32], &'i str)>,
+    ) -> Result<u64, TreeError> {
+        let first = self.next;
+        let mut text = Vec::new();
+        for (path, sha256, copy) in items {
+            let line = IndexLine {
+                n: self.next,
+                path: path.clone(),
+                sha256: hex(&sha256),
+                copy: copy.to_owned(),
+            };
+            serde_json::to_writer(&mut text, &line).map_err(|e| self.index_error("write", e.into()))?;
+            text.push(b'\n');
+            self.next += 1;
+        }
+        self.index.write_all(&text).map_err(|e| self.index_error("write", e))?;
+        self.index.sync_all().map_err(|e| self.index_error("sync", e))?;
+        Ok(first)
+    }
+
+    /// Removes one announced file, or says why not.
+    pub fn remove(&mut self, opener: &mut Opener<'_>, n: u64, expected: &Expected<'_>) -> Removal {
+        match self.try_remove(opener, n, expected) {
+            Ok(removal) => removal,
+            Err(reason) => Removal::Kept(reason),
+        }
+    }
+
+    fn try_remove(&mut self, opener: &mut Opener<'_>, n: u64, expected: &Expected<'_>) -> Result<Removal, KeepReason> {
+        let dir = opener.dir(expected.path).map_err(|e| reason_of_open(&e))?;
+        let name = expected.path.name();
+        let file = dir.open_file(name, self.cross_mounts).map_err(|e| reason_of_open(&e))?;
+        let unchanged = || match regular(&file) {
+            Ok(Some(identity)) => identity == expected.identity,
+            _ => false,
+        };
+        if !unchanged() {
+            return Err(KeepReason::Changed);
+        }
+        let early = expected.rehash && expected.identity.size > HASH_UNDER_LEASE;
+        if early && !same_content(&file, expected) {
+            return Err(KeepReason::Changed);
+        }
+        let since = Mark::set();
+        let lease = match expected.lease.then(|| Lease::take(&file)) {
+            None => None,
+            Some(Ok(lease)) => Some(lease),
+            Some(Err(lease::Refused::InUse)) => return Err(KeepReason::InUse),
+            Some(Err(lease::Refused::Denied | lease::Refused::Failed(_))) => return Err(KeepReason::LeaseDenied),
+        };
+        if (expected.rehash && !early && !same_content(&file, expected)) || !unchanged() {
+            return Err(KeepReason::Changed);
+        }
+
+        let taken = self.take(dir, expected.path, n)?;
+        let quiet = || lease.as_ref().is_none_or(Lease::unbroken) && since.elapsed() < LEASE_TIME;
+        let verdict = if !taken.is(&file, expected) {
+            Err(KeepReason::Changed)
+        } else if lease.is_some() && !quiet() {
+            Err(KeepReason::InUse)
+        } else {
+            taken.unlink().map_err(|_| KeepReason::NotPermitted)
+        };
+        match verdict {
+            Ok(()) => {
+                // While the lease holds nobody changed the content: the new ctime is our own doing.
+                let after = rustix::fs::fstat(&file)
+                    .ok()
+                    .filter(|s| s.st_nlink > 0)
+                    .map(|s| identity_of(&s));
+                let same = |i: &Identity| i.size == expected.identity.size && i.mtime_ns == expected.identity.mtime_ns;
+                Ok(Removal::Gone(
+                    after.filter(|i| lease.as_ref().is_some_and(Lease::unbroken) && same(i)),
+                ))
+            }
+            Err(reason) => match taken.put_back(dir, name) {
+                Ok(()) => Err(reason),
+                Err(error) => {
+                    self.stuck = true;
+                    Ok(Removal::Stuck(error))
+                }
+            },
+        }
+    }
+
+    /// Takes the name away.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that takes a user's file away; never over anything"
+    )]
+    fn take<'d>(&'d mut self, dir: &'d Dir, path: &RelPath, n: u64) -> Result<Taken<'d>, KeepReason> {
+        let name = OsStr::from_bytes(path.name());
+        let there = format!("{n}.q");
+        match rustix::fs::renameat_with(dir, name, &self.place, there.as_str(), RenameFlags::NOREPLACE) {
+            Ok(()) => {
+                return Ok(Taken {
+                    dir: &self.place,
+                    name: there,
+                });
+            }
+            Err(Errno::XDEV | Errno::ACCESS | Errno::PERM) => {}
+            Err(e) => return Err(reason_of_rename(e)),
+        }
+        let beside = beside(&self.run, n);
+        match rustix::fs::renameat_with(dir, name, dir, beside.as_str(), RenameFlags::NOREPLACE) {
+            Ok(()) => {
+                let parent = path.parent().map(|p| p.as_bytes().into()).unwrap_or_default();
+                self.elsewhere.insert(parent);
+                Ok(Taken { dir, name: beside })
+            }
+            Err(e) => Err(reason_of_rename(e)),
+        }
+    }
+
+    /// Makes the removals durable. What was announced and is not in quarantine is gone or in place for good.
+    pub fn sync(&self) -> Result<(), TreeError> {
+        self.place.sync()?;
+        for parent in &self.elsewhere {
+            match self.source.open_dir(parent, self.cross_mounts) {
+                Ok(dir) => dir.sync()?,
+                Err(e) if e.errno() == Some(Errno::NOENT) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes index and directories, unless something is stuck. To be called after [`Self::sync`], and after
+    /// everything that could need the index is durable elsewhere.
+    pub fn close(self) -> Result<(), TreeError> {
+        if self.stuck {
+            return Ok(());
+        }
+        forget(self.source, &self.top, &self.place, &self.run)
+    }
+
+    fn index_error(&self, call: &'static str, e: std::io::Error) -> TreeError {
+        TreeError::at(call, &self.place.path().join(INDEX), e)
+    }
+}
+
+/// A file in quarantine.
+struct Taken<'d> {
+    dir: &'d Dir,
+    name: String,
+}
+
+impl Taken<'_> {
+    /// Is what was taken the file that is held open, still in the expected state? (Its ctime moved: by the rename.)
+    fn is(&self, held: &File, expected: &Expected<'_>) -> bool {
+        let (Ok(name), Ok(held)) = (
+            rustix::fs::statat(self.dir, self.name.as_str(), AtFlags::SYMLINK_NOFOLLOW),
+            rustix::fs::fstat(held),
+        ) else {
+            return false;
+        };
+        let (name, held, want) = (identity_of(&name), identity_of(&held), expected.identity);
+        let agree = |a: &Identity| (a.dev, a.ino, a.size, a.mtime_ns) == (want.dev, want.ino, want.size, want.mtime_ns);
+        agree(&name) && agree(&held)
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that removes a user's file, proven and quarantined"
+    )]
+    fn unlink(&self) -> Result<(), TreeError> {
+        rustix::fs::unlinkat(self.dir, self.name.as_str(), AtFlags::empty())
+            .map_err(|e| TreeError::at("remove", &self.dir.path().join(&self.name), e))
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "gives a file its own name back; never over anything"
+    )]
+    fn put_back(&self, dir: &Dir, name: &[u8]) -> Result<(), TreeError> {
+        rustix::fs::renameat_with(
+            self.dir,
+            self.name.as_str(),
+            dir,
+            OsStr::from_bytes(name),
+            RenameFlags::NOREPLACE,
+        )
+        .map_err(|e| TreeError::at("put back", &dir.path_of(name), e))
+    }
+}
+
+/// What an earlier run left in quarantine, after as much as possible was put back.
+#[derive(Debug)]
+pub struct Leftover {
+    /// That run.
+    pub run: String,
+    /// Files put back.
+    pub put_back: u64,
+    /// Removals that were completed: they belong into the receipts.
+    pub completed: Vec<IndexLine>,
+    /// Files that could not be put back; they stay, with their index.
+    pub stuck: Vec<TreeError>,
+}
+
+/// Puts back what earlier runs left in quarantine. The caller holds the source's lock, so none of them lives.
+pub fn recover(source: &Dir, cross_mounts: bool) -> Result<Vec<Leftover>, TreeError> {
+    let top = match source.open_dir(QUARANTINE, false) {
+        Ok(top) => top,
+        Err(e) if e.errno() == Some(Errno::NOENT) => return Ok(Vec::new()),
+        Err(e) => return Err(e),
+    };
+    let mut leftovers = Vec::new();
+    for run in top.names()? {
+        let place = top.open_dir(&run, false)?;
+        leftovers.push(recover_run(
+            source,
+            &place,
+            &String::from_utf8_lossy(&run),
+            cross_mounts,
+        )?);
+    }
+    if leftovers.is_empty() {
+        remove_dir(source, QUARANTINE)?;
+        source.sync()?;
+    }
+    Ok(leftovers)
+}
+
+fn recover_run(source: &Dir, place: &Dir, run: &str, cross_mounts: bool) -> Result<Leftover, TreeError> {
+    let mut leftover = Leftover {
+        run: run.to_owned(),
+        put_back: 0,
+        completed: Vec::new(),
+        stuck: Vec::new(),
+    };
+    let mut touched: BTreeSet<Box<[u8]>> = BTreeSet::new();
+    for line in read_index(place)? {
+        let parent = line.path.parent();
+        let parent_bytes: &[u8] = parent.as_ref().map_or(&[], RelPath::as_bytes);
+        let dir = source.open_dir(parent_bytes, cross_mounts);
+        let gone = matches!(&dir, Err(e) if e.errno() == Some(Errno::NOENT));
+        let (inside, outside) = (format!("{}.q", line.n), beside(run, line.n));
+        let from = if place.has(inside.as_bytes())? {
+            Some((place, inside))
+        } else {
+            match &dir {
+                Ok(dir) if dir.has(outside.as_bytes())? => Some((dir, outside)),
+                _ => None,
+            }
+        };
+        match (from, dir.as_ref()) {
+            // Never taken, or put back already. Another content under the old name says nothing: it may
+            // have come after the removal.
+            (None, Ok(dir)) if holds(dir, &line)? => {}
+            (None, _) => leftover.completed.push(line),
+            (Some((holder, name)), target) => {
+                let taken = Taken { dir: holder, name };
+                let made;
+                let target = match target {
+                    Ok(dir) => Ok(dir),
+                    Err(_) if gone => match make_parents(source, parent_bytes, cross_mounts) {
+                        Ok(dir) => {
+                            made = dir;
+                            Ok(&made)
+                        }
+                        Err(e) => Err(e),
+                    },
+                    Err(e) => Err(TreeError::at("open", &source.path_of(parent_bytes), io_copy(&e.source))),
+                };
+                match target.and_then(|dir| taken.put_back(dir, line.path.name())) {
+                    Ok(()) => {
+                        leftover.put_back += 1;
+                        touched.insert(parent_bytes.into());
+                    }
+                    Err(e) => leftover.stuck.push(e),
+                }
+            }
+        }
+    }
+    for parent in touched {
+        source.open_dir(&parent, cross_mounts)?.sync()?;
+    }
+    place.sync()?;
+    for name in place.names()? {
+        let known = name.as_ref() == INDEX.as_bytes();
+        if !known && leftover.stuck.is_empty() {
+            leftover.stuck.push(TreeError::at(
+                "put back",
+                &place.path_of(&name),
+                std::io::Error::other("the index does not say where it belongs"),
+            ));
+        }
+    }
+    Ok(leftover)
+}
+
+/// Removes the index and the directory of a run whose leftovers are all dealt with.
+pub fn dismiss(source: &Dir, leftover: &Leftover) -> Result<(), TreeError> {
+    if !leftover.stuck.is_empty() {
+        return Ok(());
+    }
+    let top = source.open_dir(QUARANTINE, false)?;
+    let place = top.open_dir(leftover.run.as_bytes(), false)?;
+    forget(source, &top, &place, &leftover.run)
+}
+
+fn forget(source: &Dir, top: &Dir, place: &Dir, run: &str) -> Result<(), TreeError> {
+    remove_index(place)?;
+    remove_dir(top, run.as_bytes())?;
+    top.sync()?;
+    // Another run's quarantine may be there still.
+    remove_dir(source, QUARANTINE)?;
+    source.sync()
+}
+
+#[expect(clippy::disallowed_methods, reason = "our own index")]
+fn remove_index(place: &Dir) -> Result<(), TreeError> {
+    match rustix::fs::unlinkat(place, INDEX, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(e) => Err(TreeError::at("remove", &place.path().join(INDEX), e)),
+    }
+}
+
+/// Removes an empty directory; one that is not empty, or not there, is left as it is. Says whether it went.
+#[expect(clippy::disallowed_methods, reason = "the kernel removes only empty directories")]
+fn remove_dir(dir: &Dir, name: &[u8]) -> Result<bool, TreeError> {
+    match rustix::fs::unlinkat(dir, OsStr::from_bytes(name), AtFlags::REMOVEDIR) {
+        Ok(()) => Ok(true),
+        Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST) => Ok(false),
+        Err(e) => Err(TreeError::at("remove the directory", &dir.path_of(name), e)),
+    }
+}
+
+/// Removes the directory at `path` below `source` if it is empty. Says whether it went.
+pub fn remove_empty_dir(source: &Dir, path: &RelPath, cross_mounts: bool) -> Result<bool, TreeError> {
+    let parent = path.parent();
+    let dir = source.open_dir(parent.as_ref().map_or(&[], RelPath::as_bytes), cross_mounts)?;
+    remove_dir(&dir, path.name())
+}
+
+/// Every whole line; a torn last one was never relied on.
+fn read_index(place: &Dir) -> Result<Vec<IndexLine>, TreeError> {
+    let mut text = Vec::new();
+    match place.open_file(INDEX.as_bytes(), false) {
+        Ok(mut file) => {
+            file.read_to_end(&mut text)
+                .map_err(|e| TreeError::at("read", &place.path().join(INDEX), e))?;
+        }
+        Err(e) if e.errno() == Some(Errno::NOENT) => {}
+        Err(e) => return Err(e),
+    }
+    Ok(text
+        .split(|b| *b == b'\n')
+        .filter_map(|line| serde_json::from_slice(line).ok())
+        .collect())
+}
+
+/// True when the file that `line` speaks of stands in `dir` under its name, with its content.
+fn holds(dir: &Dir, line: &IndexLine) -> Result<bool, TreeError> {
+    let name = line.path.name();
+    let file = match dir.open_file(name, true) {
+        Ok(file) => file,
+        Err(e) if e.errno() == Some(Errno::NOENT) => return Ok(false),
+        // Something that cannot be opened: nothing was proven to be gone.
+        Err(_) => return dir.has(name),
+    };
+    let fail = |e| TreeError::at("read", &dir.path_of(name), e);
+    match regular(&file).map_err(fail)? {
+        Some(identity) => Ok(content_hash(&file, identity.size).is_some_and(|hash| hex(&hash) == line.sha256)),
+        None => Ok(false),
+    }
+}
+
+fn make_parents(source: &Dir, parent: &[u8], cross_mounts: bool) -> Result<Dir, TreeError> {
+    let mut dir = source.try_clone()?;
+    for name in parent.split(|b| *b == b'/').filter(|name| !name.is_empty()) {
+        if dir.make_dir(name, 0o700)? {
+            dir.sync()?;
+        }
+        dir = dir.open_dir(name, cross_mounts)?;
+    }
+    Ok(dir)
+}
+
+fn beside(run: &str, n: u64) -> String {
+    format!(".opsrun-{run}-{n}.q")
+}
+
+fn io_copy(e: &std::io::Error) -> std::io::Error {
+    e.raw_os_error().map_or_else(
+        || std::io::Error::new(e.kind(), e.to_string()),
+        std::io::Error::from_raw_os_error,
+    )
+}
+
+fn reason_of_open(e: &TreeError) -> KeepReason {
+    match e.errno() {
+        Some(Errno::NOENT) => KeepReason::Vanished,
+        // A symlink, another mount or something that is no directory stands where we listed something else.
+        Some(Errno::LOOP | Errno::NOTDIR | Errno::XDEV | Errno::NXIO) => KeepReason::Changed,
+        _ => KeepReason::Unreadable,
+    }
+}
+
+fn reason_of_rename(e: Errno) -> KeepReason {
+    match e {
+        Errno::NOENT => KeepReason::Vanished,
+        _ => KeepReason::NotPermitted,
+    }
+}
+
+fn same_content(file: &File, expected: &Expected<'_>) -> bool {
+    content_hash(file, expected.identity.size) == Some(expected.sha256)
+}
+
+/// SHA-256 of the whole file; `None` when it is not of that size or cannot be read.
+fn content_hash(file: &File, size: u64) -> Option<[u8; 32]> {
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 256 * 1024];
+    let mut at = 0;
+    loop {
+        match file.read_at(&mut buffer, at) {
+            Ok(0) => break,
+            Ok(n) => {
+                hash.update(buffer.get(..n)?);
+                at += n as u64;
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(_) => return None,
+        }
+    }
+    (at == size).then(|| hash.finalize().into())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
+        let _ = write!(out, "{b:02x}");
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::Path;
+
+    const RUN: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+
+    fn quiet_sigio() {
+        let flag = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        signal_hook::flag::register(signal_hook::consts::SIGIO, flag).unwrap();
+    }
+
+    fn rel(path: &str) -> RelPath {
+        RelPath::new(path.as_bytes()).unwrap()
+    }
+
+    fn expected<'a>(root: &Path, path: &'a RelPath) -> Expected<'a> {
+        let file = File::open(root.join(path.as_path())).unwrap();
+        Expected {
+            path,
+            identity: regular(&file).unwrap().unwrap(),
+            sha256: Sha256::digest(fs::read(root.join(path.as_path())).unwrap()).into(),
+            rehash: true,
+            lease: true,
+        }
+    }
+
+    fn setup() -> (tempfile::TempDir, Dir) {
+        quiet_sigio();
+        let temp = tempfile::tempdir().unwrap();
+        fs::create_dir(temp.path().join("d")).unwrap();
+        fs::write(temp.path().join("d/f"), "content").unwrap();
+        let dir = Dir::open(temp.path()).unwrap();
+        (temp, dir)
+    }
+
+    fn remove(dir: &Dir, expected: &Expected<'_>) -> Removal {
+        let mut quarantine = Quarantine::open(dir, RUN, false).unwrap();
+        let n = quarantine
+            .announce([(expected.path, expected.sha256, "copy")].into_iter())
+            .unwrap();
+        let removal = quarantine.remove(&mut Opener::new(dir, false), n, expected);
+        quarantine.sync().unwrap();
+        quarantine.close().unwrap();
+        removal
+    }
+
+    #[test]
+    fn removes_exactly_what_was_proven_and_leaves_no_trace() {
+        let (temp, dir) = setup();
+        let path = rel("d/f");
+        let expected = expected(temp.path(), &path);
+        assert!(matches!(remove(&dir, &expected), Removal::Gone(None)));
+        assert!(!temp.path().join("d/f").exists());
+        assert_eq!(dir.names().unwrap(), [Box::from(&b"d"[..])]);
+    }
+
+    #[test]
+    fn keeps_what_changed_in_any_way() {
+        let path = rel("d/f");
+        let change: [(&str, &dyn Fn(&Path)); 5] = [
+            ("content", &|f| fs::write(f, "CONTENT").unwrap()),
+            ("length", &|f| fs::write(f, "content and more").unwrap()),
+            ("inode", &|f| {
+                fs::write(f.with_file_name("g"), "content").unwrap();
+                fs::rename(f.with_file_name("g"), f).unwrap();
+            }),
+            ("kind", &|f| {
+                fs::rename(f, f.with_file_name("real")).unwrap();
+                std::os::unix::fs::symlink("real", f).unwrap();
+            }),
+            ("mode", &|f| {
+                use std::os::unix::fs::PermissionsExt;
+                fs::set_permissions(f, fs::Permissions::from_mode(0o600)).unwrap();
+            }),
+        ];
+        for (what, change) in change {
+            let (temp, dir) = setup();
+            let mut expected = expected(temp.path(), &path);
+            change(&temp.path().join("d/f"));
+            // Even with the times made equal, as a careless tool would.
+            if what == "content" {
+                let now = File::open(temp.path().join("d/f")).unwrap();
+                let now = regular(&now).unwrap().unwrap();
+                expected.identity.mtime_ns = now.mtime_ns;
+                expected.identity.ctime_ns = now.ctime_ns;
+            } else if what == "mode" {
+                expected.identity.ctime_ns -= 1;
+            }
+            assert!(
+                matches!(remove(&dir, &expected), Removal::Kept(KeepReason::Changed)),
+                "{what}"
+            );
+            assert!(temp.path().join("d/f").exists(), "{what}");
+        }
+    }
+
+    #[test]
+    fn keeps_what_a_writer_has_open() {
+        let (temp, dir) = setup();
+        let path = rel("d/f");
+        let expected = expected(temp.path(), &path);
+        let writer = fs::OpenOptions::new()
+            .append(true)
+            .open(temp.path().join("d/f"))
+            .unwrap();
+        assert!(matches!(remove(&dir, &expected), Removal::Kept(KeepReason::InUse)));
+        drop(writer);
+        assert!(temp.path().join("d/f").exists());
+    }
+
+    #[test]
+    fn the_other_name_of_an_inode_may_follow() {
+        let (temp, dir) = setup();
+        fs::hard_link(temp.path().join("d/f"), temp.path().join("d/g")).unwrap();
+        let (f, g) = (rel("d/f"), rel("d/g"));
+        let (first, mut second) = (expected(temp.path(), &f), expected(temp.path(), &g));
+        let Removal::Gone(Some(now)) = remove(&dir, &first) else {
+            panic!("not gone, or its state is not told");
+        };
+        second.identity = now;
+        assert!(matches!(remove(&dir, &second), Removal::Gone(None)));
+    }
+
+    #[test]
+    fn a_swapped_directory_leads_nowhere() {
+        let (temp, dir) = setup();
+        let path = rel("d/f");
+        let expected = expected(temp.path(), &path);
+        fs::rename(temp.path().join("d"), temp.path().join("e")).unwrap();
+        std::os::unix::fs::symlink("e", temp.path().join("d")).unwrap();
+        assert!(matches!(remove(&dir, &expected), Removal::Kept(KeepReason::Changed)));
+        assert!(temp.path().join("e/f").exists());
+    }
+
+    #[test]
+    fn recovery_puts_back_what_is_left_and_tells_what_is_gone() {
+        let (temp, dir) = setup();
+        for name in ["d/gone", "d/taken", "d/beside", "d/untouched", "d/replaced"] {
+            fs::write(temp.path().join(name), name).unwrap();
+        }
+        let paths: Vec<RelPath> = ["d/gone", "d/taken", "d/beside", "d/untouched", "d/replaced"]
+            .into_iter()
+            .map(rel)
+            .collect();
+        let mut quarantine = Quarantine::open(&dir, RUN, false).unwrap();
+        let sha = |p: &RelPath| Sha256::digest(p.as_bytes()).into();
+        quarantine.announce(paths.iter().map(|p| (p, sha(p), "copy"))).unwrap();
+        let place = temp.path().join(".opsrun-quarantine").join(RUN);
+        fs::remove_file(temp.path().join("d/gone")).unwrap();
+        fs::rename(temp.path().join("d/taken"), place.join("1.q")).unwrap();
+        fs::rename(temp.path().join("d/beside"), temp.path().join("d").join(beside(RUN, 2))).unwrap();
+        fs::rename(temp.path().join("d/replaced"), place.join("4.q")).unwrap();
+        fs::write(temp.path().join("d/replaced"), "somebody else's").unwrap();
+        drop(quarantine);
+
+        let leftovers = recover(&dir, false).unwrap();
+        let [leftover] = &leftovers[..] else { panic!() };
+        assert_eq!(leftover.put_back, 2);
+        assert_eq!(
+            leftover
+                .completed
+                .iter()
+                .map(|l| l.path.to_string())
+                .collect::<Vec<_>>(),
+            ["d/gone"]
+        );
+        assert_eq!(leftover.stuck.len(), 1);
+        assert_eq!(fs::read_to_string(temp.path().join("d/taken")).unwrap(), "d/taken");
+        assert_eq!(fs::read_to_string(temp.path().join("d/beside")).unwrap(), "d/beside");
+        assert_eq!(fs::read_to_string(place.join("4.q")).unwrap(), "d/replaced");
+
+        // Once the stranger is out of the way, nothing remains.
+        fs::remove_file(temp.path().join("d/replaced")).unwrap();
+        let leftovers = recover(&dir, false).unwrap();
+        dismiss(&dir, &leftovers[0]).unwrap();
+        assert_eq!(
+            fs::read_to_string(temp.path().join("d/replaced")).unwrap(),
+            "d/replaced"
+        );
+        assert!(!temp.path().join(".opsrun-quarantine").exists());
+        assert!(recover(&dir, false).unwrap().is_empty());
+    }
+}
