@@ -213,7 +213,11 @@ fn drawable_text(text: &str) -> String {
             '\n' | '\r' | '\t' => c,
             c if c.is_control() && c.len_utf8() == 1 => '?',
             c if c.is_control() => '¿',
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{e000}'..='\u{e001}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => '\u{fffd}',
+            '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{e000}'..='\u{e001}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{feff}' => '\u{fffd}',
             c => c,
         })
         .collect()
