@@ -6,6 +6,7 @@
 //! - [`sweep`]: one scenario under many faults
 //! - [`crash_sweep`]: a kill at every call
 //! - [`io_errors`]: an error from every call
+//! - [`damage`]: a flipped bit, a missing end
 //!
 //! The unmodified release binary is tested, with `--threads 1`, so that the calls come in one order. Needs
 //! x86_64 for its registers.
@@ -20,6 +21,7 @@
 
 mod checker;
 mod crash_sweep;
+mod damage;
 mod io_errors;
 mod scenario;
 mod self_test;
