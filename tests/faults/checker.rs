@@ -218,7 +218,7 @@ fn base64(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Every committed copy, unpacked by the system's tar.
-fn unpack_all(case: &Case, wrong: &mut Vec<String>) -> Vec<Snapshot> {
+pub fn unpack_all(case: &Case, wrong: &mut Vec<String>) -> Vec<Snapshot> {
     let mut archives: Vec<PathBuf> = Vec::new();
     walk(&case.root().join("copies"), &mut |manifest, _| {
         let name = manifest.file_name().unwrap().to_os_string().into_vec();

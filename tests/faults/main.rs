@@ -6,6 +6,7 @@
 //! - [`sweep`]: one scenario under many faults
 //! - [`crash_sweep`]: a kill at every call
 //! - [`io_errors`]: an error from every call
+//! - [`writers`]: somebody else changes the tree, at every call
 //! - [`damage`]: a flipped bit, a missing end
 //!
 //! The unmodified release binary is tested, with `--threads 1`, so that the calls come in one order. Needs
@@ -27,6 +28,7 @@ mod scenario;
 mod self_test;
 mod sweep;
 mod tracer;
+mod writers;
 
 use std::path::Path;
 use std::process::{Command, Output};

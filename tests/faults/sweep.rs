@@ -62,7 +62,8 @@ pub fn binary() -> &'static Path {
     })
 }
 
-fn apply(case: &Case) -> Program {
+/// A run that asks nothing and whose calls come in one order.
+pub fn apply(case: &Case) -> Program {
     Program {
         path: binary().to_owned(),
         args: ["apply", "--yes", "--threads", "1", "ops.kdl"].map(Into::into).to_vec(),

@@ -36,15 +36,20 @@ pub enum Fault {
     Terminate(usize),
     /// The call does not happen and answers with this error.
     Fail(usize, Errno),
+    /// Somebody else does something before the call, which then happens.
+    Meanwhile(usize),
 }
 
 impl Fault {
     fn at(self) -> Option<usize> {
         match self {
             Self::None => None,
-            Self::KillBefore(n) | Self::KillTorn(n) | Self::KillAfter(n) | Self::Terminate(n) | Self::Fail(n, _) => {
-                Some(n)
-            }
+            Self::KillBefore(n)
+            | Self::KillTorn(n)
+            | Self::KillAfter(n)
+            | Self::Terminate(n)
+            | Self::Fail(n, _)
+            | Self::Meanwhile(n) => Some(n),
         }
     }
 }
@@ -191,6 +196,11 @@ const CALLS: &[(libc::c_long, &str, Changes, Moves, Names)] = {
 ///
 /// Must not be called while the calling thread has other children.
 pub fn run(program: &Program, fault: Fault, scratch: &Path) -> Trace {
+    run_while(program, fault, scratch, &mut || {})
+}
+
+/// The same, where `meanwhile` is what somebody else does at [`Fault::Meanwhile`].
+pub fn run_while(program: &Program, fault: Fault, scratch: &Path, meanwhile: &mut dyn FnMut()) -> Trace {
     let (out, err) = (scratch.join("stdout"), scratch.join("stderr"));
     let root = start(program, &out, &err);
     let (done, watch) = mpsc::channel::<()>();
@@ -204,6 +214,7 @@ pub fn run(program: &Program, fault: Fault, scratch: &Path) -> Trace {
     let mut driver = Driver {
         root,
         fault,
+        meanwhile,
         seen: BTreeSet::from([root]),
         calls: Vec::new(),
         hit: None,
@@ -313,9 +324,10 @@ fn install(filter: &[libc::sock_filter]) -> std::io::Result<()> {
     }
 }
 
-struct Driver {
+struct Driver<'a> {
     root: Pid,
     fault: Fault,
+    meanwhile: &'a mut dyn FnMut(),
     /// Every process and thread met so far.
     seen: BTreeSet<Pid>,
     calls: Vec<Call>,
@@ -323,7 +335,7 @@ struct Driver {
     end: Option<End>,
 }
 
-impl Driver {
+impl Driver<'_> {
     /// Until all of them are gone. Only children of this very thread are waited for.
     fn drive(&mut self) {
         loop {
@@ -408,6 +420,10 @@ impl Driver {
             }
             Fault::Terminate(_) => {
                 kill(self.root, Signal::SIGTERM).unwrap();
+                go(pid, None);
+            }
+            Fault::Meanwhile(_) => {
+                (self.meanwhile)();
                 go(pid, None);
             }
             Fault::Fail(_, errno) => {
