@@ -1,0 +1,68 @@
+//! A kill at every call that changes something.
+//!
+//! Before each call, and half-way through each write: nothing is lost at that moment, and the next run puts
+//! everything in order and finishes the job. The same for a crash within that recovery, and for SIGTERM.
+//! `OPSRUN_FAULTS=full` tries every point where the plain run tries a part: SIGTERM everywhere, and recovery
+//! after every crash point of the cleanup.
+
+use super::scenario;
+use super::sweep::Sweep;
+use super::tracer::{Fault, Trace};
+
+fn full() -> bool {
+    std::env::var_os("OPSRUN_FAULTS").is_some_and(|v| v == "full")
+}
+
+fn kills(trace: &Trace) -> Vec<Fault> {
+    let calls = (1..).zip(&trace.calls);
+    let before = calls.clone().map(|(n, _)| Fault::KillBefore(n));
+    let torn = calls.filter(|(_, call)| call.tearable).map(|(n, _)| Fault::KillTorn(n));
+    before.chain(torn).collect()
+}
+
+#[test]
+fn a_kill_at_any_call_loses_nothing() {
+    for scenario in scenario::all() {
+        let sweep = Sweep::new(scenario);
+        let faults = kills(&sweep.undisturbed());
+        let name = format!("kills, `{}`", sweep.scenario.name);
+        sweep.try_all(&faults, None).settle(&name, faults.len());
+    }
+}
+
+#[test]
+fn a_kill_within_the_recovery_loses_nothing() {
+    let sweep = Sweep::new(scenario::all().swap_remove(0));
+    let trace = sweep.undisturbed();
+    // The first crash comes while files are being taken away: the recovery has the most to do then.
+    let takes: Vec<usize> = (1..)
+        .zip(&trace.calls)
+        .filter(|(_, call)| call.name.starts_with("unlink"))
+        .map(|(n, _)| n)
+        .collect();
+    let step = if full() { 1 } else { takes.len().max(1) };
+    for first in takes.iter().skip(takes.len() / 2 % step).step_by(step) {
+        let first = Fault::KillBefore(*first);
+        // The recovering run makes more calls than the plain one; beyond its last it is simply not disturbed.
+        let stride = if full() { 1 } else { 2 };
+        let faults: Vec<Fault> = (1..=trace.calls.len() * 5 / 4)
+            .step_by(stride)
+            .map(Fault::KillBefore)
+            .collect();
+        sweep
+            .try_all(&faults, Some(first))
+            .settle("kills within a recovery", faults.len());
+    }
+}
+
+#[test]
+fn a_polite_stop_at_any_call_loses_nothing() {
+    for scenario in scenario::all() {
+        let sweep = Sweep::new(scenario);
+        let calls = sweep.undisturbed().calls.len();
+        let step = if full() { 1 } else { 4 };
+        let faults: Vec<Fault> = (1..=calls).step_by(step).map(Fault::Terminate).collect();
+        let name = format!("SIGTERM, `{}`", sweep.scenario.name);
+        sweep.try_all(&faults, None).settle(&name, faults.len());
+    }
+}
