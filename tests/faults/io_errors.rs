@@ -28,11 +28,13 @@ fn one_error_at_any_call_loses_nothing() {
     } else {
         &[Errno::EIO, Errno::ENOSPC]
     };
-    for scenario in scenario::all() {
+    for (at, scenario) in scenario::all().into_iter().enumerate() {
         let sweep = Sweep::new(scenario);
         let calls = sweep.undisturbed().calls.len();
+        // The second scenario makes mostly the same calls.
+        let step = if full || at == 0 { 1 } else { 3 };
         for errno in errors {
-            let faults: Vec<Fault> = (1..=calls).map(|n| Fault::Fail(n, *errno)).collect();
+            let faults: Vec<Fault> = (1..=calls).step_by(step).map(|n| Fault::Fail(n, *errno)).collect();
             let name = format!("{errno:?} from a call, `{}`", sweep.scenario.name);
             sweep.try_all(&faults, None).settle(&name, faults.len());
         }

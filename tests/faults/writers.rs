@@ -136,7 +136,7 @@ fn swapped_dir(case: &Case) -> (PathBuf, PathBuf) {
 #[test]
 fn what_others_write_at_any_call_is_not_lost() {
     let full = std::env::var_os("OPSRUN_FAULTS").is_some_and(|v| v == "full");
-    let step = if full { 1 } else { 3 };
+    let step = if full { 1 } else { 8 };
     for scenario in scenario::all() {
         let sweep = Sweep::new(scenario);
         let calls = sweep.undisturbed().calls.len();
