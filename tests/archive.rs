@@ -1,5 +1,12 @@
 //! Copies: any tree comes back as it was, by opsrun and by plain `tar`; any flipped byte is refused.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    reason = "a test that cannot set up its world has failed; tests play the part of other programs"
+)]
+
 use opsrun::archive::{
     self, About, Catalogue, CopyError, CopyName, Options, Restored, Verified, Watch, WriteJob, receipt,
 };

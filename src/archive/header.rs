@@ -53,7 +53,7 @@ pub fn header_bytes(row: &Row) -> Vec<u8> {
         pax.text("path", &name);
         set_name(&mut header, name.get(..100).unwrap_or(&name));
     }
-    let stored = row.stored() + map.len() as u64;
+    let stored = row.stored().saturating_add(map.len() as u64);
     if stored > MOST_NUMBER {
         pax.add("size", stored.to_string().as_bytes());
     }

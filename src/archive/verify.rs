@@ -333,7 +333,9 @@ impl Source<'_> {
             None => carry.saturating_sub(member.2),
             Some(row) => {
                 let stored = row.stored();
-                let end = (row.offset + header_bytes(row).len() as u64)
+                let end = row
+                    .offset
+                    .saturating_add(header_bytes(row).len() as u64)
                     .saturating_add(stored)
                     .saturating_add(padding(stored) as u64);
                 end.saturating_sub(member.2)
@@ -399,8 +401,9 @@ fn through(looked: &mut Looked, member: Member, rows: Vec<Row>, trailer: bool) -
             return Err(wrong("its header is not what the list says"));
         }
         let stored = row.stored();
-        let end = usize::try_from(stored + padding(stored) as u64)
-            .ok()
+        let end = stored
+            .checked_add(padding(stored) as u64)
+            .and_then(|len| usize::try_from(len).ok())
             .and_then(|len| begin.checked_add(len));
         match end.filter(|end| *end <= size) {
             // It goes on in the next member: the sink hashes it.

@@ -560,10 +560,13 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests play the part of other programs")]
 mod tests {
     use super::*;
     use std::fs;
     use std::path::Path;
+
+    type Change<'a> = (&'a str, &'a dyn Fn(&Path));
 
     const RUN: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 
@@ -620,7 +623,7 @@ mod tests {
     #[test]
     fn keeps_what_changed_in_any_way() {
         let path = rel("d/f");
-        let change: [(&str, &dyn Fn(&Path)); 5] = [
+        let change: [Change<'_>; 5] = [
             ("content", &|f| fs::write(f, "CONTENT").unwrap()),
             ("length", &|f| fs::write(f, "content and more").unwrap()),
             ("inode", &|f| {
