@@ -1,4 +1,36 @@
-//! opsrun
+//! opsrun: a declarative job-runner that copies, proves the copy, and only then cleans.
+//!
+//! **No file is ever deleted unless exactly its content can be read back from a durable copy, proven in the same
+//! run.** Every design question is answered in favour of that first.
+//!
+//! The library is the program in rooms; `src/main.rs` only calls [`cli::main`]. The way of the data:
+//!
+//! ```text
+//! ops.kdl ──config──▶ Document (every field with its span) ──validate──▶ Model (meaning; no spans, no KDL)
+//!         ──exec::survey──▶ Facts ──plan::build──▶ Plan (a value: printed, or run)
+//!         ──exec::engine──▶ Event… ──▶ store (first, durable) ──▶ report        Status ──cli──▶ exit code
+//! ```
+//!
+//! | layer | room | what it is |
+//! |---|---|---|
+//! | 0 | [`units`] [`clock`] [`path`] [`entry`] [`kept`] | values and time; nothing of ours is used |
+//! | 1 | [`model`] | what a valid file means, and what may be deleted: pure decisions |
+//! | 1 | [`tree`] | the file system by handle; the only place that unlinks, renames over or truncates |
+//! | 1 | [`signal`] | how a run is told to stop |
+//! | 2 | [`config`] | text → model; the only room that knows KDL |
+//! | 2 | [`archive`] | what a copy is: written, proven, published, restored |
+//! | 2 | [`plan`] | model + request + facts → the graph of steps |
+//! | 3 | [`run`] | events, and what they make of steps |
+//! | 4 | [`exec`] | plan → events: survey, engine, actions |
+//! | 4 | [`store`] | what is remembered from run to run: SQLite |
+//! | 4 | [`report`] | plans, events and copies for people and programs |
+//! | 5 | [`launch`] | one whole run, from locks to outcome |
+//! | 6 | [`cli`] | arguments, one file a command, exit codes |
+//!
+//! A room uses lower layers only; `tests/layering.rs` holds the table. Where to start reading: the deletion, from
+//! [`plan::graph`] (the types that make `backup → verify → cleanup` unavoidable) over [`archive::verify`](mod@archive::verify)
+//! (the proof) and [`exec::action::cleanup`] to [`tree::quarantine`].
+
 pub mod archive;
 pub mod cli;
 pub mod clock;

@@ -357,7 +357,7 @@ fn flips_in_every_member_are_refused() {
     let verified = copy(&source, &destination, 3);
     let manifest = verified.manifest().clone();
     assert!(
-        manifest.members.len() > 5 && manifest.list_members.len() > 0,
+        manifest.members.len() > 5 && !manifest.list_members.is_empty(),
         "{}",
         manifest.members.len()
     );

@@ -1,5 +1,7 @@
 //! Properties of the decisions, against oracles that share no code with them.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up its world has failed")]
+
 use opsrun::entry::{Entry, Identity, Kind};
 use opsrun::kept::KeepReason;
 use opsrun::model::pattern::{Pattern, Selection};
@@ -16,7 +18,9 @@ const HOUR: i128 = 3_600_000_000_000;
 type Meaning = (&'static str, fn(&str) -> bool);
 
 const PATTERNS: [Meaning; 6] = [
-    ("*.jsonl", |path| path.ends_with(".jsonl")),
+    ("*.jsonl", |path| {
+        path.ends_with("jsonl") && path[..path.len() - 5].ends_with('.')
+    }),
     ("raw/**", |path| path.starts_with("raw/")),
     ("raw/*", |path| {
         path.strip_prefix("raw/").is_some_and(|rest| !rest.contains('/'))

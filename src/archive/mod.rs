@@ -7,8 +7,8 @@
 //! |---|---|
 //! | source → copy | [`writer`], `intake` (reading what may change), `pipeline` (many cores, one order) |
 //! | what is stored | [`manifest`], [`row`] and `list` (the file list), `header` (tar), `member` (gzip), [`name`] |
-//! | copy → proof | [`verify`], `content` |
-//! | copy → files | [`restore`] |
+//! | copy → proof | [`mod@verify`], `content` |
+//! | copy → files | [`mod@restore`] |
 //! | beside the copies | [`receipt`], [`catalogue`] |
 //!
 //! Invariant: a copy counts only from the moment on that its manifest has its final name, and it gets that only

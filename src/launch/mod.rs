@@ -1,7 +1,7 @@
 //! One whole run: locks, store, recovery, survey, plan, execution, outcome. What `apply` calls, and whatever else
 //! will start runs.
 //!
-//! Takes a model and a request, gives a plan ([`plan`]) or a finished run ([`apply`]); the two share every line
+//! Takes a model and a request, gives a plan ([`plan()`]) or a finished run ([`apply`]); the two share every line
 //! up to the plan. Prints nothing: events and progress go to what the caller hands in.
 //! - [`copies`]: what lies in destinations, and proving it again
 //! - [`restore`]: bringing files back
