@@ -18,6 +18,7 @@ use crate::tree::{Dir, TreeError};
 use chrono::{DateTime, Utc};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::Path;
 use std::sync::Arc;
 
 /// What the store remembers of earlier runs.
@@ -87,11 +88,7 @@ pub fn look(
         let source = source(model, backup, world, stop);
         let source = match source {
             Ok((scan, dev)) => {
-                destination.1.same_file_system = world
-                    .destinations
-                    .get(&backup.name)
-                    .and_then(|d| d.id().ok())
-                    .is_some_and(|(d, _)| d == dev);
+                destination.1.same_file_system = device_at(&backup.to) == Some(dev);
                 Ok(Arc::new(scan))
             }
             Err(why) => Err(why),
@@ -362,7 +359,15 @@ fn ancestors(dir: &Dir) -> Result<Vec<(u64, u64)>, TreeError> {
     }
 }
 
-fn id_of_file(path: &std::path::Path) -> Option<(u64, u64)> {
+/// The device of the directory at `path`, or, when it is still to be made, of the one that it will be made in.
+fn device_at(path: &Path) -> Option<u64> {
+    path.ancestors()
+        .find_map(|dir| Dir::open(dir).ok())
+        .and_then(|dir| dir.id().ok())
+        .map(|(dev, _)| dev)
+}
+
+fn id_of_file(path: &Path) -> Option<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;
     std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
 }

@@ -68,7 +68,8 @@ pub struct Expected<'a> {
 /// What became of a file that was to go.
 #[derive(Debug)]
 pub enum Removal {
-    /// It is gone. For an inode with more names: its state now, in which the others may go.
+    /// It is gone. For an inode with more names: its state now, in which the others may go; where no lease was
+    /// demanded, only with [`Expected::rehash`].
     Gone(Option<Identity>),
     /// It is where it was.
     Kept(KeepReason),
@@ -187,14 +188,15 @@ impl<'a> Quarantine<'a> {
         };
         match verdict {
             Ok(()) => {
-                // While the lease holds nobody changed the content: the new ctime is our own doing.
+                // While the lease holds nobody changed the content: the new ctime is our own doing. Without a
+                // lease the caller has the content compared.
                 let after = rustix::fs::fstat(&file)
                     .ok()
                     .filter(|s| s.st_nlink > 0)
                     .map(|s| identity_of(&s));
                 let same = |i: &Identity| i.size == expected.identity.size && i.mtime_ns == expected.identity.mtime_ns;
                 Ok(Removal::Gone(
-                    after.filter(|i| lease.as_ref().is_some_and(Lease::unbroken) && same(i)),
+                    after.filter(|i| lease.as_ref().is_none_or(Lease::unbroken) && same(i)),
                 ))
             }
             Err(reason) => match taken.put_back(dir, name) {

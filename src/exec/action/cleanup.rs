@@ -192,16 +192,17 @@ fn batches(
                 break;
             }
             let id = (item.entry.identity.dev, item.entry.identity.ino);
-            let identity = match refreshed.get(&id) {
-                Some((before, now)) if *before == item.evidence.identity => *now,
-                _ => item.evidence.identity,
+            let lease = step.retention.in_use == InUse::Keep;
+            let (identity, moved) = match refreshed.get(&id) {
+                Some((before, now)) if *before == item.evidence.identity => (*now, true),
+                _ => (item.evidence.identity, false),
             };
             let expected = Expected {
                 path: &item.entry.path,
                 identity,
                 sha256: item.evidence.sha256,
-                rehash: rehash || proof.since.stepped(),
-                lease: step.retention.in_use == InUse::Keep,
+                rehash: rehash || proof.since.stepped() || (moved && !lease),
+                lease,
             };
             match quarantine.remove(&mut opener, n, &expected) {
                 Removal::Gone(after) => {

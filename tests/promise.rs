@@ -1,0 +1,491 @@
+//! The promise against bad days, through the binary: what is not covered, not readable, not proven, in use, too
+//! much or in the wrong place stays, the exit code says so, and the next good run finishes the job.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    reason = "a test that cannot set up its world has failed; tests play the part of other programs"
+)]
+
+use opsrun::archive::Manifest;
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, SystemTime};
+
+const DAY: u64 = 86_400;
+
+struct World {
+    root: tempfile::TempDir,
+}
+
+impl World {
+    fn new(ops: &str) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("data")).unwrap();
+        fs::write(root.path().join("ops.kdl"), ops).unwrap();
+        Self { root }
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.root.path().join(path)
+    }
+
+    fn file(&self, path: &str, days: u64) -> PathBuf {
+        self.file_with(OsStr::new(path), days, path.as_bytes())
+    }
+
+    fn file_with(&self, path: &OsStr, days: u64, content: &[u8]) -> PathBuf {
+        let path = self.at("data").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        age(&path, days);
+        path
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_opsrun"))
+            .args(args)
+            .current_dir(self.root.path())
+            .output()
+            .unwrap()
+    }
+
+    fn apply(&self, expected: i32, more: &[&str]) -> String {
+        exits(&self.run(&[&["apply", "--yes"], more].concat()), expected)
+    }
+
+    /// As a user without privileges: ourselves, or nobody when we are root.
+    fn run_unprivileged(&self, args: &[&str]) -> Output {
+        let binary = env!("CARGO_BIN_EXE_opsrun");
+        let mut command = if is_root() {
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid=65534", "--regid=65534", "--clear-groups", binary]);
+            command
+        } else {
+            Command::new(binary)
+        };
+        command.args(args).current_dir(self.root.path()).output().unwrap()
+    }
+
+    /// Gives everything to the user that [`Self::run_unprivileged`] runs as.
+    fn hand_over(&self) {
+        if is_root() {
+            for item in walkdir::WalkDir::new(self.root.path()) {
+                std::os::unix::fs::lchown(item.unwrap().path(), Some(65534), Some(65534)).unwrap();
+            }
+        }
+    }
+
+    fn backups(&self, end: &str) -> Vec<PathBuf> {
+        let mut found: Vec<PathBuf> = fs::read_dir(self.at("backup"))
+            .map(|dir| {
+                dir.map(|item| item.unwrap().path())
+                    .filter(|p| p.to_string_lossy().ends_with(end))
+                    .collect()
+            })
+            .unwrap_or_default();
+        found.sort();
+        found
+    }
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+fn age(path: &Path, days: u64) {
+    let time = SystemTime::UNIX_EPOCH + SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap()
+        - Duration::from_secs(days * DAY);
+    File::open(path).unwrap().set_modified(time).unwrap();
+}
+
+fn exits(output: &Output, code: i32) -> String {
+    let text = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    assert!(!text.contains("panicked"), "{text}");
+    text
+}
+
+const EXPIRED: &str = r#"
+    ops version=1 { name "t"; }
+    backup "b" { source "data"; to "backup"; contents "expired"; }
+    retention "r" backup="b" { class "all" "**" keep="7d"; max-delete files=1000; }
+"#;
+
+const ALL: &str = r#"
+    ops version=1 { name "t"; }
+    backup "b" { source "data"; to "backup"; }
+    retention "r" backup="b" { class "all" "**" keep="7d"; max-delete files=1000; }
+"#;
+
+/// The hole of the system that opsrun replaces: once some backup had succeeded, every expired file went.
+#[test]
+fn what_the_backup_does_not_cover_is_never_deleted() {
+    for contents in ["all", "expired"] {
+        let world = World::new(&format!(
+            r#"
+            ops version=1 {{ name "t"; }}
+            backup "b" {{ source "data"; include "*.jsonl"; exclude "tmp"; to "backup"; contents "{contents}"; }}
+            retention "r" backup="b" {{ class "all" "**" keep="7d"; max-delete files=1000; }}
+            "#
+        ));
+        let covered = world.file("a.jsonl", 30);
+        let other = [
+            world.file("a.bin", 30),
+            world.file("tmp/a.jsonl", 30),
+            world.file("x/y/z.csv", 300),
+        ];
+        for _ in 0..2 {
+            let text = world.apply(4, &[]);
+            assert!(text.contains("not-covered"), "{text}");
+            assert!(!covered.exists());
+            assert!(other.iter().all(|path| path.exists()));
+        }
+    }
+}
+
+#[test]
+fn a_missing_source_is_refused() {
+    let world = World::new(EXPIRED);
+    fs::remove_dir(world.at("data")).unwrap();
+    let text = world.apply(3, &[]);
+    assert!(text.contains("data") && text.contains("No such file"), "{text}");
+    assert!(world.backups("").is_empty());
+}
+
+#[test]
+fn a_destination_that_is_no_directory_ends_with_73() {
+    let world = World::new(EXPIRED);
+    let old = world.file("a", 30);
+    fs::write(world.at("backup"), "a file").unwrap();
+    world.apply(73, &[]);
+    assert!(old.exists());
+    fs::remove_file(world.at("backup")).unwrap();
+    world.apply(0, &[]);
+    assert!(!old.exists());
+}
+
+#[test]
+fn a_full_destination_ends_with_73_and_deletes_nothing() {
+    let world = World::new(EXPIRED);
+    let mut state = 1_u64;
+    let noise: Vec<u8> = (0..3_000_000)
+        .map(|_| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 56) as u8
+        })
+        .collect();
+    let old = world.file_with(OsStr::new("noise"), 30, &noise);
+    // A limit on the size of files stands in for a full disk: the archive does not fit, the state does.
+    let script = format!("ulimit -f 1000; exec '{}' apply --yes", env!("CARGO_BIN_EXE_opsrun"));
+    let output = Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(world.root.path())
+        .output()
+        .unwrap();
+    exits(&output, 73);
+    assert!(old.exists());
+    world.apply(0, &[]);
+    assert!(!old.exists());
+    assert!(world.backups(".tmp").is_empty());
+}
+
+#[test]
+fn an_unreadable_file_makes_the_copy_incomplete_and_stays() {
+    let world = World::new(ALL);
+    let (closed, open) = (world.file("closed", 30), world.file("open", 30));
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
+    world.hand_over();
+    let text = exits(&world.run_unprivileged(&["apply", "--yes"]), 4);
+    assert!(text.contains("closed") && text.contains("incomplete"), "{text}");
+    assert!(closed.exists() && !open.exists());
+}
+
+#[test]
+fn what_cannot_be_listed_stops_the_cleanup() {
+    for ops in [ALL, EXPIRED] {
+        let world = World::new(ops);
+        let (hidden, open) = (world.file("dir/hidden", 30), world.file("open", 30));
+        world.hand_over();
+        fs::set_permissions(world.at("data/dir"), fs::Permissions::from_mode(0o000)).unwrap();
+        let text = exits(&world.run_unprivileged(&["apply", "--yes"]), 3);
+        assert!(text.contains("dir"), "{text}");
+        assert!(open.exists());
+        fs::set_permissions(world.at("data/dir"), fs::Permissions::from_mode(0o700)).unwrap();
+        exits(&world.run_unprivileged(&["apply", "--yes"]), 0);
+        assert!(!open.exists() && !hidden.exists());
+    }
+}
+
+#[test]
+fn a_file_that_is_open_for_writing_stays_and_goes_later_by_the_same_copy() {
+    let world = World::new(EXPIRED);
+    let (busy, idle) = (world.file("busy", 30), world.file("idle", 30));
+    let writer = OpenOptions::new().append(true).open(&busy).unwrap();
+    let text = world.apply(4, &[]);
+    assert!(text.contains("in-use"), "{text}");
+    assert!(busy.exists() && !idle.exists());
+    drop(writer);
+    world.apply(0, &[]);
+    assert!(!busy.exists());
+    assert_eq!(world.backups(".tar.gz").len(), 1, "the older copy is the proof");
+}
+
+#[test]
+fn in_use_ignore_deletes_both_names_of_an_inode() {
+    let world = World::new(&EXPIRED.replace("max-delete", "in-use \"ignore\"; max-delete"));
+    let first = world.file("first", 30);
+    fs::hard_link(&first, world.at("data/second")).unwrap();
+    let _writer = OpenOptions::new().append(true).open(&first).unwrap();
+    world.apply(0, &[]);
+    assert_eq!(fs::read_dir(world.at("data")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_damaged_copy_proves_nothing() {
+    let world = World::new(EXPIRED);
+    let busy = world.file("busy", 30);
+    let writer = OpenOptions::new().append(true).open(&busy).unwrap();
+    world.apply(4, &[]);
+    drop(writer);
+    let archive = world.backups(".tar.gz").remove(0);
+    let file = OpenOptions::new().read(true).write(true).open(&archive).unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, 40).unwrap();
+    file.write_all_at(&[byte[0] ^ 1], 40).unwrap();
+    let text = world.apply(1, &[]);
+    assert!(text.contains("damaged"), "{text}");
+    assert!(busy.exists());
+    // What the help says: move it away, and the next run stores the file anew.
+    for file in world.backups("") {
+        if file.is_file() && !file.ends_with(".opsrun-destination") {
+            fs::remove_file(file).unwrap();
+        }
+    }
+    world.apply(0, &[]);
+    assert!(!busy.exists());
+}
+
+#[test]
+fn odd_things_in_the_source() {
+    let world = World::new(EXPIRED);
+    let odd: Vec<PathBuf> = [&b"new\nline"[..], b"\xff\xfe", &[b'n'; 255], b"-rf", b" ", b"\x1b[31m"]
+        .into_iter()
+        .map(|name| world.file_with(OsStr::from_bytes(name), 30, name))
+        .collect();
+    let data = world.at("data");
+    rustix::fs::mkfifoat(
+        rustix::fs::CWD,
+        data.join("fifo"),
+        rustix::fs::Mode::from_raw_mode(0o600),
+    )
+    .unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(data.join("socket")).unwrap();
+    std::os::unix::fs::symlink(".", data.join("loop")).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", data.join("out")).unwrap();
+    let future = world.file("future", 0);
+    File::open(&future)
+        .unwrap()
+        .set_modified(SystemTime::now() + Duration::from_secs(9 * DAY))
+        .unwrap();
+    let ancient = world.file("ancient", 0);
+    File::open(&ancient)
+        .unwrap()
+        .set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(5))
+        .unwrap();
+    let text = world.apply(0, &[]);
+    assert!(
+        text.contains("future") && text.contains("implausible-time") && text.contains("special"),
+        "{text}"
+    );
+    assert!(odd.iter().all(|path| !path.exists()));
+    for stays in ["fifo", "socket", "loop", "out", "future", "ancient"] {
+        assert!(data.join(stays).symlink_metadata().is_ok(), "{stays}");
+    }
+    assert!(Path::new("/etc/passwd").exists());
+    exits(&world.run(&["restore", "--to", "back"]), 0);
+    for path in odd {
+        let name = path.file_name().unwrap();
+        assert_eq!(fs::read(world.at("back").join(name)).unwrap(), name.as_bytes());
+    }
+}
+
+#[test]
+fn the_budget_refuses_and_is_overridden_once() {
+    let world = World::new(&EXPIRED.replace("files=1000", "files=2"));
+    let old: Vec<PathBuf> = (0..3).map(|i| world.file(&format!("{i}"), 30)).collect();
+    let text = world.apply(3, &[]);
+    assert!(text.contains("--over-budget retention:r"), "{text}");
+    assert!(old.iter().all(|path| path.exists()) && world.backups("").is_empty());
+    world.apply(0, &["--over-budget", "retention:r"]);
+    assert!(old.iter().all(|path| !path.exists()));
+}
+
+/// Rewrites the newest manifest, properly sealed: as if the copy had been made at another time.
+fn redate(world: &World, days: i64) {
+    let path = world.backups(".manifest.json").pop().unwrap();
+    let mut manifest = Manifest::from_bytes(&fs::read(&path).unwrap(), "m").unwrap();
+    manifest.backup_at += chrono::TimeDelta::days(days);
+    fs::write(&path, manifest.to_bytes()).unwrap();
+}
+
+#[test]
+fn a_clock_that_jumped_is_refused() {
+    for days in [2, -31] {
+        let world = World::new(ALL);
+        world.file("young", 0);
+        world.apply(0, &[]);
+        redate(&world, days);
+        let old = world.file("old", 30);
+        let text = world.apply(3, &[]);
+        assert!(text.contains("--accept-clock"), "{text}");
+        assert!(old.exists());
+        world.apply(0, &["--accept-clock"]);
+        assert!(!old.exists());
+    }
+}
+
+#[test]
+fn a_source_that_lost_half_its_files_is_suspect() {
+    let world = World::new(ALL);
+    let files: Vec<PathBuf> = (0..10).map(|i| world.file(&format!("{i}"), 0)).collect();
+    world.apply(0, &[]);
+    for path in &files[..7] {
+        fs::remove_file(path).unwrap();
+    }
+    let old = world.file("old", 30);
+    let text = world.apply(3, &[]);
+    assert!(text.contains("--accept-shrink"), "{text}");
+    assert!(old.exists());
+    assert!(exits(&world.run(&["list"]), 0).contains("suspect"));
+    world.apply(0, &["--accept-shrink"]);
+    assert!(!old.exists());
+}
+
+#[test]
+fn what_cleanup_deleted_does_not_count_as_lost() {
+    let world = World::new(EXPIRED);
+    for i in 0..10 {
+        world.file(&format!("old-{i}"), 30);
+    }
+    world.file("young", 0);
+    world.apply(0, &[]);
+    let old = world.file("old", 30);
+    world.apply(0, &[]);
+    assert!(!old.exists());
+}
+
+#[test]
+fn overlaps_are_seen_whatever_the_names_say() {
+    let world = World::new(ALL);
+    let old = world.file("old", 30);
+    fs::create_dir(world.at("data/copies")).unwrap();
+    std::os::unix::fs::symlink("data/copies", world.at("backup")).unwrap();
+    let text = world.apply(3, &[]);
+    assert!(text.contains("lies in the source"), "{text}");
+    assert!(old.exists());
+
+    let world = World::new(ALL);
+    let old = world.file("old", 30);
+    fs::rename(world.at("data"), world.at("real")).unwrap();
+    fs::create_dir(world.at("backup")).unwrap();
+    fs::rename(world.at("real"), world.at("backup/inner")).unwrap();
+    std::os::unix::fs::symlink("backup/inner", world.at("data")).unwrap();
+    world.apply(3, &[]);
+    assert!(old.exists());
+}
+
+#[test]
+fn foreign_files_in_the_destination_stay() {
+    let world = World::new(EXPIRED);
+    fs::create_dir(world.at("backup")).unwrap();
+    let shaped = "b-20200101T000000Z-01ARZ3NDEKTSV4RRFFQ69G5FAV";
+    let foreign = [
+        "notes.txt",
+        "b.tar.gz",
+        &format!("{shaped}.tar.gz"),
+        "other.manifest.json",
+    ];
+    for name in foreign {
+        fs::write(world.at("backup").join(name), "mine").unwrap();
+    }
+    world.file("old", 30);
+    world.apply(0, &[]);
+    world.apply(0, &[]);
+    for name in foreign {
+        assert_eq!(
+            fs::read_to_string(world.at("backup").join(name)).unwrap(),
+            "mine",
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn the_state_may_be_lost_between_runs() {
+    let world = World::new(EXPIRED);
+    world.file("a", 30);
+    world.apply(0, &[]);
+    fs::remove_dir_all(world.at(".opsrun")).unwrap();
+    let old = world.file("b", 30);
+    world.apply(0, &[]);
+    assert!(!old.exists());
+    assert_eq!(world.backups(".manifest.json").len(), 2);
+}
+
+#[test]
+fn another_run_on_the_same_source_is_waited_for_or_refused() {
+    let world = World::new(EXPIRED);
+    let old = world.file("a", 30);
+    let dir = File::open(world.at("data")).unwrap();
+    rustix::fs::flock(&dir, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let text = world.apply(75, &[]);
+    assert!(text.contains(&std::process::id().to_string()), "{text}");
+    assert!(old.exists());
+    drop(dir);
+    world.apply(0, &[]);
+    assert!(!old.exists());
+}
+
+#[test]
+fn emptied_directories_go_when_asked_and_only_those() {
+    let world = World::new(&EXPIRED.replace("max-delete", "remove-empty-dirs; max-delete"));
+    world.file("2026/01/a", 30);
+    world.file("2026/02/a", 30);
+    world.file("2026/02/young", 0);
+    fs::create_dir(world.at("data/empty")).unwrap();
+    world.apply(0, &[]);
+    assert!(!world.at("data/2026/01").exists());
+    assert!(world.at("data/2026/02/young").exists());
+    assert!(world.at("data/empty").exists());
+}
+
+#[test]
+fn a_file_of_another_owner_is_kept_where_no_lease_can_be_had() {
+    if !is_root() {
+        // Only root can make files of two owners; without root every file here is our own, and the lease is had.
+        let world = World::new(EXPIRED);
+        let own = world.file("own", 30);
+        world.apply(0, &[]);
+        assert!(!own.exists());
+        return;
+    }
+    let world = World::new(EXPIRED);
+    let other = world.file("other", 30);
+    world.hand_over();
+    std::os::unix::fs::chown(&other, Some(12345), Some(12345)).unwrap();
+    let plan = exits(&world.run_unprivileged(&["plan"]), 0);
+    assert!(plan.contains("lease-denied"), "{plan}");
+    let text = exits(&world.run_unprivileged(&["apply", "--yes"]), 4);
+    assert!(text.contains("lease-denied"), "{text}");
+    assert!(other.exists());
+}
