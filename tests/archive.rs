@@ -548,3 +548,93 @@ fn a_catalogue_tells_copies_from_debris_and_foreign_files() {
     assert!(catalogue.copies.is_empty());
     assert_eq!(catalogue.broken.len(), 1);
 }
+
+/// Rewrites the list of a committed copy, with everything sealed anew as its writer would.
+fn forge(destination: &Path, change: impl Fn(&mut Vec<serde_json::Value>)) {
+    let (list, manifest) = (destination.join(name().list()), destination.join(name().manifest()));
+    let text = Command::new("gzip").args(["-dc"]).arg(&list).output().unwrap().stdout;
+    let mut rows: Vec<serde_json::Value> = text
+        .split(|b| *b == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect();
+    change(&mut rows);
+    let text: String = rows.iter().map(|row| row.to_string() + "\n").collect();
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packer.write_all(text.as_bytes()).unwrap();
+    let packed = packer.finish().unwrap();
+    let mut sealed = archive::Manifest::from_bytes(&fs::read(&manifest).unwrap(), "m").unwrap();
+    sealed.list_bytes = packed.len() as u64;
+    sealed.list_checksum = sha256(&packed);
+    sealed.record_count = rows.len() as u64;
+    sealed.bytes = rows
+        .iter()
+        .map(|row| row["size"].as_u64().unwrap())
+        .fold(0, u64::wrapping_add);
+    let first = &mut sealed.list_members[0];
+    (first.1, first.2) = (packed.len() as u64, text.len() as u64);
+    if let Ok(path) = serde_json::from_value(rows[0]["path"].clone()) {
+        first.3 = path;
+    }
+    fs::write(&list, packed).unwrap();
+    fs::write(&manifest, sealed.to_bytes()).unwrap();
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    archive::row::hex(&Sha256::digest(bytes))
+}
+
+#[test]
+fn forged_lists_prove_nothing_and_lead_nowhere() {
+    type Change = fn(&mut Vec<serde_json::Value>);
+    let changes: [(&str, Change); 12] = [
+        ("a way out", |rows| rows[1]["path"] = "../outside/f".into()),
+        ("an absolute path", |rows| rows[1]["path"] = "/tmp/opsrun-forged".into()),
+        ("a path twice", |rows| rows[2]["path"] = rows[1]["path"].clone()),
+        ("another order", |rows| rows.swap(1, 2)),
+        ("one less", |rows| drop(rows.remove(1))),
+        ("another content", |rows| rows[1]["sha256"] = "00".repeat(32).into()),
+        ("another size", |rows| rows[1]["size"] = u64::MAX.into()),
+        ("another place", |rows| rows[1]["offset"] = u64::MAX.into()),
+        ("a member that is not there", |rows| rows[1]["member"] = 99.into()),
+        ("a hard link to nowhere", |rows| {
+            rows.last_mut().unwrap()["link"] = "../../etc/passwd".into();
+        }),
+        ("holes that cannot be", |rows| {
+            rows[1]["sparse"] = serde_json::json!([[u64::MAX, u64::MAX], [0, 1]]);
+        }),
+        ("a file below a symlink", |rows| {
+            let at = rows.iter().position(|row| row["type"] == "symlink").unwrap();
+            rows[at]["link"] = "../../outside".into();
+            let mut below = rows[1].clone();
+            below["path"] = "d/l/f".into();
+            rows.insert(at + 1, below);
+        }),
+    ];
+    for (what, change) in changes {
+        let temp = tempfile::tempdir().unwrap();
+        let at = |name: &str| temp.path().join(name);
+        for dir in ["s", "d", "t", "outside"] {
+            fs::create_dir(at(dir)).unwrap();
+        }
+        sample(&at("s"));
+        copy(&at("s"), &at("d"), 1);
+        forge(&at("d"), |_| {});
+        committed(&at("d")).unwrap();
+        forge(&at("d"), change);
+        assert!(committed(&at("d")).is_err(), "{what}");
+        let (destination, target) = (Dir::open(&at("d")).unwrap(), Dir::open(&at("t")).unwrap());
+        let options = Options {
+            force: true,
+            threads: 1,
+            chown: false,
+        };
+        if let Some(copy) = Catalogue::read(&destination).unwrap().copies.first() {
+            // Whatever it answers, it stays inside.
+            let _ = archive::restore(&destination, copy, &|_| true, &target, &options, &Quiet);
+        }
+        assert_eq!(fs::read_dir(at("outside")).unwrap().count(), 0, "{what}");
+        assert!(!Path::new("/tmp/opsrun-forged").exists(), "{what}");
+    }
+}

@@ -3,8 +3,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
     clippy::disallowed_methods,
     clippy::indexing_slicing,
     reason = "a test that cannot set up its world has failed; tests play the part of other programs"
