@@ -37,6 +37,8 @@ pub struct World {
     pub sources: BTreeMap<String, Dir>,
     /// By backup: its destination, where there is one.
     pub destinations: BTreeMap<String, Dir>,
+    /// Locks on destinations that were made in this run.
+    pub locks: Vec<crate::tree::lock::Lock>,
 }
 
 /// Opens the sources and destinations of the backups among `jobs`. What cannot be opened is not in the world;

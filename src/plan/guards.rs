@@ -139,7 +139,8 @@ fn of_clock(facts: &Facts, request: &Request, found: &BackupFacts) -> Option<Ref
 
 fn of_destination(request: &Request, backup: &Backup, found: &BackupFacts) -> Option<Refusal> {
     let path = shown(&backup.to);
-    let message = match &found.destination.state {
+    let mount = "mount it; if this is the place from now on: --accept-destination";
+    let (message, help) = match &found.destination.state {
         DestinationState::Unusable(why) => {
             return Some(refusal(
                 name::UNWRITABLE,
@@ -147,27 +148,27 @@ fn of_destination(request: &Request, backup: &Backup, found: &BackupFacts) -> Op
                 "make it a writable directory, or correct `to` in the ops file",
             ));
         }
-        DestinationState::Missing if found.destination.known => {
-            format!("the destination `{path}` is gone, though copies were made there: is its disk mounted?")
-        }
-        DestinationState::Unmarked if found.destination.known => format!(
-            "the destination `{path}` lacks its marker `.opsrun-destination`, though copies were made there: is its disk mounted?"
+        DestinationState::Missing if found.destination.known => (
+            format!("the destination `{path}` is gone, though copies were made there: is its disk mounted?"),
+            mount,
         ),
-        DestinationState::Marked { expected: false, .. } => {
-            format!("the destination `{path}` has another marker than the one that is known: is it the right disk?")
-        }
-        DestinationState::Marked { ops, .. } if *ops != found.destination.ops => {
-            format!("the destination `{path}` belongs to the ops `{ops}`")
-        }
+        DestinationState::Unmarked if found.destination.known => (
+            format!(
+                "the destination `{path}` lacks its marker `.opsrun-destination`, though copies were made there: is its disk mounted?"
+            ),
+            mount,
+        ),
+        DestinationState::Marked { expected: false, .. } => (
+            format!("the destination `{path}` has another marker than the one that is known: is it the right disk?"),
+            mount,
+        ),
+        DestinationState::Marked { ops, .. } if *ops != found.destination.ops => (
+            format!("the destination `{path}` belongs to the ops `{ops}`"),
+            "name a directory of its own in `to`; to write there all the same, once: --accept-destination",
+        ),
         _ => return None,
     };
-    (!request.accept_destination).then(|| {
-        refusal(
-            name::DESTINATION,
-            message,
-            "mount it; if this is the place from now on: --accept-destination",
-        )
-    })
+    (!request.accept_destination).then(|| refusal(name::DESTINATION, message, help))
 }
 
 /// Why the source looks as if it lost files, compared with the newest complete copy that is trusted.

@@ -6,12 +6,15 @@
 
 use super::{Context, Ended, failure, outcome, tree_failure};
 use crate::archive::{self, About, CopyName, Incomplete, Marker, WriteJob};
+use crate::exec::survey::chain;
 use crate::exec::{Deadline, watch::StepWatch};
 use crate::model::Contents;
 use crate::plan::BackupStep;
 use crate::run::{Event, Outcome, State};
+use crate::tree::lock::{self, Patience};
 use crate::tree::{Dir, handle::create_dir_all};
 use crate::units::{plural, show_size};
+use std::time::Duration;
 
 /// Does it.
 pub fn run(context: &mut Context<'_>, step: &BackupStep) -> Ended {
@@ -102,6 +105,13 @@ fn prepare(context: &mut Context<'_>, step: &BackupStep) -> Result<Dir, super::S
             help: Some("make it a directory that can be written, or correct `to` in the ops file".to_owned()),
             ..tree_failure(&e)
         })?;
+        let stop = || context.how.stop.asked();
+        let patience = Patience {
+            wait: Duration::ZERO,
+            stop: &stop,
+        };
+        let lock = lock::lock_dir(&made, patience).map_err(|e| outcome(State::Failed, chain(&e)))?;
+        context.world.locks.push(lock);
         context.world.destinations.insert(backup.name.clone(), made);
     }
     let Some(destination) = context.world.destinations.get(&backup.name) else {

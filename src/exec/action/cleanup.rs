@@ -128,7 +128,6 @@ fn batches(
     let mut cursors: Vec<Cursor<'_>> = copies.iter().map(|copy| Cursor::new(copy)).collect();
     let offset = usize::from(proof.this_run.is_some());
     let mut opener = Opener::new(source, step.cross_mounts);
-    let rehash = !scan.trusted_ctime;
     let mut refreshed: HashMap<(u64, u64), (Identity, Identity)> = HashMap::new();
 
     for (number, chunk) in step.candidates.chunks(BATCH).enumerate() {
@@ -193,15 +192,19 @@ fn batches(
             }
             let id = (item.entry.identity.dev, item.entry.identity.ino);
             let lease = step.retention.in_use == InUse::Keep;
-            let (identity, moved) = match refreshed.get(&id) {
-                Some((before, now)) if *before == item.evidence.identity => (*now, true),
-                _ => (item.evidence.identity, false),
+            let identity = match refreshed.get(&id) {
+                Some((before, now)) if *before == item.evidence.identity => *now,
+                _ => item.evidence.identity,
             };
             let expected = Expected {
                 path: &item.entry.path,
                 identity,
                 sha256: item.evidence.sha256,
-                rehash: rehash || proof.since.stepped() || (moved && !lease),
+                rehash: !lease
+                    || !scan.trusted_ctime
+                    || item.copy >= offset
+                    || recent(item.entry)
+                    || proof.since.stepped(),
                 lease,
             };
             match quarantine.remove(&mut opener, n, &expected) {
@@ -232,6 +235,13 @@ fn batches(
         })?;
     }
     Ok(())
+}
+
+/// True when the file changed so lately that a page of it may still be dirty. Then a program that had it mapped may
+/// have written to that page again without moving any time, and have let go of it since: only its content tells.
+fn recent(entry: &Entry) -> bool {
+    const HOUR_NS: i128 = 3_600 * 1_000_000_000;
+    crate::clock::nanos(crate::clock::now()) - entry.identity.mtime_ns < HOUR_NS
 }
 
 /// Whether a row of a proven copy is evidence for exactly the listed state of a file.
