@@ -22,8 +22,8 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = file::model(&args.run.file, Some(&args.run.place), terminal)?;
     let stop = exit::stop()?;
     let how = Apply {
-        threads: args.run.threads.count(),
-        lock_wait: args.run.lock_wait,
+        threads: args.threads.count(),
+        lock_wait: args.lock_wait,
         command: command_line(),
         stop: stop.clone(),
     };

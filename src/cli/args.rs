@@ -227,12 +227,6 @@ pub struct RunArgs {
     /// Where the state is.
     #[command(flatten)]
     pub place: StateArgs,
-    /// Threads.
-    #[command(flatten)]
-    pub threads: ThreadArgs,
-    /// How long to wait for a lock.
-    #[arg(long, value_name = "DURATION", value_parser = values::wait, default_value = "0s", help = "How long to wait for another run's lock")]
-    pub lock_wait: Duration,
 }
 
 impl RunArgs {
@@ -318,6 +312,12 @@ pub struct ApplyArgs {
         help = "Print what happens as JSON, one object a line (schemas/event.schema.json)"
     )]
     pub json: bool,
+    /// Threads.
+    #[command(flatten)]
+    pub threads: ThreadArgs,
+    /// How long to wait for a lock.
+    #[arg(long, value_name = "DURATION", value_parser = values::wait, default_value = "0s", help = "How long to wait for another run's lock")]
+    pub lock_wait: Duration,
 }
 
 /// `opsrun check`.
