@@ -487,3 +487,30 @@ fn a_file_of_another_owner_is_kept_where_no_lease_can_be_had() {
     assert!(text.contains("lease-denied"), "{text}");
     assert!(other.exists());
 }
+
+#[test]
+fn a_cleanup_waits_for_every_copy_of_the_run() {
+    let world = World::new(
+        r#"
+        ops version=1 { name "t"; }
+        backup "near" { source "data"; to "backup"; }
+        retention "r" backup="near" { class "all" "**" keep="7d"; max-delete files=1000; }
+        backup "far" { source "data"; to "far"; }
+        "#,
+    );
+    let old = world.file("old", 30);
+    world.apply(0, &[]);
+    assert!(!old.exists());
+    exits(&world.run(&["restore", "old", "--backup", "far", "--to", "back"]), 0);
+    assert!(world.at("back/old").exists());
+}
+
+#[test]
+fn a_paused_job_is_said() {
+    let world = World::new(&EXPIRED.replace("contents \"expired\"", "contents \"expired\"; paused"));
+    let old = world.file("old", 30);
+    for text in [exits(&world.run(&["plan"]), 0), world.apply(0, &[])] {
+        assert!(text.contains("paused") && text.contains("backup:b") && text.contains("retention:r"), "{text}");
+    }
+    assert!(old.exists());
+}

@@ -39,6 +39,13 @@ pub fn run(
         status.apply(&event);
         Ok(())
     };
+    for job in &plan.paused {
+        let event = Event::StepFinished {
+            step: job.clone(),
+            outcome: action::outcome(State::Paused, "paused in the ops file"),
+        };
+        put(journal, &mut status, event)?;
+    }
     for step in plan.steps() {
         let outcome = if let Some(outcome) = before(plan, step, &status, how) {
             outcome

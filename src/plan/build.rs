@@ -64,6 +64,21 @@ impl Request {
         flags
     }
 
+    /// Jobs that are paused, or whose backup is.
+    #[must_use]
+    pub fn paused(&self, model: &Model) -> Vec<String> {
+        let asleep = |name: &str| model.backup(name).is_some_and(|b| b.paused);
+        let backups = model
+            .backups
+            .iter()
+            .filter(|b| b.paused)
+            .map(|b| format!("backup:{}", b.name));
+        let retentions = model.retentions.iter().filter(|r| r.paused || asleep(&r.backup));
+        backups
+            .chain(retentions.map(|r| format!("retention:{}", r.name)))
+            .collect()
+    }
+
     /// The jobs that a run of this request consists of.
     ///
     /// `--only` brings what a job depends on, `--except` also drops what depends on it; a paused job, and
@@ -110,20 +125,7 @@ impl Request {
             }
         }
         let mut dropped = select("--except", &self.except)?;
-        dropped.extend(
-            model
-                .backups
-                .iter()
-                .filter(|b| b.paused)
-                .map(|b| format!("backup:{}", b.name)),
-        );
-        dropped.extend(
-            model
-                .retentions
-                .iter()
-                .filter(|r| r.paused)
-                .map(|r| format!("retention:{}", r.name)),
-        );
+        dropped.extend(self.paused(model));
         for retention in &model.retentions {
             if dropped.contains(&format!("backup:{}", retention.backup)) {
                 dropped.insert(format!("retention:{}", retention.name));
@@ -141,6 +143,8 @@ impl Request {
 pub fn build(model: &Model, request: &Request, facts: &Facts) -> Result<Plan, UnknownJob> {
     let jobs = request.jobs(model)?;
     let mut plan = Plan::new(&model.ops, facts.host.clone(), facts.now);
+    plan.paused = request.paused(model);
+    let mut cleanups = Vec::new();
     for backup in &model.backups {
         if !jobs.contains(&format!("backup:{}", backup.name)) {
             continue;
@@ -152,12 +156,15 @@ pub fn build(model: &Model, request: &Request, facts: &Facts) -> Result<Plan, Un
             .retentions_of(&backup.name)
             .filter(|r| jobs.contains(&format!("retention:{}", r.name)))
             .collect();
-        chain(&mut plan, model, request, facts, backup, found, &retentions);
+        cleanups.extend(chain(&mut plan, model, request, facts, backup, found, &retentions));
+    }
+    for (step, remarks) in cleanups {
+        plan.add_cleanup(step, remarks);
     }
     Ok(plan)
 }
 
-/// The steps of one backup and of the retentions that rely on it.
+/// Adds the steps of one backup; gives those of the retentions that rely on it, to be added after every copy.
 fn chain(
     plan: &mut Plan,
     model: &Model,
@@ -166,7 +173,7 @@ fn chain(
     backup: &Backup,
     found: &BackupFacts,
     retentions: &[&Retention],
-) {
+) -> Vec<(CleanupStep, Remarks)> {
     let scan = found.source.as_ref().ok().map(Arc::clone);
     let empty: Vec<Verdict> = Vec::new();
     let verdicts = |r: &Retention| facts.verdicts.get(&r.name).unwrap_or(&empty);
@@ -252,6 +259,7 @@ fn chain(
         },
     );
 
+    let mut cleanups = Vec::new();
     for ((retention, candidates), budget) in retentions.iter().zip(candidates_of).zip(budgets) {
         let bytes = sum_bytes(scan.as_deref(), candidates.iter().map(|c| c.entry));
         let (classes, kept) = summarise(retention, verdicts(retention), scan.as_deref());
@@ -286,15 +294,14 @@ fn chain(
             kept,
             lease_denied: denied,
         };
-        plan.add_cleanup(
-            step,
-            Remarks {
-                because,
-                refusals,
-                notes,
-            },
-        );
+        let remarks = Remarks {
+            because,
+            refusals,
+            notes,
+        };
+        cleanups.push((step, remarks));
     }
+    cleanups
 }
 
 fn backup_step<'v>(

@@ -38,9 +38,11 @@ pub struct PlanDocument {
     pub at: String,
     /// The IANA time zone of the ops file.
     pub timezone: String,
+    /// Jobs that are left out because they, or what they depend on, are paused.
+    pub paused: Vec<String>,
     /// What the steps that will run come to.
     pub totals: Totals,
-    /// In an order in which every step comes after all that it needs.
+    /// In an order in which every step comes after all that it needs, and cleanups after every copy.
     pub steps: Vec<StepDocument>,
 }
 
@@ -279,6 +281,7 @@ pub fn document(plan: &Plan, with_files: bool) -> PlanDocument {
         format: FORMAT,
         ops: plan.ops.clone(),
         file: plan.file.as_path().into(),
+        paused: plan.paused.clone(),
         digest: plan.digest.clone(),
         host: plan.host.clone(),
         at: stamp(plan.at),

@@ -31,6 +31,8 @@ pub struct Plan {
     pub at: DateTime<Utc>,
     /// Where times are shown.
     pub timezone: chrono_tz::Tz,
+    /// Jobs that are left out because they, or what they depend on, are paused.
+    pub paused: Vec<String>,
     /// In an order that respects the edges.
     steps: Vec<Step>,
 }
@@ -46,6 +48,9 @@ pub struct Step {
     pub job: String,
     /// What must have succeeded before.
     pub needs: Vec<StepId>,
+    /// What must be settled before, whatever came of it: a cleanup comes after every copy of the run, since what
+    /// it deletes another backup may be about to read.
+    pub after: Vec<StepId>,
     /// Why it is in the plan.
     pub because: String,
     /// Why it will not be done. Empty: it will.
@@ -254,6 +259,7 @@ impl Plan {
             host,
             at,
             timezone: ops.timezone,
+            paused: Vec::new(),
             steps: Vec::new(),
         }
     }
@@ -267,14 +273,21 @@ impl Plan {
     /// Adds a backup step.
     pub(super) fn add_backup(&mut self, step: BackupStep, remarks: Remarks) -> BackupToken {
         let name = format!("backup:{}", step.backup.name);
-        BackupToken(self.push(name.clone(), name, Vec::new(), remarks, Action::Backup(Box::new(step))))
+        BackupToken(self.push(
+            name.clone(),
+            name,
+            Vec::new(),
+            Vec::new(),
+            remarks,
+            Action::Backup(Box::new(step)),
+        ))
     }
 
     /// Adds the verify step of a backup step.
     pub(super) fn add_verify(&mut self, step: VerifyStep, remarks: Remarks) -> VerifyToken {
         let needs = vec![step.backup.step()];
         let (name, job) = (format!("verify:{}", step.name), format!("backup:{}", step.name));
-        VerifyToken(self.push(name, job, needs, remarks, Action::Verify(Box::new(step))))
+        VerifyToken(self.push(name, job, needs, Vec::new(), remarks, Action::Verify(Box::new(step))))
     }
 
     /// Adds the cleanup step of a retention.
@@ -284,16 +297,33 @@ impl Plan {
             format!("cleanup:{}", step.retention.name),
             format!("retention:{}", step.retention.name),
         );
-        self.push(name, job, needs, remarks, Action::Cleanup(Box::new(step)))
+        let copies = |step: &&Step| matches!(step.action, Action::Backup(_) | Action::Verify(_));
+        let after = self
+            .steps
+            .iter()
+            .filter(copies)
+            .map(|step| step.id)
+            .filter(|id| !needs.contains(id))
+            .collect();
+        self.push(name, job, needs, after, remarks, Action::Cleanup(Box::new(step)))
     }
 
-    fn push(&mut self, name: String, job: String, needs: Vec<StepId>, remarks: Remarks, action: Action) -> StepId {
+    fn push(
+        &mut self,
+        name: String,
+        job: String,
+        needs: Vec<StepId>,
+        after: Vec<StepId>,
+        remarks: Remarks,
+        action: Action,
+    ) -> StepId {
         let id = self.steps.len();
         self.steps.push(Step {
             id,
             name,
             job,
             needs,
+            after,
             because: remarks.because,
             refusals: remarks.refusals,
             notes: remarks.notes,

@@ -86,6 +86,9 @@ pub fn plan_text(plan: &Plan, how: &PlanText) -> String {
     page.field("", "ops", format!("{}, {}", plan.ops, shown(&plan.file)));
     page.field("", "host", &plan.host);
     page.field("", "moment", page.moment(plan.at));
+    if !plan.paused.is_empty() {
+        page.field("", "paused", plan.paused.join(", "));
+    }
     for step in plan.steps().iter().filter(|step| step.needs.is_empty()) {
         page.line("", "");
         page.step(step, "", "");
