@@ -510,7 +510,122 @@ fn a_paused_job_is_said() {
     let world = World::new(&EXPIRED.replace("contents \"expired\"", "contents \"expired\"; paused"));
     let old = world.file("old", 30);
     for text in [exits(&world.run(&["plan"]), 0), world.apply(0, &[])] {
-        assert!(text.contains("paused") && text.contains("backup:b") && text.contains("retention:r"), "{text}");
+        assert!(
+            text.contains("paused") && text.contains("backup:b") && text.contains("retention:r"),
+            "{text}"
+        );
     }
     assert!(old.exists());
+}
+
+/// The window in which times say nothing: a page that is mapped and dirty can be written to again unseen. What can
+/// be done without a mapping: the same inode, size and times, another content.
+#[test]
+fn equal_times_do_not_prove_equal_content() {
+    let world = World::new(EXPIRED);
+    let busy = world.file_with(OsStr::new("busy"), 30, b"AAAA");
+    let writer = OpenOptions::new().write(true).open(&busy).unwrap();
+    world.apply(4, &[]);
+    // The row of the file list is made to claim the state of the other content.
+    writer.write_all_at(b"BBBB", 0).unwrap();
+    drop(writer);
+    age(&busy, 30);
+    let text = world.apply(0, &[]);
+    assert!(!busy.exists(), "{text}");
+    exits(&world.run(&["restore", "busy", "--to", "back"]), 0);
+    assert_eq!(fs::read(world.at("back/busy")).unwrap(), b"BBBB");
+}
+
+#[test]
+fn another_backups_copies_are_never_deleted() {
+    let world = World::new(
+        r#"
+        ops version=1 { name "t"; }
+        backup "a" { source "data"; to "da"; }
+        retention "r" backup="a" { class "all" "**" keep="1s"; max-delete files=1000; }
+        backup "b" { source "other"; to "link/db"; }
+        "#,
+    );
+    fs::create_dir(world.at("other")).unwrap();
+    fs::write(world.at("other/f"), "f").unwrap();
+    fs::create_dir(world.at("data/vault")).unwrap();
+    std::os::unix::fs::symlink("data/vault", world.at("link")).unwrap();
+    world.run(&["apply", "--yes"]);
+    let copies = || walkdir::WalkDir::new(world.at("data/vault")).into_iter().count();
+    let before = copies();
+    for _ in 0..2 {
+        let text = world.apply(3, &[]);
+        assert!(text.contains("destination of another backup"), "{text}");
+        assert!(copies() >= before);
+    }
+}
+
+#[test]
+fn deletions_of_any_cleanup_do_not_look_like_loss() {
+    let world = World::new(
+        r#"
+        ops version=1 { name "t"; }
+        backup "a" { source "data"; include "*.a"; to "da"; contents "expired"; }
+        retention "ra" backup="a" { class "a" "*.a" keep="7d"; max-delete files=1000; }
+        backup "b" { source "data"; include "*.b"; to "db"; contents "expired"; }
+        retention "rb" backup="b" { class "b" "*.b" keep="7d"; max-delete files=1000; }
+        "#,
+    );
+    for i in 0..10 {
+        world.file(&format!("{i}.a"), 30);
+    }
+    world.file("0.b", 30);
+    world.file("young.b", 0);
+    world.apply(0, &[]);
+    let old = world.file("1.b", 30);
+    world.apply(0, &[]);
+    assert!(!old.exists());
+}
+
+#[test]
+fn receipts_go_where_the_copies_are() {
+    let world = World::new(
+        r#"
+        ops version=1 { name "t"; }
+        backup "a" { source "data"; include "*.a"; to "da"; contents "expired"; }
+        retention "ra" backup="a" { class "a" "*.a" keep="7d"; max-delete files=1000; }
+        backup "b" { source "data"; include "*.b"; to "backup"; contents "expired"; }
+        retention "rb" backup="b" { class "b" "*.b" keep="7d"; max-delete files=1000; }
+        "#,
+    );
+    world.file("old.b", 30);
+    world.file("young.b", 0);
+    world.apply(0, &[]);
+    let receipt = world.backups(".deleted.jsonl.gz").remove(0);
+    let copy = receipt
+        .file_name()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .strip_suffix(".deleted.jsonl.gz")
+        .unwrap()
+        .to_owned();
+    // As if the run had died after the removal, before the receipt.
+    fs::remove_file(&receipt).unwrap();
+    let place = world.at("data/.opsrun-quarantine/01ARZ3NDEKTSV4RRFFQ69G5FAV");
+    fs::create_dir_all(&place).unwrap();
+    for dir in [place.parent().unwrap(), &place] {
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).unwrap();
+    }
+    let line = format!(
+        r#"{{"n":0,"path":"old.b","sha256":"{}","copy":"{copy}","dir":null}}"#,
+        "0".repeat(64)
+    );
+    fs::write(place.join("index.jsonl"), line.clone() + "\n").unwrap();
+    // Not there: nothing is written into the place where it should be, and the index stays.
+    fs::rename(world.at("backup"), world.at("away")).unwrap();
+    fs::create_dir(world.at("backup")).unwrap();
+    world.apply(3, &[]);
+    assert_eq!(world.backups("").len(), 0);
+    assert!(place.join("index.jsonl").exists());
+    fs::remove_dir(world.at("backup")).unwrap();
+    fs::rename(world.at("away"), world.at("backup")).unwrap();
+    world.apply(0, &[]);
+    assert!(receipt.exists());
+    assert!(!world.at("data/.opsrun-quarantine").exists());
 }

@@ -14,6 +14,7 @@ use super::verify::read_manifest;
 use crate::path::RelPath;
 use crate::tree::Dir;
 use crate::tree::publish::{DRAFT, Draft};
+use chrono::{DateTime, Utc};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,6 +70,10 @@ impl Marker {
         draft.sync()?;
         draft.publish()?;
         destination.sync()?;
+        // Whoever made the directory may not have. Where we may not even look above it, that is not ours to do.
+        if let Ok(above) = destination.parent() {
+            above.sync()?;
+        }
         Ok(marker)
     }
 }
@@ -82,6 +87,10 @@ pub struct CatalogueCopy {
     pub manifest: Manifest,
     /// Files deleted on the strength of it. All of them when its receipt cannot be read.
     pub deleted: u64,
+    /// The same by moment, as its receipt has them; nothing when it cannot be read.
+    pub deleted_at: BTreeMap<DateTime<Utc>, u64>,
+    /// The runs that its receipt speaks of.
+    pub deleted_by: BTreeSet<String>,
 }
 
 /// Everything in a destination.
@@ -171,13 +180,25 @@ fn open(destination: &Dir, name: &CopyName) -> Result<CatalogueCopy, CopyError> 
             ));
         }
     }
-    let deleted = receipt::read(destination, name).map_or(manifest.record_count, |lines| {
-        lines.iter().map(|line| &line.path).collect::<BTreeSet<_>>().len() as u64
-    });
+    let (mut deleted_at, mut deleted_by) = (BTreeMap::new(), BTreeSet::new());
+    let deleted = match receipt::read(destination, name) {
+        Err(_) => manifest.record_count,
+        Ok(lines) => {
+            for line in &lines {
+                *deleted_at.entry(line.at).or_default() += 1;
+                if !deleted_by.contains(&line.run) {
+                    deleted_by.insert(line.run.clone());
+                }
+            }
+            lines.iter().map(|line| &line.path).collect::<BTreeSet<_>>().len() as u64
+        }
+    };
     Ok(CatalogueCopy {
         name: name.clone(),
         manifest,
         deleted,
+        deleted_at,
+        deleted_by,
     })
 }
 

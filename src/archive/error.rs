@@ -53,10 +53,9 @@ impl CopyError {
     #[must_use]
     pub fn help(&self) -> Option<&'static str> {
         match self {
-            Self::Damaged { .. } => Some("restore what you can from another copy; nothing relies on this one any more"),
             Self::Newer { .. } => Some("use the opsrun that made it, or a newer one"),
             Self::Moved { .. } => Some("somebody changed the destination during the run; run again"),
-            Self::Tree(_) | Self::Stopped => None,
+            Self::Damaged { .. } | Self::Tree(_) | Self::Stopped => None,
         }
     }
 

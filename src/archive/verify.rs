@@ -20,6 +20,7 @@ use crate::entry::Identity;
 use crate::path::RelPath;
 use crate::tree::Dir;
 use crate::tree::handle::regular;
+use crate::tree::publish::clear_debris;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::fs::File;
@@ -127,8 +128,13 @@ pub fn publish(written: Written, checked: Checked) -> Result<Verified, CopyError
     archive.publish()?;
     list.publish()?;
     destination.sync()?;
-    manifest_file.publish()?;
-    destination.sync()?;
+    let manifest_held = manifest_file.publish()?;
+    if let Err(e) = destination.sync() {
+        // The commit may or may not be on the disk, and asking again would lie: it is taken back.
+        drop(manifest_held);
+        let _ = clear_debris(&destination, name.manifest().as_bytes());
+        return Err(e.into());
+    }
     let mut proven = checked.0;
     for (file, held) in [
         (name.archive(), &mut proven.archive),
@@ -163,10 +169,18 @@ pub fn verify_committed(
 ) -> Result<Verified, CopyError> {
     let open = |file: String| destination.open_file(file.as_bytes(), true);
     let files = (open(name.archive())?, open(name.list())?, open(name.manifest())?);
-    for file in [&files.0, &files.1, &files.2] {
-        // Advice only: what can be read from the disk shall be.
+    // It may have been moved here by hand, or its run may have died at the last sync: what a deletion relies on is
+    // made durable first, and read from the disk after that.
+    for (file, own) in [
+        (&files.0, name.archive()),
+        (&files.1, name.list()),
+        (&files.2, name.manifest()),
+    ] {
+        file.sync_all().map_err(|e| CopyError::io("sync", &own, e))?;
+        // Advice only: a file system that ignores it still reads back what it has.
         let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
     }
+    destination.sync()?;
     let proven = prove(files, name, threads, watch)?;
     Ok(Verified {
         name: name.clone(),

@@ -26,6 +26,8 @@ use std::sync::Arc;
 pub struct Remembered {
     /// By backup: the marker id that its destination had.
     pub markers: HashMap<String, String>,
+    /// By copy: the runs that were about to delete on the strength of it.
+    pub relied_on: BTreeMap<String, BTreeSet<String>>,
     /// By backup: paths in its source that were restored lately.
     pub holds: HashMap<String, HashSet<RelPath>>,
 }
@@ -245,7 +247,7 @@ fn destination(
     };
     found.copies = catalogue
         .of_backup(&model.ops.name, &backup.name)
-        .map(copy_facts)
+        .map(|copy| copy_facts(copy, remembered))
         .collect();
     found.broken = catalogue
         .broken
@@ -257,9 +259,11 @@ fn destination(
 }
 
 /// A copy as plans know it.
-#[must_use]
-pub fn copy_facts(copy: &archive::CatalogueCopy) -> CopyFacts {
+fn copy_facts(copy: &archive::CatalogueCopy, remembered: &Remembered) -> CopyFacts {
     let manifest = &copy.manifest;
+    // A receipt that lacks a run which relied on the copy says too little: everything counts as deleted.
+    let relied = remembered.relied_on.get(&copy.name.to_string());
+    let told = relied.is_none_or(|runs| runs.is_subset(&copy.deleted_by));
     CopyFacts {
         name: copy.name.to_string(),
         sequence: manifest.sequence,
@@ -269,7 +273,8 @@ pub fn copy_facts(copy: &archive::CatalogueCopy) -> CopyFacts {
         records: manifest.record_count,
         bytes: manifest.bytes,
         source_files: manifest.source_files,
-        deleted: copy.deleted,
+        deleted: if told { copy.deleted } else { manifest.record_count },
+        deleted_at: copy.deleted_at.clone(),
         archive_bytes: manifest.archive_bytes,
     }
 }
@@ -285,8 +290,19 @@ fn source(model: &Model, backup: &Backup, world: &World, stop: &Stop) -> Result<
         _ => told(&e),
     })?;
     let mut watch: Vec<((u64, u64), &'static str)> = Vec::new();
-    if let Some(id) = world.destinations.get(&backup.name).and_then(|d| d.id().ok()) {
-        watch.push((id, "destination"));
+    let has_retention = model.retentions_of(&backup.name).next().is_some();
+    // Copies may be copied on; they are not what a retention deletes.
+    for other in model
+        .backups
+        .iter()
+        .filter(|other| has_retention || other.name == backup.name)
+    {
+        let at = if other.name == backup.name {
+            "destination"
+        } else {
+            "destination of another backup"
+        };
+        watch.extend(Dir::open(&other.to).and_then(|d| d.id()).ok().map(|id| (id, at)));
     }
     if let Some(id) = Dir::open(&model.ops.state_dir).ok().and_then(|d| d.id().ok()) {
         watch.push((id, "state directory"));
@@ -299,7 +315,6 @@ fn source(model: &Model, backup: &Backup, world: &World, stop: &Stop) -> Result<
     };
 
     let mut selector = Selector::new(&backup.select);
-    let has_retention = model.retentions_of(&backup.name).next().is_some();
     let ids: Vec<(u64, u64)> = watch.iter().map(|(id, _)| *id).collect();
     let listing = walk::walk(
         root,
@@ -340,7 +355,6 @@ fn source(model: &Model, backup: &Backup, world: &World, stop: &Stop) -> Result<
         mounts: listing.mounts,
         overlaps,
         ours: listing.ours,
-        trusted_ctime: root.trusted_ctime().map_err(|e| told(&e))?,
     };
     Ok((scan, dev))
 }

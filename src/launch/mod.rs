@@ -141,7 +141,10 @@ pub fn threads(model: &Model, asked: Option<usize>) -> usize {
 }
 
 fn remembered(model: &Model, store: &Store) -> Result<Remembered, LaunchError> {
-    let mut found = Remembered::default();
+    let mut found = Remembered {
+        relied_on: store.relied_on()?,
+        ..Remembered::default()
+    };
     let now = crate::clock::now();
     for backup in &model.backups {
         if let Some(id) = store.marker_of(&backup.name, &backup.to)? {
@@ -165,17 +168,15 @@ fn recovered(
 ) -> Result<bool, LaunchError> {
     let unfinished = store.unpublished_copies()?;
     let mut stuck_any = false;
-    for backup in survey::selected(model, jobs) {
-        let (events, cleared) = recover::run(model, backup, world, &unfinished);
-        for event in events {
-            if let Event::Recovered { stuck, .. } = &event {
-                stuck_any |= !stuck.is_empty();
-            }
-            journal.record(&event)?;
+    let (events, cleared) = recover::run(model, jobs, world, &unfinished);
+    for event in events {
+        if let Event::Recovered { stuck, .. } = &event {
+            stuck_any |= !stuck.is_empty();
         }
-        for copy in cleared {
-            store.forget_copy(&copy)?;
-        }
+        journal.record(&event)?;
+    }
+    for copy in cleared {
+        store.forget_copy(&copy)?;
     }
     Ok(stuck_any)
 }

@@ -206,7 +206,7 @@ fn chain(
         candidates_of.push(list);
     }
 
-    let step = backup_step(model, backup, found, scan.as_deref(), &verdicts, request);
+    let step = backup_step(model, facts, backup, found, scan.as_deref(), &verdicts, request);
     let mut remarks = Remarks {
         because: backup_reason(&step, retentions),
         refusals: guards::of_backup(facts, request, backup, found, retentions),
@@ -279,7 +279,7 @@ fn chain(
             "retention:{} deletes only what verify:{} proved",
             retention.name, backup.name
         );
-        let mut refusals = guards::of_cleanup(backup, found, suspect.as_deref());
+        let mut refusals = guards::of_cleanup(backup, found, suspect.as_deref(), !candidates.is_empty());
         refusals.extend(budget);
         let step = CleanupStep {
             verify: verify_token,
@@ -306,6 +306,7 @@ fn chain(
 
 fn backup_step<'v>(
     model: &Model,
+    facts: &Facts,
     backup: &Backup,
     found: &BackupFacts,
     scan: Option<&Scan>,
@@ -375,8 +376,8 @@ fn backup_step<'v>(
         bytes,
         allocated,
         skipped,
-        suspect: guards::shrink(request, backup, found),
-        sequence: newest.map_or(1, |copy| copy.sequence + 1),
+        suspect: guards::shrink(facts, model, request, backup),
+        sequence: newest.map_or(1, |copy| copy.sequence.saturating_add(1)),
         parent: newest.map(|copy| copy.name.clone()),
         last_ratio: newest
             .filter(|copy| copy.bytes > 0)

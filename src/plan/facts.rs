@@ -54,8 +54,6 @@ pub struct Scan {
     pub overlaps: Vec<(String, &'static str)>,
     /// Quarantined and temporary files of an earlier run.
     pub ours: Vec<RelPath>,
-    /// True when equal times mean equal content here.
-    pub trusted_ctime: bool,
 }
 
 impl Scan {
@@ -125,8 +123,11 @@ pub struct CopyFacts {
     pub bytes: u64,
     /// Files the source held when it was made.
     pub source_files: u64,
-    /// Files deleted from the source on the strength of it.
+    /// Files deleted from the source on the strength of it; every one when it is relied on and its receipt does
+    /// not say so.
     pub deleted: u64,
+    /// The same by moment.
+    pub deleted_at: BTreeMap<DateTime<Utc>, u64>,
     /// Size of the archive.
     pub archive_bytes: u64,
 }

@@ -7,7 +7,7 @@ use super::build::Request;
 use super::facts::{BackupFacts, DestinationState, Facts, Scan};
 use super::graph::{Candidate, Refusal};
 use crate::model::retention::Verdict;
-use crate::model::{Backup, Contents, Retention};
+use crate::model::{Backup, Contents, Model, Retention};
 use crate::path::shown;
 use crate::units::{plural, show_count, show_size};
 use chrono::TimeDelta;
@@ -74,14 +74,19 @@ pub(super) fn of_backup(
 }
 
 /// What keeps a cleanup from being done, beside the budget and what keeps its backup from being made.
-pub(super) fn of_cleanup(backup: &Backup, found: &BackupFacts, suspect: Option<&str>) -> Vec<Refusal> {
+pub(super) fn of_cleanup(
+    backup: &Backup,
+    found: &BackupFacts,
+    suspect: Option<&str>,
+    candidates: bool,
+) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     if let Ok(scan) = &found.source
         && backup.contents == Contents::All
     {
         refusals.extend(of_listing(scan));
     }
-    if let Some(why) = suspect {
+    if let Some(why) = suspect.filter(|_| candidates || backup.contents == Contents::All) {
         refusals.push(refusal(
             name::SHRINK,
             format!("the copy is suspect, so nothing is deleted: {why}"),
@@ -171,19 +176,31 @@ fn of_destination(request: &Request, backup: &Backup, found: &BackupFacts) -> Op
     (!request.accept_destination).then(|| refusal(name::DESTINATION, message, help))
 }
 
-/// Why the source looks as if it lost files, compared with the newest complete copy that is trusted.
-pub(super) fn shrink(request: &Request, backup: &Backup, found: &BackupFacts) -> Option<String> {
+/// Why the source looks as if it lost files, compared with the newest complete copy that is trusted. What any
+/// cleanup in the same source deleted since is not lost.
+pub(super) fn shrink(facts: &Facts, model: &Model, request: &Request, backup: &Backup) -> Option<String> {
     if request.accept_shrink {
         return None;
     }
+    let found = facts.backups.get(&backup.name)?;
     let scan = found.source.as_ref().ok()?;
     let last = found
         .destination
         .copies
         .iter()
         .find(|copy| copy.complete && copy.suspect.is_none())?;
+    let related = model
+        .backups
+        .iter()
+        .filter(|other| other.source.starts_with(&backup.source) || backup.source.starts_with(&other.source));
+    let deleted: u64 = related
+        .filter_map(|other| facts.backups.get(&other.name))
+        .flat_map(|other| &other.destination.copies)
+        .flat_map(|copy| copy.deleted_at.range(last.at..))
+        .map(|(_, n)| n)
+        .sum();
     let now = scan.files();
-    let then = last.source_files.saturating_sub(last.deleted);
+    let then = last.source_files.saturating_sub(deleted);
     (now < then.div_ceil(2)).then(|| {
         format!(
             "`{}` holds {}, but {} were left there after copy `{}`",

@@ -210,21 +210,6 @@ impl Dir {
         let facts = rustix::fs::fstatvfs(&self.fd).map_err(|e| TreeError::at("read", &self.path, e))?;
         Ok(facts.f_bavail.saturating_mul(facts.f_frsize))
     }
-
-    /// True on file systems whose ctime is known to change with every change of a file: ext4, xfs, btrfs,
-    /// f2fs, zfs. Not tmpfs: what is written there through a mapping moves no time.
-    pub fn trusted_ctime(&self) -> Result<bool, TreeError> {
-        let facts = rustix::fs::fstatfs(&self.fd).map_err(|e| TreeError::at("read", &self.path, e))?;
-        #[allow(
-            clippy::unnecessary_cast,
-            reason = "the width of f_type differs between architectures"
-        )]
-        let magic = facts.f_type as u64 & 0xffff_ffff;
-        Ok(matches!(
-            magic,
-            0xEF53 | 0x5846_5342 | 0x9123_683E | 0xF2F5_2010 | 0x2FC1_2FC1
-        ))
-    }
 }
 
 impl AsFd for Dir {

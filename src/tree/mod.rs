@@ -7,6 +7,7 @@
 //! - [`publish`]: files that appear whole or not at all, and the removal of our own debris
 //! - [`lease`]: nobody else has the file open for writing
 //! - [`quarantine`]: taking a name away, looking at what was taken, and only then removing it
+//! - [`recovery`]: putting back what a run cut short left there
 //! - [`place`]: putting restored things below a target, never outside, never over something
 //! - [`lock`]: one process at a time per source, destination and job
 //!
@@ -18,6 +19,7 @@ pub mod lock;
 pub mod place;
 pub mod publish;
 pub mod quarantine;
+pub mod recovery;
 pub mod walk;
 
 pub use handle::{Dir, Opener, TreeError};

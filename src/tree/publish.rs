@@ -151,7 +151,8 @@ impl Drop for Draft {
 pub fn clear_debris(dir: &Dir, name: &[u8]) -> Result<bool, TreeError> {
     let file = match dir.open_file(name, true) {
         Ok(file) => file,
-        Err(e) if e.errno() == Some(Errno::NOENT) => return Ok(false),
+        // A symlink of that name is none of ours.
+        Err(e) if matches!(e.errno(), Some(Errno::NOENT | Errno::LOOP)) => return Ok(false),
         Err(e) => return Err(e),
     };
     let fail = |e: std::io::Error| TreeError::at("remove", &dir.path_of(name), e);

@@ -23,19 +23,17 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 /// Name of the index in a run's quarantine.
-const INDEX: &str = "index.jsonl";
+pub(super) const INDEX: &str = "index.jsonl";
 
-/// Longest time that a lease is held: a writer that wants the file waits as long.
+/// Longest time between the last byte read under a lease and the unlink. While the content is read the lease is
+/// given back at the first sign of a writer.
 const LEASE_TIME: Duration = Duration::from_secs(1);
-
-/// Up to this size a file is hashed again while the lease is held; a larger one before.
-const HASH_UNDER_LEASE: u64 = 64 << 20;
 
 /// One line of the index: where the quarantined file `<n>.q` belongs, and what it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +46,8 @@ pub struct IndexLine {
     pub sha256: String,
     /// The copy that holds it.
     pub copy: String,
+    /// Device and inode of the directory that held it: another one under its name proves nothing.
+    pub dir: Option<(u64, u64)>,
 }
 
 /// The state in which a file may go.
@@ -59,8 +59,6 @@ pub struct Expected<'a> {
     pub identity: Identity,
     /// SHA-256 of its content.
     pub sha256: [u8; 32],
-    /// Times cannot be trusted: read it again and compare the content.
-    pub rehash: bool,
     /// Demand a lease: nobody may have it open for writing.
     pub lease: bool,
 }
@@ -68,8 +66,7 @@ pub struct Expected<'a> {
 /// What became of a file that was to go.
 #[derive(Debug)]
 pub enum Removal {
-    /// It is gone. For an inode with more names: its state now, in which the others may go; where no lease was
-    /// demanded, only with [`Expected::rehash`].
+    /// It is gone. For an inode with more names: its state now, in which the others may go.
     Gone(Option<Identity>),
     /// It is where it was.
     Kept(KeepReason),
@@ -97,8 +94,10 @@ impl<'a> Quarantine<'a> {
     pub fn open(source: &'a Dir, run: &str, cross_mounts: bool) -> Result<Self, TreeError> {
         source.make_dir(QUARANTINE, 0o700)?;
         let top = source.open_dir(QUARANTINE, false)?;
+        private(&top)?;
         top.make_dir(run.as_bytes(), 0o700)?;
         let place = top.open_dir(run.as_bytes(), false)?;
+        private(&place)?;
         let path = place.path().join(INDEX);
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -127,12 +126,14 @@ impl<'a> Quarantine<'a> {
     ) -> Result<u64, TreeError> {
         let first = self.next;
         let mut text = Vec::new();
+        let mut opener = Opener::new(self.source, self.cross_mounts);
         for (path, sha256, copy) in items {
             let line = IndexLine {
                 n: self.next,
                 path: path.clone(),
                 sha256: hex(&sha256),
                 copy: copy.to_owned(),
+                dir: opener.dir(path).and_then(Dir::id).ok(),
             };
             serde_json::to_writer(&mut text, &line).map_err(|e| self.index_error("write", e.into()))?;
             text.push(b'\n');
@@ -144,15 +145,19 @@ impl<'a> Quarantine<'a> {
     }
 
     /// Removes one announced file, or says why not.
-    pub fn remove(&mut self, opener: &mut Opener<'_>, n: u64, expected: &Expected<'_>) -> Removal {
-        match self.try_remove(opener, n, expected) {
+    pub fn remove(&mut self, n: u64, expected: &Expected<'_>) -> Removal {
+        match self.try_remove(n, expected) {
             Ok(removal) => removal,
             Err(reason) => Removal::Kept(reason),
         }
     }
 
-    fn try_remove(&mut self, opener: &mut Opener<'_>, n: u64, expected: &Expected<'_>) -> Result<Removal, KeepReason> {
-        let dir = opener.dir(expected.path).map_err(|e| reason_of_open(&e))?;
+    fn try_remove(&mut self, n: u64, expected: &Expected<'_>) -> Result<Removal, KeepReason> {
+        // The way down is gone anew for every file: a directory that was moved away takes its files along.
+        let parent = expected.path.parent();
+        let parent = parent.as_ref().map_or(&[][..], RelPath::as_bytes);
+        let (source, cross_mounts) = (self.source, self.cross_mounts);
+        let dir = &source.open_dir(parent, cross_mounts).map_err(|e| reason_of_open(&e))?;
         let name = expected.path.name();
         let file = dir.open_file(name, self.cross_mounts).map_err(|e| reason_of_open(&e))?;
         let unchanged = || match regular(&file) {
@@ -162,42 +167,43 @@ impl<'a> Quarantine<'a> {
         if !unchanged() {
             return Err(KeepReason::Changed);
         }
-        let early = expected.rehash && expected.identity.size > HASH_UNDER_LEASE;
-        if early && !same_content(&file, expected) {
-            return Err(KeepReason::Changed);
-        }
-        let since = Mark::set();
         let lease = match expected.lease.then(|| Lease::take(&file)) {
             None => None,
             Some(Ok(lease)) => Some(lease),
             Some(Err(lease::Refused::InUse)) => return Err(KeepReason::InUse),
             Some(Err(lease::Refused::Denied | lease::Refused::Failed(_))) => return Err(KeepReason::LeaseDenied),
         };
-        if (expected.rehash && !early && !same_content(&file, expected)) || !unchanged() {
-            return Err(KeepReason::Changed);
+        // Times alone prove nothing: a page that was mapped and dirty can be written to again without moving any
+        // of them, clocks are coarse, and some file systems keep whole seconds. What goes is read once more.
+        let undisturbed = || lease.as_ref().is_none_or(Lease::unbroken);
+        match content_hash(&file, expected.identity.size, &undisturbed) {
+            Some(hash) if hash == expected.sha256 && unchanged() => {}
+            _ if !undisturbed() => return Err(KeepReason::InUse),
+            _ => return Err(KeepReason::Changed),
         }
+        let since = Mark::set();
 
         let taken = self.take(dir, expected.path, n)?;
-        let quiet = || lease.as_ref().is_none_or(Lease::unbroken) && since.elapsed() < LEASE_TIME;
-        let verdict = if !taken.is(&file, expected) {
+        let in_place = || match (source.open_dir(parent, cross_mounts).and_then(|d| d.id()), dir.id()) {
+            (Ok(now), Ok(then)) => now == then,
+            _ => false,
+        };
+        let verdict = if !taken.is(&file, expected) || !in_place() {
             Err(KeepReason::Changed)
-        } else if lease.is_some() && !quiet() {
+        } else if lease.is_some() && !(undisturbed() && since.elapsed() < LEASE_TIME) {
             Err(KeepReason::InUse)
         } else {
             taken.unlink().map_err(|_| KeepReason::NotPermitted)
         };
         match verdict {
             Ok(()) => {
-                // While the lease holds nobody changed the content: the new ctime is our own doing. Without a
-                // lease the caller has the content compared.
+                // The new ctime is our own doing; the content is compared again before another name goes.
                 let after = rustix::fs::fstat(&file)
                     .ok()
                     .filter(|s| s.st_nlink > 0)
                     .map(|s| identity_of(&s));
                 let same = |i: &Identity| i.size == expected.identity.size && i.mtime_ns == expected.identity.mtime_ns;
-                Ok(Removal::Gone(
-                    after.filter(|i| lease.as_ref().is_none_or(Lease::unbroken) && same(i)),
-                ))
+                Ok(Removal::Gone(after.filter(same)))
             }
             Err(reason) => match taken.put_back(dir, name) {
                 Ok(()) => Err(reason),
@@ -266,9 +272,9 @@ impl<'a> Quarantine<'a> {
 }
 
 /// A file in quarantine.
-struct Taken<'d> {
-    dir: &'d Dir,
-    name: String,
+pub(super) struct Taken<'d> {
+    pub(super) dir: &'d Dir,
+    pub(super) name: String,
 }
 
 impl Taken<'_> {
@@ -298,7 +304,7 @@ impl Taken<'_> {
         clippy::disallowed_methods,
         reason = "gives a file its own name back; never over anything"
     )]
-    fn put_back(&self, dir: &Dir, name: &[u8]) -> Result<(), TreeError> {
+    pub(super) fn put_back(&self, dir: &Dir, name: &[u8]) -> Result<(), TreeError> {
         rustix::fs::renameat_with(
             self.dir,
             self.name.as_str(),
@@ -306,126 +312,14 @@ impl Taken<'_> {
             OsStr::from_bytes(name),
             RenameFlags::NOREPLACE,
         )
-        .map_err(|e| TreeError::at("put back", &dir.path_of(name), e))
+        .map_err(|e| TreeError::at("put back", &dir.path_of(name), e))?;
+        // Its content may be in no copy: both ends of the way back are made durable, the new one first.
+        dir.sync()?;
+        self.dir.sync()
     }
 }
 
-/// What an earlier run left in quarantine, after as much as possible was put back.
-#[derive(Debug)]
-pub struct Leftover {
-    /// That run.
-    pub run: String,
-    /// Files put back.
-    pub put_back: u64,
-    /// Removals that were completed: they belong into the receipts.
-    pub completed: Vec<IndexLine>,
-    /// Files that could not be put back; they stay, with their index.
-    pub stuck: Vec<TreeError>,
-}
-
-/// Puts back what earlier runs left in quarantine. The caller holds the source's lock, so none of them lives.
-pub fn recover(source: &Dir, cross_mounts: bool) -> Result<Vec<Leftover>, TreeError> {
-    let top = match source.open_dir(QUARANTINE, false) {
-        Ok(top) => top,
-        Err(e) if e.errno() == Some(Errno::NOENT) => return Ok(Vec::new()),
-        Err(e) => return Err(e),
-    };
-    let mut leftovers = Vec::new();
-    for run in top.names()? {
-        let place = top.open_dir(&run, false)?;
-        leftovers.push(recover_run(
-            source,
-            &place,
-            &String::from_utf8_lossy(&run),
-            cross_mounts,
-        )?);
-    }
-    if leftovers.is_empty() {
-        remove_dir(source, QUARANTINE)?;
-        source.sync()?;
-    }
-    Ok(leftovers)
-}
-
-fn recover_run(source: &Dir, place: &Dir, run: &str, cross_mounts: bool) -> Result<Leftover, TreeError> {
-    let mut leftover = Leftover {
-        run: run.to_owned(),
-        put_back: 0,
-        completed: Vec::new(),
-        stuck: Vec::new(),
-    };
-    let mut touched: BTreeSet<Box<[u8]>> = BTreeSet::new();
-    for line in read_index(place)? {
-        let parent = line.path.parent();
-        let parent_bytes: &[u8] = parent.as_ref().map_or(&[], RelPath::as_bytes);
-        let dir = source.open_dir(parent_bytes, cross_mounts);
-        let gone = matches!(&dir, Err(e) if e.errno() == Some(Errno::NOENT));
-        let (inside, outside) = (format!("{}.q", line.n), beside(run, line.n));
-        let from = if place.has(inside.as_bytes())? {
-            Some((place, inside))
-        } else {
-            match &dir {
-                Ok(dir) if dir.has(outside.as_bytes())? => Some((dir, outside)),
-                _ => None,
-            }
-        };
-        match (from, dir.as_ref()) {
-            // Never taken, or put back already. Another content under the old name says nothing: it may
-            // have come after the removal.
-            (None, Ok(dir)) if holds(dir, &line)? => {}
-            (None, _) => leftover.completed.push(line),
-            (Some((holder, name)), target) => {
-                let taken = Taken { dir: holder, name };
-                let made;
-                let target = match target {
-                    Ok(dir) => Ok(dir),
-                    Err(_) if gone => match make_parents(source, parent_bytes, cross_mounts) {
-                        Ok(dir) => {
-                            made = dir;
-                            Ok(&made)
-                        }
-                        Err(e) => Err(e),
-                    },
-                    Err(e) => Err(TreeError::at("open", &source.path_of(parent_bytes), io_copy(&e.source))),
-                };
-                match target.and_then(|dir| taken.put_back(dir, line.path.name())) {
-                    Ok(()) => {
-                        leftover.put_back += 1;
-                        touched.insert(parent_bytes.into());
-                    }
-                    Err(e) => leftover.stuck.push(e),
-                }
-            }
-        }
-    }
-    for parent in touched {
-        source.open_dir(&parent, cross_mounts)?.sync()?;
-    }
-    place.sync()?;
-    for name in place.names()? {
-        let known = name.as_ref() == INDEX.as_bytes();
-        if !known && leftover.stuck.is_empty() {
-            leftover.stuck.push(TreeError::at(
-                "put back",
-                &place.path_of(&name),
-                std::io::Error::other("the index does not say where it belongs"),
-            ));
-        }
-    }
-    Ok(leftover)
-}
-
-/// Removes the index and the directory of a run whose leftovers are all dealt with.
-pub fn dismiss(source: &Dir, leftover: &Leftover) -> Result<(), TreeError> {
-    if !leftover.stuck.is_empty() {
-        return Ok(());
-    }
-    let top = source.open_dir(QUARANTINE, false)?;
-    let place = top.open_dir(leftover.run.as_bytes(), false)?;
-    forget(source, &top, &place, &leftover.run)
-}
-
-fn forget(source: &Dir, top: &Dir, place: &Dir, run: &str) -> Result<(), TreeError> {
+pub(super) fn forget(source: &Dir, top: &Dir, place: &Dir, run: &str) -> Result<(), TreeError> {
     remove_index(place)?;
     remove_dir(top, run.as_bytes())?;
     top.sync()?;
@@ -444,7 +338,7 @@ fn remove_index(place: &Dir) -> Result<(), TreeError> {
 
 /// Removes an empty directory; one that is not empty, or not there, is left as it is. Says whether it went.
 #[expect(clippy::disallowed_methods, reason = "the kernel removes only empty directories")]
-fn remove_dir(dir: &Dir, name: &[u8]) -> Result<bool, TreeError> {
+pub(super) fn remove_dir(dir: &Dir, name: &[u8]) -> Result<bool, TreeError> {
     match rustix::fs::unlinkat(dir, OsStr::from_bytes(name), AtFlags::REMOVEDIR) {
         Ok(()) => Ok(true),
         Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST) => Ok(false),
@@ -459,59 +353,23 @@ pub fn remove_empty_dir(source: &Dir, path: &RelPath, cross_mounts: bool) -> Res
     remove_dir(&dir, path.name())
 }
 
-/// Every whole line; a torn last one was never relied on.
-fn read_index(place: &Dir) -> Result<Vec<IndexLine>, TreeError> {
-    let mut text = Vec::new();
-    match place.open_file(INDEX.as_bytes(), false) {
-        Ok(mut file) => {
-            file.read_to_end(&mut text)
-                .map_err(|e| TreeError::at("read", &place.path().join(INDEX), e))?;
-        }
-        Err(e) if e.errno() == Some(Errno::NOENT) => {}
-        Err(e) => return Err(e),
+/// Refuses a directory that somebody else made or may write to: what lies in it could be planted.
+pub(super) fn private(dir: &Dir) -> Result<(), TreeError> {
+    let stat = rustix::fs::fstat(dir).map_err(|e| TreeError::at("read", dir.path(), e))?;
+    let own = stat.st_uid == rustix::process::geteuid().as_raw();
+    if own && stat.st_mode & 0o077 == 0 {
+        return Ok(());
     }
-    Ok(text
-        .split(|b| *b == b'\n')
-        .filter_map(|line| serde_json::from_slice(line).ok())
-        .collect())
+    let why = format!(
+        "it belongs to user {} with mode {:o}; run as that user, or look at it and remove it",
+        stat.st_uid,
+        stat.st_mode & 0o7777
+    );
+    Err(TreeError::at("use", dir.path(), std::io::Error::other(why)))
 }
 
-/// True when the file that `line` speaks of stands in `dir` under its name, with its content.
-fn holds(dir: &Dir, line: &IndexLine) -> Result<bool, TreeError> {
-    let name = line.path.name();
-    let file = match dir.open_file(name, true) {
-        Ok(file) => file,
-        Err(e) if e.errno() == Some(Errno::NOENT) => return Ok(false),
-        // Something that cannot be opened: nothing was proven to be gone.
-        Err(_) => return dir.has(name),
-    };
-    let fail = |e| TreeError::at("read", &dir.path_of(name), e);
-    match regular(&file).map_err(fail)? {
-        Some(identity) => Ok(content_hash(&file, identity.size).is_some_and(|hash| hex(&hash) == line.sha256)),
-        None => Ok(false),
-    }
-}
-
-fn make_parents(source: &Dir, parent: &[u8], cross_mounts: bool) -> Result<Dir, TreeError> {
-    let mut dir = source.try_clone()?;
-    for name in parent.split(|b| *b == b'/').filter(|name| !name.is_empty()) {
-        if dir.make_dir(name, 0o700)? {
-            dir.sync()?;
-        }
-        dir = dir.open_dir(name, cross_mounts)?;
-    }
-    Ok(dir)
-}
-
-fn beside(run: &str, n: u64) -> String {
+pub(super) fn beside(run: &str, n: u64) -> String {
     format!(".opsrun-{run}-{n}.q")
-}
-
-fn io_copy(e: &std::io::Error) -> std::io::Error {
-    e.raw_os_error().map_or_else(
-        || std::io::Error::new(e.kind(), e.to_string()),
-        std::io::Error::from_raw_os_error,
-    )
 }
 
 fn reason_of_open(e: &TreeError) -> KeepReason {
@@ -530,18 +388,15 @@ fn reason_of_rename(e: Errno) -> KeepReason {
     }
 }
 
-fn same_content(file: &File, expected: &Expected<'_>) -> bool {
-    content_hash(file, expected.identity.size) == Some(expected.sha256)
-}
-
-/// SHA-256 of the whole file; `None` when it is not of that size or cannot be read.
-fn content_hash(file: &File, size: u64) -> Option<[u8; 32]> {
+/// SHA-256 of the whole file; `None` when it is not of that size, cannot be read, or `go_on` said no on the way.
+pub(super) fn content_hash(file: &File, size: u64, go_on: &dyn Fn() -> bool) -> Option<[u8; 32]> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 256 * 1024];
     let mut at = 0;
     loop {
         match file.read_at(&mut buffer, at) {
             Ok(0) => break,
+            Ok(_) if !go_on() => return None,
             Ok(n) => {
                 hash.update(buffer.get(..n)?);
                 at += n as u64;
@@ -553,7 +408,7 @@ fn content_hash(file: &File, size: u64) -> Option<[u8; 32]> {
     (at == size).then(|| hash.finalize().into())
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
         let _ = write!(out, "{b:02x}");
@@ -587,7 +442,6 @@ mod tests {
             path,
             identity: regular(&file).unwrap().unwrap(),
             sha256: Sha256::digest(fs::read(root.join(path.as_path())).unwrap()).into(),
-            rehash: true,
             lease: true,
         }
     }
@@ -606,7 +460,7 @@ mod tests {
         let n = quarantine
             .announce([(expected.path, expected.sha256, "copy")].into_iter())
             .unwrap();
-        let removal = quarantine.remove(&mut Opener::new(dir, false), n, expected);
+        let removal = quarantine.remove(n, expected);
         quarantine.sync().unwrap();
         quarantine.close().unwrap();
         removal
@@ -698,54 +552,5 @@ mod tests {
         std::os::unix::fs::symlink("e", temp.path().join("d")).unwrap();
         assert!(matches!(remove(&dir, &expected), Removal::Kept(KeepReason::Changed)));
         assert!(temp.path().join("e/f").exists());
-    }
-
-    #[test]
-    fn recovery_puts_back_what_is_left_and_tells_what_is_gone() {
-        let (temp, dir) = setup();
-        for name in ["d/gone", "d/taken", "d/beside", "d/untouched", "d/replaced"] {
-            fs::write(temp.path().join(name), name).unwrap();
-        }
-        let paths: Vec<RelPath> = ["d/gone", "d/taken", "d/beside", "d/untouched", "d/replaced"]
-            .into_iter()
-            .map(rel)
-            .collect();
-        let mut quarantine = Quarantine::open(&dir, RUN, false).unwrap();
-        let sha = |p: &RelPath| Sha256::digest(p.as_bytes()).into();
-        quarantine.announce(paths.iter().map(|p| (p, sha(p), "copy"))).unwrap();
-        let place = temp.path().join(".opsrun-quarantine").join(RUN);
-        fs::remove_file(temp.path().join("d/gone")).unwrap();
-        fs::rename(temp.path().join("d/taken"), place.join("1.q")).unwrap();
-        fs::rename(temp.path().join("d/beside"), temp.path().join("d").join(beside(RUN, 2))).unwrap();
-        fs::rename(temp.path().join("d/replaced"), place.join("4.q")).unwrap();
-        fs::write(temp.path().join("d/replaced"), "somebody else's").unwrap();
-        drop(quarantine);
-
-        let leftovers = recover(&dir, false).unwrap();
-        let [leftover] = &leftovers[..] else { panic!() };
-        assert_eq!(leftover.put_back, 2);
-        assert_eq!(
-            leftover
-                .completed
-                .iter()
-                .map(|l| l.path.to_string())
-                .collect::<Vec<_>>(),
-            ["d/gone"]
-        );
-        assert_eq!(leftover.stuck.len(), 1);
-        assert_eq!(fs::read_to_string(temp.path().join("d/taken")).unwrap(), "d/taken");
-        assert_eq!(fs::read_to_string(temp.path().join("d/beside")).unwrap(), "d/beside");
-        assert_eq!(fs::read_to_string(place.join("4.q")).unwrap(), "d/replaced");
-
-        // Once the stranger is out of the way, nothing remains.
-        fs::remove_file(temp.path().join("d/replaced")).unwrap();
-        let leftovers = recover(&dir, false).unwrap();
-        dismiss(&dir, &leftovers[0]).unwrap();
-        assert_eq!(
-            fs::read_to_string(temp.path().join("d/replaced")).unwrap(),
-            "d/replaced"
-        );
-        assert!(!temp.path().join(".opsrun-quarantine").exists());
-        assert!(recover(&dir, false).unwrap().is_empty());
     }
 }

@@ -100,6 +100,7 @@ impl World {
             bytes: 40_960,
             source_files: 15,
             deleted: 4,
+            deleted_at: BTreeMap::new(),
             archive_bytes: 4096,
         };
         let covered = entries
@@ -112,7 +113,6 @@ impl World {
             mounts: vec![RelPath::new(b"mnt").unwrap()],
             overlaps: Vec::new(),
             ours: Vec::new(),
-            trusted_ctime: true,
         };
         let found = BackupFacts {
             source: Ok(Arc::new(scan)),

@@ -200,14 +200,9 @@ fn batches(
                 path: &item.entry.path,
                 identity,
                 sha256: item.evidence.sha256,
-                rehash: !lease
-                    || !scan.trusted_ctime
-                    || item.copy >= offset
-                    || recent(item.entry)
-                    || proof.since.stepped(),
                 lease,
             };
-            match quarantine.remove(&mut opener, n, &expected) {
+            match quarantine.remove(n, &expected) {
                 Removal::Gone(after) => {
                     if let Some(now) = after {
                         refreshed.insert(id, (item.evidence.identity, now));
@@ -235,13 +230,6 @@ fn batches(
         })?;
     }
     Ok(())
-}
-
-/// True when the file changed so lately that a page of it may still be dirty. Then a program that had it mapped may
-/// have written to that page again without moving any time, and have let go of it since: only its content tells.
-fn recent(entry: &Entry) -> bool {
-    const HOUR_NS: i128 = 3_600 * 1_000_000_000;
-    crate::clock::nanos(crate::clock::now()) - entry.identity.mtime_ns < HOUR_NS
 }
 
 /// Whether a row of a proven copy is evidence for exactly the listed state of a file.

@@ -2,48 +2,55 @@
 //!
 //! Takes the open sources and destinations, whose locks the caller holds, and the names of copies that the store
 //! knows to be unfinished. Quarantined files go back to their places; deletions that had been completed go into
-//! the receipts of their copies; our own unfinished files are removed.
-//! Invariant: nothing is removed here but drafts of ours, copies that the store knows never to have been
-//! committed, and empty quarantines.
+//! the receipts of their copies, where those copies lie; our own unfinished files are removed.
+//! Invariant: nothing is removed here but drafts and archives of copies that the store knows never to have been
+//! committed, unfinished receipts of committed copies, and quarantines that are answered for.
 
 use crate::archive::{self, Catalogue, CopyName, Deletion};
-use crate::exec::survey::{World, chain};
+use crate::exec::survey::{World, chain, selected};
 use crate::model::{Backup, Model};
 use crate::run::Event;
-use crate::tree::quarantine::{self, Leftover};
+use crate::tree::recovery::{self, Leftover};
 use crate::tree::{Dir, publish::clear_debris};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Does it for one backup. Gives the event, if there was anything, and the names of copies that are gone now.
+/// Does it for the backups among `jobs`. Gives the events, and the names of copies whose debris is gone now.
 #[must_use]
-pub fn run(model: &Model, backup: &Backup, world: &World, unfinished: &[String]) -> (Vec<Event>, Vec<String>) {
+pub fn run(model: &Model, jobs: &BTreeSet<String>, world: &World, unfinished: &[String]) -> (Vec<Event>, Vec<String>) {
     let mut events = Vec::new();
     let mut cleared = Vec::new();
-    let destination = world.destinations.get(&backup.name);
     // First, so that no unfinished receipt stands in the way of its completion.
-    if let Some(destination) = destination {
-        let (event, names) = destination_side(model, backup, destination, unfinished);
-        events.extend(event);
-        cleared = names;
+    for backup in selected(model, jobs) {
+        if let Some(destination) = world.destinations.get(&backup.name) {
+            let (event, names) = destination_side(model, backup, destination, unfinished);
+            events.extend(event);
+            cleared.extend(names);
+        }
     }
-    if let Some(source) = world.sources.get(&backup.name) {
-        events.extend(source_side(backup, source, destination));
+    // Several backups may have one source: its quarantine holds files that rely on copies of any of them.
+    let mut seen = BTreeSet::new();
+    for backup in selected(model, jobs) {
+        if let Some(source) = world.sources.get(&backup.name)
+            && source.id().is_ok_and(|id| seen.insert(id))
+        {
+            events.extend(source_side(backup, source, world));
+        }
     }
     (events, cleared)
 }
 
-fn source_side(backup: &Backup, source: &Dir, destination: Option<&Dir>) -> Option<Event> {
+fn source_side(backup: &Backup, source: &Dir, world: &World) -> Option<Event> {
     let mut stuck = Vec::new();
     let (mut put_back, mut completed) = (0, 0);
-    match quarantine::recover(source, backup.cross_mounts) {
+    match recovery::recover(source, backup.cross_mounts) {
         Ok(leftovers) => {
             for leftover in &leftovers {
                 put_back += leftover.put_back;
                 stuck.extend(leftover.stuck.iter().map(|e| chain(e)));
-                match receipts(leftover, destination) {
+                match receipts(leftover, world) {
                     Ok(n) => {
                         completed += n;
-                        if let Err(e) = quarantine::dismiss(source, leftover) {
+                        if let Err(e) = recovery::dismiss(source, leftover) {
                             stuck.push(chain(&e));
                         }
                     }
@@ -62,14 +69,15 @@ fn source_side(backup: &Backup, source: &Dir, destination: Option<&Dir>) -> Opti
     })
 }
 
-/// Completes the receipts from the index of a run that could not.
-fn receipts(leftover: &Leftover, destination: Option<&Dir>) -> Result<u64, String> {
+/// Completes the receipts from the index of a run that could not. Until each is written the index stays.
+fn receipts(leftover: &Leftover, world: &World) -> Result<u64, String> {
+    let run = &leftover.run;
     let mut by_copy: BTreeMap<&str, Vec<Deletion>> = BTreeMap::new();
     for line in &leftover.completed {
         let sha256 = archive::parse_hex(&line.sha256).ok_or_else(|| {
             format!(
-                "the quarantine index of run {} holds `{}`, which is no SHA-256",
-                leftover.run, line.sha256
+                "the quarantine index of run {run} holds `{}`, which is no SHA-256",
+                line.sha256
             )
         })?;
         by_copy.entry(&line.copy).or_default().push(Deletion {
@@ -77,19 +85,21 @@ fn receipts(leftover: &Leftover, destination: Option<&Dir>) -> Result<u64, Strin
             sha256,
         });
     }
-    if by_copy.is_empty() {
-        return Ok(0);
-    }
-    let destination = destination.ok_or_else(|| {
-        format!(
-            "the destination is not there to complete the receipts of run {}",
-            leftover.run
-        )
-    })?;
     for (copy, deletions) in by_copy {
         let name = CopyName::parse(copy).ok_or_else(|| format!("`{copy}` is no name of a copy"))?;
-        archive::receipt::append(destination, &name, &leftover.run, crate::clock::now(), &deletions)
-            .map_err(|e| chain(&e))?;
+        // Where the copy itself lies, and nowhere else: the path may lead to the empty directory of a disk that
+        // is not mounted.
+        let place = world
+            .destinations
+            .get(name.backup())
+            .filter(|dir| dir.has(name.manifest().as_bytes()).unwrap_or(false));
+        let place = place.ok_or_else(|| {
+            format!(
+                "the receipt of copy `{copy}` for run {run} waits until its destination is there and backup:{} runs",
+                name.backup()
+            )
+        })?;
+        archive::receipt::append(place, &name, run, crate::clock::now(), &deletions).map_err(|e| chain(&e))?;
     }
     Ok(leftover.completed.len() as u64)
 }
@@ -112,22 +122,30 @@ fn destination_side(
     {
         return (None, Vec::new());
     }
-    let ours = |name: &str| CopyName::of_file(name).filter(|copy| copy.backup() == backup.name);
     let known: BTreeSet<&str> = unfinished.iter().map(String::as_str).collect();
-    let drafts = catalogue.drafts.iter().filter(|name| ours(name).is_some());
-    let orphans = catalogue
-        .orphans
-        .iter()
-        .filter(|name| ours(name).is_some_and(|copy| known.contains(copy.to_string().as_str())));
+    let ours = |file: &&String| {
+        CopyName::of_file(file).is_some_and(|copy| {
+            let committed = || {
+                catalogue
+                    .of_backup(&model.ops.name, &backup.name)
+                    .any(|c| c.name == copy)
+            };
+            copy.backup() == backup.name
+                && (known.contains(copy.to_string().as_str())
+                    || (file.strip_suffix(".tmp") == Some(copy.receipt().as_str()) && committed()))
+        })
+    };
     let (mut cleared, mut stuck) = (0, Vec::new());
-    for name in drafts.chain(orphans) {
+    for name in catalogue.drafts.iter().chain(&catalogue.orphans).filter(ours) {
         match clear_debris(destination, name.as_bytes()) {
             Ok(true) => cleared += 1,
             Ok(false) => {}
             Err(e) => stuck.push(chain(&e)),
         }
     }
-    let _ = destination.sync();
+    if let Err(e) = destination.sync() {
+        stuck.push(chain(&e));
+    }
     let gone: Vec<String> = unfinished
         .iter()
         .filter(|name| CopyName::parse(name).is_some_and(|copy| copy.backup() == backup.name))

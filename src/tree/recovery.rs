@@ -1,0 +1,290 @@
+//! Putting back what earlier runs left in quarantine.
+//!
+//! Takes a source whose lock the caller holds, so that no run lives there; reads the index of every quarantine in
+//! it. What is still quarantined goes back to its place. What is in neither place was removed: it belongs into a
+//! receipt. What cannot be told stays, with its index.
+//! Invariant: an index goes only when every line of it is answered for.
+
+use super::handle::{Dir, TreeError, regular};
+use super::quarantine::{INDEX, IndexLine, Taken, beside, content_hash, forget, hex, private, remove_dir};
+use super::walk::QUARANTINE;
+use crate::path::RelPath;
+use rustix::io::Errno;
+use std::io::Read;
+
+/// What an earlier run left in quarantine, after as much as possible was put back.
+#[derive(Debug)]
+pub struct Leftover {
+    /// That run.
+    pub run: String,
+    /// Files put back.
+    pub put_back: u64,
+    /// Removals that were completed: they belong into the receipts.
+    pub completed: Vec<IndexLine>,
+    /// Files that could not be put back; they stay, with their index.
+    pub stuck: Vec<TreeError>,
+}
+
+/// Puts back what earlier runs left in quarantine. The caller holds the source's lock, so none of them lives.
+pub fn recover(source: &Dir, cross_mounts: bool) -> Result<Vec<Leftover>, TreeError> {
+    let top = match source.open_dir(QUARANTINE, false) {
+        Ok(top) => top,
+        Err(e) if e.errno() == Some(Errno::NOENT) => return Ok(Vec::new()),
+        Err(e) => return Err(e),
+    };
+    let mut leftovers = Vec::new();
+    private(&top)?;
+    for run in top.names()? {
+        let place = match top.open_dir(&run, false) {
+            Ok(place) => place,
+            // No directory: nothing of ours, and nothing that stands in the way of what is.
+            Err(_) => continue,
+        };
+        private(&place)?;
+        leftovers.push(recover_run(
+            source,
+            &place,
+            &String::from_utf8_lossy(&run),
+            cross_mounts,
+        )?);
+    }
+    if leftovers.is_empty() {
+        remove_dir(source, QUARANTINE)?;
+        source.sync()?;
+    }
+    Ok(leftovers)
+}
+
+fn recover_run(source: &Dir, place: &Dir, run: &str, cross_mounts: bool) -> Result<Leftover, TreeError> {
+    let mut leftover = Leftover {
+        run: run.to_owned(),
+        put_back: 0,
+        completed: Vec::new(),
+        stuck: Vec::new(),
+    };
+    for line in read_index(place)? {
+        let parent = line.path.parent();
+        let parent_bytes: &[u8] = parent.as_ref().map_or(&[], RelPath::as_bytes);
+        let dir = source.open_dir(parent_bytes, cross_mounts);
+        let gone = matches!(&dir, Err(e) if e.errno() == Some(Errno::NOENT));
+        let (inside, outside) = (format!("{}.q", line.n), beside(run, line.n));
+        let from = if place.has(inside.as_bytes())? {
+            Some((place, inside))
+        } else {
+            match &dir {
+                Ok(dir) if dir.has(outside.as_bytes())? => Some((dir, outside)),
+                _ => None,
+            }
+        };
+        match (from, dir.as_ref()) {
+            // Never taken, or put back already. Another content under the old name says nothing: it may
+            // have come after the removal.
+            (None, Ok(dir)) if holds(dir, &line)? => {}
+            // Gone from the very directory that held it, or with it.
+            (None, Ok(dir)) if line.dir.is_none_or(|known| dir.id().is_ok_and(|id| id == known)) => {
+                leftover.completed.push(line);
+            }
+            (None, Err(_)) if gone && !cross_mounts => leftover.completed.push(line),
+            // Another directory stands there, or none can be reached: an unmounted disk, perhaps.
+            (None, _) => leftover.stuck.push(TreeError::at(
+                "find",
+                &source.path_of(line.path.as_bytes()),
+                std::io::Error::other("its directory is not the one that held it; is something not mounted?"),
+            )),
+            (Some((holder, name)), target) => {
+                let taken = Taken { dir: holder, name };
+                let made;
+                let target = match target {
+                    Ok(dir) => Ok(dir),
+                    Err(_) if gone => match make_parents(source, parent_bytes, cross_mounts) {
+                        Ok(dir) => {
+                            made = dir;
+                            Ok(&made)
+                        }
+                        Err(e) => Err(e),
+                    },
+                    Err(e) => Err(TreeError::at("open", &source.path_of(parent_bytes), io_copy(&e.source))),
+                };
+                match target.and_then(|dir| taken.put_back(dir, line.path.name())) {
+                    Ok(()) => {
+                        leftover.put_back += 1;
+                    }
+                    Err(e) => leftover.stuck.push(e),
+                }
+            }
+        }
+    }
+    for name in place.names()? {
+        let known = name.as_ref() == INDEX.as_bytes();
+        if !known && leftover.stuck.is_empty() {
+            leftover.stuck.push(TreeError::at(
+                "put back",
+                &place.path_of(&name),
+                std::io::Error::other("the index does not say where it belongs"),
+            ));
+        }
+    }
+    Ok(leftover)
+}
+
+/// Removes the index and the directory of a run whose leftovers are all dealt with.
+pub fn dismiss(source: &Dir, leftover: &Leftover) -> Result<(), TreeError> {
+    if !leftover.stuck.is_empty() {
+        return Ok(());
+    }
+    let top = source.open_dir(QUARANTINE, false)?;
+    let place = top.open_dir(leftover.run.as_bytes(), false)?;
+    forget(source, &top, &place, &leftover.run)
+}
+
+/// Every whole line; a torn last one was never relied on.
+fn read_index(place: &Dir) -> Result<Vec<IndexLine>, TreeError> {
+    let mut text = Vec::new();
+    match place.open_file(INDEX.as_bytes(), false) {
+        Ok(mut file) => {
+            file.read_to_end(&mut text)
+                .map_err(|e| TreeError::at("read", &place.path().join(INDEX), e))?;
+        }
+        Err(e) if e.errno() == Some(Errno::NOENT) => {}
+        Err(e) => return Err(e),
+    }
+    Ok(text
+        .split(|b| *b == b'\n')
+        .filter_map(|line| serde_json::from_slice(line).ok())
+        .collect())
+}
+
+/// True when the file that `line` speaks of stands in `dir` under its name, with its content.
+fn holds(dir: &Dir, line: &IndexLine) -> Result<bool, TreeError> {
+    let name = line.path.name();
+    let file = match dir.open_file(name, true) {
+        Ok(file) => file,
+        Err(e) if e.errno() == Some(Errno::NOENT) => return Ok(false),
+        // Something that cannot be opened: nothing was proven to be gone.
+        Err(_) => return dir.has(name),
+    };
+    let fail = |e| TreeError::at("read", &dir.path_of(name), e);
+    match regular(&file).map_err(fail)? {
+        Some(identity) => {
+            Ok(content_hash(&file, identity.size, &|| true).is_some_and(|hash| hex(&hash) == line.sha256))
+        }
+        None => Ok(false),
+    }
+}
+
+fn make_parents(source: &Dir, parent: &[u8], cross_mounts: bool) -> Result<Dir, TreeError> {
+    let mut dir = source.try_clone()?;
+    for name in parent.split(|b| *b == b'/').filter(|name| !name.is_empty()) {
+        if dir.make_dir(name, 0o700)? {
+            dir.sync()?;
+        }
+        dir = dir.open_dir(name, cross_mounts)?;
+    }
+    Ok(dir)
+}
+
+fn io_copy(e: &std::io::Error) -> std::io::Error {
+    e.raw_os_error().map_or_else(
+        || std::io::Error::new(e.kind(), e.to_string()),
+        std::io::Error::from_raw_os_error,
+    )
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests play the part of other programs")]
+mod tests {
+    use super::*;
+    use crate::tree::quarantine::Quarantine;
+    use sha2::{Digest, Sha256};
+    use std::fs;
+
+    const RUN: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+
+    #[test]
+    fn recovery_puts_back_what_is_left_and_tells_what_is_gone() {
+        let temp = tempfile::tempdir().unwrap();
+        fs::create_dir(temp.path().join("d")).unwrap();
+        let dir = Dir::open(temp.path()).unwrap();
+        let rel = |path: &str| RelPath::new(path.as_bytes()).unwrap();
+        for name in ["d/gone", "d/taken", "d/beside", "d/untouched", "d/replaced"] {
+            fs::write(temp.path().join(name), name).unwrap();
+        }
+        let paths: Vec<RelPath> = ["d/gone", "d/taken", "d/beside", "d/untouched", "d/replaced"]
+            .into_iter()
+            .map(rel)
+            .collect();
+        let mut quarantine = Quarantine::open(&dir, RUN, false).unwrap();
+        let sha = |p: &RelPath| Sha256::digest(p.as_bytes()).into();
+        quarantine.announce(paths.iter().map(|p| (p, sha(p), "copy"))).unwrap();
+        let place = temp.path().join(".opsrun-quarantine").join(RUN);
+        fs::remove_file(temp.path().join("d/gone")).unwrap();
+        fs::rename(temp.path().join("d/taken"), place.join("1.q")).unwrap();
+        fs::rename(temp.path().join("d/beside"), temp.path().join("d").join(beside(RUN, 2))).unwrap();
+        fs::rename(temp.path().join("d/replaced"), place.join("4.q")).unwrap();
+        fs::write(temp.path().join("d/replaced"), "somebody else's").unwrap();
+        drop(quarantine);
+
+        let leftovers = recover(&dir, false).unwrap();
+        let [leftover] = &leftovers[..] else { panic!() };
+        assert_eq!(leftover.put_back, 2);
+        assert_eq!(
+            leftover
+                .completed
+                .iter()
+                .map(|l| l.path.to_string())
+                .collect::<Vec<_>>(),
+            ["d/gone"]
+        );
+        assert_eq!(leftover.stuck.len(), 1);
+        assert_eq!(fs::read_to_string(temp.path().join("d/taken")).unwrap(), "d/taken");
+        assert_eq!(fs::read_to_string(temp.path().join("d/beside")).unwrap(), "d/beside");
+        assert_eq!(fs::read_to_string(place.join("4.q")).unwrap(), "d/replaced");
+
+        // Once the stranger is out of the way, nothing remains.
+        fs::remove_file(temp.path().join("d/replaced")).unwrap();
+        let leftovers = recover(&dir, false).unwrap();
+        dismiss(&dir, &leftovers[0]).unwrap();
+        assert_eq!(
+            fs::read_to_string(temp.path().join("d/replaced")).unwrap(),
+            "d/replaced"
+        );
+        assert!(!temp.path().join(".opsrun-quarantine").exists());
+        assert!(recover(&dir, false).unwrap().is_empty());
+    }
+
+    #[test]
+    fn an_unreachable_directory_proves_no_removal() {
+        let temp = tempfile::tempdir().unwrap();
+        fs::create_dir(temp.path().join("d")).unwrap();
+        fs::write(temp.path().join("d/f"), "f").unwrap();
+        let dir = Dir::open(temp.path()).unwrap();
+        let path = RelPath::new(b"d/f").unwrap();
+        let mut quarantine = Quarantine::open(&dir, RUN, true).unwrap();
+        quarantine.announce([(&path, [0; 32], "copy")].into_iter()).unwrap();
+        drop(quarantine);
+        // Its directory is away, as an unmounted disk would be, and an empty one stands there.
+        fs::rename(temp.path().join("d"), temp.path().join("away")).unwrap();
+        fs::create_dir(temp.path().join("d")).unwrap();
+        let leftovers = recover(&dir, true).unwrap();
+        assert!(leftovers[0].completed.is_empty() && leftovers[0].stuck.len() == 1);
+        dismiss(&dir, &leftovers[0]).unwrap();
+        assert!(temp.path().join(".opsrun-quarantine").join(RUN).join(INDEX).exists());
+    }
+
+    #[test]
+    fn a_quarantine_that_others_may_write_to_is_not_trusted() {
+        use std::os::unix::fs::PermissionsExt;
+        let temp = tempfile::tempdir().unwrap();
+        let place = temp.path().join(".opsrun-quarantine").join(RUN);
+        fs::create_dir_all(&place).unwrap();
+        fs::write(place.join("0.q"), "planted").unwrap();
+        fs::write(
+            place.join(INDEX),
+            "{\"n\":0,\"path\":\"planted\",\"sha256\":\"\",\"copy\":\"c\",\"dir\":null}\n",
+        )
+        .unwrap();
+        fs::set_permissions(&place, fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(recover(&Dir::open(temp.path()).unwrap(), false).is_err());
+        assert!(!temp.path().join("planted").exists());
+    }
+}
