@@ -518,22 +518,42 @@ fn a_paused_job_is_said() {
     assert!(old.exists());
 }
 
-/// The window in which times say nothing: a page that is mapped and dirty can be written to again unseen. What can
-/// be done without a mapping: the same inode, size and times, another content.
+/// A page that is mapped and dirty can be written to again without moving any time of its file.
 #[test]
-fn equal_times_do_not_prove_equal_content() {
+#[expect(unsafe_code, reason = "a shared mapping is what this is about")]
+fn what_a_mapping_wrote_unseen_is_stored_before_it_goes() {
     let world = World::new(EXPIRED);
-    let busy = world.file_with(OsStr::new("busy"), 30, b"AAAA");
-    let writer = OpenOptions::new().write(true).open(&busy).unwrap();
-    world.apply(4, &[]);
-    // The row of the file list is made to claim the state of the other content.
-    writer.write_all_at(b"BBBB", 0).unwrap();
-    drop(writer);
-    age(&busy, 30);
+    let path = world.file_with(OsStr::new("mapped"), 30, &[b'A'; 4096]);
+    let file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+    let (protection, flags) = (
+        rustix::mm::ProtFlags::READ | rustix::mm::ProtFlags::WRITE,
+        rustix::mm::MapFlags::SHARED,
+    );
+    // SAFETY: a new mapping of one page of a file of that size, at an address that the kernel chooses.
+    let page = unsafe { rustix::mm::mmap(std::ptr::null_mut(), 4096, protection, flags, &file, 0).unwrap() };
+    drop(file);
+    // SAFETY: within the mapping made above, which lives until it is unmapped below.
+    let write = |byte: u8| unsafe { std::ptr::write_volatile(page.cast::<u8>(), byte) };
+    write(b'B');
+    age(&path, 30);
+    let before = fs::metadata(&path).unwrap();
+    let text = world.apply(4, &[]);
+    assert!(text.contains("in-use"), "{text}");
+    write(b'C');
+    // SAFETY: the mapping made above; nothing refers to it after this.
+    unsafe { rustix::mm::munmap(page, 4096).unwrap() };
+    let after = fs::metadata(&path).unwrap();
     let text = world.apply(0, &[]);
-    assert!(!busy.exists(), "{text}");
-    exits(&world.run(&["restore", "busy", "--to", "back"]), 0);
-    assert_eq!(fs::read(world.at("back/busy")).unwrap(), b"BBBB");
+    assert!(!path.exists(), "{text}");
+    if before.modified().unwrap() == after.modified().unwrap() {
+        assert_eq!(
+            world.backups(".tar.gz").len(),
+            2,
+            "the first copy holds another content: {text}"
+        );
+    }
+    exits(&world.run(&["restore", "mapped", "--to", "back"]), 0);
+    assert_eq!(fs::read(world.at("back/mapped")).unwrap()[0], b'C');
 }
 
 #[test]

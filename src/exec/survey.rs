@@ -13,8 +13,9 @@ use crate::model::{Backup, Contents, Model};
 use crate::path::RelPath;
 use crate::plan::facts::{BackupFacts, CopyFacts, Destination, DestinationState, Facts, Scan};
 use crate::signal::Stop;
+use crate::tree::handle::content_hash;
 use crate::tree::walk::{self, Walk};
-use crate::tree::{Dir, TreeError};
+use crate::tree::{Dir, Opener, TreeError};
 use chrono::{DateTime, Utc};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -119,7 +120,8 @@ pub fn look(
                     scan,
                     destination.0.as_ref(),
                     &destination.1,
-                    world.destinations.get(&backup.name),
+                    (world.sources.get(&backup.name), world.destinations.get(&backup.name)),
+                    backup.cross_mounts,
                 );
             }
         }
@@ -159,12 +161,14 @@ fn locate(
     scan: &Scan,
     catalogue: Option<&Catalogue>,
     destination: &Destination,
-    dir: Option<&Dir>,
+    (source, dir): (Option<&Dir>, Option<&Dir>),
+    cross_mounts: bool,
 ) -> BTreeMap<usize, usize> {
     let mut located = BTreeMap::new();
-    let (Some(catalogue), Some(dir)) = (catalogue, dir) else {
+    let (Some(catalogue), Some(source), Some(dir)) = (catalogue, source, dir) else {
         return located;
     };
+    let mut opener = Opener::new(source, cross_mounts);
     let mut left: Vec<usize> = candidates.to_vec();
     // A copy's reading was over when the next one began: what changed later cannot be in it.
     let mut until = i128::MAX;
@@ -194,7 +198,17 @@ fn locate(
             let Some(index) = asked.get(place) else {
                 continue;
             };
-            if entry(index).is_some_and(|e| row.evidence().is_some_and(|known| known.identity == e.identity)) {
+            // Equal times do not prove equal content; what the copy does not hold is stored anew.
+            let mut holds = |e: &Entry, known: archive::Evidence| {
+                known.identity == e.identity
+                    && opener
+                        .file(&e.path)
+                        .is_ok_and(|file| content_hash(&file, e.identity.size, &|| true) == Some(known.sha256))
+            };
+            if entry(index)
+                .zip(row.evidence())
+                .is_some_and(|(e, known)| holds(e, known))
+            {
                 located.insert(*index, at);
             }
         }

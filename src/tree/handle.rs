@@ -9,11 +9,13 @@ use crate::entry::{Entry, Identity, Kind};
 use crate::path::{RelPath, Shown, shown};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
+use sha2::{Digest, Sha256};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// A call on a file or directory that failed. The cause is the `source`.
@@ -286,6 +288,27 @@ pub fn identity_of(stat: &Stat) -> Identity {
 pub fn regular(file: &File) -> io::Result<Option<Identity>> {
     let stat = rustix::fs::fstat(file)?;
     Ok((FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile).then(|| identity_of(&stat)))
+}
+
+/// SHA-256 of the whole file; `None` when it is not of that size, cannot be read, or `go_on` said no on the way.
+#[must_use]
+pub fn content_hash(file: &File, size: u64, go_on: &dyn Fn() -> bool) -> Option<[u8; 32]> {
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 256 * 1024];
+    let mut at = 0;
+    loop {
+        match file.read_at(&mut buffer, at) {
+            Ok(0) => break,
+            Ok(_) if !go_on() => return None,
+            Ok(n) => {
+                hash.update(buffer.get(..n)?);
+                at += n as u64;
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(_) => return None,
+        }
+    }
+    (at == size).then(|| hash.finalize().into())
 }
 
 /// Opens files below a root, keeping the directory used last open: cheap when asked in walk order.

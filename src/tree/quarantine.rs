@@ -9,7 +9,7 @@
 //! but the name that it writes into the index.
 //! Invariant: a file is unlinked only while its open handle, its quarantined name and the expected state agree.
 
-use super::handle::{Dir, Opener, TreeError, identity_of, regular};
+use super::handle::{Dir, Opener, TreeError, content_hash, identity_of, regular};
 use super::lease::{self, Lease};
 use super::walk::QUARANTINE;
 use crate::clock::Mark;
@@ -19,13 +19,11 @@ use crate::path::RelPath;
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 /// Name of the index in a run's quarantine.
@@ -388,26 +386,6 @@ fn reason_of_rename(e: Errno) -> KeepReason {
     }
 }
 
-/// SHA-256 of the whole file; `None` when it is not of that size, cannot be read, or `go_on` said no on the way.
-pub(super) fn content_hash(file: &File, size: u64, go_on: &dyn Fn() -> bool) -> Option<[u8; 32]> {
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 256 * 1024];
-    let mut at = 0;
-    loop {
-        match file.read_at(&mut buffer, at) {
-            Ok(0) => break,
-            Ok(_) if !go_on() => return None,
-            Ok(n) => {
-                hash.update(buffer.get(..n)?);
-                at += n as u64;
-            }
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(_) => return None,
-        }
-    }
-    (at == size).then(|| hash.finalize().into())
-}
-
 pub(super) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
@@ -420,6 +398,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 #[expect(clippy::disallowed_methods, reason = "tests play the part of other programs")]
 mod tests {
     use super::*;
+    use sha2::{Digest, Sha256};
     use std::fs;
     use std::path::Path;
 

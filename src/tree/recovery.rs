@@ -5,8 +5,8 @@
 //! receipt. What cannot be told stays, with its index.
 //! Invariant: an index goes only when every line of it is answered for.
 
-use super::handle::{Dir, TreeError, regular};
-use super::quarantine::{INDEX, IndexLine, Taken, beside, content_hash, forget, hex, private, remove_dir};
+use super::handle::{Dir, TreeError, content_hash, regular};
+use super::quarantine::{INDEX, IndexLine, Taken, beside, forget, hex, private, remove_dir};
 use super::walk::QUARANTINE;
 use crate::path::RelPath;
 use rustix::io::Errno;
