@@ -284,7 +284,17 @@ mod tests {
 
     #[test]
     fn what_is_no_escape_stands_for_itself() {
-        for text in [&b"a\\"[..], b"\\q", b"\\x9", b"\\x+1", b"\\xzz", b"\\u{", b"\\u{}", b"\\u{d800}", b"\\u1b"] {
+        for text in [
+            &b"a\\"[..],
+            b"\\q",
+            b"\\x9",
+            b"\\x+1",
+            b"\\xzz",
+            b"\\u{",
+            b"\\u{}",
+            b"\\u{d800}",
+            b"\\u1b",
+        ] {
             assert_eq!(unshown(text), text, "{}", Shown(text));
         }
     }

@@ -8,6 +8,7 @@ use super::values::{self, Hold, Moment};
 use crate::plan::Request;
 use crate::report::style::Wish;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -413,7 +414,7 @@ pub struct RestoreArgs {
         value_name = "PATH",
         help = "Paths or globs, relative to the source; everything when there is none"
     )]
-    pub paths: Vec<String>,
+    pub paths: Vec<OsString>,
     /// The ops file.
     #[arg(
         short,

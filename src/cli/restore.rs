@@ -38,8 +38,11 @@ pub fn run(args: &RestoreArgs, terminal: &Terminal) -> Result<u8, Failure> {
         failed |= !done.restored.failed.is_empty();
         bars.print(&outcomes.restored(&copy_line(done)));
     };
-    restore::restore(&places, place.model(), &wanted, &stop, &bars, &mut each)?;
+    let unheld = restore::restore(&places, place.model(), &wanted, &stop, &bars, &mut each)?;
     output::to_stderr(&outcomes.all_restored());
+    if !unheld.is_empty() {
+        return Err(restore::none_holds(&unheld).into());
+    }
     Ok(match (failed, outcomes.any_left()) {
         (true, _) => Exit::Failed.into(),
         (false, true) => Exit::Partial.into(),
@@ -62,6 +65,8 @@ fn copy_line(done: Done) -> RestoredCopy {
         target: done.target,
         files: restored.files,
         bytes: restored.bytes,
+        links: restored.links,
+        dirs: restored.dirs,
         already: restored.already,
         left: failed.chain(existing).collect(),
         notes: restored.notes,

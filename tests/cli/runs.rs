@@ -182,3 +182,164 @@ fn a_destination_that_was_lost_is_refused() {
     assert_eq!(exit(&place.run(&["plan", "--detailed-exitcode"])), 3);
     assert!(place.path().join("data/raw/f6").exists());
 }
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Two backups, whose sources hold a name in common; everything was copied.
+fn two_backups() -> Place {
+    let place = Place::new();
+    let file = r#"
+backup "one" {
+    source "one"
+    to "backup/one"
+    contents "all"
+    keep last=2
+}
+backup "two" {
+    source "two"
+    to "backup/two"
+    contents "all"
+    keep last=2
+}
+"#;
+    std::fs::write(place.path().join("ops.kdl"), file).unwrap();
+    for name in ["one", "two", "backup/one", "backup/two"] {
+        std::fs::create_dir_all(place.path().join(name)).unwrap();
+    }
+    for name in ["one", "two"] {
+        std::fs::write(place.path().join(name).join("same"), name).unwrap();
+        std::fs::write(place.path().join(name).join(name), name).unwrap();
+    }
+    let applied = place.run(&["apply"]);
+    assert_eq!(exit(&applied), 0, "{}", told(&applied));
+    place
+}
+
+#[test]
+fn a_path_that_no_copy_holds_is_said() {
+    let place = place();
+    assert_eq!(exit(&place.run(&["apply"])), 0);
+    let output = place.run(&["restore", "raw/f10", "nope", "raw/x*", "raw/f9*", "--to", "out"]);
+    assert_eq!(exit(&output), 1, "{}", told(&output));
+    assert!(
+        stderr(&output).contains("error: no copy holds `nope`, `raw/x*`\n"),
+        "{}",
+        told(&output)
+    );
+    assert!(place.path().join("out/raw/f10").exists() && place.path().join("out/raw/f9").exists());
+    assert_eq!(exit(&place.run(&["restore", "nope"])), 1);
+}
+
+#[test]
+fn holds_are_set_on_what_is_restored_only() {
+    let place = place();
+    assert_eq!(exit(&place.run(&["apply"])), 0);
+    let raw = place.path().join("data/raw");
+    std::fs::write(raw.join("f10"), "something else").unwrap();
+    let old = std::fs::File::open(raw.join("f10")).unwrap();
+    old.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000))
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    let output = place.run(&["restore", "raw/f10", "raw/f9"]);
+    assert_eq!(exit(&output), 4, "{}", told(&output));
+    let totals = json(&place.run(&["plan", "--json"]));
+    assert_eq!(totals["totals"]["delete_files"], 1, "{totals:#}");
+}
+
+#[test]
+fn copies_of_several_backups_are_not_mixed() {
+    let place = two_backups();
+    for paths in [&["same"][..], &[]] {
+        let output = place.run(&[&["restore", "--to", "out"], paths].concat());
+        assert_eq!(exit(&output), 64, "{}", told(&output));
+        assert!(
+            stderr(&output).contains("name one with --backup: one, two"),
+            "{}",
+            told(&output)
+        );
+        assert!(!place.path().join("out").exists());
+    }
+    // Only one holds it, or only one is meant.
+    assert_eq!(exit(&place.run(&["restore", "two", "--to", "out"])), 0);
+    assert_eq!(exit(&place.run(&["restore", "--backup", "one", "--to", "out1"])), 0);
+    assert_eq!(std::fs::read_to_string(place.path().join("out1/same")).unwrap(), "one");
+    // An absolute path means one of the sources.
+    let same = place.path().canonicalize().unwrap().join("one/same");
+    let output = place.run(&["restore", same.to_str().unwrap(), "--to", "out2"]);
+    assert_eq!(exit(&output), 0, "{}", told(&output));
+    let output = place.run(&["restore", "/elsewhere/same", "--to", "out3"]);
+    assert_eq!(exit(&output), 1, "{}", told(&output));
+    assert!(!place.path().join("out3").exists());
+}
+
+#[test]
+fn nothing_is_restored_into_a_destination() {
+    let place = two_backups();
+    std::os::unix::fs::symlink("backup/two", place.path().join("alias")).unwrap();
+    for to in ["backup/one", "backup/one/new/deep", "alias/new", "beside"] {
+        let output = place.run(&["restore", "--backup", "one", "--to", to]);
+        assert_eq!(
+            exit(&output),
+            if to == "beside" { 0 } else { 64 },
+            "{to}: {}",
+            told(&output)
+        );
+    }
+    assert!(!place.path().join("backup/one/new").exists());
+    let output = place.run(&["restore", "--from", "backup/one", "--to", "backup/one"]);
+    assert_eq!(exit(&output), 64, "{}", told(&output));
+}
+
+#[test]
+fn odd_names_and_links_come_back() {
+    use std::os::unix::ffi::OsStrExt;
+    let place = Place::new();
+    std::fs::write(
+        place.path().join("ops.kdl"),
+        FILE.replace("\"expired\"", "\"all\"")
+            .replace("max-delete", "max-delete share=\"100%\""),
+    )
+    .unwrap();
+    let raw = place.path().join("data/raw");
+    std::fs::create_dir_all(&raw).unwrap();
+    std::fs::create_dir(place.path().join("backup")).unwrap();
+    let odd = std::ffi::OsStr::from_bytes(b"odd\xff\n\\");
+    std::fs::write(raw.join(odd), "odd").unwrap();
+    std::fs::write(raw.join("lit\\n"), "literal").unwrap();
+    std::os::unix::fs::symlink("nowhere", raw.join("link")).unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    let applied = place.run(&["apply", "--only", "backup:data"]);
+    assert_eq!(exit(&applied), 0, "{}", told(&applied));
+
+    let path = [b"raw/", odd.as_bytes()].concat();
+    let output = place
+        .command(&["restore", "--to", "out1"])
+        .arg(std::ffi::OsStr::from_bytes(&path))
+        .output()
+        .unwrap();
+    assert_eq!(exit(&output), 0, "{}", told(&output));
+    let output = place.run(&["restore", "--to", "out2", "raw/odd\\xff\\n\\\\", "raw/lit\\n"]);
+    assert_eq!(exit(&output), 0, "{}", told(&output));
+    assert!(place.path().join("out1/raw").join(odd).exists());
+    assert!(place.path().join("out2/raw").join(odd).exists());
+    assert!(place.path().join("out2/raw/lit\\n").exists());
+
+    for said in ["1 link restored (0 B)", "1 there already"] {
+        let output = place.run(&["restore", "--to", "out3", "raw/link"]);
+        assert_eq!(exit(&output), 0, "{}", told(&output));
+        assert!(stderr(&output).contains(said), "{}", told(&output));
+    }
+}
+
+#[test]
+fn a_copy_of_what_expired_is_said_to_be_one() {
+    let place = place();
+    assert_eq!(exit(&place.run(&["apply"])), 0);
+    let output = place.run(&["restore", "--to", "out"]);
+    assert!(stderr(&output).contains("opsrun restore '**'"), "{}", told(&output));
+    let output = place.run(&["restore", "--to", "out", "**"]);
+    assert_eq!(exit(&output), 0, "{}", told(&output));
+    assert!(!stderr(&output).contains("note"), "{}", told(&output));
+}
