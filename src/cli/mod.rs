@@ -23,7 +23,7 @@ pub mod verify;
 
 use crate::report::{Style, output};
 use args::{Cli, Command};
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 use exit::{Exit, Failure};
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
@@ -39,11 +39,24 @@ pub fn main() -> ExitCode {
         let help = "please report this with the output of `opsrun --version`";
         output::failure(&message, Some(help), Style::PLAIN);
     }));
-    let code = match Cli::try_parse() {
+    let code = match parse() {
         Ok(cli) => panic::catch_unwind(AssertUnwindSafe(|| run(&cli))).unwrap_or(Exit::Software.into()),
         Err(error) => usage(&error),
     };
     ExitCode::from(code)
+}
+
+/// The arguments. A variable that is set to nothing is not set.
+fn parse() -> Result<Cli, clap::Error> {
+    let mut command = Cli::command();
+    if std::env::var_os("OPSRUN_STATE_DIR").is_some_and(|value| value.is_empty()) {
+        for name in ["plan", "apply", "list", "verify", "restore"] {
+            let unset = |arg: clap::Arg| arg.env(None::<&'static str>);
+            command = command.mut_subcommand(name, |sub| sub.mut_arg("state_dir", unset));
+        }
+    }
+    let matches = command.try_get_matches()?;
+    Cli::from_arg_matches(&matches)
 }
 
 /// clap's own output: help and version end well, everything else is a mistake in the arguments.

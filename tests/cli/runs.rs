@@ -343,3 +343,53 @@ fn a_copy_of_what_expired_is_said_to_be_one() {
     assert_eq!(exit(&output), 0, "{}", told(&output));
     assert!(!stderr(&output).contains("note"), "{}", told(&output));
 }
+
+/// What `script` makes of a shell line at a terminal of its own, with `answer` typed; `None` where there is none.
+#[expect(clippy::disallowed_methods, reason = "a test starts a terminal")]
+fn at_a_terminal(place: &Place, line: &str, answer: &str) -> Option<(i32, String)> {
+    let line = line.replace("opsrun", assert_cmd::cargo::cargo_bin("opsrun").to_str()?);
+    let mut child = std::process::Command::new("script")
+        .args(["-qec", &line, "/dev/null"])
+        .current_dir(place.path())
+        .env_remove("OPSRUN_STATE_DIR")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .ok()?;
+    std::io::Write::write_all(child.stdin.as_mut()?, answer.as_bytes()).ok()?;
+    let output = child.wait_with_output().ok()?;
+    Some((output.status.code()?, stdout(&output)))
+}
+
+#[test]
+fn who_sits_at_a_terminal_is_asked_wherever_stderr_goes() {
+    let place = place();
+    let f10 = place.path().join("data/raw/f10");
+    let Some((_, said)) = at_a_terminal(&place, "opsrun apply 2>log", "n\n") else {
+        return;
+    };
+    assert!(said.contains("Delete 4 files"), "{said}");
+    assert!(f10.exists());
+    if let Some((exit, _)) = at_a_terminal(&place, "setsid -w opsrun apply 2>log", "y\n")
+        && exit != 127
+    {
+        let log = std::fs::read_to_string(place.path().join("log")).unwrap();
+        assert_eq!(exit, 64, "{log}");
+        assert!(log.contains("help: give --yes"), "{log}");
+        assert!(f10.exists());
+    }
+    at_a_terminal(&place, "opsrun apply 2>log", "y\n").unwrap();
+    assert!(!f10.exists());
+}
+
+#[test]
+fn an_empty_variable_is_not_set() {
+    let place = place();
+    let output = place.command(&["apply"]).env("OPSRUN_STATE_DIR", "").output().unwrap();
+    assert_eq!(exit(&output), 0, "{}", told(&output));
+    assert!(!place.path().join("data/raw/f10").exists());
+    assert!(place.path().join(".opsrun").exists());
+    let output = place.command(&["list"]).env("OPSRUN_STATE_DIR", "").output().unwrap();
+    assert_eq!(exit(&output), 0, "{}", told(&output));
+    assert_eq!(exit(&place.run(&["plan", "--state-dir", ""])), 64);
+}
