@@ -5,6 +5,7 @@
 //! - [`args`]: everything that can be typed · [`values`]: the forms of single values
 //! - [`exit`]: exit codes and the failures that lead to them
 //! - [`terminal`]: what kind of terminal this is · [`mod@file`]: from FILE to a model
+//! - [`remarks`]: what looking at copies should not pass over in silence
 //! - one file a command: [`plan`], [`apply`], [`check`], [`list`], [`verify`], [`restore`]
 //!
 //! Invariant: every way out of the program is one of the codes in [`exit`]; nothing panics over a closed pipe.
@@ -16,6 +17,7 @@ pub mod exit;
 pub mod file;
 pub mod list;
 pub mod plan;
+pub mod remarks;
 pub mod restore;
 pub mod terminal;
 pub mod values;

@@ -7,6 +7,7 @@
 use super::args::{DEFAULT_FILE, RestoreArgs};
 use super::exit::{self, Exit, Failure};
 use super::file::Copies;
+use super::remarks;
 use super::terminal::Terminal;
 use crate::launch::copies::{self, From};
 use crate::launch::restore::{self, Done, Wanted};
@@ -23,6 +24,7 @@ pub fn run(args: &RestoreArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let stop = exit::stop()?;
     let from = args.copies.from.as_deref().map_or(place.from(), From::Directory);
     let places = copies::places(from, args.copies.backup.as_deref(), args.copy.as_deref())?;
+    remarks::lost(&place, args.copies.backup.as_deref(), terminal);
     let wanted = Wanted {
         paths: args.paths.clone(),
         at,

@@ -393,3 +393,91 @@ fn an_empty_variable_is_not_set() {
     assert_eq!(exit(&output), 0, "{}", told(&output));
     assert_eq!(exit(&place.run(&["plan", "--state-dir", ""])), 64);
 }
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test takes the disk away")]
+fn a_destination_that_is_gone_is_said() {
+    let place = two_backups();
+    let one = place.path().join("backup/one");
+    std::fs::rename(&one, place.path().join("unplugged")).unwrap();
+    for empty in [false, true] {
+        if empty {
+            // The directory that the disk was mounted at.
+            std::fs::create_dir(&one).unwrap();
+        }
+        for command in ["list", "verify"] {
+            let output = place.run(&[command]);
+            assert_eq!(exit(&output), 1, "{}", told(&output));
+            assert!(
+                stderr(&output).contains("is its disk mounted?") && stderr(&output).contains("backup:one"),
+                "{}",
+                told(&output)
+            );
+            assert!(stdout(&output).contains("two-"), "{}", told(&output));
+            assert_eq!(exit(&place.run(&[command, "--backup", "two"])), 0);
+        }
+    }
+    // Without a state nothing is remembered, and none is made.
+    let output = place.run(&["list", "--state-dir", "no-state"]);
+    assert_eq!(exit(&output), 0, "{}", told(&output));
+    assert!(!place.path().join("no-state").exists());
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test takes a manifest away")]
+fn what_lies_beside_copies_is_said() {
+    let place = two_backups();
+    let file = |of: &str, end: &str| {
+        let all = std::fs::read_dir(place.path().join("backup").join(of)).unwrap();
+        let mut paths = all.map(|entry| entry.unwrap().path());
+        paths.find(|path| path.to_str().unwrap().ends_with(end)).unwrap()
+    };
+    std::fs::remove_file(file("one", ".manifest.json")).unwrap();
+    std::fs::write(place.path().join("backup/one/stray"), "").unwrap();
+    std::fs::write(file("two", ".manifest.json"), "{}").unwrap();
+    for (command, code) in [("list", 0), ("verify", 1)] {
+        let output = place.run(&[command]);
+        assert_eq!(exit(&output), code, "{}", told(&output));
+        for said in [
+            "2 files belong to no copy",
+            "1 copy is broken: two-",
+            "1 other file lies among",
+        ] {
+            assert!(stderr(&output).contains(said), "{}", told(&output));
+        }
+        assert!(place.run(&[command, "--quiet"]).stderr.is_empty());
+    }
+}
+
+#[test]
+fn copies_are_counted_and_named() {
+    let place = place();
+    assert_eq!(exit(&place.run(&["apply"])), 0);
+    let list = json(&place.run(&["list", "--json"]));
+    // Four files; the directory that holds them is none.
+    assert_eq!(list["copies"][0]["files"], 4, "{list:#}");
+    assert!(stdout(&place.run(&["list", "--from", "backup"])).contains("when (UTC)"));
+
+    let copy = list["copies"][0]["copy"].as_str().unwrap();
+    for name in [
+        copy.to_owned(),
+        format!("{copy}.tar.gz"),
+        format!("backup/{copy}.manifest.json"),
+    ] {
+        for command in [&["verify"][..], &["restore", "--to", "out"]] {
+            let output = place.run(&[command, &["--copy", &name]].concat());
+            assert_eq!(exit(&output), 0, "{}", told(&output));
+        }
+    }
+    for arguments in [
+        &["verify", "--copy", "nope"][..],
+        &["restore", "--copy", "nope"],
+        &["list", "--backup", "nope"],
+        &["verify", "--backup", "nope"],
+        &["list", "--from", "backup", "--backup", "nope"],
+    ] {
+        let output = place.run(arguments);
+        assert_eq!(exit(&output), 64, "{arguments:?}: {}", told(&output));
+        assert!(stderr(&output).contains("nope"), "{}", told(&output));
+    }
+}
