@@ -140,6 +140,54 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
+/// The bytes that [`Shown`] shows as `text`. What is no escape of ours stands for itself.
+#[must_use]
+pub fn unshown(text: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, after)) = rest.split_first() {
+        let escape = (*first == b'\\').then(|| escape(after)).flatten();
+        rest = if let Some((meant, left)) = escape {
+            bytes.extend_from_slice(&meant);
+            left
+        } else {
+            bytes.push(*first);
+            after
+        };
+    }
+    bytes
+}
+
+/// What stands after a backslash: the bytes that it means, and what follows it.
+fn escape(after: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let (kind, rest) = after.split_first()?;
+    let plain = |byte: u8| Some((vec![byte], rest));
+    let number = |digits: &[u8]| {
+        let hex = !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
+        std::str::from_utf8(digits)
+            .ok()
+            .filter(|_| hex)
+            .and_then(|digits| u32::from_str_radix(digits, 16).ok())
+    };
+    match kind {
+        b'\\' => plain(b'\\'),
+        b'n' => plain(b'\n'),
+        b't' => plain(b'\t'),
+        b'r' => plain(b'\r'),
+        b'x' => {
+            let (digits, rest) = rest.split_at_checked(2)?;
+            Some((vec![u8::try_from(number(digits)?).ok()?], rest))
+        }
+        b'u' => {
+            let rest = rest.strip_prefix(b"{")?;
+            let end = rest.iter().position(|b| *b == b'}')?;
+            let c = char::from_u32(number(rest.get(..end)?)?)?;
+            Some((c.to_string().into_bytes(), rest.get(end + 1..)?))
+        }
+        _ => None,
+    }
+}
+
 /// Characters that reorder or hide the text around them.
 fn is_bidi(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
@@ -232,6 +280,35 @@ mod tests {
     fn shows_hostile_names_on_one_line() {
         let path = RelPath::new(b"a\nb\x9f\\c\x1b[31m").unwrap();
         assert_eq!(path.to_string(), "a\\nb\\x9f\\\\c\\u{1b}[31m");
+    }
+
+    #[test]
+    fn what_is_no_escape_stands_for_itself() {
+        for text in [
+            &b"a\\"[..],
+            b"\\q",
+            b"\\x9",
+            b"\\x+1",
+            b"\\xzz",
+            b"\\u{",
+            b"\\u{}",
+            b"\\u{d800}",
+            b"\\u1b",
+        ] {
+            assert_eq!(unshown(text), text, "{}", Shown(text));
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_shown_can_be_typed(
+            bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..40),
+            text in "([\\\\nrtxu{}0-9a-f]|\\PC|[\u{200b}-\u{202e}\n\t\r\u{1b}]){0,20}",
+        ) {
+            for bytes in [bytes, text.into_bytes()] {
+                proptest::prop_assert_eq!(unshown(Shown(&bytes).to_string().as_bytes()), bytes);
+            }
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use super::error::CopyError;
 use super::manifest::{ListMember, Manifest};
 use super::member::{self, CUT};
-use super::row::Row;
+use super::row::{Row, RowKind};
 use crate::path::RelPath;
 use crate::tree::publish::Draft;
 use sha2::{Digest, Sha256};
@@ -27,6 +27,7 @@ pub struct ListWriter {
     at: u64,
     hash: Sha256,
     rows: u64,
+    files: u64,
     bytes: u64,
     torn: u64,
 }
@@ -43,6 +44,8 @@ pub struct ListDone {
     pub checksum: String,
     /// Its lines.
     pub rows: u64,
+    /// Those that speak of no directory.
+    pub files: u64,
     /// Bytes of content that they speak of.
     pub bytes: u64,
     /// Lines with state `torn`.
@@ -60,6 +63,7 @@ impl ListWriter {
             at: 0,
             hash: Sha256::new(),
             rows: 0,
+            files: 0,
             bytes: 0,
             torn: 0,
         }
@@ -71,6 +75,7 @@ impl ListWriter {
         serde_json::to_writer(&mut self.text, row).map_err(|e| CopyError::io("write", self.draft.name(), e.into()))?;
         self.text.push(b'\n');
         self.rows += 1;
+        self.files += u64::from(row.kind != RowKind::Dir);
         self.bytes += row.size;
         self.torn += u64::from(row.is_torn());
         if self.text.len() >= CUT { self.cut() } else { Ok(()) }
@@ -104,6 +109,7 @@ impl ListWriter {
             size: self.at,
             checksum: super::row::hex(&self.hash.finalize()),
             rows: self.rows,
+            files: self.files,
             bytes: self.bytes,
             torn: self.torn,
         })

@@ -89,6 +89,8 @@ pub struct Manifest {
     pub list_checksum: String,
     /// Entries.
     pub record_count: u64,
+    /// Entries that are no directories.
+    pub files: u64,
     /// Bytes of content, holes included.
     pub bytes: u64,
     /// Entries that changed each time they were read.
@@ -202,7 +204,8 @@ impl Manifest {
         if !self.list_members.is_sorted_by(|a, b| a.3 < b.3) {
             return Err("its list members are out of order".to_owned());
         }
-        if self.complete != (self.incomplete_total == 0) || self.encryption.is_some() {
+        if self.complete != (self.incomplete_total == 0) || self.encryption.is_some() || self.files > self.record_count
+        {
             return Err("it contradicts itself".to_owned());
         }
         Ok(())

@@ -47,7 +47,7 @@ pub struct Restored {
     pub dirs: u64,
     /// Symlinks and further names of files.
     pub links: u64,
-    /// Files that stood there already with the same content.
+    /// Files and symlinks that stood there already with the same content.
     pub already: u64,
     /// Paths where something else stood: left alone.
     pub existing: Vec<RelPath>,
@@ -147,10 +147,12 @@ pub fn restore(
     for row in &symlinks {
         let result = symlink(row, &target, options);
         restored.add(&row.path, result);
+        watch.advance(1, 0);
     }
     for row in &links {
         let result = hardlink(row, destination, copy, select, &reader, &target, options);
         restored.add(&row.path, result);
+        watch.advance(1, 0);
     }
     // Deepest first: what is done below a directory moves its time.
     for row in made.iter().rev() {
@@ -420,6 +422,9 @@ fn symlink(row: &Row, target: &Target<'_>, options: &Options) -> Result<One, Str
         .as_ref()
         .map(super::row::Bytes::to_bytes)
         .ok_or("the list names no target")?;
+    if target.link_target(&row.path).is_some_and(|there| there == to) {
+        return Ok(One::Already);
+    }
     match target
         .symlink(&row.path, &to, &facts(row, options))
         .map_err(|e| told(&e))?

@@ -763,6 +763,7 @@ impl Sink<'_> {
             size: list_bytes,
             checksum: list_checksum,
             rows,
+            files,
             bytes,
             torn,
         } = self.list.finish()?;
@@ -790,6 +791,7 @@ impl Sink<'_> {
             list_bytes,
             list_checksum,
             record_count: rows,
+            files,
             bytes,
             torn,
             complete: self.incomplete_total == 0,

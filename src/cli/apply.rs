@@ -5,9 +5,9 @@
 //! Invariant: at a terminal nothing is deleted before the plan was shown and answered with yes, or `--yes` given.
 
 use super::args::ApplyArgs;
-use super::exit::{self, Failure};
+use super::exit::{self, Exit, Failure};
 use super::file;
-use super::terminal::Terminal;
+use super::terminal::{Ask, Terminal};
 use crate::launch::{self, Apply};
 use crate::plan::Plan;
 use crate::report::{Bars, Lines, PlanText, output, plan_text, stream};
@@ -15,7 +15,8 @@ use crate::run::Event;
 use crate::units::{plural, show_size};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use std::io::BufRead;
+use std::fs::File;
+use std::io::{BufRead, Write};
 
 /// Runs it.
 pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
@@ -29,7 +30,14 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     };
     let bars = Bars::new(terminal.progress());
     let mut lines = Lines::new(terminal.err, terminal.detail);
-    let mut confirm = |plan: &Plan| confirm(plan, args.yes, terminal, &|| stop.asked());
+    let mut mute = None;
+    let mut confirm = |plan: &Plan| match confirm(plan, args.yes, terminal, &|| stop.asked()) {
+        Ok(yes) => yes,
+        Err(failure) => {
+            mute = Some(failure);
+            false
+        }
+    };
     if args.json {
         output::to_stdout(&stream::head())?;
     }
@@ -42,6 +50,9 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
         bars.print(&lines.lines(event));
     };
     let done = launch::apply(&model, &args.run.request(), &how, &mut confirm, &mut sink, &bars)?;
+    if let Some(failure) = mute.filter(|_| done.exit == 0) {
+        return Err(failure);
+    }
     match lost {
         Some(error) if done.exit == 0 => Err(error.into()),
         _ => Ok(done.exit),
@@ -49,12 +60,17 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
 }
 
 /// True when the run may go on: nothing would be deleted, nobody is there to ask, or the answer is yes.
-/// A signal while the question stands is a no.
-fn confirm(plan: &Plan, yes: bool, terminal: &Terminal, stopped: &dyn Fn() -> bool) -> bool {
+/// A signal while the question stands is a no. Somebody who is there and cannot be asked is a failure.
+fn confirm(plan: &Plan, yes: bool, terminal: &Terminal, stopped: &dyn Fn() -> bool) -> Result<bool, Failure> {
     let (files, bytes) = plan.deletions();
-    if yes || files == 0 || !terminal.can_ask {
-        return true;
+    if yes || files == 0 {
+        return Ok(true);
     }
+    let mut tty = match terminal.ask {
+        Ask::Nobody => return Ok(true),
+        Ask::Stderr => None,
+        Ask::Terminal => Some(open_terminal()?),
+    };
     let how = PlanText {
         files: false,
         style: terminal.err,
@@ -62,13 +78,34 @@ fn confirm(plan: &Plan, yes: bool, terminal: &Terminal, stopped: &dyn Fn() -> bo
     };
     let files = plural(files, "file", "files");
     let question = format!("Delete {files} ({})? [y/N] ", show_size(bytes));
-    output::to_stderr(&format!("{}\n{}", plan_text(plan, &how), terminal.err.bold(question)));
+    let mut say = |text: &str| match &mut tty {
+        None => {
+            output::to_stderr(text);
+            Ok(())
+        }
+        Some(tty) => tty.write_all(text.as_bytes()).map_err(|e| mute(&e)),
+    };
+    say(&format!("{}\n{}", plan_text(plan, &how), terminal.err.bold(question)))?;
     let answer = answer(stopped);
     if answer.as_ref().is_none_or(|answer| !answer.ends_with('\n')) {
         // Nobody ended the line of the question.
-        output::to_stderr("\n");
+        say("\n")?;
     }
-    answer.is_some_and(|answer| is_yes(&answer))
+    Ok(answer.is_some_and(|answer| is_yes(&answer)))
+}
+
+/// The terminal that stdin is, where stderr is another thing.
+fn open_terminal() -> Result<File, Failure> {
+    File::options().write(true).open("/dev/tty").map_err(|e| mute(&e))
+}
+
+/// Silence is no yes.
+fn mute(error: &std::io::Error) -> Failure {
+    Failure::new(
+        Exit::Usage,
+        format!("cannot ask before deleting: stderr is no terminal, and `/dev/tty` cannot be used: {error}"),
+        Some("give --yes to delete without being asked"),
+    )
 }
 
 /// A line from stdin; `None` once `stopped`. A blocked read would go on after a signal, so it is begun only

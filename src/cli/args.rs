@@ -8,6 +8,7 @@ use super::values::{self, Hold, Moment};
 use crate::plan::Request;
 use crate::report::style::Wish;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -48,7 +49,6 @@ Exit codes:
    3  a guard refused                 75  another run holds the lock
    4  done, but not all of it         78  the ops file is invalid
   64  the command line is wrong    128+n  stopped by signal n",
-    disable_help_subcommand = true,
     max_term_width = 120
 )]
 pub struct Cli {
@@ -128,8 +128,8 @@ pub enum Command {
     /// `apply`.
     #[command(
         about = "Back up, prove the copies, and delete what they cover",
-        after_help = "At a terminal apply shows the plan and asks before it deletes; elsewhere it proceeds, since every file
-it deletes can be restored.
+        after_help = "At a terminal apply shows the plan and asks before it deletes; elsewhere
+it proceeds, since every file it deletes can be restored.
 
 Examples:
   opsrun apply
@@ -169,8 +169,9 @@ Examples:
     /// `restore`.
     #[command(
         about = "Bring files back from copies",
-        after_help = "Without PATH everything of the newest complete copy comes back; with PATH (or a glob), for each path
-the newest copy that holds it. Files that exist are left alone unless --force is given.
+        after_help = "Without PATH everything of the newest complete copy comes back; with PATH
+(or a glob), for each path the newest copy that holds it. Files that exist
+are left alone unless --force is given.
 
 Examples:
   opsrun restore --to /tmp/look
@@ -383,6 +384,9 @@ pub struct ListArgs {
     /// JSON.
     #[arg(long, help = "Print the list as JSON (schemas/list.schema.json)")]
     pub json: bool,
+    /// The state: which destinations there were.
+    #[command(flatten)]
+    pub place: StateArgs,
 }
 
 /// `opsrun verify`.
@@ -413,7 +417,7 @@ pub struct RestoreArgs {
         value_name = "PATH",
         help = "Paths or globs, relative to the source; everything when there is none"
     )]
-    pub paths: Vec<String>,
+    pub paths: Vec<OsString>,
     /// The ops file.
     #[arg(
         short,

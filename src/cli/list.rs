@@ -7,6 +7,7 @@ use super::args::ListArgs;
 use super::exit::{Exit, Failure};
 use super::file::Copies;
 use super::plan::json;
+use super::remarks;
 use super::terminal::Terminal;
 use crate::archive::{CatalogueCopy, CopyName};
 use crate::launch::copies::{self, Place};
@@ -16,16 +17,19 @@ use crate::units::plural;
 
 /// Runs it.
 pub fn run(args: &ListArgs, terminal: &Terminal) -> Result<u8, Failure> {
-    let place = Copies::find(&args.file, args.copies.from.as_deref(), None, terminal)?;
+    let place = Copies::find(&args.file, args.copies.from.as_deref(), Some(&args.place), terminal)?;
     let wanted = args.copies.backup.as_deref();
-    let copies = lines(&copies::places(place.from(), wanted, None)?, wanted);
+    let places = copies::places(place.from(), wanted, None)?;
+    let copies = lines(&places, wanted);
     let text = if args.json {
         json(&document(&copies))?
     } else {
         copies_text(&copies, place.zone(), terminal.out)
     };
     output::to_stdout(&text)?;
-    Ok(Exit::Done.into())
+    remarks::beside(&places, wanted, terminal);
+    let gone = remarks::lost(&place, wanted, terminal);
+    Ok(if gone { Exit::Failed } else { Exit::Done }.into())
 }
 
 /// One line for each copy, and for each that cannot be used.
@@ -72,7 +76,7 @@ fn line(copy: &CatalogueCopy) -> CopyLine {
         copy: copy.name.to_string(),
         backup: manifest.backup_id.clone(),
         at: Some(manifest.backup_at),
-        files: manifest.record_count,
+        files: manifest.files,
         archive_bytes: manifest.archive_bytes,
         state,
         deleted: copy.deleted,

@@ -5,6 +5,7 @@
 //! - [`args`]: everything that can be typed · [`values`]: the forms of single values
 //! - [`exit`]: exit codes and the failures that lead to them
 //! - [`terminal`]: what kind of terminal this is · [`mod@file`]: from FILE to a model
+//! - [`remarks`]: what looking at copies should not pass over in silence
 //! - one file a command: [`plan`], [`apply`], [`check`], [`list`], [`verify`], [`restore`]
 //!
 //! Invariant: every way out of the program is one of the codes in [`exit`]; nothing panics over a closed pipe.
@@ -16,6 +17,7 @@ pub mod exit;
 pub mod file;
 pub mod list;
 pub mod plan;
+pub mod remarks;
 pub mod restore;
 pub mod terminal;
 pub mod values;
@@ -23,7 +25,7 @@ pub mod verify;
 
 use crate::report::{Style, output};
 use args::{Cli, Command};
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 use exit::{Exit, Failure};
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
@@ -39,11 +41,24 @@ pub fn main() -> ExitCode {
         let help = "please report this with the output of `opsrun --version`";
         output::failure(&message, Some(help), Style::PLAIN);
     }));
-    let code = match Cli::try_parse() {
+    let code = match parse() {
         Ok(cli) => panic::catch_unwind(AssertUnwindSafe(|| run(&cli))).unwrap_or(Exit::Software.into()),
         Err(error) => usage(&error),
     };
     ExitCode::from(code)
+}
+
+/// The arguments. A variable that is set to nothing is not set.
+fn parse() -> Result<Cli, clap::Error> {
+    let mut command = Cli::command();
+    if std::env::var_os("OPSRUN_STATE_DIR").is_some_and(|value| value.is_empty()) {
+        for name in ["plan", "apply", "list", "verify", "restore"] {
+            let unset = |arg: clap::Arg| arg.env(None::<&'static str>);
+            command = command.mut_subcommand(name, |sub| sub.mut_arg("state_dir", unset));
+        }
+    }
+    let matches = command.try_get_matches()?;
+    Cli::from_arg_matches(&matches)
 }
 
 /// clap's own output: help and version end well, everything else is a mistake in the arguments.

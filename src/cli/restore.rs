@@ -7,6 +7,7 @@
 use super::args::{DEFAULT_FILE, RestoreArgs};
 use super::exit::{self, Exit, Failure};
 use super::file::Copies;
+use super::remarks;
 use super::terminal::Terminal;
 use crate::launch::copies::{self, From};
 use crate::launch::restore::{self, Done, Wanted};
@@ -23,6 +24,7 @@ pub fn run(args: &RestoreArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let stop = exit::stop()?;
     let from = args.copies.from.as_deref().map_or(place.from(), From::Directory);
     let places = copies::places(from, args.copies.backup.as_deref(), args.copy.as_deref())?;
+    remarks::lost(&place, args.copies.backup.as_deref(), terminal);
     let wanted = Wanted {
         paths: args.paths.clone(),
         at,
@@ -38,8 +40,11 @@ pub fn run(args: &RestoreArgs, terminal: &Terminal) -> Result<u8, Failure> {
         failed |= !done.restored.failed.is_empty();
         bars.print(&outcomes.restored(&copy_line(done)));
     };
-    restore::restore(&places, place.model(), &wanted, &stop, &bars, &mut each)?;
+    let unheld = restore::restore(&places, place.model(), &wanted, &stop, &bars, &mut each)?;
     output::to_stderr(&outcomes.all_restored());
+    if !unheld.is_empty() {
+        return Err(restore::none_holds(&unheld).into());
+    }
     Ok(match (failed, outcomes.any_left()) {
         (true, _) => Exit::Failed.into(),
         (false, true) => Exit::Partial.into(),
@@ -62,6 +67,8 @@ fn copy_line(done: Done) -> RestoredCopy {
         target: done.target,
         files: restored.files,
         bytes: restored.bytes,
+        links: restored.links,
+        dirs: restored.dirs,
         already: restored.already,
         left: failed.chain(existing).collect(),
         notes: restored.notes,

@@ -24,10 +24,31 @@ pub struct Terminal {
     pub out_width: Option<usize>,
     /// Columns of stderr; `None` when it is no terminal.
     pub err_width: Option<usize>,
-    /// Somebody is there who can answer.
-    pub can_ask: bool,
+    /// Who can be asked.
+    pub ask: Ask,
     /// How much is said.
     pub detail: Detail,
+}
+
+/// Who can be asked, and where. Whoever sits at stdin can answer, wherever stderr goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// Nobody is there.
+    Nobody,
+    /// On stderr.
+    Stderr,
+    /// On the terminal itself, since stderr leads elsewhere.
+    Terminal,
+}
+
+impl Ask {
+    fn of(stdin: bool, stderr: bool) -> Self {
+        match (stdin, stderr) {
+            (false, _) => Self::Nobody,
+            (true, true) => Self::Stderr,
+            (true, false) => Self::Terminal,
+        }
+    }
 }
 
 impl Terminal {
@@ -44,7 +65,7 @@ impl Terminal {
             err: style(err),
             out_width: columns(&stdout()),
             err_width: columns(&stderr()),
-            can_ask: stdin().is_terminal() && err,
+            ask: Ask::of(stdin().is_terminal(), err),
             detail: match (global.quiet, global.verbose) {
                 (true, _) => Detail::Quiet,
                 (false, 0) => Detail::Normal,
@@ -83,4 +104,17 @@ fn columns(stream: &(impl IsTerminal + std::os::fd::AsFd)) -> Option<usize> {
     let columns = rustix::termios::tcgetwinsize(stream).map_or(0, |size| usize::from(size.ws_col));
     // Some terminals know no size, and in a sliver nothing can be read anyway.
     Some(if columns < 40 { 80 } else { columns })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_sits_at_stdin_is_asked_wherever_stderr_goes() {
+        assert_eq!(Ask::of(true, true), Ask::Stderr);
+        assert_eq!(Ask::of(true, false), Ask::Terminal);
+        assert_eq!(Ask::of(false, true), Ask::Nobody);
+        assert_eq!(Ask::of(false, false), Ask::Nobody);
+    }
 }

@@ -6,6 +6,7 @@
 use super::args::VerifyArgs;
 use super::exit::{self, Exit, Failure};
 use super::file::Copies;
+use super::remarks;
 use super::terminal::Terminal;
 use crate::archive::CopyName;
 use crate::launch::copies::{self, Place, Verification};
@@ -15,6 +16,7 @@ use crate::report::{Bars, CheckedCopy, Outcomes, output};
 pub fn run(args: &VerifyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let place = Copies::find(&args.file, args.copies.from.as_deref(), Some(&args.place), terminal)?;
     let stop = exit::stop()?;
+    let gone = remarks::lost(&place, args.copies.backup.as_deref(), terminal);
     let places = copies::places(place.from(), args.copies.backup.as_deref(), args.copy.as_deref())?;
     let bars = Bars::new(terminal.progress());
     let mut outcomes = Outcomes::new(terminal.out, terminal.detail, place.zone());
@@ -43,8 +45,11 @@ pub fn run(args: &VerifyArgs, terminal: &Terminal) -> Result<u8, Failure> {
         output::to_stdout(&outcomes.checked(&found))?;
     }
     output::to_stdout(&outcomes.all_checked())?;
+    if args.copy.is_none() {
+        remarks::beside(&places, args.copies.backup.as_deref(), terminal);
+    }
     match failed {
-        _ if outcomes.any_damage() => Ok(Exit::Failed.into()),
+        _ if outcomes.any_damage() || (gone && failed.is_none()) => Ok(Exit::Failed.into()),
         Some(failure) => Err(failure),
         None => Ok(Exit::Done.into()),
     }
@@ -52,9 +57,10 @@ pub fn run(args: &VerifyArgs, terminal: &Terminal) -> Result<u8, Failure> {
 
 /// Copies that are so broken that they cannot even be opened; left out when others are asked for by name.
 fn unusable(places: &[Place], args: &VerifyArgs) -> Vec<(String, String)> {
+    let copy = args.copy.as_deref().map(copies::copy_name);
     let wanted = |name: &str| {
         let backup = args.copies.backup.as_deref();
-        args.copy.as_deref().is_none_or(|copy| copy == name)
+        copy.as_deref().is_none_or(|copy| copy == name)
             && backup.is_none_or(|backup| CopyName::parse(name).is_some_and(|parsed| parsed.backup() == backup))
     };
     let broken = places.iter().flat_map(|place| &place.catalogue.broken);

@@ -4,13 +4,15 @@
 //! verification found. Needs no ops file and no state for the latter. Changes nothing.
 
 use super::LaunchError;
-use crate::archive::{self, Catalogue, CatalogueCopy, CopyName};
+use crate::archive::{self, Catalogue, CatalogueCopy, CopyName, Marker};
 use crate::exec::{Deadline, watch::StepWatch};
-use crate::model::Model;
+use crate::model::{Backup, Model};
 use crate::run::Progress;
 use crate::signal::Stop;
+use crate::store::Store;
 use crate::tree::Dir;
 use chrono::Utc;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Where to look.
@@ -31,28 +33,33 @@ pub struct Place {
     pub dir: Dir,
     /// All that is there.
     pub catalogue: Catalogue,
+    /// The backups of which copies are there, wanted or not.
+    pub backups: BTreeSet<String>,
     /// The wanted copies, newest first by backup.
     pub copies: Vec<CatalogueCopy>,
 }
 
-/// The places with the copies of the wanted backup (all when `None`) and of the wanted name.
+/// The places with the copies of the wanted backup (all when `None`) and of the wanted name, which may be that of
+/// one of a copy's files.
 pub fn places(from: From<'_>, backup: Option<&str>, copy: Option<&str>) -> Result<Vec<Place>, LaunchError> {
     let mut places = Vec::new();
     match from {
-        From::Directory(path) => places.push(place(path, |c| backup.is_none_or(|b| c.name.backup() == b))?),
+        From::Directory(path) => {
+            let place = place(path, |c| backup.is_none_or(|b| c.name.backup() == b))?;
+            if let Some(name) = backup.filter(|_| place.copies.is_empty()) {
+                known(path, &place, name)?;
+            }
+            places.push(place);
+        }
         From::Model(model) => {
             if let Some(name) = backup.filter(|name| model.backup(name).is_none()) {
                 let names: Vec<&str> = model.backups.iter().map(|b| b.name.as_str()).collect();
-                return Err(LaunchError::Missing {
+                return Err(LaunchError::Usage {
                     message: format!("there is no backup `{name}`"),
                     help: format!("backups are: {}", names.join(", ")),
                 });
             }
-            for job in model
-                .backups
-                .iter()
-                .filter(|b| backup.is_none_or(|name| b.name == name))
-            {
+            for job in wanted_of(model, backup) {
                 if !job.to.exists() {
                     continue;
                 }
@@ -62,13 +69,15 @@ pub fn places(from: From<'_>, backup: Option<&str>, copy: Option<&str>) -> Resul
             }
         }
     }
-    if let Some(wanted) = copy {
+    if let Some(text) = copy {
+        let wanted = copy_name(text);
         for place in &mut places {
             place.copies.retain(|c| c.name.to_string() == wanted);
         }
-        if places.iter().all(|p| p.copies.is_empty()) {
-            return Err(LaunchError::Missing {
-                message: format!("there is no copy `{wanted}`"),
+        let broken = |place: &Place| place.catalogue.broken.iter().any(|(name, _)| *name == wanted);
+        if !places.iter().any(|place| !place.copies.is_empty() || broken(place)) {
+            return Err(LaunchError::Usage {
+                message: format!("there is no copy `{text}`"),
                 help: "`opsrun list` shows the copies".to_owned(),
             });
         }
@@ -76,15 +85,94 @@ pub fn places(from: From<'_>, backup: Option<&str>, copy: Option<&str>) -> Resul
     Ok(places)
 }
 
+/// The copy that `text` names: itself, or one of its files.
+#[must_use]
+pub fn copy_name(text: &str) -> String {
+    let file = Path::new(text).file_name().and_then(|name| name.to_str());
+    file.and_then(CopyName::of_file)
+        .map_or_else(|| text.to_owned(), |name| name.to_string())
+}
+
+fn wanted_of<'a>(model: &'a Model, backup: Option<&'a str>) -> impl Iterator<Item = &'a Backup> {
+    model
+        .backups
+        .iter()
+        .filter(move |job| backup.is_none_or(|name| job.name == name))
+}
+
+/// Refuses a backup of which a directory holds no copy, not even a broken one.
+fn known(path: &Path, place: &Place, name: &str) -> Result<(), LaunchError> {
+    let broken = place.catalogue.broken.iter();
+    let broken: Vec<CopyName> = broken.filter_map(|(name, _)| CopyName::parse(name)).collect();
+    let names: BTreeSet<&str> = place
+        .backups
+        .iter()
+        .map(String::as_str)
+        .chain(broken.iter().map(CopyName::backup))
+        .collect();
+    if names.contains(name) {
+        return Ok(());
+    }
+    let names: Vec<&str> = names.into_iter().collect();
+    Err(LaunchError::Usage {
+        message: format!("`{}` holds no copy of a backup `{name}`", crate::path::shown(path)),
+        help: if names.is_empty() {
+            "it holds no copies at all".to_owned()
+        } else {
+            format!("it holds copies of: {}", names.join(", "))
+        },
+    })
+}
+
+/// A destination that is not as an earlier run left it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// The backup.
+    pub backup: String,
+    /// The destination.
+    pub path: PathBuf,
+    /// What is there instead.
+    pub why: &'static str,
+}
+
+/// The destinations of the wanted backup (all when `None`) that an earlier run wrote to and that are not there.
+/// Makes no state.
+pub fn lost(model: &Model, backup: Option<&str>) -> Result<Vec<Lost>, LaunchError> {
+    let Some(store) = Store::open_read_only(&model.ops.state_dir)? else {
+        return Ok(Vec::new());
+    };
+    let mut lost = Vec::new();
+    for job in wanted_of(model, backup) {
+        let Some(id) = store.marker_of(&job.name, &job.to)? else {
+            continue;
+        };
+        let why = match Dir::open(&job.to).ok().map(|dir| Marker::read(&dir)) {
+            None => "is not there",
+            Some(Ok(None)) => "lacks the marker that it had",
+            Some(Ok(Some(marker))) if marker.id != id => "has another marker than it had",
+            // A marker that cannot be read is said where the copies are looked for.
+            Some(_) => continue,
+        };
+        lost.push(Lost {
+            backup: job.name.clone(),
+            path: job.to.clone(),
+            why,
+        });
+    }
+    Ok(lost)
+}
+
 fn place(path: &Path, wanted: impl Fn(&CatalogueCopy) -> bool) -> Result<Place, LaunchError> {
     let dir = Dir::open(path)?;
     let mut catalogue = Catalogue::read(&dir)?;
     let all = std::mem::take(&mut catalogue.copies);
+    let backups = all.iter().map(|copy| copy.name.backup().to_owned()).collect();
     let copies = all.into_iter().filter(wanted).collect();
     Ok(Place {
         path: path.to_owned(),
         dir,
         catalogue,
+        backups,
         copies,
     })
 }
@@ -131,7 +219,7 @@ pub fn verify(
 
 /// Notes in the store what a verification found, when there is a store.
 pub fn remember(model: &Model, found: &Verification) -> Result<(), LaunchError> {
-    let store = crate::store::Store::open(&model.ops.state_dir)?;
+    let store = Store::open(&model.ops.state_dir)?;
     let detail = found.damage.as_deref().unwrap_or("");
     store.record_verification(
         &found.copy.to_string(),

@@ -39,6 +39,14 @@ pub enum LaunchError {
         /// What there is instead.
         help: String,
     },
+    /// What was asked for cannot be done so: the command line is wrong.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What to write instead.
+        help: String,
+    },
     /// Stopped by a signal.
     #[error("stopped by signal {0}")]
     Signal(u8),
@@ -56,7 +64,7 @@ impl LaunchError {
             )
         };
         match self {
-            Self::Job(_) => 64,
+            Self::Job(_) | Self::Usage { .. } => 64,
             Self::Lock(LockError::Held { .. }) => 75,
             Self::Store(e) if e.is_busy() => 75,
             Self::Store(e) if e.is_cannot_write() => 73,
@@ -78,7 +86,7 @@ impl LaunchError {
             Self::Record(_) => {
                 Some("make the state directory writable; what was done is put in order by the next run".to_owned())
             }
-            Self::Missing { help, .. } => Some(help.clone()),
+            Self::Missing { help, .. } | Self::Usage { help, .. } => Some(help.clone()),
             Self::Copy(e) => e.help().map(str::to_owned),
             Self::Tree(_) | Self::Lock(_) | Self::Signal(_) => None,
         }

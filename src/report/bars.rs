@@ -96,15 +96,16 @@ impl Progress for Bars {
         }
         let mut now = self.lock();
         let Some(work) = now.as_mut() else { return };
-        work.files.0 += files;
-        work.bytes.0 += bytes;
+        // What is read twice is not twice as much.
+        work.files.0 = work.files.1.min(work.files.0 + files);
+        work.bytes.0 = work.bytes.1.min(work.bytes.0 + bytes);
         if let Some(bar) = &work.bar {
             bar.set_message(format!(
                 "{} of {}",
                 show_count(work.files.0),
                 plural(work.files.1, "file", "files")
             ));
-            bar.inc(bytes);
+            bar.set_position(work.bytes.0);
         } else if work.said.elapsed() >= EVERY {
             work.said = Mark::set();
             output::to_stderr(&work.line());
@@ -154,6 +155,12 @@ mod tests {
         assert_eq!(
             line.as_deref(),
             Some("working   verify:b  1 of 3 files, 1.0 MiB of 3.0 MiB\n")
+        );
+        bars.advance(9, 9 << 20);
+        let line = bars.lock().as_ref().map(Work::line);
+        assert_eq!(
+            line.as_deref(),
+            Some("working   verify:b  3 of 3 files, 3.0 MiB of 3.0 MiB\n")
         );
         bars.end();
         assert!(bars.lock().is_none());

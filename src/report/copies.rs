@@ -22,7 +22,7 @@ pub struct CopyLine {
     pub backup: String,
     /// When it was begun; `None` when it cannot be read.
     pub at: Option<DateTime<Utc>>,
-    /// Entries in it.
+    /// Entries in it that are no directories.
     pub files: u64,
     /// Size of the archive.
     pub archive_bytes: u64,
@@ -83,7 +83,7 @@ pub struct CopyDocument {
     pub backup: String,
     /// When it was begun: RFC 3339, UTC.
     pub at: Option<String>,
-    /// Entries in it.
+    /// Entries in it that are no directories.
     pub files: u64,
     /// Size of the archive in bytes.
     pub archive_bytes: u64,
@@ -118,7 +118,10 @@ pub fn copies_text(copies: &[CopyLine], zone: chrono_tz::Tz, style: Style) -> St
     if copies.is_empty() {
         return "no copies\n".to_owned();
     }
-    let mut rows = vec![["copy", "when", "files", "size", "state", "deleted"].map(str::to_owned)];
+    let mut rows = vec![["copy", "", "files", "size", "state", "deleted"].map(str::to_owned)];
+    if let Some([_, when, ..]) = rows.first_mut() {
+        *when = format!("when ({zone})");
+    }
     for line in copies {
         rows.push([
             one_line(&line.copy),

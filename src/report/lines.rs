@@ -167,7 +167,7 @@ impl Lines {
         let word = format!("{word:<WORD$}");
         let painted = match word.trim_end() {
             "ok" => self.style.good(&word),
-            "error" | "failed" | "refused" | "no space" | "stuck" => self.style.bad(&word),
+            "error" | "failed" | "refused" | "cannot write" | "stuck" => self.style.bad(&word),
             "warning" | "note" | "partial" | "blocked" | "stopped" => self.style.warn(&word),
             _ => self.style.dim(&word),
         };
@@ -211,6 +211,8 @@ impl Lines {
         let word = match outcome.state {
             State::Nothing => "nothing",
             State::Interrupted => "stopped",
+            // Too little space is one reason of several.
+            State::NoSpace => "cannot write",
             other => other.word(),
         };
         let mut text = self.say(from, word, &format!("{step}  {}", outcome.summary));

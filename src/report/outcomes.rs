@@ -38,6 +38,10 @@ pub struct RestoredCopy {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Symlinks and further names of files that were made.
+    pub links: u64,
+    /// Directories that were made.
+    pub dirs: u64,
     /// Files that stood there already with the same content.
     pub already: u64,
     /// What was left alone or could not be written: the path, escaped, and why.
@@ -48,6 +52,35 @@ pub struct RestoredCopy {
     pub held_until: Option<DateTime<Utc>>,
 }
 
+/// What was brought back.
+#[derive(Debug, Default)]
+struct Brought {
+    files: u64,
+    bytes: u64,
+    links: u64,
+    dirs: u64,
+}
+
+impl Brought {
+    fn add(&mut self, other: &Self) {
+        self.files += other.files;
+        self.bytes += other.bytes;
+        self.links += other.links;
+        self.dirs += other.dirs;
+    }
+
+    /// Files and links; directories only where there is nothing else to say.
+    fn what(&self) -> String {
+        let links = plural(self.links, "link", "links");
+        match (self.files, self.links, self.dirs) {
+            (0, 0, 1..) => plural(self.dirs, "directory", "directories"),
+            (0, 1.., _) => links,
+            (files, 0, _) => plural(files, "file", "files"),
+            (files, ..) => format!("{} and {links}", plural(files, "file", "files")),
+        }
+    }
+}
+
 /// Says what was found, and remembers the sums.
 #[derive(Debug)]
 pub struct Outcomes {
@@ -56,7 +89,7 @@ pub struct Outcomes {
     zone: chrono_tz::Tz,
     sound: u64,
     damaged: u64,
-    restored: (u64, u64),
+    restored: Brought,
     left: u64,
 }
 
@@ -70,7 +103,7 @@ impl Outcomes {
             zone,
             sound: 0,
             damaged: 0,
-            restored: (0, 0),
+            restored: Brought::default(),
             left: 0,
         }
     }
@@ -117,10 +150,15 @@ impl Outcomes {
 
     /// The lines for what was brought back from one copy.
     pub fn restored(&mut self, done: &RestoredCopy) -> String {
-        self.restored.0 += done.files;
-        self.restored.1 += done.bytes;
+        let brought = Brought {
+            files: done.files,
+            bytes: done.bytes,
+            links: done.links,
+            dirs: done.dirs,
+        };
+        self.restored.add(&brought);
         self.left += done.left.len() as u64;
-        let files = format!("{} ({})", plural(done.files, "file", "files"), show_size(done.bytes));
+        let files = format!("{} ({})", brought.what(), show_size(done.bytes));
         let already = match done.already {
             0 => String::new(),
             n => format!(", {} there already", show_count(n)),
@@ -163,8 +201,7 @@ impl Outcomes {
     /// The last line over all that was brought back.
     #[must_use]
     pub fn all_restored(&self) -> String {
-        let (files, bytes) = self.restored;
-        let line = format!("{} restored ({})", plural(files, "file", "files"), show_size(bytes));
+        let line = format!("{} restored ({})", self.restored.what(), show_size(self.restored.bytes));
         match self.left {
             0 => self.normal(&(line + "\n")),
             n => format!("{line}; {} left alone\n", show_count(n)),
@@ -208,6 +245,8 @@ mod tests {
             target: "/srv/data".into(),
             files: 3,
             bytes: 4096,
+            links: u64::from(n > 0),
+            dirs: 0,
             already: n,
             left: left(n),
             notes: vec!["a note".to_owned()],

@@ -152,6 +152,16 @@ impl<'a> Target<'a> {
         }
     }
 
+    /// Where the symlink at `path` leads; `None` when no symlink stands there.
+    #[must_use]
+    pub fn link_target(&self, path: &RelPath) -> Option<Vec<u8>> {
+        let parent = path.parent();
+        let dir = self
+            .root
+            .open_dir(parent.as_ref().map_or(&[], RelPath::as_bytes), false);
+        dir.and_then(|dir| dir.read_link(path.name())).ok()
+    }
+
     /// Opens the file at `path` for reading.
     pub fn open(&self, path: &RelPath) -> Result<File, TreeError> {
         let parent = path.parent();

@@ -111,6 +111,8 @@ fn help() {
         snapshot(&format!("help-{command}"), &place.told(&[command, "--help"]));
     }
     snapshot("version", &place.told(&["--version"]));
+    assert_eq!(place.told(&["help"]), place.told(&["--help"]));
+    assert_eq!(place.told(&["help", "apply"]), place.told(&["apply", "--help"]));
 }
 
 #[test]

@@ -182,3 +182,302 @@ fn a_destination_that_was_lost_is_refused() {
     assert_eq!(exit(&place.run(&["plan", "--detailed-exitcode"])), 3);
     assert!(place.path().join("data/raw/f6").exists());
 }
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Two backups, whose sources hold a name in common; everything was copied.
+fn two_backups() -> Place {
+    let place = Place::new();
+    let file = r#"
+backup "one" {
+    source "one"
+    to "backup/one"
+    contents "all"
+    keep last=2
+}
+backup "two" {
+    source "two"
+    to "backup/two"
+    contents "all"
+    keep last=2
+}
+"#;
+    std::fs::write(place.path().join("ops.kdl"), file).unwrap();
+    for name in ["one", "two", "backup/one", "backup/two"] {
+        std::fs::create_dir_all(place.path().join(name)).unwrap();
+    }
+    for name in ["one", "two"] {
+        std::fs::write(place.path().join(name).join("same"), name).unwrap();
+        std::fs::write(place.path().join(name).join(name), name).unwrap();
+    }
+    let applied = place.run(&["apply"]);
+    assert_eq!(exit(&applied), 0, "{}", told(&applied));
+    place
+}
+
+#[test]
+fn a_path_that_no_copy_holds_is_said() {
+    let place = place();
+    assert_eq!(exit(&place.run(&["apply"])), 0);
+    let output = place.run(&["restore", "raw/f10", "nope", "raw/x*", "raw/f9*", "--to", "out"]);
+    assert_eq!(exit(&output), 1, "{}", told(&output));
+    assert!(
+        stderr(&output).contains("error: no copy holds `nope`, `raw/x*`\n"),
+        "{}",
+        told(&output)
+    );
+    assert!(place.path().join("out/raw/f10").exists() && place.path().join("out/raw/f9").exists());
+    assert_eq!(exit(&place.run(&["restore", "nope"])), 1);
+}
+
+#[test]
+fn holds_are_set_on_what_is_restored_only() {
+    let place = place();
+    assert_eq!(exit(&place.run(&["apply"])), 0);
+    let raw = place.path().join("data/raw");
+    std::fs::write(raw.join("f10"), "something else").unwrap();
+    let old = std::fs::File::open(raw.join("f10")).unwrap();
+    old.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000))
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    let output = place.run(&["restore", "raw/f10", "raw/f9"]);
+    assert_eq!(exit(&output), 4, "{}", told(&output));
+    let totals = json(&place.run(&["plan", "--json"]));
+    assert_eq!(totals["totals"]["delete_files"], 1, "{totals:#}");
+}
+
+#[test]
+fn copies_of_several_backups_are_not_mixed() {
+    let place = two_backups();
+    for paths in [&["same"][..], &[]] {
+        let output = place.run(&[&["restore", "--to", "out"], paths].concat());
+        assert_eq!(exit(&output), 64, "{}", told(&output));
+        assert!(
+            stderr(&output).contains("name one with --backup: one, two"),
+            "{}",
+            told(&output)
+        );
+        assert!(!place.path().join("out").exists());
+    }
+    // Only one holds it, or only one is meant.
+    assert_eq!(exit(&place.run(&["restore", "two", "--to", "out"])), 0);
+    assert_eq!(exit(&place.run(&["restore", "--backup", "one", "--to", "out1"])), 0);
+    assert_eq!(std::fs::read_to_string(place.path().join("out1/same")).unwrap(), "one");
+    // An absolute path means one of the sources.
+    let same = place.path().canonicalize().unwrap().join("one/same");
+    let output = place.run(&["restore", same.to_str().unwrap(), "--to", "out2"]);
+    assert_eq!(exit(&output), 0, "{}", told(&output));
+    let output = place.run(&["restore", "/elsewhere/same", "--to", "out3"]);
+    assert_eq!(exit(&output), 1, "{}", told(&output));
+    assert!(!place.path().join("out3").exists());
+}
+
+#[test]
+fn nothing_is_restored_into_a_destination() {
+    let place = two_backups();
+    std::os::unix::fs::symlink("backup/two", place.path().join("alias")).unwrap();
+    for to in ["backup/one", "backup/one/new/deep", "alias/new", "beside"] {
+        let output = place.run(&["restore", "--backup", "one", "--to", to]);
+        assert_eq!(
+            exit(&output),
+            if to == "beside" { 0 } else { 64 },
+            "{to}: {}",
+            told(&output)
+        );
+    }
+    assert!(!place.path().join("backup/one/new").exists());
+    let output = place.run(&["restore", "--from", "backup/one", "--to", "backup/one"]);
+    assert_eq!(exit(&output), 64, "{}", told(&output));
+}
+
+#[test]
+fn odd_names_and_links_come_back() {
+    use std::os::unix::ffi::OsStrExt;
+    let place = Place::new();
+    std::fs::write(
+        place.path().join("ops.kdl"),
+        FILE.replace("\"expired\"", "\"all\"")
+            .replace("max-delete", "max-delete share=\"100%\""),
+    )
+    .unwrap();
+    let raw = place.path().join("data/raw");
+    std::fs::create_dir_all(&raw).unwrap();
+    std::fs::create_dir(place.path().join("backup")).unwrap();
+    let odd = std::ffi::OsStr::from_bytes(b"odd\xff\n\\");
+    std::fs::write(raw.join(odd), "odd").unwrap();
+    std::fs::write(raw.join("lit\\n"), "literal").unwrap();
+    std::os::unix::fs::symlink("nowhere", raw.join("link")).unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    let applied = place.run(&["apply", "--only", "backup:data"]);
+    assert_eq!(exit(&applied), 0, "{}", told(&applied));
+
+    let path = [b"raw/", odd.as_bytes()].concat();
+    let output = place
+        .command(&["restore", "--to", "out1"])
+        .arg(std::ffi::OsStr::from_bytes(&path))
+        .output()
+        .unwrap();
+    assert_eq!(exit(&output), 0, "{}", told(&output));
+    let output = place.run(&["restore", "--to", "out2", "raw/odd\\xff\\n\\\\", "raw/lit\\n"]);
+    assert_eq!(exit(&output), 0, "{}", told(&output));
+    assert!(place.path().join("out1/raw").join(odd).exists());
+    assert!(place.path().join("out2/raw").join(odd).exists());
+    assert!(place.path().join("out2/raw/lit\\n").exists());
+
+    for said in ["1 link restored (0 B)", "1 there already"] {
+        let output = place.run(&["restore", "--to", "out3", "raw/link"]);
+        assert_eq!(exit(&output), 0, "{}", told(&output));
+        assert!(stderr(&output).contains(said), "{}", told(&output));
+    }
+}
+
+#[test]
+fn a_copy_of_what_expired_is_said_to_be_one() {
+    let place = place();
+    assert_eq!(exit(&place.run(&["apply"])), 0);
+    let output = place.run(&["restore", "--to", "out"]);
+    assert!(stderr(&output).contains("opsrun restore '**'"), "{}", told(&output));
+    let output = place.run(&["restore", "--to", "out", "**"]);
+    assert_eq!(exit(&output), 0, "{}", told(&output));
+    assert!(!stderr(&output).contains("note"), "{}", told(&output));
+}
+
+/// What `script` makes of a shell line at a terminal of its own, with `answer` typed; `None` where there is none.
+#[expect(clippy::disallowed_methods, reason = "a test starts a terminal")]
+fn at_a_terminal(place: &Place, line: &str, answer: &str) -> Option<(i32, String)> {
+    let line = line.replace("opsrun", assert_cmd::cargo::cargo_bin("opsrun").to_str()?);
+    let mut child = std::process::Command::new("script")
+        .args(["-qec", &line, "/dev/null"])
+        .current_dir(place.path())
+        .env_remove("OPSRUN_STATE_DIR")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .ok()?;
+    std::io::Write::write_all(child.stdin.as_mut()?, answer.as_bytes()).ok()?;
+    let output = child.wait_with_output().ok()?;
+    Some((output.status.code()?, stdout(&output)))
+}
+
+#[test]
+fn who_sits_at_a_terminal_is_asked_wherever_stderr_goes() {
+    let place = place();
+    let f10 = place.path().join("data/raw/f10");
+    let Some((_, said)) = at_a_terminal(&place, "opsrun apply 2>log", "n\n") else {
+        return;
+    };
+    assert!(said.contains("Delete 4 files"), "{said}");
+    assert!(f10.exists());
+    if let Some((exit, _)) = at_a_terminal(&place, "setsid -w opsrun apply 2>log", "y\n")
+        && exit != 127
+    {
+        let log = std::fs::read_to_string(place.path().join("log")).unwrap();
+        assert_eq!(exit, 64, "{log}");
+        assert!(log.contains("help: give --yes"), "{log}");
+        assert!(f10.exists());
+    }
+    at_a_terminal(&place, "opsrun apply 2>log", "y\n").unwrap();
+    assert!(!f10.exists());
+}
+
+#[test]
+fn an_empty_variable_is_not_set() {
+    let place = place();
+    let output = place.command(&["apply"]).env("OPSRUN_STATE_DIR", "").output().unwrap();
+    assert_eq!(exit(&output), 0, "{}", told(&output));
+    assert!(!place.path().join("data/raw/f10").exists());
+    assert!(place.path().join(".opsrun").exists());
+    let output = place.command(&["list"]).env("OPSRUN_STATE_DIR", "").output().unwrap();
+    assert_eq!(exit(&output), 0, "{}", told(&output));
+    assert_eq!(exit(&place.run(&["plan", "--state-dir", ""])), 64);
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test takes the disk away")]
+fn a_destination_that_is_gone_is_said() {
+    let place = two_backups();
+    let one = place.path().join("backup/one");
+    std::fs::rename(&one, place.path().join("unplugged")).unwrap();
+    for empty in [false, true] {
+        if empty {
+            // The directory that the disk was mounted at.
+            std::fs::create_dir(&one).unwrap();
+        }
+        for command in ["list", "verify"] {
+            let output = place.run(&[command]);
+            assert_eq!(exit(&output), 1, "{}", told(&output));
+            assert!(
+                stderr(&output).contains("is its disk mounted?") && stderr(&output).contains("backup:one"),
+                "{}",
+                told(&output)
+            );
+            assert!(stdout(&output).contains("two-"), "{}", told(&output));
+            assert_eq!(exit(&place.run(&[command, "--backup", "two"])), 0);
+        }
+    }
+    // Without a state nothing is remembered, and none is made.
+    let output = place.run(&["list", "--state-dir", "no-state"]);
+    assert_eq!(exit(&output), 0, "{}", told(&output));
+    assert!(!place.path().join("no-state").exists());
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test takes a manifest away")]
+fn what_lies_beside_copies_is_said() {
+    let place = two_backups();
+    let file = |of: &str, end: &str| {
+        let all = std::fs::read_dir(place.path().join("backup").join(of)).unwrap();
+        let mut paths = all.map(|entry| entry.unwrap().path());
+        paths.find(|path| path.to_str().unwrap().ends_with(end)).unwrap()
+    };
+    std::fs::remove_file(file("one", ".manifest.json")).unwrap();
+    std::fs::write(place.path().join("backup/one/stray"), "").unwrap();
+    std::fs::write(file("two", ".manifest.json"), "{}").unwrap();
+    for (command, code) in [("list", 0), ("verify", 1)] {
+        let output = place.run(&[command]);
+        assert_eq!(exit(&output), code, "{}", told(&output));
+        for said in [
+            "2 files belong to no copy",
+            "1 copy is broken: two-",
+            "1 other file lies among",
+        ] {
+            assert!(stderr(&output).contains(said), "{}", told(&output));
+        }
+        assert!(place.run(&[command, "--quiet"]).stderr.is_empty());
+    }
+}
+
+#[test]
+fn copies_are_counted_and_named() {
+    let place = place();
+    assert_eq!(exit(&place.run(&["apply"])), 0);
+    let list = json(&place.run(&["list", "--json"]));
+    // Four files; the directory that holds them is none.
+    assert_eq!(list["copies"][0]["files"], 4, "{list:#}");
+    assert!(stdout(&place.run(&["list", "--from", "backup"])).contains("when (UTC)"));
+
+    let copy = list["copies"][0]["copy"].as_str().unwrap();
+    for name in [
+        copy.to_owned(),
+        format!("{copy}.tar.gz"),
+        format!("backup/{copy}.manifest.json"),
+    ] {
+        for command in [&["verify"][..], &["restore", "--to", "out"]] {
+            let output = place.run(&[command, &["--copy", &name]].concat());
+            assert_eq!(exit(&output), 0, "{}", told(&output));
+        }
+    }
+    for arguments in [
+        &["verify", "--copy", "nope"][..],
+        &["restore", "--copy", "nope"],
+        &["list", "--backup", "nope"],
+        &["verify", "--backup", "nope"],
+        &["list", "--from", "backup", "--backup", "nope"],
+    ] {
+        let output = place.run(arguments);
+        assert_eq!(exit(&output), 64, "{arguments:?}: {}", told(&output));
+        assert!(stderr(&output).contains("nope"), "{}", told(&output));
+    }
+}
