@@ -114,6 +114,11 @@ fn kdl_bits() -> impl Strategy<Value = String> {
         "\"\\x\"",
         "name:",
         "a.{b,c}",
+        ";",
+        "\n{",
+        "\u{201c}",
+        "\u{201d}",
+        "host:/x",
     ]);
     prop::collection::vec(bits, 0..60).prop_map(|parts| parts.concat())
 }
@@ -279,6 +284,20 @@ fn hostile_texts_are_answered_in_time() {
         "- ",
         ".",
         "..1",
+        "; ",
+        ";\n",
+        "; a\n",
+        "a\n{",
+        "a\n{}\n",
+        "a b\n\n{ c\n",
+        "\u{201c}a ",
+        "a \u{201c}",
+        "a = [b, c]\n",
+        "a = [",
+        "a: [b\n",
+        "a: b/c\n",
+        "a = b/c ",
+        "to s3://x\n",
     ] {
         let text = unit.repeat(large / unit.len() / 20);
         timed(text.as_bytes(), Duration::from_secs(60));

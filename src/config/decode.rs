@@ -347,8 +347,7 @@ fn class(reading: &Reading, findings: &mut Vec<Finding>) -> (ClassNode, bool) {
                 format!("at least {SHORTEST_KEYWORD} characters: shorter ones match nearly everything"),
             )
             .help(format!(
-                "use a glob instead, such as `class \"{shown}\" \"*{}*\"`",
-                one_line(&word.value)
+                "name what may go: a longer keyword, or a narrow glob such as `class \"{shown}\" \"raw/**\" keep=…`"
             )),
         );
     }

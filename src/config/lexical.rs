@@ -21,6 +21,12 @@ const SYSTEM: &[&str] = &[
 /// OPS5003.
 pub(super) fn destinations(places: &[Place<'_>], findings: &mut Vec<Finding>) {
     let mut by_target: HashMap<&Path, &Place<'_>> = HashMap::new();
+    let mut targets: HashMap<&Path, &Place<'_>> = HashMap::new();
+    for place in places {
+        if let Some(to) = &place.to {
+            targets.entry(to).or_insert(place);
+        }
+    }
     for place in places {
         let (Some(to), Some(written)) = (&place.to, &place.node.to) else {
             continue;
@@ -49,7 +55,31 @@ pub(super) fn destinations(places: &[Place<'_>], findings: &mut Vec<Finding>) {
                 );
             }
         }
+        let outer = to.ancestors().skip(1).find_map(|above| targets.get(above));
+        if let Some(outer) = outer.filter(|outer| !same_job(outer, place)) {
+            let (Some(above), Some(there)) = (&outer.to, &outer.node.to) else {
+                continue;
+            };
+            findings.push(
+                Finding::new(
+                    Code::DestinationOverlap,
+                    written.span,
+                    format!(
+                        "the backup `{}` writes into the destination of the backup `{}`",
+                        place.name, outer.name
+                    ),
+                    format!("`{}` is inside `{}`", shown(to), shown(above)),
+                )
+                .also(there.span, "that destination")
+                .help(format!(
+                    "give each a directory beside the other's, such as `to \"{}\"`",
+                    beside(above, place, &targets)
+                )),
+            );
+        }
         match by_target.get(to.as_path()) {
+            // Two jobs with one name are one error already.
+            Some(first) if same_job(first, place) => {}
             Some(first) => {
                 let mut finding = Finding::new(
                     Code::DestinationOverlap,
@@ -62,7 +92,7 @@ pub(super) fn destinations(places: &[Place<'_>], findings: &mut Vec<Finding>) {
                 )
                 .help(format!(
                     "give each its own directory, such as `to \"{}\"`",
-                    shown(&to.join(place.name))
+                    beside(to, place, &targets)
                 ));
                 if let Some(first) = &first.node.to {
                     finding = finding.also(first.span, "first here");
@@ -74,6 +104,31 @@ pub(super) fn destinations(places: &[Place<'_>], findings: &mut Vec<Finding>) {
             }
         }
     }
+}
+
+fn same_job(a: &Place<'_>, b: &Place<'_>) -> bool {
+    !a.name.is_empty() && a.name == b.name
+}
+
+/// A directory beside `taken` that no backup writes to or reads from.
+fn beside(taken: &Path, place: &Place<'_>, targets: &HashMap<&Path, &Place<'_>>) -> String {
+    let name = if place.name.is_empty() { "data" } else { place.name };
+    let above = taken.parent().unwrap_or(Path::new("/"));
+    let last = taken.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let free = |candidate: &Path| {
+        let source = place.source.as_deref();
+        candidate.ancestors().all(|dir| !targets.contains_key(dir))
+            && source.is_none_or(|source| !candidate.starts_with(source) && !source.starts_with(candidate))
+    };
+    let named = above.join(name);
+    if above.parent().is_some() && free(&named) {
+        return shown(&named);
+    }
+    let joined = above.join(format!("{last}-{name}").trim_start_matches('-'));
+    if last.is_empty() || !free(&joined) {
+        return format!("/mnt/backup/{name}");
+    }
+    shown(&joined)
 }
 
 fn outside(source: &Path, name: &str) -> String {
@@ -169,7 +224,8 @@ pub(super) fn copies(document: &Document, places: &[Place<'_>], claims: &[Claim<
                     "no retention names this backup",
                 )
                 .help(format!(
-                    "add `retention \"{0}\" backup=\"{0}\" {{ class \"old\" \"**\" keep=\"30d\"; }}`, or write `contents \"all\"`",
+                    "write `contents \"all\"`, or add `retention \"{0}\" backup=\"{0}\" {{ class \"raw\" \"raw/**\" keep=\"30d\"; }}` \
+                     with globs that name what may be deleted",
                     place.name
                 )),
             );

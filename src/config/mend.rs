@@ -43,16 +43,18 @@ pub(super) struct Piece {
 
 /// Reads `text`; spans in findings start at `base`. `tops` are the names that only stand at the top of a file.
 pub(super) fn mend(text: &str, base: usize, tops: &[&str]) -> Mended {
-    let tokens = lex::tokens(text);
+    let mut tokens = lex::tokens(text);
     let mut mender = Mender {
         text,
         base,
         bytes: text.as_bytes().to_vec(),
         out: Mended::default(),
         full: false,
+        mended_to: 0,
     };
     mender.old_version();
     mender.characters();
+    mender.join(&mut tokens);
     if let Some(finding) = mender.limits(&tokens) {
         mender.out.findings.push(finding);
         mender.out.refused = true;
@@ -74,6 +76,8 @@ pub(super) struct Mender<'a> {
     out: Mended,
     /// The last finding was not taken.
     full: bool,
+    /// What begins before this has been mended together with what stands before it.
+    pub(super) mended_to: usize,
 }
 
 impl<'a> Mender<'a> {
@@ -177,6 +181,59 @@ impl<'a> Mender<'a> {
                 ));
                 said = true;
             }
+        }
+    }
+
+    /// A `{` on a line below its node's: KDL would see a node without a block, and a block without a node.
+    fn join(&mut self, tokens: &mut [Token]) {
+        // Where the statement begins, and its last token that is no blank.
+        let mut begin: Option<usize> = None;
+        let mut last: Option<usize> = None;
+        let mut newline = false;
+        for at in 0..tokens.len() {
+            let Some(&token) = tokens.get(at) else {
+                return;
+            };
+            match token.kind {
+                Kind::Space | Kind::Comment { .. } => continue,
+                Kind::Newline => {
+                    newline = true;
+                    continue;
+                }
+                Kind::Open => {
+                    let before = last.and_then(|last| tokens.get(last)).copied();
+                    if newline
+                        && let (Some(begin), Some(before), Some(from)) = (begin, before, last)
+                        && matches!(before.kind, Kind::Word { .. } | Kind::Text { closed: true, .. })
+                        && !self.text.get(begin..).unwrap_or_default().starts_with('#')
+                    {
+                        let line = self.text.get(begin..before.end).unwrap_or_default();
+                        self.report(
+                            Code::Syntax,
+                            token.start,
+                            token.end,
+                            "the `{` belongs on the node's line",
+                            "on a line of its own",
+                        );
+                        self.help(format!("write `{} {{`", one_line(line)));
+                        self.fill(before.end, token.start, b' ');
+                        for between in tokens.get_mut(from + 1..at).unwrap_or_default() {
+                            between.kind = Kind::Space;
+                        }
+                    }
+                    begin = None;
+                }
+                Kind::Close | Kind::Semicolon => begin = None,
+                _ => {
+                    let dashed =
+                        last.and_then(|last| tokens.get(last)).map(|token| token.kind) == Some(Kind::SlashDash);
+                    if begin.is_none() || newline && !dashed {
+                        begin = Some(token.start);
+                    }
+                }
+            }
+            last = Some(at);
+            newline = false;
         }
     }
 

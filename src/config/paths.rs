@@ -43,6 +43,26 @@ pub(super) fn shown_name(path: &Path) -> String {
     crate::path::shown(path).to_string()
 }
 
+/// A URL, `user@host:path`, `host:/path` or `\\\\host\\share`: a place that no directory of this machine is.
+pub(super) fn is_remote(text: &str) -> bool {
+    if text.starts_with("\\\\") {
+        return true;
+    }
+    let Some((head, rest)) = text.split_once(':') else {
+        return false;
+    };
+    let host = !head.is_empty() && !head.contains(['/', '\\']) && !head.chars().any(char::is_whitespace);
+    host && (head.contains('@') || rest.starts_with('/'))
+}
+
+/// What to write into `setting` instead of such a place.
+pub(super) fn mount_help(setting: &str) -> String {
+    let example = if setting == "to" { "/mnt/backup" } else { "/mnt/data" };
+    format!(
+        "name a local directory, such as `{setting} \"{example}\"`; what lies elsewhere must be mounted there first"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -405,7 +405,7 @@ const TOP: &[Spec] = &[
         "retention",
         Args::One(Type::Name),
         "what may be deleted from a backup's source",
-        "retention \"data\" backup=\"data\" { class \"old\" \"**\" keep=\"30d\"; }",
+        "retention \"data\" backup=\"data\" { class \"raw\" \"raw/**\" keep=\"30d\"; }",
     )
     .with(&[prop(
         "backup",

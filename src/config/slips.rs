@@ -7,6 +7,14 @@
 use super::findings::Code;
 use super::lex::{self, Kind, Token};
 use super::mend::{Mender, one_line};
+use super::paths;
+
+/// How far the end of a string in typographic quotes is looked for, in characters.
+const LONGEST_QUOTED: usize = 300;
+/// Quotes of text processors.
+const TYPOGRAPHIC: [char; 10] = [
+    '\u{201c}', '\u{201d}', '\u{201e}', '\u{201a}', '\u{2018}', '\u{2019}', '\u{ab}', '\u{bb}', '\u{2039}', '\u{203a}',
+];
 
 impl Mender<'_> {
     /// The slips that a single token, or a token and its neighbours, give away.
@@ -15,17 +23,29 @@ impl Mender<'_> {
         let mut line_start = 0_usize;
         let mut list_said = false;
         let mut skip_to = 0_usize;
+        // The last token that is no blank, and the first word of the statement.
+        let mut last: Option<Kind> = None;
+        let mut first = "";
         for (at, &token) in tokens.iter().enumerate() {
             let before = at.checked_sub(1).and_then(|at| tokens.get(at));
             let after = tokens.get(at + 1);
-            if token.start < skip_to {
+            if token.start < skip_to.max(self.mended_to) {
                 if token.kind == Kind::Newline {
                     words = 0;
                     list_said = false;
                 }
                 continue;
             }
+            let behind = last;
+            if !matches!(token.kind, Kind::Space | Kind::Comment { .. }) {
+                last = Some(token.kind);
+            }
             match token.kind {
+                Kind::Semicolon if matches!(behind, None | Some(Kind::Newline | Kind::Semicolon | Kind::Open)) => {
+                    skip_to = self.lone_semicolon(token, matches!(behind, None | Some(Kind::Newline)));
+                    words = 0;
+                    line_start = token.end;
+                }
                 Kind::Newline | Kind::Semicolon | Kind::Open | Kind::Close => {
                     words = 0;
                     if token.kind == Kind::Newline {
@@ -48,7 +68,7 @@ impl Mender<'_> {
                     let next = tokens
                         .get(at + 1..)
                         .and_then(|rest| rest.iter().find(|t| t.kind != Kind::Space));
-                    self.equals(token, words, line_start, next);
+                    self.equals(token, words, line_start, next, &mut list_said);
                 }
                 Kind::Text { raw, closed } => {
                     self.string(token, raw, closed);
@@ -56,10 +76,15 @@ impl Mender<'_> {
                 }
                 Kind::Word { glued } => {
                     let word = self.str(token);
+                    if words == 0 {
+                        first = word;
+                    }
                     if word.starts_with('\'')
                         && let Some(end) = self.single_quotes(token)
                     {
                         skip_to = end;
+                    } else if word.starts_with(TYPOGRAPHIC) {
+                        skip_to = self.typographic_quotes(token, line_start);
                     } else if word.starts_with('#') && self.hash(token, words == 0) {
                         let rest = self.text.get(token.start..).unwrap_or_default();
                         skip_to = token.start + rest.find(lex::is_newline).unwrap_or(rest.len());
@@ -73,7 +98,8 @@ impl Mender<'_> {
                         if old_raw {
                             skip_to = self.old_raw_string(token, after);
                         } else {
-                            self.word(token, glued, words, property, &mut list_said);
+                            let setting = if words == 1 { first } else { "" };
+                            self.word(token, glued, words, setting, property, &mut list_said);
                         }
                     }
                     words += 1;
@@ -156,12 +182,98 @@ impl Mender<'_> {
         }
     }
 
-    fn equals(&mut self, token: Token, words: usize, line_start: usize, next: Option<&Token>) {
+    /// A `;` that ends no statement: in other languages it begins a comment. Gives the end of what is meant as one.
+    fn lone_semicolon(&mut self, token: Token, first: bool) -> usize {
+        // Only the first of a line is followed to the line's end: a line may hold very many.
+        let rest = if first { self.text.get(token.end..) } else { None }.unwrap_or_default();
+        let said = rest.split(lex::is_newline).next().unwrap_or_default();
+        let text = said.trim().trim_start_matches(';').trim();
+        if first && !text.is_empty() {
+            let end = token.end + said.len();
+            self.report(
+                Code::Syntax,
+                token.start,
+                token.end + said.trim_end().len(),
+                "comments begin with `//`",
+                "`;` is no comment sign in KDL",
+            );
+            self.help(format!("write `// {}`", one_line(text)));
+            self.fill(token.start, end, b' ');
+            return end;
+        }
+        self.report(
+            Code::Syntax,
+            token.start,
+            token.end,
+            "a `;` ends nothing",
+            "no setting before it",
+        );
+        self.help("delete it");
+        self.fill(token.start, token.end, b' ');
+        token.end
+    }
+
+    /// `“a b”`: gives its end. Said once a line, with the whole line.
+    fn typographic_quotes(&mut self, token: Token, line_start: usize) -> usize {
+        let rest = self.text.get(token.start..).unwrap_or_default();
+        let near = rest.char_indices().nth(LONGEST_QUOTED).map_or(rest.len(), |(at, _)| at);
+        let near = rest.get(..near).unwrap_or_default();
+        let line = near.split(lex::is_newline).next().unwrap_or_default();
+        let open = line.chars().next().map_or(0, char::len_utf8);
+        let inside = line.get(open..).unwrap_or_default();
+        let close = inside
+            .char_indices()
+            .find(|(_, c)| *c == '"' || TYPOGRAPHIC.contains(c));
+        let end = match close {
+            Some((at, c)) => token.start + open + at + c.len_utf8(),
+            None => token.end,
+        };
+        let head = self.text.get(line_start..token.start).unwrap_or_default();
+        if !head.contains(TYPOGRAPHIC) {
+            let whole = format!("{}{}", head.trim_start(), line.trim_end());
+            let mended = whole.replace(TYPOGRAPHIC, "\"");
+            self.report(
+                Code::Syntax,
+                token.start,
+                end,
+                "strings are written in straight double quotes",
+                "typographic quotes mean nothing here",
+            );
+            self.help(format!("write `{}`", one_line(&mended)));
+        }
+        self.placeholder(token.start, end);
+        end
+    }
+
+    /// The help for a value without quotes that only quotes would not mend.
+    fn place_help(setting: &str, word: &str) -> Option<String> {
+        let place = matches!(setting, "source" | "to" | "state-dir") && paths::is_remote(word);
+        place.then(|| format!("a directory belongs here: {}", paths::mount_help(setting)))
+    }
+
+    /// Whether a value behind a sign that does not belong there is a word that needs quotes: then both are said in one.
+    fn quotes_too(&mut self, value: Option<&Token>) -> bool {
+        match value {
+            Some(token) if matches!(token.kind, Kind::Word { .. }) && bare_needs_quotes(self.str(*token)) => {
+                self.placeholder(token.start, token.end);
+                self.mended_to = token.end;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn equals(&mut self, token: Token, words: usize, line_start: usize, next: Option<&Token>, list_said: &mut bool) {
         let valued = next.is_some_and(|t| matches!(t.kind, Kind::Word { .. } | Kind::Text { .. } | Kind::Paren));
         let head = self.text.get(line_start..token.start).unwrap_or_default().trim();
         if words <= 1 {
             let value = next.map(|t| self.str(*t)).unwrap_or_default();
             let shown = if valued { value } else { "…" };
+            self.fill(token.start, token.end, b' ');
+            if value.starts_with('[') {
+                self.list_finding(token.start, true, list_said);
+                return;
+            }
             self.report(
                 Code::Syntax,
                 token.start,
@@ -174,8 +286,11 @@ impl Mender<'_> {
             } else {
                 shown.to_owned()
             };
-            self.help(format!("write `{} {}`", one_line(head), one_line(&quoted)));
-            self.fill(token.start, token.end, b' ');
+            self.help(
+                Self::place_help(head, shown)
+                    .unwrap_or_else(|| format!("write `{} {}`", one_line(head), one_line(&quoted))),
+            );
+            self.quotes_too(next);
         } else if !valued {
             self.report(
                 Code::Syntax,
@@ -321,8 +436,13 @@ impl Mender<'_> {
         end
     }
 
-    fn word(&mut self, token: Token, glued: bool, words: usize, property: bool, list_said: &mut bool) {
+    fn word(&mut self, token: Token, glued: bool, words: usize, setting: &str, property: bool, list_said: &mut bool) {
         let word = self.str(token);
+        if glued && (*list_said || word.ends_with(',')) {
+            self.list_finding(token.start, false, list_said);
+            self.placeholder(token.start, token.end);
+            return;
+        }
         if glued {
             self.report(
                 Code::GluedComment,
@@ -335,7 +455,7 @@ impl Mender<'_> {
                     "KDL reads what follows `//` as a comment"
                 },
             );
-            self.help(format!("quote it: \"{}\"", one_line(word)));
+            self.help(Self::place_help(setting, word).unwrap_or_else(|| format!("quote it: \"{}\"", one_line(word))));
             self.placeholder(token.start, token.end);
             return;
         }
@@ -349,6 +469,12 @@ impl Mender<'_> {
         }
         if words == 0 && !property && word.len() > 1 && word.ends_with(':') {
             let name = word.trim_end_matches(':');
+            self.fill(token.end - 1, token.end, b' ');
+            let rest = self.text.get(token.end..).unwrap_or_default();
+            if rest.trim_start_matches(lex::is_space).starts_with('[') {
+                self.list_finding(token.end - 1, true, list_said);
+                return;
+            }
             self.report(
                 Code::Syntax,
                 token.end - 1,
@@ -356,13 +482,24 @@ impl Mender<'_> {
                 format!("a setting is written without `:`: `{}`", one_line(name)),
                 "not between a node and its value",
             );
-            let rest = self.text.get(token.end..).unwrap_or_default();
             let near = rest.char_indices().nth(100).map_or(rest.len(), |(at, _)| at);
             let near = rest.get(..near).unwrap_or_default();
             let value = near.split(lex::is_newline).next().unwrap_or_default().trim();
             let value = if value.is_empty() { "…" } else { value };
-            self.help(format!("write `{} {}`", one_line(name), one_line(value)));
-            self.fill(token.end - 1, token.end, b' ');
+            let single = !value.contains(|c| lex::is_space(c) || matches!(c, ';' | '{' | '}'));
+            let at = token.end + rest.find(value).unwrap_or(0);
+            let next = Token {
+                kind: Kind::Word { glued: false },
+                start: at,
+                end: at + value.len(),
+            };
+            let help = if single && self.quotes_too(Some(&next)) {
+                Self::place_help(name, value)
+                    .unwrap_or_else(|| format!("write `{} \"{}\"`", one_line(name), one_line(value)))
+            } else {
+                format!("write `{} {}`", one_line(name), one_line(value))
+            };
+            self.help(help);
             return;
         }
         let keyword = matches!(word, "true" | "false" | "null" | "inf" | "-inf" | "nan");
@@ -433,45 +570,67 @@ impl Mender<'_> {
                 format!("`{}` needs quotes", one_line(word)),
                 "holds characters that a bare word cannot",
             );
-            self.help(format!("write \"{}\"", one_line(&word.replace('\\', "\\\\"))));
+            self.help(
+                Self::place_help(setting, word)
+                    .unwrap_or_else(|| format!("write \"{}\"", one_line(&word.replace('\\', "\\\\")))),
+            );
             self.placeholder(token.start, token.end);
         }
     }
 
+    /// Says once a line how a list is written; it begins at `from`, perhaps with a sign that does not belong there.
+    fn list_finding(&mut self, from: usize, bracket: bool, said: &mut bool) {
+        if std::mem::replace(said, true) {
+            return;
+        }
+        let rest = self.text.get(from..).unwrap_or_default();
+        let before = self.text.get(..from).unwrap_or_default();
+        let head = before.rsplit(lex::is_newline).next().unwrap_or_default().trim_start();
+        let line = rest.split(lex::is_newline).next().unwrap_or_default();
+        let mut mended: Vec<String> = vec![head.trim_end().to_owned()];
+        let mut end = from;
+        let mut closed = false;
+        for token in lex::tokens(line) {
+            let text = line.get(token.start..token.end).unwrap_or_default();
+            if !closed {
+                end = from + token.end;
+            }
+            match token.kind {
+                Kind::Space => {}
+                Kind::Comment { .. } => break,
+                Kind::Word { .. } => {
+                    let parts = text
+                        .split(['[', ']', ','])
+                        .filter(|part| !part.is_empty() && *part != ":");
+                    mended.extend(parts.map(|part| {
+                        if bare_needs_quotes(part) {
+                            format!("\"{part}\"")
+                        } else {
+                            part.to_owned()
+                        }
+                    }));
+                    closed |= text.contains(']');
+                }
+                Kind::Equals if mended.len() == 1 => {}
+                _ => mended.push(text.to_owned()),
+            }
+        }
+        let shown = self.text.get(from..end).unwrap_or_default().trim_end().len();
+        let first = line.split(lex::is_space).next().unwrap_or_default();
+        let end = if bracket { from + shown } else { from + first.len() };
+        self.report(
+            Code::Syntax,
+            from,
+            end,
+            "a list is written as several arguments",
+            if bracket { "no brackets" } else { "no commas" },
+        );
+        self.help(format!("write `{}`", one_line(mended.join(" ").trim_start())));
+    }
+
     /// `[a, b]` or `a, b`.
     fn list(&mut self, token: Token, said: &mut bool) {
-        if !*said {
-            let rest = self.text.get(token.start..).unwrap_or_default();
-            let line_start = self
-                .text
-                .get(..token.start)
-                .and_then(|head| head.rfind(lex::is_newline))
-                .map_or(0, |at| at + 1);
-            let line_end = token.start + rest.find(lex::is_newline).unwrap_or(rest.len());
-            let line = self.text.get(line_start..line_end).unwrap_or_default().trim();
-            let code = line.split("//").next().unwrap_or(line).trim_end();
-            let mended: String = code
-                .chars()
-                .map(|c| if matches!(c, '[' | ']' | ',') { ' ' } else { c })
-                .collect();
-            let mended: Vec<&str> = mended.split_whitespace().collect();
-            let bracket = self.str(token).contains(['[', ']']);
-            let end = if bracket {
-                let line = self.text.get(token.start..line_end).unwrap_or_default();
-                line.find(']').map_or(token.end, |at| token.start + at + 1)
-            } else {
-                token.end
-            };
-            self.report(
-                Code::Syntax,
-                token.start,
-                end,
-                "a list is written as several arguments",
-                if bracket { "no brackets" } else { "no commas" },
-            );
-            self.help(format!("write `{}`", one_line(&mended.join(" "))));
-            *said = true;
-        }
+        self.list_finding(token.start, self.str(token).contains(['[', ']']), said);
         // Take the signs away and poison nothing that they enclose but the words they were glued to.
         let word = self.str(token);
         for (at, c) in word.char_indices() {

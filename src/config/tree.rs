@@ -216,35 +216,23 @@ fn translated(diagnostic: &kdl::KdlDiagnostic, span: Span) -> Finding {
             "text follows on the same line",
             "use single quotes `\"…\"`, or begin the text on the next line",
         )
-    } else if said.contains("multi-line") || said.contains("Multi-line") || advice.contains("indentation") {
+    } else if said.contains("multiline")
+        || said.contains("multi-line")
+        || said.contains("Multi-line")
+        || advice.contains("indentation")
+    {
         (
             "the lines of a `\"\"\"` string are not indented alike",
             "this string",
             "indent every line at least as far as the closing `\"\"\"`",
         )
     } else {
-        let message = if said.is_empty() {
-            "this is no KDL".to_owned()
-        } else {
-            fragment(said)
-        };
-        let finding = Finding::new(Code::Syntax, span, message, "cannot be read");
-        return finding.help(if advice.is_empty() {
-            "a node is a name, then arguments and `key=value` properties on one line, then perhaps a `{ … }` block"
-                .to_owned()
-        } else {
-            fragment(advice)
-        });
+        // Its words are about grammar, not about what to write.
+        (
+            "this is no KDL",
+            "cannot be read",
+            "write a name, then arguments in quotes and `key=value` on one line, then perhaps a `{ … }` block",
+        )
     };
     Finding::new(Code::Syntax, span, message, label).help(help)
-}
-
-/// A sentence of another's making in the form of ours.
-fn fragment(sentence: &str) -> String {
-    let text = sentence.trim().trim_end_matches('.');
-    let mut chars = text.chars();
-    match chars.next() {
-        Some(first) => first.to_lowercase().chain(chars).collect(),
-        None => String::new(),
-    }
 }

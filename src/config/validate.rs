@@ -16,7 +16,7 @@ use super::source::{Sources, Span, Spanned};
 use super::values::as_name;
 use crate::model::pattern::{Pattern, Selection};
 use crate::model::{Backup, Budget, Class, Contents, Keep, KeepCopies, Matches, Model, Ops, Retention};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// A backup whose paths are resolved.
@@ -157,10 +157,18 @@ fn claims<'a>(
     claims
 }
 
+/// The names of the backups, each once.
+fn names_of<'a>(places: &[Place<'a>]) -> Vec<&'a str> {
+    let mut seen = HashSet::new();
+    let names = places.iter().map(|place| place.name);
+    names.filter(|name| !name.is_empty() && seen.insert(*name)).collect()
+}
+
 fn bad_reference(reference: &Spanned<String>, document: &Document, places: &[Place<'_>]) -> Finding {
     let wanted = reference.value.as_str();
     let shown = one_line(wanted);
-    let names = || places.iter().map(|place| place.name).filter(|name| !name.is_empty());
+    let known = names_of(places);
+    let names = || known.iter().copied();
     let finding = |message: String, label: &str| Finding::new(Code::BadReference, reference.span, message, label);
     if let Some((kind, name)) = wanted.split_once(':') {
         if kind == "backup" && names().any(|n| n == name) {
@@ -193,7 +201,7 @@ fn bad_reference(reference: &Spanned<String>, document: &Document, places: &[Pla
     }
     result.help(match nearest(wanted, names()) {
         Some(near) => format!("did you mean `backup=\"{near}\"`?"),
-        None => match names().collect::<Vec<_>>().as_slice() {
+        None => match known.as_slice() {
             [] => "declare a backup first: `backup \"data\" { source \"/srv/data\"; to \"/backup/data\"; }`".to_owned(),
             [only] => format!("the only backup is \"{only}\": write `backup=\"{only}\"`"),
             many => format!(
@@ -206,7 +214,7 @@ fn bad_reference(reference: &Spanned<String>, document: &Document, places: &[Pla
 
 fn without_backup(node: &RetentionNode, places: &[Place<'_>], findings: &mut Vec<Finding>) {
     let name = node.job.name.as_ref().map_or("…", |name| name.value.as_str());
-    let backups: Vec<&str> = places.iter().map(|p| p.name).filter(|n| !n.is_empty()).collect();
+    let backups = names_of(places);
     let guess = backups
         .iter()
         .find(|backup| **backup == name)

@@ -6,6 +6,7 @@
 use super::findings::{Code, Finding};
 use super::mend::one_line;
 use super::nearest::nearest;
+use super::paths;
 use super::reader::Datum;
 use super::schema::Type;
 use super::tree::{Data, Value};
@@ -170,6 +171,18 @@ impl Checker<'_> {
                 )),
             ));
         }
+        if paths::is_remote(text) {
+            let finding = self.finding(
+                Code::BadValue,
+                format!("`{}` is no directory of this machine", one_line(text)),
+                "a directory belongs here",
+            );
+            return Err(Box::new(if self.setting == "import" {
+                finding.help("name a file of this machine, such as `import \"conf.d/*.kdl\"`")
+            } else {
+                finding.help(paths::mount_help(self.setting))
+            }));
+        }
         Ok(Datum::Text(text.to_owned()))
     }
 
@@ -179,19 +192,51 @@ impl Checker<'_> {
             Type::Percent => "percentage",
             _ => "duration",
         };
+        let units = |allowed: &str| match self.ty {
+            Type::Years => format!("{allowed}, y"),
+            _ => allowed.to_owned(),
+        };
+        let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+        let fraction = fraction(&compact, self.ty);
+        let meant_forever = self.ty == Type::Age && nearest(text, ["forever"].into_iter()).is_some();
         let finding = self.finding(
             Code::BadUnit,
             format!("`{}` is no {what}", one_line(text)),
             &match why {
+                _ if meant_forever => "unknown word".to_owned(),
+                _ if compact != text && valid(&compact, self.ty) => "no blanks inside".to_owned(),
+                _ if fraction.is_some() => "only whole numbers".to_owned(),
                 UnitError::Unit { found, allowed } if found.trim().is_empty() => {
-                    format!("a unit is missing: one of {allowed}")
+                    format!("a unit is missing: one of {}", units(allowed))
                 }
                 UnitError::Unit { found, allowed } => {
-                    format!("`{}` is not a unit: use one of {allowed}", one_line(found.trim()))
+                    format!(
+                        "`{}` is not a unit: use one of {}",
+                        one_line(found.trim()),
+                        units(allowed)
+                    )
                 }
                 other => other.to_string(),
             },
         );
+        let write = |meant: &str| format!("`{}`", (self.line)(&format!("\"{meant}\"")));
+        if meant_forever {
+            return finding.help(format!("did you mean {}?", write("forever")));
+        }
+        if let Some((one, other)) = fraction {
+            return finding.help(match other {
+                Some(other) => format!("write {} or {}", write(&one), write(&other)),
+                None => format!("write {}", write(&one)),
+            });
+        }
+        if let Some(count) = months(&compact, self.ty) {
+            let (days, minutes) = (write(&format!("{}d", count * 30)), write(&format!("{count}m")));
+            return finding.help(if self.ty == Type::Duration {
+                format!("write {minutes} for minutes, or {days} for months of 30 days")
+            } else {
+                format!("write {days} for months of 30 days; `m` is minutes")
+            });
+        }
         let help = match meant_unit(text, self.ty) {
             Some(meant) => format!("write `{}`", (self.line)(&format!("\"{meant}\""))),
             None => format!("write {}", self.ty.form()),
@@ -225,6 +270,9 @@ impl Checker<'_> {
     }
 
     fn glob(&self, text: &str) -> Result<Datum, Box<Finding>> {
+        if let Some(finding) = self.several_globs(text).or_else(|| self.negated_glob(text)) {
+            return Err(Box::new(finding));
+        }
         match Pattern::new(text) {
             Ok(pattern) => Ok(Datum::Glob(pattern)),
             Err(PatternError::Never { why, meant }) => {
@@ -233,7 +281,9 @@ impl Checker<'_> {
                 } else {
                     self.finding(Code::BadGlob, format!("`{}` can never match", one_line(text)), why)
                 };
-                Err(Box::new(match meant.filter(|m| Pattern::new(m).is_ok()) {
+                // Nobody who wrote nothing is told to write what takes everything.
+                let nothing = text.chars().all(|c| matches!(c, '.' | '/'));
+                Err(Box::new(match meant.filter(|m| !nothing && Pattern::new(m).is_ok()) {
                     Some(meant) => finding.help(format!("write \"{}\"", one_line(&meant))),
                     None => finding.help("patterns are relative to the source, such as \"raw/**\""),
                 }))
@@ -243,6 +293,54 @@ impl Checker<'_> {
                     .help("a special character stands for itself behind a backslash: #\"a\\[b\"#"),
             )),
         }
+    }
+
+    /// `"*.csv, *.json"`
+    fn several_globs(&self, text: &str) -> Option<Finding> {
+        if !text.contains(',') || text.contains(['{', '[', '\\']) {
+            return None;
+        }
+        let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+        let wild = |part: &str| part.contains(['*', '?']);
+        let list = text.contains(", ") && parts.first().is_some_and(|part| wild(part))
+            || parts.iter().all(|part| part.starts_with('*'));
+        if !list || parts.iter().any(|part| part.is_empty()) {
+            return None;
+        }
+        let meant: Vec<String> = parts.iter().map(|part| format!("\"{part}\"")).collect();
+        Some(
+            self.finding(
+                Code::BadGlob,
+                format!("`{}` is one pattern, not {}", one_line(text), parts.len()),
+                "each pattern has quotes of its own",
+            )
+            .help(format!(
+                "write {}; a comma that belongs to a name is written `[,]`",
+                one_line(&meant.join(" "))
+            )),
+        )
+    }
+
+    /// `"!x"`
+    fn negated_glob(&self, text: &str) -> Option<Finding> {
+        let rest = text.strip_prefix('!').filter(|rest| !rest.is_empty())?;
+        let help = match self.setting {
+            "exclude" => {
+                "delete it: nothing takes files back from `exclude`, so let its patterns match less".to_owned()
+            }
+            _ => format!("write `exclude \"{}\"`", one_line(rest)),
+        };
+        Some(
+            self.finding(
+                Code::BadGlob,
+                format!("`{}` does not negate", one_line(text)),
+                "`!` has no meaning in a pattern",
+            )
+            .help(format!(
+                "{help}; a name that begins with `!` is written #\"\\{}\"#",
+                one_line(text)
+            )),
+        )
     }
 
     fn zone(&self, text: &str) -> Result<Datum, Box<Finding>> {
@@ -263,7 +361,23 @@ impl Checker<'_> {
                 .is_some_and(|city| city.eq_ignore_ascii_case(&wanted))
         });
         let same = names().find(|name| name.eq_ignore_ascii_case(&wanted));
-        let near = same.or(city).or_else(|| nearest(&wanted, names()));
+        // `Etc/GMT+9` lies nine hours behind UTC, not ahead: nobody who wrote `GMT+9` is led there.
+        let upper = text.to_ascii_uppercase();
+        let offset = upper.trim_start_matches("UTC").trim_start_matches("GMT").trim();
+        if offset.starts_with(['+', '-']) {
+            return Err(Box::new(finding.help(
+                "an offset knows no summer time: name a place, such as `timezone \"Asia/Seoul\"`, or write \"UTC\"",
+            )));
+        }
+        let near = same.or(city);
+        let short = text.len() <= 5 && text.chars().all(|c| c.is_ascii_uppercase())
+            || text.len() <= 4 && text.chars().all(|c| c.is_ascii_lowercase());
+        if near.is_none() && short && !text.is_empty() {
+            return Err(Box::new(finding.help(
+                "abbreviations are ambiguous: name a place in the form `timezone \"Asia/Seoul\"`, or write \"UTC\"",
+            )));
+        }
+        let near = near.or_else(|| nearest(&wanted, names()));
         Err(Box::new(match near {
             Some(near) => finding.help(format!("did you mean `{}`?", (self.line)(&format!("\"{near}\"")))),
             None => finding.help("write an IANA name such as \"Asia/Seoul\", or \"UTC\""),
@@ -286,6 +400,13 @@ fn years(text: &str) -> Result<Duration, UnitError> {
     let Some((number, rest)) = text.split_once('y') else {
         return units::parse_duration(text);
     };
+    let tail = rest.find(|c: char| !c.is_alphabetic()).unwrap_or(rest.len());
+    if tail > 0 && number.trim().bytes().all(|b| b.is_ascii_digit()) {
+        return Err(UnitError::Unit {
+            found: format!("y{}", rest.get(..tail).unwrap_or_default()),
+            allowed: units::DURATION_UNITS,
+        });
+    }
     let number = number.trim();
     let days = number
         .parse::<u64>()
@@ -310,6 +431,9 @@ fn years(text: &str) -> Result<Duration, UnitError> {
 /// What was probably meant by a duration, size or percentage in another form.
 fn meant_unit(text: &str, ty: Type) -> Option<String> {
     let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    if compact != text && valid(&compact, ty) {
+        return Some(compact);
+    }
     let split = compact.find(|c: char| !c.is_ascii_digit()).unwrap_or(compact.len());
     let (number, unit) = compact.split_at(split);
     let number: u64 = number.parse().ok().filter(|n| *n > 0)?;
@@ -328,8 +452,8 @@ fn meant_unit(text: &str, ty: Type) -> Option<String> {
         },
         Type::Percent => format!("{}%", number.min(100)),
         _ => match unit.as_str() {
-            "y" | "year" | "years" if ty == Type::Years => format!("{number}y"),
-            "y" | "year" | "years" => format!("{}d", number.checked_mul(365)?),
+            "y" | "yr" | "yrs" | "year" | "years" if ty == Type::Years => format!("{number}y"),
+            "y" | "yr" | "yrs" | "year" | "years" => format!("{}d", number.checked_mul(365)?),
             "mo" | "month" | "months" => format!("{}d", number.checked_mul(30)?),
             "w" | "week" | "weeks" => format!("{number}w"),
             "d" | "day" | "days" => format!("{number}d"),
@@ -340,13 +464,72 @@ fn meant_unit(text: &str, ty: Type) -> Option<String> {
             _ => return None,
         },
     };
-    let valid = match ty {
-        Type::Size => units::parse_size(&meant).is_ok(),
-        Type::Percent => units::parse_percent(&meant).is_ok(),
-        Type::Years => years(&meant).is_ok(),
-        _ => units::parse_duration(&meant).is_ok(),
+    (valid(&meant, ty) && meant != text).then_some(meant)
+}
+
+fn valid(text: &str, ty: Type) -> bool {
+    match ty {
+        Type::Size => units::parse_size(text).is_ok(),
+        Type::Percent => units::parse_percent(text).is_ok(),
+        Type::Years => years(text).is_ok(),
+        _ => units::parse_duration(text).is_ok(),
+    }
+}
+
+/// `1M`: months to whoever thinks of calendars, and minutes to nobody who thinks of deleting.
+fn months(compact: &str, ty: Type) -> Option<u64> {
+    if matches!(ty, Type::Size | Type::Percent) {
+        return None;
+    }
+    let count: u64 = compact.strip_suffix('M')?.parse().ok()?;
+    (1..=12_000).contains(&count).then_some(count)
+}
+
+/// `1.5h`: in one smaller unit, and as a sum when that is another form.
+fn fraction(compact: &str, ty: Type) -> Option<(String, Option<String>)> {
+    let (whole, rest) = compact.split_once('.')?;
+    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let (part, unit) = rest.split_at(end);
+    if part.is_empty() || part.len() > 3 || whole.len() > 6 {
+        return None;
+    }
+    let tenths = 10_u64.pow(u32::try_from(part.len()).ok()?);
+    let scaled = whole.parse::<u64>().ok()? * tenths + part.parse::<u64>().ok()?;
+    let in_unit = |factor: u64| {
+        (scaled * factor)
+            .is_multiple_of(tenths)
+            .then(|| scaled * factor / tenths)
     };
-    (valid && meant != text).then_some(meant)
+    if ty == Type::Size {
+        let smaller = match unit {
+            "TB" => "GB",
+            "GB" => "MB",
+            "MB" => "kB",
+            "TiB" => "GiB",
+            "GiB" => "MiB",
+            "MiB" => "KiB",
+            _ => return None,
+        };
+        let factor = if unit.contains('i') { 1024 } else { 1000 };
+        let meant = format!("{}{smaller}", in_unit(factor)?);
+        return valid(&meant, ty).then_some((meant, None));
+    }
+    if ty == Type::Percent {
+        return None;
+    }
+    let (factor, smaller) = match unit {
+        "w" => (7, "d"),
+        "d" => (24, "h"),
+        "h" => (60, "m"),
+        "m" => (60, "s"),
+        "s" => (1000, "ms"),
+        _ => return None,
+    };
+    let count = in_unit(factor)?;
+    let one = format!("{count}{smaller}");
+    let (more, left) = (count / factor, count % factor);
+    let sum = (more > 0 && left > 0).then(|| format!("{more}{unit}{left}{smaller}"));
+    valid(&one, ty).then_some((one, sum))
 }
 
 /// The name that was probably meant.
@@ -386,6 +569,18 @@ mod tests {
         assert_eq!(meant_unit("30", Type::Age).as_deref(), Some("30d"));
         assert_eq!(meant_unit("10G", Type::Size).as_deref(), Some("10GiB"));
         assert_eq!(meant_unit("x", Type::Size), None);
+        assert_eq!(meant_unit("2yr", Type::Years).as_deref(), Some("2y"));
+        assert_eq!(meant_unit("1w 2d", Type::Age).as_deref(), Some("1w2d"));
+        assert_eq!(months("1M", Type::Age), Some(1));
+        assert_eq!(months("1m", Type::Age), None);
+        let of = |text, ty| fraction(text, ty);
+        assert_eq!(
+            of("1.5h", Type::Age),
+            Some(("90m".to_owned(), Some("1h30m".to_owned())))
+        );
+        assert_eq!(of("0.5d", Type::Age), Some(("12h".to_owned(), None)));
+        assert_eq!(of("1.5GiB", Type::Size), Some(("1536MiB".to_owned(), None)));
+        assert_eq!(of("1.h", Type::Age), None);
         assert_eq!(as_name("My Server!").as_deref(), Some("my-server"));
         assert_eq!(as_name("é"), None);
     }
