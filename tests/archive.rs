@@ -638,3 +638,48 @@ fn forged_lists_prove_nothing_and_lead_nowhere() {
         assert!(!Path::new("/tmp/opsrun-forged").exists(), "{what}");
     }
 }
+
+#[test]
+fn deep_trees_and_large_attributes_fit_into_members() {
+    let temp = tempfile::tempdir().unwrap();
+    let at = |name: &str| temp.path().join(name);
+    for dir in ["s", "d", "t"] {
+        fs::create_dir(at(dir)).unwrap();
+    }
+    let mut dir = Dir::open(&at("s")).unwrap();
+    for level in 0..1500 {
+        let name = format!("level{level:04}");
+        dir.make_dir(name.as_bytes(), 0o755).unwrap();
+        dir = dir.open_dir(name.as_bytes(), false).unwrap();
+    }
+    let mut attributes = 0;
+    for i in 0..300 {
+        let path = at("s").join(format!("f{i}"));
+        fs::write(&path, "x").unwrap();
+        let file = File::open(&path).unwrap();
+        let value = vec![b'v'; 3000];
+        attributes +=
+            i32::from(rustix::fs::fsetxattr(&file, "user.large", &value, rustix::fs::XattrFlags::empty()).is_ok());
+    }
+    let verified = copy(&at("s"), &at("d"), 2);
+    assert!(verified.manifest().complete);
+    assert_eq!(verified.manifest().record_count, 1800);
+    let restored = restore(&at("d"), &at("t"), false);
+    assert!(restored.failed.is_empty(), "{:?}", restored.failed);
+    assert_eq!((restored.dirs, restored.files), (1500, 300));
+    if attributes > 0 {
+        let file = File::open(at("t/f7")).unwrap();
+        let mut value = Vec::with_capacity(4096);
+        rustix::fs::fgetxattr(&file, "user.large", rustix::buffer::spare_capacity(&mut value)).unwrap();
+        assert_eq!(value, vec![b'v'; 3000]);
+    }
+    // Too deep for a removal by path.
+    assert!(
+        Command::new("rm")
+            .arg("-rf")
+            .args([at("s"), at("t")])
+            .status()
+            .unwrap()
+            .success()
+    );
+}

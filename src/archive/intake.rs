@@ -27,6 +27,12 @@ pub const AGAIN: u32 = 3;
 /// Files below this size are read whole; larger ones, and those with holes, piece by piece.
 pub const SMALL: u64 = 1 << 20;
 
+/// The most stretches of data that are listed; a file with more is stored whole, its holes as zeros.
+const MOST_SEGMENTS: usize = 100_000;
+
+/// The most bytes of extended attributes that an entry may have.
+const XATTRS: usize = 1 << 20;
+
 /// A file listed as small that has grown beyond this is left to the next run.
 const GROWN: u64 = 4 << 20;
 
@@ -92,12 +98,12 @@ fn row_of(entry: &Entry, kind: RowKind, identity: Identity) -> Row {
 }
 
 /// A directory.
-pub fn directory(root: &Dir, entry: &Entry, cross_mounts: bool) -> Row {
+pub fn directory(root: &Dir, entry: &Entry, cross_mounts: bool) -> Result<Row, Absent> {
     let mut row = row_of(entry, RowKind::Dir, entry.identity);
     if let Ok(dir) = root.open_dir(entry.path.as_bytes(), cross_mounts) {
-        row.xattrs = xattrs(&dir);
+        row.xattrs = xattrs(&dir)?;
     }
-    row
+    Ok(row)
 }
 
 /// A symlink.
@@ -160,7 +166,7 @@ pub fn open(opener: &mut Opener<'_>, entry: &Entry, granule: Duration) -> Result
         now = look(&file)?;
     }
     let mut row = row_of(&now, RowKind::File, now.identity);
-    row.xattrs = xattrs(&file);
+    row.xattrs = xattrs(&file)?;
     Ok(Opened {
         file,
         row,
@@ -241,6 +247,9 @@ pub fn segments(file: &File, size: u64) -> Option<Vec<(u64, u64)>> {
         if hole <= data {
             return None;
         }
+        if found.len() == MOST_SEGMENTS {
+            return None;
+        }
         found.push((data, hole - data));
         at = hole;
     }
@@ -253,14 +262,14 @@ pub fn segments(file: &File, size: u64) -> Option<Vec<(u64, u64)>> {
     Some(found)
 }
 
-fn xattrs(file: &impl AsFd) -> BTreeMap<String, Bytes> {
-    // Read by descriptor; the crate's extension wants a `File`-like type.
+fn xattrs(file: &impl AsFd) -> Result<BTreeMap<String, Bytes>, Absent> {
     let mut found = BTreeMap::new();
-    let mut names = Vec::with_capacity(256);
+    let mut names = Vec::with_capacity(64 * 1024);
     let Ok(size) = rustix::fs::flistxattr(file, rustix::buffer::spare_capacity(&mut names)) else {
-        return found;
+        return Ok(found);
     };
     names.truncate(size);
+    let mut sum = 0;
     for name in names.split(|b| *b == 0).filter(|name| !name.is_empty()) {
         let mut value = Vec::with_capacity(64 * 1024);
         let key = Shown(name).to_string();
@@ -268,8 +277,14 @@ fn xattrs(file: &impl AsFd) -> BTreeMap<String, Bytes> {
             && rustix::fs::fgetxattr(file, &*c_name, rustix::buffer::spare_capacity(&mut value)).is_ok()
             && !key.contains('=')
         {
+            sum += value.len();
             found.insert(key, Bytes::new(&value));
         }
     }
-    found
+    if sum > XATTRS {
+        return Err(Absent::Unreadable(
+            "its extended attributes are larger than 1 MiB".to_owned(),
+        ));
+    }
+    Ok(found)
 }

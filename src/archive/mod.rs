@@ -5,7 +5,7 @@
 //!
 //! | way | files |
 //! |---|---|
-//! | source → copy | [`writer`], `intake` (reading what may change), `pipeline` (many cores, one order) |
+//! | source → copy | [`mod@write`], `intake` (reading what may change), `pipeline` (many cores, one order) |
 //! | what is stored | [`manifest`], [`row`] and `list` (the file list), `header` (tar), `member` (gzip), [`name`] |
 //! | copy → proof | [`mod@verify`], `content` |
 //! | copy → files | [`mod@restore`] |
@@ -28,7 +28,7 @@ pub mod receipt;
 pub mod restore;
 pub mod row;
 pub mod verify;
-pub mod writer;
+pub mod write;
 
 pub use catalogue::{Catalogue, CatalogueCopy, MARKER, Marker, locate, rows};
 pub use error::CopyError;
@@ -39,4 +39,4 @@ pub use receipt::Deletion;
 pub use restore::{Options, Restored, restore};
 pub use row::{Evidence, Row, parse_hex};
 pub use verify::{Checked, Verified, publish, verify, verify_committed};
-pub use writer::{About, Watch, WriteJob, Written, write};
+pub use write::{About, Watch, WriteJob, Written, write};

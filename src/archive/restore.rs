@@ -13,7 +13,7 @@ use super::manifest::Manifest;
 use super::member::{self, MOST};
 use super::pipeline;
 use super::row::{Row, RowKind, hex, parse_hex};
-use super::writer::Watch;
+use super::write::Watch;
 use crate::entry::Kind;
 use crate::path::RelPath;
 use crate::tree::Dir;

@@ -15,7 +15,7 @@ use super::member::{self, MOST};
 use super::name::CopyName;
 use super::pipeline;
 use super::row::{Row, RowKind, hex, parse_hex};
-use super::writer::{Watch, Written};
+use super::write::{Watch, Written};
 use crate::entry::Identity;
 use crate::path::RelPath;
 use crate::tree::Dir;

@@ -1,0 +1,198 @@
+//! Writing a copy: entries in, three synced drafts out, nothing published.
+//!
+//! Small entries are gathered into batches, each of which one worker opens, reads, hashes and compresses; a large file is read and hashed in order and compressed in pieces of one member each. The sink writes
+//! members in order. When a large file changed while it was read, what was written of it is cut off again.
+//! Invariant: memory is bounded by the pipeline's window, not by the number or size of files.
+
+mod feed;
+mod pack;
+mod sink;
+
+use super::error::CopyError;
+use super::intake::{self, Absent};
+use super::list::ListWriter;
+use super::manifest::{Incomplete, Manifest};
+use super::name::CopyName;
+use super::pipeline;
+use super::row::Row;
+use crate::entry::{Entry, Kind};
+use crate::tree::Dir;
+use crate::tree::publish::Draft;
+use chrono::{DateTime, Utc};
+use feed::Feed;
+use pack::Packer;
+use sink::Sink;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+/// Told how far it is, asked whether to stop; from any thread, often.
+pub trait Watch: Sync {
+    /// True ends the work early.
+    fn stop(&self) -> bool;
+    /// So many entries and bytes more.
+    fn advance(&self, files: u64, bytes: u64);
+}
+
+/// Facts for the manifest that are known before.
+#[derive(Debug, Clone)]
+pub struct About {
+    /// The `ops` name.
+    pub ops_name: String,
+    /// The machine.
+    pub host: String,
+    /// The run.
+    pub run: String,
+    /// Number of this copy.
+    pub sequence: u64,
+    /// The copy before it.
+    pub parent: Option<String>,
+    /// UUID of the source's file system.
+    pub source_fs_uuid: Option<String>,
+    /// When it was begun.
+    pub backup_at: DateTime<Utc>,
+    /// The source directory.
+    pub source: PathBuf,
+    /// Files that the source held.
+    pub source_files: u64,
+    /// Why the copy is not trusted.
+    pub suspect: Option<String>,
+    /// `all` or `expired`.
+    pub contents: String,
+}
+
+/// What to write.
+pub struct WriteJob<'a> {
+    /// The source.
+    pub source: &'a Dir,
+    /// Follow into other mounts.
+    pub cross_mounts: bool,
+    /// In walk order, with the directories above them.
+    pub entries: &'a [&'a Entry],
+    /// The destination.
+    pub destination: &'a Dir,
+    /// The copy's name.
+    pub name: CopyName,
+    /// gzip level, 1 to 12.
+    pub level: u8,
+    /// Threads; 1 is deterministic.
+    pub threads: usize,
+    /// Facts for the manifest.
+    pub about: About,
+    /// What could not even be listed.
+    pub problems: Vec<Incomplete>,
+    /// Whom to tell and ask.
+    pub watch: &'a dyn Watch,
+}
+
+/// A copy that is written and durable under temporary names.
+#[derive(Debug)]
+pub struct Written {
+    pub(super) name: CopyName,
+    pub(super) destination: Dir,
+    pub(super) archive: Draft,
+    pub(super) list: Draft,
+    pub(super) manifest_file: Draft,
+    pub(super) manifest: Manifest,
+    remarks: Vec<String>,
+}
+
+impl Written {
+    /// What it will be.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Things worth telling: torn and vanished files.
+    #[must_use]
+    pub fn remarks(&self) -> Vec<String> {
+        self.remarks.clone()
+    }
+}
+
+/// Writes a copy.
+pub fn write(job: &WriteJob<'_>) -> Result<Written, CopyError> {
+    let archive = Draft::create(job.destination, &job.name.archive())?;
+    let list = ListWriter::new(Draft::create(job.destination, &job.name.list())?);
+    let packer = Packer {
+        job,
+        granule: intake::granule(),
+        scratch: Mutex::new(Vec::new()),
+        links: first_names(job.entries),
+    };
+    let mut feed = Feed::new(&packer);
+    let mut sink = Sink::new(&packer, archive, list);
+    for problem in job.problems.iter().cloned() {
+        sink.miss(problem.path, problem.why);
+    }
+    pipeline::run(
+        job.threads,
+        4 * job.threads,
+        || feed.next(),
+        |task| packer.work(task),
+        |done| sink.take(done),
+    )?;
+    sink.finish()
+}
+
+/// By inode with several names: the index of its first name.
+fn first_names(entries: &[&Entry]) -> HashMap<(u64, u64), usize> {
+    let mut first = HashMap::new();
+    for (at, entry) in entries.iter().enumerate() {
+        if entry.kind == Kind::File && entry.nlink > 1 {
+            first.entry((entry.identity.dev, entry.identity.ino)).or_insert(at);
+        }
+    }
+    first
+}
+
+/// A piece of work.
+enum Task {
+    /// Entries `from..to`.
+    Batch { from: usize, to: usize },
+    /// Plain bytes of a large file, one member.
+    Piece(Piece),
+    /// What was written of the large file is to be cut off.
+    Rollback,
+    /// The large file could not be read: cut off what was written, and say so.
+    Lost { at: usize, why: Absent },
+    /// The end of the archive, one member.
+    Trailer,
+}
+
+struct Piece {
+    plain: Vec<u8>,
+    /// The first piece: a checkpoint is taken before it.
+    first: bool,
+    /// With the last piece.
+    row: Option<Box<Row>>,
+    content: u64,
+}
+
+/// What work makes of it.
+enum Packed {
+    Batch {
+        from: usize,
+        to: usize,
+        /// Packed bytes and plain size of each; rows say which one of these is theirs.
+        members: Vec<(Vec<u8>, u64)>,
+        found: Vec<(usize, Result<Row, Absent>)>,
+        content: u64,
+    },
+    Piece {
+        packed: Vec<u8>,
+        plain: u64,
+        first: bool,
+        row: Option<Box<Row>>,
+        content: u64,
+    },
+    Rollback,
+    Lost {
+        at: usize,
+        why: Absent,
+    },
+    Trailer {
+        packed: Vec<u8>,
+    },
+}
