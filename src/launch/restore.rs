@@ -194,7 +194,9 @@ impl<'a> Group<'a> {
                 share.paths.insert(row.path().clone());
             }
         }
-        seen.extend(share.paths.iter().cloned());
+        if !everything {
+            seen.extend(share.paths.iter().cloned());
+        }
         if !share.paths.is_empty() {
             self.shares.push(share);
         }

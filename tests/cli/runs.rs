@@ -434,7 +434,12 @@ fn what_lies_beside_copies_is_said() {
     };
     std::fs::remove_file(file("one", ".manifest.json")).unwrap();
     std::fs::write(place.path().join("backup/one/stray"), "").unwrap();
-    std::fs::write(file("two", ".manifest.json"), "{}").unwrap();
+    let two = file("two", ".manifest.json");
+    std::fs::write(&two, "{}").unwrap();
+    // Named, it is found broken rather than not found.
+    let output = place.run(&["verify", "--copy", two.to_str().unwrap()]);
+    assert_eq!(exit(&output), 1, "{}", told(&output));
+    assert!(stdout(&output).starts_with("damaged"), "{}", told(&output));
     for (command, code) in [("list", 0), ("verify", 1)] {
         let output = place.run(&[command]);
         assert_eq!(exit(&output), code, "{}", told(&output));
