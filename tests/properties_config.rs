@@ -314,7 +314,7 @@ fn depth_and_size_have_limits() {
     assert_eq!(codes(&nested(65)), ["OPS1004"]);
     assert_eq!(codes(&nested(100_000)), ["OPS1004"]);
     let comment = |len: usize| format!("//{}\n", "x".repeat(len - 3));
-    assert_eq!(codes(&comment(4 * 1024 * 1024)), [""; 0]);
+    assert_eq!(codes(&comment(4 * 1024 * 1024)), ["OPS3007"]);
     assert_eq!(codes(&comment(4 * 1024 * 1024 + 1)), ["OPS1004"]);
     assert_eq!(load(b"ops {\n    name \"a\xff\"\n}").findings[0].code.id(), "OPS1004");
 }

@@ -71,10 +71,11 @@ codes! {
     DuplicateName = "OPS3001" "duplicate-name" Error "two jobs of one kind with one name";
     BadReference = "OPS3002" "bad-reference" Error "a reference to nothing, or to the wrong kind";
     BadImport = "OPS3005" "bad-import" Error "an import that is missing, cyclic, too deep or outside the root";
+    NoJobs = "OPS3007" "no-jobs" Warning "a file that declares no job";
     UnknownTimezone = "OPS4003" "unknown-timezone" Error "no zone of the IANA data";
     RetentionWithoutBackup = "OPS5001" "retention-without-backup" Error "a retention that names no backup";
     EmptyClass = "OPS5002" "empty-class" Error "a class that can hold nothing the backup stores";
-    DestinationOverlap = "OPS5003" "destination-overlap" Error "a destination inside its source or the reverse, or shared by two backups";
+    DestinationOverlap = "OPS5003" "destination-overlap" Error "a destination inside its source or the reverse, or shared with another backup or inside its destination";
     DeletesOwnFiles = "OPS5004" "deletes-own-files" Error "a destination, the state or an ops file inside what a retention may delete";
     RetentionsOverlap = "OPS5005" "retentions-overlap" Error "two retentions that may delete the same files";
     ClassesOverlap = "OPS5007" "classes-overlap" Warning "two classes with different keeps hold the same files";

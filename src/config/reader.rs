@@ -86,8 +86,9 @@ impl Reader {
             );
         }
         let Some(spec) = parent.child(&node.name) else {
-            self.unknown_node(node, parent);
-            return None;
+            let meant = self.unknown_node(node, parent);
+            // A job under a misspelt name is read all the same, so that its other mistakes are told in one go.
+            return meant.filter(|spec| parent.name == "file" && spec.name != "import");
         };
         if let Some(instead) = spec.absent {
             self.findings.push(
@@ -104,7 +105,8 @@ impl Reader {
         Some(spec)
     }
 
-    fn unknown_node(&mut self, node: &Node, parent: &'static Spec) {
+    /// Reports it, and gives the node that was probably meant.
+    fn unknown_node(&mut self, node: &Node, parent: &'static Spec) -> Option<&'static Spec> {
         let name = one_line(&node.name);
         let known: Vec<&str> = parent
             .all_children()
@@ -122,7 +124,8 @@ impl Reader {
             format!("there is no `{name}` {place}"),
             "unknown node",
         );
-        let finding = if let Some(near) = nearest(&node.name, known.iter().copied()) {
+        let near = nearest(&node.name, known.iter().copied());
+        let finding = if let Some(near) = near {
             finding.help(format!("did you mean `{near}`?"))
         } else if let Some(prop) = parent.prop(&node.name) {
             finding.help(format!(
@@ -133,6 +136,7 @@ impl Reader {
             finding.help(format!("allowed here: {}", known.join(", ")))
         };
         self.findings.push(finding);
+        near.and_then(|near| parent.child(near))
     }
 
     /// Reads a node by its row.

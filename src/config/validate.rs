@@ -56,6 +56,10 @@ pub(super) fn validate(
     lexical::budgets(document, &mut findings);
     reasons::judge(&claims, &places, &ops, sources, &mut findings);
     allows(document, &mut findings);
+    // What is wrong with a file may be why no job is seen in it.
+    if findings.iter().all(|finding| finding.severity != Severity::Error) {
+        findings.extend(no_jobs(document, sources));
+    }
 
     let findings = sorted(findings);
     let fine = findings.iter().all(|finding| finding.severity != Severity::Error);
@@ -86,6 +90,29 @@ fn ops(document: &Document, sources: &Sources, digest: String) -> Ops {
         files: sources.files().iter().map(|file| file.path.clone()).collect(),
         digest,
     }
+}
+
+/// OPS3007: a file that was cut off, or not yet written.
+fn no_jobs(document: &Document, sources: &Sources) -> Option<Finding> {
+    let jobs = !document.backups.is_empty() || !document.retentions.is_empty();
+    let unsure = document.blind || document.hidden_retention || !document.hidden_backups.is_empty();
+    if jobs || unsure {
+        return None;
+    }
+    let root = sources.files().first()?;
+    let first = root.text.split(['\n', '\r']).next().unwrap_or_default();
+    let span = Span::new(root.base, root.base + first.len());
+    let finding = Finding::new(
+        Code::NoJobs,
+        span,
+        "the ops file declares no job",
+        "neither a backup nor a retention",
+    );
+    Some(
+        finding.help(
+            "if it is not cut off, declare one: `backup \"data\" { source \"/srv/data\"; to \"/backup/data\"; }`",
+        ),
+    )
 }
 
 /// OPS3001.
