@@ -649,3 +649,54 @@ fn receipts_go_where_the_copies_are() {
     assert!(receipt.exists());
     assert!(!world.at("data/.opsrun-quarantine").exists());
 }
+
+#[test]
+fn unreadable_expired_files_make_no_copy_after_copy() {
+    let world = World::new(EXPIRED);
+    let closed = world.file("closed", 30);
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
+    world.hand_over();
+    for _ in 0..3 {
+        let text = exits(&world.run_unprivileged(&["apply", "--yes"]), 4);
+        assert!(text.contains("closed") && text.contains("unreadable"), "{text}");
+    }
+    assert!(closed.exists());
+    assert!(world.backups(".manifest.json").is_empty() && world.backups(".tmp").is_empty());
+}
+
+#[test]
+fn a_damaged_receipt_is_noticed_before_anything_goes() {
+    let world = World::new(EXPIRED);
+    let (busy, idle) = (world.file("busy", 30), world.file("idle", 30));
+    let writer = OpenOptions::new().append(true).open(&busy).unwrap();
+    world.apply(4, &[]);
+    assert!(!idle.exists());
+    drop(writer);
+    let receipt = world.backups(".deleted.jsonl.gz").remove(0);
+    OpenOptions::new()
+        .write(true)
+        .open(&receipt)
+        .unwrap()
+        .set_len(20)
+        .unwrap();
+    let text = world.apply(1, &[]);
+    assert!(text.contains("move `"), "{text}");
+    assert!(busy.exists() && !world.at("data/.opsrun-quarantine").exists());
+    fs::remove_file(receipt).unwrap();
+    world.apply(0, &[]);
+    assert!(!busy.exists());
+}
+
+#[test]
+fn what_a_restore_that_died_left_is_cleared() {
+    let world = World::new(EXPIRED);
+    let part = world.at("data/.opsrun-01ARZ3NDEKTSV4RRFFQ69G5FAV-3.part");
+    fs::write(&part, "half").unwrap();
+    let held = File::open(&part).unwrap();
+    rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    world.apply(0, &[]);
+    assert!(part.exists());
+    drop(held);
+    world.apply(0, &[]);
+    assert!(!part.exists());
+}

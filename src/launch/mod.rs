@@ -107,6 +107,16 @@ pub fn apply(
     let stuck = recovered(model, &jobs, &world, &store, &mut journal)?;
     let remembered = remembered(model, &store)?;
     let facts = survey::look(model, &jobs, &world, &remembered, crate::clock::now(), &how.stop);
+    let parts = recover::parts(&facts, &world);
+    if parts > 0 {
+        journal.record(&Event::Recovered {
+            place: "what restores left".to_owned(),
+            put_back: 0,
+            completed: 0,
+            cleared: parts,
+            stuck: Vec::new(),
+        })?;
+    }
     let plan = plan::build(model, request, &facts)?;
     let status = if how.stop.asked() || !confirm(&plan) {
         Status::default()

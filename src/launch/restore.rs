@@ -8,7 +8,7 @@
 use super::LaunchError;
 use super::copies::Place;
 use crate::archive::row::RowKind;
-use crate::archive::{self, CatalogueCopy, Options, Restored};
+use crate::archive::{self, CatalogueCopy, CopyError, Options, Restored};
 use crate::exec::{Deadline, watch::StepWatch};
 use crate::model::Model;
 use crate::model::pattern::{Pattern, PatternSet};
@@ -376,7 +376,10 @@ fn write(
             &watch,
         );
         progress.end();
-        let mut restored = result?;
+        let mut restored = match (result, stop.signal()) {
+            (Err(CopyError::Stopped), Some(signal)) => return Err(LaunchError::Signal(signal)),
+            (result, _) => result?,
+        };
         if wanted.paths.is_empty() && copy.manifest.contents == "expired" {
             restored.notes.push(
                 "this copy holds only what had expired then; `opsrun restore '**'` brings back everything that any \

@@ -422,10 +422,11 @@ fn backup_notes(backup: &Backup, found: &BackupFacts, step: &BackupStep) -> Vec<
                 "`{mount}` is a mount point and not entered (`cross-mounts` would)"
             ));
         }
-        if !scan.ours.is_empty() {
+        let quarantined = scan.ours.iter().filter(|path| !path.name().ends_with(b".part")).count() as u64;
+        if quarantined > 0 {
             notes.push(format!(
                 "{} of an earlier run in the source: apply puts what was quarantined back first",
-                plural(scan.ours.len() as u64, "leftover", "leftovers")
+                plural(quarantined, "leftover", "leftovers")
             ));
         }
         for (path, why) in scan.problems.iter().take(10) {

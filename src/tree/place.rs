@@ -6,7 +6,7 @@
 
 use super::handle::{Dir, TreeError};
 use crate::path::RelPath;
-use rustix::fs::{AtFlags, Gid, Mode, OFlags, RenameFlags, Timespec, Timestamps, Uid};
+use rustix::fs::{AtFlags, FlockOperation, Gid, Mode, OFlags, RenameFlags, Timespec, Timestamps, Uid};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -85,6 +85,9 @@ impl<'a> Target<'a> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(&dir, temp.as_str(), flags, Mode::from_raw_mode(0o600))
             .map_err(|e| TreeError::at("create", &dir.path_of(path.name()), e))?;
+        // Whoever clears up after a restore that died leaves this one alone while it lives.
+        rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive)
+            .map_err(|e| TreeError::at("lock", &dir.path_of(temp.as_bytes()), e))?;
         Ok(Unnamed {
             dir,
             temp,

@@ -82,18 +82,47 @@ pub fn run(context: &mut Context<'_>, step: &BackupStep) -> Ended {
     context.progress.end();
     match written {
         Ok(written) => {
-            let summary = format!(
-                "{} written, {}",
-                plural(step.files, "file", "files"),
-                show_size(written.manifest().bytes)
-            );
             for line in written.remarks() {
                 context.note(line)?;
             }
+            let manifest = written.manifest();
+            if manifest.files == 0 && backup.contents == Contents::Expired {
+                // Directories alone are no copy of anything that may be deleted.
+                return Ok(nothing_came(&manifest.incomplete, manifest.incomplete_total));
+            }
+            let summary = format!(
+                "{} written, {}",
+                plural(manifest.files, "file", "files"),
+                show_size(manifest.bytes)
+            );
             context.slots.written.insert(context.step.id, (written, since));
             Ok(outcome(State::Ok, summary))
         }
         Err(error) => Ok(failure(&error, &deadline)),
+    }
+}
+
+/// Not one file could be stored: no copy is kept.
+fn nothing_came(missing: &[Incomplete], total: u64) -> Outcome {
+    if total == 0 {
+        return outcome(State::Nothing, "what had expired is gone already");
+    }
+    let place = |item: &Incomplete| {
+        item.path
+            .as_ref()
+            .map_or_else(|| "the source itself".to_owned(), |p| format!("`{p}`"))
+    };
+    Outcome {
+        help: Some("make what is named readable, or exclude it".to_owned()),
+        details: missing
+            .iter()
+            .take(20)
+            .map(|item| format!("{}: {}", place(item), item.why))
+            .collect(),
+        ..outcome(
+            State::Partial,
+            format!("no copy: {} could not be read", plural(total, "path", "paths")),
+        )
     }
 }
 

@@ -5,7 +5,7 @@
 //! of the quarantine is durable, then the intent in the store, then files go, one by one.
 //! Invariant: a file whose state is not, at that moment, the one whose content the proven copy holds stays.
 
-use super::{Context, Ended, Proof, Settled, failure, outcome, tree_failure};
+use super::{Context, Ended, Proof, Settled, failure, outcome, source_failure, tree_failure};
 use crate::archive::{self, Deletion, Evidence, Row, Verified};
 use crate::entry::{Entry, Identity};
 use crate::exec::Deadline;
@@ -50,20 +50,27 @@ fn with_proof(context: &mut Context<'_>, step: &CleanupStep, proof: &Proof) -> E
         });
     }
     let copies: Vec<&Verified> = proof.this_run.iter().chain(&proof.older).collect();
-    let backup = copies
-        .first()
-        .map(|copy| copy.name().backup().to_owned())
-        .unwrap_or_default();
+    let backup = &step.retention.backup;
     let Some((source, destination)) = context
         .world
         .sources
-        .get(&backup)
-        .zip(context.world.destinations.get(&backup))
+        .get(backup)
+        .zip(context.world.destinations.get(backup))
     else {
         return Ok(outcome(State::Failed, "the source or the destination is not open"));
     };
-    let source = source.try_clone().map_err(|e| tree_failure(&e))?;
+    let source = source.try_clone().map_err(|e| source_failure(&e))?;
     let destination = destination.try_clone().map_err(|e| tree_failure(&e))?;
+    for copy in &copies {
+        // What cannot be continued must be known before anything goes.
+        archive::receipt::read(&destination, copy.name()).map_err(|e| Outcome {
+            help: Some(format!(
+                "move `{}` out of the destination: every entry of the copy counts as deleted then",
+                copy.name().receipt()
+            )),
+            ..outcome(State::Failed, chain(&e))
+        })?;
+    }
 
     let deadline = Deadline::new(&context.how.stop, step.retention.timeout);
     let mut quarantine = Quarantine::open(&source, &context.how.run, step.cross_mounts).map_err(|e| Outcome {
@@ -71,7 +78,7 @@ fn with_proof(context: &mut Context<'_>, step: &CleanupStep, proof: &Proof) -> E
             "the user that runs opsrun must be able to make `.opsrun-quarantine` in `{}`",
             step.source.display()
         )),
-        ..tree_failure(&e)
+        ..source_failure(&e)
     })?;
     let mut work = Work::default();
     work.keep_planned(step);
@@ -140,8 +147,18 @@ fn batches(
                 continue;
             };
             let copy = match cover {
+                // Nothing came of this run's copy: what it should have held was gone or could not be read.
                 Cover::ThisRun if offset == 0 => {
-                    work.keep(&entry.path, KeepReason::NotCovered);
+                    let there = opener.dir(&entry.path).and_then(|dir| dir.has(entry.path.name()));
+                    let gone = matches!(there, Ok(false));
+                    work.keep(
+                        &entry.path,
+                        if gone {
+                            KeepReason::Vanished
+                        } else {
+                            KeepReason::Unreadable
+                        },
+                    );
                     continue;
                 }
                 Cover::ThisRun => 0,
@@ -172,7 +189,7 @@ fn batches(
                     .iter()
                     .map(|item| (&item.entry.path, item.evidence.sha256, name_of(item.copy))),
             )
-            .map_err(|e| tree_failure(&e))?;
+            .map_err(|e| source_failure(&e))?;
         let shown = |item: Option<&Item<'_>>| item.map(|i| i.entry.path.to_string()).unwrap_or_default();
         context.record(&Event::DeleteIntended {
             step: context.step.name.clone(),
@@ -214,7 +231,7 @@ fn batches(
             }
             context.progress.advance(1, item.entry.identity.size);
         }
-        quarantine.sync().map_err(|e| tree_failure(&e))?;
+        quarantine.sync().map_err(|e| source_failure(&e))?;
         let kept = work
             .kept
             .iter()
@@ -309,7 +326,7 @@ fn close(
 ) -> Option<Outcome> {
     let deadline = Deadline::new(&context.how.stop, None);
     if let Err(e) = quarantine.sync() {
-        return Some(tree_failure(&e));
+        return Some(source_failure(&e));
     }
     for (at, copy) in copies.iter().enumerate() {
         let Some(deletions) = work.deletions.get(&at) else {
@@ -328,7 +345,7 @@ fn close(
             });
         }
     }
-    quarantine.close().err().map(|e| tree_failure(&e))
+    quarantine.close().err().map(|e| source_failure(&e))
 }
 
 fn remove_emptied(source: &Dir, step: &CleanupStep, work: &Work) -> u64 {

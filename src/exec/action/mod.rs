@@ -146,6 +146,12 @@ pub fn tree_failure(error: &TreeError) -> Outcome {
     outcome(if no_room { State::NoSpace } else { State::Failed }, chain(error))
 }
 
+/// What a failed call on a source makes of a step: 73 speaks of destinations and the state only.
+#[must_use]
+pub fn source_failure(error: &TreeError) -> Outcome {
+    outcome(State::Failed, chain(error))
+}
+
 /// True for errors that mean: cannot be written, or too little space.
 fn is_no_room(errno: Errno) -> bool {
     matches!(

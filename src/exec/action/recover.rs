@@ -9,6 +9,8 @@
 use crate::archive::{self, Catalogue, CopyName, Deletion};
 use crate::exec::survey::{World, chain, selected};
 use crate::model::{Backup, Model};
+use crate::path::RelPath;
+use crate::plan::facts::Facts;
 use crate::run::Event;
 use crate::tree::recovery::{self, Leftover};
 use crate::tree::{Dir, publish::clear_debris};
@@ -37,6 +39,22 @@ pub fn run(model: &Model, jobs: &BTreeSet<String>, world: &World, unfinished: &[
         }
     }
     (events, cleared)
+}
+
+/// Removes what restores that died left in the listed sources: files that never got their name. Says how many.
+pub fn parts(facts: &Facts, world: &World) -> u64 {
+    let mut cleared = 0;
+    for (backup, found) in &facts.backups {
+        let (Ok(scan), Some(source)) = (&found.source, world.sources.get(backup)) else {
+            continue;
+        };
+        for path in scan.ours.iter().filter(|path| path.name().ends_with(b".part")) {
+            let parent = path.parent();
+            let dir = source.open_dir(parent.as_ref().map_or(&[], RelPath::as_bytes), false);
+            cleared += u64::from(dir.and_then(|dir| clear_debris(&dir, path.name())).unwrap_or(false));
+        }
+    }
+    cleared
 }
 
 fn source_side(backup: &Backup, source: &Dir, world: &World) -> Option<Event> {
