@@ -354,8 +354,9 @@ pub fn remove_empty_dir(source: &Dir, path: &RelPath, cross_mounts: bool) -> Res
 /// Refuses a directory that somebody else made or may write to: what lies in it could be planted.
 pub(super) fn private(dir: &Dir) -> Result<(), TreeError> {
     let stat = rustix::fs::fstat(dir).map_err(|e| TreeError::at("read", dir.path(), e))?;
+    // No bit of group or others, the lowest six, is set.
     let own = stat.st_uid == rustix::process::geteuid().as_raw();
-    if own && stat.st_mode & 0o077 == 0 {
+    if own && stat.st_mode.trailing_zeros() >= 6 {
         return Ok(());
     }
     let why = format!(

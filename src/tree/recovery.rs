@@ -35,10 +35,9 @@ pub fn recover(source: &Dir, cross_mounts: bool) -> Result<Vec<Leftover>, TreeEr
     let mut leftovers = Vec::new();
     private(&top)?;
     for run in top.names()? {
-        let place = match top.open_dir(&run, false) {
-            Ok(place) => place,
-            // No directory: nothing of ours, and nothing that stands in the way of what is.
-            Err(_) => continue,
+        // No directory: nothing of ours, and nothing that stands in the way of what is.
+        let Ok(place) = top.open_dir(&run, false) else {
+            continue;
         };
         private(&place)?;
         leftovers.push(recover_run(
