@@ -298,6 +298,11 @@ fn hostile_texts_are_answered_in_time() {
         "a: b/c\n",
         "a = b/c ",
         "to s3://x\n",
+        "a {\n# }\n",
+        "/-a {\n# }\n",
+        "/-a {\n; }\n",
+        "a { '}' ",
+        "/-a { \u{201c}}\u{201d} ",
     ] {
         let text = unit.repeat(large / unit.len() / 20);
         timed(text.as_bytes(), Duration::from_secs(60));

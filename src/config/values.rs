@@ -177,7 +177,10 @@ impl Checker<'_> {
                 format!("`{}` is no directory of this machine", one_line(text)),
                 "a directory belongs here",
             );
-            return Err(Box::new(if self.setting == "import" {
+            let local = text.strip_prefix("file://").filter(|path| path.starts_with('/'));
+            return Err(Box::new(if let Some(path) = local {
+                finding.help(format!("write `{}`", (self.line)(&format!("\"{}\"", one_line(path)))))
+            } else if self.setting == "import" {
                 finding.help("name a file of this machine, such as `import \"conf.d/*.kdl\"`")
             } else {
                 finding.help(paths::mount_help(self.setting))
