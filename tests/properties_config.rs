@@ -193,6 +193,9 @@ fn nested_slashdashes_are_refused_at_once() {
         "/-a{b;",
         "/-/*x*/{",
         "/-//\n{",
+        "/-a\n{",
+        "/-a\n/-b\n{",
+        "a\n/-{",
     ] {
         for close in ["", "}"] {
             let text = unit.repeat(24) + &close.repeat(24);
