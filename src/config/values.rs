@@ -287,6 +287,8 @@ impl Checker<'_> {
                 // Nobody who wrote nothing is told to write what takes everything.
                 let nothing = text.chars().all(|c| matches!(c, '.' | '/'));
                 Err(Box::new(match meant.filter(|m| !nothing && Pattern::new(m).is_ok()) {
+                    Some(meant) if meant == "**" && self.setting == "class" => finding
+                        .help("name what may go, such as \"raw/**\"; \"**\" takes every file that the backup stores"),
                     Some(meant) => finding.help(format!("write \"{}\"", one_line(&meant))),
                     None => finding.help("patterns are relative to the source, such as \"raw/**\""),
                 }))
