@@ -193,6 +193,9 @@ fn nested_slashdashes_are_refused_at_once() {
         "/-a{b;",
         "/-/*x*/{",
         "/-//\n{",
+        "/-a\n{",
+        "/-a\n/-b\n{",
+        "a\n/-{",
     ] {
         for close in ["", "}"] {
             let text = unit.repeat(24) + &close.repeat(24);
@@ -298,6 +301,11 @@ fn hostile_texts_are_answered_in_time() {
         "a: b/c\n",
         "a = b/c ",
         "to s3://x\n",
+        "a {\n# }\n",
+        "/-a {\n# }\n",
+        "/-a {\n; }\n",
+        "a { '}' ",
+        "/-a { \u{201c}}\u{201d} ",
     ] {
         let text = unit.repeat(large / unit.len() / 20);
         timed(text.as_bytes(), Duration::from_secs(60));

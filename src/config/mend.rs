@@ -61,6 +61,14 @@ pub(super) fn mend(text: &str, base: usize, tops: &[&str]) -> Mended {
         return mender.out;
     }
     mender.slips(&tokens);
+    // Braces in what was no comment, or no value, are gone by now.
+    let tokens = std::str::from_utf8(&mender.bytes).map_or(tokens, lex::tokens);
+    // A `}` that is gone no longer ends a block.
+    if let Some(finding) = mender.limits(&tokens) {
+        mender.out.findings.push(finding);
+        mender.out.refused = true;
+        return mender.out;
+    }
     mender.cut(&tokens, tops);
     mender.check();
     let mut out = mender.out;

@@ -625,7 +625,12 @@ impl Mender<'_> {
             "a list is written as several arguments",
             if bracket { "no brackets" } else { "no commas" },
         );
-        self.help(format!("write `{}`", one_line(mended.join(" ").trim_start())));
+        let written = mended.join(" ");
+        self.help(match written.trim_start() {
+            "" => "delete it, and write all values on the line of their setting".to_owned(),
+            alone if mended.len() == 1 => format!("write all of it on one line: `{} \"…\" \"…\"`", one_line(alone)),
+            all => format!("write `{}`", one_line(all)),
+        });
     }
 
     /// `[a, b]` or `a, b`.

@@ -177,7 +177,10 @@ impl Checker<'_> {
                 format!("`{}` is no directory of this machine", one_line(text)),
                 "a directory belongs here",
             );
-            return Err(Box::new(if self.setting == "import" {
+            let local = text.strip_prefix("file://").filter(|path| path.starts_with('/'));
+            return Err(Box::new(if let Some(path) = local {
+                finding.help(format!("write `{}`", (self.line)(&format!("\"{}\"", one_line(path)))))
+            } else if self.setting == "import" {
                 finding.help("name a file of this machine, such as `import \"conf.d/*.kdl\"`")
             } else {
                 finding.help(paths::mount_help(self.setting))
@@ -284,6 +287,8 @@ impl Checker<'_> {
                 // Nobody who wrote nothing is told to write what takes everything.
                 let nothing = text.chars().all(|c| matches!(c, '.' | '/'));
                 Err(Box::new(match meant.filter(|m| !nothing && Pattern::new(m).is_ok()) {
+                    Some(meant) if meant == "**" && self.setting == "class" => finding
+                        .help("name what may go, such as \"raw/**\"; \"**\" takes every file that the backup stores"),
                     Some(meant) => finding.help(format!("write \"{}\"", one_line(&meant))),
                     None => finding.help("patterns are relative to the source, such as \"raw/**\""),
                 }))
