@@ -17,11 +17,10 @@ use super::write::Watch;
 use crate::entry::Kind;
 use crate::path::RelPath;
 use crate::tree::Dir;
+use crate::tree::handle::{content_hash, regular};
 use crate::tree::place::{Facts, Placed, Target, Unnamed};
 use rustix::fs::{Gid, Uid, XattrFlags};
-use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 
@@ -169,21 +168,9 @@ pub fn restore(
 
 fn check_list(file: &File, copy: &CatalogueCopy) -> Result<(), CopyError> {
     let name = copy.name.list();
-    let mut hash = Sha256::new();
-    let mut reader = file;
-    let mut buffer = vec![0; 256 * 1024];
-    loop {
-        match reader.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(n) => hash.update(buffer.get(..n).unwrap_or_default()),
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(CopyError::io("read", &name, e)),
-        }
-    }
-    if hex(&hash.finalize()) == copy.manifest.list_checksum {
-        Ok(())
-    } else {
-        Err(CopyError::damaged(&name, "its checksum does not match"))
+    match content_hash(file, copy.manifest.list_bytes, &|| true) {
+        Some(hash) if hex(&hash) == copy.manifest.list_checksum => Ok(()),
+        _ => Err(CopyError::damaged(&name, "its checksum does not match")),
     }
 }
 
@@ -465,21 +452,8 @@ fn same_at(target: &Target<'_>, path: &RelPath, row: &Row) -> bool {
     let Ok(file) = target.open(path) else {
         return false;
     };
-    if !crate::tree::handle::regular(&file).is_ok_and(|i| i.is_some_and(|i| i.size == row.size)) {
-        return false;
-    }
-    let mut hash = Sha256::new();
-    let mut reader = &file;
-    let mut buffer = vec![0; 256 * 1024];
-    loop {
-        match reader.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(n) => hash.update(buffer.get(..n).unwrap_or_default()),
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(_) => return false,
-        }
-    }
-    row.sha256.as_deref().and_then(parse_hex) == Some(hash.finalize().into())
+    regular(&file).is_ok_and(|state| state.is_some())
+        && content_hash(&file, row.size, &|| true).is_some_and(|hash| row.sha256.as_deref() == Some(&hex(&hash)))
 }
 
 fn facts(row: &Row, options: &Options) -> Facts {
