@@ -700,3 +700,20 @@ fn what_a_restore_that_died_left_is_cleared() {
     world.apply(0, &[]);
     assert!(!part.exists());
 }
+
+#[test]
+fn an_incomplete_copy_still_tells_how_much_there_was() {
+    let world = World::new(ALL);
+    let files: Vec<PathBuf> = (0..10).map(|i| world.file(&format!("{i}"), 0)).collect();
+    fs::set_permissions(&files[0], fs::Permissions::from_mode(0o000)).unwrap();
+    world.hand_over();
+    exits(&world.run_unprivileged(&["apply", "--yes"]), 4);
+    for path in &files[1..] {
+        fs::remove_file(path).unwrap();
+    }
+    let old = world.file("old", 30);
+    world.hand_over();
+    let text = exits(&world.run_unprivileged(&["apply", "--yes"]), 3);
+    assert!(text.contains("--accept-shrink"), "{text}");
+    assert!(old.exists());
+}

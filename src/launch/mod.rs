@@ -107,14 +107,15 @@ pub fn apply(
     let stuck = recovered(model, &jobs, &world, &store, &mut journal)?;
     let remembered = remembered(model, &store)?;
     let facts = survey::look(model, &jobs, &world, &remembered, crate::clock::now(), &how.stop);
-    let parts = recover::parts(&facts, &world);
-    if parts > 0 {
+    let (parts, strays) = (recover::parts(&facts, &world), recover::strays(&facts));
+    let stuck = stuck || !strays.is_empty();
+    if parts > 0 || !strays.is_empty() {
         journal.record(&Event::Recovered {
-            place: "what restores left".to_owned(),
+            place: "what was left in the sources".to_owned(),
             put_back: 0,
             completed: 0,
             cleared: parts,
-            stuck: Vec::new(),
+            stuck: strays,
         })?;
     }
     let plan = plan::build(model, request, &facts)?;

@@ -176,23 +176,20 @@ fn of_destination(request: &Request, backup: &Backup, found: &BackupFacts) -> Op
     (!request.accept_destination).then(|| refusal(name::DESTINATION, message, help))
 }
 
-/// Why the source looks as if it lost files, compared with the newest complete copy that is trusted. What any
-/// cleanup in the same source deleted since is not lost.
+/// Why the source looks as if it lost files, compared with the newest copy that is trusted; an incomplete one too,
+/// since it counts what was listed, not what could be read. What cleanups in the same source, or below it, deleted
+/// since is not lost. Those of a source above are not counted: how many of them lay here is not known.
 pub(super) fn shrink(facts: &Facts, model: &Model, request: &Request, backup: &Backup) -> Option<String> {
     if request.accept_shrink {
         return None;
     }
     let found = facts.backups.get(&backup.name)?;
     let scan = found.source.as_ref().ok()?;
-    let last = found
-        .destination
-        .copies
-        .iter()
-        .find(|copy| copy.complete && copy.suspect.is_none())?;
+    let last = found.destination.copies.iter().find(|copy| copy.suspect.is_none())?;
     let related = model
         .backups
         .iter()
-        .filter(|other| other.source.starts_with(&backup.source) || backup.source.starts_with(&other.source));
+        .filter(|other| other.source.starts_with(&backup.source));
     let deleted: u64 = related
         .filter_map(|other| facts.backups.get(&other.name))
         .flat_map(|other| &other.destination.copies)

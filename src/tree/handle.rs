@@ -299,7 +299,7 @@ pub fn content_hash(file: &File, size: u64, go_on: &dyn Fn() -> bool) -> Option<
     loop {
         match file.read_at(&mut buffer, at) {
             Ok(0) => break,
-            Ok(_) if !go_on() => return None,
+            Ok(_) if at > size || !go_on() => return None,
             Ok(n) => {
                 hash.update(buffer.get(..n)?);
                 at += n as u64;

@@ -44,8 +44,28 @@ pub struct IndexLine {
     pub sha256: String,
     /// The copy that holds it.
     pub copy: String,
-    /// Device and inode of the directory that held it: another one under its name proves nothing.
-    pub dir: Option<(u64, u64)>,
+    /// The directory that held it: another one under its name proves nothing.
+    pub dir: Option<Holder>,
+}
+
+/// A directory, told by what survives a restart; device numbers do not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// On the file system of the source itself.
+    pub inside: bool,
+    /// Inode.
+    pub ino: u64,
+}
+
+impl Holder {
+    /// Of a directory below `source`.
+    pub fn of(dir: &Dir, source: &Dir) -> Result<Self, TreeError> {
+        let ((dev, ino), (root, _)) = (dir.id()?, source.id()?);
+        Ok(Self {
+            inside: dev == root,
+            ino,
+        })
+    }
 }
 
 /// The state in which a file may go.
@@ -131,7 +151,7 @@ impl<'a> Quarantine<'a> {
                 path: path.clone(),
                 sha256: hex(&sha256),
                 copy: copy.to_owned(),
-                dir: opener.dir(path).and_then(Dir::id).ok(),
+                dir: opener.dir(path).and_then(|dir| Holder::of(dir, self.source)).ok(),
             };
             serde_json::to_writer(&mut text, &line).map_err(|e| self.index_error("write", e.into()))?;
             text.push(b'\n');

@@ -6,11 +6,13 @@
 //! Invariant: an index goes only when every line of it is answered for.
 
 use super::handle::{Dir, TreeError, content_hash, regular};
-use super::quarantine::{INDEX, IndexLine, Taken, beside, forget, hex, private, remove_dir};
+use super::publish::{DRAFT, Draft, clear_debris};
+use super::quarantine::{Holder, INDEX, IndexLine, Taken, beside, forget, hex, private, remove_dir};
 use super::walk::QUARANTINE;
+use crate::entry::Kind;
 use crate::path::RelPath;
 use rustix::io::Errno;
-use std::io::Read;
+use std::io::{Read, Write};
 
 /// What an earlier run left in quarantine, after as much as possible was put back.
 #[derive(Debug)]
@@ -21,8 +23,10 @@ pub struct Leftover {
     pub put_back: u64,
     /// Removals that were completed: they belong into the receipts.
     pub completed: Vec<IndexLine>,
-    /// Files that could not be put back; they stay, with their index.
+    /// Files that could not be put back, and lines that could not be told; they stay, with their index.
     pub stuck: Vec<TreeError>,
+    /// Their lines.
+    remaining: Vec<IndexLine>,
 }
 
 /// Puts back what earlier runs left in quarantine. The caller holds the source's lock, so none of them lives.
@@ -60,6 +64,7 @@ fn recover_run(source: &Dir, place: &Dir, run: &str, cross_mounts: bool) -> Resu
         put_back: 0,
         completed: Vec::new(),
         stuck: Vec::new(),
+        remaining: Vec::new(),
     };
     for line in read_index(place)? {
         let parent = line.path.parent();
@@ -79,17 +84,29 @@ fn recover_run(source: &Dir, place: &Dir, run: &str, cross_mounts: bool) -> Resu
             // Never taken, or put back already. Another content under the old name says nothing: it may
             // have come after the removal.
             (None, Ok(dir)) if holds(dir, &line)? => {}
-            // Gone from the very directory that held it, or with it.
-            (None, Ok(dir)) if line.dir.is_none_or(|known| dir.id().is_ok_and(|id| id == known)) => {
+            // Gone from the very directory that held it, or with it. Where that lay on the source's own file system
+            // no unmounted disk can explain it.
+            (None, Ok(dir))
+                if line
+                    .dir
+                    .is_none_or(|known| Holder::of(dir, source).is_ok_and(|id| id == known)) =>
+            {
                 leftover.completed.push(line);
             }
-            (None, Err(_)) if gone && !cross_mounts => leftover.completed.push(line),
+            (None, Err(_)) if gone && line.dir.is_none_or(|known| known.inside) => leftover.completed.push(line),
             // Another directory stands there, or none can be reached: an unmounted disk, perhaps.
-            (None, _) => leftover.stuck.push(TreeError::at(
-                "find",
-                &source.path_of(line.path.as_bytes()),
-                std::io::Error::other("its directory is not the one that held it; is something not mounted?"),
-            )),
+            (None, _) => {
+                leftover.stuck.push(TreeError::at(
+                    "find",
+                    &source.path_of(line.path.as_bytes()),
+                    std::io::Error::other(format!(
+                        "its directory is not the one that held it: mount it, or, if it is gone for good, remove `{}`: every \
+                         entry of the copy counts as deleted then",
+                        crate::path::shown(&place.path().join(INDEX))
+                    )),
+                ));
+                leftover.remaining.push(line);
+            }
             (Some((holder, name)), target) => {
                 let taken = Taken { dir: holder, name };
                 let made;
@@ -105,16 +122,17 @@ fn recover_run(source: &Dir, place: &Dir, run: &str, cross_mounts: bool) -> Resu
                     Err(e) => Err(TreeError::at("open", &source.path_of(parent_bytes), io_copy(&e.source))),
                 };
                 match target.and_then(|dir| taken.put_back(dir, line.path.name())) {
-                    Ok(()) => {
-                        leftover.put_back += 1;
+                    Ok(()) => leftover.put_back += 1,
+                    Err(e) => {
+                        leftover.stuck.push(e);
+                        leftover.remaining.push(line);
                     }
-                    Err(e) => leftover.stuck.push(e),
                 }
             }
         }
     }
     for name in place.names()? {
-        let known = name.as_ref() == INDEX.as_bytes();
+        let known = name.starts_with(INDEX.as_bytes());
         if !known && leftover.stuck.is_empty() {
             leftover.stuck.push(TreeError::at(
                 "put back",
@@ -126,14 +144,26 @@ fn recover_run(source: &Dir, place: &Dir, run: &str, cross_mounts: bool) -> Resu
     Ok(leftover)
 }
 
-/// Removes the index and the directory of a run whose leftovers are all dealt with.
+/// Removes the index and the directory of a run whose leftovers are all dealt with. Where some are not, the index
+/// keeps their lines only: what a later run deletes is not this one's doing.
 pub fn dismiss(source: &Dir, leftover: &Leftover) -> Result<(), TreeError> {
-    if !leftover.stuck.is_empty() {
-        return Ok(());
-    }
     let top = source.open_dir(QUARANTINE, false)?;
     let place = top.open_dir(leftover.run.as_bytes(), false)?;
-    forget(source, &top, &place, &leftover.run)
+    if leftover.stuck.is_empty() {
+        return forget(source, &top, &place, &leftover.run);
+    }
+    let mut text = Vec::new();
+    let fail = |e: std::io::Error| TreeError::at("write", &place.path().join(INDEX), e);
+    for line in &leftover.remaining {
+        serde_json::to_writer(&mut text, line).map_err(|e| fail(e.into()))?;
+        text.push(b'\n');
+    }
+    clear_debris(&place, format!("{INDEX}{DRAFT}").as_bytes())?;
+    let mut draft = Draft::create(&place, INDEX)?;
+    draft.file().write_all(&text).map_err(fail)?;
+    draft.sync()?;
+    draft.replace()?;
+    place.sync()
 }
 
 /// Every whole line; a torn last one was never relied on.
@@ -156,11 +186,16 @@ fn read_index(place: &Dir) -> Result<Vec<IndexLine>, TreeError> {
 /// True when the file that `line` speaks of stands in `dir` under its name, with its content.
 fn holds(dir: &Dir, line: &IndexLine) -> Result<bool, TreeError> {
     let name = line.path.name();
-    let file = match dir.open_file(name, true) {
-        Ok(file) => file,
+    match dir.entry(name, line.path.clone()) {
         Err(e) if e.errno() == Some(Errno::NOENT) => return Ok(false),
-        // Something that cannot be opened: nothing was proven to be gone.
-        Err(_) => return dir.has(name),
+        Err(e) => return Err(e),
+        // Something else has the name now: it came after the removal.
+        Ok(entry) if entry.kind != Kind::File => return Ok(false),
+        Ok(_) => {}
+    }
+    // A file that cannot be opened: nothing was proven to be gone.
+    let Ok(file) = dir.open_file(name, true) else {
+        return Ok(true);
     };
     let fail = |e| TreeError::at("read", &dir.path_of(name), e);
     match regular(&file).map_err(fail)? {
@@ -268,6 +303,37 @@ mod tests {
         assert!(leftovers[0].completed.is_empty() && leftovers[0].stuck.len() == 1);
         dismiss(&dir, &leftovers[0]).unwrap();
         assert!(temp.path().join(".opsrun-quarantine").join(RUN).join(INDEX).exists());
+    }
+
+    #[test]
+    fn what_cannot_be_told_keeps_its_lines_and_no_others() {
+        let temp = tempfile::tempdir().unwrap();
+        for dir in ["d", "e"] {
+            fs::create_dir(temp.path().join(dir)).unwrap();
+        }
+        fs::write(temp.path().join("e/later"), "later").unwrap();
+        let dir = Dir::open(temp.path()).unwrap();
+        let paths = [b"d/f".as_slice(), b"e/gone", b"e/later"].map(|p| RelPath::new(p).unwrap());
+        let sha = |p: &RelPath| Sha256::digest(if p.name() == b"later" { b"later".as_slice() } else { b"" }).into();
+        let mut quarantine = Quarantine::open(&dir, RUN, true).unwrap();
+        quarantine.announce(paths.iter().map(|p| (p, sha(p), "copy"))).unwrap();
+        drop(quarantine);
+        fs::rename(temp.path().join("d"), temp.path().join("away")).unwrap();
+        fs::create_dir(temp.path().join("d")).unwrap();
+        let first = recover(&dir, true).unwrap();
+        assert_eq!((first[0].completed.len(), first[0].stuck.len()), (1, 1));
+        dismiss(&dir, &first[0]).unwrap();
+        // What another run deletes meanwhile is not this one's doing.
+        fs::remove_file(temp.path().join("e/later")).unwrap();
+        let second = recover(&dir, true).unwrap();
+        assert_eq!((second[0].completed.len(), second[0].stuck.len()), (0, 1));
+        // Its directory is back, as after a mount: told at last.
+        fs::remove_dir(temp.path().join("d")).unwrap();
+        fs::rename(temp.path().join("away"), temp.path().join("d")).unwrap();
+        let third = recover(&dir, true).unwrap();
+        assert_eq!((third[0].completed.len(), third[0].stuck.len()), (1, 0));
+        dismiss(&dir, &third[0]).unwrap();
+        assert!(!temp.path().join(".opsrun-quarantine").exists());
     }
 
     #[test]

@@ -99,7 +99,8 @@ fn with_proof(context: &mut Context<'_>, step: &CleanupStep, proof: &Proof) -> E
 
     // Whatever happened above, what is gone must be in the receipts before the index goes.
     let closing = close(context, &copies, &destination, quarantine, &work);
-    if step.retention.remove_empty_dirs {
+    // While an index is left, the directories that it speaks of stay.
+    if step.retention.remove_empty_dirs && closing.is_none() {
         work.dirs = remove_emptied(&source, step, &work);
     }
     let problem = match result {

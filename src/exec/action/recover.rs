@@ -14,6 +14,7 @@ use crate::plan::facts::Facts;
 use crate::run::Event;
 use crate::tree::recovery::{self, Leftover};
 use crate::tree::{Dir, publish::clear_debris};
+use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Does it for the backups among `jobs`. Gives the events, and the names of copies whose debris is gone now.
@@ -35,10 +36,27 @@ pub fn run(model: &Model, jobs: &BTreeSet<String>, world: &World, unfinished: &[
         if let Some(source) = world.sources.get(&backup.name)
             && source.id().is_ok_and(|id| seen.insert(id))
         {
-            events.extend(source_side(backup, source, world));
+            events.extend(source_side(backup, source, world, &model.ops.name));
         }
     }
     (events, cleared)
+}
+
+/// Quarantined files beside their old places that no index led to: their directories were moved meanwhile.
+#[must_use]
+pub fn strays(facts: &Facts) -> Vec<String> {
+    let scans = facts.backups.values().filter_map(|found| found.source.as_ref().ok());
+    let ours = scans
+        .flat_map(|scan| scan.ours.iter())
+        .filter(|path| path.name().ends_with(b".q"));
+    let mut lines: Vec<String> = ours
+        .map(|path| {
+            format!("`{path}` was quarantined by a run that died, and its directory moved since: give it its name back")
+        })
+        .collect();
+    lines.sort();
+    lines.dedup();
+    lines
 }
 
 /// Removes what restores that died left in the listed sources: files that never got their name. Says how many.
@@ -57,15 +75,23 @@ pub fn parts(facts: &Facts, world: &World) -> u64 {
     cleared
 }
 
-fn source_side(backup: &Backup, source: &Dir, world: &World) -> Option<Event> {
+fn source_side(backup: &Backup, source: &Dir, world: &World, ops: &str) -> Option<Event> {
     let mut stuck = Vec::new();
     let (mut put_back, mut completed) = (0, 0);
     match recovery::recover(source, backup.cross_mounts) {
         Ok(leftovers) => {
             for leftover in &leftovers {
                 put_back += leftover.put_back;
-                stuck.extend(leftover.stuck.iter().map(|e| chain(e)));
-                match receipts(leftover, world) {
+                stuck.extend(leftover.stuck.iter().map(|e| match e.errno() {
+                    Some(Errno::EXIST) => {
+                        format!(
+                            "{}; move what stands there away: the next run puts the file back",
+                            chain(e)
+                        )
+                    }
+                    _ => chain(e),
+                }));
+                match receipts(leftover, world, ops) {
                     Ok(n) => {
                         completed += n;
                         if let Err(e) = recovery::dismiss(source, leftover) {
@@ -88,7 +114,7 @@ fn source_side(backup: &Backup, source: &Dir, world: &World) -> Option<Event> {
 }
 
 /// Completes the receipts from the index of a run that could not. Until each is written the index stays.
-fn receipts(leftover: &Leftover, world: &World) -> Result<u64, String> {
+fn receipts(leftover: &Leftover, world: &World, ops: &str) -> Result<u64, String> {
     let run = &leftover.run;
     let mut by_copy: BTreeMap<&str, Vec<Deletion>> = BTreeMap::new();
     for line in &leftover.completed {
@@ -105,19 +131,30 @@ fn receipts(leftover: &Leftover, world: &World) -> Result<u64, String> {
     }
     for (copy, deletions) in by_copy {
         let name = CopyName::parse(copy).ok_or_else(|| format!("`{copy}` is no name of a copy"))?;
-        // Where the copy itself lies, and nowhere else: the path may lead to the empty directory of a disk that
-        // is not mounted.
-        let place = world
-            .destinations
-            .get(name.backup())
-            .filter(|dir| dir.has(name.manifest().as_bytes()).unwrap_or(false));
-        let place = place.ok_or_else(|| {
+        let place = world.destinations.get(name.backup()).ok_or_else(|| {
             format!(
                 "the receipt of copy `{copy}` for run {run} waits until its destination is there and backup:{} runs",
                 name.backup()
             )
         })?;
-        archive::receipt::append(place, &name, run, crate::clock::now(), &deletions).map_err(|e| chain(&e))?;
+        // Where the copy itself lies, and nowhere else: the path may lead to the empty directory of a disk that
+        // is not mounted. In a place that is marked as ours the copy was taken away: there is nothing to complete.
+        if !place.has(name.manifest().as_bytes()).unwrap_or(false) {
+            let marker = archive::Marker::read(place).ok().flatten();
+            if marker.is_some_and(|marker| marker.ops_name == ops) {
+                continue;
+            }
+            return Err(format!(
+                "the receipt of copy `{copy}` for run {run} waits until its destination is mounted"
+            ));
+        }
+        archive::receipt::append(place, &name, run, crate::clock::now(), &deletions).map_err(|e| {
+            format!(
+                "{}; if it is damaged, move `{}` away: every entry of the copy counts as deleted then",
+                chain(&e),
+                name.receipt()
+            )
+        })?;
     }
     Ok(leftover.completed.len() as u64)
 }
