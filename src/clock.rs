@@ -20,21 +20,18 @@ pub fn nanos(at: DateTime<Utc>) -> i128 {
     i128::from(at.timestamp()) * 1_000_000_000 + i128::from(at.timestamp_subsec_nanos())
 }
 
-/// A pair of readings taken together, by which a later moment can tell how much time really passed
-/// and whether the wall clock was stepped in between.
+/// A moment by which a later one can tell how much time really passed.
 #[derive(Debug, Clone, Copy)]
 pub struct Mark {
-    wall_ns: i128,
     monotonic: Instant,
 }
 
 impl Mark {
-    /// Reads both clocks.
+    /// Now.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
     pub fn set() -> Self {
         Self {
-            wall_ns: nanos(now()),
             monotonic: Instant::now(),
         }
     }
@@ -43,13 +40,5 @@ impl Mark {
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.monotonic.elapsed()
-    }
-
-    /// True when the wall clock moved by over one second more or less than the monotonic one.
-    #[must_use]
-    pub fn stepped(&self) -> bool {
-        let wall = nanos(now()) - self.wall_ns;
-        let real = i128::try_from(self.elapsed().as_nanos()).unwrap_or(i128::MAX);
-        (wall - real).abs() > 1_000_000_000
     }
 }

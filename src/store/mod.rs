@@ -60,6 +60,13 @@ impl Store {
     pub fn open(state_dir: &Path) -> Result<Self, StoreError> {
         make_directories(state_dir)?;
         let path = state_dir.join(FILE_NAME);
+        // One at a time makes the file and its tables: whoever looks on half-way would take it for a foreign one.
+        let _turn = File::open(state_dir)
+            .and_then(|dir| dir.lock().map(|()| dir))
+            .map_err(|source| StoreError::Reach {
+                path: path.clone(),
+                source,
+            })?;
         let made = make_file(&path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let opened = |source| StoreError::Open {

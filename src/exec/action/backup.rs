@@ -44,7 +44,6 @@ pub fn run(context: &mut Context<'_>, step: &BackupStep) -> Ended {
     let watch = StepWatch::new(&deadline, context.progress);
     context.progress.begin(&context.step.name, step.files, step.bytes);
     let entries: Vec<&crate::entry::Entry> = step.store.iter().filter_map(|at| scan.entries.get(*at)).collect();
-    let since = crate::clock::Mark::set();
     let written = archive::write(&WriteJob {
         source: &source,
         cross_mounts: backup.cross_mounts,
@@ -95,7 +94,7 @@ pub fn run(context: &mut Context<'_>, step: &BackupStep) -> Ended {
                 plural(manifest.files, "file", "files"),
                 show_size(manifest.bytes)
             );
-            context.slots.written.insert(context.step.id, (written, since));
+            context.slots.written.insert(context.step.id, written);
             Ok(outcome(State::Ok, summary))
         }
         Err(error) => Ok(failure(&error, &deadline)),

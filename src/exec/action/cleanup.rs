@@ -106,8 +106,11 @@ fn with_proof(context: &mut Context<'_>, step: &CleanupStep, proof: &Proof) -> E
     let problem = match result {
         Err(Settled::Record(error)) => return Err(Settled::Record(error)),
         Err(Settled::Outcome(outcome)) => Some(outcome),
-        Ok(()) if deadline.timed_out() => Some(outcome(State::Failed, "the step's timeout was reached")),
-        Ok(()) => deadline.signal().map(super::interrupted),
+        Ok(()) if !work.cut_short => None,
+        Ok(()) => deadline
+            .signal()
+            .map(super::interrupted)
+            .or_else(|| Some(outcome(State::Failed, "the step's timeout was reached"))),
     };
     Ok(work.outcome(problem.or(closing)))
 }
@@ -140,6 +143,7 @@ fn batches(
 
     for (number, chunk) in step.candidates.chunks(BATCH).enumerate() {
         if deadline.reached() {
+            work.cut_short = true;
             return Ok(());
         }
         let mut items: Vec<Item<'_>> = Vec::with_capacity(chunk.len());
@@ -206,6 +210,7 @@ fn batches(
         let kept_before = work.kept.clone();
         for (n, item) in (first..).zip(&items) {
             if deadline.reached() {
+                work.cut_short = true;
                 break;
             }
             let id = (item.entry.identity.dev, item.entry.identity.ino);
@@ -377,6 +382,8 @@ struct Work {
     deletions: BTreeMap<usize, Vec<Deletion>>,
     kept: BTreeMap<KeepReason, u64>,
     named: Vec<String>,
+    /// A signal or the timeout came before the last file.
+    cut_short: bool,
     stuck: Vec<String>,
 }
 

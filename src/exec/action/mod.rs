@@ -45,7 +45,7 @@ pub struct Context<'a> {
 #[derive(Default)]
 pub struct Slots {
     /// Copies that are written, not published.
-    pub written: HashMap<StepId, (Written, crate::clock::Mark)>,
+    pub written: HashMap<StepId, Written>,
     /// Proofs.
     pub proofs: HashMap<StepId, Proof>,
 }
@@ -56,8 +56,6 @@ pub struct Proof {
     pub this_run: Option<Verified>,
     /// Older copies, in the order of the plan's verify step.
     pub older: Vec<Verified>,
-    /// Both clocks when this run began to read the source.
-    pub since: crate::clock::Mark,
 }
 
 /// A step that ended before its end.

@@ -21,15 +21,12 @@ pub fn run(context: &mut Context<'_>, step: &VerifyStep) -> Ended {
     let deadline = Deadline::new(&context.how.stop, timeout);
     let watch = StepWatch::new(&deadline, context.progress);
     let nothing = written.is_none() && step.older.is_empty();
-    let since = written
-        .as_ref()
-        .map_or_else(crate::clock::Mark::set, |(_, since)| *since);
 
     let mut lines: Vec<String> = Vec::new();
     let mut details: Vec<String> = Vec::new();
     let mut partial = false;
     let mut this_run = None;
-    if let Some((written, _)) = written {
+    if let Some(written) = written {
         let manifest = written.manifest();
         context
             .progress
@@ -115,10 +112,7 @@ pub fn run(context: &mut Context<'_>, step: &VerifyStep) -> Ended {
             }
         }
     }
-    context
-        .slots
-        .proofs
-        .insert(context.step.id, Proof { this_run, older, since });
+    context.slots.proofs.insert(context.step.id, Proof { this_run, older });
     if nothing {
         return Ok(outcome(State::Nothing, "no copy to prove"));
     }
