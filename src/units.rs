@@ -1,4 +1,4 @@
-//! Durations, sizes, percentages and names: their forms in the ops file and for people.
+//! Durations, sizes, percentages and names: their forms in the ops file and for people; hexadecimal.
 //!
 //! Takes text, gives values or a [`UnitError`] that says what would be right. Pure.
 //! Invariant: what [`show_duration`] and [`show_size`] print for a value that the file could hold is
@@ -220,6 +220,26 @@ pub fn show_count(n: u64) -> String {
 #[must_use]
 pub fn plural(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", show_count(n), if n == 1 { one } else { many })
+}
+
+/// Lower-case hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+    let digit = |n: u8| DIGITS.get(usize::from(n)).copied().map_or('0', char::from);
+    bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).collect()
+}
+
+/// 32 bytes from hexadecimal.
+#[must_use]
+pub fn parse_hex(text: &str) -> Option<[u8; 32]> {
+    let digit = |b: u8| char::from(b).to_digit(16).and_then(|n| u8::try_from(n).ok());
+    let bytes: Option<Vec<u8>> = text
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| Some(digit(*pair.first()?)? << 4 | digit(*pair.get(1)?)?))
+        .collect();
+    bytes?.try_into().ok()
 }
 
 #[cfg(test)]

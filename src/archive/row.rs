@@ -6,6 +6,7 @@
 
 use crate::entry::Identity;
 use crate::path::RelPath;
+pub use crate::units::{hex, parse_hex};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -186,24 +187,4 @@ impl Row {
             _ => 0,
         }
     }
-}
-
-/// Lower-case hexadecimal.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: [u8; 16] = *b"0123456789abcdef";
-    let digit = |n: u8| DIGITS.get(usize::from(n)).copied().map_or('0', char::from);
-    bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).collect()
-}
-
-/// 32 bytes from hexadecimal.
-#[must_use]
-pub fn parse_hex(text: &str) -> Option<[u8; 32]> {
-    let digit = |b: u8| char::from(b).to_digit(16).and_then(|n| u8::try_from(n).ok());
-    let bytes: Option<Vec<u8>> = text
-        .as_bytes()
-        .chunks(2)
-        .map(|pair| Some(digit(*pair.first()?)? << 4 | digit(*pair.get(1)?)?))
-        .collect();
-    bytes?.try_into().ok()
 }

@@ -6,7 +6,7 @@
 //! Invariant: nothing here changes a file system but [`Dir::make_dir`] and [`create_dir_all`].
 
 use crate::entry::{Entry, Identity, Kind};
-use crate::path::{RelPath, Shown, shown};
+use crate::path::{RelPath, shown};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
@@ -350,11 +350,6 @@ impl<'a> Opener<'a> {
         let cross = self.cross_mounts;
         self.dir(path)?.open_file(path.name(), cross)
     }
-
-    /// Forgets the directory kept open.
-    pub fn forget(&mut self) {
-        self.last = None;
-    }
 }
 
 /// Makes a directory and all that lack above it (mode 0700), and syncs every one that was made into the one
@@ -388,12 +383,6 @@ pub fn create_dir_all(path: &Path) -> Result<Dir, TreeError> {
     }
     path.clone_into(&mut dir.path);
     Ok(dir)
-}
-
-/// A name for people.
-#[must_use]
-pub fn shown_name(name: &[u8]) -> Shown<'_> {
-    Shown(name)
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use crate::clock::Mark;
 use crate::entry::Identity;
 use crate::kept::KeepReason;
 use crate::path::RelPath;
+use crate::units::hex;
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
@@ -405,14 +406,6 @@ fn reason_of_rename(e: Errno) -> KeepReason {
         Errno::NOENT => KeepReason::Vanished,
         _ => KeepReason::NotPermitted,
     }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
-        let _ = write!(out, "{b:02x}");
-        out
-    })
 }
 
 #[cfg(test)]

@@ -7,10 +7,11 @@
 
 use super::handle::{Dir, TreeError, content_hash, regular};
 use super::publish::{DRAFT, Draft, clear_debris};
-use super::quarantine::{Holder, INDEX, IndexLine, Taken, beside, forget, hex, private, remove_dir};
+use super::quarantine::{Holder, INDEX, IndexLine, Taken, beside, forget, private, remove_dir};
 use super::walk::QUARANTINE;
 use crate::entry::Kind;
 use crate::path::RelPath;
+use crate::units::hex;
 use rustix::io::Errno;
 use std::io::{Read, Write};
 
