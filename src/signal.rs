@@ -3,28 +3,41 @@
 //! Takes nothing, gives a [`Stop`] that says whether SIGINT or SIGTERM (or SIGHUP) arrived. SIGIO announces the break of a
 //! lease and SIGXFSZ a file size limit: both end a process that does not handle them, both are answered by an
 //! error where they matter. Handlers, unlike masks, are not inherited by children.
+//! Whoever works in an async task waits for it ([`Stop::wait`]); whoever works in a thread asks now and then.
 //! Invariant: installed before any other thread starts.
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGIO, SIGTERM, SIGXFSZ};
-use std::io;
+use std::io::{self, Write};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Whether, and by which signal, the process was told to stop.
 #[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<AtomicUsize>);
+pub struct Stop {
+    asked: Arc<AtomicUsize>,
+    /// Becomes readable once it was told to, and stays so; the other end. Nobody can wait without.
+    bell: Option<Arc<(UnixStream, UnixStream)>>,
+}
+
+/// Asked to stop, but by no signal.
+const WITHOUT_SIGNAL: usize = usize::MAX;
 
 impl Stop {
     /// Installs the handlers. The first signal asks to stop in good order; a second SIGINT ends the process
     /// at once, which loses no data either.
     pub fn install() -> io::Result<Self> {
-        let stop = Self::default();
+        let stop = Self::new()?;
         let asked = Arc::new(AtomicBool::new(false));
         // Order matters: the shutdown sees the flag as the signal before left it.
         signal_hook::flag::register_conditional_shutdown(SIGINT, 128 + SIGINT, Arc::clone(&asked))?;
         signal_hook::flag::register(SIGINT, asked)?;
         for signal in [SIGINT, SIGTERM, SIGHUP] {
-            signal_hook::flag::register_usize(signal, Arc::clone(&stop.0), usize::try_from(signal).unwrap_or(1))?;
+            signal_hook::flag::register_usize(signal, Arc::clone(&stop.asked), usize::try_from(signal).unwrap_or(1))?;
+            // After the number, so that whoever hears the bell finds it.
+            if let Some(bell) = &stop.bell {
+                signal_hook::low_level::pipe::register(signal, bell.1.try_clone()?)?;
+            }
         }
         for signal in [SIGIO, SIGXFSZ] {
             signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
@@ -32,18 +45,54 @@ impl Stop {
         Ok(stop)
     }
 
-    /// The number of the signal that asked to stop.
+    /// Without signals: stops when [`Self::ask`] says so.
+    pub fn new() -> io::Result<Self> {
+        let bell = UnixStream::pair()?;
+        bell.0.set_nonblocking(true)?;
+        bell.1.set_nonblocking(true)?;
+        Ok(Self {
+            asked: Arc::default(),
+            bell: Some(Arc::new(bell)),
+        })
+    }
+
+    /// Asks to stop, as a signal would, though by none.
+    pub fn ask(&self) {
+        let _ = self
+            .asked
+            .compare_exchange(0, WITHOUT_SIGNAL, Ordering::SeqCst, Ordering::SeqCst);
+        if let Some(bell) = &self.bell {
+            // Full means that it rings already.
+            let _ = (&bell.1).write(&[0]);
+        }
+    }
+
+    /// The number of the signal that asked to stop; `None` also when it was no signal.
     #[must_use]
     pub fn signal(&self) -> Option<u8> {
-        match self.0.load(Ordering::Relaxed) {
+        match self.asked.load(Ordering::SeqCst) {
             0 => None,
             n => u8::try_from(n).ok(),
         }
     }
 
-    /// True once a signal asked to stop.
+    /// True once it was asked to stop.
     #[must_use]
     pub fn asked(&self) -> bool {
-        self.signal().is_some()
+        self.asked.load(Ordering::SeqCst) != 0
+    }
+
+    /// Waits until it is asked to stop; any number may wait, each at once when it was asked already. Within a
+    /// runtime only. Waits for ever when there is no bell, or none that can be watched.
+    pub async fn wait(&self) {
+        let end = self.bell.as_ref().and_then(|bell| bell.0.try_clone().ok());
+        let watched = end.and_then(|end| tokio::net::UnixStream::from_std(end).ok());
+        // Never read from: it stays readable for everybody.
+        if let Some(end) = watched
+            && (self.asked() || end.readable().await.is_ok())
+        {
+            return;
+        }
+        std::future::pending::<()>().await;
     }
 }

@@ -128,6 +128,7 @@ fn verdicts(case: &Case) -> (Vec<Entry>, Vec<Verdict>) {
     let retention = Retention {
         name: "r".to_owned(),
         backup: "b".to_owned(),
+        needs: Vec::new(),
         classes: case
             .classes
             .iter()

@@ -15,7 +15,7 @@ use super::reasons;
 use super::source::{Sources, Span, Spanned};
 use super::values::as_name;
 use crate::model::pattern::{Pattern, Selection};
-use crate::model::{Backup, Budget, Class, Contents, Keep, KeepCopies, Matches, Model, Ops, Retention};
+use crate::model::{Backup, Budget, Class, Contents, Keep, KeepCopies, Matches, Model, Ops, Retention, Strategy};
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
@@ -367,6 +367,8 @@ fn build(document: &Document, places: &[Place<'_>], ops: Ops) -> Option<Model> {
     let retentions = document.retentions.iter().map(retention).collect::<Option<Vec<_>>>()?;
     Some(Model {
         ops,
+        checks: Vec::new(),
+        targets: Vec::new(),
         backups,
         retentions,
     })
@@ -383,7 +385,7 @@ fn backup(place: &Place<'_>) -> Option<Backup> {
             exclude: patterns(&node.exclude),
         },
         to: place.to.clone()?,
-        level: node.level,
+        strategy: Strategy::Archive { level: node.level },
         contents: node.contents.as_ref().map_or(Contents::All, |contents| contents.value),
         keep: node.keep.as_ref().map(|keep| {
             let count = |name: &str| {
@@ -406,6 +408,7 @@ fn backup(place: &Place<'_>) -> Option<Backup> {
         floor: node.floor,
         stall: node.stall,
         cross_mounts: node.cross_mounts,
+        needs: Vec::new(),
         timeout: node.job.timeout,
         paused: node.job.paused,
     })
@@ -425,6 +428,7 @@ fn retention(node: &RetentionNode) -> Option<Retention> {
         max_delete,
         remove_empty_dirs: node.remove_empty_dirs,
         in_use: node.in_use,
+        needs: Vec::new(),
         timeout: node.job.timeout,
         paused: node.job.paused,
     })

@@ -10,13 +10,18 @@ use crate::run::Progress;
 pub struct StepWatch<'a> {
     deadline: &'a Deadline<'a>,
     progress: &'a dyn Progress,
+    step: usize,
 }
 
 impl<'a> StepWatch<'a> {
     /// Of one step.
     #[must_use]
-    pub fn new(deadline: &'a Deadline<'a>, progress: &'a dyn Progress) -> Self {
-        Self { deadline, progress }
+    pub fn new(deadline: &'a Deadline<'a>, progress: &'a dyn Progress, step: usize) -> Self {
+        Self {
+            deadline,
+            progress,
+            step,
+        }
     }
 }
 
@@ -26,6 +31,6 @@ impl Watch for StepWatch<'_> {
     }
 
     fn advance(&self, files: u64, bytes: u64) {
-        self.progress.advance(files, bytes);
+        self.progress.advance(self.step, files, bytes);
     }
 }

@@ -200,10 +200,10 @@ pub fn verify(
     for place in places {
         for copy in &place.copies {
             let manifest = &copy.manifest;
-            progress.begin(&copy.name.to_string(), manifest.record_count, manifest.bytes);
-            let watch = StepWatch::new(&deadline, progress);
+            progress.begin(0, &copy.name.to_string(), manifest.record_count, manifest.bytes);
+            let watch = StepWatch::new(&deadline, progress, 0);
             let result = archive::verify_committed(&place.dir, &copy.name, threads, &watch);
-            progress.end();
+            progress.end(0);
             if let Some(signal) = stop.signal() {
                 return Err(LaunchError::Signal(signal));
             }

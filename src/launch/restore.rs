@@ -359,9 +359,9 @@ fn write(
         }
         let held_until = hold(model, wanted, &dir, &share.paths)?;
         let copy = share.copy;
-        progress.begin(&copy.name.to_string(), share.files, share.bytes);
+        progress.begin(0, &copy.name.to_string(), share.files, share.bytes);
         let deadline = Deadline::new(stop, None);
-        let watch = StepWatch::new(&deadline, progress);
+        let watch = StepWatch::new(&deadline, progress, 0);
         let options = Options {
             force: wanted.force,
             threads: wanted.threads,
@@ -375,7 +375,7 @@ fn write(
             &options,
             &watch,
         );
-        progress.end();
+        progress.end(0);
         let mut restored = match (result, stop.signal()) {
             (Err(CopyError::Stopped), Some(signal)) => return Err(LaunchError::Signal(signal)),
             (result, _) => result?,

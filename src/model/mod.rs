@@ -2,13 +2,23 @@
 //! absolute. No spans, no KDL, no clock, no file system.
 //!
 //! Made by `config` (the only maker), read by `plan` and, through it, by everything else.
+//! - [`job`]: kinds and names of jobs
+//! - [`command`]: child processes and secrets · [`check`]: what is asked, and what the answers mean
 //! - [`pattern`]: globs and what they select
 //! - [`retention`]: what may be deleted, as a pure decision with reasons
 //!
-//! Invariant: references are sound. A [`Retention::backup`] names a backup of the same model.
+//! Invariant: references are sound, and there is no cycle in them. A [`Retention::backup`] names a backup of the
+//! same model; every job in a `needs` is there.
 
+pub mod check;
+pub mod command;
+pub mod job;
 pub mod pattern;
 pub mod retention;
+
+pub use check::Check;
+pub use command::{Command, Program, Retry, SecretSource, Value};
+pub use job::{JobKind, JobName};
 
 use pattern::{Pattern, Selection};
 use std::path::PathBuf;
@@ -19,6 +29,10 @@ use std::time::Duration;
 pub struct Model {
     /// Settings of the whole.
     pub ops: Ops,
+    /// In file order.
+    pub checks: Vec<Check>,
+    /// In file order.
+    pub targets: Vec<Target>,
     /// In file order.
     pub backups: Vec<Backup>,
     /// In file order.
@@ -32,10 +46,92 @@ impl Model {
         self.backups.iter().find(|b| b.name == name)
     }
 
+    /// Every job: by kind, and within a kind in file order.
+    pub fn jobs(&self) -> impl Iterator<Item = Job<'_>> {
+        let checks = self.checks.iter().map(Job::Check);
+        let targets = self.targets.iter().map(Job::Target);
+        let backups = self.backups.iter().map(Job::Backup);
+        let retentions = self.retentions.iter().map(Job::Retention);
+        checks.chain(targets).chain(backups).chain(retentions)
+    }
+
     /// Every retention that deletes from the source of the backup of that name.
     pub fn retentions_of<'a>(&'a self, backup: &'a str) -> impl Iterator<Item = &'a Retention> {
         self.retentions.iter().filter(move |r| r.backup == backup)
     }
+}
+
+/// A job of any kind.
+#[derive(Debug, Clone, Copy)]
+pub enum Job<'a> {
+    /// A question about the state of something.
+    Check(&'a Check),
+    /// A command.
+    Target(&'a Target),
+    /// A copy of a directory.
+    Backup(&'a Backup),
+    /// Deleting what copies cover.
+    Retention(&'a Retention),
+}
+
+impl Job<'_> {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> JobName {
+        match self {
+            Self::Check(job) => JobName::new(JobKind::Check, &job.name),
+            Self::Target(job) => JobName::new(JobKind::Target, &job.name),
+            Self::Backup(job) => JobName::new(JobKind::Backup, &job.name),
+            Self::Retention(job) => JobName::new(JobKind::Retention, &job.name),
+        }
+    }
+
+    /// Jobs that must have succeeded in the run before: what `needs` says, and for a retention its backup, first.
+    #[must_use]
+    pub fn needs(&self) -> Vec<JobName> {
+        match self {
+            Self::Check(job) => job.needs.clone(),
+            Self::Target(job) => job.needs.clone(),
+            Self::Backup(job) => job.needs.clone(),
+            Self::Retention(job) => {
+                let backup = JobName::new(JobKind::Backup, &job.backup);
+                let others = job.needs.iter().filter(|needed| **needed != backup);
+                std::iter::once(backup.clone()).chain(others.cloned()).collect()
+            }
+        }
+    }
+
+    /// Left out of every run.
+    #[must_use]
+    pub fn paused(&self) -> bool {
+        match self {
+            Self::Check(job) => job.paused,
+            Self::Target(job) => job.paused,
+            Self::Backup(job) => job.paused,
+            Self::Retention(job) => job.paused,
+        }
+    }
+}
+
+/// A `target` job: a command.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Unique among targets.
+    pub name: String,
+    /// What is run.
+    pub command: Command,
+    /// Jobs that must have succeeded in the run before.
+    pub needs: Vec<JobName>,
+    /// Longest time for one attempt.
+    pub timeout: Option<Duration>,
+    /// Between TERM and KILL.
+    pub kill_after: Duration,
+    /// Whether and how a failed attempt is repeated.
+    pub retry: Option<Retry>,
+    /// Exit codes that mean success. Not empty.
+    pub ok_codes: Vec<u8>,
+    /// Leave the job out of every run.
+    pub paused: bool,
 }
 
 /// The `ops` node.
@@ -64,6 +160,18 @@ pub enum Contents {
     Expired,
 }
 
+/// The form of a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    /// One `.tar.gz`.
+    Archive {
+        /// gzip level, 1 to 12.
+        level: u8,
+    },
+    /// A dated tree of plain files.
+    Copy,
+}
+
 /// A `backup` job: what is copied, and where to.
 #[derive(Debug, Clone)]
 pub struct Backup {
@@ -75,8 +183,8 @@ pub struct Backup {
     pub select: Selection,
     /// The directory copied to: absolute, lexically normal.
     pub to: PathBuf,
-    /// gzip level, 1 to 12.
-    pub level: u8,
+    /// The form of a copy.
+    pub strategy: Strategy,
     /// How much of the selection a run stores.
     pub contents: Contents,
     /// Which copies rotation may keep; declared and checked here, carried out by rotation.
@@ -87,6 +195,8 @@ pub struct Backup {
     pub stall: Option<Duration>,
     /// Follow into other mounts.
     pub cross_mounts: bool,
+    /// Jobs that must have succeeded in the run before.
+    pub needs: Vec<JobName>,
     /// Longest time for the backup step and for its verify step, each.
     pub timeout: Option<Duration>,
     /// Leave the job out of every run.
@@ -131,6 +241,8 @@ pub struct Retention {
     pub remove_empty_dirs: bool,
     /// What to do about a file that a writer may have open.
     pub in_use: InUse,
+    /// Jobs besides the backup that must have succeeded in the run before.
+    pub needs: Vec<JobName>,
     /// Longest time for the cleanup step.
     pub timeout: Option<Duration>,
     /// Leave the job out of every run.

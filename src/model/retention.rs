@@ -236,6 +236,7 @@ mod tests {
         Retention {
             name: "r".to_owned(),
             backup: "b".to_owned(),
+            needs: Vec::new(),
             classes,
             exclude: Vec::new(),
             max_delete: Budget::default(),

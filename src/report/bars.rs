@@ -1,4 +1,4 @@
-//! How far a step is, on stderr: a bar at a terminal, now and then a line elsewhere.
+//! How far steps are, on stderr: a bar each at a terminal, now and then a line elsewhere.
 //!
 //! Takes what [`crate::run::Progress`] is told, from any thread; gives nothing back. Lines that must not be torn
 //! by a bar go through [`Bars::print`].
@@ -9,7 +9,8 @@ use super::output;
 use crate::clock::Mark;
 use crate::run::Progress;
 use crate::units::{plural, show_count, show_size};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,11 +28,12 @@ pub enum Show {
     Bar,
 }
 
-/// Shows how far a step is.
+/// Shows how far steps are.
 #[derive(Debug)]
 pub struct Bars {
     show: Show,
-    now: Mutex<Option<Work>>,
+    all: MultiProgress,
+    now: Mutex<BTreeMap<usize, Work>>,
 }
 
 #[derive(Debug)]
@@ -47,13 +49,18 @@ impl Bars {
     /// Nothing is under way.
     #[must_use]
     pub fn new(show: Show) -> Self {
+        let target = match show {
+            Show::Bar => ProgressDrawTarget::stderr_with_hz(10),
+            Show::Nothing | Show::Lines => ProgressDrawTarget::hidden(),
+        };
         Self {
             show,
-            now: Mutex::new(None),
+            all: MultiProgress::with_draw_target(target),
+            now: Mutex::new(BTreeMap::new()),
         }
     }
 
-    /// Prints whole lines on stderr, above a bar when there is one.
+    /// Prints whole lines on stderr, above bars when there are any.
     pub fn print(&self, text: &str) {
         if text.is_empty() {
             return;
@@ -61,41 +68,43 @@ impl Bars {
         self.hidden(|| output::to_stderr(text));
     }
 
-    /// Does `work` while the bar, when there is one, is out of the way.
+    /// Does `work` while bars, when there are any, are out of the way.
     pub fn hidden<T>(&self, work: impl FnOnce() -> T) -> T {
-        match self.lock().as_ref().and_then(|now| now.bar.as_ref()) {
-            Some(bar) => bar.suspend(work),
-            None => work(),
+        if self.show == Show::Bar {
+            self.all.suspend(work)
+        } else {
+            work()
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Work>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<usize, Work>> {
         // A panic elsewhere leaves sums that are at worst old.
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Progress for Bars {
-    fn begin(&self, what: &str, files: u64, bytes: u64) {
+    fn begin(&self, step: usize, what: &str, files: u64, bytes: u64) {
         if self.show == Show::Nothing {
             return;
         }
-        let bar = (self.show == Show::Bar).then(|| bar(what, bytes));
-        *self.lock() = Some(Work {
+        let bar = (self.show == Show::Bar).then(|| self.all.add(bar(what, bytes)));
+        let work = Work {
             what: what.to_owned(),
             files: (0, files),
             bytes: (0, bytes),
             said: Mark::set(),
             bar,
-        });
+        };
+        self.lock().insert(step, work);
     }
 
-    fn advance(&self, files: u64, bytes: u64) {
+    fn advance(&self, step: usize, files: u64, bytes: u64) {
         if self.show == Show::Nothing {
             return;
         }
         let mut now = self.lock();
-        let Some(work) = now.as_mut() else { return };
+        let Some(work) = now.get_mut(&step) else { return };
         // What is read twice is not twice as much.
         work.files.0 = work.files.1.min(work.files.0 + files);
         work.bytes.0 = work.bytes.1.min(work.bytes.0 + bytes);
@@ -112,9 +121,11 @@ impl Progress for Bars {
         }
     }
 
-    fn end(&self) {
-        if let Some(bar) = self.lock().take().and_then(|work| work.bar) {
+    fn end(&self, step: usize) {
+        let ended = self.lock().remove(&step);
+        if let Some(bar) = ended.and_then(|work| work.bar) {
             bar.finish_and_clear();
+            self.all.remove(&bar);
         }
     }
 }
@@ -133,7 +144,7 @@ impl Work {
 }
 
 fn bar(what: &str, bytes: u64) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr_with_hz(10));
+    let bar = ProgressBar::new(bytes);
     let template = "{prefix}  {bar:24} {percent:>3}%  {msg}  {binary_bytes_per_sec}  {eta} left";
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.set_style(style.progress_chars("━╸ "));
@@ -148,21 +159,21 @@ mod tests {
     #[test]
     fn counts_without_showing() {
         let bars = Bars::new(Show::Lines);
-        bars.advance(1, 1);
-        bars.begin("verify:b", 3, 3 << 20);
-        bars.advance(1, 1 << 20);
-        let line = bars.lock().as_ref().map(Work::line);
+        bars.advance(7, 1, 1);
+        bars.begin(7, "verify:b", 3, 3 << 20);
+        bars.begin(8, "verify:c", 1, 1 << 20);
+        let line = || bars.lock().get(&7).map(Work::line);
+        bars.advance(7, 1, 1 << 20);
         assert_eq!(
-            line.as_deref(),
+            line().as_deref(),
             Some("working   verify:b  1 of 3 files, 1.0 MiB of 3.0 MiB\n")
         );
-        bars.advance(9, 9 << 20);
-        let line = bars.lock().as_ref().map(Work::line);
+        bars.advance(7, 9, 9 << 20);
         assert_eq!(
-            line.as_deref(),
+            line().as_deref(),
             Some("working   verify:b  3 of 3 files, 3.0 MiB of 3.0 MiB\n")
         );
-        bars.end();
-        assert!(bars.lock().is_none());
+        bars.end(7);
+        assert_eq!(bars.lock().len(), 1);
     }
 }

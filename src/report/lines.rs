@@ -153,6 +153,24 @@ impl Lines {
                     ),
                 )
             }
+            Event::Attempted {
+                step,
+                attempt,
+                ending,
+                retry_in,
+                ..
+            } => match retry_in {
+                Some(millis) => self.say(
+                    Detail::Normal,
+                    "again",
+                    &format!("{step}  attempt {attempt}: {ending}; the next in {}", seconds(*millis)),
+                ),
+                None => self.say(
+                    Detail::Verbose,
+                    "attempt",
+                    &format!("{step}  attempt {attempt}: {ending}"),
+                ),
+            },
             Event::Note { step, message } => self.say(Detail::Normal, "note", &format!("{step}  {message}")),
             Event::StepFinished { step, outcome } => self.finished(step, outcome),
             Event::RunFinished { exit, millis } => self.summary(*exit, *millis),
@@ -167,7 +185,7 @@ impl Lines {
         let word = format!("{word:<WORD$}");
         let painted = match word.trim_end() {
             "ok" => self.style.good(&word),
-            "error" | "failed" | "refused" | "cannot write" | "stuck" => self.style.bad(&word),
+            "error" | "failed" | "critical" | "unknown" | "refused" | "cannot write" | "stuck" => self.style.bad(&word),
             "warning" | "note" | "partial" | "blocked" | "stopped" => self.style.warn(&word),
             _ => self.style.dim(&word),
         };

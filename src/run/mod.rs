@@ -5,8 +5,10 @@
 //! Invariant: an [`Event`] that announces a side effect is durable before that effect.
 
 use crate::model::retention::KeepReason;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Something that a person or a later run needs to know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -108,6 +110,23 @@ pub enum Event {
         /// How many were kept, by reason.
         kept: BTreeMap<KeepReason, u64>,
     },
+    /// A command was run once for a target.
+    Attempted {
+        /// The step.
+        step: String,
+        /// Counts up from 1 within the step.
+        attempt: u32,
+        /// How it ended, in words: `exit code 3`, `signal 9`, `timeout after 5m`.
+        ending: String,
+        /// Its exit code, when it ended by itself.
+        code: Option<u8>,
+        /// How long it took.
+        millis: u64,
+        /// What it printed.
+        output: Output,
+        /// Milliseconds until the next attempt; null when there is none.
+        retry_in: Option<u64>,
+    },
     /// Something worth knowing.
     Note {
         /// The step.
@@ -129,6 +148,17 @@ pub enum Event {
         /// Milliseconds.
         millis: u64,
     },
+}
+
+/// What a command printed on standard output and error, in the order in which it came, without secrets.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Output {
+    /// The beginning; all of it when nothing was dropped.
+    pub head: String,
+    /// Bytes that were dropped behind `head`.
+    pub dropped: u64,
+    /// The end, when something was dropped.
+    pub tail: String,
 }
 
 /// How a step ended.
@@ -156,6 +186,12 @@ pub enum State {
     Nothing,
     /// Done, but a copy is incomplete or a file that should have gone was kept.
     Partial,
+    /// A check found what somebody should look at; what depends on it goes on.
+    Warning,
+    /// A check found what must not be.
+    Critical,
+    /// A check could not find out.
+    Unknown,
     /// A guard said no.
     Refused,
     /// It could not be done.
@@ -174,7 +210,7 @@ impl State {
     /// True when what depends on the step may go on.
     #[must_use]
     pub fn opens(self) -> bool {
-        matches!(self, Self::Ok | Self::Nothing | Self::Partial)
+        matches!(self, Self::Ok | Self::Nothing | Self::Partial | Self::Warning)
     }
 
     /// In text.
@@ -184,6 +220,9 @@ impl State {
             Self::Ok => "ok",
             Self::Nothing => "nothing to do",
             Self::Partial => "partial",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+            Self::Unknown => "unknown",
             Self::Refused => "refused",
             Self::Failed => "failed",
             Self::NoSpace => "no space",
@@ -226,7 +265,13 @@ impl Status {
             73
         } else if any(&[State::Refused]) {
             3
-        } else if any(&[State::Failed, State::Blocked, State::Interrupted]) {
+        } else if any(&[
+            State::Failed,
+            State::Critical,
+            State::Unknown,
+            State::Blocked,
+            State::Interrupted,
+        ]) {
             1
         } else if any(&[State::Partial]) {
             4
@@ -234,6 +279,16 @@ impl Status {
             0
         }
     }
+}
+
+/// What the history says of a job.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct JobHistory {
+    /// When its last step last succeeded.
+    pub succeeded_at: Option<DateTime<Utc>>,
+    /// How long it took when it last ended, whatever came of it: from the start of its first step to the end of
+    /// its last.
+    pub took: Option<Duration>,
 }
 
 /// Takes events. Recording must be durable before it returns `Ok`.
@@ -253,14 +308,14 @@ pub struct RecordError {
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }
 
-/// Told how far a step is; shown to people, never stored.
+/// Told how far a step is; shown to people, never stored. Several steps may be under way: each has its number.
 pub trait Progress: Sync {
     /// A step, or a phase of it, begins; `bytes` is how much it will go through.
-    fn begin(&self, what: &str, files: u64, bytes: u64);
+    fn begin(&self, step: usize, what: &str, files: u64, bytes: u64);
     /// It went on by so much.
-    fn advance(&self, files: u64, bytes: u64);
+    fn advance(&self, step: usize, files: u64, bytes: u64);
     /// It is over.
-    fn end(&self);
+    fn end(&self, step: usize);
 }
 
 #[cfg(test)]
@@ -290,7 +345,9 @@ mod tests {
         };
         assert_eq!(exit(&[State::Ok, State::Nothing, State::Paused]), 0);
         assert_eq!(exit(&[State::Ok, State::Partial]), 4);
+        assert_eq!(exit(&[State::Warning]), 0);
         assert_eq!(exit(&[State::Partial, State::Failed]), 1);
+        assert_eq!(exit(&[State::Partial, State::Unknown]), 1);
         assert_eq!(exit(&[State::Blocked, State::Refused]), 3);
         assert_eq!(exit(&[State::Refused, State::NoSpace]), 73);
     }

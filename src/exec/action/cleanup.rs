@@ -82,9 +82,12 @@ fn with_proof(context: &mut Context<'_>, step: &CleanupStep, proof: &Proof) -> E
     })?;
     let mut work = Work::default();
     work.keep_planned(step);
-    context
-        .progress
-        .begin(&context.step.name, step.candidates.len() as u64, step.bytes);
+    context.progress.begin(
+        context.step.id,
+        &context.step.name,
+        step.candidates.len() as u64,
+        step.bytes,
+    );
     let result = batches(
         context,
         step,
@@ -95,7 +98,7 @@ fn with_proof(context: &mut Context<'_>, step: &CleanupStep, proof: &Proof) -> E
         &deadline,
         &mut work,
     );
-    context.progress.end();
+    context.progress.end(context.step.id);
 
     // Whatever happened above, what is gone must be in the receipts before the index goes.
     let closing = close(context, &copies, &destination, quarantine, &work);
@@ -235,7 +238,7 @@ fn batches(
                 Removal::Kept(reason) => work.keep(&item.entry.path, reason),
                 Removal::Stuck(error) => work.stuck.push(format!("`{}`: {}", item.entry.path, chain(&error))),
             }
-            context.progress.advance(1, item.entry.identity.size);
+            context.progress.advance(context.step.id, 1, item.entry.identity.size);
         }
         quarantine.sync().map_err(|e| source_failure(&e))?;
         let kept = work

@@ -19,7 +19,7 @@ pub fn run(context: &mut Context<'_>, step: &VerifyStep) -> Ended {
         _ => None,
     };
     let deadline = Deadline::new(&context.how.stop, timeout);
-    let watch = StepWatch::new(&deadline, context.progress);
+    let watch = StepWatch::new(&deadline, context.progress, context.step.id);
     let nothing = written.is_none() && step.older.is_empty();
 
     let mut lines: Vec<String> = Vec::new();
@@ -28,12 +28,15 @@ pub fn run(context: &mut Context<'_>, step: &VerifyStep) -> Ended {
     let mut this_run = None;
     if let Some(written) = written {
         let manifest = written.manifest();
-        context
-            .progress
-            .begin(&context.step.name, manifest.record_count, manifest.bytes);
+        context.progress.begin(
+            context.step.id,
+            &context.step.name,
+            manifest.record_count,
+            manifest.bytes,
+        );
         let result = archive::verify(&written, context.how.threads, &watch)
             .and_then(|checked| archive::publish(written, checked));
-        context.progress.end();
+        context.progress.end(context.step.id);
         let verified = match result {
             Ok(verified) => verified,
             Err(error) => return Ok(failure(&error, &deadline)),
@@ -89,9 +92,11 @@ pub fn run(context: &mut Context<'_>, step: &VerifyStep) -> Ended {
                 format!("copy `{}` cannot be reached", copy.name),
             ));
         };
-        context.progress.begin(&copy.name, copy.records, copy.bytes);
+        context
+            .progress
+            .begin(context.step.id, &copy.name, copy.records, copy.bytes);
         let result = archive::verify_committed(destination, &name, context.how.threads, &watch);
-        context.progress.end();
+        context.progress.end(context.step.id);
         match result {
             Ok(verified) => {
                 proven(context, &verified)?;

@@ -1,0 +1,171 @@
+//! What a check asks, and from which answers on it is a warning or critical.
+//!
+//! Invariant: thresholds are as the ops file says; what a measured value makes of them is decided in one place,
+//! [`Levels::judge`].
+
+use super::command::{Command, Value};
+use super::job::JobName;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A `check` job.
+#[derive(Debug, Clone)]
+pub struct Check {
+    /// Unique among checks.
+    pub name: String,
+    /// What it asks.
+    pub probe: Probe,
+    /// Jobs that must have succeeded in the run before.
+    pub needs: Vec<JobName>,
+    /// Longest time for an answer.
+    pub timeout: Duration,
+    /// The worst state that it may have.
+    pub worst: Worst,
+    /// Leave the job out of every run.
+    pub paused: bool,
+}
+
+/// The worst state that a check may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Worst {
+    /// Critical is turned into a warning.
+    Warning,
+    /// As it is.
+    #[default]
+    Critical,
+}
+
+/// What a check asks.
+#[derive(Debug, Clone)]
+pub enum Probe {
+    /// How long ago was the file written? A missing file is critical.
+    FileAge {
+        /// Absolute.
+        path: PathBuf,
+        /// From which age on.
+        age: Levels<Duration>,
+    },
+    /// How much is free on the file system of this path?
+    DiskSpace {
+        /// Absolute.
+        path: PathBuf,
+        /// Below which.
+        free: Levels<Space>,
+    },
+    /// What does a command say? Nagios exit codes: 0 ok, 1 warning, 2 critical, else unknown.
+    Command(Command),
+    /// Can a connection be made?
+    Tcp {
+        /// Where to.
+        address: Address,
+        /// How long it takes.
+        latency: Levels<Duration>,
+    },
+    /// What does a web server answer to GET?
+    Http(Box<HttpProbe>),
+    /// How long is the certificate of a TLS server valid? One that cannot be trusted is critical.
+    TlsExpiry {
+        /// Where to; its host is the name that the certificate must be for.
+        address: Address,
+        /// With how much time left.
+        left: Levels<Duration>,
+        /// Trusted besides the system's own: a PEM file, absolute.
+        ca_file: Option<PathBuf>,
+    },
+    /// How fresh and how slow is another job, by the history?
+    Job {
+        /// Which.
+        job: JobName,
+        /// Since its last success.
+        age: Levels<Duration>,
+        /// Of its last run that ended.
+        duration: Levels<Duration>,
+    },
+}
+
+/// What a web server is asked, and what it must answer.
+#[derive(Debug, Clone)]
+pub struct HttpProbe {
+    /// `http://` or `https://`.
+    pub url: Value,
+    /// Request headers.
+    pub headers: Vec<(String, Value)>,
+    /// Accepted; empty is 200 to 299.
+    pub status: Vec<u16>,
+    /// Until the body is read.
+    pub latency: Levels<Duration>,
+    /// JSON pointers into the body and the scalars that must be there.
+    pub json: Vec<(String, serde_json::Value)>,
+    /// Trusted besides the system's own: a PEM file, absolute.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Host and port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// A name or an IP address, without brackets.
+    pub host: String,
+    /// Not 0.
+    pub port: u16,
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// Free space: a share of the whole, or so much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Space {
+    /// Percent of the file system.
+    Percent(u8),
+    /// Bytes.
+    Bytes(u64),
+}
+
+/// Where warning and critical begin; `None` never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Levels<T> {
+    /// Warning.
+    pub warn: Option<T>,
+    /// Critical.
+    pub critical: Option<T>,
+}
+
+impl<T> Default for Levels<T> {
+    fn default() -> Self {
+        Self {
+            warn: None,
+            critical: None,
+        }
+    }
+}
+
+/// What a measured value makes of the thresholds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Neither was reached.
+    Ok,
+    /// `warn` was reached.
+    Warning,
+    /// `critical` was reached.
+    Critical,
+}
+
+impl<T: Copy> Levels<T> {
+    /// `reached` says whether the measured value reaches a threshold.
+    pub fn judge(&self, reached: impl Fn(T) -> bool) -> Level {
+        if self.critical.is_some_and(&reached) {
+            Level::Critical
+        } else if self.warn.is_some_and(&reached) {
+            Level::Warning
+        } else {
+            Level::Ok
+        }
+    }
+}
