@@ -2,7 +2,7 @@
 #![expect(clippy::panic, reason = "a test may fail by panicking")]
 
 use opsrun::config::{LoadError, load, load_text};
-use opsrun::model::{Contents, InUse, Keep, Matches, Model};
+use opsrun::model::{Contents, InUse, Keep, Matches, Model, Strategy};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -33,7 +33,10 @@ fn every_setting_arrives() {
     assert_eq!(backup.to, PathBuf::from("/backup/observer"));
     assert_eq!(backup.select.include.len(), 3);
     assert_eq!(backup.select.exclude[0].as_str(), "tmp/**");
-    assert_eq!((backup.level, backup.contents, backup.floor), (6, Contents::Expired, 2));
+    assert_eq!(
+        (backup.strategy, backup.contents, backup.floor),
+        (Strategy::Archive { level: 6 }, Contents::Expired, 2)
+    );
     assert_eq!(backup.stall, Some(3 * DAY));
     assert_eq!(backup.timeout, Some(Duration::from_hours(4)));
     assert!(backup.cross_mounts && !backup.paused);
@@ -81,7 +84,10 @@ fn defaults_are_filled_in() {
     let backup = &model.backups[0];
     assert_eq!(backup.source, PathBuf::from("/etc/opsrun/data"));
     assert_eq!(backup.to, PathBuf::from("/mnt/b"));
-    assert_eq!((backup.level, backup.contents, backup.floor), (6, Contents::All, 1));
+    assert_eq!(
+        (backup.strategy, backup.contents, backup.floor),
+        (Strategy::Archive { level: 6 }, Contents::All, 1)
+    );
     assert!(backup.keep.is_none() && backup.stall.is_none() && !backup.cross_mounts && !backup.paused);
 }
 
