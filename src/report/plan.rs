@@ -5,7 +5,9 @@
 //! Decides nothing: what the plan does not say is not shown.
 //! Invariant: every path is escaped by its own `Display`; the same plan gives the same text.
 
+use super::deeds::{blocked_by, deed};
 use super::style::{Style, one_line};
+use super::times;
 use super::wrap::wrap;
 use crate::model::retention::Stays;
 use crate::model::{Budget, Keep};
@@ -129,7 +131,7 @@ impl Page<'_> {
         let painted = match label.trim_end() {
             "" => label,
             "refused" => self.how.style.bad(&label),
-            "note" => self.how.style.warn(&label),
+            "note" | "blocked" => self.how.style.warn(&label),
             _ => self.how.style.dim(&label),
         };
         self.line(indent, &format!("{painted}{value}"));
@@ -145,12 +147,7 @@ impl Page<'_> {
     }
 
     fn moment(&self, at: DateTime<Utc>) -> String {
-        let local = at.with_timezone(&self.plan.timezone);
-        format!(
-            "{} {}",
-            local.format("%Y-%m-%d %H:%M:%S %:z"),
-            self.plan.timezone.name()
-        )
+        times::whole(at, self.plan.timezone)
     }
 
     fn file_time(&self, ns: i128) -> String {
@@ -172,37 +169,7 @@ impl Page<'_> {
             .iter()
             .filter(|other| other.needs.contains(&step.id))
             .collect();
-        let deed = match &step.action {
-            Action::Backup(backup) if backup.nothing => "nothing to store".to_owned(),
-            Action::Backup(backup) => {
-                format!(
-                    "copies {} ({})",
-                    plural(backup.files, "file", "files"),
-                    show_size(backup.bytes)
-                )
-            }
-            Action::Verify(verify) => proof(plan, verify),
-            Action::Cleanup(cleanup) if cleanup.candidates.is_empty() => "nothing to delete".to_owned(),
-            Action::Cleanup(cleanup) => format!(
-                "deletes {} ({})",
-                plural(cleanup.candidates.len() as u64, "file", "files"),
-                show_size(cleanup.bytes)
-            ),
-        };
-        // What a step would have done is known only when its source could be listed.
-        let unlisted = matches!(&step.action, Action::Backup(backup) if backup.scan.is_none())
-            || matches!(&step.action, Action::Cleanup(cleanup) if cleanup.scan.is_none());
-        let deed = match (step.refusals.is_empty(), plan.will_run(step)) {
-            (_, true) => deed,
-            (refused, _) => {
-                let word = if refused { "blocked" } else { "refused" };
-                if unlisted || matches!(step.action, Action::Verify(_)) {
-                    word.to_owned()
-                } else {
-                    format!("{word} ({deed})")
-                }
-            }
-        };
+        let deed = deed(plan, step);
         self.line(head, &format!("{}  {deed}", self.how.style.name(&step.name)));
         let indent = format!("{body}{} ", if children.is_empty() { " " } else { "│" });
         match &step.action {
@@ -214,6 +181,9 @@ impl Page<'_> {
         for refusal in &step.refusals {
             self.prose(&indent, "refused", &refusal.message);
             self.prose(&indent, "help", &refusal.help);
+        }
+        if let Some(why) = blocked_by(plan, step) {
+            self.prose(&indent, "blocked", &format!("since {why}"));
         }
         for note in &step.notes {
             self.prose(&indent, "note", note);
@@ -383,18 +353,6 @@ impl Page<'_> {
             let more = show_count((wanted.len() - most) as u64);
             self.field(indent, "", format!("and {more} more (--files lists them)"));
         }
-    }
-}
-
-fn proof(plan: &Plan, verify: &VerifyStep) -> String {
-    let backup = plan.steps().get(verify.backup.step()).map(|step| &step.action);
-    let nothing = matches!(backup, Some(Action::Backup(backup)) if backup.nothing);
-    let older = plural(verify.older.len() as u64, "older copy", "older copies");
-    match (nothing, verify.older.is_empty()) {
-        (true, true) => "nothing to prove".to_owned(),
-        (true, false) => format!("proves {older} again"),
-        (false, true) => "proves the copy".to_owned(),
-        (false, false) => format!("proves the copy, and {older} again"),
     }
 }
 
