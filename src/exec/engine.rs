@@ -14,8 +14,8 @@ use super::{How, locked};
 use crate::model::JobName;
 use crate::plan::{Action, Plan, Step, StepId, guards};
 use crate::run::{Event, JobHistory, Outcome, Progress, Record, RecordError, State, Status};
-use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -100,10 +100,10 @@ struct Run<'a, 'j> {
 impl Run<'_, '_> {
     async fn all<'s>(&'s self, scope: &'s Scope<'s, '_>) -> Result<(), RecordError> {
         for job in &self.plan.paused {
-            self.recorder.record(&Event::StepFinished {
+            self.recorder.record_soon(Event::StepFinished {
                 step: job.clone(),
                 outcome: action::outcome(State::Paused, "paused in the ops file, or needs a job that is"),
-            })?;
+            });
         }
         let mut order = Order::of(self.plan);
         let mut under_way = FuturesUnordered::new();
@@ -113,49 +113,78 @@ impl Run<'_, '_> {
                 let Some(step) = order.begin_next().and_then(|id| self.plan.steps().get(id)) else {
                     break;
                 };
-                under_way.push(async move { (step.id, self.one(step, scope).await) });
+                match self.not_begun(step) {
+                    Some(outcome) => self.settle(&mut order, step, outcome),
+                    None => under_way.push(async move { (step, self.one(step, scope).await) }),
+                }
             }
-            match under_way.next().await {
-                None => break,
-                Some((step, Ok(()))) => order.settle(step),
-                // The recorder has told everybody to stop: what is under way ends, nothing begins.
-                Some((_, Err(error))) => broken = broken.or(Some(error)),
+            // Before anything that has begun goes on: what begins is announced.
+            if let Err(error) = self.recorder.flush() {
+                broken = broken.or(Some(error));
+            }
+            let mut ended = under_way.next().await;
+            if ended.is_none() {
+                break;
+            }
+            // With it all that has ended meanwhile, so that they are recorded in one go.
+            while let Some((step, outcome)) = ended {
+                match outcome {
+                    Ok(outcome) | Err(Settled::Outcome(outcome)) => self.settle(&mut order, step, outcome),
+                    // The recorder has told everybody to stop: what is under way ends, nothing begins.
+                    Err(Settled::Record(error)) => broken = broken.or(Some(error)),
+                }
+                ended = under_way.next().now_or_never().flatten();
             }
         }
         broken.map_or(Ok(()), Err)
     }
 
-    /// From due to settled.
-    async fn one<'s>(&'s self, planned: &'s Step, scope: &'s Scope<'s, '_>) -> Result<(), RecordError> {
-        let outcome = match self.settle(planned, scope).await {
-            Ok(outcome) | Err(Settled::Outcome(outcome)) => outcome,
-            Err(Settled::Record(error)) => return Err(error),
-        };
-        self.recorder.record(&Event::StepFinished {
-            step: planned.name.clone(),
+    fn settle(&self, order: &mut Order, step: &Step, outcome: Outcome) {
+        order.settle(step.id);
+        self.recorder.record_soon(Event::StepFinished {
+            step: step.name.clone(),
             outcome,
-        })
+        });
     }
 
-    async fn settle<'s>(&'s self, planned: &'s Step, scope: &'s Scope<'s, '_>) -> Ended {
-        if let Action::Backup(backup) = &planned.action
-            && backup.looked_at_again
-            && self.unmet(planned).is_none()
-            && !self.how.stop.asked()
-        {
-            let look = || self.look.look_again(self.plan, planned.id, self.world, self.recorder);
-            let steps = in_thread(scope, look).await??;
-            let again = steps.into_iter().map(|step| (step.id, Arc::new(step)));
-            locked(&self.slots).again.extend(again);
+    /// The outcome of a step that is due and does not begin. One that does is announced, unless it is to be looked
+    /// at again before it is known whether it does.
+    fn not_begun(&self, planned: &Step) -> Option<Outcome> {
+        if looked_at_again(planned) {
+            return None;
         }
-        let again = locked(&self.slots).again.get(&planned.id).cloned();
+        let again = self.again(planned);
+        let outcome = self.before(again.as_deref().unwrap_or(planned), again.is_some());
+        if outcome.is_none() {
+            self.recorder.record_soon(started(planned));
+        }
+        outcome
+    }
+
+    /// What took the place of a step.
+    fn again(&self, planned: &Step) -> Option<Arc<Step>> {
+        locked(&self.slots).again.get(&planned.id).cloned()
+    }
+
+    /// From its beginning to its outcome.
+    async fn one<'s>(&'s self, planned: &'s Step, scope: &'s Scope<'s, '_>) -> Ended {
+        // What could not be announced is not done.
+        self.recorder.flush()?;
+        if looked_at_again(planned) {
+            if self.unmet(planned).is_none() && !self.how.stop.asked() {
+                let look = || self.look.look_again(self.plan, planned.id, self.world, self.recorder);
+                let steps = in_thread(scope, look).await??;
+                let steps = steps.into_iter().map(|step| (step.id, Arc::new(step)));
+                locked(&self.slots).again.extend(steps);
+            }
+            let again = self.again(planned);
+            if let Some(outcome) = self.before(again.as_deref().unwrap_or(planned), again.is_some()) {
+                return Ok(outcome);
+            }
+            self.recorder.record(&started(planned))?;
+        }
+        let again = self.again(planned);
         let step: &Step = again.as_deref().unwrap_or(planned);
-        if let Some(outcome) = self.before(step, again.is_some()) {
-            return Ok(outcome);
-        }
-        self.recorder.record(&Event::StepStarted {
-            step: step.name.clone(),
-        })?;
         let context = Context {
             plan: self.plan,
             step,
@@ -229,13 +258,27 @@ impl Run<'_, '_> {
                 details: more.map(|r| format!("{}; {}", r.message, r.help)).collect(),
             })
         };
-        let stopped = || self.how.stop.signal().map(action::interrupted);
+        let stopped = || {
+            let signal = self.how.stop.signal();
+            let outcome = || signal.map_or_else(|| action::outcome(State::Interrupted, "stopped"), action::interrupted);
+            self.how.stop.asked().then(outcome)
+        };
         if self.plan.judged_again(step) && !again {
             // Never judged again, since what comes before it failed: that is the reason to tell.
             blocked().or_else(stopped).or_else(refused)
         } else {
             refused().or_else(blocked).or_else(stopped)
         }
+    }
+}
+
+fn looked_at_again(step: &Step) -> bool {
+    matches!(&step.action, Action::Backup(backup) if backup.looked_at_again)
+}
+
+fn started(step: &Step) -> Event {
+    Event::StepStarted {
+        step: step.name.clone(),
     }
 }
 

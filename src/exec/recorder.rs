@@ -1,8 +1,8 @@
 //! Where everything that happens goes, from any thread: to the journal first, then into the [`Status`].
 //!
 //! Takes events from the engine and from the actions. Knows nothing of what they mean.
-//! Invariant: events are recorded one after the other, each durable before anybody goes on; after the first that
-//! could not be recorded there are no more, and the run is told to stop.
+//! Invariant: events are recorded in the order in which they come; after the first that could not be there are no
+//! more, and the run is told to stop. What announces something is durable before it is done.
 
 use super::engine::Journal;
 use crate::model::JobName;
@@ -13,8 +13,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Where steps record, from any thread.
 pub trait Recorder: Sync {
-    /// Records, and applies to the status.
+    /// Records; durable when it returns.
     fn record(&self, event: &Event) -> Result<(), RecordError>;
+
+    /// Records with the next event or at the next pause of the loop, whichever comes first: for what nothing is
+    /// done upon before.
+    fn record_soon(&self, event: Event);
 
     /// Remembers which marker a backup's destination has.
     fn remember_marker(&self, backup: &str, path: &Path, id: &str) -> Result<(), RecordError>;
@@ -32,17 +36,22 @@ pub struct Shared<'a> {
 struct Inner<'a> {
     journal: &'a mut (dyn Journal + Send),
     status: Status,
+    /// Not yet recorded, in order.
+    waiting: Vec<Event>,
     /// Something could not be recorded: the run is over.
     broken: bool,
 }
 
 impl Recorder for Shared<'_> {
     fn record(&self, event: &Event) -> Result<(), RecordError> {
-        self.with(|inner| {
-            inner.journal.record(event)?;
-            inner.status.apply(event);
-            Ok(())
-        })
+        self.record_soon(event.clone());
+        self.flush()
+    }
+
+    fn record_soon(&self, event: Event) {
+        let mut inner = self.lock();
+        inner.status.apply(&event);
+        inner.waiting.push(event);
     }
 
     fn remember_marker(&self, backup: &str, path: &Path, id: &str) -> Result<(), RecordError> {
@@ -61,10 +70,19 @@ impl<'a> Shared<'a> {
             inner: Mutex::new(Inner {
                 journal,
                 status: Status::default(),
+                waiting: Vec::new(),
                 broken: false,
             }),
             stop,
         }
+    }
+
+    /// Records what waits, in one go.
+    pub fn flush(&self) -> Result<(), RecordError> {
+        self.with(|inner| match std::mem::take(&mut inner.waiting).as_slice() {
+            [] => Ok(()),
+            events => inner.journal.record_all(events),
+        })
     }
 
     /// What the events made of the steps so far.

@@ -211,9 +211,11 @@ struct Tee<'a> {
 }
 
 impl Record for Tee<'_> {
-    fn record(&mut self, event: &Event) -> Result<(), RecordError> {
-        self.journal.record(event)?;
-        (self.sink)(event);
+    fn record_all(&mut self, events: &[Event]) -> Result<(), RecordError> {
+        self.journal.record_all(events)?;
+        for event in events {
+            (self.sink)(event);
+        }
         Ok(())
     }
 }
