@@ -3,11 +3,13 @@
 //!
 //! Takes a model and a request, gives a plan ([`plan()`]) or a finished run ([`apply`]); the two share every line
 //! up to the plan. Prints nothing: events and progress go to what the caller hands in.
+//! - `again`: looking at a backup's places once more within a run
 //! - [`copies`]: what lies in destinations, and proving it again
 //! - [`restore`]: bringing files back
 //!
 //! Invariant: an event is in the store before anybody else hears of it.
 
+mod again;
 pub mod copies;
 mod error;
 pub mod restore;
@@ -18,16 +20,18 @@ use crate::clock::Mark;
 use crate::exec::engine::{self, Memory};
 use crate::exec::survey::{self, Remembered, World};
 use crate::exec::{How, action::recover};
-use crate::model::Model;
+use crate::model::{JobName, Model};
 use crate::plan::{self, Plan, Request};
-use crate::run::{Event, Progress, Record, RecordError, Status};
+use crate::run::{Event, JobHistory, Progress, Record, RecordError, Status};
 use crate::signal::Stop;
-use crate::store::{self, Store};
+use crate::store::{self, Store, StoreError};
 use crate::tree::lock::{self, Lock, Patience};
 use crate::tree::{Dir, handle::create_dir_all};
+use again::Again;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// The plan of what [`apply`] would do now, or at another moment. Touches nothing.
@@ -49,7 +53,7 @@ pub fn plan(model: &Model, request: &Request, at: Option<DateTime<Utc>>, stop: &
 /// How to apply.
 #[derive(Debug, Clone)]
 pub struct Apply {
-    /// Threads per step; `None` is the ops file's `concurrency` or the number of cores.
+    /// Steps at once, and threads; `None` is the ops file's `concurrency` or the number of cores.
     pub threads: Option<usize>,
     /// How long to wait for locks that others hold.
     pub lock_wait: Duration,
@@ -72,7 +76,7 @@ pub fn apply(
     request: &Request,
     how: &Apply,
     confirm: &mut dyn FnMut(&Plan) -> bool,
-    sink: &mut dyn FnMut(&Event),
+    sink: &mut (dyn FnMut(&Event) + Send),
     progress: &dyn Progress,
 ) -> Result<Finished, LaunchError> {
     let jobs = request.jobs(model)?;
@@ -84,7 +88,7 @@ pub fn apply(
     };
     let mut locks = Locks::default();
     locks.jobs(&model.ops.state_dir, &jobs, patience)?;
-    let mut world = survey::open(model, &jobs);
+    let world = survey::open(model, &jobs);
     locks.world(&world, patience)?;
 
     let run = ulid::Ulid::new().to_string();
@@ -127,7 +131,14 @@ pub fn apply(
             threads: threads(model, how.threads),
             stop: how.stop.clone(),
         };
-        engine::run(&plan, &mut world, &mut journal, progress, &how)?
+        let look = Again {
+            model,
+            request,
+            facts: &facts,
+            store: &store,
+            stop: &how.stop,
+        };
+        engine::run(&plan, &Mutex::new(world), &mut journal, progress, &how, &look)?
     };
     let exit = match (how.stop.signal(), status.exit_code()) {
         (Some(signal), _) => 128 + signal,
@@ -141,7 +152,7 @@ pub fn apply(
     Ok(Finished { exit })
 }
 
-/// Threads per step.
+/// Steps at once, and threads.
 #[must_use]
 pub fn threads(model: &Model, asked: Option<usize>) -> usize {
     let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -196,13 +207,15 @@ fn recovered(
 struct Tee<'a> {
     store: &'a Store,
     journal: store::Journal<'a>,
-    sink: &'a mut dyn FnMut(&Event),
+    sink: &'a mut (dyn FnMut(&Event) + Send),
 }
 
 impl Record for Tee<'_> {
-    fn record(&mut self, event: &Event) -> Result<(), RecordError> {
-        self.journal.record(event)?;
-        (self.sink)(event);
+    fn record_all(&mut self, events: &[Event]) -> Result<(), RecordError> {
+        self.journal.record_all(events)?;
+        for event in events {
+            (self.sink)(event);
+        }
         Ok(())
     }
 }
@@ -211,10 +224,20 @@ impl Memory for Tee<'_> {
     fn remember_marker(&mut self, backup: &str, path: &Path, id: &str) -> Result<(), RecordError> {
         self.store
             .remember_marker(backup, path, id)
-            .map_err(|source| RecordError {
-                place: crate::path::shown(self.store.path()).to_string(),
-                source: Box::new(source),
-            })
+            .map_err(|source| unrecorded(self.store, source))
+    }
+
+    fn history_of(&mut self, job: &JobName) -> Result<JobHistory, RecordError> {
+        self.store
+            .job_history(job)
+            .map_err(|source| unrecorded(self.store, source))
+    }
+}
+
+fn unrecorded(store: &Store, source: StoreError) -> RecordError {
+    RecordError {
+        place: crate::path::shown(store.path()).to_string(),
+        source: Box::new(source),
     }
 }
 

@@ -4,6 +4,7 @@
 //! Invariant: a step that will not be done is never worded as if it would.
 
 use super::style::one_line;
+use super::words;
 use crate::plan::{Action, Plan, Step, VerifyStep};
 use crate::units::{plural, show_size};
 
@@ -19,6 +20,7 @@ pub fn deed(plan: &Plan, step: &Step) -> String {
     let unlisted = match &step.action {
         Action::Backup(backup) => backup.scan.is_none(),
         Action::Verify(_) => true,
+        Action::Check(_) | Action::Target(_) => false,
         Action::Cleanup(cleanup) => cleanup.scan.is_none(),
     };
     if unlisted {
@@ -30,6 +32,8 @@ pub fn deed(plan: &Plan, step: &Step) -> String {
 
 fn work(plan: &Plan, step: &Step) -> String {
     match &step.action {
+        Action::Check(check) => format!("asks: {}", words::question(&check.probe)),
+        Action::Target(target) => format!("runs: {}", words::program(&target.command.program)),
         Action::Backup(backup) if backup.nothing => "nothing to store".to_owned(),
         Action::Backup(backup) => {
             let files = plural(backup.files, "file", "files");

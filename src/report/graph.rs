@@ -110,6 +110,7 @@ impl Graph {
             name: step.name.clone(),
             label: deeds::deed(plan, step),
             mark: match (step.refusals.first(), deeds::blocked_by(plan, step)) {
+                _ if plan.will_run(step) => Mark::None,
                 (Some(refusal), _) => Mark::Refused(refusal.message.clone()),
                 (None, Some(why)) => Mark::Blocked(why),
                 (None, None) => Mark::None,

@@ -167,14 +167,15 @@ impl Page<'_> {
         let children: Vec<&Step> = plan
             .steps()
             .iter()
-            .filter(|other| other.needs.contains(&step.id))
+            // Of several that it needs the first: for a cleanup that is the proof.
+            .filter(|other| other.needs.first() == Some(&step.id))
             .collect();
         let deed = deed(plan, step);
         self.line(head, &format!("{}  {deed}", self.how.style.name(&step.name)));
         let indent = format!("{body}{} ", if children.is_empty() { " " } else { "│" });
         match &step.action {
             Action::Backup(backup) => self.backup_places(backup, &indent),
-            Action::Verify(_) => {}
+            Action::Check(_) | Action::Target(_) | Action::Verify(_) => {}
             Action::Cleanup(cleanup) => self.field(&indent, "from", shown(&cleanup.source)),
         }
         self.prose(&indent, "why", &step.because);
@@ -189,7 +190,7 @@ impl Page<'_> {
             self.prose(&indent, "note", note);
         }
         match &step.action {
-            Action::Backup(_) => {}
+            Action::Check(_) | Action::Target(_) | Action::Backup(_) => {}
             Action::Verify(verify) => {
                 for copy in &verify.older {
                     self.field(&indent, "again", &copy.name);

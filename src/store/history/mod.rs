@@ -8,7 +8,7 @@ use super::{Store, StoreError, alive, moment};
 use crate::model::JobName;
 use crate::run::{Event, JobHistory, Outcome};
 use chrono::{DateTime, Utc};
-use rusqlite::{OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use std::time::Duration;
 
 /// A run as the store knows it.
@@ -118,6 +118,10 @@ const SUCCESSES: &str = "SELECT seq, at, run FROM events WHERE kind = 'step-fini
 const SETTLED_AFTER: &str = "SELECT at, json_extract(json, '$.outcome.state') FROM events
     WHERE run = ?1 AND seq > ?2 AND +step = ?3 AND +kind = 'step-finished' ORDER BY seq LIMIT 1";
 
+/// What is told of steps in a run, up to an event.
+const STEPS: &str = "SELECT seq, at, json FROM events WHERE run = ?1 AND seq <= ?2
+    AND +kind IN ('step-started', 'step-finished') ORDER BY seq";
+
 /// Ids named when a text begins those of several runs.
 const NAMED: u32 = 10;
 
@@ -172,24 +176,26 @@ impl Store {
         let (Some(first), Some(last)) = (steps.first(), steps.last()) else {
             return Ok(JobHistory::default());
         };
-        let mut succeeded: Option<Mark> = None;
-        for state in OPEN {
-            let newest = self.newest(SUCCESSES, &[last, state], |mark| {
-                Ok((self.end_of(&mark.run)? != RunEnd::Interrupted).then_some(mark))
+        self.read(|db| {
+            let mut succeeded: Option<Mark> = None;
+            for state in OPEN {
+                let newest = newest(db, SUCCESSES, &[last, state], |mark| {
+                    Ok((end_of(db, &mark.run)? != RunEnd::Interrupted).then_some(mark))
+                })?;
+                succeeded = succeeded.max(newest);
+            }
+            // From the starts backwards: a job that is blocked again and again was never begun.
+            let took = newest(db, STARTS, &[first], |start| {
+                let Some((end, state)) = settled_after(db, &start, last)? else {
+                    return Ok(None);
+                };
+                let whole = state != "interrupted" && end_of(db, &start.run)? != RunEnd::Interrupted;
+                Ok(whole.then(|| (end - start.at).to_std().ok()))
             })?;
-            succeeded = succeeded.max(newest);
-        }
-        // From the starts backwards: a job that is blocked again and again was never begun.
-        let took = self.newest(STARTS, &[first], |start| {
-            let Some((end, state)) = self.settled_after(&start, last)? else {
-                return Ok(None);
-            };
-            let whole = state != "interrupted" && self.end_of(&start.run)? != RunEnd::Interrupted;
-            Ok(whole.then(|| (end - start.at).to_std().ok()))
-        })?;
-        Ok(JobHistory {
-            succeeded_at: succeeded.map(|mark| mark.at),
-            took: took.flatten(),
+            Ok(JobHistory {
+                succeeded_at: succeeded.map(|mark| mark.at),
+                took: took.flatten(),
+            })
         })
     }
 
@@ -199,35 +205,30 @@ impl Store {
         let (Some(first), Some(last)) = (steps.first(), steps.last()) else {
             return Ok(JobStanding::default());
         };
-        let settled = self.newest(SETTLED, &[last], |mark| Ok(Some(mark)))?;
-        let start = self.newest(STARTS, &[first], |mark| Ok(Some(mark)))?;
-        let since = settled.as_ref().map_or(0, |mark| mark.seq);
-        let begun = match start {
-            Some(start) if start.seq > since => Some(Begun {
-                end: self.end_of(&start.run)?,
-                run: start.run,
-                at: start.at,
-            }),
-            _ => None,
-        };
-        let last = match settled {
-            Some(mark) => Some(self.result(&steps, mark)?),
-            None => None,
-        };
-        Ok(JobStanding { last, begun })
-    }
-
-    /// What came of the job of these steps in the run in which `settled` is the end of the last one.
-    fn result(&self, steps: &[String], settled: Mark) -> Result<JobResult, StoreError> {
-        let rows: Vec<EventRow> = self.read(|db| {
-            let mut statement = db.prepare(
-                "SELECT seq, at, json FROM events WHERE run = ?1 AND seq <= ?2
-                 AND kind IN ('step-started', 'step-finished') ORDER BY seq",
-            )?;
-            statement
-                .query_map(params![settled.run, settled.seq], event_row)?
-                .collect()
+        let (settled, begun, rows) = self.read(|db| {
+            let settled = newest(db, SETTLED, &[last], |mark| Ok(Some(mark)))?;
+            let start = newest(db, STARTS, &[first], |mark| Ok(Some(mark)))?;
+            let since = settled.as_ref().map_or(0, |mark| mark.seq);
+            let begun = match start.filter(|start| start.seq > since) {
+                Some(start) => Some(Begun {
+                    end: end_of(db, &start.run)?,
+                    run: start.run,
+                    at: start.at,
+                }),
+                None => None,
+            };
+            let rows: Vec<EventRow> = match &settled {
+                Some(mark) => db
+                    .prepare_cached(STEPS)?
+                    .query_map(params![mark.run, mark.seq], event_row)?
+                    .collect::<rusqlite::Result<_>>()?,
+                None => Vec::new(),
+            };
+            Ok((settled, begun, rows))
         })?;
+        let Some(settled) = settled else {
+            return Ok(JobStanding { last: None, begun });
+        };
         let (mut start, mut outcomes) = (None, Vec::new());
         for row in rows {
             let stored = self.event(row)?;
@@ -237,75 +238,33 @@ impl Store {
                 _ => {}
             }
         }
-        Ok(JobResult {
+        let last = JobResult {
             took: start.and_then(|start| (settled.at - start).to_std().ok()),
             run: settled.run,
             at: settled.at,
             outcomes,
-        })
-    }
-
-    /// When, and in which state, `step` was settled after `start` in its run.
-    fn settled_after(&self, start: &Mark, step: &str) -> Result<Option<(DateTime<Utc>, String)>, StoreError> {
-        self.read(|db| {
-            db.prepare_cached(SETTLED_AFTER)?
-                .query_row(params![start.run, start.seq, step], |row| {
-                    Ok((moment(row, 0)?, row.get(1)?))
-                })
-                .optional()
-        })
-    }
-
-    /// Goes through the marks that `sql` selects until `take` takes one.
-    fn newest<T>(
-        &self,
-        sql: &str,
-        names: &[&str],
-        mut take: impl FnMut(Mark) -> Result<Option<T>, StoreError>,
-    ) -> Result<Option<T>, StoreError> {
-        let unreadable = |source| StoreError::Read {
-            path: self.path.clone(),
-            source,
         };
-        let mut statement = self.connection.prepare_cached(sql).map_err(unreadable)?;
-        let mut rows = statement.query(rusqlite::params_from_iter(names)).map_err(unreadable)?;
-        while let Some(row) = rows.next().map_err(unreadable)? {
-            let taken = take(mark(row).map_err(unreadable)?)?;
-            if taken.is_some() {
-                return Ok(taken);
-            }
-        }
-        Ok(None)
+        Ok(JobStanding {
+            last: Some(last),
+            begun,
+        })
     }
 
     fn run_lines(&self, which: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<RunLine>, StoreError> {
         let sql = format!("SELECT {RUN_COLUMNS} FROM runs {which}");
-        let mut lines: Vec<(RunLine, bool)> = self.read(|db| {
+        self.read(|db| {
             let mut statement = db.prepare(&sql)?;
-            statement.query_map(values, run_line)?.collect()
-        })?;
-        for (line, open) in &mut lines {
-            if *open {
-                line.end = self.end_of(&line.run)?;
-            }
-        }
-        Ok(lines.into_iter().map(|(line, _)| line).collect())
-    }
-
-    /// How a run ended, if it did. Whether its process is there is asked before what the process wrote is looked at
-    /// again: it may end by itself between one look and the next.
-    fn end_of(&self, run: &str) -> Result<RunEnd, StoreError> {
-        let sql = format!("SELECT {RUN_COLUMNS} FROM runs WHERE run = ?1");
-        let look = || self.read(|db| db.query_row(&sql, [run], |row| Ok((run_line(row)?, row.get::<_, String>(5)?))));
-        let ((line, open), process) = look()?;
-        if !open {
-            return Ok(line.end);
-        }
-        if alive::is_alive(&process) {
-            return Ok(RunEnd::GoingOn);
-        }
-        let ((line, _), _) = look()?;
-        Ok(line.end)
+            let lines: Vec<(RunLine, bool)> = statement
+                .query_map(values, run_line)?
+                .collect::<rusqlite::Result<_>>()?;
+            let ended = |(mut line, open): (RunLine, bool)| {
+                if open {
+                    line.end = end_of(db, &line.run)?;
+                }
+                Ok(line)
+            };
+            lines.into_iter().map(ended).collect()
+        })
     }
 
     fn event(&self, (seq, at, json): EventRow) -> Result<StoredEvent, StoreError> {
@@ -318,6 +277,49 @@ impl Store {
             }),
         }
     }
+}
+
+/// How a run ended, if it did. Whether its process is there is asked before what the process wrote is looked at
+/// again: it may end by itself between one look and the next.
+fn end_of(db: &Connection, run: &str) -> rusqlite::Result<RunEnd> {
+    let mut statement = db.prepare_cached(&format!("SELECT {RUN_COLUMNS} FROM runs WHERE run = ?1"))?;
+    let mut look = || statement.query_row([run], |row| Ok((run_line(row)?, row.get::<_, String>(5)?)));
+    let ((line, open), process) = look()?;
+    if !open {
+        return Ok(line.end);
+    }
+    if alive::is_alive(&process) {
+        return Ok(RunEnd::GoingOn);
+    }
+    let ((line, _), _) = look()?;
+    Ok(line.end)
+}
+
+/// When, and in which state, `step` was settled after `start` in its run.
+fn settled_after(db: &Connection, start: &Mark, step: &str) -> rusqlite::Result<Option<(DateTime<Utc>, String)>> {
+    db.prepare_cached(SETTLED_AFTER)?
+        .query_row(params![start.run, start.seq, step], |row| {
+            Ok((moment(row, 0)?, row.get(1)?))
+        })
+        .optional()
+}
+
+/// Goes through the marks that `sql` selects until `take` takes one.
+fn newest<T>(
+    db: &Connection,
+    sql: &str,
+    names: &[&str],
+    mut take: impl FnMut(Mark) -> rusqlite::Result<Option<T>>,
+) -> rusqlite::Result<Option<T>> {
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query(rusqlite::params_from_iter(names))?;
+    while let Some(row) = rows.next()? {
+        let taken = take(mark(row)?)?;
+        if taken.is_some() {
+            return Ok(taken);
+        }
+    }
+    Ok(None)
 }
 
 type EventRow = (i64, DateTime<Utc>, String);
