@@ -32,8 +32,8 @@ pub fn deed(plan: &Plan, step: &Step) -> String {
 
 fn work(plan: &Plan, step: &Step) -> String {
     match &step.action {
-        Action::Check(check) => format!("asks: {}", words::question(&check.probe)),
-        Action::Target(target) => format!("runs: {}", words::program(&target.command.program)),
+        Action::Check(check) => format!("asks: {}", one_line(&words::question(&check.probe))),
+        Action::Target(target) => format!("runs: {}", one_line(&words::program(&target.command.program))),
         Action::Backup(backup) if backup.nothing => "nothing to store".to_owned(),
         Action::Backup(backup) => {
             let files = plural(backup.files, "file", "files");

@@ -92,7 +92,7 @@ pub fn document(runs: &[RunRow]) -> HistoryDocument {
 #[must_use]
 pub fn runs_text(runs: &[RunRow], zone: chrono_tz::Tz, style: Style) -> String {
     if runs.is_empty() {
-        return "no runs\n".to_owned();
+        return "no runs yet\n".to_owned();
     }
     let rows: Vec<[Cell; 5]> = runs
         .iter()

@@ -5,7 +5,7 @@
 //! variable or header that is none only the name.
 
 use crate::model::check::{Levels, Probe, Space};
-use crate::model::{Command, Contents, Job, Keep, Program, SecretSource, Value};
+use crate::model::{Contents, Job, Keep, Program, Retry, SecretSource, Value};
 use crate::path::shown;
 use crate::units::{show_duration, show_size};
 use std::time::Duration;
@@ -154,11 +154,23 @@ pub fn job(job: &Job<'_>) -> String {
     }
 }
 
-/// Where a command runs, and the names of what its environment has besides.
+/// How often and when a failed attempt is repeated.
 #[must_use]
-pub fn surroundings(command: &Command) -> (String, Option<String>) {
-    let env = (!command.env.is_empty()).then(|| names(&command.env));
-    (shown(&command.cwd).to_string(), env)
+pub fn repeated(retry: &Retry) -> String {
+    let wait = show_duration(retry.wait);
+    if retry.max == 1 {
+        return format!("once, after {wait}");
+    }
+    let grows = if retry.factor > 1.0 && retry.cap > retry.wait {
+        format!(
+            ", each wait {} times the one before, at most {}",
+            retry.factor,
+            show_duration(retry.cap)
+        )
+    } else {
+        String::new()
+    };
+    format!("up to {} times, the first after {wait}{grows}", retry.max)
 }
 
 #[cfg(test)]
