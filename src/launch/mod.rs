@@ -5,6 +5,7 @@
 //! up to the plan. Prints nothing: events and progress go to what the caller hands in.
 //! - `again`: looking at a backup's places once more within a run
 //! - [`copies`]: what lies in destinations, and proving it again
+//! - [`history`]: past runs, and how each job stands
 //! - [`restore`]: bringing files back
 //!
 //! Invariant: an event is in the store before anybody else hears of it.
@@ -12,6 +13,7 @@
 mod again;
 pub mod copies;
 mod error;
+pub mod history;
 pub mod restore;
 
 pub use error::LaunchError;
