@@ -17,6 +17,7 @@
 //! | 1 | [`model`] | what a valid file means, and what may be deleted: pure decisions |
 //! | 1 | [`tree`] | the file system by handle; the only place that unlinks, renames over or truncates |
 //! | 1 | [`signal`] | how a run is told to stop |
+//! | 1 | [`process`] | child processes; the only place that starts any |
 //! | 2 | [`config`] | text → model; the only room that knows KDL |
 //! | 2 | [`archive`] | what a copy is: written, proven, published, restored |
 //! | 2 | [`plan`] | model + request + facts → the graph of steps |
@@ -42,6 +43,7 @@ pub mod launch;
 pub mod model;
 pub mod path;
 pub mod plan;
+pub mod process;
 pub mod report;
 pub mod run;
 pub mod signal;
