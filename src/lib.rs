@@ -20,6 +20,7 @@
 //! | 1 | [`process`] | child processes; the only place that starts any |
 //! | 2 | [`config`] | text → model; the only room that knows KDL |
 //! | 2 | [`archive`] | what a copy is: written, proven, published, restored |
+//! | 2 | [`secret`] | secrets: fetched, remembered, and taken out of everything shown |
 //! | 2 | [`plan`] | model + request + facts → the graph of steps |
 //! | 3 | [`run`] | events, and what they make of steps |
 //! | 4 | [`exec`] | plan → events: survey, engine, actions |
@@ -46,6 +47,7 @@ pub mod plan;
 pub mod process;
 pub mod report;
 pub mod run;
+pub mod secret;
 pub mod signal;
 pub mod store;
 pub mod tree;
