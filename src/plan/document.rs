@@ -72,7 +72,7 @@ pub struct StepDocument {
     pub needs: Vec<String>,
     /// Why it is in the plan.
     pub because: String,
-    /// False when it, or a step that it needs, is refused.
+    /// False when it, or a step that it needs, is refused and not looked at again when it begins.
     pub will_run: bool,
     /// Why it will not be done.
     pub refusals: Vec<Refusal>,
@@ -86,6 +86,10 @@ pub struct StepDocument {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum ActionDocument {
+    /// Ask a question.
+    Check {},
+    /// Run a command.
+    Target {},
     /// Write a copy.
     Backup {
         /// The directory copied from.
@@ -112,6 +116,9 @@ pub enum ActionDocument {
         free: Option<u64>,
         /// True when source and destination share a file system.
         same_file_system: bool,
+        /// True when something that may change the source comes before it in the run: then all that is said here is
+        /// decided anew when the step begins, and nothing is deleted that is not listed here.
+        looked_at_again: bool,
         /// Mount points that are not entered.
         skipped_mounts: Vec<RelPath>,
     },
@@ -268,6 +275,8 @@ pub fn document(plan: &Plan, with_files: bool) -> PlanDocument {
         refusals: step.refusals.clone(),
         notes: step.notes.clone(),
         action: match &step.action {
+            Action::Check(_) => ActionDocument::Check {},
+            Action::Target(_) => ActionDocument::Target {},
             Action::Backup(backup) => backup_action(backup),
             Action::Verify(verify) => ActionDocument::Verify {
                 older_copies: verify.older.iter().map(|copy| copy.name.clone()).collect(),
@@ -308,6 +317,7 @@ fn backup_action(step: &BackupStep) -> ActionDocument {
         parent: step.parent.clone(),
         free: step.free,
         same_file_system: step.same_file_system,
+        looked_at_again: step.looked_at_again,
         skipped_mounts: step.scan.as_ref().map(|scan| scan.mounts.clone()).unwrap_or_default(),
     }
 }

@@ -170,9 +170,12 @@ impl Page<'_> {
         let children: Vec<&Step> = plan
             .steps()
             .iter()
-            .filter(|other| other.needs.contains(&step.id))
+            // Of several that it needs the first: for a cleanup that is the proof.
+            .filter(|other| other.needs.first() == Some(&step.id))
             .collect();
         let deed = match &step.action {
+            Action::Check(_) => "asks".to_owned(),
+            Action::Target(_) => "runs".to_owned(),
             Action::Backup(backup) if backup.nothing => "nothing to store".to_owned(),
             Action::Backup(backup) => {
                 format!(
@@ -207,7 +210,7 @@ impl Page<'_> {
         let indent = format!("{body}{} ", if children.is_empty() { " " } else { "│" });
         match &step.action {
             Action::Backup(backup) => self.backup_places(backup, &indent),
-            Action::Verify(_) => {}
+            Action::Check(_) | Action::Target(_) | Action::Verify(_) => {}
             Action::Cleanup(cleanup) => self.field(&indent, "from", shown(&cleanup.source)),
         }
         self.prose(&indent, "why", &step.because);
@@ -219,7 +222,7 @@ impl Page<'_> {
             self.prose(&indent, "note", note);
         }
         match &step.action {
-            Action::Backup(_) => {}
+            Action::Check(_) | Action::Target(_) | Action::Backup(_) => {}
             Action::Verify(verify) => {
                 for copy in &verify.older {
                     self.field(&indent, "again", &copy.name);

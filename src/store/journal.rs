@@ -160,20 +160,24 @@ impl Store {
         })
     }
 
-    fn record(&self, run: &str, event: &Event) -> Result<(), StoreError> {
+    fn record(&self, run: &str, events: &[Event]) -> Result<(), StoreError> {
         let at = stamp(clock::now());
         let unwritable = |source: serde_json::Error| StoreError::Write {
             path: self.path.clone(),
             source: rusqlite::Error::ToSqlConversionFailure(Box::new(source)),
         };
-        let value = serde_json::to_value(event).map_err(unwritable)?;
-        let text = |name: &str| value.get(name).and_then(serde_json::Value::as_str);
-        let kind = text("event").unwrap_or_default();
+        let values = events.iter().map(serde_json::to_value);
+        let values: Vec<_> = values.collect::<Result<_, _>>().map_err(unwritable)?;
         self.write(|db| {
-            db.prepare_cached("INSERT INTO events (run, at, step, kind, json) VALUES (?1, ?2, ?3, ?4, ?5)")?
-                .execute(params![run, at, text("step"), kind, value.to_string()])?;
-            if let Event::RunFinished { exit, .. } = event {
-                finish(db, run, &at, *exit)?;
+            let mut insert =
+                db.prepare_cached("INSERT INTO events (run, at, step, kind, json) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+            for (event, value) in events.iter().zip(&values) {
+                let text = |name: &str| value.get(name).and_then(serde_json::Value::as_str);
+                let kind = text("event").unwrap_or_default();
+                insert.execute(params![run, at, text("step"), kind, value.to_string()])?;
+                if let Event::RunFinished { exit, .. } = event {
+                    finish(db, run, &at, *exit)?;
+                }
             }
             Ok(())
         })
@@ -203,8 +207,8 @@ pub struct Journal<'a> {
 }
 
 impl Record for Journal<'_> {
-    fn record(&mut self, event: &Event) -> Result<(), RecordError> {
-        self.store.record(&self.run, event).map_err(|source| RecordError {
+    fn record_all(&mut self, events: &[Event]) -> Result<(), RecordError> {
+        self.store.record(&self.run, events).map_err(|source| RecordError {
             place: crate::path::shown(self.store.path()).to_string(),
             source: Box::new(source),
         })

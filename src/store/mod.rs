@@ -38,6 +38,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Name of the file in the state directory.
@@ -49,7 +50,7 @@ const BUSY: Duration = Duration::from_secs(10);
 /// The open store.
 #[derive(Debug)]
 pub struct Store {
-    connection: Connection,
+    connection: Mutex<Connection>,
     path: PathBuf,
     /// Device and inode of the file that was opened.
     file: (u64, u64),
@@ -87,7 +88,11 @@ impl Store {
             sync_directory(state_dir)?;
         }
         let file = identity(&path)?;
-        Ok(Self { connection, path, file })
+        Ok(Self {
+            connection: Mutex::new(connection),
+            path,
+            file,
+        })
     }
 
     /// Opens the store in `state_dir` for reading; `None` when there is none. Makes no file and changes none.
@@ -120,13 +125,22 @@ impl Store {
             return Ok(None);
         }
         let file = identity(&path)?;
-        Ok(Some(Self { connection, path, file }))
+        Ok(Some(Self {
+            connection: Mutex::new(connection),
+            path,
+            file,
+        }))
     }
 
     /// Where the file is.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        // A panic within a transaction rolled it back.
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Refuses to write into a file that is no longer at its path: it would be lost with the process.
@@ -142,9 +156,10 @@ impl Store {
     /// Runs `work` as one durable transaction.
     fn write<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
         self.still_there()?;
+        let connection = self.connection();
         let all = || {
             let transaction =
-                rusqlite::Transaction::new_unchecked(&self.connection, rusqlite::TransactionBehavior::Immediate)?;
+                rusqlite::Transaction::new_unchecked(&connection, rusqlite::TransactionBehavior::Immediate)?;
             let value = work(&transaction)?;
             transaction.commit()?;
             Ok(value)
@@ -157,7 +172,7 @@ impl Store {
 
     /// Runs `work`, which only reads.
     fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
-        work(&self.connection).map_err(|source| StoreError::Read {
+        work(&self.connection()).map_err(|source| StoreError::Read {
             path: self.path.clone(),
             source,
         })

@@ -73,7 +73,7 @@ fn makes_a_private_directory_and_file() {
     assert_eq!(mode(&state.join("opsrun.db-wal")), 0o600);
     let ask = |name: &str| -> String {
         store
-            .connection
+            .connection()
             .pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0))
             .map(|v| format!("{v:?}"))
             .unwrap()
@@ -103,7 +103,7 @@ fn events_come_back_in_order() {
     assert_eq!((runs[0].exit, runs[0].interrupted), (Some(4), false));
     assert!(store.interrupted_runs().unwrap().is_empty());
     let row: (String, String) = store
-        .connection
+        .connection()
         .query_row("SELECT step, kind FROM events WHERE seq = 2", [], |r| {
             Ok((r.get(0)?, r.get(1)?))
         })
@@ -177,7 +177,7 @@ fn runs_of_dead_processes_are_interrupted_and_marked_once() {
     store.begin_run("alive", "apply", at("2026-11-23T00:00:00Z")).unwrap();
     store.begin_run("dead", "apply", at("2026-11-22T00:00:00Z")).unwrap();
     store
-        .connection
+        .connection()
         .execute("UPDATE runs SET process = '1 0 x' WHERE run = 'dead'", [])
         .unwrap();
     assert_eq!(store.interrupted_runs().unwrap(), ["dead"]);
@@ -228,7 +228,7 @@ fn verifications_keep_the_last_word() {
 fn a_newer_schema_is_refused_and_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
-    store.connection.pragma_update(None, "user_version", 99).unwrap();
+    store.connection().pragma_update(None, "user_version", 99).unwrap();
     drop(store);
     let before = std::fs::read(dir.path().join(FILE_NAME)).unwrap();
     let error = Store::open(dir.path()).unwrap_err();
@@ -331,11 +331,11 @@ fn a_full_disk_is_told_from_other_failures() {
     let store = Store::open(dir.path()).unwrap();
     store.begin_run(RUN, "apply", at("2026-11-23T00:00:00Z")).unwrap();
     let pages: i64 = store
-        .connection
+        .connection()
         .pragma_query_value(None, "page_count", |r| r.get(0))
         .unwrap();
     store
-        .connection
+        .connection()
         .pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
         .unwrap();
     let error = (0..10_000)
