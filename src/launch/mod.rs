@@ -31,6 +31,7 @@ use crate::tree::lock::{self, Lock, Patience};
 use crate::tree::{Dir, handle::create_dir_all};
 use again::Again;
 use chrono::{DateTime, Utc};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Mutex;
@@ -243,6 +244,26 @@ fn unrecorded(store: &Store, source: StoreError) -> RecordError {
     }
 }
 
+/// Every lock is an open file: many jobs need more of them than most systems give without being asked. What the
+/// system refuses is told by the lock that cannot be opened.
+fn make_room(locks: u64) {
+    let limits = getrlimit(Resource::Nofile);
+    let needed = locks.saturating_add(FILES_BESIDE_LOCKS);
+    if limits.current.is_some_and(|current| current < needed) {
+        let current = limits.maximum.map_or(needed, |most| most.min(needed));
+        let _ = setrlimit(
+            Resource::Nofile,
+            Rlimit {
+                current: Some(current),
+                ..limits
+            },
+        );
+    }
+}
+
+/// Open files that a run needs besides its locks, generously.
+const FILES_BESIDE_LOCKS: u64 = 512;
+
 /// Everything that a run holds locked, each directory once whatever its names.
 #[derive(Default)]
 struct Locks {
@@ -252,6 +273,7 @@ struct Locks {
 
 impl Locks {
     fn jobs(&mut self, state_dir: &Path, jobs: &BTreeSet<String>, patience: Patience<'_>) -> Result<(), LaunchError> {
+        make_room(jobs.len() as u64);
         let dir = create_dir_all(&state_dir.join("locks"))?;
         for job in jobs {
             self.held.push(lock::lock_file(

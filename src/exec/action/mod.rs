@@ -4,11 +4,13 @@
 //! - [`backup`]: write a copy
 //! - [`verify`]: read it back, publish it; prove older copies again
 //! - [`cleanup`]: delete what the proof covers
+//! - [`check`]: ask whether something is as it should be
 //!
 //! A step hands its result to the next in [`Slots`], by the tokens of the plan. Invariant: a cleanup has no
 //! way to a proof but the slot that its verify step filled in this run.
 
 pub mod backup;
+pub mod check;
 pub mod cleanup;
 pub mod recover;
 pub mod verify;
