@@ -42,6 +42,7 @@ pub fn checks() -> Vec<Check> {
         probe,
         needs: Vec::new(),
         timeout: second * 10,
+        kill_after: Duration::from_secs(10),
         worst: Worst::Critical,
         paused: false,
     };
