@@ -17,7 +17,7 @@ pub(super) async fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, 
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
     let asked = host.to_owned();
-    let found = blocking::call(move || {
+    let found = blocking::call(host, move || {
         (asked.as_str(), port)
             .to_socket_addrs()
             .map(|found| found.take(MOST).collect::<Vec<_>>())

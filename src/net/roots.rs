@@ -2,7 +2,8 @@
 //!
 //! Takes the path of a PEM file or none, gives a store of roots. Blocks: it reads files.
 //! The built-in roots (Mozilla's) are there so that a machine without CA certificates can be used as well; where the
-//! system's cannot be read they stand alone.
+//! system's cannot be read they stand alone. The variables `SSL_CERT_FILE` and `SSL_CERT_DIR` say where the system's are,
+//! as they do for OpenSSL.
 //! Invariant: a file that the user named is read whole or is an error; none of its certificates is left out.
 
 use super::error::{Obstacle, io_words};

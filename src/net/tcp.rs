@@ -67,3 +67,67 @@ async fn first(addresses: Vec<SocketAddr>) -> Result<TcpStream, Fault> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::{TcpListener, TcpSocket};
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(future)
+    }
+
+    async fn open() -> TcpListener {
+        TcpListener::bind("127.0.0.1:0").await.unwrap()
+    }
+
+    async fn closed() -> SocketAddr {
+        open().await.local_addr().unwrap()
+    }
+
+    #[test]
+    fn the_first_address_that_answers_is_taken() {
+        block_on(async {
+            let listener = open().await;
+            let alive = listener.local_addr().unwrap();
+            let stream = first(vec![closed().await, alive]).await.unwrap();
+            assert_eq!(stream.peer_addr().unwrap(), alive);
+            assert!(matches!(
+                first(vec![closed().await, closed().await]).await,
+                Err(Fault::Refused)
+            ));
+            assert!(matches!(first(Vec::new()).await, Err(Fault::NoAddress(_))));
+        });
+    }
+
+    #[test]
+    fn an_address_that_says_nothing_is_not_waited_for() {
+        block_on(async {
+            // Its queue is full: connecting takes until the limit of the system.
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+            let silent = socket.listen(0).unwrap();
+            let address = silent.local_addr().unwrap();
+            let mut waiting = Vec::new();
+            while let Ok(connected) = tokio::time::timeout(HEAD_START, TcpStream::connect(address)).await {
+                waiting.push(connected.unwrap());
+                assert!(waiting.len() < 64, "the queue does not fill");
+            }
+            let listener = open().await;
+            let alive = listener.local_addr().unwrap();
+            let stream = tokio::time::timeout(Duration::from_secs(20), first(vec![address, alive]));
+            assert_eq!(stream.await.unwrap().unwrap().peer_addr().unwrap(), alive);
+        });
+    }
+
+    #[test]
+    fn places_are_shown_as_they_are_written() {
+        assert_eq!(place("db.example", 5432), "db.example:5432");
+        assert_eq!(place("::1", 80), "[::1]:80");
+        assert_eq!(place("a\nb", 80), "a\\nb:80");
+    }
+}

@@ -36,8 +36,9 @@ pub(super) struct Judge {
 
 /// A configuration with explicit roots and provider, and its judge.
 pub(super) async fn configure(ca_file: Option<&Path>, strict: bool) -> Result<(ClientConfig, Arc<Judge>), NetError> {
+    let about = format!("CA certificates {}", ca_file.unwrap_or(Path::new("")).display());
     let ca_file = ca_file.map(Path::to_owned);
-    let roots = blocking::call(move || super::roots::load(ca_file.as_deref()))
+    let roots = blocking::call(&about, move || super::roots::load(ca_file.as_deref()))
         .await
         .map_err(Obstacle::from)??;
     let provider = Arc::new(rustls::crypto::ring::default_provider());

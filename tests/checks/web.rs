@@ -209,6 +209,20 @@ fn endless_headers_are_not_read_for_ever() {
     assert!(written < 64 << 20, "{written}");
 }
 
+/// Answers that are none yet, for ever: they must not keep the timeout from being looked at.
+#[test]
+fn endless_interim_answers_end_in_time() {
+    let stub = stub::http(|_, wire, tell| {
+        let interim = "HTTP/1.1 100 Continue\r\n\r\n".repeat(1_000);
+        stub::pour(wire, interim.as_bytes(), usize::MAX);
+        let _ = tell.send(String::new());
+    });
+    expect(&at(&stub).short().ask(), State::Critical, "no answer within 700ms");
+    // The connection was closed.
+    stub.told.recv().unwrap();
+    stub.told.recv().unwrap();
+}
+
 #[test]
 fn a_secret_url_is_not_even_named_by_its_host() {
     let port = std::net::TcpListener::bind("127.0.0.1:0")

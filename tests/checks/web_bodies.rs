@@ -65,6 +65,15 @@ fn a_body_that_is_cut_is_critical() {
     expect(&at(&short).ask(), State::Critical, &short.address.to_string());
     let chunk = stub::says("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab");
     assert_eq!(at(&chunk).ask().state, State::Critical);
+    let endless = "x".repeat(1 << 20);
+    for flood in [
+        format!("5;{endless}"),
+        format!("0\r\nX: {endless}"),
+        format!("{:0>99}", 5),
+    ] {
+        let flood = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{flood}");
+        assert_eq!(at(&stub::says(flood)).ask().state, State::Critical);
+    }
     let nonsense = stub::says("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\nab");
     assert_eq!(at(&nonsense).ask().state, State::Critical);
     // More than was announced is not read.
@@ -86,7 +95,7 @@ fn large_bodies_are_not_read_whole() {
             let written: usize = stub.told.recv().unwrap().parse().unwrap();
             assert!(written < 64 << 20, "{written}");
         };
-        expect(&at(&stub).ask(), State::Ok, "; of the body 1.0 MiB were read");
+        expect(&at(&stub).ask(), State::Ok, "; of the body only 1.0 MiB were read");
         poured();
         let outcome = at(&stub).json("", 1).ask();
         expect(&outcome, State::Unknown, "; the body is larger than 1.0 MiB");

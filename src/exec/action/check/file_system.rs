@@ -20,7 +20,8 @@ pub(super) async fn look<T: Send + 'static>(
     look: impl FnOnce(&Path) -> Result<T, Errno> + Send + 'static,
 ) -> Result<T, Outcome> {
     let asked: PathBuf = path.to_owned();
-    let answer = blocking::call(move || look(&asked));
+    let about = path.display().to_string();
+    let answer = blocking::call(&about, move || look(&asked));
     let Ok(answer) = tokio::time::timeout(limit, answer).await else {
         return Err(Outcome {
             help: Some("is it on a network file system whose server is gone?".to_owned()),

@@ -125,7 +125,7 @@ mod judge {
         } else {
             outcome(
                 state,
-                format!("{summary}; of the body {} were read", show_size(MOST_BODY as u64)),
+                format!("{summary}; of the body only {} were read", show_size(MOST_BODY as u64)),
             )
         }
     }
