@@ -289,7 +289,12 @@ impl Page<'_> {
         for (at, line) in words::limits(&check.probe).iter().enumerate() {
             self.prose(indent, if at == 0 { "levels" } else { "" }, line);
         }
-        self.prose(indent, "limit", &show_duration(check.timeout));
+        let limit = show_duration(check.timeout);
+        let limit = match &check.probe {
+            Probe::Command(_) => words::limited(&limit, check.kill_after),
+            _ => limit,
+        };
+        self.prose(indent, "limit", &limit);
         if check.worst == Worst::Warning {
             self.prose(indent, "worst", "warning, even where it would be critical");
         }

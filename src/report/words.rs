@@ -89,16 +89,16 @@ pub fn limits(probe: &Probe) -> Vec<String> {
         Probe::FileAge { age, .. } => vec![over("", age)],
         Probe::DiskSpace { free, .. } => vec![levelled("", free, "below", show_space)],
         Probe::Command(_) => Vec::new(),
-        Probe::Tcp { latency, .. } => vec![over("latency ", latency)],
+        Probe::Tcp { latency, .. } => vec![over("latency: ", latency)],
         Probe::Http(http) => {
-            let mut lines = vec![Some(status(&http.status)), over("latency ", &http.latency)];
+            let mut lines = vec![Some(status(&http.status)), over("latency: ", &http.latency)];
             let json = http.json.iter();
             lines
                 .extend(json.map(|(pointer, value)| Some(format!("critical unless {pointer} of the body is {value}"))));
             lines
         }
         Probe::TlsExpiry { left, .. } => vec![levelled("", left, "with less left than", |left| show_duration(*left))],
-        Probe::Job { age, duration, .. } => vec![over("last success ", age), over("duration ", duration)],
+        Probe::Job { age, duration, .. } => vec![over("age of the last success: ", age), over("duration: ", duration)],
     };
     lines.into_iter().flatten().collect()
 }
@@ -152,6 +152,15 @@ pub fn job(job: &Job<'_>) -> String {
             format!("keeps {}", classes.join(", "))
         }
     }
+}
+
+/// A command's time limit, and how long it has to end by itself when that is over.
+#[must_use]
+pub fn limited(limit: &str, kill_after: Duration) -> String {
+    format!(
+        "{limit}; killed {} after it was told to stop",
+        show_duration(kill_after)
+    )
 }
 
 /// How often and when a failed attempt is repeated.
@@ -253,7 +262,7 @@ mod tests {
             limits(&http),
             [
                 "critical unless the status is 200 or 204",
-                "latency critical from 1m",
+                "latency: critical from 1m",
                 "critical unless /status of the body is \"UP\""
             ]
         );

@@ -42,7 +42,7 @@ pub fn checks() -> Vec<Check> {
         probe,
         needs: Vec::new(),
         timeout: second * 10,
-        kill_after: Duration::from_secs(10),
+        kill_after: second * 5,
         worst: Worst::Critical,
         paused: false,
     };

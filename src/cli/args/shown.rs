@@ -3,7 +3,7 @@
 //! Takes nothing but clap's derive; gives plain structs.
 //! Invariant: none of them has a flag that changes anything.
 
-use super::{DEFAULT_FILE, StateArgs};
+use super::{DEFAULT_FILE, StateArgs, values};
 use crate::model::JobName;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -104,6 +104,7 @@ pub struct HistoryArgs {
     #[arg(
         long,
         value_name = "JOB",
+        value_parser = values::job,
         conflicts_with = "run",
         help = "Only runs in which this job took part"
     )]

@@ -99,6 +99,8 @@ pub struct CheckDocument {
     pub probe: ProbeDocument,
     /// Longest time for an answer.
     pub timeout_millis: u64,
+    /// Between TERM and KILL, for a check that runs a command.
+    pub kill_after_millis: Option<u64>,
     /// The worst state that it may have: `warning` or `critical`.
     pub severity: &'static str,
 }
@@ -215,6 +217,7 @@ pub(super) fn check(check: &Check) -> CheckDocument {
     CheckDocument {
         probe: probe(&check.probe),
         timeout_millis: millis(check.timeout),
+        kill_after_millis: matches!(check.probe, Probe::Command(_)).then(|| millis(check.kill_after)),
         severity: match check.worst {
             Worst::Warning => "warning",
             Worst::Critical => "critical",
