@@ -1,5 +1,7 @@
 //! What the steps of a plan do.
 //!
+//! - [`check`]: ask about the state of something
+//! - [`target`]: run a command; what it has in common with such checks is in [`child`]
 //! - [`recover`]: put in order what an earlier run left
 //! - [`backup`]: write a copy
 //! - [`verify`]: read it back, publish it; prove older copies again
@@ -9,8 +11,11 @@
 //! way to a proof but the slot that its verify step filled in this run.
 
 pub mod backup;
+pub mod check;
+mod child;
 pub mod cleanup;
 pub mod recover;
+pub mod target;
 pub mod verify;
 
 use super::How;
