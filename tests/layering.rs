@@ -17,6 +17,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("entry", 0),
     ("kept", 0),
     ("signal", 0),
+    ("blocking", 0),
     ("model", 1),
     ("process", 1),
     ("tree", 1),

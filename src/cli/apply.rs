@@ -10,6 +10,7 @@ use super::file;
 use super::terminal::{Ask, Terminal};
 use crate::launch::{self, Apply};
 use crate::plan::Plan;
+use crate::report::words::argv;
 use crate::report::{Bars, Lines, PlanText, output, plan_text, stream};
 use crate::run::Event;
 use crate::units::{plural, show_size};
@@ -151,19 +152,9 @@ fn is_yes(answer: &str) -> bool {
 /// The arguments as they were typed, for the history.
 fn command_line() -> String {
     let words: Vec<String> = std::env::args_os()
-        .map(|word| quoted(&word.to_string_lossy()))
+        .map(|word| word.to_string_lossy().into_owned())
         .collect();
-    words.join(" ")
-}
-
-/// As a shell would have to be given it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
+    argv(&words)
 }
 
 #[cfg(test)]
@@ -174,13 +165,5 @@ mod tests {
     fn only_a_clear_yes_is_one() {
         assert!(["y\n", "Y", " yes \n", "YES"].into_iter().all(is_yes));
         assert!(!["", "\n", "n", "yep", "j", "1"].into_iter().any(is_yes));
-    }
-
-    #[test]
-    fn a_command_line_can_be_typed_again() {
-        assert_eq!(quoted("--only"), "--only");
-        assert_eq!(quoted("backup:*"), "'backup:*'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted(""), "''");
     }
 }

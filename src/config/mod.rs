@@ -2,12 +2,16 @@
 //!
 //! The way of a file: `load` reads it and its imports, `lex` and `mend` make slips of the hand harmless and cut it
 //! into nodes, `tree` parses them, `reader` checks them against the table in `schema`, `decode` makes a `document` of
-//! them, and `validate` (with `lexical`, `reasons` and `language`) judges the whole and makes the [`Model`].
+//! them, and `validate` (with `references`, `cycles`, `lexical`, `reasons` and `language`) judges the whole and has the
+//! [`Model`] built.
 //! [`findings`] and [`source`] say what was noticed and where.
 //!
 //! Must not know: plans, runs, what is on disk (apart from the ops files themselves).
 //! Invariant: a [`Model`] exists if and only if no finding is an error.
 
+mod allows;
+mod build;
+mod cycles;
 mod decode;
 mod document;
 pub mod findings;
@@ -22,6 +26,7 @@ mod paths;
 mod reach;
 mod reader;
 mod reasons;
+mod references;
 mod schema;
 mod slips;
 pub mod source;

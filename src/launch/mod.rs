@@ -5,6 +5,7 @@
 //! up to the plan. Prints nothing: events and progress go to what the caller hands in.
 //! - `again`: looking at a backup's places once more within a run
 //! - [`copies`]: what lies in destinations, and proving it again
+//! - [`history`]: past runs, and how each job stands
 //! - [`restore`]: bringing files back
 //!
 //! Invariant: an event is in the store before anybody else hears of it.
@@ -12,6 +13,7 @@
 mod again;
 pub mod copies;
 mod error;
+pub mod history;
 pub mod restore;
 
 pub use error::LaunchError;
@@ -229,34 +231,10 @@ impl Memory for Tee<'_> {
     }
 
     fn history_of(&mut self, job: &JobName) -> Result<JobHistory, RecordError> {
-        history_of(self.store, job).map_err(|source| unrecorded(self.store, source))
+        self.store
+            .job_history(job)
+            .map_err(|source| unrecorded(self.store, source))
     }
-}
-
-/// By the last runs that are recorded.
-fn history_of(store: &Store, job: &JobName) -> Result<JobHistory, StoreError> {
-    let steps = job.steps();
-    let mut history = JobHistory::default();
-    for run in store.runs(1000)? {
-        let mut begun = None;
-        for stored in store.events_of(&run.run)? {
-            match &stored.event {
-                Event::StepStarted { step } if steps.first() == Some(step) => begun = Some(stored.at),
-                Event::StepFinished { step, outcome } if steps.last() == Some(step) => {
-                    if outcome.state.opens() {
-                        history.succeeded_at = history.succeeded_at.max(Some(stored.at));
-                    }
-                    let took = begun.and_then(|begun| (stored.at - begun).to_std().ok());
-                    history.took = history.took.or(took);
-                }
-                _ => {}
-            }
-        }
-        if history.succeeded_at.is_some() && history.took.is_some() {
-            break;
-        }
-    }
-    Ok(history)
 }
 
 fn unrecorded(store: &Store, source: StoreError) -> RecordError {

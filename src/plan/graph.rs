@@ -9,7 +9,7 @@ use super::facts::{CopyFacts, Scan};
 use crate::model::retention::{KeepReason, Stays};
 use crate::model::{Backup, Check, Keep, Retention, Target};
 use chrono::{DateTime, Utc};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -399,6 +399,25 @@ impl Plan {
     #[must_use]
     pub fn will_run(&self, step: &Step) -> bool {
         self.steps.get(step.id).is_some_and(|step| step.runs)
+    }
+
+    /// Names of the refused steps for which `step`, which no guard refuses, cannot be done: in order, each once.
+    #[must_use]
+    pub fn blockers(&self, step: &Step) -> Vec<String> {
+        if !step.refusals.is_empty() || self.will_run(step) {
+            return Vec::new();
+        }
+        let (mut seen, mut open) = (BTreeSet::new(), step.needs.clone());
+        while let Some(needed) = open.pop().and_then(|id| self.steps.get(id)) {
+            if !self.will_run(needed) && seen.insert(needed.id) && needed.refusals.is_empty() {
+                open.extend(&needed.needs);
+            }
+        }
+        let refused = seen.into_iter().filter_map(|id| self.steps.get(id));
+        refused
+            .filter(|step| !step.refusals.is_empty())
+            .map(|step| step.name.clone())
+            .collect()
     }
 
     /// The verify step whose proof `cleanup` needs: its older copies are what [`Cover::Older`] counts.

@@ -18,18 +18,20 @@
 //! | `verifications` | a later look at a copy | `copy` · `at` · `ok` · `detail` |
 //! | `forgotten` | a copy that was begun, never published, and whose debris is cleared | `copy` · `at` |
 //!
-//! - [`journal`]: runs and their events, and the questions answered from them
+//! - [`journal`]: runs and their events, written · [`history`]: read again, by run and by job
 //! - [`remembered`]: markers, holds, verifications
 //! - `schema`: tables and migrations · `alive`: is the process that began a run still there · `error`
 
 mod alive;
 mod error;
+pub mod history;
 pub mod journal;
 pub mod remembered;
 mod schema;
 
 pub use error::StoreError;
-pub use journal::{Journal, RunLine, StoredEvent};
+pub use history::{Begun, JobResult, JobStanding, RunEnd, RunLine, Search, StoredEvent};
+pub use journal::Journal;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use rusqlite::{Connection, OpenFlags};
@@ -182,6 +184,14 @@ impl Store {
 /// A moment as text that sorts.
 fn stamp(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Nanos, true)
+}
+
+/// A moment in a column, as [`stamp`] wrote it.
+fn moment(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<DateTime<Utc>> {
+    let text: String = row.get(column)?;
+    DateTime::parse_from_rfc3339(&text)
+        .map(|at| at.to_utc())
+        .map_err(|e| rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(e)))
 }
 
 /// The bytes of a path as the database holds them: text for people where it can be, else a blob.

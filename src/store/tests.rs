@@ -98,9 +98,9 @@ fn events_come_back_in_order() {
     }
     let found: Vec<Event> = store.events_of(RUN).unwrap().into_iter().map(|e| e.event).collect();
     assert_eq!(found, events);
-    let runs = store.runs(10).unwrap();
+    let runs = store.runs(None, 10).unwrap();
     assert_eq!(runs.len(), 1);
-    assert_eq!((runs[0].exit, runs[0].interrupted), (Some(4), false));
+    assert_eq!(runs[0].end, RunEnd::Exit { code: 4, millis: 7 });
     assert!(store.interrupted_runs().unwrap().is_empty());
     let row: (String, String) = store
         .connection()
@@ -183,8 +183,8 @@ fn runs_of_dead_processes_are_interrupted_and_marked_once() {
     assert_eq!(store.interrupted_runs().unwrap(), ["dead"]);
     store.mark_interrupted("dead").unwrap();
     assert!(store.interrupted_runs().unwrap().is_empty());
-    assert!(store.runs(1).unwrap()[0].run == "alive");
-    assert!(store.runs(2).unwrap()[1].interrupted);
+    assert!(store.runs(None, 1).unwrap()[0].run == "alive");
+    assert_eq!(store.runs(None, 2).unwrap()[1].end, RunEnd::Interrupted);
 }
 
 #[test]
@@ -348,7 +348,7 @@ fn a_full_disk_is_told_from_other_failures() {
     assert!(error.is_cannot_write(), "{error:?}");
     assert!(error.help().unwrap().contains("make space"));
     // And what is there can still be read.
-    assert_eq!(store.runs(1).unwrap().len(), 1);
+    assert_eq!(store.runs(None, 1).unwrap().len(), 1);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What the steps of a plan do.
 //!
-//! - [`check`]: ask about the state of something
+//! - [`check`]: ask whether something is as it should be
 //! - [`target`]: run a command; what it has in common with such checks is in [`child`]
 //! - [`recover`]: put in order what an earlier run left
 //! - [`backup`]: write a copy
