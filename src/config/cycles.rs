@@ -9,6 +9,7 @@ use super::findings::{Code, Finding};
 use super::references::{Names, Needs};
 use super::source::Span;
 use crate::model::{JobKind, JobName};
+use crate::units::show_count;
 use std::collections::{HashMap, HashSet};
 
 /// Most edges of one circle that are labelled: nobody follows more.
@@ -126,7 +127,7 @@ fn finding(mut circle: Vec<Edge>, jobs: &[JobName]) -> Finding {
             way.extend(few.first().map(|edge| format!("`{}`", name(edge.from))));
             format!("jobs wait for each other: {}", way.join(", "))
         }
-        many => format!("{} jobs wait for each other in a circle", many.len()),
+        many => format!("{} jobs wait for each other in a circle", show_count(many.len() as u64)),
     };
     let label = |edge: &Edge| {
         if edge.from == edge.to {

@@ -88,6 +88,7 @@ codes! {
     PartlyCovered = "OPS5014" "partly-covered" Warning "a class that the backup stores only in part";
     ProbeCount = "OPS6001" "probe-count" Error "a check with no probe, or with several";
     ThresholdsOrder = "OPS6002" "thresholds-order" Warning "`warn` that can never decide beside `critical`";
+    SecretLiteral = "OPS7001" "secret-literal" Error "a secret that stands in the file";
     ShellInArgv = "OPS7003" "shell-in-argv" Warning "shell language where no shell reads it";
 }
 

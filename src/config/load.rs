@@ -12,6 +12,7 @@ use super::mend::{self, Piece, one_line};
 use super::paths;
 use super::reader::Reader;
 use super::schema::{ROOT, Spec, TOPS};
+use super::secrets;
 use super::source::{Sources, Span, Spanned};
 use super::tree::{self, Data, Node};
 use globset::GlobBuilder;
@@ -142,12 +143,16 @@ impl Loader {
             );
             return;
         }
+        let hidden = secrets::stretches(&file.text).into_iter();
+        let mut hidden: Vec<Span> = hidden.map(|(start, end)| Span::new(base + start, base + end)).collect();
+        let mut judged: Vec<Span> = Vec::new();
         let mended = mend::mend(&file.text, base, TOPS);
         self.reader.findings.extend(mended.findings.iter().cloned());
         self.document.blind |= mended.refused;
         for piece in &mended.pieces {
             match tree::parse(&mended, piece, base) {
                 Ok(nodes) => {
+                    judged.extend(secrets::judge(&nodes, &mut self.reader.findings));
                     for node in &nodes {
                         self.node(node, number, from.is_some());
                     }
@@ -158,6 +163,9 @@ impl Loader {
                 }
             }
         }
+        let unseen = secrets::unseen(judged, &hidden, |span| self.sources.text(span).contains('\\'));
+        hidden.extend(unseen);
+        self.sources.mask(number, hidden);
     }
 
     /// A piece that could not be parsed: remember what it seems to declare.

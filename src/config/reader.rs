@@ -347,8 +347,8 @@ impl Reader {
             ))
         } else if let Some(child) = spec.child(&prop.key).filter(|child| child.absent.is_none()) {
             let example = match &prop.value.data {
-                Data::Text(text) => format!("{key} \"{}\"", one_line(text)),
-                Data::Integer(number) => format!("{key} {number}"),
+                Data::Text(text) if child.args != Args::None => format!("{key} \"{}\"", one_line(text)),
+                Data::Integer(number) if child.args != Args::None => format!("{key} {number}"),
                 _ => child.example.to_owned(),
             };
             finding.help(format!("`{key}` is a child node here: write `{{ {example}; }}`"))

@@ -115,7 +115,7 @@ fn order<T: Ord>(warn: &T, critical: &T, spans: (Span, Span), bad: Bad, findings
             "`warn` comes after `critical`",
             "can never decide: it is critical before",
         )
-        .help(format!("swap the two values: `warn` is the {less} one here"))
+        .help(format!("swap the two values: the {less} one belongs to `warn`"))
     };
     findings.push(finding.also(spans.1, "critical from here on"));
 }

@@ -14,6 +14,7 @@ mod target;
 
 pub(super) use backup::backup;
 pub(super) use check::check;
+pub(super) use command::suggested_variable;
 pub(super) use retention::retention;
 pub(super) use target::target;
 

@@ -125,6 +125,10 @@ impl Checker<'_> {
         let meant = meant_address(text, why, self.setting);
         Err(Box::new(match meant.filter(|meant| parse_address(meant).is_ok()) {
             Some(meant) => finding.help(format!("write `{}`", (self.line)(&format!("\"{meant}\"")))),
+            None if why == NoAddress::NoPort => {
+                let example = format!("\"{}:443\"", one_line(text.trim_end_matches(':')));
+                finding.help(format!("write the port as well, such as `{}`", (self.line)(&example)))
+            }
             None => finding.help(format!("write {}", self.ty.form())),
         }))
     }

@@ -62,6 +62,7 @@ impl Checker<'_> {
             "" => "empty",
             _ if text.contains('=') => "holds an `=`",
             _ if text.contains('\0') => "holds a NUL character",
+            _ if text.starts_with('$') && self.setting == "from-env" => "the name alone belongs here",
             _ => return Ok(Datum::Text(text.to_owned())),
         };
         let finding = self.refused(
@@ -76,7 +77,10 @@ impl Checker<'_> {
                     one_line(value)
                 ))
             }
-            _ if text.starts_with('$') => finding.help("write the name without `$`"),
+            _ if text.starts_with('$') => {
+                let name = text.trim_start_matches('$').trim_matches(['{', '}']);
+                finding.help(format!("write `{}`", (self.line)(&format!("\"{}\"", one_line(name)))))
+            }
             _ => finding.help(format!("for example `{}`", (self.line)("\"BROKER_TOKEN\""))),
         }))
     }

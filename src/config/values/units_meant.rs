@@ -35,6 +35,9 @@ impl Checker<'_> {
                 _ if meant_forever => "unknown word".to_owned(),
                 _ if compact != text && valid(&compact, self.ty) => "no blanks inside".to_owned(),
                 _ if fraction.is_some() => "only whole numbers".to_owned(),
+                UnitError::Unit { found, allowed } if allowed.split(", ").any(|unit| unit == found.trim()) => {
+                    "no blanks inside".to_owned()
+                }
                 UnitError::Unit { found, allowed } if found.trim().is_empty() => {
                     format!("a unit is missing: one of {}", units(allowed))
                 }

@@ -5,10 +5,12 @@
 //! - [`file_age`], [`disk_space`]: what a file system says
 //! - [`tcp`], [`http`], [`tls_expiry`]: what a server says
 //! - [`job`]: what the history says
+//! - [`ask`]: which of them a check asks
 //!
 //! Invariant: what could not be found out is unknown, never ok; and a probe ends within its time limit, or at once
 //! when the run is told to stop.
 
+pub mod ask;
 pub mod disk_space;
 pub mod file_age;
 mod file_system;
