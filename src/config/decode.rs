@@ -175,6 +175,9 @@ pub(super) fn backup(reading: &Reading, findings: &mut Vec<Finding>) -> BackupNo
         .and_then(|node| node.prop("level"))
         .and_then(number)
         .and_then(|level| u8::try_from(level).ok());
+    let copy = arg(reading, "strategy")
+        .and_then(text)
+        .is_some_and(|word| word.value == "copy");
     let contents = arg(reading, "contents").and_then(text).map(|word| Spanned {
         value: if word.value == "expired" {
             Contents::Expired
@@ -190,7 +193,7 @@ pub(super) fn backup(reading: &Reading, findings: &mut Vec<Finding>) -> BackupNo
         exclude,
         patterns_known: include_known && exclude_known && !reading.damaged,
         to: path(reading, "to"),
-        level: level.unwrap_or(6),
+        level: (!copy).then(|| level.unwrap_or(6)),
         contents,
         keep: reading.child("keep").map(|node| keep(node, findings)),
         floor: arg(reading, "floor").and_then(small).unwrap_or(1),

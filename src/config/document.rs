@@ -66,7 +66,8 @@ pub(super) struct BackupNode {
     /// False when a pattern was wrong: what the backup holds is not known.
     pub(super) patterns_known: bool,
     pub(super) to: Option<Spanned<PathBuf>>,
-    pub(super) level: u8,
+    /// Of an archive; `None` is `strategy "copy"`.
+    pub(super) level: Option<u8>,
     pub(super) contents: Option<Spanned<Contents>>,
     pub(super) keep: Option<KeepNode>,
     pub(super) floor: u32,

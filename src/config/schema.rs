@@ -247,7 +247,7 @@ const BACKUP: &[Spec] = &[
     .required(),
     node(
         "strategy",
-        Args::One(Type::Word(&["archive"], &["copy"])),
+        Args::One(Type::Word(&["archive", "copy"], &[])),
         "the form of a copy",
         "strategy \"archive\" level=6",
     )

@@ -385,7 +385,7 @@ fn backup(place: &Place<'_>) -> Option<Backup> {
             exclude: patterns(&node.exclude),
         },
         to: place.to.clone()?,
-        strategy: Strategy::Archive { level: node.level },
+        strategy: node.level.map_or(Strategy::Copy, |level| Strategy::Archive { level }),
         contents: node.contents.as_ref().map_or(Contents::All, |contents| contents.value),
         keep: node.keep.as_ref().map(|keep| {
             let count = |name: &str| {
