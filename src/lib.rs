@@ -14,11 +14,15 @@
 //! | layer | room | what it is |
 //! |---|---|---|
 //! | 0 | [`units`] [`clock`] [`path`] [`entry`] [`kept`] | values and time; nothing of ours is used |
+//! | 0 | [`blocking`] | calls that may hang, in threads of their own |
 //! | 1 | [`model`] | what a valid file means, and what may be deleted: pure decisions |
 //! | 1 | [`tree`] | the file system by handle; the only place that unlinks, renames over or truncates |
 //! | 1 | [`signal`] | how a run is told to stop |
+//! | 1 | [`process`] | child processes; the only place that starts any |
+//! | 1 | [`net`] | connections, TLS, HTTP: in time, in bounded memory |
 //! | 2 | [`config`] | text → model; the only room that knows KDL |
 //! | 2 | [`archive`] | what a copy is: written, proven, published, restored |
+//! | 2 | [`secret`] | secrets: fetched, remembered, and taken out of everything shown |
 //! | 2 | [`plan`] | model + request + facts → the graph of steps |
 //! | 3 | [`run`] | events, and what they make of steps |
 //! | 4 | [`exec`] | plan → events: survey, engine, actions |
@@ -32,6 +36,7 @@
 //! (the proof) and [`exec::action::cleanup`] to [`tree::quarantine`].
 
 pub mod archive;
+pub mod blocking;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -40,10 +45,13 @@ pub mod exec;
 pub mod kept;
 pub mod launch;
 pub mod model;
+pub mod net;
 pub mod path;
 pub mod plan;
+pub mod process;
 pub mod report;
 pub mod run;
+pub mod secret;
 pub mod signal;
 pub mod store;
 pub mod tree;

@@ -34,8 +34,10 @@ impl Stop {
         signal_hook::flag::register(SIGINT, asked)?;
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             signal_hook::flag::register_usize(signal, Arc::clone(&stop.asked), usize::try_from(signal).unwrap_or(1))?;
-            // After the number, so that whoever hears the bell finds it.
-            if let Some(bell) = &stop.bell {
+        }
+        // After the number, so that whoever hears the bell finds it.
+        if let Some(bell) = &stop.bell {
+            for signal in [SIGINT, SIGTERM, SIGHUP] {
                 signal_hook::low_level::pipe::register(signal, bell.1.try_clone()?)?;
             }
         }

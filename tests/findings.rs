@@ -67,3 +67,29 @@ fn good_files_yield_nothing() {
         assert_eq!(loaded.render(true, 100), "");
     }
 }
+
+#[test]
+fn no_secret_is_shown() {
+    for (file, secrets) in [
+        ("many-secrets", &["hunter2"][..]),
+        (
+            "OPS7001-secret-literal-1",
+            &["horse", "4711", "wJalr", "en-one", "swordfish", "b2Jz", "eyJ"],
+        ),
+        ("OPS7001-secret-literal-2", &["ghp_", "xoxb", "AKIA", "b3Blb", "eyJ"]),
+    ] {
+        let loaded = load(&Path::new("tests/findings").join(file).with_extension("kdl"));
+        let mut shown = loaded.render(false, 400) + &loaded.render(true, 40);
+        for finding in &loaded.findings {
+            let labels = finding
+                .labels
+                .iter()
+                .map(|label| format!("{} {}", label.text, loaded.text(label.span)));
+            shown.extend(labels);
+            shown.extend([format!("{finding:?}")]);
+        }
+        for secret in secrets {
+            assert!(!shown.contains(secret), "{file}: {secret}");
+        }
+    }
+}

@@ -2,7 +2,8 @@
 #![expect(clippy::panic, reason = "a test may fail by panicking")]
 
 use opsrun::config::{LoadError, load, load_text};
-use opsrun::model::{Contents, InUse, Keep, Matches, Model, Strategy};
+use opsrun::model::check::{Address, Levels, Probe, Space, Worst};
+use opsrun::model::{Contents, InUse, JobName, Keep, Matches, Model, Program, Retry, SecretSource, Strategy, Value};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -75,6 +76,207 @@ fn every_setting_arrives() {
 }
 
 #[test]
+fn commands_and_their_values_arrive() {
+    let model = load(Path::new("tests/findings/good/running.kdl"))
+        .unwrap()
+        .model
+        .unwrap();
+    let here = std::env::current_dir().unwrap().join("tests/findings/good");
+    let at = |path: &str| here.join(path);
+    let argv = |words: &[&str]| {
+        let program = at(words[0]).to_str().unwrap().to_owned();
+        let mut all = vec![program];
+        all.extend(words[1..].iter().map(|word| (*word).to_owned()));
+        all
+    };
+    let pipeline = &model.targets[0];
+    assert_eq!(pipeline.name, "pipeline");
+    assert_eq!(
+        pipeline.command.program,
+        Program::Argv(argv(&["bin/pipeline", "-m", "pipeline", "--once"]))
+    );
+    assert_eq!(pipeline.command.cwd, at("app"));
+    let value = |name: &str| {
+        let found = pipeline.command.env.iter().find(|(known, _)| known == name);
+        found.unwrap().1.clone()
+    };
+    assert_eq!(value("MODE"), Value::Plain("live".to_owned()));
+    assert_eq!(value("EMPTY"), Value::Plain(String::new()));
+    let secret = |name: &str| match value(name) {
+        Value::Secret(source) => source,
+        Value::Plain(text) => panic!("{text}"),
+    };
+    assert_eq!(secret("BROKER_TOKEN"), SecretSource::Env("OPS_BROKER_TOKEN".to_owned()));
+    assert_eq!(secret("BROKER_PASSWORD"), SecretSource::File(at("secrets/broker")));
+    assert_eq!(
+        secret("BROKER_SECRET"),
+        SecretSource::Command(argv(&["bin/pass", "show", "broker"]), here.clone())
+    );
+    let names: Vec<String> = pipeline.needs.iter().map(JobName::to_string).collect();
+    assert_eq!(names, ["check:heartbeat", "backup:data"]);
+    assert_eq!(
+        (pipeline.timeout, pipeline.kill_after),
+        (Some(Duration::from_mins(4)), Duration::from_secs(20))
+    );
+    assert_eq!(
+        pipeline.retry,
+        Some(Retry {
+            max: 3,
+            wait: Duration::from_secs(2),
+            factor: 1.5,
+            cap: Duration::from_secs(30),
+        })
+    );
+    assert_eq!((pipeline.ok_codes.as_slice(), pipeline.paused), (&[0, 3][..], false));
+    let line = &model.targets[1];
+    assert_eq!(line.command.program, Program::Shell("bin/list | wc -l".to_owned()));
+    assert_eq!((line.timeout, line.kill_after), (None, Duration::from_secs(10)));
+    assert_eq!(
+        line.retry,
+        Some(Retry {
+            max: 1,
+            wait: Duration::from_secs(1),
+            factor: 2.0,
+            cap: Duration::from_mins(5),
+        })
+    );
+    assert_eq!((line.ok_codes.as_slice(), line.paused), (&[0][..], true));
+    assert_eq!(line.command.cwd, here);
+    // A name is looked up where programs are.
+    assert_eq!(model.targets[2].command.program, Program::Argv(vec!["true".to_owned()]));
+    assert_eq!(model.backup("data").unwrap().strategy, Strategy::Copy);
+    assert_eq!(model.backup("data").unwrap().needs[0].to_string(), "check:disk");
+    let names: Vec<String> = model.retentions[0].needs.iter().map(JobName::to_string).collect();
+    assert_eq!(names, ["check:web", "backup:data"]);
+}
+
+#[test]
+fn probes_arrive() {
+    let model = load(Path::new("tests/findings/good/running.kdl"))
+        .unwrap()
+        .model
+        .unwrap();
+    let here = std::env::current_dir().unwrap().join("tests/findings/good");
+    let check = |name: &str| model.checks.iter().find(|check| check.name == name).unwrap();
+    let seconds = |warn: Option<u64>, critical: Option<u64>| Levels {
+        warn: warn.map(Duration::from_secs),
+        critical: critical.map(Duration::from_secs),
+    };
+    let heartbeat = check("heartbeat");
+    assert_eq!(
+        (heartbeat.timeout, heartbeat.worst),
+        (Duration::from_secs(5), Worst::Warning)
+    );
+    assert!(matches!(&heartbeat.probe, Probe::FileAge { path, age }
+        if *path == here.join("run/heartbeat") && *age == seconds(Some(60), Some(90))));
+    let disk = check("disk");
+    assert_eq!(
+        (disk.timeout, disk.worst, disk.paused),
+        (Duration::from_secs(10), Worst::Critical, false)
+    );
+    assert!(matches!(&disk.probe, Probe::DiskSpace { path, free }
+        if *path == here.join("data")
+            && *free == Levels { warn: Some(Space::Percent(25)), critical: Some(Space::Percent(15)) }));
+    assert!(matches!(&check("room").probe, Probe::DiskSpace { free, .. }
+        if *free == Levels { warn: None, critical: Some(Space::Bytes(10 << 30)) }));
+    let broker = check("broker");
+    let address = Address {
+        host: "::1".to_owned(),
+        port: 9092,
+    };
+    assert!(matches!(&broker.probe, Probe::Tcp { address: asked, latency }
+        if *asked == address && latency.warn == Some(Duration::from_millis(100)) && latency.critical.is_none()));
+    assert_eq!(broker.needs.len(), 2);
+    let Probe::Http(web) = &check("web").probe else {
+        panic!("no http probe");
+    };
+    assert_eq!(
+        web.url,
+        Value::Plain("https://host.example.com:8443/health?full=1".to_owned())
+    );
+    assert_eq!(web.status, [200, 204]);
+    assert_eq!(web.latency.critical, Some(Duration::from_millis(800)));
+    assert_eq!(
+        web.headers[1].1,
+        Value::Secret(SecretSource::Env("WEB_AUTH".to_owned()))
+    );
+    let wanted: Vec<String> = web.json.iter().map(|(at, value)| format!("{at}={value}")).collect();
+    assert_eq!(
+        wanted,
+        [
+            "/status=\"UP\"",
+            "/count=-3",
+            "/share=1.5",
+            "/ready=true",
+            "/error=null",
+            "=7"
+        ]
+    );
+    assert_eq!(web.ca_file, Some(here.join("ca.pem")));
+    let url = |name: &str| match &check(name).probe {
+        Probe::Http(http) => http.url.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(url("hidden"), Value::Secret(SecretSource::Env("HEALTH_URL".to_owned())));
+    assert!(matches!(url("fetched"), Value::Secret(SecretSource::Command(words, _)) if words.len() == 3));
+    assert!(
+        matches!(&check("certificate").probe, Probe::TlsExpiry { address, left, ca_file }
+        if address.to_string() == "api.example.com:443"
+            && *left == Levels { warn: Some(21 * DAY), critical: Some(7 * DAY) }
+            && *ca_file == Some(PathBuf::from("/etc/ca.pem")))
+    );
+    let queue = check("queue");
+    assert_eq!(
+        (queue.timeout, queue.kill_after),
+        (Duration::from_secs(30), Duration::from_secs(1))
+    );
+    assert!(matches!(&queue.probe, Probe::Command(command)
+        if command.cwd == Path::new("/srv") && command.env.len() == 1));
+    assert!(matches!(&check("script").probe, Probe::Command(command)
+        if matches!(command.program, Program::Shell(_)) && command.cwd == here));
+    assert!(matches!(&check("fresh").probe, Probe::Job { job, age, duration }
+        if job.to_string() == "target:pipeline"
+            && *age == seconds(Some(300), Some(600))
+            && *duration == seconds(Some(2), None)));
+}
+
+#[test]
+fn a_program_starts_at_its_file_and_runs_at_the_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    std::fs::create_dir(dir.path().join("conf.d")).unwrap();
+    write("ops.kdl", "import \"conf.d/*.kdl\"\n");
+    write(
+        "conf.d/a.kdl",
+        "target \"a\" { command \"../bin/./a\" \"./b\"; env \"K\" from-file=\"k\"; }",
+    );
+    let model = load(&dir.path().join("ops.kdl")).unwrap().model.unwrap();
+    let command = &model.targets[0].command;
+    let program = dir.path().join("bin/a").to_str().unwrap().to_owned();
+    assert_eq!(command.program, Program::Argv(vec![program, "./b".to_owned()]));
+    assert_eq!(command.cwd, dir.path());
+    assert_eq!(
+        command.env[0].1,
+        Value::Secret(SecretSource::File(dir.path().join("conf.d/k")))
+    );
+}
+
+/// A directory whose name is no text can hold an ops file, but no program that is named relative to it.
+#[test]
+fn a_program_below_a_directory_that_is_no_text_is_refused() {
+    use std::os::unix::ffi::OsStrExt;
+    let name = Path::new(std::ffi::OsStr::from_bytes(b"/srv/\xff/ops.kdl"));
+    let codes = |text: &str| -> Vec<&str> {
+        let loaded = load_text(name, text.as_bytes().to_vec());
+        assert_eq!(loaded.model.is_some(), loaded.findings.is_empty());
+        loaded.findings.iter().map(|f| f.code.id()).collect()
+    };
+    assert_eq!(codes("target \"a\" { command \"bin/a\"; }"), ["OPS2008"]);
+    assert_eq!(codes("check \"a\" { http { from-command \"bin/a\"; }; }"), ["OPS2008"]);
+    assert_eq!(codes("target \"a\" { command \"/bin/a\" \"b/c\"; }"), [""; 0]);
+}
+
+#[test]
 fn defaults_are_filled_in() {
     let model = model("backup \"a\" { source \"data\"; to \"../../mnt/./b\"; }");
     assert_eq!(model.ops.name, "observer");
@@ -138,6 +340,25 @@ fn what_could_not_be_read_causes_no_more_findings() {
         "import \"none.kdl\"\n",
     ] {
         assert_eq!(codes(&format!("{broken}{retention}")).len(), 1, "{broken}");
+    }
+    for broken in [
+        "target \"a\" { { } }\n",
+        "check \"a\" { tcp \"a:1\" \n",
+        "traget \"a\" { command \"true\"; }\n",
+        "target \"a\" { command /bin/a; }\n",
+        "check \"a\" { tcp a/b; }\n",
+        "retention \"a\" { { } }\n",
+        "import \"none.kdl\"\n",
+    ] {
+        for kind in ["target", "check"] {
+            let both = format!("{broken}target \"b\" {{ command \"true\"; needs \"{kind}:a\"; }}\n");
+            let found = codes(&both);
+            // A job that was read under its kind is known by it.
+            let read = ["target \"a\" { command", "traget", "check"];
+            let other = if broken.starts_with("check") { "target" } else { "check" };
+            let known = kind == other && read.iter().any(|start| broken.starts_with(start));
+            assert_eq!(found.len(), if known { 2 } else { 1 }, "{broken} {kind} {found:?}");
+        }
     }
     // But what is known stays known.
     assert_eq!(

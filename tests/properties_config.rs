@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 const VALID: &str = include_str!("findings/good/full.kdl");
 const COMMENTS: &str = include_str!("findings/good/comments.kdl");
+const RUNNING: &str = include_str!("findings/good/running.kdl");
+const SECRETS: &str = include_str!("findings/OPS7001-secret-literal-1.kdl");
 
 fn load(text: &[u8]) -> Loaded {
     load_text(Path::new("ops.kdl"), text.to_vec())
@@ -70,6 +72,24 @@ fn kdl_bits() -> impl Strategy<Value = String> {
         "source",
         "to",
         "include",
+        "target",
+        "check",
+        "command",
+        "shell",
+        "env",
+        "header",
+        "needs",
+        "http",
+        "tcp",
+        "job",
+        "retry",
+        "from-env=",
+        "warn=",
+        "\"target:a\"",
+        "\"API_TOKEN\"",
+        "\"https://u:p@h\"",
+        "\"[::1]:1\"",
+        "ghp_0123456789abcdefghij",
         " ",
         " ",
         "\n",
@@ -124,7 +144,7 @@ fn kdl_bits() -> impl Strategy<Value = String> {
 }
 
 fn mutated() -> impl Strategy<Value = Vec<u8>> {
-    let base = prop::sample::select(vec![VALID, COMMENTS]);
+    let base = prop::sample::select(vec![VALID, COMMENTS, RUNNING, SECRETS]);
     let change = (
         any::<prop::sample::Index>(),
         0_usize..4,
@@ -271,6 +291,20 @@ fn hostile_texts_are_answered_in_time() {
         "backup{}\n",
         "import \"x\"\n",
         "retention \"a\" backup=\"b\"\n",
+        "target \"a\"\n",
+        "target \"a\" { command \"a\"; needs \"target:b\"; }\n",
+        "check \"a\" { tcp \"a:1\"; tcp \"a:1\"; }\n",
+        "env \"TOKEN\" \"x\"\n",
+        "env TOKEN x ",
+        "TOKEN=x ",
+        "://a:b@",
+        "://a:b",
+        "ghp_",
+        "-eyJ",
+        "eyJaaaaaaaa.",
+        "xoxb-",
+        "-----BEGIN PRIVATE KEY-----",
+        "-----BEGIN PRIVATE KEY-----\" ",
         "a{}",
         "a{};",
         "1 ",
@@ -365,4 +399,35 @@ fn thousands_of_findings() {
             .render(false, 100)
             .ends_with("10,000 errors, 5,000 warnings; the first 50 of 15,000 are shown\n")
     );
+}
+
+#[test]
+fn a_circle_of_thousands_is_one_finding() {
+    let mut text = String::new();
+    for n in 0..5_000 {
+        let next = (n + 1) % 5_000;
+        writeln!(
+            text,
+            "target \"t{n}\" {{ command \"true\"; needs \"target:t{next}\"; }}"
+        )
+        .unwrap();
+    }
+    let loaded = timed(text.as_bytes(), Duration::from_secs(60));
+    let codes: Vec<&str> = loaded.findings.iter().map(|f| f.code.id()).collect();
+    assert_eq!(codes, ["OPS3003"]);
+    assert_eq!(loaded.findings[0].message, "5,000 jobs wait for each other in a circle");
+}
+
+#[test]
+fn thousands_of_wrong_references() {
+    let mut text = String::new();
+    for n in 0..5_000 {
+        writeln!(
+            text,
+            "target \"t{n}\" {{ command \"true\"; needs \"target:x{n}\" \"y{n}\"; }}"
+        )
+        .unwrap();
+    }
+    let loaded = timed(text.as_bytes(), Duration::from_secs(60));
+    assert_eq!(loaded.errors(), 10_000);
 }

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes the sample data of this example in DIR: the same content every time, with ages relative to now.
+# Makes the sample data of this example in DIR, and a heartbeat beside it: the same content every time, with ages
+# relative to now.
 # usage: make-data.sh DIR
 set -eu
 
@@ -38,3 +39,6 @@ done
 snapshot "pattern/from-raw-$(day 20).jsonl" 20
 # No class holds this one: it is never touched.
 snapshot "heartbeat" 100
+# What the broker touches, beside the data.
+mkdir -p "$dir/../run"
+touch "$dir/../run/heartbeat"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds opsrun, lays the sample data out under target/examples/observer, and shows a whole round:
-# check, plan, apply, list, and the restore of one deleted file.
+# check, plan, apply, status, history, list, and the restore of one deleted file.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -17,7 +17,7 @@ PATH=${CARGO_TARGET_DIR:-$root/target}/release:$PATH
 
 rm -rf "$work"
 mkdir -p "$work"
-cp "$here/ops.kdl" "$work/"
+cp "$here/ops.kdl" "$here/pipeline.sh" "$work/"
 sh "$here/make-data.sh" "$work/data"
 cd "$work"
 
@@ -27,6 +27,8 @@ lost=$(cd data && find raw -type f -mtime +7 | sort | head -n 1)
 before=$(sha256sum < "data/$lost")
 say opsrun apply --yes
 test ! -e "data/$lost"
+say opsrun status
+say opsrun history last
 say opsrun list
 say opsrun restore "$lost" --to restored
 test "$before" = "$(sha256sum < "restored/$lost")"

@@ -2,7 +2,7 @@
 //!
 //! Takes arguments, asks where somebody can answer, prints events on stderr as they come; gives the run's exit
 //! code. Knows nothing of how steps are done.
-//! Invariant: at a terminal nothing is deleted before the plan was shown and answered with yes, or `--yes` given.
+//! Invariant: at a terminal nothing is deleted and no command run before the plan was shown and answered with yes, or `--yes` given.
 
 use super::args::ApplyArgs;
 use super::exit::{self, Exit, Failure};
@@ -10,6 +10,7 @@ use super::file;
 use super::terminal::{Ask, Terminal};
 use crate::launch::{self, Apply};
 use crate::plan::Plan;
+use crate::report::words::argv;
 use crate::report::{Bars, Lines, PlanText, output, plan_text, stream};
 use crate::run::Event;
 use crate::units::{plural, show_size};
@@ -59,11 +60,12 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     }
 }
 
-/// True when the run may go on: nothing would be deleted, nobody is there to ask, or the answer is yes.
+/// True when the run may go on: nothing would be deleted and no command run, nobody is there to ask, or the answer is yes.
 /// A signal while the question stands is a no. Somebody who is there and cannot be asked is a failure.
 fn confirm(plan: &Plan, yes: bool, terminal: &Terminal, stopped: &dyn Fn() -> bool) -> Result<bool, Failure> {
     let (files, bytes) = plan.deletions();
-    if yes || files == 0 {
+    let commands = plan.commands();
+    if yes || (files == 0 && commands == 0) {
         return Ok(true);
     }
     let mut tty = match terminal.ask {
@@ -76,8 +78,7 @@ fn confirm(plan: &Plan, yes: bool, terminal: &Terminal, stopped: &dyn Fn() -> bo
         style: terminal.err,
         width: terminal.err_width,
     };
-    let files = plural(files, "file", "files");
-    let question = format!("Delete {files} ({})? [y/N] ", show_size(bytes));
+    let question = question(commands, files, bytes);
     let mut say = |text: &str| match &mut tty {
         None => {
             output::to_stderr(text);
@@ -92,6 +93,17 @@ fn confirm(plan: &Plan, yes: bool, terminal: &Terminal, stopped: &dyn Fn() -> bo
         say("\n")?;
     }
     Ok(answer.is_some_and(|answer| is_yes(&answer)))
+}
+
+/// What is asked before anything is done that may not be wanted.
+fn question(commands: u64, files: u64, bytes: u64) -> String {
+    let run = plural(commands, "command", "commands");
+    let delete = format!("{} ({})", plural(files, "file", "files"), show_size(bytes));
+    match (commands, files) {
+        (0, _) => format!("Delete {delete}? [y/N] "),
+        (_, 0) => format!("Run {run}? [y/N] "),
+        _ => format!("Run {run} and delete {delete}? [y/N] "),
+    }
 }
 
 /// The terminal that stdin is, where stderr is another thing.
@@ -140,19 +152,9 @@ fn is_yes(answer: &str) -> bool {
 /// The arguments as they were typed, for the history.
 fn command_line() -> String {
     let words: Vec<String> = std::env::args_os()
-        .map(|word| quoted(&word.to_string_lossy()))
+        .map(|word| word.to_string_lossy().into_owned())
         .collect();
-    words.join(" ")
-}
-
-/// As a shell would have to be given it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
+    argv(&words)
 }
 
 #[cfg(test)]
@@ -163,13 +165,5 @@ mod tests {
     fn only_a_clear_yes_is_one() {
         assert!(["y\n", "Y", " yes \n", "YES"].into_iter().all(is_yes));
         assert!(!["", "\n", "n", "yep", "j", "1"].into_iter().any(is_yes));
-    }
-
-    #[test]
-    fn a_command_line_can_be_typed_again() {
-        assert_eq!(quoted("--only"), "--only");
-        assert_eq!(quoted("backup:*"), "'backup:*'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted(""), "''");
     }
 }

@@ -3,7 +3,7 @@
 //! | code | meaning |
 //! |---|---|
 //! | 0 | done; or plan made |
-//! | 1 | a step failed or was blocked (others may have succeeded); `check`: findings at or above `--fail-on`; `verify`: damage found |
+//! | 1 | a step failed or was blocked (others may have succeeded); `check`: findings at or above `--fail-on`; `verify`: damage found; `status`: a job that somebody has to look at |
 //! | 2 | deletions pending, only with `--detailed-exitcode` |
 //! | 3 | refused: deletion budget, safety guard |
 //! | 4 | done, but a copy is incomplete or a file that should have gone was kept |

@@ -6,7 +6,8 @@
 //! - [`exit`]: exit codes and the failures that lead to them
 //! - [`terminal`]: what kind of terminal this is · [`mod@file`]: from FILE to a model
 //! - [`remarks`]: what looking at copies should not pass over in silence
-//! - one file a command: [`plan`], [`apply`], [`check`], [`list`], [`verify`], [`restore`]
+//! - one file a command: [`plan`], [`apply`], [`check`], [`graph`], [`status`], [`history`], [`list`], [`verify`],
+//!   [`restore`]
 //!
 //! Invariant: every way out of the program is one of the codes in [`exit`]; nothing panics over a closed pipe.
 
@@ -15,10 +16,13 @@ pub mod args;
 pub mod check;
 pub mod exit;
 pub mod file;
+pub mod graph;
+pub mod history;
 pub mod list;
 pub mod plan;
 pub mod remarks;
 pub mod restore;
+pub mod status;
 pub mod terminal;
 pub mod values;
 pub mod verify;
@@ -52,7 +56,7 @@ pub fn main() -> ExitCode {
 fn parse() -> Result<Cli, clap::Error> {
     let mut command = Cli::command();
     if std::env::var_os("OPSRUN_STATE_DIR").is_some_and(|value| value.is_empty()) {
-        for name in ["plan", "apply", "list", "verify", "restore"] {
+        for name in ["plan", "apply", "status", "history", "list", "verify", "restore"] {
             let unset = |arg: clap::Arg| arg.env(None::<&'static str>);
             command = command.mut_subcommand(name, |sub| sub.mut_arg("state_dir", unset));
         }
@@ -79,6 +83,9 @@ fn run(cli: &Cli) -> u8 {
         Command::Plan(args) => plan::run(args, &terminal),
         Command::Apply(args) => apply::run(args, &terminal),
         Command::Check(args) => check::run(args, &terminal),
+        Command::Graph(args) => graph::run(args, &terminal),
+        Command::Status(args) => status::run(args, &terminal),
+        Command::History(args) => history::run(args, &terminal),
         Command::List(args) => list::run(args, &terminal),
         Command::Verify(args) => verify::run(args, &terminal),
         Command::Restore(args) => restore::run(args, &terminal),

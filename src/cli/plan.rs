@@ -1,31 +1,41 @@
 //! `opsrun plan`: shows what apply would do.
 //!
-//! Takes arguments, gives the plan on stdout as text or JSON. Touches nothing.
+//! Takes arguments, gives the plan on stdout as text, JSON or a graph. Touches nothing.
 //! Invariant: the plan shown is made by the function that apply uses.
 
-use super::args::PlanArgs;
+use super::args::{PlanArgs, PlanFormat};
 use super::exit::{self, Exit, Failure};
 use super::file;
 use super::terminal::Terminal;
 use crate::launch;
 use crate::plan::Plan;
 use crate::plan::document::document;
-use crate::report::{PlanText, output, plan_text};
+use crate::report::{Graph, PlanText, output, plan_text};
 
 /// Runs it.
 pub fn run(args: &PlanArgs, terminal: &Terminal) -> Result<u8, Failure> {
+    if args.files && matches!(args.format(), PlanFormat::Dot | PlanFormat::Mermaid) {
+        return Err(Failure::new(
+            Exit::Usage,
+            "a graph shows steps: `--files` cannot be used with it",
+            Some("leave --files out, or use --format text or json"),
+        ));
+    }
     let model = file::model(&args.run.file, Some(&args.run.place), terminal)?;
     let at = args.at.map(|at| at.resolve(model.ops.timezone));
     let plan = launch::plan(&model, &args.run.request(), at, &exit::stop()?)?;
-    let text = if args.json {
-        json(&document(&plan, args.files))?
-    } else {
-        let how = PlanText {
-            files: args.files,
-            style: terminal.out,
-            width: terminal.out_width,
-        };
-        plan_text(&plan, &how)
+    let text = match args.format() {
+        PlanFormat::Json => json(&document(&plan, args.files))?,
+        PlanFormat::Dot => Graph::of_plan(&plan).dot(),
+        PlanFormat::Mermaid => Graph::of_plan(&plan).mermaid(),
+        PlanFormat::Text => {
+            let how = PlanText {
+                files: args.files,
+                style: terminal.out,
+                width: terminal.out_width,
+            };
+            plan_text(&plan, &how)
+        }
     };
     output::to_stdout(&text)?;
     Ok(verdict(&plan, args.detailed_exitcode).into())

@@ -3,6 +3,8 @@
 //! Takes text, gives values; used by clap, whose error names the flag around ours. Knows no commands.
 //! Invariant: what the ops file accepts as a duration is accepted here, and nothing is guessed.
 
+use crate::model::JobName;
+use crate::model::job::NoJobName;
 use crate::units::{UnitError, parse_duration};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
 use std::time::Duration;
@@ -96,6 +98,19 @@ pub fn retention(text: &str) -> Result<String, String> {
     }
 }
 
+/// `kind:name`; who names a step is told its job.
+pub fn job(text: &str) -> Result<JobName, String> {
+    let of = |step: &str, job: &str| {
+        let name = text.strip_prefix(step)?;
+        Some(format!("that is a step: name its job, `{job}:{name}`"))
+    };
+    let step = of("verify:", "backup").or_else(|| of("cleanup:", "retention"));
+    match text.parse() {
+        Ok(job) => Ok(job),
+        Err(error) => Err(step.unwrap_or_else(|| NoJobName::to_string(&error))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +134,14 @@ mod tests {
         let at = |text: &str| moment(text).unwrap().resolve(zone).to_rfc3339();
         assert_eq!(at("2026-03-29 02:30"), "2026-03-29T01:00:00+00:00");
         assert_eq!(at("2026-10-25 02:30"), "2026-10-25T00:30:00+00:00");
+    }
+
+    #[test]
+    fn a_step_is_no_job() {
+        assert_eq!(job("backup:a").unwrap().to_string(), "backup:a");
+        assert!(job("verify:a").unwrap_err().ends_with("`backup:a`"));
+        assert!(job("cleanup:a").unwrap_err().ends_with("`retention:a`"));
+        assert!(job("a").unwrap_err().contains("kind:name"));
     }
 
     #[test]

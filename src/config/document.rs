@@ -5,8 +5,10 @@
 //! possible.
 
 use super::source::{Span, Spanned};
+use crate::model::check::{Address, Levels, Space, Worst};
 use crate::model::pattern::Pattern;
-use crate::model::{Contents, InUse, Keep};
+use crate::model::{Contents, InUse, JobKind, Keep, Retry};
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,14 +16,27 @@ use std::time::Duration;
 #[derive(Debug, Default)]
 pub(super) struct Document {
     pub(super) ops: Option<OpsNode>,
+    pub(super) checks: Vec<CheckNode>,
+    pub(super) targets: Vec<TargetNode>,
     pub(super) backups: Vec<BackupNode>,
     pub(super) retentions: Vec<RetentionNode>,
-    /// Names of backups in text that could not be read.
-    pub(super) hidden_backups: Vec<String>,
+    /// Names of jobs, of whatever kind, in text that could not be read.
+    pub(super) hidden: HashSet<String>,
     /// A retention could not be read: which backup it names is not known.
     pub(super) hidden_retention: bool,
     /// Something could not be read whose kind and name are not known either: what seems missing may be there.
     pub(super) blind: bool,
+}
+
+impl Document {
+    /// Every job: by kind, and within a kind in order of reading.
+    pub(super) fn jobs(&self) -> impl Iterator<Item = (JobKind, &JobNode)> {
+        let checks = self.checks.iter().map(|node| (JobKind::Check, &node.job));
+        let targets = self.targets.iter().map(|node| (JobKind::Target, &node.job));
+        let backups = self.backups.iter().map(|node| (JobKind::Backup, &node.job));
+        let retentions = self.retentions.iter().map(|node| (JobKind::Retention, &node.job));
+        checks.chain(targets).chain(backups).chain(retentions)
+    }
 }
 
 /// `ops`
@@ -49,6 +64,8 @@ pub(super) struct JobNode {
     pub(super) head: Span,
     /// All of it.
     pub(super) extent: Span,
+    /// As written.
+    pub(super) needs: Vec<Spanned<String>>,
     pub(super) timeout: Option<Duration>,
     pub(super) paused: bool,
     pub(super) allows: Vec<Allow>,
@@ -120,4 +137,95 @@ pub(super) struct ClassNode {
     pub(super) keyword: Option<Spanned<String>>,
     pub(super) keep: Option<Spanned<Keep>>,
     pub(super) keep_newest: u32,
+}
+
+/// `target`
+#[derive(Debug)]
+pub(super) struct TargetNode {
+    pub(super) job: JobNode,
+    pub(super) command: Option<CommandNode>,
+    pub(super) kill_after: Duration,
+    pub(super) retry: Option<Retry>,
+    pub(super) ok_codes: Vec<u8>,
+}
+
+/// `command` or `shell`, with what stands beside it in a target, or in its block in a check.
+#[derive(Debug)]
+pub(super) struct CommandNode {
+    pub(super) program: ProgramNode,
+    pub(super) cwd: Option<Spanned<PathBuf>>,
+    pub(super) env: Vec<(String, TextNode)>,
+}
+
+/// What is run.
+#[derive(Debug)]
+pub(super) enum ProgramNode {
+    Argv(ArgvNode),
+    Shell(String),
+}
+
+/// Program and arguments, and where they stand.
+#[derive(Debug)]
+pub(super) struct ArgvNode {
+    pub(super) words: Vec<String>,
+    pub(super) span: Span,
+}
+
+/// A text that may be a secret.
+#[derive(Debug)]
+pub(super) enum TextNode {
+    Plain(String),
+    Env(String),
+    File(Spanned<PathBuf>),
+    Command(ArgvNode),
+}
+
+/// `check`
+#[derive(Debug)]
+pub(super) struct CheckNode {
+    pub(super) job: JobNode,
+    pub(super) probe: Option<ProbeNode>,
+    pub(super) worst: Worst,
+    pub(super) kill_after: Duration,
+}
+
+/// What a check asks.
+#[derive(Debug)]
+pub(super) enum ProbeNode {
+    FileAge {
+        path: Spanned<PathBuf>,
+        age: Levels<Duration>,
+    },
+    DiskSpace {
+        path: Spanned<PathBuf>,
+        free: Levels<Space>,
+    },
+    Command(CommandNode),
+    Tcp {
+        address: Address,
+        latency: Levels<Duration>,
+    },
+    Http(Box<HttpNode>),
+    TlsExpiry {
+        address: Address,
+        left: Levels<Duration>,
+        ca_file: Option<Spanned<PathBuf>>,
+    },
+    Job {
+        /// As written.
+        job: Spanned<String>,
+        age: Levels<Duration>,
+        duration: Levels<Duration>,
+    },
+}
+
+/// `http`
+#[derive(Debug)]
+pub(super) struct HttpNode {
+    pub(super) url: TextNode,
+    pub(super) headers: Vec<(String, TextNode)>,
+    pub(super) status: Vec<u16>,
+    pub(super) latency: Levels<Duration>,
+    pub(super) json: Vec<(String, serde_json::Value)>,
+    pub(super) ca_file: Option<Spanned<PathBuf>>,
 }

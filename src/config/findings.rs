@@ -70,6 +70,7 @@ codes! {
     UnusedAllow = "OPS2010" "unused-allow" Warning "an `allow` that silences nothing";
     DuplicateName = "OPS3001" "duplicate-name" Error "two jobs of one kind with one name";
     BadReference = "OPS3002" "bad-reference" Error "a reference to nothing, or to the wrong kind";
+    Cycle = "OPS3003" "cycle" Error "jobs that wait for each other";
     BadImport = "OPS3005" "bad-import" Error "an import that is missing, cyclic, too deep or outside the root";
     NoJobs = "OPS3007" "no-jobs" Warning "a file that declares no job";
     UnknownTimezone = "OPS4003" "unknown-timezone" Error "no zone of the IANA data";
@@ -85,6 +86,10 @@ codes! {
     CountingKeep = "OPS5011" "counting-keep" Error "counting rules on copies that are disjoint";
     NoRetention = "OPS5012" "no-retention" Error "`contents \"expired\"` and no retention that could expire anything";
     PartlyCovered = "OPS5014" "partly-covered" Warning "a class that the backup stores only in part";
+    ProbeCount = "OPS6001" "probe-count" Error "a check with no probe, or with several";
+    ThresholdsOrder = "OPS6002" "thresholds-order" Warning "`warn` that can never decide beside `critical`";
+    SecretLiteral = "OPS7001" "secret-literal" Error "a secret that stands in the file";
+    ShellInArgv = "OPS7003" "shell-in-argv" Warning "shell language where no shell reads it";
 }
 
 impl fmt::Display for Code {

@@ -12,6 +12,7 @@ use super::mend::{self, Piece, one_line};
 use super::paths;
 use super::reader::Reader;
 use super::schema::{ROOT, Spec, TOPS};
+use super::secrets;
 use super::source::{Sources, Span, Spanned};
 use super::tree::{self, Data, Node};
 use globset::GlobBuilder;
@@ -142,12 +143,16 @@ impl Loader {
             );
             return;
         }
+        let hidden = secrets::stretches(&file.text).into_iter();
+        let mut hidden: Vec<Span> = hidden.map(|(start, end)| Span::new(base + start, base + end)).collect();
+        let mut judged: Vec<Span> = Vec::new();
         let mended = mend::mend(&file.text, base, TOPS);
         self.reader.findings.extend(mended.findings.iter().cloned());
         self.document.blind |= mended.refused;
         for piece in &mended.pieces {
             match tree::parse(&mended, piece, base) {
                 Ok(nodes) => {
+                    judged.extend(secrets::judge(&nodes, &mut self.reader.findings));
                     for node in &nodes {
                         self.node(node, number, from.is_some());
                     }
@@ -158,6 +163,9 @@ impl Loader {
                 }
             }
         }
+        let unseen = secrets::unseen(judged, &hidden, |span| self.sources.text(span).contains('\\'));
+        hidden.extend(unseen);
+        self.sources.mask(number, hidden);
     }
 
     /// A piece that could not be parsed: remember what it seems to declare.
@@ -169,9 +177,15 @@ impl Loader {
             .filter(|token| matches!(token.kind, Kind::Word { .. } | Kind::Text { .. }))
             .map(|token| head.get(token.start..token.end).unwrap_or_default().trim_matches('"'));
         match (words.next(), words.next()) {
-            (Some("retention"), _) => self.document.hidden_retention = true,
             (Some("ops"), _) => {}
-            (Some(_), Some(name)) => self.document.hidden_backups.push(name.to_owned()),
+            (Some(kind), Some(name)) => {
+                self.document.hidden_retention |= kind == "retention";
+                self.document.hidden.insert(name.to_owned());
+            }
+            (Some("retention"), None) => {
+                self.document.hidden_retention = true;
+                self.document.blind = true;
+            }
             _ => self.document.blind = true,
         }
     }
@@ -180,7 +194,9 @@ impl Loader {
         const ROOT_SPEC: &Spec = &ROOT;
         let Some(spec) = self.reader.spec_of(node, ROOT_SPEC) else {
             match node.args.first().map(|value| &value.data) {
-                Some(Data::Text(name)) => self.document.hidden_backups.push(name.clone()),
+                Some(Data::Text(name)) => {
+                    self.document.hidden.insert(name.clone());
+                }
                 _ => self.document.blind |= node.mended,
             }
             // A misspelt `retention` may be the one that a backup waits for.
@@ -217,20 +233,25 @@ impl Loader {
                 Some((path, optional, head)) => self.import(&path, optional, head, file),
                 None => self.document.blind = true,
             },
-            "backup" => {
-                let backup = decode::backup(&reading, findings);
-                if backup.job.name.is_none() {
+            kind => {
+                let job = match kind {
+                    "target" => &self.document.targets.push_mut(decode::target(&reading, findings)).job,
+                    "check" => &self.document.checks.push_mut(decode::check(&reading, findings)).job,
+                    "backup" => &self.document.backups.push_mut(decode::backup(&reading, findings)).job,
+                    _ => {
+                        let retention = decode::retention(&reading, findings);
+                        self.document.hidden_retention |= retention.backup.is_none();
+                        &self.document.retentions.push_mut(retention).job
+                    }
+                };
+                if job.name.is_none() {
                     match node.args.first().map(|value| &value.data) {
-                        Some(Data::Text(name)) => self.document.hidden_backups.push(name.clone()),
+                        Some(Data::Text(name)) => {
+                            self.document.hidden.insert(name.clone());
+                        }
                         _ => self.document.blind = true,
                     }
                 }
-                self.document.backups.push(backup);
-            }
-            _ => {
-                let retention = decode::retention(&reading, findings);
-                self.document.hidden_retention |= retention.backup.is_none();
-                self.document.retentions.push(retention);
             }
         }
     }

@@ -2,12 +2,16 @@
 //!
 //! The way of a file: `load` reads it and its imports, `lex` and `mend` make slips of the hand harmless and cut it
 //! into nodes, `tree` parses them, `reader` checks them against the table in `schema`, `decode` makes a `document` of
-//! them, and `validate` (with `lexical`, `reasons` and `language`) judges the whole and makes the [`Model`].
-//! [`findings`] and [`source`] say what was noticed and where.
+//! them, and `validate` (with `references`, `cycles`, `lexical`, `reasons` and `language`) judges the whole and has the
+//! [`Model`] built.
+//! [`findings`] and [`source`] say what was noticed and where; `secrets` keeps out of both what nobody may see.
 //!
 //! Must not know: plans, runs, what is on disk (apart from the ops files themselves).
 //! Invariant: a [`Model`] exists if and only if no finding is an error.
 
+mod allows;
+mod build;
+mod cycles;
 mod decode;
 mod document;
 pub mod findings;
@@ -22,7 +26,10 @@ mod paths;
 mod reach;
 mod reader;
 mod reasons;
+mod references;
 mod schema;
+mod secret_forms;
+mod secrets;
 mod slips;
 pub mod source;
 mod tree;
@@ -73,7 +80,8 @@ pub fn load(path: &Path) -> Result<Loaded, LoadError> {
 #[must_use]
 pub fn load_text(name: &Path, text: Vec<u8>) -> Loaded {
     let read = load::read(name, text);
-    let (model, findings) = validate::validate(&read.document, &read.sources, read.digest, read.findings);
+    let (model, mut findings) = validate::validate(&read.document, &read.sources, read.digest, read.findings);
+    secrets::redact(&mut findings, &read.sources);
     Loaded {
         model,
         findings,
@@ -109,8 +117,8 @@ impl Loaded {
         self.sources.place(span)
     }
 
-    /// The text under a span.
+    /// The text under a span; secrets and control characters are replaced.
     pub fn text(&self, span: Span) -> &str {
-        self.sources.text(span)
+        self.sources.drawn(span)
     }
 }

@@ -11,6 +11,7 @@ use super::schema::{ABSENT_PROPS, Args, Prop, Spec, Type};
 use super::source::{Span, Spanned};
 use super::tree::{Data, Node, Property, Value};
 use super::values;
+use crate::model::check::{Address, Space};
 use crate::model::pattern::Pattern;
 use std::time::Duration;
 
@@ -25,6 +26,10 @@ pub(super) enum Datum {
     Glob(Pattern),
     Bool(bool),
     Zone(chrono_tz::Tz),
+    Decimal(f64),
+    Space(Space),
+    Address(Address),
+    Scalar(serde_json::Value),
     /// Given, wrong and reported.
     Bad,
 }
@@ -43,6 +48,8 @@ pub(super) struct Reading {
     pub(super) damaged: bool,
     /// A setting of the parent was read as an argument of this one.
     pub(super) swallowed: bool,
+    /// A node in its block was reported and not read.
+    pub(super) lost: bool,
 }
 
 impl Reading {
@@ -151,6 +158,7 @@ impl Reader {
             children: Vec::new(),
             damaged: false,
             swallowed: false,
+            lost: false,
         };
         let args = self.args(node, spec, parent, &mut reading);
         self.check_args(&args, node, spec, &mut reading);
@@ -171,7 +179,7 @@ impl Reader {
         for arg in &node.args {
             if let Data::Text(text) = &arg.data
                 && arg.bare
-                && (!own.is_empty() || !matches!(spec.args, Args::One(_) | Args::Many(_) | Args::NameThen(_)))
+                && (!own.is_empty() || matches!(spec.args, Args::None | Args::Flag | Args::Maybe(_)))
                 && let Some(other) = parent.child(text).or_else(|| spec.child(text))
             {
                 self.findings.push(
@@ -194,15 +202,17 @@ impl Reader {
     }
 
     fn check_args(&mut self, args: &[&Value], node: &Node, spec: &'static Spec, reading: &mut Reading) {
-        let (types, rest, least): (&[Type], Option<Type>, usize) = match &spec.args {
-            Args::None => (&[], None, 0),
-            Args::Flag => (&[Type::Bool], None, 0),
-            Args::One(ty) => (std::slice::from_ref(ty), None, 1),
-            Args::Many(ty) => (&[], Some(*ty), 1),
-            Args::NameThen(ty) => (&[Type::Name], Some(*ty), 1),
+        let (types, rest, least): ([Option<Type>; 2], Option<Type>, usize) = match spec.args {
+            Args::None => ([None, None], None, 0),
+            Args::Flag => ([Some(Type::Bool), None], None, 0),
+            Args::Maybe(ty) => ([Some(ty), None], None, 0),
+            Args::One(ty) => ([Some(ty), None], None, 1),
+            Args::Pair(first, second) => ([Some(first), Some(second)], None, 1),
+            Args::Many(ty) => ([None, None], Some(ty), 1),
+            Args::Then(first, ty) => ([Some(first), None], Some(ty), 1),
         };
         for (at, arg) in args.iter().enumerate() {
-            match types.get(at).copied().or(rest) {
+            match types.get(at).copied().flatten().or(rest) {
                 Some(ty) => {
                     let value = self.value(arg, ty, spec.name, None);
                     reading.args.push(Spanned { value, span: arg.span });
@@ -216,9 +226,12 @@ impl Reader {
                 }
             }
         }
-        if args.len() < least && !reading.damaged {
+        // `env NAME="value"`: what is wrong there is said once.
+        let misplaced = matches!(spec.args, Args::Pair(..)) && node.props.iter().any(|p| spec.prop(&p.key).is_none());
+        if args.len() < least && !reading.damaged && !misplaced {
             let what = match spec.args {
-                Args::NameThen(_) | Args::One(Type::Name) => "name",
+                Args::Then(Type::Name, _) | Args::Pair(..) | Args::One(Type::Name) => "name",
+                Args::Then(Type::Program, _) => "program",
                 _ => "value",
             };
             self.findings.push(
@@ -241,6 +254,7 @@ impl Reader {
         let takes = match spec.args {
             Args::None => "no arguments",
             Args::Flag => "only #true or #false",
+            Args::Pair(..) => "a name and one value",
             _ => "one argument",
         };
         let mut finding = Finding::new(
@@ -326,10 +340,15 @@ impl Reader {
             "unknown property",
         );
         let known: Vec<&str> = spec.props.iter().map(|p| p.name).collect();
-        let finding = if let Some(child) = spec.child(&prop.key).filter(|child| child.absent.is_none()) {
+        let finding = if matches!(spec.args, Args::Pair(..)) && nearest(&prop.key, known.iter().copied()).is_none() {
+            finding.help(format!(
+                "name and value are two texts: `{} \"{key}\" \"…\"`, or `{0} \"{key}\" from-env=\"…\"` for a secret",
+                spec.name
+            ))
+        } else if let Some(child) = spec.child(&prop.key).filter(|child| child.absent.is_none()) {
             let example = match &prop.value.data {
-                Data::Text(text) => format!("{key} \"{}\"", one_line(text)),
-                Data::Integer(number) => format!("{key} {number}"),
+                Data::Text(text) if child.args != Args::None => format!("{key} \"{}\"", one_line(text)),
+                Data::Integer(number) if child.args != Args::None => format!("{key} {number}"),
                 _ => child.example.to_owned(),
             };
             finding.help(format!("`{key}` is a child node here: write `{{ {example}; }}`"))
@@ -372,6 +391,7 @@ impl Reader {
         for child in children {
             mended |= child.mended;
             let Some(row) = self.spec_of(child, spec) else {
+                reading.lost = true;
                 // A misspelt required setting is reported once, not also as missing.
                 mended |= spec
                     .all_children()
@@ -469,7 +489,9 @@ fn example_value(ty: Type) -> &'static str {
         Type::Years => "\"2y\"",
         Type::Size => "\"10GiB\"",
         Type::Percent => "\"20%\"",
-        Type::Integer(..) => "7",
+        Type::Integer(..) | Type::Scalar => "7",
+        Type::Decimal(..) => "2.0",
+        Type::Space => "\"15%\"",
         Type::Bool => "#true",
         _ => "\"…\"",
     }

@@ -107,6 +107,8 @@ impl File {
 #[derive(Debug, Default)]
 pub(super) struct Sources {
     files: Vec<File>,
+    /// Stretches that are never shown.
+    masks: Vec<Span>,
 }
 
 /// Longest stretch of one line that is drawn: more would bury the finding.
@@ -136,6 +138,53 @@ impl Sources {
             lines,
         });
         self.files.len() - 1
+    }
+
+    /// Hides stretches of one file from everything that is drawn. Spans that are no part of it hide nothing.
+    pub(super) fn mask(&mut self, number: usize, spans: Vec<Span>) {
+        let Some(file) = self.files.get_mut(number) else {
+            return;
+        };
+        let mut bytes = std::mem::take(&mut file.drawn).into_bytes();
+        for span in spans {
+            let (start, end) = (span.start.saturating_sub(file.base), span.end.saturating_sub(file.base));
+            // Whole characters only, and lines stay lines.
+            if file.text.get(start..end).is_none() {
+                continue;
+            }
+            for byte in bytes.get_mut(start..end).unwrap_or_default() {
+                if !matches!(*byte, b'\n' | b'\r' | b'\t' | b'"') {
+                    *byte = b'*';
+                }
+            }
+            self.masks.push(span);
+        }
+        file.drawn = String::from_utf8(bytes).unwrap_or_default();
+    }
+
+    /// What is hidden, in order.
+    pub(super) fn masks(&self) -> Vec<Span> {
+        let mut masks = self.masks.clone();
+        masks.sort_unstable();
+        masks.dedup();
+        masks
+    }
+
+    /// Where the line begins that a span begins on.
+    pub(super) fn line_start(&self, span: Span) -> usize {
+        self.file_of(span).map_or(span.start, |file| {
+            file.base + file.line_start(file.line_of(span.start.saturating_sub(file.base)))
+        })
+    }
+
+    /// The text under a span as it is drawn: without what is hidden.
+    pub(super) fn drawn(&self, span: Span) -> &str {
+        self.file_of(span)
+            .and_then(|file| {
+                let start = span.start.checked_sub(file.base)?;
+                file.drawn.get(start..span.end.checked_sub(file.base)?)
+            })
+            .unwrap_or_default()
     }
 
     pub(super) fn file(&self, number: usize) -> Option<&File> {

@@ -1,25 +1,52 @@
 //! The one loop over the steps of a plan.
 //!
-//! Takes a plan, the world that it was made of, and a recorder; gives the [`Status`] that the events make.
-//! Steps run in the plan's order, which respects the edges; a step that does not succeed blocks what needs it
-//! and nothing else.
-//! Invariant: every step is settled exactly once, and its settling is recorded before the next begins.
+//! Takes a plan, the world that it was made of, and a journal; gives the [`Status`] that the events make. Up to
+//! [`How::threads`] steps are under way at once: commands and questions as tasks of this thread, copying and
+//! deleting in threads of their own. A step that does not succeed blocks what needs it and nothing else.
+//! Invariant: every step is settled exactly once, after all that it needs; its beginning and its end are recorded.
+//! When the run is told to stop, nothing more begins, and the loop ends when all that is under way has.
 
-use super::action::{self, Context, Settled};
+use super::action::{self, Context, Ended, Settled, Slots};
+use super::order::Order;
+use super::recorder::{Recorder, Shared};
 use super::survey::World;
-use super::{How, action::Slots};
-use crate::plan::{Action, Plan, Step, guards};
-use crate::run::{Event, Outcome, Progress, Record, RecordError, State, Status};
+use super::{How, locked};
+use crate::model::JobName;
+use crate::plan::{Action, Plan, Step, StepId, guards};
+use crate::run::{Event, JobHistory, Outcome, Progress, Record, RecordError, State, Status};
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::Scope;
+use tokio::sync::oneshot;
 
 /// What the actions need from outside, beside the recorder.
 pub trait Memory {
     /// Remembers which marker a backup's destination has.
-    fn remember_marker(&mut self, backup: &str, path: &std::path::Path, id: &str) -> Result<(), RecordError>;
+    fn remember_marker(&mut self, backup: &str, path: &Path, id: &str) -> Result<(), RecordError>;
+
+    /// What the history says of a job.
+    fn history_of(&mut self, job: &JobName) -> Result<JobHistory, RecordError>;
 }
 
 /// A recorder that also remembers.
 pub trait Journal: Record + Memory {}
 impl<T: Record + Memory> Journal for T {}
+
+/// Looks at a source and a destination again, when something before them in the run may have changed them.
+pub trait LookAgain: Sync {
+    /// The steps that take the place of those of the plan: the backup's, and of all that rely on it. What was
+    /// opened goes into the world.
+    fn look_again(
+        &self,
+        plan: &Plan,
+        backup: StepId,
+        world: &Mutex<World>,
+        recorder: &dyn Recorder,
+    ) -> Result<Vec<Step>, Settled>;
+}
 
 /// Runs every step.
 ///
@@ -27,99 +54,247 @@ impl<T: Record + Memory> Journal for T {}
 /// Only when something cannot be recorded: then nothing that depends on it has happened.
 pub fn run(
     plan: &Plan,
-    world: &mut World,
-    journal: &mut dyn Journal,
+    world: &Mutex<World>,
+    journal: &mut (dyn Journal + Send),
     progress: &dyn Progress,
     how: &How,
+    look: &dyn LookAgain,
 ) -> Result<Status, RecordError> {
-    let mut status = Status::default();
-    let mut slots = Slots::default();
-    let put = |journal: &mut dyn Journal, status: &mut Status, event: Event| -> Result<(), RecordError> {
-        journal.record(&event)?;
-        status.apply(&event);
-        Ok(())
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| RecordError {
+            place: "no step was begun: the event loop".to_owned(),
+            source: Box::new(source),
+        })?;
+    let recorder = Shared::new(journal, how.stop.clone());
+    let run = Run {
+        plan,
+        world,
+        recorder: &recorder,
+        progress,
+        how,
+        look,
+        slots: Mutex::default(),
+        busy: AtomicUsize::new(0),
     };
-    for job in &plan.paused {
-        let event = Event::StepFinished {
-            step: job.clone(),
-            outcome: action::outcome(State::Paused, "paused in the ops file"),
-        };
-        put(journal, &mut status, event)?;
-    }
-    for step in plan.steps() {
-        let outcome = if let Some(outcome) = before(plan, step, &status, how) {
-            outcome
-        } else {
-            put(
-                journal,
-                &mut status,
-                Event::StepStarted {
-                    step: step.name.clone(),
-                },
-            )?;
-            let mut context = Context {
-                plan,
-                step,
-                world,
-                journal,
-                progress,
-                how,
-                slots: &mut slots,
-            };
-            let settled = match &step.action {
-                Action::Backup(backup) => action::backup::run(&mut context, backup),
-                Action::Verify(verify) => action::verify::run(&mut context, verify),
-                Action::Cleanup(cleanup) => action::cleanup::run(&mut context, cleanup),
-            };
-            match settled {
-                Ok(outcome) | Err(Settled::Outcome(outcome)) => outcome,
-                Err(Settled::Record(error)) => return Err(error),
-            }
-        };
-        put(
-            journal,
-            &mut status,
-            Event::StepFinished {
-                step: step.name.clone(),
-                outcome,
-            },
-        )?;
-    }
-    Ok(status)
+    let done = std::thread::scope(|scope| runtime.block_on(run.all(scope)));
+    // A question to a dead mount may hang in a thread for ever: nobody waits for it.
+    runtime.shutdown_background();
+    done.map(|()| recorder.status())
 }
 
-/// The outcome of a step that will not begin; `None` when it may.
-fn before(plan: &Plan, step: &Step, status: &Status, how: &How) -> Option<Outcome> {
-    let unmet = step.needs.iter().filter_map(|id| plan.steps().get(*id)).find(|needed| {
-        !status
-            .steps
-            .get(&needed.name)
-            .copied()
-            .flatten()
-            .is_some_and(State::opens)
+/// What all steps of one run share.
+struct Run<'a, 'j> {
+    plan: &'a Plan,
+    world: &'a Mutex<World>,
+    recorder: &'a Shared<'j>,
+    progress: &'a dyn Progress,
+    how: &'a How,
+    look: &'a dyn LookAgain,
+    slots: Mutex<Slots>,
+    /// Steps that copy or prove at this moment: they share the threads.
+    busy: AtomicUsize,
+}
+
+impl Run<'_, '_> {
+    async fn all<'s>(&'s self, scope: &'s Scope<'s, '_>) -> Result<(), RecordError> {
+        for job in &self.plan.paused {
+            self.recorder.record_soon(Event::StepFinished {
+                step: job.clone(),
+                outcome: action::outcome(State::Paused, "paused in the ops file, or needs a job that is"),
+            });
+        }
+        let mut order = Order::of(self.plan);
+        let mut under_way = FuturesUnordered::new();
+        let mut broken = None;
+        loop {
+            while broken.is_none() && under_way.len() < self.how.threads.max(1) {
+                let Some(step) = order.begin_next().and_then(|id| self.plan.steps().get(id)) else {
+                    break;
+                };
+                match self.not_begun(step) {
+                    Some(outcome) => self.settle(&mut order, step, outcome),
+                    None => under_way.push(async move { (step, self.one(step, scope).await) }),
+                }
+            }
+            // Before anything that has begun goes on: what begins is announced.
+            if let Err(error) = self.recorder.flush() {
+                broken = broken.or(Some(error));
+            }
+            let mut ended = under_way.next().await;
+            if ended.is_none() {
+                break;
+            }
+            // With it all that has ended meanwhile, so that they are recorded in one go.
+            while let Some((step, outcome)) = ended {
+                match outcome {
+                    Ok(outcome) | Err(Settled::Outcome(outcome)) => self.settle(&mut order, step, outcome),
+                    // The recorder has told everybody to stop: what is under way ends, nothing begins.
+                    Err(Settled::Record(error)) => broken = broken.or(Some(error)),
+                }
+                ended = under_way.next().now_or_never().flatten();
+            }
+        }
+        broken.map_or(Ok(()), Err)
+    }
+
+    fn settle(&self, order: &mut Order, step: &Step, outcome: Outcome) {
+        order.settle(step.id);
+        self.recorder.record_soon(Event::StepFinished {
+            step: step.name.clone(),
+            outcome,
+        });
+    }
+
+    /// The outcome of a step that is due and does not begin. One that does is announced, unless it is to be looked
+    /// at again before it is known whether it does.
+    fn not_begun(&self, planned: &Step) -> Option<Outcome> {
+        if looked_at_again(planned) {
+            return None;
+        }
+        let again = self.again(planned);
+        let outcome = self.before(again.as_deref().unwrap_or(planned), again.is_some());
+        if outcome.is_none() {
+            self.recorder.record_soon(started(planned));
+        }
+        outcome
+    }
+
+    /// What took the place of a step.
+    fn again(&self, planned: &Step) -> Option<Arc<Step>> {
+        locked(&self.slots).again.get(&planned.id).cloned()
+    }
+
+    /// From its beginning to its outcome.
+    async fn one<'s>(&'s self, planned: &'s Step, scope: &'s Scope<'s, '_>) -> Ended {
+        // What could not be announced is not done.
+        self.recorder.flush()?;
+        if looked_at_again(planned) {
+            if self.unmet(planned).is_none() && !self.how.stop.asked() {
+                let look = || self.look.look_again(self.plan, planned.id, self.world, self.recorder);
+                let steps = in_thread(scope, look).await??;
+                let steps = steps.into_iter().map(|step| (step.id, Arc::new(step)));
+                locked(&self.slots).again.extend(steps);
+            }
+            let again = self.again(planned);
+            if let Some(outcome) = self.before(again.as_deref().unwrap_or(planned), again.is_some()) {
+                return Ok(outcome);
+            }
+            self.recorder.record(&started(planned))?;
+        }
+        let again = self.again(planned);
+        let step: &Step = again.as_deref().unwrap_or(planned);
+        let context = Context {
+            plan: self.plan,
+            step,
+            world: self.world,
+            recorder: self.recorder,
+            progress: self.progress,
+            how: self.how,
+            slots: &self.slots,
+            busy: &self.busy,
+        };
+        match &step.action {
+            Action::Check(_) | Action::Target(_) => {
+                let _ = &context;
+                Ok(action::outcome(State::Failed, "not in this build"))
+            }
+            Action::Backup(_) | Action::Verify(_) | Action::Cleanup(_) => {
+                let step = again.clone();
+                in_thread(scope, move || self.files(planned, step.as_deref())).await?
+            }
+        }
+    }
+
+    /// The steps that work with files, in a thread of their own.
+    fn files(&self, planned: &Step, again: Option<&Step>) -> Ended {
+        let step = again.unwrap_or(planned);
+        let context = Context {
+            plan: self.plan,
+            step,
+            world: self.world,
+            recorder: self.recorder,
+            progress: self.progress,
+            how: self.how,
+            slots: &self.slots,
+            busy: &self.busy,
+        };
+        self.busy.fetch_add(1, Ordering::SeqCst);
+        let ended = match &step.action {
+            Action::Backup(backup) => action::backup::run(&context, backup),
+            Action::Verify(verify) => action::verify::run(&context, verify),
+            Action::Cleanup(cleanup) => action::cleanup::run(&context, cleanup),
+            Action::Check(_) | Action::Target(_) => Ok(action::outcome(State::Failed, "no work with files")),
+        };
+        self.busy.fetch_sub(1, Ordering::SeqCst);
+        ended
+    }
+
+    /// The first step that this one needs and that did not succeed.
+    fn unmet(&self, step: &Step) -> Option<(&str, Option<State>)> {
+        let needed = step.needs.iter().filter_map(|id| self.plan.steps().get(*id));
+        needed
+            .map(|needed| (needed.name.as_str(), self.recorder.state_of(&needed.name)))
+            .find(|(_, state)| !state.is_some_and(State::opens))
+    }
+
+    /// The outcome of a step that will not begin; `None` when it may. `again` tells that its refusals are those
+    /// of this moment, though the plan's are not.
+    fn before(&self, step: &Step, again: bool) -> Option<Outcome> {
+        let blocked = || {
+            let (name, state) = self.unmet(step)?;
+            let word = state.map_or("not done", State::word);
+            Some(action::outcome(State::Blocked, format!("{name} is {word}")))
+        };
+        let refused = || {
+            let refusal = step.refusals.first()?;
+            let unwritable = refusal.guard == guards::name::UNWRITABLE;
+            let more = step.refusals.iter().skip(1);
+            Some(Outcome {
+                state: if unwritable { State::NoSpace } else { State::Refused },
+                summary: refusal.message.clone(),
+                help: Some(refusal.help.clone()),
+                details: more.map(|r| format!("{}; {}", r.message, r.help)).collect(),
+            })
+        };
+        let stopped = || {
+            let signal = self.how.stop.signal();
+            let outcome = || signal.map_or_else(|| action::outcome(State::Interrupted, "stopped"), action::interrupted);
+            self.how.stop.asked().then(outcome)
+        };
+        if self.plan.judged_again(step) && !again {
+            // Never judged again, since what comes before it failed: that is the reason to tell.
+            blocked().or_else(stopped).or_else(refused)
+        } else {
+            refused().or_else(blocked).or_else(stopped)
+        }
+    }
+}
+
+fn looked_at_again(step: &Step) -> bool {
+    matches!(&step.action, Action::Backup(backup) if backup.looked_at_again)
+}
+
+fn started(step: &Step) -> Event {
+    Event::StepStarted {
+        step: step.name.clone(),
+    }
+}
+
+/// Does work that blocks in a thread of its own, and waits for it without blocking.
+async fn in_thread<'s, T: Send + 's>(
+    scope: &'s Scope<'s, '_>,
+    work: impl FnOnce() -> T + Send + 's,
+) -> Result<T, Settled> {
+    let (tell, told) = oneshot::channel();
+    let thread = std::thread::Builder::new().spawn_scoped(scope, move || {
+        // Whoever asked is there until it is told.
+        let _ = tell.send(work());
     });
-    if let Some(refusal) = step.refusals.first() {
-        let unwritable = refusal.guard == guards::name::UNWRITABLE;
-        let more = step
-            .refusals
-            .iter()
-            .skip(1)
-            .map(|r| format!("{}; {}", r.message, r.help))
-            .collect();
-        return Some(Outcome {
-            state: if unwritable { State::NoSpace } else { State::Refused },
-            summary: refusal.message.clone(),
-            help: Some(refusal.help.clone()),
-            details: more,
-        });
+    if let Err(error) = thread {
+        return Err(action::outcome(State::Failed, format!("no thread could be started: {error}")).into());
     }
-    if let Some(needed) = unmet {
-        return Some(Outcome {
-            state: State::Blocked,
-            summary: format!("{} did not succeed", needed.name),
-            help: None,
-            details: Vec::new(),
-        });
-    }
-    how.stop.signal().map(action::interrupted)
+    told.await
+        .map_err(|_| action::outcome(State::Failed, "its thread died").into())
 }

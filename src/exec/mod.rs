@@ -1,7 +1,7 @@
 //! Plan → events: what is done, in which order, and what becomes of it.
 //!
 //! - [`survey`]: what is there before anything happens; the facts that plans are built from
-//! - [`engine`]: the one loop over the steps
+//! - [`engine`]: the one loop over the steps · [`order`]: which may begin next · [`recorder`]: where events go
 //! - [`action`]: what the steps do
 //!
 //! Takes a plan, the handles that its survey opened and a [`crate::run::Record`]; reaches store, reports and
@@ -9,11 +9,14 @@
 
 pub mod action;
 pub mod engine;
+pub mod order;
+pub mod recorder;
 pub mod survey;
 pub mod watch;
 
 use crate::clock::Mark;
 use crate::signal::Stop;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How to go about it.
@@ -21,7 +24,7 @@ use std::time::Duration;
 pub struct How {
     /// The run's id.
     pub run: String,
-    /// Threads per step; 1 is deterministic.
+    /// Steps at once, and threads that those share which work with files; 1 is deterministic.
     pub threads: usize,
     /// Told to stop?
     pub stop: Stop,
@@ -63,4 +66,9 @@ impl<'a> Deadline<'a> {
     pub fn timed_out(&self) -> bool {
         self.timeout.is_some_and(|most| self.since.elapsed() >= most)
     }
+}
+
+/// What is shared between steps; a panic elsewhere left it as it was.
+fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,13 +3,17 @@
 //!
 //! Takes a model and a request, gives a plan ([`plan()`]) or a finished run ([`apply`]); the two share every line
 //! up to the plan. Prints nothing: events and progress go to what the caller hands in.
+//! - `again`: looking at a backup's places once more within a run
 //! - [`copies`]: what lies in destinations, and proving it again
+//! - [`history`]: past runs, and how each job stands
 //! - [`restore`]: bringing files back
 //!
 //! Invariant: an event is in the store before anybody else hears of it.
 
+mod again;
 pub mod copies;
 mod error;
+pub mod history;
 pub mod restore;
 
 pub use error::LaunchError;
@@ -18,16 +22,19 @@ use crate::clock::Mark;
 use crate::exec::engine::{self, Memory};
 use crate::exec::survey::{self, Remembered, World};
 use crate::exec::{How, action::recover};
-use crate::model::Model;
+use crate::model::{JobName, Model};
 use crate::plan::{self, Plan, Request};
-use crate::run::{Event, Progress, Record, RecordError, Status};
+use crate::run::{Event, JobHistory, Progress, Record, RecordError, Status};
 use crate::signal::Stop;
-use crate::store::{self, Store};
+use crate::store::{self, Store, StoreError};
 use crate::tree::lock::{self, Lock, Patience};
 use crate::tree::{Dir, handle::create_dir_all};
+use again::Again;
 use chrono::{DateTime, Utc};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// The plan of what [`apply`] would do now, or at another moment. Touches nothing.
@@ -49,7 +56,7 @@ pub fn plan(model: &Model, request: &Request, at: Option<DateTime<Utc>>, stop: &
 /// How to apply.
 #[derive(Debug, Clone)]
 pub struct Apply {
-    /// Threads per step; `None` is the ops file's `concurrency` or the number of cores.
+    /// Steps at once, and threads; `None` is the ops file's `concurrency` or the number of cores.
     pub threads: Option<usize>,
     /// How long to wait for locks that others hold.
     pub lock_wait: Duration,
@@ -72,7 +79,7 @@ pub fn apply(
     request: &Request,
     how: &Apply,
     confirm: &mut dyn FnMut(&Plan) -> bool,
-    sink: &mut dyn FnMut(&Event),
+    sink: &mut (dyn FnMut(&Event) + Send),
     progress: &dyn Progress,
 ) -> Result<Finished, LaunchError> {
     let jobs = request.jobs(model)?;
@@ -84,7 +91,7 @@ pub fn apply(
     };
     let mut locks = Locks::default();
     locks.jobs(&model.ops.state_dir, &jobs, patience)?;
-    let mut world = survey::open(model, &jobs);
+    let world = survey::open(model, &jobs);
     locks.world(&world, patience)?;
 
     let run = ulid::Ulid::new().to_string();
@@ -127,7 +134,14 @@ pub fn apply(
             threads: threads(model, how.threads),
             stop: how.stop.clone(),
         };
-        engine::run(&plan, &mut world, &mut journal, progress, &how)?
+        let look = Again {
+            model,
+            request,
+            facts: &facts,
+            store: &store,
+            stop: &how.stop,
+        };
+        engine::run(&plan, &Mutex::new(world), &mut journal, progress, &how, &look)?
     };
     let exit = match (how.stop.signal(), status.exit_code()) {
         (Some(signal), _) => 128 + signal,
@@ -141,7 +155,7 @@ pub fn apply(
     Ok(Finished { exit })
 }
 
-/// Threads per step.
+/// Steps at once, and threads.
 #[must_use]
 pub fn threads(model: &Model, asked: Option<usize>) -> usize {
     let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -196,13 +210,15 @@ fn recovered(
 struct Tee<'a> {
     store: &'a Store,
     journal: store::Journal<'a>,
-    sink: &'a mut dyn FnMut(&Event),
+    sink: &'a mut (dyn FnMut(&Event) + Send),
 }
 
 impl Record for Tee<'_> {
-    fn record(&mut self, event: &Event) -> Result<(), RecordError> {
-        self.journal.record(event)?;
-        (self.sink)(event);
+    fn record_all(&mut self, events: &[Event]) -> Result<(), RecordError> {
+        self.journal.record_all(events)?;
+        for event in events {
+            (self.sink)(event);
+        }
         Ok(())
     }
 }
@@ -211,12 +227,42 @@ impl Memory for Tee<'_> {
     fn remember_marker(&mut self, backup: &str, path: &Path, id: &str) -> Result<(), RecordError> {
         self.store
             .remember_marker(backup, path, id)
-            .map_err(|source| RecordError {
-                place: crate::path::shown(self.store.path()).to_string(),
-                source: Box::new(source),
-            })
+            .map_err(|source| unrecorded(self.store, source))
+    }
+
+    fn history_of(&mut self, job: &JobName) -> Result<JobHistory, RecordError> {
+        self.store
+            .job_history(job)
+            .map_err(|source| unrecorded(self.store, source))
     }
 }
+
+fn unrecorded(store: &Store, source: StoreError) -> RecordError {
+    RecordError {
+        place: crate::path::shown(store.path()).to_string(),
+        source: Box::new(source),
+    }
+}
+
+/// Every lock is an open file: many jobs need more of them than most systems give without being asked. What the
+/// system refuses is told by the lock that cannot be opened.
+fn make_room(locks: u64) {
+    let limits = getrlimit(Resource::Nofile);
+    let needed = locks.saturating_add(FILES_BESIDE_LOCKS);
+    if limits.current.is_some_and(|current| current < needed) {
+        let current = limits.maximum.map_or(needed, |most| most.min(needed));
+        let _ = setrlimit(
+            Resource::Nofile,
+            Rlimit {
+                current: Some(current),
+                ..limits
+            },
+        );
+    }
+}
+
+/// Open files that a run needs besides its locks, generously.
+const FILES_BESIDE_LOCKS: u64 = 512;
 
 /// Everything that a run holds locked, each directory once whatever its names.
 #[derive(Default)]
@@ -227,6 +273,7 @@ struct Locks {
 
 impl Locks {
     fn jobs(&mut self, state_dir: &Path, jobs: &BTreeSet<String>, patience: Patience<'_>) -> Result<(), LaunchError> {
+        make_room(jobs.len() as u64);
         let dir = create_dir_all(&state_dir.join("locks"))?;
         for job in jobs {
             self.held.push(lock::lock_file(

@@ -19,6 +19,8 @@ pub struct Check {
     pub needs: Vec<JobName>,
     /// Longest time for an answer.
     pub timeout: Duration,
+    /// Between TERM and KILL, when it asks a command.
+    pub kill_after: Duration,
     /// The worst state that it may have.
     pub worst: Worst,
     /// Leave the job out of every run.

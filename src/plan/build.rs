@@ -1,140 +1,24 @@
 //! Model + request + facts → plan.
 //!
-//! Takes what is declared, what was asked for and what was found; gives the steps, in file order, with the
-//! reason for each and every guard that says no. Pure and deterministic.
+//! Takes what is declared, what was asked for and what was found; gives the steps, each after all that it needs,
+//! with the reason for each and every guard that says no. Pure and deterministic.
 //! Invariant: a guard that refuses a backup refuses, by the edges, all that relies on its copy.
 
-use super::facts::{BackupFacts, Facts, Scan};
-use super::graph::{BackupStep, Candidate, CleanupStep, Cover, Plan, Refusal, Remarks, VerifyStep};
+use super::facts::{BackupFacts, CopyFacts, Facts, Scan};
+use super::graph::{
+    Action, BackupStep, Candidate, ClassSummary, CleanupStep, Cover, Plan, Refusal, Remarks, Step, StepId, VerifyStep,
+    VerifyToken,
+};
 use super::guards;
+use super::select::{Request, UnknownJob, in_order};
 use super::summary::summarise;
 use crate::entry::Kind;
 use crate::model::pattern::Selector;
-use crate::model::retention::Verdict;
-use crate::model::{Backup, Contents, InUse, Model, Retention};
-use globset::GlobMatcher;
-use std::collections::BTreeSet;
-use std::path::Path;
+use crate::model::retention::{KeepReason, Verdict};
+use crate::model::{Backup, Contents, InUse, Job, JobKind, JobName, Model, Retention};
+use crate::path::RelPath;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
-
-/// Which jobs, and which guards the user switched off.
-#[derive(Debug, Clone, Default)]
-pub struct Request {
-    /// `--only`: jobs and globs; empty is all.
-    pub only: Vec<String>,
-    /// `--except`.
-    pub except: Vec<String>,
-    /// `--accept-clock`.
-    pub accept_clock: bool,
-    /// `--accept-shrink`.
-    pub accept_shrink: bool,
-    /// `--accept-destination`.
-    pub accept_destination: bool,
-    /// `--over-budget retention:R`.
-    pub over_budget: Vec<String>,
-}
-
-/// A name on the command line that selects no job.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{flag} {pattern}` selects no job")]
-pub struct UnknownJob {
-    /// The flag.
-    pub flag: &'static str,
-    /// Its value.
-    pub pattern: String,
-    /// Every job there is.
-    pub jobs: Vec<String>,
-}
-
-impl Request {
-    /// The guards that were switched off, as flags.
-    #[must_use]
-    pub fn overrides(&self) -> Vec<String> {
-        let mut flags = Vec::new();
-        for (on, flag) in [
-            (self.accept_clock, "--accept-clock"),
-            (self.accept_shrink, "--accept-shrink"),
-            (self.accept_destination, "--accept-destination"),
-        ] {
-            if on {
-                flags.push(flag.to_owned());
-            }
-        }
-        flags.extend(self.over_budget.iter().map(|job| format!("--over-budget {job}")));
-        flags
-    }
-
-    /// Jobs that are paused, or whose backup is.
-    #[must_use]
-    pub fn paused(&self, model: &Model) -> Vec<String> {
-        let asleep = |name: &str| model.backup(name).is_some_and(|b| b.paused);
-        let backups = model
-            .backups
-            .iter()
-            .filter(|b| b.paused)
-            .map(|b| format!("backup:{}", b.name));
-        let retentions = model.retentions.iter().filter(|r| r.paused || asleep(&r.backup));
-        backups
-            .chain(retentions.map(|r| format!("retention:{}", r.name)))
-            .collect()
-    }
-
-    /// The jobs that a run of this request consists of.
-    ///
-    /// `--only` brings what a job depends on, `--except` also drops what depends on it; a paused job, and
-    /// what depends on it, is left out.
-    ///
-    /// # Errors
-    /// A pattern that selects nothing.
-    pub fn jobs(&self, model: &Model) -> Result<BTreeSet<String>, UnknownJob> {
-        let backups = model.backups.iter().map(|b| format!("backup:{}", b.name));
-        let all: Vec<String> = backups
-            .chain(model.retentions.iter().map(|r| format!("retention:{}", r.name)))
-            .collect();
-        let select = |flag: &'static str, patterns: &[String]| {
-            let mut hit: BTreeSet<String> = BTreeSet::new();
-            for pattern in patterns {
-                let matcher = globset::Glob::new(pattern).ok().map(|glob| glob.compile_matcher());
-                let matches = |job: &&String| {
-                    matcher
-                        .as_ref()
-                        .is_some_and(|m: &GlobMatcher| m.is_match(Path::new(job)))
-                };
-                let before = hit.len();
-                let found: Vec<String> = all.iter().filter(matches).cloned().collect();
-                if found.is_empty() && before == hit.len() {
-                    return Err(UnknownJob {
-                        flag,
-                        pattern: pattern.clone(),
-                        jobs: all.clone(),
-                    });
-                }
-                hit.extend(found);
-            }
-            Ok(hit)
-        };
-        select("--over-budget", &self.over_budget)?;
-        let mut jobs: BTreeSet<String> = if self.only.is_empty() {
-            all.iter().cloned().collect()
-        } else {
-            select("--only", &self.only)?
-        };
-        for retention in &model.retentions {
-            if jobs.contains(&format!("retention:{}", retention.name)) {
-                jobs.insert(format!("backup:{}", retention.backup));
-            }
-        }
-        let mut dropped = select("--except", &self.except)?;
-        dropped.extend(self.paused(model));
-        for retention in &model.retentions {
-            if dropped.contains(&format!("backup:{}", retention.backup)) {
-                dropped.insert(format!("retention:{}", retention.name));
-            }
-        }
-        jobs.retain(|job| !dropped.contains(job));
-        Ok(jobs)
-    }
-}
 
 /// The plan.
 ///
@@ -144,43 +28,185 @@ pub fn build(model: &Model, request: &Request, facts: &Facts) -> Result<Plan, Un
     let jobs = request.jobs(model)?;
     let mut plan = Plan::new(&model.ops, facts.host.clone(), facts.now);
     plan.paused = request.paused(model);
-    let mut cleanups = Vec::new();
-    for backup in &model.backups {
-        if !jobs.contains(&format!("backup:{}", backup.name)) {
-            continue;
-        }
-        let Some(found) = facts.backups.get(&backup.name) else {
-            continue;
+    // By job: the step whose success means that of the job.
+    let mut last: HashMap<JobName, StepId> = HashMap::new();
+    let mut proofs: HashMap<String, VerifyToken> = HashMap::new();
+    let mut cleanups: HashMap<String, (CleanupParts<'_>, Option<Arc<Scan>>)> = HashMap::new();
+    for placed in in_order(model, &jobs) {
+        let name = placed.job.name();
+        let wanted = placed.job.needs();
+        let needs: Vec<StepId> = wanted.iter().filter_map(|job| last.get(job).copied()).collect();
+        let plain = Remarks {
+            because: reason(model, &jobs, &name),
+            ..Remarks::default()
         };
-        let retentions: Vec<&Retention> = model
-            .retentions_of(&backup.name)
-            .filter(|r| jobs.contains(&format!("retention:{}", r.name)))
-            .collect();
-        cleanups.extend(chain(&mut plan, model, request, facts, backup, found, &retentions));
-    }
-    for (step, remarks) in cleanups {
-        plan.add_cleanup(step, remarks);
+        let step = match placed.job {
+            Job::Check(check) => Some(plan.add_check(check.clone(), needs, plain)),
+            Job::Target(target) => Some(plan.add_target(target.clone(), needs, plain)),
+            Job::Backup(backup) => facts.backups.get(&backup.name).map(|found| {
+                let chain = chain(model, &jobs, request, facts, backup, found, placed.behind_change);
+                let scan = chain.backup.scan.clone();
+                let token = plan.add_backup(chain.backup, needs, chain.remarks);
+                let verify = VerifyStep {
+                    backup: token,
+                    name: backup.name.clone(),
+                    older: chain.older,
+                };
+                let proof = plan.add_verify(verify, chain.verify_remarks);
+                proofs.insert(backup.name.clone(), proof);
+                for parts in chain.cleanups {
+                    cleanups.insert(parts.retention.name.clone(), (parts, scan.clone()));
+                }
+                proof.step()
+            }),
+            Job::Retention(retention) => proofs.get(&retention.backup).copied().and_then(|proof| {
+                let (parts, scan) = cleanups.remove(&retention.name)?;
+                let backup = model.backup(&retention.backup)?;
+                let (step, remarks) = parts.step(proof, backup, scan);
+                Some(plan.add_cleanup(step, needs, remarks))
+            }),
+        };
+        if let Some(step) = step {
+            last.insert(name, step);
+        }
     }
     Ok(plan)
 }
 
-/// Adds the steps of one backup; gives those of the retentions that rely on it, to be added after every copy.
-fn chain(
-    plan: &mut Plan,
-    model: &Model,
+/// The steps of one backup and of the cleanups that rely on it, decided anew from `facts`: in place of those of
+/// `plan`, under the same names and with the same edges. Nothing is deleted that `plan` does not list.
+#[must_use]
+pub fn look_again(plan: &Plan, backup: StepId, model: &Model, request: &Request, facts: &Facts) -> Vec<Step> {
+    let Some(Action::Backup(planned)) = plan.steps().get(backup).map(|step| &step.action) else {
+        return Vec::new();
+    };
+    let name = &planned.backup.name;
+    let (Some(job), Some(found)) = (model.backup(name), facts.backups.get(name)) else {
+        return Vec::new();
+    };
+    let jobs = plan.steps().iter().map(|step| step.job.clone()).collect();
+    let mut chain = chain(model, &jobs, request, facts, job, found, planned.looked_at_again);
+    let scan = chain.backup.scan.clone();
+    let mut cleanups: HashMap<&str, CleanupParts<'_>> = HashMap::new();
+    for parts in chain.cleanups.drain(..) {
+        cleanups.insert(&parts.retention.name, parts);
+    }
+    let mut again = Vec::new();
+    for step in plan.steps() {
+        let (action, remarks) = match &step.action {
+            Action::Backup(_) if step.id == backup => {
+                (Action::Backup(Box::new(chain.backup.clone())), chain.remarks.clone())
+            }
+            Action::Verify(verify) if verify.backup.step() == backup => {
+                let verify = VerifyStep {
+                    older: chain.older.clone(),
+                    ..(**verify).clone()
+                };
+                (Action::Verify(Box::new(verify)), chain.verify_remarks.clone())
+            }
+            Action::Cleanup(old) if plan.verify_of(old).is_some_and(|v| v.backup.step() == backup) => {
+                let Some(parts) = cleanups.remove(old.retention.name.as_str()) else {
+                    continue;
+                };
+                let (mut new, remarks) = parts.step(old.verify, job, scan.clone());
+                keep_to(&mut new, old);
+                (Action::Cleanup(Box::new(new)), remarks)
+            }
+            _ => continue,
+        };
+        again.push(step.with(action, remarks));
+    }
+    again
+}
+
+/// Leaves only candidates that were listed before.
+fn keep_to(new: &mut CleanupStep, old: &CleanupStep) {
+    let path = |step: &CleanupStep, at: usize| {
+        let entry = step.scan.as_ref().and_then(|scan| scan.entries.get(at));
+        entry.map(|entry| entry.path.clone())
+    };
+    let listed: HashSet<RelPath> = old.candidates.iter().filter_map(|c| path(old, c.entry)).collect();
+    let mut left = std::mem::take(&mut new.candidates);
+    left.retain(|c| path(new, c.entry).is_some_and(|path| listed.contains(&path)));
+    new.bytes = sum_bytes(new.scan.as_deref(), left.iter().map(|c| c.entry));
+    new.candidates = left;
+}
+
+/// Why a check or target is in the plan.
+fn reason(model: &Model, jobs: &BTreeSet<String>, name: &JobName) -> String {
+    let needing: Vec<String> = model
+        .jobs()
+        .filter(|job| job.needs().contains(name))
+        .map(|job| job.name().to_string())
+        .filter(|job| jobs.contains(job))
+        .collect();
+    match needing.as_slice() {
+        [] => "asked for".to_owned(),
+        [one] => format!("{one} needs it"),
+        many => format!("{} need it", many.join(", ")),
+    }
+}
+
+/// What becomes of one backup: its two steps and those that rely on them, not yet in a plan.
+struct Chain<'a> {
+    backup: BackupStep,
+    remarks: Remarks,
+    older: Vec<CopyFacts>,
+    verify_remarks: Remarks,
+    cleanups: Vec<CleanupParts<'a>>,
+}
+
+/// A cleanup that has no proof yet.
+struct CleanupParts<'a> {
+    retention: &'a Retention,
+    candidates: Vec<Candidate>,
+    bytes: u64,
+    classes: Vec<ClassSummary>,
+    kept: Vec<(usize, KeepReason)>,
+    denied: u64,
+    remarks: Remarks,
+}
+
+impl CleanupParts<'_> {
+    fn step(self, verify: VerifyToken, backup: &Backup, scan: Option<Arc<Scan>>) -> (CleanupStep, Remarks) {
+        let step = CleanupStep {
+            verify,
+            retention: self.retention.clone(),
+            source: backup.source.clone(),
+            cross_mounts: backup.cross_mounts,
+            scan,
+            matched: self.classes.iter().map(|c| c.files).sum(),
+            candidates: self.candidates,
+            bytes: self.bytes,
+            classes: self.classes,
+            kept: self.kept,
+            lease_denied: self.denied,
+        };
+        (step, self.remarks)
+    }
+}
+
+/// Decides what becomes of one backup.
+fn chain<'a>(
+    model: &'a Model,
+    jobs: &BTreeSet<String>,
     request: &Request,
     facts: &Facts,
-    backup: &Backup,
+    backup: &'a Backup,
     found: &BackupFacts,
-    retentions: &[&Retention],
-) -> Vec<(CleanupStep, Remarks)> {
+    looked_at_again: bool,
+) -> Chain<'a> {
+    let retentions: Vec<&Retention> = model
+        .retentions_of(&backup.name)
+        .filter(|r| jobs.contains(&format!("retention:{}", r.name)))
+        .collect();
     let scan = found.source.as_ref().ok().map(Arc::clone);
     let empty: Vec<Verdict> = Vec::new();
     let verdicts = |r: &Retention| facts.verdicts.get(&r.name).unwrap_or(&empty);
 
     // The older copies that deletions of this plan will rely on, in the order of their first use.
     let mut older: Vec<usize> = Vec::new();
-    let backup_ref = |older: &mut Vec<usize>, entry: usize| match found.located.get(&entry) {
+    let cover = |older: &mut Vec<usize>, entry: usize| match found.located.get(&entry) {
         None => Cover::ThisRun,
         Some(copy) => Cover::Older(older.iter().position(|c| c == copy).unwrap_or_else(|| {
             older.push(*copy);
@@ -188,7 +214,7 @@ fn chain(
         })),
     };
     let mut candidates_of: Vec<Vec<Candidate>> = Vec::new();
-    for retention in retentions {
+    for retention in &retentions {
         let candidates = verdicts(retention)
             .iter()
             .enumerate()
@@ -200,16 +226,17 @@ fn chain(
             .map(|(entry, class)| Candidate {
                 entry,
                 class,
-                cover: backup_ref(&mut older, entry),
+                cover: cover(&mut older, entry),
             })
             .collect();
         candidates_of.push(list);
     }
 
-    let step = backup_step(model, facts, backup, found, scan.as_deref(), &verdicts, request);
+    let mut step = backup_step(model, facts, backup, found, scan.as_deref(), &verdicts, request);
+    step.looked_at_again = looked_at_again;
     let mut remarks = Remarks {
-        because: backup_reason(&step, retentions),
-        refusals: guards::of_backup(facts, request, backup, found, retentions),
+        because: backup_reason(model, jobs, &step, &retentions),
+        refusals: guards::of_backup(facts, request, backup, found, &retentions),
         notes: backup_notes(backup, found, &step),
     };
     let budgets: Vec<Option<Refusal>> = retentions
@@ -222,13 +249,7 @@ fn chain(
     remarks.refusals.extend(budgets.iter().flatten().cloned());
     let suspect = step.suspect.clone();
     let nothing = step.nothing;
-    let backup_token = plan.add_backup(
-        BackupStep {
-            scan: scan.clone(),
-            ..step
-        },
-        remarks,
-    );
+    step.scan.clone_from(&scan);
 
     let older: Vec<_> = older
         .iter()
@@ -247,17 +268,10 @@ fn chain(
             crate::units::plural(n as u64, "older copy", "older copies")
         ),
     };
-    let verify_token = plan.add_verify(
-        VerifyStep {
-            backup: backup_token,
-            name: backup.name.clone(),
-            older,
-        },
-        Remarks {
-            because,
-            ..Remarks::default()
-        },
-    );
+    let verify_remarks = Remarks {
+        because,
+        ..Remarks::default()
+    };
 
     let mut cleanups = Vec::new();
     for ((retention, candidates), budget) in retentions.iter().zip(candidates_of).zip(budgets) {
@@ -281,27 +295,27 @@ fn chain(
         );
         let mut refusals = guards::of_cleanup(backup, found, suspect.as_deref(), !candidates.is_empty());
         refusals.extend(budget);
-        let step = CleanupStep {
-            verify: verify_token,
-            retention: (*retention).clone(),
-            source: backup.source.clone(),
-            cross_mounts: backup.cross_mounts,
-            scan: scan.clone(),
-            matched: classes.iter().map(|c| c.files).sum(),
+        cleanups.push(CleanupParts {
+            retention,
             candidates,
             bytes,
             classes,
             kept,
-            lease_denied: denied,
-        };
-        let remarks = Remarks {
-            because,
-            refusals,
-            notes,
-        };
-        cleanups.push((step, remarks));
+            denied,
+            remarks: Remarks {
+                because,
+                refusals,
+                notes,
+            },
+        });
     }
-    cleanups
+    Chain {
+        backup: step,
+        remarks,
+        older,
+        verify_remarks,
+        cleanups,
+    }
 }
 
 fn backup_step<'v>(
@@ -384,16 +398,17 @@ fn backup_step<'v>(
             .map(|copy| (copy.archive_bytes, copy.bytes)),
         free: found.destination.free,
         same_file_system: found.destination.same_file_system,
+        looked_at_again: false,
     }
 }
 
-fn backup_reason(step: &BackupStep, retentions: &[&Retention]) -> String {
+fn backup_reason(model: &Model, jobs: &BTreeSet<String>, step: &BackupStep, retentions: &[&Retention]) -> String {
     let names: Vec<String> = retentions.iter().map(|r| format!("retention:{}", r.name)).collect();
     match (step.backup.contents, step.nothing, names.is_empty()) {
         (Contents::Expired, true, _) => "no expired file needs a new copy".to_owned(),
         (Contents::Expired, false, true) => "stores what retentions may delete".to_owned(),
         (Contents::Expired, false, false) => format!("stores what {} may delete", names.join(", ")),
-        (Contents::All, _, true) => "asked for".to_owned(),
+        (Contents::All, _, true) => reason(model, jobs, &JobName::new(JobKind::Backup, &step.backup.name)),
         (Contents::All, _, false) => format!("{} needs its copy", names.join(", ")),
     }
 }
@@ -401,6 +416,12 @@ fn backup_reason(step: &BackupStep, retentions: &[&Retention]) -> String {
 fn backup_notes(backup: &Backup, found: &BackupFacts, step: &BackupStep) -> Vec<String> {
     let plural = crate::units::plural;
     let mut notes = Vec::new();
+    if step.looked_at_again {
+        notes.push(
+            "looked at again when it begins, since what runs before it may change files: no file is deleted that is not listed here"
+                .to_owned(),
+        );
+    }
     if let Some(suspect) = &step.suspect {
         notes.push(format!("the copy will be marked suspect: {suspect}"));
     }

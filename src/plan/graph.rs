@@ -7,9 +7,9 @@
 
 use super::facts::{CopyFacts, Scan};
 use crate::model::retention::{KeepReason, Stays};
-use crate::model::{Backup, Keep, Retention, Strategy};
+use crate::model::{Backup, Check, Keep, Retention, Strategy, Target};
 use chrono::{DateTime, Utc};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -42,9 +42,9 @@ pub struct Plan {
 pub struct Step {
     /// Its index.
     pub id: StepId,
-    /// `backup:observer`, `verify:observer`, `cleanup:observer`.
+    /// `target:pipeline`, `backup:observer`, `verify:observer`, `cleanup:observer`.
     pub name: String,
-    /// The job it is part of: `backup:observer`, `retention:observer`.
+    /// The job it is part of: `target:pipeline`, `backup:observer`, `retention:observer`.
     pub job: String,
     /// What must have succeeded before.
     pub needs: Vec<StepId>,
@@ -59,6 +59,8 @@ pub struct Step {
     pub notes: Vec<String>,
     /// What it does.
     pub action: Action,
+    /// See [`Plan::will_run`]; settled when the step is added, since all that it needs is there then.
+    runs: bool,
 }
 
 /// A guard that says no.
@@ -75,6 +77,10 @@ pub struct Refusal {
 /// What a step does.
 #[derive(Debug, Clone)]
 pub enum Action {
+    /// Ask a question.
+    Check(Box<Check>),
+    /// Run a command.
+    Target(Box<Target>),
     /// Write a copy; not yet published.
     Backup(Box<BackupStep>),
     /// Read the copy back, compare, publish; re-read the older copies that deletions rely on.
@@ -114,6 +120,9 @@ pub struct BackupStep {
     pub free: Option<u64>,
     /// True when source and destination share a file system.
     pub same_file_system: bool,
+    /// True when something that may change the source comes before it in the run: source and destination are
+    /// looked at again when the step begins, and all that was decided about this copy is decided anew.
+    pub looked_at_again: bool,
 }
 
 impl BackupStep {
@@ -253,6 +262,19 @@ pub struct Remarks {
     pub notes: Vec<String>,
 }
 
+impl Step {
+    /// The same step, decided anew.
+    pub(super) fn with(&self, action: Action, remarks: Remarks) -> Self {
+        Self {
+            because: remarks.because,
+            refusals: remarks.refusals,
+            notes: remarks.notes,
+            action,
+            ..self.clone()
+        }
+    }
+}
+
 impl Plan {
     /// An empty plan.
     pub(super) fn new(ops: &crate::model::Ops, host: String, at: DateTime<Utc>) -> Self {
@@ -274,65 +296,74 @@ impl Plan {
         &self.steps
     }
 
+    /// Adds a check step.
+    pub(super) fn add_check(&mut self, check: Check, needs: Vec<StepId>, remarks: Remarks) -> StepId {
+        let name = format!("check:{}", check.name);
+        self.push(name.clone(), name, needs, remarks, Action::Check(Box::new(check)))
+    }
+
+    /// Adds a target step.
+    pub(super) fn add_target(&mut self, target: Target, needs: Vec<StepId>, remarks: Remarks) -> StepId {
+        let name = format!("target:{}", target.name);
+        self.push(name.clone(), name, needs, remarks, Action::Target(Box::new(target)))
+    }
+
     /// Adds a backup step.
-    pub(super) fn add_backup(&mut self, step: BackupStep, remarks: Remarks) -> BackupToken {
+    pub(super) fn add_backup(&mut self, step: BackupStep, needs: Vec<StepId>, remarks: Remarks) -> BackupToken {
         let name = format!("backup:{}", step.backup.name);
-        BackupToken(self.push(
-            name.clone(),
-            name,
-            Vec::new(),
-            Vec::new(),
-            remarks,
-            Action::Backup(Box::new(step)),
-        ))
+        BackupToken(self.push(name.clone(), name, needs, remarks, Action::Backup(Box::new(step))))
     }
 
     /// Adds the verify step of a backup step.
     pub(super) fn add_verify(&mut self, step: VerifyStep, remarks: Remarks) -> VerifyToken {
         let needs = vec![step.backup.step()];
         let (name, job) = (format!("verify:{}", step.name), format!("backup:{}", step.name));
-        VerifyToken(self.push(name, job, needs, Vec::new(), remarks, Action::Verify(Box::new(step))))
+        VerifyToken(self.push(name, job, needs, remarks, Action::Verify(Box::new(step))))
     }
 
-    /// Adds the cleanup step of a retention.
-    pub(super) fn add_cleanup(&mut self, step: CleanupStep, remarks: Remarks) -> StepId {
-        let needs = vec![step.verify.step()];
+    /// Adds the cleanup step of a retention, after every copy and every cleanup that is there already: no two
+    /// steps of a run delete at the same time, and none while another one copies.
+    pub(super) fn add_cleanup(&mut self, step: CleanupStep, mut needs: Vec<StepId>, remarks: Remarks) -> StepId {
+        let proof = step.verify.step();
+        if !needs.contains(&proof) {
+            needs.insert(0, proof);
+        }
         let (name, job) = (
             format!("cleanup:{}", step.retention.name),
             format!("retention:{}", step.retention.name),
         );
-        let copies = |step: &&Step| matches!(step.action, Action::Backup(_) | Action::Verify(_));
-        let after = self
+        let files = |step: &&Step| matches!(step.action, Action::Backup(_) | Action::Verify(_) | Action::Cleanup(_));
+        let after: Vec<StepId> = self
             .steps
             .iter()
-            .filter(copies)
+            .filter(files)
             .map(|step| step.id)
             .filter(|id| !needs.contains(id))
             .collect();
-        self.push(name, job, needs, after, remarks, Action::Cleanup(Box::new(step)))
+        let id = self.push(name, job, needs, remarks, Action::Cleanup(Box::new(step)));
+        if let Some(step) = self.steps.get_mut(id) {
+            step.after = after;
+        }
+        id
     }
 
-    fn push(
-        &mut self,
-        name: String,
-        job: String,
-        needs: Vec<StepId>,
-        after: Vec<StepId>,
-        remarks: Remarks,
-        action: Action,
-    ) -> StepId {
+    fn push(&mut self, name: String, job: String, needs: Vec<StepId>, remarks: Remarks, action: Action) -> StepId {
         let id = self.steps.len();
-        self.steps.push(Step {
+        let mut step = Step {
             id,
             name,
             job,
             needs,
-            after,
+            after: Vec::new(),
             because: remarks.because,
             refusals: remarks.refusals,
             notes: remarks.notes,
             action,
-        });
+            runs: false,
+        };
+        let met = |id: &StepId| self.steps.get(*id).is_some_and(|needed| needed.runs);
+        step.runs = (step.refusals.is_empty() || self.judged_again(&step)) && step.needs.iter().all(met);
+        self.steps.push(step);
         id
     }
 
@@ -348,14 +379,49 @@ impl Plan {
             })
     }
 
-    /// True when neither the step nor anything it needs is refused.
+    /// Commands that the plan would run.
+    #[must_use]
+    pub fn commands(&self) -> u64 {
+        let is_target = |step: &&Step| matches!(step.action, Action::Target(_)) && self.will_run(step);
+        self.steps.iter().filter(is_target).count() as u64
+    }
+
+    /// True when the step's refusals are those of this moment only: its copy is looked at again when it begins.
+    #[must_use]
+    pub fn judged_again(&self, step: &Step) -> bool {
+        let backup = match &step.action {
+            Action::Backup(backup) => return backup.looked_at_again,
+            Action::Verify(verify) => Some(verify.backup),
+            Action::Cleanup(cleanup) => self.verify_of(cleanup).map(|verify| verify.backup),
+            Action::Check(_) | Action::Target(_) => None,
+        };
+        let backup = backup.and_then(|token| self.steps.get(token.step()));
+        matches!(backup.map(|step| &step.action), Some(Action::Backup(backup)) if backup.looked_at_again)
+    }
+
+    /// True when neither the step nor anything it needs is refused, unless the refusal is judged again.
     #[must_use]
     pub fn will_run(&self, step: &Step) -> bool {
-        step.refusals.is_empty()
-            && step
-                .needs
-                .iter()
-                .all(|id| self.steps.get(*id).is_some_and(|needed| self.will_run(needed)))
+        self.steps.get(step.id).is_some_and(|step| step.runs)
+    }
+
+    /// Names of the refused steps for which `step`, which no guard refuses, cannot be done: in order, each once.
+    #[must_use]
+    pub fn blockers(&self, step: &Step) -> Vec<String> {
+        if !step.refusals.is_empty() || self.will_run(step) {
+            return Vec::new();
+        }
+        let (mut seen, mut open) = (BTreeSet::new(), step.needs.clone());
+        while let Some(needed) = open.pop().and_then(|id| self.steps.get(id)) {
+            if !self.will_run(needed) && seen.insert(needed.id) && needed.refusals.is_empty() {
+                open.extend(&needed.needs);
+            }
+        }
+        let refused = seen.into_iter().filter_map(|id| self.steps.get(id));
+        refused
+            .filter(|step| !step.refusals.is_empty())
+            .map(|step| step.name.clone())
+            .collect()
     }
 
     /// The verify step whose proof `cleanup` needs: its older copies are what [`Cover::Older`] counts.

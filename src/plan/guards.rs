@@ -3,9 +3,9 @@
 //! Takes facts and the request, gives refusals that each name their override or what to mend. Pure.
 //! Invariant: a guard never widens anything; the worst that a wrong guard can do is to do nothing.
 
-use super::build::Request;
 use super::facts::{BackupFacts, DestinationState, Facts, Scan};
 use super::graph::{Candidate, Refusal};
+use super::select::Request;
 use crate::model::retention::Verdict;
 use crate::model::{Backup, Contents, Model, Retention};
 use crate::path::shown;

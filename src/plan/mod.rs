@@ -3,7 +3,8 @@
 //! Made by [`build`], printed by `report`, run by `exec`. Pure: nothing here reads a clock or a file system.
 //! - [`facts`]: what was found
 //! - [`graph`]: steps and their edges; the types that make `backup → verify → cleanup` unavoidable
-//! - [`build`]: the way from the one to the other
+//! - `select`: which jobs a run consists of, and their order
+//! - [`build`]: the way from the facts to the graph
 //! - [`guards`]: what makes apply refuse
 //! - [`document`]: the plan as JSON
 //!
@@ -14,10 +15,12 @@ pub mod document;
 pub mod facts;
 pub mod graph;
 pub mod guards;
+mod select;
 mod summary;
 
-pub use build::{Request, UnknownJob, build};
+pub use build::{build, look_again};
 pub use graph::{
     Action, BackupStep, BackupToken, Candidate, ClassSummary, CleanupStep, Cover, Plan, Refusal, Step, StepId,
     VerifyStep, VerifyToken,
 };
+pub use select::{Request, UnknownJob};

@@ -5,6 +5,8 @@
 //! Invariant: a copy that cannot be read is a line with the reason, never a missing line.
 
 use super::style::{Style, one_line};
+use super::table::Align::{Left, Right};
+use super::table::{Cell, Tone, table};
 use crate::units::{plural, show_count, show_size};
 use chrono::{DateTime, SecondsFormat, Utc};
 use schemars::JsonSchema;
@@ -118,53 +120,30 @@ pub fn copies_text(copies: &[CopyLine], zone: chrono_tz::Tz, style: Style) -> St
     if copies.is_empty() {
         return "no copies\n".to_owned();
     }
-    let mut rows = vec![["copy", "", "files", "size", "state", "deleted"].map(str::to_owned)];
-    if let Some([_, when, ..]) = rows.first_mut() {
-        *when = format!("when ({zone})");
-    }
-    for line in copies {
-        rows.push([
-            one_line(&line.copy),
-            line.at.map_or_else(
+    let rows: Vec<[Cell; 6]> = copies
+        .iter()
+        .map(|line| {
+            let tone = match line.state {
+                CopyState::Complete => Tone::Good,
+                _ => Tone::Warn,
+            };
+            let when = line.at.map_or_else(
                 || "?".to_owned(),
                 |at| at.with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string(),
-            ),
-            show_count(line.files),
-            show_size(line.archive_bytes),
-            line.state.word().to_owned(),
-            show_count(line.deleted),
-        ]);
-    }
-    let mut widths = [0; 6];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let mut text = String::new();
-    for (at, row) in rows.iter().enumerate() {
-        let mut line = String::new();
-        for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
-            let right = matches!(column, 2 | 3 | 5);
-            let cell = if right {
-                format!("{cell:>width$}")
-            } else {
-                format!("{cell:<width$}")
-            };
-            let cell = match (at, column, cell.trim_end()) {
-                (0, ..) => style.dim(&cell),
-                (_, 4, "complete") => style.good(&cell),
-                (_, 4, _) => style.warn(&cell),
-                _ => cell,
-            };
-            if column > 0 {
-                line.push_str("  ");
-            }
-            line.push_str(&cell);
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
+            );
+            [
+                one_line(&line.copy).into(),
+                when.into(),
+                show_count(line.files).into(),
+                show_size(line.archive_bytes).into(),
+                Cell::toned(line.state.word(), tone),
+                show_count(line.deleted).into(),
+            ]
+        })
+        .collect();
+    let heading = ["copy", &format!("when ({zone})"), "files", "size", "state", "deleted"];
+    let align = [Left, Left, Right, Right, Left, Right];
+    let mut text = table(heading, align, &rows, style);
     for line in copies {
         if let Some(reason) = line.state.reason() {
             let (copy, word) = (one_line(&line.copy), style.warn(line.state.word()));

@@ -5,6 +5,7 @@
 //! Invariant: one event, whole lines; in quiet mode only what somebody should look at.
 
 use super::style::{Style, one_line};
+use super::times::took;
 use crate::kept::KeepReason;
 use crate::run::{Event, Outcome, State, Status};
 use crate::units::{plural, show_size};
@@ -32,6 +33,8 @@ pub struct Lines {
     copied_bytes: u64,
     deleted: (u64, u64),
     kept: BTreeMap<KeepReason, u64>,
+    /// Blocked steps, and the step that each of them needs and that did not succeed.
+    blocked: BTreeMap<String, String>,
 }
 
 /// Width of the first word of a line.
@@ -163,7 +166,7 @@ impl Lines {
                 Some(millis) => self.say(
                     Detail::Normal,
                     "again",
-                    &format!("{step}  attempt {attempt}: {ending}; the next in {}", seconds(*millis)),
+                    &format!("{step}  attempt {attempt}: {ending}; the next in {}", took(*millis)),
                 ),
                 None => self.say(
                     Detail::Verbose,
@@ -218,7 +221,12 @@ impl Lines {
         text
     }
 
-    fn finished(&self, step: &str, outcome: &Outcome) -> String {
+    fn finished(&mut self, step: &str, outcome: &Outcome) -> String {
+        if outcome.state == State::Blocked
+            && let Some(cause) = self.cause(step, &outcome.summary)
+        {
+            self.blocked.insert(step.to_owned(), cause);
+        }
         let from = match outcome.state {
             State::Ok | State::Nothing | State::Paused => Detail::Normal,
             _ => Detail::Quiet,
@@ -233,7 +241,12 @@ impl Lines {
             State::NoSpace => "cannot write",
             other => other.word(),
         };
-        let mut text = self.say(from, word, &format!("{step}  {}", outcome.summary));
+        let summary = match outcome.state {
+            State::Blocked => self.chain(step),
+            _ => None,
+        };
+        let summary = summary.as_ref().unwrap_or(&outcome.summary);
+        let mut text = self.say(from, word, &format!("{step}  {summary}"));
         let margin = " ".repeat(WORD + 2);
         for detail in &outcome.details {
             text += &[&margin, "  ", &one_line(detail), "\n"].concat();
@@ -242,6 +255,61 @@ impl Lines {
             text += &[&margin, &self.style.bold("help:"), " ", &one_line(help), "\n"].concat();
         }
         text
+    }
+
+    /// The step that a blocked one waited for in vain: the one of this run that its summary names.
+    fn cause(&self, step: &str, summary: &str) -> Option<String> {
+        let named = |word: &str| {
+            let state = self.status.steps.get(word).copied().flatten();
+            word != step && state.is_some_and(|state| !state.opens())
+        };
+        let mut words = summary.split(|c: char| c.is_whitespace() || "`,;()".contains(c));
+        words.find(|word| named(word)).map(str::to_owned)
+    }
+
+    /// Why a step is blocked, from the root to what it needs itself: `check:disk is critical → backup:b → verify:b`.
+    fn chain(&self, step: &str) -> Option<String> {
+        let mut root = self.blocked.get(step)?;
+        let mut between = Vec::new();
+        while let Some(deeper) = self.blocked.get(root) {
+            // What events say is believed, but not for ever.
+            if between.contains(&root) {
+                break;
+            }
+            between.push(root);
+            root = deeper;
+        }
+        let state = self.status.steps.get(root).copied().flatten()?;
+        let verb = match state {
+            State::Critical | State::Unknown | State::Blocked | State::Paused => format!("is {}", state.word()),
+            State::Refused => "was refused".to_owned(),
+            State::Interrupted => "was stopped".to_owned(),
+            State::NoSpace => "cannot write".to_owned(),
+            _ => state.word().to_owned(),
+        };
+        let chain = between.into_iter().rev().map(|step| format!(" → {step}"));
+        Some(format!("{root} {verb}{}", chain.collect::<String>()))
+    }
+
+    /// `3 checks (1 critical)`; nothing when there was none.
+    fn count(&self, kind: &str, one: &str, many: &str) -> Option<String> {
+        let steps = self.status.steps.iter().filter(|(name, _)| name.starts_with(kind));
+        let mut states: BTreeMap<&str, u64> = BTreeMap::new();
+        for state in steps
+            .filter_map(|(_, state)| *state)
+            .filter(|state| *state != State::Paused)
+        {
+            *states.entry(state.word()).or_default() += 1;
+        }
+        let total = states.values().sum();
+        let odd = states.iter().filter(|(word, _)| **word != State::Ok.word());
+        let odd: Vec<String> = odd.map(|(word, n)| format!("{n} {word}")).collect();
+        let odd = if odd.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", odd.join(", "))
+        };
+        (total > 0).then(|| plural(total, one, many) + &odd)
     }
 
     fn summary(&self, exit: u8, millis: u64) -> String {
@@ -254,6 +322,8 @@ impl Lines {
             _ => self.style.bad("failed"),
         };
         let mut parts = Vec::new();
+        parts.extend(self.count("check:", "check", "checks"));
+        parts.extend(self.count("target:", "target", "targets"));
         if self.copies > 0 {
             parts.push(format!(
                 "{} ({})",
@@ -287,15 +357,7 @@ impl Lines {
         if self.detail == Detail::Quiet && exit == 0 {
             return String::new();
         }
-        format!("{verdict} in {}: {}\n", seconds(millis), one_line(&parts.join("; ")))
-    }
-}
-
-fn seconds(millis: u64) -> String {
-    match millis {
-        0..1_000 => format!("{millis} ms"),
-        1_000..60_000 => format!("{}.{} s", millis / 1_000, millis % 1_000 / 100),
-        _ => format!("{} min {} s", millis / 60_000, millis % 60_000 / 1_000),
+        format!("{verdict} in {}: {}\n", took(millis), one_line(&parts.join("; ")))
     }
 }
 
@@ -398,6 +460,7 @@ mod tests {
                 outcome(State::Failed, "cannot open `/gone`: no such file or directory"),
             ),
             finished("verify:other", outcome(State::Blocked, "backup:other did not succeed")),
+            finished("cleanup:other", outcome(State::Blocked, "verify:other did not succeed")),
             finished("backup:third", outcome(State::Paused, "paused in the ops file")),
             Event::RunFinished {
                 exit: 1,
@@ -417,6 +480,56 @@ mod tests {
             insta::assert_snapshot!("lines", told(Detail::Normal, Style::PLAIN));
             insta::assert_snapshot!("lines_quiet", told(Detail::Quiet, Style::PLAIN));
             insta::assert_snapshot!("lines_verbose", told(Detail::Verbose, Style::PLAIN));
+        });
+    }
+
+    /// Checks and targets; a chain of blocked steps that begins with one of them.
+    fn health() -> Vec<Event> {
+        let finished = |step: &str, outcome| Event::StepFinished {
+            step: step.to_owned(),
+            outcome,
+        };
+        let attempted = |attempt, retry_in| Event::Attempted {
+            step: "target:pipeline".into(),
+            attempt,
+            ending: "exit code 3".into(),
+            code: Some(3),
+            millis: 120,
+            output: crate::run::Output::default(),
+            retry_in,
+        };
+        vec![
+            finished("check:disk", outcome(State::Ok, "41% free")),
+            finished("check:age", outcome(State::Warning, "70 s old, warning from 60s")),
+            finished(
+                "check:broker",
+                outcome(State::Critical, "no answer from 127.0.0.1:9092"),
+            ),
+            attempted(1, Some(2000)),
+            attempted(2, None),
+            finished(
+                "target:pipeline",
+                outcome(State::Failed, "exit code 3 after 2 attempts"),
+            ),
+            finished("target:ok", outcome(State::Ok, "exit code 0")),
+            finished("target:stream", outcome(State::Blocked, "check:broker did not succeed")),
+            finished("backup:a", outcome(State::Blocked, "target:stream did not succeed")),
+            finished("verify:a", outcome(State::Blocked, "backup:a did not succeed")),
+            finished("cleanup:a", outcome(State::Blocked, "verify:a did not succeed")),
+            finished(
+                "backup:b",
+                outcome(State::Blocked, "a step that is not known did not succeed"),
+            ),
+            Event::RunFinished { exit: 1, millis: 2500 },
+        ]
+    }
+
+    #[test]
+    fn checks_and_targets_as_people_see_them() {
+        let mut lines = Lines::new(Style::PLAIN, Detail::Normal);
+        let text: String = health().iter().map(|event| lines.lines(event)).collect();
+        insta::with_settings!({ omit_expression => true }, {
+            insta::assert_snapshot!("lines_health", text);
         });
     }
 

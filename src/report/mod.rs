@@ -2,28 +2,39 @@
 //!
 //! Takes values of the rooms below, gives text and JSON; besides `cli` the only room that writes to stdout or
 //! stderr. stdout is data, stderr is prose and progress. Decides nothing and reads nothing.
-//! - [`plan`]: a plan as text (as JSON: `crate::plan::document`)
+//! - [`plan`]: a plan as text (as JSON: `crate::plan::document`) · [`deeds`]: its steps in one line each
+//! - [`graph`]: jobs or steps and their edges · [`words`]: what jobs do
 //! - [`lines`]: events as lines for people · [`bars`]: progress at a terminal
 //! - [`stream`]: events as JSON, one a line
+//! - [`history`]: past runs · [`status`]: what came of each job last
 //! - [`copies`]: the copies of a destination, as a table and as JSON
 //! - [`outcomes`]: what verify found and restore did
-//! - [`style`]: colour · [`wrap`]: long prose · [`output`]: writing that never panics
+//! - [`style`]: colour · [`table`]: columns · [`times`]: moments and spans · [`wrap`]: long prose
+//! - [`output`]: writing that never panics
 //!
 //! Invariant: what comes from outside (paths, causes) is shown on one line without control characters, and
 //! everything can be read without colour.
 
 pub mod bars;
 pub mod copies;
+pub mod deeds;
+pub mod graph;
+pub mod history;
 pub mod lines;
 pub mod outcomes;
 pub mod output;
 pub mod plan;
+pub mod status;
 pub mod stream;
 pub mod style;
+pub mod table;
+pub mod times;
+pub mod words;
 pub mod wrap;
 
 pub use bars::Bars;
 pub use copies::{CopyLine, CopyState};
+pub use graph::Graph;
 pub use lines::Lines;
 pub use outcomes::{CheckedCopy, Outcomes, RestoredCopy};
 pub use plan::{PlanText, plan_text, verdict};

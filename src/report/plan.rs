@@ -5,10 +5,14 @@
 //! Decides nothing: what the plan does not say is not shown.
 //! Invariant: every path is escaped by its own `Display`; the same plan gives the same text.
 
+use super::deeds::{blocked_by, deed};
 use super::style::{Style, one_line};
+use super::times;
+use super::words;
 use super::wrap::wrap;
+use crate::model::check::{Probe, Worst};
 use crate::model::retention::Stays;
-use crate::model::{Budget, Keep};
+use crate::model::{Budget, Check, Command, Keep, Target};
 use crate::path::shown;
 use crate::plan::document::{moment_of, totals};
 use crate::plan::graph::Candidate;
@@ -37,22 +41,29 @@ pub fn verdict(plan: &Plan) -> String {
         .steps()
         .iter()
         .any(|step| plan.will_run(step) && matches!(&step.action, Action::Backup(backup) if !backup.nothing));
-    let deed = match (copies, totals.delete_files > 0) {
+    let work = match (copies, totals.delete_files > 0) {
         (true, true) => Some(format!(
-            "will copy {}, then delete {}",
+            "copy {}, then delete {}",
             files(totals.copy_files, totals.copy_bytes),
             files(totals.delete_files, totals.delete_bytes)
         )),
         (true, false) => Some(format!(
-            "will copy {} and delete nothing",
+            "copy {} and delete nothing",
             files(totals.copy_files, totals.copy_bytes)
         )),
         (false, true) => Some(format!(
-            "will prove older copies again, then delete {}",
+            "prove older copies again, then delete {}",
             files(totals.delete_files, totals.delete_bytes)
         )),
         (false, false) => None,
     };
+    let (checks, targets) = (totals.checks, totals.targets);
+    let mut runs: Vec<String> = Vec::new();
+    runs.extend((checks > 0).then(|| plural(checks, "check", "checks")));
+    runs.extend((targets > 0).then(|| plural(targets, "target", "targets")));
+    let runs = (!runs.is_empty()).then(|| format!("run {}", runs.join(" and ")));
+    let deeds: Vec<String> = runs.into_iter().chain(work).collect();
+    let deed = (!deeds.is_empty()).then(|| format!("will {}", deeds.join(", ")));
     let mut refusals = plan.refusals();
     let refused = refusals
         .next()
@@ -129,7 +140,7 @@ impl Page<'_> {
         let painted = match label.trim_end() {
             "" => label,
             "refused" => self.how.style.bad(&label),
-            "note" => self.how.style.warn(&label),
+            "note" | "blocked" => self.how.style.warn(&label),
             _ => self.how.style.dim(&label),
         };
         self.line(indent, &format!("{painted}{value}"));
@@ -145,12 +156,7 @@ impl Page<'_> {
     }
 
     fn moment(&self, at: DateTime<Utc>) -> String {
-        let local = at.with_timezone(&self.plan.timezone);
-        format!(
-            "{} {}",
-            local.format("%Y-%m-%d %H:%M:%S %:z"),
-            self.plan.timezone.name()
-        )
+        times::whole(at, self.plan.timezone)
     }
 
     fn file_time(&self, ns: i128) -> String {
@@ -170,56 +176,38 @@ impl Page<'_> {
         let children: Vec<&Step> = plan
             .steps()
             .iter()
-            .filter(|other| other.needs.contains(&step.id))
+            // Of several that it needs the first: for a cleanup that is the proof.
+            .filter(|other| other.needs.first() == Some(&step.id))
             .collect();
-        let deed = match &step.action {
-            Action::Backup(backup) if backup.nothing => "nothing to store".to_owned(),
-            Action::Backup(backup) => {
-                format!(
-                    "copies {} ({})",
-                    plural(backup.files, "file", "files"),
-                    show_size(backup.bytes)
-                )
-            }
-            Action::Verify(verify) => proof(plan, verify),
-            Action::Cleanup(cleanup) if cleanup.candidates.is_empty() => "nothing to delete".to_owned(),
-            Action::Cleanup(cleanup) => format!(
-                "deletes {} ({})",
-                plural(cleanup.candidates.len() as u64, "file", "files"),
-                show_size(cleanup.bytes)
-            ),
-        };
-        // What a step would have done is known only when its source could be listed.
-        let unlisted = matches!(&step.action, Action::Backup(backup) if backup.scan.is_none())
-            || matches!(&step.action, Action::Cleanup(cleanup) if cleanup.scan.is_none());
-        let deed = match (step.refusals.is_empty(), plan.will_run(step)) {
-            (_, true) => deed,
-            (refused, _) => {
-                let word = if refused { "blocked" } else { "refused" };
-                if unlisted || matches!(step.action, Action::Verify(_)) {
-                    word.to_owned()
-                } else {
-                    format!("{word} ({deed})")
-                }
-            }
-        };
+        let deed = deed(plan, step);
         self.line(head, &format!("{}  {deed}", self.how.style.name(&step.name)));
         let indent = format!("{body}{} ", if children.is_empty() { " " } else { "│" });
         match &step.action {
             Action::Backup(backup) => self.backup_places(backup, &indent),
+            Action::Check(check) => self.check(check, &indent),
+            Action::Target(target) => self.target(target, &indent),
             Action::Verify(_) => {}
             Action::Cleanup(cleanup) => self.field(&indent, "from", shown(&cleanup.source)),
+        }
+        // The step above this one is one that it needs.
+        if step.needs.len() > 1 {
+            let needed = step.needs.iter().filter_map(|id| plan.steps().get(*id));
+            let names: Vec<&str> = needed.map(|needed| needed.name.as_str()).collect();
+            self.prose(&indent, "needs", &names.join(", "));
         }
         self.prose(&indent, "why", &step.because);
         for refusal in &step.refusals {
             self.prose(&indent, "refused", &refusal.message);
             self.prose(&indent, "help", &refusal.help);
         }
+        if let Some(why) = blocked_by(plan, step) {
+            self.prose(&indent, "blocked", &format!("since {why}"));
+        }
         for note in &step.notes {
             self.prose(&indent, "note", note);
         }
         match &step.action {
-            Action::Backup(_) => {}
+            Action::Check(_) | Action::Target(_) | Action::Backup(_) => {}
             Action::Verify(verify) => {
                 for copy in &verify.older {
                     self.field(&indent, "again", &copy.name);
@@ -246,6 +234,69 @@ impl Page<'_> {
         self.field(indent, "to", format!("{}{free}", shown(&step.backup.to)));
         if let Some(parent) = &step.parent {
             self.field(indent, "after", parent);
+        }
+    }
+
+    fn command(&mut self, command: &Command, indent: &str) {
+        self.field(indent, "in", shown(&command.cwd));
+        if !command.env.is_empty() {
+            self.prose(indent, "env", &words::names(&command.env));
+        }
+    }
+
+    fn target(&mut self, target: &Target, indent: &str) {
+        self.command(&target.command, indent);
+        if let Some(limit) = target.timeout {
+            let (limit, kill) = (show_duration(limit), show_duration(target.kill_after));
+            let each = if target.retry.is_some() {
+                " for each attempt"
+            } else {
+                ""
+            };
+            self.prose(
+                indent,
+                "limit",
+                &format!("{limit}{each}; killed {kill} after it was told to stop"),
+            );
+        }
+        if let Some(retry) = &target.retry {
+            self.prose(indent, "again", &words::repeated(retry));
+        }
+        if target.ok_codes != [0] {
+            let codes: Vec<String> = target.ok_codes.iter().map(u8::to_string).collect();
+            self.prose(indent, "ok", &format!("with exit code {}", codes.join(" or ")));
+        }
+    }
+
+    fn check(&mut self, check: &Check, indent: &str) {
+        let ca_file = match &check.probe {
+            Probe::Command(command) => {
+                self.command(command, indent);
+                None
+            }
+            Probe::Http(http) => {
+                if !http.headers.is_empty() {
+                    self.prose(indent, "headers", &words::names(&http.headers));
+                }
+                http.ca_file.as_ref()
+            }
+            Probe::TlsExpiry { ca_file, .. } => ca_file.as_ref(),
+            Probe::FileAge { .. } | Probe::DiskSpace { .. } | Probe::Tcp { .. } | Probe::Job { .. } => None,
+        };
+        if let Some(path) = ca_file {
+            self.field(indent, "trusts", shown(path));
+        }
+        for (at, line) in words::limits(&check.probe).iter().enumerate() {
+            self.prose(indent, if at == 0 { "levels" } else { "" }, line);
+        }
+        let limit = show_duration(check.timeout);
+        let limit = match &check.probe {
+            Probe::Command(_) => words::limited(&limit, check.kill_after),
+            _ => limit,
+        };
+        self.prose(indent, "limit", &limit);
+        if check.worst == Worst::Warning {
+            self.prose(indent, "worst", "warning, even where it would be critical");
         }
     }
 
@@ -383,18 +434,6 @@ impl Page<'_> {
             let more = show_count((wanted.len() - most) as u64);
             self.field(indent, "", format!("and {more} more (--files lists them)"));
         }
-    }
-}
-
-fn proof(plan: &Plan, verify: &VerifyStep) -> String {
-    let backup = plan.steps().get(verify.backup.step()).map(|step| &step.action);
-    let nothing = matches!(backup, Some(Action::Backup(backup)) if backup.nothing);
-    let older = plural(verify.older.len() as u64, "older copy", "older copies");
-    match (nothing, verify.older.is_empty()) {
-        (true, true) => "nothing to prove".to_owned(),
-        (true, false) => format!("proves {older} again"),
-        (false, true) => "proves the copy".to_owned(),
-        (false, false) => format!("proves the copy, and {older} again"),
     }
 }
 

@@ -86,14 +86,15 @@ impl Style {
     }
 }
 
-/// `text` on one line: control characters are escaped, so that nothing from outside moves the cursor.
+/// `text` on one line: control characters are escaped, so that nothing from outside moves the cursor, and so are
+/// those that change the direction of writing, so that nothing reads as what it is not.
 #[must_use]
 pub fn one_line(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if c == '\n' {
             out.push_str("\\n");
-        } else if c.is_control() {
+        } else if c.is_control() || is_direction(c) {
             // Writing to a string cannot fail.
             let _ = write!(out, "\\u{{{:x}}}", c as u32);
         } else {
@@ -101,6 +102,11 @@ pub fn one_line(text: &str) -> String {
         }
     }
     out
+}
+
+/// Marks, embeddings, overrides and isolates of direction, and the separators of lines and paragraphs.
+fn is_direction(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -122,5 +128,6 @@ mod tests {
     #[test]
     fn nothing_moves_the_cursor() {
         assert_eq!(one_line("a\nb\x1b[2J"), "a\\nb\\u{1b}[2J");
+        assert_eq!(one_line("gpj.\u{202e}exe é 漢"), "gpj.\\u{202e}exe é 漢");
     }
 }

@@ -293,8 +293,13 @@ pub struct JobHistory {
 
 /// Takes events. Recording must be durable before it returns `Ok`.
 pub trait Record {
+    /// Records some in order: all of them, or none.
+    fn record_all(&mut self, events: &[Event]) -> Result<(), RecordError>;
+
     /// Records one.
-    fn record(&mut self, event: &Event) -> Result<(), RecordError>;
+    fn record(&mut self, event: &Event) -> Result<(), RecordError> {
+        self.record_all(std::slice::from_ref(event))
+    }
 }
 
 /// An event could not be made durable: nothing that depends on it may happen.

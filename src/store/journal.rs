@@ -1,4 +1,4 @@
-//! Runs and their events, and what later runs ask of them.
+//! Writing runs and their events, and what the next run asks of them before it begins.
 //!
 //! Takes events through [`crate::run::Record`], gives answers that are folds over them. Knows nothing of what
 //! is on disk besides: a copy that was never published may or may not have left files behind.
@@ -10,32 +10,6 @@ use crate::run::{Event, Record, RecordError};
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, params};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// A run as the store knows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunLine {
-    /// Its ULID.
-    pub run: String,
-    /// The command line.
-    pub command: String,
-    /// When it was begun.
-    pub begun_at: DateTime<Utc>,
-    /// Its exit code, once it is over.
-    pub exit: Option<u8>,
-    /// A later run found that it had been cut short.
-    pub interrupted: bool,
-}
-
-/// An event as the store holds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredEvent {
-    /// Counts up over all runs.
-    pub seq: i64,
-    /// When it was recorded.
-    pub at: DateTime<Utc>,
-    /// What happened.
-    pub event: Event,
-}
 
 impl Store {
     /// Notes that `run` begins; must come before its first event.
@@ -56,43 +30,6 @@ impl Store {
             store: self,
             run: run.to_owned(),
         }
-    }
-
-    /// Runs, newest first, at most `limit`.
-    pub fn runs(&self, limit: u32) -> Result<Vec<RunLine>, StoreError> {
-        self.read(|db| {
-            let mut statement = db.prepare(
-                "SELECT run, command, begun_at, exit, interrupted_at IS NOT NULL FROM runs ORDER BY begun_at DESC, run DESC LIMIT ?1",
-            )?;
-            let rows = statement.query_map([limit], |row| {
-                Ok(RunLine {
-                    run: row.get(0)?,
-                    command: row.get(1)?,
-                    begun_at: moment(row, 2)?,
-                    exit: row.get(3)?,
-                    interrupted: row.get(4)?,
-                })
-            })?;
-            rows.collect()
-        })
-    }
-
-    /// The events of a run, in order.
-    pub fn events_of(&self, run: &str) -> Result<Vec<StoredEvent>, StoreError> {
-        let rows: Vec<(i64, DateTime<Utc>, String)> = self.read(|db| {
-            let mut statement = db.prepare("SELECT seq, at, json FROM events WHERE run = ?1 ORDER BY seq")?;
-            let rows = statement.query_map([run], |row| Ok((row.get(0)?, moment(row, 1)?, row.get(2)?)))?;
-            rows.collect()
-        })?;
-        let read = |(seq, at, json): (i64, DateTime<Utc>, String)| match serde_json::from_str(&json) {
-            Ok(event) => Ok(StoredEvent { seq, at, event }),
-            Err(source) => Err(StoreError::Event {
-                path: self.path.clone(),
-                seq,
-                source,
-            }),
-        };
-        rows.into_iter().map(read).collect()
     }
 
     /// Copies that were begun, never published and not yet forgotten: their files, if there are any, are debris.
@@ -160,20 +97,24 @@ impl Store {
         })
     }
 
-    fn record(&self, run: &str, event: &Event) -> Result<(), StoreError> {
+    fn record(&self, run: &str, events: &[Event]) -> Result<(), StoreError> {
         let at = stamp(clock::now());
         let unwritable = |source: serde_json::Error| StoreError::Write {
             path: self.path.clone(),
             source: rusqlite::Error::ToSqlConversionFailure(Box::new(source)),
         };
-        let value = serde_json::to_value(event).map_err(unwritable)?;
-        let text = |name: &str| value.get(name).and_then(serde_json::Value::as_str);
-        let kind = text("event").unwrap_or_default();
+        let values = events.iter().map(serde_json::to_value);
+        let values: Vec<_> = values.collect::<Result<_, _>>().map_err(unwritable)?;
         self.write(|db| {
-            db.prepare_cached("INSERT INTO events (run, at, step, kind, json) VALUES (?1, ?2, ?3, ?4, ?5)")?
-                .execute(params![run, at, text("step"), kind, value.to_string()])?;
-            if let Event::RunFinished { exit, .. } = event {
-                finish(db, run, &at, *exit)?;
+            let mut insert =
+                db.prepare_cached("INSERT INTO events (run, at, step, kind, json) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+            for (event, value) in events.iter().zip(&values) {
+                let text = |name: &str| value.get(name).and_then(serde_json::Value::as_str);
+                let kind = text("event").unwrap_or_default();
+                insert.execute(params![run, at, text("step"), kind, value.to_string()])?;
+                if let Event::RunFinished { exit, .. } = event {
+                    finish(db, run, &at, *exit)?;
+                }
             }
             Ok(())
         })
@@ -188,13 +129,6 @@ fn finish(db: &Connection, run: &str, at: &str, exit: u8) -> rusqlite::Result<()
     .map(drop)
 }
 
-fn moment(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<DateTime<Utc>> {
-    let text: String = row.get(column)?;
-    DateTime::parse_from_rfc3339(&text)
-        .map(|at| at.to_utc())
-        .map_err(|e| rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(e)))
-}
-
 /// Takes the events of one run.
 #[derive(Debug)]
 pub struct Journal<'a> {
@@ -203,8 +137,8 @@ pub struct Journal<'a> {
 }
 
 impl Record for Journal<'_> {
-    fn record(&mut self, event: &Event) -> Result<(), RecordError> {
-        self.store.record(&self.run, event).map_err(|source| RecordError {
+    fn record_all(&mut self, events: &[Event]) -> Result<(), RecordError> {
+        self.store.record(&self.run, events).map_err(|source| RecordError {
             place: crate::path::shown(self.store.path()).to_string(),
             source: Box::new(source),
         })

@@ -18,18 +18,20 @@
 //! | `verifications` | a later look at a copy | `copy` · `at` · `ok` · `detail` |
 //! | `forgotten` | a copy that was begun, never published, and whose debris is cleared | `copy` · `at` |
 //!
-//! - [`journal`]: runs and their events, and the questions answered from them
+//! - [`journal`]: runs and their events, written · [`history`]: read again, by run and by job
 //! - [`remembered`]: markers, holds, verifications
 //! - `schema`: tables and migrations · `alive`: is the process that began a run still there · `error`
 
 mod alive;
 mod error;
+pub mod history;
 pub mod journal;
 pub mod remembered;
 mod schema;
 
 pub use error::StoreError;
-pub use journal::{Journal, RunLine, StoredEvent};
+pub use history::{Begun, JobResult, JobStanding, RunEnd, RunLine, Search, StoredEvent};
+pub use journal::Journal;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use rusqlite::{Connection, OpenFlags};
@@ -38,6 +40,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Name of the file in the state directory.
@@ -49,7 +52,7 @@ const BUSY: Duration = Duration::from_secs(10);
 /// The open store.
 #[derive(Debug)]
 pub struct Store {
-    connection: Connection,
+    connection: Mutex<Connection>,
     path: PathBuf,
     /// Device and inode of the file that was opened.
     file: (u64, u64),
@@ -87,7 +90,11 @@ impl Store {
             sync_directory(state_dir)?;
         }
         let file = identity(&path)?;
-        Ok(Self { connection, path, file })
+        Ok(Self {
+            connection: Mutex::new(connection),
+            path,
+            file,
+        })
     }
 
     /// Opens the store in `state_dir` for reading; `None` when there is none. Makes no file and changes none.
@@ -120,13 +127,22 @@ impl Store {
             return Ok(None);
         }
         let file = identity(&path)?;
-        Ok(Some(Self { connection, path, file }))
+        Ok(Some(Self {
+            connection: Mutex::new(connection),
+            path,
+            file,
+        }))
     }
 
     /// Where the file is.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        // A panic within a transaction rolled it back.
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Refuses to write into a file that is no longer at its path: it would be lost with the process.
@@ -142,9 +158,10 @@ impl Store {
     /// Runs `work` as one durable transaction.
     fn write<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
         self.still_there()?;
+        let connection = self.connection();
         let all = || {
             let transaction =
-                rusqlite::Transaction::new_unchecked(&self.connection, rusqlite::TransactionBehavior::Immediate)?;
+                rusqlite::Transaction::new_unchecked(&connection, rusqlite::TransactionBehavior::Immediate)?;
             let value = work(&transaction)?;
             transaction.commit()?;
             Ok(value)
@@ -157,7 +174,7 @@ impl Store {
 
     /// Runs `work`, which only reads.
     fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
-        work(&self.connection).map_err(|source| StoreError::Read {
+        work(&self.connection()).map_err(|source| StoreError::Read {
             path: self.path.clone(),
             source,
         })
@@ -167,6 +184,14 @@ impl Store {
 /// A moment as text that sorts.
 fn stamp(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Nanos, true)
+}
+
+/// A moment in a column, as [`stamp`] wrote it.
+fn moment(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<DateTime<Utc>> {
+    let text: String = row.get(column)?;
+    DateTime::parse_from_rfc3339(&text)
+        .map(|at| at.to_utc())
+        .map_err(|e| rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(e)))
 }
 
 /// The bytes of a path as the database holds them: text for people where it can be, else a blob.

@@ -11,8 +11,10 @@ use std::path::Path;
 /// `opsr` in ASCII.
 const APPLICATION_ID: i64 = 0x6f70_7372;
 
-/// From version n to n + 1.
-const MIGRATIONS: &[&str] = &["
+/// From version n to n + 1. An index says `json_extract`, not `->>`: whoever opens the file with an older `sqlite3`
+/// could not even read its schema otherwise.
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE runs (
     run TEXT PRIMARY KEY,
     command TEXT NOT NULL,
@@ -56,7 +58,13 @@ CREATE TABLE forgotten (
     copy TEXT PRIMARY KEY,
     at TEXT NOT NULL
 ) STRICT;
-"];
+",
+    "
+CREATE INDEX runs_by_begin ON runs (begun_at, run);
+CREATE INDEX events_by_step ON events (step, kind, seq) WHERE step IS NOT NULL;
+CREATE INDEX settled_by_step ON events (step, json_extract(json, '$.outcome.state'), seq) WHERE kind = 'step-finished';
+",
+];
 
 /// The schema of this build.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;

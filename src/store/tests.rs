@@ -73,7 +73,7 @@ fn makes_a_private_directory_and_file() {
     assert_eq!(mode(&state.join("opsrun.db-wal")), 0o600);
     let ask = |name: &str| -> String {
         store
-            .connection
+            .connection()
             .pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0))
             .map(|v| format!("{v:?}"))
             .unwrap()
@@ -98,12 +98,12 @@ fn events_come_back_in_order() {
     }
     let found: Vec<Event> = store.events_of(RUN).unwrap().into_iter().map(|e| e.event).collect();
     assert_eq!(found, events);
-    let runs = store.runs(10).unwrap();
+    let runs = store.runs(None, 10).unwrap();
     assert_eq!(runs.len(), 1);
-    assert_eq!((runs[0].exit, runs[0].interrupted), (Some(4), false));
+    assert_eq!(runs[0].end, RunEnd::Exit { code: 4, millis: 7 });
     assert!(store.interrupted_runs().unwrap().is_empty());
     let row: (String, String) = store
-        .connection
+        .connection()
         .query_row("SELECT step, kind FROM events WHERE seq = 2", [], |r| {
             Ok((r.get(0)?, r.get(1)?))
         })
@@ -177,14 +177,14 @@ fn runs_of_dead_processes_are_interrupted_and_marked_once() {
     store.begin_run("alive", "apply", at("2026-11-23T00:00:00Z")).unwrap();
     store.begin_run("dead", "apply", at("2026-11-22T00:00:00Z")).unwrap();
     store
-        .connection
+        .connection()
         .execute("UPDATE runs SET process = '1 0 x' WHERE run = 'dead'", [])
         .unwrap();
     assert_eq!(store.interrupted_runs().unwrap(), ["dead"]);
     store.mark_interrupted("dead").unwrap();
     assert!(store.interrupted_runs().unwrap().is_empty());
-    assert!(store.runs(1).unwrap()[0].run == "alive");
-    assert!(store.runs(2).unwrap()[1].interrupted);
+    assert!(store.runs(None, 1).unwrap()[0].run == "alive");
+    assert_eq!(store.runs(None, 2).unwrap()[1].end, RunEnd::Interrupted);
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn verifications_keep_the_last_word() {
 fn a_newer_schema_is_refused_and_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
-    store.connection.pragma_update(None, "user_version", 99).unwrap();
+    store.connection().pragma_update(None, "user_version", 99).unwrap();
     drop(store);
     let before = std::fs::read(dir.path().join(FILE_NAME)).unwrap();
     let error = Store::open(dir.path()).unwrap_err();
@@ -331,11 +331,11 @@ fn a_full_disk_is_told_from_other_failures() {
     let store = Store::open(dir.path()).unwrap();
     store.begin_run(RUN, "apply", at("2026-11-23T00:00:00Z")).unwrap();
     let pages: i64 = store
-        .connection
+        .connection()
         .pragma_query_value(None, "page_count", |r| r.get(0))
         .unwrap();
     store
-        .connection
+        .connection()
         .pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
         .unwrap();
     let error = (0..10_000)
@@ -348,7 +348,7 @@ fn a_full_disk_is_told_from_other_failures() {
     assert!(error.is_cannot_write(), "{error:?}");
     assert!(error.help().unwrap().contains("make space"));
     // And what is there can still be read.
-    assert_eq!(store.runs(1).unwrap().len(), 1);
+    assert_eq!(store.runs(None, 1).unwrap().len(), 1);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up its place has failed")]
 
+mod past;
 mod runs;
 
 use assert_cmd::Command;
@@ -107,7 +108,9 @@ fn snapshot(name: &str, text: &str) {
 fn help() {
     let place = Place::new();
     snapshot("help", &place.told(&["--help"]));
-    for command in ["plan", "apply", "check", "list", "verify", "restore"] {
+    for command in [
+        "plan", "apply", "check", "graph", "status", "history", "list", "verify", "restore",
+    ] {
         snapshot(&format!("help-{command}"), &place.told(&[command, "--help"]));
     }
     snapshot("version", &place.told(&["--version"]));
@@ -126,6 +129,15 @@ fn mistakes_in_the_arguments_exit_with_64() {
         &["plan", "--at", "yesterday"],
         &["plan", "--over-budget", "backup:observer"],
         &["plan", "--threads", "0"],
+        &["plan", "--json", "--format", "text"],
+        &["plan", "--format", "svg"],
+        &["plan", "--files", "--format", "dot"],
+        &["graph", "--format", "json"],
+        &["status", "--only", "target:a"],
+        &["history", "--limit", "0"],
+        &["history", "--job", "verify:observer"],
+        &["history", "last", "--job", "backup:observer"],
+        &["history", "last", "--limit", "3"],
         &["apply", "--lock-wait", "5"],
         &["apply", "--quiet", "--verbose"],
         &["check", "--fail-on", "never"],
@@ -188,13 +200,14 @@ fn check_reads_stdin() {
 #[test]
 fn an_invalid_ops_file_exits_with_78_before_anything_else() {
     let place = Place::new();
-    for command in ["plan", "apply", "list", "verify"] {
+    for command in ["plan", "apply", "graph", "status", "list", "verify"] {
         let output = place.run(&[command, "bad.kdl"]);
         assert_eq!(exit(&output), 78, "{command}: {}", told(&output));
         assert!(output.stdout.is_empty(), "{command}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("sorce"), "{command}");
     }
     assert_eq!(exit(&place.run(&["restore", "--file", "bad.kdl"])), 78);
+    assert_eq!(exit(&place.run(&["history", "--file", "bad.kdl"])), 78);
     snapshot("plan-bad-file", &place.told(&["plan", "bad.kdl"]));
     let mut names: Vec<_> = std::fs::read_dir(place.path())
         .unwrap()
@@ -213,6 +226,9 @@ fn a_missing_input_exits_with_66() {
         &["apply", "."],
         &["list", "--from", "gone"],
         &["restore", "-f", "gone.kdl"],
+        &["graph", "gone.kdl"],
+        &["status", "gone.kdl"],
+        &["history", "-f", "gone.kdl"],
     ] {
         let output = place.run(case);
         assert_eq!(exit(&output), 66, "{case:?}");

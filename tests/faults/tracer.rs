@@ -382,7 +382,14 @@ impl Driver<'_> {
                     && creates(u64::from_ne_bytes(flags))
             }
         };
-        if !counts {
+        // What goes between threads, or between a program and itself, changes no file system; how often it comes
+        // is a matter of time.
+        let inner = |link: PathBuf| {
+            link.to_str()
+                .is_some_and(|l| l.starts_with("socket:") || l.starts_with("anon_inode:"))
+        };
+        let within = names == Names::Fd && fd(pid, regs.rdi).is_ok_and(inner);
+        if !counts || within {
             return go(pid, None);
         }
         let amount = match moves {
@@ -457,12 +464,16 @@ fn memory(pid: Pid) -> Option<File> {
     File::open(format!("/proc/{pid}/mem")).ok()
 }
 
+/// What a descriptor of a process leads to.
+fn fd(pid: Pid, number: u64) -> std::io::Result<PathBuf> {
+    std::fs::read_link(format!("/proc/{pid}/fd/{number}"))
+}
+
 /// What a call is about, for people.
 fn target(pid: Pid, names: Names, regs: &libc::user_regs_struct) -> String {
     let path = match names {
         Names::Fd => {
-            let link = std::fs::read_link(format!("/proc/{pid}/fd/{}", regs.rdi));
-            return link.map_or_else(|e| e.to_string(), |path| format!("{}", path.display()));
+            return fd(pid, regs.rdi).map_or_else(|e| e.to_string(), |path| format!("{}", path.display()));
         }
         Names::Path => regs.rdi,
         Names::At => regs.rsi,

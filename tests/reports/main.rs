@@ -6,6 +6,17 @@
     reason = "a test that cannot set up its world has failed"
 )]
 
+macro_rules! snapshot {
+    ($name:literal, $text:expr) => {
+        insta::with_settings!({ snapshot_path => "snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
+            insta::assert_snapshot!($name, $text);
+        });
+    };
+}
+
+mod graphs;
+mod jobs;
+mod past;
 mod world;
 
 use opsrun::kept::KeepReason;
@@ -31,14 +42,6 @@ fn text(plan: &Plan, files: bool, width: Option<usize>) -> String {
         width,
     };
     plan_text(plan, &how)
-}
-
-macro_rules! snapshot {
-    ($name:literal, $text:expr) => {
-        insta::with_settings!({ snapshot_path => "snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
-            insta::assert_snapshot!($name, $text);
-        });
-    };
 }
 
 #[test]

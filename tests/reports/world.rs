@@ -162,6 +162,15 @@ impl World {
         self
     }
 
+    /// With checks and targets before and beside the backup, of every kind and with every setting.
+    pub fn busy(mut self) -> Self {
+        let checks = super::jobs::checks();
+        let targets = super::jobs::targets();
+        self.model.backups[0].needs = vec!["check:disk".parse().unwrap(), "target:flush".parse().unwrap()];
+        (self.model.checks, self.model.targets) = (checks, targets);
+        self
+    }
+
     fn found(&mut self) -> &mut BackupFacts {
         self.facts.backups.get_mut("observer").unwrap()
     }

@@ -7,7 +7,7 @@
 use super::{Context, Ended, failure, outcome, tree_failure};
 use crate::archive::{self, About, CopyName, Incomplete, Marker, WriteJob};
 use crate::exec::survey::chain;
-use crate::exec::{Deadline, watch::StepWatch};
+use crate::exec::{Deadline, locked, watch::StepWatch};
 use crate::model::Contents;
 use crate::plan::BackupStep;
 use crate::run::{Event, Outcome, State};
@@ -17,7 +17,7 @@ use crate::units::{plural, show_size};
 use std::time::Duration;
 
 /// Does it.
-pub fn run(context: &mut Context<'_>, step: &BackupStep) -> Ended {
+pub fn run(context: &Context<'_>, step: &BackupStep) -> Ended {
     let backup = &step.backup;
     if step.nothing {
         return Ok(outcome(State::Nothing, "no expired file needs a new copy"));
@@ -26,13 +26,14 @@ pub fn run(context: &mut Context<'_>, step: &BackupStep) -> Ended {
         return Ok(outcome(State::Failed, "the source was not listed"));
     };
     let destination = prepare(context, step)?;
-    let Some(source) = context.world.sources.get(&backup.name) else {
+    let source = locked(context.world).sources.get(&backup.name).map(Dir::try_clone);
+    let Some(source) = source else {
         return Ok(outcome(
             State::Failed,
             format!("the source `{}` is not open", backup.source.display()),
         ));
     };
-    let source = source.try_clone().map_err(|e| tree_failure(&e))?;
+    let source = source.map_err(|e| tree_failure(&e))?;
 
     let name = CopyName::new(&backup.name, crate::clock::now(), &context.how.run);
     context.record(&Event::CopyStarted {
@@ -53,7 +54,7 @@ pub fn run(context: &mut Context<'_>, step: &BackupStep) -> Ended {
         destination: &destination,
         name,
         strategy: backup.strategy,
-        threads: context.how.threads,
+        threads: context.threads(),
         about: About {
             ops_name: context.plan.ops.clone(),
             host: context.plan.host.clone(),
@@ -96,7 +97,7 @@ pub fn run(context: &mut Context<'_>, step: &BackupStep) -> Ended {
                 plural(manifest.files, "file", "files"),
                 show_size(manifest.bytes)
             );
-            context.slots.written.insert(context.step.id, written);
+            locked(context.slots).written.insert(context.step.id, written);
             Ok(outcome(State::Ok, summary))
         }
         Err(error) => Ok(failure(&error, &deadline)),
@@ -128,9 +129,9 @@ fn nothing_came(missing: &[Incomplete], total: u64) -> Outcome {
 }
 
 /// The destination: made, locked and marked on first use; with room for the copy.
-fn prepare(context: &mut Context<'_>, step: &BackupStep) -> Result<Dir, super::Settled> {
+fn prepare(context: &Context<'_>, step: &BackupStep) -> Result<Dir, super::Settled> {
     let backup = &step.backup;
-    if !context.world.destinations.contains_key(&backup.name) {
+    if !locked(context.world).destinations.contains_key(&backup.name) {
         let made = create_dir_all(&backup.to).map_err(|e| Outcome {
             help: Some("make it a directory that can be written, or correct `to` in the ops file".to_owned()),
             ..tree_failure(&e)
@@ -141,16 +142,18 @@ fn prepare(context: &mut Context<'_>, step: &BackupStep) -> Result<Dir, super::S
             stop: &stop,
         };
         let lock = lock::lock_dir(&made, patience).map_err(|e| outcome(State::Failed, chain(&e)))?;
-        context.world.locks.push(lock);
-        context.world.destinations.insert(backup.name.clone(), made);
+        let mut world = locked(context.world);
+        world.locks.push(lock);
+        world.destinations.insert(backup.name.clone(), made);
     }
-    let Some(destination) = context.world.destinations.get(&backup.name) else {
+    let destination = locked(context.world).destinations.get(&backup.name).map(Dir::try_clone);
+    let Some(destination) = destination else {
         return Err(outcome(State::Failed, "the destination is not open").into());
     };
-    let destination = destination.try_clone().map_err(|e| tree_failure(&e))?;
+    let destination = destination.map_err(|e| tree_failure(&e))?;
     let deadline = Deadline::new(&context.how.stop, None);
     let marker = Marker::ensure(&destination, &context.plan.ops).map_err(|e| failure(&e, &deadline))?;
-    context.journal.remember_marker(&backup.name, &backup.to, &marker.id)?;
+    context.recorder.remember_marker(&backup.name, &backup.to, &marker.id)?;
     let free = destination.free_space().map_err(|e| tree_failure(&e))?;
     let need = step.expected_size();
     if free < need {

@@ -8,8 +8,8 @@
 use super::{Context, Ended, Proof, Settled, failure, outcome, source_failure, tree_failure};
 use crate::archive::{self, Deletion, Evidence, Row, Verified};
 use crate::entry::{Entry, Identity};
-use crate::exec::Deadline;
 use crate::exec::survey::chain;
+use crate::exec::{Deadline, locked};
 use crate::kept::KeepReason;
 use crate::model::InUse;
 use crate::path::RelPath;
@@ -28,17 +28,15 @@ const BATCH: usize = 1000;
 const NAMED: usize = 20;
 
 /// Does it.
-pub fn run(context: &mut Context<'_>, step: &CleanupStep) -> Ended {
-    // Put back below: other cleanups on the same backup rely on it too.
-    let Some(proof) = context.slots.proofs.remove(&step.verify.step()) else {
-        return Ok(outcome(State::Failed, "there is no proof of a copy in this run"));
-    };
-    let ended = with_proof(context, step, &proof);
-    context.slots.proofs.insert(step.verify.step(), proof);
-    ended
+pub fn run(context: &Context<'_>, step: &CleanupStep) -> Ended {
+    let proof = locked(context.slots).proofs.get(&step.verify.step()).cloned();
+    match proof {
+        Some(proof) => with_proof(context, step, &proof),
+        None => Ok(outcome(State::Failed, "there is no proof of a copy in this run")),
+    }
 }
 
-fn with_proof(context: &mut Context<'_>, step: &CleanupStep, proof: &Proof) -> Ended {
+fn with_proof(context: &Context<'_>, step: &CleanupStep, proof: &Proof) -> Ended {
     if step.candidates.is_empty() {
         let shortfall = step.kept.iter().filter(|(_, reason)| reason.is_shortfall()).count() as u64;
         return Ok(if shortfall == 0 {
@@ -51,16 +49,16 @@ fn with_proof(context: &mut Context<'_>, step: &CleanupStep, proof: &Proof) -> E
     }
     let copies: Vec<&Verified> = proof.this_run.iter().chain(&proof.older).collect();
     let backup = &step.retention.backup;
-    let Some((source, destination)) = context
-        .world
-        .sources
-        .get(backup)
-        .zip(context.world.destinations.get(backup))
-    else {
+    let open = {
+        let world = locked(context.world);
+        let destination = world.destinations.get(backup).map(Dir::try_clone);
+        world.sources.get(backup).map(Dir::try_clone).zip(destination)
+    };
+    let Some((source, destination)) = open else {
         return Ok(outcome(State::Failed, "the source or the destination is not open"));
     };
-    let source = source.try_clone().map_err(|e| source_failure(&e))?;
-    let destination = destination.try_clone().map_err(|e| tree_failure(&e))?;
+    let source = source.map_err(|e| source_failure(&e))?;
+    let destination = destination.map_err(|e| tree_failure(&e))?;
     for copy in &copies {
         // What cannot be continued must be known before anything goes.
         archive::receipt::read(&destination, copy.name()).map_err(|e| Outcome {
@@ -127,7 +125,7 @@ struct Item<'a> {
 
 #[expect(clippy::too_many_arguments, reason = "the parts of one step, each used once")]
 fn batches(
-    context: &mut Context<'_>,
+    context: &Context<'_>,
     step: &CleanupStep,
     proof: &Proof,
     copies: &[&Verified],

@@ -4,24 +4,29 @@
 //! - [`backup`]: write a copy
 //! - [`verify`]: read it back, publish it; prove older copies again
 //! - [`cleanup`]: delete what the proof covers
+//! - [`check`]: ask whether something is as it should be
 //!
 //! A step hands its result to the next in [`Slots`], by the tokens of the plan. Invariant: a cleanup has no
 //! way to a proof but the slot that its verify step filled in this run.
 
 pub mod backup;
+pub mod check;
 pub mod cleanup;
 pub mod recover;
 pub mod verify;
 
 use super::How;
-use super::engine::Journal;
+use super::recorder::Recorder;
 use super::survey::{World, chain};
 use crate::archive::{CopyError, Verified, Written};
+use crate::model::JobName;
 use crate::plan::{Plan, Step, StepId};
-use crate::run::{Event, Outcome, Progress, RecordError, State};
+use crate::run::{Event, JobHistory, Outcome, Progress, RecordError, State};
 use crate::tree::TreeError;
 use rustix::io::Errno;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// What a step works with.
 pub struct Context<'a> {
@@ -30,15 +35,17 @@ pub struct Context<'a> {
     /// The step.
     pub step: &'a Step,
     /// Open sources and destinations.
-    pub world: &'a mut World,
+    pub world: &'a Mutex<World>,
     /// Where events go.
-    pub journal: &'a mut dyn Journal,
+    pub recorder: &'a dyn Recorder,
     /// Where progress goes.
     pub progress: &'a dyn Progress,
     /// How to go about it.
     pub how: &'a How,
     /// What steps hand on.
-    pub slots: &'a mut Slots,
+    pub slots: &'a Mutex<Slots>,
+    /// Steps that work with files at this moment, this one included.
+    pub busy: &'a AtomicUsize,
 }
 
 /// What steps hand on to those that need them, by the step that made it.
@@ -46,8 +53,10 @@ pub struct Context<'a> {
 pub struct Slots {
     /// Copies that are written, not published.
     pub written: HashMap<StepId, Written>,
-    /// Proofs.
-    pub proofs: HashMap<StepId, Proof>,
+    /// Proofs; several cleanups may rely on one.
+    pub proofs: HashMap<StepId, Arc<Proof>>,
+    /// Steps that were decided anew, in place of the plan's.
+    pub again: HashMap<StepId, Arc<Step>>,
 }
 
 /// What a verify step proved in this run.
@@ -83,17 +92,27 @@ pub type Ended = Result<Outcome, Settled>;
 
 impl Context<'_> {
     /// Records.
-    pub fn record(&mut self, event: &Event) -> Result<(), RecordError> {
-        self.journal.record(event)
+    pub fn record(&self, event: &Event) -> Result<(), RecordError> {
+        self.recorder.record(event)
     }
 
     /// Records a remark.
-    pub fn note(&mut self, message: impl Into<String>) -> Result<(), RecordError> {
-        let event = Event::Note {
+    pub fn note(&self, message: impl Into<String>) -> Result<(), RecordError> {
+        self.record(&Event::Note {
             step: self.step.name.clone(),
             message: message.into(),
-        };
-        self.journal.record(&event)
+        })
+    }
+
+    /// What the history says of a job.
+    pub fn history_of(&self, job: &JobName) -> Result<JobHistory, RecordError> {
+        self.recorder.history_of(job)
+    }
+
+    /// Threads for this step: its share when several work with files.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        (self.how.threads / self.busy.load(Ordering::SeqCst).max(1)).max(1)
     }
 }
 

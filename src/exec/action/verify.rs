@@ -4,16 +4,18 @@
 //! Takes the written copy from the slot of its backup step, leaves a [`Proof`] in its own.
 //! Invariant: without this step's success there is no proof, and without a proof no deletion.
 
-use super::{Context, Ended, Proof, failure, outcome};
+use super::{Context, Ended, Proof, failure, outcome, tree_failure};
 use crate::archive::{self, CopyName, Verified};
-use crate::exec::{Deadline, watch::StepWatch};
+use crate::exec::{Deadline, locked, watch::StepWatch};
 use crate::plan::VerifyStep;
 use crate::run::{Event, Outcome, State};
+use crate::tree::Dir;
 use crate::units::{plural, show_size};
+use std::sync::Arc;
 
 /// Does it.
-pub fn run(context: &mut Context<'_>, step: &VerifyStep) -> Ended {
-    let written = context.slots.written.remove(&step.backup.step());
+pub fn run(context: &Context<'_>, step: &VerifyStep) -> Ended {
+    let written = locked(context.slots).written.remove(&step.backup.step());
     let timeout = match context.plan.steps().get(step.backup.step()).map(|s| &s.action) {
         Some(crate::plan::Action::Backup(backup)) => backup.backup.timeout,
         _ => None,
@@ -34,15 +36,15 @@ pub fn run(context: &mut Context<'_>, step: &VerifyStep) -> Ended {
             manifest.record_count,
             manifest.bytes,
         );
-        let result = archive::verify(&written, context.how.threads, &watch)
-            .and_then(|checked| archive::publish(written, checked));
+        let result =
+            archive::verify(&written, context.threads(), &watch).and_then(|checked| archive::publish(written, checked));
         context.progress.end(context.step.id);
         let verified = match result {
             Ok(verified) => verified,
             Err(error) => return Ok(failure(&error, &deadline)),
         };
         let manifest = verified.manifest();
-        context.journal.record(&Event::CopyPublished {
+        context.record(&Event::CopyPublished {
             step: context.step.name.clone(),
             copy: verified.name().to_string(),
             destination: verified.place(),
@@ -81,21 +83,18 @@ pub fn run(context: &mut Context<'_>, step: &VerifyStep) -> Ended {
 
     let mut older = Vec::new();
     for copy in &step.older {
-        let Some((destination, name)) = context
-            .world
-            .destinations
-            .get(&step.name)
-            .zip(CopyName::parse(&copy.name))
-        else {
+        let destination = locked(context.world).destinations.get(&step.name).map(Dir::try_clone);
+        let Some((destination, name)) = destination.zip(CopyName::parse(&copy.name)) else {
             return Ok(outcome(
                 State::Failed,
                 format!("copy `{}` cannot be reached", copy.name),
             ));
         };
+        let destination = destination.map_err(|e| tree_failure(&e))?;
         context
             .progress
             .begin(context.step.id, &copy.name, copy.records, copy.bytes);
-        let result = archive::verify_committed(destination, &name, context.how.threads, &watch);
+        let result = archive::verify_committed(&destination, &name, context.threads(), &watch);
         context.progress.end(context.step.id);
         match result {
             Ok(verified) => {
@@ -117,7 +116,8 @@ pub fn run(context: &mut Context<'_>, step: &VerifyStep) -> Ended {
             }
         }
     }
-    context.slots.proofs.insert(context.step.id, Proof { this_run, older });
+    let proof = Arc::new(Proof { this_run, older });
+    locked(context.slots).proofs.insert(context.step.id, proof);
     if nothing {
         return Ok(outcome(State::Nothing, "no copy to prove"));
     }
@@ -129,8 +129,8 @@ pub fn run(context: &mut Context<'_>, step: &VerifyStep) -> Ended {
     })
 }
 
-fn proven(context: &mut Context<'_>, verified: &Verified) -> Result<(), crate::run::RecordError> {
-    context.journal.record(&Event::CopyProven {
+fn proven(context: &Context<'_>, verified: &Verified) -> Result<(), crate::run::RecordError> {
+    context.record(&Event::CopyProven {
         step: context.step.name.clone(),
         copy: verified.name().to_string(),
     })

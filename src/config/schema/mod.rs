@@ -1,8 +1,15 @@
 //! The language as one table: nodes, arguments, properties, their types and a line about each.
 //!
-//! Takes nothing, gives [`ROOT`]. Decoding, "did you mean", required settings and their examples come from here, and
+//! Takes nothing, gives [`ROOT`]; the rows are in `copies` (backups, retentions) and `running` (targets, checks). Decoding, "did you mean", required settings and their examples come from here, and
 //! so will the reference. What the language knows and this build does not have stands here too, to be refused by name.
 //! Invariant: a name stands once among its siblings; every example is itself valid.
+
+mod copies;
+mod running;
+
+use copies::{BACKUP, RETENTION, TIMEOUT};
+pub(in crate::config) use running::PROBES;
+use running::{CHECK, RUN, TARGET, WHERE};
 
 /// What a value must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,13 +40,37 @@ pub(super) enum Type {
     Bool,
     /// An IANA zone.
     Zone,
+    /// What is run: a name, or a path with a `/` in it.
+    Program,
+    /// Any text that a program can be given.
+    Argument,
+    /// The name of an environment variable.
+    Variable,
+    /// A path to a file; not empty.
+    File,
+    /// `kind:name`.
+    Job,
+    /// `host:port`.
+    Address,
+    /// `http://` or `https://`.
+    Url,
+    /// The name of a request header.
+    Header,
+    /// A JSON pointer.
+    Pointer,
+    /// What JSON knows besides lists and objects.
+    Scalar,
+    /// A number that may have a fraction, in a range.
+    Decimal(u32, u32),
+    /// A percentage or a size.
+    Space,
 }
 
 impl Type {
     /// The accepted form, for people.
     pub(super) fn form(self) -> String {
         match self {
-            Self::Text => "text in quotes".to_owned(),
+            Self::Text | Self::Argument => "text in quotes".to_owned(),
             Self::Name => "a name in quotes, such as \"observer\"".to_owned(),
             Self::Path => "a path in quotes, such as \"/srv/data\"".to_owned(),
             Self::Duration => "a duration in quotes, such as \"90s\", \"36h\" or \"7d\"".to_owned(),
@@ -57,6 +88,17 @@ impl Type {
             Self::Glob => "a glob in quotes, such as \"*.csv\"".to_owned(),
             Self::Bool => "#true or #false".to_owned(),
             Self::Zone => "an IANA time zone in quotes, such as \"Europe/Berlin\"".to_owned(),
+            Self::Program => "a program in quotes, such as \"rsync\" or \"bin/report\"".to_owned(),
+            Self::Variable => "the name of an environment variable in quotes, such as \"MODE\"".to_owned(),
+            Self::File => "the path of a file in quotes, such as \"/srv/data/heartbeat\"".to_owned(),
+            Self::Job => "a job in quotes, such as \"backup:data\"".to_owned(),
+            Self::Address => "host and port in quotes, such as \"db.example.com:5432\" or \"[::1]:5432\"".to_owned(),
+            Self::Url => "a URL in quotes, such as \"https://example.com/health\"".to_owned(),
+            Self::Header => "the name of a header in quotes, such as \"Accept\"".to_owned(),
+            Self::Pointer => "a JSON pointer in quotes, such as \"/status\"".to_owned(),
+            Self::Scalar => "text in quotes, a number, #true, #false or #null".to_owned(),
+            Self::Decimal(low, high) => format!("a number from {low}.0 to {high}.0"),
+            Self::Space => "a percentage or a size in quotes, such as \"15%\" or \"10GiB\"".to_owned(),
         }
     }
 }
@@ -72,8 +114,12 @@ pub(super) enum Args {
     One(Type),
     /// At least one.
     Many(Type),
-    /// A name, then any number.
-    NameThen(Type),
+    /// One, then any number of another type.
+    Then(Type, Type),
+    /// One, and perhaps one more.
+    Pair(Type, Type),
+    /// One, or none.
+    Maybe(Type),
 }
 
 /// A property.
@@ -191,10 +237,10 @@ const TIMER: &str = "a run does every job once: let cron or a systemd timer call
 /// What every job takes.
 const JOB: &[Spec] = &[
     node(
-        "timeout",
-        Args::One(Type::Duration),
-        "longest time for each step",
-        "timeout \"4h\"",
+        "needs",
+        Args::Many(Type::Job),
+        "jobs that must have succeeded in the run before",
+        "needs \"check:disk\" \"backup:data\"",
     ),
     node("paused", Args::Flag, "leave the job out of every run", "paused"),
     node(
@@ -209,141 +255,8 @@ const JOB: &[Spec] = &[
     absent("cron", TIMER),
     absent("every", TIMER),
     absent(
-        "needs",
-        "a retention already waits for its backup's proof; delete this line",
-    ),
-    absent(
         "notify",
         "watch the exit code of `opsrun apply` instead, and delete this line",
-    ),
-];
-
-const BACKUP: &[Spec] = &[
-    node(
-        "source",
-        Args::One(Type::Path),
-        "the directory copied from",
-        "source \"/srv/data\"",
-    )
-    .required(),
-    node(
-        "include",
-        Args::Many(Type::Glob),
-        "what of it; default everything",
-        "include \"*.csv\" \"*.json\"",
-    ),
-    node(
-        "exclude",
-        Args::Many(Type::Glob),
-        "what not; beats include",
-        "exclude \"tmp/**\"",
-    ),
-    node(
-        "to",
-        Args::One(Type::Path),
-        "the directory copied to",
-        "to \"/backup/data\"",
-    )
-    .required(),
-    node(
-        "strategy",
-        Args::One(Type::Word(&["archive", "copy"], &[])),
-        "the form of a copy",
-        "strategy \"archive\" level=6",
-    )
-    .with(&[
-        prop("format", Type::Word(&["tar.gz"], &["tar.zst"]), "the archive's format"),
-        prop("level", Type::Integer(1, 12), "gzip level; default 6"),
-    ]),
-    node(
-        "contents",
-        Args::One(Type::Word(&["all", "expired"], &[])),
-        "how much of the selection a run stores",
-        "contents \"expired\"",
-    ),
-    node(
-        "keep",
-        Args::None,
-        "which copies rotation may keep",
-        "keep last=7 daily=14",
-    )
-    .with(&[
-        prop("last", COUNT, "newest copies"),
-        prop("hourly", COUNT, "one an hour, for so many hours"),
-        prop("daily", COUNT, "one a day"),
-        prop("weekly", COUNT, "one an ISO week"),
-        prop("monthly", COUNT, "one a month"),
-        prop("yearly", COUNT, "one a year"),
-        prop("within", Type::Duration, "all copies this young"),
-        prop("deleted", Type::Years, "how long a deleted file's last copy stays"),
-    ]),
-    node(
-        "floor",
-        Args::One(Type::Integer(1, 1_000_000)),
-        "newest complete copies that no rule removes; default 1",
-        "floor 2",
-    ),
-    node(
-        "stall",
-        Args::One(Type::Duration),
-        "no prune when the newest complete copy is older",
-        "stall \"3d\"",
-    ),
-    node("cross-mounts", Args::Flag, "follow into other mounts", "cross-mounts"),
-    absent(
-        "incremental",
-        "`contents \"expired\"` stores each expired file once; delete this line",
-    ),
-];
-
-const COUNT: Type = Type::Integer(0, 1_000_000);
-
-const RETENTION: &[Spec] = &[
-    node(
-        "class",
-        Args::NameThen(Type::Glob),
-        "which files stay how long",
-        "class \"raw\" \"raw/**\" keep=\"30d\"",
-    )
-    .with(&[
-        prop("keyword", Type::Text, "the relative path contains it, without case"),
-        needed("keep", Type::Age, "how long a file stays"),
-        prop(
-            "keep-newest",
-            Type::Integer(0, 4_000_000_000),
-            "the newest so many stay whatever their age",
-        ),
-    ])
-    .repeats()
-    .required(),
-    node(
-        "exclude",
-        Args::Many(Type::Glob),
-        "never touched, whatever a class says",
-        "exclude \"raw/pinned/**\"",
-    ),
-    node(
-        "max-delete",
-        Args::None,
-        "how much one run may delete",
-        "max-delete files=50000 bytes=\"200GiB\" share=\"20%\"",
-    )
-    .with(&[
-        prop("files", Type::Integer(1, u64::MAX), "files"),
-        prop("bytes", Type::Size, "bytes"),
-        prop("share", Type::Percent, "percent of the files that the classes match"),
-    ]),
-    node(
-        "remove-empty-dirs",
-        Args::Flag,
-        "remove directories that this run emptied",
-        "remove-empty-dirs",
-    ),
-    node(
-        "in-use",
-        Args::One(Type::Word(&["keep", "ignore"], &[])),
-        "what to do about a file that a writer may have open",
-        "in-use \"keep\"",
     ),
 ];
 
@@ -374,7 +287,7 @@ const OPS: &[Spec] = &[
     ),
 ];
 
-const JOBS_HERE: &str = "this build has `backup` and `retention`: take the node out";
+const JOBS_HERE: &str = "jobs are `target`, `check`, `backup` and `retention`: take the node out";
 
 const TOP: &[Spec] = &[
     node(
@@ -394,12 +307,28 @@ const TOP: &[Spec] = &[
     .with(&[prop("optional", Type::Bool, "no error when nothing is there")])
     .repeats(),
     node(
+        "target",
+        Args::One(Type::Name),
+        "a command",
+        "target \"report\" { command \"bin/report\" \"--daily\"; }",
+    )
+    .block(&[RUN, TARGET, WHERE, JOB])
+    .repeats(),
+    node(
+        "check",
+        Args::One(Type::Name),
+        "a question about the state of something",
+        "check \"disk\" { disk-space \"/srv\" critical=\"15%\"; }",
+    )
+    .block(&[PROBES, CHECK, JOB])
+    .repeats(),
+    node(
         "backup",
         Args::One(Type::Name),
         "a backup job",
         "backup \"data\" { source \"/srv/data\"; to \"/backup/data\"; }",
     )
-    .block(&[BACKUP, JOB])
+    .block(&[BACKUP, TIMEOUT, JOB])
     .repeats(),
     node(
         "retention",
@@ -412,10 +341,8 @@ const TOP: &[Spec] = &[
         Type::Text,
         "the backup whose proof every deletion needs",
     )])
-    .block(&[RETENTION, JOB])
+    .block(&[RETENTION, TIMEOUT, JOB])
     .repeats(),
-    absent("target", JOBS_HERE),
-    absent("check", JOBS_HERE),
     absent(
         "channel",
         "watch the exit code of `opsrun apply` instead: take the node out",
@@ -434,4 +361,4 @@ pub(super) const ROOT: Spec = node("file", Args::None, "an ops file", "").block(
 pub(super) const VERSION: u64 = 1;
 
 /// Names that stand at the top of a file and nowhere else: one of them at the left margin begins a new node.
-pub(super) const TOPS: &[&str] = &["ops", "import", "backup", "retention"];
+pub(super) const TOPS: &[&str] = &["ops", "import", "target", "check", "backup", "retention"];

@@ -1,8 +1,16 @@
 //! The plan as JSON, for programs.
+//! - `jobs`: targets and checks
 //!
 //! Takes a [`Plan`], gives a [`PlanDocument`] that serialises in a stable order; its JSON Schema is
 //! `schemas/plan.schema.json`, and a test compares the two. Knows nothing of how people are shown a plan.
 //! Invariant: fields are added within a format number, never renamed, removed or given another meaning.
+
+mod jobs;
+
+pub use jobs::{
+    CheckDocument, CommandDocument, LevelsDocument, NameDocument, PointerDocument, ProbeDocument, ProgramDocument,
+    RetryDocument, SecretDocument, SpaceDocument, TargetDocument, ValueDocument,
+};
 
 use super::facts::Scan;
 use super::graph::{Action, BackupStep, ClassSummary, CleanupStep, Cover, Plan, Refusal, VerifyStep};
@@ -49,6 +57,10 @@ pub struct PlanDocument {
 /// What the steps that will run come to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Totals {
+    /// Checks to make.
+    pub checks: u64,
+    /// Targets to run.
+    pub targets: u64,
     /// Files to copy.
     pub copy_files: u64,
     /// Their bytes.
@@ -70,10 +82,14 @@ pub struct StepDocument {
     pub job: String,
     /// Names of the steps that must have succeeded before.
     pub needs: Vec<String>,
+    /// Names of the steps that must be settled before, whatever came of them.
+    pub after: Vec<String>,
     /// Why it is in the plan.
     pub because: String,
-    /// False when it, or a step that it needs, is refused.
+    /// False when it, or a step that it needs, is refused and not looked at again when it begins.
     pub will_run: bool,
+    /// Names of the refused steps for which it cannot be done, when no guard refuses it itself.
+    pub blocked_by: Vec<String>,
     /// Why it will not be done.
     pub refusals: Vec<Refusal>,
     /// Things worth knowing that change nothing.
@@ -86,6 +102,10 @@ pub struct StepDocument {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum ActionDocument {
+    /// Ask a question.
+    Check(Box<CheckDocument>),
+    /// Run a command.
+    Target(Box<TargetDocument>),
     /// Write a copy.
     Backup {
         /// The directory copied from.
@@ -112,6 +132,9 @@ pub enum ActionDocument {
         free: Option<u64>,
         /// True when source and destination share a file system.
         same_file_system: bool,
+        /// True when something that may change the source comes before it in the run: then all that is said here is
+        /// decided anew when the step begins, and nothing is deleted that is not listed here.
+        looked_at_again: bool,
         /// Mount points that are not entered.
         skipped_mounts: Vec<RelPath>,
     },
@@ -245,11 +268,14 @@ pub fn totals(plan: &Plan) -> Totals {
         ..Totals::default()
     };
     for step in plan.steps().iter().filter(|step| plan.will_run(step)) {
-        if let Action::Backup(backup) = &step.action
-            && !backup.nothing
-        {
-            totals.copy_files += backup.files;
-            totals.copy_bytes += backup.bytes;
+        match &step.action {
+            Action::Check(_) => totals.checks += 1,
+            Action::Target(_) => totals.targets += 1,
+            Action::Backup(backup) if !backup.nothing => {
+                totals.copy_files += backup.files;
+                totals.copy_bytes += backup.bytes;
+            }
+            Action::Backup(_) | Action::Verify(_) | Action::Cleanup(_) => {}
         }
     }
     totals
@@ -263,11 +289,15 @@ pub fn document(plan: &Plan, with_files: bool) -> PlanDocument {
         name: step.name.clone(),
         job: step.job.clone(),
         needs: step.needs.iter().filter_map(name_of).collect(),
+        after: step.after.iter().filter_map(name_of).collect(),
         because: step.because.clone(),
         will_run: plan.will_run(step),
+        blocked_by: plan.blockers(step),
         refusals: step.refusals.clone(),
         notes: step.notes.clone(),
         action: match &step.action {
+            Action::Check(check) => ActionDocument::Check(Box::new(jobs::check(check))),
+            Action::Target(target) => ActionDocument::Target(Box::new(jobs::target(target))),
             Action::Backup(backup) => backup_action(backup),
             Action::Verify(verify) => ActionDocument::Verify {
                 older_copies: verify.older.iter().map(|copy| copy.name.clone()).collect(),
@@ -308,6 +338,7 @@ fn backup_action(step: &BackupStep) -> ActionDocument {
         parent: step.parent.clone(),
         free: step.free,
         same_file_system: step.same_file_system,
+        looked_at_again: step.looked_at_again,
         skipped_mounts: step.scan.as_ref().map(|scan| scan.mounts.clone()).unwrap_or_default(),
     }
 }

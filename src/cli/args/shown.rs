@@ -1,0 +1,124 @@
+//! What can be typed for commands that only look: `check`, `graph`, `status`, `history`.
+//!
+//! Takes nothing but clap's derive; gives plain structs.
+//! Invariant: none of them has a flag that changes anything.
+
+use super::{DEFAULT_FILE, StateArgs, values};
+use crate::model::JobName;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+/// `opsrun check`.
+#[derive(Debug, Clone, Args)]
+pub struct CheckArgs {
+    /// The ops files.
+    #[arg(value_name = "FILE", default_value = DEFAULT_FILE, help = "The ops files; `-` is stdin")]
+    pub files: Vec<PathBuf>,
+    /// The name of stdin.
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "stdin.kdl",
+        help = "What stdin is called; relative paths in it start at its directory"
+    )]
+    pub stdin_name: PathBuf,
+    /// What counts as failure.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "SEVERITY",
+        default_value_t,
+        hide_possible_values = true,
+        help = "Exit with 1 from this severity up: error or warning"
+    )]
+    pub fail_on: FailOn,
+}
+
+/// `--fail-on`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum FailOn {
+    /// Errors.
+    #[default]
+    Error,
+    /// Errors and warnings.
+    Warning,
+}
+
+/// `opsrun graph`.
+#[derive(Debug, Clone, Args)]
+pub struct GraphArgs {
+    /// The ops file.
+    #[arg(value_name = "FILE", default_value = DEFAULT_FILE, help = "The ops file")]
+    pub file: PathBuf,
+    /// In which form.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        default_value_t,
+        hide_possible_values = true,
+        help = "text, dot or mermaid"
+    )]
+    pub format: GraphFormat,
+}
+
+/// `graph --format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum GraphFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For Graphviz.
+    Dot,
+    /// For Mermaid.
+    Mermaid,
+}
+
+/// `opsrun status`.
+#[derive(Debug, Clone, Args)]
+pub struct StatusArgs {
+    /// The ops file.
+    #[arg(value_name = "FILE", default_value = DEFAULT_FILE, help = "The ops file")]
+    pub file: PathBuf,
+    /// JSON.
+    #[arg(long, help = "Print it as JSON (schemas/status.schema.json)")]
+    pub json: bool,
+    /// The state.
+    #[command(flatten)]
+    pub place: StateArgs,
+}
+
+/// `opsrun history`.
+#[derive(Debug, Clone, Args)]
+pub struct HistoryArgs {
+    /// A run.
+    #[arg(
+        value_name = "RUN",
+        help = "What happened in this run: its id, as much of it as no other begins with, or `last`"
+    )]
+    pub run: Option<String>,
+    /// The ops file.
+    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_FILE, help = "The ops file")]
+    pub file: PathBuf,
+    /// A job.
+    #[arg(
+        long,
+        value_name = "JOB",
+        value_parser = values::job,
+        conflicts_with = "run",
+        help = "Only runs in which this job took part"
+    )]
+    pub job: Option<JobName>,
+    /// How many.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 20, conflicts_with = "run", help = "So many runs at most")]
+    pub limit: u32,
+    /// JSON.
+    #[arg(
+        long,
+        help = "Print the runs as JSON (schemas/history.schema.json); what happened in one run as one object a line (schemas/event.schema.json)"
+    )]
+    pub json: bool,
+    /// The state.
+    #[command(flatten)]
+    pub place: StateArgs,
+}

@@ -1,0 +1,21 @@
+//! `opsrun graph`: the jobs of an ops file and what they need.
+//!
+//! Takes an ops file, gives text, dot or Mermaid on stdout. Looks at nothing but the file and what it imports.
+//! Invariant: the same file gives the same output on every machine.
+
+use super::args::{GraphArgs, GraphFormat};
+use super::exit::{Exit, Failure};
+use super::file;
+use super::terminal::Terminal;
+use crate::report::{Graph, output};
+
+/// Runs it.
+pub fn run(args: &GraphArgs, terminal: &Terminal) -> Result<u8, Failure> {
+    let graph = Graph::of_model(&file::model(&args.file, None, terminal)?);
+    output::to_stdout(&match args.format {
+        GraphFormat::Text => graph.text(terminal.out),
+        GraphFormat::Dot => graph.dot(),
+        GraphFormat::Mermaid => graph.mermaid(),
+    })?;
+    Ok(Exit::Done.into())
+}

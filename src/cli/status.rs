@@ -1,0 +1,114 @@
+//! `opsrun status`: what came of each job last.
+//!
+//! Takes an ops file, gives a table or JSON on stdout. Touches nothing.
+//! Invariant: ends with 1 when somebody has to look at a job, whatever else is fine.
+
+use super::args::StatusArgs;
+use super::exit::{Exit, Failure};
+use super::file;
+use super::plan::json;
+use super::terminal::Terminal;
+use crate::launch::history::{self, Standing};
+use crate::plan::Request;
+use crate::report::output;
+use crate::report::status::{self, JobRow, Last, document, status_text};
+use crate::run::{Outcome, State};
+use crate::store::{JobStanding, RunEnd};
+
+/// Runs it.
+pub fn run(args: &StatusArgs, terminal: &Terminal) -> Result<u8, Failure> {
+    let model = file::model(&args.file, Some(&args.place), terminal)?;
+    let paused = Request::default().paused(&model);
+    let standings = history::standings(&model)?.into_iter();
+    let mut rows: Vec<JobRow> = standings.map(|standing| row(standing, &paused)).collect();
+    status::sort(&mut rows);
+    let now = crate::clock::now();
+    let text = if args.json {
+        json(&document(&model.ops.name, &rows, now))?
+    } else {
+        status_text(&rows, now, model.ops.timezone, terminal.out)
+    };
+    output::to_stdout(&text)?;
+    let bad = rows.iter().any(JobRow::is_bad);
+    Ok(if bad { Exit::Failed } else { Exit::Done }.into())
+}
+
+fn row(Standing { job, standing }: Standing, paused: &[String]) -> JobRow {
+    let job = job.to_string();
+    let JobStanding { last, begun } = standing;
+    let mut row = JobRow {
+        paused: paused.contains(&job),
+        last: last.and_then(|last| {
+            Some(Last {
+                run: last.run,
+                at: last.at,
+                took: last.took,
+                outcome: status::speaker(&last.outcomes)?,
+            })
+        }),
+        running: None,
+        job,
+    };
+    match begun {
+        None => {}
+        Some(begun) if begun.end == RunEnd::GoingOn => row.running = Some((begun.run, begun.at)),
+        Some(begun) => {
+            row.last = Some(Last {
+                run: begun.run,
+                at: begun.at,
+                took: None,
+                outcome: Outcome {
+                    state: State::Interrupted,
+                    summary: "its run was cut short".to_owned(),
+                    help: None,
+                    details: Vec::new(),
+                },
+            });
+        }
+    }
+    row
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Begun, JobResult};
+
+    fn standing(state: State, begun: Option<RunEnd>) -> Standing {
+        let outcome = Outcome {
+            state,
+            summary: "said".to_owned(),
+            help: None,
+            details: Vec::new(),
+        };
+        Standing {
+            job: "target:t".parse().unwrap(),
+            standing: JobStanding {
+                last: Some(JobResult {
+                    run: "A".to_owned(),
+                    at: "2026-11-23T01:00:00Z".parse().unwrap(),
+                    took: None,
+                    outcomes: vec![("target:t".to_owned(), outcome)],
+                }),
+                begun: begun.map(|end| Begun {
+                    run: "B".to_owned(),
+                    at: "2026-11-23T02:00:00Z".parse().unwrap(),
+                    end,
+                }),
+            },
+        }
+    }
+
+    #[test]
+    fn what_began_later_counts_more() {
+        let settled = row(standing(State::Ok, None), &[]);
+        assert!(settled.running.is_none() && !settled.is_bad());
+        let running = row(standing(State::Failed, Some(RunEnd::GoingOn)), &[]);
+        assert_eq!(running.running.as_ref().unwrap().0, "B");
+        assert!(running.is_bad());
+        let cut = row(standing(State::Ok, Some(RunEnd::Interrupted)), &[]);
+        assert_eq!(cut.last.as_ref().unwrap().outcome.state, State::Interrupted);
+        assert!(cut.is_bad());
+        assert!(!row(standing(State::Failed, None), &["target:t".to_owned()]).is_bad());
+    }
+}

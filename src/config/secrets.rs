@@ -1,0 +1,368 @@
+//! Secrets that stand in the file: found, reported, and kept out of everything that is shown.
+//!
+//! Takes the text of a file and its nodes, gives the stretches that must not be shown, findings for what is surely a
+//! secret (OPS7001), and findings without what they would have echoed. What may be a secret is only hidden: a word too
+//! much behind stars does no harm.
+//! Invariant: no text of a finding holds a secret that [`stretches`] or [`judge`] found near its labels.
+
+use super::decode::suggested_variable;
+use super::findings::{Code, Finding};
+use super::lex::{self, Kind, Token};
+use super::mend::one_line;
+use super::secret_forms::{self, holds_secret, trivial};
+use super::source::{Sources, Span};
+use super::tree::{Data, Node, Value};
+
+/// Nodes of a name and a value, as they are written and miswritten.
+const NAMED: &[&str] = &["env", "header", "evn", "environment", "envs", "headers", "setenv"];
+
+/// What stands around a value without being part of it.
+const QUOTES: &[char] = &[
+    '"', '\'', '`', '#', '[', ']', ',', ';', '\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}', '\u{ab}', '\u{bb}',
+];
+
+/// The stretches of a text that are not to be shown, well-formed or not.
+pub(super) fn stretches(text: &str) -> Vec<(usize, usize)> {
+    let mut found: Vec<(usize, usize)> = secret_forms::all(text).map(|form| (form.start, form.end)).collect();
+    let tokens = lex::tokens(text);
+    let mut statement: Vec<Token> = Vec::new();
+    for token in &tokens {
+        match token.kind {
+            Kind::Newline | Kind::Semicolon | Kind::Open | Kind::Close => {
+                in_statement(text, &statement, &mut found);
+                statement.clear();
+            }
+            Kind::Word { .. } | Kind::Text { .. } | Kind::Equals => statement.push(*token),
+            _ => {}
+        }
+    }
+    in_statement(text, &statement, &mut found);
+    found
+}
+
+/// The same within one node's line: what a name says is a secret.
+fn in_statement(text: &str, tokens: &[Token], found: &mut Vec<(usize, usize)>) {
+    let shown = |token: &Token| {
+        text.get(token.start..token.end)
+            .unwrap_or_default()
+            .trim_matches(QUOTES)
+    };
+    let is_key = |at: usize| tokens.get(at + 1).is_some_and(|next| next.kind == Kind::Equals);
+    let Some(first) = tokens.first() else {
+        return;
+    };
+    // From which token on all values are secret.
+    let mut secret_from = usize::MAX;
+    if holds_secret(shown(first)) {
+        secret_from = 1;
+    } else if NAMED.contains(&shown(first))
+        && let Some(name) = tokens.get(1)
+        && holds_secret(shown(name).trim_end_matches(':'))
+    {
+        secret_from = 2;
+    }
+    for (at, token) in tokens.iter().enumerate() {
+        if token.kind == Kind::Equals || is_key(at) {
+            continue;
+        }
+        let key = at
+            .checked_sub(2)
+            .filter(|key| is_key(*key))
+            .and_then(|key| tokens.get(key))
+            .map(shown);
+        let whole = match key {
+            Some(key) if key.starts_with("from-") => false,
+            Some(key) => holds_secret(key) || at > secret_from,
+            None => at >= secret_from,
+        };
+        if whole {
+            found.extend(inside(text, token));
+        } else if let Some(value) = ["=", ": "].iter().find_map(|sign| {
+            let (name, _) = shown(token).split_once(sign)?;
+            let (_, value) = text.get(token.start..token.end)?.split_once(sign)?;
+            (!value.trim_matches(QUOTES).is_empty() && holds_secret(name)).then_some(value)
+        }) {
+            let from = token.end - value.trim_start().len();
+            found.extend(inside(text, token).map(|(_, end)| (from.min(end), end)));
+        }
+    }
+}
+
+/// A token without what surrounds its value.
+fn inside(text: &str, token: &Token) -> Option<(usize, usize)> {
+    let raw = text.get(token.start..token.end)?;
+    let value = raw.trim_matches(QUOTES);
+    let start = token.start + (raw.len() - raw.trim_start_matches(QUOTES).len());
+    (!value.is_empty()).then_some((start, start + value.len()))
+}
+
+/// OPS7001. Gives the values that it is about.
+pub(super) fn judge(nodes: &[Node], findings: &mut Vec<Finding>) -> Vec<Span> {
+    let mut spans = Vec::new();
+    for node in nodes {
+        let named = named_secret(node, findings, &mut spans);
+        let values = node.args.iter().chain(node.props.iter().map(|prop| &prop.value));
+        for value in values.filter(|value| !named.contains(&value.span)) {
+            let Data::Text(text) = &value.data else {
+                continue;
+            };
+            if let Some(form) = secret_forms::all(text).next() {
+                spans.push(value.span);
+                findings.push(by_form(node, value, form.what));
+            }
+        }
+        spans.extend(judge(node.children.as_deref().unwrap_or_default(), findings));
+    }
+    spans
+}
+
+/// Values that [`judge`] reported and [`stretches`] did not see, because an escape hid what they are.
+pub(super) fn unseen(judged: Vec<Span>, hidden: &[Span], escaped: impl Fn(Span) -> bool) -> Vec<Span> {
+    let mut hidden = hidden.to_vec();
+    hidden.sort_unstable();
+    let seen = |span: Span| {
+        let after = hidden.partition_point(|mask| mask.start < span.end);
+        hidden
+            .get(after.saturating_sub(8)..after)
+            .is_some_and(|near| near.iter().any(|mask| mask.touches(span)))
+    };
+    judged
+        .into_iter()
+        .filter(|span| escaped(*span) || !seen(*span))
+        .collect()
+}
+
+/// A variable or header that by its name holds a secret: the values that were reported.
+fn named_secret(node: &Node, findings: &mut Vec<Finding>, spans: &mut Vec<Span>) -> Vec<Span> {
+    let name = match node.args.first().map(|value| &value.data) {
+        Some(Data::Text(name)) if matches!(node.name.as_str(), "env" | "header") && holds_secret(name) => name,
+        _ => return Vec::new(),
+    };
+    // Name and value may have been written as one text.
+    let name = name.split(['=', ':']).next().unwrap_or_default().trim_end();
+    let mut said = Vec::new();
+    for value in node.args.iter().skip(1) {
+        match &value.data {
+            Data::Text(text) if !trivial(text) => {}
+            _ => continue,
+        }
+        spans.push(value.span);
+        said.push(value.span);
+        findings.push(
+            Finding::new(
+                Code::SecretLiteral,
+                value.span,
+                format!("`{}` holds a secret, and it stands in the file", one_line(name)),
+                "everybody who reads the file knows it",
+            )
+            .help(sourced(&node.name, name)),
+        );
+    }
+    said
+}
+
+/// The line to write.
+fn sourced(node: &str, name: &str) -> String {
+    format!(
+        "write `{node} \"{}\" from-env=\"{}\"`, or say `from-file=\"…\"` or `{{ from-command \"…\"; }}`",
+        one_line(name),
+        suggested_variable(name)
+    )
+}
+
+fn by_form(node: &Node, value: &Value, what: secret_forms::Form) -> Finding {
+    let finding = Finding::new(
+        Code::SecretLiteral,
+        value.span,
+        format!("{} stands in the file", what.words()),
+        "everybody who reads the file knows it",
+    );
+    let name = node.args.first().and_then(|arg| match &arg.data {
+        Data::Text(name) if arg.span != value.span => Some(name.as_str()),
+        _ => None,
+    });
+    finding.help(match (node.name.as_str(), name) {
+        (node @ ("env" | "header"), Some(name)) => sourced(node, name),
+        ("http", _) => "write `http from-env=\"CHECK_URL\"`, and put the whole URL into that variable".to_owned(),
+        ("command" | "shell", _) => format!(
+            "let the program read a variable: `env \"{0}\" from-env=\"{0}\"`",
+            what.variable()
+        ),
+        _ => "take it out of the file, and replace it: others may have read it".to_owned(),
+    })
+}
+
+/// How far from a label a secret can stand that the finding's text echoes.
+const NEAR: usize = 300;
+/// How many secrets are looked for in one finding.
+const MOST_NEAR: usize = 16;
+/// How many characters of a secret are enough to know it by.
+const KNOWN_BY: usize = 12;
+
+/// Takes secrets out of the texts of findings.
+pub(super) fn redact(findings: &mut [Finding], sources: &Sources) {
+    let masks = sources.masks();
+    if masks.is_empty() {
+        return;
+    }
+    for finding in findings {
+        let mut near: Vec<String> = Vec::new();
+        for label in &finding.labels {
+            let line = sources.line_start(label.span);
+            for (from, to) in [
+                (line, line + NEAR),
+                (label.span.start.saturating_sub(NEAR), label.span.end + NEAR),
+            ] {
+                let first = masks.partition_point(|mask| mask.end <= from);
+                let some = masks.get(first..).unwrap_or_default().iter();
+                for mask in some.take_while(|mask| mask.start < to).take(MOST_NEAR) {
+                    let raw = sources.text(*mask).trim_matches(QUOTES);
+                    near.push(raw.to_owned());
+                    near.push(unescaped(raw));
+                }
+            }
+        }
+        near.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        near.dedup();
+        for secret in near.iter().filter(|secret| !secret.is_empty()) {
+            without(&mut finding.message, secret);
+            if let Some(help) = &mut finding.help {
+                without(help, secret);
+            }
+            for label in &mut finding.labels {
+                without(&mut label.text, secret);
+            }
+        }
+    }
+}
+
+/// The text behind the escapes of a string.
+fn unescaped(raw: &str) -> String {
+    let mut out = String::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some((before, after)) = rest.split_once('\\') {
+        out.push_str(before);
+        let mut chars = after.chars();
+        match chars.next() {
+            Some('n') => out.push('\n'),
+            Some('t') => out.push('\t'),
+            Some('r') => out.push('\r'),
+            Some('s') => out.push(' '),
+            Some('u') => {
+                let code = chars.as_str().strip_prefix('{').and_then(|code| code.split_once('}'));
+                if let Some((hex, tail)) = code {
+                    out.extend(u32::from_str_radix(hex, 16).ok().and_then(char::from_u32));
+                    rest = tail;
+                    continue;
+                }
+            }
+            Some(other) => out.push(other),
+            None => {}
+        }
+        rest = chars.as_str();
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Replaces every occurrence of a secret, whole or cut short, by an ellipsis.
+fn without(text: &mut String, secret: &str) {
+    let known = secret.char_indices().nth(KNOWN_BY).map_or(secret.len(), |(at, _)| at);
+    let known = secret.get(..known).unwrap_or_default();
+    // A short one is a word like others: it counts where it stands alone in what is quoted.
+    let short = secret.chars().count() < KNOWN_BY;
+    let edge = |c: Option<char>| !c.is_some_and(char::is_alphanumeric);
+    let mut out = String::new();
+    let mut at = 0;
+    while let Some(offset) = text.get(at..).and_then(|rest| rest.find(known)) {
+        let (before, from) = text.split_at(at + offset);
+        out.push_str(before.get(at..).unwrap_or_default());
+        let same: usize = from
+            .chars()
+            .zip(secret.chars())
+            .take_while(|(a, b)| a == b)
+            .map(|(a, _)| a.len_utf8())
+            .sum();
+        // What was cut or escaped goes with it up to the end of what is quoted.
+        let end = if same < secret.len() {
+            let tail = from.get(same..).unwrap_or_default();
+            same + tail.find(['`', '"']).unwrap_or(tail.len())
+        } else {
+            same
+        };
+        let quoted = ['`', '"'].iter().any(|sign| before.matches(*sign).count() % 2 == 1);
+        let alone = edge(before.chars().next_back()) && edge(from.get(end..).and_then(|after| after.chars().next()));
+        let gone = !short || quoted && alone;
+        out.push_str(if gone {
+            "…"
+        } else {
+            from.get(..end).unwrap_or_default()
+        });
+        at = before.len() + end;
+    }
+    out.push_str(text.get(at..).unwrap_or_default());
+    *text = out;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hidden(text: &str) -> Vec<&str> {
+        stretches(text)
+            .into_iter()
+            .map(|(start, end)| &text[start..end])
+            .collect()
+    }
+
+    #[test]
+    fn values_of_secret_names_are_hidden_however_they_are_written() {
+        for text in [
+            "env \"DB_PASSWORD\" \"hunter2\"",
+            "env DB_PASSWORD hunter2",
+            "env DB_PASSWORD=\"hunter2\"",
+            "env \"DB_PASSWORD\" 'hunter2'",
+            "env DB_PASSWORD: hunter2",
+            "env \"DB_PASSWORD=hunter2\"",
+            "env \"DB_PASSWORD\" value=\"hunter2\"",
+            "/- env \"DB_PASSWORD\" \"hunter2\"",
+            "header \"Authorization\" #\"hunter2\"#",
+            "command \"x\" \"--password=hunter2\"",
+            "command \"x\" \"-H\" \"Authorization: hunter2\"",
+            "header \"Cookie: hunter2\"",
+            "password \"hunter2\"",
+            "a { env \"DB_PASSWORD\" \u{201c}hunter2\u{201d}; }",
+        ] {
+            assert_eq!(hidden(text), ["hunter2"], "{text}");
+        }
+        for text in [
+            "env \"DB_PASSWORD\" from-env=\"DB_PASSWORD\"",
+            "env \"MODE\" \"hunter2\"",
+            "class \"token\" \"raw/token/**\" keyword=\"token\" keep=\"3d\"",
+            "command \"make\" \"-j=3\"",
+            "tcp \"token-service:8080\"",
+        ] {
+            assert_eq!(hidden(text), [""; 0], "{text}");
+        }
+    }
+
+    #[test]
+    fn texts_lose_secrets_whole_or_cut() {
+        let said = |text: &str, secret: &str| {
+            let mut text = text.to_owned();
+            without(&mut text, secret);
+            text
+        };
+        assert_eq!(
+            said("write `env \"A\" \"hunter2\"`", "hunter2"),
+            "write `env \"A\" \"…\"`"
+        );
+        assert_eq!(said("`0123456789abcdef…` is bad", "0123456789abcdefghij"), "`…` is bad");
+        assert_eq!(said("a value `a` in a file", "a"), "a value `…` in a file");
+        assert_eq!(
+            said("`X` holds a secret: `x secret`", "secret"),
+            "`X` holds a secret: `x …`"
+        );
+        assert_eq!(unescaped(r#"a\u{41}\"b"#), "aA\"b");
+    }
+}

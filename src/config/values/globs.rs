@@ -1,0 +1,88 @@
+//! Patterns: what is accepted, and what was meant by what is not.
+//!
+//! Takes the text of a pattern, gives it compiled, or the finding with the pattern that would do.
+//! Invariant: what is suggested is a pattern.
+
+use super::super::findings::{Code, Finding};
+use super::super::mend::one_line;
+use super::super::reader::Datum;
+use super::Checker;
+use crate::model::pattern::{Pattern, PatternError};
+
+impl Checker<'_> {
+    pub(super) fn glob(&self, text: &str) -> Result<Datum, Box<Finding>> {
+        if let Some(finding) = self.several_globs(text).or_else(|| self.negated_glob(text)) {
+            return Err(Box::new(finding));
+        }
+        match Pattern::new(text) {
+            Ok(pattern) => Ok(Datum::Glob(pattern)),
+            Err(PatternError::Never { why, meant }) => {
+                let finding = if text.is_empty() {
+                    self.finding(Code::BadGlob, "an empty pattern can never match".to_owned(), "empty")
+                } else {
+                    self.finding(Code::BadGlob, format!("`{}` can never match", one_line(text)), why)
+                };
+                // Nobody who wrote nothing is told to write what takes everything.
+                let nothing = text.chars().all(|c| matches!(c, '.' | '/'));
+                Err(Box::new(match meant.filter(|m| !nothing && Pattern::new(m).is_ok()) {
+                    Some(meant) if meant == "**" && self.setting == "class" => finding
+                        .help("name what may go, such as \"raw/**\"; \"**\" takes every file that the backup stores"),
+                    Some(meant) => finding.help(format!("write \"{}\"", one_line(&meant))),
+                    None => finding.help("patterns are relative to the source, such as \"raw/**\""),
+                }))
+            }
+            Err(PatternError::Syntax(why)) => Err(Box::new(
+                self.finding(Code::BadGlob, format!("`{}` is no glob", one_line(text)), &why)
+                    .help("a special character stands for itself behind a backslash: #\"a\\[b\"#"),
+            )),
+        }
+    }
+
+    /// `"*.csv, *.json"`
+    fn several_globs(&self, text: &str) -> Option<Finding> {
+        if !text.contains(',') || text.contains(['{', '[', '\\']) {
+            return None;
+        }
+        let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+        let wild = |part: &str| part.contains(['*', '?']);
+        let list = text.contains(", ") && parts.first().is_some_and(|part| wild(part))
+            || parts.iter().all(|part| part.starts_with('*'));
+        if !list || parts.iter().any(|part| part.is_empty()) {
+            return None;
+        }
+        let meant: Vec<String> = parts.iter().map(|part| format!("\"{part}\"")).collect();
+        Some(
+            self.finding(
+                Code::BadGlob,
+                format!("`{}` is one pattern, not {}", one_line(text), parts.len()),
+                "each pattern has quotes of its own",
+            )
+            .help(format!(
+                "write {}; a comma that belongs to a name is written `[,]`",
+                one_line(&meant.join(" "))
+            )),
+        )
+    }
+
+    /// `"!x"`
+    fn negated_glob(&self, text: &str) -> Option<Finding> {
+        let rest = text.strip_prefix('!').filter(|rest| !rest.is_empty())?;
+        let help = match self.setting {
+            "exclude" => {
+                "delete it: nothing takes files back from `exclude`, so let its patterns match less".to_owned()
+            }
+            _ => format!("write `exclude \"{}\"`", one_line(rest)),
+        };
+        Some(
+            self.finding(
+                Code::BadGlob,
+                format!("`{}` does not negate", one_line(text)),
+                "`!` has no meaning in a pattern",
+            )
+            .help(format!(
+                "{help}; a name that begins with `!` is written #\"\\{}\"#",
+                one_line(text)
+            )),
+        )
+    }
+}

@@ -1,0 +1,152 @@
+//! What a web server answers to GET: status, time, values in a JSON body.
+//!
+//! Takes the probe, its URL and header values as they were fetched, and the redaction; gives an outcome.
+//! Invariant: every text of the outcome went through the redaction, and no more of an address that is a secret is
+//! shown than that there is a server.
+
+#[cfg(not(feature = "http"))]
+use super::not_built;
+use super::{Redact, unless_stopped};
+use crate::model::check::HttpProbe;
+use crate::run::Outcome;
+use crate::signal::Stop;
+use secrecy::SecretString;
+use std::time::Duration;
+
+/// Asks. `url` and `headers` are those of the probe, with their secrets.
+pub async fn probe(
+    probe: &HttpProbe,
+    url: &SecretString,
+    headers: &[(String, SecretString)],
+    timeout: Duration,
+    redact: Redact<'_>,
+    stop: &Stop,
+) -> Outcome {
+    let found = unless_stopped(stop, ask(probe, url, headers, timeout, redact)).await;
+    Outcome {
+        state: found.state,
+        summary: redact(&found.summary),
+        help: found.help.map(|help| redact(&help)),
+        details: found.details.iter().map(|detail| redact(detail)).collect(),
+    }
+}
+
+#[cfg(not(feature = "http"))]
+fn ask(
+    _: &HttpProbe,
+    _: &SecretString,
+    _: &[(String, SecretString)],
+    _: Duration,
+    _: Redact<'_>,
+) -> std::future::Ready<Outcome> {
+    std::future::ready(not_built("HTTP"))
+}
+
+#[cfg(feature = "http")]
+async fn ask(
+    probe: &HttpProbe,
+    url: &SecretString,
+    headers: &[(String, SecretString)],
+    timeout: Duration,
+    redact: Redact<'_>,
+) -> Outcome {
+    use crate::model::command::Value;
+    let get = crate::net::http::Get {
+        url,
+        secret: matches!(probe.url, Value::Secret(_)),
+        headers,
+        ca_file: probe.ca_file.as_deref(),
+        wanted: &probe.status,
+        most_body: judge::MOST_BODY,
+        limit: timeout,
+    };
+    match crate::net::http::get(get).await {
+        Ok(answer) => judge::judge(probe, &answer, redact),
+        Err(error) => super::unanswered(&error),
+    }
+}
+
+#[cfg(feature = "http")]
+mod judge {
+    use super::super::{Redact, json, measured, outcome};
+    use crate::model::check::HttpProbe;
+    use crate::net::http::Answer;
+    use crate::run::{Outcome, State};
+    use crate::units::show_size;
+
+    /// More of a body is not read.
+    pub(super) const MOST_BODY: usize = 1 << 20;
+
+    /// What the answer makes of the check: the first of status, body and time that is critical, else unknown, else a
+    /// warning.
+    pub(super) fn judge(probe: &HttpProbe, answer: &Answer, redact: Redact<'_>) -> Outcome {
+        let status = answer.status;
+        let accepted = if probe.status.is_empty() {
+            (200..300).contains(&status)
+        } else {
+            probe.status.contains(&status)
+        };
+        let (state, summary) = measured::from(answer.took, |took| format!("status {status} in {took}"), &probe.latency);
+        if !accepted {
+            return Outcome {
+                help: answer.withheld.then(|| {
+                    "a redirect led to another server, which is not given the headers: name its URL itself".to_owned()
+                }),
+                ..outcome(
+                    State::Critical,
+                    format!("status {status}, expected {}", expected(&probe.status)),
+                )
+            };
+        }
+        if !probe.json.is_empty() {
+            if !answer.whole {
+                return Outcome {
+                    help: Some("ask for a smaller document".to_owned()),
+                    ..outcome(
+                        if state == State::Critical {
+                            state
+                        } else {
+                            State::Unknown
+                        },
+                        format!("{summary}; the body is larger than {}", show_size(MOST_BODY as u64)),
+                    )
+                };
+            }
+            match json::mismatches(&answer.body, &probe.json, redact) {
+                Err(reason) => {
+                    return outcome(State::Critical, format!("{summary}; the body is not JSON: {reason}"));
+                }
+                Ok(wrong) if !wrong.is_empty() => return differing(&wrong),
+                Ok(_) => {}
+            }
+        }
+        if answer.whole {
+            outcome(state, summary)
+        } else {
+            outcome(
+                state,
+                format!("{summary}; of the body only {} were read", show_size(MOST_BODY as u64)),
+            )
+        }
+    }
+
+    /// The first in the summary, all of them in the details when there are more.
+    fn differing(wrong: &[String]) -> Outcome {
+        let first = wrong.first().cloned().unwrap_or_default();
+        if wrong.len() < 2 {
+            return outcome(State::Critical, first);
+        }
+        Outcome {
+            details: wrong.to_vec(),
+            ..outcome(State::Critical, format!("{first}; and {} more", wrong.len() - 1))
+        }
+    }
+
+    fn expected(status: &[u16]) -> String {
+        if status.is_empty() {
+            return "200 to 299".to_owned();
+        }
+        let all: Vec<String> = status.iter().map(u16::to_string).collect();
+        all.join(" or ")
+    }
+}

@@ -1,0 +1,136 @@
+//! How fresh and how slow another job is, by the history.
+//!
+//! Takes what the history says and the present, gives an outcome. Waits for nothing.
+//! Invariant: a job that never succeeded is critical where its freshness is asked for; where only the length of its
+//! runs is asked for and none ended, it is unknown.
+
+use super::{measured, outcome};
+use crate::model::check::Levels;
+use crate::run::{JobHistory, Outcome, State};
+use chrono::{DateTime, Utc};
+use std::cmp::Reverse;
+use std::time::Duration;
+
+/// Asks.
+#[must_use]
+pub fn probe(history: JobHistory, age: &Levels<Duration>, duration: &Levels<Duration>, now: DateTime<Utc>) -> Outcome {
+    let asked = |levels: &Levels<Duration>| levels.warn.is_some() || levels.critical.is_some();
+    let mut found = Vec::new();
+    // Where nothing is asked for, what there is to know is told.
+    if asked(age) || !asked(duration) || history.succeeded_at.is_some() {
+        found.push(freshness(history.succeeded_at, age, now));
+    }
+    if asked(duration) || history.took.is_some() {
+        found.push(match history.took {
+            Some(took) => measured::from(took, |took| format!("last run took {took}"), duration),
+            None => (State::Unknown, "no run has ended yet".to_owned()),
+        });
+    }
+    // The worst first; what is equally bad stays in its order.
+    found.sort_by_key(|(state, _)| Reverse(gravity(*state)));
+    let state = found.first().map_or(State::Unknown, |(state, _)| *state);
+    let texts: Vec<String> = found.into_iter().map(|(_, text)| text).collect();
+    outcome(state, texts.join("; "))
+}
+
+fn freshness(succeeded_at: Option<DateTime<Utc>>, age: &Levels<Duration>, now: DateTime<Utc>) -> (State, String) {
+    let Some(at) = succeeded_at else {
+        return (State::Critical, "it never succeeded".to_owned());
+    };
+    match now.signed_duration_since(at).to_std() {
+        Ok(passed) => measured::from(passed, |age| format!("last success {age} ago"), age),
+        Err(_) => (
+            State::Unknown,
+            format!(
+                "its last success is in the future: {}",
+                at.format("%Y-%m-%d %H:%M:%S UTC")
+            ),
+        ),
+    }
+}
+
+/// How bad, among what can be found here.
+fn gravity(state: State) -> u8 {
+    match state {
+        State::Critical => 3,
+        State::Unknown => 2,
+        State::Warning => 1,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::TimeDelta;
+
+    const NONE: Levels<Duration> = Levels {
+        warn: None,
+        critical: None,
+    };
+    const AGE: Levels<Duration> = Levels {
+        warn: None,
+        critical: Some(Duration::from_secs(600)),
+    };
+    const DURATION: Levels<Duration> = Levels {
+        warn: Some(Duration::from_secs(2)),
+        critical: None,
+    };
+
+    fn asked(
+        ago: Option<i64>,
+        took: Option<u64>,
+        age: &Levels<Duration>,
+        duration: &Levels<Duration>,
+    ) -> (State, String) {
+        let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+        let history = JobHistory {
+            succeeded_at: ago.map(|seconds| now - TimeDelta::seconds(seconds)),
+            took: took.map(Duration::from_millis),
+        };
+        let outcome = probe(history, age, duration, now);
+        (outcome.state, outcome.summary)
+    }
+
+    #[test]
+    fn freshness_and_length_are_held_against_the_levels() {
+        assert_eq!(
+            asked(Some(30), Some(1_500), &AGE, &DURATION),
+            (State::Ok, "last success 30s ago; last run took 1500ms".to_owned())
+        );
+        assert_eq!(
+            asked(Some(30), Some(2_000), &AGE, &DURATION),
+            (
+                State::Warning,
+                "last run took 2s, warning from 2s; last success 30s ago".to_owned()
+            )
+        );
+        assert_eq!(
+            asked(Some(600), Some(2_000), &AGE, &DURATION),
+            (
+                State::Critical,
+                "last success 10m ago, critical from 10m; last run took 2s, warning from 2s".to_owned()
+            )
+        );
+    }
+
+    #[test]
+    fn a_history_without_answers_is_never_ok() {
+        assert_eq!(
+            asked(None, None, &AGE, &NONE),
+            (State::Critical, "it never succeeded".to_owned())
+        );
+        assert_eq!(
+            asked(None, None, &NONE, &DURATION),
+            (State::Unknown, "no run has ended yet".to_owned())
+        );
+        assert_eq!(
+            asked(None, None, &AGE, &DURATION),
+            (State::Critical, "it never succeeded; no run has ended yet".to_owned())
+        );
+        assert_eq!(asked(None, None, &NONE, &NONE).0, State::Critical);
+        assert_eq!(asked(Some(30), None, &AGE, &DURATION).0, State::Unknown);
+        assert_eq!(asked(Some(-30), Some(5), &AGE, &DURATION).0, State::Unknown);
+        assert_eq!(asked(None, Some(500), &NONE, &DURATION).0, State::Ok);
+    }
+}

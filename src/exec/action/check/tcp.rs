@@ -1,0 +1,27 @@
+//! Whether a connection can be made, and how long it takes.
+//!
+//! Takes an address and latencies, gives an outcome. The connection is closed at once.
+//! Invariant: the time that the name takes to be resolved counts, as it does for whoever connects.
+
+use super::{measured, outcome, unanswered, unless_stopped};
+use crate::clock::Mark;
+use crate::model::check::{Address, Levels};
+use crate::net;
+use crate::run::Outcome;
+use crate::signal::Stop;
+use std::time::Duration;
+
+/// Asks.
+pub async fn probe(address: &Address, latency: &Levels<Duration>, timeout: Duration, stop: &Stop) -> Outcome {
+    unless_stopped(stop, async {
+        let asked = Mark::set();
+        match net::tcp::connect(&address.host, address.port, timeout).await {
+            Ok(_) => {
+                let (state, summary) = measured::from(asked.elapsed(), |took| format!("connected in {took}"), latency);
+                outcome(state, summary)
+            }
+            Err(error) => unanswered(&error),
+        }
+    })
+    .await
+}

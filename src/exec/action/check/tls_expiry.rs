@@ -1,0 +1,141 @@
+//! How long the certificate of a TLS server is still valid.
+//!
+//! Takes an address, how much time must be left and an extra CA file; gives an outcome.
+//! Invariant: a certificate that cannot be trusted is critical, however long it is valid.
+
+#[cfg(not(feature = "http"))]
+use super::not_built;
+use super::unless_stopped;
+use crate::model::check::{Address, Levels};
+use crate::run::Outcome;
+use crate::signal::Stop;
+use std::path::Path;
+use std::time::Duration;
+
+/// Asks.
+pub async fn probe(
+    address: &Address,
+    left: &Levels<Duration>,
+    ca_file: Option<&Path>,
+    timeout: Duration,
+    stop: &Stop,
+) -> Outcome {
+    unless_stopped(stop, ask(address, left, ca_file, timeout)).await
+}
+
+#[cfg(not(feature = "http"))]
+fn ask(_: &Address, _: &Levels<Duration>, _: Option<&Path>, _: Duration) -> std::future::Ready<Outcome> {
+    std::future::ready(not_built("TLS"))
+}
+
+#[cfg(feature = "http")]
+async fn ask(address: &Address, left: &Levels<Duration>, ca_file: Option<&Path>, timeout: Duration) -> Outcome {
+    match crate::net::tls::handshake(&address.host, address.port, ca_file, timeout).await {
+        Ok(shown) => judge::judge(&shown, crate::clock::now(), left),
+        Err(error) => super::unanswered(&error),
+    }
+}
+
+#[cfg(feature = "http")]
+mod judge {
+    use super::super::{measured, outcome};
+    use crate::model::check::Levels;
+    use crate::net::error::Distrust;
+    use crate::net::tls::Shown;
+    use crate::run::{Outcome, State};
+    use crate::units::show_duration;
+    use chrono::{DateTime, Utc};
+    use std::time::Duration;
+
+    /// What the certificate makes of the check.
+    pub(super) fn judge(shown: &Shown, now: DateTime<Utc>, left: &Levels<Duration>) -> Outcome {
+        let until = shown.leaf.not_after;
+        let day = until.format("%Y-%m-%d");
+        let remaining = until.signed_duration_since(now);
+        let Ok(remaining) = remaining.to_std() else {
+            let since = measured::rounded((-remaining).to_std().unwrap_or_default());
+            return Outcome {
+                help: Some(Distrust::Expired(None).help().to_owned()),
+                ..outcome(
+                    State::Critical,
+                    format!("the certificate expired {since} ago, on {day}"),
+                )
+            };
+        };
+        if let Some(distrust) = &shown.distrust {
+            return Outcome {
+                help: Some(distrust.help().to_owned()),
+                ..outcome(State::Critical, format!("the certificate is not trusted: {distrust}"))
+            };
+        }
+        let level = left.judge(|threshold| remaining < threshold);
+        let measured = format!("{} left, until {day}", measured::rounded(remaining));
+        outcome(
+            measured::state(level),
+            measured::held(&measured, level, left, "below", show_duration),
+        )
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+        use crate::net::certificate::Leaf;
+        use chrono::TimeDelta;
+
+        fn judged(left: TimeDelta, distrust: Option<Distrust>) -> (State, String) {
+            let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+            let shown = Shown {
+                leaf: Leaf {
+                    not_before: now - TimeDelta::days(300),
+                    not_after: now + left,
+                    names: Vec::new(),
+                },
+                distrust,
+            };
+            let levels = Levels {
+                warn: Some(Duration::from_secs(21 * 86_400)),
+                critical: Some(Duration::from_secs(7 * 86_400)),
+            };
+            let outcome = judge(&shown, now, &levels);
+            (outcome.state, outcome.summary)
+        }
+
+        #[test]
+        fn what_is_left_is_held_against_the_levels() {
+            let of = |days| judged(TimeDelta::days(days), None);
+            assert_eq!(of(21), (State::Ok, "21d left, until 2023-12-05".to_owned()));
+            assert_eq!(
+                of(20),
+                (
+                    State::Warning,
+                    "20d left, until 2023-12-04, warning below 21d".to_owned()
+                )
+            );
+            assert_eq!(
+                of(6),
+                (
+                    State::Critical,
+                    "6d left, until 2023-11-20, critical below 7d".to_owned()
+                )
+            );
+            assert_eq!(
+                of(-3),
+                (
+                    State::Critical,
+                    "the certificate expired 3d ago, on 2023-11-11".to_owned()
+                )
+            );
+        }
+
+        #[test]
+        fn one_that_is_not_trusted_is_critical_however_long_it_lasts() {
+            assert_eq!(
+                judged(TimeDelta::days(300), Some(Distrust::UnknownIssuer)),
+                (
+                    State::Critical,
+                    "the certificate is not trusted: unknown issuer".to_owned()
+                )
+            );
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Looking at a backup's source and destination once more within a run: what ran before may have made files,
+//! mounted a disk, or deleted.
+//!
+//! Takes what the run was planned with; gives the backup's steps decided anew. Directories that are others now are
+//! locked and put in order like those that were there from the start.
+//! Invariant: ages count from the moment of the plan, and nothing is deleted that the plan does not list.
+
+use super::remembered;
+use crate::exec::action::{Settled, outcome, recover, tree_failure};
+use crate::exec::engine::LookAgain;
+use crate::exec::recorder::Recorder;
+use crate::exec::survey::{self, World, chain};
+use crate::model::Model;
+use crate::plan::facts::Facts;
+use crate::plan::{self, Action, Plan, Request, Step, StepId};
+use crate::run::State;
+use crate::signal::Stop;
+use crate::store::Store;
+use crate::tree::Dir;
+use crate::tree::lock::{self, Lock, Patience};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// What the run was planned with.
+pub(super) struct Again<'a> {
+    pub(super) model: &'a Model,
+    pub(super) request: &'a Request,
+    pub(super) facts: &'a Facts,
+    pub(super) store: &'a Store,
+    pub(super) stop: &'a Stop,
+}
+
+impl LookAgain for Again<'_> {
+    fn look_again(
+        &self,
+        plan: &Plan,
+        backup: StepId,
+        world: &Mutex<World>,
+        recorder: &dyn Recorder,
+    ) -> Result<Vec<Step>, Settled> {
+        let Some(Action::Backup(planned)) = plan.steps().get(backup).map(|step| &step.action) else {
+            return Ok(Vec::new());
+        };
+        let name = &planned.backup.name;
+        // Those below its source too: what was deleted from them counts for this one.
+        let related = self.model.backups.iter();
+        let jobs: BTreeSet<String> = related
+            .filter(|other| other.source.starts_with(&planned.backup.source))
+            .map(|other| format!("backup:{}", other.name))
+            .collect();
+        let mut found = survey::open(self.model, &jobs);
+        let one = BTreeSet::from([format!("backup:{name}")]);
+        if self.moved(name, &mut found, world)? {
+            let unfinished = self.store.unpublished_copies().map_err(|e| failed(&e))?;
+            let (events, cleared) = recover::run(self.model, &one, &found, &unfinished);
+            for event in events {
+                recorder.record(&event)?;
+            }
+            for copy in cleared {
+                self.store.forget_copy(&copy).map_err(|e| failed(&e))?;
+            }
+        }
+        let remembered = remembered(self.model, self.store).map_err(|e| failed(&e))?;
+        let fresh = survey::look(self.model, &jobs, &found, &remembered, self.facts.now, self.stop);
+        let mut facts = self.facts.clone();
+        facts.clock = fresh.clock;
+        facts.backups.extend(fresh.backups);
+        facts.verdicts.extend(fresh.verdicts);
+        let steps = plan::look_again(plan, backup, self.model, self.request, &facts);
+
+        let mut world = world.lock().unwrap_or_else(PoisonError::into_inner);
+        put(&mut world.sources, name, found.sources.remove(name));
+        put(&mut world.destinations, name, found.destinations.remove(name));
+        world.locks.append(&mut found.locks);
+        Ok(steps)
+    }
+}
+
+impl Again<'_> {
+    /// Locks the directories of `name` that are others than before; true when any is.
+    fn moved(&self, name: &str, found: &mut World, world: &Mutex<World>) -> Result<bool, Settled> {
+        let mut locks: Vec<Lock> = Vec::new();
+        let before = {
+            let world = world.lock().unwrap_or_else(PoisonError::into_inner);
+            let ids = world.sources.values().chain(world.destinations.values()).map(Dir::id);
+            ids.collect::<Result<BTreeSet<_>, _>>().map_err(|e| tree_failure(&e))?
+        };
+        let now = [found.sources.get(name), found.destinations.get(name)];
+        for dir in now.into_iter().flatten() {
+            if !before.contains(&dir.id().map_err(|e| tree_failure(&e))?) {
+                let stop = || self.stop.asked();
+                let patience = Patience {
+                    wait: Duration::ZERO,
+                    stop: &stop,
+                };
+                locks.push(lock::lock_dir(dir, patience).map_err(|e| failed(&e))?);
+            }
+        }
+        let moved = !locks.is_empty();
+        found.locks.extend(locks);
+        Ok(moved)
+    }
+}
+
+fn put(dirs: &mut BTreeMap<String, Dir>, name: &str, found: Option<Dir>) {
+    match found {
+        Some(dir) => dirs.insert(name.to_owned(), dir),
+        None => dirs.remove(name),
+    };
+}
+
+fn failed(error: &dyn std::error::Error) -> Settled {
+    outcome(State::Failed, chain(error)).into()
+}

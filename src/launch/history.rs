@@ -1,0 +1,112 @@
+//! What the state remembers of past runs, and of how each job stands.
+//!
+//! Takes a model, for where the state is and which jobs there are; gives runs, events and standings. Makes no state and
+//! changes none; a state that is not there has nothing to tell.
+//! Invariant: jobs that the file no longer declares have no standing.
+
+use super::LaunchError;
+use crate::model::{JobName, Model};
+use crate::run::Event;
+use crate::store::{JobStanding, RunLine, Search, Store};
+
+/// Runs named when one was asked for that is not there.
+const NAMED: u32 = 5;
+
+/// Runs, newest first, at most `limit`; with a job only those in which it took part.
+pub fn runs(model: &Model, job: Option<&JobName>, limit: u32) -> Result<Vec<RunLine>, LaunchError> {
+    let Some(store) = Store::open_read_only(&model.ops.state_dir)? else {
+        return known(model, job).map(|()| Vec::new());
+    };
+    let runs = store.runs(job, limit)?;
+    if runs.is_empty() {
+        known(model, job)?;
+    }
+    Ok(runs)
+}
+
+/// Refuses a job that the file does not declare; asked when the state knows nothing of it either.
+fn known(model: &Model, job: Option<&JobName>) -> Result<(), LaunchError> {
+    let names: Vec<JobName> = model.jobs().map(|job| job.name()).collect();
+    match job.filter(|job| !names.contains(job)) {
+        None => Ok(()),
+        Some(job) => Err(LaunchError::Usage {
+            message: format!("there is no job `{job}`"),
+            help: if names.is_empty() {
+                "the ops file declares no jobs".to_owned()
+            } else {
+                let names: Vec<String> = names.iter().map(JobName::to_string).collect();
+                format!("jobs are: {}", names.join(", "))
+            },
+        }),
+    }
+}
+
+/// A run and what happened in it.
+#[derive(Debug)]
+pub struct Told {
+    /// The run.
+    pub run: RunLine,
+    /// What happened, in order.
+    pub events: Vec<Event>,
+}
+
+/// The run that `text` names: `last`, or the beginning of an id. `None` when the last one is asked for and there is
+/// none yet.
+pub fn run(model: &Model, text: &str) -> Result<Option<Told>, LaunchError> {
+    let store = Store::open_read_only(&model.ops.state_dir)?;
+    let found = match &store {
+        Some(store) => store.find_run(text)?,
+        None => Search::Nothing,
+    };
+    match (store, found) {
+        (Some(store), Search::Found(run)) => {
+            let events = store.events_of(&run.run)?.into_iter().map(|stored| stored.event);
+            Ok(Some(Told {
+                events: events.collect(),
+                run,
+            }))
+        }
+        (_, Search::Several(runs)) => Err(LaunchError::Usage {
+            message: format!("`{text}` begins the ids of several runs"),
+            help: format!("give more of one: {}", runs.join(", ")),
+        }),
+        _ if text == "last" => Ok(None),
+        (store, _) => {
+            let newest = match store {
+                Some(store) => store.runs(None, NAMED)?,
+                None => Vec::new(),
+            };
+            let names: Vec<String> = newest.into_iter().map(|line| line.run).collect();
+            Err(LaunchError::Usage {
+                message: format!("there is no run `{text}`"),
+                help: if names.is_empty() {
+                    "there are no runs yet".to_owned()
+                } else {
+                    format!("the newest are: {}; `opsrun history` lists them", names.join(", "))
+                },
+            })
+        }
+    }
+}
+
+/// How a job stands.
+#[derive(Debug)]
+pub struct Standing {
+    /// The job.
+    pub job: JobName,
+    /// What the state says of it.
+    pub standing: JobStanding,
+}
+
+/// How every job of the file stands, in its order.
+pub fn standings(model: &Model) -> Result<Vec<Standing>, LaunchError> {
+    let store = Store::open_read_only(&model.ops.state_dir)?;
+    let one = |job: JobName| {
+        let standing = match &store {
+            Some(store) => store.job_standing(&job)?,
+            None => JobStanding::default(),
+        };
+        Ok(Standing { job, standing })
+    };
+    model.jobs().map(|job| one(job.name())).collect()
+}

@@ -1,0 +1,306 @@
+//! What can go wrong on the network, in plain words.
+//!
+//! Takes the errors of the system and of libraries, gives one type with a message and help.
+//! Invariant: a message holds no URL, no header value and no text of a peer that could move a terminal's cursor;
+//! whoever has secrets redacts it all the same before it is shown.
+
+use super::stage::Stage;
+use crate::blocking::BlockingError;
+use crate::path::Shown;
+use crate::units::show_duration;
+use chrono::{DateTime, Utc};
+use rustix::io::Errno;
+use std::fmt::Write as _;
+use std::io;
+use std::time::Duration;
+
+/// Why a call on the network did not succeed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum NetError {
+    /// Something happened between here and a server.
+    #[error("{place}: {fault}")]
+    At {
+        /// Host and port, or words for them where they are secret.
+        place: String,
+        /// What.
+        fault: Fault,
+    },
+    /// The question could not be asked.
+    #[error(transparent)]
+    Here(#[from] Obstacle),
+}
+
+/// What happened between here and a server.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Fault {
+    /// No address.
+    #[error("the name cannot be resolved: {0}")]
+    NoAddress(String),
+    /// The time is up.
+    #[error("{} within {}", awaited(*.stage), show_duration(*.after))]
+    TimedOut {
+        /// How long it was waited.
+        after: Duration,
+        /// What for.
+        stage: Stage,
+    },
+    /// Nobody listens there.
+    #[error("connection refused")]
+    Refused,
+    /// No way there.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The connection broke.
+    #[error("{0}")]
+    Broken(String),
+    /// What came is no TLS.
+    #[error("it does not speak TLS")]
+    NotTls,
+    /// No handshake.
+    #[error("the TLS handshake failed: {0}")]
+    Handshake(String),
+    /// The server wants to know who asks.
+    #[error("it wants a client certificate")]
+    WantsCertificate,
+    /// The server may be anyone.
+    #[error("its certificate is not trusted: {0}")]
+    Distrusted(Distrust),
+    /// What came is no HTTP answer, or not a whole one.
+    #[error("no valid HTTP answer: {0}")]
+    Answer(String),
+    /// Redirected too often.
+    #[error("more than {0} redirects")]
+    Redirects(usize),
+    /// Redirected from https to http.
+    #[error("it redirects from https to http")]
+    Downgrade,
+    /// Redirected to nowhere.
+    #[error("it redirects to an address that is not http or https")]
+    Astray,
+    /// This machine does not give what is needed to ask.
+    #[error("{0}")]
+    Machine(String),
+}
+
+/// Why a certificate does not prove that the server is who it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Distrust {
+    /// No path to a root.
+    #[error("unknown issuer")]
+    UnknownIssuer,
+    /// Too late.
+    #[error("it expired{}", .0.map(|at| format!(" on {}", at.format("%Y-%m-%d"))).unwrap_or_default())]
+    Expired(Option<DateTime<Utc>>),
+    /// Too early.
+    #[error("it is not valid before {}", .0.map_or_else(|| "a later time".to_owned(), |at| at.format("%Y-%m-%d").to_string()))]
+    NotYetValid(Option<DateTime<Utc>>),
+    /// For somebody else.
+    #[error("wrong name: it is for {}, not for {wanted}", listed(.names))]
+    WrongName {
+        /// Who was asked.
+        wanted: String,
+        /// Whom it is for.
+        names: Vec<String>,
+    },
+    /// A trusted CA has the issuer's name and another key.
+    #[error("a CA of the same name as a trusted one issued it, with another key")]
+    OtherIssuer,
+    /// It is a CA's, and no server's.
+    #[error("it is the certificate of a CA, used as that of a server")]
+    CaAsServer,
+    /// Another reason.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Why a question could not even be asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Obstacle {
+    /// A file with certificates that gives none.
+    #[error("the CA file `{path}` {reason}")]
+    CaFile {
+        /// Which, escaped.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Neither the system nor the program has a root.
+    #[error("there is no CA certificate to trust")]
+    NoRoots,
+    /// The host is no name that a certificate could be for.
+    #[error("`{0}` is no name that a certificate can be for")]
+    Name(String),
+    /// The URL is none. Its text is left out, because it may be secret.
+    #[error("the URL is not valid: {0}")]
+    Url(String),
+    /// A request header is none. Its value is left out, because it may be secret.
+    #[error("the {part} of the header `{name}` is not valid")]
+    Header {
+        /// Which, escaped.
+        name: String,
+        /// `name` or `value`.
+        part: &'static str,
+    },
+    /// The machine does not give what is needed.
+    #[error("{0}")]
+    Machine(String),
+}
+
+impl NetError {
+    /// With the place where it happened.
+    #[must_use]
+    pub fn at(place: &str, fault: Fault) -> Self {
+        Self::At {
+            place: place.to_owned(),
+            fault,
+        }
+    }
+
+    /// Nothing is known of the server: the question never left this machine.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        match self {
+            Self::Here(_) => true,
+            Self::At { fault, .. } => matches!(
+                fault,
+                Fault::Machine(_)
+                    | Fault::TimedOut {
+                        stage: Stage::Roots,
+                        ..
+                    }
+            ),
+        }
+    }
+
+    /// What to try next.
+    #[must_use]
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::At { fault, .. } => fault.help(),
+            Self::Here(obstacle) => obstacle.help(),
+        }
+    }
+}
+
+impl Obstacle {
+    fn help(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::CaFile { .. } => "`ca-file` names a file of PEM certificates, readable for the user that runs opsrun",
+            Self::NoRoots => "install the system's CA certificates, or name a `ca-file`",
+            Self::Header { .. } => {
+                "a header value is one line of printable characters; look for a line end where it comes from"
+            }
+            Self::Url(_) => "a URL begins with http:// or https:// and names a host",
+            Self::Name(_) | Self::Machine(_) => return None,
+        })
+    }
+}
+
+impl Fault {
+    fn help(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::NoAddress(_) => "check the name, and the resolver of this machine",
+            Self::TimedOut { .. } => "find out whether it is slow or a firewall drops packets; `timeout` sets the time",
+            Self::Refused => "nothing listens there: check host and port, and whether the service runs",
+            Self::Unreachable(_) => "check the network of this machine and the route to it",
+            Self::NotTls => "check the port; use http:// if it is not meant to speak TLS",
+            Self::Distrusted(distrust) => distrust.help(),
+            Self::Redirects(_) => "name the address where the redirects lead to, or mend the loop",
+            Self::Downgrade => "name the http:// address itself if that is meant",
+            Self::WantsCertificate => "a check has none to give: ask at an address that wants none",
+            Self::Astray => "look at the redirect that the server answers with",
+            Self::Answer(_) => "check host and port: something else may answer there",
+            Self::Broken(_) | Self::Handshake(_) | Self::Machine(_) => return None,
+        })
+    }
+
+    /// What a failed call of the system says.
+    #[must_use]
+    pub fn from_io(error: &io::Error) -> Self {
+        use io::ErrorKind as Kind;
+        let errno = Errno::from_io_error(error);
+        if let Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) = errno {
+            return Self::Machine(io_words(error));
+        }
+        match error.kind() {
+            Kind::ConnectionRefused => Self::Refused,
+            Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown | Kind::AddrNotAvailable => {
+                Self::Unreachable(io_words(error))
+            }
+            Kind::ConnectionReset | Kind::BrokenPipe | Kind::ConnectionAborted => {
+                Self::Broken("the connection was reset".to_owned())
+            }
+            Kind::UnexpectedEof => Self::Broken("the connection was closed too early".to_owned()),
+            Kind::TimedOut => Self::Unreachable("the connection timed out".to_owned()),
+            _ => Self::Broken(io_words(error)),
+        }
+    }
+}
+
+impl Distrust {
+    /// What to try next.
+    #[must_use]
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::UnknownIssuer => {
+                "name its CA with `ca-file`, or let the server send the intermediate certificates as well"
+            }
+            Self::Expired(_) => "renew the certificate, and reload the server",
+            Self::NotYetValid(_) => "check the clock of this machine",
+            Self::WrongName { .. } => "ask by a name that the certificate is for, or have it issued for this one too",
+            Self::OtherIssuer => "the CA was made anew: name its present certificate with `ca-file`",
+            Self::CaAsServer => "issue a certificate for the server with that CA, and name the CA with `ca-file`",
+            Self::Other(_) => "look at the certificate, for example with `openssl s_client`",
+        }
+    }
+}
+
+impl From<BlockingError> for Obstacle {
+    fn from(error: BlockingError) -> Self {
+        Self::Machine(error.to_string())
+    }
+}
+
+/// The words of a system error, without its number.
+pub(super) fn io_words(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let text = text
+        .strip_prefix("failed to lookup address information: ")
+        .unwrap_or(text);
+    foreign(text)
+}
+
+/// Text that was not written by us: control characters escaped, cut to a line.
+pub(super) fn foreign(text: &str) -> String {
+    const MOST: usize = 160;
+    let mut cut: String = text.chars().take(MOST).collect();
+    if cut.len() < text.len() {
+        cut.push('…');
+    }
+    Shown(cut.as_bytes()).to_string()
+}
+
+fn awaited(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Roots => "the CA certificates could not be read",
+        Stage::Addresses => "the name could not be resolved",
+        Stage::Connection => "no connection",
+        Stage::Handshake => "no TLS handshake",
+        Stage::Answer => "no answer",
+        Stage::Body => "the body did not end",
+    }
+}
+
+/// The first names of a certificate.
+fn listed(names: &[String]) -> String {
+    const MOST: usize = 5;
+    if names.is_empty() {
+        return "no name".to_owned();
+    }
+    let mut text = names.iter().take(MOST).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > MOST {
+        let _ = write!(text, " and {} more", names.len() - MOST);
+    }
+    text
+}

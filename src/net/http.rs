@@ -1,0 +1,251 @@
+//! One GET over HTTP, redirects followed with care.
+//!
+//! Takes a URL and headers that may be secret, an extra CA file and limits; gives status, body and the time it took.
+//! Redirects are followed here and not by the client library, because headers that were meant for one server must
+//! not reach another, whatever they are called.
+//! Invariant: never from https to http, never more of the body than the limit, never the URL in an error.
+
+use super::error::{Fault, NetError, Obstacle, foreign};
+use super::stage::{Reached, Stage};
+use super::trust::{self, Judge};
+use super::{resolve, tcp, tls};
+use crate::clock::Mark;
+use crate::path::Shown;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
+use reqwest::{Client, Response, Url};
+use secrecy::{ExposeSecret as _, SecretString};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Redirects that are followed.
+const MOST_REDIRECTS: usize = 5;
+
+/// How opsrun introduces itself.
+const USER_AGENT: &str = concat!("opsrun/", env!("CARGO_PKG_VERSION"));
+
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Get<'a> {
+    /// `http://` or `https://`.
+    pub url: &'a SecretString,
+    /// Not even its host may be named.
+    pub secret: bool,
+    /// Request headers.
+    pub headers: &'a [(String, SecretString)],
+    /// Trusted besides the system's own: a PEM file.
+    pub ca_file: Option<&'a Path>,
+    /// Redirects with one of these are answers, and not followed.
+    pub wanted: &'a [u16],
+    /// More of the body is not read.
+    pub most_body: usize,
+    /// For everything.
+    pub limit: Duration,
+}
+
+/// What came.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// Of the last answer.
+    pub status: u16,
+    /// Its body, up to the limit.
+    pub body: Vec<u8>,
+    /// There was no more of it.
+    pub whole: bool,
+    /// From the first request until the body was read.
+    pub took: Duration,
+    /// A redirect led to another server, which was not given the headers.
+    pub withheld: bool,
+}
+
+/// Asks.
+pub async fn get(get: Get<'_>) -> Result<Answer, NetError> {
+    let url = Url::parse(get.url.expose_secret()).map_err(|error| Obstacle::Url(error.to_string()))?;
+    if !is_http(&url) {
+        return Err(Obstacle::Url("it is not http or https".to_owned()).into());
+    }
+    let headers = headers(get.headers)?;
+    let reached = Reached::new(Stage::Roots);
+    let mut place = place(&url, get.secret, 0);
+    let asked = reached
+        .within(get.limit, ask(get, url, headers, &reached, &mut place))
+        .await;
+    asked.unwrap_or_else(|fault| Err(NetError::at(&place, fault)))
+}
+
+async fn ask(
+    get: Get<'_>,
+    mut url: Url,
+    mut headers: HeaderMap,
+    reached: &Reached,
+    place: &mut String,
+) -> Result<Answer, NetError> {
+    let (client, judge) = client(get.ca_file, reached).await?;
+    let asked = Mark::set();
+    let mut withheld = false;
+    for redirects in 0..=MOST_REDIRECTS {
+        *place = self::place(&url, get.secret, redirects);
+        let at = |fault| NetError::at(place, fault);
+        // An address needs no resolver, which would tell when it is done.
+        reached.set(if url.domain().is_some() {
+            Stage::Addresses
+        } else {
+            Stage::Answer
+        });
+        let sent = client.get(url.clone()).headers(headers.clone()).send().await;
+        let response = sent.map_err(|error| at(fault(&error.without_url(), &judge)))?;
+        reached.set(Stage::Body);
+        let status = response.status();
+        let next = location(&response).filter(|_| !get.wanted.contains(&status.as_u16()));
+        let Some(next) = next else {
+            let (body, whole) = body(response, get.most_body)
+                .await
+                .map_err(|error| at(fault(&error.without_url(), &judge)))?;
+            return Ok(Answer {
+                status: status.as_u16(),
+                body,
+                whole,
+                took: asked.elapsed(),
+                withheld,
+            });
+        };
+        let next = url.join(&next).ok().filter(is_http).ok_or_else(|| at(Fault::Astray))?;
+        if url.scheme() == "https" && next.scheme() == "http" {
+            return Err(at(Fault::Downgrade));
+        }
+        if next.origin() != url.origin() && !headers.is_empty() {
+            headers.clear();
+            withheld = true;
+        }
+        url = next;
+    }
+    Err(NetError::at(place, Fault::Redirects(MOST_REDIRECTS)))
+}
+
+/// A client with explicit roots and provider, that does nothing by itself.
+async fn client(ca_file: Option<&Path>, reached: &Reached) -> Result<(Client, Arc<Judge>), NetError> {
+    let (config, judge) = trust::configure(ca_file, true).await?;
+    let client = Client::builder()
+        .tls_backend_preconfigured(config)
+        .dns_resolver(Resolver(reached.clone()))
+        .user_agent(USER_AGENT)
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .retry(reqwest::retry::never())
+        .pool_max_idle_per_host(0)
+        .build()
+        .map_err(|error| Obstacle::Machine(innermost(&error.without_url())))?;
+    Ok((client, judge))
+}
+
+/// Resolves by [`resolve`], and tells how far it is.
+struct Resolver(Reached);
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let reached = self.0.clone();
+        Box::pin(async move {
+            let found = resolve::addresses(name.as_str(), 0).await?;
+            reached.set(Stage::Answer);
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
+}
+
+fn headers(given: &[(String, SecretString)]) -> Result<HeaderMap, Obstacle> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in given {
+        let wrong = |part| Obstacle::Header {
+            name: Shown(name.as_bytes()).to_string(),
+            part,
+        };
+        let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong("name"))?;
+        let mut value = HeaderValue::from_bytes(value.expose_secret().as_bytes()).map_err(|_| wrong("value"))?;
+        value.set_sensitive(true);
+        headers.append(key, value);
+    }
+    Ok(headers)
+}
+
+fn is_http(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https") && url.has_host()
+}
+
+/// Where a redirect leads to; `None` for what is none.
+fn location(response: &Response) -> Option<String> {
+    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let to = response.headers().get(LOCATION)?;
+    Some(String::from_utf8_lossy(to.as_bytes()).into_owned())
+}
+
+/// The body up to `most` bytes, and whether that is all.
+async fn body(mut response: Response, most: usize) -> Result<(Vec<u8>, bool), reqwest::Error> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        let room = most - body.len();
+        if chunk.len() > room {
+            body.extend(chunk.iter().take(room));
+            return Ok((body, false));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok((body, true))
+}
+
+/// Host and port for people, or words for them.
+fn place(url: &Url, secret: bool, redirects: usize) -> String {
+    match (secret, redirects) {
+        (true, 0) => "the server".to_owned(),
+        (true, _) => "the server that it redirects to".to_owned(),
+        (false, _) => {
+            let host = url.host_str().unwrap_or_default();
+            tcp::place(
+                host.trim_start_matches('[').trim_end_matches(']'),
+                url.port_or_known_default().unwrap_or_default(),
+            )
+        }
+    }
+}
+
+/// What an error of the client library says, which has lost its URL.
+fn fault(error: &reqwest::Error, judge: &Judge) -> Fault {
+    if error.is_connect()
+        && let Some(distrust) = judge.seen().and_then(|seen| seen.distrust)
+    {
+        return Fault::Distrusted(distrust);
+    }
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(fault) = error.downcast_ref::<Fault>() {
+            return fault.clone();
+        }
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            // Its source would be the source of what it holds.
+            return match error.get_ref().map(|held| held as &(dyn std::error::Error + 'static)) {
+                Some(held) if held.is::<io::Error>() => {
+                    next = Some(held);
+                    continue;
+                }
+                _ => tls::fault_of_handshake(error),
+            };
+        }
+        if let Some(error) = error.downcast_ref::<rustls::Error>() {
+            return tls::fault_of_tls(error);
+        }
+        next = error.source();
+    }
+    Fault::Answer(innermost(error))
+}
+
+fn innermost(error: &reqwest::Error) -> String {
+    let mut error: &dyn std::error::Error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    foreign(&error.to_string())
+}

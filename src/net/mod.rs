@@ -1,0 +1,28 @@
+//! The network: connections, TLS handshakes and HTTP requests that end in time and take bounded memory.
+//!
+//! Takes hosts, URLs and a time limit; gives streams, certificates and answers, or a [`NetError`] that says in plain
+//! words what happened. Knows nothing of checks and channels.
+//! - [`tcp`]: a connection to the first address that answers
+//! - [`tls`]: what a server shows in the handshake, trusted or not
+//! - [`http`]: one GET, redirects followed with care
+//!
+//! Nothing goes through a proxy: what the environment says of proxies is for programs that a person starts, and a
+//! question about the health of a host must be answered by that host.
+//! Invariant: every call ends within the time it was given, and no error repeats more of a URL than host and port.
+
+#[cfg(feature = "http")]
+pub mod certificate;
+pub mod error;
+#[cfg(feature = "http")]
+pub mod http;
+mod resolve;
+#[cfg(feature = "http")]
+mod roots;
+mod stage;
+pub mod tcp;
+#[cfg(feature = "http")]
+pub mod tls;
+#[cfg(feature = "http")]
+mod trust;
+
+pub use error::{Fault, NetError};

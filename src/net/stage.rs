@@ -1,0 +1,51 @@
+//! How far a call on the network is, so that a timeout can say what was waited for.
+//!
+//! Takes a time limit and a future, gives its result or [`Fault::TimedOut`].
+//! Invariant: the limit holds for the whole call, not for its stages.
+
+use super::error::Fault;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// What is being waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Files with certificates.
+    Roots,
+    /// The addresses of a name.
+    Addresses,
+    /// A connection.
+    Connection,
+    /// The TLS handshake.
+    Handshake,
+    /// The beginning of an answer.
+    Answer,
+    /// The rest of it.
+    Body,
+}
+
+/// The stage that a call has reached; shared with those that reach it.
+#[derive(Debug, Clone)]
+pub(super) struct Reached(Arc<Mutex<Stage>>);
+
+impl Reached {
+    pub(super) fn new(stage: Stage) -> Self {
+        Self(Arc::new(Mutex::new(stage)))
+    }
+
+    pub(super) fn set(&self, stage: Stage) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = stage;
+    }
+
+    fn get(&self) -> Stage {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the call, not longer than `limit`.
+    pub(super) async fn within<T>(&self, limit: Duration, call: impl Future<Output = T>) -> Result<T, Fault> {
+        tokio::time::timeout(limit, call).await.map_err(|_| Fault::TimedOut {
+            after: limit,
+            stage: self.get(),
+        })
+    }
+}

@@ -1,0 +1,97 @@
+//! What a server shows in the TLS handshake, whether it can be trusted or not.
+//!
+//! Takes host, port, an extra CA file and a time limit; gives the server's certificate and the verdict on it.
+//! Nothing is sent over the connection but the handshake.
+//! Invariant: the verdict is the one that a request to the same server would meet.
+
+use super::certificate::Leaf;
+use super::error::{Distrust, Fault, NetError, Obstacle, foreign};
+use super::stage::{Reached, Stage};
+use super::tcp;
+use super::trust;
+use rustls::AlertDescription;
+use rustls::pki_types::ServerName;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_rustls::TlsConnector;
+
+/// What the server showed.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// Its own certificate.
+    pub leaf: Leaf,
+    /// Why it is not trusted; `None` when it is.
+    pub distrust: Option<Distrust>,
+}
+
+/// Connects, shakes hands and hangs up.
+pub async fn handshake(host: &str, port: u16, ca_file: Option<&Path>, limit: Duration) -> Result<Shown, NetError> {
+    let place = tcp::place(host, port);
+    let reached = Reached::new(Stage::Roots);
+    let look = look(host, port, ca_file, &reached, &place);
+    reached
+        .within(limit, look)
+        .await
+        .unwrap_or_else(|fault| Err(NetError::at(&place, fault)))
+}
+
+async fn look(
+    host: &str,
+    port: u16,
+    ca_file: Option<&Path>,
+    reached: &Reached,
+    place: &str,
+) -> Result<Shown, NetError> {
+    let at = |fault| NetError::at(place, fault);
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| Obstacle::Name(foreign(host)))?;
+    let (config, judge) = trust::configure(ca_file, false).await?;
+    reached.set(Stage::Addresses);
+    let stream = tcp::reach(host, port, reached).await.map_err(at)?;
+    reached.set(Stage::Handshake);
+    let ended = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
+    let seen = match (judge.seen(), ended) {
+        (Some(seen), Ok(_)) => seen,
+        // It wants a certificate of ours, and has shown its own before.
+        (Some(seen), Err(error)) if is_alert(&error) => seen,
+        (_, Err(error)) => return Err(at(fault_of_handshake(&error))),
+        (None, Ok(_)) => return Err(at(Fault::Handshake("the server showed no certificate".to_owned()))),
+    };
+    let Some(leaf) = seen.leaf else {
+        return Err(at(Fault::Handshake("its certificate cannot be read".to_owned())));
+    };
+    Ok(Shown {
+        leaf,
+        distrust: seen.distrust,
+    })
+}
+
+fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
+}
+
+fn is_alert(error: &io::Error) -> bool {
+    matches!(tls_error(error), Some(rustls::Error::AlertReceived(_)))
+}
+
+/// What a failed handshake says.
+pub(super) fn fault_of_handshake(error: &io::Error) -> Fault {
+    match tls_error(error) {
+        Some(error) => fault_of_tls(error),
+        None if error.kind() == io::ErrorKind::UnexpectedEof => {
+            Fault::Handshake("the server closed the connection".to_owned())
+        }
+        None => Fault::from_io(error),
+    }
+}
+
+/// What an error of TLS says.
+pub(super) fn fault_of_tls(error: &rustls::Error) -> Fault {
+    match error {
+        rustls::Error::InvalidMessage(_) => Fault::NotTls,
+        rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => Fault::WantsCertificate,
+        rustls::Error::AlertReceived(alert) => Fault::Handshake(format!("the server says {alert:?}")),
+        other => Fault::Handshake(foreign(&other.to_string())),
+    }
+}

@@ -1,0 +1,234 @@
+//! A process group of ours: who is alive in it, and how it is ended.
+//!
+//! Takes a child that leads its group, gives its end. The child is watched by a descriptor and stays a zombie until
+//! nothing is left to do: as long as it is one, the group's number cannot be another group's, and no signal can reach
+//! anybody else. Knows nothing of output.
+//! Invariant: dropped before its end, the whole group is killed, and the child reaped.
+
+use super::Ending;
+use crate::clock::Mark;
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Child;
+use std::time::Duration;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// How long a killed process may take to be gone. Only one that waits for a device or a server takes any time.
+const KILLED: Duration = Duration::from_secs(10);
+/// Between two looks at who is left: from, to.
+const LOOKS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(100));
+
+/// What it took to end a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ladder {
+    /// TERM was enough.
+    Term,
+    /// Some of it had to be killed.
+    Kill,
+    /// Some of it could not even be killed.
+    Survived,
+}
+
+impl fmt::Display for Ladder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Term => "the group was ended with TERM",
+            Self::Kill => "the group was ended with KILL",
+            Self::Survived => "some of the group could not be ended, not even with KILL",
+        })
+    }
+}
+
+/// The child that leads a group.
+pub(super) struct Leader {
+    /// `None` once it was reaped.
+    child: Option<Child>,
+    group: Pid,
+    /// Readable when it has ended.
+    watch: Option<AsyncFd<OwnedFd>>,
+}
+
+impl Leader {
+    pub(super) fn new(child: Child) -> io::Result<Self> {
+        let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let group = group.ok_or_else(|| io::Error::other("the system gave a process no number"))?;
+        let mut leader = Self {
+            child: Some(child),
+            group,
+            watch: None,
+        };
+        // A failure from here on ends the child by dropping it.
+        let watch = pidfd_open(group, PidfdFlags::NONBLOCK)?;
+        leader.watch = Some(watched(watch)?);
+        Ok(leader)
+    }
+
+    /// Waits until it has ended by itself, or by others. It is not reaped then.
+    pub(super) async fn ended(&self) -> io::Result<()> {
+        match &self.watch {
+            Some(watch) => watch.readable().await.map(|_| ()),
+            None => Err(io::Error::other("the process is not watched")),
+        }
+    }
+
+    /// How it ended; it has.
+    pub(super) fn reap(&mut self) -> io::Result<Ending> {
+        let Some(mut child) = self.child.take() else {
+            return Err(io::Error::other("the process was waited for already"));
+        };
+        let status = child.wait()?;
+        let code = status.code().and_then(|code| u8::try_from(code).ok());
+        let signal = status.signal();
+        code.map(Ending::Exited)
+            .or_else(|| signal.map(Ending::Signalled))
+            .ok_or_else(|| io::Error::other("the process ended in no known way"))
+    }
+
+    /// Ends the whole group: TERM, and KILL for those that are still there after `kill_after`. Everybody has this
+    /// time, not the child alone: what it started may have more to put in order than itself.
+    pub(super) async fn end(&mut self, kill_after: Duration) -> Ladder {
+        self.send(Signal::TERM);
+        // What is stopped would hear of it only when somebody continues it.
+        self.send(Signal::CONT);
+        let ladder = if self.gone(kill_after).await {
+            Ladder::Term
+        } else {
+            self.send(Signal::KILL);
+            if self.gone(KILLED).await {
+                Ladder::Kill
+            } else {
+                Ladder::Survived
+            }
+        };
+        if ladder != Ladder::Survived {
+            // For whoever was born or hidden between two looks; the number is the group's until the next line.
+            self.send(Signal::KILL);
+            let _ = self.reap();
+        }
+        ladder
+    }
+
+    fn send(&self, signal: Signal) {
+        // Nobody there, or nobody that may be signalled: what counts is who is left afterwards.
+        let _ = kill_process_group(self.group, signal);
+    }
+
+    /// Waits until nobody of the group is alive, for so long at most.
+    async fn gone(&self, within: Duration) -> bool {
+        let since = Mark::set();
+        if !matches!(tokio::time::timeout(within, self.ended()).await, Ok(Ok(()))) {
+            return false;
+        }
+        let (mut pause, longest) = LOOKS;
+        while anybody(self.group) {
+            let left = within.saturating_sub(since.elapsed());
+            if left.is_zero() {
+                return false;
+            }
+            tokio::time::sleep(pause.min(left)).await;
+            pause = (pause * 2).min(longest);
+        }
+        true
+    }
+}
+
+impl Drop for Leader {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            self.send(Signal::KILL);
+            // It may take its time, which nobody has here.
+            let _ = std::thread::Builder::new().spawn(move || child.wait());
+        }
+    }
+}
+
+#[expect(
+    unsafe_code,
+    reason = "the safe way to register a descriptor is deprecated, as it also takes what is no descriptor"
+)]
+fn watched(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` is an open descriptor, always the same, and the `AsyncFd` owns it as long as it lives.
+    Ok(unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }?)
+}
+
+/// True when somebody of the group is alive. A zombie is not: it only waits for its parent, which may be one
+/// that never asks.
+fn anybody(group: Pid) -> bool {
+    let wanted = group.as_raw_nonzero().get().to_string();
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return true;
+    };
+    entries.flatten().any(|entry| {
+        let number = entry.file_name();
+        if !number.as_encoded_bytes().iter().all(u8::is_ascii_digit) {
+            return false;
+        }
+        std::fs::read(entry.path().join("stat")).is_ok_and(|stat| is_alive_in(&stat, &wanted))
+    })
+}
+
+/// Whether `/proc/N/stat` is of somebody alive in that group: `N (name) state parent group …`, where the name may
+/// hold anything.
+fn is_alive_in(stat: &[u8], group: &str) -> bool {
+    let Some(end) = stat.iter().rposition(|b| *b == b')') else {
+        return false;
+    };
+    let behind = String::from_utf8_lossy(stat.get(end + 1..).unwrap_or_default()).into_owned();
+    let mut fields = behind.split_ascii_whitespace();
+    let alive = fields.next().is_some_and(|state| !matches!(state, "Z" | "X" | "x"));
+    alive && fields.nth(1) == Some(group)
+}
+
+/// What people call a signal.
+pub(super) fn name(signal: i32) -> Option<&'static str> {
+    const NAMES: [(Signal, &str); 19] = [
+        (Signal::HUP, "HUP"),
+        (Signal::INT, "INT"),
+        (Signal::QUIT, "QUIT"),
+        (Signal::ILL, "ILL"),
+        (Signal::TRAP, "TRAP"),
+        (Signal::ABORT, "ABRT"),
+        (Signal::BUS, "BUS"),
+        (Signal::FPE, "FPE"),
+        (Signal::KILL, "KILL"),
+        (Signal::USR1, "USR1"),
+        (Signal::SEGV, "SEGV"),
+        (Signal::USR2, "USR2"),
+        (Signal::PIPE, "PIPE"),
+        (Signal::ALARM, "ALRM"),
+        (Signal::TERM, "TERM"),
+        (Signal::XCPU, "XCPU"),
+        (Signal::XFSZ, "XFSZ"),
+        (Signal::IO, "IO"),
+        (Signal::SYS, "SYS"),
+    ];
+    NAMES
+        .iter()
+        .find(|(known, _)| known.as_raw() == signal)
+        .map(|(_, name)| *name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_pretend_to_be_a_group() {
+        assert!(is_alive_in(b"7 (sh) S 1 42 42 0", "42"));
+        assert!(!is_alive_in(b"7 (sh) Z 1 42 42 0", "42"));
+        assert!(!is_alive_in(b"7 (x) S 1 42) S 1 43 43 0", "42"));
+        assert!(!is_alive_in(b"7 (sh", "42"));
+        assert!(!is_alive_in(b"", "42"));
+    }
+
+    #[test]
+    fn signals_have_names() {
+        assert_eq!(name(9), Some("KILL"));
+        assert_eq!(name(15), Some("TERM"));
+        assert_eq!(name(63), None);
+    }
+}

@@ -1,0 +1,201 @@
+//! From a command to a running process, or to a plain reason why there is none.
+//!
+//! Takes a [`Spawn`], gives its [`Leader`] and the reading ends of its output, or a [`SpawnError`].
+//! The kernel says "no such file" for a missing program, a missing directory and a missing interpreter alike: what
+//! it meant is found out afterwards. Invariant: a child has standard input from `/dev/null`, outputs of its own, no
+//! descriptor of ours, no blocked signal, and SIGPIPE as it is by default (which the standard library sees to).
+
+use super::group::Leader;
+use super::{Spawn, Streams};
+use crate::path::{Shown, shown};
+use rustix::fs::Access;
+use rustix::io::Errno;
+use secrecy::ExposeSecret;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use tokio::net::unix::pipe::Receiver;
+
+/// A child could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot run `{}` in `{}`: {why}", Shown(program.as_bytes()), shown(cwd))]
+pub struct SpawnError {
+    /// What should have run.
+    pub program: String,
+    /// Where.
+    pub cwd: PathBuf,
+    /// Why not.
+    #[source]
+    pub why: Why,
+}
+
+/// Why a child could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum Why {
+    /// Nothing has that name.
+    #[error("there is no such program")]
+    NotFound,
+    /// It is there, what its first line names is not.
+    #[error("the interpreter that its first line names does not exist")]
+    NoInterpreter,
+    /// It is there and may not be run.
+    #[error("it is not executable")]
+    NotExecutable,
+    /// It may be run and is no program.
+    #[error("the system does not know it as a program")]
+    NoProgram,
+    /// The directory is not there.
+    #[error("the directory does not exist")]
+    NoDirectory,
+    /// Something else has its name.
+    #[error("it is not a directory")]
+    NotADirectory,
+    /// It may not be entered.
+    #[error("the directory may not be entered")]
+    ClosedDirectory,
+    /// More than the system takes.
+    #[error("its arguments and variables are longer than the system allows")]
+    TooLong,
+    /// Arguments and variables end at a NUL.
+    #[error("an argument or a variable contains a NUL byte")]
+    Nul,
+    /// The system has no more.
+    #[error("the system starts no more processes")]
+    TooMany,
+    /// Something else.
+    #[error(transparent)]
+    Other(io::Error),
+}
+
+impl SpawnError {
+    /// What to try next.
+    #[must_use]
+    pub fn help(&self) -> &'static str {
+        match &self.why {
+            Why::NotFound if self.program.contains('/') => "check the path of the program",
+            Why::NotFound => "install it, add its directory to PATH where opsrun is started, or write its whole path",
+            Why::NoInterpreter => "correct the first line of the script (`#!`), or install what it names",
+            Why::NotExecutable => {
+                "make it executable (`chmod +x`); on a file system mounted `noexec`, run it by its interpreter"
+            }
+            Why::NoProgram => "begin a script with `#!/bin/sh`; a binary must be built for this machine",
+            Why::NoDirectory | Why::NotADirectory => "create the directory, or correct `cwd`",
+            Why::ClosedDirectory => "let opsrun's user enter the directory, or correct `cwd`",
+            Why::TooLong => "hand over long values in a file",
+            Why::Nul => "remove the NUL byte",
+            Why::TooMany => "run fewer steps at once (`concurrency`), or raise the limit of processes (`ulimit -u`)",
+            Why::Other(_) => "run the command by hand in that directory to see more",
+        }
+    }
+}
+
+/// The ends from which output is read.
+pub(super) struct Ends {
+    pub(super) stdout: Receiver,
+    /// Unless merged.
+    pub(super) stderr: Option<Receiver>,
+}
+
+pub(super) fn error(spawn: &Spawn, why: Why) -> SpawnError {
+    SpawnError {
+        program: spawn.program.clone(),
+        cwd: spawn.cwd.clone(),
+        why,
+    }
+}
+
+pub(super) fn start(spawn: &Spawn) -> Result<(Leader, Ends), SpawnError> {
+    try_start(spawn).map_err(|cause| error(spawn, why(spawn, cause)))
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
+fn try_start(spawn: &Spawn) -> io::Result<(Leader, Ends)> {
+    let (stdout, out) = io::pipe()?;
+    let (stderr, err) = match spawn.streams {
+        Streams::Merged => (None, out.try_clone()?),
+        Streams::Separate => io::pipe().map(|(stderr, err)| (Some(stderr), err))?,
+    };
+    let receiver = |end: io::PipeReader| Receiver::from_owned_fd(OwnedFd::from(end));
+    let ends = Ends {
+        stdout: receiver(stdout)?,
+        stderr: stderr.map(receiver).transpose()?,
+    };
+    let mut command = Command::new(&spawn.program);
+    command
+        .args(&spawn.arguments)
+        .current_dir(&spawn.cwd)
+        .envs(spawn.env.iter().map(|(name, value)| (name, value.expose_secret())))
+        .stdin(Stdio::null())
+        .stdout(out)
+        .stderr(err)
+        .process_group(0);
+    let child = unmasked(|| command.spawn())?;
+    // It holds the writing ends: with them open, no output would ever end.
+    drop(command);
+    Ok((Leader::new(child)?, ends))
+}
+
+/// Starts with no signal blocked: a child inherits what is, and would be deaf to TERM, or worse. What is blocked
+/// here is so because whoever started opsrun had it blocked.
+#[expect(unsafe_code, reason = "no crate that is used offers the mask of a thread")]
+fn unmasked<T>(start: impl FnOnce() -> T) -> T {
+    let mut before = MaybeUninit::<libc::sigset_t>::uninit();
+    let mut none = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: `sigemptyset` makes a set of the memory that it is given, and `pthread_sigmask` reads one set and
+    // writes another, each alive and of the right type; neither keeps a pointer.
+    let known = unsafe {
+        libc::sigemptyset(none.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, none.as_ptr(), before.as_mut_ptr()) == 0
+    };
+    let started = start();
+    if known {
+        // SAFETY: `before` was written by the successful call above, and lives until after this one.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
+    }
+    started
+}
+
+/// What the system meant.
+fn why(spawn: &Spawn, cause: io::Error) -> Why {
+    if cause.kind() == io::ErrorKind::InvalidInput {
+        return Why::Nul;
+    }
+    match Errno::from_io_error(&cause) {
+        Some(Errno::NOENT | Errno::ACCESS | Errno::NOTDIR | Errno::LOOP | Errno::NAMETOOLONG) => {
+            directory(&spawn.cwd).unwrap_or_else(|| program(&spawn.program, cause))
+        }
+        Some(Errno::NOEXEC) => Why::NoProgram,
+        Some(Errno::TOOBIG) => Why::TooLong,
+        Some(Errno::AGAIN) => Why::TooMany,
+        _ => Why::Other(cause),
+    }
+}
+
+/// What is wrong with the directory.
+fn directory(cwd: &Path) -> Option<Why> {
+    match std::fs::metadata(cwd) {
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound => Some(Why::NoDirectory),
+            io::ErrorKind::NotADirectory => Some(Why::NotADirectory),
+            io::ErrorKind::PermissionDenied => Some(Why::ClosedDirectory),
+            _ => None,
+        },
+        Ok(found) if !found.is_dir() => Some(Why::NotADirectory),
+        Ok(_) => rustix::fs::access(cwd, Access::EXEC_OK)
+            .is_err()
+            .then_some(Why::ClosedDirectory),
+    }
+}
+
+/// What is wrong with the program, given that the directory is fine.
+fn program(program: &str, cause: io::Error) -> Why {
+    match Errno::from_io_error(&cause) {
+        Some(Errno::NOENT) if program.contains('/') && Path::new(program).exists() => Why::NoInterpreter,
+        Some(Errno::NOENT | Errno::NOTDIR) => Why::NotFound,
+        Some(Errno::ACCESS) => Why::NotExecutable,
+        _ => Why::Other(cause),
+    }
+}

@@ -1,0 +1,347 @@
+//! Jobs or steps and their edges, as text, for Graphviz and for Mermaid.
+//!
+//! Takes a model (the jobs as declared) or a plan (the steps of one run), gives one [`Graph`] that every form is
+//! printed from. An edge goes from what comes first to what needs it. Looks at nothing besides.
+//! Invariant: whatever a label holds, it stays a label: what means something to a format is escaped there. The same
+//! graph gives the same text.
+
+use super::style::{Style, one_line};
+use super::{deeds, words};
+use crate::model::Model;
+use crate::plan::{Plan, Request, StepId};
+use crate::units::plural;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// Nodes and edges.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Graph {
+    /// What it is about.
+    pub title: String,
+    /// What a node is, one and many.
+    pub noun: (&'static str, &'static str),
+    /// In an order that people know: that of the file or of the run.
+    pub nodes: Vec<Node>,
+    /// By index.
+    pub edges: Vec<Edge>,
+}
+
+/// A job or a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub label: String,
+    /// What is to be seen at once.
+    pub mark: Mark,
+}
+
+/// What is to be seen of a node at once.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Mark {
+    /// Nothing.
+    #[default]
+    None,
+    /// It is paused.
+    Paused,
+    /// A guard refuses it; why.
+    Refused(String),
+    /// It needs what will not be done.
+    Blocked(String),
+}
+
+/// One before another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Edge {
+    /// What comes first.
+    pub from: usize,
+    /// What comes after.
+    pub to: usize,
+    /// The latter only if the former succeeds; otherwise it is a matter of order alone.
+    pub needs: bool,
+}
+
+impl Graph {
+    /// The jobs as declared.
+    #[must_use]
+    pub fn of_model(model: &Model) -> Self {
+        let paused = Request::default().paused(model);
+        let jobs: Vec<_> = model.jobs().collect();
+        let nodes: Vec<Node> = jobs
+            .iter()
+            .map(|job| {
+                let name = job.name().to_string();
+                Node {
+                    label: words::job(job),
+                    mark: if paused.contains(&name) {
+                        Mark::Paused
+                    } else {
+                        Mark::None
+                    },
+                    name,
+                }
+            })
+            .collect();
+        let place: BTreeMap<&str, usize> = nodes.iter().enumerate().map(|(at, n)| (n.name.as_str(), at)).collect();
+        let mut edges = Vec::new();
+        for (to, job) in jobs.iter().enumerate() {
+            let needed = job.needs();
+            let known = needed.iter().filter_map(|name| place.get(name.to_string().as_str()));
+            edges.extend(known.map(|from| Edge {
+                from: *from,
+                to,
+                needs: true,
+            }));
+        }
+        Self {
+            title: model.ops.name.clone(),
+            noun: ("job", "jobs"),
+            nodes,
+            edges,
+        }
+    }
+
+    /// The steps of a plan. Of the edges that are about order alone only those that say something are there: not those
+    /// that follow from others.
+    #[must_use]
+    pub fn of_plan(plan: &Plan) -> Self {
+        let nodes = plan.steps().iter().map(|step| Node {
+            name: step.name.clone(),
+            label: deeds::deed(plan, step),
+            mark: match (step.refusals.first(), deeds::blocked_by(plan, step)) {
+                _ if plan.will_run(step) => Mark::None,
+                (Some(refusal), _) => Mark::Refused(refusal.message.clone()),
+                (None, Some(why)) => Mark::Blocked(why),
+                (None, None) => Mark::None,
+            },
+        });
+        let mut edges = Vec::new();
+        let mut above: Vec<Steps> = Vec::new();
+        for step in plan.steps() {
+            // Everything that comes before what this step comes after.
+            let mut implied = Steps::default();
+            for before in step.needs.iter().chain(&step.after) {
+                if let Some(above) = above.get(*before) {
+                    implied.add_all(above);
+                }
+            }
+            let edge = |from: &StepId, needs| Edge {
+                from: *from,
+                to: step.id,
+                needs,
+            };
+            edges.extend(step.needs.iter().map(|from| edge(from, true)));
+            let order = step
+                .after
+                .iter()
+                .filter(|from| !step.needs.contains(from) && !implied.has(**from));
+            edges.extend(order.map(|from| edge(from, false)));
+            for before in step.needs.iter().chain(&step.after) {
+                implied.add(*before);
+            }
+            above.push(implied);
+        }
+        Self {
+            title: plan.ops.clone(),
+            noun: ("step", "steps"),
+            nodes: nodes.collect(),
+            edges,
+        }
+    }
+
+    /// For people: each node with what it needs and what needs it.
+    #[must_use]
+    pub fn text(&self, style: Style) -> String {
+        let (one, many) = self.noun;
+        let count = plural(self.nodes.len() as u64, one, many);
+        let mut text = format!("{}: {}\n", one_line(&self.title), style.bold(count));
+        for (at, node) in self.nodes.iter().enumerate() {
+            let mark = match &node.mark {
+                Mark::None => String::new(),
+                Mark::Paused => format!("  {}", style.warn("paused")),
+                Mark::Refused(_) => format!("  {}", style.bad("refused")),
+                Mark::Blocked(_) => format!("  {}", style.warn("blocked")),
+            };
+            let label = one_line(&node.label);
+            let _ = writeln!(text, "\n{}  {label}{mark}", style.name(&node.name));
+            let names = |edges: Vec<usize>| {
+                let names: Vec<&str> = edges
+                    .into_iter()
+                    .filter_map(|at| self.nodes.get(at))
+                    .map(|node| node.name.as_str())
+                    .collect();
+                names.join(", ")
+            };
+            let of = |edge: &Edge, needs: bool, here: usize| edge.needs == needs && here == at;
+            let lists = [
+                (
+                    "needs",
+                    self.edges
+                        .iter()
+                        .filter(|e| of(e, true, e.to))
+                        .map(|e| e.from)
+                        .collect(),
+                ),
+                (
+                    "after",
+                    self.edges
+                        .iter()
+                        .filter(|e| of(e, false, e.to))
+                        .map(|e| e.from)
+                        .collect(),
+                ),
+                (
+                    "needed by",
+                    self.edges
+                        .iter()
+                        .filter(|e| of(e, true, e.from))
+                        .map(|e| e.to)
+                        .collect(),
+                ),
+            ];
+            let lists: Vec<(&str, String)> = lists
+                .into_iter()
+                .map(|(word, at)| (word, names(at)))
+                .filter(|(_, names)| !names.is_empty())
+                .collect();
+            for (at, (word, names)) in lists.iter().enumerate() {
+                let branch = if at + 1 == lists.len() { "└─" } else { "├─" };
+                let _ = writeln!(text, "{branch} {}  {names}", style.dim(format!("{word:<9}")));
+            }
+        }
+        text
+    }
+
+    /// In the language of Graphviz.
+    #[must_use]
+    pub fn dot(&self) -> String {
+        let mut text = format!("digraph {} {{\n", dot_string(&[&self.title]));
+        text.push_str("    rankdir=LR;\n    node [shape=box, style=rounded, fontname=\"sans-serif\"];\n");
+        for node in &self.nodes {
+            let (more, look) = match &node.mark {
+                Mark::None => (None, ""),
+                Mark::Paused => (Some("paused".to_owned()), ", style=\"rounded,dashed\""),
+                Mark::Refused(why) => (
+                    Some(format!("refused: {why}")),
+                    ", color=red, fontcolor=red, penwidth=2",
+                ),
+                Mark::Blocked(why) => (Some(format!("blocked: {why}")), ", color=orange"),
+            };
+            let label = dot_string(&node.lines(more.as_deref()));
+            let name = dot_string(&[&node.name]);
+            let _ = writeln!(text, "    {name} [label={label}{look}];");
+        }
+        for edge in &self.edges {
+            if let (Some(from), Some(to)) = (self.nodes.get(edge.from), self.nodes.get(edge.to)) {
+                let look = if edge.needs { "" } else { " [style=dashed]" };
+                let (from, to) = (dot_string(&[&from.name]), dot_string(&[&to.name]));
+                let _ = writeln!(text, "    {from} -> {to}{look};");
+            }
+        }
+        text + "}\n"
+    }
+
+    /// In the language of Mermaid.
+    #[must_use]
+    pub fn mermaid(&self) -> String {
+        let mut text = "flowchart LR\n".to_owned();
+        let mut looks: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for (at, node) in self.nodes.iter().enumerate() {
+            let (more, look) = match &node.mark {
+                Mark::None => (None, None),
+                Mark::Paused => (Some("paused".to_owned()), Some("paused")),
+                Mark::Refused(why) => (Some(format!("refused: {why}")), Some("refused")),
+                Mark::Blocked(why) => (Some(format!("blocked: {why}")), Some("blocked")),
+            };
+            let _ = writeln!(text, "    n{at}[{}]", mermaid_string(&node.lines(more.as_deref())));
+            if let Some(look) = look {
+                looks.entry(look).or_default().push(format!("n{at}"));
+            }
+        }
+        for Edge { from, to, needs } in &self.edges {
+            let arrow = if *needs { "-->" } else { "-.->" };
+            let _ = writeln!(text, "    n{from} {arrow} n{to}");
+        }
+        for (look, nodes) in looks {
+            let how = match look {
+                "paused" => "stroke-dasharray:4",
+                "refused" => "stroke:#d00,stroke-width:3px",
+                _ => "stroke:#e80",
+            };
+            let _ = writeln!(text, "    classDef {look} {how}\n    class {} {look}", nodes.join(","));
+        }
+        text
+    }
+}
+
+impl Node {
+    fn lines<'a>(&'a self, more: Option<&'a str>) -> Vec<&'a str> {
+        let lines = [self.name.as_str(), self.label.as_str()].into_iter().chain(more);
+        lines.filter(|line| !line.is_empty()).collect()
+    }
+}
+
+/// Lines as one quoted string: there a backslash and a quote mean something, and nothing else.
+fn dot_string(lines: &[&str]) -> String {
+    let lines: Vec<String> = lines
+        .iter()
+        .map(|line| one_line(line).replace('\\', "\\\\").replace('"', "\\\""))
+        .collect();
+    format!("\"{}\"", lines.join("\\n"))
+}
+
+/// Lines as one quoted string. What Mermaid, Markdown or HTML would read something into stands as its number.
+fn mermaid_string(lines: &[&str]) -> String {
+    let mut text = "\"".to_owned();
+    for (at, line) in lines.iter().enumerate() {
+        if at > 0 {
+            text.push_str("<br/>");
+        }
+        for c in one_line(line).chars() {
+            if matches!(
+                c,
+                '"' | '#' | '&' | '<' | '>' | '`' | ';' | '\\' | '*' | '_' | '~' | '%'
+            ) && !in_name(at, c)
+            {
+                let _ = write!(text, "#{};", c as u32);
+            } else {
+                text.push(c);
+            }
+        }
+    }
+    text + "\""
+}
+
+/// A name is the first line; its underscores are its own.
+fn in_name(line: usize, c: char) -> bool {
+    line == 0 && c == '_'
+}
+
+/// A set of steps.
+#[derive(Debug, Clone, Default)]
+struct Steps(Vec<u64>);
+
+impl Steps {
+    fn has(&self, step: StepId) -> bool {
+        self.0.get(step / 64).is_some_and(|bits| bits >> (step % 64) & 1 == 1)
+    }
+
+    fn add(&mut self, step: StepId) {
+        if self.0.len() <= step / 64 {
+            self.0.resize(step / 64 + 1, 0);
+        }
+        if let Some(bits) = self.0.get_mut(step / 64) {
+            *bits |= 1 << (step % 64);
+        }
+    }
+
+    fn add_all(&mut self, others: &Self) {
+        if self.0.len() < others.0.len() {
+            self.0.resize(others.0.len(), 0);
+        }
+        for (bits, more) in self.0.iter_mut().zip(&others.0) {
+            *bits |= more;
+        }
+    }
+}

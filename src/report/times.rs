@@ -1,0 +1,95 @@
+//! Moments and spans of time for people.
+//!
+//! Takes instants, zones and durations, gives text as rough as people need it. Exact times are for programs.
+//! Invariant: the same values give the same text; nothing here asks a clock.
+
+use crate::units::plural;
+use chrono::{DateTime, Utc};
+use std::time::Duration;
+
+/// How long something took: `340 ms`, `1.2 s`, `3 min 20 s`, `2 h 5 min`.
+#[must_use]
+pub fn took(millis: u64) -> String {
+    match millis {
+        0..1_000 => format!("{millis} ms"),
+        1_000..60_000 => format!("{}.{} s", millis / 1_000, millis % 1_000 / 100),
+        60_000..3_600_000 => format!("{} min {} s", millis / 60_000, millis % 60_000 / 1_000),
+        _ => format!("{} h {} min", millis / 3_600_000, millis % 3_600_000 / 60_000),
+    }
+}
+
+/// The same of a duration.
+#[must_use]
+pub fn took_of(duration: Duration) -> String {
+    took(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// How long ago something was: the two largest units at most, `12 s`, `3 min`, `5 h 10 min`, `2 days 3 h`. A moment
+/// that lies ahead is `in the future`: a clock was set back.
+#[must_use]
+pub fn ago(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let seconds = (now - at).num_seconds();
+    if seconds < 0 {
+        return "in the future".to_owned();
+    }
+    let (minutes, hours) = (seconds / 60, seconds / 3_600);
+    let two = |first: String, rest: i64, unit: &str| {
+        if rest == 0 {
+            first
+        } else {
+            format!("{first} {rest} {unit}")
+        }
+    };
+    match hours {
+        0 if minutes == 0 => format!("{seconds} s"),
+        0 => format!("{minutes} min"),
+        1..24 => two(format!("{hours} h"), minutes % 60, "min"),
+        24..240 => two(plural(hours.unsigned_abs() / 24, "day", "days"), hours % 24, "h"),
+        _ => plural(hours.unsigned_abs() / 24, "day", "days"),
+    }
+}
+
+/// A moment to the second, in a zone whose name stands elsewhere.
+#[must_use]
+pub fn local(at: DateTime<Utc>, zone: chrono_tz::Tz) -> String {
+    at.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// A moment with its zone.
+#[must_use]
+pub fn whole(at: DateTime<Utc>, zone: chrono_tz::Tz) -> String {
+    let text = at.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S %:z");
+    format!("{text} {}", zone.name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_as_rough_as_they_are_long() {
+        let shown: Vec<String> = [0, 999, 1_290, 61_234, 7_500_000].into_iter().map(took).collect();
+        assert_eq!(shown, ["0 ms", "999 ms", "1.2 s", "1 min 1 s", "2 h 5 min"]);
+        let now: DateTime<Utc> = "2026-11-23T12:00:00Z".parse().unwrap();
+        let since = |seconds: i64| ago(now - chrono::TimeDelta::seconds(seconds), now);
+        assert_eq!(since(0), "0 s");
+        assert_eq!(since(59), "59 s");
+        assert_eq!(since(185), "3 min");
+        assert_eq!(since(3_600), "1 h");
+        assert_eq!(since(18_600), "5 h 10 min");
+        assert_eq!(since(86_400), "1 day");
+        assert_eq!(since(2 * 86_400 + 3 * 3_600), "2 days 3 h");
+        assert_eq!(since(1_000 * 86_400), "1,000 days");
+        assert_eq!(since(-2), "in the future");
+    }
+
+    #[test]
+    fn moments_are_those_of_the_zone() {
+        let at: DateTime<Utc> = "2026-11-23T12:00:00Z".parse().unwrap();
+        assert_eq!(local(at, chrono_tz::Asia::Seoul), "2026-11-23 21:00:00");
+        assert_eq!(
+            whole(at, chrono_tz::Asia::Seoul),
+            "2026-11-23 21:00:00 +09:00 Asia/Seoul"
+        );
+    }
+}

@@ -1,0 +1,232 @@
+//! What a secret looks like when programs print it: as it is, and encoded.
+//!
+//! Takes the text of a secret, gives all forms to look for: plain, base64, hexadecimal, percent-encoded, escaped for
+//! JSON, and single lines of it. Encoders differ in what they escape; their usual choices are each a form.
+//! Pure. Invariant: no form is empty, and none says less than the secret does, but for the first and the last
+//! character of base64 within a longer text, which hold bits of its neighbours as well.
+
+use crate::units::hex;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+/// Shorter values are looked for as they are only: their encodings are anybody's letters.
+const ENCODED_FROM: usize = 4;
+/// Shorter lines of a longer secret say too little about it.
+const LINE_FROM: usize = 8;
+
+/// All forms of it.
+pub(super) fn of(secret: &str) -> BTreeSet<Vec<u8>> {
+    let mut forms = BTreeSet::from([secret.to_owned()]);
+    if secret.len() >= ENCODED_FROM {
+        forms.extend(base64(secret.as_bytes()));
+        forms.extend(hexadecimal(secret.as_bytes()));
+        forms.extend(percent(secret.as_bytes()));
+        forms.extend(json(secret));
+        for line in secret.lines().map(str::trim) {
+            if line.len() < secret.len() && line.chars().count() >= LINE_FROM {
+                forms.insert(line.to_owned());
+                forms.extend(json(line));
+            }
+        }
+    }
+    forms.remove("");
+    forms.into_iter().map(String::into_bytes).collect()
+}
+
+/// Both alphabets, padded or not, at each of the three places in a group; and the lines of what is wrapped.
+fn base64(secret: &[u8]) -> Vec<String> {
+    let mut forms = vec![STANDARD.encode(secret), URL_SAFE.encode(secret)];
+    for engine in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
+        forms.push(engine.encode(secret));
+        for (before, shared) in [(0, 0), (1, 2), (2, 3)] {
+            let text = engine.encode([vec![0; before].as_slice(), secret].concat());
+            // A character has six bits; those that also hold bits of what stands before or behind are left out.
+            let own = (before + secret.len()) * 8 / 6;
+            forms.extend(text.get(shared..own).map(str::to_owned));
+        }
+        let whole = engine.encode(secret);
+        let own = whole.get(..secret.len() * 8 / 6).unwrap_or_default();
+        for width in [64, 76] {
+            forms.extend(wrapped(own, width));
+        }
+    }
+    forms
+}
+
+fn hexadecimal(secret: &[u8]) -> Vec<String> {
+    let lower = hex(secret);
+    let upper = lower.to_ascii_uppercase();
+    let lines = [wrapped(&lower, 60), wrapped(&upper, 60)].concat();
+    [vec![lower, upper], lines].concat()
+}
+
+/// The lines of a text that is wrapped, if it is long enough for that. Short ones say too little.
+fn wrapped(ascii: &str, width: usize) -> Vec<String> {
+    let lines: Vec<&str> = ascii
+        .as_bytes()
+        .chunks(width)
+        .filter_map(|line| std::str::from_utf8(line).ok())
+        .collect();
+    let wraps = lines.len() > 1;
+    let long = lines.into_iter().filter(|line| wraps && line.len() >= LINE_FROM);
+    long.map(str::to_owned).collect()
+}
+
+/// What encoders leave as it is, besides letters and digits: all of RFC 3986, JavaScript's two, Python's, forms, none.
+const LEFT: [&[u8]; 6] = [b"-._~", b"-._~!*'()", b"-._~!*'();/?:@&=+$,#", b"-._~/", b"-._*", b""];
+
+fn percent(secret: &[u8]) -> Vec<String> {
+    let mut forms = Vec::new();
+    for left in LEFT {
+        for plus in [false, true] {
+            let mut upper = String::new();
+            let mut lower = String::new();
+            for byte in secret {
+                if byte.is_ascii_alphanumeric() || left.contains(byte) {
+                    upper.push(char::from(*byte));
+                    lower.push(char::from(*byte));
+                } else if plus && *byte == b' ' {
+                    upper.push('+');
+                    lower.push('+');
+                } else {
+                    let _ = write!(upper, "%{byte:02X}");
+                    let _ = write!(lower, "%{byte:02x}");
+                }
+            }
+            forms.extend([upper, lower]);
+        }
+    }
+    let every = |digits: String| {
+        let pairs = digits
+            .as_bytes()
+            .chunks(2)
+            .filter_map(|pair| std::str::from_utf8(pair).ok());
+        pairs.fold(String::new(), |text, pair| text + "%" + pair)
+    };
+    let digits = hex(secret);
+    forms.extend([every(digits.to_ascii_uppercase()), every(digits)]);
+    forms
+}
+
+/// Within a JSON string: beyond what must be escaped, encoders may escape what is not ASCII, `/`, and what means
+/// something in HTML.
+fn json(secret: &str) -> Vec<String> {
+    let mut forms = Vec::new();
+    for ascii in [false, true] {
+        for slash in [false, true] {
+            for html in [false, true] {
+                let mut text = String::new();
+                for c in secret.chars() {
+                    match c {
+                        '"' => text.push_str("\\\""),
+                        '\\' => text.push_str("\\\\"),
+                        '\n' => text.push_str("\\n"),
+                        '\r' => text.push_str("\\r"),
+                        '\t' => text.push_str("\\t"),
+                        '\u{8}' => text.push_str("\\b"),
+                        '\u{c}' => text.push_str("\\f"),
+                        '/' if slash => text.push_str("\\/"),
+                        '\0'..'\u{20}' => numbered(&mut text, c),
+                        '<' | '>' | '&' | '\'' if html => numbered(&mut text, c),
+                        '\u{7f}'.. if ascii => numbered(&mut text, c),
+                        c => text.push(c),
+                    }
+                }
+                forms.push(text);
+            }
+        }
+    }
+    // The digits of a number in either case.
+    let upper: Vec<String> = forms.iter().map(|form| upper_numbers(form)).collect();
+    forms.extend(upper);
+    forms
+}
+
+fn numbered(text: &mut String, c: char) {
+    for unit in c.encode_utf16(&mut [0; 2]) {
+        let _ = write!(text, "\\u{unit:04x}");
+    }
+}
+
+/// With the digits behind each `\u` in upper case.
+fn upper_numbers(form: &str) -> String {
+    let mut text = String::with_capacity(form.len());
+    let mut chars = form.chars();
+    while let Some(c) = chars.next() {
+        text.push(c);
+        if c == '\\' {
+            let escape = chars.next();
+            text.extend(escape);
+            if escape == Some('u') {
+                text.extend(chars.by_ref().take(4).map(|digit| digit.to_ascii_uppercase()));
+            }
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn has(secret: &str, form: &str) -> bool {
+        of(secret).contains(form.as_bytes())
+    }
+
+    #[test]
+    fn short_values_have_one_form() {
+        assert_eq!(of("abc").len(), 1);
+        assert!(of("").is_empty());
+        assert!(of("abcd").len() > 5);
+    }
+
+    #[test]
+    fn encodings_are_those_that_programs_print() {
+        // printf %s 'pä ss/"w>1?' in base64, xxd, Python's quote and json.dumps, JavaScript, PHP, Go.
+        let secret = "pä ss/\"w>1?";
+        for form in [
+            "pä ss/\"w>1?",
+            "cMOkIHNzLyJ3PjE/",
+            "cMOkIHNzLyJ3PjE_",
+            "70c3a42073732f22773e313f",
+            "70C3A42073732F22773E313F",
+            "p%C3%A4%20ss%2F%22w%3E1%3F",
+            "p%c3%a4%20ss%2f%22w%3e1%3f",
+            "p%C3%A4%20ss/%22w%3E1%3F",
+            "p%C3%A4+ss%2F%22w%3E1%3F",
+            "p%C3%A4%20ss/%22w%3E1?",
+            "%70%C3%A4%20%73%73%2F%22%77%3E%31%3F",
+            "pä ss/\\\"w>1?",
+            "p\\u00e4 ss/\\\"w>1?",
+            "p\\u00e4 ss\\/\\\"w>1?",
+            "p\\u00E4 ss/\\\"w>1?",
+            "pä ss/\\\"w\\u003e1?",
+        ] {
+            assert!(has(secret, form), "{form}");
+        }
+        assert!(has("a\u{1f600}bc", "a\\ud83d\\ude00bc"));
+        assert!(has("tab\tend\u{1}", "tab\\tend\\u0001"));
+    }
+
+    #[test]
+    fn lines_of_a_longer_secret() {
+        let secret = "-----BEGIN KEY-----\n  MIIEvQIBADANBg  \r\nshort\n-----END KEY-----";
+        assert!(has(secret, "MIIEvQIBADANBg"));
+        assert!(has(secret, "-----BEGIN KEY-----"));
+        assert!(!has(secret, "short"));
+    }
+
+    #[test]
+    fn wrapped_base64_is_found_by_its_lines() {
+        let secret = "0123456789".repeat(20);
+        let whole = STANDARD.encode(&secret);
+        for width in [64, 76] {
+            let lines = whole.as_bytes().chunks(width);
+            for line in lines.take(3) {
+                assert!(of(&secret).contains(line), "{width}");
+            }
+        }
+    }
+}

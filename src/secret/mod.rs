@@ -1,0 +1,136 @@
+//! Secrets: fetched when they are needed, remembered for the rest of the run, and taken out of everything shown.
+//!
+//! Takes a [`Value`] of the model, gives a [`SecretString`]; takes any text, gives it without a secret in any form
+//! that programs commonly print one in.
+//! - [`fetch`]: from a variable, a file, a command
+//! - [`forms`]: what a secret looks like when it is encoded
+//! - [`redact`]: taking them out of a stream
+//!
+//! Knows nothing of jobs. Invariant: no secret is given out before it is remembered, and no error, `Debug` or
+//! `Display` of this room holds one.
+
+mod fetch;
+mod forms;
+mod redact;
+#[cfg(test)]
+mod tests;
+
+pub use fetch::{SecretError, Why};
+pub use redact::Redactor;
+
+use crate::model::{SecretSource, Value};
+use crate::process::{Sieve, Sift};
+use crate::signal::Stop;
+use redact::Matcher;
+use secrecy::{ExposeSecret, SecretString};
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::OnceCell;
+
+/// All secrets of a run.
+#[derive(Default)]
+pub struct Vault {
+    /// Each source is asked once, also when several want it at the same time.
+    fetched: Mutex<Vec<(SecretSource, Arc<OnceCell<SecretString>>)>>,
+    known: Mutex<Known>,
+}
+
+/// What is taken out of texts.
+#[derive(Default)]
+struct Known {
+    forms: BTreeSet<Vec<u8>>,
+    matcher: Arc<Matcher>,
+}
+
+impl Vault {
+    /// Without any yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The text that a value stands for. A secret is fetched, unless it was already, and remembered; a plain
+    /// value is neither.
+    pub async fn reveal(&self, value: &Value, stop: &Stop) -> Result<SecretString, SecretError> {
+        let source = match value {
+            Value::Plain(text) => return Ok(SecretString::from(text.as_str())),
+            Value::Secret(source) => source,
+        };
+        let cell = self.cell(source);
+        let secret = cell
+            .get_or_try_init(|| async {
+                let secret = fetch::fetch(source, stop).await?;
+                self.remember(&secret);
+                Ok(secret)
+            })
+            .await?;
+        Ok(secret.clone())
+    }
+
+    /// Remembers secrets that are in opsrun's own environment, before anybody asks for them: every child inherits
+    /// it, and may print it. What is not there is found out when it is needed.
+    pub fn foresee<'a>(&self, values: impl IntoIterator<Item = &'a Value>) {
+        for value in values {
+            if let Value::Secret(source @ SecretSource::Env(name)) = value
+                && let Ok(secret) = fetch::variable(name)
+            {
+                self.remember(&secret);
+                // Somebody may have been faster, with the same value.
+                let _ = self.cell(source).set(secret);
+            }
+        }
+    }
+
+    /// The text without secrets.
+    #[must_use]
+    pub fn redact(&self, text: &str) -> String {
+        let mut kept = Vec::with_capacity(text.len());
+        let mut redactor = self.redactor();
+        redactor.feed(text.as_bytes(), &mut kept);
+        redactor.finish(&mut kept);
+        String::from_utf8(kept).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    }
+
+    /// For a text that comes in pieces; takes out what is remembered now.
+    #[must_use]
+    pub fn redactor(&self) -> Redactor {
+        Redactor::new(Arc::clone(&lock(&self.known).matcher))
+    }
+
+    fn cell(&self, source: &SecretSource) -> Arc<OnceCell<SecretString>> {
+        let mut fetched = lock(&self.fetched);
+        if let Some((_, cell)) = fetched.iter().find(|(known, _)| known == source) {
+            return Arc::clone(cell);
+        }
+        let cell = Arc::default();
+        fetched.push((source.clone(), Arc::clone(&cell)));
+        cell
+    }
+
+    fn remember(&self, secret: &SecretString) {
+        let mut known = lock(&self.known);
+        let before = known.forms.len();
+        known.forms.extend(forms::of(secret.expose_secret()));
+        if known.forms.len() > before {
+            known.matcher = Arc::new(Matcher::new(&known.forms));
+        }
+    }
+}
+
+/// Nothing that is done under a lock can leave it half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Sift for Vault {
+    fn sieve(&self) -> Box<dyn Sieve> {
+        Box::new(self.redactor())
+    }
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vault").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,365 @@
+//! Runs and their events, read again: which there were, what happened in one, how a job fared.
+//!
+//! Takes ids and names of jobs, gives what was written; judges nothing. Works on a store of any older schema, which
+//! a reader cannot bring up to date: only the indices are lacking there.
+//! Invariant: a run that was cut short is told as such from the moment its process is gone, marked or not.
+
+use super::{Store, StoreError, alive, moment};
+use crate::model::JobName;
+use crate::run::{Event, JobHistory, Outcome};
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use std::time::Duration;
+
+/// A run as the store knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunLine {
+    /// Its ULID.
+    pub run: String,
+    /// The command line.
+    pub command: String,
+    /// When it was begun.
+    pub begun_at: DateTime<Utc>,
+    /// How it ended.
+    pub end: RunEnd,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunEnd {
+    /// It has not: its process is at it.
+    GoingOn,
+    /// It was cut short: its process went away in the middle.
+    Interrupted,
+    /// By itself.
+    Exit {
+        /// Exit code.
+        code: u8,
+        /// Milliseconds from its begin.
+        millis: u64,
+    },
+}
+
+/// What a text finds that shall name a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Search {
+    /// The one run that it names.
+    Found(RunLine),
+    /// No run is called so.
+    Nothing,
+    /// It begins the ids of these, and maybe of more: newest first.
+    Several(Vec<String>),
+}
+
+/// An event as the store holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEvent {
+    /// Counts up over all runs.
+    pub seq: i64,
+    /// When it was recorded.
+    pub at: DateTime<Utc>,
+    /// What happened.
+    pub event: Event,
+}
+
+/// What came of a job when its last step was last settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobResult {
+    /// The run.
+    pub run: String,
+    /// When the last step was settled.
+    pub at: DateTime<Utc>,
+    /// From the start of the first step; `None` when that never began.
+    pub took: Option<Duration>,
+    /// The job's steps that were settled in that run, in order, the last one last.
+    pub outcomes: Vec<(String, Outcome)>,
+}
+
+/// A job that began in a run and was not settled there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Begun {
+    /// The run.
+    pub run: String,
+    /// When its first step began.
+    pub at: DateTime<Utc>,
+    /// How the run ended, if it did.
+    pub end: RunEnd,
+}
+
+/// How a job stands, by what was written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobStanding {
+    /// What came of it last.
+    pub last: Option<JobResult>,
+    /// Where it was begun after that.
+    pub begun: Option<Begun>,
+}
+
+/// The states of an outcome that let go on what depends on the step, as they stand in the events.
+const OPEN: [&str; 4] = ["ok", "nothing", "partial", "warning"];
+
+/// The columns that [`run_line`] reads, behind `SELECT`. A run has few events and a kind may have many: the plus keeps
+/// the index of kinds out.
+const RUN_COLUMNS: &str = "run, command, begun_at, exit, interrupted_at IS NOT NULL, process,
+    (SELECT json ->> '$.millis' FROM events WHERE events.run = runs.run AND +kind = 'run-finished')";
+
+/// Starts of a step, newest first.
+const STARTS: &str = "SELECT seq, at, run FROM events WHERE step = ?1 AND kind = 'step-started' ORDER BY seq DESC";
+
+/// Ends of a step, newest first. That its job was paused is none.
+const SETTLED: &str = "SELECT seq, at, run FROM events WHERE step = ?1 AND kind = 'step-finished'
+    AND json_extract(json, '$.outcome.state') <> 'paused' ORDER BY seq DESC";
+
+/// Ends of a step in one state, newest first.
+const SUCCESSES: &str = "SELECT seq, at, run FROM events WHERE kind = 'step-finished' AND step = ?1
+    AND json_extract(json, '$.outcome.state') = ?2 ORDER BY seq DESC";
+
+/// The end of a step in a run. A step may have many events: the plus keeps its index out.
+const SETTLED_AFTER: &str = "SELECT at, json_extract(json, '$.outcome.state') FROM events
+    WHERE run = ?1 AND seq > ?2 AND +step = ?3 AND +kind = 'step-finished' ORDER BY seq LIMIT 1";
+
+/// What is told of steps in a run, up to an event.
+const STEPS: &str = "SELECT seq, at, json FROM events WHERE run = ?1 AND seq <= ?2
+    AND +kind IN ('step-started', 'step-finished') ORDER BY seq";
+
+/// Ids named when a text begins those of several runs.
+const NAMED: u32 = 10;
+
+impl Store {
+    /// Runs, newest first, at most `limit`; only those in which `job` took part, when one is given.
+    pub fn runs(&self, job: Option<&JobName>, limit: u32) -> Result<Vec<RunLine>, StoreError> {
+        let Some(job) = job else {
+            return self.run_lines("ORDER BY begun_at DESC, run DESC LIMIT ?1", params![limit]);
+        };
+        let steps = job.steps();
+        // A job that is paused is said to be, and has no part in the run.
+        let which = "WHERE run IN (SELECT run FROM events WHERE step IN (?2, ?3)
+                AND NOT (kind = 'step-finished' AND json_extract(json, '$.outcome.state') = 'paused'))
+             ORDER BY begun_at DESC, run DESC LIMIT ?1";
+        self.run_lines(which, params![limit, steps.first(), steps.last()])
+    }
+
+    /// The run that `text` names: `last`, or the beginning of an id in letters of either case.
+    pub fn find_run(&self, text: &str) -> Result<Search, StoreError> {
+        if text == "last" {
+            let newest = self.runs(None, 1)?.pop();
+            return Ok(newest.map_or(Search::Nothing, Search::Found));
+        }
+        if text.is_empty() || !text.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            return Ok(Search::Nothing);
+        }
+        // LIKE compares without case, and no letter or digit means anything else to it.
+        let which = "WHERE run LIKE ?1 || '%' ORDER BY begun_at DESC, run DESC LIMIT ?2";
+        let mut found = self.run_lines(which, params![text, NAMED])?;
+        Ok(match (found.pop(), found.is_empty()) {
+            (None, _) => Search::Nothing,
+            (Some(only), true) => Search::Found(only),
+            (Some(oldest), false) => {
+                found.push(oldest);
+                Search::Several(found.into_iter().map(|line| line.run).collect())
+            }
+        })
+    }
+
+    /// The events of a run, in order.
+    pub fn events_of(&self, run: &str) -> Result<Vec<StoredEvent>, StoreError> {
+        let rows: Vec<EventRow> = self.read(|db| {
+            let mut statement = db.prepare("SELECT seq, at, json FROM events WHERE run = ?1 ORDER BY seq")?;
+            statement.query_map([run], event_row)?.collect()
+        })?;
+        rows.into_iter().map(|row| self.event(row)).collect()
+    }
+
+    /// What a check of a job asks of the past. What happened in a run that was cut short counts for nothing.
+    pub fn job_history(&self, job: &JobName) -> Result<JobHistory, StoreError> {
+        let steps = job.steps();
+        let (Some(first), Some(last)) = (steps.first(), steps.last()) else {
+            return Ok(JobHistory::default());
+        };
+        self.read(|db| {
+            let mut succeeded: Option<Mark> = None;
+            for state in OPEN {
+                let newest = newest(db, SUCCESSES, &[last, state], |mark| {
+                    Ok((end_of(db, &mark.run)? != RunEnd::Interrupted).then_some(mark))
+                })?;
+                succeeded = succeeded.max(newest);
+            }
+            // From the starts backwards: a job that is blocked again and again was never begun.
+            let took = newest(db, STARTS, &[first], |start| {
+                let Some((end, state)) = settled_after(db, &start, last)? else {
+                    return Ok(None);
+                };
+                let whole = state != "interrupted" && end_of(db, &start.run)? != RunEnd::Interrupted;
+                Ok(whole.then(|| (end - start.at).to_std().ok()))
+            })?;
+            Ok(JobHistory {
+                succeeded_at: succeeded.map(|mark| mark.at),
+                took: took.flatten(),
+            })
+        })
+    }
+
+    /// What came of a job last, and whether it was begun again since.
+    pub fn job_standing(&self, job: &JobName) -> Result<JobStanding, StoreError> {
+        let steps = job.steps();
+        let (Some(first), Some(last)) = (steps.first(), steps.last()) else {
+            return Ok(JobStanding::default());
+        };
+        let (settled, begun, rows) = self.read(|db| {
+            let settled = newest(db, SETTLED, &[last], |mark| Ok(Some(mark)))?;
+            let start = newest(db, STARTS, &[first], |mark| Ok(Some(mark)))?;
+            let since = settled.as_ref().map_or(0, |mark| mark.seq);
+            let begun = match start.filter(|start| start.seq > since) {
+                Some(start) => Some(Begun {
+                    end: end_of(db, &start.run)?,
+                    run: start.run,
+                    at: start.at,
+                }),
+                None => None,
+            };
+            let rows: Vec<EventRow> = match &settled {
+                Some(mark) => db
+                    .prepare_cached(STEPS)?
+                    .query_map(params![mark.run, mark.seq], event_row)?
+                    .collect::<rusqlite::Result<_>>()?,
+                None => Vec::new(),
+            };
+            Ok((settled, begun, rows))
+        })?;
+        let Some(settled) = settled else {
+            return Ok(JobStanding { last: None, begun });
+        };
+        let (mut start, mut outcomes) = (None, Vec::new());
+        for row in rows {
+            let stored = self.event(row)?;
+            match stored.event {
+                Event::StepStarted { step } if steps.first() == Some(&step) => start = Some(stored.at),
+                Event::StepFinished { step, outcome } if steps.contains(&step) => outcomes.push((step, outcome)),
+                _ => {}
+            }
+        }
+        let last = JobResult {
+            took: start.and_then(|start| (settled.at - start).to_std().ok()),
+            run: settled.run,
+            at: settled.at,
+            outcomes,
+        };
+        Ok(JobStanding {
+            last: Some(last),
+            begun,
+        })
+    }
+
+    fn run_lines(&self, which: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<RunLine>, StoreError> {
+        let sql = format!("SELECT {RUN_COLUMNS} FROM runs {which}");
+        self.read(|db| {
+            let mut statement = db.prepare(&sql)?;
+            let lines: Vec<(RunLine, bool)> = statement
+                .query_map(values, run_line)?
+                .collect::<rusqlite::Result<_>>()?;
+            let ended = |(mut line, open): (RunLine, bool)| {
+                if open {
+                    line.end = end_of(db, &line.run)?;
+                }
+                Ok(line)
+            };
+            lines.into_iter().map(ended).collect()
+        })
+    }
+
+    fn event(&self, (seq, at, json): EventRow) -> Result<StoredEvent, StoreError> {
+        match serde_json::from_str(&json) {
+            Ok(event) => Ok(StoredEvent { seq, at, event }),
+            Err(source) => Err(StoreError::Event {
+                path: self.path.clone(),
+                seq,
+                source,
+            }),
+        }
+    }
+}
+
+/// How a run ended, if it did. Whether its process is there is asked before what the process wrote is looked at
+/// again: it may end by itself between one look and the next.
+fn end_of(db: &Connection, run: &str) -> rusqlite::Result<RunEnd> {
+    let mut statement = db.prepare_cached(&format!("SELECT {RUN_COLUMNS} FROM runs WHERE run = ?1"))?;
+    let mut look = || statement.query_row([run], |row| Ok((run_line(row)?, row.get::<_, String>(5)?)));
+    let ((line, open), process) = look()?;
+    if !open {
+        return Ok(line.end);
+    }
+    if alive::is_alive(&process) {
+        return Ok(RunEnd::GoingOn);
+    }
+    let ((line, _), _) = look()?;
+    Ok(line.end)
+}
+
+/// When, and in which state, `step` was settled after `start` in its run.
+fn settled_after(db: &Connection, start: &Mark, step: &str) -> rusqlite::Result<Option<(DateTime<Utc>, String)>> {
+    db.prepare_cached(SETTLED_AFTER)?
+        .query_row(params![start.run, start.seq, step], |row| {
+            Ok((moment(row, 0)?, row.get(1)?))
+        })
+        .optional()
+}
+
+/// Goes through the marks that `sql` selects until `take` takes one.
+fn newest<T>(
+    db: &Connection,
+    sql: &str,
+    names: &[&str],
+    mut take: impl FnMut(Mark) -> rusqlite::Result<Option<T>>,
+) -> rusqlite::Result<Option<T>> {
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query(rusqlite::params_from_iter(names))?;
+    while let Some(row) = rows.next()? {
+        let taken = take(mark(row)?)?;
+        if taken.is_some() {
+            return Ok(taken);
+        }
+    }
+    Ok(None)
+}
+
+type EventRow = (i64, DateTime<Utc>, String);
+
+fn event_row(row: &Row<'_>) -> rusqlite::Result<EventRow> {
+    Ok((row.get(0)?, moment(row, 1)?, row.get(2)?))
+}
+
+/// Where an event stands.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Mark {
+    seq: i64,
+    at: DateTime<Utc>,
+    run: String,
+}
+
+fn mark(row: &Row<'_>) -> rusqlite::Result<Mark> {
+    Ok(Mark {
+        seq: row.get(0)?,
+        at: moment(row, 1)?,
+        run: row.get(2)?,
+    })
+}
+
+/// The run, and whether nobody wrote down yet how it ended: then it counts as interrupted unless its process is there.
+fn run_line(row: &Row<'_>) -> rusqlite::Result<(RunLine, bool)> {
+    let (exit, marked): (Option<u8>, bool) = (row.get(3)?, row.get(4)?);
+    let millis: Option<i64> = row.get(6)?;
+    let end = exit.map_or(RunEnd::Interrupted, |code| RunEnd::Exit {
+        code,
+        millis: millis.and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
+    });
+    let line = RunLine {
+        run: row.get(0)?,
+        command: row.get(1)?,
+        begun_at: moment(row, 2)?,
+        end,
+    };
+    Ok((line, exit.is_none() && !marked))
+}
+
+#[cfg(test)]
+mod tests;

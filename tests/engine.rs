@@ -1,0 +1,304 @@
+//! The engine on random graphs of real commands, with what must hold asked at every event; and what a signal makes
+//! of it.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test: it stops at what it did not expect"
+)]
+
+use opsrun::exec::How;
+use opsrun::exec::action::Settled;
+use opsrun::exec::engine::{self, LookAgain, Memory};
+use opsrun::exec::recorder::Recorder;
+use opsrun::exec::survey::World;
+use opsrun::model::command::{Command, Program};
+use opsrun::model::{JobKind, JobName, Model, Ops, Target};
+use opsrun::plan::facts::Facts;
+use opsrun::plan::{self, Plan, Request, Step, StepId};
+use opsrun::run::{Event, JobHistory, Outcome, Progress, Record, RecordError, State, Status};
+use opsrun::signal::Stop;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// Nothing is looked at again where nothing is copied.
+struct Blind;
+
+impl LookAgain for Blind {
+    fn look_again(&self, _: &Plan, _: StepId, _: &Mutex<World>, _: &dyn Recorder) -> Result<Vec<Step>, Settled> {
+        Ok(Vec::new())
+    }
+}
+
+struct Quiet;
+
+impl Progress for Quiet {
+    fn begin(&self, _: usize, _: &str, _: u64, _: u64) {}
+    fn advance(&self, _: usize, _: u64, _: u64) {}
+    fn end(&self, _: usize) {}
+}
+
+/// What a step is at.
+#[derive(Debug, Clone, PartialEq)]
+enum Standing {
+    UnderWay,
+    Ended(Outcome),
+}
+
+/// Looks at every event as it comes.
+struct Watcher<'a> {
+    plan: &'a Plan,
+    width: usize,
+    steps: BTreeMap<String, Standing>,
+    order: Vec<String>,
+    /// Told when so many steps are under way.
+    when: Option<(usize, Stop)>,
+    /// Fails to record from this event on.
+    breaks_at: Option<usize>,
+    seen: usize,
+}
+
+impl<'a> Watcher<'a> {
+    fn new(plan: &'a Plan, width: usize) -> Self {
+        Self {
+            plan,
+            width,
+            steps: BTreeMap::new(),
+            order: Vec::new(),
+            when: None,
+            breaks_at: None,
+            seen: 0,
+        }
+    }
+
+    fn state(&self, step: StepId) -> Option<State> {
+        match self.steps.get(&self.plan.steps()[step].name)? {
+            Standing::Ended(outcome) => Some(outcome.state),
+            Standing::UnderWay => None,
+        }
+    }
+
+    fn look(&mut self, event: &Event) {
+        match event {
+            Event::StepStarted { step } => {
+                assert!(!self.steps.contains_key(step), "{step} begins twice");
+                let planned = self.plan.steps().iter().find(|s| s.name == *step).unwrap();
+                for needed in &planned.needs {
+                    assert!(self.state(*needed).is_some_and(State::opens), "{step} begins too early");
+                }
+                self.steps.insert(step.clone(), Standing::UnderWay);
+                self.order.push(step.clone());
+                let under_way = self.steps.values().filter(|s| **s == Standing::UnderWay).count();
+                assert!(under_way <= self.width, "{under_way} at once");
+                if let Some((count, stop)) = &self.when
+                    && under_way == *count
+                {
+                    stop.ask();
+                }
+            }
+            Event::StepFinished { step, outcome } => {
+                let begun = match self.steps.insert(step.clone(), Standing::Ended(outcome.clone())) {
+                    None => false,
+                    Some(Standing::UnderWay) => true,
+                    Some(Standing::Ended(_)) => panic!("{step} ends twice"),
+                };
+                let never = matches!(outcome.state, State::Blocked | State::Refused | State::Paused);
+                assert!(
+                    begun != never || outcome.state == State::Interrupted,
+                    "{step}: {outcome:?}"
+                );
+            }
+            Event::Attempted { step, .. } => assert_eq!(self.steps.get(step), Some(&Standing::UnderWay)),
+            _ => {}
+        }
+    }
+}
+
+impl Record for Watcher<'_> {
+    fn record_all(&mut self, events: &[Event]) -> Result<(), RecordError> {
+        self.seen += events.len();
+        if self.breaks_at.is_some_and(|at| self.seen >= at) {
+            return Err(RecordError {
+                place: "the watcher".to_owned(),
+                source: "full".into(),
+            });
+        }
+        for event in events {
+            self.look(event);
+        }
+        Ok(())
+    }
+}
+
+impl Memory for Watcher<'_> {
+    fn remember_marker(&mut self, _: &str, _: &Path, _: &str) -> Result<(), RecordError> {
+        Ok(())
+    }
+
+    fn history_of(&mut self, _: &JobName) -> Result<JobHistory, RecordError> {
+        Ok(JobHistory::default())
+    }
+}
+
+fn model(targets: Vec<Target>) -> Model {
+    Model {
+        ops: Ops {
+            name: "ops".to_owned(),
+            timezone: chrono_tz::UTC,
+            state_dir: PathBuf::from("/state"),
+            concurrency: None,
+            files: Vec::new(),
+            digest: String::new(),
+        },
+        checks: Vec::new(),
+        targets,
+        backups: Vec::new(),
+        retentions: Vec::new(),
+    }
+}
+
+fn target(name: &str, line: &str, needs: &[String]) -> Target {
+    Target {
+        name: name.to_owned(),
+        command: Command {
+            program: Program::Shell(line.to_owned()),
+            cwd: PathBuf::from("/"),
+            env: Vec::new(),
+        },
+        needs: needs.iter().map(|n| JobName::new(JobKind::Target, n)).collect(),
+        timeout: None,
+        kill_after: Duration::from_secs(5),
+        retry: None,
+        ok_codes: vec![0],
+        paused: false,
+    }
+}
+
+fn planned(targets: Vec<Target>) -> Plan {
+    let now = "2026-11-23T12:00:00Z".parse().unwrap();
+    let facts = Facts {
+        now,
+        clock: now,
+        host: "box".to_owned(),
+        uid: 0,
+        may_lease_all: true,
+        backups: BTreeMap::new(),
+        verdicts: BTreeMap::new(),
+    };
+    plan::build(&model(targets), &Request::default(), &facts).unwrap()
+}
+
+fn run(plan: &Plan, watcher: &mut Watcher<'_>, stop: Stop) -> Result<Status, RecordError> {
+    let how = How {
+        run: "01JD".to_owned(),
+        threads: watcher.width,
+        stop,
+    };
+    engine::run(plan, &Mutex::new(World::default()), watcher, &Quiet, &how, &Blind)
+}
+
+fn ended(watcher: &Watcher<'_>, step: &str) -> Outcome {
+    match &watcher.steps[step] {
+        Standing::Ended(outcome) => outcome.clone(),
+        Standing::UnderWay => panic!("{step} never ended"),
+    }
+}
+
+/// By target, in an order that every need points back along: those needed, and the exit code.
+fn graphs() -> impl Strategy<Value = Vec<(Vec<Index>, u8)>> {
+    let code = prop_oneof![3 => Just(0_u8), 1 => Just(3_u8)];
+    proptest::collection::vec((proptest::collection::vec(any::<Index>(), 0..3), code), 1..14)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    /// Order kept, everything settled, nothing twice (asked at every event), and each step ends as the graph says.
+    #[test]
+    fn every_step_ends_as_the_graph_says(graph in graphs(), width in 1_usize..5) {
+        let name = |at: usize| format!("t{:02}", 99 - at);
+        let mut targets = Vec::new();
+        let mut expected: BTreeMap<String, State> = BTreeMap::new();
+        for (at, (picks, code)) in graph.iter().enumerate() {
+            let needs: Vec<usize> = if at == 0 { Vec::new() } else { picks.iter().map(|p| p.index(at)).collect() };
+            let mut names: Vec<String> = needs.iter().map(|n| name(*n)).collect();
+            names.dedup();
+            let open = names.iter().all(|n| expected[&format!("target:{n}")] == State::Ok);
+            let state = match (open, code) {
+                (false, _) => State::Blocked,
+                (true, 0) => State::Ok,
+                (true, _) => State::Failed,
+            };
+            expected.insert(format!("target:{}", name(at)), state);
+            targets.insert(0, target(&name(at), &format!("exit {code}"), &names));
+        }
+        let plan = planned(targets);
+        let mut watcher = Watcher::new(&plan, width);
+        let status = run(&plan, &mut watcher, Stop::new().unwrap()).unwrap();
+        let found: BTreeMap<String, State> =
+            status.steps.iter().map(|(step, state)| (step.clone(), state.unwrap())).collect();
+        prop_assert_eq!(&found, &expected);
+        let watched: BTreeMap<String, State> =
+            expected.keys().map(|step| (step.clone(), ended(&watcher, step).state)).collect();
+        prop_assert_eq!(watched, expected);
+        if width == 1 {
+            let begun: Vec<&String> = watcher.order.iter().collect();
+            let in_order: Vec<&String> =
+                plan.steps().iter().map(|s| &s.name).filter(|s| watcher.order.contains(s)).collect();
+            prop_assert_eq!(begun, in_order);
+        }
+    }
+
+    /// Wherever the journal breaks: nothing begins that was not announced, and the run ends with the error.
+    #[test]
+    fn a_journal_that_breaks_ends_the_run(graph in graphs(), width in 1_usize..5, at in 1_usize..20) {
+        let dir = tempfile::tempdir().unwrap();
+        let targets: Vec<Target> = (0..graph.len())
+            .map(|n| target(&format!("t{n}"), &format!("touch {}/t{n}", dir.path().display()), &[]))
+            .collect();
+        let plan = planned(targets);
+        let mut watcher = Watcher::new(&plan, width);
+        watcher.breaks_at = Some(at);
+        let done = run(&plan, &mut watcher, Stop::new().unwrap());
+        let events = 3 * graph.len();
+        prop_assert_eq!(done.is_err(), at <= events, "{} events", watcher.seen);
+        for made in std::fs::read_dir(dir.path()).unwrap() {
+            let step = format!("target:{}", made.unwrap().file_name().to_str().unwrap());
+            prop_assert!(watcher.steps.contains_key(&step), "{step} ran without having been announced");
+        }
+    }
+}
+
+#[test]
+fn a_stop_ends_every_group_and_begins_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    // Each has a child of its own that does not listen to TERM, and says who they are.
+    let line = |name: &str| {
+        format!(
+            "echo $$ > {0}/{name}; sh -c 'trap \"\" TERM; echo $$ > {0}/{name}-child; exec sleep 1000' & wait; sleep 1000",
+            dir.path().display()
+        )
+    };
+    let mut targets: Vec<Target> = ["a", "b", "c"].map(|name| target(name, &line(name), &[])).into();
+    for target in &mut targets {
+        target.kill_after = Duration::from_millis(200);
+    }
+    let plan = planned(targets);
+    let mut watcher = Watcher::new(&plan, 2);
+    let stop = Stop::new().unwrap();
+    watcher.when = Some((2, stop.clone()));
+    run(&plan, &mut watcher, stop).unwrap();
+    for step in ["target:a", "target:b", "target:c"] {
+        assert_eq!(ended(&watcher, step).state, State::Interrupted, "{step}");
+    }
+    assert_eq!(watcher.order, ["target:a", "target:b"]);
+    for pid in std::fs::read_dir(dir.path()).unwrap() {
+        let text = std::fs::read_to_string(pid.unwrap().path()).unwrap();
+        let Ok(pid) = text.trim().parse::<i32>() else { continue };
+        let pid = nix::unistd::Pid::from_raw(pid);
+        assert!(nix::sys::signal::kill(pid, None).is_err(), "{pid} is still there");
+    }
+}

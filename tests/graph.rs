@@ -1,0 +1,293 @@
+//! Any graph of jobs becomes a plan that keeps every edge, and in which nothing deletes while anything else copies
+//! or deletes.
+#![expect(clippy::unwrap_used, reason = "a test: it stops at what it did not expect")]
+
+use opsrun::entry::{Entry, Identity, Kind};
+use opsrun::model::command::{Command, Program};
+use opsrun::model::pattern::Selection;
+use opsrun::model::retention::Verdict;
+use opsrun::model::{
+    Backup, Budget, Class, Contents, InUse, JobKind, JobName, Keep, Matches, Model, Ops, Retention, Strategy as Form,
+    Target,
+};
+use opsrun::path::RelPath;
+use opsrun::plan::facts::{BackupFacts, Destination, DestinationState, Facts, Scan};
+use opsrun::plan::{self, Action, Plan, Request};
+use proptest::prelude::*;
+use proptest::sample::Index;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Kinds in an order of creation that every need points back along; retentions take a backup from before.
+#[derive(Debug, Clone)]
+struct Sketch {
+    jobs: Vec<(u8, Vec<Index>, bool)>,
+}
+
+fn sketches() -> impl Strategy<Value = Sketch> {
+    let job = (0_u8..3, proptest::collection::vec(any::<Index>(), 0..3), any::<bool>());
+    proptest::collection::vec(job, 1..16).prop_map(|jobs| Sketch { jobs })
+}
+
+fn target(name: String, needs: Vec<JobName>) -> Target {
+    Target {
+        name,
+        command: Command {
+            program: Program::Argv(vec!["true".to_owned()]),
+            cwd: PathBuf::from("/"),
+            env: Vec::new(),
+        },
+        needs,
+        timeout: None,
+        kill_after: Duration::from_secs(1),
+        retry: None,
+        ok_codes: vec![0],
+        paused: false,
+    }
+}
+
+fn backup(name: String, needs: Vec<JobName>, contents: Contents) -> Backup {
+    Backup {
+        source: PathBuf::from(format!("/data/{name}")),
+        to: PathBuf::from(format!("/copies/{name}")),
+        name,
+        select: Selection::default(),
+        strategy: Form::Archive { level: 6 },
+        contents,
+        keep: None,
+        floor: 1,
+        stall: None,
+        cross_mounts: false,
+        needs,
+        timeout: None,
+        paused: false,
+    }
+}
+
+fn retention(name: String, backup: String, needs: Vec<JobName>) -> Retention {
+    Retention {
+        name,
+        backup,
+        classes: vec![Class {
+            name: "all".to_owned(),
+            matches: Matches::Keyword("file".to_owned()),
+            keep: Keep::For(Duration::from_secs(1)),
+            keep_newest: 0,
+        }],
+        exclude: Vec::new(),
+        max_delete: Budget::default(),
+        remove_empty_dirs: false,
+        in_use: InUse::Keep,
+        needs,
+        timeout: None,
+        paused: false,
+    }
+}
+
+impl Sketch {
+    fn model(&self) -> Model {
+        let mut model = Model {
+            ops: Ops {
+                name: "ops".to_owned(),
+                timezone: chrono_tz::UTC,
+                state_dir: PathBuf::from("/state"),
+                concurrency: None,
+                files: Vec::new(),
+                digest: String::new(),
+            },
+            checks: Vec::new(),
+            targets: Vec::new(),
+            backups: Vec::new(),
+            retentions: Vec::new(),
+        };
+        let mut made: Vec<JobName> = Vec::new();
+        for (at, (kind, picks, flag)) in self.jobs.iter().enumerate() {
+            // Names against the order of creation, so that file order and edges disagree.
+            let name = format!("n{:02}", 99 - at);
+            let mut needs: Vec<JobName> = match made.len() {
+                0 => Vec::new(),
+                n => picks.iter().map(|pick| made[pick.index(n)].clone()).collect(),
+            };
+            needs.sort();
+            needs.dedup();
+            let backups: Vec<&Backup> = model.backups.iter().collect();
+            let job = match kind {
+                0 => JobKind::Target,
+                2 if !backups.is_empty() => JobKind::Retention,
+                _ => JobKind::Backup,
+            };
+            match job {
+                JobKind::Retention => {
+                    let of = picks.first().map_or(0, |pick| pick.index(backups.len()));
+                    let of = backups[of].name.clone();
+                    model.retentions.insert(0, retention(name.clone(), of, needs));
+                }
+                JobKind::Backup => {
+                    let contents = if *flag { Contents::All } else { Contents::Expired };
+                    model.backups.insert(0, backup(name.clone(), needs, contents));
+                }
+                _ => model.targets.insert(0, target(name.clone(), needs)),
+            }
+            made.push(JobName::new(job, name));
+        }
+        model
+    }
+}
+
+/// Every source holds one file, which every retention wants to delete.
+fn facts(model: &Model) -> Facts {
+    let entry = |name: &str| Entry {
+        path: RelPath::new(name.as_bytes()).unwrap(),
+        kind: Kind::File,
+        mode: 0o644,
+        uid: 0,
+        gid: 0,
+        nlink: 1,
+        blocks: 8,
+        identity: Identity {
+            dev: 1,
+            ino: 1,
+            size: 10,
+            mtime_ns: 0,
+            ctime_ns: 0,
+        },
+    };
+    let found = |_: &Backup| BackupFacts {
+        source: Ok(Arc::new(Scan {
+            entries: vec![entry("file")],
+            problems: Vec::new(),
+            mounts: Vec::new(),
+            overlaps: Vec::new(),
+            ours: Vec::new(),
+        })),
+        destination: Destination {
+            ops: "ops".to_owned(),
+            state: DestinationState::Missing,
+            known: false,
+            free: None,
+            same_file_system: false,
+            copies: Vec::new(),
+            broken: Vec::new(),
+        },
+        located: BTreeMap::new(),
+    };
+    let now = "2026-11-23T12:00:00Z".parse().unwrap();
+    Facts {
+        now,
+        clock: now,
+        host: "box".to_owned(),
+        uid: 0,
+        may_lease_all: true,
+        backups: model.backups.iter().map(|b| (b.name.clone(), found(b))).collect(),
+        verdicts: model
+            .retentions
+            .iter()
+            .map(|r| (r.name.clone(), vec![Verdict::Delete(0)]))
+            .collect(),
+    }
+}
+
+/// By step: all that is settled before it begins, by whatever way.
+fn before(plan: &Plan) -> Vec<BTreeSet<usize>> {
+    let mut before: Vec<BTreeSet<usize>> = Vec::new();
+    for step in plan.steps() {
+        let mut all = BTreeSet::new();
+        for earlier in step.needs.iter().chain(&step.after) {
+            assert!(*earlier < step.id, "{} stands before what it waits for", step.name);
+            all.insert(*earlier);
+            all.extend(before[*earlier].iter().copied());
+        }
+        before.push(all);
+    }
+    before
+}
+
+proptest! {
+    #[test]
+    fn a_plan_keeps_every_edge_and_never_deletes_beside_anything(sketch in sketches()) {
+        let model = sketch.model();
+        let plan = plan::build(&model, &Request::default(), &facts(&model)).unwrap();
+        let before = before(&plan);
+        let at = |name: &str| plan.steps().iter().find(|step| step.name == name).unwrap().id;
+        let mut seen = BTreeSet::new();
+        for job in model.jobs() {
+            let steps = job.name().steps();
+            for name in &steps {
+                prop_assert!(seen.insert(name.clone()));
+                at(name);
+            }
+            let first = &plan.steps()[at(&steps[0])];
+            for needed in job.needs() {
+                let last = at(needed.steps().last().unwrap());
+                prop_assert!(first.needs.contains(&last), "{} without {needed}", first.name);
+            }
+        }
+        prop_assert_eq!(seen.len(), plan.steps().len());
+        for step in plan.steps() {
+            match &step.action {
+                Action::Verify(verify) => prop_assert!(step.needs.contains(&verify.backup.step())),
+                Action::Cleanup(cleanup) => {
+                    prop_assert!(step.needs.contains(&cleanup.verify.step()));
+                    for other in plan.steps() {
+                        let files = matches!(other.action, Action::Backup(_) | Action::Verify(_) | Action::Cleanup(_));
+                        let ordered = before[step.id].contains(&other.id) || before[other.id].contains(&step.id);
+                        prop_assert!(!files || other.id == step.id || ordered, "{} beside {}", step.name, other.name);
+                    }
+                }
+                Action::Backup(backup) => {
+                    let changes = |id: &usize| {
+                        matches!(plan.steps()[*id].action, Action::Target(_) | Action::Cleanup(_))
+                    };
+                    // By the edges alone: what merely comes before it was asked for by nobody.
+                    let mut needed = step.needs.clone();
+                    let mut todo = step.needs.clone();
+                    while let Some(id) = todo.pop() {
+                        todo.extend(&plan.steps()[id].needs);
+                        needed.extend(&plan.steps()[id].needs);
+                    }
+                    prop_assert_eq!(backup.looked_at_again, needed.iter().any(changes), "{}", step.name);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Whatever is selected: what a job needs is there as well, and what needs a dropped one is not.
+    #[test]
+    fn a_selection_is_closed(sketch in sketches(), only in any::<Index>(), except in any::<Index>(), paused in any::<Index>()) {
+        let mut model = sketch.model();
+        let names: Vec<String> = model.jobs().map(|job| job.name().to_string()).collect();
+        let pick = |index: Index| names[index.index(names.len())].clone();
+        let asleep = pick(paused);
+        model.targets.iter_mut().for_each(|t| t.paused = format!("target:{}", t.name) == asleep);
+        let request = Request {
+            only: vec![pick(only)],
+            except: vec![pick(except)],
+            ..Request::default()
+        };
+        let jobs = request.jobs(&model).unwrap();
+        for job in model.jobs().filter(|job| jobs.contains(&job.name().to_string())) {
+            for needed in job.needs() {
+                prop_assert!(jobs.contains(&needed.to_string()), "{} without {needed}", job.name());
+            }
+        }
+        prop_assert!(!jobs.contains(&pick(except)));
+        // Each is there for a reason: it is the one asked for, or needed by another that is there.
+        for job in &jobs {
+            let needed = model
+                .jobs()
+                .any(|other| jobs.contains(&other.name().to_string()) && other.needs().iter().any(|n| n.to_string() == *job));
+            let dropped_below = pick(only) != *job && !jobs.contains(&pick(only));
+            prop_assert!(needed || *job == pick(only) || dropped_below, "{job} without a reason");
+        }
+        // Whoever was asked for and depends on nothing that is left out is there.
+        let all = Request { only: vec![pick(only)], ..Request::default() }.jobs(&model).unwrap();
+        if !all.contains(&pick(except)) && all.contains(&pick(only)) {
+            prop_assert!(jobs.contains(&pick(only)));
+        }
+        let lists_paused = request.paused(&model);
+        prop_assert!(lists_paused.iter().all(|job| !jobs.contains(job)));
+    }
+}

@@ -1,0 +1,234 @@
+//! Plans with checks and targets, of every kind and with every setting; no secret is ever there.
+
+use super::world::World;
+use super::{fits, plan, schema, text};
+use opsrun::model::check::{Address, HttpProbe, Levels, Probe, Space, Worst};
+use opsrun::model::{Check, Command, JobName, Program, Retry, SecretSource, Target, Value};
+use opsrun::plan::document::{PlanDocument, document};
+use opsrun::report::verdict;
+use std::time::Duration;
+
+fn argv(words: &[&str]) -> Command {
+    Command {
+        program: Program::Argv(words.iter().map(|word| (*word).to_owned()).collect()),
+        cwd: "/srv/app".into(),
+        env: Vec::new(),
+    }
+}
+
+fn env(name: &str, value: &str) -> (String, Value) {
+    (name.to_owned(), Value::Plain(value.to_owned()))
+}
+
+fn secret(name: &str, from: SecretSource) -> (String, Value) {
+    (name.to_owned(), Value::Secret(from))
+}
+
+fn needs(names: &[&str]) -> Vec<JobName> {
+    names.iter().map(|name| name.parse().unwrap()).collect()
+}
+
+fn levels<T>(warn: Option<T>, critical: Option<T>) -> Levels<T> {
+    Levels { warn, critical }
+}
+
+/// A value that stands in the model and must never be shown.
+const HUSH: &str = "hush-hush";
+
+pub fn checks() -> Vec<Check> {
+    let second = Duration::from_secs(1);
+    let check = |name: &str, probe| Check {
+        name: name.to_owned(),
+        probe,
+        needs: Vec::new(),
+        timeout: second * 10,
+        kill_after: second * 5,
+        worst: Worst::Critical,
+        paused: false,
+    };
+    let address = |host: &str, port| Address {
+        host: host.to_owned(),
+        port,
+    };
+    let mut depth = argv(&[
+        "/srv/app/bin/queue depth",
+        "--max",
+        "1000",
+        "it's; rm -rf \"$HOME\" \n\x1b[2J",
+    ]);
+    depth.env = vec![
+        env("MODE", HUSH),
+        secret(
+            "TOKEN",
+            SecretSource::Command(vec!["pass".into(), "show".into(), "a b".into()], "/".into()),
+        ),
+    ];
+    let mut queue = check("queue", Probe::Command(depth));
+    queue.worst = Worst::Warning;
+    let mut home = check(
+        "home",
+        Probe::Http(Box::new(HttpProbe {
+            url: Value::Plain("https://example.com/health?a=1&b=<2>".to_owned()),
+            headers: vec![
+                env("Accept", HUSH),
+                secret("Authorization", SecretSource::File("/run/secrets/home".into())),
+            ],
+            status: vec![200, 204],
+            latency: levels(None, Some(Duration::from_millis(800))),
+            json: vec![("/status".to_owned(), "UP".into()), ("/depth".to_owned(), 3.into())],
+            ca_file: Some("/etc/ssl/own.pem".into()),
+        })),
+    );
+    home.needs = needs(&["check:broker"]);
+    vec![
+        check(
+            "disk",
+            Probe::DiskSpace {
+                path: "/srv/observer".into(),
+                free: levels(Some(Space::Percent(25)), Some(Space::Percent(15))),
+            },
+        ),
+        check(
+            "heartbeat",
+            Probe::FileAge {
+                path: "/srv/app/run/heartbeat".into(),
+                age: levels(Some(second * 60), Some(second * 90)),
+            },
+        ),
+        check(
+            "broker",
+            Probe::Tcp {
+                address: address("127.0.0.1", 9092),
+                latency: Levels::default(),
+            },
+        ),
+        queue,
+        home,
+        check(
+            "secret-url",
+            Probe::Http(Box::new(HttpProbe {
+                url: Value::Secret(SecretSource::Env("HOME_URL".to_owned())),
+                headers: Vec::new(),
+                status: Vec::new(),
+                latency: Levels::default(),
+                json: Vec::new(),
+                ca_file: None,
+            })),
+        ),
+        check(
+            "certificate",
+            Probe::TlsExpiry {
+                address: address("::1", 443),
+                left: levels(Some(second * 86_400 * 21), Some(second * 86_400 * 7)),
+                ca_file: None,
+            },
+        ),
+        check(
+            "fresh",
+            Probe::Job {
+                job: "target:pipeline".parse().unwrap(),
+                age: levels(None, Some(second * 600)),
+                duration: levels(Some(second * 2), None),
+            },
+        ),
+    ]
+}
+
+pub fn targets() -> Vec<Target> {
+    let target = |name: &str, command| Target {
+        name: name.to_owned(),
+        command,
+        needs: Vec::new(),
+        timeout: None,
+        kill_after: Duration::from_secs(10),
+        retry: None,
+        ok_codes: vec![0],
+        paused: false,
+    };
+    let mut command = argv(&["python3", "-m", "pipeline", "--once"]);
+    command.env = vec![
+        env("MODE", HUSH),
+        secret("BROKER_TOKEN", SecretSource::Env("OPS_BROKER_TOKEN".to_owned())),
+    ];
+    let mut pipeline = target("pipeline", command);
+    pipeline.needs = needs(&["check:broker", "check:disk"]);
+    pipeline.timeout = Some(Duration::from_mins(4));
+    pipeline.ok_codes = vec![0, 3];
+    pipeline.retry = Some(Retry {
+        max: 3,
+        wait: Duration::from_secs(2),
+        factor: 2.0,
+        cap: Duration::from_secs(30),
+    });
+    let line = Command {
+        program: Program::Shell("flush --all | tee \"log\\n\"".to_owned()),
+        cwd: "/srv/app".into(),
+        env: Vec::new(),
+    };
+    vec![pipeline, target("flush", line)]
+}
+
+#[test]
+fn checks_and_targets_as_text() {
+    let plan = plan(&World::observer().busy());
+    assert_eq!(
+        verdict(&plan),
+        "will run 8 checks and 2 targets, copy 6 files (978.5 KiB), then delete 7 files (2.9 MiB)"
+    );
+    let shown = text(&plan, false, None);
+    assert!(!shown.contains(HUSH) && !shown.contains('\x1b'), "{shown}");
+    snapshot!("plan-jobs", shown);
+    snapshot!("plan-jobs-narrow", text(&plan, false, Some(72)));
+}
+
+#[test]
+fn what_cannot_run_names_what_is_refused() {
+    let mut world = World::observer().busy().unlisted();
+    world.model.targets[0].needs = needs(&["backup:observer"]);
+    // Behind a target the refusal would be judged again.
+    world.model.backups[0].needs.clear();
+    let plan = plan(&world);
+    let value = serde_json::to_value(document(&plan, false)).unwrap();
+    let step = |name: &str| {
+        let steps = value["steps"].as_array().unwrap();
+        steps.iter().find(|step| step["name"] == name).unwrap().clone()
+    };
+    for name in ["target:pipeline", "verify:observer", "cleanup:observer"] {
+        assert_eq!(
+            step(name)["blocked_by"],
+            serde_json::json!(["backup:observer"]),
+            "{name}"
+        );
+        assert_eq!(step(name)["will_run"], false, "{name}");
+    }
+    assert_eq!(step("backup:observer")["blocked_by"], serde_json::json!([]));
+    assert_eq!(step("target:flush")["blocked_by"], serde_json::json!([]));
+    let shown = text(&plan, false, None);
+    let at = shown.find("target:pipeline  blocked (runs: ").unwrap();
+    assert!(
+        shown[at..].contains("blocked since backup:observer is refused"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn checks_and_targets_as_json() {
+    let schema = schema("plan.schema.json", &schemars::schema_for!(PlanDocument));
+    let value = serde_json::to_value(document(&plan(&World::observer().busy()), false)).unwrap();
+    fits(&schema, &value);
+    assert_eq!(
+        (&value["totals"]["checks"], &value["totals"]["targets"]),
+        (&8.into(), &2.into())
+    );
+    let steps = value["steps"].as_array().unwrap();
+    let of = |kind: &str| -> Vec<_> {
+        steps
+            .iter()
+            .filter(|step| step["action"]["kind"] == kind)
+            .cloned()
+            .collect()
+    };
+    let shown = serde_json::to_string_pretty(&[of("check"), of("target")].concat()).unwrap();
+    assert!(!shown.contains(HUSH), "{shown}");
+    snapshot!("plan-jobs-json", shown);
+}
