@@ -11,6 +11,7 @@ use opsrun::archive::{
     self, About, Catalogue, CopyError, CopyName, Options, Restored, Verified, Watch, WriteJob, receipt,
 };
 use opsrun::entry::Entry;
+use opsrun::model;
 use opsrun::tree::Dir;
 use opsrun::tree::walk::{Walk, walk};
 use proptest::prelude::*;
@@ -52,7 +53,14 @@ fn listing(source: &Dir) -> Vec<Entry> {
     listing.entries
 }
 
-fn write(source: &Path, destination: &Path, threads: usize) -> Result<archive::Written, CopyError> {
+const ARCHIVE: model::Strategy = model::Strategy::Archive { level: 6 };
+
+fn write(
+    source: &Path,
+    destination: &Path,
+    strategy: model::Strategy,
+    threads: usize,
+) -> Result<archive::Written, CopyError> {
     let (source, destination) = (Dir::open(source).unwrap(), Dir::open(destination).unwrap());
     let entries = listing(&source);
     let entries: Vec<&Entry> = entries.iter().collect();
@@ -62,7 +70,7 @@ fn write(source: &Path, destination: &Path, threads: usize) -> Result<archive::W
         entries: &entries,
         destination: &destination,
         name: name(),
-        level: 6,
+        strategy,
         threads,
         about: About {
             ops_name: "o".to_owned(),
@@ -83,7 +91,7 @@ fn write(source: &Path, destination: &Path, threads: usize) -> Result<archive::W
 }
 
 fn copy(source: &Path, destination: &Path, threads: usize) -> Verified {
-    let written = write(source, destination, threads).unwrap();
+    let written = write(source, destination, ARCHIVE, threads).unwrap();
     let checked = archive::verify(&written, threads, &Quiet).unwrap();
     archive::publish(written, checked).unwrap()
 }
@@ -204,12 +212,12 @@ fn things() -> impl Strategy<Value = Vec<(Vec<Vec<u8>>, Thing)>> {
     });
     let data = prop_oneof![8 => small, 1 => large];
     let thing = prop_oneof![
-        6 => (data, prop::sample::select(vec![0o644, 0o600, 0o755, 0o444, 0o4755]), times)
+        6 => (data, prop::sample::select(vec![0o644, 0o600, 0o755, 0o444, 0o4755, 0o000]), times)
             .prop_map(|(data, mode, mtime)| Thing::File { data, mode, mtime }),
         1 => (0u64..3_000_000, 3_000_001u64..9_000_000).prop_map(|(at, size)| Thing::Sparse { at, size }),
         1 => names().prop_map(Thing::Link),
         1 => Just(Thing::HardLink),
-        1 => prop::sample::select(vec![0o755, 0o700, 0o1777]).prop_map(|mode| Thing::Dir { mode }),
+        1 => prop::sample::select(vec![0o755, 0o700, 0o1777, 0o555]).prop_map(|mode| Thing::Dir { mode }),
     ];
     let path = prop::collection::vec(names(), 1..4);
     prop::collection::vec((path, thing), 0..12)
@@ -286,7 +294,7 @@ proptest! {
         build(&source, &things);
         let verified = copy(&source, &destination, threads);
         prop_assert!(verified.manifest().complete);
-        prop_assert!(verified.still_there().is_ok());
+        prop_assert!(verified.still_there(&[]).is_ok());
         let restored = restore(&destination, &ours, false);
         prop_assert!(restored.failed.is_empty(), "{:?}", restored.failed);
         prop_assert!(restored.existing.is_empty());
@@ -385,7 +393,7 @@ fn flips_in_every_member_are_refused() {
     }
     committed(&destination).unwrap();
     // What was proven once and changes later is noticed where it counts.
-    assert!(verified.still_there().is_err());
+    assert!(verified.still_there(&[]).is_err());
 }
 
 #[test]
@@ -437,7 +445,7 @@ fn an_unreadable_file_makes_the_copy_incomplete_and_a_vanished_one_does_not() {
         entries: &entries,
         destination: &to,
         name: name(),
-        level: 1,
+        strategy: model::Strategy::Archive { level: 1 },
         threads: 1,
         about,
         problems: Vec::new(),

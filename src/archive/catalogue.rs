@@ -5,6 +5,7 @@
 //! Invariant: reads manifests only; says nothing about content, which `verify` does.
 
 use super::error::CopyError;
+use super::form::Content;
 use super::list;
 use super::manifest::Manifest;
 use super::name::CopyName;
@@ -18,6 +19,7 @@ use chrono::{DateTime, Utc};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::io::{Read, Write};
 
 /// Name of the marker.
@@ -167,19 +169,16 @@ fn told(error: &CopyError) -> String {
 
 fn open(destination: &Dir, name: &CopyName) -> Result<CatalogueCopy, CopyError> {
     let manifest = read_manifest(&destination.open_file(name.manifest().as_bytes(), true)?, name)?;
-    for (file, size) in [
-        (name.archive(), manifest.archive_bytes),
-        (name.list(), manifest.list_bytes),
-    ] {
-        let found = crate::tree::handle::regular(&destination.open_file(file.as_bytes(), true)?)
-            .map_err(|e| CopyError::io("read", &file, e))?;
-        if found.is_none_or(|i| i.size != size) {
-            return Err(CopyError::damaged(
-                &file,
-                format!("`{file}` has not the size that was written"),
-            ));
-        }
+    let sized = |file: &File, own: &str, size: u64| {
+        let found = crate::tree::handle::regular(file).map_err(|e| CopyError::io("read", own, e))?;
+        let wrong = || CopyError::damaged(own, format!("`{own}` has not the size that was written"));
+        found.filter(|i| i.size == size).map(drop).ok_or_else(wrong)
+    };
+    if let Content::Archive(archive) = Content::open(destination, name, manifest.form())? {
+        sized(&archive, &name.archive(), manifest.archive_bytes)?;
     }
+    let list = destination.open_file(name.list().as_bytes(), true)?;
+    sized(&list, &name.list(), manifest.list_bytes)?;
     let (mut deleted_at, mut deleted_by) = (BTreeMap::new(), BTreeSet::new());
     let deleted = match receipt::read(destination, name) {
         Err(_) => manifest.record_count,

@@ -106,6 +106,11 @@ pub fn directory(root: &Dir, entry: &Entry, cross_mounts: bool) -> Result<Row, A
     Ok(row)
 }
 
+/// A directory whose extended attributes are left out.
+pub fn bare_directory(entry: &Entry) -> Row {
+    row_of(entry, RowKind::Dir, entry.identity)
+}
+
 /// A symlink.
 pub fn symlink(opener: &mut Opener<'_>, entry: &Entry) -> Result<Row, Absent> {
     let dir = opener.dir(&entry.path)?;

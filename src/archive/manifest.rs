@@ -1,10 +1,12 @@
 //! [`Manifest`]: what a copy is, in one small immutable file. Its final name is what makes a copy count.
 //!
 //! Takes facts, gives JSON and back. What is read must be, byte for byte, what would be written for it, and must
-//! carry its own checksum: one changed bit anywhere is refused.
+//! carry its own checksum: one changed bit anywhere is refused. Archives have major format 1, trees 2: a build that
+//! knows archives only refuses a tree instead of taking it for an archive.
 //! Invariant: a manifest that was read describes tables that are in range, in order and without gaps.
 
 use super::error::CopyError;
+use super::form::Form;
 use super::member::MOST;
 use super::row::{Bytes, hex};
 use crate::path::RelPath;
@@ -16,8 +18,14 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// The format that this build writes; readers refuse a larger first number.
-pub const FORMAT: (u32, u32) = (1, 0);
+/// The format of archives.
+pub const ARCHIVE_FORMAT: (u32, u32) = (1, 0);
+
+/// The format of trees.
+pub const TREE_FORMAT: (u32, u32) = (2, 0);
+
+/// The largest first number of a format that this build reads.
+pub const KNOWN: u32 = TREE_FORMAT.0;
 
 /// Incomplete paths that a manifest names; the rest is counted.
 pub const NAMED: usize = 1000;
@@ -40,6 +48,29 @@ pub struct Incomplete {
     pub path: Option<RelPath>,
     /// Why.
     pub why: String,
+}
+
+/// What a copy by `strategy "copy"` says besides: how its tree came to be, and what its files carry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TreeFacts {
+    /// The copy whose unchanged files it shares.
+    pub shares_with: Option<String>,
+    /// Files that share their data with that copy.
+    pub shared_files: u64,
+    /// Their bytes.
+    pub shared_bytes: u64,
+    /// Its files and directories have the owners and permission bits of the source; else they belong to whoever made
+    /// the copy, who may always read them, and have no set-id bits.
+    pub owners: bool,
+    /// They have the permission bits of the source.
+    pub modes: bool,
+    /// Its files have the times of the source, to the nanosecond.
+    pub times: bool,
+    /// They have all extended attributes that the list names.
+    pub xattrs: bool,
+    /// Hard links are hard links; else some are files of their own.
+    pub hard_links: bool,
 }
 
 /// What a copy is.
@@ -75,11 +106,11 @@ pub struct Manifest {
     pub source_files: u64,
     /// `all` or `expired`.
     pub contents: String,
-    /// File name of the archive.
+    /// File name of the archive, or of the tree.
     pub archive_name: String,
-    /// Its size.
+    /// Its size; of a tree, the bytes of content stored in it, holes left out.
     pub archive_bytes: u64,
-    /// Its SHA-256.
+    /// Its SHA-256; of a tree empty: the list has the SHA-256 of every file.
     pub checksum: String,
     /// File name of the file list.
     pub list_name: String,
@@ -103,6 +134,9 @@ pub struct Manifest {
     pub incomplete: Vec<Incomplete>,
     /// Why the copy is not trusted to stand for the source.
     pub suspect: Option<String>,
+    /// What only a tree says; an archive's manifest does not have the field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree: Option<TreeFacts>,
     /// Members of the archive.
     pub members: Vec<Member>,
     /// Members of the file list.
@@ -116,6 +150,12 @@ impl Manifest {
     #[must_use]
     pub fn source_path(&self) -> PathBuf {
         Path::new(OsStr::from_bytes(&self.source.to_bytes())).to_owned()
+    }
+
+    /// The form of the copy.
+    #[must_use]
+    pub fn form(&self) -> Form {
+        if self.tree.is_some() { Form::Tree } else { Form::Archive }
     }
 
     /// The file's content.
@@ -163,12 +203,12 @@ impl Manifest {
     pub fn from_bytes(bytes: &[u8], file: &str) -> Result<Self, CopyError> {
         let damaged = |what: &str| CopyError::damaged(file, what);
         if let Ok(Versioned { format }) = serde_json::from_slice(bytes)
-            && format.0 > FORMAT.0
+            && format.0 > KNOWN
         {
             return Err(CopyError::Newer {
                 file: file.to_owned(),
                 found: format.0,
-                known: FORMAT.0,
+                known: KNOWN,
             });
         }
         let manifest: Self = serde_json::from_slice(bytes).map_err(|e| damaged(&format!("it is no manifest ({e})")))?;
@@ -180,10 +220,19 @@ impl Manifest {
     }
 
     fn check(&self) -> Result<(), String> {
+        let (major, checksum) = match self.form() {
+            Form::Archive => (ARCHIVE_FORMAT.0, 64),
+            Form::Tree => (TREE_FORMAT.0, 0),
+        };
+        if self.format.0 != major || self.checksum.len() != checksum {
+            return Err("it is of no form that there is".to_owned());
+        }
         let archive = self.members.iter().map(|m| (m.0, m.1, m.2));
+        // Of a tree there are no members, and no file whose end they could reach.
+        let archive_end = if self.tree.is_some() { 0 } else { self.archive_bytes };
         let list = self.list_members.iter().map(|m| (m.0, m.1, m.2));
         for (what, table, bytes) in [
-            ("archive", archive.collect::<Vec<_>>(), self.archive_bytes),
+            ("archive", archive.collect::<Vec<_>>(), archive_end),
             ("list", list.collect::<Vec<_>>(), self.list_bytes),
         ] {
             let mut end = 0_u64;

@@ -3,12 +3,15 @@
 //! Takes listed entries and open directories, gives committed copies and proofs of what they hold. Knows nothing
 //! of jobs, plans or retentions.
 //!
+//! A copy is an archive or a tree of plain files ([`form`]); list, manifest, receipt and guarantees are the same.
+//!
 //! | way | files |
 //! |---|---|
 //! | source → copy | [`mod@write`], `intake` (reading what may change), `pipeline` (many cores, one order) |
 //! | what is stored | [`manifest`], [`row`] and `list` (the file list), `header` (tar), `member` (gzip), [`name`] |
 //! | copy → proof | [`mod@verify`], `content` |
 //! | copy → files | [`mod@restore`] |
+//! | all three for trees | `tree_form` |
 //! | beside the copies | [`receipt`], [`catalogue`] |
 //!
 //! Invariant: a copy counts only from the moment on that its manifest has its final name, and it gets that only
@@ -17,6 +20,7 @@
 pub mod catalogue;
 mod content;
 mod error;
+pub mod form;
 mod header;
 mod intake;
 mod list;
@@ -27,11 +31,13 @@ mod pipeline;
 pub mod receipt;
 pub mod restore;
 pub mod row;
+mod tree_form;
 pub mod verify;
 pub mod write;
 
 pub use catalogue::{Catalogue, CatalogueCopy, MARKER, Marker, locate, rows};
 pub use error::CopyError;
+pub use form::{Form, clear_debris};
 pub use list::Rows;
 pub use manifest::{Incomplete, Manifest};
 pub use name::CopyName;

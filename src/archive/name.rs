@@ -9,6 +9,7 @@ use std::fmt;
 
 const STAMP: &str = "%Y%m%dT%H%M%SZ";
 const ARCHIVE: &str = ".tar.gz";
+const TREE: &str = ".tree";
 const LIST: &str = ".files.jsonl.gz";
 const MANIFEST: &str = ".manifest.json";
 const RECEIPT: &str = ".deleted.jsonl.gz";
@@ -53,7 +54,7 @@ impl CopyName {
     #[must_use]
     pub fn of_file(name: &str) -> Option<Self> {
         let name = name.strip_suffix(crate::tree::publish::DRAFT).unwrap_or(name);
-        [ARCHIVE, LIST, MANIFEST, RECEIPT]
+        [ARCHIVE, TREE, LIST, MANIFEST, RECEIPT]
             .iter()
             .find_map(|end| name.strip_suffix(end))
             .and_then(Self::parse)
@@ -75,6 +76,12 @@ impl CopyName {
     #[must_use]
     pub fn archive(&self) -> String {
         format!("{self}{ARCHIVE}")
+    }
+
+    /// The tree's directory name.
+    #[must_use]
+    pub fn tree(&self) -> String {
+        format!("{self}{TREE}")
     }
 
     /// The file list's file name.
@@ -112,7 +119,8 @@ mod tests {
         let name = CopyName::new("a-b", at, "01ARZ3NDEKTSV4RRFFQ69G5FAV");
         assert_eq!(name.to_string(), "a-b-20261123T210000Z-01ARZ3NDEKTSV4RRFFQ69G5FAV");
         assert_eq!(CopyName::parse(&name.to_string()), Some(name.clone()));
-        for file in [name.archive(), name.list(), name.manifest() + ".tmp", name.receipt()] {
+        let files = [name.archive(), name.tree(), name.tree() + ".tmp", name.list()];
+        for file in files.into_iter().chain([name.manifest() + ".tmp", name.receipt()]) {
             assert_eq!(CopyName::of_file(&file), Some(name.clone()), "{file}");
         }
         for bad in [

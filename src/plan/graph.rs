@@ -8,7 +8,7 @@
 use super::facts::{CopyFacts, Scan};
 use crate::model::check::Probe;
 use crate::model::retention::{KeepReason, Stays};
-use crate::model::{Backup, Check, Keep, Retention, Target, Value};
+use crate::model::{Backup, Check, Keep, Retention, Strategy, Target, Value};
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -127,11 +127,15 @@ pub struct BackupStep {
 }
 
 impl BackupStep {
-    /// About how large the archive will be: by the ratio of the newest copy, or, when there is none, what
-    /// even well-compressible data needs.
+    /// About how large the copy will be. A tree takes what the source takes: that files may share their data is not
+    /// counted on. An archive goes by the ratio of the newest copy, or, when there is none, by what even
+    /// well-compressible data needs.
     #[must_use]
     pub fn expected_size(&self) -> u64 {
-        let (packed, plain) = self.last_ratio.unwrap_or((1, 20));
+        let (packed, plain) = match self.backup.strategy {
+            Strategy::Copy => (1, 1),
+            Strategy::Archive { .. } => self.last_ratio.unwrap_or((1, 20)),
+        };
         let content = u128::from(self.allocated) * u128::from(packed) / u128::from(plain.max(1));
         u64::try_from(content).unwrap_or(u64::MAX).saturating_add(64 * 1024)
     }

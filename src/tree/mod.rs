@@ -5,6 +5,8 @@
 //! - [`handle`]: directories and files reached beneath a root, never through a symlink
 //! - [`walk`]: a listing in walk order, iterative, one directory open at a time
 //! - [`publish`]: files that appear whole or not at all, and the removal of our own debris
+//! - [`draft_tree`]: whole directories that appear whole or not at all
+//! - [`debris`]: the removal of such a directory that was never published
 //! - [`lease`]: nobody else has the file open for writing
 //! - [`quarantine`]: taking a name away, looking at what was taken, and only then removing it
 //! - [`recovery`]: putting back what a run cut short left there
@@ -13,6 +15,8 @@
 //!
 //! Invariant: every removal of a file that is not ours goes through [`quarantine`].
 
+pub mod debris;
+pub mod draft_tree;
 pub mod handle;
 pub mod lease;
 pub mod lock;

@@ -1,21 +1,27 @@
-//! Writing a copy: entries in, three synced drafts out, nothing published.
+//! Writing a copy: entries in, synced drafts of content, list and manifest out, nothing published.
 //!
-//! Small entries are gathered into batches, each of which one worker opens, reads, hashes and compresses; a large file is read and hashed in order and compressed in pieces of one member each. The sink writes
-//! members in order. When a large file changed while it was read, what was written of it is cut off again.
+//! Here the form of an archive; that of a tree is in `tree_form`. Small entries are gathered into batches, each of
+//! which one worker opens, reads, hashes and compresses; a large file is read and hashed in order and compressed in
+//! pieces of one member each. The sink writes members in order. When a large file changed while it was read, what was
+//! written of it is cut off again. `seal` ends both forms.
 //! Invariant: memory is bounded by the pipeline's window, not by the number or size of files.
 
 mod feed;
 mod pack;
+pub(super) mod seal;
 mod sink;
 
 use super::error::CopyError;
+use super::form::Unpublished;
 use super::intake::{self, Absent};
 use super::list::ListWriter;
 use super::manifest::{Incomplete, Manifest};
 use super::name::CopyName;
 use super::pipeline;
 use super::row::Row;
+use super::tree_form;
 use crate::entry::{Entry, Kind};
+use crate::model::Strategy;
 use crate::tree::Dir;
 use crate::tree::publish::Draft;
 use chrono::{DateTime, Utc};
@@ -73,8 +79,8 @@ pub struct WriteJob<'a> {
     pub destination: &'a Dir,
     /// The copy's name.
     pub name: CopyName,
-    /// gzip level, 1 to 12.
-    pub level: u8,
+    /// The form that it shall have.
+    pub strategy: Strategy,
     /// Threads; 1 is deterministic.
     pub threads: usize,
     /// Facts for the manifest.
@@ -90,7 +96,7 @@ pub struct WriteJob<'a> {
 pub struct Written {
     pub(super) name: CopyName,
     pub(super) destination: Dir,
-    pub(super) archive: Draft,
+    pub(super) content: Unpublished,
     pub(super) list: Draft,
     pub(super) manifest_file: Draft,
     pub(super) manifest: Manifest,
@@ -113,19 +119,24 @@ impl Written {
 
 /// Writes a copy.
 pub fn write(job: &WriteJob<'_>) -> Result<Written, CopyError> {
+    match job.strategy {
+        Strategy::Archive { level } => write_archive(job, level),
+        Strategy::Copy => tree_form::write(job),
+    }
+}
+
+fn write_archive(job: &WriteJob<'_>, level: u8) -> Result<Written, CopyError> {
     let archive = Draft::create(job.destination, &job.name.archive())?;
     let list = ListWriter::new(Draft::create(job.destination, &job.name.list())?);
     let packer = Packer {
         job,
+        level,
         granule: intake::granule(),
         scratch: Mutex::new(Vec::new()),
         links: first_names(job.entries),
     };
     let mut feed = Feed::new(&packer);
     let mut sink = Sink::new(&packer, archive, list);
-    for problem in job.problems.iter().cloned() {
-        sink.miss(problem.path, problem.why);
-    }
     pipeline::run(
         job.threads,
         4 * job.threads,
@@ -137,7 +148,7 @@ pub fn write(job: &WriteJob<'_>) -> Result<Written, CopyError> {
 }
 
 /// By inode with several names: the index of its first name.
-fn first_names(entries: &[&Entry]) -> HashMap<(u64, u64), usize> {
+pub(super) fn first_names(entries: &[&Entry]) -> HashMap<(u64, u64), usize> {
     let mut first = HashMap::new();
     for (at, entry) in entries.iter().enumerate() {
         if entry.kind == Kind::File && entry.nlink > 1 {

@@ -18,6 +18,7 @@ use std::time::Duration;
 /// Makes members.
 pub(super) struct Packer<'a> {
     pub(super) job: &'a WriteJob<'a>,
+    pub(super) level: u8,
     pub(super) granule: Duration,
     pub(super) scratch: Mutex<Vec<Opener<'a>>>,
     pub(super) links: HashMap<(u64, u64), usize>,
@@ -37,7 +38,7 @@ impl<'a> Packer<'a> {
         match task {
             Task::Batch { from, to } => self.batch(from, to, &HashSet::new()),
             Task::Piece(piece) => Packed::Piece {
-                packed: member::encode(&piece.plain, self.job.level),
+                packed: member::encode(&piece.plain, self.level),
                 plain: piece.plain.len() as u64,
                 first: piece.first,
                 row: piece.row,
@@ -46,7 +47,7 @@ impl<'a> Packer<'a> {
             Task::Rollback => Packed::Rollback,
             Task::Lost { at, why } => Packed::Lost { at, why },
             Task::Trailer => Packed::Trailer {
-                packed: member::encode(&TRAILER, self.job.level),
+                packed: member::encode(&TRAILER, self.level),
             },
         }
     }
@@ -116,6 +117,6 @@ impl<'a> Packer<'a> {
     }
 
     fn member(&self, plain: &[u8]) -> (Vec<u8>, u64) {
-        (member::encode(plain, self.job.level), plain.len() as u64)
+        (member::encode(plain, self.level), plain.len() as u64)
     }
 }

@@ -5,20 +5,20 @@
 //! Invariant: a row is listed only after the bytes that it speaks of are written.
 
 use super::super::error::CopyError;
+use super::super::form::Unpublished;
 use super::super::header::TRAILER;
 use super::super::intake::Absent;
-use super::super::list::{ListDone, ListWriter};
-use super::super::manifest::{FORMAT, Incomplete, Manifest, Member, NAMED};
-use super::super::row::{Bytes, Row, RowKind, hex};
+use super::super::list::ListWriter;
+use super::super::manifest::Member;
+use super::super::row::{Row, RowKind, hex};
 use super::pack::Packer;
+use super::seal::{Account, ContentFacts, seal};
 use super::{Packed, Written};
 use crate::entry::Identity;
-use crate::path::RelPath;
 use crate::tree::publish::Draft;
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
-use std::os::unix::ffi::OsStrExt;
 
 /// Writes members in order.
 pub(super) struct Sink<'a> {
@@ -31,10 +31,7 @@ pub(super) struct Sink<'a> {
     checkpoint: Option<(u64, usize, Sha256)>,
     /// By index of a first name: the state and hash under which it was stored.
     stored: HashMap<usize, (Identity, Row)>,
-    incomplete: Vec<Incomplete>,
-    incomplete_total: u64,
-    torn: Vec<RelPath>,
-    vanished: u64,
+    account: Account,
 }
 
 impl<'a> Sink<'a> {
@@ -48,10 +45,7 @@ impl<'a> Sink<'a> {
             hash: Sha256::new(),
             checkpoint: None,
             stored: HashMap::new(),
-            incomplete: Vec::new(),
-            incomplete_total: 0,
-            torn: Vec::new(),
-            vanished: 0,
+            account: Account::new(packer.job),
         }
     }
 
@@ -89,7 +83,7 @@ impl<'a> Sink<'a> {
             Packed::Rollback => self.roll_back(),
             Packed::Lost { at, why } => {
                 self.roll_back()?;
-                self.absent(at, why);
+                self.account.absent(self.packer.job, at, why);
                 Ok(())
             }
             Packed::Trailer { packed } => self.append(&packed, TRAILER.len() as u64),
@@ -160,7 +154,7 @@ impl<'a> Sink<'a> {
                     row.member += base;
                     self.row(Some(at), &row)?;
                 }
-                Err(why) => self.absent(at, why),
+                Err(why) => self.account.absent(self.packer.job, at, why),
             }
         }
         self.packer.job.watch.advance(files, content);
@@ -168,9 +162,7 @@ impl<'a> Sink<'a> {
     }
 
     fn row(&mut self, at: Option<usize>, row: &Row) -> Result<(), CopyError> {
-        if row.is_torn() && self.torn.len() < 20 {
-            self.torn.push(row.path.clone());
-        }
+        self.account.stored(row);
         if let Some(at) = at
             && row.nlink > 1
             && self.packer.links.get(&(row.dev, row.ino)) == Some(&at)
@@ -202,103 +194,20 @@ impl<'a> Sink<'a> {
         Ok(())
     }
 
-    fn absent(&mut self, at: usize, why: Absent) {
-        let path = self.packer.job.entries.get(at).map(|entry| entry.path.clone());
-        match why {
-            Absent::Vanished | Absent::Special => self.vanished += 1,
-            Absent::Unreadable(why) => self.miss(path, why),
-        }
-    }
-
-    pub(super) fn miss(&mut self, path: Option<RelPath>, why: String) {
-        self.incomplete_total += 1;
-        if self.incomplete.len() < NAMED {
-            self.incomplete.push(Incomplete { path, why });
-        }
-    }
-
     pub(super) fn finish(mut self) -> Result<Written, CopyError> {
         self.archive.sync()?;
-        let ListDone {
-            draft: list,
-            members: list_members,
-            size: list_bytes,
-            checksum: list_checksum,
-            rows,
-            files,
-            bytes,
-            torn,
-        } = self.list.finish()?;
-        let job = self.packer.job;
-        let about = job.about.clone();
-        let manifest = Manifest {
-            format: FORMAT,
-            tool: format!("opsrun {}", env!("CARGO_PKG_VERSION")),
-            ops_name: about.ops_name,
-            host: about.host,
-            backup_id: job.name.backup().to_owned(),
-            run: about.run,
-            sequence: about.sequence,
-            parent: about.parent,
-            source_fs_uuid: about.source_fs_uuid,
-            encryption: None,
-            backup_at: about.backup_at,
-            source: Bytes::new(about.source.as_os_str().as_bytes()),
-            source_files: about.source_files,
-            contents: about.contents,
-            archive_name: job.name.archive(),
-            archive_bytes: self.at,
+        let facts = ContentFacts {
+            bytes: self.at,
             checksum: hex(&self.hash.finalize()),
-            list_name: job.name.list(),
-            list_bytes,
-            list_checksum,
-            record_count: rows,
-            files,
-            bytes,
-            torn,
-            complete: self.incomplete_total == 0,
-            incomplete_total: self.incomplete_total,
-            incomplete: self.incomplete,
-            suspect: about.suspect,
             members: self.members,
-            list_members,
-            self_checksum: String::new(),
+            tree: None,
         };
-        let mut manifest_file = Draft::create(job.destination, &job.name.manifest())?;
-        let name = manifest_file.temp_name();
-        let text = manifest.to_bytes();
-        manifest_file
-            .file()
-            .write_all(&text)
-            .map_err(|e| CopyError::io("write", &name, e))?;
-        manifest_file.sync()?;
-        // With its own checksum filled in.
-        let manifest = Manifest::from_bytes(&text, &name)?;
-        let mut remarks: Vec<String> = self
-            .torn
-            .iter()
-            .map(|path| format!("`{path}` changed each time it was read: stored, but no proof for a deletion"))
-            .collect();
-        if torn > self.torn.len() as u64 {
-            remarks.push(format!(
-                "{} more files changed each time they were read",
-                torn - self.torn.len() as u64
-            ));
-        }
-        if self.vanished > 0 {
-            remarks.push(format!(
-                "{} gone or replaced since the listing",
-                crate::units::plural(self.vanished, "entry was", "entries were")
-            ));
-        }
-        Ok(Written {
-            name: job.name.clone(),
-            destination: job.destination.try_clone()?,
-            archive: self.archive,
-            list,
-            manifest_file,
-            manifest,
-            remarks,
-        })
+        seal(
+            self.packer.job,
+            Unpublished::Archive(self.archive),
+            facts,
+            self.list,
+            self.account,
+        )
     }
 }

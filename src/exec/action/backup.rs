@@ -8,7 +8,7 @@ use super::{Context, Ended, failure, outcome, tree_failure};
 use crate::archive::{self, About, CopyName, Incomplete, Marker, WriteJob};
 use crate::exec::survey::chain;
 use crate::exec::{Deadline, locked, watch::StepWatch};
-use crate::model::{Contents, Strategy};
+use crate::model::Contents;
 use crate::plan::BackupStep;
 use crate::run::{Event, Outcome, State};
 use crate::tree::lock::{self, Patience};
@@ -47,16 +47,13 @@ pub fn run(context: &Context<'_>, step: &BackupStep) -> Ended {
         .progress
         .begin(context.step.id, &context.step.name, step.files, step.bytes);
     let entries: Vec<&crate::entry::Entry> = step.store.iter().filter_map(|at| scan.entries.get(*at)).collect();
-    let Strategy::Archive { level } = backup.strategy else {
-        return Ok(outcome(State::Failed, "this build writes archives only"));
-    };
     let written = archive::write(&WriteJob {
         source: &source,
         cross_mounts: backup.cross_mounts,
         entries: &entries,
         destination: &destination,
         name,
-        level,
+        strategy: backup.strategy,
         threads: context.threads(),
         about: About {
             ops_name: context.plan.ops.clone(),

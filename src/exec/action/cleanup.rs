@@ -184,8 +184,10 @@ fn batches(
             continue;
         }
         let used: BTreeSet<usize> = items.iter().map(|item| item.copy).collect();
-        for copy in used.iter().filter_map(|at| copies.get(*at)) {
-            copy.still_there().map_err(|e| failure(&e, deadline))?;
+        for (at, copy) in used.iter().filter_map(|at| Some((*at, copies.get(*at)?))) {
+            let relied = items.iter().filter(|item| item.copy == at);
+            let relied: Vec<&RelPath> = relied.map(|item| &item.entry.path).collect();
+            copy.still_there(&relied).map_err(|e| failure(&e, deadline))?;
         }
         let names: Vec<String> = copies.iter().map(|copy| copy.name().to_string()).collect();
         let name_of = |copy: usize| names.get(copy).map_or("", String::as_str);

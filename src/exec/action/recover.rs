@@ -3,7 +3,7 @@
 //! Takes the open sources and destinations, whose locks the caller holds, and the names of copies that the store
 //! knows to be unfinished. Quarantined files go back to their places; deletions that had been completed go into
 //! the receipts of their copies, where those copies lie; our own unfinished files are removed.
-//! Invariant: nothing is removed here but drafts and archives of copies that the store knows never to have been
+//! Invariant: nothing is removed here but drafts, archives and trees of copies that the store knows never to have been
 //! committed, unfinished receipts of committed copies, and quarantines that are answered for.
 
 use crate::archive::{self, Catalogue, CopyName, Deletion};
@@ -192,7 +192,7 @@ fn destination_side(
     };
     let (mut cleared, mut stuck) = (0, Vec::new());
     for name in catalogue.drafts.iter().chain(&catalogue.orphans).filter(ours) {
-        match clear_debris(destination, name.as_bytes()) {
+        match archive::clear_debris(destination, name) {
             Ok(true) => cleared += 1,
             Ok(false) => {}
             Err(e) => stuck.push(chain(&e)),

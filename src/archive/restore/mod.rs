@@ -1,28 +1,33 @@
 //! Bringing files back.
 //!
-//! Takes a committed copy, a choice of its rows and an open target; the file list leads, the archive is read at
-//! the places that it names. Content is compared with its hash before it gets a name.
-//! Invariant: whatever list and archive say, nothing is written outside the target, nothing that stands there is
+//! Takes a committed copy, a choice of its rows and an open target; the file list leads, content is read where it says:
+//! `archive` for archives, `tree_form` for trees. Content is compared with its hash before it gets a name.
+//! Invariant: whatever list and content say, nothing is written outside the target, nothing that stands there is
 //! replaced without `force`, and no name is given to content that is not what was read from the source.
 
+mod archive;
+
 use super::catalogue::CatalogueCopy;
-use super::content::ContentHash;
 use super::error::CopyError;
-use super::header::{header_bytes, link_path};
-use super::manifest::Manifest;
-use super::member::{self, MOST};
+use super::form::Content;
+use super::header::link_path;
+use super::member::CUT;
 use super::pipeline;
-use super::row::{Row, RowKind, hex, parse_hex};
+use super::row::{Row, RowKind, hex};
+use super::tree_form::TreeReader;
 use super::write::Watch;
 use crate::entry::Kind;
 use crate::path::RelPath;
 use crate::tree::Dir;
 use crate::tree::handle::{content_hash, regular};
 use crate::tree::place::{Facts, Placed, Target, Unnamed};
+use archive::ArchiveReader;
 use rustix::fs::{Gid, Uid, XattrFlags};
 use std::fs::File;
 use std::os::fd::AsFd;
-use std::os::unix::fs::FileExt;
+
+/// The most files of a tree that one worker takes at a time.
+const TOGETHER: usize = 64;
 
 /// How to restore.
 #[derive(Debug, Clone, Copy)]
@@ -79,7 +84,7 @@ enum One {
     Existing,
 }
 
-/// Files of one member, or one that spans several.
+/// Files that are read together.
 struct Job {
     rows: Vec<Row>,
 }
@@ -93,14 +98,8 @@ pub fn restore(
     options: &Options,
     watch: &dyn Watch,
 ) -> Result<Restored, CopyError> {
-    let open = |name: String| destination.open_file(name.as_bytes(), true);
-    let (archive, list_file) = (open(copy.name.archive())?, open(copy.name.list())?);
-    check_list(&list_file, copy)?;
-    let reader = Reader {
-        archive: &archive,
-        name: copy.name.archive(),
-        manifest: &copy.manifest,
-    };
+    let reader = Reader::open(destination, copy)?;
+    check_list(&destination.open_file(copy.name.list().as_bytes(), true)?, copy)?;
     let target = Target::new(target, &ulid::Ulid::new().to_string(), options.force);
     let mut restored = Restored::default();
     let mut plan = Plan {
@@ -195,7 +194,7 @@ struct Plan<'a> {
 impl Plan<'_> {
     fn next(&mut self, reader: &Reader<'_>) -> Result<Option<Job>, CopyError> {
         let mut rows: Vec<Row> = self.ahead.take().into_iter().collect();
-        if rows.first().is_some_and(|row| reader.spans(row)) {
+        if rows.first().is_some_and(|row| reader.alone(row)) {
             return Ok(Some(Job { rows }));
         }
         loop {
@@ -228,14 +227,11 @@ impl Plan<'_> {
                 RowKind::Hardlink => self.links.push(row),
                 RowKind::Symlink => self.symlinks.push(row),
                 RowKind::File => {
-                    if rows
-                        .first()
-                        .is_some_and(|first| first.member != row.member || reader.spans(&row))
-                    {
+                    let alone = reader.alone(&row);
+                    if !rows.is_empty() && (alone || !reader.joins(&rows, &row)) {
                         self.ahead = Some(row);
                         return Ok(Some(Job { rows }));
                     }
-                    let alone = reader.spans(&row);
                     rows.push(row);
                     if alone {
                         return Ok(Some(Job { rows }));
@@ -267,81 +263,53 @@ impl Plan<'_> {
     }
 }
 
-/// Reads content out of the archive.
-struct Reader<'a> {
-    archive: &'a File,
-    name: String,
-    manifest: &'a Manifest,
+/// Reads content out of a copy.
+enum Reader<'a> {
+    Archive(ArchiveReader<'a>),
+    Tree(TreeReader),
 }
 
-impl Reader<'_> {
-    /// True when the row's content reaches beyond its first member.
-    fn spans(&self, row: &Row) -> bool {
-        let size = usize::try_from(row.member)
-            .ok()
-            .and_then(|at| self.manifest.members.get(at))
-            .map_or(0, |m| m.2);
-        row.offset.saturating_add(row.stored()).saturating_add(1024) > size && row.stored() > 0
-            || row.offset.saturating_add(row.stored()) > size
+impl<'a> Reader<'a> {
+    fn open(destination: &Dir, copy: &'a CatalogueCopy) -> Result<Self, CopyError> {
+        Ok(match Content::open(destination, &copy.name, copy.manifest.form())? {
+            Content::Archive(archive) => Self::Archive(ArchiveReader {
+                archive,
+                name: copy.name.archive(),
+                manifest: &copy.manifest,
+            }),
+            Content::Tree(tree) => Self::Tree(TreeReader::new(tree)),
+        })
     }
 
-    fn member(&self, number: u64) -> Result<Vec<u8>, String> {
-        let at = usize::try_from(number).map_err(|e| e.to_string())?;
-        let member = self
-            .manifest
-            .members
-            .get(at)
-            .ok_or("the list names a member that the archive does not have")?;
-        let mut packed = vec![0; usize::try_from(member.1).unwrap_or(usize::MAX).min(2 * MOST)];
-        self.archive
-            .read_exact_at(&mut packed, member.0)
-            .map_err(|e| format!("cannot read `{}`: {e}", self.name))?;
-        usize::try_from(member.2)
-            .ok()
-            .and_then(|size| member::decode(&packed, size))
-            .ok_or_else(|| format!("`{}` is damaged: member {number} does not decode", self.name))
+    /// True when `row` is a piece of work of its own.
+    fn alone(&self, row: &Row) -> bool {
+        match self {
+            Self::Archive(reader) => reader.spans(row),
+            Self::Tree(_) => row.stored() >= CUT as u64,
+        }
     }
 
-    /// Writes the content of `row` to `out`; `first` is its first member, decoded.
-    fn content(&self, row: &Row, first: &[u8], out: &Unnamed<'_>) -> Result<(), String> {
-        if !ContentHash::plausible(row) {
-            return Err("the list contradicts itself".to_owned());
+    /// True when `row` is best read after `before`, in one go.
+    fn joins(&self, before: &[Row], row: &Row) -> bool {
+        match self {
+            Self::Archive(_) => before.first().is_none_or(|first| first.member == row.member),
+            Self::Tree(_) => before.len() < TOGETHER,
         }
-        let mut hash = ContentHash::new(row);
-        let put = |at: u64, bytes: &[u8]| out.file.write_all_at(bytes, at).map_err(|e| e.to_string());
-        let header = header_bytes(row);
-        let begin = usize::try_from(row.offset)
-            .ok()
-            .and_then(|o| o.checked_add(header.len()));
-        let begin = begin
-            .filter(|b| *b <= first.len())
-            .ok_or("the archive is not what the list says")?;
-        let at = begin - header.len();
-        if first.get(at..begin) != Some(&header[..]) {
-            return Err("its header in the archive is not what the list says".to_owned());
+    }
+
+    /// What is read once for all rows that are read together, the first of which is `row`.
+    fn ahead(&self, row: &Row) -> Result<Vec<u8>, String> {
+        match self {
+            Self::Archive(reader) => reader.member(row.member),
+            Self::Tree(_) => Ok(Vec::new()),
         }
-        let mut left = row.stored();
-        let mut number = row.member;
-        let mut data = first.get(begin..).unwrap_or_default();
-        let mut owned;
-        loop {
-            let take = usize::try_from(left).unwrap_or(usize::MAX).min(data.len());
-            hash.push(data.get(..take).unwrap_or_default(), put)?;
-            left -= take as u64;
-            if left == 0 {
-                break;
-            }
-            number += 1;
-            owned = self.member(number)?;
-            data = &owned;
-        }
-        if row.sparse.is_some() {
-            out.set_len(row.size).map_err(|e| told(&e))?;
-        }
-        if row.sha256.as_deref().and_then(parse_hex) == Some(hash.finish()) {
-            Ok(())
-        } else {
-            Err("its content in the archive is not what was read from the source".to_owned())
+    }
+
+    /// Writes the content of `row` to `out`, given what was read ahead.
+    fn content(&self, row: &Row, ahead: &[u8], out: &Unnamed<'_>) -> Result<(), String> {
+        match self {
+            Self::Archive(reader) => reader.content(row, ahead, out),
+            Self::Tree(reader) => reader.content(row, out),
         }
     }
 }
@@ -352,15 +320,15 @@ fn files(job: &Job, reader: &Reader<'_>, target: &Target<'_>, options: &Options)
     let Some(first) = job.rows.first() else {
         return Vec::new();
     };
-    let plain = reader.member(first.member);
+    let ahead = reader.ahead(first);
     job.rows
         .iter()
         .map(|row| {
             let mut note = None;
-            let result = plain
+            let result = ahead
                 .as_ref()
                 .map_err(Clone::clone)
-                .and_then(|plain| file(row, row, plain, reader, target, options, &mut note));
+                .and_then(|ahead| file(row, row, ahead, reader, target, options, &mut note));
             (row.path.clone(), result, note)
         })
         .collect()
@@ -370,7 +338,7 @@ fn files(job: &Job, reader: &Reader<'_>, target: &Target<'_>, options: &Options)
 fn file(
     row: &Row,
     held: &Row,
-    plain: &[u8],
+    ahead: &[u8],
     reader: &Reader<'_>,
     target: &Target<'_>,
     options: &Options,
@@ -388,7 +356,7 @@ fn file(
         }
     }
     let out = target.file(&row.path).map_err(|e| told(&e))?;
-    reader.content(held, plain, &out)?;
+    reader.content(held, ahead, &out)?;
     for (key, value) in &row.xattrs {
         if rustix::fs::fsetxattr(out.file.as_fd(), key.as_str(), &value.to_bytes(), XattrFlags::empty()).is_err() {
             *note = Some(format!("extended attribute `{key}` could not be set"));
@@ -443,8 +411,8 @@ fn hardlink(
             Placed::Taken => Ok(One::Existing),
         };
     }
-    let plain = reader.member(held.member)?;
-    file(row, held, &plain, reader, target, options, &mut None)
+    let ahead = reader.ahead(held)?;
+    file(row, held, &ahead, reader, target, options, &mut None)
 }
 
 /// True when the file at `path` has the content of `row`.

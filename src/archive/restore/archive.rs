@@ -1,0 +1,97 @@
+//! Content out of an archive: found by member and offset, decoded, hashed on the way.
+//!
+//! Takes a row of the list, gives its content to an unnamed file. Knows nothing of targets.
+//! Invariant: succeeds only when the content has the hash that the list names.
+
+use super::super::content::ContentHash;
+use super::super::header::header_bytes;
+use super::super::manifest::Manifest;
+use super::super::member::{self, MOST};
+use super::super::row::{Row, parse_hex};
+use super::told;
+use crate::tree::place::Unnamed;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+/// Reads content out of the archive.
+pub struct ArchiveReader<'a> {
+    /// The archive.
+    pub archive: File,
+    /// Its name, for messages.
+    pub name: String,
+    /// Its manifest.
+    pub manifest: &'a Manifest,
+}
+
+impl ArchiveReader<'_> {
+    /// True when the row's content reaches beyond its first member.
+    pub fn spans(&self, row: &Row) -> bool {
+        let size = usize::try_from(row.member)
+            .ok()
+            .and_then(|at| self.manifest.members.get(at))
+            .map_or(0, |m| m.2);
+        row.offset.saturating_add(row.stored()).saturating_add(1024) > size && row.stored() > 0
+            || row.offset.saturating_add(row.stored()) > size
+    }
+
+    /// A member, decoded.
+    pub fn member(&self, number: u64) -> Result<Vec<u8>, String> {
+        let at = usize::try_from(number).map_err(|e| e.to_string())?;
+        let member = self
+            .manifest
+            .members
+            .get(at)
+            .ok_or("the list names a member that the archive does not have")?;
+        let mut packed = vec![0; usize::try_from(member.1).unwrap_or(usize::MAX).min(2 * MOST)];
+        self.archive
+            .read_exact_at(&mut packed, member.0)
+            .map_err(|e| format!("cannot read `{}`: {e}", self.name))?;
+        usize::try_from(member.2)
+            .ok()
+            .and_then(|size| member::decode(&packed, size))
+            .ok_or_else(|| format!("`{}` is damaged: member {number} does not decode", self.name))
+    }
+
+    /// Writes the content of `row` to `out`; `first` is its first member, decoded.
+    pub fn content(&self, row: &Row, first: &[u8], out: &Unnamed<'_>) -> Result<(), String> {
+        if !ContentHash::plausible(row) {
+            return Err("the list contradicts itself".to_owned());
+        }
+        let mut hash = ContentHash::new(row);
+        let put = |at: u64, bytes: &[u8]| out.file.write_all_at(bytes, at).map_err(|e| e.to_string());
+        let header = header_bytes(row);
+        let begin = usize::try_from(row.offset)
+            .ok()
+            .and_then(|o| o.checked_add(header.len()));
+        let begin = begin
+            .filter(|b| *b <= first.len())
+            .ok_or("the archive is not what the list says")?;
+        let at = begin - header.len();
+        if first.get(at..begin) != Some(&header[..]) {
+            return Err("its header in the archive is not what the list says".to_owned());
+        }
+        let mut left = row.stored();
+        let mut number = row.member;
+        let mut data = first.get(begin..).unwrap_or_default();
+        let mut owned;
+        loop {
+            let take = usize::try_from(left).unwrap_or(usize::MAX).min(data.len());
+            hash.push(data.get(..take).unwrap_or_default(), put)?;
+            left -= take as u64;
+            if left == 0 {
+                break;
+            }
+            number += 1;
+            owned = self.member(number)?;
+            data = &owned;
+        }
+        if row.sparse.is_some() {
+            out.set_len(row.size).map_err(|e| told(&e))?;
+        }
+        if row.sha256.as_deref().and_then(parse_hex) == Some(hash.finish()) {
+            Ok(())
+        } else {
+            Err("its content in the archive is not what was read from the source".to_owned())
+        }
+    }
+}

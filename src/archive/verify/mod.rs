@@ -1,0 +1,338 @@
+//! Reading a copy back whole, and what that proves.
+//!
+//! Opens the stored bytes anew, hashes every content and compares with the hash taken while the source was read, and
+//! everything else with the list: `archive` for archives, `tree_form` for trees. What it gives, [`Checked`] and after
+//! publishing [`Verified`], cannot be made in any other way.
+//! Invariant: whoever holds a [`Verified`] holds the open files of a committed copy that was read in this process
+//! and found to be, byte for byte, what its list and manifest say.
+
+mod archive;
+pub(super) mod listed;
+
+use super::error::CopyError;
+use super::form::Content;
+use super::list::Rows;
+use super::manifest::{LARGEST, Manifest};
+use super::name::CopyName;
+use super::tree_form::{self, Seals};
+use super::write::{Watch, Written};
+use crate::entry::Identity;
+use crate::path::RelPath;
+use crate::tree::Dir;
+use crate::tree::handle::regular;
+use crate::tree::publish::clear_debris;
+use listed::ListReader;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+/// Content that was read and found right.
+#[derive(Debug)]
+enum ProvenContent {
+    Archive(File, Identity),
+    Tree(Seals),
+}
+
+/// Content, list and manifest of one copy that were read and found right.
+#[derive(Debug)]
+struct Proven {
+    content: ProvenContent,
+    list: (File, Identity),
+    manifest_file: (File, Identity),
+    manifest: Manifest,
+    digests: Vec<[u8; 32]>,
+}
+
+/// A copy under temporary names that was read back and found right: may be published.
+#[derive(Debug)]
+pub struct Checked(Proven);
+
+/// A committed copy that was read back in this process and found right.
+#[derive(Debug)]
+pub struct Verified {
+    name: CopyName,
+    destination: Dir,
+    list_name: String,
+    proven: Proven,
+}
+
+impl Verified {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &CopyName {
+        &self.name
+    }
+
+    /// Its manifest.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.proven.manifest
+    }
+
+    /// The destination's path, for messages.
+    #[must_use]
+    pub fn place(&self) -> String {
+        crate::path::shown(self.destination.path()).to_string()
+    }
+
+    /// Its rows in path order, read through the held handle; a member that changed since is an error.
+    #[must_use]
+    pub fn rows(&self) -> Rows<'_> {
+        Rows::new(
+            &self.proven.list.0,
+            &self.list_name,
+            &self.proven.manifest,
+            Some(&self.proven.digests),
+        )
+    }
+
+    /// Its names still lead to what was proven, unchanged. `relied` are the paths that something depends on now: of
+    /// a tree, which is not one file, these are looked at.
+    pub fn still_there(&self, relied: &[&RelPath]) -> Result<(), CopyError> {
+        let content = self.manifest().form().content_name(&self.name);
+        if let ProvenContent::Archive(held, identity) = &self.proven.content {
+            unmoved(&self.destination, &content, held, identity)?;
+        }
+        for (name, (held, identity)) in [
+            (self.name.list(), &self.proven.list),
+            (self.name.manifest(), &self.proven.manifest_file),
+        ] {
+            unmoved(&self.destination, &name, held, identity)?;
+        }
+        match &self.proven.content {
+            ProvenContent::Archive(..) => Ok(()),
+            ProvenContent::Tree(seals) => seals.unbroken(&self.destination, &content, relied),
+        }
+    }
+}
+
+fn unmoved(destination: &Dir, name: &str, held: &File, identity: &Identity) -> Result<(), CopyError> {
+    let moved = || CopyError::Moved { file: name.to_owned() };
+    let now = destination.open_file(name.as_bytes(), true).map_err(|_| moved())?;
+    let same = |file: &File| regular(file).ok().flatten() == Some(*identity);
+    if same(&now) && same(held) { Ok(()) } else { Err(moved()) }
+}
+
+/// Reads a written copy back.
+pub fn verify(written: &Written, threads: usize, watch: &dyn Watch) -> Result<Checked, CopyError> {
+    let opened = Opened {
+        content: written.content.reopen()?,
+        list: written.list.reopen()?,
+        manifest_file: written.manifest_file.reopen()?,
+        synced: true,
+    };
+    let proven = prove(opened, &written.name, threads, watch)?;
+    if proven.manifest != written.manifest {
+        return Err(CopyError::damaged(
+            &written.name.manifest(),
+            "it is not what was written",
+        ));
+    }
+    Ok(Checked(proven))
+}
+
+/// Gives a copy its final names; the manifest's, given last, is the commit point.
+pub fn publish(written: Written, checked: Checked) -> Result<Verified, CopyError> {
+    let Written {
+        name,
+        destination,
+        content,
+        list,
+        manifest_file,
+        ..
+    } = written;
+    content.publish()?;
+    list.publish()?;
+    destination.sync()?;
+    let manifest_held = manifest_file.publish()?;
+    if let Err(e) = destination.sync() {
+        // The commit may or may not be on the disk, and asking again would lie: it is taken back.
+        drop(manifest_held);
+        let _ = clear_debris(&destination, name.manifest().as_bytes());
+        return Err(e.into());
+    }
+    let mut proven = checked.0;
+    match &mut proven.content {
+        ProvenContent::Archive(held, identity) => renamed(name.archive(), held, identity)?,
+        // Renaming a directory moves nothing of the files in it.
+        ProvenContent::Tree(_) => {}
+    }
+    renamed(name.list(), &proven.list.0, &mut proven.list.1)?;
+    renamed(name.manifest(), &proven.manifest_file.0, &mut proven.manifest_file.1)?;
+    let list_name = name.list();
+    let verified = Verified {
+        name,
+        destination,
+        list_name,
+        proven,
+    };
+    verified.still_there(&[])?;
+    Ok(verified)
+}
+
+/// Renaming moved the ctime, nothing else.
+fn renamed(file: String, held: &File, identity: &mut Identity) -> Result<(), CopyError> {
+    let now = regular(held).map_err(|e| CopyError::io("read", &file, e))?;
+    let rest = |i: &Identity| (i.dev, i.ino, i.size, i.mtime_ns);
+    match now.filter(|now| rest(now) == rest(identity)) {
+        Some(now) => {
+            *identity = now;
+            Ok(())
+        }
+        None => Err(CopyError::Moved { file }),
+    }
+}
+
+/// Reads a committed copy back.
+pub fn verify_committed(
+    destination: &Dir,
+    name: &CopyName,
+    threads: usize,
+    watch: &dyn Watch,
+) -> Result<Verified, CopyError> {
+    let open = |file: String| destination.open_file(file.as_bytes(), true);
+    let manifest_file = open(name.manifest())?;
+    let form = read_manifest(&manifest_file, name)?.form();
+    let opened = Opened {
+        content: Content::open(destination, name, form)?,
+        list: open(name.list())?,
+        manifest_file,
+        synced: false,
+    };
+    // It may have been moved here by hand, or its run may have died at the last sync: what a deletion relies on is
+    // made durable first, and read from the disk after that. Of a tree, that is done file by file.
+    if let Content::Archive(archive) = &opened.content {
+        settle(archive, &name.archive())?;
+    }
+    settle(&opened.list, &name.list())?;
+    settle(&opened.manifest_file, &name.manifest())?;
+    destination.sync()?;
+    let proven = prove(opened, name, threads, watch)?;
+    Ok(Verified {
+        name: name.clone(),
+        destination: destination.try_clone()?,
+        list_name: name.list(),
+        proven,
+    })
+}
+
+fn settle(file: &File, name: &str) -> Result<(), CopyError> {
+    file.sync_all().map_err(|e| CopyError::io("sync", name, e))?;
+    // Advice only: a file system that ignores it still reads back what it has.
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+    Ok(())
+}
+
+/// Reads a manifest and makes sure that it is the one of `name`.
+pub fn read_manifest(file: &File, name: &CopyName) -> Result<Manifest, CopyError> {
+    let own = name.manifest();
+    let size = regular(file)
+        .map_err(|e| CopyError::io("read", &own, e))?
+        .ok_or_else(|| CopyError::damaged(&own, "it is no regular file"))?
+        .size;
+    if size > LARGEST {
+        return Err(CopyError::damaged(&own, "it is too large for a manifest"));
+    }
+    let mut bytes = vec![0; usize::try_from(size).unwrap_or(usize::MAX)];
+    // By position: it may be read more than once through one handle.
+    file.read_exact_at(&mut bytes, 0)
+        .map_err(|e| CopyError::io("read", &own, e))?;
+    let manifest = Manifest::from_bytes(&bytes, &own)?;
+    let named = manifest.archive_name == manifest.form().content_name(name)
+        && manifest.list_name == name.list()
+        && manifest.backup_id == name.backup()
+        && manifest.run == name.run();
+    if named {
+        Ok(manifest)
+    } else {
+        Err(CopyError::damaged(&own, "it is the manifest of another copy"))
+    }
+}
+
+/// The parts of a copy, opened for reading.
+struct Opened {
+    content: Content,
+    list: File,
+    manifest_file: File,
+    /// Everything in it was made durable in this run, and dropped from the page cache.
+    synced: bool,
+}
+
+/// The state of a regular file.
+fn state(file: &File, name: &str) -> Result<Identity, CopyError> {
+    regular(file)
+        .map_err(|e| CopyError::io("read", name, e))?
+        .ok_or_else(|| CopyError::damaged(name, "it is no regular file"))
+}
+
+/// The state of a file that must have so many bytes.
+fn state_of(file: &File, name: &str, recorded: u64) -> Result<Identity, CopyError> {
+    let found = state(file, name)?;
+    if found.size == recorded {
+        Ok(found)
+    } else {
+        let what = format!("it has {} bytes, {recorded} were written", found.size);
+        Err(CopyError::damaged(name, what))
+    }
+}
+
+fn prove(opened: Opened, name: &CopyName, threads: usize, watch: &dyn Watch) -> Result<Proven, CopyError> {
+    let Opened {
+        content,
+        list,
+        manifest_file,
+        synced,
+    } = opened;
+    let (list_name, manifest_name) = (name.list(), name.manifest());
+    let manifest_state = state(&manifest_file, &manifest_name)?;
+    let manifest = read_manifest(&manifest_file, name)?;
+    let content_name = manifest.form().content_name(name);
+    let archive_state = match &content {
+        Content::Archive(archive) => Some(state_of(archive, &content_name, manifest.archive_bytes)?),
+        Content::Tree(_) => None,
+    };
+    let list_state = state_of(&list, &list_name, manifest.list_bytes)?;
+    let mut rows = ListReader::new(&list, &list_name, &manifest);
+    let (content, digests) = match (content, archive_state, &manifest.tree) {
+        (Content::Archive(archive), Some(before), None) => {
+            archive::prove(&archive, &content_name, &mut rows, &manifest, threads, watch)?;
+            let digests = rows.finish()?;
+            if state(&archive, &content_name)? != before {
+                return Err(CopyError::damaged(&content_name, "it changed while it was read"));
+            }
+            (ProvenContent::Archive(archive, before), digests)
+        }
+        (Content::Tree(tree), None, Some(facts)) => {
+            let job = tree_form::Proving {
+                tree: &tree,
+                name: &content_name,
+                facts,
+                synced,
+                watch,
+            };
+            let seals = tree_form::prove(&job, &mut rows, manifest.archive_bytes, threads)?;
+            let digests = rows.finish()?;
+            (ProvenContent::Tree(seals), digests)
+        }
+        _ => {
+            return Err(CopyError::damaged(
+                &manifest_name,
+                "it is of another form than the copy",
+            ));
+        }
+    };
+    for (file, name, before) in [
+        (&list, &list_name, list_state),
+        (&manifest_file, &manifest_name, manifest_state),
+    ] {
+        if state(file, name)? != before {
+            return Err(CopyError::damaged(name, "it changed while it was read"));
+        }
+    }
+    Ok(Proven {
+        content,
+        list: (list, list_state),
+        manifest_file: (manifest_file, manifest_state),
+        manifest,
+        digests,
+    })
+}
