@@ -9,12 +9,14 @@ use super::decode::suggested_variable;
 use super::findings::{Code, Finding};
 use super::lex::{self, Kind, Token};
 use super::mend::one_line;
+use super::schema::{ROOT, Spec};
 use super::secret_forms::{self, holds_secret, trivial};
 use super::source::{Sources, Span};
 use super::tree::{Data, Node, Value};
+use std::collections::HashSet;
 
-/// Nodes of a name and a value, as they are written and miswritten.
-const NAMED: &[&str] = &["env", "header", "evn", "environment", "envs", "headers", "setenv"];
+/// Nodes of a name and a value. Those that the language does not have are taken for one of them.
+const NAMED: &[&str] = &["env", "header"];
 
 /// What stands around a value without being part of it.
 const QUOTES: &[char] = &[
@@ -24,24 +26,45 @@ const QUOTES: &[char] = &[
 /// The stretches of a text that are not to be shown, well-formed or not.
 pub(super) fn stretches(text: &str) -> Vec<(usize, usize)> {
     let mut found: Vec<(usize, usize)> = secret_forms::all(text).map(|form| (form.start, form.end)).collect();
-    let tokens = lex::tokens(text);
+    let names = known_names();
     let mut statement: Vec<Token> = Vec::new();
-    for token in &tokens {
-        match token.kind {
-            Kind::Newline | Kind::Semicolon | Kind::Open | Kind::Close => {
-                in_statement(text, &statement, &mut found);
-                statement.clear();
+    // The line before names a secret, and its value may have slipped to this one.
+    let mut expected = false;
+    let mut ended = |statement: &mut Vec<Token>| {
+        if let Some(first) = statement.first() {
+            if expected && matches!(first.kind, Kind::Text { .. }) {
+                found.extend(inside(text, first));
             }
-            Kind::Word { .. } | Kind::Text { .. } | Kind::Equals => statement.push(*token),
+            expected = in_statement(text, statement, &names, &mut found);
+            statement.clear();
+        }
+    };
+    for token in lex::tokens(text) {
+        match token.kind {
+            Kind::Newline | Kind::Semicolon | Kind::Open | Kind::Close => ended(&mut statement),
+            Kind::Word { .. } | Kind::Text { .. } | Kind::Equals => statement.push(token),
             _ => {}
         }
     }
-    in_statement(text, &statement, &mut found);
+    ended(&mut statement);
     found
 }
 
-/// The same within one node's line: what a name says is a secret.
-fn in_statement(text: &str, tokens: &[Token], found: &mut Vec<(usize, usize)>) {
+/// The names of all nodes that may stand somewhere.
+fn known_names() -> HashSet<&'static str> {
+    fn of(spec: &Spec, names: &mut HashSet<&'static str>) {
+        for child in spec.all_children() {
+            names.insert(child.name);
+            of(child, names);
+        }
+    }
+    let mut names = HashSet::new();
+    of(&ROOT, &mut names);
+    names
+}
+
+/// The same within one node's line: what a name says is a secret. True when there is such a name, and nothing else.
+fn in_statement(text: &str, tokens: &[Token], names: &HashSet<&str>, found: &mut Vec<(usize, usize)>) -> bool {
     let shown = |token: &Token| {
         text.get(token.start..token.end)
             .unwrap_or_default()
@@ -49,13 +72,14 @@ fn in_statement(text: &str, tokens: &[Token], found: &mut Vec<(usize, usize)>) {
     };
     let is_key = |at: usize| tokens.get(at + 1).is_some_and(|next| next.kind == Kind::Equals);
     let Some(first) = tokens.first() else {
-        return;
+        return false;
     };
+    let takes_names = NAMED.contains(&shown(first)) || !names.contains(shown(first));
     // From which token on all values are secret.
     let mut secret_from = usize::MAX;
     if holds_secret(shown(first)) {
         secret_from = 1;
-    } else if NAMED.contains(&shown(first))
+    } else if takes_names
         && let Some(name) = tokens.get(1)
         && holds_secret(shown(name).trim_end_matches(':'))
     {
@@ -80,12 +104,13 @@ fn in_statement(text: &str, tokens: &[Token], found: &mut Vec<(usize, usize)>) {
         } else if let Some(value) = ["=", ": "].iter().find_map(|sign| {
             let (name, _) = shown(token).split_once(sign)?;
             let (_, value) = text.get(token.start..token.end)?.split_once(sign)?;
-            (!value.trim_matches(QUOTES).is_empty() && holds_secret(name)).then_some(value)
+            (!trivial(value.trim_matches(QUOTES)) && holds_secret(name)).then_some(value)
         }) {
             let from = token.end - value.trim_start().len();
             found.extend(inside(text, token).map(|(_, end)| (from.min(end), end)));
         }
     }
+    secret_from == tokens.len()
 }
 
 /// A token without what surrounds its value.
@@ -93,7 +118,7 @@ fn inside(text: &str, token: &Token) -> Option<(usize, usize)> {
     let raw = text.get(token.start..token.end)?;
     let value = raw.trim_matches(QUOTES);
     let start = token.start + (raw.len() - raw.trim_start_matches(QUOTES).len());
-    (!value.is_empty()).then_some((start, start + value.len()))
+    (!trivial(value)).then_some((start, start + value.len()))
 }
 
 /// OPS7001. Gives the values that it is about.
@@ -193,9 +218,9 @@ fn by_form(node: &Node, value: &Value, what: secret_forms::Form) -> Finding {
 }
 
 /// How far from a label a secret can stand that the finding's text echoes.
-const NEAR: usize = 300;
-/// How many secrets are looked for in one finding.
-const MOST_NEAR: usize = 16;
+const NEAR: usize = 2_000;
+/// How many secrets are looked for on either side of a label.
+const MOST_NEAR: usize = 24;
 /// How many characters of a secret are enough to know it by.
 const KNOWN_BY: usize = 12;
 
@@ -208,18 +233,21 @@ pub(super) fn redact(findings: &mut [Finding], sources: &Sources) {
     for finding in findings {
         let mut near: Vec<String> = Vec::new();
         for label in &finding.labels {
-            let line = sources.line_start(label.span);
-            for (from, to) in [
-                (line, line + NEAR),
-                (label.span.start.saturating_sub(NEAR), label.span.end + NEAR),
-            ] {
-                let first = masks.partition_point(|mask| mask.end <= from);
-                let some = masks.get(first..).unwrap_or_default().iter();
-                for mask in some.take_while(|mask| mask.start < to).take(MOST_NEAR) {
-                    let raw = sources.text(*mask).trim_matches(QUOTES);
-                    near.push(raw.to_owned());
-                    near.push(unescaped(raw));
-                }
+            let span = label.span;
+            let after = masks.partition_point(|mask| mask.start < span.end);
+            let before = masks.get(..after).unwrap_or_default().iter().rev();
+            let before = before.take(MOST_NEAR).filter(|mask| mask.end + NEAR > span.start);
+            let behind = masks.get(after..).unwrap_or_default().iter();
+            let behind = behind.take(MOST_NEAR).filter(|mask| mask.start < span.end + NEAR);
+            // What is echoed is often cut: then it is the beginning of the line that is seen.
+            let line = sources.line_start(span);
+            let first = masks.partition_point(|mask| mask.end <= line);
+            let first = masks.get(first..).unwrap_or_default().iter();
+            let first = first.take(MOST_NEAR).filter(|mask| mask.start < line + NEAR);
+            for mask in before.chain(behind).chain(first) {
+                let raw = sources.text(*mask).trim_matches(QUOTES);
+                near.push(raw.to_owned());
+                near.push(unescaped(raw));
             }
         }
         near.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
@@ -331,6 +359,9 @@ mod tests {
             "command \"x\" \"-H\" \"Authorization: hunter2\"",
             "header \"Cookie: hunter2\"",
             "password \"hunter2\"",
+            "evn \"DB_PASSWORD\" \"hunter2\"",
+            "env \"DB_PASSWORD\"\n    \"hunter2\"",
+            "env \"DB_PASSWORD\"; \"hunter2\"",
             "a { env \"DB_PASSWORD\" \u{201c}hunter2\u{201d}; }",
         ] {
             assert_eq!(hidden(text), ["hunter2"], "{text}");
@@ -340,6 +371,8 @@ mod tests {
             "env \"MODE\" \"hunter2\"",
             "class \"token\" \"raw/token/**\" keyword=\"token\" keep=\"3d\"",
             "command \"make\" \"-j=3\"",
+            "command \"ask\" \"--max-token=5\"",
+            "env \"USE_TOKEN\" \"true\"",
             "tcp \"token-service:8080\"",
         ] {
             assert_eq!(hidden(text), [""; 0], "{text}");
