@@ -39,7 +39,12 @@ pub(super) fn stretches(text: &str) -> Vec<(usize, usize)> {
             statement.clear();
         }
     };
+    // Where no statements are seen.
+    let mut unread: Vec<Token> = Vec::new();
     for token in lex::tokens(text) {
+        if let Kind::Text { closed: false, .. } | Kind::Comment { .. } = token.kind {
+            unread.push(token);
+        }
         match token.kind {
             Kind::Newline | Kind::Semicolon | Kind::Open | Kind::Close => ended(&mut statement),
             Kind::Word { .. } | Kind::Text { .. } | Kind::Equals => statement.push(token),
@@ -47,7 +52,40 @@ pub(super) fn stretches(text: &str) -> Vec<(usize, usize)> {
         }
     }
     ended(&mut statement);
+    let mut unread = unread.into_iter().peekable();
+    let mut next = 0;
+    for line in text.split_inclusive(lex::is_newline) {
+        let start = next;
+        next += line.len();
+        let mut odd = line.matches('"').count() % 2 == 1;
+        while unread.next_if(|token| token.end <= start).is_some() {}
+        odd |= unread.peek().is_some_and(|token| token.start < next);
+        if odd {
+            found.extend(in_odd_line(line).map(|(from, to)| (start + from, start + to)));
+        }
+    }
     found
+}
+
+/// A line that is commented out, or has a quote too few or too many, so that nobody knows where values begin and end:
+/// all behind the name of a secret.
+fn in_odd_line(line: &str) -> Option<(usize, usize)> {
+    let word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+    let mut named = false;
+    let mut at = 0;
+    while let Some(rest) = line.get(at..) {
+        let start = at + rest.find(word)?;
+        let rest = line.get(start..)?;
+        at = start + rest.find(|c| !word(c)).unwrap_or(rest.len());
+        let found = line.get(start..at)?;
+        if named && holds_secret(found) {
+            let value = line.get(at..)?.trim_end();
+            let from = at + value.find(word)?;
+            return (!value.contains("from-")).then_some((from, at + value.len()));
+        }
+        named |= NAMED.contains(&found);
+    }
+    None
 }
 
 /// The names of all nodes that may stand somewhere.
@@ -74,19 +112,23 @@ fn in_statement(text: &str, tokens: &[Token], names: &HashSet<&str>, found: &mut
     let Some(first) = tokens.first() else {
         return false;
     };
-    let takes_names = NAMED.contains(&shown(first)) || !names.contains(shown(first));
+    let unknown = !names.contains(shown(first));
     // From which token on all values are secret.
     let mut secret_from = usize::MAX;
-    if holds_secret(shown(first)) {
-        secret_from = 1;
-    } else if takes_names
-        && let Some(name) = tokens.get(1)
-        && holds_secret(shown(name).trim_end_matches(':'))
-    {
-        secret_from = 2;
+    let mut named = unknown;
+    for (at, token) in tokens.iter().enumerate() {
+        let word = shown(token);
+        // A node by that name, a name behind `env`, or an option of a program.
+        if (named || at == 0 || word.starts_with('-')) && holds_secret(word.trim_end_matches(':')) {
+            secret_from = at + 1;
+            break;
+        }
+        named |= NAMED.contains(&word);
     }
     for (at, token) in tokens.iter().enumerate() {
-        if token.kind == Kind::Equals || is_key(at) {
+        // Behind a secret's name even what looks like a key may be its value.
+        let plain_key = is_key(at) && (at < secret_from || matches!(token.kind, Kind::Word { .. }));
+        if token.kind == Kind::Equals || plain_key {
             continue;
         }
         let key = at
@@ -358,6 +400,14 @@ mod tests {
             "command \"x\" \"--password=hunter2\"",
             "command \"x\" \"-H\" \"Authorization: hunter2\"",
             "header \"Cookie: hunter2\"",
+            "command \"x\" \"--password\" \"hunter2\"",
+            "timeout \"5m\" env \"DB_PASSWORD\" \"hunter2\"",
+            "x env \"DB_PASSWORD\" \"hunter2\"",
+            "env \"DB_PASSWORD\" \"hunter2\"=",
+            "env \"DB_PASSWORD hunter2",
+            "env #\"DB_PASSWORD\" hunter2",
+            "a // env DB_PASSWORD hunter2",
+            "/*\n env \"DB_PASSWORD\" hunter2\n*/",
             "password \"hunter2\"",
             "evn \"DB_PASSWORD\" \"hunter2\"",
             "env \"DB_PASSWORD\"\n    \"hunter2\"",
@@ -374,6 +424,7 @@ mod tests {
             "command \"ask\" \"--max-token=5\"",
             "env \"USE_TOKEN\" \"true\"",
             "tcp \"token-service:8080\"",
+            "command \"print\" \"token\" \"hunter2\"",
         ] {
             assert_eq!(hidden(text), [""; 0], "{text}");
         }
