@@ -119,7 +119,10 @@ fn in_statement(text: &str, tokens: &[Token], names: &HashSet<&str>, found: &mut
     for (at, token) in tokens.iter().enumerate() {
         let word = shown(token);
         // A node by that name, a name behind `env`, or an option of a program.
-        if (named || at == 0 || word.starts_with('-')) && holds_secret(word.trim_end_matches(':')) {
+        if !word.contains('=')
+            && (named || at == 0 || word.starts_with('-'))
+            && holds_secret(word.trim_end_matches(':'))
+        {
             secret_from = at + 1;
             break;
         }
@@ -273,7 +276,7 @@ pub(super) fn redact(findings: &mut [Finding], sources: &Sources) {
         return;
     }
     for finding in findings {
-        let mut near: Vec<String> = Vec::new();
+        let mut spans: Vec<Span> = Vec::new();
         for label in &finding.labels {
             let span = label.span;
             let after = masks.partition_point(|mask| mask.start < span.end);
@@ -286,11 +289,17 @@ pub(super) fn redact(findings: &mut [Finding], sources: &Sources) {
             let first = masks.partition_point(|mask| mask.end <= line);
             let first = masks.get(first..).unwrap_or_default().iter();
             let first = first.take(MOST_NEAR).filter(|mask| mask.start < line + NEAR);
-            for mask in before.chain(behind).chain(first) {
-                let raw = sources.text(*mask).trim_matches(QUOTES);
-                near.push(raw.to_owned());
+            spans.extend(before.chain(behind).chain(first));
+        }
+        spans.sort_unstable();
+        spans.dedup();
+        let mut near: Vec<String> = Vec::new();
+        for span in spans {
+            let raw = sources.text(span).trim_matches(QUOTES);
+            if raw.contains('\\') {
                 near.push(unescaped(raw));
             }
+            near.push(raw.to_owned());
         }
         near.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         near.dedup();
