@@ -5,10 +5,9 @@
 //! Invariant: a secret that cannot be fetched leaves unknown, and nothing is asked without it.
 
 use super::super::Ended;
-use super::{Redact, capped, disk_space, file_age, http, interrupted, job, outcome, tcp, tls_expiry};
+use super::{Redact, capped, command, disk_space, file_age, http, interrupted, job, outcome, tcp, tls_expiry};
 use crate::clock;
 use crate::model::check::{Check, HttpProbe, Probe};
-use crate::model::command::Command;
 use crate::model::job::JobName;
 use crate::run::{JobHistory, Outcome, RecordError, State};
 use crate::secret::{SecretError, Vault};
@@ -25,13 +24,13 @@ pub struct Sources<'a> {
     pub history: &'a (dyn Fn(&JobName) -> Result<JobHistory, RecordError> + Sync),
 }
 
-/// Asks what the check asks; `command` runs one, where it is that.
-pub async fn ask(check: &Check, from: Sources<'_>, command: impl AsyncFnOnce(&Command) -> Outcome) -> Ended {
+/// Asks what the check asks.
+pub async fn ask(check: &Check, from: Sources<'_>) -> Ended {
     let (stop, timeout) = (from.stop, check.timeout);
     let found = match &check.probe {
         Probe::FileAge { path, age } => file_age::probe(path, age, timeout, stop).await,
         Probe::DiskSpace { path, free } => disk_space::probe(path, free, timeout, stop).await,
-        Probe::Command(asked) => command(asked).await,
+        Probe::Command(asked) => command::probe(asked, timeout, check.kill_after, from.vault, stop).await,
         Probe::Tcp { address, latency } => tcp::probe(address, latency, timeout, stop).await,
         Probe::Http(probe) => asked_of_web(check, probe, from).await,
         Probe::TlsExpiry { address, left, ca_file } => {

@@ -26,7 +26,6 @@ pub mod tls_expiry;
 
 use super::{Context, Ended, outcome};
 use crate::model::check::{Check, Worst};
-use crate::model::command::Command;
 use crate::net::NetError;
 use crate::run::{Outcome, State};
 use crate::signal::Stop;
@@ -34,15 +33,12 @@ use ask::Sources;
 
 /// Asks.
 pub async fn run(context: &Context<'_>, check: &Check) -> Ended {
-    let stop = &context.how.stop;
     let from = Sources {
         vault: context.secrets,
-        stop,
+        stop: &context.how.stop,
         history: &|job| context.history_of(job),
     };
-    let command =
-        async |asked: &Command| command::probe(asked, check.timeout, check.kill_after, context.secrets, stop).await;
-    ask::ask(check, from, command).await
+    ask::ask(check, from).await
 }
 
 /// Hides the secrets in a text.
