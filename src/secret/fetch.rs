@@ -1,8 +1,10 @@
 //! Fetching a secret from where it is.
 //!
 //! Takes a [`SecretSource`], gives its text, or a [`SecretError`] that names the source and never holds anything
-//! that came from it. Invariant: a secret is a text that is not empty and holds no NUL.
+//! that came from it. Nothing that hangs holds anybody up.
+//! Invariant: a secret is a text that is not empty and holds no NUL.
 
+use crate::blocking;
 use crate::model::SecretSource;
 use crate::path::{Shown, shown};
 use crate::process::{self, Ending, Keep, Spawn, SpawnError, Streams, Unsifted};
@@ -64,6 +66,9 @@ pub enum Why {
     /// The command failed.
     #[error("{0}")]
     Ended(Ending),
+    /// opsrun was told to stop.
+    #[error("opsrun was told to stop")]
+    Stopped,
 }
 
 impl SecretError {
@@ -81,10 +86,12 @@ impl SecretError {
             Why::Unreadable(error) if error.kind() == io::ErrorKind::NotFound => {
                 "create the file, readable for opsrun's user only, or correct `from-file`"
             }
+            Why::Unreadable(error) if error.kind() == io::ErrorKind::TimedOut => "check the file system that it is on",
             Why::Unreadable(_) => "let opsrun's user read the file",
             Why::NotStarted(error) => error.help(),
             Why::Ended(Ending::TimedOut(..)) => "the command has 30 s; make sure that it does not wait for input",
             Why::Ended(Ending::Exited(0)) => "the command must print the secret on standard output",
+            Why::Stopped => "run it again",
             Why::Ended(_) => "run the command by hand as opsrun's user; it must exit with code 0",
         }
     }
@@ -92,14 +99,14 @@ impl SecretError {
     /// True when it was not fetched because opsrun was told to stop.
     #[must_use]
     pub fn is_stop(&self) -> bool {
-        matches!(self.why, Why::Ended(Ending::Stopped(_)))
+        matches!(self.why, Why::Stopped | Why::Ended(Ending::Stopped(_)))
     }
 }
 
 pub(super) async fn fetch(source: &SecretSource, stop: &Stop) -> Result<SecretString, SecretError> {
     match source {
         SecretSource::Env(name) => variable(name),
-        SecretSource::File(path) => file(path).and_then(secret).map_err(|why| SecretError {
+        SecretSource::File(path) => content(path, stop).await.and_then(secret).map_err(|why| SecretError {
             from: format!("the file `{}`", shown(path)),
             why,
         }),
@@ -123,6 +130,24 @@ pub(super) fn variable(name: &str) -> Result<SecretString, SecretError> {
             from: format!("the variable `{}`", Shown(name.as_bytes())),
             why,
         })
+}
+
+/// What a file holds; a file system that hangs holds nobody up for longer than a command may.
+async fn content(path: &Path, stop: &Stop) -> Result<Vec<u8>, Why> {
+    let about = shown(path).to_string();
+    let read = blocking::call(&about, {
+        let path = path.to_owned();
+        move || file(&path)
+    });
+    tokio::select! {
+        biased;
+        () = stop.wait() => Err(Why::Stopped),
+        read = tokio::time::timeout(TIMEOUT, read) => match read {
+            Ok(Ok(read)) => read,
+            Ok(Err(error)) => Err(Why::Unreadable(io::Error::other(error))),
+            Err(_) => Err(Why::Unreadable(io::ErrorKind::TimedOut.into())),
+        },
+    }
 }
 
 fn file(path: &Path) -> Result<Vec<u8>, Why> {

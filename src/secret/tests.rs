@@ -112,10 +112,12 @@ fn from_a_command() {
 }
 
 #[test]
-fn told_to_stop_while_a_command_is_asked() {
+fn told_to_stop_while_a_source_is_asked() {
     let stop = Stop::new().unwrap();
     stop.ask();
     let error = block(Vault::new().reveal(&sh("exec sleep 1000"), &stop)).unwrap_err();
+    assert!(error.is_stop());
+    let error = block(Vault::new().reveal(&file(Path::new("/no/such/token")), &stop)).unwrap_err();
     assert!(error.is_stop());
 }
 
