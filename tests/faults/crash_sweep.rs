@@ -56,6 +56,23 @@ fn a_kill_within_the_recovery_loses_nothing() {
 }
 
 #[test]
+fn a_kill_while_a_half_written_tree_is_removed_loses_nothing() {
+    let sweep = Sweep::new(scenario::all().swap_remove(2));
+    let calls = sweep.undisturbed().calls;
+    // The tree is whole and has its name, the copy does not count yet: the most there is to be removed.
+    let named = (1..)
+        .zip(&calls)
+        .filter(|(_, call)| call.name == "renameat2")
+        .nth(2)
+        .unwrap();
+    let stride = if full() { 1 } else { 3 };
+    let faults: Vec<Fault> = (1..=calls.len()).step_by(stride).map(Fault::KillBefore).collect();
+    sweep
+        .try_all(&faults, Some(Fault::KillBefore(named.0)))
+        .settle("kills while a tree is removed", faults.len());
+}
+
+#[test]
 fn a_polite_stop_at_any_call_loses_nothing() {
     for scenario in scenario::all() {
         let sweep = Sweep::new(scenario);
