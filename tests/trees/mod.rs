@@ -99,6 +99,12 @@ pub struct Shape {
     links: Vec<PathBuf>,
 }
 
+/// As the file system tells it, not by the blocks in use: those may be counted late.
+fn has_hole(path: &Path, size: u64) -> bool {
+    let file = File::open(path).unwrap();
+    size > 0 && rustix::fs::seek(&file, rustix::fs::SeekFrom::Hole(0)).is_ok_and(|hole| hole < size)
+}
+
 /// Of everything below a directory.
 pub fn shape(root: &Path, exact_time: bool) -> BTreeMap<PathBuf, Shape> {
     let mut found: BTreeMap<PathBuf, Shape> = BTreeMap::new();
@@ -121,13 +127,14 @@ pub fn shape(root: &Path, exact_time: bool) -> BTreeMap<PathBuf, Shape> {
                 kind,
                 mode: meta.permissions().mode(),
                 mtime: (meta.mtime(), if exact_time { meta.mtime_nsec() } else { 0 }),
-                sparse: kind == "file" && meta.blocks() * 512 + 64 * 1024 < meta.size(),
+                sparse: kind == "file" && has_hole(path, meta.size()),
                 content,
                 links: Vec::new(),
             },
         );
     }
-    for names in inodes.into_values().filter(|names| names.len() > 1) {
+    for mut names in inodes.into_values().filter(|names| names.len() > 1) {
+        names.sort();
         for name in &names {
             found.get_mut(name).unwrap().links.clone_from(&names);
         }
