@@ -9,9 +9,12 @@
 )]
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::SystemTime;
+use std::sync::mpsc;
+use std::time::{Duration, SystemTime};
 
 /// Path below `data` to content and age in whole days.
 type Tree = BTreeMap<String, (Vec<u8>, u64)>;
@@ -19,22 +22,35 @@ type Tree = BTreeMap<String, (Vec<u8>, u64)>;
 struct Example {
     dir: tempfile::TempDir,
     before: Tree,
+    /// What the ops file takes from the environment.
+    env: Vec<(&'static str, String)>,
 }
 
 impl Example {
-    fn new(name: &str) -> Self {
+    /// Lays out the example of that name, its data in the directory `data`.
+    fn new(name: &str, data: &str) -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
         let dir = tempfile::tempdir().unwrap();
-        std::fs::copy(folder.join("ops.kdl"), dir.path().join("ops.kdl")).unwrap();
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if !path.ends_with("run.sh") && !path.ends_with("make-data.sh") {
+                std::fs::copy(&path, dir.path().join(path.file_name().unwrap())).unwrap();
+            }
+        }
+        let data = dir.path().join(data);
         let made = Command::new("sh")
             .arg(folder.join("make-data.sh"))
-            .arg(dir.path().join("data"))
+            .arg(&data)
             .output()
             .unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let before = tree(&dir.path().join("data"));
+        let before = tree(&data);
         assert!(before.len() > 10);
-        Self { dir, before }
+        Self {
+            dir,
+            before,
+            env: Vec::new(),
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -43,14 +59,20 @@ impl Example {
 
     /// Runs opsrun, which must end with 0.
     fn opsrun(&self, args: &[&str]) -> Output {
+        self.ends_with(0, args)
+    }
+
+    /// Runs opsrun, which must end with this code.
+    fn ends_with(&self, code: i32, args: &[&str]) -> Output {
         let done = Command::new(env!("CARGO_BIN_EXE_opsrun"))
             .args(args)
             .current_dir(self.dir.path())
             .env("NO_COLOR", "1")
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
             .output()
             .unwrap();
         assert!(
-            done.status.code() == Some(0),
+            done.status.code() == Some(code),
             "opsrun {args:?} ended with {:?}\n{}\n{}",
             done.status.code(),
             String::from_utf8_lossy(&done.stdout),
@@ -85,12 +107,8 @@ impl Example {
             .collect();
         assert!(gone.len() > 5 && stays.len() > 5);
         self.opsrun(&["apply", "--yes"]);
-        assert_eq!(
-            names(&tree(&self.path("data"))),
-            names(&stays),
-            "exactly what expired is gone"
-        );
-        assert_eq!(tree(&self.path("data")), stays);
+        assert_eq!(names(&self.data()), names(&stays), "exactly what expired is gone");
+        assert_eq!(self.data(), stays);
         assert_eq!(self.archives().len(), 1);
 
         // The copy is an ordinary archive.
@@ -117,7 +135,14 @@ impl Example {
         );
 
         self.opsrun(&["apply", "--yes"]);
-        assert_eq!(tree(&self.path("data")), stays, "a second run deletes nothing");
+        assert_eq!(self.data(), stays, "a second run deletes nothing");
+    }
+
+    /// What lies in `data`, without what a pipeline makes while the example runs.
+    fn data(&self) -> Tree {
+        let mut data = tree(&self.path("data"));
+        data.retain(|path, _| !path.ends_with("-live.jsonl"));
+        data
     }
 }
 
@@ -146,7 +171,7 @@ fn tree(root: &Path) -> Tree {
 
 #[test]
 fn observer() {
-    let example = Example::new("observer");
+    let example = Example::new("observer", "data");
     example.round(&|path, days| {
         let keep = match path {
             _ if path.contains("decision") => None,
@@ -157,11 +182,166 @@ fn observer() {
         keep.is_some_and(|keep| days >= keep)
     });
     assert_eq!(example.archives().len(), 1, "nothing has expired: no second archive");
+    let made = tree(&example.path("data"));
+    let live: Vec<_> = made.iter().filter(|(path, _)| path.ends_with("-live.jsonl")).collect();
+    let ticks: usize = live
+        .iter()
+        .map(|(_, (content, _))| content.split(|b| *b == b'\n').count() - 1)
+        .sum();
+    assert_eq!(ticks, 2, "the pipeline ran once in each run");
+
+    // The broker falls silent: nothing is run, copied or deleted.
+    let heartbeat = std::fs::File::options()
+        .write(true)
+        .open(example.path("run/heartbeat"))
+        .unwrap();
+    heartbeat
+        .set_modified(SystemTime::now() - Duration::from_secs(2 * 3600))
+        .unwrap();
+    let said = example.ends_with(1, &["apply", "--yes"]);
+    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.contains("check:broker-heartbeat"), "{said}");
+    assert_eq!(tree(&example.path("data")), made);
+    example.ends_with(1, &["status"]);
+}
+
+#[test]
+fn home_server() {
+    let example = Example::new("home-server", ".");
+    example.opsrun(&["check", "--fail-on", "warning"]);
+    example.opsrun(&["graph"]);
+    example.opsrun(&["apply", "--yes"]);
+    let dumps = |tree: &Tree| -> Vec<String> {
+        let inside = tree.keys().filter(|path| path.starts_with("dumps/"));
+        inside.cloned().collect()
+    };
+    let after = tree(example.dir.path());
+    let today = dumps(&after)
+        .into_iter()
+        .find(|path| !example.before.contains_key(path))
+        .unwrap();
+    let before: Vec<&String> = example
+        .before
+        .keys()
+        .filter(|path| path.starts_with("dumps/"))
+        .collect();
+    assert!(!before.is_empty());
+    for path in before {
+        let (content, days) = &example.before[path];
+        let name = path.strip_prefix("dumps/").unwrap();
+        assert_eq!(after.contains_key(path), *days < 30, "{path}");
+        if *days >= 30 {
+            example.opsrun(&["restore", "--backup", "database", name, "--to", "restored"]);
+            assert_eq!(std::fs::read(example.path("restored").join(name)).unwrap(), *content);
+        }
+    }
+
+    // What this run's target made is in this run's copy.
+    let archive = after
+        .keys()
+        .find(|path| path.starts_with("copies/database/") && path.ends_with(".tar.gz"));
+    let listed = Command::new("tar")
+        .arg("tzf")
+        .arg(example.path(archive.unwrap()))
+        .output()
+        .unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    assert!(listed.contains(today.strip_prefix("dumps/").unwrap()), "{listed}");
+
+    // The documents are a tree that can be browsed; the next one shares what did not change.
+    let trees = || -> Vec<PathBuf> {
+        let copies = std::fs::read_dir(example.path("copies/documents")).unwrap();
+        let mut found: Vec<PathBuf> = copies.map(|e| e.unwrap().path()).filter(|path| path.is_dir()).collect();
+        found.sort();
+        found
+    };
+    let documents = trees().remove(0);
+    assert_eq!(
+        tree(&documents).len(),
+        tree(&example.path("documents")).len() - 1,
+        "all but the cache"
+    );
+    std::fs::write(example.path("documents/letters/new.txt"), "new").unwrap();
+    example.opsrun(&["apply", "--yes"]);
+    assert_eq!(trees().len(), 2);
+    assert!(trees().iter().any(|tree| tree.join("letters/new.txt").exists()));
+    example.opsrun(&["status"]);
+    example.opsrun(&["verify"]);
+}
+
+#[test]
+fn web_company() {
+    const TOKEN: &str = "Bearer example-token-4711";
+    let mut example = Example::new("web-company", ".");
+    let shop = Shop::open();
+    example.env = vec![
+        ("SHOP_TOKEN", TOKEN.to_owned()),
+        ("SHOP_HEALTH_URL", "http://127.0.0.1:9/health".to_owned()),
+    ];
+    example.opsrun(&["check"]);
+    let logs = |tree: &Tree| -> Tree {
+        let inside = tree.iter().filter(|(path, _)| path.starts_with("logs/"));
+        inside.map(|(path, content)| (path.clone(), content.clone())).collect()
+    };
+    example.ends_with(1, &["apply", "--yes"]);
+    assert_eq!(
+        logs(&tree(example.dir.path())),
+        logs(&example.before),
+        "the shop does not answer: its logs stay"
+    );
+
+    example.env[1].1 = format!("http://{}/health", shop.address);
+    example.opsrun(&["apply", "--yes"]);
+    assert_eq!(shop.token.recv().unwrap(), TOKEN);
+    let mut gone = 0;
+    for (path, (_, days)) in &logs(&example.before) {
+        let keep = if path.contains("access-") { 14 } else { 60 };
+        assert_eq!(example.path(path).exists(), *days < keep, "{path}");
+        gone += usize::from(*days >= keep);
+    }
+    assert!(gone > 5);
+    example.opsrun(&["restore", "--backup", "logs", "**", "--to", "restored"]);
+    assert!(tree(&example.path("restored")).len() >= gone);
+    for (path, (content, _)) in tree(example.dir.path()) {
+        let text = String::from_utf8_lossy(&content);
+        assert!(
+            !text.contains("4711") && !text.contains(&shop.address),
+            "{path} holds a secret"
+        );
+    }
+}
+
+/// A shop that is well: answers one request after another, and says which token came.
+struct Shop {
+    address: String,
+    token: mpsc::Receiver<String>,
+}
+
+impl Shop {
+    fn open() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let (tell, token) = mpsc::channel();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+                let head: Vec<String> = lines.map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
+                let found = head.iter().find_map(|line| line.strip_prefix("authorization: "));
+                let _ = tell.send(found.unwrap_or_default().to_owned());
+                let body = r#"{"status": "UP", "queue": {"stuck": 0}}"#;
+                let length = body.len();
+                let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        Self { address, token }
+    }
 }
 
 #[test]
 fn files() {
-    let example = Example::new("files");
+    let example = Example::new("files", "data");
     example.round(&|path, days| match path {
         "logs/app-4.log" | "logs/app-5.log" => false,
         _ if path.starts_with("exports/pinned/") => false,

@@ -360,6 +360,19 @@ fn what_could_not_be_read_causes_no_more_findings() {
             assert_eq!(found.len(), if known { 2 } else { 1 }, "{broken} {kind} {found:?}");
         }
     }
+    // What an unread part would have given rise to is not missed by an `allow`.
+    for inside in [
+        "tpc \"a:1\"",
+        "file-age \"a\" warn=\"2\" critical=\"1m\"",
+        "tcp \"a:1\" { latency wrn=\"1s\"; }",
+    ] {
+        let text = format!("check \"a\" {{ {inside}; allow \"thresholds-order\" reason=\"r\"; }}");
+        assert_eq!(codes(&text).len(), 1, "{inside}");
+    }
+    assert_eq!(
+        codes("target \"My Job\" { command \"a\"; }\ntarget \"b\" { command \"b\"; needs \"target:my-job\"; }"),
+        ["OPS2008"]
+    );
     // But what is known stays known.
     assert_eq!(
         codes(&format!("backup \"b\" {{ source /x; to \"/y\"; }}\n{retention}")),

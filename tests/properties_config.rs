@@ -197,6 +197,26 @@ proptest! {
     }
 }
 
+/// A slip beside a secret makes it no less of one.
+#[test]
+fn no_slip_shows_a_secret() {
+    const NAME: &str = "\"API_TOKEN\"";
+    const SECRET: &str = "\"hunter2-hunter2\"";
+    let text = format!("target \"a\" {{\n    command \"true\"\n    env {NAME} {SECRET}\n    timeout \"5m\"\n}}\n");
+    let taken = [NAME, SECRET].map(|part| (text.find(part).unwrap(), part.len()));
+    let inside = |at: usize| taken.iter().any(|(start, len)| *start < at && at < start + len);
+    for at in (0..=text.len()).filter(|at| !inside(*at)) {
+        for slip in [
+            "{", "}", "\"", "\\", "/", "//", "/*", "*", "-", "#", ";", "=", " ", "\n", "'", "[", ",", "x", "5", "/-",
+        ] {
+            let (before, after) = text.split_at(at);
+            let slipped = [before, slip, after].concat();
+            let shown = load(slipped.as_bytes()).render(false, 200);
+            assert!(!shown.contains("hunter2"), "{slipped}\n{shown}");
+        }
+    }
+}
+
 /// 96 bytes of this took the parser 28 s.
 #[test]
 fn nested_slashdashes_are_refused_at_once() {

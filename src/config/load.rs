@@ -15,6 +15,7 @@ use super::schema::{ROOT, Spec, TOPS};
 use super::secrets;
 use super::source::{Sources, Span, Spanned};
 use super::tree::{self, Data, Node};
+use super::values::as_name;
 use globset::GlobBuilder;
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -247,6 +248,7 @@ impl Loader {
                 if job.name.is_none() {
                     match node.args.first().map(|value| &value.data) {
                         Some(Data::Text(name)) => {
+                            self.document.hidden.extend(as_name(name));
                             self.document.hidden.insert(name.clone());
                         }
                         _ => self.document.blind = true,

@@ -9,12 +9,14 @@ use super::decode::suggested_variable;
 use super::findings::{Code, Finding};
 use super::lex::{self, Kind, Token};
 use super::mend::one_line;
+use super::schema::{ROOT, Spec};
 use super::secret_forms::{self, holds_secret, trivial};
 use super::source::{Sources, Span};
 use super::tree::{Data, Node, Value};
+use std::collections::HashSet;
 
-/// Nodes of a name and a value, as they are written and miswritten.
-const NAMED: &[&str] = &["env", "header", "evn", "environment", "envs", "headers", "setenv"];
+/// Nodes of a name and a value. Those that the language does not have are taken for one of them.
+const NAMED: &[&str] = &["env", "header"];
 
 /// What stands around a value without being part of it.
 const QUOTES: &[char] = &[
@@ -24,24 +26,83 @@ const QUOTES: &[char] = &[
 /// The stretches of a text that are not to be shown, well-formed or not.
 pub(super) fn stretches(text: &str) -> Vec<(usize, usize)> {
     let mut found: Vec<(usize, usize)> = secret_forms::all(text).map(|form| (form.start, form.end)).collect();
-    let tokens = lex::tokens(text);
+    let names = known_names();
     let mut statement: Vec<Token> = Vec::new();
-    for token in &tokens {
-        match token.kind {
-            Kind::Newline | Kind::Semicolon | Kind::Open | Kind::Close => {
-                in_statement(text, &statement, &mut found);
-                statement.clear();
+    // The line before names a secret, and its value may have slipped to this one.
+    let mut expected = false;
+    let mut ended = |statement: &mut Vec<Token>| {
+        if let Some(first) = statement.first() {
+            if expected && matches!(first.kind, Kind::Text { .. }) {
+                found.extend(inside(text, first));
             }
-            Kind::Word { .. } | Kind::Text { .. } | Kind::Equals => statement.push(*token),
+            expected = in_statement(text, statement, &names, &mut found);
+            statement.clear();
+        }
+    };
+    // Where no statements are seen.
+    let mut unread: Vec<Token> = Vec::new();
+    for token in lex::tokens(text) {
+        if let Kind::Text { closed: false, .. } | Kind::Comment { .. } = token.kind {
+            unread.push(token);
+        }
+        match token.kind {
+            Kind::Newline | Kind::Semicolon | Kind::Open | Kind::Close => ended(&mut statement),
+            Kind::Word { .. } | Kind::Text { .. } | Kind::Equals => statement.push(token),
             _ => {}
         }
     }
-    in_statement(text, &statement, &mut found);
+    ended(&mut statement);
+    let mut unread = unread.into_iter().peekable();
+    let mut next = 0;
+    for line in text.split_inclusive(lex::is_newline) {
+        let start = next;
+        next += line.len();
+        let mut odd = line.matches('"').count() % 2 == 1;
+        while unread.next_if(|token| token.end <= start).is_some() {}
+        odd |= unread.peek().is_some_and(|token| token.start < next);
+        if odd {
+            found.extend(in_odd_line(line).map(|(from, to)| (start + from, start + to)));
+        }
+    }
     found
 }
 
-/// The same within one node's line: what a name says is a secret.
-fn in_statement(text: &str, tokens: &[Token], found: &mut Vec<(usize, usize)>) {
+/// A line that is commented out, or has a quote too few or too many, so that nobody knows where values begin and end:
+/// all behind the name of a secret.
+fn in_odd_line(line: &str) -> Option<(usize, usize)> {
+    let word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+    let mut named = false;
+    let mut at = 0;
+    while let Some(rest) = line.get(at..) {
+        let start = at + rest.find(word)?;
+        let rest = line.get(start..)?;
+        at = start + rest.find(|c| !word(c)).unwrap_or(rest.len());
+        let found = line.get(start..at)?;
+        if named && holds_secret(found) {
+            let value = line.get(at..)?.trim_end();
+            let from = at + value.find(word)?;
+            return (!value.contains("from-")).then_some((from, at + value.len()));
+        }
+        named |= NAMED.contains(&found);
+    }
+    None
+}
+
+/// The names of all nodes that may stand somewhere.
+fn known_names() -> HashSet<&'static str> {
+    fn of(spec: &Spec, names: &mut HashSet<&'static str>) {
+        for child in spec.all_children() {
+            names.insert(child.name);
+            of(child, names);
+        }
+    }
+    let mut names = HashSet::new();
+    of(&ROOT, &mut names);
+    names
+}
+
+/// The same within one node's line: what a name says is a secret. True when there is such a name, and nothing else.
+fn in_statement(text: &str, tokens: &[Token], names: &HashSet<&str>, found: &mut Vec<(usize, usize)>) -> bool {
     let shown = |token: &Token| {
         text.get(token.start..token.end)
             .unwrap_or_default()
@@ -49,20 +110,28 @@ fn in_statement(text: &str, tokens: &[Token], found: &mut Vec<(usize, usize)>) {
     };
     let is_key = |at: usize| tokens.get(at + 1).is_some_and(|next| next.kind == Kind::Equals);
     let Some(first) = tokens.first() else {
-        return;
+        return false;
     };
+    let unknown = !names.contains(shown(first));
     // From which token on all values are secret.
     let mut secret_from = usize::MAX;
-    if holds_secret(shown(first)) {
-        secret_from = 1;
-    } else if NAMED.contains(&shown(first))
-        && let Some(name) = tokens.get(1)
-        && holds_secret(shown(name).trim_end_matches(':'))
-    {
-        secret_from = 2;
+    let mut named = unknown;
+    for (at, token) in tokens.iter().enumerate() {
+        let word = shown(token);
+        // A node by that name, a name behind `env`, or an option of a program.
+        if !word.contains('=')
+            && (named || at == 0 || word.starts_with('-'))
+            && holds_secret(word.trim_end_matches(':'))
+        {
+            secret_from = at + 1;
+            break;
+        }
+        named |= NAMED.contains(&word);
     }
     for (at, token) in tokens.iter().enumerate() {
-        if token.kind == Kind::Equals || is_key(at) {
+        // Behind a secret's name even what looks like a key may be its value.
+        let plain_key = is_key(at) && (at < secret_from || matches!(token.kind, Kind::Word { .. }));
+        if token.kind == Kind::Equals || plain_key {
             continue;
         }
         let key = at
@@ -80,12 +149,13 @@ fn in_statement(text: &str, tokens: &[Token], found: &mut Vec<(usize, usize)>) {
         } else if let Some(value) = ["=", ": "].iter().find_map(|sign| {
             let (name, _) = shown(token).split_once(sign)?;
             let (_, value) = text.get(token.start..token.end)?.split_once(sign)?;
-            (!value.trim_matches(QUOTES).is_empty() && holds_secret(name)).then_some(value)
+            (!trivial(value.trim_matches(QUOTES)) && holds_secret(name)).then_some(value)
         }) {
             let from = token.end - value.trim_start().len();
             found.extend(inside(text, token).map(|(_, end)| (from.min(end), end)));
         }
     }
+    secret_from == tokens.len()
 }
 
 /// A token without what surrounds its value.
@@ -93,7 +163,7 @@ fn inside(text: &str, token: &Token) -> Option<(usize, usize)> {
     let raw = text.get(token.start..token.end)?;
     let value = raw.trim_matches(QUOTES);
     let start = token.start + (raw.len() - raw.trim_start_matches(QUOTES).len());
-    (!value.is_empty()).then_some((start, start + value.len()))
+    (!trivial(value)).then_some((start, start + value.len()))
 }
 
 /// OPS7001. Gives the values that it is about.
@@ -193,9 +263,9 @@ fn by_form(node: &Node, value: &Value, what: secret_forms::Form) -> Finding {
 }
 
 /// How far from a label a secret can stand that the finding's text echoes.
-const NEAR: usize = 300;
-/// How many secrets are looked for in one finding.
-const MOST_NEAR: usize = 16;
+const NEAR: usize = 2_000;
+/// How many secrets are looked for on either side of a label.
+const MOST_NEAR: usize = 24;
 /// How many characters of a secret are enough to know it by.
 const KNOWN_BY: usize = 12;
 
@@ -206,21 +276,30 @@ pub(super) fn redact(findings: &mut [Finding], sources: &Sources) {
         return;
     }
     for finding in findings {
-        let mut near: Vec<String> = Vec::new();
+        let mut spans: Vec<Span> = Vec::new();
         for label in &finding.labels {
-            let line = sources.line_start(label.span);
-            for (from, to) in [
-                (line, line + NEAR),
-                (label.span.start.saturating_sub(NEAR), label.span.end + NEAR),
-            ] {
-                let first = masks.partition_point(|mask| mask.end <= from);
-                let some = masks.get(first..).unwrap_or_default().iter();
-                for mask in some.take_while(|mask| mask.start < to).take(MOST_NEAR) {
-                    let raw = sources.text(*mask).trim_matches(QUOTES);
-                    near.push(raw.to_owned());
-                    near.push(unescaped(raw));
-                }
+            let span = label.span;
+            let after = masks.partition_point(|mask| mask.start < span.end);
+            let before = masks.get(..after).unwrap_or_default().iter().rev();
+            let before = before.take(MOST_NEAR).filter(|mask| mask.end + NEAR > span.start);
+            let behind = masks.get(after..).unwrap_or_default().iter();
+            let behind = behind.take(MOST_NEAR).filter(|mask| mask.start < span.end + NEAR);
+            // What is echoed is often cut: then it is the beginning of the line that is seen.
+            let line = sources.line_start(span);
+            let first = masks.partition_point(|mask| mask.end <= line);
+            let first = masks.get(first..).unwrap_or_default().iter();
+            let first = first.take(MOST_NEAR).filter(|mask| mask.start < line + NEAR);
+            spans.extend(before.chain(behind).chain(first));
+        }
+        spans.sort_unstable();
+        spans.dedup();
+        let mut near: Vec<String> = Vec::new();
+        for span in spans {
+            let raw = sources.text(span).trim_matches(QUOTES);
+            if raw.contains('\\') {
+                near.push(unescaped(raw));
             }
+            near.push(raw.to_owned());
         }
         near.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         near.dedup();
@@ -330,7 +409,18 @@ mod tests {
             "command \"x\" \"--password=hunter2\"",
             "command \"x\" \"-H\" \"Authorization: hunter2\"",
             "header \"Cookie: hunter2\"",
+            "command \"x\" \"--password\" \"hunter2\"",
+            "timeout \"5m\" env \"DB_PASSWORD\" \"hunter2\"",
+            "x env \"DB_PASSWORD\" \"hunter2\"",
+            "env \"DB_PASSWORD\" \"hunter2\"=",
+            "env \"DB_PASSWORD hunter2",
+            "env #\"DB_PASSWORD\" hunter2",
+            "a // env DB_PASSWORD hunter2",
+            "/*\n env \"DB_PASSWORD\" hunter2\n*/",
             "password \"hunter2\"",
+            "evn \"DB_PASSWORD\" \"hunter2\"",
+            "env \"DB_PASSWORD\"\n    \"hunter2\"",
+            "env \"DB_PASSWORD\"; \"hunter2\"",
             "a { env \"DB_PASSWORD\" \u{201c}hunter2\u{201d}; }",
         ] {
             assert_eq!(hidden(text), ["hunter2"], "{text}");
@@ -340,7 +430,10 @@ mod tests {
             "env \"MODE\" \"hunter2\"",
             "class \"token\" \"raw/token/**\" keyword=\"token\" keep=\"3d\"",
             "command \"make\" \"-j=3\"",
+            "command \"ask\" \"--max-token=5\"",
+            "env \"USE_TOKEN\" \"true\"",
             "tcp \"token-service:8080\"",
+            "command \"print\" \"token\" \"hunter2\"",
         ] {
             assert_eq!(hidden(text), [""; 0], "{text}");
         }

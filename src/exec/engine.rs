@@ -14,6 +14,7 @@ use super::{How, locked};
 use crate::model::JobName;
 use crate::plan::{Action, Plan, Step, StepId, guards};
 use crate::run::{Event, JobHistory, Outcome, Progress, Record, RecordError, State, Status};
+use crate::secret::Vault;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use std::path::Path;
@@ -76,8 +77,10 @@ pub fn run(
         how,
         look,
         slots: Mutex::default(),
+        secrets: Vault::new(),
         busy: AtomicUsize::new(0),
     };
+    run.secrets.foresee(plan.steps().iter().flat_map(Step::values));
     let done = std::thread::scope(|scope| runtime.block_on(run.all(scope)));
     // A question to a dead mount may hang in a thread for ever: nobody waits for it.
     runtime.shutdown_background();
@@ -93,6 +96,7 @@ struct Run<'a, 'j> {
     how: &'a How,
     look: &'a dyn LookAgain,
     slots: Mutex<Slots>,
+    secrets: Vault,
     /// Steps that copy or prove at this moment: they share the threads.
     busy: AtomicUsize,
 }
@@ -193,13 +197,12 @@ impl Run<'_, '_> {
             progress: self.progress,
             how: self.how,
             slots: &self.slots,
+            secrets: &self.secrets,
             busy: &self.busy,
         };
         match &step.action {
-            Action::Check(_) | Action::Target(_) => {
-                let _ = &context;
-                Ok(action::outcome(State::Failed, "not in this build"))
-            }
+            Action::Check(check) => action::check::run(&context, check).await,
+            Action::Target(target) => action::target::run(&context, target).await,
             Action::Backup(_) | Action::Verify(_) | Action::Cleanup(_) => {
                 let step = again.clone();
                 in_thread(scope, move || self.files(planned, step.as_deref())).await?
@@ -218,6 +221,7 @@ impl Run<'_, '_> {
             progress: self.progress,
             how: self.how,
             slots: &self.slots,
+            secrets: &self.secrets,
             busy: &self.busy,
         };
         self.busy.fetch_add(1, Ordering::SeqCst);

@@ -3,7 +3,7 @@
 //!
 //! Takes what the run was planned with; gives the backup's steps decided anew. Directories that are others now are
 //! locked and put in order like those that were there from the start.
-//! Invariant: ages count from the moment of the plan, and nothing is deleted that the plan does not list.
+//! Invariant: nothing is deleted that the plan does not list.
 
 use super::remembered;
 use crate::exec::action::{Settled, outcome, recover, tree_failure};
@@ -62,9 +62,11 @@ impl LookAgain for Again<'_> {
             }
         }
         let remembered = remembered(self.model, self.store).map_err(|e| failed(&e))?;
-        let fresh = survey::look(self.model, &jobs, &found, &remembered, self.facts.now, self.stop);
+        // By the clock as it is now: what was just made is young, not from the future.
+        let now = crate::clock::now();
+        let fresh = survey::look(self.model, &jobs, &found, &remembered, now, self.stop);
         let mut facts = self.facts.clone();
-        facts.clock = fresh.clock;
+        (facts.now, facts.clock) = (fresh.now, fresh.clock);
         facts.backups.extend(fresh.backups);
         facts.verdicts.extend(fresh.verdicts);
         let steps = plan::look_again(plan, backup, self.model, self.request, &facts);

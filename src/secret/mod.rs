@@ -108,7 +108,8 @@ impl Vault {
         cell
     }
 
-    fn remember(&self, secret: &SecretString) {
+    /// Takes this out of everything shown from now on.
+    pub fn remember(&self, secret: &SecretString) {
         let mut known = lock(&self.known);
         let before = known.forms.len();
         known.forms.extend(forms::of(secret.expose_secret()));

@@ -296,6 +296,14 @@ fn a_state_that_cannot_be_read_is_said() {
             assert!(text.contains(wanted) && text.contains(help), "{what}: {text}");
         }
     };
+    std::fs::write(place.path().join("file"), "").unwrap();
+    let output = place.run(&["status", "--state-dir", "file/state"]);
+    assert_eq!(exit(&output), 1, "{}", told(&output));
+    assert!(
+        stderr(&output).contains("cannot reach the state in `"),
+        "{}",
+        told(&output)
+    );
     std::fs::write(&database, "no database, but long enough to be taken for one".repeat(40)).unwrap();
     all("garbage", "cannot open the state in `", "move the file away");
     // An empty database of somebody else: a header that names another application.

@@ -4,6 +4,7 @@ use super::plan;
 use super::world::World;
 use opsrun::report::Style;
 use opsrun::report::graph::{Edge, Graph, Mark, Node};
+use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 /// A graph as it was read: nodes with their attributes, edges with theirs.
@@ -233,6 +234,29 @@ fn labels_stay_labels() {
     }
     snapshot!("graph-hostile-mermaid", mermaid);
     snapshot!("graph-hostile-text", graph.text(Style::PLAIN));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_label_leaves_its_string(label in any::<String>(), title in any::<String>(), why in ".{0,20}") {
+        let node = |name: &str, mark| Node { name: name.to_owned(), label: label.clone(), mark };
+        let graph = Graph {
+            title,
+            noun: ("job", "jobs"),
+            nodes: vec![node("check:a", Mark::Refused(why)), node("target:b", Mark::None)],
+            edges: vec![Edge { from: 0, to: 1, needs: true }],
+        };
+        let read = parse(&graph.dot()).map_err(TestCaseError::fail)?;
+        prop_assert_eq!((read.nodes.len(), read.edges.len()), (2, 1));
+        let lines = read.nodes[1].1["label"].lines().count();
+        prop_assert_eq!(lines, if label.is_empty() { 1 } else { 2 });
+        let mermaid = graph.mermaid();
+        // The head, two nodes, an edge, and two lines for the look of what is refused.
+        prop_assert_eq!(mermaid.lines().count(), 6);
+        prop_assert!(mermaid.lines().all(|line| matches!(line.matches('"').count(), 0 | 2)));
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! probes that are missing or contradict one another.
 //! Invariant: a reading's every value is used here.
 
-use super::super::document::{CheckNode, HttpNode, ProbeNode};
+use super::super::document::{CheckNode, HttpNode, JobNode, ProbeNode};
 use super::super::findings::{Code, Finding};
 use super::super::mend::one_line;
 use super::super::reader::{Datum, Reading};
@@ -13,7 +13,7 @@ use super::super::source::{Span, Spanned};
 use super::command::{command, named, value};
 use super::levels::{Bad, spaces, times};
 use super::target::{KILL_AFTER, kill_after};
-use super::{arg, job, number, path, path_of, text};
+use super::{arg, hurt, job, number, path, path_of, text};
 use crate::model::check::{Address, Levels, Worst};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -64,7 +64,10 @@ pub(in crate::config) fn check(reading: &Reading, findings: &mut Vec<Finding>) -
         .and_then(text)
         .is_some_and(|word| word.value == "warning");
     CheckNode {
-        job: job(reading),
+        job: JobNode {
+            damaged: hurt(reading),
+            ..job(reading)
+        },
         probe: if read.len() == 1 { read.pop().flatten() } else { None },
         worst: if warning { Worst::Warning } else { Worst::Critical },
         kill_after: kill_after(reading).unwrap_or(KILL_AFTER),

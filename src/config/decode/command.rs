@@ -7,7 +7,7 @@
 use super::super::document::{ArgvNode, CommandNode, ProgramNode, TextNode};
 use super::super::findings::{Code, Finding};
 use super::super::mend::one_line;
-use super::super::reader::Reading;
+use super::super::reader::{Datum, Reading};
 use super::super::source::Span;
 use super::{path, path_of, text};
 use std::collections::HashMap;
@@ -172,7 +172,8 @@ pub(super) fn value(node: &Reading, name: &str, at: usize, findings: &mut Vec<Fi
     match sources.as_slice() {
         [] => {
             // Without a name it was said already that the node is incomplete.
-            let incomplete = node.damaged || node.lost || node.args.len() < at;
+            let unread = node.args.iter().any(|arg| arg.value == Datum::Bad);
+            let incomplete = node.damaged || node.lost || unread || node.args.len() < at;
             if !incomplete {
                 findings.push(
                     Finding::new(

@@ -140,6 +140,15 @@ fn job(reading: &Reading) -> JobNode {
     }
 }
 
+/// True when something in a node or below it could not be used: what it would have given rise to is not there.
+fn hurt(reading: &Reading) -> bool {
+    let values = reading.args.iter().chain(reading.props.iter().map(|(_, value)| value));
+    reading.damaged
+        || reading.lost
+        || values.into_iter().any(|value| value.value == Datum::Bad)
+        || reading.children.iter().any(hurt)
+}
+
 /// `ops`
 pub(super) fn ops(reading: &Reading, findings: &mut Vec<Finding>) -> OpsNode {
     if let Some(version) = reading.prop("version")

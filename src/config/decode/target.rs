@@ -3,11 +3,11 @@
 //! Takes a checked reading, gives the node; reports two commands or none, and waits that contradict one another.
 //! Invariant: a reading's every value is used here.
 
-use super::super::document::TargetNode;
+use super::super::document::{JobNode, TargetNode};
 use super::super::findings::{Code, Finding};
 use super::super::reader::{Datum, Reading};
 use super::command::{command, named};
-use super::{duration, job, number, small};
+use super::{duration, hurt, job, number, small};
 use crate::model::Retry;
 use crate::units::show_duration;
 use std::time::Duration;
@@ -60,7 +60,10 @@ pub(in crate::config) fn target(reading: &Reading, findings: &mut Vec<Finding>) 
         }
     };
     TargetNode {
-        job: job(reading),
+        job: JobNode {
+            damaged: hurt(reading),
+            ..job(reading)
+        },
         command,
         kill_after: kill_after(reading).unwrap_or(KILL_AFTER),
         retry: reading.child("retry").and_then(|node| retry(node, findings)),

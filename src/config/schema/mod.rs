@@ -362,3 +362,59 @@ pub(super) const VERSION: u64 = 1;
 
 /// Names that stand at the top of a file and nowhere else: one of them at the left margin begins a new node.
 pub(super) const TOPS: &[&str] = &["ops", "import", "target", "check", "backup", "retention"];
+
+#[cfg(test)]
+mod tests {
+    use super::super::reader::Reader;
+    use super::super::{mend, tree};
+    use super::*;
+
+    fn unique(spec: &Spec) {
+        let mut names: Vec<&str> = spec.all_children().map(|child| child.name).collect();
+        let mut props: Vec<&str> = spec.props.iter().map(|prop| prop.name).collect();
+        for list in [&mut names, &mut props] {
+            let all = list.len();
+            list.sort_unstable();
+            list.dedup();
+            assert_eq!(list.len(), all, "a name stands twice in `{}`", spec.name);
+        }
+        spec.all_children().for_each(unique);
+    }
+
+    #[test]
+    fn a_name_stands_once_among_its_siblings() {
+        unique(&ROOT);
+    }
+
+    #[test]
+    fn examples_are_valid() {
+        fn read(spec: &'static Spec, parent: &'static Spec) {
+            if spec.absent.is_some() {
+                return;
+            }
+            let mended = mend::mend(spec.example, 0, TOPS);
+            assert_eq!((mended.findings.len(), mended.pieces.len()), (0, 1), "{}", spec.example);
+            let nodes = tree::parse(&mended, &mended.pieces[0], 0).unwrap();
+            assert_eq!(nodes[0].name, spec.name);
+            let mut reader = Reader::default();
+            reader.read(&nodes[0], spec, parent);
+            assert_eq!(reader.findings, [], "{}", spec.example);
+            spec.all_children().for_each(|child| read(child, spec));
+        }
+        const FILE: &Spec = &ROOT;
+        FILE.all_children().for_each(|spec| read(spec, FILE));
+    }
+
+    #[test]
+    fn names_at_the_top_stand_nowhere_else() {
+        fn inside(spec: &Spec) {
+            for child in spec.all_children() {
+                assert!(!TOPS.contains(&child.name), "`{}` in `{}`", child.name, spec.name);
+                inside(child);
+            }
+        }
+        ROOT.all_children().for_each(inside);
+        let known = ROOT.all_children().filter(|spec| spec.absent.is_none());
+        assert_eq!(known.map(|spec| spec.name).collect::<Vec<_>>(), TOPS);
+    }
+}

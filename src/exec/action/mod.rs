@@ -1,18 +1,21 @@
 //! What the steps of a plan do.
 //!
+//! - [`check`]: ask whether something is as it should be
+//! - [`target`]: run a command; what it has in common with such checks is in [`child`]
 //! - [`recover`]: put in order what an earlier run left
 //! - [`backup`]: write a copy
 //! - [`verify`]: read it back, publish it; prove older copies again
 //! - [`cleanup`]: delete what the proof covers
-//! - [`check`]: ask whether something is as it should be
 //!
 //! A step hands its result to the next in [`Slots`], by the tokens of the plan. Invariant: a cleanup has no
 //! way to a proof but the slot that its verify step filled in this run.
 
 pub mod backup;
 pub mod check;
+mod child;
 pub mod cleanup;
 pub mod recover;
+pub mod target;
 pub mod verify;
 
 use super::How;
@@ -22,6 +25,7 @@ use crate::archive::{CopyError, Verified, Written};
 use crate::model::JobName;
 use crate::plan::{Plan, Step, StepId};
 use crate::run::{Event, JobHistory, Outcome, Progress, RecordError, State};
+use crate::secret::Vault;
 use crate::tree::TreeError;
 use rustix::io::Errno;
 use std::collections::HashMap;
@@ -44,6 +48,8 @@ pub struct Context<'a> {
     pub how: &'a How,
     /// What steps hand on.
     pub slots: &'a Mutex<Slots>,
+    /// Secrets of the run, and what must not be shown.
+    pub secrets: &'a Vault,
     /// Steps that work with files at this moment, this one included.
     pub busy: &'a AtomicUsize,
 }

@@ -371,6 +371,29 @@ fn a_store_of_the_first_version_is_read_as_it_is_and_brought_up_to_date_when_wri
 }
 
 #[test]
+fn an_event_of_a_later_version_is_named_by_its_number() {
+    let world = World::new();
+    world.run(
+        "A",
+        &[
+            ("01:00:00", started("target:t")),
+            ("01:00:01", finished("target:t", State::Ok)),
+        ],
+    );
+    let change = |sql: &str| world.store.connection().execute(sql, []).unwrap();
+    change("UPDATE events SET json = replace(json, '\"ok\"', '\"splendid\"') WHERE seq = 2");
+    let told = world.store.events_of("A").unwrap_err();
+    assert!(matches!(told, StoreError::Event { seq: 2, .. }), "{told:?}");
+    assert!(told.help().unwrap().contains("a later opsrun"));
+    assert!(matches!(
+        world.store.job_standing(&job("target:t")),
+        Err(StoreError::Event { seq: 2, .. })
+    ));
+    // A state that this version does not know is no success.
+    assert_eq!(world.history("target:t"), (None, Some(1)));
+}
+
+#[test]
 fn no_question_goes_through_all_events() {
     let world = World::new();
     // One job fails for ever, another is blocked for ever: both had succeeded once.

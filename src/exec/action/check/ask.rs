@@ -5,14 +5,15 @@
 //! Invariant: a secret that cannot be fetched leaves unknown, and nothing is asked without it.
 
 use super::super::Ended;
-use super::{Redact, capped, disk_space, file_age, http, interrupted, job, outcome, tcp, tls_expiry};
+use super::{Redact, capped, command, disk_space, file_age, http, interrupted, job, outcome, tcp, tls_expiry};
 use crate::clock;
+use crate::model::Value;
 use crate::model::check::{Check, HttpProbe, Probe};
-use crate::model::command::Command;
 use crate::model::job::JobName;
 use crate::run::{JobHistory, Outcome, RecordError, State};
 use crate::secret::{SecretError, Vault};
 use crate::signal::Stop;
+use secrecy::{ExposeSecret, SecretString};
 
 /// Where a check gets what it cannot ask for itself.
 #[derive(Clone, Copy)]
@@ -25,13 +26,13 @@ pub struct Sources<'a> {
     pub history: &'a (dyn Fn(&JobName) -> Result<JobHistory, RecordError> + Sync),
 }
 
-/// Asks what the check asks; `command` runs one, where it is that.
-pub async fn ask(check: &Check, from: Sources<'_>, command: impl AsyncFnOnce(&Command) -> Outcome) -> Ended {
+/// Asks what the check asks.
+pub async fn ask(check: &Check, from: Sources<'_>) -> Ended {
     let (stop, timeout) = (from.stop, check.timeout);
     let found = match &check.probe {
         Probe::FileAge { path, age } => file_age::probe(path, age, timeout, stop).await,
         Probe::DiskSpace { path, free } => disk_space::probe(path, free, timeout, stop).await,
-        Probe::Command(asked) => command(asked).await,
+        Probe::Command(asked) => command::probe(asked, timeout, check.kill_after, from.vault, stop).await,
         Probe::Tcp { address, latency } => tcp::probe(address, latency, timeout, stop).await,
         Probe::Http(probe) => asked_of_web(check, probe, from).await,
         Probe::TlsExpiry { address, left, ca_file } => {
@@ -46,6 +47,12 @@ async fn asked_of_web(check: &Check, probe: &HttpProbe, from: Sources<'_>) -> Ou
     let (vault, stop) = (from.vault, from.stop);
     let fetched = async {
         let url = vault.reveal(&probe.url, stop).await?;
+        if matches!(probe.url, Value::Secret(_)) {
+            // A server that is asked repeats parts of what it is asked.
+            for part in parts(url.expose_secret()) {
+                vault.remember(&SecretString::from(part));
+            }
+        }
         let mut headers = Vec::with_capacity(probe.headers.len());
         for (name, value) in &probe.headers {
             headers.push((name.clone(), vault.reveal(value, stop).await?));
@@ -60,5 +67,34 @@ async fn asked_of_web(check: &Check, probe: &HttpProbe, from: Sources<'_>) -> Ou
             help: Some(error.help().to_owned()),
             ..outcome(State::Unknown, redact(&error.to_string()))
         },
+    }
+}
+
+/// What makes an address secret: who asks, and those pieces of the path and the query that are no ordinary words.
+fn parts(url: &str) -> Vec<&str> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (place, asked) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let who = place.rsplit_once('@').map_or("", |(who, _)| who);
+    let telling = |piece: &&str| match piece.len() {
+        0..8 => false,
+        8..16 => piece.bytes().any(|b| b.is_ascii_digit()),
+        _ => true,
+    };
+    let pieces = asked.split(['/', '?', '#', '&', '=', ':', ';']).filter(telling);
+    who.split(':').filter(|part| !part.is_empty()).chain(pieces).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parts;
+
+    #[test]
+    fn what_is_telling_in_an_address() {
+        assert_eq!(parts("http://127.0.0.1:80/health"), Vec::<&str>::new());
+        assert_eq!(
+            parts("https://me:pass@host/services/T0000B0000/long-enough-to-tell?key=a1b2c3d4e5&v=2"),
+            ["me", "pass", "T0000B0000", "long-enough-to-tell", "a1b2c3d4e5"]
+        );
+        assert_eq!(parts("host"), Vec::<&str>::new());
     }
 }

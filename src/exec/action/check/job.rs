@@ -7,9 +7,12 @@
 use super::{measured, outcome};
 use crate::model::check::Levels;
 use crate::run::{JobHistory, Outcome, State};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use std::cmp::Reverse;
 use std::time::Duration;
+
+/// By how much the clock may have been set back since a step of this run ended.
+const BACK: TimeDelta = TimeDelta::seconds(1);
 
 /// Asks.
 #[must_use]
@@ -37,16 +40,18 @@ fn freshness(succeeded_at: Option<DateTime<Utc>>, age: &Levels<Duration>, now: D
     let Some(at) = succeeded_at else {
         return (State::Critical, "it never succeeded".to_owned());
     };
-    match now.signed_duration_since(at).to_std() {
-        Ok(passed) => measured::from(passed, |age| format!("last success {age} ago"), age),
-        Err(_) => (
+    let passed = now.signed_duration_since(at);
+    if passed < -BACK {
+        return (
             State::Unknown,
             format!(
                 "its last success is in the future: {}",
                 at.format("%Y-%m-%d %H:%M:%S UTC")
             ),
-        ),
+        );
     }
+    let passed = passed.to_std().unwrap_or_default();
+    measured::from(passed, |age| format!("last success {age} ago"), age)
 }
 
 /// How bad, among what can be found here.
@@ -62,7 +67,6 @@ fn gravity(state: State) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrono::TimeDelta;
 
     const NONE: Levels<Duration> = Levels {
         warn: None,
@@ -130,6 +134,10 @@ mod tests {
         );
         assert_eq!(asked(None, None, &NONE, &NONE).0, State::Critical);
         assert_eq!(asked(Some(30), None, &AGE, &DURATION).0, State::Unknown);
+        assert_eq!(
+            asked(Some(-1), None, &AGE, &NONE),
+            (State::Ok, "last success 0s ago".to_owned())
+        );
         assert_eq!(asked(Some(-30), Some(5), &AGE, &DURATION).0, State::Unknown);
         assert_eq!(asked(None, Some(500), &NONE, &DURATION).0, State::Ok);
     }

@@ -4,6 +4,7 @@
 //! measured value in the summary.
 //! - [`file_age`], [`disk_space`]: what a file system says
 //! - [`tcp`], [`http`], [`tls_expiry`]: what a server says
+//! - [`command`]: what a command says, in the way of Nagios
 //! - [`job`]: what the history says
 //! - [`ask`]: which of them a check asks
 //!
@@ -11,6 +12,7 @@
 //! when the run is told to stop.
 
 pub mod ask;
+pub mod command;
 pub mod disk_space;
 pub mod file_age;
 mod file_system;
@@ -22,11 +24,22 @@ mod measured;
 pub mod tcp;
 pub mod tls_expiry;
 
-use super::outcome;
-use crate::model::check::Worst;
+use super::{Context, Ended, outcome};
+use crate::model::check::{Check, Worst};
 use crate::net::NetError;
 use crate::run::{Outcome, State};
 use crate::signal::Stop;
+use ask::Sources;
+
+/// Asks.
+pub async fn run(context: &Context<'_>, check: &Check) -> Ended {
+    let from = Sources {
+        vault: context.secrets,
+        stop: &context.how.stop,
+        history: &|job| context.history_of(job),
+    };
+    ask::ask(check, from).await
+}
 
 /// Hides the secrets in a text.
 pub type Redact<'a> = &'a (dyn Fn(&str) -> String + Sync);

@@ -4,15 +4,18 @@
 //! what single settings mean.
 //! Invariant: every node, argument and property is either in the reading or in a finding.
 
+mod properties;
+
 use super::findings::{Code, Finding};
 use super::mend::one_line;
 use super::nearest::nearest;
-use super::schema::{ABSENT_PROPS, Args, Prop, Spec, Type};
+use super::schema::{Args, Prop, Spec, Type};
 use super::source::{Span, Spanned};
-use super::tree::{Data, Node, Property, Value};
+use super::tree::{Data, Node, Value};
 use super::values;
 use crate::model::check::{Address, Space};
 use crate::model::pattern::Pattern;
+use properties::example_value;
 use std::time::Duration;
 
 /// A checked value.
@@ -273,103 +276,6 @@ impl Reader {
         self.findings.push(finding);
     }
 
-    fn props(&mut self, node: &Node, spec: &'static Spec, reading: &mut Reading) {
-        let mut seen: Vec<&Property> = Vec::new();
-        for prop in &node.props {
-            let Some(row) = spec.prop(&prop.key) else {
-                self.unknown_prop(prop, spec);
-                reading.damaged = true;
-                continue;
-            };
-            if let Some(first) = seen.iter().find(|p| p.key == prop.key) {
-                self.findings.push(
-                    Finding::new(
-                        Code::Repeated,
-                        prop.key_span.to(prop.value.span),
-                        format!("`{}` is given twice", row.name),
-                        "again here",
-                    )
-                    .also(first.key_span.to(first.value.span), "first here")
-                    .help("KDL would let the last one win: delete one of them"),
-                );
-                continue;
-            }
-            seen.push(prop);
-            let value = self.value(&prop.value, row.ty, spec.name, Some(row));
-            reading.props.push((
-                row.name,
-                Spanned {
-                    value,
-                    span: prop.value.span,
-                },
-            ));
-        }
-        for row in spec.props.iter().filter(|row| row.required) {
-            if reading.prop(row.name).is_none() && !reading.damaged {
-                self.findings.push(
-                    Finding::new(
-                        Code::Missing,
-                        node.head,
-                        format!("`{}` has no `{}`", spec.name, row.name),
-                        format!("`{}=` is missing: {}", row.name, row.doc),
-                    )
-                    .help(format!("add `{}={}`", row.name, example_value(row.ty))),
-                );
-            }
-        }
-    }
-
-    fn unknown_prop(&mut self, prop: &Property, spec: &'static Spec) {
-        let key = one_line(&prop.key);
-        if let Some((_, name, instead)) = ABSENT_PROPS.iter().find(|(n, p, _)| *n == spec.name && *p == prop.key) {
-            self.findings.push(
-                Finding::new(
-                    Code::UnknownProperty,
-                    prop.key_span,
-                    format!("`{name}` is not in this build"),
-                    "known to the language, but not built in",
-                )
-                .help(*instead),
-            );
-            return;
-        }
-        let finding = Finding::new(
-            Code::UnknownProperty,
-            prop.key_span,
-            format!("`{}` takes no property `{key}`", spec.name),
-            "unknown property",
-        );
-        let known: Vec<&str> = spec.props.iter().map(|p| p.name).collect();
-        let finding = if matches!(spec.args, Args::Pair(..)) && nearest(&prop.key, known.iter().copied()).is_none() {
-            finding.help(format!(
-                "name and value are two texts: `{} \"{key}\" \"…\"`, or `{0} \"{key}\" from-env=\"…\"` for a secret",
-                spec.name
-            ))
-        } else if let Some(child) = spec.child(&prop.key).filter(|child| child.absent.is_none()) {
-            let example = match &prop.value.data {
-                Data::Text(text) if child.args != Args::None => format!("{key} \"{}\"", one_line(text)),
-                Data::Integer(number) if child.args != Args::None => format!("{key} {number}"),
-                _ => child.example.to_owned(),
-            };
-            finding.help(format!("`{key}` is a child node here: write `{{ {example}; }}`"))
-        } else if let Some(child) = spec.child(&prop.key) {
-            finding.help(format!(
-                "`{}` is not in this build; {}",
-                child.name,
-                child.absent.unwrap_or_default()
-            ))
-        } else if let Some(near) = nearest(&prop.key, known.iter().copied()) {
-            finding.help(format!("did you mean `{near}=`?"))
-        } else if let Some(near) = nearest(&prop.key, spec.all_children().map(|child| child.name)) {
-            finding.help(format!("did you mean the child node `{near}`?"))
-        } else if known.is_empty() {
-            finding.help(format!("for example `{}`", spec.example))
-        } else {
-            finding.help(format!("allowed here: {}", known.join(", ")))
-        };
-        self.findings.push(finding);
-    }
-
     fn children(&mut self, node: &Node, spec: &'static Spec, reading: &mut Reading) {
         let children = node.children.as_deref().unwrap_or_default();
         if spec.children.is_empty() {
@@ -481,18 +387,4 @@ impl Reader {
 
 fn near_enough(given: &str, name: &'static str) -> bool {
     nearest(given, [name].into_iter()).is_some()
-}
-
-fn example_value(ty: Type) -> &'static str {
-    match ty {
-        Type::Age | Type::Duration => "\"30d\"",
-        Type::Years => "\"2y\"",
-        Type::Size => "\"10GiB\"",
-        Type::Percent => "\"20%\"",
-        Type::Integer(..) | Type::Scalar => "7",
-        Type::Decimal(..) => "2.0",
-        Type::Space => "\"15%\"",
-        Type::Bool => "#true",
-        _ => "\"…\"",
-    }
 }

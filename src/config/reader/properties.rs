@@ -1,0 +1,126 @@
+//! The properties of a node: each checked against its row, and what was meant by those that have none.
+//!
+//! Takes a node and its row, adds to its [`Reading`]; reports properties that are unknown, missing or given twice.
+//! Invariant: that of the reader: every property is in the reading or in a finding.
+
+use super::super::findings::{Code, Finding};
+use super::super::mend::one_line;
+use super::super::nearest::nearest;
+use super::super::schema::{ABSENT_PROPS, Args, Spec, Type};
+use super::super::source::Spanned;
+use super::super::tree::{Data, Node, Property};
+use super::{Reader, Reading};
+
+impl Reader {
+    pub(super) fn props(&mut self, node: &Node, spec: &'static Spec, reading: &mut Reading) {
+        let mut seen: Vec<&Property> = Vec::new();
+        for prop in &node.props {
+            let Some(row) = spec.prop(&prop.key) else {
+                self.unknown_prop(prop, spec);
+                reading.damaged = true;
+                continue;
+            };
+            if let Some(first) = seen.iter().find(|p| p.key == prop.key) {
+                self.findings.push(
+                    Finding::new(
+                        Code::Repeated,
+                        prop.key_span.to(prop.value.span),
+                        format!("`{}` is given twice", row.name),
+                        "again here",
+                    )
+                    .also(first.key_span.to(first.value.span), "first here")
+                    .help("KDL would let the last one win: delete one of them"),
+                );
+                continue;
+            }
+            seen.push(prop);
+            let value = self.value(&prop.value, row.ty, spec.name, Some(row));
+            reading.props.push((
+                row.name,
+                Spanned {
+                    value,
+                    span: prop.value.span,
+                },
+            ));
+        }
+        for row in spec.props.iter().filter(|row| row.required) {
+            if reading.prop(row.name).is_none() && !reading.damaged {
+                self.findings.push(
+                    Finding::new(
+                        Code::Missing,
+                        node.head,
+                        format!("`{}` has no `{}`", spec.name, row.name),
+                        format!("`{}=` is missing: {}", row.name, row.doc),
+                    )
+                    .help(format!("add `{}={}`", row.name, example_value(row.ty))),
+                );
+            }
+        }
+    }
+
+    fn unknown_prop(&mut self, prop: &Property, spec: &'static Spec) {
+        let key = one_line(&prop.key);
+        if let Some((_, name, instead)) = ABSENT_PROPS.iter().find(|(n, p, _)| *n == spec.name && *p == prop.key) {
+            self.findings.push(
+                Finding::new(
+                    Code::UnknownProperty,
+                    prop.key_span,
+                    format!("`{name}` is not in this build"),
+                    "known to the language, but not built in",
+                )
+                .help(*instead),
+            );
+            return;
+        }
+        let finding = Finding::new(
+            Code::UnknownProperty,
+            prop.key_span,
+            format!("`{}` takes no property `{key}`", spec.name),
+            "unknown property",
+        );
+        let known: Vec<&str> = spec.props.iter().map(|p| p.name).collect();
+        let finding = if matches!(spec.args, Args::Pair(..)) && nearest(&prop.key, known.iter().copied()).is_none() {
+            finding.help(format!(
+                "name and value are two texts: `{} \"{key}\" \"…\"`, or `{0} \"{key}\" from-env=\"…\"` for a secret",
+                spec.name
+            ))
+        } else if let Some(child) = spec.child(&prop.key).filter(|child| child.absent.is_none()) {
+            let example = match &prop.value.data {
+                Data::Text(text) if child.args != Args::None => format!("{key} \"{}\"", one_line(text)),
+                Data::Integer(number) if child.args != Args::None => format!("{key} {number}"),
+                _ => child.example.to_owned(),
+            };
+            finding.help(format!("`{key}` is a child node here: write `{{ {example}; }}`"))
+        } else if let Some(child) = spec.child(&prop.key) {
+            finding.help(format!(
+                "`{}` is not in this build; {}",
+                child.name,
+                child.absent.unwrap_or_default()
+            ))
+        } else if let Some(near) = nearest(&prop.key, known.iter().copied()) {
+            finding.help(format!("did you mean `{near}=`?"))
+        } else if let Some(near) = nearest(&prop.key, spec.all_children().map(|child| child.name)) {
+            finding.help(format!("did you mean the child node `{near}`?"))
+        } else if known.is_empty() {
+            finding.help(format!("for example `{}`", spec.example))
+        } else {
+            finding.help(format!("allowed here: {}", known.join(", ")))
+        };
+        self.findings.push(finding);
+    }
+}
+
+/// A value of that type, to be written in an example.
+pub(super) fn example_value(ty: Type) -> &'static str {
+    match ty {
+        Type::Age | Type::Duration => "\"30d\"",
+        Type::Years => "\"2y\"",
+        Type::Size => "\"10GiB\"",
+        Type::Percent => "\"20%\"",
+        Type::Integer(..) | Type::Scalar => "7",
+        Type::Decimal(..) => "2.0",
+        Type::Space => "\"15%\"",
+        Type::Bool => "#true",
+        _ => "\"…\"",
+    }
+}

@@ -1,0 +1,181 @@
+//! What targets and the checks that ask a command have in common: from a command of the model to a child process,
+//! and from what it printed to lines for people.
+//!
+//! Takes commands and bytes of any kind, gives what can be run and shown. Knows nothing of retries or states.
+//! Invariant: every line that it gives is one line, and short.
+
+use super::outcome;
+use crate::model::{Command, Program};
+use crate::process::{Captured, Ending, Keep, Ladder, Spawn, Streams};
+use crate::run::{Outcome, State};
+use crate::secret::{SecretError, Vault};
+use crate::signal::Stop;
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// No line of output is shown longer, in characters.
+const LINE: usize = 200;
+
+/// Time limits and streams of a child.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms {
+    pub(super) timeout: Option<Duration>,
+    pub(super) kill_after: Duration,
+    pub(super) streams: Streams,
+}
+
+/// The command, ready to run: with its secrets.
+pub(super) async fn ready(command: &Command, terms: Terms, vault: &Vault, stop: &Stop) -> Result<Spawn, SecretError> {
+    let mut env = Vec::with_capacity(command.env.len());
+    for (name, value) in &command.env {
+        env.push((name.clone(), vault.reveal(value, stop).await?));
+    }
+    let (program, arguments) = match &command.program {
+        Program::Argv(words) => words
+            .split_first()
+            .map_or_else(Default::default, |(program, rest)| (program.clone(), rest.to_vec())),
+        Program::Shell(line) => ("/bin/sh".to_owned(), vec!["-c".to_owned(), line.clone()]),
+    };
+    Ok(Spawn {
+        program,
+        arguments,
+        cwd: command.cwd.clone(),
+        env,
+        timeout: terms.timeout,
+        kill_after: terms.kill_after,
+        streams: terms.streams,
+        keep: Keep::default(),
+    })
+}
+
+/// A secret that could not be fetched, for this job; `state` unless the run was told to stop.
+pub(super) fn without_secret(error: &SecretError, job: &str, state: State, stop: &Stop) -> Outcome {
+    if error.is_stop() {
+        return stopped(stop, "");
+    }
+    Outcome {
+        help: Some(error.help().to_owned()),
+        ..outcome(state, format!("{job}: {error}"))
+    }
+}
+
+/// Told to stop; `more` goes on after a semicolon.
+pub(super) fn stopped(stop: &Stop, more: &str) -> Outcome {
+    let told = stop
+        .signal()
+        .map_or_else(|| "stopped".to_owned(), |signal| super::interrupted(signal).summary);
+    let between = if more.is_empty() { "" } else { "; " };
+    outcome(State::Interrupted, format!("{told}{between}{more}"))
+}
+
+/// What to do about a command that ended like this.
+pub(super) fn advice(ending: Ending, shell: bool) -> &'static str {
+    match ending {
+        Ending::Exited(127) if shell => {
+            "the shell did not find a program: check its name, and PATH where opsrun is started"
+        }
+        Ending::Exited(126) if shell => "the shell could not run a program: check that it is executable",
+        Ending::Exited(_) => "see what it printed; if this code means success, add it to `ok-codes`",
+        Ending::Signalled(9) => "it was killed from outside; when memory runs out the system does that (`dmesg` tells)",
+        Ending::Signalled(_) => "see what it printed; opsrun did not send the signal",
+        Ending::TimedOut(_, Ladder::Survived) | Ending::Stopped(Ladder::Survived) => {
+            "look for processes that wait for a device or a server (state D in `ps`), or that run as another user"
+        }
+        Ending::TimedOut(..) => "find out what is slow, or raise `timeout`",
+        Ending::Stopped(_) => "run it again",
+    }
+}
+
+/// The last lines of what was printed that are not empty, at most so many.
+pub(super) fn last_lines(captured: &Captured, most: usize) -> Vec<String> {
+    let all = [captured.head.as_slice(), &captured.tail];
+    let part = all.into_iter().rfind(|part| !part.is_empty()).unwrap_or_default();
+    let text = String::from_utf8_lossy(part);
+    let lines: Vec<&str> = text.lines().collect();
+    let mut last: Vec<String> = lines.into_iter().rev().filter_map(shown).take(most).collect();
+    last.reverse();
+    last
+}
+
+/// A line as a terminal would have left it: what a progress bar drew last, without colours; cut when it is long.
+/// `None` when there is nothing in it.
+pub(super) fn shown(line: &str) -> Option<String> {
+    let plain = without_colours(line);
+    let drawn = plain.split('\r').rfind(|part| !part.trim().is_empty())?.trim_end();
+    let mut chars = drawn.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let short: String = chars.by_ref().take(LINE).collect();
+    if chars.next().is_none() {
+        return Some(short);
+    }
+    let cut: String = short.chars().take(LINE - 1).collect();
+    Some(cut + "…")
+}
+
+/// Without the sequences by which a terminal is told of colours and positions.
+fn without_colours(line: &str) -> Cow<'_, str> {
+    if !line.contains('\u{1b}') {
+        return Cow::Borrowed(line);
+    }
+    let mut plain = String::with_capacity(line.len());
+    let mut chars = line.chars();
+    while let Some(c) = chars.next() {
+        if c != '\u{1b}' {
+            plain.push(c);
+        } else if chars.clone().next() == Some('[') {
+            // From the bracket to the first letter or sign that may end it.
+            chars.next();
+            for c in chars.by_ref() {
+                if ('@'..='~').contains(&c) {
+                    break;
+                }
+            }
+        }
+    }
+    Cow::Owned(plain)
+}
+
+/// How long something took.
+pub(super) fn took(time: Duration) -> String {
+    let seconds = time.as_secs();
+    if time < Duration::from_secs(1) {
+        format!("{} ms", time.as_millis())
+    } else if seconds < 60 {
+        format!("{seconds}.{} s", time.subsec_millis() / 100)
+    } else if seconds < 3600 {
+        format!("{} min {} s", seconds / 60, seconds % 60)
+    } else {
+        format!("{} h {} min", seconds / 3600, seconds / 60 % 60)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn captured(head: &str, tail: &str) -> Captured {
+        Captured {
+            head: head.as_bytes().to_vec(),
+            dropped: tail.len() as u64,
+            tail: tail.as_bytes().to_vec(),
+        }
+    }
+
+    #[test]
+    fn the_last_lines_are_clean_and_few() {
+        let printed = captured("one\n\n\x1b[31mtwo\x1b[0m\n 10%\r 50%\r100%\r\nth\0ree", "");
+        assert_eq!(last_lines(&printed, 10), ["one", "two", "100%", "th ree"]);
+        assert_eq!(last_lines(&printed, 2), ["100%", "th ree"]);
+        assert_eq!(last_lines(&captured("begin\n", "in\nend\n"), 10), ["in", "end"]);
+        assert!(last_lines(&captured("", ""), 10).is_empty());
+        let long = last_lines(&captured(&"ä".repeat(300), ""), 1).remove(0);
+        assert_eq!((long.chars().count(), long.ends_with("ä…")), (200, true));
+        assert_eq!(shown(&"x".repeat(200)).unwrap().len(), 200);
+        assert_eq!(shown("\x1b[").as_deref(), None);
+    }
+
+    #[test]
+    fn times_are_short() {
+        let shown = [350, 1_250, 59_999, 125_000, 3_720_000].map(|ms| took(Duration::from_millis(ms)));
+        assert_eq!(shown, ["350 ms", "1.2 s", "59.9 s", "2 min 5 s", "1 h 2 min"]);
+    }
+}

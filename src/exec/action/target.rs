@@ -1,0 +1,191 @@
+//! Run a command, again when it failed and may be repeated.
+//!
+//! Takes a target, gives what became of it; every attempt is recorded before anything comes after it.
+//! Invariant: nothing that is recorded or shown holds a secret that was fetched in this run, and when the run is told to
+//! stop, no attempt begins.
+
+use super::child::{self, Terms};
+use super::{Context, Ended, outcome};
+use crate::exec::recorder::Recorder;
+use crate::model::{JobKind, JobName, Program, Target};
+use crate::process::{self, Captured, Ending, Finished, Spawn, SpawnError, Streams, Why};
+use crate::run::{Event, Outcome, Output, State};
+use crate::secret::Vault;
+use crate::signal::Stop;
+use std::time::Duration;
+
+/// Lines of output that an outcome shows.
+const DETAILS: usize = 10;
+
+/// Does it.
+pub async fn run(context: &Context<'_>, target: &Target) -> Ended {
+    let attempts = Attempts {
+        target,
+        step: &context.step.name,
+        vault: context.secrets,
+        stop: &context.how.stop,
+        recorder: context.recorder,
+    };
+    attempts.run().await
+}
+
+struct Attempts<'a> {
+    target: &'a Target,
+    step: &'a str,
+    vault: &'a Vault,
+    stop: &'a Stop,
+    recorder: &'a dyn Recorder,
+}
+
+/// One attempt, over or never begun.
+type Attempt = Result<Finished, SpawnError>;
+
+impl Attempts<'_> {
+    async fn run(&self) -> Ended {
+        let terms = Terms {
+            timeout: self.target.timeout,
+            kill_after: self.target.kill_after,
+            streams: Streams::Merged,
+        };
+        let spawn = match child::ready(&self.target.command, terms, self.vault, self.stop).await {
+            Ok(spawn) => spawn,
+            Err(error) => {
+                let job = JobName::new(JobKind::Target, &self.target.name).to_string();
+                return Ok(child::without_secret(&error, &job, State::Failed, self.stop));
+            }
+        };
+        let mut number = 1;
+        loop {
+            if self.stop.asked() {
+                return Ok(child::stopped(self.stop, &before(number)));
+            }
+            let attempt = process::run(&spawn, self.vault, self.stop).await;
+            let wait = self.wait(&attempt, number);
+            self.recorder.record(&self.attempted(number, &attempt, wait))?;
+            let Some(wait) = wait else {
+                return Ok(self.ended(&spawn, number, attempt));
+            };
+            tokio::select! {
+                biased;
+                () = self.stop.wait() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+            number += 1;
+        }
+    }
+
+    /// How long until the next attempt; `None` when this was the last.
+    fn wait(&self, attempt: &Attempt, number: u32) -> Option<Duration> {
+        let retry = self.target.retry.filter(|retry| number <= retry.max)?;
+        let again = match attempt {
+            Ok(done) => match done.ending {
+                Ending::Exited(code) => !self.target.ok_codes.contains(&code),
+                Ending::Signalled(_) | Ending::TimedOut(..) => true,
+                Ending::Stopped(_) => false,
+            },
+            // What is not there will not be there in a moment; room for another process may.
+            Err(error) => matches!(error.why, Why::TooMany | Why::Other(_)),
+        };
+        (again && !self.stop.asked()).then(|| retry.wait_before(number))
+    }
+
+    fn attempted(&self, number: u32, attempt: &Attempt, wait: Option<Duration>) -> Event {
+        let (ending, code, took, output) = match attempt {
+            Ok(done) => {
+                let code = match done.ending {
+                    Ending::Exited(code) => Some(code),
+                    _ => None,
+                };
+                (done.ending.to_string(), code, done.took, output(&done.stdout))
+            }
+            Err(error) => (
+                self.vault.redact(&error.to_string()),
+                None,
+                Duration::ZERO,
+                Output::default(),
+            ),
+        };
+        Event::Attempted {
+            step: self.step.to_owned(),
+            attempt: number,
+            ending,
+            code,
+            millis: millis(took),
+            output,
+            retry_in: wait.map(millis),
+        }
+    }
+
+    /// What the last attempt makes of the step.
+    fn ended(&self, spawn: &Spawn, number: u32, attempt: Attempt) -> Outcome {
+        let which = if number > 1 {
+            format!(", attempt {number}")
+        } else {
+            String::new()
+        };
+        let done = match attempt {
+            Ok(done) => done,
+            Err(error) => {
+                return Outcome {
+                    help: Some(error.help().to_owned()),
+                    ..outcome(State::Failed, self.vault.redact(&format!("{error}{which}")))
+                };
+            }
+        };
+        let ok = matches!(done.ending, Ending::Exited(code) if self.target.ok_codes.contains(&code));
+        let mut details = Vec::new();
+        if done.held_open {
+            details.push(format!(
+                "a process that `{}` left behind holds its output open; what it prints from now on is not read",
+                self.vault.redact(&spawn.program)
+            ));
+        }
+        if ok {
+            return Outcome {
+                details,
+                ..outcome(
+                    State::Ok,
+                    format!("{} in {}{which}", done.ending, child::took(done.took)),
+                )
+            };
+        }
+        details.extend(child::last_lines(&done.stdout, DETAILS));
+        let more_were_due = self.target.retry.is_some_and(|retry| number <= retry.max);
+        let told = match done.ending {
+            Ending::Stopped(ladder) => child::stopped(self.stop, &format!("{ladder}{which}")),
+            ending if self.stop.asked() && more_were_due => child::stopped(self.stop, &format!("{ending}{which}")),
+            ending => outcome(State::Failed, format!("{ending}{which}")),
+        };
+        let shell = matches!(self.target.command.program, Program::Shell(_));
+        Outcome {
+            help: Some(child::advice(done.ending, shell).to_owned()),
+            details,
+            ..told
+        }
+    }
+}
+
+/// Where a run was stopped.
+fn before(attempt: u32) -> String {
+    if attempt > 1 {
+        format!("before attempt {attempt}")
+    } else {
+        String::new()
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// As text; bytes that are none are replaced.
+fn output(captured: &Captured) -> Output {
+    Output {
+        head: String::from_utf8_lossy(&captured.head).into_owned(),
+        dropped: captured.dropped,
+        tail: String::from_utf8_lossy(&captured.tail).into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! What a closed gate leaves alone, the order of a run, and how it is stopped.
+
+use super::World;
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+#[test]
+fn a_critical_check_closes_what_needs_it_and_nothing_else() {
+    let world = World::new(
+        r#"
+        ops version=1 { name "t"; }
+        check "beat" { file-age "beat" warn="1m" critical="1h"; }
+        check "look" { file-age "beat" warn="1m" critical="1h"; severity "warning"; }
+        target "closed" { shell "touch closed-ran"; needs "check:beat"; }
+        target "behind" { shell "touch behind-ran"; needs "target:closed"; }
+        target "open" { shell "touch open-ran"; needs "check:look"; }
+        backup "b" { source "data"; to "backup"; }
+        retention "r" backup="b" { class "all" "*.txt" keep="7d"; max-delete files=1000; needs "check:beat"; }
+        "#,
+    );
+    let old = world.file("old.txt", 30);
+    let said = world.apply(1);
+    assert!(
+        !world.at("closed-ran").exists() && !world.at("behind-ran").exists(),
+        "{said}"
+    );
+    assert!(world.at("open-ran").exists(), "a warning opens: {said}");
+    assert!(
+        old.exists() && world.at("backup").exists(),
+        "copied, not deleted: {said}"
+    );
+    assert!(said.contains("check:beat is critical → target:closed"), "{said}");
+    let status = world.ends(1, &["status"]);
+    assert!(status.contains("critical"), "{status}");
+
+    fs::write(world.at("beat"), "").unwrap();
+    world.apply(0);
+    assert!(world.at("behind-ran").exists() && !old.exists());
+    world.ends(0, &["status"]);
+}
+
+#[test]
+fn one_thread_is_one_order() {
+    let world = World::new(
+        r#"
+        ops version=1 { name "t"; }
+        target "c" { command "true"; needs "target:b"; }
+        target "a" { command "true"; }
+        target "b" { command "true"; needs "check:x"; }
+        check "x" { command "true"; }
+        check "y" { disk-space "." critical="1B"; }
+        backup "d" { source "data"; to "backup"; needs "target:a"; }
+        retention "r" backup="d" { class "all" "*.txt" keep="7d"; max-delete files=1000; }
+        "#,
+    );
+    world.file("old.txt", 30);
+    let order = || -> Vec<String> {
+        let out = world
+            .command(&["apply", "--yes", "--json", "--threads", "1"])
+            .output()
+            .unwrap();
+        assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
+        let lines = out.stdout.split(|b| *b == b'\n').filter(|line| !line.is_empty());
+        let events = lines.map(|line| serde_json::from_slice::<serde_json::Value>(line).unwrap());
+        let told = events
+            .map(|e| format!("{} {}", e["event"], e["step"]))
+            .filter(|e| e.contains("step-"));
+        told.collect()
+    };
+    let first = order();
+    let names = [
+        "check:x",
+        "check:y",
+        "target:a",
+        "target:b",
+        "target:c",
+        "backup:d",
+        "verify:d",
+        "cleanup:r",
+    ];
+    let expected: Vec<String> = names
+        .iter()
+        .flat_map(|name| ["step-started", "step-finished"].map(|event| format!("\"{event}\" \"{name}\"")))
+        .collect();
+    assert_eq!(first, expected);
+    assert_eq!(order(), first);
+}
+
+#[test]
+fn a_signal_ends_the_commands_and_says_so() {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+        let world = World::new(
+            r#"
+            ops version=1 { name "t"; }
+            target "long" { shell "trap '' TERM INT; echo $$ > pid; exec 3<>fifo; read x <&3" ; timeout "1h" kill-after="300ms"; }
+            target "next" { command "touch" "next-ran"; needs "target:long"; }
+            "#,
+        );
+        rustix::fs::mkfifoat(rustix::fs::CWD, world.at("fifo"), rustix::fs::Mode::RWXU).unwrap();
+        let mut child = world
+            .command(&["apply", "--yes", "--json"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        lines.find(|line| line.contains("step-started")).unwrap();
+        while !fs::read_to_string(world.at("pid")).is_ok_and(|text| text.ends_with('\n')) {
+            std::thread::yield_now();
+        }
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let rest: Vec<String> = lines.collect();
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+        assert!(
+            rest.iter().any(|line| line.contains(r#""state":"interrupted""#)),
+            "{rest:#?}"
+        );
+        let pid = fs::read_to_string(world.at("pid")).unwrap().trim().parse().unwrap();
+        let gone = rustix::process::test_kill_process(Pid::from_raw(pid).unwrap());
+        assert!(gone.is_err(), "the command lives on");
+        assert!(!world.at("next-ran").exists());
+        let history = world.ends(0, &["history"]);
+        assert!(history.contains(&code.to_string()), "{history}");
+    }
+}
+
+#[test]
+fn what_was_printed_is_kept_head_and_tail() {
+    let world = World::new(
+        r#"
+        ops version=1 { name "t"; }
+        target "loud" { shell "echo begin; head -c 10000000 /dev/zero | tr '\\0' x; echo; echo end >&2; exit 3"; ok-codes 3; }
+        "#,
+    );
+    world.apply(0);
+    let history = world.ends(0, &["history", "last"]);
+    assert!(
+        history.contains("begin") && history.contains("end") && history.contains("bytes dropped"),
+        "{history}"
+    );
+    assert!(history.len() < 60_000, "{} bytes", history.len());
+}
