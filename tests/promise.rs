@@ -717,3 +717,121 @@ fn an_incomplete_copy_still_tells_how_much_there_was() {
     assert!(text.contains("--accept-shrink"), "{text}");
     assert!(old.exists());
 }
+
+/// The same ops with copies that are trees of plain files.
+fn trees(ops: &str) -> String {
+    ops.replace("to \"backup\";", "to \"backup\"; strategy \"copy\";")
+}
+
+#[test]
+fn a_tree_is_a_copy_like_any_other() {
+    let world = World::new(&trees(ALL));
+    let (old, young) = (world.file("sub/old", 30), world.file("young", 1));
+    std::os::unix::fs::symlink("old", world.at("data/sub/link")).unwrap();
+    world.apply(0, &[]);
+    assert!(!old.exists() && young.exists());
+    let tree = world.backups(".tree").remove(0);
+    assert_eq!(fs::read_to_string(tree.join("sub/old")).unwrap(), "sub/old");
+    assert_eq!(fs::read_link(tree.join("sub/link")).unwrap(), Path::new("old"));
+    let text = world.apply(0, &[]);
+    assert!(text.contains("sharing its data"), "{text}");
+    exits(&world.run(&["verify"]), 0);
+    let text = exits(&world.run(&["list"]), 0);
+    assert!(text.contains("2 copies"), "{text}");
+
+    // All of it, one path, and without ops file or history.
+    exits(&world.run(&["restore", "sub/old", "--to", "one"]), 0);
+    assert_eq!(fs::read_to_string(world.at("one/sub/old")).unwrap(), "sub/old");
+    exits(&world.run(&["restore", "**/o*", "--to", "some"]), 0);
+    assert!(world.at("some/sub/old").exists() && !world.at("some/young").exists());
+    exits(&world.run(&["restore", "**", "--from", "backup", "--to", "all"]), 0);
+    for path in ["sub/old", "young"] {
+        assert_eq!(fs::read_to_string(world.at("all").join(path)).unwrap(), path);
+    }
+    assert!(world.at("all/sub/link").is_symlink());
+}
+
+#[test]
+fn an_older_tree_is_the_proof_unless_it_is_damaged() {
+    for damaged in [false, true] {
+        let world = World::new(&trees(EXPIRED));
+        let busy = world.file("sub/busy", 30);
+        let writer = OpenOptions::new().append(true).open(&busy).unwrap();
+        world.apply(4, &[]);
+        drop(writer);
+        let stored = world.backups(".tree").remove(0).join("sub/busy");
+        if damaged {
+            let file = OpenOptions::new().write(true).open(&stored).unwrap();
+            file.write_all_at(b"X", 0).unwrap();
+            drop(file);
+            age(&stored, 30);
+            let text = world.apply(1, &[]);
+            assert!(text.contains("damaged") && text.contains("sub/busy"), "{text}");
+            assert!(busy.exists());
+            let text = exits(&world.run(&["verify"]), 1);
+            assert!(text.contains("sub/busy"), "{text}");
+        } else {
+            world.apply(0, &[]);
+            assert!(!busy.exists());
+            assert_eq!(world.backups(".tree").len(), 1, "the older copy is the proof");
+        }
+    }
+}
+
+#[test]
+fn a_tree_that_a_killed_run_left_goes_and_a_strange_one_stays() {
+    for _ in 0..20 {
+        let world = World::new(&trees(ALL));
+        let old: Vec<PathBuf> = (0..200).map(|i| world.file(&format!("d{}/{i}", i % 7), 30)).collect();
+        fs::create_dir(world.at("backup")).unwrap();
+        let mut run = Command::new(env!("CARGO_BIN_EXE_opsrun"))
+            .args(["apply", "--yes"])
+            .current_dir(world.root.path())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        while world.backups(".tree.tmp").is_empty() && run.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        run.kill().unwrap();
+        run.wait().unwrap();
+        // It may have been faster.
+        let Some(left) = world.backups(".tree.tmp").pop() else {
+            continue;
+        };
+        assert!(old.iter().all(|path| path.exists()));
+        let strange = world.at("backup/b-20261123T210000Z-01ARZ3NDEKTSV4RRFFQ69G5FAV.tree.tmp");
+        fs::create_dir(&strange).unwrap();
+        fs::write(strange.join("f"), "not of any run that we know").unwrap();
+        world.apply(0, &[]);
+        assert!(!left.exists() && strange.join("f").exists());
+        assert!(old.iter().all(|path| !path.exists()));
+        assert_eq!(world.backups(".tree").len(), 1);
+        exits(&world.run(&["verify"]), 0);
+        return;
+    }
+    panic!("no run was ever killed half-way");
+}
+
+#[test]
+fn a_user_without_privileges_makes_trees_too() {
+    let world = World::new(&trees(ALL));
+    let (old, closed) = (world.file("old", 30), world.file("shut/closed", 1));
+    fs::set_permissions(&old, fs::Permissions::from_mode(0o4555)).unwrap();
+    fs::set_permissions(closed.parent().unwrap(), fs::Permissions::from_mode(0o500)).unwrap();
+    world.hand_over();
+    exits(&world.run_unprivileged(&["apply", "--yes"]), 0);
+    assert!(!old.exists());
+    let stored = world.backups(".tree").remove(0).join("old");
+    assert_eq!(
+        stored.metadata().unwrap().permissions().mode() & 0o7777,
+        0o555,
+        "no set-id bit"
+    );
+    exits(&world.run_unprivileged(&["verify"]), 0);
+    exits(&world.run_unprivileged(&["apply", "--yes"]), 0);
+    exits(&world.run_unprivileged(&["restore", "**", "--to", "back"]), 0);
+    assert_eq!(fs::read_to_string(world.at("back/old")).unwrap(), "old");
+    fs::set_permissions(closed.parent().unwrap(), fs::Permissions::from_mode(0o700)).unwrap();
+}

@@ -2,18 +2,18 @@
 //!
 //! Takes a directory and a name; gives a locked directory under a temporary name, in which files, links and
 //! directories are made, each never over anything, and which is then renamed as a whole. Knows nothing of what the
-//! files mean. What a file system cannot keep of a file (owner, mode, time, attributes) is told as [`Lacking`].
+//! files mean.
 //! Invariant: a draft in which anything was not made durable, or could not be, can never be published; dropped
 //! unpublished it takes all that is in it along.
 
+use super::attributes::{Attributes, Lacking, cannot, kept};
 use super::debris::remove_tree;
-use super::handle::{Dir, TreeError, identity_of};
+use super::handle::{Dir, TreeError};
 use super::publish::DRAFT;
-use rustix::fs::{AtFlags, FlockOperation, Gid, Mode, OFlags, RenameFlags, Timespec, Timestamps, Uid, XattrFlags};
+use rustix::fs::{AtFlags, FlockOperation, Gid, Mode, OFlags, RenameFlags, Uid};
 use rustix::io::Errno;
-use std::ffi::{CString, OsStr};
+use std::ffi::OsStr;
 use std::fs::File;
-use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -31,42 +31,6 @@ pub struct TreeDraft {
     gone: bool,
 }
 
-/// Attributes that something in the tree shall have.
-#[derive(Debug, Clone)]
-pub struct Attributes {
-    /// Owner and group with the permission bits under them, when they are to be given.
-    pub owner: Option<(u32, u32, u32)>,
-    /// Permission bits when the owner is not given, or cannot be.
-    pub mode: u32,
-    /// Last change of the content, nanoseconds since the Unix epoch.
-    pub mtime_ns: i128,
-    /// Extended attributes: name and value.
-    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
-}
-
-/// What the file system, or our rights, could not keep.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Lacking {
-    /// Owner and group.
-    pub owners: bool,
-    /// Permission bits.
-    pub modes: bool,
-    /// The time of the last change, to the nanosecond.
-    pub times: bool,
-    /// Some extended attribute.
-    pub xattrs: bool,
-}
-
-impl Lacking {
-    /// What either lacks.
-    pub fn add(&mut self, other: Self) {
-        self.owners |= other.owners;
-        self.modes |= other.modes;
-        self.times |= other.times;
-        self.xattrs |= other.xattrs;
-    }
-}
-
 /// What became of the wish to give a file one more name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Linked {
@@ -76,14 +40,6 @@ pub enum Linked {
     Refused,
     /// Another file stood under the old name.
     Other,
-}
-
-/// Answers that mean: this file system, or this user, cannot; not: something failed.
-fn cannot(e: Errno) -> bool {
-    matches!(
-        e,
-        Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::NOTTY | Errno::MLINK | Errno::XDEV
-    )
 }
 
 impl TreeDraft {
@@ -327,62 +283,6 @@ impl Drop for NewFile<'_> {
 fn take_back(dir: &Dir, name: &[u8]) {
     // What stays is not in the list: the copy is not published.
     let _ = rustix::fs::unlinkat(dir, OsStr::from_bytes(name), AtFlags::empty());
-}
-
-/// Whether an attribute could be kept.
-fn kept(result: Result<(), Errno>) -> Result<bool, Errno> {
-    match result {
-        Ok(()) => Ok(true),
-        Err(e) if cannot(e) => Ok(false),
-        Err(e) => Err(e),
-    }
-}
-
-impl Attributes {
-    fn times(&self) -> Timestamps {
-        let time = Timespec {
-            tv_sec: i64::try_from(self.mtime_ns.div_euclid(1_000_000_000)).unwrap_or(i64::MAX),
-            tv_nsec: i64::try_from(self.mtime_ns.rem_euclid(1_000_000_000)).unwrap_or(0),
-        };
-        Timestamps {
-            last_access: time,
-            last_modification: time,
-        }
-    }
-
-    /// Owner first, whose change clears the set-id bits and capabilities; time last.
-    fn apply(&self, fd: &impl AsFd) -> Result<Lacking, Errno> {
-        let mut lacking = Lacking::default();
-        let mut mode = self.mode;
-        match self.owner {
-            None => lacking.owners = true,
-            Some((uid, gid, with)) => {
-                let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
-                if kept(rustix::fs::fchown(fd, Some(uid), Some(gid)))? {
-                    mode = with;
-                } else {
-                    lacking.owners = true;
-                }
-            }
-        }
-        for (key, value) in &self.xattrs {
-            let set = CString::new(key.as_slice())
-                .map_err(|_| Errno::INVAL)
-                .and_then(|key| rustix::fs::fsetxattr(fd, &*key, value, XattrFlags::empty()));
-            match set {
-                Err(Errno::IO) => return Err(Errno::IO),
-                Err(_) => lacking.xattrs = true,
-                Ok(()) => {}
-            }
-        }
-        kept(rustix::fs::fchmod(fd, Mode::from_raw_mode(mode)))?;
-        kept(rustix::fs::futimens(fd, &self.times()))?;
-        // A file system may take what it does not keep.
-        let got = rustix::fs::fstat(fd)?;
-        lacking.modes = got.st_mode & 0o7777 != mode;
-        lacking.times = identity_of(&got).mtime_ns != self.mtime_ns;
-        Ok(lacking)
-    }
 }
 
 #[cfg(test)]

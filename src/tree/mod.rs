@@ -6,6 +6,7 @@
 //! - [`walk`]: a listing in walk order, iterative, one directory open at a time
 //! - [`publish`]: files that appear whole or not at all, and the removal of our own debris
 //! - [`draft_tree`]: whole directories that appear whole or not at all
+//! - [`attributes`]: what such a directory's files carry besides their content
 //! - [`debris`]: the removal of such a directory that was never published
 //! - [`lease`]: nobody else has the file open for writing
 //! - [`quarantine`]: taking a name away, looking at what was taken, and only then removing it
@@ -15,6 +16,7 @@
 //!
 //! Invariant: every removal of a file that is not ours goes through [`quarantine`].
 
+pub mod attributes;
 pub mod debris;
 pub mod draft_tree;
 pub mod handle;

@@ -2,7 +2,7 @@
 //!
 //! Takes what a tree held before, and the directories of a [`Case`] after; gives what is wrong, in words. A
 //! byte is there when its file is in place, or in a quarantine whose index names it, or in a committed copy
-//! (one whose manifest has its final name), unpacked by the system's `tar`.
+//! (one whose manifest has its final name): an archive, unpacked by the system's `tar`, or a tree, as it stands there.
 
 use super::scenario::{Case, Scenario, Snapshot};
 use std::collections::BTreeMap;
@@ -130,6 +130,15 @@ fn debris(case: &Case) -> Vec<String> {
             found.push(format!("an archive without a manifest: `{shown}`"));
         }
     }
+    for tree in trees(case) {
+        let text = tree.to_str().unwrap();
+        let committed = text
+            .strip_suffix(".tree")
+            .is_some_and(|stem| Path::new(&format!("{stem}.manifest.json")).exists());
+        if !committed {
+            found.push(format!("a tree without a manifest: `{text}`"));
+        }
+    }
     found
 }
 
@@ -217,15 +226,32 @@ fn base64(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Every committed copy, unpacked by the system's tar.
+/// Trees in the destination, whatever they are called.
+fn trees(case: &Case) -> Vec<PathBuf> {
+    let (mut found, mut stack) = (Vec::new(), vec![case.root().join("copies")]);
+    while let Some(dir) = stack.pop() {
+        let Ok(entries) = std::fs::read_dir(&dir) else { continue };
+        for path in entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
+            let name = path.file_name().unwrap().as_bytes().to_vec();
+            let tree = name.ends_with(b".tree") || name.ends_with(b".tree.tmp");
+            if tree { &mut found } else { &mut stack }.push(path);
+        }
+    }
+    found
+}
+
+/// Every committed copy: archives unpacked by the system's tar, trees as they are.
 pub fn unpack_all(case: &Case, wrong: &mut Vec<String>) -> Vec<Snapshot> {
-    let mut archives: Vec<PathBuf> = Vec::new();
+    let (mut archives, mut plain) = (Vec::<PathBuf>::new(), Vec::new());
     walk(&case.root().join("copies"), &mut |manifest, _| {
         let name = manifest.file_name().unwrap().to_os_string().into_vec();
         if let Some(stem) = name.strip_suffix(b".manifest.json") {
-            let mut archive = stem.to_vec();
-            archive.extend_from_slice(b".tar.gz");
-            archives.push(manifest.with_file_name(OsStr::from_bytes(&archive)));
+            let beside = |end: &[u8]| manifest.with_file_name(OsStr::from_bytes(&[stem, end].concat()));
+            if beside(b".tree").is_dir() {
+                plain.push(snapshot(&beside(b".tree")));
+            } else {
+                archives.push(beside(b".tar.gz"));
+            }
         }
     });
     let unpack = |archive: &PathBuf| {
@@ -237,7 +263,7 @@ pub fn unpack_all(case: &Case, wrong: &mut Vec<String>) -> Vec<Snapshot> {
         }
         snapshot(into.path())
     };
-    archives.iter().map(unpack).collect()
+    archives.iter().map(unpack).chain(plain).collect()
 }
 
 #[test]
@@ -271,6 +297,9 @@ fn tells_where_every_byte_is() {
     std::fs::write(quarantine.join("index.jsonl"), line).unwrap();
     assert_eq!(ask(Expect::NothingLost).len(), lost.len() - 1);
     assert_eq!(debris(&case).len(), 4);
+
+    std::fs::create_dir(copies.join("d.tree.tmp")).unwrap();
+    assert_eq!(debris(&case).len(), 5);
 
     // What must stay is missed, what does not belong is seen.
     std::fs::remove_file(source.join("decision/ancient.jsonl")).unwrap();

@@ -24,7 +24,16 @@ fn kills(trace: &Trace) -> Vec<Fault> {
 fn a_kill_at_any_call_loses_nothing() {
     for scenario in scenario::all() {
         let sweep = Sweep::new(scenario);
-        let faults = kills(&sweep.undisturbed());
+        let trace = sweep.undisturbed();
+        let mut faults = kills(&trace);
+        if sweep.scenario.name == "trees" && !full() {
+            // Before and after the tree is written the calls are those of the other scenarios.
+            let position = |nth: usize, name: &str| (1..).zip(&trace.calls).filter(|(_, c)| c.name == name).nth(nth);
+            let begin = position(0, "symlinkat").map_or(0, |(n, _)| n);
+            let end = position(3, "renameat2").map_or(usize::MAX, |(n, _)| n);
+            let near = begin.saturating_sub(30)..=end.saturating_add(3);
+            faults.retain(|fault| fault.at().is_some_and(|n| near.contains(&n) || n % 6 == 0));
+        }
         let name = format!("kills, `{}`", sweep.scenario.name);
         sweep.try_all(&faults, None).settle(&name, faults.len());
     }
@@ -53,6 +62,23 @@ fn a_kill_within_the_recovery_loses_nothing() {
             .try_all(&faults, Some(first))
             .settle("kills within a recovery", faults.len());
     }
+}
+
+#[test]
+fn a_kill_while_a_half_written_tree_is_removed_loses_nothing() {
+    let sweep = Sweep::new(scenario::all().swap_remove(2));
+    let calls = sweep.undisturbed().calls;
+    // The tree is whole and has its name, the copy does not count yet: the most there is to be removed.
+    let named = (1..)
+        .zip(&calls)
+        .filter(|(_, call)| call.name == "renameat2")
+        .nth(2)
+        .unwrap();
+    let stride = if full() { 1 } else { 6 };
+    let faults: Vec<Fault> = (1..=calls.len()).step_by(stride).map(Fault::KillBefore).collect();
+    sweep
+        .try_all(&faults, Some(Fault::KillBefore(named.0)))
+        .settle("kills while a tree is removed", faults.len());
 }
 
 #[test]

@@ -40,3 +40,30 @@ fn one_error_at_any_call_loses_nothing() {
         }
     }
 }
+
+/// A destination that has no hard links, owners, modes or times of its own: what it holds is a copy all the same.
+#[test]
+fn what_a_destination_cannot_keep_is_no_failure() {
+    const KEEPING: [&str; 4] = ["linkat", "fchown", "fchmod", "utimensat"];
+    let sweep = Sweep::new(scenario::all().swap_remove(2));
+    let calls = sweep.undisturbed().calls;
+    for name in KEEPING {
+        for errno in [Errno::EPERM, Errno::EOPNOTSUPP] {
+            let numbers = (1..).zip(&calls).filter(|(_, call)| call.name == name).map(|(n, _)| n);
+            let faults: Vec<Fault> = numbers.map(|n| Fault::Fail(n, errno)).collect();
+            assert!(
+                !faults.is_empty() || (name == "fchown" && !rustix::process::geteuid().is_root()),
+                "{name}"
+            );
+            let found = sweep.try_all(&faults, None);
+            let finished: usize = found
+                .exits
+                .iter()
+                .filter(|((end, _), _)| end == "Code(0)")
+                .map(|(_, n)| n)
+                .sum();
+            found.settle(&format!("{name} answers {errno:?}"), faults.len());
+            assert_eq!(finished, faults.len(), "{name}, {errno:?}");
+        }
+    }
+}

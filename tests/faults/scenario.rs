@@ -100,6 +100,25 @@ retention "data" backup="data" {
 }
 "#;
 
+/// Everything is stored as a tree of plain files.
+pub const TREES: &str = r#"// What a crash must not break: copies are trees of plain files.
+ops version=1 {
+    name "faults"
+}
+
+backup "data" {
+    source "data"
+    to "copies"
+    strategy "copy"
+}
+
+retention "data" backup="data" {
+    class "pattern" keyword="pattern" keep="30d"
+    class "raw" "raw/**" keep="7d"
+    max-delete files=1000
+}
+"#;
+
 /// Bytes that no compressor shortens, the same for the same seed.
 pub fn noise(seed: u64, len: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -169,8 +188,27 @@ pub fn all() -> Vec<Scenario> {
         ops,
         items: tree(),
     };
-    vec![scenario("expired", EXPIRED), scenario("all", ALL)]
+    let trees = Scenario {
+        // Every kind of entry once: what a tree is made of takes a few calls for each.
+        items: tree()
+            .into_iter()
+            .filter(|item| IN_TREES.contains(&item.path))
+            .collect(),
+        ..scenario("trees", TREES)
+    };
+    vec![scenario("expired", EXPIRED), scenario("all", ALL), trees]
 }
+
+/// The part of the tree that is copied as a tree.
+const IN_TREES: &[&[u8]] = &[
+    b"raw/2026/old-1.jsonl",
+    b"raw/not\xff\xfeutf8.jsonl",
+    b"raw/sparse.bin",
+    b"raw/twin-a",
+    b"raw/twin-b",
+    b"raw/link",
+    b"pattern/young.jsonl",
+];
 
 impl Scenario {
     /// Lays the tree out.

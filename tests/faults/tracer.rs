@@ -41,7 +41,8 @@ pub enum Fault {
 }
 
 impl Fault {
-    fn at(self) -> Option<usize> {
+    /// The number of the call, if there is one.
+    pub fn at(self) -> Option<usize> {
         match self {
             Self::None => None,
             Self::KillBefore(n)

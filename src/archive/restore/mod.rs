@@ -6,28 +6,23 @@
 //! replaced without `force`, and no name is given to content that is not what was read from the source.
 
 mod archive;
+mod reader;
 
 use super::catalogue::CatalogueCopy;
 use super::error::CopyError;
-use super::form::Content;
 use super::header::link_path;
-use super::member::CUT;
 use super::pipeline;
 use super::row::{Row, RowKind, hex};
-use super::tree_form::TreeReader;
 use super::write::Watch;
 use crate::entry::Kind;
 use crate::path::RelPath;
 use crate::tree::Dir;
 use crate::tree::handle::{content_hash, regular};
-use crate::tree::place::{Facts, Placed, Target, Unnamed};
-use archive::ArchiveReader;
+use crate::tree::place::{Facts, Placed, Target};
+use reader::Reader;
 use rustix::fs::{Gid, Uid, XattrFlags};
 use std::fs::File;
 use std::os::fd::AsFd;
-
-/// The most files of a tree that one worker takes at a time.
-const TOGETHER: usize = 64;
 
 /// How to restore.
 #[derive(Debug, Clone, Copy)]
@@ -259,57 +254,6 @@ impl Plan<'_> {
                 }
                 Err(e) => self.early.push((dir.path.clone(), Err(told(&e)))),
             }
-        }
-    }
-}
-
-/// Reads content out of a copy.
-enum Reader<'a> {
-    Archive(ArchiveReader<'a>),
-    Tree(TreeReader),
-}
-
-impl<'a> Reader<'a> {
-    fn open(destination: &Dir, copy: &'a CatalogueCopy) -> Result<Self, CopyError> {
-        Ok(match Content::open(destination, &copy.name, copy.manifest.form())? {
-            Content::Archive(archive) => Self::Archive(ArchiveReader {
-                archive,
-                name: copy.name.archive(),
-                manifest: &copy.manifest,
-            }),
-            Content::Tree(tree) => Self::Tree(TreeReader::new(tree)),
-        })
-    }
-
-    /// True when `row` is a piece of work of its own.
-    fn alone(&self, row: &Row) -> bool {
-        match self {
-            Self::Archive(reader) => reader.spans(row),
-            Self::Tree(_) => row.stored() >= CUT as u64,
-        }
-    }
-
-    /// True when `row` is best read after `before`, in one go.
-    fn joins(&self, before: &[Row], row: &Row) -> bool {
-        match self {
-            Self::Archive(_) => before.first().is_none_or(|first| first.member == row.member),
-            Self::Tree(_) => before.len() < TOGETHER,
-        }
-    }
-
-    /// What is read once for all rows that are read together, the first of which is `row`.
-    fn ahead(&self, row: &Row) -> Result<Vec<u8>, String> {
-        match self {
-            Self::Archive(reader) => reader.member(row.member),
-            Self::Tree(_) => Ok(Vec::new()),
-        }
-    }
-
-    /// Writes the content of `row` to `out`, given what was read ahead.
-    fn content(&self, row: &Row, ahead: &[u8], out: &Unnamed<'_>) -> Result<(), String> {
-        match self {
-            Self::Archive(reader) => reader.content(row, ahead, out),
-            Self::Tree(reader) => reader.content(row, out),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::super::manifest::TreeFacts;
 use super::super::row::{Row, RowKind};
 use crate::entry::{Entry, Kind};
 use crate::path::unshown;
-use crate::tree::draft_tree::Attributes;
+use crate::tree::attributes::Attributes;
 use std::ffi::CString;
 use std::os::fd::AsFd;
 

@@ -1,0 +1,111 @@
+//! Attributes of what is stored as a plain file, and what a file system keeps of them.
+//!
+//! Takes an open file or directory of ours and what it shall have: owner, mode, time, extended attributes. What cannot be
+//! kept is no error but told as [`Lacking`]; what failed is one.
+//! Invariant: what is not told as lacking was asked back from the file system, or accepted by it.
+
+use super::handle::identity_of;
+use rustix::fs::{Gid, Mode, Timespec, Timestamps, Uid, XattrFlags};
+use rustix::io::Errno;
+use std::ffi::CString;
+use std::os::fd::AsFd;
+
+/// Attributes that something in the tree shall have.
+#[derive(Debug, Clone)]
+pub struct Attributes {
+    /// Owner and group with the permission bits under them, when they are to be given.
+    pub owner: Option<(u32, u32, u32)>,
+    /// Permission bits when the owner is not given, or cannot be.
+    pub mode: u32,
+    /// Last change of the content, nanoseconds since the Unix epoch.
+    pub mtime_ns: i128,
+    /// Extended attributes: name and value.
+    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// What the file system, or our rights, could not keep.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Lacking {
+    /// Owner and group.
+    pub owners: bool,
+    /// Permission bits.
+    pub modes: bool,
+    /// The time of the last change, to the nanosecond.
+    pub times: bool,
+    /// Some extended attribute.
+    pub xattrs: bool,
+}
+
+impl Lacking {
+    /// What either lacks.
+    pub fn add(&mut self, other: Self) {
+        self.owners |= other.owners;
+        self.modes |= other.modes;
+        self.times |= other.times;
+        self.xattrs |= other.xattrs;
+    }
+}
+
+/// Answers that mean: this file system, or this user, cannot; not: something failed.
+pub(super) fn cannot(e: Errno) -> bool {
+    matches!(
+        e,
+        Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::NOTTY | Errno::MLINK | Errno::XDEV
+    )
+}
+
+/// Whether an attribute could be kept.
+pub(super) fn kept(result: Result<(), Errno>) -> Result<bool, Errno> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(e) if cannot(e) => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+impl Attributes {
+    pub(super) fn times(&self) -> Timestamps {
+        let time = Timespec {
+            tv_sec: i64::try_from(self.mtime_ns.div_euclid(1_000_000_000)).unwrap_or(i64::MAX),
+            tv_nsec: i64::try_from(self.mtime_ns.rem_euclid(1_000_000_000)).unwrap_or(0),
+        };
+        Timestamps {
+            last_access: time,
+            last_modification: time,
+        }
+    }
+
+    /// Gives them to an open file or directory. Owner first, whose change clears the set-id bits and capabilities; time last.
+    pub(super) fn apply(&self, fd: &impl AsFd) -> Result<Lacking, Errno> {
+        let mut lacking = Lacking::default();
+        let mut mode = self.mode;
+        match self.owner {
+            None => lacking.owners = true,
+            Some((uid, gid, with)) => {
+                let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+                if kept(rustix::fs::fchown(fd, Some(uid), Some(gid)))? {
+                    mode = with;
+                } else {
+                    lacking.owners = true;
+                }
+            }
+        }
+        for (key, value) in &self.xattrs {
+            let set = CString::new(key.as_slice())
+                .map_err(|_| Errno::INVAL)
+                .and_then(|key| rustix::fs::fsetxattr(fd, &*key, value, XattrFlags::empty()));
+            match set {
+                Err(Errno::IO) => return Err(Errno::IO),
+                Err(_) => lacking.xattrs = true,
+                Ok(()) => {}
+            }
+        }
+        kept(rustix::fs::fchmod(fd, Mode::from_raw_mode(mode)))?;
+        kept(rustix::fs::futimens(fd, &self.times()))?;
+        // A file system may take what it does not keep.
+        let got = rustix::fs::fstat(fd)?;
+        lacking.modes = got.st_mode & 0o7777 != mode;
+        lacking.times = identity_of(&got).mtime_ns != self.mtime_ns;
+        Ok(lacking)
+    }
+}
