@@ -61,13 +61,20 @@ fn verdict(name: &Path, loaded: &Loaded, terminal: &Terminal) -> String {
         n => format!(", {}", style.warn(plural(n, "warning", "warnings"))),
     };
     if let Some(model) = &loaded.model {
-        return format!(
-            "{}: {}{warnings} ({}, {})",
-            shown(name),
-            style.good("ok"),
-            plural(model.backups.len() as u64, "backup", "backups"),
-            plural(model.retentions.len() as u64, "retention", "retentions")
-        );
+        let kinds = [
+            (model.checks.len(), "check", "checks"),
+            (model.targets.len(), "target", "targets"),
+            (model.backups.len(), "backup", "backups"),
+            (model.retentions.len(), "retention", "retentions"),
+        ];
+        let some = kinds.iter().filter(|(n, ..)| *n > 0);
+        let jobs: Vec<String> = some.map(|(n, one, many)| plural(*n as u64, one, many)).collect();
+        let jobs = if jobs.is_empty() {
+            "no jobs".to_owned()
+        } else {
+            jobs.join(", ")
+        };
+        return format!("{}: {}{warnings} ({jobs})", shown(name), style.good("ok"));
     }
     let errors = plural(loaded.errors() as u64, "error", "errors");
     format!("{}: {}{warnings}", shown(name), style.bad(errors))

@@ -35,13 +35,13 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// Backs up what an ops file declares, proves the copy, and only then deletes.
+/// Runs what an ops file declares: checks, commands, backups that are proven, and only then deletions.
 #[derive(Debug, Parser)]
 #[command(
     name = "opsrun",
     version,
     long_version = LONG_VERSION.as_str(),
-    about = "Backs up what an ops file declares, proves the copy, and only then deletes",
+    about = "Runs what an ops file declares: checks, commands, backups that are proven, and only then deletions",
     after_help = "Examples:
   opsrun check              is ./ops.kdl valid?
   opsrun plan               what would happen, without touching anything
@@ -137,9 +137,9 @@ pub enum Command {
     Plan(PlanArgs),
     /// `apply`.
     #[command(
-        about = "Back up, prove the copies, and delete what they cover",
-        after_help = "At a terminal apply shows the plan and asks before it deletes; elsewhere
-it proceeds, since every file it deletes can be restored.
+        about = "Run it: checks, commands, backups, proofs, and the deletions that they cover",
+        after_help = "At a terminal apply shows the plan and asks before it runs a command or
+deletes; elsewhere it proceeds, since every file it deletes can be restored.
 
 Examples:
   opsrun apply

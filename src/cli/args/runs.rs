@@ -92,7 +92,7 @@ pub struct StateArgs {
 #[derive(Debug, Clone, Copy, Args)]
 pub struct ThreadArgs {
     /// Threads.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512), help = "How many threads work; 1 makes the order of all work certain [default: number of cores]")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512), help = "How many steps and threads work at once; 1 makes the order of all work certain [default: number of cores, or the file's concurrency]")]
     pub threads: Option<u16>,
 }
 
