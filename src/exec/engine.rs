@@ -180,6 +180,10 @@ impl Run<'_, '_> {
                 let steps = in_thread(scope, look).await??;
                 let steps = steps.into_iter().map(|step| (step.id, Arc::new(step)));
                 locked(&self.slots).again.extend(steps);
+                if self.again(planned).is_none() {
+                    // What was planned is out of date: without a new look nothing is copied.
+                    return Ok(action::outcome(State::Failed, "it could not be looked at again"));
+                }
             }
             let again = self.again(planned);
             if let Some(outcome) = self.before(again.as_deref().unwrap_or(planned), again.is_some()) {

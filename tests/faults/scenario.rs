@@ -119,6 +119,40 @@ retention "data" backup="data" {
 }
 "#;
 
+/// A question and a command come before the copy, which is looked at again because of that.
+pub const JOBS: &str = r#"// What a crash must not break: a run with commands in it.
+ops version=1 {
+    name "faults"
+}
+
+check "room" {
+    disk-space "." critical="1B"
+}
+
+target "before" {
+    shell "echo ran >> ran"
+    needs "check:room"
+}
+
+backup "data" {
+    source "data"
+    to "copies"
+    contents "expired"
+    needs "target:before"
+}
+
+retention "data" backup="data" {
+    class "pattern" keyword="pattern" keep="30d"
+    class "raw" "raw/**" keep="7d"
+    max-delete files=1000
+}
+
+target "after" {
+    command "sh" "-c" "echo done; echo ran >> ran"
+    needs "retention:data"
+}
+"#;
+
 /// Bytes that no compressor shortens, the same for the same seed.
 pub fn noise(seed: u64, len: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -188,19 +222,21 @@ pub fn all() -> Vec<Scenario> {
         ops,
         items: tree(),
     };
-    let trees = Scenario {
-        // Every kind of entry once: what a tree is made of takes a few calls for each.
-        items: tree()
-            .into_iter()
-            .filter(|item| IN_TREES.contains(&item.path))
-            .collect(),
-        ..scenario("trees", TREES)
+    // Every kind of entry once: what a tree is made of takes a few calls for each.
+    let small = |name, ops| Scenario {
+        items: tree().into_iter().filter(|item| SMALL.contains(&item.path)).collect(),
+        ..scenario(name, ops)
     };
-    vec![scenario("expired", EXPIRED), scenario("all", ALL), trees]
+    vec![
+        scenario("expired", EXPIRED),
+        scenario("all", ALL),
+        small("trees", TREES),
+        small("jobs", JOBS),
+    ]
 }
 
-/// The part of the tree that is copied as a tree.
-const IN_TREES: &[&[u8]] = &[
+/// A part of the tree in which every kind of entry stands.
+const SMALL: &[&[u8]] = &[
     b"raw/2026/old-1.jsonl",
     b"raw/not\xff\xfeutf8.jsonl",
     b"raw/sparse.bin",
