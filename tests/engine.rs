@@ -16,6 +16,7 @@ use opsrun::model::{JobKind, JobName, Model, Ops, Target};
 use opsrun::plan::facts::Facts;
 use opsrun::plan::{self, Plan, Request, Step, StepId};
 use opsrun::run::{Event, JobHistory, Outcome, Progress, Record, RecordError, State, Status};
+use opsrun::secret::Vault;
 use opsrun::signal::Stop;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -197,7 +198,15 @@ fn run(plan: &Plan, watcher: &mut Watcher<'_>, stop: Stop) -> Result<Status, Rec
         threads: watcher.width,
         stop,
     };
-    engine::run(plan, &Mutex::new(World::default()), watcher, &Quiet, &how, &Blind)
+    engine::run(
+        plan,
+        &Mutex::new(World::default()),
+        watcher,
+        &Quiet,
+        &how,
+        &Blind,
+        &Vault::new(),
+    )
 }
 
 fn ended(watcher: &Watcher<'_>, step: &str) -> Outcome {

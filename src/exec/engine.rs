@@ -60,6 +60,7 @@ pub fn run(
     progress: &dyn Progress,
     how: &How,
     look: &dyn LookAgain,
+    secrets: &Vault,
 ) -> Result<Status, RecordError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -77,14 +78,25 @@ pub fn run(
         how,
         look,
         slots: Mutex::default(),
-        secrets: Vault::new(),
+        secrets,
         busy: AtomicUsize::new(0),
     };
-    run.secrets.foresee(plan.steps().iter().flat_map(Step::values));
     let done = std::thread::scope(|scope| runtime.block_on(run.all(scope)));
     // A question to a dead mount may hang in a thread for ever: nobody waits for it.
     runtime.shutdown_background();
     done.map(|()| recorder.status())
+}
+
+/// A step that is shown as under way.
+struct Shown<'a> {
+    progress: &'a dyn Progress,
+    step: StepId,
+}
+
+impl Drop for Shown<'_> {
+    fn drop(&mut self) {
+        self.progress.end(self.step);
+    }
 }
 
 /// What all steps of one run share.
@@ -96,7 +108,7 @@ struct Run<'a, 'j> {
     how: &'a How,
     look: &'a dyn LookAgain,
     slots: Mutex<Slots>,
-    secrets: Vault,
+    secrets: &'a Vault,
     /// Steps that copy or prove at this moment: they share the threads.
     busy: AtomicUsize,
 }
@@ -201,16 +213,31 @@ impl Run<'_, '_> {
             progress: self.progress,
             how: self.how,
             slots: &self.slots,
-            secrets: &self.secrets,
+            secrets: self.secrets,
             busy: &self.busy,
         };
         match &step.action {
-            Action::Check(check) => action::check::run(&context, check).await,
-            Action::Target(target) => action::target::run(&context, target).await,
+            Action::Check(check) => {
+                let _shown = self.shown(step);
+                action::check::run(&context, check).await
+            }
+            Action::Target(target) => {
+                let _shown = self.shown(step);
+                action::target::run(&context, target).await
+            }
             Action::Backup(_) | Action::Verify(_) | Action::Cleanup(_) => {
                 let step = again.clone();
                 in_thread(scope, move || self.files(planned, step.as_deref())).await?
             }
+        }
+    }
+
+    /// Shows that a step is under way whose end nobody can foresee, until what it gives is dropped.
+    fn shown(&self, step: &Step) -> Shown<'_> {
+        self.progress.begin(step.id, &step.name, 0, 0);
+        Shown {
+            progress: self.progress,
+            step: step.id,
         }
     }
 
@@ -225,7 +252,7 @@ impl Run<'_, '_> {
             progress: self.progress,
             how: self.how,
             slots: &self.slots,
-            secrets: &self.secrets,
+            secrets: self.secrets,
             busy: &self.busy,
         };
         self.busy.fetch_add(1, Ordering::SeqCst);

@@ -3,22 +3,23 @@
 //!
 //! Takes what the run was planned with; gives the backup's steps decided anew. Directories that are others now are
 //! locked and put in order like those that were there from the start.
-//! Invariant: nothing is deleted that the plan does not list.
+//! Invariant: nothing is deleted that the plan does not list, or that changed since.
 
 use super::remembered;
-use crate::exec::action::{Settled, outcome, recover, tree_failure};
+use crate::exec::action::{Settled, interrupted, outcome, recover, tree_failure};
 use crate::exec::engine::LookAgain;
 use crate::exec::recorder::Recorder;
 use crate::exec::survey::{self, World, chain};
 use crate::model::Model;
 use crate::plan::facts::Facts;
 use crate::plan::{self, Action, Plan, Request, Step, StepId};
-use crate::run::State;
+use crate::run::{Event, State};
 use crate::signal::Stop;
 use crate::store::Store;
 use crate::tree::Dir;
 use crate::tree::lock::{self, Lock, Patience};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -29,6 +30,10 @@ pub(super) struct Again<'a> {
     pub(super) facts: &'a Facts,
     pub(super) store: &'a Store,
     pub(super) stop: &'a Stop,
+    /// One looks at a time: several backups may find the same new directory, which is locked once.
+    pub(super) turn: Mutex<()>,
+    /// What an earlier run had left in a directory that was found now could not be put in order.
+    pub(super) stuck: AtomicBool,
 }
 
 impl LookAgain for Again<'_> {
@@ -43,6 +48,7 @@ impl LookAgain for Again<'_> {
             return Ok(Vec::new());
         };
         let name = &planned.backup.name;
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         // Those below its source too: what was deleted from them counts for this one.
         let related = self.model.backups.iter();
         let jobs: BTreeSet<String> = related
@@ -55,6 +61,9 @@ impl LookAgain for Again<'_> {
             let unfinished = self.store.unpublished_copies().map_err(|e| failed(&e))?;
             let (events, cleared) = recover::run(self.model, &one, &found, &unfinished);
             for event in events {
+                if matches!(&event, Event::Recovered { stuck, .. } if !stuck.is_empty()) {
+                    self.stuck.store(true, Ordering::SeqCst);
+                }
                 recorder.record(&event)?;
             }
             for copy in cleared {
@@ -65,6 +74,13 @@ impl LookAgain for Again<'_> {
         // By the clock as it is now: what was just made is young, not from the future.
         let now = crate::clock::now();
         let fresh = survey::look(self.model, &jobs, &found, &remembered, now, self.stop);
+        if self.stop.asked() {
+            // What was seen is not the whole.
+            let signal = self.stop.signal();
+            return Err(signal
+                .map_or_else(|| outcome(State::Interrupted, "stopped"), interrupted)
+                .into());
+        }
         let mut facts = self.facts.clone();
         (facts.now, facts.clock) = (fresh.now, fresh.clock);
         facts.backups.extend(fresh.backups);

@@ -25,6 +25,7 @@ use crate::exec::{How, action::recover};
 use crate::model::{JobName, Model};
 use crate::plan::{self, Plan, Request};
 use crate::run::{Event, JobHistory, Progress, Record, RecordError, Status};
+use crate::secret::Vault;
 use crate::signal::Stop;
 use crate::store::{self, Store, StoreError};
 use crate::tree::lock::{self, Lock, Patience};
@@ -35,6 +36,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// The plan of what [`apply`] would do now, or at another moment. Touches nothing.
@@ -95,8 +97,9 @@ pub fn apply(
     locks.world(&world, patience)?;
 
     let run = ulid::Ulid::new().to_string();
-    for interrupted in store.interrupted_runs()? {
-        store.mark_interrupted(&interrupted)?;
+    let interrupted = store.interrupted_runs()?;
+    for run in &interrupted {
+        store.mark_interrupted(run)?;
     }
     store.begin_run(&run, &how.command, crate::clock::now())?;
     let mut journal = Tee {
@@ -111,11 +114,17 @@ pub fn apply(
         digest: model.ops.digest.clone(),
         overrides: request.overrides(),
     })?;
-    let stuck = recovered(model, &jobs, &world, &store, &mut journal)?;
+    for run in interrupted {
+        journal.record(&Event::Note {
+            step: format!("run {run}"),
+            message: "was cut short; commands that it had started may still be running".to_owned(),
+        })?;
+    }
+    let mut stuck = recovered(model, &jobs, &world, &store, &mut journal)?;
     let remembered = remembered(model, &store)?;
     let facts = survey::look(model, &jobs, &world, &remembered, crate::clock::now(), &how.stop);
     let (parts, strays) = (recover::parts(&facts, &world), recover::strays(&facts));
-    let stuck = stuck || !strays.is_empty();
+    stuck |= !strays.is_empty();
     if parts > 0 || !strays.is_empty() {
         journal.record(&Event::Recovered {
             place: "what was left in the sources".to_owned(),
@@ -140,8 +149,14 @@ pub fn apply(
             facts: &facts,
             store: &store,
             stop: &how.stop,
+            turn: Mutex::default(),
+            stuck: AtomicBool::new(stuck),
         };
-        engine::run(&plan, &Mutex::new(world), &mut journal, progress, &how, &look)?
+        let secrets = Vault::new();
+        secrets.foresee(model.values());
+        let status = engine::run(&plan, &Mutex::new(world), &mut journal, progress, &how, &look, &secrets)?;
+        stuck = look.stuck.into_inner();
+        status
     };
     let exit = match (how.stop.signal(), status.exit_code()) {
         (Some(signal), _) => 128 + signal,

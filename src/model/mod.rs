@@ -16,6 +16,8 @@ pub mod job;
 pub mod pattern;
 pub mod retention;
 
+use check::Probe;
+
 pub use check::Check;
 pub use command::{Command, Program, Retry, SecretSource, Value};
 pub use job::{JobKind, JobName};
@@ -53,6 +55,26 @@ impl Model {
         let backups = self.backups.iter().map(Job::Backup);
         let retentions = self.retentions.iter().map(Job::Retention);
         checks.chain(targets).chain(backups).chain(retentions)
+    }
+
+    /// The values that jobs hand to commands and servers, secrets among them.
+    pub fn values(&self) -> impl Iterator<Item = &Value> {
+        let probes = || self.checks.iter().map(|check| &check.probe);
+        let asked = probes().filter_map(|probe| match probe {
+            Probe::Command(command) => Some(command),
+            _ => None,
+        });
+        let web = || {
+            probes().filter_map(|probe| match probe {
+                Probe::Http(http) => Some(&**http),
+                _ => None,
+            })
+        };
+        let commands = self.targets.iter().map(|target| &target.command).chain(asked);
+        let named = commands
+            .flat_map(|command| &command.env)
+            .chain(web().flat_map(|http| &http.headers));
+        named.map(|(_, value)| value).chain(web().map(|http| &http.url))
     }
 
     /// Every retention that deletes from the source of the backup of that name.

@@ -12,12 +12,12 @@ use super::graph::{
 use super::guards;
 use super::select::{Request, UnknownJob, in_order};
 use super::summary::summarise;
-use crate::entry::Kind;
+use crate::entry::{Identity, Kind};
 use crate::model::pattern::Selector;
 use crate::model::retention::{KeepReason, Verdict};
 use crate::model::{Backup, Contents, InUse, Job, JobKind, JobName, Model, Retention};
 use crate::path::RelPath;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// The plan.
@@ -74,7 +74,8 @@ pub fn build(model: &Model, request: &Request, facts: &Facts) -> Result<Plan, Un
 }
 
 /// The steps of one backup and of the cleanups that rely on it, decided anew from `facts`: in place of those of
-/// `plan`, under the same names and with the same edges. Nothing is deleted that `plan` does not list.
+/// `plan`, under the same names and with the same edges. Nothing is deleted that `plan` does not list, or that
+/// changed since.
 #[must_use]
 pub fn look_again(plan: &Plan, backup: StepId, model: &Model, request: &Request, facts: &Facts) -> Vec<Step> {
     let Some(Action::Backup(planned)) = plan.steps().get(backup).map(|step| &step.action) else {
@@ -119,15 +120,23 @@ pub fn look_again(plan: &Plan, backup: StepId, model: &Model, request: &Request,
     again
 }
 
-/// Leaves only candidates that were listed before.
+/// Leaves only candidates that were listed before, in the state in which they were listed: one that changed since
+/// is kept, and said.
 fn keep_to(new: &mut CleanupStep, old: &CleanupStep) {
-    let path = |step: &CleanupStep, at: usize| {
-        let entry = step.scan.as_ref().and_then(|scan| scan.entries.get(at));
-        entry.map(|entry| entry.path.clone())
-    };
-    let listed: HashSet<RelPath> = old.candidates.iter().filter_map(|c| path(old, c.entry)).collect();
-    let mut left = std::mem::take(&mut new.candidates);
-    left.retain(|c| path(new, c.entry).is_some_and(|path| listed.contains(&path)));
+    let entry = |step: &CleanupStep, at: usize| step.scan.as_ref().and_then(|scan| scan.entries.get(at)).cloned();
+    let listed = old.candidates.iter().filter_map(|c| entry(old, c.entry));
+    let listed: HashMap<RelPath, Identity> = listed.map(|entry| (entry.path, entry.identity)).collect();
+    let mut left = Vec::new();
+    for candidate in std::mem::take(&mut new.candidates) {
+        let Some(entry) = entry(new, candidate.entry) else {
+            continue;
+        };
+        match listed.get(&entry.path) {
+            Some(before) if *before == entry.identity => left.push(candidate),
+            Some(_) => new.kept.push((candidate.entry, KeepReason::Changed)),
+            None => {}
+        }
+    }
     new.bytes = sum_bytes(new.scan.as_deref(), left.iter().map(|c| c.entry));
     new.candidates = left;
 }
@@ -418,7 +427,7 @@ fn backup_notes(backup: &Backup, found: &BackupFacts, step: &BackupStep) -> Vec<
     let mut notes = Vec::new();
     if step.looked_at_again {
         notes.push(
-            "looked at again when it begins, since what runs before it may change files: no file is deleted that is not listed here"
+            "looked at again when it begins, since what runs before it may change files: no file is deleted that is not listed here, or that changes until then"
                 .to_owned(),
         );
     }

@@ -6,9 +6,8 @@
 //! Invariant: steps stand in an order in which every step comes after all that it needs.
 
 use super::facts::{CopyFacts, Scan};
-use crate::model::check::Probe;
 use crate::model::retention::{KeepReason, Stays};
-use crate::model::{Backup, Check, Keep, Retention, Strategy, Target, Value};
+use crate::model::{Backup, Check, Keep, Retention, Strategy, Target};
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -264,29 +263,6 @@ pub struct Remarks {
 }
 
 impl Step {
-    /// The values that it takes from elsewhere or may show, secrets among them.
-    pub fn values(&self) -> impl Iterator<Item = &Value> {
-        let command = match &self.action {
-            Action::Target(target) => Some(&target.command),
-            Action::Check(check) => match &check.probe {
-                Probe::Command(command) => Some(command),
-                _ => None,
-            },
-            _ => None,
-        };
-        let web = match &self.action {
-            Action::Check(check) => match &check.probe {
-                Probe::Http(probe) => Some(&**probe),
-                _ => None,
-            },
-            _ => None,
-        };
-        let named = command.into_iter().flat_map(|command| &command.env);
-        let headers = web.into_iter().flat_map(|web| &web.headers);
-        let url = web.map(|web| &web.url);
-        named.chain(headers).map(|(_, value)| value).chain(url)
-    }
-
     /// The same step, decided anew.
     pub(super) fn with(&self, action: Action, remarks: Remarks) -> Self {
         Self {

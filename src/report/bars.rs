@@ -17,6 +17,9 @@ use std::time::Duration;
 /// Between two lines about the same thing.
 const EVERY: Duration = Duration::from_secs(30);
 
+/// Between two looks at what only takes time.
+const SECOND: Duration = Duration::from_secs(1);
+
 /// Where progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Show {
@@ -88,7 +91,14 @@ impl Progress for Bars {
         if self.show == Show::Nothing {
             return;
         }
-        let bar = (self.show == Show::Bar).then(|| self.all.add(bar(what, bytes)));
+        let made = || match (files, bytes) {
+            (0, 0) => spinner(what),
+            _ => bar(what, bytes),
+        };
+        let bar = (self.show == Show::Bar).then(|| self.all.add(made()));
+        if let Some(bar) = bar.as_ref().filter(|_| (files, bytes) == (0, 0)) {
+            bar.enable_steady_tick(SECOND);
+        }
         let work = Work {
             what: what.to_owned(),
             files: (0, files),
@@ -141,6 +151,15 @@ impl Work {
             show_size(self.bytes.1)
         )
     }
+}
+
+/// Of what nobody knows the end: how long it has been going on.
+fn spinner(what: &str) -> ProgressBar {
+    let spinner = ProgressBar::new_spinner();
+    let style = ProgressStyle::with_template("{prefix}  running for {elapsed}");
+    spinner.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    spinner.set_prefix(what.to_owned());
+    spinner
 }
 
 fn bar(what: &str, bytes: u64) -> ProgressBar {

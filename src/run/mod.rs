@@ -315,7 +315,8 @@ pub struct RecordError {
 
 /// Told how far a step is; shown to people, never stored. Several steps may be under way: each has its number.
 pub trait Progress: Sync {
-    /// A step, or a phase of it, begins; `bytes` is how much it will go through.
+    /// A step, or a phase of it, begins; `bytes` is how much it will go through. Without files and bytes nobody knows
+    /// how long it takes.
     fn begin(&self, step: usize, what: &str, files: u64, bytes: u64);
     /// It went on by so much.
     fn advance(&self, step: usize, files: u64, bytes: u64);

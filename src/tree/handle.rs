@@ -108,6 +108,15 @@ impl Dir {
         Ok((stat.st_dev, stat.st_ino))
     }
 
+    /// True when the path by which it was opened still leads here: nobody renamed it, put another in its place or
+    /// mounted something over it.
+    #[must_use]
+    pub fn in_place(&self) -> bool {
+        let here = self.id().ok();
+        let there = Self::open(&self.path).and_then(|dir| dir.id()).ok();
+        here.is_some() && here == there
+    }
+
     /// The directory above it; itself at `/`.
     pub fn parent(&self) -> Result<Self, TreeError> {
         let path = self.path.join("..");

@@ -70,6 +70,12 @@ fn with_proof(context: &Context<'_>, step: &CleanupStep, proof: &Proof) -> Ended
         })?;
     }
 
+    for dir in [&source, &destination] {
+        // Before anything is made in it: what would be left there no later run would find.
+        if !dir.in_place() {
+            return Ok(elsewhere(dir));
+        }
+    }
     let deadline = Deadline::new(&context.how.stop, step.retention.timeout);
     let mut quarantine = Quarantine::open(&source, &context.how.run, step.cross_mounts).map_err(|e| Outcome {
         help: Some(format!(
@@ -92,6 +98,7 @@ fn with_proof(context: &Context<'_>, step: &CleanupStep, proof: &Proof) -> Ended
         proof,
         &copies,
         &source,
+        &destination,
         &mut quarantine,
         &deadline,
         &mut work,
@@ -130,6 +137,7 @@ fn batches(
     proof: &Proof,
     copies: &[&Verified],
     source: &Dir,
+    destination: &Dir,
     quarantine: &mut Quarantine<'_>,
     deadline: &Deadline<'_>,
     work: &mut Work,
@@ -182,6 +190,11 @@ fn batches(
         }
         if items.is_empty() {
             continue;
+        }
+        for dir in [source, destination] {
+            if !dir.in_place() {
+                return Err(elsewhere(dir).into());
+            }
         }
         let used: BTreeSet<usize> = items.iter().map(|item| item.copy).collect();
         for (at, copy) in used.iter().filter_map(|at| Some((*at, copies.get(*at)?))) {
@@ -256,6 +269,17 @@ fn batches(
         })?;
     }
     Ok(())
+}
+
+/// A source or destination whose path leads somewhere else by now.
+fn elsewhere(dir: &Dir) -> Outcome {
+    Outcome {
+        help: Some("something moved or mounted it during the run: look what did, and run again".to_owned()),
+        ..outcome(
+            State::Failed,
+            format!("`{}` is another directory now", crate::path::shown(dir.path())),
+        )
+    }
 }
 
 /// Whether a row of a proven copy is evidence for exactly the listed state of a file.
