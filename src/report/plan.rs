@@ -5,16 +5,17 @@
 //! Decides nothing: what the plan does not say is not shown.
 //! Invariant: every path is escaped by its own `Display`; the same plan gives the same text.
 
-use super::deeds::{FOR_NOW, blocked_by, deed};
+use super::deeds::{blocked_by, deed};
 use super::style::{Style, one_line};
 use super::times;
+use super::verdict::verdict;
 use super::words;
 use super::wrap::wrap;
 use crate::model::check::{Probe, Worst};
 use crate::model::retention::Stays;
 use crate::model::{Budget, Check, Command, Keep, Target};
 use crate::path::shown;
-use crate::plan::document::{moment_of, totals};
+use crate::plan::document::moment_of;
 use crate::plan::graph::Candidate;
 use crate::plan::{Action, BackupStep, ClassSummary, CleanupStep, Cover, Plan, Step, StepId, VerifyStep};
 use crate::units::{plural, show_count, show_duration, show_size};
@@ -31,69 +32,6 @@ pub struct PlanText {
     pub style: Style,
     /// Characters in a line of prose; `None` leaves lines as long as they are. Paths are never cut.
     pub width: Option<usize>,
-}
-
-/// In one line: what would happen, that nothing would, or what refuses.
-#[must_use]
-pub fn verdict(plan: &Plan) -> String {
-    let totals = totals(plan);
-    let files = |n, bytes| format!("{} ({})", plural(n, "file", "files"), show_size(bytes));
-    let copies = plan
-        .steps()
-        .iter()
-        .any(|step| plan.will_run(step) && matches!(&step.action, Action::Backup(backup) if !backup.nothing));
-    let work = match (copies, totals.delete_files > 0) {
-        (true, true) => Some(format!(
-            "copy {}, then delete {}",
-            files(totals.copy_files, totals.copy_bytes),
-            files(totals.delete_files, totals.delete_bytes)
-        )),
-        (true, false) => Some(format!(
-            "copy {} and delete nothing",
-            files(totals.copy_files, totals.copy_bytes)
-        )),
-        (false, true) => Some(format!(
-            "prove older copies again, then delete {}",
-            files(totals.delete_files, totals.delete_bytes)
-        )),
-        (false, false) => None,
-    };
-    let (checks, targets) = (totals.checks, totals.targets);
-    let mut runs: Vec<String> = Vec::new();
-    runs.extend((checks > 0).then(|| plural(checks, "check", "checks")));
-    runs.extend((targets > 0).then(|| plural(targets, "target", "targets")));
-    let runs = (!runs.is_empty()).then(|| format!("run {}", runs.join(" and ")));
-    let deeds: Vec<String> = runs.into_iter().chain(work).collect();
-    let deed = (!deeds.is_empty()).then(|| format!("will {}", deeds.join(", ")));
-    let (now, good): (Vec<&Step>, Vec<&Step>) = plan
-        .steps()
-        .iter()
-        .filter(|step| !step.refusals.is_empty())
-        .partition(|step| plan.refused_for_now(step));
-    let parts = [
-        refusals("refused", &good),
-        refusals(&format!("{FOR_NOW}, and judged again when its turn comes"), &now),
-    ];
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
-    let refused = (!parts.is_empty()).then(|| parts.join("; "));
-    match (deed, refused) {
-        (Some(deed), Some(refused)) => format!("{deed}; {refused}"),
-        (Some(one), None) | (None, Some(one)) => one,
-        (None, None) => "nothing to do".to_owned(),
-    }
-}
-
-/// The first refusal of `steps`, and how many more there are.
-fn refusals(word: &str, steps: &[&Step]) -> Option<String> {
-    let mut all = steps
-        .iter()
-        .flat_map(|step| step.refusals.iter().map(|refusal| (&step.name, refusal)));
-    let (step, refusal) = all.next()?;
-    let first = format!("{word}: {step}: {}", one_line(&refusal.message));
-    Some(match all.count() {
-        0 => first,
-        more => format!("{first} (and {more} more)"),
-    })
 }
 
 /// The whole plan.
