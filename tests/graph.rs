@@ -261,6 +261,7 @@ proptest! {
         let names: Vec<String> = model.jobs().map(|job| job.name().to_string()).collect();
         let pick = |index: Index| names[index.index(names.len())].clone();
         let asleep = pick(paused);
+        let awake = model.clone();
         model.targets.iter_mut().for_each(|t| t.paused = format!("target:{}", t.name) == asleep);
         let request = Request {
             only: vec![pick(only)],
@@ -287,7 +288,14 @@ proptest! {
         if !all.contains(&pick(except)) && all.contains(&pick(only)) {
             prop_assert!(jobs.contains(&pick(only)));
         }
-        let lists_paused = request.paused(&model);
-        prop_assert!(lists_paused.iter().all(|job| !jobs.contains(job)));
+        // Listed as paused is what would be there if nothing were, and nothing else.
+        let all = request.jobs(&awake).unwrap();
+        let missing: Vec<String> = names.iter().filter(|job| all.contains(*job) && !jobs.contains(*job)).cloned().collect();
+        prop_assert_eq!(request.paused(&model), missing);
+        // Whoever was asked for is there, or it is told why not, or it was excepted itself.
+        let told = request.left_out(&model);
+        let silent = jobs.contains(&pick(only)) || pick(only) == pick(except);
+        prop_assert_eq!(told.is_empty(), silent, "{:?}", told);
+        prop_assert!(told.iter().all(|note| note.starts_with(&format!("{} was asked for", pick(only)))), "{:?}", told);
     }
 }

@@ -65,11 +65,18 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
 fn confirm(plan: &Plan, yes: bool, terminal: &Terminal, stopped: &dyn Fn() -> bool) -> Result<bool, Failure> {
     let (files, bytes) = plan.deletions();
     let commands = plan.commands();
+    // Whoever is shown no plan still has to hear what is left out of what was asked for.
+    let unshown = || {
+        for note in &plan.notes {
+            output::to_stderr(&format!("note: {note}\n"));
+        }
+        Ok(true)
+    };
     if yes || (files == 0 && commands == 0) {
-        return Ok(true);
+        return unshown();
     }
     let mut tty = match terminal.ask {
-        Ask::Nobody => return Ok(true),
+        Ask::Nobody => return unshown(),
         Ask::Stderr => None,
         Ask::Terminal => Some(open_terminal()?),
     };

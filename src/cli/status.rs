@@ -14,11 +14,12 @@ use crate::report::output;
 use crate::report::status::{self, JobRow, Last, document, status_text};
 use crate::run::{Outcome, State};
 use crate::store::{JobStanding, RunEnd};
+use std::collections::HashSet;
 
 /// Runs it.
 pub fn run(args: &StatusArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = file::model(&args.file, Some(&args.place), terminal)?;
-    let paused = Request::default().paused(&model);
+    let paused: HashSet<String> = Request::default().paused(&model).into_iter().collect();
     let standings = history::standings(&model)?.into_iter();
     let mut rows: Vec<JobRow> = standings.map(|standing| row(standing, &paused)).collect();
     status::sort(&mut rows);
@@ -33,7 +34,7 @@ pub fn run(args: &StatusArgs, terminal: &Terminal) -> Result<u8, Failure> {
     Ok(if bad { Exit::Failed } else { Exit::Done }.into())
 }
 
-fn row(Standing { job, standing }: Standing, paused: &[String]) -> JobRow {
+fn row(Standing { job, standing }: Standing, paused: &HashSet<String>) -> JobRow {
     let job = job.to_string();
     let JobStanding { last, begun } = standing;
     let mut row = JobRow {
@@ -101,14 +102,14 @@ mod tests {
 
     #[test]
     fn what_began_later_counts_more() {
-        let settled = row(standing(State::Ok, None), &[]);
+        let settled = row(standing(State::Ok, None), &HashSet::new());
         assert!(settled.running.is_none() && !settled.is_bad());
-        let running = row(standing(State::Failed, Some(RunEnd::GoingOn)), &[]);
+        let running = row(standing(State::Failed, Some(RunEnd::GoingOn)), &HashSet::new());
         assert_eq!(running.running.as_ref().unwrap().0, "B");
         assert!(running.is_bad());
-        let cut = row(standing(State::Ok, Some(RunEnd::Interrupted)), &[]);
+        let cut = row(standing(State::Ok, Some(RunEnd::Interrupted)), &HashSet::new());
         assert_eq!(cut.last.as_ref().unwrap().outcome.state, State::Interrupted);
         assert!(cut.is_bad());
-        assert!(!row(standing(State::Failed, None), &["target:t".to_owned()]).is_bad());
+        assert!(!row(standing(State::Failed, None), &HashSet::from(["target:t".to_owned()])).is_bad());
     }
 }

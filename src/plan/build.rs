@@ -28,23 +28,26 @@ pub fn build(model: &Model, request: &Request, facts: &Facts) -> Result<Plan, Un
     let jobs = request.jobs(model)?;
     let mut plan = Plan::new(&model.ops, facts.host.clone(), facts.now);
     plan.paused = request.paused(model);
+    plan.notes = request.left_out(model);
+    let order = in_order(model, &jobs);
+    let selected = Selected::new(model, jobs);
     // By job: the step whose success means that of the job.
     let mut last: HashMap<JobName, StepId> = HashMap::new();
     let mut proofs: HashMap<String, VerifyToken> = HashMap::new();
     let mut cleanups: HashMap<String, (CleanupParts<'_>, Option<Arc<Scan>>)> = HashMap::new();
-    for placed in in_order(model, &jobs) {
+    for placed in order {
         let name = placed.job.name();
         let wanted = placed.job.needs();
         let needs: Vec<StepId> = wanted.iter().filter_map(|job| last.get(job).copied()).collect();
         let plain = Remarks {
-            because: reason(model, &jobs, &name),
+            because: selected.reason(&name),
             ..Remarks::default()
         };
         let step = match placed.job {
             Job::Check(check) => Some(plan.add_check(check.clone(), needs, plain)),
             Job::Target(target) => Some(plan.add_target(target.clone(), needs, plain)),
             Job::Backup(backup) => facts.backups.get(&backup.name).map(|found| {
-                let chain = chain(model, &jobs, request, facts, backup, found, placed.behind_change);
+                let chain = chain(model, &selected, request, facts, backup, found, placed.behind_change);
                 let scan = chain.backup.scan.clone();
                 let token = plan.add_backup(chain.backup, needs, chain.remarks);
                 let verify = VerifyStep {
@@ -85,8 +88,8 @@ pub fn look_again(plan: &Plan, backup: StepId, model: &Model, request: &Request,
     let (Some(job), Some(found)) = (model.backup(name), facts.backups.get(name)) else {
         return Vec::new();
     };
-    let jobs = plan.steps().iter().map(|step| step.job.clone()).collect();
-    let mut chain = chain(model, &jobs, request, facts, job, found, planned.looked_at_again);
+    let selected = Selected::new(model, plan.steps().iter().map(|step| step.job.clone()).collect());
+    let mut chain = chain(model, &selected, request, facts, job, found, planned.looked_at_again);
     let scan = chain.backup.scan.clone();
     let mut cleanups: HashMap<&str, CleanupParts<'_>> = HashMap::new();
     for parts in chain.cleanups.drain(..) {
@@ -141,18 +144,36 @@ fn keep_to(new: &mut CleanupStep, old: &CleanupStep) {
     new.candidates = left;
 }
 
-/// Why a check or target is in the plan.
-fn reason(model: &Model, jobs: &BTreeSet<String>, name: &JobName) -> String {
-    let needing: Vec<String> = model
-        .jobs()
-        .filter(|job| job.needs().contains(name))
-        .map(|job| job.name().to_string())
-        .filter(|job| jobs.contains(job))
-        .collect();
-    match needing.as_slice() {
-        [] => "asked for".to_owned(),
-        [one] => format!("{one} needs it"),
-        many => format!("{} need it", many.join(", ")),
+/// The jobs of a run, and who among them needs whom.
+struct Selected {
+    jobs: BTreeSet<String>,
+    needed_by: HashMap<JobName, Vec<String>>,
+}
+
+impl Selected {
+    fn new(model: &Model, jobs: BTreeSet<String>) -> Self {
+        let mut needed_by: HashMap<JobName, Vec<String>> = HashMap::new();
+        for job in model.jobs() {
+            let name = job.name().to_string();
+            if jobs.contains(&name) {
+                for needed in job.needs() {
+                    let needing = needed_by.entry(needed).or_default();
+                    if needing.last() != Some(&name) {
+                        needing.push(name.clone());
+                    }
+                }
+            }
+        }
+        Self { jobs, needed_by }
+    }
+
+    /// Why a check, a target or a backup is in the plan.
+    fn reason(&self, name: &JobName) -> String {
+        match self.needed_by.get(name).map_or(&[][..], Vec::as_slice) {
+            [] => "asked for".to_owned(),
+            [one] => format!("{one} needs it"),
+            many => format!("{} need it", many.join(", ")),
+        }
     }
 }
 
@@ -198,7 +219,7 @@ impl CleanupParts<'_> {
 /// Decides what becomes of one backup.
 fn chain<'a>(
     model: &'a Model,
-    jobs: &BTreeSet<String>,
+    selected: &Selected,
     request: &Request,
     facts: &Facts,
     backup: &'a Backup,
@@ -207,7 +228,7 @@ fn chain<'a>(
 ) -> Chain<'a> {
     let retentions: Vec<&Retention> = model
         .retentions_of(&backup.name)
-        .filter(|r| jobs.contains(&format!("retention:{}", r.name)))
+        .filter(|r| selected.jobs.contains(&format!("retention:{}", r.name)))
         .collect();
     let scan = found.source.as_ref().ok().map(Arc::clone);
     let empty: Vec<Verdict> = Vec::new();
@@ -244,7 +265,7 @@ fn chain<'a>(
     let mut step = backup_step(model, facts, backup, found, scan.as_deref(), &verdicts, request);
     step.looked_at_again = looked_at_again;
     let mut remarks = Remarks {
-        because: backup_reason(model, jobs, &step, &retentions),
+        because: backup_reason(selected, &step, &retentions),
         refusals: guards::of_backup(facts, request, backup, found, &retentions),
         notes: backup_notes(backup, found, &step),
     };
@@ -411,13 +432,13 @@ fn backup_step<'v>(
     }
 }
 
-fn backup_reason(model: &Model, jobs: &BTreeSet<String>, step: &BackupStep, retentions: &[&Retention]) -> String {
+fn backup_reason(selected: &Selected, step: &BackupStep, retentions: &[&Retention]) -> String {
     let names: Vec<String> = retentions.iter().map(|r| format!("retention:{}", r.name)).collect();
     match (step.backup.contents, step.nothing, names.is_empty()) {
         (Contents::Expired, true, _) => "no expired file needs a new copy".to_owned(),
         (Contents::Expired, false, true) => "stores what retentions may delete".to_owned(),
         (Contents::Expired, false, false) => format!("stores what {} may delete", names.join(", ")),
-        (Contents::All, _, true) => reason(model, jobs, &JobName::new(JobKind::Backup, &step.backup.name)),
+        (Contents::All, _, true) => selected.reason(&JobName::new(JobKind::Backup, &step.backup.name)),
         (Contents::All, _, false) => format!("{} needs its copy", names.join(", ")),
     }
 }

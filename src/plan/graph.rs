@@ -33,6 +33,8 @@ pub struct Plan {
     pub timezone: chrono_tz::Tz,
     /// Jobs that are left out because they, or what they depend on, are paused.
     pub paused: Vec<String>,
+    /// What was asked for and is left out, and why: one sentence each.
+    pub notes: Vec<String>,
     /// In an order that respects the edges.
     steps: Vec<Step>,
 }
@@ -61,6 +63,8 @@ pub struct Step {
     pub action: Action,
     /// See [`Plan::will_run`]; settled when the step is added, since all that it needs is there then.
     runs: bool,
+    /// See [`Plan::blockers`]; settled likewise, and shared along a chain.
+    blockers: Arc<[StepId]>,
 }
 
 /// A guard that says no.
@@ -286,6 +290,7 @@ impl Plan {
             at,
             timezone: ops.timezone,
             paused: Vec::new(),
+            notes: Vec::new(),
             steps: Vec::new(),
         }
     }
@@ -360,9 +365,12 @@ impl Plan {
             notes: remarks.notes,
             action,
             runs: false,
+            blockers: Arc::default(),
         };
-        let met = |id: &StepId| self.steps.get(*id).is_some_and(|needed| needed.runs);
-        step.runs = (step.refusals.is_empty() || self.judged_again(&step)) && step.needs.iter().all(met);
+        let needed = step.needs.iter().filter_map(|id| self.steps.get(*id));
+        let unmet: Vec<&Step> = needed.filter(|needed| !needed.runs).collect();
+        step.runs = (step.refusals.is_empty() || self.judged_again(&step)) && unmet.is_empty();
+        step.blockers = refused_before(&unmet);
         self.steps.push(step);
         id
     }
@@ -405,23 +413,21 @@ impl Plan {
         self.steps.get(step.id).is_some_and(|step| step.runs)
     }
 
+    /// True when guards refuse the step as things are now, and it is judged again when its turn comes.
+    #[must_use]
+    pub fn refused_for_now(&self, step: &Step) -> bool {
+        !step.refusals.is_empty() && self.will_run(step)
+    }
+
     /// Names of the refused steps for which `step`, which no guard refuses, cannot be done: in order, each once.
     #[must_use]
     pub fn blockers(&self, step: &Step) -> Vec<String> {
         if !step.refusals.is_empty() || self.will_run(step) {
             return Vec::new();
         }
-        let (mut seen, mut open) = (BTreeSet::new(), step.needs.clone());
-        while let Some(needed) = open.pop().and_then(|id| self.steps.get(id)) {
-            if !self.will_run(needed) && seen.insert(needed.id) && needed.refusals.is_empty() {
-                open.extend(&needed.needs);
-            }
-        }
-        let refused = seen.into_iter().filter_map(|id| self.steps.get(id));
-        refused
-            .filter(|step| !step.refusals.is_empty())
-            .map(|step| step.name.clone())
-            .collect()
+        let refused = self.steps.get(step.id).into_iter().flat_map(|step| &*step.blockers);
+        let refused = refused.filter_map(|id| self.steps.get(*id));
+        refused.map(|step| step.name.clone()).collect()
     }
 
     /// The verify step whose proof `cleanup` needs: its older copies are what [`Cover::Older`] counts.
@@ -438,5 +444,23 @@ impl Plan {
         self.steps
             .iter()
             .flat_map(|step| step.refusals.iter().map(|refusal| (step.name.as_str(), refusal)))
+    }
+}
+
+/// The refused steps among `unmet` and those before them, for which a step that needs `unmet` cannot be done.
+fn refused_before(unmet: &[&Step]) -> Arc<[StepId]> {
+    match unmet {
+        [only] if only.refusals.is_empty() => Arc::clone(&only.blockers),
+        _ => {
+            let mut all = BTreeSet::new();
+            for step in unmet {
+                if step.refusals.is_empty() {
+                    all.extend(step.blockers.iter().copied());
+                } else {
+                    all.insert(step.id);
+                }
+            }
+            all.into_iter().collect()
+        }
     }
 }

@@ -56,17 +56,72 @@ impl Request {
         flags
     }
 
-    /// Jobs that are paused, or that need one that is; by kind and in file order.
+    /// Of the jobs that this request would bring those that are left out since they, or what they depend on, are
+    /// paused; by kind and in file order. A pattern that selects nothing brings nothing: [`Self::jobs`] refuses it.
     #[must_use]
     pub fn paused(&self, model: &Model) -> Vec<String> {
+        let all: Vec<JobName> = model.jobs().map(|job| job.name()).collect();
         let edges = Edges::new(model);
+        let wanted = self.wanted(&all, &edges).unwrap_or_default();
+        let excepted = select(&all, "--except", &self.except).unwrap_or_default();
+        let excepted = reached(excepted, &edges.needed_by);
         let asleep = model.jobs().filter(Job::paused).map(|job| job.name());
         let asleep = reached(asleep, &edges.needed_by);
-        let names = model.jobs().map(|job| job.name());
-        names
-            .filter(|name| asleep.contains(name))
-            .map(|name| name.to_string())
+        all.iter()
+            .filter(|name| wanted.contains(name) && asleep.contains(name) && !excepted.contains(name))
+            .map(JobName::to_string)
             .collect()
+    }
+
+    /// What `--only` selects and the run leaves out all the same, in sentences: one for each job that is the cause.
+    /// What `--except` selects as well is meant to be left out, and not told.
+    #[must_use]
+    pub fn left_out(&self, model: &Model) -> Vec<String> {
+        if self.only.is_empty() {
+            return Vec::new();
+        }
+        let all: Vec<JobName> = model.jobs().map(|job| job.name()).collect();
+        let edges = Edges::new(model);
+        let asked = select(&all, "--only", &self.only).unwrap_or_default();
+        let excepted = select(&all, "--except", &self.except).unwrap_or_default();
+        let asleep = model.jobs().filter(Job::paused).map(|job| job.name());
+        let causes: BTreeSet<JobName> = excepted.iter().cloned().chain(asleep).collect();
+        let because = first_cause(&causes, &edges.needed_by);
+        let mut told: Vec<(&JobName, bool, Vec<String>)> = Vec::new();
+        let mut place: HashMap<(&JobName, bool), usize> = HashMap::new();
+        for job in all.iter().filter(|job| asked.contains(job) && !excepted.contains(job)) {
+            let Some(cause) = because.get(job) else { continue };
+            let own = job == cause;
+            let at = *place.entry((cause, own)).or_insert_with(|| {
+                told.push((cause, own, Vec::new()));
+                told.len() - 1
+            });
+            if let Some((_, _, jobs)) = told.get_mut(at) {
+                jobs.push(job.to_string());
+            }
+        }
+        let sentence = |(cause, own, jobs): (&JobName, bool, Vec<String>)| {
+            let names = jobs.join(", ");
+            let (left, depend) = if jobs.len() == 1 {
+                ("was asked for and is left out", "it depends on")
+            } else {
+                ("were asked for and are left out", "they depend on")
+            };
+            match (own, excepted.contains(cause)) {
+                (true, _) => format!("{names} {left}: it is paused"),
+                (false, true) => format!("{names} {left}: {depend} {cause}, which --except leaves out"),
+                (false, false) => format!("{names} {left}: {depend} {cause}, which is paused"),
+            }
+        };
+        told.into_iter().map(sentence).collect()
+    }
+
+    /// What is asked for and all that it depends on, whatever is left out of that again.
+    fn wanted(&self, all: &[JobName], edges: &Edges) -> Result<BTreeSet<JobName>, UnknownJob> {
+        if self.only.is_empty() {
+            return Ok(all.iter().cloned().collect());
+        }
+        Ok(reached(select(all, "--only", &self.only)?, &edges.needs))
     }
 
     /// The jobs that a run of this request consists of.
@@ -80,11 +135,7 @@ impl Request {
         let all: Vec<JobName> = model.jobs().map(|job| job.name()).collect();
         select(&all, "--over-budget", &self.over_budget)?;
         let edges = Edges::new(model);
-        let wanted = if self.only.is_empty() {
-            all.iter().cloned().collect()
-        } else {
-            reached(select(&all, "--only", &self.only)?, &edges.needs)
-        };
+        let wanted = self.wanted(&all, &edges)?;
         let asleep = model.jobs().filter(Job::paused).map(|job| job.name());
         let dropped = select(&all, "--except", &self.except)?.into_iter().chain(asleep);
         let dropped = reached(dropped, &edges.needed_by);
@@ -147,6 +198,23 @@ fn reached(jobs: impl IntoIterator<Item = JobName>, along: &HashMap<JobName, Vec
         }
     }
     reached
+}
+
+/// For all that can be reached from `causes` one of those from which it can; a cause is its own.
+fn first_cause(causes: &BTreeSet<JobName>, along: &HashMap<JobName, Vec<JobName>>) -> HashMap<JobName, JobName> {
+    let mut found: HashMap<JobName, JobName> = causes.iter().map(|job| (job.clone(), job.clone())).collect();
+    for cause in causes {
+        let mut todo = vec![cause];
+        while let Some(job) = todo.pop() {
+            for next in along.get(job).into_iter().flatten() {
+                if !found.contains_key(next) {
+                    found.insert(next.clone(), cause.clone());
+                    todo.push(next);
+                }
+            }
+        }
+    }
+    found
 }
 
 /// A job in its place.

@@ -8,14 +8,19 @@ use super::words;
 use crate::plan::{Action, Plan, Step, VerifyStep};
 use crate::units::{plural, show_size};
 
-/// What a step does, or that it is refused or blocked.
+/// Of a step that guards refuse as things are now, and that is judged again when its turn comes.
+pub const FOR_NOW: &str = "refused for now";
+
+/// What a step does, or that it is refused (for good or for now) or blocked.
 #[must_use]
 pub fn deed(plan: &Plan, step: &Step) -> String {
     let deed = work(plan, step);
-    if plan.will_run(step) {
-        return deed;
-    }
-    let word = if step.refusals.is_empty() { "blocked" } else { "refused" };
+    let word = match (plan.will_run(step), step.refusals.is_empty()) {
+        (true, true) => return deed,
+        (true, false) => FOR_NOW,
+        (false, true) => "blocked",
+        (false, false) => "refused",
+    };
     // What a step would have done is known only when its source could be listed.
     let unlisted = match &step.action {
         Action::Backup(backup) => backup.scan.is_none(),

@@ -5,12 +5,13 @@
 //! Invariant: whatever a label holds, it stays a label: what means something to a format is escaped there. The same
 //! graph gives the same text.
 
+use super::deeds::FOR_NOW;
 use super::style::{Style, one_line};
 use super::{deeds, words};
 use crate::model::Model;
 use crate::plan::{Plan, Request, StepId};
 use crate::units::plural;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
 
 /// Nodes and edges.
@@ -47,6 +48,8 @@ pub enum Mark {
     Paused,
     /// A guard refuses it; why.
     Refused(String),
+    /// A guard refuses it as things are now, and it is judged again when its turn comes; why.
+    RefusedForNow(String),
     /// It needs what will not be done.
     Blocked(String),
 }
@@ -66,7 +69,7 @@ impl Graph {
     /// The jobs as declared.
     #[must_use]
     pub fn of_model(model: &Model) -> Self {
-        let paused = Request::default().paused(model);
+        let paused: HashSet<String> = Request::default().paused(model).into_iter().collect();
         let jobs: Vec<_> = model.jobs().collect();
         let nodes: Vec<Node> = jobs
             .iter()
@@ -110,6 +113,7 @@ impl Graph {
             name: step.name.clone(),
             label: deeds::deed(plan, step),
             mark: match (step.refusals.first(), deeds::blocked_by(plan, step)) {
+                (Some(refusal), _) if plan.refused_for_now(step) => Mark::RefusedForNow(refusal.message.clone()),
                 _ if plan.will_run(step) => Mark::None,
                 (Some(refusal), _) => Mark::Refused(refusal.message.clone()),
                 (None, Some(why)) => Mark::Blocked(why),
@@ -117,6 +121,11 @@ impl Graph {
             },
         });
         let mut edges = Vec::new();
+        // Only of what some step merely comes after it must be known whether that follows from other edges.
+        let loose: HashSet<StepId> = plan.steps().iter().flat_map(|step| &step.after).copied().collect();
+        let mut loose: Vec<StepId> = loose.into_iter().collect();
+        loose.sort_unstable();
+        let bit: HashMap<StepId, usize> = loose.iter().enumerate().map(|(at, id)| (*id, at)).collect();
         let mut above: Vec<Steps> = Vec::new();
         for step in plan.steps() {
             // Everything that comes before what this step comes after.
@@ -135,10 +144,15 @@ impl Graph {
             let order = step
                 .after
                 .iter()
-                .filter(|from| !step.needs.contains(from) && !implied.has(**from));
+                .filter(|from| !step.needs.contains(from) && bit.get(from).is_none_or(|at| !implied.has(*at)));
             edges.extend(order.map(|from| edge(from, false)));
-            for before in step.needs.iter().chain(&step.after) {
-                implied.add(*before);
+            for at in step
+                .needs
+                .iter()
+                .chain(&step.after)
+                .filter_map(|before| bit.get(before))
+            {
+                implied.add(*at);
             }
             above.push(implied);
         }
@@ -156,49 +170,26 @@ impl Graph {
         let (one, many) = self.noun;
         let count = plural(self.nodes.len() as u64, one, many);
         let mut text = format!("{}: {}\n", one_line(&self.title), style.bold(count));
+        let (around, alone) = (self.around(), Around::default());
         for (at, node) in self.nodes.iter().enumerate() {
             let mark = match &node.mark {
                 Mark::None => String::new(),
                 Mark::Paused => format!("  {}", style.warn("paused")),
                 Mark::Refused(_) => format!("  {}", style.bad("refused")),
+                Mark::RefusedForNow(_) => format!("  {}", style.warn(FOR_NOW)),
                 Mark::Blocked(_) => format!("  {}", style.warn("blocked")),
             };
             let label = one_line(&node.label);
             let _ = writeln!(text, "\n{}  {label}{mark}", style.name(&node.name));
-            let names = |edges: Vec<usize>| {
-                let names: Vec<&str> = edges
-                    .into_iter()
-                    .filter_map(|at| self.nodes.get(at))
-                    .map(|node| node.name.as_str())
-                    .collect();
-                names.join(", ")
+            let names = |at: &[usize]| {
+                let nodes = at.iter().filter_map(|at| self.nodes.get(*at));
+                nodes.map(|node| node.name.as_str()).collect::<Vec<_>>().join(", ")
             };
-            let of = |edge: &Edge, needs: bool, here: usize| edge.needs == needs && here == at;
+            let near = around.get(at).unwrap_or(&alone);
             let lists = [
-                (
-                    "needs",
-                    self.edges
-                        .iter()
-                        .filter(|e| of(e, true, e.to))
-                        .map(|e| e.from)
-                        .collect(),
-                ),
-                (
-                    "after",
-                    self.edges
-                        .iter()
-                        .filter(|e| of(e, false, e.to))
-                        .map(|e| e.from)
-                        .collect(),
-                ),
-                (
-                    "needed by",
-                    self.edges
-                        .iter()
-                        .filter(|e| of(e, true, e.from))
-                        .map(|e| e.to)
-                        .collect(),
-                ),
+                ("needs", &near.needs),
+                ("after", &near.after),
+                ("needed by", &near.needed_by),
             ];
             let lists: Vec<(&str, String)> = lists
                 .into_iter()
@@ -211,6 +202,21 @@ impl Graph {
             }
         }
         text
+    }
+
+    /// By node: what its edges lead to.
+    fn around(&self) -> Vec<Around> {
+        let mut around = vec![Around::default(); self.nodes.len()];
+        for Edge { from, to, needs } in &self.edges {
+            if let Some(near) = around.get_mut(*to) {
+                let list = if *needs { &mut near.needs } else { &mut near.after };
+                list.push(*from);
+            }
+            if let Some(near) = around.get_mut(*from).filter(|_| *needs) {
+                near.needed_by.push(*to);
+            }
+        }
+        around
     }
 
     /// In the language of Graphviz.
@@ -226,6 +232,7 @@ impl Graph {
                     Some(format!("refused: {why}")),
                     ", color=red, fontcolor=red, penwidth=2",
                 ),
+                Mark::RefusedForNow(why) => (Some(format!("{FOR_NOW}: {why}")), ", color=orange, penwidth=2"),
                 Mark::Blocked(why) => (Some(format!("blocked: {why}")), ", color=orange"),
             };
             let label = dot_string(&node.lines(more.as_deref()));
@@ -252,6 +259,7 @@ impl Graph {
                 Mark::None => (None, None),
                 Mark::Paused => (Some("paused".to_owned()), Some("paused")),
                 Mark::Refused(why) => (Some(format!("refused: {why}")), Some("refused")),
+                Mark::RefusedForNow(why) => (Some(format!("{FOR_NOW}: {why}")), Some("for_now")),
                 Mark::Blocked(why) => (Some(format!("blocked: {why}")), Some("blocked")),
             };
             let _ = writeln!(text, "    n{at}[{}]", mermaid_string(&node.lines(more.as_deref())));
@@ -267,12 +275,21 @@ impl Graph {
             let how = match look {
                 "paused" => "stroke-dasharray:4",
                 "refused" => "stroke:#d00,stroke-width:3px",
+                "for_now" => "stroke:#e80,stroke-width:3px",
                 _ => "stroke:#e80",
             };
             let _ = writeln!(text, "    classDef {look} {how}\n    class {} {look}", nodes.join(","));
         }
         text
     }
+}
+
+/// Where the edges of a node lead, by index.
+#[derive(Debug, Clone, Default)]
+struct Around {
+    needs: Vec<usize>,
+    after: Vec<usize>,
+    needed_by: Vec<usize>,
 }
 
 impl Node {
@@ -318,16 +335,16 @@ fn in_name(line: usize, c: char) -> bool {
     line == 0 && c == '_'
 }
 
-/// A set of steps.
+/// A set of steps, each by its bit.
 #[derive(Debug, Clone, Default)]
 struct Steps(Vec<u64>);
 
 impl Steps {
-    fn has(&self, step: StepId) -> bool {
+    fn has(&self, step: usize) -> bool {
         self.0.get(step / 64).is_some_and(|bits| bits >> (step % 64) & 1 == 1)
     }
 
-    fn add(&mut self, step: StepId) {
+    fn add(&mut self, step: usize) {
         if self.0.len() <= step / 64 {
             self.0.resize(step / 64 + 1, 0);
         }

@@ -2,7 +2,7 @@
 //!
 //! Takes values of the rooms below, gives text and JSON; besides `cli` the only room that writes to stdout or
 //! stderr. stdout is data, stderr is prose and progress. Decides nothing and reads nothing.
-//! - [`plan`]: a plan as text (as JSON: `crate::plan::document`) · [`deeds`]: its steps in one line each
+//! - [`plan`]: a plan as text (as JSON: `crate::plan::document`) · [`verdict`]: it in one line · [`deeds`]: its steps, each in one
 //! - [`graph`]: jobs or steps and their edges · [`words`]: what jobs do
 //! - [`lines`]: events as lines for people · [`bars`]: progress at a terminal
 //! - [`stream`]: events as JSON, one a line
@@ -29,6 +29,7 @@ pub mod stream;
 pub mod style;
 pub mod table;
 pub mod times;
+pub mod verdict;
 pub mod words;
 pub mod wrap;
 
@@ -37,5 +38,6 @@ pub use copies::{CopyLine, CopyState};
 pub use graph::Graph;
 pub use lines::Lines;
 pub use outcomes::{CheckedCopy, Outcomes, RestoredCopy};
-pub use plan::{PlanText, plan_text, verdict};
+pub use plan::{PlanText, plan_text};
 pub use style::Style;
+pub use verdict::verdict;

@@ -8,17 +8,19 @@
 use super::deeds::{blocked_by, deed};
 use super::style::{Style, one_line};
 use super::times;
+use super::verdict::verdict;
 use super::words;
 use super::wrap::wrap;
 use crate::model::check::{Probe, Worst};
 use crate::model::retention::Stays;
 use crate::model::{Budget, Check, Command, Keep, Target};
 use crate::path::shown;
-use crate::plan::document::{moment_of, totals};
+use crate::plan::document::moment_of;
 use crate::plan::graph::Candidate;
-use crate::plan::{Action, BackupStep, ClassSummary, CleanupStep, Cover, Plan, Step, VerifyStep};
+use crate::plan::{Action, BackupStep, ClassSummary, CleanupStep, Cover, Plan, Step, StepId, VerifyStep};
 use crate::units::{plural, show_count, show_duration, show_size};
 use chrono::{DateTime, Utc};
+use std::collections::VecDeque;
 use std::fmt::Display;
 
 /// How a plan is shown.
@@ -30,57 +32,6 @@ pub struct PlanText {
     pub style: Style,
     /// Characters in a line of prose; `None` leaves lines as long as they are. Paths are never cut.
     pub width: Option<usize>,
-}
-
-/// In one line: what would happen, that nothing would, or what refuses.
-#[must_use]
-pub fn verdict(plan: &Plan) -> String {
-    let totals = totals(plan);
-    let files = |n, bytes| format!("{} ({})", plural(n, "file", "files"), show_size(bytes));
-    let copies = plan
-        .steps()
-        .iter()
-        .any(|step| plan.will_run(step) && matches!(&step.action, Action::Backup(backup) if !backup.nothing));
-    let work = match (copies, totals.delete_files > 0) {
-        (true, true) => Some(format!(
-            "copy {}, then delete {}",
-            files(totals.copy_files, totals.copy_bytes),
-            files(totals.delete_files, totals.delete_bytes)
-        )),
-        (true, false) => Some(format!(
-            "copy {} and delete nothing",
-            files(totals.copy_files, totals.copy_bytes)
-        )),
-        (false, true) => Some(format!(
-            "prove older copies again, then delete {}",
-            files(totals.delete_files, totals.delete_bytes)
-        )),
-        (false, false) => None,
-    };
-    let (checks, targets) = (totals.checks, totals.targets);
-    let mut runs: Vec<String> = Vec::new();
-    runs.extend((checks > 0).then(|| plural(checks, "check", "checks")));
-    runs.extend((targets > 0).then(|| plural(targets, "target", "targets")));
-    let runs = (!runs.is_empty()).then(|| format!("run {}", runs.join(" and ")));
-    let deeds: Vec<String> = runs.into_iter().chain(work).collect();
-    let deed = (!deeds.is_empty()).then(|| format!("will {}", deeds.join(", ")));
-    let mut refusals = plan.refusals();
-    let refused = refusals
-        .next()
-        .map(|(step, refusal)| format!("refused: {step}: {}", one_line(&refusal.message)));
-    let more = refusals.count();
-    let refused = refused.map(|first| {
-        if more > 0 {
-            format!("{first} (and {more} more)")
-        } else {
-            first
-        }
-    });
-    match (deed, refused) {
-        (Some(deed), Some(refused)) => format!("{deed}; {refused}"),
-        (Some(one), None) | (None, Some(one)) => one,
-        (None, None) => "nothing to do".to_owned(),
-    }
 }
 
 /// The whole plan.
@@ -100,10 +51,10 @@ pub fn plan_text(plan: &Plan, how: &PlanText) -> String {
     if !plan.paused.is_empty() {
         page.field("", "paused", plan.paused.join(", "));
     }
-    for step in plan.steps().iter().filter(|step| step.needs.is_empty()) {
-        page.line("", "");
-        page.step(step, "", "");
+    for note in &plan.notes {
+        page.prose("", "note", note);
     }
+    page.trees();
     page.line("", "");
     page.line("", &verdict);
     page.text
@@ -117,6 +68,20 @@ struct Page<'a> {
 
 /// Width of the names in front of what they name.
 const LABEL: usize = 8;
+
+/// How far below the margin of a tree a step may stand: what is deeper has a tree of its own, lest the margin eat the
+/// line.
+const DEPTH: usize = 10;
+
+/// A step and where its tree puts it.
+struct Branch {
+    step: StepId,
+    depth: usize,
+    /// Stands before its own line.
+    head: String,
+    /// Stands before the others.
+    body: String,
+}
 
 impl Page<'_> {
     fn line(&mut self, indent: &str, text: &str) {
@@ -148,8 +113,14 @@ impl Page<'_> {
 
     fn painted_verdict(&self) -> String {
         let text = verdict(self.plan);
-        if self.plan.refusals().next().is_some() {
-            self.how.style.bad(text)
+        let refused = |step: &&Step| !step.refusals.is_empty();
+        let mut refused = self.plan.steps().iter().filter(refused).peekable();
+        if refused.peek().is_some() {
+            if refused.all(|step| self.plan.refused_for_now(step)) {
+                self.how.style.warn(text)
+            } else {
+                self.how.style.bad(text)
+            }
         } else {
             self.how.style.bold(text)
         }
@@ -170,58 +141,113 @@ impl Page<'_> {
         )
     }
 
-    /// A step and, below it, those that need it. `head` stands before its own line, `body` before the others.
-    fn step(&mut self, step: &Step, head: &str, body: &str) {
+    /// Every step below the one that it needs. Of several that it needs the first: for a cleanup that is the proof.
+    fn trees(&mut self) {
         let plan = self.plan;
-        let children: Vec<&Step> = plan
-            .steps()
-            .iter()
-            // Of several that it needs the first: for a cleanup that is the proof.
-            .filter(|other| other.needs.first() == Some(&step.id))
-            .collect();
+        let mut below: Vec<Vec<StepId>> = vec![Vec::new(); plan.steps().len()];
+        let mut roots = Vec::new();
+        for step in plan.steps() {
+            match step.needs.first().and_then(|id| below.get_mut(*id)) {
+                Some(children) => children.push(step.id),
+                None => roots.push(step.id),
+            }
+        }
+        for root in roots {
+            let mut trees = VecDeque::from([root]);
+            while let Some(top) = trees.pop_front() {
+                self.line("", "");
+                self.tree(top, &below, &mut trees);
+            }
+        }
+    }
+
+    /// One tree; the steps that would stand too deep in it, and what is below them, are left to `deeper`.
+    fn tree(&mut self, top: StepId, below: &[Vec<StepId>], deeper: &mut VecDeque<StepId>) {
+        let plan = self.plan;
+        let mut open = vec![Branch {
+            step: top,
+            depth: 0,
+            head: String::new(),
+            body: String::new(),
+        }];
+        while let Some(Branch {
+            step,
+            depth,
+            head,
+            body,
+        }) = open.pop()
+        {
+            let children = below.get(step).map_or(&[][..], Vec::as_slice);
+            let Some(step) = plan.steps().get(step) else { continue };
+            if depth == DEPTH && !children.is_empty() {
+                let name = self.how.style.name(&step.name);
+                self.line(&head, &format!("{name}  goes on below, at the margin"));
+                deeper.push_back(step.id);
+                continue;
+            }
+            self.step(
+                step,
+                depth == 0,
+                &head,
+                &format!("{body}{} ", if children.is_empty() { " " } else { "│" }),
+            );
+            for (at, child) in children.iter().enumerate().rev() {
+                let (head, rest) = if at + 1 == children.len() {
+                    ("└─ ", "   ")
+                } else {
+                    ("├─ ", "│  ")
+                };
+                open.push(Branch {
+                    step: *child,
+                    depth: depth + 1,
+                    head: format!("{body}{head}"),
+                    body: format!("{body}{rest}"),
+                });
+            }
+        }
+    }
+
+    /// A step without those below it. `head` stands before its own line, `indent` before the others.
+    fn step(&mut self, step: &Step, top: bool, head: &str, indent: &str) {
+        let plan = self.plan;
         let deed = deed(plan, step);
         self.line(head, &format!("{}  {deed}", self.how.style.name(&step.name)));
-        let indent = format!("{body}{} ", if children.is_empty() { " " } else { "│" });
         match &step.action {
-            Action::Backup(backup) => self.backup_places(backup, &indent),
-            Action::Check(check) => self.check(check, &indent),
-            Action::Target(target) => self.target(target, &indent),
+            Action::Backup(backup) => self.backup_places(backup, indent),
+            Action::Check(check) => self.check(check, indent),
+            Action::Target(target) => self.target(target, indent),
             Action::Verify(_) => {}
-            Action::Cleanup(cleanup) => self.field(&indent, "from", shown(&cleanup.source)),
+            Action::Cleanup(cleanup) => self.field(indent, "from", shown(&cleanup.source)),
         }
-        // The step above this one is one that it needs.
-        if step.needs.len() > 1 {
+        // A step that stands above this one is one that it needs.
+        if step.needs.len() > usize::from(!top) {
             let needed = step.needs.iter().filter_map(|id| plan.steps().get(*id));
             let names: Vec<&str> = needed.map(|needed| needed.name.as_str()).collect();
-            self.prose(&indent, "needs", &names.join(", "));
+            self.prose(indent, "needs", &names.join(", "));
         }
-        self.prose(&indent, "why", &step.because);
+        self.prose(indent, "why", &step.because);
         for refusal in &step.refusals {
-            self.prose(&indent, "refused", &refusal.message);
-            self.prose(&indent, "help", &refusal.help);
+            self.prose(indent, "refused", &refusal.message);
+            self.prose(indent, "help", &refusal.help);
+        }
+        if plan.refused_for_now(step) {
+            let text = "refused as things are now, and judged again when its turn comes";
+            self.prose(indent, "note", text);
         }
         if let Some(why) = blocked_by(plan, step) {
-            self.prose(&indent, "blocked", &format!("since {why}"));
+            self.prose(indent, "blocked", &format!("since {why}"));
         }
         for note in &step.notes {
-            self.prose(&indent, "note", note);
+            self.prose(indent, "note", note);
         }
         match &step.action {
             Action::Check(_) | Action::Target(_) | Action::Backup(_) => {}
             Action::Verify(verify) => {
                 for copy in &verify.older {
-                    self.field(&indent, "again", &copy.name);
+                    self.field(indent, "again", &copy.name);
                 }
             }
-            Action::Cleanup(cleanup) => self.cleanup(cleanup, &indent),
-        }
-        for (at, child) in children.iter().enumerate() {
-            let (head, rest) = if at + 1 == children.len() {
-                ("└─ ", "   ")
-            } else {
-                ("├─ ", "│  ")
-            };
-            self.step(child, &format!("{body}{head}"), &format!("{body}{rest}"));
+            Action::Cleanup(cleanup) => self.cleanup(cleanup, indent),
         }
     }
 

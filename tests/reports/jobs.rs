@@ -5,7 +5,9 @@ use super::{fits, plan, schema, text};
 use opsrun::model::check::{Address, HttpProbe, Levels, Probe, Space, Worst};
 use opsrun::model::{Check, Command, JobName, Program, Retry, SecretSource, Target, Value};
 use opsrun::plan::document::{PlanDocument, document};
-use opsrun::report::verdict;
+use opsrun::plan::{Request, build};
+use opsrun::report::graph::{Graph, Mark};
+use opsrun::report::{Style, verdict};
 use std::time::Duration;
 
 fn argv(words: &[&str]) -> Command {
@@ -231,4 +233,123 @@ fn checks_and_targets_as_json() {
     let shown = serde_json::to_string_pretty(&[of("check"), of("target")].concat()).unwrap();
     assert!(!shown.contains(HUSH), "{shown}");
     snapshot!("plan-jobs-json", shown);
+}
+
+#[test]
+fn what_is_judged_again_is_refused_for_now() {
+    let world = World::observer().busy().unlisted();
+    let plan = plan(&world);
+    let verdict = verdict(&plan);
+    let told = "refused for now, and judged again when its turn comes: backup:observer: ";
+    assert!(verdict.starts_with("will run 8 checks and 2 targets"), "{verdict}");
+    assert!(verdict.contains(told) && !verdict.contains("refused: "), "{verdict}");
+    let shown = text(&plan, false, None);
+    assert!(shown.contains("backup:observer  refused for now\n"), "{shown}");
+    assert!(
+        shown.contains("refused as things are now, and judged again when its turn comes\n"),
+        "{shown}"
+    );
+    let value = serde_json::to_value(document(&plan, false)).unwrap();
+    let steps = value["steps"].as_array().unwrap();
+    for step in steps {
+        let refused = !step["refusals"].as_array().unwrap().is_empty();
+        assert_eq!(step["refused_for_now"], refused, "{}", step["name"]);
+    }
+    assert_eq!(value["totals"]["refusals_for_now"], value["totals"]["refusals"]);
+    assert!(value["totals"]["refusals"].as_u64() > Some(0));
+    let graph = Graph::of_plan(&plan);
+    let node = graph.nodes.iter().find(|node| node.name == "backup:observer").unwrap();
+    assert!(matches!(node.mark, Mark::RefusedForNow(_)), "{node:?}");
+    assert!(graph.text(Style::PLAIN).contains("  refused for now\n"));
+    assert!(graph.dot().contains("\\nrefused for now: "));
+    assert!(graph.mermaid().contains("classDef for_now "));
+    // What is refused for good is told first.
+    let mut world = World::observer().busy().unlisted();
+    world.model.backups[0].needs.clear();
+    let plan = super::plan(&world);
+    assert!(!super::verdict(&plan).contains("for now"), "{}", super::verdict(&plan));
+}
+
+#[test]
+fn what_was_asked_for_and_is_left_out_is_told() {
+    let mut world = World::observer().busy();
+    world.model.targets[1].paused = true;
+    world.model.targets[0].needs = needs(&["target:flush"]);
+    let plan = |only: &[&str], except: &[&str]| {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let request = Request {
+            only: words(only),
+            except: words(except),
+            ..Request::default()
+        };
+        build(&world.model, &request, &world.facts).unwrap()
+    };
+    let asleep = plan(&["target:*", "retention:logs"], &[]);
+    assert_eq!(
+        asleep.notes,
+        [
+            "target:pipeline, retention:logs were asked for and are left out: they depend on target:flush, which is paused",
+            "target:flush was asked for and is left out: it is paused",
+        ]
+    );
+    let shown = text(&asleep, false, None);
+    for note in &asleep.notes {
+        assert!(shown.contains(&format!("\nnote    {note}\n")), "{shown}");
+    }
+    let value = serde_json::to_value(document(&asleep, false)).unwrap();
+    assert_eq!(value["notes"][1], asleep.notes[1]);
+    // Nobody asked for what else is paused, nor is it told twice.
+    let alone = plan(&["target:pipeline"], &[]);
+    assert_eq!(alone.paused, ["target:pipeline", "target:flush"]);
+    assert!(plan(&["check:disk"], &[]).paused.is_empty());
+    assert!(plan(&["check:disk"], &[]).notes.is_empty());
+    assert!(plan(&[], &["check:disk"]).notes.is_empty());
+    let excepted = plan(&["retention:logs"], &["check:disk", "target:*"]);
+    assert!(excepted.paused.is_empty(), "{:?}", excepted.paused);
+    assert_eq!(excepted.notes.len(), 1);
+    assert!(
+        excepted.notes[0].ends_with(", which --except leaves out"),
+        "{:?}",
+        excepted.notes
+    );
+    assert!(plan(&["target:flush"], &["target:flush"]).notes.is_empty());
+}
+
+/// As deep as it likes: the text grows with the steps alone, and nothing is called as deep as that.
+#[test]
+fn a_long_chain_stays_at_the_margin() {
+    let mut world = World::observer().busy();
+    let first = world.model.targets[1].clone();
+    let chain = |n: usize| {
+        let link = |at: usize| Target {
+            name: format!("t{at:04}"),
+            needs: (at > 0)
+                .then(|| format!("target:t{:04}", at - 1).parse().unwrap())
+                .into_iter()
+                .collect(),
+            ..first.clone()
+        };
+        (0..n).map(link).collect::<Vec<_>>()
+    };
+    world.model.checks.clear();
+    world.model.retentions.clear();
+    world.model.backups.clear();
+    world.facts.backups.clear();
+    let mut sizes = Vec::new();
+    for n in [25, 1_500, 3_000] {
+        world.model.targets = chain(n);
+        let plan = plan(&world);
+        let shown = text(&plan, false, None);
+        if n == 25 {
+            snapshot!("plan-chain", shown);
+        }
+        let widest = shown.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(widest < 120, "{widest}");
+        assert_eq!(shown.matches("  runs: ").count(), n);
+        let graph = Graph::of_plan(&plan);
+        sizes.push([shown.len(), graph.text(Style::PLAIN).len()]);
+    }
+    for (small, large) in sizes[1].iter().zip(&sizes[2]) {
+        assert!(*large < small * 21 / 10, "{sizes:?}");
+    }
 }

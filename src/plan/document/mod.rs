@@ -48,6 +48,8 @@ pub struct PlanDocument {
     pub timezone: String,
     /// Jobs that are left out because they, or what they depend on, are paused.
     pub paused: Vec<String>,
+    /// What was asked for with `--only` and is left out, and why: a sentence each.
+    pub notes: Vec<String>,
     /// What the steps that will run come to.
     pub totals: Totals,
     /// In an order in which every step comes after all that it needs, and cleanups after every copy.
@@ -71,6 +73,8 @@ pub struct Totals {
     pub delete_bytes: u64,
     /// Guards that say no.
     pub refusals: u64,
+    /// Of these those that say no as things are now, and are asked again when the step's turn comes.
+    pub refusals_for_now: u64,
 }
 
 /// A step.
@@ -92,6 +96,8 @@ pub struct StepDocument {
     pub blocked_by: Vec<String>,
     /// Why it will not be done.
     pub refusals: Vec<Refusal>,
+    /// True when it is refused as things are now, and judged again when its turn comes: then `will_run` is true as well.
+    pub refused_for_now: bool,
     /// Things worth knowing that change nothing.
     pub notes: Vec<String>,
     /// What it does.
@@ -265,6 +271,12 @@ pub fn totals(plan: &Plan) -> Totals {
         delete_files,
         delete_bytes,
         refusals: plan.refusals().count() as u64,
+        refusals_for_now: plan
+            .steps()
+            .iter()
+            .filter(|step| plan.refused_for_now(step))
+            .map(|step| step.refusals.len() as u64)
+            .sum(),
         ..Totals::default()
     };
     for step in plan.steps().iter().filter(|step| plan.will_run(step)) {
@@ -294,6 +306,7 @@ pub fn document(plan: &Plan, with_files: bool) -> PlanDocument {
         will_run: plan.will_run(step),
         blocked_by: plan.blockers(step),
         refusals: step.refusals.clone(),
+        refused_for_now: plan.refused_for_now(step),
         notes: step.notes.clone(),
         action: match &step.action {
             Action::Check(check) => ActionDocument::Check(Box::new(jobs::check(check))),
@@ -312,6 +325,7 @@ pub fn document(plan: &Plan, with_files: bool) -> PlanDocument {
         ops: plan.ops.clone(),
         file: plan.file.as_path().into(),
         paused: plan.paused.clone(),
+        notes: plan.notes.clone(),
         digest: plan.digest.clone(),
         host: plan.host.clone(),
         at: stamp(plan.at),

@@ -98,10 +98,11 @@ pub struct JobStanding {
 /// The states of an outcome that let go on what depends on the step, as they stand in the events.
 const OPEN: [&str; 4] = ["ok", "nothing", "partial", "warning"];
 
-/// The columns that [`run_line`] reads, behind `SELECT`. A run has few events and a kind may have many: the plus keeps
-/// the index of kinds out.
+/// The columns that [`run_line`] reads, behind `SELECT`. Of the events of a run its end is the last, and only a run
+/// with an exit code has one: looked for from there. The plus keeps the index of kinds out, of which there may be many.
 const RUN_COLUMNS: &str = "run, command, begun_at, exit, interrupted_at IS NOT NULL, process,
-    (SELECT json ->> '$.millis' FROM events WHERE events.run = runs.run AND +kind = 'run-finished')";
+    CASE WHEN exit IS NOT NULL THEN (SELECT json ->> '$.millis' FROM events
+        WHERE events.run = runs.run AND +kind = 'run-finished' ORDER BY seq DESC LIMIT 1) END";
 
 /// Starts of a step, newest first.
 const STARTS: &str = "SELECT seq, at, run FROM events WHERE step = ?1 AND kind = 'step-started' ORDER BY seq DESC";
@@ -118,9 +119,13 @@ const SUCCESSES: &str = "SELECT seq, at, run FROM events WHERE kind = 'step-fini
 const SETTLED_AFTER: &str = "SELECT at, json_extract(json, '$.outcome.state') FROM events
     WHERE run = ?1 AND seq > ?2 AND +step = ?3 AND +kind = 'step-finished' ORDER BY seq LIMIT 1";
 
-/// What is told of steps in a run, up to an event.
-const STEPS: &str = "SELECT seq, at, json FROM events WHERE run = ?1 AND seq <= ?2
-    AND +kind IN ('step-started', 'step-finished') ORDER BY seq";
+/// What is told of one step in a run, up to an event. A run may have many steps: the plus keeps its index out, and the
+/// bounds make what is left of the step's own events few.
+const OF_STEP: &str = "SELECT seq, at, json FROM events WHERE step = ?3 AND kind = ?4 AND +run = ?1
+    AND seq BETWEEN (SELECT min(seq) FROM events WHERE run = ?1) AND ?2";
+
+/// Kinds of events that tell how a step fared.
+const STEP_KINDS: [&str; 2] = ["step-started", "step-finished"];
 
 /// Ids named when a text begins those of several runs.
 const NAMED: u32 = 10;
@@ -217,13 +222,16 @@ impl Store {
                 }),
                 None => None,
             };
-            let rows: Vec<EventRow> = match &settled {
-                Some(mark) => db
-                    .prepare_cached(STEPS)?
-                    .query_map(params![mark.run, mark.seq], event_row)?
-                    .collect::<rusqlite::Result<_>>()?,
-                None => Vec::new(),
-            };
+            let mut rows: Vec<EventRow> = Vec::new();
+            if let Some(mark) = &settled {
+                let mut statement = db.prepare_cached(OF_STEP)?;
+                for (step, kind) in steps.iter().flat_map(|step| STEP_KINDS.map(|kind| (step, kind))) {
+                    for row in statement.query_map(params![mark.run, mark.seq, step, kind], event_row)? {
+                        rows.push(row?);
+                    }
+                }
+                rows.sort_unstable_by_key(|(seq, ..)| *seq);
+            }
             Ok((settled, begun, rows))
         })?;
         let Some(settled) = settled else {

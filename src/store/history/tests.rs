@@ -436,7 +436,7 @@ fn no_question_goes_through_all_events() {
     // The database counts what it does; how fast the machine is plays no part.
     let cheap = |what: &str| {
         let db = world.store.connection();
-        for sql in [STARTS, SETTLED, SUCCESSES, SETTLED_AFTER, STEPS] {
+        for sql in [STARTS, SETTLED, SUCCESSES, SETTLED_AFTER, OF_STEP] {
             let statement = db.prepare_cached(sql).unwrap();
             let steps = statement.reset_status(rusqlite::StatementStatus::VmStep);
             assert!(steps < 5_000, "{what}: {steps} steps of {sql}");
@@ -459,4 +459,64 @@ fn no_question_goes_through_all_events() {
     assert_eq!(newest.query_map([], run_line).unwrap().count(), 20);
     let steps = newest.get_status(rusqlite::StatementStatus::VmStep);
     assert!(steps < 5_000, "the newest runs: {steps} steps");
+}
+
+#[test]
+fn how_all_jobs_of_a_large_run_stand_takes_no_longer_for_each() {
+    let world = World::new();
+    let line = |event: &Event| serde_json::to_string(event).unwrap();
+    let at = crate::store::stamp(moment_of("05:00:00"));
+    // Finished, and going on: the latter has no end that could be found.
+    let runs = [("A", Some(0)), ("B", None)];
+    {
+        let db = world.store.connection();
+        db.execute_batch("BEGIN").unwrap();
+        for (run, exit) in runs {
+            let process = crate::store::alive::token();
+            db.execute(
+                "INSERT INTO runs VALUES (?1, 'opsrun apply', ?2, ?3, NULL, ?4, NULL)",
+                params![run, at, process, exit],
+            )
+            .unwrap();
+            let mut event = db
+                .prepare("INSERT INTO events (run, at, step, kind, json) VALUES (?1, ?2, ?3, ?4, ?5)")
+                .unwrap();
+            for n in 0..2_000 {
+                let step = format!("target:t{n}");
+                let (start, end) = (line(&started(&step)), line(&finished(&step, State::Ok)));
+                event.execute(params![run, at, step, "step-started", start]).unwrap();
+                if exit.is_some() {
+                    event.execute(params![run, at, step, "step-finished", end]).unwrap();
+                }
+            }
+            if exit.is_some() {
+                let end = line(&over(0));
+                event
+                    .execute(params![run, at, None::<String>, "run-finished", end])
+                    .unwrap();
+            }
+        }
+        db.execute_batch("COMMIT").unwrap();
+    }
+    for n in 0..2_000 {
+        let standing = world.store.job_standing(&job(&format!("target:t{n}"))).unwrap();
+        let (last, begun) = (standing.last.unwrap(), standing.begun.unwrap());
+        assert_eq!((last.run.as_str(), last.took), ("A", Some(Duration::ZERO)));
+        assert_eq!(last.outcomes.len(), 1);
+        assert_eq!((begun.run.as_str(), begun.end), ("B", RunEnd::GoingOn));
+    }
+    assert_eq!(
+        world.store.runs(None, 2).unwrap()[1].end,
+        RunEnd::Exit { code: 0, millis: 1500 }
+    );
+    let db = world.store.connection();
+    let one_run = format!("SELECT {RUN_COLUMNS} FROM runs WHERE run = ?1");
+    for sql in [STARTS, SETTLED, OF_STEP, &one_run] {
+        let steps = db
+            .prepare_cached(sql)
+            .unwrap()
+            .reset_status(rusqlite::StatementStatus::VmStep);
+        // Some tens for each of the jobs; that it was asked at all is counted too.
+        assert!((1..400_000).contains(&steps), "{steps} steps of {sql}");
+    }
 }
