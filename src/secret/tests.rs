@@ -98,7 +98,7 @@ fn from_a_command() {
         assert_eq!(error.why.to_string(), reason);
         assert_eq!(
             error.from,
-            format!("the command `/bin/sh -c {}`", line.replace('\\', "\\\\"))
+            format!("the command `/bin/sh -c {}`", crate::process::quoted(line))
         );
         assert!(!format!("{:?}", error.why).contains("hunter2"));
     }
