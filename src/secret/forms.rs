@@ -69,7 +69,7 @@ fn hexadecimal(secret: &[u8]) -> Vec<String> {
 const DUMPED: usize = 16;
 
 /// Byte by byte with a space or a colon between; broken where the lines of a dump end, wherever in a line it begins;
-/// and the halves of such lines, for dumps that write more than bytes into a line.
+/// and such lines, their halves, and their bytes in pairs, for dumps that write more than bytes into a line.
 fn dumped(secret: &[u8]) -> Vec<String> {
     let lower: Vec<String> = secret.iter().map(|byte| format!("{byte:02x}")).collect();
     let upper: Vec<String> = lower.iter().map(|digits| digits.to_ascii_uppercase()).collect();
@@ -86,8 +86,28 @@ fn dumped(secret: &[u8]) -> Vec<String> {
         }
         let halves = bytes.chunks(DUMPED / 2).filter(|half| half.len() >= ENCODED_FROM);
         forms.extend(halves.map(|half| half.join(" ")));
+        let lines = bytes.chunks(DUMPED).filter(|line| line.len() >= ENCODED_FROM);
+        forms.extend(lines.map(|line| line.chunks(2).map(<[String]>::concat).collect::<Vec<_>>().join(" ")));
+    }
+    if secret.len() > DUMPED {
+        forms.extend(secret.chunks(DUMPED).filter_map(column).flatten());
     }
     forms
+}
+
+/// The column behind the bytes, where dumps repeat a line as text, with what stands around it: without, it may be
+/// anybody's words.
+fn column(line: &[u8]) -> Option<[String; 2]> {
+    let shown = |byte: &u8| {
+        if matches!(byte, b' '..=b'~') {
+            char::from(*byte)
+        } else {
+            '.'
+        }
+    };
+    let telling = line.iter().filter(|byte| byte.is_ascii_graphic()).count() >= LINE_FROM;
+    let text: String = line.iter().map(shown).collect();
+    telling.then(|| [format!("|{text}|"), format!("  {text}")])
 }
 
 /// The lines of a text that is wrapped, if it is long enough for that. Short ones say too little.
@@ -272,6 +292,19 @@ mod tests {
         assert!(has("0123456789abcdefghijklmnopqrstuv", lines));
         assert!(has("hunter2", "68 75 6e 74 65 72\n 32"));
         assert!(!has("hunter2", "74 65 72"));
+        // printf %s 'hunter2 of Böblingen' in hexdump -C and xxd.
+        let secret = "hunter2 of B\u{f6}blingen";
+        for form in [
+            "68 75 6e 74 65 72 32 20",
+            "6f 66 20 42 c3 b6 62 6c",
+            "|hunter2 of B..bl|",
+            "6875 6e74 6572 3220 6f66 2042 c3b6 626c",
+            "  hunter2 of B..bl",
+            "696e 6765 6e",
+        ] {
+            assert!(has(secret, form), "{form}");
+        }
+        assert!(!has(secret, "hunter2 of B..bl") && !has(secret, "|ingen|"));
         assert!(!has("abc", "61 62 63"));
     }
 
