@@ -3,10 +3,12 @@
 //! Takes a source that is asked by one worker at a time, work that runs on all, and a sink that is called in the
 //! source's order by whichever worker finds the head ready. At most `window` items are in flight. With one
 //! thread everything happens on the caller's, and the order of effects is the same every time.
-//! Invariant: the first error ends it; a panic of one worker never leaves another waiting.
+//! Invariant: the first error ends it; a panic of one worker never leaves another waiting; a worker that cannot be
+//! started is done without.
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::Builder;
 
 struct State<T, E> {
     fed: usize,
@@ -19,8 +21,26 @@ struct State<T, E> {
     over: bool,
 }
 
-/// Runs until the source is exhausted and everything is sunk, or until the first error.
+/// Runs until the source is exhausted and everything is sunk, or until the first error. When the system gives no
+/// more threads, those that there are do it all, at the least the caller's.
 pub fn run<T, U, E>(
+    threads: usize,
+    window: usize,
+    source: impl FnMut() -> Result<Option<T>, E> + Send,
+    work: impl Fn(T) -> U + Sync,
+    sink: impl FnMut(U) -> Result<(), E> + Send,
+) -> Result<(), E>
+where
+    T: Send,
+    U: Send,
+    E: Send,
+{
+    run_by(Builder::new, threads, window, source, work, sink)
+}
+
+/// The same, with workers that `builder` starts.
+fn run_by<T, U, E>(
+    builder: fn() -> Builder,
     threads: usize,
     window: usize,
     mut source: impl FnMut() -> Result<Option<T>, E> + Send,
@@ -107,7 +127,9 @@ where
     };
     std::thread::scope(|scope| {
         for _ in 1..threads {
-            scope.spawn(worker);
+            if builder().spawn_scoped(scope, worker).is_err() {
+                break;
+            }
         }
         worker();
     });
@@ -155,6 +177,29 @@ mod tests {
             let result = run(threads, 4, || Ok(next.next()), |i| i, |i| if i == at { Err(i) } else { Ok(()) });
             prop_assert_eq!(result, if at < n { Err(at) } else { Ok(()) });
         }
+    }
+
+    #[test]
+    fn without_any_thread_the_caller_does_it_all() {
+        // No address space holds such a stack.
+        let greedy = || Builder::new().stack_size(1 << 60);
+        assert!(greedy().spawn(|| ()).is_err());
+        let caller = std::thread::current().id();
+        let mut next = 0..100;
+        let mut out = Vec::new();
+        let result: Result<(), ()> = run_by(
+            greedy,
+            4,
+            2,
+            || Ok(next.next()),
+            |i| (i, std::thread::current().id()),
+            |(i, thread)| {
+                out.push(i);
+                if thread == caller { Ok(()) } else { Err(()) }
+            },
+        );
+        assert_eq!(result, Ok(()));
+        assert_eq!(out, (0..100).collect::<Vec<_>>());
     }
 
     #[test]

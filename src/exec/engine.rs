@@ -17,6 +17,7 @@ use crate::run::{Event, JobHistory, Outcome, Progress, Record, RecordError, Stat
 use crate::secret::Vault;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -317,19 +318,49 @@ fn started(step: &Step) -> Event {
     }
 }
 
-/// Does work that blocks in a thread of its own, and waits for it without blocking.
+/// Does work that blocks in a thread of its own, and waits for it without blocking. Work that panics fails its step
+/// and nothing else: what waits for the step is blocked, and the run has its end.
 async fn in_thread<'s, T: Send + 's>(
     scope: &'s Scope<'s, '_>,
     work: impl FnOnce() -> T + Send + 's,
 ) -> Result<T, Settled> {
     let (tell, told) = oneshot::channel();
     let thread = std::thread::Builder::new().spawn_scoped(scope, move || {
+        // Nothing is relied on that was half done: its locks are taken by who knows that, and its step has failed.
+        let done = panic::catch_unwind(AssertUnwindSafe(work));
         // Whoever asked is there until it is told.
-        let _ = tell.send(work());
+        let _ = tell.send(done);
     });
     if let Err(error) = thread {
         return Err(action::outcome(State::Failed, format!("no thread could be started: {error}")).into());
     }
-    told.await
-        .map_err(|_| action::outcome(State::Failed, "its thread died").into())
+    // The panic's own words were written by its hook.
+    told.await.ok().and_then(Result::ok).ok_or_else(|| {
+        Settled::Outcome(Outcome {
+            help: Some("please report this with the output of `opsrun --version`".to_owned()),
+            ..action::outcome(State::Failed, "internal error")
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_that_panics_fails_its_step_and_nothing_else() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (panics, works) = std::thread::scope(|scope| {
+            runtime.block_on(async {
+                let panics = in_thread(scope, || panic!("as planned"));
+                tokio::join!(panics, in_thread(scope, || 7))
+            })
+        });
+        let Err(Settled::Outcome(outcome)) = panics else {
+            panic!("it did not fail")
+        };
+        assert_eq!((outcome.state, &*outcome.summary), (State::Failed, "internal error"));
+        assert!(outcome.help.is_some_and(|help| help.contains("opsrun --version")));
+        assert!(matches!(works, Ok(7)));
+    }
 }

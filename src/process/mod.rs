@@ -5,22 +5,24 @@
 //! - [`start`]: from a command to a process, or to a plain reason why there is none
 //! - [`group`]: who is alive in a group, and how one is ended
 //! - [`capture`]: what is kept of an output of any length
+//! - [`line`]: a command as it is typed
 //!
 //! Knows nothing of jobs, retries or secrets. Invariant: after a timeout or a stop nothing of the group lives on,
 //! or the result says so; after an end by itself nobody is signalled.
 
 mod capture;
 mod group;
+mod line;
 mod start;
 #[cfg(test)]
 mod tests;
 
 pub use capture::{Captured, Keep, Sieve, Sift, Unsifted};
 pub use group::Ladder;
+pub use line::quoted;
 pub use start::{SpawnError, Why};
 
 use crate::clock::Mark;
-use crate::path::Shown;
 use crate::signal::Stop;
 use crate::units::show_duration;
 use capture::Capture;
@@ -58,12 +60,10 @@ pub struct Spawn {
 }
 
 impl Spawn {
-    /// What was asked to run: the program with its arguments, in one line.
+    /// What was asked to run: the program with its arguments, in one line, as it is typed.
     #[must_use]
     pub fn line(&self) -> String {
-        let words = std::iter::once(&self.program).chain(&self.arguments);
-        let shown: Vec<String> = words.map(|word| Shown(word.as_bytes()).to_string()).collect();
-        shown.join(" ")
+        line::one_line(std::iter::once(&self.program).chain(&self.arguments))
     }
 }
 

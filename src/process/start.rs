@@ -44,6 +44,9 @@ pub enum Why {
     /// It is there and may not be run.
     #[error("it is not executable")]
     NotExecutable,
+    /// A directory has its name.
+    #[error("it is a directory")]
+    IsADirectory,
     /// It may be run and is no program.
     #[error("the system does not know it as a program")]
     NoProgram,
@@ -81,6 +84,7 @@ impl SpawnError {
             Why::NotExecutable => {
                 "make it executable (`chmod +x`); on a file system mounted `noexec`, run it by its interpreter"
             }
+            Why::IsADirectory => "name the program itself: a file, perhaps one in that directory",
             Why::NoProgram => "begin a script with `#!/bin/sh`; a binary must be built for this machine",
             Why::NoDirectory | Why::NotADirectory => "create the directory, or correct `cwd`",
             Why::ClosedDirectory => "let opsrun's user enter the directory, or correct `cwd`",
@@ -165,7 +169,7 @@ fn why(spawn: &Spawn, cause: io::Error) -> Why {
     }
     match Errno::from_io_error(&cause) {
         Some(Errno::NOENT | Errno::ACCESS | Errno::NOTDIR | Errno::LOOP | Errno::NAMETOOLONG) => {
-            directory(&spawn.cwd).unwrap_or_else(|| program(&spawn.program, cause))
+            directory(&spawn.cwd).unwrap_or_else(|| program(spawn, cause))
         }
         Some(Errno::NOEXEC) => Why::NoProgram,
         Some(Errno::TOOBIG) => Why::TooLong,
@@ -191,10 +195,14 @@ fn directory(cwd: &Path) -> Option<Why> {
 }
 
 /// What is wrong with the program, given that the directory is fine.
-fn program(program: &str, cause: io::Error) -> Why {
+fn program(spawn: &Spawn, cause: io::Error) -> Why {
+    // A name alone was looked for elsewhere. A path that is not whole begins where the child does.
+    let path = spawn.program.contains('/').then(|| spawn.cwd.join(&spawn.program));
+    let path = path.as_deref();
     match Errno::from_io_error(&cause) {
-        Some(Errno::NOENT) if program.contains('/') && Path::new(program).exists() => Why::NoInterpreter,
+        Some(Errno::NOENT) if path.is_some_and(Path::exists) => Why::NoInterpreter,
         Some(Errno::NOENT | Errno::NOTDIR) => Why::NotFound,
+        Some(Errno::ACCESS) if path.is_some_and(Path::is_dir) => Why::IsADirectory,
         Some(Errno::ACCESS) => Why::NotExecutable,
         _ => Why::Other(cause),
     }

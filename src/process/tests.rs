@@ -112,7 +112,7 @@ fn input_directory_and_variables_are_as_asked() {
     assert_eq!(text(&done.stdout), format!("{}\nhello", here.display()));
     assert_eq!(done.ending, Ending::Exited(0));
     assert!(!format!("{spawn:?}").contains("hello"));
-    assert_eq!(sh("a\nb").line(), "/bin/sh -c a\\nb");
+    assert_eq!(sh("a\nb").line(), "/bin/sh -c $'a\\nb'");
 }
 
 #[test]
@@ -328,6 +328,7 @@ fn why_there_is_no_process() {
         path.to_str().unwrap().to_owned()
     };
     let fails = |spawn: &Spawn| block(run(spawn, &Unsifted, &Stop::default())).unwrap_err();
+    std::fs::create_dir(dir.path().join("folder")).unwrap();
     let plain = at("plain", "#!/bin/sh\n", 0o644);
     let script = at("script", "#!/no/such/interpreter\n", 0o755);
     let garbage = at("garbage", "\u{7f}ELF and no more", 0o755);
@@ -340,7 +341,14 @@ fn why_there_is_no_process() {
         (child("no-such-program-here", &[]), "there is no such program"),
         (child("/no/such/program", &[]), "there is no such program"),
         (child(&plain, &[]), "it is not executable"),
-        (child("/", &[]), "it is not executable"),
+        (child("/", &[]), "it is a directory"),
+        (
+            Spawn {
+                cwd: dir.path().to_owned(),
+                ..child("./folder", &[])
+            },
+            "it is a directory",
+        ),
         (
             child(&script, &[]),
             "the interpreter that its first line names does not exist",

@@ -7,19 +7,9 @@
 use crate::model::check::{Levels, Probe, Space};
 use crate::model::{Contents, Job, Keep, Program, Retry, SecretSource, Value};
 use crate::path::shown;
+use crate::process::quoted;
 use crate::units::{show_duration, show_size};
 use std::time::Duration;
-
-/// A word as a shell would have to be given it.
-#[must_use]
-pub fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
 
 /// Program and arguments, each as a shell would have to be given it.
 #[must_use]
@@ -189,10 +179,8 @@ mod tests {
 
     #[test]
     fn a_command_line_can_be_typed_again() {
-        assert_eq!(quoted("--only"), "--only");
-        assert_eq!(quoted("backup:*"), "'backup:*'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted(""), "''");
+        let words = ["ls", "it's", "backup:*", ""].map(str::to_owned);
+        assert_eq!(argv(&words), r"ls 'it'\''s' 'backup:*' ''");
         assert_eq!(program(&Program::Shell("a | b".into())), "sh -c 'a | b'");
     }
 

@@ -1,7 +1,7 @@
 //! What a secret looks like when programs print it: as it is, and encoded.
 //!
-//! Takes the text of a secret, gives all forms to look for: plain, base64, hexadecimal, percent-encoded, escaped for
-//! JSON, and single lines of it. Encoders differ in what they escape; their usual choices are each a form.
+//! Takes the text of a secret, gives all forms to look for: plain, base64, hexadecimal (also as dumps show it),
+//! percent-encoded, escaped for JSON and for HTML, and single lines of it. Encoders differ in what they escape; their usual choices are each a form.
 //! Pure. Invariant: no form is empty, and none says less than the secret does, but for the first and the last
 //! character of base64 within a longer text, which hold bits of its neighbours as well.
 
@@ -23,11 +23,14 @@ pub(super) fn of(secret: &str) -> BTreeSet<Vec<u8>> {
         forms.extend(base64(secret.as_bytes()));
         forms.extend(hexadecimal(secret.as_bytes()));
         forms.extend(percent(secret.as_bytes()));
+        forms.extend(dumped(secret.as_bytes()));
         forms.extend(json(secret));
+        forms.extend(html(secret));
         for line in secret.lines().map(str::trim) {
             if line.len() < secret.len() && line.chars().count() >= LINE_FROM {
                 forms.insert(line.to_owned());
                 forms.extend(json(line));
+                forms.extend(html(line));
             }
         }
     }
@@ -60,6 +63,51 @@ fn hexadecimal(secret: &[u8]) -> Vec<String> {
     let upper = lower.to_ascii_uppercase();
     let lines = [wrapped(&lower, 60), wrapped(&upper, 60)].concat();
     [vec![lower, upper], lines].concat()
+}
+
+/// Bytes in a line of a dump, as `od` and its like write it; some part its halves.
+const DUMPED: usize = 16;
+
+/// Byte by byte with a space or a colon between; broken where the lines of a dump end, wherever in a line it begins;
+/// and such lines, their halves, and their bytes in pairs, for dumps that write more than bytes into a line.
+fn dumped(secret: &[u8]) -> Vec<String> {
+    let lower: Vec<String> = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+    let upper: Vec<String> = lower.iter().map(|digits| digits.to_ascii_uppercase()).collect();
+    let mut forms = Vec::new();
+    for bytes in [lower, upper] {
+        forms.extend([bytes.join(" "), bytes.join(":")]);
+        for first in 1..=DUMPED.min(bytes.len() - 1) {
+            let (first, rest) = bytes.split_at(first);
+            let lines: Vec<String> = std::iter::once(first)
+                .chain(rest.chunks(DUMPED))
+                .map(|line| line.join(" "))
+                .collect();
+            forms.push(lines.join("\n "));
+        }
+        let halves = bytes.chunks(DUMPED / 2).filter(|half| half.len() >= ENCODED_FROM);
+        forms.extend(halves.map(|half| half.join(" ")));
+        let lines = bytes.chunks(DUMPED).filter(|line| line.len() >= ENCODED_FROM);
+        forms.extend(lines.map(|line| line.chunks(2).map(<[String]>::concat).collect::<Vec<_>>().join(" ")));
+    }
+    if secret.len() > DUMPED {
+        forms.extend(secret.chunks(DUMPED).filter_map(column).flatten());
+    }
+    forms
+}
+
+/// The column behind the bytes, where dumps repeat a line as text, with what stands around it: without, it may be
+/// anybody's words.
+fn column(line: &[u8]) -> Option<[String; 2]> {
+    let shown = |byte: &u8| {
+        if matches!(byte, b' '..=b'~') {
+            char::from(*byte)
+        } else {
+            '.'
+        }
+    };
+    let telling = line.iter().filter(|byte| byte.is_ascii_graphic()).count() >= LINE_FROM;
+    let text: String = line.iter().map(shown).collect();
+    telling.then(|| [format!("|{text}|"), format!("  {text}")])
 }
 
 /// The lines of a text that is wrapped, if it is long enough for that. Short ones say too little.
@@ -144,6 +192,20 @@ fn json(secret: &str) -> Vec<String> {
     forms
 }
 
+/// Within HTML or XML: `&` and `<` must be escaped, `>` and the quotation marks may be, by name or by number.
+fn html(secret: &str) -> Vec<String> {
+    let mut forms = Vec::new();
+    let base = secret.replace('&', "&amp;").replace('<', "&lt;");
+    for greater in [">", "&gt;"] {
+        for double in ["\"", "&quot;", "&#34;"] {
+            for single in ["'", "&#39;", "&#x27;", "&#039;", "&apos;"] {
+                forms.push(base.replace('>', greater).replace('"', double).replace('\'', single));
+            }
+        }
+    }
+    forms
+}
+
 fn numbered(text: &mut String, c: char) {
     for unit in c.encode_utf16(&mut [0; 2]) {
         let _ = write!(text, "\\u{unit:04x}");
@@ -208,6 +270,60 @@ mod tests {
         }
         assert!(has("a\u{1f600}bc", "a\\ud83d\\ude00bc"));
         assert!(has("tab\tend\u{1}", "tab\\tend\\u0001"));
+    }
+
+    #[test]
+    fn dumps_are_those_that_programs_print() {
+        // printf %s 'pä ss/"w>1?' in od -An -tx1 and hexdump -C, and as fingerprints are written.
+        let secret = "pä ss/\"w>1?";
+        for form in [
+            "70 c3 a4 20 73 73 2f 22 77 3e 31 3f",
+            "70 C3 A4 20 73 73 2F 22 77 3E 31 3F",
+            "70:c3:a4:20:73:73:2f:22:77:3e:31:3f",
+            "70:C3:A4:20:73:73:2F:22:77:3E:31:3F",
+            "70 c3 a4 20 73 73 2f 22",
+            "77 3e 31 3f",
+        ] {
+            assert!(has(secret, form), "{form}");
+        }
+        // printf 'token %s' 0123456789abcdefghijklmnopqrstuv | od -An -tx1
+        let lines =
+            "30 31 32 33 34 35 36 37 38 39\n 61 62 63 64 65 66 67 68 69 6a 6b 6c 6d 6e 6f 70\n 71 72 73 74 75 76";
+        assert!(has("0123456789abcdefghijklmnopqrstuv", lines));
+        assert!(has("hunter2", "68 75 6e 74 65 72\n 32"));
+        assert!(!has("hunter2", "74 65 72"));
+        // printf %s 'hunter2 of Böblingen' in hexdump -C and xxd.
+        let secret = "hunter2 of B\u{f6}blingen";
+        for form in [
+            "68 75 6e 74 65 72 32 20",
+            "6f 66 20 42 c3 b6 62 6c",
+            "|hunter2 of B..bl|",
+            "6875 6e74 6572 3220 6f66 2042 c3b6 626c",
+            "  hunter2 of B..bl",
+            "696e 6765 6e",
+        ] {
+            assert!(has(secret, form), "{form}");
+        }
+        assert!(!has(secret, "hunter2 of B..bl") && !has(secret, "|ingen|"));
+        assert!(!has("abc", "61 62 63"));
+    }
+
+    #[test]
+    fn escapes_are_those_of_html() {
+        // Python's html.escape, Go's html.EscapeString, PHP's htmlspecialchars, XML, and text that is no attribute.
+        let secret = "<a href=\"b'&amp;\">";
+        for form in [
+            "&lt;a href=&quot;b&#x27;&amp;amp;&quot;&gt;",
+            "&lt;a href=&#34;b&#39;&amp;amp;&#34;&gt;",
+            "&lt;a href=&quot;b&#039;&amp;amp;&quot;&gt;",
+            "&lt;a href=&quot;b&apos;&amp;amp;&quot;&gt;",
+            "&lt;a href=\"b'&amp;amp;\"&gt;",
+            "&lt;a href=\"b'&amp;amp;\">",
+        ] {
+            assert!(has(secret, form), "{form}");
+        }
+        assert!(!has("a&b", "a&amp;b"), "too short");
+        assert!(has("first&line\nsecond<line", "second&lt;line"));
     }
 
     #[test]

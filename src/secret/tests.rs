@@ -98,7 +98,7 @@ fn from_a_command() {
         assert_eq!(error.why.to_string(), reason);
         assert_eq!(
             error.from,
-            format!("the command `/bin/sh -c {}`", line.replace('\\', "\\\\"))
+            format!("the command `/bin/sh -c {}`", crate::process::quoted(line))
         );
         assert!(!format!("{:?}", error.why).contains("hunter2"));
     }
@@ -230,7 +230,7 @@ fn a_long_secret_goes_as_far_as_it_was_printed() {
 fn encoded(secret: &str, how: usize) -> String {
     let bytes = secret.as_bytes();
     let each = |shown: &dyn Fn(u8) -> String| bytes.iter().map(|b| shown(*b)).collect::<String>();
-    match how % 11 {
+    match how % 17 {
         0 => secret.to_owned(),
         1 => STANDARD.encode(bytes),
         2 => STANDARD_NO_PAD.encode(bytes),
@@ -240,7 +240,26 @@ fn encoded(secret: &str, how: usize) -> String {
         6 => each(&|b| format!("{b:02X}")),
         7 => each(&|b| format!("%{b:02X}")),
         8 => each(&|b| format!("%{b:02x}")),
-        9 => each(&|b| {
+        9 => bytes.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(" "),
+        10 => bytes.iter().map(|b| format!("{b:02X}")).collect::<Vec<_>>().join(" "),
+        11 => bytes.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(":"),
+        12 => bytes.iter().map(|b| format!("{b:02X}")).collect::<Vec<_>>().join(":"),
+        13 => {
+            let lines = bytes.chunks(16);
+            let lines = lines.map(|line| line.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(" "));
+            lines.collect::<Vec<_>>().join("\n ")
+        }
+        14 => secret
+            .chars()
+            .map(|c| match c {
+                '&' => "&amp;".to_owned(),
+                '<' => "&lt;".to_owned(),
+                '>' => "&gt;".to_owned(),
+                '"' => "&quot;".to_owned(),
+                c => c.to_string(),
+            })
+            .collect(),
+        15 => each(&|b| {
             if b.is_ascii_alphanumeric() || b"-._~".contains(&b) {
                 char::from(b).to_string()
             } else {

@@ -45,7 +45,13 @@ fn needles(secret: &str) -> Vec<Vec<u8>> {
             .as_bytes()
             .to_vec(),
     );
-    found.push(secret.bytes().flat_map(|b| format!("{b:02x}").into_bytes()).collect());
+    let hexadecimal: Vec<String> = secret.bytes().map(|b| format!("{b:02x}")).collect();
+    for between in ["", " ", ":"] {
+        found.push(hexadecimal.join(between).into_bytes());
+        found.push(hexadecimal.join(between).to_uppercase().into_bytes());
+    }
+    // The first line of a dump.
+    found.push(hexadecimal[..16].join(" ").into_bytes());
     found
 }
 
@@ -94,7 +100,7 @@ fn no_secret_is_kept_or_shown() {
         r#"
         ops version=1 { name "t"; }
         target "tells" {
-            shell "for s in \"$A\" \"$B\" \"$C\"; do echo \"plain $s\"; printf %s \"$s\" | base64 -w0; echo; printf 'x%s' \"$s\" | base64 -w0; echo; printf 'xy%s' \"$s\" | base64 -w0 | tr '+/' '-_' >&2; echo; printf %s \"$s\" | od -An -tx1 -v | tr -d ' \\n'; echo; printf %s \"$s\" | od -An -tx1 -v | tr -d '\\n' | tr ' ' '%'; echo; done; printf '%s' \"$A\" > got; env"
+            shell "for s in \"$A\" \"$B\" \"$C\"; do echo \"plain $s\"; printf %s \"$s\" | base64 -w0; echo; printf 'x%s' \"$s\" | base64 -w0; echo; printf 'xy%s' \"$s\" | base64 -w0 | tr '+/' '-_' >&2; echo; printf %s \"$s\" | od -An -tx1 -v | tr -d ' \\n'; echo; printf %s \"$s\" | od -An -tx1 -v | tr -d '\\n' | tr ' ' '%'; echo; printf %s \"$s\" | od -An -tx1 -v; printf %s \"$s\" | od -An -tx1 -v | tr -d '\n' | tr ' a-f' ':A-F'; echo; done; printf '%s' \"$A\" > got; env"
             env "A" from-env="PLANTED_A"
             env "B" from-file="secret-file"
             env "C" { from-command "sh" "-c" "cat command-file"; }

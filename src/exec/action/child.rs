@@ -48,14 +48,14 @@ pub(super) async fn ready(command: &Command, terms: Terms, vault: &Vault, stop: 
     })
 }
 
-/// A secret that could not be fetched, for this job; `state` unless the run was told to stop.
-pub(super) fn without_secret(error: &SecretError, job: &str, state: State, stop: &Stop) -> Outcome {
+/// A secret that could not be fetched; `state` unless the run was told to stop.
+pub(super) fn without_secret(error: &SecretError, state: State, stop: &Stop) -> Outcome {
     if error.is_stop() {
         return stopped(stop, "");
     }
     Outcome {
         help: Some(error.help().to_owned()),
-        ..outcome(state, format!("{job}: {error}"))
+        ..outcome(state, error.to_string())
     }
 }
 

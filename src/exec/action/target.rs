@@ -7,7 +7,7 @@
 use super::child::{self, Terms};
 use super::{Context, Ended, outcome};
 use crate::exec::recorder::Recorder;
-use crate::model::{JobKind, JobName, Program, Target};
+use crate::model::{Program, Target};
 use crate::process::{self, Captured, Ending, Finished, Spawn, SpawnError, Streams, Why};
 use crate::run::{Event, Outcome, Output, State};
 use crate::secret::Vault;
@@ -49,10 +49,7 @@ impl Attempts<'_> {
         };
         let spawn = match child::ready(&self.target.command, terms, self.vault, self.stop).await {
             Ok(spawn) => spawn,
-            Err(error) => {
-                let job = JobName::new(JobKind::Target, &self.target.name).to_string();
-                return Ok(child::without_secret(&error, &job, State::Failed, self.stop));
-            }
+            Err(error) => return Ok(child::without_secret(&error, State::Failed, self.stop)),
         };
         let mut number = 1;
         loop {

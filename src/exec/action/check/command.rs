@@ -25,7 +25,7 @@ pub async fn probe(command: &Command, timeout: Duration, kill_after: Duration, v
     };
     let spawn = match child::ready(command, terms, vault, stop).await {
         Ok(spawn) => spawn,
-        Err(error) => return child::without_secret(&error, "the command of the check", State::Unknown, stop),
+        Err(error) => return child::without_secret(&error, State::Unknown, stop),
     };
     let shell = matches!(command.program, Program::Shell(_));
     match process::run(&spawn, vault, stop).await {
@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(without.state, State::Unknown);
         assert_eq!(
             without.summary,
-            "the command of the check: cannot fetch the secret from the command `/bin/false`: exit code 1"
+            "cannot fetch the secret from the command `/bin/false`: exit code 1"
         );
     }
 }

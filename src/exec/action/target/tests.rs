@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::exec::action::Settled;
-use crate::model::{Command, Retry, SecretSource, Value};
+use crate::model::{Command, JobName, Retry, SecretSource, Value};
 use crate::run::{JobHistory, RecordError};
 use base64::Engine as _;
 use std::path::{Path, PathBuf};
@@ -357,14 +357,14 @@ fn no_secret_is_recorded_or_shown() {
 }
 
 #[test]
-fn a_secret_that_cannot_be_fetched_is_named_with_the_job() {
+fn a_secret_that_cannot_be_fetched_is_named_and_nothing_runs() {
     let mut target = target("echo never", Path::new("/"));
     target.retry = Some(retry(5, Duration::from_secs(3600)));
     let missing = SecretSource::File(PathBuf::from("/no/such/token"));
     target.command.env = vec![("TOKEN".to_owned(), Value::Secret(missing))];
     let (outcome, recorded) = outcome_of(&target);
     assert_eq!(outcome.state, State::Failed);
-    let wanted = "target:pipeline: cannot fetch the secret from the file `/no/such/token`: it cannot be read: ";
+    let wanted = "cannot fetch the secret from the file `/no/such/token`: it cannot be read: ";
     assert!(outcome.summary.starts_with(wanted), "{}", outcome.summary);
     assert!(outcome.help.is_some());
     assert_eq!(recorded, []);
