@@ -267,7 +267,7 @@ pub fn segments(file: &File, size: u64) -> Option<Vec<(u64, u64)>> {
     Some(found)
 }
 
-fn xattrs(file: &impl AsFd) -> Result<BTreeMap<String, Bytes>, Absent> {
+pub(super) fn xattrs(file: &impl AsFd) -> Result<BTreeMap<String, Bytes>, Absent> {
     let mut found = BTreeMap::new();
     let mut names = Vec::with_capacity(64 * 1024);
     let Ok(size) = rustix::fs::flistxattr(file, rustix::buffer::spare_capacity(&mut names)) else {

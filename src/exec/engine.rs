@@ -88,6 +88,22 @@ pub fn run(
     done.map(|()| recorder.status())
 }
 
+/// A step that works with files: counted for as long as it does, also when it panics.
+struct Busy<'a>(&'a AtomicUsize);
+
+impl<'a> Busy<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 /// A step that is shown as under way.
 struct Shown<'a> {
     progress: &'a dyn Progress,
@@ -116,6 +132,7 @@ struct Run<'a, 'j> {
 
 impl Run<'_, '_> {
     async fn all<'s>(&'s self, scope: &'s Scope<'s, '_>) -> Result<(), RecordError> {
+        self.secrets.foresee(&self.how.stop).await;
         for job in &self.plan.paused {
             self.recorder.record_soon(Event::StepFinished {
                 step: job.clone(),
@@ -256,15 +273,13 @@ impl Run<'_, '_> {
             secrets: self.secrets,
             busy: &self.busy,
         };
-        self.busy.fetch_add(1, Ordering::SeqCst);
-        let ended = match &step.action {
+        let _busy = Busy::new(&self.busy);
+        match &step.action {
             Action::Backup(backup) => action::backup::run(&context, backup),
             Action::Verify(verify) => action::verify::run(&context, verify),
             Action::Cleanup(cleanup) => action::cleanup::run(&context, cleanup),
             Action::Check(_) | Action::Target(_) => Ok(action::outcome(State::Failed, "no work with files")),
-        };
-        self.busy.fetch_sub(1, Ordering::SeqCst);
-        ended
+        }
     }
 
     /// The first step that this one needs and that did not succeed.

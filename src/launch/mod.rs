@@ -152,8 +152,7 @@ pub fn apply(
             turn: Mutex::default(),
             stuck: AtomicBool::new(stuck),
         };
-        let secrets = Vault::new();
-        secrets.foresee(model.values());
+        let secrets = Vault::expecting(model.values());
         let status = engine::run(&plan, &Mutex::new(world), &mut journal, progress, &how, &look, &secrets)?;
         stuck = look.stuck.into_inner();
         status

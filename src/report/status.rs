@@ -43,11 +43,14 @@ pub struct Last {
     pub outcome: Outcome,
 }
 
-/// The outcome that speaks for a job whose steps ended so: the worst, of equals the last.
+/// The outcome that speaks for a job whose steps ended so: the worst; of blocked ones the first, which names the
+/// cause, and of other equals the last.
 #[must_use]
 pub fn speaker(outcomes: &[(String, Outcome)]) -> Option<Outcome> {
-    let worst = outcomes.iter().rev().min_by_key(|(_, outcome)| rank(outcome.state));
-    worst.map(|(_, outcome)| outcome.clone())
+    let worst = outcomes.iter().rev().min_by_key(|(_, outcome)| rank(outcome.state))?;
+    let cause = outcomes.iter().find(|(_, outcome)| outcome.state == State::Blocked);
+    let told = cause.filter(|_| worst.1.state == State::Blocked).unwrap_or(worst);
+    Some(told).map(|(_, outcome)| outcome.clone())
 }
 
 /// Worst first.

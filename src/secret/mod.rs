@@ -31,6 +31,8 @@ use tokio::sync::OnceCell;
 /// All secrets of a run.
 #[derive(Default)]
 pub struct Vault {
+    /// Where secrets of the run come from, as far as it is known before.
+    expected: Vec<SecretSource>,
     /// Each source is asked once, also when several want it at the same time.
     fetched: Mutex<Vec<(SecretSource, Arc<OnceCell<SecretString>>)>>,
     known: Mutex<Known>,
@@ -68,16 +70,38 @@ impl Vault {
         Ok(secret.clone())
     }
 
-    /// Remembers secrets that are in opsrun's own environment, before anybody asks for them: every child inherits
-    /// it, and may print it. What is not there is found out when it is needed.
-    pub fn foresee<'a>(&self, values: impl IntoIterator<Item = &'a Value>) {
-        for value in values {
-            if let Value::Secret(source @ SecretSource::Env(name)) = value
-                && let Ok(secret) = fetch::variable(name)
-            {
-                self.remember(&secret);
-                // Somebody may have been faster, with the same value.
-                let _ = self.cell(source).set(secret);
+    /// One that will be asked for these.
+    #[must_use]
+    pub fn expecting<'a>(values: impl IntoIterator<Item = &'a Value>) -> Self {
+        let sources = values.into_iter().filter_map(|value| match value {
+            Value::Secret(source) => Some(source.clone()),
+            Value::Plain(_) => None,
+        });
+        Self {
+            expected: sources.collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Remembers what it will be asked for before anybody asks: every child inherits the environment and may read a
+    /// file, and may print what it finds. What is not there is found out when it is needed. Commands are not run for
+    /// this, and a file is read again when it is needed: it may be another by then.
+    pub async fn foresee(&self, stop: &Stop) {
+        for source in &self.expected {
+            match source {
+                SecretSource::Env(name) => {
+                    if let Ok(secret) = fetch::variable(name) {
+                        self.remember(&secret);
+                        // Somebody may have been faster, with the same value.
+                        let _ = self.cell(source).set(secret);
+                    }
+                }
+                SecretSource::File(_) => {
+                    if let Ok(secret) = fetch::fetch(source, stop).await {
+                        self.remember(&secret);
+                    }
+                }
+                SecretSource::Command(..) => {}
             }
         }
     }

@@ -158,10 +158,10 @@ fn plain_values_are_no_secrets() {
 
 #[test]
 fn what_is_in_the_environment_is_known_before_it_is_needed() {
-    let vault = Vault::new();
     let values = [env("PATH"), env("OPSRUN_TEST_NOT_SET")];
     let path = std::env::var("PATH").unwrap();
-    vault.foresee(&values);
+    let vault = Vault::expecting(&values);
+    block(vault.foresee(&Stop::default()));
     assert_eq!(vault.redact(&format!("PATH={path}.")), "PATH=[secret].");
     let revealed = block(vault.reveal(&values[0], &Stop::default())).unwrap();
     assert_eq!(revealed.expose_secret(), path);

@@ -179,6 +179,31 @@ fn no_secret_is_kept_or_shown() {
     assert!(text.contains("PLANTED_A"), "{text}");
 }
 
+/// A command prints what another job, which does not even run, will be given.
+#[test]
+fn secrets_of_jobs_that_do_not_run_are_hidden_too() {
+    let world = World::new(
+        r#"
+        ops version=1 { name "t"; }
+        target "publish" { command "true"; env "A" from-env="PLANTED_A"; env "B" from-file="secret-file"; }
+        target "debug" { shell "env; cat secret-file"; }
+        check "tells" { shell "echo it is $PLANTED_A; cat secret-file; exit 1"; }
+        "#,
+    );
+    fs::write(world.at("secret-file"), SECRETS[1]).unwrap();
+    for args in [&["--only", "target:debug"][..], &["--only", "check:tells", "--verbose"]] {
+        let args = [&["apply", "--yes"][..], args].concat();
+        let out = world.command(&args).env("PLANTED_A", SECRETS[0]).output().unwrap();
+        assert_eq!(out.status.code(), Some(0));
+        assert_clean("stdout", &out.stdout);
+        assert_clean("stderr", &out.stderr);
+    }
+    assert!(world.ends(0, &["history", "last"]).contains("[secret]"));
+    for (path, bytes) in super::files(&world.at(".opsrun")) {
+        assert_clean(&path, &bytes);
+    }
+}
+
 #[test]
 fn the_needles_find_what_they_should() {
     for secret in SECRETS {

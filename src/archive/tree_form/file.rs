@@ -8,7 +8,7 @@ use super::super::content::ContentHash;
 use super::super::error::CopyError;
 use super::super::intake::{self, AGAIN, Absent, Opened};
 use super::super::row::{Row, RowState, hex};
-use super::attributes::{Carried, differs, gives_owners, has_xattrs, wanted};
+use super::attributes::{Carried, differs, gives_owners, wanted};
 use super::share::{Previous, candidate, same_content};
 use super::write::Writer;
 use crate::entry::Entry;
@@ -193,6 +193,11 @@ impl Writer<'_> {
 fn same_attributes(held: &File, row: &Row, known: &Row) -> bool {
     rustix::fs::fstat(held).is_ok_and(|stat| {
         let found = entry_of(row.path.clone(), &stat);
-        known.xattrs == row.xattrs && differs(&found, row, Carried::best()).is_none() && has_xattrs(held, row)
+        let source = row.identity();
+        // A source that is a link into the tree itself would change with it.
+        (stat.st_dev, stat.st_ino) != (source.dev, source.ino)
+            && known.xattrs == row.xattrs
+            && differs(&found, row, Carried::best()).is_none()
+            && intake::xattrs(held).is_ok_and(|found| found == row.xattrs)
     })
 }

@@ -138,8 +138,9 @@ pub enum Command {
     /// `apply`.
     #[command(
         about = "Run it: checks, commands, backups, proofs, and the deletions that they cover",
-        after_help = "At a terminal apply shows the plan and asks before it runs a command or
-deletes; elsewhere it proceeds, since every file it deletes can be restored.
+        after_help = "At a terminal apply shows the plan and asks before it runs a target or
+deletes a file; checks are asked without. Elsewhere it proceeds, since every
+file it deletes can be restored.
 
 Examples:
   opsrun apply

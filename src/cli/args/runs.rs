@@ -165,7 +165,7 @@ pub struct ApplyArgs {
     #[command(flatten)]
     pub run: RunArgs,
     /// Do not ask.
-    #[arg(short, long, help = "Do not ask before deleting")]
+    #[arg(short, long, help = "Do not ask, neither before commands nor before deletions")]
     pub yes: bool,
     /// JSON.
     #[arg(

@@ -75,9 +75,11 @@ pub(super) fn advice(ending: Ending, shell: bool) -> &'static str {
             "the shell did not find a program: check its name, and PATH where opsrun is started"
         }
         Ending::Exited(126) if shell => "the shell could not run a program: check that it is executable",
-        Ending::Exited(_) => "see what it printed; if this code means success, add it to `ok-codes`",
+        Ending::Exited(_) => {
+            "`opsrun history last` shows what it printed; if this code means success, add it to `ok-codes`"
+        }
         Ending::Signalled(9) => "it was killed from outside; when memory runs out the system does that (`dmesg` tells)",
-        Ending::Signalled(_) => "see what it printed; opsrun did not send the signal",
+        Ending::Signalled(_) => "`opsrun history last` shows what it printed; opsrun did not send the signal",
         Ending::TimedOut(_, Ladder::Survived) | Ending::Stopped(Ladder::Survived) => {
             "look for processes that wait for a device or a server (state D in `ps`), or that run as another user"
         }

@@ -155,6 +155,7 @@ fn batches(
             work.cut_short = true;
             return Ok(());
         }
+        let kept_before = work.kept.clone();
         let mut items: Vec<Item<'_>> = Vec::with_capacity(chunk.len());
         for Candidate { entry, cover, .. } in chunk {
             let Some(entry) = scan.entries.get(*entry) else {
@@ -223,10 +224,18 @@ fn batches(
         })?;
 
         let (files, bytes) = (work.files, work.bytes);
-        let kept_before = work.kept.clone();
+        let mut lost = None;
         for (n, item) in (first..).zip(&items) {
             if deadline.reached() {
                 work.cut_short = true;
+                break;
+            }
+            // Right before it goes, not once for many: hashing what is large takes its time.
+            if let Some(error) = copies
+                .get(item.copy)
+                .and_then(|c| c.still_there(&[&item.entry.path]).err())
+            {
+                lost = Some(failure(&error, deadline));
                 break;
             }
             let id = (item.entry.identity.dev, item.entry.identity.ino);
@@ -267,6 +276,9 @@ fn batches(
             bytes: work.bytes - bytes,
             kept,
         })?;
+        if let Some(outcome) = lost {
+            return Err(outcome.into());
+        }
     }
     Ok(())
 }

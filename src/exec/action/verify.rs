@@ -27,6 +27,7 @@ pub fn run(context: &Context<'_>, step: &VerifyStep) -> Ended {
     let mut lines: Vec<String> = Vec::new();
     let mut details: Vec<String> = Vec::new();
     let mut partial = false;
+    let mut help = "make what is named readable, or exclude it";
     let mut this_run = None;
     if let Some(written) = written {
         let manifest = written.manifest();
@@ -62,6 +63,11 @@ pub fn run(context: &Context<'_>, step: &VerifyStep) -> Ended {
             show_size(manifest.bytes),
             show_size(manifest.archive_bytes)
         ));
+        if let Some(why) = &manifest.suspect {
+            partial = true;
+            lines.push(format!("suspect: {why}"));
+            help = "look what became of the missing files; if it is as it should be: --accept-shrink";
+        }
         if !manifest.complete {
             partial = true;
             lines.push(format!(
@@ -124,7 +130,7 @@ pub fn run(context: &Context<'_>, step: &VerifyStep) -> Ended {
     Ok(Outcome {
         state: if partial { State::Partial } else { State::Ok },
         summary: lines.join("; "),
-        help: partial.then(|| "make what is named readable, or exclude it".to_owned()),
+        help: partial.then(|| help.to_owned()),
         details,
     })
 }
