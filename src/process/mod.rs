@@ -2,9 +2,9 @@
 //!
 //! Takes a [`Spawn`], gives how it ended and what it printed ([`Finished`]). Every child leads a process group of
 //! its own, reads nothing, and is reaped whatever happens; its output passes a [`Sift`] before any of it is kept.
-//! - [`start`]: from a command to a process, or to a plain reason why there is none
-//! - [`group`]: who is alive in a group, and how one is ended
-//! - [`capture`]: what is kept of an output of any length
+//! - `start`: from a command to a process, or to a plain reason why there is none
+//! - `group`: who is alive in a group, and how one is ended
+//! - `capture`: what is kept of an output of any length
 //! - [`line`]: a command as it is typed
 //!
 //! Knows nothing of jobs, retries or secrets. Invariant: after a timeout or a stop nothing of the group lives on,

@@ -2,7 +2,7 @@
 //!
 //! Takes values of the rooms below, gives text and JSON; besides `cli` the only room that writes to stdout or
 //! stderr. stdout is data, stderr is prose and progress. Decides nothing and reads nothing.
-//! - [`plan`]: a plan as text (as JSON: `crate::plan::document`) · [`verdict`]: it in one line · [`deeds`]: its steps, each in one
+//! - [`plan`]: a plan as text (as JSON: `crate::plan::document`) · [`mod@verdict`]: it in one line · [`deeds`]: its steps, each in one
 //! - [`graph`]: jobs or steps and their edges · [`words`]: what jobs do
 //! - [`lines`]: events as lines for people · [`bars`]: progress at a terminal
 //! - [`stream`]: events as JSON, one a line

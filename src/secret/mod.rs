@@ -2,9 +2,9 @@
 //!
 //! Takes a [`Value`] of the model, gives a [`SecretString`]; takes any text, gives it without a secret in any form
 //! that programs commonly print one in.
-//! - [`fetch`]: from a variable, a file, a command
-//! - [`forms`]: what a secret looks like when it is encoded
-//! - [`redact`]: taking them out of a stream
+//! - `fetch`: from a variable, a file, a command
+//! - `forms`: what a secret looks like when it is encoded
+//! - `redact`: taking them out of a stream
 //!
 //! Knows nothing of jobs. Invariant: no secret is given out before it is remembered, and no error, `Debug` or
 //! `Display` of this room holds one.
