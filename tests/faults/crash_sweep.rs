@@ -37,8 +37,9 @@ fn a_kill_at_any_call_loses_nothing() {
         // What the first scenario does not do, the others do in between.
         let stride = match sweep.scenario.name {
             _ if full() => 1,
-            "all" => 2,
-            "jobs" => 3,
+            "all" => 4,
+            "trees" => 2,
+            "jobs" => 4,
             _ => 1,
         };
         faults.retain(|fault| fault.at().is_some_and(|n| n % stride == 0));
@@ -61,7 +62,7 @@ fn a_kill_within_the_recovery_loses_nothing() {
     for first in takes.iter().skip(takes.len() / 2 % step).step_by(step) {
         let first = Fault::KillBefore(*first);
         // The recovering run makes more calls than the plain one; beyond its last it is simply not disturbed.
-        let stride = if full() { 1 } else { 2 };
+        let stride = if full() { 1 } else { 4 };
         let faults: Vec<Fault> = (1..=trace.calls.len() * 5 / 4)
             .step_by(stride)
             .map(Fault::KillBefore)
@@ -82,7 +83,7 @@ fn a_kill_while_a_half_written_tree_is_removed_loses_nothing() {
         .filter(|(_, call)| call.name == "renameat2")
         .nth(2)
         .unwrap();
-    let stride = if full() { 1 } else { 6 };
+    let stride = if full() { 1 } else { 12 };
     let faults: Vec<Fault> = (1..=calls.len()).step_by(stride).map(Fault::KillBefore).collect();
     sweep
         .try_all(&faults, Some(Fault::KillBefore(named.0)))
@@ -97,7 +98,7 @@ fn a_polite_stop_at_any_call_loses_nothing() {
         let step = match sweep.scenario.name {
             _ if full() => 1,
             "expired" => 4,
-            _ => 8,
+            _ => 16,
         };
         let faults: Vec<Fault> = (1..=calls).step_by(step).map(Fault::Terminate).collect();
         let name = format!("SIGTERM, `{}`", sweep.scenario.name);

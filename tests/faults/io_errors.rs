@@ -32,7 +32,7 @@ fn one_error_at_any_call_loses_nothing() {
         let sweep = Sweep::new(scenario);
         let calls = sweep.undisturbed().calls.len();
         // The others make mostly the same calls as the first.
-        let step = if full || at == 0 { 1 } else { 5 };
+        let step = if full || at == 0 { 1 } else { 9 };
         for errno in errors {
             let faults: Vec<Fault> = (1..=calls).step_by(step).map(|n| Fault::Fail(n, *errno)).collect();
             let name = format!("{errno:?} from a call, `{}`", sweep.scenario.name);
