@@ -37,9 +37,8 @@ fn a_kill_at_any_call_loses_nothing() {
         // What the first scenario does not do, the others do in between.
         let stride = match sweep.scenario.name {
             _ if full() => 1,
-            "all" => 4,
+            "all" | "jobs" => 4,
             "trees" => 2,
-            "jobs" => 4,
             _ => 1,
         };
         faults.retain(|fault| fault.at().is_some_and(|n| n % stride == 0));
