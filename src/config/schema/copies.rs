@@ -10,9 +10,10 @@ use super::{Args, Spec, Type, absent, needed, node, prop};
 pub(super) const TIMEOUT: &[Spec] = &[node(
     "timeout",
     Args::One(Type::Duration),
-    "longest time for each step",
+    "longest time for each of the job's steps",
     "timeout \"4h\"",
-)];
+)
+.otherwise("none")];
 
 pub(super) const BACKUP: &[Spec] = &[
     node(
@@ -25,67 +26,83 @@ pub(super) const BACKUP: &[Spec] = &[
     node(
         "include",
         Args::Many(Type::Glob),
-        "what of it; default everything",
+        "what of it; hidden files too",
         "include \"*.csv\" \"*.json\"",
-    ),
+    )
+    .otherwise("everything"),
     node(
         "exclude",
         Args::Many(Type::Glob),
-        "what not; beats include",
+        "what not; beats `include`",
         "exclude \"tmp/**\"",
-    ),
+    )
+    .otherwise("nothing"),
     node(
         "to",
         Args::One(Type::Path),
-        "the directory copied to",
+        "the directory copied to; made when it is missing",
         "to \"/backup/data\"",
     )
     .required(),
     node(
         "strategy",
         Args::One(Type::Word(&["archive", "copy"], &[])),
-        "the form of a copy",
+        "the form of a copy: one archive, or a dated tree of plain files that shares the data of unchanged files with the one before",
         "strategy \"archive\" level=6",
     )
     .with(&[
-        prop("format", Type::Word(&["tar.gz"], &["tar.zst"]), "the archive's format"),
-        prop("level", Type::Integer(1, 12), "gzip level; default 6"),
-    ]),
+        prop("format", Type::Word(&["tar.gz"], &["tar.zst"]), "the archive's format").default("\"tar.gz\"").example("\"tar.gz\""),
+        prop("level", Type::Integer(1, 12), "gzip level").default("6").example("6"),
+    ])
+    .rule("`\"copy\"` takes neither `format=` nor `level=`")
+    .default("\"archive\""),
     node(
         "contents",
         Args::One(Type::Word(&["all", "expired"], &[])),
-        "how much of the selection a run stores",
+        "how much of the selection a run stores: everything, or only what the retentions on this backup may delete now",
         "contents \"expired\"",
-    ),
+    )
+    .rule("`\"expired\"` needs a retention on this backup (OPS5012), and no counting rules in `keep` (OPS5011)")
+    .default("\"all\""),
     node(
         "keep",
         Args::None,
-        "which copies rotation may keep",
+        "which copies rotation may keep; checked, and not yet carried out: this build removes no copies",
         "keep last=7 daily=14",
     )
     .with(&[
-        prop("last", COUNT, "newest copies"),
-        prop("hourly", COUNT, "one an hour, for so many hours"),
-        prop("daily", COUNT, "one a day"),
-        prop("weekly", COUNT, "one an ISO week"),
-        prop("monthly", COUNT, "one a month"),
-        prop("yearly", COUNT, "one a year"),
-        prop("within", Type::Duration, "all copies this young"),
-        prop("deleted", Type::Years, "how long a deleted file's last copy stays"),
-    ]),
+        prop("last", COUNT, "newest copies").default("0"),
+        prop("hourly", COUNT, "one an hour, for so many hours").default("0"),
+        prop("daily", COUNT, "one a day").default("0"),
+        prop("weekly", COUNT, "one an ISO week").default("0"),
+        prop("monthly", COUNT, "one a month").default("0"),
+        prop("yearly", COUNT, "one a year").default("0"),
+        prop("within", Type::Duration, "all copies this young").otherwise("none"),
+        prop("deleted", Type::Years, "how long a deleted file's last copy stays").otherwise("for ever"),
+    ])
+    .rule("at least one rule that keeps something (OPS5010)")
+    .otherwise("every copy stays"),
     node(
         "floor",
         Args::One(Type::Integer(1, 1_000_000)),
-        "newest complete copies that no rule removes; default 1",
+        "newest complete copies that no rule removes",
         "floor 2",
-    ),
+    )
+    .default("1"),
     node(
         "stall",
         Args::One(Type::Duration),
-        "no prune when the newest complete copy is older",
+        "no copy is removed when the newest complete one is older",
         "stall \"3d\"",
-    ),
-    node("cross-mounts", Args::Flag, "follow into other mounts", "cross-mounts"),
+    )
+    .otherwise("none"),
+    node(
+        "cross-mounts",
+        Args::Flag,
+        "enter other file systems below `source`",
+        "cross-mounts",
+    )
+    .default("#false"),
     absent(
         "incremental",
         "`contents \"expired\"` stores each expired file once; delete this line",
@@ -98,18 +115,27 @@ pub(super) const RETENTION: &[Spec] = &[
     node(
         "class",
         Args::Then(Type::Name, Type::Glob),
-        "which files stay how long",
+        "which files stay how long: those that match one of the globs",
         "class \"raw\" \"raw/**\" keep=\"30d\"",
     )
     .with(&[
-        prop("keyword", Type::Text, "the relative path contains it, without case"),
+        prop(
+            "keyword",
+            Type::Text,
+            "or: the files whose path below `source`, directories included, contains this word; case does not matter",
+        )
+        .rule("at least three characters")
+        .example("\"decision\""),
         needed("keep", Type::Age, "how long a file stays"),
         prop(
             "keep-newest",
             Type::Integer(0, 4_000_000_000),
-            "the newest so many stay whatever their age",
-        ),
+            "so many of the class's newest files stay, however old",
+        )
+        .default("0")
+        .example("24"),
     ])
+    .rule("globs or `keyword=`, one of them")
     .repeats()
     .required(),
     node(
@@ -117,28 +143,35 @@ pub(super) const RETENTION: &[Spec] = &[
         Args::Many(Type::Glob),
         "never touched, whatever a class says",
         "exclude \"raw/pinned/**\"",
-    ),
+    )
+    .otherwise("nothing"),
     node(
         "max-delete",
         Args::None,
-        "how much one run may delete",
+        "how much one run may delete; above one of its limits the run is refused, unless `--over-budget retention:NAME` lifts it once",
         "max-delete files=50000 bytes=\"200GiB\" share=\"20%\"",
     )
     .with(&[
-        prop("files", Type::Integer(1, u64::MAX), "files"),
-        prop("bytes", Type::Size, "bytes"),
-        prop("share", Type::Percent, "percent of the files that the classes match"),
-    ]),
+        prop("files", Type::Integer(1, u64::MAX), "files")
+            .otherwise("no limit")
+            .example("50000"),
+        prop("bytes", Type::Size, "bytes").otherwise("no limit"),
+        prop("share", Type::Percent, "percent of the files that the classes hold").otherwise("no limit"),
+    ])
+    .rule("at least one limit")
+    .otherwise("no limit"),
     node(
         "remove-empty-dirs",
         Args::Flag,
-        "remove directories that this run emptied",
+        "remove directories that this run emptied; never `source`",
         "remove-empty-dirs",
-    ),
+    )
+    .default("#false"),
     node(
         "in-use",
         Args::One(Type::Word(&["keep", "ignore"], &[])),
-        "what to do about a file that a writer may have open",
+        "what becomes of a file that a writer may have open: it stays, or it is deleted all the same",
         "in-use \"keep\"",
-    ),
+    )
+    .default("\"keep\""),
 ];

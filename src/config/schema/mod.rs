@@ -1,11 +1,17 @@
-//! The language as one table: nodes, arguments, properties, their types and a line about each.
+//! The language as one table: nodes, arguments, properties, their types, defaults, bounds and a line about each.
 //!
-//! Takes nothing, gives [`ROOT`]; the rows are in `copies` (backups, retentions) and `running` (targets, checks). Decoding, "did you mean", required settings and their examples come from here, and
-//! so will the reference. What the language knows and this build does not have stands here too, to be refused by name.
-//! Invariant: a name stands once among its siblings; every example is itself valid.
+//! Takes nothing, gives [`ROOT`]; the rows are in `copies` (backups, retentions) and `running` (targets, checks). Decoding,
+//! "did you mean", required settings and their examples come from here, and so do, through `vocabulary`,
+//! `docs/reference.md` and `schemas/language.json`. What the language knows and this build does not have stands here too, to
+//! be refused by name.
+//! Invariant: a name stands once among its siblings; every example and every default is itself valid, and means what the
+//! decoder makes of its absence.
 
 mod copies;
 mod running;
+#[cfg(test)]
+mod tests;
+mod types;
 
 use copies::{BACKUP, RETENTION, TIMEOUT};
 pub(in crate::config) use running::PROBES;
@@ -122,6 +128,15 @@ pub(super) enum Args {
     Maybe(Type),
 }
 
+/// What holds where a setting is not given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fallback {
+    /// The same as with these arguments, or this value, written as in an ops file.
+    Given(&'static str),
+    /// Something that no value says.
+    Words(&'static str),
+}
+
 /// A property.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Prop {
@@ -130,6 +145,38 @@ pub(super) struct Prop {
     pub(super) required: bool,
     /// What it is, in one line.
     pub(super) doc: &'static str,
+    /// What holds without it.
+    pub(super) default: Option<Fallback>,
+    /// What its type does not say about its values.
+    pub(super) rule: Option<&'static str>,
+    /// A value, as it is written; that of the type unless the row has one of its own.
+    pub(super) example: &'static str,
+}
+
+impl Prop {
+    /// Without it, it is as if this value were given.
+    const fn default(mut self, value: &'static str) -> Self {
+        self.default = Some(Fallback::Given(value));
+        self
+    }
+
+    /// Without it, this holds, which no value says.
+    const fn otherwise(mut self, words: &'static str) -> Self {
+        self.default = Some(Fallback::Words(words));
+        self
+    }
+
+    /// What must hold besides the type.
+    const fn rule(mut self, rule: &'static str) -> Self {
+        self.rule = Some(rule);
+        self
+    }
+
+    /// A better value to show than that of the type.
+    const fn example(mut self, value: &'static str) -> Self {
+        self.example = value;
+        self
+    }
 }
 
 /// A node.
@@ -149,6 +196,10 @@ pub(super) struct Spec {
     pub(super) doc: &'static str,
     /// The shortest sensible use.
     pub(super) example: &'static str,
+    /// What holds without it.
+    pub(super) default: Option<Fallback>,
+    /// What its arguments, properties and children do not say.
+    pub(super) rule: Option<&'static str>,
 }
 
 impl Spec {
@@ -184,6 +235,24 @@ impl Spec {
         self.required = true;
         self
     }
+
+    /// Without it, it is as if it stood there with these arguments.
+    const fn default(mut self, args: &'static str) -> Self {
+        self.default = Some(Fallback::Given(args));
+        self
+    }
+
+    /// Without it, this holds, which no argument says.
+    const fn otherwise(mut self, words: &'static str) -> Self {
+        self.default = Some(Fallback::Words(words));
+        self
+    }
+
+    /// What must hold besides.
+    const fn rule(mut self, rule: &'static str) -> Self {
+        self.rule = Some(rule);
+        self
+    }
 }
 
 const fn node(name: &'static str, args: Args, doc: &'static str, example: &'static str) -> Spec {
@@ -197,6 +266,8 @@ const fn node(name: &'static str, args: Args, doc: &'static str, example: &'stat
         absent: None,
         doc,
         example,
+        default: None,
+        rule: None,
     }
 }
 
@@ -213,16 +284,16 @@ const fn prop(name: &'static str, ty: Type, doc: &'static str) -> Prop {
         ty,
         required: false,
         doc,
+        default: None,
+        rule: None,
+        example: ty.example(),
     }
 }
 
 const fn needed(name: &'static str, ty: Type, doc: &'static str) -> Prop {
-    Prop {
-        name,
-        ty,
-        required: true,
-        doc,
-    }
+    let mut prop = prop(name, ty, doc);
+    prop.required = true;
+    prop
 }
 
 /// Properties that the language has and this build has not: node, property, what to do instead.
@@ -241,15 +312,23 @@ const JOB: &[Spec] = &[
         Args::Many(Type::Job),
         "jobs that must have succeeded in the run before",
         "needs \"check:disk\" \"backup:data\"",
-    ),
-    node("paused", Args::Flag, "leave the job out of every run", "paused"),
+    )
+    .otherwise("nothing; a retention always needs its backup"),
+    node(
+        "paused",
+        Args::Flag,
+        "leave the job out of every run, and all that needs it",
+        "paused",
+    )
+    .default("#false"),
     node(
         "allow",
         Args::One(Type::Text),
-        "silence a warning within this node",
+        "silence a warning within this node, by its slug",
         "allow \"no-max-delete\" reason=\"small tree\"",
     )
-    .with(&[needed("reason", Type::Text, "why it is fine")])
+    .with(&[needed("reason", Type::Text, "why it is fine").example("\"small tree\"")])
+    .rule("a warning that can be silenced; errors cannot")
     .repeats(),
     absent("schedule", TIMER),
     absent("cron", TIMER),
@@ -264,27 +343,31 @@ const OPS: &[Spec] = &[
     node(
         "name",
         Args::One(Type::Name),
-        "names the whole; default: the file's stem",
+        "names the whole; stands in every copy",
         "name \"observer\"",
-    ),
+    )
+    .otherwise("the file's stem"),
     node(
         "timezone",
         Args::One(Type::Zone),
-        "where `keep` counts its days; default \"UTC\"",
+        "where times are shown and days are counted",
         "timezone \"Europe/Berlin\"",
-    ),
+    )
+    .default("\"UTC\""),
     node(
         "state-dir",
         Args::One(Type::Path),
-        "where history and locks are",
+        "where history and locks are; `--state-dir` and `OPSRUN_STATE_DIR` come first",
         "state-dir \".opsrun/observer\"",
-    ),
+    )
+    .otherwise("`.opsrun/NAME` beside the first file"),
     node(
         "concurrency",
         Args::One(Type::Integer(1, 1024)),
-        "steps at once; default: number of cores",
+        "most steps at once, and most threads; `--threads` comes first",
         "concurrency 4",
-    ),
+    )
+    .otherwise("the number of cores"),
 ];
 
 const JOBS_HERE: &str = "jobs are `target`, `check`, `backup` and `retention`: take the node out";
@@ -296,15 +379,20 @@ const TOP: &[Spec] = &[
         "settings of the whole",
         "ops version=1 { name \"observer\"; }",
     )
-    .with(&[prop("version", Type::Integer(0, u64::MAX), "of the language")])
-    .block(&[OPS]),
+    .with(&[prop("version", Type::Integer(0, u64::MAX), "of the language")
+        .default("1")
+        .rule("1 is the only one so far")
+        .example("1")])
+    .block(&[OPS])
+    .otherwise("every setting at its default"),
     node(
         "import",
         Args::One(Type::Path),
         "reads other files as well",
         "import \"conf.d/*.kdl\"",
     )
-    .with(&[prop("optional", Type::Bool, "no error when nothing is there")])
+    .with(&[prop("optional", Type::Bool, "no error when nothing is there").default("#false")])
+    .rule("below the directory of the first file, at most 8 deep, and not in a circle")
     .repeats(),
     node(
         "target",
@@ -313,6 +401,7 @@ const TOP: &[Spec] = &[
         "target \"report\" { command \"bin/report\" \"--daily\"; }",
     )
     .block(&[RUN, TARGET, WHERE, JOB])
+    .rule("exactly one of `command` and `shell`")
     .repeats(),
     node(
         "check",
@@ -321,6 +410,7 @@ const TOP: &[Spec] = &[
         "check \"disk\" { disk-space \"/srv\" critical=\"15%\"; }",
     )
     .block(&[PROBES, CHECK, JOB])
+    .rule("exactly one probe")
     .repeats(),
     node(
         "backup",
@@ -339,8 +429,10 @@ const TOP: &[Spec] = &[
     .with(&[prop(
         "backup",
         Type::Text,
-        "the backup whose proof every deletion needs",
-    )])
+        "the backup whose source is cleaned, and whose proof every deletion needs",
+    )
+    .rule("the name of a `backup`; never left out (OPS5001)")
+    .example("\"data\"")])
     .block(&[RETENTION, TIMEOUT, JOB])
     .repeats(),
     absent(
@@ -362,59 +454,3 @@ pub(super) const VERSION: u64 = 1;
 
 /// Names that stand at the top of a file and nowhere else: one of them at the left margin begins a new node.
 pub(super) const TOPS: &[&str] = &["ops", "import", "target", "check", "backup", "retention"];
-
-#[cfg(test)]
-mod tests {
-    use super::super::reader::Reader;
-    use super::super::{mend, tree};
-    use super::*;
-
-    fn unique(spec: &Spec) {
-        let mut names: Vec<&str> = spec.all_children().map(|child| child.name).collect();
-        let mut props: Vec<&str> = spec.props.iter().map(|prop| prop.name).collect();
-        for list in [&mut names, &mut props] {
-            let all = list.len();
-            list.sort_unstable();
-            list.dedup();
-            assert_eq!(list.len(), all, "a name stands twice in `{}`", spec.name);
-        }
-        spec.all_children().for_each(unique);
-    }
-
-    #[test]
-    fn a_name_stands_once_among_its_siblings() {
-        unique(&ROOT);
-    }
-
-    #[test]
-    fn examples_are_valid() {
-        fn read(spec: &'static Spec, parent: &'static Spec) {
-            if spec.absent.is_some() {
-                return;
-            }
-            let mended = mend::mend(spec.example, 0, TOPS);
-            assert_eq!((mended.findings.len(), mended.pieces.len()), (0, 1), "{}", spec.example);
-            let nodes = tree::parse(&mended, &mended.pieces[0], 0).unwrap();
-            assert_eq!(nodes[0].name, spec.name);
-            let mut reader = Reader::default();
-            reader.read(&nodes[0], spec, parent);
-            assert_eq!(reader.findings, [], "{}", spec.example);
-            spec.all_children().for_each(|child| read(child, spec));
-        }
-        const FILE: &Spec = &ROOT;
-        FILE.all_children().for_each(|spec| read(spec, FILE));
-    }
-
-    #[test]
-    fn names_at_the_top_stand_nowhere_else() {
-        fn inside(spec: &Spec) {
-            for child in spec.all_children() {
-                assert!(!TOPS.contains(&child.name), "`{}` in `{}`", child.name, spec.name);
-                inside(child);
-            }
-        }
-        ROOT.all_children().for_each(inside);
-        let known = ROOT.all_children().filter(|spec| spec.absent.is_none());
-        assert_eq!(known.map(|spec| spec.name).collect::<Vec<_>>(), TOPS);
-    }
-}

@@ -16,6 +16,9 @@ const FROM_FILE: Prop = prop("from-file", Type::File, "a file that holds it");
 /// Where a secret comes from when it stands in the file nowhere.
 const SOURCES: &[Prop] = &[FROM_ENV, FROM_FILE];
 
+/// What is true of every value that may be secret.
+const ONE_SOURCE: &str = "a value or one source of a secret";
+
 const FROM_COMMAND: &[Spec] = &[node(
     "from-command",
     Args::Then(Type::Program, Type::Argument),
@@ -41,20 +44,16 @@ pub(super) const RUN: &[Spec] = &[
 
 /// Where and with what a command runs.
 pub(super) const WHERE: &[Spec] = &[
-    node(
-        "cwd",
-        Args::One(Type::Path),
-        "the directory it runs in; default: that of the first file",
-        "cwd \"app\"",
-    ),
+    node("cwd", Args::One(Type::Path), "the directory it runs in", "cwd \"app\"").otherwise("that of the first file"),
     node(
         "env",
         Args::Pair(Type::Variable, Type::Argument),
-        "a variable of its environment",
+        "a variable, set on top of those that opsrun itself was given",
         "env \"MODE\" \"live\"",
     )
     .with(SOURCES)
     .block(&[FROM_COMMAND])
+    .rule(ONE_SOURCE)
     .repeats(),
 ];
 
@@ -65,7 +64,8 @@ pub(super) const TARGET: &[Spec] = &[
         "longest time for one attempt",
         "timeout \"4m\" kill-after=\"10s\"",
     )
-    .with(KILL_AFTER),
+    .with(KILL_AFTER)
+    .otherwise("none"),
     node(
         "retry",
         Args::None,
@@ -73,21 +73,29 @@ pub(super) const TARGET: &[Spec] = &[
         "retry max=3 wait=\"2s\" factor=2.0 cap=\"30s\"",
     )
     .with(&[
-        needed("max", Type::Integer(1, 1000), "attempts after the first"),
-        prop("wait", Type::Duration, "before the first repetition; default \"1s\""),
+        needed("max", Type::Integer(1, 1000), "attempts after the first").example("3"),
+        prop("wait", Type::Duration, "before the first repetition")
+            .default("\"1s\"")
+            .example("\"2s\""),
         prop(
             "factor",
             Type::Decimal(1, 10),
-            "by how much the wait grows; default 2.0",
-        ),
-        prop("cap", Type::Duration, "the longest wait; default \"5m\""),
-    ]),
+            "so many times as long is each later wait",
+        )
+        .default("2.0"),
+        prop("cap", Type::Duration, "the longest wait")
+            .default("\"5m\"")
+            .rule("not shorter than `wait=`")
+            .example("\"30s\""),
+    ])
+    .otherwise("one attempt"),
     node(
         "ok-codes",
         Args::Many(Type::Integer(0, 255)),
-        "exit codes that mean success; default 0",
+        "exit codes that mean success",
         "ok-codes 0 3",
-    ),
+    )
+    .default("0"),
     absent("back-off", "every run tries again: delete this line"),
     absent(
         "overlap",
@@ -95,11 +103,20 @@ pub(super) const TARGET: &[Spec] = &[
     ),
 ];
 
-const KILL_AFTER: &[Prop] = &[prop("kill-after", Type::Duration, "from TERM to KILL; default \"10s\"")];
+const KILL_AFTER: &[Prop] = &[prop("kill-after", Type::Duration, "from TERM to KILL")
+    .default("\"10s\"")
+    .example("\"10s\"")];
+
+/// Of every node with thresholds.
+const ONE_LEVEL: &str = "`warn=`, `critical=` or both";
 
 const AGES: &[Prop] = &[
-    prop("warn", Type::Duration, "a warning from here on"),
-    prop("critical", Type::Duration, "critical from here on"),
+    prop("warn", Type::Duration, "a warning from here on")
+        .otherwise("never")
+        .example("\"60s\""),
+    prop("critical", Type::Duration, "critical from here on")
+        .otherwise("never")
+        .example("\"90s\""),
 ];
 
 const LATENCY: Spec = node(
@@ -108,24 +125,28 @@ const LATENCY: Spec = node(
     "how long the answer may take",
     "latency warn=\"200ms\" critical=\"800ms\"",
 )
-.with(AGES);
+.with(AGES)
+.rule(ONE_LEVEL)
+.otherwise("as long as `timeout`");
 
 const CA_FILE: Spec = node(
     "ca-file",
     Args::One(Type::File),
     "trusted besides the system's own certificates: a PEM file",
     "ca-file \"ca.pem\"",
-);
+)
+.otherwise("the system's own alone");
 
 /// What a check asks; exactly one of these.
 pub(in crate::config) const PROBES: &[Spec] = &[
     node(
         "file-age",
         Args::One(Type::File),
-        "how long ago the file was written",
+        "how long ago the file was written; a missing file is critical",
         "file-age \"run/heartbeat\" warn=\"60s\" critical=\"90s\"",
     )
-    .with(AGES),
+    .with(AGES)
+    .rule(ONE_LEVEL),
     node(
         "disk-space",
         Args::One(Type::Path),
@@ -133,9 +154,10 @@ pub(in crate::config) const PROBES: &[Spec] = &[
         "disk-space \"/srv\" warn=\"25%\" critical=\"15%\"",
     )
     .with(&[
-        prop("warn", Type::Space, "a warning below"),
-        prop("critical", Type::Space, "critical below"),
-    ]),
+        prop("warn", Type::Space, "a warning below").otherwise("never"),
+        prop("critical", Type::Space, "critical below").otherwise("never"),
+    ])
+    .rule("`warn=`, `critical=` or both; both percentages or both sizes"),
     node(
         "tcp",
         Args::One(Type::Address),
@@ -146,21 +168,27 @@ pub(in crate::config) const PROBES: &[Spec] = &[
     node(
         "http",
         Args::Maybe(Type::Url),
-        "what a web server answers",
+        "what a web server answers to GET",
         "http \"https://example.com/health\" { status 200; }",
     )
     .with(SOURCES)
-    .block(&[HTTP, FROM_COMMAND]),
+    .block(&[HTTP, FROM_COMMAND])
+    .rule("a URL or one source of a secret one"),
     node(
         "tls-expiry",
         Args::One(Type::Address),
-        "how long the certificate of a server is valid",
+        "how long the certificate of a TLS server is still valid; one that cannot be trusted is critical",
         "tls-expiry \"example.com:443\" warn=\"21d\" critical=\"7d\"",
     )
     .with(&[
-        prop("warn", Type::Duration, "a warning with less time left"),
-        prop("critical", Type::Duration, "critical with less time left"),
+        prop("warn", Type::Duration, "a warning with less time left")
+            .otherwise("never")
+            .example("\"21d\""),
+        prop("critical", Type::Duration, "critical with less time left")
+            .otherwise("never")
+            .example("\"7d\""),
     ])
+    .rule(ONE_LEVEL)
     .block(&[&[CA_FILE]]),
     node(
         "command",
@@ -179,24 +207,27 @@ pub(in crate::config) const PROBES: &[Spec] = &[
     node(
         "job",
         Args::One(Type::Job),
-        "how fresh and how slow another job is",
+        "how fresh and how slow another job is, by the history",
         "job \"backup:data\" { age critical=\"26h\"; }",
     )
+    .rule("`age`, `duration` or both")
     .block(&[&[
         node(
             "age",
             Args::None,
-            "since its last success",
+            "how long ago its last success is",
             "age warn=\"25h\" critical=\"26h\"",
         )
-        .with(AGES),
+        .with(AGES)
+        .rule(ONE_LEVEL),
         node(
             "duration",
             Args::None,
-            "of its last run that ended",
+            "how long its last run that ended took",
             "duration warn=\"2h\"",
         )
-        .with(AGES),
+        .with(AGES)
+        .rule(ONE_LEVEL),
     ]]),
 ];
 
@@ -204,9 +235,10 @@ const HTTP: &[Spec] = &[
     node(
         "status",
         Args::Many(Type::Integer(100, 599)),
-        "accepted status codes; default 200 to 299",
+        "accepted status codes",
         "status 200 204",
-    ),
+    )
+    .otherwise("200 to 299"),
     LATENCY,
     node(
         "header",
@@ -216,6 +248,7 @@ const HTTP: &[Spec] = &[
     )
     .with(SOURCES)
     .block(&[FROM_COMMAND])
+    .rule("each name once; a value or one source of a secret")
     .repeats(),
     node(
         "json",
@@ -223,7 +256,8 @@ const HTTP: &[Spec] = &[
         "what must stand at a place of the answer",
         "json \"/status\" eq=\"UP\"",
     )
-    .with(&[needed("eq", Type::Scalar, "what must stand there")])
+    .with(&[needed("eq", Type::Scalar, "what must stand there").example("\"UP\"")])
+    .rule("each place once")
     .repeats(),
     CA_FILE,
 ];
@@ -232,16 +266,19 @@ pub(super) const CHECK: &[Spec] = &[
     node(
         "timeout",
         Args::One(Type::Duration),
-        "longest time for an answer; default \"10s\"",
+        "longest time for an answer",
         "timeout \"5s\"",
     )
-    .with(KILL_AFTER),
+    .with(KILL_AFTER)
+    .rule("`kill-after=` only where the probe is a command")
+    .default("\"10s\""),
     node(
         "severity",
         Args::One(Type::Word(&["warning", "critical"], &[])),
-        "the worst state that it may have; default \"critical\"",
+        "the worst state that it may have: `\"warning\"` turns critical into warning",
         "severity \"warning\"",
-    ),
+    )
+    .default("\"critical\""),
     absent("fail-after", "every bad answer counts at once: delete this line"),
     absent("recover-after", "every good answer counts at once: delete this line"),
     absent(
