@@ -7,7 +7,7 @@
 //! - [`terminal`]: what kind of terminal this is · [`mod@file`]: from FILE to a model
 //! - [`remarks`]: what looking at copies should not pass over in silence
 //! - one file a command: [`plan`], [`apply`], [`check`], [`graph`], [`status`], [`history`], [`list`], [`verify`],
-//!   [`restore`]
+//!   [`restore`], [`explain`], [`schema`]
 //!
 //! Invariant: every way out of the program is one of the codes in [`exit`]; nothing panics over a closed pipe.
 
@@ -15,6 +15,7 @@ pub mod apply;
 pub mod args;
 pub mod check;
 pub mod exit;
+pub mod explain;
 pub mod file;
 pub mod graph;
 pub mod history;
@@ -22,6 +23,7 @@ pub mod list;
 pub mod plan;
 pub mod remarks;
 pub mod restore;
+pub mod schema;
 pub mod status;
 pub mod terminal;
 pub mod values;
@@ -89,6 +91,8 @@ fn run(cli: &Cli) -> u8 {
         Command::List(args) => list::run(args, &terminal),
         Command::Verify(args) => verify::run(args, &terminal),
         Command::Restore(args) => restore::run(args, &terminal),
+        Command::Explain(args) => explain::run(args, &terminal),
+        Command::Schema(args) => schema::run(args),
     };
     done.unwrap_or_else(|failure: Failure| {
         output::failure(&failure.message, failure.help.as_deref(), terminal.err);

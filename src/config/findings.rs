@@ -10,7 +10,8 @@ use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceSpan};
 use std::fmt;
 
 /// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// The file cannot be used.
     Error,
@@ -43,6 +44,11 @@ macro_rules! codes {
             /// What findings of this kind are about, in one line.
             pub fn title(self) -> &'static str {
                 match self { $(Self::$name => $title,)* }
+            }
+
+            /// The text of its page: `explain/<id>.md` beside this file, without which a code does not compile.
+            pub(super) fn page(self) -> &'static str {
+                match self { $(Self::$name => include_str!(concat!("explain/", $id, ".md")),)* }
             }
 
             /// The severity that findings of this kind have unless they say otherwise.

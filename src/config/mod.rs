@@ -5,6 +5,7 @@
 //! them, and `validate` (with `references`, `cycles`, `lexical`, `reasons` and `language`) judges the whole and has the
 //! [`Model`] built.
 //! [`findings`] and [`source`] say what was noticed and where; `secrets` keeps out of both what nobody may see.
+//! [`explain`] has a page about each kind of finding, [`vocabulary`] the language itself as a value.
 //!
 //! Must not know: plans, runs, what is on disk (apart from the ops files themselves).
 //! Invariant: a [`Model`] exists if and only if no finding is an error.
@@ -14,6 +15,7 @@ mod build;
 mod cycles;
 mod decode;
 mod document;
+pub mod explain;
 pub mod findings;
 mod grammar;
 mod language;
@@ -35,6 +37,7 @@ pub mod source;
 mod tree;
 mod validate;
 mod values;
+pub mod vocabulary;
 
 use crate::model::Model;
 use findings::{Finding, Severity};

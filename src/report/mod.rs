@@ -9,6 +9,8 @@
 //! - [`history`]: past runs · [`status`]: what came of each job last
 //! - [`copies`]: the copies of a destination, as a table and as JSON
 //! - [`outcomes`]: what verify found and restore did
+//! - [`explain`]: pages about findings at a terminal · [`mod@reference`]: what is generated in the documents
+//! - [`schemas`]: the language and the forms of our output, for programs
 //! - [`style`]: colour · [`table`]: columns · [`times`]: moments and spans · [`wrap`]: long prose
 //! - [`output`]: writing that never panics
 //!
@@ -18,12 +20,15 @@
 pub mod bars;
 pub mod copies;
 pub mod deeds;
+pub mod explain;
 pub mod graph;
 pub mod history;
 pub mod lines;
 pub mod outcomes;
 pub mod output;
 pub mod plan;
+pub mod reference;
+pub mod schemas;
 pub mod status;
 pub mod stream;
 pub mod style;

@@ -109,7 +109,7 @@ fn help() {
     let place = Place::new();
     snapshot("help", &place.told(&["--help"]));
     for command in [
-        "plan", "apply", "check", "graph", "status", "history", "list", "verify", "restore",
+        "plan", "apply", "check", "graph", "status", "history", "list", "verify", "restore", "explain", "schema",
     ] {
         snapshot(&format!("help-{command}"), &place.told(&[command, "--help"]));
     }
@@ -141,6 +141,9 @@ fn mistakes_in_the_arguments_exit_with_64() {
         &["apply", "--lock-wait", "5"],
         &["apply", "--quiet", "--verbose"],
         &["check", "--fail-on", "never"],
+        &["explain", "no-max-delet"],
+        &["explain", "OPS5001", "OPS999\u{1b}"],
+        &["schema", "plam"],
         &["list", "ops.kdl", "--from", "/backup"],
         &["restore", "--hold", "0s"],
         &["restore", "--at", "2026-11-01", "--copy", "x"],
@@ -241,6 +244,48 @@ fn a_missing_input_exits_with_66() {
         .concat();
     }
     snapshot("missing", &all);
+}
+
+#[test]
+fn explain_says_what_a_finding_means() {
+    let place = Place::new();
+    snapshot("explain", &place.told(&["explain"]));
+    snapshot("explain-one", &place.told(&["explain", "OPS5001"]));
+    let one = place.told(&["explain", "ops5001"]);
+    assert_eq!(one, place.told(&["explain", "Retention-Without-Backup", "5001"]));
+    let both = place.run(&["explain", "unused-allow", "OPS5001"]);
+    let both = String::from_utf8_lossy(&both.stdout);
+    assert!(
+        both.starts_with("OPS2010 unused-allow (warning)") && both.contains("\nOPS5001 "),
+        "{both}"
+    );
+    let painted = place.run(&["explain", "OPS5001", "--color", "always"]);
+    assert!(painted.stdout.contains(&0x1b));
+}
+
+#[test]
+fn schema_prints_what_stands_in_schemas() {
+    let place = Place::new();
+    let printed = |arguments: &[&str]| {
+        let output = place.run(arguments);
+        assert_eq!(exit(&output), 0, "{}", told(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let stands = |name: &str| std::fs::read_to_string(Path::new("schemas").join(name)).unwrap();
+    assert_eq!(printed(&["schema"]), stands("language.json"));
+    let mut files = vec!["language.json".to_owned()];
+    for (name, ..) in opsrun::report::schemas::SCHEMAS {
+        let file = format!("{name}.schema.json");
+        assert_eq!(printed(&["schema", name]), stands(&file), "{name}");
+        files.push(file);
+    }
+    files.sort();
+    let mut all: Vec<String> = std::fs::read_dir("schemas")
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    all.sort();
+    assert_eq!(files, all, "a schema that nothing prints");
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod jobs;
 mod past;
 mod world;
 
+use opsrun::config::vocabulary::Vocabulary;
 use opsrun::kept::KeepReason;
 use opsrun::plan::document::{PlanDocument, document};
 use opsrun::plan::{Plan, Request, build};
@@ -213,12 +214,22 @@ fn events_fit_their_schema() {
     snapshot!("events", lines.replace(env!("CARGO_PKG_VERSION"), "[version]"));
 }
 
+#[test]
+fn the_language_fits_its_schema() {
+    let schema = schema("language.schema.json", &schemars::schema_for!(Vocabulary));
+    let text = opsrun::report::schemas::json("ops").unwrap().unwrap();
+    fits(&schema, &stands("language.json", &text));
+}
+
 /// The schema that stands in `schemas/`, which must be the one that the types give; `UPDATE_SCHEMAS=1` rewrites it.
 fn schema(name: &str, made: &schemars::Schema) -> Value {
+    stands(name, &(serde_json::to_string_pretty(made).unwrap() + "\n"))
+}
+
+fn stands(name: &str, text: &str) -> Value {
     let path = Path::new("schemas").join(name);
-    let text = serde_json::to_string_pretty(made).unwrap() + "\n";
     if std::env::var_os("UPDATE_SCHEMAS").is_some() {
-        std::fs::write(&path, &text).unwrap();
+        std::fs::write(&path, text).unwrap();
     }
     let stands = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(

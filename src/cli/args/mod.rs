@@ -7,10 +7,11 @@
 mod copies;
 mod runs;
 mod shown;
+pub mod table;
 
 pub use copies::{CopiesArgs, ListArgs, RestoreArgs, VerifyArgs};
 pub use runs::{ApplyArgs, PlanArgs, PlanFormat, RunArgs, StateArgs, ThreadArgs};
-pub use shown::{CheckArgs, FailOn, GraphArgs, GraphFormat, HistoryArgs, StatusArgs};
+pub use shown::{CheckArgs, ExplainArgs, FailOn, GraphArgs, GraphFormat, HistoryArgs, SchemaArgs, StatusArgs};
 
 use super::values;
 use crate::report::style::Wish;
@@ -224,4 +225,22 @@ Examples:
   opsrun restore --from /backup/observer --at 2026-11-01 --to /srv/observer"
     )]
     Restore(RestoreArgs),
+    /// `explain`.
+    #[command(
+        about = "Explain a finding: what it means, why it matters, how it is mended",
+        after_help = "Examples:
+  opsrun explain                          all codes
+  opsrun explain OPS5001
+  opsrun explain no-max-delete ops2001    several, by slug and by code"
+    )]
+    Explain(ExplainArgs),
+    /// `schema`.
+    #[command(
+        about = "Print the language of ops files, or the schema of an output, as JSON",
+        after_help = "Examples:
+  opsrun schema | jq -r '.nodes[].name'             the nodes at the top of a file
+  opsrun schema | jq '.findings[] | .code, .title'  what check can find
+  opsrun schema plan > plan.schema.json             the form of `opsrun plan --json`"
+    )]
+    Schema(SchemaArgs),
 }

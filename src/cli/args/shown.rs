@@ -1,10 +1,12 @@
-//! What can be typed for commands that only look: `check`, `graph`, `status`, `history`.
+//! What can be typed for commands that only look: `check`, `graph`, `status`, `history`, `explain`, `schema`.
 //!
 //! Takes nothing but clap's derive; gives plain structs.
 //! Invariant: none of them has a flag that changes anything.
 
 use super::{DEFAULT_FILE, StateArgs, values};
 use crate::model::JobName;
+use crate::report::schemas;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -121,4 +123,37 @@ pub struct HistoryArgs {
     /// The state.
     #[command(flatten)]
     pub place: StateArgs,
+}
+
+/// `opsrun explain`.
+#[derive(Debug, Clone, Args)]
+pub struct ExplainArgs {
+    /// Codes or slugs.
+    #[arg(
+        value_name = "CODE",
+        help = "Codes such as OPS5001, or slugs such as no-max-delete; without any all are listed"
+    )]
+    pub codes: Vec<String>,
+}
+
+/// `opsrun schema`.
+#[derive(Debug, Clone, Args)]
+pub struct SchemaArgs {
+    /// Of what.
+    #[arg(
+        value_name = "WHAT",
+        default_value = schemas::LANGUAGE,
+        value_parser = schema_names(),
+        help = "The language itself, or what there is a JSON Schema of"
+    )]
+    pub of: String,
+}
+
+fn schema_names() -> PossibleValuesParser {
+    let language = PossibleValue::new(schemas::LANGUAGE)
+        .help("the language of ops files: nodes, types, defaults, examples, findings");
+    let others = schemas::SCHEMAS
+        .iter()
+        .map(|(name, about, _)| PossibleValue::new(*name).help(format!("the schema of {about}")));
+    PossibleValuesParser::new(std::iter::once(language).chain(others))
 }

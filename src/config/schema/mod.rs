@@ -415,7 +415,7 @@ const TOP: &[Spec] = &[
     node(
         "backup",
         Args::One(Type::Name),
-        "a backup job",
+        "a copy of a directory, made and proven in a run",
         "backup \"data\" { source \"/srv/data\"; to \"/backup/data\"; }",
     )
     .block(&[BACKUP, TIMEOUT, JOB])
@@ -431,7 +431,8 @@ const TOP: &[Spec] = &[
         Type::Text,
         "the backup whose source is cleaned, and whose proof every deletion needs",
     )
-    .rule("the name of a `backup`; never left out (OPS5001)")
+    .otherwise("an error (OPS5001)")
+    .rule("the name of a `backup`")
     .example("\"data\"")])
     .block(&[RETENTION, TIMEOUT, JOB])
     .repeats(),

@@ -122,7 +122,6 @@ fn what_is_optional_says_what_holds_without_it() {
         "/target/shell",
         "/check/job/age",
         "/check/job/duration",
-        "/retention backup",
         "/retention/class keyword",
     ] {
         assert!(silent.remove(choice), "{choice}");

@@ -1,0 +1,61 @@
+//! The kinds of findings in Markdown: a table of all, and a section for each.
+//!
+//! Takes the codes and their pages, gives text. The examples keep the mark of what they yield, so that a document can
+//! be checked by what it says itself.
+//! Invariant: the table leads to the sections.
+
+use super::tables::line;
+use crate::config::explain::{Example, page};
+use crate::config::findings::{Code, Severity};
+use crate::report::wrap::wrap;
+
+/// Columns of prose.
+const WIDTH: usize = 120;
+
+fn letter(code: Code) -> &'static str {
+    match code.severity() {
+        Severity::Error => "E",
+        Severity::Warning => "W",
+    }
+}
+
+/// One line a code, each leading to its section in `docs/findings.md`.
+pub(super) fn codes() -> String {
+    let row = |code: &Code| {
+        let (id, slug) = (code.id(), code.slug());
+        let link = format!("[{id}](findings.md#{}-{slug})", id.to_ascii_lowercase());
+        line(&[&link, letter(*code), &format!("`{slug}`"), code.title()])
+    };
+    let rows = Code::ALL.iter().map(row);
+    "| code | | slug | finding |\n|---|---|---|---|\n".to_owned() + &rows.collect::<String>()
+}
+
+/// A section a code.
+pub(super) fn pages() -> String {
+    let sections: Vec<String> = Code::ALL.iter().map(|code| section(*code)).collect();
+    sections.join("\n")
+}
+
+fn section(code: Code) -> String {
+    let page = page(code);
+    let kind = match code.severity() {
+        Severity::Error => "Error",
+        Severity::Warning => "Warning",
+    };
+    let prose = |text: &str| wrap(text, Some(WIDTH)).join("\n") + "\n";
+    let mut text = format!("## {} {}\n", code.id(), code.slug());
+    for (at, paragraph) in page.meaning.iter().enumerate() {
+        let before = if at == 0 { format!("*{kind}.* ") } else { String::new() };
+        text += &format!("\n{}", prose(&(before + paragraph)));
+    }
+    text += &format!("\n{}", prose(&format!("**Why:** {}", page.why)));
+    let examples = page.examples.iter();
+    text.extend(examples.map(|Example { text, yields }| {
+        if yields.is_empty() {
+            format!("\nRight:\n\n```kdl\n{text}```\n")
+        } else {
+            format!("\nWrong:\n\n```kdl bad={}\n{text}```\n", yields.join(","))
+        }
+    }));
+    text
+}

@@ -1,0 +1,210 @@
+//! The language in tables of Markdown.
+//!
+//! Takes a [`Vocabulary`] and nodes of it, gives rows: the setting, what it takes, what holds without it, what it means. And
+//! the reasons for which a file stays, which are words of the language too: programs match on them.
+//! Invariant: a row stands on one line and has as many cells as its heading.
+
+use crate::config::vocabulary::{Absent, Argument, Form, Node, Property, Unset, Vocabulary};
+use crate::kept::KeepReason;
+use schemars::schema_for;
+use serde::Deserialize;
+use serde_json::Value;
+
+const HEADING: &str = "| setting | takes | default | meaning |\n|---|---|---|---|\n";
+
+/// What a node is, its properties and the settings in its block. Of a job not those that every job takes, nor probes.
+pub(super) fn settings(language: &Vocabulary, path: &str, node: &Node) -> String {
+    let mut text = String::new();
+    let mut left_out = Vec::new();
+    if path.contains('/') {
+        text += HEADING;
+    } else {
+        let takes = match takes(&node.arguments) {
+            none if none.is_empty() => String::new(),
+            some => format!(" {some}"),
+        };
+        text += &format!(
+            "`{}`{takes}: {}.\n\n{HEADING}",
+            node.name,
+            meaning(node.summary, node.rule)
+        );
+        text.extend(node.properties.iter().map(|property| property_row("", property)));
+        left_out = common(language);
+        if path == "check" {
+            left_out.extend(
+                node.children
+                    .iter()
+                    .filter(|child| is_choice(child))
+                    .map(|child| child.name),
+            );
+        }
+    }
+    let shown = node.children.iter().filter(|child| !left_out.contains(&child.name));
+    text.extend(shown.map(rows));
+    text
+}
+
+/// One of several of which the node around them needs one.
+fn is_choice(node: &Node) -> bool {
+    !node.required && !node.repeats && node.default.is_none()
+}
+
+/// What a check can ask; what stands in the blocks of probes has tables of its own.
+pub(super) fn probes(check: &Node) -> String {
+    let mut text = HEADING.to_owned();
+    for probe in check.children.iter().filter(|child| is_choice(child)) {
+        text += &node_row("", probe);
+        text.extend(probe.properties.iter().map(|property| property_row("… ", property)));
+    }
+    text
+}
+
+/// The settings that every job takes.
+pub(super) fn shared(language: &Vocabulary) -> String {
+    let names = common(language);
+    let first = jobs(language).next();
+    let settings = first.into_iter().flat_map(|job| &job.children);
+    let rows = settings.filter(|child| names.contains(&child.name)).map(rows);
+    HEADING.to_owned() + &rows.collect::<String>()
+}
+
+/// The types of values, besides numbers and words, which the tables say themselves.
+pub(super) fn forms(language: &Vocabulary) -> String {
+    fn all<'a>(nodes: &'a [Node], found: &mut Vec<&'a Form>) {
+        for node in nodes {
+            found.extend(node.arguments.iter().map(|argument| &argument.form));
+            found.extend(node.properties.iter().map(|property| &property.form));
+            all(&node.children, found);
+        }
+    }
+    let mut found = Vec::new();
+    all(&language.nodes, &mut found);
+    found.retain(|form| form.words.is_empty() && form.minimum.is_none());
+    found.sort_by_key(|form| form.ty);
+    found.dedup();
+    let row = |form: &&Form| line(&[form.ty, &form.form]);
+    "| type | is |\n|---|---|\n".to_owned() + &found.iter().map(row).collect::<String>()
+}
+
+/// What the language has and this build has not.
+pub(super) fn absent(language: &Vocabulary) -> String {
+    let mut rows: Vec<(&Absent, Vec<&str>)> = Vec::new();
+    for absent in &language.absent {
+        let place = absent.within.unwrap_or("the top of a file");
+        let same = rows
+            .iter_mut()
+            .find(|(other, _)| (&other.name, other.instead) == (&absent.name, absent.instead));
+        match same {
+            Some((_, places)) => places.push(place),
+            None => rows.push((absent, vec![place])),
+        }
+    }
+    let row = |(absent, places): &(&Absent, Vec<&str>)| {
+        line(&[&format!("`{}`", absent.name), &places.join(", "), absent.instead])
+    };
+    "| missing | in | instead |\n|---|---|---|\n".to_owned() + &rows.iter().map(row).collect::<String>()
+}
+
+/// Why a file stays that should have gone; all of them, as the schema of the type has them.
+pub(super) fn reasons() -> String {
+    let schema = schema_for!(KeepReason);
+    let all = schema.get("oneOf").and_then(Value::as_array);
+    let words = all.into_iter().flatten().filter_map(|one| one.get("const"));
+    let reasons = words.filter_map(|word| KeepReason::deserialize(word).ok());
+    let row = |reason: KeepReason| {
+        let exit = if reason.is_shortfall() { "4" } else { "" };
+        line(&[&format!("`{}`", reason.word()), reason.meaning(), exit])
+    };
+    "| reason | means | exit |\n|---|---|---|\n".to_owned() + &reasons.map(row).collect::<String>()
+}
+
+/// The kinds of jobs.
+fn jobs(language: &Vocabulary) -> impl Iterator<Item = &Node> {
+    let is_job = |node: &&Node| node.children.iter().any(|child| child.name == "needs");
+    language.nodes.iter().filter(is_job)
+}
+
+/// The settings that every job takes in the same way.
+fn common(language: &Vocabulary) -> Vec<&'static str> {
+    let mut jobs = jobs(language);
+    let settings = jobs.next().map(|job| job.children.as_slice()).unwrap_or_default();
+    let others: Vec<&Node> = jobs.collect();
+    let everywhere = |child: &&Node| others.iter().all(|job| job.children.contains(child));
+    settings.iter().filter(everywhere).map(|child| child.name).collect()
+}
+
+/// A node, its properties, and what stands in its block.
+fn rows(node: &Node) -> String {
+    let mut text = node_row("", node);
+    text.extend(node.properties.iter().map(|property| property_row("… ", property)));
+    text.extend(node.children.iter().map(|child| node_row("… in its block ", child)));
+    text
+}
+
+fn node_row(before: &str, node: &Node) -> String {
+    let mut about = meaning(node.summary, node.rule);
+    if node.repeats {
+        about += "; may stand several times";
+    }
+    let name = format!("{before}`{}`", node.name);
+    line(&[
+        &name,
+        &takes(&node.arguments),
+        &unset(node.required, node.default),
+        &about,
+    ])
+}
+
+fn property_row(before: &str, property: &Property) -> String {
+    let name = format!("{before}`{}=`", property.name);
+    let unset = unset(property.required, property.default);
+    let about = meaning(property.summary, property.rule);
+    line(&[&name, &kind(&property.form), &unset, &about])
+}
+
+/// A row; a `|` in a cell would end it.
+pub(super) fn line(cells: &[&str]) -> String {
+    let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
+    format!("| {} |\n", cells.join(" | "))
+}
+
+fn meaning(summary: &str, rule: Option<&str>) -> String {
+    rule.map_or_else(|| summary.to_owned(), |rule| format!("{summary} ({rule})"))
+}
+
+fn unset(required: bool, unset: Option<Unset>) -> String {
+    match unset {
+        _ if required => "needed".to_owned(),
+        Some(Unset::Value("#false")) => "no".to_owned(),
+        Some(Unset::Value(value)) => format!("`{value}`"),
+        Some(Unset::Words(words)) => words.to_owned(),
+        None => String::new(),
+    }
+}
+
+fn takes(arguments: &[Argument]) -> String {
+    let one = |argument: &Argument| {
+        let kind = kind(&argument.form);
+        match (argument.required, argument.repeats) {
+            (true, true) => format!("{kind}, one or more"),
+            (false, true) => format!("{kind}, any number"),
+            (false, false) if argument.form.ty != "flag" => format!("{kind} or nothing"),
+            _ => kind,
+        }
+    };
+    arguments.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+/// A type in a word or two.
+fn kind(form: &Form) -> String {
+    match (form.minimum, form.maximum) {
+        (Some(least), Some(most)) if form.ty == "decimal" => format!("{least}.0 to {most}.0"),
+        (Some(least), Some(most)) => format!("{least} to {most}"),
+        (Some(least), None) => format!("{least} or more"),
+        _ if form.words.is_empty() => form.ty.to_owned(),
+        _ => {
+            let words: Vec<String> = form.words.iter().map(|word| format!("`\"{word}\"`")).collect();
+            words.join(" or ")
+        }
+    }
+}
