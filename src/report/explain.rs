@@ -46,10 +46,10 @@ fn severity(code: Code, style: Style) -> String {
 }
 
 fn shown(example: &Example, style: Style) -> String {
-    let heading = if example.yields.is_empty() {
-        style.good("Right:")
-    } else {
-        style.bad("Wrong:")
+    let heading = match (example.yields.is_empty(), example.host) {
+        (true, _) => style.good("Right:"),
+        (false, false) => style.bad("Wrong:"),
+        (false, true) => style.bad("Wrong, where `opsrun check --host` finds it so:"),
     };
     let lines: Vec<String> = example.text.lines().map(|line| format!("    {line}")).collect();
     format!("{heading}\n\n{}\n\n", lines.join("\n"))
@@ -61,16 +61,15 @@ pub fn codes(style: Style, width: Option<usize>) -> String {
     let longest = Code::ALL.iter().map(|code| code.slug().len()).max().unwrap_or_default();
     let before = "OPS0000  warning  ".len() + longest + "  ".len();
     let left = width.map(|columns| columns.saturating_sub(before).max(LEAST));
-    let mut text = String::new();
-    for code in Code::ALL {
+    let line = |code: &Code| {
         let severity = match code.severity() {
             Severity::Error => style.bad("error  "),
             Severity::Warning => style.warn("warning"),
         };
         let about = wrap(code.title(), left).join(&format!("\n{:before$}", ""));
-        text += &format!("{}  {severity}  {:longest$}  {about}\n", style.name(code), code.slug());
-    }
-    text
+        format!("{}  {severity}  {:longest$}  {about}\n", style.name(code), code.slug())
+    };
+    Code::ALL.iter().map(line).collect()
 }
 
 /// Where to read more about what was found, in a line; empty where nothing was.

@@ -14,17 +14,32 @@ use schemars::{Schema, schema_for};
 /// The name of the language itself, which is no schema.
 pub const LANGUAGE: &str = "ops";
 
-/// What there are schemas of, what is told about each, and how it is made.
-pub const SCHEMAS: &[(&str, &str, fn() -> Schema)] = &[
-    ("language", "what `opsrun schema ops` prints", || {
+/// A form in which we print.
+#[derive(Debug, Clone, Copy)]
+pub struct Form {
+    /// What `opsrun schema` knows it by; its file is `schemas/<name>.schema.json`.
+    pub name: &'static str,
+    /// What is printed in it.
+    pub of: &'static str,
+    /// Its schema.
+    pub schema: fn() -> Schema,
+}
+
+/// All of them.
+pub const FORMS: &[Form] = &[
+    form("language", "what `opsrun schema ops` prints", || {
         schema_for!(Vocabulary)
     }),
-    ("plan", "`opsrun plan --json`", || schema_for!(PlanDocument)),
-    ("event", "a line of `opsrun apply --json`", || schema_for!(Line)),
-    ("list", "`opsrun list --json`", || schema_for!(ListDocument)),
-    ("status", "`opsrun status --json`", || schema_for!(StatusDocument)),
-    ("history", "`opsrun history --json`", || schema_for!(HistoryDocument)),
+    form("plan", "`opsrun plan --json`", || schema_for!(PlanDocument)),
+    form("event", "a line of `opsrun apply --json`", || schema_for!(Line)),
+    form("list", "`opsrun list --json`", || schema_for!(ListDocument)),
+    form("status", "`opsrun status --json`", || schema_for!(StatusDocument)),
+    form("history", "`opsrun history --json`", || schema_for!(HistoryDocument)),
 ];
+
+const fn form(name: &'static str, of: &'static str, schema: fn() -> Schema) -> Form {
+    Form { name, of, schema }
+}
 
 /// The language or a schema, as JSON; `None` when there is nothing of that name.
 ///
@@ -34,10 +49,10 @@ pub fn json(name: &str) -> serde_json::Result<Option<String>> {
     let text = if name == LANGUAGE {
         serde_json::to_string_pretty(&Vocabulary::of_this_build())?
     } else {
-        let Some((_, _, made)) = SCHEMAS.iter().find(|(of, ..)| *of == name) else {
+        let Some(form) = FORMS.iter().find(|form| form.name == name) else {
             return Ok(None);
         };
-        serde_json::to_string_pretty(&made())?
+        serde_json::to_string_pretty(&(form.schema)())?
     };
     Ok(Some(text + "\n"))
 }

@@ -152,8 +152,8 @@ pub struct SchemaArgs {
 fn schema_names() -> PossibleValuesParser {
     let language = PossibleValue::new(schemas::LANGUAGE)
         .help("the language of ops files: nodes, types, defaults, examples, findings");
-    let others = schemas::SCHEMAS
+    let others = schemas::FORMS
         .iter()
-        .map(|(name, about, _)| PossibleValue::new(*name).help(format!("the schema of {about}")));
+        .map(|form| PossibleValue::new(form.name).help(format!("the schema of {}", form.of)));
     PossibleValuesParser::new(std::iter::once(language).chain(others))
 }

@@ -15,10 +15,9 @@ pub fn commands() -> String {
 }
 
 fn row(command: &Command) -> String {
-    let mut typed = format!("opsrun {}", command.get_name());
-    for argument in command.get_positionals() {
-        typed += &format!(" [{}{}]", value(argument), if many(argument) { "…" } else { "" });
-    }
+    let positional = |argument: &Arg| format!(" [{}{}]", value(argument), if many(argument) { "…" } else { "" });
+    let arguments: String = command.get_positionals().map(positional).collect();
+    let typed = format!("opsrun {}{arguments}", command.get_name());
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
     let own = command
         .get_opts()

@@ -112,6 +112,16 @@ mod tests {
 
     #[test]
     fn every_setting_has_a_row_somewhere() {
+        fn missing(nodes: &[crate::config::vocabulary::Node], text: &str) {
+            for node in nodes {
+                assert!(text.contains(&format!("`{}`", node.name)), "{}", node.name);
+                for property in &node.properties {
+                    assert!(text.contains(&format!("`{}=`", property.name)), "{}", property.name);
+                }
+                missing(&node.children, text);
+            }
+        }
+
         let marks =
             "ops import backup retention target check check/tcp check/http check/tls-expiry check/command check/job";
         let mut all: String = ["probes", "shared"]
@@ -123,15 +133,6 @@ mod tests {
                 .map(|path| format!("<!-- begin settings {path} -->\n<!-- end -->")),
         );
         let text = fill(&all, &one).unwrap();
-        fn missing(nodes: &[crate::config::vocabulary::Node], text: &str) {
-            for node in nodes {
-                assert!(text.contains(&format!("`{}`", node.name)), "{}", node.name);
-                for property in &node.properties {
-                    assert!(text.contains(&format!("`{}=`", property.name)), "{}", property.name);
-                }
-                missing(&node.children, text);
-            }
-        }
         for node in &Vocabulary::of_this_build().nodes {
             missing(&node.children, &text);
         }

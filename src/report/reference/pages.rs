@@ -42,20 +42,30 @@ fn section(code: Code) -> String {
         Severity::Error => "Error",
         Severity::Warning => "Warning",
     };
-    let prose = |text: &str| wrap(text, Some(WIDTH)).join("\n") + "\n";
-    let mut text = format!("## {} {}\n", code.id(), code.slug());
-    for (at, paragraph) in page.meaning.iter().enumerate() {
-        let before = if at == 0 { format!("*{kind}.* ") } else { String::new() };
-        text += &format!("\n{}", prose(&(before + paragraph)));
+    let prose = |text: &str| wrap(text, Some(WIDTH)).join("\n") + "\n\n";
+    let mut paragraphs = page.meaning.clone();
+    if let Some(first) = paragraphs.first_mut() {
+        *first = format!("*{kind}.* {first}");
     }
-    text += &format!("\n{}", prose(&format!("**Why:** {}", page.why)));
-    let examples = page.examples.iter();
-    text.extend(examples.map(|Example { text, yields }| {
-        if yields.is_empty() {
-            format!("\nRight:\n\n```kdl\n{text}```\n")
-        } else {
-            format!("\nWrong:\n\n```kdl bad={}\n{text}```\n", yields.join(","))
-        }
-    }));
-    text
+    paragraphs.push(format!("**Why:** {}", page.why));
+    let mut text = format!("## {} {}\n\n", code.id(), code.slug());
+    text.extend(paragraphs.iter().map(|paragraph| prose(paragraph)));
+    let examples: Vec<String> = page.examples.iter().map(shown).collect();
+    text + &examples.join("\n")
+}
+
+fn shown(example: &Example) -> String {
+    let text = example.text;
+    if example.yields.is_empty() {
+        return format!("Right:\n\n```kdl\n{text}```\n");
+    }
+    let (found, host) = if example.host {
+        (", where `opsrun check --host` finds it so", " host")
+    } else {
+        ("", "")
+    };
+    format!(
+        "Wrong{found}:\n\n```kdl bad={}{host}\n{text}```\n",
+        example.yields.join(",")
+    )
 }

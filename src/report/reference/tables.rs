@@ -23,11 +23,8 @@ pub(super) fn settings(language: &Vocabulary, path: &str, node: &Node) -> String
             none if none.is_empty() => String::new(),
             some => format!(" {some}"),
         };
-        text += &format!(
-            "`{}`{takes}: {}.\n\n{HEADING}",
-            node.name,
-            meaning(node.summary, node.rule)
-        );
+        let meaning = meaning(node.summary, node.rule);
+        text.extend([format!("`{}`{takes}: {meaning}.\n\n{HEADING}", node.name)]);
         text.extend(node.properties.iter().map(|property| property_row("", property)));
         left_out = common(language);
         if path == "check" {
