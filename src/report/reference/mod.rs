@@ -1,7 +1,7 @@
 //! The documents about the language: what is generated in them, and how it gets there.
 //!
 //! Takes a document whose prose is written by hand, and puts text between its marks:
-//! `<!-- begin settings backup -->` … `<!-- end -->`. [`tables`] makes it of the language, [`pages`] of what is said about
+//! `<!-- begin settings backup -->` … `<!-- end -->`. `tables` makes it of the language, `pages` of what is said about
 //! findings; for other marks the caller is asked.
 //! Invariant: outside of the marks nothing changes, and filling twice is filling once.
 
