@@ -5,17 +5,19 @@
 //! that of the first file.
 
 use super::document::{
-    ArgvNode, CheckNode, ClassNode, CommandNode, Document, ProbeNode, ProgramNode, RetentionNode, TargetNode, TextNode,
+    ArgvNode, ChannelNode, CheckNode, ClassNode, CommandNode, Document, JobNode, ProbeNode, ProgramNode, RetentionNode,
+    TargetNode, TextNode, WayNode, WebNode,
 };
 use super::findings::{Code, Finding};
 use super::paths;
 use super::references::Needs;
 use super::source::{File, Sources, Span, Spanned};
 use super::validate::Place;
+use crate::model::channel::{ChannelKind, Email};
 use crate::model::check::{HttpProbe, Probe};
 use crate::model::pattern::{Pattern, Selection};
 use crate::model::{
-    Backup, Budget, Check, Class, Command, Contents, JobName, Keep, KeepCopies, Matches, Model, Ops, Program,
+    Backup, Budget, Channel, Check, Class, Command, Contents, JobName, Keep, KeepCopies, Matches, Model, Ops, Program,
     Retention, SecretSource, Strategy, Target, Value,
 };
 use std::path::{Path, PathBuf};
@@ -23,6 +25,8 @@ use std::time::Duration;
 
 /// How long a check waits for an answer, when the file names no time.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long one delivery may take, when the file names no time.
+const CHANNEL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Only called without errors: whatever is missing here would have been reported, so nothing is.
 pub(super) fn build(
@@ -41,6 +45,8 @@ pub(super) fn build(
         .iter()
         .map(|needs| needs.iter().map(|name| name.value.clone()).collect());
     let mut needs = || needs.next().unwrap_or_default();
+    let channels = document.channels.iter().map(|node| builder.channel(node));
+    let channels = channels.collect::<Option<Vec<_>>>()?;
     let checks = document.checks.iter().map(|node| builder.check(node, needs()));
     let checks = checks.collect::<Option<Vec<_>>>()?;
     let targets = document.targets.iter().map(|node| builder.target(node, needs()));
@@ -51,6 +57,7 @@ pub(super) fn build(
     let retentions = retentions.collect::<Option<Vec<_>>>()?;
     Some(Model {
         ops,
+        channels,
         checks,
         targets,
         backups,
@@ -79,6 +86,12 @@ pub(super) fn unnameable(document: &Document, sources: &Sources, findings: &mut 
                 values.extend(http.headers.iter().map(|(_, value)| value));
             }
             _ => {}
+        }
+    }
+    for channel in &document.channels {
+        match &channel.way {
+            Some(WayNode::Command(command)) => commands.push(command),
+            _ => values.extend(channel.values()),
         }
     }
     values.extend(
@@ -174,6 +187,9 @@ impl Builder<'_> {
             kill_after: node.kill_after,
             retry: node.retry,
             ok_codes: node.ok_codes.clone(),
+            overlap: node.overlap,
+            schedule: schedule(&node.job),
+            notify: notify(&node.job),
             paused: node.job.paused,
         })
     }
@@ -186,7 +202,89 @@ impl Builder<'_> {
             timeout: node.job.timeout.unwrap_or(CHECK_TIMEOUT),
             kill_after: node.kill_after,
             worst: node.worst,
+            fail_after: node.fail_after,
+            recover_after: node.recover_after,
+            silenced_by: silenced_by(node)?,
+            schedule: schedule(&node.job),
+            notify: notify(&node.job),
             paused: node.job.paused,
+        })
+    }
+
+    fn channel(&self, node: &ChannelNode) -> Option<Channel> {
+        Some(Channel {
+            name: node.name.as_ref()?.value.clone(),
+            kind: match node.way.as_ref()? {
+                WayNode::Command(command) => ChannelKind::Command(self.command(command)?),
+                WayNode::Email(email) => {
+                    let value = |node: &Option<TextNode>| match node {
+                        Some(node) => self.value(node).map(Some),
+                        None => Some(None),
+                    };
+                    ChannelKind::Email(Email {
+                        to: email.to.clone(),
+                        from: email.from.clone(),
+                        smtp: email.smtp.clone(),
+                        tls: email.tls,
+                        user: value(&email.user)?,
+                        password: value(&email.password)?,
+                        ca_file: email.ca_file.as_ref().map(|path| self.path(path)),
+                    })
+                }
+                WayNode::Web(web) => self.web(web)?,
+            },
+            min_severity: node.min_severity,
+            repeat: node.repeat,
+            rate_limit: node.rate_limit,
+            timeout: node.timeout.unwrap_or(CHANNEL_TIMEOUT),
+        })
+    }
+
+    fn web(&self, node: &WebNode) -> Option<ChannelKind> {
+        let mut given = Vec::new();
+        for (name, value) in &node.settings {
+            given.push((*name, self.value(value)?));
+        }
+        let mut take = |name: &str| {
+            let at = given.iter().position(|(given, _)| *given == name)?;
+            Some(given.swap_remove(at).1)
+        };
+        let ca_file = node.ca_file.as_ref().map(|path| self.path(path));
+        Some(match node.kind {
+            "slack" => ChannelKind::Slack {
+                url: take("url")?,
+                ca_file,
+            },
+            "discord" => ChannelKind::Discord {
+                url: take("url")?,
+                ca_file,
+            },
+            "telegram" => ChannelKind::Telegram {
+                token: take("token")?,
+                chat: take("chat")?,
+                api_url: take("api-url"),
+                ca_file,
+            },
+            "ntfy" => ChannelKind::Ntfy {
+                url: take("url")?,
+                token: take("token"),
+                ca_file,
+            },
+            "pagerduty" => ChannelKind::Pagerduty {
+                routing_key: take("routing-key")?,
+                url: take("url"),
+                ca_file,
+            },
+            "healthchecks" => ChannelKind::Healthchecks {
+                url: take("url")?,
+                ca_file,
+            },
+            _ => ChannelKind::Webhook {
+                url: take("url")?,
+                hmac: take("hmac"),
+                headers: self.values(&node.headers)?,
+                ca_file,
+            },
         })
     }
 
@@ -227,6 +325,26 @@ impl Builder<'_> {
     }
 }
 
+/// The schedule of a job.
+fn schedule(job: &JobNode) -> Option<String> {
+    job.when.schedule.as_ref().map(|name| name.value.clone())
+}
+
+/// Whom a job tells.
+fn notify(job: &JobNode) -> Option<Vec<String>> {
+    let notify = job.notify.as_ref()?;
+    Some(notify.channels.iter().map(|name| name.value.clone()).collect())
+}
+
+/// The name of the check that silences; `None` in the outer place cannot be without an error.
+#[expect(clippy::option_option, reason = "not given and wrong are two things")]
+fn silenced_by(node: &CheckNode) -> Option<Option<String>> {
+    match &node.silenced_by {
+        Some(name) => Some(Some(name.value.parse::<JobName>().ok()?.name)),
+        None => Some(None),
+    }
+}
+
 fn backup(place: &Place<'_>, needs: Vec<JobName>) -> Option<Backup> {
     let node = place.node;
     let patterns = |list: &[Spanned<Pattern>]| list.iter().map(|p| p.value.clone()).collect();
@@ -263,6 +381,8 @@ fn backup(place: &Place<'_>, needs: Vec<JobName>) -> Option<Backup> {
         cross_mounts: node.cross_mounts,
         needs,
         timeout: node.job.timeout,
+        schedule: schedule(&node.job),
+        notify: notify(&node.job),
         paused: node.job.paused,
     })
 }
@@ -283,6 +403,8 @@ fn retention(node: &RetentionNode, needs: Vec<JobName>) -> Option<Retention> {
         in_use: node.in_use,
         needs,
         timeout: node.job.timeout,
+        schedule: schedule(&node.job),
+        notify: notify(&node.job),
         paused: node.job.paused,
     })
 }

@@ -5,9 +5,10 @@
 //! possible.
 
 use super::source::{Span, Spanned};
+use crate::model::channel::{MailTls, RateLimit, Severity};
 use crate::model::check::{Address, Levels, Space, Worst};
 use crate::model::pattern::Pattern;
-use crate::model::{Contents, InUse, JobKind, Keep, Retry};
+use crate::model::{Contents, InUse, JobKind, Keep, Overlap, Retry};
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,11 +17,12 @@ use std::time::Duration;
 #[derive(Debug, Default)]
 pub(super) struct Document {
     pub(super) ops: Option<OpsNode>,
+    pub(super) channels: Vec<ChannelNode>,
     pub(super) checks: Vec<CheckNode>,
     pub(super) targets: Vec<TargetNode>,
     pub(super) backups: Vec<BackupNode>,
     pub(super) retentions: Vec<RetentionNode>,
-    /// Names of jobs, of whatever kind, in text that could not be read.
+    /// Names of whatever kind in text that could not be read.
     pub(super) hidden: HashSet<String>,
     /// A retention could not be read: which backup it names is not known.
     pub(super) hidden_retention: bool,
@@ -68,8 +70,28 @@ pub(super) struct JobNode {
     pub(super) needs: Vec<Spanned<String>>,
     pub(super) timeout: Option<Duration>,
     pub(super) paused: bool,
+    pub(super) when: WhenNode,
+    pub(super) notify: Option<NotifyNode>,
     pub(super) allows: Vec<Allow>,
     /// A part of it could not be read.
+    pub(super) damaged: bool,
+}
+
+/// When a job runs.
+#[derive(Debug, Default)]
+pub(super) struct WhenNode {
+    /// `schedule "name"`
+    pub(super) schedule: Option<Spanned<String>>,
+}
+
+/// `notify`
+#[derive(Debug)]
+pub(super) struct NotifyNode {
+    /// The node's line.
+    pub(super) span: Span,
+    /// As written.
+    pub(super) channels: Vec<Spanned<String>>,
+    /// One of them was wrong, and reported.
     pub(super) damaged: bool,
 }
 
@@ -147,6 +169,7 @@ pub(super) struct TargetNode {
     pub(super) kill_after: Duration,
     pub(super) retry: Option<Retry>,
     pub(super) ok_codes: Vec<u8>,
+    pub(super) overlap: Overlap,
 }
 
 /// `command` or `shell`, with what stands beside it in a target, or in its block in a check.
@@ -187,6 +210,10 @@ pub(super) struct CheckNode {
     pub(super) probe: Option<ProbeNode>,
     pub(super) worst: Worst,
     pub(super) kill_after: Duration,
+    pub(super) fail_after: u32,
+    pub(super) recover_after: u32,
+    /// As written.
+    pub(super) silenced_by: Option<Spanned<String>>,
 }
 
 /// What a check asks.
@@ -228,4 +255,64 @@ pub(super) struct HttpNode {
     pub(super) latency: Levels<Duration>,
     pub(super) json: Vec<(String, serde_json::Value)>,
     pub(super) ca_file: Option<Spanned<PathBuf>>,
+}
+
+/// `channel`
+#[derive(Debug)]
+pub(super) struct ChannelNode {
+    /// Missing or wrong, and reported, when `None`.
+    pub(super) name: Option<Spanned<String>>,
+    /// All of it.
+    pub(super) extent: Span,
+    pub(super) way: Option<WayNode>,
+    pub(super) min_severity: Severity,
+    pub(super) repeat: Option<Duration>,
+    pub(super) rate_limit: Option<RateLimit>,
+    pub(super) timeout: Option<Duration>,
+    /// A part of it could not be read.
+    pub(super) damaged: bool,
+}
+
+/// Over which way somebody is told.
+#[derive(Debug)]
+pub(super) enum WayNode {
+    Command(CommandNode),
+    Email(Box<EmailNode>),
+    Web(WebNode),
+}
+
+/// `email`
+#[derive(Debug)]
+pub(super) struct EmailNode {
+    pub(super) to: Vec<String>,
+    pub(super) from: String,
+    pub(super) smtp: Address,
+    pub(super) tls: MailTls,
+    pub(super) user: Option<TextNode>,
+    pub(super) password: Option<TextNode>,
+    pub(super) ca_file: Option<Spanned<PathBuf>>,
+}
+
+/// The ways that are web services: what they are given stands under its name, as the table has it.
+#[derive(Debug)]
+pub(super) struct WebNode {
+    pub(super) kind: &'static str,
+    pub(super) settings: Vec<(&'static str, TextNode)>,
+    pub(super) headers: Vec<(String, TextNode)>,
+    pub(super) ca_file: Option<Spanned<PathBuf>>,
+}
+
+impl ChannelNode {
+    /// The values that it is given.
+    pub(super) fn values(&self) -> Vec<&TextNode> {
+        match &self.way {
+            Some(WayNode::Command(command)) => command.env.iter().map(|(_, value)| value).collect(),
+            Some(WayNode::Email(email)) => email.user.iter().chain(&email.password).collect(),
+            Some(WayNode::Web(web)) => {
+                let settings = web.settings.iter().map(|(_, value)| value);
+                settings.chain(web.headers.iter().map(|(_, value)| value)).collect()
+            }
+            None => Vec::new(),
+        }
+    }
 }

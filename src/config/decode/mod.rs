@@ -6,6 +6,7 @@
 //! Invariant: a reading's every value is used here.
 
 mod backup;
+mod channel;
 mod check;
 mod command;
 mod levels;
@@ -13,12 +14,13 @@ mod retention;
 mod target;
 
 pub(super) use backup::backup;
+pub(super) use channel::channel;
 pub(super) use check::check;
 pub(super) use command::suggested_variable;
 pub(super) use retention::retention;
 pub(super) use target::target;
 
-use super::document::{Allow, JobNode, OpsNode};
+use super::document::{Allow, JobNode, NotifyNode, OpsNode, WhenNode};
 use super::findings::{Code, Finding};
 use super::reader::{Datum, Reading};
 use super::schema::VERSION;
@@ -135,8 +137,21 @@ fn job(reading: &Reading) -> JobNode {
             .unwrap_or_default(),
         timeout: arg(reading, "timeout").and_then(duration),
         paused: flag(reading, "paused"),
+        when: WhenNode {
+            schedule: arg(reading, "schedule").and_then(text),
+        },
+        notify: reading.child("notify").map(notify),
         allows,
         damaged: reading.damaged,
+    }
+}
+
+fn notify(reading: &Reading) -> NotifyNode {
+    let channels: Vec<Spanned<String>> = reading.args.iter().filter_map(text).collect();
+    NotifyNode {
+        span: reading.head,
+        damaged: channels.is_empty() || channels.len() < reading.args.len() || reading.damaged,
+        channels,
     }
 }
 

@@ -7,8 +7,8 @@ use super::super::document::{JobNode, TargetNode};
 use super::super::findings::{Code, Finding};
 use super::super::reader::{Datum, Reading};
 use super::command::{command, named};
-use super::{duration, hurt, job, number, small};
-use crate::model::Retry;
+use super::{arg, duration, hurt, job, number, small, text};
+use crate::model::{Overlap, Retry};
 use crate::units::show_duration;
 use std::time::Duration;
 
@@ -68,12 +68,23 @@ pub(in crate::config) fn target(reading: &Reading, findings: &mut Vec<Finding>) 
         kill_after: kill_after(reading).unwrap_or(KILL_AFTER),
         retry: reading.child("retry").and_then(|node| retry(node, findings)),
         ok_codes: ok_codes(reading),
+        overlap: overlap(reading),
     }
 }
 
 /// `timeout … kill-after=`
 pub(super) fn kill_after(reading: &Reading) -> Option<Duration> {
     duration(reading.child("timeout")?.prop("kill-after")?)
+}
+
+fn overlap(reading: &Reading) -> Overlap {
+    let word = arg(reading, "overlap").and_then(text);
+    match word.as_ref().map(|word| word.value.as_str()) {
+        Some("queue") => Overlap::Queue,
+        Some("replace") => Overlap::Replace,
+        Some("allow") => Overlap::Allow,
+        _ => Overlap::Skip,
+    }
 }
 
 /// Each once, in the order written.

@@ -66,6 +66,9 @@ fn target(line: &str, cwd: &Path) -> Target {
         kill_after: Duration::from_secs(60),
         retry: None,
         ok_codes: vec![0],
+        overlap: crate::model::Overlap::Skip,
+        schedule: None,
+        notify: None,
         paused: false,
     }
 }
