@@ -105,7 +105,7 @@ impl Sketch {
                 digest: String::new(),
             },
             channels: Vec::new(),
-        checks: Vec::new(),
+            checks: Vec::new(),
             targets: Vec::new(),
             backups: Vec::new(),
             retentions: Vec::new(),

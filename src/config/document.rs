@@ -39,6 +39,21 @@ impl Document {
         let retentions = self.retentions.iter().map(|node| (JobKind::Retention, &node.job));
         checks.chain(targets).chain(backups).chain(retentions)
     }
+
+    /// Every node that takes `allow`: jobs first.
+    pub(super) fn allowing(&self) -> impl Iterator<Item = Allowing<'_>> {
+        let jobs = self.jobs().map(|(_, job)| Allowing {
+            allows: &job.allows,
+            extent: job.extent,
+            damaged: job.damaged,
+        });
+        let channels = self.channels.iter().map(|node| Allowing {
+            allows: &node.allows,
+            extent: node.extent,
+            damaged: node.damaged,
+        });
+        jobs.chain(channels)
+    }
 }
 
 /// `ops`
@@ -55,6 +70,16 @@ pub(super) struct OpsNode {
 #[derive(Debug)]
 pub(super) struct Allow {
     pub(super) slug: Spanned<String>,
+}
+
+/// A node that may take warnings upon itself.
+#[derive(Debug)]
+pub(super) struct Allowing<'a> {
+    pub(super) allows: &'a [Allow],
+    /// All of it.
+    pub(super) extent: Span,
+    /// A part of it could not be read.
+    pub(super) damaged: bool,
 }
 
 /// What every job has.
@@ -269,6 +294,7 @@ pub(super) struct ChannelNode {
     pub(super) repeat: Option<Duration>,
     pub(super) rate_limit: Option<RateLimit>,
     pub(super) timeout: Option<Duration>,
+    pub(super) allows: Vec<Allow>,
     /// A part of it could not be read.
     pub(super) damaged: bool,
 }

@@ -68,11 +68,13 @@ codes! {
     BadValue = "OPS2008" "bad-value" Error "a value outside its set, or a name outside its form";
     BadGlob = "OPS2009" "bad-glob" Error "a glob that can never match as meant";
     UnusedAllow = "OPS2010" "unused-allow" Warning "an `allow` that silences nothing";
-    DuplicateName = "OPS3001" "duplicate-name" Error "two jobs of one kind with one name";
+    DuplicateName = "OPS3001" "duplicate-name" Error "two of one kind with one name";
     BadReference = "OPS3002" "bad-reference" Error "a reference to nothing, or to the wrong kind";
     Cycle = "OPS3003" "cycle" Error "jobs that wait for each other";
+    Unused = "OPS3004" "unused" Warning "a schedule or channel that nothing uses";
     BadImport = "OPS3005" "bad-import" Error "an import that is missing, cyclic, too deep or outside the root";
     NoJobs = "OPS3007" "no-jobs" Warning "a file that declares no job";
+    ClosedGate = "OPS3008" "closed-gate" Error "a job that waits for what can never happen";
     UnknownTimezone = "OPS4003" "unknown-timezone" Error "no zone of the IANA data";
     RetentionWithoutBackup = "OPS5001" "retention-without-backup" Error "a retention that names no backup";
     EmptyClass = "OPS5002" "empty-class" Error "a class that can hold nothing the backup stores";
@@ -88,6 +90,7 @@ codes! {
     PartlyCovered = "OPS5014" "partly-covered" Warning "a class that the backup stores only in part";
     ProbeCount = "OPS6001" "probe-count" Error "a check with no probe, or with several";
     ThresholdsOrder = "OPS6002" "thresholds-order" Warning "`warn` that can never decide beside `critical`";
+    Unheard = "OPS6003" "unheard" Warning "what can become critical is told to the log alone";
     SecretLiteral = "OPS7001" "secret-literal" Error "a secret that stands in the file";
     ShellInArgv = "OPS7003" "shell-in-argv" Warning "shell language where no shell reads it";
 }

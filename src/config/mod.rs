@@ -2,7 +2,7 @@
 //!
 //! The way of a file: `load` reads it and its imports, `lex` and `mend` make slips of the hand harmless and cut it
 //! into nodes, `tree` parses them, `reader` checks them against the table in `schema`, `decode` makes a `document` of
-//! them, and `validate` (with `references`, `cycles`, `lexical`, `reasons` and `language`) judges the whole and has the
+//! them, and `validate` (with `references`, `cycles`, `gates`, `telling`, `lexical`, `reasons` and `language`) judges the whole and has the
 //! [`Model`] built.
 //! [`findings`] and [`source`] say what was noticed and where; `secrets` keeps out of both what nobody may see.
 //!
@@ -15,6 +15,7 @@ mod cycles;
 mod decode;
 mod document;
 pub mod findings;
+mod gates;
 mod grammar;
 mod language;
 mod lex;
@@ -32,6 +33,7 @@ mod secret_forms;
 mod secrets;
 mod slips;
 pub mod source;
+mod telling;
 mod tree;
 mod validate;
 mod values;

@@ -9,7 +9,7 @@ use super::document::{BackupNode, Document, RetentionNode};
 use super::findings::{Code, Finding, Severity, sorted};
 use super::source::{Sources, Span, Spanned};
 use super::values::as_name;
-use super::{allows, build, cycles, lexical, paths, reasons, references};
+use super::{allows, build, cycles, gates, lexical, paths, reasons, references, telling};
 use crate::model::{Model, Ops};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -47,6 +47,8 @@ pub(super) fn validate(
     let names = references::Names::of(document);
     let needs = names.needs(document, &mut findings);
     cycles::judge(document, &names, &needs, &mut findings);
+    gates::judge(document, &needs, &mut findings);
+    telling::judge(document, &names, &mut findings);
 
     lexical::destinations(&places, &mut findings);
     lexical::system_sources(&claims, &mut findings);

@@ -11,7 +11,7 @@ use super::super::reader::{Datum, Reading};
 use super::super::schema::{Spec, WAYS};
 use super::super::source::{Span, Spanned};
 use super::command::{command, headers, value};
-use super::{arg, duration, hurt, path, small, text};
+use super::{allows, arg, duration, hurt, path, small, text};
 use crate::model::channel::{LOG, MailTls, RateLimit, Severity};
 use crate::model::check::Address;
 use std::collections::HashMap;
@@ -90,6 +90,7 @@ pub(in crate::config) fn channel(reading: &Reading, findings: &mut Vec<Finding>)
             })
         }),
         timeout: arg(reading, "timeout").and_then(duration),
+        allows: allows(reading),
         damaged: hurt(reading),
     }
 }

@@ -14,7 +14,7 @@ mod retention;
 mod target;
 
 pub(super) use backup::backup;
-pub(super) use channel::channel;
+pub(super) use channel::{channel, usual_variable};
 pub(super) use check::check;
 pub(super) use command::suggested_variable;
 pub(super) use retention::retention;
@@ -118,15 +118,17 @@ fn glob_list(reading: &Reading, child: &str) -> (Vec<Spanned<Pattern>>, bool) {
     }
 }
 
-fn job(reading: &Reading) -> JobNode {
-    let allows = reading
-        .children_named("allow")
-        .filter_map(|allow| {
-            Some(Allow {
-                slug: text(allow.args.first()?)?,
-            })
+fn allows(reading: &Reading) -> Vec<Allow> {
+    let allows = reading.children_named("allow");
+    let slugs = allows.filter_map(|allow| {
+        Some(Allow {
+            slug: text(allow.args.first()?)?,
         })
-        .collect();
+    });
+    slugs.collect()
+}
+
+fn job(reading: &Reading) -> JobNode {
     JobNode {
         name: reading.args.first().and_then(text),
         head: reading.head,
@@ -141,7 +143,7 @@ fn job(reading: &Reading) -> JobNode {
             schedule: arg(reading, "schedule").and_then(text),
         },
         notify: reading.child("notify").map(notify),
-        allows,
+        allows: allows(reading),
         damaged: reading.damaged,
     }
 }

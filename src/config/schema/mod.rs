@@ -15,8 +15,8 @@ pub(in crate::config) use running::PROBES;
 use running::{CHECK, RUN, TARGET, WHERE};
 use telling::CHANNEL;
 pub(in crate::config) use telling::WAYS;
-use timing::{AGAIN, SCHEDULE, WHEN};
 pub(in crate::config) use timing::RHYTHM;
+use timing::{AGAIN, SCHEDULE, WHEN};
 
 /// What a value must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -253,6 +253,16 @@ pub(super) const ABSENT_PROPS: &[(&str, &str, &str)] = &[(
     "backups and retentions start no programs that would have to be killed: delete it",
 )];
 
+/// What every job, schedule and channel takes.
+const ALLOW: Spec = node(
+    "allow",
+    Args::One(Type::Text),
+    "silence a warning within this node",
+    "allow \"no-max-delete\" reason=\"small tree\"",
+)
+.with(&[needed("reason", Type::Text, "why it is fine")])
+.repeats();
+
 /// What every job takes.
 const JOB: &[Spec] = &[
     node(
@@ -262,14 +272,7 @@ const JOB: &[Spec] = &[
         "needs \"check:disk\" \"backup:data\"",
     ),
     node("paused", Args::Flag, "leave the job out of every run", "paused"),
-    node(
-        "allow",
-        Args::One(Type::Text),
-        "silence a warning within this node",
-        "allow \"no-max-delete\" reason=\"small tree\"",
-    )
-    .with(&[needed("reason", Type::Text, "why it is fine")])
-    .repeats(),
+    ALLOW,
 ];
 
 const OPS: &[Spec] = &[
@@ -361,7 +364,7 @@ const TOP: &[Spec] = &[
         "when jobs run that name it",
         "schedule \"nightly\" { cron \"0 21 * * *\"; }",
     )
-    .block(&[RHYTHM, SCHEDULE])
+    .block(&[RHYTHM, SCHEDULE, &[ALLOW]])
     .repeats(),
     node(
         "channel",
@@ -369,7 +372,7 @@ const TOP: &[Spec] = &[
         "somebody who is told",
         "channel \"ops\" { webhook { url from-env=\"OPS_WEBHOOK\"; }; min-severity \"warning\"; }",
     )
-    .block(&[WAYS, CHANNEL])
+    .block(&[WAYS, CHANNEL, &[ALLOW]])
     .repeats(),
     absent("assert", JOBS_HERE),
 ];

@@ -139,7 +139,13 @@ pub(in crate::config) const WAYS: &[Spec] = &[
         "ntfy { url \"https://ntfy.example.com/ops\"; }",
     )
     .block(&[&[
-        open("url", Type::Url, "with the topic", "url \"https://ntfy.example.com/ops\"").required(),
+        open(
+            "url",
+            Type::Url,
+            "with the topic",
+            "url \"https://ntfy.example.com/ops\"",
+        )
+        .required(),
         secret(
             "token",
             "for topics that not everybody may write to",

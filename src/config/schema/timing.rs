@@ -73,7 +73,7 @@ pub(super) const SCHEDULE: &[Spec] = &[
 pub(super) const WHEN: &[Spec] = &[
     node(
         "schedule",
-        Args::One(Type::Name),
+        Args::One(Type::Text),
         "the schedule that it runs by",
         "schedule \"nightly\"",
     ),
@@ -92,7 +92,7 @@ pub(super) const WHEN: &[Spec] = &[
     ),
     node(
         "notify",
-        Args::Many(Type::Name),
+        Args::Many(Type::Text),
         "the channels that are told of it; default: all, by severity",
         "notify \"ops\" \"mail\"",
     ),

@@ -184,8 +184,12 @@ impl Checker<'_> {
             why,
         );
         // `Somebody <name@host>`
-        let inside = text.rsplit_once('<').and_then(|(_, rest)| rest.trim_end().strip_suffix('>'));
-        let meant = inside.or_else(|| text.trim().strip_prefix("mailto:")).unwrap_or(text.trim());
+        let inside = text
+            .rsplit_once('<')
+            .and_then(|(_, rest)| rest.trim_end().strip_suffix('>'));
+        let meant = inside
+            .or_else(|| text.trim().strip_prefix("mailto:"))
+            .unwrap_or(text.trim());
         Err(Box::new(if bad_mail(meant).is_none() {
             finding.help(format!("write `{}`", (self.line)(&format!("\"{}\"", one_line(meant)))))
         } else {
@@ -282,7 +286,9 @@ mod tests {
         for good in ["a@b", "ops+night@mail.example.com", "büro@example.com", "x@localhost"] {
             assert_eq!(bad_mail(good), None, "{good}");
         }
-        for bad in ["", "a", "@b", "a@", "a b@c", "A <a@b>", "a@b, c@d", ".a@b", "a..b@c", "a@b c", "\"a\"@b"] {
+        for bad in [
+            "", "a", "@b", "a@", "a b@c", "A <a@b>", "a@b, c@d", ".a@b", "a..b@c", "a@b c", "\"a\"@b",
+        ] {
             assert!(bad_mail(bad).is_some(), "{bad}");
         }
     }
