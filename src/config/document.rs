@@ -8,6 +8,8 @@ use super::source::{Span, Spanned};
 use crate::model::channel::{MailTls, RateLimit, Severity};
 use crate::model::check::{Address, Levels, Space, Worst};
 use crate::model::pattern::Pattern;
+use crate::model::backoff::BackOff;
+use crate::model::schedule::{Cron, Fold, Gap, Missed};
 use crate::model::{Contents, InUse, JobKind, Keep, Overlap, Retry};
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -17,6 +19,7 @@ use std::time::Duration;
 #[derive(Debug, Default)]
 pub(super) struct Document {
     pub(super) ops: Option<OpsNode>,
+    pub(super) schedules: Vec<ScheduleNode>,
     pub(super) channels: Vec<ChannelNode>,
     pub(super) checks: Vec<CheckNode>,
     pub(super) targets: Vec<TargetNode>,
@@ -52,7 +55,12 @@ impl Document {
             extent: node.extent,
             damaged: node.damaged,
         });
-        jobs.chain(channels)
+        let schedules = self.schedules.iter().map(|node| Allowing {
+            allows: &node.allows,
+            extent: node.extent,
+            damaged: node.damaged,
+        });
+        jobs.chain(schedules).chain(channels)
     }
 }
 
@@ -93,7 +101,7 @@ pub(super) struct JobNode {
     pub(super) extent: Span,
     /// As written.
     pub(super) needs: Vec<Spanned<String>>,
-    pub(super) timeout: Option<Duration>,
+    pub(super) timeout: Option<Spanned<Duration>>,
     pub(super) paused: bool,
     pub(super) when: WhenNode,
     pub(super) notify: Option<NotifyNode>,
@@ -107,6 +115,71 @@ pub(super) struct JobNode {
 pub(super) struct WhenNode {
     /// `schedule "name"`
     pub(super) schedule: Option<Spanned<String>>,
+    /// `cron` or `every` in the job itself.
+    pub(super) own: Option<RhythmNode>,
+    /// One of them was wrong, and reported.
+    pub(super) damaged: bool,
+}
+
+/// `schedule` at the top of a file.
+#[derive(Debug)]
+pub(super) struct ScheduleNode {
+    /// Missing or wrong, and reported, when `None`.
+    pub(super) name: Option<Spanned<String>>,
+    /// All of it.
+    pub(super) extent: Span,
+    pub(super) rhythm: Option<RhythmNode>,
+    pub(super) jitter: Option<Spanned<Duration>>,
+    /// `None` without a `dst` node.
+    pub(super) dst: Option<(Gap, Fold)>,
+    /// `None` is the default of the rhythm.
+    pub(super) missed: Option<Missed>,
+    pub(super) allows: Vec<Allow>,
+    /// A part of it could not be read.
+    pub(super) damaged: bool,
+}
+
+/// `cron` or `every`.
+#[derive(Debug)]
+pub(super) enum RhythmNode {
+    Cron(Box<CronNode>),
+    Every(Spanned<Duration>),
+}
+
+impl RhythmNode {
+    /// Where its value stands.
+    pub(super) fn span(&self) -> Span {
+        match self {
+            Self::Cron(node) => node.span,
+            Self::Every(every) => every.span,
+        }
+    }
+}
+
+/// `cron`
+#[derive(Debug)]
+pub(super) struct CronNode {
+    pub(super) cron: Cron,
+    /// Of the value, with what stands around it.
+    pub(super) span: Span,
+    /// How many bytes stand before its text; `None` when text and value are not alike.
+    pub(super) before: Option<usize>,
+    pub(super) zone: Option<chrono_tz::Tz>,
+}
+
+impl CronNode {
+    /// Where a part of the line stands, or all of the value when that cannot be said.
+    pub(super) fn part(&self, start: usize, end: usize) -> Span {
+        part(self.span, self.before, start, end)
+    }
+}
+
+/// Where a part of a text stands, when so many bytes of the value stand before the text.
+pub(super) fn part(span: Span, before: Option<usize>, start: usize, end: usize) -> Span {
+    match before {
+        Some(before) => Span::new(span.start + before + start, span.start + before + end),
+        None => span,
+    }
 }
 
 /// `notify`
@@ -192,8 +265,9 @@ pub(super) struct TargetNode {
     pub(super) job: JobNode,
     pub(super) command: Option<CommandNode>,
     pub(super) kill_after: Duration,
-    pub(super) retry: Option<Retry>,
+    pub(super) retry: Option<Spanned<Retry>>,
     pub(super) ok_codes: Vec<u8>,
+    pub(super) back_off: Option<BackOff>,
     pub(super) overlap: Overlap,
 }
 

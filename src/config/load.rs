@@ -237,6 +237,7 @@ impl Loader {
             kind => {
                 let document = &mut self.document;
                 let name = match kind {
+                    "schedule" => &document.schedules.push_mut(decode::schedule(&reading, findings)).name,
                     "channel" => &document.channels.push_mut(decode::channel(&reading, findings)).name,
                     "target" => &document.targets.push_mut(decode::target(&reading, findings)).job.name,
                     "check" => &document.checks.push_mut(decode::check(&reading, findings)).job.name,

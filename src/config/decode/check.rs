@@ -66,7 +66,7 @@ pub(in crate::config) fn check(reading: &Reading, findings: &mut Vec<Finding>) -
     CheckNode {
         job: JobNode {
             damaged: hurt(reading),
-            ..job(reading)
+            ..job(reading, findings)
         },
         probe: if read.len() == 1 { read.pop().flatten() } else { None },
         worst: if warning { Worst::Warning } else { Worst::Critical },

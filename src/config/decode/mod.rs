@@ -11,6 +11,7 @@ mod check;
 mod command;
 mod levels;
 mod retention;
+mod schedule;
 mod target;
 
 pub(super) use backup::backup;
@@ -18,9 +19,10 @@ pub(super) use channel::{channel, usual_variable};
 pub(super) use check::check;
 pub(super) use command::suggested_variable;
 pub(super) use retention::retention;
+pub(super) use schedule::schedule;
 pub(super) use target::target;
 
-use super::document::{Allow, JobNode, NotifyNode, OpsNode, WhenNode};
+use super::document::{Allow, JobNode, NotifyNode, OpsNode};
 use super::findings::{Code, Finding};
 use super::reader::{Datum, Reading};
 use super::schema::VERSION;
@@ -60,6 +62,33 @@ fn duration(value: &Spanned<Datum>) -> Option<Duration> {
         Datum::Duration(duration) => Some(duration),
         _ => None,
     }
+}
+
+fn spanned_duration(value: &Spanned<Datum>) -> Option<Spanned<Duration>> {
+    Some(Spanned {
+        value: duration(value)?,
+        span: value.span,
+    })
+}
+
+/// A zone; an abbreviation is said to be one.
+fn zone(value: &Spanned<Datum>, findings: &mut Vec<Finding>) -> Option<chrono_tz::Tz> {
+    let Datum::Zone(zone) = value.value else {
+        return None;
+    };
+    if ABBREVIATIONS.contains(&zone.name()) {
+        findings.push(
+            Finding::new(
+                Code::UnknownTimezone,
+                value.span,
+                format!("`{}` is an abbreviation, not a place", zone.name()),
+                "its rules for summer time may not be those of any place",
+            )
+            .warning()
+            .help("name a place, such as `timezone \"Europe/Berlin\"` or `timezone \"America/New_York\"`, or \"UTC\""),
+        );
+    }
+    Some(zone)
 }
 
 /// The one argument of a child.
@@ -128,7 +157,7 @@ fn allows(reading: &Reading) -> Vec<Allow> {
     slugs.collect()
 }
 
-fn job(reading: &Reading) -> JobNode {
+fn job(reading: &Reading, findings: &mut Vec<Finding>) -> JobNode {
     JobNode {
         name: reading.args.first().and_then(text),
         head: reading.head,
@@ -137,11 +166,9 @@ fn job(reading: &Reading) -> JobNode {
             .child("needs")
             .map(|node| node.args.iter().filter_map(text).collect())
             .unwrap_or_default(),
-        timeout: arg(reading, "timeout").and_then(duration),
+        timeout: arg(reading, "timeout").and_then(spanned_duration),
         paused: flag(reading, "paused"),
-        when: WhenNode {
-            schedule: arg(reading, "schedule").and_then(text),
-        },
+        when: schedule::when(reading, findings),
         notify: reading.child("notify").map(notify),
         allows: allows(reading),
         damaged: reading.damaged,
@@ -182,28 +209,11 @@ pub(super) fn ops(reading: &Reading, findings: &mut Vec<Finding>) -> OpsNode {
             .help(format!("write `ops version={VERSION}`, or use a newer opsrun")),
         );
     }
-    if let Some(zone) = arg(reading, "timezone")
-        && let Datum::Zone(tz) = zone.value
-        && ABBREVIATIONS.contains(&tz.name())
-    {
-        findings.push(
-            Finding::new(
-                Code::UnknownTimezone,
-                zone.span,
-                format!("`{}` is an abbreviation, not a place", tz.name()),
-                "its rules for summer time may not be those of any place",
-            )
-            .warning()
-            .help("name a place, such as `timezone \"Europe/Berlin\"` or `timezone \"America/New_York\"`, or \"UTC\""),
-        );
-    }
+    let timezone = arg(reading, "timezone").and_then(|value| zone(value, findings));
     OpsNode {
         span: reading.name_span,
         name: arg(reading, "name").and_then(text),
-        timezone: arg(reading, "timezone").and_then(|value| match value.value {
-            Datum::Zone(zone) => Some(zone),
-            _ => None,
-        }),
+        timezone,
         state_dir: path(reading, "state-dir"),
         concurrency: arg(reading, "concurrency").and_then(small),
     }
