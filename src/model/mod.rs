@@ -6,15 +6,18 @@
 //! - [`command`]: child processes and secrets · [`check`]: what is asked, and what the answers mean
 //! - [`pattern`]: globs and what they select
 //! - [`retention`]: what may be deleted, as a pure decision with reasons
+//! - [`schedule`]: when jobs are due · [`backoff`]: when a failing job is left alone
 //!
 //! Invariant: references are sound, and there is no cycle in them. A [`Retention::backup`] names a backup of the
 //! same model; every job in a `needs` is there.
 
+pub mod backoff;
 pub mod check;
 pub mod command;
 pub mod job;
 pub mod pattern;
 pub mod retention;
+pub mod schedule;
 
 use check::Probe;
 
