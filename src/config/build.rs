@@ -11,6 +11,7 @@ use super::document::{
 use super::findings::{Code, Finding};
 use super::paths;
 use super::references::Needs;
+use super::schedules::Schedules;
 use super::source::{File, Sources, Span, Spanned};
 use super::validate::Place;
 use crate::model::channel::{ChannelKind, Email};
@@ -20,43 +21,62 @@ use crate::model::{
     Backup, Budget, Channel, Check, Class, Command, Contents, JobName, Keep, KeepCopies, Matches, Model, Ops, Program,
     Retention, SecretSource, Strategy, Target, Value,
 };
+use chrono::{DateTime, Utc};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long a check waits for an answer, when the file names no time.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long one delivery may take, when the file names no time.
 const CHANNEL_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// What was found out about a document.
+pub(super) struct Judged<'a> {
+    pub(super) places: &'a [Place<'a>],
+    pub(super) needs: &'a Needs,
+    pub(super) schedules: &'a Schedules<'a>,
+    pub(super) now: DateTime<Utc>,
+}
+
+/// What a job has to do with others, and when it runs.
+#[derive(Default)]
+struct Links {
+    needs: Vec<JobName>,
+    schedule: Option<String>,
+    longest_gap: Option<Duration>,
+}
+
 /// Only called without errors: whatever is missing here would have been reported, so nothing is.
-pub(super) fn build(
-    document: &Document,
-    places: &[Place<'_>],
-    needs: &Needs,
-    sources: &Sources,
-    ops: Ops,
-) -> Option<Model> {
+pub(super) fn build(document: &Document, judged: &Judged<'_>, sources: &Sources, ops: Ops) -> Option<Model> {
     let builder = Builder {
         sources,
         root: sources.files().first()?.dir(),
     };
-    // In the order of `Document::jobs`.
-    let mut needs = needs
-        .iter()
-        .map(|needs| needs.iter().map(|name| name.value.clone()).collect());
-    let mut needs = || needs.next().unwrap_or_default();
+    let schedules = judged.schedules.of_jobs(document);
+    let mut links = judged.needs.iter().zip(schedules).map(|(needs, (_, _, timed))| Links {
+        needs: needs.iter().map(|name| name.value.clone()).collect(),
+        schedule: timed.map(|timed| timed.schedule.name.clone()),
+        longest_gap: timed.and_then(|timed| Some(timed.gaps(judged.now)?.1)),
+    });
+    let mut links = || links.next().unwrap_or_default();
     let channels = document.channels.iter().map(|node| builder.channel(node));
     let channels = channels.collect::<Option<Vec<_>>>()?;
-    let checks = document.checks.iter().map(|node| builder.check(node, needs()));
+    let checks = document.checks.iter().map(|node| builder.check(node, links()));
     let checks = checks.collect::<Option<Vec<_>>>()?;
-    let targets = document.targets.iter().map(|node| builder.target(node, needs()));
+    let targets = document.targets.iter().map(|node| builder.target(node, links()));
     let targets = targets.collect::<Option<Vec<_>>>()?;
-    let backups = places.iter().map(|place| backup(place, needs()));
+    let backups = judged.places.iter().map(|place| backup(place, links()));
     let backups = backups.collect::<Option<Vec<_>>>()?;
-    let retentions = document.retentions.iter().map(|node| retention(node, needs()));
+    let retentions = document.retentions.iter().map(|node| retention(node, links()));
     let retentions = retentions.collect::<Option<Vec<_>>>()?;
     Some(Model {
         ops,
+        schedules: judged
+            .schedules
+            .all()
+            .iter()
+            .map(|timed| timed.schedule.clone())
+            .collect(),
         channels,
         checks,
         targets,
@@ -178,34 +198,35 @@ impl Builder<'_> {
         })
     }
 
-    fn target(&self, node: &TargetNode, needs: Vec<JobName>) -> Option<Target> {
+    fn target(&self, node: &TargetNode, links: Links) -> Option<Target> {
         Some(Target {
             name: node.job.name.as_ref()?.value.clone(),
             command: self.command(node.command.as_ref()?)?,
-            needs,
-            timeout: node.job.timeout,
+            needs: links.needs,
+            timeout: timeout(&node.job),
             kill_after: node.kill_after,
-            retry: node.retry,
+            retry: node.retry.as_ref().map(|retry| retry.value),
+            back_off: node.back_off,
             ok_codes: node.ok_codes.clone(),
             overlap: node.overlap,
-            schedule: schedule(&node.job),
+            schedule: links.schedule,
             notify: notify(&node.job),
             paused: node.job.paused,
         })
     }
 
-    fn check(&self, node: &CheckNode, needs: Vec<JobName>) -> Option<Check> {
+    fn check(&self, node: &CheckNode, links: Links) -> Option<Check> {
         Some(Check {
             name: node.job.name.as_ref()?.value.clone(),
             probe: self.probe(node.probe.as_ref()?)?,
-            needs,
-            timeout: node.job.timeout.unwrap_or(CHECK_TIMEOUT),
+            needs: links.needs,
+            timeout: timeout(&node.job).unwrap_or(CHECK_TIMEOUT),
             kill_after: node.kill_after,
             worst: node.worst,
             fail_after: node.fail_after,
             recover_after: node.recover_after,
             silenced_by: silenced_by(node)?,
-            schedule: schedule(&node.job),
+            schedule: links.schedule,
             notify: notify(&node.job),
             paused: node.job.paused,
         })
@@ -325,9 +346,9 @@ impl Builder<'_> {
     }
 }
 
-/// The schedule of a job.
-fn schedule(job: &JobNode) -> Option<String> {
-    job.when.schedule.as_ref().map(|name| name.value.clone())
+/// How long a step of a job may take.
+fn timeout(job: &JobNode) -> Option<Duration> {
+    job.timeout.as_ref().map(|timeout| timeout.value)
 }
 
 /// Whom a job tells.
@@ -345,7 +366,7 @@ fn silenced_by(node: &CheckNode) -> Option<Option<String>> {
     }
 }
 
-fn backup(place: &Place<'_>, needs: Vec<JobName>) -> Option<Backup> {
+fn backup(place: &Place<'_>, links: Links) -> Option<Backup> {
     let node = place.node;
     let patterns = |list: &[Spanned<Pattern>]| list.iter().map(|p| p.value.clone()).collect();
     Some(Backup {
@@ -377,17 +398,17 @@ fn backup(place: &Place<'_>, needs: Vec<JobName>) -> Option<Backup> {
             }
         }),
         floor: node.floor,
-        stall: node.stall,
+        stall: node.stall.or(links.longest_gap.map(|gap| gap.saturating_mul(2))),
         cross_mounts: node.cross_mounts,
-        needs,
-        timeout: node.job.timeout,
-        schedule: schedule(&node.job),
+        needs: links.needs,
+        timeout: timeout(&node.job),
+        schedule: links.schedule,
         notify: notify(&node.job),
         paused: node.job.paused,
     })
 }
 
-fn retention(node: &RetentionNode, needs: Vec<JobName>) -> Option<Retention> {
+fn retention(node: &RetentionNode, links: Links) -> Option<Retention> {
     let max_delete = node.max_delete.as_ref().map_or_else(Budget::default, |budget| Budget {
         files: budget.files,
         bytes: budget.bytes,
@@ -401,9 +422,9 @@ fn retention(node: &RetentionNode, needs: Vec<JobName>) -> Option<Retention> {
         max_delete,
         remove_empty_dirs: node.remove_empty_dirs,
         in_use: node.in_use,
-        needs,
-        timeout: node.job.timeout,
-        schedule: schedule(&node.job),
+        needs: links.needs,
+        timeout: timeout(&node.job),
+        schedule: links.schedule,
         notify: notify(&node.job),
         paused: node.job.paused,
     })

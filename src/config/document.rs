@@ -5,10 +5,10 @@
 //! possible.
 
 use super::source::{Span, Spanned};
+use crate::model::backoff::BackOff;
 use crate::model::channel::{MailTls, RateLimit, Severity};
 use crate::model::check::{Address, Levels, Space, Worst};
 use crate::model::pattern::Pattern;
-use crate::model::backoff::BackOff;
 use crate::model::schedule::{Cron, Fold, Gap, Missed};
 use crate::model::{Contents, InUse, JobKind, Keep, Overlap, Retry};
 use std::collections::HashSet;

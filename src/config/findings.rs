@@ -73,14 +73,22 @@ codes! {
     Cycle = "OPS3003" "cycle" Error "jobs that wait for each other";
     Unused = "OPS3004" "unused" Warning "a schedule or channel that nothing uses";
     BadImport = "OPS3005" "bad-import" Error "an import that is missing, cyclic, too deep or outside the root";
+    RunsHereToo = "OPS3006" "runs-here-too" Warning "a needed target that has another schedule";
     NoJobs = "OPS3007" "no-jobs" Warning "a file that declares no job";
     ClosedGate = "OPS3008" "closed-gate" Error "a job that waits for what can never happen";
+    NeverFires = "OPS4001" "never-fires" Error "a schedule that never comes";
+    ClockChange = "OPS4002" "clock-change" Warning "a fixed time that a coming change of the clocks skips or repeats";
     UnknownTimezone = "OPS4003" "unknown-timezone" Error "no zone of the IANA data";
+    BadCron = "OPS4004" "bad-cron" Error "a cron line that is not five fields, or a field outside its range";
+    EitherDay = "OPS4005" "either-day" Warning "both day fields are restricted: either may match";
+    TooLong = "OPS4006" "too-long" Warning "a timeout, retries or a jitter that reach the next run";
+    Uneven = "OPS4007" "uneven" Warning "steps or periods that are not what they seem";
     RetentionWithoutBackup = "OPS5001" "retention-without-backup" Error "a retention that names no backup";
     EmptyClass = "OPS5002" "empty-class" Error "a class that can hold nothing the backup stores";
     DestinationOverlap = "OPS5003" "destination-overlap" Error "a destination inside its source or the reverse, or shared with another backup or inside its destination";
     DeletesOwnFiles = "OPS5004" "deletes-own-files" Error "a destination, the state or an ops file inside what a retention may delete";
     RetentionsOverlap = "OPS5005" "retentions-overlap" Error "two retentions that may delete the same files";
+    ShortWithin = "OPS5006" "short-within" Warning "`keep within` that ends before the next copy";
     ClassesOverlap = "OPS5007" "classes-overlap" Warning "two classes with different keeps hold the same files";
     SystemSource = "OPS5008" "system-source" Error "a retention on a system directory or a whole home";
     NoMaxDelete = "OPS5009" "no-max-delete" Warning "a retention without a limit to one run's deletions";
@@ -89,8 +97,9 @@ codes! {
     NoRetention = "OPS5012" "no-retention" Error "`contents \"expired\"` and no retention that could expire anything";
     PartlyCovered = "OPS5014" "partly-covered" Warning "a class that the backup stores only in part";
     ProbeCount = "OPS6001" "probe-count" Error "a check with no probe, or with several";
-    ThresholdsOrder = "OPS6002" "thresholds-order" Warning "`warn` that can never decide beside `critical`";
+    ThresholdsOrder = "OPS6002" "thresholds-order" Warning "`warn` that can never decide beside `critical`, or an answer that may come after the next question";
     Unheard = "OPS6003" "unheard" Warning "what can become critical is told to the log alone";
+    TooFresh = "OPS6004" "too-fresh" Warning "a check that asks a job for more freshness than its schedule gives";
     SecretLiteral = "OPS7001" "secret-literal" Error "a secret that stands in the file";
     ShellInArgv = "OPS7003" "shell-in-argv" Warning "shell language where no shell reads it";
 }

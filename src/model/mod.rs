@@ -7,18 +7,24 @@
 //! - [`channel`]: who is told of what
 //! - [`pattern`]: globs and what they select
 //! - [`retention`]: what may be deleted, as a pure decision with reasons
+//! - [`schedule`]: when jobs are due · [`backoff`]: when a failing job is left alone
 //!
 //! Invariant: references are sound, and there is no cycle in them. A [`Retention::backup`] names a backup of the
-//! same model; every job in a `needs` is there, and so is every channel in a `notify`, or it is [`channel::LOG`].
+//! same model; every job in a `needs` is there, and so is every schedule that a
+//! job runs by, and every channel in a `notify`, or it is [`channel::LOG`].
 
+pub mod backoff;
 pub mod channel;
 pub mod check;
 pub mod command;
 pub mod job;
 pub mod pattern;
 pub mod retention;
+pub mod schedule;
 
+use backoff::BackOff;
 use check::Probe;
+use schedule::Schedule;
 
 pub use channel::Channel;
 pub use check::Check;
@@ -34,6 +40,8 @@ use std::time::Duration;
 pub struct Model {
     /// Settings of the whole.
     pub ops: Ops,
+    /// Declared ones first, then those that stand in a job, which are named after it.
+    pub schedules: Vec<Schedule>,
     /// In file order; [`channel::LOG`] exists besides.
     pub channels: Vec<Channel>,
     /// In file order.
@@ -81,6 +89,12 @@ impl Model {
             .chain(web().flat_map(|http| &http.headers));
         let asked = named.map(|(_, value)| value).chain(web().map(|http| &http.url));
         asked.chain(self.channels.iter().flat_map(Channel::values))
+    }
+
+    /// The schedule of that name.
+    #[must_use]
+    pub fn schedule(&self, name: &str) -> Option<&Schedule> {
+        self.schedules.iter().find(|schedule| schedule.name == name)
     }
 
     /// The channel of that name; [`channel::LOG`] is none of them.
@@ -184,6 +198,8 @@ pub struct Target {
     pub kill_after: Duration,
     /// Whether and how a failed attempt is repeated.
     pub retry: Option<Retry>,
+    /// How long it is left alone after runs that failed.
+    pub back_off: Option<BackOff>,
     /// Exit codes that mean success. Not empty.
     pub ok_codes: Vec<u8>,
     /// What happens when it is due and still runs.
@@ -267,7 +283,7 @@ pub struct Backup {
     pub keep: Option<KeepCopies>,
     /// Complete copies that no rule removes.
     pub floor: u32,
-    /// No prune when the newest complete copy is older.
+    /// No prune when the newest complete copy is older. Without a setting: twice the longest time between two runs.
     pub stall: Option<Duration>,
     /// Follow into other mounts.
     pub cross_mounts: bool,

@@ -149,6 +149,7 @@ pub fn targets() -> Vec<Target> {
         timeout: None,
         kill_after: Duration::from_secs(10),
         retry: None,
+        back_off: None,
         ok_codes: vec![0],
         overlap: Overlap::Skip,
         schedule: None,

@@ -123,8 +123,13 @@ fn rhythm(node: &Reading, findings: &mut Vec<Finding>) -> Option<RhythmNode> {
                 Err(mistakes) => {
                     findings.extend(mistakes.into_iter().map(|mistake| {
                         let span = part(line.span, before, mistake.start, mistake.end);
-                        Finding::new(Code::BadCron, span, one_line(&mistake.message), one_line(&mistake.label))
-                            .help(one_line(&mistake.help))
+                        Finding::new(
+                            Code::BadCron,
+                            span,
+                            one_line(&mistake.message),
+                            one_line(&mistake.label),
+                        )
+                        .help(one_line(&mistake.help))
                     }));
                     None
                 }
@@ -156,7 +161,9 @@ fn missed(node: &Reading, findings: &mut Vec<Finding>) -> Option<Missed> {
     let window = node.prop("window");
     let max = node.prop("max");
     let needless = match word.value.as_str() {
-        "skip" => window.map(|value| ("window", value)).or(max.map(|value| ("max", value))),
+        "skip" => window
+            .map(|value| ("window", value))
+            .or(max.map(|value| ("max", value))),
         "latest" => max.map(|value| ("max", value)),
         _ => None,
     };
