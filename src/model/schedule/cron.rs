@@ -425,7 +425,9 @@ fn with_the_line(text: &str, mut mistakes: Vec<Mistake>) -> Vec<CronError> {
         }
     }
     mended.push_str(text.get(at..).unwrap_or_default());
-    let line = Cron::parse(&mended).ok().filter(|_| known).map(|cron| cron.to_string());
+    // What is not mended wholly is not read again: it would come back here.
+    let line = (known && mended != text).then(|| Cron::parse(&mended).ok()).flatten();
+    let line = line.map(|cron| cron.to_string());
     let mut errors: Vec<CronError> = mistakes.into_iter().map(CronError::from).collect();
     if let Some(line) = line {
         for error in &mut errors {
