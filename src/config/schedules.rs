@@ -17,6 +17,7 @@ use crate::units::parse_duration;
 use chrono::{DateTime, Utc};
 use std::cell::{Cell, OnceCell};
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// How far ahead gaps between runs are looked for: every change of the clocks of a year.
@@ -31,8 +32,11 @@ pub(super) struct Timed<'a> {
     pub(super) rhythm: &'a RhythmNode,
     /// `None` when it is that of a single job.
     pub(super) declared: Option<&'a ScheduleNode>,
-    gaps: OnceCell<Option<(Duration, Duration)>>,
+    gaps: Rc<Gaps>,
 }
+
+/// Found once for all schedules of the same rhythm: a large file has few of them, many times.
+type Gaps = OnceCell<Option<(Duration, Duration)>>;
 
 impl Timed<'_> {
     /// The shortest and the longest time from one run to the next.
@@ -91,12 +95,24 @@ impl<'a> Schedules<'a> {
                     },
                     rhythm,
                     declared: None,
-                    gaps: OnceCell::new(),
+                    gaps: Rc::default(),
                 });
                 Some(all.len() - 1)
             }));
         }
         unused(document, findings);
+        let mut shared: HashMap<(String, chrono_tz::Tz, bool, bool), Rc<Gaps>> = HashMap::new();
+        for timed in &mut all {
+            if let Rhythm::Cron(clock) = &timed.schedule.rhythm {
+                let key = (
+                    clock.cron.to_string(),
+                    clock.zone,
+                    clock.gap == Gap::Skip,
+                    clock.fold == Fold::Both,
+                );
+                timed.gaps = Rc::clone(shared.entry(key).or_default());
+            }
+        }
         Self { all, of_jobs }
     }
 
@@ -127,7 +143,7 @@ fn declared(node: &ScheduleNode, zone: chrono_tz::Tz) -> Option<Timed<'_>> {
         },
         rhythm,
         declared: Some(node),
-        gaps: OnceCell::new(),
+        gaps: Rc::default(),
     })
 }
 

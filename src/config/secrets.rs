@@ -224,7 +224,7 @@ fn judge_in(block: Option<&str>, nodes: &[Node], findings: &mut Vec<Finding>) ->
             };
             if let Some(form) = secret_forms::all(text).next() {
                 spans.push(value.span);
-                findings.push(by_form(node, value, form.what));
+                findings.push(by_form(block, node, value, form.what));
             }
         }
         let inside = node.children.as_deref().unwrap_or_default();
@@ -313,7 +313,7 @@ fn sourced(node: &str, name: &str) -> String {
     )
 }
 
-fn by_form(node: &Node, value: &Value, what: secret_forms::Form) -> Finding {
+fn by_form(block: Option<&str>, node: &Node, value: &Value, what: secret_forms::Form) -> Finding {
     let finding = Finding::new(
         Code::SecretLiteral,
         value.span,
@@ -326,6 +326,11 @@ fn by_form(node: &Node, value: &Value, what: secret_forms::Form) -> Finding {
     });
     finding.help(match (node.name.as_str(), name) {
         (node @ ("env" | "header"), Some(name)) => sourced(node, name),
+        ("url" | "api-url", _) => format!(
+            "write `{} from-env=\"{}\"`, and put the whole URL into that variable",
+            node.name,
+            usual_variable(block.unwrap_or_default(), &node.name)
+        ),
         ("http", _) => "write `http from-env=\"CHECK_URL\"`, and put the whole URL into that variable".to_owned(),
         ("command" | "shell", _) => format!(
             "let the program read a variable: `env \"{0}\" from-env=\"{0}\"`",

@@ -14,12 +14,12 @@ use crate::model::check::Levels;
 use crate::model::schedule::{ChangeKind, ClockChange, Rhythm, WallClock, clock_changes};
 use crate::model::{JobKind, JobName};
 use crate::units::show_duration;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use std::collections::HashMap;
 use std::time::Duration;
 
 /// How far ahead changes of the clocks are looked for.
-const HORIZON: Duration = Duration::from_hours(24 * 400);
+const HORIZON: Duration = Duration::from_hours(24 * 800);
 const DAY: Duration = Duration::from_hours(24);
 /// How many coming runs are shown.
 const SHOWN: usize = 5;
@@ -34,9 +34,10 @@ pub(super) fn judge(
     now: DateTime<Utc>,
     findings: &mut Vec<Finding>,
 ) {
+    let mut changes = Changes::default();
     for timed in schedules.all() {
         match (&timed.schedule.rhythm, timed.rhythm) {
-            (Rhythm::Cron(clock), RhythmNode::Cron(_)) => cron(timed, clock, now, findings),
+            (Rhythm::Cron(clock), RhythmNode::Cron(_)) => cron(timed, clock, now, &mut changes, findings),
             _ => every(timed, findings),
         }
         jitter(timed, now, findings);
@@ -73,7 +74,7 @@ fn by_job<'a>(document: &'a Document, schedules: &'a Schedules<'a>) -> ByJob<'a>
 }
 
 /// OPS4001, OPS4002, OPS4005 and OPS4007 of a cron line.
-fn cron(timed: &Timed<'_>, clock: &WallClock, now: DateTime<Utc>, findings: &mut Vec<Finding>) {
+fn cron(timed: &Timed<'_>, clock: &WallClock, now: DateTime<Utc>, changes: &mut Changes, findings: &mut Vec<Finding>) {
     let RhythmNode::Cron(node) = timed.rhythm else {
         return;
     };
@@ -105,7 +106,10 @@ fn cron(timed: &Timed<'_>, clock: &WallClock, now: DateTime<Utc>, findings: &mut
         either_day(timed, node.span, &line, clock, now, findings);
     }
     if clock.cron.fixed_time() && !clock.dst_given {
-        clock_change(timed, node.span, clock, now, findings);
+        let changes = changes
+            .entry((line, clock.zone))
+            .or_insert_with(|| next_changes(clock, now));
+        clock_change(timed, node.span, clock, changes, findings);
     }
 }
 
@@ -147,21 +151,26 @@ fn either_day(
     );
 }
 
-/// OPS4002.
-fn clock_change(timed: &Timed<'_>, span: Span, clock: &WallClock, now: DateTime<Utc>, findings: &mut Vec<Finding>) {
-    let mut days: Vec<NaiveDate> = Vec::new();
+/// The changes that the same line in the same zone meets: a large file has few of them, many times.
+type Changes = HashMap<(String, chrono_tz::Tz), Vec<ClockChange>>;
+
+/// The first time on the wall that is affected on each of the next days of a change.
+fn next_changes(clock: &WallClock, now: DateTime<Utc>) -> Vec<ClockChange> {
     let mut shown: Vec<ClockChange> = Vec::new();
     for change in clock_changes(clock, now, HORIZON) {
         let day = change.wall.date();
-        if days.contains(&day) {
-            continue;
+        if shown.last().is_none_or(|last| last.wall.date() != day) {
+            if shown.len() == CHANGES {
+                break;
+            }
+            shown.push(change);
         }
-        if days.len() == CHANGES {
-            break;
-        }
-        days.push(day);
-        shown.push(change);
     }
+    shown
+}
+
+/// OPS4002.
+fn clock_change(timed: &Timed<'_>, span: Span, clock: &WallClock, shown: &[ClockChange], findings: &mut Vec<Finding>) {
     if shown.is_empty() {
         return;
     }
@@ -179,8 +188,21 @@ fn clock_change(timed: &Timed<'_>, span: Span, clock: &WallClock, now: DateTime<
             )
         })
         .collect();
-    let rest = "run right after the gap, and once; or choose `gap=\"skip\"`, `fold=\"both\"`, or another hour";
-    let name = timed.schedule.name.replace(':', "-");
+    let has = |kind| shown.iter().any(|change| change.kind == kind);
+    let (line, what) = match (has(ChangeKind::Gap), has(ChangeKind::Fold)) {
+        (true, true) => (
+            "dst gap=\"run-after\" fold=\"first\"",
+            "to run right after the gap, and once; or choose `gap=\"skip\"`, `fold=\"both\"`, or another hour",
+        ),
+        (true, false) => (
+            "dst gap=\"run-after\"",
+            "to run right after the gap; or choose `gap=\"skip\"`, or another hour",
+        ),
+        (false, _) => (
+            "dst fold=\"first\"",
+            "to run once; or choose `fold=\"both\"`, or another hour",
+        ),
+    };
     findings.push(
         Finding::new(
             Code::ClockChange,
@@ -189,11 +211,11 @@ fn clock_change(timed: &Timed<'_>, span: Span, clock: &WallClock, now: DateTime<
             words.join(", "),
         )
         .help(if timed.declared.is_some() {
-            format!("say what is meant: `dst gap=\"run-after\" fold=\"first\"` to {rest}")
+            format!("say what is meant: add `{line}` {what}")
         } else {
             format!(
-                "say what is meant: declare `schedule \"{name}\" {{ cron \"{}\" timezone=\"{}\"; dst gap=\"run-after\" fold=\"first\"; }}` \
-                 and name it, to {rest}",
+                "say what is meant: declare `schedule \"{}\" {{ cron \"{}\" timezone=\"{}\"; {line}; }}` and name it, {what}",
+                timed.schedule.name.replace(':', "-"),
                 clock.cron,
                 clock.zone.name()
             )
@@ -437,7 +459,8 @@ fn roomy(time: Duration) -> Duration {
     match more.as_secs() {
         0..60 => whole(1),
         60..7200 => whole(60),
-        _ => whole(3600),
+        7200..172_800 => whole(3600),
+        _ => whole(86_400),
     }
 }
 

@@ -10,7 +10,7 @@ use super::super::mend::one_line;
 use super::super::reader::{Datum, Reading};
 use super::super::schema::{Spec, WAYS};
 use super::super::source::{Span, Spanned};
-use super::command::{command, headers, value};
+use super::command::{command, headers, suggested_variable, value};
 use super::{allows, arg, duration, hurt, path, small, text};
 use crate::model::channel::{LOG, MailTls, RateLimit, Severity};
 use crate::model::check::Address;
@@ -104,7 +104,7 @@ fn way(node: &Reading, findings: &mut Vec<Finding>) -> Option<WayNode> {
     }
 }
 
-/// What web services are given, as the table has it: the setting, and the variable that it would usually stand in.
+/// What ways are given that may be secret, as the table has it: the setting, and the variable that it would usually stand in.
 const SETTINGS: &[(&str, &str, &str)] = &[
     ("webhook", "url", "OPS_WEBHOOK"),
     ("webhook", "hmac", "OPS_WEBHOOK_KEY"),
@@ -118,20 +118,17 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("pagerduty", "routing-key", "PAGERDUTY_KEY"),
     ("pagerduty", "url", "PAGERDUTY_URL"),
     ("healthchecks", "url", "HC_URL"),
+    ("email", "user", "SMTP_USER"),
+    ("email", "password", "SMTP_PASSWORD"),
 ];
 
 /// The variable that a setting of a channel would usually stand in.
-pub(in crate::config) fn usual_variable(kind: &str, setting: &str) -> &'static str {
+pub(in crate::config) fn usual_variable(kind: &str, setting: &str) -> String {
     let known = SETTINGS.iter().find(|(k, s, _)| *k == kind && *s == setting);
-    match (known, setting) {
-        (Some((_, _, variable)), _) => variable,
-        (None, "user") => "SMTP_USER",
-        (None, "password") => "SMTP_PASSWORD",
-        (None, "hmac") => "OPS_WEBHOOK_KEY",
-        (None, "routing-key") => "PAGERDUTY_KEY",
-        (None, "url") => "CHANNEL_URL",
-        (None, _) => "CHANNEL_TOKEN",
-    }
+    known.map_or_else(
+        || suggested_variable(setting),
+        |(_, _, variable)| (*variable).to_owned(),
+    )
 }
 
 /// `None` in the outer place: wrong, and reported; in the inner one: not given.
@@ -156,7 +153,7 @@ fn setting(node: &Reading, name: &'static str, secret: bool, findings: &mut Vec<
         );
         return None;
     }
-    value(child, variable, 0, findings).map(Some)
+    value(child, &variable, 0, findings).map(Some)
 }
 
 fn is_secret(kind: &str, setting: &str) -> bool {

@@ -71,8 +71,8 @@ fn spanned_duration(value: &Spanned<Datum>) -> Option<Spanned<Duration>> {
     })
 }
 
-/// A zone; an abbreviation is said to be one.
-fn zone(value: &Spanned<Datum>, findings: &mut Vec<Finding>) -> Option<chrono_tz::Tz> {
+/// A zone; an abbreviation is said to be one. `set` is what stands between the setting and its value.
+fn zone(value: &Spanned<Datum>, set: &str, findings: &mut Vec<Finding>) -> Option<chrono_tz::Tz> {
     let Datum::Zone(zone) = value.value else {
         return None;
     };
@@ -85,7 +85,9 @@ fn zone(value: &Spanned<Datum>, findings: &mut Vec<Finding>) -> Option<chrono_tz
                 "its rules for summer time may not be those of any place",
             )
             .warning()
-            .help("name a place, such as `timezone \"Europe/Berlin\"` or `timezone \"America/New_York\"`, or \"UTC\""),
+            .help(format!(
+                "name a place, such as `timezone{set}\"Europe/Berlin\"` or `timezone{set}\"America/New_York\"`, or \"UTC\""
+            )),
         );
     }
     Some(zone)
@@ -108,18 +110,12 @@ fn path_of(value: &Spanned<Datum>) -> Option<Spanned<PathBuf>> {
     })
 }
 
-/// A flag is on when it stands bare.
+/// A flag is on when it stands bare. What is wrong and reported is off: nothing more is concluded from it.
 fn flag(reading: &Reading, child: &str) -> bool {
-    match reading.child(child) {
-        None => false,
-        Some(node) => !matches!(
-            node.args.first(),
-            Some(Spanned {
-                value: Datum::Bool(false),
-                ..
-            })
-        ),
-    }
+    let value = reading
+        .child(child)
+        .map(|node| node.args.first().map(|value| &value.value));
+    matches!(value, Some(None | Some(Datum::Bool(true))))
 }
 
 fn globs<'a>(values: impl Iterator<Item = &'a Spanned<Datum>>) -> (Vec<Spanned<Pattern>>, bool) {
@@ -209,7 +205,7 @@ pub(super) fn ops(reading: &Reading, findings: &mut Vec<Finding>) -> OpsNode {
             .help(format!("write `ops version={VERSION}`, or use a newer opsrun")),
         );
     }
-    let timezone = arg(reading, "timezone").and_then(|value| zone(value, findings));
+    let timezone = arg(reading, "timezone").and_then(|value| zone(value, " ", findings));
     OpsNode {
         span: reading.name_span,
         name: arg(reading, "name").and_then(text),

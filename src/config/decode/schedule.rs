@@ -105,7 +105,7 @@ fn rhythm(node: &Reading, findings: &mut Vec<Finding>) -> Option<RhythmNode> {
     match node.spec_name {
         "every" => value.and_then(spanned_duration).map(RhythmNode::Every),
         "cron" => {
-            let zone = node.prop("timezone").and_then(|value| zone(value, findings));
+            let zone = node.prop("timezone").and_then(|value| zone(value, "=", findings));
             let line = text(value?)?;
             // Quotes, and nothing that is written otherwise than it is.
             let before = match line.span.len().checked_sub(line.value.len()) {
