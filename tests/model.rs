@@ -612,7 +612,10 @@ fn repeated_runs_and_whom_they_tell() {
         ),
         (1, 1, &None, &None)
     );
-    // Without `tls=` the port says which.
+}
+
+#[test]
+fn without_more_the_port_says_how_mail_is_protected() {
     let tls = |port: u16| {
         let model = model(&format!(
             "target \"t\" {{ command \"true\"; }}\n\
