@@ -1,21 +1,27 @@
 //! The language as one table: nodes, arguments, properties, their types, defaults, bounds and a line about each.
 //!
-//! Takes nothing, gives [`ROOT`]; the rows are in `copies` (backups, retentions) and `running` (targets, checks). Decoding,
-//! "did you mean", required settings and their examples come from here, and so do, through `vocabulary`,
-//! `docs/reference.md` and `schemas/language.json`. What the language knows and this build does not have stands here too, to
-//! be refused by name.
+//! Takes nothing, gives [`ROOT`]; the rows are in `copies` (backups, retentions), `running` (targets, checks), `timing`
+//! (schedules) and `telling` (channels). Decoding, "did you mean", required settings and their examples come from here, and
+//! so do, through `vocabulary`, `docs/reference.md` and `schemas/language.json`. What the language knows and this build does
+//! not have stands here too, to be refused by name.
 //! Invariant: a name stands once among its siblings; every example and every default is itself valid, and means what the
 //! decoder makes of its absence.
 
 mod copies;
 mod running;
+mod telling;
 #[cfg(test)]
 mod tests;
+mod timing;
 mod types;
 
 use copies::{BACKUP, RETENTION, TIMEOUT};
 pub(in crate::config) use running::PROBES;
 use running::{CHECK, RUN, TARGET, WHERE};
+use telling::CHANNEL;
+pub(in crate::config) use telling::WAYS;
+pub(in crate::config) use timing::RHYTHM;
+use timing::{AGAIN, SCHEDULE, WHEN};
 
 /// What a value must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +76,12 @@ pub(super) enum Type {
     Decimal(u32, u32),
     /// A percentage or a size.
     Space,
+    /// Five fields, as crontab has them.
+    Cron,
+    /// `name@host`.
+    Mail,
+    /// What must not stand in the file at all.
+    Secret,
 }
 
 impl Type {
@@ -105,6 +117,9 @@ impl Type {
             Self::Scalar => "text in quotes, a number, #true, #false or #null".to_owned(),
             Self::Decimal(low, high) => format!("a number from {low}.0 to {high}.0"),
             Self::Space => "a percentage or a size in quotes, such as \"15%\" or \"10GiB\"".to_owned(),
+            Self::Cron => "five fields in quotes, such as \"30 4 * * *\"".to_owned(),
+            Self::Mail => "an address in quotes, such as \"ops@example.com\"".to_owned(),
+            Self::Secret => "no text: say where it comes from, such as `from-env=\"TOKEN\"`".to_owned(),
         }
     }
 }
@@ -216,6 +231,11 @@ impl Spec {
         self.props.iter().find(|prop| prop.name == name)
     }
 
+    /// What must not stand in the file: only where it comes from.
+    pub(super) fn is_secret(&self) -> bool {
+        self.args == Args::Maybe(Type::Secret)
+    }
+
     const fn with(mut self, props: &'static [Prop]) -> Self {
         self.props = props;
         self
@@ -303,7 +323,16 @@ pub(super) const ABSENT_PROPS: &[(&str, &str, &str)] = &[(
     "backups and retentions start no programs that would have to be killed: delete it",
 )];
 
-const TIMER: &str = "a run does every job once: let cron or a systemd timer call `opsrun apply`, and delete this line";
+/// What every job, schedule and channel takes.
+const ALLOW: Spec = node(
+    "allow",
+    Args::One(Type::Text),
+    "silence a warning within this node, by its slug",
+    "allow \"no-max-delete\" reason=\"small tree\"",
+)
+.with(&[needed("reason", Type::Text, "why it is fine").example("\"small tree\"")])
+.rule("a warning that can be silenced; errors cannot")
+.repeats();
 
 /// What every job takes.
 const JOB: &[Spec] = &[
@@ -321,22 +350,7 @@ const JOB: &[Spec] = &[
         "paused",
     )
     .default("#false"),
-    node(
-        "allow",
-        Args::One(Type::Text),
-        "silence a warning within this node, by its slug",
-        "allow \"no-max-delete\" reason=\"small tree\"",
-    )
-    .with(&[needed("reason", Type::Text, "why it is fine").example("\"small tree\"")])
-    .rule("a warning that can be silenced; errors cannot")
-    .repeats(),
-    absent("schedule", TIMER),
-    absent("cron", TIMER),
-    absent("every", TIMER),
-    absent(
-        "notify",
-        "watch the exit code of `opsrun apply` instead, and delete this line",
-    ),
+    ALLOW,
 ];
 
 const OPS: &[Spec] = &[
@@ -400,7 +414,7 @@ const TOP: &[Spec] = &[
         "a command",
         "target \"report\" { command \"bin/report\" \"--daily\"; }",
     )
-    .block(&[RUN, TARGET, WHERE, JOB])
+    .block(&[RUN, TARGET, AGAIN, WHERE, WHEN, JOB])
     .rule("exactly one of `command` and `shell`")
     .repeats(),
     node(
@@ -409,7 +423,7 @@ const TOP: &[Spec] = &[
         "a question about the state of something",
         "check \"disk\" { disk-space \"/srv\" critical=\"15%\"; }",
     )
-    .block(&[PROBES, CHECK, JOB])
+    .block(&[PROBES, CHECK, WHEN, JOB])
     .rule("exactly one probe")
     .repeats(),
     node(
@@ -418,7 +432,7 @@ const TOP: &[Spec] = &[
         "a copy of a directory, made and proven in a run",
         "backup \"data\" { source \"/srv/data\"; to \"/backup/data\"; }",
     )
-    .block(&[BACKUP, TIMEOUT, JOB])
+    .block(&[BACKUP, TIMEOUT, WHEN, JOB])
     .repeats(),
     node(
         "retention",
@@ -434,16 +448,26 @@ const TOP: &[Spec] = &[
     .otherwise("an error (OPS5001)")
     .rule("the name of a `backup`")
     .example("\"data\"")])
-    .block(&[RETENTION, TIMEOUT, JOB])
+    .block(&[RETENTION, TIMEOUT, WHEN, JOB])
     .repeats(),
-    absent(
-        "channel",
-        "watch the exit code of `opsrun apply` instead: take the node out",
-    ),
-    absent(
+    node(
         "schedule",
-        "let cron or a systemd timer call `opsrun apply`: take the node out",
-    ),
+        Args::One(Type::Name),
+        "when jobs run that name it",
+        "schedule \"nightly\" { cron \"0 21 * * *\"; }",
+    )
+    .block(&[RHYTHM, SCHEDULE, &[ALLOW]])
+    .rule("exactly one of `cron` and `every`")
+    .repeats(),
+    node(
+        "channel",
+        Args::One(Type::Name),
+        "somebody who is told",
+        "channel \"ops\" { webhook { url from-env=\"OPS_WEBHOOK\"; }; min-severity \"warning\"; }",
+    )
+    .block(&[WAYS, CHANNEL, &[ALLOW]])
+    .rule("exactly one way")
+    .repeats(),
     absent("assert", JOBS_HERE),
 ];
 
@@ -454,4 +478,5 @@ pub(super) const ROOT: Spec = node("file", Args::None, "an ops file", "").block(
 pub(super) const VERSION: u64 = 1;
 
 /// Names that stand at the top of a file and nowhere else: one of them at the left margin begins a new node.
-pub(super) const TOPS: &[&str] = &["ops", "import", "target", "check", "backup", "retention"];
+/// `schedule` is none of them: jobs name theirs by the same word.
+pub(super) const TOPS: &[&str] = &["ops", "import", "target", "check", "backup", "retention", "channel"];

@@ -4,7 +4,7 @@
 //! and a line about each.
 //! Invariant: that of the table. Every node of [`PROBES`] is a probe, and no other node is.
 
-use super::{Args, Prop, Spec, Type, absent, needed, node, prop};
+use super::{Args, Prop, Spec, Type, needed, node, prop};
 
 const FROM_ENV: Prop = prop(
     "from-env",
@@ -14,12 +14,12 @@ const FROM_ENV: Prop = prop(
 const FROM_FILE: Prop = prop("from-file", Type::File, "a file that holds it");
 
 /// Where a secret comes from when it stands in the file nowhere.
-const SOURCES: &[Prop] = &[FROM_ENV, FROM_FILE];
+pub(super) const SOURCES: &[Prop] = &[FROM_ENV, FROM_FILE];
 
 /// What is true of every value that may be secret.
-const ONE_SOURCE: &str = "a value or one source of a secret";
+pub(super) const ONE_SOURCE: &str = "a value or one source of a secret";
 
-const FROM_COMMAND: &[Spec] = &[node(
+pub(super) const FROM_COMMAND: &[Spec] = &[node(
     "from-command",
     Args::Then(Type::Program, Type::Argument),
     "a command that prints it",
@@ -96,11 +96,6 @@ pub(super) const TARGET: &[Spec] = &[
         "ok-codes 0 3",
     )
     .default("0"),
-    absent("back-off", "every run tries again: delete this line"),
-    absent(
-        "overlap",
-        "runs of one job never overlap: the later one ends with exit code 75, or waits with `--lock-wait`; delete this line",
-    ),
 ];
 
 const KILL_AFTER: &[Prop] = &[prop("kill-after", Type::Duration, "from TERM to KILL")
@@ -129,13 +124,24 @@ const LATENCY: Spec = node(
 .rule(ONE_LEVEL)
 .otherwise("as long as `timeout`");
 
-const CA_FILE: Spec = node(
+pub(super) const CA_FILE: Spec = node(
     "ca-file",
     Args::One(Type::File),
     "trusted besides the system's own certificates: a PEM file",
     "ca-file \"ca.pem\"",
 )
 .otherwise("the system's own alone");
+
+pub(super) const HEADER: Spec = node(
+    "header",
+    Args::Pair(Type::Header, Type::Argument),
+    "a request header",
+    "header \"Accept\" \"application/json\"",
+)
+.with(SOURCES)
+.block(&[FROM_COMMAND])
+.rule("each name once; a value or one source of a secret")
+.repeats();
 
 /// What a check asks; exactly one of these.
 pub(in crate::config) const PROBES: &[Spec] = &[
@@ -240,16 +246,7 @@ const HTTP: &[Spec] = &[
     )
     .otherwise("200 to 299"),
     LATENCY,
-    node(
-        "header",
-        Args::Pair(Type::Header, Type::Argument),
-        "a request header",
-        "header \"Accept\" \"application/json\"",
-    )
-    .with(SOURCES)
-    .block(&[FROM_COMMAND])
-    .rule("each name once; a value or one source of a secret")
-    .repeats(),
+    HEADER,
     node(
         "json",
         Args::One(Type::Pointer),
@@ -279,10 +276,25 @@ pub(super) const CHECK: &[Spec] = &[
         "severity \"warning\"",
     )
     .default("\"critical\""),
-    absent("fail-after", "every bad answer counts at once: delete this line"),
-    absent("recover-after", "every good answer counts at once: delete this line"),
-    absent(
+    node(
+        "fail-after",
+        Args::One(Type::Integer(1, 1000)),
+        "bad answers in a row before somebody is told; `needs` does not wait for them",
+        "fail-after 3",
+    )
+    .default("1"),
+    node(
+        "recover-after",
+        Args::One(Type::Integer(1, 1000)),
+        "good answers in a row before it counts as recovered",
+        "recover-after 2",
+    )
+    .default("1"),
+    node(
         "silenced-by",
-        "let it `needs` the other check instead, and delete this line",
-    ),
+        Args::One(Type::Job),
+        "while that check is bad, this one's alerts are held, but never its recovery",
+        "silenced-by \"check:network\"",
+    )
+    .otherwise("nothing"),
 ];

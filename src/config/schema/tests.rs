@@ -51,7 +51,9 @@ fn names_at_the_top_stand_nowhere_else() {
         }
     }
     ROOT.all_children().for_each(inside);
-    let known = ROOT.all_children().filter(|spec| spec.absent.is_none());
+    let known = ROOT
+        .all_children()
+        .filter(|spec| spec.absent.is_none() && spec.name != "schedule");
     assert_eq!(known.map(|spec| spec.name).collect::<Vec<_>>(), TOPS);
 }
 
@@ -123,11 +125,14 @@ fn what_is_optional_says_what_holds_without_it() {
         "/check/job/age",
         "/check/job/duration",
         "/retention/class keyword",
+        "/schedule/cron",
+        "/schedule/every",
     ] {
         assert!(silent.remove(choice), "{choice}");
     }
     silent.retain(|path| {
-        let probe = PROBES.iter().any(|probe| *path == format!("/check/{}", probe.name));
+        let probe = PROBES.iter().any(|probe| *path == format!("/check/{}", probe.name))
+            || WAYS.iter().any(|way| *path == format!("/channel/{}", way.name));
         let source = ["from-env", "from-file", "from-command"]
             .iter()
             .any(|s| path.ends_with(s));
@@ -204,6 +209,49 @@ const HOLES: &[(&str, &str, &str)] = &[
     ),
     ("/retention/in-use", "BACKUP\n}\nCLASS keep=\"3d\"\n@\n}", "\"ignore\""),
     ("/retention/paused", "BACKUP\n}\nCLASS keep=\"3d\"\n@\n}", "#true"),
+    (
+        "/target/back-off wait",
+        "target \"a\" {\ncommand \"x\"\nback-off after=3 @\n}",
+        "\"3s\"",
+    ),
+    (
+        "/target/back-off factor",
+        "target \"a\" {\ncommand \"x\"\nback-off after=3 @\n}",
+        "3.0",
+    ),
+    (
+        "/target/back-off cap",
+        "target \"a\" {\ncommand \"x\"\nback-off after=3 @\n}",
+        "\"3h\"",
+    ),
+    ("/target/overlap", "target \"a\" {\ncommand \"x\"\n@\n}", "\"queue\""),
+    ("/check/fail-after", "check \"a\" {\ntcp \"x:1\"\n@\n}", "3"),
+    ("/check/recover-after", "check \"a\" {\ntcp \"x:1\"\n@\n}", "3"),
+    (
+        "/schedule/dst gap",
+        "schedule \"a\" {\ncron \"30 2 * * *\"\ndst fold=\"both\" @\n}\nCHECK",
+        "\"skip\"",
+    ),
+    (
+        "/schedule/dst fold",
+        "schedule \"a\" {\ncron \"30 2 * * *\"\ndst gap=\"skip\" @\n}\nCHECK",
+        "\"both\"",
+    ),
+    (
+        "/schedule/missed max",
+        "schedule \"a\" {\ncron \"30 2 * * *\"\nmissed \"all\" @\n}\nCHECK",
+        "3",
+    ),
+    (
+        "/channel/min-severity",
+        "channel \"a\" {\ncommand \"x\"\n@\n}\nCHECK",
+        "\"critical\"",
+    ),
+    (
+        "/channel/timeout",
+        "channel \"a\" {\ncommand \"x\"\n@\n}\nCHECK",
+        "\"3s\"",
+    ),
 ];
 
 /// The model of a file with `given` in its hole, and what was found.

@@ -9,7 +9,9 @@ impl Type {
     /// A value of it, as it is written; a row whose bounds leave it out has one of its own.
     pub(super) const fn example(self) -> &'static str {
         match self {
-            Self::Text | Self::Argument | Self::Word(..) => "\"…\"",
+            Self::Text | Self::Argument | Self::Word(..) | Self::Secret => "\"…\"",
+            Self::Cron => "\"30 4 * * *\"",
+            Self::Mail => "\"ops@example.com\"",
             Self::Name => "\"observer\"",
             Self::Path => "\"/srv/data\"",
             Self::Duration | Self::Age => "\"30d\"",
@@ -37,6 +39,9 @@ impl Type {
     pub(in crate::config) const fn name(self) -> &'static str {
         match self {
             Self::Text => "text",
+            Self::Cron => "cron",
+            Self::Mail => "mail",
+            Self::Secret => "secret",
             Self::Name => "name",
             Self::Path => "path",
             Self::Duration => "duration",

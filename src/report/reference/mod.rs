@@ -53,9 +53,10 @@ pub fn fill(document: &str, other: &dyn Fn(&str) -> Option<String>) -> Result<St
 fn generated(language: &Vocabulary, mark: &str) -> Option<String> {
     Some(match mark.split_once(' ') {
         Some(("settings", path)) => tables::settings(language, path, language.node(path)?),
+        Some(("choices", path)) => tables::choices(language.node(path)?),
         Some(_) => return None,
         None => match mark {
-            "probes" => tables::probes(language.node("check")?),
+            "sources" => tables::sources(language),
             "shared" => tables::shared(language),
             "forms" => tables::forms(language),
             "reasons" => tables::reasons(),
@@ -122,18 +123,15 @@ mod tests {
             }
         }
 
-        let marks =
-            "ops import backup retention target check check/tcp check/http check/tls-expiry check/command check/job";
-        let mut all: String = ["probes", "shared"]
-            .map(|mark| format!("<!-- begin {mark} -->\n<!-- end -->"))
-            .concat();
-        all.extend(
-            marks
-                .split(' ')
-                .map(|path| format!("<!-- begin settings {path} -->\n<!-- end -->")),
-        );
+        let tops = Vocabulary::of_this_build().nodes;
+        let marks = tops.iter().map(|node| format!("settings {}", node.name));
+        let others = ["choices check", "choices channel", "shared", "sources"].map(str::to_owned);
+        let marks = marks
+            .chain(others)
+            .map(|mark| format!("<!-- begin {mark} -->\n<!-- end -->"));
+        let all: String = marks.collect();
         let text = fill(&all, &one).unwrap();
-        for node in &Vocabulary::of_this_build().nodes {
+        for node in &tops {
             missing(&node.children, &text);
         }
     }

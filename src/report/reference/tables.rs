@@ -12,32 +12,18 @@ use serde_json::Value;
 
 const HEADING: &str = "| setting | takes | default | meaning |\n|---|---|---|---|\n";
 
-/// What a node is, its properties and the settings in its block. Of a job not those that every job takes, nor probes.
+/// What a node is, its properties and the settings in its block: all of them, but those that every job takes, and those
+/// of a check or a channel of which it needs one.
 pub(super) fn settings(language: &Vocabulary, path: &str, node: &Node) -> String {
-    let mut text = String::new();
-    let mut left_out = Vec::new();
-    if path.contains('/') {
-        text += HEADING;
-    } else {
-        let takes = match takes(&node.arguments) {
-            none if none.is_empty() => String::new(),
-            some => format!(" {some}"),
-        };
-        let meaning = meaning(node.summary, node.rule);
-        text.extend([format!("`{}`{takes}: {meaning}.\n\n{HEADING}", node.name)]);
-        text.extend(node.properties.iter().map(|property| property_row("", property)));
-        left_out = common(language);
-        if path == "check" {
-            left_out.extend(
-                node.children
-                    .iter()
-                    .filter(|child| is_choice(child))
-                    .map(|child| child.name),
-            );
-        }
-    }
-    let shown = node.children.iter().filter(|child| !left_out.contains(&child.name));
-    text.extend(shown.map(rows));
+    let takes = takes(node);
+    let takes = if takes.is_empty() { takes } else { format!(" {takes}") };
+    let meaning = meaning(node.summary, node.rule);
+    let mut text = format!("`{}`{takes}: {meaning}.\n\n{HEADING}", node.name);
+    text.extend(node.properties.iter().map(|property| property_row(1, property)));
+    let common = common(language);
+    let chosen = matches!(path, "check" | "channel");
+    let is_shown = |child: &&Node| !(common.contains(&child.name) && is_job(node)) && !(chosen && is_choice(child));
+    text.extend(node.children.iter().filter(is_shown).map(|child| rows(1, child)));
     text
 }
 
@@ -46,14 +32,29 @@ fn is_choice(node: &Node) -> bool {
     !node.required && !node.repeats && node.default.is_none()
 }
 
-/// What a check can ask; what stands in the blocks of probes has tables of its own.
-pub(super) fn probes(check: &Node) -> String {
-    let mut text = HEADING.to_owned();
-    for probe in check.children.iter().filter(|child| is_choice(child)) {
-        text += &node_row("", probe);
-        text.extend(probe.properties.iter().map(|property| property_row("… ", property)));
-    }
-    text
+/// What a check can ask, or the ways of a channel.
+pub(super) fn choices(node: &Node) -> String {
+    let choices = node.children.iter().filter(|child| is_choice(child));
+    HEADING.to_owned() + &choices.map(|choice| rows(1, choice)).collect::<String>()
+}
+
+/// Where a secret comes from, which is told once for all that may be one.
+pub(super) fn sources(language: &Vocabulary) -> String {
+    let env = language.node("target/env");
+    let properties = env
+        .into_iter()
+        .flat_map(|env| &env.properties)
+        .filter(|property| is_source(property.name));
+    let children = env
+        .into_iter()
+        .flat_map(|env| &env.children)
+        .filter(|child| is_source(child.name));
+    let properties = properties.map(|property| property_row(1, property)).collect::<String>();
+    HEADING.to_owned() + &properties + &children.map(|child| rows(1, child)).collect::<String>()
+}
+
+fn is_source(name: &str) -> bool {
+    name.starts_with("from-")
 }
 
 /// The settings that every job takes.
@@ -61,7 +62,9 @@ pub(super) fn shared(language: &Vocabulary) -> String {
     let names = common(language);
     let first = jobs(language).next();
     let settings = first.into_iter().flat_map(|job| &job.children);
-    let rows = settings.filter(|child| names.contains(&child.name)).map(rows);
+    let rows = settings
+        .filter(|child| names.contains(&child.name))
+        .map(|child| rows(1, child));
     HEADING.to_owned() + &rows.collect::<String>()
 }
 
@@ -76,7 +79,7 @@ pub(super) fn forms(language: &Vocabulary) -> String {
     }
     let mut found = Vec::new();
     all(&language.nodes, &mut found);
-    found.retain(|form| form.words.is_empty() && form.minimum.is_none());
+    found.retain(|form| form.words.is_empty() && form.minimum.is_none() && form.ty != "secret");
     found.sort_by_key(|form| form.ty);
     found.dedup();
     let row = |form: &&Form| line(&[form.ty, &form.form]);
@@ -117,8 +120,11 @@ pub(super) fn reasons() -> String {
 
 /// The kinds of jobs.
 fn jobs(language: &Vocabulary) -> impl Iterator<Item = &Node> {
-    let is_job = |node: &&Node| node.children.iter().any(|child| child.name == "needs");
-    language.nodes.iter().filter(is_job)
+    language.nodes.iter().filter(|node| is_job(node))
+}
+
+fn is_job(node: &Node) -> bool {
+    node.children.iter().any(|child| child.name == "needs")
 }
 
 /// The settings that every job takes in the same way.
@@ -130,30 +136,27 @@ fn common(language: &Vocabulary) -> Vec<&'static str> {
     settings.iter().filter(everywhere).map(|child| child.name).collect()
 }
 
-/// A node, its properties, and what stands in its block.
-fn rows(node: &Node) -> String {
-    let mut text = node_row("", node);
-    text.extend(node.properties.iter().map(|property| property_row("… ", property)));
-    text.extend(node.children.iter().map(|child| node_row("… in its block ", child)));
-    text
-}
-
-fn node_row(before: &str, node: &Node) -> String {
+/// A node, its properties, and what stands in its block, each below what it belongs to.
+fn rows(depth: usize, node: &Node) -> String {
     let mut about = meaning(node.summary, node.rule);
     if node.repeats {
         about += "; may stand several times";
     }
-    let name = format!("{before}`{}`", node.name);
-    line(&[
-        &name,
-        &takes(&node.arguments),
-        &unset(node.required, node.default),
-        &about,
-    ])
+    let name = format!("{}`{}`", before(depth), node.name);
+    let mut text = line(&[&name, &takes(node), &unset(node.required, node.default), &about]);
+    let properties = node.properties.iter().filter(|property| !is_source(property.name));
+    text.extend(properties.map(|property| property_row(depth + 1, property)));
+    let children = node.children.iter().filter(|child| !is_source(child.name));
+    text.extend(children.map(|child| rows(depth + 1, child)));
+    text
 }
 
-fn property_row(before: &str, property: &Property) -> String {
-    let name = format!("{before}`{}=`", property.name);
+fn before(depth: usize) -> String {
+    "… ".repeat(depth.saturating_sub(1))
+}
+
+fn property_row(depth: usize, property: &Property) -> String {
+    let name = format!("{}`{}=`", before(depth), property.name);
     let unset = unset(property.required, property.default);
     let about = meaning(property.summary, property.rule);
     line(&[&name, &kind(&property.form), &unset, &about])
@@ -179,17 +182,21 @@ fn unset(required: bool, unset: Option<Unset>) -> String {
     }
 }
 
-fn takes(arguments: &[Argument]) -> String {
+/// The arguments, or for what may be a secret where it comes from.
+fn takes(node: &Node) -> String {
+    let may_be_secret = node.properties.iter().any(|property| is_source(property.name));
     let one = |argument: &Argument| {
         let kind = kind(&argument.form);
         match (argument.required, argument.repeats) {
+            _ if argument.form.ty == "secret" => "a [source](#secrets)".to_owned(),
+            (false, false) if may_be_secret => format!("{kind} or a [source](#secrets)"),
             (true, true) => format!("{kind}, one or more"),
             (false, true) => format!("{kind}, any number"),
             (false, false) if argument.form.ty != "flag" => format!("{kind} or nothing"),
             _ => kind,
         }
     };
-    arguments.iter().map(one).collect::<Vec<_>>().join("; ")
+    node.arguments.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 /// A type in a word or two.
