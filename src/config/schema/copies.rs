@@ -40,9 +40,10 @@ pub(super) const BACKUP: &[Spec] = &[
     node(
         "to",
         Args::One(Type::Path),
-        "the directory copied to; made when it is missing",
+        "the directory copied to",
         "to \"/backup/data\"",
     )
+    .rule("made when it is missing")
     .required(),
     node(
         "strategy",
@@ -115,14 +116,14 @@ pub(super) const RETENTION: &[Spec] = &[
     node(
         "class",
         Args::Then(Type::Name, Type::Glob),
-        "which files stay how long: those that match one of the globs",
+        "which files stay how long",
         "class \"raw\" \"raw/**\" keep=\"30d\"",
     )
     .with(&[
         prop(
             "keyword",
             Type::Text,
-            "or: the files whose path below `source`, directories included, contains this word; case does not matter",
+            "the files whose path below `source`, directories included, contains this word; case does not matter",
         )
         .rule("at least three characters")
         .example("\"decision\""),
@@ -135,7 +136,7 @@ pub(super) const RETENTION: &[Spec] = &[
         .default("0")
         .example("24"),
     ])
-    .rule("globs or `keyword=`, one of them")
+    .rule("the files that match one of the globs, or those with the `keyword=`")
     .repeats()
     .required(),
     node(
