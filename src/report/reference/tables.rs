@@ -22,8 +22,12 @@ pub(super) fn settings(language: &Vocabulary, path: &str, node: &Node) -> String
     text.extend(node.properties.iter().map(|property| property_row(1, property)));
     let common = common(language);
     let chosen = matches!(path, "check" | "channel");
-    let is_shown = |child: &&Node| !(common.contains(&child.name) && is_job(node)) && !(chosen && is_choice(child));
-    text.extend(node.children.iter().filter(is_shown).map(|child| rows(1, child)));
+    let elsewhere = |child: &Node| {
+        let everywhere = is_job(node) && common.contains(&child.name);
+        everywhere || (chosen && is_choice(child))
+    };
+    let shown = node.children.iter().filter(|child| !elsewhere(child));
+    text.extend(shown.map(|child| rows(1, child)));
     text
 }
 
