@@ -7,6 +7,7 @@
 
 use chrono::{DateTime, Datelike, Days, Duration, LocalResult, NaiveDate, NaiveDateTime, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
+use opsrun::model::schedule::due::{Due, SkipReason, due};
 use opsrun::model::schedule::{Cron, Fold, Gap, Missed, Rhythm, Schedule, WallClock};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -385,6 +386,262 @@ proptest! {
             let horizon = (runs[runs.len() - 2] - before).to_std().unwrap();
             prop_assert_eq!(schedule.shortest_gap(before, horizon), gaps().min(), "{} {}", text, zone);
             prop_assert_eq!(schedule.longest_gap(before, horizon), gaps().max(), "{} {}", text, zone);
+        }
+    }
+}
+
+/// What is wrong with these lines, and what to write.
+const WRONG: [&str; 52] = [
+    "",
+    "   ",
+    "@daily",
+    "@every 90s",
+    "@reboot",
+    "@fortnightly",
+    "30 3",
+    "30 3 * *",
+    "0 30 3 * * *",
+    "*/10 * * * * *",
+    "0 0 1 1 * 2027",
+    "0 0 3 * * MON 2027",
+    "0 3 * * * /usr/bin/backup --all",
+    "0 3 * * * * * *",
+    "*5 * * * *",
+    "60 3 * * *",
+    "0 24 * * *",
+    "0 25 * * *",
+    "0 3 0 * *",
+    "0 3 32 * *",
+    "0 3 * 13 *",
+    "0 3 * * 8",
+    "5-1 * * * *",
+    "0 22-2 * * *",
+    "0 3 * * SAT-MON",
+    "0 22-2/2 * * *",
+    "10-60 * * * *",
+    "*/0 * * * *",
+    "*/ * * * *",
+    "*/x * * * *",
+    "*/90 * * * *",
+    "0 */36 * * *",
+    "0 3 */40 * *",
+    "5/15 * * * *",
+    "0 3 L * *",
+    "0 3 * * 5L",
+    "0 3 15W * *",
+    "0 3 * * MON#2",
+    "0 3 ? * *",
+    "H 3 * * *",
+    ",5 * * * *",
+    "5, * * * *",
+    "5,,6 * * * *",
+    "*,5 * * * *",
+    "-5 * * * *",
+    "5- * * * *",
+    "+5 * * * *",
+    "1-2-3 * * * *",
+    "0 3 * * Monday",
+    "0 JAN * * *",
+    "60 24 ? 0 Sunday",
+    "٣ 3 * * mån",
+];
+
+#[test]
+fn wrong_lines_are_told_what_to_write() {
+    use std::fmt::Write as _;
+    let mut shown = String::new();
+    for line in WRONG {
+        let errors = Cron::parse(line).expect_err(line);
+        let _ = writeln!(shown, "cron \"{line}\"");
+        for error in errors {
+            let before = line[..error.start].chars().count();
+            let marked = line[error.start..error.end].chars().count().max(1);
+            let _ = writeln!(
+                shown,
+                "      {}{} {}",
+                " ".repeat(before),
+                "^".repeat(marked),
+                error.label
+            );
+            let _ = writeln!(shown, "  {}\n  help: {}", error.message, error.help);
+        }
+        shown.push('\n');
+    }
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn steps_say_what_they_really_do() {
+    let mut shown = Vec::new();
+    for line in [
+        "*/7 * * * *",
+        "*/11 */5 * * *",
+        "0-59/8 * * * *",
+        "0 3 */2 * *",
+        "0 3 * */5 *",
+        "0 3 * * */2",
+        "0 3 * * 1-7/3",
+        "10-12/5 * * * *",
+        "0 3 1 1 9,*/25",
+    ] {
+        for (place, what) in Cron::parse(line).map(|cron| cron.uneven_steps()).unwrap_or_default() {
+            shown.push(format!("{line}: `{}`: {what}", &line[place]));
+        }
+    }
+    insta::assert_snapshot!(shown.join("\n"));
+    for line in [
+        "*/15 */6 * */3 *",
+        "1-50/10 9-17/2 1-21/10 * 1-5/2",
+        "9-9 * * * *",
+        "*/60 */24 */31 */12 */7",
+        "*/1 * * * *",
+    ] {
+        assert_eq!(Cron::parse(line).unwrap().uneven_steps(), [], "{line}");
+    }
+}
+
+#[test]
+fn a_line_reads_back() {
+    let cron = Cron::parse(" 0,30\t9-17  * * Mon-FRI ").unwrap();
+    assert_eq!(cron.to_string(), "0,30 9-17 * * Mon-FRI");
+    assert_eq!(Cron::parse(&cron.to_string()).unwrap(), cron);
+}
+
+/// Decides as the policy says, by looking at every instant.
+fn decided(
+    schedule: &Schedule,
+    last: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> (Vec<DateTime<Utc>>, Vec<(SkipReason, u64)>) {
+    let grace = match schedule.rhythm {
+        Rhythm::Cron(_) => Duration::seconds(60),
+        Rhythm::Every(period) => Duration::from_std(period).unwrap().min(Duration::seconds(60)),
+    };
+    let mut all: Vec<_> = schedule.between(last, now).collect();
+    let on_time = all.pop_if(|newest| now - *newest <= grace);
+    let fresh = |window: Option<std::time::Duration>, at: &DateTime<Utc>| {
+        window.is_none_or(|window| now - *at <= Duration::from_std(window).unwrap())
+    };
+    let (wanted, window, reason) = match schedule.missed {
+        Missed::Skip => (0, None, SkipReason::Missed),
+        Missed::Latest { .. } if on_time.is_some() => (0, None, SkipReason::Superseded),
+        Missed::Latest { window } => (1, window, SkipReason::Superseded),
+        Missed::All { max, window } => (max as usize, window, SkipReason::TooMany),
+    };
+    let mut run: Vec<_> = all.iter().copied().filter(|at| fresh(window, at)).collect();
+    run.drain(..run.len().saturating_sub(wanted));
+    all.retain(|at| !run.contains(at));
+    // With one that runs in its place, it does not matter how old an instant of `latest` is.
+    let old = |at: &DateTime<Utc>| match schedule.missed {
+        Missed::Latest { .. } => run.is_empty() && on_time.is_none(),
+        _ => !fresh(window, at),
+    };
+    let too_old = all.iter().filter(|at| old(at)).count() as u64;
+    let rest = all.len() as u64 - too_old;
+    run.extend(on_time);
+    let skipped = [(SkipReason::TooOld, too_old), (reason, rest)];
+    (run, skipped.into_iter().filter(|(_, count)| *count > 0).collect())
+}
+
+fn any_schedule() -> impl Strategy<Value = Schedule> {
+    let lines = prop::sample::select(vec![
+        "* * * * *",
+        "*/7 * * * *",
+        "0 * * * *",
+        "30 2,3 * * *",
+        "0 3 * * MON",
+    ]);
+    let rhythm = prop_oneof![
+        (lines, 0..ZONES.len()).prop_map(|(line, zone)| schedule(line, ZONES[zone], Gap::RunAfter, Fold::First).rhythm),
+        prop::sample::select(vec![700_u64, 1_000, 45_000, 90_000, 3_600_000])
+            .prop_map(|millis| Rhythm::Every(std::time::Duration::from_millis(millis))),
+    ];
+    let window = || prop::option::of((30..100_000_u64).prop_map(std::time::Duration::from_secs));
+    let missed = prop_oneof![
+        Just(Missed::Skip),
+        window().prop_map(|window| Missed::Latest { window }),
+        (0..5_u32, window()).prop_map(|(max, window)| Missed::All { max, window }),
+    ];
+    (rhythm, missed).prop_map(|(rhythm, missed)| Schedule {
+        name: "x".to_owned(),
+        rhythm,
+        jitter: None,
+        missed,
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A clock that is asked now and then, stands still for hours and is set back: every instant is decided about once,
+    /// as the policy says.
+    #[test]
+    fn every_instant_is_decided_about_once(
+        schedule in any_schedule(),
+        (_, start) in near_a_change(),
+        steps in prop::collection::vec(prop_oneof![
+            4 => 1_i64..120_000,
+            2 => 60_000_i64..3_600_000,
+            1 => 3_600_000_i64..40_000_000,
+            1 => -10_000_000_i64..0,
+        ], 1..12),
+    ) {
+        let first = due(&schedule, None, start);
+        prop_assert_eq!(&first, &Due { handled: Some(start), next: schedule.next(start), ..Due::default() });
+        let (mut now, mut last, mut furthest) = (start, start, start);
+        let (mut ran, mut left_out) = (Vec::new(), 0);
+        for step in steps {
+            now += Duration::milliseconds(step);
+            let answer = due(&schedule, Some(last), now);
+            if now < last {
+                prop_assert!(answer.run.is_empty() && answer.skipped.is_empty());
+                prop_assert_eq!(answer.handled, Some(last));
+                prop_assert_eq!(answer.next, schedule.next(last));
+                prop_assert_eq!(answer.clock_behind, (last - now).to_std().ok());
+                continue;
+            }
+            let (run, skipped) = decided(&schedule, last, now);
+            let counts: Vec<_> = answer.skipped.iter().map(|group| (group.reason, group.count)).collect();
+            prop_assert_eq!(&answer.run, &run);
+            prop_assert_eq!(counts, skipped);
+            prop_assert_eq!(answer.next, schedule.next(now));
+            for group in &answer.skipped {
+                let within = schedule.between(group.first - Duration::nanoseconds(1), group.last);
+                prop_assert_eq!(within.count() as u64, group.count);
+                prop_assert!(!group.more);
+            }
+            ran.extend(answer.run);
+            left_out += answer.skipped.iter().map(|group| group.count).sum::<u64>();
+            last = answer.handled.unwrap();
+            furthest = furthest.max(now);
+        }
+        let all: Vec<_> = schedule.between(start, furthest).collect();
+        prop_assert!(ran.windows(2).all(|two| two[0] < two[1]), "once each, in order");
+        prop_assert!(ran.iter().all(|run| all.contains(run)));
+        prop_assert_eq!(ran.len() as u64 + left_out, all.len() as u64);
+    }
+
+    /// Whatever is written: no panic, and every mistake has its place.
+    #[test]
+    fn any_text_is_a_line_or_has_its_mistakes(text in prop_oneof![
+        "[0-9*/,A-Z?#@ -]{0,30}",
+        "([0-9*]{1,2}[-/,#LW]?[0-9A-Za-z*]{0,3}[,/-]?[0-9]{0,2} ){4,6}",
+        "\\PC{0,20}",
+    ]) {
+        match Cron::parse(&text) {
+            Ok(cron) => {
+                prop_assert_eq!(Cron::parse(&cron.to_string()).ok(), Some(cron.clone()));
+                for (place, _) in cron.uneven_steps() {
+                    prop_assert!(text.get(place).is_some_and(|part| part.contains('/')));
+                }
+            }
+            Err(errors) => {
+                prop_assert!(!errors.is_empty());
+                for error in errors {
+                    prop_assert!(text.get(error.start..error.end).is_some());
+                    prop_assert!(!error.message.is_empty() && !error.label.is_empty() && !error.help.is_empty());
+                }
+            }
         }
     }
 }

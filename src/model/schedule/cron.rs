@@ -63,17 +63,22 @@ impl Cron {
         if let Some(mistake) = shape(text, &words) {
             return Err(vec![mistake.into()]);
         }
+        Self::understand(&words).map_err(|mistakes| with_the_line(text, mistakes))
+    }
+
+    /// The words of a line, if they are five good fields.
+    fn understand(words: &[(usize, &str)]) -> Result<Self, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let fields: Vec<Field> = KINDS
             .iter()
-            .zip(&words)
+            .zip(words)
             .map(|(kind, (start, word))| kind.parse(word, *start, &mut mistakes))
             .collect();
         if !mistakes.is_empty() {
-            return Err(with_the_line(text, mistakes));
+            return Err(mistakes);
         }
         let [minute, hour, day, month, weekday] = fields.as_slice() else {
-            return Err(vec![unexpected(text)]);
+            return Err(vec![unexpected(words)]);
         };
         let list = |field: &Field, map: fn(u32) -> u32| {
             let numbers: Vec<String> = field.list().map(|n| map(n).to_string()).collect();
@@ -92,9 +97,9 @@ impl Cron {
             vec![format!("0 0 0 {day_list} {month_list} {weekday_list}")]
         };
         let days: Result<Vec<::cron::Schedule>, _> = lines.iter().map(|line| line.parse()).collect();
-        let days = days.map_err(|_| vec![unexpected(text)])?;
+        let days = days.map_err(|_| vec![unexpected(words)])?;
         let mut cron = Self {
-            text: words.iter().map(|(_, word)| *word).collect::<Vec<_>>().join(" "),
+            text: line(words),
             minutes: minute.values,
             hours: hour.values,
             days,
@@ -287,6 +292,17 @@ fn words(text: &str) -> Vec<(usize, &str)> {
     found
 }
 
+fn line(words: &[(usize, &str)]) -> String {
+    words.iter().map(|(_, word)| *word).collect::<Vec<_>>().join(" ")
+}
+
+/// A line that could be written instead, as it would be shown.
+fn valid(text: &str) -> Option<String> {
+    let words = words(text);
+    let five = words.len() == KINDS.len() && Cron::understand(&words).is_ok();
+    five.then(|| line(&words))
+}
+
 /// A wrong number of fields, or a line that is no fields at all.
 fn shape(text: &str, words: &[(usize, &str)]) -> Option<Mistake> {
     let (first, last) = match words {
@@ -307,11 +323,9 @@ fn shape(text: &str, words: &[(usize, &str)]) -> Option<Mistake> {
         return Some(nickname(words, first, all));
     }
     let count = words.len();
-    let line = |words: &[(usize, &str)]| words.iter().map(|(_, word)| *word).collect::<Vec<_>>().join(" ");
-    let valid = |line: String| Cron::parse(&line).is_ok().then_some(line);
     if count < 5 {
         let stars = " *".repeat(5 - count);
-        let meant = valid(format!("{}{stars}", line(words)));
+        let meant = valid(&format!("{}{stars}", line(words)));
         return Some(Mistake {
             at: all,
             message: format!(
@@ -355,11 +369,7 @@ fn nickname(words: &[(usize, &str)], first: &(usize, &str), all: Range<usize>) -
 
 fn too_many(words: &[(usize, &str)], first: &(usize, &str), last: &(usize, &str), all: Range<usize>) -> Mistake {
     let count = words.len();
-    let line = |words: &[(usize, &str)]| words.iter().map(|(_, word)| *word).collect::<Vec<_>>().join(" ");
-    let valid = |words: Option<&[(usize, &str)]>| {
-        let line = line(words?);
-        Cron::parse(&line).is_ok().then_some(line)
-    };
+    let valid = |words: Option<&[(usize, &str)]>| valid(&line(words?));
     let end = |word: &(usize, &str)| word.0..word.0 + word.1.len();
     let year = last.1.len() == 4 && last.1.bytes().all(|b| b.is_ascii_digit());
     let only_stars = words.iter().skip(1).all(|(_, word)| *word == "*");
@@ -425,7 +435,7 @@ fn with_the_line(text: &str, mut mistakes: Vec<Mistake>) -> Vec<CronError> {
         }
     }
     mended.push_str(text.get(at..).unwrap_or_default());
-    let line = Cron::parse(&mended).ok().filter(|_| known).map(|cron| cron.to_string());
+    let line = if known { valid(&mended) } else { None };
     let mut errors: Vec<CronError> = mistakes.into_iter().map(CronError::from).collect();
     if let Some(line) = line {
         for error in &mut errors {
@@ -436,12 +446,12 @@ fn with_the_line(text: &str, mut mistakes: Vec<Mistake>) -> Vec<CronError> {
 }
 
 /// The crate refuses what was understood here: cannot be, and is still no reason to stop.
-fn unexpected(text: &str) -> CronError {
-    CronError {
-        start: 0,
-        end: text.len(),
+fn unexpected(words: &[(usize, &str)]) -> Mistake {
+    Mistake {
+        at: 0..words.last().map_or(0, |last| last.0 + last.1.len()),
         message: "this line could not be made into a calendar".to_owned(),
         label: "it is understood, and still refused".to_owned(),
         help: "write it in simpler terms, such as `cron \"0 3 * * *\"`".to_owned(),
+        fix: None,
     }
 }
