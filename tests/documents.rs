@@ -1,7 +1,7 @@
 //! What the documents show must be true: every ops file in them is checked by the program.
 //!
-//! Takes the blocks marked `kdl` in `README.md` and `docs/reference.md`. The README's stand each for a whole
-//! file; those of the reference are pieces of one, put together here.
+//! Takes the blocks marked `kdl` in `README.md`, `docs/assertions.md` and `docs/reference.md`. Those of the reference are
+//! pieces of one file, put together here; the others stand each for a whole file.
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -45,6 +45,15 @@ fn the_readme_shows_valid_files() {
     assert!(!found.is_empty());
     for text in found {
         check("README.md", &text);
+    }
+}
+
+#[test]
+fn the_page_about_assertions_shows_valid_files() {
+    let found = blocks("docs/assertions.md");
+    assert!(!found.is_empty());
+    for text in found {
+        check("docs/assertions.md", &text);
     }
 }
 

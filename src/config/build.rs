@@ -5,7 +5,8 @@
 //! that of the first file.
 
 use super::document::{
-    ArgvNode, CheckNode, ClassNode, CommandNode, Document, ProbeNode, ProgramNode, RetentionNode, TargetNode, TextNode,
+    ArgvNode, BackupNode, CheckNode, ClassNode, CommandNode, Document, ProbeNode, ProgramNode, RetentionNode,
+    TargetNode, TextNode,
 };
 use super::findings::{Code, Finding};
 use super::paths;
@@ -229,14 +230,10 @@ impl Builder<'_> {
 
 fn backup(place: &Place<'_>, needs: Vec<JobName>) -> Option<Backup> {
     let node = place.node;
-    let patterns = |list: &[Spanned<Pattern>]| list.iter().map(|p| p.value.clone()).collect();
     Some(Backup {
         name: place.name.to_owned(),
         source: place.source.clone()?,
-        select: Selection {
-            include: patterns(&node.include),
-            exclude: patterns(&node.exclude),
-        },
+        select: selection(node),
         to: place.to.clone()?,
         strategy: node.level.map_or(Strategy::Copy, |level| Strategy::Archive { level }),
         contents: node.contents.as_ref().map_or(Contents::All, |contents| contents.value),
@@ -267,7 +264,16 @@ fn backup(place: &Place<'_>, needs: Vec<JobName>) -> Option<Backup> {
     })
 }
 
-fn retention(node: &RetentionNode, needs: Vec<JobName>) -> Option<Retention> {
+/// What of its source a backup may store.
+pub(super) fn selection(node: &BackupNode) -> Selection {
+    let patterns = |list: &[Spanned<Pattern>]| list.iter().map(|p| p.value.clone()).collect();
+    Selection {
+        include: patterns(&node.include),
+        exclude: patterns(&node.exclude),
+    }
+}
+
+pub(super) fn retention(node: &RetentionNode, needs: Vec<JobName>) -> Option<Retention> {
     let max_delete = node.max_delete.as_ref().map_or_else(Budget::default, |budget| Budget {
         files: budget.files,
         bytes: budget.bytes,

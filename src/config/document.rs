@@ -8,6 +8,7 @@ use super::source::{Span, Spanned};
 use crate::model::check::{Address, Levels, Space, Worst};
 use crate::model::pattern::Pattern;
 use crate::model::{Contents, InUse, JobKind, Keep, Retry};
+use crate::path::RelPath;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,6 +21,7 @@ pub(super) struct Document {
     pub(super) targets: Vec<TargetNode>,
     pub(super) backups: Vec<BackupNode>,
     pub(super) retentions: Vec<RetentionNode>,
+    pub(super) assertions: Vec<AssertionNode>,
     /// Names of jobs, of whatever kind, in text that could not be read.
     pub(super) hidden: HashSet<String>,
     /// A retention could not be read: which backup it names is not known.
@@ -137,6 +139,65 @@ pub(super) struct ClassNode {
     pub(super) keyword: Option<Spanned<String>>,
     pub(super) keep: Option<Spanned<Keep>>,
     pub(super) keep_newest: u32,
+}
+
+/// `assert`
+#[derive(Debug)]
+pub(super) struct AssertionNode {
+    /// What it says, for people.
+    pub(super) claim: Option<Spanned<String>>,
+    /// `None` when it names neither or both, and that was reported.
+    pub(super) of: Option<AssertedNode>,
+    pub(super) files: Vec<FileNode>,
+    pub(super) expect: Option<Spanned<Expected>>,
+    pub(super) class: Option<Spanned<String>>,
+}
+
+/// What an assertion is about, by name.
+#[derive(Debug)]
+pub(super) enum AssertedNode {
+    Retention(Spanned<String>),
+    Backup(Spanned<String>),
+}
+
+/// `file` of an assertion.
+#[derive(Debug)]
+pub(super) struct FileNode {
+    pub(super) path: RelPath,
+    pub(super) span: Span,
+    pub(super) age: Option<Spanned<Duration>>,
+    pub(super) newest: Option<Spanned<u64>>,
+}
+
+/// `expect`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expected {
+    Expired,
+    Kept,
+    Untouched,
+    Stored,
+    LeftOut,
+}
+
+impl Expected {
+    /// As it is written.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Kept => "kept",
+            Self::Untouched => "untouched",
+            Self::Stored => "stored",
+            Self::LeftOut => "left-out",
+        }
+    }
+
+    /// Every word of it.
+    pub(super) const ALL: [Self; 5] = [Self::Expired, Self::Kept, Self::Untouched, Self::Stored, Self::LeftOut];
+
+    /// True for what is said of backups.
+    pub(super) fn of_backups(self) -> bool {
+        matches!(self, Self::Stored | Self::LeftOut)
+    }
 }
 
 /// `target`

@@ -86,6 +86,7 @@ codes! {
     CountingKeep = "OPS5011" "counting-keep" Error "counting rules on copies that are disjoint";
     NoRetention = "OPS5012" "no-retention" Error "`contents \"expired\"` and no retention that could expire anything";
     PartlyCovered = "OPS5014" "partly-covered" Warning "a class that the backup stores only in part";
+    AssertionFailed = "OPS5015" "assertion-failed" Error "an assertion that does not hold";
     ProbeCount = "OPS6001" "probe-count" Error "a check with no probe, or with several";
     ThresholdsOrder = "OPS6002" "thresholds-order" Warning "`warn` that can never decide beside `critical`";
     SecretLiteral = "OPS7001" "secret-literal" Error "a secret that stands in the file";

@@ -2,7 +2,7 @@
 //!
 //! The way of a file: `load` reads it and its imports, `lex` and `mend` make slips of the hand harmless and cut it
 //! into nodes, `tree` parses them, `reader` checks them against the table in `schema`, `decode` makes a `document` of
-//! them, and `validate` (with `references`, `cycles`, `lexical`, `reasons` and `language`) judges the whole and has the
+//! them, and `validate` (with `references`, `cycles`, `lexical`, `reasons`, `assertions` and `language`) judges the whole and has the
 //! [`Model`] built.
 //! [`findings`] and [`source`] say what was noticed and where; `secrets` keeps out of both what nobody may see.
 //!
@@ -10,6 +10,7 @@
 //! Invariant: a [`Model`] exists if and only if no finding is an error.
 
 mod allows;
+mod assertions;
 mod build;
 mod cycles;
 mod decode;

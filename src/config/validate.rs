@@ -1,7 +1,7 @@
 //! The [`Document`] as a whole → the [`Model`], or what is wrong between its parts.
 //!
-//! Takes decoded nodes, resolves paths, asks `references`, `cycles`, `lexical` and `reasons` for what the parts mean
-//! together, has `allow` applied and the model built. Knows no KDL.
+//! Takes decoded nodes, resolves paths, asks `references`, `cycles`, `lexical`, `reasons` and `assertions` for what the
+//! parts mean together, has `allow` applied and the model built. Knows no KDL.
 //! Invariant: the model is built only when no finding is an error; a doubt that rests on text which could not be read
 //! is not reported.
 
@@ -9,7 +9,7 @@ use super::document::{BackupNode, Document, RetentionNode};
 use super::findings::{Code, Finding, Severity, sorted};
 use super::source::{Sources, Span, Spanned};
 use super::values::as_name;
-use super::{allows, build, cycles, lexical, paths, reasons, references};
+use super::{allows, assertions, build, cycles, lexical, paths, reasons, references};
 use crate::model::{Model, Ops};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -53,6 +53,7 @@ pub(super) fn validate(
     lexical::copies(document, &places, &claims, &mut findings);
     lexical::budgets(document, &mut findings);
     reasons::judge(&claims, &places, &ops, sources, &mut findings);
+    assertions::judge(document, &places, &claims, &mut findings);
     build::unnameable(document, sources, &mut findings);
     allows::apply(document, &mut findings);
     // What is wrong with a file may be why no job is seen in it.

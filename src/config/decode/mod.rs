@@ -5,6 +5,7 @@
 //! `ops` and `import`. Knows nothing of other nodes.
 //! Invariant: a reading's every value is used here.
 
+mod assertion;
 mod backup;
 mod check;
 mod command;
@@ -12,6 +13,7 @@ mod levels;
 mod retention;
 mod target;
 
+pub(super) use assertion::assertion;
 pub(super) use backup::backup;
 pub(super) use check::check;
 pub(super) use command::suggested_variable;

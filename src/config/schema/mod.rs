@@ -7,7 +7,7 @@
 mod copies;
 mod running;
 
-use copies::{BACKUP, RETENTION, TIMEOUT};
+use copies::{ASSERT, ASSERT_OF, BACKUP, RETENTION, TIMEOUT};
 pub(in crate::config) use running::PROBES;
 use running::{CHECK, RUN, TARGET, WHERE};
 
@@ -287,8 +287,6 @@ const OPS: &[Spec] = &[
     ),
 ];
 
-const JOBS_HERE: &str = "jobs are `target`, `check`, `backup` and `retention`: take the node out";
-
 const TOP: &[Spec] = &[
     node(
         "ops",
@@ -343,6 +341,15 @@ const TOP: &[Spec] = &[
     )])
     .block(&[RETENTION, TIMEOUT, JOB])
     .repeats(),
+    node(
+        "assert",
+        Args::One(Type::Text),
+        "what must be true of a retention or a backup, or the file is refused",
+        "assert \"raw files go after a week\" retention=\"data\" { file \"raw/a.csv\" age=\"8d\"; expect \"expired\"; }",
+    )
+    .with(ASSERT_OF)
+    .block(&[ASSERT])
+    .repeats(),
     absent(
         "channel",
         "watch the exit code of `opsrun apply` instead: take the node out",
@@ -351,7 +358,6 @@ const TOP: &[Spec] = &[
         "schedule",
         "let cron or a systemd timer call `opsrun apply`: take the node out",
     ),
-    absent("assert", JOBS_HERE),
 ];
 
 /// The top of a file.
@@ -361,7 +367,7 @@ pub(super) const ROOT: Spec = node("file", Args::None, "an ops file", "").block(
 pub(super) const VERSION: u64 = 1;
 
 /// Names that stand at the top of a file and nowhere else: one of them at the left margin begins a new node.
-pub(super) const TOPS: &[&str] = &["ops", "import", "target", "check", "backup", "retention"];
+pub(super) const TOPS: &[&str] = &["ops", "import", "target", "check", "backup", "retention", "assert"];
 
 #[cfg(test)]
 mod tests {
