@@ -237,7 +237,9 @@ proptest! {
 
         // Without a place among the newest, a file is assumed to be none of them.
         let mut greedy = model.retentions[0].clone();
-        greedy.classes.iter_mut().for_each(|class| class.keep_newest = 0);
+        for class in &mut greedy.classes {
+            class.keep_newest = 0;
+        }
         let verdicts = decide(&greedy, &entries, &about);
         let bare: Vec<String> = lines.iter().map(|line| line.split(" newest").next().unwrap().to_owned()).collect();
         let goes = |at: usize| matches!(verdicts[at], Verdict::Delete(_));
@@ -246,7 +248,9 @@ proptest! {
         // Without an age, it must hold for the youngest file and for the oldest.
         let ageless: Vec<String> = entries.iter().map(|entry| format!("file \"{}\"", entry.path)).collect();
         let mut old = entries.clone();
-        old.iter_mut().for_each(|entry| entry.identity.mtime_ns = NOW_NS - 10_000 * DAY_NS);
+        for entry in &mut old {
+            entry.identity.mtime_ns = NOW_NS - 10_000 * DAY_NS;
+        }
         let last = decide(&greedy, &old, &about);
         let never_goes = |at: usize| !matches!(last[at], Verdict::Delete(_));
         prop_assert_eq!(failing(&jobs, of, &ageless, "kept"), failing_by(&ageless, never_goes));
@@ -322,7 +326,9 @@ proptest! {
     fn an_assertion_says_what_the_plan_says(case in cases()) {
         // The age is the only measure here: which are the newest is asked above.
         let mut case = case;
-        case.classes.iter_mut().for_each(|class| class.newest = 0);
+        for class in &mut case.classes {
+            class.newest = 0;
+        }
         let planned = planned(&case);
         prop_assume!(planned.is_some());
         let (dir, goes) = planned.unwrap();

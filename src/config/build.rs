@@ -60,7 +60,7 @@ pub(super) fn build(
 }
 
 /// The directory of the file that a span lies in.
-fn dir(sources: &Sources, span: Span) -> &Path {
+pub(super) fn dir(sources: &Sources, span: Span) -> &Path {
     sources.file_of(span).map_or(Path::new("/"), File::dir)
 }
 
@@ -255,8 +255,8 @@ fn backup(place: &Place<'_>, needs: Vec<JobName>) -> Option<Backup> {
                 deleted: keep.deleted.as_ref().map(|d| d.value),
             }
         }),
-        floor: node.floor,
-        stall: node.stall,
+        floor: node.floor.as_ref().map_or(1, |floor| floor.value),
+        stall: node.stall.as_ref().map(|stall| stall.value),
         cross_mounts: node.cross_mounts,
         needs,
         timeout: node.job.timeout,

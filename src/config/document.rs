@@ -89,8 +89,9 @@ pub(super) struct BackupNode {
     pub(super) level: Option<u8>,
     pub(super) contents: Option<Spanned<Contents>>,
     pub(super) keep: Option<KeepNode>,
-    pub(super) floor: u32,
-    pub(super) stall: Option<Duration>,
+    /// `None` is 1.
+    pub(super) floor: Option<Spanned<u32>>,
+    pub(super) stall: Option<Spanned<Duration>>,
     pub(super) cross_mounts: bool,
 }
 
@@ -125,6 +126,7 @@ pub(super) struct RetentionNode {
 /// `max-delete`
 #[derive(Debug)]
 pub(super) struct BudgetNode {
+    pub(super) span: Span,
     pub(super) files: Option<u64>,
     pub(super) bytes: Option<u64>,
     pub(super) share: Option<u8>,

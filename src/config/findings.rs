@@ -76,8 +76,8 @@ codes! {
     UnknownTimezone = "OPS4003" "unknown-timezone" Error "no zone of the IANA data";
     RetentionWithoutBackup = "OPS5001" "retention-without-backup" Error "a retention that names no backup";
     EmptyClass = "OPS5002" "empty-class" Error "a class that can hold nothing the backup stores";
-    DestinationOverlap = "OPS5003" "destination-overlap" Error "a destination inside its source or the reverse, or shared with another backup or inside its destination";
-    DeletesOwnFiles = "OPS5004" "deletes-own-files" Error "a destination, the state or an ops file inside what a retention may delete";
+    DestinationOverlap = "OPS5003" "destination-overlap" Error "a destination inside its source or the reverse, shared with another backup, or where a retention deletes";
+    DeletesOwnFiles = "OPS5004" "deletes-own-files" Error "a destination, the state, or a file that the ops file needs inside what a retention may delete";
     RetentionsOverlap = "OPS5005" "retentions-overlap" Error "two retentions that may delete the same files";
     ClassesOverlap = "OPS5007" "classes-overlap" Warning "two classes with different keeps hold the same files";
     SystemSource = "OPS5008" "system-source" Error "a retention on a system directory or a whole home";
@@ -87,6 +87,10 @@ codes! {
     NoRetention = "OPS5012" "no-retention" Error "`contents \"expired\"` and no retention that could expire anything";
     PartlyCovered = "OPS5014" "partly-covered" Warning "a class that the backup stores only in part";
     AssertionFailed = "OPS5015" "assertion-failed" Error "an assertion that does not hold";
+    StateInSource = "OPS5016" "state-in-source" Warning "the history of all runs inside what a backup reads";
+    CopiesOfCopies = "OPS5017" "copies-of-copies" Warning "a backup that stores another's data and its copies";
+    NoEffect = "OPS5018" "no-effect" Warning "a setting that decides nothing";
+    EmptyBackup = "OPS5019" "empty-backup" Error "a backup whose `exclude` takes all that it includes";
     ProbeCount = "OPS6001" "probe-count" Error "a check with no probe, or with several";
     ThresholdsOrder = "OPS6002" "thresholds-order" Warning "`warn` that can never decide beside `critical`";
     SecretLiteral = "OPS7001" "secret-literal" Error "a secret that stands in the file";

@@ -7,9 +7,12 @@
 
 use super::document::{BackupNode, Document, RetentionNode};
 use super::findings::{Code, Finding, Severity, sorted};
+use super::reach::Sets;
 use super::source::{Sources, Span, Spanned};
 use super::values::as_name;
-use super::{allows, assertions, build, cycles, lexical, paths, reasons, references};
+use super::{
+    allows, assertions, build, containment, cycles, lexical, paths, precious, reasons, references, selections,
+};
 use crate::model::{Model, Ops};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -52,7 +55,12 @@ pub(super) fn validate(
     lexical::system_sources(&claims, &mut findings);
     lexical::copies(document, &places, &claims, &mut findings);
     lexical::budgets(document, &mut findings);
-    reasons::judge(&claims, &places, &ops, sources, &mut findings);
+    lexical::without_effect(document, &mut findings);
+    let sets = Sets::default();
+    let empty = selections::judge(&places, &sets, &mut findings);
+    let precious = precious::all(document, &places, &ops, sources);
+    reasons::judge(&claims, &sets, &precious, &empty, &mut findings);
+    containment::judge(&places, &claims, &ops, &mut findings);
     assertions::judge(document, &places, &claims, &mut findings);
     build::unnameable(document, sources, &mut findings);
     allows::apply(document, &mut findings);

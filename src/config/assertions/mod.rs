@@ -19,7 +19,7 @@ use crate::entry::{Entry, Identity, Kind};
 use crate::model::pattern::{Selection, Selector};
 use crate::model::retention::{Circumstances, Classifier, Judge, Verdict};
 use crate::model::{Contents, Retention};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 /// The oldest file that is asked about was written at the start of 2000.
@@ -48,7 +48,7 @@ pub(super) fn judge(document: &Document, places: &[Place<'_>], claims: &[Claim<'
             AssertedNode::Retention(name) => (name, &names.retentions, &names.backups),
             AssertedNode::Backup(name) => (name, &names.backups, &names.retentions),
         };
-        if let Some((name, ())) = known.get_key_value(reference.value.as_str()) {
+        if let Some(name) = known.get(reference.value.as_str()) {
             let groups = match of {
                 AssertedNode::Retention(_) => &mut of_retentions,
                 AssertedNode::Backup(_) => &mut of_backups,
@@ -112,8 +112,8 @@ fn unique(assertions: &[AssertionNode], findings: &mut Vec<Finding>) {
 
 /// The jobs that can be asked.
 struct Names<'a> {
-    retentions: BTreeMap<&'a str, ()>,
-    backups: BTreeMap<&'a str, ()>,
+    retentions: BTreeSet<&'a str>,
+    backups: BTreeSet<&'a str>,
 }
 
 impl<'a> Names<'a> {
@@ -121,14 +121,14 @@ impl<'a> Names<'a> {
         let retentions = document.retentions.iter().filter_map(|node| node.job.name.as_ref());
         let backups = document.backups.iter().filter_map(|node| node.job.name.as_ref());
         Self {
-            retentions: retentions.map(|name| (name.value.as_str(), ())).collect(),
-            backups: backups.map(|name| (name.value.as_str(), ())).collect(),
+            retentions: retentions.map(|name| name.value.as_str()).collect(),
+            backups: backups.map(|name| name.value.as_str()).collect(),
         }
     }
 }
 
 /// OPS3002.
-fn unknown(of: &AssertedNode, known: &BTreeMap<&str, ()>, others: &BTreeMap<&str, ()>, may_compare: bool) -> Finding {
+fn unknown(of: &AssertedNode, known: &BTreeSet<&str>, others: &BTreeSet<&str>, may_compare: bool) -> Finding {
     let (setting, other, reference) = match of {
         AssertedNode::Retention(name) => ("retention", "backup", name),
         AssertedNode::Backup(name) => ("backup", "retention", name),
@@ -136,7 +136,7 @@ fn unknown(of: &AssertedNode, known: &BTreeMap<&str, ()>, others: &BTreeMap<&str
     let wanted = reference.value.as_str();
     let shown = one_line(wanted);
     let bare = wanted.strip_prefix(setting).and_then(|rest| rest.strip_prefix(':'));
-    if let Some(bare) = bare.filter(|bare| known.contains_key(*bare)) {
+    if let Some(bare) = bare.filter(|bare| known.contains(*bare)) {
         return Finding::new(
             Code::BadReference,
             reference.span,
@@ -145,7 +145,7 @@ fn unknown(of: &AssertedNode, known: &BTreeMap<&str, ()>, others: &BTreeMap<&str
         )
         .help(format!("write `{setting}=\"{bare}\"`"));
     }
-    let near = nearest(wanted, known.keys().copied().filter(|_| may_compare));
+    let near = nearest(wanted, known.iter().copied().filter(|_| may_compare));
     let finding = Finding::new(
         Code::BadReference,
         reference.span,
@@ -154,7 +154,7 @@ fn unknown(of: &AssertedNode, known: &BTreeMap<&str, ()>, others: &BTreeMap<&str
     );
     finding.help(match near {
         Some(near) => format!("did you mean `{setting}=\"{near}\"`?"),
-        None if others.contains_key(wanted) => format!(
+        None if others.contains(wanted) => format!(
             "there is a {other} of that name: to ask it, write `{other}=\"{shown}\"` and expect {}",
             if other == "backup" {
                 "\"stored\" or \"left-out\""
@@ -164,7 +164,7 @@ fn unknown(of: &AssertedNode, known: &BTreeMap<&str, ()>, others: &BTreeMap<&str
         ),
         None if known.is_empty() => format!("declare that {setting}, or delete the assertion"),
         None => {
-            let some: Vec<&str> = known.keys().take(12).copied().collect();
+            let some: Vec<&str> = known.iter().take(12).copied().collect();
             format!("there are: {}", some.join(", "))
         }
     })
@@ -261,21 +261,18 @@ fn of_retention(claim: &Claim<'_>, nodes: &[&AssertionNode], findings: &mut Vec<
         let Some(expect) = &node.expect else {
             continue;
         };
-        let class = match &node.class {
-            Some(name) => match asked
+        let position = |name: &Spanned<String>| {
+            asked
                 .retention
                 .classes
                 .iter()
                 .position(|class| class.name == name.value)
-            {
-                Some(class) => Some(class),
-                None => {
-                    findings.push(no_class(name, &asked.retention));
-                    continue;
-                }
-            },
-            None => None,
         };
+        let class = node.class.as_ref().and_then(position);
+        if let (Some(name), None) = (&node.class, class) {
+            findings.push(no_class(name, &asked.retention));
+            continue;
+        }
         for file in &node.files {
             for age in ages(file) {
                 let verdict = verdict(&mut judge, &asked.retention, file, age);

@@ -9,7 +9,7 @@ use super::super::findings::{Code, Finding};
 use super::super::mend::one_line;
 use super::super::reader::{Datum, Reading};
 use super::super::source::Spanned;
-use super::{duration, number, text};
+use super::{duration, number, spanned, text};
 use crate::path::RelPath;
 
 /// `assert`
@@ -200,21 +200,10 @@ fn file(node: &Reading, findings: &mut Vec<Finding>) -> Option<FileNode> {
     if node.damaged || bad("age") || bad("newest") {
         return None;
     }
-    let spanned = |name: &str| node.prop(name);
     Some(FileNode {
         path,
         span: node.head,
-        age: spanned("age").and_then(|value| {
-            Some(Spanned {
-                value: duration(value)?,
-                span: value.span,
-            })
-        }),
-        newest: spanned("newest").and_then(|value| {
-            Some(Spanned {
-                value: number(value)?,
-                span: value.span,
-            })
-        }),
+        age: spanned(node.prop("age"), duration),
+        newest: spanned(node.prop("newest"), number),
     })
 }

@@ -62,6 +62,15 @@ fn duration(value: &Spanned<Datum>) -> Option<Duration> {
     }
 }
 
+/// A value with its place, when it is there and right.
+fn spanned<T>(value: Option<&Spanned<Datum>>, read: impl FnOnce(&Spanned<Datum>) -> Option<T>) -> Option<Spanned<T>> {
+    let value = value?;
+    Some(Spanned {
+        value: read(value)?,
+        span: value.span,
+    })
+}
+
 /// The one argument of a child.
 fn arg<'a>(reading: &'a Reading, child: &str) -> Option<&'a Spanned<Datum>> {
     reading.child(child)?.args.first()
