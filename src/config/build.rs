@@ -5,8 +5,8 @@
 //! that of the first file.
 
 use super::document::{
-    ArgvNode, ChannelNode, CheckNode, ClassNode, CommandNode, Document, JobNode, ProbeNode, ProgramNode, RetentionNode,
-    TargetNode, TextNode, WayNode, WebNode,
+    ArgvNode, BackupNode, ChannelNode, CheckNode, ClassNode, CommandNode, Document, JobNode, ProbeNode, ProgramNode,
+    RetentionNode, TargetNode, TextNode, WayNode, WebNode,
 };
 use super::findings::{Code, Finding};
 use super::paths;
@@ -40,7 +40,7 @@ pub(super) struct Judged<'a> {
 
 /// What a job has to do with others, and when it runs.
 #[derive(Default)]
-struct Links {
+pub(super) struct Links {
     needs: Vec<JobName>,
     schedule: Option<String>,
     longest_gap: Option<Duration>,
@@ -86,7 +86,7 @@ pub(super) fn build(document: &Document, judged: &Judged<'_>, sources: &Sources,
 }
 
 /// The directory of the file that a span lies in.
-fn dir(sources: &Sources, span: Span) -> &Path {
+pub(super) fn dir(sources: &Sources, span: Span) -> &Path {
     sources.file_of(span).map_or(Path::new("/"), File::dir)
 }
 
@@ -368,14 +368,10 @@ fn silenced_by(node: &CheckNode) -> Option<Option<String>> {
 
 fn backup(place: &Place<'_>, links: Links) -> Option<Backup> {
     let node = place.node;
-    let patterns = |list: &[Spanned<Pattern>]| list.iter().map(|p| p.value.clone()).collect();
     Some(Backup {
         name: place.name.to_owned(),
         source: place.source.clone()?,
-        select: Selection {
-            include: patterns(&node.include),
-            exclude: patterns(&node.exclude),
-        },
+        select: selection(node),
         to: place.to.clone()?,
         strategy: node.level.map_or(Strategy::Copy, |level| Strategy::Archive { level }),
         contents: node.contents.as_ref().map_or(Contents::All, |contents| contents.value),
@@ -397,8 +393,12 @@ fn backup(place: &Place<'_>, links: Links) -> Option<Backup> {
                 deleted: keep.deleted.as_ref().map(|d| d.value),
             }
         }),
-        floor: node.floor,
-        stall: node.stall.or(links.longest_gap.map(|gap| gap.saturating_mul(2))),
+        floor: node.floor.as_ref().map_or(1, |floor| floor.value),
+        stall: node
+            .stall
+            .as_ref()
+            .map(|stall| stall.value)
+            .or(links.longest_gap.map(|gap| gap.saturating_mul(2))),
         cross_mounts: node.cross_mounts,
         needs: links.needs,
         timeout: timeout(&node.job),
@@ -408,7 +408,16 @@ fn backup(place: &Place<'_>, links: Links) -> Option<Backup> {
     })
 }
 
-fn retention(node: &RetentionNode, links: Links) -> Option<Retention> {
+/// What of its source a backup may store.
+pub(super) fn selection(node: &BackupNode) -> Selection {
+    let patterns = |list: &[Spanned<Pattern>]| list.iter().map(|p| p.value.clone()).collect();
+    Selection {
+        include: patterns(&node.include),
+        exclude: patterns(&node.exclude),
+    }
+}
+
+pub(super) fn retention(node: &RetentionNode, links: Links) -> Option<Retention> {
     let max_delete = node.max_delete.as_ref().map_or_else(Budget::default, |budget| Budget {
         files: budget.files,
         bytes: budget.bytes,

@@ -11,6 +11,7 @@ use crate::model::check::{Address, Levels, Space, Worst};
 use crate::model::pattern::Pattern;
 use crate::model::schedule::{Cron, Fold, Gap, Missed};
 use crate::model::{Contents, InUse, JobKind, Keep, Overlap, Retry};
+use crate::path::RelPath;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,6 +26,7 @@ pub(super) struct Document {
     pub(super) targets: Vec<TargetNode>,
     pub(super) backups: Vec<BackupNode>,
     pub(super) retentions: Vec<RetentionNode>,
+    pub(super) assertions: Vec<AssertionNode>,
     /// Names of whatever kind in text that could not be read.
     pub(super) hidden: HashSet<String>,
     /// A retention could not be read: which backup it names is not known.
@@ -207,8 +209,9 @@ pub(super) struct BackupNode {
     pub(super) level: Option<u8>,
     pub(super) contents: Option<Spanned<Contents>>,
     pub(super) keep: Option<KeepNode>,
-    pub(super) floor: u32,
-    pub(super) stall: Option<Duration>,
+    /// `None` is 1.
+    pub(super) floor: Option<Spanned<u32>>,
+    pub(super) stall: Option<Spanned<Duration>>,
     pub(super) cross_mounts: bool,
 }
 
@@ -243,6 +246,7 @@ pub(super) struct RetentionNode {
 /// `max-delete`
 #[derive(Debug)]
 pub(super) struct BudgetNode {
+    pub(super) span: Span,
     pub(super) files: Option<u64>,
     pub(super) bytes: Option<u64>,
     pub(super) share: Option<u8>,
@@ -257,6 +261,65 @@ pub(super) struct ClassNode {
     pub(super) keyword: Option<Spanned<String>>,
     pub(super) keep: Option<Spanned<Keep>>,
     pub(super) keep_newest: u32,
+}
+
+/// `assert`
+#[derive(Debug)]
+pub(super) struct AssertionNode {
+    /// What it says, for people.
+    pub(super) claim: Option<Spanned<String>>,
+    /// `None` when it names neither or both, and that was reported.
+    pub(super) of: Option<AssertedNode>,
+    pub(super) files: Vec<FileNode>,
+    pub(super) expect: Option<Spanned<Expected>>,
+    pub(super) class: Option<Spanned<String>>,
+}
+
+/// What an assertion is about, by name.
+#[derive(Debug)]
+pub(super) enum AssertedNode {
+    Retention(Spanned<String>),
+    Backup(Spanned<String>),
+}
+
+/// `file` of an assertion.
+#[derive(Debug)]
+pub(super) struct FileNode {
+    pub(super) path: RelPath,
+    pub(super) span: Span,
+    pub(super) age: Option<Spanned<Duration>>,
+    pub(super) newest: Option<Spanned<u64>>,
+}
+
+/// `expect`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expected {
+    Expired,
+    Kept,
+    Untouched,
+    Stored,
+    LeftOut,
+}
+
+impl Expected {
+    /// As it is written.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Kept => "kept",
+            Self::Untouched => "untouched",
+            Self::Stored => "stored",
+            Self::LeftOut => "left-out",
+        }
+    }
+
+    /// Every word of it.
+    pub(super) const ALL: [Self; 5] = [Self::Expired, Self::Kept, Self::Untouched, Self::Stored, Self::LeftOut];
+
+    /// True for what is said of backups.
+    pub(super) fn of_backups(self) -> bool {
+        matches!(self, Self::Stored | Self::LeftOut)
+    }
 }
 
 /// `target`

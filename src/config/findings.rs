@@ -91,8 +91,8 @@ codes! {
     Uneven = "OPS4007" "uneven" Warning "steps or periods that are not what they seem";
     RetentionWithoutBackup = "OPS5001" "retention-without-backup" Error "a retention that names no backup";
     EmptyClass = "OPS5002" "empty-class" Error "a class that can hold nothing the backup stores";
-    DestinationOverlap = "OPS5003" "destination-overlap" Error "a destination inside its source or the reverse, or shared with another backup or inside its destination";
-    DeletesOwnFiles = "OPS5004" "deletes-own-files" Error "a destination, the state or an ops file inside what a retention may delete";
+    DestinationOverlap = "OPS5003" "destination-overlap" Error "a destination inside its source or the reverse, shared with another backup, or where a retention deletes";
+    DeletesOwnFiles = "OPS5004" "deletes-own-files" Error "a destination, the state, or a file that the ops file needs inside what a retention may delete";
     RetentionsOverlap = "OPS5005" "retentions-overlap" Error "two retentions that may delete the same files";
     ShortWithin = "OPS5006" "short-within" Warning "`keep within` that ends before the next copy";
     ClassesOverlap = "OPS5007" "classes-overlap" Warning "two classes with different keeps hold the same files";
@@ -102,6 +102,11 @@ codes! {
     CountingKeep = "OPS5011" "counting-keep" Error "counting rules on copies that are disjoint";
     NoRetention = "OPS5012" "no-retention" Error "`contents \"expired\"` and no retention that could expire anything";
     PartlyCovered = "OPS5014" "partly-covered" Warning "a class that the backup stores only in part";
+    AssertionFailed = "OPS5015" "assertion-failed" Error "an assertion that does not hold";
+    StateInSource = "OPS5016" "state-in-source" Warning "the history of all runs inside what a backup reads";
+    CopiesOfCopies = "OPS5017" "copies-of-copies" Warning "a backup that stores another's data and its copies";
+    NoEffect = "OPS5018" "no-effect" Warning "a setting that decides nothing";
+    EmptyBackup = "OPS5019" "empty-backup" Error "a backup whose `exclude` takes all that it includes";
     ProbeCount = "OPS6001" "probe-count" Error "a check with no probe, or with several";
     ThresholdsOrder = "OPS6002" "thresholds-order" Warning "`warn` that can never decide beside `critical`, or an answer that may come after the next question";
     Unheard = "OPS6003" "unheard" Warning "what can become critical is told to the log alone";

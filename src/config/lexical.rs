@@ -8,7 +8,7 @@ use super::document::Document;
 use super::findings::{Code, Finding};
 use super::paths::shown;
 use super::validate::{Claim, Place};
-use crate::model::Contents;
+use crate::model::{Contents, Keep};
 use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path};
 
@@ -233,10 +233,84 @@ pub(super) fn copies(document: &Document, places: &[Place<'_>], claims: &[Claim<
     }
 }
 
+/// OPS5018: numbers that decide nothing beside others.
+pub(super) fn without_effect(document: &Document, findings: &mut Vec<Finding>) {
+    for class in document.retentions.iter().flat_map(|node| &node.classes) {
+        if let Some(keep) = class.keep.as_ref().filter(|keep| keep.value == Keep::Forever)
+            && class.keep_newest > 0
+        {
+            findings.push(
+                Finding::new(
+                    Code::NoEffect,
+                    keep.span,
+                    "`keep-newest=` decides nothing in a class that keeps forever",
+                    "all of its files stay, not only the newest",
+                )
+                .help("say how long the older ones stay, such as `keep=\"30d\"`, or delete `keep-newest=`"),
+            );
+        }
+    }
+    for node in document.backups.iter().filter(|node| !node.job.damaged) {
+        let Some(keep) = &node.keep else {
+            let floor = node.floor.as_ref().map(|floor| ("floor", floor.span));
+            let stall = node.stall.as_ref().map(|stall| ("stall", stall.span));
+            for (name, span) in floor.into_iter().chain(stall) {
+                findings.push(
+                    Finding::new(
+                        Code::NoEffect,
+                        span,
+                        format!("`{name}` decides nothing in a backup without `keep`"),
+                        "no copy is ever removed",
+                    )
+                    .help(format!(
+                        "add a rule, such as `keep last=7 daily=14`, or delete `{name}`"
+                    )),
+                );
+            }
+            continue;
+        };
+        let rules: Vec<_> = keep.counts.iter().filter(|(_, count)| count.value > 0).collect();
+        if let ([("last", last)], Some(floor)) = (rules.as_slice(), &node.floor)
+            && last.value <= floor.value
+            && keep.within.is_none()
+            && keep.deleted.is_none()
+            && !keep.damaged
+        {
+            findings.push(
+                Finding::new(
+                    Code::NoEffect,
+                    last.span,
+                    format!("`keep last={}` decides nothing: the floor keeps as many", last.value),
+                    "no more than the floor",
+                )
+                .also(floor.span, "these stay whatever `keep` says")
+                .help(format!(
+                    "say `keep last={}` or more, or lower the floor",
+                    floor.value.saturating_add(1)
+                )),
+            );
+        }
+    }
+}
+
 /// OPS5009.
 pub(super) fn budgets(document: &Document, findings: &mut Vec<Finding>) {
     for node in &document.retentions {
-        if node.max_delete.is_some() || node.job.damaged {
+        if node.job.damaged {
+            continue;
+        }
+        if let Some(budget) = &node.max_delete {
+            if budget.share == Some(100) && budget.files.is_none() && budget.bytes.is_none() {
+                findings.push(
+                    Finding::new(
+                        Code::NoMaxDelete,
+                        budget.span,
+                        "a share of 100% limits nothing",
+                        "one run may delete every file that the classes match",
+                    )
+                    .help("write a smaller share, such as `max-delete share=\"20%\"`, or limit `files=` or `bytes=`"),
+                );
+            }
             continue;
         }
         let Some(name) = &node.job.name else {

@@ -234,6 +234,7 @@ impl Loader {
                 Some((path, optional, head)) => self.import(&path, optional, head, file),
                 None => self.document.blind = true,
             },
+            "assert" => self.document.assertions.push(decode::assertion(&reading, findings)),
             kind => {
                 let document = &mut self.document;
                 let name = match kind {

@@ -2,7 +2,8 @@
 //!
 //! The way of a file: `load` reads it and its imports, `lex` and `mend` make slips of the hand harmless and cut it
 //! into nodes, `tree` parses them, `reader` checks them against the table in `schema`, `decode` makes a `document` of
-//! them, and `validate` (with `references`, `cycles`, `gates`, `schedules`, `timing`, `telling`, `lexical`, `reasons` and `language`) judges the whole and has the
+//! them, and `validate` (with `references`, `cycles`, `gates`, `schedules`, `timing`, `telling`, `lexical`, `reasons`, `assertions` and
+//! `language`) judges the whole and has the
 //! [`Model`] built.
 //! [`findings`] and [`source`] say what was noticed and where; `secrets` keeps out of both what nobody may see.
 //! [`explain`] has a page about each kind of finding, [`vocabulary`] the language itself as a value.
@@ -11,7 +12,9 @@
 //! Invariant: a [`Model`] exists if and only if no finding is an error.
 
 mod allows;
+mod assertions;
 mod build;
+mod containment;
 mod cycles;
 mod decode;
 mod document;
@@ -26,6 +29,7 @@ mod load;
 mod mend;
 mod nearest;
 mod paths;
+mod precious;
 mod reach;
 mod reader;
 mod reasons;
@@ -34,6 +38,7 @@ mod schedules;
 mod schema;
 mod secret_forms;
 mod secrets;
+mod selections;
 mod slips;
 pub mod source;
 mod telling;

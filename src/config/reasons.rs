@@ -10,10 +10,11 @@ use super::findings::{Code, Finding};
 use super::language::{Answer, PathSet, Term};
 use super::mend::one_line;
 use super::paths::shown;
+use super::precious::Precious;
 use super::reach::{Reach, Sets, no_prefix, term};
-use super::source::{Sources, Span};
-use super::validate::{Claim, Place};
-use crate::model::{Keep, Ops};
+use super::source::Span;
+use super::validate::Claim;
+use crate::model::Keep;
 use crate::path::Shown;
 use crate::units::show_duration;
 use std::collections::HashSet;
@@ -23,26 +24,29 @@ use std::rc::Rc;
 /// Most pairs of retentions that are compared: their number grows with the square.
 const MOST_PAIRS: usize = 20_000;
 
-/// OPS5002, OPS5004, OPS5005, OPS5007, OPS5014.
+/// Most classes of one retention that are compared with one another.
+const MOST_CLASSES: usize = 50;
+
+/// OPS5002, OPS5004, OPS5005, OPS5007, OPS5014. `empty` are the backups that were said to store nothing.
 pub(super) fn judge(
     claims: &[Claim<'_>],
-    places: &[Place<'_>],
-    ops: &Ops,
-    sources: &Sources,
+    sets: &Sets,
+    precious: &[Precious],
+    empty: &HashSet<&str>,
     findings: &mut Vec<Finding>,
 ) {
-    let sets = Sets::default();
     let reaches: Vec<Reach<'_>> = claims
         .iter()
         .filter(|claim| claim.node.patterns_known && claim.backup.node.patterns_known)
-        .filter_map(|claim| Reach::new(claim, &sets))
+        .filter(|claim| !empty.contains(claim.backup.name))
+        .filter_map(|claim| Reach::new(claim, sets))
         .collect();
     for reach in &reaches {
-        classes(reach, &sets, findings);
-        overlapping_classes(reach, &sets, findings);
+        classes(reach, sets, findings);
+        overlapping_classes(reach, sets, findings);
     }
-    own_files(&reaches, &sets, places, ops, sources, findings);
-    pairs(&reaches, &sets, findings);
+    own_files(&reaches, sets, precious, findings);
+    pairs(&reaches, sets, findings);
 }
 
 fn sample(path: &[u8]) -> String {
@@ -257,12 +261,17 @@ fn overlapping_classes(reach: &Reach<'_>, sets: &Sets, findings: &mut Vec<Findin
         terms.push(term(&reach.spared, &none, false));
         sets.search(&terms)
     };
+    let dead = dead_classes(reach, sets, findings);
     for (at, second) in classes.iter().enumerate() {
-        for first in classes.iter().take(at) {
+        for (before, first) in classes.iter().enumerate().take(at) {
             let (Some(a), Some(b)) = (&first.keep, &second.keep) else {
                 continue;
             };
-            if a.value == b.value || first.keyword.is_some() || second.keyword.is_some() || classes.len() > 50 {
+            if dead.contains(&if longer(a.value, b.value) { at } else { before }) {
+                continue;
+            }
+            if a.value == b.value || first.keyword.is_some() || second.keyword.is_some() || classes.len() > MOST_CLASSES
+            {
                 continue;
             }
             let (longer, shorter) = if longer(a.value, b.value) {
@@ -316,6 +325,82 @@ fn overlapping_classes(reach: &Reach<'_>, sets: &Sets, findings: &mut Vec<Findin
     }
 }
 
+/// OPS5007: classes all of whose files others hold longer, where that is more than a pair of globs can show. Gives them.
+fn dead_classes(reach: &Reach<'_>, sets: &Sets, findings: &mut Vec<Finding>) -> HashSet<usize> {
+    let none = no_prefix();
+    let classes = &reach.claim.node.classes;
+    let mut dead = HashSet::new();
+    if classes.len() > MOST_CLASSES {
+        return dead;
+    }
+    for (at, class) in classes.iter().enumerate() {
+        let (Some(set), Some(keep)) = (sets.class(class), &class.keep) else {
+            continue;
+        };
+        let longer: Vec<(&ClassNode, PathSet)> = classes
+            .iter()
+            .filter(|other| {
+                let other = other.keep.as_ref();
+                other.is_some_and(|other| other.value != keep.value && longer(other.value, keep.value))
+            })
+            .filter_map(|other| Some((other, sets.class(other)?)))
+            .collect();
+        let mut own = vec![term(&reach.valid, &none, true), term(&set, &none, true)];
+        own.extend(reach.stored(&none));
+        own.push(term(&reach.spared, &none, false));
+        // Mostly a first file shows that the class decides something.
+        let Answer::Witness(path) = sets.search(&own) else {
+            continue;
+        };
+        if longer.iter().all(|(_, other)| term(other, &none, false).holds(&path)) {
+            continue;
+        }
+        let covered = |by: &[(&ClassNode, PathSet)]| {
+            let mut terms = own.clone();
+            terms.extend(by.iter().map(|(_, other)| term(other, &none, false)));
+            sets.search(&terms) == Answer::Empty
+        };
+        if !covered(&longer) {
+            continue;
+        }
+        let alone = longer.iter().find(|one| covered(std::slice::from_ref(one)));
+        let by = match alone {
+            // Said of the pair.
+            Some((other, _)) if other.keyword.is_none() && class.keyword.is_none() => continue,
+            Some(one) => std::slice::from_ref(one),
+            None => &longer,
+        };
+        dead.insert(at);
+        let names: Vec<String> = by.iter().map(|(other, _)| format!("`{}`", class_name(other))).collect();
+        let span = |class: &ClassNode| class.name.as_ref().map_or(class.head, |name| name.span);
+        let mut finding = Finding::new(
+            Code::ClassesOverlap,
+            span(class),
+            match names.as_slice() {
+                [one] => format!(
+                    "the class `{}` decides nothing: {one} holds all its files longer",
+                    class_name(class)
+                ),
+                all => format!(
+                    "the class `{}` decides nothing: {} together hold all its files longer",
+                    class_name(class),
+                    all.join(" and ")
+                ),
+            },
+            format!("`{}` would be one of them", sample(&path)),
+        );
+        for (other, _) in by.iter().take(4) {
+            let keeps = other
+                .keep
+                .as_ref()
+                .map_or_else(String::new, |keep| show_keep(keep.value));
+            finding = finding.also(span(other), format!("keeps {keeps}"));
+        }
+        findings.push(finding.help("the longer keep wins: let the others not match its files, or delete the class"));
+    }
+    dead
+}
+
 fn longer(a: Keep, b: Keep) -> bool {
     match (a, b) {
         (Keep::Forever, _) => true,
@@ -332,69 +417,61 @@ fn show_keep(keep: Keep) -> String {
 }
 
 /// OPS5004.
-fn own_files(
-    reaches: &[Reach<'_>],
-    sets: &Sets,
-    places: &[Place<'_>],
-    ops: &Ops,
-    sources: &Sources,
-    findings: &mut Vec<Finding>,
-) {
-    let mut precious: Vec<(PathBuf, bool, String, Option<Span>)> = Vec::new();
+fn own_files(reaches: &[Reach<'_>], sets: &Sets, precious: &[Precious], findings: &mut Vec<Finding>) {
     let overlaps: HashSet<Span> = findings
         .iter()
         .filter(|finding| finding.code == Code::DestinationOverlap)
         .map(Finding::span)
         .collect();
-    for place in places {
-        if let Some(to) = &place.to {
-            let span = place.node.to.as_ref().map(|to| to.span);
-            precious.push((
-                to.clone(),
-                true,
-                format!("the copies of the backup `{}`", place.name),
-                span,
-            ));
-        }
-    }
-    precious.push((ops.state_dir.clone(), true, "the history of all runs".to_owned(), None));
-    for file in sources.files() {
-        precious.push((file.path.clone(), false, format!("the ops file `{}`", file.name), None));
-    }
-    // In order of paths, what lies below a directory stands in one row behind it.
-    precious.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut asked = 0_usize;
     for reach in reaches.iter().filter(|reach| reach.decidable) {
-        let from = precious.partition_point(|(path, ..)| path.as_path() < reach.source);
-        for (path, is_dir, what, span) in precious.iter().skip(from) {
-            let Ok(below) = path.strip_prefix(reach.source) else {
+        let from = precious.partition_point(|one| one.path.as_path() < reach.source);
+        for one in precious.iter().skip(from) {
+            let Ok(below) = one.path.strip_prefix(reach.source) else {
                 break;
             };
-            let Some(witness) = reachable(reach, below, *is_dir, sets) else {
+            // Very many warnings say no more than some.
+            asked += usize::from(!one.vital);
+            if !one.vital && asked > MOST_PAIRS {
+                continue;
+            }
+            let Some(witness) = reachable(reach, below, one.is_dir, sets) else {
                 continue;
             };
             // Already an error of its own.
-            if span.is_some_and(|span| overlaps.contains(&span)) {
+            if one.named.is_some_and(|(span, _)| overlaps.contains(&span)) {
                 continue;
             }
-            let mut finding = Finding::new(
-                Code::DeletesOwnFiles,
-                reach.name_span(),
-                format!("the retention `{}` may delete {what}", reach.claim.name),
-                format!("may delete `{}`", one_line(&shown(&reach.source.join(&witness)))),
-            );
-            if let Some(span) = span {
-                finding = finding.also(*span, "copies are written here");
-            }
-            let exclude = below.to_string_lossy();
-            findings.push(finding.help(if below.as_os_str().is_empty() {
-                "move it out of the source".to_owned()
-            } else if *is_dir {
-                format!("move it out of the source, or add `exclude \"{exclude}/**\"` to the retention")
-            } else {
-                format!("move it out of the source, or add `exclude \"{exclude}\"` to the retention")
-            }));
+            findings.push(reached(reach, one, below, &witness));
         }
     }
+}
+
+fn reached(reach: &Reach<'_>, one: &Precious, below: &Path, witness: &Path) -> Finding {
+    let mut finding = Finding::new(
+        Code::DeletesOwnFiles,
+        reach.name_span(),
+        format!("the retention `{}` may delete {}", reach.claim.name, one.what),
+        format!("may delete `{}`", one_line(&shown(&reach.source.join(witness)))),
+    );
+    let source = reach.claim.backup.node.source.as_ref();
+    match (one.named, source) {
+        (Some((span, label)), _) => finding = finding.also(span, label),
+        (None, Some(source)) if one.is_dir => finding = finding.also(source.span, "holds it"),
+        _ => {}
+    }
+    if !one.vital {
+        finding = finding.warning();
+    }
+    let exclude = below.to_string_lossy();
+    finding.help(if below.as_os_str().is_empty() {
+        "move it out of the source".to_owned()
+    } else if one.is_dir {
+        // A plan is refused as long as the backup would read it, whatever the retention spares.
+        format!("move it out of the source, or add `exclude \"{exclude}\"` to the backup")
+    } else {
+        format!("move it out of the source, or add `exclude \"{exclude}\"` to the retention")
+    })
 }
 
 /// A path that may be deleted: the one below the source, or for directories one that it holds.

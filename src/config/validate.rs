@@ -1,15 +1,19 @@
 //! The [`Document`] as a whole → the [`Model`], or what is wrong between its parts.
 //!
-//! Takes decoded nodes, resolves paths, asks `references`, `cycles`, `lexical` and `reasons` for what the parts mean
-//! together, has `allow` applied and the model built. Knows no KDL.
+//! Takes decoded nodes, resolves paths, asks `references`, `cycles`, `lexical`, `reasons` and `assertions` for what the
+//! parts mean together, has `allow` applied and the model built. Knows no KDL.
 //! Invariant: the model is built only when no finding is an error; a doubt that rests on text which could not be read
 //! is not reported.
 
 use super::document::{BackupNode, Document, RetentionNode};
 use super::findings::{Code, Finding, Severity, sorted};
+use super::reach::Sets;
 use super::source::{Sources, Span, Spanned};
 use super::values::as_name;
-use super::{allows, build, cycles, gates, lexical, paths, reasons, references, schedules, telling, timing};
+use super::{
+    allows, assertions, build, containment, cycles, gates, lexical, paths, precious, reasons, references, schedules,
+    selections, telling, timing,
+};
 use crate::model::{Model, Ops};
 use chrono::{DateTime, Utc};
 use std::collections::HashMap;
@@ -58,7 +62,13 @@ pub(super) fn validate(
     lexical::system_sources(&claims, &mut findings);
     lexical::copies(document, &places, &claims, &mut findings);
     lexical::budgets(document, &mut findings);
-    reasons::judge(&claims, &places, &ops, sources, &mut findings);
+    lexical::without_effect(document, &mut findings);
+    let sets = Sets::default();
+    let empty = selections::judge(&places, &sets, &mut findings);
+    let precious = precious::all(document, &places, &ops, sources);
+    reasons::judge(&claims, &sets, &precious, &empty, &mut findings);
+    containment::judge(&places, &claims, &ops, &mut findings);
+    assertions::judge(document, &places, &claims, &mut findings);
     build::unnameable(document, sources, &mut findings);
     allows::apply(document, &mut findings);
     // What is wrong with a file may be why no job is seen in it.

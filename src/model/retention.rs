@@ -69,33 +69,18 @@ pub struct Circumstances<'a> {
 /// A verdict for each of `entries`, which are in walk order.
 #[must_use]
 pub fn decide(retention: &Retention, entries: &[Entry], about: &Circumstances<'_>) -> Vec<Verdict> {
-    let mut covered = Selector::new(about.covered);
-    let mut excluded = Selector::new(&Selection {
-        include: Vec::new(),
-        exclude: retention.exclude.clone(),
-    });
-    let classes = Classifier::new(retention);
+    let mut judge = Judge::new(retention, about);
     let mut verdicts = Vec::with_capacity(entries.len());
     let mut ranked: Vec<Vec<(i128, usize)>> = vec![Vec::new(); retention.classes.len()];
 
     for (at, entry) in entries.iter().enumerate() {
-        verdicts.push(if entry.kind == Kind::Dir {
-            Verdict::Unmatched
-        } else {
-            match classes.winner(&entry.path) {
-                None => Verdict::Unmatched,
-                Some(_) if excluded.standing(&entry.path).excluded => Verdict::Excluded,
-                Some(class) => {
-                    let verdict = one(retention, class, entry, about, &mut covered);
-                    let times = [KeepReason::Future, KeepReason::ImplausibleTime, KeepReason::Special];
-                    let unranked = matches!(verdict, Verdict::Kept(_, reason) if times.contains(&reason));
-                    if !unranked && let Some(rank) = ranked.get_mut(class) {
-                        rank.push((entry.identity.mtime_ns, at));
-                    }
-                    verdict
-                }
-            }
-        });
+        let verdict = judge.verdict(entry);
+        let times = [KeepReason::Future, KeepReason::ImplausibleTime, KeepReason::Special];
+        let unranked = matches!(verdict, Verdict::Kept(_, reason) if times.contains(&reason));
+        if !unranked && let Some(rank) = verdict.class().and_then(|class| ranked.get_mut(class)) {
+            rank.push((entry.identity.mtime_ns, at));
+        }
+        verdicts.push(verdict);
     }
 
     for (class, mut rank) in ranked.into_iter().enumerate() {
@@ -106,12 +91,61 @@ pub fn decide(retention: &Retention, entries: &[Entry], about: &Circumstances<'_
         // Entries are in path order, so the index stands for the path in a tie.
         rank.sort_unstable();
         for (_, at) in rank.into_iter().rev().take(newest) {
-            if let Some(verdict @ (Verdict::Delete(_) | Verdict::Kept(..))) = verdicts.get_mut(at) {
-                *verdict = Verdict::Stays(class, Stays::Newest);
+            if let Some(verdict) = verdicts.get_mut(at) {
+                *verdict = verdict.among_newest();
             }
         }
     }
     verdicts
+}
+
+/// What a retention says of one file at a time, compiled: everything but who is among the newest.
+pub struct Judge<'a> {
+    retention: &'a Retention,
+    about: &'a Circumstances<'a>,
+    covered: Selector,
+    excluded: Selector,
+    classes: Classifier,
+}
+
+impl<'a> Judge<'a> {
+    /// Compiles.
+    #[must_use]
+    pub fn new(retention: &'a Retention, about: &'a Circumstances<'a>) -> Self {
+        Self {
+            retention,
+            about,
+            covered: Selector::new(about.covered),
+            excluded: Selector::new(&Selection {
+                include: Vec::new(),
+                exclude: retention.exclude.clone(),
+            }),
+            classes: Classifier::new(retention),
+        }
+    }
+
+    /// The verdict, as if the entry were not among the newest of its class. Fast when asked in walk order.
+    pub fn verdict(&mut self, entry: &Entry) -> Verdict {
+        if entry.kind == Kind::Dir {
+            return Verdict::Unmatched;
+        }
+        match self.classes.winner(&entry.path) {
+            None => Verdict::Unmatched,
+            Some(_) if self.excluded.standing(&entry.path).excluded => Verdict::Excluded,
+            Some(class) => one(self.retention, class, entry, self.about, &mut self.covered),
+        }
+    }
+}
+
+impl Verdict {
+    /// The same for a file that is among the newest of its class: it does not go.
+    #[must_use]
+    pub fn among_newest(self) -> Self {
+        match self {
+            Self::Delete(class) | Self::Kept(class, _) => Self::Stays(class, Stays::Newest),
+            other => other,
+        }
+    }
 }
 
 fn one(

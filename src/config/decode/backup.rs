@@ -8,7 +8,7 @@ use super::super::document::{BackupNode, KeepNode};
 use super::super::findings::{Code, Finding};
 use super::super::reader::{Datum, Reading};
 use super::super::source::Spanned;
-use super::{arg, duration, flag, glob_list, job, number, path, small, text};
+use super::{arg, duration, flag, glob_list, job, number, path, small, spanned, text};
 use crate::model::Contents;
 
 /// Of gzip, when the file names none.
@@ -37,8 +37,8 @@ pub(in crate::config) fn backup(reading: &Reading, findings: &mut Vec<Finding>) 
         level: strategy.map_or(Some(USUAL_LEVEL), |node| strategy_level(node, findings)),
         contents,
         keep: reading.child("keep").map(|node| keep(node, findings)),
-        floor: arg(reading, "floor").and_then(small).unwrap_or(1),
-        stall: arg(reading, "stall").and_then(duration),
+        floor: spanned(arg(reading, "floor"), small),
+        stall: spanned(arg(reading, "stall"), duration),
         cross_mounts: flag(reading, "cross-mounts"),
     }
 }
@@ -78,18 +78,11 @@ fn keep(reading: &Reading, findings: &mut Vec<Finding>) -> KeepNode {
             ));
         }
     }
-    let spanned = |name: &str| {
-        let value = reading.prop(name)?;
-        Some(Spanned {
-            value: duration(value)?,
-            span: value.span,
-        })
-    };
     let node = KeepNode {
         span: reading.head,
         counts,
-        within: spanned("within"),
-        deleted: spanned("deleted"),
+        within: spanned(reading.prop("within"), duration),
+        deleted: spanned(reading.prop("deleted"), duration),
         damaged: reading.damaged || reading.props.iter().any(|(_, value)| value.value == Datum::Bad),
     };
     let nothing =

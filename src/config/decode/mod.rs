@@ -5,6 +5,7 @@
 //! `ops` and `import`. Knows nothing of other nodes.
 //! Invariant: a reading's every value is used here.
 
+mod assertion;
 mod backup;
 mod channel;
 mod check;
@@ -14,6 +15,7 @@ mod retention;
 mod schedule;
 mod target;
 
+pub(super) use assertion::assertion;
 pub(super) use backup::backup;
 pub(super) use channel::{channel, usual_variable};
 pub(super) use check::check;
@@ -65,8 +67,14 @@ fn duration(value: &Spanned<Datum>) -> Option<Duration> {
 }
 
 fn spanned_duration(value: &Spanned<Datum>) -> Option<Spanned<Duration>> {
+    spanned(Some(value), duration)
+}
+
+/// A value with its place, when it is there and right.
+fn spanned<T>(value: Option<&Spanned<Datum>>, read: impl FnOnce(&Spanned<Datum>) -> Option<T>) -> Option<Spanned<T>> {
+    let value = value?;
     Some(Spanned {
-        value: duration(value)?,
+        value: read(value)?,
         span: value.span,
     })
 }

@@ -40,6 +40,7 @@ pub(in crate::config) fn retention(reading: &Reading, findings: &mut Vec<Finding
             );
         }
         BudgetNode {
+            span: node.head,
             files: node.prop("files").and_then(number),
             bytes: node.prop("bytes").and_then(number),
             share: node.prop("share").and_then(|value| match value.value {

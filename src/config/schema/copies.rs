@@ -1,10 +1,10 @@
-//! The rows of `backup` and `retention`.
+//! The rows of `backup`, `retention` and `assert`.
 //!
-//! Part of the table in `schema`: what may stand in the two jobs that copy and delete, with types, examples and a line
-//! about each.
+//! Part of the table in `schema`: what may stand in the two jobs that copy and delete, and in what is asserted of them,
+//! with types, examples and a line about each.
 //! Invariant: that of the table.
 
-use super::{Args, Spec, Type, absent, needed, node, prop};
+use super::{Args, Prop, Spec, Type, absent, needed, node, prop};
 
 /// How long a job that starts no programs may take.
 pub(super) const TIMEOUT: &[Spec] = &[node(
@@ -175,4 +175,37 @@ pub(super) const RETENTION: &[Spec] = &[
         "in-use \"keep\"",
     )
     .default("\"keep\""),
+];
+
+/// What an assertion is about: one of them.
+pub(super) const ASSERT_OF: &[Prop] = &[
+    prop("retention", Type::Text, "the retention that must treat the files so"),
+    prop("backup", Type::Text, "the backup that must treat the files so"),
+];
+
+pub(super) const ASSERT: &[Spec] = &[
+    node(
+        "file",
+        Args::One(Type::Text),
+        "a file, by its path below the source; it need not be there",
+        "file \"raw/a.csv\" age=\"8d\"",
+    )
+    .with(&[
+        prop("age", Type::Duration, "how old it is; default: whatever its age"),
+        prop(
+            "newest",
+            Type::Integer(1, 4_000_000_000),
+            "which of its class it is, the newest being 1; default: not among the newest",
+        ),
+    ])
+    .repeats()
+    .required(),
+    node(
+        "expect",
+        Args::One(Type::Word(&["expired", "kept", "untouched", "stored", "left-out"], &[])),
+        "what becomes of each file",
+        "expect \"expired\" class=\"raw\"",
+    )
+    .with(&[prop("class", Type::Name, "the class that decides it")])
+    .required(),
 ];

@@ -15,7 +15,7 @@ mod tests;
 mod timing;
 mod types;
 
-use copies::{BACKUP, RETENTION, TIMEOUT};
+use copies::{ASSERT, ASSERT_OF, BACKUP, RETENTION, TIMEOUT};
 pub(in crate::config) use running::PROBES;
 use running::{CHECK, RUN, TARGET, WHERE};
 use telling::CHANNEL;
@@ -384,8 +384,6 @@ const OPS: &[Spec] = &[
     .otherwise("the number of cores"),
 ];
 
-const JOBS_HERE: &str = "jobs are `target`, `check`, `backup` and `retention`: take the node out";
-
 const TOP: &[Spec] = &[
     node(
         "ops",
@@ -451,6 +449,15 @@ const TOP: &[Spec] = &[
     .block(&[RETENTION, TIMEOUT, WHEN, JOB])
     .repeats(),
     node(
+        "assert",
+        Args::One(Type::Text),
+        "what must be true of a retention or a backup, or the file is refused",
+        "assert \"raw files go after a week\" retention=\"data\" { file \"raw/a.csv\" age=\"8d\"; expect \"expired\"; }",
+    )
+    .with(ASSERT_OF)
+    .block(&[ASSERT])
+    .repeats(),
+    node(
         "schedule",
         Args::One(Type::Name),
         "when jobs run that name it",
@@ -468,7 +475,6 @@ const TOP: &[Spec] = &[
     .block(&[WAYS, CHANNEL, &[ALLOW]])
     .rule("exactly one way")
     .repeats(),
-    absent("assert", JOBS_HERE),
 ];
 
 /// The top of a file.
@@ -479,4 +485,13 @@ pub(super) const VERSION: u64 = 1;
 
 /// Names that stand at the top of a file and nowhere else: one of them at the left margin begins a new node.
 /// `schedule` is none of them: jobs name theirs by the same word.
-pub(super) const TOPS: &[&str] = &["ops", "import", "target", "check", "backup", "retention", "channel"];
+pub(super) const TOPS: &[&str] = &[
+    "ops",
+    "import",
+    "target",
+    "check",
+    "backup",
+    "retention",
+    "assert",
+    "channel",
+];
