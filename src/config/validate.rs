@@ -9,7 +9,7 @@ use super::document::{BackupNode, Document, RetentionNode};
 use super::findings::{Code, Finding, Severity, sorted};
 use super::source::{Sources, Span, Spanned};
 use super::values::as_name;
-use super::{allows, build, cycles, gates, lexical, paths, reasons, references, schedules, telling, timing};
+use super::{allows, build, cycles, gates, lexical, paths, reasons, references, rhythm, schedules, telling, timing};
 use crate::model::{Model, Ops};
 use chrono::{DateTime, Utc};
 use std::collections::HashMap;
@@ -51,6 +51,7 @@ pub(super) fn validate(
     cycles::judge(document, &names, &needs, &mut findings);
     gates::judge(document, &needs, &mut findings);
     let schedules = schedules::Schedules::of(document, ops.timezone, &mut findings);
+    rhythm::judge(&schedules, now, &mut findings);
     timing::judge(document, &schedules, &needs, now, &mut findings);
     telling::judge(document, &names, &mut findings);
 
