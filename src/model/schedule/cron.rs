@@ -5,6 +5,7 @@
 //! if all were UTC; hours and minutes are two sets. Invariant: times lie in the years 1970 to 2100; nothing loops longer.
 
 use super::field::{Field, KINDS, Mistake};
+use super::line::{line, shape, with_the_line, words};
 use chrono::DateTime;
 use std::fmt;
 use std::ops::Range;
@@ -45,17 +46,6 @@ const DAY: i64 = 86_400;
 /// 2100-12-31, in days since 1970-01-01: the last day that the crate knows.
 const LAST_DAY: i64 = 47_846;
 
-/// What crontab's names for whole lines stand for.
-const NICKNAMES: [(&str, &str); 7] = [
-    ("@yearly", "0 0 1 1 *"),
-    ("@annually", "0 0 1 1 *"),
-    ("@monthly", "0 0 1 * *"),
-    ("@weekly", "0 0 * * 0"),
-    ("@daily", "0 0 * * *"),
-    ("@midnight", "0 0 * * *"),
-    ("@hourly", "0 * * * *"),
-];
-
 impl Cron {
     /// Reads a line; every field's mistakes are reported at once.
     pub fn parse(text: &str) -> Result<Self, Vec<CronError>> {
@@ -63,17 +53,22 @@ impl Cron {
         if let Some(mistake) = shape(text, &words) {
             return Err(vec![mistake.into()]);
         }
+        Self::understand(&words).map_err(|mistakes| with_the_line(text, mistakes))
+    }
+
+    /// The words of a line, if they are five good fields.
+    pub(super) fn understand(words: &[(usize, &str)]) -> Result<Self, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let fields: Vec<Field> = KINDS
             .iter()
-            .zip(&words)
+            .zip(words)
             .map(|(kind, (start, word))| kind.parse(word, *start, &mut mistakes))
             .collect();
         if !mistakes.is_empty() {
-            return Err(with_the_line(text, mistakes));
+            return Err(mistakes);
         }
         let [minute, hour, day, month, weekday] = fields.as_slice() else {
-            return Err(vec![unexpected(text)]);
+            return Err(vec![unexpected(words)]);
         };
         let list = |field: &Field, map: fn(u32) -> u32| {
             let numbers: Vec<String> = field.list().map(|n| map(n).to_string()).collect();
@@ -92,9 +87,9 @@ impl Cron {
             vec![format!("0 0 0 {day_list} {month_list} {weekday_list}")]
         };
         let days: Result<Vec<::cron::Schedule>, _> = lines.iter().map(|line| line.parse()).collect();
-        let days = days.map_err(|_| vec![unexpected(text)])?;
+        let days = days.map_err(|_| vec![unexpected(words)])?;
         let mut cron = Self {
-            text: words.iter().map(|(_, word)| *word).collect::<Vec<_>>().join(" "),
+            text: line(words),
             minutes: minute.values,
             hours: hour.values,
             days,
@@ -258,192 +253,13 @@ impl PartialEq for Cron {
 
 impl Eq for Cron {}
 
-impl From<Mistake> for CronError {
-    fn from(mistake: Mistake) -> Self {
-        Self {
-            start: mistake.at.start,
-            end: mistake.at.end,
-            message: mistake.message,
-            label: mistake.label,
-            help: mistake.help,
-        }
-    }
-}
-
-/// The words of a line, with where each one starts.
-fn words(text: &str) -> Vec<(usize, &str)> {
-    let mut found = Vec::new();
-    let mut at = 0;
-    for word in text.split(char::is_whitespace) {
-        if !word.is_empty() {
-            found.push((at, word));
-        }
-        at += word.len();
-        at += text
-            .get(at..)
-            .and_then(|rest| rest.chars().next())
-            .map_or(0, char::len_utf8);
-    }
-    found
-}
-
-/// A wrong number of fields, or a line that is no fields at all.
-fn shape(text: &str, words: &[(usize, &str)]) -> Option<Mistake> {
-    let (first, last) = match words {
-        [] => {
-            return Some(Mistake {
-                at: 0..text.len(),
-                message: "a cron line has five fields, and here is none".to_owned(),
-                label: "minute, hour, day of the month, month, day of the week".to_owned(),
-                help: "write for example `cron \"0 3 * * *\"` for every day at 03:00".to_owned(),
-                fix: None,
-            });
-        }
-        [first, .., last] => (first, last),
-        [only] => (only, only),
-    };
-    let all = first.0..last.0 + last.1.len();
-    if first.1.starts_with('@') {
-        return Some(nickname(words, first, all));
-    }
-    let count = words.len();
-    let line = |words: &[(usize, &str)]| words.iter().map(|(_, word)| *word).collect::<Vec<_>>().join(" ");
-    let valid = |line: String| Cron::parse(&line).is_ok().then_some(line);
-    if count < 5 {
-        let stars = " *".repeat(5 - count);
-        let meant = valid(format!("{}{stars}", line(words)));
-        return Some(Mistake {
-            at: all,
-            message: format!(
-                "a cron line has five fields, and here {} {count}",
-                if count == 1 { "is" } else { "are" }
-            ),
-            label: "minute, hour, day of the month, month, day of the week".to_owned(),
-            help: match meant {
-                Some(meant) => format!("write all five, `*` for any: `cron \"{meant}\"`"),
-                None => "write all five, `*` for any: `cron \"0 3 * * *\"` is every day at 03:00".to_owned(),
-            },
-            fix: None,
-        });
-    }
-    (count > 5).then(|| too_many(words, first, last, all))
-}
-
-fn nickname(words: &[(usize, &str)], first: &(usize, &str), all: Range<usize>) -> Mistake {
-    let name = first.1.to_ascii_lowercase();
-    let meant = NICKNAMES.iter().find(|(known, _)| *known == name);
-    let help = match (meant, name.as_str(), words) {
-        (Some((_, line)), ..) => format!("write `cron \"{line}\"`"),
-        (_, "@reboot", _) => {
-            "nothing runs because the machine starts: let the unit that starts opsrun call `opsrun apply` first"
-                .to_owned()
-        }
-        (_, "@every", [_, (_, period), ..]) if crate::units::parse_duration(period).is_ok() => {
-            format!("write `every \"{period}\"` instead of `cron`")
-        }
-        (_, "@every", _) => "write `every \"5m\"` instead of `cron`".to_owned(),
-        _ => "write five fields: `cron \"0 0 * * *\"` is every day at midnight".to_owned(),
-    };
-    Mistake {
-        at: all,
-        message: format!("`{}` is not five fields", first.1),
-        label: "minute, hour, day of the month, month, day of the week".to_owned(),
-        help,
-        fix: None,
-    }
-}
-
-fn too_many(words: &[(usize, &str)], first: &(usize, &str), last: &(usize, &str), all: Range<usize>) -> Mistake {
-    let count = words.len();
-    let line = |words: &[(usize, &str)]| words.iter().map(|(_, word)| *word).collect::<Vec<_>>().join(" ");
-    let valid = |words: Option<&[(usize, &str)]>| {
-        let line = line(words?);
-        Cron::parse(&line).is_ok().then_some(line)
-    };
-    let end = |word: &(usize, &str)| word.0..word.0 + word.1.len();
-    let year = last.1.len() == 4 && last.1.bytes().all(|b| b.is_ascii_digit());
-    let only_stars = words.iter().skip(1).all(|(_, word)| *word == "*");
-    let seconds = first
-        .1
-        .strip_prefix("*/")
-        .filter(|n| n.parse().is_ok_and(|n| (1..=59).contains(&n)));
-    let (at, label, help) = match (count, valid(words.get(1..6)), valid(words.get(..5))) {
-        (6, _, Some(line)) if year => (
-            end(last),
-            "a year would be the sixth",
-            format!("leave out the year: `cron \"{line}\"`, every year"),
-        ),
-        (6, _, _) if only_stars && (seconds.is_some() || first.1 == "*") => (
-            end(first),
-            "seconds would be the first",
-            format!("write `every \"{}s\"` instead of `cron`", seconds.unwrap_or("1")),
-        ),
-        (6, Some(line), _) => (
-            end(first),
-            "seconds would be the first: a cron line has none",
-            format!("leave out the seconds: `cron \"{line}\"`"),
-        ),
-        (7, Some(line), _) => (
-            all,
-            "seconds would be the first and a year the last: a cron line has neither",
-            format!("leave out both: `cron \"{line}\"`"),
-        ),
-        (_, _, Some(line)) => (
-            words.get(5).map_or(all.clone(), |sixth| sixth.0..all.end),
-            "the day of the week is the last field",
-            format!("write the times alone, `cron \"{line}\"`; what is to run stands in a `target`"),
-        ),
-        _ => (
-            all,
-            "minute, hour, day of the month, month, day of the week",
-            "write five fields: `cron \"0 3 * * *\"` is every day at 03:00".to_owned(),
-        ),
-    };
-    Mistake {
-        at,
-        message: format!("a cron line has five fields, and here are {count}"),
-        label: label.to_owned(),
-        help,
-        fix: None,
-    }
-}
-
-/// Adds the whole line to the helps, when it is known how to mend every mistake in it.
-fn with_the_line(text: &str, mut mistakes: Vec<Mistake>) -> Vec<CronError> {
-    mistakes.sort_by_key(|mistake| mistake.at.start);
-    let mut mended = String::new();
-    let mut at = 0;
-    let mut known = true;
-    for mistake in &mistakes {
-        match (&mistake.fix, text.get(at..mistake.at.start)) {
-            (Some(fix), Some(between)) => {
-                mended.push_str(between);
-                mended.push_str(fix);
-                at = mistake.at.end;
-            }
-            _ => known = false,
-        }
-    }
-    mended.push_str(text.get(at..).unwrap_or_default());
-    // What is not mended wholly is not read again: it would come back here.
-    let line = (known && mended != text).then(|| Cron::parse(&mended).ok()).flatten();
-    let line = line.map(|cron| cron.to_string());
-    let mut errors: Vec<CronError> = mistakes.into_iter().map(CronError::from).collect();
-    if let Some(line) = line {
-        for error in &mut errors {
-            error.help = format!("{}: `cron \"{line}\"`", error.help);
-        }
-    }
-    errors
-}
-
 /// The crate refuses what was understood here: cannot be, and is still no reason to stop.
-fn unexpected(text: &str) -> CronError {
-    CronError {
-        start: 0,
-        end: text.len(),
+fn unexpected(words: &[(usize, &str)]) -> Mistake {
+    Mistake {
+        at: 0..words.last().map_or(0, |last| last.0 + last.1.len()),
         message: "this line could not be made into a calendar".to_owned(),
         label: "it is understood, and still refused".to_owned(),
         help: "write it in simpler terms, such as `cron \"0 3 * * *\"`".to_owned(),
+        fix: None,
     }
 }

@@ -202,3 +202,161 @@ impl Past<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{at, cron, every, hours};
+    use super::*;
+    use chrono_tz::Tz;
+
+    #[test]
+    fn a_first_start_has_nothing_to_make_up_for() {
+        let now = at("2026-11-25T12:00:30Z");
+        for schedule in [cron("* * * * *", Tz::UTC), every(hours(1))] {
+            let first = due(&schedule, None, now);
+            assert_eq!((first.run.len(), first.skipped.len()), (0, 0));
+            assert_eq!(first.handled, Some(now));
+            assert_eq!(first.next, schedule.next(now));
+        }
+    }
+
+    /// What is due at 06:30 on the 25th after nobody was there since the 20th.
+    fn missed(missed: Missed, line: &str) -> Due {
+        let schedule = Schedule {
+            missed,
+            ..cron(line, Tz::UTC)
+        };
+        due(&schedule, Some(at("2026-11-20T04:00:00Z")), at("2026-11-25T06:30:00Z"))
+    }
+
+    #[test]
+    fn what_was_missed_goes_by_the_policy() {
+        let daily = "0 3 * * *";
+        let day = |n: u32| at(&format!("2026-11-{n}T03:00:00Z"));
+        let group = |reason, count, first, last| Skipped {
+            reason,
+            count,
+            more: false,
+            first: day(first),
+            last: day(last),
+        };
+        let skip = missed(Missed::Skip, daily);
+        assert_eq!(
+            (skip.run, skip.skipped),
+            (vec![], vec![group(SkipReason::Missed, 5, 21, 25)])
+        );
+        assert_eq!((skip.handled, skip.next), (Some(day(25)), Some(day(26))));
+
+        let latest = missed(
+            Missed::Latest {
+                window: Some(hours(24)),
+            },
+            daily,
+        );
+        assert_eq!(
+            (latest.run, latest.on_time, latest.skipped),
+            (vec![day(25)], false, vec![group(SkipReason::Superseded, 4, 21, 24)])
+        );
+        let late = missed(Missed::Latest { window: Some(hours(3)) }, daily);
+        assert_eq!(
+            (late.run, late.skipped),
+            (vec![], vec![group(SkipReason::TooOld, 5, 21, 25)])
+        );
+        assert_eq!(late.handled, Some(day(25)));
+
+        let all = missed(Missed::All { max: 10, window: None }, daily);
+        assert_eq!((all.run, all.skipped), ((21..=25).map(day).collect(), vec![]));
+        let two = missed(
+            Missed::All {
+                max: 2,
+                window: Some(hours(80)),
+            },
+            daily,
+        );
+        assert_eq!(
+            (two.run, two.skipped),
+            (
+                vec![day(24), day(25)],
+                vec![
+                    group(SkipReason::TooOld, 1, 21, 21),
+                    group(SkipReason::TooMany, 2, 22, 23)
+                ]
+            )
+        );
+        let none = missed(Missed::All { max: 0, window: None }, daily);
+        assert_eq!(
+            (none.run, none.skipped),
+            (vec![], vec![group(SkipReason::TooMany, 5, 21, 25)])
+        );
+
+        // One of them is on time: it stands for the others, unless all are wanted.
+        let half_past = "30 6 * * *";
+        let latest = missed(Missed::Latest { window: None }, half_past);
+        assert_eq!(
+            (latest.run.len(), latest.on_time, latest.skipped[0].count),
+            (1, true, 5)
+        );
+        assert_eq!(latest.skipped[0].reason, SkipReason::Superseded);
+        let all = missed(Missed::All { max: 2, window: None }, half_past);
+        assert_eq!((all.run.len(), all.on_time, all.skipped[0].count), (3, true, 3));
+        let skip = missed(Missed::Skip, half_past);
+        assert_eq!((skip.run.len(), skip.on_time, skip.skipped[0].count), (1, true, 5));
+    }
+
+    #[test]
+    fn a_minute_late_is_on_time() {
+        let schedule = Schedule {
+            missed: Missed::Skip,
+            ..cron("0 3 * * *", Tz::UTC)
+        };
+        let last = Some(at("2026-11-24T03:00:00Z"));
+        assert_eq!(due(&schedule, last, at("2026-11-25T02:59:59.9Z")).run.len(), 0);
+        assert_eq!(due(&schedule, last, at("2026-11-25T03:00:00Z")).run.len(), 1);
+        assert_eq!(due(&schedule, last, at("2026-11-25T03:01:00Z")).run.len(), 1);
+        assert_eq!(due(&schedule, last, at("2026-11-25T03:01:00.1Z")).run.len(), 0);
+        // However late the loop is: the newest of a short period runs.
+        let pulse = every(Duration::from_millis(50));
+        let late = due(&pulse, Some(at("2026-11-25T03:00:00Z")), at("2026-11-25T03:00:00.949Z"));
+        assert_eq!(late.run, [at("2026-11-25T03:00:00.900Z")]);
+        assert_eq!(late.skipped[0].count, 17);
+    }
+
+    #[test]
+    fn years_of_seconds_are_no_storm() {
+        let pulse = Schedule {
+            missed: Missed::All {
+                max: u32::MAX,
+                window: None,
+            },
+            ..every(Duration::from_secs(1))
+        };
+        let (last, now) = (at("2000-01-01T00:00:00Z"), at("2026-11-25T06:30:00.5Z"));
+        let due_now = due(&pulse, Some(last), now);
+        assert_eq!(due_now.run.len(), MOST_AT_ONCE as usize + 1);
+        let all = (now - last).num_seconds() as u64;
+        assert_eq!(due_now.skipped[0].count + due_now.run.len() as u64, all);
+        let minutes = Schedule {
+            missed: Missed::Skip,
+            ..cron("* * * * *", Tz::Europe__Berlin)
+        };
+        let due_now = due(&minutes, Some(last), now);
+        assert_eq!(due_now.run.len(), 1);
+        assert_eq!((due_now.skipped[0].count, due_now.skipped[0].more), (COUNTED, true));
+        assert_eq!(due_now.skipped[0].last, at("2026-11-25T06:29:00Z"));
+    }
+
+    #[test]
+    fn a_clock_set_back_runs_nothing_again() {
+        let schedule = cron("0 3 * * *", Tz::UTC);
+        let last = at("2026-11-25T03:00:00Z");
+        for now in ["2026-11-25T02:59:59Z", "2026-11-20T12:00:00Z", "1970-01-01T00:00:00Z"].map(at) {
+            let back = due(&schedule, Some(last), now);
+            assert_eq!((back.run.len(), back.skipped.len()), (0, 0));
+            assert_eq!(back.handled, Some(last));
+            assert_eq!(back.next, Some(at("2026-11-26T03:00:00Z")));
+            assert_eq!(back.clock_behind, (last - now).to_std().ok());
+        }
+        let again = due(&schedule, Some(last), last + TimeDelta::seconds(30));
+        assert_eq!((again.run.len(), again.clock_behind), (0, None));
+    }
+}

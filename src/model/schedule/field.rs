@@ -137,14 +137,14 @@ impl Kind {
                     field.values |= values;
                     field.uneven.extend(uneven.map(|what| (place, what)));
                 }
-                Err(mistake) => mistakes.push(*mistake),
+                Err(mistake) => mistakes.push(mistake),
             }
         }
         field
     }
 
     /// One item of a list: `*`, a value or a range, each perhaps with a step.
-    fn item(&self, text: &str, place: Range<usize>, alone: bool) -> Result<Item, Box<Mistake>> {
+    fn item(&self, text: &str, place: Range<usize>, alone: bool) -> Result<Item, Mistake> {
         let (range, step) = match text.split_once('/') {
             Some((range, step)) => (range, Some(step)),
             None => (text, None),
@@ -177,13 +177,13 @@ impl Kind {
             let value = self.value(range, place.start..place.start + range.len(), &place, text)?;
             if let Some(step) = step {
                 let fix = format!("{range}-{}/{step}", self.low + self.size - 1);
-                return Err(Box::new(Mistake {
+                return Err(Mistake {
                     at: place,
                     message: format!("`{text}` has a step, and no range to step through"),
                     label: "a step follows `*` or a range".to_owned(),
                     help: format!("write `{fix}` for every {step} from {range} on"),
                     fix: Some(fix),
-                }));
+                });
             }
             (value, value)
         };
@@ -240,29 +240,38 @@ impl Kind {
         }
     }
 
-    fn step(&self, text: &str, at: Range<usize>) -> Result<u32, Box<Mistake>> {
-        if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-            let at = if text.is_empty() { at.start - 1..at.end } else { at };
+    fn step(&self, text: &str, at: Range<usize>) -> Result<u32, Mistake> {
+        let help = "write `/` and a number, such as `*/5`, or leave out the `/`";
+        if text.is_empty() {
+            let slash = at.start - 1..at.end;
+            return Err(wrong(
+                slash,
+                "no step stands behind the `/`",
+                "a step is a whole number",
+                help,
+            ));
+        }
+        if !text.bytes().all(|b| b.is_ascii_digit()) {
             return Err(wrong(
                 at,
                 format!("`{text}` is not a step"),
                 "a step is a whole number",
-                "write `/` and a number, such as `*/5`, or leave out the `/`",
+                help,
             ));
         }
         match text.parse::<u32>() {
-            Ok(0) => Err(Box::new(Mistake {
+            Ok(0) => Err(Mistake {
                 at: at.start - 1..at.end,
                 message: "a step of 0 goes nowhere".to_owned(),
                 label: "a step is 1 or more".to_owned(),
                 help: format!("leave out `/{text}` for every one of them"),
                 fix: Some(String::new()),
-            })),
+            }),
             Ok(step) if step <= self.size => Ok(step),
             _ => Err(wrong(
                 at,
-                format!("a step of {text} is longer than the {} of the whole field", self.size),
-                format!("{}: the step is 1 to {}", self.many, self.size),
+                format!("a step of {text} is longer than the whole field"),
+                format!("a step through the {} is 1 to {}", self.many, self.size),
                 match (self.many, text.parse::<u32>()) {
                     ("minutes", Ok(n)) => format!("for every {n} minutes write `every \"{n}m\"` instead of `cron`"),
                     ("hours", Ok(n)) => format!("for every {n} hours write `every \"{n}h\"` instead of `cron`"),
@@ -273,20 +282,21 @@ impl Kind {
     }
 
     /// One value: a number or a name.
-    fn value(&self, text: &str, at: Range<usize>, whole: &Range<usize>, item: &str) -> Result<u32, Box<Mistake>> {
+    fn value(&self, text: &str, at: Range<usize>, whole: &Range<usize>, item: &str) -> Result<u32, Mistake> {
         if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
             let value = text.parse::<u32>().ok();
             if let Some(value) = value.filter(|n| (self.low..=self.high).contains(n)) {
                 return Ok(value);
             }
-            let fix = match (self.many, value) {
+            // Within a range another end would mean something else.
+            let fix = match (self.many, value.filter(|_| item == text)) {
                 ("minutes", Some(60)) => Some(("0", "for the full hour")),
                 ("hours", Some(24)) => Some(("0", "for midnight")),
                 ("days of the month", Some(0)) => Some(("1", "for the first day")),
                 ("months", Some(0)) => Some(("1", "for January")),
                 _ => None,
             };
-            return Err(Box::new(Mistake {
+            return Err(Mistake {
                 at,
                 message: format!("`{text}` is not {}", self.one),
                 label: format!("{} are {} to {}", self.many, self.low, self.high),
@@ -294,9 +304,8 @@ impl Kind {
                     || format!("write {} from {} to {}", self.one, self.low, self.high),
                     |(fix, why)| format!("write `{fix}` {why}"),
                 ),
-                // Within a range another end would mean something else.
-                fix: fix.filter(|_| item == text).map(|(fix, _)| fix.to_owned()),
-            }));
+                fix: fix.map(|(fix, _)| fix.to_owned()),
+            });
         }
         if let Some(at) = self.names.iter().position(|name| text.eq_ignore_ascii_case(name)) {
             return Ok(self.low + at as u32);
@@ -304,15 +313,13 @@ impl Kind {
         Err(self.no_value(text, at, whole.clone(), item))
     }
 
-    fn no_value(&self, text: &str, at: Range<usize>, whole: Range<usize>, item: &str) -> Box<Mistake> {
-        let fixed = |at, message, label: &str, help, fix| {
-            Box::new(Mistake {
-                at,
-                message,
-                label: label.to_owned(),
-                help,
-                fix: Some(fix),
-            })
+    fn no_value(&self, text: &str, at: Range<usize>, whole: Range<usize>, item: &str) -> Mistake {
+        let fixed = |at, message, label: &str, help, fix| Mistake {
+            at,
+            message,
+            label: label.to_owned(),
+            help,
+            fix: Some(fix),
         };
         let written_out = self
             .names
@@ -349,28 +356,28 @@ impl Kind {
         } else if item.contains('#') {
             wrong(
                 whole,
-                format!("`{item}`: `#` is not known here"),
+                format!("`{item}` is not known here"),
                 "the nth weekday of a month has no form in crontab",
                 "name the weekday alone, and let the command look at the date",
             )
         } else if self.many.starts_with("days") && (upper.starts_with('L') || upper.ends_with('L')) {
             wrong(
                 whole,
-                format!("`{item}`: `L` is not known here"),
-                "the last day has no form in crontab",
-                "write day `1` and an early hour, which comes right after the last day",
+                format!("`{item}` is not known here"),
+                "last days have no form in crontab",
+                "for the end of a month write day `1` and an early hour, which comes right after it",
             )
         } else if self.many.starts_with("days") && upper.ends_with('W') {
             wrong(
                 whole,
-                format!("`{item}`: `W` is not known here"),
+                format!("`{item}` is not known here"),
                 "the nearest working day has no form in crontab",
                 "write the day itself, or `MON-FRI` as the day of the week",
             )
         } else if upper == "H" || upper.starts_with("H/") || upper.starts_with("H(") {
             wrong(
                 whole,
-                format!("`{item}`: `H` is not known here"),
+                format!("`{item}` is not known here"),
                 "it would spread the load",
                 "write a value, and `jitter \"5m\"` in the schedule to spread the load",
             )
@@ -389,20 +396,18 @@ impl Kind {
         }
     }
 
-    fn backwards(&self, range: &str, from: u32, to: u32, step: Option<&str>, place: Range<usize>) -> Box<Mistake> {
+    fn backwards(&self, range: &str, from: u32, to: u32, step: Option<&str>, place: Range<usize>) -> Mistake {
         let end = self.low + self.size - 1;
-        let span = |first: u32, last: u32| {
-            if first >= last {
-                first.to_string()
-            } else {
-                format!("{first}-{last}")
-            }
+        let span = |first: u32, last: u32| match last.saturating_sub(first) {
+            0 => first.to_string(),
+            1 => format!("{first},{last}"),
+            _ => format!("{first}-{last}"),
         };
         // With a step, the second part would have to go on where the first one ended.
         let fix = step
             .is_none()
             .then(|| format!("{},{}", span(from, end), span(self.low, to)));
-        Box::new(Mistake {
+        Mistake {
             at: place,
             message: format!("the range `{range}` goes backwards"),
             label: "a range goes from low to high".to_owned(),
@@ -411,24 +416,19 @@ impl Kind {
                 None => "write the values as a list".to_owned(),
             },
             fix,
-        })
+        }
     }
 }
 
 /// A mistake that has no one text to write in its place.
-fn wrong(
-    at: Range<usize>,
-    message: impl Into<String>,
-    label: impl Into<String>,
-    help: impl Into<String>,
-) -> Box<Mistake> {
-    Box::new(Mistake {
+fn wrong(at: Range<usize>, message: impl Into<String>, label: impl Into<String>, help: impl Into<String>) -> Mistake {
+    Mistake {
         at,
         message: message.into(),
         label: label.into(),
         help: help.into(),
         fix: None,
-    })
+    }
 }
 
 /// What one item holds.

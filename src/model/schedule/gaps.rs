@@ -23,10 +23,12 @@ pub(super) fn extremes(clock: &WallClock, from: i64, horizon: Duration) -> Optio
         let minute = (at + clock.offset(at)).rem_euclid(DAY) / 60;
         if let Some((gaps, last)) = within_day
             && minute == i64::from(clock.cron.first_minute())
-            && clock.calm(at)
         {
-            add(gaps);
-            at += (i64::from(last) - minute) * 60;
+            let last = at + (i64::from(last) - minute) * 60;
+            if last <= until && clock.calm(at) {
+                add(gaps);
+                at = last;
+            }
         }
         let Some(next) = clock.next(at) else { break };
         add((next - at, next - at));

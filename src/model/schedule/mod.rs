@@ -1,6 +1,6 @@
 //! Schedules: when jobs are due, and what is to be done about what was missed. Pure decisions; `now` is an argument.
 //!
-//! - [`cron`]: five fields with crontab meaning · `field`: one of them
+//! - [`cron`]: five fields with crontab meaning · `field`: one of them · `line`: what else was written
 //! - `wall`: wall-clock times as instants, over every change of clocks
 //! - `gaps`: the shortest and the longest time between two runs
 //! - [`due`]: what to run now, what is skipped and why
@@ -12,6 +12,7 @@ pub mod cron;
 pub mod due;
 mod field;
 mod gaps;
+mod line;
 mod wall;
 
 pub use cron::{Cron, CronError};

@@ -1,0 +1,202 @@
+//! Lines that are not five fields, and what to write instead of a wrong one.
+//!
+//! Takes the words of a line and the mistakes in them, gives mistakes with the line that was meant, where it is known.
+//! Invariant: a line that is offered is one that would be accepted.
+
+use super::cron::{Cron, CronError};
+use super::field::{KINDS, Mistake};
+use std::ops::Range;
+
+/// What crontab's names for whole lines stand for.
+const NICKNAMES: [(&str, &str); 7] = [
+    ("@yearly", "0 0 1 1 *"),
+    ("@annually", "0 0 1 1 *"),
+    ("@monthly", "0 0 1 * *"),
+    ("@weekly", "0 0 * * 0"),
+    ("@daily", "0 0 * * *"),
+    ("@midnight", "0 0 * * *"),
+    ("@hourly", "0 * * * *"),
+];
+
+impl From<Mistake> for CronError {
+    fn from(mistake: Mistake) -> Self {
+        Self {
+            start: mistake.at.start,
+            end: mistake.at.end,
+            message: mistake.message,
+            label: mistake.label,
+            help: mistake.help,
+        }
+    }
+}
+
+/// The words of a line, with where each one starts.
+pub(super) fn words(text: &str) -> Vec<(usize, &str)> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    for word in text.split(char::is_whitespace) {
+        if !word.is_empty() {
+            found.push((at, word));
+        }
+        at += word.len();
+        at += text
+            .get(at..)
+            .and_then(|rest| rest.chars().next())
+            .map_or(0, char::len_utf8);
+    }
+    found
+}
+
+/// The line of these words.
+pub(super) fn line(words: &[(usize, &str)]) -> String {
+    words.iter().map(|(_, word)| *word).collect::<Vec<_>>().join(" ")
+}
+
+/// A line that could be written instead, as it would be shown.
+fn valid(text: &str) -> Option<String> {
+    let words = words(text);
+    let five = words.len() == KINDS.len() && Cron::understand(&words).is_ok();
+    five.then(|| line(&words))
+}
+
+/// A wrong number of fields, or a line that is no fields at all.
+pub(super) fn shape(text: &str, words: &[(usize, &str)]) -> Option<Mistake> {
+    let (first, last) = match words {
+        [] => {
+            return Some(Mistake {
+                at: 0..text.len(),
+                message: "a cron line has five fields, and here is none".to_owned(),
+                label: "minute, hour, day of the month, month, day of the week".to_owned(),
+                help: "write for example `cron \"0 3 * * *\"` for every day at 03:00".to_owned(),
+                fix: None,
+            });
+        }
+        [first, .., last] => (first, last),
+        [only] => (only, only),
+    };
+    let all = first.0..last.0 + last.1.len();
+    if first.1.starts_with('@') {
+        return Some(nickname(words, first, all));
+    }
+    let count = words.len();
+    if count < 5 {
+        let stars = " *".repeat(5 - count);
+        let meant = valid(&format!("{}{stars}", line(words)));
+        return Some(Mistake {
+            at: all,
+            message: format!(
+                "a cron line has five fields, and here {} {count}",
+                if count == 1 { "is" } else { "are" }
+            ),
+            label: "minute, hour, day of the month, month, day of the week".to_owned(),
+            help: match meant {
+                Some(meant) => format!("write all five, `*` for any: `cron \"{meant}\"`"),
+                None => "write all five, `*` for any: `cron \"0 3 * * *\"` is every day at 03:00".to_owned(),
+            },
+            fix: None,
+        });
+    }
+    (count > 5).then(|| too_many(words, first, last, all))
+}
+
+fn nickname(words: &[(usize, &str)], first: &(usize, &str), all: Range<usize>) -> Mistake {
+    let name = first.1.to_ascii_lowercase();
+    let meant = NICKNAMES.iter().find(|(known, _)| *known == name);
+    let help = match (meant, name.as_str(), words) {
+        (Some((_, line)), ..) => format!("write `cron \"{line}\"`"),
+        (_, "@reboot", _) => {
+            "nothing runs because the machine starts: let the unit that starts opsrun call `opsrun apply` first"
+                .to_owned()
+        }
+        (_, "@every", [_, (_, period), ..]) if crate::units::parse_duration(period).is_ok() => {
+            format!("write `every \"{period}\"` instead of `cron`")
+        }
+        (_, "@every", _) => "write `every \"5m\"` instead of `cron`".to_owned(),
+        _ => "write five fields: `cron \"0 0 * * *\"` is every day at midnight".to_owned(),
+    };
+    Mistake {
+        at: all,
+        message: format!("`{}` is not five fields", first.1),
+        label: "minute, hour, day of the month, month, day of the week".to_owned(),
+        help,
+        fix: None,
+    }
+}
+
+fn too_many(words: &[(usize, &str)], first: &(usize, &str), last: &(usize, &str), all: Range<usize>) -> Mistake {
+    let count = words.len();
+    let valid = |words: Option<&[(usize, &str)]>| valid(&line(words?));
+    let end = |word: &(usize, &str)| word.0..word.0 + word.1.len();
+    let year = last.1.len() == 4 && last.1.bytes().all(|b| b.is_ascii_digit());
+    let only_stars = words.iter().skip(1).all(|(_, word)| *word == "*");
+    let seconds = first
+        .1
+        .strip_prefix("*/")
+        .filter(|n| n.parse().is_ok_and(|n| (1..=59).contains(&n)));
+    let (at, label, help) = match (count, valid(words.get(1..6)), valid(words.get(..5))) {
+        (6, _, Some(line)) if year => (
+            end(last),
+            "a year would be the sixth",
+            format!("leave out the year: `cron \"{line}\"`, every year"),
+        ),
+        (6, _, _) if only_stars && (seconds.is_some() || first.1 == "*") => (
+            end(first),
+            "seconds would be the first",
+            format!("write `every \"{}s\"` instead of `cron`", seconds.unwrap_or("1")),
+        ),
+        (6, Some(line), _) => (
+            end(first),
+            "seconds would be the first: a cron line has none",
+            format!("leave out the seconds: `cron \"{line}\"`"),
+        ),
+        (7, Some(line), _) => (
+            all,
+            "seconds would be the first and a year the last: a cron line has neither",
+            format!("leave out both: `cron \"{line}\"`"),
+        ),
+        (_, _, Some(line)) => (
+            words.get(5).map_or(all.clone(), |sixth| sixth.0..all.end),
+            "the day of the week is the last field",
+            format!("write the times alone, `cron \"{line}\"`; what is to run stands in a `target`"),
+        ),
+        _ => (
+            all,
+            "minute, hour, day of the month, month, day of the week",
+            "write five fields: `cron \"0 3 * * *\"` is every day at 03:00".to_owned(),
+        ),
+    };
+    Mistake {
+        at,
+        message: format!("a cron line has five fields, and here are {count}"),
+        label: label.to_owned(),
+        help,
+        fix: None,
+    }
+}
+
+/// Adds the whole line to the helps, when it is known how to mend every mistake in it.
+pub(super) fn with_the_line(text: &str, mut mistakes: Vec<Mistake>) -> Vec<CronError> {
+    mistakes.sort_by_key(|mistake| mistake.at.start);
+    let mut mended = String::new();
+    let mut at = 0;
+    let mut known = true;
+    for mistake in &mistakes {
+        match (&mistake.fix, text.get(at..mistake.at.start)) {
+            (Some(fix), Some(between)) => {
+                mended.push_str(between);
+                mended.push_str(fix);
+                at = mistake.at.end;
+            }
+            _ => known = false,
+        }
+    }
+    mended.push_str(text.get(at..).unwrap_or_default());
+    let line = if known { valid(&mended) } else { None };
+    let mut errors: Vec<CronError> = mistakes.into_iter().map(CronError::from).collect();
+    if let Some(line) = line {
+        for error in &mut errors {
+            error.help = format!("{}: `cron \"{line}\"`", error.help);
+        }
+    }
+    errors
+}

@@ -1,0 +1,8 @@
+//! Schedules against oracles that share no code with them.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up its world has failed")]
+
+mod decisions;
+mod lines;
+mod oracle;
+mod runs;
