@@ -216,6 +216,35 @@ proptest! {
     }
 }
 
+/// So it does in a channel. A slip within the name of a setting makes another setting of it.
+#[test]
+fn no_slip_shows_a_secret_of_a_channel() {
+    for (setting, text) in [
+        (
+            "token",
+            "channel \"a\" {\n    telegram { token \"hunter2-hunter2\"; chat \"-1\"; }\n}\n",
+        ),
+        (
+            "password",
+            "channel \"a\" {\n    email {\n        password \"hunter2-hunter2\"\n        user \"a\"\n    }\n}\n",
+        ),
+    ] {
+        let secret = "\"hunter2-hunter2\"";
+        let taken = [setting, secret].map(|part| (text.find(part).unwrap(), part.len()));
+        let inside = |at: usize| taken.iter().any(|(start, len)| *start < at && at < start + len);
+        for at in (0..=text.len()).filter(|at| !inside(*at)) {
+            for slip in [
+                "{", "}", "\"", "//", "/*", "#", ";", "=", " ", "\n", "[", ",", "x", "/-",
+            ] {
+                let (before, after) = text.split_at(at);
+                let slipped = [before, slip, after].concat();
+                let shown = load(slipped.as_bytes()).render(false, 200);
+                assert!(!shown.contains("hunter2"), "{slipped}\n{shown}");
+            }
+        }
+    }
+}
+
 /// A slip beside a secret makes it no less of one.
 #[test]
 fn no_slip_shows_a_secret() {

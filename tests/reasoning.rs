@@ -153,6 +153,8 @@ impl Job {
             in_use: InUse::Keep,
             needs: Vec::new(),
             timeout: None,
+            schedule: None,
+            notify: None,
             paused: false,
         };
         Oracle {

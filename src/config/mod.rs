@@ -2,8 +2,8 @@
 //!
 //! The way of a file: `load` reads it and its imports, `lex` and `mend` make slips of the hand harmless and cut it
 //! into nodes, `tree` parses them, `reader` checks them against the table in `schema`, `decode` makes a `document` of
-//! them, and `validate` (with `references`, `cycles`, `gates`, `schedules`, `timing`, `telling`, `lexical`, `reasons`, `assertions` and
-//! `language`) judges the whole and has the
+//! them, and `validate` (with `references`, `cycles`, `gates`, `schedules`, `rhythm`, `timing`, `telling`, `lexical`, `reasons`,
+//! `assertions` and `language`) judges the whole and has the
 //! [`Model`] built.
 //! [`findings`] and [`source`] say what was noticed and where; `secrets` keeps out of both what nobody may see.
 //! [`explain`] has a page about each kind of finding, [`vocabulary`] the language itself as a value.
@@ -34,6 +34,7 @@ mod reach;
 mod reader;
 mod reasons;
 mod references;
+mod rhythm;
 mod schedules;
 mod schema;
 mod secret_forms;

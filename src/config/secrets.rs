@@ -22,13 +22,11 @@ const NAMED: &[&str] = &["env", "header"];
 /// (`None`) its name alone must tell.
 fn is_secret_setting(way: Option<&str>, name: &str) -> bool {
     let settings = |way: &'static Spec| way.child(name).map(Spec::is_secret);
-    match way.and_then(|way| WAYS.iter().find(|spec| spec.name == way)) {
-        Some(way) => settings(way).unwrap_or(false),
-        None => {
-            let mut all = WAYS.iter().filter_map(settings).peekable();
-            all.peek().is_some() && all.all(|secret| secret)
-        }
+    if let Some(way) = way.and_then(|way| WAYS.iter().find(|spec| spec.name == way)) {
+        return settings(way).unwrap_or(false);
     }
+    let mut all = WAYS.iter().filter_map(settings).peekable();
+    all.peek().is_some() && all.all(|secret| secret)
 }
 
 /// What stands around a value without being part of it.

@@ -11,8 +11,8 @@ use super::reach::Sets;
 use super::source::{Sources, Span, Spanned};
 use super::values::as_name;
 use super::{
-    allows, assertions, build, containment, cycles, gates, lexical, paths, precious, reasons, references, schedules,
-    selections, telling, timing,
+    allows, assertions, build, containment, cycles, gates, lexical, paths, precious, reasons, references, rhythm,
+    schedules, selections, telling, timing,
 };
 use crate::model::{Model, Ops};
 use chrono::{DateTime, Utc};
@@ -55,6 +55,7 @@ pub(super) fn validate(
     cycles::judge(document, &names, &needs, &mut findings);
     gates::judge(document, &needs, &mut findings);
     let schedules = schedules::Schedules::of(document, ops.timezone, &mut findings);
+    rhythm::judge(&schedules, now, &mut findings);
     timing::judge(document, &schedules, &needs, now, &mut findings);
     telling::judge(document, &names, &mut findings);
 
