@@ -6,7 +6,7 @@
 //! - [`exit`]: exit codes and the failures that lead to them
 //! - [`terminal`]: what kind of terminal this is · [`mod@file`]: from FILE to a model
 //! - [`remarks`]: what looking at copies should not pass over in silence
-//! - one file a command: [`plan`], [`apply`], [`check`], [`graph`], [`status`], [`history`], [`list`], [`verify`],
+//! - one file a command: [`plan`], [`apply`], [`check`], [`mod@fmt`], [`graph`], [`status`], [`history`], [`list`], [`verify`],
 //!   [`restore`]
 //!
 //! Invariant: every way out of the program is one of the codes in [`exit`]; nothing panics over a closed pipe.
@@ -16,6 +16,7 @@ pub mod args;
 pub mod check;
 pub mod exit;
 pub mod file;
+pub mod fmt;
 pub mod graph;
 pub mod history;
 pub mod list;
@@ -83,6 +84,7 @@ fn run(cli: &Cli) -> u8 {
         Command::Plan(args) => plan::run(args, &terminal),
         Command::Apply(args) => apply::run(args, &terminal),
         Command::Check(args) => check::run(args, &terminal),
+        Command::Fmt(args) => fmt::run(args, &terminal),
         Command::Graph(args) => graph::run(args, &terminal),
         Command::Status(args) => status::run(args, &terminal),
         Command::History(args) => history::run(args, &terminal),

@@ -7,10 +7,12 @@
 mod copies;
 mod runs;
 mod shown;
+mod written;
 
 pub use copies::{CopiesArgs, ListArgs, RestoreArgs, VerifyArgs};
 pub use runs::{ApplyArgs, PlanArgs, PlanFormat, RunArgs, StateArgs, ThreadArgs};
 pub use shown::{CheckArgs, FailOn, GraphArgs, GraphFormat, HistoryArgs, StatusArgs};
+pub use written::FmtArgs;
 
 use super::values;
 use crate::report::style::Wish;
@@ -157,6 +159,22 @@ Examples:
   opsrun check - --stdin-name ops.kdl < draft.kdl"
     )]
     Check(CheckArgs),
+    /// `fmt`.
+    #[command(
+        about = "Bring ops files into their usual form: white space, and nothing else",
+        after_help = "Four blanks a level, one between words, at most one blank line in a row. Lines
+break where they did. Comments and words stay as they are, and columns that
+were aligned stay so. What a file imports is not touched: name those files too.
+
+Exits with 78 when a file is no KDL; it is left as it is then.
+
+Examples:
+  opsrun fmt
+  opsrun fmt ops.kdl conf.d/*.kdl
+  opsrun fmt --check --diff
+  opsrun fmt - < draft.kdl"
+    )]
+    Fmt(FmtArgs),
     /// `graph`.
     #[command(
         about = "Show the jobs and what they need; looks at nothing but the file",
