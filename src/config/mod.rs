@@ -2,7 +2,7 @@
 //!
 //! The way of a file: `load` reads it and its imports, `lex` and `mend` make slips of the hand harmless and cut it
 //! into nodes, `tree` parses them, `reader` checks them against the table in `schema`, `decode` makes a `document` of
-//! them, and `validate` (with `references`, `cycles`, `lexical`, `reasons` and `language`) judges the whole and has the
+//! them, and `validate` (with `references`, `cycles`, `gates`, `schedules`, `timing`, `telling`, `lexical`, `reasons` and `language`) judges the whole and has the
 //! [`Model`] built.
 //! `format` gives a text its usual form.
 //! [`findings`] and [`source`] say what was noticed and where; `secrets` keeps out of both what nobody may see.
@@ -17,6 +17,7 @@ mod decode;
 mod document;
 pub mod findings;
 mod format;
+mod gates;
 mod grammar;
 mod language;
 mod lex;
@@ -29,16 +30,21 @@ mod reach;
 mod reader;
 mod reasons;
 mod references;
+mod schedules;
 mod schema;
 mod secret_forms;
 mod secrets;
 mod slips;
 pub mod source;
+mod telling;
+mod timing;
 mod tree;
 mod validate;
 mod values;
 
+use crate::clock;
 use crate::model::Model;
+use chrono::{DateTime, Utc};
 use findings::{Finding, Severity};
 use source::{Place, Sources, Span};
 use std::io;
@@ -80,7 +86,12 @@ pub struct Loaded {
 
 /// Reads a root file and its imports.
 pub fn load(path: &Path) -> Result<Loaded, LoadError> {
-    Ok(load_text(path, read(path)?))
+    load_at(path, clock::now())
+}
+
+/// The same at another time: what is said of schedules names the dates that come next.
+pub fn load_at(path: &Path, now: DateTime<Utc>) -> Result<Loaded, LoadError> {
+    Ok(load_text_at(path, read(path)?, now))
 }
 
 /// The bytes of a file; of one that is too large to be an ops file, enough to tell.
@@ -94,8 +105,14 @@ pub fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
 /// The same for a text that is at hand; `name` is shown, and its directory is where relative paths start.
 #[must_use]
 pub fn load_text(name: &Path, text: Vec<u8>) -> Loaded {
+    load_text_at(name, text, clock::now())
+}
+
+/// The same at another time.
+#[must_use]
+pub fn load_text_at(name: &Path, text: Vec<u8>, now: DateTime<Utc>) -> Loaded {
     let read = load::read(name, text);
-    let (model, mut findings) = validate::validate(&read.document, &read.sources, read.digest, read.findings);
+    let (model, mut findings) = validate::validate(&read.document, &read.sources, read.digest, now, read.findings);
     secrets::redact(&mut findings, &read.sources);
     Loaded {
         model,

@@ -9,8 +9,9 @@ use super::document::{BackupNode, Document, RetentionNode};
 use super::findings::{Code, Finding, Severity, sorted};
 use super::source::{Sources, Span, Spanned};
 use super::values::as_name;
-use super::{allows, build, cycles, lexical, paths, reasons, references};
+use super::{allows, build, cycles, gates, lexical, paths, reasons, references, schedules, telling, timing};
 use crate::model::{Model, Ops};
+use chrono::{DateTime, Utc};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,7 @@ pub(super) fn validate(
     document: &Document,
     sources: &Sources,
     digest: String,
+    now: DateTime<Utc>,
     mut findings: Vec<Finding>,
 ) -> (Option<Model>, Vec<Finding>) {
     let ops = ops(document, sources, digest);
@@ -47,6 +49,10 @@ pub(super) fn validate(
     let names = references::Names::of(document);
     let needs = names.needs(document, &mut findings);
     cycles::judge(document, &names, &needs, &mut findings);
+    gates::judge(document, &needs, &mut findings);
+    let schedules = schedules::Schedules::of(document, ops.timezone, &mut findings);
+    timing::judge(document, &schedules, &needs, now, &mut findings);
+    telling::judge(document, &names, &mut findings);
 
     lexical::destinations(&places, &mut findings);
     lexical::system_sources(&claims, &mut findings);
@@ -63,7 +69,15 @@ pub(super) fn validate(
     let findings = sorted(findings);
     let fine = findings.iter().all(|finding| finding.severity != Severity::Error);
     let model = fine
-        .then(|| build::build(document, &places, &needs, sources, ops))
+        .then(|| {
+            let judged = build::Judged {
+                places: &places,
+                needs: &needs,
+                schedules: &schedules,
+                now,
+            };
+            build::build(document, &judged, sources, ops)
+        })
         .flatten();
     (model, findings)
 }

@@ -1,15 +1,15 @@
 //! Which words and comments stand below one another.
 //!
 //! Takes [`Line`]s with one blank everywhere, sets some of the gaps wider. Two rules:
-//! - Lines of one node name that follow one another are a table when its writer began one: when two of them have a word
-//!   that begins at one column, and one of these has several blanks before it. In a table all columns are aligned.
+//! - Lines of one node name that follow one another are a table when its writer began one: when two of them have a cell
+//!   that begins at one column, and one of these has several blanks before it. In a table all cells are aligned.
 //! - Comments at the ends of lines that follow one another, equally deep, are aligned; and so are others that were, as long as
 //!   no blank line and no other such comment is between them.
 //!
 //! Invariant: no gap is wider than [`WIDEST`], but before a comment that goes on alone; lines that were aligned so are
 //! aligned so again.
 
-use super::lines::Line;
+use super::lines::{Line, Word};
 use super::{INDENT, width};
 use std::ops::Range;
 
@@ -57,12 +57,26 @@ fn row_name<'a>(line: &'a Line<'_>) -> Option<&'a str> {
     (row && line.words.iter().all(|word| one_line(&word.text))).then_some(name)
 }
 
+/// Where the cells of a row begin: its name, its first argument, all further ones together, each property, a block.
+fn cells(row: &Line<'_>) -> Vec<usize> {
+    let words = &row.words;
+    let goes_on = |at: usize| {
+        let argument = |word: &Word<'_>| !word.property && !word.text.starts_with('{');
+        at > 2 && words.get(at - 1..=at).is_some_and(|two| two.iter().all(argument))
+    };
+    (0..words.len()).filter(|at| !goes_on(*at)).collect()
+}
+
 fn table(rows: &mut [Line<'_>]) {
-    // Number of the word, where it began, with several blanks before it.
+    let cells: Vec<Vec<usize>> = rows.iter().map(cells).collect();
+    // Number of the cell, where it began, with several blanks before it.
     let mut begun: Vec<(usize, usize, bool)> = Vec::new();
-    for row in rows.iter() {
-        let words = row.words.iter().enumerate().skip(1);
-        begun.extend(words.map(|(number, word)| (number, word.column, word.blanks > 1)));
+    for (row, cells) in rows.iter().zip(&cells) {
+        let words = cells.iter().enumerate().skip(1);
+        begun.extend(words.filter_map(|(number, at)| {
+            let word = row.words.get(*at)?;
+            Some((number, word.column, word.blanks > 1))
+        }));
     }
     begun.sort_unstable();
     let meant = begun.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1));
@@ -70,13 +84,17 @@ fn table(rows: &mut [Line<'_>]) {
     if meant.next().is_none() {
         return;
     }
-    let longest = rows.iter().map(|row| row.words.len()).max().unwrap_or(0);
+    let longest = cells.iter().map(Vec::len).max().unwrap_or(0);
     // Where each row has come to.
-    let mut ends: Vec<usize> = rows.iter().map(|row| length(row, 0)).collect();
+    let length = |row: usize, number: usize| match (rows.get(row), cells.get(row)) {
+        (Some(row), Some(cells)) => length(row, cells, number),
+        _ => 0,
+    };
+    let mut ends: Vec<usize> = (0..rows.len()).map(|row| length(row, 0)).collect();
     let mut gaps: Vec<(usize, usize, usize)> = Vec::new();
     let mut live: Vec<usize> = (0..rows.len()).collect();
     for number in 1..longest {
-        live.retain(|row| rows.get(*row).is_some_and(|row| row.words.len() > number));
+        live.retain(|row| cells.get(*row).is_some_and(|cells| cells.len() > number));
         let at = |row: &usize| ends.get(*row).copied().unwrap_or(0);
         let furthest = live.iter().map(at).max().unwrap_or(0);
         for row in &live {
@@ -86,18 +104,25 @@ fn table(rows: &mut [Line<'_>]) {
                 return;
             }
             gaps.push((*row, number, gap));
-            *end = furthest + 1 + rows.get(*row).map_or(0, |row| length(row, number));
+            *end = furthest + 1 + length(*row, number);
         }
     }
     for (row, number, gap) in gaps {
-        if let Some(word) = rows.get_mut(row).and_then(|row| row.words.get_mut(number)) {
+        let word = cells.get(row).and_then(|cells| cells.get(number));
+        let word = word.and_then(|at| rows.get_mut(row)?.words.get_mut(*at));
+        if let Some(word) = word {
             word.gap = gap;
         }
     }
 }
 
-fn length(row: &Line<'_>, number: usize) -> usize {
-    row.words.get(number).map_or(0, |word| word.text.chars().count())
+/// Of a cell, with one blank between its words.
+fn length(row: &Line<'_>, cells: &[usize], number: usize) -> usize {
+    let start = cells.get(number).copied().unwrap_or(0);
+    let end = cells.get(number + 1).copied().unwrap_or(row.words.len());
+    let words = row.words.get(start..end).unwrap_or_default();
+    let letters: usize = words.iter().map(|word| word.text.chars().count()).sum();
+    letters + words.len().saturating_sub(1)
 }
 
 /// Comments that stand below one another.

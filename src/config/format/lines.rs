@@ -19,6 +19,8 @@ pub(super) struct Word<'a> {
     pub(super) blanks: usize,
     /// So many shall.
     pub(super) gap: usize,
+    /// `key=value`.
+    pub(super) property: bool,
 }
 
 /// `// …`, without the blanks at its end.
@@ -253,7 +255,10 @@ impl<'a> Builder<'a> {
         let join = self.join(kind, text);
         let within = self.within_one_line();
         match self.line.words.last_mut() {
-            Some(word) if join == Join::Glued => word.text.to_mut().push_str(text),
+            Some(word) if join == Join::Glued => {
+                word.property |= kind == Kind::Equals && !within;
+                word.text.to_mut().push_str(text);
+            }
             Some(word) if within => {
                 let word = word.text.to_mut();
                 word.push(' ');
@@ -279,6 +284,7 @@ impl<'a> Builder<'a> {
             column: self.column,
             blanks: self.blanks,
             gap: usize::from(!self.line.words.is_empty()),
+            property: false,
         });
     }
 

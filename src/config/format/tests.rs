@@ -96,6 +96,8 @@ fn a_table_is_begun_by_its_writer() {
          class \"raw\"             \"raw/**\"           keep=\"7d\"\n\
          class \"longer-than-all\" keep=\"1d\"\n"
     );
+    let list = table.replace("\"raw/**\"           keep", "\"raw/**\" \"*.raw\"   keep");
+    assert_eq!(shown(&list), list);
     // A slip of the space bar is no table.
     assert_eq!(
         shown("env \"A\"  \"1\"\nenv \"LONGER\" \"2\"\n"),
