@@ -11,6 +11,7 @@
 //! Invariant: a [`Model`] exists if and only if no finding is an error.
 
 mod allows;
+pub mod begin;
 mod build;
 mod cycles;
 mod decode;

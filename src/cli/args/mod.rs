@@ -12,7 +12,7 @@ mod written;
 pub use copies::{CopiesArgs, ListArgs, RestoreArgs, VerifyArgs};
 pub use runs::{ApplyArgs, PlanArgs, PlanFormat, RunArgs, StateArgs, ThreadArgs};
 pub use shown::{CheckArgs, FailOn, GraphArgs, GraphFormat, HistoryArgs, StatusArgs};
-pub use written::FmtArgs;
+pub use written::{CompletionsArgs, FmtArgs, InitArgs, ManArgs};
 
 use super::values;
 use crate::report::style::Wish;
@@ -175,6 +175,24 @@ Examples:
   opsrun fmt - < draft.kdl"
     )]
     Fmt(FmtArgs),
+    /// `init`.
+    #[command(
+        about = "Write a first ops file, or one made of a crontab",
+        after_help = "Without --from: a file with comments that shows a check, a target, a backup and
+a retention, to be changed into what is wanted.
+
+With --from crontab every entry becomes a target that runs when cron ran it.
+What cannot be translated stands in the file as a comment with the reason, and
+no secret of the crontab comes into the file.
+
+Examples:
+  opsrun init
+  opsrun init - | less
+  opsrun init --from crontab
+  crontab -l -u www-data | opsrun init web.kdl --from crontab -
+  opsrun init system.kdl --from crontab /etc/crontab --system"
+    )]
+    Init(InitArgs),
     /// `graph`.
     #[command(
         about = "Show the jobs and what they need; looks at nothing but the file",
@@ -242,4 +260,21 @@ Examples:
   opsrun restore --from /backup/observer --at 2026-11-01 --to /srv/observer"
     )]
     Restore(RestoreArgs),
+    /// `completions`.
+    #[command(
+        about = "Print what a shell needs to complete the command line",
+        after_help = "Examples:
+  opsrun completions bash > ~/.local/share/bash-completion/completions/opsrun
+  opsrun completions zsh > ~/.zfunc/_opsrun
+  opsrun completions fish > ~/.config/fish/completions/opsrun.fish"
+    )]
+    Completions(CompletionsArgs),
+    /// `man`.
+    #[command(
+        about = "Print the manual page, or write all of them",
+        after_help = "Examples:
+  opsrun man | man -l -
+  opsrun man ~/.local/share/man/man1"
+    )]
+    Man(ManArgs),
 }
