@@ -93,21 +93,24 @@ fn page(command: &Command) -> Result<(String, String), Failure> {
 /// The text behind the help of a command: paragraphs, and lists under a title, each a section.
 fn sections(help: &str) -> String {
     let mut out = String::new();
+    let mut last = "";
     for part in help.split("\n\n").filter(|part| !part.trim().is_empty()) {
         let (title, lines) = match part.split_once('\n') {
             Some((title, lines)) if title.ends_with(':') && lines.starts_with(' ') => (title, lines),
             _ => ("Notes:", part),
         };
-        let title = match title {
+        let heading = match title {
             "Exit codes:" => "EXIT STATUS".to_owned(),
             title => title.trim_end_matches(':').to_uppercase(),
         };
-        out.push_str(&format!(".SH {title}\n.nf\n"));
-        for line in lines.lines() {
-            out.push_str(&literal(line));
-            out.push('\n');
-        }
-        out.push_str(".fi\n");
+        let begin = if title == last {
+            ".PP\n".to_owned()
+        } else {
+            format!(".SH {heading}\n")
+        };
+        let lines: Vec<String> = lines.lines().map(|line| literal(line) + "\n").collect();
+        out = out + &begin + ".nf\n" + &lines.concat() + ".fi\n";
+        last = title;
     }
     out
 }
@@ -162,8 +165,8 @@ mod tests {
     #[test]
     fn help_is_taken_literally() {
         assert_eq!(
-            sections("Exit codes:\n  0  done\n\nSome-thing.\n.x\\y"),
-            ".SH EXIT STATUS\n.nf\n  0  done\n.fi\n.SH NOTES\n.nf\nSome\\-thing.\n\\&.x\\ey\n.fi\n"
+            sections("Exit codes:\n  0  done\n\nSome-thing.\n.x\\y\n\nMore."),
+            ".SH EXIT STATUS\n.nf\n  0  done\n.fi\n.SH NOTES\n.nf\nSome\\-thing.\n\\&.x\\ey\n.fi\n.PP\n.nf\nMore.\n.fi\n"
         );
     }
 }

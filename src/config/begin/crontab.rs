@@ -148,10 +148,13 @@ impl Writer<'_> {
                 "set for the targets below"
             }
         };
-        let shown = secrets::masked(&format!("{name}={value}"));
-        let secret = self.is_secret(name, value);
-        let shown = if secret { format!("{name}=***") } else { shown };
-        self.out.push(remark(&format!("{shown}: {said}")));
+        if self.is_secret(name, value) {
+            let said = "set for the targets below, from the environment; its value is left out of this file";
+            self.out.push(remark(&format!("{name}=***: {said}")));
+        } else {
+            let shown = secrets::masked(&format!("{name}={value}"));
+            self.out.push(remark(&format!("{shown}: {said}")));
+        }
     }
 
     fn is_secret(&self, name: &str, value: &str) -> bool {
@@ -187,6 +190,12 @@ impl Writer<'_> {
         let name = self.free_name(&command::name(&line));
         let run = command::run(&line, input.as_deref(), self.shell.as_deref());
         let block = self.target(&name, fields, &run);
+        // Within the line for a shell nobody looks for secrets: word by word they are seen.
+        let words = words(&line);
+        if let Some(reason) = refusal(&format!("target \"a\" {{ {words}; }}\n")).filter(|reason| *reason == SECRET) {
+            let time = text.trim().strip_suffix(command).unwrap_or_default();
+            return self.leave(&format!("{time}{}", secrets::masked(&words)), &reason);
+        }
         if let Some(reason) = refusal(&block) {
             return self.leave(text, &reason);
         }
@@ -201,11 +210,11 @@ impl Writer<'_> {
                 self.left += 1;
                 let reason = format!("Taken out: it ran as {user}. Put it into an ops file that this user runs.");
                 self.out.push(remark(&reason));
-                self.out.push(format!("/-{block}"));
+                self.out.extend([format!("/-{block}"), String::new()]);
             }
             _ => {
                 self.targets += 1;
-                self.out.push(block);
+                self.out.extend([block, String::new()]);
             }
         }
     }
@@ -217,7 +226,6 @@ impl Writer<'_> {
         }
         for (name, value) in &self.env {
             if self.is_secret(name, value) {
-                lines.push(remark("Its value stood in the crontab; it is left out of this file."));
                 lines.push(format!("env {} from-env={}", quoted(name), quoted(name)));
             } else {
                 lines.push(env(name, value));
@@ -246,6 +254,17 @@ impl Writer<'_> {
 
 /// A job to stand beside what is tried.
 const PROBE: &str = "target \"a\" { command \"a\"; }\n";
+
+const SECRET: &str =
+    "a secret stands in it; give it by `env \"NAME\" from-env=\"NAME\"` and use $NAME in a `shell` line";
+
+/// The words of a command line as arguments.
+fn words(line: &str) -> String {
+    let words = line
+        .split_ascii_whitespace()
+        .map(|word| quoted(word.trim_matches(['"', '\''])));
+    format!("command {}", words.collect::<Vec<_>>().join(" "))
+}
 
 fn env(name: &str, value: &str) -> String {
     format!("env {} {}", quoted(name), quoted(value))
