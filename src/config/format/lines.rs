@@ -6,7 +6,7 @@
 //! Invariant: the words and comments of all lines, in order, are the tokens of the text, byte for byte.
 
 use super::width;
-use crate::config::lex::{Kind, Token, is_newline};
+use crate::config::lex::{Kind, Token, is_newline, is_space};
 use std::borrow::Cow;
 
 /// What stands between two blanks: a name, a value, a property, a whole block that is written on one line.
@@ -308,7 +308,7 @@ impl<'a> Builder<'a> {
     }
 
     fn remark(&mut self, text: &'a str) {
-        let text = text.trim_end_matches(|c| crate::config::lex::is_space(c));
+        let text = text.trim_end_matches(is_space);
         let alone = self.line.is_empty();
         let follows = alone && !self.blank && !self.continued && self.goes_on();
         self.begin();
@@ -342,7 +342,7 @@ impl<'a> Builder<'a> {
             width::advance(&mut column, text.get(..at).unwrap_or_default());
             let remark = text.get(at..).unwrap_or_default();
             self.line.remark = Some(Remark {
-                text: remark.trim_end_matches(|c| is_newline(c) || crate::config::lex::is_space(c)),
+                text: remark.trim_end_matches(|c| is_newline(c) || is_space(c)),
                 column,
                 gap: 1,
                 follows: false,

@@ -57,8 +57,13 @@ fn formed(text: &str) -> Option<String> {
     let tokens = lex::tokens(body);
     let mut lines = lines::lines(body, &tokens);
     align::align(&mut lines);
-    let mut breaks = tokens.iter().filter(|token| token.kind == Kind::Newline).peekable();
-    let crlf = breaks.peek().is_some() && breaks.all(|token| body.get(token.start..token.end) == Some("\r\n"));
+    let breaks = tokens.iter().filter_map(|token| {
+        let text = body.get(token.start..token.end)?;
+        let ends = matches!(token.kind, Kind::Newline | Kind::Space) && text.ends_with(lex::is_newline);
+        ends.then(|| text.ends_with("\r\n"))
+    });
+    let mut breaks = breaks.peekable();
+    let crlf = breaks.peek().is_some() && breaks.all(|crlf| crlf);
     let mut out = mark.to_owned();
     for line in &lines {
         draw(line, if crlf { "\r\n" } else { "\n" }, &mut out);
