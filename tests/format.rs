@@ -3,7 +3,11 @@
 //!
 //! Means: the parser of KDL itself, not what opsrun makes of its result; and the text without its white space.
 
-#![expect(clippy::unwrap_used, reason = "a test: it stops at what it did not expect")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test: it stops at what it did not expect"
+)]
 
 use kdl::{KdlDocument, KdlNode};
 use opsrun::config::{self, FormatError};
@@ -44,10 +48,10 @@ fn meaning(node: &KdlNode) -> String {
     for entry in node.entries() {
         let ty = entry.ty().map(|ty| ty.value().to_owned());
         let name = entry.name().map(|name| name.value().to_owned());
-        text += &format!(" {ty:?}{name:?}{:?}", entry.value());
+        text = text + " " + &format!("{ty:?}{name:?}{:?}", entry.value());
     }
     if let Some(block) = node.children() {
-        text += &format!("{{{}}}", whole(block));
+        text = text + "{" + &whole(block) + "}";
     }
     text
 }
@@ -250,7 +254,7 @@ fn sound() -> impl Strategy<Value = String> {
             }
             open += usize::from(line.contains('{') && !line.contains('}'));
             open -= usize::from(closes);
-            text += &format!("{indent}{line}\n");
+            text = text + indent + line + "\n";
         }
         text + &"}\n".repeat(open)
     })

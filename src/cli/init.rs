@@ -122,7 +122,7 @@ fn told(file: &Path, translated: Option<&Translated>) -> String {
     let targets = plural(done.targets as u64, "target", "targets");
     let left = match done.left as u64 {
         0 => String::new(),
-        left => format!(", {} left as comments", plural(left, "line", "lines")),
+        left => format!(", {}", plural(left, "line left as a comment", "lines left as comments")),
     };
     format!("{to}{targets}{left}\n")
 }

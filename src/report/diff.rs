@@ -38,12 +38,12 @@ pub fn unified(name: &str, old: &str, new: &str, style: Style) -> String {
                 None => (change.value(), "\n\\ No newline at end of file\n"),
             };
             let line = if style.is_color() { shown(line) } else { line.to_owned() };
-            text += &match change.tag() {
+            let line = match change.tag() {
                 ChangeTag::Equal => format!(" {line}"),
                 ChangeTag::Delete => style.bad(format!("-{line}")),
                 ChangeTag::Insert => style.good(format!("+{line}")),
             };
-            text += end;
+            text = text + &line + end;
         }
     }
     text

@@ -37,7 +37,7 @@ pub enum RewriteError {
         /// Which.
         path: String,
         /// How many.
-        links: u64,
+        links: u32,
     },
     /// A new file cannot be given to its owner.
     #[error("`{path}` belongs to user {uid} and group {gid}, and a new file cannot be given to them")]
@@ -95,7 +95,7 @@ pub fn rewrite(path: &Path, old: &[u8], new: &[u8]) -> Result<(), RewriteError> 
     if stat.st_nlink > 1 {
         return Err(RewriteError::Linked {
             path: shown(path).to_string(),
-            links: u64::try_from(stat.st_nlink).unwrap_or(u64::MAX),
+            links: u32::try_from(stat.st_nlink).unwrap_or(u32::MAX),
         });
     }
     let mut draft = Fresh::create(&dir, 0o600)?;

@@ -45,6 +45,7 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
     long_version = LONG_VERSION.as_str(),
     about = "Runs what an ops file declares: checks, commands, backups that are proven, and only then deletions",
     after_help = "Examples:
+  opsrun init               write a first ./ops.kdl
   opsrun check              is ./ops.kdl valid?
   opsrun plan               what would happen, without touching anything
   opsrun apply              do it

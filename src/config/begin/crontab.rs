@@ -123,6 +123,7 @@ impl Writer<'_> {
         self.left += 1;
         self.out.push(remark(&format!("Not translated: {reason}:")));
         self.out.push(remark(&format!("    {}", secrets::masked(text.trim()))));
+        self.out.push(String::new());
     }
 
     fn set(&mut self, name: &str, value: &str) {
@@ -148,22 +149,13 @@ impl Writer<'_> {
                 "set for the targets below"
             }
         };
-        if self.is_secret(name, value) {
+        if is_secret(name, value) {
             let said = "set for the targets below, from the environment; its value is left out of this file";
             self.out.push(remark(&format!("{name}=***: {said}")));
         } else {
             let shown = secrets::masked(&format!("{name}={value}"));
             self.out.push(remark(&format!("{shown}: {said}")));
         }
-    }
-
-    fn is_secret(&self, name: &str, value: &str) -> bool {
-        let line = format!("target \"a\" {{\n    command \"a\"\n    {}\n}}\n", env(name, value));
-        let loaded = load_text(Path::new("/ops.kdl"), line.into_bytes());
-        loaded
-            .findings
-            .iter()
-            .any(|finding| finding.code == Code::SecretLiteral)
     }
 
     fn entry(&mut self, text: &str, when: &When<'_>, user: Option<&str>, command: &str) {
@@ -226,7 +218,7 @@ impl Writer<'_> {
             lines.push(format!("cwd {}", quoted(home)));
         }
         for (name, value) in &self.env {
-            if self.is_secret(name, value) {
+            if is_secret(name, value) {
                 lines.push(format!("env {} from-env={}", quoted(name), quoted(name)));
             } else {
                 lines.push(env(name, value));
@@ -251,6 +243,16 @@ impl Writer<'_> {
             number += 1;
         }
     }
+}
+
+/// True for a variable that may not stand in an ops file with its value.
+fn is_secret(name: &str, value: &str) -> bool {
+    let line = format!("target \"a\" {{\n    command \"a\"\n    {}\n}}\n", env(name, value));
+    let loaded = load_text(Path::new("/ops.kdl"), line.into_bytes());
+    loaded
+        .findings
+        .iter()
+        .any(|finding| finding.code == Code::SecretLiteral)
 }
 
 /// A job to stand beside what is tried.

@@ -26,7 +26,7 @@ fn quoted(text: &str) -> String {
             '\t' => out.push_str("\\t"),
             '\r' => out.push_str("\\r"),
             c if plain(c) => out.push(c),
-            c => out.push_str(&format!("\\u{{{:x}}}", c as u32)),
+            c => out.extend(c.escape_unicode()),
         }
     }
     out + "\""

@@ -298,9 +298,8 @@ impl<'a> Builder<'a> {
         let glued = match (last, kind) {
             // As it is written everywhere.
             (Kind::SlashDash, _) if text == "kdl-version" => false,
-            (Kind::Open, Kind::Close) => true,
             (Kind::Equals | Kind::SlashDash | Kind::Paren, _) => !(before == ")" && kind == Kind::Open),
-            (_, Kind::Equals | Kind::Semicolon) => true,
+            (_, Kind::Equals | Kind::Semicolon) | (Kind::Open, Kind::Close) => true,
             (_, Kind::Paren) => text == ")",
             _ => false,
         };
