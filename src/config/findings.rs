@@ -115,6 +115,13 @@ codes! {
     ShellInArgv = "OPS7003" "shell-in-argv" Warning "shell language where no shell reads it";
 }
 
+impl Code {
+    /// About text that cannot be read, whatever it would mean.
+    pub fn is_syntax(self) -> bool {
+        self.id().starts_with("OPS1")
+    }
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.id())

@@ -23,7 +23,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 /// Largest file, in bytes.
-const LARGEST: usize = 4 * 1024 * 1024;
+pub(super) const LARGEST: usize = 4 * 1024 * 1024;
 /// How deep imports may import.
 const DEEPEST_IMPORT: usize = 8;
 /// How many directory entries one pattern may look at.

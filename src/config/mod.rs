@@ -5,6 +5,7 @@
 //! them, and `validate` (with `references`, `cycles`, `gates`, `schedules`, `rhythm`, `timing`, `telling`, `lexical`, `reasons`,
 //! `assertions` and `language`) judges the whole and has the
 //! [`Model`] built.
+//! `format` gives a text its usual form.
 //! [`findings`] and [`source`] say what was noticed and where; `secrets` keeps out of both what nobody may see.
 //! [`explain`] has a page about each kind of finding, [`vocabulary`] the language itself as a value.
 //!
@@ -13,6 +14,7 @@
 
 mod allows;
 mod assertions;
+pub mod begin;
 mod build;
 mod containment;
 mod cycles;
@@ -20,6 +22,7 @@ mod decode;
 mod document;
 pub mod explain;
 pub mod findings;
+mod format;
 mod gates;
 mod grammar;
 mod language;
@@ -70,6 +73,17 @@ pub enum LoadError {
     },
 }
 
+/// Why a text was not formatted.
+#[derive(Debug)]
+pub enum FormatError {
+    /// It is no KDL: what is wrong, to be shown.
+    Invalid(Box<Loaded>),
+    /// It would be larger than an ops file may be.
+    TooLarge,
+    /// It would have come to mean something else: a fault of ours.
+    Changed,
+}
+
 /// A file that was read, with all that was noticed.
 #[derive(Debug)]
 pub struct Loaded {
@@ -87,13 +101,15 @@ pub fn load(path: &Path) -> Result<Loaded, LoadError> {
 
 /// The same at another time: what is said of schedules names the dates that come next.
 pub fn load_at(path: &Path, now: DateTime<Utc>) -> Result<Loaded, LoadError> {
-    match load::bytes_of(path) {
-        Ok(bytes) => Ok(load_text_at(path, bytes, now)),
-        Err(source) => Err(LoadError::Unreadable {
-            path: path.to_path_buf(),
-            source,
-        }),
-    }
+    Ok(load_text_at(path, read(path)?, now))
+}
+
+/// The bytes of a file; of one that is too large to be an ops file, enough to tell.
+pub fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+    load::bytes_of(path).map_err(|source| LoadError::Unreadable {
+        path: path.to_path_buf(),
+        source,
+    })
 }
 
 /// The same for a text that is at hand; `name` is shown, and its directory is where relative paths start.
@@ -113,6 +129,34 @@ pub fn load_text_at(name: &Path, text: Vec<u8>, now: DateTime<Utc>) -> Loaded {
         findings,
         sources: read.sources,
     }
+}
+
+/// The text of an ops file in its usual form: white space changed, nothing else. `name` is shown.
+///
+/// What is wrong in the language of ops files does not matter here; what is no KDL comes back with its findings.
+pub fn format(name: &Path, text: Vec<u8>) -> Result<String, FormatError> {
+    let formed = std::str::from_utf8(&text).map(format::form);
+    match formed {
+        Ok(Ok(formed)) => Ok(formed),
+        Ok(Err(format::Unformed::TooLarge)) => Err(FormatError::TooLarge),
+        Ok(Err(format::Unformed::Changed)) => Err(FormatError::Changed),
+        Ok(Err(format::Unformed::Invalid)) | Err(_) => {
+            let mut loaded = load_text(name, text);
+            // Only what keeps it from being read, and nothing of what it imports.
+            let own = loaded.sources.files().first().map_or(0, |file| file.text.len());
+            let keeps = |finding: &Finding| {
+                finding.code.is_syntax() && finding.labels.first().is_some_and(|label| label.span.start <= own)
+            };
+            loaded.findings.retain(keeps);
+            Err(FormatError::Invalid(Box::new(loaded)))
+        }
+    }
+}
+
+/// A text as it may be shown: secrets that stand in it are behind stars.
+#[must_use]
+pub fn masked(text: &str) -> String {
+    secrets::masked(text)
 }
 
 impl Loaded {

@@ -90,6 +90,25 @@ pub(super) fn stretches(text: &str) -> Vec<(usize, usize)> {
     found
 }
 
+/// The text with all of these behind stars; lines stay lines.
+pub(super) fn masked(text: &str) -> String {
+    let mut hidden = stretches(text);
+    hidden.sort_unstable();
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    for (start, end) in hidden {
+        let start = start.max(at);
+        let (Some(before), Some(secret)) = (text.get(at..start), text.get(start..end)) else {
+            continue;
+        };
+        out.push_str(before);
+        let star = |c: char| if matches!(c, '\n' | '\r' | '\t' | '"') { c } else { '*' };
+        out.extend(secret.chars().map(star));
+        at = end;
+    }
+    out + text.get(at..).unwrap_or_default()
+}
+
 /// A line that is commented out, or has a quote too few or too many, so that nobody knows where values begin and end:
 /// all behind the name of a secret.
 fn in_odd_line(line: &str) -> Option<(usize, usize)> {

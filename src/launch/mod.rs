@@ -7,16 +7,22 @@
 //! - [`copies`]: what lies in destinations, and proving it again
 //! - [`history`]: past runs, and how each job stands
 //! - [`restore`]: bringing files back
+//! - [`crontab()`]: the user's crontab
+//! - [`rewrite()`]: changing an ops file, as its user asked
 //!
 //! Invariant: an event is in the store before anybody else hears of it.
 
 mod again;
 pub mod copies;
+mod crontab;
 mod error;
 pub mod history;
 pub mod restore;
+mod rewrite;
 
+pub use crontab::crontab;
 pub use error::LaunchError;
+pub use rewrite::{rewrite, write_new};
 
 use crate::clock::Mark;
 use crate::exec::engine::{self, Memory};

@@ -11,6 +11,7 @@
 //! - [`outcomes`]: what verify found and restore did
 //! - [`explain`]: pages about findings at a terminal · [`mod@reference`]: what is generated in the documents
 //! - [`schemas`]: the language and the forms of our output, for programs
+//! - [`diff`]: what would change in a file
 //! - [`style`]: colour · [`table`]: columns · [`times`]: moments and spans · [`wrap`]: long prose
 //! - [`output`]: writing that never panics
 //!
@@ -20,6 +21,7 @@
 pub mod bars;
 pub mod copies;
 pub mod deeds;
+pub mod diff;
 pub mod explain;
 pub mod graph;
 pub mod history;

@@ -4,6 +4,7 @@
 
 mod past;
 mod runs;
+mod written;
 
 use assert_cmd::Command;
 use std::path::Path;
@@ -109,7 +110,21 @@ fn help() {
     let place = Place::new();
     snapshot("help", &place.told(&["--help"]));
     for command in [
-        "plan", "apply", "check", "graph", "status", "history", "list", "verify", "restore", "explain", "schema",
+        "plan",
+        "apply",
+        "check",
+        "fmt",
+        "init",
+        "graph",
+        "status",
+        "history",
+        "list",
+        "verify",
+        "restore",
+        "explain",
+        "schema",
+        "completions",
+        "man",
     ] {
         snapshot(&format!("help-{command}"), &place.told(&[command, "--help"]));
     }
