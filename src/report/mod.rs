@@ -8,6 +8,7 @@
 //! - [`stream`]: events as JSON, one a line
 //! - [`history`]: past runs · [`status`]: what came of each job last
 //! - [`copies`]: the copies of a destination, as a table and as JSON
+//! - [`findings`]: what `check` found, as JSON, SARIF, JUnit and annotations
 //! - [`outcomes`]: what verify found and restore did
 //! - [`diff`]: what would change in a file
 //! - [`style`]: colour · [`table`]: columns · [`times`]: moments and spans · [`wrap`]: long prose
@@ -20,6 +21,7 @@ pub mod bars;
 pub mod copies;
 pub mod deeds;
 pub mod diff;
+pub mod findings;
 pub mod graph;
 pub mod history;
 pub mod lines;

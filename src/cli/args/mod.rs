@@ -4,13 +4,15 @@
 //! Must not know what a command does with its arguments.
 //! Invariant: FILE is `ops.kdl` in the current directory unless it is named.
 
+mod check;
 mod copies;
 mod runs;
 mod shown;
 
 pub use copies::{CopiesArgs, ListArgs, RestoreArgs, VerifyArgs};
 pub use runs::{ApplyArgs, PlanArgs, PlanFormat, RunArgs, StateArgs, ThreadArgs};
-pub use shown::{CheckArgs, FailOn, GraphArgs, GraphFormat, HistoryArgs, StatusArgs};
+pub use check::{CheckArgs, FailOn, FindingsFormat, Wanted};
+pub use shown::{GraphArgs, GraphFormat, HistoryArgs, StatusArgs};
 
 use super::values;
 use crate::report::style::Wish;
@@ -23,7 +25,7 @@ pub const DEFAULT_FILE: &str = "ops.kdl";
 /// With what decides how old files and plans are read.
 static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "{}\nops file version 1, plan format {}, list format {}, event format {}, history format {}, status format {}\n\
+        "{}\nops file version 1, plan format {}, list format {}, event format {}, history format {}, status format {}, findings format {}\n\
          time zones {}",
         env!("CARGO_PKG_VERSION"),
         crate::plan::document::FORMAT,
@@ -31,6 +33,7 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
         crate::report::stream::FORMAT,
         crate::report::history::FORMAT,
         crate::report::status::FORMAT,
+        crate::report::findings::json::FORMAT,
         chrono_tz::IANA_TZDB_VERSION
     )
 });
@@ -150,10 +153,17 @@ Examples:
     Apply(ApplyArgs),
     /// `check`.
     #[command(
-        about = "Validate ops files; touches nothing outside them",
-        after_help = "Examples:
+        about = "Validate ops files, and mend them with --fix; touches nothing outside them",
+        after_help = "Exits with 1 when something is found that counts (--fail-on), with --diff
+alone when something can be mended, and with 66 when a file cannot be read.
+
+Examples:
   opsrun check
+  opsrun check --host
   opsrun check conf/*.kdl --fail-on warning
+  opsrun check --format github --format sarif=opsrun.sarif
+  opsrun check --diff
+  opsrun check --fix
   opsrun check - --stdin-name ops.kdl < draft.kdl"
     )]
     Check(CheckArgs),
