@@ -6,6 +6,12 @@
 use opsrun::config::findings::Code;
 use opsrun::config::{self, Loaded};
 use std::collections::BTreeSet;
+
+#[path = "findings/formats.rs"]
+mod formats;
+#[path = "findings/mended.rs"]
+mod mended;
+
 use std::path::{Path, PathBuf};
 
 fn files(dir: &str) -> Vec<PathBuf> {
@@ -18,8 +24,14 @@ fn files(dir: &str) -> Vec<PathBuf> {
     files
 }
 
+/// The bad ones: those in `host` are about the machine, and looked at with `--host`.
+fn corpus() -> Vec<PathBuf> {
+    [files("tests/findings"), files("tests/findings/host")].concat()
+}
+
 fn load(path: &Path) -> Loaded {
-    config::load(path).unwrap()
+    let text = std::fs::read(path).unwrap();
+    config::check_text(path, text, path.starts_with("tests/findings/host"))
 }
 
 fn codes(loaded: &Loaded) -> BTreeSet<&'static str> {
@@ -30,7 +42,7 @@ fn codes(loaded: &Loaded) -> BTreeSet<&'static str> {
 fn each_file_yields_the_code_it_is_named_after() {
     let mut wrong = Vec::new();
     let mut seen = BTreeSet::new();
-    for path in files("tests/findings") {
+    for path in corpus() {
         let stem = path.file_stem().unwrap().to_str().unwrap();
         let loaded = load(&path);
         let text = loaded.render(false, 100);
@@ -78,8 +90,10 @@ fn no_secret_is_shown() {
         ),
         ("OPS7001-secret-literal-2", &["ghp_", "xoxb", "AKIA", "b3Blb", "eyJ"]),
     ] {
-        let loaded = load(&Path::new("tests/findings").join(file).with_extension("kdl"));
-        let mut shown = loaded.render(false, 400) + &loaded.render(true, 40);
+        let path = Path::new("tests/findings").join(file).with_extension("kdl");
+        let loaded = load(&path);
+        let mut shown = loaded.render(false, 400) + &loaded.render(true, 40) + &formats::all(&path, &loaded);
+        shown += &mended::diff(&path);
         for finding in &loaded.findings {
             let labels = finding
                 .labels

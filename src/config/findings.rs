@@ -167,11 +167,16 @@ impl Finding {
     /// Puts `text` in place of what stands under `span`.
     pub(super) fn fix(self, span: Span, text: impl Into<String>) -> Self {
         let text = text.into();
-        let title = match text.trim() {
-            "" => "delete it".to_owned(),
+        self.fixes(Self::title(&text), vec![(span, text)])
+    }
+
+    /// What is done where a text is put.
+    pub(super) fn title(text: &str) -> String {
+        match text.trim() {
+            "" if text.is_empty() => "delete it".to_owned(),
+            "" => "put a space there".to_owned(),
             shown => format!("write `{}`", one_line(shown)),
-        };
-        self.fixes(title, vec![(span, text)])
+        }
     }
 
     /// The same in several places at once.

@@ -181,6 +181,10 @@ fn chosen<'a>(loaded: &'a Loaded, imports: bool, refused: &HashSet<Key>) -> Vec<
         let Some(fix) = &finding.fix else {
             continue;
         };
+        // What an `allow` silences may be hidden by an error.
+        if finding.code == Code::UnusedAllow && loaded.errors() > 0 {
+            continue;
+        }
         if file_of(loaded, fix).is_none_or(|file| !imports && file.base != 0) {
             continue;
         }

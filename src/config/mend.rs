@@ -149,11 +149,9 @@ impl<'a> Mender<'a> {
         if !self.full
             && let Some(last) = self.out.findings.pop()
         {
-            let mended = match edits.as_slice() {
-                [(span, text)] => last.fix(*span, text.clone()),
-                _ => last.fixes("do what the help says", edits),
-            };
-            self.out.findings.push(mended);
+            let mut titles: Vec<String> = edits.iter().map(|(_, text)| Finding::title(text)).collect();
+            titles.dedup();
+            self.out.findings.push(last.fixes(titles.join(", "), edits));
         }
     }
 

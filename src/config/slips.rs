@@ -170,6 +170,9 @@ impl Mender<'_> {
                 "this is read as a comment, not as part of the value",
             );
             self.help("put a space before the comment, or the whole value in quotes");
+            if before.is_some_and(|t| matches!(t.kind, Kind::Text { closed: true, .. })) {
+                self.fix(&[(token.start, token.start, " ")]);
+            }
         } else if !closed {
             self.report(
                 Code::Syntax,
@@ -211,7 +214,9 @@ impl Mender<'_> {
             "no setting before it",
         );
         self.help("delete it");
-        self.fix(&[(token.start, token.end, "")]);
+        let before = self.text.get(..token.start).unwrap_or_default();
+        let from = before.trim_end_matches(lex::is_space).len();
+        self.fix(&[(from, token.end, "")]);
         self.fill(token.start, token.end, b' ');
         token.end
     }
@@ -650,7 +655,7 @@ impl Mender<'_> {
                 match token.kind {
                     Kind::Space if !text.contains('\\') => {}
                     Kind::Equals if token.start == 0 => {}
-                    Kind::Word { glued: false } => {
+                    Kind::Word { .. } => {
                         let parts = text.split(['[', ']', ',']).filter(|part| !part.is_empty());
                         let parts = parts.filter(|part| *part != ":");
                         let quoted = parts.map(|part| {

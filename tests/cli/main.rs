@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up its place has failed")]
 
+mod check;
 mod past;
 mod runs;
 
@@ -140,7 +141,7 @@ fn mistakes_in_the_arguments_exit_with_64() {
         &["history", "last", "--limit", "3"],
         &["apply", "--lock-wait", "5"],
         &["apply", "--quiet", "--verbose"],
-        &["check", "--fail-on", "never"],
+        &["check", "--fail-on", "nothing"],
         &["list", "ops.kdl", "--from", "/backup"],
         &["restore", "--hold", "0s"],
         &["restore", "--at", "2026-11-01", "--copy", "x"],

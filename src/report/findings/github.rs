@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn nothing_ends_a_command_early() {
-        let said = said("a%0A,b:c\n::error::x.kdl", "targte \"a::b%\" { }\n");
+        let said = said("a%0A,b:c\n::error::x.kdl", "targte \"a::b%\" { command \"x\"; }\n");
         let line = said.lines().next().unwrap();
         assert_eq!(said.lines().count(), 1, "{said}");
         assert!(
