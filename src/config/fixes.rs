@@ -11,7 +11,7 @@ use super::{Loaded, judge};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-/// How often a file is read again, at most.
+/// How often a file is read again, at most. What is left then is left for another call.
 const MOST_READINGS: usize = 100;
 
 /// What became of a file.
@@ -66,41 +66,25 @@ pub fn fix(name: &Path, text: Vec<u8>, imports: bool, host: bool) -> Fixed {
     let mut now = texts.read();
     let mut done = Vec::new();
     let mut refused: HashSet<Key> = HashSet::new();
-    let mut readings = 0;
-    while readings < MOST_READINGS {
-        let batch = chosen(&now, imports, &refused);
+    // How many fixes are tried at once: halved until the one is found that does harm.
+    let mut width = usize::MAX;
+    for _ in 0..MOST_READINGS {
+        let mut batch = chosen(&now, imports, &refused);
+        batch.truncate(width);
         if batch.is_empty() {
             break;
         }
-        readings += 1;
         let tried = texts.with(&now, &batch);
         let next = tried.read();
         if next.errors() <= now.errors() {
             done.extend(batch.iter().filter_map(|finding| said(&now, finding)));
             (texts, now) = (tried, next);
-            continue;
-        }
-        // One of them does harm: try them alone, and keep the first that does none.
-        let mut found = None;
-        for finding in &batch {
-            if readings >= MOST_READINGS {
-                break;
-            }
-            readings += 1;
-            let tried = texts.with(&now, &[*finding]);
-            let next = tried.read();
-            if next.errors() <= now.errors() {
-                found = Some((tried, next, said(&now, finding)));
-                break;
-            }
-            refused.insert(key(&now, finding));
-        }
-        match found {
-            Some((tried, next, title)) => {
-                done.extend(title);
-                (texts, now) = (tried, next);
-            }
-            None => break,
+            width = usize::MAX;
+        } else if let [alone] = batch.as_slice() {
+            refused.insert(key(&now, alone));
+            width = usize::MAX;
+        } else {
+            width = batch.len() / 2;
         }
     }
     let files = changed(&before, &now);
@@ -170,7 +154,10 @@ fn file_of<'a>(loaded: &'a Loaded, fix: &Fix) -> Option<&'a File> {
         let start = span.start.checked_sub(file.base)?;
         file.text.get(start..span.end.checked_sub(file.base)?)
     };
-    fix.edits.iter().all(|(span, _)| inside(*span).is_some()).then_some(file)
+    fix.edits
+        .iter()
+        .all(|(span, _)| inside(*span).is_some())
+        .then_some(file)
 }
 
 /// The fixes of one round: in order, none of which touches another.

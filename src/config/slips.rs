@@ -252,7 +252,10 @@ impl Mender<'_> {
                 let close = token.start + open + at;
                 let text = inside.get(..at).unwrap_or_default();
                 if !text.contains(['\\', '"']) {
-                    self.fix(&[(token.start, token.start + open, "\""), (close, close + c.len_utf8(), "\"")]);
+                    self.fix(&[
+                        (token.start, token.start + open, "\""),
+                        (close, close + c.len_utf8(), "\""),
+                    ]);
                 }
             }
         }

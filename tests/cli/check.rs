@@ -20,7 +20,13 @@ fn read(place: &Place, name: &str) -> String {
 #[test]
 fn forms_go_where_they_are_sent() {
     let place = Place::new();
-    let names = ["json=out.json", "github=out.txt", "sarif=out.sarif", "junit=out.xml", "text=out.text"];
+    let names = [
+        "json=out.json",
+        "github=out.txt",
+        "sarif=out.sarif",
+        "junit=out.xml",
+        "text=out.text",
+    ];
     let mut arguments = vec!["check", "good.kdl", "bad.kdl", "gone.kdl"];
     for name in &names {
         arguments.extend(["--format", *name]);
@@ -66,7 +72,11 @@ fn forms_that_cannot_be_are_refused() {
         let output = place.run(case);
         assert_eq!(exit(&output), 64, "{case:?}");
         assert!(output.stdout.is_empty(), "{case:?}");
-        all += &format!("$ opsrun {}\n{}\n", case.join(" "), String::from_utf8_lossy(&output.stderr));
+        all += &format!(
+            "$ opsrun {}\n{}\n",
+            case.join(" "),
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
     snapshot("check-usage", &all);
 }
@@ -102,7 +112,10 @@ fn fix_mends_the_file_and_nothing_else() {
     assert_eq!(read(&place, "real.kdl"), MENDED);
     let meta = std::fs::symlink_metadata(place.path().join("link.kdl")).unwrap();
     assert!(meta.is_symlink());
-    let mode = std::fs::metadata(place.path().join("real.kdl")).unwrap().permissions().mode();
+    let mode = std::fs::metadata(place.path().join("real.kdl"))
+        .unwrap()
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o640);
     assert_eq!(names(&place), before);
 
@@ -141,11 +154,19 @@ fn fix_filters_stdin() {
         ("targte 5\n", "target \"5\"\n", 1),
         ("x", "x", 1),
     ] {
-        let output = place.command(&["check", "--fix", "-"]).write_stdin(text).output().unwrap();
+        let output = place
+            .command(&["check", "--fix", "-"])
+            .write_stdin(text)
+            .output()
+            .unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stdout), mended, "{}", told(&output));
         assert_eq!(exit(&output), wanted, "{text}: {}", told(&output));
     }
-    let odd = place.command(&["check", "--fix", "-"]).write_stdin(&b"a \xff\n"[..]).output().unwrap();
+    let odd = place
+        .command(&["check", "--fix", "-"])
+        .write_stdin(&b"a \xff\n"[..])
+        .output()
+        .unwrap();
     assert_eq!(odd.stdout, b"a \xff\n");
 }
 
@@ -154,7 +175,11 @@ fn fix_mends_imports_below_the_file_only() {
     let place = Place::new();
     std::fs::create_dir_all(place.path().join("in/conf.d")).unwrap();
     write(&place, "outside.kdl", SLIPS);
-    write(&place, "in/ops.kdl", "import \"conf.d/*.kdl\"\nimport \"../outside.kdl\"\n");
+    write(
+        &place,
+        "in/ops.kdl",
+        "import \"conf.d/*.kdl\"\nimport \"../outside.kdl\"\n",
+    );
     write(&place, "in/conf.d/a.kdl", SLIPS);
     let output = place.run(&["check", "--fix", "in/ops.kdl"]);
     assert_eq!(exit(&output), 1, "the import from outside stays an error");
@@ -179,13 +204,21 @@ fn a_file_that_cannot_be_replaced_is_said_and_stays() {
     let output = place.run(&["check", "--fix", "a.kdl"]);
     assert_eq!(exit(&output), 73, "{}", told(&output));
     assert_eq!(read(&place, "b.kdl"), SLIPS);
-    assert!(String::from_utf8_lossy(&output.stderr).contains("hard links"), "{}", told(&output));
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("hard links"),
+        "{}",
+        told(&output)
+    );
 }
 
 #[test]
 fn the_host_is_asked_only_when_told_to() {
     let place = Place::new();
-    write(&place, "host.kdl", "target \"a\" { command \"no-such-program\"; env \"T\" from-env=\"NO_SUCH\"; }\n");
+    write(
+        &place,
+        "host.kdl",
+        "target \"a\" { command \"no-such-program\"; env \"T\" from-env=\"NO_SUCH\"; }\n",
+    );
     let without = place.told(&["check", "host.kdl"]);
     assert!(without.contains("`--host` does"), "{without}");
     assert!(!place.told(&["check", "host.kdl", "--quiet"]).contains("--host"));
@@ -224,10 +257,16 @@ fn shell(place: &Place, line: &str) -> std::process::Output {
 
 #[test]
 fn the_workflow_does_what_it_says() {
-    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/ci/github-workflow.yml")).unwrap();
+    let text =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/ci/github-workflow.yml")).unwrap();
     assert!(!text.contains('\t'), "YAML takes no tabs");
     let lines = values(&text, "run");
-    let [line] = lines.iter().copied().filter(|line| line.starts_with("opsrun ")).collect::<Vec<_>>()[..] else {
+    let [line] = lines
+        .iter()
+        .copied()
+        .filter(|line| line.starts_with("opsrun "))
+        .collect::<Vec<_>>()[..]
+    else {
         panic!("{lines:?}")
     };
     let docs = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/check.md")).unwrap();
@@ -241,7 +280,11 @@ fn the_workflow_does_what_it_says() {
     write(&place, "ops.kdl", SLIPS);
     let bad = shell(&place, line);
     assert_eq!(exit(&bad), 1);
-    assert!(String::from_utf8_lossy(&bad.stdout).starts_with("::error file=ops.kdl,line=3,"), "{}", told(&bad));
+    assert!(
+        String::from_utf8_lossy(&bad.stdout).starts_with("::error file=ops.kdl,line=3,"),
+        "{}",
+        told(&bad)
+    );
 }
 
 #[test]
@@ -261,10 +304,17 @@ fn the_pre_commit_hook_looks_at_what_is_staged() {
     let good = shell(&place, &hook);
     assert_eq!(exit(&good), 0, "{}", told(&good));
     let said = String::from_utf8_lossy(&good.stdout).into_owned();
-    assert!(said.contains("ops.kdl: ok") && said.contains("sub/web.ops.kdl: ok") && !said.contains("notes"), "{said}");
+    assert!(
+        said.contains("ops.kdl: ok") && said.contains("sub/web.ops.kdl: ok") && !said.contains("notes"),
+        "{said}"
+    );
     write(&place, "sub/web.ops.kdl", SLIPS);
     assert!(shell(&place, "git add .").status.success());
     let bad = shell(&place, &hook);
     assert_ne!(exit(&bad), 0);
-    assert!(String::from_utf8_lossy(&bad.stdout).contains("OPS1001"), "{}", told(&bad));
+    assert!(
+        String::from_utf8_lossy(&bad.stdout).contains("OPS1001"),
+        "{}",
+        told(&bad)
+    );
 }

@@ -187,7 +187,8 @@ fn check_reads_stdin() {
     let output = place.command(&["check", "-"]).write_stdin(GOOD).output().unwrap();
     assert_eq!(
         told(&output),
-        "exit: 0\n--- stdout\nstdin.kdl: ok (1 backup, 1 retention)\n--- stderr\n"
+        "exit: 0\n--- stdout\nstdin.kdl: ok (1 backup, 1 retention)\n\
+         not looked at: variables, programs and paths of this host; `--host` does\n--- stderr\n"
     );
     let output = place
         .command(&["check", "-", "--stdin-name", "conf/draft.kdl"])

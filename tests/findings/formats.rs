@@ -80,7 +80,9 @@ impl Schemas {
         let text = github::text(checked);
         tame(what, &text);
         for line in text.lines() {
-            let rest = line.strip_prefix("::error ").or_else(|| line.strip_prefix("::warning "));
+            let rest = line
+                .strip_prefix("::error ")
+                .or_else(|| line.strip_prefix("::warning "));
             let (properties, _) = rest.and_then(|rest| rest.split_once("::")).unwrap();
             for property in properties.split(',') {
                 let (key, value) = property.split_once('=').unwrap();
@@ -101,7 +103,9 @@ fn tame(what: &str, text: &str) {
 
 /// The names of all elements of an XML document; fails where it is not well-formed.
 fn elements(text: &str) -> Vec<String> {
-    let mut rest = text.strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n").unwrap();
+    let mut rest = text
+        .strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n")
+        .unwrap();
     let (mut open, mut found) = (Vec::new(), Vec::new());
     let plain = |text: &str| {
         for part in text.split('&').skip(1) {
@@ -154,7 +158,11 @@ fn every_form_of_every_file_is_valid() {
         schemas.hold(&path.display().to_string(), &one);
         together.add(&path, &loaded);
     }
-    together.unread(Path::new("gone\n.kdl"), "cannot read `gone`: no such file", Some("name the file"));
+    together.unread(
+        Path::new("gone\n.kdl"),
+        "cannot read `gone`: no such file",
+        Some("name the file"),
+    );
     schemas.hold("all", &together);
     let value: Value = serde_json::from_str(&json::text(&together)).unwrap();
     assert_eq!(value["unread"][0]["file"], "gone\\n.kdl");

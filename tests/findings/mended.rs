@@ -62,7 +62,10 @@ fn each_slip_is_mended_as_meant() {
         ("command [\"x\", \"y\"]", "command \"x\" \"y\""),
         ("command = \"x\"", "command \"x\""),
         ("command: [a/**, \"y\"]", "command \"a/**\" \"y\""),
-        ("command \"x\"; timeout \"5m\"// long", "command \"x\"; timeout \"5m\" // long"),
+        (
+            "command \"x\"; timeout \"5m\"// long",
+            "command \"x\"; timeout \"5m\" // long",
+        ),
         ("command \"x\"; ;", "command \"x\";"),
         ("command: /bin/x", "command \"/bin/x\""),
         ("command https://x/y", "command \"https://x/y\""),
@@ -70,12 +73,24 @@ fn each_slip_is_mended_as_meant() {
         ("command 'x y'", "command \"x y\""),
         ("command \u{201c}x\u{201d}", "command \"x\""),
         ("command \"x\" timeout \"5m\"", "command \"x\"; timeout \"5m\""),
-        ("command \"x\"; timeout \"5m\" kill-aftr=\"9s\"", "command \"x\"; timeout \"5m\" kill-after=\"9s\""),
+        (
+            "command \"x\"; timeout \"5m\" kill-aftr=\"9s\"",
+            "command \"x\"; timeout \"5m\" kill-after=\"9s\"",
+        ),
         ("command \"x\" 4", "command \"x\" \"4\""),
-        ("command \"x\"; env \"A\" { from-command \"y\" } paused", "command \"x\"; env \"A\" { from-command \"y\" }; paused"),
+        (
+            "command \"x\"; env \"A\" { from-command \"y\" } paused",
+            "command \"x\"; env \"A\" { from-command \"y\" }; paused",
+        ),
         ("; first\n    command \"x\"", "// first\n    command \"x\""),
-        ("command \"x\"\n    allow \"no-max-delete\" reason=\"y\"  // gone", "command \"x\"\n      // gone"),
-        ("command \"x\"\n    allow \"no-max-delete\" reason=\"y\"", "command \"x\""),
+        (
+            "command \"x\"\n    allow \"no-max-delete\" reason=\"y\"  // gone",
+            "command \"x\"\n      // gone",
+        ),
+        (
+            "command \"x\"\n    allow \"no-max-delete\" reason=\"y\"",
+            "command \"x\"",
+        ),
     ] {
         let fixed = fix(Path::new("ops.kdl"), target(wrong).into_bytes(), false, false);
         let [file] = fixed.files.as_slice() else {
@@ -99,6 +114,21 @@ fn what_may_be_meant_otherwise_is_left_to_people() {
         assert!(fixed.before.errors() > 0, "{wrong}");
         assert!(fixed.files.is_empty(), "{wrong}: {:?}", fixed.files);
     }
+}
+
+#[test]
+fn a_fix_that_would_do_harm_is_left_out_and_hinders_no_other() {
+    // What the `;` would bring to light are more mistakes than there were.
+    let harmful = "target \"h\" { env \"A\" { from-command \"y\" } paused; one; two; three; }\n";
+    let slip = |name: usize| format!("target \"t{name}\" {{ command 'x'; }}\n");
+    let mut text: String = (0..5).map(slip).collect();
+    text += harmful;
+    text.extend((5..20).map(slip));
+    let fixed = fix(Path::new("ops.kdl"), text.clone().into_bytes(), false, false);
+    let wanted = text.replace("'x'", "\"x\"");
+    assert_eq!(fixed.files.first().map(|file| file.new.as_str()), Some(wanted.as_str()));
+    assert_eq!(fixed.done.len(), 20);
+    assert_eq!(fixed.after.errors(), 1);
 }
 
 /// Lines, good and bad, of which files are put together.

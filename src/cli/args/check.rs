@@ -46,7 +46,10 @@ pub struct CheckArgs {
     )]
     pub host: bool,
     /// Mend files.
-    #[arg(long, help = "Mend what is mechanical and safe in the files and what they import; of `-` to stdout")]
+    #[arg(
+        long,
+        help = "Mend what is mechanical and safe in the files and what they import; of `-` to stdout"
+    )]
     pub fix: bool,
     /// Show what that changes.
     #[arg(

@@ -9,9 +9,9 @@ mod copies;
 mod runs;
 mod shown;
 
+pub use check::{CheckArgs, FailOn, FindingsFormat, Wanted};
 pub use copies::{CopiesArgs, ListArgs, RestoreArgs, VerifyArgs};
 pub use runs::{ApplyArgs, PlanArgs, PlanFormat, RunArgs, StateArgs, ThreadArgs};
-pub use check::{CheckArgs, FailOn, FindingsFormat, Wanted};
 pub use shown::{GraphArgs, GraphFormat, HistoryArgs, StatusArgs};
 
 use super::values;

@@ -52,7 +52,12 @@ impl<'a> Fixer<'a> {
     }
 
     /// Mends or shows one file and its imports. Gives what stands there then, and why it could not be written.
-    pub(super) fn run(&mut self, file: &Path, name: &Path, text: Vec<u8>) -> Result<(Loaded, Option<Failure>), Failure> {
+    pub(super) fn run(
+        &mut self,
+        file: &Path,
+        name: &Path,
+        text: Vec<u8>,
+    ) -> Result<(Loaded, Option<Failure>), Failure> {
         let stdin = file == Path::new("-");
         let original = text.clone();
         let fixed = fixes::fix(name, text, !stdin, self.args.host);
@@ -65,7 +70,10 @@ impl<'a> Fixer<'a> {
             return Ok((fixed.before, None));
         }
         if stdin {
-            let mended = fixed.files.first().map_or(original, |file| file.new.clone().into_bytes());
+            let mended = fixed
+                .files
+                .first()
+                .map_or(original, |file| file.new.clone().into_bytes());
             output::bytes_to_stdout(&mended)?;
             self.tell("fixed", &fixed.done);
             return Ok((fixed.after, None));

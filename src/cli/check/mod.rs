@@ -61,7 +61,13 @@ pub fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, Failure> {
         }
         unasked += loaded.unasked;
         if forms.people_read_along() {
-            let text = text(name, &loaded, terminal, forms.people_style(terminal), forms.page(terminal));
+            let text = text(
+                name,
+                &loaded,
+                terminal,
+                forms.people_style(terminal),
+                forms.page(terminal),
+            );
             if forms.people_on_stderr() {
                 output::to_stderr(&text);
             } else {

@@ -77,12 +77,7 @@ pub(super) struct Reader {
 
 impl Reader {
     /// Which row of the table a node is; reports those that the language or this build does not have.
-    pub(super) fn spec_of(
-        &mut self,
-        node: &Node,
-        parent: &'static Spec,
-        siblings: &[Node],
-    ) -> Option<&'static Spec> {
+    pub(super) fn spec_of(&mut self, node: &Node, parent: &'static Spec, siblings: &[Node]) -> Option<&'static Spec> {
         if node.mended {
             return None;
         }
@@ -413,7 +408,10 @@ const MOST_SIBLINGS: usize = 1_000;
 fn last_before(node: &Node, arg: &Value) -> usize {
     let args = node.args.iter().map(|value| value.span);
     let props = node.props.iter().map(|prop| prop.value.span);
-    let ends = args.chain(props).filter(|span| span.end <= arg.span.start).map(|span| span.end);
+    let ends = args
+        .chain(props)
+        .filter(|span| span.end <= arg.span.start)
+        .map(|span| span.end);
     ends.max().unwrap_or(node.name_span.end)
 }
 

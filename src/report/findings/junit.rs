@@ -61,9 +61,11 @@ fn case(out: &mut String, row: &Row, fails: bool) {
     let kind = format!("{} {}", row.code.id(), row.code.slug());
     let mut lines = vec![format!("{}:{}:{}", at.file, at.line, at.column)];
     lines.extend(prose(row));
-    lines.extend(row.related.iter().map(|(place, label)| {
-        format!("{}:{}:{}: {label}", place.file, place.line, place.column)
-    }));
+    lines.extend(
+        row.related
+            .iter()
+            .map(|(place, label)| format!("{}:{}:{}: {label}", place.file, place.line, place.column)),
+    );
     let body = escaped(&lines.join("\n"));
     let name = format!("{kind} at {}:{}", at.line, at.column);
     let _ = writeln!(
@@ -74,7 +76,10 @@ fn case(out: &mut String, row: &Row, fails: bool) {
     );
     if fails {
         let message = escaped(&row.message);
-        let _ = writeln!(out, "      <failure message=\"{message}\" type=\"{kind}\">{body}</failure>");
+        let _ = writeln!(
+            out,
+            "      <failure message=\"{message}\" type=\"{kind}\">{body}</failure>"
+        );
     } else {
         let severity = word(row.severity);
         let _ = writeln!(out, "      <system-out>{severity}: {body}</system-out>");
@@ -99,4 +104,3 @@ fn escaped(text: &str) -> String {
     }
     out
 }
-

@@ -132,7 +132,13 @@ impl Checked {
                 continue;
             };
             let place = &row.place;
-            let key = (place.file.clone(), place.start, place.end, row.code, row.message.clone());
+            let key = (
+                place.file.clone(),
+                place.start,
+                place.end,
+                row.code,
+                row.message.clone(),
+            );
             if self.seen.insert(key) {
                 let alike = (row.code, row.place.file.clone(), row.snippet.clone());
                 let count = self.alike.entry(alike).or_default();
@@ -184,7 +190,9 @@ fn row(finding: &Finding, loaded: &Loaded) -> Option<Row> {
             edits: edits.collect::<Option<_>>()?,
         })
     });
-    let related = others.iter().filter_map(|label| Some((place(label.span)?, one_line(&label.text))));
+    let related = others
+        .iter()
+        .filter_map(|label| Some((place(label.span)?, one_line(&label.text))));
     Some(Row {
         code: finding.code,
         severity: finding.severity,

@@ -183,7 +183,12 @@ fn literal(text: &str) -> String {
 
 fn fingerprint(row: &Row) -> String {
     let mut hash = Sha256::new();
-    for part in [row.code.id(), &row.place.file, &row.snippet, &row.occurrence.to_string()] {
+    for part in [
+        row.code.id(),
+        &row.place.file,
+        &row.snippet,
+        &row.occurrence.to_string(),
+    ] {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
@@ -215,7 +220,11 @@ mod tests {
 
     #[test]
     fn fingerprints_know_nothing_of_a_secret() {
-        let with = |secret: &str| fingerprints(&format!("target \"a\" {{ command \"x\"; env \"DB_PASSWORD\" \"{secret}\"; }}\n"));
+        let with = |secret: &str| {
+            fingerprints(&format!(
+                "target \"a\" {{ command \"x\"; env \"DB_PASSWORD\" \"{secret}\"; }}\n"
+            ))
+        };
         assert_eq!(with("hunter2"), with("hunter3"));
     }
 
