@@ -103,23 +103,17 @@ impl<'a> Fixer<'a> {
         if self.terminal.detail == Detail::Quiet {
             return;
         }
-        let mut text = String::new();
-        for one in done.iter().take(TOLD) {
-            let at = &one.place;
-            text += &format!(
-                "{what} {}:{}:{}: {} ({} {})\n",
-                at.file,
-                at.line,
-                at.column,
-                one.title,
-                one.code.id(),
-                one.code.slug()
-            );
-        }
+        let mut lines: Vec<String> = done.iter().take(TOLD).map(|one| line(what, one)).collect();
         let over = done.len().saturating_sub(TOLD) as u64;
         if over > 0 {
-            text += &format!("{what} {} more\n", plural(over, "place", "places"));
+            lines.push(format!("{what} {} more\n", plural(over, "place", "places")));
         }
-        output::to_stderr(&text);
+        output::to_stderr(&lines.concat());
     }
+}
+
+fn line(what: &str, done: &Done) -> String {
+    let (at, code) = (&done.place, done.code);
+    let place = format!("{}:{}:{}", at.file, at.line, at.column);
+    format!("{what} {place}: {} ({} {})\n", done.title, code.id(), code.slug())
 }

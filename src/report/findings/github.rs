@@ -9,6 +9,7 @@
 use super::{Checked, prose, word};
 use crate::config::findings::Severity;
 use crate::units::plural;
+use std::fmt::Write as _;
 
 /// Annotations of one severity that a step may make.
 const MOST: usize = 10;
@@ -28,12 +29,14 @@ pub fn text(checked: &Checked) -> String {
         }
         for row in checked.rows.iter().filter(|row| row.severity == severity) {
             let at = &row.place;
-            let mut properties = format!("file={},line={}", property(&at.file), at.line);
-            properties += &format!(",endLine={}", at.end_line);
-            // Columns of two lines are not compared: GitHub takes none there.
-            if at.line == at.end_line {
-                properties += &format!(",col={},endColumn={}", at.column, at.end_column);
-            }
+            // GitHub takes no columns where a place goes over several lines.
+            let columns = if at.line == at.end_line {
+                format!(",col={},endColumn={}", at.column, at.end_column)
+            } else {
+                String::new()
+            };
+            let (file, line, end) = (property(&at.file), at.line, at.end_line);
+            let properties = format!("file={file},line={line},endLine={end}{columns}");
             let title = format!("{} {}", row.code.id(), row.code.slug());
             commands.push((format!("{properties},title={}", property(&title)), prose(row)));
         }
@@ -43,7 +46,9 @@ pub fn text(checked: &Checked) -> String {
                 let more = plural(over as u64, "more", "more");
                 lines.push(format!("{more} of this severity: GitHub shows {MOST} of a step"));
             }
-            out += &format!("::{} {properties}::{}\n", word(severity), message(&lines.join("\n")));
+            let told = message(&lines.join("\n"));
+            // Writing to a string cannot fail.
+            let _ = writeln!(out, "::{} {properties}::{told}", word(severity));
         }
     }
     out
@@ -85,7 +90,7 @@ mod tests {
     fn errors_come_first_and_the_tenth_says_how_many_more() {
         let mut text = "backup \"a\" { source \"/srv/a\"; to \"/backup/a\"; }\nretention \"a\" backup=\"a\" { class \"x\" \"x/**\" keep=\"1d\"; }\n".to_owned();
         for n in 0..13 {
-            text += &format!("check \"c{n}\" {{ tcpp \"127.0.0.1:1\"; }}\n");
+            text = text + "check \"c" + &n.to_string() + "\" { tcpp \"127.0.0.1:1\"; }\n";
         }
         let said = said("ops.kdl", &text);
         let errors = said.lines().filter(|line| line.starts_with("::error ")).count();

@@ -161,15 +161,14 @@ fn artifact(name: &str) -> Value {
 
 /// The path of a URI: all but unreserved characters and `/` in percents (RFC 3986, 2.3).
 fn encoded(name: &str) -> String {
-    let mut out = String::new();
-    for byte in name.bytes() {
+    let parts = name.bytes().map(|byte| {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'/') {
-            out.push(char::from(byte));
+            char::from(byte).to_string()
         } else {
-            out += &format!("%{byte:02X}");
+            format!("%{byte:02X}")
         }
-    }
-    out
+    });
+    parts.collect::<Vec<_>>().concat()
 }
 
 /// Text that holds no link: `[` begins one where `](` follows.
@@ -193,7 +192,8 @@ fn fingerprint(row: &Row) -> String {
         hash.update(part);
     }
     let bytes = hash.finalize();
-    bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    let parts = bytes.iter().take(16).map(|byte| format!("{byte:02x}"));
+    parts.collect::<Vec<_>>().concat()
 }
 
 #[cfg(test)]
