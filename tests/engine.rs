@@ -12,7 +12,7 @@ use opsrun::exec::engine::{self, LookAgain, Memory};
 use opsrun::exec::recorder::Recorder;
 use opsrun::exec::survey::World;
 use opsrun::model::command::{Command, Program};
-use opsrun::model::{JobKind, JobName, Model, Ops, Target};
+use opsrun::model::{JobKind, JobName, Model, Ops, Overlap, Target};
 use opsrun::plan::facts::Facts;
 use opsrun::plan::{self, Plan, Request, Step, StepId};
 use opsrun::run::{Event, JobHistory, Outcome, Progress, Record, RecordError, State, Status};
@@ -154,6 +154,8 @@ fn model(targets: Vec<Target>) -> Model {
             files: Vec::new(),
             digest: String::new(),
         },
+        schedules: Vec::new(),
+        channels: Vec::new(),
         checks: Vec::new(),
         targets,
         backups: Vec::new(),
@@ -173,7 +175,11 @@ fn target(name: &str, line: &str, needs: &[String]) -> Target {
         timeout: None,
         kill_after: Duration::from_secs(5),
         retry: None,
+        back_off: None,
         ok_codes: vec![0],
+        overlap: Overlap::Skip,
+        schedule: None,
+        notify: None,
         paused: false,
     }
 }

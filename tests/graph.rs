@@ -7,8 +7,8 @@ use opsrun::model::command::{Command, Program};
 use opsrun::model::pattern::Selection;
 use opsrun::model::retention::Verdict;
 use opsrun::model::{
-    Backup, Budget, Class, Contents, InUse, JobKind, JobName, Keep, Matches, Model, Ops, Retention, Strategy as Form,
-    Target,
+    Backup, Budget, Class, Contents, InUse, JobKind, JobName, Keep, Matches, Model, Ops, Overlap, Retention,
+    Strategy as Form, Target,
 };
 use opsrun::path::RelPath;
 use opsrun::plan::facts::{BackupFacts, Destination, DestinationState, Facts, Scan};
@@ -43,7 +43,11 @@ fn target(name: String, needs: Vec<JobName>) -> Target {
         timeout: None,
         kill_after: Duration::from_secs(1),
         retry: None,
+        back_off: None,
         ok_codes: vec![0],
+        overlap: Overlap::Skip,
+        schedule: None,
+        notify: None,
         paused: false,
     }
 }
@@ -62,6 +66,8 @@ fn backup(name: String, needs: Vec<JobName>, contents: Contents) -> Backup {
         cross_mounts: false,
         needs,
         timeout: None,
+        schedule: None,
+        notify: None,
         paused: false,
     }
 }
@@ -82,6 +88,8 @@ fn retention(name: String, backup: String, needs: Vec<JobName>) -> Retention {
         in_use: InUse::Keep,
         needs,
         timeout: None,
+        schedule: None,
+        notify: None,
         paused: false,
     }
 }
@@ -97,6 +105,8 @@ impl Sketch {
                 files: Vec::new(),
                 digest: String::new(),
             },
+            schedules: Vec::new(),
+            channels: Vec::new(),
             checks: Vec::new(),
             targets: Vec::new(),
             backups: Vec::new(),

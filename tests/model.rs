@@ -1,9 +1,14 @@
 //! What valid files mean: every setting arrives in the model, defaults are filled in, paths are absolute.
 #![expect(clippy::panic, reason = "a test may fail by panicking")]
 
-use opsrun::config::{LoadError, load, load_text};
+use opsrun::config::{LoadError, load, load_at, load_text};
+use opsrun::model::backoff::BackOff;
+use opsrun::model::channel::{ChannelKind, MailTls, RateLimit, Severity};
 use opsrun::model::check::{Address, Levels, Probe, Space, Worst};
-use opsrun::model::{Contents, InUse, JobName, Keep, Matches, Model, Program, Retry, SecretSource, Strategy, Value};
+use opsrun::model::schedule::{Fold, Gap, Missed, Rhythm};
+use opsrun::model::{
+    Contents, InUse, JobName, Keep, Matches, Model, Overlap, Program, Retry, SecretSource, Strategy, Value,
+};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -377,5 +382,252 @@ fn what_could_not_be_read_causes_no_more_findings() {
     assert_eq!(
         codes(&format!("backup \"b\" {{ source /x; to \"/y\"; }}\n{retention}")),
         ["OPS1001", "OPS3002"]
+    );
+}
+
+#[test]
+fn schedules_arrive_with_their_defaults() {
+    let now = "2026-11-25T12:00:00Z".parse().unwrap();
+    let loaded = load_at(Path::new("tests/findings/good/timing.kdl"), now).unwrap();
+    let model = loaded.model.unwrap();
+    let names: Vec<&str> = model.schedules.iter().map(|schedule| schedule.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "nightly",
+            "early",
+            "pulse",
+            "idle",
+            "check:broker",
+            "target:report",
+            "backup:own"
+        ]
+    );
+    let nightly = model.schedule("nightly").unwrap();
+    let Rhythm::Cron(clock) = &nightly.rhythm else {
+        panic!("{nightly:?}");
+    };
+    assert_eq!(
+        (clock.cron.to_string().as_str(), clock.zone.name()),
+        ("0 21 * * MON-FRI", "Asia/Seoul")
+    );
+    assert_eq!(
+        (clock.gap, clock.fold, clock.dst_given),
+        (Gap::RunAfter, Fold::First, true)
+    );
+    assert_eq!(nightly.jitter, Some(Duration::from_mins(2)));
+    assert_eq!(nightly.missed, Missed::Latest { window: Some(DAY) });
+    let early = model.schedule("early").unwrap();
+    let Rhythm::Cron(clock) = &early.rhythm else {
+        panic!("{early:?}");
+    };
+    assert_eq!(
+        (clock.zone.name(), clock.gap, clock.fold),
+        ("Europe/Berlin", Gap::Skip, Fold::Both)
+    );
+    assert_eq!(
+        early.missed,
+        Missed::All {
+            max: 3,
+            window: Some(2 * DAY)
+        }
+    );
+    let report = model.schedule("target:report").unwrap();
+    assert_eq!((report.jitter, report.missed), (None, Missed::Latest { window: None }));
+    let broker = model.schedule("check:broker").unwrap();
+    assert_eq!(
+        (&broker.rhythm, broker.missed),
+        (&Rhythm::Every(Duration::from_mins(1)), Missed::Skip)
+    );
+
+    let by = |job: &str| {
+        let job = model.jobs().find(|other| other.name().to_string() == job).unwrap();
+        job.schedule().map(str::to_owned)
+    };
+    assert_eq!(by("target:pipeline").as_deref(), Some("pulse"));
+    assert_eq!(by("target:report").as_deref(), Some("target:report"));
+    assert_eq!(by("target:by-hand"), None);
+    assert_eq!(by("check:broker").as_deref(), Some("check:broker"));
+    assert_eq!(by("retention:data"), None, "it runs with its backup");
+
+    // Twice the longest time between two runs: from Friday to Monday, and of a day that has 25 hours.
+    assert_eq!(model.backup("data").unwrap().stall, Some(6 * DAY));
+    assert_eq!(model.backup("own").unwrap().stall, Some(DAY));
+    // One night it comes twice, an hour apart; another night is skipped.
+    assert_eq!(model.backup("early").unwrap().stall, Some(Duration::from_hours(2 * 47)));
+}
+
+#[test]
+fn channels_arrive_with_their_defaults() {
+    let loaded = load(Path::new("tests/findings/good/timing.kdl")).unwrap();
+    let model = loaded.model.unwrap();
+    let here = std::env::current_dir().unwrap().join("tests/findings/good");
+    let channel = |name: &str| model.channel(name).unwrap();
+    let plain = |text: &str| Value::Plain(text.to_owned());
+    let env = |name: &str| Value::Secret(SecretSource::Env(name.to_owned()));
+
+    let ops = channel("ops");
+    assert_eq!(
+        (ops.min_severity, ops.repeat),
+        (Severity::Info, Some(Duration::from_hours(4)))
+    );
+    assert_eq!(
+        ops.rate_limit,
+        Some(RateLimit {
+            count: 10,
+            per: Duration::from_hours(1)
+        })
+    );
+    assert_eq!(ops.timeout, Duration::from_secs(10));
+    assert_eq!(
+        ops.kind,
+        ChannelKind::Webhook {
+            url: plain("https://alerts.example.com/opsrun?team=ops"),
+            hmac: Some(env("OPS_WEBHOOK_KEY")),
+            headers: vec![
+                ("Accept".to_owned(), plain("application/json")),
+                (
+                    "Authorization".to_owned(),
+                    Value::Secret(SecretSource::File(here.join("secrets/webhook")))
+                ),
+            ],
+            ca_file: Some(here.join("ca.pem")),
+        }
+    );
+    let ChannelKind::Email(mail) = &channel("mail").kind else {
+        panic!("no mail");
+    };
+    assert_eq!(mail.to, ["ops@example.com", "boss+ops@example.com"]);
+    assert_eq!(
+        (mail.smtp.to_string().as_str(), mail.tls),
+        ("mail.example.com:587", MailTls::StartTls)
+    );
+    assert_eq!(mail.user, Some(plain("opsrun")));
+    let pass = here.join("bin/pass").to_str().unwrap().to_owned();
+    assert_eq!(
+        mail.password,
+        Some(Value::Secret(SecretSource::Command(
+            vec![pass, "show".to_owned(), "mail".to_owned()],
+            here.clone()
+        )))
+    );
+    let ChannelKind::Email(relay) = &channel("relay").kind else {
+        panic!("no mail");
+    };
+    assert_eq!((relay.tls, &relay.user, &relay.password), (MailTls::None, &None, &None));
+    let page = channel("page");
+    let ChannelKind::Command(command) = &page.kind else {
+        panic!("no command");
+    };
+    assert_eq!((command.cwd.as_path(), command.env.len()), (Path::new("/srv"), 1));
+    assert_eq!(
+        (page.min_severity, page.repeat, page.rate_limit),
+        (Severity::Critical, None, None)
+    );
+    let spare = channel("spare");
+    assert_eq!(
+        (spare.min_severity, spare.timeout),
+        (Severity::Warning, Duration::from_secs(30))
+    );
+    assert_eq!(
+        channel("bot").kind,
+        ChannelKind::Telegram {
+            token: env("TELEGRAM_TOKEN"),
+            chat: plain("-100123"),
+            api_url: Some(plain("http://127.0.0.1:8081")),
+            ca_file: None,
+        }
+    );
+    assert_eq!(
+        channel("duty").kind,
+        ChannelKind::Pagerduty {
+            routing_key: env("PAGERDUTY_KEY"),
+            url: Some(plain("https://events.eu.pagerduty.com/v2/enqueue")),
+            ca_file: None,
+        }
+    );
+    let kinds: Vec<&str> = model.channels.iter().map(|channel| channel.kind.word()).collect();
+    assert_eq!(
+        kinds,
+        [
+            "webhook",
+            "email",
+            "email",
+            "command",
+            "command",
+            "slack",
+            "discord",
+            "telegram",
+            "ntfy",
+            "pagerduty",
+            "healthchecks",
+            "command"
+        ]
+    );
+    // Whatever is a secret is known to be one before anything is shown.
+    let secrets = model.values().filter(|value| matches!(value, Value::Secret(_)));
+    assert_eq!(secrets.count(), 9);
+}
+
+#[test]
+fn repeated_runs_and_whom_they_tell() {
+    let loaded = load(Path::new("tests/findings/good/timing.kdl")).unwrap();
+    let model = loaded.model.unwrap();
+    let target = |name: &str| model.targets.iter().find(|target| target.name == name).unwrap();
+    assert_eq!(target("pipeline").overlap, Overlap::Queue);
+    assert_eq!(
+        target("pipeline").back_off,
+        Some(BackOff {
+            after: 3,
+            wait: Duration::from_secs(5),
+            factor: 2.0,
+            cap: Duration::from_hours(1)
+        })
+    );
+    assert_eq!(
+        target("by-hand").back_off,
+        Some(BackOff {
+            after: 1,
+            wait: Duration::from_mins(1),
+            factor: 2.0,
+            cap: Duration::from_hours(1)
+        })
+    );
+    assert_eq!(
+        (target("report").overlap, target("report").back_off),
+        (Overlap::Allow, None)
+    );
+    let check = |name: &str| model.checks.iter().find(|check| check.name == name).unwrap();
+    let broker = check("broker");
+    assert_eq!((broker.fail_after, broker.recover_after), (3, 2));
+    assert_eq!(broker.silenced_by.as_deref(), Some("network"));
+    assert_eq!(broker.notify.as_deref(), Some(&["page".to_owned()][..]));
+    let network = check("network");
+    assert_eq!(
+        (
+            network.fail_after,
+            network.recover_after,
+            &network.silenced_by,
+            &network.notify
+        ),
+        (1, 1, &None, &None)
+    );
+}
+
+#[test]
+fn without_more_the_port_says_how_mail_is_protected() {
+    let tls = |port: u16| {
+        let model = model(&format!(
+            "target \"t\" {{ command \"true\"; }}\n\
+             channel \"m\" {{ email {{ to \"a@b\"; from \"a@b\"; smtp \"mail:{port}\"; }}; }}"
+        ));
+        match &model.channels[0].kind {
+            ChannelKind::Email(mail) => mail.tls,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(
+        [tls(465), tls(587), tls(25)],
+        [MailTls::Tls, MailTls::StartTls, MailTls::StartTls]
     );
 }

@@ -149,6 +149,8 @@ fn verdicts(case: &Case) -> (Vec<Entry>, Vec<Verdict>) {
         remove_empty_dirs: false,
         in_use: InUse::Keep,
         timeout: None,
+        schedule: None,
+        notify: None,
         paused: false,
     };
     let mut files = case.files.clone();

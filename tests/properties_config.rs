@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 const VALID: &str = include_str!("findings/good/full.kdl");
 const COMMENTS: &str = include_str!("findings/good/comments.kdl");
 const RUNNING: &str = include_str!("findings/good/running.kdl");
+const TIMING: &str = include_str!("findings/good/timing.kdl");
+const TELLING: &str = include_str!("findings/OPS7001-secret-literal-3.kdl");
 const SECRETS: &str = include_str!("findings/OPS7001-secret-literal-1.kdl");
 
 fn load(text: &[u8]) -> Loaded {
@@ -83,6 +85,20 @@ fn kdl_bits() -> impl Strategy<Value = String> {
         "tcp",
         "job",
         "retry",
+        "schedule",
+        "channel",
+        "cron",
+        "every",
+        "dst",
+        "missed",
+        "notify",
+        "slack",
+        "email",
+        "token",
+        "silenced-by",
+        "\"0 3 * * *\"",
+        "\"*/7 2 30 2 MO\"",
+        "\"check:a\"",
         "from-env=",
         "warn=",
         "\"target:a\"",
@@ -144,7 +160,7 @@ fn kdl_bits() -> impl Strategy<Value = String> {
 }
 
 fn mutated() -> impl Strategy<Value = Vec<u8>> {
-    let base = prop::sample::select(vec![VALID, COMMENTS, RUNNING, SECRETS]);
+    let base = prop::sample::select(vec![VALID, COMMENTS, RUNNING, TIMING, TELLING, SECRETS]);
     let change = (
         any::<prop::sample::Index>(),
         0_usize..4,
@@ -315,6 +331,15 @@ fn hostile_texts_are_answered_in_time() {
         "target \"a\" { command \"a\"; needs \"target:b\"; }\n",
         "check \"a\" { tcp \"a:1\"; tcp \"a:1\"; }\n",
         "env \"TOKEN\" \"x\"\n",
+        "schedule \"a\" { cron \"0 3 30 2 *\"; }\n",
+        "target \"a\" { command \"a\"; cron \"*/7 2 1 * 1\"; notify \"b\"; }\n",
+        "channel \"a\" { slack { url \"https://b\"; }; }\n",
+        "check \"a\" { tcp \"a:1\"; silenced-by \"check:a\"; }\n",
+        "slack { url ",
+        "token a ",
+        "cron \"",
+        "://hooks.slack.com/services/",
+        "12345678:AA",
         "env TOKEN x ",
         "TOKEN=x ",
         "://a:b@",
@@ -438,16 +463,57 @@ fn a_circle_of_thousands_is_one_finding() {
     assert_eq!(loaded.findings[0].message, "5,000 jobs wait for each other in a circle");
 }
 
+/// Schedules are the same few lines over and over, or each of its own.
+#[test]
+fn thousands_of_schedules() {
+    let mut text = String::from("ops { timezone \"Europe/Berlin\"; }\n");
+    for n in 0..3_000 {
+        let (minute, hour) = (n % 60, 3 + n / 60 % 20);
+        writeln!(
+            text,
+            "target \"t{n}\" {{ command \"true\"; cron \"{minute} {hour} * * *\"; timeout \"1h\"; }}\n\
+             check \"c{n}\" {{ tcp \"a:1\"; schedule \"s{n}\"; }}\n\
+             check \"d{n}\" {{ job \"target:t{n}\" {{ age critical=\"2d\"; }}; silenced-by \"check:c{n}\"; notify \"ops\"; }}\n\
+             schedule \"s{n}\" {{ cron \"*/5 * * * *\"; }}"
+        )
+        .unwrap();
+    }
+    text.push_str("channel \"ops\" { command \"true\"; }\n");
+    let loaded = timed(text.as_bytes(), Duration::from_secs(60));
+    assert_eq!(loaded.render(false, 100), "");
+    assert_eq!(loaded.model.unwrap().schedules.len(), 6_000);
+}
+
+/// A chain of gates: every check asks for the job that the next one opens.
+#[test]
+fn a_long_chain_of_gates_is_judged_in_time() {
+    let mut text = String::new();
+    for n in 0..3_000 {
+        writeln!(
+            text,
+            "target \"t{n}\" {{ command \"true\"; needs \"check:c{n}\"; }}\n\
+             check \"c{n}\" {{ job \"target:t{}\" {{ age critical=\"2d\"; }}; needs \"target:t{}\"; }}",
+            n + 1,
+            n + 1
+        )
+        .unwrap();
+    }
+    text.push_str("target \"t3000\" { command \"true\"; }\n");
+    let loaded = timed(text.as_bytes(), Duration::from_secs(60));
+    assert_eq!(loaded.render(false, 100), "");
+}
+
 #[test]
 fn thousands_of_wrong_references() {
     let mut text = String::new();
     for n in 0..5_000 {
         writeln!(
             text,
-            "target \"t{n}\" {{ command \"true\"; needs \"target:x{n}\" \"y{n}\"; }}"
+            "target \"t{n}\" {{ command \"true\"; needs \"target:x{n}\" \"y{n}\"; schedule \"z{n}\"; notify \"w{n}\"; }}\n\
+             schedule \"s{n}\" {{ every \"5m\"; }}\nchannel \"c{n}\" {{ command \"true\"; }}"
         )
         .unwrap();
     }
     let loaded = timed(text.as_bytes(), Duration::from_secs(60));
-    assert_eq!(loaded.errors(), 10_000);
+    assert_eq!(loaded.errors(), 20_000);
 }

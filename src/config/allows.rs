@@ -1,6 +1,6 @@
-//! `allow "slug"`: warnings that a job takes upon itself.
+//! `allow "slug"`: warnings that a job, a schedule or a channel takes upon itself.
 //!
-//! Takes all findings, takes those away that a job allows within its node, and says which `allow`s are wrong or silence
+//! Takes all findings, takes those away that one of them allows within its node, and says which `allow`s are wrong or silence
 //! nothing.
 //! Invariant: an error is never taken away.
 
@@ -14,8 +14,8 @@ use super::source::Sources;
 /// looked for this time.
 pub(super) fn apply(document: &Document, sources: &Sources, unasked: &[Code], findings: &mut Vec<Finding>) {
     let mut said = Vec::new();
-    for (_, job) in document.jobs() {
-        for allow in &job.allows {
+    for node in document.allowing() {
+        for allow in node.allows {
             let slug = &allow.slug;
             let Some(code) = Code::ALL.iter().copied().find(|code| code.slug() == slug.value) else {
                 let warnings = || {
@@ -47,7 +47,7 @@ pub(super) fn apply(document: &Document, sources: &Sources, unasked: &[Code], fi
             };
             let here = |finding: &Finding| {
                 let start = finding.span().start;
-                finding.code == code && start >= job.extent.start && start < job.extent.end
+                finding.code == code && start >= node.extent.start && start < node.extent.end
             };
             // An error cannot be silenced; the few that are warnings when they lack a proof can be then.
             let only_warned =
@@ -66,7 +66,7 @@ pub(super) fn apply(document: &Document, sources: &Sources, unasked: &[Code], fi
             }
             let before = findings.len();
             findings.retain(|finding| !(here(finding) && finding.severity == Severity::Warning));
-            if findings.len() == before && !job.damaged && !unasked.contains(&code) {
+            if findings.len() == before && !node.damaged && !unasked.contains(&code) {
                 said.push(
                     Finding::new(
                         Code::UnusedAllow,

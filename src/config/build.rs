@@ -5,52 +5,79 @@
 //! that of the first file.
 
 use super::document::{
-    ArgvNode, CheckNode, ClassNode, CommandNode, Document, ProbeNode, ProgramNode, RetentionNode, TargetNode, TextNode,
+    ArgvNode, ChannelNode, CheckNode, ClassNode, CommandNode, Document, JobNode, ProbeNode, ProgramNode, RetentionNode,
+    TargetNode, TextNode, WayNode, WebNode,
 };
 use super::findings::{Code, Finding};
 use super::paths;
 use super::references::Needs;
+use super::schedules::Schedules;
 use super::source::{File, Sources, Span, Spanned};
 use super::validate::Place;
+use crate::model::channel::{ChannelKind, Email};
 use crate::model::check::{HttpProbe, Probe};
 use crate::model::pattern::{Pattern, Selection};
 use crate::model::{
-    Backup, Budget, Check, Class, Command, Contents, JobName, Keep, KeepCopies, Matches, Model, Ops, Program,
+    Backup, Budget, Channel, Check, Class, Command, Contents, JobName, Keep, KeepCopies, Matches, Model, Ops, Program,
     Retention, SecretSource, Strategy, Target, Value,
 };
+use chrono::{DateTime, Utc};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long a check waits for an answer, when the file names no time.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long one delivery may take, when the file names no time.
+const CHANNEL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What was found out about a document.
+pub(super) struct Judged<'a> {
+    pub(super) places: &'a [Place<'a>],
+    pub(super) needs: &'a Needs,
+    pub(super) schedules: &'a Schedules<'a>,
+    pub(super) now: DateTime<Utc>,
+}
+
+/// What a job has to do with others, and when it runs.
+#[derive(Default)]
+struct Links {
+    needs: Vec<JobName>,
+    schedule: Option<String>,
+    longest_gap: Option<Duration>,
+}
 
 /// Only called without errors: whatever is missing here would have been reported, so nothing is.
-pub(super) fn build(
-    document: &Document,
-    places: &[Place<'_>],
-    needs: &Needs,
-    sources: &Sources,
-    ops: Ops,
-) -> Option<Model> {
+pub(super) fn build(document: &Document, judged: &Judged<'_>, sources: &Sources, ops: Ops) -> Option<Model> {
     let builder = Builder {
         sources,
         root: sources.files().first()?.dir(),
     };
-    // In the order of `Document::jobs`.
-    let mut needs = needs
-        .iter()
-        .map(|needs| needs.iter().map(|name| name.value.clone()).collect());
-    let mut needs = || needs.next().unwrap_or_default();
-    let checks = document.checks.iter().map(|node| builder.check(node, needs()));
+    let schedules = judged.schedules.of_jobs(document);
+    let mut links = judged.needs.iter().zip(schedules).map(|(needs, (_, _, timed))| Links {
+        needs: needs.iter().map(|name| name.value.clone()).collect(),
+        schedule: timed.map(|timed| timed.schedule.name.clone()),
+        longest_gap: timed.and_then(|timed| Some(timed.gaps(judged.now)?.1)),
+    });
+    let mut links = || links.next().unwrap_or_default();
+    let channels = document.channels.iter().map(|node| builder.channel(node));
+    let channels = channels.collect::<Option<Vec<_>>>()?;
+    let checks = document.checks.iter().map(|node| builder.check(node, links()));
     let checks = checks.collect::<Option<Vec<_>>>()?;
-    let targets = document.targets.iter().map(|node| builder.target(node, needs()));
+    let targets = document.targets.iter().map(|node| builder.target(node, links()));
     let targets = targets.collect::<Option<Vec<_>>>()?;
-    let backups = places.iter().map(|place| backup(place, needs()));
+    let backups = judged.places.iter().map(|place| backup(place, links()));
     let backups = backups.collect::<Option<Vec<_>>>()?;
-    let retentions = document.retentions.iter().map(|node| retention(node, needs()));
+    let retentions = document.retentions.iter().map(|node| retention(node, links()));
     let retentions = retentions.collect::<Option<Vec<_>>>()?;
     Some(Model {
         ops,
+        schedules: judged
+            .schedules
+            .all()
+            .iter()
+            .map(|timed| timed.schedule.clone())
+            .collect(),
+        channels,
         checks,
         targets,
         backups,
@@ -79,6 +106,12 @@ pub(super) fn unnameable(document: &Document, sources: &Sources, findings: &mut 
                 values.extend(http.headers.iter().map(|(_, value)| value));
             }
             _ => {}
+        }
+    }
+    for channel in &document.channels {
+        match &channel.way {
+            Some(WayNode::Command(command)) => commands.push(command),
+            _ => values.extend(channel.values()),
         }
     }
     values.extend(
@@ -165,28 +198,114 @@ impl Builder<'_> {
         })
     }
 
-    fn target(&self, node: &TargetNode, needs: Vec<JobName>) -> Option<Target> {
+    fn target(&self, node: &TargetNode, links: Links) -> Option<Target> {
         Some(Target {
             name: node.job.name.as_ref()?.value.clone(),
             command: self.command(node.command.as_ref()?)?,
-            needs,
-            timeout: node.job.timeout,
+            needs: links.needs,
+            timeout: timeout(&node.job),
             kill_after: node.kill_after,
-            retry: node.retry,
+            retry: node.retry.as_ref().map(|retry| retry.value),
+            back_off: node.back_off,
             ok_codes: node.ok_codes.clone(),
+            overlap: node.overlap,
+            schedule: links.schedule,
+            notify: notify(&node.job),
             paused: node.job.paused,
         })
     }
 
-    fn check(&self, node: &CheckNode, needs: Vec<JobName>) -> Option<Check> {
+    fn check(&self, node: &CheckNode, links: Links) -> Option<Check> {
         Some(Check {
             name: node.job.name.as_ref()?.value.clone(),
             probe: self.probe(node.probe.as_ref()?)?,
-            needs,
-            timeout: node.job.timeout.unwrap_or(CHECK_TIMEOUT),
+            needs: links.needs,
+            timeout: timeout(&node.job).unwrap_or(CHECK_TIMEOUT),
             kill_after: node.kill_after,
             worst: node.worst,
+            fail_after: node.fail_after,
+            recover_after: node.recover_after,
+            silenced_by: silenced_by(node)?,
+            schedule: links.schedule,
+            notify: notify(&node.job),
             paused: node.job.paused,
+        })
+    }
+
+    fn channel(&self, node: &ChannelNode) -> Option<Channel> {
+        Some(Channel {
+            name: node.name.as_ref()?.value.clone(),
+            kind: match node.way.as_ref()? {
+                WayNode::Command(command) => ChannelKind::Command(self.command(command)?),
+                WayNode::Email(email) => {
+                    let value = |node: &Option<TextNode>| match node {
+                        Some(node) => self.value(node).map(Some),
+                        None => Some(None),
+                    };
+                    ChannelKind::Email(Email {
+                        to: email.to.clone(),
+                        from: email.from.clone(),
+                        smtp: email.smtp.clone(),
+                        tls: email.tls,
+                        user: value(&email.user)?,
+                        password: value(&email.password)?,
+                        ca_file: email.ca_file.as_ref().map(|path| self.path(path)),
+                    })
+                }
+                WayNode::Web(web) => self.web(web)?,
+            },
+            min_severity: node.min_severity,
+            repeat: node.repeat,
+            rate_limit: node.rate_limit,
+            timeout: node.timeout.unwrap_or(CHANNEL_TIMEOUT),
+        })
+    }
+
+    fn web(&self, node: &WebNode) -> Option<ChannelKind> {
+        let mut given = Vec::new();
+        for (name, value) in &node.settings {
+            given.push((*name, self.value(value)?));
+        }
+        let mut take = |name: &str| {
+            let at = given.iter().position(|(given, _)| *given == name)?;
+            Some(given.swap_remove(at).1)
+        };
+        let ca_file = node.ca_file.as_ref().map(|path| self.path(path));
+        Some(match node.kind {
+            "slack" => ChannelKind::Slack {
+                url: take("url")?,
+                ca_file,
+            },
+            "discord" => ChannelKind::Discord {
+                url: take("url")?,
+                ca_file,
+            },
+            "telegram" => ChannelKind::Telegram {
+                token: take("token")?,
+                chat: take("chat")?,
+                api_url: take("api-url"),
+                ca_file,
+            },
+            "ntfy" => ChannelKind::Ntfy {
+                url: take("url")?,
+                token: take("token"),
+                ca_file,
+            },
+            "pagerduty" => ChannelKind::Pagerduty {
+                routing_key: take("routing-key")?,
+                url: take("url"),
+                ca_file,
+            },
+            "healthchecks" => ChannelKind::Healthchecks {
+                url: take("url")?,
+                ca_file,
+            },
+            _ => ChannelKind::Webhook {
+                url: take("url")?,
+                hmac: take("hmac"),
+                headers: self.values(&node.headers)?,
+                ca_file,
+            },
         })
     }
 
@@ -227,7 +346,27 @@ impl Builder<'_> {
     }
 }
 
-fn backup(place: &Place<'_>, needs: Vec<JobName>) -> Option<Backup> {
+/// How long a step of a job may take.
+fn timeout(job: &JobNode) -> Option<Duration> {
+    job.timeout.as_ref().map(|timeout| timeout.value)
+}
+
+/// Whom a job tells.
+fn notify(job: &JobNode) -> Option<Vec<String>> {
+    let notify = job.notify.as_ref()?;
+    Some(notify.channels.iter().map(|name| name.value.clone()).collect())
+}
+
+/// The name of the check that silences; `None` in the outer place cannot be without an error.
+#[expect(clippy::option_option, reason = "not given and wrong are two things")]
+fn silenced_by(node: &CheckNode) -> Option<Option<String>> {
+    match &node.silenced_by {
+        Some(name) => Some(Some(name.value.parse::<JobName>().ok()?.name)),
+        None => Some(None),
+    }
+}
+
+fn backup(place: &Place<'_>, links: Links) -> Option<Backup> {
     let node = place.node;
     let patterns = |list: &[Spanned<Pattern>]| list.iter().map(|p| p.value.clone()).collect();
     Some(Backup {
@@ -259,15 +398,17 @@ fn backup(place: &Place<'_>, needs: Vec<JobName>) -> Option<Backup> {
             }
         }),
         floor: node.floor,
-        stall: node.stall,
+        stall: node.stall.or(links.longest_gap.map(|gap| gap.saturating_mul(2))),
         cross_mounts: node.cross_mounts,
-        needs,
-        timeout: node.job.timeout,
+        needs: links.needs,
+        timeout: timeout(&node.job),
+        schedule: links.schedule,
+        notify: notify(&node.job),
         paused: node.job.paused,
     })
 }
 
-fn retention(node: &RetentionNode, needs: Vec<JobName>) -> Option<Retention> {
+fn retention(node: &RetentionNode, links: Links) -> Option<Retention> {
     let max_delete = node.max_delete.as_ref().map_or_else(Budget::default, |budget| Budget {
         files: budget.files,
         bytes: budget.bytes,
@@ -281,8 +422,10 @@ fn retention(node: &RetentionNode, needs: Vec<JobName>) -> Option<Retention> {
         max_delete,
         remove_empty_dirs: node.remove_empty_dirs,
         in_use: node.in_use,
-        needs,
-        timeout: node.job.timeout,
+        needs: links.needs,
+        timeout: timeout(&node.job),
+        schedule: links.schedule,
+        notify: notify(&node.job),
         paused: node.job.paused,
     })
 }

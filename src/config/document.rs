@@ -5,9 +5,12 @@
 //! possible.
 
 use super::source::{Span, Spanned};
+use crate::model::backoff::BackOff;
+use crate::model::channel::{MailTls, RateLimit, Severity};
 use crate::model::check::{Address, Levels, Space, Worst};
 use crate::model::pattern::Pattern;
-use crate::model::{Contents, InUse, JobKind, Keep, Retry};
+use crate::model::schedule::{Cron, Fold, Gap, Missed};
+use crate::model::{Contents, InUse, JobKind, Keep, Overlap, Retry};
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,11 +19,13 @@ use std::time::Duration;
 #[derive(Debug, Default)]
 pub(super) struct Document {
     pub(super) ops: Option<OpsNode>,
+    pub(super) schedules: Vec<ScheduleNode>,
+    pub(super) channels: Vec<ChannelNode>,
     pub(super) checks: Vec<CheckNode>,
     pub(super) targets: Vec<TargetNode>,
     pub(super) backups: Vec<BackupNode>,
     pub(super) retentions: Vec<RetentionNode>,
-    /// Names of jobs, of whatever kind, in text that could not be read.
+    /// Names of whatever kind in text that could not be read.
     pub(super) hidden: HashSet<String>,
     /// A retention could not be read: which backup it names is not known.
     pub(super) hidden_retention: bool,
@@ -36,6 +41,26 @@ impl Document {
         let backups = self.backups.iter().map(|node| (JobKind::Backup, &node.job));
         let retentions = self.retentions.iter().map(|node| (JobKind::Retention, &node.job));
         checks.chain(targets).chain(backups).chain(retentions)
+    }
+
+    /// Every node that takes `allow`: jobs first.
+    pub(super) fn allowing(&self) -> impl Iterator<Item = Allowing<'_>> {
+        let jobs = self.jobs().map(|(_, job)| Allowing {
+            allows: &job.allows,
+            extent: job.extent,
+            damaged: job.damaged,
+        });
+        let channels = self.channels.iter().map(|node| Allowing {
+            allows: &node.allows,
+            extent: node.extent,
+            damaged: node.damaged,
+        });
+        let schedules = self.schedules.iter().map(|node| Allowing {
+            allows: &node.allows,
+            extent: node.extent,
+            damaged: node.damaged,
+        });
+        jobs.chain(schedules).chain(channels)
     }
 }
 
@@ -57,6 +82,16 @@ pub(super) struct Allow {
     pub(super) extent: Span,
 }
 
+/// A node that may take warnings upon itself.
+#[derive(Debug)]
+pub(super) struct Allowing<'a> {
+    pub(super) allows: &'a [Allow],
+    /// All of it.
+    pub(super) extent: Span,
+    /// A part of it could not be read.
+    pub(super) damaged: bool,
+}
+
 /// What every job has.
 #[derive(Debug)]
 pub(super) struct JobNode {
@@ -68,10 +103,95 @@ pub(super) struct JobNode {
     pub(super) extent: Span,
     /// As written.
     pub(super) needs: Vec<Spanned<String>>,
-    pub(super) timeout: Option<Duration>,
+    pub(super) timeout: Option<Spanned<Duration>>,
     pub(super) paused: bool,
+    pub(super) when: WhenNode,
+    pub(super) notify: Option<NotifyNode>,
     pub(super) allows: Vec<Allow>,
     /// A part of it could not be read.
+    pub(super) damaged: bool,
+}
+
+/// When a job runs.
+#[derive(Debug, Default)]
+pub(super) struct WhenNode {
+    /// `schedule "name"`
+    pub(super) schedule: Option<Spanned<String>>,
+    /// `cron` or `every` in the job itself.
+    pub(super) own: Option<RhythmNode>,
+    /// One of them was wrong, and reported.
+    pub(super) damaged: bool,
+}
+
+/// `schedule` at the top of a file.
+#[derive(Debug)]
+pub(super) struct ScheduleNode {
+    /// Missing or wrong, and reported, when `None`.
+    pub(super) name: Option<Spanned<String>>,
+    /// All of it.
+    pub(super) extent: Span,
+    pub(super) rhythm: Option<RhythmNode>,
+    pub(super) jitter: Option<Spanned<Duration>>,
+    /// `None` without a `dst` node.
+    pub(super) dst: Option<(Gap, Fold)>,
+    /// `None` is the default of the rhythm.
+    pub(super) missed: Option<Missed>,
+    pub(super) allows: Vec<Allow>,
+    /// A part of it could not be read.
+    pub(super) damaged: bool,
+}
+
+/// `cron` or `every`.
+#[derive(Debug)]
+pub(super) enum RhythmNode {
+    Cron(Box<CronNode>),
+    Every(Spanned<Duration>),
+}
+
+impl RhythmNode {
+    /// Where its value stands.
+    pub(super) fn span(&self) -> Span {
+        match self {
+            Self::Cron(node) => node.span,
+            Self::Every(every) => every.span,
+        }
+    }
+}
+
+/// `cron`
+#[derive(Debug)]
+pub(super) struct CronNode {
+    pub(super) cron: Cron,
+    /// Of the value, with what stands around it.
+    pub(super) span: Span,
+    /// How many bytes stand before its text; `None` when text and value are not alike.
+    pub(super) before: Option<usize>,
+    pub(super) zone: Option<chrono_tz::Tz>,
+}
+
+impl CronNode {
+    /// Where a part of the line stands, or all of the value when that cannot be said.
+    pub(super) fn part(&self, start: usize, end: usize) -> Span {
+        part(self.span, self.before, start, end)
+    }
+}
+
+/// Where a part of a text stands, when so many bytes of the value stand before the text.
+pub(super) fn part(span: Span, before: Option<usize>, start: usize, end: usize) -> Span {
+    match before {
+        Some(before) => Span::new(span.start + before + start, span.start + before + end),
+        None => span,
+    }
+}
+
+/// `notify`
+#[derive(Debug)]
+pub(super) struct NotifyNode {
+    /// The node's line.
+    pub(super) span: Span,
+    /// As written.
+    pub(super) channels: Vec<Spanned<String>>,
+    /// One of them was wrong, and reported.
     pub(super) damaged: bool,
 }
 
@@ -147,8 +267,10 @@ pub(super) struct TargetNode {
     pub(super) job: JobNode,
     pub(super) command: Option<CommandNode>,
     pub(super) kill_after: Duration,
-    pub(super) retry: Option<Retry>,
+    pub(super) retry: Option<Spanned<Retry>>,
     pub(super) ok_codes: Vec<u8>,
+    pub(super) back_off: Option<BackOff>,
+    pub(super) overlap: Overlap,
 }
 
 /// `command` or `shell`, with what stands beside it in a target, or in its block in a check.
@@ -189,6 +311,10 @@ pub(super) struct CheckNode {
     pub(super) probe: Option<ProbeNode>,
     pub(super) worst: Worst,
     pub(super) kill_after: Duration,
+    pub(super) fail_after: u32,
+    pub(super) recover_after: u32,
+    /// As written.
+    pub(super) silenced_by: Option<Spanned<String>>,
 }
 
 /// What a check asks.
@@ -230,4 +356,65 @@ pub(super) struct HttpNode {
     pub(super) latency: Levels<Duration>,
     pub(super) json: Vec<(String, serde_json::Value)>,
     pub(super) ca_file: Option<Spanned<PathBuf>>,
+}
+
+/// `channel`
+#[derive(Debug)]
+pub(super) struct ChannelNode {
+    /// Missing or wrong, and reported, when `None`.
+    pub(super) name: Option<Spanned<String>>,
+    /// All of it.
+    pub(super) extent: Span,
+    pub(super) way: Option<WayNode>,
+    pub(super) min_severity: Severity,
+    pub(super) repeat: Option<Duration>,
+    pub(super) rate_limit: Option<RateLimit>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) allows: Vec<Allow>,
+    /// A part of it could not be read.
+    pub(super) damaged: bool,
+}
+
+/// Over which way somebody is told.
+#[derive(Debug)]
+pub(super) enum WayNode {
+    Command(CommandNode),
+    Email(Box<EmailNode>),
+    Web(WebNode),
+}
+
+/// `email`
+#[derive(Debug)]
+pub(super) struct EmailNode {
+    pub(super) to: Vec<String>,
+    pub(super) from: String,
+    pub(super) smtp: Address,
+    pub(super) tls: MailTls,
+    pub(super) user: Option<TextNode>,
+    pub(super) password: Option<TextNode>,
+    pub(super) ca_file: Option<Spanned<PathBuf>>,
+}
+
+/// The ways that are web services: what they are given stands under its name, as the table has it.
+#[derive(Debug)]
+pub(super) struct WebNode {
+    pub(super) kind: &'static str,
+    pub(super) settings: Vec<(&'static str, TextNode)>,
+    pub(super) headers: Vec<(String, TextNode)>,
+    pub(super) ca_file: Option<Spanned<PathBuf>>,
+}
+
+impl ChannelNode {
+    /// The values that it is given.
+    pub(super) fn values(&self) -> Vec<&TextNode> {
+        match &self.way {
+            Some(WayNode::Command(command)) => command.env.iter().map(|(_, value)| value).collect(),
+            Some(WayNode::Email(email)) => email.user.iter().chain(&email.password).collect(),
+            Some(WayNode::Web(web)) => {
+                let settings = web.settings.iter().map(|(_, value)| value);
+                settings.chain(web.headers.iter().map(|(_, value)| value)).collect()
+            }
+            None => Vec::new(),
+        }
+    }
 }

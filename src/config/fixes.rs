@@ -7,7 +7,7 @@
 
 use super::findings::{Code, Finding, Fix};
 use super::source::{File, Place, Span};
-use super::{Loaded, judge};
+use super::{Loaded, Look, judge};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
@@ -55,12 +55,12 @@ pub struct Done {
 
 /// Applies all fixes of a root file; with `imports`, also those of the files that it imports.
 #[must_use]
-pub fn fix(name: &Path, text: Vec<u8>, imports: bool, host: bool) -> Fixed {
+pub fn fix(name: &Path, text: Vec<u8>, imports: bool, look: Look) -> Fixed {
     let mut texts = Texts {
         name,
         root: text,
         imported: HashMap::new(),
-        host,
+        look,
     };
     let before = texts.read();
     let mut now = texts.read();
@@ -102,12 +102,12 @@ struct Texts<'a> {
     name: &'a Path,
     root: Vec<u8>,
     imported: HashMap<PathBuf, Vec<u8>>,
-    host: bool,
+    look: Look,
 }
 
 impl Texts<'_> {
     fn read(&self) -> Loaded {
-        judge(self.name, self.root.clone(), &self.imported, self.host)
+        judge(self.name, self.root.clone(), &self.imported, self.look)
     }
 
     /// The same with some findings fixed.

@@ -5,7 +5,7 @@
 //! here reads the environment.
 //! Invariant: gathering looks at nothing; what cannot be seen for want of permission is not said to be absent.
 
-use super::document::{ArgvNode, CommandNode, Document, ProbeNode, ProgramNode, TextNode};
+use super::document::{ArgvNode, CommandNode, Document, ProbeNode, ProgramNode, TextNode, WayNode};
 use super::findings::{Code, Finding};
 use super::mend::one_line;
 use super::paths::{self, shown};
@@ -68,6 +68,19 @@ pub(super) fn asks(document: &Document, sources: &Sources, places: &[Place<'_>])
             }
             Some(ProbeNode::TlsExpiry { ca_file, .. }) => gatherer.file(ca_file.as_ref(), "ca-file"),
             _ => {}
+        }
+    }
+    for channel in &document.channels {
+        match &channel.way {
+            Some(WayNode::Command(command)) => gatherer.command(Some(command)),
+            Some(WayNode::Email(email)) => gatherer.file(email.ca_file.as_ref(), "ca-file"),
+            Some(WayNode::Web(web)) => gatherer.file(web.ca_file.as_ref(), "ca-file"),
+            None => {}
+        }
+        if !matches!(channel.way, Some(WayNode::Command(_))) {
+            for value in channel.values() {
+                gatherer.value(value);
+            }
         }
     }
     for place in places {
@@ -258,14 +271,21 @@ fn device(path: &Path) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{check_text, load_text};
+    use super::super::{Look, check, load_text};
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
 
     fn said(dir: &Path, text: &str) -> Vec<(String, String)> {
-        let loaded = check_text(&dir.join("ops.kdl"), text.as_bytes().to_vec(), true);
+        let loaded = check(&dir.join("ops.kdl"), text.as_bytes().to_vec(), look());
         let said = loaded.findings.iter();
         said.map(|f| (f.code.id().to_owned(), f.message.clone())).collect()
+    }
+
+    fn look() -> Look {
+        Look {
+            now: chrono::DateTime::UNIX_EPOCH,
+            host: true,
+        }
     }
 
     fn host() -> tempfile::TempDir {
@@ -314,6 +334,10 @@ mod tests {
             (
                 "command \"sh\"; env \"TOKEN\" { from-command \"no-such-program\"; }",
                 "there is no program",
+            ),
+            (
+                "command \"sh\"; }\nchannel \"c\" { slack { url from-env=\"OPSRUN_NEVER_SET\"; }",
+                "the variable `OPSRUN_NEVER_SET` is not set",
             ),
         ] {
             let text = format!("target \"a\" {{ {setting}; }}\n");

@@ -241,17 +241,20 @@ impl Loader<'_> {
                 None => self.document.blind = true,
             },
             kind => {
-                let job = match kind {
-                    "target" => &self.document.targets.push_mut(decode::target(&reading, findings)).job,
-                    "check" => &self.document.checks.push_mut(decode::check(&reading, findings)).job,
-                    "backup" => &self.document.backups.push_mut(decode::backup(&reading, findings)).job,
+                let document = &mut self.document;
+                let name = match kind {
+                    "schedule" => &document.schedules.push_mut(decode::schedule(&reading, findings)).name,
+                    "channel" => &document.channels.push_mut(decode::channel(&reading, findings)).name,
+                    "target" => &document.targets.push_mut(decode::target(&reading, findings)).job.name,
+                    "check" => &document.checks.push_mut(decode::check(&reading, findings)).job.name,
+                    "backup" => &document.backups.push_mut(decode::backup(&reading, findings)).job.name,
                     _ => {
                         let retention = decode::retention(&reading, findings);
-                        self.document.hidden_retention |= retention.backup.is_none();
-                        &self.document.retentions.push_mut(retention).job
+                        document.hidden_retention |= retention.backup.is_none();
+                        &document.retentions.push_mut(retention).job.name
                     }
                 };
-                if job.name.is_none() {
+                if name.is_none() {
                     match node.args.first().map(|value| &value.data) {
                         Some(Data::Text(name)) => {
                             self.document.hidden.extend(as_name(name));

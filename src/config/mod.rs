@@ -2,7 +2,7 @@
 //!
 //! The way of a file: `load` reads it and its imports, `lex` and `mend` make slips of the hand harmless and cut it
 //! into nodes, `tree` parses them, `reader` checks them against the table in `schema`, `decode` makes a `document` of
-//! them, and `validate` (with `references`, `cycles`, `lexical`, `reasons` and `language`) judges the whole and has the
+//! them, and `validate` (with `references`, `cycles`, `gates`, `schedules`, `timing`, `telling`, `lexical`, `reasons` and `language`) judges the whole and has the
 //! [`Model`] built.
 //! [`findings`] and [`source`] say what was noticed and where; `secrets` keeps out of both what nobody may see.
 //! [`fixes`] applies what findings propose; `host` asks, only when told to, whether the machine is as the file says.
@@ -17,6 +17,7 @@ mod decode;
 mod document;
 pub mod findings;
 pub mod fixes;
+mod gates;
 mod grammar;
 mod host;
 mod language;
@@ -30,16 +31,21 @@ mod reach;
 mod reader;
 mod reasons;
 mod references;
+mod schedules;
 mod schema;
 mod secret_forms;
 mod secrets;
 mod slips;
 pub mod source;
+mod telling;
+mod timing;
 mod tree;
 mod validate;
 mod values;
 
+use crate::clock;
 use crate::model::Model;
+use chrono::{DateTime, Utc};
 use findings::{Finding, Severity};
 use source::{Place, Sources, Span};
 use std::io;
@@ -72,7 +78,12 @@ pub struct Loaded {
 
 /// Reads a root file and its imports.
 pub fn load(path: &Path) -> Result<Loaded, LoadError> {
-    Ok(load_text(path, text_of(path)?))
+    load_at(path, clock::now())
+}
+
+/// The same at another time: what is said of schedules names the dates that come next.
+pub fn load_at(path: &Path, now: DateTime<Utc>) -> Result<Loaded, LoadError> {
+    Ok(load_text_at(path, text_of(path)?, now))
 }
 
 /// The text of a root file; of one that is too large, more than is read.
@@ -86,18 +97,33 @@ pub fn text_of(path: &Path) -> Result<Vec<u8>, LoadError> {
 /// The same for a text that is at hand; `name` is shown, and its directory is where relative paths start.
 #[must_use]
 pub fn load_text(name: &Path, text: Vec<u8>) -> Loaded {
-    check_text(name, text, false)
+    load_text_at(name, text, clock::now())
 }
 
-/// The same; with `host`, what the file takes for granted is looked for on this host.
+/// The same at another time.
 #[must_use]
-pub fn check_text(name: &Path, text: Vec<u8>, host: bool) -> Loaded {
-    judge(name, text, &load::Instead::new(), host)
+pub fn load_text_at(name: &Path, text: Vec<u8>, now: DateTime<Utc>) -> Loaded {
+    check(name, text, Look { now, host: false })
 }
 
-fn judge(name: &Path, text: Vec<u8>, instead: &load::Instead, host: bool) -> Loaded {
+/// How a file is looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// What is said of schedules names the dates that come next.
+    pub now: DateTime<Utc>,
+    /// Whether what the file takes for granted is looked for on this host.
+    pub host: bool,
+}
+
+/// The same, looked at as it is said.
+#[must_use]
+pub fn check(name: &Path, text: Vec<u8>, look: Look) -> Loaded {
+    judge(name, text, &load::Instead::new(), look)
+}
+
+fn judge(name: &Path, text: Vec<u8>, instead: &load::Instead, look: Look) -> Loaded {
     let read = load::read(name, text, instead);
-    let judged = validate::validate(&read.document, &read.sources, read.digest, read.findings, host);
+    let judged = validate::validate(&read.document, &read.sources, read.digest, look, read.findings);
     let mut findings = judged.findings;
     secrets::redact(&mut findings, &read.sources);
     Loaded {

@@ -40,6 +40,27 @@ pub(super) fn unique(document: &Document, findings: &mut Vec<Finding>) {
     }
 }
 
+/// OPS3001 of what is no job.
+pub(super) fn twice<'a>(what: &str, names: impl Iterator<Item = &'a Spanned<String>>, findings: &mut Vec<Finding>) {
+    let mut seen: HashMap<&str, Span> = HashMap::new();
+    for name in names {
+        if let Some(first) = seen.get(name.value.as_str()) {
+            findings.push(
+                Finding::new(
+                    Code::DuplicateName,
+                    name.span,
+                    format!("there are two {what}s named `{}`", name.value),
+                    "again here",
+                )
+                .also(*first, "first here")
+                .help(format!("give one of them another name, such as \"{}-2\"", name.value)),
+            );
+        } else {
+            seen.insert(&name.value, name.span);
+        }
+    }
+}
+
 /// OPS5001, OPS3002, and duplicate classes. Gives the retentions whose backup is known.
 pub(super) fn claims<'a>(
     document: &'a Document,
@@ -262,7 +283,12 @@ impl<'a> Names<'a> {
     }
 
     /// The job that is meant; `None` when there is none, and it was reported if that is sure.
-    fn resolve(&self, reference: &Spanned<String>, setting: &str, findings: &mut Vec<Finding>) -> Option<JobName> {
+    pub(super) fn resolve(
+        &self,
+        reference: &Spanned<String>,
+        setting: &str,
+        findings: &mut Vec<Finding>,
+    ) -> Option<JobName> {
         let parsed = reference.value.parse::<JobName>().ok();
         if let Some(name) = &parsed {
             if self.known.contains(name) {

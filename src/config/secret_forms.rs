@@ -138,6 +138,8 @@ pub(super) enum Form {
     WebToken,
     PrivateKey,
     UrlPassword,
+    WebhookUrl,
+    TelegramBot,
 }
 
 impl Form {
@@ -153,6 +155,8 @@ impl Form {
             Self::WebToken => "a JSON web token",
             Self::PrivateKey => "a private key",
             Self::UrlPassword => "the password of a URL",
+            Self::WebhookUrl => "the URL of a webhook, by which everybody can write,",
+            Self::TelegramBot => "the token of a Telegram bot",
         }
     }
 
@@ -167,6 +171,8 @@ impl Form {
             Self::WebToken => "TOKEN",
             Self::PrivateKey => "PRIVATE_KEY",
             Self::UrlPassword => "SERVICE_URL",
+            Self::WebhookUrl => "WEBHOOK_URL",
+            Self::TelegramBot => "TELEGRAM_TOKEN",
         }
     }
 }
@@ -217,7 +223,10 @@ pub(super) fn all(text: &str) -> impl Iterator<Item = Found> + '_ {
                 at = found.end.max(at);
                 return Some(found);
             }
-            if let Some(found) = url_password(text, start) {
+            let found = url_password(text, start)
+                .or_else(|| webhook_url(text, start))
+                .or_else(|| telegram_bot(text, start));
+            if let Some(found) = found {
                 at = found.end.max(at);
                 return Some(found);
             }
@@ -304,6 +313,52 @@ fn url_password(text: &str, start: usize) -> Option<Found> {
     })
 }
 
+/// Hosts and beginnings of paths behind which the secret of a webhook stands.
+const WEBHOOKS: &[(&str, &str)] = &[
+    ("hooks.slack.com", "/services/"),
+    ("hooks.slack.com", "/workflows/"),
+    ("hooks.slack.com", "/triggers/"),
+    ("discord.com", "/api/webhooks/"),
+    ("discordapp.com", "/api/webhooks/"),
+    ("ptb.discord.com", "/api/webhooks/"),
+    ("canary.discord.com", "/api/webhooks/"),
+];
+
+/// `://hooks.slack.com/services/…`, at the colon.
+fn webhook_url(text: &str, start: usize) -> Option<Found> {
+    let rest = text.get(start..)?.strip_prefix("://")?;
+    let path = rest.find('/')?;
+    let host = rest.get(..path)?;
+    let (_, beginning) = WEBHOOKS.iter().find(|(known, beginning)| {
+        known.eq_ignore_ascii_case(host) && rest.get(path..).is_some_and(|path| path.starts_with(beginning))
+    })?;
+    let from = path + beginning.len();
+    let body = rest.get(from..)?;
+    let end = body.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | '?' | '#'));
+    let body = body.get(..end.unwrap_or(body.len()))?;
+    let reference = body.starts_with(['$', '{', '…']) || body.len() < 8;
+    (!reference).then_some(Found {
+        start: start + "://".len() + from,
+        end: start + "://".len() + from + body.len(),
+        what: Form::WebhookUrl,
+    })
+}
+
+/// `123456789:AAF…`: the number of the bot, and 35 characters; at the colon.
+fn telegram_bot(text: &str, start: usize) -> Option<Found> {
+    let before = text.get(..start)?;
+    let after = text.get(start..)?.strip_prefix(':')?;
+    let number = before.len() - before.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let length = after.find(|c| !word(c)).unwrap_or(after.len());
+    let fits = (8..=10).contains(&number) && length == 35 && after.starts_with("AA");
+    fits.then_some(Found {
+        start: start - number,
+        end: start + 1 + length,
+        what: Form::TelegramBot,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -377,7 +432,23 @@ mod tests {
             of("-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END")[0].1,
             Form::PrivateKey
         );
+        assert_eq!(
+            of("https://hooks.slack.com/services/T00000000/B00000000/abcdefgh"),
+            [("T00000000/B00000000/abcdefgh", Form::WebhookUrl)]
+        );
+        assert_eq!(
+            of("https://discord.com/api/webhooks/1234567890/abc-def?wait=true"),
+            [("1234567890/abc-def", Form::WebhookUrl)]
+        );
+        assert_eq!(
+            of("https://api.telegram.org/bot123456789:AAabcdefghijklmnopqrstuvwxyz0123456/send"),
+            [("123456789:AAabcdefghijklmnopqrstuvwxyz0123456", Form::TelegramBot)]
+        );
         for text in [
+            "https://hooks.slack.com/services/",
+            "https://example.com/services/T00000000",
+            "https://discord.com/api/webhooks/$HOOK",
+            "12345678:AA",
             "ghp_short",
             "AKIA",
             "AKIAabcdefghijklmnop",

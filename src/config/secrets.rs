@@ -5,11 +5,11 @@
 //! much behind stars does no harm.
 //! Invariant: no text of a finding holds a secret that [`stretches`] or [`judge`] found near its labels.
 
-use super::decode::suggested_variable;
+use super::decode::{suggested_variable, usual_variable};
 use super::findings::{Code, Finding};
 use super::lex::{self, Kind, Token};
 use super::mend::one_line;
-use super::schema::{ROOT, Spec};
+use super::schema::{ROOT, Spec, WAYS};
 use super::secret_forms::{self, holds_secret, trivial};
 use super::source::{Sources, Span};
 use super::tree::{Data, Node, Value};
@@ -17,6 +17,19 @@ use std::collections::HashSet;
 
 /// Nodes of a name and a value. Those that the language does not have are taken for one of them.
 const NAMED: &[&str] = &["env", "header"];
+
+/// A setting of a channel that is a secret whatever stands there. Of what lies outside of a way that the language has
+/// (`None`) its name alone must tell.
+fn is_secret_setting(way: Option<&str>, name: &str) -> bool {
+    let settings = |way: &'static Spec| way.child(name).map(Spec::is_secret);
+    match way.and_then(|way| WAYS.iter().find(|spec| spec.name == way)) {
+        Some(way) => settings(way).unwrap_or(false),
+        None => {
+            let mut all = WAYS.iter().filter_map(settings).peekable();
+            all.peek().is_some() && all.all(|secret| secret)
+        }
+    }
+}
 
 /// What stands around a value without being part of it.
 const QUOTES: &[char] = &[
@@ -28,14 +41,16 @@ pub(super) fn stretches(text: &str) -> Vec<(usize, usize)> {
     let mut found: Vec<(usize, usize)> = secret_forms::all(text).map(|form| (form.start, form.end)).collect();
     let names = known_names();
     let mut statement: Vec<Token> = Vec::new();
+    // The first words of the nodes whose blocks are open.
+    let mut open: Vec<&str> = Vec::new();
     // The line before names a secret, and its value may have slipped to this one.
     let mut expected = false;
-    let mut ended = |statement: &mut Vec<Token>| {
+    let mut ended = |statement: &mut Vec<Token>, block: Option<&str>| {
         if let Some(first) = statement.first() {
             if expected && matches!(first.kind, Kind::Text { .. }) {
                 found.extend(inside(text, first));
             }
-            expected = in_statement(text, statement, &names, &mut found);
+            expected = in_statement(text, statement, &names, block, &mut found);
             statement.clear();
         }
     };
@@ -46,12 +61,22 @@ pub(super) fn stretches(text: &str) -> Vec<(usize, usize)> {
             unread.push(token);
         }
         match token.kind {
-            Kind::Newline | Kind::Semicolon | Kind::Open | Kind::Close => ended(&mut statement),
+            Kind::Newline | Kind::Semicolon => ended(&mut statement, open.last().copied()),
+            Kind::Open => {
+                let first = statement.first().and_then(|first| text.get(first.start..first.end));
+                let block = open.last().copied();
+                open.push(first.unwrap_or_default().trim_matches(QUOTES));
+                ended(&mut statement, block);
+            }
+            Kind::Close => {
+                ended(&mut statement, open.last().copied());
+                open.pop();
+            }
             Kind::Word { .. } | Kind::Text { .. } | Kind::Equals => statement.push(token),
             _ => {}
         }
     }
-    ended(&mut statement);
+    ended(&mut statement, open.last().copied());
     let mut unread = unread.into_iter().peekable();
     let mut next = 0;
     for line in text.split_inclusive(lex::is_newline) {
@@ -102,7 +127,13 @@ fn known_names() -> HashSet<&'static str> {
 }
 
 /// The same within one node's line: what a name says is a secret. True when there is such a name, and nothing else.
-fn in_statement(text: &str, tokens: &[Token], names: &HashSet<&str>, found: &mut Vec<(usize, usize)>) -> bool {
+fn in_statement(
+    text: &str,
+    tokens: &[Token],
+    names: &HashSet<&str>,
+    block: Option<&str>,
+    found: &mut Vec<(usize, usize)>,
+) -> bool {
     let shown = |token: &Token| {
         text.get(token.start..token.end)
             .unwrap_or_default()
@@ -114,9 +145,16 @@ fn in_statement(text: &str, tokens: &[Token], names: &HashSet<&str>, found: &mut
     };
     let unknown = !names.contains(shown(first));
     // From which token on all values are secret.
-    let mut secret_from = usize::MAX;
+    let mut secret_from = if is_secret_setting(block, shown(first)) {
+        1
+    } else {
+        usize::MAX
+    };
     let mut named = unknown;
     for (at, token) in tokens.iter().enumerate() {
+        if secret_from == 1 {
+            break;
+        }
         let word = shown(token);
         // A node by that name, a name behind `env`, or an option of a program.
         if !word.contains('=')
@@ -168,9 +206,17 @@ fn inside(text: &str, token: &Token) -> Option<(usize, usize)> {
 
 /// OPS7001. Gives the values that it is about.
 pub(super) fn judge(nodes: &[Node], findings: &mut Vec<Finding>) -> Vec<Span> {
+    judge_in(None, nodes, findings)
+}
+
+fn judge_in(block: Option<&str>, nodes: &[Node], findings: &mut Vec<Finding>) -> Vec<Span> {
     let mut spans = Vec::new();
     for node in nodes {
-        let named = named_secret(node, findings, &mut spans);
+        let named = if is_secret_setting(block, &node.name) {
+            secret_setting(block, node, findings, &mut spans)
+        } else {
+            named_secret(node, findings, &mut spans)
+        };
         let values = node.args.iter().chain(node.props.iter().map(|prop| &prop.value));
         for value in values.filter(|value| !named.contains(&value.span)) {
             let Data::Text(text) = &value.data else {
@@ -178,10 +224,11 @@ pub(super) fn judge(nodes: &[Node], findings: &mut Vec<Finding>) -> Vec<Span> {
             };
             if let Some(form) = secret_forms::all(text).next() {
                 spans.push(value.span);
-                findings.push(by_form(node, value, form.what));
+                findings.push(by_form(block, node, value, form.what));
             }
         }
-        spans.extend(judge(node.children.as_deref().unwrap_or_default(), findings));
+        let inside = node.children.as_deref().unwrap_or_default();
+        spans.extend(judge_in(Some(&node.name), inside, findings));
     }
     spans
 }
@@ -231,6 +278,32 @@ fn named_secret(node: &Node, findings: &mut Vec<Finding>, spans: &mut Vec<Span>)
     said
 }
 
+/// A setting of a channel that must not stand in the file: the values that were reported.
+fn secret_setting(block: Option<&str>, node: &Node, findings: &mut Vec<Finding>, spans: &mut Vec<Span>) -> Vec<Span> {
+    let name = node.name.as_str();
+    let mut said = Vec::new();
+    for value in &node.args {
+        if !matches!(value.data, Data::Text(_) | Data::Integer(_) | Data::Float(_)) {
+            continue;
+        }
+        spans.push(value.span);
+        said.push(value.span);
+        findings.push(
+            Finding::new(
+                Code::SecretLiteral,
+                value.span,
+                format!("`{name}` is a secret, and it stands in the file"),
+                "everybody who reads the file knows it",
+            )
+            .help(format!(
+                "write `{name} from-env=\"{}\"`, or say `from-file=\"…\"` or `{{ from-command \"…\"; }}`",
+                usual_variable(block.unwrap_or_default(), name)
+            )),
+        );
+    }
+    said
+}
+
 /// The line to write.
 fn sourced(node: &str, name: &str) -> String {
     format!(
@@ -240,7 +313,7 @@ fn sourced(node: &str, name: &str) -> String {
     )
 }
 
-fn by_form(node: &Node, value: &Value, what: secret_forms::Form) -> Finding {
+fn by_form(block: Option<&str>, node: &Node, value: &Value, what: secret_forms::Form) -> Finding {
     let finding = Finding::new(
         Code::SecretLiteral,
         value.span,
@@ -253,6 +326,11 @@ fn by_form(node: &Node, value: &Value, what: secret_forms::Form) -> Finding {
     });
     finding.help(match (node.name.as_str(), name) {
         (node @ ("env" | "header"), Some(name)) => sourced(node, name),
+        ("url" | "api-url", _) => format!(
+            "write `{} from-env=\"{}\"`, and put the whole URL into that variable",
+            node.name,
+            usual_variable(block.unwrap_or_default(), &node.name)
+        ),
         ("http", _) => "write `http from-env=\"CHECK_URL\"`, and put the whole URL into that variable".to_owned(),
         ("command" | "shell", _) => format!(
             "let the program read a variable: `env \"{0}\" from-env=\"{0}\"`",
@@ -437,6 +515,18 @@ mod tests {
             assert_eq!(hidden(text), ["hunter2"], "{text}");
         }
         for text in [
+            "slack { url \"hunter2\"; }",
+            "slack {\n    url hunter2\n}",
+            "telegram { token \"hunter2\"; chat \"-100123\"; }",
+            "token \"hunter2\"",
+            "hmac #\"hunter2\"#",
+            "a { routing-key \"hunter2\"",
+        ] {
+            assert_eq!(hidden(text), ["hunter2"], "{text}");
+        }
+        for text in [
+            "ntfy { url \"https://ntfy.example.com/ops\"; }",
+            "slack { url from-env=\"SLACK_URL\"; }",
             "env \"DB_PASSWORD\" from-env=\"DB_PASSWORD\"",
             "env \"MODE\" \"hunter2\"",
             "class \"token\" \"raw/token/**\" keyword=\"token\" keep=\"3d\"",

@@ -9,7 +9,9 @@ use super::document::{BackupNode, Document, RetentionNode};
 use super::findings::{Code, Finding, Severity, sorted};
 use super::source::{Sources, Span, Spanned};
 use super::values::as_name;
-use super::{allows, build, cycles, host, lexical, paths, reasons, references};
+use super::{
+    Look, allows, build, cycles, gates, host, lexical, paths, reasons, references, schedules, telling, timing,
+};
 use crate::model::{Model, Ops};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -45,8 +47,8 @@ pub(super) fn validate(
     document: &Document,
     sources: &Sources,
     digest: String,
+    Look { now, host }: Look,
     mut findings: Vec<Finding>,
-    host: bool,
 ) -> Judged {
     let ops = ops(document, sources, digest);
     references::unique(document, &mut findings);
@@ -57,6 +59,10 @@ pub(super) fn validate(
     let names = references::Names::of(document);
     let needs = names.needs(document, &mut findings);
     cycles::judge(document, &names, &needs, &mut findings);
+    gates::judge(document, &needs, &mut findings);
+    let schedules = schedules::Schedules::of(document, ops.timezone, &mut findings);
+    timing::judge(document, &schedules, &needs, now, &mut findings);
+    telling::judge(document, &names, &mut findings);
 
     lexical::destinations(&places, &mut findings);
     lexical::system_sources(&claims, &mut findings);
@@ -80,7 +86,15 @@ pub(super) fn validate(
     let findings = sorted(findings);
     let fine = findings.iter().all(|finding| finding.severity != Severity::Error);
     let model = fine
-        .then(|| build::build(document, &places, &needs, sources, ops))
+        .then(|| {
+            let judged = build::Judged {
+                places: &places,
+                needs: &needs,
+                schedules: &schedules,
+                now,
+            };
+            build::build(document, &judged, sources, ops)
+        })
         .flatten();
     Judged {
         model,

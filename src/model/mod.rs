@@ -4,20 +4,29 @@
 //! Made by `config` (the only maker), read by `plan` and, through it, by everything else.
 //! - [`job`]: kinds and names of jobs
 //! - [`command`]: child processes and secrets · [`check`]: what is asked, and what the answers mean
+//! - [`channel`]: who is told of what
 //! - [`pattern`]: globs and what they select
 //! - [`retention`]: what may be deleted, as a pure decision with reasons
+//! - [`schedule`]: when jobs are due · [`backoff`]: when a failing job is left alone
 //!
 //! Invariant: references are sound, and there is no cycle in them. A [`Retention::backup`] names a backup of the
-//! same model; every job in a `needs` is there.
+//! same model; every job in a `needs` is there, and so is every schedule that a
+//! job runs by, and every channel in a `notify`, or it is [`channel::LOG`].
 
+pub mod backoff;
+pub mod channel;
 pub mod check;
 pub mod command;
 pub mod job;
 pub mod pattern;
 pub mod retention;
+pub mod schedule;
 
+use backoff::BackOff;
 use check::Probe;
+use schedule::Schedule;
 
+pub use channel::Channel;
 pub use check::Check;
 pub use command::{Command, Program, Retry, SecretSource, Value};
 pub use job::{JobKind, JobName};
@@ -31,6 +40,10 @@ use std::time::Duration;
 pub struct Model {
     /// Settings of the whole.
     pub ops: Ops,
+    /// Declared ones first, then those that stand in a job, which are named after it.
+    pub schedules: Vec<Schedule>,
+    /// In file order; [`channel::LOG`] exists besides.
+    pub channels: Vec<Channel>,
     /// In file order.
     pub checks: Vec<Check>,
     /// In file order.
@@ -57,7 +70,7 @@ impl Model {
         checks.chain(targets).chain(backups).chain(retentions)
     }
 
-    /// The values that jobs hand to commands and servers, secrets among them.
+    /// The values that jobs and channels hand to commands and servers, secrets among them.
     pub fn values(&self) -> impl Iterator<Item = &Value> {
         let probes = || self.checks.iter().map(|check| &check.probe);
         let asked = probes().filter_map(|probe| match probe {
@@ -74,7 +87,20 @@ impl Model {
         let named = commands
             .flat_map(|command| &command.env)
             .chain(web().flat_map(|http| &http.headers));
-        named.map(|(_, value)| value).chain(web().map(|http| &http.url))
+        let asked = named.map(|(_, value)| value).chain(web().map(|http| &http.url));
+        asked.chain(self.channels.iter().flat_map(Channel::values))
+    }
+
+    /// The schedule of that name.
+    #[must_use]
+    pub fn schedule(&self, name: &str) -> Option<&Schedule> {
+        self.schedules.iter().find(|schedule| schedule.name == name)
+    }
+
+    /// The channel of that name; [`channel::LOG`] is none of them.
+    #[must_use]
+    pub fn channel(&self, name: &str) -> Option<&Channel> {
+        self.channels.iter().find(|channel| channel.name == name)
     }
 
     /// Every retention that deletes from the source of the backup of that name.
@@ -123,6 +149,28 @@ impl Job<'_> {
         }
     }
 
+    /// The schedule that it runs by.
+    #[must_use]
+    pub fn schedule(&self) -> Option<&str> {
+        match self {
+            Self::Check(job) => job.schedule.as_deref(),
+            Self::Target(job) => job.schedule.as_deref(),
+            Self::Backup(job) => job.schedule.as_deref(),
+            Self::Retention(job) => job.schedule.as_deref(),
+        }
+    }
+
+    /// The channels that are told of it; `None` is all of them, by severity.
+    #[must_use]
+    pub fn notify(&self) -> Option<&[String]> {
+        match self {
+            Self::Check(job) => job.notify.as_deref(),
+            Self::Target(job) => job.notify.as_deref(),
+            Self::Backup(job) => job.notify.as_deref(),
+            Self::Retention(job) => job.notify.as_deref(),
+        }
+    }
+
     /// Left out of every run.
     #[must_use]
     pub fn paused(&self) -> bool {
@@ -150,10 +198,32 @@ pub struct Target {
     pub kill_after: Duration,
     /// Whether and how a failed attempt is repeated.
     pub retry: Option<Retry>,
+    /// How long it is left alone after runs that failed.
+    pub back_off: Option<BackOff>,
     /// Exit codes that mean success. Not empty.
     pub ok_codes: Vec<u8>,
+    /// What happens when it is due and still runs.
+    pub overlap: Overlap,
+    /// The schedule that it runs by; without one it runs only when asked for.
+    pub schedule: Option<String>,
+    /// The channels that are told of it; `None` is all of them, by severity.
+    pub notify: Option<Vec<String>>,
     /// Leave the job out of every run.
     pub paused: bool,
+}
+
+/// What happens to a job that is due while it still runs from the time before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Overlap {
+    /// This time is left out.
+    #[default]
+    Skip,
+    /// It runs when the other has ended; further ones are left out.
+    Queue,
+    /// The other one is stopped.
+    Replace,
+    /// Both run.
+    Allow,
 }
 
 /// The `ops` node.
@@ -213,7 +283,7 @@ pub struct Backup {
     pub keep: Option<KeepCopies>,
     /// Complete copies that no rule removes.
     pub floor: u32,
-    /// No prune when the newest complete copy is older.
+    /// No prune when the newest complete copy is older. Without a setting: twice the longest time between two runs.
     pub stall: Option<Duration>,
     /// Follow into other mounts.
     pub cross_mounts: bool,
@@ -221,6 +291,10 @@ pub struct Backup {
     pub needs: Vec<JobName>,
     /// Longest time for the backup step and for its verify step, each.
     pub timeout: Option<Duration>,
+    /// The schedule that it runs by; without one it runs only when asked for.
+    pub schedule: Option<String>,
+    /// The channels that are told of it; `None` is all of them, by severity.
+    pub notify: Option<Vec<String>>,
     /// Leave the job out of every run.
     pub paused: bool,
 }
@@ -267,6 +341,10 @@ pub struct Retention {
     pub needs: Vec<JobName>,
     /// Longest time for the cleanup step.
     pub timeout: Option<Duration>,
+    /// The schedule that it runs by; without one it runs only when asked for.
+    pub schedule: Option<String>,
+    /// The channels that are told of it; `None` is all of them, by severity.
+    pub notify: Option<Vec<String>>,
     /// Leave the job out of every run.
     pub paused: bool,
 }

@@ -243,6 +243,8 @@ mod tests {
             remove_empty_dirs: false,
             in_use: InUse::Keep,
             timeout: None,
+            schedule: None,
+            notify: None,
             paused: false,
         }
     }

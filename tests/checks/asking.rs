@@ -19,6 +19,11 @@ fn check(probe: Probe) -> Check {
         timeout: LONG,
         kill_after: LONG,
         worst: Worst::Critical,
+        fail_after: 1,
+        recover_after: 1,
+        silenced_by: None,
+        schedule: None,
+        notify: None,
         paused: false,
     }
 }

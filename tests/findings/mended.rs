@@ -1,6 +1,6 @@
 //! What `--fix` makes of the corpus: never more errors than before, and nothing left to do for a second time.
 
-use super::{corpus, files};
+use super::{corpus, files, look};
 use opsrun::config::fixes::{Fixed, fix};
 use opsrun::config::load_text;
 use opsrun::report::{Style, diff::unified};
@@ -8,8 +8,7 @@ use proptest::prelude::*;
 use std::path::Path;
 
 fn fixed(path: &Path) -> Fixed {
-    let host = path.starts_with("tests/findings/host");
-    fix(path, std::fs::read(path).unwrap(), false, host)
+    fix(path, std::fs::read(path).unwrap(), false, look(path))
 }
 
 /// What changes, as people are shown it.
@@ -32,7 +31,7 @@ fn the_corpus_is_mended_as_the_snapshot_says() {
         assert_eq!(fixed.files.is_empty(), fixed.done.is_empty(), "{shown}");
         let stem = path.file_stem().unwrap().to_str().unwrap();
         if let [file] = fixed.files.as_slice() {
-            let again = fix(&path, file.new.clone().into_bytes(), false, false);
+            let again = fix(&path, file.new.clone().into_bytes(), false, look(Path::new("")));
             assert!(again.files.is_empty(), "{shown}: {:?}", again.done);
             if !stem.starts_with("many") {
                 all += &diff(&path);
@@ -92,7 +91,12 @@ fn each_slip_is_mended_as_meant() {
             "command \"x\"",
         ),
     ] {
-        let fixed = fix(Path::new("ops.kdl"), target(wrong).into_bytes(), false, false);
+        let fixed = fix(
+            Path::new("ops.kdl"),
+            target(wrong).into_bytes(),
+            false,
+            look(Path::new("")),
+        );
         let [file] = fixed.files.as_slice() else {
             panic!("{wrong}: not mended: {:?}", fixed.before.findings)
         };
@@ -110,7 +114,12 @@ fn what_may_be_meant_otherwise_is_left_to_people() {
         "backup \"a\" { source host:/data; to \"/b\"; }",
         "target \"a\" { command [\"x\",\n \"y\"]\n }",
     ] {
-        let fixed = fix(Path::new("ops.kdl"), wrong.as_bytes().to_vec(), false, false);
+        let fixed = fix(
+            Path::new("ops.kdl"),
+            wrong.as_bytes().to_vec(),
+            false,
+            look(Path::new("")),
+        );
         assert!(fixed.before.errors() > 0, "{wrong}");
         assert!(fixed.files.is_empty(), "{wrong}: {:?}", fixed.files);
     }
@@ -119,12 +128,18 @@ fn what_may_be_meant_otherwise_is_left_to_people() {
 #[test]
 fn a_fix_that_would_do_harm_is_left_out_and_hinders_no_other() {
     // What the `;` would bring to light are more mistakes than there were.
-    let harmful = "target \"h\" { env \"A\" { from-command \"y\" } paused; one; two; three; }\n";
+    let hidden = "one; two; three; ".repeat(10);
+    let harmful = format!("target \"h\" {{ env \"A\" {{ from-command \"y\" }} paused; {hidden}}}\n");
     let slip = |name: usize| format!("target \"t{name}\" {{ command 'x'; }}\n");
     let mut text: String = (0..5).map(slip).collect();
-    text += harmful;
+    text += &harmful;
     text.extend((5..20).map(slip));
-    let fixed = fix(Path::new("ops.kdl"), text.clone().into_bytes(), false, false);
+    let fixed = fix(
+        Path::new("ops.kdl"),
+        text.clone().into_bytes(),
+        false,
+        look(Path::new("")),
+    );
     let wanted = text.replace("'x'", "\"x\"");
     assert_eq!(fixed.files.first().map(|file| file.new.as_str()), Some(wanted.as_str()));
     assert_eq!(fixed.done.len(), 20);
@@ -158,7 +173,7 @@ proptest! {
     #[test]
     fn no_text_gets_worse(lines in prop::collection::vec(0..LINES.len(), 0..12)) {
         let text: String = lines.iter().map(|at| format!("{}\n", LINES[*at])).collect();
-        let fixed = fix(Path::new("ops.kdl"), text.clone().into_bytes(), false, false);
+        let fixed = fix(Path::new("ops.kdl"), text.clone().into_bytes(), false, look(Path::new("")));
         let errors = |text: &str| load_text(Path::new("ops.kdl"), text.as_bytes().to_vec()).errors();
         let new = fixed.files.first().map_or(text.as_str(), |file| file.new.as_str());
         prop_assert!(errors(new) <= errors(&text), "{text}\n---\n{new}");

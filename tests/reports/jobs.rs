@@ -3,7 +3,7 @@
 use super::world::World;
 use super::{fits, plan, schema, text};
 use opsrun::model::check::{Address, HttpProbe, Levels, Probe, Space, Worst};
-use opsrun::model::{Check, Command, JobName, Program, Retry, SecretSource, Target, Value};
+use opsrun::model::{Check, Command, JobName, Overlap, Program, Retry, SecretSource, Target, Value};
 use opsrun::plan::document::{PlanDocument, document};
 use opsrun::plan::{Request, build};
 use opsrun::report::graph::{Graph, Mark};
@@ -46,6 +46,11 @@ pub fn checks() -> Vec<Check> {
         timeout: second * 10,
         kill_after: second * 5,
         worst: Worst::Critical,
+        fail_after: 1,
+        recover_after: 1,
+        silenced_by: None,
+        schedule: None,
+        notify: None,
         paused: false,
     };
     let address = |host: &str, port| Address {
@@ -144,7 +149,11 @@ pub fn targets() -> Vec<Target> {
         timeout: None,
         kill_after: Duration::from_secs(10),
         retry: None,
+        back_off: None,
         ok_codes: vec![0],
+        overlap: Overlap::Skip,
+        schedule: None,
+        notify: None,
         paused: false,
     };
     let mut command = argv(&["python3", "-m", "pipeline", "--once"]);

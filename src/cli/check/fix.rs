@@ -7,8 +7,8 @@
 use super::super::args::CheckArgs;
 use super::super::exit::{Exit, Failure};
 use super::super::terminal::Terminal;
-use crate::config::Loaded;
 use crate::config::fixes::{self, Done, Fixed};
+use crate::config::{Loaded, Look};
 use crate::launch;
 use crate::report::lines::Detail;
 use crate::report::{diff, output};
@@ -22,16 +22,18 @@ const TOLD: usize = 50;
 pub(super) struct Fixer<'a> {
     args: &'a CheckArgs,
     terminal: &'a Terminal,
+    look: Look,
     /// Files whose changes were shown: two roots may import one.
     shown: HashSet<PathBuf>,
     found: bool,
 }
 
 impl<'a> Fixer<'a> {
-    pub(super) fn new(args: &'a CheckArgs, terminal: &'a Terminal) -> Self {
+    pub(super) fn new(args: &'a CheckArgs, terminal: &'a Terminal, look: Look) -> Self {
         Self {
             args,
             terminal,
+            look,
             shown: HashSet::new(),
             found: false,
         }
@@ -60,7 +62,7 @@ impl<'a> Fixer<'a> {
     ) -> Result<(Loaded, Option<Failure>), Failure> {
         let stdin = file == Path::new("-");
         let original = text.clone();
-        let fixed = fixes::fix(name, text, !stdin, self.args.host);
+        let fixed = fixes::fix(name, text, !stdin, self.look);
         self.found |= !fixed.files.is_empty();
         if self.args.diff {
             self.show(&fixed)?;

@@ -11,7 +11,8 @@ mod forms;
 use super::args::{CheckArgs, FailOn};
 use super::exit::{Exit, Failure};
 use super::terminal::Terminal;
-use crate::config::{self, Loaded};
+use crate::clock;
+use crate::config::{self, Loaded, Look};
 use crate::path::shown;
 use crate::report::findings::{Checked, Failing};
 use crate::report::lines::Detail;
@@ -32,7 +33,11 @@ pub fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, Failure> {
         FailOn::Warning => Failing::Warnings,
         FailOn::Never => Failing::Nothing,
     };
-    let mut fixer = fix::Fixer::new(args, terminal);
+    let look = Look {
+        now: clock::now(),
+        host: args.host,
+    };
+    let mut fixer = fix::Fixer::new(args, terminal, look);
     let mut exit: u8 = Exit::Done.into();
     let mut checked = Checked::default();
     let mut people = String::new();
@@ -42,7 +47,7 @@ pub fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, Failure> {
             let (loaded, failure) = if fixer.is_wanted() {
                 fixer.run(file, name, text)?
             } else {
-                (config::check_text(name, text, args.host), None)
+                (config::check(name, text, look), None)
             };
             Ok((name, loaded, failure))
         });

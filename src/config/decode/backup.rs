@@ -28,7 +28,7 @@ pub(in crate::config) fn backup(reading: &Reading, findings: &mut Vec<Finding>) 
         span: word.span,
     });
     BackupNode {
-        job: job(reading),
+        job: job(reading, findings),
         source: path(reading, "source"),
         include,
         exclude,

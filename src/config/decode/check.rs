@@ -10,10 +10,10 @@ use super::super::mend::one_line;
 use super::super::reader::{Datum, Reading};
 use super::super::schema::PROBES;
 use super::super::source::{Span, Spanned};
-use super::command::{command, named, value};
+use super::command::{command, headers, value};
 use super::levels::{Bad, spaces, times};
 use super::target::{KILL_AFTER, kill_after};
-use super::{arg, hurt, job, number, path, path_of, text};
+use super::{arg, hurt, job, number, path, path_of, small, text};
 use crate::model::check::{Address, Levels, Worst};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -66,11 +66,14 @@ pub(in crate::config) fn check(reading: &Reading, findings: &mut Vec<Finding>) -
     CheckNode {
         job: JobNode {
             damaged: hurt(reading),
-            ..job(reading)
+            ..job(reading, findings)
         },
         probe: if read.len() == 1 { read.pop().flatten() } else { None },
         worst: if warning { Worst::Warning } else { Worst::Critical },
         kill_after: kill_after(reading).unwrap_or(KILL_AFTER),
+        fail_after: arg(reading, "fail-after").and_then(small).unwrap_or(1),
+        recover_after: arg(reading, "recover-after").and_then(small).unwrap_or(1),
+        silenced_by: arg(reading, "silenced-by").and_then(text),
     }
 }
 
@@ -176,22 +179,7 @@ fn job_probe(node: &Reading, findings: &mut Vec<Finding>) -> Option<ProbeNode> {
 
 fn http(node: &Reading, findings: &mut Vec<Finding>) -> Option<ProbeNode> {
     let url = value(node, "CHECK_URL", 0, findings);
-    let headers = named(node, "header", true, findings);
-    for header in node.children_named("header") {
-        if let Some(value) = header.args.get(1).and_then(text)
-            && value.value.chars().any(|c| c.is_control() && c != '\t')
-        {
-            findings.push(
-                Finding::new(
-                    Code::BadValue,
-                    value.span,
-                    "the value of a header is one line",
-                    "holds the end of a line, or another invisible character",
-                )
-                .help("write it on one line, without `\\n`"),
-            );
-        }
-    }
+    let headers = headers(node, findings);
     let latency = latency(node, findings);
     let status = node
         .child("status")

@@ -151,7 +151,28 @@ pub(super) fn named(
     all
 }
 
-/// The value of `env`, `header` or `http`: the argument at `at`, or where a secret comes from.
+/// `header` nodes: each name once, and values of one line.
+pub(super) fn headers(place: &Reading, findings: &mut Vec<Finding>) -> Vec<(String, TextNode)> {
+    let headers = named(place, "header", true, findings);
+    for header in place.children_named("header") {
+        if let Some(value) = header.args.get(1).and_then(text)
+            && value.value.chars().any(|c| c.is_control() && c != '\t')
+        {
+            findings.push(
+                Finding::new(
+                    Code::BadValue,
+                    value.span,
+                    "the value of a header is one line",
+                    "holds the end of a line, or another invisible character",
+                )
+                .help("write it on one line, without `\\n`"),
+            );
+        }
+    }
+    headers
+}
+
+/// The value of `env`, `header`, `http` or a setting of a channel: the argument at `at`, or where a secret comes from.
 pub(super) fn value(node: &Reading, name: &str, at: usize, findings: &mut Vec<Finding>) -> Option<TextNode> {
     let what = node.spec_name;
     let written = if at == 0 {

@@ -6,19 +6,23 @@
 //! Invariant: a reading's every value is used here.
 
 mod backup;
+mod channel;
 mod check;
 mod command;
 mod levels;
 mod retention;
+mod schedule;
 mod target;
 
 pub(super) use backup::backup;
+pub(super) use channel::{channel, usual_variable};
 pub(super) use check::check;
 pub(super) use command::suggested_variable;
 pub(super) use retention::retention;
+pub(super) use schedule::schedule;
 pub(super) use target::target;
 
-use super::document::{Allow, JobNode, OpsNode};
+use super::document::{Allow, JobNode, NotifyNode, OpsNode};
 use super::findings::{Code, Finding};
 use super::reader::{Datum, Reading};
 use super::schema::VERSION;
@@ -60,6 +64,35 @@ fn duration(value: &Spanned<Datum>) -> Option<Duration> {
     }
 }
 
+fn spanned_duration(value: &Spanned<Datum>) -> Option<Spanned<Duration>> {
+    Some(Spanned {
+        value: duration(value)?,
+        span: value.span,
+    })
+}
+
+/// A zone; an abbreviation is said to be one. `set` is what stands between the setting and its value.
+fn zone(value: &Spanned<Datum>, set: &str, findings: &mut Vec<Finding>) -> Option<chrono_tz::Tz> {
+    let Datum::Zone(zone) = value.value else {
+        return None;
+    };
+    if ABBREVIATIONS.contains(&zone.name()) {
+        findings.push(
+            Finding::new(
+                Code::UnknownTimezone,
+                value.span,
+                format!("`{}` is an abbreviation, not a place", zone.name()),
+                "its rules for summer time may not be those of any place",
+            )
+            .warning()
+            .help(format!(
+                "name a place, such as `timezone{set}\"Europe/Berlin\"` or `timezone{set}\"America/New_York\"`, or \"UTC\""
+            )),
+        );
+    }
+    Some(zone)
+}
+
 /// The one argument of a child.
 fn arg<'a>(reading: &'a Reading, child: &str) -> Option<&'a Spanned<Datum>> {
     reading.child(child)?.args.first()
@@ -77,18 +110,12 @@ fn path_of(value: &Spanned<Datum>) -> Option<Spanned<PathBuf>> {
     })
 }
 
-/// A flag is on when it stands bare.
+/// A flag is on when it stands bare. What is wrong and reported is off: nothing more is concluded from it.
 fn flag(reading: &Reading, child: &str) -> bool {
-    match reading.child(child) {
-        None => false,
-        Some(node) => !matches!(
-            node.args.first(),
-            Some(Spanned {
-                value: Datum::Bool(false),
-                ..
-            })
-        ),
-    }
+    let value = reading
+        .child(child)
+        .map(|node| node.args.first().map(|value| &value.value));
+    matches!(value, Some(None | Some(Datum::Bool(true))))
 }
 
 fn globs<'a>(values: impl Iterator<Item = &'a Spanned<Datum>>) -> (Vec<Spanned<Pattern>>, bool) {
@@ -116,16 +143,18 @@ fn glob_list(reading: &Reading, child: &str) -> (Vec<Spanned<Pattern>>, bool) {
     }
 }
 
-fn job(reading: &Reading) -> JobNode {
-    let allows = reading
-        .children_named("allow")
-        .filter_map(|allow| {
-            Some(Allow {
-                slug: text(allow.args.first()?)?,
-                extent: allow.head,
-            })
+fn allows(reading: &Reading) -> Vec<Allow> {
+    let allows = reading.children_named("allow");
+    let slugs = allows.filter_map(|allow| {
+        Some(Allow {
+            slug: text(allow.args.first()?)?,
+            extent: allow.head,
         })
-        .collect();
+    });
+    slugs.collect()
+}
+
+fn job(reading: &Reading, findings: &mut Vec<Finding>) -> JobNode {
     JobNode {
         name: reading.args.first().and_then(text),
         head: reading.head,
@@ -134,10 +163,21 @@ fn job(reading: &Reading) -> JobNode {
             .child("needs")
             .map(|node| node.args.iter().filter_map(text).collect())
             .unwrap_or_default(),
-        timeout: arg(reading, "timeout").and_then(duration),
+        timeout: arg(reading, "timeout").and_then(spanned_duration),
         paused: flag(reading, "paused"),
-        allows,
+        when: schedule::when(reading, findings),
+        notify: reading.child("notify").map(notify),
+        allows: allows(reading),
         damaged: reading.damaged,
+    }
+}
+
+fn notify(reading: &Reading) -> NotifyNode {
+    let channels: Vec<Spanned<String>> = reading.args.iter().filter_map(text).collect();
+    NotifyNode {
+        span: reading.head,
+        damaged: channels.is_empty() || channels.len() < reading.args.len() || reading.damaged,
+        channels,
     }
 }
 
@@ -166,28 +206,11 @@ pub(super) fn ops(reading: &Reading, findings: &mut Vec<Finding>) -> OpsNode {
             .help(format!("write `ops version={VERSION}`, or use a newer opsrun")),
         );
     }
-    if let Some(zone) = arg(reading, "timezone")
-        && let Datum::Zone(tz) = zone.value
-        && ABBREVIATIONS.contains(&tz.name())
-    {
-        findings.push(
-            Finding::new(
-                Code::UnknownTimezone,
-                zone.span,
-                format!("`{}` is an abbreviation, not a place", tz.name()),
-                "its rules for summer time may not be those of any place",
-            )
-            .warning()
-            .help("name a place, such as `timezone \"Europe/Berlin\"` or `timezone \"America/New_York\"`, or \"UTC\""),
-        );
-    }
+    let timezone = arg(reading, "timezone").and_then(|value| zone(value, " ", findings));
     OpsNode {
         span: reading.name_span,
         name: arg(reading, "name").and_then(text),
-        timezone: arg(reading, "timezone").and_then(|value| match value.value {
-            Datum::Zone(zone) => Some(zone),
-            _ => None,
-        }),
+        timezone,
         state_dir: path(reading, "state-dir"),
         concurrency: arg(reading, "concurrency").and_then(small),
     }

@@ -52,7 +52,7 @@ pub(in crate::config) fn retention(reading: &Reading, findings: &mut Vec<Finding
         .and_then(text)
         .is_some_and(|word| word.value == "ignore");
     RetentionNode {
-        job: job(reading),
+        job: job(reading, findings),
         backup: reading.prop("backup").and_then(text),
         backup_given: reading.prop("backup").is_some(),
         classes,

@@ -6,17 +6,23 @@
 use super::super::document::{JobNode, TargetNode};
 use super::super::findings::{Code, Finding};
 use super::super::reader::{Datum, Reading};
+use super::super::source::Spanned;
 use super::command::{command, named};
-use super::{duration, hurt, job, number, small};
-use crate::model::Retry;
+use super::{arg, duration, hurt, job, number, small, text};
+use crate::model::backoff::BackOff;
+use crate::model::{Overlap, Retry};
 use crate::units::show_duration;
 use std::time::Duration;
 
 /// Between TERM and KILL, when the file names no time.
 pub(super) const KILL_AFTER: Duration = Duration::from_secs(10);
+const FACTOR: f64 = 2.0;
+/// Of `retry`.
 const WAIT: Duration = Duration::from_secs(1);
 const CAP: Duration = Duration::from_mins(5);
-const FACTOR: f64 = 2.0;
+/// Of `back-off`.
+const LONG_WAIT: Duration = Duration::from_mins(1);
+const LONG_CAP: Duration = Duration::from_hours(1);
 
 /// `target`
 pub(in crate::config) fn target(reading: &Reading, findings: &mut Vec<Finding>) -> TargetNode {
@@ -62,18 +68,35 @@ pub(in crate::config) fn target(reading: &Reading, findings: &mut Vec<Finding>) 
     TargetNode {
         job: JobNode {
             damaged: hurt(reading),
-            ..job(reading)
+            ..job(reading, findings)
         },
         command,
         kill_after: kill_after(reading).unwrap_or(KILL_AFTER),
-        retry: reading.child("retry").and_then(|node| retry(node, findings)),
+        retry: reading.child("retry").and_then(|node| {
+            Some(Spanned {
+                value: retry(node, findings)?,
+                span: node.head,
+            })
+        }),
         ok_codes: ok_codes(reading),
+        back_off: reading.child("back-off").and_then(|node| back_off(node, findings)),
+        overlap: overlap(reading),
     }
 }
 
 /// `timeout … kill-after=`
 pub(super) fn kill_after(reading: &Reading) -> Option<Duration> {
     duration(reading.child("timeout")?.prop("kill-after")?)
+}
+
+fn overlap(reading: &Reading) -> Overlap {
+    let word = arg(reading, "overlap").and_then(text);
+    match word.as_ref().map(|word| word.value.as_str()) {
+        Some("queue") => Overlap::Queue,
+        Some("replace") => Overlap::Replace,
+        Some("allow") => Overlap::Allow,
+        _ => Overlap::Skip,
+    }
 }
 
 /// Each once, in the order written.
@@ -97,9 +120,35 @@ fn ok_codes(reading: &Reading) -> Vec<u8> {
 }
 
 fn retry(reading: &Reading, findings: &mut Vec<Finding>) -> Option<Retry> {
+    let (wait, factor, cap) = waits(reading, WAIT, CAP, findings);
+    Some(Retry {
+        max: reading.prop("max").and_then(small)?,
+        wait,
+        factor,
+        cap,
+    })
+}
+
+fn back_off(reading: &Reading, findings: &mut Vec<Finding>) -> Option<BackOff> {
+    let (wait, factor, cap) = waits(reading, LONG_WAIT, LONG_CAP, findings);
+    Some(BackOff {
+        after: reading.prop("after").and_then(small)?,
+        wait,
+        factor,
+        cap,
+    })
+}
+
+/// Waits that grow: the first, the factor, the longest.
+fn waits(
+    reading: &Reading,
+    usual_wait: Duration,
+    usual_cap: Duration,
+    findings: &mut Vec<Finding>,
+) -> (Duration, f64, Duration) {
     let time = |name: &str| reading.prop(name).and_then(duration);
     let bad = |name: &str| reading.prop(name).is_some_and(|value| value.value == Datum::Bad);
-    let (wait, cap) = (time("wait").unwrap_or(WAIT), time("cap").unwrap_or(CAP));
+    let (wait, cap) = (time("wait").unwrap_or(usual_wait), time("cap").unwrap_or(usual_cap));
     if wait > cap && !bad("wait") && !bad("cap") {
         let (wait_shown, cap_shown) = (show_duration(wait), show_duration(cap));
         let finding = |span, label: String| {
@@ -127,10 +176,5 @@ fn retry(reading: &Reading, findings: &mut Vec<Finding>) -> Option<Retry> {
         Some(Datum::Decimal(factor)) => *factor,
         _ => FACTOR,
     };
-    Some(Retry {
-        max: reading.prop("max").and_then(small)?,
-        wait,
-        factor,
-        cap,
-    })
+    (wait, factor, cap)
 }

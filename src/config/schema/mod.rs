@@ -1,15 +1,22 @@
 //! The language as one table: nodes, arguments, properties, their types and a line about each.
 //!
-//! Takes nothing, gives [`ROOT`]; the rows are in `copies` (backups, retentions) and `running` (targets, checks). Decoding, "did you mean", required settings and their examples come from here, and
+//! Takes nothing, gives [`ROOT`]; the rows are in `copies` (backups, retentions), `running` (targets, checks), `timing`
+//! (schedules) and `telling` (channels). Decoding, "did you mean", required settings and their examples come from here, and
 //! so will the reference. What the language knows and this build does not have stands here too, to be refused by name.
 //! Invariant: a name stands once among its siblings; every example is itself valid.
 
 mod copies;
 mod running;
+mod telling;
+mod timing;
 
 use copies::{BACKUP, RETENTION, TIMEOUT};
 pub(in crate::config) use running::PROBES;
 use running::{CHECK, RUN, TARGET, WHERE};
+use telling::CHANNEL;
+pub(in crate::config) use telling::WAYS;
+pub(in crate::config) use timing::RHYTHM;
+use timing::{AGAIN, SCHEDULE, WHEN};
 
 /// What a value must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +71,12 @@ pub(super) enum Type {
     Decimal(u32, u32),
     /// A percentage or a size.
     Space,
+    /// Five fields, as crontab has them.
+    Cron,
+    /// `name@host`.
+    Mail,
+    /// What must not stand in the file at all.
+    Secret,
 }
 
 impl Type {
@@ -99,6 +112,9 @@ impl Type {
             Self::Scalar => "text in quotes, a number, #true, #false or #null".to_owned(),
             Self::Decimal(low, high) => format!("a number from {low}.0 to {high}.0"),
             Self::Space => "a percentage or a size in quotes, such as \"15%\" or \"10GiB\"".to_owned(),
+            Self::Cron => "five fields in quotes, such as \"30 4 * * *\"".to_owned(),
+            Self::Mail => "an address in quotes, such as \"ops@example.com\"".to_owned(),
+            Self::Secret => "no text: say where it comes from, such as `from-env=\"TOKEN\"`".to_owned(),
         }
     }
 }
@@ -163,6 +179,11 @@ impl Spec {
 
     pub(super) fn prop(&self, name: &str) -> Option<&'static Prop> {
         self.props.iter().find(|prop| prop.name == name)
+    }
+
+    /// What must not stand in the file: only where it comes from.
+    pub(super) fn is_secret(&self) -> bool {
+        self.args == Args::Maybe(Type::Secret)
     }
 
     const fn with(mut self, props: &'static [Prop]) -> Self {
@@ -232,7 +253,15 @@ pub(super) const ABSENT_PROPS: &[(&str, &str, &str)] = &[(
     "backups and retentions start no programs that would have to be killed: delete it",
 )];
 
-const TIMER: &str = "a run does every job once: let cron or a systemd timer call `opsrun apply`, and delete this line";
+/// What every job, schedule and channel takes.
+const ALLOW: Spec = node(
+    "allow",
+    Args::One(Type::Text),
+    "silence a warning within this node",
+    "allow \"no-max-delete\" reason=\"small tree\"",
+)
+.with(&[needed("reason", Type::Text, "why it is fine")])
+.repeats();
 
 /// What every job takes.
 const JOB: &[Spec] = &[
@@ -243,21 +272,7 @@ const JOB: &[Spec] = &[
         "needs \"check:disk\" \"backup:data\"",
     ),
     node("paused", Args::Flag, "leave the job out of every run", "paused"),
-    node(
-        "allow",
-        Args::One(Type::Text),
-        "silence a warning within this node",
-        "allow \"no-max-delete\" reason=\"small tree\"",
-    )
-    .with(&[needed("reason", Type::Text, "why it is fine")])
-    .repeats(),
-    absent("schedule", TIMER),
-    absent("cron", TIMER),
-    absent("every", TIMER),
-    absent(
-        "notify",
-        "watch the exit code of `opsrun apply` instead, and delete this line",
-    ),
+    ALLOW,
 ];
 
 const OPS: &[Spec] = &[
@@ -312,7 +327,7 @@ const TOP: &[Spec] = &[
         "a command",
         "target \"report\" { command \"bin/report\" \"--daily\"; }",
     )
-    .block(&[RUN, TARGET, WHERE, JOB])
+    .block(&[RUN, TARGET, AGAIN, WHERE, WHEN, JOB])
     .repeats(),
     node(
         "check",
@@ -320,7 +335,7 @@ const TOP: &[Spec] = &[
         "a question about the state of something",
         "check \"disk\" { disk-space \"/srv\" critical=\"15%\"; }",
     )
-    .block(&[PROBES, CHECK, JOB])
+    .block(&[PROBES, CHECK, WHEN, JOB])
     .repeats(),
     node(
         "backup",
@@ -328,7 +343,7 @@ const TOP: &[Spec] = &[
         "a backup job",
         "backup \"data\" { source \"/srv/data\"; to \"/backup/data\"; }",
     )
-    .block(&[BACKUP, TIMEOUT, JOB])
+    .block(&[BACKUP, TIMEOUT, WHEN, JOB])
     .repeats(),
     node(
         "retention",
@@ -341,16 +356,24 @@ const TOP: &[Spec] = &[
         Type::Text,
         "the backup whose proof every deletion needs",
     )])
-    .block(&[RETENTION, TIMEOUT, JOB])
+    .block(&[RETENTION, TIMEOUT, WHEN, JOB])
     .repeats(),
-    absent(
-        "channel",
-        "watch the exit code of `opsrun apply` instead: take the node out",
-    ),
-    absent(
+    node(
         "schedule",
-        "let cron or a systemd timer call `opsrun apply`: take the node out",
-    ),
+        Args::One(Type::Name),
+        "when jobs run that name it",
+        "schedule \"nightly\" { cron \"0 21 * * *\"; }",
+    )
+    .block(&[RHYTHM, SCHEDULE, &[ALLOW]])
+    .repeats(),
+    node(
+        "channel",
+        Args::One(Type::Name),
+        "somebody who is told",
+        "channel \"ops\" { webhook { url from-env=\"OPS_WEBHOOK\"; }; min-severity \"warning\"; }",
+    )
+    .block(&[WAYS, CHANNEL, &[ALLOW]])
+    .repeats(),
     absent("assert", JOBS_HERE),
 ];
 
@@ -361,7 +384,8 @@ pub(super) const ROOT: Spec = node("file", Args::None, "an ops file", "").block(
 pub(super) const VERSION: u64 = 1;
 
 /// Names that stand at the top of a file and nowhere else: one of them at the left margin begins a new node.
-pub(super) const TOPS: &[&str] = &["ops", "import", "target", "check", "backup", "retention"];
+/// `schedule` is none of them: jobs name theirs by the same word.
+pub(super) const TOPS: &[&str] = &["ops", "import", "target", "check", "backup", "retention", "channel"];
 
 #[cfg(test)]
 mod tests {
@@ -414,7 +438,9 @@ mod tests {
             }
         }
         ROOT.all_children().for_each(inside);
-        let known = ROOT.all_children().filter(|spec| spec.absent.is_none());
+        let known = ROOT
+            .all_children()
+            .filter(|spec| spec.absent.is_none() && spec.name != "schedule");
         assert_eq!(known.map(|spec| spec.name).collect::<Vec<_>>(), TOPS);
     }
 }

@@ -4,7 +4,7 @@
 //! and a line about each.
 //! Invariant: that of the table. Every node of [`PROBES`] is a probe, and no other node is.
 
-use super::{Args, Prop, Spec, Type, absent, needed, node, prop};
+use super::{Args, Prop, Spec, Type, needed, node, prop};
 
 const FROM_ENV: Prop = prop(
     "from-env",
@@ -14,9 +14,9 @@ const FROM_ENV: Prop = prop(
 const FROM_FILE: Prop = prop("from-file", Type::File, "a file that holds it");
 
 /// Where a secret comes from when it stands in the file nowhere.
-const SOURCES: &[Prop] = &[FROM_ENV, FROM_FILE];
+pub(super) const SOURCES: &[Prop] = &[FROM_ENV, FROM_FILE];
 
-const FROM_COMMAND: &[Spec] = &[node(
+pub(super) const FROM_COMMAND: &[Spec] = &[node(
     "from-command",
     Args::Then(Type::Program, Type::Argument),
     "a command that prints it",
@@ -88,11 +88,6 @@ pub(super) const TARGET: &[Spec] = &[
         "exit codes that mean success; default 0",
         "ok-codes 0 3",
     ),
-    absent("back-off", "every run tries again: delete this line"),
-    absent(
-        "overlap",
-        "runs of one job never overlap: the later one ends with exit code 75, or waits with `--lock-wait`; delete this line",
-    ),
 ];
 
 const KILL_AFTER: &[Prop] = &[prop("kill-after", Type::Duration, "from TERM to KILL; default \"10s\"")];
@@ -110,12 +105,22 @@ const LATENCY: Spec = node(
 )
 .with(AGES);
 
-const CA_FILE: Spec = node(
+pub(super) const CA_FILE: Spec = node(
     "ca-file",
     Args::One(Type::File),
     "trusted besides the system's own certificates: a PEM file",
     "ca-file \"ca.pem\"",
 );
+
+pub(super) const HEADER: Spec = node(
+    "header",
+    Args::Pair(Type::Header, Type::Argument),
+    "a request header",
+    "header \"Accept\" \"application/json\"",
+)
+.with(SOURCES)
+.block(&[FROM_COMMAND])
+.repeats();
 
 /// What a check asks; exactly one of these.
 pub(in crate::config) const PROBES: &[Spec] = &[
@@ -208,15 +213,7 @@ const HTTP: &[Spec] = &[
         "status 200 204",
     ),
     LATENCY,
-    node(
-        "header",
-        Args::Pair(Type::Header, Type::Argument),
-        "a request header",
-        "header \"Accept\" \"application/json\"",
-    )
-    .with(SOURCES)
-    .block(&[FROM_COMMAND])
-    .repeats(),
+    HEADER,
     node(
         "json",
         Args::One(Type::Pointer),
@@ -242,10 +239,22 @@ pub(super) const CHECK: &[Spec] = &[
         "the worst state that it may have; default \"critical\"",
         "severity \"warning\"",
     ),
-    absent("fail-after", "every bad answer counts at once: delete this line"),
-    absent("recover-after", "every good answer counts at once: delete this line"),
-    absent(
+    node(
+        "fail-after",
+        Args::One(Type::Integer(1, 1000)),
+        "bad answers in a row before somebody is told; default 1",
+        "fail-after 3",
+    ),
+    node(
+        "recover-after",
+        Args::One(Type::Integer(1, 1000)),
+        "good answers in a row before it counts as recovered; default 1",
+        "recover-after 2",
+    ),
+    node(
         "silenced-by",
-        "let it `needs` the other check instead, and delete this line",
+        Args::One(Type::Job),
+        "while that check is bad, this one's alerts are held, but never its recovery",
+        "silenced-by \"check:network\"",
     ),
 ];

@@ -1,4 +1,4 @@
-//! Addresses, URLs and JSON pointers: forms of what probes ask over the network.
+//! Addresses, URLs and JSON pointers: forms of what probes and channels say over the network.
 //!
 //! Takes their text, gives it checked, or the finding with what was meant. Asks no name server and connects to nothing.
 //! Invariant: a port is never 0, and an IPv6 address is known by its brackets.
@@ -110,6 +110,24 @@ fn bad_url(text: &str) -> Option<String> {
     wrong.map(|why| why.to_string())
 }
 
+/// Why a text is no `name@host`. Quoted names, which nobody has, are none either.
+fn bad_mail(text: &str) -> Option<&'static str> {
+    let Some((name, place)) = text.rsplit_once('@') else {
+        return Some("has no `@`");
+    };
+    let odd = |c: char| c.is_whitespace() || c.is_control() || "()<>[]:;@\\,\"".contains(c);
+    let dots = name.starts_with('.') || name.ends_with('.') || name.contains("..");
+    if name.is_empty() {
+        Some("the name before the `@` is missing")
+    } else if name.chars().any(odd) || dots || name.len() > 64 {
+        Some("no name of a mailbox stands before the `@`")
+    } else if place.is_empty() || host(place).is_err() || place.parse::<Ipv6Addr>().is_ok() {
+        Some("no name of a host stands after the `@`")
+    } else {
+        None
+    }
+}
+
 impl Checker<'_> {
     /// `host:port`.
     pub(super) fn address(&self, text: &str) -> Result<Datum, Box<Finding>> {
@@ -152,6 +170,30 @@ impl Checker<'_> {
                 "for example `{}`",
                 (self.line)("\"https://example.com/health\"")
             ))
+        }))
+    }
+
+    /// `name@host`.
+    pub(super) fn mail(&self, text: &str) -> Result<Datum, Box<Finding>> {
+        let Some(why) = bad_mail(text) else {
+            return Ok(Datum::Text(text.to_owned()));
+        };
+        let finding = self.finding(
+            Code::BadValue,
+            format!("`{}` is no address of a mailbox", one_line(text)),
+            why,
+        );
+        // `Somebody <name@host>`
+        let inside = text
+            .rsplit_once('<')
+            .and_then(|(_, rest)| rest.trim_end().strip_suffix('>'));
+        let meant = inside
+            .or_else(|| text.trim().strip_prefix("mailto:"))
+            .unwrap_or(text.trim());
+        Err(Box::new(if bad_mail(meant).is_none() {
+            finding.help(format!("write `{}`", (self.line)(&format!("\"{}\"", one_line(meant)))))
+        } else {
+            finding.help(format!("for example `{}`", (self.line)("\"ops@example.com\"")))
         }))
     }
 
@@ -236,6 +278,18 @@ mod tests {
             ("a..b:80", NoAddress::Host),
         ] {
             assert_eq!(parse(text), Err(why), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn mailboxes() {
+        for good in ["a@b", "ops+night@mail.example.com", "büro@example.com", "x@localhost"] {
+            assert_eq!(bad_mail(good), None, "{good}");
+        }
+        for bad in [
+            "", "a", "@b", "a@", "a b@c", "A <a@b>", "a@b, c@d", ".a@b", "a..b@c", "a@b c", "\"a\"@b",
+        ] {
+            assert!(bad_mail(bad).is_some(), "{bad}");
         }
     }
 

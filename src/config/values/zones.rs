@@ -32,17 +32,19 @@ impl Checker<'_> {
         let upper = text.to_ascii_uppercase();
         let offset = upper.trim_start_matches("UTC").trim_start_matches("GMT").trim();
         if offset.starts_with(['+', '-']) {
-            return Err(Box::new(finding.help(
-                "an offset knows no summer time: name a place, such as `timezone \"Asia/Seoul\"`, or write \"UTC\"",
-            )));
+            return Err(Box::new(finding.help(format!(
+                "an offset knows no summer time: name a place, such as `{}`, or write \"UTC\"",
+                (self.line)("\"Asia/Seoul\"")
+            ))));
         }
         let near = same.or(city);
         let short = text.len() <= 5 && text.chars().all(|c| c.is_ascii_uppercase())
             || text.len() <= 4 && text.chars().all(|c| c.is_ascii_lowercase());
         if near.is_none() && short && !text.is_empty() {
-            return Err(Box::new(finding.help(
-                "abbreviations are ambiguous: name a place in the form `timezone \"Asia/Seoul\"`, or write \"UTC\"",
-            )));
+            return Err(Box::new(finding.help(format!(
+                "abbreviations are ambiguous: name a place in the form `{}`, or write \"UTC\"",
+                (self.line)("\"Asia/Seoul\"")
+            ))));
         }
         let near = near.or_else(|| nearest(&wanted, names()));
         Err(Box::new(match near {

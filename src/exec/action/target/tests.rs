@@ -65,7 +65,11 @@ fn target(line: &str, cwd: &Path) -> Target {
         timeout: None,
         kill_after: Duration::from_secs(60),
         retry: None,
+        back_off: None,
         ok_codes: vec![0],
+        overlap: crate::model::Overlap::Skip,
+        schedule: None,
+        notify: None,
         paused: false,
     }
 }

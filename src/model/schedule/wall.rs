@@ -1,0 +1,253 @@
+//! Wall-clock times as instants: where a cron line meets a time zone and its changes of clocks.
+//!
+//! Takes a [`WallClock`] and an instant, gives the runs around it. A zone is a row of *stretches* of one offset.
+//! Within a stretch every matching time on the wall is an instant; between two of them the wall leaps (a gap) or falls
+//! back (a fold), and the policies decide. Invariant: the runs are a fixed set of instants, whatever was asked before:
+//! `next` and `previous` only find their neighbours in it, in a bounded number of steps.
+
+use super::cron::Cron;
+use super::{Fold, Gap};
+use chrono::{DateTime, NaiveDateTime, Offset, TimeZone, Utc};
+use chrono_tz::Tz;
+use std::time::Duration;
+
+/// A cron line, the zone whose wall clock it reads, and what becomes of times that a change of clocks skips or repeats.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WallClock {
+    /// The matching times on the wall.
+    pub cron: Cron,
+    /// Whose wall.
+    pub zone: Tz,
+    /// What becomes of fixed times that are skipped.
+    pub gap: Gap,
+    /// What becomes of fixed times that come twice.
+    pub fold: Fold,
+    /// The file says what to do; it was thought of.
+    pub dst_given: bool,
+}
+
+/// What a change of clocks does to one fixed time of a schedule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClockChange {
+    /// When the clocks change: the first instant on the new time.
+    pub at: DateTime<Utc>,
+    /// The time on the wall that is skipped or comes twice.
+    pub wall: NaiveDateTime,
+    /// Which of both.
+    pub kind: ChangeKind,
+    /// When it runs all the same: never, once or twice.
+    pub runs: Vec<DateTime<Utc>>,
+}
+
+/// What a change of clocks does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// Times are skipped.
+    Gap,
+    /// Times come twice.
+    Fold,
+}
+
+const HOUR: i64 = 3_600;
+const DAY: i64 = 24 * HOUR;
+/// No change of clocks moves the wall by more, and no offset is larger.
+const FURTHEST: i64 = 26 * HOUR;
+/// How far ahead the stretches are looked through. Beyond it no time on the wall comes again, however clocks change.
+const NEAR: i64 = 4 * DAY;
+/// No zone changes its clocks twice within this.
+const PROBE: i64 = 12 * HOUR;
+/// Two days before 1970: nothing is due before.
+const FIRST: i64 = -2 * DAY;
+/// Some days after 2100: nothing is due after.
+const LAST: i64 = 4_133_980_800 + 4 * DAY;
+
+/// A change of clocks.
+#[derive(Debug, Clone, Copy)]
+struct Change {
+    /// The first instant on the new offset.
+    at: i64,
+    /// The offset before.
+    before: i64,
+}
+
+impl WallClock {
+    /// The first run later than that second.
+    pub(super) fn next(&self, after: i64) -> Option<i64> {
+        let mut from = after.max(FIRST) + 1;
+        while from <= LAST {
+            let offset = self.offset(from);
+            let mut wall = from + offset;
+            if let Some(change) = self.change_before(from) {
+                let reached = change.at + change.before;
+                if change.before > offset && self.once() {
+                    wall = wall.max(reached);
+                } else if change.before < offset && change.at == from && self.skipped(change.at, reached, offset) {
+                    return Some(from);
+                }
+            }
+            let found = self.cron.at_or_after(wall);
+            let run = found.map_or(i64::MAX, |wall| wall - offset);
+            let near = run.min(from + NEAR);
+            if let Some(at) = self.first_change(from, near) {
+                from = at;
+            } else if run == near {
+                return Some(run);
+            } else {
+                // Nothing is due up to `near`. Every later run is due to a time on the wall not before the one found.
+                from = found?.saturating_sub(FURTHEST).max(near);
+            }
+        }
+        None
+    }
+
+    /// The last run not later than that second.
+    pub(super) fn previous(&self, at: i64) -> Option<i64> {
+        let mut to = at.min(LAST);
+        while to >= FIRST {
+            let offset = self.offset(to);
+            let found = self.cron.at_or_before(to + offset);
+            let run = found.map_or(i64::MIN, |wall| wall - offset);
+            let near = run.max(to - NEAR);
+            if let Some(at) = self.last_change(near, to) {
+                let before = self.offset(at - 1);
+                if before < offset && self.skipped(at, at + before, offset) {
+                    return Some(at);
+                }
+                to = at - 1;
+            } else if run == near {
+                match self.change_before(run) {
+                    // It came before already; so did all that its stretch holds before it.
+                    Some(change) if self.once() && run + offset < change.at + change.before => to = change.at - 1,
+                    _ => return Some(run),
+                }
+            } else {
+                to = found?.saturating_add(FURTHEST).min(near);
+            }
+        }
+        None
+    }
+
+    /// Fixed times that come twice run once.
+    fn once(&self) -> bool {
+        self.cron.fixed_time() && self.fold == Fold::First
+    }
+
+    /// The leap at `at`, over the wall from `reached` on, skips a fixed time that is to run right after.
+    fn skipped(&self, at: i64, reached: i64, offset: i64) -> bool {
+        let skips = || self.cron.at_or_after(reached).is_some_and(|wall| wall < at + offset);
+        self.cron.fixed_time() && self.gap == Gap::RunAfter && skips()
+    }
+
+    /// The change of clocks that may still matter at that instant, if the schedule minds changes at all.
+    fn change_before(&self, at: i64) -> Option<Change> {
+        if !self.cron.fixed_time() {
+            return None;
+        }
+        let at = self.last_change(at - FURTHEST, at)?;
+        Some(Change {
+            at,
+            before: self.offset(at - 1),
+        })
+    }
+
+    /// The first change of clocks later than `from`, up to `until`.
+    fn first_change(&self, from: i64, until: i64) -> Option<i64> {
+        let mut at = from;
+        let offset = self.offset(from);
+        while at < until {
+            let probe = until.min(at + PROBE);
+            if self.offset(probe) != offset {
+                return Some(self.bisect(at, probe));
+            }
+            at = probe;
+        }
+        None
+    }
+
+    /// The last change of clocks later than `from`, up to `until`.
+    fn last_change(&self, from: i64, until: i64) -> Option<i64> {
+        let mut at = until;
+        let offset = self.offset(until);
+        while at > from {
+            let probe = from.max(at - PROBE);
+            if self.offset(probe) != offset {
+                return Some(self.bisect(probe, at));
+            }
+            at = probe;
+        }
+        None
+    }
+
+    /// The change between two instants of different offsets.
+    fn bisect(&self, mut old: i64, mut new: i64) -> i64 {
+        let offset = self.offset(new);
+        while new - old > 1 {
+            let middle = i64::midpoint(old, new);
+            if self.offset(middle) == offset {
+                new = middle;
+            } else {
+                old = middle;
+            }
+        }
+        new
+    }
+
+    /// Seconds that the wall is ahead of UTC.
+    pub(super) fn offset(&self, at: i64) -> i64 {
+        DateTime::from_timestamp(at, 0).map_or(0, |at| {
+            let offset = self.zone.offset_from_utc_datetime(&at.naive_utc());
+            i64::from(offset.fix().local_minus_utc())
+        })
+    }
+
+    /// The wall's offset does not change anywhere near that instant, a day ahead included.
+    pub(super) fn calm(&self, at: i64) -> bool {
+        self.last_change(at - FURTHEST, at).is_none() && self.first_change(at, at + DAY + FURTHEST).is_none()
+    }
+}
+
+/// What the coming changes of clocks do to the fixed times of a schedule, oldest first: an entry for every time on the
+/// wall that is skipped or comes twice. Looks no further than thirty years.
+#[must_use]
+pub fn clock_changes(clock: &WallClock, from: DateTime<Utc>, horizon: Duration) -> Vec<ClockChange> {
+    let mut found = Vec::new();
+    if !clock.cron.fixed_time() {
+        return found;
+    }
+    let mut at = from.timestamp().max(FIRST);
+    let until = at.saturating_add(within_thirty_years(horizon)).min(LAST);
+    while let Some(change) = clock.first_change(at, until) {
+        at = change;
+        let (before, after) = (clock.offset(change - 1), clock.offset(change));
+        let kind = if before < after {
+            ChangeKind::Gap
+        } else {
+            ChangeKind::Fold
+        };
+        let (start, end) = (change + before.min(after), change + before.max(after));
+        let times = std::iter::successors(clock.cron.at_or_after(start), |wall| clock.cron.at_or_after(wall + 1));
+        for wall in times.take_while(|wall| *wall < end) {
+            let runs = match (kind, clock.gap, clock.fold) {
+                (ChangeKind::Gap, Gap::Skip, _) => Vec::new(),
+                (ChangeKind::Gap, Gap::RunAfter, _) => vec![change],
+                (ChangeKind::Fold, _, Fold::First) => vec![wall - before],
+                (ChangeKind::Fold, _, Fold::Both) => vec![wall - before, wall - after],
+            };
+            let instant = |at| DateTime::from_timestamp(at, 0);
+            if let (Some(at), Some(wall)) = (instant(change), instant(wall)) {
+                found.push(ClockChange {
+                    at,
+                    wall: wall.naive_utc(),
+                    kind,
+                    runs: runs.into_iter().filter_map(instant).collect(),
+                });
+            }
+        }
+    }
+    found
+}
+
+/// Whole seconds of a horizon.
+pub(super) fn within_thirty_years(horizon: Duration) -> i64 {
+    horizon.as_secs().min(30 * 366 * 86_400) as i64
+}
