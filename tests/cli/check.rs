@@ -72,11 +72,8 @@ fn forms_that_cannot_be_are_refused() {
         let output = place.run(case);
         assert_eq!(exit(&output), 64, "{case:?}");
         assert!(output.stdout.is_empty(), "{case:?}");
-        all += &format!(
-            "$ opsrun {}\n{}\n",
-            case.join(" "),
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let said = String::from_utf8_lossy(&output.stderr);
+        all += &["$ opsrun ", &case.join(" "), "\n", &said, "\n"].concat();
     }
     snapshot("check-usage", &all);
 }

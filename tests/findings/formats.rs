@@ -27,11 +27,7 @@ fn forms(checked: &Checked) -> String {
         ("sarif", sarif::text(checked)),
         ("junit", junit::text(checked, Failing::Errors)),
     ];
-    let mut all = String::new();
-    for (name, text) in parts {
-        all += &format!("=== {name}\n{text}");
-    }
-    all
+    parts.map(|(name, text)| format!("=== {name}\n{text}")).concat()
 }
 
 struct Schemas {

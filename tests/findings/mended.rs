@@ -172,7 +172,7 @@ proptest! {
 
     #[test]
     fn no_text_gets_worse(lines in prop::collection::vec(0..LINES.len(), 0..12)) {
-        let text: String = lines.iter().map(|at| format!("{}\n", LINES[*at])).collect();
+        let text: String = lines.iter().flat_map(|at| [LINES[*at], "\n"]).collect();
         let fixed = fix(Path::new("ops.kdl"), text.clone().into_bytes(), false, look(Path::new("")));
         let errors = |text: &str| load_text(Path::new("ops.kdl"), text.as_bytes().to_vec()).errors();
         let new = fixed.files.first().map_or(text.as_str(), |file| file.new.as_str());
