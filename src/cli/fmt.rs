@@ -63,7 +63,7 @@ fn one(file: &Path, args: &FmtArgs, terminal: &Terminal) -> Result<u8, Failure> 
 
 fn read(file: &Path, stdin: bool) -> Result<Vec<u8>, Failure> {
     if !stdin {
-        return Ok(config::read(file)?);
+        return Ok(config::text_of(file)?);
     }
     let mut text = Vec::new();
     match std::io::stdin().lock().read_to_end(&mut text) {

@@ -53,7 +53,7 @@ pub fn run(args: &InitArgs, terminal: &Terminal) -> Result<u8, Failure> {
 
 fn write(file: &Path, text: &str, force: bool) -> Result<(), Failure> {
     if force {
-        match config::read(file) {
+        match config::text_of(file) {
             Ok(old) => return Ok(launch::rewrite(file, &old, text.as_bytes())?),
             Err(LoadError::Unreadable { source, .. }) if source.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error.into()),

@@ -8,8 +8,9 @@
 //! `format` gives a text its usual form.
 //! [`findings`] and [`source`] say what was noticed and where; `secrets` keeps out of both what nobody may see.
 //! [`explain`] has a page about each kind of finding, [`vocabulary`] the language itself as a value.
+//! [`fixes`] applies what findings propose; `host` asks, only when told to, whether the machine is as the file says.
 //!
-//! Must not know: plans, runs, what is on disk (apart from the ops files themselves).
+//! Must not know: plans, runs, what is on disk (apart from the ops files themselves, and what `host` is told to ask).
 //! Invariant: a [`Model`] exists if and only if no finding is an error.
 
 mod allows;
@@ -22,9 +23,11 @@ mod decode;
 mod document;
 pub mod explain;
 pub mod findings;
+pub mod fixes;
 mod format;
 mod gates;
 mod grammar;
+mod host;
 mod language;
 mod lex;
 mod lexical;
@@ -91,6 +94,8 @@ pub struct Loaded {
     pub model: Option<Model>,
     /// By file and offset.
     pub findings: Vec<Finding>,
+    /// How many facts about the host the file takes for granted and nobody looked at.
+    pub unasked: usize,
     sources: Sources,
 }
 
@@ -101,11 +106,11 @@ pub fn load(path: &Path) -> Result<Loaded, LoadError> {
 
 /// The same at another time: what is said of schedules names the dates that come next.
 pub fn load_at(path: &Path, now: DateTime<Utc>) -> Result<Loaded, LoadError> {
-    Ok(load_text_at(path, read(path)?, now))
+    Ok(load_text_at(path, text_of(path)?, now))
 }
 
-/// The bytes of a file; of one that is too large to be an ops file, enough to tell.
-pub fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+/// The text of a root file; of one that is too large, more than is read.
+pub fn text_of(path: &Path) -> Result<Vec<u8>, LoadError> {
     load::bytes_of(path).map_err(|source| LoadError::Unreadable {
         path: path.to_path_buf(),
         source,
@@ -121,12 +126,33 @@ pub fn load_text(name: &Path, text: Vec<u8>) -> Loaded {
 /// The same at another time.
 #[must_use]
 pub fn load_text_at(name: &Path, text: Vec<u8>, now: DateTime<Utc>) -> Loaded {
-    let read = load::read(name, text);
-    let (model, mut findings) = validate::validate(&read.document, &read.sources, read.digest, now, read.findings);
+    check(name, text, Look { now, host: false })
+}
+
+/// How a file is looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// What is said of schedules names the dates that come next.
+    pub now: DateTime<Utc>,
+    /// Whether what the file takes for granted is looked for on this host.
+    pub host: bool,
+}
+
+/// The same, looked at as it is said.
+#[must_use]
+pub fn check(name: &Path, text: Vec<u8>, look: Look) -> Loaded {
+    judge(name, text, &load::Instead::new(), look)
+}
+
+fn judge(name: &Path, text: Vec<u8>, instead: &load::Instead, look: Look) -> Loaded {
+    let read = load::read(name, text, instead);
+    let judged = validate::validate(&read.document, &read.sources, read.digest, look, read.findings);
+    let mut findings = judged.findings;
     secrets::redact(&mut findings, &read.sources);
     Loaded {
-        model,
+        model: judged.model,
         findings,
+        unasked: judged.unasked,
         sources: read.sources,
     }
 }
@@ -180,6 +206,11 @@ impl Loaded {
     /// The findings for people; empty when there are none. Prints the first fifty, and says how many there are.
     pub fn render(&self, color: bool, width: usize) -> String {
         findings::render(&self.findings, &self.sources, color, width)
+    }
+
+    /// The files that were read, the root first, as the user named them.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.sources.files().iter().map(|file| file.name.as_str())
     }
 
     /// The file, lines and columns of a span.

@@ -8,6 +8,7 @@
 //! - [`stream`]: events as JSON, one a line
 //! - [`history`]: past runs · [`status`]: what came of each job last
 //! - [`copies`]: the copies of a destination, as a table and as JSON
+//! - [`findings`]: what `check` found, as JSON, SARIF, JUnit and annotations
 //! - [`outcomes`]: what verify found and restore did
 //! - [`explain`]: pages about findings at a terminal · [`mod@reference`]: what is generated in the documents
 //! - [`schemas`]: the language and the forms of our output, for programs
@@ -23,6 +24,7 @@ pub mod copies;
 pub mod deeds;
 pub mod diff;
 pub mod explain;
+pub mod findings;
 pub mod graph;
 pub mod history;
 pub mod lines;

@@ -4,15 +4,17 @@
 //! Must not know what a command does with its arguments.
 //! Invariant: FILE is `ops.kdl` in the current directory unless it is named.
 
+mod check;
 mod copies;
 mod runs;
 mod shown;
 pub mod table;
 mod written;
 
+pub use check::{CheckArgs, FailOn, FindingsFormat, Wanted};
 pub use copies::{CopiesArgs, ListArgs, RestoreArgs, VerifyArgs};
 pub use runs::{ApplyArgs, PlanArgs, PlanFormat, RunArgs, StateArgs, ThreadArgs};
-pub use shown::{CheckArgs, ExplainArgs, FailOn, GraphArgs, GraphFormat, HistoryArgs, SchemaArgs, StatusArgs};
+pub use shown::{ExplainArgs, GraphArgs, GraphFormat, HistoryArgs, SchemaArgs, StatusArgs};
 pub use written::{CompletionsArgs, FmtArgs, InitArgs, ManArgs};
 
 use super::values;
@@ -26,7 +28,7 @@ pub const DEFAULT_FILE: &str = "ops.kdl";
 /// With what decides how old files and plans are read.
 static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "{}\nops file version 1, plan format {}, list format {}, event format {}, history format {}, status format {}\n\
+        "{}\nops file version 1, plan format {}, list format {}, event format {}, history format {}, status format {}, findings format {}\n\
          time zones {}",
         env!("CARGO_PKG_VERSION"),
         crate::plan::document::FORMAT,
@@ -34,6 +36,7 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
         crate::report::stream::FORMAT,
         crate::report::history::FORMAT,
         crate::report::status::FORMAT,
+        crate::report::findings::json::FORMAT,
         chrono_tz::IANA_TZDB_VERSION
     )
 });
@@ -154,10 +157,17 @@ Examples:
     Apply(ApplyArgs),
     /// `check`.
     #[command(
-        about = "Validate ops files; touches nothing outside them",
-        after_help = "Examples:
+        about = "Validate ops files, and mend them with --fix; touches nothing outside them",
+        after_help = "Exits with 1 when something is found that counts (--fail-on), with --diff
+alone when something can be mended, and with 66 when a file cannot be read.
+
+Examples:
   opsrun check
+  opsrun check --host
   opsrun check conf/*.kdl --fail-on warning
+  opsrun check --format github --format sarif=opsrun.sarif
+  opsrun check --diff
+  opsrun check --fix
   opsrun check - --stdin-name ops.kdl < draft.kdl"
     )]
     Check(CheckArgs),
