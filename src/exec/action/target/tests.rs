@@ -234,18 +234,17 @@ fn what_cannot_be_recorded_is_not_repeated() {
 
 #[test]
 fn each_attempt_has_its_timeout() {
-    let mut slow = target("echo begun; exec sleep 1000", Path::new("/"));
+    let mut slow = target("exec sleep 1000", Path::new("/"));
     slow.timeout = Some(Duration::from_millis(100));
     slow.retry = Some(retry(1, Duration::from_millis(1)));
     let (outcome, recorded) = outcome_of(&slow);
     assert_eq!(recorded.len(), 2);
-    assert!(recorded.iter().all(|r| r.code.is_none() && r.printed == "begun\n"));
+    assert!(recorded.iter().all(|r| r.code.is_none()));
     assert_eq!(outcome.state, State::Failed);
     assert_eq!(
         outcome.summary,
         "timeout after 100ms; the group was ended with TERM, attempt 2"
     );
-    assert_eq!(outcome.details, ["begun"]);
 }
 
 #[test]
