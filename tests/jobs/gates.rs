@@ -126,6 +126,39 @@ fn a_signal_ends_the_commands_and_says_so() {
     }
 }
 
+/// The first one is answered by the command and by nobody else for an hour; the second kills it.
+#[test]
+fn who_is_in_a_hurry_interrupts_twice() {
+    let world = World::new(
+        r#"
+        ops version=1 { name "t"; }
+        target "deaf" {
+            shell "trap 'echo told > told' TERM; echo $$ > ready; while :; do sleep 1000 & wait; done"
+            timeout "2h" kill-after="1h"
+        }
+        "#,
+    );
+    for name in ["ready", "told"] {
+        rustix::fs::mkfifoat(rustix::fs::CWD, world.at(name), rustix::fs::Mode::RWXU).unwrap();
+    }
+    let mut child = world
+        .command(&["apply", "--yes", "--quiet"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let pid = fs::read_to_string(world.at("ready")).unwrap().trim().parse().unwrap();
+    let pid = Pid::from_raw(pid).unwrap();
+    let command = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).unwrap();
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(fs::read_to_string(world.at("told")).unwrap(), "told\n");
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    // Readable when it has ended; it does, or the test never does.
+    let mut ended = [rustix::event::PollFd::new(&command, rustix::event::PollFlags::IN)];
+    while rustix::event::poll(&mut ended, None) == Err(rustix::io::Errno::INTR) {}
+}
+
 #[test]
 fn what_was_printed_is_kept_head_and_tail() {
     let world = World::new(
