@@ -160,6 +160,37 @@ fn who_is_in_a_hurry_interrupts_twice() {
 }
 
 #[test]
+fn the_next_run_names_what_a_killed_one_was_at() {
+    let world = World::new(
+        r#"
+        ops version=1 { name "t"; }
+        target "long" { shell "echo $$ > ready; exec sleep 1000"; }
+        target "short" { command "true"; }
+        "#,
+    );
+    rustix::fs::mkfifoat(rustix::fs::CWD, world.at("ready"), rustix::fs::Mode::RWXU).unwrap();
+    let mut child = world
+        .command(&["apply", "--yes", "--quiet", "--only", "target:long"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let pid = fs::read_to_string(world.at("ready")).unwrap().trim().parse().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let said = world.ends(0, &["apply", "--yes", "--only", "target:short"]);
+    // It runs on, as was said.
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+    let expected = "was cut short within target:long; commands that it had started may still be running";
+    assert!(said.contains(expected), "{said}");
+    assert!(
+        !world
+            .ends(0, &["apply", "--yes", "--only", "target:short"])
+            .contains("cut short")
+    );
+}
+
+#[test]
 fn what_was_printed_is_kept_head_and_tail() {
     let world = World::new(
         r#"
