@@ -24,7 +24,10 @@ impl Recorder for Events<'_> {
     }
 
     fn record_soon(&self, event: Event) {
-        panic!("an attempt must be durable at once: {event:?}");
+        let last = matches!(event, Event::Attempted { retry_in: None, .. });
+        assert!(last, "what another attempt follows must be durable before: {event:?}");
+        assert!((self.heard)(&event));
+        self.kept.lock().unwrap().push(event);
     }
 
     fn remember_marker(&self, _: &str, _: &Path, _: &str) -> Result<(), RecordError> {
