@@ -29,6 +29,15 @@ fn is_secret_setting(way: Option<&str>, name: &str) -> bool {
     all.peek().is_some() && all.all(|secret| secret)
 }
 
+/// The same where names may be misspelt: those that a way does not have, and those in a way that the language does not
+/// have.
+fn may_be_secret_setting(block: Option<&str>, name: &str, names: &HashSet<&str>) -> bool {
+    let way = block.and_then(|block| WAYS.iter().find(|spec| spec.name == block));
+    let strange = block.is_some_and(|block| !names.contains(block));
+    let some_way = || WAYS.iter().filter_map(|way| way.child(name)).any(Spec::is_secret);
+    is_secret_setting(block, name) || way.is_some_and(|way| way.child(name).is_none()) || strange && some_way()
+}
+
 /// What stands around a value without being part of it.
 const QUOTES: &[char] = &[
     '"', '\'', '`', '#', '[', ']', ',', ';', '\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}', '\u{ab}', '\u{bb}',
@@ -91,17 +100,20 @@ pub(super) fn stretches(text: &str) -> Vec<(usize, usize)> {
 }
 
 /// A line that is commented out, or has a quote too few or too many, so that nobody knows where values begin and end:
-/// all behind the name of a secret.
+/// all behind the name of a secret. In a sentence such a name alone says nothing.
 fn in_odd_line(line: &str) -> Option<(usize, usize)> {
     let word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
     let mut named = false;
+    let mut first = true;
     let mut at = 0;
     while let Some(rest) = line.get(at..) {
         let start = at + rest.find(word)?;
         let rest = line.get(start..)?;
         at = start + rest.find(|c| !word(c)).unwrap_or(rest.len());
         let found = line.get(start..at)?;
-        if named && holds_secret(found) {
+        let setting = is_secret_setting(None, found) && (first || line.get(at..)?.contains('"'));
+        first = false;
+        if named && holds_secret(found) || setting {
             let value = line.get(at..)?.trim_end();
             let from = at + value.find(word)?;
             return (!value.contains("from-")).then_some((from, at + value.len()));
@@ -143,7 +155,7 @@ fn in_statement(
     };
     let unknown = !names.contains(shown(first));
     // From which token on all values are secret.
-    let mut secret_from = if is_secret_setting(block, shown(first)) {
+    let mut secret_from = if may_be_secret_setting(block, shown(first), names) {
         1
     } else {
         usize::MAX
@@ -506,12 +518,17 @@ mod tests {
             "slack {\n    url hunter2\n}",
             "telegram { token \"hunter2\"; chat \"-100123\"; }",
             "token \"hunter2\"",
+            "telegram { tokn \"hunter2\"; chat \"-100123\"; }",
+            "slak { url \"hunter2\"; }",
             "hmac #\"hunter2\"#",
             "a { routing-key \"hunter2\"",
+            "// password hunter2",
+            "// telegram { token \"hunter2",
         ] {
             assert_eq!(hidden(text), ["hunter2"], "{text}");
         }
         for text in [
+            "// The token is a secret: it is written elsewhere.",
             "ntfy { url \"https://ntfy.example.com/ops\"; }",
             "slack { url from-env=\"SLACK_URL\"; }",
             "env \"DB_PASSWORD\" from-env=\"DB_PASSWORD\"",
