@@ -9,7 +9,7 @@ use super::decode::{suggested_variable, usual_variable};
 use super::findings::{Code, Finding};
 use super::lex::{self, Kind, Token};
 use super::mend::one_line;
-use super::schema::{ROOT, Spec, WAYS};
+use super::schema::{Args, ROOT, Spec, WAYS};
 use super::secret_forms::{self, holds_secret, trivial};
 use super::source::{Sources, Span};
 use super::tree::{Data, Node, Value};
@@ -29,13 +29,15 @@ fn is_secret_setting(way: Option<&str>, name: &str) -> bool {
     all.peek().is_some() && all.all(|secret| secret)
 }
 
-/// The same where names may be misspelt: those that a way does not have, and those in a way that the language does not
-/// have.
+/// The same where names may be misspelt: those that a way does not have, those in a way that the language does not have,
+/// and values before the block that they belong into.
 fn may_be_secret_setting(block: Option<&str>, name: &str, names: &HashSet<&str>) -> bool {
     let way = block.and_then(|block| WAYS.iter().find(|spec| spec.name == block));
     let strange = block.is_some_and(|block| !names.contains(block));
     let some_way = || WAYS.iter().filter_map(|way| way.child(name)).any(Spec::is_secret);
-    is_secret_setting(block, name) || way.is_some_and(|way| way.child(name).is_none()) || strange && some_way()
+    // `slack "https://…"`: what belongs into its block.
+    let own = WAYS.iter().any(|way| way.name == name && way.args == Args::None);
+    own || is_secret_setting(block, name) || way.is_some_and(|way| way.child(name).is_none()) || strange && some_way()
 }
 
 /// What stands around a value without being part of it.
@@ -520,6 +522,7 @@ mod tests {
             "token \"hunter2\"",
             "telegram { tokn \"hunter2\"; chat \"-100123\"; }",
             "slak { url \"hunter2\"; }",
+            "slack \"hunter2\"",
             "hmac #\"hunter2\"#",
             "a { routing-key \"hunter2\"",
             "// password hunter2",
