@@ -150,6 +150,14 @@ impl Reader {
                 "`{0}` is a property of `{1}`: write `{1} … {0}=…`",
                 prop.name, parent.name
             ))
+        } else if let Some(child) = parent
+            .all_children()
+            .find(|child| child.absent.is_none() && child.prop(&node.name).is_some())
+        {
+            finding.help(format!(
+                "`{name}` is a property of `{0}`: write `{0} … {name}=…`",
+                child.name
+            ))
         } else {
             finding.help(format!("allowed here: {}", known.join(", ")))
         };
