@@ -53,6 +53,8 @@ pub(super) struct OpsNode {
 #[derive(Debug)]
 pub(super) struct Allow {
     pub(super) slug: Spanned<String>,
+    /// All of it.
+    pub(super) extent: Span,
 }
 
 /// What every job has.
@@ -175,7 +177,7 @@ pub(super) struct ArgvNode {
 #[derive(Debug)]
 pub(super) enum TextNode {
     Plain(String),
-    Env(String),
+    Env(Spanned<String>),
     File(Spanned<PathBuf>),
     Command(ArgvNode),
 }

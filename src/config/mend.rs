@@ -140,6 +140,23 @@ impl<'a> Mender<'a> {
         }
     }
 
+    /// What would mend what was reported last: texts for stretches.
+    pub(super) fn fix(&mut self, edits: &[(usize, usize, &str)]) {
+        let edits: Vec<(Span, String)> = edits
+            .iter()
+            .map(|(start, end, text)| (self.span(*start, *end), (*text).to_owned()))
+            .collect();
+        if !self.full
+            && let Some(last) = self.out.findings.pop()
+        {
+            let mended = match edits.as_slice() {
+                [(span, text)] => last.fix(*span, text.clone()),
+                _ => last.fixes("do what the help says", edits),
+            };
+            self.out.findings.push(mended);
+        }
+    }
+
     /// `/- kdl-version 1`.
     fn old_version(&mut self) {
         let lead = self.text.len() - self.text.trim_start_matches('\u{feff}').trim_start().len();
@@ -224,6 +241,10 @@ impl<'a> Mender<'a> {
                             "on a line of its own",
                         );
                         self.help(format!("write `{} {{`", one_line(line)));
+                        let between = self.text.get(before.end..token.start).unwrap_or_default();
+                        if between.trim().is_empty() {
+                            self.fix(&[(before.end, token.start, " ")]);
+                        }
                         self.fill(before.end, token.start, b' ');
                         for between in tokens.get_mut(from + 1..at).unwrap_or_default() {
                             between.kind = Kind::Space;
@@ -380,6 +401,9 @@ impl<'a> Mender<'a> {
             for slip in slips {
                 self.report(Code::Syntax, slip.start, slip.end, slip.message, slip.label);
                 self.help(slip.help);
+                if let Some((at, text)) = slip.insert {
+                    self.fix(&[(at, at, text)]);
+                }
             }
         }
         self.out.pieces = pieces;

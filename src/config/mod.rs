@@ -5,8 +5,9 @@
 //! them, and `validate` (with `references`, `cycles`, `lexical`, `reasons` and `language`) judges the whole and has the
 //! [`Model`] built.
 //! [`findings`] and [`source`] say what was noticed and where; `secrets` keeps out of both what nobody may see.
+//! [`fixes`] applies what findings propose; `host` asks, only when told to, whether the machine is as the file says.
 //!
-//! Must not know: plans, runs, what is on disk (apart from the ops files themselves).
+//! Must not know: plans, runs, what is on disk (apart from the ops files themselves, and what `host` is told to ask).
 //! Invariant: a [`Model`] exists if and only if no finding is an error.
 
 mod allows;
@@ -15,7 +16,9 @@ mod cycles;
 mod decode;
 mod document;
 pub mod findings;
+pub mod fixes;
 mod grammar;
+mod host;
 mod language;
 mod lex;
 mod lexical;
@@ -62,29 +65,45 @@ pub struct Loaded {
     pub model: Option<Model>,
     /// By file and offset.
     pub findings: Vec<Finding>,
+    /// How many facts about the host the file takes for granted and nobody looked at.
+    pub unasked: usize,
     sources: Sources,
 }
 
 /// Reads a root file and its imports.
 pub fn load(path: &Path) -> Result<Loaded, LoadError> {
-    match load::bytes_of(path) {
-        Ok(bytes) => Ok(load_text(path, bytes)),
-        Err(source) => Err(LoadError::Unreadable {
-            path: path.to_path_buf(),
-            source,
-        }),
-    }
+    Ok(load_text(path, text_of(path)?))
+}
+
+/// The text of a root file; of one that is too large, more than is read.
+pub fn text_of(path: &Path) -> Result<Vec<u8>, LoadError> {
+    load::bytes_of(path).map_err(|source| LoadError::Unreadable {
+        path: path.to_path_buf(),
+        source,
+    })
 }
 
 /// The same for a text that is at hand; `name` is shown, and its directory is where relative paths start.
 #[must_use]
 pub fn load_text(name: &Path, text: Vec<u8>) -> Loaded {
-    let read = load::read(name, text);
-    let (model, mut findings) = validate::validate(&read.document, &read.sources, read.digest, read.findings);
+    check_text(name, text, false)
+}
+
+/// The same; with `host`, what the file takes for granted is looked for on this host.
+#[must_use]
+pub fn check_text(name: &Path, text: Vec<u8>, host: bool) -> Loaded {
+    judge(name, text, &load::Instead::new(), host)
+}
+
+fn judge(name: &Path, text: Vec<u8>, instead: &load::Instead, host: bool) -> Loaded {
+    let read = load::read(name, text, instead);
+    let judged = validate::validate(&read.document, &read.sources, read.digest, read.findings, host);
+    let mut findings = judged.findings;
     secrets::redact(&mut findings, &read.sources);
     Loaded {
-        model,
+        model: judged.model,
         findings,
+        unasked: judged.unasked,
         sources: read.sources,
     }
 }
@@ -110,6 +129,11 @@ impl Loaded {
     /// The findings for people; empty when there are none. Prints the first fifty, and says how many there are.
     pub fn render(&self, color: bool, width: usize) -> String {
         findings::render(&self.findings, &self.sources, color, width)
+    }
+
+    /// The files that were read, the root first, as the user named them.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.sources.files().iter().map(|file| file.name.as_str())
     }
 
     /// The file, lines and columns of a span.

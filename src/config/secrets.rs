@@ -291,6 +291,14 @@ pub(super) fn redact(findings: &mut [Finding], sources: &Sources) {
             let first = first.take(MOST_NEAR).filter(|mask| mask.start < line + NEAR);
             spans.extend(before.chain(behind).chain(first));
         }
+        if let Some(fix) = &mut finding.fix {
+            // What a fix writes is made of what it takes out.
+            fix.secret = fix.edits.iter().any(|(span, _)| {
+                let after = masks.partition_point(|mask| mask.start < span.end);
+                let last = masks.get(after.saturating_sub(64)..after).unwrap_or_default();
+                last.iter().any(|mask| mask.touches(*span))
+            });
+        }
         spans.sort_unstable();
         spans.dedup();
         let mut near: Vec<String> = Vec::new();
@@ -307,6 +315,9 @@ pub(super) fn redact(findings: &mut [Finding], sources: &Sources) {
             without(&mut finding.message, secret);
             if let Some(help) = &mut finding.help {
                 without(help, secret);
+            }
+            if let Some(fix) = &mut finding.fix {
+                without(&mut fix.title, secret);
             }
             for label in &mut finding.labels {
                 without(&mut label.text, secret);

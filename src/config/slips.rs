@@ -198,6 +198,8 @@ impl Mender<'_> {
                 "`;` is no comment sign in KDL",
             );
             self.help(format!("write `// {}`", one_line(text)));
+            let signs = 1 + said.len() - said.trim_start_matches(';').len();
+            self.fix(&[(token.start, token.start + signs, "//")]);
             self.fill(token.start, end, b' ');
             return end;
         }
@@ -209,6 +211,7 @@ impl Mender<'_> {
             "no setting before it",
         );
         self.help("delete it");
+        self.fix(&[(token.start, token.end, "")]);
         self.fill(token.start, token.end, b' ');
         token.end
     }
@@ -240,6 +243,13 @@ impl Mender<'_> {
                 "typographic quotes mean nothing here",
             );
             self.help(format!("write `{}`", one_line(&mended)));
+            if let Some((at, c)) = close {
+                let close = token.start + open + at;
+                let text = inside.get(..at).unwrap_or_default();
+                if !text.contains(['\\', '"']) {
+                    self.fix(&[(token.start, token.start + open, "\""), (close, close + c.len_utf8(), "\"")]);
+                }
+            }
         }
         self.placeholder(token.start, end);
         end
@@ -286,10 +296,19 @@ impl Mender<'_> {
             } else {
                 shown.to_owned()
             };
-            self.help(
-                Self::place_help(head, shown)
-                    .unwrap_or_else(|| format!("write `{} {}`", one_line(head), one_line(&quoted))),
-            );
+            let place = Self::place_help(head, shown);
+            let mendable = place.is_none() && words == 1;
+            self.help(place.unwrap_or_else(|| format!("write `{} {}`", one_line(head), one_line(&quoted))));
+            if let Some(next) = next.filter(|_| mendable && valued) {
+                let before = self.text.get(..token.start).unwrap_or_default();
+                let from = before.trim_end_matches(lex::is_space).len();
+                let quoted = quotes(value);
+                if bare_needs_quotes(value) {
+                    self.fix(&[(from, next.start, " "), (next.start, next.end, &quoted)]);
+                } else {
+                    self.fix(&[(from, next.start, " ")]);
+                }
+            }
             self.quotes_too(next);
         } else if !valued {
             self.report(
@@ -381,6 +400,7 @@ impl Mender<'_> {
             "single quotes mean nothing here",
         );
         self.help(format!("write \"{}\"", one_line(inside)));
+        self.fix(&[(token.start, end, &quotes(inside))]);
         self.placeholder(token.start, end);
         Some(end)
     }
@@ -409,6 +429,13 @@ impl Mender<'_> {
         );
         let said = line.trim_start_matches('#').trim();
         self.help(format!("write `// {}`", one_line(said)));
+        // Close behind a value it may be a keyword that was misspelt.
+        let plain = line.trim_start_matches('#').starts_with(lex::is_space) || said.is_empty();
+        if first || plain {
+            let signs = line.len() - line.trim_start_matches('#').len();
+            let sign = if plain { "//" } else { "// " };
+            self.fix(&[(token.start, token.start + signs, sign)]);
+        }
         true
     }
 
@@ -432,6 +459,7 @@ impl Mender<'_> {
             format!("#{text}#")
         };
         self.help(format!("write {}", one_line(&hashed)));
+        self.fix(&[(token.start, end, &hashed)]);
         self.placeholder(token.start, end);
         end
     }
@@ -455,7 +483,13 @@ impl Mender<'_> {
                     "KDL reads what follows `//` as a comment"
                 },
             );
-            self.help(Self::place_help(setting, word).unwrap_or_else(|| format!("quote it: \"{}\"", one_line(word))));
+            let place = Self::place_help(setting, word);
+            // Only what is a pattern or a URL is surely no comment.
+            let meant = place.is_none() && (word.contains("://") || word.contains(['*', '?']));
+            self.help(place.unwrap_or_else(|| format!("quote it: \"{}\"", one_line(word))));
+            if meant {
+                self.fix(&[(token.start, token.end, &quotes(word))]);
+            }
             self.placeholder(token.start, token.end);
             return;
         }
@@ -493,13 +527,21 @@ impl Mender<'_> {
                 start: at,
                 end: at + value.len(),
             };
-            let help = if single && self.quotes_too(Some(&next)) {
-                Self::place_help(name, value)
-                    .unwrap_or_else(|| format!("write `{} \"{}\"`", one_line(name), one_line(value)))
+            let quoted = single && self.quotes_too(Some(&next));
+            let place = Self::place_help(name, value).filter(|_| quoted);
+            let mendable = place.is_none() && value != "…";
+            self.help(if let Some(place) = place {
+                place
+            } else if quoted {
+                format!("write `{} \"{}\"`", one_line(name), one_line(value))
             } else {
                 format!("write `{} {}`", one_line(name), one_line(value))
-            };
-            self.help(help);
+            });
+            if mendable && quoted {
+                self.fix(&[(token.end - 1, token.end, ""), (next.start, next.end, &quotes(value))]);
+            } else if mendable {
+                self.fix(&[(token.end - 1, token.end, "")]);
+            }
             return;
         }
         let keyword = matches!(word, "true" | "false" | "null" | "inf" | "-inf" | "nan");
@@ -512,6 +554,9 @@ impl Mender<'_> {
                 "a bare keyword",
             );
             self.help(format!("write `#{word}`, or \"{word}\" for the text"));
+            if matches!(word, "true" | "false" | "null") {
+                self.fix(&[(token.start, token.end, &format!("#{word}"))]);
+            }
             self.placeholder(token.start, token.end);
             return;
         }
@@ -532,6 +577,7 @@ impl Mender<'_> {
                     "unknown keyword",
                 );
                 self.help(format!("write `{meant}`"));
+                self.fix(&[(token.start, token.end, meant)]);
                 self.placeholder(token.start, token.end);
             }
             return;
@@ -559,6 +605,7 @@ impl Mender<'_> {
                 "text that begins with a digit needs quotes",
             );
             self.help(format!("write \"{}\"", one_line(word)));
+            self.fix(&[(token.start, token.end, &quotes(word))]);
             self.placeholder(token.start, token.end);
             return;
         }
@@ -570,10 +617,12 @@ impl Mender<'_> {
                 format!("`{}` needs quotes", one_line(word)),
                 "holds characters that a bare word cannot",
             );
-            self.help(
-                Self::place_help(setting, word)
-                    .unwrap_or_else(|| format!("write \"{}\"", one_line(&word.replace('\\', "\\\\")))),
-            );
+            let place = Self::place_help(setting, word);
+            let mendable = place.is_none();
+            self.help(place.unwrap_or_else(|| format!("write \"{}\"", one_line(&word.replace('\\', "\\\\")))));
+            if mendable {
+                self.fix(&[(token.start, token.end, &quotes(word))]);
+            }
             self.placeholder(token.start, token.end);
         }
     }
@@ -590,8 +639,41 @@ impl Mender<'_> {
         let mut mended: Vec<String> = vec![head.trim_end().to_owned()];
         let mut end = from;
         let mut closed = false;
+        // The values alone, as long as nothing but values is met, and where they end.
+        let mut values: Option<Vec<String>> = Some(Vec::new());
+        let mut stopped = false;
+        let mut values_end = from;
         for token in lex::tokens(line) {
             let text = line.get(token.start..token.end).unwrap_or_default();
+            stopped |= closed || matches!(token.kind, Kind::Semicolon | Kind::Close | Kind::Comment { .. });
+            if !stopped {
+                match token.kind {
+                    Kind::Space if !text.contains('\\') => {}
+                    Kind::Equals if token.start == 0 => {}
+                    Kind::Word { glued: false } => {
+                        let parts = text.split(['[', ']', ',']).filter(|part| !part.is_empty());
+                        let parts = parts.filter(|part| *part != ":");
+                        let quoted = parts.map(|part| {
+                            if bare_needs_quotes(part) {
+                                quotes(part)
+                            } else {
+                                part.to_owned()
+                            }
+                        });
+                        if let Some(values) = &mut values {
+                            values.extend(quoted);
+                        }
+                        values_end = from + token.end;
+                    }
+                    Kind::Text { closed: true, .. } => {
+                        if let Some(values) = &mut values {
+                            values.push(text.to_owned());
+                        }
+                        values_end = from + token.end;
+                    }
+                    _ => values = None,
+                }
+            }
             if !closed {
                 end = from + token.end;
             }
@@ -631,6 +713,14 @@ impl Mender<'_> {
             alone if mended.len() == 1 => format!("write all of it on one line: `{} \"…\" \"…\"`", one_line(alone)),
             all => format!("write `{}`", one_line(all)),
         });
+        // A list over several lines ends where nobody knows, and words may be names of other settings.
+        let whole = !bracket || closed;
+        let named = !head.trim().is_empty();
+        if let Some(values) = values.filter(|values| whole && named && !values.is_empty()) {
+            let gap = if before.ends_with(lex::is_space) { "" } else { " " };
+            let text = format!("{gap}{}", values.join(" "));
+            self.fix(&[(from, values_end, &text)]);
+        }
     }
 
     /// `[a, b]` or `a, b`.
@@ -654,6 +744,11 @@ impl Mender<'_> {
             self.poison(token.start, token.end);
         }
     }
+}
+
+/// As a string of the ops file.
+fn quotes(word: &str) -> String {
+    format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 /// `(type)` directly before a value: its end.

@@ -9,7 +9,7 @@ use super::document::{BackupNode, Document, RetentionNode};
 use super::findings::{Code, Finding, Severity, sorted};
 use super::source::{Sources, Span, Spanned};
 use super::values::as_name;
-use super::{allows, build, cycles, lexical, paths, reasons, references};
+use super::{allows, build, cycles, host, lexical, paths, reasons, references};
 use crate::model::{Model, Ops};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -31,13 +31,23 @@ pub(super) struct Claim<'a> {
     pub(super) backup: &'a Place<'a>,
 }
 
-/// Judges everything and builds the model when nothing is wrong.
+/// The whole, judged.
+#[derive(Debug)]
+pub(super) struct Judged {
+    pub(super) model: Option<Model>,
+    pub(super) findings: Vec<Finding>,
+    /// How much of the host was not looked at.
+    pub(super) unasked: usize,
+}
+
+/// Judges everything and builds the model when nothing is wrong; with `host`, also what the files say of the host.
 pub(super) fn validate(
     document: &Document,
     sources: &Sources,
     digest: String,
     mut findings: Vec<Finding>,
-) -> (Option<Model>, Vec<Finding>) {
+    host: bool,
+) -> Judged {
     let ops = ops(document, sources, digest);
     references::unique(document, &mut findings);
     let places: Vec<Place<'_>> = document.backups.iter().map(|node| place(node, sources)).collect();
@@ -54,7 +64,14 @@ pub(super) fn validate(
     lexical::budgets(document, &mut findings);
     reasons::judge(&claims, &places, &ops, sources, &mut findings);
     build::unnameable(document, sources, &mut findings);
-    allows::apply(document, &mut findings);
+    let asks = host::asks(document, sources, &places);
+    let (unasked, unasked_codes) = if host {
+        host::look(&asks, &mut findings);
+        (0, [].as_slice())
+    } else {
+        (asks.len(), host::CODES)
+    };
+    allows::apply(document, sources, unasked_codes, &mut findings);
     // What is wrong with a file may be why no job is seen in it.
     if findings.iter().all(|finding| finding.severity != Severity::Error) {
         findings.extend(no_jobs(document, sources));
@@ -65,7 +82,11 @@ pub(super) fn validate(
     let model = fine
         .then(|| build::build(document, &places, &needs, sources, ops))
         .flatten();
-    (model, findings)
+    Judged {
+        model,
+        findings,
+        unasked,
+    }
 }
 
 /// The settings of the whole, with defaults.

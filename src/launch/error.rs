@@ -9,6 +9,7 @@ use crate::run::RecordError;
 use crate::store::StoreError;
 use crate::tree::TreeError;
 use crate::tree::lock::LockError;
+use crate::tree::rewrite::RewriteError;
 
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +26,9 @@ pub enum LaunchError {
     /// The file system.
     #[error(transparent)]
     Tree(#[from] TreeError),
+    /// A file that was to be changed stayed as it was.
+    #[error(transparent)]
+    Rewrite(#[from] RewriteError),
     /// A copy.
     #[error(transparent)]
     Copy(#[from] CopyError),
@@ -68,7 +72,7 @@ impl LaunchError {
             Self::Lock(LockError::Held { .. }) => 75,
             Self::Store(e) if e.is_busy() => 75,
             Self::Store(e) if e.is_cannot_write() => 73,
-            Self::Record(_) => 73,
+            Self::Record(_) | Self::Rewrite(_) => 73,
             Self::Lock(LockError::Tree(e)) | Self::Tree(e) if no_room(e.errno()) => 73,
             Self::Copy(e) if no_room(e.errno()) => 73,
             Self::Missing { .. } | Self::Store(_) | Self::Lock(_) | Self::Tree(_) | Self::Copy(_) => 1,
@@ -88,6 +92,7 @@ impl LaunchError {
             }
             Self::Missing { help, .. } | Self::Usage { help, .. } => Some(help.clone()),
             Self::Copy(e) => e.help().map(str::to_owned),
+            Self::Rewrite(e) => e.help().map(str::to_owned),
             Self::Tree(_) | Self::Lock(_) | Self::Signal(_) => None,
         }
     }

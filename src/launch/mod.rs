@@ -7,6 +7,7 @@
 //! - [`copies`]: what lies in destinations, and proving it again
 //! - [`history`]: past runs, and how each job stands
 //! - [`restore`]: bringing files back
+//! - [`rewrite()`]: changing an ops file, as its user asked
 //!
 //! Invariant: an event is in the store before anybody else hears of it.
 
@@ -15,8 +16,10 @@ pub mod copies;
 mod error;
 pub mod history;
 pub mod restore;
+mod rewrite;
 
 pub use error::LaunchError;
+pub use rewrite::{rewrite, write_new};
 
 use crate::clock::Mark;
 use crate::exec::engine::{self, Memory};

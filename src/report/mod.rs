@@ -9,6 +9,7 @@
 //! - [`history`]: past runs · [`status`]: what came of each job last
 //! - [`copies`]: the copies of a destination, as a table and as JSON
 //! - [`outcomes`]: what verify found and restore did
+//! - [`diff`]: what would change in a file
 //! - [`style`]: colour · [`table`]: columns · [`times`]: moments and spans · [`wrap`]: long prose
 //! - [`output`]: writing that never panics
 //!
@@ -18,6 +19,7 @@
 pub mod bars;
 pub mod copies;
 pub mod deeds;
+pub mod diff;
 pub mod graph;
 pub mod history;
 pub mod lines;

@@ -122,6 +122,7 @@ fn job(reading: &Reading) -> JobNode {
         .filter_map(|allow| {
             Some(Allow {
                 slug: text(allow.args.first()?)?,
+                extent: allow.extent,
             })
         })
         .collect();

@@ -8,7 +8,7 @@ mod properties;
 
 use super::findings::{Code, Finding};
 use super::mend::one_line;
-use super::nearest::nearest;
+use super::nearest::{nearest, surely};
 use super::schema::{Args, Prop, Spec, Type};
 use super::source::{Span, Spanned};
 use super::tree::{Data, Node, Value};
@@ -77,7 +77,12 @@ pub(super) struct Reader {
 
 impl Reader {
     /// Which row of the table a node is; reports those that the language or this build does not have.
-    pub(super) fn spec_of(&mut self, node: &Node, parent: &'static Spec) -> Option<&'static Spec> {
+    pub(super) fn spec_of(
+        &mut self,
+        node: &Node,
+        parent: &'static Spec,
+        siblings: &[Node],
+    ) -> Option<&'static Spec> {
         if node.mended {
             return None;
         }
@@ -96,7 +101,7 @@ impl Reader {
             );
         }
         let Some(spec) = parent.child(&node.name) else {
-            let meant = self.unknown_node(node, parent);
+            let meant = self.unknown_node(node, parent, siblings);
             // A job under a misspelt name is read all the same, so that its other mistakes are told in one go.
             return meant.filter(|spec| parent.name == "file" && spec.name != "import");
         };
@@ -116,7 +121,7 @@ impl Reader {
     }
 
     /// Reports it, and gives the node that was probably meant.
-    fn unknown_node(&mut self, node: &Node, parent: &'static Spec) -> Option<&'static Spec> {
+    fn unknown_node(&mut self, node: &Node, parent: &'static Spec, siblings: &[Node]) -> Option<&'static Spec> {
         let name = one_line(&node.name);
         let known: Vec<&str> = parent
             .all_children()
@@ -136,7 +141,15 @@ impl Reader {
         );
         let near = nearest(&node.name, known.iter().copied());
         let finding = if let Some(near) = near {
-            finding.help(format!("did you mean `{near}`?"))
+            let finding = finding.help(format!("did you mean `{near}`?"));
+            // What is there already is not meant a second time.
+            let few = parent.name != "file" && siblings.len() <= MOST_SIBLINGS;
+            let free = |spec: &Spec| spec.repeats || few && siblings.iter().all(|other| other.name != spec.name);
+            let sure = surely(&node.name, known.iter().copied());
+            match sure.filter(|sure| parent.child(sure).is_some_and(free)) {
+                Some(sure) => finding.fix(node.name_span, sure),
+                None => finding,
+            }
         } else if let Some(prop) = parent.prop(&node.name) {
             finding.help(format!(
                 "`{0}` is a property of `{1}`: write `{1} … {0}=…`",
@@ -185,16 +198,24 @@ impl Reader {
                 && (!own.is_empty() || matches!(spec.args, Args::None | Args::Flag | Args::Maybe(_)))
                 && let Some(other) = parent.child(text).or_else(|| spec.child(text))
             {
-                self.findings.push(
-                    Finding::new(
-                        Code::SurplusArgument,
-                        arg.span,
-                        format!("two settings ran together: `{}` and `{}`", spec.name, other.name),
-                        format!("read as an argument of `{}`", spec.name),
+                let finding = Finding::new(
+                    Code::SurplusArgument,
+                    arg.span,
+                    format!("two settings ran together: `{}` and `{}`", spec.name, other.name),
+                    format!("read as an argument of `{}`", spec.name),
+                )
+                .also(node.name_span, "begins here")
+                .help(format!("put a `;` or a new line before `{}`", other.name));
+                let behind = last_before(node, arg);
+                let sibling = parent.name != "file" && parent.child(text).is_some();
+                self.findings.push(if sibling {
+                    finding.fixes(
+                        format!("put a `;` before `{}`", other.name),
+                        vec![(Span::new(behind, behind), ";".to_owned())],
                     )
-                    .also(node.name_span, "begins here")
-                    .help(format!("put a `;` or a new line before `{}`", other.name)),
-                );
+                } else {
+                    finding
+                });
                 reading.damaged = true;
                 reading.swallowed = true;
                 return own;
@@ -296,7 +317,7 @@ impl Reader {
         let mut mended = reading.damaged;
         for child in children {
             mended |= child.mended;
-            let Some(row) = self.spec_of(child, spec) else {
+            let Some(row) = self.spec_of(child, spec, children) else {
                 reading.lost = true;
                 // A misspelt required setting is reported once, not also as missing.
                 mended |= spec
@@ -383,6 +404,17 @@ impl Reader {
             Err(None) => Datum::Bad,
         }
     }
+}
+
+/// How many nodes of one block are looked at for one name.
+const MOST_SIBLINGS: usize = 1_000;
+
+/// Where the last part of a node before `arg` ends.
+fn last_before(node: &Node, arg: &Value) -> usize {
+    let args = node.args.iter().map(|value| value.span);
+    let props = node.props.iter().map(|prop| prop.value.span);
+    let ends = args.chain(props).filter(|span| span.end <= arg.span.start).map(|span| span.end);
+    ends.max().unwrap_or(node.name_span.end)
 }
 
 fn near_enough(given: &str, name: &'static str) -> bool {
