@@ -1,7 +1,7 @@
 //! Text → [`Model`]: reads ops files, says everything that is wrong with them, and gives what they mean.
 //!
-//! The way of a file: `load` reads it and its imports, `lex` and `mend` make slips of the hand harmless and cut it
-//! into nodes, `tree` parses them, `reader` checks them against the table in `schema`, `decode` makes a `document` of
+//! The way of a file: `load` reads it and its imports, `foreign` knows other languages, `lex` and `mend` (with `slips` and
+//! `braces`) make slips of the hand harmless and cut it into nodes, `tree` parses them, `reader` checks them against the table in `schema`, `decode` makes a `document` of
 //! them, and `validate` (with `references`, `cycles`, `lexical`, `reasons` and `language`) judges the whole and has the
 //! [`Model`] built.
 //! [`findings`] and [`source`] say what was noticed and where; `secrets` keeps out of both what nobody may see.
@@ -11,12 +11,14 @@
 //! Invariant: a [`Model`] exists if and only if no finding is an error.
 
 mod allows;
+mod braces;
 mod build;
 mod cycles;
 mod decode;
 mod document;
 pub mod findings;
 pub mod fixes;
+mod foreign;
 mod grammar;
 mod host;
 mod language;
