@@ -232,10 +232,17 @@ impl<'a> Mender<'a> {
                     format!("the character U+{:04X} is not allowed in an ops file", c as u32),
                     "invisible here",
                 );
-                self.help(format!(
-                    "delete it; inside a quoted string it can be written as `\\u{{{:x}}}`",
-                    c as u32
-                ));
+                self.help(if c == '\u{feff}' {
+                    "delete it: it marks the beginning of a file, and here two files were joined".to_owned()
+                } else {
+                    format!(
+                        "delete it; inside a quoted string it can be written as `\\u{{{:x}}}`",
+                        c as u32
+                    )
+                });
+                if c == '\u{feff}' {
+                    self.fix(&[(at, end, "")]);
+                }
                 said = true;
             }
         }

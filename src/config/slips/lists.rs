@@ -393,7 +393,7 @@ impl Mender<'_> {
             "a list is written as several arguments",
             list.label,
         );
-        self.help(format!("write `{}`", one_line(&format!("{name}{written}"))));
+        self.help(format!("write `{}`", one_line(&format!("{}{written}", name.trim_matches('"')))));
         if !list.commented && !name.is_empty() {
             let end = begin.start + name.len();
             self.fix(&[(end, last.end, &written)]);

@@ -92,7 +92,7 @@ impl Mender<'_> {
                     }
                 }
                 Kind::Text { raw, closed } => {
-                    skip_to = self.string(token, raw, closed, line_start);
+                    skip_to = self.string(token, raw, closed);
                     if words == 0 {
                         first = "";
                     }

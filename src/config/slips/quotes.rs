@@ -56,9 +56,9 @@ impl Mender<'_> {
 
 
     /// A quoted or raw string; gives where to go on.
-    pub(super) fn string(&mut self, token: Token, raw: bool, closed: bool, line_start: usize) -> usize {
+    pub(super) fn string(&mut self, token: Token, raw: bool, closed: bool) -> usize {
         if !closed {
-            return self.unclosed_string(token, raw, line_start);
+            return self.unclosed_string(token, raw);
         }
         if !raw {
             self.escapes(token);
@@ -67,10 +67,11 @@ impl Mender<'_> {
     }
 
     /// A string without an end: it goes to its line's end, without the braces that surely stand behind it.
-    fn unclosed_string(&mut self, token: Token, raw: bool, line_start: usize) -> usize {
+    fn unclosed_string(&mut self, token: Token, raw: bool) -> usize {
         let text = self.str(token);
         let lines = text.trim_start_matches('#').starts_with("\"\"\"");
-        let head = self.text.get(line_start..token.start).unwrap_or_default();
+        let before = self.text.get(..token.start).unwrap_or_default();
+        let head = before.rsplit(lex::is_newline).next().unwrap_or_default();
         let mut body = text.trim_end();
         let typographic = text.char_indices().skip(1).find(|(_, c)| TYPOGRAPHIC.contains(c));
         let mut help = if lines {

@@ -183,7 +183,13 @@ impl Mender<'_> {
             return;
         };
         let text = self.str(value);
-        let comma = text.len() - text.trim_end_matches(',').len();
+        let mut comma = text.len() - text.trim_end_matches(',').len();
+        // `"a": "b",`: the comma is a token of its own.
+        let behind = self.text.get(value.end..).unwrap_or_default();
+        if comma == 0 && behind.starts_with(',') && matches!(value.kind, Kind::Text { .. }) {
+            comma = 1;
+            value.end += 1;
+        }
         if comma > 0 {
             // The comma of another language: said together with its colon.
             value.end -= comma;
