@@ -47,7 +47,10 @@ fn main() {
     for (name, text) in [("misspelt names", &wrong), ("slips of the hand", &slips)] {
         let times = (0..runs).map(|_| timed(|| drop(black_box(rendered(text))))).collect();
         let time = median(times);
-        println!("  {mistakes} {name}: {time:.2?} to check and render, {}", per(time, mistakes));
+        println!(
+            "  {mistakes} {name}: {time:.2?} to check and render, {}",
+            per(time, mistakes)
+        );
     }
     if let Some(peak) = peak() {
         println!("  most memory of the whole process: {peak}");

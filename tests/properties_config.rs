@@ -192,22 +192,27 @@ fn slipped() -> impl Strategy<Value = String> {
         "check \"aa\" {\n    http \"https://aa.example\" {\n        status 200\n    }\n    timeout \"5s\"\n}\n",
     ]);
     let slip = prop::sample::select(vec![
-        "{", "}", "\"", "\\", "(", ")", "[", "]", ",", "=", ";", ":", "#", "'", "\u{201c}", "=>", "::", " - ", "5m ", "/*", "r#\"",
-        "\"\"\"", "\u{200b}", "\u{feff}", "$", "@", "\n", "\t", "x: ", "[a,\n", "true ", "-- ", "\n}\n", "\n{\n",
+        "{", "}", "\"", "\\", "(", ")", "[", "]", ",", "=", ";", ":", "#", "'", "\u{201c}", "=>", "::", " - ", "5m ",
+        "/*", "r#\"", "\"\"\"", "\u{200b}", "\u{feff}", "$", "@", "\n", "\t", "x: ", "[a,\n", "true ", "-- ", "\n}\n",
+        "\n{\n",
     ]);
-    (base, prop::collection::vec((any::<prop::sample::Index>(), slip, any::<bool>()), 1..4)).prop_map(|(base, slips)| {
-        let mut text = base.to_owned();
-        for (at, slip, delete) in slips {
-            // The name stays, so that the node is no other.
-            let at = 11 + at.index(text.len() - 11);
-            let at = (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-            if delete && let Some(c) = text[at..].chars().next() {
-                text.replace_range(at..at + c.len_utf8(), "");
+    (
+        base,
+        prop::collection::vec((any::<prop::sample::Index>(), slip, any::<bool>()), 1..4),
+    )
+        .prop_map(|(base, slips)| {
+            let mut text = base.to_owned();
+            for (at, slip, delete) in slips {
+                // The name stays, so that the node is no other.
+                let at = 11 + at.index(text.len() - 11);
+                let at = (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+                if delete && let Some(c) = text[at..].chars().next() {
+                    text.replace_range(at..at + c.len_utf8(), "");
+                }
+                text.insert_str(at, slip);
             }
-            text.insert_str(at, slip);
-        }
-        text
-    })
+            text
+        })
 }
 
 fn mutated() -> impl Strategy<Value = Vec<u8>> {

@@ -124,9 +124,7 @@ impl<'a> Mender<'a> {
         let name = tokens.get(begin).map_or("", |token| self.str(*token));
         let next = tokens.get(at).copied();
         name != "import"
-            && next.is_some_and(|token| {
-                matches!(token.kind, Kind::Word { .. }) && !tops.contains(&self.str(token))
-            })
+            && next.is_some_and(|token| matches!(token.kind, Kind::Word { .. }) && !tops.contains(&self.str(token)))
     }
 
     /// Reports a node without its `{`, puts one in, and gives its block.
@@ -148,7 +146,13 @@ impl<'a> Mender<'a> {
         });
         let ended = ended.is_some_and(|token| token.kind == Kind::Close);
         if !colon {
-            self.report(Code::Syntax, start, end, "a block has no `{`", "a `{` belongs behind it");
+            self.report(
+                Code::Syntax,
+                start,
+                end,
+                "a block has no `{`",
+                "a `{` belongs behind it",
+            );
             self.also(inner, inner_end, "indented like its block");
             self.help(if ended {
                 format!("write `{} {{`", one_line(head))

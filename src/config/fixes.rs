@@ -170,7 +170,10 @@ fn file_of<'a>(loaded: &'a Loaded, fix: &Fix) -> Option<&'a File> {
         let start = span.start.checked_sub(file.base)?;
         file.text.get(start..span.end.checked_sub(file.base)?)
     };
-    fix.edits.iter().all(|(span, _)| inside(*span).is_some()).then_some(file)
+    fix.edits
+        .iter()
+        .all(|(span, _)| inside(*span).is_some())
+        .then_some(file)
 }
 
 /// The fixes of one round: in order, none of which touches another.

@@ -121,7 +121,11 @@ impl Gatherer<'_> {
             return;
         };
         // A command with a PATH of its own is looked for there; one whose PATH is a secret, nowhere.
-        let own = command.env.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value);
+        let own = command
+            .env
+            .iter()
+            .find(|(name, _)| name == "PATH")
+            .map(|(_, value)| value);
         match (&command.program, own) {
             (ProgramNode::Argv(argv), None) => self.program(argv, None),
             (ProgramNode::Argv(argv), Some(TextNode::Plain(path))) => self.program(argv, Some(path)),
@@ -194,8 +198,11 @@ fn judged(span: Span, fact: &Fact) -> Option<Finding> {
                 .help("paths start at the directory of this file; a name without `/` is looked for in PATH"),
         ),
         Fact::Executable(file) if file.metadata().is_ok() && !executable(file) => Some(
-            finding(format!("`{}` cannot be executed", shown(file)), "no right to execute it")
-                .help(format!("`chmod +x {}`", shown(file))),
+            finding(
+                format!("`{}` cannot be executed", shown(file)),
+                "no right to execute it",
+            )
+            .help(format!("`chmod +x {}`", shown(file))),
         ),
         Fact::Directory(dir, setting) if is_absent(dir) => Some(absent(finding, dir, setting, "directory")),
         Fact::Directory(dir, setting) if dir.metadata().is_ok_and(|meta| !meta.is_dir()) => Some(
@@ -291,7 +298,10 @@ mod tests {
     fn what_is_absent_is_said_with_its_place() {
         let temp = host();
         for (setting, message) in [
-            ("command \"no-such-program\"", "there is no program `no-such-program` in PATH"),
+            (
+                "command \"no-such-program\"",
+                "there is no program `no-such-program` in PATH",
+            ),
             ("command \"bin/gone\"", "there is no program"),
             ("command \"bin/plain\"", "cannot be executed"),
             ("command \"sh\"; cwd \"gone\"", "there is no directory"),
@@ -301,7 +311,10 @@ mod tests {
                 "command \"sh\"; env \"TOKEN\" from-env=\"OPSRUN_NEVER_SET\"",
                 "the variable `OPSRUN_NEVER_SET` is not set",
             ),
-            ("command \"sh\"; env \"TOKEN\" { from-command \"no-such-program\"; }", "there is no program"),
+            (
+                "command \"sh\"; env \"TOKEN\" { from-command \"no-such-program\"; }",
+                "there is no program",
+            ),
         ] {
             let text = format!("target \"a\" {{ {setting}; }}\n");
             let found = said(temp.path(), &text);
@@ -322,7 +335,8 @@ mod tests {
         assert_eq!(found[0].0, "OPS5013");
         let apart = "backup \"a\" { source \"/proc/sys\"; to \"copies\"; }\n";
         assert_eq!(said(temp.path(), apart), []);
-        let allowed = "backup \"a\" { source \"data\"; to \"copies\"; allow \"same-file-system\" reason=\"a test\"; }\n";
+        let allowed =
+            "backup \"a\" { source \"data\"; to \"copies\"; allow \"same-file-system\" reason=\"a test\"; }\n";
         assert_eq!(said(temp.path(), allowed), []);
         // Without a look at the host nobody knows whether that is needed.
         let loaded = load_text(&temp.path().join("ops.kdl"), allowed.as_bytes().to_vec());

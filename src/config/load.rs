@@ -443,7 +443,10 @@ impl Loader<'_> {
             );
             return;
         }
-        let bytes = self.instead.get(&real).map_or_else(|| bytes_of(&real), |text| Ok(text.clone()));
+        let bytes = self
+            .instead
+            .get(&real)
+            .map_or_else(|| bytes_of(&real), |text| Ok(text.clone()));
         match bytes {
             Ok(bytes) => {
                 self.done.push((real.clone(), Some(path.span)));

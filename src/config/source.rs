@@ -201,7 +201,10 @@ impl Sources {
         let Some(file) = self.file_of(span) else {
             return span;
         };
-        let before = file.text.get(..span.start.saturating_sub(file.base)).unwrap_or_default();
+        let before = file
+            .text
+            .get(..span.start.saturating_sub(file.base))
+            .unwrap_or_default();
         let after = file.text.get(span.end.saturating_sub(file.base)..).unwrap_or_default();
         let blank = |c: char| c == ' ' || c == '\t';
         let closed = after.trim_start_matches(blank);

@@ -77,12 +77,7 @@ pub(super) struct Reader {
 
 impl Reader {
     /// Which row of the table a node is; reports those that the language or this build does not have.
-    pub(super) fn spec_of(
-        &mut self,
-        node: &Node,
-        parent: &'static Spec,
-        siblings: &[Node],
-    ) -> Option<&'static Spec> {
+    pub(super) fn spec_of(&mut self, node: &Node, parent: &'static Spec, siblings: &[Node]) -> Option<&'static Spec> {
         if node.mended {
             return None;
         }
@@ -302,7 +297,10 @@ impl Reader {
             finding = finding.help(format!("write `{}={given}`", prop.name));
         } else if first.bare && before.is_some_and(|value| value.bare && value.data == Data::Mended) {
             // What stands before it was said to need quotes.
-            finding = finding.help(format!("if it belongs to the value before it, put quotes around both: `{} \"… …\"`", spec.name));
+            finding = finding.help(format!(
+                "if it belongs to the value before it, put quotes around both: `{} \"… …\"`",
+                spec.name
+            ));
         } else if !spec.example.is_empty() {
             finding = finding.help(format!("for example `{}`", spec.example));
         }
@@ -434,7 +432,10 @@ const MOST_SIBLINGS: usize = 1_000;
 fn last_before(node: &Node, arg: &Value) -> usize {
     let args = node.args.iter().map(|value| value.span);
     let props = node.props.iter().map(|prop| prop.value.span);
-    let ends = args.chain(props).filter(|span| span.end <= arg.span.start).map(|span| span.end);
+    let ends = args
+        .chain(props)
+        .filter(|span| span.end <= arg.span.start)
+        .map(|span| span.end);
     ends.max().unwrap_or(node.name_span.end)
 }
 

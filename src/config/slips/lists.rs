@@ -124,7 +124,6 @@ impl Mender<'_> {
         }
     }
 
-
     /// `[a, b]` or `a, b`.
     pub(super) fn list(&mut self, token: Token, said: &mut bool) {
         if self.lone_sign(token, said) {
@@ -165,7 +164,13 @@ impl Mender<'_> {
         }
         // Of a longer line nothing is known.
         let before = self.text.get(..token.start).unwrap_or_default();
-        let line: usize = before.chars().rev().take(LONGEST_LINE).take_while(|c| !lex::is_newline(*c)).map(char::len_utf8).sum();
+        let line: usize = before
+            .chars()
+            .rev()
+            .take(LONGEST_LINE)
+            .take_while(|c| !lex::is_newline(*c))
+            .map(char::len_utf8)
+            .sum();
         let line = before.get(before.len() - line..).unwrap_or_default();
         let other = |text: &str| text.contains(['[', ']', ',']);
         if other(value) || other(line) || line.trim().is_empty() {
@@ -269,7 +274,10 @@ impl Mender<'_> {
         }
         let head: Vec<usize> = (first + 1..=at)
             .filter(|number| match tokens.get(*number) {
-                Some(Token { kind: Kind::Text { .. }, .. }) => true,
+                Some(Token {
+                    kind: Kind::Text { .. },
+                    ..
+                }) => true,
                 Some(word) => matches!(word.kind, Kind::Word { .. }) && self.str(*word).trim_matches(',') != "",
                 None => false,
             })
@@ -354,7 +362,11 @@ impl Mender<'_> {
         };
         let head_end = tokens
             .get(first..list.from)
-            .and_then(|head| head.iter().rev().find(|t| !matches!(t.kind, Kind::Space | Kind::Equals)))
+            .and_then(|head| {
+                head.iter()
+                    .rev()
+                    .find(|t| !matches!(t.kind, Kind::Space | Kind::Equals))
+            })
             .map_or(begin.end, |t| t.end);
         let head = self.text.get(begin.start..head_end).unwrap_or_default();
         let name = head.trim_end_matches(':');
@@ -375,14 +387,20 @@ impl Mender<'_> {
             if bare_needs_quotes(bare) || bare.contains(',') || matches!(bare, "true" | "false" | "null") {
                 written.push_str(&quotes(bare));
                 let (start, end) = (token.start, token.end);
-                token.kind = Kind::Text { raw: true, closed: true };
+                token.kind = Kind::Text {
+                    raw: true,
+                    closed: true,
+                };
                 self.placeholder(start, end);
             } else {
                 written.push_str(bare);
             }
         }
         let first_sign = self.text.get(from.start..last.end).unwrap_or_default();
-        let shown = first_sign.split(lex::is_newline).map(str::trim_end).find(|line| !line.is_empty());
+        let shown = first_sign
+            .split(lex::is_newline)
+            .map(str::trim_end)
+            .find(|line| !line.is_empty());
         let shown = shown.unwrap_or_default();
         let start = from.start + first_sign.find(shown).unwrap_or(0);
         let indent = shown.len() - shown.trim_start().len();
@@ -393,7 +411,10 @@ impl Mender<'_> {
             "a list is written as several arguments",
             list.label,
         );
-        self.help(format!("write `{}`", one_line(&format!("{}{written}", name.trim_matches('"')))));
+        self.help(format!(
+            "write `{}`",
+            one_line(&format!("{}{written}", name.trim_matches('"')))
+        ));
         if !list.commented && !name.is_empty() {
             let end = begin.start + name.len();
             self.fix(&[(end, last.end, &written)]);

@@ -80,11 +80,16 @@ impl Mender<'_> {
                     let end = arrow.map_or(token.end, |t| t.end);
                     let rest = tokens.get(at + 1 + usize::from(arrow.is_some())..).unwrap_or_default();
                     let next = rest.iter().find(|t| t.kind != Kind::Space);
-                    let valued = next.is_some_and(|t| matches!(t.kind, Kind::Word { .. } | Kind::Text { .. } | Kind::Paren));
+                    let valued =
+                        next.is_some_and(|t| matches!(t.kind, Kind::Word { .. } | Kind::Text { .. } | Kind::Paren));
                     let head = self.text.get(line_start..token.start).unwrap_or_default().trim();
                     let block = next.is_some_and(|t| t.kind == Kind::Open);
                     if words <= 1 || arrow.is_some() || block {
-                        let sign = Sign { start: token.start, end, after: rest };
+                        let sign = Sign {
+                            start: token.start,
+                            end,
+                            after: rest,
+                        };
                         self.sign(head, if words > 0 { from } else { token.start }, &sign, &mut list_said);
                         skip_to = end;
                     } else if !valued {
@@ -125,15 +130,21 @@ impl Mender<'_> {
                             .is_some_and(|hashes| hashes.chars().all(|c| c == '#'))
                             && after.is_some_and(|t| matches!(t.kind, Kind::Text { .. }));
                         let half_quoted = after.filter(|t| {
-                            t.start == token.end && matches!(t.kind, Kind::Text { raw: false, closed: false })
+                            t.start == token.end
+                                && matches!(
+                                    t.kind,
+                                    Kind::Text {
+                                        raw: false,
+                                        closed: false
+                                    }
+                                )
                         });
                         let setting = if words == 1 { first } else { "" };
                         if old_raw {
                             skip_to = self.old_raw_string(token, after);
                         } else if let Some(end) = half_quoted.and_then(|quote| self.no_opening_quote(token, *quote)) {
                             skip_to = end;
-                        } else if self.grown(token, words, after) {
-                        } else {
+                        } else if !self.grown(token, words, after) {
                             self.word(token, glued, words, setting, &mut list_said);
                         }
                     }
@@ -167,7 +178,11 @@ impl Mender<'_> {
             }
             let start = token.start + name.len();
             let after = tokens.get(at + 1..).unwrap_or_default();
-            let sign = Sign { start, end: token.end, after };
+            let sign = Sign {
+                start,
+                end: token.end,
+                after,
+            };
             self.sign(name, start, &sign, list_said);
             return Some(token.end);
         }
@@ -182,12 +197,18 @@ impl Mender<'_> {
         } else if !ARROWS.contains(&word) || words > 1 && !touching {
             return None;
         }
-        let next = rest.iter().find(|t| !matches!(t.kind, Kind::Space | Kind::Comment { .. }));
+        let next = rest
+            .iter()
+            .find(|t| !matches!(t.kind, Kind::Space | Kind::Comment { .. }));
         let head = self.text.get(line_start..token.start).unwrap_or_default().trim();
         match next.map(|t| t.kind) {
             Some(Kind::Word { .. } | Kind::Text { .. } | Kind::Open | Kind::Paren) => {
                 let head = if words == 1 { head.trim_matches('"') } else { head };
-                let sign = Sign { start: token.start, end, after: rest };
+                let sign = Sign {
+                    start: token.start,
+                    end,
+                    after: rest,
+                };
                 self.sign(head, from, &sign, list_said);
             }
             Some(Kind::Newline) | None if touching => self.colon_for_block(token, head),
@@ -270,7 +291,9 @@ impl Mender<'_> {
                 "a comment is never closed",
                 "begins here",
             );
-            let inner = text.get(2..).is_some_and(|rest| rest.contains("/*") && rest.contains("*/"));
+            let inner = text
+                .get(2..)
+                .is_some_and(|rest| rest.contains("/*") && rest.contains("*/"));
             self.help(if inner {
                 "comments nest: the second `/*` needs a `*/` of its own; or use `//` for a comment of one line"
             } else {
@@ -278,7 +301,6 @@ impl Mender<'_> {
             });
         }
     }
-
 
     /// A `;` that ends no statement: in other languages it begins a comment. Gives the end of what is meant as one.
     fn lone_semicolon(&mut self, token: Token, first: bool) -> usize {
@@ -314,13 +336,11 @@ impl Mender<'_> {
         token.end
     }
 
-
     /// The help for a value without quotes that only quotes would not mend.
     fn place_help(setting: &str, word: &str) -> Option<String> {
         let place = matches!(setting, "source" | "to" | "state-dir") && paths::is_remote(word);
         place.then(|| format!("a directory belongs here: {}", paths::mount_help(setting)))
     }
-
 }
 
 /// `name(`: a call of another language, not a type.

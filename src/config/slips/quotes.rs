@@ -46,14 +46,16 @@ impl Mender<'_> {
                 let close = token.start + open + at;
                 let text = inside.get(..at).unwrap_or_default();
                 if !text.contains(['\\', '"']) {
-                    self.fix(&[(token.start, token.start + open, "\""), (close, close + c.len_utf8(), "\"")]);
+                    self.fix(&[
+                        (token.start, token.start + open, "\""),
+                        (close, close + c.len_utf8(), "\""),
+                    ]);
                 }
             }
         }
         self.placeholder(token.start, end);
         end
     }
-
 
     /// A quoted or raw string; gives where to go on.
     pub(super) fn string(&mut self, token: Token, raw: bool, closed: bool) -> usize {
@@ -81,25 +83,24 @@ impl Mender<'_> {
         };
         let mut label = "begins here";
         let mut close: Option<String> = None;
-        if lines {
-        } else if let Some((at, c)) = typographic {
+        if let Some((at, c)) = typographic.filter(|_| !lines) {
             body = text.get(..at + c.len_utf8()).unwrap_or(text);
             help = format!("write {}\"", one_line(text.get(..at).unwrap_or_default()));
             label = "its last quote is typographic";
-        } else if raw && body.len() > 2 && body.ends_with('"') {
+        } else if raw && !lines && body.len() > 2 && body.ends_with('"') {
             let hashes = text.len() - text.trim_start_matches('#').len();
             let end = "#".repeat(hashes);
             help = format!("write {}{end}", one_line(body));
             label = "its end lacks the `#` of its beginning";
             close = Some(end);
-        } else if !raw && body.ends_with("\\\"") {
+        } else if !raw && !lines && body.ends_with("\\\"") {
             let inside = body.get(1..body.len() - 1).unwrap_or_default();
             help = format!(
                 "`\\\"` is a quote inside the string: write {}",
                 one_line(&format!("\"{}\"", double(inside)))
             );
             label = "its last quote is escaped";
-        } else {
+        } else if !lines {
             // `backup "a {`: the block begins all the same.
             let block = body.strip_suffix('{').filter(|before| before.ends_with(lex::is_space));
             let opened = head.matches('{').count() > head.matches('}').count();
@@ -112,10 +113,14 @@ impl Mender<'_> {
         }
         let mut end = token.start + body.len();
         let mut message = "a string is never closed";
-        if let Some(further) = self.over_lines(token).filter(|_| !lines && end == token.start + text.trim_end().len()) {
+        if let Some(further) = self
+            .over_lines(token)
+            .filter(|_| !lines && end == token.start + text.trim_end().len())
+        {
             message = "a quoted string ends on its line";
             label = "goes on below";
-            help = "write it on one line; for several lines put `\"\"\"` on a line before and on one behind them".to_owned();
+            help = "write it on one line; for several lines put `\"\"\"` on a line before and on one behind them"
+                .to_owned();
             end = further;
         }
         self.report(Code::Syntax, token.start, token.start + body.len(), message, label);
@@ -176,13 +181,20 @@ impl Mender<'_> {
             start,
             end,
             format!("`{shown}` is no escape"),
-            if count > 1 { "the first unknown escape" } else { "unknown escape" },
+            if count > 1 {
+                "the first unknown escape"
+            } else {
+                "unknown escape"
+            },
         );
         let raw = text.get(1..text.len().saturating_sub(1)).unwrap_or_default();
         self.help(if raw.contains('"') || raw.contains(lex::is_newline) {
             "write `\\\\` for a backslash".to_owned()
         } else {
-            format!("write `\\\\` for a backslash, or use a raw string: #{}#", one_line(text))
+            format!(
+                "write `\\\\` for a backslash, or use a raw string: #{}#",
+                one_line(text)
+            )
         });
     }
 
@@ -238,7 +250,6 @@ impl Mender<'_> {
         Some(end)
     }
 
-
     /// `r"…"` or `r#"…"#`; gives its end.
     pub(super) fn old_raw_string(&mut self, token: Token, after: Option<&Token>) -> usize {
         let hashes = self.str(token).len() - 1;
@@ -263,7 +274,6 @@ impl Mender<'_> {
         self.placeholder(token.start, end);
         end
     }
-
 }
 
 /// With every backslash doubled.

@@ -91,7 +91,6 @@ impl Mender<'_> {
         true
     }
 
-
     /// `-- comment`, `<!-- comment -->`: gives the end of it.
     pub(super) fn other_comment(&mut self, token: Token) -> usize {
         let sign = self.str(token);
@@ -231,7 +230,11 @@ impl Mender<'_> {
             format!("a setting is written without `:`: `{}`", one_line(name)),
             "not between a node and its value",
         );
-        let written = if bare_needs_quotes(value) { quotes(value) } else { value.to_owned() };
+        let written = if bare_needs_quotes(value) {
+            quotes(value)
+        } else {
+            value.to_owned()
+        };
         let place = Self::place_help(name, value);
         let mendable = place.is_none();
         self.help(place.unwrap_or_else(|| format!("write `{} {}`", one_line(name), one_line(&written))));

@@ -138,12 +138,14 @@ impl Mender<'_> {
         }
     }
 
-
     /// A word with characters that are not seen: without them it is a word like others.
     fn invisible(&mut self, token: Token) {
         let word = self.str(token);
         let shown: String = word.chars().filter(|c| !INVISIBLE.contains(c)).collect();
-        let (at, c) = word.char_indices().find(|(_, c)| INVISIBLE.contains(c)).unwrap_or((0, ' '));
+        let (at, c) = word
+            .char_indices()
+            .find(|(_, c)| INVISIBLE.contains(c))
+            .unwrap_or((0, ' '));
         let start = token.start + at;
         self.report(
             Code::Syntax,

@@ -27,9 +27,10 @@ impl Checker<'_> {
                 Err(Box::new(match meant.filter(|m| !nothing && Pattern::new(m).is_ok()) {
                     Some(meant) if meant == "**" && self.setting == "class" => finding
                         .help("name what may go, such as \"raw/**\"; \"**\" takes every file that the backup stores"),
-                    Some(meant) => finding
-                        .help(format!("write \"{}\"", one_line(&meant)))
-                        .fix(self.value.span, format!("\"{}\"", meant.replace('\\', "\\\\").replace('"', "\\\""))),
+                    Some(meant) => finding.help(format!("write \"{}\"", one_line(&meant))).fix(
+                        self.value.span,
+                        format!("\"{}\"", meant.replace('\\', "\\\\").replace('"', "\\\"")),
+                    ),
                     None => finding.help("patterns are relative to the source, such as \"raw/**\""),
                 }))
             }
