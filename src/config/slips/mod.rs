@@ -6,6 +6,7 @@
 
 mod lists;
 mod quotes;
+mod rows;
 mod signs;
 mod words;
 

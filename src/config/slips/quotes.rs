@@ -119,8 +119,9 @@ impl Mender<'_> {
         {
             message = "a quoted string ends on its line";
             label = "goes on below";
-            help = "write it on one line; for several lines put `\"\"\"` on a line before and on one behind them"
-                .to_owned();
+            help = String::from(
+                "write it on one line; for several lines put `\"\"\"` on a line before and on one behind them",
+            );
             end = further;
         }
         self.report(Code::Syntax, token.start, token.start + body.len(), message, label);
