@@ -136,14 +136,14 @@ pub(super) fn slips(text: &str, tokens: &[Token]) -> Vec<Slip> {
                             &mut at,
                             "too many strings of several lines in one node",
                             "more than 100",
-                            "use one line for each, in single quotes",
+                            "use one line for each, in `\"…\"`",
                         );
                     }
                     _ if bad_multiline(shown) => slip(
                         &mut at,
                         "a `\"\"\"` string begins and ends on lines of its own",
                         "text stands beside the quotes",
-                        "use single quotes `\"…\"`, or put the text on lines of its own",
+                        "use `\"…\"` for one line, or put the text on lines of its own",
                     ),
                     At::Name if plain => at = At::Entries(false),
                     At::Name => slip(

@@ -1,9 +1,9 @@
 //! Text → [`Model`]: reads ops files, says everything that is wrong with them, and gives what they mean.
 //!
-//! The way of a file: `load` reads it and its imports, `lex` and `mend` make slips of the hand harmless and cut it
-//! into nodes, `tree` parses them, `reader` checks them against the table in `schema`, `decode` makes a `document` of
-//! them, and `validate` (with `references`, `cycles`, `gates`, `schedules`, `rhythm`, `timing`, `telling`, `lexical`, `reasons`,
-//! `assertions` and `language`) judges the whole and has the
+//! The way of a file: `load` reads it and its imports, `foreign` knows other languages, `lex` and `mend` (with `slips` and
+//! `braces`) make slips of the hand harmless and cut it into nodes, `tree` parses them, `reader` checks them against
+//! the table in `schema`, `decode` makes a `document` of them, and `validate` (with `references`, `cycles`, `gates`,
+//! `schedules`, `rhythm`, `timing`, `telling`, `lexical`, `reasons`, `assertions` and `language`) judges the whole and has the
 //! [`Model`] built.
 //! `format` gives a text its usual form.
 //! [`findings`] and [`source`] say what was noticed and where; `secrets` keeps out of both what nobody may see.
@@ -16,6 +16,7 @@
 mod allows;
 mod assertions;
 pub mod begin;
+mod braces;
 mod build;
 mod containment;
 mod cycles;
@@ -24,6 +25,7 @@ mod document;
 pub mod explain;
 pub mod findings;
 pub mod fixes;
+mod foreign;
 mod format;
 mod gates;
 mod grammar;

@@ -181,6 +181,9 @@ impl Reader {
         };
         let args = self.args(node, spec, parent, &mut reading);
         self.check_args(&args, node, spec, &mut reading);
+        // What its properties lack may stand in a block that it does not take.
+        let block = node.children.as_deref().unwrap_or_default();
+        reading.damaged |= spec.children.is_empty() && block.iter().any(|child| spec.prop(&child.name).is_some());
         self.props(node, spec, &mut reading);
         self.children(node, spec, &mut reading);
         reading
@@ -290,10 +293,22 @@ impl Reader {
             format!("`{}` takes {takes}", spec.name),
             if at == 0 { "not allowed here" } else { "one too many" },
         );
+        let before = at.checked_sub(1).and_then(|at| args.get(at));
         if let Data::Text(text) = &first.data
-            && let Some(prop) = spec.prop(text)
+            && let Some(prop) = spec.prop(text.trim_end_matches(':'))
         {
-            finding = finding.help(format!("write `{}={}`", prop.name, example_value(prop.ty)));
+            let given = match args.get(at + 1).map(|value| &value.data) {
+                Some(Data::Text(text)) => format!("\"{}\"", one_line(text)),
+                Some(Data::Integer(number)) => number.to_string(),
+                _ => example_value(prop.ty).to_string(),
+            };
+            finding = finding.help(format!("write `{}={given}`", prop.name));
+        } else if first.bare && before.is_some_and(|value| value.bare && value.data == Data::Mended) {
+            // What stands before it was said to need quotes.
+            finding = finding.help(format!(
+                "if it belongs to the value before it, put quotes around both: `{} \"… …\"`",
+                spec.name
+            ));
         } else if !spec.example.is_empty() {
             finding = finding.help(format!("for example `{}`", spec.example));
         }
@@ -311,7 +326,16 @@ impl Reader {
                         format!("`{}` takes no block", spec.name),
                         "not allowed here",
                     )
-                    .help(format!("for example `{}`", spec.example)),
+                    .help(match spec.prop(&first.name) {
+                        Some(prop) => format!(
+                            "`{}` is a property: write `{} {}={}`",
+                            prop.name,
+                            spec.name,
+                            prop.name,
+                            example_value(prop.ty)
+                        ),
+                        None => format!("for example `{}`", spec.example),
+                    }),
                 );
             }
             return;
