@@ -16,7 +16,7 @@ use crate::config::{self, Loaded, Look};
 use crate::path::shown;
 use crate::report::findings::{Checked, Failing};
 use crate::report::lines::Detail;
-use crate::report::{Style, output};
+use crate::report::{Style, explain, output};
 use crate::units::plural;
 use forms::Forms;
 use std::io::Read;
@@ -42,6 +42,7 @@ pub fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let mut checked = Checked::default();
     let mut people = String::new();
     let mut unasked = 0;
+    let mut codes = Vec::new();
     for file in &args.files {
         let looked = text_of(file, &args.stdin_name).and_then(|(name, text)| {
             let (loaded, failure) = if fixer.is_wanted() {
@@ -65,6 +66,7 @@ pub fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, Failure> {
             exit = exit.max(failure.exit);
         }
         unasked += loaded.unasked;
+        codes.extend(loaded.findings.iter().map(|finding| finding.code));
         if forms.people_read_along() {
             let text = text(
                 name,
@@ -87,20 +89,24 @@ pub fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, Failure> {
         }
         checked.add(name, &loaded);
     }
-    if unasked > 0 && terminal.detail > Detail::Quiet {
-        let note = "not looked at: variables, programs and paths of this host; `--host` does";
-        if forms.people_read_along() {
-            let style = forms.people_style(terminal);
-            let line = style.dim(note) + "\n";
-            if forms.people_on_stderr() {
-                output::to_stderr(&line);
-            } else {
-                output::to_stdout(&line)?;
-            }
+    let closing = |style: Style| {
+        let mut lines = explain::pointer(codes.iter().copied(), style);
+        if unasked > 0 && terminal.detail > Detail::Quiet {
+            let note = "not looked at: variables, programs and paths of this host; `--host` does";
+            lines += &(style.dim(note) + "\n");
         }
-        if forms.people_in_file() {
-            people = people + note + "\n";
+        lines
+    };
+    if forms.people_read_along() {
+        let lines = closing(forms.people_style(terminal));
+        if forms.people_on_stderr() {
+            output::to_stderr(&lines);
+        } else {
+            output::to_stdout(&lines)?;
         }
+    }
+    if forms.people_in_file() {
+        people += &closing(Style::PLAIN);
     }
     forms.write(&checked, failing, &people)?;
     if fixer.only_shows() && fixer.has_found() {

@@ -127,6 +127,8 @@ fn what_is_optional_says_what_holds_without_it() {
         "/retention/class keyword",
         "/schedule/cron",
         "/schedule/every",
+        "/assert retention",
+        "/assert backup",
     ] {
         assert!(silent.remove(choice), "{choice}");
     }
