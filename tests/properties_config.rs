@@ -626,6 +626,19 @@ fn thousands_of_slips() {
     }
 }
 
+/// Found by fuzzing: the quote that was put behind a raw string did not end it, and was put there again and again.
+#[test]
+fn the_fix_of_a_raw_string_ends_it() {
+    let text = "target \"t\" {\n    command \"true\"\n}\ntarget #\"a \"b\" {\n    command \"true\"\n}\n";
+    let fixed = opsrun::config::fixes::fix(Path::new("ops.kdl"), text.as_bytes().to_vec(), false, false);
+    assert_eq!(fixed.files.len(), 1);
+    assert!(
+        fixed.files[0].new.contains("target #\"a \"b\"\"# {"),
+        "{}",
+        fixed.files[0].new
+    );
+}
+
 #[test]
 fn huge_tokens_and_lines() {
     for (before, unit, after) in [

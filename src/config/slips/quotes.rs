@@ -107,8 +107,10 @@ impl Mender<'_> {
             let end = block.or_else(|| body.strip_suffix('}').filter(|_| opened));
             if let Some(end) = end {
                 body = end.trim_end_matches(|c| lex::is_space(c) || c == ';');
-                help = format!("write {}\"", one_line(body));
-                close = Some("\"".to_owned());
+                let hashes = text.len() - text.trim_start_matches('#').len();
+                let end = format!("\"{}", "#".repeat(hashes));
+                help = format!("write {}{end}", one_line(body));
+                close = Some(end);
             }
         }
         let mut end = token.start + body.len();
