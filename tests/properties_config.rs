@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
-use opsrun::config::{Loaded, load_text};
+use opsrun::config::{Loaded, Look, load_text};
 use proptest::prelude::*;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -630,7 +630,11 @@ fn thousands_of_slips() {
 #[test]
 fn the_fix_of_a_raw_string_ends_it() {
     let text = "target \"t\" {\n    command \"true\"\n}\ntarget #\"a \"b\" {\n    command \"true\"\n}\n";
-    let fixed = opsrun::config::fixes::fix(Path::new("ops.kdl"), text.as_bytes().to_vec(), false, false);
+    let look = Look {
+        now: chrono::DateTime::UNIX_EPOCH,
+        host: false,
+    };
+    let fixed = opsrun::config::fixes::fix(Path::new("ops.kdl"), text.as_bytes().to_vec(), false, look);
     assert_eq!(fixed.files.len(), 1);
     assert!(
         fixed.files[0].new.contains("target #\"a \"b\"\"# {"),

@@ -2,16 +2,22 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use opsrun::config::Look;
 use opsrun::config::fixes::fix;
 use std::path::Path;
 
+const LOOK: Look = Look {
+    now: chrono::DateTime::UNIX_EPOCH,
+    host: false,
+};
+
 fuzz_target!(|bytes: &[u8]| {
     let name = Path::new("/nowhere/ops.kdl");
-    let fixed = fix(name, bytes.to_vec(), false, false);
+    let fixed = fix(name, bytes.to_vec(), false, LOOK);
     assert!(fixed.after.errors() <= fixed.before.errors());
     for file in &fixed.files {
         assert_ne!(file.old, file.new);
-        let again = fix(name, file.new.clone().into_bytes(), false, false);
+        let again = fix(name, file.new.clone().into_bytes(), false, LOOK);
         assert!(again.files.is_empty(), "a second time changes something");
     }
 });

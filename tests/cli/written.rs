@@ -69,7 +69,8 @@ fn init_writes_a_file_that_is_valid_and_formed() {
     assert!(run(&["init"]).starts_with("exit: 0\n"));
     assert_eq!(
         run(&["check", "--fail-on", "warning"]),
-        "exit: 0\n--- stdout\nops.kdl: ok (1 check, 1 target, 1 backup, 1 retention)\n--- stderr\n"
+        "exit: 0\n--- stdout\nops.kdl: ok (1 check, 1 target, 1 backup, 1 retention)\n\
+         not looked at: variables, programs and paths of this host; `--host` does\n--- stderr\n"
     );
     assert_eq!(run(&["fmt", "--check"]), "exit: 0\n--- stdout\n--- stderr\n");
     std::fs::write(dir.path().join("ops.kdl"), "// mine\n").unwrap();

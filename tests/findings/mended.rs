@@ -112,7 +112,6 @@ fn what_may_be_meant_otherwise_is_left_to_people() {
         "target \"a\" { command \"x\"; comand \"y\"; }",
         "target \"a\" { command \"x\"; cpu #treu; }",
         "backup \"a\" { source host:/data; to \"/b\"; }",
-        "target \"a\" { command [\"x\",\n \"y\"]\n }",
     ] {
         let fixed = fix(
             Path::new("ops.kdl"),
