@@ -1,7 +1,7 @@
 //! `opsrun check`: validates ops files, and mends them when asked to.
 //!
 //! Takes files or stdin, gives the findings in every form that was asked for; on stdout, since here they are the data.
-//! [`forms`] says where each form goes, [`fix`] is `--fix` and `--diff`.
+//! `forms` says where each form goes, `fix` is `--fix` and `--diff`.
 //! Must not touch anything but the files, and with `--host` only looks at what else they name.
 //! Invariant: every file is looked at, whatever is wrong with the others; a document of a program is one over all.
 
