@@ -746,3 +746,9 @@ fn thousands_of_wrong_references() {
     let loaded = timed(text.as_bytes(), Duration::from_secs(60));
     assert_eq!(loaded.errors(), 20_000);
 }
+
+#[test]
+fn a_brace_in_place_of_a_wide_line_end_is_shown_where_that_stood() {
+    let text = "{/-\u{2028}backupbackup";
+    sound(text.as_bytes(), &load(text.as_bytes()));
+}

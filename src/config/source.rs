@@ -246,6 +246,18 @@ impl Sources {
             .unwrap_or_default()
     }
 
+    /// The span, widened to whole characters.
+    pub(super) fn whole(&self, span: Span) -> Span {
+        let Some(file) = self.file_of(span) else {
+            return span;
+        };
+        let mut end = span.end.saturating_sub(file.base).min(file.text.len());
+        while !file.text.is_char_boundary(end) {
+            end += 1;
+        }
+        Span::new(file.base + floor(&file.text, span.start - file.base), file.base + end)
+    }
+
     /// Lines and columns.
     pub(super) fn place(&self, span: Span) -> Option<Place> {
         let file = self.file_of(span)?;

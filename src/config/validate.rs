@@ -92,6 +92,10 @@ pub(super) fn validate(
         findings.extend(no_jobs(document, sources));
     }
 
+    // What took the place of a character of several bytes may be shorter than it.
+    for label in findings.iter_mut().flat_map(|finding| &mut finding.labels) {
+        label.span = sources.whole(label.span);
+    }
     let findings = sorted(findings);
     let fine = findings.iter().all(|finding| finding.severity != Severity::Error);
     let model = fine
