@@ -23,7 +23,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 const COMPONENTS: &[&str] = &[
-    "a", "b", "c", "a.csv", "b.csv", "c.csv", "raw", "tmp", "csv", "xx.c", "xx.csv", "araw", "craw", "craw.csv",
+    "a", "b", "c", "ab", "a.csv", "b.csv", "c.csv", "raw", "tmp", "csv", "xx.c", "xx.csv", "araw", "craw", "craw.csv",
 ];
 const GLOBS: &[&str] = &[
     "**",
