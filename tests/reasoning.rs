@@ -56,6 +56,14 @@ static PATHS: LazyLock<Vec<RelPath>> = LazyLock::new(|| {
         last = last.iter().flat_map(longer).collect();
         all.extend(last.iter().map(|path| path.trim_end_matches('/').to_owned()));
     }
+    // Whole directories are taken along: what lies deeper than any pattern reaches.
+    let mut dirs = vec![String::new()];
+    for _ in 0..4 {
+        let longer = |dir: &String| ["a", "raw", "tmp"].map(|part| format!("{dir}{part}/"));
+        dirs = dirs.iter().flat_map(longer).collect();
+        let deep = |dir: &String| ["a", "ab", "a.csv"].map(|part| format!("{dir}{part}"));
+        all.extend(dirs.iter().filter(|dir| dir.matches('/').count() > 2).flat_map(deep));
+    }
     let mut all: Vec<RelPath> = all.iter().map(|path| rel(path)).collect();
     // Matchers are fast in walk order.
     all.sort();
