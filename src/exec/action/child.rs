@@ -41,6 +41,7 @@ pub(super) async fn ready(command: &Command, terms: Terms, vault: &Vault, stop: 
         arguments,
         cwd: command.cwd.clone(),
         env,
+        input: None,
         timeout: terms.timeout,
         kill_after: terms.kill_after,
         streams: terms.streams,
