@@ -142,6 +142,19 @@ impl fmt::Display for Asked {
 }
 
 impl MailError {
+    /// With what the server said put through `clean`, before it is cut to a line.
+    #[must_use]
+    pub fn cleaned(self, clean: &(dyn Fn(&str) -> String + Sync)) -> Self {
+        match self {
+            Self::Refused { place, asked, reply } => Self::Refused {
+                place,
+                asked,
+                reply: reply.cleaned(clean),
+            },
+            other => other,
+        }
+    }
+
     /// The same message will never be taken. A server that refuses to talk, or lacks protection, may do so for reasons
     /// that pass, or that are not its own.
     #[must_use]

@@ -30,6 +30,13 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// With its text put through `clean` as a whole: what it takes out may go over several lines.
+    #[must_use]
+    pub fn cleaned(mut self, clean: &(dyn Fn(&str) -> String + Sync)) -> Self {
+        self.lines = vec![clean(&self.lines.join(" "))];
+        self
+    }
+
     /// It did what it was asked.
     pub(super) fn is_done(&self) -> bool {
         (200..300).contains(&self.code)
