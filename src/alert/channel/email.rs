@@ -61,7 +61,7 @@ pub fn mail(message: &Message, email: &Email) -> Result<Vec<u8>, String> {
     for address in &email.to {
         builder = builder.to(mailbox(address, None)?);
     }
-    let body = text::body(message, ROOM).replace('\n', "\r\n") + "\r\n";
+    let body = text::body(message, ROOM).replace('\n', "\r\n");
     let part = SinglePart::builder().header(ContentType::TEXT_PLAIN).body(body);
     let built = builder.singlepart(part).map_err(|error| error.to_string())?;
     Ok(built.formatted())

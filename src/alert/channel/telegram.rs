@@ -49,19 +49,21 @@ pub fn request(message: &Message, token: &SecretString, chat: &SecretString, api
 /// What an answer makes of it.
 pub(super) fn verdict(posted: &Posted, redact: Redact<'_>) -> Delivery {
     let body: Value = serde_json::from_slice(&posted.body).unwrap_or_default();
-    let said = match body.get("description").and_then(Value::as_str) {
-        Some(text) => super::said(redact(&format!("status {}: {text}", posted.status))),
-        // What stands there otherwise is the message itself.
-        None => format!("status {}", posted.status),
-    };
+    let described = body.get("description").and_then(Value::as_str);
+    let described = described.map(|text| super::said(redact(&format!("status {}: {text}", posted.status))));
     match request::verdict(posted, redact) {
-        Delivery::Sent { .. } => Delivery::Sent { answer: said },
-        Delivery::Dead { .. } => Delivery::Dead { why: said },
-        Delivery::Retry { after, .. } => {
+        // What stands there otherwise is the message itself.
+        Delivery::Sent { .. } => Delivery::Sent {
+            answer: described.unwrap_or_else(|| format!("status {}", posted.status)),
+        },
+        Delivery::Dead { why } => Delivery::Dead {
+            why: described.unwrap_or(why),
+        },
+        Delivery::Retry { after, why } => {
             let told = body.pointer("/parameters/retry_after").and_then(Value::as_u64);
             Delivery::Retry {
                 after: told.map(|seconds| Duration::from_secs(seconds).min(LONGEST)).or(after),
-                why: said,
+                why: described.unwrap_or(why),
             }
         }
     }

@@ -31,7 +31,7 @@ impl Courier {
         timeout: Duration,
     ) -> Result<Delivery, Delivery> {
         let errand = self.errand(kind, message).await?;
-        let began = Mark::set();
+        let (began, mut left) = (Mark::set(), timeout);
         let redact = |text: &str| self.vault.redact(text);
         let way = Way {
             secret: errand.secret,
@@ -42,7 +42,6 @@ impl Courier {
             answer: "nothing to tell there".to_owned(),
         };
         for request in &errand.requests {
-            let left = timeout.saturating_sub(began.elapsed());
             let posted = request::send(request, way, left).await?;
             last = match kind {
                 ChannelKind::Telegram { .. } => telegram::verdict(&posted, &redact),
@@ -52,6 +51,7 @@ impl Courier {
             if !matches!(last, Delivery::Sent { .. }) {
                 break;
             }
+            left = timeout.saturating_sub(began.elapsed());
         }
         Ok(last)
     }

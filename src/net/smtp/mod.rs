@@ -324,7 +324,7 @@ impl Talk<'_> {
         if !ascii && !offers.utf8 {
             return Err(self.lacks("SMTPUTF8, which an address needs"));
         }
-        let utf8 = if ascii { "" } else { " SMTPUTF8" };
+        let utf8 = if ascii { "" } else { " SMTPUTF8 BODY=8BITMIME" };
         self.done(line, &format!("MAIL FROM:<{}>{utf8}", mail.from), Asked::Sender)
             .await?;
         let mut refused = Vec::new();
