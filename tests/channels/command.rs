@@ -27,7 +27,10 @@ fn told(line: &str) -> Delivery {
 #[test]
 fn the_document_arrives_whole() {
     let dir = tempfile::tempdir().unwrap();
-    sent(&deliver(&shell("cat > got; echo thanks; echo more", dir.path()), &message()), "exit code 0: thanks");
+    sent(
+        &deliver(&shell("cat > got; echo thanks; echo more", dir.path()), &message()),
+        "exit code 0: thanks",
+    );
     let got = std::fs::read(dir.path().join("got")).unwrap();
     assert_eq!(serde_json::from_slice::<Message>(&got).unwrap(), message());
     // More than a pipe holds, to one that reads none of it.
@@ -42,10 +45,16 @@ fn the_document_arrives_whole() {
 fn the_exit_code_decides() {
     sent(&told("exit 0"), "exit code 0");
     for code in [1, 2, 75, 127, 255] {
-        retry(&told(&format!("echo first >&2; echo no route >&2; exit {code}")), &format!("exit code {code}: no route"));
+        retry(
+            &told(&format!("echo first >&2; echo no route >&2; exit {code}")),
+            &format!("exit code {code}: no route"),
+        );
     }
     for code in [64, 65, 78] {
-        dead(&told(&format!("echo never; exit {code}")), &format!("exit code {code}: never"));
+        dead(
+            &told(&format!("echo never; exit {code}")),
+            &format!("exit code {code}: never"),
+        );
     }
     retry(&told("kill -9 $$"), "killed by signal 9 (KILL)");
 }
@@ -58,7 +67,10 @@ fn one_that_ignores_term_is_killed_with_all_that_it_started() {
         timeout: Duration::from_millis(300),
         ..shell(line, dir.path())
     };
-    retry(&deliver(&channel, &message()), "timeout after 300ms; the group was ended with KILL");
+    retry(
+        &deliver(&channel, &message()),
+        "timeout after 300ms; the group was ended with KILL",
+    );
     let pid = std::fs::read_to_string(dir.path().join("pid")).unwrap();
     // Who has no parent left may not be reaped yet.
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
@@ -99,12 +111,21 @@ fn secrets_reach_the_command_and_nobody_else() {
         }))
     };
     let line = "printf %s \"$TOKEN\" > got; echo \"it is $TOKEN\"; printf %s \"$TOKEN\" | base64";
-    sent(&deliver(&with(line, secret(SECRET)), &message()), "exit code 0: it is [secret]");
+    sent(
+        &deliver(&with(line, secret(SECRET)), &message()),
+        "exit code 0: it is [secret]",
+    );
     assert_eq!(std::fs::read_to_string(dir.path().join("got")).unwrap(), SECRET);
     let line = "printf %s \"$TOKEN\" | base64 >&2; exit 1";
-    retry(&deliver(&with(line, secret(SECRET)), &message()), "exit code 1: [secret]");
+    retry(
+        &deliver(&with(line, secret(SECRET)), &message()),
+        "exit code 1: [secret]",
+    );
     let unset = Value::Secret(SecretSource::Env("OPS_NO_SUCH_VARIABLE".to_owned()));
-    retry(&deliver(&with("echo started > started", unset), &message()), "`OPS_NO_SUCH_VARIABLE`: it is not set");
+    retry(
+        &deliver(&with("echo started > started", unset), &message()),
+        "`OPS_NO_SUCH_VARIABLE`: it is not set",
+    );
     assert!(!dir.path().join("started").exists());
 }
 

@@ -82,8 +82,12 @@ fn from_quoted_printable(text: &str) -> String {
 #[test]
 fn a_mail_arrives_behind_starttls_with_a_login() {
     let ca = Ca::new();
-    let server = Rules::starttls(&ca).login("me", SECRET, "AUTH CRAM-MD5 PLAIN LOGIN").serve();
-    let letter = Letter::to(&server, MailTls::StartTls).trusting(&ca).by("me", secret(SECRET));
+    let server = Rules::starttls(&ca)
+        .login("me", SECRET, "AUTH CRAM-MD5 PLAIN LOGIN")
+        .serve();
+    let letter = Letter::to(&server, MailTls::StartTls)
+        .trusting(&ca)
+        .by("me", secret(SECRET));
     sent(&letter.send(), "250 2.0.0 queued as 4711");
     let mail = server.mail();
     assert!(mail.secured);
@@ -132,7 +136,10 @@ fn a_mail_arrives_in_clear_where_that_is_meant() {
     assert!(!mail.secured && mail.user.is_none());
     // With a login, too; the file must say so.
     let server = Rules::in_clear().login("me", SECRET, "AUTH PLAIN").serve();
-    sent(&Letter::to(&server, MailTls::None).by("me", secret(SECRET)).send(), "queued");
+    sent(
+        &Letter::to(&server, MailTls::None).by("me", secret(SECRET)).send(),
+        "queued",
+    );
     assert!(server.mail().user.is_some());
 }
 
@@ -165,7 +172,10 @@ fn a_server_that_has_the_mail_has_it_however_it_ends() {
     }
     // Also when there is no time left to say farewell.
     let server = Rules::in_clear().instead("QUIT", Instead::Stall("")).serve();
-    sent(&Letter::to(&server, MailTls::None).within(super::SHORT).send(), "queued");
+    sent(
+        &Letter::to(&server, MailTls::None).within(super::SHORT).send(),
+        "queued",
+    );
 }
 
 #[test]
@@ -184,13 +194,22 @@ fn addresses_beyond_ascii_need_a_server_that_takes_them() {
     sent(&letter(&with).send(), "queued");
     let mail = with.mail();
     assert_eq!(mail.to, ["büro@example.com"]);
-    assert!(mail.content.contains("\r\nTo: büro@example.com\r\n"), "{}", mail.content);
+    assert!(
+        mail.content.contains("\r\nTo: büro@example.com\r\n"),
+        "{}",
+        mail.content
+    );
 }
 
 #[test]
 fn what_is_no_address_is_not_sent() {
     let server = Rules::in_clear().serve();
-    for bad in ["", "ops", "ops@example.com>\r\nRCPT TO:<eve@example.com", "ops@example.com\r\nBcc: eve@example.com"] {
+    for bad in [
+        "",
+        "ops",
+        "ops@example.com>\r\nRCPT TO:<eve@example.com",
+        "ops@example.com\r\nBcc: eve@example.com",
+    ] {
         let mut letter = Letter::to(&server, MailTls::None);
         letter.0.to = vec![bad.to_owned()];
         dead(&letter.send(), "is no address of a mailbox");

@@ -4,7 +4,7 @@ use super::ca::Ca;
 use super::mail::Letter;
 use super::smtp::{Instead, Rules, Server};
 use super::stub;
-use super::{SECRET, SHORT, dead, retry, secret};
+use super::{SECRET, SHORT, at_once, dead, retry, secret};
 use opsrun::alert::Delivery;
 use opsrun::model::channel::MailTls;
 use opsrun::model::command::{SecretSource, Value};
@@ -38,7 +38,9 @@ fn what_passes_is_tried_again_and_what_does_not_is_dead() {
         retry(&delivery, "it refuses to talk: 554 no service");
     }
     // One that may be taken later is worth coming again.
-    let rules = Rules::in_clear().says("RCPT TO:<ops@", "550 never").says("RCPT TO:<boss@", "450 later");
+    let rules = Rules::in_clear()
+        .says("RCPT TO:<ops@", "550 never")
+        .says("RCPT TO:<boss@", "450 later");
     retry(&clear(rules).1, "it refuses every recipient: 450 later");
 }
 
@@ -47,12 +49,16 @@ fn a_wrong_password_is_dead_and_not_repeated() {
     let ca = Ca::new();
     for mechanisms in ["AUTH PLAIN", "AUTH LOGIN"] {
         let server = Rules::starttls(&ca).login("me", "another", mechanisms).serve();
-        let letter = Letter::to(&server, MailTls::StartTls).trusting(&ca).by("me", secret(SECRET));
+        let letter = Letter::to(&server, MailTls::StartTls)
+            .trusting(&ca)
+            .by("me", secret(SECRET));
         dead(&letter.send(), "it refuses the login: 535 5.7.8 wrong: ");
         server.nothing();
     }
     let server = Rules::starttls(&ca).login("me", SECRET, "AUTH GSSAPI").serve();
-    let letter = Letter::to(&server, MailTls::StartTls).trusting(&ca).by("me", secret(SECRET));
+    let letter = Letter::to(&server, MailTls::StartTls)
+        .trusting(&ca)
+        .by("me", secret(SECRET));
     dead(&letter.send(), "it offers no login by PLAIN or LOGIN");
     server.nothing();
 }
@@ -66,7 +72,10 @@ fn nothing_is_sent_without_the_protection_that_was_asked_for() {
     server.nothing();
     let ca = Ca::new();
     let server = Rules::starttls(&ca).says("STARTTLS", "454 not now").serve();
-    retry(&Letter::to(&server, MailTls::StartTls).trusting(&ca).send(), "it refuses STARTTLS: 454 not now");
+    retry(
+        &Letter::to(&server, MailTls::StartTls).trusting(&ca).send(),
+        "it refuses STARTTLS: 454 not now",
+    );
     server.nothing();
     // What is said before TLS is no answer behind it.
     let injected = Instead::Say("220 go\r\n250-mail\r\n250 AUTH PLAIN\r\n".to_owned());
@@ -90,17 +99,20 @@ fn a_certificate_that_proves_nothing_is_named() {
         };
         let server = serve(&["127.0.0.1"], -1, 90);
         let not_trusted = "its certificate is not trusted: ";
-        for letter in [
-            Letter::to(&server, tls),
-            Letter::to(&server, tls).trusting(&other),
-        ] {
+        for letter in [Letter::to(&server, tls), Letter::to(&server, tls).trusting(&other)] {
             retry(&letter.send(), &format!("{not_trusted}unknown issuer"));
         }
         server.nothing();
         let server = serve(&["a.example"], -1, 90);
-        retry(&Letter::to(&server, tls).trusting(&ca).send(), &format!("{not_trusted}wrong name"));
+        retry(
+            &Letter::to(&server, tls).trusting(&ca).send(),
+            &format!("{not_trusted}wrong name"),
+        );
         let server = serve(&["127.0.0.1"], -90, -3);
-        retry(&Letter::to(&server, tls).trusting(&ca).send(), &format!("{not_trusted}it expired on 2"));
+        retry(
+            &Letter::to(&server, tls).trusting(&ca).send(),
+            &format!("{not_trusted}it expired on 2"),
+        );
         server.nothing();
         let missing = Letter::to(&server, tls).ca_file("/no/such/ca.pem".into());
         retry(&missing.send(), "the CA file `/no/such/ca.pem` cannot be read");
@@ -109,21 +121,27 @@ fn a_certificate_that_proves_nothing_is_named() {
 
 #[test]
 fn every_stall_ends_in_time() {
-    for command in ["greeting", "EHLO", "MAIL", "RCPT", "DATA", "content"] {
-        for beginning in ["", "2", "250-a\r\n250-b\r\n"] {
-            let server = Rules::in_clear().instead(command, Instead::Stall(beginning)).serve();
-            let delivery = Letter::to(&server, MailTls::None).within(SHORT).send();
-            let place = format!("127.0.0.1:{}: no answer within 700ms", server.address.port());
-            retry(&delivery, &place);
-            server.nothing();
-        }
-    }
+    let commands = ["greeting", "EHLO", "MAIL", "RCPT", "DATA", "content"];
+    let beginnings = ["", "2", "250-a\r\n250-b\r\n"];
+    let all = commands.map(|command| beginnings.map(|beginning| (command, beginning)));
+    at_once(all.into_iter().flatten().collect(), |(command, beginning)| {
+        let server = Rules::in_clear().instead(command, Instead::Stall(beginning)).serve();
+        let delivery = Letter::to(&server, MailTls::None).within(SHORT).send();
+        let place = format!("127.0.0.1:{}: no answer within 2s", server.address.port());
+        retry(&delivery, &place);
+        server.nothing();
+    });
     // In the handshake.
     let ca = Ca::new();
-    let server = Rules::starttls(&ca).instead("STARTTLS", Instead::Stall("220 go\r\n")).serve();
+    let server = Rules::starttls(&ca)
+        .instead("STARTTLS", Instead::Stall("220 go\r\n"))
+        .serve();
     retry(
-        &Letter::to(&server, MailTls::StartTls).trusting(&ca).within(SHORT).send(),
-        "no TLS handshake within 700ms",
+        &Letter::to(&server, MailTls::StartTls)
+            .trusting(&ca)
+            .within(SHORT)
+            .send(),
+        "no TLS handshake within 2s",
     );
 }
 
@@ -143,13 +161,22 @@ fn what_is_no_mail_server_is_told_apart() {
         ("\0\u{1}\u{2}\r\n", "it does not speak SMTP"),
         ("220-mail\r\n221 mail\r\n", "the lines of a reply have different codes"),
     ] {
-        let server = Rules::in_clear().instead("greeting", Instead::Say(garbage.to_owned())).serve();
+        let server = Rules::in_clear()
+            .instead("greeting", Instead::Say(garbage.to_owned()))
+            .serve();
         retry(&Letter::to(&server, MailTls::None).send(), reason);
     }
     for line in ["250-x\r\n", "x"] {
         let server = Rules::in_clear().instead("EHLO", Instead::Endless(line)).serve();
         let delivery = Letter::to(&server, MailTls::None).send();
-        retry(&delivery, if line == "x" { "127.0.0.1" } else { "its reply does not end" });
+        retry(
+            &delivery,
+            if line == "x" {
+                "127.0.0.1"
+            } else {
+                "its reply does not end"
+            },
+        );
         server.nothing();
     }
     // TLS where none was meant, and the reverse.
@@ -181,6 +208,9 @@ fn without_its_password_nothing_is_asked() {
     let server = Rules::in_clear().login("me", SECRET, "AUTH PLAIN").serve();
     let unset = Value::Secret(SecretSource::Env("OPS_NO_SUCH_VARIABLE".to_owned()));
     let letter = Letter::to(&server, MailTls::None).by("me", unset);
-    retry(&letter.send(), "cannot fetch the secret from the variable `OPS_NO_SUCH_VARIABLE`: it is not set");
+    retry(
+        &letter.send(),
+        "cannot fetch the secret from the variable `OPS_NO_SUCH_VARIABLE`: it is not set",
+    );
     server.nothing();
 }

@@ -210,7 +210,10 @@ fn pagerduty() {
         ..message()
     };
     let resolve = asked(5, Some(recovery), "202 Accepted", EVENT_TAKEN).json(&pagerduty_schema());
-    assert_eq!((&trigger["event_action"], &resolve["event_action"]), (&json!("trigger"), &json!("resolve")));
+    assert_eq!(
+        (&trigger["event_action"], &resolve["event_action"]),
+        (&json!("trigger"), &json!("resolve"))
+    );
     assert_eq!(trigger["dedup_key"], resolve["dedup_key"]);
 }
 

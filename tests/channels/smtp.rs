@@ -111,7 +111,11 @@ impl Server {
     /// The one mail that came by now.
     #[track_caller]
     pub fn mail(&self) -> Mail {
-        let mail = self.told.try_recv().expect("a mail").expect("nothing that is not allowed");
+        let mail = self
+            .told
+            .try_recv()
+            .expect("a mail")
+            .expect("nothing that is not allowed");
         self.nothing();
         mail
     }
@@ -185,8 +189,17 @@ impl Session<'_> {
     fn hello(&mut self, wire: &mut dyn Wire, name: &str) -> Result<(), Over> {
         let literal = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
         let fine = match literal {
-            Some(ip) => ip.strip_prefix("IPv6:").unwrap_or(ip).parse::<std::net::IpAddr>().is_ok(),
-            None => name.contains('.') && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-')),
+            Some(ip) => ip
+                .strip_prefix("IPv6:")
+                .unwrap_or(ip)
+                .parse::<std::net::IpAddr>()
+                .is_ok(),
+            None => {
+                name.contains('.')
+                    && name
+                        .chars()
+                        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))
+            }
         };
         if !fine {
             return self.forbidden(&format!("EHLO {name}"));
@@ -305,7 +318,11 @@ impl Session<'_> {
     }
 
     fn replaced(&self, command: &str) -> Option<&Instead> {
-        let found = self.rules.instead.iter().find(|(beginning, _)| command.starts_with(beginning));
+        let found = self
+            .rules
+            .instead
+            .iter()
+            .find(|(beginning, _)| command.starts_with(beginning));
         found.map(|(_, instead)| instead)
     }
 
@@ -327,7 +344,9 @@ impl Session<'_> {
                 return Err(Over);
             }
         };
-        wire.write_all(reply.as_bytes()).and_then(|()| wire.flush()).map_err(|_| Over)
+        wire.write_all(reply.as_bytes())
+            .and_then(|()| wire.flush())
+            .map_err(|_| Over)
     }
 
     fn forbidden<T>(&self, what: &str) -> Result<T, Over> {

@@ -2,7 +2,7 @@
 
 use super::ca::Ca;
 use super::stub::{self, Stub, answer};
-use super::{LONG, SECRET, SHORT, channel, dead, deliver, message, retry, secret, sent};
+use super::{LONG, SECRET, SHORT, at_once, channel, dead, deliver, message, retry, secret, sent};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use opsrun::alert::{Delivery, Kind, Message};
@@ -75,7 +75,7 @@ pub fn news(channel: &Channel) -> Message {
 
 /// What comes of it with every kind.
 fn all(stub: &Stub) -> Vec<Delivery> {
-    at(stub).iter().map(|channel| deliver(channel, &news(channel))).collect()
+    at_once(at(stub), |channel| deliver(&channel, &news(&channel)))
 }
 
 fn all_short(stub: &Stub) -> Vec<Delivery> {
@@ -86,7 +86,7 @@ fn all_short(stub: &Stub) -> Vec<Delivery> {
         };
         deliver(&channel, &news(&channel))
     };
-    at(stub).into_iter().map(short).collect()
+    at_once(at(stub), short)
 }
 
 #[test]
@@ -128,7 +128,11 @@ fn who_says_when_is_heeded() {
         for status in ["429 Too Many Requests", "503 Service Unavailable"] {
             let stub = stub::says(answer(status, headers, ""));
             for delivery in all(&stub) {
-                assert_eq!(retry(&delivery, "status "), seconds.map(Duration::from_secs), "{headers}");
+                assert_eq!(
+                    retry(&delivery, "status "),
+                    seconds.map(Duration::from_secs),
+                    "{headers}"
+                );
             }
         }
     }
@@ -165,12 +169,12 @@ fn no_redirect_is_followed() {
 fn stalls_end_in_time() {
     for beginning in ["", "HTTP/1.1 200 OK\r\nContent-Le"] {
         for delivery in all_short(&stub::stalls_after(beginning)) {
-            retry(&delivery, "no answer within 700ms");
+            retry(&delivery, "no answer within 2s");
         }
     }
     let mute = stub::serve(|mut stream, _| stub::stall(&mut stream));
     for delivery in all_short(&mute) {
-        retry(&delivery, "no answer within 700ms");
+        retry(&delivery, "no answer within 2s");
     }
     // A head without the rest of its body is an answer.
     let taken = stub::stalls_after("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{");
@@ -185,7 +189,12 @@ fn stalls_end_in_time() {
 
 #[test]
 fn what_is_no_answer_is_tried_again() {
-    for garbage in ["", "HTTP/1.1 200 OK\r\nContent-", "\0\x01\x02garbage\r\n\r\n", "SSH-2.0-OpenSSH_9.9\r\n"] {
+    for garbage in [
+        "",
+        "HTTP/1.1 200 OK\r\nContent-",
+        "\0\x01\x02garbage\r\n\r\n",
+        "SSH-2.0-OpenSSH_9.9\r\n",
+    ] {
         for delivery in all(&stub::says(garbage)) {
             retry(&delivery, "");
         }
@@ -212,7 +221,8 @@ fn endless_answers_are_not_read_for_ever() {
         let _ = tell.send(stub::pour(wire, piece.as_bytes(), 1 << 30).to_string());
     });
     for (stub, is_answer) in [(headers, false), (bodies, true), (chunks, true)] {
-        for delivery in all(&stub) {
+        for channel in at(&stub) {
+            let delivery = deliver(&channel, &news(&channel));
             if is_answer {
                 sent(&delivery, "status 200");
             } else {
@@ -269,7 +279,11 @@ fn nobody_there_is_one_that_passes() {
         retry(&delivery, "");
         // Telegram's is the only one whose address is no secret here.
         let named = format!("{delivery:?}").contains("no-such-host");
-        assert_eq!(named, matches!(channel.kind, ChannelKind::Telegram { .. }), "{delivery:?}");
+        assert_eq!(
+            named,
+            matches!(channel.kind, ChannelKind::Telegram { .. }),
+            "{delivery:?}"
+        );
     }
 }
 
@@ -318,7 +332,10 @@ fn what_is_no_url_is_dead_and_not_repeated() {
         headers: vec![("X-Token".to_owned(), secret("hunter2\u{1}hunter2"))],
         ca_file: None,
     });
-    dead(&deliver(&injected, &message()), "the value of the header `X-Token` is not valid");
+    dead(
+        &deliver(&injected, &message()),
+        "the value of the header `X-Token` is not valid",
+    );
     assert_eq!(stub.told.try_iter().count(), 0);
 }
 

@@ -85,5 +85,8 @@ pub fn speak(config: ServerConfig, answer: String) -> Stub {
 
 /// The configuration of a server with that certificate.
 pub fn configured(leaf: CertificateDer<'static>, key: PrivateKeyDer<'static>) -> ServerConfig {
-    server().with_no_client_auth().with_single_cert(vec![leaf], key).unwrap()
+    server()
+        .with_no_client_auth()
+        .with_single_cert(vec![leaf], key)
+        .unwrap()
 }
