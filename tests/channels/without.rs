@@ -32,3 +32,25 @@ fn what_the_build_lacks_is_named() {
         dead(&deliver(&channel(email), &message()), reason);
     }
 }
+
+#[test]
+fn a_file_that_names_it_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("ops.kdl");
+    let text = r#"
+ops "shop" version=1
+channel "one" { slack { url from-env="SLACK_URL"; }; }
+channel "two" { email { to "a@example.com"; from "b@example.com"; smtp "mail.example.com:587"; }; }
+channel "three" { command "bin/page"; }
+target "list" { command "/bin/ls"; }
+"#;
+    std::fs::write(&file, text).unwrap();
+    let loaded = opsrun::config::load(&file).unwrap();
+    let shown = loaded.render(false, 100);
+    for (kind, built) in [("slack", cfg!(feature = "http")), ("email", cfg!(feature = "email"))] {
+        let message = format!("this build of opsrun cannot tell by `{kind}`");
+        assert_eq!(shown.contains(&message), !built, "{shown}");
+    }
+    let lacking = usize::from(!cfg!(feature = "http")) + usize::from(!cfg!(feature = "email"));
+    assert_eq!(loaded.errors(), lacking, "{shown}");
+}

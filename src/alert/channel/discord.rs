@@ -4,8 +4,9 @@
 //! With `wait=true` Discord answers after it has stored the message, and says when it has not.
 //! Pure. Invariant: nobody is mentioned, and never more than the 2000 characters that Discord takes.
 
+use super::line::Room;
 use super::request::Request;
-use super::text::{self, Room};
+use super::text;
 use super::url;
 use crate::alert::message::Message;
 use secrecy::SecretString;

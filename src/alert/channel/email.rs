@@ -5,8 +5,9 @@
 //! a program wrote it (`Auto-Submitted`, RFC 3834), so that no absence notice answers.
 //! Invariant: nothing in a message can end a header, and no error holds the password.
 
+use super::line::{self, Room, plainly};
 use super::said;
-use super::text::{self, Room, plainly};
+use super::text;
 use crate::alert::message::Message;
 use crate::alert::sender::Delivery;
 use crate::model::channel::{Email, MailTls};
@@ -50,7 +51,7 @@ pub fn mail(message: &Message, email: &Email) -> Result<Vec<u8>, String> {
     let mailbox = |address: &String, name: Option<&str>| {
         let read = address.parse();
         read.map(|read| Mailbox::new(name.map(str::to_owned), read))
-            .map_err(|_| format!("`{}` is no address of a mailbox", text::line(address, SUBJECT)))
+            .map_err(|_| format!("`{}` is no address of a mailbox", line::line(address, SUBJECT)))
     };
     let mut builder = lettre::Message::builder()
         .from(mailbox(&email.from, Some("opsrun"))?)

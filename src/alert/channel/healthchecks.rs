@@ -5,8 +5,9 @@
 //! Other messages than those about runs are none of its business, and a probe only leaves a line in the log.
 //! Pure. Invariant: only the end of a run that may be built upon is a success.
 
+use super::line::{Room, plainly};
 use super::request::{self, Redact, Request};
-use super::text::{self, Room, plainly};
+use super::text;
 use super::url;
 use crate::alert::message::{Kind, Message};
 use crate::alert::sender::Delivery;

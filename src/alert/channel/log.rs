@@ -3,7 +3,7 @@
 //! Takes a message, gives the line that stands in the log. Where the log is, is for others to know.
 //! Pure. Invariant: one line.
 
-use super::text;
+use super::line;
 use crate::alert::message::Message;
 
 /// Characters of a line.
@@ -12,7 +12,7 @@ const LONGEST: usize = 500;
 /// The message in one line.
 pub fn line(message: &Message) -> String {
     let line = format!("{}: {}", message.title(), message.summary);
-    format!("{}: {}", message.severity.word(), text::line(&line, LONGEST))
+    format!("{}: {}", message.severity.word(), line::line(&line, LONGEST))
 }
 
 #[cfg(test)]

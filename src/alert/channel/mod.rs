@@ -4,7 +4,7 @@
 //! sent, and a thin way to send it; secrets are fetched here, from a [`Vault`], and only for the attempt.
 //! - [`webhook`], [`slack`], [`discord`], [`telegram`], [`ntfy`], [`pagerduty`], [`healthchecks`]: over HTTP, by [`request`]
 //! - [`email`]: over SMTP · [`command`]: to a child process · [`log`]: the line that stands there in any case
-//! - `text`: a message in words, as long as there is room · `url`: addresses made of others
+//! - `text`: a message in words, as long as there is room · `line`: one line of it · `url`: addresses made of others
 //!
 //! Knows nothing of the outbox. Invariant: no text of a [`Delivery`] holds a secret, in whatever form the other side
 //! repeats it.
@@ -16,6 +16,7 @@ pub mod discord;
 pub mod email;
 #[cfg(feature = "http")]
 pub mod healthchecks;
+mod line;
 pub mod log;
 #[cfg(feature = "http")]
 pub mod ntfy;
@@ -29,6 +30,7 @@ mod samples;
 pub mod slack;
 #[cfg(feature = "http")]
 pub mod telegram;
+#[cfg(any(feature = "http", feature = "email"))]
 mod text;
 #[cfg(feature = "http")]
 mod url;
@@ -39,11 +41,14 @@ pub mod webhook;
 
 use super::message::Message;
 use super::sender::{Deliver, Delivery};
+use crate::model::Command;
+#[cfg(any(feature = "http", feature = "email"))]
+use crate::model::Value;
 use crate::model::channel::{Channel, ChannelKind};
-use crate::model::{Command, Value};
 use crate::process::Streams;
 use crate::secret::{SecretError, Terms, Vault};
 use crate::signal::Stop;
+#[cfg(any(feature = "http", feature = "email"))]
 use secrecy::SecretString;
 use std::fmt;
 use std::sync::Arc;
@@ -114,11 +119,13 @@ impl Courier {
     }
 
     /// What a value stands for.
+    #[cfg(any(feature = "http", feature = "email"))]
     async fn reveal(&self, value: &Value) -> Result<SecretString, Delivery> {
         let revealed = self.vault.reveal(value, &self.stop).await;
         revealed.map_err(|error| self.without(&error))
     }
 
+    #[cfg(any(feature = "http", feature = "email"))]
     async fn maybe(&self, value: Option<&Value>) -> Result<Option<SecretString>, Delivery> {
         match value {
             Some(value) => self.reveal(value).await.map(Some),
@@ -159,7 +166,7 @@ fn document(message: &Message) -> Vec<u8> {
 
 /// A text of the other side, or about it, in one short line.
 fn said(text: impl AsRef<str>) -> String {
-    text::line(text.as_ref().trim(), SAID)
+    line::line(text.as_ref().trim(), SAID)
 }
 
 #[cfg(not(all(feature = "http", feature = "email")))]

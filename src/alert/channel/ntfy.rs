@@ -4,8 +4,9 @@
 //! goes into a header encoded by RFC 2047, which ntfy understands.
 //! Pure. Invariant: never more than the 4096 bytes that ntfy takes as a text; more would become a file.
 
+use super::line::{Room, plainly};
 use super::request::Request;
-use super::text::{self, Room, plainly};
+use super::text;
 use crate::alert::message::Message;
 use crate::model::channel::Severity;
 use base64::Engine as _;

@@ -3,8 +3,9 @@
 //! Takes a message and the URL, gives a request: <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks/>.
 //! Pure. Invariant: nothing in a message becomes a link, a mention or a format there.
 
+use super::line::Room;
 use super::request::Request;
-use super::text::{self, Room};
+use super::text;
 use crate::alert::message::Message;
 use secrecy::SecretString;
 use serde_json::json;

@@ -5,8 +5,9 @@
 //! asked too often, Telegram says how long to wait in the body.
 //! Pure. Invariant: never more than the 4096 characters that Telegram takes, and a token is one word of the address.
 
+use super::line::{Room, plainly};
 use super::request::{self, Redact, Request};
-use super::text::{self, Room, plainly};
+use super::text;
 use super::url;
 use crate::alert::message::Message;
 use crate::alert::sender::Delivery;

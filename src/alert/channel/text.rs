@@ -5,27 +5,14 @@
 //! single things go first.
 //! Pure. Invariant: never more than there is room for, and no line holds a control character.
 
+use super::line::{Room, line, written};
 use crate::alert::message::Message;
+#[cfg(any(feature = "http", test))]
 use crate::model::channel::Severity;
 
-/// How much room there is, and how a text is written there.
-#[derive(Clone, Copy)]
-pub(super) struct Room {
-    /// So much.
-    pub(super) most: usize,
-    /// Of this.
-    pub(super) size: fn(char) -> usize,
-    /// What is written for a character of the message.
-    pub(super) write: fn(char, &mut String),
-}
-
-/// What is written for a character where all of them stand for themselves.
-pub(super) fn plainly(c: char, out: &mut String) {
-    out.push(c);
-}
-
 /// In one character: how grave it is.
-pub(super) fn mark(message: &Message) -> char {
+#[cfg(any(feature = "http", test))]
+fn mark(message: &Message) -> char {
     match message.severity {
         _ if message.is_over() => '🟢',
         Severity::Critical => '🔴',
@@ -35,6 +22,7 @@ pub(super) fn mark(message: &Message) -> char {
 }
 
 /// The whole message, its title first.
+#[cfg(any(feature = "http", test))]
 pub(super) fn whole(message: &Message, room: Room) -> String {
     lines(message, Some(format!("{} {}", mark(message), message.title())), room)
 }
@@ -47,16 +35,6 @@ pub(super) fn body(message: &Message, room: Room) -> String {
 /// The title, at most so many characters.
 pub(super) fn title(message: &Message, most: usize) -> String {
     line(&message.title(), most)
-}
-
-/// Any text in one line, at most so many characters.
-pub(super) fn line(text: &str, most: usize) -> String {
-    let room = Room {
-        most,
-        size: |_| 1,
-        write: plainly,
-    };
-    written(text, room)
 }
 
 fn lines(message: &Message, title: Option<String>, room: Room) -> String {
@@ -103,37 +81,9 @@ fn footer(message: &Message) -> String {
     }
 }
 
-/// One line as it is written there, cut with `…` to what there is room for; nothing when there is none.
-fn written(line: &str, room: Room) -> String {
-    let ellipsis = (room.size)('…');
-    let (mut used, mut out, mut cut) = (0, String::new(), None);
-    for c in line.chars().map(|c| if is_blank(c) { ' ' } else { c }) {
-        let before = out.len();
-        (room.write)(c, &mut out);
-        let size: usize = out.get(before..).unwrap_or_default().chars().map(room.size).sum();
-        if used + size > room.most {
-            out.truncate(cut.unwrap_or(0));
-            if room.most >= ellipsis {
-                out.push('…');
-            }
-            return out;
-        }
-        // From here on there may be no room for the mark.
-        if used + ellipsis <= room.most {
-            cut = Some(before);
-        }
-        used += size;
-    }
-    out
-}
-
-/// What would move a cursor or break a line.
-fn is_blank(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::line::plainly;
     use super::super::samples;
     use super::*;
     use proptest::prelude::*;
@@ -172,7 +122,7 @@ mod tests {
         🔴 [shop] check:broker is critical
         127.0.0.1:5672: connection refused
         • 0 xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
-        • 1 xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…
+        • 1 xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…
         → nothing listens there: check host and port
         web1 · 2026-03-01 12:00:00 UTC · run 01KJN8ZQ3V0000000000000000
         ");
