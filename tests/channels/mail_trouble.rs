@@ -4,7 +4,7 @@ use super::ca::Ca;
 use super::mail::Letter;
 use super::smtp::{Instead, Rules, Server};
 use super::stub;
-use super::{SECRET, SHORT, at_once, dead, retry, secret};
+use super::{SECRET, at_once, dead, retry, secret, stalls};
 use opsrun::alert::Delivery;
 use opsrun::model::channel::MailTls;
 use opsrun::model::command::{SecretSource, Value};
@@ -126,9 +126,8 @@ fn every_stall_ends_in_time() {
     let all = commands.map(|command| beginnings.map(|beginning| (command, beginning)));
     at_once(all.into_iter().flatten().collect(), |(command, beginning)| {
         let server = Rules::in_clear().instead(command, Instead::Stall(beginning)).serve();
-        let delivery = Letter::to(&server, MailTls::None).within(SHORT).send();
-        let place = format!("127.0.0.1:{}: no answer within 2s", server.address.port());
-        retry(&delivery, &place);
+        let what = format!("127.0.0.1:{}: no answer", server.address.port());
+        stalls(&what, |limit| Letter::to(&server, MailTls::None).within(limit).send());
         server.nothing();
     });
     // In the handshake.
@@ -136,13 +135,12 @@ fn every_stall_ends_in_time() {
     let server = Rules::starttls(&ca)
         .instead("STARTTLS", Instead::Stall("220 go\r\n"))
         .serve();
-    retry(
-        &Letter::to(&server, MailTls::StartTls)
+    stalls("no TLS handshake", |limit| {
+        Letter::to(&server, MailTls::StartTls)
             .trusting(&ca)
-            .within(SHORT)
-            .send(),
-        "no TLS handshake within 2s",
-    );
+            .within(limit)
+            .send()
+    });
 }
 
 #[test]

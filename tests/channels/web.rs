@@ -2,7 +2,7 @@
 
 use super::ca::Ca;
 use super::stub::{self, Stub, answer};
-use super::{LONG, SECRET, SHORT, at_once, channel, dead, deliver, message, retry, secret, sent};
+use super::{LONG, SECRET, at_once, channel, dead, deliver, message, retry, secret, sent, stalls};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use opsrun::alert::{Delivery, Kind, Message};
@@ -12,6 +12,9 @@ use opsrun::model::command::{SecretSource, Value};
 use opsrun::run::State;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// Long enough for a request, on a machine with much to do, and no longer than it must be.
+const BRIEF: Duration = Duration::from_secs(4);
 
 /// What makes a server's path secret, as it stands in a URL.
 pub const PATH: &str = "T0000-hunter2-B0000";
@@ -78,15 +81,18 @@ fn all(stub: &Stub) -> Vec<Delivery> {
     at_once(at(stub), |channel| deliver(&channel, &news(&channel)))
 }
 
-fn all_short(stub: &Stub) -> Vec<Delivery> {
-    let short = |channel: Channel| {
-        let channel = Channel {
-            timeout: SHORT,
-            ..channel
-        };
-        deliver(&channel, &news(&channel))
-    };
-    at_once(at(stub), short)
+/// With every kind, within that time.
+fn each(stub: &Stub, attempt: impl Fn(&dyn Fn(Duration) -> Delivery) + Sync) {
+    at_once(at(stub), |channel| {
+        let message = news(&channel);
+        attempt(&|timeout| {
+            let channel = Channel {
+                timeout,
+                ..channel.clone()
+            };
+            deliver(&channel, &message)
+        });
+    });
 }
 
 #[test]
@@ -168,23 +174,15 @@ fn no_redirect_is_followed() {
 #[test]
 fn stalls_end_in_time() {
     for beginning in ["", "HTTP/1.1 200 OK\r\nContent-Le"] {
-        for delivery in all_short(&stub::stalls_after(beginning)) {
-            retry(&delivery, "no answer within 2s");
-        }
+        each(&stub::stalls_after(beginning), |attempt| stalls("no answer", attempt));
     }
     let mute = stub::serve(|mut stream, _| stub::stall(&mut stream));
-    for delivery in all_short(&mute) {
-        retry(&delivery, "no answer within 2s");
-    }
+    each(&mute, |attempt| stalls("no answer", attempt));
     // A head without the rest of its body is an answer.
     let taken = stub::stalls_after("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{");
-    for delivery in all_short(&taken) {
-        sent(&delivery, "status 200");
-    }
+    each(&taken, |attempt| sent(&attempt(BRIEF), "status 200"));
     let refused = stub::stalls_after("HTTP/1.1 404 Not Found\r\nContent-Length: 100\r\n\r\n{");
-    for delivery in all_short(&refused) {
-        dead(&delivery, "status 404");
-    }
+    each(&refused, |attempt| dead(&attempt(BRIEF), "status 404"));
 }
 
 #[test]
