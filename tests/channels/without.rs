@@ -38,7 +38,7 @@ fn a_file_that_names_it_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("ops.kdl");
     let text = r#"
-ops "shop" version=1
+ops version=1
 channel "one" { slack { url from-env="SLACK_URL"; }; }
 channel "two" { email { to "a@example.com"; from "b@example.com"; smtp "mail.example.com:587"; }; }
 channel "three" { command "bin/page"; }
