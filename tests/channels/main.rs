@@ -4,7 +4,11 @@
 //! Every server can misbehave; every delivery must end in its time, say what happened, and hold no secret. Servers stall
 //! by reading until the other side closes, so nothing here sleeps.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set up its place has failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test: it stops at what it did not expect"
+)]
 
 #[cfg(any(feature = "http", feature = "email"))]
 #[path = "../checks/ca.rs"]

@@ -77,7 +77,7 @@ fn hmac(key: &[u8], body: &[u8]) -> String {
     };
     let inner = Sha256::new().chain_update(padded(0x36)).chain_update(body).finalize();
     let outer = Sha256::new().chain_update(padded(0x5c)).chain_update(inner).finalize();
-    outer.iter().map(|byte| format!("{byte:02x}")).collect()
+    opsrun::units::hex(&outer)
 }
 
 #[test]

@@ -299,7 +299,7 @@ fn a_server_that_repeats_what_it_hears_gives_nothing_away() {
                         b => format!("%{b:02X}"),
                     })
                     .collect();
-                said += &format!("{} {percent} {word}; ", STANDARD.encode(word));
+                said.extend([&STANDARD.encode(word), " ", &percent, " ", word, "; "]);
             }
             // What matters first: only the beginning is kept.
             let telling = request.find("hunter2").map_or(0, |at| at.saturating_sub(30));

@@ -16,6 +16,7 @@ use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, SinglePart};
 use secrecy::SecretString;
 use std::error::Error;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// A mail may be long, though nobody reads a longer one.
@@ -116,7 +117,8 @@ fn verdict(sent: Result<Taken, MailError>, redact: &(dyn Fn(&str) -> String + Sy
         Ok(taken) => {
             let mut answer = taken.reply.cleaned(redact).to_string();
             for (address, reply) in taken.refused {
-                answer += &format!("; not for {address}: {}", reply.cleaned(redact));
+                // Writing to a text cannot fail.
+                let _ = write!(answer, "; not for {address}: {}", reply.cleaned(redact));
             }
             Delivery::Sent { answer: said(answer) }
         }
