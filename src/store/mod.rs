@@ -17,6 +17,8 @@
 //! | `holds` | a restored file that may not be deleted yet | `source` · `path` below it · `until` · `run` that restored it |
 //! | `verifications` | a later look at a copy | `copy` · `at` · `ok` · `detail` |
 //! | `forgotten` | a copy that was begun, never published, and whose debris is cleared | `copy` · `at` |
+//! | `alert_states` | what was told of a key | `key` a step, `run` or `config` · `at` · `json` the whole |
+//! | `outbox` | a message for a channel | `seq` counts up · `id` its ULID · `channel` · `key`, `kind`, `severity` as in `json`, the message · `state` · `created_at` · `due_at` not sent before · `attempts`, `first_attempt_at`, `last_error` · `lease` who is sending it, `leased_until` when · `waited` for room under a rate limit · `settled_at` |
 //!
 //! - [`journal`]: runs and their events, written · [`history`]: read again, by run and by job
 //! - [`remembered`]: markers, holds, verifications

@@ -6,6 +6,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up its place has failed")]
 
 mod asking;
+#[cfg(feature = "http")]
+mod ca;
 mod local;
 mod stub;
 mod tcp;

@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 pub trait Wire: Read + Write {}
 impl<T: Read + Write> Wire for T {}
 
-/// What came over a connection: a request head, or how many bytes could be written.
+/// What came over a connection: a request, or how many bytes could be written.
 pub struct Stub {
     pub address: SocketAddr,
     pub told: Receiver<String>,
@@ -31,12 +31,12 @@ pub fn serve(answer: impl Fn(TcpStream, &Sender<String>) + Send + Sync + 'static
     Stub { address, told }
 }
 
-/// Reads the head of every request, tells it, and lets the test answer.
+/// Reads every request, tells it, and lets the test answer.
 pub fn http(answer: impl Fn(&str, &mut dyn Wire, &Sender<String>) + Send + Sync + 'static) -> Stub {
     serve(move |mut stream, tell| {
-        if let Some(head) = head(&mut stream) {
-            let _ = tell.send(head.clone());
-            answer(&head, &mut stream, tell);
+        if let Some(request) = request(&mut stream) {
+            let _ = tell.send(request.clone());
+            answer(&request, &mut stream, tell);
         }
     })
 }
@@ -57,17 +57,22 @@ pub fn stalls_after(answer: &'static str) -> Stub {
     })
 }
 
-/// The head of a request; `None` when the other side leaves before it ends.
-pub fn head(wire: &mut dyn Wire) -> Option<String> {
-    let mut head = Vec::new();
+/// A request, with its body if it says how long that is; `None` when the other side leaves before its end.
+pub fn request(wire: &mut dyn Wire) -> Option<String> {
+    let mut request = Vec::new();
     let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") {
+    while !request.ends_with(b"\r\n\r\n") {
         if wire.read(&mut byte).ok()? == 0 {
             return None;
         }
-        head.push(byte[0]);
+        request.push(byte[0]);
     }
-    Some(String::from_utf8_lossy(&head).into_owned())
+    let head = String::from_utf8_lossy(&request).to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+    wire.read_exact(&mut body).ok()?;
+    request.extend(body);
+    Some(String::from_utf8_lossy(&request).into_owned())
 }
 
 /// Says nothing until the other side closes.

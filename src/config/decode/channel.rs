@@ -95,8 +95,28 @@ pub(in crate::config) fn channel(reading: &Reading, findings: &mut Vec<Finding>)
     }
 }
 
+/// Which part of the program a way needs that this build may lack.
+fn feature(kind: &str) -> Option<(&'static str, bool)> {
+    match kind {
+        "command" | "shell" => None,
+        "email" => Some(("email", cfg!(feature = "email"))),
+        _ => Some(("http", cfg!(feature = "http"))),
+    }
+}
+
 /// One way; `None` when something in it is wrong, and reported.
 fn way(node: &Reading, findings: &mut Vec<Finding>) -> Option<WayNode> {
+    if let Some((feature, false)) = feature(node.spec_name) {
+        findings.push(
+            Finding::new(
+                Code::BadValue,
+                node.head,
+                format!("this build of opsrun cannot tell by `{}`", node.spec_name),
+                format!("needs the feature `{feature}`"),
+            )
+            .help("use a build with it, or tell by a `command`"),
+        );
+    }
     match node.spec_name {
         "command" | "shell" => command(node, node, findings).map(WayNode::Command),
         "email" => email(node, findings).map(|email| WayNode::Email(Box::new(email))),
