@@ -183,7 +183,9 @@ impl<'a> Asked<'a> {
         let known = claim.node.patterns_known && claim.backup.node.patterns_known && !claim.node.job.damaged;
         Some(Self {
             claim,
-            retention: known.then(|| build::retention(claim.node, build::Links::default())).flatten()?,
+            retention: known
+                .then(|| build::retention(claim.node, build::Links::default()))
+                .flatten()?,
             selection: build::selection(claim.backup.node),
         })
     }
