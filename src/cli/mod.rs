@@ -6,7 +6,7 @@
 //! - [`exit`]: exit codes and the failures that lead to them
 //! - [`terminal`]: what kind of terminal this is · [`mod@file`]: from FILE to a model
 //! - [`remarks`]: what looking at copies should not pass over in silence
-//! - one file a command: [`plan`], [`apply`], [`check`], [`graph`], [`status`], [`history`], [`list`], [`verify`],
+//! - one file a command: [`plan`], [`apply`], [`serve`], [`check`], [`graph`], [`status`], [`history`], [`list`], [`verify`],
 //!   [`restore`], [`explain`], [`schema`]
 //!
 //! Invariant: every way out of the program is one of the codes in [`exit`]; nothing panics over a closed pipe.
@@ -24,6 +24,7 @@ pub mod plan;
 pub mod remarks;
 pub mod restore;
 pub mod schema;
+pub mod serve;
 pub mod status;
 pub mod terminal;
 pub mod values;
@@ -58,7 +59,9 @@ pub fn main() -> ExitCode {
 fn parse() -> Result<Cli, clap::Error> {
     let mut command = Cli::command();
     if std::env::var_os("OPSRUN_STATE_DIR").is_some_and(|value| value.is_empty()) {
-        for name in ["plan", "apply", "status", "history", "list", "verify", "restore"] {
+        for name in [
+            "plan", "apply", "serve", "status", "history", "list", "verify", "restore",
+        ] {
             let unset = |arg: clap::Arg| arg.env(None::<&'static str>);
             command = command.mut_subcommand(name, |sub| sub.mut_arg("state_dir", unset));
         }
@@ -84,6 +87,7 @@ fn run(cli: &Cli) -> u8 {
     let done = match &cli.command {
         Command::Plan(args) => plan::run(args, &terminal),
         Command::Apply(args) => apply::run(args, &terminal),
+        Command::Serve(args) => serve::run(args, &terminal),
         Command::Check(args) => check::run(args, &terminal),
         Command::Graph(args) => graph::run(args, &terminal),
         Command::Status(args) => status::run(args, &terminal),

@@ -7,6 +7,7 @@
 //! - [`copies`]: what lies in destinations, and proving it again
 //! - [`history`]: past runs, and how each job stands
 //! - [`restore`]: bringing files back
+//! - [`settle`]: what follows from the end of a job before the run is over
 //!
 //! Invariant: an event is in the store before anybody else hears of it.
 
@@ -15,6 +16,7 @@ pub mod copies;
 mod error;
 pub mod history;
 pub mod restore;
+pub mod settle;
 
 pub use error::LaunchError;
 
@@ -24,7 +26,7 @@ use crate::exec::survey::{self, Remembered, World};
 use crate::exec::{How, action::recover};
 use crate::model::{JobName, Model};
 use crate::plan::{self, Plan, Request};
-use crate::run::{Event, JobHistory, Progress, Record, RecordError, Status};
+use crate::run::{Event, JobHistory, Occurrence, Progress, Record, RecordError, Status};
 use crate::secret::Vault;
 use crate::signal::Stop;
 use crate::store::{self, Store, StoreError};
@@ -33,7 +35,8 @@ use crate::tree::{Dir, handle::create_dir_all};
 use again::Again;
 use chrono::{DateTime, Utc};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::collections::BTreeSet;
+use settle::Settling;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
@@ -66,6 +69,17 @@ pub struct Apply {
     pub command: String,
     /// Told to stop?
     pub stop: Stop,
+    /// The run that was begun already, together with the claim to what it is for; `None` begins one.
+    pub claimed: Option<Claimed>,
+}
+
+/// A run that was begun for instants of schedules.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// Its id.
+    pub run: String,
+    /// What it is for.
+    pub occurrences: Vec<Occurrence>,
 }
 
 /// A run that is over.
@@ -92,16 +106,24 @@ pub fn apply(
         stop: &|| how.stop.asked(),
     };
     let mut locks = Locks::default();
-    locks.jobs(&model.ops.state_dir, &jobs, patience)?;
+    locks.jobs(&model.ops.state_dir, &settle::locked(model, &jobs), patience)?;
     let world = survey::open(model, &jobs);
     locks.world(&world, patience)?;
 
-    let run = ulid::Ulid::new().to_string();
+    let new = || ulid::Ulid::new().to_string();
+    let run = how.claimed.as_ref().map_or_else(new, |claimed| claimed.run.clone());
     let interrupted = store.interrupted_runs()?;
     for run in &interrupted {
         store.mark_interrupted(run)?;
     }
-    store.begin_run(&run, &how.command, crate::clock::now())?;
+    if how.claimed.is_none() {
+        store.begin_run(&run, &how.command, crate::clock::now())?;
+    }
+    let mut settling = Settling::new(model, &store, &run, how.claimed.is_some(), &mut locks.jobs);
+    let sink = &mut |event: &Event| {
+        settling.hear(event);
+        sink(event);
+    };
     let mut journal = Tee {
         store: &store,
         journal: store.journal(&run),
@@ -113,6 +135,10 @@ pub fn apply(
         host: survey::host(),
         digest: model.ops.digest.clone(),
         overrides: request.overrides(),
+        occurrences: how
+            .claimed
+            .as_ref()
+            .map_or_else(Vec::new, |claimed| claimed.occurrences.clone()),
     })?;
     for run in interrupted {
         journal.record(&Event::Note {
@@ -281,6 +307,9 @@ const FILES_BESIDE_LOCKS: u64 = 512;
 /// Everything that a run holds locked, each directory once whatever its names.
 #[derive(Default)]
 struct Locks {
+    /// Of jobs, by name.
+    jobs: BTreeMap<String, Lock>,
+    /// Of directories.
     held: Vec<Lock>,
     seen: BTreeSet<(u64, u64)>,
 }
@@ -290,11 +319,8 @@ impl Locks {
         make_room(jobs.len() as u64);
         let dir = create_dir_all(&state_dir.join("locks"))?;
         for job in jobs {
-            self.held.push(lock::lock_file(
-                &dir,
-                &format!("{}.lock", job.replace(':', "-")),
-                patience,
-            )?);
+            let name = format!("{}.lock", job.replace(':', "-"));
+            self.jobs.insert(job.clone(), lock::lock_file(&dir, &name, patience)?);
         }
         Ok(())
     }

@@ -8,6 +8,7 @@
 use super::{Store, StoreError, alive, moment, stamp};
 use crate::model::JobName;
 use crate::model::backoff::BackOffState;
+use crate::run::Occurrence;
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde::{Deserialize, Serialize};
@@ -22,15 +23,6 @@ pub struct ScheduleState {
     pub since: DateTime<Utc>,
     /// Everything up to and with this instant was decided about.
     pub handled: DateTime<Utc>,
-}
-
-/// An instant of a schedule.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Occurrence {
-    /// The schedule.
-    pub schedule: String,
-    /// The instant by its rhythm, whatever the jitter.
-    pub instant: DateTime<Utc>,
 }
 
 /// A state that changes.
@@ -249,12 +241,15 @@ impl Store {
         })
     }
 
-    /// A target begins in a run and may not come to an end there: noted until [`Self::settle_back_off`].
+    /// A target that was left alone after failures is tried in a run, and may not come to an end there: noted until
+    /// [`Self::settle_back_off`].
     pub fn begin_attempt(&self, job: &JobName, run: &str) -> Result<(), StoreError> {
+        if self.back_off(job)?.is_none_or(|state| state.open_until.is_none()) {
+            return Ok(());
+        }
         self.write(|db| {
             db.execute(
-                "INSERT INTO back_offs (job, failures, run) VALUES (?1, 0, ?2)
-                 ON CONFLICT (job) DO UPDATE SET run = excluded.run",
+                "UPDATE back_offs SET run = ?2 WHERE job = ?1",
                 params![job.to_string(), run],
             )
             .map(drop)
@@ -265,16 +260,17 @@ impl Store {
     pub fn settle_back_off(
         &self,
         job: &JobName,
-        decide: impl FnOnce(BackOffState) -> BackOffState,
+        decide: impl Fn(BackOffState) -> BackOffState,
     ) -> Result<(), StoreError> {
+        let never = BackOffState::default();
+        // Most targets never fail, and nothing is to be written about them.
+        if self.back_off(job)?.is_none() && decide(never) == never {
+            return Ok(());
+        }
         self.write(|db| {
             let name = job.to_string();
-            let before = db
-                .prepare_cached("SELECT failures, opened, open_until FROM back_offs WHERE job = ?1")?
-                .query_row([&name], |row| back_off(row, 0))
-                .optional()?;
-            let after = decide(before.unwrap_or_default());
-            if after == BackOffState::default() {
+            let after = decide(find_back_off(db, job)?.unwrap_or_default());
+            if after == never {
                 return db.execute("DELETE FROM back_offs WHERE job = ?1", [&name]).map(drop);
             }
             db.execute(
@@ -283,6 +279,11 @@ impl Store {
             )
             .map(drop)
         })
+    }
+
+    /// How a target stands that failed of late.
+    pub fn back_off(&self, job: &JobName) -> Result<Option<BackOffState>, StoreError> {
+        self.read(|db| find_back_off(db, job))
     }
 
     /// Targets that were tried in a run whose process is gone, and never came to an end there.
@@ -387,6 +388,12 @@ fn tell(db: &Connection, decision: &Decision, run: Option<&str>, now: &str) -> r
         ],
     )
     .map(drop)
+}
+
+fn find_back_off(db: &Connection, job: &JobName) -> rusqlite::Result<Option<BackOffState>> {
+    db.prepare_cached("SELECT failures, opened, open_until FROM back_offs WHERE job = ?1")?
+        .query_row([job.to_string()], |row| back_off(row, 0))
+        .optional()
 }
 
 /// A reader cannot bring an older file up to date.

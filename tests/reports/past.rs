@@ -77,6 +77,7 @@ fn a_run_with_what_its_commands_printed() {
             host: "box".into(),
             digest: "00".into(),
             overrides: Vec::new(),
+            occurrences: Vec::new(),
         },
         Event::StepStarted {
             step: "target:pipeline".into(),

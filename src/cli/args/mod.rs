@@ -10,7 +10,7 @@ mod shown;
 pub mod table;
 
 pub use copies::{CopiesArgs, ListArgs, RestoreArgs, VerifyArgs};
-pub use runs::{ApplyArgs, PlanArgs, PlanFormat, RunArgs, StateArgs, ThreadArgs};
+pub use runs::{ApplyArgs, PlanArgs, PlanFormat, RunArgs, ServeArgs, StateArgs, ThreadArgs};
 pub use shown::{CheckArgs, ExplainArgs, FailOn, GraphArgs, GraphFormat, HistoryArgs, SchemaArgs, StatusArgs};
 
 use super::values;
@@ -146,9 +146,26 @@ file it deletes can be restored.
 Examples:
   opsrun apply
   opsrun apply --yes --only 'backup:*'
-  opsrun apply --over-budget retention:observer"
+  opsrun apply --over-budget retention:observer
+  opsrun apply --due --yes --quiet      every minute from cron"
     )]
     Apply(ApplyArgs),
+    /// `serve`.
+    #[command(
+        about = "Run the schedules until told to stop",
+        after_help = "Runs each job when its schedule says so. Jobs without a schedule run by apply only.
+
+SIGTERM or SIGINT: begins nothing more, stops what is at work, and ends with 143
+or 130 when it is gone and the journal written. SIGHUP, or a change of the file:
+reads the ops file again; an invalid one changes nothing. Ends with 78 when the
+file is invalid at the start. A state that cannot be written is waited for.
+
+Examples:
+  opsrun serve
+  opsrun serve /etc/opsrun/observer.kdl --state-dir /var/lib/opsrun
+  systemctl enable --now opsrun.service    examples/systemd/opsrun.service"
+    )]
+    Serve(ServeArgs),
     /// `check`.
     #[command(
         about = "Validate ops files; touches nothing outside them",

@@ -1,4 +1,4 @@
-//! What can be typed for `plan` and `apply`, and what several commands share of it: state and threads.
+//! What can be typed for `plan`, `apply` and `serve`, and what several commands share of it: state and threads.
 //!
 //! Takes nothing but clap's derive; gives plain structs.
 //! Invariant: a guard is switched off only by its own flag.
@@ -164,6 +164,13 @@ pub struct ApplyArgs {
     /// What it shares with `plan`.
     #[command(flatten)]
     pub run: RunArgs,
+    /// What is due.
+    #[arg(
+        long,
+        conflicts_with_all = ["only", "except"],
+        help = "Run what the schedules have due now, and nothing else; for cron, in place of opsrun serve"
+    )]
+    pub due: bool,
     /// Do not ask.
     #[arg(short, long, help = "Do not ask, neither before commands nor before deletions")]
     pub yes: bool,
@@ -179,4 +186,18 @@ pub struct ApplyArgs {
     /// How long to wait for a lock.
     #[arg(long, value_name = "DURATION", value_parser = values::wait, default_value = "0s", help = "How long to wait for another run's lock")]
     pub lock_wait: Duration,
+}
+
+/// `opsrun serve`.
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    /// The ops file.
+    #[arg(value_name = "FILE", default_value = DEFAULT_FILE, help = "The ops file")]
+    pub file: PathBuf,
+    /// Where the state is.
+    #[command(flatten)]
+    pub place: StateArgs,
+    /// Threads.
+    #[command(flatten)]
+    pub threads: ThreadArgs,
 }

@@ -9,6 +9,7 @@ use super::times::took;
 use crate::kept::KeepReason;
 use crate::run::{Event, Outcome, State, Status};
 use crate::units::{plural, show_size};
+use chrono::SecondsFormat;
 use std::collections::BTreeMap;
 
 /// How much is said.
@@ -60,9 +61,16 @@ impl Lines {
                 ops,
                 host,
                 overrides,
+                occurrences,
                 ..
             } => {
-                let mut text = self.say(Detail::Normal, "run", &format!("{run}  {ops} on {host}"));
+                let mut what = format!("{run}  {ops} on {host}");
+                for (at, due) in occurrences.iter().enumerate() {
+                    let instant = due.instant.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+                    let before = if at == 0 { "  by" } else { "," };
+                    what += &format!("{before} {} {instant}", due.schedule);
+                }
+                let mut text = self.say(Detail::Normal, "run", &what);
                 if !overrides.is_empty() {
                     let flags = format!("guards switched off: {}", overrides.join(" "));
                     text += &self.say(Detail::Quiet, "note", &flags);
