@@ -362,3 +362,6 @@ fn take_turn(
     let taken = turn.is_empty() || store.take_turn(turn, command, now())?;
     Ok(taken.then_some(round))
 }
+
+#[cfg(test)]
+mod tests;
