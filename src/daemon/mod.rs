@@ -263,13 +263,12 @@ impl Daemon<'_> {
     }
 
     fn turns(&mut self) -> Result<(), StoreError> {
-        let store = match self.store.take() {
-            Some(store) => store,
-            None => {
-                let store = Store::open(&self.model.ops.state_dir)?;
-                settle::lost_attempts(&self.model, &store)?;
-                store
-            }
+        let store = if let Some(store) = self.store.take() {
+            store
+        } else {
+            let store = Store::open(&self.model.ops.state_dir)?;
+            settle::lost_attempts(&self.model, &store)?;
+            store
         };
         let store = self.store.insert(store);
         self.runs.write_ends(store);
@@ -321,19 +320,18 @@ impl Daemon<'_> {
     }
 
     fn status(&mut self) {
-        let mut status = match (self.runs.len(), &self.trouble) {
+        let work = match (self.runs.len(), &self.trouble) {
             (_, Some(trouble)) => trouble.clone(),
             (0, None) => "waiting".to_owned(),
             (1, None) => "1 run is at work".to_owned(),
             (runs, None) => format!("{runs} runs are at work"),
         };
-        if let Some(invalid) = &self.invalid {
-            status += &format!("; the ops file cannot be used: {invalid}");
-        }
-        if let Some(wake) = self.wake {
-            status += &format!("; next: {}", wake.to_rfc3339_opts(SecondsFormat::Secs, true));
-        }
-        self.manager.status(status);
+        let invalid = self.invalid.as_ref();
+        let invalid = invalid.map(|message| format!("the ops file cannot be used: {message}"));
+        let next = self.wake.map(|wake| wake.to_rfc3339_opts(SecondsFormat::Secs, true));
+        let next = next.map(|next| format!("next: {next}"));
+        let parts: Vec<String> = [Some(work), invalid, next].into_iter().flatten().collect();
+        self.manager.status(parts.join("; "));
     }
 
     fn tell(&mut self, told: &Told<'_>) {

@@ -211,6 +211,11 @@ impl Store {
                     return Ok(false);
                 }
             }
+            for decision in &turn.decisions {
+                if !told_before(db, decision, &now)? {
+                    tell(db, decision, None, &now)?;
+                }
+            }
             for run in &turn.runs {
                 db.execute(
                     "INSERT INTO runs (run, command, begun_at, process) VALUES (?1, ?2, ?3, ?4)",
@@ -224,11 +229,6 @@ impl Store {
                 }
                 for decision in &run.jobs {
                     tell(db, decision, Some(&run.run), &now)?;
-                }
-            }
-            for decision in &turn.decisions {
-                if !told_before(db, decision, &now)? {
-                    tell(db, decision, None, &now)?;
                 }
             }
             for (job, waiting) in &turn.queue {

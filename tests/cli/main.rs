@@ -109,7 +109,8 @@ fn help() {
     let place = Place::new();
     snapshot("help", &place.told(&["--help"]));
     for command in [
-        "plan", "apply", "check", "graph", "status", "history", "list", "verify", "restore", "explain", "schema",
+        "plan", "apply", "serve", "check", "graph", "status", "history", "list", "verify", "restore", "explain",
+        "schema",
     ] {
         snapshot(&format!("help-{command}"), &place.told(&[command, "--help"]));
     }

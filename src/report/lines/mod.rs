@@ -9,7 +9,7 @@ use super::times::took;
 use crate::kept::KeepReason;
 use crate::run::{Event, Outcome, State, Status};
 use crate::units::{plural, show_size};
-use chrono::SecondsFormat;
+use chrono::{DateTime, SecondsFormat, Utc};
 use std::collections::BTreeMap;
 
 /// How much is said.
@@ -64,13 +64,17 @@ impl Lines {
                 occurrences,
                 ..
             } => {
-                let mut what = format!("{run}  {ops} on {host}");
-                for (at, due) in occurrences.iter().enumerate() {
-                    let instant = due.instant.to_rfc3339_opts(SecondsFormat::AutoSi, true);
-                    let before = if at == 0 { "  by" } else { "," };
-                    what += &format!("{before} {} {instant}", due.schedule);
-                }
-                let mut text = self.say(Detail::Normal, "run", &what);
+                let instant = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+                let due = occurrences.iter();
+                let due: Vec<String> = due
+                    .map(|due| format!("{} {}", due.schedule, instant(due.instant)))
+                    .collect();
+                let by = if due.is_empty() {
+                    String::new()
+                } else {
+                    format!("  by {}", due.join(", "))
+                };
+                let mut text = self.say(Detail::Normal, "run", &format!("{run}  {ops} on {host}{by}"));
                 if !overrides.is_empty() {
                     let flags = format!("guards switched off: {}", overrides.join(" "));
                     text += &self.say(Detail::Quiet, "note", &flags);
