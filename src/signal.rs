@@ -4,14 +4,16 @@
 //! lease and SIGXFSZ a file size limit: both end a process that does not handle them, both are answered by an
 //! error where they matter. Handlers, unlike masks, are not inherited by children.
 //! Whoever works in an async task waits for it ([`Stop::wait`]); whoever works in a thread asks now and then.
+//! Who is in a hurry presses Ctrl-C twice: the groups of all children ([`ward`]) are killed then, and the process ends.
 //! Invariant: installed before any other thread starts.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, kill_process_group};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGIO, SIGTERM, SIGXFSZ};
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Whether, and by which signal, the process was told to stop.
@@ -22,22 +24,55 @@ pub struct Stop {
     bell: Option<Arc<(UnixStream, UnixStream)>>,
 }
 
+/// The process groups of children, by number; 0 is free. A signal handler may neither lock nor allocate: their count is
+/// fixed, far above what anybody runs at once. A group beyond it is not killed by a second SIGINT.
+static WARDS: [AtomicI32; 4096] = [const { AtomicI32::new(0) }; 4096];
+
+/// A process group that a second SIGINT kills, until this is dropped.
+#[derive(Debug)]
+pub struct Ward(Option<&'static AtomicI32>);
+
+/// Has a group killed by a second SIGINT. To be dropped before its leader is reaped: the number is its own until then.
+#[must_use]
+pub fn ward(group: Pid) -> Ward {
+    let number = group.as_raw_nonzero().get();
+    Ward(WARDS.iter().find(|place| {
+        place
+            .compare_exchange(0, number, Ordering::SeqCst, Ordering::SeqCst)
+            .is_ok()
+    }))
+}
+
+impl Drop for Ward {
+    fn drop(&mut self) {
+        if let Some(place) = self.0 {
+            place.store(0, Ordering::SeqCst);
+        }
+    }
+}
+
+/// Kills the groups of all children. Calls nothing that a signal handler may not.
+fn kill_wards() {
+    for place in &WARDS {
+        if let Some(group) = Pid::from_raw(place.load(Ordering::SeqCst)) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
 /// Asked to stop, but by no signal.
 const WITHOUT_SIGNAL: usize = usize::MAX;
 
 impl Stop {
-    /// Installs the handlers. The first signal asks to stop in good order; a second SIGINT ends the process
-    /// at once, which loses no data either.
+    /// Installs the handlers. The first signal asks to stop in good order; a second SIGINT kills the children and
+    /// ends the process at once, which loses no data either.
     pub fn install() -> io::Result<Self> {
         Self::install_for(&[SIGINT, SIGTERM, SIGHUP])
     }
 
     fn install_for(signals: &[i32]) -> io::Result<Self> {
         let stop = Self::new()?;
-        let asked = Arc::new(AtomicBool::new(false));
-        // Order matters: the shutdown sees the flag as the signal before left it.
-        signal_hook::flag::register_conditional_shutdown(SIGINT, 128 + SIGINT, Arc::clone(&asked))?;
-        signal_hook::flag::register(SIGINT, asked)?;
+        hurry()?;
         for &signal in signals {
             signal_hook::flag::register_usize(signal, Arc::clone(&stop.asked), usize::try_from(signal).unwrap_or(1))?;
         }
@@ -178,4 +213,23 @@ impl Signals {
         let mut rung = [0; 64];
         while matches!((&self.bell).read(&mut rung), Ok(n) if n > 0) {}
     }
+}
+
+/// What a second SIGINT does.
+#[expect(
+    unsafe_code,
+    reason = "there is no safe way to do more in a signal handler than to set a flag"
+)]
+fn hurry() -> io::Result<()> {
+    let asked = AtomicBool::new(false);
+    let act = move || {
+        if asked.swap(true, Ordering::SeqCst) {
+            kill_wards();
+            signal_hook::low_level::exit(128 + SIGINT);
+        }
+    };
+    // SAFETY: `act` reads and writes atomics, and calls `kill` and `_exit`: a signal handler may do all of that. It
+    // neither allocates, nor locks, nor panics.
+    unsafe { signal_hook::low_level::register(SIGINT, act) }?;
+    Ok(())
 }

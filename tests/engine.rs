@@ -55,8 +55,6 @@ struct Watcher<'a> {
     width: usize,
     steps: BTreeMap<String, Standing>,
     order: Vec<String>,
-    /// Told when so many steps are under way.
-    when: Option<(usize, Stop)>,
     /// Fails to record from this event on.
     breaks_at: Option<usize>,
     seen: usize,
@@ -69,7 +67,6 @@ impl<'a> Watcher<'a> {
             width,
             steps: BTreeMap::new(),
             order: Vec::new(),
-            when: None,
             breaks_at: None,
             seen: 0,
         }
@@ -94,11 +91,6 @@ impl<'a> Watcher<'a> {
                 self.order.push(step.clone());
                 let under_way = self.steps.values().filter(|s| **s == Standing::UnderWay).count();
                 assert!(under_way <= self.width, "{under_way} at once");
-                if let Some((count, stop)) = &self.when
-                    && under_way == *count
-                {
-                    stop.ask();
-                }
             }
             Event::StepFinished { step, outcome } => {
                 let begun = match self.steps.insert(step.clone(), Standing::Ended(outcome.clone())) {
@@ -287,33 +279,50 @@ proptest! {
     }
 }
 
+/// False once the process is gone, or a zombie that nobody asks for.
+fn alive(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    let state = stat.rsplit_once(')').map_or("", |(_, rest)| rest.trim_start());
+    !state.is_empty() && !state.starts_with(['Z', 'X'])
+}
+
 #[test]
 fn a_stop_ends_every_group_and_begins_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    // Each has a child of its own that does not listen to TERM, and says who they are.
-    let line = |name: &str| {
-        format!(
-            "echo $$ > {0}/{name}; sh -c 'trap \"\" TERM; echo $$ > {0}/{name}-child; exec sleep 1000' & wait; sleep 1000",
-            dir.path().display()
-        )
-    };
-    let mut targets: Vec<Target> = ["a", "b", "c"].map(|name| target(name, &line(name), &[])).into();
+    let ready = dir.path().join("ready");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &ready, rustix::fs::Mode::RWXU).unwrap();
+    // Each has a child of its own that does not listen to TERM. The stop comes when both say that they are there.
+    let line = format!(
+        "(trap '' TERM; sh -c 'echo $PPID' > {0}; while :; do sleep 1000; done) & sleep 1000",
+        ready.display()
+    );
+    let mut targets: Vec<Target> = ["a", "b", "c"].map(|name| target(name, &line, &[])).into();
     for target in &mut targets {
         target.kill_after = Duration::from_millis(200);
     }
     let plan = planned(targets);
     let mut watcher = Watcher::new(&plan, 2);
     let stop = Stop::new().unwrap();
-    watcher.when = Some((2, stop.clone()));
+    let asker = std::thread::spawn({
+        let stop = stop.clone();
+        move || {
+            // Open for writing too, so that it has no end between the two.
+            let ready = std::fs::File::options().read(true).write(true).open(ready).unwrap();
+            let lines = std::io::BufRead::lines(std::io::BufReader::new(ready));
+            let deaf: Vec<String> = lines.take(2).map(Result::unwrap).collect();
+            stop.ask();
+            deaf
+        }
+    });
     run(&plan, &mut watcher, stop).unwrap();
-    for step in ["target:a", "target:b", "target:c"] {
-        assert_eq!(ended(&watcher, step).state, State::Interrupted, "{step}");
+    for step in ["target:a", "target:b"] {
+        let outcome = ended(&watcher, step);
+        assert_eq!(outcome.state, State::Interrupted, "{step}");
+        assert!(outcome.summary.contains("ended with KILL"), "{step}: {outcome:?}");
     }
+    assert_eq!(ended(&watcher, "target:c").state, State::Interrupted);
     assert_eq!(watcher.order, ["target:a", "target:b"]);
-    for pid in std::fs::read_dir(dir.path()).unwrap() {
-        let text = std::fs::read_to_string(pid.unwrap().path()).unwrap();
-        let Ok(pid) = text.trim().parse::<i32>() else { continue };
-        let pid = nix::unistd::Pid::from_raw(pid);
-        assert!(nix::sys::signal::kill(pid, None).is_err(), "{pid} is still there");
+    for pid in asker.join().unwrap() {
+        assert!(!alive(&pid), "{pid} is still there");
     }
 }

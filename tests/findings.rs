@@ -4,8 +4,14 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use opsrun::config::findings::Code;
-use opsrun::config::{self, Loaded};
+use opsrun::config::{self, Loaded, Look};
 use std::collections::BTreeSet;
+
+#[path = "findings/formats.rs"]
+mod formats;
+#[path = "findings/mended.rs"]
+mod mended;
+
 use std::path::{Path, PathBuf};
 
 fn files(dir: &str) -> Vec<PathBuf> {
@@ -18,9 +24,22 @@ fn files(dir: &str) -> Vec<PathBuf> {
     files
 }
 
+/// The bad ones: those in `host` are about the machine, and looked at with `--host`.
+fn corpus() -> Vec<PathBuf> {
+    [files("tests/findings"), files("tests/findings/host")].concat()
+}
+
 /// Clocks change at dates, and what is said of them names the next ones: it must be the same every day.
+fn look(path: &Path) -> Look {
+    Look {
+        now: "2026-11-25T12:00:00Z".parse().unwrap(),
+        host: path.starts_with("tests/findings/host"),
+    }
+}
+
 fn load(path: &Path) -> Loaded {
-    config::load_at(path, "2026-11-25T12:00:00Z".parse().unwrap()).unwrap()
+    let text = std::fs::read(path).unwrap();
+    config::check(path, text, look(path))
 }
 
 fn codes(loaded: &Loaded) -> BTreeSet<&'static str> {
@@ -31,7 +50,7 @@ fn codes(loaded: &Loaded) -> BTreeSet<&'static str> {
 fn each_file_yields_the_code_it_is_named_after() {
     let mut wrong = Vec::new();
     let mut seen = BTreeSet::new();
-    for path in files("tests/findings") {
+    for path in corpus() {
         let stem = path.file_stem().unwrap().to_str().unwrap();
         let loaded = load(&path);
         let text = loaded.render(false, 100);
@@ -80,8 +99,10 @@ fn no_secret_is_shown() {
         ("OPS7001-secret-literal-3", &["hunter2", "47110815"]),
         ("OPS7001-secret-literal-2", &["ghp_", "xoxb", "AKIA", "b3Blb", "eyJ"]),
     ] {
-        let loaded = load(&Path::new("tests/findings").join(file).with_extension("kdl"));
-        let mut shown = loaded.render(false, 400) + &loaded.render(true, 40);
+        let path = Path::new("tests/findings").join(file).with_extension("kdl");
+        let loaded = load(&path);
+        let mut shown = loaded.render(false, 400) + &loaded.render(true, 40) + &formats::all(&path, &loaded);
+        shown += &mended::diff(&path);
         for finding in &loaded.findings {
             let labels = finding
                 .labels

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
-use opsrun::config::{Loaded, load_text};
+use opsrun::config::{Loaded, Look, load_text};
 use proptest::prelude::*;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -15,6 +15,9 @@ const TIMING: &str = include_str!("findings/good/timing.kdl");
 const TELLING: &str = include_str!("findings/OPS7001-secret-literal-3.kdl");
 const SECRETS: &str = include_str!("findings/OPS7001-secret-literal-1.kdl");
 
+/// Four mistakes that have to do with nothing else.
+const OTHER: &str = "target \"zz\" {\n    command \"a\"\n    timeot \"5m\"\n    timeout \"5x\"\n}\ncheck \"yy\" {\n    tcp \"h:1\"\n    fail-after 0\n    severity \"bad\"\n}\n";
+
 fn load(text: &[u8]) -> Loaded {
     load_text(Path::new("ops.kdl"), text.to_vec())
 }
@@ -22,6 +25,10 @@ fn load(text: &[u8]) -> Loaded {
 fn sound(text: &[u8], loaded: &Loaded) {
     let shown = String::from_utf8_lossy(text);
     assert_eq!(loaded.model.is_some(), loaded.errors() == 0);
+    assert!(
+        loaded.findings.is_sorted_by_key(|finding| finding.span().start),
+        "not in the order of the file"
+    );
     for finding in &loaded.findings {
         assert!(!finding.labels.is_empty());
         assert!(!finding.message.ends_with('.') && !finding.message.is_empty());
@@ -162,6 +169,71 @@ fn kdl_bits() -> impl Strategy<Value = String> {
     prop::collection::vec(bits, 0..60).prop_map(|parts| parts.concat())
 }
 
+/// A valid file whose words change places, whose lines stand twice, and whose tokens grow.
+fn shuffled() -> impl Strategy<Value = String> {
+    let base = prop::sample::select(vec![VALID, COMMENTS, RUNNING, SECRETS]);
+    let change = (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0_usize..5);
+    (base, prop::collection::vec(change, 1..6)).prop_map(|(base, changes)| {
+        let mut parts: Vec<String> = base.split_inclusive([' ', '\n']).map(str::to_owned).collect();
+        for (one, other, kind) in changes {
+            let (one, other) = (one.index(parts.len()), other.index(parts.len()));
+            match kind {
+                0 => parts.swap(one, other),
+                1 => {
+                    let again = parts[one].clone();
+                    parts.insert(other, again);
+                }
+                2 => {
+                    parts.remove(one);
+                    if parts.is_empty() {
+                        parts.push(" ".to_owned());
+                    }
+                }
+                3 => {
+                    let line = parts.concat().lines().nth(one % 40).unwrap_or_default().to_owned();
+                    parts.insert(other, format!("\n{line}\n"));
+                }
+                _ => {
+                    let token = parts[one].trim().to_owned();
+                    parts.insert(other, token.repeat(200));
+                }
+            }
+        }
+        parts.concat()
+    })
+}
+
+/// One node with a slip in it, and nothing that could comment out what follows.
+fn slipped() -> impl Strategy<Value = String> {
+    let base = prop::sample::select(vec![
+        "backup \"aa\" {\n    source \"/srv/aa\"\n    to \"/backup/aa\"\n    keep last=7 daily=14\n}\n",
+        "target \"aa\" {\n    command \"true\" \"x\"\n    retry max=3 wait=\"2s\"\n}\n",
+        "check \"aa\" {\n    http \"https://aa.example\" {\n        status 200\n    }\n    timeout \"5s\"\n}\n",
+    ]);
+    let slip = prop::sample::select(vec![
+        "{", "}", "\"", "\\", "(", ")", "[", "]", ",", "=", ";", ":", "#", "'", "\u{201c}", "=>", "::", " - ", "5m ",
+        "/*", "r#\"", "\"\"\"", "\u{200b}", "\u{feff}", "$", "@", "\n", "\t", "x: ", "[a,\n", "true ", "-- ", "\n}\n",
+        "\n{\n",
+    ]);
+    (
+        base,
+        prop::collection::vec((any::<prop::sample::Index>(), slip, any::<bool>()), 1..4),
+    )
+        .prop_map(|(base, slips)| {
+            let mut text = base.to_owned();
+            for (at, slip, delete) in slips {
+                // The name stays, so that the node is no other.
+                let at = 11 + at.index(text.len() - 11);
+                let at = (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+                if delete && let Some(c) = text[at..].chars().next() {
+                    text.replace_range(at..at + c.len_utf8(), "");
+                }
+                text.insert_str(at, slip);
+            }
+            text
+        })
+}
+
 fn mutated() -> impl Strategy<Value = Vec<u8>> {
     let base = prop::sample::select(vec![VALID, COMMENTS, RUNNING, TIMING, TELLING, SECRETS]);
     let change = (
@@ -213,6 +285,31 @@ proptest! {
     #[test]
     fn mutations_of_valid_files(bytes in mutated()) {
         timed(&bytes, Duration::from_secs(5));
+    }
+
+    #[test]
+    fn shuffles_of_valid_files(text in shuffled()) {
+        timed(text.as_bytes(), Duration::from_secs(5));
+    }
+
+    /// What is wrong in one node takes nothing away from what is said of another.
+    #[test]
+    fn a_slip_hides_no_other_finding(slipped in slipped()) {
+        prop_assume!(!slipped.contains("/-"));
+        let alone = load(OTHER.as_bytes());
+        prop_assert_eq!(alone.findings.len(), 4);
+        let text = format!("{slipped}\n\n{OTHER}");
+        let both = load(text.as_bytes());
+        let shift = text.len() - OTHER.len();
+        for finding in &alone.findings {
+            let span = finding.span();
+            let found = both.findings.iter().any(|other| {
+                other.code == finding.code
+                    && other.message == finding.message
+                    && (other.span().start, other.span().end) == (span.start + shift, span.end + shift)
+            });
+            prop_assert!(found, "{finding:?}\n{text}\n{}", both.render(false, 100));
+        }
     }
 }
 
@@ -419,6 +516,31 @@ fn hostile_texts_are_answered_in_time() {
         "/-a {\n; }\n",
         "a { '}' ",
         "/-a { \u{201c}}\u{201d} ",
+        "[a\n",
+        "a [b\n",
+        "a [\"b\",\n",
+        "a \"b\",\n",
+        "a \"b\",\n\"c\"\n",
+        "a\n- b\n",
+        "a, ",
+        "a,;",
+        "a(",
+        "a(b)",
+        "a:b\n",
+        "\"a\": ",
+        "\"a\":\n",
+        "a => ",
+        "a => b\n",
+        "\"a\n\"\n",
+        "a \"b {\n",
+        "a\"\n",
+        "-- a\n",
+        "a {\n b {\n}\n",
+        "a {\n  }\n  b\n}\n",
+        "backup\n  a\n",
+        "backup \"a\":\n  b\n",
+        "  }\n",
+        "    {\n",
     ] {
         let text = unit.repeat(large / unit.len() / 20);
         timed(text.as_bytes(), Duration::from_secs(60));
@@ -478,6 +600,79 @@ fn thousands_of_findings() {
             .render(false, 100)
             .ends_with("10,000 errors, 5,000 warnings; the first 50 of 15,000 are shown\n")
     );
+}
+
+#[test]
+fn thousands_of_slips() {
+    for slip in [
+        "    timeout = 5m\n",
+        "    timeout: 5m\n",
+        "    exclude [\"a\",\n \"b\"]\n",
+        "    exclude\n      - a\n",
+        "    exclude \"a\",\n \"b\"\n",
+        "    to \"/x\n",
+        "    }\n",
+        "    floor(2)\n",
+        "    # x\n",
+        "    -- x\n",
+        "    t\u{200b}o x\n",
+    ] {
+        let mut text = String::new();
+        for n in 0..2_000 {
+            write!(text, "backup \"b{n}\" {{\n    source \"/srv/{n}\"\n{slip}}}\n").unwrap();
+        }
+        let loaded = timed(text.as_bytes(), Duration::from_secs(60));
+        assert!(loaded.errors() >= 2_000, "{slip}");
+    }
+}
+
+/// Found by fuzzing: the quote that was put behind a raw string did not end it, and was put there again and again.
+#[test]
+fn the_fix_of_a_raw_string_ends_it() {
+    let text = "target \"t\" {\n    command \"true\"\n}\ntarget #\"a \"b\" {\n    command \"true\"\n}\n";
+    let look = Look {
+        now: chrono::DateTime::UNIX_EPOCH,
+        host: false,
+    };
+    let fixed = opsrun::config::fixes::fix(Path::new("ops.kdl"), text.as_bytes().to_vec(), false, look);
+    assert_eq!(fixed.files.len(), 1);
+    assert!(
+        fixed.files[0].new.contains("target #\"a \"b\"\"# {"),
+        "{}",
+        fixed.files[0].new
+    );
+}
+
+#[test]
+fn huge_tokens_and_lines() {
+    for (before, unit, after) in [
+        ("target \"a\" { command \"", "x", "\"; }"),
+        ("target \"a\" { command ", "x", "; }"),
+        ("target \"a\" { command \"", "\\", "\"; }"),
+        ("target \"a\" { command \"", "\\d", "\"; }"),
+        ("target \"a\" { command #\"", "\"", "\"#; }"),
+        ("target \"a\" { command ", "1", "; }"),
+        ("target \"a\" { command ", "1,", "; }"),
+        ("target \"a\" { command: ", "a,", "; }"),
+        ("target \"a\" { command [", "\"a\",\n", "]; }"),
+        ("target \"a\" { command ", "\"a\",\n", "; }"),
+        ("target \"a\" { command\n", "- a\n", "; }"),
+        ("target \"a\" { command \"a\" ", "é", "; }"),
+        ("target \"a\" { command \"\"\"\n", "y\n", "\"\"\"; }"),
+        ("// ", "z", "\ntarget \"a\" { command \"b\"; }"),
+        ("target \"a\" { command \"a\"; }", " ", ""),
+        ("target ", "(", "\"a\" { command \"a\"; }"),
+        ("target \"a\" { command(", "b ", "); }"),
+        ("target \"a\"\n", "  command \"b\"\n", "}"),
+        ("", "target a {\n  b {\n}\n", ""),
+        ("", "target a {\n  }\n  b\n}\n", ""),
+        ("", "target a\n  b\n", ""),
+        ("{\"", "a", "\": 1}"),
+        ("[", "a", "]"),
+    ] {
+        let text = format!("{before}{}{after}", unit.repeat(400_000 / unit.len()));
+        timed(text.as_bytes(), Duration::from_secs(60));
+    }
 }
 
 #[test]

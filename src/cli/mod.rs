@@ -6,20 +6,24 @@
 //! - [`exit`]: exit codes and the failures that lead to them
 //! - [`terminal`]: what kind of terminal this is · [`mod@file`]: from FILE to a model
 //! - [`remarks`]: what looking at copies should not pass over in silence
-//! - one file a command: [`plan`], [`apply`], [`serve`], [`check`], [`graph`], [`status`], [`history`], [`list`], [`verify`],
-//!   [`restore`], [`explain`], [`schema`]
+//! - one file a command: [`plan`], [`apply`], [`serve`], [`check`], [`mod@fmt`], [`init`], [`graph`], [`status`], [`history`],
+//!   [`list`], [`verify`], [`restore`], [`explain`], [`schema`], [`completions`], [`man`]
 //!
 //! Invariant: every way out of the program is one of the codes in [`exit`]; nothing panics over a closed pipe.
 
 pub mod apply;
 pub mod args;
 pub mod check;
+pub mod completions;
 pub mod exit;
 pub mod explain;
 pub mod file;
+pub mod fmt;
 pub mod graph;
 pub mod history;
+pub mod init;
 pub mod list;
+pub mod man;
 pub mod plan;
 pub mod remarks;
 pub mod restore;
@@ -89,6 +93,8 @@ fn run(cli: &Cli) -> u8 {
         Command::Apply(args) => apply::run(args, &terminal),
         Command::Serve(args) => serve::run(args, &terminal),
         Command::Check(args) => check::run(args, &terminal),
+        Command::Fmt(args) => fmt::run(args, &terminal),
+        Command::Init(args) => init::run(args, &terminal),
         Command::Graph(args) => graph::run(args, &terminal),
         Command::Status(args) => status::run(args, &terminal),
         Command::History(args) => history::run(args, &terminal),
@@ -97,6 +103,8 @@ fn run(cli: &Cli) -> u8 {
         Command::Restore(args) => restore::run(args, &terminal),
         Command::Explain(args) => explain::run(args, &terminal),
         Command::Schema(args) => schema::run(args),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args, &terminal),
     };
     done.unwrap_or_else(|failure: Failure| {
         output::failure(&failure.message, failure.help.as_deref(), terminal.err);

@@ -3,6 +3,7 @@
 //! Takes text, gives values; used by clap, whose error names the flag around ours. Knows no commands.
 //! Invariant: what the ops file accepts as a duration is accepted here, and nothing is guessed.
 
+use super::args::{FindingsFormat, Wanted};
 use crate::model::JobName;
 use crate::model::job::NoJobName;
 use crate::units::{UnitError, parse_duration};
@@ -33,6 +34,23 @@ impl Moment {
                 zone.from_local_datetime(&later).earliest()
             })
             .map_or_else(|| local.and_utc(), |at| at.to_utc())
+    }
+}
+
+/// `json`, `json=findings.json`, `json=-`.
+pub fn wanted(text: &str) -> Result<Wanted, String> {
+    let (word, path) = match text.split_once('=') {
+        Some((word, path)) => (word, Some(path)),
+        None => (text, None),
+    };
+    let format = FindingsFormat::ALL.into_iter().find(|format| format.word() == word);
+    match (format, path) {
+        (None, _) => Err("formats are text, json, github, sarif and junit".to_owned()),
+        (Some(_), Some("")) => Err(format!("a path is missing: `{word}={word}.out`")),
+        (Some(format), path) => Ok(Wanted {
+            format,
+            path: path.filter(|path| *path != "-").map(Into::into),
+        }),
     }
 }
 

@@ -8,9 +8,11 @@ use super::document::Document;
 use super::findings::{Code, Finding, Severity};
 use super::mend::one_line;
 use super::nearest::nearest;
+use super::source::Sources;
 
-/// `allow`: takes findings away, and says which of them are wrong or do nothing.
-pub(super) fn apply(document: &Document, findings: &mut Vec<Finding>) {
+/// `allow`: takes findings away, and says which of them are wrong or do nothing. `unasked` are codes that were not
+/// looked for this time.
+pub(super) fn apply(document: &Document, sources: &Sources, unasked: &[Code], findings: &mut Vec<Finding>) {
     let mut said = Vec::new();
     for node in document.allowing() {
         for allow in node.allows {
@@ -64,7 +66,7 @@ pub(super) fn apply(document: &Document, findings: &mut Vec<Finding>) {
             }
             let before = findings.len();
             findings.retain(|finding| !(here(finding) && finding.severity == Severity::Warning));
-            if findings.len() == before && !node.damaged {
+            if findings.len() == before && !node.damaged && !unasked.contains(&code) {
                 said.push(
                     Finding::new(
                         Code::UnusedAllow,
@@ -72,7 +74,8 @@ pub(super) fn apply(document: &Document, findings: &mut Vec<Finding>) {
                         format!("nothing here is silenced by `allow \"{}\"`", code.slug()),
                         "not needed",
                     )
-                    .help("delete the line, so that it cannot hide a later finding"),
+                    .help("delete the line, so that it cannot hide a later finding")
+                    .fix(sources.statement(allow.extent), ""),
                 );
             }
         }

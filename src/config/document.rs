@@ -80,6 +80,8 @@ pub(super) struct OpsNode {
 #[derive(Debug)]
 pub(super) struct Allow {
     pub(super) slug: Spanned<String>,
+    /// All of it.
+    pub(super) extent: Span,
 }
 
 /// A node that may take warnings upon itself.
@@ -360,7 +362,7 @@ pub(super) struct ArgvNode {
 #[derive(Debug)]
 pub(super) enum TextNode {
     Plain(String),
-    Env(String),
+    Env(Spanned<String>),
     File(Spanned<PathBuf>),
     Command(ArgvNode),
 }

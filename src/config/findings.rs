@@ -4,6 +4,7 @@
 //! form. Knows nothing of KDL or of the language, only of spans and the `Sources` they point into.
 //! Invariant: a [`Code`] never changes its meaning, and every span lies on character boundaries.
 
+use super::mend::one_line;
 use super::source::{Sources, Span};
 use crate::units::{plural, show_count};
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceSpan};
@@ -101,6 +102,7 @@ codes! {
     EmptyKeep = "OPS5010" "empty-keep" Error "a `keep` that keeps nothing";
     CountingKeep = "OPS5011" "counting-keep" Error "counting rules on copies that are disjoint";
     NoRetention = "OPS5012" "no-retention" Error "`contents \"expired\"` and no retention that could expire anything";
+    SameFileSystem = "OPS5013" "same-file-system" Warning "a destination on the file system of its source";
     PartlyCovered = "OPS5014" "partly-covered" Warning "a class that the backup stores only in part";
     AssertionFailed = "OPS5015" "assertion-failed" Error "an assertion that does not hold";
     StateInSource = "OPS5016" "state-in-source" Warning "the history of all runs inside what a backup reads";
@@ -112,7 +114,15 @@ codes! {
     Unheard = "OPS6003" "unheard" Warning "what can become critical is told to the log alone";
     TooFresh = "OPS6004" "too-fresh" Warning "a check that asks a job for more freshness than its schedule gives";
     SecretLiteral = "OPS7001" "secret-literal" Error "a secret that stands in the file";
+    HostFact = "OPS7002" "host-fact" Warning "a variable, command or path that this host does not have";
     ShellInArgv = "OPS7003" "shell-in-argv" Warning "shell language where no shell reads it";
+}
+
+impl Code {
+    /// About text that cannot be read, whatever it would mean.
+    pub fn is_syntax(self) -> bool {
+        self.id().starts_with("OPS1")
+    }
 }
 
 impl fmt::Display for Code {
@@ -130,6 +140,28 @@ pub struct Label {
     pub text: String,
 }
 
+/// Text to be put in place of other text, so that a finding is no more: mechanical, and surely what was meant.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Fix {
+    /// What is done, in a few words: `write "5m"`.
+    pub title: String,
+    /// What is taken out, and what is put there; in order, without overlaps, in one file.
+    pub edits: Vec<(Span, String)>,
+    /// What it writes holds, or stands for, something that is never shown.
+    pub secret: bool,
+}
+
+/// What is written may be a secret.
+impl fmt::Debug for Fix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let spans: Vec<Span> = self.edits.iter().map(|(span, _)| *span).collect();
+        f.debug_struct("Fix")
+            .field("title", &self.title)
+            .field("edits", &spans)
+            .finish_non_exhaustive()
+    }
+}
+
 /// One thing that is wrong or doubtful.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -143,6 +175,8 @@ pub struct Finding {
     pub labels: Vec<Label>,
     /// What to write instead.
     pub help: Option<String>,
+    /// The same as edits, where they are mechanical and safe.
+    pub fix: Option<Fix>,
 }
 
 impl Finding {
@@ -156,7 +190,33 @@ impl Finding {
                 text: label.into(),
             }],
             help: None,
+            fix: None,
         }
+    }
+
+    /// Puts `text` in place of what stands under `span`.
+    pub(super) fn fix(self, span: Span, text: impl Into<String>) -> Self {
+        let text = text.into();
+        self.fixes(Self::title(&text), vec![(span, text)])
+    }
+
+    /// What is done where a text is put.
+    pub(super) fn title(text: &str) -> String {
+        match text.trim() {
+            "" if text.is_empty() => "delete it".to_owned(),
+            "" => "put a space there".to_owned(),
+            shown => format!("write `{}`", one_line(shown)),
+        }
+    }
+
+    /// The same in several places at once.
+    pub(super) fn fixes(mut self, title: impl Into<String>, edits: Vec<(Span, String)>) -> Self {
+        self.fix = Some(Fix {
+            title: title.into(),
+            edits,
+            secret: false,
+        });
+        self
     }
 
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {

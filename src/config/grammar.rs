@@ -14,10 +14,15 @@ pub(super) struct Slip {
     pub(super) message: &'static str,
     pub(super) label: &'static str,
     pub(super) help: &'static str,
+    /// What would mend it, and where it belongs.
+    pub(super) insert: Option<(usize, &'static str)>,
 }
 
 /// Most multi-line strings in one node: the parser recurses on those that are indented wrongly.
 const MOST_MULTILINE: usize = 100;
+
+/// Something follows a block on its line.
+const ENDED: &str = "a node ends with its block";
 
 /// Where in a statement we are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +51,8 @@ pub(super) fn slips(text: &str, tokens: &[Token]) -> Vec<Slip> {
     let mut dashed = false;
     let mut annotated = 0_usize;
     let mut multiline = 0_usize;
+    // Where the last token that is no blank ends.
+    let mut behind = 0_usize;
     for token in tokens {
         let shown = text.get(token.start..token.end).unwrap_or_default();
         let mut slip = |at: &mut At, message, label, help| {
@@ -55,6 +62,7 @@ pub(super) fn slips(text: &str, tokens: &[Token]) -> Vec<Slip> {
                 message,
                 label,
                 help,
+                insert: (*at == At::Closed && message == ENDED).then_some((behind, ";")),
             });
             *at = At::Lost;
         };
@@ -128,14 +136,14 @@ pub(super) fn slips(text: &str, tokens: &[Token]) -> Vec<Slip> {
                             &mut at,
                             "too many strings of several lines in one node",
                             "more than 100",
-                            "use one line for each, in single quotes",
+                            "use one line for each, in `\"…\"`",
                         );
                     }
                     _ if bad_multiline(shown) => slip(
                         &mut at,
                         "a `\"\"\"` string begins and ends on lines of its own",
                         "text stands beside the quotes",
-                        "use single quotes `\"…\"`, or put the text on lines of its own",
+                        "use `\"…\"` for one line, or put the text on lines of its own",
                     ),
                     At::Name if plain => at = At::Entries(false),
                     At::Name => slip(
@@ -154,7 +162,7 @@ pub(super) fn slips(text: &str, tokens: &[Token]) -> Vec<Slip> {
                     At::Entries(_) => at = At::Entries(plain),
                     At::Blocks | At::Closed => slip(
                         &mut at,
-                        "a node ends with its block",
+                        ENDED,
                         "still on the line of the `}`",
                         "put a `;` or a new line behind the `}`",
                     ),
@@ -226,6 +234,7 @@ pub(super) fn slips(text: &str, tokens: &[Token]) -> Vec<Slip> {
             }
         }
         spaced = false;
+        behind = token.end;
     }
     if (at == At::Value || dashed)
         && let Some(last) = tokens.last()
@@ -236,6 +245,7 @@ pub(super) fn slips(text: &str, tokens: &[Token]) -> Vec<Slip> {
             message: "something is missing at the end of a node",
             label: "the last that was read",
             help: "finish it, or delete the unfinished part",
+            insert: None,
         });
     }
     found

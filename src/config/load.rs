@@ -1,7 +1,7 @@
 //! The root file and all that it imports → one [`Document`].
 //!
-//! Takes a path or a text, reads files, follows `import`, and has every top-level node decoded. The only file of
-//! `config` that touches the file system. Judges nothing that concerns several nodes, but for `ops` given twice.
+//! Takes a path or a text, reads files, follows `import`, and has every top-level node decoded. With `host` the only
+//! file of `config` that touches the file system. Judges nothing that concerns several nodes, but for `ops` given twice.
 //! Invariant: no file outside the root file's directory is read, none twice, and none larger than the limit.
 
 use super::decode;
@@ -18,12 +18,13 @@ use super::tree::{self, Data, Node};
 use super::values::as_name;
 use globset::GlobBuilder;
 use sha2::{Digest, Sha256};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 /// Largest file, in bytes.
-const LARGEST: usize = 4 * 1024 * 1024;
+pub(super) const LARGEST: usize = 4 * 1024 * 1024;
 /// How deep imports may import.
 const DEEPEST_IMPORT: usize = 8;
 /// How many directory entries one pattern may look at.
@@ -45,8 +46,11 @@ pub(super) fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Texts that stand for what is on the disk, by real path.
+pub(super) type Instead = HashMap<PathBuf, Vec<u8>>;
+
 /// Reads the root file's text and its imports. `name` is the path as the user gave it.
-pub(super) fn read(name: &Path, bytes: Vec<u8>) -> Files {
+pub(super) fn read(name: &Path, bytes: Vec<u8>, instead: &Instead) -> Files {
     let path = paths::absolute(name);
     let root_dir = path.parent().unwrap_or(Path::new("/")).to_path_buf();
     let mut loader = Loader {
@@ -59,6 +63,7 @@ pub(super) fn read(name: &Path, bytes: Vec<u8>) -> Files {
         real_root: std::fs::canonicalize(&root_dir).unwrap_or_else(|_| root_dir.clone()),
         shown_root: name.parent().unwrap_or(Path::new("")).to_path_buf(),
         root_dir,
+        instead,
     };
     let real = std::fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
     loader.done.push((real.clone(), None));
@@ -77,7 +82,8 @@ pub(super) fn read(name: &Path, bytes: Vec<u8>) -> Files {
     }
 }
 
-struct Loader {
+struct Loader<'a> {
+    instead: &'a Instead,
     sources: Sources,
     reader: Reader,
     document: Document,
@@ -91,7 +97,7 @@ struct Loader {
     shown_root: PathBuf,
 }
 
-impl Loader {
+impl Loader<'_> {
     fn report(&mut self, finding: Finding) {
         self.reader.findings.push(finding);
     }
@@ -193,7 +199,7 @@ impl Loader {
 
     fn node(&mut self, node: &Node, file: usize, imported: bool) {
         const ROOT_SPEC: &Spec = &ROOT;
-        let Some(spec) = self.reader.spec_of(node, ROOT_SPEC) else {
+        let Some(spec) = self.reader.spec_of(node, ROOT_SPEC, &[]) else {
             match node.args.first().map(|value| &value.data) {
                 Some(Data::Text(name)) => {
                     self.document.hidden.insert(name.clone());
@@ -441,7 +447,11 @@ impl Loader {
             );
             return;
         }
-        match bytes_of(&real) {
+        let bytes = self
+            .instead
+            .get(&real)
+            .map_or_else(|| bytes_of(&real), |text| Ok(text.clone()));
+        match bytes {
             Ok(bytes) => {
                 self.done.push((real.clone(), Some(path.span)));
                 self.open.push(real);

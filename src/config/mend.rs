@@ -7,6 +7,7 @@
 //! Invariant: the mended text is as long as the original, and every mended stretch of a value is listed as poisoned.
 
 use super::findings::{Code, Finding};
+use super::foreign;
 use super::grammar;
 use super::lex::{self, Kind, Token};
 use super::source::Span;
@@ -51,9 +52,19 @@ pub(super) fn mend(text: &str, base: usize, tops: &[&str]) -> Mended {
         out: Mended::default(),
         full: false,
         mended_to: 0,
+        headers: Vec::new(),
+        given: Vec::new(),
+        given_ends: Vec::new(),
     };
+    if let Some(found) = foreign::foreign(text, tops) {
+        mender.report(Code::Syntax, found.start, found.end, found.message, found.label);
+        mender.help(found.help);
+        mender.out.refused = true;
+        return mender.out;
+    }
     mender.old_version();
     mender.characters();
+    mender.long_lists(&mut tokens);
     mender.join(&mut tokens);
     if let Some(finding) = mender.limits(&tokens) {
         mender.out.findings.push(finding);
@@ -63,6 +74,11 @@ pub(super) fn mend(text: &str, base: usize, tops: &[&str]) -> Mended {
     mender.slips(&tokens);
     // Braces in what was no comment, or no value, are gone by now.
     let tokens = std::str::from_utf8(&mender.bytes).map_or(tokens, lex::tokens);
+    let tokens = if mender.braces(&tokens, tops) {
+        std::str::from_utf8(&mender.bytes).map_or(tokens, lex::tokens)
+    } else {
+        tokens
+    };
     // A `}` that is gone no longer ends a block.
     if let Some(finding) = mender.limits(&tokens) {
         mender.out.findings.push(finding);
@@ -86,6 +102,12 @@ pub(super) struct Mender<'a> {
     full: bool,
     /// What begins before this has been mended together with what stands before it.
     pub(super) mended_to: usize,
+    /// The colons that stood for the `{` of a block, reported.
+    pub(super) headers: Vec<usize>,
+    /// Every `{` that was put in, and reported.
+    pub(super) given: Vec<usize>,
+    /// Where each `}` that was put in ends.
+    pub(super) given_ends: Vec<usize>,
 }
 
 impl<'a> Mender<'a> {
@@ -132,11 +154,36 @@ impl<'a> Mender<'a> {
         self.out.findings.push(finding);
     }
 
+    /// Another place that belongs to what was reported last.
+    pub(super) fn also(&mut self, start: usize, end: usize, label: &str) {
+        let span = self.span(start, end);
+        if !self.full
+            && let Some(last) = self.out.findings.pop()
+        {
+            self.out.findings.push(last.also(span, label));
+        }
+    }
+
     pub(super) fn help(&mut self, help: impl Into<String>) {
         if !self.full
             && let Some(last) = self.out.findings.last_mut()
         {
             last.help = Some(help.into());
+        }
+    }
+
+    /// What would mend what was reported last: texts for stretches.
+    pub(super) fn fix(&mut self, edits: &[(usize, usize, &str)]) {
+        let edits: Vec<(Span, String)> = edits
+            .iter()
+            .map(|(start, end, text)| (self.span(*start, *end), (*text).to_owned()))
+            .collect();
+        if !self.full
+            && let Some(last) = self.out.findings.pop()
+        {
+            let mut titles: Vec<String> = edits.iter().map(|(_, text)| Finding::title(text)).collect();
+            titles.dedup();
+            self.out.findings.push(last.fixes(titles.join(", "), edits));
         }
     }
 
@@ -183,10 +230,17 @@ impl<'a> Mender<'a> {
                     format!("the character U+{:04X} is not allowed in an ops file", c as u32),
                     "invisible here",
                 );
-                self.help(format!(
-                    "delete it; inside a quoted string it can be written as `\\u{{{:x}}}`",
-                    c as u32
-                ));
+                self.help(if c == '\u{feff}' {
+                    "delete it: it marks the beginning of a file, and here two files were joined".to_owned()
+                } else {
+                    format!(
+                        "delete it; inside a quoted string it can be written as `\\u{{{:x}}}`",
+                        c as u32
+                    )
+                });
+                if c == '\u{feff}' {
+                    self.fix(&[(at, end, "")]);
+                }
                 said = true;
             }
         }
@@ -224,6 +278,10 @@ impl<'a> Mender<'a> {
                             "on a line of its own",
                         );
                         self.help(format!("write `{} {{`", one_line(line)));
+                        let between = self.text.get(before.end..token.start).unwrap_or_default();
+                        if between.trim().is_empty() {
+                            self.fix(&[(before.end, token.start, " ")]);
+                        }
                         self.fill(before.end, token.start, b' ');
                         for between in tokens.get_mut(from + 1..at).unwrap_or_default() {
                             between.kind = Kind::Space;
@@ -314,7 +372,7 @@ impl<'a> Mender<'a> {
                     .get(..token.start)
                     .is_some_and(|text| text.ends_with(['\n', '\r']));
             if !open.is_empty() && at_margin && tops.contains(&self.str(token)) {
-                self.unclosed(&open);
+                self.unclosed(&open, Some(token));
                 self.piece(start.take(), end, open.len());
                 given_up += open.len();
                 open.clear();
@@ -357,7 +415,7 @@ impl<'a> Mender<'a> {
             }
         }
         if !open.is_empty() {
-            self.unclosed(&open);
+            self.unclosed(&open, None);
         }
         self.piece(start, end, open.len());
     }
@@ -380,13 +438,17 @@ impl<'a> Mender<'a> {
             for slip in slips {
                 self.report(Code::Syntax, slip.start, slip.end, slip.message, slip.label);
                 self.help(slip.help);
+                if let Some((at, text)) = slip.insert {
+                    self.fix(&[(at, at, text)]);
+                }
             }
         }
         self.out.pieces = pieces;
     }
 
-    fn unclosed(&mut self, open: &[Token]) {
-        if let Some(first) = open.first() {
+    fn unclosed(&mut self, open: &[Token], next: Option<Token>) {
+        let given = |token: &&Token| self.given.binary_search(&token.start).is_ok();
+        if let Some(first) = open.iter().find(|token| !given(token)) {
             self.report(
                 Code::Syntax,
                 first.start,
@@ -394,7 +456,14 @@ impl<'a> Mender<'a> {
                 "a block is never closed",
                 "opened here",
             );
-            self.help("add the missing `}` before the next node");
+            if let Some(next) = next {
+                self.also(next.start, next.end, "indented as if the block had ended before");
+            }
+            self.help(if next.is_some() {
+                "add the missing `}` before the next node"
+            } else {
+                "add the missing `}` at the end of the block"
+            });
         }
     }
 

@@ -24,6 +24,16 @@ pub(super) fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> 
         .map(|(_, name)| name)
 }
 
+/// The name that was surely meant: one or two slips away, and no other is as near.
+pub(super) fn surely<'a>(given: &str, names: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    let best = nearest(given, names.clone())?;
+    let lower = |name: &str| -> Vec<char> { name.to_lowercase().chars().collect() };
+    let given = lower(given);
+    let least = distance(&given, &lower(best));
+    let rivals = names.filter(|name| *name != best && distance(&given, &lower(name)) <= least);
+    (least <= 2 && rivals.count() == 0).then_some(best)
+}
+
 /// Insertions, deletions, replacements and swaps of neighbours (optimal string alignment).
 fn distance(a: &[char], b: &[char]) -> usize {
     let mut before: Vec<usize> = Vec::new();
@@ -50,6 +60,17 @@ fn distance(a: &[char], b: &[char]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_one_name_can_surely_be_meant() {
+        let sure = |given, names: &'static [&'static str]| surely(given, names.iter().copied());
+        assert_eq!(sure("sorce", &["source", "to"]), Some("source"));
+        assert_eq!(sure("Source", &["source", "to"]), Some("source"));
+        assert_eq!(sure("haily", &["daily", "hourly"]), Some("daily"));
+        assert_eq!(sure("clude", &["include", "exclude"]), None);
+        assert_eq!(sure("destnatoin", &["destination"]), Some("destination"));
+        assert_eq!(sure("dstnatoin", &["destination"]), None);
+    }
 
     #[test]
     fn finds_what_was_meant_and_nothing_else() {

@@ -73,7 +73,8 @@ pub(super) fn claims<'a>(
         classes(node, findings);
         let Some(reference) = &node.backup else {
             if !node.backup_given {
-                without_backup(node, places, findings);
+                let sure = !document.blind && document.hidden.is_empty();
+                without_backup(node, places, sure, findings);
             }
             continue;
         };
@@ -149,7 +150,7 @@ fn bad_reference(reference: &Spanned<String>, document: &Document, places: &[Pla
     })
 }
 
-fn without_backup(node: &RetentionNode, places: &[Place<'_>], findings: &mut Vec<Finding>) {
+fn without_backup(node: &RetentionNode, places: &[Place<'_>], sure: bool, findings: &mut Vec<Finding>) {
     let name = node.job.name.as_ref().map_or("…", |name| name.value.as_str());
     let backups = names_of(places);
     let guess = backups
@@ -166,15 +167,22 @@ fn without_backup(node: &RetentionNode, places: &[Place<'_>], findings: &mut Vec
             backups.iter().take(12).copied().collect::<Vec<_>>().join(", ")
         ),
     };
-    findings.push(
-        Finding::new(
-            Code::RetentionWithoutBackup,
-            node.job.head,
-            format!("the retention `{name}` names no backup"),
-            "nothing may be deleted that was not copied and verified before",
-        )
-        .help(help),
-    );
+    let finding = Finding::new(
+        Code::RetentionWithoutBackup,
+        node.job.head,
+        format!("the retention `{name}` names no backup"),
+        "nothing may be deleted that was not copied and verified before",
+    )
+    .help(help);
+    // A name that is no name is not there to be written behind.
+    let fits = guess.filter(|_| sure && node.job.name.is_some());
+    findings.push(match fits {
+        Some(guess) => {
+            let end = node.job.head.end;
+            finding.fix(Span::new(end, end), format!(" backup=\"{guess}\""))
+        }
+        None => finding,
+    });
 }
 
 fn classes(node: &RetentionNode, findings: &mut Vec<Finding>) {

@@ -9,7 +9,7 @@ use super::decode::{suggested_variable, usual_variable};
 use super::findings::{Code, Finding};
 use super::lex::{self, Kind, Token};
 use super::mend::one_line;
-use super::schema::{ROOT, Spec, WAYS};
+use super::schema::{Args, ROOT, Spec, WAYS};
 use super::secret_forms::{self, holds_secret, trivial};
 use super::source::{Sources, Span};
 use super::tree::{Data, Node, Value};
@@ -27,6 +27,17 @@ fn is_secret_setting(way: Option<&str>, name: &str) -> bool {
     }
     let mut all = WAYS.iter().filter_map(settings).peekable();
     all.peek().is_some() && all.all(|secret| secret)
+}
+
+/// The same where names may be misspelt: those that a way does not have, those in a way that the language does not have,
+/// and values before the block that they belong into.
+fn may_be_secret_setting(block: Option<&str>, name: &str, names: &HashSet<&str>) -> bool {
+    let way = block.and_then(|block| WAYS.iter().find(|spec| spec.name == block));
+    let strange = block.is_some_and(|block| !names.contains(block));
+    let some_way = || WAYS.iter().filter_map(|way| way.child(name)).any(Spec::is_secret);
+    // `slack "https://…"`: what belongs into its block.
+    let own = WAYS.iter().any(|way| way.name == name && way.args == Args::None);
+    own || is_secret_setting(block, name) || way.is_some_and(|way| way.child(name).is_none()) || strange && some_way()
 }
 
 /// What stands around a value without being part of it.
@@ -90,18 +101,40 @@ pub(super) fn stretches(text: &str) -> Vec<(usize, usize)> {
     found
 }
 
+/// The text with all of these behind stars; lines stay lines.
+pub(super) fn masked(text: &str) -> String {
+    let mut hidden = stretches(text);
+    hidden.sort_unstable();
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    for (start, end) in hidden {
+        let start = start.max(at);
+        let (Some(before), Some(secret)) = (text.get(at..start), text.get(start..end)) else {
+            continue;
+        };
+        out.push_str(before);
+        let star = |c: char| if matches!(c, '\n' | '\r' | '\t' | '"') { c } else { '*' };
+        out.extend(secret.chars().map(star));
+        at = end;
+    }
+    out + text.get(at..).unwrap_or_default()
+}
+
 /// A line that is commented out, or has a quote too few or too many, so that nobody knows where values begin and end:
-/// all behind the name of a secret.
+/// all behind the name of a secret. In a sentence such a name alone says nothing.
 fn in_odd_line(line: &str) -> Option<(usize, usize)> {
     let word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
     let mut named = false;
+    let mut first = true;
     let mut at = 0;
     while let Some(rest) = line.get(at..) {
         let start = at + rest.find(word)?;
         let rest = line.get(start..)?;
         at = start + rest.find(|c| !word(c)).unwrap_or(rest.len());
         let found = line.get(start..at)?;
-        if named && holds_secret(found) {
+        let setting = is_secret_setting(None, found) && (first || line.get(at..)?.contains('"'));
+        first = false;
+        if named && holds_secret(found) || setting {
             let value = line.get(at..)?.trim_end();
             let from = at + value.find(word)?;
             return (!value.contains("from-")).then_some((from, at + value.len()));
@@ -143,7 +176,7 @@ fn in_statement(
     };
     let unknown = !names.contains(shown(first));
     // From which token on all values are secret.
-    let mut secret_from = if is_secret_setting(block, shown(first)) {
+    let mut secret_from = if may_be_secret_setting(block, shown(first), names) {
         1
     } else {
         usize::MAX
@@ -367,6 +400,14 @@ pub(super) fn redact(findings: &mut [Finding], sources: &Sources) {
             let first = first.take(MOST_NEAR).filter(|mask| mask.start < line + NEAR);
             spans.extend(before.chain(behind).chain(first));
         }
+        if let Some(fix) = &mut finding.fix {
+            // What a fix writes is made of what it takes out.
+            fix.secret = fix.edits.iter().any(|(span, _)| {
+                let after = masks.partition_point(|mask| mask.start < span.end);
+                let last = masks.get(after.saturating_sub(64)..after).unwrap_or_default();
+                last.iter().any(|mask| mask.touches(*span))
+            });
+        }
         spans.sort_unstable();
         spans.dedup();
         let mut near: Vec<String> = Vec::new();
@@ -383,6 +424,9 @@ pub(super) fn redact(findings: &mut [Finding], sources: &Sources) {
             without(&mut finding.message, secret);
             if let Some(help) = &mut finding.help {
                 without(help, secret);
+            }
+            if let Some(fix) = &mut finding.fix {
+                without(&mut fix.title, secret);
             }
             for label in &mut finding.labels {
                 without(&mut label.text, secret);
@@ -506,12 +550,18 @@ mod tests {
             "slack {\n    url hunter2\n}",
             "telegram { token \"hunter2\"; chat \"-100123\"; }",
             "token \"hunter2\"",
+            "telegram { tokn \"hunter2\"; chat \"-100123\"; }",
+            "slak { url \"hunter2\"; }",
+            "slack \"hunter2\"",
             "hmac #\"hunter2\"#",
             "a { routing-key \"hunter2\"",
+            "// password hunter2",
+            "// telegram { token \"hunter2",
         ] {
             assert_eq!(hidden(text), ["hunter2"], "{text}");
         }
         for text in [
+            "// The token is a secret: it is written elsewhere.",
             "ntfy { url \"https://ntfy.example.com/ops\"; }",
             "slack { url from-env=\"SLACK_URL\"; }",
             "env \"DB_PASSWORD\" from-env=\"DB_PASSWORD\"",

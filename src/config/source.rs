@@ -65,6 +65,10 @@ pub struct Place {
     pub end_line: usize,
     /// One past the character it ends at.
     pub end_column: usize,
+    /// The first byte of it in the file, from zero.
+    pub start: usize,
+    /// One past the last.
+    pub end: usize,
 }
 
 /// One file that was read.
@@ -92,6 +96,11 @@ impl File {
     /// The directory that relative paths in it start at.
     pub(super) fn dir(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new("/"))
+    }
+
+    /// Its text without secrets and control characters.
+    pub(super) fn drawn(&self) -> &str {
+        &self.drawn
     }
 
     fn line_of(&self, at: usize) -> usize {
@@ -187,6 +196,32 @@ impl Sources {
             .unwrap_or_default()
     }
 
+    /// A node with the `;` behind it and, where nothing else stands there, its line.
+    pub(super) fn statement(&self, span: Span) -> Span {
+        let Some(file) = self.file_of(span) else {
+            return span;
+        };
+        let before = file
+            .text
+            .get(..span.start.saturating_sub(file.base))
+            .unwrap_or_default();
+        let after = file.text.get(span.end.saturating_sub(file.base)..).unwrap_or_default();
+        let blank = |c: char| c == ' ' || c == '\t';
+        let closed = after.trim_start_matches(blank);
+        let after = closed.strip_prefix(';').unwrap_or(after);
+        let mut end = file.end() - after.len();
+        let mut start = span.start;
+        let lead = before.trim_end_matches(blank);
+        let rest = after.trim_start_matches(blank);
+        let begins = lead.is_empty() || lead.ends_with('\n');
+        if begins && rest.is_empty() {
+            (start, end) = (file.base + lead.len(), file.end());
+        } else if begins && let Some(next) = rest.strip_prefix("\r\n").or_else(|| rest.strip_prefix('\n')) {
+            (start, end) = (file.base + lead.len(), file.end() - next.len());
+        }
+        Span::new(start, end)
+    }
+
     pub(super) fn file(&self, number: usize) -> Option<&File> {
         self.files.get(number)
     }
@@ -228,6 +263,8 @@ impl Sources {
             column,
             end_line,
             end_column,
+            start: span.start.saturating_sub(file.base).min(file.text.len()),
+            end: span.end.saturating_sub(file.base).min(file.text.len()),
         })
     }
 

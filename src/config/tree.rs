@@ -214,7 +214,7 @@ fn translated(diagnostic: &kdl::KdlDiagnostic, span: Span) -> Finding {
         (
             "a `\"\"\"` string begins on a line of its own",
             "text follows on the same line",
-            "use single quotes `\"…\"`, or begin the text on the next line",
+            "use `\"…\"` for one line, or begin the text on the next line",
         )
     } else if said.contains("multiline")
         || said.contains("multi-line")

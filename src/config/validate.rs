@@ -11,11 +11,10 @@ use super::reach::Sets;
 use super::source::{Sources, Span, Spanned};
 use super::values::as_name;
 use super::{
-    allows, assertions, build, containment, cycles, gates, lexical, paths, precious, reasons, references, rhythm,
-    schedules, selections, telling, timing,
+    Look, allows, assertions, build, containment, cycles, gates, host, lexical, paths, precious, reasons, references,
+    rhythm, schedules, selections, telling, timing,
 };
 use crate::model::{Model, Ops};
-use chrono::{DateTime, Utc};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -36,14 +35,23 @@ pub(super) struct Claim<'a> {
     pub(super) backup: &'a Place<'a>,
 }
 
-/// Judges everything and builds the model when nothing is wrong.
+/// The whole, judged.
+#[derive(Debug)]
+pub(super) struct Judged {
+    pub(super) model: Option<Model>,
+    pub(super) findings: Vec<Finding>,
+    /// How much of the host was not looked at.
+    pub(super) unasked: usize,
+}
+
+/// Judges everything and builds the model when nothing is wrong; with `host`, also what the files say of the host.
 pub(super) fn validate(
     document: &Document,
     sources: &Sources,
     digest: String,
-    now: DateTime<Utc>,
+    Look { now, host }: Look,
     mut findings: Vec<Finding>,
-) -> (Option<Model>, Vec<Finding>) {
+) -> Judged {
     let ops = ops(document, sources, digest);
     references::unique(document, &mut findings);
     let places: Vec<Place<'_>> = document.backups.iter().map(|node| place(node, sources)).collect();
@@ -71,7 +79,14 @@ pub(super) fn validate(
     containment::judge(&places, &claims, &ops, &mut findings);
     assertions::judge(document, &places, &claims, &mut findings);
     build::unnameable(document, sources, &mut findings);
-    allows::apply(document, &mut findings);
+    let asks = host::asks(document, sources, &places);
+    let (unasked, unasked_codes) = if host {
+        host::look(&asks, &mut findings);
+        (0, [].as_slice())
+    } else {
+        (asks.len(), host::CODES)
+    };
+    allows::apply(document, sources, unasked_codes, &mut findings);
     // What is wrong with a file may be why no job is seen in it.
     if findings.iter().all(|finding| finding.severity != Severity::Error) {
         findings.extend(no_jobs(document, sources));
@@ -90,7 +105,11 @@ pub(super) fn validate(
             build::build(document, &judged, sources, ops)
         })
         .flatten();
-    (model, findings)
+    Judged {
+        model,
+        findings,
+        unasked,
+    }
 }
 
 /// The settings of the whole, with defaults.

@@ -9,6 +9,7 @@ use crate::run::RecordError;
 use crate::store::StoreError;
 use crate::tree::TreeError;
 use crate::tree::lock::LockError;
+use crate::tree::rewrite::RewriteError;
 
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +26,9 @@ pub enum LaunchError {
     /// The file system.
     #[error(transparent)]
     Tree(#[from] TreeError),
+    /// A file that was to be changed stayed as it was.
+    #[error(transparent)]
+    Rewrite(#[from] RewriteError),
     /// A copy.
     #[error(transparent)]
     Copy(#[from] CopyError),
@@ -68,7 +72,7 @@ impl LaunchError {
             Self::Lock(LockError::Held { .. }) => 75,
             Self::Store(e) if e.is_busy() => 75,
             Self::Store(e) if e.is_cannot_write() => 73,
-            Self::Record(_) => 73,
+            Self::Record(_) | Self::Rewrite(_) => 73,
             Self::Lock(LockError::Tree(e)) | Self::Tree(e) if no_room(e.errno()) => 73,
             Self::Copy(e) if no_room(e.errno()) => 73,
             Self::Missing { .. } | Self::Store(_) | Self::Lock(_) | Self::Tree(_) | Self::Copy(_) => 1,
@@ -80,15 +84,93 @@ impl LaunchError {
     #[must_use]
     pub fn help(&self) -> Option<String> {
         match self {
-            Self::Job(e) => Some(format!("jobs are: {}", e.jobs.join(", "))),
+            Self::Job(e) => Some(jobs_instead(e)),
             Self::Lock(LockError::Held { .. }) => Some("wait for it to end, or use --lock-wait".to_owned()),
             Self::Store(e) => e.help(),
-            Self::Record(_) => {
-                Some("make the state directory writable; what was done is put in order by the next run".to_owned())
+            Self::Record(e) => {
+                let store = e.source.downcast_ref().and_then(StoreError::help);
+                let first = store.unwrap_or_else(|| "make the state directory writable".to_owned());
+                Some(format!("{first}; what was done is put in order by the next run"))
             }
             Self::Missing { help, .. } | Self::Usage { help, .. } => Some(help.clone()),
             Self::Copy(e) => e.help().map(str::to_owned),
+            Self::Rewrite(e) => e.help().map(str::to_owned),
             Self::Tree(_) | Self::Lock(_) | Self::Signal(_) => None,
         }
+    }
+}
+
+/// What could have been meant by a pattern that names no job. An ops file may have thousands.
+fn jobs_instead(unknown: &UnknownJob) -> String {
+    const MOST: usize = 20;
+    let named = |job: &&String| job.split_once(':').is_some_and(|(_, name)| name == unknown.pattern);
+    let meant: Vec<&str> = unknown.jobs.iter().filter(named).map(String::as_str).collect();
+    if !meant.is_empty() {
+        return format!("a job is written with its kind: {}", meant.join(", "));
+    }
+    let shown: Vec<&str> = unknown.jobs.iter().take(MOST).map(String::as_str).collect();
+    match unknown.jobs.len() - shown.len() {
+        0 if shown.is_empty() => "the ops file declares no job".to_owned(),
+        0 => format!("jobs are: {}", shown.join(", ")),
+        more => format!(
+            "jobs are: {} and {more} more, which `opsrun graph` lists",
+            shown.join(", ")
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn help(pattern: &str, jobs: &[String]) -> String {
+        let unknown = UnknownJob {
+            flag: "--only",
+            pattern: pattern.to_owned(),
+            jobs: jobs.to_vec(),
+        };
+        LaunchError::Job(unknown).help().unwrap()
+    }
+
+    #[test]
+    fn a_name_without_its_kind_is_completed_and_a_long_list_is_cut() {
+        let few = ["backup:data", "target:data", "target:other"].map(str::to_owned);
+        assert_eq!(
+            help("data", &few),
+            "a job is written with its kind: backup:data, target:data"
+        );
+        assert_eq!(help("dta", &few), "jobs are: backup:data, target:data, target:other");
+        assert_eq!(help("x", &[]), "the ops file declares no job");
+        let many: Vec<String> = (0..1000).map(|n| format!("target:t{n}")).collect();
+        let cut = help("x", &many);
+        assert!(
+            cut.ends_with("target:t19 and 980 more, which `opsrun graph` lists"),
+            "{cut}"
+        );
+    }
+
+    #[test]
+    fn what_could_not_be_recorded_says_what_the_state_needs() {
+        let full = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL), None);
+        let source = StoreError::Write {
+            path: "/state/opsrun.db".into(),
+            source: full,
+        };
+        let record = |source| {
+            LaunchError::Record(RecordError {
+                place: "/state/opsrun.db".to_owned(),
+                source,
+            })
+        };
+        assert_eq!(
+            record(Box::new(source)).help().unwrap(),
+            "make space on the file system that holds it; what was done is put in order by the next run"
+        );
+        assert!(
+            record("no".into())
+                .help()
+                .unwrap()
+                .starts_with("make the state directory writable; ")
+        );
     }
 }

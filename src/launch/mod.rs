@@ -7,18 +7,24 @@
 //! - [`copies`]: what lies in destinations, and proving it again
 //! - [`history`]: past runs, and how each job stands
 //! - [`restore`]: bringing files back
+//! - [`crontab()`]: the user's crontab
+//! - [`rewrite()`]: changing an ops file, as its user asked
 //! - [`settle`]: what follows from the end of a job before the run is over
 //!
 //! Invariant: an event is in the store before anybody else hears of it.
 
 mod again;
 pub mod copies;
+mod crontab;
 mod error;
 pub mod history;
 pub mod restore;
+mod rewrite;
 pub mod settle;
 
+pub use crontab::crontab;
 pub use error::LaunchError;
+pub use rewrite::{rewrite, write_new};
 
 use crate::clock::Mark;
 use crate::exec::engine::{self, Memory};
@@ -143,7 +149,7 @@ pub fn apply(
     for run in interrupted {
         journal.record(&Event::Note {
             step: format!("run {run}"),
-            message: "was cut short; commands that it had started may still be running".to_owned(),
+            message: cut_short(&store.unfinished_steps(&run)?),
         })?;
     }
     let mut stuck = recovered(model, &jobs, &world, &store, &mut journal)?;
@@ -193,6 +199,22 @@ pub fn apply(
         millis: u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX),
     })?;
     Ok(Finished { exit })
+}
+
+/// What is said of a run that was cut short within these steps.
+fn cut_short(unfinished: &[String]) -> String {
+    if unfinished.is_empty() {
+        return "was cut short".to_owned();
+    }
+    let commands = unfinished
+        .iter()
+        .any(|step| step.starts_with("target:") || step.starts_with("check:"));
+    let left = if commands {
+        "; commands that it had started may still be running"
+    } else {
+        ""
+    };
+    format!("was cut short within {}{left}", unfinished.join(", "))
 }
 
 /// Steps at once, and threads.

@@ -62,13 +62,14 @@ impl Request {
     pub fn paused(&self, model: &Model) -> Vec<String> {
         let all: Vec<JobName> = model.jobs().map(|job| job.name()).collect();
         let edges = Edges::new(model);
-        let wanted = self.wanted(&all, &edges).unwrap_or_default();
         let excepted = select(&all, "--except", &self.except).unwrap_or_default();
         let excepted = reached(excepted, &edges.needed_by);
+        let wanted = self.asked(&all).unwrap_or_default();
+        let wanted = reached(wanted.difference(&excepted).cloned(), &edges.needs);
         let asleep = model.jobs().filter(Job::paused).map(|job| job.name());
         let asleep = reached(asleep, &edges.needed_by);
         all.iter()
-            .filter(|name| wanted.contains(name) && asleep.contains(name) && !excepted.contains(name))
+            .filter(|name| wanted.contains(name) && asleep.contains(name))
             .map(JobName::to_string)
             .collect()
     }
@@ -116,18 +117,18 @@ impl Request {
         told.into_iter().map(sentence).collect()
     }
 
-    /// What is asked for and all that it depends on, whatever is left out of that again.
-    fn wanted(&self, all: &[JobName], edges: &Edges) -> Result<BTreeSet<JobName>, UnknownJob> {
+    /// What is asked for by name, whatever is left out of that again; everything without `--only`.
+    fn asked(&self, all: &[JobName]) -> Result<BTreeSet<JobName>, UnknownJob> {
         if self.only.is_empty() {
             return Ok(all.iter().cloned().collect());
         }
-        Ok(reached(select(all, "--only", &self.only)?, &edges.needs))
+        select(all, "--only", &self.only)
     }
 
     /// The jobs that a run of this request consists of.
     ///
     /// `--only` brings what a job depends on, `--except` also drops what depends on it; a paused job, and
-    /// what depends on it, is left out.
+    /// what depends on it, is left out. Of a job that is left out nothing is brought either.
     ///
     /// # Errors
     /// A pattern that selects nothing.
@@ -135,12 +136,13 @@ impl Request {
         let all: Vec<JobName> = model.jobs().map(|job| job.name()).collect();
         select(&all, "--over-budget", &self.over_budget)?;
         let edges = Edges::new(model);
-        let wanted = self.wanted(&all, &edges)?;
+        let asked = self.asked(&all)?;
         let asleep = model.jobs().filter(Job::paused).map(|job| job.name());
         let dropped = select(&all, "--except", &self.except)?.into_iter().chain(asleep);
         let dropped = reached(dropped, &edges.needed_by);
-        let kept = wanted.iter().filter(|job| !dropped.contains(*job));
-        Ok(kept.map(JobName::to_string).collect())
+        // What these need is not dropped: they would be as well.
+        let kept = reached(asked.difference(&dropped).cloned(), &edges.needs);
+        Ok(kept.iter().map(JobName::to_string).collect())
     }
 }
 

@@ -7,6 +7,7 @@
 
 use super::Ending;
 use crate::clock::Mark;
+use crate::signal::{self, Ward};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use std::fmt;
 use std::io;
@@ -48,6 +49,8 @@ pub(super) struct Leader {
     /// `None` once it was reaped.
     child: Option<Child>,
     group: Pid,
+    /// Has the group killed by who is in a hurry. Until the child is reaped: then the number may become another's.
+    ward: Option<Ward>,
     /// Readable when it has ended.
     watch: Option<AsyncFd<OwnedFd>>,
 }
@@ -59,6 +62,7 @@ impl Leader {
         let mut leader = Self {
             child: Some(child),
             group,
+            ward: Some(signal::ward(group)),
             watch: None,
         };
         // A failure from here on ends the child by dropping it.
@@ -80,6 +84,7 @@ impl Leader {
         let Some(mut child) = self.child.take() else {
             return Err(io::Error::other("the process was waited for already"));
         };
+        self.ward = None;
         let status = child.wait()?;
         let code = status.code().and_then(|code| u8::try_from(code).ok());
         let signal = status.signal();
@@ -140,6 +145,7 @@ impl Drop for Leader {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
             self.send(Signal::KILL);
+            self.ward = None;
             // It may take its time, which nobody has here.
             let _ = std::thread::Builder::new().spawn(move || child.wait());
         }

@@ -1,7 +1,7 @@
 //! Real children: how they end, what they leave, what they print.
 
 use super::*;
-use std::io::Read;
+use std::io::{BufRead, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -69,6 +69,24 @@ fn watched(pid: &str) -> std::os::fd::OwnedFd {
 fn wait(process: &std::os::fd::OwnedFd) {
     let mut watched = [rustix::event::PollFd::new(process, rustix::event::PollFlags::IN)];
     while rustix::event::poll(&mut watched, None) == Err(rustix::io::Errno::INTR) {}
+}
+
+/// Runs it, and asks to stop when so many lines came through `ready`; gives them too. Time plays no part.
+fn stopped_when(spawn: &Spawn, ready: PathBuf, lines: usize) -> (Finished, Vec<String>) {
+    let stop = Stop::new().unwrap();
+    let asker = std::thread::spawn({
+        let stop = stop.clone();
+        move || {
+            // Open for writing too, so that it has no end before they came.
+            let ready = std::fs::File::options().read(true).write(true).open(ready).unwrap();
+            let told = std::io::BufReader::new(ready).lines().take(lines);
+            let told: Vec<String> = told.map(Result::unwrap).collect();
+            stop.ask();
+            told
+        }
+    });
+    let done = block(run(spawn, &Unsifted, &stop)).unwrap();
+    (done, asker.join().unwrap())
 }
 
 #[test]
@@ -169,32 +187,50 @@ fn a_flood_ends_with_the_timeout() {
     flood.timeout = Some(Duration::from_millis(200));
     let done = finish(&flood);
     assert_eq!(done.ending, Ending::TimedOut(Duration::from_millis(200), Ladder::Term));
-    assert!(done.stdout.head.starts_with(b"y\ny\n"));
-    assert!(done.stdout.dropped > 0);
+    assert_eq!(done.stderr.head, b"");
+}
+
+#[test]
+fn a_flood_keeps_nobody_waiting() {
+    let dir = tempfile::tempdir().unwrap();
+    let ready = fifo(dir.path(), "ready");
+    let mut flood = sh("yes & head -c 1000000 /dev/zero; echo up > ready; wait");
+    flood.cwd = dir.path().to_owned();
+    let (done, _) = stopped_when(&flood, ready, 1);
+    assert_eq!(done.ending, Ending::Stopped(Ladder::Term));
+    assert!(done.stdout.dropped > 900_000);
+    assert_eq!((done.stdout.head.len(), done.stdout.tail.len()), (8192, 8192));
 }
 
 #[test]
 fn who_ignores_term_is_killed_with_all_its_group() {
-    let mut deaf = sh("trap '' TERM; echo $$; sh -c 'echo $$; while :; do sleep 100; done' & \
-         sh -c 'echo $$; exec sleep 1000' & while :; do sleep 100; done");
-    deaf.timeout = Some(Duration::from_millis(300));
+    let dir = tempfile::tempdir().unwrap();
+    let ready = fifo(dir.path(), "ready");
+    let mut deaf = sh(
+        "trap '' TERM; exec 3<>ready; echo $$ >&3; sh -c 'echo $$ >&3; while :; do sleep 100; done' & \
+         sh -c 'echo $$ >&3; exec sleep 1000' & while :; do sleep 100; done",
+    );
+    deaf.cwd = dir.path().to_owned();
     deaf.kill_after = Duration::from_millis(100);
-    let done = finish(&deaf);
-    assert_eq!(done.ending, Ending::TimedOut(Duration::from_millis(300), Ladder::Kill));
-    let pids: Vec<&str> = text(&done.stdout).lines().collect();
-    assert_eq!(pids.len(), 3);
+    let (done, pids) = stopped_when(&deaf, ready, 3);
+    assert_eq!(done.ending, Ending::Stopped(Ladder::Kill));
     assert!(pids.iter().all(|pid| !alive(pid)), "{pids:?}");
     assert!(!done.held_open);
 }
 
 #[test]
 fn members_that_ignore_term_go_too_when_their_leader_went_quietly() {
-    let mut quiet = sh("(trap '' TERM; sh -c 'echo $PPID'; while :; do sleep 100; done) & read never < /dev/zero");
-    quiet.timeout = Some(Duration::from_millis(300));
+    let dir = tempfile::tempdir().unwrap();
+    let ready = fifo(dir.path(), "ready");
+    let mut quiet = sh(
+        "exec 3<>ready; (trap '' TERM; sh -c 'echo $PPID >&3'; while :; do sleep 100; done) & \
+         read never < /dev/zero",
+    );
+    quiet.cwd = dir.path().to_owned();
     quiet.kill_after = Duration::from_millis(200);
-    let done = finish(&quiet);
-    assert_eq!(done.ending, Ending::TimedOut(Duration::from_millis(300), Ladder::Kill));
-    assert!(!alive(text(&done.stdout)));
+    let (done, pids) = stopped_when(&quiet, ready, 1);
+    assert_eq!(done.ending, Ending::Stopped(Ladder::Kill));
+    assert!(!alive(&pids[0]));
 }
 
 #[test]
@@ -273,18 +309,17 @@ fn who_outlives_the_child_is_left_alone_and_not_waited_for() {
 #[test]
 fn who_left_the_group_is_no_member() {
     let dir = tempfile::tempdir().unwrap();
-    fifo(dir.path(), "ready");
+    let ready = fifo(dir.path(), "ready");
     let gate = fifo(dir.path(), "gate");
     let back = fifo(dir.path(), "back");
     // A daemon by double fork, which still holds the output.
     let mut spawn = sh(
-        "(setsid sh -c 'echo up > ready; read go < gate; echo alive > back' &) ; read up < ready; \
-         printf last; exec sleep 1000",
+        "printf last; exec 3<>ready; (setsid sh -c 'echo $$ >&3; read go < gate; echo alive > back' &) ; \
+         exec sleep 1000",
     );
     spawn.cwd = dir.path().to_owned();
-    spawn.timeout = Some(Duration::from_millis(300));
-    let done = finish(&spawn);
-    assert_eq!(done.ending, Ending::TimedOut(Duration::from_millis(300), Ladder::Term));
+    let (done, _) = stopped_when(&spawn, ready, 1);
+    assert_eq!(done.ending, Ending::Stopped(Ladder::Term));
     assert!(done.held_open);
     assert_eq!(text(&done.stdout), "last");
     std::fs::write(gate, "go\n").unwrap();

@@ -8,9 +8,11 @@
 //! - [`stream`]: events as JSON, one a line
 //! - [`history`]: past runs · [`status`]: what came of each job last
 //! - [`copies`]: the copies of a destination, as a table and as JSON
+//! - [`findings`]: what `check` found, as JSON, SARIF, JUnit and annotations
 //! - [`outcomes`]: what verify found and restore did
 //! - [`explain`]: pages about findings at a terminal · [`mod@reference`]: what is generated in the documents
 //! - [`schemas`]: the language and the forms of our output, for programs
+//! - [`diff`]: what would change in a file
 //! - [`style`]: colour · [`table`]: columns · [`times`]: moments and spans · [`wrap`]: long prose
 //! - [`output`]: writing that never panics
 //!
@@ -20,7 +22,9 @@
 pub mod bars;
 pub mod copies;
 pub mod deeds;
+pub mod diff;
 pub mod explain;
+pub mod findings;
 pub mod graph;
 pub mod history;
 pub mod lines;

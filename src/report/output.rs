@@ -9,8 +9,13 @@ use std::io::{self, Write};
 
 /// Writes data for a program or a person.
 pub fn to_stdout(text: &str) -> io::Result<()> {
+    bytes_to_stdout(text.as_bytes())
+}
+
+/// The same for what may be no text.
+pub fn bytes_to_stdout(bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    quietly(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+    quietly(out.write_all(bytes).and_then(|()| out.flush()))
 }
 
 /// Writes prose. There is nobody to tell when it cannot be written, so it is not told.

@@ -6,6 +6,7 @@
 use crate::config::vocabulary::Vocabulary;
 use crate::plan::document::PlanDocument;
 use crate::report::copies::ListDocument;
+use crate::report::findings::json::FindingsDocument;
 use crate::report::history::HistoryDocument;
 use crate::report::status::StatusDocument;
 use crate::report::stream::Line;
@@ -35,6 +36,9 @@ pub const FORMS: &[Form] = &[
     form("list", "`opsrun list --json`", || schema_for!(ListDocument)),
     form("status", "`opsrun status --json`", || schema_for!(StatusDocument)),
     form("history", "`opsrun history --json`", || schema_for!(HistoryDocument)),
+    form("findings", "`opsrun check --format json`", || {
+        schema_for!(FindingsDocument)
+    }),
 ];
 
 const fn form(name: &'static str, of: &'static str, schema: fn() -> Schema) -> Form {

@@ -135,6 +135,11 @@ impl StoreError {
         };
         match code {
             Some(ErrorCode::DiskFull) => Some("make space on the file system that holds it".to_owned()),
+            Some(ErrorCode::SystemIoFailure) => Some(
+                "look whether the file system that holds it is full (`df`) or fails (`dmesg`), or name another place \
+                 with `--state-dir`"
+                    .to_owned(),
+            ),
             Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => Some(
                 "check that the directory and its files may be written, or name another place with `--state-dir`"
                     .to_owned(),

@@ -86,6 +86,17 @@ impl Store {
         Ok(open.into_iter().filter_map(gone).collect())
     }
 
+    /// The steps of `run` that were begun and never ended, in the order in which they began.
+    pub fn unfinished_steps(&self, run: &str) -> Result<Vec<String>, StoreError> {
+        self.read(|db| {
+            let mut statement = db.prepare(
+                "SELECT step FROM events WHERE run = ?1 AND kind = 'step-started' AND step NOT IN
+                 (SELECT step FROM events WHERE run = ?1 AND kind = 'step-finished') ORDER BY seq",
+            )?;
+            statement.query_map([run], |row| row.get(0))?.collect()
+        })
+    }
+
     /// Notes that `run` was cut short.
     pub fn mark_interrupted(&self, run: &str) -> Result<(), StoreError> {
         self.write(|db| {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::path::RelPath;
-use crate::run::{Event, Record};
+use crate::run::{Event, Outcome, Record, State};
 use std::os::unix::fs::PermissionsExt;
 
 const RUN: &str = "01JD0000000000000000000000";
@@ -181,6 +181,22 @@ fn runs_of_dead_processes_are_interrupted_and_marked_once() {
         .execute("UPDATE runs SET process = '1 0 x' WHERE run = 'dead'", [])
         .unwrap();
     assert_eq!(store.interrupted_runs().unwrap(), ["dead"]);
+    for (run, step) in [("dead", "target:b"), ("dead", "target:a"), ("alive", "target:c")] {
+        let step = step.to_owned();
+        store.journal(run).record(&Event::StepStarted { step }).unwrap();
+    }
+    let ended = Event::StepFinished {
+        step: "target:b".to_owned(),
+        outcome: Outcome {
+            state: State::Ok,
+            summary: String::new(),
+            help: None,
+            details: Vec::new(),
+        },
+    };
+    store.journal("dead").record(&ended).unwrap();
+    assert_eq!(store.unfinished_steps("dead").unwrap(), ["target:a"]);
+    assert_eq!(store.unfinished_steps("alive").unwrap(), ["target:c"]);
     store.mark_interrupted("dead").unwrap();
     assert!(store.interrupted_runs().unwrap().is_empty());
     assert!(store.runs(None, 1).unwrap()[0].run == "alive");

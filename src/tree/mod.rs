@@ -12,9 +12,11 @@
 //! - [`quarantine`]: taking a name away, looking at what was taken, and only then removing it
 //! - [`recovery`]: putting back what a run cut short left there
 //! - [`place`]: putting restored things below a target, never outside, never over something
+//! - [`rewrite`]: files that a person wrote and asked us to change
 //! - [`lock`]: one process at a time per source, destination and job
 //!
-//! Invariant: every removal of a file that is not ours goes through [`quarantine`].
+//! Invariant: every removal of a file that is not ours goes through [`quarantine`]; [`rewrite`] alone replaces one, by
+//! another edition of it that its user asked for.
 
 pub mod attributes;
 pub mod debris;
@@ -26,6 +28,7 @@ pub mod place;
 pub mod publish;
 pub mod quarantine;
 pub mod recovery;
+pub mod rewrite;
 pub mod walk;
 
 pub use handle::{Dir, Opener, TreeError};

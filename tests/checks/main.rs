@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 /// Long enough for any answer on this machine.
 const LONG: Duration = Duration::from_secs(60);
-/// Long enough for what must happen before a stall.
+/// Of what ends with its limit, or before.
 const SHORT: Duration = Duration::from_millis(700);
 /// Nothing that is limited to [`SHORT`] takes so long.
 const BOUND: Duration = Duration::from_secs(20);
@@ -57,4 +57,21 @@ fn in_time(probe: impl Future<Output = Outcome>) -> Outcome {
 fn expect(outcome: &Outcome, state: State, summary: &str) {
     assert_eq!(outcome.state, state, "{outcome:?}");
     assert!(outcome.summary.contains(summary), "{outcome:?}");
+}
+
+/// Expects that a limit ends the wait for `what`. How long everything takes that must happen before depends on the
+/// machine: a limit that was too short for that is doubled.
+#[track_caller]
+fn expect_stall(what: &str, ask: impl Fn(Duration) -> Outcome) {
+    let mut limit = SHORT / 2;
+    loop {
+        let outcome = ask(limit);
+        assert_eq!(outcome.state, State::Critical, "{outcome:?}");
+        let told = format!("{what} within {}", opsrun::units::show_duration(limit));
+        if outcome.summary.contains(&told) {
+            return;
+        }
+        limit *= 2;
+        assert!(limit < LONG, "{outcome:?}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::stub::{self, Stub, answer};
 use super::web::to;
-use super::{LONG, SHORT, expect, in_time, none};
+use super::{LONG, SHORT, expect, expect_stall, in_time, none};
 use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 use opsrun::exec::action::check::tls_expiry;
 use opsrun::model::check::{Address, Levels};
@@ -267,9 +267,10 @@ fn what_is_no_tls_is_critical_in_time() {
     expect(&get(&plain, None), State::Critical, "it does not speak TLS");
 
     let mute = stub::serve(|mut stream, _| stub::stall(&mut stream));
-    let outcome = expiry_within("127.0.0.1", &mute, None, Duration::from_secs(2));
-    expect(&outcome, State::Critical, "no TLS handshake within 2s");
-    let question = to(format!("https://{}/", mute.address)).short();
+    expect_stall("no TLS handshake", |limit| {
+        expiry_within("127.0.0.1", &mute, None, limit)
+    });
+    let question = to(format!("https://{}/", mute.address)).within(SHORT);
     assert_eq!(question.ask().state, State::Critical);
 
     let shut = stub::serve(|stream, _| drop(stream));

@@ -1,7 +1,7 @@
 //! Answers of web servers: status, time, headers, and everything that is no answer.
 
 use super::stub::{self, Stub, answer};
-use super::{LONG, SHORT, expect, in_time, none};
+use super::{LONG, expect, expect_stall, in_time, none};
 use opsrun::exec::action::check::http;
 use opsrun::model::check::{HttpProbe, Levels};
 use opsrun::model::command::{SecretSource, Value};
@@ -41,8 +41,8 @@ pub fn at(stub: &Stub) -> Question {
 }
 
 impl Question {
-    pub fn short(mut self) -> Self {
-        self.limit = SHORT;
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.limit = limit;
         self
     }
 
@@ -126,27 +126,16 @@ fn headers_are_sent_and_their_values_never_shown() {
 #[test]
 fn stalls_end_in_time() {
     let before = stub::stalls_after("");
-    expect(
-        &at(&before).short().ask(),
-        State::Critical,
-        &format!("{}: no answer within 700ms", before.address),
-    );
+    let no_answer = format!("{}: no answer", before.address);
+    expect_stall(&no_answer, |limit| at(&before).within(limit).ask());
     let within = stub::stalls_after("HTTP/1.1 200 OK\r\nContent-Le");
-    expect(&at(&within).short().ask(), State::Critical, "no answer within 700ms");
+    expect_stall("no answer", |limit| at(&within).within(limit).ask());
     let body = stub::stalls_after("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{");
-    expect(
-        &at(&body).short().ask(),
-        State::Critical,
-        "the body did not end within 700ms",
-    );
+    expect_stall("the body did not end", |limit| at(&body).within(limit).ask());
     let chunks = stub::stalls_after("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n");
-    expect(
-        &at(&chunks).short().ask(),
-        State::Critical,
-        "the body did not end within 700ms",
-    );
+    expect_stall("the body did not end", |limit| at(&chunks).within(limit).ask());
     let mute = stub::serve(|mut stream, _| stub::stall(&mut stream));
-    expect(&at(&mute).short().ask(), State::Critical, "no answer within 700ms");
+    expect_stall("no answer", |limit| at(&mute).within(limit).ask());
 }
 
 #[test]
@@ -217,7 +206,7 @@ fn endless_interim_answers_end_in_time() {
         stub::pour(wire, interim.as_bytes(), usize::MAX);
         let _ = tell.send(String::new());
     });
-    expect(&at(&stub).short().ask(), State::Critical, "no answer within 700ms");
+    expect_stall("no answer", |limit| at(&stub).within(limit).ask());
     // The connection was closed.
     stub.told.recv().unwrap();
     stub.told.recv().unwrap();

@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up its place has failed")]
 
+mod check;
 mod past;
 mod runs;
+mod written;
 
 use assert_cmd::Command;
 use std::path::Path;
@@ -109,8 +111,22 @@ fn help() {
     let place = Place::new();
     snapshot("help", &place.told(&["--help"]));
     for command in [
-        "plan", "apply", "serve", "check", "graph", "status", "history", "list", "verify", "restore", "explain",
+        "plan",
+        "apply",
+        "serve",
+        "check",
+        "fmt",
+        "init",
+        "graph",
+        "status",
+        "history",
+        "list",
+        "verify",
+        "restore",
+        "explain",
         "schema",
+        "completions",
+        "man",
     ] {
         snapshot(&format!("help-{command}"), &place.told(&[command, "--help"]));
     }
@@ -141,7 +157,7 @@ fn mistakes_in_the_arguments_exit_with_64() {
         &["history", "last", "--limit", "3"],
         &["apply", "--lock-wait", "5"],
         &["apply", "--quiet", "--verbose"],
-        &["check", "--fail-on", "never"],
+        &["check", "--fail-on", "nothing"],
         &["explain", "no-max-delet"],
         &["explain", "OPS5001", "OPS999\u{1b}"],
         &["schema", "plam"],
@@ -190,7 +206,8 @@ fn check_reads_stdin() {
     let output = place.command(&["check", "-"]).write_stdin(GOOD).output().unwrap();
     assert_eq!(
         told(&output),
-        "exit: 0\n--- stdout\nstdin.kdl: ok (1 backup, 1 retention)\n--- stderr\n"
+        "exit: 0\n--- stdout\nstdin.kdl: ok (1 backup, 1 retention)\n\
+         not looked at: variables, programs and paths of this host; `--host` does\n--- stderr\n"
     );
     let output = place
         .command(&["check", "-", "--stdin-name", "conf/draft.kdl"])

@@ -157,6 +157,15 @@ fn is_gone(pid: &str) -> bool {
         .is_none_or(|(_, rest)| rest.trim_start().starts_with('Z'))
 }
 
+/// Looks again and again, for what nobody tells.
+fn until(there: impl Fn() -> bool) {
+    let since = std::time::Instant::now();
+    while !there() {
+        assert!(since.elapsed() < DEADLINE, "it never came");
+        thread::yield_now();
+    }
+}
+
 /// A daemon.
 struct Serve {
     child: Child,

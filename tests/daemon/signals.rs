@@ -1,6 +1,6 @@
 //! How the daemon is stopped, told to read its file again, and what a service manager hears.
 
-use super::{DEADLINE, Serve, World, is_gone, next};
+use super::{DEADLINE, Serve, World, is_gone, next, until};
 use nix::sys::signal::Signal;
 use std::fs;
 use std::os::unix::net::UnixDatagram;
@@ -29,7 +29,7 @@ fn told_to_stop_it_ends_its_children_and_writes_its_journal() {
 }
 
 #[test]
-fn a_second_interrupt_ends_it_at_once() {
+fn a_second_interrupt_ends_it_and_its_children_at_once() {
     let world = World::new(
         r#"target "deaf" { shell "trap '' TERM; echo $$ > fifo; while :; do sleep 1000; done"; every "100ms"; timeout "1h" kill-after="1h"; }"#,
     );
@@ -40,7 +40,7 @@ fn a_second_interrupt_ends_it_at_once() {
     serve.says("stopping by signal 2");
     serve.signal(Signal::SIGINT);
     serve.ended(130);
-    nix::sys::signal::killpg(nix::unistd::Pid::from_raw(pid.parse().unwrap()), Signal::SIGKILL).unwrap();
+    until(|| is_gone(&pid));
 }
 
 #[test]

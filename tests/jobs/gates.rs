@@ -126,6 +126,75 @@ fn a_signal_ends_the_commands_and_says_so() {
     }
 }
 
+/// The first one is answered by the command and by nobody else for an hour; the second kills it.
+#[test]
+fn who_is_in_a_hurry_interrupts_twice() {
+    let world = World::new(
+        r#"
+        ops version=1 { name "t"; }
+        target "deaf" {
+            shell "trap 'echo told > told' TERM; echo $$ > ready; while :; do sleep 1000 & wait; done"
+            timeout "2h" kill-after="1h"
+        }
+        "#,
+    );
+    for name in ["ready", "told"] {
+        rustix::fs::mkfifoat(rustix::fs::CWD, world.at(name), rustix::fs::Mode::RWXU).unwrap();
+    }
+    let mut child = world
+        .command(&["apply", "--yes", "--quiet"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let pid = fs::read_to_string(world.at("ready")).unwrap().trim().parse().unwrap();
+    let pid = Pid::from_raw(pid).unwrap();
+    let command = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).unwrap();
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(fs::read_to_string(world.at("told")).unwrap(), "told\n");
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    // Readable when it has ended. A minute is long for what was killed already.
+    let minute = rustix::event::Timespec { tv_sec: 60, tv_nsec: 0 };
+    let mut ended = [rustix::event::PollFd::new(&command, rustix::event::PollFlags::IN)];
+    let gone = rustix::event::poll(&mut ended, Some(&minute)).unwrap() == 1;
+    if !gone {
+        let _ = rustix::process::kill_process_group(pid, Signal::KILL);
+    }
+    assert!(gone, "the command lives on");
+}
+
+#[test]
+fn the_next_run_names_what_a_killed_one_was_at() {
+    let world = World::new(
+        r#"
+        ops version=1 { name "t"; }
+        target "long" { shell "echo $$ > ready; exec sleep 1000"; }
+        target "short" { command "true"; }
+        "#,
+    );
+    rustix::fs::mkfifoat(rustix::fs::CWD, world.at("ready"), rustix::fs::Mode::RWXU).unwrap();
+    let mut child = world
+        .command(&["apply", "--yes", "--quiet", "--only", "target:long"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let pid = fs::read_to_string(world.at("ready")).unwrap().trim().parse().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let said = world.ends(0, &["apply", "--yes", "--only", "target:short"]);
+    // It runs on, as was said.
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+    let expected = "was cut short within target:long; commands that it had started may still be running";
+    assert!(said.contains(expected), "{said}");
+    assert!(
+        !world
+            .ends(0, &["apply", "--yes", "--only", "target:short"])
+            .contains("cut short")
+    );
+}
+
 #[test]
 fn what_was_printed_is_kept_head_and_tail() {
     let world = World::new(

@@ -4,14 +4,18 @@
 //! Must not know what a command does with its arguments.
 //! Invariant: FILE is `ops.kdl` in the current directory unless it is named.
 
+mod check;
 mod copies;
 mod runs;
 mod shown;
 pub mod table;
+mod written;
 
+pub use check::{CheckArgs, FailOn, FindingsFormat, Wanted};
 pub use copies::{CopiesArgs, ListArgs, RestoreArgs, VerifyArgs};
 pub use runs::{ApplyArgs, PlanArgs, PlanFormat, RunArgs, ServeArgs, StateArgs, ThreadArgs};
-pub use shown::{CheckArgs, ExplainArgs, FailOn, GraphArgs, GraphFormat, HistoryArgs, SchemaArgs, StatusArgs};
+pub use shown::{ExplainArgs, GraphArgs, GraphFormat, HistoryArgs, SchemaArgs, StatusArgs};
+pub use written::{CompletionsArgs, FmtArgs, InitArgs, ManArgs};
 
 use super::values;
 use crate::report::style::Wish;
@@ -24,7 +28,7 @@ pub const DEFAULT_FILE: &str = "ops.kdl";
 /// With what decides how old files and plans are read.
 static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "{}\nops file version 1, plan format {}, list format {}, event format {}, history format {}, status format {}\n\
+        "{}\nops file version 1, plan format {}, list format {}, event format {}, history format {}, status format {}, findings format {}\n\
          time zones {}",
         env!("CARGO_PKG_VERSION"),
         crate::plan::document::FORMAT,
@@ -32,6 +36,7 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
         crate::report::stream::FORMAT,
         crate::report::history::FORMAT,
         crate::report::status::FORMAT,
+        crate::report::findings::json::FORMAT,
         chrono_tz::IANA_TZDB_VERSION
     )
 });
@@ -44,6 +49,7 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
     long_version = LONG_VERSION.as_str(),
     about = "Runs what an ops file declares: checks, commands, backups that are proven, and only then deletions",
     after_help = "Examples:
+  opsrun init               write a first ./ops.kdl
   opsrun check              is ./ops.kdl valid?
   opsrun plan               what would happen, without touching anything
   opsrun apply              do it
@@ -168,13 +174,54 @@ Examples:
     Serve(ServeArgs),
     /// `check`.
     #[command(
-        about = "Validate ops files; touches nothing outside them",
-        after_help = "Examples:
+        about = "Validate ops files, and mend them with --fix; touches nothing outside them",
+        after_help = "Exits with 1 when something is found that counts (--fail-on), with --diff
+alone when something can be mended, and with 66 when a file cannot be read.
+
+Examples:
   opsrun check
+  opsrun check --host
   opsrun check conf/*.kdl --fail-on warning
+  opsrun check --format github --format sarif=opsrun.sarif
+  opsrun check --diff
+  opsrun check --fix
   opsrun check - --stdin-name ops.kdl < draft.kdl"
     )]
     Check(CheckArgs),
+    /// `fmt`.
+    #[command(
+        about = "Bring ops files into their usual form: white space, and nothing else",
+        after_help = "Four blanks a level, one between words, at most one blank line in a row. Lines
+break where they did. Comments and words stay as they are, and columns that
+were aligned stay so. What a file imports is not touched: name those files too.
+
+Exits with 78 when a file is no KDL; it is left as it is then.
+
+Examples:
+  opsrun fmt
+  opsrun fmt ops.kdl conf.d/*.kdl
+  opsrun fmt --check --diff
+  opsrun fmt - < draft.kdl"
+    )]
+    Fmt(FmtArgs),
+    /// `init`.
+    #[command(
+        about = "Write a first ops file, or one made of a crontab",
+        after_help = "Without --from: a file with comments that shows a check, a target, a backup and
+a retention, to be changed into what is wanted.
+
+With --from crontab every entry becomes a target that runs when cron ran it.
+What cannot be translated stands in the file as a comment with the reason, and
+no secret of the crontab comes into the file.
+
+Examples:
+  opsrun init
+  opsrun init - | less
+  opsrun init --from crontab
+  crontab -l -u www-data | opsrun init web.kdl --from crontab -
+  opsrun init system.kdl --from crontab /etc/crontab --system"
+    )]
+    Init(InitArgs),
     /// `graph`.
     #[command(
         about = "Show the jobs and what they need; looks at nothing but the file",
@@ -260,4 +307,21 @@ Examples:
   opsrun schema plan > plan.schema.json             the form of `opsrun plan --json`"
     )]
     Schema(SchemaArgs),
+    /// `completions`.
+    #[command(
+        about = "Print what a shell needs to complete the command line",
+        after_help = "Examples:
+  opsrun completions bash > ~/.local/share/bash-completion/completions/opsrun
+  opsrun completions zsh > ~/.zfunc/_opsrun
+  opsrun completions fish > ~/.config/fish/completions/opsrun.fish"
+    )]
+    Completions(CompletionsArgs),
+    /// `man`.
+    #[command(
+        about = "Print the manual page, or write all of them",
+        after_help = "Examples:
+  opsrun man | man -l -
+  opsrun man ~/.local/share/man/man1"
+    )]
+    Man(ManArgs),
 }

@@ -1,4 +1,4 @@
-//! What can be typed for commands that only look: `check`, `graph`, `status`, `history`, `explain`, `schema`.
+//! What can be typed for commands that only look: `graph`, `status`, `history`, `explain`, `schema`.
 //!
 //! Takes nothing but clap's derive; gives plain structs.
 //! Invariant: none of them has a flag that changes anything.
@@ -9,42 +9,6 @@ use crate::report::schemas;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
-
-/// `opsrun check`.
-#[derive(Debug, Clone, Args)]
-pub struct CheckArgs {
-    /// The ops files.
-    #[arg(value_name = "FILE", default_value = DEFAULT_FILE, help = "The ops files; `-` is stdin")]
-    pub files: Vec<PathBuf>,
-    /// The name of stdin.
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "stdin.kdl",
-        help = "What stdin is called; relative paths in it start at its directory"
-    )]
-    pub stdin_name: PathBuf,
-    /// What counts as failure.
-    #[arg(
-        long,
-        value_enum,
-        value_name = "SEVERITY",
-        default_value_t,
-        hide_possible_values = true,
-        help = "Exit with 1 from this severity up: error or warning"
-    )]
-    pub fail_on: FailOn,
-}
-
-/// `--fail-on`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum FailOn {
-    /// Errors.
-    #[default]
-    Error,
-    /// Errors and warnings.
-    Warning,
-}
 
 /// `opsrun graph`.
 #[derive(Debug, Clone, Args)]

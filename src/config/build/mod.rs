@@ -172,7 +172,7 @@ impl Builder<'_> {
     fn value(&self, node: &TextNode) -> Option<Value> {
         Some(match node {
             TextNode::Plain(text) => Value::Plain(text.clone()),
-            TextNode::Env(name) => Value::Secret(SecretSource::Env(name.clone())),
+            TextNode::Env(name) => Value::Secret(SecretSource::Env(name.value.clone())),
             TextNode::File(path) => Value::Secret(SecretSource::File(self.path(path))),
             TextNode::Command(argv) => Value::Secret(SecretSource::Command(self.argv(argv)?, self.root.to_path_buf())),
         })

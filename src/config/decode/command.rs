@@ -219,7 +219,7 @@ pub(super) fn value(node: &Reading, name: &str, at: usize, findings: &mut Vec<Fi
                 return text(arg).map(|text| TextNode::Plain(text.value));
             }
             if let Some(variable) = node.prop("from-env") {
-                return text(variable).map(|text| TextNode::Env(text.value));
+                return text(variable).map(TextNode::Env);
             }
             node.prop("from-file").and_then(path_of).map(TextNode::File)
         }

@@ -156,6 +156,7 @@ fn allows(reading: &Reading) -> Vec<Allow> {
     let slugs = allows.filter_map(|allow| {
         Some(Allow {
             slug: text(allow.args.first()?)?,
+            extent: allow.head,
         })
     });
     slugs.collect()

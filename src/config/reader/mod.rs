@@ -8,7 +8,7 @@ mod properties;
 
 use super::findings::{Code, Finding};
 use super::mend::one_line;
-use super::nearest::nearest;
+use super::nearest::{nearest, surely};
 use super::schema::{Args, Prop, Spec, Type};
 use super::source::{Span, Spanned};
 use super::tree::{Data, Node, Value};
@@ -77,7 +77,7 @@ pub(super) struct Reader {
 
 impl Reader {
     /// Which row of the table a node is; reports those that the language or this build does not have.
-    pub(super) fn spec_of(&mut self, node: &Node, parent: &'static Spec) -> Option<&'static Spec> {
+    pub(super) fn spec_of(&mut self, node: &Node, parent: &'static Spec, siblings: &[Node]) -> Option<&'static Spec> {
         if node.mended {
             return None;
         }
@@ -96,7 +96,7 @@ impl Reader {
             );
         }
         let Some(spec) = parent.child(&node.name) else {
-            let meant = self.unknown_node(node, parent);
+            let meant = self.unknown_node(node, parent, siblings);
             // A job under a misspelt name is read all the same, so that its other mistakes are told in one go.
             return meant.filter(|spec| parent.name == "file" && spec.name != "import");
         };
@@ -116,7 +116,7 @@ impl Reader {
     }
 
     /// Reports it, and gives the node that was probably meant.
-    fn unknown_node(&mut self, node: &Node, parent: &'static Spec) -> Option<&'static Spec> {
+    fn unknown_node(&mut self, node: &Node, parent: &'static Spec, siblings: &[Node]) -> Option<&'static Spec> {
         let name = one_line(&node.name);
         let known: Vec<&str> = parent
             .all_children()
@@ -136,11 +136,27 @@ impl Reader {
         );
         let near = nearest(&node.name, known.iter().copied());
         let finding = if let Some(near) = near {
-            finding.help(format!("did you mean `{near}`?"))
+            let finding = finding.help(format!("did you mean `{near}`?"));
+            // What is there already is not meant a second time.
+            let few = parent.name != "file" && siblings.len() <= MOST_SIBLINGS;
+            let free = |spec: &Spec| spec.repeats || few && siblings.iter().all(|other| other.name != spec.name);
+            let sure = surely(&node.name, known.iter().copied());
+            match sure.filter(|sure| parent.child(sure).is_some_and(free)) {
+                Some(sure) => finding.fix(node.name_span, sure),
+                None => finding,
+            }
         } else if let Some(prop) = parent.prop(&node.name) {
             finding.help(format!(
                 "`{0}` is a property of `{1}`: write `{1} … {0}=…`",
                 prop.name, parent.name
+            ))
+        } else if let Some(child) = parent
+            .all_children()
+            .find(|child| child.absent.is_none() && child.prop(&node.name).is_some())
+        {
+            finding.help(format!(
+                "`{name}` is a property of `{0}`: write `{0} … {name}=…`",
+                child.name
             ))
         } else {
             finding.help(format!("allowed here: {}", known.join(", ")))
@@ -165,6 +181,9 @@ impl Reader {
         };
         let args = self.args(node, spec, parent, &mut reading);
         self.check_args(&args, node, spec, &mut reading);
+        // What its properties lack may stand in a block that it does not take.
+        let block = node.children.as_deref().unwrap_or_default();
+        reading.damaged |= spec.children.is_empty() && block.iter().any(|child| spec.prop(&child.name).is_some());
         self.props(node, spec, &mut reading);
         self.children(node, spec, &mut reading);
         reading
@@ -185,16 +204,24 @@ impl Reader {
                 && (!own.is_empty() || matches!(spec.args, Args::None | Args::Flag | Args::Maybe(_)))
                 && let Some(other) = parent.child(text).or_else(|| spec.child(text))
             {
-                self.findings.push(
-                    Finding::new(
-                        Code::SurplusArgument,
-                        arg.span,
-                        format!("two settings ran together: `{}` and `{}`", spec.name, other.name),
-                        format!("read as an argument of `{}`", spec.name),
+                let finding = Finding::new(
+                    Code::SurplusArgument,
+                    arg.span,
+                    format!("two settings ran together: `{}` and `{}`", spec.name, other.name),
+                    format!("read as an argument of `{}`", spec.name),
+                )
+                .also(node.name_span, "begins here")
+                .help(format!("put a `;` or a new line before `{}`", other.name));
+                let behind = last_before(node, arg);
+                let sibling = parent.name != "file" && parent.child(text).is_some();
+                self.findings.push(if sibling {
+                    finding.fixes(
+                        format!("put a `;` before `{}`", other.name),
+                        vec![(Span::new(behind, behind), ";".to_owned())],
                     )
-                    .also(node.name_span, "begins here")
-                    .help(format!("put a `;` or a new line before `{}`", other.name)),
-                );
+                } else {
+                    finding
+                });
                 reading.damaged = true;
                 reading.swallowed = true;
                 return own;
@@ -266,10 +293,22 @@ impl Reader {
             format!("`{}` takes {takes}", spec.name),
             if at == 0 { "not allowed here" } else { "one too many" },
         );
+        let before = at.checked_sub(1).and_then(|at| args.get(at));
         if let Data::Text(text) = &first.data
-            && let Some(prop) = spec.prop(text)
+            && let Some(prop) = spec.prop(text.trim_end_matches(':'))
         {
-            finding = finding.help(format!("write `{}={}`", prop.name, example_value(prop.ty)));
+            let given = match args.get(at + 1).map(|value| &value.data) {
+                Some(Data::Text(text)) => format!("\"{}\"", one_line(text)),
+                Some(Data::Integer(number)) => number.to_string(),
+                _ => example_value(prop.ty).to_string(),
+            };
+            finding = finding.help(format!("write `{}={given}`", prop.name));
+        } else if first.bare && before.is_some_and(|value| value.bare && value.data == Data::Mended) {
+            // What stands before it was said to need quotes.
+            finding = finding.help(format!(
+                "if it belongs to the value before it, put quotes around both: `{} \"… …\"`",
+                spec.name
+            ));
         } else if !spec.example.is_empty() {
             finding = finding.help(format!("for example `{}`", spec.example));
         }
@@ -287,7 +326,16 @@ impl Reader {
                         format!("`{}` takes no block", spec.name),
                         "not allowed here",
                     )
-                    .help(format!("for example `{}`", spec.example)),
+                    .help(match spec.prop(&first.name) {
+                        Some(prop) => format!(
+                            "`{}` is a property: write `{} {}={}`",
+                            prop.name,
+                            spec.name,
+                            prop.name,
+                            example_value(prop.ty)
+                        ),
+                        None => format!("for example `{}`", spec.example),
+                    }),
                 );
             }
             return;
@@ -296,7 +344,7 @@ impl Reader {
         let mut mended = reading.damaged;
         for child in children {
             mended |= child.mended;
-            let Some(row) = self.spec_of(child, spec) else {
+            let Some(row) = self.spec_of(child, spec, children) else {
                 reading.lost = true;
                 // A misspelt required setting is reported once, not also as missing.
                 mended |= spec
@@ -383,6 +431,20 @@ impl Reader {
             Err(None) => Datum::Bad,
         }
     }
+}
+
+/// How many nodes of one block are looked at for one name.
+const MOST_SIBLINGS: usize = 1_000;
+
+/// Where the last part of a node before `arg` ends.
+fn last_before(node: &Node, arg: &Value) -> usize {
+    let args = node.args.iter().map(|value| value.span);
+    let props = node.props.iter().map(|prop| prop.value.span);
+    let ends = args
+        .chain(props)
+        .filter(|span| span.end <= arg.span.start)
+        .map(|span| span.end);
+    ends.max().unwrap_or(node.name_span.end)
 }
 
 fn near_enough(given: &str, name: &'static str) -> bool {

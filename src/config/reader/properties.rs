@@ -5,7 +5,7 @@
 
 use super::super::findings::{Code, Finding};
 use super::super::mend::one_line;
-use super::super::nearest::nearest;
+use super::super::nearest::{nearest, surely};
 use super::super::schema::{ABSENT_PROPS, Args, Spec, Type};
 use super::super::source::Spanned;
 use super::super::tree::{Data, Node, Property};
@@ -16,7 +16,7 @@ impl Reader {
         let mut seen: Vec<&Property> = Vec::new();
         for prop in &node.props {
             let Some(row) = spec.prop(&prop.key) else {
-                self.unknown_prop(prop, spec);
+                self.unknown_prop(prop, node, spec);
                 reading.damaged = true;
                 continue;
             };
@@ -58,7 +58,7 @@ impl Reader {
         }
     }
 
-    fn unknown_prop(&mut self, prop: &Property, spec: &'static Spec) {
+    fn unknown_prop(&mut self, prop: &Property, node: &Node, spec: &'static Spec) {
         let key = one_line(&prop.key);
         if let Some((_, name, instead)) = ABSENT_PROPS.iter().find(|(n, p, _)| *n == spec.name && *p == prop.key) {
             self.findings.push(
@@ -98,7 +98,12 @@ impl Reader {
                 child.absent.unwrap_or_default()
             ))
         } else if let Some(near) = nearest(&prop.key, known.iter().copied()) {
-            finding.help(format!("did you mean `{near}=`?"))
+            let finding = finding.help(format!("did you mean `{near}=`?"));
+            let sure = surely(&prop.key, known.iter().copied());
+            match sure.filter(|sure| node.props.iter().all(|other| other.key != *sure)) {
+                Some(sure) => finding.fix(prop.key_span, sure),
+                None => finding,
+            }
         } else if let Some(near) = nearest(&prop.key, spec.all_children().map(|child| child.name)) {
             finding.help(format!("did you mean the child node `{near}`?"))
         } else if known.is_empty() {

@@ -179,8 +179,12 @@ pub(super) const RETENTION: &[Spec] = &[
 
 /// What an assertion is about: one of them.
 pub(super) const ASSERT_OF: &[Prop] = &[
-    prop("retention", Type::Text, "the retention that must treat the files so"),
-    prop("backup", Type::Text, "the backup that must treat the files so"),
+    prop("retention", Type::Text, "the retention that must treat the files so")
+        .rule("the name of a `retention`; exactly one of `retention=` and `backup=`")
+        .example("\"data\""),
+    prop("backup", Type::Text, "the backup that must treat the files so")
+        .rule("the name of a `backup`")
+        .example("\"data\""),
 ];
 
 pub(super) const ASSERT: &[Spec] = &[
@@ -191,12 +195,13 @@ pub(super) const ASSERT: &[Spec] = &[
         "file \"raw/a.csv\" age=\"8d\"",
     )
     .with(&[
-        prop("age", Type::Duration, "how old it is; default: whatever its age"),
+        prop("age", Type::Duration, "how old it is").otherwise("whatever its age"),
         prop(
             "newest",
             Type::Integer(1, 4_000_000_000),
-            "which of its class it is, the newest being 1; default: not among the newest",
-        ),
+            "which of its class it is, the newest being 1",
+        )
+        .otherwise("not among the newest"),
     ])
     .repeats()
     .required(),
@@ -206,6 +211,6 @@ pub(super) const ASSERT: &[Spec] = &[
         "what becomes of each file",
         "expect \"expired\" class=\"raw\"",
     )
-    .with(&[prop("class", Type::Name, "the class that decides it")])
+    .with(&[prop("class", Type::Name, "the class that decides it").otherwise("whichever")])
     .required(),
 ];

@@ -127,6 +127,8 @@ fn what_is_optional_says_what_holds_without_it() {
         "/retention/class keyword",
         "/schedule/cron",
         "/schedule/every",
+        "/assert retention",
+        "/assert backup",
     ] {
         assert!(silent.remove(choice), "{choice}");
     }
@@ -198,7 +200,7 @@ const HOLES: &[(&str, &str, &str)] = &[
     ("/backup/keep weekly", "BACKUP\nkeep last=7 @\n}", "3"),
     ("/backup/keep monthly", "BACKUP\nkeep last=7 @\n}", "3"),
     ("/backup/keep yearly", "BACKUP\nkeep last=7 @\n}", "3"),
-    ("/backup/floor", "BACKUP\n@\n}", "3"),
+    ("/backup/floor", "BACKUP\nkeep daily=7\n@\n}", "3"),
     ("/backup/cross-mounts", "BACKUP\n@\n}", "#true"),
     ("/backup/paused", "BACKUP\n@\n}", "#true"),
     ("/retention/class keep-newest", "BACKUP\n}\nCLASS keep=\"3d\" @\n}", "3"),

@@ -27,7 +27,10 @@ impl Checker<'_> {
                 Err(Box::new(match meant.filter(|m| !nothing && Pattern::new(m).is_ok()) {
                     Some(meant) if meant == "**" && self.setting == "class" => finding
                         .help("name what may go, such as \"raw/**\"; \"**\" takes every file that the backup stores"),
-                    Some(meant) => finding.help(format!("write \"{}\"", one_line(&meant))),
+                    Some(meant) => finding.help(format!("write \"{}\"", one_line(&meant))).fix(
+                        self.value.span,
+                        format!("\"{}\"", meant.replace('\\', "\\\\").replace('"', "\\\"")),
+                    ),
                     None => finding.help("patterns are relative to the source, such as \"raw/**\""),
                 }))
             }
@@ -60,7 +63,8 @@ impl Checker<'_> {
             .help(format!(
                 "write {}; a comma that belongs to a name is written `[,]`",
                 one_line(&meant.join(" "))
-            )),
+            ))
+            .fix(self.value.span, meant.join(" ")),
         )
     }
 

@@ -5,7 +5,7 @@
 
 use super::findings::{Code, Finding};
 use super::mend::one_line;
-use super::nearest::nearest;
+use super::nearest::{nearest, surely};
 use super::paths;
 use super::reader::Datum;
 use super::schema::Type;
@@ -104,7 +104,23 @@ impl Checker<'_> {
             ),
             _ => format!("write {}", self.ty.form()),
         };
-        finding.help(help)
+        // One value only is written so.
+        let meant = match self.ty {
+            Type::Percent if digits => Some(format!("\"{given}%\"")),
+            Type::Argument | Type::Text | Type::Name | Type::Path | Type::File if digits => {
+                Some(format!("\"{given}\""))
+            }
+            Type::Bool if matches!(given, "true" | "yes" | "on" | "1") => Some("#true".to_owned()),
+            Type::Bool if matches!(given, "false" | "no" | "off" | "0") => Some("#false".to_owned()),
+            Type::Integer(low, high) if digits && given.parse().is_ok_and(|n| (low..=high).contains(&n)) => {
+                Some(given.to_owned())
+            }
+            _ => None,
+        };
+        match meant {
+            Some(meant) => finding.help(help).fix(self.value.span, meant),
+            None => finding.help(help),
+        }
     }
 
     /// With a fraction, or written as if it had one.
@@ -288,7 +304,13 @@ impl Checker<'_> {
             "unknown value",
         );
         Err(Box::new(match nearest(text, words.iter().copied()) {
-            Some(near) => finding.help(format!("did you mean `{}`?", (self.line)(&format!("\"{near}\"")))),
+            Some(near) => {
+                let finding = finding.help(format!("did you mean `{}`?", (self.line)(&format!("\"{near}\""))));
+                match surely(text, words.iter().copied()) {
+                    Some(sure) => finding.fix(self.value.span, format!("\"{sure}\"")),
+                    None => finding,
+                }
+            }
             None => finding.help(format!("write {}", self.ty.form())),
         }))
     }

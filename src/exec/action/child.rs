@@ -103,7 +103,8 @@ pub(super) fn last_lines(captured: &Captured, most: usize) -> Vec<String> {
 /// `None` when there is nothing in it.
 pub(super) fn shown(line: &str) -> Option<String> {
     let plain = without_colours(line);
-    let drawn = plain.split('\r').rfind(|part| !part.trim().is_empty())?.trim_end();
+    let empty = |part: &str| part.chars().all(|c| c.is_control() || c.is_whitespace());
+    let drawn = plain.split('\r').rfind(|part| !empty(part))?.trim_end();
     let mut chars = drawn.chars().map(|c| if c.is_control() { ' ' } else { c });
     let short: String = chars.by_ref().take(LINE).collect();
     if chars.next().is_none() {
@@ -113,7 +114,7 @@ pub(super) fn shown(line: &str) -> Option<String> {
     Some(cut + "…")
 }
 
-/// Without the sequences by which a terminal is told of colours and positions.
+/// Without the sequences by which a terminal is told of colours, positions and titles.
 fn without_colours(line: &str) -> Cow<'_, str> {
     if !line.contains('\u{1b}') {
         return Cow::Borrowed(line);
@@ -123,13 +124,23 @@ fn without_colours(line: &str) -> Cow<'_, str> {
     while let Some(c) = chars.next() {
         if c != '\u{1b}' {
             plain.push(c);
-        } else if chars.clone().next() == Some('[') {
-            // From the bracket to the first letter or sign that may end it.
-            chars.next();
-            for c in chars.by_ref() {
-                if ('@'..='~').contains(&c) {
+            continue;
+        }
+        let kind = chars.clone().next();
+        if !matches!(kind, Some('[' | ']')) {
+            continue;
+        }
+        chars.next();
+        while let Some(c) = chars.next() {
+            match (kind, c) {
+                // To the first letter or sign that may end it.
+                (Some('['), '@'..='~') | (_, '\u{7}') => break,
+                // A title ends with a bell, or with this.
+                (_, '\u{1b}') => {
+                    chars.next();
                     break;
                 }
+                _ => {}
             }
         }
     }
@@ -173,6 +184,11 @@ mod tests {
         assert_eq!((long.chars().count(), long.ends_with("ä…")), (200, true));
         assert_eq!(shown(&"x".repeat(200)).unwrap().len(), 200);
         assert_eq!(shown("\x1b[").as_deref(), None);
+        assert_eq!(shown("\0\0 \x07").as_deref(), None);
+        assert_eq!(
+            shown("\x1b]0;title\x07a\x1b]8;;http://x\x1b\\b\x1b]8;;\x1b\\").as_deref(),
+            Some("ab")
+        );
     }
 
     #[test]

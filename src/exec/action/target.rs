@@ -58,10 +58,13 @@ impl Attempts<'_> {
             }
             let attempt = process::run(&spawn, self.vault, self.stop).await;
             let wait = self.wait(&attempt, number);
-            self.recorder.record(&self.attempted(number, &attempt, wait))?;
+            let event = self.attempted(number, &attempt, wait);
             let Some(wait) = wait else {
+                // With the end of the step, which comes at once: every write waits for the disk.
+                self.recorder.record_soon(event);
                 return Ok(self.ended(&spawn, number, attempt));
             };
+            self.recorder.record(&event)?;
             tokio::select! {
                 biased;
                 () = self.stop.wait() => {}

@@ -1,0 +1,17 @@
+//! `opsrun completions`: what a shell has to know to complete the command line.
+//!
+//! Takes the name of a shell, gives a script on stdout. Looks at nothing else.
+//! Invariant: what is completed is what is typed: the script is made of the arguments themselves.
+
+use super::args::{Cli, CompletionsArgs};
+use super::exit::{Exit, Failure};
+use crate::report::output;
+use clap::CommandFactory;
+
+/// Runs it.
+pub fn run(args: &CompletionsArgs) -> Result<u8, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "opsrun", &mut script);
+    output::to_stdout(&String::from_utf8_lossy(&script))?;
+    Ok(Exit::Done.into())
+}

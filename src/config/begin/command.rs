@@ -1,0 +1,187 @@
+//! What cron gives to a shell → how opsrun runs it, and what it is called.
+//!
+//! Takes the command of an entry, gives program and arguments where no shell is needed, a shell line otherwise; what
+//! stands behind `%` is the command's input. Knows nothing of schedules.
+//! Invariant: a command that is run without a shell has nothing in it that a shell would have changed.
+
+use super::quoted;
+
+/// What is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Run {
+    /// Program and arguments.
+    Argv(Vec<String>),
+    /// A line for `sh`.
+    Shell(String),
+    /// A line for another shell.
+    Other(String, String),
+}
+
+impl Run {
+    /// The line of the ops file.
+    pub(super) fn line(&self) -> String {
+        match self {
+            Self::Argv(words) => {
+                let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+                format!("command {}", words.join(" "))
+            }
+            Self::Shell(line) => format!("shell {}", quoted(line)),
+            Self::Other(shell, line) => format!("command {} \"-c\" {}", quoted(shell), quoted(line)),
+        }
+    }
+}
+
+/// The command and its input, apart.
+pub(super) fn parts(command: &str) -> (String, Option<String>) {
+    let mut line = String::new();
+    let mut input: Option<String> = None;
+    let mut chars = command.chars().peekable();
+    while let Some(c) = chars.next() {
+        let text = input.as_mut().unwrap_or(&mut line);
+        match c {
+            '\\' if chars.next_if_eq(&'%').is_some() => text.push('%'),
+            '%' => match input.as_mut() {
+                Some(input) => input.push('\n'),
+                None => input = Some(String::new()),
+            },
+            c => text.push(c),
+        }
+    }
+    (line.trim().to_owned(), input)
+}
+
+/// How it is run; `shell`: as the crontab names it.
+pub(super) fn run(line: &str, input: Option<&str>, shell: Option<&str>) -> Run {
+    let words: Vec<&str> = line.split_ascii_whitespace().collect();
+    if input.is_none() && needs_no_shell(&words) {
+        return Run::Argv(words.into_iter().map(str::to_owned).collect());
+    }
+    let line = match input {
+        None => line.to_owned(),
+        Some(input) => {
+            let lines: Vec<String> = input.split('\n').map(single_quoted).collect();
+            format!("printf '%s\\n' {} | {{ {line}\n}}", lines.join(" "))
+        }
+    };
+    match shell {
+        Some(shell) if !matches!(shell, "" | "/bin/sh" | "sh" | "/usr/bin/sh") => Run::Other(shell.to_owned(), line),
+        _ => Run::Shell(line),
+    }
+}
+
+fn single_quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// Words that only a shell knows.
+const OF_SHELLS: &[&str] = &[
+    ".", "!", "[", "alias", "bg", "break", "case", "cd", "command", "continue", "eval", "exec", "exit", "export", "fg",
+    "for", "function", "hash", "if", "jobs", "let", "local", "read", "return", "select", "set", "shift", "source",
+    "test", "time", "times", "trap", "type", "ulimit", "umask", "unset", "until", "wait", "while",
+];
+
+fn needs_no_shell(words: &[&str]) -> bool {
+    let plain = |word: &str| {
+        word.chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_./:,=+@%".contains(c))
+    };
+    words.first().is_some_and(|program| {
+        // A relative path starts elsewhere in an ops file.
+        let reached = program.starts_with('/') || !program.contains('/');
+        reached && !program.contains('=') && !program.starts_with('-') && !OF_SHELLS.contains(program)
+    }) && words.iter().all(|word| plain(word))
+}
+
+/// Programs that run another.
+const WRAPPERS: &[&str] = &[
+    "sudo",
+    "doas",
+    "nice",
+    "ionice",
+    "chrt",
+    "nohup",
+    "setsid",
+    "timeout",
+    "env",
+    "flock",
+    "time",
+    "exec",
+    "command",
+    "chronic",
+    "cronic",
+    "systemd-cat",
+    "stdbuf",
+    "test",
+    "[",
+    "]",
+    "cd",
+    "sleep",
+    "if",
+    "then",
+    "while",
+    "do",
+    ".",
+    "source",
+    "umask",
+    "export",
+    "set",
+    "!",
+];
+
+/// Programs that run a script.
+const INTERPRETERS: &[&str] = &[
+    "sh", "bash", "dash", "zsh", "ksh", "python", "python2", "python3", "perl", "ruby", "node", "php", "java", "uv",
+];
+
+/// A name after what the command runs, `[a-z0-9][a-z0-9_-]*`.
+pub(super) fn name(line: &str) -> String {
+    let signs = |c: char| c.is_whitespace() || ";|&(){}<>\"'`$".contains(c);
+    let mut words = line.split(signs).filter(|word| !word.is_empty());
+    let mut script = false;
+    // Behind `cd` stands a directory, behind `.` a file of settings.
+    let mut skip = false;
+    let mut fallback = None;
+    let found = words.find_map(|word| {
+        let last = word.rsplit('/').find(|part| !part.is_empty()).unwrap_or(word);
+        let option = word.starts_with(['-', '+']) || word.contains('=') || word.parse::<f64>().is_ok();
+        let length = word.trim_end_matches(['s', 'm', 'h', 'd']);
+        if option || length.parse::<f64>().is_ok() || word.starts_with("/dev/") {
+            return None;
+        }
+        if std::mem::take(&mut skip) {
+            return None;
+        }
+        if WRAPPERS.contains(&last) {
+            skip = matches!(last, "cd" | "." | "source" | "flock");
+            return None;
+        }
+        if INTERPRETERS.contains(&last) && !script {
+            script = true;
+            fallback = Some(last);
+            return None;
+        }
+        Some(last)
+    });
+    let found = found.or(fallback).unwrap_or("job");
+    let stem = found.split_once('.').map_or(found, |(stem, _)| stem);
+    let stem = if stem.is_empty() { found } else { stem };
+    let mut name = String::new();
+    for c in stem.chars() {
+        let c = c.to_ascii_lowercase();
+        if c.is_ascii_alphanumeric() || (matches!(c, '_' | '-') && !name.is_empty()) {
+            name.push(c);
+        } else if !name.is_empty() && !name.ends_with('-') {
+            name.push('-');
+        }
+    }
+    name.truncate(LONGEST);
+    let name = name.trim_end_matches('-');
+    if name.is_empty() {
+        "job".to_owned()
+    } else {
+        name.to_owned()
+    }
+}
+
+/// Of a name, with room for a number behind it.
+const LONGEST: usize = 56;

@@ -1,0 +1,108 @@
+//! The lines of a crontab.
+//!
+//! Takes one line, gives what cron makes of it, as crontab(5) of Vixie cron and cronie has it. Judges no field.
+//! Invariant: whatever is no line of a known kind is [`Line::Unknown`]; no line is dropped.
+
+/// A line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Line<'a> {
+    /// Blanks at most.
+    Blank,
+    /// Without its `#`.
+    Comment(&'a str),
+    /// `NAME=value`.
+    Setting(&'a str, &'a str),
+    /// When, for whom (with a column for users), and what.
+    Entry {
+        when: When<'a>,
+        user: Option<&'a str>,
+        command: &'a str,
+    },
+    /// Neither.
+    Unknown,
+}
+
+/// When an entry runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum When<'a> {
+    /// Five fields, one blank between them.
+    Fields(String),
+    /// `@daily`, as the five fields that it stands for.
+    Named(&'static str),
+    /// `@reboot`, or a name that this does not know.
+    Other(&'a str),
+}
+
+const NAMES: &[(&str, &str)] = &[
+    ("@yearly", "0 0 1 1 *"),
+    ("@annually", "0 0 1 1 *"),
+    ("@monthly", "0 0 1 * *"),
+    ("@weekly", "0 0 * * 0"),
+    ("@daily", "0 0 * * *"),
+    ("@midnight", "0 0 * * *"),
+    ("@hourly", "0 * * * *"),
+];
+
+/// What a line is; `users`: there is a column for them.
+pub(super) fn line(text: &str, users: bool) -> Line<'_> {
+    let text = text.trim_start_matches(BLANK);
+    if text.trim().is_empty() {
+        return Line::Blank;
+    }
+    if let Some(comment) = text.strip_prefix('#') {
+        return Line::Comment(comment);
+    }
+    if let Some((name, value)) = setting(text) {
+        return Line::Setting(name, value);
+    }
+    entry(text, users).unwrap_or(Line::Unknown)
+}
+
+const BLANK: [char; 2] = [' ', '\t'];
+
+/// Name and value may be quoted, and blanks may stand around `=`.
+fn setting(text: &str) -> Option<(&str, &str)> {
+    let (name, value) = text.split_once('=')?;
+    let name = unquoted(name.trim_matches(BLANK));
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if name.is_empty() || !name.chars().all(plain) || name.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    Some((name, unquoted(value.trim_matches(BLANK).trim_end_matches('\r'))))
+}
+
+fn unquoted(text: &str) -> &str {
+    let within = |quote| text.strip_prefix(quote)?.strip_suffix(quote);
+    within('"').or_else(|| within('\'')).unwrap_or(text)
+}
+
+fn entry(text: &str, users: bool) -> Option<Line<'_>> {
+    let mut rest = text;
+    let when = if text.starts_with('@') {
+        let name = word(&mut rest)?;
+        let known = NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        known.map_or(When::Other(name), |(_, fields)| When::Named(fields))
+    } else {
+        let mut fields = Vec::new();
+        for _ in 0..5 {
+            let field = word(&mut rest)?;
+            // A field is made of numbers, names and a few signs.
+            if !field.starts_with(|c: char| c.is_ascii_alphanumeric() || "*~-".contains(c)) {
+                return None;
+            }
+            fields.push(field);
+        }
+        When::Fields(fields.join(" "))
+    };
+    let user = if users { Some(word(&mut rest)?) } else { None };
+    let command = rest.trim_matches(BLANK).trim_end_matches('\r');
+    (!command.is_empty()).then_some(Line::Entry { when, user, command })
+}
+
+/// Takes a word and the blanks behind it away.
+fn word<'a>(rest: &mut &'a str) -> Option<&'a str> {
+    let end = rest.find(BLANK).unwrap_or(rest.len());
+    let (word, after) = rest.split_at(end);
+    *rest = after.trim_start_matches(BLANK);
+    (!word.is_empty()).then_some(word)
+}

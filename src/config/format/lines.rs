@@ -1,0 +1,370 @@
+//! Tokens → lines of words, with all white space forgotten but what means something.
+//!
+//! Takes a valid text and its tokens, gives [`Line`]s: how deep each stands, its words, the comment at its end. Where
+//! lines break is as its writer had it, but for braces. Knows nothing of columns that are to be aligned, besides
+//! writing down where things stood.
+//! Invariant: the words and comments of all lines, in order, are the tokens of the text, byte for byte.
+
+use super::width;
+use crate::config::lex::{Kind, Token, is_newline, is_space};
+use std::borrow::Cow;
+
+/// What stands between two blanks: a name, a value, a property, a whole block that is written on one line.
+#[derive(Debug)]
+pub(super) struct Word<'a> {
+    pub(super) text: Cow<'a, str>,
+    /// Where it stood.
+    pub(super) column: usize,
+    /// So many blanks stood before it.
+    pub(super) blanks: usize,
+    /// So many shall.
+    pub(super) gap: usize,
+    /// `key=value`.
+    pub(super) property: bool,
+}
+
+/// `// …`, without the blanks at its end.
+#[derive(Debug)]
+pub(super) struct Remark<'a> {
+    pub(super) text: &'a str,
+    /// Where it stood.
+    pub(super) column: usize,
+    /// So many blanks shall stand before it.
+    pub(super) gap: usize,
+    /// It goes on with what the line before says at its end, and stands by itself.
+    pub(super) follows: bool,
+}
+
+/// A line. Some words have line breaks of their own.
+#[derive(Debug, Default)]
+pub(super) struct Line<'a> {
+    /// In levels.
+    pub(super) indent: usize,
+    pub(super) blank_before: bool,
+    pub(super) words: Vec<Word<'a>>,
+    pub(super) remark: Option<Remark<'a>>,
+    /// It ends by opening a block.
+    pub(super) opens: bool,
+    /// It ends with `\`.
+    pub(super) continues: bool,
+    /// It is one node, from its name to its end.
+    pub(super) whole: bool,
+}
+
+impl Line<'_> {
+    fn is_empty(&self) -> bool {
+        self.words.is_empty() && self.remark.is_none()
+    }
+}
+
+/// The lines of a valid text.
+pub(super) fn lines<'a>(text: &'a str, tokens: &[Token]) -> Vec<Line<'a>> {
+    let blocks = blocks(text, tokens);
+    let mut builder = Builder {
+        text,
+        fresh: true,
+        ..Builder::default()
+    };
+    for (at, token) in tokens.iter().enumerate() {
+        builder.token(
+            *token,
+            tokens.get(at + 1..).unwrap_or_default(),
+            blocks.get(at).copied(),
+        );
+        let passed = builder.str(*token);
+        width::advance(&mut builder.column, passed);
+        if !matches!(token.kind, Kind::Space) || passed.starts_with('\\') {
+            builder.blanks = 0;
+        } else {
+            builder.blanks += passed.chars().count();
+        }
+    }
+    builder.finish();
+    builder.drop_empty();
+    builder.lines
+}
+
+/// For every `{` and `}`: whether its block stays on one line.
+fn blocks(text: &str, tokens: &[Token]) -> Vec<bool> {
+    let mut flat = vec![false; tokens.len()];
+    let mut open: Vec<(usize, bool)> = Vec::new();
+    // The last line break, as an offset.
+    let mut broken = 0;
+    for (at, token) in tokens.iter().enumerate() {
+        let passed = text.get(token.start..token.end).unwrap_or_default();
+        match token.kind {
+            Kind::Open => open.push((at, true)),
+            Kind::Close => {
+                if let Some((from, empty)) = open.pop() {
+                    let start = tokens.get(from).map_or(0, |token| token.end);
+                    let one_line = empty || broken <= start;
+                    for place in [from, at] {
+                        if let Some(flat) = flat.get_mut(place) {
+                            *flat = one_line;
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+        if passed.contains(is_newline) {
+            broken = token.end;
+        }
+        let white = matches!(token.kind, Kind::Space | Kind::Newline) && !passed.starts_with('\\');
+        if let Some((from, empty)) = open.last_mut()
+            && *from != at
+            && !white
+        {
+            *empty = false;
+        }
+    }
+    flat
+}
+
+/// How a token joins what stands before it on its line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Join {
+    /// After a blank.
+    Apart,
+    /// Directly.
+    Glued,
+}
+
+#[derive(Default)]
+struct Builder<'a> {
+    text: &'a str,
+    lines: Vec<Line<'a>>,
+    line: Line<'a>,
+    depth: usize,
+    /// The blocks around, outermost first: true when written on one line.
+    open: Vec<bool>,
+    /// The last token on the line.
+    last: Option<(Kind, &'a str)>,
+    /// Where the next token stood.
+    column: usize,
+    /// Blanks right before the next token.
+    blanks: usize,
+    /// A blank line stood here.
+    blank: bool,
+    /// A file or a block has just begun: no blank line.
+    fresh: bool,
+    /// The line before ended with `\`.
+    continued: bool,
+    /// `/-` still waits for what it takes out.
+    pending: bool,
+}
+
+impl<'a> Builder<'a> {
+    fn str(&self, token: Token) -> &'a str {
+        self.text.get(token.start..token.end).unwrap_or_default()
+    }
+
+    fn token(&mut self, token: Token, after: &[Token], flat: Option<bool>) {
+        let text = self.str(token);
+        match token.kind {
+            Kind::Space if text.starts_with('\\') => self.continuation(text),
+            Kind::Space => {}
+            Kind::Newline => self.newline(),
+            Kind::Open => {
+                let flat = flat.unwrap_or_default();
+                self.put(token.kind, text);
+                self.open.push(flat);
+                if !flat {
+                    self.depth += 1;
+                    self.line.opens = true;
+                    if !only_comments(self.text, after) {
+                        self.finish();
+                    }
+                }
+            }
+            Kind::Close => {
+                if self.open.last() == Some(&false) {
+                    self.finish();
+                    self.drop_empty();
+                    self.blank = false;
+                    self.continued = false;
+                    self.depth = self.depth.saturating_sub(1);
+                }
+                self.put(token.kind, text);
+                self.open.pop();
+            }
+            Kind::Comment { .. } if text.starts_with("//") => self.remark(text),
+            kind => self.put(kind, text),
+        }
+    }
+
+    fn within_one_line(&self) -> bool {
+        self.open.last() == Some(&true)
+    }
+
+    fn newline(&mut self) {
+        if self.within_one_line() {
+            return;
+        }
+        let empty = self.line.is_empty();
+        if self.pending {
+            // What `/-` takes out may stand on a later line: it is brought back, unless a comment is in the way.
+            if self.ends_in_remark() {
+                self.finish();
+                self.fresh = true;
+            }
+        } else if !empty {
+            self.finish();
+        } else if self.continued {
+            // This ends the node that was continued.
+            self.continued = false;
+            self.lines.push(Line::default());
+            self.fresh = true;
+        } else {
+            self.blank = true;
+        }
+    }
+
+    fn ends_in_remark(&self) -> bool {
+        self.line.remark.is_some() || self.line.words.last().is_some_and(|word| word.text.starts_with("//"))
+    }
+
+    fn finish(&mut self) {
+        if self.line.is_empty() {
+            return;
+        }
+        let mut line = std::mem::take(&mut self.line);
+        line.blank_before = self.blank && !self.fresh;
+        self.fresh = line.opens;
+        self.blank = false;
+        self.last = None;
+        self.lines.push(line);
+    }
+
+    /// The end of a block or a file ends the last node as well as a line does.
+    fn drop_empty(&mut self) {
+        while self.lines.pop_if(|line| line.is_empty()).is_some() {}
+    }
+
+    /// The first of its line?
+    fn begin(&mut self) {
+        if self.line.is_empty() {
+            self.line.indent = self.depth + usize::from(self.continued);
+            self.line.whole = !self.continued;
+            self.continued = false;
+        }
+    }
+
+    fn put(&mut self, kind: Kind, text: &'a str) {
+        self.begin();
+        let join = self.join(kind, text);
+        let within = self.within_one_line();
+        match self.line.words.last_mut() {
+            Some(word) if join == Join::Glued => {
+                word.property |= kind == Kind::Equals && !within;
+                word.text.to_mut().push_str(text);
+            }
+            Some(word) if within => {
+                let word = word.text.to_mut();
+                word.push(' ');
+                word.push_str(text);
+            }
+            _ => {
+                let second = matches!(self.last, Some((Kind::Semicolon, _)));
+                self.line.whole &= !second;
+                self.word(text);
+            }
+        }
+        self.last = Some((kind, text));
+        self.pending = match kind {
+            Kind::SlashDash => true,
+            Kind::Comment { .. } => self.pending,
+            _ => false,
+        };
+    }
+
+    fn word(&mut self, text: &'a str) {
+        self.line.words.push(Word {
+            text: Cow::Borrowed(text),
+            column: self.column,
+            blanks: self.blanks,
+            gap: usize::from(!self.line.words.is_empty()),
+            property: false,
+        });
+    }
+
+    fn join(&self, kind: Kind, text: &str) -> Join {
+        let Some((last, before)) = self.last else {
+            return Join::Apart;
+        };
+        if matches!(kind, Kind::Comment { .. }) || matches!(last, Kind::Comment { .. }) {
+            return Join::Apart;
+        }
+        let glued = match (last, kind) {
+            // As it is written everywhere.
+            (Kind::SlashDash, _) if text == "kdl-version" => false,
+            (Kind::Equals | Kind::SlashDash | Kind::Paren, _) => !(before == ")" && kind == Kind::Open),
+            (_, Kind::Equals | Kind::Semicolon) | (Kind::Open, Kind::Close) => true,
+            (_, Kind::Paren) => text == ")",
+            _ => false,
+        };
+        if glued { Join::Glued } else { Join::Apart }
+    }
+
+    fn remark(&mut self, text: &'a str) {
+        let text = text.trim_end_matches(is_space);
+        let alone = self.line.is_empty();
+        let follows = alone && !self.blank && !self.continued && self.goes_on();
+        self.begin();
+        if alone && !follows {
+            self.line.whole = false;
+            self.word(text);
+            return;
+        }
+        self.line.remark = Some(Remark {
+            text,
+            column: self.column,
+            gap: 1,
+            follows,
+        });
+    }
+
+    /// The next token stands right below the comment at the end of the line before.
+    fn goes_on(&self) -> bool {
+        self.lines.last().is_some_and(|line| {
+            let below = line.remark.as_ref().is_some_and(|remark| remark.column == self.column);
+            below && !line.opens && !line.continues
+        })
+    }
+
+    /// `\`, perhaps a comment, and the end of the line.
+    fn continuation(&mut self, text: &'a str) {
+        self.begin();
+        self.word(text.get(..1).unwrap_or_default());
+        if let Some(at) = text.find("//") {
+            let mut column = self.column;
+            width::advance(&mut column, text.get(..at).unwrap_or_default());
+            let remark = text.get(at..).unwrap_or_default();
+            self.line.remark = Some(Remark {
+                text: remark.trim_end_matches(|c| is_newline(c) || is_space(c)),
+                column,
+                gap: 1,
+                follows: false,
+            });
+        }
+        self.line.continues = true;
+        self.line.whole = false;
+        self.finish();
+        self.continued = true;
+    }
+}
+
+/// Nothing but comments up to the end of the line, and at least one.
+fn only_comments(text: &str, after: &[Token]) -> bool {
+    let continued = |token: &Token| text.get(token.start..).is_some_and(|rest| rest.starts_with('\\'));
+    let mut any = false;
+    for token in after {
+        match token.kind {
+            Kind::Space if !continued(token) => {}
+            Kind::Comment { .. } => any = true,
+            Kind::Newline => return any,
+            _ => return false,
+        }
+    }
+    any
+}

@@ -1,0 +1,155 @@
+use super::*;
+
+fn shown(text: &str) -> String {
+    let once = form(text).unwrap_or_else(|why| panic!("{why:?}: {text:?}"));
+    assert_eq!(form(&once).unwrap(), once, "not its own form: {text:?}");
+    once
+}
+
+#[test]
+fn blanks_and_levels() {
+    assert_eq!(
+        shown("a   1  k = 2\t/* c */ (t)3{\n\tb\n  c  {\n d ;\n}\n }\n"),
+        "a 1 k=2 /* c */ (t)3 {\n    b\n    c {\n        d;\n    }\n}\n"
+    );
+    assert_eq!(shown(""), "");
+    assert_eq!(shown(" \n\n"), "");
+    assert_eq!(shown("a   "), "a\n");
+}
+
+#[test]
+fn braces() {
+    assert_eq!(shown("a{b;c}\nd { }\ne {\n\n}"), "a { b; c }\nd {}\ne {}\n");
+    assert_eq!(shown("a { b\n c }"), "a {\n    b\n    c\n}\n");
+    assert_eq!(shown("a { b{c;} ; d\n}; e"), "a {\n    b { c; }; d\n}; e\n");
+    assert_eq!(shown("a {// x\nb}"), "a { // x\n    b\n}\n");
+    assert_eq!(shown("a { /* x */ b\n}"), "a {\n    /* x */ b\n}\n");
+    assert_eq!(shown("a { /* x */  // y\n b\n}"), "a { /* x */ // y\n    b\n}\n");
+    assert_eq!(
+        shown("a { b \"\"\"\n  x\n  \"\"\"; }"),
+        "a {\n    b \"\"\"\n  x\n  \"\"\";\n}\n"
+    );
+}
+
+#[test]
+fn blank_lines() {
+    assert_eq!(
+        shown("\n\n// x\n\n\n\na {\n\n  b\n\n\n  c\n\n}\n\n\nd\n\n"),
+        "// x\n\na {\n    b\n\n    c\n}\n\nd\n"
+    );
+}
+
+#[test]
+fn what_is_taken_out_stays_attached() {
+    assert_eq!(shown("/- kdl-version 2\na"), "/- kdl-version 2\na\n");
+    assert_eq!(
+        shown("/-\n a  /- \"b\" /-k=1 {\n/- c\n} "),
+        "/-a /-\"b\" /-k=1 {\n    /-c\n}\n"
+    );
+    assert_eq!(shown("/- // why\n\n  // and\n  a\nb"), "/- // why\n// and\na\nb\n");
+    assert_eq!(shown("a /-  { b; }"), "a /-{ b; }\n");
+}
+
+#[test]
+fn continued_lines() {
+    assert_eq!(
+        shown("a {\n  command \"x\"\\\n \"y\"  \\  // z  \n\"w\" {\nb\n}\n}"),
+        "a {\n    command \"x\" \\\n        \"y\" \\ // z\n        \"w\" {\n        b\n    }\n}\n"
+    );
+    // The line behind `\` ends the node.
+    assert_eq!(shown("a \\\n\n\n\nb"), "a \\\n\nb\n");
+    assert_eq!(shown("a {\nb \\\n\n}"), "a {\n    b \\\n}\n");
+    assert_eq!(shown("a \\\n// x\nb"), "a \\\n    // x\nb\n");
+}
+
+#[test]
+fn strings_and_comments_keep_their_bytes() {
+    let text = "a #\"x  y\"# \"\"\"\n      b  \n\tc\\\n  \n  \"\"\"\n/* d  \n   e */\n";
+    assert_eq!(form(text), Err(Unformed::Invalid));
+    let text = "a #\"x  y\"# \"\"\"\n      b  \n    c \\\n  \n    d\n  \"\"\"\n/* d  \n   e */\n";
+    assert_eq!(shown(text), text);
+    assert_eq!(shown("a // x  \n // y\t\nb"), "a // x\n// y\nb\n");
+}
+
+#[test]
+fn line_ends_and_marks() {
+    assert_eq!(
+        shown("\u{feff}a  1\r\n\r\n\r\nb {\r\nc }\r\n"),
+        "\u{feff}a 1\r\n\r\nb {\r\n    c\r\n}\r\n"
+    );
+    assert_eq!(shown("a\r\nb\nc"), "a\nb\nc\n");
+    assert_eq!(shown("a\u{2028}b\rc\u{85}"), "a\nb\nc\n");
+}
+
+#[test]
+fn a_table_is_begun_by_its_writer() {
+    let table = "class \"decision\" keyword=\"decision\" keep=\"forever\"\n\
+                 class \"pattern\"  keyword=\"pattern\"  keep=\"30d\"\n\
+                 class \"raw\"      \"raw/**\"           keep=\"7d\"\n";
+    assert_eq!(shown(table), table);
+    // A new row takes its place.
+    let with = table.to_owned() + "class \"longer-than-all\" keep=\"1d\"\n";
+    assert_eq!(
+        shown(&with),
+        "class \"decision\"        keyword=\"decision\" keep=\"forever\"\n\
+         class \"pattern\"         keyword=\"pattern\"  keep=\"30d\"\n\
+         class \"raw\"             \"raw/**\"           keep=\"7d\"\n\
+         class \"longer-than-all\" keep=\"1d\"\n"
+    );
+    let list = table.replace("\"raw/**\"           keep", "\"raw/**\" \"*.raw\"   keep");
+    assert_eq!(shown(&list), list);
+    // A slip of the space bar is no table.
+    assert_eq!(
+        shown("env \"A\"  \"1\"\nenv \"LONGER\" \"2\"\n"),
+        "env \"A\" \"1\"\nenv \"LONGER\" \"2\"\n"
+    );
+    // Nor are lines of several names, or apart.
+    assert_eq!(shown("a   1\nbb  2\n"), "a 1\nbb 2\n");
+    assert_eq!(shown("a 1  x\n\na 22 y\n"), "a 1 x\n\na 22 y\n");
+    let blocks = "channel \"ops\"  { a; }; // x\nchannel \"mail\" { b; };\n";
+    assert_eq!(shown(blocks), blocks);
+}
+
+#[test]
+fn a_table_too_wide_for_the_eye_is_none() {
+    let long = "x".repeat(60);
+    assert_eq!(
+        shown(&format!("a b   c\na dd  e\na {long} f\n")),
+        format!("a b c\na dd e\na {long} f\n")
+    );
+}
+
+#[test]
+fn comments_at_the_ends_of_neighbours_are_aligned() {
+    assert_eq!(shown("a 1 // x\nbb 22 // y\n"), "a 1   // x\nbb 22 // y\n");
+    assert_eq!(shown("a 1 // x\n\nbb 22 // y\n"), "a 1 // x\n\nbb 22 // y\n");
+    assert_eq!(shown("a 1 // x\nc\nbb 22 // y\n"), "a 1 // x\nc\nbb 22 // y\n");
+    // Those that were aligned stay so, whatever stands between.
+    assert_eq!(
+        shown("a {          // x\n  b 2        // y\n  c\n  d 4        // z\n}\n"),
+        "a {     // x\n    b 2 // y\n    c\n    d 4 // z\n}\n"
+    );
+    // One that goes on below.
+    assert_eq!(
+        shown("import 1       // x\n               // y\n// z\na // w\n"),
+        "import 1 // x\n         // y\n// z\na // w\n"
+    );
+    let far = "x".repeat(50);
+    assert_eq!(
+        shown(&format!("a // x\nb {far} // y\n")),
+        format!("a // x\nb {far} // y\n")
+    );
+}
+
+#[test]
+fn what_is_no_kdl_is_refused() {
+    for text in ["a {", "a \"b", "a }", "a 5m", "a b=true", "a \"b\"c", "/* x"] {
+        assert_eq!(form(text), Err(Unformed::Invalid), "{text:?}");
+    }
+}
+
+#[test]
+fn a_text_that_would_outgrow_a_file_is_refused() {
+    let deep = "a {\n".repeat(60) + &"b\n".repeat(30_000) + &"}\n".repeat(60);
+    assert_eq!(form(&deep), Err(Unformed::TooLarge));
+}

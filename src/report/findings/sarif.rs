@@ -1,0 +1,237 @@
+//! Findings as SARIF 2.1.0, for code scanning.
+//!
+//! Takes a [`Checked`], gives one run: the rules that were broken, a result a finding with its places, its fix, and a
+//! fingerprint. Columns count characters, as `columnKind` says.
+//! Invariant: a fingerprint depends on code, file, the text under the place and its number among the like, not on lines,
+//! so that a result keeps its identity when lines move; of a secret it knows only the stars.
+//!
+//! The format: OASIS, Static Analysis Results Interchange Format 2.1.0.
+
+use super::{Checked, Row, prose, word};
+use crate::config::findings::{Code, Severity};
+use crate::config::source::Place;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+
+/// Where the published schema is.
+const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
+
+/// The document as text.
+#[must_use]
+pub fn text(checked: &Checked) -> String {
+    // A value always serialises.
+    serde_json::to_string_pretty(&document(checked)).unwrap_or_default() + "\n"
+}
+
+fn document(checked: &Checked) -> Value {
+    let codes: BTreeSet<Code> = checked.rows.iter().map(|row| row.code).collect();
+    let codes: Vec<Code> = codes.into_iter().collect();
+    let results: Vec<Value> = checked.rows.iter().map(|row| result(row, &codes)).collect();
+    let notes: Vec<Value> = checked
+        .unread
+        .iter()
+        .map(|unread| {
+            let mut text = unread.message.clone();
+            text.extend(unread.help.iter().map(|help| format!("\nhelp: {help}")));
+            json!({
+                "level": "error",
+                "message": { "text": literal(&text) },
+                "locations": [{ "physicalLocation": { "artifactLocation": artifact(&unread.name) } }],
+            })
+        })
+        .collect();
+    json!({
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [{
+            "tool": { "driver": {
+                "name": "opsrun",
+                "version": env!("CARGO_PKG_VERSION"),
+                "semanticVersion": env!("CARGO_PKG_VERSION"),
+                "rules": codes.iter().map(|code| rule(*code)).collect::<Vec<_>>(),
+            } },
+            "columnKind": "unicodeCodePoints",
+            "originalUriBaseIds": { ROOT: { "description": { "text": "where `opsrun check` was started" } } },
+            "invocations": [{
+                "executionSuccessful": notes.is_empty(),
+                "toolExecutionNotifications": notes,
+            }],
+            "results": results,
+        }],
+    })
+}
+
+fn rule(code: Code) -> Value {
+    let help = match code.severity() {
+        Severity::Error => "An error: opsrun does not use the file until it is mended.".to_owned(),
+        Severity::Warning => format!(
+            "A warning: where it is meant, the job takes it upon itself with `allow \"{}\" reason=\"…\"`.",
+            code.slug()
+        ),
+    };
+    json!({
+        "id": code.id(),
+        "name": pascal(code.slug()),
+        "shortDescription": { "text": literal(code.title()) },
+        "help": { "text": literal(&format!("{}.\n{help}", code.title())) },
+        "defaultConfiguration": { "level": word(code.severity()) },
+    })
+}
+
+/// `unknown-node` → `UnknownNode`.
+fn pascal(slug: &str) -> String {
+    let parts = slug.split('-').map(|part| {
+        let mut chars = part.chars();
+        let first = chars.next().map(|c| c.to_ascii_uppercase());
+        first.into_iter().chain(chars).collect::<String>()
+    });
+    parts.collect()
+}
+
+fn result(row: &Row, codes: &[Code]) -> Value {
+    let mut location = physical(&row.place);
+    if let Some(region) = location.get_mut("region").and_then(Value::as_object_mut)
+        && !row.snippet.is_empty()
+    {
+        region.insert("snippet".to_owned(), json!({ "text": row.snippet }));
+    }
+    let related: Vec<Value> = row
+        .related
+        .iter()
+        .enumerate()
+        .map(|(id, (place, label))| {
+            let mut one = json!({ "id": id + 1, "physicalLocation": physical(place) });
+            if !label.is_empty() {
+                one["message"] = json!({ "text": literal(label) });
+            }
+            one
+        })
+        .collect();
+    let mut result = json!({
+        "ruleId": row.code.id(),
+        "ruleIndex": codes.binary_search(&row.code).unwrap_or_default(),
+        "level": word(row.severity),
+        "message": { "text": literal(&prose(row).join("\n")) },
+        "locations": [{ "physicalLocation": location }],
+        "partialFingerprints": { "opsrunFinding/v1": fingerprint(row) },
+    });
+    if !related.is_empty() {
+        result["relatedLocations"] = related.into();
+    }
+    if let Some(fix) = &row.fix {
+        let replacements: Vec<Value> = fix
+            .edits
+            .iter()
+            .map(|(place, text)| json!({ "deletedRegion": region(place), "insertedContent": { "text": text } }))
+            .collect();
+        result["fixes"] = json!([{
+            "description": { "text": literal(&fix.title) },
+            "artifactChanges": [{ "artifactLocation": artifact(&row.place.file), "replacements": replacements }],
+        }]);
+    }
+    result
+}
+
+/// What relative paths are relative to.
+const ROOT: &str = "%SRCROOT%";
+
+fn physical(place: &Place) -> Value {
+    json!({ "artifactLocation": artifact(&place.file), "region": region(place) })
+}
+
+fn region(place: &Place) -> Value {
+    json!({
+        "startLine": place.line,
+        "startColumn": place.column,
+        "endLine": place.end_line,
+        "endColumn": place.end_column,
+    })
+}
+
+/// A file name as a URI.
+fn artifact(name: &str) -> Value {
+    let encoded = encoded(name.strip_prefix("./").unwrap_or(name));
+    if name.starts_with('/') {
+        json!({ "uri": format!("file://{encoded}") })
+    } else {
+        json!({ "uri": encoded, "uriBaseId": ROOT })
+    }
+}
+
+/// The path of a URI: all but unreserved characters and `/` in percents (RFC 3986, 2.3).
+fn encoded(name: &str) -> String {
+    let parts = name.bytes().map(|byte| {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'/') {
+            char::from(byte).to_string()
+        } else {
+            format!("%{byte:02X}")
+        }
+    });
+    parts.collect::<Vec<_>>().concat()
+}
+
+/// Text that holds no link: `[` begins one where `](` follows.
+fn literal(text: &str) -> String {
+    if text.contains("](") {
+        text.replace('[', "\\[")
+    } else {
+        text.to_owned()
+    }
+}
+
+fn fingerprint(row: &Row) -> String {
+    let mut hash = Sha256::new();
+    for part in [
+        row.code.id(),
+        &row.place.file,
+        &row.snippet,
+        &row.occurrence.to_string(),
+    ] {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    let bytes = hash.finalize();
+    let parts = bytes.iter().take(16).map(|byte| format!("{byte:02x}"));
+    parts.collect::<Vec<_>>().concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load_text;
+    use std::path::Path;
+
+    fn fingerprints(text: &str) -> Vec<String> {
+        let name = Path::new("ops.kdl");
+        let mut checked = Checked::default();
+        checked.add(name, &load_text(name, text.as_bytes().to_vec()));
+        checked.rows.iter().map(fingerprint).collect()
+    }
+
+    #[test]
+    fn fingerprints_do_not_move_with_lines() {
+        let text = "targte \"a\" { command \"x\"; }\ntargte \"b\" { command \"x\"; }\n";
+        let plain = fingerprints(text);
+        assert_eq!(plain.len(), 2);
+        assert_ne!(plain[0], plain[1], "the second is another one");
+        assert_eq!(plain, fingerprints(&format!("// moved\n\n  {text}")));
+    }
+
+    #[test]
+    fn fingerprints_know_nothing_of_a_secret() {
+        let with = |secret: &str| {
+            fingerprints(&format!(
+                "target \"a\" {{ command \"x\"; env \"DB_PASSWORD\" \"{secret}\"; }}\n"
+            ))
+        };
+        assert_eq!(with("hunter2"), with("hunter3"));
+    }
+
+    #[test]
+    fn names_become_uris() {
+        assert_eq!(artifact("./a b:é.kdl")["uri"], "a%20b%3A%C3%A9.kdl");
+        assert_eq!(artifact("/etc/x.kdl")["uri"], "file:///etc/x.kdl");
+        assert_eq!(pascal("glued-comment"), "GluedComment");
+    }
+}

@@ -1,0 +1,322 @@
+//! Files that a person wrote and asked us to change: an ops file that is put in form, mended or begun.
+//!
+//! Takes a path, what was read there and what shall stand there instead; puts a finished file in its place, under the
+//! same name, owner, mode and attributes. A symlink stays one: the file that it leads to is rewritten.
+//! Must not know what the text means.
+//! Invariant: at every moment the name leads to the whole old text or to the whole new one, and nothing is
+//! replaced but the very text that was read.
+
+use super::handle::{Dir, TreeError, identity_of, regular};
+use crate::entry::Identity;
+use crate::path::shown;
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, RenameFlags, Uid, XattrFlags};
+use rustix::io::Errno;
+use std::ffi::{CStr, OsStr, OsString};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+
+/// Why a file was left as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum RewriteError {
+    /// A call failed.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// Somebody wrote it since it was read.
+    #[error("`{0}` was changed in the meantime")]
+    Changed(String),
+    /// It is there already.
+    #[error("`{0}` exists")]
+    Exists(String),
+    /// A directory, a pipe, a device.
+    #[error("`{0}` is no file that can be replaced")]
+    NoFile(String),
+    /// Its other names would go on leading to the old text.
+    #[error("`{path}` has {links} names (hard links), and only one of them would be rewritten")]
+    Linked {
+        /// Which.
+        path: String,
+        /// How many.
+        links: u32,
+    },
+    /// A new file cannot be given to its owner.
+    #[error("`{path}` belongs to user {uid} and group {gid}, and a new file cannot be given to them")]
+    Owner {
+        /// Which.
+        path: String,
+        /// User.
+        uid: u32,
+        /// Group.
+        gid: u32,
+    },
+}
+
+impl RewriteError {
+    /// What to try next.
+    #[must_use]
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::Tree(_) => None,
+            Self::Changed(_) => Some("nothing was written; run it again"),
+            Self::Exists(_) => Some("name another file, or replace it with --force"),
+            Self::NoFile(_) => Some("give the text on stdin, as `-`"),
+            Self::Linked { .. } => Some("give the text on stdin, as `-`, and write the result yourself"),
+            Self::Owner { .. } => Some("run it as the user that the file belongs to"),
+        }
+    }
+}
+
+/// Replaces the text `old` that stands in the file at `path` by `new`, durably.
+///
+/// Between the last look at the file and the renaming there is a moment in which another writer goes unnoticed: it is
+/// as short as two calls.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "over the very file that was read, as its user asked"
+)]
+pub fn rewrite(path: &Path, old: &[u8], new: &[u8]) -> Result<(), RewriteError> {
+    let real = std::fs::canonicalize(path).map_err(|e| TreeError::at("open", path, e))?;
+    let (Some(above), Some(name)) = (real.parent(), real.file_name()) else {
+        return Err(RewriteError::NoFile(shown(path).to_string()));
+    };
+    let dir = Dir::open(above)?;
+    // For writing, though nothing is written here: who may not change a file may not replace it.
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let fail = |call, e: Errno| TreeError::at(call, path, e);
+    let file = match rustix::fs::openat(&dir, name, flags, Mode::empty()) {
+        Ok(fd) => File::from(fd),
+        Err(Errno::ISDIR | Errno::NXIO) => return Err(RewriteError::NoFile(shown(path).to_string())),
+        Err(e) => return Err(fail("write", e).into()),
+    };
+    let stat = rustix::fs::fstat(&file).map_err(|e| fail("read", e))?;
+    let Some(identity) = regular(&file).map_err(|e| TreeError::at("read", path, e))? else {
+        return Err(RewriteError::NoFile(shown(path).to_string()));
+    };
+    if stat.st_nlink > 1 {
+        return Err(RewriteError::Linked {
+            path: shown(path).to_string(),
+            links: u32::try_from(stat.st_nlink).unwrap_or(u32::MAX),
+        });
+    }
+    let mut draft = Fresh::create(&dir, 0o600)?;
+    draft.write(new)?;
+    draft.resemble(&file, path, &stat)?;
+    draft.sync()?;
+    let changed = || RewriteError::Changed(shown(path).to_string());
+    if !holds(&file, old).map_err(|e| TreeError::at("read", path, e))? {
+        return Err(changed());
+    }
+    if now_at(&dir, name) != Some(identity) {
+        return Err(changed());
+    }
+    rustix::fs::renameat(&dir, &draft.name, &dir, name).map_err(|e| fail("replace", e))?;
+    draft.gone = true;
+    Ok(dir.sync()?)
+}
+
+/// Makes the file at `path` with this text, durably. What is there already stays.
+#[expect(clippy::disallowed_methods, reason = "never over anything: NOREPLACE")]
+pub fn write_new(path: &Path, text: &[u8]) -> Result<(), RewriteError> {
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+    let Some(name) = path.file_name() else {
+        return Err(RewriteError::NoFile(shown(path).to_string()));
+    };
+    let dir = Dir::open(above.unwrap_or(Path::new(".")))?;
+    let mut draft = Fresh::create(&dir, 0o666)?;
+    draft.write(text)?;
+    draft.sync()?;
+    match rustix::fs::renameat_with(&dir, &draft.name, &dir, name, RenameFlags::NOREPLACE) {
+        Ok(()) => draft.gone = true,
+        Err(Errno::EXIST) => return Err(RewriteError::Exists(shown(path).to_string())),
+        Err(e) => return Err(TreeError::at("create", path, e).into()),
+    }
+    Ok(dir.sync()?)
+}
+
+/// True when an open file holds exactly this. Read from its beginning.
+fn holds(file: &File, text: &[u8]) -> std::io::Result<bool> {
+    let mut found = Vec::with_capacity(text.len() + 1);
+    file.take(text.len() as u64 + 1).read_to_end(&mut found)?;
+    Ok(found == text)
+}
+
+/// What the name leads to at this moment.
+fn now_at(dir: &Dir, name: &OsStr) -> Option<Identity> {
+    let stat = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+    Some(identity_of(&stat))
+}
+
+/// A file of ours in the making, beside the one that it shall replace. Dropped unfinished, it goes.
+struct Fresh<'a> {
+    dir: &'a Dir,
+    name: OsString,
+    file: File,
+    gone: bool,
+}
+
+impl<'a> Fresh<'a> {
+    /// Hidden, and of a name that no pattern for ops files matches.
+    fn create(dir: &'a Dir, mode: u32) -> Result<Self, TreeError> {
+        let name = OsString::from(format!(".opsrun-{}.tmp", ulid::Ulid::new()));
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(dir, &name, flags, Mode::from_raw_mode(mode))
+            .map_err(|e| TreeError::at("create a file in", dir.path(), e))?;
+        Ok(Self {
+            dir,
+            name,
+            file: File::from(fd),
+            gone: false,
+        })
+    }
+
+    fn error(&self, call: &'static str, source: impl Into<std::io::Error>) -> TreeError {
+        TreeError::at(call, &self.dir.path().join(&self.name), source)
+    }
+
+    fn write(&mut self, text: &[u8]) -> Result<(), TreeError> {
+        self.file.write_all(text).map_err(|e| self.error("write", e))
+    }
+
+    fn sync(&self) -> Result<(), TreeError> {
+        self.file.sync_all().map_err(|e| self.error("sync", e))
+    }
+
+    /// Owner first, whose change clears bits of the mode; then attributes, lists of rights among them; then the mode.
+    fn resemble(&self, old: &File, path: &Path, stat: &rustix::fs::Stat) -> Result<(), RewriteError> {
+        let own = rustix::fs::fstat(&self.file).map_err(|e| self.error("read", e))?;
+        if (own.st_uid, own.st_gid) != (stat.st_uid, stat.st_gid) {
+            let (uid, gid) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
+            rustix::fs::fchown(&self.file, Some(uid), Some(gid)).map_err(|_| RewriteError::Owner {
+                path: shown(path).to_string(),
+                uid: stat.st_uid,
+                gid: stat.st_gid,
+            })?;
+        }
+        self.attributes(old);
+        let mode = Mode::from_raw_mode(stat.st_mode & 0o7777);
+        Ok(rustix::fs::fchmod(&self.file, mode).map_err(|e| self.error("set the mode of", e))?)
+    }
+
+    /// As far as the file system and our rights go: labels that only the system may write it writes itself.
+    fn attributes(&self, old: &File) {
+        let mut names = vec![0; 64 * 1024];
+        let Ok(len) = rustix::fs::flistxattr(old, names.as_mut_slice()) else {
+            return;
+        };
+        let mut value = vec![0; 64 * 1024];
+        for name in names.get(..len).unwrap_or_default().split_inclusive(|b| *b == 0) {
+            let Ok(name) = CStr::from_bytes_with_nul(name) else {
+                continue;
+            };
+            if let Ok(len) = rustix::fs::fgetxattr(old, name, value.as_mut_slice()) {
+                let value = value.get(..len).unwrap_or_default();
+                let _ = rustix::fs::fsetxattr(&self.file, name, value, XattrFlags::empty());
+            }
+        }
+    }
+}
+
+impl Drop for Fresh<'_> {
+    #[expect(clippy::disallowed_methods, reason = "our own unfinished file")]
+    fn drop(&mut self) {
+        if !self.gone {
+            // Best effort: a hidden file with the text that was to be written is all that stays.
+            let _ = rustix::fs::unlinkat(self.dir, &self.name, AtFlags::empty());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+
+    fn place(text: &str) -> (tempfile::TempDir, std::path::PathBuf) {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("ops.kdl");
+        std::fs::write(&path, text).unwrap();
+        (temp, path)
+    }
+
+    fn only_one(dir: &Path) {
+        let names: Vec<_> = std::fs::read_dir(dir)
+            .unwrap()
+            .map(|e| e.unwrap().file_name())
+            .collect();
+        assert_eq!(names, ["ops.kdl"]);
+    }
+
+    #[test]
+    fn the_new_file_is_as_the_old_one_but_for_its_text() {
+        let (temp, path) = place("old");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        let labelled = xattr::set(&path, "user.note", b"kept").is_ok();
+        rewrite(&path, b"old", b"newer").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"newer");
+        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o7777, 0o640);
+        if labelled {
+            assert_eq!(xattr::get(&path, "user.note").unwrap().unwrap(), b"kept");
+        }
+        only_one(temp.path());
+    }
+
+    #[test]
+    fn what_somebody_else_wrote_meanwhile_stays() {
+        for text in ["other", "ol", "old and more", ""] {
+            let (temp, path) = place(text);
+            assert!(matches!(rewrite(&path, b"old", b"new"), Err(RewriteError::Changed(_))));
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+            only_one(temp.path());
+        }
+    }
+
+    #[test]
+    fn a_symlink_stays_one() {
+        let (temp, path) = place("old");
+        let other = tempfile::tempdir().unwrap();
+        let link = other.path().join("link.kdl");
+        symlink(&path, &link).unwrap();
+        rewrite(&link, b"old", b"new").unwrap();
+        assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(std::fs::read(&path).unwrap(), b"new");
+        only_one(temp.path());
+        assert_eq!(std::fs::read_dir(other.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_no_plain_file_of_one_name_is_refused() {
+        let (temp, path) = place("old");
+        assert!(matches!(
+            rewrite(temp.path(), b"", b"new"),
+            Err(RewriteError::NoFile(_))
+        ));
+        std::fs::hard_link(&path, temp.path().join("b")).unwrap();
+        assert!(matches!(
+            rewrite(&path, b"old", b"new"),
+            Err(RewriteError::Linked { links: 2, .. })
+        ));
+        let pipe = temp.path().join("p");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, Mode::from_raw_mode(0o600)).unwrap();
+        assert!(matches!(rewrite(&pipe, b"", b"new"), Err(RewriteError::NoFile(_))));
+        assert!(matches!(
+            rewrite(&temp.path().join("gone"), b"", b"new"),
+            Err(RewriteError::Tree(_))
+        ));
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn a_new_file_never_takes_the_place_of_another() {
+        let (temp, path) = place("old");
+        assert!(matches!(write_new(&path, b"new"), Err(RewriteError::Exists(_))));
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        only_one(temp.path());
+        let fresh = temp.path().join("fresh.kdl");
+        write_new(&fresh, b"new").unwrap();
+        assert_eq!(std::fs::read(&fresh).unwrap(), b"new");
+        let dangling = temp.path().join("dangling");
+        symlink("nowhere", &dangling).unwrap();
+        assert!(matches!(write_new(&dangling, b"new"), Err(RewriteError::Exists(_))));
+    }
+}

@@ -1,0 +1,185 @@
+//! Commands that write text: `fmt`, `init`, `completions`, `man`.
+
+use super::{Place, exit, snapshot, told};
+use std::os::unix::fs::PermissionsExt;
+
+const UGLY: &str = "backup   \"a\"{source \"data\" // x\n  to \"copies\"\n}\n";
+const FORMED: &str = "backup \"a\" {\n    source \"data\" // x\n    to \"copies\"\n}\n";
+
+#[test]
+fn fmt_writes_what_changes_and_nothing_else() {
+    let place = Place::new();
+    let path = place.path().join("ugly.kdl");
+    std::fs::write(&path, UGLY).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o604)).unwrap();
+    snapshot("fmt-check", &place.told(&["fmt", "--check", "ugly.kdl", "gone.kdl"]));
+    snapshot("fmt-diff", &place.told(&["fmt", "--diff", "ugly.kdl"]));
+    assert_eq!(exit(&place.run(&["fmt", "--check", "--diff", "ugly.kdl"])), 1);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), UGLY);
+    assert_eq!(
+        place.told(&["fmt", "ugly.kdl"]),
+        "exit: 0\n--- stdout\n--- stderr\nugly.kdl: formatted\n"
+    );
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), FORMED);
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o604);
+    assert_eq!(place.told(&["fmt", "ugly.kdl"]), "exit: 0\n--- stdout\n--- stderr\n");
+    assert_eq!(exit(&place.run(&["fmt", "--check", "ugly.kdl"])), 0);
+    let quiet = place.command(&["fmt", "-"]).write_stdin(UGLY).output().unwrap();
+    assert_eq!(told(&quiet), format!("exit: 0\n--- stdout\n{FORMED}--- stderr\n"));
+}
+
+#[test]
+fn fmt_leaves_what_is_no_kdl() {
+    let place = Place::new();
+    let path = place.path().join("broken.kdl");
+    let text = "backup \"a\"  {\n    timeout 5m\n";
+    std::fs::write(&path, text).unwrap();
+    std::fs::write(place.path().join("ugly.kdl"), UGLY).unwrap();
+    snapshot("fmt-broken", &place.told(&["fmt", "broken.kdl", "ugly.kdl"]));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+    assert_eq!(std::fs::read_to_string(place.path().join("ugly.kdl")).unwrap(), FORMED);
+    assert_eq!(exit(&place.run(&["fmt", "broken.kdl"])), 78);
+}
+
+#[test]
+fn a_diff_shows_no_secret() {
+    let place = Place::new();
+    let text =
+        "target   \"a\" {\n  command \"a\"\n  env \"API_TOKEN\" \"ghp_0123456789abcdefghij0123456789abcdef\"\n}\n";
+    let output = place
+        .command(&["fmt", "--diff", "-"])
+        .write_stdin(text)
+        .output()
+        .unwrap();
+    let said = told(&output);
+    assert!(
+        said.contains("API_TOKEN") && said.contains("***") && !said.contains("ghp_"),
+        "{said}"
+    );
+}
+
+#[test]
+fn init_writes_a_file_that_is_valid_and_formed() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = assert_cmd::Command::cargo_bin("opsrun").unwrap();
+        command.env_clear().current_dir(dir.path()).args(arguments);
+        told(&command.output().unwrap())
+    };
+    assert!(run(&["init"]).starts_with("exit: 0\n"));
+    assert_eq!(
+        run(&["check", "--fail-on", "warning"]),
+        "exit: 0\n--- stdout\nops.kdl: ok (1 check, 1 target, 1 backup, 1 retention)\n\
+         not looked at: variables, programs and paths of this host; `--host` does\n--- stderr\n"
+    );
+    assert_eq!(run(&["fmt", "--check"]), "exit: 0\n--- stdout\n--- stderr\n");
+    std::fs::write(dir.path().join("ops.kdl"), "// mine\n").unwrap();
+    snapshot("init-exists", &run(&["init"]));
+    assert_eq!(
+        std::fs::read_to_string(dir.path().join("ops.kdl")).unwrap(),
+        "// mine\n"
+    );
+    let printed = run(&["init", "-"]);
+    assert!(run(&["init", "--force"]).starts_with("exit: 0\n"));
+    let written = std::fs::read_to_string(dir.path().join("ops.kdl")).unwrap();
+    assert_eq!(printed, format!("exit: 0\n--- stdout\n{written}--- stderr\n"));
+}
+
+#[test]
+fn init_translates_a_crontab() {
+    let place = Place::new();
+    let crontab = "MAILTO=a@example.com\n*/5 * * * * /usr/bin/poll\n@reboot /usr/bin/warm\n";
+    std::fs::write(place.path().join("tab"), crontab).unwrap();
+    let made = |arguments: &[&str], input: &str| {
+        let mut command = place.command(arguments);
+        command.env("TZ", "UTC").env("HOME", "/srv/home");
+        told(&command.write_stdin(input.to_owned()).output().unwrap())
+    };
+    snapshot("init-crontab", &made(&["init", "-", "--from", "crontab", "tab"], ""));
+    assert_eq!(
+        made(&["init", "-", "--from", "crontab", "tab"], ""),
+        made(&["init", "-", "--from", "crontab", "-"], crontab)
+    );
+    made(&["init", "made.kdl", "--from", "crontab", "tab"], "");
+    assert_eq!(exit(&place.run(&["check", "made.kdl"])), 0);
+    assert_eq!(exit(&place.run(&["init", "-", "--from", "systemd"])), 64);
+    assert_eq!(exit(&place.run(&["init", "-", "--from", "crontab", "gone"])), 66);
+}
+
+/// A program named `crontab` stands in for the one of the system.
+#[test]
+fn init_asks_the_program_crontab() {
+    let place = Place::new();
+    let program = place.path().join("crontab");
+    let run = |script: &str| {
+        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let mut command = place.command(&["init", "-", "--from", "crontab"]);
+        let path = format!("{}:/usr/bin:/bin", place.path().display());
+        told(&command.env("PATH", path).env("TZ", "UTC").output().unwrap())
+    };
+    let said = run("[ \"$*\" = -l ] && echo '0 1 * * * /usr/bin/poll'");
+    assert!(
+        said.contains("command \"/usr/bin/poll\"\n    cron \"0 1 * * *\""),
+        "{said}"
+    );
+    snapshot("init-no-crontab", &run("echo no crontab for ops >&2; exit 1"));
+}
+
+#[test]
+fn completions_complete() {
+    let place = Place::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = place.run(&["completions", shell]);
+        assert_eq!(exit(&output), 0, "{shell}");
+        let script = String::from_utf8(output.stdout).unwrap();
+        for command in ["fmt", "init", "restore"] {
+            assert!(script.contains(command), "{shell}: {command}");
+        }
+    }
+    let script = place.path().join("completion.bash");
+    std::fs::write(&script, place.run(&["completions", "bash"]).stdout).unwrap();
+    let complete = |words: &str, at: usize| {
+        let line = format!(
+            ". ./completion.bash; COMP_WORDS=({words}); COMP_CWORD={at}; \
+             _opsrun opsrun \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD-1]}}\"; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+        );
+        let mut bash = assert_cmd::Command::new("bash");
+        let output = bash
+            .args(["--norc", "-c", &line])
+            .current_dir(place.path())
+            .output()
+            .unwrap();
+        assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(complete("opsrun res", 1), "restore\n");
+    assert_eq!(complete("opsrun fmt --c", 2), "--check\n--color\n");
+    assert_eq!(complete("opsrun check --fail-on wa", 3), "warning\n");
+    assert_eq!(complete("opsrun history --file goo", 3), "good.kdl\n");
+}
+
+#[test]
+fn manual_pages_are_written() {
+    let place = Place::new();
+    let page = place.run(&["man"]);
+    assert_eq!(exit(&page), 0);
+    let page = String::from_utf8(page.stdout).unwrap();
+    assert!(
+        page.contains(".SH EXAMPLES\n.nf\n") && page.contains(".SH EXIT STATUS"),
+        "{page}"
+    );
+    for round in 0..2 {
+        let said = place.told(&["man", "man/man1"]);
+        assert!(
+            said.starts_with("exit: 0\n") && said.contains("man/man1: "),
+            "{round}: {said}"
+        );
+    }
+    assert_eq!(
+        std::fs::read_to_string(place.path().join("man/man1/opsrun.1")).unwrap(),
+        page
+    );
+    let fmt = std::fs::read_to_string(place.path().join("man/man1/opsrun-fmt.1")).unwrap();
+    assert!(fmt.contains("opsrun fmt \\-\\-check \\-\\-diff"), "{fmt}");
+}
