@@ -6,7 +6,7 @@
 //! - [`exit`]: exit codes and the failures that lead to them
 //! - [`terminal`]: what kind of terminal this is · [`mod@file`]: from FILE to a model
 //! - [`remarks`]: what looking at copies should not pass over in silence
-//! - one file a command: [`plan`], [`apply`], [`check`], [`mod@fmt`], [`init`], [`graph`], [`status`], [`history`], [`list`],
+//! - one file a command: [`plan`], [`apply`], [`check`], [`mod@fmt`], [`init`], [`graph`], [`status`], [`history`], [`simulate`], [`list`],
 //!   [`verify`], [`restore`], [`explain`], [`schema`], [`completions`], [`man`]
 //!
 //! Invariant: every way out of the program is one of the codes in [`exit`]; nothing panics over a closed pipe.
@@ -28,6 +28,7 @@ pub mod plan;
 pub mod remarks;
 pub mod restore;
 pub mod schema;
+pub mod simulate;
 pub mod status;
 pub mod terminal;
 pub mod values;
@@ -94,6 +95,7 @@ fn run(cli: &Cli) -> u8 {
         Command::Graph(args) => graph::run(args, &terminal),
         Command::Status(args) => status::run(args, &terminal),
         Command::History(args) => history::run(args, &terminal),
+        Command::Simulate(args) => simulate::run(args, &terminal),
         Command::List(args) => list::run(args, &terminal),
         Command::Verify(args) => verify::run(args, &terminal),
         Command::Restore(args) => restore::run(args, &terminal),

@@ -7,7 +7,9 @@ use crate::config::vocabulary::Vocabulary;
 use crate::plan::document::PlanDocument;
 use crate::report::copies::ListDocument;
 use crate::report::findings::json::FindingsDocument;
+use crate::report::firings::NextDocument;
 use crate::report::history::HistoryDocument;
+use crate::report::simulation::SimulationDocument;
 use crate::report::status::StatusDocument;
 use crate::report::stream::Line;
 use schemars::{Schema, schema_for};
@@ -36,6 +38,10 @@ pub const FORMS: &[Form] = &[
     form("list", "`opsrun list --json`", || schema_for!(ListDocument)),
     form("status", "`opsrun status --json`", || schema_for!(StatusDocument)),
     form("history", "`opsrun history --json`", || schema_for!(HistoryDocument)),
+    form("next", "`opsrun plan --next N --json`", || schema_for!(NextDocument)),
+    form("simulation", "`opsrun simulate --json`", || {
+        schema_for!(SimulationDocument)
+    }),
     form("findings", "`opsrun check --format json`", || {
         schema_for!(FindingsDocument)
     }),
