@@ -21,6 +21,7 @@
 //! | `outbox` | a message for a channel | `seq` counts up · `id` its ULID · `channel` · `key`, `kind`, `severity` as in `json`, the message · `state` · `created_at` · `due_at` not sent before · `attempts`, `first_attempt_at`, `last_error` · `lease` who is sending it, `leased_until` when · `waited` for room under a rate limit · `settled_at` |
 //!
 //! - [`journal`]: runs and their events, written · [`history`]: read again, by run and by job
+//! - [`outbox`]: messages until they are delivered
 //! - [`remembered`]: markers, holds, verifications
 //! - `schema`: tables and migrations · `alive`: is the process that began a run still there · `error`
 
@@ -28,6 +29,7 @@ mod alive;
 mod error;
 pub mod history;
 pub mod journal;
+pub mod outbox;
 pub mod remembered;
 mod schema;
 
