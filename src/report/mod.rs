@@ -7,6 +7,7 @@
 //! - [`lines`]: events as lines for people · [`bars`]: progress at a terminal
 //! - [`stream`]: events as JSON, one a line
 //! - [`history`]: past runs · [`status`]: what came of each job last
+//! - [`alerts`]: messages on their way
 //! - [`copies`]: the copies of a destination, as a table and as JSON
 //! - [`outcomes`]: what verify found and restore did
 //! - [`explain`]: pages about findings at a terminal · [`mod@reference`]: what is generated in the documents
@@ -17,6 +18,7 @@
 //! Invariant: what comes from outside (paths, causes) is shown on one line without control characters, and
 //! everything can be read without colour.
 
+pub mod alerts;
 pub mod bars;
 pub mod copies;
 pub mod deeds;

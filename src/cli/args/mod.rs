@@ -4,11 +4,13 @@
 //! Must not know what a command does with its arguments.
 //! Invariant: FILE is `ops.kdl` in the current directory unless it is named.
 
+mod alerts;
 mod copies;
 mod runs;
 mod shown;
 pub mod table;
 
+pub use alerts::{AlertsArgs, AlertsCommand, AlertsListArgs, AlertsReplayArgs, AlertsTestArgs};
 pub use copies::{CopiesArgs, ListArgs, RestoreArgs, VerifyArgs};
 pub use runs::{ApplyArgs, PlanArgs, PlanFormat, RunArgs, StateArgs, ThreadArgs};
 pub use shown::{CheckArgs, ExplainArgs, FailOn, GraphArgs, GraphFormat, HistoryArgs, SchemaArgs, StatusArgs};
@@ -24,7 +26,7 @@ pub const DEFAULT_FILE: &str = "ops.kdl";
 /// With what decides how old files and plans are read.
 static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "{}\nops file version 1, plan format {}, list format {}, event format {}, history format {}, status format {}\n\
+        "{}\nops file version 1, plan format {}, list format {}, event format {}, history format {}, status format {}, alert format {}, alerts format {}\n\
          time zones {}",
         env!("CARGO_PKG_VERSION"),
         crate::plan::document::FORMAT,
@@ -32,6 +34,8 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
         crate::report::stream::FORMAT,
         crate::report::history::FORMAT,
         crate::report::status::FORMAT,
+        crate::alert::message::FORMAT,
+        crate::report::alerts::FORMAT,
         chrono_tz::IANA_TZDB_VERSION
     )
 });
@@ -172,7 +176,8 @@ Examples:
         about = "Show what came of each job last",
         after_help = "Exits with 1 when a job's last result is one that somebody has to look at:
 critical, unknown, failed, refused, blocked, no space or interrupted. What is
-partial, a warning, paused or never ran is shown, and ends with 0.
+partial, a warning, paused or never ran is shown, and ends with 0; so are
+alerts that are not delivered.
 
 Examples:
   opsrun status
@@ -225,6 +230,15 @@ Examples:
   opsrun restore --from /backup/observer --at 2026-11-01 --to /srv/observer"
     )]
     Restore(RestoreArgs),
+    /// `alerts`.
+    #[command(
+        about = "Show alerts that are not delivered, send them again, test channels",
+        after_help = "Examples:
+  opsrun alerts list
+  opsrun alerts replay --dead
+  opsrun alerts test ops"
+    )]
+    Alerts(AlertsArgs),
     /// `explain`.
     #[command(
         about = "Explain a finding: what it means, why it matters, how it is mended",
