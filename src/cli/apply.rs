@@ -4,15 +4,20 @@
 //! code. Knows nothing of how steps are done.
 //! Invariant: at a terminal nothing is deleted and no command run before the plan was shown and answered with yes, or `--yes` given.
 
+use super::alerts;
 use super::args::ApplyArgs;
 use super::exit::{self, Exit, Failure};
 use super::file;
 use super::terminal::{Ask, Terminal};
+use crate::launch::alerts::AFTER_A_RUN;
 use crate::launch::{self, Apply};
+use crate::model::Model;
 use crate::plan::Plan;
+use crate::report::alerts::undelivered_text;
 use crate::report::words::argv;
 use crate::report::{Bars, Lines, PlanText, output, plan_text, stream};
 use crate::run::Event;
+use crate::signal::Stop;
 use crate::units::{plural, show_size};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -51,12 +56,30 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
         bars.print(&lines.lines(event));
     };
     let done = launch::apply(&model, &args.run.request(), &how, &mut confirm, &mut sink, &bars)?;
+    tell(&model, &stop, terminal);
     if let Some(failure) = mute.filter(|_| done.exit == 0) {
         return Err(failure);
     }
     match lost {
         Some(error) if done.exit == 0 => Err(error.into()),
         _ => Ok(done.exit),
+    }
+}
+
+/// Sends what the run has to tell. That it does not arrive is no fault of the run: it is said, and tried again.
+fn tell(model: &Model, stop: &Stop, terminal: &Terminal) {
+    match alerts::send(model, stop, AFTER_A_RUN, terminal) {
+        Ok(mut left) => {
+            // What was given up is said when it is, and by `status`.
+            left.retain(|row| row.pending > 0);
+            left.iter_mut().for_each(|row| row.dead = 0);
+            let mut text = undelivered_text(&left, crate::clock::now(), terminal.err);
+            if !left.is_empty() {
+                text += "  the next run sends them again, or `opsrun alerts replay`\n";
+            }
+            output::to_stderr(&text);
+        }
+        Err(failure) => output::failure(&failure.message, failure.help.as_deref(), terminal.err),
     }
 }
 

@@ -7,10 +7,11 @@
 //! - [`terminal`]: what kind of terminal this is · [`mod@file`]: from FILE to a model
 //! - [`remarks`]: what looking at copies should not pass over in silence
 //! - one file a command: [`plan`], [`apply`], [`check`], [`mod@fmt`], [`init`], [`graph`], [`status`], [`history`], [`simulate`], [`list`],
-//!   [`verify`], [`restore`], [`explain`], [`schema`], [`completions`], [`man`]
+//!   [`verify`], [`restore`], [`alerts`], [`explain`], [`schema`], [`completions`], [`man`]
 //!
 //! Invariant: every way out of the program is one of the codes in [`exit`]; nothing panics over a closed pipe.
 
+pub mod alerts;
 pub mod apply;
 pub mod args;
 pub mod check;
@@ -67,6 +68,11 @@ fn parse() -> Result<Cli, clap::Error> {
             let unset = |arg: clap::Arg| arg.env(None::<&'static str>);
             command = command.mut_subcommand(name, |sub| sub.mut_arg("state_dir", unset));
         }
+        command = command.mut_subcommand("alerts", |alerts| {
+            let unset = |arg: clap::Arg| arg.env(None::<&'static str>);
+            let unset = |sub: clap::Command| sub.mut_arg("state_dir", unset);
+            alerts.mut_subcommand("list", unset).mut_subcommand("replay", unset)
+        });
     }
     let matches = command.try_get_matches()?;
     Cli::from_arg_matches(&matches)
@@ -99,6 +105,7 @@ fn run(cli: &Cli) -> u8 {
         Command::List(args) => list::run(args, &terminal),
         Command::Verify(args) => verify::run(args, &terminal),
         Command::Restore(args) => restore::run(args, &terminal),
+        Command::Alerts(args) => alerts::run(&args.command, &terminal),
         Command::Explain(args) => explain::run(args, &terminal),
         Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(args),

@@ -8,6 +8,7 @@
 //! - [`stream`]: events as JSON, one a line
 //! - [`history`]: past runs · [`status`]: what came of each job last
 //! - [`firings`]: what fires next · [`simulation`]: what became of a span of time · [`clock_changes`]: what they do to schedules
+//! - [`alerts`]: messages on their way
 //! - [`copies`]: the copies of a destination, as a table and as JSON
 //! - [`findings`]: what `check` found, as JSON, SARIF, JUnit and annotations
 //! - [`outcomes`]: what verify found and restore did
@@ -20,6 +21,7 @@
 //! Invariant: what comes from outside (paths, causes) is shown on one line without control characters, and
 //! everything can be read without colour.
 
+pub mod alerts;
 pub mod bars;
 pub mod clock_changes;
 pub mod copies;

@@ -4,6 +4,7 @@
 //! Must not know what a command does with its arguments.
 //! Invariant: FILE is `ops.kdl` in the current directory unless it is named.
 
+mod alerts;
 mod check;
 mod copies;
 mod runs;
@@ -11,6 +12,7 @@ mod shown;
 pub mod table;
 mod written;
 
+pub use alerts::{AlertsArgs, AlertsCommand, AlertsListArgs, AlertsReplayArgs, AlertsTestArgs};
 pub use check::{CheckArgs, FailOn, FindingsFormat, Wanted};
 pub use copies::{CopiesArgs, ListArgs, RestoreArgs, VerifyArgs};
 pub use runs::{ApplyArgs, PlanArgs, PlanFormat, RunArgs, StateArgs, ThreadArgs};
@@ -29,7 +31,7 @@ pub const DEFAULT_FILE: &str = "ops.kdl";
 static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
     format!(
         "{}\nops file version 1, plan format {}, list format {}, event format {}, history format {}, status format {}, findings format {}, \
-         next format {}, simulation format {}\n\
+         next format {}, simulation format {}, alert format {}, alerts format {}\n\
          time zones {}",
         env!("CARGO_PKG_VERSION"),
         crate::plan::document::FORMAT,
@@ -40,6 +42,8 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
         crate::report::findings::json::FORMAT,
         crate::report::firings::FORMAT,
         crate::report::simulation::FORMAT,
+        crate::alert::message::FORMAT,
+        crate::report::alerts::FORMAT,
         chrono_tz::IANA_TZDB_VERSION
     )
 });
@@ -225,7 +229,8 @@ Examples:
         about = "Show what came of each job last",
         after_help = "Exits with 1 when a job's last result is one that somebody has to look at:
 critical, unknown, failed, refused, blocked, no space or interrupted. What is
-partial, a warning, paused or never ran is shown, and ends with 0.
+partial, a warning, paused or never ran is shown, and ends with 0; so are
+alerts that are not delivered.
 
 Examples:
   opsrun status
@@ -291,6 +296,15 @@ Examples:
   opsrun restore --from /backup/observer --at 2026-11-01 --to /srv/observer"
     )]
     Restore(RestoreArgs),
+    /// `alerts`.
+    #[command(
+        about = "Show alerts that are not delivered, send them again, test channels",
+        after_help = "Examples:
+  opsrun alerts list
+  opsrun alerts replay --dead
+  opsrun alerts test ops"
+    )]
+    Alerts(AlertsArgs),
     /// `explain`.
     #[command(
         about = "Explain a finding: what it means, why it matters, how it is mended",
