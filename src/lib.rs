@@ -27,6 +27,7 @@
 //! | 3 | [`run`] | events, and what they make of steps |
 //! | 4 | [`exec`] | plan → events: survey, engine, actions |
 //! | 4 | [`store`] | what is remembered from run to run: SQLite |
+//! | 4 | [`alert`] | who is told what: when to speak, messages, the sender |
 //! | 4 | [`report`] | plans, events and copies for people and programs |
 //! | 5 | [`launch`] | one whole run, from locks to outcome |
 //! | 5 | [`daemon`] | schedules → due jobs → launch, until somebody says stop |
@@ -36,6 +37,7 @@
 //! [`plan::graph`] (the types that make `backup → verify → cleanup` unavoidable) over [`archive::verify`](mod@archive::verify)
 //! (the proof) and [`exec::action::cleanup`] to [`tree::quarantine`].
 
+pub mod alert;
 pub mod archive;
 pub mod blocking;
 pub mod cli;

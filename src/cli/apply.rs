@@ -4,19 +4,23 @@
 //! code. Knows nothing of how steps are done.
 //! Invariant: at a terminal nothing is deleted and no command run before the plan was shown and answered with yes, or `--yes` given.
 
+use super::alerts;
 use super::args::ApplyArgs;
 use super::exit::{self, Exit, Failure};
 use super::terminal::{Ask, Terminal};
 use super::{file, serve};
 use crate::daemon::once::once;
+use crate::launch::alerts::AFTER_A_RUN;
 use crate::launch::{self, Apply};
 use crate::model::Model;
 use crate::plan::Plan;
+use crate::report::alerts::undelivered_text;
 use crate::report::lines::Detail;
 use crate::report::times;
 use crate::report::words::argv;
 use crate::report::{Bars, Lines, PlanText, output, plan_text, stream};
 use crate::run::Event;
+use crate::signal::Stop;
 use crate::units::{plural, show_size};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -60,6 +64,7 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     } else {
         launch::apply(&model, &args.run.request(), &how, &mut confirm, &mut sink, &bars)?.exit
     };
+    tell(&model, &stop, terminal);
     if let Some(failure) = mute.filter(|_| exit == 0) {
         return Err(failure);
     }
@@ -100,6 +105,23 @@ fn due(
         bars.print(&format!("nothing is due{next}\n"));
     }
     Ok(done.exit)
+}
+
+/// Sends what the run has to tell. That it does not arrive is no fault of the run: it is said, and tried again.
+fn tell(model: &Model, stop: &Stop, terminal: &Terminal) {
+    match alerts::send(model, stop, AFTER_A_RUN, terminal) {
+        Ok(mut left) => {
+            // What was given up is said when it is, and by `status`.
+            left.retain(|row| row.pending > 0);
+            left.iter_mut().for_each(|row| row.dead = 0);
+            let mut text = undelivered_text(&left, crate::clock::now(), terminal.err);
+            if !left.is_empty() {
+                text += "  the next run sends them again, or `opsrun alerts replay`\n";
+            }
+            output::to_stderr(&text);
+        }
+        Err(failure) => output::failure(&failure.message, failure.help.as_deref(), terminal.err),
+    }
 }
 
 /// True when the run may go on: nothing would be deleted and no command run, nobody is there to ask, or the answer is yes.

@@ -7,10 +7,11 @@
 //! - [`terminal`]: what kind of terminal this is · [`mod@file`]: from FILE to a model
 //! - [`remarks`]: what looking at copies should not pass over in silence
 //! - one file a command: [`plan`], [`apply`], [`serve`], [`check`], [`mod@fmt`], [`init`], [`graph`], [`status`], [`history`],
-//!   [`list`], [`verify`], [`restore`], [`explain`], [`schema`], [`completions`], [`man`]
+//!   [`simulate`], [`list`], [`verify`], [`restore`], [`alerts`], [`explain`], [`schema`], [`completions`], [`man`]
 //!
 //! Invariant: every way out of the program is one of the codes in [`exit`]; nothing panics over a closed pipe.
 
+pub mod alerts;
 pub mod apply;
 pub mod args;
 pub mod check;
@@ -29,6 +30,7 @@ pub mod remarks;
 pub mod restore;
 pub mod schema;
 pub mod serve;
+pub mod simulate;
 pub mod status;
 pub mod terminal;
 pub mod values;
@@ -69,6 +71,11 @@ fn parse() -> Result<Cli, clap::Error> {
             let unset = |arg: clap::Arg| arg.env(None::<&'static str>);
             command = command.mut_subcommand(name, |sub| sub.mut_arg("state_dir", unset));
         }
+        command = command.mut_subcommand("alerts", |alerts| {
+            let unset = |arg: clap::Arg| arg.env(None::<&'static str>);
+            let unset = |sub: clap::Command| sub.mut_arg("state_dir", unset);
+            alerts.mut_subcommand("list", unset).mut_subcommand("replay", unset)
+        });
     }
     let matches = command.try_get_matches()?;
     Cli::from_arg_matches(&matches)
@@ -98,9 +105,11 @@ fn run(cli: &Cli) -> u8 {
         Command::Graph(args) => graph::run(args, &terminal),
         Command::Status(args) => status::run(args, &terminal),
         Command::History(args) => history::run(args, &terminal),
+        Command::Simulate(args) => simulate::run(args, &terminal),
         Command::List(args) => list::run(args, &terminal),
         Command::Verify(args) => verify::run(args, &terminal),
         Command::Restore(args) => restore::run(args, &terminal),
+        Command::Alerts(args) => alerts::run(&args.command, &terminal),
         Command::Explain(args) => explain::run(args, &terminal),
         Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(args),

@@ -6,17 +6,23 @@
 //! - [`once`]: one round and its runs, for people who keep cron
 //! - [`runs`]: what is at work · [`told`]: what there is to say
 //! - [`clock`]: sleep and steps of clocks · [`reload`]: has the file changed · [`notify`]: the service manager
+//! - [`ahead`]: how a job stands in time
+//! - [`looks`]: the clock made to run ahead · [`firings`]: what fires next · [`simulation`]: what became of a span of time
 //!
 //! Invariant: nothing is begun that is not claimed in the store, in the same transaction. Whatever fails besides is
 //! said and tried again; only a signal ends the loop.
 
+pub mod ahead;
 pub mod book;
 pub mod clock;
+pub mod firings;
+pub mod looks;
 pub mod notify;
 pub mod once;
 pub mod reload;
 pub mod round;
 pub mod runs;
+pub mod simulation;
 pub mod told;
 
 use crate::clock::{Mark, Reading, now};

@@ -3,6 +3,7 @@
 //!
 //! Takes a model and a request, gives a plan ([`plan()`]) or a finished run ([`apply`]); the two share every line
 //! up to the plan. Prints nothing: events and progress go to what the caller hands in.
+//! - [`alerts`]: what is told of runs, and sending it
 //! - `again`: looking at a backup's places once more within a run
 //! - [`copies`]: what lies in destinations, and proving it again
 //! - [`history`]: past runs, and how each job stands
@@ -14,6 +15,7 @@
 //! Invariant: an event is in the store before anybody else hears of it.
 
 mod again;
+pub mod alerts;
 pub mod copies;
 mod crontab;
 mod error;
@@ -39,6 +41,7 @@ use crate::store::{self, Store, StoreError};
 use crate::tree::lock::{self, Lock, Patience};
 use crate::tree::{Dir, handle::create_dir_all};
 use again::Again;
+use alerts::Voice;
 use chrono::{DateTime, Utc};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use settle::Settling;
@@ -118,9 +121,12 @@ pub fn apply(
 
     let new = || ulid::Ulid::new().to_string();
     let run = how.claimed.as_ref().map_or_else(new, |claimed| claimed.run.clone());
+    let secrets = Vault::expecting(model.values());
     let interrupted = store.interrupted_runs()?;
     for run in &interrupted {
-        store.mark_interrupted(run)?;
+        let events: Vec<Event> = store.events_of(run)?.into_iter().map(|stored| stored.event).collect();
+        let mut voice = Voice::new(model, &secrets, Some(run));
+        store.mark_interrupted_telling(run, &mut |ledger| voice.cut_short(ledger, &events))?;
     }
     if how.claimed.is_none() {
         store.begin_run(&run, &how.command, crate::clock::now())?;
@@ -133,6 +139,7 @@ pub fn apply(
     let mut journal = Tee {
         store: &store,
         journal: store.journal(&run),
+        voice: Voice::new(model, &secrets, Some(&run)),
         sink,
     };
     journal.record(&Event::RunStarted {
@@ -184,7 +191,6 @@ pub fn apply(
             turn: Mutex::default(),
             stuck: AtomicBool::new(stuck),
         };
-        let secrets = Vault::expecting(model.values());
         let status = engine::run(&plan, &Mutex::new(world), &mut journal, progress, &how, &look, &secrets)?;
         stuck = look.stuck.into_inner();
         status
@@ -268,16 +274,19 @@ fn recovered(
     Ok(stuck_any)
 }
 
-/// Store first, then whoever listens.
+/// Store first, with what is told of it, then whoever listens.
 struct Tee<'a> {
     store: &'a Store,
     journal: store::Journal<'a>,
+    voice: Voice<'a>,
     sink: &'a mut (dyn FnMut(&Event) + Send),
 }
 
 impl Record for Tee<'_> {
     fn record_all(&mut self, events: &[Event]) -> Result<(), RecordError> {
-        self.journal.record_all(events)?;
+        let voice = &mut self.voice;
+        self.journal
+            .record_telling(events, &mut |ledger| voice.events(ledger, events))?;
         for event in events {
             (self.sink)(event);
         }

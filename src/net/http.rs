@@ -1,4 +1,4 @@
-//! One GET over HTTP, redirects followed with care.
+//! One GET over HTTP, redirects followed with care; and what it has in common with a POST.
 //!
 //! Takes a URL and headers that may be secret, an extra CA file and limits; gives status, body and the time it took.
 //! Redirects are followed here and not by the client library, because headers that were meant for one server must
@@ -125,7 +125,7 @@ async fn ask(
 }
 
 /// A client with explicit roots and provider, that does nothing by itself.
-async fn client(ca_file: Option<&Path>, reached: &Reached) -> Result<(Client, Arc<Judge>), NetError> {
+pub(super) async fn client(ca_file: Option<&Path>, reached: &Reached) -> Result<(Client, Arc<Judge>), NetError> {
     let (config, judge) = trust::configure(ca_file, true).await?;
     let client = Client::builder()
         .tls_backend_preconfigured(config)
@@ -155,7 +155,7 @@ impl Resolve for Resolver {
     }
 }
 
-fn headers(given: &[(String, SecretString)]) -> Result<HeaderMap, Obstacle> {
+pub(super) fn headers(given: &[(String, SecretString)]) -> Result<HeaderMap, Obstacle> {
     let mut headers = HeaderMap::new();
     for (name, value) in given {
         let wrong = |part| Obstacle::Header {
@@ -170,7 +170,7 @@ fn headers(given: &[(String, SecretString)]) -> Result<HeaderMap, Obstacle> {
     Ok(headers)
 }
 
-fn is_http(url: &Url) -> bool {
+pub(super) fn is_http(url: &Url) -> bool {
     matches!(url.scheme(), "http" | "https") && url.has_host()
 }
 
@@ -184,7 +184,7 @@ fn location(response: &Response) -> Option<String> {
 }
 
 /// The body up to `most` bytes, and whether that is all.
-async fn body(mut response: Response, most: usize) -> Result<(Vec<u8>, bool), reqwest::Error> {
+pub(super) async fn body(mut response: Response, most: usize) -> Result<(Vec<u8>, bool), reqwest::Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         let room = most - body.len();
@@ -198,7 +198,7 @@ async fn body(mut response: Response, most: usize) -> Result<(Vec<u8>, bool), re
 }
 
 /// Host and port for people, or words for them.
-fn place(url: &Url, secret: bool, redirects: usize) -> String {
+pub(super) fn place(url: &Url, secret: bool, redirects: usize) -> String {
     match (secret, redirects) {
         (true, 0) => "the server".to_owned(),
         (true, _) => "the server that it redirects to".to_owned(),
@@ -213,7 +213,7 @@ fn place(url: &Url, secret: bool, redirects: usize) -> String {
 }
 
 /// What an error of the client library says, which has lost its URL.
-fn fault(error: &reqwest::Error, judge: &Judge) -> Fault {
+pub(super) fn fault(error: &reqwest::Error, judge: &Judge) -> Fault {
     if error.is_connect()
         && let Some(distrust) = judge.seen().and_then(|seen| seen.distrust)
     {

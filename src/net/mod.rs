@@ -4,25 +4,32 @@
 //! words what happened. Knows nothing of checks and channels.
 //! - [`tcp`]: a connection to the first address that answers
 //! - [`tls`]: what a server shows in the handshake, trusted or not
-//! - [`http`]: one GET, redirects followed with care
+//! - [`http`]: one GET, redirects followed with care; `post`: one POST
+//! - [`smtp`]: one message to a mail server
 //!
 //! Nothing goes through a proxy: what the environment says of proxies is for programs that a person starts, and a
 //! question about the health of a host must be answered by that host.
 //! Invariant: every call ends within the time it was given, and no error repeats more of a URL than host and port.
 
-#[cfg(feature = "http")]
+#[cfg(feature = "tls")]
 pub mod certificate;
 pub mod error;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "http")]
+pub mod post;
 mod resolve;
 #[cfg(feature = "http")]
+pub mod retry_after;
+#[cfg(feature = "tls")]
 mod roots;
+#[cfg(feature = "email")]
+pub mod smtp;
 mod stage;
 pub mod tcp;
-#[cfg(feature = "http")]
+#[cfg(feature = "tls")]
 pub mod tls;
-#[cfg(feature = "http")]
+#[cfg(feature = "tls")]
 mod trust;
 
 pub use error::{Fault, NetError};

@@ -1,7 +1,7 @@
 //! Child processes: the only place that starts any.
 //!
 //! Takes a [`Spawn`], gives how it ended and what it printed ([`Finished`]). Every child leads a process group of
-//! its own, reads nothing, and is reaped whatever happens; its output passes a [`Sift`] before any of it is kept.
+//! its own, reads what it is given or nothing, and is reaped whatever happens; its output passes a [`Sift`] before any of it is kept.
 //! - `start`: from a command to a process, or to a plain reason why there is none
 //! - `group`: who is alive in a group, and how one is ended
 //! - `capture`: what is kept of an output of any length
@@ -32,8 +32,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
-use tokio::io::AsyncReadExt;
-use tokio::net::unix::pipe::Receiver;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::unix::pipe::{Receiver, Sender};
 
 /// How long an output is read on when the child is gone and somebody else still holds it open.
 const LINGER: Duration = Duration::from_millis(500);
@@ -49,6 +49,8 @@ pub struct Spawn {
     pub cwd: PathBuf,
     /// Variables on top of what opsrun itself was given.
     pub env: Vec<(String, SecretString)>,
+    /// What it can read on its standard input; `None` is nothing.
+    pub input: Option<Vec<u8>>,
     /// Longest time.
     pub timeout: Option<Duration>,
     /// Between TERM and KILL.
@@ -130,6 +132,8 @@ pub async fn run(spawn: &Spawn, sift: &dyn Sift, stop: &Stop) -> Result<Finished
     let ending;
     let took;
     {
+        let mut writing = std::pin::pin!(give(ends.stdin, spawn.input.as_deref().unwrap_or_default()));
+        let mut given = false;
         let mut reading = std::pin::pin!(async {
             let second = async {
                 if let Some(end) = ends.stderr {
@@ -143,6 +147,7 @@ pub async fn run(spawn: &Spawn, sift: &dyn Sift, stop: &Stop) -> Result<Finished
             tokio::select! {
                 ending = &mut living => break ending,
                 () = &mut reading, if held_open => held_open = false,
+                () = &mut writing, if !given => given = true,
             }
         };
         took = since.elapsed();
@@ -182,6 +187,13 @@ async fn live(leader: &mut Leader, spawn: &Spawn, stop: &Stop) -> io::Result<End
     };
     let ladder = leader.end(spawn.kill_after).await;
     Ok(late.map_or(Ending::Stopped(ladder), |most| Ending::TimedOut(most, ladder)))
+}
+
+/// Writes all of it and closes; whoever reads no more, or ends, does not want the rest.
+async fn give(end: Option<Sender>, input: &[u8]) {
+    if let Some(mut end) = end {
+        let _ = end.write_all(input).await;
+    }
 }
 
 /// Reads to the end, or until a failure, which is one as well.

@@ -2,7 +2,7 @@
 //!
 //! Takes a [`Spawn`], gives its [`Leader`] and the reading ends of its output, or a [`SpawnError`].
 //! The kernel says "no such file" for a missing program, a missing directory and a missing interpreter alike: what
-//! it meant is found out afterwards. Invariant: a child has standard input from `/dev/null`, outputs of its own, no
+//! it meant is found out afterwards. Invariant: a child has standard input from `/dev/null` or from us, outputs of its own, no
 //! descriptor of ours, no blocked signal, and SIGPIPE as it is by default (which the standard library sees to).
 
 use super::group::Leader;
@@ -17,7 +17,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use tokio::net::unix::pipe::Receiver;
+use tokio::net::unix::pipe::{Receiver, Sender};
 
 /// A child could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -96,8 +96,10 @@ impl SpawnError {
     }
 }
 
-/// The ends from which output is read.
+/// Our ends of its streams.
 pub(super) struct Ends {
+    /// If it is given something to read.
+    pub(super) stdin: Option<Sender>,
     pub(super) stdout: Receiver,
     /// Unless merged.
     pub(super) stderr: Option<Receiver>,
@@ -123,7 +125,15 @@ fn try_start(spawn: &Spawn) -> io::Result<(Leader, Ends)> {
         Streams::Separate => io::pipe().map(|(stderr, err)| (Some(stderr), err))?,
     };
     let receiver = |end: io::PipeReader| Receiver::from_owned_fd(OwnedFd::from(end));
+    let (given, stdin) = match spawn.input {
+        Some(_) => {
+            let (given, end) = io::pipe()?;
+            (Stdio::from(given), Some(Sender::from_owned_fd(OwnedFd::from(end))?))
+        }
+        None => (Stdio::null(), None),
+    };
     let ends = Ends {
+        stdin,
         stdout: receiver(stdout)?,
         stderr: stderr.map(receiver).transpose()?,
     };
@@ -132,7 +142,7 @@ fn try_start(spawn: &Spawn) -> io::Result<(Leader, Ends)> {
         .args(&spawn.arguments)
         .current_dir(&spawn.cwd)
         .envs(spawn.env.iter().map(|(name, value)| (name, value.expose_secret())))
-        .stdin(Stdio::null())
+        .stdin(given)
         .stdout(out)
         .stderr(err)
         .process_group(0);

@@ -19,6 +19,7 @@ fn child(program: &str, arguments: &[&str]) -> Spawn {
         arguments: arguments.iter().map(|a| (*a).to_owned()).collect(),
         cwd: PathBuf::from("/"),
         env: Vec::new(),
+        input: None,
         timeout: None,
         kill_after: Duration::from_secs(60),
         streams: Streams::Merged,
@@ -413,4 +414,31 @@ fn why_there_is_no_process() {
         helps.push(error.help());
     }
     assert!(helps.iter().all(|help| !help.is_empty()));
+}
+
+#[test]
+fn a_child_reads_what_it_is_given() {
+    let given = |line: &str, input: &[u8]| {
+        let spawn = Spawn {
+            input: Some(input.to_vec()),
+            timeout: Some(Duration::from_secs(60)),
+            ..sh(line)
+        };
+        let done = block(run(&spawn, &Unsifted, &Stop::default())).unwrap();
+        (done.ending, String::from_utf8(done.stdout.head).unwrap())
+    };
+    // More than a pipe holds.
+    let much = vec![b'x'; 1 << 20];
+    assert_eq!(given("wc -c", &much), (Ending::Exited(0), "1048576\n".to_owned()));
+    assert_eq!(given("cat", b"").1, "");
+    assert_eq!(given("exit 3", &much).0, Ending::Exited(3));
+    assert_eq!(
+        given("exec 0<&-; echo done", &much),
+        (Ending::Exited(0), "done\n".to_owned())
+    );
+    // What it leaves behind may still hold the other end.
+    let (ending, out) = given("exec 3<&0; sleep 1000 >/dev/null 2>&1 & echo $!", &much);
+    assert_eq!(ending, Ending::Exited(0));
+    let left = rustix::process::Pid::from_raw(out.trim().parse().unwrap()).unwrap();
+    rustix::process::kill_process(left, rustix::process::Signal::KILL).unwrap();
 }

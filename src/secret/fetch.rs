@@ -176,6 +176,7 @@ fn asking(words: &[String], cwd: &Path) -> Spawn {
         arguments,
         cwd: cwd.to_owned(),
         env: Vec::new(),
+        input: None,
         timeout: Some(TIMEOUT),
         kill_after: KILL_AFTER,
         streams: Streams::Separate,

@@ -2,19 +2,22 @@
 //!
 //! Takes a [`Value`] of the model, gives a [`SecretString`]; takes any text, gives it without a secret in any form
 //! that programs commonly print one in.
-//! - `fetch`: from a variable, a file, a command
-//! - `forms`: what a secret looks like when it is encoded
+//! - `fetch`: from a variable, a file, a command · `command`: a command of the model with its secrets
+//! - `forms`: what a secret looks like when it is encoded · `address`: what makes an address secret
 //! - `redact`: taking them out of a stream
 //!
 //! Knows nothing of jobs. Invariant: no secret is given out before it is remembered, and no error, `Debug` or
 //! `Display` of this room holds one.
 
+mod address;
+mod command;
 mod fetch;
 mod forms;
 mod redact;
 #[cfg(test)]
 mod tests;
 
+pub use command::Terms;
 pub use fetch::{SecretError, Why};
 pub use redact::Redactor;
 
@@ -130,6 +133,13 @@ impl Vault {
         let cell = Arc::default();
         fetched.push((source.clone(), Arc::clone(&cell)));
         cell
+    }
+
+    /// Takes the telling pieces of an address that is secret as a whole out of everything shown from now on.
+    pub fn remember_address(&self, url: &SecretString) {
+        for part in address::parts(url.expose_secret()) {
+            self.remember(&SecretString::from(part));
+        }
     }
 
     /// Takes this out of everything shown from now on.

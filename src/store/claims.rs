@@ -8,7 +8,7 @@
 use super::{Store, StoreError, alive, moment, stamp};
 use crate::model::JobName;
 use crate::model::backoff::BackOffState;
-use crate::run::Occurrence;
+pub use crate::run::Occurrence;
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde::{Deserialize, Serialize};
@@ -172,10 +172,13 @@ pub struct Told {
 }
 
 impl Store {
-    /// What earlier turns and runs left.
+    /// What earlier turns and runs left. A state of an older opsrun has nothing to tell.
     pub fn agenda(&self) -> Result<Agenda, StoreError> {
         self.read(|db| {
             let mut found = Agenda::default();
+            if !has_table(db, "schedules")? {
+                return Ok(found);
+            }
             let mut schedules = db.prepare_cached("SELECT schedule, definition, since, handled FROM schedules")?;
             for row in schedules.query_map([], |row| Ok((row.get(0)?, state(row, 1)?)))? {
                 let (name, state) = row?;

@@ -22,8 +22,11 @@
 //! | `queue` | a job that waits for its own earlier run | `job` · `schedule` · `instant` |
 //! | `decisions` | what was decided about a job | `at` · `job` · `schedule` · `instant` to `last`, `count` of them, or `more` · `decision` · `reason` · `run` that was begun |
 //! | `back_offs` | a target that failed of late | `job` · `failures` in a row · `opened` to `open_until` it is left alone · `run` in which it is being tried |
+//! | `alert_states` | what was told of a key | `key` a step, `run` or `config` · `at` · `json` the whole |
+//! | `outbox` | a message for a channel | `seq` counts up · `id` its ULID · `channel` · `key`, `kind`, `severity` as in `json`, the message · `state` · `created_at` · `due_at` not sent before · `attempts`, `first_attempt_at`, `last_error` · `lease` who is sending it, `leased_until` when · `waited` for room under a rate limit · `settled_at` |
 //!
 //! - [`journal`]: runs and their events, written · [`history`]: read again, by run and by job
+//! - [`outbox`]: messages until they are delivered
 //! - [`remembered`]: markers, holds, verifications
 //! - [`claims`]: what schedules have come to
 //! - `schema`: tables and migrations · `alive`: is the process that began a run still there · `error`
@@ -33,6 +36,7 @@ pub mod claims;
 mod error;
 pub mod history;
 pub mod journal;
+pub mod outbox;
 pub mod remembered;
 mod schema;
 

@@ -107,6 +107,34 @@ CREATE TABLE back_offs (
     run TEXT
 ) STRICT;
 ",
+    "
+CREATE TABLE alert_states (
+    key TEXT PRIMARY KEY,
+    at TEXT NOT NULL,
+    json TEXT NOT NULL
+) STRICT;
+CREATE TABLE outbox (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    channel TEXT NOT NULL,
+    key TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    severity TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'held', 'sent', 'dead', 'merged', 'dropped')),
+    created_at TEXT NOT NULL,
+    due_at TEXT NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    first_attempt_at TEXT,
+    lease TEXT,
+    leased_until TEXT,
+    waited INTEGER NOT NULL DEFAULT 0,
+    last_error TEXT,
+    settled_at TEXT,
+    json TEXT NOT NULL
+) STRICT;
+CREATE INDEX outbox_open ON outbox (state, channel, key, seq) WHERE state IN ('pending', 'held', 'dead');
+CREATE INDEX outbox_settled ON outbox (channel, settled_at) WHERE settled_at IS NOT NULL;
+",
 ];
 
 /// The schema of this build.

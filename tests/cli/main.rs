@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up its place has failed")]
 
 mod check;
+mod foreseen;
 mod past;
 mod runs;
 mod written;
@@ -120,6 +121,7 @@ fn help() {
         "graph",
         "status",
         "history",
+        "simulate",
         "list",
         "verify",
         "restore",

@@ -128,6 +128,15 @@ pub struct PlanArgs {
     /// The moment by which ages are counted.
     #[arg(long, value_name = "TIME", value_parser = values::moment, help = "Count ages by this moment: 2026-11-23, \"2026-11-23 21:00\" or RFC 3339")]
     pub at: Option<Moment>,
+    /// The next firings instead of a plan.
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..),
+        conflicts_with_all = ["only", "except", "over_budget", "accept_clock", "accept_shrink", "accept_destination", "files", "detailed_exitcode"],
+        help = "Show the next N firings of all schedules instead, after --at or now (JSON: schemas/next.schema.json)"
+    )]
+    pub next: Option<u16>,
     /// Exit codes that tell more.
     #[arg(
         long,

@@ -1,52 +1,18 @@
-//! What targets and the checks that ask a command have in common: from a command of the model to a child process,
-//! and from what it printed to lines for people.
+//! What targets and the checks that ask a command have in common: what a child printed, in lines for people.
 //!
-//! Takes commands and bytes of any kind, gives what can be run and shown. Knows nothing of retries or states.
+//! Takes bytes of any kind, and how a child ended; gives what can be shown. Knows nothing of retries.
 //! Invariant: every line that it gives is one line, and short.
 
 use super::outcome;
-use crate::model::{Command, Program};
-use crate::process::{Captured, Ending, Keep, Ladder, Spawn, Streams};
+use crate::process::{Captured, Ending, Ladder};
 use crate::run::{Outcome, State};
-use crate::secret::{SecretError, Vault};
+use crate::secret::SecretError;
 use crate::signal::Stop;
 use std::borrow::Cow;
 use std::time::Duration;
 
 /// No line of output is shown longer, in characters.
 const LINE: usize = 200;
-
-/// Time limits and streams of a child.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Terms {
-    pub(super) timeout: Option<Duration>,
-    pub(super) kill_after: Duration,
-    pub(super) streams: Streams,
-}
-
-/// The command, ready to run: with its secrets.
-pub(super) async fn ready(command: &Command, terms: Terms, vault: &Vault, stop: &Stop) -> Result<Spawn, SecretError> {
-    let mut env = Vec::with_capacity(command.env.len());
-    for (name, value) in &command.env {
-        env.push((name.clone(), vault.reveal(value, stop).await?));
-    }
-    let (program, arguments) = match &command.program {
-        Program::Argv(words) => words
-            .split_first()
-            .map_or_else(Default::default, |(program, rest)| (program.clone(), rest.to_vec())),
-        Program::Shell(line) => ("/bin/sh".to_owned(), vec!["-c".to_owned(), line.clone()]),
-    };
-    Ok(Spawn {
-        program,
-        arguments,
-        cwd: command.cwd.clone(),
-        env,
-        timeout: terms.timeout,
-        kill_after: terms.kill_after,
-        streams: terms.streams,
-        keep: Keep::default(),
-    })
-}
 
 /// A secret that could not be fetched; `state` unless the run was told to stop.
 pub(super) fn without_secret(error: &SecretError, state: State, stop: &Stop) -> Outcome {

@@ -4,13 +4,13 @@
 //! Invariant: nothing that is recorded or shown holds a secret that was fetched in this run, and when the run is told to
 //! stop, no attempt begins.
 
-use super::child::{self, Terms};
+use super::child;
 use super::{Context, Ended, outcome};
 use crate::exec::recorder::Recorder;
 use crate::model::{Program, Target};
 use crate::process::{self, Captured, Ending, Finished, Spawn, SpawnError, Streams, Why};
 use crate::run::{Event, Outcome, Output, State};
-use crate::secret::Vault;
+use crate::secret::{Terms, Vault};
 use crate::signal::Stop;
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ impl Attempts<'_> {
             kill_after: self.target.kill_after,
             streams: Streams::Merged,
         };
-        let spawn = match child::ready(&self.target.command, terms, self.vault, self.stop).await {
+        let spawn = match self.vault.ready(&self.target.command, terms, self.stop).await {
             Ok(spawn) => spawn,
             Err(error) => return Ok(child::without_secret(&error, State::Failed, self.stop)),
         };

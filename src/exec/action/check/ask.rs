@@ -13,7 +13,6 @@ use crate::model::job::JobName;
 use crate::run::{JobHistory, Outcome, RecordError, State};
 use crate::secret::{SecretError, Vault};
 use crate::signal::Stop;
-use secrecy::{ExposeSecret, SecretString};
 
 /// Where a check gets what it cannot ask for itself.
 #[derive(Clone, Copy)]
@@ -49,9 +48,7 @@ async fn asked_of_web(check: &Check, probe: &HttpProbe, from: Sources<'_>) -> Ou
         let url = vault.reveal(&probe.url, stop).await?;
         if matches!(probe.url, Value::Secret(_)) {
             // A server that is asked repeats parts of what it is asked.
-            for part in parts(url.expose_secret()) {
-                vault.remember(&SecretString::from(part));
-            }
+            vault.remember_address(&url);
         }
         let mut headers = Vec::with_capacity(probe.headers.len());
         for (name, value) in &probe.headers {
@@ -67,34 +64,5 @@ async fn asked_of_web(check: &Check, probe: &HttpProbe, from: Sources<'_>) -> Ou
             help: Some(error.help().to_owned()),
             ..outcome(State::Unknown, redact(&error.to_string()))
         },
-    }
-}
-
-/// What makes an address secret: who asks, and those pieces of the path and the query that are no ordinary words.
-fn parts(url: &str) -> Vec<&str> {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let (place, asked) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    let who = place.rsplit_once('@').map_or("", |(who, _)| who);
-    let telling = |piece: &&str| match piece.len() {
-        0..8 => false,
-        8..16 => piece.bytes().any(|b| b.is_ascii_digit()),
-        _ => true,
-    };
-    let pieces = asked.split(['/', '?', '#', '&', '=', ':', ';']).filter(telling);
-    who.split(':').filter(|part| !part.is_empty()).chain(pieces).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::parts;
-
-    #[test]
-    fn what_is_telling_in_an_address() {
-        assert_eq!(parts("http://127.0.0.1:80/health"), Vec::<&str>::new());
-        assert_eq!(
-            parts("https://me:pass@host/services/T0000B0000/long-enough-to-tell?key=a1b2c3d4e5&v=2"),
-            ["me", "pass", "T0000B0000", "long-enough-to-tell", "a1b2c3d4e5"]
-        );
-        assert_eq!(parts("host"), Vec::<&str>::new());
     }
 }

@@ -4,12 +4,12 @@
 //! also no answer at all, unknown. Knows nothing of what is asked.
 //! Invariant: the summary is one line without performance data and without secrets.
 
-use crate::exec::action::child::{self, Terms};
+use crate::exec::action::child;
 use crate::exec::action::outcome;
 use crate::model::{Command, Program};
 use crate::process::{self, Captured, Ending, Finished, Streams};
 use crate::run::{Outcome, State};
-use crate::secret::Vault;
+use crate::secret::{Terms, Vault};
 use crate::signal::Stop;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub async fn probe(command: &Command, timeout: Duration, kill_after: Duration, v
         kill_after,
         streams: Streams::Separate,
     };
-    let spawn = match child::ready(command, terms, vault, stop).await {
+    let spawn = match vault.ready(command, terms, stop).await {
         Ok(spawn) => spawn,
         Err(error) => return child::without_secret(&error, State::Unknown, stop),
     };

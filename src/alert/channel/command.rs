@@ -1,0 +1,95 @@
+//! `command`: the message as a JSON document on the standard input of a command.
+//!
+//! Takes a message and a command with its secrets, runs it in its time, and reads how it ended: code 0 has told it; 64, 65
+//! and 78 (wrong usage, data or configuration, by sysexits.h) never will; with every other end it is tried again, also
+//! with 75, which asks for that.
+//! Invariant: nothing of the command lives on after its time, and what it prints passes the redaction.
+
+use super::said;
+use crate::alert::sender::Delivery;
+use crate::process::{self, Captured, Ending, Spawn};
+use crate::secret::Vault;
+use crate::signal::Stop;
+
+/// Codes by which a command says that another attempt would end in the same way.
+const FOR_GOOD: [u8; 3] = [64, 65, 78];
+
+/// Runs it.
+pub(super) async fn run(spawn: &Spawn, vault: &Vault, stop: &Stop) -> Delivery {
+    match process::run(spawn, vault, stop).await {
+        Ok(done) => verdict(done.ending, &done.stdout, &done.stderr),
+        Err(error) => Delivery::Retry {
+            after: None,
+            why: said(vault.redact(&error.to_string())),
+        },
+    }
+}
+
+fn verdict(ending: Ending, stdout: &Captured, stderr: &Captured) -> Delivery {
+    let with = |line: Option<String>| match line {
+        Some(line) => said(format!("{ending}: {line}")),
+        None => ending.to_string(),
+    };
+    match ending {
+        Ending::Exited(0) => Delivery::Sent {
+            answer: with(first(stdout)),
+        },
+        Ending::Exited(code) if FOR_GOOD.contains(&code) => Delivery::Dead {
+            why: with(last(stderr).or_else(|| last(stdout))),
+        },
+        _ => Delivery::Retry {
+            after: None,
+            why: with(last(stderr).or_else(|| last(stdout))),
+        },
+    }
+}
+
+fn first(printed: &Captured) -> Option<String> {
+    let text = String::from_utf8_lossy(&printed.head);
+    text.lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .map(str::to_owned)
+}
+
+fn last(printed: &Captured) -> Option<String> {
+    let end = if printed.tail.is_empty() {
+        &printed.head
+    } else {
+        &printed.tail
+    };
+    let text = String::from_utf8_lossy(end);
+    text.lines()
+        .map(str::trim)
+        .rfind(|line| !line.is_empty())
+        .map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_decides() {
+        let printed = |text: &str| Captured {
+            head: text.as_bytes().to_vec(),
+            ..Captured::default()
+        };
+        let verdict = |ending| match verdict(ending, &printed("\nfine\nmore\n"), &printed("a\nno route \n")) {
+            Delivery::Sent { answer } => ("sent", answer),
+            Delivery::Retry { why, .. } => ("retry", why),
+            Delivery::Dead { why } => ("dead", why),
+        };
+        for code in 0..=255 {
+            let expected = match code {
+                0 => "sent",
+                64 | 65 | 78 => "dead",
+                _ => "retry",
+            };
+            assert_eq!(verdict(Ending::Exited(code)).0, expected, "{code}");
+        }
+        assert_eq!(verdict(Ending::Exited(0)).1, "exit code 0: fine");
+        assert_eq!(verdict(Ending::Exited(75)).1, "exit code 75: no route");
+        assert_eq!(verdict(Ending::Signalled(9)).0, "retry");
+    }
+}

@@ -1,0 +1,220 @@
+//! `email`: a message to people.
+//!
+//! Takes a message and the addresses, gives it as a mail (RFC 5322): plain text in UTF-8, every line within what servers
+//! take. Its `Message-ID` is made of the id of the message, so that one that is sent again is the same mail; it says that
+//! a program wrote it (`Auto-Submitted`, RFC 3834), so that no absence notice answers.
+//! Invariant: nothing in a message can end a header, and no error holds the password.
+
+use super::said;
+use super::text::{self, Room, plainly};
+use crate::alert::message::Message;
+use crate::alert::sender::Delivery;
+use crate::model::channel::{Email, MailTls};
+use crate::net::smtp::{self, Mail, MailError, Protection, Taken};
+use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, SinglePart};
+use secrecy::SecretString;
+use std::error::Error;
+use std::time::Duration;
+
+/// A mail may be long, though nobody reads a longer one.
+const ROOM: Room = Room {
+    most: 50_000,
+    size: char::len_utf8,
+    write: plainly,
+};
+
+/// Characters of a subject.
+const SUBJECT: usize = 200;
+
+/// Says that a program wrote it.
+#[derive(Clone)]
+struct AutoSubmitted;
+
+impl Header for AutoSubmitted {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Auto-Submitted")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "auto-generated".to_owned())
+    }
+}
+
+/// The mail, headers and body; an error when an address is none.
+pub fn mail(message: &Message, email: &Email) -> Result<Vec<u8>, String> {
+    let mailbox = |address: &String, name: Option<&str>| {
+        let read = address.parse();
+        read.map(|read| Mailbox::new(name.map(str::to_owned), read))
+            .map_err(|_| format!("`{}` is no address of a mailbox", text::line(address, SUBJECT)))
+    };
+    let mut builder = lettre::Message::builder()
+        .from(mailbox(&email.from, Some("opsrun"))?)
+        .subject(text::title(message, SUBJECT))
+        .date(message.at.into())
+        .message_id(Some(message_id(message, &email.from)))
+        .header(AutoSubmitted);
+    for address in &email.to {
+        builder = builder.to(mailbox(address, None)?);
+    }
+    let body = text::body(message, ROOM).replace('\n', "\r\n") + "\r\n";
+    let part = SinglePart::builder().header(ContentType::TEXT_PLAIN).body(body);
+    let built = builder.singlepart(part).map_err(|error| error.to_string())?;
+    Ok(built.formatted())
+}
+
+/// `<id@domain of the sender>`, of the letters that may stand there.
+fn message_id(message: &Message, from: &str) -> String {
+    let id: String = message.id.chars().filter(char::is_ascii_alphanumeric).collect();
+    let domain = from.rsplit('@').next().unwrap_or_default();
+    let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+    let domain = if domain.is_empty() || !domain.chars().all(fine) {
+        "opsrun.invalid"
+    } else {
+        domain
+    };
+    format!("<opsrun.{id}@{domain}>")
+}
+
+/// Sends it.
+pub(super) async fn send(
+    message: &Message,
+    email: &Email,
+    login: Option<(&SecretString, &SecretString)>,
+    limit: Duration,
+    redact: &(dyn Fn(&str) -> String + Sync),
+) -> Delivery {
+    let mail = match mail(message, email) {
+        Ok(mail) => mail,
+        Err(why) => return Delivery::Dead { why },
+    };
+    let sent = smtp::send(Mail {
+        host: &email.smtp.host,
+        port: email.smtp.port,
+        protection: match email.tls {
+            MailTls::StartTls => Protection::StartTls,
+            MailTls::Tls => Protection::Tls,
+            MailTls::None => Protection::None,
+        },
+        ca_file: email.ca_file.as_deref(),
+        login,
+        from: &email.from,
+        to: &email.to,
+        message: &mail,
+        limit,
+    });
+    verdict(sent.await, redact)
+}
+
+fn verdict(sent: Result<Taken, MailError>, redact: &(dyn Fn(&str) -> String + Sync)) -> Delivery {
+    match sent {
+        Ok(taken) => {
+            let mut answer = taken.reply.cleaned(redact).to_string();
+            for (address, reply) in taken.refused {
+                answer += &format!("; not for {address}: {}", reply.cleaned(redact));
+            }
+            Delivery::Sent { answer: said(answer) }
+        }
+        Err(error) => {
+            let error = error.cleaned(redact);
+            let why = said(redact(&error.to_string()));
+            if error.is_final() {
+                Delivery::Dead { why }
+            } else {
+                Delivery::Retry { after: None, why }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+    use crate::model::check::Address;
+    use proptest::prelude::*;
+
+    fn email() -> Email {
+        Email {
+            to: ["ops@example.com", "boss@example.com"].map(str::to_owned).into(),
+            from: "opsrun@example.com".to_owned(),
+            smtp: Address {
+                host: "mail.example.com".to_owned(),
+                port: 587,
+            },
+            tls: MailTls::StartTls,
+            user: None,
+            password: None,
+            ca_file: None,
+        }
+    }
+
+    fn shown(message: &Message) -> String {
+        String::from_utf8(mail(message, &email()).unwrap())
+            .unwrap()
+            .replace('\r', "")
+    }
+
+    #[test]
+    fn a_mail() {
+        insta::assert_snapshot!(shown(&samples::trouble()));
+    }
+
+    #[test]
+    fn nothing_ends_a_header() {
+        let mut message = samples::recovery();
+        message.ops = "büro\r\nBcc: eve@example.com\r\n\r\nhello".to_owned();
+        message.id = "01\r\nBcc: eve@example.com".to_owned();
+        message.summary = "one\r\n.\r\nQUIT".to_owned();
+        insta::assert_snapshot!(shown(&message));
+    }
+
+    #[test]
+    fn it_is_the_same_mail_each_time() {
+        assert_eq!(mail(&samples::trouble(), &email()), mail(&samples::trouble(), &email()));
+    }
+
+    #[test]
+    fn what_is_no_address_is_said() {
+        let wrong = Email {
+            to: vec!["ops\r\n@example.com".to_owned()],
+            ..email()
+        };
+        assert_eq!(
+            mail(&samples::trouble(), &wrong),
+            Err("`ops  @example.com` is no address of a mailbox".to_owned())
+        );
+        let idn = Email {
+            from: "opsrun@büro.example".to_owned(),
+            ..email()
+        };
+        let text = String::from_utf8(mail(&samples::trouble(), &idn).unwrap()).unwrap();
+        assert!(text.contains("@opsrun.invalid>\r\n"), "{text}");
+    }
+
+    proptest! {
+        #[test]
+        fn headers_are_those_that_we_write(ops in "(?s).{0,300}", summary in "(?s).{0,3000}") {
+            let message = Message { ops, summary, ..samples::trouble() };
+            let mail = String::from_utf8(mail(&message, &email()).unwrap()).unwrap();
+            let (head, body) = mail.split_once("\r\n\r\n").unwrap();
+            let names: Vec<&str> = head
+                .split("\r\n")
+                .filter(|line| !line.starts_with([' ', '\t']))
+                .map(|line| line.split(':').next().unwrap())
+                .collect();
+            let expected = [
+                "From", "Subject", "Date", "Message-ID", "Auto-Submitted", "To", "MIME-Version", "Content-Type",
+                "Content-Transfer-Encoding",
+            ];
+            prop_assert_eq!(names, expected);
+            prop_assert!(mail.is_ascii());
+            prop_assert!(!mail.replace("\r\n", "").contains(['\r', '\n']));
+            prop_assert!(head.split("\r\n").chain(body.split("\r\n")).all(|line| line.len() <= 998));
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Over which way somebody is told: one file a kind.
+//!
+//! Takes a channel and a message, gives what became of one attempt. Every kind is a pure function from a message to what is
+//! sent, and a thin way to send it; secrets are fetched here, from a [`Vault`], and only for the attempt.
+//! - [`webhook`], [`slack`], [`discord`], [`telegram`], [`ntfy`], [`pagerduty`], [`healthchecks`]: over HTTP, by [`request`]
+//! - [`email`]: over SMTP · [`command`]: to a child process · [`log`]: the line that stands there in any case
+//! - `text`: a message in words, as long as there is room · `url`: addresses made of others
+//!
+//! Knows nothing of the outbox. Invariant: no text of a [`Delivery`] holds a secret, in whatever form the other side
+//! repeats it.
+
+pub mod command;
+#[cfg(feature = "http")]
+pub mod discord;
+#[cfg(feature = "email")]
+pub mod email;
+#[cfg(feature = "http")]
+pub mod healthchecks;
+pub mod log;
+#[cfg(feature = "http")]
+pub mod ntfy;
+#[cfg(feature = "http")]
+pub mod pagerduty;
+#[cfg(feature = "http")]
+pub mod request;
+#[cfg(test)]
+mod samples;
+#[cfg(feature = "http")]
+pub mod slack;
+#[cfg(feature = "http")]
+pub mod telegram;
+mod text;
+#[cfg(feature = "http")]
+mod url;
+#[cfg(feature = "http")]
+mod web;
+#[cfg(feature = "http")]
+pub mod webhook;
+
+use super::message::Message;
+use super::sender::{Deliver, Delivery};
+use crate::model::channel::{Channel, ChannelKind};
+use crate::model::{Command, Value};
+use crate::process::Streams;
+use crate::secret::{SecretError, Terms, Vault};
+use crate::signal::Stop;
+use secrecy::SecretString;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Between TERM and KILL, when a command takes too long.
+const KILL_AFTER: Duration = Duration::from_secs(5);
+/// Characters of a text in a delivery.
+const SAID: usize = 200;
+
+/// Delivers for real.
+#[derive(Clone)]
+pub struct Courier {
+    vault: Arc<Vault>,
+    stop: Stop,
+}
+
+impl Courier {
+    /// One that fetches secrets from there, and gives up what it does when it is told to stop.
+    #[must_use]
+    pub fn new(vault: Arc<Vault>, stop: Stop) -> Self {
+        Self { vault, stop }
+    }
+
+    async fn told(&self, channel: &Channel, message: &Message) -> Result<Delivery, Delivery> {
+        match &channel.kind {
+            ChannelKind::Command(command) => self.run(command, message, channel.timeout).await,
+            ChannelKind::Email(email) => self.mail(email, message, channel.timeout).await,
+            kind => self.post(kind, message, channel.timeout).await,
+        }
+    }
+
+    async fn run(&self, command: &Command, message: &Message, timeout: Duration) -> Result<Delivery, Delivery> {
+        let terms = Terms {
+            timeout: Some(timeout),
+            kill_after: KILL_AFTER,
+            streams: Streams::Separate,
+        };
+        let spawn = self.vault.ready(command, terms, &self.stop).await;
+        let mut spawn = spawn.map_err(|error| self.without(&error))?;
+        spawn.input = Some(document(message));
+        Ok(command::run(&spawn, &self.vault, &self.stop).await)
+    }
+
+    #[cfg(feature = "email")]
+    async fn mail(
+        &self,
+        email: &crate::model::channel::Email,
+        message: &Message,
+        timeout: Duration,
+    ) -> Result<Delivery, Delivery> {
+        let user = self.maybe(email.user.as_ref()).await?;
+        let password = self.maybe(email.password.as_ref()).await?;
+        let login = user.as_ref().zip(password.as_ref());
+        Ok(email::send(message, email, login, timeout, &|text| self.vault.redact(text)).await)
+    }
+
+    #[cfg(not(feature = "email"))]
+    #[expect(clippy::unused_async, reason = "as the one that sends")]
+    async fn mail(&self, _: &crate::model::channel::Email, _: &Message, _: Duration) -> Result<Delivery, Delivery> {
+        Err(not_built("email", "email"))
+    }
+
+    #[cfg(not(feature = "http"))]
+    #[expect(clippy::unused_async, reason = "as the one that sends")]
+    async fn post(&self, kind: &ChannelKind, _: &Message, _: Duration) -> Result<Delivery, Delivery> {
+        Err(not_built(kind.word(), "http"))
+    }
+
+    /// What a value stands for.
+    async fn reveal(&self, value: &Value) -> Result<SecretString, Delivery> {
+        let revealed = self.vault.reveal(value, &self.stop).await;
+        revealed.map_err(|error| self.without(&error))
+    }
+
+    async fn maybe(&self, value: Option<&Value>) -> Result<Option<SecretString>, Delivery> {
+        match value {
+            Some(value) => self.reveal(value).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Without its secret nothing is sent: it may be there the next time.
+    fn without(&self, error: &SecretError) -> Delivery {
+        Delivery::Retry {
+            after: None,
+            why: said(self.vault.redact(&error.to_string())),
+        }
+    }
+}
+
+impl Deliver for Courier {
+    async fn deliver(&self, channel: &Channel, message: &Message) -> Delivery {
+        tokio::select! {
+            biased;
+            delivery = self.told(channel, message) => delivery.unwrap_or_else(|undelivered| undelivered),
+            () = self.stop.wait() => Delivery::Retry { after: None, why: "opsrun was told to stop".to_owned() },
+        }
+    }
+}
+
+impl fmt::Debug for Courier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Courier").finish_non_exhaustive()
+    }
+}
+
+/// The JSON document of a message.
+fn document(message: &Message) -> Vec<u8> {
+    // It holds nothing that JSON could not.
+    serde_json::to_vec(message).unwrap_or_default()
+}
+
+/// A text of the other side, or about it, in one short line.
+fn said(text: impl AsRef<str>) -> String {
+    text::line(text.as_ref().trim(), SAID)
+}
+
+#[cfg(not(all(feature = "http", feature = "email")))]
+fn not_built(kind: &str, feature: &str) -> Delivery {
+    Delivery::Dead {
+        why: format!("this build of opsrun cannot tell by {kind}: use one with the feature `{feature}`"),
+    }
+}

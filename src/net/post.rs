@@ -1,0 +1,96 @@
+//! One POST over HTTP.
+//!
+//! Takes a URL and headers that may be secret, a body, an extra CA file and limits; gives what the server answered. No
+//! redirect is followed: the method and the body would not always survive one, and what was meant for one server is
+//! not for another; where it leads is for whoever wrote the URL to say.
+//! Invariant: that of [`super::http`]: in time, never more of the answer than the limit, never the URL in an error.
+
+use super::error::{NetError, Obstacle};
+use super::http::{body, client, fault, headers, is_http, place};
+use super::retry_after;
+use super::stage::{Reached, Stage};
+use crate::clock::{self, Mark};
+use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
+use reqwest::{Response, Url};
+use secrecy::{ExposeSecret as _, SecretString};
+use std::path::Path;
+use std::time::Duration;
+
+/// What is sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Post<'a> {
+    /// `http://` or `https://`.
+    pub url: &'a SecretString,
+    /// Not even its host may be named.
+    pub secret: bool,
+    /// Request headers.
+    pub headers: &'a [(String, SecretString)],
+    /// Sent as it is.
+    pub body: &'a [u8],
+    /// Trusted besides the system's own: a PEM file.
+    pub ca_file: Option<&'a Path>,
+    /// More of the answer is not read.
+    pub most_body: usize,
+    /// For everything.
+    pub limit: Duration,
+}
+
+/// What the server answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Posted {
+    /// Its status.
+    pub status: u16,
+    /// The beginning of the body, up to the limit.
+    pub body: Vec<u8>,
+    /// When it wants to be asked again.
+    pub retry_after: Option<Duration>,
+}
+
+/// Sends.
+pub async fn post(post: Post<'_>) -> Result<Posted, NetError> {
+    let url = Url::parse(post.url.expose_secret()).map_err(|error| Obstacle::Url(error.to_string()))?;
+    if !is_http(&url) {
+        return Err(Obstacle::Url("it is not http or https".to_owned()).into());
+    }
+    let headers = headers(post.headers)?;
+    let reached = Reached::new(Stage::Roots);
+    let place = place(&url, post.secret, 0);
+    let began = Mark::set();
+    let sent = reached
+        .within(post.limit, send(post, url, headers, &reached, &place))
+        .await;
+    let (response, retry_after) = sent.unwrap_or_else(|fault| Err(NetError::at(&place, fault)))?;
+    let status = response.status().as_u16();
+    // The server has done what it was asked for: what goes wrong behind the head of its answer does not undo that.
+    let left = post.limit.saturating_sub(began.elapsed());
+    let rest = tokio::time::timeout(left, body(response, post.most_body)).await;
+    Ok(Posted {
+        status,
+        body: rest.ok().and_then(Result::ok).map_or_else(Vec::new, |(body, _)| body),
+        retry_after,
+    })
+}
+
+async fn send(
+    post: Post<'_>,
+    url: Url,
+    headers: HeaderMap,
+    reached: &Reached,
+    place: &str,
+) -> Result<(Response, Option<Duration>), NetError> {
+    let (client, judge) = client(post.ca_file, reached).await?;
+    let at = |error: reqwest::Error| NetError::at(place, fault(&error.without_url(), &judge));
+    reached.set(if url.domain().is_some() {
+        Stage::Addresses
+    } else {
+        Stage::Answer
+    });
+    let request = client.post(url).headers(headers).body(post.body.to_vec());
+    let response = request.send().await.map_err(at)?;
+    let text = |name: HeaderName| {
+        let value = response.headers().get(name)?;
+        value.to_str().ok()
+    };
+    let retry_after = text(RETRY_AFTER).and_then(|wait| retry_after::read(wait, text(DATE), clock::now()));
+    Ok((response, retry_after))
+}

@@ -1,0 +1,116 @@
+//! `Retry-After`: when a server that is busy wants to be asked again.
+//!
+//! Takes the header's text in either of its forms (RFC 9110, section 10.2.3), what the server says of its own clock, and
+//! ours; gives a time to wait. A date is held against the clock of the server where it tells its time: what is meant
+//! is a distance, and the two clocks may differ.
+//! Pure. Invariant: no answer makes anybody wait longer than [`LONGEST`].
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use std::time::Duration;
+
+/// Whoever says more is not waited for any longer.
+pub const LONGEST: Duration = Duration::from_secs(86_400);
+
+/// How long to wait; `None` for what is neither a number of seconds nor a date.
+pub(super) fn read(text: &str, server: Option<&str>, now: DateTime<Utc>) -> Option<Duration> {
+    let text = text.trim();
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        // More than fits is more than anybody waits.
+        let seconds = text.parse().unwrap_or(u64::MAX);
+        return Some(Duration::from_secs(seconds).min(LONGEST));
+    }
+    let until = date(text)?;
+    let now = server.and_then(|text| date(text.trim())).unwrap_or(now);
+    // A date that has passed says: now.
+    Some((until - now).to_std().unwrap_or_default().min(LONGEST))
+}
+
+/// The three forms of a date in HTTP, of which two are obsolete and must be read all the same.
+fn date(text: &str) -> Option<DateTime<Utc>> {
+    const FORMS: [&str; 3] = [
+        "%a, %d %b %Y %H:%M:%S GMT",
+        "%A, %d-%b-%y %H:%M:%S GMT",
+        "%a %b %e %H:%M:%S %Y",
+    ];
+    let read = |form| NaiveDateTime::parse_from_str(text, form).ok();
+    FORMS.into_iter().find_map(read).map(|at| at.and_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    fn seconds(text: &str) -> Option<u64> {
+        read(text, None, at("1994-11-06T08:49:37Z")).map(|wait| wait.as_secs())
+    }
+
+    #[test]
+    fn seconds_and_dates_in_three_forms() {
+        assert_eq!(seconds("120"), Some(120));
+        assert_eq!(seconds(" 0 "), Some(0));
+        for date in [
+            "Sun, 06 Nov 1994 08:50:37 GMT",
+            "Sunday, 06-Nov-94 08:50:37 GMT",
+            "Sun Nov  6 08:50:37 1994",
+        ] {
+            assert_eq!(seconds(date), Some(60), "{date}");
+        }
+        assert_eq!(seconds("Sun, 06 Nov 1994 08:00:00 GMT"), Some(0));
+    }
+
+    #[test]
+    fn nobody_waits_for_ever() {
+        let day = Some(86_400);
+        assert_eq!(seconds("86401"), day);
+        assert_eq!(seconds("99999999999999999999999999"), day);
+        assert_eq!(seconds("Fri, 31 Dec 9999 23:59:59 GMT"), day);
+    }
+
+    #[test]
+    fn what_says_nothing_is_nothing() {
+        for text in [
+            "",
+            "soon",
+            "-1",
+            "1.5",
+            "120 seconds",
+            "Mon, 06 Nov 1994 08:50:37 GMT",
+            "٣",
+        ] {
+            assert_eq!(seconds(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_date_is_held_against_the_clock_of_whoever_says_it() {
+        let wait = |server| read("Sun, 06 Nov 1994 08:50:37 GMT", server, at("2026-01-01T00:00:00Z"));
+        assert_eq!(
+            wait(Some("Sun, 06 Nov 1994 08:49:37 GMT")),
+            Some(Duration::from_secs(60))
+        );
+        assert_eq!(wait(Some("no time")), Some(Duration::ZERO));
+        assert_eq!(wait(None), Some(Duration::ZERO));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_without_harm(text in "\\PC{0,40}", server in prop::option::of("\\PC{0,40}")) {
+            let wait = read(&text, server.as_deref(), at("2026-01-01T00:00:00Z"));
+            prop_assert!(wait.is_none_or(|wait| wait <= LONGEST));
+        }
+
+        #[test]
+        fn a_date_is_as_far_as_it_is(ahead in 0_i64..100_000) {
+            let now = at("2026-03-29T00:59:30Z");
+            let then = now + chrono::TimeDelta::seconds(ahead);
+            let text = then.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+            let expected = u64::try_from(ahead.min(86_400)).unwrap();
+            prop_assert_eq!(read(&text, None, now), Some(Duration::from_secs(expected)));
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! What a mail server says, and the line that it says it over.
+//!
+//! Takes a stream, gives [`Reply`]s (RFC 5321, section 4.2); writes commands. Knows nothing of their order.
+//! Invariant: no reply takes more than [`MOST_BYTES`] of memory, and nothing that was read before TLS is taken for an
+//! answer behind it.
+
+use super::super::error::{Fault, foreign};
+use std::fmt;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+/// A reply is a handful of lines of at most 512 bytes; more than this is no reply.
+const MOST_BYTES: usize = 32 * 1024;
+
+/// Why there is no reply.
+#[derive(Debug)]
+pub(super) enum Broken {
+    /// The connection.
+    Line(Fault),
+    /// What came is no reply.
+    Garbled(&'static str),
+}
+
+/// An answer of the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// Three digits.
+    pub code: u16,
+    /// What stands behind them, line by line.
+    pub lines: Vec<String>,
+}
+
+impl Reply {
+    /// With its text put through `clean` as a whole: what it takes out may go over several lines.
+    #[must_use]
+    pub fn cleaned(mut self, clean: &(dyn Fn(&str) -> String + Sync)) -> Self {
+        self.lines = vec![clean(&self.lines.join(" "))];
+        self
+    }
+
+    /// It did what it was asked.
+    pub(super) fn is_done(&self) -> bool {
+        (200..300).contains(&self.code)
+    }
+
+    /// It wants what belongs to the command.
+    pub(super) fn wants_more(&self) -> bool {
+        (300..400).contains(&self.code)
+    }
+
+    /// It will never do it.
+    pub(super) fn is_final(&self) -> bool {
+        self.code >= 500
+    }
+}
+
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.code, foreign(self.lines.join(" ").trim()))
+    }
+}
+
+/// A connection with what was read of it too early.
+pub(super) struct Line<S> {
+    pub(super) stream: S,
+    early: Vec<u8>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
+    pub(super) fn over(stream: S) -> Self {
+        Self {
+            stream,
+            early: Vec::new(),
+        }
+    }
+
+    /// Something came that nobody asked for.
+    pub(super) fn is_ahead(&self) -> bool {
+        !self.early.is_empty()
+    }
+
+    pub(super) async fn say(&mut self, bytes: &[u8]) -> Result<(), Broken> {
+        let said = async {
+            self.stream.write_all(bytes).await?;
+            self.stream.flush().await
+        };
+        said.await.map_err(|error| Broken::Line(Fault::from_io(&error)))
+    }
+
+    pub(super) async fn hear(&mut self) -> Result<Reply, Broken> {
+        let mut heard = 0;
+        let mut reply: Option<Reply> = None;
+        loop {
+            let line = self.line(MOST_BYTES.saturating_sub(heard)).await?;
+            heard += line.len();
+            let (code, last, text) = parsed(&line).ok_or(Broken::Garbled("it does not speak SMTP"))?;
+            let reply = reply.get_or_insert(Reply {
+                code,
+                lines: Vec::new(),
+            });
+            if reply.code != code {
+                return Err(Broken::Garbled("the lines of a reply have different codes"));
+            }
+            reply.lines.push(text);
+            if last {
+                return Ok(reply.clone());
+            }
+        }
+    }
+
+    /// One line with its end.
+    async fn line(&mut self, most: usize) -> Result<Vec<u8>, Broken> {
+        let mut searched = 0;
+        loop {
+            if let Some(end) = self.early.iter().skip(searched).position(|b| *b == b'\n') {
+                let rest = self.early.split_off(searched + end + 1);
+                return Ok(std::mem::replace(&mut self.early, rest));
+            }
+            searched = self.early.len();
+            if searched >= most {
+                return Err(Broken::Garbled("its reply does not end"));
+            }
+            let mut piece = [0; 4096];
+            let read = self.stream.read(&mut piece).await;
+            match read.map_err(|error| Broken::Line(Fault::from_io(&error)))? {
+                0 => {
+                    return Err(Broken::Line(Fault::Broken(
+                        "the server closed the connection".to_owned(),
+                    )));
+                }
+                n => self.early.extend_from_slice(piece.get(..n).unwrap_or_default()),
+            }
+        }
+    }
+}
+
+/// Code, whether it is the last line, text.
+fn parsed(line: &[u8]) -> Option<(u16, bool, String)> {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let (digits, rest) = line.split_at_checked(3)?;
+    if !digits.iter().all(u8::is_ascii_digit) || !matches!(digits.first(), Some(b'2'..=b'5')) {
+        return None;
+    }
+    let code = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    let text = |rest: &[u8]| String::from_utf8_lossy(rest).into_owned();
+    match rest {
+        [] => Some((code, true, String::new())),
+        [b' ', rest @ ..] => Some((code, true, text(rest))),
+        [b'-', rest @ ..] => Some((code, false, text(rest))),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn heard(bytes: &[u8]) -> (Result<Reply, Broken>, bool) {
+        let (ours, mut theirs) = tokio::io::duplex(1 << 20);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async move {
+            theirs.write_all(bytes).await.unwrap();
+            drop(theirs);
+            let mut line = Line::over(ours);
+            let reply = line.hear().await;
+            (reply, line.is_ahead())
+        })
+    }
+
+    #[test]
+    fn replies_have_one_line_or_several() {
+        let (reply, ahead) = heard(b"250-one\r\n250-two\r\n250 three\r\n");
+        let reply = reply.unwrap();
+        assert_eq!(
+            (reply.code, reply.lines.as_slice()),
+            (250, ["one", "two", "three"].map(str::to_owned).as_slice())
+        );
+        assert!(!ahead);
+        assert_eq!(heard(b"220\n").0.unwrap().to_string(), "220 ");
+        let (reply, ahead) = heard(b"220 go ahead\r\n250 injected\r\n");
+        assert_eq!(reply.unwrap().to_string(), "220 go ahead");
+        assert!(ahead);
+        let colours = heard("451 \u{1b}[31mnö\r\n".as_bytes()).0.unwrap();
+        assert_eq!(colours.to_string(), "451 \\u{1b}[31mnö");
+    }
+
+    #[test]
+    fn what_is_no_reply_is_told_apart() {
+        for garbage in [
+            "HTTP/1.1 400 Bad Request\r\n",
+            "150 early\r\n",
+            "25\r\n",
+            "250x\r\n",
+            "\r\n",
+            "٢٥٠ \r\n",
+        ] {
+            let (reply, _) = heard(garbage.as_bytes());
+            assert!(
+                matches!(reply, Err(Broken::Garbled("it does not speak SMTP"))),
+                "{garbage:?}"
+            );
+        }
+        assert!(matches!(heard(b"250-a\r\n550 b\r\n").0, Err(Broken::Garbled(_))));
+        assert!(matches!(heard(b"250-a\r\n").0, Err(Broken::Line(Fault::Broken(_)))));
+        assert!(matches!(
+            heard(&[b'2'; 1 << 17]).0,
+            Err(Broken::Garbled("its reply does not end"))
+        ));
+        let endless = "250-x\r\n".repeat(10_000);
+        assert!(matches!(
+            heard(endless.as_bytes()).0,
+            Err(Broken::Garbled("its reply does not end"))
+        ));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_heard_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = heard(&bytes);
+        }
+    }
+}
