@@ -5,6 +5,7 @@
 //! Invariant: nobody else calls the system's clocks (a clippy lint holds it).
 
 use chrono::{DateTime, Utc};
+use rustix::time::{ClockId, clock_gettime};
 use std::time::{Duration, Instant, SystemTime};
 
 /// The wall-clock time, UTC.
@@ -40,5 +41,33 @@ impl Mark {
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.monotonic.elapsed()
+    }
+}
+
+/// Three clocks read at one moment: how they part tells a suspend from a step of the wall clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// The wall clock.
+    pub wall: DateTime<Utc>,
+    /// Time that the machine was awake.
+    pub awake: Duration,
+    /// Time since it was started, asleep or awake.
+    pub up: Duration,
+}
+
+impl Reading {
+    /// Reads them.
+    #[must_use]
+    pub fn take() -> Self {
+        let since = |clock| {
+            let time = clock_gettime(clock);
+            let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+            Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
+        };
+        Self {
+            wall: now(),
+            awake: since(ClockId::Monotonic),
+            up: since(ClockId::Boottime),
+        }
     }
 }

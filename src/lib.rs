@@ -30,6 +30,7 @@
 //! | 4 | [`alert`] | who is told what: when to speak, messages, the sender |
 //! | 4 | [`report`] | plans, events and copies for people and programs |
 //! | 5 | [`launch`] | one whole run, from locks to outcome |
+//! | 5 | [`daemon`] | schedules → due jobs → launch, until somebody says stop |
 //! | 6 | [`cli`] | arguments, one file a command, exit codes |
 //!
 //! A room uses lower layers only; `tests/layering.rs` holds the table. Where to start reading: the deletion, from
@@ -42,6 +43,7 @@ pub mod blocking;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod daemon;
 pub mod entry;
 pub mod exec;
 pub mod kept;

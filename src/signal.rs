@@ -7,12 +7,14 @@
 //! Who is in a hurry presses Ctrl-C twice: the groups of all children ([`ward`]) are killed then, and the process ends.
 //! Invariant: installed before any other thread starts.
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process_group};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGIO, SIGTERM, SIGXFSZ};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// Whether, and by which signal, the process was told to stop.
 #[derive(Debug, Clone, Default)]
@@ -65,14 +67,18 @@ impl Stop {
     /// Installs the handlers. The first signal asks to stop in good order; a second SIGINT kills the children and
     /// ends the process at once, which loses no data either.
     pub fn install() -> io::Result<Self> {
+        Self::install_for(&[SIGINT, SIGTERM, SIGHUP])
+    }
+
+    fn install_for(signals: &[i32]) -> io::Result<Self> {
         let stop = Self::new()?;
         hurry()?;
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
+        for &signal in signals {
             signal_hook::flag::register_usize(signal, Arc::clone(&stop.asked), usize::try_from(signal).unwrap_or(1))?;
         }
         // After the number, so that whoever hears the bell finds it.
         if let Some(bell) = &stop.bell {
-            for signal in [SIGINT, SIGTERM, SIGHUP] {
+            for &signal in signals {
                 signal_hook::low_level::pipe::register(signal, bell.1.try_clone()?)?;
             }
         }
@@ -95,9 +101,16 @@ impl Stop {
 
     /// Asks to stop, as a signal would, though by none.
     pub fn ask(&self) {
-        let _ = self
-            .asked
-            .compare_exchange(0, WITHOUT_SIGNAL, Ordering::SeqCst, Ordering::SeqCst);
+        self.ask_as(WITHOUT_SIGNAL);
+    }
+
+    /// Hands a signal on that somebody else got.
+    pub fn pass_on(&self, signal: u8) {
+        self.ask_as(usize::from(signal));
+    }
+
+    fn ask_as(&self, what: usize) {
+        let _ = self.asked.compare_exchange(0, what, Ordering::SeqCst, Ordering::SeqCst);
         if let Some(bell) = &self.bell {
             // Full means that it rings already.
             let _ = (&bell.1).write(&[0]);
@@ -131,6 +144,74 @@ impl Stop {
             return;
         }
         std::future::pending::<()>().await;
+    }
+}
+
+/// Signals of a process that stays: SIGHUP is no reason to stop but to read files again.
+#[derive(Debug)]
+pub struct Signals {
+    /// Asked by SIGINT and SIGTERM.
+    pub stop: Stop,
+    hung_up: Arc<AtomicBool>,
+    bell: UnixStream,
+    ring: Ring,
+}
+
+/// Wakes whoever waits in [`Signals::wait`].
+#[derive(Debug, Clone)]
+pub struct Ring(Arc<UnixStream>);
+
+impl Ring {
+    /// Wakes.
+    pub fn ring(&self) {
+        // Full means that it rings already.
+        let _ = (&*self.0).write(&[0]);
+    }
+}
+
+impl Signals {
+    /// Installs the handlers.
+    pub fn install() -> io::Result<Self> {
+        let stop = Stop::install_for(&[SIGINT, SIGTERM])?;
+        let (bell, ring) = UnixStream::pair()?;
+        bell.set_nonblocking(true)?;
+        ring.set_nonblocking(true)?;
+        let hung_up = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(SIGHUP, Arc::clone(&hung_up))?;
+        // After the flags, so that whoever hears the bell finds them.
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            signal_hook::low_level::pipe::register(signal, ring.try_clone()?)?;
+        }
+        Ok(Self {
+            stop,
+            hung_up,
+            bell,
+            ring: Ring(Arc::new(ring)),
+        })
+    }
+
+    /// True once after a SIGHUP, or several.
+    #[must_use]
+    pub fn hung_up(&self) -> bool {
+        self.hung_up.swap(false, Ordering::SeqCst)
+    }
+
+    /// For others to wake whoever waits.
+    #[must_use]
+    pub fn ring(&self) -> Ring {
+        self.ring.clone()
+    }
+
+    /// Waits for a signal, a ring, or the end of the time.
+    pub fn wait(&self, time: Duration) {
+        let time = Timespec {
+            tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: i64::from(time.subsec_nanos()),
+        };
+        // What keeps us from waiting ends the wait: the caller looks around and waits again.
+        let _ = poll(&mut [PollFd::new(&self.bell, PollFlags::IN)], Some(&time));
+        let mut rung = [0; 64];
+        while matches!((&self.bell).read(&mut rung), Ok(n) if n > 0) {}
     }
 }
 

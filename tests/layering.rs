@@ -42,6 +42,11 @@ const MEANT: &[(&str, &str, &str)] = &[
     ("entry", "path", "an entry has a path"),
     ("plan", "archive", "a plan names copies; it reads their types only"),
     ("daemon", "launch", "a due job is launched as `apply` does it"),
+    (
+        "report",
+        "alert",
+        "messages are shown, and their schema printed; it reads their types only",
+    ),
     ("main", "cli", "it is all that main does"),
 ];
 

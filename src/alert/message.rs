@@ -51,7 +51,7 @@ pub struct Message {
     pub job: Option<String>,
     /// How it stands; null where that has no meaning.
     pub state: Option<State>,
-    /// What was told before, or how it stood.
+    /// What the channel was told last of this key, when that is not over.
     pub previous: Option<State>,
     /// In one line.
     pub summary: String,
@@ -161,6 +161,21 @@ impl Message {
             at,
             count: None,
             parts: Vec::new(),
+        }
+    }
+
+    /// That a run begins or, with a state, how it ended.
+    #[must_use]
+    pub fn of_run(origin: &Origin, run: &str, state: Option<State>, summary: &str, at: DateTime<Utc>) -> Self {
+        let kind = state.map_or(Kind::RunStarted, |_| Kind::RunFinished);
+        let severity = match state {
+            None | Some(State::Ok) => Severity::Info,
+            Some(_) => Severity::Critical,
+        };
+        Self {
+            state,
+            run: Some(run.to_owned()),
+            ..Self::new(origin, RUN, kind, severity, summary, at)
         }
     }
 

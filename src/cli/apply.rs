@@ -4,15 +4,23 @@
 //! code. Knows nothing of how steps are done.
 //! Invariant: at a terminal nothing is deleted and no command run before the plan was shown and answered with yes, or `--yes` given.
 
+use super::alerts;
 use super::args::ApplyArgs;
 use super::exit::{self, Exit, Failure};
-use super::file;
 use super::terminal::{Ask, Terminal};
+use super::{file, serve};
+use crate::daemon::once::once;
+use crate::launch::alerts::AFTER_A_RUN;
 use crate::launch::{self, Apply};
+use crate::model::Model;
 use crate::plan::Plan;
+use crate::report::alerts::undelivered_text;
+use crate::report::lines::Detail;
+use crate::report::times;
 use crate::report::words::argv;
 use crate::report::{Bars, Lines, PlanText, output, plan_text, stream};
 use crate::run::Event;
+use crate::signal::Stop;
 use crate::units::{plural, show_size};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -28,6 +36,7 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
         lock_wait: args.lock_wait,
         command: command_line(),
         stop: stop.clone(),
+        claimed: None,
     };
     let bars = Bars::new(terminal.progress());
     let mut lines = Lines::new(terminal.err, terminal.detail);
@@ -50,13 +59,68 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
         }
         bars.print(&lines.lines(event));
     };
-    let done = launch::apply(&model, &args.run.request(), &how, &mut confirm, &mut sink, &bars)?;
-    if let Some(failure) = mute.filter(|_| done.exit == 0) {
+    let exit = if args.due {
+        due(&model, &how, &mut confirm, &mut sink, &bars, terminal)?
+    } else {
+        launch::apply(&model, &args.run.request(), &how, &mut confirm, &mut sink, &bars)?.exit
+    };
+    tell(&model, &stop, terminal);
+    if let Some(failure) = mute.filter(|_| exit == 0) {
         return Err(failure);
     }
     match lost {
-        Some(error) if done.exit == 0 => Err(error.into()),
-        _ => Ok(done.exit),
+        Some(error) if exit == 0 => Err(error.into()),
+        _ => Ok(exit),
+    }
+}
+
+/// One round of the schedules.
+fn due(
+    model: &Model,
+    how: &Apply,
+    confirm: &mut dyn FnMut(&Plan) -> bool,
+    sink: &mut (dyn FnMut(&Event) + Send),
+    bars: &Bars,
+    terminal: &Terminal,
+) -> Result<u8, Failure> {
+    let done = once(model, how, confirm, sink, bars)?;
+    for left in &done.left {
+        if terminal.detail > Detail::Quiet {
+            bars.print(&(serve::left_out(left) + "\n"));
+        }
+    }
+    for error in done.failures {
+        let failure = Failure::from(error);
+        bars.print(&output::failure_text(
+            &failure.message,
+            failure.help.as_deref(),
+            terminal.err,
+        ));
+    }
+    if done.runs == 0 && terminal.detail > Detail::Quiet {
+        let next = done.next.map_or_else(
+            || "; no schedule has anything due in the future".to_owned(),
+            |next| format!("; next: {}", times::whole(next, model.ops.timezone)),
+        );
+        bars.print(&format!("nothing is due{next}\n"));
+    }
+    Ok(done.exit)
+}
+
+/// Sends what the run has to tell. That it does not arrive is no fault of the run: it is said, and tried again.
+fn tell(model: &Model, stop: &Stop, terminal: &Terminal) {
+    match alerts::send(model, stop, AFTER_A_RUN, terminal) {
+        Ok(mut left) => {
+            // What was given up is said when it is, and by `status`.
+            left.retain(|row| row.pending > 0);
+            left.iter_mut().for_each(|row| row.dead = 0);
+            let mut text = undelivered_text(&left, crate::clock::now(), terminal.err);
+            if !left.is_empty() {
+                text += "  the next run sends them again, or `opsrun alerts replay`\n";
+            }
+            output::to_stderr(&text);
+        }
+        Err(failure) => output::failure(&failure.message, failure.help.as_deref(), terminal.err),
     }
 }
 
@@ -157,7 +221,7 @@ fn is_yes(answer: &str) -> bool {
 }
 
 /// The arguments as they were typed, for the history.
-fn command_line() -> String {
+pub(super) fn command_line() -> String {
     let words: Vec<String> = std::env::args_os()
         .map(|word| word.to_string_lossy().into_owned())
         .collect();

@@ -8,6 +8,7 @@ use super::args::{StateArgs, ThreadArgs};
 use super::exit::{Exit, Failure};
 use super::terminal::Terminal;
 use crate::config;
+use crate::daemon::reload::Reread;
 use crate::launch::{self, copies::From};
 use crate::model::Model;
 use crate::path::shown;
@@ -31,13 +32,44 @@ pub fn model(file: &Path, place: Option<&StateArgs>, terminal: &Terminal) -> Res
             Some("mend what is marked above; nothing was done"),
         ));
     };
+    placed(&mut model, place)?;
+    Ok(model)
+}
+
+/// Puts the state where the command line wants it.
+fn placed(model: &mut Model, place: Option<&StateArgs>) -> Result<(), Failure> {
     if let Some(dir) = place.and_then(|place| place.state_dir.as_deref()) {
         model.ops.state_dir = std::path::absolute(dir).map_err(|error| {
             let message = format!("cannot find `{}`: {error}", shown(dir));
             Failure::new(Exit::Usage, message, Some("name the state directory absolutely"))
         })?;
     }
-    Ok(model)
+    Ok(())
+}
+
+/// The model of `file` once more, for somebody who has one already.
+#[must_use]
+pub fn reread(file: &Path, place: Option<&StateArgs>, terminal: &Terminal) -> Reread {
+    let loaded = match config::load(file) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            return Reread::Invalid {
+                message: output::chain(&error),
+                findings: String::new(),
+            };
+        }
+    };
+    let errors = loaded.errors() as u64;
+    let findings = loaded.render(terminal.err.is_color(), terminal.err_page());
+    let invalid = |message| Reread::Invalid { message, findings };
+    let Some(mut model) = loaded.model else {
+        let count = plural(errors, "error", "errors");
+        return invalid(format!("`{}` is invalid: {count}", shown(file)));
+    };
+    match placed(&mut model, place) {
+        Ok(()) => Reread::Valid(Box::new(model)),
+        Err(failure) => invalid(failure.message),
+    }
 }
 
 /// Where copies are looked for.

@@ -6,11 +6,12 @@
 //! - [`exit`]: exit codes and the failures that lead to them
 //! - [`terminal`]: what kind of terminal this is · [`mod@file`]: from FILE to a model
 //! - [`remarks`]: what looking at copies should not pass over in silence
-//! - one file a command: [`plan`], [`apply`], [`check`], [`mod@fmt`], [`init`], [`graph`], [`status`], [`history`], [`list`],
-//!   [`verify`], [`restore`], [`explain`], [`schema`], [`completions`], [`man`]
+//! - one file a command: [`plan`], [`apply`], [`serve`], [`check`], [`mod@fmt`], [`init`], [`graph`], [`status`], [`history`],
+//!   [`simulate`], [`list`], [`verify`], [`restore`], [`alerts`], [`explain`], [`schema`], [`completions`], [`man`]
 //!
 //! Invariant: every way out of the program is one of the codes in [`exit`]; nothing panics over a closed pipe.
 
+pub mod alerts;
 pub mod apply;
 pub mod args;
 pub mod check;
@@ -28,6 +29,8 @@ pub mod plan;
 pub mod remarks;
 pub mod restore;
 pub mod schema;
+pub mod serve;
+pub mod simulate;
 pub mod status;
 pub mod terminal;
 pub mod values;
@@ -62,10 +65,17 @@ pub fn main() -> ExitCode {
 fn parse() -> Result<Cli, clap::Error> {
     let mut command = Cli::command();
     if std::env::var_os("OPSRUN_STATE_DIR").is_some_and(|value| value.is_empty()) {
-        for name in ["plan", "apply", "status", "history", "list", "verify", "restore"] {
+        for name in [
+            "plan", "apply", "serve", "status", "history", "list", "verify", "restore",
+        ] {
             let unset = |arg: clap::Arg| arg.env(None::<&'static str>);
             command = command.mut_subcommand(name, |sub| sub.mut_arg("state_dir", unset));
         }
+        command = command.mut_subcommand("alerts", |alerts| {
+            let unset = |arg: clap::Arg| arg.env(None::<&'static str>);
+            let unset = |sub: clap::Command| sub.mut_arg("state_dir", unset);
+            alerts.mut_subcommand("list", unset).mut_subcommand("replay", unset)
+        });
     }
     let matches = command.try_get_matches()?;
     Cli::from_arg_matches(&matches)
@@ -88,15 +98,18 @@ fn run(cli: &Cli) -> u8 {
     let done = match &cli.command {
         Command::Plan(args) => plan::run(args, &terminal),
         Command::Apply(args) => apply::run(args, &terminal),
+        Command::Serve(args) => serve::run(args, &terminal),
         Command::Check(args) => check::run(args, &terminal),
         Command::Fmt(args) => fmt::run(args, &terminal),
         Command::Init(args) => init::run(args, &terminal),
         Command::Graph(args) => graph::run(args, &terminal),
         Command::Status(args) => status::run(args, &terminal),
         Command::History(args) => history::run(args, &terminal),
+        Command::Simulate(args) => simulate::run(args, &terminal),
         Command::List(args) => list::run(args, &terminal),
         Command::Verify(args) => verify::run(args, &terminal),
         Command::Restore(args) => restore::run(args, &terminal),
+        Command::Alerts(args) => alerts::run(&args.command, &terminal),
         Command::Explain(args) => explain::run(args, &terminal),
         Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(args),

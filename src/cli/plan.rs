@@ -1,16 +1,19 @@
 //! `opsrun plan`: shows what apply would do.
 //!
-//! Takes arguments, gives the plan on stdout as text, JSON or a graph. Touches nothing.
+//! Takes arguments, gives the plan on stdout as text, JSON or a graph; with `--next` what the schedules start next.
+//! Touches nothing.
 //! Invariant: the plan shown is made by the function that apply uses.
 
 use super::args::{PlanArgs, PlanFormat};
 use super::exit::{self, Exit, Failure};
 use super::file;
 use super::terminal::Terminal;
-use crate::launch;
+use crate::daemon::book::Book;
+use crate::daemon::firings;
 use crate::plan::Plan;
 use crate::plan::document::document;
-use crate::report::{Graph, PlanText, output, plan_text};
+use crate::report::{self, Graph, PlanText, output, plan_text};
+use crate::{clock, launch};
 
 /// Runs it.
 pub fn run(args: &PlanArgs, terminal: &Terminal) -> Result<u8, Failure> {
@@ -20,6 +23,9 @@ pub fn run(args: &PlanArgs, terminal: &Terminal) -> Result<u8, Failure> {
             "a graph shows steps: `--files` cannot be used with it",
             Some("leave --files out, or use --format text or json"),
         ));
+    }
+    if let Some(count) = args.next {
+        return next(args, usize::from(count), terminal);
     }
     let model = file::model(&args.run.file, Some(&args.run.place), terminal)?;
     let at = args.at.map(|at| at.resolve(model.ops.timezone));
@@ -39,6 +45,29 @@ pub fn run(args: &PlanArgs, terminal: &Terminal) -> Result<u8, Failure> {
     };
     output::to_stdout(&text)?;
     Ok(verdict(&plan, args.detailed_exitcode).into())
+}
+
+/// `--next`: no plan, but when the schedules start what.
+fn next(args: &PlanArgs, count: usize, terminal: &Terminal) -> Result<u8, Failure> {
+    let graph = matches!(args.format(), PlanFormat::Dot | PlanFormat::Mermaid);
+    if graph {
+        return Err(Failure::new(
+            Exit::Usage,
+            "a graph shows steps: `--next` cannot be used with it",
+            Some("leave --next out, or use --format text or json"),
+        ));
+    }
+    let model = file::model(&args.run.file, Some(&args.run.place), terminal)?;
+    let zone = model.ops.timezone;
+    let after = args.at.map_or_else(clock::now, |at| at.resolve(zone));
+    let firings = firings::next(&Book::new(&model), after, count, zone);
+    let text = if args.format() == PlanFormat::Json {
+        json(&report::firings::document(&model.ops.name, after, &firings))?
+    } else {
+        report::firings::firings_text(&firings, count, terminal.out)
+    };
+    output::to_stdout(&text)?;
+    Ok(Exit::Done.into())
 }
 
 fn verdict(plan: &Plan, detailed: bool) -> Exit {

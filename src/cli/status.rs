@@ -1,15 +1,18 @@
-//! `opsrun status`: what came of each job last.
+//! `opsrun status`: what came of each job last, and whether everybody was told.
 //!
 //! Takes an ops file, gives a table or JSON on stdout. Touches nothing.
 //! Invariant: ends with 1 when somebody has to look at a job, whatever else is fine.
 
+use super::alerts::undelivered as shown;
 use super::args::StatusArgs;
 use super::exit::{Exit, Failure};
 use super::file;
 use super::plan::json;
 use super::terminal::Terminal;
+use crate::launch::alerts;
 use crate::launch::history::{self, Standing};
 use crate::plan::Request;
+use crate::report::alerts::{UndeliveredRow, undelivered_text};
 use crate::report::output;
 use crate::report::status::{self, JobRow, Last, document, status_text};
 use crate::run::{Outcome, State};
@@ -23,11 +26,13 @@ pub fn run(args: &StatusArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let standings = history::standings(&model)?.into_iter();
     let mut rows: Vec<JobRow> = standings.map(|standing| row(standing, &paused)).collect();
     status::sort(&mut rows);
+    let undelivered: Vec<UndeliveredRow> = alerts::undelivered(&model)?.into_iter().map(shown).collect();
     let now = crate::clock::now();
     let text = if args.json {
-        json(&document(&model.ops.name, &rows, now))?
+        json(&document(&model.ops.name, &rows, &undelivered, now))?
     } else {
-        status_text(&rows, now, model.ops.timezone, terminal.out)
+        let jobs = status_text(&rows, now, model.ops.timezone, terminal.out);
+        jobs + &undelivered_text(&undelivered, now, terminal.out)
     };
     output::to_stdout(&text)?;
     let bad = rows.iter().any(JobRow::is_bad);

@@ -76,6 +76,14 @@ pub fn moment(text: &str) -> Result<Moment, String> {
         .ok_or_else(|| "use `2026-11-23`, `2026-11-23 21:00` or `2026-11-23T21:00:00+09:00`".to_owned())
 }
 
+/// `A..B`: two moments.
+pub fn span(text: &str) -> Result<(Moment, Moment), String> {
+    let (from, until) = text
+        .split_once("..")
+        .ok_or_else(|| "use two moments, as in `2026-12-24..2026-12-27`".to_owned())?;
+    Ok((moment(from)?, moment(until)?))
+}
+
 /// A duration, as in the ops file; `0s` is none.
 pub fn wait(text: &str) -> Result<Duration, String> {
     match parse_duration(text) {

@@ -21,6 +21,7 @@ pub fn crontab(stop: &Stop) -> Result<Vec<u8>, LaunchError> {
     let spawn = Spawn {
         program: "crontab".to_owned(),
         arguments: vec!["-l".to_owned()],
+        input: None,
         cwd: PathBuf::from("/"),
         env: Vec::new(),
         input: None,

@@ -3,6 +3,7 @@
 //! A failed step is no error but an outcome; this is what keeps us from doing our own work. Each error knows
 //! its exit code and what to try next.
 
+use crate::alert::sender::OutboxError;
 use crate::archive::CopyError;
 use crate::plan::UnknownJob;
 use crate::run::RecordError;
@@ -35,6 +36,12 @@ pub enum LaunchError {
     /// An event could not be recorded: the run ended there.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// The outbox.
+    #[error(transparent)]
+    Outbox(OutboxError),
+    /// Nothing can be waited for.
+    #[error("cannot start the event loop")]
+    Runtime(#[source] std::io::Error),
     /// Something that was asked for does not exist.
     #[error("{message}")]
     Missing {
@@ -72,7 +79,8 @@ impl LaunchError {
             Self::Lock(LockError::Held { .. }) => 75,
             Self::Store(e) if e.is_busy() => 75,
             Self::Store(e) if e.is_cannot_write() => 73,
-            Self::Record(_) | Self::Rewrite(_) => 73,
+            Self::Record(_) | Self::Rewrite(_) | Self::Outbox(_) => 73,
+            Self::Runtime(_) => 70,
             Self::Lock(LockError::Tree(e)) | Self::Tree(e) if no_room(e.errno()) => 73,
             Self::Copy(e) if no_room(e.errno()) => 73,
             Self::Missing { .. } | Self::Store(_) | Self::Lock(_) | Self::Tree(_) | Self::Copy(_) => 1,
@@ -95,7 +103,7 @@ impl LaunchError {
             Self::Missing { help, .. } | Self::Usage { help, .. } => Some(help.clone()),
             Self::Copy(e) => e.help().map(str::to_owned),
             Self::Rewrite(e) => e.help().map(str::to_owned),
-            Self::Tree(_) | Self::Lock(_) | Self::Signal(_) => None,
+            Self::Tree(_) | Self::Lock(_) | Self::Signal(_) | Self::Outbox(_) | Self::Runtime(_) => None,
         }
     }
 }

@@ -3,22 +3,26 @@
 //!
 //! Takes a model and a request, gives a plan ([`plan()`]) or a finished run ([`apply`]); the two share every line
 //! up to the plan. Prints nothing: events and progress go to what the caller hands in.
+//! - [`alerts`]: what is told of runs, and sending it
 //! - `again`: looking at a backup's places once more within a run
 //! - [`copies`]: what lies in destinations, and proving it again
 //! - [`history`]: past runs, and how each job stands
 //! - [`restore`]: bringing files back
 //! - [`crontab()`]: the user's crontab
 //! - [`rewrite()`]: changing an ops file, as its user asked
+//! - [`settle`]: what follows from the end of a job before the run is over
 //!
 //! Invariant: an event is in the store before anybody else hears of it.
 
 mod again;
+pub mod alerts;
 pub mod copies;
 mod crontab;
 mod error;
 pub mod history;
 pub mod restore;
 mod rewrite;
+pub mod settle;
 
 pub use crontab::crontab;
 pub use error::LaunchError;
@@ -30,16 +34,18 @@ use crate::exec::survey::{self, Remembered, World};
 use crate::exec::{How, action::recover};
 use crate::model::{JobName, Model};
 use crate::plan::{self, Plan, Request};
-use crate::run::{Event, JobHistory, Progress, Record, RecordError, Status};
+use crate::run::{Event, JobHistory, Occurrence, Progress, Record, RecordError, Status};
 use crate::secret::Vault;
 use crate::signal::Stop;
 use crate::store::{self, Store, StoreError};
 use crate::tree::lock::{self, Lock, Patience};
 use crate::tree::{Dir, handle::create_dir_all};
 use again::Again;
+use alerts::Voice;
 use chrono::{DateTime, Utc};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::collections::BTreeSet;
+use settle::Settling;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
@@ -72,6 +78,17 @@ pub struct Apply {
     pub command: String,
     /// Told to stop?
     pub stop: Stop,
+    /// The run that was begun already, together with the claim to what it is for; `None` begins one.
+    pub claimed: Option<Claimed>,
+}
+
+/// A run that was begun for instants of schedules.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// Its id.
+    pub run: String,
+    /// What it is for.
+    pub occurrences: Vec<Occurrence>,
 }
 
 /// A run that is over.
@@ -98,19 +115,31 @@ pub fn apply(
         stop: &|| how.stop.asked(),
     };
     let mut locks = Locks::default();
-    locks.jobs(&model.ops.state_dir, &jobs, patience)?;
+    locks.jobs(&model.ops.state_dir, &settle::locked(model, &jobs), patience)?;
     let world = survey::open(model, &jobs);
     locks.world(&world, patience)?;
 
-    let run = ulid::Ulid::new().to_string();
+    let new = || ulid::Ulid::new().to_string();
+    let run = how.claimed.as_ref().map_or_else(new, |claimed| claimed.run.clone());
+    let secrets = Vault::expecting(model.values());
     let interrupted = store.interrupted_runs()?;
     for run in &interrupted {
-        store.mark_interrupted(run)?;
+        let events: Vec<Event> = store.events_of(run)?.into_iter().map(|stored| stored.event).collect();
+        let mut voice = Voice::new(model, &secrets, Some(run));
+        store.mark_interrupted_telling(run, &mut |ledger| voice.cut_short(ledger, &events))?;
     }
-    store.begin_run(&run, &how.command, crate::clock::now())?;
+    if how.claimed.is_none() {
+        store.begin_run(&run, &how.command, crate::clock::now())?;
+    }
+    let mut settling = Settling::new(model, &store, &run, how.claimed.is_some(), &mut locks.jobs);
+    let sink = &mut |event: &Event| {
+        settling.hear(event);
+        sink(event);
+    };
     let mut journal = Tee {
         store: &store,
         journal: store.journal(&run),
+        voice: Voice::new(model, &secrets, Some(&run)),
         sink,
     };
     journal.record(&Event::RunStarted {
@@ -119,6 +148,10 @@ pub fn apply(
         host: survey::host(),
         digest: model.ops.digest.clone(),
         overrides: request.overrides(),
+        occurrences: how
+            .claimed
+            .as_ref()
+            .map_or_else(Vec::new, |claimed| claimed.occurrences.clone()),
     })?;
     for run in interrupted {
         journal.record(&Event::Note {
@@ -158,7 +191,6 @@ pub fn apply(
             turn: Mutex::default(),
             stuck: AtomicBool::new(stuck),
         };
-        let secrets = Vault::expecting(model.values());
         let status = engine::run(&plan, &Mutex::new(world), &mut journal, progress, &how, &look, &secrets)?;
         stuck = look.stuck.into_inner();
         status
@@ -242,16 +274,19 @@ fn recovered(
     Ok(stuck_any)
 }
 
-/// Store first, then whoever listens.
+/// Store first, with what is told of it, then whoever listens.
 struct Tee<'a> {
     store: &'a Store,
     journal: store::Journal<'a>,
+    voice: Voice<'a>,
     sink: &'a mut (dyn FnMut(&Event) + Send),
 }
 
 impl Record for Tee<'_> {
     fn record_all(&mut self, events: &[Event]) -> Result<(), RecordError> {
-        self.journal.record_all(events)?;
+        let voice = &mut self.voice;
+        self.journal
+            .record_telling(events, &mut |ledger| voice.events(ledger, events))?;
         for event in events {
             (self.sink)(event);
         }
@@ -303,6 +338,9 @@ const FILES_BESIDE_LOCKS: u64 = 512;
 /// Everything that a run holds locked, each directory once whatever its names.
 #[derive(Default)]
 struct Locks {
+    /// Of jobs, by name.
+    jobs: BTreeMap<String, Lock>,
+    /// Of directories.
     held: Vec<Lock>,
     seen: BTreeSet<(u64, u64)>,
 }
@@ -312,11 +350,8 @@ impl Locks {
         make_room(jobs.len() as u64);
         let dir = create_dir_all(&state_dir.join("locks"))?;
         for job in jobs {
-            self.held.push(lock::lock_file(
-                &dir,
-                &format!("{}.lock", job.replace(':', "-")),
-                patience,
-            )?);
+            let name = format!("{}.lock", job.replace(':', "-"));
+            self.jobs.insert(job.clone(), lock::lock_file(&dir, &name, patience)?);
         }
         Ok(())
     }

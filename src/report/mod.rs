@@ -7,6 +7,8 @@
 //! - [`lines`]: events as lines for people · [`bars`]: progress at a terminal
 //! - [`stream`]: events as JSON, one a line
 //! - [`history`]: past runs · [`status`]: what came of each job last
+//! - [`firings`]: what fires next · [`simulation`]: what became of a span of time · [`clock_changes`]: what they do to schedules
+//! - [`alerts`]: messages on their way
 //! - [`copies`]: the copies of a destination, as a table and as JSON
 //! - [`findings`]: what `check` found, as JSON, SARIF, JUnit and annotations
 //! - [`outcomes`]: what verify found and restore did
@@ -19,12 +21,15 @@
 //! Invariant: what comes from outside (paths, causes) is shown on one line without control characters, and
 //! everything can be read without colour.
 
+pub mod alerts;
 pub mod bars;
+pub mod clock_changes;
 pub mod copies;
 pub mod deeds;
 pub mod diff;
 pub mod explain;
 pub mod findings;
+pub mod firings;
 pub mod graph;
 pub mod history;
 pub mod lines;
@@ -33,6 +38,7 @@ pub mod output;
 pub mod plan;
 pub mod reference;
 pub mod schemas;
+pub mod simulation;
 pub mod status;
 pub mod stream;
 pub mod style;

@@ -3,11 +3,15 @@
 //! Takes a name, gives JSON. `opsrun schema` prints it, the files in `schemas/` hold it, and tests compare the two.
 //! Invariant: all that is printed as JSON has its schema here.
 
+use crate::alert::Message;
 use crate::config::vocabulary::Vocabulary;
 use crate::plan::document::PlanDocument;
+use crate::report::alerts::AlertsDocument;
 use crate::report::copies::ListDocument;
 use crate::report::findings::json::FindingsDocument;
+use crate::report::firings::NextDocument;
 use crate::report::history::HistoryDocument;
+use crate::report::simulation::SimulationDocument;
 use crate::report::status::StatusDocument;
 use crate::report::stream::Line;
 use schemars::{Schema, schema_for};
@@ -35,7 +39,13 @@ pub const FORMS: &[Form] = &[
     form("event", "a line of `opsrun apply --json`", || schema_for!(Line)),
     form("list", "`opsrun list --json`", || schema_for!(ListDocument)),
     form("status", "`opsrun status --json`", || schema_for!(StatusDocument)),
+    form("alert", "what webhooks and commands are given", || schema_for!(Message)),
+    form("alerts", "`opsrun alerts list --json`", || schema_for!(AlertsDocument)),
     form("history", "`opsrun history --json`", || schema_for!(HistoryDocument)),
+    form("next", "`opsrun plan --next N --json`", || schema_for!(NextDocument)),
+    form("simulation", "`opsrun simulate --json`", || {
+        schema_for!(SimulationDocument)
+    }),
     form("findings", "`opsrun check --format json`", || {
         schema_for!(FindingsDocument)
     }),

@@ -4,6 +4,7 @@
 //! `schemas/status.schema.json`, and a test compares the two. Knows nothing of the store.
 //! Invariant: of a job's steps the worst speaks for it; what is worst stands first.
 
+use super::alerts::UndeliveredRow;
 use super::style::{Style, one_line};
 use super::table::Align::Left;
 use super::table::{Cell, Tone, table};
@@ -15,7 +16,7 @@ use serde::Serialize;
 use std::time::Duration;
 
 /// The number of the JSON format.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// One job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,9 +100,9 @@ pub fn sort(rows: &mut [JobRow]) {
 
 /// What came of each job last.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-#[schemars(title = "opsrun status, format 1")]
+#[schemars(title = "opsrun status, format 2")]
 pub struct StatusDocument {
-    /// Number of this format: 1.
+    /// Number of this format: 2.
     pub format: u32,
     /// The `ops` name.
     pub ops: String,
@@ -111,6 +112,8 @@ pub struct StatusDocument {
     pub well: bool,
     /// Worst first, then in file order.
     pub jobs: Vec<JobDocument>,
+    /// Alerts that are not delivered, by channel in the order of names.
+    pub undelivered: Vec<UndeliveredRow>,
 }
 
 /// One job.
@@ -142,7 +145,7 @@ pub struct LastDocument {
 
 /// For programs; `rows` are sorted.
 #[must_use]
-pub fn document(ops: &str, rows: &[JobRow], now: DateTime<Utc>) -> StatusDocument {
+pub fn document(ops: &str, rows: &[JobRow], undelivered: &[UndeliveredRow], now: DateTime<Utc>) -> StatusDocument {
     let stamp = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Millis, true);
     let last = |last: &Last| LastDocument {
         run: last.run.clone(),
@@ -164,6 +167,7 @@ pub fn document(ops: &str, rows: &[JobRow], now: DateTime<Utc>) -> StatusDocumen
         at: stamp(now),
         well: !rows.iter().any(JobRow::is_bad),
         jobs: rows.iter().map(one).collect(),
+        undelivered: undelivered.to_vec(),
     }
 }
 

@@ -55,6 +55,12 @@ pub fn local(at: DateTime<Utc>, zone: chrono_tz::Tz) -> String {
     at.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
+/// A moment in UTC, with as many digits as it has.
+#[must_use]
+pub fn utc(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M:%S%.f").to_string()
+}
+
 /// A moment with its zone.
 #[must_use]
 pub fn whole(at: DateTime<Utc>, zone: chrono_tz::Tz) -> String {

@@ -26,6 +26,9 @@ pub enum Event {
         digest: String,
         /// Guards that the user switched off, as flags.
         overrides: Vec<String>,
+        /// The instants of schedules for which it was begun.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        occurrences: Vec<Occurrence>,
     },
     /// What an earlier run left in a source or destination was put in order.
     Recovered {
@@ -148,6 +151,15 @@ pub enum Event {
         /// Milliseconds.
         millis: u64,
     },
+}
+
+/// An instant of a schedule.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Occurrence {
+    /// The schedule: the declared one, or `kind:name` of the job that holds it.
+    pub schedule: String,
+    /// The instant by its rhythm, whatever the jitter.
+    pub instant: DateTime<Utc>,
 }
 
 /// What a command printed on standard output and error, in the order in which it came, without secrets.

@@ -4,6 +4,7 @@
 //! is on disk besides: a copy that was never published may or may not have left files behind.
 //! Invariant: one event is one durable transaction; events are never changed and never removed.
 
+use super::outbox::{Ledger, Telling};
 use super::{Store, StoreError, alive, stamp};
 use crate::clock;
 use crate::run::{Event, Record, RecordError};
@@ -99,16 +100,21 @@ impl Store {
 
     /// Notes that `run` was cut short.
     pub fn mark_interrupted(&self, run: &str) -> Result<(), StoreError> {
+        self.mark_interrupted_telling(run, &mut |_| Ok(()))
+    }
+
+    /// Notes that `run` was cut short, and what is told of it. Whoever is second to note it tells nothing.
+    pub fn mark_interrupted_telling(&self, run: &str, tell: Telling<'_>) -> Result<(), StoreError> {
         self.write(|db| {
-            db.execute(
+            let marked = db.execute(
                 "UPDATE runs SET interrupted_at = ?2 WHERE run = ?1 AND finished_at IS NULL AND interrupted_at IS NULL",
                 params![run, stamp(clock::now())],
-            )
-            .map(drop)
+            )?;
+            if marked > 0 { tell(&Ledger(db)) } else { Ok(()) }
         })
     }
 
-    fn record(&self, run: &str, events: &[Event]) -> Result<(), StoreError> {
+    fn record(&self, run: &str, events: &[Event], tell: Telling<'_>) -> Result<(), StoreError> {
         let at = stamp(clock::now());
         let unwritable = |source: serde_json::Error| StoreError::Write {
             path: self.path.clone(),
@@ -127,7 +133,7 @@ impl Store {
                     finish(db, run, &at, *exit)?;
                 }
             }
-            Ok(())
+            tell(&Ledger(db))
         })
     }
 }
@@ -147,11 +153,20 @@ pub struct Journal<'a> {
     run: String,
 }
 
+impl Journal<'_> {
+    /// Records events and what is told of them: all of it, or nothing.
+    pub fn record_telling(&mut self, events: &[Event], tell: Telling<'_>) -> Result<(), RecordError> {
+        self.store
+            .record(&self.run, events, tell)
+            .map_err(|source| RecordError {
+                place: crate::path::shown(self.store.path()).to_string(),
+                source: Box::new(source),
+            })
+    }
+}
+
 impl Record for Journal<'_> {
     fn record_all(&mut self, events: &[Event]) -> Result<(), RecordError> {
-        self.store.record(&self.run, events).map_err(|source| RecordError {
-            place: crate::path::shown(self.store.path()).to_string(),
-            source: Box::new(source),
-        })
+        self.record_telling(events, &mut |_| Ok(()))
     }
 }

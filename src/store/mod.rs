@@ -17,17 +17,26 @@
 //! | `holds` | a restored file that may not be deleted yet | `source` · `path` below it · `until` · `run` that restored it |
 //! | `verifications` | a later look at a copy | `copy` · `at` · `ok` · `detail` |
 //! | `forgotten` | a copy that was begun, never published, and whose debris is cleared | `copy` · `at` |
+//! | `schedules` | how far a schedule has come | `schedule` · `definition` when it is due · `since` it is so defined · `handled` the last instant that was decided about |
+//! | `claims` | an instant for which a run was begun | `schedule` · `instant` · `run` · `at` |
+//! | `queue` | a job that waits for its own earlier run | `job` · `schedule` · `instant` |
+//! | `decisions` | what was decided about a job | `at` · `job` · `schedule` · `instant` to `last`, `count` of them, or `more` · `decision` · `reason` · `run` that was begun |
+//! | `back_offs` | a target that failed of late | `job` · `failures` in a row · `opened` to `open_until` it is left alone · `run` in which it is being tried |
 //! | `alert_states` | what was told of a key | `key` a step, `run` or `config` · `at` · `json` the whole |
 //! | `outbox` | a message for a channel | `seq` counts up · `id` its ULID · `channel` · `key`, `kind`, `severity` as in `json`, the message · `state` · `created_at` · `due_at` not sent before · `attempts`, `first_attempt_at`, `last_error` · `lease` who is sending it, `leased_until` when · `waited` for room under a rate limit · `settled_at` |
 //!
 //! - [`journal`]: runs and their events, written · [`history`]: read again, by run and by job
+//! - [`outbox`]: messages until they are delivered
 //! - [`remembered`]: markers, holds, verifications
+//! - [`claims`]: what schedules have come to
 //! - `schema`: tables and migrations · `alive`: is the process that began a run still there · `error`
 
 mod alive;
+pub mod claims;
 mod error;
 pub mod history;
 pub mod journal;
+pub mod outbox;
 pub mod remembered;
 mod schema;
 
@@ -167,6 +176,27 @@ impl Store {
             let value = work(&transaction)?;
             transaction.commit()?;
             Ok(value)
+        };
+        all().map_err(|source| StoreError::Write {
+            path: self.path.clone(),
+            source,
+        })
+    }
+
+    /// The same, unless `work` finds that nothing is to be written after all.
+    fn attempt(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<bool>) -> Result<bool, StoreError> {
+        self.still_there()?;
+        let connection = self.connection();
+        let all = || {
+            let transaction =
+                rusqlite::Transaction::new_unchecked(&connection, rusqlite::TransactionBehavior::Immediate)?;
+            let done = work(&transaction)?;
+            if done {
+                transaction.commit()?;
+            } else {
+                transaction.rollback()?;
+            }
+            Ok(done)
         };
         all().map_err(|source| StoreError::Write {
             path: self.path.clone(),

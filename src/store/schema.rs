@@ -65,6 +65,49 @@ CREATE INDEX events_by_step ON events (step, kind, seq) WHERE step IS NOT NULL;
 CREATE INDEX settled_by_step ON events (step, json_extract(json, '$.outcome.state'), seq) WHERE kind = 'step-finished';
 ",
     "
+CREATE TABLE schedules (
+    schedule TEXT PRIMARY KEY,
+    definition TEXT NOT NULL,
+    since TEXT NOT NULL,
+    handled TEXT NOT NULL
+) STRICT;
+CREATE TABLE claims (
+    schedule TEXT NOT NULL,
+    instant TEXT NOT NULL,
+    run TEXT NOT NULL REFERENCES runs (run),
+    at TEXT NOT NULL,
+    PRIMARY KEY (schedule, instant, run)
+) STRICT;
+CREATE INDEX claims_by_run ON claims (run);
+CREATE TABLE queue (
+    job TEXT PRIMARY KEY,
+    schedule TEXT NOT NULL,
+    instant TEXT NOT NULL
+) STRICT;
+CREATE TABLE decisions (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TEXT NOT NULL,
+    job TEXT NOT NULL,
+    schedule TEXT NOT NULL,
+    instant TEXT NOT NULL,
+    last TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    more INTEGER NOT NULL,
+    decision TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    run TEXT
+) STRICT;
+CREATE INDEX decisions_by_job ON decisions (job, seq);
+CREATE UNIQUE INDEX ran_once ON decisions (job, schedule, instant) WHERE run IS NOT NULL;
+CREATE TABLE back_offs (
+    job TEXT PRIMARY KEY,
+    failures INTEGER NOT NULL,
+    opened TEXT,
+    open_until TEXT,
+    run TEXT
+) STRICT;
+",
+    "
 CREATE TABLE alert_states (
     key TEXT PRIMARY KEY,
     at TEXT NOT NULL,

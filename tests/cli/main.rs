@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up its place has failed")]
 
 mod check;
+mod foreseen;
 mod past;
 mod runs;
 mod written;
@@ -113,12 +114,14 @@ fn help() {
     for command in [
         "plan",
         "apply",
+        "serve",
         "check",
         "fmt",
         "init",
         "graph",
         "status",
         "history",
+        "simulate",
         "list",
         "verify",
         "restore",

@@ -71,6 +71,7 @@ fn remember(place: &Place, run: &str, whole: bool) -> Vec<Event> {
             host: "box".to_owned(),
             digest: "00".to_owned(),
             overrides: Vec::new(),
+            occurrences: Vec::new(),
         },
         finished("target:asleep", State::Paused, "paused in the ops file"),
         start("check:heartbeat"),

@@ -2,6 +2,7 @@
 
 use super::{fits, schema};
 use opsrun::report::Style;
+use opsrun::report::alerts::UndeliveredRow;
 use opsrun::report::history::{self, End, HistoryDocument, RunRow, run_text, runs_text};
 use opsrun::report::lines::Detail;
 use opsrun::report::status::{self, JobRow, Last, StatusDocument, status_text};
@@ -77,6 +78,7 @@ fn a_run_with_what_its_commands_printed() {
             host: "box".into(),
             digest: "00".into(),
             overrides: Vec::new(),
+            occurrences: Vec::new(),
         },
         Event::StepStarted {
             step: "target:pipeline".into(),
@@ -164,10 +166,19 @@ fn how_jobs_stand() {
     for rows in [standings(), Vec::new()] {
         fits(
             &schema,
-            &serde_json::to_value(status::document("observer", &rows, now)).unwrap(),
+            &serde_json::to_value(status::document("observer", &rows, &[], now)).unwrap(),
         );
     }
-    let value = serde_json::to_value(status::document("observer", &standings(), now)).unwrap();
+    let undelivered = UndeliveredRow {
+        channel: "ops".to_owned(),
+        pending: 2,
+        dead: 0,
+        since: Some("2026-11-23T11:00:00Z".parse().unwrap()),
+        last_error: Some("connection refused".to_owned()),
+    };
+    let value = status::document("observer", &standings(), &[undelivered], now);
+    let value = serde_json::to_value(value).unwrap();
+    fits(&schema, &value);
     assert_eq!(value["well"], false);
     snapshot!("status-json", serde_json::to_string_pretty(&value).unwrap());
 }

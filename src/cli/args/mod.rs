@@ -4,6 +4,7 @@
 //! Must not know what a command does with its arguments.
 //! Invariant: FILE is `ops.kdl` in the current directory unless it is named.
 
+mod alerts;
 mod check;
 mod copies;
 mod runs;
@@ -11,10 +12,11 @@ mod shown;
 pub mod table;
 mod written;
 
+pub use alerts::{AlertsArgs, AlertsCommand, AlertsListArgs, AlertsReplayArgs, AlertsTestArgs};
 pub use check::{CheckArgs, FailOn, FindingsFormat, Wanted};
 pub use copies::{CopiesArgs, ListArgs, RestoreArgs, VerifyArgs};
-pub use runs::{ApplyArgs, PlanArgs, PlanFormat, RunArgs, StateArgs, ThreadArgs};
-pub use shown::{ExplainArgs, GraphArgs, GraphFormat, HistoryArgs, SchemaArgs, StatusArgs};
+pub use runs::{ApplyArgs, PlanArgs, PlanFormat, RunArgs, ServeArgs, StateArgs, ThreadArgs};
+pub use shown::{ExplainArgs, GraphArgs, GraphFormat, HistoryArgs, SchemaArgs, SimulateArgs, StatusArgs};
 pub use written::{CompletionsArgs, FmtArgs, InitArgs, ManArgs};
 
 use super::values;
@@ -28,7 +30,8 @@ pub const DEFAULT_FILE: &str = "ops.kdl";
 /// With what decides how old files and plans are read.
 static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "{}\nops file version 1, plan format {}, list format {}, event format {}, history format {}, status format {}, findings format {}\n\
+        "{}\nops file version 1, plan format {}, list format {}, event format {}, history format {}, status format {}, findings format {}, \
+         next format {}, simulation format {}, alert format {}, alerts format {}\n\
          time zones {}",
         env!("CARGO_PKG_VERSION"),
         crate::plan::document::FORMAT,
@@ -37,6 +40,10 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
         crate::report::history::FORMAT,
         crate::report::status::FORMAT,
         crate::report::findings::json::FORMAT,
+        crate::report::firings::FORMAT,
+        crate::report::simulation::FORMAT,
+        crate::alert::message::FORMAT,
+        crate::report::alerts::FORMAT,
         chrono_tz::IANA_TZDB_VERSION
     )
 });
@@ -55,6 +62,7 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
   opsrun apply              do it
   opsrun status             how do the jobs stand?
   opsrun history last       what happened in the last run?
+  opsrun plan --next 5      what do the schedules start next?
   opsrun list               which copies are there
   opsrun restore a/b.jsonl  bring a file back
 
@@ -139,7 +147,9 @@ pub enum Command {
   opsrun plan /etc/opsrun/observer.kdl --files
   opsrun plan --only retention:observer --at 2026-12-24
   opsrun plan --json | jq .totals
-  opsrun plan --format dot | dot -Tsvg > plan.svg"
+  opsrun plan --format dot | dot -Tsvg > plan.svg
+  opsrun plan --next 10     what the schedules start next
+  opsrun plan --next 5 --at 2027-03-27 --json"
     )]
     Plan(PlanArgs),
     /// `apply`.
@@ -152,9 +162,26 @@ file it deletes can be restored.
 Examples:
   opsrun apply
   opsrun apply --yes --only 'backup:*'
-  opsrun apply --over-budget retention:observer"
+  opsrun apply --over-budget retention:observer
+  opsrun apply --due --yes --quiet      every minute from cron"
     )]
     Apply(ApplyArgs),
+    /// `serve`.
+    #[command(
+        about = "Run the schedules until told to stop",
+        after_help = "Runs each job when its schedule says so. Jobs without a schedule run by apply only.
+
+SIGTERM or SIGINT: begins nothing more, stops what is at work, and ends with 143
+or 130 when it is gone and the journal written. SIGHUP, or a change of the file:
+reads the ops file again; an invalid one changes nothing. Ends with 78 when the
+file is invalid at the start. A state that cannot be written is waited for.
+
+Examples:
+  opsrun serve
+  opsrun serve /etc/opsrun/observer.kdl --state-dir /var/lib/opsrun
+  systemctl enable --now opsrun.service    examples/systemd/opsrun.service"
+    )]
+    Serve(ServeArgs),
     /// `check`.
     #[command(
         about = "Validate ops files, and mend them with --fix; touches nothing outside them",
@@ -219,7 +246,8 @@ Examples:
         about = "Show what came of each job last",
         after_help = "Exits with 1 when a job's last result is one that somebody has to look at:
 critical, unknown, failed, refused, blocked, no space or interrupted. What is
-partial, a warning, paused or never ran is shown, and ends with 0.
+partial, a warning, paused or never ran is shown, and ends with 0; so are
+alerts that are not delivered.
 
 Examples:
   opsrun status
@@ -239,6 +267,19 @@ Examples:
   opsrun history 01JD8 --json"
     )]
     History(HistoryArgs),
+    /// `simulate`.
+    #[command(
+        about = "Run the schedules on a clock of its own, and tell what they come to; touches nothing",
+        after_help = "Asks what `serve` asks, at the moments at which `serve` would, and does nothing with
+the answers. Jobs take no time here: none is ever still at work, and none fails.
+TIME without an offset is in the time zone of the ops file.
+
+Examples:
+  opsrun simulate --from 2027-01-01 --to 2028-01-01
+  opsrun simulate --from 2026-12-01 --to 2027-01-01 --down 2026-12-24..2026-12-27 --runs
+  opsrun simulate --from 2026-03-28 --to 2026-03-30 --runs --json | jq .events"
+    )]
+    Simulate(SimulateArgs),
     /// `list`.
     #[command(
         about = "List the copies that are there",
@@ -272,6 +313,15 @@ Examples:
   opsrun restore --from /backup/observer --at 2026-11-01 --to /srv/observer"
     )]
     Restore(RestoreArgs),
+    /// `alerts`.
+    #[command(
+        about = "Show alerts that are not delivered, send them again, test channels",
+        after_help = "Examples:
+  opsrun alerts list
+  opsrun alerts replay --dead
+  opsrun alerts test ops"
+    )]
+    Alerts(AlertsArgs),
     /// `explain`.
     #[command(
         about = "Explain a finding: what it means, why it matters, how it is mended",

@@ -1,4 +1,4 @@
-//! What can be typed for `plan` and `apply`, and what several commands share of it: state and threads.
+//! What can be typed for `plan`, `apply` and `serve`, and what several commands share of it: state and threads.
 //!
 //! Takes nothing but clap's derive; gives plain structs.
 //! Invariant: a guard is switched off only by its own flag.
@@ -128,6 +128,15 @@ pub struct PlanArgs {
     /// The moment by which ages are counted.
     #[arg(long, value_name = "TIME", value_parser = values::moment, help = "Count ages by this moment: 2026-11-23, \"2026-11-23 21:00\" or RFC 3339")]
     pub at: Option<Moment>,
+    /// The next firings instead of a plan.
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(1..),
+        conflicts_with_all = ["only", "except", "over_budget", "accept_clock", "accept_shrink", "accept_destination", "files", "detailed_exitcode"],
+        help = "Show the next N firings of all schedules instead, after --at or now (JSON: schemas/next.schema.json)"
+    )]
+    pub next: Option<u16>,
     /// Exit codes that tell more.
     #[arg(
         long,
@@ -164,6 +173,13 @@ pub struct ApplyArgs {
     /// What it shares with `plan`.
     #[command(flatten)]
     pub run: RunArgs,
+    /// What is due.
+    #[arg(
+        long,
+        conflicts_with_all = ["only", "except"],
+        help = "Run what the schedules have due now, and nothing else; for cron, in place of opsrun serve"
+    )]
+    pub due: bool,
     /// Do not ask.
     #[arg(short, long, help = "Do not ask, neither before commands nor before deletions")]
     pub yes: bool,
@@ -179,4 +195,18 @@ pub struct ApplyArgs {
     /// How long to wait for a lock.
     #[arg(long, value_name = "DURATION", value_parser = values::wait, default_value = "0s", help = "How long to wait for another run's lock")]
     pub lock_wait: Duration,
+}
+
+/// `opsrun serve`.
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    /// The ops file.
+    #[arg(value_name = "FILE", default_value = DEFAULT_FILE, help = "The ops file")]
+    pub file: PathBuf,
+    /// Where the state is.
+    #[command(flatten)]
+    pub place: StateArgs,
+    /// Threads.
+    #[command(flatten)]
+    pub threads: ThreadArgs,
 }

@@ -1,4 +1,4 @@
-//! What can be typed for commands that only look: `graph`, `status`, `history`, `explain`, `schema`.
+//! What can be typed for commands that only look: `graph`, `status`, `history`, `simulate`, `explain`, `schema`.
 //!
 //! Takes nothing but clap's derive; gives plain structs.
 //! Invariant: none of them has a flag that changes anything.
@@ -9,6 +9,7 @@ use crate::report::schemas;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
+use values::Moment;
 
 /// `opsrun graph`.
 #[derive(Debug, Clone, Args)]
@@ -87,6 +88,34 @@ pub struct HistoryArgs {
     /// The state.
     #[command(flatten)]
     pub place: StateArgs,
+}
+
+/// `opsrun simulate`.
+#[derive(Debug, Clone, Args)]
+pub struct SimulateArgs {
+    /// The ops file.
+    #[arg(value_name = "FILE", default_value = DEFAULT_FILE, help = "The ops file")]
+    pub file: PathBuf,
+    /// The first moment.
+    #[arg(long, value_name = "TIME", value_parser = values::moment, help = "What starts at this moment or later counts: 2026-11-23, \"2026-11-23 21:00\" or RFC 3339")]
+    pub from: Moment,
+    /// The end.
+    #[arg(long, value_name = "TIME", value_parser = values::moment, help = "What starts at this moment or later does not count")]
+    pub to: Moment,
+    /// When opsrun does not run.
+    #[arg(
+        long,
+        value_name = "A..B",
+        value_parser = values::span,
+        help = "opsrun does not run from A up to B, as in 2026-12-24..2026-12-27; repeatable"
+    )]
+    pub down: Vec<(Moment, Moment)>,
+    /// Single runs.
+    #[arg(long, help = "List every run, and what is left out")]
+    pub runs: bool,
+    /// JSON.
+    #[arg(long, help = "Print it as JSON (schemas/simulation.schema.json)")]
+    pub json: bool,
 }
 
 /// `opsrun explain`.

@@ -10,14 +10,19 @@ use clap::{Arg, Command, CommandFactory};
 #[must_use]
 pub fn commands() -> String {
     let program = Cli::command();
-    let rows = program.get_subcommands().map(row);
+    let rows = program.get_subcommands().flat_map(|command| {
+        let parts: Vec<&Command> = command.get_subcommands().collect();
+        let within = parts.iter().map(|part| row(&format!("{} ", command.get_name()), part));
+        let alone = parts.is_empty().then(|| row("", command));
+        alone.into_iter().chain(within).collect::<Vec<_>>()
+    });
     "| command | does | options |\n|---|---|---|\n".to_owned() + &rows.collect::<String>()
 }
 
-fn row(command: &Command) -> String {
+fn row(before: &str, command: &Command) -> String {
     let positional = |argument: &Arg| format!(" [{}{}]", value(argument), if many(argument) { "…" } else { "" });
     let arguments: String = command.get_positionals().map(positional).collect();
-    let typed = format!("opsrun {}{arguments}", command.get_name());
+    let typed = format!("opsrun {before}{}{arguments}", command.get_name());
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
     let own = command
         .get_opts()
@@ -61,6 +66,10 @@ mod tests {
         let table = commands();
         assert!(
             table.contains("\n| `opsrun explain [CODE…]` | Explain a finding"),
+            "{table}"
+        );
+        assert!(
+            table.contains("\n| `opsrun alerts test [CHANNEL…]` | Send a test"),
             "{table}"
         );
         assert!(table.contains("`--lock-wait DURATION`"), "{table}");

@@ -105,6 +105,12 @@ impl Cron {
         Ok(cron)
     }
 
+    /// The line, with one space between fields.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// No date matches, such as on 30 February.
     #[must_use]
     pub fn never_fires(&self) -> bool {

@@ -64,6 +64,9 @@ pub enum SkipReason {
 }
 
 impl SkipReason {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Missed, Self::Superseded, Self::TooOld, Self::TooMany];
+
     /// The word in JSON and in text.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -147,7 +150,8 @@ pub fn due(schedule: &Schedule, last: Option<DateTime<Utc>>, now: DateTime<Utc>)
 }
 
 /// How late an instant may be without being missed.
-fn grace(schedule: &Schedule) -> Duration {
+#[must_use]
+pub fn grace(schedule: &Schedule) -> Duration {
     match &schedule.rhythm {
         Rhythm::Cron(_) => GRACE,
         Rhythm::Every(period) => GRACE.min(*period),

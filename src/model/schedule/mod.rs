@@ -20,6 +20,7 @@ pub use due::{Due, SkipReason, Skipped};
 pub use wall::{ChangeKind, ClockChange, WallClock, clock_changes};
 
 use crate::clock;
+use crate::units::show_duration;
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
@@ -115,6 +116,26 @@ impl Schedule {
     /// The instants later than `after`, up to and with `until`.
     pub fn between(&self, after: DateTime<Utc>, until: DateTime<Utc>) -> impl Iterator<Item = DateTime<Utc>> + use<'_> {
         std::iter::successors(self.next(after), |last| self.next(*last)).take_while(move |at| *at <= until)
+    }
+
+    /// When it is due, in words that tell any two rhythms apart: `30 2 * * * Europe/Berlin`, `every 30s`. Jitter and what
+    /// becomes of missed instants are no part of it.
+    #[must_use]
+    pub fn definition(&self) -> String {
+        match &self.rhythm {
+            Rhythm::Every(period) => format!("every {}", show_duration(*period)),
+            Rhythm::Cron(clock) => {
+                let gap = match clock.gap {
+                    Gap::RunAfter => "",
+                    Gap::Skip => " gap=skip",
+                };
+                let fold = match clock.fold {
+                    Fold::First => "",
+                    Fold::Both => " fold=both",
+                };
+                format!("{} {}{gap}{fold}", clock.cron.text(), clock.zone.name())
+            }
+        }
     }
 
     /// How much later than its instants it runs: always the same part of its jitter, another one for every name, and

@@ -9,6 +9,7 @@ use super::times::took;
 use crate::kept::KeepReason;
 use crate::run::{Event, Outcome, State, Status};
 use crate::units::{plural, show_size};
+use chrono::{DateTime, SecondsFormat, Utc};
 use std::collections::BTreeMap;
 
 /// How much is said.
@@ -60,9 +61,20 @@ impl Lines {
                 ops,
                 host,
                 overrides,
+                occurrences,
                 ..
             } => {
-                let mut text = self.say(Detail::Normal, "run", &format!("{run}  {ops} on {host}"));
+                let instant = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+                let due = occurrences.iter();
+                let due: Vec<String> = due
+                    .map(|due| format!("{} {}", due.schedule, instant(due.instant)))
+                    .collect();
+                let by = if due.is_empty() {
+                    String::new()
+                } else {
+                    format!("  by {}", due.join(", "))
+                };
+                let mut text = self.say(Detail::Normal, "run", &format!("{run}  {ops} on {host}{by}"));
                 if !overrides.is_empty() {
                     let flags = format!("guards switched off: {}", overrides.join(" "));
                     text += &self.say(Detail::Quiet, "note", &flags);

@@ -25,6 +25,7 @@ fn story() -> Vec<Event> {
             host: "box".into(),
             digest: "00".into(),
             overrides: vec!["--accept-clock".into()],
+            occurrences: Vec::new(),
         },
         Event::Recovered {
             place: "/srv/data".into(),

@@ -1,0 +1,384 @@
+//! When to speak and when to be silent.
+//!
+//! Takes what was told of a key so far ([`KeyState`]), who is to be told ([`Terms`]) and a result, gives the state
+//! anew and what is to be said. Pure: `now` is an argument.
+//! - Only changes are told: bad after `fail-after` bad results in a row, well after `recover-after` good ones, and from
+//!   one severity to another at once. Whoever was told of trouble is told how it goes on, whatever its `min-severity`.
+//! - [`CHANGES`] changes within [`WINDOW`] are flapping: that is told once, and then nothing until the state has
+//!   settled: [`EQUAL`] equal results in a row, or [`QUIET`] without a change. The settled state is always told.
+//! - While another key holds this one, trouble is held back, the newest of each channel. It is let go when the other is
+//!   well again, and dropped when this one is well before.
+//! - What says nothing about its subject (blocked, interrupted, paused) never lessens what is known.
+//!
+//! Invariant: a recovery is told where trouble was told and nowhere else; the last that a channel was told is how
+//! things stand, once they have settled.
+
+use super::message::{Kind, Message, Origin};
+use super::terms::{Listener, Terms};
+use crate::model::channel::{LOG, Severity};
+use crate::run::{Outcome, State};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// So many changes...
+pub const CHANGES: usize = 5;
+/// ...within so long a time are flapping.
+pub const WINDOW: TimeDelta = TimeDelta::minutes(30);
+/// So many equal results in a row settle it...
+pub const EQUAL: u32 = 3;
+/// ...and so does so long a time without a change.
+pub const QUIET: TimeDelta = TimeDelta::minutes(10);
+
+/// How grave a result is: `None` is good. What is paused has none.
+#[must_use]
+pub fn gravity(state: State) -> Option<Severity> {
+    match state {
+        State::Ok | State::Nothing | State::Paused => None,
+        State::Blocked => Some(Severity::Info),
+        State::Warning | State::Partial | State::Interrupted => Some(Severity::Warning),
+        State::Critical | State::Unknown | State::Failed | State::Refused | State::NoSpace => Some(Severity::Critical),
+    }
+}
+
+/// What is remembered of a key.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct KeyState {
+    /// What counts, after `fail-after` and `recover-after`; `None` is well.
+    pub bad: Option<Severity>,
+    /// The last result, its texts included.
+    pub last: Option<Outcome>,
+    /// The result that made it what it is.
+    pub state: Option<State>,
+    /// Bad results in a row.
+    bad_in_a_row: u32,
+    /// Good results in a row.
+    good_in_a_row: u32,
+    /// Equally grave results in a row.
+    equal_in_a_row: u32,
+    /// The newest changes, oldest first; at most [`CHANGES`].
+    changes: Vec<DateTime<Utc>>,
+    /// It changes too often to be told.
+    pub flapping: bool,
+    /// Trouble that was told and is not over, by channel.
+    told: BTreeMap<String, Told>,
+    /// Trouble that is held back, by channel.
+    held: BTreeMap<String, Told>,
+}
+
+/// Trouble as a channel knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Told {
+    kind: Kind,
+    severity: Severity,
+    state: State,
+    at: DateTime<Utc>,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// A message for a channel.
+    Tell(Speech),
+    /// A message that waits until what silences it is well again.
+    Hold(Speech),
+    /// What is held for this channel is to be told now.
+    Release(String),
+    /// What is held for this channel is never told.
+    Drop(String),
+}
+
+/// What is said to whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Speech {
+    /// The channel.
+    pub channel: String,
+    /// What kind of news.
+    pub kind: Kind,
+    /// How grave.
+    pub severity: Severity,
+    /// How it stands.
+    pub state: State,
+    /// What the channel was told last, when that is not over.
+    pub previous: Option<State>,
+}
+
+impl KeyState {
+    /// True when it silences those that name it.
+    #[must_use]
+    pub fn silences(&self) -> bool {
+        self.bad >= Some(Severity::Warning)
+    }
+
+    /// True when something is held back.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// True when there is nothing to remember: it is well, and nobody was told otherwise of late.
+    #[must_use]
+    pub fn is_idle(&self, now: DateTime<Utc>) -> bool {
+        let recent = self.changes.iter().any(|at| now - *at < WINDOW);
+        let open = !self.told.is_empty() || !self.held.is_empty();
+        self.bad.is_none() && self.bad_in_a_row == 0 && !self.flapping && !open && !recent
+    }
+
+    /// What it is, as a message.
+    #[must_use]
+    pub fn message(&self, origin: &Origin, key: &str, terms: &Terms, speech: &Speech, now: DateTime<Utc>) -> Message {
+        let summary = self.last.as_ref().map_or("", |last| &last.summary);
+        let mut message = Message::new(origin, key, speech.kind, speech.severity, summary, now);
+        message.job = terms.job.as_ref().map(ToString::to_string);
+        message.state = Some(speech.state);
+        message.previous = speech.previous;
+        if let Some(last) = &self.last {
+            message.help.clone_from(&last.help);
+            message.details.clone_from(&last.details);
+        }
+        message
+    }
+
+    /// After a result. `silenced` tells that what silences this key is bad.
+    #[must_use]
+    pub fn after(&self, terms: &Terms, outcome: &Outcome, silenced: bool, now: DateTime<Utc>) -> (Self, Vec<Act>) {
+        let mut deciding = Deciding::new(self, terms, silenced, now);
+        deciding.result(outcome);
+        (deciding.key, deciding.acts)
+    }
+
+    /// After nothing but time.
+    #[must_use]
+    pub fn later(&self, terms: &Terms, silenced: bool, now: DateTime<Utc>) -> (Self, Vec<Act>) {
+        let mut deciding = Deciding::new(self, terms, silenced, now);
+        if deciding.has_been_quiet() {
+            deciding.settle();
+        }
+        deciding.standing();
+        (deciding.key, deciding.acts)
+    }
+}
+
+struct Deciding<'a> {
+    key: KeyState,
+    terms: &'a Terms,
+    silenced: bool,
+    now: DateTime<Utc>,
+    acts: Vec<Act>,
+}
+
+impl<'a> Deciding<'a> {
+    fn new(before: &KeyState, terms: &'a Terms, silenced: bool, now: DateTime<Utc>) -> Self {
+        let mut key = before.clone();
+        // A clock that was set back: what seems to come from the future happened just now.
+        for at in key
+            .changes
+            .iter_mut()
+            .chain(key.told.values_mut().map(|told| &mut told.at))
+        {
+            *at = (*at).min(now);
+        }
+        let mut deciding = Self {
+            key,
+            terms,
+            silenced,
+            now,
+            acts: Vec::new(),
+        };
+        deciding.forget_strangers();
+        deciding
+    }
+
+    /// Channels that are no longer told.
+    fn forget_strangers(&mut self) {
+        let listens = |name: &String| self.terms.listeners.iter().any(|to| to.channel == *name);
+        self.key.told.retain(|name, _| listens(name));
+        let strangers: Vec<String> = self.key.held.keys().filter(|name| !listens(name)).cloned().collect();
+        strangers.into_iter().for_each(|name| self.drop_held(&name));
+    }
+
+    fn result(&mut self, outcome: &Outcome) {
+        let found = gravity(outcome.state);
+        let says_nothing = matches!(outcome.state, State::Blocked | State::Interrupted) && found < self.key.bad;
+        if outcome.state == State::Paused || says_nothing {
+            return;
+        }
+        let quiet = self.has_been_quiet();
+        let equal = self.key.last.as_ref().is_some_and(|last| gravity(last.state) == found);
+        self.key.equal_in_a_row = if equal {
+            self.key.equal_in_a_row.saturating_add(1)
+        } else {
+            1
+        };
+        self.key.last = Some(outcome.clone());
+        let changed = self.count(found);
+        if changed {
+            self.key.state = Some(outcome.state);
+            self.change(found, quiet);
+        } else {
+            if found == self.key.bad {
+                self.key.state = Some(outcome.state);
+            }
+            let settled = self.key.equal_in_a_row >= EQUAL && found == self.key.bad;
+            if self.key.flapping && (settled || quiet) {
+                self.settle();
+            }
+        }
+        self.standing();
+    }
+
+    /// Counts a result; true when it changes what counts.
+    fn count(&mut self, found: Option<Severity>) -> bool {
+        let key = &mut self.key;
+        if found.is_some() {
+            key.good_in_a_row = 0;
+            key.bad_in_a_row = key.bad_in_a_row.saturating_add(1);
+            key.bad != found && (key.bad.is_some() || key.bad_in_a_row >= self.terms.fail_after)
+        } else {
+            key.bad_in_a_row = 0;
+            key.good_in_a_row = key.good_in_a_row.saturating_add(1);
+            key.bad.is_some() && key.good_in_a_row >= self.terms.recover_after
+        }
+    }
+
+    fn change(&mut self, found: Option<Severity>, quiet: bool) {
+        let before = std::mem::replace(&mut self.key.bad, found);
+        let now = self.now;
+        self.key.changes.retain(|at| now - *at < WINDOW);
+        if self.key.changes.len() >= CHANGES {
+            self.key.changes.remove(0);
+        }
+        self.key.changes.push(now);
+        if self.key.flapping {
+            // It had settled before this change, and nobody asked: now there is this to tell.
+            if quiet {
+                self.settle();
+            }
+        } else if self.key.changes.len() >= CHANGES {
+            self.key.flapping = true;
+            self.flapping(found.max(before).unwrap_or(Severity::Info));
+        } else if let Some(severity) = found {
+            self.trouble(Kind::Trouble, severity);
+        } else {
+            self.recovery(Kind::Recovery);
+        }
+    }
+
+    fn has_been_quiet(&self) -> bool {
+        self.key.flapping && self.key.changes.last().is_none_or(|at| self.now - *at >= QUIET)
+    }
+
+    /// No longer flapping: how it stands is told, whatever was told before.
+    fn settle(&mut self) {
+        self.key.flapping = false;
+        self.key.changes.clear();
+        match self.key.bad {
+            Some(severity) => self.trouble(Kind::Settled, severity),
+            None => self.recovery(Kind::Settled),
+        }
+    }
+
+    fn flapping(&mut self, severity: Severity) {
+        for to in &self.terms.listeners {
+            if self.concerned(to, severity) {
+                self.speak(to, Kind::Flapping, severity);
+            } else {
+                self.drop_held(&to.channel);
+            }
+        }
+    }
+
+    fn trouble(&mut self, kind: Kind, severity: Severity) {
+        for to in &self.terms.listeners {
+            let told = self.key.told.get(&to.channel);
+            let knows = told.is_some_and(|told| told.severity == severity && told.kind != Kind::Flapping);
+            if knows || !self.concerned(to, severity) {
+                self.drop_held(&to.channel);
+            } else {
+                self.speak(to, kind, severity);
+            }
+        }
+    }
+
+    fn recovery(&mut self, kind: Kind) {
+        let held: Vec<String> = self.key.held.keys().cloned().collect();
+        held.into_iter().for_each(|name| self.drop_held(&name));
+        let state = self.key.state.unwrap_or(State::Ok);
+        for (channel, told) in std::mem::take(&mut self.key.told) {
+            self.acts.push(Act::Tell(Speech {
+                channel,
+                kind,
+                severity: told.severity,
+                state,
+                previous: Some(told.state),
+            }));
+        }
+    }
+
+    /// True when the channel is told of trouble so grave, or was told of it before.
+    fn concerned(&self, to: &Listener, severity: Severity) -> bool {
+        severity >= to.min_severity || self.key.told.contains_key(&to.channel)
+    }
+
+    fn speak(&mut self, to: &Listener, kind: Kind, severity: Severity) {
+        let name = &to.channel;
+        self.drop_held(name);
+        let state = self.key.state.unwrap_or(State::Unknown);
+        let speech = Speech {
+            channel: name.clone(),
+            kind,
+            severity,
+            state,
+            previous: self.key.told.get(name).map(|told| told.state),
+        };
+        let told = Told {
+            kind,
+            severity,
+            state,
+            at: self.now,
+        };
+        // The log keeps nothing to itself.
+        if self.silenced && name != LOG {
+            self.key.held.insert(name.clone(), told);
+            self.acts.push(Act::Hold(speech));
+        } else {
+            self.key.told.insert(name.clone(), told);
+            self.acts.push(Act::Tell(speech));
+        }
+    }
+
+    fn drop_held(&mut self, channel: &str) {
+        if self.key.held.remove(channel).is_some() {
+            self.acts.push(Act::Drop(channel.to_owned()));
+        }
+    }
+
+    /// What is due as long as things stand as they do: what is no longer silenced, and repetitions.
+    fn standing(&mut self) {
+        let Some(severity) = self.key.bad.filter(|_| !self.silenced) else {
+            return;
+        };
+        for (channel, mut told) in std::mem::take(&mut self.key.held) {
+            told.at = self.now;
+            self.acts.push(Act::Release(channel.clone()));
+            self.key.told.insert(channel, told);
+        }
+        if self.key.flapping {
+            return;
+        }
+        let now = self.now;
+        for to in &self.terms.listeners {
+            let due = |told: &Told| {
+                let repeat = to.repeat.and_then(|repeat| TimeDelta::from_std(repeat).ok());
+                repeat.is_some_and(|repeat| now - told.at >= repeat)
+            };
+            if self.key.told.get(&to.channel).is_some_and(due) {
+                self.speak(to, Kind::Repeat, severity);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,283 @@
+//! Decisions, one by one; long random sequences are in `tests/alerts.rs`.
+
+use super::*;
+use std::time::Duration;
+
+fn at(minutes: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000 + 60 * minutes, 0).unwrap()
+}
+
+fn listener(channel: &str, min_severity: Severity, repeat: Option<u64>) -> Listener {
+    Listener {
+        channel: channel.to_owned(),
+        min_severity,
+        repeat: repeat.map(|minutes| Duration::from_secs(60 * minutes)),
+    }
+}
+
+fn terms(listeners: Vec<Listener>) -> Terms {
+    Terms {
+        job: None,
+        fail_after: 1,
+        recover_after: 1,
+        silenced_by: None,
+        listeners,
+    }
+}
+
+fn outcome(state: State) -> Outcome {
+    Outcome {
+        state,
+        summary: state.word().to_owned(),
+        help: None,
+        details: Vec::new(),
+    }
+}
+
+/// What is done about results a minute apart, in short: `ops:trouble/critical`.
+fn acts(terms: &Terms, key: &mut KeyState, results: &[(State, bool)], mut minute: i64) -> Vec<Vec<String>> {
+    let mut all = Vec::new();
+    for (state, silenced) in results {
+        let (after, acts) = key.after(terms, &outcome(*state), *silenced, at(minute));
+        *key = after;
+        all.push(acts.iter().map(shown).collect());
+        minute += 1;
+    }
+    all
+}
+
+fn shown(act: &Act) -> String {
+    let said = |speech: &Speech| {
+        let (kind, severity) = (speech.kind.word(), speech.severity.word());
+        format!("{}:{kind}/{severity}", speech.channel)
+    };
+    match act {
+        Act::Tell(speech) => said(speech),
+        Act::Hold(speech) => format!("hold {}", said(speech)),
+        Act::Release(channel) => format!("release {channel}"),
+        Act::Drop(channel) => format!("drop {channel}"),
+    }
+}
+
+fn loud(states: &[State]) -> Vec<(State, bool)> {
+    states.iter().map(|state| (*state, false)).collect()
+}
+
+const NOTHING: [&str; 0] = [];
+
+#[test]
+fn only_changes_are_told() {
+    let terms = terms(vec![listener("ops", Severity::Warning, None)]);
+    let mut key = KeyState::default();
+    use State::{Critical, Nothing, Ok, Unknown, Warning};
+    let told = acts(
+        &terms,
+        &mut key,
+        &loud(&[Ok, Critical, Unknown, Warning, Ok, Nothing]),
+        0,
+    );
+    assert_eq!(told[0], NOTHING);
+    assert_eq!(told[1], ["ops:trouble/critical"]);
+    assert_eq!(told[2], NOTHING);
+    assert_eq!(told[3], ["ops:trouble/warning"]);
+    assert_eq!(told[4], ["ops:recovery/warning"]);
+    assert_eq!(told[5], NOTHING);
+}
+
+#[test]
+fn fail_after_and_recover_after_count_results_in_a_row() {
+    let terms = Terms {
+        fail_after: 3,
+        recover_after: 2,
+        ..terms(vec![listener("ops", Severity::Warning, None)])
+    };
+    let mut key = KeyState::default();
+    use State::{Critical, Ok, Warning};
+    let results = loud(&[
+        Critical, Critical, Ok, Critical, Warning, Critical, Ok, Critical, Ok, Ok,
+    ]);
+    let told = acts(&terms, &mut key, &results, 0);
+    let spoken: Vec<usize> = (0..told.len()).filter(|n| !told[*n].is_empty()).collect();
+    assert_eq!(spoken, [5, 9]);
+    assert_eq!(told[5], ["ops:trouble/critical"]);
+    assert_eq!(told[9], ["ops:recovery/critical"]);
+}
+
+#[test]
+fn whoever_was_told_is_told_how_it_goes_on() {
+    let terms = terms(vec![
+        listener("page", Severity::Critical, None),
+        listener("ops", Severity::Warning, None),
+    ]);
+    let mut key = KeyState::default();
+    use State::{Critical, Ok, Partial};
+    let told = acts(&terms, &mut key, &loud(&[Partial, Critical, Partial, Ok]), 0);
+    assert_eq!(told[0], ["ops:trouble/warning"]);
+    assert_eq!(told[1], ["page:trouble/critical", "ops:trouble/critical"]);
+    assert_eq!(told[2], ["page:trouble/warning", "ops:trouble/warning"]);
+    assert_eq!(told[3].len(), 2);
+}
+
+#[test]
+fn what_says_nothing_lessens_nothing() {
+    let terms = terms(vec![listener("all", Severity::Info, None)]);
+    let mut key = KeyState::default();
+    use State::{Blocked, Critical, Interrupted, Ok, Paused};
+    let told = acts(
+        &terms,
+        &mut key,
+        &loud(&[Paused, Blocked, Critical, Blocked, Interrupted, Paused, Ok]),
+        0,
+    );
+    assert_eq!(told[1], ["all:trouble/info"]);
+    assert_eq!(told[2], ["all:trouble/critical"]);
+    assert!(told[3..6].iter().all(Vec::is_empty), "{told:?}");
+    assert_eq!(told[6], ["all:recovery/critical"]);
+}
+
+#[test]
+fn what_is_still_bad_is_repeated() {
+    let terms = terms(vec![
+        listener("ops", Severity::Warning, Some(5)),
+        listener("once", Severity::Warning, None),
+    ]);
+    let mut key = KeyState::default();
+    let told = acts(&terms, &mut key, &loud(&[State::Critical; 12]), 0);
+    let repeats: Vec<usize> = (1..told.len()).filter(|n| !told[*n].is_empty()).collect();
+    assert_eq!(repeats, [5, 10]);
+    assert_eq!(told[5], ["ops:repeat/critical"]);
+    // And without a result.
+    let (_, acts) = key.later(&terms, false, at(14));
+    assert!(acts.is_empty(), "{acts:?}");
+    let (_, acts) = key.later(&terms, false, at(15));
+    assert_eq!(acts.iter().map(shown).collect::<Vec<_>>(), ["ops:repeat/critical"]);
+    // A clock that was set back neither repeats at once nor waits for ever.
+    let (key, acts) = key.later(&terms, false, at(-1000));
+    assert!(acts.is_empty(), "{acts:?}");
+    assert_eq!(key.later(&terms, false, at(-995)).1.len(), 1);
+}
+
+#[test]
+fn flapping_is_told_once_and_then_how_it_settled() {
+    let terms = terms(vec![listener("ops", Severity::Warning, None)]);
+    use State::{Critical, Ok};
+    let mut key = KeyState::default();
+    let told = acts(
+        &terms,
+        &mut key,
+        &loud(&[Critical, Ok, Critical, Ok, Critical, Ok, Critical, Ok, Ok]),
+        0,
+    );
+    assert_eq!(told[4], ["ops:flapping/critical"]);
+    assert!(key.flapping && told[5..].iter().all(Vec::is_empty), "{told:?}");
+    let mut well = key.clone();
+    assert_eq!(
+        acts(&terms, &mut well, &loud(&[Ok, Ok, Critical]), 9),
+        [
+            vec!["ops:settled/critical".to_owned()],
+            vec![],
+            vec!["ops:trouble/critical".to_owned()]
+        ]
+    );
+    let mut bad = key.clone();
+    let told = acts(&terms, &mut bad, &loud(&[Critical; 5]), 9);
+    assert_eq!(told[2], ["ops:settled/critical"]);
+    // By time alone.
+    let (quiet, acts_) = key.later(&terms, false, at(7 + 9));
+    assert!(quiet.flapping && acts_.is_empty());
+    let (quiet, acts_) = key.later(&terms, false, at(7 + 10));
+    assert!(!quiet.flapping && quiet.is_idle(at(60)));
+    assert_eq!(acts_.len(), 1);
+    // What settled unasked and changes then is told once, as it is now.
+    let told = acts(&terms, &mut key, &loud(&[Critical]), 1000);
+    assert_eq!(told, [["ops:settled/critical"]]);
+}
+
+#[test]
+fn slow_changes_are_no_flapping() {
+    let terms = terms(vec![listener("ops", Severity::Warning, None)]);
+    let mut key = KeyState::default();
+    for n in 0..20 {
+        let state = if n % 2 == 0 { State::Critical } else { State::Ok };
+        let told = acts(&terms, &mut key, &loud(&[state]), 8 * n);
+        assert_eq!(told[0].len(), 1, "{n}");
+        assert!(!key.flapping);
+    }
+}
+
+#[test]
+fn trouble_is_held_while_another_is_the_cause() {
+    let terms = terms(vec![
+        listener(LOG, Severity::Info, None),
+        listener("ops", Severity::Warning, None),
+    ]);
+    use State::{Critical, Ok, Warning};
+    let mut key = KeyState::default();
+    let told = acts(
+        &terms,
+        &mut key,
+        &[(Critical, true), (Warning, true), (Critical, true)],
+        0,
+    );
+    assert_eq!(told[0], ["log:trouble/critical", "hold ops:trouble/critical"]);
+    assert_eq!(told[1], ["log:trouble/warning", "drop ops", "hold ops:trouble/warning"]);
+    assert!(key.holds());
+    let mut over = key.clone();
+    // Over before anybody was told.
+    assert_eq!(
+        acts(&terms, &mut over, &[(Ok, true)], 3),
+        [["drop ops", "log:recovery/critical"]]
+    );
+    // Still bad when the cause is gone.
+    let mut still = key.clone();
+    let told = acts(&terms, &mut still, &[(Critical, false), (Ok, true)], 3);
+    assert_eq!(told[0], ["release ops"]);
+    assert_eq!(told[1], ["log:recovery/critical", "ops:recovery/critical"]);
+    let (_, acts_) = key.later(&terms, true, at(3));
+    assert!(acts_.is_empty());
+    let (_, acts_) = key.later(&terms, false, at(3));
+    assert_eq!(acts_.iter().map(shown).collect::<Vec<_>>(), ["release ops"]);
+}
+
+#[test]
+fn what_was_told_before_the_silence_is_not_told_again_after_it() {
+    let terms = terms(vec![listener("ops", Severity::Warning, None)]);
+    use State::{Critical, Warning};
+    let mut key = KeyState::default();
+    let results = [(Critical, false), (Warning, true), (Critical, true), (Critical, false)];
+    let told = acts(&terms, &mut key, &results, 0);
+    assert_eq!(told[1], ["hold ops:trouble/warning"]);
+    assert_eq!(told[2], ["drop ops"]);
+    assert_eq!(told[3], NOTHING);
+}
+
+#[test]
+fn channels_that_are_gone_are_forgotten() {
+    let both = terms(vec![
+        listener("ops", Severity::Warning, None),
+        listener("old", Severity::Warning, None),
+    ]);
+    let one = terms(vec![listener("ops", Severity::Warning, None)]);
+    let mut key = KeyState::default();
+    acts(&both, &mut key, &[(State::Critical, false)], 0);
+    assert_eq!(
+        acts(&one, &mut key, &loud(&[State::Ok]), 1),
+        [["ops:recovery/critical"]]
+    );
+    let mut key = KeyState::default();
+    acts(&both, &mut key, &[(State::Critical, true)], 0);
+    assert_eq!(acts(&one, &mut key, &[(State::Critical, true)], 1), [["drop old"]]);
+}
+
+#[test]
+fn a_state_reads_back_and_may_grow() {
+    let terms = terms(vec![listener("ops", Severity::Warning, None)]);
+    let mut key = KeyState::default();
+    acts(&terms, &mut key, &loud(&[State::Critical, State::Ok, State::Failed]), 0);
+    let text = serde_json::to_string(&key).unwrap();
+    assert_eq!(serde_json::from_str::<KeyState>(&text).unwrap(), key);
+    assert_eq!(
+        serde_json::from_str::<KeyState>("{\"more\": 1}").unwrap(),
+        KeyState::default()
+    );
+}

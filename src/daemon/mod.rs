@@ -1,0 +1,371 @@
+//! The schedules of an ops file, run until somebody says stop.
+//!
+//! Takes a valid model and a way to read it again, gives an exit code once it was told to stop. Runs go through the same
+//! launch as those of `apply`. One thread looks at the clock, decides and speaks; every run has one of its own.
+//! - [`book`]: when the jobs of a model run · [`round`]: one look at the clock, as a pure decision
+//! - [`once`]: one round and its runs, for people who keep cron
+//! - [`runs`]: what is at work · [`told`]: what there is to say
+//! - [`clock`]: sleep and steps of clocks · [`reload`]: has the file changed · [`notify`]: the service manager
+//! - [`ahead`]: how a job stands in time
+//! - [`looks`]: the clock made to run ahead · [`firings`]: what fires next · [`simulation`]: what became of a span of time
+//!
+//! Invariant: nothing is begun that is not claimed in the store, in the same transaction. Whatever fails besides is
+//! said and tried again; only a signal ends the loop.
+
+pub mod ahead;
+pub mod book;
+pub mod clock;
+pub mod firings;
+pub mod looks;
+pub mod notify;
+pub mod once;
+pub mod reload;
+pub mod round;
+pub mod runs;
+pub mod simulation;
+pub mod told;
+
+use crate::clock::{Mark, Reading, now};
+use crate::launch::{LaunchError, settle};
+use crate::model::Model;
+use crate::report::output::chain;
+use crate::signal::Signals;
+use crate::store::claims::{Agenda, Turn};
+use crate::store::{Store, StoreError};
+use book::Book;
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use notify::Manager;
+use reload::{Reread, Seen, Watch};
+use round::{AtWork, Round};
+use runs::{Happened, How, Runs};
+use std::sync::Arc;
+use std::time::Duration;
+use told::{Told, Voice};
+
+/// How long the loop sleeps at most: what happens to clocks and files is seen after that.
+const SLICE: Duration = Duration::from_secs(5);
+/// How soon a file that changes is looked at again.
+const SETTLING: Duration = Duration::from_millis(500);
+/// The first wait after the state could not be used; it doubles.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// The longest.
+const LAST_RETRY: Duration = Duration::from_secs(30);
+/// How often a turn is decided anew at once when somebody else was faster.
+const TURNS: u32 = 5;
+/// A clock that is behind by less than this is not told of.
+const BEHIND: Duration = Duration::from_secs(2);
+
+/// Runs the schedules until a signal asks to stop, and gives the exit code that says which.
+///
+/// # Errors
+/// A state that a later opsrun or another program made. One that cannot be written is waited for.
+pub fn serve(
+    model: Model,
+    how: &How,
+    reread: &dyn Fn() -> Reread,
+    signals: &Signals,
+    voice: &mut dyn Voice,
+) -> Result<u8, LaunchError> {
+    let model = Arc::new(model);
+    let mut daemon = Daemon {
+        book: Book::new(&model),
+        watch: Watch::new(&model.ops.files),
+        model,
+        how,
+        reread,
+        signals,
+        voice,
+        store: None,
+        runs: Runs::new(signals.ring()),
+        manager: Manager::find(),
+        invalid: None,
+        trouble: None,
+        retry: FIRST_RETRY,
+        again: None,
+        behind: false,
+        wake: None,
+    };
+    daemon.serve()
+}
+
+struct Daemon<'a> {
+    model: Arc<Model>,
+    book: Book,
+    watch: Watch,
+    how: &'a How,
+    reread: &'a dyn Fn() -> Reread,
+    signals: &'a Signals,
+    voice: &'a mut dyn Voice,
+    store: Option<Store>,
+    runs: Runs,
+    manager: Manager,
+    /// Why the file that is there now is not in force.
+    invalid: Option<String>,
+    /// Why the state cannot be used.
+    trouble: Option<String>,
+    /// How long to wait until it is tried again, and since when.
+    retry: Duration,
+    again: Option<Mark>,
+    /// That the clock is behind was told.
+    behind: bool,
+    /// When something is due.
+    wake: Option<DateTime<Utc>>,
+}
+
+impl Daemon<'_> {
+    fn serve(&mut self) -> Result<u8, LaunchError> {
+        self.round()?;
+        self.serving(false);
+        self.manager.ready();
+        let mut clocks = Reading::take();
+        loop {
+            if let Some(signal) = self.signals.stop.signal() {
+                return Ok(self.stop(signal));
+            }
+            let reading = Reading::take();
+            for jump in clock::jumps(&clocks, &reading) {
+                self.tell(&Told::Clock(jump));
+            }
+            clocks = reading;
+            let changing = self.files();
+            self.hear();
+            self.round()?;
+            self.manager.alive();
+            self.status();
+            self.signals.wait(self.pause(changing));
+        }
+    }
+
+    /// How long nothing is to be done.
+    fn pause(&self, changing: bool) -> Duration {
+        let mut pause = self.manager.beat.map_or(SLICE, |beat| SLICE.min(beat / 2));
+        if changing {
+            pause = pause.min(SETTLING);
+        }
+        if let Some(again) = self.again {
+            pause = pause.min(self.retry.saturating_sub(again.elapsed()));
+        } else if let Some(wake) = self.wake {
+            pause = pause.min((wake - now()).to_std().unwrap_or_default());
+        }
+        pause
+    }
+
+    /// Tells what happened in runs.
+    fn hear(&mut self) {
+        while let Some(happened) = self.runs.happened() {
+            match happened {
+                Happened::Event { run, event } => self.tell(&Told::Event {
+                    run: &run,
+                    event: &event,
+                }),
+                Happened::Ended { run, failure } => {
+                    if let Some(failure) = failure {
+                        self.tell(&Told::NotDone {
+                            run: &run,
+                            message: &failure.message,
+                            help: failure.help.as_deref(),
+                        });
+                    }
+                    self.tell(&Told::Ended { run: &run });
+                }
+            }
+        }
+    }
+
+    /// Reads the ops file again where it changed, or where somebody asked. True while it may still be in the making.
+    fn files(&mut self) -> bool {
+        let asked = self.signals.hung_up();
+        match self.watch.seen() {
+            _ if asked => {}
+            Seen::Same => return false,
+            Seen::Changing => return true,
+            Seen::Changed => {}
+        }
+        self.manager.reloading();
+        // Before it is read: what changes meanwhile is seen the next time.
+        self.watch.read_now();
+        match (self.reread)() {
+            Reread::Valid(model) if model.ops.state_dir != self.model.ops.state_dir => {
+                let message = format!(
+                    "it moves the state from `{}` to `{}`: start opsrun anew for that",
+                    crate::path::shown(&self.model.ops.state_dir),
+                    crate::path::shown(&model.ops.state_dir),
+                );
+                self.refuse(message, "");
+            }
+            Reread::Valid(model) => {
+                if self.invalid.take().is_some() {
+                    self.tell(&Told::Valid);
+                }
+                let changed = model.ops.digest != self.model.ops.digest;
+                if changed || asked {
+                    self.book = Book::new(&model);
+                    if model.ops.files != self.model.ops.files {
+                        self.watch = Watch::new(&model.ops.files);
+                    }
+                    self.model = Arc::from(model);
+                    self.serving(true);
+                }
+            }
+            Reread::Invalid { message, findings } => self.refuse(message, &findings),
+        }
+        self.manager.ready();
+        false
+    }
+
+    fn refuse(&mut self, message: String, findings: &str) {
+        if self.invalid.as_ref() != Some(&message) {
+            self.tell(&Told::Invalid {
+                message: &message,
+                findings,
+            });
+            self.invalid = Some(message);
+        }
+    }
+
+    fn serving(&mut self, again: bool) {
+        let model = Arc::clone(&self.model);
+        self.tell(&Told::Serving {
+            model: &model,
+            schedules: self.book.entries.len(),
+            again,
+        });
+    }
+
+    /// Looks at the clock, and begins what is due.
+    fn round(&mut self) -> Result<(), LaunchError> {
+        if self.again.is_some_and(|again| again.elapsed() < self.retry) {
+            return Ok(());
+        }
+        match self.turns() {
+            Ok(()) => {
+                self.again = None;
+                self.retry = FIRST_RETRY;
+                if self.trouble.take().is_some() {
+                    self.tell(&Told::State);
+                }
+                Ok(())
+            }
+            Err(error @ (StoreError::Newer { .. } | StoreError::Foreign { .. })) if self.runs.is_empty() => {
+                Err(error.into())
+            }
+            Err(error) => {
+                self.store = None;
+                let message = chain(&error);
+                if self.trouble.as_ref() != Some(&message) {
+                    self.tell(&Told::NoState {
+                        message: &message,
+                        help: error.help().as_deref(),
+                    });
+                    self.trouble = Some(message);
+                }
+                if self.again.is_some() {
+                    self.retry = (self.retry * 2).min(LAST_RETRY);
+                }
+                self.again = Some(Mark::set());
+                Ok(())
+            }
+        }
+    }
+
+    fn turns(&mut self) -> Result<(), StoreError> {
+        let store = if let Some(store) = self.store.take() {
+            store
+        } else {
+            let store = Store::open(&self.model.ops.state_dir)?;
+            settle::lost_attempts(&self.model, &store)?;
+            store
+        };
+        let store = self.store.insert(store);
+        self.runs.write_ends(store);
+        for _ in 0..TURNS {
+            let at = now();
+            let taken = take_turn(&self.book, store, Some(&self.runs.at_work()), at, &self.how.command)?;
+            let Some(round) = taken else { continue };
+            self.wake = round.wake;
+            for beginning in &round.turn.runs {
+                self.runs.begin(&self.model, beginning, self.how);
+            }
+            self.runs.replace(&round.replaced);
+            for decision in &round.turn.decisions {
+                self.voice.tell(at, &Told::NotRun(decision));
+            }
+            let behind = round.behind.filter(|behind| *behind >= BEHIND);
+            if let Some(behind) = behind.filter(|_| !self.behind) {
+                self.voice.tell(at, &Told::Behind(behind));
+            }
+            self.behind = behind.is_some();
+            return Ok(());
+        }
+        // Others are busy with the same schedules: they are served.
+        self.wake = now().checked_add_signed(TimeDelta::milliseconds(100));
+        Ok(())
+    }
+
+    /// Begins nothing more, asks every run to stop, and waits until the journal of each is written.
+    fn stop(&mut self, signal: u8) -> u8 {
+        self.manager.stopping();
+        self.tell(&Told::Stopping {
+            signal,
+            runs: self.runs.len(),
+        });
+        self.runs.stop(signal);
+        loop {
+            self.hear();
+            if self.runs.is_empty() {
+                break;
+            }
+            self.manager.alive();
+            self.signals
+                .wait(self.manager.beat.map_or(SLICE, |beat| SLICE.min(beat / 2)));
+        }
+        if let Some(store) = &self.store {
+            self.runs.write_ends(store);
+        }
+        128 + signal
+    }
+
+    fn status(&mut self) {
+        let work = match (self.runs.len(), &self.trouble) {
+            (_, Some(trouble)) => trouble.clone(),
+            (0, None) => "waiting".to_owned(),
+            (1, None) => "1 run is at work".to_owned(),
+            (runs, None) => format!("{runs} runs are at work"),
+        };
+        let invalid = self.invalid.as_ref();
+        let invalid = invalid.map(|message| format!("the ops file cannot be used: {message}"));
+        let next = self.wake.map(|wake| wake.to_rfc3339_opts(SecondsFormat::Secs, true));
+        let next = next.map(|next| format!("next: {next}"));
+        let parts: Vec<String> = [Some(work), invalid, next].into_iter().flatten().collect();
+        self.manager.status(parts.join("; "));
+    }
+
+    fn tell(&mut self, told: &Told<'_>) {
+        self.voice.tell(now(), told);
+    }
+}
+
+/// Decides as of `at`, and writes what was decided. None when somebody else was faster. Who knows of nothing at work has
+/// no queue either: what waits there is for those who do.
+fn take_turn(
+    book: &Book,
+    store: &Store,
+    at_work: Option<&AtWork>,
+    at: DateTime<Utc>,
+    command: &str,
+) -> Result<Option<Round>, StoreError> {
+    let mut agenda: Agenda = store.agenda()?;
+    if at_work.is_none() {
+        agenda.queue.clear();
+    }
+    let mut round = round::round(book, &agenda, at_work.unwrap_or(&AtWork::default()), at);
+    for beginning in &mut round.turn.runs {
+        beginning.run = ulid::Ulid::new().to_string();
+    }
+    let turn: &Turn = &round.turn;
+    let taken = turn.is_empty() || store.take_turn(turn, command, now())?;
+    Ok(taken.then_some(round))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! What follows from the end of a job while its run goes on: its lock is free, and its back-off stands anew.
+//!
+//! Takes the events of a run behind the store, gives nothing. Locks of backups and retentions stay until the run is
+//! over, as those of their directories do.
+//! Invariant: a target that is tried after failures counts as failed unless it is known to have succeeded.
+
+use crate::model::backoff::{BackOff, BackOffState};
+use crate::model::{JobKind, JobName, Model, Overlap};
+use crate::run::{Event, State};
+use crate::store::{Store, StoreError};
+use crate::tree::lock::Lock;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The jobs of a run that exclude themselves in other runs: questions may be asked side by side, and so may run what
+/// is declared so.
+pub(super) fn locked(model: &Model, jobs: &BTreeSet<String>) -> BTreeSet<String> {
+    let free: BTreeSet<String> = model
+        .jobs()
+        .filter(|job| match job {
+            crate::model::Job::Check(_) => true,
+            crate::model::Job::Target(target) => target.overlap == Overlap::Allow,
+            crate::model::Job::Backup(_) | crate::model::Job::Retention(_) => false,
+        })
+        .map(|job| job.name().to_string())
+        .collect();
+    jobs.difference(&free).cloned().collect()
+}
+
+/// Follows a run.
+pub(super) struct Settling<'a> {
+    store: &'a Store,
+    run: &'a str,
+    /// It was begun by a schedule.
+    scheduled: bool,
+    locks: &'a mut BTreeMap<String, Lock>,
+    /// Of the targets that have one.
+    rules: BTreeMap<String, BackOff>,
+}
+
+impl<'a> Settling<'a> {
+    pub(super) fn new(
+        model: &Model,
+        store: &'a Store,
+        run: &'a str,
+        scheduled: bool,
+        locks: &'a mut BTreeMap<String, Lock>,
+    ) -> Self {
+        Self {
+            store,
+            run,
+            scheduled,
+            locks,
+            rules: rules(model).map(|(job, rule)| (job.to_string(), rule)).collect(),
+        }
+    }
+
+    /// An event is in the store.
+    pub(super) fn hear(&mut self, event: &Event) {
+        let told = match event {
+            Event::StepStarted { step } if self.scheduled => self.begun(step),
+            Event::StepFinished { step, outcome } => {
+                if step.starts_with("target:") {
+                    self.locks.remove(step);
+                }
+                self.ended(step, outcome.state)
+            }
+            _ => Ok(()),
+        };
+        if let Err(error) = told {
+            // The event itself is written: the next run of the job tells.
+            tracing::warn!(
+                run = self.run,
+                error = &error as &dyn std::error::Error,
+                "cannot note a back-off"
+            );
+        }
+    }
+
+    fn begun(&self, step: &str) -> Result<(), StoreError> {
+        match (self.rules.get(step), step.parse::<JobName>()) {
+            (Some(_), Ok(job)) => self.store.begin_attempt(&job, self.run),
+            _ => Ok(()),
+        }
+    }
+
+    fn ended(&self, step: &str, state: State) -> Result<(), StoreError> {
+        let (Some(rule), Ok(job)) = (self.rules.get(step), step.parse::<JobName>()) else {
+            return Ok(());
+        };
+        let now = crate::clock::now();
+        let scheduled = self.scheduled;
+        self.store.settle_back_off(&job, |before| match state {
+            _ if state.opens() => before.after(rule, true, now),
+            State::Failed | State::NoSpace if scheduled => before.after(rule, false, now),
+            // A try that was cut short has shown nothing.
+            State::Interrupted if scheduled && before.open_until.is_some() => before.after(rule, false, now),
+            _ => before,
+        })
+    }
+}
+
+/// Counts the tries that ended with their process as failed. To be called before anything is begun.
+pub fn lost_attempts(model: &Model, store: &Store) -> Result<(), StoreError> {
+    let now = crate::clock::now();
+    let rules: BTreeMap<JobName, BackOff> = rules(model).collect();
+    for job in store.lost_attempts()? {
+        store.settle_back_off(&job, |before: BackOffState| match rules.get(&job) {
+            Some(rule) => before.after(rule, false, now),
+            None => BackOffState::default(),
+        })?;
+    }
+    Ok(())
+}
+
+fn rules(model: &Model) -> impl Iterator<Item = (JobName, BackOff)> {
+    let ruled = model
+        .targets
+        .iter()
+        .filter_map(|target| Some((target, target.back_off?)));
+    ruled.map(|(target, rule)| (JobName::new(JobKind::Target, &target.name), rule))
+}

@@ -1,0 +1,384 @@
+//! The outbox against real files.
+
+use super::*;
+use crate::run::{Event, Record};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+const RUN: &str = "01JD0000000000000000000000";
+const LEASE: Duration = Duration::from_secs(60);
+
+fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
+}
+
+fn new(id: &str, channel: &str, key: &str, seconds: i64) -> NewMessage {
+    NewMessage {
+        id: id.to_owned(),
+        channel: channel.to_owned(),
+        key: key.to_owned(),
+        kind: "trouble".to_owned(),
+        severity: "critical".to_owned(),
+        at: at(seconds),
+        json: format!("{{\"id\":\"{id}\"}}"),
+    }
+}
+
+fn enqueue(store: &Store, messages: &[NewMessage]) {
+    store
+        .tell(&mut |ledger| messages.iter().try_for_each(|m| ledger.enqueue(m, Stand::Pending)))
+        .unwrap();
+}
+
+fn asking(channel: &str, seconds: i64) -> Asking<'_> {
+    Asking {
+        channel,
+        now: at(seconds),
+        lease: LEASE,
+        room: None,
+        key_by_key: false,
+    }
+}
+
+/// The id and the lease of what is given.
+fn one(store: &Store, asking: &Asking<'_>) -> Option<(String, String)> {
+    match store.claim_message(asking).unwrap() {
+        Given::One(message, lease) => Some((message.id, lease)),
+        Given::Nothing(_) => None,
+        Given::Several(rows) => panic!("{rows:?}"),
+    }
+}
+
+fn stands(store: &Store) -> Vec<(String, Stand)> {
+    let rows = store.messages(&Stand::ALL, 1000).unwrap();
+    rows.into_iter().map(|row| (row.id, row.stand)).collect()
+}
+
+fn open() -> (tempfile::TempDir, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    (dir, store)
+}
+
+#[test]
+fn messages_of_a_key_are_given_in_order_one_at_a_time() {
+    let (_dir, store) = open();
+    enqueue(
+        &store,
+        &[
+            new("1", "c", "k", 0),
+            new("2", "c", "k", 1),
+            new("3", "c", "other", 2),
+            new("4", "d", "k", 3),
+        ],
+    );
+    let (first, lease) = one(&store, &asking("c", 5)).unwrap();
+    assert_eq!(first, "1");
+    let (third, other) = one(&store, &asking("c", 5)).unwrap();
+    assert_eq!(third, "3");
+    assert_eq!(one(&store, &asking("c", 5)), None);
+    assert_eq!(one(&store, &asking("d", 5)).unwrap().0, "4");
+    let retry = Attempted::Retry {
+        due: at(100),
+        whole_channel: false,
+        why: "busy",
+    };
+    store.settle_message("1", &lease, &retry, at(6)).unwrap();
+    // The second waits for the first, however long that takes; nobody needs to look before it is due.
+    assert!(matches!(store.claim_message(&asking("c", 7)).unwrap(), Given::Nothing(Some(until)) if until == at(65)));
+    let (again, lease) = one(&store, &asking("c", 100)).unwrap();
+    assert_eq!(again, "1");
+    store.settle_message("1", &lease, &Attempted::Sent, at(101)).unwrap();
+    store.settle_message("3", &other, &Attempted::Sent, at(101)).unwrap();
+    assert_eq!(one(&store, &asking("c", 101)).unwrap().0, "2");
+    let rows = store.messages(&[Stand::Sent], 10).unwrap();
+    assert_eq!((rows[0].attempts, rows[0].first_attempt_at), (2, Some(at(6))));
+}
+
+#[test]
+fn a_lease_ends_and_a_lost_one_settles_nothing_but_delivery() {
+    let (_dir, store) = open();
+    enqueue(&store, &[new("1", "c", "k", 0)]);
+    let (_, lost) = one(&store, &asking("c", 0)).unwrap();
+    assert_eq!(one(&store, &asking("c", 59)), None);
+    let (_, held) = one(&store, &asking("c", 60)).unwrap();
+    store
+        .settle_message("1", &lost, &Attempted::Dead { why: "late" }, at(61))
+        .unwrap();
+    assert_eq!(stands(&store), [("1".to_owned(), Stand::Pending)]);
+    store.settle_message("1", &lost, &Attempted::Sent, at(62)).unwrap();
+    assert_eq!(stands(&store), [("1".to_owned(), Stand::Sent)]);
+    store
+        .settle_message("1", &held, &Attempted::Dead { why: "later" }, at(63))
+        .unwrap();
+    assert_eq!(stands(&store), [("1".to_owned(), Stand::Sent)]);
+}
+
+#[test]
+fn a_clock_that_was_set_back_keeps_nothing_waiting() {
+    let (_dir, store) = open();
+    enqueue(&store, &[new("1", "c", "k", 1_000_000)]);
+    assert!(one(&store, &asking("c", 0)).is_some());
+    // And a lease from the future is none.
+    assert!(one(&store, &asking("c", -1_000_000)).is_some());
+    assert_eq!(one(&store, &asking("c", -1_000_000)), None);
+}
+
+#[test]
+fn a_server_that_asks_for_time_is_left_alone() {
+    let (_dir, store) = open();
+    enqueue(
+        &store,
+        &[new("1", "c", "a", 0), new("2", "c", "b", 0), new("3", "d", "a", 0)],
+    );
+    let (_, lease) = one(&store, &asking("c", 0)).unwrap();
+    let retry = Attempted::Retry {
+        due: at(300),
+        whole_channel: true,
+        why: "429",
+    };
+    store.settle_message("1", &lease, &retry, at(1)).unwrap();
+    assert!(matches!(store.claim_message(&asking("c", 299)).unwrap(), Given::Nothing(Some(until)) if until == at(300)));
+    assert!(one(&store, &asking("d", 2)).is_some());
+    // What was not tried yet goes first: one that always fails holds up no other.
+    assert_eq!(one(&store, &asking("c", 300)).unwrap().0, "2");
+}
+
+#[test]
+fn over_the_limit_messages_wait_and_are_joined() {
+    let (_dir, store) = open();
+    let ids: Vec<String> = (0..5).map(|n| n.to_string()).collect();
+    let messages: Vec<NewMessage> = ids
+        .iter()
+        .map(|id| new(id, "c", &format!("k{}", id == "4"), 0))
+        .collect();
+    enqueue(&store, &messages);
+    let limited = |seconds| Asking {
+        room: Some((2, Duration::from_secs(3600))),
+        ..asking("c", seconds)
+    };
+    for (seconds, id) in [(10, "0"), (20, "1")] {
+        let (given, lease) = one(&store, &limited(seconds)).unwrap();
+        assert_eq!(given, id);
+        store
+            .settle_message(&given, &lease, &Attempted::Sent, at(seconds))
+            .unwrap();
+    }
+    assert_eq!(
+        store.claim_message(&limited(30)).unwrap(),
+        Given::Nothing(Some(at(3610)))
+    );
+    assert_eq!(
+        store.claim_message(&limited(3609)).unwrap(),
+        Given::Nothing(Some(at(3610)))
+    );
+    let Given::Several(rows) = store.claim_message(&limited(3610)).unwrap() else {
+        panic!("not joined")
+    };
+    let joined: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
+    assert_eq!(joined, ["2", "3", "4"]);
+    let by_key = Asking {
+        key_by_key: true,
+        ..limited(3610)
+    };
+    assert!(matches!(store.claim_message(&by_key).unwrap(), Given::Several(rows) if rows.len() == 2));
+    let digest = new("d", "c", EVERY_KEY, 3610);
+    assert!(store.merge_messages(&joined, Some(&digest), at(3610)).unwrap());
+    assert!(!store.merge_messages(&joined, Some(&digest), at(3610)).unwrap());
+    // What comes after the digest does not overtake it.
+    enqueue(&store, &[new("5", "c", "new", 3611)]);
+    let (given, lease) = one(&store, &limited(3611)).unwrap();
+    assert_eq!(given, "d");
+    assert_eq!(one(&store, &asking("c", 3611)), None);
+    store.settle_message("d", &lease, &Attempted::Sent, at(3612)).unwrap();
+    assert_eq!(one(&store, &limited(3620)).unwrap().0, "5");
+}
+
+#[test]
+fn what_is_in_somebodys_hands_is_not_merged() {
+    let (_dir, store) = open();
+    enqueue(&store, &[new("1", "c", "a", 0), new("2", "c", "b", 0)]);
+    one(&store, &asking("c", 0)).unwrap();
+    let ids = ["1".to_owned(), "2".to_owned()];
+    assert!(!store.merge_messages(&ids, None, at(1)).unwrap());
+    assert_eq!(store.messages(&[Stand::Pending], 10).unwrap().len(), 2);
+}
+
+#[test]
+fn what_is_held_is_released_or_dropped() {
+    let (_dir, store) = open();
+    store
+        .tell(&mut |ledger| {
+            ledger.enqueue(&new("1", "c", "a", 0), Stand::Held)?;
+            ledger.enqueue(&new("2", "c", "b", 0), Stand::Held)?;
+            ledger.enqueue(&new("3", "log", "b", 0), Stand::Sent)
+        })
+        .unwrap();
+    assert_eq!(one(&store, &asking("c", 9)), None);
+    store.tell(&mut |ledger| ledger.release("c", "a", at(10))).unwrap();
+    store.tell(&mut |ledger| ledger.drop_held("c", "b", at(10))).unwrap();
+    assert_eq!(one(&store, &asking("c", 10)).unwrap().0, "1");
+    assert_eq!(
+        stands(&store)[1..],
+        [("2".to_owned(), Stand::Dropped), ("3".to_owned(), Stand::Sent)]
+    );
+}
+
+#[test]
+fn the_dead_come_back_unless_they_were_overtaken() {
+    let (_dir, store) = open();
+    enqueue(
+        &store,
+        &[new("a1", "c", "a", 0), new("a2", "c", "a", 0), new("b1", "c", "b", 0)],
+    );
+    let dead = Attempted::Dead { why: "404" };
+    for settle in [&dead, &Attempted::Sent, &dead] {
+        let (id, lease) = one(&store, &asking("c", 1)).unwrap();
+        store.settle_message(&id, &lease, settle, at(1)).unwrap();
+    }
+    let undelivered = store.undelivered().unwrap();
+    assert_eq!(undelivered.len(), 1);
+    assert_eq!((undelivered[0].dead, undelivered[0].pending), (2, 0));
+    assert_eq!(undelivered[0].last_error.as_deref(), Some("404"));
+    let done = store.replay(None, at(2)).unwrap();
+    assert_eq!(
+        (done.again, done.overtaken),
+        (vec!["b1".to_owned()], vec!["a1".to_owned()])
+    );
+    assert_eq!(one(&store, &asking("c", 2)).unwrap().0, "b1");
+    // Whoever names it means it.
+    let done = store
+        .replay(Some(&["a1".to_owned(), "none".to_owned()]), at(3))
+        .unwrap();
+    assert_eq!(done.again, ["a1"]);
+    assert_eq!(store.messages_named("a").unwrap().len(), 2);
+    assert_eq!(store.undelivered().unwrap()[0].since, Some(at(0)));
+}
+
+#[test]
+fn strangers_are_given_up_and_the_old_forgotten() {
+    let (_dir, store) = open();
+    enqueue(
+        &store,
+        &[new("1", "gone", "a", 0), new("2", "c", "a", 0), new("3", "c", "b", 0)],
+    );
+    for _ in 0..2 {
+        let (id, lease) = one(&store, &asking("c", 1)).unwrap();
+        store.settle_message(&id, &lease, &Attempted::Sent, at(1)).unwrap();
+    }
+    let given_up = store.tidy_messages(&["c"], at(2)).unwrap();
+    assert_eq!(given_up.len(), 1);
+    assert_eq!((&*given_up[0].id, given_up[0].stand), ("1", Stand::Dead));
+    assert!(store.tidy_messages(&["c"], at(3)).unwrap().is_empty());
+    assert_eq!(stands(&store).len(), 3);
+    store.tidy_messages(&["c"], at(91 * 86_400)).unwrap();
+    assert_eq!(stands(&store), [("1".to_owned(), Stand::Dead)]);
+}
+
+#[test]
+fn of_many_senders_each_message_has_one() {
+    let (dir, store) = open();
+    let messages: Vec<NewMessage> = (0..60)
+        .map(|n| new(&n.to_string(), "c", &(n % 20).to_string(), n))
+        .collect();
+    enqueue(&store, &messages);
+    let claimed = AtomicU64::new(0);
+    let all = std::thread::scope(|scope| {
+        let send = || {
+            let own = Store::open(dir.path()).unwrap();
+            let mut mine = Vec::new();
+            while let Some((id, lease)) = one(&own, &asking("c", 100)) {
+                claimed.fetch_add(1, Ordering::SeqCst);
+                mine.push(id.clone());
+                own.settle_message(&id, &lease, &Attempted::Sent, at(100)).unwrap();
+            }
+            mine
+        };
+        let senders: Vec<_> = (0..3).map(|_| scope.spawn(send)).collect();
+        let mut all: Vec<String> = senders.into_iter().flat_map(|s| s.join().unwrap()).collect();
+        all.sort();
+        all
+    });
+    let before = all.len();
+    let mut once = all;
+    once.dedup();
+    assert_eq!((once.len(), before), (60, 60));
+    assert!(stands(&store).iter().all(|(_, stand)| *stand == Stand::Sent));
+}
+
+/// The store's files as a kill would leave them.
+fn crashed(from: &Path) -> (tempfile::TempDir, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["opsrun.db", "opsrun.db-wal"] {
+        std::fs::copy(from.join(name), dir.path().join(name)).unwrap();
+    }
+    let store = Store::open(dir.path()).unwrap();
+    (dir, store)
+}
+
+#[test]
+fn an_event_and_what_is_told_of_it_are_there_together_or_not_at_all() {
+    let (dir, store) = open();
+    store.begin_run(RUN, "apply", at(0)).unwrap();
+    let event = Event::StepStarted {
+        step: "check:a".to_owned(),
+    };
+    // Stopped after each statement in turn, as a kill between two of them would: nothing of it is there.
+    for stop_after in 0..4 {
+        let mut done = 0;
+        let mut tell = |ledger: &Ledger<'_>| {
+            let mut step = |work: &dyn Fn() -> Done<()>| {
+                if done == stop_after {
+                    // As after a kill here: what another process finds.
+                    let (_copy, again) = crashed(dir.path());
+                    assert!(again.events_of(RUN).unwrap().is_empty());
+                    assert!(stands(&again).is_empty());
+                    return Err(rusqlite::Error::InvalidQuery);
+                }
+                done += 1;
+                work()
+            };
+            step(&|| ledger.remember_alert_state("check:a", "{}", at(0)))?;
+            step(&|| ledger.enqueue(&new("1", "c", "check:a", 0), Stand::Pending))?;
+            step(&|| ledger.enqueue(&new("2", "d", "check:a", 0), Stand::Held))?;
+            step(&|| Ok(()))
+        };
+        let told = store
+            .journal(RUN)
+            .record_telling(std::slice::from_ref(&event), &mut tell);
+        assert!(told.is_err());
+        assert!(store.events_of(RUN).unwrap().is_empty());
+        assert!(stands(&store).is_empty());
+    }
+    let mut tell = |ledger: &Ledger<'_>| {
+        ledger.remember_alert_state("check:a", "{}", at(0))?;
+        ledger.enqueue(&new("1", "c", "check:a", 0), Stand::Pending)
+    };
+    store.journal(RUN).record_telling(&[event], &mut tell).unwrap();
+    let (_copy, again) = crashed(dir.path());
+    assert_eq!(again.events_of(RUN).unwrap().len(), 1);
+    assert_eq!(stands(&again), [("1".to_owned(), Stand::Pending)]);
+    again
+        .tell(&mut |ledger| {
+            assert_eq!(ledger.alert_state("check:a")?.as_deref(), Some("{}"));
+            Ok(())
+        })
+        .unwrap();
+    // Without anything to tell, events are recorded as ever.
+    let more = Event::StepStarted {
+        step: "check:b".to_owned(),
+    };
+    again.journal(RUN).record(&more).unwrap();
+    assert_eq!(again.events_of(RUN).unwrap().len(), 2);
+}
+
+#[test]
+fn a_run_that_was_cut_short_is_told_of_once() {
+    let (_dir, store) = open();
+    store.begin_run(RUN, "apply", at(0)).unwrap();
+    let mut tell = |ledger: &Ledger<'_>| ledger.enqueue(&new("1", "c", "k", 0), Stand::Pending);
+    store.mark_interrupted_telling(RUN, &mut tell).unwrap();
+    // The second to mark it would break the id, if it told.
+    store.mark_interrupted_telling(RUN, &mut tell).unwrap();
+    assert_eq!(stands(&store).len(), 1);
+}

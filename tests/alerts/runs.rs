@@ -1,0 +1,308 @@
+//! Whole runs through the program: what is told of them, and what becomes of it.
+
+use serde_json::Value;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+/// A target that fails while `broken` is there, and a channel that appends what it is told to `told`.
+const OPS: &str = r#"
+ops version=1 {
+    name "o"
+}
+channel "ops" {
+    command "/bin/sh" "-c" "cat >> told; echo >> told; test ! -e deaf"
+}
+channel "page" {
+    command "/bin/sh" "-c" "cat >> paged; echo >> paged"
+    min-severity "critical"
+}
+target "work" {
+    command "/bin/sh" "-c" "test ! -e broken || { echo s3cr3t-$WORD; exit 3; }"
+    env "WORD" from-env="WORD"
+}
+target "after" {
+    command "/bin/true"
+    needs "target:work"
+}
+"#;
+
+struct World(tempfile::TempDir);
+
+impl World {
+    fn new(ops: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("ops.kdl"), ops).unwrap();
+        Self(dir)
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn touch(&self, name: &str) {
+        fs::write(self.at(name), "").unwrap();
+    }
+
+    fn gone(&self, name: &str) {
+        fs::remove_file(self.at(name)).unwrap();
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_opsrun"));
+        command.args(arguments).current_dir(self.0.path());
+        command.env("NO_COLOR", "1").env("WORD", "hunter2hunter2");
+        command
+    }
+
+    fn run(&self, code: i32, arguments: &[&str]) -> Output {
+        let output = self.command(arguments).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
+        output
+    }
+
+    fn said(&self, code: i32, arguments: &[&str]) -> String {
+        let output = self.run(code, arguments);
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+    }
+
+    /// What a channel was told, oldest first; each fits the schema.
+    fn told(&self, file: &str) -> Vec<Value> {
+        let text = fs::read_to_string(self.at(file)).unwrap_or_default();
+        let schema: Value = serde_json::from_str(&fs::read_to_string("schemas/alert.schema.json").unwrap()).unwrap();
+        let schema = jsonschema::validator_for(&schema).unwrap();
+        let parsed = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        parsed
+            .inspect(|message| assert!(schema.is_valid(message), "{message}"))
+            .collect()
+    }
+
+    fn short(&self, file: &str) -> Vec<String> {
+        let word = |message: &Value, name: &str| message[name].as_str().unwrap_or("-").to_owned();
+        let short = |message: &Value| {
+            ["key", "kind", "severity", "state"]
+                .map(|name| word(message, name))
+                .join(" ")
+        };
+        self.told(file).iter().map(short).collect()
+    }
+}
+
+#[test]
+fn a_run_tells_of_what_changed_and_delivers_it() {
+    let world = World::new(OPS);
+    world.run(0, &["apply", "--yes"]);
+    assert!(world.told("told").is_empty());
+    world.touch("broken");
+    world.run(1, &["apply", "--yes"]);
+    world.run(1, &["apply", "--yes"]);
+    world.gone("broken");
+    world.run(0, &["apply", "--yes"]);
+    let trouble = "target:work trouble critical failed";
+    let expected = [trouble, "target:work recovery critical ok"];
+    assert_eq!(world.short("paged"), expected);
+    let all = world.short("told");
+    assert!(all.starts_with(&expected.map(str::to_owned)[..1]), "{all:?}");
+    let first = &world.told("told")[0];
+    assert_eq!(
+        (first["job"].as_str(), first["ops"].as_str()),
+        (Some("target:work"), Some("o"))
+    );
+    assert!(
+        first["run"].is_string() && first["details"].to_string().contains("[secret]"),
+        "{first}"
+    );
+    assert_eq!(world.said(0, &["alerts", "list"]), "every alert is delivered\n");
+    let all: Value = serde_json::from_slice(&world.run(0, &["alerts", "list", "--all", "--json"]).stdout).unwrap();
+    let schema: Value = serde_json::from_str(&fs::read_to_string("schemas/alerts.schema.json").unwrap()).unwrap();
+    assert!(jsonschema::is_valid(&schema, &all), "{all}");
+    let log = all["alerts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|alert| alert["channel"] == "log");
+    assert!(log.count() >= 2);
+    // No secret, in the state or anywhere else.
+    for entry in walkdir::WalkDir::new(world.0.path()) {
+        let entry = entry.unwrap();
+        if entry.file_type().is_file() {
+            let bytes = fs::read(entry.path()).unwrap();
+            assert!(
+                !bytes.windows(7).any(|part| part == b"hunter2"),
+                "{}",
+                entry.path().display()
+            );
+        }
+    }
+}
+
+#[test]
+fn what_does_not_arrive_is_said_kept_and_sent_again() {
+    let world = World::new(OPS);
+    world.touch("broken");
+    world.touch("deaf");
+    let said = world.said(1, &["apply", "--yes"]);
+    assert!(said.contains("channel ops: 1 alert is not delivered"), "{said}");
+    assert!(said.contains("`opsrun alerts replay`"), "{said}");
+    let status: Value = serde_json::from_slice(&world.run(1, &["status", "--json"]).stdout).unwrap();
+    assert_eq!(status["undelivered"][0]["channel"], "ops");
+    assert!(
+        world
+            .said(1, &["status"])
+            .contains("channel ops: 1 alert is not delivered")
+    );
+    assert!(world.said(0, &["alerts", "list"]).contains("pending"));
+    // Not due yet: nothing is sent, and that is said.
+    let before = world.told("told").len();
+    world.said(1, &["alerts", "replay"]);
+    assert_eq!(world.told("told").len(), before);
+    world.gone("deaf");
+    let id = world.told("told")[0]["id"].as_str().unwrap().to_owned();
+    world.said(0, &["alerts", "replay", &id]);
+    assert_eq!(world.told("told").len(), before + 1);
+    assert_eq!(world.told("told")[before]["id"].as_str(), Some(&*id));
+    assert!(world.said(64, &["alerts", "replay", &id]).contains("is sent"));
+    assert!(
+        world
+            .said(64, &["alerts", "replay", "nothing"])
+            .contains("there is no message")
+    );
+}
+
+#[test]
+fn a_run_that_was_killed_is_told_of_by_the_next() {
+    let ops = OPS.replace(
+        "test ! -e broken ||",
+        "test ! -e fatal || kill -9 $PPID; test ! -e broken ||",
+    );
+    let world = World::new(&ops);
+    world.touch("fatal");
+    let killed = world.command(&["apply", "--yes"]).output().unwrap();
+    assert_eq!(killed.status.code(), None);
+    world.gone("fatal");
+    world.run(0, &["apply", "--yes"]);
+    let told = world.short("told");
+    assert_eq!(
+        told,
+        [
+            "target:work trouble warning interrupted",
+            "target:work recovery warning ok"
+        ]
+    );
+    assert_ne!(world.told("told")[0]["run"], world.told("told")[1]["run"]);
+}
+
+#[test]
+fn a_silenced_check_keeps_to_itself() {
+    let world = World::new(
+        r#"
+channel "ops" { command "/bin/sh" "-c" "cat >> told; echo >> told"; }
+check "network" { command "/bin/sh" "-c" "test ! -e down || exit 2"; notify "log"; }
+check "remote" {
+    command "/bin/sh" "-c" "test ! -e far || exit 2"
+    silenced-by "check:network"
+    notify "ops"
+}
+"#,
+    );
+    let apply = |code| world.run(code, &["apply", "--yes", "--threads", "1"]);
+    world.touch("down");
+    world.touch("far");
+    apply(1);
+    assert!(world.told("told").is_empty());
+    assert!(world.said(0, &["alerts", "list"]).contains("held"));
+    world.gone("down");
+    apply(1);
+    assert_eq!(world.short("told"), ["check:remote trouble critical critical"]);
+    world.gone("far");
+    apply(0);
+    assert_eq!(world.short("told")[1..], ["check:remote recovery critical ok"]);
+}
+
+#[test]
+fn a_dead_mans_switch_counts_the_runs_of_its_jobs() {
+    use std::io::{BufRead, BufReader, Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let world = World::new(
+        r#"
+channel "alive" { healthchecks { url from-env="HC"; }; }
+target "work" { command "/bin/sh" "-c" "test ! -e broken"; notify "alive"; }
+target "other" { command "/bin/true"; notify "log"; }
+"#,
+    );
+    let server = std::thread::spawn(move || {
+        let mut paths = Vec::new();
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let (mut first, mut length) = (String::new(), 0);
+            reader.read_line(&mut first).unwrap();
+            loop {
+                let mut line = String::new();
+                reader.read_line(&mut line).unwrap();
+                if line.trim().is_empty() {
+                    break;
+                }
+                if let Some(given) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                    length = given.trim().parse().unwrap();
+                }
+            }
+            reader.read_exact(&mut vec![0; length]).unwrap();
+            write!(
+                stream,
+                "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nOK"
+            )
+            .unwrap();
+            let path = first.split(' ').nth(1).unwrap().to_owned();
+            if path == "/end" {
+                return paths;
+            }
+            paths.push(path.split('?').next().unwrap().to_owned());
+        }
+        paths
+    });
+    let apply = |code: i32, only: &str| {
+        let mut command = world.command(&["apply", "--yes", "--only", only]);
+        let output = command.env("HC", format!("http://{address}/ping")).output().unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    };
+    apply(0, "target:work");
+    apply(0, "target:other");
+    world.touch("broken");
+    apply(1, "target:work");
+    let mut end = std::net::TcpStream::connect(address).unwrap();
+    write!(end, "GET /end HTTP/1.1\r\n\r\n").unwrap();
+    let paths = server.join().unwrap();
+    assert_eq!(paths, ["/ping/start", "/ping", "/ping/start", "/ping/fail"]);
+}
+
+#[test]
+fn a_channel_is_tried() {
+    let world = World::new(OPS);
+    let said = world.said(0, &["alerts", "test", "ops"]);
+    assert!(said.starts_with("ops (command) sent"), "{said}");
+    assert_eq!(world.short("told"), ["probe probe info -"]);
+    assert!(!world.at(".opsrun").exists());
+    world.touch("deaf");
+    let said = world.said(1, &["alerts", "test"]);
+    assert!(
+        said.contains("ops (command) not sent: ") && said.contains("page (command) sent"),
+        "{said}"
+    );
+    assert!(
+        world
+            .said(64, &["alerts", "test", "pop"])
+            .contains("channels are: ops, page")
+    );
+    let silent = World::new("target \"a\" { command \"/bin/true\"; }\n");
+    assert!(silent.said(64, &["alerts", "test"]).contains("declares no channels"));
+    assert_eq!(silent.said(0, &["alerts", "list"]), "every alert is delivered\n");
+    assert!(!silent.at(".opsrun").exists());
+}

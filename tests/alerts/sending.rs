@@ -1,0 +1,318 @@
+//! The sender with the real store: time is what the test says, and so is the other side.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use opsrun::alert::sender::GIVE_UP;
+use opsrun::alert::{Deliver, Delivery, Kind, Message, Origin, Sender};
+use opsrun::launch::alerts::postbox::Postbox;
+use opsrun::model::Channel;
+use opsrun::model::Value;
+use opsrun::model::channel::{ChannelKind, RateLimit, Severity};
+use opsrun::run::State;
+use opsrun::store::Store;
+use opsrun::store::outbox::{NewMessage, Stand};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Answers as it is told to, and remembers what it was given.
+#[derive(Default)]
+struct Script {
+    answers: RefCell<VecDeque<Delivery>>,
+    given: RefCell<Vec<(String, Message)>>,
+}
+
+impl Deliver for Script {
+    async fn deliver(&self, channel: &Channel, message: &Message) -> Delivery {
+        self.given.borrow_mut().push((channel.name.clone(), message.clone()));
+        self.answers.borrow_mut().pop_front().unwrap_or(Delivery::Sent {
+            answer: "200 OK".to_owned(),
+        })
+    }
+}
+
+fn retry(after: Option<u64>) -> Delivery {
+    Delivery::Retry {
+        after: after.map(Duration::from_secs),
+        why: "503 with hunter2 in it".to_owned(),
+    }
+}
+
+fn dead() -> Delivery {
+    Delivery::Dead {
+        why: "404 Not Found".to_owned(),
+    }
+}
+
+struct World {
+    _dir: tempfile::TempDir,
+    store: Store,
+    channels: Vec<Channel>,
+    script: Script,
+    now: Cell<DateTime<Utc>>,
+    random: Cell<f64>,
+    log: RefCell<Vec<String>>,
+}
+
+impl World {
+    fn new(channels: Vec<Channel>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Self {
+            store: Store::open(dir.path()).unwrap(),
+            _dir: dir,
+            channels,
+            script: Script::default(),
+            now: Cell::new(DateTime::from_timestamp(1_800_000_000, 0).unwrap()),
+            random: Cell::new(0.0),
+            log: RefCell::default(),
+        }
+    }
+
+    fn answers(&self, answers: impl IntoIterator<Item = Delivery>) {
+        self.script.answers.borrow_mut().extend(answers);
+    }
+
+    fn tell(&self, channel: &str, key: &str, kind: Kind, state: State) -> String {
+        let origin = Origin {
+            ops: "o".to_owned(),
+            host: "h".to_owned(),
+        };
+        let mut message = Message::new(&origin, key, kind, Severity::Critical, "it is so", self.now.get());
+        message.state = Some(state);
+        let row = NewMessage {
+            id: message.id.clone(),
+            channel: channel.to_owned(),
+            key: key.to_owned(),
+            kind: kind.word().to_owned(),
+            severity: "critical".to_owned(),
+            at: message.at,
+            json: serde_json::to_string(&message).unwrap(),
+        };
+        self.store
+            .tell(&mut |ledger| ledger.enqueue(&row, Stand::Pending))
+            .unwrap();
+        message.id
+    }
+
+    /// Sends what is due now; gives what was handed over, in short.
+    fn flush(&self) -> Vec<String> {
+        let from = self.script.given.borrow().len();
+        let sender = Sender {
+            outbox: &Postbox(&self.store),
+            deliver: &self.script,
+            channels: &self.channels,
+            clock: &|| self.now.get(),
+            random: &|| self.random.get(),
+            clean: &|text| text.replace("hunter2", "[secret]"),
+            log: &|text| self.log.borrow_mut().push(text.to_owned()),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        runtime.block_on(sender.flush(Duration::from_secs(60))).unwrap();
+        let given = self.script.given.borrow();
+        let short =
+            |(channel, message): &(String, Message)| format!("{channel} {} {}", message.key, message.kind.word());
+        given[from..].iter().map(short).collect()
+    }
+
+    fn pass(&self, seconds: i64) {
+        self.now.set(self.now.get() + TimeDelta::seconds(seconds));
+    }
+
+    fn stand(&self, id: &str) -> Stand {
+        self.store.messages_named(id).unwrap()[0].stand
+    }
+}
+
+fn channel(name: &str) -> Channel {
+    Channel {
+        name: name.to_owned(),
+        kind: ChannelKind::Slack {
+            url: Value::Plain("https://localhost/".to_owned()),
+            ca_file: None,
+        },
+        min_severity: Severity::Warning,
+        repeat: None,
+        rate_limit: None,
+        timeout: Duration::from_secs(10),
+    }
+}
+
+fn limited(name: &str, kind: Option<ChannelKind>, count: u32) -> Channel {
+    let one = channel(name);
+    Channel {
+        kind: kind.unwrap_or(one.kind),
+        rate_limit: Some(RateLimit {
+            count,
+            per: Duration::from_secs(3600),
+        }),
+        ..channel(name)
+    }
+}
+
+#[test]
+fn what_fails_is_tried_again_later_and_later_and_keeps_its_order() {
+    let world = World::new(vec![channel("a"), channel("b")]);
+    let first = world.tell("a", "k", Kind::Trouble, State::Critical);
+    let second = world.tell("a", "k", Kind::Recovery, State::Ok);
+    world.answers([retry(None)]);
+    assert_eq!(world.flush(), ["a k trouble"]);
+    let row = &world.store.messages_named(&first).unwrap()[0];
+    assert_eq!(
+        (row.attempts, row.due_at - world.now.get()),
+        (1, TimeDelta::seconds(10))
+    );
+    assert_eq!(row.last_error.as_deref(), Some("503 with [secret] in it"));
+    // Another key, and another channel, are not held up.
+    world.tell("a", "other", Kind::Trouble, State::Critical);
+    world.tell("b", "k", Kind::Trouble, State::Critical);
+    let mut given = world.flush();
+    given.sort();
+    assert_eq!(given, ["a other trouble", "b k trouble"]);
+    world.pass(9);
+    assert!(world.flush().is_empty());
+    world.pass(1);
+    world.answers([retry(None)]);
+    world.random.set(1.0);
+    assert_eq!(world.flush(), ["a k trouble"]);
+    world.pass(9);
+    assert!(world.flush().is_empty());
+    world.pass(1);
+    assert_eq!(world.flush(), ["a k trouble", "a k recovery"]);
+    assert_eq!((world.stand(&first), world.stand(&second)), (Stand::Sent, Stand::Sent));
+    // The same message each time: receivers can tell.
+    let given = world.script.given.borrow();
+    let ids: Vec<&str> = given
+        .iter()
+        .filter(|(c, m)| c == "a" && m.kind == Kind::Trouble && m.key == "k")
+        .map(|(_, m)| &*m.id)
+        .collect();
+    assert_eq!(ids, [&first, &first, &first]);
+}
+
+#[test]
+fn a_server_that_asks_for_time_gets_it_up_to_a_day() {
+    let world = World::new(vec![channel("a")]);
+    world.tell("a", "k", Kind::Trouble, State::Critical);
+    world.tell("a", "other", Kind::Trouble, State::Critical);
+    world.answers([retry(Some(300))]);
+    assert_eq!(world.flush(), ["a k trouble"]);
+    world.pass(299);
+    assert!(world.flush().is_empty());
+    world.pass(1);
+    world.answers([Delivery::Sent { answer: String::new() }, retry(Some(1_000_000))]);
+    assert_eq!(world.flush(), ["a other trouble", "a k trouble"]);
+    world.pass(24 * 3600 - 1);
+    assert!(world.flush().is_empty());
+    world.pass(1);
+    assert_eq!(world.flush(), ["a k trouble"]);
+}
+
+#[test]
+fn what_cannot_be_delivered_is_given_up_aloud() {
+    let world = World::new(vec![channel("a")]);
+    let refused = world.tell("a", "k", Kind::Trouble, State::Critical);
+    let later = world.tell("a", "k", Kind::Recovery, State::Ok);
+    let stranger = world.tell("gone", "k", Kind::Trouble, State::Critical);
+    world.answers([dead()]);
+    assert_eq!(world.flush(), ["a k trouble", "a k recovery"]);
+    assert_eq!(world.stand(&refused), Stand::Dead);
+    assert_eq!(world.stand(&later), Stand::Sent);
+    assert_eq!(world.stand(&stranger), Stand::Dead);
+    let log = world.log.borrow();
+    assert_eq!(log.len(), 2, "{log:?}");
+    assert!(
+        log[0].contains(&stranger) && log[0].contains("no channel of this name"),
+        "{log:?}"
+    );
+    assert!(
+        log[1].contains("404 Not Found; it said: [o] k is critical: it is so"),
+        "{log:?}"
+    );
+}
+
+#[test]
+fn after_three_days_of_failures_it_is_given_up() {
+    let world = World::new(vec![channel("a")]);
+    let id = world.tell("a", "k", Kind::Trouble, State::Critical);
+    // That nobody tried for a week is no failure.
+    world.pass(7 * 86_400);
+    let begun = world.now.get();
+    let mut attempts = 0;
+    while world.stand(&id) == Stand::Pending {
+        world.answers([retry(None)]);
+        attempts += world.flush().len();
+        world.pass(600);
+        assert!(world.now.get() - begun < TimeDelta::days(4));
+    }
+    assert_eq!(world.stand(&id), Stand::Dead);
+    assert!(world.now.get() - begun > GIVE_UP);
+    assert!((70..120).contains(&attempts), "{attempts}");
+    assert!(world.log.borrow()[0].contains("for more than 3 days"));
+}
+
+#[test]
+fn what_is_too_much_comes_as_a_digest() {
+    let world = World::new(vec![limited("a", None, 2)]);
+    for key in ["one", "two", "three", "four", "three"] {
+        let (kind, state) = if key == "three" && world.store.messages(&[Stand::Pending], 9).unwrap().len() > 3 {
+            (Kind::Recovery, State::Ok)
+        } else {
+            (Kind::Trouble, State::Critical)
+        };
+        world.tell("a", key, kind, state);
+    }
+    assert_eq!(world.flush(), ["a one trouble", "a two trouble"]);
+    world.pass(3599);
+    assert!(world.flush().is_empty());
+    world.pass(1);
+    world.answers([retry(None)]);
+    assert_eq!(world.flush(), ["a digest digest"]);
+    world.tell("a", "five", Kind::Trouble, State::Critical);
+    assert!(world.flush().is_empty(), "the digest is first");
+    world.pass(10);
+    assert_eq!(world.flush(), ["a digest digest", "a five trouble"]);
+    let given = world.script.given.borrow();
+    let digest = &given[3].1;
+    assert_eq!(digest.count, Some(3));
+    let parts: Vec<(&str, Kind)> = digest.parts.iter().map(|part| (&*part.key, part.kind)).collect();
+    assert_eq!(parts, [("four", Kind::Trouble), ("three", Kind::Recovery)]);
+    assert_eq!(world.store.messages(&[Stand::Merged], 9).unwrap().len(), 3);
+}
+
+#[test]
+fn a_channel_that_follows_each_key_is_told_the_newest_of_each() {
+    let kind = ChannelKind::Pagerduty {
+        routing_key: Value::Plain("k".to_owned()),
+        url: None,
+        ca_file: None,
+    };
+    let world = World::new(vec![limited("duty", Some(kind), 1)]);
+    world.tell("duty", "x", Kind::Trouble, State::Critical);
+    assert_eq!(world.flush(), ["duty x trouble"]);
+    for (key, kind) in [("x", Kind::Trouble), ("y", Kind::Trouble), ("x", Kind::Recovery)] {
+        world.tell("duty", key, kind, State::Critical);
+    }
+    assert!(world.flush().is_empty());
+    world.pass(3600);
+    assert_eq!(world.flush(), ["duty y trouble"]);
+    world.pass(3600);
+    assert_eq!(world.flush(), ["duty x recovery"]);
+    assert!(world.store.undelivered().unwrap().is_empty());
+}
+
+#[test]
+fn two_senders_share_the_work_and_a_killed_one_loses_nothing() {
+    let world = World::new(vec![channel("a")]);
+    let id = world.tell("a", "k", Kind::Trouble, State::Critical);
+    // A sender that was killed with the message in its hands.
+    let postbox = Postbox(&world.store);
+    let lease = Duration::from_secs(50);
+    let claimed = opsrun::alert::Outbox::claim(&postbox, &world.channels[0], lease, world.now.get()).unwrap();
+    assert!(matches!(claimed, opsrun::alert::sender::Due::One(_)));
+    assert!(world.flush().is_empty());
+    world.pass(50);
+    assert_eq!(world.flush(), ["a k trouble"]);
+    assert_eq!(world.stand(&id), Stand::Sent);
+}

@@ -1,0 +1,229 @@
+//! What becomes of a job that still runs, keeps failing, or was due when nobody was there.
+
+use super::{World, is_gone, next};
+use chrono::Timelike as _;
+use std::fs;
+
+#[test]
+fn a_job_that_is_replaced_is_ended_first_and_nothing_else_is() {
+    let world = World::new(
+        r#"
+        schedule "s" { every "700ms"; }
+        target "r" { shell "echo $$ > fifo; exec sleep 1000"; schedule "s"; overlap "replace"; timeout "1h"; }
+        target "other" { shell "echo $$ > others; exec sleep 1000"; schedule "s"; timeout "1h"; }
+        "#,
+    );
+    let (fifo, others) = (world.fifo("fifo"), world.fifo("others"));
+    let serve = world.serve();
+    let other = next(&others);
+    let mut before = next(&fifo);
+    for _ in 0..3 {
+        let pid = next(&fifo);
+        assert!(is_gone(&before));
+        before = pid;
+    }
+    assert!(!is_gone(&other));
+    serve.term();
+    assert!(is_gone(&before) && is_gone(&other));
+    assert_eq!(
+        world.count("SELECT count(*) FROM decisions WHERE job = 'target:other' AND decision = 'ran'"),
+        1
+    );
+}
+
+#[test]
+fn one_waits_for_the_one_before_and_only_one() {
+    let world = World::new(
+        r#"target "q" { shell "echo begun > fifo; read x < gate; echo ended > fifo"; every "150ms"; overlap "queue"; timeout "1h"; }"#,
+    );
+    let (fifo, gate) = (world.fifo("fifo"), world.at("gate"));
+    rustix::fs::mkfifoat(rustix::fs::CWD, &gate, rustix::fs::Mode::RWXU).unwrap();
+    let mut serve = world.serve();
+    assert_eq!(next(&fifo), "begun");
+    serve.says("waits    target:q");
+    serve.says("one waits already");
+    fs::write(&gate, "go\n").unwrap();
+    assert_eq!([next(&fifo), next(&fifo)], ["ended", "begun"], "one after the other");
+    serve.kill();
+    // What waits is begun by whoever comes next.
+    let waiting = world.count("SELECT count(*) FROM queue");
+    let mut serve = world.serve();
+    serve.says("run  ");
+    assert_eq!(next(&fifo), "begun");
+    serve.says("waits    target:q");
+    serve.term();
+    let unmet = "SELECT count(*) FROM decisions AS waited WHERE decision = 'queued' AND NOT EXISTS
+        (SELECT 1 FROM decisions AS ran WHERE ran.decision = 'ran' AND ran.instant = waited.instant)
+        AND NOT EXISTS (SELECT 1 FROM queue WHERE queue.instant = waited.instant)";
+    assert_eq!(world.count(unmet), 0, "{waiting}");
+}
+
+#[test]
+fn runs_side_by_side_are_allowed_where_they_are() {
+    let world = World::new(
+        r#"target "a" { shell "echo $$ > fifo; exec sleep 1000"; every "150ms"; overlap "allow"; timeout "1h"; }"#,
+    );
+    let fifo = world.fifo("fifo");
+    let mut serve = world.serve();
+    let pids: Vec<String> = (0..16).map(|_| next(&fifo)).collect();
+    assert!(pids.iter().all(|pid| !is_gone(pid)));
+    serve.says("too many of its runs are at work already");
+    serve.term();
+    assert!(pids.iter().all(|pid| is_gone(pid)));
+}
+
+#[test]
+fn a_check_goes_on_beside_a_long_run_that_asked_it_too() {
+    let world = World::new(
+        r#"
+        schedule "s" { every "200ms"; }
+        check "c" { command "true"; schedule "s"; timeout "100ms"; }
+        target "long" { shell "echo begun > fifo; exec sleep 1000"; schedule "s"; needs "check:c"; timeout "1h"; }
+        "#,
+    );
+    let fifo = world.fifo("fifo");
+    let mut serve = world.serve();
+    next(&fifo);
+    for _ in 0..5 {
+        serve.says("ok        check:c");
+    }
+    serve.term();
+}
+
+#[test]
+fn a_job_that_keeps_failing_is_left_alone_and_tried_once() {
+    let world = World::new(
+        r#"target "t" { shell "echo x >> tries; test -e mended"; every "100ms"; back-off after=2 wait="400ms" factor=2.0 cap="400ms"; }"#,
+    );
+    let mut serve = world.serve();
+    serve.says("it failed 2 times in a row and is left alone until");
+    serve.says("it failed 3 times in a row and is left alone until");
+    serve.kill();
+    let failures = world.count("SELECT failures FROM back_offs");
+    assert!(failures >= 3);
+    let mut serve = world.serve();
+    serve.says(&format!("it failed {} times in a row", failures + 1));
+    fs::write(world.at("mended"), "").unwrap();
+    for _ in 0..3 {
+        serve.says("ok        target:t");
+    }
+    serve.term();
+    assert_eq!(world.count("SELECT count(*) FROM back_offs"), 0);
+    let tried = "SELECT count(*) FROM decisions WHERE reason = 'it was due; it is tried once'";
+    let ran = "SELECT count(*) FROM decisions WHERE decision = 'ran'";
+    assert!(world.count(tried) >= 3, "of {}", world.count(ran));
+    // Whoever is tried once is not run again before that has shown something.
+    let mut waits = 0;
+    for verdict in world.rows("SELECT decision || '/' || reason FROM decisions ORDER BY seq") {
+        waits = if verdict.starts_with("backed-off") {
+            waits + 1
+        } else {
+            waits
+        };
+        if verdict.ends_with("tried once") {
+            assert!(waits > 0, "it was tried without having been left alone");
+            waits = 0;
+        }
+    }
+}
+
+#[test]
+fn a_try_that_was_cut_short_counts_as_failed() {
+    let world = World::new(
+        r#"target "t" { shell "test -e try || exit 1; echo $$ > fifo; exec sleep 1000"; every "100ms"; back-off after=1 wait="300ms" factor=2.0 cap="1h"; timeout "1h"; }"#,
+    );
+    let fifo = world.fifo("fifo");
+    let mut serve = world.serve();
+    serve.says("is left alone until");
+    fs::write(world.at("try"), "").unwrap();
+    let pid = next(&fifo);
+    let failures = world.count("SELECT failures FROM back_offs");
+    serve.kill();
+    let mut serve = world.serve();
+    serve.says(&format!("it failed {} times in a row", failures + 1));
+    let again = next(&fifo);
+    serve.term();
+    assert_eq!(
+        world.count("SELECT failures FROM back_offs"),
+        failures + 2,
+        "so does one that was stopped"
+    );
+    assert!(is_gone(&again));
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(pid.parse().unwrap()),
+        nix::sys::signal::Signal::SIGKILL,
+    )
+    .unwrap();
+}
+
+#[test]
+fn what_was_missed_is_made_up_for_as_the_file_says() {
+    // Half an hour from now: nothing falls due while the test runs.
+    let minute = (chrono::Utc::now() + chrono::TimeDelta::minutes(30)).minute();
+    let schedule = |name: &str, policy: &str| {
+        format!(
+            "schedule \"{name}\" {{ cron \"{minute} * * * *\"; missed {policy}; }}
+             target \"{name}\" {{ command \"true\"; schedule \"{name}\"; }}\n"
+        )
+    };
+    let policies = [
+        ("latest", "\"latest\" window=\"1d\""),
+        ("all", "\"all\" max=3"),
+        ("skip", "\"skip\""),
+    ];
+    let world = World::new(&policies.map(|(name, policy)| schedule(name, policy)).concat());
+    let mut serve = world.serve();
+    serve.says("serving t: 3 schedules");
+    serve.term();
+    let moved = "UPDATE schedules SET handled = strftime('%Y-%m-%dT%H:%M:%S', 'now', '-10 hours') || '.000000000Z'";
+    assert_eq!(world.db().execute(moved, []).unwrap(), 3);
+    let mut serve = world.serve();
+    serve.says("missed   target:skip  by skip");
+    for _ in 0..4 {
+        serve.says("ok        target:");
+    }
+    serve.term();
+    let told = |job: &str| {
+        let sql =
+            format!("SELECT decision || ' ' || reason || ' ' || count FROM decisions WHERE job = '{job}' ORDER BY seq");
+        world.rows(&sql)
+    };
+    assert_eq!(
+        told("target:all"),
+        [
+            "missed too-many 7",
+            "ran it is made up for 1",
+            "ran it is made up for 1",
+            "ran it is made up for 1"
+        ]
+    );
+    assert_eq!(
+        told("target:latest"),
+        ["missed superseded 9", "ran it is made up for 1"]
+    );
+    assert_eq!(told("target:skip"), ["missed missed 10"]);
+}
+
+#[test]
+fn one_round_for_people_who_keep_cron() {
+    let world = World::new(
+        r#"
+        target "a" { shell "echo x >> ticks"; cron "0 * * * *"; }
+        target "b" { command "false"; cron "0 * * * *"; }
+        target "never" { shell "echo never >> ticks"; }
+        "#,
+    );
+    let said = world.ends(0, &["apply", "--due"]);
+    assert!(said.contains("nothing is due; next: 20"), "{said}");
+    let moved = "UPDATE schedules SET handled = strftime('%Y-%m-%dT%H:%M:%S', 'now', '-90 minutes') || '.000000000Z'";
+    assert_eq!(world.db().execute(moved, []).unwrap(), 2);
+    let said = world.ends(1, &["apply", "--due"]);
+    assert!(
+        said.contains("failed    target:b") && said.contains("by target:a 20"),
+        "{said}"
+    );
+    assert_eq!(world.lines_of("ticks"), 1);
+    let said = world.ends(0, &["apply", "--due", "--quiet"]);
+    assert_eq!(said, "");
+    assert_eq!(world.lines_of("ticks"), 1);
+}

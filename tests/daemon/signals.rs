@@ -1,0 +1,140 @@
+//! How the daemon is stopped, told to read its file again, and what a service manager hears.
+
+use super::{DEADLINE, Serve, World, is_gone, next, until};
+use nix::sys::signal::Signal;
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+
+const LONG: &str = r#"target "long" { shell "echo $$ > fifo; exec sleep 1000"; every "100ms"; timeout "1h"; }"#;
+
+#[test]
+fn told_to_stop_it_ends_its_children_and_writes_its_journal() {
+    for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGINT, 130)] {
+        let world = World::new(LONG);
+        let fifo = world.fifo("fifo");
+        let serve = world.serve();
+        let pid = next(&fifo);
+        serve.signal(signal);
+        let said = serve.ended(code);
+        assert!(said.contains("1 run is asked to stop"), "{said}");
+        assert!(is_gone(&pid));
+        assert_eq!(world.rows("SELECT CAST(exit AS TEXT) FROM runs"), [code.to_string()]);
+        assert_eq!(
+            world.count("SELECT count(*) FROM events WHERE kind = 'run-finished'"),
+            1
+        );
+        let told = world.ends(0, &["history", "last"]);
+        assert!(told.contains("by target:long 20"), "{told}");
+    }
+}
+
+#[test]
+fn a_second_interrupt_ends_it_and_its_children_at_once() {
+    let world = World::new(
+        r#"target "deaf" { shell "trap '' TERM; echo $$ > fifo; while :; do sleep 1000; done"; every "100ms"; timeout "1h" kill-after="1h"; }"#,
+    );
+    let fifo = world.fifo("fifo");
+    let mut serve = world.serve();
+    let pid = next(&fifo);
+    serve.signal(Signal::SIGINT);
+    serve.says("stopping by signal 2");
+    serve.signal(Signal::SIGINT);
+    serve.ended(130);
+    until(|| is_gone(&pid));
+}
+
+#[test]
+fn its_file_is_read_again_when_it_changes_or_when_somebody_asks() {
+    let target = |name: &str| format!("target \"{name}\" {{ command \"true\"; every \"100ms\"; }}");
+    let world = World::new(&target("one"));
+    let mut serve = world.serve();
+    serve.says("serving t: 1 schedule of 1 job");
+    serve.says("ok        target:one");
+    world.ops(&target("two"));
+    serve.says("serving anew");
+    serve.says("ok        target:two");
+
+    world.ops("target \"two\" { command \"true\"; every \"1 fortnight\"; }");
+    serve.says("OPS2007");
+    serve.says("cannot be used: `ops.kdl` is invalid: 1 error");
+    serve.says("ok        target:two");
+    serve.signal(Signal::SIGHUP);
+    serve.says("ok        target:two");
+    world.ops(&target("three"));
+    serve.says("can be used again");
+    serve.says("ok        target:three");
+
+    fs::remove_file(world.at("ops.kdl")).unwrap();
+    serve.says("cannot be used: cannot read `ops.kdl`");
+    serve.says("ok        target:three");
+    world.ops(&target("three"));
+    serve.signal(Signal::SIGHUP);
+    serve.says("can be used again");
+    serve.signal(Signal::SIGHUP);
+    serve.says("serving anew");
+    let said = serve.term();
+    assert_eq!(said.matches("is invalid").count(), 1, "{said}");
+}
+
+#[test]
+fn a_file_that_moves_the_state_is_refused() {
+    let world = World::new("target \"one\" { command \"true\"; every \"100ms\"; }");
+    let mut serve = world.serve();
+    serve.says("ok        target:one");
+    let text =
+        "ops version=1 { name \"t\"; state-dir \"elsewhere\"; }\ntarget \"two\" { command \"true\"; every \"100ms\"; }";
+    fs::write(world.at("ops.kdl"), text).unwrap();
+    serve.says("it moves the state");
+    serve.says("ok        target:one");
+    serve.term();
+    assert!(!world.at("elsewhere").exists());
+}
+
+#[test]
+fn a_service_manager_hears_what_it_needs_to_know() {
+    let world = World::new("target \"one\" { command \"true\"; every \"1h\"; }");
+    let socket = UnixDatagram::bind(world.at("notify")).unwrap();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    let hears = |wanted: &str| {
+        let mut heard = Vec::new();
+        loop {
+            let mut bytes = [0; 4096];
+            let Ok(n) = socket.recv(&mut bytes) else {
+                panic!("`{wanted}` was never heard: {heard:?}");
+            };
+            let text = String::from_utf8_lossy(&bytes[..n]).into_owned();
+            heard.push(text.clone());
+            if text.lines().any(|line| line.starts_with(wanted)) {
+                return text;
+            }
+        }
+    };
+    let mut command = world.command(&["serve"]);
+    command
+        .env("NOTIFY_SOCKET", world.at("notify"))
+        .env("WATCHDOG_USEC", "400000");
+    let serve = Serve::start(command);
+    hears("READY=1");
+    hears("STATUS=waiting; next: 20");
+    hears("WATCHDOG=1");
+    hears("WATCHDOG=1");
+    serve.signal(Signal::SIGHUP);
+    let text = hears("RELOADING=1");
+    assert!(text.contains("MONOTONIC_USEC="), "{text}");
+    hears("READY=1");
+    serve.signal(Signal::SIGTERM);
+    hears("STOPPING=1");
+    serve.ended(143);
+}
+
+#[test]
+fn an_invalid_file_at_the_start_ends_it() {
+    let world = World::new("target \"one\" { }");
+    let said = world.ends(78, &["serve"]);
+    assert!(said.contains("`ops.kdl` is invalid"), "{said}");
+    assert!(!world.at(".opsrun").exists());
+    let world = World::new("target \"one\" { command \"true\"; }");
+    let mut serve = world.serve();
+    serve.says("warning: no job has a schedule");
+    serve.term();
+}
