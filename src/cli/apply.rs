@@ -9,7 +9,8 @@ use super::args::ApplyArgs;
 use super::exit::{self, Exit, Failure};
 use super::file;
 use super::terminal::{Ask, Terminal};
-use crate::launch::alerts::AFTER_A_RUN;
+use crate::alert::channel::Courier;
+use crate::launch::alerts::{AFTER_A_RUN, AFTER_A_SIGNAL, meanwhile};
 use crate::launch::{self, Apply};
 use crate::model::Model;
 use crate::plan::Plan;
@@ -17,12 +18,14 @@ use crate::report::alerts::undelivered_text;
 use crate::report::words::argv;
 use crate::report::{Bars, Lines, PlanText, output, plan_text, stream};
 use crate::run::Event;
+use crate::secret::Vault;
 use crate::signal::Stop;
 use crate::units::{plural, show_size};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{BufRead, Write};
+use std::sync::Arc;
 
 /// Runs it.
 pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
@@ -49,13 +52,20 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     }
     // A reader who is lost halfway must not stop a run halfway: it is said at the end.
     let mut lost = None;
-    let mut sink = |event: &Event| {
-        if args.json && lost.is_none() {
-            lost = output::to_stdout(&stream::line(event)).err();
-        }
-        bars.print(&lines.lines(event));
-    };
-    let done = launch::apply(&model, &args.run.request(), &how, &mut confirm, &mut sink, &bars)?;
+    let vault = Arc::new(Vault::expecting(model.values()));
+    // What tells of the run ends with it, not with a signal: that is to be told, too.
+    let courier = Courier::new(Arc::clone(&vault), Stop::default());
+    let log = |text: &str| bars.print(&alerts::warning(text, terminal));
+    let done = meanwhile(&model, &courier, &vault, &log, |begun| {
+        let mut sink = |event: &Event| {
+            begun();
+            if args.json && lost.is_none() {
+                lost = output::to_stdout(&stream::line(event)).err();
+            }
+            bars.print(&lines.lines(event));
+        };
+        launch::apply(&model, &args.run.request(), &how, &mut confirm, &mut sink, &bars)
+    })?;
     tell(&model, &stop, terminal);
     if let Some(failure) = mute.filter(|_| done.exit == 0) {
         return Err(failure);
@@ -68,11 +78,14 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
 
 /// Sends what the run has to tell. That it does not arrive is no fault of the run: it is said, and tried again.
 fn tell(model: &Model, stop: &Stop, terminal: &Terminal) {
-    match alerts::send(model, stop, AFTER_A_RUN, terminal) {
+    let limit = if stop.asked() { AFTER_A_SIGNAL } else { AFTER_A_RUN };
+    match alerts::send(model, &Stop::default(), limit, terminal) {
         Ok(mut left) => {
             // What was given up is said when it is, and by `status`.
             left.retain(|row| row.pending > 0);
-            left.iter_mut().for_each(|row| row.dead = 0);
+            for row in &mut left {
+                row.dead = 0;
+            }
             let mut text = undelivered_text(&left, crate::clock::now(), terminal.err);
             if !left.is_empty() {
                 text += "  the next run sends them again, or `opsrun alerts replay`\n";
