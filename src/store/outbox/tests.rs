@@ -382,3 +382,24 @@ fn a_run_that_was_cut_short_is_told_of_once() {
     store.mark_interrupted_telling(RUN, &mut tell).unwrap();
     assert_eq!(stands(&store).len(), 1);
 }
+
+#[test]
+fn a_state_of_before_has_nothing_to_deliver() {
+    let (dir, store) = open();
+    store
+        .connection()
+        .execute_batch("DROP TABLE outbox; DROP TABLE alert_states; PRAGMA user_version = 2")
+        .unwrap();
+    drop(store);
+    let old = Store::open_read_only(dir.path()).unwrap().unwrap();
+    assert!(old.undelivered().unwrap().is_empty());
+    assert!(old.messages(&Stand::ALL, 9).unwrap().is_empty());
+    drop(old);
+    let new = Store::open(dir.path()).unwrap();
+    enqueue(&new, &[new_message()]);
+    assert_eq!(new.undelivered().unwrap().len(), 1);
+}
+
+fn new_message() -> NewMessage {
+    new("1", "c", "k", 0)
+}
