@@ -109,9 +109,16 @@ fn help() {
     let place = Place::new();
     snapshot("help", &place.told(&["--help"]));
     for command in [
-        "plan", "apply", "check", "graph", "status", "history", "list", "verify", "restore", "explain", "schema",
+        "plan", "apply", "check", "graph", "status", "history", "list", "verify", "restore", "alerts", "explain",
+        "schema",
     ] {
         snapshot(&format!("help-{command}"), &place.told(&[command, "--help"]));
+    }
+    for command in ["list", "replay", "test"] {
+        snapshot(
+            &format!("help-alerts-{command}"),
+            &place.told(&["alerts", command, "--help"]),
+        );
     }
     snapshot("version", &place.told(&["--version"]));
     assert_eq!(place.told(&["help"]), place.told(&["--help"]));
