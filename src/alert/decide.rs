@@ -195,7 +195,9 @@ impl<'a> Deciding<'a> {
         let listens = |name: &String| self.terms.listeners.iter().any(|to| to.channel == *name);
         self.key.told.retain(|name, _| listens(name));
         let strangers: Vec<String> = self.key.held.keys().filter(|name| !listens(name)).cloned().collect();
-        strangers.into_iter().for_each(|name| self.drop_held(&name));
+        for name in strangers {
+            self.drop_held(&name);
+        }
     }
 
     fn result(&mut self, outcome: &Outcome) {
@@ -303,7 +305,9 @@ impl<'a> Deciding<'a> {
 
     fn recovery(&mut self, kind: Kind) {
         let held: Vec<String> = self.key.held.keys().cloned().collect();
-        held.into_iter().for_each(|name| self.drop_held(&name));
+        for name in held {
+            self.drop_held(&name);
+        }
         let state = self.key.state.unwrap_or(State::Ok);
         for (channel, told) in std::mem::take(&mut self.key.told) {
             self.acts.push(Act::Tell(Speech {

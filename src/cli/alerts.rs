@@ -52,12 +52,11 @@ fn replay(args: &AlertsReplayArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let stop = exit::stop()?;
     if args.dead || !args.ids.is_empty() {
         let done = alerts::replay(&model, &args.ids)?;
-        let again = plural(done.again.len() as u64, "alert", "alerts");
+        let again = plural(done.again.len() as u64, "alert is", "alerts are");
         let mut text = format!("{again} sent again\n");
         if !done.overtaken.is_empty() {
             let left = plural(done.overtaken.len() as u64, "alert is", "alerts are");
-            text +=
-                &format!("{left} left alone: later news of the same was delivered; name one to send it all the same\n");
+            text = text + &left + " left alone, since later news of the same was delivered; name one to send it\n";
         }
         output::to_stderr(&text);
     }
@@ -77,7 +76,7 @@ fn test(args: &AlertsTestArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let vault = Arc::new(Vault::expecting(model.values()));
     let courier = Courier::new(Arc::clone(&vault), stop.clone());
     let mut failed = false;
-    let mut text = String::new();
+    let mut lines = Vec::new();
     for (channel, delivery) in alerts::probe(&model, &channels, &courier, &vault)? {
         let said = match &delivery {
             Delivery::Sent { answer } if answer.is_empty() => "sent".to_owned(),
@@ -92,13 +91,13 @@ fn test(args: &AlertsTestArgs, terminal: &Terminal) -> Result<u8, Failure> {
         } else {
             terminal.out.bad(said)
         };
-        text += &format!(
-            "{} ({}) {said}\n",
-            terminal.out.name(&channel.name),
-            channel.kind.word()
-        );
+        let (name, kind) = (terminal.out.name(&channel.name), channel.kind.word());
+        lines.push(format!(
+            "{name} ({kind}) {said}
+"
+        ));
     }
-    output::to_stdout(&text)?;
+    output::to_stdout(&lines.concat())?;
     Ok(if failed { Exit::Failed } else { Exit::Done }.into())
 }
 
@@ -135,16 +134,15 @@ pub(super) fn send(
 ) -> Result<Vec<UndeliveredRow>, Failure> {
     let vault = Arc::new(Vault::expecting(model.values()));
     let courier = Courier::new(Arc::clone(&vault), stop.clone());
-    let log = |text: &str| {
-        output::to_stderr(&format!(
-            "{} {}\n",
-            terminal.err.warn("warning:"),
-            crate::report::style::one_line(text)
-        ))
-    };
-    let limit = if stop.asked() { Duration::ZERO } else { limit };
+    let log = |text: &str| output::to_stderr(&warning(text, terminal));
     let left = alerts::send(model, &courier, &vault, limit, &log)?;
     Ok(left.into_iter().map(undelivered).collect())
+}
+
+/// What nobody can be told of but whoever reads the log.
+pub(super) fn warning(text: &str, terminal: &Terminal) -> String {
+    let text = crate::report::style::one_line(text);
+    format!("{} {text}\n", terminal.err.warn("warning:"))
 }
 
 /// What is not delivered, as it is shown.

@@ -9,8 +9,9 @@ use super::args::ApplyArgs;
 use super::exit::{self, Exit, Failure};
 use super::terminal::{Ask, Terminal};
 use super::{file, serve};
+use crate::alert::channel::Courier;
 use crate::daemon::once::once;
-use crate::launch::alerts::AFTER_A_RUN;
+use crate::launch::alerts::{AFTER_A_RUN, AFTER_A_SIGNAL, meanwhile};
 use crate::launch::{self, Apply};
 use crate::model::Model;
 use crate::plan::Plan;
@@ -20,12 +21,14 @@ use crate::report::times;
 use crate::report::words::argv;
 use crate::report::{Bars, Lines, PlanText, output, plan_text, stream};
 use crate::run::Event;
+use crate::secret::Vault;
 use crate::signal::Stop;
 use crate::units::{plural, show_size};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{BufRead, Write};
+use std::sync::Arc;
 
 /// Runs it.
 pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
@@ -53,17 +56,25 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     }
     // A reader who is lost halfway must not stop a run halfway: it is said at the end.
     let mut lost = None;
-    let mut sink = |event: &Event| {
-        if args.json && lost.is_none() {
-            lost = output::to_stdout(&stream::line(event)).err();
+    let vault = Arc::new(Vault::expecting(model.values()));
+    // What tells of the run ends with it, not with a signal: that is to be told, too.
+    let courier = Courier::new(Arc::clone(&vault), Stop::default());
+    let log = |text: &str| bars.print(&alerts::warning(text, terminal));
+    let exit = meanwhile(&model, &courier, &vault, &log, |begun| {
+        let mut sink = |event: &Event| {
+            begun();
+            if args.json && lost.is_none() {
+                lost = output::to_stdout(&stream::line(event)).err();
+            }
+            bars.print(&lines.lines(event));
+        };
+        if args.due {
+            return due(&model, &how, &mut confirm, &mut sink, &bars, terminal);
         }
-        bars.print(&lines.lines(event));
-    };
-    let exit = if args.due {
-        due(&model, &how, &mut confirm, &mut sink, &bars, terminal)?
-    } else {
-        launch::apply(&model, &args.run.request(), &how, &mut confirm, &mut sink, &bars)?.exit
-    };
+        let request = args.run.request();
+        let done = launch::apply(&model, &request, &how, &mut confirm, &mut sink, &bars);
+        done.map(|done| done.exit).map_err(Failure::from)
+    })?;
     tell(&model, &stop, terminal);
     if let Some(failure) = mute.filter(|_| exit == 0) {
         return Err(failure);
@@ -109,11 +120,14 @@ fn due(
 
 /// Sends what the run has to tell. That it does not arrive is no fault of the run: it is said, and tried again.
 fn tell(model: &Model, stop: &Stop, terminal: &Terminal) {
-    match alerts::send(model, stop, AFTER_A_RUN, terminal) {
+    let limit = if stop.asked() { AFTER_A_SIGNAL } else { AFTER_A_RUN };
+    match alerts::send(model, &Stop::default(), limit, terminal) {
         Ok(mut left) => {
             // What was given up is said when it is, and by `status`.
             left.retain(|row| row.pending > 0);
-            left.iter_mut().for_each(|row| row.dead = 0);
+            for row in &mut left {
+                row.dead = 0;
+            }
             let mut text = undelivered_text(&left, crate::clock::now(), terminal.err);
             if !left.is_empty() {
                 text += "  the next run sends them again, or `opsrun alerts replay`\n";

@@ -24,7 +24,6 @@ pub fn crontab(stop: &Stop) -> Result<Vec<u8>, LaunchError> {
         input: None,
         cwd: PathBuf::from("/"),
         env: Vec::new(),
-        input: None,
         timeout: Some(Duration::from_secs(20)),
         kill_after: Duration::from_secs(1),
         streams: Streams::Separate,

@@ -456,7 +456,7 @@ impl Store {
         })
     }
 
-    /// Messages that stand so, oldest first: the newest `limit` of them.
+    /// Messages that stand so, oldest first: the newest `limit` of them. None in a state that an earlier opsrun made.
     pub fn messages(&self, stands: &[Stand], limit: u32) -> Result<Vec<StoredMessage>, StoreError> {
         let words: Vec<String> = stands.iter().map(|stand| format!("'{}'", stand.word())).collect();
         let newest = format!(
@@ -464,6 +464,9 @@ impl Store {
             words.join(", ")
         );
         let mut rows: Vec<StoredMessage> = self.read(|db| {
+            if !db.table_exists(None, "outbox")? {
+                return Ok(Vec::new());
+            }
             let mut statement = db.prepare(&newest)?;
             statement.query_map([limit], StoredMessage::of)?.collect()
         })?;
@@ -523,9 +526,12 @@ impl Store {
         })
     }
 
-    /// What is not delivered, by channel in the order of names.
+    /// What is not delivered, by channel in the order of names; nothing in a state that an earlier opsrun made.
     pub fn undelivered(&self) -> Result<Vec<Undelivered>, StoreError> {
         self.read(|db| {
+            if !db.table_exists(None, "outbox")? {
+                return Ok(Vec::new());
+            }
             let mut statement = db.prepare(
                 "SELECT channel, count(*) FILTER (WHERE state = 'pending'), count(*) FILTER (WHERE state = 'dead'),
                  min(created_at) FILTER (WHERE state = 'pending'),

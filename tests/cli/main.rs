@@ -125,12 +125,19 @@ fn help() {
         "list",
         "verify",
         "restore",
+        "alerts",
         "explain",
         "schema",
         "completions",
         "man",
     ] {
         snapshot(&format!("help-{command}"), &place.told(&[command, "--help"]));
+    }
+    for command in ["list", "replay", "test"] {
+        snapshot(
+            &format!("help-alerts-{command}"),
+            &place.told(&["alerts", command, "--help"]),
+        );
     }
     snapshot("version", &place.told(&["--version"]));
     assert_eq!(place.told(&["help"]), place.told(&["--help"]));

@@ -1,5 +1,6 @@
 //! Decisions, one by one; long random sequences are in `tests/alerts.rs`.
 
+use super::State::{Blocked, Critical, Interrupted, Nothing, Ok, Partial, Paused, Unknown, Warning};
 use super::*;
 use std::time::Duration;
 
@@ -69,7 +70,6 @@ const NOTHING: [&str; 0] = [];
 fn only_changes_are_told() {
     let terms = terms(vec![listener("ops", Severity::Warning, None)]);
     let mut key = KeyState::default();
-    use State::{Critical, Nothing, Ok, Unknown, Warning};
     let told = acts(
         &terms,
         &mut key,
@@ -92,7 +92,6 @@ fn fail_after_and_recover_after_count_results_in_a_row() {
         ..terms(vec![listener("ops", Severity::Warning, None)])
     };
     let mut key = KeyState::default();
-    use State::{Critical, Ok, Warning};
     let results = loud(&[
         Critical, Critical, Ok, Critical, Warning, Critical, Ok, Critical, Ok, Ok,
     ]);
@@ -110,7 +109,6 @@ fn whoever_was_told_is_told_how_it_goes_on() {
         listener("ops", Severity::Warning, None),
     ]);
     let mut key = KeyState::default();
-    use State::{Critical, Ok, Partial};
     let told = acts(&terms, &mut key, &loud(&[Partial, Critical, Partial, Ok]), 0);
     assert_eq!(told[0], ["ops:trouble/warning"]);
     assert_eq!(told[1], ["page:trouble/critical", "ops:trouble/critical"]);
@@ -122,7 +120,6 @@ fn whoever_was_told_is_told_how_it_goes_on() {
 fn what_says_nothing_lessens_nothing() {
     let terms = terms(vec![listener("all", Severity::Info, None)]);
     let mut key = KeyState::default();
-    use State::{Blocked, Critical, Interrupted, Ok, Paused};
     let told = acts(
         &terms,
         &mut key,
@@ -160,7 +157,6 @@ fn what_is_still_bad_is_repeated() {
 #[test]
 fn flapping_is_told_once_and_then_how_it_settled() {
     let terms = terms(vec![listener("ops", Severity::Warning, None)]);
-    use State::{Critical, Ok};
     let mut key = KeyState::default();
     let told = acts(
         &terms,
@@ -211,7 +207,6 @@ fn trouble_is_held_while_another_is_the_cause() {
         listener(LOG, Severity::Info, None),
         listener("ops", Severity::Warning, None),
     ]);
-    use State::{Critical, Ok, Warning};
     let mut key = KeyState::default();
     let told = acts(
         &terms,
@@ -242,7 +237,6 @@ fn trouble_is_held_while_another_is_the_cause() {
 #[test]
 fn what_was_told_before_the_silence_is_not_told_again_after_it() {
     let terms = terms(vec![listener("ops", Severity::Warning, None)]);
-    use State::{Critical, Warning};
     let mut key = KeyState::default();
     let results = [(Critical, false), (Warning, true), (Critical, true), (Critical, false)];
     let told = acts(&terms, &mut key, &results, 0);

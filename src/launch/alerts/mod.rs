@@ -27,6 +27,9 @@ use std::time::Duration;
 /// How long a run sends at its end.
 pub const AFTER_A_RUN: Duration = Duration::from_secs(10);
 
+/// How long when it was told to stop.
+pub const AFTER_A_SIGNAL: Duration = Duration::from_secs(2);
+
 /// Messages that are listed at most.
 const LISTED: u32 = 1000;
 
@@ -61,6 +64,46 @@ pub fn keep_sending(
     block_on(with_sender(model, store, deliver, vault, log, async |sender| {
         sender.run(stop).await;
     }))
+}
+
+/// Sends while `work` is done, from the moment on at which it says that there is a state. Whatever becomes of the
+/// sending, the work is not kept waiting for longer than it takes to end a delivery.
+pub fn meanwhile<T>(
+    model: &Model,
+    deliver: &(impl Deliver + Sync),
+    vault: &Vault,
+    log: &(dyn Fn(&str) + Sync),
+    work: impl FnOnce(&mut (dyn FnMut() + Send)) -> T,
+) -> T {
+    /// Ends the sending also when the work panics.
+    struct Over(Stop);
+    impl Drop for Over {
+        fn drop(&mut self) {
+            self.0.ask();
+        }
+    }
+    let over = match Stop::new() {
+        Ok(over) if !model.channels.is_empty() => over,
+        // All of it is sent at the end.
+        _ => return work(&mut || {}),
+    };
+    std::thread::scope(|scope| {
+        let (begin, begun) = std::sync::mpsc::sync_channel::<()>(1);
+        let stop = over.clone();
+        // Without a thread all of it is sent at the end, too.
+        let _ = std::thread::Builder::new().spawn_scoped(scope, move || {
+            if begun.recv().is_ok()
+                && let Ok(store) = Store::open(&model.ops.state_dir)
+            {
+                let _ = keep_sending(model, &store, deliver, vault, &stop, log);
+            }
+        });
+        let _over = Over(over);
+        work(&mut move || {
+            // Told already, or nobody listens.
+            let _ = begin.try_send(());
+        })
+    })
 }
 
 async fn with_sender<T, D: Deliver>(
