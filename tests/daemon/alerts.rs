@@ -51,7 +51,9 @@ fn what_was_cut_short_is_told_by_whoever_comes_next() {
     let pid = next(&begun);
     serve.kill();
     // Nothing is due for a long time.
-    world.ops(&format!("{CHANNEL}\ntarget \"t\" {{ command \"true\"; every \"23h\"; }}"));
+    world.ops(&format!(
+        "{CHANNEL}\ntarget \"t\" {{ command \"true\"; every \"23h\"; }}"
+    ));
     let mut serve = world.serve();
     serve.says("was cut short");
     assert_eq!(told(&fifo), "trouble target:t");
