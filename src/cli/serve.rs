@@ -106,6 +106,8 @@ impl Speaker {
                 let text = output::failure_text(&format!("run {run}: {message}"), *help, self.terminal.err);
                 (always, text)
             }
+            Told::CutShort { run, message } => (always, format!("note     run {run} {message}")),
+            Told::Alerts(text) => (always, format!("warning: {text}")),
             Told::Ended { run } => {
                 self.runs.remove(*run);
                 (always, String::new())

@@ -4,6 +4,7 @@
 //! launch as those of `apply`. One thread looks at the clock, decides and speaks; every run has one of its own.
 //! - [`book`]: when the jobs of a model run · [`round`]: one look at the clock, as a pure decision
 //! - [`once`]: one round and its runs, for people who keep cron
+//! - [`sending`]: alerts on their way
 //! - [`runs`]: what is at work · [`told`]: what there is to say
 //! - [`clock`]: sleep and steps of clocks · [`reload`]: has the file changed · [`notify`]: the service manager
 //! - [`ahead`]: how a job stands in time
@@ -22,13 +23,16 @@ pub mod once;
 pub mod reload;
 pub mod round;
 pub mod runs;
+pub mod sending;
 pub mod simulation;
 pub mod told;
 
 use crate::clock::{Mark, Reading, now};
-use crate::launch::{LaunchError, settle};
+use crate::launch::{LaunchError, alerts, mark_cut_short, settle};
 use crate::model::Model;
 use crate::report::output::chain;
+use crate::run::{Outcome, State};
+use crate::secret::Vault;
 use crate::signal::Signals;
 use crate::store::claims::{Agenda, Turn};
 use crate::store::{Store, StoreError};
@@ -38,6 +42,7 @@ use notify::Manager;
 use reload::{Reread, Seen, Watch};
 use round::{AtWork, Round};
 use runs::{Happened, How, Runs};
+use sending::Sending;
 use std::sync::Arc;
 use std::time::Duration;
 use told::{Told, Voice};
@@ -52,6 +57,8 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(30);
 /// How often a turn is decided anew at once when somebody else was faster.
 const TURNS: u32 = 5;
+/// How often what time alone makes due is told: repetitions, and what has settled.
+const TICK: Duration = Duration::from_secs(10);
 /// A clock that is behind by less than this is not told of.
 const BEHIND: Duration = Duration::from_secs(2);
 
@@ -78,6 +85,9 @@ pub fn serve(
         store: None,
         runs: Runs::new(signals.ring()),
         manager: Manager::find(),
+        sending: None,
+        config: Some(readable()),
+        ticked: None,
         invalid: None,
         trouble: None,
         retry: FIRST_RETRY,
@@ -98,6 +108,11 @@ struct Daemon<'a> {
     voice: &'a mut dyn Voice,
     store: Option<Store>,
     runs: Runs,
+    sending: Option<Sending>,
+    /// How the ops file stands, until it is told.
+    config: Option<Outcome>,
+    /// When what time alone makes due was last told.
+    ticked: Option<Mark>,
     manager: Manager,
     /// Why the file that is there now is not in force.
     invalid: Option<String>,
@@ -130,6 +145,7 @@ impl Daemon<'_> {
             let changing = self.files();
             self.hear();
             self.round()?;
+            self.alerts();
             self.manager.alive();
             self.status();
             self.signals.wait(self.pause(changing));
@@ -196,6 +212,7 @@ impl Daemon<'_> {
             Reread::Valid(model) => {
                 if self.invalid.take().is_some() {
                     self.tell(&Told::Valid);
+                    self.config = Some(readable());
                 }
                 let changed = model.ops.digest != self.model.ops.digest;
                 if changed || asked {
@@ -204,6 +221,9 @@ impl Daemon<'_> {
                         self.watch = Watch::new(&model.ops.files);
                     }
                     self.model = Arc::from(model);
+                    // Its channels may be others.
+                    self.sending = None;
+                    self.ticked = None;
                     self.serving(true);
                 }
             }
@@ -218,6 +238,12 @@ impl Daemon<'_> {
             self.tell(&Told::Invalid {
                 message: &message,
                 findings,
+            });
+            self.config = Some(Outcome {
+                state: State::Failed,
+                summary: message.clone(),
+                help: Some("mend it; until then the plan before stays in force".to_owned()),
+                details: Vec::new(),
             });
             self.invalid = Some(message);
         }
@@ -251,6 +277,8 @@ impl Daemon<'_> {
             }
             Err(error) => {
                 self.store = None;
+                self.sending = None;
+                self.ticked = None;
                 let message = chain(&error);
                 if self.trouble.as_ref() != Some(&message) {
                     self.tell(&Told::NoState {
@@ -274,10 +302,17 @@ impl Daemon<'_> {
         } else {
             let store = Store::open(&self.model.ops.state_dir)?;
             settle::lost_attempts(&self.model, &store)?;
+            let vault = Vault::expecting(self.model.values());
+            for (run, message) in mark_cut_short(&self.model, &store, &vault)? {
+                self.tell(&Told::CutShort {
+                    run: &run,
+                    message: &message,
+                });
+            }
             store
         };
         let store = self.store.insert(store);
-        self.runs.write_ends(store);
+        self.runs.write_ends(&self.model, store);
         for _ in 0..TURNS {
             let at = now();
             let taken = take_turn(&self.book, store, Some(&self.runs.at_work()), at, &self.how.command)?;
@@ -302,6 +337,32 @@ impl Daemon<'_> {
         Ok(())
     }
 
+    /// Has alerts sent, and tells of what no run does.
+    fn alerts(&mut self) {
+        while let Some(said) = self.sending.as_ref().and_then(Sending::said) {
+            self.tell(&Told::Alerts(&said));
+        }
+        let Some(store) = &self.store else { return };
+        let due = self.ticked.is_none_or(|ticked| ticked.elapsed() >= TICK);
+        if due || self.config.is_some() {
+            let vault = Vault::expecting(self.model.values());
+            let config = |outcome| alerts::tell_config(&self.model, store, &vault, outcome);
+            let told = self.config.as_ref().map_or(Ok(()), config);
+            if told.and_then(|()| alerts::tick(&self.model, store, &vault)).is_ok() {
+                // Where it failed the next round meets the same trouble, and says it.
+                self.config = None;
+            }
+            self.ticked = Some(Mark::set());
+        }
+        let over = self.sending.as_ref().is_none_or(Sending::is_over);
+        if due && over && !self.model.channels.is_empty() {
+            match Sending::begin(&self.model, self.signals.ring()) {
+                Ok(sending) => self.sending = Some(sending),
+                Err(error) => self.tell(&Told::Alerts(&format!("alerts cannot be sent: {error}"))),
+            }
+        }
+    }
+
     /// Begins nothing more, asks every run to stop, and waits until the journal of each is written.
     fn stop(&mut self, signal: u8) -> u8 {
         self.manager.stopping();
@@ -320,7 +381,12 @@ impl Daemon<'_> {
                 .wait(self.manager.beat.map_or(SLICE, |beat| SLICE.min(beat / 2)));
         }
         if let Some(store) = &self.store {
-            self.runs.write_ends(store);
+            self.runs.write_ends(&self.model, store);
+        }
+        if let Some(sending) = self.sending.take() {
+            for said in sending.end(&self.model) {
+                self.tell(&Told::Alerts(&said));
+            }
         }
         128 + signal
     }
@@ -342,6 +408,16 @@ impl Daemon<'_> {
 
     fn tell(&mut self, told: &Told<'_>) {
         self.voice.tell(now(), told);
+    }
+}
+
+/// How an ops file stands that can be used.
+fn readable() -> Outcome {
+    Outcome {
+        state: State::Ok,
+        summary: "the ops file can be used".to_owned(),
+        help: None,
+        details: Vec::new(),
     }
 }
 

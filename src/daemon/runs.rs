@@ -9,7 +9,7 @@ use super::round::AtWork;
 use crate::launch::{self, Apply, Claimed, LaunchError};
 use crate::model::{JobName, Model};
 use crate::plan::Request;
-use crate::run::{Event, Progress, Record as _};
+use crate::run::{Event, Outcome, Progress, State};
 use crate::signal::{Ring, Stop};
 use crate::store::Store;
 use crate::store::claims::Beginning;
@@ -55,10 +55,18 @@ pub struct Failed {
 pub struct Runs {
     running: BTreeMap<String, Running>,
     /// Ended, and their end is not in the store yet.
-    unwritten: BTreeMap<String, u8>,
+    unwritten: BTreeMap<String, Unwritten>,
     sender: Sender<Happened>,
     receiver: Receiver<Happened>,
     ring: Ring,
+}
+
+#[derive(Debug)]
+struct Unwritten {
+    /// Of the jobs that were due and are not settled.
+    steps: Vec<String>,
+    outcome: Outcome,
+    exit: u8,
 }
 
 #[derive(Debug)]
@@ -162,11 +170,13 @@ impl Runs {
                 }
             }
             Happened::Ended { run, failure } => {
-                let thread = self.running.remove(run).and_then(|running| running.thread);
+                let Some(mut running) = self.running.remove(run) else {
+                    return Some(happened);
+                };
                 // It has nothing left to do but to end; a panic was caught.
-                let _ = thread.map(JoinHandle::join);
+                let _ = running.thread.take().map(JoinHandle::join);
                 if let Some(failure) = failure {
-                    self.unwritten.insert(run.clone(), failure.exit);
+                    self.unwritten.insert(run.clone(), running.unwritten(failure));
                 }
             }
         }
@@ -214,16 +224,33 @@ impl Runs {
     }
 
     /// Writes the ends that could not be written yet.
-    pub fn write_ends(&mut self, store: &Store) {
-        let write = |run: &String, exit: &u8| {
-            let end = Event::RunFinished { exit: *exit, millis: 0 };
-            store.journal(run).record(&end).is_err()
-        };
-        self.unwritten.retain(|run, exit| write(run, exit));
+    pub fn write_ends(&mut self, model: &Model, store: &Store) {
+        self.unwritten.retain(|run, end| {
+            let written = launch::not_done(model, store, run, &end.steps, &end.outcome, end.exit);
+            written.is_err()
+        });
     }
 }
 
 impl Running {
+    fn unwritten(&self, failure: &Failed) -> Unwritten {
+        let left = self.due.iter().filter(|job| self.left.contains_key(job));
+        Unwritten {
+            steps: left.filter_map(|job| job.steps().pop()).collect(),
+            outcome: Outcome {
+                state: if self.stop.asked() {
+                    State::Interrupted
+                } else {
+                    State::Failed
+                },
+                summary: failure.message.clone(),
+                help: failure.help.clone(),
+                details: Vec::new(),
+            },
+            exit: failure.exit,
+        }
+    }
+
     fn hear(&mut self, event: &Event) {
         match event {
             Event::StepStarted { step } => {

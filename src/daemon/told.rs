@@ -47,6 +47,15 @@ pub enum Told<'a> {
         /// What to try next.
         help: Option<&'a str>,
     },
+    /// A run of a process that is gone was cut short.
+    CutShort {
+        /// The run.
+        run: &'a str,
+        /// What may still be running.
+        message: &'a str,
+    },
+    /// An alert did not arrive, or something else about alerts.
+    Alerts(&'a str),
     /// A run is over.
     Ended {
         /// The run.

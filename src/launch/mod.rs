@@ -34,7 +34,7 @@ use crate::exec::survey::{self, Remembered, World};
 use crate::exec::{How, action::recover};
 use crate::model::{JobName, Model};
 use crate::plan::{self, Plan, Request};
-use crate::run::{Event, JobHistory, Occurrence, Progress, Record, RecordError, Status};
+use crate::run::{Event, JobHistory, Occurrence, Outcome, Progress, Record, RecordError, Status};
 use crate::secret::Vault;
 use crate::signal::Stop;
 use crate::store::{self, Store, StoreError};
@@ -122,12 +122,7 @@ pub fn apply(
     let new = || ulid::Ulid::new().to_string();
     let run = how.claimed.as_ref().map_or_else(new, |claimed| claimed.run.clone());
     let secrets = Vault::expecting(model.values());
-    let interrupted = store.interrupted_runs()?;
-    for run in &interrupted {
-        let events: Vec<Event> = store.events_of(run)?.into_iter().map(|stored| stored.event).collect();
-        let mut voice = Voice::new(model, &secrets, Some(run));
-        store.mark_interrupted_telling(run, &mut |ledger| voice.cut_short(ledger, &events))?;
-    }
+    let interrupted = mark_cut_short(model, &store, &secrets)?;
     if how.claimed.is_none() {
         store.begin_run(&run, &how.command, crate::clock::now())?;
     }
@@ -153,10 +148,10 @@ pub fn apply(
             .as_ref()
             .map_or_else(Vec::new, |claimed| claimed.occurrences.clone()),
     })?;
-    for run in interrupted {
+    for (run, message) in interrupted {
         journal.record(&Event::Note {
             step: format!("run {run}"),
-            message: cut_short(&store.unfinished_steps(&run)?),
+            message,
         })?;
     }
     let mut stuck = recovered(model, &jobs, &world, &store, &mut journal)?;
@@ -221,6 +216,46 @@ fn cut_short(unfinished: &[String]) -> String {
         ""
     };
     format!("was cut short within {}{left}", unfinished.join(", "))
+}
+
+/// Notes which runs were cut short, tells of them, and gives their ids with what may still be running.
+pub fn mark_cut_short(model: &Model, store: &Store, secrets: &Vault) -> Result<Vec<(String, String)>, StoreError> {
+    let interrupted = store.interrupted_runs()?;
+    for run in &interrupted {
+        let events: Vec<Event> = store.events_of(run)?.into_iter().map(|stored| stored.event).collect();
+        let mut voice = Voice::new(model, secrets, Some(run));
+        store.mark_interrupted_telling(run, &mut |ledger| voice.cut_short(ledger, &events))?;
+    }
+    let told = |run: String| {
+        let message = cut_short(&store.unfinished_steps(&run)?);
+        Ok((run, message))
+    };
+    interrupted.into_iter().map(told).collect()
+}
+
+/// Ends a run that was begun and could not be done: `steps` come out so.
+pub fn not_done(
+    model: &Model,
+    store: &Store,
+    run: &str,
+    steps: &[String],
+    outcome: &Outcome,
+    exit: u8,
+) -> Result<(), RecordError> {
+    let secrets = Vault::expecting(model.values());
+    let mut tee = Tee {
+        store,
+        journal: store.journal(run),
+        voice: Voice::new(model, &secrets, Some(run)),
+        sink: &mut |_| {},
+    };
+    let settled = steps.iter().map(|step| Event::StepFinished {
+        step: step.clone(),
+        outcome: outcome.clone(),
+    });
+    let mut events: Vec<Event> = settled.collect();
+    events.push(Event::RunFinished { exit, millis: 0 });
+    tee.record_all(&events)
 }
 
 /// Steps at once, and threads.

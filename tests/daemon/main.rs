@@ -1,6 +1,7 @@
 //! `opsrun serve` and `apply --due`, through the binary: real schedules of fractions of a second, real children, real
 //! signals.
 //!
+//! - [`alerts`]: who is told
 //! - [`bad_days`]: kill -9, two at once, files and states that cannot be used
 //! - [`policies`]: overlap, back-off, missed instants
 //! - [`signals`]: how it is stopped, told to read its file again, and what a service manager hears
@@ -13,6 +14,7 @@
     reason = "a test: it stops at what it did not expect, and plays the part of other programs"
 )]
 
+mod alerts;
 mod bad_days;
 mod policies;
 mod signals;
