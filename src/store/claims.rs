@@ -393,7 +393,7 @@ fn tell(db: &Connection, decision: &Decision, run: Option<&str>, now: &str) -> r
 }
 
 /// A reader cannot bring an older file up to date.
-fn has_table(db: &Connection, name: &str) -> rusqlite::Result<bool> {
+pub(super) fn has_table(db: &Connection, name: &str) -> rusqlite::Result<bool> {
     db.query_row(
         "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1",
         [name],
