@@ -65,8 +65,6 @@ pub(super) fn decisions(store: Option<&Store>, job: &JobName, limit: u32) -> Res
 
 /// Where a job with a schedule stands.
 pub(super) fn place<'a>(book: &'a Book, job: &JobName) -> Option<(&'a Entry, &'a Due)> {
-    let entries = book.entries.iter();
-    entries
-        .filter_map(|entry| Some((entry, entry.jobs.iter().find(|due| due.job == *job)?)))
-        .next()
+    let mut entries = book.entries.iter();
+    entries.find_map(|entry| Some((entry, entry.jobs.iter().find(|due| due.job == *job)?)))
 }
