@@ -7,7 +7,7 @@
 //! - [`terminal`]: what kind of terminal this is · [`mod@file`]: from FILE to a model
 //! - [`remarks`]: what looking at copies should not pass over in silence
 //! - one file a command: [`plan`], [`apply`], [`serve`], [`check`], [`mod@fmt`], [`init`], [`graph`], [`status`], [`history`],
-//!   [`simulate`], [`list`], [`verify`], [`restore`], [`alerts`], [`explain`], [`schema`], [`completions`], [`man`]
+//!   [`why`], [`simulate`], [`list`], [`verify`], [`restore`], [`alerts`], [`explain`], [`schema`], [`completions`], [`man`]
 //!
 //! Invariant: every way out of the program is one of the codes in [`exit`]; nothing panics over a closed pipe.
 
@@ -35,6 +35,7 @@ pub mod status;
 pub mod terminal;
 pub mod values;
 pub mod verify;
+pub mod why;
 
 use crate::report::{Style, output};
 use args::{Cli, Command};
@@ -66,7 +67,7 @@ fn parse() -> Result<Cli, clap::Error> {
     let mut command = Cli::command();
     if std::env::var_os("OPSRUN_STATE_DIR").is_some_and(|value| value.is_empty()) {
         for name in [
-            "plan", "apply", "serve", "status", "history", "list", "verify", "restore",
+            "plan", "apply", "serve", "status", "why", "history", "list", "verify", "restore",
         ] {
             let unset = |arg: clap::Arg| arg.env(None::<&'static str>);
             command = command.mut_subcommand(name, |sub| sub.mut_arg("state_dir", unset));
@@ -105,6 +106,7 @@ fn run(cli: &Cli) -> u8 {
         Command::Graph(args) => graph::run(args, &terminal),
         Command::Status(args) => status::run(args, &terminal),
         Command::History(args) => history::run(args, &terminal),
+        Command::Why(args) => why::run(args, &terminal),
         Command::Simulate(args) => simulate::run(args, &terminal),
         Command::List(args) => list::run(args, &terminal),
         Command::Verify(args) => verify::run(args, &terminal),

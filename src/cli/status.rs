@@ -9,12 +9,12 @@ use super::exit::{Exit, Failure};
 use super::file;
 use super::plan::json;
 use super::terminal::Terminal;
+use crate::daemon::answers::{Standing, standings};
 use crate::launch::alerts;
-use crate::launch::history::{self, Standing};
 use crate::plan::Request;
 use crate::report::alerts::{UndeliveredRow, undelivered_text};
 use crate::report::output;
-use crate::report::status::{self, JobRow, Last, document, status_text};
+use crate::report::status::{self, BackOffRow, JobRow, Last, document, status_text};
 use crate::run::{Outcome, State};
 use crate::store::{JobStanding, RunEnd};
 use std::collections::HashSet;
@@ -23,11 +23,11 @@ use std::collections::HashSet;
 pub fn run(args: &StatusArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = file::model(&args.file, Some(&args.place), terminal)?;
     let paused: HashSet<String> = Request::default().paused(&model).into_iter().collect();
-    let standings = history::standings(&model)?.into_iter();
+    let now = crate::clock::now();
+    let standings = standings(&model, now)?.into_iter();
     let mut rows: Vec<JobRow> = standings.map(|standing| row(standing, &paused)).collect();
     status::sort(&mut rows);
     let undelivered: Vec<UndeliveredRow> = alerts::undelivered(&model)?.into_iter().map(shown).collect();
-    let now = crate::clock::now();
     let text = if args.json {
         json(&document(&model.ops.name, &rows, &undelivered, now))?
     } else {
@@ -39,8 +39,9 @@ pub fn run(args: &StatusArgs, terminal: &Terminal) -> Result<u8, Failure> {
     Ok(if bad { Exit::Failed } else { Exit::Done }.into())
 }
 
-fn row(Standing { job, standing }: Standing, paused: &HashSet<String>) -> JobRow {
+fn row(Standing { job, standing, ahead }: Standing, paused: &HashSet<String>) -> JobRow {
     let job = job.to_string();
+    let ahead = ahead.unwrap_or_default();
     let JobStanding { last, begun } = standing;
     let mut row = JobRow {
         paused: paused.contains(&job),
@@ -53,6 +54,13 @@ fn row(Standing { job, standing }: Standing, paused: &HashSet<String>) -> JobRow
             })
         }),
         running: None,
+        next: ahead.next,
+        back_off: ahead.left_alone.map(|left| BackOffRow {
+            target: left.target.to_string(),
+            failures: left.failures,
+            until: left.until,
+        }),
+        overdue: ahead.overdue,
         job,
     };
     match begun {
@@ -102,6 +110,7 @@ mod tests {
                     end,
                 }),
             },
+            ahead: None,
         }
     }
 

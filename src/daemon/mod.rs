@@ -7,13 +7,14 @@
 //! - [`sending`]: alerts on their way
 //! - [`runs`]: what is at work · [`told`]: what there is to say
 //! - [`clock`]: sleep and steps of clocks · [`reload`]: has the file changed · [`notify`]: the service manager
-//! - [`ahead`]: how a job stands in time
+//! - [`ahead`]: how a job stands in time, as a pure decision · [`answers`]: how all of them stand · [`why`]: one of them, at length
 //! - [`looks`]: the clock made to run ahead · [`firings`]: what fires next · [`simulation`]: what became of a span of time
 //!
 //! Invariant: nothing is begun that is not claimed in the store, in the same transaction. Whatever fails besides is
 //! said and tried again; only a signal ends the loop.
 
 pub mod ahead;
+pub mod answers;
 pub mod book;
 pub mod clock;
 pub mod firings;
@@ -26,6 +27,7 @@ pub mod runs;
 pub mod sending;
 pub mod simulation;
 pub mod told;
+pub mod why;
 
 use crate::clock::{Mark, Reading, now};
 use crate::launch::{LaunchError, alerts, mark_cut_short, settle};

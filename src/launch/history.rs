@@ -1,13 +1,12 @@
-//! What the state remembers of past runs, and of how each job stands.
+//! What the state remembers of past runs.
 //!
-//! Takes a model, for where the state is and which jobs there are; gives runs, events and standings. Makes no state and
-//! changes none; a state that is not there has nothing to tell.
-//! Invariant: jobs that the file no longer declares have no standing.
+//! Takes a model, for where the state is and which jobs there are; gives runs and events. Makes no state and changes none.
+//! Invariant: a state that is not there has nothing to tell, and is no failure.
 
 use super::LaunchError;
 use crate::model::{JobName, Model};
 use crate::run::Event;
-use crate::store::{JobStanding, RunLine, Search, Store};
+use crate::store::{RunLine, Search, Store};
 
 /// Runs named when one was asked for that is not there.
 const NAMED: u32 = 5;
@@ -24,8 +23,8 @@ pub fn runs(model: &Model, job: Option<&JobName>, limit: u32) -> Result<Vec<RunL
     Ok(runs)
 }
 
-/// Refuses a job that the file does not declare; asked when the state knows nothing of it either.
-fn known(model: &Model, job: Option<&JobName>) -> Result<(), LaunchError> {
+/// Refuses a job that the file does not declare.
+pub fn known(model: &Model, job: Option<&JobName>) -> Result<(), LaunchError> {
     let names: Vec<JobName> = model.jobs().map(|job| job.name()).collect();
     match job.filter(|job| !names.contains(job)) {
         None => Ok(()),
@@ -87,26 +86,4 @@ pub fn run(model: &Model, text: &str) -> Result<Option<Told>, LaunchError> {
             })
         }
     }
-}
-
-/// How a job stands.
-#[derive(Debug)]
-pub struct Standing {
-    /// The job.
-    pub job: JobName,
-    /// What the state says of it.
-    pub standing: JobStanding,
-}
-
-/// How every job of the file stands, in its order.
-pub fn standings(model: &Model) -> Result<Vec<Standing>, LaunchError> {
-    let store = Store::open_read_only(&model.ops.state_dir)?;
-    let one = |job: JobName| {
-        let standing = match &store {
-            Some(store) => store.job_standing(&job)?,
-            None => JobStanding::default(),
-        };
-        Ok(Standing { job, standing })
-    };
-    model.jobs().map(|job| one(job.name())).collect()
 }

@@ -6,7 +6,7 @@
 //! - [`alerts`]: what is told of runs, and sending it
 //! - `again`: looking at a backup's places once more within a run
 //! - [`copies`]: what lies in destinations, and proving it again
-//! - [`history`]: past runs, and how each job stands
+//! - [`history`]: past runs
 //! - [`restore`]: bringing files back
 //! - [`crontab()`]: the user's crontab
 //! - [`rewrite()`]: changing an ops file, as its user asked

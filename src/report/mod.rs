@@ -6,7 +6,7 @@
 //! - [`graph`]: jobs or steps and their edges · [`words`]: what jobs do
 //! - [`lines`]: events as lines for people · [`bars`]: progress at a terminal
 //! - [`stream`]: events as JSON, one a line
-//! - [`history`]: past runs · [`status`]: what came of each job last
+//! - [`history`]: past runs · [`status`]: what came of each job last · [`why`]: of one, and why
 //! - [`firings`]: what fires next · [`simulation`]: what became of a span of time · [`clock_changes`]: what they do to schedules
 //! - [`alerts`]: messages on their way
 //! - [`copies`]: the copies of a destination, as a table and as JSON
@@ -45,6 +45,7 @@ pub mod style;
 pub mod table;
 pub mod times;
 pub mod verdict;
+pub mod why;
 pub mod words;
 pub mod wrap;
 

@@ -14,6 +14,7 @@ use crate::report::history::HistoryDocument;
 use crate::report::simulation::SimulationDocument;
 use crate::report::status::StatusDocument;
 use crate::report::stream::Line;
+use crate::report::why::Why;
 use schemars::{Schema, schema_for};
 
 /// The name of the language itself, which is no schema.
@@ -42,6 +43,7 @@ pub const FORMS: &[Form] = &[
     form("alert", "what webhooks and commands are given", || schema_for!(Message)),
     form("alerts", "`opsrun alerts list --json`", || schema_for!(AlertsDocument)),
     form("history", "`opsrun history --json`", || schema_for!(HistoryDocument)),
+    form("why", "`opsrun why JOB --json`", || schema_for!(Why)),
     form("next", "`opsrun plan --next N --json`", || schema_for!(NextDocument)),
     form("simulation", "`opsrun simulate --json`", || {
         schema_for!(SimulationDocument)

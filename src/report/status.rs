@@ -1,4 +1,4 @@
-//! What came of each job last, for `status`.
+//! What came of each job last, and what comes next, for `status`.
 //!
 //! Takes one [`JobRow`] a job, in file order, gives a table for people and a document for programs; its JSON Schema is
 //! `schemas/status.schema.json`, and a test compares the two. Knows nothing of the store.
@@ -10,6 +10,7 @@ use super::table::Align::Left;
 use super::table::{Cell, Tone, table};
 use super::times;
 use crate::run::{Outcome, State};
+use crate::units::plural;
 use chrono::{DateTime, SecondsFormat, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -29,6 +30,23 @@ pub struct JobRow {
     pub last: Option<Last>,
     /// Since when, and in which run, it is at work.
     pub running: Option<(String, DateTime<Utc>)>,
+    /// When it runs next by its schedule, jitter included.
+    pub next: Option<DateTime<Utc>>,
+    /// It is left alone since it, or what it needs, failed too often of late.
+    pub back_off: Option<BackOffRow>,
+    /// The last instant of its schedule that should have been a run by now, and was none.
+    pub overdue: Option<DateTime<Utc>>,
+}
+
+/// A target that failed too often of late.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct BackOffRow {
+    /// `target:name`.
+    pub target: String,
+    /// How often it failed in a row.
+    pub failures: u32,
+    /// When it is tried again: RFC 3339, UTC.
+    pub until: DateTime<Utc>,
 }
 
 /// What came of a job.
@@ -73,6 +91,9 @@ fn rank(state: State) -> u8 {
     }
 }
 
+/// Rank of what should have run: as what was interrupted.
+const OVERDUE: u8 = 4;
+
 /// Rank of what never ran: somebody should look at it, but nothing went wrong.
 const NEVER: u8 = 9;
 
@@ -81,15 +102,17 @@ impl JobRow {
     #[must_use]
     pub fn is_bad(&self) -> bool {
         let state = self.last.as_ref().map(|last| last.outcome.state);
-        !self.paused && state.is_some_and(|state| !state.opens() && state != State::Paused)
+        let bad = state.is_some_and(|state| !state.opens() && state != State::Paused);
+        !self.paused && (bad || self.overdue.is_some())
     }
 
     fn rank(&self) -> u8 {
-        match &self.last {
-            _ if self.paused => rank(State::Paused),
+        let rank = match &self.last {
+            _ if self.paused => return rank(State::Paused),
             None => NEVER,
             Some(last) => rank(last.outcome.state),
-        }
+        };
+        rank.min(self.overdue.map_or(rank, |_| OVERDUE))
     }
 }
 
@@ -108,7 +131,7 @@ pub struct StatusDocument {
     pub ops: String,
     /// When it was asked: RFC 3339, UTC.
     pub at: String,
-    /// False when a job's last result is one that somebody has to look at.
+    /// False when a job's last result is one that somebody has to look at, or one is overdue.
     pub well: bool,
     /// Worst first, then in file order.
     pub jobs: Vec<JobDocument>,
@@ -125,6 +148,12 @@ pub struct JobDocument {
     pub paused: bool,
     /// Since when it is at work: RFC 3339, UTC.
     pub running_since: Option<String>,
+    /// When it runs next by its schedule, jitter included: RFC 3339, UTC. Null when it has none, or is paused.
+    pub next_run: Option<String>,
+    /// It is left alone for a while; null when it is not.
+    pub back_off: Option<BackOffRow>,
+    /// The last instant of its schedule that should have been a run by now, and was none: RFC 3339, UTC.
+    pub overdue_since: Option<String>,
     /// What came of it last; null when it never ran.
     pub last: Option<LastDocument>,
 }
@@ -159,6 +188,9 @@ pub fn document(ops: &str, rows: &[JobRow], undelivered: &[UndeliveredRow], now:
         job: row.job.clone(),
         paused: row.paused,
         running_since: row.running.as_ref().map(|(_, since)| stamp(*since)),
+        next_run: row.next.map(stamp),
+        back_off: row.back_off.clone(),
+        overdue_since: row.overdue.map(stamp),
         last: row.last.as_ref().map(last),
     };
     StatusDocument {
@@ -177,20 +209,42 @@ pub fn status_text(rows: &[JobRow], now: DateTime<Utc>, zone: chrono_tz::Tz, sty
     if rows.is_empty() {
         return "no jobs\n".to_owned();
     }
-    let rows: Vec<[Cell; 6]> = rows.iter().map(|row| cells(row, now, zone)).collect();
-    let heading = ["job", "result", &format!("when ({zone})"), "ago", "took", "summary"];
-    table(heading, [Left; 6], &rows, style)
+    let rows: Vec<[Cell; 7]> = rows.iter().map(|row| cells(row, now, zone)).collect();
+    let heading = [
+        "job",
+        "result",
+        &format!("when ({zone})"),
+        "ago",
+        "took",
+        "next",
+        "summary",
+    ];
+    table(heading, [Left; 7], &rows, style)
 }
 
-fn cells(row: &JobRow, now: DateTime<Utc>, zone: chrono_tz::Tz) -> [Cell; 6] {
+fn cells(row: &JobRow, now: DateTime<Utc>, zone: chrono_tz::Tz) -> [Cell; 7] {
     let state = row.last.as_ref().map(|last| last.outcome.state);
     let result = match state {
         Some(state) if row.paused => Cell::toned(format!("paused ({})", state.word()), Tone::Dim),
         None if row.paused => Cell::toned("paused", Tone::Dim),
+        _ if row.overdue.is_some() => Cell::toned(overdue(state), Tone::Bad),
         None => Cell::toned("never ran", Tone::Warn),
         Some(state) => Cell::toned(state.word(), tone(state)),
     };
     let mut said = Vec::new();
+    if let Some(since) = row.overdue.filter(|_| !row.paused) {
+        said.push(format!("was due at {} and did not begin", times::local(since, zone)));
+    }
+    if let Some(left) = &row.back_off {
+        let until = times::local(left.until, zone);
+        let whose = if left.target == row.job {
+            String::new()
+        } else {
+            format!("{}: ", one_line(&left.target))
+        };
+        let failures = plural(left.failures.into(), "failure", "failures");
+        said.push(format!("{whose}left alone until {until} after {failures}"));
+    }
     if let Some((_, since)) = &row.running {
         said.push(format!("running for {}", times::ago(*since, now)));
     }
@@ -202,8 +256,14 @@ fn cells(row: &JobRow, now: DateTime<Utc>, zone: chrono_tz::Tz) -> [Cell; 6] {
         last(&|last| times::local(last.at, zone)).into(),
         last(&|last| times::ago(last.at, now)).into(),
         last(&|last| last.took.map(times::took_of).unwrap_or_default()).into(),
+        row.next.map(|next| times::local(next, zone)).unwrap_or_default().into(),
         said.join("; ").into(),
     ]
+}
+
+/// What is overdue is told beside what came of it last.
+fn overdue(last: Option<State>) -> String {
+    last.map_or_else(|| "overdue".to_owned(), |state| format!("overdue ({})", state.word()))
 }
 
 fn tone(state: State) -> Tone {
@@ -239,6 +299,9 @@ mod tests {
                 outcome: outcome(state),
             }),
             running: None,
+            next: None,
+            back_off: None,
+            overdue: None,
         }
     }
 
@@ -274,12 +337,19 @@ mod tests {
             row("d", true, Some(State::Failed)),
             row("e", false, Some(State::Critical)),
             row("f", false, Some(State::Warning)),
+            JobRow {
+                overdue: Some("2026-11-23T12:00:00Z".parse().unwrap()),
+                ..row("g", false, Some(State::Ok))
+            },
         ];
         sort(&mut rows);
         assert_eq!(
             rows.each_ref().map(|row| row.job.as_str()),
-            ["c", "e", "f", "b", "a", "d"]
+            ["c", "e", "g", "f", "b", "a", "d"]
         );
-        assert_eq!(rows.map(|row| row.is_bad()), [true, true, false, false, false, false]);
+        assert_eq!(
+            rows.map(|row| row.is_bad()),
+            [true, true, true, false, false, false, false]
+        );
     }
 }

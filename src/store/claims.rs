@@ -400,7 +400,7 @@ fn find_back_off(db: &Connection, job: &JobName) -> rusqlite::Result<Option<Back
 }
 
 /// A reader cannot bring an older file up to date.
-fn has_table(db: &Connection, name: &str) -> rusqlite::Result<bool> {
+pub(super) fn has_table(db: &Connection, name: &str) -> rusqlite::Result<bool> {
     db.query_row(
         "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1",
         [name],

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up its place has failed")]
 
+mod answers;
 mod check;
 mod foreseen;
 mod past;
@@ -121,6 +122,7 @@ fn help() {
         "graph",
         "status",
         "history",
+        "why",
         "simulate",
         "list",
         "verify",

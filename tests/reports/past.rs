@@ -5,7 +5,7 @@ use opsrun::report::Style;
 use opsrun::report::alerts::UndeliveredRow;
 use opsrun::report::history::{self, End, HistoryDocument, RunRow, run_text, runs_text};
 use opsrun::report::lines::Detail;
-use opsrun::report::status::{self, JobRow, Last, StatusDocument, status_text};
+use opsrun::report::status::{self, BackOffRow, JobRow, Last, StatusDocument, status_text};
 use opsrun::run::{Event, Outcome, Output, State};
 use std::time::Duration;
 
@@ -124,6 +124,9 @@ fn standings() -> Vec<JobRow> {
         paused: false,
         last,
         running: None,
+        next: None,
+        back_off: None,
+        overdue: None,
     };
     let mut rows = vec![
         job(
@@ -149,6 +152,13 @@ fn standings() -> Vec<JobRow> {
             )),
         ),
     ];
+    rows[0].next = Some("2026-11-23T12:00:30Z".parse().unwrap());
+    rows[0].overdue = Some("2026-11-23T11:59:00Z".parse().unwrap());
+    rows[1].back_off = Some(BackOffRow {
+        target: "target:broker".to_owned(),
+        failures: 4,
+        until: "2026-11-23T12:30:00Z".parse().unwrap(),
+    });
     rows[3].paused = true;
     rows[4].running = Some(("01JD3".to_owned(), "2026-11-23T11:58:00Z".parse().unwrap()));
     status::sort(&mut rows);

@@ -16,7 +16,7 @@ pub use alerts::{AlertsArgs, AlertsCommand, AlertsListArgs, AlertsReplayArgs, Al
 pub use check::{CheckArgs, FailOn, FindingsFormat, Wanted};
 pub use copies::{CopiesArgs, ListArgs, RestoreArgs, VerifyArgs};
 pub use runs::{ApplyArgs, PlanArgs, PlanFormat, RunArgs, ServeArgs, StateArgs, ThreadArgs};
-pub use shown::{ExplainArgs, GraphArgs, GraphFormat, HistoryArgs, SchemaArgs, SimulateArgs, StatusArgs};
+pub use shown::{ExplainArgs, GraphArgs, GraphFormat, HistoryArgs, SchemaArgs, SimulateArgs, StatusArgs, WhyArgs};
 pub use written::{CompletionsArgs, FmtArgs, InitArgs, ManArgs};
 
 use super::values;
@@ -31,7 +31,7 @@ pub const DEFAULT_FILE: &str = "ops.kdl";
 static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
     format!(
         "{}\nops file version 1, plan format {}, list format {}, event format {}, history format {}, status format {}, findings format {}, \
-         next format {}, simulation format {}, alert format {}, alerts format {}\n\
+         next format {}, simulation format {}, why format {}, alert format {}, alerts format {}\n\
          time zones {}",
         env!("CARGO_PKG_VERSION"),
         crate::plan::document::FORMAT,
@@ -42,6 +42,7 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
         crate::report::findings::json::FORMAT,
         crate::report::firings::FORMAT,
         crate::report::simulation::FORMAT,
+        crate::report::why::FORMAT,
         crate::alert::message::FORMAT,
         crate::report::alerts::FORMAT,
         chrono_tz::IANA_TZDB_VERSION
@@ -63,6 +64,7 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
   opsrun status             how do the jobs stand?
   opsrun history last       what happened in the last run?
   opsrun plan --next 5      what do the schedules start next?
+  opsrun why backup:data    why did it run, or not?
   opsrun list               which copies are there
   opsrun restore a/b.jsonl  bring a file back
 
@@ -243,17 +245,30 @@ Examples:
     Graph(GraphArgs),
     /// `status`.
     #[command(
-        about = "Show what came of each job last",
+        about = "Show what came of each job last, and what comes next",
         after_help = "Exits with 1 when a job's last result is one that somebody has to look at:
-critical, unknown, failed, refused, blocked, no space or interrupted. What is
-partial, a warning, paused or never ran is shown, and ends with 0; so are
-alerts that are not delivered.
+critical, unknown, failed, refused, blocked, no space or interrupted; and when
+one is overdue: its schedule was served, the last instant is more than a minute
+past, and no run of the job has begun since. What is partial, a warning, paused
+or never ran is shown, and ends with 0; so are alerts that are not delivered.
 
 Examples:
   opsrun status
   opsrun status /etc/opsrun/observer.kdl --json | jq '.jobs[] | select(.last.state != \"ok\")'"
     )]
     Status(StatusArgs),
+    /// `why`.
+    #[command(
+        about = "Say why a job ran, or did not",
+        after_help = "Tells what was decided about the job at its last instants, what its last runs
+came to and what they were begun for, what blocked it, and when it runs next.
+
+Examples:
+  opsrun why backup:observer
+  opsrun why target:pipeline --file /etc/opsrun/observer.kdl --limit 20
+  opsrun why check:disk --json | jq .because"
+    )]
+    Why(WhyArgs),
     /// `history`.
     #[command(
         about = "Show past runs, or what happened in one",

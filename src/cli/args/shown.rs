@@ -1,4 +1,4 @@
-//! What can be typed for commands that only look: `graph`, `status`, `history`, `simulate`, `explain`, `schema`.
+//! What can be typed for commands that only look: `graph`, `status`, `history`, `why`, `simulate`, `explain`, `schema`.
 //!
 //! Takes nothing but clap's derive; gives plain structs.
 //! Invariant: none of them has a flag that changes anything.
@@ -84,6 +84,26 @@ pub struct HistoryArgs {
         long,
         help = "Print the runs as JSON (schemas/history.schema.json); what happened in one run as one object a line (schemas/event.schema.json)"
     )]
+    pub json: bool,
+    /// The state.
+    #[command(flatten)]
+    pub place: StateArgs,
+}
+
+/// `opsrun why`.
+#[derive(Debug, Clone, Args)]
+pub struct WhyArgs {
+    /// The job.
+    #[arg(value_name = "JOB", value_parser = values::job, help = "The job, as kind:name")]
+    pub job: JobName,
+    /// The ops file.
+    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_FILE, help = "The ops file")]
+    pub file: PathBuf,
+    /// How many.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000), default_value_t = 5, help = "So many decisions and runs at most")]
+    pub limit: u32,
+    /// JSON.
+    #[arg(long, help = "Print it as JSON (schemas/why.schema.json)")]
     pub json: bool,
     /// The state.
     #[command(flatten)]
