@@ -155,7 +155,7 @@ pub fn firings_text(firings: &[Firing], asked: usize, style: Style) -> String {
     let mut text = table(heading, [Left; 6], &rows, style);
     if firings.len() < asked {
         let count = plural(firings.len() as u64, "firing", "firings");
-        text.push_str(&format!("{count}, and no more: no schedule fires again\n"));
+        text = text + &count + ", and no more: no schedule fires again\n";
     }
     text
 }

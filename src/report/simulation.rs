@@ -311,9 +311,12 @@ fn events_text(told: &Simulation, zone: Tz, style: Style) -> String {
     for event in &told.events {
         let line = match event {
             Happened::Ran { at, instants, jobs } => {
-                let made_up = |one: &Instant| match one.caught_up {
-                    false => one_line(&one.schedule),
-                    true => format!("{}, made up for {}", one_line(&one.schedule), local(one.instant)),
+                let made_up = |one: &Instant| {
+                    if one.caught_up {
+                        format!("{}, made up for {}", one_line(&one.schedule), local(one.instant))
+                    } else {
+                        one_line(&one.schedule)
+                    }
                 };
                 let of: Vec<String> = instants.iter().map(made_up).collect();
                 let jobs = style.name(jobs.join(", "));

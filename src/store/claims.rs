@@ -176,7 +176,7 @@ impl Store {
     pub fn agenda(&self) -> Result<Agenda, StoreError> {
         self.read(|db| {
             let mut found = Agenda::default();
-            if !has_table(db, "schedules")? {
+            if !db.table_exists(None, "schedules")? {
                 return Ok(found);
             }
             let mut schedules = db.prepare_cached("SELECT schedule, definition, since, handled FROM schedules")?;
@@ -306,7 +306,7 @@ impl Store {
     /// What was decided about a job, newest first, at most `limit`. A state of an older opsrun has nothing to tell.
     pub fn decisions(&self, of: &JobName, limit: u32) -> Result<Vec<Told>, StoreError> {
         self.read(|db| {
-            if !has_table(db, "decisions")? {
+            if !db.table_exists(None, "decisions")? {
                 return Ok(Vec::new());
             }
             let mut statement = db.prepare_cached(
@@ -320,7 +320,7 @@ impl Store {
     /// The instants for which a run was begun, oldest first.
     pub fn claims_of(&self, run: &str) -> Result<Vec<Occurrence>, StoreError> {
         self.read(|db| {
-            if !has_table(db, "claims")? {
+            if !db.table_exists(None, "claims")? {
                 return Ok(Vec::new());
             }
             let mut statement =
@@ -397,15 +397,6 @@ fn find_back_off(db: &Connection, job: &JobName) -> rusqlite::Result<Option<Back
     db.prepare_cached("SELECT failures, opened, open_until FROM back_offs WHERE job = ?1")?
         .query_row([job.to_string()], |row| back_off(row, 0))
         .optional()
-}
-
-/// A reader cannot bring an older file up to date.
-pub(super) fn has_table(db: &Connection, name: &str) -> rusqlite::Result<bool> {
-    db.query_row(
-        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1",
-        [name],
-        |row| row.get(0),
-    )
 }
 
 fn state(row: &Row<'_>, from: usize) -> rusqlite::Result<ScheduleState> {

@@ -204,7 +204,7 @@ mod tests {
         assert!(matches!(heard(b"250-a\r\n550 b\r\n").0, Err(Broken::Garbled(_))));
         assert!(matches!(heard(b"250-a\r\n").0, Err(Broken::Line(Fault::Broken(_)))));
         assert!(matches!(
-            heard(&[b'2'; 1 << 17]).0,
+            heard(&vec![b'2'; 1 << 17]).0,
             Err(Broken::Garbled("its reply does not end"))
         ));
         let endless = "250-x\r\n".repeat(10_000);
