@@ -2,7 +2,7 @@
 //!
 //! The way of a file: `load` reads it and its imports, `foreign` knows other languages, `lex` and `mend` (with `slips` and
 //! `braces`) make slips of the hand harmless and cut it into nodes, `tree` parses them, `reader` checks them against
-//! the table in `schema`, `decode` makes a `document` of them, and `validate` (with `references`, `cycles`, `gates`,
+//! the table in `schema` (`loanwords` knows what things are called elsewhere), `decode` makes a `document` of them, and `validate` (with `references`, `cycles`, `gates`,
 //! `schedules`, `rhythm`, `timing`, `telling`, `lexical`, `reasons`, `assertions` and `language`) judges the whole and has the
 //! [`Model`] built.
 //! `format` gives a text its usual form.
@@ -34,6 +34,7 @@ mod language;
 mod lex;
 mod lexical;
 mod load;
+mod loanwords;
 mod mend;
 mod nearest;
 mod paths;

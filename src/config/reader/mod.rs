@@ -7,8 +7,9 @@
 mod properties;
 
 use super::findings::{Code, Finding};
+use super::loanwords;
 use super::mend::one_line;
-use super::nearest::{nearest, surely};
+use super::nearest::nearest;
 use super::schema::{Args, Prop, Spec, Type};
 use super::source::{Span, Spanned};
 use super::tree::{Data, Node, Value};
@@ -134,13 +135,20 @@ impl Reader {
             format!("there is no `{name}` {place}"),
             "unknown node",
         );
-        let near = nearest(&node.name, known.iter().copied());
-        let finding = if let Some(near) = near {
+        let near = loanwords::near(&node.name, known.iter().copied());
+        let there: Vec<&str> = siblings
+            .iter()
+            .take(MOST_SIBLINGS)
+            .map(|other| other.name.as_str())
+            .collect();
+        let finding = if let Some(help) = loanwords::help(&node.name, parent, &there) {
+            finding.help(help)
+        } else if let Some(near) = near {
             let finding = finding.help(format!("did you mean `{near}`?"));
             // What is there already is not meant a second time.
             let few = parent.name != "file" && siblings.len() <= MOST_SIBLINGS;
             let free = |spec: &Spec| spec.repeats || few && siblings.iter().all(|other| other.name != spec.name);
-            let sure = surely(&node.name, known.iter().copied());
+            let sure = loanwords::slip(&node.name, known.iter().copied());
             match sure.filter(|sure| parent.child(sure).is_some_and(free)) {
                 Some(sure) => finding.fix(node.name_span, sure),
                 None => finding,
@@ -158,6 +166,8 @@ impl Reader {
                 "`{name}` is a property of `{0}`: write `{0} … {name}=…`",
                 child.name
             ))
+        } else if let Some(place) = loanwords::place(&node.name) {
+            finding.help(place)
         } else {
             finding.help(format!("allowed here: {}", known.join(", ")))
         };
@@ -448,5 +458,5 @@ fn last_before(node: &Node, arg: &Value) -> usize {
 }
 
 fn near_enough(given: &str, name: &'static str) -> bool {
-    nearest(given, [name].into_iter()).is_some()
+    nearest(given, [name].into_iter()).is_some() || loanwords::may_mean(given, name)
 }

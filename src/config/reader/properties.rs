@@ -4,8 +4,8 @@
 //! Invariant: that of the reader: every property is in the reading or in a finding.
 
 use super::super::findings::{Code, Finding};
+use super::super::loanwords;
 use super::super::mend::one_line;
-use super::super::nearest::{nearest, surely};
 use super::super::schema::{ABSENT_PROPS, Args, Spec, Type};
 use super::super::source::Spanned;
 use super::super::tree::{Data, Node, Property};
@@ -79,38 +79,42 @@ impl Reader {
             "unknown property",
         );
         let known: Vec<&str> = spec.props.iter().map(|p| p.name).collect();
-        let finding = if matches!(spec.args, Args::Pair(..)) && nearest(&prop.key, known.iter().copied()).is_none() {
-            finding.help(format!(
+        let children: Vec<&str> = spec.all_children().map(|child| child.name).collect();
+        let finding =
+            if matches!(spec.args, Args::Pair(..)) && loanwords::near(&prop.key, known.iter().copied()).is_none() {
+                finding.help(format!(
                 "name and value are two texts: `{} \"{key}\" \"…\"`, or `{0} \"{key}\" from-env=\"…\"` for a secret",
                 spec.name
             ))
-        } else if let Some(child) = spec.child(&prop.key).filter(|child| child.absent.is_none()) {
-            let example = match &prop.value.data {
-                Data::Text(text) if child.args != Args::None => format!("{key} \"{}\"", one_line(text)),
-                Data::Integer(number) if child.args != Args::None => format!("{key} {number}"),
-                _ => child.example.to_owned(),
+            } else if let Some(child) = spec.child(&prop.key).filter(|child| child.absent.is_none()) {
+                let example = match &prop.value.data {
+                    Data::Text(text) if child.args != Args::None => format!("{key} \"{}\"", one_line(text)),
+                    Data::Integer(number) if child.args != Args::None => format!("{key} {number}"),
+                    _ => child.example.to_owned(),
+                };
+                finding.help(format!("`{key}` is a child node here: write `{{ {example}; }}`"))
+            } else if let Some(child) = spec.child(&prop.key) {
+                finding.help(format!(
+                    "`{}` is not in this build; {}",
+                    child.name,
+                    child.absent.unwrap_or_default()
+                ))
+            } else if let Some(help) = loanwords::help(&prop.key, spec, &[]) {
+                finding.help(help)
+            } else if let Some(near) = loanwords::near(&prop.key, known.iter().copied()) {
+                let finding = finding.help(format!("did you mean `{near}=`?"));
+                let sure = loanwords::slip(&prop.key, known.iter().copied());
+                match sure.filter(|sure| node.props.iter().all(|other| other.key != *sure)) {
+                    Some(sure) => finding.fix(prop.key_span, sure),
+                    None => finding,
+                }
+            } else if let Some(near) = loanwords::near(&prop.key, children.iter().copied()) {
+                finding.help(format!("did you mean the child node `{near}`?"))
+            } else if known.is_empty() {
+                finding.help(format!("for example `{}`", spec.example))
+            } else {
+                finding.help(format!("allowed here: {}", known.join(", ")))
             };
-            finding.help(format!("`{key}` is a child node here: write `{{ {example}; }}`"))
-        } else if let Some(child) = spec.child(&prop.key) {
-            finding.help(format!(
-                "`{}` is not in this build; {}",
-                child.name,
-                child.absent.unwrap_or_default()
-            ))
-        } else if let Some(near) = nearest(&prop.key, known.iter().copied()) {
-            let finding = finding.help(format!("did you mean `{near}=`?"));
-            let sure = surely(&prop.key, known.iter().copied());
-            match sure.filter(|sure| node.props.iter().all(|other| other.key != *sure)) {
-                Some(sure) => finding.fix(prop.key_span, sure),
-                None => finding,
-            }
-        } else if let Some(near) = nearest(&prop.key, spec.all_children().map(|child| child.name)) {
-            finding.help(format!("did you mean the child node `{near}`?"))
-        } else if known.is_empty() {
-            finding.help(format!("for example `{}`", spec.example))
-        } else {
-            finding.help(format!("allowed here: {}", known.join(", ")))
-        };
         self.findings.push(finding);
     }
 }

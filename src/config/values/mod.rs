@@ -4,6 +4,7 @@
 //! Invariant: help always holds a value that would be accepted.
 
 use super::findings::{Code, Finding};
+use super::loanwords;
 use super::mend::one_line;
 use super::nearest::{nearest, surely};
 use super::paths;
@@ -303,16 +304,18 @@ impl Checker<'_> {
             format!("`{}` is no value of `{}`", one_line(text), self.setting),
             "unknown value",
         );
-        Err(Box::new(match nearest(text, words.iter().copied()) {
-            Some(near) => {
-                let finding = finding.help(format!("did you mean `{}`?", (self.line)(&format!("\"{near}\""))));
-                match surely(text, words.iter().copied()) {
-                    Some(sure) => finding.fix(self.value.span, format!("\"{sure}\"")),
-                    None => finding,
+        Err(Box::new(
+            match loanwords::value(text, words).or_else(|| nearest(text, words.iter().copied())) {
+                Some(near) => {
+                    let finding = finding.help(format!("did you mean `{}`?", (self.line)(&format!("\"{near}\""))));
+                    match surely(text, words.iter().copied()) {
+                        Some(sure) => finding.fix(self.value.span, format!("\"{sure}\"")),
+                        None => finding,
+                    }
                 }
-            }
-            None => finding.help(format!("write {}", self.ty.form())),
-        }))
+                None => finding.help(format!("write {}", self.ty.form())),
+            },
+        ))
     }
 }
 
