@@ -251,6 +251,48 @@ pub(super) fn slips(text: &str, tokens: &[Token]) -> Vec<Slip> {
     found
 }
 
+/// The nodes that `/-` comments out, each with the `;` that ends it: the parser takes no `;` behind one.
+pub(super) fn commented_out(text: &str, tokens: &[Token]) -> Vec<(usize, usize)> {
+    let mut found = Vec::new();
+    // The block that the node stands in, and where it begins.
+    let mut inside: Option<(usize, usize)> = None;
+    let mut depth = 0_usize;
+    let mut begins = true;
+    let mut dashed = false;
+    let mut behind = 0;
+    for token in tokens {
+        match token.kind {
+            Kind::Space | Kind::Comment { .. } => continue,
+            // Lines may be skipped between `/-` and its node.
+            Kind::Newline if dashed => continue,
+            Kind::Newline | Kind::Semicolon => {
+                let end = if token.kind == Kind::Semicolon {
+                    token.end
+                } else {
+                    token.start
+                };
+                found.extend(inside.take_if(|(at, _)| *at == depth).map(|(_, start)| (start, end)));
+                begins = true;
+            }
+            Kind::SlashDash if begins && inside.is_none() => inside = Some((depth, token.start)),
+            Kind::Open => {
+                depth += 1;
+                begins = true;
+            }
+            Kind::Close => {
+                found.extend(inside.take_if(|(at, _)| *at == depth).map(|(_, start)| (start, behind)));
+                depth = depth.saturating_sub(1);
+                begins = false;
+            }
+            _ => begins = false,
+        }
+        dashed = token.kind == Kind::SlashDash;
+        behind = token.end;
+    }
+    found.extend(inside.map(|(_, start)| (start, text.len().min(behind))));
+    found
+}
+
 /// Numbers and keywords, which can be no names.
 fn is_literal(word: &str) -> bool {
     let body = word.strip_prefix(['+', '-']).unwrap_or(word);

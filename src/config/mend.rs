@@ -429,12 +429,16 @@ impl<'a> Mender<'a> {
         }
         let tokens = lex::tokens(&self.out.text);
         let mut pieces = std::mem::take(&mut self.out.pieces);
+        let mut out_of_sight = Vec::new();
         for piece in &mut pieces {
             let from = tokens.partition_point(|token| token.start < piece.start);
             let to = tokens.partition_point(|token| token.start < piece.end);
             let own = tokens.get(from..to).unwrap_or_default();
             let slips = grammar::slips(&self.out.text, own);
             piece.broken = !slips.is_empty();
+            if !piece.broken {
+                out_of_sight.extend(grammar::commented_out(&self.out.text, own));
+            }
             for slip in slips {
                 self.report(Code::Syntax, slip.start, slip.end, slip.message, slip.label);
                 self.help(slip.help);
@@ -444,6 +448,14 @@ impl<'a> Mender<'a> {
             }
         }
         self.out.pieces = pieces;
+        let mut bytes = std::mem::take(&mut self.out.text).into_bytes();
+        for (start, end) in out_of_sight {
+            if let Some(bytes) = bytes.get_mut(start..end) {
+                bytes.fill(b' ');
+            }
+        }
+        // Whole tokens were replaced: it is UTF-8 as before.
+        self.out.text = String::from_utf8(bytes).unwrap_or_default();
     }
 
     fn unclosed(&mut self, open: &[Token], next: Option<Token>) {

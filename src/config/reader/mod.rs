@@ -11,6 +11,7 @@ use super::loanwords;
 use super::mend::one_line;
 use super::nearest::nearest;
 use super::schema::{Args, Prop, Spec, Type};
+use super::slips::quotes::quotes;
 use super::source::{Span, Spanned};
 use super::tree::{Data, Node, Value};
 use super::values;
@@ -208,7 +209,18 @@ impl Reader {
         reading: &mut Reading,
     ) -> Vec<&'a Value> {
         let mut own = Vec::new();
-        for arg in &node.args {
+        let mut taken = false;
+        for (at, arg) in node.args.iter().enumerate() {
+            if std::mem::take(&mut taken) {
+                continue;
+            }
+            if let Some(value) = node.args.get(at + 1)
+                && let Some(prop) = property_without_sign(arg, value, spec, parent)
+            {
+                self.no_sign(arg, value, prop, reading);
+                taken = true;
+                continue;
+            }
             if let Data::Text(text) = &arg.data
                 && arg.bare
                 && (!own.is_empty() || matches!(spec.args, Args::None | Args::Flag | Args::Maybe(_)))
@@ -239,6 +251,36 @@ impl Reader {
             own.push(arg);
         }
         own
+    }
+
+    /// `backup "a"` for `backup="a"`: read as meant.
+    fn no_sign(&mut self, key: &Value, value: &Value, prop: &'static Prop, reading: &mut Reading) {
+        let given = match &value.data {
+            Data::Text(text) if value.bare => one_line(text),
+            Data::Text(text) => one_line(&quotes(text)),
+            _ if value.typed.is_empty() => example_value(prop.ty).to_owned(),
+            _ => value.typed.clone(),
+        };
+        let mut finding = Finding::new(
+            Code::SurplusArgument,
+            key.span.to(value.span),
+            format!("an `=` is missing between `{}` and its value", prop.name),
+            "read as two arguments",
+        )
+        .help(format!("write `{}={given}`", prop.name));
+        if reading.prop(prop.name).is_none() && reading.damaged {
+            self.findings.push(finding);
+            return;
+        }
+        let end = key.span.start + prop.name.len();
+        finding = finding.fixes(
+            format!("write `{}={given}`", prop.name),
+            vec![(Span::new(end, value.span.start), "=".to_owned())],
+        );
+        self.findings.push(finding);
+        let datum = self.value(value, prop.ty, reading.spec_name, Some(prop));
+        let span = value.span;
+        reading.props.push((prop.name, Spanned { value: datum, span }));
     }
 
     fn check_args(&mut self, args: &[&Value], node: &Node, spec: &'static Spec, reading: &mut Reading) {
@@ -441,6 +483,24 @@ impl Reader {
             Err(None) => Datum::Bad,
         }
     }
+}
+
+/// A bare word that is the name of a property, and what follows it.
+fn property_without_sign(
+    key: &Value,
+    value: &Value,
+    spec: &'static Spec,
+    parent: &'static Spec,
+) -> Option<&'static Prop> {
+    let Data::Text(text) = &key.data else {
+        return None;
+    };
+    let name = text.strip_suffix(':').unwrap_or(text);
+    // In a block the name of a sibling begins another setting.
+    let sibling = parent.name != "file" && parent.child(name).is_some();
+    let another = matches!(&value.data, Data::Text(text) if value.bare && spec.prop(text).is_some());
+    let known = value.data != Data::Mended;
+    spec.prop(name).filter(|_| key.bare && known && !sibling && !another)
 }
 
 /// How many nodes of one block are looked at for one name.

@@ -33,6 +33,11 @@ impl Reader {
                 );
                 continue;
             }
+            // Given before, without its `=`.
+            if reading.prop(row.name).is_some() {
+                reading.damaged = true;
+                continue;
+            }
             seen.push(prop);
             let value = self.value(&prop.value, row.ty, spec.name, Some(row));
             reading.props.push((

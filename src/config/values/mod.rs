@@ -60,6 +60,15 @@ impl Checker<'_> {
         Finding::new(code, self.value.span, message, label)
     }
 
+    /// A number as it was typed: as text, every character of it counts.
+    fn typed(&self, number: impl ToString) -> String {
+        if self.value.typed.is_empty() {
+            number.to_string()
+        } else {
+            self.value.typed.clone()
+        }
+    }
+
     fn wrong_type(&self, given: &str) -> Finding {
         let finding = self.finding(
             Code::WrongType,
@@ -72,8 +81,8 @@ impl Checker<'_> {
                 format!("a unit is missing: `{}`", (self.line)(&format!("\"{given}d\"")))
             }
             Type::Duration if digits => {
-                format!("a unit is missing: `{}`", (self.line)(&format!("\"{given}d\"")))
-                    + &format!(" or `{}`", (self.line)(&format!("\"{given}s\"")))
+                format!("a unit is missing: `{}`", (self.line)(&format!("\"{given}s\"")))
+                    + &format!(" or `{}`", (self.line)(&format!("\"{given}m\"")))
             }
             Type::Size if digits => format!("a unit is missing: `{}`", (self.line)(&format!("\"{given}B\""))),
             Type::Percent if digits => format!("write `{}`", (self.line)(&format!("\"{given}%\""))),
@@ -108,7 +117,9 @@ impl Checker<'_> {
         // One value only is written so.
         let meant = match self.ty {
             Type::Percent if digits => Some(format!("\"{given}%\"")),
-            Type::Argument | Type::Text | Type::Name | Type::Path | Type::File if digits => {
+            Type::Argument | Type::Text | Type::Name | Type::Path | Type::File
+                if matches!(self.value.data, Data::Integer(_) | Data::Float(_)) =>
+            {
                 Some(format!("\"{given}\""))
             }
             Type::Bool if matches!(given, "true" | "yes" | "on" | "1") => Some("#true".to_owned()),
@@ -145,7 +156,7 @@ impl Checker<'_> {
                     .help(format!("write {}", self.ty.form())),
                 )),
             },
-            _ => Err(Box::new(self.wrong_type(&format!("{number:?}")))),
+            _ => Err(Box::new(self.wrong_type(&self.typed(format!("{number:?}"))))),
         }
     }
 
@@ -178,7 +189,7 @@ impl Checker<'_> {
                     )),
                 };
             }
-            _ => return Err(Box::new(self.wrong_type(&number.to_string()))),
+            _ => return Err(Box::new(self.wrong_type(&self.typed(number)))),
         };
         match u64::try_from(number) {
             Ok(n) if (low..=high).contains(&n) => Ok(Datum::Number(n)),
