@@ -208,6 +208,21 @@ const LACKING: &[(&[&str], &[&str], &str)] = &[
         "a job runs unless it is paused: delete this, or write `paused`",
     ),
     (
+        &["expect", "code", "status-code", "expect-status"],
+        &["http"],
+        "what is accepted stands in the block: `http \"…\" { status {given}; }`",
+    ),
+    (
+        &["url", "uri", "address", "endpoint"],
+        &["http"],
+        "the URL stands first, without a name: `http {given}`",
+    ),
+    (
+        &["notify"],
+        &["schedule", "channel"],
+        "jobs say who is told: write `notify \"ops\"` in the job",
+    ),
+    (
         &["retries", "attempts", "tries", "max-retries"],
         &["target"],
         "write `retry max=3`: so many attempts after the first",
@@ -282,6 +297,10 @@ pub(super) fn help(word: &str, spec: &'static Spec, there: &[&str]) -> Option<St
             ));
         }
     }
+    // What the language has elsewhere is told by `place`.
+    if is_name(&plain, &ROOT) {
+        return None;
+    }
     let top = meant(word).find_map(|name| ROOT.child(name))?;
     Some(format!(
         "`{shown}` is called `{0}` here, and stands at the top of a file: `{1}`",
@@ -323,6 +342,16 @@ pub(super) fn slip<'a>(given: &str, names: impl Iterator<Item = &'a str> + Clone
     (!GRAVE.contains(&sure) && !(other && is_known(given))).then_some(sure)
 }
 
+/// A setting that stands beside nodes of this name, in a line of its own.
+pub(super) fn line_beside(word: &str, node: &str) -> Option<&'static Spec> {
+    ROOT.all_children()
+        .filter(|top| top.child(node).is_some_and(|child| child.child(word).is_none()))
+        .find_map(|top| {
+            top.child(word)
+                .filter(|line| line.absent.is_none() && line.name != node)
+        })
+}
+
 /// Where the language has this name, to be told to those who wrote it elsewhere.
 pub(super) fn place(word: &str) -> Option<String> {
     let holders: Vec<&str> = ROOT
@@ -358,7 +387,7 @@ mod tests {
         for (words, places, _) in LACKING {
             assert!(words.iter().all(|word| plain(word) == **word));
             for place in *places {
-                assert!(*place == "file" || ROOT.child(place).is_some(), "{place}");
+                assert!(*place == "file" || is_name(place, &ROOT), "{place}");
             }
         }
     }

@@ -230,7 +230,10 @@ impl<'a> Mender<'a> {
                     format!("the character U+{:04X} is not allowed in an ops file", c as u32),
                     "invisible here",
                 );
-                self.help(if c == '\u{feff}' {
+                self.help(if c == '\0' {
+                    "delete it; when every second byte is one, the file is UTF-16: `iconv -f UTF-16 -t UTF-8 OLD > NEW`"
+                        .to_owned()
+                } else if c == '\u{feff}' {
                     "delete it: it marks the beginning of a file, and here two files were joined".to_owned()
                 } else {
                     format!(

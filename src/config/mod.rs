@@ -84,6 +84,8 @@ pub enum LoadError {
 pub enum FormatError {
     /// It is no KDL: what is wrong, to be shown.
     Invalid(Box<Loaded>),
+    /// It is larger than an ops file may be.
+    Oversized,
     /// It would be larger than an ops file may be.
     TooLarge,
     /// It would have come to mean something else: a fault of ours.
@@ -164,6 +166,9 @@ fn judge(name: &Path, text: Vec<u8>, instead: &load::Instead, look: Look) -> Loa
 ///
 /// What is wrong in the language of ops files does not matter here; what is no KDL comes back with its findings.
 pub fn format(name: &Path, text: Vec<u8>) -> Result<String, FormatError> {
+    if text.len() > load::LARGEST {
+        return Err(FormatError::Oversized);
+    }
     let formed = std::str::from_utf8(&text).map(format::form);
     match formed {
         Ok(Ok(formed)) => Ok(formed),

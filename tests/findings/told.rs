@@ -172,6 +172,7 @@ fn habits_of_other_languages_are_told() {
             let text = file(at, line);
             let loaded = load_text_at(Path::new("ops.kdl"), text.clone().into_bytes(), look(Path::new("")).now);
             let _ = writeln!(all, "in {at}: {line}");
+
             assert!(!loaded.findings.is_empty(), "{line}");
             for finding in &loaded.findings {
                 let _ = writeln!(all, "    {} {}", finding.code.id(), finding.message);

@@ -143,7 +143,7 @@ impl Reader {
             .map(|other| other.name.as_str())
             .collect();
         let finding = if let Some(help) = loanwords::help(&node.name, parent, &there) {
-            finding.help(help)
+            finding.help(help.replace("{given}", "…"))
         } else if let Some(near) = near {
             let finding = finding.help(format!("did you mean `{near}`?"));
             // What is there already is not meant a second time.
@@ -361,6 +361,15 @@ impl Reader {
                 "if it belongs to the value before it, put quotes around both: `{} \"… …\"`",
                 spec.name
             ));
+        } else if matches!(spec.name, "source" | "to")
+            && let (Data::Text(text), Args::One(Type::Path)) = (&first.data, spec.args)
+        {
+            let second = one_line(&quotes(text));
+            finding = finding.help(if spec.name == "source" {
+                format!("a backup has one source: write another backup, `backup \"…\" {{ source {second}; to \"…\"; }}`")
+            } else {
+                format!("a backup has one destination: write another backup, `backup \"…\" {{ source \"…\"; to {second}; }}`")
+            });
         } else if !spec.example.is_empty() {
             finding = finding.help(format!("for example `{}`", spec.example));
         }

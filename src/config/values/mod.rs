@@ -10,6 +10,7 @@ use super::nearest::{nearest, surely};
 use super::paths;
 use super::reader::Datum;
 use super::schema::Type;
+use super::slips::quotes::quotes;
 use super::tree::{Data, Value};
 use crate::model::check::Space;
 use crate::units::{self, UnitError};
@@ -236,6 +237,12 @@ impl Checker<'_> {
                         &why.to_string(),
                     );
                     let meant = as_name(text).unwrap_or_else(|| "data".to_owned());
+                    if self.setting == "class" && text.contains(['*', '?', '/', '[', '{']) {
+                        return Err(Box::new(finding.help(format!(
+                            "a class has a name first, then its globs: `class \"{meant}\" {} keep=…`",
+                            one_line(&quotes(text))
+                        ))));
+                    }
                     Err(Box::new(
                         finding.help(format!("write `{}`", (self.line)(&format!("\"{meant}\"")))),
                     ))

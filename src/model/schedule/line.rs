@@ -147,7 +147,12 @@ fn too_many(words: &[(usize, &str)], first: &(usize, &str), last: &(usize, &str)
         (6, Some(line), _) => (
             end(first),
             "seconds would be the first: a cron line has none",
-            format!("leave out the seconds: `cron \"{line}\"`"),
+            match valid(words.get(..5)).filter(|first| *first != line) {
+                Some(first) => format!(
+                    "one too many: `cron \"{first}\"` without the last, or `cron \"{line}\"` if seconds were meant to be the first"
+                ),
+                None => format!("leave out the seconds: `cron \"{line}\"`"),
+            },
         ),
         (7, Some(line), _) => (
             all,
