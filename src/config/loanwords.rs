@@ -218,6 +218,11 @@ const LACKING: &[(&[&str], &[&str], &str)] = &[
         "the URL stands first, without a name: `http {given}`",
     ),
     (
+        &["time", "date", "time-zone", "tz"],
+        &["ops"],
+        "times are read and shown in a zone: `timezone \"Europe/Berlin\"`",
+    ),
+    (
         &["notify"],
         &["schedule", "channel"],
         "jobs say who is told: write `notify \"ops\"` in the job",
@@ -275,6 +280,7 @@ pub(super) fn help(word: &str, spec: &'static Spec, there: &[&str]) -> Option<St
     // What stands there already is not meant a second time.
     let free = children
         .iter()
+        .filter(|_| plain == "path")
         .find(|child| child.repeats || !there.contains(&child.name));
     if let Some(child) = free.or(children.first()) {
         return Some(format!(

@@ -11,21 +11,21 @@ use std::path::Path;
 fn file(at: &str, line: &str) -> String {
     let two = "source \"/srv/a\"\nto \"/backup/a\"\n";
     match at {
-        "target" => format!("target \"a\" {{\ncommand \"x\"\n{line}\n}}\n"),
-        "only" => format!("target \"a\" {{\n{line}\n}}\n"),
-        "check" => format!("check \"a\" {{\n{line}\n}}\n"),
+        "target" => format!("target \"a\" {{\ncommand \"x\"\n    {line}\n}}\n"),
+        "only" => format!("target \"a\" {{\n    {line}\n}}\n"),
+        "check" => format!("check \"a\" {{\n    {line}\n}}\n"),
         "backup" => format!("backup \"a\" {{\n{two}{line}\n}}\n"),
-        "source" => format!("backup \"a\" {{\nto \"/backup/a\"\n{line}\n}}\n"),
+        "source" => format!("backup \"a\" {{\nto \"/backup/a\"\n    {line}\n}}\n"),
         "retention" => format!(
-            "backup \"a\" {{\n{two}}}\nretention \"a\" backup=\"a\" {{\nmax-delete files=5\nclass \"a\" \"**\" keep=\"30d\"\n{line}\n}}\n"
+            "backup \"a\" {{\n{two}}}\nretention \"a\" backup=\"a\" {{\nmax-delete files=5\nclass \"a\" \"**\" keep=\"30d\"\n    {line}\n}}\n"
         ),
         "class" => {
-            format!("backup \"a\" {{\n{two}}}\nretention \"a\" backup=\"a\" {{\nmax-delete files=5\n{line}\n}}\n")
+            format!("backup \"a\" {{\n{two}}}\nretention \"a\" backup=\"a\" {{\nmax-delete files=5\n    {line}\n}}\n")
         }
-        "channel" => format!("channel \"a\" {{\n{line}\n}}\ntarget \"t\" {{ command \"x\"; notify \"a\"; }}\n"),
-        "ops" => format!("ops {{\n{line}\n}}\ntarget \"t\" {{ command \"x\"; }}\n"),
+        "channel" => format!("channel \"a\" {{\n    {line}\n}}\ntarget \"t\" {{ command \"x\"; notify \"a\"; }}\n"),
+        "ops" => format!("ops {{\n    {line}\n}}\ntarget \"t\" {{ command \"x\"; }}\n"),
         "file" => format!("{line}\n"),
-        _ => format!("target \"t\" {{ command \"x\"; }}\n{line}\n"),
+        _ => format!("target \"t\" {{ command \"x\"; }}\n    {line}\n"),
     }
 }
 
@@ -112,10 +112,7 @@ const SAID: &[(&str, &[&str])] = &[
             "dest \"/a\"\nsource \"/b\"",
         ],
     ),
-    (
-        "retention",
-        &["include \"*.log\"", "max-delete times=5", "older-than \"30d\""],
-    ),
+    ("retention", &["include \"*.log\"", "older-than \"30d\""]),
     (
         "class",
         &[

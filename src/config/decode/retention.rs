@@ -131,7 +131,7 @@ fn class(reading: &Reading, findings: &mut Vec<Finding>) -> (ClassNode, bool) {
             span: value.span,
         })
     });
-    fine &= keep.is_some();
+    fine &= keep.is_some() && name.is_some();
     let class = ClassNode {
         name,
         head: reading.head,

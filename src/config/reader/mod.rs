@@ -233,7 +233,10 @@ impl Reader {
                     format!("read as an argument of `{}`", spec.name),
                 )
                 .also(node.name_span, "begins here")
-                .help(format!("put a `;` or a new line before `{}`", other.name));
+                .help(format!(
+                    "put a `;` before `{0}`, or a new line that no `\\` joins with the one before",
+                    other.name
+                ));
                 let behind = last_before(node, arg);
                 let sibling = parent.name != "file" && parent.child(text).is_some();
                 self.findings.push(if sibling {
@@ -309,7 +312,13 @@ impl Reader {
             }
         }
         // `env NAME="value"`: what is wrong there is said once.
-        let misplaced = matches!(spec.args, Args::Pair(..)) && node.props.iter().any(|p| spec.prop(&p.key).is_none());
+        let inside = node
+            .children
+            .iter()
+            .flatten()
+            .any(|child| spec.child(&child.name).is_none());
+        let misplaced =
+            matches!(spec.args, Args::Pair(..)) && (inside || node.props.iter().any(|p| spec.prop(&p.key).is_none()));
         if args.len() < least && !reading.damaged && !misplaced {
             let what = match spec.args {
                 Args::Then(Type::Name, _) | Args::Pair(..) | Args::One(Type::Name) => "name",
@@ -401,6 +410,10 @@ impl Reader {
             }
             return;
         }
+        if matches!(spec.args, Args::Pair(..)) && node.args.is_empty() && self.named_in_block(children, spec) {
+            reading.damaged = true;
+            return;
+        }
         let mut seen: Vec<&Node> = Vec::new();
         let mut mended = reading.damaged;
         for child in children {
@@ -438,6 +451,35 @@ impl Reader {
                 );
             }
         }
+    }
+
+    /// `env { MODE "live" }`: names and values in a block; said once, with the lines to write.
+    fn named_in_block(&mut self, children: &[Node], spec: &'static Spec) -> bool {
+        let mut own = children.iter().filter(|child| spec.child(&child.name).is_none());
+        let Some(first) = own.next() else {
+            return false;
+        };
+        let line = |child: &Node| {
+            let value = match child.args.first() {
+                Some(Value {
+                    data: Data::Text(text), ..
+                }) => quotes(text),
+                Some(value) if !value.typed.is_empty() => quotes(&value.typed),
+                _ => "\"…\"".to_owned(),
+            };
+            one_line(&format!("{} {} {value}", spec.name, quotes(&child.name)))
+        };
+        let lines: Vec<String> = std::iter::once(first).chain(own).take(3).map(line).collect();
+        self.findings.push(
+            Finding::new(
+                Code::UnknownNode,
+                first.name_span,
+                format!("`{}` takes no block of names and values", spec.name),
+                "a name and a value",
+            )
+            .help(format!("write `{}`", lines.join("; "))),
+        );
+        true
     }
 
     fn repeated(&mut self, again: &Node, first: &Node, row: &'static Spec) {

@@ -148,9 +148,7 @@ fn too_many(words: &[(usize, &str)], first: &(usize, &str), last: &(usize, &str)
             end(first),
             "seconds would be the first: a cron line has none",
             match valid(words.get(..5)).filter(|first| *first != line) {
-                Some(first) => format!(
-                    "one too many: `cron \"{first}\"` without the last, or `cron \"{line}\"` if seconds were meant to be the first"
-                ),
+                Some(first) => format!("`cron \"{first}\"`, or `cron \"{line}\"` if seconds came first"),
                 None => format!("leave out the seconds: `cron \"{line}\"`"),
             },
         ),
