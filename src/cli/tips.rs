@@ -37,11 +37,7 @@ const FLAGS: &[(&[&str], &[&str], &str)] = &[
         &["apply"],
         "`opsrun plan` shows what would happen, without touching anything",
     ),
-    (
-        &["--json"],
-        &["check", "plan", "list", "status", "history"],
-        "write `--format json`",
-    ),
+    (&["--json"], &["check"], "write `--format json`"),
     (&["--sarif"], &["check"], "write `--format sarif`"),
     (&["--strict", "--werror"], &["check"], "write `--fail-on warning`"),
 ];

@@ -345,7 +345,8 @@ pub(super) fn near<'a>(given: &str, names: impl Iterator<Item = &'a str> + Clone
 pub(super) fn slip<'a>(given: &str, names: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
     let sure = surely(given, names)?;
     let other = plain(given) != plain(sure);
-    (!GRAVE.contains(&sure) && !(other && is_known(given))).then_some(sure)
+    let refused = GRAVE.contains(&sure) || other && is_known(given);
+    (!refused).then_some(sure)
 }
 
 /// A setting that stands beside nodes of this name, in a line of its own.

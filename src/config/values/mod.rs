@@ -62,7 +62,7 @@ impl Checker<'_> {
     }
 
     /// A number as it was typed: as text, every character of it counts.
-    fn typed(&self, number: impl ToString) -> String {
+    fn typed(&self, number: &impl ToString) -> String {
         if self.value.typed.is_empty() {
             number.to_string()
         } else {
@@ -157,7 +157,7 @@ impl Checker<'_> {
                     .help(format!("write {}", self.ty.form())),
                 )),
             },
-            _ => Err(Box::new(self.wrong_type(&self.typed(format!("{number:?}"))))),
+            _ => Err(Box::new(self.wrong_type(&self.typed(&format!("{number:?}"))))),
         }
     }
 
@@ -190,7 +190,7 @@ impl Checker<'_> {
                     )),
                 };
             }
-            _ => return Err(Box::new(self.wrong_type(&self.typed(number)))),
+            _ => return Err(Box::new(self.wrong_type(&self.typed(&number)))),
         };
         match u64::try_from(number) {
             Ok(n) if (low..=high).contains(&n) => Ok(Datum::Number(n)),

@@ -148,7 +148,11 @@ fn too_many(words: &[(usize, &str)], first: &(usize, &str), last: &(usize, &str)
             end(first),
             "seconds would be the first: a cron line has none",
             match valid(words.get(..5)).filter(|first| *first != line) {
-                Some(first) => format!("`cron \"{first}\"`, or `cron \"{line}\"` if seconds came first"),
+                // An hour in third place tells that seconds were meant.
+                Some(other) if words.get(2).is_some_and(|(_, word)| *word != "*") => {
+                    format!("`cron \"{line}\"` without the seconds, or `cron \"{other}\"`")
+                }
+                Some(other) => format!("`cron \"{other}\"`, or `cron \"{line}\"` if seconds came first"),
                 None => format!("leave out the seconds: `cron \"{line}\"`"),
             },
         ),
