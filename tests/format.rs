@@ -79,7 +79,7 @@ fn holds(text: &str) -> bool {
             assert!(!loaded.render(false, 80).is_empty());
             return false;
         }
-        Err(FormatError::TooLarge) => return false,
+        Err(FormatError::TooLarge | FormatError::Oversized) => return false,
     };
     assert_eq!(form(&formed).unwrap(), formed, "{text:?}");
     assert_eq!(bare(&formed), bare(text), "{text:?}");
