@@ -11,6 +11,8 @@ use std::collections::BTreeSet;
 mod formats;
 #[path = "findings/mended.rs"]
 mod mended;
+#[path = "findings/told.rs"]
+mod told;
 
 use std::path::{Path, PathBuf};
 

@@ -110,6 +110,7 @@ impl From<LoadError> for Failure {
             io::ErrorKind::NotFound => "name the ops file, or go to the directory that holds it",
             io::ErrorKind::IsADirectory => "name the ops file in it",
             io::ErrorKind::PermissionDenied => "run as a user who may read it",
+            io::ErrorKind::InvalidInput => "name a file, or write `-` and give the text on stdin",
             _ => "check that it is a file that can be read",
         };
         Self::of(Exit::NoInput.into(), &error, Some(help.to_owned()))

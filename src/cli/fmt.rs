@@ -83,6 +83,11 @@ fn refused(name: &Path, error: FormatError, terminal: &Terminal) -> Failure {
                 Some("mend what is marked above; the file was left as it is"),
             )
         }
+        FormatError::Oversized => Failure::new(
+            Exit::Config,
+            format!("`{}` is larger than 4 MiB", shown(name)),
+            Some("is this the right file? Several can be joined by `import`; it was left as it is"),
+        ),
         FormatError::TooLarge => Failure::new(
             Exit::Config,
             format!("`{}` would be larger than 4 MiB", shown(name)),

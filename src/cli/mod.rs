@@ -5,6 +5,7 @@
 //! - [`args`]: everything that can be typed · [`values`]: the forms of single values
 //! - [`exit`]: exit codes and the failures that lead to them
 //! - [`terminal`]: what kind of terminal this is · [`mod@file`]: from FILE to a model
+//! - `tips`: what people type who know other programs
 //! - [`remarks`]: what looking at copies should not pass over in silence
 //! - one file a command: [`plan`], [`apply`], [`serve`], [`check`], [`mod@fmt`], [`init`], [`graph`], [`status`], [`history`],
 //!   [`why`], [`simulate`], [`list`], [`verify`], [`restore`], [`alerts`], [`explain`], [`schema`], [`completions`], [`man`]
@@ -33,6 +34,7 @@ pub mod serve;
 pub mod simulate;
 pub mod status;
 pub mod terminal;
+mod tips;
 pub mod values;
 pub mod verify;
 pub mod why;
@@ -57,7 +59,7 @@ pub fn main() -> ExitCode {
     }));
     let code = match parse() {
         Ok(cli) => panic::catch_unwind(AssertUnwindSafe(|| run(&cli))).unwrap_or(Exit::Software.into()),
-        Err(error) => usage(&error),
+        Err(mut error) => usage(&mut error),
     };
     ExitCode::from(code)
 }
@@ -83,7 +85,8 @@ fn parse() -> Result<Cli, clap::Error> {
 }
 
 /// clap's own output: help and version end well, everything else is a mistake in the arguments.
-fn usage(error: &clap::Error) -> u8 {
+fn usage(error: &mut clap::Error) -> u8 {
+    tips::add(error, std::env::args_os().skip(1));
     // A closed pipe is no reason to fail, and there is nowhere else to say it.
     let _ = error.print();
     if error.exit_code() == 0 {

@@ -5,6 +5,10 @@
 //! Invariant: a file with one line that begins like a node of an ops file is one, whatever else stands in it.
 
 use super::lex;
+use super::schema::ROOT;
+
+/// How many lines are looked at for what a file is about.
+const LINES_ABOUT: usize = 50;
 
 /// What the file looks like.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,7 +18,7 @@ pub(super) struct Foreign {
     pub(super) end: usize,
     pub(super) message: &'static str,
     pub(super) label: &'static str,
-    pub(super) help: &'static str,
+    pub(super) help: String,
 }
 
 const YAML: (&str, &str, &str) = (
@@ -38,7 +42,8 @@ const TOML: (&str, &str, &str) = (
 const CRONTAB: (&str, &str, &str) = (
     "this looks like a crontab: an ops file is KDL",
     "not the language of ops files",
-    "each line is a target: `target \"report\" { command \"/srv/bin/report\" \"--daily\"; }`",
+    "`opsrun init ops.kdl --from crontab FILE` makes an ops file of it; each line is a target: \
+     `target \"report\" { cron \"0 3 * * *\"; command \"/srv/bin/report\" \"--daily\"; }`",
 );
 
 /// What a line looks like.
@@ -61,7 +66,7 @@ pub(super) fn foreign(text: &str, tops: &[&str]) -> Option<Foreign> {
             end,
             message,
             label,
-            help,
+            help: fitting(help, text, tops),
         })
     };
     let body = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
@@ -112,6 +117,27 @@ pub(super) fn foreign(text: &str, tops: &[&str]) -> Option<Foreign> {
         return found(TOML, start, end);
     }
     None
+}
+
+/// The help, with an example of what the file is about.
+fn fitting(help: &str, text: &str, tops: &[&str]) -> String {
+    let (Some((rules, _)), false) = (help.split_once("`backup"), help.contains("--from")) else {
+        return help.to_owned();
+    };
+    let about = text.lines().take(LINES_ABOUT).find_map(|line| {
+        let word = line.trim_start().trim_start_matches(['[', '{', '"', '-', ' ']);
+        let end = word
+            .find(|c: char| !c.is_ascii_alphanumeric() && c != '-')
+            .unwrap_or(word.len());
+        let word = word.get(..end)?;
+        let one = word.strip_suffix('s').unwrap_or(word);
+        let top = tops.iter().find(|top| **top == word || **top == one)?;
+        ROOT.child(top)
+    });
+    match about.filter(|spec| !matches!(spec.name, "backup" | "ops")) {
+        Some(spec) => format!("{rules}`{}`", spec.example),
+        None => help.to_owned(),
+    }
 }
 
 /// `backup "a"`, `ops {`: but not `backup: a`, nor `backup = "a"`.

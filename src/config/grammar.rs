@@ -5,6 +5,8 @@
 //! Invariant: text that passes makes the parser fail at most at the inside of a multi-line string.
 
 use super::lex::{Kind, Token};
+use super::mend::one_line;
+use std::borrow::Cow;
 
 /// A slip: where, what, a label, what to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,7 +15,7 @@ pub(super) struct Slip {
     pub(super) end: usize,
     pub(super) message: &'static str,
     pub(super) label: &'static str,
-    pub(super) help: &'static str,
+    pub(super) help: Cow<'static, str>,
     /// What would mend it, and where it belongs.
     pub(super) insert: Option<(usize, &'static str)>,
 }
@@ -53,6 +55,8 @@ pub(super) fn slips(text: &str, tokens: &[Token]) -> Vec<Slip> {
     let mut multiline = 0_usize;
     // Where the last token that is no blank ends.
     let mut behind = 0_usize;
+    // Where it begins.
+    let mut begins = 0_usize;
     for token in tokens {
         let shown = text.get(token.start..token.end).unwrap_or_default();
         let mut slip = |at: &mut At, message, label, help| {
@@ -61,7 +65,7 @@ pub(super) fn slips(text: &str, tokens: &[Token]) -> Vec<Slip> {
                 end: token.end,
                 message,
                 label,
-                help,
+                help: Cow::Borrowed(help),
                 insert: (*at == At::Closed && message == ENDED).then_some((behind, ";")),
             });
             *at = At::Lost;
@@ -153,12 +157,20 @@ pub(super) fn slips(text: &str, tokens: &[Token]) -> Vec<Slip> {
                         "write the setting's name first",
                     ),
                     At::Value => at = At::Entries(false),
-                    At::Entries(_) if !spaced => slip(
-                        &mut at,
-                        "two values touch",
-                        "directly behind another value",
-                        "put a space between them, or quotes around all of it",
-                    ),
+                    At::Entries(_) if !spaced => {
+                        slip(
+                            &mut at,
+                            "two values touch",
+                            "directly behind another value",
+                            "put a space between them, or quotes around all of it",
+                        );
+                        let before = text.get(begins..token.start).unwrap_or_default();
+                        if let Some(slip) = found.last_mut()
+                            && let Some(help) = apart(before, shown)
+                        {
+                            slip.help = Cow::Owned(help);
+                        }
+                    }
                     At::Entries(_) => at = At::Entries(plain),
                     At::Blocks | At::Closed => slip(
                         &mut at,
@@ -235,6 +247,7 @@ pub(super) fn slips(text: &str, tokens: &[Token]) -> Vec<Slip> {
         }
         spaced = false;
         behind = token.end;
+        begins = token.start;
     }
     if (at == At::Value || dashed)
         && let Some(last) = tokens.last()
@@ -244,10 +257,65 @@ pub(super) fn slips(text: &str, tokens: &[Token]) -> Vec<Slip> {
             end: last.end,
             message: "something is missing at the end of a node",
             label: "the last that was read",
-            help: "finish it, or delete the unfinished part",
+            help: Cow::Borrowed("finish it, or delete the unfinished part"),
             insert: None,
         });
     }
+    found
+}
+
+/// Two values that touch, as two and as one; only where nothing in them is escaped.
+fn apart(first: &str, second: &str) -> Option<String> {
+    let plain = |value: &str| !value.contains(['\\', '#', '\n', '\r']) && value.matches('"').count() <= 2;
+    let inside = |value: &str| value.trim_matches('"').to_owned();
+    (plain(first) && plain(second)).then(|| {
+        one_line(&format!(
+            "write `{first} {second}` for two, or `\"{}{}\"` for one",
+            inside(first),
+            inside(second)
+        ))
+    })
+}
+
+/// The nodes that `/-` comments out, each with the `;` that ends it: the parser takes no `;` behind one.
+pub(super) fn commented_out(text: &str, tokens: &[Token]) -> Vec<(usize, usize)> {
+    let mut found = Vec::new();
+    // The block that the node stands in, and where it begins.
+    let mut inside: Option<(usize, usize)> = None;
+    let mut depth = 0_usize;
+    let mut begins = true;
+    let mut dashed = false;
+    let mut behind = 0;
+    for token in tokens {
+        match token.kind {
+            Kind::Space | Kind::Comment { .. } => continue,
+            // Lines may be skipped between `/-` and its node.
+            Kind::Newline if dashed => continue,
+            Kind::Newline | Kind::Semicolon => {
+                let end = if token.kind == Kind::Semicolon {
+                    token.end
+                } else {
+                    token.start
+                };
+                found.extend(inside.take_if(|(at, _)| *at == depth).map(|(_, start)| (start, end)));
+                begins = true;
+            }
+            Kind::SlashDash if begins && inside.is_none() => inside = Some((depth, token.start)),
+            Kind::Open => {
+                depth += 1;
+                begins = true;
+            }
+            Kind::Close => {
+                found.extend(inside.take_if(|(at, _)| *at == depth).map(|(_, start)| (start, behind)));
+                depth = depth.saturating_sub(1);
+                begins = false;
+            }
+            _ => begins = false,
+        }
+        dashed = token.kind == Kind::SlashDash;
+        behind = token.end;
+    }
+    found.extend(inside.map(|(_, start)| (start, text.len().min(behind))));
     found
 }
 

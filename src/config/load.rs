@@ -17,10 +17,12 @@ use super::source::{Sources, Span, Spanned};
 use super::tree::{self, Data, Node};
 use super::values::as_name;
 use globset::GlobBuilder;
+use rustix::fs::{Mode, OFlags};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 /// Largest file, in bytes.
@@ -42,8 +44,34 @@ pub(super) struct Files {
 /// Reads a whole file, but not more than just beyond the limit.
 pub(super) fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(LARGEST as u64 + 1).read_to_end(&mut bytes)?;
+    open(path)?.take(LARGEST as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Opens what is a file. A pipe without a writer would be waited for without an end, so only those are read that this
+/// process was given: `/dev/stdin`, and `/dev/fd/N`, which a shell writes for `<(…)`.
+fn open(path: &Path) -> io::Result<File> {
+    let unblocked = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+    let file = File::from(rustix::fs::open(path, unblocked, Mode::empty())?);
+    let kind = file.metadata()?.file_type();
+    let what = if kind.is_fifo() {
+        "a pipe"
+    } else if kind.is_char_device() || kind.is_block_device() {
+        "a device"
+    } else {
+        // Of a directory the first read tells.
+        return Ok(file);
+    };
+    let given = ["/dev/stdin", "/dev/fd", "/proc/self/fd"]
+        .iter()
+        .any(|dir| path.starts_with(dir));
+    if !given {
+        let why = format!("it is {what}, no regular file");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    }
+    // Opened anew, so that only this one waits for what is still being written.
+    rustix::fs::fcntl_setfl(&file, OFlags::RDONLY)?;
+    Ok(file)
 }
 
 /// Texts that stand for what is on the disk, by real path.
@@ -108,6 +136,7 @@ impl Loader<'_> {
         self.hash.update((bytes.len() as u64).to_le_bytes());
         self.hash.update(&bytes);
         let too_large = bytes.len() > LARGEST;
+        let sixteen = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) || bytes.contains(&0);
         let (text, broken_at) = if too_large {
             (String::new(), None)
         } else {
@@ -146,7 +175,12 @@ impl Loader<'_> {
                     "the file is not UTF-8",
                     "the first byte that is not",
                 )
-                .help("save the file as UTF-8; a name in another encoding can be reached by a glob such as \"*.csv\""),
+                .help(if sixteen {
+                    "it looks like UTF-16: save it as UTF-8, or `iconv -f UTF-16 -t UTF-8 OLD > NEW`"
+                } else {
+                    "save it as UTF-8, or `iconv -f LATIN1 -t UTF-8 OLD > NEW`; \
+                     a name of another encoding can be reached by a glob such as \"*.csv\""
+                }),
             );
             return;
         }

@@ -230,7 +230,10 @@ impl<'a> Mender<'a> {
                     format!("the character U+{:04X} is not allowed in an ops file", c as u32),
                     "invisible here",
                 );
-                self.help(if c == '\u{feff}' {
+                self.help(if c == '\0' {
+                    "delete it; when every second byte is one, the file is UTF-16: `iconv -f UTF-16 -t UTF-8 OLD > NEW`"
+                        .to_owned()
+                } else if c == '\u{feff}' {
                     "delete it: it marks the beginning of a file, and here two files were joined".to_owned()
                 } else {
                     format!(
@@ -429,12 +432,16 @@ impl<'a> Mender<'a> {
         }
         let tokens = lex::tokens(&self.out.text);
         let mut pieces = std::mem::take(&mut self.out.pieces);
+        let mut out_of_sight = Vec::new();
         for piece in &mut pieces {
             let from = tokens.partition_point(|token| token.start < piece.start);
             let to = tokens.partition_point(|token| token.start < piece.end);
             let own = tokens.get(from..to).unwrap_or_default();
             let slips = grammar::slips(&self.out.text, own);
             piece.broken = !slips.is_empty();
+            if !piece.broken {
+                out_of_sight.extend(grammar::commented_out(&self.out.text, own));
+            }
             for slip in slips {
                 self.report(Code::Syntax, slip.start, slip.end, slip.message, slip.label);
                 self.help(slip.help);
@@ -444,6 +451,14 @@ impl<'a> Mender<'a> {
             }
         }
         self.out.pieces = pieces;
+        let mut bytes = std::mem::take(&mut self.out.text).into_bytes();
+        for (start, end) in out_of_sight {
+            if let Some(bytes) = bytes.get_mut(start..end) {
+                bytes.fill(b' ');
+            }
+        }
+        // Whole tokens were replaced: it is UTF-8 as before.
+        self.out.text = String::from_utf8(bytes).unwrap_or_default();
     }
 
     fn unclosed(&mut self, open: &[Token], next: Option<Token>) {

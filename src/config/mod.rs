@@ -2,7 +2,7 @@
 //!
 //! The way of a file: `load` reads it and its imports, `foreign` knows other languages, `lex` and `mend` (with `slips` and
 //! `braces`) make slips of the hand harmless and cut it into nodes, `tree` parses them, `reader` checks them against
-//! the table in `schema`, `decode` makes a `document` of them, and `validate` (with `references`, `cycles`, `gates`,
+//! the table in `schema` (`loanwords` knows what things are called elsewhere), `decode` makes a `document` of them, and `validate` (with `references`, `cycles`, `gates`,
 //! `schedules`, `rhythm`, `timing`, `telling`, `lexical`, `reasons`, `assertions` and `language`) judges the whole and has the
 //! [`Model`] built.
 //! `format` gives a text its usual form.
@@ -34,6 +34,7 @@ mod language;
 mod lex;
 mod lexical;
 mod load;
+mod loanwords;
 mod mend;
 mod nearest;
 mod paths;
@@ -83,6 +84,8 @@ pub enum LoadError {
 pub enum FormatError {
     /// It is no KDL: what is wrong, to be shown.
     Invalid(Box<Loaded>),
+    /// It is larger than an ops file may be.
+    Oversized,
     /// It would be larger than an ops file may be.
     TooLarge,
     /// It would have come to mean something else: a fault of ours.
@@ -163,6 +166,9 @@ fn judge(name: &Path, text: Vec<u8>, instead: &load::Instead, look: Look) -> Loa
 ///
 /// What is wrong in the language of ops files does not matter here; what is no KDL comes back with its findings.
 pub fn format(name: &Path, text: Vec<u8>) -> Result<String, FormatError> {
+    if text.len() > load::LARGEST {
+        return Err(FormatError::Oversized);
+    }
     let formed = std::str::from_utf8(&text).map(format::form);
     match formed {
         Ok(Ok(formed)) => Ok(formed),

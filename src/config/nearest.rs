@@ -8,30 +8,46 @@ pub(super) fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> 
     let given_lower: Vec<char> = given.to_lowercase().chars().take(80).collect();
     let limit = match given_lower.len() {
         0..=1 => 0,
-        2..=3 => 1,
-        4..=7 => 2,
+        2..=6 => 1,
+        7..=9 => 2,
         _ => 3,
     };
     names
         .filter_map(|name| {
             let lower: Vec<char> = name.to_lowercase().chars().collect();
-            // A plural, a prefix or a suffix is a good guess whatever its length: `excludes`, `dest`/`destination`.
             let distance = distance(&given_lower, &lower);
-            let _ = name;
-            (distance <= limit).then_some((distance, name))
+            // In a short word another letter makes another word: `cmd` is no `cwd`.
+            let another =
+                given_lower.len() <= 3 && lower.len() == given_lower.len() && !same_letters(&given_lower, &lower);
+            let near = distance <= limit && !(another && distance > 0);
+            near.then_some((distance, name))
         })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
 }
 
-/// The name that was surely meant: one or two slips away, and no other is as near.
+/// The name that was surely meant: the same word with one slip in it, or two where it is long, and no other is as near.
 pub(super) fn surely<'a>(given: &str, names: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
     let best = nearest(given, names.clone())?;
     let lower = |name: &str| -> Vec<char> { name.to_lowercase().chars().collect() };
     let given = lower(given);
     let least = distance(&given, &lower(best));
     let rivals = names.filter(|name| *name != best && distance(&given, &lower(name)) <= least);
-    (least <= 2 && rivals.count() == 0).then_some(best)
+    let most = match given.len() {
+        0..=3 => 0,
+        4..=7 => 1,
+        _ => 2,
+    };
+    (least <= most && rivals.count() == 0).then_some(best)
+}
+
+fn same_letters(a: &[char], b: &[char]) -> bool {
+    let sorted = |word: &[char]| {
+        let mut letters = word.to_vec();
+        letters.sort_unstable();
+        letters
+    };
+    sorted(a) == sorted(b)
 }
 
 /// Insertions, deletions, replacements and swaps of neighbours (optimal string alignment).
@@ -70,6 +86,11 @@ mod tests {
         assert_eq!(sure("clude", &["include", "exclude"]), None);
         assert_eq!(sure("destnatoin", &["destination"]), Some("destination"));
         assert_eq!(sure("dstnatoin", &["destination"]), None);
+        assert_eq!(sure("tpc", &["tcp"]), None);
+        assert_eq!(sure("kpe", &["keep"]), None);
+        assert_eq!(sure("shel", &["shell"]), Some("shell"));
+        assert_eq!(sure("notfiy", &["notify"]), Some("notify"));
+        assert_eq!(sure("notyfi", &["notify"]), None);
     }
 
     #[test]
@@ -81,6 +102,9 @@ mod tests {
         assert_eq!(near("Source"), Some("source"));
         assert_eq!(near("kepe"), Some("keep"));
         assert_eq!(near("frobnicate"), None);
+        assert_eq!(nearest("tpc", ["tcp", "tls"].into_iter()), Some("tcp"));
+        assert_eq!(nearest("cmd", ["cwd", "cron"].into_iter()), None);
+        assert_eq!(nearest("shell", ["stall"].into_iter()), None);
         assert_eq!(near(""), None);
     }
 }

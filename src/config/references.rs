@@ -74,7 +74,7 @@ pub(super) fn claims<'a>(
         let Some(reference) = &node.backup else {
             if !node.backup_given {
                 let sure = !document.blind && document.hidden.is_empty();
-                without_backup(node, places, sure, findings);
+                without_backup(node, places, sure && !node.job.damaged, findings);
             }
             continue;
         };

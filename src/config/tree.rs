@@ -26,6 +26,8 @@ pub(super) enum Data {
 pub(super) struct Value {
     pub(super) data: Data,
     pub(super) span: Span,
+    /// A number as it was typed: `0x10`, `0755`, `1.10`. Empty for anything else.
+    pub(super) typed: String,
     /// Written without quotes.
     pub(super) bare: bool,
     /// A `(type)` before it.
@@ -158,8 +160,10 @@ impl Shift<'_> {
                 KdlValue::Null => Data::Null,
             }
         };
+        let number = matches!(data, Data::Integer(_) | Data::Float(_));
         Value {
             data,
+            typed: if number { repr.to_owned() } else { String::new() },
             span,
             bare: !repr.starts_with(['"', '#']),
             annotated: entry.ty().is_some(),

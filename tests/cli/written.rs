@@ -183,3 +183,63 @@ fn manual_pages_are_written() {
     let fmt = std::fs::read_to_string(place.path().join("man/man1/opsrun-fmt.1")).unwrap();
     assert!(fmt.contains("opsrun fmt \\-\\-check \\-\\-diff"), "{fmt}");
 }
+
+/// A pipe without a writer would be waited for without an end; one that this process was given has a writer.
+#[test]
+fn what_is_no_file_is_refused_at_once() {
+    use std::time::Duration;
+    let place = Place::new();
+    let path = place.path().join("pipe.kdl");
+    let kind = rustix::fs::FileType::Fifo;
+    rustix::fs::mknodat(rustix::fs::CWD, &path, kind, rustix::fs::Mode::RWXU, 0).unwrap();
+    for arguments in [
+        &["check"][..],
+        &["check", "--fix"],
+        &["fmt"],
+        &["fmt", "--check"],
+        &["plan"],
+    ] {
+        for (file, what) in [("pipe.kdl", "a pipe"), ("/dev/zero", "a device")] {
+            let output = place
+                .command(&[arguments, &[file]].concat())
+                .timeout(Duration::from_mins(1))
+                .output()
+                .unwrap();
+            assert_eq!(output.status.code(), Some(66), "{arguments:?} {}", told(&output));
+            assert!(told(&output).contains(what), "{}", told(&output));
+        }
+    }
+    for file in ["-", "/dev/stdin", "/dev/fd/0"] {
+        let output = place
+            .command(&["check", file])
+            .write_stdin(super::GOOD)
+            .output()
+            .unwrap();
+        assert_eq!(exit(&output), 0, "{file}: {}", told(&output));
+    }
+}
+
+#[test]
+fn what_is_too_large_or_in_another_encoding_is_said_so() {
+    let place = Place::new();
+    let text = UGLY.repeat(5 * 1024 * 1024 / UGLY.len());
+    std::fs::write(place.path().join("large.kdl"), text).unwrap();
+    let large = place.told(&["fmt", "large.kdl"]);
+    assert!(
+        large.contains("exit: 78") && large.contains("is larger than 4 MiB"),
+        "{large}"
+    );
+    assert!(!large.contains("no KDL"), "{large}");
+    let sixteen: Vec<u8> = "\u{feff}ops { name \"a\"; }\n"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let latin = b"target \"a\" { command \"caf\xe9\"; }\n".to_vec();
+    for (name, bytes, hint) in [("sixteen.kdl", sixteen, "UTF-16"), ("latin.kdl", latin, "LATIN1")] {
+        std::fs::write(place.path().join(name), bytes).unwrap();
+        for command in ["check", "fmt"] {
+            let said = place.told(&[command, name]);
+            assert!(said.contains(&format!("iconv -f {hint}")), "{said}");
+        }
+    }
+}

@@ -68,7 +68,25 @@ fn each_slip_is_mended_as_meant() {
         ("command \"x\"; ;", "command \"x\";"),
         ("command: /bin/x", "command \"/bin/x\""),
         ("command https://x/y", "command \"https://x/y\""),
-        ("comand \"x\"", "command \"x\""),
+        ("command \"x\"; timeuot \"5m\"", "command \"x\"; timeout \"5m\""),
+        ("command \"chmod\" 0755", "command \"chmod\" \"0755\""),
+        ("command \"x\" 0x10 1_000 +5", "command \"x\" \"0x10\" \"1_000\" \"+5\""),
+        ("command \"x\" 1.10 0o17", "command \"x\" \"1.10\" \"0o17\""),
+        (
+            "command \"x\"; env \"UMASK\" 022",
+            "command \"x\"; env \"UMASK\" \"022\"",
+        ),
+        ("command \"x\" true null", "command \"x\" \"true\" \"null\""),
+        (
+            "command \"x\"; env \"DEBUG\" true",
+            "command \"x\"; env \"DEBUG\" \"true\"",
+        ),
+        ("command \"x\", \"y\" # c, d", "command \"x\" \"y\" // c, d"),
+        ("command 'a\"b'", "command \"a\\\"b\""),
+        (
+            "command \"x\"; timeout \"5m\" kill-after \"9s\"",
+            "command \"x\"; timeout \"5m\" kill-after=\"9s\"",
+        ),
         ("command 'x y'", "command \"x y\""),
         ("command \u{201c}x\u{201d}", "command \"x\""),
         ("command \"x\" timeout \"5m\"", "command \"x\"; timeout \"5m\""),
@@ -105,8 +123,41 @@ fn each_slip_is_mended_as_meant() {
 }
 
 #[test]
+fn a_backup_that_was_named_is_taken() {
+    let text = |sign: &str| {
+        format!(
+            "backup \"db\" {{ source \"/a\"; to \"/b\"; }}\nbackup \"other\" {{ source \"/c\"; to \"/d\"; }}\n\
+             retention \"y\" backup{sign}\"other\" {{ class \"a\" \"**\" keep=\"30d\"; max-delete files=5; }}\n"
+        )
+    };
+    for sign in [" ", ": "] {
+        let fixed = fix(
+            Path::new("ops.kdl"),
+            text(sign).into_bytes(),
+            false,
+            look(Path::new("")),
+        );
+        assert_eq!(fixed.before.findings.len(), 1, "{:?}", fixed.before.findings);
+        assert_eq!(fixed.files[0].new, text("="));
+        assert_eq!(fixed.after.errors(), 0);
+    }
+}
+
+#[test]
 fn what_may_be_meant_otherwise_is_left_to_people() {
     for wrong in [
+        "target \"a\" { comand \"x\"; }",
+        "check \"a\" { comment \"reboot\"; }",
+        "backup \"a\" { source \"/a\"; to \"/b\"; exlude \"x\"; }",
+        "backup \"db\" { source \"/a\"; to \"/b\"; }\nretention \"y\" backup=\"db\" { include \"*.log\"; class \"a\" \"**\" keep=\"30d\"; }",
+        "backup \"db\" { source \"/a\"; to \"/b\"; }\nretention \"y\" \"backup\" \"other\" { class \"a\" \"**\" keep=\"30d\"; }",
+        "target \"a\" { command \"x\" 1,000; }",
+        "target \"a\" { command 'it''s'; }",
+        "target \"a\" { cmd \"x\"; }",
+        "target \"a\" { code 1; command \"x\"; }",
+        "check \"a\" { glob \"x\"; }",
+        "check \"a\" { tpc \"h:1\"; }",
+        "alert \"a\" { command \"x\"; }",
         "target \"a\" { command \"x\"; timeout \"5 m\" \"6m\"; }",
         "target \"a\" { command app//the; }",
         "target \"a\" { command \"x\"; comand \"y\"; }",

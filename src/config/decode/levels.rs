@@ -67,7 +67,15 @@ pub(super) fn spaces(reading: &Reading, example: &str, findings: &mut Vec<Findin
     let (levels, spans) = both(reading, take, example, findings);
     if let (Some(warn), Some(critical), Some(spans)) = (levels.warn, levels.critical, spans) {
         match (warn, critical) {
-            (Space::Percent(warn), Space::Percent(critical)) => order(&warn, &critical, spans, Bad::Small, findings),
+            (Space::Percent(warn), Space::Percent(critical)) if critical >= warn && warn > MOST_FREE => {
+                findings.push(used(spans.0, warn, critical).also(spans.1, "critical from here on"));
+            }
+            (Space::Percent(warn), Space::Percent(critical)) => {
+                order(&warn, &critical, spans, Bad::Small, findings);
+                if warn > critical && warn > MOST_FREE {
+                    findings.push(used(spans.0, warn, critical).warning());
+                }
+            }
             (Space::Bytes(warn), Space::Bytes(critical)) => order(&warn, &critical, spans, Bad::Small, findings),
             _ => findings.push(
                 Finding::new(
@@ -80,8 +88,41 @@ pub(super) fn spaces(reading: &Reading, example: &str, findings: &mut Vec<Findin
                 .help("write both as percentages, such as `warn=\"25%\" critical=\"15%\"`, or both as sizes"),
             ),
         }
+    } else {
+        for value in ["warn", "critical"].into_iter().filter_map(|name| reading.prop(name)) {
+            if let Datum::Space(Space::Percent(percent)) = value.value
+                && percent > MOST_FREE
+            {
+                findings.push(used(value.span, percent, percent).warning());
+            }
+        }
     }
     levels
+}
+
+/// Nobody is told when more than so much of a disk is still free: it was meant as what is used.
+const MOST_FREE: u8 = 50;
+
+/// OPS6002, for percentages of what is used.
+fn used(span: Span, warn: u8, critical: u8) -> Finding {
+    let free = |used: u8| 100_u8.saturating_sub(used).max(1);
+    let meant = if warn == critical {
+        format!("{warn}% used is \"{}%\"", free(warn))
+    } else {
+        let (first, last) = (warn.min(critical), warn.max(critical));
+        format!(
+            "{first}% used is `warn=\"{}%\" critical=\"{}%\"`",
+            free(first),
+            free(last).min(free(first).saturating_sub(1).max(1))
+        )
+    };
+    Finding::new(
+        Code::ThresholdsOrder,
+        span,
+        "`disk-space` counts what is free, not what is used",
+        format!("said as soon as less than {warn}% is free"),
+    )
+    .help(meant)
 }
 
 fn kind(space: Space) -> &'static str {

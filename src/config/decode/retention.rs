@@ -87,7 +87,7 @@ fn class(reading: &Reading, findings: &mut Vec<Finding>) -> (ClassNode, bool) {
                 .help("make two classes of it: a file that either matches is held by the one with the longer keep"),
             );
         }
-        None if !given && !reading.args.is_empty() && !reading.damaged => {
+        None if !given && name.is_some() && !reading.damaged => {
             fine = false;
             findings.push(
                 Finding::new(
@@ -131,7 +131,7 @@ fn class(reading: &Reading, findings: &mut Vec<Finding>) -> (ClassNode, bool) {
             span: value.span,
         })
     });
-    fine &= keep.is_some();
+    fine &= keep.is_some() && name.is_some();
     let class = ClassNode {
         name,
         head: reading.head,

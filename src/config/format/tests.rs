@@ -153,3 +153,39 @@ fn a_text_that_would_outgrow_a_file_is_refused() {
     let deep = "a {\n".repeat(60) + &"b\n".repeat(30_000) + &"}\n".repeat(60);
     assert_eq!(form(&deep), Err(Unformed::TooLarge));
 }
+
+/// Forms of `/-` that the grammar of KDL 2 has: before nodes, arguments, properties and blocks, with every end.
+#[test]
+fn what_is_taken_out_is_kdl_wherever_it_stands() {
+    for text in [
+        "a { /-b; c }",
+        "a { /-b \"x\" }",
+        "a { b; /-c \"x\" \"y\"; }",
+        "a { /-b { c; }; d }",
+        "a { /- b { c }; }",
+        "a { /-\n b x; c }",
+        "/-a; b",
+        "/-a { b; }; c",
+        "/-a",
+        "a /-b=1 /-c { d }",
+        "a /-{ b; } { c; }",
+        "a { b /-x; c }",
+        "a { /-b { /-c; d; }; e; }",
+        "a { /-b /-x y; c; }",
+        "/-a\n/-b;/-c; d",
+    ] {
+        let nodes = nodes(text).unwrap_or_else(|| panic!("{text}"));
+        let left = |node: &Node| !matches!(node.name.as_str(), "x" | "y");
+        assert!(nodes.iter().all(left), "{text}");
+        let again = form(text).unwrap_or_else(|why| panic!("{text}: {why:?}"));
+        assert_eq!(form(&again).as_deref(), Ok(again.as_str()), "{text}");
+    }
+    let kept = nodes("a { /-b { c; }; d; /-e; f }").unwrap();
+    let names: Vec<&str> = kept[0]
+        .children
+        .iter()
+        .flatten()
+        .map(|node| node.name.as_str())
+        .collect();
+    assert_eq!(names, ["d", "f"]);
+}

@@ -7,9 +7,11 @@
 mod properties;
 
 use super::findings::{Code, Finding};
+use super::loanwords;
 use super::mend::one_line;
-use super::nearest::{nearest, surely};
+use super::nearest::nearest;
 use super::schema::{Args, Prop, Spec, Type};
+use super::slips::quotes::quotes;
 use super::source::{Span, Spanned};
 use super::tree::{Data, Node, Value};
 use super::values;
@@ -134,13 +136,20 @@ impl Reader {
             format!("there is no `{name}` {place}"),
             "unknown node",
         );
-        let near = nearest(&node.name, known.iter().copied());
-        let finding = if let Some(near) = near {
+        let near = loanwords::near(&node.name, known.iter().copied());
+        let there: Vec<&str> = siblings
+            .iter()
+            .take(MOST_SIBLINGS)
+            .map(|other| other.name.as_str())
+            .collect();
+        let finding = if let Some(help) = loanwords::help(&node.name, parent, &there) {
+            finding.help(help.replace("{given}", "…"))
+        } else if let Some(near) = near {
             let finding = finding.help(format!("did you mean `{near}`?"));
             // What is there already is not meant a second time.
             let few = parent.name != "file" && siblings.len() <= MOST_SIBLINGS;
             let free = |spec: &Spec| spec.repeats || few && siblings.iter().all(|other| other.name != spec.name);
-            let sure = surely(&node.name, known.iter().copied());
+            let sure = loanwords::slip(&node.name, known.iter().copied());
             match sure.filter(|sure| parent.child(sure).is_some_and(free)) {
                 Some(sure) => finding.fix(node.name_span, sure),
                 None => finding,
@@ -158,6 +167,8 @@ impl Reader {
                 "`{name}` is a property of `{0}`: write `{0} … {name}=…`",
                 child.name
             ))
+        } else if let Some(place) = loanwords::place(&node.name) {
+            finding.help(place)
         } else {
             finding.help(format!("allowed here: {}", known.join(", ")))
         };
@@ -198,7 +209,18 @@ impl Reader {
         reading: &mut Reading,
     ) -> Vec<&'a Value> {
         let mut own = Vec::new();
-        for arg in &node.args {
+        let mut taken = false;
+        for (at, arg) in node.args.iter().enumerate() {
+            if std::mem::take(&mut taken) {
+                continue;
+            }
+            if let Some(value) = node.args.get(at + 1)
+                && let Some(prop) = property_without_sign(arg, value, spec, parent)
+            {
+                self.no_sign(arg, value, prop, reading);
+                taken = true;
+                continue;
+            }
             if let Data::Text(text) = &arg.data
                 && arg.bare
                 && (!own.is_empty() || matches!(spec.args, Args::None | Args::Flag | Args::Maybe(_)))
@@ -211,7 +233,10 @@ impl Reader {
                     format!("read as an argument of `{}`", spec.name),
                 )
                 .also(node.name_span, "begins here")
-                .help(format!("put a `;` or a new line before `{}`", other.name));
+                .help(format!(
+                    "put a `;` before `{0}`, or a new line that no `\\` joins with the one before",
+                    other.name
+                ));
                 let behind = last_before(node, arg);
                 let sibling = parent.name != "file" && parent.child(text).is_some();
                 self.findings.push(if sibling {
@@ -229,6 +254,36 @@ impl Reader {
             own.push(arg);
         }
         own
+    }
+
+    /// `backup "a"` for `backup="a"`: read as meant.
+    fn no_sign(&mut self, key: &Value, value: &Value, prop: &'static Prop, reading: &mut Reading) {
+        let given = match &value.data {
+            Data::Text(text) if value.bare => one_line(text),
+            Data::Text(text) => one_line(&quotes(text)),
+            _ if value.typed.is_empty() => example_value(prop.ty).to_owned(),
+            _ => value.typed.clone(),
+        };
+        let mut finding = Finding::new(
+            Code::SurplusArgument,
+            key.span.to(value.span),
+            format!("an `=` is missing between `{}` and its value", prop.name),
+            "read as two arguments",
+        )
+        .help(format!("write `{}={given}`", prop.name));
+        if reading.prop(prop.name).is_none() && reading.damaged {
+            self.findings.push(finding);
+            return;
+        }
+        let end = key.span.start + prop.name.len();
+        finding = finding.fixes(
+            format!("write `{}={given}`", prop.name),
+            vec![(Span::new(end, value.span.start), "=".to_owned())],
+        );
+        self.findings.push(finding);
+        let datum = self.value(value, prop.ty, reading.spec_name, Some(prop));
+        let span = value.span;
+        reading.props.push((prop.name, Spanned { value: datum, span }));
     }
 
     fn check_args(&mut self, args: &[&Value], node: &Node, spec: &'static Spec, reading: &mut Reading) {
@@ -257,7 +312,13 @@ impl Reader {
             }
         }
         // `env NAME="value"`: what is wrong there is said once.
-        let misplaced = matches!(spec.args, Args::Pair(..)) && node.props.iter().any(|p| spec.prop(&p.key).is_none());
+        let inside = node
+            .children
+            .iter()
+            .flatten()
+            .any(|child| spec.child(&child.name).is_none());
+        let misplaced =
+            matches!(spec.args, Args::Pair(..)) && (inside || node.props.iter().any(|p| spec.prop(&p.key).is_none()));
         if args.len() < least && !reading.damaged && !misplaced {
             let what = match spec.args {
                 Args::Then(Type::Name, _) | Args::Pair(..) | Args::One(Type::Name) => "name",
@@ -309,6 +370,15 @@ impl Reader {
                 "if it belongs to the value before it, put quotes around both: `{} \"… …\"`",
                 spec.name
             ));
+        } else if matches!(spec.name, "source" | "to")
+            && let (Data::Text(text), Args::One(Type::Path)) = (&first.data, spec.args)
+        {
+            let second = one_line(&quotes(text));
+            finding = finding.help(if spec.name == "source" {
+                format!("a backup has one source: write another backup, `backup \"…\" {{ source {second}; to \"…\"; }}`")
+            } else {
+                format!("a backup has one destination: write another backup, `backup \"…\" {{ source \"…\"; to {second}; }}`")
+            });
         } else if !spec.example.is_empty() {
             finding = finding.help(format!("for example `{}`", spec.example));
         }
@@ -338,6 +408,10 @@ impl Reader {
                     }),
                 );
             }
+            return;
+        }
+        if matches!(spec.args, Args::Pair(..)) && node.args.is_empty() && self.named_in_block(children, spec) {
+            reading.damaged = true;
             return;
         }
         let mut seen: Vec<&Node> = Vec::new();
@@ -377,6 +451,35 @@ impl Reader {
                 );
             }
         }
+    }
+
+    /// `env { MODE "live" }`: names and values in a block; said once, with the lines to write.
+    fn named_in_block(&mut self, children: &[Node], spec: &'static Spec) -> bool {
+        let mut own = children.iter().filter(|child| spec.child(&child.name).is_none());
+        let Some(first) = own.next() else {
+            return false;
+        };
+        let line = |child: &Node| {
+            let value = match child.args.first() {
+                Some(Value {
+                    data: Data::Text(text), ..
+                }) => quotes(text),
+                Some(value) if !value.typed.is_empty() => quotes(&value.typed),
+                _ => "\"…\"".to_owned(),
+            };
+            one_line(&format!("{} {} {value}", spec.name, quotes(&child.name)))
+        };
+        let lines: Vec<String> = std::iter::once(first).chain(own).take(3).map(line).collect();
+        self.findings.push(
+            Finding::new(
+                Code::UnknownNode,
+                first.name_span,
+                format!("`{}` takes no block of names and values", spec.name),
+                "a name and a value",
+            )
+            .help(format!("write `{}`", lines.join("; "))),
+        );
+        true
     }
 
     fn repeated(&mut self, again: &Node, first: &Node, row: &'static Spec) {
@@ -433,6 +536,24 @@ impl Reader {
     }
 }
 
+/// A bare word that is the name of a property, and what follows it.
+fn property_without_sign(
+    key: &Value,
+    value: &Value,
+    spec: &'static Spec,
+    parent: &'static Spec,
+) -> Option<&'static Prop> {
+    let Data::Text(text) = &key.data else {
+        return None;
+    };
+    let name = text.strip_suffix(':').unwrap_or(text);
+    // In a block the name of a sibling begins another setting.
+    let sibling = parent.name != "file" && parent.child(name).is_some();
+    let another = matches!(&value.data, Data::Text(text) if value.bare && spec.prop(text).is_some());
+    let known = value.data != Data::Mended;
+    spec.prop(name).filter(|_| key.bare && known && !sibling && !another)
+}
+
 /// How many nodes of one block are looked at for one name.
 const MOST_SIBLINGS: usize = 1_000;
 
@@ -448,5 +569,5 @@ fn last_before(node: &Node, arg: &Value) -> usize {
 }
 
 fn near_enough(given: &str, name: &'static str) -> bool {
-    nearest(given, [name].into_iter()).is_some()
+    nearest(given, [name].into_iter()).is_some() || loanwords::may_mean(given, name)
 }

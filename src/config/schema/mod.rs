@@ -480,6 +480,35 @@ const TOP: &[Spec] = &[
 /// The top of a file.
 pub(super) const ROOT: Spec = node("file", Args::None, "an ops file", "").block(&[TOP]);
 
+/// What may stand where it is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// `#true` and `#false`.
+    Flag,
+    /// `#null`.
+    Null,
+}
+
+/// Whether any setting of that name takes it; `None`: there is no such setting.
+pub(super) fn takes(name: &str, wanted: Wanted) -> Option<bool> {
+    fn look(spec: &Spec, name: &str, wanted: Wanted, found: &mut Option<bool>) {
+        let flag = |ty| ty == Type::Scalar || ty == Type::Bool && wanted == Wanted::Flag;
+        for child in spec.all_children() {
+            if child.name == name {
+                let takes = child.args == Args::Flag && wanted == Wanted::Flag;
+                *found = Some(found.unwrap_or(false) || takes);
+            }
+            for prop in child.props.iter().filter(|prop| prop.name == name) {
+                *found = Some(found.unwrap_or(false) || flag(prop.ty));
+            }
+            look(child, name, wanted, found);
+        }
+    }
+    let mut found = None;
+    look(&ROOT, name, wanted, &mut found);
+    found
+}
+
 /// The versions of the language that this build reads.
 pub(super) const VERSION: u64 = 1;
 

@@ -31,6 +31,16 @@ impl Mender<'_> {
         let mut values_end = from;
         for token in lex::tokens(line) {
             let text = line.get(token.start..token.end).unwrap_or_default();
+            // `# why`: a comment of another language, which is said by itself.
+            let remark = text.starts_with('#') && matches!(token.kind, Kind::Word { .. });
+            if remark
+                && !matches!(
+                    text.trim_end_matches([',', ']']),
+                    "#true" | "#false" | "#null" | "#inf" | "#-inf" | "#nan"
+                )
+            {
+                break;
+            }
             stopped |= closed || matches!(token.kind, Kind::Semicolon | Kind::Close | Kind::Comment { .. });
             if !stopped {
                 match token.kind {

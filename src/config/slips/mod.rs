@@ -5,7 +5,7 @@
 //! Invariant: whatever is replaced is reported and poisoned, so that no made-up value is ever used.
 
 mod lists;
-mod quotes;
+pub(super) mod quotes;
 mod rows;
 mod signs;
 mod words;
@@ -146,7 +146,11 @@ impl Mender<'_> {
                         } else if let Some(end) = half_quoted.and_then(|quote| self.no_opening_quote(token, *quote)) {
                             skip_to = end;
                         } else if !self.grown(token, words, after) {
-                            self.word(token, glued, words, setting, &mut list_said);
+                            let key = at
+                                .checked_sub(2)
+                                .filter(|_| before.is_some_and(|t| t.kind == Kind::Equals));
+                            let key = key.and_then(|at| tokens.get(at)).map(|t| self.str(*t));
+                            self.word(token, glued, words, setting, key.unwrap_or(first), &mut list_said);
                         }
                     }
                     words += 1;

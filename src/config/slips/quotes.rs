@@ -235,10 +235,24 @@ impl Mender<'_> {
     /// `'a b'`: gives the end of it when it is closed on its line.
     pub(super) fn single_quotes(&mut self, token: Token) -> Option<usize> {
         let line = self.text.get(token.start..)?;
-        let next = line.get(1..)?.find(|c| c == '\'' || lex::is_newline(c))?;
-        let close = next + 2;
-        line.get(1..)?.get(next..)?.strip_prefix('\'')?;
+        let mut at = 1;
+        let mut doubled = false;
+        let close = loop {
+            let next = at + line.get(at..)?.find(|c| c == '\'' || lex::is_newline(c))?;
+            let behind = line.get(next..)?.strip_prefix('\'')?;
+            if !behind.starts_with('\'') || next == 1 {
+                break next + 1;
+            }
+            // `'it''s'`: so YAML writes a quote inside.
+            doubled = true;
+            at = next + 2;
+        };
         let inside = line.get(1..close - 1)?;
+        let inside = if doubled {
+            inside.replace("''", "'")
+        } else {
+            inside.to_owned()
+        };
         let end = token.start + close;
         self.report(
             Code::Syntax,
@@ -247,8 +261,11 @@ impl Mender<'_> {
             "strings are written in double quotes",
             "single quotes mean nothing here",
         );
-        self.help(format!("write \"{}\"", one_line(inside)));
-        self.fix(&[(token.start, end, &quotes(inside))]);
+        self.help(format!("write {}", one_line(&quotes(&inside))));
+        // To a shell two quotes in a row are none.
+        if !doubled {
+            self.fix(&[(token.start, end, &quotes(&inside))]);
+        }
         self.placeholder(token.start, end);
         Some(end)
     }
@@ -285,7 +302,7 @@ fn double(text: &str) -> String {
 }
 
 /// As a string of the ops file.
-pub(super) fn quotes(word: &str) -> String {
+pub(in crate::config) fn quotes(word: &str) -> String {
     format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
 }
 

@@ -7,12 +7,21 @@ use super::quotes::quotes;
 use crate::config::findings::Code;
 use crate::config::lex::Token;
 use crate::config::mend::{Mender, one_line};
+use crate::config::schema::{self, Wanted};
 
 /// Characters without a width: no word of an ops file has one, and nobody can see why it is not known.
 const INVISIBLE: [char; 5] = ['\u{ad}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}'];
 
 impl Mender<'_> {
-    pub(super) fn word(&mut self, token: Token, glued: bool, words: usize, setting: &str, list_said: &mut bool) {
+    pub(super) fn word(
+        &mut self,
+        token: Token,
+        glued: bool,
+        words: usize,
+        setting: &str,
+        named: &str,
+        list_said: &mut bool,
+    ) {
         let word = self.str(token);
         if word.contains(INVISIBLE) {
             self.invisible(token);
@@ -59,12 +68,21 @@ impl Mender<'_> {
                 Code::Syntax,
                 token.start,
                 token.end,
-                format!("`{word}` is written `#{word}`"),
+                format!("`{word}` is written `#{word}`, or in quotes"),
                 "a bare keyword",
             );
-            self.help(format!("write `#{word}`, or \"{word}\" for the text"));
-            if matches!(word, "true" | "false" | "null") {
-                self.fix(&[(token.start, token.end, &format!("#{word}"))]);
+            let flag = match word {
+                "true" | "false" => schema::takes(named, Wanted::Flag),
+                _ => schema::takes(named, Wanted::Null),
+            };
+            if flag == Some(false) {
+                self.help(format!("write \"{word}\": `{}` takes text", one_line(named)));
+                self.fix(&[(token.start, token.end, &format!("\"{word}\""))]);
+            } else {
+                self.help(format!("write `#{word}`, or \"{word}\" for the text"));
+                if matches!(word, "true" | "false" | "null") {
+                    self.fix(&[(token.start, token.end, &format!("#{word}"))]);
+                }
             }
             self.placeholder(token.start, token.end);
             return;
@@ -115,8 +133,17 @@ impl Mender<'_> {
             );
             let plain = plain_number(word);
             let written = plain.unwrap_or_else(|| quotes(word));
-            self.help(format!("write {}", one_line(&written)));
-            self.fix(&[(token.start, token.end, &written)]);
+            if written.starts_with('"') {
+                self.help(format!("write {}", one_line(&written)));
+                self.fix(&[(token.start, token.end, &written)]);
+            } else {
+                // Of a text every character counts.
+                self.help(format!(
+                    "write {} for the number, or {} for the text",
+                    one_line(&written),
+                    one_line(&quotes(word))
+                ));
+            }
             self.placeholder(token.start, token.end);
             return;
         }

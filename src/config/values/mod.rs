@@ -4,11 +4,13 @@
 //! Invariant: help always holds a value that would be accepted.
 
 use super::findings::{Code, Finding};
+use super::loanwords;
 use super::mend::one_line;
 use super::nearest::{nearest, surely};
 use super::paths;
 use super::reader::Datum;
 use super::schema::Type;
+use super::slips::quotes::quotes;
 use super::tree::{Data, Value};
 use crate::model::check::Space;
 use crate::units::{self, UnitError};
@@ -59,6 +61,15 @@ impl Checker<'_> {
         Finding::new(code, self.value.span, message, label)
     }
 
+    /// A number as it was typed: as text, every character of it counts.
+    fn typed(&self, number: &impl ToString) -> String {
+        if self.value.typed.is_empty() {
+            number.to_string()
+        } else {
+            self.value.typed.clone()
+        }
+    }
+
     fn wrong_type(&self, given: &str) -> Finding {
         let finding = self.finding(
             Code::WrongType,
@@ -71,8 +82,8 @@ impl Checker<'_> {
                 format!("a unit is missing: `{}`", (self.line)(&format!("\"{given}d\"")))
             }
             Type::Duration if digits => {
-                format!("a unit is missing: `{}`", (self.line)(&format!("\"{given}d\"")))
-                    + &format!(" or `{}`", (self.line)(&format!("\"{given}s\"")))
+                format!("a unit is missing: `{}`", (self.line)(&format!("\"{given}s\"")))
+                    + &format!(" or `{}`", (self.line)(&format!("\"{given}m\"")))
             }
             Type::Size if digits => format!("a unit is missing: `{}`", (self.line)(&format!("\"{given}B\""))),
             Type::Percent if digits => format!("write `{}`", (self.line)(&format!("\"{given}%\""))),
@@ -107,7 +118,9 @@ impl Checker<'_> {
         // One value only is written so.
         let meant = match self.ty {
             Type::Percent if digits => Some(format!("\"{given}%\"")),
-            Type::Argument | Type::Text | Type::Name | Type::Path | Type::File if digits => {
+            Type::Argument | Type::Text | Type::Name | Type::Path | Type::File
+                if matches!(self.value.data, Data::Integer(_) | Data::Float(_)) =>
+            {
                 Some(format!("\"{given}\""))
             }
             Type::Bool if matches!(given, "true" | "yes" | "on" | "1") => Some("#true".to_owned()),
@@ -144,7 +157,7 @@ impl Checker<'_> {
                     .help(format!("write {}", self.ty.form())),
                 )),
             },
-            _ => Err(Box::new(self.wrong_type(&format!("{number:?}")))),
+            _ => Err(Box::new(self.wrong_type(&self.typed(&format!("{number:?}"))))),
         }
     }
 
@@ -177,7 +190,7 @@ impl Checker<'_> {
                     )),
                 };
             }
-            _ => return Err(Box::new(self.wrong_type(&number.to_string()))),
+            _ => return Err(Box::new(self.wrong_type(&self.typed(&number)))),
         };
         match u64::try_from(number) {
             Ok(n) if (low..=high).contains(&n) => Ok(Datum::Number(n)),
@@ -224,6 +237,12 @@ impl Checker<'_> {
                         &why.to_string(),
                     );
                     let meant = as_name(text).unwrap_or_else(|| "data".to_owned());
+                    if self.setting == "class" && text.contains(['*', '?', '/', '[', '{']) {
+                        return Err(Box::new(finding.help(format!(
+                            "a class has a name first, then its globs: `class \"{meant}\" {} keep=…`",
+                            one_line(&quotes(text))
+                        ))));
+                    }
                     Err(Box::new(
                         finding.help(format!("write `{}`", (self.line)(&format!("\"{meant}\"")))),
                     ))
@@ -303,16 +322,18 @@ impl Checker<'_> {
             format!("`{}` is no value of `{}`", one_line(text), self.setting),
             "unknown value",
         );
-        Err(Box::new(match nearest(text, words.iter().copied()) {
-            Some(near) => {
-                let finding = finding.help(format!("did you mean `{}`?", (self.line)(&format!("\"{near}\""))));
-                match surely(text, words.iter().copied()) {
-                    Some(sure) => finding.fix(self.value.span, format!("\"{sure}\"")),
-                    None => finding,
+        Err(Box::new(
+            match loanwords::value(text, words).or_else(|| nearest(text, words.iter().copied())) {
+                Some(near) => {
+                    let finding = finding.help(format!("did you mean `{}`?", (self.line)(&format!("\"{near}\""))));
+                    match surely(text, words.iter().copied()) {
+                        Some(sure) => finding.fix(self.value.span, format!("\"{sure}\"")),
+                        None => finding,
+                    }
                 }
-            }
-            None => finding.help(format!("write {}", self.ty.form())),
-        }))
+                None => finding.help(format!("write {}", self.ty.form())),
+            },
+        ))
     }
 }
 

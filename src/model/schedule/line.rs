@@ -147,7 +147,14 @@ fn too_many(words: &[(usize, &str)], first: &(usize, &str), last: &(usize, &str)
         (6, Some(line), _) => (
             end(first),
             "seconds would be the first: a cron line has none",
-            format!("leave out the seconds: `cron \"{line}\"`"),
+            match valid(words.get(..5)).filter(|first| *first != line) {
+                // An hour in third place tells that seconds were meant.
+                Some(other) if words.get(2).is_some_and(|(_, word)| *word != "*") => {
+                    format!("`cron \"{line}\"` without the seconds, or `cron \"{other}\"`")
+                }
+                Some(other) => format!("`cron \"{other}\"`, or `cron \"{line}\"` if seconds came first"),
+                None => format!("leave out the seconds: `cron \"{line}\"`"),
+            },
         ),
         (7, Some(line), _) => (
             all,
