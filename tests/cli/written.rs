@@ -58,6 +58,36 @@ fn a_diff_shows_no_secret() {
     );
 }
 
+/// However it is asked, and whatever else is wrong beside them.
+#[test]
+fn no_output_shows_the_secret_of_an_argument() {
+    let place = Place::new();
+    let text = "// curl -u admin:hunter2pass https://a\ntarget \"a\" {\n  comand 'mysql' '-phunter2pass' \"shop\"\n}\n\
+        target \"b\" {\n  command curl -u admin:hunter2pass https://a\n}\n\
+        target   \"c\" {\n  shell \"PGPASSWORD=hunter2pass pg_dump app\"\n  timeot 5m\n}\n\
+        target \"d\" {\n  command [\"tool\", \"--password=hunter2pass\", \"--token\", \"hunter2pass\"]\n}\n";
+    let formed = "target   \"a\" {\n  shell \"curl -u admin:hunter2pass https://a\"\n}\n";
+    std::fs::write(place.path().join("formed.kdl"), formed).unwrap();
+    for arguments in [
+        &["check", "s.kdl"][..],
+        &["check", "--diff", "s.kdl"],
+        &["check", "--format", "json", "s.kdl"],
+        &["check", "--format", "sarif", "s.kdl"],
+        &["check", "--format", "github", "s.kdl"],
+        &["check", "--format", "junit", "s.kdl"],
+        &["fmt", "s.kdl"],
+        &["fmt", "--diff", "formed.kdl"],
+        &["plan", "s.kdl"],
+        &["check", "--fix", "s.kdl"],
+        &["check", "--fix", "--format", "json", "s.kdl"],
+    ] {
+        std::fs::write(place.path().join("s.kdl"), text).unwrap();
+        let said = place.told(arguments);
+        assert!(!said.contains("hunter2"), "{arguments:?}\n{said}");
+        assert!(said.contains("s.kdl") || said.contains("formed.kdl"), "{arguments:?}\n{said}");
+    }
+}
+
 #[test]
 fn init_writes_a_file_that_is_valid_and_formed() {
     let dir = tempfile::tempdir().unwrap();
