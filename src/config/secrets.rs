@@ -463,6 +463,9 @@ const MOST_NEAR: usize = 24;
 /// How many characters of a secret are enough to know it by.
 const KNOWN_BY: usize = 12;
 
+/// So many bytes before a secret may hang together with it.
+const ATTACHED: usize = 3;
+
 /// Takes secrets out of the texts of findings.
 pub(super) fn redact(findings: &mut [Finding], sources: &Sources) {
     let masks = sources.masks();
@@ -498,6 +501,15 @@ pub(super) fn redact(findings: &mut [Finding], sources: &Sources) {
         let mut near: Vec<String> = Vec::new();
         for span in spans {
             let raw = sources.text(span).trim_matches(QUOTES);
+            // `-phunter2`: with what it hangs on it stands alone.
+            let lead = sources.text(Span::new(span.start.saturating_sub(ATTACHED), span.start));
+            let hung = lead
+                .rfind(|c: char| !c.is_alphanumeric())
+                .map_or("", |at| lead.get(at..).unwrap_or_default());
+            let hung = hung.trim_start_matches(|c: char| !c.is_alphanumeric());
+            if !hung.is_empty() {
+                near.push(format!("{hung}{raw}"));
+            }
             if raw.contains('\\') {
                 near.push(unescaped(raw));
             }

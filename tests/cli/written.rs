@@ -84,7 +84,10 @@ fn no_output_shows_the_secret_of_an_argument() {
         std::fs::write(place.path().join("s.kdl"), text).unwrap();
         let said = place.told(arguments);
         assert!(!said.contains("hunter2"), "{arguments:?}\n{said}");
-        assert!(said.contains("s.kdl") || said.contains("formed.kdl"), "{arguments:?}\n{said}");
+        assert!(
+            said.contains("s.kdl") || said.contains("formed.kdl"),
+            "{arguments:?}\n{said}"
+        );
     }
 }
 
@@ -134,6 +137,28 @@ fn init_translates_a_crontab() {
     assert_eq!(exit(&place.run(&["check", "made.kdl"])), 0);
     assert_eq!(exit(&place.run(&["init", "-", "--from", "systemd"])), 64);
     assert_eq!(exit(&place.run(&["init", "-", "--from", "crontab", "gone"])), 66);
+}
+
+#[test]
+fn init_reads_no_more_than_a_crontab_can_be_and_asks_about_users() {
+    let place = Place::new();
+    let text = "17 * * * * root cd / && run-parts /etc/cron.hourly\n25 6 * * * root /usr/bin/x\n";
+    std::fs::write(place.path().join("tab"), text).unwrap();
+    snapshot(
+        "init-endless",
+        &place.told(&["init", "-", "--from", "crontab", "/dev/zero"]),
+    );
+    snapshot(
+        "init-users",
+        &place.told(&["init", "x.kdl", "--from", "crontab", "tab"]),
+    );
+    assert!(!place.path().join("x.kdl").exists());
+    for flag in ["--system", "--no-system"] {
+        let name = format!("x{flag}.kdl");
+        assert_eq!(exit(&place.run(&["init", &name, "--from", "crontab", "tab", flag])), 0);
+        let mode = std::fs::metadata(place.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
 }
 
 /// A program named `crontab` stands in for the one of the system.

@@ -76,6 +76,24 @@ pub fn crontab(text: &[u8], setting: &Setting) -> Translated {
     }
 }
 
+/// True when every command of a crontab begins with one of these users, and more follows: then it has a column for them.
+#[must_use]
+pub fn names_users(text: &[u8], users: &[String]) -> bool {
+    let text = String::from_utf8_lossy(text);
+    let commands = text.lines().filter_map(|text| match line(text, false) {
+        Line::Entry { command, .. } => Some(command),
+        _ => None,
+    });
+    let mut words = commands.map(|command| command.split_once([' ', '\t'])).peekable();
+    words.peek().is_some()
+        && words.all(|words| {
+            words.is_some_and(|(first, rest)| {
+                let option = rest.trim_start().starts_with('-');
+                !option && users.iter().any(|user| user == first)
+            })
+        })
+}
+
 struct Writer<'a> {
     setting: &'a Setting,
     out: Vec<String>,

@@ -158,6 +158,19 @@ fn no_secret_of_a_crontab_comes_into_the_file() {
 }
 
 #[test]
+fn a_column_of_users_is_noticed() {
+    let users = ["root".to_owned(), "backup".to_owned()];
+    let names = |text: &str| names_users(text.as_bytes(), &users);
+    assert!(names(
+        "SHELL=/bin/sh\n# x\n17 * * * * root\tcd / && run\n0 1 * * * backup /opt/x\n"
+    ));
+    assert!(!names("17 * * * * root cd /\n0 1 * * * /opt/x y\n"));
+    assert!(!names("0 1 * * * backup\n"));
+    assert!(!names("0 1 * * * backup --all\n"));
+    assert!(!names("# nothing\n"));
+}
+
+#[test]
 fn jobs_of_other_users_are_taken_out() {
     let users = Setting {
         users: true,
