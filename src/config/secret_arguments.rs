@@ -413,7 +413,7 @@ impl<'w, 't> Line<'w, 't> {
                     continue;
                 }
                 if let Some((from, to)) = self.header_value(at, word, cut + 1) {
-                    found.push(self.argument(at, from, to, name, Way::Shell(variable(name)), true));
+                    found.push(Self::argument(at, from, to, name, Way::Shell(variable(name)), true));
                 }
                 return;
             }
@@ -458,7 +458,7 @@ impl<'w, 't> Line<'w, 't> {
                 _ if option => name,
                 _ => plain,
             };
-            found.push(self.argument(at, start_at, end, of, way, sure));
+            found.push(Self::argument(at, start_at, end, of, way, sure));
             return;
         }
     }
@@ -507,7 +507,8 @@ impl<'w, 't> Line<'w, 't> {
             (first, text) = (next.start, next.text);
             end = end.max(next.end());
         }
-        (!refers(text) && !(end <= first + text.len() && is_nothing(text))).then_some((first, end))
+        let shown = refers(text) || end <= first + text.len() && is_nothing(text);
+        (!shown).then_some((first, end))
     }
 
     /// Options with a secret behind them.
@@ -560,7 +561,7 @@ impl<'w, 't> Line<'w, 't> {
                     None => Way::Shell(form.variable.to_owned()),
                 };
                 let of = if sure { self.program } else { option };
-                found.push(self.argument(number, start, end, of, way, sure));
+                found.push(Self::argument(number, start, end, of, way, sure));
                 return;
             }
         }
@@ -575,7 +576,7 @@ impl<'w, 't> Line<'w, 't> {
                 let sure = sure && !OF_TEXT.contains(&self.program) && !self.program.is_empty();
                 let end = next.reach.max(self.reach(at + 1, next));
                 let way = Way::Shell(variable(name));
-                found.push(self.argument(at + 1, next.start, end, name, way, sure));
+                found.push(Self::argument(at + 1, next.start, end, name, way, sure));
             }
         }
     }
@@ -599,7 +600,7 @@ impl<'w, 't> Line<'w, 't> {
                     to = word.reach;
                     let way = Way::Shell("PASSWORD".to_owned());
                     let end = word.reach.max(word.end());
-                    found.push(self.argument(number, word.start, end, "echo", way, true));
+                    found.push(Self::argument(number, word.start, end, "echo", way, true));
                 }
             }
         }
@@ -612,7 +613,14 @@ impl<'w, 't> Line<'w, 't> {
                 .find(|(_, word)| word.gap == Gap::Here);
             if let Some((number, word)) = here.filter(|(_, word)| !refers(word.text) && !is_nothing(word.text)) {
                 let way = Way::Shell("PASSWORD".to_owned());
-                found.push(self.argument(number, word.start, word.reach.max(word.end()), "<<<", way, true));
+                found.push(Self::argument(
+                    number,
+                    word.start,
+                    word.reach.max(word.end()),
+                    "<<<",
+                    way,
+                    true,
+                ));
             }
         }
     }
@@ -625,7 +633,7 @@ impl<'w, 't> Line<'w, 't> {
         rest
     }
 
-    fn argument(&self, word: usize, start: usize, end: usize, of: &str, way: Way, sure: bool) -> Argument {
+    fn argument(word: usize, start: usize, end: usize, of: &str, way: Way, sure: bool) -> Argument {
         Argument {
             start,
             end: end.max(start),
