@@ -99,6 +99,7 @@ fn no_secret_is_shown() {
             &["horse", "4711", "wJalr", "en-one", "swordfish", "b2Jz", "eyJ"],
         ),
         ("OPS7001-secret-literal-3", &["hunter2", "47110815"]),
+        ("OPS7001-secret-literal-4", &["hunter2"]),
         ("OPS7001-secret-literal-2", &["ghp_", "xoxb", "AKIA", "b3Blb", "eyJ"]),
     ] {
         let path = Path::new("tests/findings").join(file).with_extension("kdl");

@@ -7,7 +7,7 @@
 use super::args::InitArgs;
 use super::exit::{self, Exit, Failure};
 use super::terminal::Terminal;
-use crate::config::begin::{STARTER, Setting, Translated, crontab};
+use crate::config::begin::{STARTER, Setting, Translated, crontab, names_users};
 use crate::config::{self, LoadError};
 use crate::launch;
 use crate::path::shown;
@@ -15,6 +15,7 @@ use crate::report::lines::Detail;
 use crate::report::output;
 use crate::units::plural;
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
@@ -23,7 +24,15 @@ pub fn run(args: &InitArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let translated = match &args.from[..] {
         [] => None,
         [kind, rest @ ..] if kind == OsStr::new("crontab") => {
-            let text = read(rest.first().map(Path::new))?;
+            let from = rest.first().map(Path::new);
+            let text = read(from)?;
+            if from.is_some() && !args.system && !args.no_system && names_users(&text, &users()) {
+                return Err(Failure::new(
+                    Exit::Usage,
+                    "the crontab seems to have a column for users: every command begins with one".to_owned(),
+                    Some("add --system, as for /etc/crontab, or --no-system when these are programs"),
+                ));
+            }
             Some(crontab(&text, &here(args.system)))
         }
         [kind, ..] => {
@@ -43,7 +52,7 @@ pub fn run(args: &InitArgs, terminal: &Terminal) -> Result<u8, Failure> {
     if args.file == Path::new("-") {
         output::to_stdout(text)?;
     } else {
-        write(&args.file, text, args.force)?;
+        write(&args.file, text, args.force, translated.is_some())?;
     }
     if terminal.detail > Detail::Quiet {
         output::to_stderr(&told(&args.file, translated.as_ref()));
@@ -51,7 +60,8 @@ pub fn run(args: &InitArgs, terminal: &Terminal) -> Result<u8, Failure> {
     Ok(Exit::Done.into())
 }
 
-fn write(file: &Path, text: &str, force: bool) -> Result<(), Failure> {
+/// What is made of a crontab is for its owner alone, until they have read it: no list of secrets is complete.
+fn write(file: &Path, text: &str, force: bool, private: bool) -> Result<(), Failure> {
     if force {
         match config::text_of(file) {
             Ok(old) => return Ok(launch::rewrite(file, &old, text.as_bytes())?),
@@ -59,29 +69,50 @@ fn write(file: &Path, text: &str, force: bool) -> Result<(), Failure> {
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(launch::write_new(file, text.as_bytes())?)
+    let mode = if private { 0o600 } else { 0o666 };
+    Ok(launch::write_new(file, text.as_bytes(), mode)?)
 }
 
 /// The crontab: of a file, of stdin, or of the user.
 fn read(from: Option<&Path>) -> Result<Vec<u8>, Failure> {
     match from {
         None => Ok(launch::crontab(&exit::stop()?)?),
-        Some(path) if path == Path::new("-") => {
-            let mut text = Vec::new();
-            match std::io::stdin().lock().read_to_end(&mut text) {
-                Ok(_) => Ok(text),
-                Err(error) => Err(Failure::new(Exit::NoInput, format!("cannot read stdin: {error}"), None)),
+        Some(path) => {
+            let stdin = path == Path::new("-");
+            let (name, bytes) = if stdin {
+                ("stdin".to_owned(), bounded(std::io::stdin().lock()))
+            } else {
+                (format!("`{}`", shown(path)), File::open(path).and_then(bounded))
+            };
+            let failure = |message| {
+                let help = "name the file that holds the crontab, or `-`";
+                Failure::new(Exit::NoInput, message, Some(help).filter(|_| !stdin))
+            };
+            match bytes {
+                Ok(bytes) if bytes.len() as u64 > LONGEST => Err(failure(format!("{name} is longer than 4 MiB"))),
+                Ok(bytes) => Ok(bytes),
+                Err(error) => Err(failure(format!("cannot read {name}: {error}"))),
             }
         }
-        Some(path) => std::fs::read(path).map_err(|error| {
-            let message = format!("cannot read `{}`: {error}", shown(path));
-            Failure::new(
-                Exit::NoInput,
-                message,
-                Some("name the file that holds the crontab, or `-`"),
-            )
-        }),
     }
+}
+
+/// No crontab is longer.
+const LONGEST: u64 = 4 * 1024 * 1024;
+
+/// All, but not more than just beyond the limit.
+fn bounded(from: impl Read) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(LONGEST + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The users of this host by name, as far as its file has them.
+fn users() -> Vec<String> {
+    let bytes = File::open("/etc/passwd").and_then(bounded).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let names = text.lines().filter_map(|line| Some(line.split_once(':')?.0.to_owned()));
+    names.chain(["root".to_owned()]).collect()
 }
 
 /// What cron knows of this place without being told.

@@ -51,7 +51,7 @@ fn write(path: &Path, page: &str) -> Result<(), Failure> {
     match std::fs::read(path) {
         Ok(old) if old == page.as_bytes() => Ok(()),
         Ok(old) => Ok(launch::rewrite(path, &old, page.as_bytes())?),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(launch::write_new(path, page.as_bytes())?),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(launch::write_new(path, page.as_bytes(), 0o666)?),
         Err(error) => Err(unwritten(path, &error)),
     }
 }

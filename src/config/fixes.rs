@@ -13,6 +13,10 @@ use std::path::{Path, PathBuf};
 
 /// How often a file is read again, at most. What is left then is left for another call.
 const MOST_READINGS: usize = 100;
+/// Large files are read less often, so that time stays in proportion to the text: so many bytes in all, but a few times at
+/// least.
+const MOST_READ: usize = 4 * 1024 * 1024;
+const FEWEST_READINGS: usize = 12;
 
 /// What became of a file.
 #[derive(Debug)]
@@ -68,7 +72,9 @@ pub fn fix(name: &Path, text: Vec<u8>, imports: bool, look: Look) -> Fixed {
     let mut refused: HashSet<Key> = HashSet::new();
     // How many fixes are tried at once: halved until the one is found that does harm.
     let mut width = usize::MAX;
-    for _ in 0..MOST_READINGS {
+    let size: usize = before.sources.files().iter().map(|file| file.text.len()).sum();
+    let readings = (MOST_READ / size.max(1)).clamp(FEWEST_READINGS, MOST_READINGS);
+    for _ in 0..readings {
         let mut batch = chosen(&now, imports, &refused);
         batch.truncate(width);
         if batch.is_empty() {

@@ -136,7 +136,7 @@ impl<'a> Mender<'a> {
     }
 
     /// Says at most so many of one file: nobody reads more, and a hostile file has millions.
-    const MOST: usize = 2_000;
+    const MOST: usize = 20_000;
 
     pub(super) fn report(
         &mut self,

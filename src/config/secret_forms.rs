@@ -71,6 +71,20 @@ const ABOUT: &[&str] = &[
     "PROMPT",
     "STORE",
     "ENV",
+    "STDIN",
+    "FD",
+];
+/// Words at the end of an option that surely has the secret itself behind it.
+const OF_VALUES: &[&str] = &[
+    "PASSWORD",
+    "PASSWD",
+    "PASSPHRASE",
+    "SECRET",
+    "TOKEN",
+    "APIKEY",
+    "KEY",
+    "PASS",
+    "PWD",
 ];
 
 /// True for the name of a variable or header that holds a secret.
@@ -94,6 +108,13 @@ pub(super) fn holds_secret(name: &str) -> bool {
     });
     let pass = words.len() > 1 && (last == "PASS" || words.concat() == "MYSQLPWD");
     named || key || pass || LAST_WORDS.contains(&last.as_str())
+}
+
+/// True when a name says that its value is the secret, and not what identifies one.
+pub(super) fn names_value(name: &str) -> bool {
+    let words = words(name);
+    let last = words.last().map_or("", String::as_str);
+    holds_secret(name) && OF_VALUES.iter().any(|word| last.ends_with(word))
 }
 
 /// In capitals, split at signs and where small letters meet capitals.

@@ -10,6 +10,7 @@ use super::findings::{Code, Finding};
 use super::lex::{self, Kind, Token};
 use super::mend::one_line;
 use super::schema::{Args, ROOT, Spec, WAYS};
+use super::secret_arguments::{self, Way};
 use super::secret_forms::{self, holds_secret, trivial};
 use super::source::{Sources, Span};
 use super::tree::{Data, Node, Value};
@@ -48,6 +49,11 @@ const QUOTES: &[char] = &[
 /// The stretches of a text that are not to be shown, well-formed or not.
 pub(super) fn stretches(text: &str) -> Vec<(usize, usize)> {
     let mut found: Vec<(usize, usize)> = secret_forms::all(text).map(|form| (form.start, form.end)).collect();
+    found.extend(
+        secret_arguments::in_text(text)
+            .iter()
+            .map(|found| (found.start, found.end)),
+    );
     let names = known_names();
     let mut statement: Vec<Token> = Vec::new();
     // The first words of the nodes whose blocks are open.
@@ -98,6 +104,8 @@ pub(super) fn stretches(text: &str) -> Vec<(usize, usize)> {
             found.extend(in_odd_line(line).map(|(from, to)| (start + from, start + to)));
         }
     }
+    found.sort_unstable();
+    found.dedup();
     found
 }
 
@@ -209,6 +217,8 @@ fn in_statement(
             .and_then(|key| tokens.get(key))
             .map(shown);
         let whole = match key {
+            // What is no name there is what the name should stand for.
+            Some("from-env") => !is_variable(shown(token).trim_start_matches('$').trim_matches(['{', '}'])),
             Some(key) if key.starts_with("from-") => false,
             Some(key) => holds_secret(key) || at > secret_from,
             None => at >= secret_from,
@@ -225,6 +235,12 @@ fn in_statement(
         }
     }
     secret_from == tokens.len()
+}
+
+/// May be the name of a variable.
+pub(super) fn is_variable(name: &str) -> bool {
+    let letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    name.chars().all(letter) && !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit())
 }
 
 /// A token without what surrounds its value.
@@ -249,15 +265,18 @@ fn judge_in(block: Option<&str>, nodes: &[Node], findings: &mut Vec<Finding>) ->
             named_secret(node, findings, &mut spans)
         };
         let values = node.args.iter().chain(node.props.iter().map(|prop| &prop.value));
+        let mut said = named.clone();
         for value in values.filter(|value| !named.contains(&value.span)) {
             let Data::Text(text) = &value.data else {
                 continue;
             };
             if let Some(form) = secret_forms::all(text).next() {
                 spans.push(value.span);
+                said.push(value.span);
                 findings.push(by_form(block, node, value, form.what));
             }
         }
+        arguments(node, &said, findings, &mut spans);
         let inside = node.children.as_deref().unwrap_or_default();
         spans.extend(judge_in(Some(&node.name), inside, findings));
     }
@@ -335,6 +354,72 @@ fn secret_setting(block: Option<&str>, node: &Node, findings: &mut Vec<Finding>,
     said
 }
 
+/// Secrets that a program is given as arguments.
+fn arguments(node: &Node, said: &[Span], findings: &mut Vec<Finding>, spans: &mut Vec<Span>) {
+    if !matches!(node.name.as_str(), "command" | "shell" | "from-command") {
+        return;
+    }
+    let text = |value: &Value| match &value.data {
+        Data::Text(text) => Some(text.clone()),
+        _ => None,
+    };
+    let words: Vec<String> = node.args.iter().map(|value| text(value).unwrap_or_default()).collect();
+    let mut found = Vec::new();
+    if node.name != "shell" {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        found.extend(secret_arguments::in_command(&words));
+    }
+    for (number, word) in words.iter().enumerate() {
+        if node.name == "shell" || word.contains(char::is_whitespace) {
+            let inner = secret_arguments::in_text(word).into_iter();
+            found.extend(inner.map(|argument| secret_arguments::Argument {
+                word: number,
+                ..argument
+            }));
+        }
+    }
+    found.sort_by_key(|argument| argument.word);
+    found.dedup_by(|b, a| a.word == b.word && a.of == b.of);
+    for argument in found.into_iter().filter(|argument| argument.sure) {
+        let Some(value) = node.args.get(argument.word).filter(|value| !said.contains(&value.span)) else {
+            continue;
+        };
+        let of = one_line(&argument.of);
+        let (message, help) = match argument.way {
+            _ if node.name == "from-command" => (
+                format!("`{of}` is given a secret, and it stands in the file"),
+                "let the program take it from a file that only its user can read".to_owned(),
+            ),
+            Way::Reads(variable) => (
+                format!("`{of}` is given a secret, and it stands in the file"),
+                format!(
+                    "take it out and write `env \"{variable}\" from-env=\"{variable}\"`: `{of}` reads that variable"
+                ),
+            ),
+            Way::Named(variable) => (
+                format!("`{of}` holds a secret, and it stands in the file"),
+                format!("take it out and write `env \"{variable}\" from-env=\"{variable}\"`"),
+            ),
+            Way::Shell(variable) => (
+                format!("`{of}` is given a secret, and it stands in the file"),
+                format!(
+                    "write `env \"{variable}\" from-env=\"{variable}\"`, and `${variable}` in its place, in a `shell` line"
+                ),
+            ),
+        };
+        spans.push(value.span);
+        findings.push(
+            Finding::new(
+                Code::SecretLiteral,
+                value.span,
+                message,
+                "everybody who reads the file knows it",
+            )
+            .help(help),
+        );
+    }
+}
+
 /// The line to write.
 fn sourced(node: &str, name: &str) -> String {
     format!(
@@ -378,6 +463,9 @@ const MOST_NEAR: usize = 24;
 /// How many characters of a secret are enough to know it by.
 const KNOWN_BY: usize = 12;
 
+/// So many bytes before a secret may hang together with it.
+const ATTACHED: usize = 3;
+
 /// Takes secrets out of the texts of findings.
 pub(super) fn redact(findings: &mut [Finding], sources: &Sources) {
     let masks = sources.masks();
@@ -413,6 +501,15 @@ pub(super) fn redact(findings: &mut [Finding], sources: &Sources) {
         let mut near: Vec<String> = Vec::new();
         for span in spans {
             let raw = sources.text(span).trim_matches(QUOTES);
+            // `-phunter2`: with what it hangs on it stands alone.
+            let lead = sources.text(Span::new(span.start.saturating_sub(ATTACHED), span.start));
+            let hung = lead
+                .rfind(|c: char| !c.is_alphanumeric())
+                .map_or("", |at| lead.get(at..).unwrap_or_default());
+            let hung = hung.trim_start_matches(|c: char| !c.is_alphanumeric());
+            if !hung.is_empty() {
+                near.push(format!("{hung}{raw}"));
+            }
             if raw.contains('\\') {
                 near.push(unescaped(raw));
             }
@@ -426,6 +523,7 @@ pub(super) fn redact(findings: &mut [Finding], sources: &Sources) {
                 without(help, secret);
             }
             if let Some(fix) = &mut finding.fix {
+                fix.secret |= secret.len() > 3 && fix.edits.iter().any(|(_, text)| text.contains(secret.as_str()));
                 without(&mut fix.title, secret);
             }
             for label in &mut finding.labels {

@@ -13,7 +13,7 @@ pub fn rewrite(path: &Path, old: &[u8], new: &[u8]) -> Result<(), LaunchError> {
     Ok(tree::rewrite(path, old, new)?)
 }
 
-/// Makes a new file with this text. Refused when something of that name is there.
-pub fn write_new(path: &Path, text: &[u8]) -> Result<(), LaunchError> {
-    Ok(tree::write_new(path, text)?)
+/// Makes a new file with this text and of this mode, as far as the user's mask allows it. Refused when something of that name is there.
+pub fn write_new(path: &Path, text: &[u8], mode: u32) -> Result<(), LaunchError> {
+    Ok(tree::write_new(path, text, mode)?)
 }

@@ -7,14 +7,17 @@
 //! replaced but the very text that was read.
 
 use super::handle::{Dir, TreeError, identity_of, regular};
+use crate::clock;
 use crate::entry::Identity;
 use crate::path::shown;
-use rustix::fs::{AtFlags, Gid, Mode, OFlags, RenameFlags, Uid, XattrFlags};
+use rustix::fs::{AtFlags, FlockOperation, Gid, Mode, OFlags, RenameFlags, Uid, XattrFlags};
 use rustix::io::Errno;
 use std::ffi::{CStr, OsStr, OsString};
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 /// Why a file was left as it was.
 #[derive(Debug, thiserror::Error)]
@@ -116,13 +119,13 @@ pub fn rewrite(path: &Path, old: &[u8], new: &[u8]) -> Result<(), RewriteError> 
 
 /// Makes the file at `path` with this text, durably. What is there already stays.
 #[expect(clippy::disallowed_methods, reason = "never over anything: NOREPLACE")]
-pub fn write_new(path: &Path, text: &[u8]) -> Result<(), RewriteError> {
+pub fn write_new(path: &Path, text: &[u8], mode: u32) -> Result<(), RewriteError> {
     let above = path.parent().filter(|above| !above.as_os_str().is_empty());
     let Some(name) = path.file_name() else {
         return Err(RewriteError::NoFile(shown(path).to_string()));
     };
     let dir = Dir::open(above.unwrap_or(Path::new(".")))?;
-    let mut draft = Fresh::create(&dir, 0o666)?;
+    let mut draft = Fresh::create(&dir, mode)?;
     draft.write(text)?;
     draft.sync()?;
     match rustix::fs::renameat_with(&dir, &draft.name, &dir, name, RenameFlags::NOREPLACE) {
@@ -159,8 +162,12 @@ impl<'a> Fresh<'a> {
     fn create(dir: &'a Dir, mode: u32) -> Result<Self, TreeError> {
         let name = OsString::from(format!(".opsrun-{}.tmp", ulid::Ulid::new()));
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        sweep(dir);
         let fd = rustix::fs::openat(dir, &name, flags, Mode::from_raw_mode(mode))
             .map_err(|e| TreeError::at("create a file in", dir.path(), e))?;
+        // Held as long as this process lives: who finds the file free of it finds debris. Where locks do not work, none is
+        // taken for debris either.
+        let _ = rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive);
         Ok(Self {
             dir,
             name,
@@ -216,6 +223,55 @@ impl<'a> Fresh<'a> {
     }
 }
 
+/// So long a file is left alone: between making one and locking it lies a moment.
+const YOUNG: Duration = Duration::from_secs(60);
+/// How many names of a directory are looked at.
+const MOST_NAMES: usize = 10_000;
+
+/// Removes what writers that were killed have left beside the file: of our names, of our user, old enough, and locked by
+/// nobody. Best effort.
+#[expect(clippy::disallowed_methods, reason = "our own unfinished files, their lock held")]
+fn sweep(dir: &Dir) {
+    let Ok(entries) = rustix::fs::Dir::read_from(dir) else {
+        return;
+    };
+    let own = rustix::process::geteuid().as_raw();
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    for entry in entries.take(MOST_NAMES).filter_map(Result::ok) {
+        let name = entry.file_name();
+        if !is_fresh(name.to_bytes()) {
+            continue;
+        }
+        let Ok(fd) = rustix::fs::openat(dir, name, flags, Mode::empty()) else {
+            continue;
+        };
+        let file = File::from(fd);
+        let Ok(meta) = file.metadata() else {
+            continue;
+        };
+        let age = meta
+            .modified()
+            .ok()
+            .and_then(|at| SystemTime::from(clock::now()).duration_since(at).ok());
+        let ours = meta.is_file() && meta.uid() == own && meta.nlink() == 1;
+        if ours
+            && age.is_some_and(|age| age > YOUNG)
+            && rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
+        {
+            let _ = rustix::fs::unlinkat(dir, name, AtFlags::empty());
+        }
+    }
+}
+
+/// `.opsrun-<ULID>.tmp`.
+fn is_fresh(name: &[u8]) -> bool {
+    let id = name
+        .strip_prefix(b".opsrun-")
+        .and_then(|name| name.strip_suffix(b".tmp"));
+    let id = id.and_then(|id| std::str::from_utf8(id).ok());
+    id.is_some_and(|id| id.len() == 26 && ulid::Ulid::from_string(id).is_ok())
+}
+
 impl Drop for Fresh<'_> {
     #[expect(clippy::disallowed_methods, reason = "our own unfinished file")]
     fn drop(&mut self) {
@@ -229,7 +285,7 @@ impl Drop for Fresh<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     fn place(text: &str) -> (tempfile::TempDir, std::path::PathBuf) {
         let temp = tempfile::tempdir().unwrap();
@@ -307,16 +363,42 @@ mod tests {
     }
 
     #[test]
+    fn what_a_killed_writer_left_goes_and_nothing_else_does() {
+        let (temp, path) = place("old");
+        let made = |name: &str, old: bool| {
+            let path = temp.path().join(name);
+            std::fs::write(&path, "x").unwrap();
+            let file = File::options().write(true).open(&path).unwrap();
+            if old {
+                file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+            }
+            (path, file)
+        };
+        let (stale, _) = made(".opsrun-01JD8Z3V6Q8X5Y7W9T2R4N6M8K.tmp", true);
+        let (held, holder) = made(".opsrun-01JD8Z3V6Q8X5Y7W9T2R4N6M8M.tmp", true);
+        rustix::fs::flock(&holder, FlockOperation::LockExclusive).unwrap();
+        let (young, _) = made(".opsrun-01JD8Z3V6Q8X5Y7W9T2R4N6M8N.tmp", false);
+        let (other, _) = made(".opsrun-notes.tmp", true);
+        rewrite(&path, b"old", b"new").unwrap();
+        assert!(!stale.exists());
+        assert!(held.exists() && young.exists() && other.exists());
+        assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 4);
+    }
+
+    #[test]
     fn a_new_file_never_takes_the_place_of_another() {
         let (temp, path) = place("old");
-        assert!(matches!(write_new(&path, b"new"), Err(RewriteError::Exists(_))));
+        assert!(matches!(write_new(&path, b"new", 0o600), Err(RewriteError::Exists(_))));
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
         only_one(temp.path());
         let fresh = temp.path().join("fresh.kdl");
-        write_new(&fresh, b"new").unwrap();
+        write_new(&fresh, b"new", 0o600).unwrap();
         assert_eq!(std::fs::read(&fresh).unwrap(), b"new");
         let dangling = temp.path().join("dangling");
         symlink("nowhere", &dangling).unwrap();
-        assert!(matches!(write_new(&dangling, b"new"), Err(RewriteError::Exists(_))));
+        assert!(matches!(
+            write_new(&dangling, b"new", 0o600),
+            Err(RewriteError::Exists(_))
+        ));
     }
 }

@@ -58,6 +58,39 @@ fn a_diff_shows_no_secret() {
     );
 }
 
+/// However it is asked, and whatever else is wrong beside them.
+#[test]
+fn no_output_shows_the_secret_of_an_argument() {
+    let place = Place::new();
+    let text = "// curl -u admin:hunter2pass https://a\ntarget \"a\" {\n  comand 'mysql' '-phunter2pass' \"shop\"\n}\n\
+        target \"b\" {\n  command curl -u admin:hunter2pass https://a\n}\n\
+        target   \"c\" {\n  shell \"PGPASSWORD=hunter2pass pg_dump app\"\n  timeot 5m\n}\n\
+        target \"d\" {\n  command [\"tool\", \"--password=hunter2pass\", \"--token\", \"hunter2pass\"]\n}\n";
+    let formed = "target   \"a\" {\n  shell \"curl -u admin:hunter2pass https://a\"\n}\n";
+    std::fs::write(place.path().join("formed.kdl"), formed).unwrap();
+    for arguments in [
+        &["check", "s.kdl"][..],
+        &["check", "--diff", "s.kdl"],
+        &["check", "--format", "json", "s.kdl"],
+        &["check", "--format", "sarif", "s.kdl"],
+        &["check", "--format", "github", "s.kdl"],
+        &["check", "--format", "junit", "s.kdl"],
+        &["fmt", "s.kdl"],
+        &["fmt", "--diff", "formed.kdl"],
+        &["plan", "s.kdl"],
+        &["check", "--fix", "s.kdl"],
+        &["check", "--fix", "--format", "json", "s.kdl"],
+    ] {
+        std::fs::write(place.path().join("s.kdl"), text).unwrap();
+        let said = place.told(arguments);
+        assert!(!said.contains("hunter2"), "{arguments:?}\n{said}");
+        assert!(
+            said.contains("s.kdl") || said.contains("formed.kdl"),
+            "{arguments:?}\n{said}"
+        );
+    }
+}
+
 #[test]
 fn init_writes_a_file_that_is_valid_and_formed() {
     let dir = tempfile::tempdir().unwrap();
@@ -104,6 +137,28 @@ fn init_translates_a_crontab() {
     assert_eq!(exit(&place.run(&["check", "made.kdl"])), 0);
     assert_eq!(exit(&place.run(&["init", "-", "--from", "systemd"])), 64);
     assert_eq!(exit(&place.run(&["init", "-", "--from", "crontab", "gone"])), 66);
+}
+
+#[test]
+fn init_reads_no_more_than_a_crontab_can_be_and_asks_about_users() {
+    let place = Place::new();
+    let text = "17 * * * * root cd / && run-parts /etc/cron.hourly\n25 6 * * * root /usr/bin/x\n";
+    std::fs::write(place.path().join("tab"), text).unwrap();
+    snapshot(
+        "init-endless",
+        &place.told(&["init", "-", "--from", "crontab", "/dev/zero"]),
+    );
+    snapshot(
+        "init-users",
+        &place.told(&["init", "x.kdl", "--from", "crontab", "tab"]),
+    );
+    assert!(!place.path().join("x.kdl").exists());
+    for flag in ["--system", "--no-system"] {
+        let name = format!("x{flag}.kdl");
+        assert_eq!(exit(&place.run(&["init", &name, "--from", "crontab", "tab", flag])), 0);
+        let mode = std::fs::metadata(place.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
 }
 
 /// A program named `crontab` stands in for the one of the system.

@@ -56,6 +56,14 @@ pub struct InitArgs {
         help = "The crontab has a column for users, as /etc/crontab and /etc/cron.d/* have"
     )]
     pub system: bool,
+    /// Without users.
+    #[arg(
+        long,
+        requires = "from",
+        conflicts_with = "system",
+        help = "The crontab has no such column, though its commands are named like users"
+    )]
+    pub no_system: bool,
     /// Over a file.
     #[arg(long, help = "Replace a file that is there")]
     pub force: bool,

@@ -9,7 +9,7 @@ use super::command::{self, Run};
 use super::entry::{Line, When, line};
 use super::{quoted, remark};
 use crate::config::findings::{Code, Severity};
-use crate::config::{format, load_text, secrets};
+use crate::config::{format, load_text, secret_arguments, secrets};
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -55,11 +55,13 @@ pub fn crontab(text: &[u8], setting: &Setting) -> Translated {
         zone: None,
         home: setting.home.clone(),
         env: Vec::new(),
+        secrets: Vec::new(),
         targets: 0,
         left: 0,
     };
     writer.head();
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    writer.secrets = told(text, setting.users);
     for bytes in text.split(|b| *b == b'\n') {
         match std::str::from_utf8(bytes) {
             Ok(text) => writer.line(text.trim_end_matches('\r')),
@@ -74,6 +76,24 @@ pub fn crontab(text: &[u8], setting: &Setting) -> Translated {
     }
 }
 
+/// True when every command of a crontab begins with one of these users, and more follows: then it has a column for them.
+#[must_use]
+pub fn names_users(text: &[u8], users: &[String]) -> bool {
+    let text = String::from_utf8_lossy(text);
+    let commands = text.lines().filter_map(|text| match line(text, false) {
+        Line::Entry { command, .. } => Some(command),
+        _ => None,
+    });
+    let mut words = commands.map(|command| command.split_once([' ', '\t'])).peekable();
+    words.peek().is_some()
+        && words.all(|words| {
+            words.is_some_and(|(first, rest)| {
+                let option = rest.trim_start().starts_with('-');
+                !option && users.iter().any(|user| user == first)
+            })
+        })
+}
+
 struct Writer<'a> {
     setting: &'a Setting,
     out: Vec<String>,
@@ -83,6 +103,8 @@ struct Writer<'a> {
     zone: Option<String>,
     home: Option<String>,
     env: Vec<(String, String)>,
+    /// Values that the crontab itself names as secrets.
+    secrets: Vec<String>,
     targets: usize,
     left: usize,
 }
@@ -110,7 +132,12 @@ impl Writer<'_> {
             Line::Blank => self.out.push(String::new()),
             Line::Comment(comment) => {
                 let comment = comment.strip_prefix(' ').unwrap_or(comment);
-                self.out.push(remark(&secrets::masked(comment)));
+                let shown = if self.suspects(comment) {
+                    format!("{} (a secret may stand in it: left out)", self.without_command(comment))
+                } else {
+                    comment.to_owned()
+                };
+                self.out.push(remark(&shown));
             }
             Line::Setting(name, value) => self.set(name, value),
             Line::Entry { when, user, command } => self.entry(text, &when, user, command),
@@ -122,8 +149,33 @@ impl Writer<'_> {
     fn leave(&mut self, text: &str, reason: &str) {
         self.left += 1;
         self.out.push(remark(&format!("Not translated: {reason}:")));
-        self.out.push(remark(&format!("    {}", secrets::masked(text.trim()))));
+        let shown = if self.suspects(text) {
+            self.without_command(text)
+        } else {
+            text.trim().to_owned()
+        };
+        self.out.push(remark(&format!("    {shown}")));
         self.out.push(String::new());
+    }
+
+    /// Whether there may be a secret in a line. Within the words for a shell they are looked for word by word, too.
+    fn suspects(&self, text: &str) -> bool {
+        let words = words(text);
+        self.secrets.iter().any(|secret| text.contains(secret.as_str()))
+            || !secrets::stretches(text).is_empty()
+            || secrets::masked(&words) != words
+    }
+
+    /// When it runs, and of the rest nothing.
+    fn without_command(&self, text: &str) -> String {
+        match line(text, self.setting.users) {
+            Line::Entry { command, .. } => {
+                let time = text.trim().strip_suffix(command).unwrap_or_default();
+                format!("{time}…")
+            }
+            Line::Setting(name, _) => format!("{name}=…"),
+            _ => "…".to_owned(),
+        }
     }
 
     fn set(&mut self, name: &str, value: &str) {
@@ -149,12 +201,11 @@ impl Writer<'_> {
                 "set for the targets below"
             }
         };
-        if is_secret(name, value) {
+        if self.is_secret(name, value) {
             let said = "set for the targets below, from the environment; its value is left out of this file";
             self.out.push(remark(&format!("{name}=***: {said}")));
         } else {
-            let shown = secrets::masked(&format!("{name}={value}"));
-            self.out.push(remark(&format!("{shown}: {said}")));
+            self.out.push(remark(&format!("{name}={value}: {said}")));
         }
     }
 
@@ -182,12 +233,8 @@ impl Writer<'_> {
         let name = self.free_name(&command::name(&line));
         let run = command::run(&line, input.as_deref(), self.shell.as_deref());
         let block = self.target(&name, fields, &run);
-        // Within the line for a shell nobody looks for secrets: word by word they are seen.
-        let words = words(&line);
-        let masked = secrets::masked(&words);
-        if masked != words {
-            let time = text.trim().strip_suffix(command).unwrap_or_default();
-            return self.leave(&format!("{time}{masked}"), SECRET);
+        if self.suspects(command) || self.suspects(&line) {
+            return self.leave(text, SECRET);
         }
         if let Some(reason) = refusal(&block) {
             return self.leave(text, &reason);
@@ -218,7 +265,7 @@ impl Writer<'_> {
             lines.push(format!("cwd {}", quoted(home)));
         }
         for (name, value) in &self.env {
-            if is_secret(name, value) {
+            if self.is_secret(name, value) {
                 lines.push(format!("env {} from-env={}", quoted(name), quoted(name)));
             } else {
                 lines.push(env(name, value));
@@ -228,6 +275,10 @@ impl Writer<'_> {
         lines.push(format!("cron {}{}", quoted(fields), zone.unwrap_or_default()));
         lines.push("}".to_owned());
         lines.join("\n")
+    }
+
+    fn is_secret(&self, name: &str, value: &str) -> bool {
+        is_secret(name, value) || self.secrets.iter().any(|secret| value.contains(secret.as_str()))
     }
 
     fn free_name(&self, name: &str) -> String {
@@ -255,11 +306,38 @@ fn is_secret(name: &str, value: &str) -> bool {
         .any(|finding| finding.code == Code::SecretLiteral)
 }
 
+/// Shorter values stand in too many places that have nothing to do with them.
+const SHORTEST: usize = 5;
+
+/// The values of what names a secret, in settings and commands, commented out or not.
+fn told(text: &[u8], users: bool) -> Vec<String> {
+    let text = String::from_utf8_lossy(text);
+    let mut found = Vec::new();
+    for text in text.lines() {
+        let text = text.trim_start_matches(['#', ' ', '\t']);
+        match line(text, users) {
+            Line::Setting(name, value) if is_secret(name, value) => found.push(value.to_owned()),
+            Line::Entry { command, .. } => {
+                let arguments = secret_arguments::in_text(command)
+                    .into_iter()
+                    .filter(|found| found.sure);
+                let values = arguments.filter_map(|found| command.get(found.start..found.end));
+                found.extend(values.map(str::to_owned));
+            }
+            _ => {}
+        }
+    }
+    found.retain(|value| value.len() >= SHORTEST);
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
 /// A job to stand beside what is tried.
 const PROBE: &str = "target \"a\" { command \"a\"; }\n";
 
 const SECRET: &str =
-    "a secret stands in it; give it by `env \"NAME\" from-env=\"NAME\"` and use $NAME in a `shell` line";
+    "a secret seems to stand in it; give it by `env \"NAME\" from-env=\"NAME\"` and use $NAME in a `shell` line";
 
 /// The words of a command line as arguments.
 fn words(line: &str) -> String {
@@ -281,10 +359,7 @@ fn refusal(text: &str) -> Option<String> {
         .iter()
         .find(|finding| finding.severity == Severity::Error)?;
     Some(match error.code {
-        Code::SecretLiteral => {
-            "a secret stands in it; give it by `env \"NAME\" from-env=\"NAME\"` and use $NAME in a `shell` line"
-                .to_owned()
-        }
+        Code::SecretLiteral => SECRET.to_owned(),
         _ => error.message.clone(),
     })
 }

@@ -115,6 +115,62 @@ fn a_crontab_becomes_an_ops_file() {
 }
 
 #[test]
+fn no_secret_of_a_crontab_comes_into_the_file() {
+    let text = "DB_PASSWORD=hunter2hunter2\n\
+        API_KEY='hunter2 x y'\n\
+        0 1 * * * mysqldump -phunter2pass shop\n\
+        1 1 * * * curl -u admin:hunter2pass https://a\n\
+        2 1 * * * wget --header='Authorization: Basic hunter2pass=' https://a\n\
+        3 1 * * * curl -H \"X-Api-Key: hunter2pass\" https://a\n\
+        4 1 * * * redis-cli -a hunter2pass ping\n\
+        5 1 * * * openssl enc -pass pass:hunter2pass -in a\n\
+        6 1 * * * echo hunter2pass | sudo -S reboot\n\
+        7 1 * * * zip -P hunter2pass a b\n\
+        8 1 * * * sshpass -p hunter2pass ssh a\n\
+        9 1 * * * export API_KEY='x hunter2pass'; run\n\
+        10 1 * * * run --password \"x y hunter2pass\" z\n\
+        11 1 * * * run --of hunter2hunter2\n\
+        12 1 * * * run --of='hunter2 x y'\n\
+        #13 1 * * * mysqldump -phunter2pass shop\n\
+        # SECRET=hunter2pass\n\
+        # curl -u admin:hunter2pass https://a\n\
+        @reboot curl -u admin:hunter2pass https://a\n\
+        curl -u admin:hunter2pass\n\
+        14 1 * * * mysql%insert hunter2hunter2\n\
+        COPY=hunter2hunter2\n\
+        15 1 * * * true\n";
+    let done = translated(text);
+    assert!(!done.text.contains("hunter2"), "{}", done.text);
+    assert_eq!(done.targets, 1);
+    for minute in 0..15 {
+        assert!(
+            done.text.contains(&format!("{minute} 1 * * * …")),
+            "{minute}\n{}",
+            done.text
+        );
+    }
+    assert!(
+        done.text.contains("SECRET=… (a secret may stand in it"),
+        "{}",
+        done.text
+    );
+    assert!(done.text.contains("env \"COPY\" from-env=\"COPY\""), "{}", done.text);
+}
+
+#[test]
+fn a_column_of_users_is_noticed() {
+    let users = ["root".to_owned(), "backup".to_owned()];
+    let names = |text: &str| names_users(text.as_bytes(), &users);
+    assert!(names(
+        "SHELL=/bin/sh\n# x\n17 * * * * root\tcd / && run\n0 1 * * * backup /opt/x\n"
+    ));
+    assert!(!names("17 * * * * root cd /\n0 1 * * * /opt/x y\n"));
+    assert!(!names("0 1 * * * backup\n"));
+    assert!(!names("0 1 * * * backup --all\n"));
+    assert!(!names("# nothing\n"));
+}
+
+#[test]
 fn jobs_of_other_users_are_taken_out() {
     let users = Setting {
         users: true,

@@ -76,6 +76,9 @@ fn shell_language(reading: &Reading, words: &[String], findings: &mut Vec<Findin
         .zip(words)
         .skip(1)
         .find(|(_, word)| OPERATORS.contains(&word.as_str()) && !(runs && *word == ";"));
+    if operator.is_none() {
+        expansions(reading, words, plain, findings);
+    }
     if let Some((arg, word)) = operator {
         let line: Vec<String> = words.iter().map(|word| for_shell(word)).collect();
         let line = quoted(line.join(" "));
@@ -93,6 +96,71 @@ fn shell_language(reading: &Reading, words: &[String], findings: &mut Vec<Findin
             }),
         );
     }
+}
+
+/// Programs to which an argument is a text of their own language, or that hand it to a shell.
+const OF_TEXTS: &[&str] = &[
+    "sh", "bash", "dash", "zsh", "ksh", "fish", "ssh", "su", "runuser", "watch", "parallel", "eval", "grep", "egrep",
+    "fgrep", "zgrep", "rg", "sed", "awk", "gawk", "mawk", "jq", "yq", "perl", "python", "python3", "ruby", "node",
+    "php", "psql", "mysql", "mariadb", "sqlite3", "mongosh", "mongo", "envsubst", "expect", "tclsh", "make", "kubectl",
+    "pwsh", "tmux", "screen", "crontab", "xmllint", "curl",
+];
+
+/// `$HOME/x`, `$(date)`, `~/x`, and what stands in backticks.
+fn expands(word: &str) -> bool {
+    let variable = |(at, _): (usize, &str)| {
+        let before = word.get(..at).and_then(|before| before.chars().next_back());
+        let after = word.get(at + 1..).unwrap_or_default();
+        let begins = !before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '\\' | '$' | '?' | '&'));
+        let named = after.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        let braced = after
+            .strip_prefix('{')
+            .is_some_and(|after| after.starts_with(|c: char| c.is_ascii_alphabetic()));
+        begins && (named || braced) || before != Some('\\') && after.starts_with('(') && after.contains(')')
+    };
+    word.starts_with("~/") || word.match_indices('$').any(variable) || word.matches('`').count() == 2
+}
+
+/// The same, for expansions.
+fn expansions(reading: &Reading, words: &[String], plain: bool, findings: &mut Vec<Finding>) {
+    let program = |word: &String| OF_TEXTS.contains(&word.rsplit('/').next().unwrap_or_default());
+    // Whatever runs another program may run a shell.
+    if words
+        .iter()
+        .any(|word| program(word) || matches!(word.as_str(), "-c" | "-e" | "-lc" | "-ec" | "--eval"))
+    {
+        return;
+    }
+    let mut rest = reading.args.iter().zip(words).skip(1);
+    let Some((arg, word)) = rest.find(|(_, word)| expands(word)) else {
+        return;
+    };
+    let line: Vec<String> = words
+        .iter()
+        .map(|word| {
+            if expands(word) && !word.starts_with("~/") {
+                quoted(word)
+            } else if word.starts_with("~/") {
+                format!("~/{}", for_shell(word.get(2..).unwrap_or_default()))
+            } else {
+                for_shell(word)
+            }
+        })
+        .collect();
+    let line = one_line(&quoted(line.join(" ")));
+    findings.push(
+        Finding::new(
+            Code::ShellInArgv,
+            arg.span,
+            format!("`{}` is expanded by a shell only", one_line(word)),
+            "passed as an argument as it stands",
+        )
+        .help(if plain {
+            format!("write `shell {line}`")
+        } else {
+            format!("write `from-command \"sh\" \"-c\" {line}`")
+        }),
+    );
 }
 
 /// As a string of the ops file.
@@ -264,5 +332,45 @@ pub(in crate::config) fn suggested_variable(name: &str) -> String {
     match name.trim_matches('_') {
         "" => "SECRET".to_owned(),
         name => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load_text;
+    use std::path::Path;
+
+    fn said(command: &str) -> Vec<String> {
+        let text = format!("target \"a\" {{\n    command {command}\n}}\n");
+        let findings = load_text(Path::new("/ops.kdl"), text.into_bytes()).findings;
+        let doubts = findings.into_iter().filter(|finding| finding.code == Code::ShellInArgv);
+        doubts.filter_map(|finding| finding.help).collect()
+    }
+
+    #[test]
+    fn what_only_a_shell_expands() {
+        for (command, help) in [
+            (
+                r#""tar" "czf" "/b/app-$(date +%F).tgz" "$HOME/x""#,
+                r#"tar czf \"/b/app-$(date +%F).tgz\" \"$HOME/x\""#,
+            ),
+            (r#""ls" "~/x""#, "ls ~/x"),
+            (r#""cp" "a" "b-`date`""#, r#"cp a \"b-`date`\""#),
+            (r#""cp" "${HOME}/a b" "c""#, r#"cp \"${HOME}/a b\" c"#),
+        ] {
+            assert_eq!(said(command), [format!("write `shell \"{help}\"`")], "{command}");
+        }
+        for command in [
+            r#""sh" "-c" "echo \"$1\"" "x" "$HOME""#,
+            r#""docker" "exec" "db" "sh" "-c" "echo $HOME""#,
+            r#""grep" "-E" "a$" "$HOME""#,
+            r#""awk" "{print $NF}" "x""#,
+            r#""jq" ".a as $x | $x" "f""#,
+            r#""fetch" "https://a/?$filter=x""#,
+            r#""tool" "pa$word" "costs $5" "a$" "x~/y" "\\$HOME""#,
+        ] {
+            assert_eq!(said(command), [""; 0], "{command}");
+        }
     }
 }

@@ -7,6 +7,7 @@
 use super::super::findings::{Code, Finding};
 use super::super::mend::one_line;
 use super::super::reader::Datum;
+use super::super::secrets::is_variable;
 use super::Checker;
 
 impl Checker<'_> {
@@ -58,6 +59,17 @@ impl Checker<'_> {
 
     /// The name of an environment variable.
     pub(super) fn variable(&self, text: &str) -> Result<Datum, Box<Finding>> {
+        if self.setting == "from-env" && !text.is_empty() && !text.starts_with('$') && !is_variable(text) {
+            // It may be the secret itself: said without it.
+            let finding = self.refused(
+                "`from-env` is given no name of a variable".to_owned(),
+                "letters, digits and `_` make one",
+            );
+            return Err(Box::new(finding.help(format!(
+                "put the value into a variable and name that: `{}`",
+                (self.line)("\"BROKER_TOKEN\"")
+            ))));
+        }
         let why = match text {
             "" => "empty",
             _ if text.contains('=') => "holds an `=`",
