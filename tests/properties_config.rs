@@ -391,7 +391,8 @@ fn nested_slashdashes_are_refused_at_once() {
 
 #[test]
 fn hostile_texts_are_answered_in_time() {
-    let large = 1_000_000;
+    // Enough for what grows faster than the text to stand out against the limit.
+    let large = 250_000;
     for unit in [
         "{",
         "}",
@@ -670,7 +671,7 @@ fn huge_tokens_and_lines() {
         ("{\"", "a", "\": 1}"),
         ("[", "a", "]"),
     ] {
-        let text = format!("{before}{}{after}", unit.repeat(400_000 / unit.len()));
+        let text = format!("{before}{}{after}", unit.repeat(120_000 / unit.len()));
         timed(text.as_bytes(), Duration::from_secs(60));
     }
 }
