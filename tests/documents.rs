@@ -189,16 +189,13 @@ fn commands(line: &str) -> Vec<Vec<String>> {
     all
 }
 
-/// What stands behind `opsrun` in a line, if it is called there.
+/// The calls of opsrun in a line, from its name on.
 fn calls(line: &str) -> Vec<Vec<String>> {
+    let before = |word: &String| matches!(word.as_str(), "sudo" | "*" | "run:") || word.contains('=');
     let called = |words: Vec<String>| {
-        let program = |word: &String| word == "opsrun" || word.ends_with("/opsrun") && !word.contains('=');
-        let at = words.iter().position(program)?;
-        let first = words.first()?;
-        let leads = ["sudo", "opsrun", "*", "run:"].contains(&first.as_str())
-            || first.ends_with("/opsrun")
-            || first.contains('=');
-        leads.then(|| words[at..].to_vec())
+        let words: Vec<String> = words.into_iter().skip_while(before).collect();
+        let program = words.first()?;
+        (program == "opsrun" || program.ends_with("/opsrun")).then_some(words)
     };
     commands(line).into_iter().filter_map(called).collect()
 }
@@ -372,7 +369,11 @@ fn the_runbook_quotes_what_the_program_says() {
     for name in ["n1", "n2", "n3"] {
         std::fs::remove_file(at("data").join(name)).unwrap();
     }
-    says(3, &["apply", "--yes"], &["the copy is suspect, so nothing is deleted", "--accept-shrink"]);
+    says(
+        3,
+        &["apply", "--yes"],
+        &["the copy is suspect, so nothing is deleted", "--accept-shrink"],
+    );
     says(0, &["list"], &["  size  state", "suspect"]);
 
     let copies = std::fs::read_dir(at("backup"))
