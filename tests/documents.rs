@@ -167,7 +167,6 @@ fn commands(line: &str) -> Vec<Vec<String>> {
     for c in line.chars().chain(['\n']) {
         match (quote, c) {
             (Some(q), _) if c == q => quote = None,
-            (Some(_), _) => word.get_or_insert_default().push(c),
             (None, '\'' | '"') => {
                 quote = Some(c);
                 word.get_or_insert_default();
@@ -182,7 +181,7 @@ fn commands(line: &str) -> Vec<Vec<String>> {
                     words.push(String::new());
                 }
             }
-            (None, _) => word.get_or_insert_default().push(c),
+            _ => word.get_or_insert_default().push(c),
         }
     }
     all.push(words);
