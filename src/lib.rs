@@ -9,6 +9,9 @@
 //! ops.kdl ──config──▶ Document (every field with its span) ──validate──▶ Model (meaning; no spans, no KDL)
 //!         ──exec::survey──▶ Facts ──plan::build──▶ Plan (a value: printed, or run)
 //!         ──exec::engine──▶ Event… ──▶ store (first, durable) ──▶ report        Status ──cli──▶ exit code
+//!                                        └─alert::decide──▶ messages (in the same transaction) ──alert::sender──▶ channels
+//!
+//! Model ──daemon──▶ what is due at one instant ──claimed in store──▶ launch (survey, plan, engine: the same as by hand)
 //! ```
 //!
 //! | layer | room | what it is |

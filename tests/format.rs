@@ -136,10 +136,12 @@ fn what_stands_here_is_in_its_usual_form() {
         let name = format!("examples/{example}/ops.kdl");
         ask(name.clone(), &std::fs::read_to_string(root.join(name)).unwrap());
     }
-    for document in ["README.md", "docs/fmt.md", "docs/init.md"] {
-        let text = std::fs::read_to_string(root.join(document)).unwrap();
+    let documents = std::fs::read_dir(root.join("docs")).unwrap();
+    let documents = documents.map(|entry| format!("docs/{}", entry.unwrap().file_name().to_str().unwrap()));
+    for document in documents.chain(["README.md".to_owned()]) {
+        let text = std::fs::read_to_string(root.join(&document)).unwrap();
         for block in text.split("```kdl\n").skip(1) {
-            ask(document.to_owned(), block.split("```").next().unwrap());
+            ask(document.clone(), block.split("```").next().unwrap());
         }
     }
     ask("the starter".to_owned(), config::begin::STARTER);

@@ -1,5 +1,4 @@
-//! One whole run: locks, store, recovery, survey, plan, execution, outcome. What `apply` calls, and whatever else
-//! will start runs.
+//! One whole run: locks, store, recovery, survey, plan, execution, outcome. What `apply` calls, and the schedules.
 //!
 //! Takes a model and a request, gives a plan ([`plan()`]) or a finished run ([`apply`]); the two share every line
 //! up to the plan. Prints nothing: events and progress go to what the caller hands in.
