@@ -3,7 +3,8 @@
 //!
 //! Takes the blocks marked `kdl` in `README.md` and in everything in `docs/`. Those of `docs/reference.md` are pieces of one file,
 //! put together here; every other one stands for a whole file. A block marked `kdl bad=CODE` must yield exactly that code, and
-//! nothing when it says that only a look at the machine finds it (`kdl bad=CODE host`).
+//! nothing when it says that only a look at the machine finds it (`kdl bad=CODE host`). The list of sabotages in
+//! `tests/sabotage` names lines of the source: they must be there.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -155,4 +156,17 @@ fn what_is_generated_is_what_the_program_makes() {
         assert!(made == stands, "{document} is out of date: run with UPDATE_DOCS=1");
     }
     assert_eq!(filled, 2, "the reference and the findings");
+}
+
+#[test]
+fn every_sabotage_has_its_line() {
+    let output = Command::new(path("tests/sabotage/run.sh"))
+        .arg("--check")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "tests/sabotage/list.txt is out of step with the source:\n{said}"
+    );
 }
