@@ -4,7 +4,8 @@
 //! Takes the blocks marked `kdl` in `README.md` and in everything in `docs/`. Those of `docs/reference.md` are pieces of one file,
 //! put together here; every other one stands for a whole file. Takes every command line of opsrun in them, too, and has it parsed as it
 //! would be when typed. A block marked `kdl bad=CODE` must yield exactly that code, and
-//! nothing when it says that only a look at the machine finds it (`kdl bad=CODE host`).
+//! nothing when it says that only a look at the machine finds it (`kdl bad=CODE host`). The list of sabotages in
+//! `tests/sabotage` names lines of the source: they must be there.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -392,4 +393,17 @@ fn the_runbook_quotes_what_the_program_says() {
 
     ops("exit 0", "targte \"x\" { shell \"true\"; }");
     says(78, &["apply", "--yes"], &["`ops.kdl` is invalid: 1 error"]);
+}
+
+#[test]
+fn every_sabotage_has_its_line() {
+    let output = Command::new(path("tests/sabotage/run.sh"))
+        .arg("--check")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "tests/sabotage/list.txt is out of step with the source:\n{said}"
+    );
 }

@@ -5,7 +5,7 @@ use super::round::{AtWork, Round, round};
 use crate::config;
 use crate::model::JobName;
 use crate::model::backoff::BackOffState;
-use crate::store::claims::{Agenda, Verdict};
+use crate::store::claims::Agenda;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::path::Path;
 
@@ -282,26 +282,31 @@ fn a_paused_job_is_told_and_not_run() {
 
 #[test]
 fn missed_instants_that_all_run_come_one_at_a_time() {
-    let mut world = World::new(
-        r#"
-        schedule "s" { cron "0 * * * *"; missed "all" max=3; }
-        target "t" { command "true"; schedule "s"; }
-        "#,
-        "04:30:00",
-    );
-    let first = world.look("11:30:00", &[]);
-    assert_eq!(runs(&first), ["09:00:00 target:t"]);
-    assert_eq!(
-        (first.turn.decisions[0].count, first.turn.decisions[0].verdict),
-        (4, Verdict::Missed)
-    );
-    assert!(
-        world.runs("11:30:01", &["target:t"]).is_empty(),
-        "the one before is at work"
-    );
-    assert_eq!(world.runs("11:31:00", &[]), ["10:00:00 target:t"]);
-    assert_eq!(world.runs("11:32:00", &[]), ["11:00:00 target:t"]);
-    assert!(world.runs("11:33:00", &[]).is_empty());
+    // Also where it could run beside itself.
+    for overlap in ["skip", "allow"] {
+        let mut world = World::new(
+            &format!(
+                r#"
+                schedule "s" {{ cron "0 * * * *"; missed "all" max=3; }}
+                target "t" {{ command "true"; schedule "s"; overlap "{overlap}"; }}
+                "#
+            ),
+            "04:30:00",
+        );
+        let first = world.look("11:30:00", &[]);
+        assert_eq!(runs(&first), ["09:00:00 target:t"]);
+        assert_eq!(
+            left(&first),
+            ["target:t missed too-many"],
+            "nothing is said of what still comes"
+        );
+        assert_eq!(first.turn.decisions[0].count, 4);
+        let busy = world.look("11:30:01", &["target:t"]);
+        assert!(busy.turn.is_empty(), "the one before is at work");
+        assert_eq!(world.runs("11:31:00", &[]), ["10:00:00 target:t"]);
+        assert_eq!(world.runs("11:32:00", &[]), ["11:00:00 target:t"]);
+        assert!(world.runs("11:33:00", &[]).is_empty());
+    }
 }
 
 #[test]

@@ -453,3 +453,6 @@ fn told(row: &Row<'_>) -> rusqlite::Result<Told> {
 fn unreadable(column: usize, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, cause.into())
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,6 +27,9 @@ target "after" {
 }
 "#;
 
+const OPS_CHANNEL: &str = r#"channel "ops" { command "/bin/cat"; }
+target "work" { command "/bin/true"; }"#;
+
 struct World(tempfile::TempDir);
 
 impl World {
@@ -78,6 +81,18 @@ impl World {
             .collect()
     }
 
+    /// No secret, in the state or anywhere else.
+    fn holds_no_secret(&self) {
+        for entry in walkdir::WalkDir::new(self.0.path()) {
+            let entry = entry.unwrap();
+            if entry.file_type().is_file() {
+                let bytes = fs::read(entry.path()).unwrap();
+                let found = bytes.windows(7).any(|part| part == b"hunter2");
+                assert!(!found, "{}", entry.path().display());
+            }
+        }
+    }
+
     fn short(&self, file: &str) -> Vec<String> {
         let word = |message: &Value, name: &str| message[name].as_str().unwrap_or("-").to_owned();
         let short = |message: &Value| {
@@ -123,18 +138,7 @@ fn a_run_tells_of_what_changed_and_delivers_it() {
         .iter()
         .filter(|alert| alert["channel"] == "log");
     assert!(log.count() >= 2);
-    // No secret, in the state or anywhere else.
-    for entry in walkdir::WalkDir::new(world.0.path()) {
-        let entry = entry.unwrap();
-        if entry.file_type().is_file() {
-            let bytes = fs::read(entry.path()).unwrap();
-            assert!(
-                !bytes.windows(7).any(|part| part == b"hunter2"),
-                "{}",
-                entry.path().display()
-            );
-        }
-    }
+    world.holds_no_secret();
 }
 
 #[test]
@@ -191,6 +195,30 @@ fn a_run_that_was_killed_is_told_of_by_the_next() {
         ]
     );
     assert_ne!(world.told("told")[0]["run"], world.told("told")[1]["run"]);
+}
+
+#[test]
+fn what_is_remembered_of_what_was_told_holds_no_secret() {
+    let world = World::new("");
+    let ops = format!(
+        "ops version=1 {{ name \"o\"; state-dir \"{}\"; }}\n{}",
+        world.0.path().display(),
+        OPS_CHANNEL
+    );
+    let loaded = opsrun::config::load_text(&world.at("ops.kdl"), ops.into_bytes());
+    let model = loaded.model.unwrap();
+    let store = opsrun::store::Store::open(&model.ops.state_dir).unwrap();
+    let vault = opsrun::secret::Vault::new();
+    vault.remember(&"hunter2hunter2".into());
+    let outcome = opsrun::run::Outcome {
+        state: opsrun::run::State::Failed,
+        summary: "it is hunter2hunter2".to_owned(),
+        help: Some("say hunter2hunter2".to_owned()),
+        details: vec!["and hunter2hunter2".to_owned()],
+    };
+    opsrun::launch::alerts::tell_config(&model, &store, &vault, &outcome).unwrap();
+    assert_eq!(store.undelivered().unwrap()[0].pending, 1);
+    world.holds_no_secret();
 }
 
 #[test]

@@ -41,6 +41,8 @@ fn killed_at_any_moment_it_never_repeats_itself() {
     assert_eq!(world.count("SELECT count(*) FROM claims"), ran);
     let open = "SELECT count(*) FROM runs WHERE finished_at IS NULL AND interrupted_at IS NULL";
     assert_eq!(world.count(open), 0, "whatever was cut short is marked");
+    let decided = world.count("SELECT sum(count) FROM decisions");
+    println!("{cycles} kills: {decided} instants, {ran} run, {begun} begun, {lines} ended in the target");
 }
 
 #[test]

@@ -5,11 +5,13 @@
 //! - [`bad_days`]: kill -9, two at once, files and states that cannot be used
 //! - [`policies`]: overlap, back-off, missed instants
 //! - [`signals`]: how it is stopped, told to read its file again, and what a service manager hears
+//! - [`soak`]: many times over
 //!
 //! Nothing sleeps: a test waits for what the daemon says or a child writes, and fails when that does not come.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::print_stdout,
     clippy::disallowed_methods,
     reason = "a test: it stops at what it did not expect, and plays the part of other programs"
 )]
@@ -18,6 +20,7 @@ mod alerts;
 mod bad_days;
 mod policies;
 mod signals;
+mod soak;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;

@@ -106,6 +106,16 @@ fn a_lease_ends_and_a_lost_one_settles_nothing_but_delivery() {
         .settle_message("1", &lost, &Attempted::Dead { why: "late" }, at(61))
         .unwrap();
     assert_eq!(stands(&store), [("1".to_owned(), Stand::Pending)]);
+    // Nor does it put off what somebody else is sending, or give it to a third.
+    let late = Attempted::Retry {
+        due: at(9_000),
+        whole_channel: true,
+        why: "late",
+    };
+    store.settle_message("1", &lost, &late, at(61)).unwrap();
+    let row = &store.messages_named("1").unwrap()[0];
+    assert_eq!((row.due_at, row.attempts), (at(0), 0));
+    assert_eq!(one(&store, &asking("c", 62)), None);
     store.settle_message("1", &lost, &Attempted::Sent, at(62)).unwrap();
     assert_eq!(stands(&store), [("1".to_owned(), Stand::Sent)]);
     store
