@@ -131,6 +131,9 @@ struct Daemon<'a> {
 
 impl Daemon<'_> {
     fn serve(&mut self) -> Result<u8, LaunchError> {
+        if let Some(signal) = self.signals.stop.signal() {
+            return Ok(self.stop(signal));
+        }
         self.round()?;
         self.serving(false);
         self.manager.ready();

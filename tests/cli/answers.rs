@@ -149,7 +149,7 @@ fn what_nobody_begins_is_overdue() {
     assert!(said.contains("blocked, since check:gate is critical\n"), "{said}");
     assert!(said.contains("check:gate is critical: `gate` is missing\n"), "{said}");
     assert!(
-        said.contains("opsrun was not running, and what is missed is left out"),
+        said.contains("it was not begun in time, and what is missed is left out"),
         "{said}"
     );
 
