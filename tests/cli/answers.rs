@@ -2,6 +2,7 @@
 
 use super::{Place, exit, told};
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use opsrun::clock::now;
 use opsrun::daemon::book::Book;
 use opsrun::daemon::round::{AtWork, round};
 use opsrun::model::backoff::BackOffState;
@@ -27,10 +28,6 @@ fn place() -> Place {
     let place = Place::new();
     std::fs::write(place.path().join("ops.kdl"), FILE).unwrap();
     place
-}
-
-fn now() -> DateTime<Utc> {
-    DateTime::from(std::time::SystemTime::now())
 }
 
 /// The full hour so many hours ago, as it was when the tests began.

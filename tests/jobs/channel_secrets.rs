@@ -31,8 +31,9 @@ fn secrets() -> Vec<&'static str> {
 
 /// How a body may hold what it repeats.
 fn encoded(text: &str) -> String {
-    let hexadecimal: String = text.bytes().map(|b| format!("{b:02x}")).collect();
-    let percent: String = text.bytes().map(|b| format!("%{b:02X}")).collect();
+    let each = |one: fn(u8) -> String| text.bytes().map(one).collect::<Vec<_>>().concat();
+    let hexadecimal = each(|b| format!("{b:02x}"));
+    let percent = each(|b| format!("%{b:02X}"));
     format!("{} {hexadecimal} {percent} {text}", STANDARD.encode(text))
 }
 
