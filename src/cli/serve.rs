@@ -15,7 +15,7 @@ use crate::daemon::runs::How;
 use crate::daemon::told::{Told, Voice};
 use crate::model::Model;
 use crate::report::lines::Detail;
-use crate::report::{Lines, output, times};
+use crate::report::{Lines, output, times, why};
 use crate::run::Event;
 use crate::signal::Signals;
 use crate::store::claims::{Decision, Verdict};
@@ -26,9 +26,10 @@ use std::time::Duration;
 
 /// Runs it.
 pub fn run(args: &ServeArgs, terminal: &Terminal) -> Result<u8, Failure> {
-    let model = file::model(&args.file, Some(&args.place), terminal)?;
+    // First: a `SIGHUP` that comes while the file is read must not end us.
     let signals = Signals::install()
         .map_err(|error| Failure::new(Exit::Software, format!("cannot handle signals: {error}"), None))?;
+    let model = file::model(&args.file, Some(&args.place), terminal)?;
     let how = How {
         threads: args.threads.count(),
         command: command_line(),
@@ -178,7 +179,9 @@ pub(super) fn left_out(decision: &Decision) -> String {
     };
     format!(
         "{word:<8} {}  by {} {when}: {}",
-        decision.job, decision.first.schedule, decision.reason
+        decision.job,
+        decision.first.schedule,
+        why::reason(decision.verdict.word(), &decision.reason)
     )
 }
 

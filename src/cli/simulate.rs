@@ -14,6 +14,11 @@ use crate::daemon::simulation::simulate;
 use crate::report::output;
 use crate::report::simulation::{Down, document, simulation_text};
 use crate::report::times::whole;
+use chrono::Datelike as _;
+use std::ops::RangeInclusive;
+
+/// Before and after these, lines of cron have no instants.
+const YEARS: RangeInclusive<i32> = 1970..=2100;
 
 /// Runs it.
 pub fn run(args: &SimulateArgs, terminal: &Terminal) -> Result<u8, Failure> {
@@ -28,6 +33,16 @@ pub fn run(args: &SimulateArgs, terminal: &Terminal) -> Result<u8, Failure> {
             whole(from, zone)
         );
         return Err(usage(message, "give the earlier moment as --from"));
+    }
+    if from.year() < *YEARS.start() || to.year() > *YEARS.end() {
+        let message = format!(
+            "schedules know the years {} to {}: the span is from {} to {}",
+            YEARS.start(),
+            YEARS.end(),
+            whole(from, zone),
+            whole(to, zone)
+        );
+        return Err(usage(message, "choose a span within them"));
     }
     let mut down = Vec::new();
     for (from, until) in &args.down {

@@ -131,6 +131,9 @@ struct Daemon<'a> {
 
 impl Daemon<'_> {
     fn serve(&mut self) -> Result<u8, LaunchError> {
+        if let Some(signal) = self.signals.stop.signal() {
+            return Ok(self.stop(signal));
+        }
         self.round()?;
         self.serving(false);
         self.manager.ready();
@@ -433,10 +436,15 @@ fn take_turn(
     command: &str,
 ) -> Result<Option<Round>, StoreError> {
     let mut agenda: Agenda = store.agenda()?;
-    if at_work.is_none() {
+    let elsewhere;
+    let at_work = if let Some(at_work) = at_work {
+        at_work
+    } else {
         agenda.queue.clear();
-    }
-    let mut round = round::round(book, &agenda, at_work.unwrap_or(&AtWork::default()), at);
+        elsewhere = once::at_work(book, store)?;
+        &elsewhere
+    };
+    let mut round = round::round(book, &agenda, at_work, at);
     for beginning in &mut round.turn.runs {
         beginning.run = ulid::Ulid::new().to_string();
     }

@@ -5,13 +5,15 @@
 //! Invariant: nothing is begun that is not claimed.
 
 use super::book::Book;
+use super::round::AtWork;
 use crate::launch::{self, Apply, Claimed, LaunchError, settle};
-use crate::model::Model;
+use crate::model::{Model, Overlap};
 use crate::plan::{Plan, Request};
 use crate::run::{Event, Progress, Record as _};
-use crate::store::Store;
 use crate::store::claims::Decision;
+use crate::store::{RunEnd, Store, StoreError};
 use chrono::{DateTime, Utc};
+use std::time::Duration;
 
 /// What one round came to.
 #[derive(Debug, Default)]
@@ -58,6 +60,10 @@ pub fn once(
             };
             let how = Apply {
                 claimed: Some(claimed),
+                // Nobody else will run what is claimed: whatever holds a lock is waited for.
+                lock_wait: Some(how.lock_wait)
+                    .filter(|wait| !wait.is_zero())
+                    .unwrap_or(Duration::MAX),
                 ..how.clone()
             };
             once.runs += 1;
@@ -84,6 +90,20 @@ pub fn once(
             return Ok(once);
         }
     }
+}
+
+/// Jobs that any process has at work, and that are left out for that. Others wait for it at their lock.
+pub(super) fn at_work(book: &Book, store: &Store) -> Result<AtWork, StoreError> {
+    let mut at_work = AtWork::default();
+    for due in book.entries.iter().flat_map(|entry| &entry.jobs) {
+        if due.overlap == Overlap::Skip {
+            let begun = store.job_standing(&due.job)?.begun;
+            if begun.is_some_and(|begun| begun.end == RunEnd::GoingOn) {
+                at_work.add(due.job.clone(), true);
+            }
+        }
+    }
+    Ok(at_work)
 }
 
 /// The one of two exit codes that counts: a signal, then the first of 73, 75, 3, 1, 4.

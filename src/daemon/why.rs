@@ -141,11 +141,12 @@ fn answer(store: &Store, job: &JobName, line: RunLine) -> Result<RunAnswer, Laun
         schedule: claim.schedule,
         instant: claim.instant,
     });
+    let cut_short = speaks.is_none() && line.end == RunEnd::Interrupted;
     Ok(RunAnswer {
         instants: instants.collect(),
         root: speaks.as_ref().and_then(|outcome| root(&outcomes, outcome)),
-        state: speaks.as_ref().map(|outcome| outcome.state),
-        summary: speaks.map(|outcome| outcome.summary),
+        state: (speaks.as_ref().map(|outcome| outcome.state)).or(cut_short.then_some(State::Interrupted)),
+        summary: (speaks.map(|outcome| outcome.summary)).or(cut_short.then(|| "the run was cut short".to_owned())),
         run: line.run,
         begun_at: line.begun_at,
         command: line.command,

@@ -250,7 +250,7 @@ fn answer(why: &Why, zone: Tz) -> String {
             )
         }),
         Because::NotRun => why.decisions.first().map(|decided| {
-            let reason = reason(decided);
+            let reason = reason(&decided.decision, &decided.reason);
             format!("did not run at {}: {reason}", local(decided.last))
         }),
         Because::Ran => why.runs.first().map(|run| {
@@ -276,13 +276,14 @@ fn begun_for(run: &RunAnswer, zone: Tz) -> String {
     format!("for {}", all.join(" and "))
 }
 
-/// The reason in words: those of what was missed are short in the state.
-fn reason(decided: &Decided) -> String {
-    match (decided.decision.as_str(), decided.reason.as_str()) {
-        ("missed", "missed") => "opsrun was not running, and what is missed is left out".to_owned(),
-        ("missed", "superseded") => "opsrun was not running, and a newer instant ran in its place".to_owned(),
-        ("missed", "too-old") => "opsrun was not running, and was back too late for its window".to_owned(),
-        ("missed", "too-many") => "opsrun was not running, and more were missed than are made up for".to_owned(),
+/// The reason of a decision in words: those of what was missed are short in the state.
+#[must_use]
+pub fn reason(decision: &str, reason: &str) -> String {
+    match (decision, reason) {
+        ("missed", "missed") => "it was not begun in time, and what is missed is left out".to_owned(),
+        ("missed", "superseded") => "it was not begun in time, and a newer instant ran in its place".to_owned(),
+        ("missed", "too-old") => "it was not begun in time, and later it was too old for its window".to_owned(),
+        ("missed", "too-many") => "it was not begun in time, and more were missed than are made up for".to_owned(),
         (_, reason) => one_line(reason),
     }
 }
@@ -299,7 +300,7 @@ fn decision(decided: &Decided, zone: Tz) -> [Cell; 4] {
     [
         instants.into(),
         Cell::toned(one_line(&decided.decision), tone),
-        reason(decided).into(),
+        reason(&decided.decision, &decided.reason).into(),
         decided.run.clone().unwrap_or_default().into(),
     ]
 }

@@ -2,6 +2,7 @@
 
 use super::{Place, exit, told};
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use opsrun::clock::now;
 use opsrun::daemon::book::Book;
 use opsrun::daemon::round::{AtWork, round};
 use opsrun::model::backoff::BackOffState;
@@ -27,14 +28,6 @@ fn place() -> Place {
     let place = Place::new();
     std::fs::write(place.path().join("ops.kdl"), FILE).unwrap();
     place
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test: the program it starts goes by this clock, too"
-)]
-fn now() -> DateTime<Utc> {
-    DateTime::from(std::time::SystemTime::now())
 }
 
 /// The full hour so many hours ago, as it was when the tests began.
@@ -153,7 +146,7 @@ fn what_nobody_begins_is_overdue() {
     assert!(said.contains("blocked, since check:gate is critical\n"), "{said}");
     assert!(said.contains("check:gate is critical: `gate` is missing\n"), "{said}");
     assert!(
-        said.contains("opsrun was not running, and what is missed is left out"),
+        said.contains("it was not begun in time, and what is missed is left out"),
         "{said}"
     );
 

@@ -102,6 +102,14 @@ fn spans_that_are_none_are_refused() {
         "2026-01-04",
     ]);
     refused(&["simulate", "--from", "2026-01-01"]);
+    for span in [
+        ["1900-01-01", "1971-01-01"],
+        ["2099-01-01", "2101-06-01"],
+        ["0001-01-01", "9999-12-31"],
+    ] {
+        let unknown = refused(&["simulate", "--from", span[0], "--to", span[1]]);
+        assert!(unknown.contains("schedules know the years 1970 to 2100"), "{unknown}");
+    }
     std::fs::write(
         place.path().join("ops.kdl"),
         "target \"a\" { command \"true\"; every \"1s\"; }\n",

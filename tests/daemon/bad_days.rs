@@ -1,6 +1,8 @@
 //! kill -9, two at once, files and states that cannot be used: every instant has one decision, and one run at most.
 
-use super::World;
+use super::{World, next};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::fs;
 use std::time::Duration;
 
@@ -43,6 +45,21 @@ fn killed_at_any_moment_it_never_repeats_itself() {
     assert_eq!(world.count(open), 0, "whatever was cut short is marked");
     let decided = world.count("SELECT sum(count) FROM decisions");
     println!("{cycles} kills: {decided} instants, {ran} run, {begun} begun, {lines} ended in the target");
+}
+
+#[test]
+fn a_run_that_a_kill_cuts_short_is_told_as_such() {
+    let world =
+        World::new(r#"target "long" { shell "echo $$ > fifo; exec sleep 1000"; every "200ms"; timeout "1h"; }"#);
+    let fifo = world.fifo("fifo");
+    let serve = world.serve();
+    let pid: i32 = next(&fifo).parse().unwrap();
+    serve.kill();
+    let told = world.ends(0, &["why", "target:long"]);
+    kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    assert!(told.contains(": interrupted\n"), "{told}");
+    assert!(told.contains("interrupted  the run was cut short\n"), "{told}");
+    assert!(!told.contains("no result"), "{told}");
 }
 
 #[test]

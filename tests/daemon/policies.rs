@@ -227,3 +227,36 @@ fn one_round_for_people_who_keep_cron() {
     assert_eq!(said, "");
     assert_eq!(world.lines_of("ticks"), 1);
 }
+
+#[test]
+fn rounds_at_the_same_time_share_the_work() {
+    let world = World::new(
+        r#"
+        target "all" { shell "echo $$ > fifo; read -r go < go; echo x >> ticks"; schedule "s"; }
+        schedule "s" { cron "* * * * *"; missed "all" max=3; }
+        "#,
+    );
+    world.ends(0, &["apply", "--due"]);
+    let back = |minutes: u32| {
+        let moved = format!(
+            "UPDATE schedules SET handled = strftime('%Y-%m-%dT%H:%M:%S', 'now', '-{minutes} minutes') || '.000000000Z'"
+        );
+        assert_eq!(world.db().execute(&moved, []).unwrap(), 1);
+    };
+    back(10);
+    let begun = world.fifo("fifo");
+    rustix::fs::mkfifoat(rustix::fs::CWD, world.at("go"), rustix::fs::Mode::RWXU).unwrap();
+    let mut go = fs::File::options().read(true).write(true).open(world.at("go")).unwrap();
+    let one = world.command(&["apply", "--due"]).spawn().unwrap();
+    next(&begun);
+    // What is at work is left alone, and what is missed is not lost by that.
+    world.ends(0, &["apply", "--due"]);
+    for _ in 0..4 {
+        std::io::Write::write_all(&mut go, b"go\n").unwrap();
+    }
+    let output = one.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let ran = world.count("SELECT count(*) FROM decisions WHERE decision = 'ran'");
+    assert!(ran >= 3, "{ran}");
+    assert_eq!(i64::try_from(world.lines_of("ticks")).unwrap(), ran);
+}

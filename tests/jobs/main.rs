@@ -2,6 +2,7 @@
 //! stopped.
 //!
 //! - [`again`]: a command in the run changes what is to be copied and deleted
+//! - [`channel_secrets`]: nor those by which somebody is told, while the schedules run, too
 //! - [`gates`]: what a closed gate leaves alone; one order with one thread; signals
 //! - [`secrets`]: none appears anywhere
 #![expect(
@@ -11,6 +12,7 @@
 )]
 
 mod again;
+mod channel_secrets;
 mod gates;
 mod secrets;
 
