@@ -11,7 +11,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    clippy::print_stdout,
     clippy::disallowed_methods,
     reason = "a test: it stops at what it did not expect, and plays the part of other programs"
 )]
