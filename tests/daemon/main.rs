@@ -195,8 +195,10 @@ impl Serve {
 
     /// Waits until it says something with `part` in it, and gives the line.
     fn says(&mut self, part: &str) -> String {
+        // In all: one that says other things for ever is no answer.
+        let since = std::time::Instant::now();
         loop {
-            let Ok(line) = self.said.recv_timeout(DEADLINE) else {
+            let Ok(line) = self.said.recv_timeout(DEADLINE.saturating_sub(since.elapsed())) else {
                 panic!("`{part}` was never said:\n{}", self.heard.join("\n"));
             };
             self.heard.push(line.clone());
