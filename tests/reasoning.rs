@@ -325,7 +325,8 @@ proptest! {
                 .iter()
                 .find(|fact| fact.stored && !fact.spared && oracle.decides(at, &fact.classes));
             let decides = decides.map(|fact| fact.path);
-            prop_assert_eq!(said.is_none(), decides.is_some(), "{} {:?} {:?}", name, decides, said);
+            // Paths are a sample: that none of them is decided by the class proves nothing.
+            prop_assert!(said.is_none() || decides.is_none(), "{} {:?} {:?}", name, decides, said);
         }
 
         // OPS5007: what is in both is in both.

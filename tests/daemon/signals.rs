@@ -31,7 +31,7 @@ fn told_to_stop_it_ends_its_children_and_writes_its_journal() {
 #[test]
 fn a_second_interrupt_ends_it_and_its_children_at_once() {
     let world = World::new(
-        r#"target "deaf" { shell "trap 'echo deaf > fifo' TERM; echo $$ > fifo; while :; do sleep 1000; done"; every "100ms"; timeout "1h" kill-after="1h"; }"#,
+        r#"target "deaf" { shell "trap 'echo deaf > fifo' TERM; echo $$ > fifo; while :; do sleep 1000 & wait; done"; every "100ms"; timeout "1h" kill-after="1h"; }"#,
     );
     let fifo = world.fifo("fifo");
     let mut serve = world.serve();
