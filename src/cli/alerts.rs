@@ -60,7 +60,8 @@ fn replay(args: &AlertsReplayArgs, terminal: &Terminal) -> Result<u8, Failure> {
         }
         output::to_stderr(&text);
     }
-    let left = send(&model, &stop, REPLAY, terminal)?;
+    let (vault, courier) = messenger(&model, stop.clone());
+    let left = send(&model, &vault, &courier, REPLAY, terminal)?;
     output::to_stderr(&undelivered_text(&left, crate::clock::now(), terminal.err));
     let waiting = left.iter().any(|row| row.pending > 0);
     match stop.signal() {
@@ -73,8 +74,7 @@ fn test(args: &AlertsTestArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = file::model(&args.file, None, terminal)?;
     let channels = named(&model, &args.channels)?;
     let stop = exit::stop()?;
-    let vault = Arc::new(Vault::expecting(model.values()));
-    let courier = Courier::new(Arc::clone(&vault), stop.clone());
+    let (vault, courier) = messenger(&model, stop);
     let mut failed = false;
     let mut lines = Vec::new();
     for (channel, delivery) in alerts::probe(&model, &channels, &courier, &vault)? {
@@ -92,10 +92,7 @@ fn test(args: &AlertsTestArgs, terminal: &Terminal) -> Result<u8, Failure> {
             terminal.out.bad(said)
         };
         let (name, kind) = (terminal.out.name(&channel.name), channel.kind.word());
-        lines.push(format!(
-            "{name} ({kind}) {said}
-"
-        ));
+        lines.push(format!("{name} ({kind}) {said}\n"));
     }
     output::to_stdout(&lines.concat())?;
     Ok(if failed { Exit::Failed } else { Exit::Done }.into())
@@ -125,17 +122,23 @@ fn named<'a>(model: &'a Model, names: &[String]) -> Result<Vec<&'a Channel>, Fai
     Ok(model.channels.iter().filter(wanted).collect())
 }
 
+/// Who delivers, until `stop`, and what it knows of secrets: each is fetched once, however much is sent.
+pub(super) fn messenger(model: &Model, stop: Stop) -> (Arc<Vault>, Courier) {
+    let vault = Arc::new(Vault::expecting(model.values()));
+    let courier = Courier::new(Arc::clone(&vault), stop);
+    (vault, courier)
+}
+
 /// Sends what is due, and gives what is not delivered then.
 pub(super) fn send(
     model: &Model,
-    stop: &Stop,
+    vault: &Vault,
+    courier: &Courier,
     limit: Duration,
     terminal: &Terminal,
 ) -> Result<Vec<UndeliveredRow>, Failure> {
-    let vault = Arc::new(Vault::expecting(model.values()));
-    let courier = Courier::new(Arc::clone(&vault), stop.clone());
     let log = |text: &str| output::to_stderr(&warning(text, terminal));
-    let left = alerts::send(model, &courier, &vault, limit, &log)?;
+    let left = alerts::send(model, courier, vault, limit, &log)?;
     Ok(left.into_iter().map(undelivered).collect())
 }
 

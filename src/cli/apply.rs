@@ -28,7 +28,6 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{BufRead, Write};
-use std::sync::Arc;
 
 /// Runs it.
 pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
@@ -56,9 +55,8 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     }
     // A reader who is lost halfway must not stop a run halfway: it is said at the end.
     let mut lost = None;
-    let vault = Arc::new(Vault::expecting(model.values()));
     // What tells of the run ends with it, not with a signal: that is to be told, too.
-    let courier = Courier::new(Arc::clone(&vault), Stop::default());
+    let (vault, courier) = alerts::messenger(&model, Stop::default());
     let log = |text: &str| bars.print(&alerts::warning(text, terminal));
     let exit = meanwhile(&model, &courier, &vault, &log, |begun| {
         let mut sink = |event: &Event| {
@@ -75,7 +73,7 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
         let done = launch::apply(&model, &request, &how, &mut confirm, &mut sink, &bars);
         done.map(|done| done.exit).map_err(Failure::from)
     })?;
-    tell(&model, &stop, terminal);
+    tell(&model, &vault, &courier, &stop, terminal);
     if let Some(failure) = mute.filter(|_| exit == 0) {
         return Err(failure);
     }
@@ -119,9 +117,9 @@ fn due(
 }
 
 /// Sends what the run has to tell. That it does not arrive is no fault of the run: it is said, and tried again.
-fn tell(model: &Model, stop: &Stop, terminal: &Terminal) {
+fn tell(model: &Model, vault: &Vault, courier: &Courier, stop: &Stop, terminal: &Terminal) {
     let limit = if stop.asked() { AFTER_A_SIGNAL } else { AFTER_A_RUN };
-    match alerts::send(model, &Stop::default(), limit, terminal) {
+    match alerts::send(model, vault, courier, limit, terminal) {
         Ok(mut left) => {
             // What was given up is said when it is, and by `status`.
             left.retain(|row| row.pending > 0);
