@@ -28,7 +28,6 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// Now.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
     pub fn set() -> Self {
@@ -56,7 +55,6 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Reads them.
     #[must_use]
     pub fn take() -> Self {
         let since = |clock| {

@@ -13,9 +13,7 @@ use serde::{Deserialize, Serialize};
 pub struct Identity {
     /// Device number of the file system.
     pub dev: u64,
-    /// Inode number.
     pub ino: u64,
-    /// Bytes.
     pub size: u64,
     /// Last change of the content, in nanoseconds since the Unix epoch.
     pub mtime_ns: i128,
@@ -41,23 +39,17 @@ pub enum Kind {
     Device,
 }
 
-/// One entry of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Where, relative to the source.
     pub path: RelPath,
-    /// What.
     pub kind: Kind,
     /// Permission bits (`07777`).
     pub mode: u32,
-    /// Owner.
     pub uid: u32,
-    /// Group.
     pub gid: u32,
-    /// Names that lead to the inode.
     pub nlink: u32,
     /// 512-byte blocks in use: fewer than the size needs when the file is sparse.
     pub blocks: u64,
-    /// Which state of it.
     pub identity: Identity,
 }

@@ -62,7 +62,6 @@ impl KeepReason {
         }
     }
 
-    /// What it means, for people.
     #[must_use]
     pub fn meaning(self) -> &'static str {
         match self {

@@ -45,7 +45,6 @@ impl RelPath {
         &self.0
     }
 
-    /// The same as a platform path.
     #[must_use]
     pub fn as_path(&self) -> &Path {
         Path::new(OsStr::from_bytes(&self.0))
@@ -58,7 +57,6 @@ impl RelPath {
         Some(Self(self.0.get(..cut)?.into()))
     }
 
-    /// The last component.
     #[must_use]
     pub fn name(&self) -> &[u8] {
         self.0.rsplit(|b| *b == b'/').next().unwrap_or(&self.0)

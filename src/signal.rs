@@ -150,7 +150,6 @@ impl Stop {
 /// Signals of a process that stays: SIGHUP is no reason to stop but to read files again.
 #[derive(Debug)]
 pub struct Signals {
-    /// Asked by SIGINT and SIGTERM.
     pub stop: Stop,
     hung_up: Arc<AtomicBool>,
     bell: UnixStream,
@@ -162,7 +161,6 @@ pub struct Signals {
 pub struct Ring(Arc<UnixStream>);
 
 impl Ring {
-    /// Wakes.
     pub fn ring(&self) {
         // Full means that it rings already.
         let _ = (&*self.0).write(&[0]);
@@ -170,7 +168,6 @@ impl Ring {
 }
 
 impl Signals {
-    /// Installs the handlers.
     pub fn install() -> io::Result<Self> {
         let stop = Stop::install_for(&[SIGINT, SIGTERM])?;
         let (bell, ring) = UnixStream::pair()?;

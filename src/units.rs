@@ -10,7 +10,6 @@ use std::time::Duration;
 /// Why a piece of text is no duration, size, percentage or name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnitError {
-    /// Nothing there.
     #[error("it is empty")]
     Empty,
     /// A number without a unit, or a unit that does not exist.
@@ -18,13 +17,11 @@ pub enum UnitError {
     Unit {
         /// What stood in the unit's place; may be empty.
         found: String,
-        /// The units there are.
         allowed: &'static str,
     },
     /// A unit without a number, or a number that is none.
     #[error("`{0}` is not a whole number")]
     Number(String),
-    /// Zero.
     #[error("it must be more than zero")]
     Zero,
     /// Does not fit.
@@ -40,7 +37,6 @@ pub enum UnitError {
 
 /// Units of a duration, largest first.
 pub const DURATION_UNITS: &str = "ms, s, m, h, d, w";
-/// Units of a size.
 pub const SIZE_UNITS: &str = "B, kB, MB, GB, TB, KiB, MiB, GiB, TiB";
 
 /// Parses `"90s"`, `"36h"`, `"1h30m"`: whole numbers with units, summed. Zero and overflow are errors.

@@ -21,7 +21,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// So many changes...
 pub const CHANGES: usize = 5;
 /// ...within so long a time are flapping.
 pub const WINDOW: TimeDelta = TimeDelta::minutes(30);
@@ -41,7 +40,6 @@ pub fn gravity(state: State) -> Option<Severity> {
     }
 }
 
-/// What is remembered of a key.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct KeyState {
@@ -51,9 +49,7 @@ pub struct KeyState {
     pub last: Option<Outcome>,
     /// The result that made it what it is.
     pub state: Option<State>,
-    /// Bad results in a row.
     bad_in_a_row: u32,
-    /// Good results in a row.
     good_in_a_row: u32,
     /// Equally grave results in a row.
     equal_in_a_row: u32,
@@ -67,7 +63,6 @@ pub struct KeyState {
     held: BTreeMap<String, Told>,
 }
 
-/// Trouble as a channel knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Told {
     kind: Kind,
@@ -76,10 +71,8 @@ struct Told {
     at: DateTime<Utc>,
 }
 
-/// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
-    /// A message for a channel.
     Tell(Speech),
     /// A message that waits until what silences it is well again.
     Hold(Speech),
@@ -89,16 +82,11 @@ pub enum Act {
     Drop(String),
 }
 
-/// What is said to whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Speech {
-    /// The channel.
     pub channel: String,
-    /// What kind of news.
     pub kind: Kind,
-    /// How grave.
     pub severity: Severity,
-    /// How it stands.
     pub state: State,
     /// What the channel was told last, when that is not over.
     pub previous: Option<State>,
@@ -125,7 +113,6 @@ impl KeyState {
         self.bad.is_none() && self.bad_in_a_row == 0 && !self.flapping && !open && !recent
     }
 
-    /// What it is, as a message.
     #[must_use]
     pub fn message(&self, origin: &Origin, key: &str, terms: &Terms, speech: &Speech, now: DateTime<Utc>) -> Message {
         let summary = self.last.as_ref().map_or("", |last| &last.summary);

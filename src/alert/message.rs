@@ -18,14 +18,11 @@ pub const DIGEST: &str = "digest";
 pub const RUN: &str = "run";
 /// The key of the ops file itself.
 pub const CONFIG: &str = "config";
-/// The key of probes.
 pub const PROBE: &str = "probe";
 
 /// Details that a message carries.
 const DETAILS: usize = 10;
-/// Bytes of one text.
 const LONGEST: usize = 1024;
-/// Parts that a digest names.
 const PARTS: usize = 50;
 
 /// Something that somebody is told.
@@ -96,7 +93,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// As the document writes it.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -130,12 +126,9 @@ pub struct Part {
     pub at: DateTime<Utc>,
 }
 
-/// Whose messages they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// The `ops` name.
     pub ops: String,
-    /// The machine.
     pub host: String,
 }
 

@@ -36,23 +36,17 @@ const BROKEN: Duration = Duration::from_secs(30);
 /// What became of an attempt to deliver. No text in it holds a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
-    /// It was taken.
     Sent {
         /// What the other side said, in one line: a status, the first line of an answer.
         answer: String,
     },
-    /// Not now: it is tried again.
     Retry {
         /// Not before so long a time, where the other side said so.
         after: Option<Duration>,
-        /// Why not, in one line.
         why: String,
     },
     /// Never: another attempt would end in the same way.
-    Dead {
-        /// Why not, in one line.
-        why: String,
-    },
+    Dead { why: String },
 }
 
 /// Delivers messages over channels.
@@ -65,13 +59,9 @@ pub trait Deliver {
 /// A message that this sender alone may send until the lease ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claimed {
-    /// What is told.
     pub message: Message,
-    /// Names the lease.
     pub lease: String,
-    /// Attempts so far.
     pub attempts: u32,
-    /// When the first was made.
     pub first_attempt: Option<DateTime<Utc>>,
 }
 
@@ -80,10 +70,8 @@ pub struct Claimed {
 pub enum Due {
     /// Nothing before that moment, if there is anything at all.
     Nothing {
-        /// When to ask again.
         until: Option<DateTime<Utc>>,
     },
-    /// Send this one.
     One(Box<Claimed>),
     /// These waited for room: they are to be joined. Oldest first, at least two; of one key only, where the channel
     /// follows each key by itself.
@@ -93,32 +81,23 @@ pub enum Due {
 /// How a claimed message is settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settled {
-    /// It was taken.
     Sent,
-    /// It is tried again.
     Retry {
         /// Not before.
         due: DateTime<Utc>,
         /// All others of the channel neither.
         whole_channel: bool,
-        /// Why.
         why: String,
     },
-    /// It is given up.
     Dead {
-        /// Why.
         why: String,
     },
 }
 
-/// A message that was given up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GivenUp {
-    /// For whom it was.
     pub channel: String,
-    /// What it said.
     pub message: Message,
-    /// Why.
     pub why: String,
 }
 
@@ -152,17 +131,12 @@ pub struct OutboxError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 /// Sends what is in an outbox.
 #[expect(missing_debug_implementations, reason = "it holds functions")]
 pub struct Sender<'a, O, D> {
-    /// Where messages wait.
     pub outbox: &'a O,
-    /// How they get there.
     pub deliver: &'a D,
-    /// Over these.
     pub channels: &'a [Channel],
-    /// What time it is.
     pub clock: &'a dyn Fn() -> DateTime<Utc>,
     /// Anything from 0 to 1, different each time.
     pub random: &'a dyn Fn() -> f64,
-    /// Takes secrets out of a text.
     pub clean: &'a dyn Fn(&str) -> String,
     /// Told of what is given up, and of an outbox that cannot be used.
     pub log: &'a dyn Fn(&str),
@@ -172,7 +146,6 @@ pub struct Sender<'a, O, D> {
 enum Until<'a> {
     /// So long since then.
     Passed(Mark, Duration),
-    /// Until opsrun is told to stop.
     Stopped(&'a Stop),
 }
 

@@ -18,11 +18,9 @@ pub struct Terms {
     pub recover_after: u32,
     /// The key whose trouble holds this one's alerts.
     pub silenced_by: Option<String>,
-    /// Who is told.
     pub listeners: Vec<Listener>,
 }
 
-/// Somebody who is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
     /// The name of the channel, or [`LOG`].

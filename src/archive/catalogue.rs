@@ -22,15 +22,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{Read, Write};
 
-/// Name of the marker.
 pub const MARKER: &str = ".opsrun-destination";
 
 /// The file that tells a destination from the empty directory of an unmounted disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Marker {
-    /// Unique: a ULID.
     pub id: String,
-    /// The `ops` that it belongs to.
     pub ops_name: String,
 }
 
@@ -80,12 +77,9 @@ impl Marker {
     }
 }
 
-/// A committed copy.
 #[derive(Debug, Clone)]
 pub struct CatalogueCopy {
-    /// Its name.
     pub name: CopyName,
-    /// Its manifest.
     pub manifest: Manifest,
     /// Files deleted on the strength of it. All of them when its receipt cannot be read.
     pub deleted: u64,
@@ -95,10 +89,8 @@ pub struct CatalogueCopy {
     pub deleted_by: BTreeSet<String>,
 }
 
-/// Everything in a destination.
 #[derive(Debug, Default)]
 pub struct Catalogue {
-    /// The marker.
     pub marker: Option<Marker>,
     /// Newest first: by sequence, then by name.
     pub copies: Vec<CatalogueCopy>,
@@ -113,7 +105,6 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// Reads a destination.
     pub fn read(destination: &Dir) -> Result<Self, CopyError> {
         let mut found = Self {
             marker: Marker::read(destination)?,

@@ -7,34 +7,20 @@ use std::io;
 /// A copy could not be written, read or believed.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
-    /// The file system refused.
     #[error(transparent)]
     Tree(#[from] TreeError),
     /// What is stored is not what was recorded.
     #[error("`{file}` is damaged: {what}")]
     Damaged {
-        /// The file.
         file: String,
         /// What is wrong with it.
         what: String,
     },
-    /// Made by a newer opsrun.
     #[error("`{file}` has format {found}; this build reads up to {known}")]
-    Newer {
-        /// The manifest.
-        file: String,
-        /// Its major format.
-        found: u32,
-        /// Ours.
-        known: u32,
-    },
+    Newer { file: String, found: u32, known: u32 },
     /// The copy is no longer where it was proven.
     #[error("`{file}` is not the file that was proven any more")]
-    Moved {
-        /// The file.
-        file: String,
-    },
-    /// Told to stop.
+    Moved { file: String },
     #[error("stopped")]
     Stopped,
 }
@@ -49,7 +35,6 @@ impl CopyError {
         }
     }
 
-    /// What to try next.
     #[must_use]
     pub fn help(&self) -> Option<&'static str> {
         match self {

@@ -12,12 +12,9 @@ use crate::tree::draft_tree::TreeDraft;
 use crate::tree::publish::{self, DRAFT, Draft};
 use std::fs::File;
 
-/// The form of a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// One `.tar.gz`.
     Archive,
-    /// A directory of plain files.
     Tree,
 }
 
@@ -35,14 +32,11 @@ impl Form {
 /// Content under its temporary name.
 #[derive(Debug)]
 pub enum Unpublished {
-    /// An archive.
     Archive(Draft),
-    /// A tree.
     Tree(TreeDraft),
 }
 
 impl Unpublished {
-    /// Its form.
     pub fn form(&self) -> Form {
         match self {
             Self::Archive(_) => Form::Archive,
@@ -58,7 +52,6 @@ impl Unpublished {
         })
     }
 
-    /// Gives it its final name.
     pub fn publish(self) -> Result<(), CopyError> {
         match self {
             Self::Archive(draft) => drop(draft.publish()?),
@@ -68,10 +61,8 @@ impl Unpublished {
     }
 }
 
-/// Content opened for reading.
 #[derive(Debug)]
 pub enum Content {
-    /// An archive.
     Archive(File),
     /// The topmost directory of a tree.
     Tree(Dir),

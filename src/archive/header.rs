@@ -10,7 +10,6 @@ use crate::path::RelPath;
 use std::fmt::Write as _;
 use tar::{EntryType, Header};
 
-/// Tar's unit.
 pub const BLOCK: usize = 512;
 
 /// What ends an archive.

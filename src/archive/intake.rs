@@ -39,7 +39,6 @@ const GROWN: u64 = 4 << 20;
 /// Why an entry is not in the copy.
 #[derive(Debug)]
 pub enum Absent {
-    /// It was gone.
     Vanished,
     /// It is something else now, that cannot be stored.
     Special,
@@ -97,7 +96,6 @@ fn row_of(entry: &Entry, kind: RowKind, identity: Identity) -> Row {
     }
 }
 
-/// A directory.
 pub fn directory(root: &Dir, entry: &Entry, cross_mounts: bool) -> Result<Row, Absent> {
     let mut row = row_of(entry, RowKind::Dir, entry.identity);
     if let Ok(dir) = root.open_dir(entry.path.as_bytes(), cross_mounts) {
@@ -111,7 +109,6 @@ pub fn bare_directory(entry: &Entry) -> Row {
     row_of(entry, RowKind::Dir, entry.identity)
 }
 
-/// A symlink.
 pub fn symlink(opener: &mut Opener<'_>, entry: &Entry) -> Result<Row, Absent> {
     let dir = opener.dir(&entry.path)?;
     let target = dir.read_link(entry.path.name()).map_err(|e| match e.errno() {
@@ -137,9 +134,7 @@ pub fn hardlink(opener: &mut Opener<'_>, entry: &Entry, first: &crate::path::Rel
 
 /// An open regular file with the facts of that moment.
 pub struct Opened {
-    /// The file.
     pub file: File,
-    /// Its row so far.
     pub row: Row,
     fresh: bool,
 }

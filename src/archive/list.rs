@@ -18,7 +18,6 @@ use std::os::unix::fs::FileExt;
 /// Level for the list: it is small, and looking a path up decodes a whole member.
 const LEVEL: u8 = 4;
 
-/// Writes a list.
 pub struct ListWriter {
     draft: Draft,
     text: Vec<u8>,
@@ -34,15 +33,11 @@ pub struct ListWriter {
 
 /// A written list.
 pub struct ListDone {
-    /// The file, synced.
     pub draft: Draft,
-    /// Its members.
     pub members: Vec<ListMember>,
-    /// Its size.
     pub size: u64,
     /// Its SHA-256.
     pub checksum: String,
-    /// Its lines.
     pub rows: u64,
     /// Those that speak of no directory.
     pub files: u64,
@@ -53,7 +48,6 @@ pub struct ListDone {
 }
 
 impl ListWriter {
-    /// Into this draft.
     pub fn new(draft: Draft) -> Self {
         Self {
             draft,
@@ -69,7 +63,6 @@ impl ListWriter {
         }
     }
 
-    /// Adds a line.
     pub fn push(&mut self, row: &Row) -> Result<(), CopyError> {
         self.first.get_or_insert_with(|| row.path.clone());
         serde_json::to_writer(&mut self.text, row).map_err(|e| CopyError::io("write", self.draft.name(), e.into()))?;
@@ -116,7 +109,6 @@ impl ListWriter {
     }
 }
 
-/// Reads the lines of one member.
 pub fn read_member(file: &File, name: &str, member: &ListMember) -> Result<(Vec<u8>, Vec<Row>), CopyError> {
     let mut packed = vec![0; usize::try_from(member.1).unwrap_or(usize::MAX).min(2 * member::MOST)];
     file.read_exact_at(&mut packed, member.0)
@@ -149,7 +141,6 @@ pub struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// All rows.
     #[must_use]
     pub fn new(file: &'a File, name: &'a str, manifest: &'a Manifest, digests: Option<&'a [[u8; 32]]>) -> Self {
         Self {

@@ -18,10 +18,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// The format of archives.
 pub const ARCHIVE_FORMAT: (u32, u32) = (1, 0);
 
-/// The format of trees.
 pub const TREE_FORMAT: (u32, u32) = (2, 0);
 
 /// The largest first number of a format that this build reads.
@@ -146,19 +144,16 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// The source directory.
     #[must_use]
     pub fn source_path(&self) -> PathBuf {
         Path::new(OsStr::from_bytes(&self.source.to_bytes())).to_owned()
     }
 
-    /// The form of the copy.
     #[must_use]
     pub fn form(&self) -> Form {
         if self.tree.is_some() { Form::Tree } else { Form::Archive }
     }
 
-    /// The file's content.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut own = self.clone();

@@ -18,7 +18,6 @@ thread_local! {
     static DECODER: RefCell<Option<Decompressor>> = const { RefCell::new(None) };
 }
 
-/// One gzip member of `plain`.
 #[must_use]
 pub fn encode(plain: &[u8], level: u8) -> Vec<u8> {
     ENCODER.with_borrow_mut(|slot| {

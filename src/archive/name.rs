@@ -14,7 +14,6 @@ const LIST: &str = ".files.jsonl.gz";
 const MANIFEST: &str = ".manifest.json";
 const RECEIPT: &str = ".deleted.jsonl.gz";
 
-/// Name of a copy.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CopyName {
     backup: String,
@@ -60,31 +59,26 @@ impl CopyName {
             .and_then(Self::parse)
     }
 
-    /// The backup.
     #[must_use]
     pub fn backup(&self) -> &str {
         &self.backup
     }
 
-    /// The run.
     #[must_use]
     pub fn run(&self) -> &str {
         &self.run
     }
 
-    /// The archive's file name.
     #[must_use]
     pub fn archive(&self) -> String {
         format!("{self}{ARCHIVE}")
     }
 
-    /// The tree's directory name.
     #[must_use]
     pub fn tree(&self) -> String {
         format!("{self}{TREE}")
     }
 
-    /// The file list's file name.
     #[must_use]
     pub fn list(&self) -> String {
         format!("{self}{LIST}")
@@ -96,7 +90,6 @@ impl CopyName {
         format!("{self}{MANIFEST}")
     }
 
-    /// The receipt's file name.
     #[must_use]
     pub fn receipt(&self) -> String {
         format!("{self}{RECEIPT}")

@@ -18,7 +18,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Write};
 
-/// A file that went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deletion {
     /// Where it was, relative to the source.
@@ -27,16 +26,13 @@ pub struct Deletion {
     pub sha256: [u8; 32],
 }
 
-/// A line of a receipt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReceiptLine {
     /// Where it was, relative to the source.
     pub path: RelPath,
     /// SHA-256 of its content, in hexadecimal.
     pub sha256: String,
-    /// The run that deleted it.
     pub run: String,
-    /// When.
     pub at: DateTime<Utc>,
 }
 
@@ -59,7 +55,6 @@ pub fn read(destination: &Dir, name: &CopyName) -> Result<Vec<ReceiptLine>, Copy
     Ok(lines)
 }
 
-/// Adds the deletions of `run`.
 pub fn append(
     destination: &Dir,
     name: &CopyName,

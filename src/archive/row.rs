@@ -10,15 +10,12 @@ pub use crate::units::{hex, parse_hex};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RowKind {
     /// A regular file with its content.
     File,
-    /// A directory.
     Dir,
-    /// A symbolic link.
     Symlink,
     /// Another name of a file that comes before in the same copy.
     Hardlink,
@@ -28,7 +25,6 @@ pub enum RowKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RowState {
-    /// It is.
     Ok,
     /// The file changed each time it was read: no evidence for anything.
     Torn,
@@ -40,7 +36,6 @@ pub enum RowState {
 pub enum Bytes {
     /// UTF-8.
     Text(String),
-    /// Anything else.
     Raw {
         /// The bytes.
         base64: String,
@@ -71,39 +66,30 @@ impl Bytes {
     }
 }
 
-/// One entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Row {
     /// Where, relative to the source.
     pub path: RelPath,
-    /// What.
     #[serde(rename = "type")]
     pub kind: RowKind,
     /// Bytes of content; 0 for what has none.
     pub size: u64,
-    /// Permission bits.
     pub mode: u32,
-    /// Owner.
     pub uid: u32,
-    /// Group.
     pub gid: u32,
     /// Last change of the content, nanoseconds since the Unix epoch.
     pub mtime_ns: i128,
     /// Last change of anything, nanoseconds since the Unix epoch.
     pub ctime_ns: i128,
-    /// Device.
     pub dev: u64,
-    /// Inode.
     pub ino: u64,
-    /// Names of the inode.
     pub nlink: u32,
     /// SHA-256 of the content, holes read as zeros, in hexadecimal; of a hard link that of its file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
     /// Number of the archive's member that holds its first header byte.
     pub member: u64,
-    /// Where in that member, decoded.
     pub offset: u64,
     /// Target of a symlink, or the path that a hard link is another name of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -111,7 +97,6 @@ pub struct Row {
     /// Stretches of data in a file with holes: offset and length.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sparse: Option<Vec<(u64, u64)>>,
-    /// Extended attributes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub xattrs: BTreeMap<String, Bytes>,
     /// Whether the content is one state of the file.
@@ -124,20 +109,17 @@ pub struct Row {
 /// Proof of what a file's content was in exactly one state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Evidence {
-    /// The state.
     pub identity: Identity,
     /// SHA-256 of the content in it.
     pub sha256: [u8; 32],
 }
 
 impl Row {
-    /// Where.
     #[must_use]
     pub fn path(&self) -> &RelPath {
         &self.path
     }
 
-    /// Bytes of content.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.size
@@ -155,7 +137,6 @@ impl Row {
         self.fresh
     }
 
-    /// The state that was read.
     #[must_use]
     pub fn identity(&self) -> Identity {
         Identity {

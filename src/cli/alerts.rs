@@ -24,7 +24,6 @@ use std::time::Duration;
 /// How long `alerts replay` sends.
 const REPLAY: Duration = Duration::from_secs(60);
 
-/// Runs it.
 pub fn run(command: &AlertsCommand, terminal: &Terminal) -> Result<u8, Failure> {
     match command {
         AlertsCommand::List(args) => list(args, terminal),

@@ -29,7 +29,6 @@ use rustix::io::Errno;
 use std::fs::File;
 use std::io::{BufRead, Write};
 
-/// Runs it.
 pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = file::model(&args.run.file, Some(&args.run.place), terminal)?;
     let stop = exit::stop()?;
@@ -83,7 +82,6 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     }
 }
 
-/// One round of the schedules.
 fn due(
     model: &Model,
     how: &Apply,

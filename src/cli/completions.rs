@@ -8,7 +8,6 @@ use super::exit::{Exit, Failure};
 use crate::report::output;
 use clap::CommandFactory;
 
-/// Runs it.
 pub fn run(args: &CompletionsArgs) -> Result<u8, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "opsrun", &mut script);

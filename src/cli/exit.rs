@@ -28,25 +28,20 @@ use std::io;
 /// The codes that this room gives itself; others come from a run's outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// Done.
     Done,
     /// Something was found, or failed.
     Failed,
-    /// Deletions are pending.
     Pending,
     /// A guard said no.
     Refused,
     /// Done, but not all of it.
     Partial,
-    /// The command line is wrong.
     Usage,
     /// An input file is missing or cannot be read.
     NoInput,
-    /// A fault of ours.
     Software,
     /// Something cannot be written.
     CannotWrite,
-    /// The ops file is invalid.
     Config,
 }
 
@@ -70,16 +65,13 @@ impl From<Exit> for u8 {
 /// Why a command ends early.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// With this code.
     pub exit: u8,
     /// What went wrong, causes included.
     pub message: String,
-    /// What to try next.
     pub help: Option<String>,
 }
 
 impl Failure {
-    /// A failure in our own words.
     pub fn new(exit: Exit, message: impl Into<String>, help: Option<&str>) -> Self {
         Self {
             exit: exit.into(),

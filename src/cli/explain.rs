@@ -10,7 +10,6 @@ use crate::config::explain::find;
 use crate::config::findings::Code;
 use crate::report::{explain, output};
 
-/// Runs it.
 pub fn run(args: &ExplainArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let codes = args.codes.iter().map(|typed| known(typed));
     let mut codes = codes.collect::<Result<Vec<Code>, Failure>>()?;

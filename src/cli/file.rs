@@ -17,7 +17,6 @@ use crate::report::output;
 use crate::units::plural;
 use std::path::Path;
 
-/// The model of `file`.
 pub fn model(file: &Path, place: Option<&StateArgs>, terminal: &Terminal) -> Result<Model, Failure> {
     let loaded = config::load(file)?;
     if loaded.errors() > 0 || terminal.detail > Detail::Quiet {
@@ -72,7 +71,6 @@ pub fn reread(file: &Path, place: Option<&StateArgs>, terminal: &Terminal) -> Re
     }
 }
 
-/// Where copies are looked for.
 #[derive(Debug)]
 pub enum Copies {
     /// At the destinations of an ops file.

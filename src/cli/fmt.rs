@@ -16,7 +16,6 @@ use crate::units::plural;
 use std::io::Read;
 use std::path::Path;
 
-/// Runs it.
 pub fn run(args: &FmtArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let mut exit: u8 = Exit::Done.into();
     for file in &args.files {

@@ -9,7 +9,6 @@ use super::file;
 use super::terminal::Terminal;
 use crate::report::{Graph, output};
 
-/// Runs it.
 pub fn run(args: &GraphArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let graph = Graph::of_model(&file::model(&args.file, None, terminal)?);
     output::to_stdout(&match args.format {

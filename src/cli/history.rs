@@ -15,7 +15,6 @@ use crate::report::lines::Detail;
 use crate::report::{output, stream};
 use crate::store::{RunEnd, RunLine};
 
-/// Runs it.
 pub fn run(args: &HistoryArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = file::model(&args.file, Some(&args.place), terminal)?;
     let text = match &args.run {

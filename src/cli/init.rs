@@ -19,7 +19,6 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-/// Runs it.
 pub fn run(args: &InitArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let translated = match &args.from[..] {
         [] => None,
@@ -97,7 +96,6 @@ fn read(from: Option<&Path>) -> Result<Vec<u8>, Failure> {
     }
 }
 
-/// No crontab is longer.
 const LONGEST: u64 = 4 * 1024 * 1024;
 
 /// All, but not more than just beyond the limit.

@@ -15,7 +15,6 @@ use crate::report::copies::{CopyLine, CopyState, copies_text, document};
 use crate::report::output;
 use crate::units::plural;
 
-/// Runs it.
 pub fn run(args: &ListArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let place = Copies::find(&args.file, args.copies.from.as_deref(), Some(&args.place), terminal)?;
     let wanted = args.copies.backup.as_deref();

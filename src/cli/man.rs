@@ -17,7 +17,6 @@ use clap_mangen::Man;
 use std::io::ErrorKind;
 use std::path::Path;
 
-/// Runs it.
 pub fn run(args: &ManArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let pages = pages()?;
     let Some(dir) = &args.dir else {
@@ -46,7 +45,6 @@ fn unwritten(path: &Path, error: &std::io::Error) -> Failure {
     )
 }
 
-/// Over an older page, too.
 fn write(path: &Path, page: &str) -> Result<(), Failure> {
     match std::fs::read(path) {
         Ok(old) if old == page.as_bytes() => Ok(()),

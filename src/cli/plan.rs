@@ -15,7 +15,6 @@ use crate::plan::document::document;
 use crate::report::{self, Graph, PlanText, output, plan_text};
 use crate::{clock, launch};
 
-/// Runs it.
 pub fn run(args: &PlanArgs, terminal: &Terminal) -> Result<u8, Failure> {
     if args.files && matches!(args.format(), PlanFormat::Dot | PlanFormat::Mermaid) {
         return Err(Failure::new(

@@ -14,7 +14,6 @@ use crate::launch::restore::{self, Done, Wanted};
 use crate::report::{Bars, Outcomes, RestoredCopy, output};
 use std::path::Path;
 
-/// Runs it.
 pub fn run(args: &RestoreArgs, terminal: &Terminal) -> Result<u8, Failure> {
     // With both, the ops file says where the state is and which source is meant.
     let from = args.copies.from.as_deref().filter(|_| args.file.is_none());

@@ -7,7 +7,6 @@ use super::args::SchemaArgs;
 use super::exit::{Exit, Failure};
 use crate::report::{output, schemas};
 
-/// Runs it.
 pub fn run(args: &SchemaArgs) -> Result<u8, Failure> {
     let json = schemas::json(&args.of);
     let json = json.map_err(|error| Failure::of(Exit::Software.into(), &error, None))?;

@@ -24,7 +24,6 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Runs it.
 pub fn run(args: &ServeArgs, terminal: &Terminal) -> Result<u8, Failure> {
     // First: a `SIGHUP` that comes while the file is read must not end us.
     let signals = Signals::install()
@@ -48,7 +47,6 @@ pub fn run(args: &ServeArgs, terminal: &Terminal) -> Result<u8, Failure> {
 /// Prints what the daemon has to say.
 struct Speaker {
     terminal: Terminal,
-    /// Lines tell the time.
     timed: bool,
     zone: chrono_tz::Tz,
     /// What has happened in each run so far.

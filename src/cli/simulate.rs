@@ -20,7 +20,6 @@ use std::ops::RangeInclusive;
 /// Before and after these, lines of cron have no instants.
 const YEARS: RangeInclusive<i32> = 1970..=2100;
 
-/// Runs it.
 pub fn run(args: &SimulateArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = file::model(&args.file, None, terminal)?;
     let zone = model.ops.timezone;

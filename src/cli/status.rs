@@ -19,7 +19,6 @@ use crate::run::{Outcome, State};
 use crate::store::{JobStanding, RunEnd};
 use std::collections::HashSet;
 
-/// Runs it.
 pub fn run(args: &StatusArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = file::model(&args.file, Some(&args.place), terminal)?;
     let paused: HashSet<String> = Request::default().paused(&model).into_iter().collect();

@@ -13,29 +13,22 @@ use std::io::{IsTerminal, stderr, stdin, stdout};
 /// Width of findings where there is no terminal.
 const PAGE: usize = 100;
 
-/// What kind of terminal this is.
 #[derive(Debug, Clone, Copy)]
 pub struct Terminal {
-    /// On stdout.
     pub out: Style,
-    /// On stderr.
     pub err: Style,
     /// Columns of stdout; `None` when it is no terminal.
     pub out_width: Option<usize>,
     /// Columns of stderr; `None` when it is no terminal.
     pub err_width: Option<usize>,
-    /// Who can be asked.
     pub ask: Ask,
-    /// How much is said.
     pub detail: Detail,
 }
 
 /// Who can be asked, and where. Whoever sits at stdin can answer, wherever stderr goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
-    /// Nobody is there.
     Nobody,
-    /// On stderr.
     Stderr,
     /// On the terminal itself, since stderr leads elsewhere.
     Terminal,
@@ -74,7 +67,6 @@ impl Terminal {
         }
     }
 
-    /// How progress is shown.
     #[must_use]
     pub fn progress(&self) -> Show {
         match (self.detail, self.err_width) {
@@ -84,13 +76,11 @@ impl Terminal {
         }
     }
 
-    /// Width of findings on stdout.
     #[must_use]
     pub fn out_page(&self) -> usize {
         self.out_width.unwrap_or(PAGE)
     }
 
-    /// Width of findings on stderr.
     #[must_use]
     pub fn err_page(&self) -> usize {
         self.err_width.unwrap_or(PAGE)

@@ -42,7 +42,6 @@ const FLAGS: &[(&[&str], &[&str], &str)] = &[
     (&["--strict", "--werror"], &["check"], "write `--fail-on warning`"),
 ];
 
-/// Adds the tip that fits.
 pub fn add(error: &mut clap::Error, typed: impl Iterator<Item = OsString>) {
     let named = |kind: ContextKind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),

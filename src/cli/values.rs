@@ -10,7 +10,6 @@ use crate::units::{UnitError, parse_duration};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
 use std::time::Duration;
 
-/// A moment that was typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
     /// With its offset: RFC 3339.
@@ -76,7 +75,6 @@ pub fn moment(text: &str) -> Result<Moment, String> {
         .ok_or_else(|| "use `2026-11-23`, `2026-11-23 21:00` or `2026-11-23T21:00:00+09:00`".to_owned())
 }
 
-/// `A..B`: two moments.
 pub fn span(text: &str) -> Result<(Moment, Moment), String> {
     let (from, until) = text
         .split_once("..")
@@ -93,7 +91,6 @@ pub fn wait(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A duration, or `none`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hold(pub Option<Duration>);
 
@@ -116,7 +113,6 @@ fn explain(error: &UnitError, examples: &str) -> String {
     }
 }
 
-/// `retention:NAME`.
 pub fn retention(text: &str) -> Result<String, String> {
     match text.strip_prefix("retention:").map(crate::units::check_name) {
         Some(Ok(())) => Ok(text.to_owned()),

@@ -12,7 +12,6 @@ use crate::archive::CopyName;
 use crate::launch::copies::{self, Place, Verification};
 use crate::report::{Bars, CheckedCopy, Outcomes, output};
 
-/// Runs it.
 pub fn run(args: &VerifyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let place = Copies::find(&args.file, args.copies.from.as_deref(), Some(&args.place), terminal)?;
     let stop = exit::stop()?;

@@ -12,7 +12,6 @@ use crate::daemon::why::why;
 use crate::report::output;
 use crate::report::why::why_text;
 
-/// Runs it.
 pub fn run(args: &WhyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = file::model(&args.file, Some(&args.place), terminal)?;
     let answer = why(&model, &args.job, args.limit, crate::clock::now())?;

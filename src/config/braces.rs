@@ -19,7 +19,6 @@ struct Block<'t> {
     outside: Option<usize>,
     /// The `}` that ended it, when that was indented deeper than the line of the `{`.
     early: Option<usize>,
-    /// Its `{` was put in here.
     given: bool,
 }
 

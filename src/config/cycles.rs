@@ -14,7 +14,6 @@ use std::collections::{HashMap, HashSet};
 
 /// Most edges of one circle that are labelled: nobody follows more.
 const MOST_LABELS: usize = 64;
-/// Most circles that are said.
 const MOST_CYCLES: usize = 100;
 
 /// `from` waits for `to`.
@@ -22,7 +21,6 @@ const MOST_CYCLES: usize = 100;
 struct Edge {
     from: usize,
     to: usize,
-    /// Where that stands.
     span: Span,
 }
 

@@ -16,7 +16,6 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// All files together.
 #[derive(Debug, Default)]
 pub(super) struct Document {
     pub(super) ops: Option<OpsNode>,
@@ -66,7 +65,6 @@ impl Document {
     }
 }
 
-/// `ops`
 #[derive(Debug)]
 pub(super) struct OpsNode {
     pub(super) span: Span,
@@ -80,7 +78,6 @@ pub(super) struct OpsNode {
 #[derive(Debug)]
 pub(super) struct Allow {
     pub(super) slug: Spanned<String>,
-    /// All of it.
     pub(super) extent: Span,
 }
 
@@ -88,7 +85,6 @@ pub(super) struct Allow {
 #[derive(Debug)]
 pub(super) struct Allowing<'a> {
     pub(super) allows: &'a [Allow],
-    /// All of it.
     pub(super) extent: Span,
     /// A part of it could not be read.
     pub(super) damaged: bool,
@@ -99,9 +95,7 @@ pub(super) struct Allowing<'a> {
 pub(super) struct JobNode {
     /// Missing or wrong, and reported, when `None`.
     pub(super) name: Option<Spanned<String>>,
-    /// The node's first line.
     pub(super) head: Span,
-    /// All of it.
     pub(super) extent: Span,
     /// As written.
     pub(super) needs: Vec<Spanned<String>>,
@@ -114,10 +108,8 @@ pub(super) struct JobNode {
     pub(super) damaged: bool,
 }
 
-/// When a job runs.
 #[derive(Debug, Default)]
 pub(super) struct WhenNode {
-    /// `schedule "name"`
     pub(super) schedule: Option<Spanned<String>>,
     /// `cron` or `every` in the job itself.
     pub(super) own: Option<RhythmNode>,
@@ -130,7 +122,6 @@ pub(super) struct WhenNode {
 pub(super) struct ScheduleNode {
     /// Missing or wrong, and reported, when `None`.
     pub(super) name: Option<Spanned<String>>,
-    /// All of it.
     pub(super) extent: Span,
     pub(super) rhythm: Option<RhythmNode>,
     pub(super) jitter: Option<Spanned<Duration>>,
@@ -151,7 +142,6 @@ pub(super) enum RhythmNode {
 }
 
 impl RhythmNode {
-    /// Where its value stands.
     pub(super) fn span(&self) -> Span {
         match self {
             Self::Cron(node) => node.span,
@@ -160,7 +150,6 @@ impl RhythmNode {
     }
 }
 
-/// `cron`
 #[derive(Debug)]
 pub(super) struct CronNode {
     pub(super) cron: Cron,
@@ -186,10 +175,8 @@ pub(super) fn part(span: Span, before: Option<usize>, start: usize, end: usize) 
     }
 }
 
-/// `notify`
 #[derive(Debug)]
 pub(super) struct NotifyNode {
-    /// The node's line.
     pub(super) span: Span,
     /// As written.
     pub(super) channels: Vec<Spanned<String>>,
@@ -197,7 +184,6 @@ pub(super) struct NotifyNode {
     pub(super) damaged: bool,
 }
 
-/// `backup`
 #[derive(Debug)]
 pub(super) struct BackupNode {
     pub(super) job: JobNode,
@@ -217,7 +203,6 @@ pub(super) struct BackupNode {
     pub(super) cross_mounts: bool,
 }
 
-/// `keep` of a backup.
 #[derive(Debug)]
 pub(super) struct KeepNode {
     pub(super) span: Span,
@@ -229,7 +214,6 @@ pub(super) struct KeepNode {
     pub(super) damaged: bool,
 }
 
-/// `retention`
 #[derive(Debug)]
 pub(super) struct RetentionNode {
     pub(super) job: JobNode,
@@ -245,7 +229,6 @@ pub(super) struct RetentionNode {
     pub(super) in_use: InUse,
 }
 
-/// `max-delete`
 #[derive(Debug)]
 pub(super) struct BudgetNode {
     pub(super) span: Span,
@@ -254,7 +237,6 @@ pub(super) struct BudgetNode {
     pub(super) share: Option<u8>,
 }
 
-/// `class`
 #[derive(Debug)]
 pub(super) struct ClassNode {
     pub(super) name: Option<Spanned<String>>,
@@ -265,10 +247,8 @@ pub(super) struct ClassNode {
     pub(super) keep_newest: u32,
 }
 
-/// `assert`
 #[derive(Debug)]
 pub(super) struct AssertionNode {
-    /// What it says, for people.
     pub(super) claim: Option<Spanned<String>>,
     /// `None` when it names neither or both, and that was reported.
     pub(super) of: Option<AssertedNode>,
@@ -284,7 +264,6 @@ pub(super) enum AssertedNode {
     Backup(Spanned<String>),
 }
 
-/// `file` of an assertion.
 #[derive(Debug)]
 pub(super) struct FileNode {
     pub(super) path: RelPath,
@@ -293,7 +272,6 @@ pub(super) struct FileNode {
     pub(super) newest: Option<Spanned<u64>>,
 }
 
-/// `expect`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expected {
     Expired,
@@ -315,7 +293,6 @@ impl Expected {
         }
     }
 
-    /// Every word of it.
     pub(super) const ALL: [Self; 5] = [Self::Expired, Self::Kept, Self::Untouched, Self::Stored, Self::LeftOut];
 
     /// True for what is said of backups.
@@ -324,7 +301,6 @@ impl Expected {
     }
 }
 
-/// `target`
 #[derive(Debug)]
 pub(super) struct TargetNode {
     pub(super) job: JobNode,
@@ -344,7 +320,6 @@ pub(super) struct CommandNode {
     pub(super) env: Vec<(String, TextNode)>,
 }
 
-/// What is run.
 #[derive(Debug)]
 pub(super) enum ProgramNode {
     Argv(ArgvNode),
@@ -358,7 +333,6 @@ pub(super) struct ArgvNode {
     pub(super) span: Span,
 }
 
-/// A text that may be a secret.
 #[derive(Debug)]
 pub(super) enum TextNode {
     Plain(String),
@@ -367,7 +341,6 @@ pub(super) enum TextNode {
     Command(ArgvNode),
 }
 
-/// `check`
 #[derive(Debug)]
 pub(super) struct CheckNode {
     pub(super) job: JobNode,
@@ -380,7 +353,6 @@ pub(super) struct CheckNode {
     pub(super) silenced_by: Option<Spanned<String>>,
 }
 
-/// What a check asks.
 #[derive(Debug)]
 pub(super) enum ProbeNode {
     FileAge {
@@ -421,12 +393,10 @@ pub(super) struct HttpNode {
     pub(super) ca_file: Option<Spanned<PathBuf>>,
 }
 
-/// `channel`
 #[derive(Debug)]
 pub(super) struct ChannelNode {
     /// Missing or wrong, and reported, when `None`.
     pub(super) name: Option<Spanned<String>>,
-    /// All of it.
     pub(super) extent: Span,
     pub(super) way: Option<WayNode>,
     pub(super) min_severity: Severity,
@@ -446,7 +416,6 @@ pub(super) enum WayNode {
     Web(WebNode),
 }
 
-/// `email`
 #[derive(Debug)]
 pub(super) struct EmailNode {
     pub(super) to: Vec<String>,
@@ -468,7 +437,6 @@ pub(super) struct WebNode {
 }
 
 impl ChannelNode {
-    /// The values that it is given.
     pub(super) fn values(&self) -> Vec<&TextNode> {
         match &self.way {
             Some(WayNode::Command(command)) => command.env.iter().map(|(_, value)| value).collect(),

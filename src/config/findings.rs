@@ -134,7 +134,6 @@ impl fmt::Display for Code {
 /// A place in the text, and what to say of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label {
-    /// Where.
     pub span: Span,
     /// What; may be empty.
     pub text: String,
@@ -165,15 +164,12 @@ impl fmt::Debug for Fix {
 /// One thing that is wrong or doubtful.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Its kind.
     pub code: Code,
-    /// Usually that of the code.
     pub severity: Severity,
     /// A lower-case fragment without a full stop.
     pub message: String,
     /// The first is where it happened; the others are related places, also in other files.
     pub labels: Vec<Label>,
-    /// What to write instead.
     pub help: Option<String>,
     /// The same as edits, where they are mechanical and safe.
     pub fix: Option<Fix>,
@@ -237,7 +233,6 @@ impl Finding {
         self
     }
 
-    /// Where it happened.
     pub fn span(&self) -> Span {
         self.labels.first().map_or(Span::default(), |label| label.span)
     }

@@ -18,10 +18,8 @@ const MOST_READINGS: usize = 100;
 const MOST_READ: usize = 4 * 1024 * 1024;
 const FEWEST_READINGS: usize = 12;
 
-/// What became of a file.
 #[derive(Debug)]
 pub struct Fixed {
-    /// As it was.
     pub before: Loaded,
     /// As it is with all fixes: what is left of the findings.
     pub after: Loaded,
@@ -34,11 +32,8 @@ pub struct Fixed {
 /// A file with another text.
 #[derive(Debug)]
 pub struct FixedFile {
-    /// As the user named it.
     pub name: String,
-    /// Where it is.
     pub path: PathBuf,
-    /// What stood there.
     pub old: String,
     /// What shall stand there.
     pub new: String,
@@ -46,14 +41,11 @@ pub struct FixedFile {
     pub shown: (String, String),
 }
 
-/// A fix that was applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Done {
-    /// Of which kind of finding.
     pub code: Code,
     /// Where, in the text as it was then.
     pub place: Place,
-    /// What was done.
     pub title: String,
 }
 

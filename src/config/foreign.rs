@@ -10,10 +10,8 @@ use super::schema::ROOT;
 /// How many lines are looked at for what a file is about.
 const LINES_ABOUT: usize = 50;
 
-/// What the file looks like.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Foreign {
-    /// Where it shows first.
     pub(super) start: usize,
     pub(super) end: usize,
     pub(super) message: &'static str,
@@ -46,7 +44,6 @@ const CRONTAB: (&str, &str, &str) = (
      `target \"report\" { cron \"0 3 * * *\"; command \"/srv/bin/report\" \"--daily\"; }`",
 );
 
-/// What a line looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Line {
     Section,
@@ -148,7 +145,6 @@ fn begins_a_node(line: &str, tops: &[&str]) -> bool {
     tops.contains(&word) && !rest.starts_with([':', '=', ','])
 }
 
-/// `{ "key": …`, `[{`, `["`.
 fn json(body: &str) -> bool {
     let mut chars = body.chars();
     let open = chars.next();

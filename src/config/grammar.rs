@@ -26,10 +26,8 @@ const MOST_MULTILINE: usize = 100;
 /// Something follows a block on its line.
 const ENDED: &str = "a node ends with its block";
 
-/// Where in a statement we are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum At {
-    /// Before the name.
     Name,
     /// Behind the name, an argument or a property; true when it could be the key of a property.
     Entries(bool),
@@ -37,13 +35,11 @@ enum At {
     Value,
     /// Behind a block that is commented out: only blocks may follow.
     Blocks,
-    /// Behind the block.
     Closed,
     /// A slip was said: skip to the statement's end.
     Lost,
 }
 
-/// The slips of one piece.
 pub(super) fn slips(text: &str, tokens: &[Token]) -> Vec<Slip> {
     let mut found = Vec::new();
     let mut at = At::Name;

@@ -28,15 +28,15 @@ pub(super) struct Ask {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Fact {
-    /// It is set.
     Variable(String),
     /// It is in one of the directories of this list, or of the inherited one.
-    Program { word: String, path: Option<String> },
+    Program {
+        word: String,
+        path: Option<String>,
+    },
     /// It is there and may be executed.
     Executable(PathBuf),
-    /// It is there; what for.
     Directory(PathBuf, &'static str),
-    /// It is there; what for.
     File(PathBuf, &'static str),
     /// The two are on two file systems.
     Apart {

@@ -28,7 +28,6 @@ const VALID: &str = r"(?:[^/.\x00][^/\x00]*|\.[^/.\x00][^/\x00]*|\.\.[^/\x00]+)(
 /// A component that begins with a letter or digit and holds no blanks or odd signs.
 const USUAL: &str = "[A-Za-z0-9][A-Za-z0-9._-]*";
 
-/// A set of paths.
 #[derive(Debug, Clone)]
 pub(super) struct PathSet(Arc<dense::DFA<Vec<u32>>>);
 
@@ -148,14 +147,11 @@ impl Term {
     }
 }
 
-/// What a [`search`] found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Answer {
     /// A shortest path that meets all conditions.
     Witness(Vec<u8>),
-    /// There is none.
     Empty,
-    /// The search was given up.
     Unknown,
 }
 

@@ -4,31 +4,24 @@
 //! person would have closed it, and says so. Linear in time, no recursion. Knows nothing of the language of ops files.
 //! Invariant: tokens lie on character boundaries, in order.
 
-/// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// White space within a line, and a continued line's end.
     Space,
-    /// The end of a line.
     Newline,
-    /// `;`
     Semicolon,
-    /// `{`
     Open,
-    /// `}`
     Close,
     /// `=`
     Equals,
     /// `(` or `)`
     Paren,
-    /// `/-`
     SlashDash,
     /// `// …` up to the end of its line, or `/* … */`.
     Comment {
         /// False when `*/` is missing.
         closed: bool,
     },
-    /// A quoted or raw string.
     Text {
         /// Raw strings have no escapes.
         raw: bool,
@@ -42,7 +35,6 @@ pub(super) enum Kind {
     },
 }
 
-/// A piece of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Token {
     pub(super) kind: Kind,
@@ -117,7 +109,6 @@ impl<'a> Lexer<'a> {
         self.at += rest.find(|c| !test(c)).unwrap_or(rest.len());
     }
 
-    /// `\r\n` is one.
     fn newline(&mut self) {
         if self.rest().starts_with("\r\n") {
             self.at += 2;

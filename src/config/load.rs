@@ -27,7 +27,6 @@ use std::path::{Path, PathBuf};
 
 /// Largest file, in bytes.
 pub(super) const LARGEST: usize = 4 * 1024 * 1024;
-/// How deep imports may import.
 const DEEPEST_IMPORT: usize = 8;
 /// How many directory entries one pattern may look at.
 const MOST_ENTRIES: usize = 100_000;

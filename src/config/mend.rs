@@ -12,7 +12,6 @@ use super::grammar;
 use super::lex::{self, Kind, Token};
 use super::source::Span;
 
-/// Deepest nesting of blocks.
 pub(super) const DEEPEST: usize = 64;
 /// The parser takes exponential time in the nesting of commented-out blocks.
 const DEEPEST_SLASHDASH: usize = 2;
@@ -20,9 +19,7 @@ const DEEPEST_SLASHDASH: usize = 2;
 /// A file that is ready to be parsed.
 #[derive(Debug, Default)]
 pub(super) struct Mended {
-    /// As long as the original.
     pub(super) text: String,
-    /// The top-level nodes.
     pub(super) pieces: Vec<Piece>,
     /// Stretches whose content is not what was written; local offsets, sorted.
     pub(super) poisoned: Vec<Span>,
@@ -31,12 +28,10 @@ pub(super) struct Mended {
     pub(super) refused: bool,
 }
 
-/// A top-level node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Piece {
     pub(super) start: usize,
     pub(super) end: usize,
-    /// How many braces its end lacks.
     pub(super) unclosed: usize,
     /// Not well-formed, and reported: not to be parsed.
     pub(super) broken: bool,

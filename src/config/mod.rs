@@ -73,12 +73,7 @@ use std::path::{Path, PathBuf};
 pub enum LoadError {
     /// The root file is missing, unreadable or a directory.
     #[error("cannot read `{}`", crate::path::shown(path))]
-    Unreadable {
-        /// As the user gave it.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
+    Unreadable { path: PathBuf, source: io::Error },
 }
 
 /// Why a text was not formatted.
@@ -99,7 +94,6 @@ pub enum FormatError {
 pub struct Loaded {
     /// What the file means; `Some` if and only if no finding is an error.
     pub model: Option<Model>,
-    /// By file and offset.
     pub findings: Vec<Finding>,
     /// How many facts about the host the file takes for granted and nobody looked at.
     pub unasked: usize,
@@ -130,13 +124,11 @@ pub fn load_text(name: &Path, text: Vec<u8>) -> Loaded {
     load_text_at(name, text, clock::now())
 }
 
-/// The same at another time.
 #[must_use]
 pub fn load_text_at(name: &Path, text: Vec<u8>, now: DateTime<Utc>) -> Loaded {
     check(name, text, Look { now, host: false })
 }
 
-/// How a file is looked at.
 #[derive(Debug, Clone, Copy)]
 pub struct Look {
     /// What is said of schedules names the dates that come next.
@@ -196,7 +188,6 @@ pub fn masked(text: &str) -> String {
 }
 
 impl Loaded {
-    /// How many findings are errors.
     pub fn errors(&self) -> usize {
         self.count(Severity::Error)
     }

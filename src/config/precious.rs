@@ -16,7 +16,6 @@ pub(super) struct Precious {
     pub(super) path: PathBuf,
     /// Everything below it is meant.
     pub(super) is_dir: bool,
-    /// For people.
     pub(super) what: String,
     /// Where it is written, and what to say there.
     pub(super) named: Option<(Span, &'static str)>,

@@ -25,7 +25,6 @@ pub(super) struct Sets {
 /// Which automaton, behind which prefix, and its sign.
 type TermKey = (usize, Rc<[u8]>, bool);
 
-/// Texts, and how they are meant.
 type SetKey = (Vec<String>, u8);
 
 impl Sets {
@@ -158,7 +157,6 @@ impl<'a> Reach<'a> {
     }
 }
 
-/// One condition.
 pub(super) fn term(set: &PathSet, prefix: &Rc<[u8]>, wanted: bool) -> Term {
     Term {
         set: set.clone(),
@@ -167,7 +165,6 @@ pub(super) fn term(set: &PathSet, prefix: &Rc<[u8]>, wanted: bool) -> Term {
     }
 }
 
-/// Paths as they are.
 pub(super) fn no_prefix() -> Rc<[u8]> {
     Rc::from([])
 }

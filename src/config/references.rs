@@ -242,7 +242,6 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// Every job, by kind.
     pub(super) fn all(&self) -> &[JobName] {
         &self.all
     }

@@ -20,7 +20,6 @@ const HORIZON: Duration = Duration::from_hours(24 * 800);
 const DAY: Duration = Duration::from_hours(24);
 /// How many coming runs are shown.
 const SHOWN: usize = 5;
-/// How many coming changes are.
 const CHANGES: usize = 2;
 
 /// Judges every schedule by itself.

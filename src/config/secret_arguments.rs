@@ -7,7 +7,6 @@
 use super::secret_forms::{holds_secret, names_value, trivial};
 use super::secret_words::{self, Gap, Word};
 
-/// A secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Argument {
     pub(super) start: usize,
@@ -26,18 +25,15 @@ pub(super) struct Argument {
 pub(super) enum Way {
     /// The program reads this variable by itself.
     Reads(&'static str),
-    /// It is a variable already.
     Named(String),
     /// As `$NAME` in a line for a shell.
     Shell(String),
 }
 
-/// Where the value stands.
 #[derive(Clone, Copy)]
 enum Place {
     /// Behind the letter of the option.
     Attached,
-    /// There, or in the next word.
     Either,
     /// The same; the secret is what follows this sign.
     Behind(char),
@@ -261,7 +257,6 @@ const OF_TEXT: &[&str] = &[
     "grep", "egrep", "fgrep", "rg", "sed", "awk", "gawk", "mawk", "jq", "yq", "perl", "tr",
 ];
 
-/// All in a text, whatever it is.
 pub(super) fn in_text(text: &str) -> Vec<Argument> {
     let mut found = Vec::new();
     for (start, line) in secret_words::lines(text) {
@@ -299,11 +294,8 @@ struct Line<'w, 't> {
     program: &'t str,
     /// A program of the table that stands before, wherever.
     near: &'t str,
-    /// The program is still to come.
     open: bool,
-    /// It is given another's words.
     carries: bool,
-    /// `login` has been seen.
     verb: bool,
     /// What `echo` prints into the pipe: word numbers.
     printed: Vec<usize>,
@@ -581,7 +573,6 @@ impl<'w, 't> Line<'w, 't> {
         }
     }
 
-    /// `echo … | sudo -S`.
     fn piped(&mut self, at: usize, word: &Word<'t>, found: &mut Vec<Argument>) {
         let option = word.text;
         let takes = matches!(

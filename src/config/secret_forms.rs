@@ -147,7 +147,6 @@ pub(super) fn trivial(value: &str) -> bool {
     word || value.len() <= 3 && value.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// What a secret is known by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     GitHub,
@@ -164,7 +163,6 @@ pub(super) enum Form {
 }
 
 impl Form {
-    /// For people.
     pub(super) fn words(self) -> &'static str {
         match self {
             Self::GitHub => "a GitHub token",

@@ -4,11 +4,9 @@
 //! may be a comment, a node, or a script within a string.
 //! Invariant: all ends lie on character boundaries, and the words of a text cost time in proportion to it.
 
-/// A word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Word<'t> {
     pub(super) text: &'t str,
-    /// Its first byte.
     pub(super) start: usize,
     /// Where the quotes end that it begins in, or itself.
     pub(super) reach: usize,
@@ -24,12 +22,10 @@ impl Word<'_> {
     }
 }
 
-/// What lies between two words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Gap {
     /// Nothing but quotes.
     Glued,
-    /// Blanks.
     Blank,
     /// Something behind which a command begins.
     Command,

@@ -237,7 +237,6 @@ fn in_statement(
     secret_from == tokens.len()
 }
 
-/// May be the name of a variable.
 pub(super) fn is_variable(name: &str) -> bool {
     let letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
     name.chars().all(letter) && !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit())
@@ -420,7 +419,6 @@ fn arguments(node: &Node, said: &[Span], findings: &mut Vec<Finding>, spans: &mu
     }
 }
 
-/// The line to write.
 fn sourced(node: &str, name: &str) -> String {
     format!(
         "write `{node} \"{}\" from-env=\"{}\"`, or say `from-file=\"…\"` or `{{ from-command \"…\"; }}`",

@@ -10,9 +10,7 @@ use std::path::{Path, PathBuf};
 /// A stretch of text: offsets in bytes into all files laid end to end, in order of reading.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Span {
-    /// The first byte.
     pub start: usize,
-    /// One past the last.
     pub end: usize,
 }
 
@@ -55,11 +53,8 @@ pub(super) struct Spanned<T> {
 /// Where a span starts and ends, for people and for other programs. Lines and columns count from one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// As the user named it.
     pub file: String,
-    /// The line it starts on.
     pub line: usize,
-    /// The character it starts at.
     pub column: usize,
     /// The line it ends on.
     pub end_line: usize,
@@ -67,16 +62,12 @@ pub struct Place {
     pub end_column: usize,
     /// The first byte of it in the file, from zero.
     pub start: usize,
-    /// One past the last.
     pub end: usize,
 }
 
-/// One file that was read.
 #[derive(Debug)]
 pub(super) struct File {
-    /// As the user named it.
     pub(super) name: String,
-    /// Absolute.
     pub(super) path: PathBuf,
     /// Its first byte in the common numbering.
     pub(super) base: usize,
@@ -122,7 +113,6 @@ pub(super) struct Sources {
 
 /// Longest stretch of one line that is drawn: more would bury the finding.
 const LONGEST_LINE: usize = 300;
-/// Longest underlined stretch.
 const LONGEST_LABEL: usize = 160;
 
 impl Sources {
@@ -230,7 +220,6 @@ impl Sources {
         &self.files
     }
 
-    /// The file that a span lies in.
     pub(super) fn file_of(&self, span: Span) -> Option<&File> {
         let after = self.files.partition_point(|file| file.base <= span.start);
         self.files.get(after.checked_sub(1)?)
@@ -258,7 +247,6 @@ impl Sources {
         Span::new(file.base + floor(&file.text, span.start - file.base), file.base + end)
     }
 
-    /// Lines and columns.
     pub(super) fn place(&self, span: Span) -> Option<Place> {
         let file = self.file_of(span)?;
         let point = |at: usize| {

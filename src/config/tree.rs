@@ -9,7 +9,6 @@ use super::mend::{Mended, Piece};
 use super::source::Span;
 use kdl::{KdlDocument, KdlEntry, KdlNode, KdlValue};
 
-/// What a value holds.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Data {
     Text(String),
@@ -42,7 +41,6 @@ pub(super) struct Property {
     pub(super) value: Value,
 }
 
-/// A node.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Node {
     pub(super) name: String,
@@ -56,7 +54,6 @@ pub(super) struct Node {
     /// `None` without a block.
     pub(super) children: Option<Vec<Node>>,
     pub(super) annotated: bool,
-    /// Its name was mended.
     pub(super) mended: bool,
 }
 

@@ -9,7 +9,6 @@ use super::schema::{ABSENT_PROPS, Args, Fallback, Prop, ROOT, Spec, Type, VERSIO
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// The number of this format.
 pub const FORMAT: u32 = 1;
 
 /// The language of ops files.
@@ -139,7 +138,6 @@ pub struct Kind {
 }
 
 impl Vocabulary {
-    /// That of this build.
     #[must_use]
     pub fn of_this_build() -> Self {
         let mut absent = Vec::new();

@@ -12,12 +12,10 @@ use crate::store::claims::{Agenda, ScheduleState, Told, Verdict};
 use crate::store::{JobStanding, RunEnd};
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// How a job stands in time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ahead {
     /// When it runs next, jitter included. None: it is paused, or its schedule does not fire again.
     pub next: Option<DateTime<Utc>>,
-    /// It is left alone.
     pub left_alone: Option<LeftAlone>,
     /// The last instant that should have been a run by now, and was none.
     pub overdue: Option<DateTime<Utc>>,
@@ -28,24 +26,18 @@ pub struct Ahead {
 /// A target that failed too often of late, and with it what needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftAlone {
-    /// The target.
     pub target: JobName,
-    /// How often it failed in a row.
     pub failures: u32,
-    /// When it is tried again.
     pub until: DateTime<Utc>,
 }
 
-/// What became of a job.
 #[derive(Debug, Clone, Copy)]
 pub struct Past<'a> {
-    /// Its runs.
     pub standing: &'a JobStanding,
     /// What was decided about it, newest first.
     pub decisions: &'a [Told],
 }
 
-/// How the job stands.
 #[must_use]
 pub fn ahead(entry: &Entry, due: &Due, agenda: &Agenda, past: Past<'_>, now: DateTime<Utc>) -> Ahead {
     let jitter = TimeDelta::from_std(entry.jitter).unwrap_or_default();

@@ -15,12 +15,9 @@ use chrono::{DateTime, Utc};
 /// Decisions that are looked at to tell whether a job is overdue.
 const NEWEST: u32 = 5;
 
-/// How a job stands.
 #[derive(Debug)]
 pub struct Standing {
-    /// The job.
     pub job: JobName,
-    /// What became of it.
     pub standing: JobStanding,
     /// What comes next; `None` when it has no schedule.
     pub ahead: Option<Ahead>,
@@ -52,7 +49,6 @@ pub fn standings(model: &Model, now: DateTime<Utc>) -> Result<Vec<Standing>, Lau
     model.jobs().map(|job| one(job.name())).collect()
 }
 
-/// What earlier turns left.
 pub(super) fn agenda(store: Option<&Store>) -> Result<Agenda, LaunchError> {
     Ok(store.map(Store::agenda).transpose()?.unwrap_or_default())
 }

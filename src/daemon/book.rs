@@ -9,7 +9,6 @@ use crate::model::{Job, JobName, Model, Overlap};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// When the jobs of a model run.
 #[derive(Debug, Clone, Default)]
 pub struct Book {
     /// In the order of the model, those without jobs left out.
@@ -19,20 +18,15 @@ pub struct Book {
 /// A schedule and the jobs that run by it.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// When.
     pub schedule: Schedule,
-    /// The same in words.
     pub definition: String,
     /// How much later than its instants it runs.
     pub jitter: Duration,
-    /// What runs.
     pub jobs: Vec<Due>,
 }
 
-/// A job that runs by a schedule.
 #[derive(Debug, Clone)]
 pub struct Due {
-    /// Which.
     pub job: JobName,
     /// The backup with which it runs, where it has no schedule of its own.
     pub along: Option<JobName>,
@@ -47,7 +41,6 @@ pub struct Due {
 }
 
 impl Book {
-    /// The book of a model.
     #[must_use]
     pub fn new(model: &Model) -> Self {
         let jobs: BTreeMap<JobName, Job<'_>> = model.jobs().map(|job| (job.name(), job)).collect();

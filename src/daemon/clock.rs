@@ -11,10 +11,8 @@ use std::time::Duration;
 /// Less than this is no news.
 const STEP: Duration = Duration::from_secs(2);
 
-/// What a clock did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Jump {
-    /// The machine slept so long.
     Slept(Duration),
     /// The wall clock was set forward by so much.
     Forward(Duration),

@@ -20,10 +20,8 @@ pub struct Looks<'a> {
     wake: Option<DateTime<Utc>>,
 }
 
-/// What one of them comes to.
 #[derive(Debug)]
 pub struct Look {
-    /// When.
     pub at: DateTime<Utc>,
     /// What is decided; its runs have no ids.
     pub turn: Turn,

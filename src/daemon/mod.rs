@@ -55,7 +55,6 @@ const SLICE: Duration = Duration::from_secs(5);
 const SETTLING: Duration = Duration::from_millis(500);
 /// The first wait after the state could not be used; it doubles.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
-/// The longest.
 const LAST_RETRY: Duration = Duration::from_secs(30);
 /// How often a turn is decided anew at once when somebody else was faster.
 const TURNS: u32 = 5;
@@ -125,7 +124,6 @@ struct Daemon<'a> {
     again: Option<Mark>,
     /// That the clock is behind was told.
     behind: bool,
-    /// When something is due.
     wake: Option<DateTime<Utc>>,
 }
 
@@ -171,7 +169,6 @@ impl Daemon<'_> {
         pause
     }
 
-    /// Tells what happened in runs.
     fn hear(&mut self) {
         while let Some(happened) = self.runs.happened() {
             match happened {

@@ -7,7 +7,6 @@ use crate::clock::Mark;
 use sd_notify::NotifyState;
 use std::time::Duration;
 
-/// Tells the service manager.
 #[derive(Debug)]
 pub struct Manager {
     /// How often it wants to hear that we are alive: half of what it waits.
@@ -27,7 +26,6 @@ impl Manager {
         }
     }
 
-    /// The first plan is in force.
     pub fn ready(&self) {
         tell(&[NotifyState::Ready]);
     }

@@ -15,18 +15,15 @@ use crate::store::{RunEnd, Store, StoreError};
 use chrono::{DateTime, Utc};
 use std::time::Duration;
 
-/// What one round came to.
 #[derive(Debug, Default)]
 pub struct Once {
     /// The gravest exit code of the runs, and of those that could not be done.
     pub exit: u8,
-    /// How many runs were begun.
     pub runs: u64,
     /// Jobs that were due and are not run.
     pub left: Vec<Decision>,
     /// Why runs could not be done.
     pub failures: Vec<LaunchError>,
-    /// When something is due next.
     pub next: Option<DateTime<Utc>>,
 }
 

@@ -11,11 +11,9 @@ use std::path::{Path, PathBuf};
 /// What reading the ops file again came to.
 #[derive(Debug)]
 pub enum Reread {
-    /// A valid file.
     Valid(Box<crate::model::Model>),
     /// One that cannot be used.
     Invalid {
-        /// What is wrong, in one line.
         message: String,
         /// The findings, for people; may be empty.
         findings: String,
@@ -29,7 +27,6 @@ type Look = Option<(u64, u64, u64, i64, i64)>;
 #[derive(Debug, Default)]
 pub struct Watch {
     paths: Vec<PathBuf>,
-    /// When the plan was read.
     read: Vec<Look>,
     /// At the last look, where they differed.
     seen: Option<Vec<Look>>,
@@ -38,7 +35,6 @@ pub struct Watch {
 /// What a look at the files finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seen {
-    /// They are as they were.
     Same,
     /// They differ, and may still be in the making: look again soon.
     Changing,
@@ -69,7 +65,6 @@ impl Watch {
         self.seen = None;
     }
 
-    /// Looks.
     pub fn seen(&mut self) -> Seen {
         let now = self.look();
         if now == self.read {

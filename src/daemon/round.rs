@@ -61,7 +61,6 @@ pub struct Round {
     pub behind: Option<Duration>,
 }
 
-/// Decides.
 #[must_use]
 pub fn round(book: &Book, agenda: &Agenda, at_work: &AtWork, now: DateTime<Utc>) -> Round {
     let mut deciding = Deciding {
@@ -189,7 +188,6 @@ impl<'a> Deciding<'a> {
         }
     }
 
-    /// A job is due.
     fn occurs(&mut self, due: &'a Due, occurrence: &Occurrence, why: &str) {
         let job = &due.job;
         if due.along.is_some() {

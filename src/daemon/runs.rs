@@ -20,19 +20,11 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// What happens in a run.
 #[derive(Debug)]
 pub enum Happened {
     /// An event; the store has it.
-    Event {
-        /// The run.
-        run: String,
-        /// What.
-        event: Event,
-    },
-    /// The run is over.
+    Event { run: String, event: Event },
     Ended {
-        /// The run.
         run: String,
         /// Why it could not be done, where it could not.
         failure: Option<Failed>,
@@ -42,15 +34,12 @@ pub enum Happened {
 /// A run that could not be done.
 #[derive(Debug)]
 pub struct Failed {
-    /// The exit code that says so.
     pub exit: u8,
     /// What went wrong, causes included.
     pub message: String,
-    /// What to try next.
     pub help: Option<String>,
 }
 
-/// The runs that are at work.
 #[derive(Debug)]
 pub struct Runs {
     running: BTreeMap<String, Running>,
@@ -79,7 +68,6 @@ struct Running {
     thread: Option<JoinHandle<()>>,
 }
 
-/// How runs are done.
 #[derive(Debug, Clone)]
 pub struct How {
     /// Threads of each, and steps at once.
@@ -102,7 +90,6 @@ impl Runs {
         }
     }
 
-    /// Begins one.
     pub fn begin(&mut self, model: &Arc<Model>, beginning: &Beginning, how: &How) {
         let run = beginning.run.clone();
         let due: BTreeSet<JobName> = beginning.jobs.iter().map(|decision| decision.job.clone()).collect();
@@ -183,7 +170,6 @@ impl Runs {
         Some(happened)
     }
 
-    /// How many are at work.
     #[must_use]
     pub fn len(&self) -> usize {
         self.running.len()
@@ -195,7 +181,6 @@ impl Runs {
         self.running.is_empty()
     }
 
-    /// Jobs that are at work.
     #[must_use]
     pub fn at_work(&self) -> AtWork {
         let mut at_work = AtWork::default();

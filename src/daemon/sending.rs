@@ -20,7 +20,6 @@ use std::time::Duration;
 /// How long is still sent when everything else has stopped.
 const AT_THE_END: Duration = Duration::from_secs(5);
 
-/// The thread.
 #[derive(Debug)]
 pub struct Sending {
     stop: Stop,
@@ -29,7 +28,6 @@ pub struct Sending {
 }
 
 impl Sending {
-    /// Begins to send.
     pub fn begin(model: &Arc<Model>, ring: Ring) -> io::Result<Self> {
         let stop = Stop::new()?;
         let (sender, said) = mpsc::channel();

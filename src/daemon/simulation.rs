@@ -20,11 +20,8 @@ pub const MOST: u128 = 50_000_000;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{schedule}` ({definition}) is due {} times in that span, more than can be walked through", show_count(u64::try_from(*count).unwrap_or(u64::MAX)))]
 pub struct TooMany {
-    /// Which.
     pub schedule: String,
-    /// When it is due, in words.
     pub definition: String,
-    /// How often.
     pub count: u128,
 }
 

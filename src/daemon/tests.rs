@@ -23,7 +23,6 @@ fn job(text: &str) -> JobName {
     text.parse().unwrap()
 }
 
-/// A virtual daemon.
 struct World {
     book: Book,
     agenda: Agenda,

@@ -195,7 +195,6 @@ impl Run<'_, '_> {
         outcome
     }
 
-    /// What took the place of a step.
     fn again(&self, planned: &Step) -> Option<Arc<Step>> {
         locked(&self.slots).again.get(&planned.id).cloned()
     }

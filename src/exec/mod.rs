@@ -19,14 +19,11 @@ use crate::signal::Stop;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How to go about it.
 #[derive(Debug, Clone)]
 pub struct How {
-    /// The run's id.
     pub run: String,
     /// Steps at once, and threads that those share which work with files; 1 is deterministic.
     pub threads: usize,
-    /// Told to stop?
     pub stop: Stop,
 }
 
@@ -39,7 +36,6 @@ pub struct Deadline<'a> {
 }
 
 impl<'a> Deadline<'a> {
-    /// From now.
     #[must_use]
     pub fn new(stop: &'a Stop, timeout: Option<Duration>) -> Self {
         Self {
@@ -55,7 +51,6 @@ impl<'a> Deadline<'a> {
         self.stop.asked() || self.timed_out()
     }
 
-    /// The signal that asked to stop.
     #[must_use]
     pub fn signal(&self) -> Option<u8> {
         self.stop.signal()

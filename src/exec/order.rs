@@ -9,21 +9,17 @@ use crate::plan::{Plan, StepId};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// The edges that are left.
 #[derive(Debug)]
 pub struct Order {
     /// By step: how many it waits for.
     waiting: Vec<usize>,
-    /// By step: who waits for it.
     awaited_by: Vec<Vec<StepId>>,
     due: BinaryHeap<Reverse<StepId>>,
-    /// By step.
     settled: Vec<bool>,
     unsettled: usize,
 }
 
 impl Order {
-    /// Of a plan.
     #[must_use]
     pub fn of(plan: &Plan) -> Self {
         Self::new(

@@ -27,7 +27,6 @@ pub trait Recorder: Sync {
     fn history_of(&self, job: &JobName) -> Result<JobHistory, RecordError>;
 }
 
-/// The journal, shared.
 pub struct Shared<'a> {
     inner: Mutex<Inner<'a>>,
     stop: Stop,
@@ -77,7 +76,6 @@ impl<'a> Shared<'a> {
         }
     }
 
-    /// Records what waits, in one go.
     pub fn flush(&self) -> Result<(), RecordError> {
         self.with(|inner| match std::mem::take(&mut inner.waiting).as_slice() {
             [] => Ok(()),

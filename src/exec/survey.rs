@@ -33,10 +33,8 @@ pub struct Remembered {
     pub holds: HashMap<String, HashSet<RelPath>>,
 }
 
-/// What was opened on the way.
 #[derive(Debug, Default)]
 pub struct World {
-    /// By backup: its source.
     pub sources: BTreeMap<String, Dir>,
     /// By backup: its destination, where there is one.
     pub destinations: BTreeMap<String, Dir>,
@@ -60,7 +58,6 @@ pub fn open(model: &Model, jobs: &BTreeSet<String>) -> World {
     world
 }
 
-/// The backups among `jobs`.
 pub fn selected<'a>(model: &'a Model, jobs: &'a BTreeSet<String>) -> impl Iterator<Item = &'a Backup> {
     model
         .backups
@@ -272,7 +269,6 @@ fn destination(
     (Some(catalogue), found)
 }
 
-/// A copy as plans know it.
 fn copy_facts(copy: &archive::CatalogueCopy, remembered: &Remembered) -> CopyFacts {
     let manifest = &copy.manifest;
     // A receipt that lacks a run which relied on the copy says too little: everything counts as deleted.
@@ -402,7 +398,6 @@ fn id_of_file(path: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
 }
 
-/// Name of this machine.
 #[must_use]
 pub fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()

@@ -14,7 +14,6 @@ pub struct StepWatch<'a> {
 }
 
 impl<'a> StepWatch<'a> {
-    /// Of one step.
     #[must_use]
     pub fn new(deadline: &'a Deadline<'a>, progress: &'a dyn Progress, step: usize) -> Self {
         Self {

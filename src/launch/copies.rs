@@ -15,23 +15,18 @@ use chrono::Utc;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Where to look.
 #[derive(Debug, Clone, Copy)]
 pub enum From<'a> {
     /// The destinations of a model's backups.
     Model(&'a Model),
-    /// A destination alone.
     Directory(&'a Path),
 }
 
 /// A destination with its copies.
 #[derive(Debug)]
 pub struct Place {
-    /// The directory.
     pub path: PathBuf,
-    /// The open directory.
     pub dir: Dir,
-    /// All that is there.
     pub catalogue: Catalogue,
     /// The backups of which copies are there, wanted or not.
     pub backups: BTreeSet<String>,
@@ -127,11 +122,8 @@ fn known(path: &Path, place: &Place, name: &str) -> Result<(), LaunchError> {
 /// A destination that is not as an earlier run left it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lost {
-    /// The backup.
     pub backup: String,
-    /// The destination.
     pub path: PathBuf,
-    /// What is there instead.
     pub why: &'static str,
 }
 
@@ -177,10 +169,8 @@ fn place(path: &Path, wanted: impl Fn(&CatalogueCopy) -> bool) -> Result<Place, 
     })
 }
 
-/// What a verification found.
 #[derive(Debug)]
 pub struct Verification {
-    /// The copy.
     pub copy: CopyName,
     /// Entries and bytes of content in it.
     pub holds: (u64, u64),

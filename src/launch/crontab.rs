@@ -9,10 +9,8 @@ use crate::signal::Stop;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// No crontab is longer.
 const LONGEST: usize = 4 * 1024 * 1024;
 
-/// Asks the program `crontab`.
 pub fn crontab(stop: &Stop) -> Result<Vec<u8>, LaunchError> {
     let missing = |message: String| LaunchError::Missing {
         message,

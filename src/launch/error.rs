@@ -12,59 +12,40 @@ use crate::tree::TreeError;
 use crate::tree::lock::LockError;
 use crate::tree::rewrite::RewriteError;
 
-/// What went wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
     /// `--only`, `--except` or `--over-budget` select nothing.
     #[error(transparent)]
     Job(#[from] UnknownJob),
-    /// The state.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Somebody else is at it.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// The file system.
     #[error(transparent)]
     Tree(#[from] TreeError),
     /// A file that was to be changed stayed as it was.
     #[error(transparent)]
     Rewrite(#[from] RewriteError),
-    /// A copy.
     #[error(transparent)]
     Copy(#[from] CopyError),
     /// An event could not be recorded: the run ended there.
     #[error(transparent)]
     Record(#[from] RecordError),
-    /// The outbox.
     #[error(transparent)]
     Outbox(OutboxError),
-    /// Nothing can be waited for.
     #[error("cannot start the event loop")]
     Runtime(#[source] std::io::Error),
     /// Something that was asked for does not exist.
     #[error("{message}")]
-    Missing {
-        /// What.
-        message: String,
-        /// What there is instead.
-        help: String,
-    },
+    Missing { message: String, help: String },
     /// What was asked for cannot be done so: the command line is wrong.
     #[error("{message}")]
-    Usage {
-        /// What is wrong.
-        message: String,
-        /// What to write instead.
-        help: String,
-    },
-    /// Stopped by a signal.
+    Usage { message: String, help: String },
     #[error("stopped by signal {0}")]
     Signal(u8),
 }
 
 impl LaunchError {
-    /// The exit code that says so.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         let no_room = |errno: Option<rustix::io::Errno>| {
@@ -88,7 +69,6 @@ impl LaunchError {
         }
     }
 
-    /// What to try next.
     #[must_use]
     pub fn help(&self) -> Option<String> {
         match self {

@@ -40,10 +40,8 @@ pub fn known(model: &Model, job: Option<&JobName>) -> Result<(), LaunchError> {
     }
 }
 
-/// A run and what happened in it.
 #[derive(Debug)]
 pub struct Told {
-    /// The run.
     pub run: RunLine,
     /// What happened, in order.
     pub events: Vec<Event>,

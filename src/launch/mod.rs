@@ -66,7 +66,6 @@ pub fn plan(model: &Model, request: &Request, at: Option<DateTime<Utc>>, stop: &
     Ok(plan::build(model, request, &facts)?)
 }
 
-/// How to apply.
 #[derive(Debug, Clone)]
 pub struct Apply {
     /// Steps at once, and threads; `None` is the ops file's `concurrency` or the number of cores.
@@ -75,7 +74,6 @@ pub struct Apply {
     pub lock_wait: Duration,
     /// The command line, for the record.
     pub command: String,
-    /// Told to stop?
     pub stop: Stop,
     /// The run that was begun already, together with the claim to what it is for; `None` begins one.
     pub claimed: Option<Claimed>,
@@ -84,16 +82,12 @@ pub struct Apply {
 /// A run that was begun for instants of schedules.
 #[derive(Debug, Clone)]
 pub struct Claimed {
-    /// Its id.
     pub run: String,
-    /// What it is for.
     pub occurrences: Vec<Occurrence>,
 }
 
-/// A run that is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Finished {
-    /// Exit code.
     pub exit: u8,
 }
 
@@ -372,9 +366,7 @@ const FILES_BESIDE_LOCKS: u64 = 512;
 /// Everything that a run holds locked, each directory once whatever its names.
 #[derive(Default)]
 struct Locks {
-    /// Of jobs, by name.
     jobs: BTreeMap<String, Lock>,
-    /// Of directories.
     held: Vec<Lock>,
     seen: BTreeSet<(u64, u64)>,
 }

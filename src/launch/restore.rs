@@ -28,7 +28,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What is wanted.
 #[derive(Debug, Clone)]
 pub struct Wanted {
     /// Paths below the source, or globs; empty is everything of the newest complete copy.
@@ -37,22 +36,17 @@ pub struct Wanted {
     pub at: Option<DateTime<Utc>>,
     /// Where to; `None` is where it came from.
     pub to: Option<PathBuf>,
-    /// Replace files that are there.
     pub force: bool,
     /// How long restored files are kept from deletion; `None` is not at all.
     pub hold: Option<Duration>,
-    /// Threads.
     pub threads: usize,
 }
 
 /// What was done from one copy.
 #[derive(Debug)]
 pub struct Done {
-    /// The copy.
     pub copy: String,
-    /// Where to.
     pub target: PathBuf,
-    /// What happened.
     pub restored: Restored,
     /// When the hold ends, where one was set.
     pub held_until: Option<DateTime<Utc>>,
@@ -116,7 +110,6 @@ struct Group<'a> {
     place: &'a Place,
     backup: &'a str,
     source: PathBuf,
-    /// Newest first.
     copies: Vec<&'a CatalogueCopy>,
     asks: Vec<Ask>,
     /// In the order of `copies`: only those from which something comes.

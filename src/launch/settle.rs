@@ -26,14 +26,11 @@ pub(super) fn locked(model: &Model, jobs: &BTreeSet<String>) -> BTreeSet<String>
     jobs.difference(&free).cloned().collect()
 }
 
-/// Follows a run.
 pub(super) struct Settling<'a> {
     store: &'a Store,
     run: &'a str,
-    /// It was begun by a schedule.
     scheduled: bool,
     locks: &'a mut BTreeMap<String, Lock>,
-    /// Of the targets that have one.
     rules: BTreeMap<String, BackOff>,
 }
 
@@ -54,7 +51,6 @@ impl<'a> Settling<'a> {
         }
     }
 
-    /// An event is in the store.
     pub(super) fn hear(&mut self, event: &Event) {
         let told = match event {
             Event::StepStarted { step } if self.scheduled => self.begun(step),

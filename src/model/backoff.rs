@@ -12,11 +12,9 @@ use std::time::Duration;
 pub struct BackOff {
     /// Failed runs in a row that are put up with.
     pub after: u32,
-    /// The first cool-down.
     pub wait: Duration,
     /// By how much it grows with every failure more.
     pub factor: f64,
-    /// No cool-down is longer.
     pub cap: Duration,
 }
 
@@ -25,22 +23,17 @@ pub struct BackOff {
 pub struct BackOffState {
     /// Failed runs since the last success.
     pub failures: u32,
-    /// When the cool-down began.
     pub opened: Option<DateTime<Utc>>,
     /// When it ends.
     pub open_until: Option<DateTime<Utc>>,
 }
 
-/// Whether a job may run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gate {
     /// As always.
     Run,
-    /// Once: its outcome decides.
     Probe,
-    /// Not yet.
     Wait {
-        /// When it may be tried.
         until: DateTime<Utc>,
     },
 }
@@ -58,7 +51,6 @@ impl BackOff {
 }
 
 impl BackOffState {
-    /// May the job run now?
     #[must_use]
     pub fn may_run(&self, now: DateTime<Utc>) -> Gate {
         let Some(until) = self.open_until else {

@@ -16,7 +16,6 @@ pub const LOG: &str = "log";
 pub struct Channel {
     /// Unique among channels, and not [`LOG`].
     pub name: String,
-    /// Over which way.
     pub kind: ChannelKind,
     /// What is less than this is not told here.
     pub min_severity: Severity,
@@ -24,7 +23,6 @@ pub struct Channel {
     pub repeat: Option<Duration>,
     /// How much is told at most; the rest comes as a digest.
     pub rate_limit: Option<RateLimit>,
-    /// Longest time for one delivery.
     pub timeout: Duration,
 }
 
@@ -41,7 +39,6 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// As the ops file writes it.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -70,32 +67,25 @@ pub enum ChannelKind {
         url: Value,
         /// The key that the body is signed with.
         hmac: Option<Value>,
-        /// Request headers.
         headers: Vec<(String, Value)>,
         /// See above.
         ca_file: Option<PathBuf>,
     },
-    /// A message to people.
     Email(Email),
     /// A JSON document on the standard input of a command.
     Command(Command),
     /// An incoming webhook of Slack, or of what understands the same.
     Slack {
-        /// Whoever knows it can write.
         url: Value,
         /// See above.
         ca_file: Option<PathBuf>,
     },
-    /// A webhook of Discord.
     Discord {
-        /// Whoever knows it can write.
         url: Value,
         /// See above.
         ca_file: Option<PathBuf>,
     },
-    /// A bot of Telegram.
     Telegram {
-        /// Of the bot.
         token: Value,
         /// The chat, group or channel that it writes to.
         chat: Value,
@@ -104,9 +94,7 @@ pub enum ChannelKind {
         /// See above.
         ca_file: Option<PathBuf>,
     },
-    /// A topic of ntfy.
     Ntfy {
-        /// With the topic.
         url: Value,
         /// For topics that not everybody may write to.
         token: Option<Value>,
@@ -115,7 +103,6 @@ pub enum ChannelKind {
     },
     /// A service of `PagerDuty`, by its Events API, version 2.
     Pagerduty {
-        /// Of the integration.
         routing_key: Value,
         /// Of another region; `None` is the usual one.
         url: Option<Value>,
@@ -124,7 +111,6 @@ pub enum ChannelKind {
     },
     /// A dead man's switch: told of the start, the success and the failure of runs.
     Healthchecks {
-        /// Of the check there.
         url: Value,
         /// See above.
         ca_file: Option<PathBuf>,
@@ -132,7 +118,6 @@ pub enum ChannelKind {
 }
 
 impl ChannelKind {
-    /// As the ops file writes it.
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
@@ -154,15 +139,12 @@ impl ChannelKind {
 pub struct Email {
     /// Addresses, `name@host`. At least one, each once.
     pub to: Vec<String>,
-    /// An address.
     pub from: String,
-    /// The server.
     pub smtp: Address,
     /// How the way to it is protected.
     pub tls: MailTls,
     /// Who says so; `Some` if and only if there is a password.
     pub user: Option<Value>,
-    /// Of the user.
     pub password: Option<Value>,
     /// A PEM file, absolute, trusted besides the system's own.
     pub ca_file: Option<PathBuf>,

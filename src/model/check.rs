@@ -8,16 +8,12 @@ use super::job::JobName;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A `check` job.
 #[derive(Debug, Clone)]
 pub struct Check {
-    /// Unique among checks.
     pub name: String,
-    /// What it asks.
     pub probe: Probe,
     /// Jobs that must have succeeded in the run before.
     pub needs: Vec<JobName>,
-    /// Longest time for an answer.
     pub timeout: Duration,
     /// Between TERM and KILL, when it asks a command.
     pub kill_after: Duration,
@@ -42,35 +38,20 @@ pub struct Check {
 pub enum Worst {
     /// Critical is turned into a warning.
     Warning,
-    /// As it is.
     #[default]
     Critical,
 }
 
-/// What a check asks.
 #[derive(Debug, Clone)]
 pub enum Probe {
     /// How long ago was the file written? A missing file is critical.
-    FileAge {
-        /// Absolute.
-        path: PathBuf,
-        /// From which age on.
-        age: Levels<Duration>,
-    },
+    FileAge { path: PathBuf, age: Levels<Duration> },
     /// How much is free on the file system of this path?
-    DiskSpace {
-        /// Absolute.
-        path: PathBuf,
-        /// Below which.
-        free: Levels<Space>,
-    },
+    DiskSpace { path: PathBuf, free: Levels<Space> },
     /// What does a command say? Nagios exit codes: 0 ok, 1 warning, 2 critical, else unknown.
     Command(Command),
-    /// Can a connection be made?
     Tcp {
-        /// Where to.
         address: Address,
-        /// How long it takes.
         latency: Levels<Duration>,
     },
     /// What does a web server answer to GET?
@@ -79,18 +60,14 @@ pub enum Probe {
     TlsExpiry {
         /// Where to; its host is the name that the certificate must be for.
         address: Address,
-        /// With how much time left.
         left: Levels<Duration>,
         /// Trusted besides the system's own: a PEM file, absolute.
         ca_file: Option<PathBuf>,
     },
     /// How fresh and how slow is another job, by the history?
     Job {
-        /// Which.
         job: JobName,
-        /// Since its last success.
         age: Levels<Duration>,
-        /// Of its last run that ended.
         duration: Levels<Duration>,
     },
 }
@@ -100,11 +77,9 @@ pub enum Probe {
 pub struct HttpProbe {
     /// `http://` or `https://`.
     pub url: Value,
-    /// Request headers.
     pub headers: Vec<(String, Value)>,
     /// Accepted; empty is 200 to 299.
     pub status: Vec<u16>,
-    /// Until the body is read.
     pub latency: Levels<Duration>,
     /// JSON pointers into the body and the scalars that must be there.
     pub json: Vec<(String, serde_json::Value)>,
@@ -112,7 +87,6 @@ pub struct HttpProbe {
     pub ca_file: Option<PathBuf>,
 }
 
-/// Host and port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     /// A name or an IP address, without brackets.
@@ -134,18 +108,14 @@ impl std::fmt::Display for Address {
 /// Free space: a share of the whole, or so much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Space {
-    /// Percent of the file system.
     Percent(u8),
-    /// Bytes.
     Bytes(u64),
 }
 
 /// Where warning and critical begin; `None` never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Levels<T> {
-    /// Warning.
     pub warn: Option<T>,
-    /// Critical.
     pub critical: Option<T>,
 }
 

@@ -5,10 +5,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A child process to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
-    /// What is run.
     pub program: Program,
     /// Where: absolute.
     pub cwd: PathBuf,
@@ -16,19 +14,15 @@ pub struct Command {
     pub env: Vec<(String, Value)>,
 }
 
-/// What is run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Program {
     /// Program and arguments, passed verbatim; a program with a `/` in it is absolute. Not empty.
     Argv(Vec<String>),
-    /// A line for `/bin/sh -c`.
     Shell(String),
 }
 
-/// A text that may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
-    /// As the ops file says.
     Plain(String),
     /// To be fetched when it is needed.
     Secret(SecretSource),
@@ -51,11 +45,9 @@ pub enum SecretSource {
 pub struct Retry {
     /// Attempts after the first.
     pub max: u32,
-    /// Before the first repetition.
     pub wait: Duration,
     /// By how much the wait grows from one to the next.
     pub factor: f64,
-    /// No wait is longer.
     pub cap: Duration,
 }
 

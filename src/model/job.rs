@@ -10,19 +10,14 @@ use std::str::FromStr;
 pub enum JobKind {
     /// A question about the state of something.
     Check,
-    /// A command.
     Target,
-    /// A copy of a directory.
     Backup,
-    /// Deleting what copies cover.
     Retention,
 }
 
 impl JobKind {
-    /// All of them.
     pub const ALL: [Self; 4] = [Self::Check, Self::Target, Self::Backup, Self::Retention];
 
-    /// As the ops file writes it.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -37,14 +32,12 @@ impl JobKind {
 /// The name of a job: unique in a model.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobName {
-    /// Its kind.
     pub kind: JobKind,
     /// Its name among those of its kind.
     pub name: String,
 }
 
 impl JobName {
-    /// Of that kind and name.
     pub fn new(kind: JobKind, name: impl Into<String>) -> Self {
         Self {
             kind,

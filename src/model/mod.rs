@@ -55,7 +55,6 @@ pub struct Model {
 }
 
 impl Model {
-    /// The backup of that name.
     #[must_use]
     pub fn backup(&self, name: &str) -> Option<&Backup> {
         self.backups.iter().find(|b| b.name == name)
@@ -91,7 +90,6 @@ impl Model {
         asked.chain(self.channels.iter().flat_map(Channel::values))
     }
 
-    /// The schedule of that name.
     #[must_use]
     pub fn schedule(&self, name: &str) -> Option<&Schedule> {
         self.schedules.iter().find(|schedule| schedule.name == name)
@@ -109,21 +107,16 @@ impl Model {
     }
 }
 
-/// A job of any kind.
 #[derive(Debug, Clone, Copy)]
 pub enum Job<'a> {
     /// A question about the state of something.
     Check(&'a Check),
-    /// A command.
     Target(&'a Target),
-    /// A copy of a directory.
     Backup(&'a Backup),
-    /// Deleting what copies cover.
     Retention(&'a Retention),
 }
 
 impl Job<'_> {
-    /// Its name.
     #[must_use]
     pub fn name(&self) -> JobName {
         match self {
@@ -149,7 +142,6 @@ impl Job<'_> {
         }
     }
 
-    /// The schedule that it runs by.
     #[must_use]
     pub fn schedule(&self) -> Option<&str> {
         match self {
@@ -183,18 +175,13 @@ impl Job<'_> {
     }
 }
 
-/// A `target` job: a command.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// Unique among targets.
     pub name: String,
-    /// What is run.
     pub command: Command,
     /// Jobs that must have succeeded in the run before.
     pub needs: Vec<JobName>,
-    /// Longest time for one attempt.
     pub timeout: Option<Duration>,
-    /// Between TERM and KILL.
     pub kill_after: Duration,
     /// Whether and how a failed attempt is repeated.
     pub retry: Option<Retry>,
@@ -215,23 +202,18 @@ pub struct Target {
 /// What happens to a job that is due while it still runs from the time before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Overlap {
-    /// This time is left out.
     #[default]
     Skip,
     /// It runs when the other has ended; further ones are left out.
     Queue,
-    /// The other one is stopped.
     Replace,
-    /// Both run.
     Allow,
 }
 
-/// The `ops` node.
 #[derive(Debug, Clone)]
 pub struct Ops {
     /// Names the whole: part of every copy's manifest and of the destination's marker.
     pub name: String,
-    /// Where `keep` counts its days.
     pub timezone: chrono_tz::Tz,
     /// The store, locks: absolute.
     pub state_dir: PathBuf,
@@ -243,39 +225,31 @@ pub struct Ops {
     pub digest: String,
 }
 
-/// What a backup stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Contents {
-    /// Everything that is included.
     All,
     /// Only what the retentions on this backup may delete now.
     Expired,
 }
 
-/// The form of a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strategy {
-    /// One `.tar.gz`.
     Archive {
         /// gzip level, 1 to 12.
         level: u8,
     },
-    /// A dated tree of plain files.
     Copy,
 }
 
 /// A `backup` job: what is copied, and where to.
 #[derive(Debug, Clone)]
 pub struct Backup {
-    /// Unique among backups.
     pub name: String,
     /// The directory copied from: absolute, lexically normal.
     pub source: PathBuf,
-    /// What of it.
     pub select: Selection,
     /// The directory copied to: absolute, lexically normal.
     pub to: PathBuf,
-    /// The form of a copy.
     pub strategy: Strategy,
     /// How much of the selection a run stores.
     pub contents: Contents,
@@ -285,7 +259,6 @@ pub struct Backup {
     pub floor: u32,
     /// No prune when the newest complete copy is older. Without a setting: twice the longest time between two runs.
     pub stall: Option<Duration>,
-    /// Follow into other mounts.
     pub cross_mounts: bool,
     /// Jobs that must have succeeded in the run before.
     pub needs: Vec<JobName>,
@@ -302,19 +275,12 @@ pub struct Backup {
 /// Rotation rules: how many of which to keep.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeepCopies {
-    /// Newest copies.
     pub last: u32,
-    /// One an hour.
     pub hourly: u32,
-    /// One a day.
     pub daily: u32,
-    /// One an ISO week.
     pub weekly: u32,
-    /// One a month.
     pub monthly: u32,
-    /// One a year.
     pub yearly: u32,
-    /// All copies this young.
     pub within: Option<Duration>,
     /// How long a deleted file's last copy stays after the deletion; `None` is for ever.
     pub deleted: Option<Duration>,
@@ -323,7 +289,6 @@ pub struct KeepCopies {
 /// A `retention` job: what may be deleted from a backup's source.
 #[derive(Debug, Clone)]
 pub struct Retention {
-    /// Unique among retentions.
     pub name: String,
     /// The backup whose proof every deletion needs.
     pub backup: String,
@@ -331,7 +296,6 @@ pub struct Retention {
     pub classes: Vec<Class>,
     /// Never touched, whatever a class says.
     pub exclude: Vec<Pattern>,
-    /// How much one run may delete.
     pub max_delete: Budget,
     /// Remove directories that this run emptied.
     pub remove_empty_dirs: bool,
@@ -354,27 +318,21 @@ pub struct Retention {
 pub struct Class {
     /// Unique within the retention.
     pub name: String,
-    /// Which files.
     pub matches: Matches,
-    /// How long they stay.
     pub keep: Keep,
     /// The newest so many stay whatever their age.
     pub keep_newest: u32,
 }
 
-/// Which files a class holds.
 #[derive(Debug, Clone)]
 pub enum Matches {
-    /// Any of the globs.
     Globs(Vec<Pattern>),
     /// The relative path contains it, compared without ASCII case.
     Keyword(String),
 }
 
-/// How long a file stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
-    /// Never expires.
     Forever,
     /// Expires when it is this old.
     For(Duration),
@@ -383,9 +341,7 @@ pub enum Keep {
 /// Upper bounds of one run's deletions; every one that is set must hold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Budget {
-    /// Files.
     pub files: Option<u64>,
-    /// Bytes.
     pub bytes: Option<u64>,
     /// Percent of the files that the retention's classes match.
     pub share: Option<u8>,

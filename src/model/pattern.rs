@@ -8,7 +8,6 @@
 use crate::path::RelPath;
 use globset::{Candidate, Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
-/// One valid glob.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
     text: String,
@@ -21,12 +20,10 @@ pub enum PatternError {
     /// It could never match a relative path; `meant` is the pattern to write instead.
     #[error("{why}")]
     Never {
-        /// The cause.
         why: &'static str,
         /// The pattern that was meant; `None` when no guess is safe.
         meant: Option<String>,
     },
-    /// globset's own refusal.
     #[error("{0}")]
     Syntax(String),
 }
@@ -111,7 +108,6 @@ pub struct PatternSet {
 }
 
 impl PatternSet {
-    /// Compiles.
     #[must_use]
     pub fn new(patterns: &[Pattern]) -> Self {
         let globs: Vec<Glob> = patterns.iter().map(|p| p.glob.clone()).collect();
@@ -148,7 +144,6 @@ impl PatternSet {
 pub struct Selection {
     /// Empty means everything.
     pub include: Vec<Pattern>,
-    /// Beats include.
     pub exclude: Vec<Pattern>,
 }
 
@@ -180,7 +175,6 @@ impl Standing {
 }
 
 impl Selector {
-    /// Compiles.
     #[must_use]
     pub fn new(selection: &Selection) -> Self {
         Self {

@@ -41,7 +41,6 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The class that won it.
     #[must_use]
     pub fn class(self) -> Option<usize> {
         match self {
@@ -58,9 +57,7 @@ const EARLIEST_NS: i128 = 315_532_800 * 1_000_000_000;
 pub struct Circumstances<'a> {
     /// The moment, nanoseconds since the Unix epoch.
     pub now_ns: i128,
-    /// What the backup includes.
     pub covered: &'a Selection,
-    /// Is the file on hold?
     pub held: &'a dyn Fn(&RelPath) -> bool,
     /// Does the file belong to opsrun?
     pub protected: &'a dyn Fn(&Entry) -> bool,
@@ -109,7 +106,6 @@ pub struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    /// Compiles.
     #[must_use]
     pub fn new(retention: &'a Retention, about: &'a Circumstances<'a>) -> Self {
         Self {
@@ -189,7 +185,6 @@ enum Compiled {
 }
 
 impl Classifier {
-    /// Compiles.
     #[must_use]
     pub fn new(retention: &Retention) -> Self {
         let compile = |matches: &Matches| match matches {

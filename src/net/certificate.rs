@@ -10,12 +10,10 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-/// A server's own certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leaf {
     /// Valid from.
     pub not_before: DateTime<Utc>,
-    /// Valid to.
     pub not_after: DateTime<Utc>,
     /// DNS names and IP addresses that it is for.
     pub names: Vec<String>,

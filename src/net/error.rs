@@ -22,7 +22,6 @@ pub enum NetError {
     At {
         /// Host and port, or words for them where they are secret.
         place: String,
-        /// What.
         fault: Fault,
     },
     /// The question could not be asked.
@@ -33,42 +32,29 @@ pub enum NetError {
 /// What happened between here and a server.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Fault {
-    /// No address.
     #[error("the name cannot be resolved: {0}")]
     NoAddress(String),
-    /// The time is up.
     #[error("{} within {}", awaited(*.stage), show_duration(*.after))]
-    TimedOut {
-        /// How long it was waited.
-        after: Duration,
-        /// What for.
-        stage: Stage,
-    },
-    /// Nobody listens there.
+    TimedOut { after: Duration, stage: Stage },
     #[error("connection refused")]
     Refused,
-    /// No way there.
     #[error("{0}")]
     Unreachable(String),
-    /// The connection broke.
     #[error("{0}")]
     Broken(String),
     /// What came is no TLS.
     #[error("it does not speak TLS")]
     NotTls,
-    /// No handshake.
     #[error("the TLS handshake failed: {0}")]
     Handshake(String),
     /// The server wants to know who asks.
     #[error("it wants a client certificate")]
     WantsCertificate,
-    /// The server may be anyone.
     #[error("its certificate is not trusted: {0}")]
     Distrusted(Distrust),
     /// What came is no HTTP answer, or not a whole one.
     #[error("no valid HTTP answer: {0}")]
     Answer(String),
-    /// Redirected too often.
     #[error("more than {0} redirects")]
     Redirects(usize),
     /// Redirected from https to http.
@@ -85,30 +71,20 @@ pub enum Fault {
 /// Why a certificate does not prove that the server is who it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Distrust {
-    /// No path to a root.
     #[error("unknown issuer")]
     UnknownIssuer,
-    /// Too late.
     #[error("it expired{}", .0.map(|at| format!(" on {}", at.format("%Y-%m-%d"))).unwrap_or_default())]
     Expired(Option<DateTime<Utc>>),
-    /// Too early.
     #[error("it is not valid before {}", .0.map_or_else(|| "a later time".to_owned(), |at| at.format("%Y-%m-%d").to_string()))]
     NotYetValid(Option<DateTime<Utc>>),
-    /// For somebody else.
     #[error("wrong name: it is for {}, not for {wanted}", listed(.names))]
-    WrongName {
-        /// Who was asked.
-        wanted: String,
-        /// Whom it is for.
-        names: Vec<String>,
-    },
+    WrongName { wanted: String, names: Vec<String> },
     /// A trusted CA has the issuer's name and another key.
     #[error("a CA of the same name as a trusted one issued it, with another key")]
     OtherIssuer,
     /// It is a CA's, and no server's.
     #[error("it is the certificate of a CA, used as that of a server")]
     CaAsServer,
-    /// Another reason.
     #[error("{0}")]
     Other(String),
 }
@@ -119,7 +95,6 @@ pub enum Obstacle {
     /// A file with certificates that gives none.
     #[error("the CA file `{path}` {reason}")]
     CaFile {
-        /// Which, escaped.
         path: String,
         /// What is wrong with it.
         reason: String,
@@ -135,12 +110,7 @@ pub enum Obstacle {
     Url(String),
     /// A request header is none. Its value is left out, because it may be secret.
     #[error("the {part} of the header `{name}` is not valid")]
-    Header {
-        /// Which, escaped.
-        name: String,
-        /// `name` or `value`.
-        part: &'static str,
-    },
+    Header { name: String, part: &'static str },
     /// The machine does not give what is needed.
     #[error("{0}")]
     Machine(String),
@@ -172,7 +142,6 @@ impl NetError {
         }
     }
 
-    /// What to try next.
     #[must_use]
     pub fn help(&self) -> Option<&'static str> {
         match self {
@@ -238,7 +207,6 @@ impl Fault {
 }
 
 impl Distrust {
-    /// What to try next.
     #[must_use]
     pub fn help(&self) -> &'static str {
         match self {

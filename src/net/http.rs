@@ -20,20 +20,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Redirects that are followed.
 const MOST_REDIRECTS: usize = 5;
 
-/// How opsrun introduces itself.
 const USER_AGENT: &str = concat!("opsrun/", env!("CARGO_PKG_VERSION"));
 
-/// What is asked.
 #[derive(Debug, Clone, Copy)]
 pub struct Get<'a> {
     /// `http://` or `https://`.
     pub url: &'a SecretString,
     /// Not even its host may be named.
     pub secret: bool,
-    /// Request headers.
     pub headers: &'a [(String, SecretString)],
     /// Trusted besides the system's own: a PEM file.
     pub ca_file: Option<&'a Path>,
@@ -45,12 +41,9 @@ pub struct Get<'a> {
     pub limit: Duration,
 }
 
-/// What came.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// Of the last answer.
     pub status: u16,
-    /// Its body, up to the limit.
     pub body: Vec<u8>,
     /// There was no more of it.
     pub whole: bool,
@@ -60,7 +53,6 @@ pub struct Answer {
     pub withheld: bool,
 }
 
-/// Asks.
 pub async fn get(get: Get<'_>) -> Result<Answer, NetError> {
     let url = Url::parse(get.url.expose_secret()).map_err(|error| Obstacle::Url(error.to_string()))?;
     if !is_http(&url) {

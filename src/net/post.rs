@@ -16,14 +16,12 @@ use secrecy::{ExposeSecret as _, SecretString};
 use std::path::Path;
 use std::time::Duration;
 
-/// What is sent.
 #[derive(Debug, Clone, Copy)]
 pub struct Post<'a> {
     /// `http://` or `https://`.
     pub url: &'a SecretString,
     /// Not even its host may be named.
     pub secret: bool,
-    /// Request headers.
     pub headers: &'a [(String, SecretString)],
     /// Sent as it is.
     pub body: &'a [u8],
@@ -35,10 +33,8 @@ pub struct Post<'a> {
     pub limit: Duration,
 }
 
-/// What the server answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Posted {
-    /// Its status.
     pub status: u16,
     /// The beginning of the body, up to the limit.
     pub body: Vec<u8>,

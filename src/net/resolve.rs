@@ -11,7 +11,6 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 /// More addresses of one name are not tried.
 const MOST: usize = 32;
 
-/// The addresses of `host`.
 pub(super) async fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, Fault> {
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, port)]);

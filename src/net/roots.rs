@@ -17,7 +17,6 @@ use std::path::Path;
 /// More than any collection of CA certificates.
 const MOST_BYTES: u64 = 8 << 20;
 
-/// All roots.
 pub(super) fn load(ca_file: Option<&Path>) -> Result<RootCertStore, Obstacle> {
     let mut roots = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),

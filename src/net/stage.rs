@@ -7,20 +7,14 @@ use super::error::Fault;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// What is being waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// Files with certificates.
     Roots,
-    /// The addresses of a name.
     Addresses,
-    /// A connection.
     Connection,
-    /// The TLS handshake.
     Handshake,
-    /// The beginning of an answer.
     Answer,
-    /// The rest of it.
     Body,
 }
 

@@ -16,7 +16,6 @@ use tokio::net::TcpStream;
 /// Before the next address is tried as well.
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// Connects.
 pub async fn connect(host: &str, port: u16, limit: Duration) -> Result<TcpStream, NetError> {
     let reached = Reached::new(Stage::Addresses);
     let connected = reached.within(limit, reach(host, port, &reached)).await;
@@ -25,7 +24,6 @@ pub async fn connect(host: &str, port: u16, limit: Duration) -> Result<TcpStream
         .map_err(|fault| NetError::at(&place(host, port), fault))
 }
 
-/// Host and port for people.
 pub(super) fn place(host: &str, port: u16) -> String {
     let host = super::error::foreign(host);
     if host.contains(':') {
@@ -35,7 +33,6 @@ pub(super) fn place(host: &str, port: u16) -> String {
     }
 }
 
-/// Resolves and connects.
 pub(super) async fn reach(host: &str, port: u16, reached: &Reached) -> Result<TcpStream, Fault> {
     let addresses = resolve::addresses(host, port).await?;
     reached.set(Stage::Connection);

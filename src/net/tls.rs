@@ -17,10 +17,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_rustls::TlsConnector;
 
-/// What the server showed.
 #[derive(Debug, Clone)]
 pub struct Shown {
-    /// Its own certificate.
     pub leaf: Leaf,
     /// Why it is not trusted; `None` when it is.
     pub distrust: Option<Distrust>,
@@ -75,7 +73,6 @@ fn is_alert(error: &io::Error) -> bool {
     matches!(tls_error(error), Some(rustls::Error::AlertReceived(_)))
 }
 
-/// What a failed handshake says.
 pub(super) fn fault_of_handshake(error: &io::Error) -> Fault {
     match tls_error(error) {
         Some(error) => fault_of_tls(error),
@@ -86,7 +83,6 @@ pub(super) fn fault_of_handshake(error: &io::Error) -> Fault {
     }
 }
 
-/// What an error of TLS says.
 pub(super) fn fault_of_tls(error: &rustls::Error) -> Fault {
     match error {
         rustls::Error::InvalidMessage(_) => Fault::NotTls,

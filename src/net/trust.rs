@@ -17,7 +17,6 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureSch
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What the server showed.
 #[derive(Debug, Clone)]
 pub(super) struct Seen {
     /// Its own certificate; `None` when it cannot be read.
@@ -26,7 +25,6 @@ pub(super) struct Seen {
     pub distrust: Option<Distrust>,
 }
 
-/// Decides and remembers.
 #[derive(Debug)]
 pub(super) struct Judge {
     inner: Arc<WebPkiServerVerifier>,
@@ -67,7 +65,6 @@ fn verifier(
 }
 
 impl Judge {
-    /// What the server showed last.
     pub(super) fn seen(&self) -> Option<Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

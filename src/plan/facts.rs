@@ -10,20 +10,15 @@ use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Everything found.
 #[derive(Debug, Clone)]
 pub struct Facts {
     /// The moment by which ages are counted: the present, or what the user asked about.
     pub now: DateTime<Utc>,
-    /// What the clock says.
     pub clock: DateTime<Utc>,
-    /// Name of this machine.
     pub host: String,
-    /// Our user id.
     pub uid: u32,
     /// True when leases may be taken on other users' files.
     pub may_lease_all: bool,
-    /// By name of the backup.
     pub backups: BTreeMap<String, BackupFacts>,
     /// By name of the retention: a verdict for each entry of its backup's listing.
     pub verdicts: BTreeMap<String, Vec<Verdict>>,
@@ -34,14 +29,12 @@ pub struct Facts {
 pub struct BackupFacts {
     /// The listing, or why there is none.
     pub source: Result<Arc<Scan>, String>,
-    /// The destination.
     pub destination: Destination,
     /// For every candidate of a deletion that an older copy holds with equal identity: the entry's index in
     /// the listing, and the copy's in [`Destination::copies`].
     pub located: BTreeMap<usize, usize>,
 }
 
-/// A listed source.
 #[derive(Debug, Clone)]
 pub struct Scan {
     /// In walk order.
@@ -67,12 +60,10 @@ impl Scan {
     }
 }
 
-/// A destination.
 #[derive(Debug, Clone)]
 pub struct Destination {
     /// The `ops` name that its marker should have.
     pub ops: String,
-    /// What is there.
     pub state: DestinationState,
     /// True when the store remembers copies in it.
     pub known: bool,
@@ -89,13 +80,11 @@ pub struct Destination {
 /// What is at a destination's path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DestinationState {
-    /// Nothing: it will be made.
     Missing,
     /// A directory without a marker.
     Unmarked,
     /// A directory with our marker.
     Marked {
-        /// The `ops` name in the marker.
         ops: String,
         /// False when the store remembers another marker at this place.
         expected: bool,
@@ -111,23 +100,18 @@ pub struct CopyFacts {
     pub name: String,
     /// Rises with every copy of a backup.
     pub sequence: u64,
-    /// When it was begun.
     pub at: DateTime<Utc>,
     /// Nothing is missing from it.
     pub complete: bool,
     /// Why it is not trusted to stand for the source.
     pub suspect: Option<String>,
-    /// Entries in it.
     pub records: u64,
-    /// Bytes of content in it.
     pub bytes: u64,
     /// Files the source held when it was made.
     pub source_files: u64,
     /// Files deleted from the source on the strength of it; every one when it is relied on and its receipt does
     /// not say so.
     pub deleted: u64,
-    /// The same by moment.
     pub deleted_at: BTreeMap<DateTime<Utc>, u64>,
-    /// Size of the archive.
     pub archive_bytes: u64,
 }

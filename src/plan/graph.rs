@@ -13,23 +13,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Index of a step in its plan.
 pub type StepId = usize;
 
-/// What apply would do.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// The `ops` name.
     pub ops: String,
-    /// The root file.
     pub file: PathBuf,
     /// SHA-256 of the ops files.
     pub digest: String,
-    /// The machine it was made on.
     pub host: String,
     /// The moment by which ages are counted.
     pub at: DateTime<Utc>,
-    /// Where times are shown.
     pub timezone: chrono_tz::Tz,
     /// Jobs that are left out because they, or what they depend on, are paused.
     pub paused: Vec<String>,
@@ -39,10 +33,8 @@ pub struct Plan {
     steps: Vec<Step>,
 }
 
-/// A node of the graph.
 #[derive(Debug, Clone)]
 pub struct Step {
-    /// Its index.
     pub id: StepId,
     /// `target:pipeline`, `backup:observer`, `verify:observer`, `cleanup:observer`.
     pub name: String,
@@ -53,13 +45,11 @@ pub struct Step {
     /// What must be settled before, whatever came of it: a cleanup comes after every copy of the run, since what
     /// it deletes another backup may be about to read.
     pub after: Vec<StepId>,
-    /// Why it is in the plan.
     pub because: String,
     /// Why it will not be done. Empty: it will.
     pub refusals: Vec<Refusal>,
     /// Things worth knowing that change nothing.
     pub notes: Vec<String>,
-    /// What it does.
     pub action: Action,
     /// See [`Plan::will_run`]; settled when the step is added, since all that it needs is there then.
     runs: bool,
@@ -78,25 +68,19 @@ pub struct Refusal {
     pub help: String,
 }
 
-/// What a step does.
 #[derive(Debug, Clone)]
 pub enum Action {
-    /// Ask a question.
     Check(Box<Check>),
-    /// Run a command.
     Target(Box<Target>),
     /// Write a copy; not yet published.
     Backup(Box<BackupStep>),
     /// Read the copy back, compare, publish; re-read the older copies that deletions rely on.
     Verify(Box<VerifyStep>),
-    /// Delete what the proof covers.
     Cleanup(Box<CleanupStep>),
 }
 
-/// Write a copy.
 #[derive(Debug, Clone)]
 pub struct BackupStep {
-    /// The job.
     pub backup: Backup,
     /// The listing it copies from; `None` when there is none (then the step is refused).
     pub scan: Option<Arc<Scan>>,
@@ -114,13 +98,11 @@ pub struct BackupStep {
     pub suspect: Option<String>,
     /// True when there is nothing to store: no archive is written.
     pub nothing: bool,
-    /// The number this copy gets.
     pub sequence: u64,
     /// The newest copy before it.
     pub parent: Option<String>,
     /// Archive bytes and content bytes of that copy.
     pub last_ratio: Option<(u64, u64)>,
-    /// Bytes free at the destination.
     pub free: Option<u64>,
     /// True when source and destination share a file system.
     pub same_file_system: bool,
@@ -144,33 +126,23 @@ impl BackupStep {
     }
 }
 
-/// Read back and publish.
 #[derive(Debug, Clone)]
 pub struct VerifyStep {
-    /// The step whose copy it proves.
     pub backup: BackupToken,
-    /// Name of the backup.
     pub name: String,
     /// Older copies to prove again, since deletions of this plan rely on them.
     pub older: Vec<CopyFacts>,
 }
 
-/// Delete.
 #[derive(Debug, Clone)]
 pub struct CleanupStep {
-    /// The step whose proof it needs.
     pub verify: VerifyToken,
-    /// The job.
     pub retention: Retention,
-    /// The source's path.
     pub source: PathBuf,
-    /// Follow into other mounts.
     pub cross_mounts: bool,
-    /// The listing.
     pub scan: Option<Arc<Scan>>,
     /// Files to delete, in walk order.
     pub candidates: Vec<Candidate>,
-    /// Bytes of the candidates.
     pub bytes: u64,
     /// Files that the retention's classes match.
     pub matched: u64,
@@ -182,10 +154,8 @@ pub struct CleanupStep {
     pub lease_denied: u64,
 }
 
-/// A file to delete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Candidate {
-    /// Index into the listing.
     pub entry: usize,
     /// Index into the retention's classes.
     pub class: usize,
@@ -196,7 +166,6 @@ pub struct Candidate {
 /// Where the proof of a file's content comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cover {
-    /// This run's copy.
     ThisRun,
     /// An older copy: index into [`VerifyStep::older`].
     Older(usize),
@@ -205,13 +174,9 @@ pub enum Cover {
 /// What a class holds and what becomes of it.
 #[derive(Debug, Clone)]
 pub struct ClassSummary {
-    /// Its name.
     pub name: String,
-    /// How long it keeps.
     pub keep: Keep,
-    /// Its `keep-newest`.
     pub keep_newest: u32,
-    /// Files it wins.
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
@@ -219,9 +184,7 @@ pub struct ClassSummary {
     pub span: Option<(i128, i128)>,
     /// To delete: files and bytes.
     pub delete: (u64, u64),
-    /// That stay, by reason.
     pub stays: BTreeMap<Stays, u64>,
-    /// That are kept, by reason.
     pub kept: BTreeMap<KeepReason, u64>,
     /// Files that other classes match as well: the other's name and how many; the longer keep won.
     pub also: BTreeMap<String, u64>,
@@ -240,7 +203,6 @@ pub struct BackupToken(StepId);
 pub struct VerifyToken(StepId);
 
 impl BackupToken {
-    /// The step.
     #[must_use]
     pub fn step(self) -> StepId {
         self.0
@@ -248,7 +210,6 @@ impl BackupToken {
 }
 
 impl VerifyToken {
-    /// The step.
     #[must_use]
     pub fn step(self) -> StepId {
         self.0
@@ -258,16 +219,13 @@ impl VerifyToken {
 /// What every step has.
 #[derive(Debug, Clone, Default)]
 pub struct Remarks {
-    /// Why it is in the plan.
     pub because: String,
     /// Why it will not be done.
     pub refusals: Vec<Refusal>,
-    /// Things worth knowing.
     pub notes: Vec<String>,
 }
 
 impl Step {
-    /// The same step, decided anew.
     pub(super) fn with(&self, action: Action, remarks: Remarks) -> Self {
         Self {
             because: remarks.because,
@@ -301,19 +259,16 @@ impl Plan {
         &self.steps
     }
 
-    /// Adds a check step.
     pub(super) fn add_check(&mut self, check: Check, needs: Vec<StepId>, remarks: Remarks) -> StepId {
         let name = format!("check:{}", check.name);
         self.push(name.clone(), name, needs, remarks, Action::Check(Box::new(check)))
     }
 
-    /// Adds a target step.
     pub(super) fn add_target(&mut self, target: Target, needs: Vec<StepId>, remarks: Remarks) -> StepId {
         let name = format!("target:{}", target.name);
         self.push(name.clone(), name, needs, remarks, Action::Target(Box::new(target)))
     }
 
-    /// Adds a backup step.
     pub(super) fn add_backup(&mut self, step: BackupStep, needs: Vec<StepId>, remarks: Remarks) -> BackupToken {
         let name = format!("backup:{}", step.backup.name);
         BackupToken(self.push(name.clone(), name, needs, remarks, Action::Backup(Box::new(step))))

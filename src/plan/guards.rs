@@ -209,7 +209,6 @@ pub(super) fn shrink(facts: &Facts, model: &Model, request: &Request, backup: &B
     })
 }
 
-/// The deletion budget.
 pub(super) fn of_budget(
     request: &Request,
     retention: &Retention,

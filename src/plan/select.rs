@@ -16,13 +16,9 @@ pub struct Request {
     pub only: Vec<String>,
     /// `--except`.
     pub except: Vec<String>,
-    /// `--accept-clock`.
     pub accept_clock: bool,
-    /// `--accept-shrink`.
     pub accept_shrink: bool,
-    /// `--accept-destination`.
     pub accept_destination: bool,
-    /// `--over-budget retention:R`.
     pub over_budget: Vec<String>,
 }
 
@@ -30,11 +26,8 @@ pub struct Request {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{flag} {pattern}` selects no job")]
 pub struct UnknownJob {
-    /// The flag.
     pub flag: &'static str,
-    /// Its value.
     pub pattern: String,
-    /// Every job there is.
     pub jobs: Vec<String>,
 }
 
@@ -219,7 +212,6 @@ fn first_cause(causes: &BTreeSet<JobName>, along: &HashMap<JobName, Vec<JobName>
     found
 }
 
-/// A job in its place.
 pub(super) struct Placed<'a> {
     pub(super) job: Job<'a>,
     /// Something that may change files comes before it: a target, or a retention.

@@ -11,7 +11,6 @@ use crate::model::{Matches, Retention};
 use crate::path::Shown;
 use std::collections::BTreeMap;
 
-/// Paths shown per class.
 const SAMPLES: usize = 3;
 
 /// Summaries by class, in file order, and every kept file with its reason.

@@ -6,12 +6,9 @@
 
 use std::collections::VecDeque;
 
-/// How much of an output is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keep {
-    /// Bytes of its beginning.
     pub head: usize,
-    /// Bytes of its end.
     pub tail: usize,
 }
 
@@ -34,7 +31,6 @@ pub trait Sieve {
 
 /// Makes a sieve for each output.
 pub trait Sift {
-    /// A fresh one.
     fn sieve(&self) -> Box<dyn Sieve>;
 }
 
@@ -67,7 +63,6 @@ pub struct Captured {
     pub tail: Vec<u8>,
 }
 
-/// What is being kept.
 pub(super) struct Capture {
     keep: Keep,
     sieve: Box<dyn Sieve>,

@@ -23,12 +23,9 @@ const KILLED: Duration = Duration::from_secs(10);
 /// Between two looks at who is left: from, to.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(100));
 
-/// What it took to end a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ladder {
-    /// TERM was enough.
     Term,
-    /// Some of it had to be killed.
     Kill,
     /// Some of it could not even be killed.
     Survived,
@@ -44,7 +41,6 @@ impl fmt::Display for Ladder {
     }
 }
 
-/// The child that leads a group.
 pub(super) struct Leader {
     /// `None` once it was reaped.
     child: Option<Child>,
@@ -79,7 +75,6 @@ impl Leader {
         }
     }
 
-    /// How it ended; it has.
     pub(super) fn reap(&mut self) -> io::Result<Ending> {
         let Some(mut child) = self.child.take() else {
             return Err(io::Error::other("the process was waited for already"));

@@ -38,12 +38,10 @@ use tokio::net::unix::pipe::{Receiver, Sender};
 /// How long an output is read on when the child is gone and somebody else still holds it open.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// A child process to be.
 #[derive(Debug, Clone)]
 pub struct Spawn {
     /// A path, or a name to be found in `PATH`.
     pub program: String,
-    /// Without the program itself.
     pub arguments: Vec<String>,
     /// Where it runs: absolute.
     pub cwd: PathBuf,
@@ -51,11 +49,8 @@ pub struct Spawn {
     pub env: Vec<(String, SecretString)>,
     /// What it can read on its standard input; `None` is nothing.
     pub input: Option<Vec<u8>>,
-    /// Longest time.
     pub timeout: Option<Duration>,
-    /// Between TERM and KILL.
     pub kill_after: Duration,
-    /// Where its output goes.
     pub streams: Streams,
     /// How much of each output is kept.
     pub keep: Keep,
@@ -74,20 +69,16 @@ impl Spawn {
 pub enum Streams {
     /// Standard output and error into one, in the order in which they were written.
     Merged,
-    /// Each by itself.
     Separate,
 }
 
-/// How a child ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// By itself, with this code.
     Exited(u8),
     /// By a signal that did not come from here.
     Signalled(i32),
-    /// It took longer than it may.
     TimedOut(Duration, Ladder),
-    /// opsrun was told to stop.
     Stopped(Ladder),
 }
 
@@ -105,12 +96,9 @@ impl fmt::Display for Ending {
     }
 }
 
-/// A child that is over.
 #[derive(Debug)]
 pub struct Finished {
-    /// How.
     pub ending: Ending,
-    /// From its start to its end.
     pub took: Duration,
     /// Its standard output; with [`Streams::Merged`] the standard error too.
     pub stdout: Captured,

@@ -23,11 +23,8 @@ use tokio::net::unix::pipe::{Receiver, Sender};
 #[derive(Debug, thiserror::Error)]
 #[error("cannot run `{}` in `{}`: {why}", Shown(program.as_bytes()), shown(cwd))]
 pub struct SpawnError {
-    /// What should have run.
     pub program: String,
-    /// Where.
     pub cwd: PathBuf,
-    /// Why not.
     #[source]
     pub why: Why,
 }
@@ -35,7 +32,6 @@ pub struct SpawnError {
 /// Why a child could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum Why {
-    /// Nothing has that name.
     #[error("there is no such program")]
     NotFound,
     /// It is there, what its first line names is not.
@@ -59,7 +55,6 @@ pub enum Why {
     /// It may not be entered.
     #[error("the directory may not be entered")]
     ClosedDirectory,
-    /// More than the system takes.
     #[error("its arguments and variables are longer than the system allows")]
     TooLong,
     /// Arguments and variables end at a NUL.
@@ -68,13 +63,11 @@ pub enum Why {
     /// The system has no more.
     #[error("the system starts no more processes")]
     TooMany,
-    /// Something else.
     #[error(transparent)]
     Other(io::Error),
 }
 
 impl SpawnError {
-    /// What to try next.
     #[must_use]
     pub fn help(&self) -> &'static str {
         match &self.why {
@@ -101,7 +94,6 @@ pub(super) struct Ends {
     /// If it is given something to read.
     pub(super) stdin: Option<Sender>,
     pub(super) stdout: Receiver,
-    /// Unless merged.
     pub(super) stderr: Option<Receiver>,
 }
 
@@ -172,7 +164,6 @@ fn unmasked<T>(start: impl FnOnce() -> T) -> T {
     started
 }
 
-/// What the system meant.
 fn why(spawn: &Spawn, cause: io::Error) -> Why {
     if cause.kind() == io::ErrorKind::InvalidInput {
         return Why::Nul;

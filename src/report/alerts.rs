@@ -17,22 +17,16 @@ use serde::Serialize;
 /// The number of the JSON format.
 pub const FORMAT: u32 = 1;
 
-/// One message.
 #[derive(Debug, Clone)]
 pub struct AlertRow {
-    /// Its id.
     pub id: String,
-    /// For whom.
     pub channel: String,
-    /// How it stands.
     pub state: Stands,
     /// When it was written.
     pub created_at: DateTime<Utc>,
     /// Not sent before.
     pub due_at: DateTime<Utc>,
-    /// Attempts so far.
     pub attempts: u32,
-    /// Why the last one failed.
     pub last_error: Option<String>,
     /// When it was delivered, given up, merged or dropped.
     pub settled_at: Option<DateTime<Utc>>,
@@ -105,7 +99,6 @@ pub struct AlertDocument {
     pub message: Option<Message>,
 }
 
-/// The messages for programs.
 #[must_use]
 pub fn document(rows: &[AlertRow]) -> AlertsDocument {
     let one = |row: &AlertRow| AlertDocument {
@@ -129,7 +122,6 @@ fn stamp(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// The messages for people.
 #[must_use]
 pub fn alerts_text(rows: &[AlertRow], zone: chrono_tz::Tz, style: Style) -> String {
     if rows.is_empty() {

@@ -20,18 +20,15 @@ const EVERY: Duration = Duration::from_secs(30);
 /// Between two looks at what only takes time.
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Where progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Show {
     /// Nowhere.
     Nothing,
     /// A line every half minute.
     Lines,
-    /// A bar.
     Bar,
 }
 
-/// Shows how far steps are.
 #[derive(Debug)]
 pub struct Bars {
     show: Show,
@@ -49,7 +46,6 @@ struct Work {
 }
 
 impl Bars {
-    /// Nothing is under way.
     #[must_use]
     pub fn new(show: Show) -> Self {
         let target = match show {

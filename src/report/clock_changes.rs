@@ -9,7 +9,6 @@ use chrono_tz::Tz;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// In a sentence.
 #[must_use]
 pub fn sentence(change: &ClockChange, zone: Tz) -> String {
     let wall = change.wall.format("%H:%M");
@@ -48,7 +47,6 @@ pub enum WhatDocument {
     Repeated,
 }
 
-/// For programs.
 #[must_use]
 pub fn document(change: &ClockChange) -> ChangeDocument {
     ChangeDocument {

@@ -15,20 +15,16 @@ use serde::Serialize;
 /// The number of the JSON format.
 pub const FORMAT: u32 = 1;
 
-/// One copy, as `list` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopyLine {
     /// `<backup>-<stamp>-<run id>`.
     pub copy: String,
-    /// The backup it is a copy of.
     pub backup: String,
     /// When it was begun; `None` when it cannot be read.
     pub at: Option<DateTime<Utc>>,
     /// Entries in it that are no directories.
     pub files: u64,
-    /// Size of the archive.
     pub archive_bytes: u64,
-    /// How far it can be trusted.
     pub state: CopyState,
     /// Files deleted from the source on the strength of it.
     pub deleted: u64,
@@ -96,7 +92,6 @@ pub struct CopyDocument {
     pub deleted: u64,
 }
 
-/// The copies for programs.
 #[must_use]
 pub fn document(copies: &[CopyLine]) -> ListDocument {
     let one = |line: &CopyLine| CopyDocument {

@@ -12,7 +12,6 @@ use crate::config::findings::{Code, Severity};
 const COLUMNS: usize = 80;
 /// Longer lines are hard to read, however wide the screen is.
 const MOST: usize = 100;
-/// Shorter ones too.
 const LEAST: usize = 24;
 
 /// All there is to say about `codes`, in that order.

@@ -23,7 +23,6 @@ pub const FORMAT: u32 = 1;
 /// One run that will begin, or would, were its jobs not paused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Firing {
-    /// When, jitter included.
     pub start: DateTime<Utc>,
     /// The schedules that it begins for.
     pub schedules: Vec<Fired>,
@@ -36,15 +35,12 @@ pub struct Firing {
 /// A schedule at one of its instants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fired {
-    /// Which.
     pub schedule: String,
     /// The instant, without jitter.
     pub instant: DateTime<Utc>,
     /// Whose wall it goes by.
     pub zone: Tz,
-    /// How much later it starts.
     pub jitter: Duration,
-    /// Jobs that are due and run.
     pub jobs: Vec<String>,
     /// Changes of clocks that have to do with this instant.
     pub changes: Vec<ClockChange>,
@@ -105,7 +101,6 @@ pub struct LeftOutDocument {
     pub reason: String,
 }
 
-/// For programs.
 #[must_use]
 pub fn document(ops: &str, after: DateTime<Utc>, firings: &[Firing]) -> NextDocument {
     let fired = |start: DateTime<Utc>, fired: &Fired| FiredDocument {

@@ -14,25 +14,18 @@ use crate::units::plural;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
 
-/// Nodes and edges.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Graph {
-    /// What it is about.
     pub title: String,
-    /// What a node is, one and many.
     pub noun: (&'static str, &'static str),
     /// In an order that people know: that of the file or of the run.
     pub nodes: Vec<Node>,
-    /// By index.
     pub edges: Vec<Edge>,
 }
 
-/// A job or a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
-    /// Its name.
     pub name: String,
-    /// What it does.
     pub label: String,
     /// What is to be seen at once.
     pub mark: Mark,
@@ -41,12 +34,9 @@ pub struct Node {
 /// What is to be seen of a node at once.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Mark {
-    /// Nothing.
     #[default]
     None,
-    /// It is paused.
     Paused,
-    /// A guard refuses it; why.
     Refused(String),
     /// A guard refuses it as things are now, and it is judged again when its turn comes; why.
     RefusedForNow(String),
@@ -57,7 +47,6 @@ pub enum Mark {
 /// One before another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Edge {
-    /// What comes first.
     pub from: usize,
     /// What comes after.
     pub to: usize,
@@ -66,7 +55,6 @@ pub struct Edge {
 }
 
 impl Graph {
-    /// The jobs as declared.
     #[must_use]
     pub fn of_model(model: &Model) -> Self {
         let paused: HashSet<String> = Request::default().paused(model).into_iter().collect();
@@ -219,7 +207,6 @@ impl Graph {
         around
     }
 
-    /// In the language of Graphviz.
     #[must_use]
     pub fn dot(&self) -> String {
         let mut text = format!("digraph {} {{\n", dot_string(&[&self.title]));
@@ -249,7 +236,6 @@ impl Graph {
         text + "}\n"
     }
 
-    /// In the language of Mermaid.
     #[must_use]
     pub fn mermaid(&self) -> String {
         let mut text = "flowchart LR\n".to_owned();

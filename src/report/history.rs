@@ -19,16 +19,11 @@ use serde::Serialize;
 /// The number of the JSON format.
 pub const FORMAT: u32 = 1;
 
-/// One run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunRow {
-    /// Its id.
     pub run: String,
-    /// When it was begun.
     pub begun_at: DateTime<Utc>,
-    /// How it ended.
     pub end: End,
-    /// The command line.
     pub command: String,
 }
 
@@ -73,7 +68,6 @@ pub struct RunDocument {
     pub command: String,
 }
 
-/// The runs for programs.
 #[must_use]
 pub fn document(runs: &[RunRow]) -> HistoryDocument {
     let one = |row: &RunRow| RunDocument {
@@ -88,7 +82,6 @@ pub fn document(runs: &[RunRow]) -> HistoryDocument {
     }
 }
 
-/// The runs for people.
 #[must_use]
 pub fn runs_text(runs: &[RunRow], zone: chrono_tz::Tz, style: Style) -> String {
     if runs.is_empty() {

@@ -14,14 +14,10 @@ use std::path::PathBuf;
 /// Things named before the rest is counted.
 const NAMED: usize = 20;
 
-/// A copy that was read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckedCopy {
-    /// Its name.
     pub copy: String,
-    /// Entries in it.
     pub records: u64,
-    /// Bytes of content in it.
     pub bytes: u64,
     /// What is wrong with it; `None` when it is sound.
     pub damage: Option<String>,
@@ -30,9 +26,7 @@ pub struct CheckedCopy {
 /// What was brought back from one copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RestoredCopy {
-    /// Its name.
     pub copy: String,
-    /// Where to.
     pub target: PathBuf,
     /// Files that were written.
     pub files: u64,
@@ -40,19 +34,16 @@ pub struct RestoredCopy {
     pub bytes: u64,
     /// Symlinks and further names of files that were made.
     pub links: u64,
-    /// Directories that were made.
     pub dirs: u64,
     /// Files that stood there already with the same content.
     pub already: u64,
     /// What was left alone or could not be written: the path, escaped, and why.
     pub left: Vec<(String, String)>,
-    /// Things worth knowing.
     pub notes: Vec<String>,
     /// Until when retentions leave the files alone.
     pub held_until: Option<DateTime<Utc>>,
 }
 
-/// What was brought back.
 #[derive(Debug, Default)]
 struct Brought {
     files: u64,
@@ -94,7 +85,6 @@ pub struct Outcomes {
 }
 
 impl Outcomes {
-    /// Nothing was found yet.
     #[must_use]
     pub fn new(style: Style, detail: Detail, zone: chrono_tz::Tz) -> Self {
         Self {

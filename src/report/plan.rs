@@ -23,12 +23,10 @@ use chrono::{DateTime, Utc};
 use std::collections::VecDeque;
 use std::fmt::Display;
 
-/// How a plan is shown.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PlanText {
     /// Every file to delete and every kept one, not samples.
     pub files: bool,
-    /// Colour.
     pub style: Style,
     /// Characters in a line of prose; `None` leaves lines as long as they are. Paths are never cut.
     pub width: Option<usize>,

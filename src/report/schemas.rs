@@ -20,18 +20,14 @@ use schemars::{Schema, schema_for};
 /// The name of the language itself, which is no schema.
 pub const LANGUAGE: &str = "ops";
 
-/// A form in which we print.
 #[derive(Debug, Clone, Copy)]
 pub struct Form {
     /// What `opsrun schema` knows it by; its file is `schemas/<name>.schema.json`.
     pub name: &'static str,
-    /// What is printed in it.
     pub of: &'static str,
-    /// Its schema.
     pub schema: fn() -> Schema,
 }
 
-/// All of them.
 pub const FORMS: &[Form] = &[
     form("language", "what `opsrun schema ops` prints", || {
         schema_for!(Vocabulary)

@@ -26,13 +26,10 @@ pub const LISTED: usize = 100_000;
 /// A time when opsrun does not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Down {
-    /// From this moment on.
     pub from: DateTime<Utc>,
-    /// At this one it runs again.
     pub until: DateTime<Utc>,
 }
 
-/// What schedules come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Simulation {
     /// What starts at this moment is told.
@@ -51,16 +48,11 @@ pub struct Simulation {
     pub unlisted: u64,
 }
 
-/// What one schedule comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Totals {
-    /// Which.
     pub schedule: String,
-    /// When it is due, in words.
     pub definition: String,
-    /// The jobs that run by it.
     pub jobs: Vec<String>,
-    /// Instants that ran on time.
     pub on_time: u64,
     /// Instants that were missed and run later.
     pub caught_up: u64,
@@ -68,12 +60,10 @@ pub struct Totals {
     pub left_out: BTreeMap<&'static str, u64>,
     /// Instants that nobody had decided about at the end, since opsrun did not run.
     pub undecided: u64,
-    /// What changes of clocks did.
     pub changes: Vec<ClockChange>,
 }
 
 impl Totals {
-    /// All its instants.
     #[must_use]
     pub fn due(&self) -> u64 {
         self.on_time + self.caught_up + self.left_out.values().sum::<u64>() + self.undecided
@@ -186,7 +176,6 @@ pub struct TotalsDocument {
     pub clock_changes: Vec<ChangeDocument>,
 }
 
-/// For programs.
 #[must_use]
 pub fn document(ops: &str, told: Simulation, listed: bool) -> SimulationDocument {
     let totals = |totals: Totals| TotalsDocument {
@@ -217,7 +206,6 @@ pub fn document(ops: &str, told: Simulation, listed: bool) -> SimulationDocument
     }
 }
 
-/// For people.
 #[must_use]
 pub fn simulation_text(told: &Simulation, listed: bool, zone: Tz, style: Style) -> String {
     let mut text = String::new();

@@ -19,14 +19,10 @@ use std::time::Duration;
 /// The number of the JSON format.
 pub const FORMAT: u32 = 2;
 
-/// One job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobRow {
-    /// `kind:name`.
     pub job: String,
-    /// It is left out of runs now.
     pub paused: bool,
-    /// What came of it last.
     pub last: Option<Last>,
     /// Since when, and in which run, it is at work.
     pub running: Option<(String, DateTime<Utc>)>,
@@ -49,16 +45,12 @@ pub struct BackOffRow {
     pub until: DateTime<Utc>,
 }
 
-/// What came of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Last {
-    /// In which run.
     pub run: String,
-    /// When.
     pub at: DateTime<Utc>,
     /// How long it took; `None` when it did not begin, or nobody knows.
     pub took: Option<Duration>,
-    /// In one word, and in one line.
     pub outcome: Outcome,
 }
 
@@ -72,7 +64,6 @@ pub fn speaker(outcomes: &[(String, Outcome)]) -> Option<Outcome> {
     Some(told).map(|(_, outcome)| outcome.clone())
 }
 
-/// Worst first.
 fn rank(state: State) -> u8 {
     match state {
         State::NoSpace => 0,

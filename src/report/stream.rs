@@ -8,7 +8,6 @@ use crate::run::Event;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// The number of the format.
 pub const FORMAT: u32 = 1;
 
 /// A line.
@@ -27,7 +26,6 @@ pub enum Line {
     Event(Event),
 }
 
-/// The first line.
 #[must_use]
 pub fn head() -> String {
     text(&Line::Head {
@@ -36,7 +34,6 @@ pub fn head() -> String {
     })
 }
 
-/// The line of an event.
 #[must_use]
 pub fn line(event: &Event) -> String {
     text(&Line::Event(event.clone()))

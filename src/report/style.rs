@@ -6,28 +6,22 @@
 
 use std::fmt::{self, Write as _};
 
-/// What the user asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Wish {
     /// As the terminal and the environment have it.
     #[default]
     Auto,
-    /// In colour.
     Always,
-    /// Without.
     Never,
 }
 
-/// Paints, or does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Style {
     color: bool,
 }
 
 impl Style {
-    /// Without colour.
     pub const PLAIN: Self = Self { color: false };
-    /// In colour.
     pub const COLOR: Self = Self { color: true };
 
     /// What holds for a stream; `no_color` and `term` are the values of `NO_COLOR` and `TERM`.
@@ -47,17 +41,14 @@ impl Style {
         self.color
     }
 
-    /// For headings and verdicts.
     pub fn bold(self, text: impl fmt::Display) -> String {
         self.paint("1", &text)
     }
 
-    /// For what matters less.
     pub fn dim(self, text: impl fmt::Display) -> String {
         self.paint("2", &text)
     }
 
-    /// For what went well.
     pub fn good(self, text: impl fmt::Display) -> String {
         self.paint("32", &text)
     }
@@ -67,12 +58,10 @@ impl Style {
         self.paint("33", &text)
     }
 
-    /// For what went wrong.
     pub fn bad(self, text: impl fmt::Display) -> String {
         self.paint("1;31", &text)
     }
 
-    /// For names of steps.
     pub fn name(self, text: impl fmt::Display) -> String {
         self.paint("1;36", &text)
     }

@@ -6,28 +6,21 @@
 
 use super::style::Style;
 
-/// A cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cell {
     text: String,
     tone: Tone,
 }
 
-/// What a cell is painted as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tone {
     /// Not at all.
     #[default]
     Plain,
-    /// What matters less.
     Dim,
-    /// What went well.
     Good,
-    /// What somebody should look at.
     Warn,
-    /// What went wrong.
     Bad,
-    /// The name of a job.
     Name,
 }
 
@@ -61,9 +54,7 @@ impl<T: Into<String>> From<T> for Cell {
 /// Where the cells of a column stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Align {
-    /// At its left, as words do.
     Left,
-    /// At its right, as numbers do.
     Right,
 }
 

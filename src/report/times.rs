@@ -18,7 +18,6 @@ pub fn took(millis: u64) -> String {
     }
 }
 
-/// The same of a duration.
 #[must_use]
 pub fn took_of(duration: Duration) -> String {
     took(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))

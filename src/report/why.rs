@@ -171,7 +171,6 @@ pub struct Root {
     pub summary: String,
 }
 
-/// For people.
 #[must_use]
 pub fn why_text(why: &Why, zone: Tz, style: Style) -> String {
     let mut text = format!("{} {}\n", style.name(&why.job), answer(why, zone));
@@ -266,7 +265,6 @@ fn answer(why: &Why, zone: Tz) -> String {
     said.unwrap_or_else(|| "never ran, and nothing was decided about it yet".to_owned())
 }
 
-/// What a run was begun for.
 fn begun_for(run: &RunAnswer, zone: Tz) -> String {
     if run.instants.is_empty() {
         return format!("by hand (`{}`)", one_line(&run.command));

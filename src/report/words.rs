@@ -18,7 +18,6 @@ pub fn argv(words: &[String]) -> String {
     words.join(" ")
 }
 
-/// What is run.
 #[must_use]
 pub fn program(program: &Program) -> String {
     match program {
@@ -57,7 +56,6 @@ pub fn names(pairs: &[(String, Value)]) -> String {
     names.join(", ")
 }
 
-/// What a check asks.
 #[must_use]
 pub fn question(probe: &Probe) -> String {
     match probe {
@@ -120,7 +118,6 @@ fn levelled<T>(what: &str, levels: &Levels<T>, from: &str, show: impl Fn(&T) -> 
     (!both.is_empty()).then(|| format!("{what}{}", both.join(", ")))
 }
 
-/// What a job does.
 #[must_use]
 pub fn job(job: &Job<'_>) -> String {
     match job {

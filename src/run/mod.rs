@@ -225,7 +225,6 @@ impl State {
         matches!(self, Self::Ok | Self::Nothing | Self::Partial | Self::Warning)
     }
 
-    /// In text.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -308,7 +307,6 @@ pub trait Record {
     /// Records some in order: all of them, or none.
     fn record_all(&mut self, events: &[Event]) -> Result<(), RecordError>;
 
-    /// Records one.
     fn record(&mut self, event: &Event) -> Result<(), RecordError> {
         self.record_all(std::slice::from_ref(event))
     }
@@ -318,9 +316,7 @@ pub trait Record {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot record what happens in `{place}`")]
 pub struct RecordError {
-    /// The store.
     pub place: String,
-    /// The cause.
     #[source]
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }
@@ -330,9 +326,7 @@ pub trait Progress: Sync {
     /// A step, or a phase of it, begins; `bytes` is how much it will go through. Without files and bytes nobody knows
     /// how long it takes.
     fn begin(&self, step: usize, what: &str, files: u64, bytes: u64);
-    /// It went on by so much.
     fn advance(&self, step: usize, files: u64, bytes: u64);
-    /// It is over.
     fn end(&self, step: usize);
 }
 

@@ -12,11 +12,8 @@ use std::time::Duration;
 /// Time limits and streams of a child.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms {
-    /// Longest time.
     pub timeout: Option<Duration>,
-    /// Between TERM and KILL.
     pub kill_after: Duration,
-    /// Where its output goes.
     pub streams: Streams,
 }
 

@@ -18,9 +18,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-/// No secret is longer.
 const LONGEST: usize = 64 * 1024;
-/// What a command may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// What it may take to end when it took too long.
 const KILL_AFTER: Duration = Duration::from_secs(5);
@@ -31,7 +29,6 @@ const KILL_AFTER: Duration = Duration::from_secs(5);
 pub struct SecretError {
     /// Where it should come from: the variable, the file, the command.
     pub from: String,
-    /// Why not.
     #[source]
     pub why: Why,
 }
@@ -42,10 +39,8 @@ pub enum Why {
     /// There is no such variable.
     #[error("it is not set")]
     Unset,
-    /// There is nothing in it.
     #[error("it is empty")]
     Empty,
-    /// A NUL byte.
     #[error("it contains a NUL byte")]
     Nul,
     /// Not UTF-8.
@@ -54,7 +49,6 @@ pub enum Why {
     /// More than 64 KiB.
     #[error("it is longer than 64 KiB")]
     TooLong,
-    /// A directory, a device, a pipe.
     #[error("it is not a regular file")]
     NoFile,
     /// The file cannot be read.
@@ -63,16 +57,13 @@ pub enum Why {
     /// The command cannot be started.
     #[error(transparent)]
     NotStarted(SpawnError),
-    /// The command failed.
     #[error("{0}")]
     Ended(Ending),
-    /// opsrun was told to stop.
     #[error("opsrun was told to stop")]
     Stopped,
 }
 
 impl SecretError {
-    /// What to try next.
     #[must_use]
     pub fn help(&self) -> &'static str {
         match &self.why {
@@ -196,7 +187,6 @@ async fn command(spawn: &Spawn, stop: &Stop) -> Result<Vec<u8>, Why> {
     }
 }
 
-/// Less the end of its last line.
 fn secret(mut bytes: Vec<u8>) -> Result<SecretString, Why> {
     if bytes.last() == Some(&b'\n') {
         bytes.pop();

@@ -16,7 +16,6 @@ const ENCODED_FROM: usize = 4;
 /// Shorter lines of a longer secret say too little about it.
 const LINE_FROM: usize = 8;
 
-/// All forms of it.
 pub(super) fn of(secret: &str) -> BTreeSet<Vec<u8>> {
     let mut forms = BTreeSet::from([secret.to_owned()]);
     if secret.len() >= ENCODED_FROM {

@@ -31,7 +31,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::OnceCell;
 
-/// All secrets of a run.
 #[derive(Default)]
 pub struct Vault {
     /// Where secrets of the run come from, as far as it is known before.
@@ -41,7 +40,6 @@ pub struct Vault {
     known: Mutex<Known>,
 }
 
-/// What is taken out of texts.
 #[derive(Default)]
 struct Known {
     forms: BTreeSet<Vec<u8>>,
@@ -49,7 +47,6 @@ struct Known {
 }
 
 impl Vault {
-    /// Without any yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

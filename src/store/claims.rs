@@ -14,7 +14,6 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// How far one schedule has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScheduleState {
     /// When it is due, in words: another definition is another schedule. Empty once the ops file has no use for it.
@@ -25,33 +24,25 @@ pub struct ScheduleState {
     pub handled: DateTime<Utc>,
 }
 
-/// A state that changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// The schedule.
     pub schedule: String,
     /// What it was when the turn was decided; `None` when it was not known.
     pub before: Option<ScheduleState>,
-    /// What it becomes.
     pub after: ScheduleState,
 }
 
 /// What was decided about a job at an instant, or at a row of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
-    /// The job.
     pub job: JobName,
     /// The first instant, and its schedule.
     pub first: Occurrence,
-    /// The last instant.
     pub last: DateTime<Utc>,
-    /// How many.
     pub count: u64,
     /// There are more than were counted.
     pub more: bool,
-    /// What.
     pub verdict: Verdict,
-    /// Why, in one line.
     pub reason: String,
 }
 
@@ -76,7 +67,6 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// All of them.
     const ALL: [Self; 7] = [
         Self::Ran,
         Self::Missed,
@@ -102,12 +92,9 @@ impl Verdict {
     }
 }
 
-/// A run to begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Beginning {
-    /// Its id, a ULID.
     pub run: String,
-    /// For which instants.
     pub occurrences: Vec<Occurrence>,
     /// The jobs that are due, each with why it runs now; they bring what they need.
     pub jobs: Vec<Decision>,
@@ -118,7 +105,6 @@ pub struct Beginning {
 pub struct Turn {
     /// How far the schedules have come.
     pub steps: Vec<Step>,
-    /// Runs that begin.
     pub runs: Vec<Beginning>,
     /// What is not run.
     pub decisions: Vec<Decision>,
@@ -165,9 +151,7 @@ impl Agenda {
 pub struct Told {
     /// When it was made, the last time that it was.
     pub at: DateTime<Utc>,
-    /// What was decided.
     pub decision: Decision,
-    /// The run that was begun.
     pub run: Option<String>,
 }
 

@@ -13,74 +13,32 @@ use std::path::PathBuf;
 pub enum StoreError {
     /// The directory or the file could not be made.
     #[error("cannot make the state in `{}`", crate::path::shown(.path))]
-    Make {
-        /// What was to be made.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
+    Make { path: PathBuf, source: io::Error },
     /// The file could not be looked at.
     #[error("cannot reach the state in `{}`", crate::path::shown(.path))]
-    Reach {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
+    Reach { path: PathBuf, source: io::Error },
     /// The file could not be opened as a database.
     #[error("cannot open the state in `{}`", crate::path::shown(.path))]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        source: rusqlite::Error,
-    },
+    Open { path: PathBuf, source: rusqlite::Error },
     /// Something could not be read from it.
     #[error("cannot read the state in `{}`", crate::path::shown(.path))]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        source: rusqlite::Error,
-    },
+    Read { path: PathBuf, source: rusqlite::Error },
     /// Something could not be written to it.
     #[error("cannot write the state in `{}`", crate::path::shown(.path))]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        source: rusqlite::Error,
-    },
-    /// It was made by a later opsrun.
+    Write { path: PathBuf, source: rusqlite::Error },
     #[error("the state in `{}` has schema {found}, this opsrun knows up to {known}", crate::path::shown(.path))]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// Its schema.
-        found: i64,
-        /// Ours.
-        known: i64,
-    },
+    Newer { path: PathBuf, found: i64, known: i64 },
     /// It is a database of another program.
     #[error("`{}` is a database of another program", crate::path::shown(.path))]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-    },
+    Foreign { path: PathBuf },
     /// It was moved or removed while it was open.
     #[error("the state in `{}` was moved or removed while it was in use", crate::path::shown(.path))]
-    Gone {
-        /// Where it was.
-        path: PathBuf,
-    },
+    Gone { path: PathBuf },
     /// It holds an event that this opsrun cannot read.
     #[error("the state in `{}` holds an event that cannot be read: number {seq}", crate::path::shown(.path))]
     Event {
-        /// The file.
         path: PathBuf,
-        /// Its number.
         seq: i64,
-        /// The cause.
         source: serde_json::Error,
     },
 }
@@ -119,7 +77,6 @@ impl StoreError {
         }
     }
 
-    /// What to try next.
     #[must_use]
     pub fn help(&self) -> Option<String> {
         let code = match self {

@@ -24,7 +24,6 @@ impl Store {
         })
     }
 
-    /// Where the events of `run` go.
     #[must_use]
     pub fn journal(&self, run: &str) -> Journal<'_> {
         Journal {
@@ -146,7 +145,6 @@ fn finish(db: &Connection, run: &str, at: &str, exit: u8) -> rusqlite::Result<()
     .map(drop)
 }
 
-/// Takes the events of one run.
 #[derive(Debug)]
 pub struct Journal<'a> {
     store: &'a Store,

@@ -60,7 +60,6 @@ pub const FILE_NAME: &str = "opsrun.db";
 /// How long a statement waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(10);
 
-/// The open store.
 #[derive(Debug)]
 pub struct Store {
     connection: Mutex<Connection>,
@@ -145,7 +144,6 @@ impl Store {
         }))
     }
 
-    /// Where the file is.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -213,7 +211,6 @@ impl Store {
     }
 }
 
-/// A moment as text that sorts.
 fn stamp(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Nanos, true)
 }

@@ -23,25 +23,19 @@ const JOINED: u32 = 1000;
 /// What is done within a transaction: only the store can fail it.
 pub type Done<T> = rusqlite::Result<T>;
 
-/// How a message stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stand {
-    /// It is to be sent.
     Pending,
     /// It waits until what silences it is well.
     Held,
-    /// It was delivered.
     Sent,
-    /// It was given up.
     Dead,
-    /// Another one says it too.
     Merged,
     /// It was not told: it was over before.
     Dropped,
 }
 
 impl Stand {
-    /// All of them.
     pub const ALL: [Self; 6] = [
         Self::Pending,
         Self::Held,
@@ -51,7 +45,6 @@ impl Stand {
         Self::Dropped,
     ];
 
-    /// As the column holds it.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -69,53 +62,35 @@ impl Stand {
     }
 }
 
-/// A message that comes in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewMessage {
-    /// Its id, unique.
     pub id: String,
-    /// Whom it is for.
     pub channel: String,
-    /// What it is about.
     pub key: String,
-    /// What kind of news.
     pub kind: String,
-    /// How grave.
     pub severity: String,
     /// When it was written; it is due at once.
     pub at: DateTime<Utc>,
-    /// The message.
     pub json: String,
 }
 
-/// A message that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredMessage {
-    /// Its id.
     pub id: String,
-    /// Whom it is for.
     pub channel: String,
-    /// What it is about.
     pub key: String,
-    /// What kind of news.
     pub kind: String,
-    /// How grave.
     pub severity: String,
-    /// How it stands.
     pub stand: Stand,
     /// When it was written.
     pub created_at: DateTime<Utc>,
     /// Not sent before.
     pub due_at: DateTime<Utc>,
-    /// Attempts so far.
     pub attempts: u32,
-    /// When the first was made.
     pub first_attempt_at: Option<DateTime<Utc>>,
-    /// Why the last one failed.
     pub last_error: Option<String>,
     /// When it was delivered, given up, merged or dropped.
     pub settled_at: Option<DateTime<Utc>>,
-    /// The message.
     pub json: String,
 }
 
@@ -152,7 +127,6 @@ impl StoredMessage {
 pub struct Ledger<'a>(pub(super) &'a Connection);
 
 impl Ledger<'_> {
-    /// What is remembered of a key.
     pub fn alert_state(&self, key: &str) -> Done<Option<String>> {
         self.0
             .prepare_cached("SELECT json FROM alert_states WHERE key = ?1")?
@@ -168,7 +142,6 @@ impl Ledger<'_> {
         statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
     }
 
-    /// Remembers it.
     pub fn remember_alert_state(&self, key: &str, json: &str, at: DateTime<Utc>) -> Done<()> {
         self.0
             .prepare_cached(
@@ -230,9 +203,7 @@ pub type Telling<'a> = &'a mut dyn FnMut(&Ledger<'_>) -> Done<()>;
 /// Who asks for a message, and on which terms.
 #[derive(Debug, Clone, Copy)]
 pub struct Asking<'a> {
-    /// For this channel.
     pub channel: &'a str,
-    /// By this clock.
     pub now: DateTime<Utc>,
     /// For so long nobody else is given it.
     pub lease: Duration,
@@ -242,7 +213,6 @@ pub struct Asking<'a> {
     pub key_by_key: bool,
 }
 
-/// What a sender is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Given {
     /// Nothing before that moment, if there is anything at all.
@@ -253,23 +223,17 @@ pub enum Given {
     Several(Vec<StoredMessage>),
 }
 
-/// What became of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Attempted<'a> {
-    /// It was delivered.
     Sent,
-    /// It is tried again.
     Retry {
         /// Not before.
         due: DateTime<Utc>,
         /// Nor is any other of the channel.
         whole_channel: bool,
-        /// Why.
         why: &'a str,
     },
-    /// It is given up.
     Dead {
-        /// Why.
         why: &'a str,
     },
 }
@@ -277,11 +241,8 @@ pub enum Attempted<'a> {
 /// What is not delivered, by channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Undelivered {
-    /// The channel.
     pub channel: String,
-    /// Messages that are to be sent.
     pub pending: u64,
-    /// Messages that were given up.
     pub dead: u64,
     /// When the oldest that is to be sent was written.
     pub since: Option<DateTime<Utc>>,
@@ -289,10 +250,8 @@ pub struct Undelivered {
     pub last_error: Option<String>,
 }
 
-/// What [`Store::replay`] did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Replayed {
-    /// These are sent again.
     pub again: Vec<String>,
     /// These are not: their channel was told later news of the key since.
     pub overtaken: Vec<String>,

@@ -8,7 +8,6 @@ use super::StoreError;
 use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
 
-/// `opsr` in ASCII.
 const APPLICATION_ID: i64 = 0x6f70_7372;
 
 /// From version n to n + 1. An index says `json_extract`, not `->>`: whoever opens the file with an older `sqlite3`
@@ -137,7 +136,6 @@ CREATE INDEX outbox_settled ON outbox (channel, settled_at) WHERE settled_at IS 
 ",
 ];
 
-/// The schema of this build.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// The file's schema, 0 for an empty one; refuses what is newer or not ours.

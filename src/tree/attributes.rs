@@ -26,18 +26,14 @@ pub struct Attributes {
 /// What the file system, or our rights, could not keep.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Lacking {
-    /// Owner and group.
     pub owners: bool,
-    /// Permission bits.
     pub modes: bool,
     /// The time of the last change, to the nanosecond.
     pub times: bool,
-    /// Some extended attribute.
     pub xattrs: bool,
 }
 
 impl Lacking {
-    /// What either lacks.
     pub fn add(&mut self, other: Self) {
         self.owners |= other.owners;
         self.modes |= other.modes;

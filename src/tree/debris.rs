@@ -42,7 +42,6 @@ pub(super) fn remove_tree(dir: &Dir, name: &[u8]) -> Result<(), TreeError> {
         .map_err(|e| TreeError::at("remove", &dir.path_of(name), e))
 }
 
-/// A directory on the way down.
 struct Level {
     name: CString,
     id: (u64, u64),

@@ -64,19 +64,16 @@ impl TreeDraft {
         })
     }
 
-    /// The directory itself.
     #[must_use]
     pub fn root(&self) -> &Dir {
         &self.root
     }
 
-    /// The name it has now.
     #[must_use]
     pub fn temp_name(&self) -> String {
         format!("{}{DRAFT}", self.name)
     }
 
-    /// Opens it anew, by its name.
     pub fn reopen(&self) -> Result<Dir, TreeError> {
         self.dir.open_dir(self.temp_name().as_bytes(), true)
     }
@@ -228,7 +225,6 @@ pub struct NewFile<'t> {
 }
 
 impl NewFile<'_> {
-    /// To write to.
     #[must_use]
     pub fn file(&self) -> &File {
         &self.file

@@ -24,9 +24,7 @@ use std::path::{Path, PathBuf};
 pub struct TreeError {
     /// What was attempted: `open`, `list`, `sync`.
     pub call: &'static str,
-    /// On what, escaped for people.
     pub path: String,
-    /// The system's answer.
     #[source]
     pub source: io::Error,
 }
@@ -48,7 +46,6 @@ impl TreeError {
     }
 }
 
-/// An open directory.
 #[derive(Debug)]
 pub struct Dir {
     fd: OwnedFd,
@@ -87,7 +84,6 @@ impl Dir {
         &self.path
     }
 
-    /// `path/rel`, for messages.
     #[must_use]
     pub fn path_of(&self, rel: &[u8]) -> PathBuf {
         self.path.join(OsStr::from_bytes(rel))
@@ -102,7 +98,6 @@ impl Dir {
         })
     }
 
-    /// Device and inode.
     pub fn id(&self) -> Result<(u64, u64), TreeError> {
         let stat = rustix::fs::fstat(&self.fd).map_err(|e| TreeError::at("read", &self.path, e))?;
         Ok((stat.st_dev, stat.st_ino))
@@ -257,7 +252,6 @@ fn pieces(rel: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// What `stat` says, as an entry.
 #[must_use]
 pub fn entry_of(path: RelPath, stat: &Stat) -> Entry {
     let kind = match FileType::from_raw_mode(stat.st_mode) {
@@ -329,7 +323,6 @@ pub struct Opener<'a> {
 }
 
 impl<'a> Opener<'a> {
-    /// Below `root`.
     #[must_use]
     pub fn new(root: &'a Dir, cross_mounts: bool) -> Self {
         Self {

@@ -9,7 +9,6 @@ use rustix::io::Errno;
 use std::fs::File;
 use std::os::fd::AsRawFd;
 
-/// Why a lease was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
     /// A writer has the file open or mapped.

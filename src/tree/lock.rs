@@ -13,7 +13,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
-/// A lock that is held.
 #[derive(Debug)]
 pub struct Lock {
     _fd: OwnedFd,
@@ -25,7 +24,6 @@ pub enum LockError {
     /// Somebody else has it.
     #[error("another run holds the lock on `{path}`{}", .holder.map(|h| format!(" ({h})")).unwrap_or_default())]
     Held {
-        /// What is locked.
         path: String,
         /// Who, when that can be told.
         holder: Option<Holder>,
@@ -35,12 +33,9 @@ pub enum LockError {
     Tree(#[from] TreeError),
 }
 
-/// The process that holds a lock.
 #[derive(Debug, Clone, Copy)]
 pub struct Holder {
-    /// Its process id.
     pub pid: u32,
-    /// How long it has been running.
     pub age: Option<Duration>,
 }
 
@@ -61,13 +56,10 @@ impl std::fmt::Display for Holder {
 /// How long to wait for a lock, and when to give up early.
 #[derive(Clone, Copy)]
 pub struct Patience<'a> {
-    /// Longest wait.
     pub wait: Duration,
-    /// Asked between tries.
     pub stop: &'a dyn Fn() -> bool,
 }
 
-/// Locks a directory.
 pub fn lock_dir(dir: &Dir, patience: Patience<'_>) -> Result<Lock, LockError> {
     // A description of its own: the lock must not be shared with, or dropped by, other handles.
     let fd = rustix::fs::openat(

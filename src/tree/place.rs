@@ -16,7 +16,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// What becomes of a name that is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Placed {
-    /// The thing stands there now.
     Done,
     /// Something stood there; it was left alone.
     Taken,
@@ -36,7 +35,6 @@ pub struct Target<'a> {
 pub struct Unnamed<'t> {
     dir: Dir,
     temp: String,
-    /// To write to.
     pub file: File,
     force: bool,
     done: bool,
@@ -98,7 +96,6 @@ impl<'a> Target<'a> {
         })
     }
 
-    /// Makes a symlink at `path`.
     pub fn symlink(&self, path: &RelPath, to: &[u8], facts: &Facts) -> Result<Placed, TreeError> {
         let dir = self.parent(path)?;
         let temp = self.temp();
@@ -255,7 +252,6 @@ fn name_it(dir: &Dir, temp: &str, name: &[u8], force: bool) -> Result<Placed, Tr
 /// Attributes of a restored thing.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts {
-    /// Permission bits.
     pub mode: u32,
     /// Owner and group, when they are to be set.
     pub owner: Option<(Uid, Gid)>,

@@ -53,13 +53,11 @@ impl Draft {
         &self.name
     }
 
-    /// The name it has now.
     #[must_use]
     pub fn temp_name(&self) -> String {
         format!("{}{DRAFT}", self.name)
     }
 
-    /// To write to.
     pub fn file(&mut self) -> &mut File {
         self.dirty = true;
         &mut self.file

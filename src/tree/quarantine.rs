@@ -43,7 +43,6 @@ pub struct IndexLine {
     pub path: RelPath,
     /// SHA-256 of its content, in hexadecimal.
     pub sha256: String,
-    /// The copy that holds it.
     pub copy: String,
     /// The directory that held it: another one under its name proves nothing.
     pub dir: Option<Holder>,
@@ -54,7 +53,6 @@ pub struct IndexLine {
 pub struct Holder {
     /// On the file system of the source itself.
     pub inside: bool,
-    /// Inode.
     pub ino: u64,
 }
 
@@ -72,9 +70,7 @@ impl Holder {
 /// The state in which a file may go.
 #[derive(Debug, Clone, Copy)]
 pub struct Expected<'a> {
-    /// Where.
     pub path: &'a RelPath,
-    /// Exactly this state.
     pub identity: Identity,
     /// SHA-256 of its content.
     pub sha256: [u8; 32],
@@ -234,7 +230,6 @@ impl<'a> Quarantine<'a> {
         }
     }
 
-    /// Takes the name away.
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place that takes a user's file away; never over anything"
@@ -290,7 +285,6 @@ impl<'a> Quarantine<'a> {
     }
 }
 
-/// A file in quarantine.
 pub(super) struct Taken<'d> {
     pub(super) dir: &'d Dir,
     pub(super) name: String,

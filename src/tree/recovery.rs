@@ -18,15 +18,12 @@ use std::io::{Read, Write};
 /// What an earlier run left in quarantine, after as much as possible was put back.
 #[derive(Debug)]
 pub struct Leftover {
-    /// That run.
     pub run: String,
-    /// Files put back.
     pub put_back: u64,
     /// Removals that were completed: they belong into the receipts.
     pub completed: Vec<IndexLine>,
     /// Files that could not be put back, and lines that could not be told; they stay, with their index.
     pub stuck: Vec<TreeError>,
-    /// Their lines.
     remaining: Vec<IndexLine>,
 }
 

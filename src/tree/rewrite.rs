@@ -28,34 +28,19 @@ pub enum RewriteError {
     /// Somebody wrote it since it was read.
     #[error("`{0}` was changed in the meantime")]
     Changed(String),
-    /// It is there already.
     #[error("`{0}` exists")]
     Exists(String),
-    /// A directory, a pipe, a device.
     #[error("`{0}` is no file that can be replaced")]
     NoFile(String),
     /// Its other names would go on leading to the old text.
     #[error("`{path}` has {links} names (hard links), and only one of them would be rewritten")]
-    Linked {
-        /// Which.
-        path: String,
-        /// How many.
-        links: u32,
-    },
+    Linked { path: String, links: u32 },
     /// A new file cannot be given to its owner.
     #[error("`{path}` belongs to user {uid} and group {gid}, and a new file cannot be given to them")]
-    Owner {
-        /// Which.
-        path: String,
-        /// User.
-        uid: u32,
-        /// Group.
-        gid: u32,
-    },
+    Owner { path: String, uid: u32, gid: u32 },
 }
 
 impl RewriteError {
-    /// What to try next.
     #[must_use]
     pub fn help(&self) -> Option<&'static str> {
         match self {

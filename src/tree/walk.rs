@@ -17,7 +17,6 @@ pub const QUARANTINE: &[u8] = b".opsrun-quarantine";
 /// Longest relative path that is listed: deeper trees are reported, not listed.
 const LONGEST: usize = 32 * 1024;
 
-/// What a walk found.
 #[derive(Debug, Default)]
 pub struct Listing {
     /// In walk order.
@@ -37,13 +36,10 @@ pub struct Listing {
 pub struct Problem {
     /// What; `None` is the root itself.
     pub path: Option<RelPath>,
-    /// Why.
     pub error: TreeError,
 }
 
-/// How to walk.
 pub struct Walk<'a> {
-    /// Enter other mounts.
     pub cross_mounts: bool,
     /// Directories (device, inode) that must not lie inside: not entered, reported as overlaps.
     pub watch: &'a [(u64, u64)],

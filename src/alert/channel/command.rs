@@ -14,7 +14,6 @@ use crate::signal::Stop;
 /// Codes by which a command says that another attempt would end in the same way.
 const FOR_GOOD: [u8; 3] = [64, 65, 78];
 
-/// Runs it.
 pub(super) async fn run(spawn: &Spawn, vault: &Vault, stop: &Stop) -> Delivery {
     match process::run(spawn, vault, stop).await {
         Ok(done) => verdict(done.ending, &done.stdout, &done.stderr),

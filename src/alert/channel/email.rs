@@ -26,10 +26,8 @@ const ROOM: Room = Room {
     write: plainly,
 };
 
-/// Characters of a subject.
 const SUBJECT: usize = 200;
 
-/// Says that a program wrote it.
 #[derive(Clone)]
 struct AutoSubmitted;
 

@@ -6,9 +6,7 @@
 /// How much room there is, and how a text is written there.
 #[derive(Clone, Copy)]
 pub(super) struct Room {
-    /// So much.
     pub(super) most: usize,
-    /// Of this.
     pub(super) size: fn(char) -> usize,
     /// What is written for a character of the message.
     pub(super) write: fn(char, &mut String),

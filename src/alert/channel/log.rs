@@ -6,10 +6,8 @@
 use super::line;
 use crate::alert::message::Message;
 
-/// Characters of a line.
 const LONGEST: usize = 500;
 
-/// The message in one line.
 pub fn line(message: &Message) -> String {
     let line = format!("{}: {}", message.title(), message.summary);
     format!("{}: {}", message.severity.word(), line::line(&line, LONGEST))

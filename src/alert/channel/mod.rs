@@ -59,7 +59,6 @@ const KILL_AFTER: Duration = Duration::from_secs(5);
 /// Characters of a text in a delivery.
 const SAID: usize = 200;
 
-/// Delivers for real.
 #[derive(Clone)]
 pub struct Courier {
     vault: Arc<Vault>,
@@ -118,7 +117,6 @@ impl Courier {
         Err(not_built(kind.word(), "http"))
     }
 
-    /// What a value stands for.
     #[cfg(any(feature = "http", feature = "email"))]
     async fn reveal(&self, value: &Value) -> Result<SecretString, Delivery> {
         let revealed = self.vault.reveal(value, &self.stop).await;

@@ -19,10 +19,8 @@ const ROOM: Room = Room {
     write: plainly,
 };
 
-/// Characters of a title.
 const TITLE: usize = 200;
 
-/// A notification.
 pub fn request(message: &Message, url: SecretString, token: Option<&SecretString>) -> Request {
     // Tags that ntfy shows as pictures.
     let (priority, tag) = match message.severity {

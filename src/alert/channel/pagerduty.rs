@@ -18,9 +18,7 @@ use serde_json::{Value, json};
 /// Where events of the usual region go.
 pub(super) const EVENTS: &str = "https://events.pagerduty.com/v2/enqueue";
 
-/// Characters of a summary.
 const SUMMARY: usize = 1024;
-/// Characters of a key.
 const KEY: usize = 255;
 
 /// The events, in order; none for what concerns nobody on duty.

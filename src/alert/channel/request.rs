@@ -17,14 +17,11 @@ use std::time::Duration;
 /// More of an answer is not read.
 const MOST_BODY: usize = 4096;
 
-/// Takes secrets out of a text.
 pub(super) type Redact<'a> = &'a (dyn Fn(&str) -> String + Sync);
 
-/// What is sent.
 pub struct Request {
     /// Where to; whoever knows it can often write there.
     pub url: SecretString,
-    /// Request headers.
     pub headers: Vec<(String, SecretString)>,
     /// JSON, or text.
     pub body: Vec<u8>,
@@ -82,7 +79,6 @@ fn unsent(error: &NetError, redact: Redact<'_>) -> Delivery {
     }
 }
 
-/// What a status makes of it.
 pub(super) fn verdict(posted: &Posted, redact: Redact<'_>) -> Delivery {
     let status = posted.status;
     let said = answer(posted, redact);

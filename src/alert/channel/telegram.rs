@@ -18,7 +18,6 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Where the API is.
 pub(super) const API: &str = "https://api.telegram.org";
 
 const ROOM: Room = Room {
@@ -47,7 +46,6 @@ pub fn request(message: &Message, token: &SecretString, chat: &SecretString, api
     ))
 }
 
-/// What an answer makes of it.
 pub(super) fn verdict(posted: &Posted, redact: Redact<'_>) -> Delivery {
     let body: Value = serde_json::from_slice(&posted.body).unwrap_or_default();
     let described = body.get("description").and_then(Value::as_str);

@@ -15,7 +15,6 @@ use secrecy::SecretString;
 use std::path::Path;
 use std::time::Duration;
 
-/// What a kind has to send.
 struct Errand<'a> {
     requests: Vec<Request>,
     /// Its host is not named in errors.

@@ -12,7 +12,6 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 
-/// The document, by POST.
 pub fn request(
     message: &Message,
     url: SecretString,

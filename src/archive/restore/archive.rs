@@ -15,11 +15,8 @@ use std::os::unix::fs::FileExt;
 
 /// Reads content out of the archive.
 pub struct ArchiveReader<'a> {
-    /// The archive.
     pub archive: File,
-    /// Its name, for messages.
     pub name: String,
-    /// Its manifest.
     pub manifest: &'a Manifest,
 }
 
@@ -34,7 +31,6 @@ impl ArchiveReader<'_> {
             || row.offset.saturating_add(row.stored()) > size
     }
 
-    /// A member, decoded.
     pub fn member(&self, number: u64) -> Result<Vec<u8>, String> {
         let at = usize::try_from(number).map_err(|e| e.to_string())?;
         let member = self

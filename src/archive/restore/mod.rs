@@ -24,25 +24,19 @@ use rustix::fs::{Gid, Uid, XattrFlags};
 use std::fs::File;
 use std::os::fd::AsFd;
 
-/// How to restore.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// Replace files that are there.
     pub force: bool,
-    /// Threads.
     pub threads: usize,
     /// Give files their owners back: needs root.
     pub chown: bool,
 }
 
-/// What came of it.
 #[derive(Debug, Default)]
 pub struct Restored {
-    /// Files that stand there now.
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Directories made.
     pub dirs: u64,
     /// Symlinks and further names of files.
     pub links: u64,
@@ -52,7 +46,6 @@ pub struct Restored {
     pub existing: Vec<RelPath>,
     /// Paths that could not be restored, with the reason.
     pub failed: Vec<(RelPath, String)>,
-    /// Things worth knowing.
     pub notes: Vec<String>,
 }
 
@@ -71,7 +64,6 @@ impl Restored {
     }
 }
 
-/// What came of one entry.
 enum One {
     File(u64),
     Link,
@@ -79,7 +71,6 @@ enum One {
     Existing,
 }
 
-/// Files that are read together.
 struct Job {
     rows: Vec<Row>,
 }

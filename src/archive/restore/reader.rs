@@ -16,16 +16,12 @@ use crate::tree::place::Unnamed;
 /// The most files of a tree that one worker takes at a time.
 const TOGETHER: usize = 64;
 
-/// Reads content out of a copy.
 pub enum Reader<'a> {
-    /// From an archive.
     Archive(ArchiveReader<'a>),
-    /// From a tree.
     Tree(TreeReader),
 }
 
 impl<'a> Reader<'a> {
-    /// Of that copy.
     pub fn open(destination: &Dir, copy: &'a CatalogueCopy) -> Result<Self, CopyError> {
         Ok(match Content::open(destination, &copy.name, copy.manifest.form())? {
             Content::Archive(archive) => Self::Archive(ArchiveReader {

@@ -13,16 +13,12 @@ use crate::tree::attributes::Attributes;
 use std::ffi::CString;
 use std::os::fd::AsFd;
 
-/// What is asked of attributes.
 #[derive(Debug, Clone, Copy)]
 pub struct Carried {
     /// Owners, and with them all permission bits.
     pub owners: bool,
-    /// Permission bits.
     pub modes: bool,
-    /// Times of files.
     pub times: bool,
-    /// Extended attributes.
     pub xattrs: bool,
 }
 

@@ -20,9 +20,7 @@ use rustix::io::Errno;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-/// A stored file.
 pub struct Stored {
-    /// What the list says of it.
     pub row: Row,
     /// What it does not carry.
     pub lacking: Lacking,
@@ -64,7 +62,6 @@ pub fn refusal(e: TreeError) -> Trouble {
 
 /// Ways into the three trees, each with its last directory kept open.
 pub struct Openers<'a> {
-    /// The source.
     pub source: Opener<'a>,
     /// The tree that is being written.
     pub tree: Opener<'a>,

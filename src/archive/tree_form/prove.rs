@@ -78,17 +78,13 @@ fn seal(path: &RelPath, state: &Identity) -> Seal {
     short
 }
 
-/// What is proven, and how.
 pub struct Proving<'a> {
     /// The tree's topmost directory.
     pub tree: &'a Dir,
-    /// Its name, for messages.
     pub name: &'a str,
-    /// What the manifest says of it.
     pub facts: &'a TreeFacts,
     /// Everything in it was made durable in this run, and dropped from the page cache.
     pub synced: bool,
-    /// Whom to tell and ask.
     pub watch: &'a dyn Watch,
 }
 
@@ -144,14 +140,12 @@ pub fn prove(job: &Proving<'_>, rows: &mut ListReader<'_>, stored: u64, threads:
     })
 }
 
-/// Something to be looked at.
 enum Check {
     Entry(Box<Row>),
     /// A directory must hold these names, in this order, and no others.
     Names(Option<RelPath>, Vec<Box<[u8]>>),
 }
 
-/// What was seen.
 enum Seen {
     Entry,
     File(Seal),

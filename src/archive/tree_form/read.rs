@@ -12,7 +12,6 @@ use crate::tree::place::Unnamed;
 use crate::tree::{Dir, TreeError};
 use std::os::unix::fs::FileExt;
 
-/// Reads files of a tree.
 pub struct TreeReader {
     tree: Dir,
 }

@@ -50,7 +50,6 @@ impl Previous {
         self.clones.load(Ordering::Relaxed)
     }
 
-    /// It is not.
     pub fn cannot_clone(&self) {
         self.clones.store(false, Ordering::Relaxed);
     }
@@ -63,7 +62,6 @@ pub struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
-    /// Of that copy.
     pub fn open(destination: &'a Dir, copy: &'a CatalogueCopy) -> Option<Self> {
         let rows = rows(destination, copy).ok()?;
         Some(Self {

@@ -42,7 +42,6 @@ pub struct Writer<'a> {
     links: HashMap<(u64, u64), usize>,
 }
 
-/// Writes a copy.
 pub fn write(job: &WriteJob<'_>) -> Result<Written, CopyError> {
     let before = share::newest(job);
     let tree = TreeDraft::create(job.destination, &job.name.tree())?;
@@ -109,7 +108,6 @@ struct Task {
     lost: Vec<Option<String>>,
 }
 
-/// What became of an entry.
 enum Found {
     /// A directory, and what could not be read of it.
     Dir(Row, Option<String>),

@@ -34,7 +34,6 @@ pub struct ListReader<'a> {
 }
 
 impl<'a> ListReader<'a> {
-    /// From its first line.
     pub fn new(file: &'a File, name: &'a str, manifest: &'a Manifest) -> Self {
         Self {
             file,

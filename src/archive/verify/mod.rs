@@ -56,13 +56,11 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// Its name.
     #[must_use]
     pub fn name(&self) -> &CopyName {
         &self.name
     }
 
-    /// Its manifest.
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.proven.manifest
@@ -182,7 +180,6 @@ fn renamed(file: String, held: &File, identity: &mut Identity) -> Result<(), Cop
     }
 }
 
-/// Reads a committed copy back.
 pub fn verify_committed(
     destination: &Dir,
     name: &CopyName,
@@ -257,7 +254,6 @@ struct Opened {
     synced: bool,
 }
 
-/// The state of a regular file.
 fn state(file: &File, name: &str) -> Result<Identity, CopyError> {
     regular(file)
         .map_err(|e| CopyError::io("read", name, e))?

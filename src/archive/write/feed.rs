@@ -104,7 +104,6 @@ fn header_size(entry: &Entry) -> u64 {
     if path <= 100 { 512 } else { 1536 + path }
 }
 
-/// A large file being read.
 pub(super) struct Large {
     at: usize,
     tries: u32,

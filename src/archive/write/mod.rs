@@ -43,23 +43,16 @@ pub trait Watch: Sync {
 /// Facts for the manifest that are known before.
 #[derive(Debug, Clone)]
 pub struct About {
-    /// The `ops` name.
     pub ops_name: String,
-    /// The machine.
     pub host: String,
-    /// The run.
     pub run: String,
-    /// Number of this copy.
     pub sequence: u64,
     /// The copy before it.
     pub parent: Option<String>,
     /// UUID of the source's file system.
     pub source_fs_uuid: Option<String>,
-    /// When it was begun.
     pub backup_at: DateTime<Utc>,
-    /// The source directory.
     pub source: PathBuf,
-    /// Files that the source held.
     pub source_files: u64,
     /// Why the copy is not trusted.
     pub suspect: Option<String>,
@@ -67,27 +60,20 @@ pub struct About {
     pub contents: String,
 }
 
-/// What to write.
 pub struct WriteJob<'a> {
-    /// The source.
     pub source: &'a Dir,
-    /// Follow into other mounts.
     pub cross_mounts: bool,
     /// In walk order, with the directories above them.
     pub entries: &'a [&'a Entry],
-    /// The destination.
     pub destination: &'a Dir,
-    /// The copy's name.
     pub name: CopyName,
     /// The form that it shall have.
     pub strategy: Strategy,
     /// Threads; 1 is deterministic.
     pub threads: usize,
-    /// Facts for the manifest.
     pub about: About,
     /// What could not even be listed.
     pub problems: Vec<Incomplete>,
-    /// Whom to tell and ask.
     pub watch: &'a dyn Watch,
 }
 
@@ -104,7 +90,6 @@ pub struct Written {
 }
 
 impl Written {
-    /// What it will be.
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
@@ -117,7 +102,6 @@ impl Written {
     }
 }
 
-/// Writes a copy.
 pub fn write(job: &WriteJob<'_>) -> Result<Written, CopyError> {
     match job.strategy {
         Strategy::Archive { level } => write_archive(job, level),
@@ -158,7 +142,6 @@ pub(super) fn first_names(entries: &[&Entry]) -> HashMap<(u64, u64), usize> {
     first
 }
 
-/// A piece of work.
 enum Task {
     /// Entries `from..to`.
     Batch { from: usize, to: usize },
@@ -176,12 +159,10 @@ struct Piece {
     plain: Vec<u8>,
     /// The first piece: a checkpoint is taken before it.
     first: bool,
-    /// With the last piece.
     row: Option<Box<Row>>,
     content: u64,
 }
 
-/// What work makes of it.
 enum Packed {
     Batch {
         from: usize,

@@ -15,7 +15,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// Makes members.
 pub(super) struct Packer<'a> {
     pub(super) job: &'a WriteJob<'a>,
     pub(super) level: u8,

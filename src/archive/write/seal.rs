@@ -62,14 +62,12 @@ impl Account {
         }
     }
 
-    /// An entry is in the copy.
     pub fn stored(&mut self, row: &Row) {
         if row.is_torn() && self.torn.len() < TORN {
             self.torn.push(row.path.clone());
         }
     }
 
-    /// Something worth telling.
     pub fn note(&mut self, line: String) {
         self.notes.push(line);
     }
@@ -103,13 +101,11 @@ pub struct ContentFacts {
     pub bytes: u64,
     /// SHA-256 of the archive; empty for a tree.
     pub checksum: String,
-    /// Members of the archive.
     pub members: Vec<Member>,
     /// What only a tree says.
     pub tree: Option<TreeFacts>,
 }
 
-/// Finishes list and manifest.
 pub fn seal(
     job: &WriteJob<'_>,
     content: Unpublished,

@@ -59,35 +59,26 @@ pub struct CheckArgs {
     pub diff: bool,
 }
 
-/// `--format` of `check`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
-    /// In which form.
     pub format: FindingsFormat,
     /// Where to; `None` is stdout.
     pub path: Option<PathBuf>,
 }
 
-/// How findings are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FindingsFormat {
-    /// For people.
     Text,
-    /// For programs of the user.
     Json,
-    /// For GitHub Actions.
     Github,
-    /// For code scanning.
     Sarif,
     /// For CI systems that show tests.
     Junit,
 }
 
 impl FindingsFormat {
-    /// Every one.
     pub const ALL: [Self; 5] = [Self::Text, Self::Json, Self::Github, Self::Sarif, Self::Junit];
 
-    /// As it is typed.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {

@@ -146,7 +146,6 @@ pub struct PlanArgs {
 }
 
 impl PlanArgs {
-    /// In which form.
     #[must_use]
     pub fn format(&self) -> PlanFormat {
         let short = if self.json { PlanFormat::Json } else { PlanFormat::Text };

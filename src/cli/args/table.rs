@@ -6,7 +6,6 @@
 use super::Cli;
 use clap::{Arg, Command, CommandFactory};
 
-/// One row a command.
 #[must_use]
 pub fn commands() -> String {
     let program = Cli::command();

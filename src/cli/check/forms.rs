@@ -72,7 +72,6 @@ impl Forms {
         texts.any(|one| one.path.is_some() == in_file)
     }
 
-    /// Whether people read along.
     pub(super) fn people_read_along(&self) -> bool {
         self.has_text(false)
     }
@@ -82,17 +81,14 @@ impl Forms {
         self.has_text(true)
     }
 
-    /// Where they read.
     pub(super) fn people_on_stderr(&self) -> bool {
         self.taken
     }
 
-    /// How that looks.
     pub(super) fn people_style(&self, terminal: &Terminal) -> Style {
         if self.taken { terminal.err } else { terminal.out }
     }
 
-    /// How wide it is.
     pub(super) fn page(&self, terminal: &Terminal) -> usize {
         if self.taken {
             terminal.err_page()

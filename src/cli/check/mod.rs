@@ -25,7 +25,6 @@ use std::path::Path;
 /// Width of text that goes to a file.
 const PAGE: usize = 100;
 
-/// Runs it.
 pub fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let forms = Forms::of(args)?;
     let failing = match args.fail_on {

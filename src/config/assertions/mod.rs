@@ -110,7 +110,6 @@ fn unique(assertions: &[AssertionNode], findings: &mut Vec<Finding>) {
     }
 }
 
-/// The jobs that can be asked.
 struct Names<'a> {
     retentions: BTreeSet<&'a str>,
     backups: BTreeSet<&'a str>,
@@ -170,7 +169,6 @@ fn unknown(of: &AssertedNode, known: &BTreeSet<&str>, others: &BTreeSet<&str>, m
     })
 }
 
-/// A retention that can be asked.
 struct Asked<'a> {
     claim: &'a Claim<'a>,
     retention: Retention,

@@ -16,7 +16,6 @@ use crate::model::retention::{Stays, Verdict};
 use crate::path::RelPath;
 use crate::units::show_duration;
 
-/// What was asked of a retention.
 pub(super) struct Question<'a> {
     pub(super) node: &'a AssertionNode,
     pub(super) file: &'a FileNode,
@@ -129,7 +128,6 @@ pub(super) fn of_retention(
     finding.help(advice(question, verdict, name, claim))
 }
 
-/// What to change.
 fn advice(question: &Question<'_>, verdict: Verdict, class: &str, claim: &Claim<'_>) -> String {
     let shown = one_line(&question.file.path.to_string());
     let is = match verdict {
@@ -188,7 +186,6 @@ fn keeps(class: Option<&ClassNode>) -> String {
     }
 }
 
-/// Why a class holds a path.
 fn why(class: &ClassNode, path: &RelPath) -> String {
     if let Some(word) = &class.keyword {
         return format!("the path contains `{}`", one_line(&word.value));

@@ -6,19 +6,14 @@
 
 use super::quoted;
 
-/// What is run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Run {
-    /// Program and arguments.
     Argv(Vec<String>),
-    /// A line for `sh`.
     Shell(String),
-    /// A line for another shell.
     Other(String, String),
 }
 
 impl Run {
-    /// The line of the ops file.
     pub(super) fn line(&self) -> String {
         match self {
             Self::Argv(words) => {
@@ -92,7 +87,6 @@ fn needs_no_shell(words: &[&str]) -> bool {
     }) && words.iter().all(|word| plain(word))
 }
 
-/// Programs that run another.
 const WRAPPERS: &[&str] = &[
     "sudo",
     "doas",
@@ -128,7 +122,6 @@ const WRAPPERS: &[&str] = &[
     "!",
 ];
 
-/// Programs that run a script.
 const INTERPRETERS: &[&str] = &[
     "sh", "bash", "dash", "zsh", "ksh", "python", "python2", "python3", "perl", "ruby", "node", "php", "java", "uv",
 ];

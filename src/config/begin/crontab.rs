@@ -18,20 +18,15 @@ use std::path::Path;
 pub struct Setting {
     /// The sixth column names a user, as in `/etc/crontab`.
     pub users: bool,
-    /// Who will run opsrun.
     pub user: Option<String>,
-    /// Where cron runs commands.
     pub home: Option<String>,
     /// Where its clock hangs: an IANA name.
     pub timezone: Option<String>,
 }
 
-/// An ops file made of a crontab.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Translated {
-    /// In its usual form.
     pub text: String,
-    /// Entries that became targets.
     pub targets: usize,
     /// Lines that stand as comments, for a reason that is given there.
     pub left: usize,
@@ -44,7 +39,6 @@ const HEAD: &[&str] = &[
     "of opsrun. Where cron mailed what a command printed, `opsrun history` shows it.",
 ];
 
-/// Translates it.
 #[must_use]
 pub fn crontab(text: &[u8], setting: &Setting) -> Translated {
     let mut writer = Writer {

@@ -3,12 +3,10 @@
 //! Takes one line, gives what cron makes of it, as crontab(5) of Vixie cron and cronie has it. Judges no field.
 //! Invariant: whatever is no line of a known kind is [`Line::Unknown`]; no line is dropped.
 
-/// A line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Line<'a> {
     /// Blanks at most.
     Blank,
-    /// Without its `#`.
     Comment(&'a str),
     /// `NAME=value`.
     Setting(&'a str, &'a str),
@@ -18,11 +16,9 @@ pub(super) enum Line<'a> {
         user: Option<&'a str>,
         command: &'a str,
     },
-    /// Neither.
     Unknown,
 }
 
-/// When an entry runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum When<'a> {
     /// Five fields, one blank between them.

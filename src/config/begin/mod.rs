@@ -15,7 +15,6 @@ pub use crontab::{Setting, Translated, crontab, names_users};
 /// The file that `opsrun init` writes.
 pub const STARTER: &str = include_str!("starter.kdl");
 
-/// Text as a string of KDL.
 fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
@@ -38,7 +37,6 @@ fn plain(c: char) -> bool {
     !c.is_control() && !direction && !super::lex::is_newline(c) && c != '\u{feff}'
 }
 
-/// Text as a comment of one line.
 fn remark(text: &str) -> String {
     let shown = |c: char| match c {
         '\t' => " ".to_owned(),

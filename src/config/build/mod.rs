@@ -145,7 +145,6 @@ pub(super) fn unnameable(document: &Document, sources: &Sources, findings: &mut 
     }
 }
 
-/// Resolves paths and commands.
 struct Builder<'a> {
     sources: &'a Sources,
     /// Of the first file: where commands run unless they say otherwise.
@@ -273,7 +272,6 @@ fn timeout(job: &JobNode) -> Option<Duration> {
     job.timeout.as_ref().map(|timeout| timeout.value)
 }
 
-/// Whom a job tells.
 fn notify(job: &JobNode) -> Option<Vec<String>> {
     let notify = job.notify.as_ref()?;
     Some(notify.channels.iter().map(|name| name.value.clone()).collect())

@@ -12,7 +12,6 @@ use super::super::source::Spanned;
 use super::{duration, number, spanned, text};
 use crate::path::RelPath;
 
-/// `assert`
 pub(in crate::config) fn assertion(reading: &Reading, findings: &mut Vec<Finding>) -> AssertionNode {
     let of = asserted(reading, findings);
     let expect = reading.child("expect");

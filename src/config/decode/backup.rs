@@ -14,7 +14,6 @@ use crate::model::Contents;
 /// Of gzip, when the file names none.
 const USUAL_LEVEL: u8 = 6;
 
-/// `backup`
 pub(in crate::config) fn backup(reading: &Reading, findings: &mut Vec<Finding>) -> BackupNode {
     let (include, include_known) = glob_list(reading, "include");
     let (exclude, exclude_known) = glob_list(reading, "exclude");

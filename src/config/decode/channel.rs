@@ -19,7 +19,6 @@ use std::collections::HashMap;
 /// Where TLS begins at once.
 const TLS_PORT: u16 = 465;
 
-/// `channel`
 pub(in crate::config) fn channel(reading: &Reading, findings: &mut Vec<Finding>) -> ChannelNode {
     let ways: Vec<&Reading> = reading
         .children

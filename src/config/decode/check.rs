@@ -18,7 +18,6 @@ use crate::model::check::{Address, Levels, Worst};
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// `check`
 pub(in crate::config) fn check(reading: &Reading, findings: &mut Vec<Finding>) -> CheckNode {
     let probes: Vec<&Reading> = reading
         .children

@@ -121,7 +121,6 @@ fn expands(word: &str) -> bool {
     word.starts_with("~/") || word.match_indices('$').any(variable) || word.matches('`').count() == 2
 }
 
-/// The same, for expansions.
 fn expansions(reading: &Reading, words: &[String], plain: bool, findings: &mut Vec<Finding>) {
     let program = |word: &String| OF_TEXTS.contains(&word.rsplit('/').next().unwrap_or_default());
     // Whatever runs another program may run a shell.
@@ -163,7 +162,6 @@ fn expansions(reading: &Reading, words: &[String], plain: bool, findings: &mut V
     );
 }
 
-/// As a string of the ops file.
 fn quoted(text: impl AsRef<str>) -> String {
     format!("\"{}\"", text.as_ref().replace('\\', "\\\\").replace('"', "\\\""))
 }

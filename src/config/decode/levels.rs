@@ -14,9 +14,7 @@ use std::time::Duration;
 /// What is bad about the measured value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Bad {
-    /// The longer it takes.
     Large,
-    /// The less is left.
     Small,
 }
 
@@ -49,7 +47,6 @@ fn both<T>(
     )
 }
 
-/// Thresholds of time.
 pub(super) fn times(reading: &Reading, bad: Bad, example: &str, findings: &mut Vec<Finding>) -> Levels<Duration> {
     let (levels, spans) = both(reading, duration, example, findings);
     if let (Some(warn), Some(critical), Some(spans)) = (levels.warn, levels.critical, spans) {
@@ -58,7 +55,6 @@ pub(super) fn times(reading: &Reading, bad: Bad, example: &str, findings: &mut V
     levels
 }
 
-/// Thresholds of space.
 pub(super) fn spaces(reading: &Reading, example: &str, findings: &mut Vec<Finding>) -> Levels<Space> {
     let take = |value: &Spanned<Datum>| match value.value {
         Datum::Space(space) => Some(space),

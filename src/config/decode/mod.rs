@@ -101,7 +101,6 @@ fn zone(value: &Spanned<Datum>, set: &str, findings: &mut Vec<Finding>) -> Optio
     Some(zone)
 }
 
-/// The one argument of a child.
 fn arg<'a>(reading: &'a Reading, child: &str) -> Option<&'a Spanned<Datum>> {
     reading.child(child)?.args.first()
 }
@@ -198,7 +197,6 @@ fn hurt(reading: &Reading) -> bool {
         || reading.children.iter().any(hurt)
 }
 
-/// `ops`
 pub(super) fn ops(reading: &Reading, findings: &mut Vec<Finding>) -> OpsNode {
     if let Some(version) = reading.prop("version")
         && let Some(number) = number(version)

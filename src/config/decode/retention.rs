@@ -15,7 +15,6 @@ use crate::model::{InUse, Keep};
 /// Least length of a keyword: shorter ones match nearly everything.
 const SHORTEST_KEYWORD: usize = 3;
 
-/// `retention`
 pub(in crate::config) fn retention(reading: &Reading, findings: &mut Vec<Finding>) -> RetentionNode {
     let (exclude, exclude_known) = glob_list(reading, "exclude");
     let mut classes_known = true;

@@ -15,7 +15,6 @@ use crate::model::schedule::{Cron, Fold, Gap, Missed};
 /// How many missed runs are made up for, when the file names no number.
 const MOST_MISSED: u32 = 10;
 
-/// `schedule`
 pub(in crate::config) fn schedule(reading: &Reading, findings: &mut Vec<Finding>) -> ScheduleNode {
     let given: Vec<&Reading> = reading
         .children
@@ -69,7 +68,6 @@ pub(in crate::config) fn schedule(reading: &Reading, findings: &mut Vec<Finding>
     }
 }
 
-/// When a job runs.
 pub(super) fn when(reading: &Reading, findings: &mut Vec<Finding>) -> WhenNode {
     let given: Vec<&Reading> = reading
         .children

@@ -17,14 +17,11 @@ use std::time::Duration;
 /// Between TERM and KILL, when the file names no time.
 pub(super) const KILL_AFTER: Duration = Duration::from_secs(10);
 const FACTOR: f64 = 2.0;
-/// Of `retry`.
 const WAIT: Duration = Duration::from_secs(1);
 const CAP: Duration = Duration::from_mins(5);
-/// Of `back-off`.
 const LONG_WAIT: Duration = Duration::from_mins(1);
 const LONG_CAP: Duration = Duration::from_hours(1);
 
-/// `target`
 pub(in crate::config) fn target(reading: &Reading, findings: &mut Vec<Finding>) -> TargetNode {
     let run = |name: &str| reading.child(name);
     let command = match (run("command"), run("shell")) {

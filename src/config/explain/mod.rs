@@ -14,7 +14,6 @@ const WHY: &str = "**Why:** ";
 /// All that there is to say about a kind of finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// The kind.
     pub code: Code,
     /// What it means, a paragraph each, without line ends.
     pub meaning: Vec<String>,
@@ -24,7 +23,6 @@ pub struct Page {
     pub examples: Vec<Example>,
 }
 
-/// An ops file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Example {
     /// Its text, with a line end at the end.
@@ -35,7 +33,6 @@ pub struct Example {
     pub host: bool,
 }
 
-/// The page about `code`.
 #[must_use]
 pub fn page(code: Code) -> Page {
     let mut page = Page {

@@ -13,7 +13,6 @@ use std::borrow::Cow;
 #[derive(Debug)]
 pub(super) struct Word<'a> {
     pub(super) text: Cow<'a, str>,
-    /// Where it stood.
     pub(super) column: usize,
     /// So many blanks stood before it.
     pub(super) blanks: usize,
@@ -27,7 +26,6 @@ pub(super) struct Word<'a> {
 #[derive(Debug)]
 pub(super) struct Remark<'a> {
     pub(super) text: &'a str,
-    /// Where it stood.
     pub(super) column: usize,
     /// So many blanks shall stand before it.
     pub(super) gap: usize,
@@ -38,7 +36,6 @@ pub(super) struct Remark<'a> {
 /// A line. Some words have line breaks of their own.
 #[derive(Debug, Default)]
 pub(super) struct Line<'a> {
-    /// In levels.
     pub(super) indent: usize,
     pub(super) blank_before: bool,
     pub(super) words: Vec<Word<'a>>,
@@ -57,7 +54,6 @@ impl Line<'_> {
     }
 }
 
-/// The lines of a valid text.
 pub(super) fn lines<'a>(text: &'a str, tokens: &[Token]) -> Vec<Line<'a>> {
     let blocks = blocks(text, tokens);
     let mut builder = Builder {
@@ -124,9 +120,7 @@ fn blocks(text: &str, tokens: &[Token]) -> Vec<bool> {
 /// How a token joins what stands before it on its line.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Join {
-    /// After a blank.
     Apart,
-    /// Directly.
     Glued,
 }
 
@@ -138,13 +132,10 @@ struct Builder<'a> {
     depth: usize,
     /// The blocks around, outermost first: true when written on one line.
     open: Vec<bool>,
-    /// The last token on the line.
     last: Option<(Kind, &'a str)>,
-    /// Where the next token stood.
     column: usize,
     /// Blanks right before the next token.
     blanks: usize,
-    /// A blank line stood here.
     blank: bool,
     /// A file or a block has just begun: no blank line.
     fresh: bool,
@@ -241,7 +232,6 @@ impl<'a> Builder<'a> {
         while self.lines.pop_if(|line| line.is_empty()).is_some() {}
     }
 
-    /// The first of its line?
     fn begin(&mut self) {
         if self.line.is_empty() {
             self.line.indent = self.depth + usize::from(self.continued);

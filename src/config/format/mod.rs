@@ -19,7 +19,6 @@ use super::schema::TOPS;
 use super::tree::{self, Node};
 use lines::Line;
 
-/// Blanks a level.
 const INDENT: usize = 4;
 
 /// Why a text has no usual form.
@@ -33,7 +32,6 @@ pub(super) enum Unformed {
     Changed,
 }
 
-/// The usual form of a text.
 pub(super) fn form(text: &str) -> Result<String, Unformed> {
     let nodes = nodes(text).ok_or(Unformed::Invalid)?;
     let formed = formed(text).ok_or(Unformed::TooLarge)?;

@@ -20,7 +20,6 @@ use crate::model::pattern::Pattern;
 use properties::example_value;
 use std::time::Duration;
 
-/// A checked value.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Datum {
     Text(String),
@@ -35,7 +34,6 @@ pub(super) enum Datum {
     Space(Space),
     Address(Address),
     Scalar(serde_json::Value),
-    /// Given, wrong and reported.
     Bad,
 }
 
@@ -176,7 +174,6 @@ impl Reader {
         near.and_then(|near| parent.child(near))
     }
 
-    /// Reads a node by its row.
     pub(super) fn read(&mut self, node: &Node, spec: &'static Spec, parent: &'static Spec) -> Reading {
         let mut reading = Reading {
             spec_name: spec.name,
@@ -506,7 +503,6 @@ impl Reader {
         });
     }
 
-    /// Checks one value.
     fn value(&mut self, value: &Value, ty: Type, node: &'static str, prop: Option<&Prop>) -> Datum {
         if value.annotated {
             self.findings.push(

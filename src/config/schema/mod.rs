@@ -23,10 +23,8 @@ pub(in crate::config) use telling::WAYS;
 pub(in crate::config) use timing::RHYTHM;
 use timing::{AGAIN, SCHEDULE, WHEN};
 
-/// What a value must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Type {
-    /// Any text.
     Text,
     /// `[a-z0-9][a-z0-9_-]{0,62}`.
     Name,
@@ -46,11 +44,9 @@ pub(super) enum Type {
     Integer(u64, u64),
     /// One of the first list; the second is known to the language, but not in this build.
     Word(&'static [&'static str], &'static [&'static str]),
-    /// A pattern.
     Glob,
     /// `#true` or `#false`.
     Bool,
-    /// An IANA zone.
     Zone,
     /// What is run: a name, or a path with a `/` in it.
     Program,
@@ -60,13 +56,10 @@ pub(super) enum Type {
     Variable,
     /// A path to a file; not empty.
     File,
-    /// `kind:name`.
     Job,
-    /// `host:port`.
     Address,
     /// `http://` or `https://`.
     Url,
-    /// The name of a request header.
     Header,
     /// A JSON pointer.
     Pointer,
@@ -78,14 +71,12 @@ pub(super) enum Type {
     Space,
     /// Five fields, as crontab has them.
     Cron,
-    /// `name@host`.
     Mail,
     /// What must not stand in the file at all.
     Secret,
 }
 
 impl Type {
-    /// The accepted form, for people.
     pub(super) fn form(self) -> String {
         match self {
             Self::Text | Self::Argument => "text in quotes".to_owned(),
@@ -124,22 +115,18 @@ impl Type {
     }
 }
 
-/// The arguments of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Args {
     /// None at all.
     None,
     /// Nothing, or `#true` or `#false`.
     Flag,
-    /// Exactly one.
     One(Type),
     /// At least one.
     Many(Type),
     /// One, then any number of another type.
     Then(Type, Type),
-    /// One, and perhaps one more.
     Pair(Type, Type),
-    /// One, or none.
     Maybe(Type),
 }
 
@@ -152,13 +139,11 @@ pub(super) enum Fallback {
     Words(&'static str),
 }
 
-/// A property.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Prop {
     pub(super) name: &'static str,
     pub(super) ty: Type,
     pub(super) required: bool,
-    /// What it is, in one line.
     pub(super) doc: &'static str,
     /// What holds without it.
     pub(super) default: Option<Fallback>,
@@ -194,7 +179,6 @@ impl Prop {
     }
 }
 
-/// A node.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Spec {
     pub(super) name: &'static str,
@@ -207,9 +191,7 @@ pub(super) struct Spec {
     pub(super) required: bool,
     /// Known to the language, not to this build: what to do instead.
     pub(super) absent: Option<&'static str>,
-    /// What it is, in one line.
     pub(super) doc: &'static str,
-    /// The shortest sensible use.
     pub(super) example: &'static str,
     /// What holds without it.
     pub(super) default: Option<Fallback>,
@@ -268,7 +250,6 @@ impl Spec {
         self
     }
 
-    /// What must hold besides.
     const fn rule(mut self, rule: &'static str) -> Self {
         self.rule = Some(rule);
         self
@@ -477,7 +458,6 @@ const TOP: &[Spec] = &[
     .repeats(),
 ];
 
-/// The top of a file.
 pub(super) const ROOT: Spec = node("file", Args::None, "an ops file", "").block(&[TOP]);
 
 /// What may stand where it is asked for.
@@ -485,7 +465,6 @@ pub(super) const ROOT: Spec = node("file", Args::None, "an ops file", "").block(
 pub(super) enum Wanted {
     /// `#true` and `#false`.
     Flag,
-    /// `#null`.
     Null,
 }
 

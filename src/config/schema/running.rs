@@ -26,7 +26,6 @@ pub(super) const FROM_COMMAND: &[Spec] = &[node(
     "from-command \"pass\" \"show\" \"token\"",
 )];
 
-/// What is run.
 pub(super) const RUN: &[Spec] = &[
     node(
         "command",

@@ -13,7 +13,6 @@ const fn secret(name: &'static str, doc: &'static str, example: &'static str) ->
         .block(&[FROM_COMMAND])
 }
 
-/// A setting that may be one.
 const fn open(name: &'static str, ty: Type, doc: &'static str, example: &'static str) -> Spec {
     node(name, Args::Maybe(ty), doc, example)
         .with(SOURCES)

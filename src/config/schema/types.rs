@@ -35,7 +35,6 @@ impl Type {
         }
     }
 
-    /// What it is called.
     pub(in crate::config) const fn name(self) -> &'static str {
         match self {
             Self::Text => "text",

@@ -119,7 +119,6 @@ impl Mender<'_> {
         }
     }
 
-    /// `[a, b]` or `a, b`.
     pub(super) fn list(&mut self, token: Token, said: &mut bool) {
         if self.lone_sign(token, said) {
             return;

@@ -9,7 +9,6 @@ use crate::config::mend::{Mender, one_line};
 
 /// How far the end of a string in typographic quotes is looked for, in characters.
 const LONGEST_QUOTED: usize = 300;
-/// Quotes of text processors.
 pub(super) const TYPOGRAPHIC: [char; 10] = [
     '\u{201c}', '\u{201d}', '\u{201e}', '\u{201a}', '\u{2018}', '\u{2019}', '\u{ab}', '\u{bb}', '\u{2039}', '\u{203a}',
 ];
@@ -301,7 +300,6 @@ fn double(text: &str) -> String {
     text.replace("\\\\", "\\").replace('\\', "\\\\")
 }
 
-/// As a string of the ops file.
 pub(in crate::config) fn quotes(word: &str) -> String {
     format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
 }

@@ -19,7 +19,6 @@ pub(super) const ARROWS: [&str; 6] = [":", "::", "->", "=>", "~>", "\u{2192}"];
 pub(super) struct Sign<'t> {
     pub(super) start: usize,
     pub(super) end: usize,
-    /// What follows it.
     pub(super) after: &'t [Token],
 }
 

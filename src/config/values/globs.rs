@@ -41,7 +41,6 @@ impl Checker<'_> {
         }
     }
 
-    /// `"*.csv, *.json"`
     fn several_globs(&self, text: &str) -> Option<Finding> {
         if !text.contains(',') || text.contains(['{', '[', '\\']) {
             return None;
@@ -68,7 +67,6 @@ impl Checker<'_> {
         )
     }
 
-    /// `"!x"`
     fn negated_glob(&self, text: &str) -> Option<Finding> {
         let rest = text.strip_prefix('!').filter(|rest| !rest.is_empty())?;
         let help = match self.setting {

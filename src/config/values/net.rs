@@ -129,7 +129,6 @@ fn bad_mail(text: &str) -> Option<&'static str> {
 }
 
 impl Checker<'_> {
-    /// `host:port`.
     pub(super) fn address(&self, text: &str) -> Result<Datum, Box<Finding>> {
         let why = match parse_address(text) {
             Ok(address) => return Ok(Datum::Address(address)),
@@ -173,7 +172,6 @@ impl Checker<'_> {
         }))
     }
 
-    /// `name@host`.
     pub(super) fn mail(&self, text: &str) -> Result<Datum, Box<Finding>> {
         let Some(why) = bad_mail(text) else {
             return Ok(Datum::Text(text.to_owned()));

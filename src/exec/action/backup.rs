@@ -16,7 +16,6 @@ use crate::tree::{Dir, handle::create_dir_all};
 use crate::units::{plural, show_size};
 use std::time::Duration;
 
-/// Does it.
 pub fn run(context: &Context<'_>, step: &BackupStep) -> Ended {
     let backup = &step.backup;
     if step.nothing {

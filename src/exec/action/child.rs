@@ -113,7 +113,6 @@ fn without_colours(line: &str) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
-/// How long something took.
 pub(super) fn took(time: Duration) -> String {
     let seconds = time.as_secs();
     if time < Duration::from_secs(1) {

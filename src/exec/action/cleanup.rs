@@ -27,7 +27,6 @@ const BATCH: usize = 1000;
 /// Paths named in an outcome; the rest are counted.
 const NAMED: usize = 20;
 
-/// Does it.
 pub fn run(context: &Context<'_>, step: &CleanupStep) -> Ended {
     let proof = locked(context.slots).proofs.get(&step.verify.step()).cloned();
     match proof {
@@ -411,13 +410,11 @@ fn remove_emptied(source: &Dir, step: &CleanupStep, work: &Work) -> u64 {
     removed
 }
 
-/// What came of it.
 #[derive(Default)]
 struct Work {
     files: u64,
     bytes: u64,
     dirs: u64,
-    /// By index of the copy.
     deletions: BTreeMap<usize, Vec<Deletion>>,
     kept: BTreeMap<KeepReason, u64>,
     named: Vec<String>,
@@ -435,7 +432,6 @@ impl Work {
         }
     }
 
-    /// What the plan kept already.
     fn keep_planned(&mut self, step: &CleanupStep) {
         for (entry, reason) in &step.kept {
             if let Some(entry) = step.scan.as_ref().and_then(|scan| scan.entries.get(*entry)) {

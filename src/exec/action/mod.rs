@@ -36,17 +36,11 @@ use std::sync::{Arc, Mutex};
 pub struct Context<'a> {
     /// The whole plan.
     pub plan: &'a Plan,
-    /// The step.
     pub step: &'a Step,
-    /// Open sources and destinations.
     pub world: &'a Mutex<World>,
-    /// Where events go.
     pub recorder: &'a dyn Recorder,
-    /// Where progress goes.
     pub progress: &'a dyn Progress,
-    /// How to go about it.
     pub how: &'a How,
-    /// What steps hand on.
     pub slots: &'a Mutex<Slots>,
     /// Secrets of the run, and what must not be shown.
     pub secrets: &'a Vault,
@@ -75,7 +69,6 @@ pub struct Proof {
 
 /// A step that ended before its end.
 pub enum Settled {
-    /// With this outcome.
     Outcome(Outcome),
     /// An event could not be recorded: the run ends.
     Record(RecordError),
@@ -97,12 +90,10 @@ impl From<Outcome> for Settled {
 pub type Ended = Result<Outcome, Settled>;
 
 impl Context<'_> {
-    /// Records.
     pub fn record(&self, event: &Event) -> Result<(), RecordError> {
         self.recorder.record(event)
     }
 
-    /// Records a remark.
     pub fn note(&self, message: impl Into<String>) -> Result<(), RecordError> {
         self.record(&Event::Note {
             step: self.step.name.clone(),
@@ -122,7 +113,6 @@ impl Context<'_> {
     }
 }
 
-/// An outcome of one line.
 #[must_use]
 pub fn outcome(state: State, summary: impl Into<String>) -> Outcome {
     Outcome {
@@ -133,7 +123,6 @@ pub fn outcome(state: State, summary: impl Into<String>) -> Outcome {
     }
 }
 
-/// Stopped by a signal.
 #[must_use]
 pub fn interrupted(signal: u8) -> Outcome {
     outcome(State::Interrupted, format!("stopped by signal {signal}"))

@@ -17,7 +17,6 @@ use std::time::Duration;
 /// Lines of output that an outcome shows.
 const DETAILS: usize = 10;
 
-/// Does it.
 pub async fn run(context: &Context<'_>, target: &Target) -> Ended {
     let attempts = Attempts {
         target,
@@ -165,7 +164,6 @@ impl Attempts<'_> {
     }
 }
 
-/// Where a run was stopped.
 fn before(attempt: u32) -> String {
     if attempt > 1 {
         format!("before attempt {attempt}")

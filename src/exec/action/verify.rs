@@ -13,7 +13,6 @@ use crate::tree::Dir;
 use crate::units::{plural, show_size};
 use std::sync::Arc;
 
-/// Does it.
 pub fn run(context: &Context<'_>, step: &VerifyStep) -> Ended {
     let written = locked(context.slots).written.remove(&step.backup.step());
     let timeout = match context.plan.steps().get(step.backup.step()).map(|s| &s.action) {

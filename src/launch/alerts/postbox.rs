@@ -11,7 +11,6 @@ use crate::store::{Store, StoreError};
 use chrono::{DateTime, Utc};
 use std::time::Duration;
 
-/// The store as an outbox.
 #[derive(Debug)]
 pub struct Postbox<'a>(pub &'a Store);
 

@@ -15,7 +15,6 @@ use crate::store::outbox::{Done, Ledger, NewMessage, Stand};
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Tells of one run.
 pub(in crate::launch) struct Voice<'a> {
     model: &'a Model,
     vault: &'a Vault,
@@ -116,7 +115,6 @@ impl<'a> Voice<'a> {
         Ok(())
     }
 
-    /// Tells of a result.
     pub(in crate::launch) fn result(
         &self,
         ledger: &Ledger<'_>,

@@ -14,9 +14,7 @@ use std::ops::Range;
 #[derive(Debug, Clone)]
 pub struct Cron {
     text: String,
-    /// Bit n for minute n.
     minutes: u64,
-    /// Bit n for hour n.
     hours: u64,
     /// The days on which it runs: those of any of these, which match at midnight.
     days: Vec<::cron::Schedule>,
@@ -34,11 +32,8 @@ pub struct CronError {
     pub start: usize,
     /// The byte behind the part, on a character boundary.
     pub end: usize,
-    /// What is wrong.
     pub message: String,
-    /// What would be right there.
     pub label: String,
-    /// What to write instead.
     pub help: String,
 }
 

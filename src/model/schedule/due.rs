@@ -17,7 +17,6 @@ pub const MOST_AT_ONCE: u32 = 1_000;
 /// Instants of a cron line are counted up to this many.
 pub const COUNTED: u64 = 10_000;
 
-/// What is to be done now.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Due {
     /// Run for these, oldest first. At most the last one is on time.
@@ -28,7 +27,6 @@ pub struct Due {
     pub skipped: Vec<Skipped>,
     /// To be remembered, and given as `last` the next time. At a first start it is `now`.
     pub handled: Option<DateTime<Utc>>,
-    /// When the next instant is due.
     pub next: Option<DateTime<Utc>>,
     /// The clock is behind the last instant that was decided about, by so much: it was set back.
     pub clock_behind: Option<Duration>,
@@ -37,15 +35,11 @@ pub struct Due {
 /// Instants that are left out for one reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
-    /// Why.
     pub reason: SkipReason,
-    /// How many.
     pub count: u64,
     /// There are more than were counted.
     pub more: bool,
-    /// The oldest.
     pub first: DateTime<Utc>,
-    /// The newest.
     pub last: DateTime<Utc>,
 }
 
@@ -64,7 +58,6 @@ pub enum SkipReason {
 }
 
 impl SkipReason {
-    /// All of them.
     pub const ALL: [Self; 4] = [Self::Missed, Self::Superseded, Self::TooOld, Self::TooMany];
 
     /// The word in JSON and in text.

@@ -10,24 +10,17 @@ use std::ops::Range;
 pub(super) struct Mistake {
     /// Where in the line, in bytes.
     pub at: Range<usize>,
-    /// What is wrong.
     pub message: String,
-    /// What would be right there.
     pub label: String,
-    /// What to do.
     pub help: String,
     /// What to write in its place, where that is known.
     pub fix: Option<String>,
 }
 
-/// What a field may hold.
 #[derive(Debug)]
 pub(super) struct Kind {
-    /// With its article: `a minute`.
     pub one: &'static str,
-    /// `minutes`.
     pub many: &'static str,
-    /// The smallest number.
     low: u32,
     /// The largest number; 7 for Sunday is taken as 0.
     high: u32,
@@ -83,10 +76,8 @@ pub(super) const KINDS: [Kind; 5] = [
     },
 ];
 
-/// A field that was understood.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Field {
-    /// Bit n for value n.
     pub values: u64,
     /// It starts with `*`.
     pub starred: bool,
@@ -281,7 +272,6 @@ impl Kind {
         }
     }
 
-    /// One value: a number or a name.
     fn value(&self, text: &str, at: Range<usize>, whole: &Range<usize>, item: &str) -> Result<u32, Mistake> {
         if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
             let value = text.parse::<u32>().ok();
@@ -431,7 +421,6 @@ fn wrong(at: Range<usize>, message: impl Into<String>, label: impl Into<String>,
     }
 }
 
-/// What one item holds.
 struct Item {
     values: u64,
     uneven: Option<String>,

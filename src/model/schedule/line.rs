@@ -47,7 +47,6 @@ pub(super) fn words(text: &str) -> Vec<(usize, &str)> {
     found
 }
 
-/// The line of these words.
 pub(super) fn line(words: &[(usize, &str)]) -> String {
     words.iter().map(|(_, word)| *word).collect::<Vec<_>>().join(" ")
 }

@@ -25,12 +25,10 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 
-/// When jobs are due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
     /// The declared one, or `kind:name` of the job that holds it.
     pub name: String,
-    /// When.
     pub rhythm: Rhythm,
     /// Every run starts later by one fixed part of this.
     pub jitter: Option<Duration>,
@@ -38,7 +36,6 @@ pub struct Schedule {
     pub missed: Missed,
 }
 
-/// What a schedule goes by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rhythm {
     /// The clock on a wall.
@@ -70,18 +67,14 @@ pub enum Fold {
 /// What becomes of instants that nobody was there for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Missed {
-    /// They are left out.
     Skip,
     /// The newest of them runs, unless it is older than the window.
     Latest {
-        /// The largest age.
         window: Option<Duration>,
     },
     /// The newest so many run, unless they are older than the window.
     All {
-        /// How many.
         max: u32,
-        /// The largest age.
         window: Option<Duration>,
     },
 }

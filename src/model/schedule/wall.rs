@@ -39,12 +39,9 @@ pub struct ClockChange {
     pub runs: Vec<DateTime<Utc>>,
 }
 
-/// What a change of clocks does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeKind {
-    /// Times are skipped.
     Gap,
-    /// Times come twice.
     Fold,
 }
 
@@ -61,7 +58,6 @@ const FIRST: i64 = -2 * DAY;
 /// Some days after 2100: nothing is due after.
 const LAST: i64 = 4_133_980_800 + 4 * DAY;
 
-/// A change of clocks.
 #[derive(Debug, Clone, Copy)]
 struct Change {
     /// The first instant on the new offset.

@@ -28,25 +28,19 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-/// How long a farewell may take.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// A message, and whom it is for.
 #[derive(Debug, Clone, Copy)]
 pub struct Mail<'a> {
     /// The server; also the name that its certificate must be for.
     pub host: &'a str,
-    /// Its port.
     pub port: u16,
     /// How the way there is protected.
     pub protection: Protection,
     /// Trusted besides the system's own: a PEM file.
     pub ca_file: Option<&'a Path>,
-    /// User and password.
     pub login: Option<(&'a SecretString, &'a SecretString)>,
-    /// The sender.
     pub from: &'a str,
-    /// The recipients.
     pub to: &'a [String],
     /// Headers and body, in lines that end with CRLF.
     pub message: &'a [u8],
@@ -68,63 +62,38 @@ pub enum Protection {
 /// The server has taken the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
-    /// What it said.
     pub reply: Reply,
     /// Recipients that it did not take it for.
     pub refused: Vec<(String, Reply)>,
 }
 
-/// Why it has not.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum MailError {
-    /// The connection.
     #[error(transparent)]
     Net(#[from] NetError),
     /// What came is no SMTP.
     #[error("{place}: {why}")]
-    Garbled {
-        /// Host and port.
-        place: String,
-        /// What came.
-        why: &'static str,
-    },
+    Garbled { place: String, why: &'static str },
     /// The server said no.
     #[error("{place}: it refuses {asked}: {reply}")]
-    Refused {
-        /// Host and port.
-        place: String,
-        /// What it was asked for.
-        asked: Asked,
-        /// What it said.
-        reply: Reply,
-    },
+    Refused { place: String, asked: Asked, reply: Reply },
     /// The server does not have what is needed.
     #[error("{place}: it offers no {what}")]
-    Lacks {
-        /// Host and port.
-        place: String,
-        /// What is needed.
-        what: &'static str,
-    },
+    Lacks { place: String, what: &'static str },
     /// An address that cannot stand in an envelope.
     #[error("`{0}` is no address of a mailbox")]
     Address(String),
 }
 
-/// What a server was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
     /// To talk at all.
     Talk,
-    /// STARTTLS.
     Tls,
-    /// AUTH.
     Login,
-    /// MAIL.
     Sender,
     /// RCPT, every one of them.
     Recipients,
-    /// DATA, and what follows.
     Message,
 }
 

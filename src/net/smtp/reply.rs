@@ -14,16 +14,13 @@ const MOST_BYTES: usize = 32 * 1024;
 /// Why there is no reply.
 #[derive(Debug)]
 pub(super) enum Broken {
-    /// The connection.
     Line(Fault),
     /// What came is no reply.
     Garbled(&'static str),
 }
 
-/// An answer of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// Three digits.
     pub code: u16,
     /// What stands behind them, line by line.
     pub lines: Vec<String>,
@@ -37,7 +34,6 @@ impl Reply {
         self
     }
 
-    /// It did what it was asked.
     pub(super) fn is_done(&self) -> bool {
         (200..300).contains(&self.code)
     }

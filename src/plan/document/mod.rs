@@ -25,7 +25,6 @@ use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// The number of the format.
 pub const FORMAT: u32 = 1;
 
 /// What apply would do.

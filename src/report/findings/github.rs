@@ -14,7 +14,6 @@ use std::fmt::Write as _;
 /// Annotations of one severity that a step may make.
 const MOST: usize = 10;
 
-/// The commands.
 #[must_use]
 pub fn text(checked: &Checked) -> String {
     let mut out = String::new();

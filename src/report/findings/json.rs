@@ -10,7 +10,6 @@ use crate::config::source::Place;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// The number of the format.
 pub const FORMAT: u32 = 1;
 
 /// All that one `check` found.
@@ -128,7 +127,6 @@ pub struct EditDocument {
     pub text: String,
 }
 
-/// The document.
 #[must_use]
 pub fn document(checked: &Checked) -> FindingsDocument {
     FindingsDocument {
@@ -160,7 +158,6 @@ pub fn document(checked: &Checked) -> FindingsDocument {
     }
 }
 
-/// The document as text.
 #[must_use]
 pub fn text(checked: &Checked) -> String {
     // Strings, numbers and lists always serialise.

@@ -7,7 +7,6 @@
 use super::{Checked, Failing, Row, prose, word};
 use std::fmt::Write as _;
 
-/// The document.
 #[must_use]
 pub fn text(checked: &Checked, failing: Failing) -> String {
     let mut suites = String::new();

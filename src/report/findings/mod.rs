@@ -24,11 +24,8 @@ use std::path::Path;
 /// From where on a finding makes a check fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failing {
-    /// Errors.
     Errors,
-    /// Errors and warnings.
     Warnings,
-    /// Nothing.
     Nothing,
 }
 
@@ -57,14 +54,10 @@ pub struct Checked {
     alike: HashMap<(Code, String, String), usize>,
 }
 
-/// A root file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckedFile {
-    /// As the user named it.
     pub name: String,
-    /// Whether it can be used.
     pub valid: bool,
-    /// Errors in it and its imports.
     pub errors: usize,
     /// Warnings in it and its imports.
     pub warnings: usize,
@@ -75,24 +68,16 @@ pub struct CheckedFile {
 /// A file that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unread {
-    /// As the user named it.
     pub name: String,
-    /// Why.
     pub message: String,
-    /// What to try next.
     pub help: Option<String>,
 }
 
-/// A finding as plain values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// Its kind.
     pub code: Code,
-    /// How bad it is.
     pub severity: Severity,
-    /// What is wrong.
     pub message: String,
-    /// Where.
     pub place: Place,
     /// What to say of that place; may be empty.
     pub label: String,
@@ -102,23 +87,18 @@ pub struct Row {
     pub occurrence: usize,
     /// Other places that matter, and what to say of them.
     pub related: Vec<(Place, String)>,
-    /// What to write instead.
     pub help: Option<String>,
-    /// The same as edits.
     pub fix: Option<RowFix>,
 }
 
-/// What would mend it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowFix {
-    /// What it does.
     pub title: String,
     /// Which stretches are replaced, by what.
     pub edits: Vec<(Place, String)>,
 }
 
 impl Checked {
-    /// Adds a file that was read.
     pub fn add(&mut self, name: &Path, loaded: &Loaded) {
         self.files.push(CheckedFile {
             name: shown(name).to_string(),
@@ -207,7 +187,6 @@ fn row(finding: &Finding, loaded: &Loaded) -> Option<Row> {
     })
 }
 
-/// `error` or `warning`.
 fn word(severity: Severity) -> &'static str {
     match severity {
         Severity::Error => "error",

@@ -14,10 +14,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 
-/// Where the published schema is.
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
-/// The document as text.
 #[must_use]
 pub fn text(checked: &Checked) -> String {
     // A value always serialises.
@@ -149,7 +147,6 @@ fn region(place: &Place) -> Value {
     })
 }
 
-/// A file name as a URI.
 fn artifact(name: &str) -> Value {
     let encoded = encoded(name.strip_prefix("./").unwrap_or(name));
     if name.starts_with('/') {

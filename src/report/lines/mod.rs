@@ -12,7 +12,6 @@ use crate::units::{plural, show_size};
 use chrono::{DateTime, SecondsFormat, Utc};
 use std::collections::BTreeMap;
 
-/// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Detail {
     /// Only what somebody should look at.
@@ -20,11 +19,9 @@ pub enum Detail {
     /// What happened to each step.
     #[default]
     Normal,
-    /// Every event.
     Verbose,
 }
 
-/// Turns events into lines.
 #[derive(Debug, Default)]
 pub struct Lines {
     style: Style,
@@ -42,7 +39,6 @@ pub struct Lines {
 const WORD: usize = 8;
 
 impl Lines {
-    /// Nothing has happened yet.
     #[must_use]
     pub fn new(style: Style, detail: Detail) -> Self {
         Self {

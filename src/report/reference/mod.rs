@@ -17,7 +17,6 @@ const END: &str = "<!-- end -->";
 /// Why a document cannot be filled.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MarkError {
-    /// There is nothing of that name.
     #[error("nothing is generated for the mark `{0}`")]
     Unknown(String),
     /// Its end is not there.

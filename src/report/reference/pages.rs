@@ -9,7 +9,6 @@ use crate::config::explain::{Example, page};
 use crate::config::findings::{Code, Severity};
 use crate::report::wrap::wrap;
 
-/// Columns of prose.
 const WIDTH: usize = 120;
 
 fn letter(code: Code) -> &'static str {
@@ -30,7 +29,6 @@ pub(super) fn codes() -> String {
     "| code | | slug | finding |\n|---|---|---|---|\n".to_owned() + &rows.collect::<String>()
 }
 
-/// A section a code.
 pub(super) fn pages() -> String {
     let sections: Vec<String> = Code::ALL.iter().map(|code| section(*code)).collect();
     sections.join("\n")

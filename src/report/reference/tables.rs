@@ -122,7 +122,6 @@ pub(super) fn reasons() -> String {
     "| reason | means | exit |\n|---|---|---|\n".to_owned() + &reasons.map(row).collect::<String>()
 }
 
-/// The kinds of jobs.
 fn jobs(language: &Vocabulary) -> impl Iterator<Item = &Node> {
     language.nodes.iter().filter(|node| is_job(node))
 }
@@ -203,7 +202,6 @@ fn takes(node: &Node) -> String {
     node.arguments.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
-/// A type in a word or two.
 fn kind(form: &Form) -> String {
     match (form.minimum, form.maximum) {
         (Some(least), Some(most)) if form.ty == "decimal" => format!("{least}.0 to {most}.0"),

@@ -11,29 +11,21 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use std::time::Duration;
 
-/// A run as the store knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunLine {
-    /// Its ULID.
     pub run: String,
-    /// The command line.
     pub command: String,
-    /// When it was begun.
     pub begun_at: DateTime<Utc>,
-    /// How it ended.
     pub end: RunEnd,
 }
 
-/// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunEnd {
     /// It has not: its process is at it.
     GoingOn,
     /// It was cut short: its process went away in the middle.
     Interrupted,
-    /// By itself.
     Exit {
-        /// Exit code.
         code: u8,
         /// Milliseconds from its begin.
         millis: u64,
@@ -43,9 +35,7 @@ pub enum RunEnd {
 /// What a text finds that shall name a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Search {
-    /// The one run that it names.
     Found(RunLine),
-    /// No run is called so.
     Nothing,
     /// It begins the ids of these, and maybe of more: newest first.
     Several(Vec<String>),
@@ -56,16 +46,13 @@ pub enum Search {
 pub struct StoredEvent {
     /// Counts up over all runs.
     pub seq: i64,
-    /// When it was recorded.
     pub at: DateTime<Utc>,
-    /// What happened.
     pub event: Event,
 }
 
 /// What came of a job when its last step was last settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobResult {
-    /// The run.
     pub run: String,
     /// When the last step was settled.
     pub at: DateTime<Utc>,
@@ -78,9 +65,7 @@ pub struct JobResult {
 /// A job that began in a run and was not settled there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Begun {
-    /// The run.
     pub run: String,
-    /// When its first step began.
     pub at: DateTime<Utc>,
     /// How the run ended, if it did.
     pub end: RunEnd,
@@ -89,7 +74,6 @@ pub struct Begun {
 /// How a job stands, by what was written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct JobStanding {
-    /// What came of it last.
     pub last: Option<JobResult>,
     /// Where it was begun after that.
     pub begun: Option<Begun>,
@@ -336,7 +320,6 @@ fn event_row(row: &Row<'_>) -> rusqlite::Result<EventRow> {
     Ok((row.get(0)?, moment(row, 1)?, row.get(2)?))
 }
 
-/// Where an event stands.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Mark {
     seq: i64,

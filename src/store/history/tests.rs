@@ -81,7 +81,6 @@ impl World {
         self
     }
 
-    /// Its process is gone.
     fn killed(&self, run: &str) -> &Self {
         self.store
             .connection()

@@ -19,13 +19,11 @@ use crate::signal::Stop;
 pub struct Sources<'a> {
     /// Its secrets, and what must not be shown.
     pub vault: &'a Vault,
-    /// Told to stop?
     pub stop: &'a Stop,
     /// What the history says of a job.
     pub history: &'a (dyn Fn(&JobName) -> Result<JobHistory, RecordError> + Sync),
 }
 
-/// Asks what the check asks.
 pub async fn ask(check: &Check, from: Sources<'_>) -> Ended {
     let (stop, timeout) = (from.stop, check.timeout);
     let found = match &check.probe {

@@ -13,10 +13,8 @@ use crate::secret::{Terms, Vault};
 use crate::signal::Stop;
 use std::time::Duration;
 
-/// Lines behind the first.
 const DETAILS: usize = 5;
 
-/// Asks it.
 pub async fn probe(command: &Command, timeout: Duration, kill_after: Duration, vault: &Vault, stop: &Stop) -> Outcome {
     let terms = Terms {
         timeout: Some(timeout),

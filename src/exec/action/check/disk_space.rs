@@ -13,7 +13,6 @@ use crate::units::{show_count, show_size};
 use std::path::Path;
 use std::time::Duration;
 
-/// Asks.
 pub async fn probe(path: &Path, free: &Levels<Space>, timeout: Duration, stop: &Stop) -> Outcome {
     unless_stopped(stop, async {
         let look = file_system::look(path, timeout, |path| {
@@ -37,7 +36,6 @@ pub async fn probe(path: &Path, free: &Levels<Space>, timeout: Duration, stop: &
     .await
 }
 
-/// Bytes.
 #[derive(Debug, Clone, Copy)]
 struct Room {
     free: u64,

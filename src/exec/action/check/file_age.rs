@@ -16,7 +16,6 @@ use std::time::Duration;
 /// By how much the clock of a file server may be ahead of ours.
 const AHEAD: i128 = 1_000_000_000;
 
-/// Asks.
 pub async fn probe(path: &Path, age: &Levels<Duration>, timeout: Duration, stop: &Stop) -> Outcome {
     unless_stopped(stop, async {
         let look = file_system::look(path, timeout, |path| {

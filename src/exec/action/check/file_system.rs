@@ -13,7 +13,6 @@ use rustix::io::Errno;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Looks at `path`.
 pub(super) async fn look<T: Send + 'static>(
     path: &Path,
     limit: Duration,

@@ -9,7 +9,6 @@ use crate::units::show_duration;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// The state of a level.
 pub(super) fn state(level: Level) -> State {
     match level {
         Level::Ok => State::Ok,

@@ -31,7 +31,6 @@ use crate::run::{Outcome, State};
 use crate::signal::Stop;
 use ask::Sources;
 
-/// Asks.
 pub async fn run(context: &Context<'_>, check: &Check) -> Ended {
     let from = Sources {
         vault: context.secrets,
@@ -41,7 +40,6 @@ pub async fn run(context: &Context<'_>, check: &Check) -> Ended {
     ask::ask(check, from).await
 }
 
-/// Hides the secrets in a text.
 pub type Redact<'a> = &'a (dyn Fn(&str) -> String + Sync);
 
 /// `severity "warning"`: critical is turned into a warning, and nothing else.

@@ -11,7 +11,6 @@ use crate::run::Outcome;
 use crate::signal::Stop;
 use std::time::Duration;
 
-/// Asks.
 pub async fn probe(address: &Address, latency: &Levels<Duration>, timeout: Duration, stop: &Stop) -> Outcome {
     unless_stopped(stop, async {
         let asked = Mark::set();

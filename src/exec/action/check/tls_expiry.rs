@@ -12,7 +12,6 @@ use crate::signal::Stop;
 use std::path::Path;
 use std::time::Duration;
 
-/// Asks.
 pub async fn probe(
     address: &Address,
     left: &Levels<Duration>,
