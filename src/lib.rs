@@ -16,7 +16,7 @@
 //!
 //! | layer | room | what it is |
 //! |---|---|---|
-//! | 0 | [`units`] [`clock`] [`path`] [`entry`] [`kept`] | values and time; nothing of ours is used |
+//! | 0 | [`units`] [`clock`] [`path`] [`entry`] [`error_chain`] [`kept`] | values and time; nothing of ours is used |
 //! | 0 | [`blocking`] | calls that may hang, in threads of their own |
 //! | 1 | [`model`] | what a valid file means, and what may be deleted: pure decisions |
 //! | 1 | [`tree`] | the file system by handle; the only place that unlinks, renames over or truncates |
@@ -48,6 +48,7 @@ pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod entry;
+pub mod error_chain;
 pub mod exec;
 pub mod kept;
 pub mod launch;

@@ -15,6 +15,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("clock", 0),
     ("path", 0),
     ("entry", 0),
+    ("error_chain", 0),
     ("kept", 0),
     ("signal", 0),
     ("blocking", 0),

@@ -10,7 +10,9 @@
 
 mod trees;
 
-use opsrun::archive::{self, Catalogue, CopyError, CopyName, Form, Manifest, Verified, row::RowKind};
+use opsrun::archive::{
+    self, Catalogue, CopyError, CopyForm, CopyName, Manifest, VerifiedCopy, file_entry::FileEntryKind,
+};
 use opsrun::model::Strategy;
 use opsrun::path::RelPath;
 use opsrun::tree::Dir;
@@ -57,12 +59,12 @@ impl World {
         path
     }
 
-    fn written(&self, name: &str, sequence: u64, threads: usize) -> archive::Written {
+    fn written(&self, name: &str, sequence: u64, threads: usize) -> archive::WrittenCopy {
         let name = CopyName::parse(name).unwrap();
         trees::write(&self.at("s"), &self.at("d"), &name, sequence, Strategy::Copy, threads).unwrap()
     }
 
-    fn copy(&self, name: &str, sequence: u64) -> Verified {
+    fn copy(&self, name: &str, sequence: u64) -> VerifiedCopy {
         let written = self.written(name, sequence, 2);
         let checked = archive::verify(&written, 2, &Quiet).unwrap();
         archive::publish(written, checked).unwrap()
@@ -72,7 +74,7 @@ impl World {
         self.at("d").join(format!("{name}.tree")).join(path)
     }
 
-    fn committed(&self, name: &str) -> Result<Verified, CopyError> {
+    fn committed(&self, name: &str) -> Result<VerifiedCopy, CopyError> {
         let destination = Dir::open(&self.at("d")).unwrap();
         archive::verify_committed(&destination, &CopyName::parse(name).unwrap(), 2, &Quiet)
     }
@@ -133,7 +135,7 @@ proptest! {
 
         // Once more: all files that have content are shared, whatever they are called.
         let second = world.copy(SECOND, 2);
-        let files = second.rows().map(Result::unwrap).filter(|row| row.kind == RowKind::File && row.size > 0);
+        let files = second.rows().map(Result::unwrap).filter(|row| row.kind == FileEntryKind::File && row.size > 0);
         prop_assert_eq!(second.manifest().tree.as_ref().unwrap().shared_files, files.count() as u64);
         prop_assert!(world.committed(FIRST).is_ok());
     }
@@ -146,7 +148,7 @@ fn a_tree_is_no_archive_and_an_archive_says_nothing_of_trees() {
     world.copy(FIRST, 1);
     let text = fs::read(world.at("d").join(format!("{FIRST}.manifest.json"))).unwrap();
     let manifest = Manifest::from_bytes(&text, "m").unwrap();
-    assert_eq!((manifest.format.0, manifest.form()), (2, Form::Tree));
+    assert_eq!((manifest.format.0, manifest.form()), (2, CopyForm::Tree));
     assert!(manifest.members.is_empty() && manifest.checksum.is_empty());
     // Neither passes for the other.
     let mut other = manifest.clone();

@@ -30,9 +30,9 @@ pub mod told;
 pub mod why;
 
 use crate::clock::{Mark, Reading, now};
+use crate::error_chain::error_chain;
 use crate::launch::{LaunchError, alerts, mark_cut_short, settle};
 use crate::model::Model;
-use crate::report::output::chain;
 use crate::run::{Outcome, State};
 use crate::secret::Vault;
 use crate::signal::Signals;
@@ -281,7 +281,7 @@ impl Daemon<'_> {
                 self.store = None;
                 self.sending = None;
                 self.ticked = None;
-                let message = chain(&error);
+                let message = error_chain(&error);
                 if self.trouble.as_ref() != Some(&message) {
                     self.tell(&Told::NoState {
                         message: &message,
