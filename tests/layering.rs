@@ -33,6 +33,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("alert", 4),
     ("launch", 5),
     ("daemon", 5),
+    ("inspect", 5),
     ("cli", 6),
     ("main", 6),
 ];
@@ -42,6 +43,8 @@ const MEANT: &[(&str, &str, &str)] = &[
     ("entry", "path", "an entry has a path"),
     ("plan", "archive", "a plan names copies; it reads their types only"),
     ("daemon", "launch", "a due job is launched as `apply` does it"),
+    ("inspect", "daemon", "answers come from the decisions of the daemon"),
+    ("inspect", "launch", "errors of a run are errors of an answer"),
     (
         "report",
         "alert",

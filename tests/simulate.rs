@@ -5,9 +5,9 @@
 
 use chrono::{DateTime, Datelike, LocalResult, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc, Weekday};
 use chrono_tz::Tz;
-use opsrun::daemon::book::Book;
-use opsrun::daemon::simulation::simulate;
-use opsrun::report::simulation::{Down, Happened, Simulation};
+use opsrun::daemon::timetable::Book;
+use opsrun::inspect::simulate::simulate;
+use opsrun::report::schedule::simulation::{Down, Happened, Simulation};
 use std::collections::BTreeMap;
 
 const FILE: &str = r#"

@@ -3,8 +3,8 @@
 use super::{Place, exit, told};
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use opsrun::clock::now;
-use opsrun::daemon::book::Book;
-use opsrun::daemon::round::{AtWork, round};
+use opsrun::daemon::tick::{AtWork, round};
+use opsrun::daemon::timetable::Book;
 use opsrun::model::backoff::BackOffState;
 use opsrun::run::{Event, Outcome, Record, State};
 use opsrun::store::Store;

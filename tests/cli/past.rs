@@ -1,7 +1,7 @@
 //! What is remembered, through the program: history, status, graph, and the plan in other forms.
 
 use super::{Place, exit, snapshot, told};
-use opsrun::report::stream;
+use opsrun::report::run::json_lines;
 use opsrun::run::{Event, Outcome, Output as Printed, Record, State};
 use opsrun::store::Store;
 use serde_json::Value;
@@ -154,10 +154,10 @@ fn a_run_is_remembered() {
     assert_eq!(ids(&place), [RUN]);
 
     // The same lines as when it happened, by any name that names the run.
-    let lines: String = events.iter().map(stream::line).collect();
+    let lines: String = events.iter().map(json_lines::line).collect();
     for name in ["last", RUN, &RUN[..20], &RUN.to_lowercase()] {
         let output = place.run(&["history", name, "--json"]);
-        assert_eq!(stdout(&output), stream::head() + &lines, "{name}");
+        assert_eq!(stdout(&output), json_lines::head() + &lines, "{name}");
     }
     let output = place.run(&["history", "last"]);
     let told = stdout(&output);

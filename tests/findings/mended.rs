@@ -3,7 +3,8 @@
 use super::{corpus, files, look};
 use opsrun::config::fixes::{Fixed, fix};
 use opsrun::config::load_text;
-use opsrun::report::{Style, diff::unified};
+use opsrun::report::findings::diff::unified;
+use opsrun::report::shared::style::Style;
 use proptest::prelude::*;
 use std::path::Path;
 

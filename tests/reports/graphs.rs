@@ -2,8 +2,8 @@
 
 use super::plan;
 use super::world::World;
-use opsrun::report::Style;
-use opsrun::report::graph::{Edge, Graph, Mark, Node};
+use opsrun::report::plan::graph::{Edge, Graph, Mark, Node};
+use opsrun::report::shared::style::Style;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 

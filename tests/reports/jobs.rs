@@ -6,8 +6,9 @@ use opsrun::model::check::{Address, HttpProbe, Levels, Probe, Space, Worst};
 use opsrun::model::{Check, Command, JobName, Overlap, Program, Retry, SecretSource, Target, Value};
 use opsrun::plan::document::{PlanDocument, document};
 use opsrun::plan::{Request, build};
-use opsrun::report::graph::{Graph, Mark};
-use opsrun::report::{Style, verdict};
+use opsrun::report::plan::graph::{Graph, Mark};
+use opsrun::report::plan::summary;
+use opsrun::report::shared::style::Style;
 use std::time::Duration;
 
 fn argv(words: &[&str]) -> Command {

@@ -23,9 +23,12 @@ use opsrun::config::vocabulary::Vocabulary;
 use opsrun::kept::KeepReason;
 use opsrun::plan::document::{PlanDocument, document};
 use opsrun::plan::{Plan, Request, build};
-use opsrun::report::copies::{self, CopyLine, CopyState, ListDocument};
-use opsrun::report::stream;
-use opsrun::report::{PlanText, Style, plan_text, verdict};
+use opsrun::report::copies::list::{self, CopyLine, CopyState, ListDocument};
+use opsrun::report::plan::summary;
+use opsrun::report::plan::text::PlanText;
+use opsrun::report::plan::text::plan_text;
+use opsrun::report::run::json_lines;
+use opsrun::report::shared::style::Style;
 use opsrun::run::{Event, Outcome, State};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -187,7 +190,7 @@ fn lists_fit_their_schema() {
 
 #[test]
 fn events_fit_their_schema() {
-    let schema = schema("event.schema.json", &schemars::schema_for!(stream::Line));
+    let schema = schema("event.schema.json", &schemars::schema_for!(json_lines::Line));
     let finished = Event::StepFinished {
         step: "backup:observer".to_owned(),
         outcome: Outcome {
@@ -204,9 +207,9 @@ fn events_fit_their_schema() {
         bytes: 2,
         kept: BTreeMap::from([(KeepReason::InUse, 3)]),
     };
-    let mut lines = stream::head();
+    let mut lines = json_lines::head();
     for event in [finished, deleted, Event::RunFinished { exit: 73, millis: 5 }] {
-        lines += &stream::line(&event);
+        lines += &json_lines::line(&event);
     }
     for line in lines.lines() {
         fits(&schema, &serde_json::from_str(line).unwrap());
@@ -217,7 +220,7 @@ fn events_fit_their_schema() {
 #[test]
 fn the_language_fits_its_schema() {
     let schema = schema("language.schema.json", &schemars::schema_for!(Vocabulary));
-    let text = opsrun::report::schemas::json("ops").unwrap().unwrap();
+    let text = opsrun::report::reference::schemas::json("ops").unwrap().unwrap();
     fits(&schema, &stands("language.json", &text));
 }
 

@@ -1,11 +1,11 @@
 //! Past runs and how jobs stand, as people and programs get them.
 
 use super::{fits, schema};
-use opsrun::report::Style;
 use opsrun::report::alerts::UndeliveredRow;
-use opsrun::report::history::{self, End, HistoryDocument, RunRow, run_text, runs_text};
-use opsrun::report::lines::Detail;
-use opsrun::report::status::{self, BackOffRow, JobRow, Last, StatusDocument, status_text};
+use opsrun::report::run::history::{self, End, HistoryDocument, RunRow, run_text, runs_text};
+use opsrun::report::run::lines::Detail;
+use opsrun::report::schedule::status::{self, BackOffRow, JobRow, Last, StatusDocument, status_text};
+use opsrun::report::shared::style::Style;
 use opsrun::run::{Event, Outcome, Output, State};
 use std::time::Duration;
 
