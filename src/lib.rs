@@ -37,7 +37,7 @@
 //! | 5 | [`inspect`] | what happened, why, and what comes next: status, why, upcoming, simulate |
 //! | 6 | [`cli`] | arguments, one file a command, exit codes |
 //!
-//! A room uses lower layers only; `tests/layering.rs` holds the table. Where to start reading: the deletion, from
+//! A room uses lower layers only; `tests/it/layering.rs` holds the table. Where to start reading: the deletion, from
 //! [`plan::graph`] (the types that make `backup → verify → cleanup` unavoidable) over [`archive::verify`](mod@archive::verify)
 //! (the proof) and [`exec::action::cleanup`] to [`tree::quarantine`].
 
