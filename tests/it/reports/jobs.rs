@@ -7,7 +7,7 @@ use opsrun::model::{Check, Command, JobName, Overlap, Program, Retry, SecretSour
 use opsrun::plan::document::{PlanDocument, document};
 use opsrun::plan::{Request, build};
 use opsrun::report::plan::graph::{Graph, Mark};
-use opsrun::report::plan::summary;
+use opsrun::report::plan::summary::verdict;
 use opsrun::report::shared::style::Style;
 use std::time::Duration;
 

@@ -24,7 +24,7 @@ use opsrun::kept::KeepReason;
 use opsrun::plan::document::{PlanDocument, document};
 use opsrun::plan::{Plan, Request, build};
 use opsrun::report::copies::list::{self, CopyLine, CopyState, ListDocument};
-use opsrun::report::plan::summary;
+use opsrun::report::plan::summary::verdict;
 use opsrun::report::plan::text::PlanText;
 use opsrun::report::plan::text::plan_text;
 use opsrun::report::run::json_lines;
@@ -172,19 +172,19 @@ fn some_copies() -> Vec<CopyLine> {
 fn a_list_as_text() {
     snapshot!(
         "list",
-        copies::copies_text(&some_copies(), chrono_tz::Asia::Seoul, Style::PLAIN)
+        list::copies_text(&some_copies(), chrono_tz::Asia::Seoul, Style::PLAIN)
     );
-    assert_eq!(copies::copies_text(&[], chrono_tz::UTC, Style::PLAIN), "no copies\n");
+    assert_eq!(list::copies_text(&[], chrono_tz::UTC, Style::PLAIN), "no copies\n");
 }
 
 #[test]
 fn lists_fit_their_schema() {
     let schema = schema("list.schema.json", &schemars::schema_for!(ListDocument));
     for copies in [some_copies(), Vec::new()] {
-        let value = serde_json::to_value(copies::document(&copies)).unwrap();
+        let value = serde_json::to_value(list::document(&copies)).unwrap();
         fits(&schema, &value);
     }
-    let value = serde_json::to_value(copies::document(&some_copies())).unwrap();
+    let value = serde_json::to_value(list::document(&some_copies())).unwrap();
     snapshot!("list-json", serde_json::to_string_pretty(&value).unwrap());
 }
 
