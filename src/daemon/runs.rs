@@ -5,7 +5,7 @@
 //! Invariant: a run that was begun ends in the store, too, whatever became of its thread, as soon as the store can be
 //! written.
 
-use super::round::AtWork;
+use crate::daemon::tick::AtWork;
 use crate::launch::{self, Apply, Claimed, LaunchError};
 use crate::model::{JobName, Model};
 use crate::plan::Request;
