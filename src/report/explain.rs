@@ -5,7 +5,7 @@
 
 use super::style::Style;
 use super::wrap::wrap;
-use crate::config::explain::{Example, Page, page};
+use crate::config::findings::explain::{Example, Page, page};
 use crate::config::findings::{Code, Severity};
 
 /// Where nobody says how wide a screen is.

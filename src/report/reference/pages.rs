@@ -5,7 +5,7 @@
 //! Invariant: the table leads to the sections.
 
 use super::tables::line;
-use crate::config::explain::{Example, page};
+use crate::config::findings::explain::{Example, page};
 use crate::config::findings::{Code, Severity};
 use crate::report::wrap::wrap;
 
