@@ -4,6 +4,7 @@
 //! state of a run is a fold over them ([`Status`]), the same code live and from the store.
 //! Invariant: an [`Event`] that announces a side effect is durable before that effect.
 
+use crate::model::StepName;
 use crate::model::retention::KeepReason;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -46,12 +47,12 @@ pub enum Event {
     /// A step begins.
     StepStarted {
         /// Its name.
-        step: String,
+        step: StepName,
     },
     /// A file of this copy will be made.
     CopyStarted {
         /// The step.
-        step: String,
+        step: StepName,
         /// The copy.
         copy: String,
         /// Where.
@@ -60,7 +61,7 @@ pub enum Event {
     /// The copy is committed: its manifest has its name.
     CopyPublished {
         /// The step.
-        step: String,
+        step: StepName,
         /// The copy.
         copy: String,
         /// Where.
@@ -79,14 +80,14 @@ pub enum Event {
     /// A copy was read back whole and equals what was recorded when the source was read.
     CopyProven {
         /// The step.
-        step: String,
+        step: StepName,
         /// The copy.
         copy: String,
     },
     /// Files will be deleted.
     DeleteIntended {
         /// The step.
-        step: String,
+        step: StepName,
         /// Counts up within the step.
         batch: u64,
         /// Copies whose proof covers them.
@@ -103,7 +104,7 @@ pub enum Event {
     /// Files were deleted.
     Deleted {
         /// The step.
-        step: String,
+        step: StepName,
         /// The intent it answers.
         batch: u64,
         /// How many went.
@@ -116,7 +117,7 @@ pub enum Event {
     /// A command was run once for a target.
     Attempted {
         /// The step.
-        step: String,
+        step: StepName,
         /// Counts up from 1 within the step.
         attempt: u32,
         /// How it ended, in words: `exit code 3`, `signal 9`, `timeout after 5m`.
@@ -132,7 +133,7 @@ pub enum Event {
     },
     /// Something worth knowing.
     Note {
-        /// The step.
+        /// The step, or `run` and the id of an earlier run.
         step: String,
         /// What.
         message: String,
@@ -140,7 +141,7 @@ pub enum Event {
     /// A step is settled.
     StepFinished {
         /// Its name.
-        step: String,
+        step: StepName,
         /// How.
         outcome: Outcome,
     },
@@ -248,7 +249,7 @@ impl State {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Status {
     /// By step name: `None` while running.
-    pub steps: BTreeMap<String, Option<State>>,
+    pub steps: BTreeMap<StepName, Option<State>>,
     /// The exit code, once it is over.
     pub exit: Option<u8>,
 }
@@ -336,7 +337,7 @@ mod tests {
 
     fn finished(step: &str, state: State) -> Event {
         Event::StepFinished {
-            step: step.to_owned(),
+            step: step.parse().unwrap(),
             outcome: Outcome {
                 state,
                 summary: String::new(),
@@ -351,7 +352,7 @@ mod tests {
         let exit = |states: &[State]| {
             let mut status = Status::default();
             for (at, state) in states.iter().enumerate() {
-                status.apply(&finished(&at.to_string(), *state));
+                status.apply(&finished(&format!("check:{at}"), *state));
             }
             status.exit_code()
         };

@@ -16,7 +16,7 @@ use super::facts::Scan;
 use super::graph::{Action, BackupStep, ClassSummary, CleanupStep, Cover, Plan, Refusal, VerifyStep};
 use crate::kept::KeepReason;
 use crate::model::retention::Stays;
-use crate::model::{Contents, Keep};
+use crate::model::{Contents, JobName, Keep, StepName};
 use crate::path::RelPath;
 use chrono::{DateTime, SecondsFormat, Utc};
 use schemars::JsonSchema;
@@ -80,19 +80,19 @@ pub struct Totals {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct StepDocument {
     /// `backup:observer`, `verify:observer`, `cleanup:observer`.
-    pub name: String,
+    pub name: StepName,
     /// The job it is part of: `backup:observer`, `retention:observer`.
     pub job: String,
     /// Names of the steps that must have succeeded before.
-    pub needs: Vec<String>,
+    pub needs: Vec<StepName>,
     /// Names of the steps that must be settled before, whatever came of them.
-    pub after: Vec<String>,
+    pub after: Vec<StepName>,
     /// Why it is in the plan.
     pub because: String,
     /// False when it, or a step that it needs, is refused and not looked at again when it begins.
     pub will_run: bool,
     /// Names of the refused steps for which it cannot be done, when no guard refuses it itself.
-    pub blocked_by: Vec<String>,
+    pub blocked_by: Vec<StepName>,
     /// Why it will not be done.
     pub refusals: Vec<Refusal>,
     /// True when it is refused as things are now, and judged again when its turn comes: then `will_run` is true as well.
@@ -298,7 +298,7 @@ pub fn document(plan: &Plan, with_files: bool) -> PlanDocument {
     let name_of = |id: &usize| plan.steps().get(*id).map(|step| step.name.clone());
     let steps = plan.steps().iter().map(|step| StepDocument {
         name: step.name.clone(),
-        job: step.job.clone(),
+        job: step.name.job().to_string(),
         needs: step.needs.iter().filter_map(name_of).collect(),
         after: step.after.iter().filter_map(name_of).collect(),
         because: step.because.clone(),
@@ -323,7 +323,7 @@ pub fn document(plan: &Plan, with_files: bool) -> PlanDocument {
         format: FORMAT,
         ops: plan.ops.clone(),
         file: plan.file.as_path().into(),
-        paused: plan.paused.clone(),
+        paused: plan.paused.iter().map(JobName::to_string).collect(),
         notes: plan.notes.clone(),
         digest: plan.digest.clone(),
         host: plan.host.clone(),

@@ -192,7 +192,7 @@ fn lists_fit_their_schema() {
 fn events_fit_their_schema() {
     let schema = schema("event.schema.json", &schemars::schema_for!(json_lines::Line));
     let finished = Event::StepFinished {
-        step: "backup:observer".to_owned(),
+        step: "backup:observer".parse().unwrap(),
         outcome: Outcome {
             state: State::NoSpace,
             summary: "the destination is full".to_owned(),
@@ -201,7 +201,7 @@ fn events_fit_their_schema() {
         },
     };
     let deleted = Event::Deleted {
-        step: "cleanup:observer".to_owned(),
+        step: "cleanup:observer".parse().unwrap(),
         batch: 0,
         files: 1,
         bytes: 2,

@@ -57,7 +57,7 @@ fn histories_fit_their_schema() {
 #[test]
 fn a_run_with_what_its_commands_printed() {
     let attempted = |attempt, retry_in, output| Event::Attempted {
-        step: "target:pipeline".into(),
+        step: "target:pipeline".parse().unwrap(),
         attempt,
         ending: "exit code 3".into(),
         code: Some(3),
@@ -81,7 +81,7 @@ fn a_run_with_what_its_commands_printed() {
             occurrences: Vec::new(),
         },
         Event::StepStarted {
-            step: "target:pipeline".into(),
+            step: "target:pipeline".parse().unwrap(),
         },
         attempted(
             1,
@@ -94,7 +94,7 @@ fn a_run_with_what_its_commands_printed() {
         ),
         attempted(2, None, Output::default()),
         Event::StepFinished {
-            step: "target:pipeline".into(),
+            step: "target:pipeline".parse().unwrap(),
             outcome: outcome(State::Failed, "exit code 3 after 2 attempts"),
         },
     ];
