@@ -13,7 +13,7 @@
 //! Invariant: a recovery is told where trouble was told and nowhere else; the last that a channel was told is how
 //! things stand, once they have settled.
 
-use super::message::{Kind, Message, Origin};
+use crate::channel::message::{Kind, Message, Origin};
 use super::terms::{Listener, Terms};
 use crate::model::channel::{LOG, Severity};
 use crate::run::{Outcome, State};

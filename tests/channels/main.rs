@@ -31,10 +31,10 @@ mod web;
 mod without;
 
 use opsrun::alert::channel::Courier;
-use opsrun::alert::message::Origin;
+use opsrun::channel::message::Origin;
 use opsrun::alert::{Deliver as _, Delivery, Kind, Message};
 use opsrun::model::Channel;
-use opsrun::model::channel::{ChannelKind, Severity};
+use opsrun::model::channel::{ChannelKind, Severity, WebChannel, WebService};
 use opsrun::model::command::{SecretSource, Value};
 use opsrun::run::State;
 use opsrun::secret::Vault;
@@ -59,6 +59,15 @@ fn channel(kind: ChannelKind) -> Channel {
         rate_limit: None,
         timeout: LONG,
     }
+}
+
+fn web<const N: usize>(service: WebService, settings: [(&'static str, Value); N]) -> ChannelKind {
+    ChannelKind::Web(WebChannel {
+        service,
+        settings: settings.into(),
+        headers: Vec::new(),
+        ca_file: None,
+    })
 }
 
 fn message() -> Message {

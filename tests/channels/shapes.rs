@@ -5,7 +5,7 @@ use super::web::{PATH, at, news};
 use super::{SECRET, channel, deliver, message, secret, sent};
 use opsrun::alert::{Kind, Message, Part};
 use opsrun::model::Channel;
-use opsrun::model::channel::{ChannelKind, Severity};
+use opsrun::model::channel::{ChannelKind, Severity, WebChannel, WebService};
 use opsrun::model::command::Value;
 use opsrun::run::State;
 use serde_json::json;
@@ -281,12 +281,13 @@ fn healthchecks() {
 #[test]
 fn an_address_may_be_plain_and_is_named_then() {
     let stub = stub::says(answer("500 Oops", "", "no"));
-    let plain = channel(ChannelKind::Webhook {
-        url: Value::Plain(format!("http://{}/hook?a=b", stub.address)),
-        hmac: Some(secret(SECRET)),
+    let url = Value::Plain(format!("http://{}/hook?a=b", stub.address));
+    let plain = channel(ChannelKind::Web(WebChannel {
+        service: WebService::Webhook,
+        settings: vec![("url", url), ("hmac", secret(SECRET))],
         headers: vec![("content-type".to_owned(), Value::Plain("application/x-mine".to_owned()))],
         ca_file: None,
-    });
+    }));
     super::retry(&deliver(&plain, &message()), "status 500: no");
     let request = Request::next(&stub);
     assert_eq!(request.line, "POST /hook?a=b HTTP/1.1");
