@@ -41,7 +41,11 @@ const LAYERS: &[(&str, u8)] = &[
 /// Uses within one layer that are meant.
 const MEANT: &[(&str, &str, &str)] = &[
     ("entry", "path", "an entry has a path"),
-    ("config", "channel", "the settings of web services are part of the language"),
+    (
+        "config",
+        "channel",
+        "the settings of web services are part of the language",
+    ),
     ("plan", "archive", "a plan names copies; it reads their types only"),
     ("daemon", "launch", "a due job is launched as `apply` does it"),
     (

@@ -13,8 +13,8 @@ pub mod decide;
 pub mod sender;
 pub mod terms;
 
-pub use decide::{Act, KeyState};
 pub use crate::channel::answer::Delivery;
 pub use crate::channel::message::{Kind, Message, Origin, Part};
+pub use decide::{Act, KeyState};
 pub use sender::{Deliver, Outbox, Sender};
 pub use terms::Terms;

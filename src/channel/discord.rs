@@ -82,7 +82,9 @@ mod tests {
     fn it_is_short_enough() {
         let mut message = samples::longest();
         message.details[0] = "*_~".repeat(500);
-        let request = requests(&message, &Settings::of([("url", "https://a/")])).unwrap().remove(0);
+        let request = requests(&message, &Settings::of([("url", "https://a/")]))
+            .unwrap()
+            .remove(0);
         let document: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
         let units = document["content"].as_str().unwrap().encode_utf16().count();
         assert!((1990..=2000).contains(&units), "{units}");

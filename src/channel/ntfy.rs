@@ -109,7 +109,9 @@ mod tests {
     fn a_recovery_is_no_alarm_and_a_title_is_one_line() {
         let mut message = samples::recovery();
         message.ops = "büro\r\nX-Injected: yes".to_owned();
-        let request = requests(&message, &Settings::of([("url", "https://ntfy.sh/ops")])).unwrap().remove(0);
+        let request = requests(&message, &Settings::of([("url", "https://ntfy.sh/ops")]))
+            .unwrap()
+            .remove(0);
         insta::assert_snapshot!(shown(&request));
     }
 

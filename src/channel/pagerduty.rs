@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_has_its_sent() {
+    fn every_kind_has_its_events() {
         let of = |kind, state| {
             let message = Message {
                 kind,

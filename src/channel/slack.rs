@@ -24,7 +24,12 @@ pub const SLACK: WebServiceSpec = WebServiceSpec {
     .required()],
     custom_headers: false,
     scope: MessageScope::Changes,
-    requests: |message, settings| Ok(vec![Request::json(settings.required("url")?.clone(), &document(message))]),
+    requests: |message, settings| {
+        Ok(vec![Request::json(
+            settings.required("url")?.clone(),
+            &document(message),
+        )])
+    },
     verdict,
 };
 

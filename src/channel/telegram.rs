@@ -92,7 +92,9 @@ fn verdict(posted: &Posted, redact: Redact<'_>) -> Delivery {
         Delivery::Retry { after, why } => {
             let asked = body.pointer("/parameters/retry_after").and_then(Value::as_u64);
             Delivery::Retry {
-                after: asked.map(|seconds| Duration::from_secs(seconds).min(MAX_RETRY_AFTER)).or(after),
+                after: asked
+                    .map(|seconds| Duration::from_secs(seconds).min(MAX_RETRY_AFTER))
+                    .or(after),
                 why: described.unwrap_or(why),
             }
         }

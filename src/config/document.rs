@@ -6,7 +6,7 @@
 
 use super::source::{Span, Spanned};
 use crate::model::backoff::BackOff;
-use crate::model::channel::{MailTls, RateLimit, Severity};
+use crate::model::channel::{MailTls, RateLimit, Severity, WebService};
 use crate::model::check::{Address, Levels, Space, Worst};
 use crate::model::pattern::Pattern;
 use crate::model::schedule::{Cron, Fold, Gap, Missed};
@@ -427,10 +427,10 @@ pub(super) struct EmailNode {
     pub(super) ca_file: Option<Spanned<PathBuf>>,
 }
 
-/// The ways that are web services: what they are given stands under its name, as the table has it.
 #[derive(Debug)]
 pub(super) struct WebNode {
-    pub(super) kind: &'static str,
+    pub(super) service: WebService,
+    /// By name, in the order of the table.
     pub(super) settings: Vec<(&'static str, TextNode)>,
     pub(super) headers: Vec<(String, TextNode)>,
     pub(super) ca_file: Option<Spanned<PathBuf>>,

@@ -31,8 +31,8 @@ mod web;
 mod without;
 
 use opsrun::alert::channel::Courier;
-use opsrun::channel::message::Origin;
 use opsrun::alert::{Deliver as _, Delivery, Kind, Message};
+use opsrun::channel::message::Origin;
 use opsrun::model::Channel;
 use opsrun::model::channel::{ChannelKind, Severity, WebChannel, WebService};
 use opsrun::model::command::{SecretSource, Value};

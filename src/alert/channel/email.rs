@@ -135,8 +135,8 @@ fn verdict(sent: Result<Taken, MailError>, redact: &(dyn Fn(&str) -> String + Sy
 
 #[cfg(test)]
 mod tests {
-    use crate::channel::samples;
     use super::*;
+    use crate::channel::samples;
     use crate::model::check::Address;
     use proptest::prelude::*;
 

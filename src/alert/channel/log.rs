@@ -15,8 +15,8 @@ pub fn line(message: &Message) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::channel::samples;
     use super::*;
+    use crate::channel::samples;
 
     #[test]
     fn a_message_is_a_line() {

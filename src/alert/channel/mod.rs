@@ -69,12 +69,7 @@ impl Courier {
     }
 
     #[cfg(feature = "email")]
-    async fn mail(
-        &self,
-        email: &Email,
-        message: &Message,
-        timeout: Duration,
-    ) -> Result<Delivery, Delivery> {
+    async fn mail(&self, email: &Email, message: &Message, timeout: Duration) -> Result<Delivery, Delivery> {
         let user = self.maybe(email.user.as_ref()).await?;
         let password = self.maybe(email.password.as_ref()).await?;
         let login = user.as_ref().zip(password.as_ref());

@@ -19,7 +19,7 @@ use copies::{ASSERT, ASSERT_OF, BACKUP, RETENTION, TIMEOUT};
 pub(in crate::config) use running::PROBES;
 use running::{CHECK, RUN, TARGET, WHERE};
 use telling::CHANNEL;
-pub(in crate::config) use telling::WAYS;
+pub(in crate::config) use telling::{WAYS, WEB_SERVICES};
 pub(in crate::config) use timing::RHYTHM;
 use timing::{AGAIN, SCHEDULE, WHEN};
 
@@ -197,6 +197,8 @@ pub(super) struct Spec {
     pub(super) default: Option<Fallback>,
     /// What its arguments, properties and children do not say.
     pub(super) rule: Option<&'static str>,
+    /// The environment variable that usually holds its value, where that may be secret.
+    pub(super) variable: Option<&'static str>,
 }
 
 impl Spec {
@@ -254,6 +256,11 @@ impl Spec {
         self.rule = Some(rule);
         self
     }
+
+    const fn variable(mut self, name: &'static str) -> Self {
+        self.variable = Some(name);
+        self
+    }
 }
 
 const fn node(name: &'static str, args: Args, doc: &'static str, example: &'static str) -> Spec {
@@ -269,6 +276,7 @@ const fn node(name: &'static str, args: Args, doc: &'static str, example: &'stat
         example,
         default: None,
         rule: None,
+        variable: None,
     }
 }
 
