@@ -34,7 +34,7 @@ impl Courier {
             .settings
             .iter()
             .any(|(name, value)| is_url(spec, name) && matches!(value, Value::Secret(_)));
-        let began = Mark::set();
+        let (began, mut left) = (Mark::set(), timeout);
         let mut last = Delivery::Sent {
             answer: "this channel does not receive such messages".to_owned(),
         };
@@ -46,13 +46,14 @@ impl Courier {
                 body: &request.body,
                 ca_file: channel.ca_file.as_deref(),
                 most_body: MAX_ANSWER_BODY,
-                limit: timeout.saturating_sub(began.elapsed()),
+                limit: left,
             });
             let posted = sent.await.map_err(|error| self.unsent(&error))?;
             last = (spec.verdict)(&posted, &|text| self.vault.redact(text));
             if !matches!(last, Delivery::Sent { .. }) {
                 break;
             }
+            left = timeout.saturating_sub(began.elapsed());
         }
         Ok(last)
     }
