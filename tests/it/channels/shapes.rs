@@ -271,7 +271,10 @@ fn healthchecks() {
     assert!(failed.body.contains("größer als erlaubt") && failed.body.len() <= 10_000);
     // What is no news of a run is not asked about.
     let stub = stub::says(answer("200 OK", "", "OK"));
-    sent(&deliver(&at(&stub)[6], &message()), "this channel does not receive such messages");
+    sent(
+        &deliver(&at(&stub)[6], &message()),
+        "this channel does not receive such messages",
+    );
     assert_eq!(stub.told.try_iter().count(), 0);
     // Some refusals are friendly.
     let unknown = stub::says(answer("200 OK", "", "OK (not found)"));

@@ -160,7 +160,10 @@ fn no_redirect_is_followed() {
         let _ = wire.write_all(answer("302 Found", "Location: /\r\n", "").as_bytes());
     });
     for delivery in all(&stub) {
-        retry(&delivery, "the server redirects, and redirects of a POST are not followed");
+        retry(
+            &delivery,
+            "the server redirects, and redirects of a POST are not followed",
+        );
     }
     assert_eq!(stub.told.try_iter().count(), 7);
 }
