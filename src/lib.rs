@@ -33,10 +33,11 @@
 //! | 4 | [`alert`] | who is told what: when to speak, messages, the sender |
 //! | 4 | [`report`] | plans, events and copies for people and programs |
 //! | 5 | [`launch`] | one whole run, from locks to outcome |
-//! | 5 | [`daemon`] | schedules → due jobs → launch, until somebody says stop |
+//! | 5 | [`daemon`] | schedules → due jobs → launch, until a signal asks to stop |
+//! | 5 | [`inspect`] | what happened, why, and what comes next: status, why, upcoming, simulate |
 //! | 6 | [`cli`] | arguments, one file a command, exit codes |
 //!
-//! A room uses lower layers only; `tests/layering.rs` holds the table. Where to start reading: the deletion, from
+//! A room uses lower layers only; `tests/it/layering.rs` holds the table. Where to start reading: the deletion, from
 //! [`plan::graph`] (the types that make `backup → verify → cleanup` unavoidable) over [`archive::verify`](mod@archive::verify)
 //! (the proof) and [`exec::action::cleanup`] to [`tree::quarantine`].
 
@@ -49,6 +50,7 @@ pub mod config;
 pub mod daemon;
 pub mod entry;
 pub mod exec;
+pub mod inspect;
 pub mod kept;
 pub mod launch;
 pub mod model;

@@ -13,7 +13,7 @@ use crate::alert::channel::Courier;
 use crate::launch::alerts;
 use crate::model::{Channel, Model};
 use crate::report::alerts::{AlertRow, Stands, UndeliveredRow, alerts_text, document, undelivered_text};
-use crate::report::output;
+use crate::report::shared::output;
 use crate::secret::Vault;
 use crate::signal::Stop;
 use crate::store::outbox::{Stand, StoredMessage, Undelivered};
@@ -84,7 +84,7 @@ fn test(args: &AlertsTestArgs, terminal: &Terminal) -> Result<u8, Failure> {
         };
         let sent = matches!(delivery, Delivery::Sent { .. });
         failed |= !sent;
-        let said = crate::report::style::one_line(&said);
+        let said = crate::report::shared::style::one_line(&said);
         let said = if sent {
             terminal.out.good(said)
         } else {
@@ -143,7 +143,7 @@ pub(super) fn send(
 
 /// What nobody can be told of but whoever reads the log.
 pub(super) fn warning(text: &str, terminal: &Terminal) -> String {
-    let text = crate::report::style::one_line(text);
+    let text = crate::report::shared::style::one_line(text);
     format!("{} {text}\n", terminal.err.warn("warning:"))
 }
 

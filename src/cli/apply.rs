@@ -10,16 +10,21 @@ use super::exit::{self, Exit, Failure};
 use super::terminal::{Ask, Terminal};
 use super::{file, serve};
 use crate::alert::channel::Courier;
-use crate::daemon::once::once;
+use crate::daemon::run_due::once;
 use crate::launch::alerts::{AFTER_A_RUN, AFTER_A_SIGNAL, meanwhile};
 use crate::launch::{self, Apply};
 use crate::model::Model;
 use crate::plan::Plan;
 use crate::report::alerts::undelivered_text;
-use crate::report::lines::Detail;
-use crate::report::times;
-use crate::report::words::argv;
-use crate::report::{Bars, Lines, PlanText, output, plan_text, stream};
+use crate::report::plan::text::PlanText;
+use crate::report::plan::text::plan_text;
+use crate::report::run::json_lines;
+use crate::report::run::lines::Detail;
+use crate::report::run::lines::Lines;
+use crate::report::run::progress::Bars;
+use crate::report::shared::output;
+use crate::report::shared::times;
+use crate::report::shared::words::argv;
 use crate::run::Event;
 use crate::secret::Vault;
 use crate::signal::Stop;
@@ -50,7 +55,7 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
         }
     };
     if args.json {
-        output::to_stdout(&stream::head())?;
+        output::to_stdout(&json_lines::head())?;
     }
     // A reader who is lost halfway must not stop a run halfway: it is said at the end.
     let mut lost = None;
@@ -61,7 +66,7 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
         let mut sink = |event: &Event| {
             begun();
             if args.json && lost.is_none() {
-                lost = output::to_stdout(&stream::line(event)).err();
+                lost = output::to_stdout(&json_lines::line(event)).err();
             }
             bars.print(&lines.lines(event));
         };

@@ -5,7 +5,7 @@
 
 use super::args::{Cli, CompletionsArgs};
 use super::exit::{Exit, Failure};
-use crate::report::output;
+use crate::report::shared::output;
 use clap::CommandFactory;
 
 pub fn run(args: &CompletionsArgs) -> Result<u8, Failure> {

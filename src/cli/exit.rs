@@ -20,7 +20,7 @@
 
 use crate::config::LoadError;
 use crate::launch::LaunchError;
-use crate::report::output::chain;
+use crate::report::shared::output::chain;
 use crate::signal::Stop;
 use std::error::Error;
 use std::io;

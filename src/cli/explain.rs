@@ -8,7 +8,8 @@ use super::exit::{Exit, Failure};
 use super::terminal::Terminal;
 use crate::config::explain::find;
 use crate::config::findings::Code;
-use crate::report::{explain, output};
+use crate::report::findings::explain;
+use crate::report::shared::output;
 
 pub fn run(args: &ExplainArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let codes = args.codes.iter().map(|typed| known(typed));

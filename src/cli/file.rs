@@ -12,8 +12,8 @@ use crate::daemon::reload::Reread;
 use crate::launch::{self, copies::From};
 use crate::model::Model;
 use crate::path::shown;
-use crate::report::lines::Detail;
-use crate::report::output;
+use crate::report::run::lines::Detail;
+use crate::report::shared::output;
 use crate::units::plural;
 use std::path::Path;
 

@@ -7,7 +7,8 @@ use super::args::{GraphArgs, GraphFormat};
 use super::exit::{Exit, Failure};
 use super::file;
 use super::terminal::Terminal;
-use crate::report::{Graph, output};
+use crate::report::plan::graph::Graph;
+use crate::report::shared::output;
 
 pub fn run(args: &GraphArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let graph = Graph::of_model(&file::model(&args.file, None, terminal)?);

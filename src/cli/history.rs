@@ -10,9 +10,10 @@ use super::plan::json;
 use super::terminal::Terminal;
 use crate::launch::history::{self, Told};
 use crate::model::Model;
-use crate::report::history::{End, RunRow, document, run_text, runs_text};
-use crate::report::lines::Detail;
-use crate::report::{output, stream};
+use crate::report::run::history::{End, RunRow, document, run_text, runs_text};
+use crate::report::run::json_lines;
+use crate::report::run::lines::Detail;
+use crate::report::shared::output;
 use crate::store::{RunEnd, RunLine};
 
 pub fn run(args: &HistoryArgs, terminal: &Terminal) -> Result<u8, Failure> {
@@ -42,7 +43,7 @@ fn one(text: &str, args: &HistoryArgs, model: &Model, terminal: &Terminal) -> Re
     Ok(match (told, args.json) {
         (told, true) => {
             let events = told.map(|told| told.events).unwrap_or_default();
-            stream::head() + &events.iter().map(stream::line).collect::<String>()
+            json_lines::head() + &events.iter().map(json_lines::line).collect::<String>()
         }
         (None, false) => runs_text(&[], model.ops.timezone, terminal.out),
         (Some(Told { run, events }), false) => {

@@ -11,8 +11,8 @@ use super::remarks;
 use super::terminal::Terminal;
 use crate::archive::{CatalogueCopy, CopyName};
 use crate::launch::copies::{self, Place};
-use crate::report::copies::{CopyLine, CopyState, copies_text, document};
-use crate::report::output;
+use crate::report::copies::list::{CopyLine, CopyState, copies_text, document};
+use crate::report::shared::output;
 use crate::units::plural;
 
 pub fn run(args: &ListArgs, terminal: &Terminal) -> Result<u8, Failure> {

@@ -39,7 +39,8 @@ pub mod values;
 pub mod verify;
 pub mod why;
 
-use crate::report::{Style, output};
+use crate::report::shared::output;
+use crate::report::shared::style::Style;
 use args::{Cli, Command};
 use clap::{CommandFactory, FromArgMatches};
 use exit::{Exit, Failure};

@@ -8,11 +8,14 @@ use super::args::{PlanArgs, PlanFormat};
 use super::exit::{self, Exit, Failure};
 use super::file;
 use super::terminal::Terminal;
-use crate::daemon::book::Book;
-use crate::daemon::firings;
+use crate::daemon::timetable::Book;
+use crate::inspect::upcoming;
 use crate::plan::Plan;
 use crate::plan::document::document;
-use crate::report::{self, Graph, PlanText, output, plan_text};
+use crate::report::plan::graph::Graph;
+use crate::report::plan::text::PlanText;
+use crate::report::plan::text::plan_text;
+use crate::report::shared::output;
 use crate::{clock, launch};
 
 pub fn run(args: &PlanArgs, terminal: &Terminal) -> Result<u8, Failure> {
@@ -59,11 +62,15 @@ fn next(args: &PlanArgs, count: usize, terminal: &Terminal) -> Result<u8, Failur
     let model = file::model(&args.run.file, Some(&args.run.place), terminal)?;
     let zone = model.ops.timezone;
     let after = args.at.map_or_else(clock::now, |at| at.resolve(zone));
-    let firings = firings::next(&Book::new(&model), after, count, zone);
+    let firings = upcoming::next(&Book::new(&model), after, count, zone);
     let text = if args.format() == PlanFormat::Json {
-        json(&report::firings::document(&model.ops.name, after, &firings))?
+        json(&crate::report::schedule::upcoming::document(
+            &model.ops.name,
+            after,
+            &firings,
+        ))?
     } else {
-        report::firings::firings_text(&firings, count, terminal.out)
+        crate::report::schedule::upcoming::firings_text(&firings, count, terminal.out)
     };
     output::to_stdout(&text)?;
     Ok(Exit::Done.into())

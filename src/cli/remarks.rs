@@ -8,9 +8,9 @@ use super::terminal::Terminal;
 use crate::archive::CopyName;
 use crate::launch::copies::{self, Place};
 use crate::path::shown;
-use crate::report::lines::Detail;
-use crate::report::output;
-use crate::report::style::one_line;
+use crate::report::run::lines::Detail;
+use crate::report::shared::output;
+use crate::report::shared::style::one_line;
 use crate::units::plural;
 use std::collections::BTreeSet;
 

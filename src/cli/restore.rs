@@ -11,7 +11,10 @@ use super::remarks;
 use super::terminal::Terminal;
 use crate::launch::copies::{self, From};
 use crate::launch::restore::{self, Done, Wanted};
-use crate::report::{Bars, Outcomes, RestoredCopy, output};
+use crate::report::copies::results::Outcomes;
+use crate::report::copies::results::RestoredCopy;
+use crate::report::run::progress::Bars;
+use crate::report::shared::output;
 use std::path::Path;
 
 pub fn run(args: &RestoreArgs, terminal: &Terminal) -> Result<u8, Failure> {

@@ -5,7 +5,8 @@
 
 use super::args::SchemaArgs;
 use super::exit::{Exit, Failure};
-use crate::report::{output, schemas};
+use crate::report::reference::schemas;
+use crate::report::shared::output;
 
 pub fn run(args: &SchemaArgs) -> Result<u8, Failure> {
     let json = schemas::json(&args.of);

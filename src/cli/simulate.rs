@@ -9,11 +9,11 @@ use super::exit::{Exit, Failure};
 use super::file;
 use super::plan::json;
 use super::terminal::Terminal;
-use crate::daemon::book::Book;
-use crate::daemon::simulation::simulate;
-use crate::report::output;
-use crate::report::simulation::{Down, document, simulation_text};
-use crate::report::times::whole;
+use crate::daemon::timetable::Book;
+use crate::inspect::simulate::simulate;
+use crate::report::schedule::simulation::{Down, document, simulation_text};
+use crate::report::shared::output;
+use crate::report::shared::times::whole;
 use chrono::Datelike as _;
 use std::ops::RangeInclusive;
 

@@ -5,9 +5,9 @@
 //! Invariant: a stream that is no terminal gets no colour (unless it was asked for), no bar and no wrapping.
 
 use super::args::Global;
-use crate::report::bars::Show;
-use crate::report::lines::Detail;
-use crate::report::style::{Style, Wish};
+use crate::report::run::lines::Detail;
+use crate::report::run::progress::Show;
+use crate::report::shared::style::{Style, Wish};
 use std::io::{IsTerminal, stderr, stdin, stdout};
 
 /// Width of findings where there is no terminal.

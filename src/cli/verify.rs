@@ -10,7 +10,10 @@ use super::remarks;
 use super::terminal::Terminal;
 use crate::archive::CopyName;
 use crate::launch::copies::{self, Place, Verification};
-use crate::report::{Bars, CheckedCopy, Outcomes, output};
+use crate::report::copies::results::CheckedCopy;
+use crate::report::copies::results::Outcomes;
+use crate::report::run::progress::Bars;
+use crate::report::shared::output;
 
 pub fn run(args: &VerifyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let place = Copies::find(&args.file, args.copies.from.as_deref(), Some(&args.place), terminal)?;

@@ -8,9 +8,9 @@ use super::exit::{Exit, Failure};
 use super::file;
 use super::plan::json;
 use super::terminal::Terminal;
-use crate::daemon::why::why;
-use crate::report::output;
-use crate::report::why::why_text;
+use crate::inspect::why::why;
+use crate::report::schedule::why::why_text;
+use crate::report::shared::output;
 
 pub fn run(args: &WhyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = file::model(&args.file, Some(&args.place), terminal)?;

@@ -5,7 +5,7 @@
 //! Invariant: a run that was begun ends in the store, too, whatever became of its thread, as soon as the store can be
 //! written.
 
-use super::round::AtWork;
+use crate::daemon::tick::AtWork;
 use crate::launch::{self, Apply, Claimed, LaunchError};
 use crate::model::{JobName, Model};
 use crate::plan::Request;
@@ -282,7 +282,7 @@ fn failed(error: &LaunchError, stop: &Stop) -> Failed {
     Failed {
         // Whoever was told to stop while it waited for a lock stopped.
         exit: stop.signal().map_or_else(|| error.exit_code(), |signal| 128 + signal),
-        message: crate::report::output::chain(error),
+        message: crate::report::shared::output::chain(error),
         help: error.help(),
     }
 }

@@ -4,11 +4,11 @@
 //! a test compares the two. Knows nothing of the store.
 //! Invariant: why something was not delivered stands on one line.
 
-use super::style::{Style, one_line};
-use super::table::Align::{Left, Right};
-use super::table::{Cell, Tone, table};
-use super::times;
 use crate::alert::Message;
+use crate::report::shared::style::{Style, one_line};
+use crate::report::shared::table::Align::{Left, Right};
+use crate::report::shared::table::{Cell, Tone, table};
+use crate::report::shared::times;
 use crate::units::plural;
 use chrono::{DateTime, SecondsFormat, Utc};
 use schemars::JsonSchema;

@@ -9,8 +9,8 @@
 //! - [`writers`]: somebody else changes the tree, at every call
 //! - [`damage`]: a flipped bit, a missing end
 //!
-//! The unmodified release binary is tested, with `--threads 1`, so that the calls come in one order. Needs
-//! x86_64 for its registers.
+//! The program is tested as it was built with these tests, with `--threads 1`, so that the calls come in one order.
+//! Needs x86_64 for its registers.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #![expect(
     clippy::unwrap_used,

@@ -8,10 +8,10 @@ use super::checker::{Expect, problems};
 use super::scenario::{Case, Scenario, Snapshot};
 use super::tracer::{End, Fault, Program, Trace, run};
 use std::collections::{BTreeMap, VecDeque};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock};
 use std::time::SystemTime;
 
 /// Workers, one a core of the smallest machine that this is run on.
@@ -40,32 +40,15 @@ pub struct Findings {
     pub exits: BTreeMap<(String, String), usize>,
 }
 
-/// The release binary, built once. `OPSRUN_FAULTS_BINARY` names another one to be tried instead.
-pub fn binary() -> &'static Path {
-    static BINARY: OnceLock<std::path::PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        if let Some(other) = std::env::var_os("OPSRUN_FAULTS_BINARY") {
-            return other.into();
-        }
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--release", "--bin", "opsrun", "--message-format", "json"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .output()
-            .unwrap();
-        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-        let message = |line: &[u8]| serde_json::from_slice::<serde_json::Value>(line).ok();
-        let found = built.stdout.split(|b| *b == b'\n').filter_map(message);
-        let named = found
-            .filter(|m| m["target"]["name"] == "opsrun")
-            .find_map(|m| m["executable"].as_str().map(Into::into));
-        named.unwrap()
-    })
+/// The program, of the same build as these tests. `OPSRUN_FAULTS_BINARY` names another one to be tried instead.
+pub fn binary() -> PathBuf {
+    std::env::var_os("OPSRUN_FAULTS_BINARY").map_or_else(|| env!("CARGO_BIN_EXE_opsrun").into(), PathBuf::from)
 }
 
 /// A run that asks nothing and whose calls come in one order.
 pub fn apply(case: &Case) -> Program {
     Program {
-        path: binary().to_owned(),
+        path: binary(),
         args: ["apply", "--yes", "--threads", "1", "ops.kdl"].map(Into::into).to_vec(),
         dir: case.root().to_owned(),
     }

@@ -1,4 +1,4 @@
-//! Decisions, one by one; long random sequences are in `tests/alerts.rs`.
+//! Decisions, one by one; long random sequences are in `tests/it/alerts/decisions.rs`.
 
 use super::State::{Blocked, Critical, Interrupted, Nothing, Ok, Partial, Paused, Unknown, Warning};
 use super::*;

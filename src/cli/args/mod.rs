@@ -20,7 +20,7 @@ pub use shown::{ExplainArgs, GraphArgs, GraphFormat, HistoryArgs, SchemaArgs, Si
 pub use written::{CompletionsArgs, FmtArgs, InitArgs, ManArgs};
 
 use super::values;
-use crate::report::style::Wish;
+use crate::report::shared::style::Wish;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::sync::LazyLock;
 
@@ -35,14 +35,14 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
          time zones {}",
         env!("CARGO_PKG_VERSION"),
         crate::plan::document::FORMAT,
-        crate::report::copies::FORMAT,
-        crate::report::stream::FORMAT,
-        crate::report::history::FORMAT,
-        crate::report::status::FORMAT,
+        crate::report::copies::list::FORMAT,
+        crate::report::run::json_lines::FORMAT,
+        crate::report::run::history::FORMAT,
+        crate::report::schedule::status::FORMAT,
         crate::report::findings::json::FORMAT,
-        crate::report::firings::FORMAT,
-        crate::report::simulation::FORMAT,
-        crate::report::why::FORMAT,
+        crate::report::schedule::upcoming::FORMAT,
+        crate::report::schedule::simulation::FORMAT,
+        crate::report::schedule::why::FORMAT,
         crate::alert::message::FORMAT,
         crate::report::alerts::FORMAT,
         chrono_tz::IANA_TZDB_VERSION

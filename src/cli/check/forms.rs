@@ -8,7 +8,8 @@ use super::super::exit::{Exit, Failure};
 use super::super::terminal::Terminal;
 use crate::path::shown;
 use crate::report::findings::{Checked, Failing, github, json, junit, sarif};
-use crate::report::{Style, output};
+use crate::report::shared::output;
+use crate::report::shared::style::Style;
 use std::path::Path;
 
 /// Where everything goes.

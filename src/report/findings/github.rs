@@ -6,8 +6,10 @@
 //!
 //! The escapes are those of `@actions/core`, which GitHub's own actions use.
 
-use super::{Checked, prose, word};
 use crate::config::findings::Severity;
+use crate::report::findings::Checked;
+use crate::report::findings::prose;
+use crate::report::findings::word;
 use crate::units::plural;
 use std::fmt::Write as _;
 

@@ -4,9 +4,11 @@
 //! compares the two.
 //! Invariant: lines and columns count from one, columns count characters; offsets count bytes from zero.
 
-use super::{Checked, Row, word};
 use crate::config::findings::Severity;
 use crate::config::source::Place;
+use crate::report::findings::Checked;
+use crate::report::findings::Row;
+use crate::report::findings::word;
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -4,7 +4,11 @@
 //! warnings: what does not fail the check is a passed case that says its piece in `system-out`.
 //! Invariant: well-formed XML 1.0 whatever the texts hold, since they hold no control characters.
 
-use super::{Checked, Failing, Row, prose, word};
+use crate::report::findings::Checked;
+use crate::report::findings::Failing;
+use crate::report::findings::Row;
+use crate::report::findings::prose;
+use crate::report::findings::word;
 use std::fmt::Write as _;
 
 #[must_use]

@@ -4,20 +4,23 @@
 //! them; each form is a function of it. The form for people is `config`'s own, since it draws the text.
 //! - [`json`]: everything, as `schemas/findings.schema.json` has it · [`sarif`]: SARIF 2.1.0
 //! - [`github`]: workflow commands · [`junit`]: one suite a file, one case a finding
+//! - [`diff`]: what `--fix` changes · [`explain`]: pages about findings
 //!
 //! Invariant: every text here is one line without control characters, and none holds a secret: what stands under a
 //! span is taken as it is drawn, and a fix that would write a secret is left out.
 
+pub mod diff;
+pub mod explain;
 pub mod github;
 pub mod json;
 pub mod junit;
 pub mod sarif;
 
-use super::style::one_line;
 use crate::config::Loaded;
 use crate::config::findings::{Code, Finding, Severity};
 use crate::config::source::Place;
 use crate::path::shown;
+use crate::report::shared::style::one_line;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 

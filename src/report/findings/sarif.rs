@@ -7,9 +7,12 @@
 //!
 //! The format: OASIS, Static Analysis Results Interchange Format 2.1.0.
 
-use super::{Checked, Row, prose, word};
 use crate::config::findings::{Code, Severity};
 use crate::config::source::Place;
+use crate::report::findings::Checked;
+use crate::report::findings::Row;
+use crate::report::findings::prose;
+use crate::report::findings::word;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;

@@ -6,6 +6,7 @@
 //! Invariant: outside of the marks nothing changes, and filling twice is filling once.
 
 mod pages;
+pub mod schemas;
 mod tables;
 
 use crate::config::vocabulary::Vocabulary;

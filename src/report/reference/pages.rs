@@ -4,10 +4,10 @@
 //! be checked by what it says itself.
 //! Invariant: the table leads to the sections.
 
-use super::tables::line;
 use crate::config::explain::{Example, page};
 use crate::config::findings::{Code, Severity};
-use crate::report::wrap::wrap;
+use crate::report::reference::tables::line;
+use crate::report::shared::wrap::wrap;
 
 const WIDTH: usize = 120;
 

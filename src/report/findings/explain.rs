@@ -1,0 +1,135 @@
+//! Pages about kinds of findings, at a terminal.
+//!
+//! Takes codes and their pages from `config`, gives text: prose in lines of a width, examples as they stand.
+//! Invariant: an example can be copied from the screen; it has no colour and is never wrapped.
+
+use crate::config::explain::{Example, Page, page};
+use crate::config::findings::{Code, Severity};
+use crate::report::shared::style::Style;
+use crate::report::shared::wrap::wrap;
+
+/// Where nobody says how wide a screen is.
+const COLUMNS: usize = 80;
+/// Longer lines are hard to read, however wide the screen is.
+const MOST: usize = 100;
+const LEAST: usize = 24;
+
+/// All there is to say about `codes`, in that order.
+#[must_use]
+pub fn pages(codes: &[Code], style: Style, width: Option<usize>) -> String {
+    let pages: Vec<String> = codes.iter().map(|code| one(&page(*code), style, width)).collect();
+    pages.join("\n")
+}
+
+fn one(page: &Page, style: Style, width: Option<usize>) -> String {
+    let columns = width.unwrap_or(COLUMNS).min(MOST);
+    let prose = |text: &str| wrap(text, Some(columns)).join("\n") + "\n\n";
+    let code = page.code;
+    let name = style.bold(format!("{code} {}", code.slug()));
+    let mut text = format!("{name} ({})\n\n", severity(code, style));
+    for paragraph in &page.meaning {
+        text += &prose(paragraph);
+    }
+    text += &prose(&format!("Why: {}", page.why));
+    for example in &page.examples {
+        text += &shown(example, style);
+    }
+    text.trim_end().to_owned() + "\n"
+}
+
+fn severity(code: Code, style: Style) -> String {
+    match code.severity() {
+        Severity::Error => style.bad("error"),
+        Severity::Warning => style.warn("warning"),
+    }
+}
+
+fn shown(example: &Example, style: Style) -> String {
+    let heading = match (example.yields.is_empty(), example.host) {
+        (true, _) => style.good("Right:"),
+        (false, false) => style.bad("Wrong:"),
+        (false, true) => style.bad("Wrong, where `opsrun check --host` finds it so:"),
+    };
+    let lines: Vec<String> = example.text.lines().map(|line| format!("    {line}")).collect();
+    format!("{heading}\n\n{}\n\n", lines.join("\n"))
+}
+
+/// Every code with what it is about; that in lines below one another where the screen is narrow.
+#[must_use]
+pub fn codes(style: Style, width: Option<usize>) -> String {
+    let longest = Code::ALL.iter().map(|code| code.slug().len()).max().unwrap_or_default();
+    let before = "OPS0000  warning  ".len() + longest + "  ".len();
+    let left = width.map(|columns| columns.saturating_sub(before).max(LEAST));
+    let line = |code: &Code| {
+        let severity = match code.severity() {
+            Severity::Error => style.bad("error  "),
+            Severity::Warning => style.warn("warning"),
+        };
+        let about = wrap(code.title(), left).join(&format!("\n{:before$}", ""));
+        format!("{}  {severity}  {:longest$}  {about}\n", style.name(code), code.slug())
+    };
+    Code::ALL.iter().map(line).collect()
+}
+
+/// Where to read more about what was found, in a line; empty where nothing was.
+#[must_use]
+pub fn pointer(found: impl Iterator<Item = Code>, style: Style) -> String {
+    let mut codes: Vec<Code> = found.collect();
+    codes.sort_unstable();
+    codes.dedup();
+    match codes.as_slice() {
+        [] => String::new(),
+        [only] => style.dim(format!("more about it: opsrun explain {only}")) + "\n",
+        [first, ..] => style.dim(format!("more about each code: opsrun explain {first}")) + "\n",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prose_is_wrapped_and_examples_are_not() {
+        let text = pages(Code::ALL, Style::PLAIN, Some(50));
+        for line in text.lines().filter(|line| !line.starts_with("    ")) {
+            // A single word may be longer; none is.
+            assert!(line.chars().count() <= 50, "{line}");
+        }
+        for code in Code::ALL {
+            for example in page(*code).examples {
+                for line in example.text.lines() {
+                    assert!(text.contains(&format!("    {line}\n")), "{line}");
+                }
+            }
+        }
+        let list = codes(Style::PLAIN, Some(80));
+        assert!(list.lines().all(|line| line.chars().count() <= 80), "{list}");
+        assert_eq!(codes(Style::PLAIN, None).lines().count(), Code::ALL.len());
+        let wide = pages(&[Code::Syntax], Style::PLAIN, Some(500));
+        assert!(wide.lines().all(|line| line.chars().count() <= MOST));
+    }
+
+    #[test]
+    fn colour_changes_nothing_else() {
+        let painted = pages(Code::ALL, Style::COLOR, None);
+        let mut plain = String::new();
+        for (at, part) in painted.split('\u{1b}').enumerate() {
+            plain += if at == 0 { part } else { part.split_once('m').unwrap().1 };
+        }
+        assert_eq!(plain, pages(Code::ALL, Style::PLAIN, None));
+    }
+
+    #[test]
+    fn one_code_is_pointed_to() {
+        let pointed = |codes: &[Code]| pointer(codes.iter().copied(), Style::PLAIN);
+        assert_eq!(pointed(&[]), "");
+        assert_eq!(
+            pointed(&[Code::Cycle, Code::Cycle]),
+            "more about it: opsrun explain OPS3003\n"
+        );
+        assert_eq!(
+            pointed(&[Code::Cycle, Code::Syntax]),
+            "more about each code: opsrun explain OPS1001\n"
+        );
+    }
+}

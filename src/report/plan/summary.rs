@@ -1,0 +1,73 @@
+//! A plan in one line: what would happen, that nothing would, or what refuses.
+//!
+//! Takes a [`Plan`], gives the sentence that its text begins and ends with. Decides nothing.
+//! Invariant: no refusal is passed over: the first of its sort is named, the others are counted.
+
+use crate::plan::document::totals;
+use crate::plan::{Action, Plan, Step};
+use crate::report::plan::step_summary::FOR_NOW;
+use crate::report::shared::style::one_line;
+use crate::units::{plural, show_size};
+
+/// In one line: what would happen, that nothing would, or what refuses.
+#[must_use]
+pub fn verdict(plan: &Plan) -> String {
+    let totals = totals(plan);
+    let files = |n, bytes| format!("{} ({})", plural(n, "file", "files"), show_size(bytes));
+    let copies = plan
+        .steps()
+        .iter()
+        .any(|step| plan.will_run(step) && matches!(&step.action, Action::Backup(backup) if !backup.nothing));
+    let work = match (copies, totals.delete_files > 0) {
+        (true, true) => Some(format!(
+            "copy {}, then delete {}",
+            files(totals.copy_files, totals.copy_bytes),
+            files(totals.delete_files, totals.delete_bytes)
+        )),
+        (true, false) => Some(format!(
+            "copy {} and delete nothing",
+            files(totals.copy_files, totals.copy_bytes)
+        )),
+        (false, true) => Some(format!(
+            "prove older copies again, then delete {}",
+            files(totals.delete_files, totals.delete_bytes)
+        )),
+        (false, false) => None,
+    };
+    let (checks, targets) = (totals.checks, totals.targets);
+    let mut runs: Vec<String> = Vec::new();
+    runs.extend((checks > 0).then(|| plural(checks, "check", "checks")));
+    runs.extend((targets > 0).then(|| plural(targets, "target", "targets")));
+    let runs = (!runs.is_empty()).then(|| format!("run {}", runs.join(" and ")));
+    let deeds: Vec<String> = runs.into_iter().chain(work).collect();
+    let deed = (!deeds.is_empty()).then(|| format!("will {}", deeds.join(", ")));
+    let (now, good): (Vec<&Step>, Vec<&Step>) = plan
+        .steps()
+        .iter()
+        .filter(|step| !step.refusals.is_empty())
+        .partition(|step| plan.refused_for_now(step));
+    let parts = [
+        refusals("refused", &good),
+        refusals(&format!("{FOR_NOW}, and judged again when its turn comes"), &now),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    let refused = (!parts.is_empty()).then(|| parts.join("; "));
+    match (deed, refused) {
+        (Some(deed), Some(refused)) => format!("{deed}; {refused}"),
+        (Some(one), None) | (None, Some(one)) => one,
+        (None, None) => "nothing to do".to_owned(),
+    }
+}
+
+/// The first refusal of `steps`, and how many more there are.
+fn refusals(word: &str, steps: &[&Step]) -> Option<String> {
+    let mut all = steps
+        .iter()
+        .flat_map(|step| step.refusals.iter().map(|refusal| (&step.name, refusal)));
+    let (step, refusal) = all.next()?;
+    let first = format!("{word}: {step}: {}", one_line(&refusal.message));
+    Some(match all.count() {
+        0 => first,
+        more => format!("{first} (and {more} more)"),
+    })
+}

@@ -1,0 +1,474 @@
+//! A plan for people.
+//!
+//! Takes a [`Plan`], gives text: the verdict first and last, where and when, then the steps as a tree with the
+//! reason for each, what each class holds, what goes, under which cover, and what stays and why.
+//! Decides nothing: what the plan does not say is not shown.
+//! Invariant: every path is escaped by its own `Display`; the same plan gives the same text.
+
+use crate::model::check::{Probe, Worst};
+use crate::model::retention::Stays;
+use crate::model::{Budget, Check, Command, Keep, Target};
+use crate::path::shown;
+use crate::plan::document::moment_of;
+use crate::plan::graph::Candidate;
+use crate::plan::{Action, BackupStep, ClassSummary, CleanupStep, Cover, Plan, Step, StepId, VerifyStep};
+use crate::report::plan::step_summary::{blocked_by, deed};
+use crate::report::plan::summary::verdict;
+use crate::report::shared::style::{Style, one_line};
+use crate::report::shared::times;
+use crate::report::shared::words;
+use crate::report::shared::wrap::wrap;
+use crate::units::{plural, show_count, show_duration, show_size};
+use chrono::{DateTime, Utc};
+use std::collections::VecDeque;
+use std::fmt::Display;
+
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PlanText {
+    /// Every file to delete and every kept one, not samples.
+    pub files: bool,
+    pub style: Style,
+    /// Characters in a line of prose; `None` leaves lines as long as they are. Paths are never cut.
+    pub width: Option<usize>,
+}
+
+/// The whole plan.
+#[must_use]
+pub fn plan_text(plan: &Plan, how: &PlanText) -> String {
+    let mut page = Page {
+        text: String::new(),
+        plan,
+        how: *how,
+    };
+    let verdict = page.painted_verdict();
+    page.line("", &verdict);
+    page.line("", "");
+    page.field("", "ops", format!("{}, {}", plan.ops, shown(&plan.file)));
+    page.field("", "host", &plan.host);
+    page.field("", "moment", page.moment(plan.at));
+    if !plan.paused.is_empty() {
+        page.field("", "paused", plan.paused.join(", "));
+    }
+    for note in &plan.notes {
+        page.prose("", "note", note);
+    }
+    page.trees();
+    page.line("", "");
+    page.line("", &verdict);
+    page.text
+}
+
+struct Page<'a> {
+    text: String,
+    plan: &'a Plan,
+    how: PlanText,
+}
+
+/// Width of the names in front of what they name.
+const LABEL: usize = 8;
+
+/// How far below the margin of a tree a step may stand: what is deeper has a tree of its own, lest the margin eat the
+/// line.
+const DEPTH: usize = 10;
+
+/// A step and where its tree puts it.
+struct Branch {
+    step: StepId,
+    depth: usize,
+    /// Stands before its own line.
+    head: String,
+    /// Stands before the others.
+    body: String,
+}
+
+impl Page<'_> {
+    fn line(&mut self, indent: &str, text: &str) {
+        let line = format!("{indent}{text}");
+        self.text.push_str(line.trim_end());
+        self.text.push('\n');
+    }
+
+    /// `label   value`; the value is prose and wrapped.
+    fn prose(&mut self, indent: &str, label: &str, value: &str) {
+        let room = indent.chars().count() + LABEL;
+        let width = self.how.width.map(|width| width.saturating_sub(room).max(20));
+        for (at, line) in wrap(&one_line(value), width).into_iter().enumerate() {
+            self.field(indent, if at == 0 { label } else { "" }, line);
+        }
+    }
+
+    /// `label   value`; the value holds paths and is left alone.
+    fn field(&mut self, indent: &str, label: &str, value: impl Display) {
+        let label = format!("{label:<LABEL$}");
+        let painted = match label.trim_end() {
+            "" => label,
+            "refused" => self.how.style.bad(&label),
+            "note" | "blocked" => self.how.style.warn(&label),
+            _ => self.how.style.dim(&label),
+        };
+        self.line(indent, &format!("{painted}{value}"));
+    }
+
+    fn painted_verdict(&self) -> String {
+        let text = verdict(self.plan);
+        let refused = |step: &&Step| !step.refusals.is_empty();
+        let mut refused = self.plan.steps().iter().filter(refused).peekable();
+        if refused.peek().is_some() {
+            if refused.all(|step| self.plan.refused_for_now(step)) {
+                self.how.style.warn(text)
+            } else {
+                self.how.style.bad(text)
+            }
+        } else {
+            self.how.style.bold(text)
+        }
+    }
+
+    fn moment(&self, at: DateTime<Utc>) -> String {
+        times::whole(at, self.plan.timezone)
+    }
+
+    fn file_time(&self, ns: i128) -> String {
+        moment_of(ns).map_or_else(
+            || "at no time that a date can say".to_owned(),
+            |at| {
+                at.with_timezone(&self.plan.timezone)
+                    .format("%Y-%m-%d %H:%M")
+                    .to_string()
+            },
+        )
+    }
+
+    /// Every step below the one that it needs. Of several that it needs the first: for a cleanup that is the proof.
+    fn trees(&mut self) {
+        let plan = self.plan;
+        let mut below: Vec<Vec<StepId>> = vec![Vec::new(); plan.steps().len()];
+        let mut roots = Vec::new();
+        for step in plan.steps() {
+            match step.needs.first().and_then(|id| below.get_mut(*id)) {
+                Some(children) => children.push(step.id),
+                None => roots.push(step.id),
+            }
+        }
+        for root in roots {
+            let mut trees = VecDeque::from([root]);
+            while let Some(top) = trees.pop_front() {
+                self.line("", "");
+                self.tree(top, &below, &mut trees);
+            }
+        }
+    }
+
+    /// One tree; the steps that would stand too deep in it, and what is below them, are left to `deeper`.
+    fn tree(&mut self, top: StepId, below: &[Vec<StepId>], deeper: &mut VecDeque<StepId>) {
+        let plan = self.plan;
+        let mut open = vec![Branch {
+            step: top,
+            depth: 0,
+            head: String::new(),
+            body: String::new(),
+        }];
+        while let Some(Branch {
+            step,
+            depth,
+            head,
+            body,
+        }) = open.pop()
+        {
+            let children = below.get(step).map_or(&[][..], Vec::as_slice);
+            let Some(step) = plan.steps().get(step) else { continue };
+            if depth == DEPTH && !children.is_empty() {
+                let name = self.how.style.name(&step.name);
+                self.line(&head, &format!("{name}  goes on below, at the margin"));
+                deeper.push_back(step.id);
+                continue;
+            }
+            self.step(
+                step,
+                depth == 0,
+                &head,
+                &format!("{body}{} ", if children.is_empty() { " " } else { "│" }),
+            );
+            for (at, child) in children.iter().enumerate().rev() {
+                let (head, rest) = if at + 1 == children.len() {
+                    ("└─ ", "   ")
+                } else {
+                    ("├─ ", "│  ")
+                };
+                open.push(Branch {
+                    step: *child,
+                    depth: depth + 1,
+                    head: format!("{body}{head}"),
+                    body: format!("{body}{rest}"),
+                });
+            }
+        }
+    }
+
+    /// A step without those below it. `head` stands before its own line, `indent` before the others.
+    fn step(&mut self, step: &Step, top: bool, head: &str, indent: &str) {
+        let plan = self.plan;
+        let deed = deed(plan, step);
+        self.line(head, &format!("{}  {deed}", self.how.style.name(&step.name)));
+        match &step.action {
+            Action::Backup(backup) => self.backup_places(backup, indent),
+            Action::Check(check) => self.check(check, indent),
+            Action::Target(target) => self.target(target, indent),
+            Action::Verify(_) => {}
+            Action::Cleanup(cleanup) => self.field(indent, "from", shown(&cleanup.source)),
+        }
+        // A step that stands above this one is one that it needs.
+        if step.needs.len() > usize::from(!top) {
+            let needed = step.needs.iter().filter_map(|id| plan.steps().get(*id));
+            let names: Vec<&str> = needed.map(|needed| needed.name.as_str()).collect();
+            self.prose(indent, "needs", &names.join(", "));
+        }
+        self.prose(indent, "why", &step.because);
+        for refusal in &step.refusals {
+            self.prose(indent, "refused", &refusal.message);
+            self.prose(indent, "help", &refusal.help);
+        }
+        if plan.refused_for_now(step) {
+            let text = "refused as things are now, and judged again when its turn comes";
+            self.prose(indent, "note", text);
+        }
+        if let Some(why) = blocked_by(plan, step) {
+            self.prose(indent, "blocked", &format!("since {why}"));
+        }
+        for note in &step.notes {
+            self.prose(indent, "note", note);
+        }
+        match &step.action {
+            Action::Check(_) | Action::Target(_) | Action::Backup(_) => {}
+            Action::Verify(verify) => {
+                for copy in &verify.older {
+                    self.field(indent, "again", &copy.name);
+                }
+            }
+            Action::Cleanup(cleanup) => self.cleanup(cleanup, indent),
+        }
+    }
+
+    fn backup_places(&mut self, step: &BackupStep, indent: &str) {
+        self.field(indent, "from", shown(&step.backup.source));
+        let free = step
+            .free
+            .map(|free| format!(" ({} free)", show_size(free)))
+            .unwrap_or_default();
+        self.field(indent, "to", format!("{}{free}", shown(&step.backup.to)));
+        if let Some(parent) = &step.parent {
+            self.field(indent, "after", parent);
+        }
+    }
+
+    fn command(&mut self, command: &Command, indent: &str) {
+        self.field(indent, "in", shown(&command.cwd));
+        if !command.env.is_empty() {
+            self.prose(indent, "env", &words::names(&command.env));
+        }
+    }
+
+    fn target(&mut self, target: &Target, indent: &str) {
+        self.command(&target.command, indent);
+        if let Some(limit) = target.timeout {
+            let (limit, kill) = (show_duration(limit), show_duration(target.kill_after));
+            let each = if target.retry.is_some() {
+                " for each attempt"
+            } else {
+                ""
+            };
+            self.prose(
+                indent,
+                "limit",
+                &format!("{limit}{each}; killed {kill} after it was told to stop"),
+            );
+        }
+        if let Some(retry) = &target.retry {
+            self.prose(indent, "again", &words::repeated(retry));
+        }
+        if target.ok_codes != [0] {
+            let codes: Vec<String> = target.ok_codes.iter().map(u8::to_string).collect();
+            self.prose(indent, "ok", &format!("with exit code {}", codes.join(" or ")));
+        }
+    }
+
+    fn check(&mut self, check: &Check, indent: &str) {
+        let ca_file = match &check.probe {
+            Probe::Command(command) => {
+                self.command(command, indent);
+                None
+            }
+            Probe::Http(http) => {
+                if !http.headers.is_empty() {
+                    self.prose(indent, "headers", &words::names(&http.headers));
+                }
+                http.ca_file.as_ref()
+            }
+            Probe::TlsExpiry { ca_file, .. } => ca_file.as_ref(),
+            Probe::FileAge { .. } | Probe::DiskSpace { .. } | Probe::Tcp { .. } | Probe::Job { .. } => None,
+        };
+        if let Some(path) = ca_file {
+            self.field(indent, "trusts", shown(path));
+        }
+        for (at, line) in words::limits(&check.probe).iter().enumerate() {
+            self.prose(indent, if at == 0 { "levels" } else { "" }, line);
+        }
+        let limit = show_duration(check.timeout);
+        let limit = match &check.probe {
+            Probe::Command(_) => words::limited(&limit, check.kill_after),
+            _ => limit,
+        };
+        self.prose(indent, "limit", &limit);
+        if check.worst == Worst::Warning {
+            self.prose(indent, "worst", "warning, even where it would be critical");
+        }
+    }
+
+    fn cleanup(&mut self, step: &CleanupStep, indent: &str) {
+        let plan = self.plan;
+        let verify = plan.verify_of(step);
+        if let Some(budget) = budget(step.retention.max_delete) {
+            self.prose(indent, "limit", &budget);
+        }
+        for (at, class) in step.classes.iter().enumerate() {
+            self.class(step, verify, at, class, indent);
+        }
+        self.kept(step, indent);
+    }
+
+    fn class(
+        &mut self,
+        step: &CleanupStep,
+        verify: Option<&VerifyStep>,
+        at: usize,
+        class: &ClassSummary,
+        indent: &str,
+    ) {
+        let keep = match class.keep {
+            Keep::Forever => "forever".to_owned(),
+            Keep::For(age) => show_duration(age),
+        };
+        let newest = match class.keep_newest {
+            0 => String::new(),
+            n => format!(", and the newest {}", show_count(u64::from(n))),
+        };
+        let holds = match class.span {
+            None => "no file".to_owned(),
+            Some((old, new)) => format!(
+                "{} ({}), {} to {}",
+                plural(class.files, "file", "files"),
+                show_size(class.bytes),
+                self.file_time(old),
+                self.file_time(new)
+            ),
+        };
+        let name = self.how.style.bold(&class.name);
+        self.field(indent, "class", format!("{name} keeps {keep}{newest}: {holds}"));
+        let inner = format!("{indent}  ");
+        if !class.components.is_empty() {
+            let words: Vec<String> = class
+                .components
+                .iter()
+                .map(|(word, n)| format!("{word} ({n})"))
+                .collect();
+            let (shown, more) = words.split_at(words.len().min(8));
+            let more = if more.is_empty() {
+                String::new()
+            } else {
+                format!(", and {} more", more.len())
+            };
+            self.prose(&inner, "words", &format!("{}{more}", shown.join(", ")));
+        }
+        for (other, n) in &class.also {
+            let files = plural(*n, "file", "files");
+            self.prose(
+                &inner,
+                "also",
+                &format!("{files} that class {other} matches too: the longer keep wins"),
+            );
+        }
+        for (why, n) in &class.stays {
+            let why = match why {
+                Stays::Young => format!("younger than {keep}"),
+                Stays::Forever => "kept for ever".to_owned(),
+                Stays::Newest => format!("among the newest {}", class.keep_newest),
+            };
+            self.prose(&inner, "stays", &format!("{}: {why}", plural(*n, "file", "files")));
+        }
+        for (why, n) in &class.kept {
+            let files = plural(*n, "file", "files");
+            self.prose(&inner, "kept", &format!("{files}: {}, {}", why.word(), why.meaning()));
+        }
+        let (files, bytes) = class.delete;
+        if files == 0 {
+            return;
+        }
+        let total = format!("{} ({})", plural(files, "file", "files"), show_size(bytes));
+        self.field(&inner, "delete", total);
+        let listed: Vec<&Candidate> = if self.how.files {
+            step.candidates.iter().filter(|c| c.class == at).collect()
+        } else {
+            let find = |sample: &usize| step.candidates.iter().find(|c| c.entry == *sample);
+            class.samples.iter().filter_map(find).collect()
+        };
+        let rest = files.saturating_sub(listed.len() as u64);
+        for candidate in listed {
+            self.candidate(step, verify, *candidate, &inner);
+        }
+        if rest > 0 {
+            self.field(
+                &inner,
+                "",
+                format!("and {} more (--files lists them)", show_count(rest)),
+            );
+        }
+    }
+
+    fn candidate(&mut self, step: &CleanupStep, verify: Option<&VerifyStep>, candidate: Candidate, indent: &str) {
+        let Some(entry) = step.scan.as_ref().and_then(|scan| scan.entries.get(candidate.entry)) else {
+            return;
+        };
+        let cover = match candidate.cover {
+            Cover::ThisRun => format!("this run's copy of backup:{}", step.retention.backup),
+            Cover::Older(at) => verify
+                .and_then(|v| v.older.get(at))
+                .map_or_else(|| "an older copy".to_owned(), |copy| copy.name.clone()),
+        };
+        let time = self.file_time(entry.identity.mtime_ns);
+        let line = format!("{}  {time}, {}, in {cover}", entry.path, show_size(entry.identity.size));
+        self.field(indent, "", line);
+    }
+
+    /// Kept files by name: all with `--files`, else those whose times are odd, since only a person can mend those.
+    fn kept(&mut self, step: &CleanupStep, indent: &str) {
+        use crate::kept::KeepReason::{Future, ImplausibleTime};
+        let wanted: Vec<_> = step
+            .kept
+            .iter()
+            .filter(|(_, why)| self.how.files || matches!(why, Future | ImplausibleTime))
+            .collect();
+        let most = if self.how.files { usize::MAX } else { 10 };
+        for (at, why) in wanted.iter().take(most) {
+            if let Some(entry) = step.scan.as_ref().and_then(|scan| scan.entries.get(*at)) {
+                let time = self.file_time(entry.identity.mtime_ns);
+                self.field(indent, "keep", format!("{}  {time}, {}", entry.path, why.word()));
+            }
+        }
+        if wanted.len() > most {
+            let more = show_count((wanted.len() - most) as u64);
+            self.field(indent, "", format!("and {more} more (--files lists them)"));
+        }
+    }
+}
+
+fn budget(budget: Budget) -> Option<String> {
+    let mut parts = Vec::new();
+    parts.extend(budget.files.map(|n| plural(n, "file", "files")));
+    parts.extend(budget.bytes.map(show_size));
+    parts.extend(
+        budget
+            .share
+            .map(|n| format!("{n}% of the files that its classes match")),
+    );
+    (!parts.is_empty()).then(|| format!("at most {} in one run", parts.join(", ")))
+}

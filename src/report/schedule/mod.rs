@@ -1,0 +1,7 @@
+//! Jobs and schedules: `status`, `why`, `plan --next`, `simulate`.
+
+pub mod clock_changes;
+pub mod simulation;
+pub mod status;
+pub mod upcoming;
+pub mod why;

@@ -1,0 +1,229 @@
+//! Every form of the findings: valid by its published schema, and as its snapshot says.
+
+use super::{corpus, files, load};
+use opsrun::config::findings::Severity;
+use opsrun::config::{self, Loaded};
+use opsrun::report::findings::json::FindingsDocument;
+use opsrun::report::findings::{Checked, Failing, github, json, junit, sarif};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+fn checked(path: &Path, loaded: &Loaded) -> Checked {
+    let mut checked = Checked::default();
+    checked.add(path, loaded);
+    checked
+}
+
+/// All forms for programs, one behind the other.
+pub fn all(path: &Path, loaded: &Loaded) -> String {
+    forms(&checked(path, loaded))
+}
+
+fn forms(checked: &Checked) -> String {
+    let parts = [
+        ("json", json::text(checked)),
+        ("github", github::text(checked)),
+        ("sarif", sarif::text(checked)),
+        ("junit", junit::text(checked, Failing::Errors)),
+    ];
+    parts.map(|(name, text)| format!("=== {name}\n{text}")).concat()
+}
+
+struct Schemas {
+    findings: jsonschema::Validator,
+    sarif: jsonschema::Validator,
+}
+
+impl Schemas {
+    /// Ours stands in `schemas/` and is the one that the types give; `UPDATE_SCHEMAS=1` rewrites it. That of SARIF is the
+    /// published one.
+    fn read() -> Self {
+        let made = serde_json::to_string_pretty(&schemars::schema_for!(FindingsDocument)).unwrap() + "\n";
+        let path = "schemas/findings.schema.json";
+        if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+            std::fs::write(path, &made).unwrap();
+        }
+        let stands = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(stands == made, "{path} is out of date: run with UPDATE_SCHEMAS=1");
+        let validator = |text: &str| jsonschema::validator_for(&serde_json::from_str(text).unwrap()).unwrap();
+        Self {
+            findings: validator(&stands),
+            sarif: validator(&std::fs::read_to_string("tests/published/sarif-2.1.0.schema.json").unwrap()),
+        }
+    }
+
+    fn hold(&self, what: &str, checked: &Checked) {
+        for (name, schema, text) in [
+            ("json", &self.findings, json::text(checked)),
+            ("sarif", &self.sarif, sarif::text(checked)),
+        ] {
+            let value: Value = serde_json::from_str(&text).unwrap();
+            let faults: Vec<String> = schema
+                .iter_errors(&value)
+                .map(|e| format!("{}: {e}", e.instance_path()))
+                .collect();
+            assert!(faults.is_empty(), "{what} {name}: {faults:#?}");
+            tame(what, &text);
+        }
+        for failing in [Failing::Errors, Failing::Warnings, Failing::Nothing] {
+            let text = junit::text(checked, failing);
+            tame(what, &text);
+            let failures = elements(&text).iter().filter(|name| *name == "failure").count();
+            let wanted = checked.rows.iter().filter(|row| failing.fails(row.severity)).count();
+            assert_eq!(failures, wanted, "{what}: {text}");
+        }
+        let text = github::text(checked);
+        tame(what, &text);
+        for line in text.lines() {
+            let rest = line
+                .strip_prefix("::error ")
+                .or_else(|| line.strip_prefix("::warning "));
+            let (properties, _) = rest.and_then(|rest| rest.split_once("::")).unwrap();
+            for property in properties.split(',') {
+                let (key, value) = property.split_once('=').unwrap();
+                assert!(
+                    ["file", "line", "endLine", "col", "endColumn", "title"].contains(&key) && !value.contains(':'),
+                    "{what}: {line}"
+                );
+            }
+        }
+    }
+}
+
+/// Nothing steers a terminal.
+fn tame(what: &str, text: &str) {
+    let odd = text.chars().find(|c| c.is_control() && *c != '\n');
+    assert_eq!(odd, None, "{what}: {text}");
+}
+
+/// The names of all elements of an XML document; fails where it is not well-formed.
+fn elements(text: &str) -> Vec<String> {
+    let mut rest = text
+        .strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n")
+        .unwrap();
+    let (mut open, mut found) = (Vec::new(), Vec::new());
+    let plain = |text: &str| {
+        for part in text.split('&').skip(1) {
+            let known = ["amp;", "lt;", "gt;", "quot;", "apos;"];
+            assert!(known.iter().any(|entity| part.starts_with(entity)), "{part}");
+        }
+        assert!(!text.contains(['<', '>', '\u{fffe}', '\u{ffff}']), "{text}");
+    };
+    while let Some((before, after)) = rest.split_once('<') {
+        plain(before);
+        assert!(before.trim().is_empty() || !open.is_empty());
+        let (tag, after) = after.split_once('>').unwrap();
+        rest = after;
+        if let Some(name) = tag.strip_prefix('/') {
+            assert_eq!(open.pop().as_deref(), Some(name));
+            continue;
+        }
+        let (tag, alone) = match tag.strip_suffix('/') {
+            Some(tag) => (tag, true),
+            None => (tag, false),
+        };
+        let (name, attributes) = tag.split_once(' ').unwrap_or((tag, ""));
+        let mut left = attributes.trim_start();
+        let mut keys = BTreeSet::new();
+        while !left.is_empty() {
+            let (key, value) = left.split_once("=\"").unwrap();
+            let (value, after) = value.split_once('"').unwrap();
+            assert!(key.chars().all(char::is_alphanumeric) && keys.insert(key), "{tag}");
+            plain(value);
+            left = after.trim_start();
+        }
+        found.push(name.to_owned());
+        if !alone {
+            open.push(name.to_owned());
+        }
+    }
+    assert!(open.is_empty() && rest.trim().is_empty(), "{rest}");
+    found
+}
+
+#[test]
+fn every_form_of_every_file_is_valid() {
+    let schemas = Schemas::read();
+    let mut together = Checked::default();
+    for path in [corpus(), files("tests/findings/good")].concat() {
+        let loaded = load(&path);
+        let one = checked(&path, &loaded);
+        assert_eq!(one.count(Severity::Error), loaded.errors(), "{}", path.display());
+        assert_eq!(one.count(Severity::Warning), loaded.warnings(), "{}", path.display());
+        schemas.hold(&path.display().to_string(), &one);
+        together.add(&path, &loaded);
+    }
+    together.unread(
+        Path::new("gone\n.kdl"),
+        "cannot read `gone`: no such file",
+        Some("name the file"),
+    );
+    schemas.hold("all", &together);
+    let value: Value = serde_json::from_str(&json::text(&together)).unwrap();
+    assert_eq!(value["unread"][0]["file"], "gone\\n.kdl");
+    assert_eq!(value["files"].as_array().unwrap().len(), together.files.len());
+}
+
+#[test]
+fn the_forms_look_as_their_snapshots() {
+    let mut seen = BTreeSet::new();
+    for path in corpus() {
+        let stem = path.file_stem().unwrap().to_str().unwrap();
+        let code = stem.split('-').next().unwrap();
+        if code == "many" || !seen.insert(code.to_owned()) {
+            continue;
+        }
+        let version = format!("\": \"{}\"", env!("CARGO_PKG_VERSION"));
+        // A few of them show how each form looks; that all of them are valid is asked elsewhere.
+        let mut checked = checked(&path, &load(&path));
+        checked.rows.truncate(2);
+        let text = forms(&checked).replace(&version, "\": \"[version]\"");
+        insta::with_settings!({ snapshot_path => "../../findings/snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
+            insta::assert_snapshot!(format!("{stem}.formats"), text);
+        });
+    }
+}
+
+#[test]
+fn hostile_names_and_texts_break_no_form() {
+    let schemas = Schemas::read();
+    for name in [
+        "a\nb.kdl",
+        "\u{1b}[2J.kdl",
+        "]]><x y='&'>\".kdl",
+        "::error::a,b%0A.kdl",
+        "../é \u{202e}.kdl",
+        "[x](y).kdl",
+    ] {
+        for text in [
+            "targte \"]]>\" { \u{1b}[31m }\n",
+            "target \"a\u{0}\u{7f}\" { command \"[a](1)\" }\n<&'\"\n",
+            "backup \"a%0A::error::\" { source \"\u{ffff}\"; sourec \"&amp;\"; to \u{85} }\n",
+            "\u{feff}x\r\ny = \u{2028}\"\u{1b}\"\r\n",
+        ] {
+            let path = Path::new(name);
+            let loaded = config::load_text(path, text.as_bytes().to_vec());
+            assert!(loaded.errors() > 0, "{text:?}");
+            schemas.hold(name, &checked(path, &loaded));
+        }
+    }
+}
+
+#[test]
+fn what_two_files_import_is_found_once() {
+    let temp = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(temp.path().join(name), text).unwrap();
+    write("common.kdl", "targte \"a\" { command \"x\"; }\n");
+    write("one.kdl", "import \"common.kdl\"\n");
+    write("two.kdl", "import \"common.kdl\"\n");
+    let mut checked = Checked::default();
+    for name in ["one.kdl", "two.kdl"] {
+        let path = temp.path().join(name);
+        checked.add(&path, &config::load(&path).unwrap());
+    }
+    assert_eq!(checked.rows.len(), 1);
+    assert_eq!(checked.files.iter().map(|file| file.errors).sum::<usize>(), 2);
+    assert_eq!(checked.all_files().len(), 3);
+    Schemas::read().hold("two roots", &checked);
+}

@@ -1,0 +1,253 @@
+//! Plans and lists as people and programs get them: from an ops file and hand-made facts, through `plan::build`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot set up its world has failed"
+)]
+
+macro_rules! snapshot {
+    ($name:literal, $text:expr) => {
+        insta::with_settings!({ snapshot_path => "snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
+            insta::assert_snapshot!($name, $text);
+        });
+    };
+}
+
+mod graphs;
+mod jobs;
+mod past;
+mod world;
+
+use opsrun::config::vocabulary::Vocabulary;
+use opsrun::kept::KeepReason;
+use opsrun::plan::document::{PlanDocument, document};
+use opsrun::plan::{Plan, Request, build};
+use opsrun::report::copies::list::{self, CopyLine, CopyState, ListDocument};
+use opsrun::report::plan::summary::verdict;
+use opsrun::report::plan::text::PlanText;
+use opsrun::report::plan::text::plan_text;
+use opsrun::report::run::json_lines;
+use opsrun::report::shared::style::Style;
+use opsrun::run::{Event, Outcome, State};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+use world::World;
+
+fn plan(world: &World) -> Plan {
+    build(&world.model, &Request::default(), &world.facts).unwrap()
+}
+
+fn text(plan: &Plan, files: bool, width: Option<usize>) -> String {
+    let how = PlanText {
+        files,
+        style: Style::PLAIN,
+        width,
+    };
+    plan_text(plan, &how)
+}
+
+#[test]
+fn a_plan_as_text() {
+    let plan = plan(&World::observer());
+    snapshot!("plan", text(&plan, false, None));
+    snapshot!("plan-files", text(&plan, true, None));
+    snapshot!("plan-narrow", text(&plan, false, Some(72)));
+}
+
+#[test]
+fn the_verdict_is_the_first_line_and_the_last() {
+    for world in [
+        World::observer(),
+        World::observer().quiet(),
+        World::observer().unlisted(),
+    ] {
+        let plan = plan(&world);
+        let text = text(&plan, false, None);
+        assert_eq!(text.lines().next(), Some(verdict(&plan).as_str()));
+        assert_eq!(text.lines().last(), Some(verdict(&plan).as_str()));
+    }
+}
+
+#[test]
+fn nothing_to_do_and_refused() {
+    let quiet = plan(&World::observer().quiet());
+    assert_eq!(verdict(&quiet), "nothing to do");
+    snapshot!("plan-nothing", text(&quiet, false, None));
+    let refused = plan(&World::observer().unlisted());
+    assert!(
+        verdict(&refused).starts_with("refused: backup:observer: "),
+        "{}",
+        verdict(&refused)
+    );
+    snapshot!("plan-refused", text(&refused, false, None));
+}
+
+#[test]
+fn colour_changes_nothing_but_colour() {
+    let plan = plan(&World::observer());
+    let how = PlanText {
+        files: true,
+        style: Style::COLOR,
+        width: None,
+    };
+    let colored = plan_text(&plan, &how);
+    let mut plain = String::new();
+    for (at, piece) in colored.split("\x1b[").enumerate() {
+        plain += if at == 0 {
+            piece
+        } else {
+            piece.split_once('m').unwrap().1
+        };
+    }
+    let trimmed: Vec<&str> = plain.lines().map(str::trim_end).collect();
+    assert_eq!(trimmed.join("\n") + "\n", text(&plan, true, None));
+}
+
+#[test]
+fn a_plan_as_json() {
+    let plan = plan(&World::observer());
+    let value = serde_json::to_value(document(&plan, true)).unwrap();
+    snapshot!("plan-json", serde_json::to_string_pretty(&value).unwrap());
+    assert_eq!(value["format"], 1);
+    let without = serde_json::to_value(document(&plan, false)).unwrap();
+    assert!(without["steps"][2]["action"].get("delete").is_none());
+}
+
+#[test]
+fn plans_fit_their_schema() {
+    let schema = schema("plan.schema.json", &schemars::schema_for!(PlanDocument));
+    for world in [
+        World::observer(),
+        World::observer().quiet(),
+        World::observer().unlisted(),
+    ] {
+        for files in [false, true] {
+            let value = serde_json::to_value(document(&plan(&world), files)).unwrap();
+            fits(&schema, &value);
+        }
+    }
+}
+
+fn some_copies() -> Vec<CopyLine> {
+    let line = |copy: &str, at: Option<&str>, state, deleted| CopyLine {
+        copy: copy.to_owned(),
+        backup: "observer".to_owned(),
+        at: at.map(|at| at.parse().unwrap()),
+        files: 1200,
+        archive_bytes: 3_355_443,
+        state,
+        deleted,
+    };
+    vec![
+        line(
+            "observer-20261123T120000Z-01JD3",
+            Some("2026-11-23T12:00:00Z"),
+            CopyState::Complete,
+            80,
+        ),
+        line(
+            "observer-20261122T120000Z-01JD2",
+            Some("2026-11-22T12:00:00Z"),
+            CopyState::Incomplete("1 file could not be read: a\nb".to_owned()),
+            0,
+        ),
+        line(
+            "observer-20261121T120000Z-01JD1",
+            Some("2026-11-21T12:00:00Z"),
+            CopyState::Suspect("the source holds 3 files, the last complete copy 1,200".to_owned()),
+            0,
+        ),
+        line(
+            "observer-x",
+            None,
+            CopyState::Broken("its manifest cannot be read".to_owned()),
+            0,
+        ),
+    ]
+}
+
+#[test]
+fn a_list_as_text() {
+    snapshot!(
+        "list",
+        list::copies_text(&some_copies(), chrono_tz::Asia::Seoul, Style::PLAIN)
+    );
+    assert_eq!(list::copies_text(&[], chrono_tz::UTC, Style::PLAIN), "no copies\n");
+}
+
+#[test]
+fn lists_fit_their_schema() {
+    let schema = schema("list.schema.json", &schemars::schema_for!(ListDocument));
+    for copies in [some_copies(), Vec::new()] {
+        let value = serde_json::to_value(list::document(&copies)).unwrap();
+        fits(&schema, &value);
+    }
+    let value = serde_json::to_value(list::document(&some_copies())).unwrap();
+    snapshot!("list-json", serde_json::to_string_pretty(&value).unwrap());
+}
+
+#[test]
+fn events_fit_their_schema() {
+    let schema = schema("event.schema.json", &schemars::schema_for!(json_lines::Line));
+    let finished = Event::StepFinished {
+        step: "backup:observer".to_owned(),
+        outcome: Outcome {
+            state: State::NoSpace,
+            summary: "the destination is full".to_owned(),
+            help: Some("make space".to_owned()),
+            details: Vec::new(),
+        },
+    };
+    let deleted = Event::Deleted {
+        step: "cleanup:observer".to_owned(),
+        batch: 0,
+        files: 1,
+        bytes: 2,
+        kept: BTreeMap::from([(KeepReason::InUse, 3)]),
+    };
+    let mut lines = json_lines::head();
+    for event in [finished, deleted, Event::RunFinished { exit: 73, millis: 5 }] {
+        lines += &json_lines::line(&event);
+    }
+    for line in lines.lines() {
+        fits(&schema, &serde_json::from_str(line).unwrap());
+    }
+    snapshot!("events", lines.replace(env!("CARGO_PKG_VERSION"), "[version]"));
+}
+
+#[test]
+fn the_language_fits_its_schema() {
+    let schema = schema("language.schema.json", &schemars::schema_for!(Vocabulary));
+    let text = opsrun::report::reference::schemas::json("ops").unwrap().unwrap();
+    fits(&schema, &stands("language.json", &text));
+}
+
+/// The schema that stands in `schemas/`, which must be the one that the types give; `UPDATE_SCHEMAS=1` rewrites it.
+fn schema(name: &str, made: &schemars::Schema) -> Value {
+    stands(name, &(serde_json::to_string_pretty(made).unwrap() + "\n"))
+}
+
+fn stands(name: &str, text: &str) -> Value {
+    let path = Path::new("schemas").join(name);
+    if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    let stands = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        stands == text,
+        "{} is out of date: run with UPDATE_SCHEMAS=1",
+        path.display()
+    );
+    serde_json::from_str(&stands).unwrap()
+}
+
+fn fits(schema: &Value, value: &Value) {
+    let validator = jsonschema::validator_for(schema).unwrap();
+    let faults: Vec<String> = validator
+        .iter_errors(value)
+        .map(|e| format!("{}: {e}", e.instance_path()))
+        .collect();
+    assert!(faults.is_empty(), "{faults:#?}");
+}
