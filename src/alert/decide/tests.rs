@@ -169,11 +169,7 @@ fn flapping_is_told_once_and_then_how_it_settled() {
     let mut well = key.clone();
     assert_eq!(
         acts(&terms, &mut well, &loud(&[Ok, Ok, Critical]), 9),
-        [
-            vec!["ops:settled/critical".to_owned()],
-            vec![],
-            vec![]
-        ]
+        [vec!["ops:settled/critical".to_owned()], vec![], vec![]]
     );
     // Soon after it settled that is more of the same flapping; after a quiet time it is trouble.
     assert_eq!(
@@ -202,7 +198,17 @@ fn each_channel_that_heard_of_a_change_is_notified_of_the_flapping() {
         listener("ops", Severity::Warning, None),
     ]);
     let results = loud(&[
-        Critical, Ok, Critical, Ok, Interrupted, Warning, Warning, Critical, Ok, Critical, Ok,
+        Critical,
+        Ok,
+        Critical,
+        Ok,
+        Interrupted,
+        Warning,
+        Warning,
+        Critical,
+        Ok,
+        Critical,
+        Ok,
     ]);
     let mut key = KeyState::default();
     let mut told = Vec::new();
