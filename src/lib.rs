@@ -16,7 +16,7 @@
 //!
 //! | layer | room | what it is |
 //! |---|---|---|
-//! | 0 | [`units`] [`clock`] [`path`] [`entry`] [`kept`] | values and time; nothing of ours is used |
+//! | 0 | [`units`] [`clock`] [`path`] [`entry`] [`error_chain`] [`kept`] | values and time; nothing of ours is used |
 //! | 0 | [`signal`] | how a run is asked to stop |
 //! | 0 | [`blocking`] | calls that may hang, in threads of their own |
 //! | 1 | [`model`] | what a valid file means, and what may be deleted: pure decisions |
@@ -51,6 +51,7 @@ pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod entry;
+pub mod error_chain;
 pub mod exec;
 pub mod inspect;
 pub mod kept;

@@ -53,7 +53,7 @@ pub fn reread(file: &Path, place: Option<&StateArgs>, terminal: &Terminal) -> Re
         Ok(loaded) => loaded,
         Err(error) => {
             return Reread::Invalid {
-                message: output::chain(&error),
+                message: crate::error_chain::error_chain(&error),
                 findings: String::new(),
             };
         }

@@ -34,7 +34,7 @@ pub fn lost(place: &Copies, backup: Option<&str>, terminal: &Terminal) -> bool {
             note(
                 &format!(
                     "whether a destination is gone cannot be told: {}",
-                    output::chain(&error)
+                    crate::error_chain::error_chain(&error)
                 ),
                 terminal,
             );

@@ -282,7 +282,7 @@ fn failed(error: &LaunchError, stop: &Stop) -> Failed {
     Failed {
         // Whoever was told to stop while it waited for a lock stopped.
         exit: stop.signal().map_or_else(|| error.exit_code(), |signal| 128 + signal),
-        message: crate::report::shared::output::chain(error),
+        message: crate::error_chain::error_chain(error),
         help: error.help(),
     }
 }

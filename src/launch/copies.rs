@@ -5,7 +5,7 @@
 
 use super::LaunchError;
 use crate::archive::{self, Catalogue, CatalogueCopy, CopyName, Marker};
-use crate::exec::{Deadline, watch::StepWatch};
+use crate::exec::{Deadline, step_progress::StepProgress};
 use crate::model::{Backup, Model};
 use crate::run::Progress;
 use crate::signal::Stop;
@@ -191,7 +191,7 @@ pub fn verify(
         for copy in &place.copies {
             let manifest = &copy.manifest;
             progress.begin(0, &copy.name.to_string(), manifest.record_count, manifest.bytes);
-            let watch = StepWatch::new(&deadline, progress, 0);
+            let watch = StepProgress::new(&deadline, progress, 0);
             let result = archive::verify_committed(&place.dir, &copy.name, threads, &watch);
             progress.end(0);
             if let Some(signal) = stop.signal() {
@@ -200,7 +200,7 @@ pub fn verify(
             each(Verification {
                 copy: copy.name.clone(),
                 holds: (manifest.record_count, manifest.bytes),
-                damage: result.err().map(|e| crate::exec::survey::chain(&e)),
+                damage: result.err().map(|e| crate::error_chain::error_chain(&e)),
             });
         }
     }

@@ -7,9 +7,9 @@
 
 use super::LaunchError;
 use super::copies::Place;
-use crate::archive::row::RowKind;
-use crate::archive::{self, CatalogueCopy, CopyError, Options, Restored};
-use crate::exec::{Deadline, watch::StepWatch};
+use crate::archive::file_entry::FileEntryKind;
+use crate::archive::{self, CatalogueCopy, CopyError, RestoreOptions, RestoreReport};
+use crate::exec::{Deadline, step_progress::StepProgress};
 use crate::model::Model;
 use crate::model::pattern::{Pattern, PatternSet};
 use crate::path::{RelPath, Shown, unshown};
@@ -47,7 +47,7 @@ pub struct Wanted {
 pub struct Done {
     pub copy: String,
     pub target: PathBuf,
-    pub restored: Restored,
+    pub restored: RestoreReport,
     /// When the hold ends, where one was set.
     pub held_until: Option<DateTime<Utc>>,
 }
@@ -182,7 +182,7 @@ impl<'a> Group<'a> {
                 wanted = true;
             }
             if wanted && !seen.contains(row.path()) {
-                share.files += u64::from(row.kind != RowKind::Dir);
+                share.files += u64::from(row.kind != FileEntryKind::Dir);
                 share.bytes += row.size();
                 share.paths.insert(row.path().clone());
             }
@@ -354,8 +354,8 @@ fn write(
         let copy = share.copy;
         progress.begin(0, &copy.name.to_string(), share.files, share.bytes);
         let deadline = Deadline::new(stop, None);
-        let watch = StepWatch::new(&deadline, progress, 0);
-        let options = Options {
+        let watch = StepProgress::new(&deadline, progress, 0);
+        let options = RestoreOptions {
             force: wanted.force,
             threads: wanted.threads,
             chown: rustix::process::geteuid().is_root(),

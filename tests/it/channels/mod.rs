@@ -24,6 +24,7 @@ mod web;
 #[cfg(not(all(feature = "http", feature = "email")))]
 mod without;
 
+use crate::support::block_on;
 use opsrun::alert::channel::Courier;
 use opsrun::alert::{Deliver as _, Delivery, Kind, Message};
 use opsrun::channel::message::Origin;
@@ -86,14 +87,6 @@ fn message() -> Message {
 fn secret(text: &str) -> Value {
     let words = ["/bin/echo", text].map(str::to_owned).into();
     Value::Secret(SecretSource::Command(words, "/".into()))
-}
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(future)
 }
 
 /// One attempt with secrets and signals of its own, which must end in its time and show no secret.

@@ -1,17 +1,17 @@
-//! Members: independent pieces of a gzip stream, each decodable alone.
+//! Members: the independent pieces of a gzip stream; each can be decoded alone.
 //!
-//! Takes plain bytes, gives one gzip member, and back, within bounds that no input can widen. Encoders and decoders
+//! Takes plain bytes, gives one gzip member, and back, within bounds that no input can exceed. Encoders and decoders
 //! are kept per thread.
-//! Invariant: what decodes has exactly the size that was announced and the CRC that it carries.
+//! Invariant: decoded bytes have exactly the announced size, and the CRC of the member.
 
 use libdeflater::{CompressionLvl, Compressor, Decompressor};
 use std::cell::RefCell;
 
-/// Plain bytes after which a member is cut.
-pub const CUT: usize = 1 << 20;
+/// Plain bytes after which a member ends.
+pub const MEMBER_SIZE: usize = 1 << 20;
 
-/// The most plain bytes that a reader accepts in a member.
-pub const MOST: usize = 16 << 20;
+/// How many plain bytes a reader accepts in a member.
+pub const MAX_MEMBER_SIZE: usize = 16 << 20;
 
 thread_local! {
     static ENCODER: RefCell<Option<(u8, Compressor)>> = const { RefCell::new(None) };
@@ -40,7 +40,7 @@ pub fn encode(plain: &[u8], level: u8) -> Vec<u8> {
 /// The plain bytes of a member; `None` when it does not decode to exactly `size` bytes.
 #[must_use]
 pub fn decode(packed: &[u8], size: usize) -> Option<Vec<u8>> {
-    if size > MOST {
+    if size > MAX_MEMBER_SIZE {
         return None;
     }
     DECODER.with_borrow_mut(|slot| {
@@ -64,7 +64,7 @@ mod tests {
         assert_eq!(decode(&packed, plain.len()).unwrap(), plain);
         assert_eq!(decode(&packed, plain.len() - 1), None);
         assert_eq!(decode(&packed, plain.len() + 1), None);
-        assert_eq!(decode(&packed, MOST + 1), None);
+        assert_eq!(decode(&packed, MAX_MEMBER_SIZE + 1), None);
         assert_eq!(decode(&encode(b"", 6), 0).unwrap(), b"");
     }
 }

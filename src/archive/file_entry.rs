@@ -1,6 +1,6 @@
-//! [`Row`]: one entry of a copy, one line of its file list.
+//! [`FileEntry`]: one entry of a copy, one row of its file list.
 //!
-//! Written while the source is read, read back by verify, restore, cleanup and whoever looks with `zcat`.
+//! Written while the source is read; read back by verify, restore, cleanup and people (`zcat`).
 //! Invariant: together with the archive's bytes a row says everything about its entry; the tar headers are a
 //! function of it (`header`).
 
@@ -12,21 +12,21 @@ use std::collections::BTreeMap;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum RowKind {
+pub enum FileEntryKind {
     /// A regular file with its content.
     File,
     Dir,
     Symlink,
-    /// Another name of a file that comes before in the same copy.
+    /// Another name of an earlier file of the same copy.
     Hardlink,
 }
 
 /// Whether the content is one state of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum RowState {
+pub enum ContentState {
     Ok,
-    /// The file changed each time it was read: no evidence for anything.
+    /// The file changed each time it was read: it proves nothing.
     Torn,
 }
 
@@ -34,16 +34,11 @@ pub enum RowState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Bytes {
-    /// UTF-8.
     Text(String),
-    Raw {
-        /// The bytes.
-        base64: String,
-    },
+    Raw { base64: String },
 }
 
 impl Bytes {
-    /// Of any bytes.
     #[must_use]
     pub fn new(bytes: &[u8]) -> Self {
         use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -55,7 +50,7 @@ impl Bytes {
         }
     }
 
-    /// The bytes; empty when the base64 is none.
+    /// Empty when the base64 is invalid.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -68,11 +63,11 @@ impl Bytes {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Row {
+pub struct FileEntry {
     /// Where, relative to the source.
     pub path: RelPath,
     #[serde(rename = "type")]
-    pub kind: RowKind,
+    pub kind: FileEntryKind,
     /// Bytes of content; 0 for what has none.
     pub size: u64,
     pub mode: u32,
@@ -85,7 +80,7 @@ pub struct Row {
     pub dev: u64,
     pub ino: u64,
     pub nlink: u32,
-    /// SHA-256 of the content, holes read as zeros, in hexadecimal; of a hard link that of its file.
+    /// SHA-256 of the content in hexadecimal, holes read as zeros; a hard link has the hash of its file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
     /// Number of the archive's member that holds its first header byte.
@@ -94,14 +89,13 @@ pub struct Row {
     /// Target of a symlink, or the path that a hard link is another name of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<Bytes>,
-    /// Stretches of data in a file with holes: offset and length.
+    /// Data segments of a file with holes: offset and length.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sparse: Option<Vec<(u64, u64)>>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub xattrs: BTreeMap<String, Bytes>,
-    /// Whether the content is one state of the file.
-    pub state: RowState,
-    /// It changed so shortly before it was read that its times do not prove it unchanged.
+    pub state: ContentState,
+    /// It changed so shortly before it was read that its times cannot prove it unchanged.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fresh: bool,
 }
@@ -114,7 +108,7 @@ pub struct Evidence {
     pub sha256: [u8; 32],
 }
 
-impl Row {
+impl FileEntry {
     #[must_use]
     pub fn path(&self) -> &RelPath {
         &self.path
@@ -128,7 +122,7 @@ impl Row {
     /// It changed each time it was read.
     #[must_use]
     pub fn is_torn(&self) -> bool {
-        self.state == RowState::Torn
+        self.state == ContentState::Torn
     }
 
     /// It changed just before it was read.
@@ -148,11 +142,11 @@ impl Row {
         }
     }
 
-    /// What it proves: `None` for what is no file, torn or fresh.
+    /// What it proves: `None` unless it is a file, and neither torn nor fresh.
     #[must_use]
     pub fn evidence(&self) -> Option<Evidence> {
-        let file = matches!(self.kind, RowKind::File | RowKind::Hardlink);
-        (file && self.state == RowState::Ok && !self.fresh).then_some(())?;
+        let file = matches!(self.kind, FileEntryKind::File | FileEntryKind::Hardlink);
+        (file && self.state == ContentState::Ok && !self.fresh).then_some(())?;
         Some(Evidence {
             identity: self.identity(),
             sha256: parse_hex(self.sha256.as_deref()?)?,
@@ -163,8 +157,8 @@ impl Row {
     #[must_use]
     pub fn stored(&self) -> u64 {
         match (self.kind, &self.sparse) {
-            (RowKind::File, None) => self.size,
-            (RowKind::File, Some(segments)) => segments.iter().fold(0, |sum, (_, len)| sum.saturating_add(*len)),
+            (FileEntryKind::File, None) => self.size,
+            (FileEntryKind::File, Some(segments)) => segments.iter().fold(0, |sum, (_, len)| sum.saturating_add(*len)),
             _ => 0,
         }
     }

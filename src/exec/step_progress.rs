@@ -3,17 +3,17 @@
 //! Invariant: asking is cheap; it may be called from any thread, per file.
 
 use super::Deadline;
-use crate::archive::Watch;
+use crate::archive::progress::CopyProgress;
 use crate::run::Progress;
 
 /// Tells the archive room when to stop and passes progress on.
-pub struct StepWatch<'a> {
+pub struct StepProgress<'a> {
     deadline: &'a Deadline<'a>,
     progress: &'a dyn Progress,
     step: usize,
 }
 
-impl<'a> StepWatch<'a> {
+impl<'a> StepProgress<'a> {
     #[must_use]
     pub fn new(deadline: &'a Deadline<'a>, progress: &'a dyn Progress, step: usize) -> Self {
         Self {
@@ -24,7 +24,7 @@ impl<'a> StepWatch<'a> {
     }
 }
 
-impl Watch for StepWatch<'_> {
+impl CopyProgress for StepProgress<'_> {
     fn stop(&self) -> bool {
         self.deadline.reached()
     }

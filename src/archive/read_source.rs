@@ -1,12 +1,12 @@
-//! Reading the source: one entry at a time, told from what changes while it is read.
+//! Reading the source: one entry at a time, and noticing what changes meanwhile.
 //!
-//! Takes a listed entry and the source's handle, gives what to store or why not. A file that changes while it is
-//! read is read again, three times; then it is stored as it came, and marked torn. A file that changed less than
-//! a clock granule before it was read is read once that time has passed.
-//! Invariant: a row that is neither torn nor fresh carries the hash of exactly the bytes that were handed on, read
-//! from a file whose identity was the row's before and after.
+//! Takes a listed entry and the source's handle, gives what to store, or why it cannot. A file that changes while it is
+//! read is read again, three times; then it is stored as read, and marked torn. A file that changed less than a
+//! clock granule ago is read once that time has passed.
+//! Invariant: a row that is neither torn nor fresh has the hash of exactly the bytes that were passed on, read from a
+//! file whose identity was the row's before and after.
 
-use super::row::{Bytes, Row, RowKind, RowState, hex};
+use super::file_entry::{Bytes, ContentState, FileEntry, FileEntryKind, hex};
 use crate::entry::{Entry, Identity, Kind};
 use crate::path::Shown;
 use crate::tree::handle::{TreeError, identity_of};
@@ -21,49 +21,47 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
-/// How often a file that changes is read again.
-pub const AGAIN: u32 = 3;
+pub const MAX_REREADS: u32 = 3;
 
-/// Files below this size are read whole; larger ones, and those with holes, piece by piece.
-pub const SMALL: u64 = 1 << 20;
+/// Files below this size are read whole; larger files, and files with holes, piece by piece.
+pub const SMALL_FILE_SIZE: u64 = 1 << 20;
 
-/// The most stretches of data that are listed; a file with more is stored whole, its holes as zeros.
-const MOST_SEGMENTS: usize = 100_000;
+/// A file with more data segments is stored whole, its holes as zeros.
+const MAX_SEGMENTS: usize = 100_000;
 
-/// The most bytes of extended attributes that an entry may have.
-const XATTRS: usize = 1 << 20;
+const MAX_XATTR_BYTES: usize = 1 << 20;
 
-/// A file listed as small that has grown beyond this is left to the next run.
-const GROWN: u64 = 4 << 20;
+/// A file listed as small that has grown larger is left to the next run.
+const MAX_GROWN_SIZE: u64 = 4 << 20;
 
 /// Why an entry is not in the copy.
 #[derive(Debug)]
-pub enum Absent {
+pub enum ReadFailure {
     Vanished,
-    /// It is something else now, that cannot be stored.
+    /// It was replaced by something that cannot be stored.
     Special,
     /// It could not be read: the copy is incomplete.
     Unreadable(String),
 }
 
-impl From<TreeError> for Absent {
+impl From<TreeError> for ReadFailure {
     fn from(e: TreeError) -> Self {
         match e.errno() {
             Some(Errno::NOENT) => Self::Vanished,
-            // A symlink or another mount stands where a file or directory was listed.
+            // A symlink or a mount has replaced the listed file or directory.
             Some(Errno::LOOP | Errno::NOTDIR | Errno::XDEV | Errno::NXIO) => Self::Special,
             _ => Self::Unreadable(e.source.to_string()),
         }
     }
 }
 
-impl From<io::Error> for Absent {
+impl From<io::Error> for ReadFailure {
     fn from(e: io::Error) -> Self {
         Self::Unreadable(e.to_string())
     }
 }
 
-/// The shortest time between a change and a reading that can be told apart: two clock granules, at least 20 ms.
+/// The shortest time between a change and a read that timestamps can show: two clock granules, at least 20 ms.
 #[must_use]
 pub fn granule() -> Duration {
     let coarse = rustix::time::clock_getres(rustix::time::ClockId::RealtimeCoarse);
@@ -71,12 +69,12 @@ pub fn granule() -> Duration {
     Duration::from_nanos(2 * nanos).max(Duration::from_millis(20))
 }
 
-/// A row with what `entry` says; content, place and links are filled in by others.
-fn row_of(entry: &Entry, kind: RowKind, identity: Identity) -> Row {
-    Row {
+/// A row with the facts of `entry`; callers fill in content, position and links.
+fn row_of(entry: &Entry, kind: FileEntryKind, identity: Identity) -> FileEntry {
+    FileEntry {
         path: entry.path.clone(),
         kind,
-        size: if kind == RowKind::File { identity.size } else { 0 },
+        size: if kind == FileEntryKind::File { identity.size } else { 0 },
         mode: entry.mode,
         uid: entry.uid,
         gid: entry.gid,
@@ -91,69 +89,73 @@ fn row_of(entry: &Entry, kind: RowKind, identity: Identity) -> Row {
         link: None,
         sparse: None,
         xattrs: BTreeMap::new(),
-        state: RowState::Ok,
+        state: ContentState::Ok,
         fresh: false,
     }
 }
 
-pub fn directory(root: &Dir, entry: &Entry, cross_mounts: bool) -> Result<Row, Absent> {
-    let mut row = row_of(entry, RowKind::Dir, entry.identity);
+pub fn directory(root: &Dir, entry: &Entry, cross_mounts: bool) -> Result<FileEntry, ReadFailure> {
+    let mut row = row_of(entry, FileEntryKind::Dir, entry.identity);
     if let Ok(dir) = root.open_dir(entry.path.as_bytes(), cross_mounts) {
         row.xattrs = xattrs(&dir)?;
     }
     Ok(row)
 }
 
-/// A directory whose extended attributes are left out.
-pub fn bare_directory(entry: &Entry) -> Row {
-    row_of(entry, RowKind::Dir, entry.identity)
+/// A directory without its extended attributes.
+pub fn bare_directory(entry: &Entry) -> FileEntry {
+    row_of(entry, FileEntryKind::Dir, entry.identity)
 }
 
-pub fn symlink(opener: &mut Opener<'_>, entry: &Entry) -> Result<Row, Absent> {
+pub fn symlink(opener: &mut Opener<'_>, entry: &Entry) -> Result<FileEntry, ReadFailure> {
     let dir = opener.dir(&entry.path)?;
     let target = dir.read_link(entry.path.name()).map_err(|e| match e.errno() {
-        Some(Errno::INVAL) => Absent::Special,
+        Some(Errno::INVAL) => ReadFailure::Special,
         _ => e.into(),
     })?;
-    let mut row = row_of(entry, RowKind::Symlink, entry.identity);
+    let mut row = row_of(entry, FileEntryKind::Symlink, entry.identity);
     row.link = Some(Bytes::new(&target));
     Ok(row)
 }
 
 /// Another name of an inode whose first name is `first`.
-pub fn hardlink(opener: &mut Opener<'_>, entry: &Entry, first: &crate::path::RelPath) -> Result<Row, Absent> {
+pub fn hardlink(
+    opener: &mut Opener<'_>,
+    entry: &Entry,
+    first: &crate::path::RelPath,
+) -> Result<FileEntry, ReadFailure> {
     let now = opener.dir(&entry.path)?.entry(entry.path.name(), entry.path.clone())?;
     if now.kind != Kind::File {
-        return Err(Absent::Special);
+        return Err(ReadFailure::Special);
     }
-    let mut row = row_of(&now, RowKind::Hardlink, now.identity);
+    let mut row = row_of(&now, FileEntryKind::Hardlink, now.identity);
     row.size = now.identity.size;
     row.link = Some(Bytes::new(first.as_bytes()));
     Ok(row)
 }
 
-/// An open regular file with the facts of that moment.
-pub struct Opened {
+/// An open regular file with its facts at that time.
+pub struct OpenSourceFile {
     pub file: File,
-    pub row: Row,
+    pub row: FileEntry,
     fresh: bool,
 }
 
-impl Opened {
-    /// It changed just before it was opened, and waiting did not help.
+impl OpenSourceFile {
+    /// It changed just before it was opened, even after waiting.
     #[must_use]
     pub fn is_fresh(&self) -> bool {
         self.fresh
     }
 }
 
-/// Opens a file and waits, once and briefly, until its last change lies a granule back.
-pub fn open(opener: &mut Opener<'_>, entry: &Entry, granule: Duration) -> Result<Opened, Absent> {
+/// Opens a file and waits once, briefly, until its last change is a granule ago.
+pub fn open(opener: &mut Opener<'_>, entry: &Entry, granule: Duration) -> Result<OpenSourceFile, ReadFailure> {
     let file = opener.file(&entry.path)?;
-    let look = |file: &File| -> Result<Entry, Absent> {
+    let look = |file: &File| -> Result<Entry, ReadFailure> {
         let stat = rustix::fs::fstat(file).map_err(io::Error::from)?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(Absent::Special);
+            return Err(ReadFailure::Special);
         }
         Ok(crate::tree::handle::entry_of(entry.path.clone(), &stat))
     };
@@ -165,43 +167,43 @@ pub fn open(opener: &mut Opener<'_>, entry: &Entry, granule: Duration) -> Result
         std::thread::sleep(Duration::from_nanos(u64::try_from(least - young).unwrap_or(0)));
         now = look(&file)?;
     }
-    let mut row = row_of(&now, RowKind::File, now.identity);
+    let mut row = row_of(&now, FileEntryKind::File, now.identity);
     row.xattrs = xattrs(&file)?;
-    Ok(Opened {
+    Ok(OpenSourceFile {
         file,
         row,
         fresh: age(&now) < least,
     })
 }
 
-/// True when `entry` is to be read piece by piece.
+/// True when `entry` must be read piece by piece.
 #[must_use]
 pub fn is_large(entry: &Entry) -> bool {
     let size = entry.identity.size;
-    size >= SMALL || (size >= 32 * 1024 && entry.blocks.saturating_mul(512) < size)
+    size >= SMALL_FILE_SIZE || (size >= 32 * 1024 && entry.blocks.saturating_mul(512) < size)
 }
 
 /// Reads a small file whole.
-pub fn small(opener: &mut Opener<'_>, entry: &Entry, granule: Duration) -> Result<(Row, Vec<u8>), Absent> {
+pub fn small(opener: &mut Opener<'_>, entry: &Entry, granule: Duration) -> Result<(FileEntry, Vec<u8>), ReadFailure> {
     let mut tries = 0;
     loop {
         let opened = open(opener, entry, granule)?;
-        let Opened { file, mut row, fresh } = opened;
-        if row.size > GROWN {
-            return Err(Absent::Unreadable(
-                "it grew while the copy was made; the next run stores it".to_owned(),
+        let OpenSourceFile { file, mut row, fresh } = opened;
+        if row.size > MAX_GROWN_SIZE {
+            return Err(ReadFailure::Unreadable(
+                "it grew while the copy was made; the next run will store it".to_owned(),
             ));
         }
         let wanted = usize::try_from(row.size).unwrap_or(usize::MAX);
-        // One byte more than there should be: a growing file shows.
+        // One byte more than expected: this shows a growing file.
         let mut data = vec![0; wanted.saturating_add(1)];
         let got = read_full(&file, &mut data, 0)?;
         let calm = got == wanted && unchanged(&file, &row.identity());
-        if calm || tries == AGAIN {
+        if calm || tries == MAX_REREADS {
             data.truncate(got.min(wanted));
             row.size = data.len() as u64;
             row.sha256 = Some(hex(&Sha256::digest(&data)));
-            row.state = if calm { RowState::Ok } else { RowState::Torn };
+            row.state = if calm { ContentState::Ok } else { ContentState::Torn };
             row.fresh = fresh;
             return Ok((row, data));
         }
@@ -209,7 +211,6 @@ pub fn small(opener: &mut Opener<'_>, entry: &Entry, granule: Duration) -> Resul
     }
 }
 
-/// True when the file is still in that state.
 pub fn unchanged(file: &File, identity: &Identity) -> bool {
     rustix::fs::fstat(file).is_ok_and(|stat| identity_of(&stat) == *identity)
 }
@@ -228,8 +229,7 @@ pub fn read_full(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
     Ok(done)
 }
 
-/// Stretches of data, in order; `None` when there are no holes. The last one ends where the file ends, if need be
-/// with no length.
+/// Data segments, in order; `None` when there are no holes. The last one ends where the file ends, and may be empty.
 pub fn segments(file: &File, size: u64) -> Option<Vec<(u64, u64)>> {
     use rustix::fs::{SeekFrom, seek};
     let mut found: Vec<(u64, u64)> = Vec::new();
@@ -244,10 +244,7 @@ pub fn segments(file: &File, size: u64) -> Option<Vec<(u64, u64)>> {
             break;
         }
         let hole = seek(file, SeekFrom::Hole(data)).ok()?.min(size);
-        if hole <= data {
-            return None;
-        }
-        if found.len() == MOST_SEGMENTS {
+        if hole <= data || found.len() == MAX_SEGMENTS {
             return None;
         }
         found.push((data, hole - data));
@@ -262,7 +259,7 @@ pub fn segments(file: &File, size: u64) -> Option<Vec<(u64, u64)>> {
     Some(found)
 }
 
-pub(super) fn xattrs(file: &impl AsFd) -> Result<BTreeMap<String, Bytes>, Absent> {
+pub(super) fn xattrs(file: &impl AsFd) -> Result<BTreeMap<String, Bytes>, ReadFailure> {
     let mut found = BTreeMap::new();
     let mut names = Vec::with_capacity(64 * 1024);
     let Ok(size) = rustix::fs::flistxattr(file, rustix::buffer::spare_capacity(&mut names)) else {
@@ -281,9 +278,9 @@ pub(super) fn xattrs(file: &impl AsFd) -> Result<BTreeMap<String, Bytes>, Absent
             found.insert(key, Bytes::new(&value));
         }
     }
-    if sum > XATTRS {
-        return Err(Absent::Unreadable(
-            "its extended attributes are larger than 1 MiB".to_owned(),
+    if sum > MAX_XATTR_BYTES {
+        return Err(ReadFailure::Unreadable(
+            "its extended attributes exceed 1 MiB".to_owned(),
         ));
     }
     Ok(found)

@@ -1,22 +1,22 @@
-//! The file list: one JSON line per entry, in path order, in members.
+//! The file list: one JSON line per entry, in path order, in gzip members.
 //!
-//! [`ListWriter`] cuts lines into members; [`Rows`] reads them back one member at a time; [`find`] reads only the
-//! members that can hold given paths.
+//! [`ListWriter`] groups lines into members; [`FileEntries`] reads them back one member at a time; [`find`] reads only
+//! the members that can hold given paths.
 //! Invariant: a member never splits a line.
 
-use super::error::CopyError;
+use super::error::{CopyError, write_draft};
+use super::file_entry::{FileEntry, FileEntryKind};
+use super::gzip_member::{self, MEMBER_SIZE};
 use super::manifest::{ListMember, Manifest};
-use super::member::{self, CUT};
-use super::row::{Row, RowKind};
 use crate::path::RelPath;
 use crate::tree::publish::Draft;
 use sha2::{Digest, Sha256};
+use std::borrow::Borrow;
 use std::fs::File;
-use std::io::Write;
 use std::os::unix::fs::FileExt;
 
-/// Level for the list: it is small, and looking a path up decodes a whole member.
-const LEVEL: u8 = 4;
+/// The list is small, and finding a path decodes a whole member.
+const COMPRESSION_LEVEL: u8 = 4;
 
 pub struct ListWriter {
     draft: Draft,
@@ -31,19 +31,16 @@ pub struct ListWriter {
     torn: u64,
 }
 
-/// A written list.
-pub struct ListDone {
+pub struct WrittenList {
     pub draft: Draft,
     pub members: Vec<ListMember>,
     pub size: u64,
-    /// Its SHA-256.
     pub checksum: String,
     pub rows: u64,
-    /// Those that speak of no directory.
+    /// Rows that are not directories.
     pub files: u64,
-    /// Bytes of content that they speak of.
+    /// Bytes of content.
     pub bytes: u64,
-    /// Lines with state `torn`.
     pub torn: u64,
 }
 
@@ -51,7 +48,7 @@ impl ListWriter {
     pub fn new(draft: Draft) -> Self {
         Self {
             draft,
-            text: Vec::with_capacity(CUT + 4096),
+            text: Vec::with_capacity(MEMBER_SIZE + 4096),
             first: None,
             members: Vec::new(),
             at: 0,
@@ -63,27 +60,27 @@ impl ListWriter {
         }
     }
 
-    pub fn push(&mut self, row: &Row) -> Result<(), CopyError> {
+    pub fn push(&mut self, row: &FileEntry) -> Result<(), CopyError> {
         self.first.get_or_insert_with(|| row.path.clone());
         serde_json::to_writer(&mut self.text, row).map_err(|e| CopyError::io("write", self.draft.name(), e.into()))?;
         self.text.push(b'\n');
         self.rows += 1;
-        self.files += u64::from(row.kind != RowKind::Dir);
+        self.files += u64::from(row.kind != FileEntryKind::Dir);
         self.bytes += row.size;
         self.torn += u64::from(row.is_torn());
-        if self.text.len() >= CUT { self.cut() } else { Ok(()) }
+        if self.text.len() >= MEMBER_SIZE {
+            self.cut()
+        } else {
+            Ok(())
+        }
     }
 
     fn cut(&mut self) -> Result<(), CopyError> {
         let Some(first) = self.first.take() else {
             return Ok(());
         };
-        let packed = member::encode(&self.text, LEVEL);
-        let name = self.draft.temp_name();
-        self.draft
-            .file()
-            .write_all(&packed)
-            .map_err(|e| CopyError::io("write", &name, e))?;
+        let packed = gzip_member::encode(&self.text, COMPRESSION_LEVEL);
+        write_draft(&mut self.draft, &packed)?;
         self.hash.update(&packed);
         self.members
             .push(ListMember(self.at, packed.len() as u64, self.text.len() as u64, first));
@@ -93,14 +90,14 @@ impl ListWriter {
     }
 
     /// Writes what is left and makes it durable.
-    pub fn finish(mut self) -> Result<ListDone, CopyError> {
+    pub fn finish(mut self) -> Result<WrittenList, CopyError> {
         self.cut()?;
         self.draft.sync()?;
-        Ok(ListDone {
+        Ok(WrittenList {
             draft: self.draft,
             members: self.members,
             size: self.at,
-            checksum: super::row::hex(&self.hash.finalize()),
+            checksum: super::file_entry::hex(&self.hash.finalize()),
             rows: self.rows,
             files: self.files,
             bytes: self.bytes,
@@ -109,44 +106,49 @@ impl ListWriter {
     }
 }
 
-pub fn read_member(file: &File, name: &str, member: &ListMember) -> Result<(Vec<u8>, Vec<Row>), CopyError> {
-    let mut packed = vec![0; usize::try_from(member.1).unwrap_or(usize::MAX).min(2 * member::MOST)];
+pub fn read_member(file: &File, name: &str, member: &ListMember) -> Result<(Vec<u8>, Vec<FileEntry>), CopyError> {
+    let mut packed = vec![
+        0;
+        usize::try_from(member.1)
+            .unwrap_or(usize::MAX)
+            .min(2 * gzip_member::MAX_MEMBER_SIZE)
+    ];
     file.read_exact_at(&mut packed, member.0)
         .map_err(|e| CopyError::io("read", name, e))?;
     let damaged = |what: String| CopyError::damaged(name, what);
     let plain = usize::try_from(member.2)
         .ok()
-        .and_then(|size| member::decode(&packed, size))
-        .ok_or_else(|| damaged(format!("the member at byte {} does not decode", member.0)))?;
+        .and_then(|size| gzip_member::decode(&packed, size))
+        .ok_or_else(|| damaged(format!("the member at byte {} cannot be decoded", member.0)))?;
     let lines = plain
         .strip_suffix(b"\n")
-        .ok_or_else(|| damaged("a line is cut".to_owned()))?;
-    let mut rows = Vec::new();
-    for line in lines.split(|b| *b == b'\n') {
-        rows.push(serde_json::from_slice(line).map_err(|e| damaged(format!("a line is no entry ({e})")))?);
-    }
-    Ok((packed, rows))
+        .ok_or_else(|| damaged("its last line is incomplete".to_owned()))?;
+    let rows: Result<Vec<FileEntry>, _> = lines.split(|b| *b == b'\n').map(serde_json::from_slice).collect();
+    Ok((
+        packed,
+        rows.map_err(|e| damaged(format!("a line is not a valid entry ({e})")))?,
+    ))
 }
 
-/// The rows of a list, one member at a time. With `digests`, each member must hash to the one given: what was
-/// proven once cannot change unseen.
-pub struct Rows<'a> {
-    file: &'a File,
-    name: &'a str,
-    manifest: &'a Manifest,
+/// The rows of a list, one member at a time. With `digests`, each member must have the given hash: a change after the
+/// proof is an error.
+pub struct FileEntries<'a, F> {
+    file: F,
+    name: String,
+    members: &'a [ListMember],
     digests: Option<&'a [[u8; 32]]>,
     next: usize,
-    pending: std::vec::IntoIter<Row>,
+    pending: std::vec::IntoIter<FileEntry>,
     failed: bool,
 }
 
-impl<'a> Rows<'a> {
+impl<'a, F: Borrow<File>> FileEntries<'a, F> {
     #[must_use]
-    pub fn new(file: &'a File, name: &'a str, manifest: &'a Manifest, digests: Option<&'a [[u8; 32]]>) -> Self {
+    pub fn new(file: F, name: String, manifest: &'a Manifest, digests: Option<&'a [[u8; 32]]>) -> Self {
         Self {
             file,
             name,
-            manifest,
+            members: &manifest.list_members,
             digests,
             next: 0,
             pending: Vec::new().into_iter(),
@@ -155,23 +157,23 @@ impl<'a> Rows<'a> {
     }
 }
 
-impl Iterator for Rows<'_> {
-    type Item = Result<Row, CopyError>;
+impl<F: Borrow<File>> Iterator for FileEntries<'_, F> {
+    type Item = Result<FileEntry, CopyError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             if let Some(row) = self.pending.next() {
                 return Some(Ok(row));
             }
-            let member = self.manifest.list_members.get(self.next)?;
+            let member = self.members.get(self.next)?;
             if self.failed {
                 return None;
             }
-            let read = read_member(self.file, self.name, member).and_then(|(packed, rows)| {
+            let read = read_member(self.file.borrow(), &self.name, member).and_then(|(packed, rows)| {
                 let known = self.digests.map(|all| all.get(self.next));
                 match known {
                     Some(known) if known != Some(&Sha256::digest(&packed).into()) => {
-                        Err(CopyError::damaged(self.name, "it changed since it was proven"))
+                        Err(CopyError::damaged(&self.name, "it changed after it was proven"))
                     }
                     _ => Ok(rows),
                 }
@@ -189,7 +191,7 @@ impl Iterator for Rows<'_> {
 }
 
 /// The rows of `paths` (in path order), reading only the members that can hold them.
-pub fn find(file: &File, name: &str, manifest: &Manifest, paths: &[&RelPath]) -> Result<Vec<Row>, CopyError> {
+pub fn find(file: &File, name: &str, manifest: &Manifest, paths: &[&RelPath]) -> Result<Vec<FileEntry>, CopyError> {
     let mut found = Vec::new();
     let mut left = paths;
     for (at, member) in manifest.list_members.iter().enumerate() {

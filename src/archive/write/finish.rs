@@ -1,27 +1,28 @@
-//! The end of a writing: list and manifest, for either form of a copy.
+//! Finishing a written copy: list and manifest, for either form.
 //!
-//! Takes written content with what is to be said of it, and an [`Account`] of what was missed on the way; gives a
-//! [`Written`] whose list and manifest are durable under temporary names.
-//! Invariant: a manifest is written last, and read back before anybody may rely on it.
+//! Takes written content, its [`ContentFacts`] and the [`Omissions`]; gives a [`WrittenCopy`] whose list and manifest
+//! are durable under temporary names.
+//! Invariant: the manifest is written last, and read back before anything relies on it.
 
-use super::super::error::CopyError;
-use super::super::form::Unpublished;
-use super::super::intake::Absent;
-use super::super::list::{ListDone, ListWriter};
-use super::super::manifest::{ARCHIVE_FORMAT, Incomplete, Manifest, Member, NAMED, TREE_FORMAT, TreeFacts};
-use super::super::row::{Bytes, Row};
-use super::{WriteJob, Written};
+use super::super::error::{CopyError, write_draft};
+use super::super::file_entry::{Bytes, FileEntry};
+use super::super::file_list::{ListWriter, WrittenList};
+use super::super::form::UnpublishedContent;
+use super::super::job::{WriteJob, WrittenCopy};
+use super::super::manifest::{
+    ARCHIVE_FORMAT, Incomplete, MAX_NAMED_INCOMPLETE, Manifest, MemberPosition, TREE_FORMAT, TreeFacts,
+};
+use super::super::read_source::ReadFailure;
 use crate::path::RelPath;
 use crate::tree::publish::Draft;
 use crate::units::plural;
-use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 
-/// Torn files that are named; the rest is counted.
-const TORN: usize = 20;
+/// How many torn files are named; the rest is counted.
+const MAX_NAMED_TORN: usize = 20;
 
-/// What a writing missed, or could not find at rest.
-pub struct Account {
+/// What is missing in the copy, or kept changing while it was read.
+pub struct Omissions {
     incomplete: Vec<Incomplete>,
     incomplete_total: u64,
     torn: Vec<RelPath>,
@@ -29,8 +30,8 @@ pub struct Account {
     notes: Vec<String>,
 }
 
-impl Account {
-    /// Begins with what could not even be listed.
+impl Omissions {
+    /// Starts with what could not even be listed.
     pub fn new(job: &WriteJob<'_>) -> Self {
         let mut account = Self {
             incomplete: Vec::new(),
@@ -45,25 +46,24 @@ impl Account {
         account
     }
 
-    /// The entry of this number is not in the copy.
-    pub fn absent(&mut self, job: &WriteJob<'_>, at: usize, why: Absent) {
+    /// The entry at this index is not in the copy.
+    pub fn absent(&mut self, job: &WriteJob<'_>, at: usize, why: ReadFailure) {
         let path = job.entries.get(at).map(|entry| entry.path.clone());
         match why {
-            Absent::Vanished | Absent::Special => self.vanished += 1,
-            Absent::Unreadable(why) => self.miss(path, why),
+            ReadFailure::Vanished | ReadFailure::Special => self.vanished += 1,
+            ReadFailure::Unreadable(why) => self.miss(path, why),
         }
     }
 
-    /// Something that should be in the copy is not.
     pub fn miss(&mut self, path: Option<RelPath>, why: String) {
         self.incomplete_total += 1;
-        if self.incomplete.len() < NAMED {
+        if self.incomplete.len() < MAX_NAMED_INCOMPLETE {
             self.incomplete.push(Incomplete { path, why });
         }
     }
 
-    pub fn stored(&mut self, row: &Row) {
-        if row.is_torn() && self.torn.len() < TORN {
+    pub fn stored(&mut self, row: &FileEntry) {
+        if row.is_torn() && self.torn.len() < MAX_NAMED_TORN {
             self.torn.push(row.path.clone());
         }
     }
@@ -77,7 +77,7 @@ impl Account {
         remarks.extend(
             self.torn
                 .iter()
-                .map(|path| format!("`{path}` changed each time it was read: stored, but no proof for a deletion")),
+                .map(|path| format!("`{path}` changed each time it was read: it is stored, but proves no deletion")),
         );
         if torn > self.torn.len() as u64 {
             remarks.push(format!(
@@ -87,7 +87,7 @@ impl Account {
         }
         if self.vanished > 0 {
             remarks.push(format!(
-                "{} gone or replaced since the listing",
+                "{} deleted or replaced after the listing",
                 plural(self.vanished, "entry was", "entries were")
             ));
         }
@@ -95,25 +95,25 @@ impl Account {
     }
 }
 
-/// What the manifest says of the content alone.
+/// What the manifest says about the content.
 pub struct ContentFacts {
     /// Size of the archive; bytes stored in the tree.
     pub bytes: u64,
     /// SHA-256 of the archive; empty for a tree.
     pub checksum: String,
-    pub members: Vec<Member>,
-    /// What only a tree says.
+    pub members: Vec<MemberPosition>,
+    /// For trees only.
     pub tree: Option<TreeFacts>,
 }
 
-pub fn seal(
+pub fn finish(
     job: &WriteJob<'_>,
-    content: Unpublished,
+    content: UnpublishedContent,
     facts: ContentFacts,
     list: ListWriter,
-    mut account: Account,
-) -> Result<Written, CopyError> {
-    let ListDone {
+    mut account: Omissions,
+) -> Result<WrittenCopy, CopyError> {
+    let WrittenList {
         draft: list,
         members: list_members,
         size: list_bytes,
@@ -123,7 +123,7 @@ pub fn seal(
         bytes,
         torn,
     } = list.finish()?;
-    let about = job.about.clone();
+    let known = job.facts.clone();
     let remarks = account.remarks(torn);
     let manifest = Manifest {
         format: if facts.tree.is_some() {
@@ -132,18 +132,18 @@ pub fn seal(
             ARCHIVE_FORMAT
         },
         tool: format!("opsrun {}", env!("CARGO_PKG_VERSION")),
-        ops_name: about.ops_name,
-        host: about.host,
+        ops_name: known.ops_name,
+        host: known.host,
         backup_id: job.name.backup().to_owned(),
-        run: about.run,
-        sequence: about.sequence,
-        parent: about.parent,
-        source_fs_uuid: about.source_fs_uuid,
+        run: known.run,
+        sequence: known.sequence,
+        parent: known.parent,
+        source_fs_uuid: known.source_fs_uuid,
         encryption: None,
-        backup_at: about.backup_at,
-        source: Bytes::new(about.source.as_os_str().as_bytes()),
-        source_files: about.source_files,
-        contents: about.contents,
+        backup_at: known.backup_at,
+        source: Bytes::new(known.source.as_os_str().as_bytes()),
+        source_files: known.source_files,
+        contents: known.contents,
         archive_name: content.form().content_name(&job.name),
         archive_bytes: facts.bytes,
         checksum: facts.checksum,
@@ -157,7 +157,7 @@ pub fn seal(
         complete: account.incomplete_total == 0,
         incomplete_total: account.incomplete_total,
         incomplete: account.incomplete,
-        suspect: about.suspect,
+        suspect: known.suspect,
         tree: facts.tree,
         members: facts.members,
         list_members,
@@ -166,14 +166,11 @@ pub fn seal(
     let mut manifest_file = Draft::create(job.destination, &job.name.manifest())?;
     let name = manifest_file.temp_name();
     let text = manifest.to_bytes();
-    manifest_file
-        .file()
-        .write_all(&text)
-        .map_err(|e| CopyError::io("write", &name, e))?;
+    write_draft(&mut manifest_file, &text)?;
     manifest_file.sync()?;
-    // With its own checksum filled in.
+    // Now with its own checksum.
     let manifest = Manifest::from_bytes(&text, &name)?;
-    Ok(Written {
+    Ok(WrittenCopy {
         name: job.name.clone(),
         destination: job.destination.try_clone()?,
         content,
