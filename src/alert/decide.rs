@@ -16,8 +16,8 @@
 //! Invariant: a recovery is told where trouble was told and nowhere else; the last that a channel was told is how
 //! things stand, once they have settled.
 
-use super::message::{Kind, Message, Origin};
 use super::terms::{Listener, Terms};
+use crate::channel::message::{Kind, Message, Origin};
 use crate::model::channel::{LOG, Severity};
 use crate::run::{Outcome, State};
 use chrono::{DateTime, TimeDelta, Utc};
