@@ -23,6 +23,7 @@
 //! | 1 | [`tree`] | the file system by handle; the only place that unlinks, renames over or truncates |
 //! | 1 | [`process`] | child processes; the only place that starts any |
 //! | 1 | [`net`] | connections, TLS, HTTP: in time, in bounded memory |
+//! | 2 | [`channel`] | messages, and the web services that they are sent to: settings and requests, pure |
 //! | 2 | [`config`] | text → model; the only room that knows KDL |
 //! | 2 | [`archive`] | what a copy is: written, proven, published, restored |
 //! | 2 | [`secret`] | secrets: fetched, remembered, and taken out of everything shown |
@@ -44,6 +45,7 @@
 pub mod alert;
 pub mod archive;
 pub mod blocking;
+pub mod channel;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -4,7 +4,7 @@
 //! reference. `opsrun schema` prints it, `schemas/language.json` is that output, and a test compares the two.
 //! Invariant: nothing stands here that is not in the table.
 
-use crate::config::findings::{Code, Severity};
+use crate::config::findings::{Code, FindingSeverity};
 use crate::config::nodes::schema::{ABSENT_PROPS, Args, Fallback, Prop, ROOT, Spec, Type, VERSION};
 use serde::Serialize;
 
@@ -139,7 +139,7 @@ pub struct Kind {
     /// What `allow` names.
     pub slug: &'static str,
     /// Unless a finding says otherwise.
-    pub severity: Severity,
+    pub severity: FindingSeverity,
     /// What it is about, in one line.
     pub title: &'static str,
 }

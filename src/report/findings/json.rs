@@ -4,8 +4,8 @@
 //! compares the two.
 //! Invariant: lines and columns count from one, columns count characters; offsets count bytes from zero.
 
-use crate::config::findings::Severity;
-use crate::config::source::Place;
+use crate::config::findings::FindingSeverity;
+use crate::config::source::Location;
 use crate::report::findings::Checked;
 use crate::report::findings::Row;
 use crate::report::findings::word;
@@ -141,8 +141,8 @@ pub fn document(checked: &Checked) -> FindingsDocument {
     FindingsDocument {
         format: FORMAT,
         opsrun: env!("CARGO_PKG_VERSION").to_owned(),
-        errors: checked.count(Severity::Error) as u64,
-        warnings: checked.count(Severity::Warning) as u64,
+        errors: checked.count(FindingSeverity::Error) as u64,
+        warnings: checked.count(FindingSeverity::Warning) as u64,
         files: checked
             .files
             .iter()
@@ -204,7 +204,7 @@ fn finding(row: &Row) -> FindingDocument {
     }
 }
 
-fn place(at: &Place) -> PlaceDocument {
+fn place(at: &Location) -> PlaceDocument {
     PlaceDocument {
         file: at.file.clone(),
         line: at.line as u64,

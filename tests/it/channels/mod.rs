@@ -26,10 +26,10 @@ mod without;
 
 use crate::support::block_on;
 use opsrun::alert::channel::Courier;
-use opsrun::alert::message::Origin;
 use opsrun::alert::{Deliver as _, Delivery, Kind, Message};
+use opsrun::channel::message::Origin;
 use opsrun::model::Channel;
-use opsrun::model::channel::{ChannelKind, Severity};
+use opsrun::model::channel::{ChannelKind, Severity, WebChannel, WebService};
 use opsrun::model::command::{SecretSource, Value};
 use opsrun::run::State;
 use opsrun::secret::Vault;
@@ -54,6 +54,15 @@ fn channel(kind: ChannelKind) -> Channel {
         rate_limit: None,
         timeout: LONG,
     }
+}
+
+fn web<const N: usize>(service: WebService, settings: [(&'static str, Value); N]) -> ChannelKind {
+    ChannelKind::Web(WebChannel {
+        service,
+        settings: settings.into(),
+        headers: Vec::new(),
+        ca_file: None,
+    })
 }
 
 fn message() -> Message {

@@ -1,7 +1,7 @@
 //! Every form of the findings: valid by its published schema, and as its snapshot says.
 
 use super::{corpus, files, load};
-use opsrun::config::findings::Severity;
+use opsrun::config::findings::FindingSeverity;
 use opsrun::config::{self, Loaded};
 use opsrun::report::findings::{Checked, Failing, github, json, junit, sarif};
 use serde_json::Value;
@@ -140,8 +140,13 @@ fn every_form_of_every_file_is_valid() {
     for path in [corpus(), files("tests/findings/good")].concat() {
         let loaded = load(&path);
         let one = checked(&path, &loaded);
-        assert_eq!(one.count(Severity::Error), loaded.errors(), "{}", path.display());
-        assert_eq!(one.count(Severity::Warning), loaded.warnings(), "{}", path.display());
+        assert_eq!(one.count(FindingSeverity::Error), loaded.errors(), "{}", path.display());
+        assert_eq!(
+            one.count(FindingSeverity::Warning),
+            loaded.warnings(),
+            "{}",
+            path.display()
+        );
         schemas.hold(&path.display().to_string(), &one);
         together.add(&path, &loaded);
     }

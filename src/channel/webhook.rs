@@ -1,39 +1,63 @@
 //! `webhook`: the message as a JSON document, signed if there is a key.
 //!
-//! Takes a message, the URL, a key and headers of the user's; gives a request. The signature is HMAC-SHA256 (RFC 2104) of
-//! exactly the bytes of the body, in `X-Opsrun-Signature: sha256=<hex>`; `Idempotency-Key` is the id of the message, the
-//! same each time it is sent.
-//! Pure. Invariant: a header of the user's stands in the place of ours, never beside it.
+//! The signature is HMAC-SHA256 (RFC 2104) of exactly the bytes of the body, in `X-Opsrun-Signature: sha256=<hex>`;
+//! `Idempotency-Key` is the id of the message, the same each time it is sent.
+//! Pure. Invariant: a header of the ops file replaces the one that is set here, and is never sent beside it.
 
+use super::answer::verdict;
+use super::message::Message;
 use super::request::Request;
-use crate::alert::message::Message;
+use super::service::{MessageScope, Setting, SettingKind, Settings, WebServiceSpec};
 use crate::units::hex;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 
-pub fn request(
-    message: &Message,
-    url: SecretString,
-    key: Option<&SecretString>,
-    headers: Vec<(String, SecretString)>,
-) -> Request {
-    let body = super::document(message);
-    let mut ours = vec![
+pub const WEBHOOK: WebServiceSpec = WebServiceSpec {
+    summary: "a JSON document by POST",
+    example: "webhook { url from-env=\"OPS_WEBHOOK\"; }",
+    settings: &[
+        Setting::new(
+            "url",
+            SettingKind::Url,
+            "OPS_WEBHOOK",
+            "the URL that the document is sent to",
+            "url \"https://alerts.example.com/opsrun\"",
+        )
+        .required(),
+        Setting::new(
+            "hmac",
+            SettingKind::Secret,
+            "OPS_WEBHOOK_KEY",
+            "the key that the document is signed with",
+            "hmac from-env=\"OPS_WEBHOOK_KEY\"",
+        )
+        .otherwise("not signed"),
+    ],
+    custom_headers: true,
+    scope: MessageScope::Changes,
+    requests,
+    verdict,
+};
+
+fn requests(message: &Message, settings: &Settings) -> Result<Vec<Request>, String> {
+    let body = message.to_json();
+    let mut headers = vec![
         ("Content-Type".to_owned(), SecretString::from("application/json")),
         ("Idempotency-Key".to_owned(), message.id.as_str().into()),
     ];
-    if let Some(key) = key {
+    if let Some(key) = settings.get("hmac") {
         let signature = format!("sha256={}", signature(key, &body));
-        ours.push(("X-Opsrun-Signature".to_owned(), signature.into()));
+        headers.push(("X-Opsrun-Signature".to_owned(), signature.into()));
     }
-    ours.retain(|(name, _)| !headers.iter().any(|(theirs, _)| theirs.eq_ignore_ascii_case(name)));
-    ours.extend(headers);
-    Request {
-        url,
-        headers: ours,
+    let given = &settings.headers;
+    headers.retain(|(name, _)| !given.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)));
+    headers.extend(given.iter().cloned());
+    Ok(vec![Request {
+        url: settings.required("url")?.clone(),
+        headers,
         body,
-    }
+    }])
 }
 
 /// HMAC-SHA256 in hexadecimal.
@@ -76,7 +100,8 @@ mod tests {
     #[test]
     fn the_document_is_the_message() {
         let message = samples::trouble();
-        let request = request(&message, "https://a/".into(), Some(&"key".into()), Vec::new());
+        let settings = Settings::of([("url", "https://a/"), ("hmac", "key")]);
+        let request = requests(&message, &settings).unwrap().remove(0);
         assert_eq!(serde_json::from_slice::<Message>(&request.body).unwrap(), message);
         assert_eq!(header(&request, "idempotency-key"), [message.id.as_str()]);
         assert_eq!(header(&request, "content-type"), ["application/json"]);
@@ -91,7 +116,11 @@ mod tests {
             ("content-type".to_owned(), "application/x-mine".into()),
             ("Authorization".to_owned(), "Bearer x".into()),
         ];
-        let request = request(&samples::trouble(), "https://a/".into(), None, given);
+        let settings = Settings {
+            headers: given,
+            ..Settings::of([("url", "https://a/")])
+        };
+        let request = requests(&samples::trouble(), &settings).unwrap().remove(0);
         assert_eq!(header(&request, "content-type"), ["application/x-mine"]);
         assert_eq!(header(&request, "authorization"), ["Bearer x"]);
         assert!(header(&request, "x-opsrun-signature").is_empty());

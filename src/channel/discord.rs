@@ -1,18 +1,36 @@
 //! `discord`: a webhook of Discord.
 //!
-//! Takes a message and the URL, gives a request: <https://docs.discord.com/developers/resources/webhook#execute-webhook>.
-//! With `wait=true` Discord answers after it has stored the message, and says when it has not.
-//! Pure. Invariant: nobody is mentioned, and never more than the 2000 characters that Discord takes.
+//! <https://docs.discord.com/developers/resources/webhook#execute-webhook>. With `wait=true` Discord answers after it has
+//! stored the message, and reports when it has not.
+//! Pure. Invariant: no one is mentioned, and never more than the 2000 characters that Discord takes.
 
+use super::answer::verdict;
 use super::line::Room;
+use super::message::Message;
 use super::request::Request;
+use super::service::{MessageScope, Setting, SettingKind, Settings, WebServiceSpec};
 use super::text;
 use super::url;
-use crate::alert::message::Message;
-use secrecy::SecretString;
 use serde_json::json;
 
-/// The documentation says "characters"; those of JavaScript are the larger number.
+pub const DISCORD: WebServiceSpec = WebServiceSpec {
+    summary: "a webhook of Discord",
+    example: "discord { url from-env=\"DISCORD_URL\"; }",
+    settings: &[Setting::new(
+        "url",
+        SettingKind::SecretUrl,
+        "DISCORD_URL",
+        "the webhook's URL; anyone who has it can post",
+        "url from-env=\"DISCORD_URL\"",
+    )
+    .required()],
+    custom_headers: false,
+    scope: MessageScope::Changes,
+    requests,
+    verdict,
+};
+
+/// The documentation says "characters"; UTF-16 units are the larger number.
 const ROOM: Room = Room {
     most: 2000,
     size: char::len_utf16,
@@ -30,14 +48,14 @@ fn write(c: char, out: &mut String) {
     out.push(c);
 }
 
-/// A message in the webhook's channel.
-pub fn request(message: &Message, url: &SecretString) -> Request {
+fn requests(message: &Message, settings: &Settings) -> Result<Vec<Request>, String> {
     let document = json!({
         "content": text::whole(message, ROOM),
         "allowed_mentions": { "parse": [] },
         "flags": NO_PREVIEWS,
     });
-    Request::json(url::asking(url, "wait", "true"), &document)
+    let url = url::asking(settings.required("url")?, "wait", "true");
+    Ok(vec![Request::json(url, &document)])
 }
 
 #[cfg(test)]
@@ -50,7 +68,8 @@ mod tests {
     fn nothing_in_it_has_a_meaning() {
         let mut message = samples::trouble();
         message.summary = "@everyone <@1> **bold** `code` # head".to_owned();
-        let request = request(&message, &"https://discord.com/api/webhooks/1/x?thread_id=2".into());
+        let settings = Settings::of([("url", "https://discord.com/api/webhooks/1/x?thread_id=2")]);
+        let request = requests(&message, &settings).unwrap().remove(0);
         assert_eq!(
             request.url.expose_secret(),
             "https://discord.com/api/webhooks/1/x?thread_id=2&wait=true"
@@ -63,7 +82,9 @@ mod tests {
     fn it_is_short_enough() {
         let mut message = samples::longest();
         message.details[0] = "*_~".repeat(500);
-        let request = request(&message, &"https://a/".into());
+        let request = requests(&message, &Settings::of([("url", "https://a/")]))
+            .unwrap()
+            .remove(0);
         let document: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
         let units = document["content"].as_str().unwrap().encode_utf16().count();
         assert!((1990..=2000).contains(&units), "{units}");

@@ -1,8 +1,8 @@
-//! Messages for the tests of all kinds.
+//! Messages for the tests of all channels.
 
-use crate::alert::message::{Kind, Message, Origin};
+use super::message::{Kind, Message, Origin};
 use crate::model::channel::Severity;
-use crate::run::State;
+use crate::model::state::State;
 
 fn message(kind: Kind, severity: Severity, summary: &str) -> Message {
     let origin = Origin {
@@ -16,7 +16,7 @@ fn message(kind: Kind, severity: Severity, summary: &str) -> Message {
     }
 }
 
-pub(super) fn trouble() -> Message {
+pub(crate) fn trouble() -> Message {
     Message {
         job: Some("check:broker".to_owned()),
         state: Some(State::Critical),
@@ -28,7 +28,7 @@ pub(super) fn trouble() -> Message {
     }
 }
 
-pub(super) fn recovery() -> Message {
+pub(crate) fn recovery() -> Message {
     Message {
         job: Some("check:broker".to_owned()),
         state: Some(State::Ok),
@@ -38,12 +38,12 @@ pub(super) fn recovery() -> Message {
     }
 }
 
-pub(super) fn probe() -> Message {
+pub(crate) fn probe() -> Message {
     message(Kind::Probe, Severity::Info, "this is a test: nothing is wrong")
 }
 
 /// More text than any kind has room for.
-pub(super) fn longest() -> Message {
+pub(crate) fn longest() -> Message {
     Message {
         summary: "s".repeat(1024),
         help: Some("h".repeat(1024)),

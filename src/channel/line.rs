@@ -3,22 +3,25 @@
 //! Takes any text and how much room there is, gives it in one line, cut with `…`.
 //! Pure. Invariant: never more than there is room for, and no control character in it.
 
+/// Characters of an answer or an error in a delivery.
+const MAX_SHORT_LINE: usize = 200;
+
 /// How much room there is, and how a text is written there.
 #[derive(Clone, Copy)]
-pub(super) struct Room {
-    pub(super) most: usize,
-    pub(super) size: fn(char) -> usize,
+pub struct Room {
+    pub most: usize,
+    pub size: fn(char) -> usize,
     /// What is written for a character of the message.
-    pub(super) write: fn(char, &mut String),
+    pub write: fn(char, &mut String),
 }
 
 /// What is written for a character where all of them stand for themselves.
-pub(super) fn plainly(c: char, out: &mut String) {
+pub fn plainly(c: char, out: &mut String) {
     out.push(c);
 }
 
 /// Any text in one line, at most so many characters.
-pub(super) fn line(text: &str, most: usize) -> String {
+pub fn line(text: &str, most: usize) -> String {
     let room = Room {
         most,
         size: |_| 1,
@@ -27,8 +30,13 @@ pub(super) fn line(text: &str, most: usize) -> String {
     written(text, room)
 }
 
+/// Any text in one line of at most 200 characters.
+pub fn short_line(text: &str) -> String {
+    line(text.trim(), MAX_SHORT_LINE)
+}
+
 /// One line as it is written there, cut with `…` to what there is room for; nothing when there is none.
-pub(super) fn written(line: &str, room: Room) -> String {
+pub fn written(line: &str, room: Room) -> String {
     let ellipsis = (room.size)('…');
     let (mut used, mut out, mut cut) = (0, String::new(), None);
     for c in line.chars().map(|c| if is_blank(c) { ' ' } else { c }) {

@@ -1,28 +1,60 @@
 //! `pagerduty`: events of a service of `PagerDuty`.
 //!
-//! Takes a message and the routing key, gives requests, of the Events API, version 2:
-//! <https://developer.pagerduty.com/docs/send-alert-event>. What is bad triggers, what is good again resolves; both name the
-//! same alert by a key made of ops, host and what the message is about, so that sending one again changes nothing. A
-//! digest is an event for each of its parts: one event could not resolve what several triggered. A probe triggers and
+//! Events API, version 2: <https://developer.pagerduty.com/docs/send-alert-event>. A failure triggers, a recovery resolves;
+//! both name the same alert by a key made of ops, host and the message's key, so that sending one again changes nothing.
+//! A digest is an event for each of its parts: one event could not resolve what several triggered. A probe triggers and
 //! resolves at once.
 //! Pure. Invariant: no text is longer than PagerDuty takes.
 
+use super::answer::verdict;
+use super::message::{Kind, Message};
 use super::request::Request;
+use super::service::{MessageScope, Setting, SettingKind, Settings, WebServiceSpec};
 use super::text;
-use crate::alert::message::{Kind, Message};
 use crate::model::channel::Severity;
-use crate::run::State;
+use crate::model::state::State;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
-/// Where events of the usual region go.
-pub(super) const EVENTS: &str = "https://events.pagerduty.com/v2/enqueue";
+pub const PAGERDUTY: WebServiceSpec = WebServiceSpec {
+    summary: "a service of PagerDuty",
+    example: "pagerduty { routing-key from-env=\"PAGERDUTY_KEY\"; }",
+    settings: &[
+        Setting::new(
+            "routing-key",
+            SettingKind::Secret,
+            "PAGERDUTY_KEY",
+            "the integration key of the service",
+            "routing-key from-env=\"PAGERDUTY_KEY\"",
+        )
+        .required(),
+        Setting::new(
+            "url",
+            SettingKind::Url,
+            "PAGERDUTY_URL",
+            "the URL of another service region",
+            "url \"https://events.eu.pagerduty.com/v2/enqueue\"",
+        )
+        .otherwise("`\"https://events.pagerduty.com/v2/enqueue\"`"),
+    ],
+    custom_headers: false,
+    scope: MessageScope::ChangesPerKey,
+    requests,
+    verdict,
+};
 
-const SUMMARY: usize = 1024;
-const KEY: usize = 255;
+const EVENTS_URL: &str = "https://events.pagerduty.com/v2/enqueue";
 
-/// The events, in order; none for what concerns nobody on duty.
-pub fn requests(message: &Message, routing_key: &SecretString, url: &SecretString) -> Vec<Request> {
+const MAX_SUMMARY: usize = 1024;
+const MAX_KEY: usize = 255;
+
+fn requests(message: &Message, settings: &Settings) -> Result<Vec<Request>, String> {
+    let key = settings.required("routing-key")?;
+    Ok(events(message, key, &settings.or("url", EVENTS_URL)))
+}
+
+/// The events, in order; none for messages that concern no one on call.
+fn events(message: &Message, routing_key: &SecretString, url: &SecretString) -> Vec<Request> {
     let event = |message: &Message, action: &str| {
         let mut event = json!({
             "routing_key": routing_key.expose_secret(),
@@ -55,9 +87,9 @@ pub fn requests(message: &Message, routing_key: &SecretString, url: &SecretStrin
                 parts: Vec::new(),
                 ..message.clone()
             });
-            // Digests of digests have been made of their parts already.
+            // A digest of digests was made of their parts.
             let parts = parts.filter(|part| part.kind != Kind::Digest);
-            parts.flat_map(|part| requests(&part, routing_key, url)).collect()
+            parts.flat_map(|part| events(&part, routing_key, url)).collect()
         }
         Kind::Trouble | Kind::Recovery | Kind::Flapping | Kind::Settled | Kind::Repeat => {
             vec![event(message, if message.is_over() { "resolve" } else { "trigger" })]
@@ -67,7 +99,7 @@ pub fn requests(message: &Message, routing_key: &SecretString, url: &SecretStrin
 
 fn key(message: &Message) -> String {
     let key = format!("opsrun/{}/{}/{}", message.ops, message.host, message.key);
-    key.chars().take(KEY).collect()
+    key.chars().take(MAX_KEY).collect()
 }
 
 fn payload(message: &Message) -> Value {
@@ -76,9 +108,9 @@ fn payload(message: &Message) -> Value {
         Severity::Warning => "warning",
         Severity::Info => "info",
     };
-    let summary = format!("{}: {}", text::title(message, SUMMARY / 2), message.summary);
+    let summary = format!("{}: {}", text::title(message, MAX_SUMMARY / 2), message.summary);
     json!({
-        "summary": summary.chars().take(SUMMARY).collect::<String>(),
+        "summary": summary.chars().take(MAX_SUMMARY).collect::<String>(),
         "source": message.host,
         "severity": severity,
         "timestamp": message.at.to_rfc3339(),
@@ -97,10 +129,10 @@ fn payload(message: &Message) -> Value {
 mod tests {
     use super::super::samples;
     use super::*;
-    use crate::alert::message::Part;
+    use crate::channel::message::Part;
 
-    fn events(message: &Message) -> Vec<Value> {
-        let requests = requests(message, &"key".into(), &EVENTS.into());
+    fn sent(message: &Message) -> Vec<Value> {
+        let requests = requests(message, &Settings::of([("routing-key", "key")])).unwrap();
         requests
             .iter()
             .map(|r| serde_json::from_slice(&r.body).unwrap())
@@ -109,7 +141,7 @@ mod tests {
 
     fn actions(message: &Message) -> Vec<(String, String)> {
         let text = |event: &Value, name: &str| event[name].as_str().unwrap().to_owned();
-        let all = events(message);
+        let all = sent(message);
         all.iter()
             .map(|event| (text(event, "event_action"), text(event, "dedup_key")))
             .collect()
@@ -117,8 +149,8 @@ mod tests {
 
     #[test]
     fn trouble_triggers_and_recovery_resolves_the_same() {
-        insta::assert_snapshot!(serde_json::to_string_pretty(&events(&samples::trouble())).unwrap());
-        insta::assert_snapshot!(serde_json::to_string_pretty(&events(&samples::recovery())).unwrap());
+        insta::assert_snapshot!(serde_json::to_string_pretty(&sent(&samples::trouble())).unwrap());
+        insta::assert_snapshot!(serde_json::to_string_pretty(&sent(&samples::recovery())).unwrap());
     }
 
     #[test]
@@ -177,7 +209,7 @@ mod tests {
     fn texts_are_short_enough() {
         let mut long = samples::longest();
         long.key = "ä".repeat(400);
-        let event = &events(&long)[0];
+        let event = &sent(&long)[0];
         assert_eq!(event["payload"]["summary"].as_str().unwrap().chars().count(), 1024);
         assert_eq!(event["dedup_key"].as_str().unwrap().chars().count(), 255);
     }

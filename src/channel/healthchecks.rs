@@ -1,46 +1,65 @@
-//! `healthchecks`: a dead man's switch, told of the start and the end of runs.
+//! `healthchecks`: a dead man's switch, pinged at the start and the end of runs.
 //!
-//! Takes a message and the ping URL, gives a request: <https://healthchecks.io/docs/http_api/>. A run has the same `rid` at its
-//! start and at its end, the run's id as a UUID, so that its duration is measured; the body is kept there as its log.
-//! Other messages than those about runs are none of its business, and a probe only leaves a line in the log.
-//! Pure. Invariant: only the end of a run that may be built upon is a success.
+//! <https://healthchecks.io/docs/http_api/>. A run has the same `rid` at its start and at its end, the run's id as a UUID,
+//! so that its duration is measured; the body is kept there as its log. Messages that are not about runs are not sent, and
+//! a probe only leaves a line in the log.
+//! Pure. Invariant: only a run that ended well is a success.
 
+use super::answer::{self, Delivery, Redact};
 use super::line::{Room, plainly};
-use super::request::{self, Redact, Request};
+use super::message::{Kind, Message};
+use super::request::Request;
+use super::service::{MessageScope, Setting, SettingKind, Settings, WebServiceSpec};
 use super::text;
 use super::url;
-use crate::alert::message::{Kind, Message};
-use crate::alert::sender::Delivery;
-use crate::net::post::Posted;
-use crate::run::State;
-use secrecy::SecretString;
+use crate::model::state::State;
+use crate::net::posted::Posted;
 use ulid::Ulid;
 
-/// What every server keeps of a body.
+pub const HEALTHCHECKS: WebServiceSpec = WebServiceSpec {
+    summary: "a dead man's switch: pinged at the start, the success and the failure of runs",
+    example: "healthchecks { url from-env=\"HC_URL\"; }",
+    settings: &[Setting::new(
+        "url",
+        SettingKind::Url,
+        "HC_URL",
+        "the ping URL of the check",
+        "url from-env=\"HC_URL\"",
+    )
+    .required()],
+    custom_headers: false,
+    scope: MessageScope::Runs,
+    requests,
+    verdict,
+};
+
+/// Every server keeps this much of a body.
 const ROOM: Room = Room {
     most: 10_000,
     size: char::len_utf8,
     write: plainly,
 };
 
-/// A ping; `None` for what is no news of a run.
-pub fn request(message: &Message, url: &SecretString) -> Option<Request> {
+fn requests(message: &Message, settings: &Settings) -> Result<Vec<Request>, String> {
+    let ping = settings.required("url")?;
     let url = match message.kind {
-        Kind::RunStarted => url::below(url, "start"),
-        Kind::RunFinished if message.state.is_some_and(State::opens) => url.clone(),
-        Kind::RunFinished => url::below(url, "fail"),
-        Kind::Probe => url::below(url, "log"),
-        Kind::Trouble | Kind::Recovery | Kind::Flapping | Kind::Settled | Kind::Repeat | Kind::Digest => return None,
+        Kind::RunStarted => url::below(ping, "start"),
+        Kind::RunFinished if message.state.is_some_and(State::opens) => ping.clone(),
+        Kind::RunFinished => url::below(ping, "fail"),
+        Kind::Probe => url::below(ping, "log"),
+        Kind::Trouble | Kind::Recovery | Kind::Flapping | Kind::Settled | Kind::Repeat | Kind::Digest => {
+            return Ok(Vec::new());
+        }
     };
     let url = match message.run.as_deref().and_then(rid) {
         Some(rid) => url::asking(&url, "rid", &rid),
         None => url,
     };
-    Some(Request {
+    Ok(vec![Request {
         url,
         headers: vec![("Content-Type".to_owned(), "text/plain; charset=utf-8".into())],
         body: text::whole(message, ROOM).into_bytes(),
-    })
+    }])
 }
 
 /// The 128 bits of a run's id, written as a UUID.
@@ -57,13 +76,13 @@ fn rid(run: &str) -> Option<String> {
     ))
 }
 
-/// What an answer makes of it: some refusals come with status 200.
-pub(super) fn verdict(posted: &Posted, redact: Redact<'_>) -> Delivery {
-    let verdict = request::verdict(posted, redact);
-    let said = String::from_utf8_lossy(&posted.body);
+/// Some refusals come with status 200.
+fn verdict(posted: &Posted, redact: Redact<'_>) -> Delivery {
+    let verdict = answer::verdict(posted, redact);
+    let body = String::from_utf8_lossy(&posted.body);
     match verdict {
-        Delivery::Sent { answer } if said.trim() == "OK (not found)" => Delivery::Dead { why: answer },
-        Delivery::Sent { answer } if said.trim() == "OK (rate limited)" => Delivery::Retry {
+        Delivery::Sent { answer } if body.trim() == "OK (not found)" => Delivery::Dead { why: answer },
+        Delivery::Sent { answer } if body.trim() == "OK (rate limited)" => Delivery::Retry {
             after: posted.retry_after,
             why: answer,
         },
@@ -83,7 +102,8 @@ mod tests {
             state,
             ..samples::trouble()
         };
-        request(&message, &url.into()).map(|request| request.url.expose_secret().to_owned())
+        let mut requests = requests(&message, &Settings::of([("url", url)])).unwrap();
+        requests.pop().map(|request| request.url.expose_secret().to_owned())
     }
 
     #[test]

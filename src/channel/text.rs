@@ -6,12 +6,10 @@
 //! Pure. Invariant: never more than there is room for, and no line holds a control character.
 
 use super::line::{Room, line, written};
-use crate::alert::message::Message;
-#[cfg(any(feature = "http", test))]
+use super::message::Message;
 use crate::model::channel::Severity;
 
 /// In one character: how grave it is.
-#[cfg(any(feature = "http", test))]
 fn mark(message: &Message) -> char {
     match message.severity {
         _ if message.is_over() => '🟢',
@@ -22,18 +20,17 @@ fn mark(message: &Message) -> char {
 }
 
 /// The whole message, its title first.
-#[cfg(any(feature = "http", test))]
-pub(super) fn whole(message: &Message, room: Room) -> String {
+pub fn whole(message: &Message, room: Room) -> String {
     lines(message, Some(format!("{} {}", mark(message), message.title())), room)
 }
 
 /// The message without its title.
-pub(super) fn body(message: &Message, room: Room) -> String {
+pub fn body(message: &Message, room: Room) -> String {
     lines(message, None, room)
 }
 
 /// The title, at most so many characters.
-pub(super) fn title(message: &Message, most: usize) -> String {
+pub fn title(message: &Message, most: usize) -> String {
     line(&message.title(), most)
 }
 

@@ -4,7 +4,7 @@
 //! Invariant: an `id` names one message for ever, however often it is sent; texts are short and hold no secret.
 
 use crate::model::channel::Severity;
-use crate::run::State;
+use crate::model::state::State;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -240,6 +240,13 @@ impl Message {
             Kind::Probe => "test".to_owned(),
         };
         format!("[{}] {what}", self.ops)
+    }
+
+    /// As webhooks and commands are given it.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        // It holds nothing that JSON cannot.
+        serde_json::to_vec(self).unwrap_or_default()
     }
 
     /// With every text put through `clean`, and cut to what a message may hold.

@@ -1,17 +1,47 @@
 //! `ntfy`: a topic of ntfy.
 //!
-//! Takes a message, the URL with the topic and a token; gives a request: <https://docs.ntfy.sh/publish/>. What is no ASCII
-//! goes into a header encoded by RFC 2047, which ntfy understands.
-//! Pure. Invariant: never more than the 4096 bytes that ntfy takes as a text; more would become a file.
+//! <https://docs.ntfy.sh/publish/>. Text that is not ASCII goes into a header in the encoding of RFC 2047, which ntfy
+//! understands.
+//! Pure. Invariant: never more than the 4096 bytes that ntfy takes as text; more would become a file.
 
+use super::answer::verdict;
 use super::line::{Room, plainly};
+use super::message::Message;
 use super::request::Request;
+use super::service::{MessageScope, Setting, SettingKind, Settings, WebServiceSpec};
 use super::text;
-use crate::alert::message::Message;
 use crate::model::channel::Severity;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret as _, SecretString};
+
+pub const NTFY: WebServiceSpec = WebServiceSpec {
+    summary: "a topic of ntfy",
+    example: "ntfy { url \"https://ntfy.example.com/ops\"; }",
+    settings: &[
+        Setting::new(
+            "url",
+            SettingKind::Url,
+            "NTFY_URL",
+            "the URL of the topic",
+            "url \"https://ntfy.example.com/ops\"",
+        )
+        .required()
+        .path_names("topic"),
+        Setting::new(
+            "token",
+            SettingKind::Secret,
+            "NTFY_TOKEN",
+            "an access token, for a topic that is protected",
+            "token from-env=\"NTFY_TOKEN\"",
+        )
+        .otherwise("none"),
+    ],
+    custom_headers: false,
+    scope: MessageScope::Changes,
+    requests,
+    verdict,
+};
 
 const ROOM: Room = Room {
     most: 4000,
@@ -19,9 +49,9 @@ const ROOM: Room = Room {
     write: plainly,
 };
 
-const TITLE: usize = 200;
+const MAX_TITLE: usize = 200;
 
-pub fn request(message: &Message, url: SecretString, token: Option<&SecretString>) -> Request {
+fn requests(message: &Message, settings: &Settings) -> Result<Vec<Request>, String> {
     // Tags that ntfy shows as pictures.
     let (priority, tag) = match message.severity {
         _ if message.is_over() => ("default", "white_check_mark"),
@@ -32,18 +62,18 @@ pub fn request(message: &Message, url: SecretString, token: Option<&SecretString
     let plain = |name: &str, value: &str| (name.to_owned(), SecretString::from(value));
     let mut headers = vec![
         plain("Content-Type", "text/plain; charset=utf-8"),
-        plain("Title", &encoded(&text::title(message, TITLE))),
+        plain("Title", &encoded(&text::title(message, MAX_TITLE))),
         plain("Priority", priority),
         plain("Tags", tag),
     ];
-    if let Some(token) = token {
+    if let Some(token) = settings.get("token") {
         headers.push(plain("Authorization", &format!("Bearer {}", token.expose_secret())));
     }
-    Request {
-        url,
+    Ok(vec![Request {
+        url: settings.required("url")?.clone(),
         headers,
         body: text::body(message, ROOM).into_bytes(),
-    }
+    }])
 }
 
 fn encoded(text: &str) -> String {
@@ -69,8 +99,8 @@ mod tests {
 
     #[test]
     fn a_notification() {
-        let token = "tk_1".into();
-        let request = request(&samples::trouble(), "https://ntfy.sh/ops".into(), Some(&token));
+        let settings = Settings::of([("url", "https://ntfy.sh/ops"), ("token", "tk_1")]);
+        let request = requests(&samples::trouble(), &settings).unwrap().remove(0);
         insta::assert_snapshot!(shown(&request));
         assert!(!format!("{request:?}").contains("tk_1"), "{request:?}");
     }
@@ -79,13 +109,16 @@ mod tests {
     fn a_recovery_is_no_alarm_and_a_title_is_one_line() {
         let mut message = samples::recovery();
         message.ops = "büro\r\nX-Injected: yes".to_owned();
-        let request = request(&message, "https://ntfy.sh/ops".into(), None);
+        let request = requests(&message, &Settings::of([("url", "https://ntfy.sh/ops")]))
+            .unwrap()
+            .remove(0);
         insta::assert_snapshot!(shown(&request));
     }
 
     #[test]
     fn it_is_short_enough() {
-        let request = request(&samples::longest(), "https://a/b".into(), None);
+        let settings = Settings::of([("url", "https://a/b")]);
+        let request = requests(&samples::longest(), &settings).unwrap().remove(0);
         assert!((3980..=4000).contains(&request.body.len()), "{}", request.body.len());
     }
 }
