@@ -22,7 +22,7 @@ use crate::report::shared::output;
 use crate::report::shared::times;
 use crate::run::Event;
 use crate::signal::Signals;
-use crate::store::claims::{Decision, Verdict};
+use crate::store::schedules::{Decision, FiringVerdict};
 use crate::units::{plural, show_duration};
 use chrono::{DateTime, SecondsFormat, Utc};
 use std::collections::BTreeMap;
@@ -56,7 +56,7 @@ struct Speaker {
     /// What has happened in each run so far.
     runs: BTreeMap<String, Lines>,
     /// Why each job was left out the last time: what goes on for hours is said once.
-    left: BTreeMap<JobName, (Verdict, String)>,
+    left: BTreeMap<JobName, (FiringVerdict, String)>,
 }
 
 impl Voice for Speaker {
@@ -164,13 +164,13 @@ fn serving(model: &Model, schedules: usize, again: bool) -> String {
 pub(super) fn left_out(decision: &Decision) -> String {
     let at = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
     let word = match decision.verdict {
-        Verdict::Ran => "runs",
-        Verdict::Missed => "missed",
-        Verdict::SkippedOverlap => "skipped",
-        Verdict::Queued => "waits",
-        Verdict::BackedOff => "back-off",
-        Verdict::Paused => "paused",
-        Verdict::Dropped => "dropped",
+        FiringVerdict::Ran => "runs",
+        FiringVerdict::Missed => "missed",
+        FiringVerdict::SkippedOverlap => "skipped",
+        FiringVerdict::Queued => "waits",
+        FiringVerdict::BackedOff => "back-off",
+        FiringVerdict::Paused => "paused",
+        FiringVerdict::Dropped => "dropped",
     };
     let when = if decision.count == 1 && !decision.more {
         at(decision.first.instant)

@@ -17,7 +17,7 @@ use crate::report::alerts::{UndeliveredRow, undelivered_text};
 use crate::report::schedule::status::{self, BackOffRow, JobRow, Last, document, status_text};
 use crate::report::shared::output;
 use crate::run::{Outcome, State};
-use crate::store::{JobStanding, RunEnd};
+use crate::store::{JobStatus, RunEnd};
 use std::collections::HashSet;
 
 pub fn run(args: &StatusArgs, terminal: &Terminal) -> Result<u8, Failure> {
@@ -41,7 +41,7 @@ pub fn run(args: &StatusArgs, terminal: &Terminal) -> Result<u8, Failure> {
 
 fn row(Standing { job, standing, ahead }: Standing, paused: &HashSet<JobName>) -> JobRow {
     let ahead = ahead.unwrap_or_default();
-    let JobStanding { last, begun } = standing;
+    let JobStatus { last, begun } = standing;
     let mut row = JobRow {
         paused: paused.contains(&job),
         last: last.and_then(|last| {
@@ -85,7 +85,7 @@ fn row(Standing { job, standing, ahead }: Standing, paused: &HashSet<JobName>) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Begun, JobResult};
+    use crate::store::{BegunJob, JobResult};
 
     fn standing(state: State, begun: Option<RunEnd>) -> Standing {
         let outcome = Outcome {
@@ -96,14 +96,14 @@ mod tests {
         };
         Standing {
             job: "target:t".parse().unwrap(),
-            standing: JobStanding {
+            standing: JobStatus {
                 last: Some(JobResult {
                     run: "A".to_owned(),
                     at: "2026-11-23T01:00:00Z".parse().unwrap(),
                     took: None,
                     outcomes: vec![("target:t".parse().unwrap(), outcome)],
                 }),
-                begun: begun.map(|end| Begun {
+                begun: begun.map(|end| BegunJob {
                     run: "B".to_owned(),
                     at: "2026-11-23T02:00:00Z".parse().unwrap(),
                     end,

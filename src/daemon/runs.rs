@@ -6,13 +6,13 @@
 //! written.
 
 use crate::daemon::tick::AtWork;
-use crate::launch::{self, Apply, Claimed, LaunchError};
+use crate::launch::{self, Apply, ClaimedRun, LaunchError};
 use crate::model::{JobName, Model, StepName};
 use crate::plan::Request;
 use crate::run::{Event, Outcome, Progress, State};
 use crate::signal::{Ring, Stop};
 use crate::store::Store;
-use crate::store::claims::Beginning;
+use crate::store::schedules::ScheduledRun;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
@@ -90,7 +90,7 @@ impl Runs {
         }
     }
 
-    pub fn begin(&mut self, model: &Arc<Model>, beginning: &Beginning, how: &How) {
+    pub fn begin(&mut self, model: &Arc<Model>, beginning: &ScheduledRun, how: &How) {
         let run = beginning.run.clone();
         let due: BTreeSet<JobName> = beginning.jobs.iter().map(|decision| decision.job.clone()).collect();
         let request = Request {
@@ -114,7 +114,7 @@ impl Runs {
                 lock_wait: Duration::MAX,
                 command: how.command.clone(),
                 stop,
-                claimed: Some(Claimed {
+                claimed: Some(ClaimedRun {
                     run: run.clone(),
                     occurrences: beginning.occurrences.clone(),
                 }),

@@ -13,8 +13,8 @@ use crate::plan::Request;
 use crate::report::schedule::status::{BackOffRow, speaker};
 use crate::report::schedule::why::{Because, Decided, FORMAT, Of, Root, RunAnswer, Running, Scheduled, Silencer, Why};
 use crate::run::{Event, Outcome, State};
-use crate::store::claims::{Told, Verdict};
-use crate::store::{JobStanding, RunEnd, RunLine, Store};
+use crate::store::schedules::{FiringVerdict, StoredDecision};
+use crate::store::{JobStatus, RunEnd, RunSummary, Store};
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 
@@ -27,8 +27,8 @@ pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Resu
     let store = Store::open_read_only(&model.ops.state_dir)?;
     let store = store.as_ref();
     let standing = match store {
-        Some(store) => store.job_standing(job)?,
-        None => JobStanding::default(),
+        Some(store) => store.job_status(job)?,
+        None => JobStatus::default(),
     };
     let book = Book::new(model);
     let agenda = agenda(store)?;
@@ -92,10 +92,10 @@ pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Resu
 }
 
 /// What the answer is about: what is now comes before what was.
-fn because(why: &Why, newest: Option<&Told>) -> Because {
+fn because(why: &Why, newest: Option<&StoredDecision>) -> Because {
     let begun = why.runs.first().map(|run| run.begun_at);
     let not_run =
-        newest.is_some_and(|told| told.decision.verdict != Verdict::Ran && begun.is_none_or(|at| at <= told.at));
+        newest.is_some_and(|told| told.decision.verdict != FiringVerdict::Ran && begun.is_none_or(|at| at <= told.at));
     match () {
         () if why.running.is_some() => Because::Running,
         () if why.paused.is_some() => Because::Paused,
@@ -108,7 +108,7 @@ fn because(why: &Why, newest: Option<&Told>) -> Because {
     }
 }
 
-fn decided(told: &Told) -> Decided {
+fn decided(told: &StoredDecision) -> Decided {
     let decision = &told.decision;
     Decided {
         at: told.at,
@@ -124,7 +124,7 @@ fn decided(told: &Told) -> Decided {
 }
 
 /// What a run came to for the job, and what it was begun for.
-fn answer(store: &Store, job: &JobName, line: RunLine) -> Result<RunAnswer, LaunchError> {
+fn answer(store: &Store, job: &JobName, line: RunSummary) -> Result<RunAnswer, LaunchError> {
     let events = store.events_of(&line.run)?;
     let mut outcomes: BTreeMap<StepName, Outcome> = BTreeMap::new();
     for stored in events {
@@ -185,7 +185,7 @@ fn silencer(model: &Model, job: &JobName, store: Option<&Store>) -> Result<Optio
     let Some(name) = check else { return Ok(None) };
     let silencer = JobName::new(crate::model::JobKind::Check, name);
     let last = match store {
-        Some(store) => store.job_standing(&silencer)?.last,
+        Some(store) => store.job_status(&silencer)?.last,
         None => None,
     };
     Ok(Some(Silencer {

@@ -55,7 +55,8 @@ pub struct Step {
 }
 
 /// A guard that says no.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Refusal {
     /// Which guard: `clock`, `listing`, `shrink`, `destination`, `overlap`, `budget`, `kernel`, `source`.
     pub guard: String,

@@ -19,7 +19,6 @@ use crate::model::retention::Stays;
 use crate::model::{Contents, JobName, Keep, StepName};
 use crate::path::RelPath;
 use chrono::{DateTime, SecondsFormat, Utc};
-use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
@@ -28,8 +27,9 @@ use std::path::Path;
 pub const FORMAT: u32 = 1;
 
 /// What apply would do.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[schemars(title = "opsrun plan, format 1")]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(title = "opsrun plan, format 1"))]
 pub struct PlanDocument {
     /// Number of this format: 1.
     pub format: u32,
@@ -56,7 +56,8 @@ pub struct PlanDocument {
 }
 
 /// What the steps that will run come to.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Totals {
     /// Checks to make.
     pub checks: u64,
@@ -77,7 +78,8 @@ pub struct Totals {
 }
 
 /// A step.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StepDocument {
     /// `backup:observer`, `verify:observer`, `cleanup:observer`.
     pub name: StepName,
@@ -104,7 +106,8 @@ pub struct StepDocument {
 }
 
 /// What a step does.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum ActionDocument {
     /// Ask a question.
@@ -153,7 +156,8 @@ pub enum ActionDocument {
 }
 
 /// What a cleanup step deletes and keeps.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CleanupDocument {
     /// The directory deleted from.
     pub source: AbsolutePath,
@@ -176,7 +180,8 @@ pub struct CleanupDocument {
 }
 
 /// What a class holds and what becomes of it.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ClassDocument {
     /// Its name.
     pub name: String,
@@ -207,7 +212,8 @@ pub struct ClassDocument {
 }
 
 /// A file to delete.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DeleteDocument {
     /// Where, below the source.
     pub path: RelPath,
@@ -222,7 +228,8 @@ pub struct DeleteDocument {
 }
 
 /// A file that is kept.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct KeptDocument {
     /// Where, below the source.
     pub path: RelPath,
@@ -231,7 +238,8 @@ pub struct KeptDocument {
 }
 
 /// An absolute path: a string when it is UTF-8, else its bytes in base64.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum AbsolutePath {
     /// UTF-8.

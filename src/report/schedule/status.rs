@@ -13,7 +13,6 @@ use crate::report::shared::times;
 use crate::run::{Outcome, State};
 use crate::units::plural;
 use chrono::{DateTime, SecondsFormat, Utc};
-use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -36,7 +35,8 @@ pub struct JobRow {
 }
 
 /// A target that failed too often of late.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BackOffRow {
     /// `target:name`.
     pub target: String,
@@ -114,8 +114,9 @@ pub fn sort(rows: &mut [JobRow]) {
 }
 
 /// What came of each job last.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[schemars(title = "opsrun status, format 2")]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(title = "opsrun status, format 2"))]
 pub struct StatusDocument {
     /// Number of this format: 2.
     pub format: u32,
@@ -132,7 +133,8 @@ pub struct StatusDocument {
 }
 
 /// One job.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct JobDocument {
     /// `kind:name`.
     pub job: String,
@@ -151,7 +153,8 @@ pub struct JobDocument {
 }
 
 /// What came of a job.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LastDocument {
     /// In which run.
     pub run: String,

@@ -4,7 +4,7 @@ use super::world::World;
 use super::{fits, plan, schema, text};
 use opsrun::model::check::{Address, HttpProbe, Levels, Probe, Space, Worst};
 use opsrun::model::{Check, Command, JobName, Overlap, Program, Retry, SecretSource, Target, Value};
-use opsrun::plan::document::{PlanDocument, document};
+use opsrun::plan::document::document;
 use opsrun::plan::{Request, build};
 use opsrun::report::plan::graph::{Graph, Mark};
 use opsrun::report::plan::summary::verdict;
@@ -226,7 +226,7 @@ fn what_cannot_run_names_what_is_refused() {
 
 #[test]
 fn checks_and_targets_as_json() {
-    let schema = schema("plan.schema.json", &schemars::schema_for!(PlanDocument));
+    let schema = schema("plan");
     let value = serde_json::to_value(document(&plan(&World::observer().busy()), false)).unwrap();
     fits(&schema, &value);
     assert_eq!(

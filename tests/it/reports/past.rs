@@ -2,9 +2,9 @@
 
 use super::{fits, schema};
 use opsrun::report::alerts::UndeliveredRow;
-use opsrun::report::run::history::{self, End, HistoryDocument, RunRow, run_text, runs_text};
+use opsrun::report::run::history::{self, End, RunRow, run_text, runs_text};
 use opsrun::report::run::lines::Detail;
-use opsrun::report::schedule::status::{self, BackOffRow, JobRow, Last, StatusDocument, status_text};
+use opsrun::report::schedule::status::{self, BackOffRow, JobRow, Last, status_text};
 use opsrun::report::shared::style::Style;
 use opsrun::run::{Event, Outcome, Output, State};
 use std::time::Duration;
@@ -46,7 +46,7 @@ fn runs_as_a_table() {
 
 #[test]
 fn histories_fit_their_schema() {
-    let schema = schema("history.schema.json", &schemars::schema_for!(HistoryDocument));
+    let schema = schema("history");
     for runs in [runs(), Vec::new()] {
         fits(&schema, &serde_json::to_value(history::document(&runs)).unwrap());
     }
@@ -172,7 +172,7 @@ fn how_jobs_stand() {
         "status",
         status_text(&standings(), now, chrono_tz::Asia::Seoul, Style::PLAIN)
     );
-    let schema = schema("status.schema.json", &schemars::schema_for!(StatusDocument));
+    let schema = schema("status");
     for rows in [standings(), Vec::new()] {
         fits(
             &schema,
