@@ -2,7 +2,6 @@
 //!
 //! Invariant: the text of a name is unique within a model, and stable: stores and plans hold it.
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt;
@@ -190,7 +189,8 @@ impl<'de> Deserialize<'de> for StepName {
     }
 }
 
-impl JsonSchema for StepName {
+#[cfg(test)]
+impl schemars::JsonSchema for StepName {
     fn inline_schema() -> bool {
         true
     }
@@ -199,7 +199,7 @@ impl JsonSchema for StepName {
         "StepName".into()
     }
 
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         String::json_schema(generator)
     }
 }
