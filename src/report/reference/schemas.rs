@@ -3,7 +3,7 @@
 //! Takes a name, gives JSON. `opsrun schema` prints it, the files in `schemas/` hold it, and tests compare the two.
 //! Invariant: all that is printed as JSON has its schema here.
 
-use crate::alert::Message;
+use crate::channel::message::Message;
 use crate::config::language::vocabulary::Vocabulary;
 use crate::plan::document::PlanDocument;
 use crate::report::alerts::AlertsDocument;
