@@ -8,8 +8,8 @@ use super::decide::{AlertAction, KeyState, Notification};
 use super::rules::{AlertRules, run_channels};
 use crate::channel::message::{CONFIG, Message, MessageOrigin};
 use crate::exec::survey;
-use crate::model::Model;
 use crate::model::channel::LOG;
+use crate::model::{Model, StepName};
 use crate::run::{Event, Outcome, State};
 use crate::secret::Vault;
 use crate::store::outbox::{Ledger, MessageState};
@@ -25,7 +25,7 @@ pub struct AlertRecorder<'a> {
     origin: MessageOrigin,
     run: Option<String>,
     /// The channels that receive runs, by the steps of the jobs that notify them.
-    run_channels: BTreeMap<String, Vec<&'a str>>,
+    run_channels: BTreeMap<StepName, Vec<&'a str>>,
     /// The channels that were notified of the start of this run, each with the failures that concern it.
     started: BTreeMap<&'a str, Vec<String>>,
 }
@@ -33,7 +33,7 @@ pub struct AlertRecorder<'a> {
 impl<'a> AlertRecorder<'a> {
     #[must_use]
     pub fn new(model: &'a Model, vault: &'a Vault, run: Option<&str>) -> Self {
-        let mut channels: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        let mut channels: BTreeMap<StepName, Vec<&str>> = BTreeMap::new();
         for job in model.jobs() {
             for channel in run_channels(model, &job) {
                 for step in job.name().steps() {
@@ -75,7 +75,7 @@ impl<'a> AlertRecorder<'a> {
         &mut self,
         ledger: &Ledger<'_>,
         events: &[Event],
-        unfinished: &[String],
+        unfinished: &[StepName],
     ) -> rusqlite::Result<()> {
         let now = crate::clock::now();
         for event in events {
@@ -131,13 +131,13 @@ impl<'a> AlertRecorder<'a> {
         if key == CONFIG {
             return Some(AlertRules::of_config(self.model));
         }
-        AlertRules::of_step(self.model, key)
+        AlertRules::of_step(self.model, &key.parse().ok()?)
     }
 
     fn step_finished(
         &mut self,
         ledger: &Ledger<'_>,
-        step: &str,
+        step: &StepName,
         outcome: &Outcome,
         now: DateTime<Utc>,
     ) -> rusqlite::Result<()> {
@@ -145,11 +145,11 @@ impl<'a> AlertRecorder<'a> {
             self.step_started(ledger, step, now)?;
             self.note_failure(step, outcome);
         }
-        self.result(ledger, step, outcome, now)
+        self.result(ledger, &step.to_string(), outcome, now)
     }
 
     /// For a channel that receives runs, the run starts with the first step of a job that notifies it.
-    fn step_started(&mut self, ledger: &Ledger<'_>, step: &str, now: DateTime<Utc>) -> rusqlite::Result<()> {
+    fn step_started(&mut self, ledger: &Ledger<'_>, step: &StepName, now: DateTime<Utc>) -> rusqlite::Result<()> {
         let run = self.run.clone().unwrap_or_default();
         for channel in self.first_seen(step) {
             let message = Message::of_run(&self.origin, &run, None, "the run has started", now);
@@ -159,7 +159,7 @@ impl<'a> AlertRecorder<'a> {
     }
 
     /// The channels for which this is the first step of the run.
-    fn first_seen(&mut self, step: &str) -> Vec<&'a str> {
+    fn first_seen(&mut self, step: &StepName) -> Vec<&'a str> {
         let mut first = Vec::new();
         for channel in self.run_channels.get(step).into_iter().flatten() {
             self.started.entry(channel).or_insert_with(|| {
@@ -170,7 +170,7 @@ impl<'a> AlertRecorder<'a> {
         first
     }
 
-    fn note_failure(&mut self, step: &str, outcome: &Outcome) {
+    fn note_failure(&mut self, step: &StepName, outcome: &Outcome) {
         if outcome.state.opens() || outcome.state == State::Paused {
             return;
         }

@@ -6,7 +6,6 @@
 use crate::model::channel::Severity;
 use crate::model::state::State;
 use chrono::{DateTime, Utc};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -25,8 +24,9 @@ const MAX_TEXT_BYTES: usize = 1024;
 const MAX_PARTS: usize = 50;
 
 /// One alert.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[schemars(title = "opsrun alert, format 1")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(title = "opsrun alert, format 1"))]
 pub struct Message {
     /// Number of this format: 1.
     pub format: u32,
@@ -68,7 +68,8 @@ pub struct Message {
 }
 
 /// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum MessageKind {
     /// The state is bad, or bad with another severity.
@@ -109,7 +110,8 @@ impl MessageKind {
 }
 
 /// One message of a digest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DigestPart {
     /// What it is about, as in an alert.
     pub key: String,

@@ -13,6 +13,7 @@ use crate::daemon;
 use crate::daemon::clock::Jump;
 use crate::daemon::notice::{Told, Voice};
 use crate::daemon::runs::How;
+use crate::model::JobName;
 use crate::model::Model;
 use crate::report::run::lines::Detail;
 use crate::report::run::lines::Lines;
@@ -55,7 +56,7 @@ struct Speaker {
     /// What has happened in each run so far.
     runs: BTreeMap<String, Lines>,
     /// Why each job was left out the last time: what goes on for hours is said once.
-    left: BTreeMap<String, (FiringVerdict, String)>,
+    left: BTreeMap<JobName, (FiringVerdict, String)>,
 }
 
 impl Voice for Speaker {
@@ -97,7 +98,7 @@ impl Speaker {
             Told::Valid => (always, "the ops file can be used again".to_owned()),
             Told::Event { run, event } => {
                 if let Event::StepStarted { step } = event {
-                    self.left.remove(step);
+                    self.left.remove(&step.job());
                 }
                 let (style, detail) = (self.terminal.err, self.terminal.detail);
                 let lines = self.runs.entry((*run).to_owned());
@@ -116,7 +117,7 @@ impl Speaker {
             }
             Told::NotRun(decision) => {
                 let why = (decision.verdict, decision.reason.clone());
-                let before = self.left.insert(decision.job.to_string(), why.clone());
+                let before = self.left.insert(decision.job.clone(), why.clone());
                 let detail = if before == Some(why) { Detail::Verbose } else { normal };
                 (detail, left_out(decision))
             }

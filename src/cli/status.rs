@@ -10,6 +10,7 @@ use super::plan::json;
 use super::terminal::Terminal;
 use crate::alert::outbox;
 use crate::inspect::status::{Standing, standings};
+use crate::model::JobName;
 use crate::plan::Request;
 use crate::report::alerts::undelivered_text;
 use crate::report::schedule::status::{self, BackOffRow, JobRow, Last, document, status_text};
@@ -20,7 +21,7 @@ use std::collections::HashSet;
 
 pub fn run(args: &StatusArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = file::model(&args.file, Some(&args.place), terminal)?;
-    let paused: HashSet<String> = Request::default().paused(&model).into_iter().collect();
+    let paused: HashSet<JobName> = Request::default().paused(&model).into_iter().collect();
     let now = crate::clock::now();
     let standings = standings(&model, now)?.into_iter();
     let mut rows: Vec<JobRow> = standings.map(|standing| row(standing, &paused)).collect();
@@ -37,8 +38,7 @@ pub fn run(args: &StatusArgs, terminal: &Terminal) -> Result<u8, Failure> {
     Ok(if bad { Exit::Failed } else { Exit::Done }.into())
 }
 
-fn row(Standing { job, standing, ahead }: Standing, paused: &HashSet<String>) -> JobRow {
-    let job = job.to_string();
+fn row(Standing { job, standing, ahead }: Standing, paused: &HashSet<JobName>) -> JobRow {
     let ahead = ahead.unwrap_or_default();
     let JobStatus { last, begun } = standing;
     let mut row = JobRow {
@@ -59,7 +59,7 @@ fn row(Standing { job, standing, ahead }: Standing, paused: &HashSet<String>) ->
             until: left.until,
         }),
         overdue: ahead.overdue,
-        job,
+        job: job.to_string(),
     };
     match begun {
         None => {}
@@ -100,7 +100,7 @@ mod tests {
                     run: "A".to_owned(),
                     at: "2026-11-23T01:00:00Z".parse().unwrap(),
                     took: None,
-                    outcomes: vec![("target:t".to_owned(), outcome)],
+                    outcomes: vec![("target:t".parse().unwrap(), outcome)],
                 }),
                 begun: begun.map(|end| BegunJob {
                     run: "B".to_owned(),
@@ -122,6 +122,12 @@ mod tests {
         let cut = row(standing(State::Ok, Some(RunEnd::Interrupted)), &HashSet::new());
         assert_eq!(cut.last.as_ref().unwrap().outcome.state, State::Interrupted);
         assert!(cut.is_bad());
-        assert!(!row(standing(State::Failed, None), &HashSet::from(["target:t".to_owned()])).is_bad());
+        assert!(
+            !row(
+                standing(State::Failed, None),
+                &HashSet::from(["target:t".parse().unwrap()])
+            )
+            .is_bad()
+        );
     }
 }

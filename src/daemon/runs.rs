@@ -7,7 +7,7 @@
 
 use crate::daemon::tick::AtWork;
 use crate::launch::{self, Apply, ClaimedRun, LaunchError};
-use crate::model::{JobName, Model};
+use crate::model::{JobName, Model, StepName};
 use crate::plan::Request;
 use crate::run::{Event, Outcome, Progress, State};
 use crate::signal::{Ring, Stop};
@@ -53,7 +53,7 @@ pub struct Runs {
 #[derive(Debug)]
 struct Unwritten {
     /// Of the jobs that were due and are not settled.
-    steps: Vec<String>,
+    steps: Vec<StepName>,
     outcome: Outcome,
     exit: u8,
 }
@@ -98,7 +98,7 @@ impl Runs {
             ..Request::default()
         };
         let jobs = request.jobs(model).unwrap_or_default();
-        let left = jobs.iter().filter_map(|job| job.parse().ok()).map(|job| (job, false));
+        let left = jobs.into_iter().map(|job| (job, false));
         let (stop, left) = (Stop::new(), left.collect());
         let mut running = Running {
             stop: Stop::default(),

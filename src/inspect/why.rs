@@ -8,7 +8,7 @@ use crate::inspect::next_run::{Past, ahead};
 use crate::inspect::status::{agenda, decisions, place};
 use crate::launch::LaunchError;
 use crate::launch::history::known;
-use crate::model::{Job, JobName, Model};
+use crate::model::{Job, JobName, Model, StepName};
 use crate::plan::Request;
 use crate::report::schedule::status::{BackOffRow, speaker};
 use crate::report::schedule::why::{Because, Decided, FORMAT, Of, Root, RunAnswer, Running, Scheduled, Silencer, Why};
@@ -126,14 +126,14 @@ fn decided(told: &StoredDecision) -> Decided {
 /// What a run came to for the job, and what it was begun for.
 fn answer(store: &Store, job: &JobName, line: RunSummary) -> Result<RunAnswer, LaunchError> {
     let events = store.events_of(&line.run)?;
-    let mut outcomes: BTreeMap<String, Outcome> = BTreeMap::new();
+    let mut outcomes: BTreeMap<StepName, Outcome> = BTreeMap::new();
     for stored in events {
         if let Event::StepFinished { step, outcome } = stored.event {
             outcomes.insert(step, outcome);
         }
     }
     let own = job.steps().into_iter();
-    let own: Vec<(String, Outcome)> = own
+    let own: Vec<(StepName, Outcome)> = own
         .filter_map(|step| Some((step.clone(), outcomes.get(&step)?.clone())))
         .collect();
     let speaks = speaker(&own);
@@ -154,7 +154,7 @@ fn answer(store: &Store, job: &JobName, line: RunSummary) -> Result<RunAnswer, L
 }
 
 /// The step that a blocked one waited for in vain, over all that were blocked in between: each names the next.
-fn root(outcomes: &BTreeMap<String, Outcome>, blocked: &Outcome) -> Option<Root> {
+fn root(outcomes: &BTreeMap<StepName, Outcome>, blocked: &Outcome) -> Option<Root> {
     let mut outcome = blocked;
     let mut found = None;
     for _ in 0..outcomes.len() {
@@ -162,10 +162,10 @@ fn root(outcomes: &BTreeMap<String, Outcome>, blocked: &Outcome) -> Option<Root>
             break;
         }
         let mut words = outcome.summary.split_whitespace();
-        let (step, next) = words.find_map(|word| outcomes.get_key_value(word))?;
+        let (step, next) = words.find_map(|word| outcomes.get_key_value(&word.parse().ok()?))?;
         outcome = next;
         found = Some(Root {
-            step: step.clone(),
+            step: step.to_string(),
             state: next.state,
             summary: next.summary.clone(),
         });
@@ -211,10 +211,16 @@ mod tests {
 
     #[test]
     fn the_root_is_found_behind_all_that_was_blocked() {
-        let outcomes = BTreeMap::from([
-            ("check:disk".to_owned(), outcome(State::Critical, "1 % is free")),
-            ("backup:b".to_owned(), outcome(State::Blocked, "check:disk is critical")),
-            ("verify:b".to_owned(), outcome(State::Blocked, "backup:b is blocked")),
+        let outcomes: BTreeMap<StepName, Outcome> = BTreeMap::from([
+            ("check:disk".parse().unwrap(), outcome(State::Critical, "1 % is free")),
+            (
+                "backup:b".parse().unwrap(),
+                outcome(State::Blocked, "check:disk is critical"),
+            ),
+            (
+                "verify:b".parse().unwrap(),
+                outcome(State::Blocked, "backup:b is blocked"),
+            ),
         ]);
         let found = root(&outcomes, &outcome(State::Blocked, "verify:b is blocked")).unwrap();
         assert_eq!(
@@ -224,7 +230,10 @@ mod tests {
         assert_eq!(root(&outcomes, &outcome(State::Failed, "check:disk")), None);
         assert_eq!(root(&outcomes, &outcome(State::Blocked, "nobody knows")), None);
         // What events say is believed, but not for ever.
-        let circle = BTreeMap::from([("a".to_owned(), outcome(State::Blocked, "a is blocked"))]);
-        assert!(root(&circle, &outcome(State::Blocked, "a is blocked")).is_some());
+        let circle: BTreeMap<StepName, Outcome> = BTreeMap::from([(
+            "check:a".parse().unwrap(),
+            outcome(State::Blocked, "check:a is blocked"),
+        )]);
+        assert!(root(&circle, &outcome(State::Blocked, "check:a is blocked")).is_some());
     }
 }

@@ -30,7 +30,7 @@ use crate::clock::Mark;
 use crate::exec::engine::{self, Memory};
 use crate::exec::survey::{self, Remembered, World};
 use crate::exec::{How, action::recover};
-use crate::model::{JobName, Model};
+use crate::model::{JobName, Model, StepKind, StepName};
 use crate::plan::{self, Plan, Request};
 use crate::run::{Event, JobHistory, Occurrence, Outcome, Progress, Record, RecordError, Status};
 use crate::secret::Vault;
@@ -208,8 +208,8 @@ pub fn mark_interrupted(model: &Model, store: &Store, secrets: &Vault) -> Result
 }
 
 /// In the order in which they began.
-fn unfinished_steps(events: &[Event]) -> Vec<String> {
-    let mut unfinished: Vec<String> = Vec::new();
+fn unfinished_steps(events: &[Event]) -> Vec<StepName> {
+    let mut unfinished: Vec<StepName> = Vec::new();
     for event in events {
         match event {
             Event::StepStarted { step } => unfinished.push(step.clone()),
@@ -220,19 +220,19 @@ fn unfinished_steps(events: &[Event]) -> Vec<String> {
     unfinished
 }
 
-fn interruption(unfinished: &[String]) -> String {
+fn interruption(unfinished: &[StepName]) -> String {
     if unfinished.is_empty() {
         return "was interrupted".to_owned();
     }
     let commands = unfinished
         .iter()
-        .any(|step| step.starts_with("target:") || step.starts_with("check:"));
+        .any(|step| matches!(step.kind, StepKind::Target | StepKind::Check));
     let left = if commands {
         "; commands that it started may still be running"
     } else {
         ""
     };
-    format!("was interrupted during {}{left}", unfinished.join(", "))
+    format!("was interrupted during {}{left}", crate::units::joined(unfinished))
 }
 
 /// Ends a run that was begun and could not be done: `steps` come out so.
@@ -240,7 +240,7 @@ pub fn not_done(
     model: &Model,
     store: &Store,
     run: &str,
-    steps: &[String],
+    steps: &[StepName],
     outcome: &Outcome,
     exit: u8,
 ) -> Result<(), RecordError> {
@@ -291,7 +291,7 @@ fn remembered(model: &Model, store: &Store) -> Result<Remembered, LaunchError> {
 /// Puts in order what earlier runs left. True when something could not be.
 fn recovered(
     model: &Model,
-    jobs: &BTreeSet<String>,
+    jobs: &BTreeSet<JobName>,
     world: &World,
     store: &Store,
     journal: &mut Tee<'_>,
@@ -375,17 +375,19 @@ const FILES_BESIDE_LOCKS: u64 = 512;
 /// Everything that a run holds locked, each directory once whatever its names.
 #[derive(Default)]
 struct Locks {
-    jobs: BTreeMap<String, Lock>,
+    jobs: BTreeMap<JobName, Lock>,
     held: Vec<Lock>,
     seen: BTreeSet<(u64, u64)>,
 }
 
 impl Locks {
-    fn jobs(&mut self, state_dir: &Path, jobs: &BTreeSet<String>, patience: Patience<'_>) -> Result<(), LaunchError> {
+    /// In the order of their file names, so that two runs never wait for each other.
+    fn jobs(&mut self, state_dir: &Path, jobs: &BTreeSet<JobName>, patience: Patience<'_>) -> Result<(), LaunchError> {
         make_room(jobs.len() as u64);
         let dir = create_dir_all(&state_dir.join("locks"))?;
-        for job in jobs {
-            let name = format!("{}.lock", job.replace(':', "-"));
+        let file = |job: &JobName| format!("{}-{}.lock", job.kind.word(), job.name);
+        let by_file: BTreeMap<String, &JobName> = jobs.iter().map(|job| (file(job), job)).collect();
+        for (name, job) in by_file {
             self.jobs.insert(job.clone(), lock::lock_file(&dir, &name, patience)?);
         }
         Ok(())
@@ -414,9 +416,10 @@ mod tests {
 
     #[test]
     fn steps_without_an_end_are_unfinished_in_the_order_in_which_they_began() {
-        let started = |step: &str| Event::StepStarted { step: step.to_owned() };
-        let finished = |step: &str| Event::StepFinished {
-            step: step.to_owned(),
+        let step = |step: &str| -> StepName { step.parse().unwrap() };
+        let started = |name: &str| Event::StepStarted { step: step(name) };
+        let finished = |name: &str| Event::StepFinished {
+            step: step(name),
             outcome: Outcome {
                 state: State::Ok,
                 summary: String::new(),
@@ -431,15 +434,12 @@ mod tests {
             finished("target:b"),
             finished("verify:d"),
         ];
-        assert_eq!(unfinished_steps(&events), ["target:c", "target:a"]);
+        assert_eq!(unfinished_steps(&events), [step("target:c"), step("target:a")]);
         assert_eq!(
             interruption(&unfinished_steps(&events)),
             "was interrupted during target:c, target:a; commands that it started may still be running"
         );
-        assert_eq!(
-            interruption(&["verify:d".to_owned()]),
-            "was interrupted during verify:d"
-        );
+        assert_eq!(interruption(&[step("verify:d")]), "was interrupted during verify:d");
         assert_eq!(interruption(&[]), "was interrupted");
     }
 }

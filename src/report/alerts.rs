@@ -12,7 +12,6 @@ use crate::report::shared::times;
 use crate::store::outbox::{MessageState, StoredMessage, Undelivered};
 use crate::units::plural;
 use chrono::{DateTime, SecondsFormat, Utc};
-use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 /// The number of the JSON format.
@@ -28,8 +27,9 @@ fn state_cell(state: MessageState) -> Cell {
     Cell::toned(state.word(), tone)
 }
 
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[schemars(title = "opsrun alerts, format 1")]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(title = "opsrun alerts, format 1"))]
 pub struct AlertsDocument {
     /// Number of this format: 1.
     pub format: u32,
@@ -38,7 +38,8 @@ pub struct AlertsDocument {
 }
 
 /// One alert.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AlertDocument {
     /// Its id, a ULID.
     pub id: String,
@@ -48,11 +49,11 @@ pub struct AlertDocument {
     pub state: MessageState,
     /// When it was created: RFC 3339, UTC.
     #[serde(serialize_with = "millis")]
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub created_at: DateTime<Utc>,
     /// It is not sent before this: RFC 3339, UTC.
     #[serde(serialize_with = "millis")]
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub due_at: DateTime<Utc>,
     /// Attempts so far.
     pub attempts: u32,
@@ -60,7 +61,7 @@ pub struct AlertDocument {
     pub last_error: Option<String>,
     /// When it was delivered, given up, merged or dropped: RFC 3339, UTC.
     #[serde(serialize_with = "some_millis")]
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub settled_at: Option<DateTime<Utc>>,
     /// The alert; null when a later opsrun wrote it.
     pub message: Option<Message>,

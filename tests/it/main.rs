@@ -16,6 +16,7 @@ mod examples;
 mod findings;
 mod format;
 mod graph;
+mod host;
 mod jobs;
 mod layering;
 mod model;

@@ -19,13 +19,13 @@ use crate::channel::message::Message;
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row, params};
-use schemars::JsonSchema;
 use serde::Serialize;
 
 /// How long delivered messages are kept.
 const KEPT_FOR: TimeDelta = TimeDelta::days(90);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum MessageState {
     /// It waits to be sent.
@@ -118,7 +118,8 @@ impl StoredMessage {
 }
 
 /// Alerts that were not delivered over one channel.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Undelivered {
     /// The channel.
     pub channel: String,

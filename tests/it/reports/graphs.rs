@@ -237,8 +237,6 @@ fn labels_stay_labels() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
     #[test]
     fn no_label_leaves_its_string(label in any::<String>(), title in any::<String>(), why in ".{0,20}") {
         let node = |name: &str, mark| Node { name: name.to_owned(), label: label.clone(), mark };
@@ -297,14 +295,18 @@ fn the_steps_of_a_plan() {
         edges.map(|(from, to, _)| (from.clone(), to.clone())).collect()
     };
     // Every edge that a step needs is there, and of the others those that follow from no other.
-    let name = |id: &usize| plan.steps()[*id].name.clone();
+    let name = |id: &usize| plan.steps()[*id].name.to_string();
     for step in plan.steps() {
         for needed in &step.needs {
-            assert!(of(true).contains(&(name(needed), step.name.clone())), "{}", step.name);
+            assert!(
+                of(true).contains(&(name(needed), step.name.to_string())),
+                "{}",
+                step.name
+            );
         }
         for before in &step.after {
             assert!(
-                reaches(&read, &name(before), &step.name),
+                reaches(&read, &name(before), &step.name.to_string()),
                 "{} after {}",
                 step.name,
                 name(before)
