@@ -7,6 +7,7 @@ mod check;
 mod foreseen;
 mod past;
 mod runs;
+mod secrets;
 mod written;
 
 use assert_cmd::Command;
