@@ -19,8 +19,8 @@
 //! Invariant: a failure names what it concerns and, where there is one, the next thing to try.
 
 use crate::config::LoadError;
+use crate::error_chain::error_chain;
 use crate::launch::LaunchError;
-use crate::report::shared::output::chain;
 use crate::signal::Stop;
 use std::error::Error;
 use std::io;
@@ -84,7 +84,7 @@ impl Failure {
     pub fn of(exit: u8, error: &dyn Error, help: Option<String>) -> Self {
         Self {
             exit,
-            message: chain(error),
+            message: error_chain(error),
             help,
         }
     }

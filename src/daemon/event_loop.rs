@@ -13,9 +13,9 @@ use crate::daemon::reload::{Reread, Seen, Watch};
 use crate::daemon::runs::{Happened, How, Runs};
 use crate::daemon::systemd::Manager;
 use crate::daemon::timetable::Book;
+use crate::error_chain::error_chain;
 use crate::launch::{LaunchError, alerts, mark_cut_short, settle};
 use crate::model::Model;
-use crate::report::shared::output::chain;
 use crate::run::{Outcome, State};
 use crate::secret::Vault;
 use crate::signal::Signals;
@@ -256,7 +256,7 @@ impl Daemon<'_> {
                 self.store = None;
                 self.sending = None;
                 self.ticked = None;
-                let message = chain(&error);
+                let message = error_chain(&error);
                 if self.trouble.as_ref() != Some(&message) {
                     self.tell(&Told::NoState {
                         message: &message,

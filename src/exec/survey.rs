@@ -7,9 +7,10 @@
 
 use crate::archive::{self, Catalogue, CopyName};
 use crate::entry::Entry;
+use crate::error_chain::error_chain;
 use crate::model::pattern::Selector;
 use crate::model::retention::{Circumstances, Verdict, decide};
-use crate::model::{Backup, Contents, Model};
+use crate::model::{Backup, Contents, JobKind, JobName, Model};
 use crate::path::RelPath;
 use crate::plan::facts::{BackupFacts, CopyFacts, Destination, DestinationState, Facts, Scan};
 use crate::signal::Stop;
@@ -45,7 +46,7 @@ pub struct World {
 /// Opens the sources and destinations of the backups among `jobs`. What cannot be opened is not in the world;
 /// [`look`] finds out why.
 #[must_use]
-pub fn open(model: &Model, jobs: &BTreeSet<String>) -> World {
+pub fn open(model: &Model, jobs: &BTreeSet<JobName>) -> World {
     let mut world = World::default();
     for backup in selected(model, jobs) {
         if let Ok(dir) = Dir::open(&backup.source) {
@@ -58,18 +59,16 @@ pub fn open(model: &Model, jobs: &BTreeSet<String>) -> World {
     world
 }
 
-pub fn selected<'a>(model: &'a Model, jobs: &'a BTreeSet<String>) -> impl Iterator<Item = &'a Backup> {
-    model
-        .backups
-        .iter()
-        .filter(|b| jobs.contains(&format!("backup:{}", b.name)))
+pub fn selected<'a>(model: &'a Model, jobs: &'a BTreeSet<JobName>) -> impl Iterator<Item = &'a Backup> {
+    let is_selected = |backup: &&Backup| jobs.contains(&JobName::new(JobKind::Backup, &backup.name));
+    model.backups.iter().filter(is_selected)
 }
 
 /// Looks at everything that the plan needs to know.
 #[must_use]
 pub fn look(
     model: &Model,
-    jobs: &BTreeSet<String>,
+    jobs: &BTreeSet<JobName>,
     world: &World,
     remembered: &Remembered,
     now: DateTime<Utc>,
@@ -245,7 +244,7 @@ fn destination(
     let catalogue = match Catalogue::read(dir) {
         Ok(catalogue) => catalogue,
         Err(e) => {
-            found.state = DestinationState::Unusable(chain(&e));
+            found.state = DestinationState::Unusable(error_chain(&e));
             return (None, found);
         }
     };
@@ -415,16 +414,4 @@ fn may_lease_all() -> bool {
 /// Only the system's answer: the path is named by whoever prints it.
 fn told(error: &TreeError) -> String {
     error.source.to_string()
-}
-
-/// An error with its causes.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text.push_str(": ");
-        text.push_str(&next.to_string());
-        cause = next.source();
-    }
-    text
 }

@@ -21,6 +21,7 @@ pub mod job;
 pub mod pattern;
 pub mod retention;
 pub mod schedule;
+pub mod state;
 
 use backoff::BackOff;
 use check::Probe;
@@ -29,7 +30,7 @@ use schedule::Schedule;
 pub use channel::Channel;
 pub use check::Check;
 pub use command::{Command, Program, Retry, SecretSource, Value};
-pub use job::{JobKind, JobName};
+pub use job::{JobKind, JobName, StepKind, StepName};
 
 use pattern::{Pattern, Selection};
 use std::path::PathBuf;

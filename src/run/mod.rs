@@ -4,14 +4,17 @@
 //! state of a run is a fold over them ([`Status`]), the same code live and from the store.
 //! Invariant: an [`Event`] that announces a side effect is durable before that effect.
 
+use crate::model::StepName;
 use crate::model::retention::KeepReason;
+pub use crate::model::state::State;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Something that a person or a later run needs to know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
     /// A run begins.
@@ -46,12 +49,12 @@ pub enum Event {
     /// A step begins.
     StepStarted {
         /// Its name.
-        step: String,
+        step: StepName,
     },
     /// A file of this copy will be made.
     CopyStarted {
         /// The step.
-        step: String,
+        step: StepName,
         /// The copy.
         copy: String,
         /// Where.
@@ -60,7 +63,7 @@ pub enum Event {
     /// The copy is committed: its manifest has its name.
     CopyPublished {
         /// The step.
-        step: String,
+        step: StepName,
         /// The copy.
         copy: String,
         /// Where.
@@ -79,14 +82,14 @@ pub enum Event {
     /// A copy was read back whole and equals what was recorded when the source was read.
     CopyProven {
         /// The step.
-        step: String,
+        step: StepName,
         /// The copy.
         copy: String,
     },
     /// Files will be deleted.
     DeleteIntended {
         /// The step.
-        step: String,
+        step: StepName,
         /// Counts up within the step.
         batch: u64,
         /// Copies whose proof covers them.
@@ -103,7 +106,7 @@ pub enum Event {
     /// Files were deleted.
     Deleted {
         /// The step.
-        step: String,
+        step: StepName,
         /// The intent it answers.
         batch: u64,
         /// How many went.
@@ -116,7 +119,7 @@ pub enum Event {
     /// A command was run once for a target.
     Attempted {
         /// The step.
-        step: String,
+        step: StepName,
         /// Counts up from 1 within the step.
         attempt: u32,
         /// How it ended, in words: `exit code 3`, `signal 9`, `timeout after 5m`.
@@ -132,7 +135,7 @@ pub enum Event {
     },
     /// Something worth knowing.
     Note {
-        /// The step.
+        /// The step, or `run` and the id of an earlier run.
         step: String,
         /// What.
         message: String,
@@ -140,7 +143,7 @@ pub enum Event {
     /// A step is settled.
     StepFinished {
         /// Its name.
-        step: String,
+        step: StepName,
         /// How.
         outcome: Outcome,
     },
@@ -154,7 +157,8 @@ pub enum Event {
 }
 
 /// An instant of a schedule.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Occurrence {
     /// The schedule: the declared one, or `kind:name` of the job that holds it.
     pub schedule: String,
@@ -163,7 +167,8 @@ pub struct Occurrence {
 }
 
 /// What a command printed on standard output and error, in the order in which it came, without secrets.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Output {
     /// The beginning; all of it when nothing was dropped.
     pub head: String,
@@ -174,7 +179,8 @@ pub struct Output {
 }
 
 /// How a step ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Outcome {
     /// In one word.
     pub state: State,
@@ -188,67 +194,11 @@ pub struct Outcome {
     pub details: Vec<String>,
 }
 
-/// How a step ended, in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum State {
-    /// Done.
-    Ok,
-    /// There was nothing to do.
-    Nothing,
-    /// Done, but a copy is incomplete or a file that should have gone was kept.
-    Partial,
-    /// A check found what somebody should look at; what depends on it goes on.
-    Warning,
-    /// A check found what must not be.
-    Critical,
-    /// A check could not find out.
-    Unknown,
-    /// A guard said no.
-    Refused,
-    /// It could not be done.
-    Failed,
-    /// Its destination or the state cannot be written, or has too little space.
-    NoSpace,
-    /// Something it needs did not succeed.
-    Blocked,
-    /// A signal stopped it.
-    Interrupted,
-    /// Its job is paused.
-    Paused,
-}
-
-impl State {
-    /// True when what depends on the step may go on.
-    #[must_use]
-    pub fn opens(self) -> bool {
-        matches!(self, Self::Ok | Self::Nothing | Self::Partial | Self::Warning)
-    }
-
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Nothing => "nothing to do",
-            Self::Partial => "partial",
-            Self::Warning => "warning",
-            Self::Critical => "critical",
-            Self::Unknown => "unknown",
-            Self::Refused => "refused",
-            Self::Failed => "failed",
-            Self::NoSpace => "no space",
-            Self::Blocked => "blocked",
-            Self::Interrupted => "interrupted",
-            Self::Paused => "paused",
-        }
-    }
-}
-
 /// What events make of a run's steps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Status {
     /// By step name: `None` while running.
-    pub steps: BTreeMap<String, Option<State>>,
+    pub steps: BTreeMap<StepName, Option<State>>,
     /// The exit code, once it is over.
     pub exit: Option<u8>,
 }
@@ -336,7 +286,7 @@ mod tests {
 
     fn finished(step: &str, state: State) -> Event {
         Event::StepFinished {
-            step: step.to_owned(),
+            step: step.parse().unwrap(),
             outcome: Outcome {
                 state,
                 summary: String::new(),
@@ -351,7 +301,7 @@ mod tests {
         let exit = |states: &[State]| {
             let mut status = Status::default();
             for (at, state) in states.iter().enumerate() {
-                status.apply(&finished(&at.to_string(), *state));
+                status.apply(&finished(&format!("check:{at}"), *state));
             }
             status.exit_code()
         };

@@ -9,7 +9,8 @@
     reason = "a test: it stops at what it did not expect, and it starts programs"
 )]
 
-use opsrun::config::findings::{Code, Finding, Severity};
+use crate::support::workspace::opsrun;
+use opsrun::config::findings::{Code, Finding, FindingSeverity};
 use opsrun::config::load_text;
 use opsrun::model::pattern::{Pattern, PatternSet, Selection, Selector};
 use opsrun::model::retention::Classifier;
@@ -18,7 +19,6 @@ use opsrun::path::RelPath;
 use proptest::prelude::*;
 use std::fmt::Write as _;
 use std::path::Path;
-use std::process::Command;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -291,7 +291,7 @@ proptest! {
             let mut of_class = facts.iter().filter(|fact| fact.classes.contains(&at));
             let filled = of_class.clone().find(|fact| fact.stored && !fact.spared);
             match said {
-                Some(finding) if finding.severity == Severity::Error => {
+                Some(finding) if finding.severity == FindingSeverity::Error => {
                     prop_assert!(filled.is_none(), "{:?} {}", finding, filled.unwrap().path);
                     let example = rel(named(label(finding), "would be `").unwrap());
                     prop_assert!(oracle.holds(at, &example), "{:?}", finding);
@@ -352,7 +352,7 @@ proptest! {
         let mut both = |path: &str| a.deletable(&above(path)) && b.deletable(&rel(path));
         let said = of(&loaded.findings, Code::RetentionsOverlap).next();
         if let Some(finding) = said {
-            prop_assert_eq!(finding.severity, Severity::Error, "{:?}", finding);
+            prop_assert_eq!(finding.severity, FindingSeverity::Error, "{:?}", finding);
             let path = named(label(finding), "`").unwrap();
             let path = path.strip_prefix(source.trim_end_matches('/')).unwrap().trim_start_matches('/');
             prop_assert!(both(path), "{:?}", finding);
@@ -387,12 +387,7 @@ fn what_is_said_to_be_refused_is_refused() {
     std::fs::write(dir.path().join("data/raw/a"), "a").unwrap();
     let said = |text: &str, command: &str| {
         std::fs::write(dir.path().join("data/ops.kdl"), text).unwrap();
-        let done = Command::new(env!("CARGO_BIN_EXE_opsrun"))
-            .args([command, "data/ops.kdl"])
-            .current_dir(dir.path())
-            .env("NO_COLOR", "1")
-            .output()
-            .unwrap();
+        let done = opsrun(dir.path(), &[command, "data/ops.kdl"]).output().unwrap();
         let text = String::from_utf8([done.stdout, done.stderr].concat()).unwrap();
         (done.status.code().unwrap(), text)
     };

@@ -7,7 +7,7 @@
 use super::names::is_node;
 use super::words::is_quote;
 use crate::config::findings::Finding;
-use crate::config::source::Sources;
+use crate::config::source::SourceMap;
 use std::collections::{BTreeSet, HashMap};
 
 /// So many characters are enough to know a secret by: the rest may have been cut or escaped. Shorter ones are replaced
@@ -17,7 +17,7 @@ const KNOWN_BY: usize = 12;
 const MIN_PART: usize = 6;
 
 /// `values` are what values of the files mean that are secrets, without escapes.
-pub(in crate::config) fn mask(findings: &mut [Finding], sources: &Sources, values: &[String]) {
+pub(in crate::config) fn mask(findings: &mut [Finding], sources: &SourceMap, values: &[String]) {
     let masks = sources.masks();
     if masks.is_empty() {
         return;

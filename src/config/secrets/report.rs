@@ -9,12 +9,12 @@ use super::{FileSecrets, Literal, literals};
 use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::nodes::decode::{suggested_variable, usual_variable};
 use crate::config::source::Span;
-use crate::config::syntax::tree::{Data, Node, Value};
+use crate::config::syntax::tree::{Data, SyntaxNode, SyntaxValue};
 use std::collections::HashSet;
 
 impl FileSecrets<'_> {
     /// Reports the secrets of nodes, and of all that is inside of them; `block` is the node that they are in.
-    pub(in crate::config) fn report(&mut self, block: Option<&str>, nodes: &[Node], findings: &mut Vec<Finding>) {
+    pub(in crate::config) fn report(&mut self, block: Option<&str>, nodes: &[SyntaxNode], findings: &mut Vec<Finding>) {
         for node in nodes {
             let reported = self.named_values(block, node, findings);
             for value in node.args.iter().chain(node.props.iter().map(|prop| &prop.value)) {
@@ -27,7 +27,7 @@ impl FileSecrets<'_> {
     }
 
     /// Settings of a channel that the schema marks as secret, and variables and headers whose name says that they hold one.
-    fn named_values(&mut self, block: Option<&str>, node: &Node, findings: &mut Vec<Finding>) -> HashSet<Span> {
+    fn named_values(&mut self, block: Option<&str>, node: &SyntaxNode, findings: &mut Vec<Finding>) -> HashSet<Span> {
         let mut reported = HashSet::new();
         let kind = node.name.as_str();
         let setting = is_secret_setting(block, kind);
@@ -66,7 +66,7 @@ impl FileSecrets<'_> {
     }
 
     /// A secret within a value: known by its form, or named in a command line.
-    fn literal_in(&mut self, block: Option<&str>, node: &Node, value: &Value, findings: &mut Vec<Finding>) {
+    fn literal_in(&mut self, block: Option<&str>, node: &SyntaxNode, value: &SyntaxValue, findings: &mut Vec<Finding>) {
         let Some(text) = text(value) else {
             return;
         };
@@ -93,15 +93,15 @@ impl FileSecrets<'_> {
     }
 }
 
-fn finding(value: &Value, message: &str, help: &str) -> Finding {
+fn finding(value: &SyntaxValue, message: &str, help: &str) -> Finding {
     let label = "anyone who reads this file can see it";
     Finding::new(Code::SecretLiteral, value.span, message, label).help(help)
 }
 
-fn text(value: &Value) -> Option<&str> {
+fn text(value: &SyntaxValue) -> Option<&str> {
     match &value.data {
         Data::Text(text) => Some(text),
-        Data::Integer(_) | Data::Float(_) | Data::Bool(_) | Data::Null | Data::Mended => None,
+        Data::Integer(_) | Data::Float(_) | Data::Bool(_) | Data::Null | Data::Replaced => None,
     }
 }
 
@@ -113,7 +113,7 @@ fn named_source(kind: &str, name: &str) -> String {
     from_source(&format!("{kind} \"{}\"", excerpt(name)), &suggested_variable(name))
 }
 
-fn help(block: Option<&str>, node: &Node, value: &Value, variable: &str) -> String {
+fn help(block: Option<&str>, node: &SyntaxNode, value: &SyntaxValue, variable: &str) -> String {
     let first = node.args.first().filter(|first| first.span != value.span);
     match (node.name.as_str(), first.and_then(text)) {
         (kind, Some(name)) if NAMED_VALUES.contains(&kind) => named_source(kind, name),

@@ -39,25 +39,6 @@ pub fn failure_text(message: &str, help: Option<&str>, style: Style) -> String {
     text
 }
 
-/// The message of an error and of all its causes, in one line.
-#[must_use]
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut last = text.clone();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        // A wrapper that shows its cause as its own message adds nothing, nor does a cause that repeats it.
-        if !text.ends_with(&cause_text) && (last.is_empty() || !cause_text.ends_with(last.as_str())) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-            last = cause_text;
-        }
-        next = cause.source();
-    }
-    text
-}
-
 fn quietly(written: io::Result<()>) -> io::Result<()> {
     match written {
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -77,7 +58,7 @@ mod tests {
     fn an_error_tells_its_causes_once() {
         let error = Outer(io::Error::other("inner\n"));
         assert_eq!(
-            failure_text(&chain(&error), Some("do that"), Style::PLAIN),
+            failure_text(&crate::error_chain::error_chain(&error), Some("do that"), Style::PLAIN),
             "error: outer: inner\\n\n  help: do that\n"
         );
     }
