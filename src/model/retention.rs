@@ -9,7 +9,7 @@
 use super::pattern::{PatternSet, Selection, Selector};
 use super::{Keep, Matches, Retention};
 use crate::entry::{Entry, Kind};
-pub use crate::kept::KeepReason;
+pub use crate::keep_reason::KeepReason;
 use crate::path::RelPath;
 use serde::{Deserialize, Serialize};
 

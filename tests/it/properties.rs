@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up its world has failed")]
 
 use opsrun::entry::{Entry, Identity, Kind};
-use opsrun::kept::KeepReason;
+use opsrun::keep_reason::KeepReason;
 use opsrun::model::pattern::{Pattern, Selection};
 use opsrun::model::retention::{Circumstances, Stays, Verdict, decide};
 use opsrun::model::{Budget, Class, InUse, Keep, Matches, Retention};

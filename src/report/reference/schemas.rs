@@ -58,7 +58,7 @@ pub fn json(name: &str) -> serde_json::Result<Option<String>> {
 mod tests {
     use super::*;
     use crate::alert::Message;
-    use crate::kept::KeepReason;
+    use crate::keep_reason::KeepReason;
     use crate::plan::document::PlanDocument;
     use crate::report::alerts::AlertsDocument;
     use crate::report::copies::list::ListDocument;

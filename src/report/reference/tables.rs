@@ -5,7 +5,7 @@
 //! Invariant: a row stands on one line and has as many cells as its heading.
 
 use crate::config::language::vocabulary::{Absent, Argument, Form, Node, Property, Unset, Vocabulary};
-use crate::kept::KeepReason;
+use crate::keep_reason::KeepReason;
 
 const HEADING: &str = "| setting | takes | default | meaning |\n|---|---|---|---|\n";
 

@@ -19,7 +19,7 @@ mod jobs;
 mod past;
 mod world;
 
-use opsrun::kept::KeepReason;
+use opsrun::keep_reason::KeepReason;
 use opsrun::plan::document::document;
 use opsrun::plan::{Plan, Request, build};
 use opsrun::report::copies::list::{self, CopyLine, CopyState};
