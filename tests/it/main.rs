@@ -17,6 +17,7 @@ mod findings;
 mod format;
 mod generated;
 mod graph;
+mod host;
 mod jobs;
 mod layering;
 mod model;
