@@ -210,7 +210,7 @@ fn failing_by(lines: &[String], holds: impl Fn(usize) -> bool) -> BTreeSet<Strin
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
     fn an_assertion_says_what_the_listing_says(case in cases()) {
@@ -313,7 +313,7 @@ fn collect(value: &serde_json::Value, goes: &mut BTreeSet<String>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
     fn an_assertion_says_what_the_plan_says(case in cases()) {

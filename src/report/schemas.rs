@@ -22,7 +22,7 @@ macro_rules! form {
         Form {
             name: $name,
             of: $of,
-            text: include_str!(concat!("../../../schemas/", $name, ".schema.json")),
+            text: include_str!(concat!("../../schemas/", $name, ".schema.json")),
         }
     };
 }
