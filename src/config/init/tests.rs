@@ -223,7 +223,7 @@ fn any_text_becomes_a_valid_file() {
         "HOME=",
     ]);
     let texts = prop::collection::vec(bits, 0..40).prop_map(|bits| bits.concat());
-    proptest!(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() }, |(text in texts)| {
+    proptest!(ProptestConfig::with_cases(150), |(text in texts)| {
         translated(&text);
     });
 }
