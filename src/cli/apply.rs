@@ -75,7 +75,7 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
         }
         let request = args.run.request();
         let done = launch::apply(&model, &request, &how, &mut confirm, &mut sink, &bars);
-        done.map(|done| done.exit).map_err(Failure::from)
+        done.map_err(Failure::from)
     })?;
     tell(&model, &vault, &sender, &stop, terminal);
     if let Some(failure) = mute.filter(|_| exit == 0) {

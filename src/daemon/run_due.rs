@@ -6,7 +6,7 @@
 
 use crate::daemon::claim::take_turn;
 use crate::daemon::timetable::Book;
-use crate::launch::{self, Apply, ClaimedRun, LaunchError, settle};
+use crate::launch::{self, Apply, ClaimedRun, LaunchError, job_ends};
 use crate::model::Model;
 use crate::plan::{Plan, Request};
 use crate::run::{Event, Progress, Record as _};
@@ -38,7 +38,7 @@ pub fn once(
     let book = Book::new(model);
     let mut once = Once::default();
     let store = Store::open(&model.ops.state_dir)?;
-    settle::lost_attempts(model, &store)?;
+    job_ends::lost_attempts(model, &store)?;
     // What falls due meanwhile is for the next round.
     let at = crate::clock::now();
     loop {
@@ -66,7 +66,7 @@ pub fn once(
             once.runs += 1;
             // The others are claimed as well: they have their turn whatever becomes of this one.
             let exit = match launch::apply(model, &request, &how, confirm, sink, progress) {
-                Ok(finished) => finished.exit,
+                Ok(exit) => exit,
                 Err(error) => {
                     let exit = how
                         .stop
