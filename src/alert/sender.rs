@@ -7,7 +7,7 @@
 use super::terms::follows_keys;
 use crate::channel::answer::Delivery;
 use crate::channel::message::Message;
-use crate::clock::Mark;
+use crate::clock::Stopwatch;
 use crate::model::Channel;
 use crate::signal::Stop;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -130,7 +130,7 @@ pub struct Sender<'a, O, D> {
 /// Until when it is sent.
 enum Until<'a> {
     /// So long since then.
-    Passed(Mark, Duration),
+    Passed(Stopwatch, Duration),
     Stopped(&'a Stop),
 }
 
@@ -161,7 +161,7 @@ impl<O: Outbox, D: Deliver> Sender<'_, O, D> {
     /// When the outbox cannot be used. What was sent by then is.
     pub async fn flush(&self, limit: Duration) -> Result<(), OutboxError> {
         self.tidy()?;
-        let until = Until::Passed(Mark::set(), limit);
+        let until = Until::Passed(Stopwatch::set(), limit);
         let each = self.channels.iter().map(|channel| self.channel(channel, &until));
         try_join_all(each).await.map(drop)
     }

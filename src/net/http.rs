@@ -9,7 +9,7 @@ use super::error::{Fault, NetError, Obstacle, foreign};
 use super::stage::{Reached, Stage};
 use super::trust::{self, Judge};
 use super::{resolve, tcp, tls};
-use crate::clock::Mark;
+use crate::clock::Stopwatch;
 use crate::path::Shown;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
@@ -75,7 +75,7 @@ async fn ask(
     place: &mut String,
 ) -> Result<Answer, NetError> {
     let (client, judge) = client(get.ca_file, reached).await?;
-    let asked = Mark::set();
+    let asked = Stopwatch::set();
     let mut withheld = false;
     for redirects in 0..=MOST_REDIRECTS {
         *place = self::place(&url, get.secret, redirects);

@@ -9,7 +9,7 @@ use crate::model::backoff::BackOff;
 use crate::model::channel::{MailTls, RateLimit, Severity, WebService};
 use crate::model::check::{Address, Levels, Space, Worst};
 use crate::model::pattern::Pattern;
-use crate::model::schedule::{Cron, Fold, Gap, Missed};
+use crate::model::schedule::{Cron, FoldPolicy, GapPolicy, Missed};
 use crate::model::{Contents, InUse, JobKind, Keep, Overlap, Retry};
 use crate::path::RelPath;
 use std::collections::HashSet;
@@ -126,7 +126,7 @@ pub(in crate::config) struct ScheduleNode {
     pub(in crate::config) rhythm: Option<RhythmNode>,
     pub(in crate::config) jitter: Option<Spanned<Duration>>,
     /// `None` without a `dst` node.
-    pub(in crate::config) dst: Option<(Gap, Fold)>,
+    pub(in crate::config) dst: Option<(GapPolicy, FoldPolicy)>,
     /// `None` is the default of the rhythm.
     pub(in crate::config) missed: Option<Missed>,
     pub(in crate::config) allows: Vec<Allow>,

@@ -10,7 +10,7 @@ use crate::config::language::suggest::nearest;
 use crate::config::nodes::document::{Document, JobNode, RhythmNode, ScheduleNode};
 use crate::config::rules::names::twice;
 use crate::config::source::Spanned;
-use crate::model::schedule::{Cron, Fold, Gap, Missed, Rhythm, Schedule, WallClock};
+use crate::model::schedule::{Cron, FoldPolicy, GapPolicy, Missed, Rhythm, Schedule, WallClock};
 use crate::model::{JobKind, JobName};
 use crate::units::parse_duration;
 use chrono::{DateTime, Utc};
@@ -106,8 +106,8 @@ impl<'a> Schedules<'a> {
                 let key = (
                     clock.cron.to_string(),
                     clock.zone,
-                    clock.gap == Gap::Skip,
-                    clock.fold == Fold::Both,
+                    clock.gap == GapPolicy::Skip,
+                    clock.fold == FoldPolicy::Both,
                 );
                 timed.gaps = Rc::clone(shared.entry(key).or_default());
             }
@@ -146,7 +146,7 @@ fn declared(node: &ScheduleNode, zone: chrono_tz::Tz) -> Option<Timed<'_>> {
     })
 }
 
-fn meant(node: &RhythmNode, dst: Option<(Gap, Fold)>, zone: chrono_tz::Tz) -> Rhythm {
+fn meant(node: &RhythmNode, dst: Option<(GapPolicy, FoldPolicy)>, zone: chrono_tz::Tz) -> Rhythm {
     let (gap, fold) = dst.unwrap_or_default();
     match node {
         RhythmNode::Every(every) => Rhythm::Every(every.value),

@@ -9,7 +9,7 @@ use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::nodes::document::{CronNode, RhythmNode, ScheduleNode, WhenNode, part};
 use crate::config::nodes::reader::Reading;
 use crate::config::nodes::schema::RHYTHM;
-use crate::model::schedule::{Cron, Fold, Gap, Missed};
+use crate::model::schedule::{Cron, FoldPolicy, GapPolicy, Missed};
 
 /// How many missed runs are made up for, when the file names no number.
 const MOST_MISSED: u32 = 10;
@@ -57,8 +57,16 @@ pub(in crate::config) fn schedule(reading: &Reading, findings: &mut Vec<Finding>
         dst: dst.map(|dst| {
             let is = |prop: &str, word: &str| dst.prop(prop).and_then(text).is_some_and(|given| given.value == word);
             (
-                if is("gap", "skip") { Gap::Skip } else { Gap::RunAfter },
-                if is("fold", "both") { Fold::Both } else { Fold::First },
+                if is("gap", "skip") {
+                    GapPolicy::Skip
+                } else {
+                    GapPolicy::RunAfter
+                },
+                if is("fold", "both") {
+                    FoldPolicy::Both
+                } else {
+                    FoldPolicy::First
+                },
             )
         }),
         missed: reading.child("missed").and_then(|node| missed(node, findings)),
