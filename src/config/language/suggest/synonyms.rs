@@ -1,16 +1,18 @@
-//! Words of other languages, and what they are called here: `src` is `source`, `depends_on` is `needs`.
+//! Words of other tools, and their names here: `src` is `source`, `depends_on` is `needs`.
 //!
-//! Takes a word that is not known where it stands, and the row of the table in `schema` that it stands in; gives the
-//! help that names the word of this language, or says what to do where there is none. Also decides which misspelt
-//! words a program may mend: only the same word with a slip of the hand in it.
-//! Invariant: every word given here as the right one is one of the language; what decides which files are deleted or
-//! what is run is never mended, only asked about.
+//! Takes a word that is unknown where it is written, and the row of the node around it; gives help that names the word of
+//! this language, or says what to do where there is none. Also decides which misspelt words may be fixed by a program: only
+//! typing errors.
+//! Invariant: every name suggested here is in the language; settings that decide which files are deleted or what is run are
+//! never fixed, only suggested.
 
-use crate::config::language::suggest::{nearest, surely};
-use crate::config::nodes::schema::{Prop, ROOT, Spec};
+use super::nearest::{certain, nearest};
+use crate::config::findings::excerpt;
+use crate::config::language::spec::{Prop, Spec};
+use crate::config::nodes::ROOT;
 
-/// Foreign words, and what may be meant, the likeliest first.
-const CALLED: &[(&[&str], &[&str])] = &[
+/// Words of other tools, and the names that they may mean, the likeliest first.
+const SYNONYMS: &[(&[&str], &[&str])] = &[
     (&["path"], &["source", "to", "file-age"]),
     (&["from", "src", "source-dir", "root", "input"], &["source", "from"]),
     (
@@ -116,12 +118,12 @@ const CALLED: &[(&[&str], &[&str])] = &[
     (&["includes"], &["import"]),
 ];
 
-/// Words for what the language does not have, where they stand, and what to do instead.
-const LACKING: &[(&[&str], &[&str], &str)] = &[
+/// Words for features that the language does not have, the nodes that they are written in, and what to do instead.
+const UNSUPPORTED: &[(&[&str], &[&str], &str)] = &[
     (
         &["include"],
         &["retention"],
-        "a retention deletes what its classes name, and `include` is none of its settings: \
+        "a retention deletes the files of its classes and has no `include`: \
          `class \"logs\" \"*.log\" keep=\"30d\"` for what may go, `exclude \"…\"` for what must stay",
     ),
     (
@@ -137,27 +139,27 @@ const LACKING: &[(&[&str], &[&str], &str)] = &[
             "dir",
         ],
         &["retention"],
-        "a retention cleans the `source` of the backup that it names: `retention \"data\" backup=\"data\" { … }`",
+        "a retention deletes from the `source` of its backup: `retention \"data\" backup=\"data\" { … }`",
     ),
     (
         &["include"],
         &["file"],
-        "other ops files are read by `import \"conf.d/*.kdl\"`; which files a backup takes stands in the `backup`",
+        "`import \"conf.d/*.kdl\"` reads other ops files; the files to copy are selected in the `backup`",
     ),
     (
         &["comment", "description", "desc", "doc", "note", "label", "title"],
         &["target", "check", "backup", "retention", "schedule", "channel"],
-        "the language has no setting for that: write it as a comment, `// …`",
+        "the language has no such setting: write a comment, `// …`",
     ),
     (
         &["env-file", "dotenv"],
         &[],
-        "files of variables are not in this build: write `env \"NAME\" from-file=\"…\"` for each, or `shell \". ./.env && …\"`",
+        "files of variables are not supported: write `env \"NAME\" from-file=\"…\"` for each, or `shell \". ./.env && …\"`",
     ),
     (
         &["user", "group", "run-as"],
         &["target", "check", "ops", "backup", "retention", "file"],
-        "changing the user is not in this build: start opsrun as that user, or write `command \"sudo\" \"-u\" \"NAME\" …`",
+        "changing the user is not supported: start opsrun as that user, or write `command \"sudo\" \"-u\" \"NAME\" …`",
     ),
     (
         &["compress", "compression"],
@@ -167,7 +169,7 @@ const LACKING: &[(&[&str], &[&str], &str)] = &[
     (
         &["encrypt", "encryption", "passphrase", "gpg"],
         &[],
-        "encryption is not in this build: let `to` lie on an encrypted file system",
+        "encryption is not supported: let `to` be on an encrypted file system",
     ),
     (
         &[
@@ -180,7 +182,7 @@ const LACKING: &[(&[&str], &[&str], &str)] = &[
             "notifications",
         ],
         &["file", "ops"],
-        "who is told is a channel: `channel \"ops\" { webhook { url from-env=\"OPS_WEBHOOK\"; }; }` at the top of the file, \
+        "alerts go to a channel: write `channel \"ops\" { webhook { url from-env=\"OPS_WEBHOOK\"; }; }` at the top of the file, \
          then `notify \"ops\"` in each job",
     ),
     (
@@ -200,45 +202,45 @@ const LACKING: &[(&[&str], &[&str], &str)] = &[
     (
         &["args", "arguments", "argv"],
         &["target", "check", "channel"],
-        "arguments stand behind the program: `command \"rsync\" \"-a\" \"--delete\"`",
+        "arguments follow the program: `command \"rsync\" \"-a\" \"--delete\"`",
     ),
     (
         &["enabled", "enable", "active"],
         &["target", "check", "backup", "retention"],
-        "a job runs unless it is paused: delete this, or write `paused`",
+        "a job runs unless it is paused: delete this line, or write `paused`",
     ),
     (
         &["expect", "code", "status-code", "expect-status"],
         &["http"],
-        "what is accepted stands in the block: `http \"…\" { status {given}; }`",
+        "accepted status codes are in the block: `http \"…\" { status {given}; }`",
     ),
     (
         &["url", "uri", "address", "endpoint"],
         &["http"],
-        "the URL stands first, without a name: `http {given}`",
+        "the URL comes first, without a name: `http {given}`",
     ),
     (
         &["time", "date", "time-zone", "tz"],
         &["ops"],
-        "times are read and shown in a zone: `timezone \"Europe/Berlin\"`",
+        "the time zone is `timezone \"Europe/Berlin\"`",
     ),
     (
         &["notify"],
         &["schedule", "channel"],
-        "jobs say who is told: write `notify \"ops\"` in the job",
+        "jobs name the channels to notify: write `notify \"ops\"` in the job",
     ),
     (
         &["retries", "attempts", "tries", "max-retries"],
         &["target"],
-        "write `retry max=3`: so many attempts after the first",
+        "write `retry max=3`, the number of attempts after the first",
     ),
 ];
 
-/// What decides which files are deleted and what is run: meant by one slip as well as by another, so never mended.
-const GRAVE: [&str; 4] = ["include", "exclude", "command", "shell"];
+/// Decide which files are deleted and what is run. A typing error may mean another of them, so they are never fixed.
+const NEVER_FIXED: [&str; 4] = ["include", "exclude", "command", "shell"];
 
-/// As it is compared: `depends_on` is `depends-on`, `workingDirectory` is `working-directory`.
-fn plain(word: &str) -> String {
+/// The form in which words are compared: `depends_on` is `depends-on`, `workingDirectory` is `working-directory`.
+fn normal(word: &str) -> String {
     let mut plain = String::new();
     let mut small = false;
     for c in word.trim_end_matches(':').chars().take(80) {
@@ -251,37 +253,36 @@ fn plain(word: &str) -> String {
     plain
 }
 
-/// What may be meant by it, the likeliest first.
+/// The names that a word may mean, the likeliest first.
 fn meant(word: &str) -> impl Iterator<Item = &'static str> {
-    let word = plain(word);
-    let rows = CALLED.iter().filter(move |(words, _)| words.contains(&word.as_str()));
+    let word = normal(word);
+    let rows = SYNONYMS.iter().filter(move |(words, _)| words.contains(&word.as_str()));
     rows.flat_map(|(_, here)| here.iter().copied())
 }
 
-/// Whether `word` may stand for `name`.
-pub(in crate::config) fn may_mean(word: &str, name: &str) -> bool {
+pub fn may_mean(word: &str, name: &str) -> bool {
     meant(word).any(|meant| meant == name)
 }
 
-/// The help for a foreign word in a node of this row. `there` are the names that stand beside it.
-pub(in crate::config) fn help(word: &str, spec: &'static Spec, there: &[&str]) -> Option<String> {
-    let plain = plain(word);
-    let lacking = LACKING
+/// The help for a word of another tool in a node of this row. `siblings` are the names beside it.
+pub fn advice(word: &str, spec: &'static Spec, siblings: &[&str]) -> Option<String> {
+    let plain = normal(word);
+    let lacking = UNSUPPORTED
         .iter()
         .find(|(words, at, _)| words.contains(&plain.as_str()) && (at.is_empty() || at.contains(&spec.name)));
     if let Some((_, _, instead)) = lacking {
         return Some((*instead).to_owned());
     }
-    let shown = crate::config::findings::excerpt(word);
+    let shown = excerpt(word);
     let children: Vec<&'static Spec> = meant(word)
         .filter_map(|name| spec.child(name))
         .filter(|child| child.absent.is_none())
         .collect();
-    // What stands there already is not meant a second time.
+    // A setting that is there already is not meant again.
     let free = children
         .iter()
         .filter(|_| plain == "path")
-        .find(|child| child.repeats || !there.contains(&child.name));
+        .find(|child| child.repeats || !siblings.contains(&child.name));
     if let Some(child) = free.or(children.first()) {
         return Some(format!(
             "`{shown}` is called `{}` here: write `{}`",
@@ -303,29 +304,29 @@ pub(in crate::config) fn help(word: &str, spec: &'static Spec, there: &[&str]) -
             ));
         }
     }
-    // What the language has elsewhere is told by `place`.
+    // `where_allowed` helps with names that the language has elsewhere.
     if is_name(&plain, &ROOT) {
         return None;
     }
     let top = meant(word).find_map(|name| ROOT.child(name))?;
     Some(format!(
-        "`{shown}` is called `{0}` here, and stands at the top of a file: `{1}`",
+        "`{shown}` is called `{0}` here, and belongs at the top of a file: `{1}`",
         top.name, top.example
     ))
 }
 
-/// Which of these words is meant by a foreign one.
-pub(in crate::config) fn value(word: &str, words: &[&'static str]) -> Option<&'static str> {
+/// The one of `words` that a word of another tool means.
+pub fn synonym_among(word: &str, words: &[&'static str]) -> Option<&'static str> {
     meant(word).find(|meant| words.contains(meant))
 }
 
-/// A name of the language, wherever it stands, or a foreign word that has one.
-pub(in crate::config) fn is_known(word: &str) -> bool {
-    let plain = plain(word);
-    let foreign = CALLED
+/// A name of the language, in any node, or a known word of another tool.
+pub fn is_known(word: &str) -> bool {
+    let plain = normal(word);
+    let foreign = SYNONYMS
         .iter()
         .map(|(words, _)| words)
-        .chain(LACKING.iter().map(|(words, ..)| words));
+        .chain(UNSUPPORTED.iter().map(|(words, ..)| words));
     foreign.into_iter().any(|words| words.contains(&plain.as_str())) || is_name(&plain, &ROOT)
 }
 
@@ -335,22 +336,22 @@ fn is_name(word: &str, spec: &Spec) -> bool {
         .any(|child| child.name == word || child.props.iter().any(named) || is_name(word, child))
 }
 
-/// "Did you mean": not for a word that is known elsewhere, which is no slip of the hand.
-pub(in crate::config) fn near<'a>(given: &str, names: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
-    let same = names.clone().find(|name| plain(name) == plain(given));
+/// "Did you mean": not for a word that is known elsewhere, which is not a typing error.
+pub fn near_name<'a>(given: &str, names: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    let same = names.clone().find(|name| normal(name) == normal(given));
     same.or_else(|| nearest(given, names).filter(|_| !is_known(given)))
 }
 
-/// The name that a program may put in its place.
-pub(in crate::config) fn slip<'a>(given: &str, names: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
-    let sure = surely(given, names)?;
-    let other = plain(given) != plain(sure);
-    let refused = GRAVE.contains(&sure) || other && is_known(given);
+/// The name that a program may write in its place.
+pub fn fixable_name<'a>(given: &str, names: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    let sure = certain(given, names)?;
+    let other = normal(given) != normal(sure);
+    let refused = NEVER_FIXED.contains(&sure) || other && is_known(given);
     (!refused).then_some(sure)
 }
 
-/// A setting that stands beside nodes of this name, in a line of its own.
-pub(in crate::config) fn line_beside(word: &str, node: &str) -> Option<&'static Spec> {
+/// A setting that is written beside nodes of this name, on a line of its own.
+pub fn line_beside(word: &str, node: &str) -> Option<&'static Spec> {
     ROOT.all_children()
         .filter(|top| top.child(node).is_some_and(|child| child.child(word).is_none()))
         .find_map(|top| {
@@ -359,8 +360,8 @@ pub(in crate::config) fn line_beside(word: &str, node: &str) -> Option<&'static 
         })
 }
 
-/// Where the language has this name, to be told to those who wrote it elsewhere.
-pub(in crate::config) fn place(word: &str) -> Option<String> {
+/// Where the language has this name, for a word that is written elsewhere.
+pub fn where_allowed(word: &str) -> Option<String> {
     let holders: Vec<&str> = ROOT
         .all_children()
         .filter(|top| top.child(word).is_some_and(|child| child.absent.is_none()))
@@ -368,7 +369,7 @@ pub(in crate::config) fn place(word: &str) -> Option<String> {
         .collect();
     if let Some(top) = ROOT.child(word) {
         return Some(format!(
-            "`{word}` stands at the top of a file, behind the closing `}}`: `{}`",
+            "`{word}` belongs at the top of a file, after the closing `}}`: `{}`",
             top.example
         ));
     }
@@ -380,19 +381,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_right_word_is_one_of_the_language() {
-        for (words, here) in CALLED {
+    fn every_suggested_name_is_in_the_language() {
+        for (words, here) in SYNONYMS {
             for name in *here {
                 let word = *name == "warning" || is_name(name, &ROOT);
                 assert!(word, "{words:?} → {name}");
             }
             for word in *words {
-                assert_eq!(plain(word), *word, "never found as it is compared");
+                assert_eq!(normal(word), *word, "never matches");
                 assert!(here.iter().any(|name| name != word), "{word} means itself");
             }
         }
-        for (words, places, _) in LACKING {
-            assert!(words.iter().all(|word| plain(word) == **word));
+        for (words, places, _) in UNSUPPORTED {
+            assert!(words.iter().all(|word| normal(word) == **word));
             for place in *places {
                 assert!(*place == "file" || is_name(place, &ROOT), "{place}");
             }
@@ -411,41 +412,40 @@ mod tests {
         spec.all_children().for_each(|child| every(child, seen));
     }
 
-    /// Whatever is known anywhere is mended nowhere.
     #[test]
-    fn no_known_word_is_mended_into_another() {
+    fn no_known_word_is_fixed_into_another() {
         let mut specs = Vec::new();
         every(&ROOT, &mut specs);
         let mut words: Vec<&str> = specs.iter().flat_map(|spec| names(spec)).collect();
-        words.extend(CALLED.iter().flat_map(|(words, _)| words.iter().copied()));
+        words.extend(SYNONYMS.iter().flat_map(|(words, _)| words.iter().copied()));
         words.extend(["comment", "includ", "exlude", "comand", "shel", "inclde", "excude"]);
         for spec in specs {
             let names = names(spec);
             for word in words.iter().filter(|word| !names.contains(word)) {
-                assert_eq!(slip(word, names.iter().copied()), None, "{word} in {}", spec.name);
+                assert_eq!(fixable_name(word, names.iter().copied()), None, "{word} in {}", spec.name);
             }
         }
     }
 
     #[test]
-    fn slips_of_the_hand_are_mended() {
+    fn typing_errors_are_fixed() {
         let target = ROOT.child("target").unwrap();
         let children = || names(target).into_iter();
-        assert_eq!(slip("scheduel", children()), Some("schedule"));
-        assert_eq!(slip("Timeout", children()), Some("timeout"));
-        assert_eq!(slip("timeuot", children()), Some("timeout"));
-        assert_eq!(slip("ok_codes", children()), Some("ok-codes"));
-        assert_eq!(slip("evry", children()), Some("every"));
-        assert_eq!(slip("evy", children()), None);
+        assert_eq!(fixable_name("scheduel", children()), Some("schedule"));
+        assert_eq!(fixable_name("Timeout", children()), Some("timeout"));
+        assert_eq!(fixable_name("timeuot", children()), Some("timeout"));
+        assert_eq!(fixable_name("ok_codes", children()), Some("ok-codes"));
+        assert_eq!(fixable_name("evry", children()), Some("every"));
+        assert_eq!(fixable_name("evy", children()), None);
     }
 
     #[test]
-    fn foreign_words_are_told_by_where_they_stand() {
-        let told = |word, at: &str, there: &[&str]| {
+    fn words_of_other_tools_have_advice_by_node() {
+        let help = |word, at: &str, siblings: &[&str]| {
             let spec = if at == "file" { &ROOT } else { ROOT.child(at).unwrap() };
-            help(word, spec, there).unwrap_or_default()
+            advice(word, spec, siblings).unwrap_or_default()
         };
-        for (word, at, there, wanted) in [
+        for (word, at, siblings, wanted) in [
             ("src", "backup", &[][..], "`source`"),
             ("path", "backup", &[], "`source`"),
             ("path", "backup", &["source"], "`to`"),
@@ -464,13 +464,13 @@ mod tests {
             ("url", "check", &[], "`http`"),
             ("alert", "file", &[], "`channel \"ops\""),
             ("include", "retention", &[], "`class \"logs\""),
-            ("encryption", "backup", &[], "not in this build"),
+            ("encryption", "backup", &[], "not supported"),
             ("ttl", "retention", &[], "`keep=`"),
         ] {
-            let told = told(word, at, there);
-            assert!(told.contains(wanted), "{word} in {at}: {told}");
+            let help = help(word, at, siblings);
+            assert!(help.contains(wanted), "{word} in {at}: {help}");
         }
-        assert_eq!(told("frobnicate", "backup", &[]), "");
+        assert_eq!(help("frobnicate", "backup", &[]), "");
     }
 
     #[test]
@@ -491,7 +491,7 @@ mod tests {
         ] {
             let spec = if at == "file" { &ROOT } else { ROOT.child(at).unwrap() };
             let names = names(spec);
-            assert_eq!(near(word, names.iter().copied()), None, "{word} in {at}");
+            assert_eq!(near_name(word, names.iter().copied()), None, "{word} in {at}");
         }
     }
 }

@@ -1,10 +1,10 @@
-//! "Did you mean": the name most like what was written.
+//! "Did you mean": the name that is nearest to what was written.
 //!
-//! Takes a word and the names that were possible, gives one of them or none. Pure.
+//! Takes a word and the possible names, gives one of them or none. Pure.
 //! Invariant: a name that shares nothing with the word is never suggested.
 
 /// The nearest name, when it is near enough to be what was meant.
-pub(in crate::config) fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let given_lower: Vec<char> = given.to_lowercase().chars().take(80).collect();
     let limit = match given_lower.len() {
         0..=1 => 0,
@@ -16,7 +16,7 @@ pub(in crate::config) fn nearest<'a>(given: &str, names: impl Iterator<Item = &'
         .filter_map(|name| {
             let lower: Vec<char> = name.to_lowercase().chars().collect();
             let distance = distance(&given_lower, &lower);
-            // In a short word another letter makes another word: `cmd` is no `cwd`.
+            // In a short word another letter makes another word: `cmd` is not `cwd`.
             let another =
                 given_lower.len() <= 3 && lower.len() == given_lower.len() && !same_letters(&given_lower, &lower);
             let near = distance <= limit && !(another && distance > 0);
@@ -26,8 +26,8 @@ pub(in crate::config) fn nearest<'a>(given: &str, names: impl Iterator<Item = &'
         .map(|(_, name)| name)
 }
 
-/// The name that was surely meant: the same word with one slip in it, or two where it is long, and no other is as near.
-pub(in crate::config) fn surely<'a>(given: &str, names: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+/// The one name that was meant: one typing error away, two in a long word, and no other name is as near.
+pub fn certain<'a>(given: &str, names: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
     let best = nearest(given, names.clone())?;
     let lower = |name: &str| -> Vec<char> { name.to_lowercase().chars().collect() };
     let given = lower(given);
@@ -78,8 +78,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_one_name_can_surely_be_meant() {
-        let sure = |given, names: &'static [&'static str]| surely(given, names.iter().copied());
+    fn one_name_only_is_certain() {
+        let sure = |given, names: &'static [&'static str]| certain(given, names.iter().copied());
         assert_eq!(sure("sorce", &["source", "to"]), Some("source"));
         assert_eq!(sure("Source", &["source", "to"]), Some("source"));
         assert_eq!(sure("haily", &["daily", "hourly"]), Some("daily"));
