@@ -6,7 +6,7 @@ use super::schedule::zone;
 use crate::config::findings::{Code, Finding};
 use crate::config::language::spec::{Args, Spec, node, prop};
 use crate::config::language::types::Type;
-use crate::config::source::{Sources, Span};
+use crate::config::source::{SourceMap, Span};
 use crate::config::values::{Datum, as_name};
 use crate::model::Ops;
 use std::path::{Path, PathBuf};
@@ -91,7 +91,7 @@ pub fn ops(node: &CheckedNode, decoder: &mut Decoder<'_>) -> OpsNode {
 }
 
 /// With defaults where there is no `ops` node. `digest` is of all files that were read.
-pub fn lower_ops(node: Option<&OpsNode>, sources: &Sources, digest: String) -> Ops {
+pub fn lower_ops(node: Option<&OpsNode>, sources: &SourceMap, digest: String) -> Ops {
     let root = sources.files().first();
     let root_path = root.map_or(Path::new("/ops.kdl"), |file| file.path.as_path());
     let dir = root_path.parent().unwrap_or(Path::new("/"));

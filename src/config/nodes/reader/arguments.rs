@@ -9,13 +9,13 @@ use crate::config::language::types::Type;
 use crate::config::nodes::checked_node::CheckedNode;
 use crate::config::source::{Span, Spanned};
 use crate::config::syntax::kdl_string;
-use crate::config::syntax::tree::{Data, Node, Value};
+use crate::config::syntax::tree::{Data, SyntaxNode, SyntaxValue};
 
 impl NodeReader {
     /// The arguments that are this node's own: a bare word that is a sibling's name begins another setting.
     fn args<'a>(
         &mut self,
-        node: &'a Node,
+        node: &'a SyntaxNode,
         spec: &'static Spec,
         parent: &'static Spec,
         checked: &mut CheckedNode,
@@ -69,7 +69,7 @@ impl NodeReader {
     }
 
     /// `backup "a"` for `backup="a"`: read as it was meant.
-    fn no_sign(&mut self, key: &Value, value: &Value, prop: &'static Prop, checked: &mut CheckedNode) {
+    fn no_sign(&mut self, key: &SyntaxValue, value: &SyntaxValue, prop: &'static Prop, checked: &mut CheckedNode) {
         let given = match &value.data {
             Data::Text(text) if value.bare => excerpt(text),
             Data::Text(text) => excerpt(&kdl_string(text)),
@@ -98,7 +98,7 @@ impl NodeReader {
         checked.props.push((prop.name, Spanned { value: datum, span }));
     }
 
-    fn check_args(&mut self, args: &[&Value], node: &Node, spec: &'static Spec, checked: &mut CheckedNode) {
+    fn check_args(&mut self, args: &[&SyntaxValue], node: &SyntaxNode, spec: &'static Spec, checked: &mut CheckedNode) {
         let (types, rest, least): ([Option<Type>; 2], Option<Type>, usize) = match spec.args {
             Args::None => ([None, None], None, 0),
             Args::Flag => ([Some(Type::Bool), None], None, 0),
@@ -115,7 +115,7 @@ impl NodeReader {
                     checked.args.push(Spanned { value, span: arg.span });
                 }
                 // A repaired value was reported already.
-                None if arg.data == Data::Mended => checked.damaged = true,
+                None if arg.data == Data::Replaced => checked.damaged = true,
                 None => {
                     self.surplus(args, at, spec);
                     checked.damaged = true;
@@ -149,7 +149,7 @@ impl NodeReader {
         }
     }
 
-    fn surplus(&mut self, args: &[&Value], at: usize, spec: &'static Spec) {
+    fn surplus(&mut self, args: &[&SyntaxValue], at: usize, spec: &'static Spec) {
         let (Some(first), Some(last)) = (args.get(at), args.last()) else {
             return;
         };
@@ -176,7 +176,7 @@ impl NodeReader {
                 _ => prop.ty.placeholder().to_string(),
             };
             finding = finding.help(format!("write `{}={given}`", prop.name));
-        } else if first.bare && before.is_some_and(|value| value.bare && value.data == Data::Mended) {
+        } else if first.bare && before.is_some_and(|value| value.bare && value.data == Data::Replaced) {
             // The value before it was reported as unquoted.
             finding = finding.help(format!(
                 "if it is part of the value before it, put both in quotes: `{} \"… …\"`",
@@ -200,8 +200,8 @@ impl NodeReader {
 
 /// A bare word that is the name of a property, and what follows it.
 fn property_without_sign(
-    key: &Value,
-    value: &Value,
+    key: &SyntaxValue,
+    value: &SyntaxValue,
     spec: &'static Spec,
     parent: &'static Spec,
 ) -> Option<&'static Prop> {
@@ -212,12 +212,12 @@ fn property_without_sign(
     // In a block the name of a sibling begins another setting.
     let sibling = parent.name != "file" && parent.child(name).is_some();
     let another = matches!(&value.data, Data::Text(text) if value.bare && spec.prop(text).is_some());
-    let known = value.data != Data::Mended;
+    let known = value.data != Data::Replaced;
     spec.prop(name).filter(|_| key.bare && known && !sibling && !another)
 }
 
 /// Where the last part of a node before `arg` ends.
-fn last_before(node: &Node, arg: &Value) -> usize {
+fn last_before(node: &SyntaxNode, arg: &SyntaxValue) -> usize {
     let args = node.args.iter().map(|value| value.span);
     let props = node.props.iter().map(|prop| prop.value.span);
     let ends = args

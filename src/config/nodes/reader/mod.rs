@@ -12,7 +12,7 @@ use crate::config::language::suggest::{advice, fixable_name, may_mean, near_name
 use crate::config::language::types::Type;
 use crate::config::nodes::checked_node::CheckedNode;
 use crate::config::syntax::kdl_string;
-use crate::config::syntax::tree::{Data, Node, Value};
+use crate::config::syntax::tree::{Data, SyntaxNode, SyntaxValue};
 use crate::config::values::{self, Datum};
 
 /// How many nodes of one block are compared with one name.
@@ -27,11 +27,11 @@ impl NodeReader {
     /// The row of a node; reports nodes that the language or this build does not have.
     pub fn spec_of(
         &mut self,
-        node: &Node,
+        node: &SyntaxNode,
         parent: &'static Spec,
-        siblings: &[Node],
+        siblings: &[SyntaxNode],
     ) -> Option<&'static Spec> {
-        if node.mended {
+        if node.name_replaced {
             return None;
         }
         if node.annotated {
@@ -69,7 +69,7 @@ impl NodeReader {
     }
 
     /// Reports an unknown node, and gives the one that was probably meant.
-    fn unknown_node(&mut self, node: &Node, parent: &'static Spec, siblings: &[Node]) -> Option<&'static Spec> {
+    fn unknown_node(&mut self, node: &SyntaxNode, parent: &'static Spec, siblings: &[SyntaxNode]) -> Option<&'static Spec> {
         let name = excerpt(&node.name);
         let known: Vec<&str> = parent
             .all_children()
@@ -127,7 +127,7 @@ impl NodeReader {
         near.and_then(|near| parent.child(near))
     }
 
-    pub fn read(&mut self, node: &Node, spec: &'static Spec, parent: &'static Spec) -> CheckedNode {
+    pub fn read(&mut self, node: &SyntaxNode, spec: &'static Spec, parent: &'static Spec) -> CheckedNode {
         let mut checked = CheckedNode {
             spec_name: spec.name,
             name_span: node.name_span,
@@ -150,7 +150,7 @@ impl NodeReader {
         checked
     }
 
-    fn children(&mut self, node: &Node, spec: &'static Spec, checked: &mut CheckedNode) {
+    fn children(&mut self, node: &SyntaxNode, spec: &'static Spec, checked: &mut CheckedNode) {
         let children = node.children.as_deref().unwrap_or_default();
         if spec.children.is_empty() {
             if let Some(first) = children.first() {
@@ -179,10 +179,10 @@ impl NodeReader {
             checked.damaged = true;
             return;
         }
-        let mut seen: Vec<&Node> = Vec::new();
+        let mut seen: Vec<&SyntaxNode> = Vec::new();
         let mut mended = checked.damaged;
         for child in children {
-            mended |= child.mended;
+            mended |= child.name_replaced;
             let Some(row) = self.spec_of(child, spec, children) else {
                 checked.lost = true;
                 // A misspelt required setting is reported once, not also as missing.
@@ -219,14 +219,14 @@ impl NodeReader {
     }
 
     /// `env { MODE "live" }`: names and values in a block; reported once, with the lines to write.
-    fn named_in_block(&mut self, children: &[Node], spec: &'static Spec) -> bool {
+    fn named_in_block(&mut self, children: &[SyntaxNode], spec: &'static Spec) -> bool {
         let mut own = children.iter().filter(|child| spec.child(&child.name).is_none());
         let Some(first) = own.next() else {
             return false;
         };
-        let line = |child: &Node| {
+        let line = |child: &SyntaxNode| {
             let value = match child.args.first() {
-                Some(Value {
+                Some(SyntaxValue {
                     data: Data::Text(text), ..
                 }) => kdl_string(text),
                 Some(value) if !value.typed.is_empty() => kdl_string(&value.typed),
@@ -247,7 +247,7 @@ impl NodeReader {
         true
     }
 
-    fn repeated(&mut self, again: &Node, first: &Node, row: &'static Spec) {
+    fn repeated(&mut self, again: &SyntaxNode, first: &SyntaxNode, row: &'static Spec) {
         let finding = Finding::new(
             Code::Repeated,
             again.head,
@@ -271,7 +271,7 @@ impl NodeReader {
         });
     }
 
-    fn value(&mut self, value: &Value, ty: Type, node: &'static str, prop: Option<&Prop>) -> Datum {
+    fn value(&mut self, value: &SyntaxValue, ty: Type, node: &'static str, prop: Option<&Prop>) -> Datum {
         if value.annotated {
             self.findings.push(
                 Finding::new(

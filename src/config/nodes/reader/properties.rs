@@ -11,11 +11,11 @@ use crate::config::nodes::checked_node::CheckedNode;
 use crate::config::nodes::job::ABSENT_PROPS;
 use crate::config::source::Spanned;
 use crate::config::syntax::kdl_string;
-use crate::config::syntax::tree::{Data, Node, Property};
+use crate::config::syntax::tree::{Data, SyntaxNode, SyntaxProperty};
 
 impl NodeReader {
-    pub(super) fn props(&mut self, node: &Node, spec: &'static Spec, checked: &mut CheckedNode) {
-        let mut seen: Vec<&Property> = Vec::new();
+    pub(super) fn props(&mut self, node: &SyntaxNode, spec: &'static Spec, checked: &mut CheckedNode) {
+        let mut seen: Vec<&SyntaxProperty> = Vec::new();
         let arguments = self.arguments_with_sign(node, spec);
         for prop in &node.props {
             if arguments && is_argument(prop, spec) {
@@ -71,11 +71,11 @@ impl NodeReader {
     }
 
     /// `command rsync --delete=yes`: arguments that KDL reads as properties, reported together.
-    fn arguments_with_sign(&mut self, node: &Node, spec: &'static Spec) -> bool {
+    fn arguments_with_sign(&mut self, node: &SyntaxNode, spec: &'static Spec) -> bool {
         if !matches!(spec.args, Args::Then(Type::Program, _)) {
             return false;
         }
-        let all: Vec<&Property> = node.props.iter().filter(|prop| is_argument(prop, spec)).collect();
+        let all: Vec<&SyntaxProperty> = node.props.iter().filter(|prop| is_argument(prop, spec)).collect();
         let Some(first) = all.first() else {
             return false;
         };
@@ -107,7 +107,7 @@ impl NodeReader {
         true
     }
 
-    fn unknown_prop(&mut self, prop: &Property, node: &Node, spec: &'static Spec) {
+    fn unknown_prop(&mut self, prop: &SyntaxProperty, node: &SyntaxNode, spec: &'static Spec) {
         let key = excerpt(&prop.key);
         if let Some((_, name, instead)) = ABSENT_PROPS.iter().find(|(n, p, _)| *n == spec.name && *p == prop.key) {
             self.findings.push(
@@ -179,7 +179,7 @@ impl NodeReader {
 }
 
 /// An argument of a program, not one of its settings.
-fn is_argument(prop: &Property, spec: &Spec) -> bool {
+fn is_argument(prop: &SyntaxProperty, spec: &Spec) -> bool {
     spec.prop(&prop.key).is_none()
         && spec.child(&prop.key).is_none()
         && line_beside(&prop.key, spec.name).is_none()
