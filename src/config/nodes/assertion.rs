@@ -156,7 +156,11 @@ pub fn assertion(node: &CheckedNode, findings: &mut Vec<Finding>) -> AssertionNo
             );
             continue;
         }
-        if file.age.is_none() && expected.as_ref().is_some_and(|given| given.value == Expectation::Expired) {
+        if file.age.is_none()
+            && expected
+                .as_ref()
+                .is_some_and(|given| given.value == Expectation::Expired)
+        {
             findings.push(
                 Finding::new(
                     Code::Missing,

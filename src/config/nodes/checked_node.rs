@@ -68,7 +68,9 @@ impl CheckedNode {
 
     /// A flag without a value is on. One with a wrong value is off: nothing more is concluded from it.
     pub fn flag(&self, child: &str) -> bool {
-        let value = self.child(child).map(|node| node.args.first().map(|value| &value.value));
+        let value = self
+            .child(child)
+            .map(|node| node.args.first().map(|value| &value.value));
         matches!(value, Some(None | Some(Datum::Bool(true))))
     }
 

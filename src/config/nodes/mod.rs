@@ -32,16 +32,16 @@ mod tests;
 mod text_or_secret;
 
 pub(in crate::config) use assertion::{AssertedNode, AssertionNode, Expectation, FileNode, assertion};
-pub(in crate::config) use backup::{BackupNode, KeepNode, backup};
-pub(in crate::config) use channel::{ChannelNode, channel};
+pub(in crate::config) use backup::{BackupNode, backup};
+pub(in crate::config) use channel::channel;
 pub(in crate::config) use check::{CheckNode, check};
 pub(in crate::config) use decoder::{Decoder, HostObject, HostReference, SearchPath};
-pub(in crate::config) use import::{ImportNode, import};
-pub(in crate::config) use job::{JobLinks, JobNode, NotifyNode};
+pub(in crate::config) use import::import;
+pub(in crate::config) use job::{JobLinks, JobNode};
 pub(in crate::config) use ops::{OpsNode, VERSION, lower_ops, ops};
 pub(in crate::config) use retention::{ClassNode, RetentionNode, retention};
-pub(in crate::config) use schedule::{CronNode, RhythmNode, ScheduleNode, schedule};
-pub(in crate::config) use target::{TargetNode, target};
+pub(in crate::config) use schedule::{RhythmNode, ScheduleNode, schedule};
+pub(in crate::config) use target::target;
 pub(in crate::config) use text_or_secret::suggested_variable;
 
 use crate::config::language::spec::{Args, Spec, node};

@@ -20,10 +20,12 @@ pub const OPS: Spec = node(
     "settings of the whole file",
     "ops version=1 { name \"observer\"; }",
 )
-.with(&[prop("version", Type::Integer(0, u64::MAX), "the version of the language")
-    .default("1")
-    .rule("1 is the only version")
-    .example("1")])
+.with(&[
+    prop("version", Type::Integer(0, u64::MAX), "the version of the language")
+        .default("1")
+        .rule("1 is the only version")
+        .example("1"),
+])
 .block(&[&[
     node(
         "name",

@@ -134,7 +134,10 @@ impl RetentionNode {
             backup: self.backup.as_ref()?.value.clone(),
             classes: self.classes.iter().map(ClassNode::lower).collect::<Option<_>>()?,
             exclude: self.exclude.iter().map(|pattern| pattern.value.clone()).collect(),
-            max_delete: self.max_delete.as_ref().map_or_else(Budget::default, |budget| budget.value),
+            max_delete: self
+                .max_delete
+                .as_ref()
+                .map_or_else(Budget::default, |budget| budget.value),
             remove_empty_dirs: self.remove_empty_dirs,
             in_use: self.in_use,
             needs: links.needs,
@@ -170,9 +173,7 @@ pub fn retention(node: &CheckedNode, decoder: &mut Decoder<'_>) -> RetentionNode
         classes.push(class);
     }
     RetentionNode {
-        max_delete: node
-            .child("max-delete")
-            .map(|node| max_delete(node, decoder.findings)),
+        max_delete: node.child("max-delete").map(|node| max_delete(node, decoder.findings)),
         job: job(node, decoder),
         backup: node.prop_value("backup", |name| name.text().map(str::to_owned)),
         backup_given: node.prop("backup").is_some(),
@@ -281,7 +282,10 @@ fn class(node: &CheckedNode, findings: &mut Vec<Finding>) -> (ClassNode, bool) {
         globs: patterns,
         keyword,
         keep,
-        keep_newest: node.prop("keep-newest").and_then(|value| value.value.small()).unwrap_or(0),
+        keep_newest: node
+            .prop("keep-newest")
+            .and_then(|value| value.value.small())
+            .unwrap_or(0),
     };
     (class, fine)
 }

@@ -337,13 +337,8 @@ fn cron(node: &CheckedNode, findings: &mut Vec<Finding>) -> Option<RhythmNode> {
         Err(mistakes) => {
             findings.extend(mistakes.into_iter().map(|mistake| {
                 let span = part(line.span, before, mistake.start, mistake.end);
-                Finding::new(
-                    Code::BadCron,
-                    span,
-                    excerpt(&mistake.message),
-                    excerpt(&mistake.label),
-                )
-                .help(excerpt(&mistake.help))
+                Finding::new(Code::BadCron, span, excerpt(&mistake.message), excerpt(&mistake.label))
+                    .help(excerpt(&mistake.help))
             }));
             None
         }

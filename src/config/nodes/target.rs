@@ -171,9 +171,7 @@ pub fn target(node: &CheckedNode, decoder: &mut Decoder<'_>) -> TargetNode {
             })
         }),
         ok_codes: ok_codes(node),
-        back_off: node
-            .child("back-off")
-            .and_then(|node| back_off(node, decoder.findings)),
+        back_off: node.child("back-off").and_then(|node| back_off(node, decoder.findings)),
         overlap: node.word("overlap").and_then(overlap).unwrap_or_default(),
     }
 }
@@ -283,10 +281,7 @@ fn waits(
 ) -> (Duration, f64, Duration) {
     let time = |name: &str| node.prop(name).and_then(|value| value.value.duration());
     let bad = |name: &str| node.prop(name).is_some_and(|value| value.value == Datum::Bad);
-    let (wait, cap) = (
-        time("wait").unwrap_or(default_wait),
-        time("cap").unwrap_or(default_cap),
-    );
+    let (wait, cap) = (time("wait").unwrap_or(default_wait), time("cap").unwrap_or(default_cap));
     if wait > cap && !bad("wait") && !bad("cap") {
         let (wait_shown, cap_shown) = (show_duration(wait), show_duration(cap));
         let finding = |span, label: String| {

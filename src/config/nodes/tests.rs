@@ -1,10 +1,15 @@
-//! The table holds what it promises: names, examples, defaults.
+//! The rows of the language: names, examples, defaults.
 
 use super::*;
-use crate::config::nodes::reader::{Datum, Reader};
+use crate::config::language::spec::Fallback;
+use crate::config::language::types::Type;
+use crate::config::load_text;
+use crate::config::nodes::channel::METHOD_SPECS;
+use crate::config::nodes::check::PROBE_SPECS;
+use crate::config::nodes::reader::NodeReader;
 use crate::config::syntax::repair::mend;
 use crate::config::syntax::tree;
-use crate::config::{load_text, values};
+use crate::config::values::{self, Datum};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -15,13 +20,13 @@ fn unique(spec: &Spec) {
         let all = list.len();
         list.sort_unstable();
         list.dedup();
-        assert_eq!(list.len(), all, "a name stands twice in `{}`", spec.name);
+        assert_eq!(list.len(), all, "a name occurs twice in `{}`", spec.name);
     }
     spec.all_children().for_each(unique);
 }
 
 #[test]
-fn a_name_stands_once_among_its_siblings() {
+fn a_name_occurs_once_among_its_siblings() {
     unique(&ROOT);
 }
 
@@ -31,11 +36,11 @@ fn examples_are_valid() {
         if spec.absent.is_some() {
             return;
         }
-        let mended = mend::mend(spec.example, 0, TOPS);
+        let mended = mend::mend(spec.example, 0, TOP_NAMES);
         assert_eq!((mended.findings.len(), mended.pieces.len()), (0, 1), "{}", spec.example);
         let nodes = tree::parse(&mended, &mended.pieces[0], 0).unwrap();
         assert_eq!(nodes[0].name, spec.name);
-        let mut reader = Reader::default();
+        let mut reader = NodeReader::default();
         reader.read(&nodes[0], spec, parent);
         assert_eq!(reader.findings, [], "{}", spec.example);
         spec.all_children().for_each(|child| read(child, spec));
@@ -45,10 +50,10 @@ fn examples_are_valid() {
 }
 
 #[test]
-fn names_at_the_top_stand_nowhere_else() {
+fn names_at_the_top_occur_nowhere_else() {
     fn inside(spec: &Spec) {
         for child in spec.all_children() {
-            assert!(!TOPS.contains(&child.name), "`{}` in `{}`", child.name, spec.name);
+            assert!(!TOP_NAMES.contains(&child.name), "`{}` in `{}`", child.name, spec.name);
             inside(child);
         }
     }
@@ -56,10 +61,10 @@ fn names_at_the_top_stand_nowhere_else() {
     let known = ROOT
         .all_children()
         .filter(|spec| spec.absent.is_none() && spec.name != "schedule");
-    assert_eq!(known.map(|spec| spec.name).collect::<Vec<_>>(), TOPS);
+    assert_eq!(known.map(|spec| spec.name).collect::<Vec<_>>(), TOP_NAMES);
 }
 
-/// Calls `each` with every row that this build has: the path of names that leads to it, and itself.
+/// Calls `each` with every row that this build supports, and the path of its name.
 fn rows(each: &mut impl FnMut(&str, &'static Spec)) {
     fn below(path: &str, spec: &'static Spec, each: &mut impl FnMut(&str, &'static Spec)) {
         for child in spec.all_children().filter(|child| child.absent.is_none()) {
@@ -72,10 +77,10 @@ fn rows(each: &mut impl FnMut(&str, &'static Spec)) {
     below("", FILE, each);
 }
 
-/// What is read where `ty` is wanted.
+/// The values of a text of that type.
 fn read(text: &str, ty: Type) -> Vec<Datum> {
     let line = format!("x {text}");
-    let mended = mend::mend(&line, 0, TOPS);
+    let mended = mend::mend(&line, 0, TOP_NAMES);
     assert_eq!((mended.findings.len(), mended.pieces.len()), (0, 1), "{line}");
     let nodes = tree::parse(&mended, &mended.pieces[0], 0).unwrap();
     let read = |value| values::check(value, ty, "x", &|_| String::new());
@@ -106,10 +111,10 @@ fn defaults_and_examples_are_of_their_type() {
 }
 
 #[test]
-fn what_is_optional_says_what_holds_without_it() {
+fn what_is_optional_has_a_default() {
     let mut silent = BTreeSet::new();
     rows(&mut |path, spec| {
-        // What may stand several times may stand no time.
+        // What may occur several times may be absent.
         if !spec.required && !spec.repeats && spec.default.is_none() {
             silent.insert(path.to_owned());
         }
@@ -135,8 +140,12 @@ fn what_is_optional_says_what_holds_without_it() {
         assert!(silent.remove(choice), "{choice}");
     }
     silent.retain(|path| {
-        let probe = PROBES.iter().any(|probe| *path == format!("/check/{}", probe.name))
-            || WAYS.iter().any(|way| *path == format!("/channel/{}", way.name));
+        let probe = PROBE_SPECS
+            .iter()
+            .any(|probe| *path == format!("/check/{}", probe.name))
+            || METHOD_SPECS
+                .iter()
+                .any(|method| *path == format!("/channel/{}", method.name));
         let source = ["from-env", "from-file", "from-command"]
             .iter()
             .any(|s| path.ends_with(s));

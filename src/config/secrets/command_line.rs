@@ -656,7 +656,7 @@ fn is_path(value: &str) -> bool {
 
 /// A variable for what an option or header holds.
 fn variable(name: &str) -> String {
-    crate::config::nodes::decode::suggested_variable(name)
+    crate::config::nodes::suggested_variable(name)
 }
 
 fn variable_as_written(name: &str) -> String {

@@ -6,8 +6,9 @@
 //! Invariant: no text of a finding holds a secret that [`stretches`] or [`judge`] found near its labels.
 
 use crate::config::findings::{Code, Finding, excerpt};
-use crate::config::nodes::decode::{suggested_variable, usual_variable};
-use crate::config::nodes::schema::{Args, ROOT, Spec, WAYS};
+use crate::config::language::spec::{Args, Spec};
+use crate::config::nodes::channel::{METHOD_SPECS, usual_variable};
+use crate::config::nodes::{ROOT, suggested_variable};
 use crate::config::secrets::command_line::{self, Way};
 use crate::config::secrets::patterns::{self, holds_secret, trivial};
 use crate::config::source::{SourceMap, Span};
@@ -22,21 +23,28 @@ const NAMED: &[&str] = &["env", "header"];
 /// (`None`) its name alone must tell.
 fn is_secret_setting(way: Option<&str>, name: &str) -> bool {
     let settings = |way: &'static Spec| way.child(name).map(Spec::is_secret);
-    if let Some(way) = way.and_then(|way| WAYS.iter().find(|spec| spec.name == way)) {
+    if let Some(way) = way.and_then(|way| METHOD_SPECS.iter().find(|spec| spec.name == way)) {
         return settings(way).unwrap_or(false);
     }
-    let mut all = WAYS.iter().filter_map(settings).peekable();
+    let mut all = METHOD_SPECS.iter().filter_map(settings).peekable();
     all.peek().is_some() && all.all(|secret| secret)
 }
 
 /// The same where names may be misspelt: those that a way does not have, those in a way that the language does not have,
 /// and values before the block that they belong into.
 fn may_be_secret_setting(block: Option<&str>, name: &str, names: &HashSet<&str>) -> bool {
-    let way = block.and_then(|block| WAYS.iter().find(|spec| spec.name == block));
+    let way = block.and_then(|block| METHOD_SPECS.iter().find(|spec| spec.name == block));
     let strange = block.is_some_and(|block| !names.contains(block));
-    let some_way = || WAYS.iter().filter_map(|way| way.child(name)).any(Spec::is_secret);
+    let some_way = || {
+        METHOD_SPECS
+            .iter()
+            .filter_map(|way| way.child(name))
+            .any(Spec::is_secret)
+    };
     // `slack "https://…"`: what belongs into its block.
-    let own = WAYS.iter().any(|way| way.name == name && way.args == Args::None);
+    let own = METHOD_SPECS
+        .iter()
+        .any(|way| way.name == name && way.args == Args::None);
     own || is_secret_setting(block, name) || way.is_some_and(|way| way.child(name).is_none()) || strange && some_way()
 }
 

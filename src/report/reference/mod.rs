@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn every_setting_has_a_row_somewhere() {
-        fn missing(nodes: &[crate::config::language::vocabulary::Node], text: &str) {
+        fn missing(nodes: &[crate::config::language::vocabulary::NodeEntry], text: &str) {
             for node in nodes {
                 assert!(text.contains(&format!("`{}`", node.name)), "{}", node.name);
                 for property in &node.properties {

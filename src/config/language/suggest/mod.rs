@@ -8,5 +8,5 @@ mod synonyms;
 
 pub(in crate::config) use nearest::{certain, nearest};
 pub(in crate::config) use synonyms::{
-    advice, fixable_name, is_known, line_beside, may_mean, near_name, synonym_among, where_allowed,
+    advice, fixable_name, line_beside, may_mean, near_name, synonym_among, where_allowed,
 };

@@ -321,7 +321,7 @@ pub fn synonym_among(word: &str, words: &[&'static str]) -> Option<&'static str>
 }
 
 /// A name of the language, in any node, or a known word of another tool.
-pub fn is_known(word: &str) -> bool {
+fn is_known(word: &str) -> bool {
     let plain = normal(word);
     let foreign = SYNONYMS
         .iter()
@@ -422,7 +422,12 @@ mod tests {
         for spec in specs {
             let names = names(spec);
             for word in words.iter().filter(|word| !names.contains(word)) {
-                assert_eq!(fixable_name(word, names.iter().copied()), None, "{word} in {}", spec.name);
+                assert_eq!(
+                    fixable_name(word, names.iter().copied()),
+                    None,
+                    "{word} in {}",
+                    spec.name
+                );
             }
         }
     }

@@ -159,11 +159,7 @@ fn both_or_neither(node: &CheckedNode, findings: &mut Vec<Finding>) {
             "`password` is missing",
             "add `password from-env=\"SMTP_PASSWORD\"`, or delete `user`",
         ),
-        (None, Some(password)) => (
-            password,
-            "`user` is missing",
-            "add `user \"…\"`, or delete `password`",
-        ),
+        (None, Some(password)) => (password, "`user` is missing", "add `user \"…\"`, or delete `password`"),
         _ => return,
     };
     if node.damaged || node.lost {

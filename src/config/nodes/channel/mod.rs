@@ -170,7 +170,10 @@ pub fn channel(node: &CheckedNode, decoder: &mut Decoder<'_>) -> ChannelNode {
         name,
         extent: node.extent,
         kind: methods.pop().filter(|_| one).and_then(|(_, kind)| kind),
-        min_severity: node.word("min-severity").and_then(severity).unwrap_or(Severity::Warning),
+        min_severity: node
+            .word("min-severity")
+            .and_then(severity)
+            .unwrap_or(Severity::Warning),
         repeat: node.arg("repeat").and_then(|value| value.value.duration()),
         rate_limit: node.child("rate-limit").and_then(rate_limit),
         timeout: node

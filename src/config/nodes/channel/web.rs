@@ -38,11 +38,7 @@ pub const fn rows<const N: usize>(settings: &[ServiceSetting]) -> [Spec; N] {
 }
 
 pub const fn other_rows(custom_headers: bool) -> &'static [Spec] {
-    if custom_headers {
-        &[HEADER, CA_FILE]
-    } else {
-        &[CA_FILE]
-    }
+    if custom_headers { &[HEADER, CA_FILE] } else { &[CA_FILE] }
 }
 
 const fn row(of: &ServiceSetting) -> Spec {

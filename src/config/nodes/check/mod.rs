@@ -180,7 +180,10 @@ pub fn check(node: &CheckedNode, decoder: &mut Decoder<'_>) -> CheckNode {
             _ => Worst::Critical,
         },
         kill_after: kill_after(node),
-        fail_after: node.arg("fail-after").and_then(|value| value.value.small()).unwrap_or(1),
+        fail_after: node
+            .arg("fail-after")
+            .and_then(|value| value.value.small())
+            .unwrap_or(1),
         recover_after: node
             .arg("recover-after")
             .and_then(|value| value.value.small())

@@ -90,13 +90,7 @@ pub fn latency(node: &CheckedNode, findings: &mut Vec<Finding>) -> Levels<Durati
 }
 
 /// OPS6002.
-pub fn check_order<T: Ord>(
-    warn: &T,
-    critical: &T,
-    spans: (Span, Span),
-    worse: WorseWhen,
-    findings: &mut Vec<Finding>,
-) {
+pub fn check_order<T: Ord>(warn: &T, critical: &T, spans: (Span, Span), worse: WorseWhen, findings: &mut Vec<Finding>) {
     let (fine, needed) = match worse {
         WorseWhen::Larger => (warn < critical, "smaller"),
         WorseWhen::Smaller => (warn > critical, "larger"),

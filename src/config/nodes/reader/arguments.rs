@@ -13,13 +13,13 @@ use crate::config::syntax::tree::{Data, SyntaxNode, SyntaxValue};
 
 impl NodeReader {
     /// The arguments that are this node's own: a bare word that is a sibling's name begins another setting.
-    fn args<'a>(
+    pub(super) fn args<'a>(
         &mut self,
         node: &'a SyntaxNode,
         spec: &'static Spec,
         parent: &'static Spec,
         checked: &mut CheckedNode,
-    ) -> Vec<&'a Value> {
+    ) -> Vec<&'a SyntaxValue> {
         let mut own = Vec::new();
         let mut taken = false;
         for (at, arg) in node.args.iter().enumerate() {
@@ -45,10 +45,7 @@ impl NodeReader {
                     format!("read as an argument of `{}`", spec.name),
                 )
                 .also(node.name_span, "starts here")
-                .help(format!(
-                    "put a `;` or a line break before `{0}`",
-                    other.name
-                ));
+                .help(format!("put a `;` or a line break before `{0}`", other.name));
                 let after = last_before(node, arg);
                 let sibling = parent.name != "file" && parent.child(text).is_some();
                 self.findings.push(if sibling {
@@ -98,7 +95,13 @@ impl NodeReader {
         checked.props.push((prop.name, Spanned { value: datum, span }));
     }
 
-    fn check_args(&mut self, args: &[&SyntaxValue], node: &SyntaxNode, spec: &'static Spec, checked: &mut CheckedNode) {
+    pub(super) fn check_args(
+        &mut self,
+        args: &[&SyntaxValue],
+        node: &SyntaxNode,
+        spec: &'static Spec,
+        checked: &mut CheckedNode,
+    ) {
         let (types, rest, least): ([Option<Type>; 2], Option<Type>, usize) = match spec.args {
             Args::None => ([None, None], None, 0),
             Args::Flag => ([Some(Type::Bool), None], None, 0),
@@ -226,4 +229,3 @@ fn last_before(node: &SyntaxNode, arg: &SyntaxValue) -> usize {
         .map(|span| span.end);
     ends.max().unwrap_or(node.name_span.end)
 }
-

@@ -69,7 +69,12 @@ impl NodeReader {
     }
 
     /// Reports an unknown node, and gives the one that was probably meant.
-    fn unknown_node(&mut self, node: &SyntaxNode, parent: &'static Spec, siblings: &[SyntaxNode]) -> Option<&'static Spec> {
+    fn unknown_node(
+        &mut self,
+        node: &SyntaxNode,
+        parent: &'static Spec,
+        siblings: &[SyntaxNode],
+    ) -> Option<&'static Spec> {
         let name = excerpt(&node.name);
         let known: Vec<&str> = parent
             .all_children()
@@ -180,13 +185,13 @@ impl NodeReader {
             return;
         }
         let mut seen: Vec<&SyntaxNode> = Vec::new();
-        let mut mended = checked.damaged;
+        let mut incomplete = checked.damaged;
         for child in children {
-            mended |= child.name_replaced;
+            incomplete |= child.name_replaced;
             let Some(row) = self.spec_of(child, spec, children) else {
                 checked.lost = true;
                 // A misspelt required setting is reported once, not also as missing.
-                mended |= spec
+                incomplete |= spec
                     .all_children()
                     .any(|s| s.required && near_enough(&child.name, s.name));
                 continue;
@@ -199,12 +204,12 @@ impl NodeReader {
             }
             seen.push(child);
             let read = self.read(child, row, spec);
-            mended |= read.swallowed;
+            incomplete |= read.swallowed;
             checked.children.push(read);
         }
-        checked.damaged = mended;
+        checked.damaged = incomplete;
         for row in spec.all_children().filter(|row| row.required) {
-            if checked.child(row.name).is_none() && !mended {
+            if checked.child(row.name).is_none() && !incomplete {
                 self.findings.push(
                     Finding::new(
                         Code::Missing,

@@ -134,46 +134,45 @@ impl NodeReader {
             _ if prop.value.typed.is_empty() => "…".to_owned(),
             _ => prop.value.typed.clone(),
         };
-        let finding =
-            if matches!(spec.args, Args::Pair(..)) && near_name(&prop.key, known.iter().copied()).is_none() {
-                finding.help(format!(
+        let finding = if matches!(spec.args, Args::Pair(..)) && near_name(&prop.key, known.iter().copied()).is_none() {
+            finding.help(format!(
                 "write name and value separately: `{} \"{key}\" \"…\"`, or `{0} \"{key}\" from-env=\"…\"` for a secret",
                 spec.name
             ))
-            } else if let Some(line) = line_beside(&prop.key, spec.name) {
-                finding.help(format!(
-                    "`{0}` is a node of its own, beside `{1}`: write `{0} {given}`",
-                    line.name, spec.name
-                ))
-            } else if let Some(child) = spec.child(&prop.key).filter(|child| child.absent.is_none()) {
-                let example = match &prop.value.data {
-                    Data::Text(text) if child.args != Args::None => format!("{key} \"{}\"", excerpt(text)),
-                    Data::Integer(number) if child.args != Args::None => format!("{key} {number}"),
-                    _ => child.example.to_owned(),
-                };
-                finding.help(format!("`{key}` is a child node: write `{{ {example}; }}`"))
-            } else if let Some(child) = spec.child(&prop.key) {
-                finding.help(format!(
-                    "`{}` is not in this build; {}",
-                    child.name,
-                    child.absent.unwrap_or_default()
-                ))
-            } else if let Some(help) = advice(&prop.key, spec, &[]) {
-                finding.help(help.replace("{given}", &given))
-            } else if let Some(near) = near_name(&prop.key, known.iter().copied()) {
-                let finding = finding.help(format!("did you mean `{near}=`?"));
-                let sure = fixable_name(&prop.key, known.iter().copied());
-                match sure.filter(|sure| node.props.iter().all(|other| other.key != *sure)) {
-                    Some(sure) => finding.fix(prop.key_span, sure),
-                    None => finding,
-                }
-            } else if let Some(near) = near_name(&prop.key, children.iter().copied()) {
-                finding.help(format!("did you mean the child node `{near}`?"))
-            } else if known.is_empty() {
-                finding.help(format!("for example `{}`", spec.example))
-            } else {
-                finding.help(format!("allowed here: {}", known.join(", ")))
+        } else if let Some(line) = line_beside(&prop.key, spec.name) {
+            finding.help(format!(
+                "`{0}` is a node of its own, beside `{1}`: write `{0} {given}`",
+                line.name, spec.name
+            ))
+        } else if let Some(child) = spec.child(&prop.key).filter(|child| child.absent.is_none()) {
+            let example = match &prop.value.data {
+                Data::Text(text) if child.args != Args::None => format!("{key} \"{}\"", excerpt(text)),
+                Data::Integer(number) if child.args != Args::None => format!("{key} {number}"),
+                _ => child.example.to_owned(),
             };
+            finding.help(format!("`{key}` is a child node: write `{{ {example}; }}`"))
+        } else if let Some(child) = spec.child(&prop.key) {
+            finding.help(format!(
+                "`{}` is not in this build; {}",
+                child.name,
+                child.absent.unwrap_or_default()
+            ))
+        } else if let Some(help) = advice(&prop.key, spec, &[]) {
+            finding.help(help.replace("{given}", &given))
+        } else if let Some(near) = near_name(&prop.key, known.iter().copied()) {
+            let finding = finding.help(format!("did you mean `{near}=`?"));
+            let sure = fixable_name(&prop.key, known.iter().copied());
+            match sure.filter(|sure| node.props.iter().all(|other| other.key != *sure)) {
+                Some(sure) => finding.fix(prop.key_span, sure),
+                None => finding,
+            }
+        } else if let Some(near) = near_name(&prop.key, children.iter().copied()) {
+            finding.help(format!("did you mean the child node `{near}`?"))
+        } else if known.is_empty() {
+            finding.help(format!("for example `{}`", spec.example))
+        } else {
+            finding.help(format!("allowed here: {}", known.join(", ")))
+        };
         self.findings.push(finding);
     }
 }

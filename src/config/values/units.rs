@@ -1,13 +1,11 @@
-//! Durations, sizes and percentages in another form than the file's, and what was probably meant by them.
+//! Durations, sizes and percentages: what was probably meant by an invalid one. Also durations in years.
 //!
-//! Takes text that is no value of its type, gives the finding with the nearest form that is one. Also years, which only
-//! copies have.
 //! Invariant: what is suggested would be accepted.
 
-use super::Checker;
+use super::checker::Checker;
 use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::language::suggest::nearest;
-use crate::config::nodes::schema::Type;
+use crate::config::language::types::Type;
 use crate::units::{self, UnitError};
 use std::time::Duration;
 
@@ -29,20 +27,20 @@ impl Checker<'_> {
         let meant_forever = self.ty == Type::Age && nearest(text, ["forever"].into_iter()).is_some();
         let finding = self.finding(
             Code::BadUnit,
-            format!("`{}` is no {what}", excerpt(text)),
+            format!("`{}` is not a valid {what}", excerpt(text)),
             &match why {
                 _ if meant_forever => "unknown word".to_owned(),
-                _ if compact != text && valid(&compact, self.ty) => "no blanks inside".to_owned(),
-                _ if fraction.is_some() => "only whole numbers".to_owned(),
+                _ if compact != text && valid(&compact, self.ty) => "contains a blank".to_owned(),
+                _ if fraction.is_some() => "not a whole number".to_owned(),
                 UnitError::Unit { found, allowed } if allowed.split(", ").any(|unit| unit == found.trim()) => {
-                    "no blanks inside".to_owned()
+                    "contains a blank".to_owned()
                 }
                 UnitError::Unit { found, allowed } if found.trim().is_empty() => {
-                    format!("a unit is missing: one of {}", units(allowed))
+                    format!("needs a unit: one of {}", units(allowed))
                 }
                 UnitError::Unit { found, allowed } => {
                     format!(
-                        "`{}` is not a unit: use one of {}",
+                        "unknown unit `{}`: use one of {}",
                         excerpt(found.trim()),
                         units(allowed)
                     )
@@ -76,7 +74,7 @@ impl Checker<'_> {
     }
 }
 
-/// A duration that may begin with years of 366 days: rather a day too long than one too short.
+/// A duration that may start with years. A year is 366 days: a day too long is safer than one too short.
 pub(super) fn years(text: &str) -> Result<Duration, UnitError> {
     let Some((number, rest)) = text.split_once('y') else {
         return units::parse_duration(text);
@@ -109,7 +107,6 @@ pub(super) fn years(text: &str) -> Result<Duration, UnitError> {
     }
 }
 
-/// What was probably meant by a duration, size or percentage in another form.
 fn meant_unit(text: &str, ty: Type) -> Option<String> {
     let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     if compact != text && valid(&compact, ty) {
@@ -160,7 +157,7 @@ fn valid(text: &str, ty: Type) -> bool {
     }
 }
 
-/// `1M`: months to whoever thinks of calendars, and minutes to nobody who thinks of deleting.
+/// `1M` probably means months.
 fn months(compact: &str, ty: Type) -> Option<u64> {
     if matches!(ty, Type::Size | Type::Percent | Type::Space) {
         return None;
@@ -221,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn years_are_for_copies() {
+    fn years_are_durations() {
         assert_eq!(years("2y"), Ok(Duration::from_hours(2 * 366 * 24)));
         assert_eq!(years("1y1d"), Ok(Duration::from_hours(367 * 24)));
         assert_eq!(years("7d"), Ok(Duration::from_hours(7 * 24)));

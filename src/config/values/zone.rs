@@ -1,12 +1,11 @@
-//! Time zones: a name of the IANA data, or the one that was meant.
+//! Time zones: names of the IANA data.
 //!
-//! Takes the text of a zone, gives the zone, or a finding that tells offsets, abbreviations and slips apart.
 //! Invariant: an offset is never answered with a zone of the opposite sign.
 
-use super::Checker;
+use super::checker::Checker;
+use super::datum::Datum;
 use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::language::suggest::nearest;
-use crate::config::nodes::reader::Datum;
 
 impl Checker<'_> {
     pub(super) fn zone(&self, text: &str) -> Result<Datum, Box<Finding>> {
@@ -17,22 +16,22 @@ impl Checker<'_> {
         let wanted = text.replace(' ', "_");
         let finding = self.finding(
             Code::UnknownTimezone,
-            format!("there is no time zone `{}`", excerpt(text)),
+            format!("unknown time zone `{}`", excerpt(text)),
             &format!("not in the IANA data {}", chrono_tz::IANA_TZDB_VERSION),
         );
-        // `Seoul` for `Asia/Seoul`, then a slip of the hand.
+        // `Seoul` for `Asia/Seoul`, then a typing error.
         let city = names().find(|name| {
             name.rsplit('/')
                 .next()
                 .is_some_and(|city| city.eq_ignore_ascii_case(&wanted))
         });
         let same = names().find(|name| name.eq_ignore_ascii_case(&wanted));
-        // `Etc/GMT+9` lies nine hours behind UTC, not ahead: nobody who wrote `GMT+9` is led there.
+        // `Etc/GMT+9` is nine hours behind UTC, not ahead of it: never suggested for `GMT+9`.
         let upper = text.to_ascii_uppercase();
         let offset = upper.trim_start_matches("UTC").trim_start_matches("GMT").trim();
         if offset.starts_with(['+', '-']) {
             return Err(Box::new(finding.help(format!(
-                "an offset knows no summer time: name a place, such as `{}`, or write \"UTC\"",
+                "an offset has no daylight saving time: write a place, such as `{}`, or \"UTC\"",
                 (self.line)("\"Asia/Seoul\"")
             ))));
         }
@@ -41,7 +40,7 @@ impl Checker<'_> {
             || text.len() <= 4 && text.chars().all(|c| c.is_ascii_lowercase());
         if near.is_none() && short && !text.is_empty() {
             return Err(Box::new(finding.help(format!(
-                "abbreviations are ambiguous: name a place in the form `{}`, or write \"UTC\"",
+                "abbreviations are ambiguous: write a place, such as `{}`, or \"UTC\"",
                 (self.line)("\"Asia/Seoul\"")
             ))));
         }

@@ -1,11 +1,10 @@
-//! Patterns: what is accepted, and what was meant by what is not.
+//! Globs.
 //!
-//! Takes the text of a pattern, gives it compiled, or the finding with the pattern that would do.
-//! Invariant: what is suggested is a pattern.
+//! Invariant: what is suggested is a valid glob.
 
-use super::Checker;
+use super::checker::Checker;
+use super::datum::Datum;
 use crate::config::findings::{Code, Finding, excerpt};
-use crate::config::nodes::reader::Datum;
 use crate::model::pattern::{Pattern, PatternError};
 
 impl Checker<'_> {
@@ -21,11 +20,12 @@ impl Checker<'_> {
                 } else {
                     self.finding(Code::BadGlob, format!("`{}` can never match", excerpt(text)), why)
                 };
-                // Nobody who wrote nothing is told to write what takes everything.
+                // An empty pattern must not be answered with one that selects everything.
                 let nothing = text.chars().all(|c| matches!(c, '.' | '/'));
                 Err(Box::new(match meant.filter(|m| !nothing && Pattern::new(m).is_ok()) {
-                    Some(meant) if meant == "**" && self.setting == "class" => finding
-                        .help("name what may go, such as \"raw/**\"; \"**\" takes every file that the backup stores"),
+                    Some(meant) if meant == "**" && self.setting == "class" => finding.help(
+                        "write the files that may be deleted, such as \"raw/**\"; \"**\" is every file of the backup",
+                    ),
                     Some(meant) => finding.help(format!("write \"{}\"", excerpt(&meant))).fix(
                         self.value.span,
                         format!("\"{}\"", meant.replace('\\', "\\\\").replace('"', "\\\"")),
@@ -34,8 +34,8 @@ impl Checker<'_> {
                 }))
             }
             Err(PatternError::Syntax(why)) => Err(Box::new(
-                self.finding(Code::BadGlob, format!("`{}` is no glob", excerpt(text)), &why)
-                    .help("a special character stands for itself behind a backslash: #\"a\\[b\"#"),
+                self.finding(Code::BadGlob, format!("`{}` is not a valid glob", excerpt(text)), &why)
+                    .help("put a backslash before a special character: #\"a\\[b\"#"),
             )),
         }
     }
@@ -56,10 +56,10 @@ impl Checker<'_> {
             self.finding(
                 Code::BadGlob,
                 format!("`{}` is one pattern, not {}", excerpt(text), parts.len()),
-                "each pattern has quotes of its own",
+                "each pattern needs its own quotes",
             )
             .help(format!(
-                "write {}; a comma that belongs to a name is written `[,]`",
+                "write {}; a comma in a name is written `[,]`",
                 excerpt(&meant.join(" "))
             ))
             .fix(self.value.span, meant.join(" ")),
@@ -70,7 +70,7 @@ impl Checker<'_> {
         let rest = text.strip_prefix('!').filter(|rest| !rest.is_empty())?;
         let help = match self.setting {
             "exclude" => {
-                "delete it: nothing takes files back from `exclude`, so let its patterns match less".to_owned()
+                "delete it: files cannot be taken back from `exclude`, so write narrower patterns there".to_owned()
             }
             _ => format!("write `exclude \"{}\"`", excerpt(rest)),
         };
@@ -81,7 +81,7 @@ impl Checker<'_> {
                 "`!` has no meaning in a pattern",
             )
             .help(format!(
-                "{help}; a name that begins with `!` is written #\"\\{}\"#",
+                "{help}; a name that starts with `!` is written #\"\\{}\"#",
                 excerpt(text)
             )),
         )
