@@ -15,7 +15,7 @@ use std::time::Duration;
 pub const ASSERT: Spec = node(
     "assert",
     Args::One(Type::Text),
-    "what a retention or a backup must do with a file; the file is refused if it does not",
+    "what a retention or a backup must do with a file; an ops file is refused if it does not",
     "assert \"raw files go after a week\" retention=\"data\" { file \"raw/a.csv\" age=\"8d\"; expect \"expired\"; }",
 )
 .with(&[
