@@ -20,6 +20,7 @@ mod zone;
 
 pub(in crate::config) use datum::Datum;
 pub(in crate::config) use name::as_name;
+pub(in crate::config) use program::is_variable;
 
 use crate::config::findings::Finding;
 use crate::config::language::types::Type;

@@ -5,7 +5,6 @@
 use super::checker::Checker;
 use super::datum::Datum;
 use crate::config::findings::{Finding, excerpt};
-use crate::config::secrets::mask::is_variable;
 
 impl Checker<'_> {
     pub(super) fn argument(&self, text: &str) -> Result<Datum, Box<Finding>> {
@@ -88,4 +87,10 @@ impl Checker<'_> {
             _ => finding.help(format!("for example `{}`", (self.line)("\"BROKER_TOKEN\""))),
         }))
     }
+}
+
+/// True for a name that an environment variable can have.
+pub(in crate::config) fn is_variable(name: &str) -> bool {
+    let letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    name.chars().all(letter) && !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit())
 }

@@ -4,10 +4,10 @@
 //! the reasons for which a file stays, which are words of the language too: programs match on them.
 //! Invariant: a row stands on one line and has as many cells as its heading.
 
-use crate::config::language::vocabulary::{
+use opsrun::config::language::vocabulary::{
     AbsentEntry, ArgumentEntry, DefaultEntry, NodeEntry, PropertyEntry, ValueForm, Vocabulary,
 };
-use crate::kept::KeepReason;
+use opsrun::keep_reason::KeepReason;
 
 const HEADING: &str = "| setting | takes | default | meaning |\n|---|---|---|---|\n";
 

@@ -4,10 +4,10 @@
 //! be checked by what it says itself.
 //! Invariant: the table leads to the sections.
 
-use crate::config::findings::explain::{Example, page};
-use crate::config::findings::{Code, FindingSeverity};
-use crate::report::reference::tables::line;
-use crate::report::shared::wrap::wrap;
+use super::tables::line;
+use opsrun::config::findings::explain::{Example, page};
+use opsrun::config::findings::{Code, FindingSeverity};
+use opsrun::report::shared::wrap::wrap;
 
 const WIDTH: usize = 120;
 

@@ -5,11 +5,11 @@
 //! findings; for other marks the caller is asked.
 //! Invariant: outside of the marks nothing changes, and filling twice is filling once.
 
+mod commands;
 mod pages;
-pub mod schemas;
 mod tables;
 
-use crate::config::language::vocabulary::Vocabulary;
+use opsrun::config::language::vocabulary::Vocabulary;
 
 const BEGIN: &str = "<!-- begin ";
 const BEGUN: &str = " -->\n";
@@ -25,11 +25,13 @@ pub enum MarkError {
     Open(String),
 }
 
-/// `document` with what belongs between its marks; `other` makes what this room does not know.
-///
-/// # Errors
-/// A mark that nobody knows, or that does not end.
-pub fn fill(document: &str, other: &dyn Fn(&str) -> Option<String>) -> Result<String, MarkError> {
+/// `document` with what belongs between its marks.
+pub(super) fn fill(document: &str) -> Result<String, MarkError> {
+    fill_with(document, &|_| None)
+}
+
+/// The same; `other` makes what belongs between further marks.
+fn fill_with(document: &str, other: &dyn Fn(&str) -> Option<String>) -> Result<String, MarkError> {
     let language = Vocabulary::of_this_build();
     let mut filled = String::with_capacity(document.len());
     let mut rest = document;
@@ -62,13 +64,13 @@ fn generated(language: &Vocabulary, mark: &str) -> Option<String> {
             "reasons" => tables::reasons(),
             "absent" => tables::absent(language),
             "codes" => pages::codes(),
+            "commands" => commands::commands(),
             "pages" => pages::pages(),
             _ => return None,
         },
     })
 }
 
-#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -79,14 +81,14 @@ mod tests {
     #[test]
     fn only_what_stands_between_marks_changes() {
         let document = "a\n<!-- begin one -->\nold\n<!-- end -->\nb <!-- c -->\n";
-        let filled = fill(document, &one).unwrap();
+        let filled = fill_with(document, &one).unwrap();
         assert_eq!(filled, "a\n<!-- begin one -->\n\nnew\n\n<!-- end -->\nb <!-- c -->\n");
-        assert_eq!(fill(&filled, &one), Ok(filled));
+        assert_eq!(fill_with(&filled, &one), Ok(filled));
     }
 
     #[test]
     fn a_mark_that_is_wrong_is_said() {
-        let fill = |document| fill(document, &one);
+        let fill = |document| fill_with(document, &one);
         assert_eq!(
             fill("<!-- begin two -->\n<!-- end -->"),
             Err(MarkError::Unknown("two".to_owned()))
@@ -102,7 +104,7 @@ mod tests {
 
     #[test]
     fn every_reason_has_a_row() {
-        let text = fill("<!-- begin reasons -->\n<!-- end -->", &one).unwrap();
+        let text = fill_with("<!-- begin reasons -->\n<!-- end -->", &one).unwrap();
         assert!(
             text.contains("| `torn` | changed while it was copied | 4 |\n"),
             "{text}"
@@ -113,7 +115,7 @@ mod tests {
 
     #[test]
     fn every_setting_has_a_row_somewhere() {
-        fn missing(nodes: &[crate::config::language::vocabulary::NodeEntry], text: &str) {
+        fn missing(nodes: &[opsrun::config::language::vocabulary::NodeEntry], text: &str) {
             for node in nodes {
                 assert!(text.contains(&format!("`{}`", node.name)), "{}", node.name);
                 for property in &node.properties {
@@ -130,7 +132,7 @@ mod tests {
             .chain(others)
             .map(|mark| format!("<!-- begin {mark} -->\n<!-- end -->"));
         let all: String = marks.collect();
-        let text = fill(&all, &one).unwrap();
+        let text = fill_with(&all, &one).unwrap();
         for node in &tops {
             missing(&node.children, &text);
         }
