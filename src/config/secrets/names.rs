@@ -89,8 +89,15 @@ pub(super) fn is_secret_setting(block: Option<&str>, name: &str) -> bool {
 pub(super) fn may_be_secret_setting(block: Option<&str>, name: &str) -> bool {
     let way = METHOD_SPECS.iter().find(|way| Some(way.name) == block);
     let unknown_block = block.is_some_and(|block| !is_node(block));
-    let some_way = || METHOD_SPECS.iter().filter_map(|way| way.child(name)).any(Spec::is_secret);
-    METHOD_SPECS.iter().any(|way| way.name == name && way.args == Args::None)
+    let some_way = || {
+        METHOD_SPECS
+            .iter()
+            .filter_map(|way| way.child(name))
+            .any(Spec::is_secret)
+    };
+    METHOD_SPECS
+        .iter()
+        .any(|way| way.name == name && way.args == Args::None)
         || is_secret_setting(block, name)
         || way.is_some_and(|way| way.child(name).is_none())
         || unknown_block && some_way()
