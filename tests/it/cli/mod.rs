@@ -7,6 +7,7 @@ mod check;
 mod foreseen;
 mod past;
 mod runs;
+mod secrets;
 mod written;
 
 use crate::support::workspace::{OPSRUN, run_with_input};
