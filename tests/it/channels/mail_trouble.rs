@@ -172,7 +172,7 @@ fn what_is_no_mail_server_is_told_apart() {
             if line == "x" {
                 "127.0.0.1"
             } else {
-                "its reply does not end"
+                "the reply does not end"
             },
         );
         server.nothing();
@@ -186,7 +186,10 @@ fn what_is_no_mail_server_is_told_apart() {
         address: plain.address,
         told: std::sync::mpsc::channel().1,
     };
-    retry(&Letter::to(&server, MailTls::Tls).send(), "the server does not speak TLS");
+    retry(
+        &Letter::to(&server, MailTls::Tls).send(),
+        "the server does not speak TLS",
+    );
 }
 
 #[test]

@@ -146,11 +146,7 @@ fn a_ca_that_serves_is_named_as_the_fault() {
         .unwrap();
     let stub = speak(config, fine());
     let outcome = expiry(&stub, Some(&file));
-    expect(
-        &outcome,
-        State::Critical,
-        "it is a CA certificate, used for a server",
-    );
+    expect(&outcome, State::Critical, "it is a CA certificate, used for a server");
 }
 
 #[test]
@@ -262,9 +258,5 @@ fn a_host_that_no_certificate_can_be_for_is_unknown() {
     };
     let stop = Stop::new().unwrap();
     let outcome = in_time(tls_expiry::probe(&address, &none(), None, SHORT, &stop));
-    expect(
-        &outcome,
-        State::Unknown,
-        "`a b` cannot be the name in a certificate",
-    );
+    expect(&outcome, State::Unknown, "`a b` cannot be the name in a certificate");
 }
