@@ -8,7 +8,7 @@ use super::args::{PlanArgs, PlanFormat};
 use super::exit::{self, Exit, Failure};
 use super::file;
 use super::terminal::Terminal;
-use crate::daemon::timetable::Book;
+use crate::daemon::timetable::Timetable;
 use crate::inspect::upcoming;
 use crate::plan::Plan;
 use crate::plan::document::document;
@@ -62,7 +62,7 @@ fn next(args: &PlanArgs, count: usize, terminal: &Terminal) -> Result<u8, Failur
     let model = file::model(&args.run.file, Some(&args.run.place), terminal)?;
     let zone = model.ops.timezone;
     let after = args.at.map_or_else(clock::now, |at| at.resolve(zone));
-    let firings = upcoming::next(&Book::new(&model), after, count, zone);
+    let firings = upcoming::next(&Timetable::new(&model), after, count, zone);
     let text = if args.format() == PlanFormat::Json {
         json(&crate::report::schedule::upcoming::document(
             &model.ops.name,

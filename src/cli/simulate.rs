@@ -9,7 +9,7 @@ use super::exit::{Exit, Failure};
 use super::file;
 use super::plan::json;
 use super::terminal::Terminal;
-use crate::daemon::timetable::Book;
+use crate::daemon::timetable::Timetable;
 use crate::inspect::simulate::simulate;
 use crate::report::schedule::simulation::{Down, document, simulation_text};
 use crate::report::shared::output;
@@ -59,7 +59,7 @@ pub fn run(args: &SimulateArgs, terminal: &Terminal) -> Result<u8, Failure> {
         }
         down.push(Down { from, until });
     }
-    let told = simulate(&Book::new(&model), (from, to), &down, args.runs)
+    let told = simulate(&Timetable::new(&model), (from, to), &down, args.runs)
         .map_err(|many| usage(many.to_string(), "choose a shorter span"))?;
     let text = if args.json {
         json(&document(&model.ops.name, told, args.runs))?

@@ -5,8 +5,8 @@
 //! Invariant: what is returned is in the store.
 
 use crate::clock::now;
-use crate::daemon::tick::{AtWork, Round, round};
-use crate::daemon::timetable::Book;
+use crate::daemon::tick::{ActiveJobs, Tick, tick};
+use crate::daemon::timetable::Timetable;
 use crate::model::Overlap;
 use crate::store::claims::{Agenda, Turn};
 use crate::store::{RunEnd, Store, StoreError};
@@ -15,12 +15,12 @@ use chrono::{DateTime, Utc};
 /// Decides as of `at`, and writes what was decided. None when somebody else was faster. Who knows of nothing at work has
 /// no queue either: what waits there is for those who do.
 pub(super) fn take_turn(
-    book: &Book,
+    book: &Timetable,
     store: &Store,
-    at_work: Option<&AtWork>,
+    at_work: Option<&ActiveJobs>,
     at: DateTime<Utc>,
     command: &str,
-) -> Result<Option<Round>, StoreError> {
+) -> Result<Option<Tick>, StoreError> {
     let mut agenda: Agenda = store.agenda()?;
     let elsewhere;
     let at_work = if let Some(at_work) = at_work {
@@ -30,18 +30,18 @@ pub(super) fn take_turn(
         elsewhere = at_work_elsewhere(book, store)?;
         &elsewhere
     };
-    let mut round = round(book, &agenda, at_work, at);
-    for beginning in &mut round.turn.runs {
+    let mut tick = tick(book, &agenda, at_work, at);
+    for beginning in &mut tick.turn.runs {
         beginning.run = ulid::Ulid::new().to_string();
     }
-    let turn: &Turn = &round.turn;
+    let turn: &Turn = &tick.turn;
     let taken = turn.is_empty() || store.take_turn(turn, command, now())?;
-    Ok(taken.then_some(round))
+    Ok(taken.then_some(tick))
 }
 
 /// Jobs that any process has at work, and that are left out for that. Others wait for it at their lock.
-fn at_work_elsewhere(book: &Book, store: &Store) -> Result<AtWork, StoreError> {
-    let mut at_work = AtWork::default();
+fn at_work_elsewhere(book: &Timetable, store: &Store) -> Result<ActiveJobs, StoreError> {
+    let mut at_work = ActiveJobs::default();
     for due in book.entries.iter().flat_map(|entry| &entry.jobs) {
         if due.overlap == Overlap::Skip {
             let begun = store.job_standing(&due.job)?.begun;

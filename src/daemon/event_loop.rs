@@ -12,7 +12,7 @@ use crate::daemon::notice::{Told, Voice};
 use crate::daemon::reload::{Reread, Seen, Watch};
 use crate::daemon::runs::{Happened, How, Runs};
 use crate::daemon::systemd::Manager;
-use crate::daemon::timetable::Book;
+use crate::daemon::timetable::Timetable;
 use crate::launch::{LaunchError, alerts, mark_cut_short, settle};
 use crate::model::Model;
 use crate::report::shared::output::chain;
@@ -51,7 +51,7 @@ pub fn serve(
 ) -> Result<u8, LaunchError> {
     let model = Arc::new(model);
     let mut daemon = Daemon {
-        book: Book::new(&model),
+        book: Timetable::new(&model),
         watch: Watch::new(&model.ops.files),
         model,
         how,
@@ -76,7 +76,7 @@ pub fn serve(
 
 struct Daemon<'a> {
     model: Arc<Model>,
-    book: Book,
+    book: Timetable,
     watch: Watch,
     how: &'a How,
     reread: &'a dyn Fn() -> Reread,
@@ -107,7 +107,7 @@ impl Daemon<'_> {
         if let Some(signal) = self.signals.stop.signal() {
             return Ok(self.stop(signal));
         }
-        self.round()?;
+        self.tick()?;
         self.serving(false);
         self.manager.ready();
         let mut clocks = Reading::take();
@@ -122,7 +122,7 @@ impl Daemon<'_> {
             clocks = reading;
             let changing = self.files();
             self.hear();
-            self.round()?;
+            self.tick()?;
             self.alerts();
             self.manager.alive();
             self.status();
@@ -193,7 +193,7 @@ impl Daemon<'_> {
                 }
                 let changed = model.ops.digest != self.model.ops.digest;
                 if changed || asked {
-                    self.book = Book::new(&model);
+                    self.book = Timetable::new(&model);
                     if model.ops.files != self.model.ops.files {
                         self.watch = Watch::new(&model.ops.files);
                     }
@@ -236,7 +236,7 @@ impl Daemon<'_> {
     }
 
     /// Looks at the clock, and begins what is due.
-    fn round(&mut self) -> Result<(), LaunchError> {
+    fn tick(&mut self) -> Result<(), LaunchError> {
         if self.again.is_some_and(|again| again.elapsed() < self.retry) {
             return Ok(());
         }
@@ -293,16 +293,16 @@ impl Daemon<'_> {
         for _ in 0..TURNS {
             let at = now();
             let taken = take_turn(&self.book, store, Some(&self.runs.at_work()), at, &self.how.command)?;
-            let Some(round) = taken else { continue };
-            self.wake = round.wake;
-            for beginning in &round.turn.runs {
+            let Some(tick) = taken else { continue };
+            self.wake = tick.wake;
+            for beginning in &tick.turn.runs {
                 self.runs.begin(&self.model, beginning, self.how);
             }
-            self.runs.replace(&round.replaced);
-            for decision in &round.turn.decisions {
+            self.runs.replace(&tick.replaced);
+            for decision in &tick.turn.decisions {
                 self.voice.tell(at, &Told::NotRun(decision));
             }
-            let behind = round.behind.filter(|behind| *behind >= BEHIND);
+            let behind = tick.behind.filter(|behind| *behind >= BEHIND);
             if let Some(behind) = behind.filter(|_| !self.behind) {
                 self.voice.tell(at, &Told::Behind(behind));
             }

@@ -5,7 +5,7 @@
 //! Invariant: nothing is begun that is not claimed.
 
 use crate::daemon::claim::take_turn;
-use crate::daemon::timetable::Book;
+use crate::daemon::timetable::Timetable;
 use crate::launch::{self, Apply, Claimed, LaunchError, settle};
 use crate::model::Model;
 use crate::plan::{Plan, Request};
@@ -35,18 +35,18 @@ pub fn once(
     sink: &mut (dyn FnMut(&Event) + Send),
     progress: &dyn Progress,
 ) -> Result<Once, LaunchError> {
-    let book = Book::new(model);
+    let book = Timetable::new(model);
     let mut once = Once::default();
     let store = Store::open(&model.ops.state_dir)?;
     settle::lost_attempts(model, &store)?;
     // What falls due meanwhile is for the next round.
     let at = crate::clock::now();
     loop {
-        let Some(round) = take_turn(&book, &store, None, at, &how.command)? else {
+        let Some(tick) = take_turn(&book, &store, None, at, &how.command)? else {
             continue;
         };
-        once.left.extend(round.turn.decisions);
-        for beginning in round.turn.runs {
+        once.left.extend(tick.turn.decisions);
+        for beginning in tick.turn.runs {
             let request = Request {
                 only: beginning.jobs.iter().map(|decision| decision.job.to_string()).collect(),
                 ..Request::default()
@@ -81,9 +81,9 @@ pub fn once(
             };
             once.exit = graver(once.exit, exit);
         }
-        once.next = round.wake;
+        once.next = tick.wake;
         // Missed instants that are made up for come one at a time.
-        if how.stop.asked() || round.wake.is_none_or(|wake| wake > at) {
+        if how.stop.asked() || tick.wake.is_none_or(|wake| wake > at) {
             return Ok(once);
         }
     }

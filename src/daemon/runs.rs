@@ -5,7 +5,7 @@
 //! Invariant: a run that was begun ends in the store, too, whatever became of its thread, as soon as the store can be
 //! written.
 
-use crate::daemon::tick::AtWork;
+use crate::daemon::tick::ActiveJobs;
 use crate::launch::{self, Apply, Claimed, LaunchError};
 use crate::model::{JobName, Model};
 use crate::plan::Request;
@@ -182,8 +182,8 @@ impl Runs {
     }
 
     #[must_use]
-    pub fn at_work(&self) -> AtWork {
-        let mut at_work = AtWork::default();
+    pub fn at_work(&self) -> ActiveJobs {
+        let mut at_work = ActiveJobs::default();
         for (job, begun) in self.running.values().flat_map(|running| &running.left) {
             at_work.add(job.clone(), *begun);
         }

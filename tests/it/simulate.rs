@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Datelike, LocalResult, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc, Weekday};
 use chrono_tz::Tz;
-use opsrun::daemon::timetable::Book;
+use opsrun::daemon::timetable::Timetable;
 use opsrun::inspect::simulate::simulate;
 use opsrun::report::schedule::simulation::{Down, Happened, Simulation};
 use std::collections::BTreeMap;
@@ -35,13 +35,13 @@ fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
-fn book(text: &str) -> Book {
+fn book(text: &str) -> Timetable {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("ops.kdl");
     std::fs::write(&path, text).unwrap();
     let loaded = opsrun::config::load(&path).unwrap();
     assert_eq!(loaded.errors(), 0, "{}", loaded.render(false, 100));
-    Book::new(&loaded.model.unwrap())
+    Timetable::new(&loaded.model.unwrap())
 }
 
 /// What becomes of missed instants, told once more.
@@ -101,7 +101,7 @@ fn stepping(seconds: i64) -> Vec<DateTime<Utc>> {
         .collect()
 }
 
-fn expected(book: &Book) -> Vec<Expected> {
+fn expected(book: &Timetable) -> Vec<Expected> {
     let late = book.entries.iter().find(|entry| entry.schedule.name == "late").unwrap();
     let jitter = TimeDelta::from_std(late.jitter).unwrap();
     assert!(TimeDelta::zero() < jitter && jitter < TimeDelta::hours(2));

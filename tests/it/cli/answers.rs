@@ -3,8 +3,8 @@
 use super::{Place, exit, told};
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use opsrun::clock::now;
-use opsrun::daemon::tick::{AtWork, round};
-use opsrun::daemon::timetable::Book;
+use opsrun::daemon::tick::{ActiveJobs, tick};
+use opsrun::daemon::timetable::Timetable;
 use opsrun::model::backoff::BackOffState;
 use opsrun::run::{Event, Outcome, Record, State};
 use opsrun::store::Store;
@@ -42,7 +42,7 @@ fn look(place: &Place, store: &Store, at: DateTime<Utc>) -> Vec<String> {
         .unwrap()
         .model
         .unwrap();
-    let mut turn = round(&Book::new(&model), &store.agenda().unwrap(), &AtWork::default(), at).turn;
+    let mut turn = tick(&Timetable::new(&model), &store.agenda().unwrap(), &ActiveJobs::default(), at).turn;
     for (n, run) in turn.runs.iter_mut().enumerate() {
         run.run = format!("01JD8Z0000000000000{:06}{n}", at.timestamp() / 3_600);
     }
