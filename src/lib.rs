@@ -17,10 +17,10 @@
 //! | layer | room | what it is |
 //! |---|---|---|
 //! | 0 | [`units`] [`clock`] [`path`] [`entry`] [`kept`] | values and time; nothing of ours is used |
+//! | 0 | [`signal`] | how a run is asked to stop |
 //! | 0 | [`blocking`] | calls that may hang, in threads of their own |
 //! | 1 | [`model`] | what a valid file means, and what may be deleted: pure decisions |
 //! | 1 | [`tree`] | the file system by handle; the only place that unlinks, renames over or truncates |
-//! | 1 | [`signal`] | how a run is told to stop |
 //! | 1 | [`process`] | child processes; the only place that starts any |
 //! | 1 | [`net`] | connections, TLS, HTTP: in time, in bounded memory |
 //! | 2 | [`config`] | text → model; the only room that knows KDL |
@@ -37,7 +37,7 @@
 //! | 5 | [`inspect`] | what happened, why, and what comes next: status, why, upcoming, simulate |
 //! | 6 | [`cli`] | arguments, one file a command, exit codes |
 //!
-//! A room uses lower layers only; `tests/it/layering.rs` holds the table. Where to start reading: the deletion, from
+//! A room uses lower layers only; `tests/it/layering` enforces this table. Where to start reading: the deletion, from
 //! [`plan::graph`] (the types that make `backup → verify → cleanup` unavoidable) over [`archive::verify`](mod@archive::verify)
 //! (the proof) and [`exec::action::cleanup`] to [`tree::quarantine`].
 

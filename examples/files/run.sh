@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds opsrun, lays the sample data out under target/examples/files, and shows a whole round:
+# Builds opsrun, creates the sample data in target/examples/files, and shows a complete round:
 # check, plan, apply, list, and the restore of one deleted file.
 set -eu
 
@@ -30,4 +30,4 @@ test ! -e "data/$lost"
 say opsrun list
 say opsrun restore "$lost" --to restored
 test "$before" = "$(sha256sum < "restored/$lost")"
-printf '\n%s was deleted, and came back byte for byte. The copy is in %s\n' "$lost" "$work/backup"
+printf '\n%s was deleted and restored byte for byte. The copy is in %s\n' "$lost" "$work/backup"

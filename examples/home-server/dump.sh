@@ -1,5 +1,5 @@
 #!/bin/sh
-# Stands for `pg_dump`: writes today's dump to DIR.
+# Simulates `pg_dump`: writes today's dump to DIR.
 # usage: DB_PASSWORD=... dump.sh DIR
 set -eu
 

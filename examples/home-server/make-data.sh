@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the sample data of this example in DIR: the same content every time, with ages relative to now.
+# Creates the sample data of this example in DIR: always the same content, with ages relative to now.
 # usage: make-data.sh DIR
 set -eu
 
@@ -10,7 +10,7 @@ umask 077
 echo "a password that no output shows" > "$dir/db-password"
 umask 022
 
-# old FILE DAYS: sets the time of a file to so many days and an hour ago.
+# old FILE DAYS: sets the time of a file to DAYS days and one hour ago.
 old() {
     touch -d "@$((now - $2 * 86400 - 3600))" "$1"
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds opsrun, lays the sample data out under target/examples/home-server, and shows a night:
-# check, graph, plan, apply, status, a second night that copies little, and the restore of one deleted dump.
+# Builds opsrun, creates the sample data in target/examples/home-server, and shows two nights:
+# check, graph, plan, apply, a second run that copies little, status, and the restore of one deleted dump.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -33,4 +33,4 @@ say opsrun status
 say opsrun list
 say opsrun restore --backup database "$lost" --to restored
 test "$before" = "$(sha256sum < "restored/$lost")"
-printf '\n%s was deleted, and came back byte for byte. The copies are in %s\n' "$lost" "$work/copies"
+printf '\n%s was deleted and restored byte for byte. The copies are in %s\n' "$lost" "$work/copies"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the sample data of this example in DIR, and a heartbeat beside it: the same content every time, with ages
+# Creates the sample data of this example in DIR, and a heartbeat beside it: always the same content, with ages
 # relative to now.
 # usage: make-data.sh DIR
 set -eu
@@ -8,7 +8,7 @@ dir=${1:?usage: make-data.sh DIR}
 now=$(date +%s)
 mkdir -p "$dir/raw" "$dir/pattern" "$dir/decision"
 
-# snapshot FILE DAYS: lines that follow from the age, written one hour and so many days ago.
+# snapshot FILE DAYS: writes lines derived from the age, and sets the time to DAYS days and one hour ago.
 snapshot() {
     at=$((now - $2 * 86400 - 3600))
     awk -v days="$2" -v file="$1" 'BEGIN {
@@ -21,7 +21,7 @@ snapshot() {
     touch -d "@$at" "$dir/$1"
 }
 
-# day DAYS: the date so many days ago.
+# day DAYS: prints the date DAYS days ago.
 day() {
     date -u -d "@$((now - $1 * 86400 - 3600))" +%Y-%m-%d
 }
@@ -35,10 +35,10 @@ done
 for days in 0 30 60 90 180 365 730; do
     snapshot "decision/$(day $days).jsonl" $days
 done
-# Two classes hold this one: it stays for 30 days as a pattern, not for 7 as raw.
+# This file is in two classes: it is kept for 30 days as a pattern, not for 7 days as raw.
 snapshot "pattern/from-raw-$(day 20).jsonl" 20
-# No class holds this one: it is never touched.
+# This file is in no class: it is never touched.
 snapshot "heartbeat" 100
-# What the broker touches, beside the data.
+# The file that the broker touches. It is not part of the data.
 mkdir -p "$dir/../run"
 touch "$dir/../run/heartbeat"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Stands for the pipeline: takes one look at the market and appends it to today's file.
+# Simulates the pipeline: appends one market snapshot to today's file.
 set -eu
 
 test "${1:-}" = --once || { echo "usage: pipeline.sh --once" >&2; exit 64; }

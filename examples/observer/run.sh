@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds opsrun, lays the sample data out under target/examples/observer, and shows a whole round:
+# Builds opsrun, creates the sample data in target/examples/observer, and shows a complete round:
 # check, plan, apply, status, history, list, and the restore of one deleted file.
 set -eu
 
@@ -32,4 +32,4 @@ say opsrun history last
 say opsrun list
 say opsrun restore "$lost" --to restored
 test "$before" = "$(sha256sum < "restored/$lost")"
-printf '\n%s was deleted, and came back byte for byte. The copy is in %s\n' "$lost" "$work/backup"
+printf '\n%s was deleted and restored byte for byte. The copy is in %s\n' "$lost" "$work/backup"

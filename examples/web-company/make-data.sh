@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the sample data of this example in DIR: the same content every time, with ages relative to now.
+# Creates the sample data of this example in DIR: always the same content, with ages relative to now.
 # usage: make-data.sh DIR
 set -eu
 
@@ -7,7 +7,7 @@ dir=${1:?usage: make-data.sh DIR}
 now=$(date +%s)
 mkdir -p "$dir/queue" "$dir/uploads/2026/11" "$dir/logs/eu" "$dir/logs/us"
 
-# log FILE DAYS: lines that follow from the age, written so many days and an hour ago.
+# log FILE DAYS: writes lines derived from the age, and sets the time to DAYS days and one hour ago.
 log() {
     awk -v days="$2" 'BEGIN {
         for (n = 0; n < 300; n++) printf "10.0.%d.%d - - \"GET /item/%d\" 200 %d\n", days % 256, n % 256, n * 7, 512 + n

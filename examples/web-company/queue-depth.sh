@@ -1,13 +1,13 @@
 #!/bin/sh
-# A check in the manner of Nagios: how many files wait in DIR?
-# usage: queue-depth.sh DIR MOST
+# A Nagios-style check: how many files are waiting in DIR?
+# usage: queue-depth.sh DIR LIMIT
 set -eu
 
-dir=${1:?usage: queue-depth.sh DIR MOST}
-most=${2:?usage: queue-depth.sh DIR MOST}
+dir=${1:?usage: queue-depth.sh DIR LIMIT}
+limit=${2:?usage: queue-depth.sh DIR LIMIT}
 waiting=$(find "$dir" -type f | wc -l)
-if [ "$waiting" -gt "$most" ]; then
-    echo "$waiting orders wait, more than $most | depth=$waiting"
+if [ "$waiting" -gt "$limit" ]; then
+    echo "$waiting orders waiting, more than $limit | depth=$waiting"
     exit 2
 fi
-echo "$waiting orders wait | depth=$waiting"
+echo "$waiting orders waiting | depth=$waiting"

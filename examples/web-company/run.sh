@@ -1,7 +1,7 @@
 #!/bin/sh
-# Builds opsrun, lays the sample data out under target/examples/web-company, and shows two nights: one in which the
-# shop does not answer, so that its logs stay, and one in which it does. Python stands for the shop; without it there is
-# no second night.
+# Builds opsrun, creates the sample data in target/examples/web-company, and shows two nights. On the first, the shop
+# does not answer, so its logs are kept. On the second, it answers. Python serves the shop; without Python, the second
+# night is left out.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -23,14 +23,14 @@ sh "$here/make-data.sh" "$work"
 cd "$work"
 
 export SHOP_TOKEN="Bearer a-token-that-no-output-shows"
-# Port 9 discards: nobody listens there.
+# Nothing listens on port 9.
 export SHOP_HEALTH_URL=http://127.0.0.1:9/health
 say opsrun check ops.kdl
 say opsrun graph
 old=$(find logs -name 'access-*' -mtime +14 | wc -l)
 say opsrun apply --yes && exit 1
 test "$old" -eq "$(find logs -name 'access-*' -mtime +14 | wc -l)"
-printf '\nThe shop did not answer: its logs stay.\n'
+printf '\nThe shop did not answer, so its logs were kept.\n'
 
 if command -v python3 > /dev/null; then
     mkdir shop
@@ -44,7 +44,7 @@ if command -v python3 > /dev/null; then
     export SHOP_HEALTH_URL="http://127.0.0.1:$port/health"
     say opsrun apply --yes
     test 0 -eq "$(find logs -name 'access-*' -mtime +14 | wc -l)"
-    printf '\nThe shop is well: what had expired is gone, and in the copy.\n'
+    printf '\nThe shop is up: expired logs were copied and deleted.\n'
 fi
 say opsrun status || true
 say opsrun list

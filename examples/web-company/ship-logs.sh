@@ -1,5 +1,5 @@
 #!/bin/sh
-# Stands for a log shipper: notes every log of a whole day in SHIPPED, once.
+# Simulates a log shipper: records every log of a complete day in SHIPPED, once.
 # usage: ship-logs.sh LOGS SHIPPED
 set -eu
 

@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use opsrun::config::Look;
-use opsrun::config::fixes::fix;
+use opsrun::config::findings::apply_fixes::fix;
 use std::path::Path;
 
 const LOOK: Look = Look {

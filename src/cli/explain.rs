@@ -6,8 +6,8 @@
 use super::args::ExplainArgs;
 use super::exit::{Exit, Failure};
 use super::terminal::Terminal;
-use crate::config::explain::find;
 use crate::config::findings::Code;
+use crate::config::findings::explain::find;
 use crate::report::findings::explain;
 use crate::report::shared::output;
 

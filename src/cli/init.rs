@@ -7,7 +7,7 @@
 use super::args::InitArgs;
 use super::exit::{self, Exit, Failure};
 use super::terminal::Terminal;
-use crate::config::begin::{STARTER, Setting, Translated, crontab, names_users};
+use crate::config::init::{STARTER, Setting, Translated, crontab, names_users};
 use crate::config::{self, LoadError};
 use crate::launch;
 use crate::path::shown;

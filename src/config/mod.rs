@@ -13,58 +13,22 @@
 //! Must not know: plans, runs, what is on disk (apart from the ops files themselves, and what `host` is told to ask).
 //! Invariant: a [`Model`] exists if and only if no finding is an error.
 
-mod allows;
-mod assertions;
-pub mod begin;
-mod braces;
-mod build;
-mod containment;
-mod cycles;
-mod decode;
-mod document;
-pub mod explain;
 pub mod findings;
-pub mod fixes;
-mod foreign;
 mod format;
-mod gates;
-mod grammar;
-mod host;
-mod language;
-mod lex;
-mod lexical;
-mod load;
-mod loanwords;
-mod mend;
-mod nearest;
-mod paths;
-mod precious;
-mod reach;
-mod reader;
-mod reasons;
-mod references;
-mod rhythm;
-mod schedules;
-mod schema;
-mod secret_arguments;
-mod secret_forms;
-mod secret_words;
+pub mod init;
+pub mod language;
+mod nodes;
+mod rules;
 mod secrets;
-mod selections;
-mod slips;
 pub mod source;
-mod telling;
-mod timing;
-mod tree;
-mod validate;
+mod syntax;
 mod values;
-pub mod vocabulary;
 
 use crate::clock;
 use crate::model::Model;
 use chrono::{DateTime, Utc};
 use findings::{Finding, Severity};
-use source::{Place, Sources, Span};
+use source::{Place, Sources, Span, import};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -112,7 +76,7 @@ pub fn load_at(path: &Path, now: DateTime<Utc>) -> Result<Loaded, LoadError> {
 
 /// The text of a root file; of one that is too large, more than is read.
 pub fn text_of(path: &Path) -> Result<Vec<u8>, LoadError> {
-    load::bytes_of(path).map_err(|source| LoadError::Unreadable {
+    import::bytes_of(path).map_err(|source| LoadError::Unreadable {
         path: path.to_path_buf(),
         source,
     })
@@ -140,14 +104,14 @@ pub struct Look {
 /// The same, looked at as it is said.
 #[must_use]
 pub fn check(name: &Path, text: Vec<u8>, look: Look) -> Loaded {
-    judge(name, text, &load::Instead::new(), look)
+    judge(name, text, &import::Instead::new(), look)
 }
 
-fn judge(name: &Path, text: Vec<u8>, instead: &load::Instead, look: Look) -> Loaded {
-    let read = load::read(name, text, instead);
-    let judged = validate::validate(&read.document, &read.sources, read.digest, look, read.findings);
+fn judge(name: &Path, text: Vec<u8>, instead: &import::Instead, look: Look) -> Loaded {
+    let read = import::read(name, text, instead);
+    let judged = rules::validate::validate(&read.document, &read.sources, read.digest, look, read.findings);
     let mut findings = judged.findings;
-    secrets::redact(&mut findings, &read.sources);
+    secrets::mask::redact(&mut findings, &read.sources);
     Loaded {
         model: judged.model,
         findings,
@@ -160,7 +124,7 @@ fn judge(name: &Path, text: Vec<u8>, instead: &load::Instead, look: Look) -> Loa
 ///
 /// What is wrong in the language of ops files does not matter here; what is no KDL comes back with its findings.
 pub fn format(name: &Path, text: Vec<u8>) -> Result<String, FormatError> {
-    if text.len() > load::LARGEST {
+    if text.len() > import::LARGEST {
         return Err(FormatError::Oversized);
     }
     let formed = std::str::from_utf8(&text).map(format::form);
@@ -184,7 +148,7 @@ pub fn format(name: &Path, text: Vec<u8>) -> Result<String, FormatError> {
 /// A text as it may be shown: secrets that stand in it are behind stars.
 #[must_use]
 pub fn masked(text: &str) -> String {
-    secrets::masked(text)
+    secrets::mask::masked(text)
 }
 
 impl Loaded {

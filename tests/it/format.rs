@@ -144,7 +144,7 @@ fn what_stands_here_is_in_its_usual_form() {
             ask(document.clone(), block.split("```").next().unwrap());
         }
     }
-    ask("the starter".to_owned(), config::begin::STARTER);
+    ask("the starter".to_owned(), config::init::STARTER);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(seen >= 7, "{seen}");
 }

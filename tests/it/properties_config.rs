@@ -635,7 +635,7 @@ fn the_fix_of_a_raw_string_ends_it() {
         now: chrono::DateTime::UNIX_EPOCH,
         host: false,
     };
-    let fixed = opsrun::config::fixes::fix(Path::new("ops.kdl"), text.as_bytes().to_vec(), false, look);
+    let fixed = opsrun::config::findings::apply_fixes::fix(Path::new("ops.kdl"), text.as_bytes().to_vec(), false, look);
     assert_eq!(fixed.files.len(), 1);
     assert!(
         fixed.files[0].new.contains("target #\"a \"b\"\"# {"),

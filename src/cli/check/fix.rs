@@ -1,13 +1,13 @@
 //! `check --fix` and `--diff`: mended files are written, or shown.
 //!
 //! Takes files one after the other, gives what is left of their findings. Says on stderr what was mended.
-//! Must not decide what is mended: that is `config::fixes`. A file is written whole or not at all, by `launch::rewrite`.
+//! Must not decide what is mended: that is `config::findings::apply_fixes`. A file is written whole or not at all, by `launch::rewrite`.
 //! Invariant: without `--fix` nothing is written.
 
 use super::super::args::CheckArgs;
 use super::super::exit::{Exit, Failure};
 use super::super::terminal::Terminal;
-use crate::config::fixes::{self, Done, Fixed};
+use crate::config::findings::apply_fixes::{self, Done, Fixed};
 use crate::config::{Loaded, Look};
 use crate::launch;
 use crate::report::findings::diff;
@@ -63,7 +63,7 @@ impl<'a> Fixer<'a> {
     ) -> Result<(Loaded, Option<Failure>), Failure> {
         let stdin = file == Path::new("-");
         let original = text.clone();
-        let fixed = fixes::fix(name, text, !stdin, self.look);
+        let fixed = apply_fixes::fix(name, text, !stdin, self.look);
         self.found |= !fixed.files.is_empty();
         if self.args.diff {
             self.show(&fixed)?;

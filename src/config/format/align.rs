@@ -52,7 +52,7 @@ fn tables(lines: &[Line<'_>]) -> Vec<Range<usize>> {
 /// The name of the node that a line is, when it could be a row.
 fn row_name<'a>(line: &'a Line<'_>) -> Option<&'a str> {
     let name = &line.words.first()?.text;
-    let one_line = |text: &str| !text.contains(|c: char| c == '\t' || crate::config::lex::is_newline(c));
+    let one_line = |text: &str| !text.contains(|c: char| c == '\t' || crate::config::syntax::lexer::is_newline(c));
     let row = line.whole && !line.opens && !name.starts_with(['}', ';']) && !name.starts_with("/*");
     (row && line.words.iter().all(|word| one_line(&word.text))).then_some(name)
 }

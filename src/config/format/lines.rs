@@ -6,7 +6,7 @@
 //! Invariant: the words and comments of all lines, in order, are the tokens of the text, byte for byte.
 
 use super::width;
-use crate::config::lex::{Kind, Token, is_newline, is_space};
+use crate::config::syntax::lexer::{Kind, Token, is_newline, is_space};
 use std::borrow::Cow;
 
 /// What stands between two blanks: a name, a value, a property, a whole block that is written on one line.

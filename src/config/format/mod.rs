@@ -11,19 +11,19 @@ mod align;
 mod lines;
 mod width;
 
-use super::findings::Severity;
-use super::lex::{self, Kind};
-use super::load::LARGEST;
-use super::mend;
-use super::schema::TOPS;
-use super::tree::{self, Node};
+use crate::config::findings::Severity;
+use crate::config::nodes::schema::TOPS;
+use crate::config::source::import::LARGEST;
+use crate::config::syntax::lexer::{self, Kind};
+use crate::config::syntax::repair::mend;
+use crate::config::syntax::tree::{self, Node};
 use lines::Line;
 
 const INDENT: usize = 4;
 
 /// Why a text has no usual form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unformed {
+pub(in crate::config) enum Unformed {
     /// It is no KDL.
     Invalid,
     /// It would be larger than a file may be.
@@ -32,7 +32,7 @@ pub(super) enum Unformed {
     Changed,
 }
 
-pub(super) fn form(text: &str) -> Result<String, Unformed> {
+pub(in crate::config) fn form(text: &str) -> Result<String, Unformed> {
     let nodes = nodes(text).ok_or(Unformed::Invalid)?;
     let formed = formed(text).ok_or(Unformed::TooLarge)?;
     if formed == text {
@@ -52,12 +52,12 @@ fn formed(text: &str) -> Option<String> {
         Some(body) => (BOM, body),
         None => ("", text),
     };
-    let tokens = lex::tokens(body);
+    let tokens = lexer::tokens(body);
     let mut lines = lines::lines(body, &tokens);
     align::align(&mut lines);
     let breaks = tokens.iter().filter_map(|token| {
         let text = body.get(token.start..token.end)?;
-        let ends = matches!(token.kind, Kind::Newline | Kind::Space) && text.ends_with(lex::is_newline);
+        let ends = matches!(token.kind, Kind::Newline | Kind::Space) && text.ends_with(lexer::is_newline);
         ends.then(|| text.ends_with("\r\n"))
     });
     let mut breaks = breaks.peekable();
@@ -130,10 +130,10 @@ fn alike(some: &[Node], others: &[Node]) -> bool {
 /// All that is no white space, in order; of a comment to the end of its line what is no blank at its end.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     let text = text.strip_prefix(BOM).unwrap_or(text);
-    let tokens = lex::tokens(text).into_iter();
+    let tokens = lexer::tokens(text).into_iter();
     tokens.flat_map(move |token| {
         let word = text.get(token.start..token.end).unwrap_or_default();
-        let blank = |c| lex::is_space(c) || lex::is_newline(c);
+        let blank = |c| lexer::is_space(c) || lexer::is_newline(c);
         match token.kind {
             Kind::Space if word.starts_with('\\') => {
                 let remark = word.get(1..).unwrap_or_default().trim_matches(blank);

@@ -3,7 +3,7 @@
 //! Takes text, gives columns in characters; a tab goes on to the next eighth. Knows nothing of KDL.
 //! Invariant: what stands behind a line break starts at column 0.
 
-use crate::config::lex::is_newline;
+use crate::config::syntax::lexer::is_newline;
 
 const TAB: usize = 8;
 

@@ -3,10 +3,9 @@
 //! Takes the text of a pattern, gives it compiled, or the finding with the pattern that would do.
 //! Invariant: what is suggested is a pattern.
 
-use super::super::findings::{Code, Finding};
-use super::super::mend::one_line;
-use super::super::reader::Datum;
 use super::Checker;
+use crate::config::findings::{Code, Finding, excerpt};
+use crate::config::nodes::reader::Datum;
 use crate::model::pattern::{Pattern, PatternError};
 
 impl Checker<'_> {
@@ -20,14 +19,14 @@ impl Checker<'_> {
                 let finding = if text.is_empty() {
                     self.finding(Code::BadGlob, "an empty pattern can never match".to_owned(), "empty")
                 } else {
-                    self.finding(Code::BadGlob, format!("`{}` can never match", one_line(text)), why)
+                    self.finding(Code::BadGlob, format!("`{}` can never match", excerpt(text)), why)
                 };
                 // Nobody who wrote nothing is told to write what takes everything.
                 let nothing = text.chars().all(|c| matches!(c, '.' | '/'));
                 Err(Box::new(match meant.filter(|m| !nothing && Pattern::new(m).is_ok()) {
                     Some(meant) if meant == "**" && self.setting == "class" => finding
                         .help("name what may go, such as \"raw/**\"; \"**\" takes every file that the backup stores"),
-                    Some(meant) => finding.help(format!("write \"{}\"", one_line(&meant))).fix(
+                    Some(meant) => finding.help(format!("write \"{}\"", excerpt(&meant))).fix(
                         self.value.span,
                         format!("\"{}\"", meant.replace('\\', "\\\\").replace('"', "\\\"")),
                     ),
@@ -35,7 +34,7 @@ impl Checker<'_> {
                 }))
             }
             Err(PatternError::Syntax(why)) => Err(Box::new(
-                self.finding(Code::BadGlob, format!("`{}` is no glob", one_line(text)), &why)
+                self.finding(Code::BadGlob, format!("`{}` is no glob", excerpt(text)), &why)
                     .help("a special character stands for itself behind a backslash: #\"a\\[b\"#"),
             )),
         }
@@ -56,12 +55,12 @@ impl Checker<'_> {
         Some(
             self.finding(
                 Code::BadGlob,
-                format!("`{}` is one pattern, not {}", one_line(text), parts.len()),
+                format!("`{}` is one pattern, not {}", excerpt(text), parts.len()),
                 "each pattern has quotes of its own",
             )
             .help(format!(
                 "write {}; a comma that belongs to a name is written `[,]`",
-                one_line(&meant.join(" "))
+                excerpt(&meant.join(" "))
             ))
             .fix(self.value.span, meant.join(" ")),
         )
@@ -73,17 +72,17 @@ impl Checker<'_> {
             "exclude" => {
                 "delete it: nothing takes files back from `exclude`, so let its patterns match less".to_owned()
             }
-            _ => format!("write `exclude \"{}\"`", one_line(rest)),
+            _ => format!("write `exclude \"{}\"`", excerpt(rest)),
         };
         Some(
             self.finding(
                 Code::BadGlob,
-                format!("`{}` does not negate", one_line(text)),
+                format!("`{}` does not negate", excerpt(text)),
                 "`!` has no meaning in a pattern",
             )
             .help(format!(
                 "{help}; a name that begins with `!` is written #\"\\{}\"#",
-                one_line(text)
+                excerpt(text)
             )),
         )
     }

@@ -3,15 +3,14 @@
 //! Takes values as the parser saw them, gives durations, sizes, globs, zones, addresses. Knows forms, not settings.
 //! Invariant: help always holds a value that would be accepted.
 
-use super::findings::{Code, Finding};
-use super::loanwords;
-use super::mend::one_line;
-use super::nearest::{nearest, surely};
-use super::paths;
-use super::reader::Datum;
-use super::schema::Type;
-use super::slips::quotes::quotes;
-use super::tree::{Data, Value};
+use crate::config::findings::{Code, Finding, excerpt};
+use crate::config::language::suggest::{nearest, surely};
+use crate::config::nodes::reader::Datum;
+use crate::config::nodes::schema::Type;
+use crate::config::source::paths;
+use crate::config::syntax::kdl_string;
+use crate::config::syntax::other_formats::loanwords;
+use crate::config::syntax::tree::{Data, Value};
 use crate::model::check::Space;
 use crate::units::{self, UnitError};
 
@@ -22,7 +21,7 @@ mod units_meant;
 mod zones;
 
 /// Checks `value`; `line` writes the setting with another value. `Err(None)`: wrong, and reported elsewhere.
-pub(super) fn check(
+pub(in crate::config) fn check(
     value: &Value,
     ty: Type,
     setting: &str,
@@ -233,14 +232,14 @@ impl Checker<'_> {
                 Err(why) => {
                     let finding = self.finding(
                         Code::BadValue,
-                        format!("`{}` is no name", one_line(text)),
+                        format!("`{}` is no name", excerpt(text)),
                         &why.to_string(),
                     );
                     let meant = as_name(text).unwrap_or_else(|| "data".to_owned());
                     if self.setting == "class" && text.contains(['*', '?', '/', '[', '{']) {
                         return Err(Box::new(finding.help(format!(
                             "a class has a name first, then its globs: `class \"{meant}\" {} keep=…`",
-                            one_line(&quotes(text))
+                            excerpt(&kdl_string(text))
                         ))));
                     }
                     Err(Box::new(
@@ -270,7 +269,7 @@ impl Checker<'_> {
             return Err(Box::new(
                 self.finding(
                     Code::BadValue,
-                    format!("`{}` is not expanded", one_line(text)),
+                    format!("`{}` is not expanded", excerpt(text)),
                     "taken as it stands",
                 )
                 .help(format!(
@@ -283,12 +282,12 @@ impl Checker<'_> {
             let what = if self.ty == Type::File { "file" } else { "directory" };
             let finding = self.finding(
                 Code::BadValue,
-                format!("`{}` is no {what} of this machine", one_line(text)),
+                format!("`{}` is no {what} of this machine", excerpt(text)),
                 &format!("a {what} belongs here"),
             );
             let local = text.strip_prefix("file://").filter(|path| path.starts_with('/'));
             return Err(Box::new(if let Some(path) = local {
-                finding.help(format!("write `{}`", (self.line)(&format!("\"{}\"", one_line(path)))))
+                finding.help(format!("write `{}`", (self.line)(&format!("\"{}\"", excerpt(path)))))
             } else if self.ty == Type::File {
                 finding.help(format!(
                     "name a file of this machine, such as `{}`",
@@ -319,7 +318,7 @@ impl Checker<'_> {
         }
         let finding = self.finding(
             Code::BadValue,
-            format!("`{}` is no value of `{}`", one_line(text), self.setting),
+            format!("`{}` is no value of `{}`", excerpt(text), self.setting),
             "unknown value",
         );
         Err(Box::new(
@@ -347,7 +346,7 @@ fn kind_of(data: &Data) -> &'static str {
     }
 }
 /// The name that was probably meant.
-pub(super) fn as_name(text: &str) -> Option<String> {
+pub(in crate::config) fn as_name(text: &str) -> Option<String> {
     let mut name = String::new();
     for c in text.trim().chars() {
         let c = c.to_ascii_lowercase();

@@ -3,10 +3,9 @@
 //! Takes their text, gives it checked, or the finding with what was meant. Asks no name server and connects to nothing.
 //! Invariant: a port is never 0, and an IPv6 address is known by its brackets.
 
-use super::super::findings::{Code, Finding};
-use super::super::mend::one_line;
-use super::super::reader::Datum;
 use super::Checker;
+use crate::config::findings::{Code, Finding, excerpt};
+use crate::config::nodes::reader::Datum;
 use crate::model::check::Address;
 use std::net::Ipv6Addr;
 
@@ -136,14 +135,14 @@ impl Checker<'_> {
         };
         let finding = self.finding(
             Code::BadValue,
-            format!("`{}` is no address", one_line(text)),
+            format!("`{}` is no address", excerpt(text)),
             &why.to_string(),
         );
         let meant = meant_address(text, why, self.setting);
         Err(Box::new(match meant.filter(|meant| parse_address(meant).is_ok()) {
             Some(meant) => finding.help(format!("write `{}`", (self.line)(&format!("\"{meant}\"")))),
             None if why == NoAddress::NoPort => {
-                let example = format!("\"{}:443\"", one_line(text.trim_end_matches(':')));
+                let example = format!("\"{}:443\"", excerpt(text.trim_end_matches(':')));
                 finding.help(format!("write the port as well, such as `{}`", (self.line)(&example)))
             }
             None => finding.help(format!("write {}", self.ty.form())),
@@ -157,13 +156,13 @@ impl Checker<'_> {
         };
         let finding = self.finding(
             Code::BadValue,
-            format!("`{}` is no URL of a web server", one_line(text)),
+            format!("`{}` is no URL of a web server", excerpt(text)),
             &why,
         );
         let meant = format!("https://{}", text.trim().trim_start_matches('/'));
         let bare = !text.contains("://") && !text.is_empty() && bad_url(&meant).is_none();
         Err(Box::new(if bare {
-            finding.help(format!("write `{}`", (self.line)(&format!("\"{}\"", one_line(&meant)))))
+            finding.help(format!("write `{}`", (self.line)(&format!("\"{}\"", excerpt(&meant)))))
         } else {
             finding.help(format!(
                 "for example `{}`",
@@ -178,7 +177,7 @@ impl Checker<'_> {
         };
         let finding = self.finding(
             Code::BadValue,
-            format!("`{}` is no address of a mailbox", one_line(text)),
+            format!("`{}` is no address of a mailbox", excerpt(text)),
             why,
         );
         // `Somebody <name@host>`
@@ -189,7 +188,7 @@ impl Checker<'_> {
             .or_else(|| text.trim().strip_prefix("mailto:"))
             .unwrap_or(text.trim());
         Err(Box::new(if bad_mail(meant).is_none() {
-            finding.help(format!("write `{}`", (self.line)(&format!("\"{}\"", one_line(meant)))))
+            finding.help(format!("write `{}`", (self.line)(&format!("\"{}\"", excerpt(meant)))))
         } else {
             finding.help(format!("for example `{}`", (self.line)("\"ops@example.com\"")))
         }))
@@ -207,14 +206,10 @@ impl Checker<'_> {
         } else {
             ("`~` is written `~0`", text.replace('~', "~0"))
         };
-        let finding = self.finding(
-            Code::BadValue,
-            format!("`{}` is no JSON pointer", one_line(text)),
-            label,
-        );
+        let finding = self.finding(Code::BadValue, format!("`{}` is no JSON pointer", excerpt(text)), label);
         Err(Box::new(finding.help(format!(
             "write `{}`",
-            (self.line)(&format!("\"{}\"", one_line(&meant)))
+            (self.line)(&format!("\"{}\"", excerpt(&meant)))
         ))))
     }
 }

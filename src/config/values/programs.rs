@@ -4,11 +4,10 @@
 //! program, so it is refused here and can reach none.
 //! Invariant: no text accepted here holds a NUL byte.
 
-use super::super::findings::{Code, Finding};
-use super::super::mend::one_line;
-use super::super::reader::Datum;
-use super::super::secrets::is_variable;
 use super::Checker;
+use crate::config::findings::{Code, Finding, excerpt};
+use crate::config::nodes::reader::Datum;
+use crate::config::secrets::mask::is_variable;
 
 impl Checker<'_> {
     fn refused(&self, message: String, label: &str) -> Finding {
@@ -41,7 +40,7 @@ impl Checker<'_> {
         }
         if text.ends_with('/') {
             let finding = self.refused(
-                format!("`{}` is a directory, not a program", one_line(text)),
+                format!("`{}` is a directory, not a program", excerpt(text)),
                 "ends in `/`",
             );
             return Err(Box::new(
@@ -49,7 +48,7 @@ impl Checker<'_> {
             ));
         }
         if text.starts_with("~/") || text.starts_with('$') || text.contains("/$") {
-            let finding = self.refused(format!("`{}` is not expanded", one_line(text)), "taken as it stands");
+            let finding = self.refused(format!("`{}` is not expanded", excerpt(text)), "taken as it stands");
             return Err(Box::new(finding.help(
                 "write the path out, such as `command \"/home/observer/bin/report\"`, or use `shell \"…\"`",
             )));
@@ -78,20 +77,20 @@ impl Checker<'_> {
             _ => return Ok(Datum::Text(text.to_owned())),
         };
         let finding = self.refused(
-            format!("`{}` is no name of an environment variable", one_line(text)),
+            format!("`{}` is no name of an environment variable", excerpt(text)),
             why,
         );
         Err(Box::new(match text.split_once('=') {
             Some((name, value)) if self.setting == "env" && !name.is_empty() && !name.contains('\0') => {
                 finding.help(format!(
                     "name and value are two texts: `env \"{}\" \"{}\"`",
-                    one_line(name),
-                    one_line(value)
+                    excerpt(name),
+                    excerpt(value)
                 ))
             }
             _ if text.starts_with('$') => {
                 let name = text.trim_start_matches('$').trim_matches(['{', '}']);
-                finding.help(format!("write `{}`", (self.line)(&format!("\"{}\"", one_line(name)))))
+                finding.help(format!("write `{}`", (self.line)(&format!("\"{}\"", excerpt(name)))))
             }
             _ => finding.help(format!("for example `{}`", (self.line)("\"BROKER_TOKEN\""))),
         }))
@@ -105,16 +104,16 @@ impl Checker<'_> {
         }
         let odd = text.chars().find(|c| !token(*c));
         let finding = self.refused(
-            format!("`{}` is no name of a header", one_line(text)),
+            format!("`{}` is no name of a header", excerpt(text)),
             &odd.map_or_else(
                 || "empty".to_owned(),
-                |c| format!("`{}` cannot stand in one", one_line(&c.to_string())),
+                |c| format!("`{}` cannot stand in one", excerpt(&c.to_string())),
             ),
         );
         Err(Box::new(match text.split_once(':') {
             Some((name, value)) if !name.is_empty() && name.chars().all(token) => finding.help(format!(
                 "name and value are two texts: `header \"{name}\" \"{}\"`",
-                one_line(value.trim())
+                excerpt(value.trim())
             )),
             _ => finding.help("for example `header \"Accept\" \"application/json\"`"),
         }))

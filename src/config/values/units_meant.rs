@@ -4,11 +4,10 @@
 //! copies have.
 //! Invariant: what is suggested would be accepted.
 
-use super::super::findings::{Code, Finding};
-use super::super::mend::one_line;
-use super::super::nearest::nearest;
-use super::super::schema::Type;
 use super::Checker;
+use crate::config::findings::{Code, Finding, excerpt};
+use crate::config::language::suggest::nearest;
+use crate::config::nodes::schema::Type;
 use crate::units::{self, UnitError};
 use std::time::Duration;
 
@@ -30,7 +29,7 @@ impl Checker<'_> {
         let meant_forever = self.ty == Type::Age && nearest(text, ["forever"].into_iter()).is_some();
         let finding = self.finding(
             Code::BadUnit,
-            format!("`{}` is no {what}", one_line(text)),
+            format!("`{}` is no {what}", excerpt(text)),
             &match why {
                 _ if meant_forever => "unknown word".to_owned(),
                 _ if compact != text && valid(&compact, self.ty) => "no blanks inside".to_owned(),
@@ -44,7 +43,7 @@ impl Checker<'_> {
                 UnitError::Unit { found, allowed } => {
                     format!(
                         "`{}` is not a unit: use one of {}",
-                        one_line(found.trim()),
+                        excerpt(found.trim()),
                         units(allowed)
                     )
                 }

@@ -3,11 +3,10 @@
 //! Takes the text of a zone, gives the zone, or a finding that tells offsets, abbreviations and slips apart.
 //! Invariant: an offset is never answered with a zone of the opposite sign.
 
-use super::super::findings::{Code, Finding};
-use super::super::mend::one_line;
-use super::super::nearest::nearest;
-use super::super::reader::Datum;
 use super::Checker;
+use crate::config::findings::{Code, Finding, excerpt};
+use crate::config::language::suggest::nearest;
+use crate::config::nodes::reader::Datum;
 
 impl Checker<'_> {
     pub(super) fn zone(&self, text: &str) -> Result<Datum, Box<Finding>> {
@@ -18,7 +17,7 @@ impl Checker<'_> {
         let wanted = text.replace(' ', "_");
         let finding = self.finding(
             Code::UnknownTimezone,
-            format!("there is no time zone `{}`", one_line(text)),
+            format!("there is no time zone `{}`", excerpt(text)),
             &format!("not in the IANA data {}", chrono_tz::IANA_TZDB_VERSION),
         );
         // `Seoul` for `Asia/Seoul`, then a slip of the hand.

@@ -3,7 +3,7 @@
 //! Takes codes and their pages from `config`, gives text: prose in lines of a width, examples as they stand.
 //! Invariant: an example can be copied from the screen; it has no colour and is never wrapped.
 
-use crate::config::explain::{Example, Page, page};
+use crate::config::findings::explain::{Example, Page, page};
 use crate::config::findings::{Code, Severity};
 use crate::report::shared::style::Style;
 use crate::report::shared::wrap::wrap;

@@ -9,7 +9,7 @@ mod pages;
 pub mod schemas;
 mod tables;
 
-use crate::config::vocabulary::Vocabulary;
+use crate::config::language::vocabulary::Vocabulary;
 
 const BEGIN: &str = "<!-- begin ";
 const BEGUN: &str = " -->\n";
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn every_setting_has_a_row_somewhere() {
-        fn missing(nodes: &[crate::config::vocabulary::Node], text: &str) {
+        fn missing(nodes: &[crate::config::language::vocabulary::Node], text: &str) {
             for node in nodes {
                 assert!(text.contains(&format!("`{}`", node.name)), "{}", node.name);
                 for property in &node.properties {

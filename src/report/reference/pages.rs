@@ -4,7 +4,7 @@
 //! be checked by what it says itself.
 //! Invariant: the table leads to the sections.
 
-use crate::config::explain::{Example, page};
+use crate::config::findings::explain::{Example, page};
 use crate::config::findings::{Code, Severity};
 use crate::report::reference::tables::line;
 use crate::report::shared::wrap::wrap;

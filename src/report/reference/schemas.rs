@@ -4,7 +4,7 @@
 //! Invariant: all that is printed as JSON has its schema here.
 
 use crate::alert::Message;
-use crate::config::vocabulary::Vocabulary;
+use crate::config::language::vocabulary::Vocabulary;
 use crate::plan::document::PlanDocument;
 use crate::report::alerts::AlertsDocument;
 use crate::report::copies::list::ListDocument;

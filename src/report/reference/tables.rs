@@ -4,7 +4,7 @@
 //! the reasons for which a file stays, which are words of the language too: programs match on them.
 //! Invariant: a row stands on one line and has as many cells as its heading.
 
-use crate::config::vocabulary::{Absent, Argument, Form, Node, Property, Unset, Vocabulary};
+use crate::config::language::vocabulary::{Absent, Argument, Form, Node, Property, Unset, Vocabulary};
 use crate::kept::KeepReason;
 use schemars::schema_for;
 use serde::Deserialize;

@@ -1,7 +1,7 @@
 //! What `--fix` makes of the corpus: never more errors than before, and nothing left to do for a second time.
 
 use super::{corpus, files, look};
-use opsrun::config::fixes::{Fixed, fix};
+use opsrun::config::findings::apply_fixes::{Fixed, fix};
 use opsrun::config::load_text;
 use opsrun::report::findings::diff::unified;
 use opsrun::report::shared::style::Style;

@@ -2,7 +2,7 @@
 //! would make of them.
 
 use super::look;
-use opsrun::config::fixes::fix;
+use opsrun::config::findings::apply_fixes::fix;
 use opsrun::config::load_text_at;
 use std::fmt::Write as _;
 use std::path::Path;

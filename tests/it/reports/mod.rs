@@ -19,7 +19,7 @@ mod jobs;
 mod past;
 mod world;
 
-use opsrun::config::vocabulary::Vocabulary;
+use opsrun::config::language::vocabulary::Vocabulary;
 use opsrun::kept::KeepReason;
 use opsrun::plan::document::{PlanDocument, document};
 use opsrun::plan::{Plan, Request, build};

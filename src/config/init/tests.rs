@@ -1,0 +1,232 @@
+use super::command::{Run, name, parts, run};
+use super::entry::{Line, When, line};
+use super::*;
+use std::path::Path;
+
+fn setting() -> Setting {
+    Setting {
+        users: false,
+        user: Some("ops".to_owned()),
+        home: Some("/home/ops".to_owned()),
+        timezone: Some("Europe/Berlin".to_owned()),
+    }
+}
+
+fn translated(text: &str) -> Translated {
+    let done = crontab(text.as_bytes(), &setting());
+    let loaded = crate::config::load_text(Path::new("ops.kdl"), done.text.clone().into_bytes());
+    assert_eq!(loaded.errors(), 0, "{}\n{}", done.text, loaded.render(false, 100));
+    assert_eq!(
+        crate::config::format::form(&done.text).as_deref(),
+        Ok(done.text.as_str())
+    );
+    assert_eq!(loaded.model.unwrap().targets.len(), done.targets, "{}", done.text);
+    done
+}
+
+#[test]
+fn the_starter_is_valid_with_all_or_nothing_taken_out() {
+    let starter = crate::config::load_text(Path::new("ops.kdl"), STARTER.as_bytes().to_vec());
+    assert!(starter.findings.is_empty(), "{}", starter.render(false, 100));
+    assert_eq!(crate::config::format::form(STARTER).as_deref(), Ok(STARTER));
+    let whole = STARTER.replace("`/-`", "").replace("/-", "");
+    let loaded = crate::config::load_text(Path::new("ops.kdl"), whole.into_bytes());
+    assert!(loaded.findings.is_empty(), "{}", loaded.render(false, 100));
+}
+
+#[test]
+fn lines_of_a_crontab() {
+    assert_eq!(line(" \t", false), Line::Blank);
+    assert_eq!(line("  # x", false), Line::Comment(" x"));
+    assert_eq!(line("A_1 = 'b c'  ", false), Line::Setting("A_1", "b c"));
+    assert_eq!(line("PATH=/a:/b", false), Line::Setting("PATH", "/a:/b"));
+    let entry = |when, user, command| Line::Entry { when, user, command };
+    let fields = When::Fields("*/5 1-2 * JAN,MAR 0".to_owned());
+    assert_eq!(
+        line("*/5  1-2 *\tJAN,MAR 0   a=1  b ", false),
+        entry(fields, None, "a=1  b")
+    );
+    assert_eq!(line("@Daily a", false), entry(When::Named("0 0 * * *"), None, "a"));
+    assert_eq!(
+        line("@reboot root a b", true),
+        entry(When::Other("@reboot"), Some("root"), "a b")
+    );
+    for unknown in ["* * * *", "* * * * *", "nonsense", "@daily", "* * * * * root"] {
+        let users = unknown.ends_with("root");
+        assert_eq!(line(unknown, users), Line::Unknown, "{unknown}");
+    }
+}
+
+#[test]
+fn a_shell_is_used_where_one_is_needed() {
+    let argv = |line: &str| matches!(run(line, None, None), Run::Argv(_));
+    assert!(argv("/usr/bin/rsync -a /srv/a host:/b"));
+    assert!(argv("python3 -m app --at=2"));
+    for shell in [
+        "cd /x", "A=1 b", "bin/x", "a | b", "a > b", "a *.c", "a $B", "~/x", "a 'b'", "a; b", ". x", "a {b,c}",
+    ] {
+        assert_eq!(run(shell, None, None), Run::Shell(shell.to_owned()));
+        let other = Run::Other("/bin/bash".to_owned(), shell.to_owned());
+        assert_eq!(run(shell, None, Some("/bin/bash")), other);
+        assert_eq!(run(shell, None, Some("/bin/sh")), Run::Shell(shell.to_owned()));
+    }
+}
+
+#[test]
+fn what_stands_behind_a_percent_sign_is_input() {
+    assert_eq!(parts(r"date +\%F"), ("date +%F".to_owned(), None));
+    assert_eq!(parts("mail x%a%%b"), ("mail x".to_owned(), Some("a\n\nb".to_owned())));
+    assert_eq!(
+        run("mail x", Some("it's\nb"), None),
+        Run::Shell("printf '%s\\n' 'it'\\''s' 'b' | { mail x\n}".to_owned())
+    );
+}
+
+#[test]
+fn names_come_from_what_is_run() {
+    for (line, wanted) in [
+        ("/usr/bin/rsync -a a b", "rsync"),
+        ("cd /srv/app && ./bin/Report.sh --daily", "report"),
+        ("nice -n 10 ionice -c3 /opt/backup_db.sh", "backup_db"),
+        ("python3 -m pipeline", "pipeline"),
+        ("/usr/bin/php /var/www/cron.php > /dev/null 2>&1", "cron"),
+        ("A=1 timeout 10m flock -n /tmp/lock certbot renew", "certbot"),
+        ("test -x /usr/sbin/anacron || run-parts /etc/cron.daily", "anacron"),
+        ("bash", "bash"),
+        ("'ü'", "job"),
+        ("---", "job"),
+        ("_x", "x"),
+    ] {
+        assert_eq!(name(line), wanted, "{line}");
+    }
+    assert!(name(&"a".repeat(200)).len() <= 56);
+}
+
+#[test]
+fn a_crontab_becomes_an_ops_file() {
+    let done = translated(include_str!("tests.crontab"));
+    assert_eq!((done.targets, done.left), (8, 6), "{}", done.text);
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!("crontab", done.text);
+    });
+    for secret in ["hunter2", "swordfish"] {
+        assert!(!done.text.contains(secret), "{}", done.text);
+    }
+}
+
+#[test]
+fn no_secret_of_a_crontab_comes_into_the_file() {
+    let text = "DB_PASSWORD=hunter2hunter2\n\
+        API_KEY='hunter2 x y'\n\
+        0 1 * * * mysqldump -phunter2pass shop\n\
+        1 1 * * * curl -u admin:hunter2pass https://a\n\
+        2 1 * * * wget --header='Authorization: Basic hunter2pass=' https://a\n\
+        3 1 * * * curl -H \"X-Api-Key: hunter2pass\" https://a\n\
+        4 1 * * * redis-cli -a hunter2pass ping\n\
+        5 1 * * * openssl enc -pass pass:hunter2pass -in a\n\
+        6 1 * * * echo hunter2pass | sudo -S reboot\n\
+        7 1 * * * zip -P hunter2pass a b\n\
+        8 1 * * * sshpass -p hunter2pass ssh a\n\
+        9 1 * * * export API_KEY='x hunter2pass'; run\n\
+        10 1 * * * run --password \"x y hunter2pass\" z\n\
+        11 1 * * * run --of hunter2hunter2\n\
+        12 1 * * * run --of='hunter2 x y'\n\
+        #13 1 * * * mysqldump -phunter2pass shop\n\
+        # SECRET=hunter2pass\n\
+        # curl -u admin:hunter2pass https://a\n\
+        @reboot curl -u admin:hunter2pass https://a\n\
+        curl -u admin:hunter2pass\n\
+        14 1 * * * mysql%insert hunter2hunter2\n\
+        COPY=hunter2hunter2\n\
+        15 1 * * * true\n";
+    let done = translated(text);
+    assert!(!done.text.contains("hunter2"), "{}", done.text);
+    assert_eq!(done.targets, 1);
+    for minute in 0..15 {
+        assert!(
+            done.text.contains(&format!("{minute} 1 * * * …")),
+            "{minute}\n{}",
+            done.text
+        );
+    }
+    assert!(
+        done.text.contains("SECRET=… (a secret may stand in it"),
+        "{}",
+        done.text
+    );
+    assert!(done.text.contains("env \"COPY\" from-env=\"COPY\""), "{}", done.text);
+}
+
+#[test]
+fn a_column_of_users_is_noticed() {
+    let users = ["root".to_owned(), "backup".to_owned()];
+    let names = |text: &str| names_users(text.as_bytes(), &users);
+    assert!(names(
+        "SHELL=/bin/sh\n# x\n17 * * * * root\tcd / && run\n0 1 * * * backup /opt/x\n"
+    ));
+    assert!(!names("17 * * * * root cd /\n0 1 * * * /opt/x y\n"));
+    assert!(!names("0 1 * * * backup\n"));
+    assert!(!names("0 1 * * * backup --all\n"));
+    assert!(!names("# nothing\n"));
+}
+
+#[test]
+fn jobs_of_other_users_are_taken_out() {
+    let users = Setting {
+        users: true,
+        ..setting()
+    };
+    let done = crontab(
+        b"17 * * * * root cd / && run-parts /etc/cron.hourly\n0 4 * * * ops /opt/x\n",
+        &users,
+    );
+    assert_eq!((done.targets, done.left), (1, 1));
+    assert!(
+        done.text.contains("it ran as root") && done.text.contains("/-target \"run-parts\""),
+        "{}",
+        done.text
+    );
+}
+
+#[test]
+fn any_text_becomes_a_valid_file() {
+    use proptest::prelude::*;
+    let bits = prop::sample::select(vec![
+        "* * * * * ",
+        "0 0 ",
+        "@daily ",
+        "@reboot ",
+        "a",
+        "cd /x && ",
+        "%",
+        "\\%",
+        "\\",
+        "\"",
+        "'",
+        "A=",
+        "CRON_TZ=",
+        "\n",
+        "\n",
+        "# ",
+        "*/5 ",
+        "61 ",
+        "~",
+        "é",
+        "\u{202e}",
+        "\0",
+        "\r",
+        "\t",
+        "/-",
+        "*/",
+        "//",
+        "root ",
+        "\u{85}",
+        "SHELL=/bin/bash\n",
+        "password=hunter2 ",
+        "HOME=",
+    ]);
+    let texts = prop::collection::vec(bits, 0..40).prop_map(|bits| bits.concat());
+    proptest!(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() }, |(text in texts)| {
+        translated(&text);
+    });
+}

@@ -1,0 +1,295 @@
+//! The language as a value: nodes, arguments, properties, defaults, bounds and examples, and the kinds of findings.
+//!
+//! Takes the table in `schema` and the codes of `findings`, gives a [`Vocabulary`] for editors, completion and the
+//! reference. `opsrun schema` prints it, `schemas/language.json` is that output, and a test compares the two.
+//! Invariant: nothing stands here that is not in the table.
+
+use crate::config::findings::{Code, Severity};
+use crate::config::nodes::schema::{ABSENT_PROPS, Args, Fallback, Prop, ROOT, Spec, Type, VERSION};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+pub const FORMAT: u32 = 1;
+
+/// The language of ops files.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(title = "opsrun language, format 1")]
+pub struct Vocabulary {
+    /// Number of this format: 1.
+    pub format: u32,
+    /// The version of the language, as in `ops version=1`.
+    pub version: u64,
+    /// What may stand at the top of a file.
+    pub nodes: Vec<Node>,
+    /// What the language has and this build has not; it is refused by name.
+    pub absent: Vec<Absent>,
+    /// The kinds of findings.
+    pub findings: Vec<Kind>,
+}
+
+/// A node.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct Node {
+    /// As it is written.
+    pub name: &'static str,
+    /// What it is, in one line.
+    pub summary: &'static str,
+    /// In order.
+    pub arguments: Vec<Argument>,
+    /// In the order of the reference; a file may have any.
+    pub properties: Vec<Property>,
+    /// What may stand in its block; empty: it takes none.
+    pub children: Vec<Node>,
+    /// True when it must be there.
+    pub required: bool,
+    /// True when it may stand several times.
+    pub repeats: bool,
+    /// What holds without it.
+    pub default: Option<Unset>,
+    /// What must hold besides, in words.
+    pub rule: Option<&'static str>,
+    /// A short use of it.
+    pub example: &'static str,
+}
+
+/// An argument, or the last of them and all that follow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Argument {
+    /// What it must be.
+    #[serde(flatten)]
+    pub form: Form,
+    /// True when it must be there.
+    pub required: bool,
+    /// True when several may follow one another.
+    pub repeats: bool,
+}
+
+/// A property.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Property {
+    /// As it is written, without the `=`.
+    pub name: &'static str,
+    /// What it is, in one line.
+    pub summary: &'static str,
+    /// What its value must be.
+    #[serde(flatten)]
+    pub form: Form,
+    /// True when it must be there.
+    pub required: bool,
+    /// What holds without it.
+    pub default: Option<Unset>,
+    /// What must hold besides, in words.
+    pub rule: Option<&'static str>,
+    /// A value, as it is written.
+    pub example: &'static str,
+}
+
+/// What a value must be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Form {
+    /// The name of its type.
+    #[serde(rename = "type")]
+    pub ty: &'static str,
+    /// The accepted form, for people.
+    pub form: String,
+    /// The least number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub minimum: Option<u64>,
+    /// The greatest number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maximum: Option<u64>,
+    /// The words, where only some are allowed.
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub words: &'static [&'static str],
+}
+
+/// What holds without a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Unset {
+    /// The same as with these arguments, or this value, as they are written.
+    Value(&'static str),
+    /// What no value says, in words.
+    Words(&'static str),
+}
+
+/// A part of the language that this build does not have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Absent {
+    /// The node in which it would stand; none at the top of a file.
+    pub within: Option<&'static str>,
+    /// As it would be written; a property ends with `=`.
+    pub name: String,
+    /// What to do instead.
+    pub instead: &'static str,
+}
+
+/// A kind of finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Kind {
+    /// Such as `OPS2001`; it never changes its meaning.
+    pub code: &'static str,
+    /// What `allow` names.
+    pub slug: &'static str,
+    /// Unless a finding says otherwise.
+    pub severity: Severity,
+    /// What it is about, in one line.
+    pub title: &'static str,
+}
+
+impl Vocabulary {
+    #[must_use]
+    pub fn of_this_build() -> Self {
+        let mut absent = Vec::new();
+        missing(&ROOT, None, &mut absent);
+        absent.extend(ABSENT_PROPS.iter().map(|(node, prop, instead)| Absent {
+            within: Some(node),
+            name: format!("{prop}="),
+            instead,
+        }));
+        Self {
+            format: FORMAT,
+            version: VERSION,
+            nodes: children(&ROOT),
+            absent,
+            findings: Code::ALL.iter().map(|code| kind(*code)).collect(),
+        }
+    }
+
+    /// The node that `path` leads to, such as `check/http`.
+    #[must_use]
+    pub fn node(&self, path: &str) -> Option<&Node> {
+        let mut names = path.split('/');
+        let first = names.next()?;
+        let top = self.nodes.iter().find(|node| node.name == first)?;
+        names.try_fold(top, |node, name| node.children.iter().find(|child| child.name == name))
+    }
+}
+
+fn children(spec: &Spec) -> Vec<Node> {
+    spec.all_children()
+        .filter(|child| child.absent.is_none())
+        .map(node)
+        .collect()
+}
+
+fn node(spec: &'static Spec) -> Node {
+    Node {
+        name: spec.name,
+        summary: spec.doc,
+        arguments: arguments(spec.args),
+        properties: spec.props.iter().map(property).collect(),
+        children: children(spec),
+        required: spec.required,
+        repeats: spec.repeats,
+        default: spec.default.map(default),
+        rule: spec.rule,
+        example: spec.example,
+    }
+}
+
+fn arguments(args: Args) -> Vec<Argument> {
+    let one = |ty, required, repeats| Argument {
+        form: form(ty),
+        required,
+        repeats,
+    };
+    match args {
+        Args::None => Vec::new(),
+        Args::Flag => vec![one(Type::Bool, false, false)],
+        Args::One(ty) => vec![one(ty, true, false)],
+        Args::Maybe(ty) => vec![one(ty, false, false)],
+        Args::Many(ty) => vec![one(ty, true, true)],
+        Args::Then(first, rest) => vec![one(first, true, false), one(rest, false, true)],
+        Args::Pair(first, second) => vec![one(first, true, false), one(second, false, false)],
+    }
+}
+
+fn property(prop: &'static Prop) -> Property {
+    Property {
+        name: prop.name,
+        summary: prop.doc,
+        form: form(prop.ty),
+        required: prop.required,
+        default: prop.default.map(default),
+        rule: prop.rule,
+        example: prop.example,
+    }
+}
+
+fn form(ty: Type) -> Form {
+    let bounds = ty.bounds();
+    Form {
+        ty: ty.name(),
+        form: ty.form(),
+        minimum: bounds.map(|(least, _)| least),
+        maximum: bounds.map(|(_, greatest)| greatest).filter(|most| *most != u64::MAX),
+        words: ty.words(),
+    }
+}
+
+fn default(fallback: Fallback) -> Unset {
+    match fallback {
+        Fallback::Given(text) => Unset::Value(text),
+        Fallback::Words(text) => Unset::Words(text),
+    }
+}
+
+/// What is known in `spec` and below it, and not built in.
+fn missing(spec: &'static Spec, within: Option<&'static str>, found: &mut Vec<Absent>) {
+    for child in spec.all_children() {
+        match child.absent {
+            Some(instead) => found.push(Absent {
+                within,
+                name: child.name.to_owned(),
+                instead,
+            }),
+            None => missing(child, Some(child.name), found),
+        }
+    }
+}
+
+fn kind(code: Code) -> Kind {
+    Kind {
+        code: code.id(),
+        slug: code.slug(),
+        severity: code.severity(),
+        title: code.title(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_leads_to_a_node() {
+        let all = Vocabulary::of_this_build();
+        assert_eq!(all.node("check/http/json").unwrap().properties[0].name, "eq");
+        assert_eq!(all.node("check/nothing"), None);
+        assert_eq!(all.node(""), None);
+    }
+
+    #[test]
+    fn types_differ_in_their_names() {
+        fn forms<'a>(nodes: &'a [Node], found: &mut Vec<(&'a str, String)>) {
+            for node in nodes {
+                let shapes = node.arguments.iter().map(|argument| &argument.form);
+                for form in shapes.chain(node.properties.iter().map(|property| &property.form)) {
+                    // Of words and numbers the bounds are part of the form.
+                    if form.words.is_empty() && form.minimum.is_none() {
+                        found.push((form.ty, form.form.clone()));
+                    }
+                }
+                forms(&node.children, found);
+            }
+        }
+        let all = Vocabulary::of_this_build();
+        let mut found = Vec::new();
+        forms(&all.nodes, &mut found);
+        found.sort();
+        found.dedup();
+        assert!(found.len() > 10);
+        assert!(found.windows(2).all(|two| two[0].0 != two[1].0), "{found:?}");
+    }
+}

@@ -1,0 +1,202 @@
+//! The properties of a node: each checked against its row, and what was meant by those that have none.
+//!
+//! Takes a node and its row, adds to its [`Reading`]; reports properties that are unknown, missing or given twice.
+//! Invariant: that of the reader: every property is in the reading or in a finding.
+
+use super::{Reader, Reading};
+use crate::config::findings::{Code, Finding, excerpt};
+use crate::config::nodes::schema::{ABSENT_PROPS, Args, Spec, Type};
+use crate::config::source::Spanned;
+use crate::config::syntax::kdl_string;
+use crate::config::syntax::other_formats::loanwords;
+use crate::config::syntax::tree::{Data, Node, Property};
+
+impl Reader {
+    pub(super) fn props(&mut self, node: &Node, spec: &'static Spec, reading: &mut Reading) {
+        let mut seen: Vec<&Property> = Vec::new();
+        let arguments = self.arguments_with_sign(node, spec);
+        for prop in &node.props {
+            if arguments && is_argument(prop, spec) {
+                reading.damaged = true;
+                continue;
+            }
+            let Some(row) = spec.prop(&prop.key) else {
+                self.unknown_prop(prop, node, spec);
+                reading.damaged = true;
+                continue;
+            };
+            if let Some(first) = seen.iter().find(|p| p.key == prop.key) {
+                self.findings.push(
+                    Finding::new(
+                        Code::Repeated,
+                        prop.key_span.to(prop.value.span),
+                        format!("`{}` is given twice", row.name),
+                        "again here",
+                    )
+                    .also(first.key_span.to(first.value.span), "first here")
+                    .help("KDL would let the last one win: delete one of them"),
+                );
+                continue;
+            }
+            // Given before, without its `=`.
+            if reading.prop(row.name).is_some() {
+                reading.damaged = true;
+                continue;
+            }
+            seen.push(prop);
+            let value = self.value(&prop.value, row.ty, spec.name, Some(row));
+            reading.props.push((
+                row.name,
+                Spanned {
+                    value,
+                    span: prop.value.span,
+                },
+            ));
+        }
+        for row in spec.props.iter().filter(|row| row.required) {
+            if reading.prop(row.name).is_none() && !reading.damaged {
+                self.findings.push(
+                    Finding::new(
+                        Code::Missing,
+                        node.head,
+                        format!("`{}` has no `{}`", spec.name, row.name),
+                        format!("`{}=` is missing: {}", row.name, row.doc),
+                    )
+                    .help(format!("add `{}={}`", row.name, example_value(row.ty))),
+                );
+            }
+        }
+    }
+
+    /// `command rsync --delete=yes`: arguments that the grammar takes for properties, said together.
+    fn arguments_with_sign(&mut self, node: &Node, spec: &'static Spec) -> bool {
+        if !matches!(spec.args, Args::Then(Type::Program, _)) {
+            return false;
+        }
+        let all: Vec<&Property> = node.props.iter().filter(|prop| is_argument(prop, spec)).collect();
+        let Some(first) = all.first() else {
+            return false;
+        };
+        let written: Option<Vec<String>> = all
+            .iter()
+            .map(|prop| {
+                let value = match &prop.value.data {
+                    Data::Text(text) => text.as_str(),
+                    _ if prop.value.typed.is_empty() => return None,
+                    _ => prop.value.typed.as_str(),
+                };
+                Some(kdl_string(&format!("{}={value}", prop.key)))
+            })
+            .collect();
+        let finding = Finding::new(
+            Code::UnknownProperty,
+            first.key_span.to(first.value.span),
+            format!("an argument with an `=` stands in quotes: `{}`", excerpt(&first.key)),
+            "without them it is read as a property",
+        );
+        self.findings.push(match written {
+            Some(written) => {
+                let spans = all.iter().map(|prop| prop.key_span.to(prop.value.span));
+                let title = format!("write {}", excerpt(&written.join(" ")));
+                finding.help(title.clone()).fixes(title, spans.zip(written).collect())
+            }
+            None => finding.help(format!("write \"{}=…\"", excerpt(&first.key))),
+        });
+        true
+    }
+
+    fn unknown_prop(&mut self, prop: &Property, node: &Node, spec: &'static Spec) {
+        let key = excerpt(&prop.key);
+        if let Some((_, name, instead)) = ABSENT_PROPS.iter().find(|(n, p, _)| *n == spec.name && *p == prop.key) {
+            self.findings.push(
+                Finding::new(
+                    Code::UnknownProperty,
+                    prop.key_span,
+                    format!("`{name}` is not in this build"),
+                    "known to the language, but not built in",
+                )
+                .help(*instead),
+            );
+            return;
+        }
+        let finding = Finding::new(
+            Code::UnknownProperty,
+            prop.key_span,
+            format!("`{}` takes no property `{key}`", spec.name),
+            "unknown property",
+        );
+        let known: Vec<&str> = spec.props.iter().map(|p| p.name).collect();
+        let children: Vec<&str> = spec.all_children().map(|child| child.name).collect();
+        let given = match &prop.value.data {
+            Data::Text(text) => excerpt(&kdl_string(text)),
+            _ if prop.value.typed.is_empty() => "…".to_owned(),
+            _ => prop.value.typed.clone(),
+        };
+        let finding =
+            if matches!(spec.args, Args::Pair(..)) && loanwords::near(&prop.key, known.iter().copied()).is_none() {
+                finding.help(format!(
+                "name and value are two texts: `{} \"{key}\" \"…\"`, or `{0} \"{key}\" from-env=\"…\"` for a secret",
+                spec.name
+            ))
+            } else if let Some(line) = loanwords::line_beside(&prop.key, spec.name) {
+                finding.help(format!(
+                    "`{0}` has a line of its own, beside `{1}`: `{0} {given}`",
+                    line.name, spec.name
+                ))
+            } else if let Some(child) = spec.child(&prop.key).filter(|child| child.absent.is_none()) {
+                let example = match &prop.value.data {
+                    Data::Text(text) if child.args != Args::None => format!("{key} \"{}\"", excerpt(text)),
+                    Data::Integer(number) if child.args != Args::None => format!("{key} {number}"),
+                    _ => child.example.to_owned(),
+                };
+                finding.help(format!("`{key}` is a child node here: write `{{ {example}; }}`"))
+            } else if let Some(child) = spec.child(&prop.key) {
+                finding.help(format!(
+                    "`{}` is not in this build; {}",
+                    child.name,
+                    child.absent.unwrap_or_default()
+                ))
+            } else if let Some(help) = loanwords::help(&prop.key, spec, &[]) {
+                finding.help(help.replace("{given}", &given))
+            } else if let Some(near) = loanwords::near(&prop.key, known.iter().copied()) {
+                let finding = finding.help(format!("did you mean `{near}=`?"));
+                let sure = loanwords::slip(&prop.key, known.iter().copied());
+                match sure.filter(|sure| node.props.iter().all(|other| other.key != *sure)) {
+                    Some(sure) => finding.fix(prop.key_span, sure),
+                    None => finding,
+                }
+            } else if let Some(near) = loanwords::near(&prop.key, children.iter().copied()) {
+                finding.help(format!("did you mean the child node `{near}`?"))
+            } else if known.is_empty() {
+                finding.help(format!("for example `{}`", spec.example))
+            } else {
+                finding.help(format!("allowed here: {}", known.join(", ")))
+            };
+        self.findings.push(finding);
+    }
+}
+
+/// An argument of a program, not one of its settings.
+fn is_argument(prop: &Property, spec: &Spec) -> bool {
+    spec.prop(&prop.key).is_none()
+        && spec.child(&prop.key).is_none()
+        && loanwords::line_beside(&prop.key, spec.name).is_none()
+        && ABSENT_PROPS
+            .iter()
+            .all(|(node, name, _)| *node != spec.name || *name != prop.key)
+}
+
+/// A value of that type, to be written in an example.
+pub(super) fn example_value(ty: Type) -> &'static str {
+    match ty {
+        Type::Age | Type::Duration => "\"30d\"",
+        Type::Years => "\"2y\"",
+        Type::Size => "\"10GiB\"",
+        Type::Percent => "\"20%\"",
+        Type::Integer(..) | Type::Scalar => "7",
+        Type::Decimal(..) => "2.0",
+        Type::Space => "\"15%\"",
+        Type::Bool => "#true",
+        _ => "\"…\"",
+    }
+}

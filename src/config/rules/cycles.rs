@@ -1,0 +1,150 @@
+//! Jobs that wait for each other, so that none of them could ever run (OPS3003).
+//!
+//! Takes the resolved `needs` and the backups of retentions as edges, follows them depth first in file order, and reports
+//! every way back into the path as one circle, with every edge of it. Uses no recursion: a path may be as long as a file.
+//! Invariant: the same files give the same circles, and without what closes them none is left.
+
+use crate::config::findings::{Code, Finding};
+use crate::config::nodes::document::Document;
+use crate::config::rules::names::{Names, Needs};
+use crate::config::source::Span;
+use crate::model::{JobKind, JobName};
+use crate::units::show_count;
+use std::collections::{HashMap, HashSet};
+
+/// Most edges of one circle that are labelled: nobody follows more.
+const MOST_LABELS: usize = 64;
+const MOST_CYCLES: usize = 100;
+
+/// `from` waits for `to`.
+#[derive(Debug, Clone, Copy)]
+struct Edge {
+    from: usize,
+    to: usize,
+    span: Span,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    Not,
+    OnPath,
+    Done,
+}
+
+/// OPS3003.
+pub(in crate::config) fn judge(document: &Document, names: &Names<'_>, needs: &Needs, findings: &mut Vec<Finding>) {
+    let jobs = names.all();
+    let edges = edges(document, jobs, needs);
+    let mut seen = vec![Seen::Not; jobs.len()];
+    let mut said = 0;
+    for start in 0..jobs.len() {
+        // The edges that led here, and for every job on the path which of its edges comes next.
+        let mut taken: Vec<Edge> = Vec::new();
+        let mut path: Vec<(usize, usize)> = Vec::new();
+        if seen.get(start) == Some(&Seen::Not) {
+            path.push((start, 0));
+        }
+        while let Some((job, next)) = path.last_mut() {
+            let at = *job;
+            mark(&mut seen, at, Seen::OnPath);
+            let edge = edges.get(at).and_then(|own| own.get(*next)).copied();
+            *next += 1;
+            let Some(edge) = edge else {
+                mark(&mut seen, at, Seen::Done);
+                path.pop();
+                taken.pop();
+                continue;
+            };
+            match seen.get(edge.to) {
+                Some(Seen::Not) => {
+                    taken.push(edge);
+                    path.push((edge.to, 0));
+                }
+                Some(Seen::OnPath) if said < MOST_CYCLES => {
+                    said += 1;
+                    let from = path.iter().position(|(job, _)| *job == edge.to).unwrap_or(0);
+                    let mut circle: Vec<Edge> = taken.get(from..).unwrap_or_default().to_vec();
+                    circle.push(edge);
+                    findings.push(finding(circle, jobs));
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn mark(seen: &mut [Seen], at: usize, as_what: Seen) {
+    if let Some(seen) = seen.get_mut(at) {
+        *seen = as_what;
+    }
+}
+
+/// What each job waits for, each once, in the order written.
+fn edges(document: &Document, jobs: &[JobName], needs: &Needs) -> Vec<Vec<Edge>> {
+    let numbers: HashMap<&JobName, usize> = jobs.iter().enumerate().map(|(at, name)| (name, at)).collect();
+    let mut edges: Vec<Vec<Edge>> = vec![Vec::new(); jobs.len()];
+    let mut known: HashSet<(usize, usize)> = HashSet::new();
+    let mut add = |from: &JobName, to: &JobName, span: Span| {
+        if let (Some(&from), Some(&to)) = (numbers.get(from), numbers.get(to))
+            && known.insert((from, to))
+            && let Some(own) = edges.get_mut(from)
+        {
+            own.push(Edge { from, to, span });
+        }
+    };
+    for node in &document.retentions {
+        if let (Some(name), Some(backup)) = (&node.job.name, &node.backup) {
+            let from = JobName::new(JobKind::Retention, &name.value);
+            add(&from, &JobName::new(JobKind::Backup, &backup.value), backup.span);
+        }
+    }
+    for ((kind, job), needs) in document.jobs().zip(needs) {
+        let Some(name) = &job.name else {
+            continue;
+        };
+        let from = JobName::new(kind, &name.value);
+        for needed in needs {
+            add(&from, &needed.value, needed.span);
+        }
+    }
+    edges
+}
+
+fn finding(mut circle: Vec<Edge>, jobs: &[JobName]) -> Finding {
+    let first = circle
+        .iter()
+        .enumerate()
+        .min_by_key(|(_, edge)| edge.span)
+        .map_or(0, |(at, _)| at);
+    circle.rotate_left(first);
+    let name = |job: usize| jobs.get(job).map(ToString::to_string).unwrap_or_default();
+    let message = match circle.as_slice() {
+        [own] => format!("`{}` needs itself", name(own.from)),
+        few if few.len() <= 4 => {
+            let mut way: Vec<String> = few.iter().map(|edge| format!("`{}`", name(edge.from))).collect();
+            way.extend(few.first().map(|edge| format!("`{}`", name(edge.from))));
+            format!("jobs wait for each other: {}", way.join(", "))
+        }
+        many => format!("{} jobs wait for each other in a circle", show_count(many.len() as u64)),
+    };
+    let label = |edge: &Edge| {
+        if edge.from == edge.to {
+            "waits for its own end".to_owned()
+        } else {
+            format!("`{}` waits for `{}`", name(edge.from), name(edge.to))
+        }
+    };
+    let mut labelled = circle.iter();
+    let mut result = match labelled.next() {
+        Some(edge) => Finding::new(Code::Cycle, edge.span, message, label(edge)),
+        None => Finding::new(Code::Cycle, Span::default(), message, ""),
+    };
+    for edge in labelled.take(MOST_LABELS - 1) {
+        result = result.also(edge.span, label(edge));
+    }
+    result.help(if circle.len() == 1 {
+        "delete it"
+    } else {
+        "delete one of these references, so that one of the jobs can run first"
+    })
+}

@@ -1,0 +1,375 @@
+//! Assertions: does the file do to these files what it promises (OPS5015)?
+//!
+//! Takes the document with its backups and retentions resolved, asks `model::retention` and `model::pattern` what would
+//! become of each named file at its age, and gives a finding for every answer that is not the asserted one. `said` has the
+//! words. Touches no data: the files need not be there.
+//! Invariant: the deciding functions are those that plans are made with; nothing is decided here a second time. What rests
+//! on text that could not be read is not judged.
+
+mod said;
+
+use crate::config::findings::{Code, Finding, excerpt};
+use crate::config::language::suggest::nearest;
+use crate::config::nodes::build;
+use crate::config::nodes::document::{AssertedNode, AssertionNode, Document, Expected, FileNode};
+use crate::config::rules::validate::{Claim, Place};
+use crate::config::source::{Span, Spanned};
+use crate::entry::{Entry, Identity, Kind};
+use crate::model::pattern::{Selection, Selector};
+use crate::model::retention::{Circumstances, Classifier, Judge, Verdict};
+use crate::model::{Contents, Retention};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+/// The oldest file that is asked about was written at the start of 2000.
+const WRITTEN_NS: i128 = 946_684_800 * 1_000_000_000;
+
+/// The moment of every question: late enough for every age that can be written.
+#[expect(clippy::cast_possible_wrap, reason = "2^94 nanoseconds are far from 2^127")]
+const NOW_NS: i128 = WRITTEN_NS + Duration::MAX.as_nanos() as i128;
+
+/// How many names are compared in search of similar ones.
+const MOST_COMPARED: usize = 500_000;
+
+/// OPS5015, and OPS3001 and OPS3002 for assertions.
+pub(in crate::config) fn judge(
+    document: &Document,
+    places: &[Place<'_>],
+    claims: &[Claim<'_>],
+    findings: &mut Vec<Finding>,
+) {
+    unique(&document.assertions, findings);
+    // Those of one retention or backup together, so that its patterns are compiled once.
+    let mut of_retentions: BTreeMap<&str, Vec<&AssertionNode>> = BTreeMap::new();
+    let mut of_backups: BTreeMap<&str, Vec<&AssertionNode>> = BTreeMap::new();
+    let names = Names::of(document);
+    let mut compared = 0;
+    for node in &document.assertions {
+        let Some(of) = &node.of else {
+            continue;
+        };
+        let (reference, known, others) = match of {
+            AssertedNode::Retention(name) => (name, &names.retentions, &names.backups),
+            AssertedNode::Backup(name) => (name, &names.backups, &names.retentions),
+        };
+        if let Some(name) = known.get(reference.value.as_str()) {
+            let groups = match of {
+                AssertedNode::Retention(_) => &mut of_retentions,
+                AssertedNode::Backup(_) => &mut of_backups,
+            };
+            groups.entry(name).or_default().push(node);
+        } else if !document.blind && !document.hidden.contains(&reference.value) {
+            compared += known.len();
+            findings.push(unknown(of, known, others, compared < MOST_COMPARED));
+        }
+    }
+    // Of two of one name, which is an error of its own, the first is asked.
+    let mut by_retention: HashMap<&str, &Claim<'_>> = HashMap::new();
+    let mut by_backup: HashMap<&str, Vec<&Claim<'_>>> = HashMap::new();
+    for claim in claims {
+        by_retention.entry(claim.name).or_insert(claim);
+        by_backup.entry(claim.backup.name).or_default().push(claim);
+    }
+    for (name, nodes) in of_retentions {
+        if let Some(claim) = by_retention.get(name) {
+            of_retention(claim, &nodes, findings);
+        }
+    }
+    let mut by_place: HashMap<&str, &Place<'_>> = HashMap::new();
+    for place in places {
+        by_place.entry(place.name).or_insert(place);
+    }
+    for (name, nodes) in of_backups {
+        if let Some(place) = by_place.get(name) {
+            let claims = by_backup.get(name).map_or(&[][..], Vec::as_slice);
+            of_backup(
+                place,
+                claims,
+                document.hidden_retention || document.blind,
+                &nodes,
+                findings,
+            );
+        }
+    }
+}
+
+/// OPS3001: two assertions that say the same cannot be told apart.
+fn unique(assertions: &[AssertionNode], findings: &mut Vec<Finding>) {
+    let mut seen: HashMap<&str, Span> = HashMap::new();
+    for claim in assertions.iter().filter_map(|node| node.claim.as_ref()) {
+        if let Some(first) = seen.get(claim.value.as_str()) {
+            findings.push(
+                Finding::new(
+                    Code::DuplicateName,
+                    claim.span,
+                    format!("there are two assertions `{}`", excerpt(&claim.value)),
+                    "again here",
+                )
+                .also(*first, "first here")
+                .help("say in each what it is about: they are told apart by these words"),
+            );
+        } else {
+            seen.insert(&claim.value, claim.span);
+        }
+    }
+}
+
+struct Names<'a> {
+    retentions: BTreeSet<&'a str>,
+    backups: BTreeSet<&'a str>,
+}
+
+impl<'a> Names<'a> {
+    fn of(document: &'a Document) -> Self {
+        let retentions = document.retentions.iter().filter_map(|node| node.job.name.as_ref());
+        let backups = document.backups.iter().filter_map(|node| node.job.name.as_ref());
+        Self {
+            retentions: retentions.map(|name| name.value.as_str()).collect(),
+            backups: backups.map(|name| name.value.as_str()).collect(),
+        }
+    }
+}
+
+/// OPS3002.
+fn unknown(of: &AssertedNode, known: &BTreeSet<&str>, others: &BTreeSet<&str>, may_compare: bool) -> Finding {
+    let (setting, other, reference) = match of {
+        AssertedNode::Retention(name) => ("retention", "backup", name),
+        AssertedNode::Backup(name) => ("backup", "retention", name),
+    };
+    let wanted = reference.value.as_str();
+    let shown = excerpt(wanted);
+    let bare = wanted.strip_prefix(setting).and_then(|rest| rest.strip_prefix(':'));
+    if let Some(bare) = bare.filter(|bare| known.contains(*bare)) {
+        return Finding::new(
+            Code::BadReference,
+            reference.span,
+            format!("`{shown}` holds the kind as well"),
+            "the name alone belongs here",
+        )
+        .help(format!("write `{setting}=\"{bare}\"`"));
+    }
+    let near = nearest(wanted, known.iter().copied().filter(|_| may_compare));
+    let finding = Finding::new(
+        Code::BadReference,
+        reference.span,
+        format!("there is no {setting} `{shown}`"),
+        "names nothing",
+    );
+    finding.help(match near {
+        Some(near) => format!("did you mean `{setting}=\"{near}\"`?"),
+        None if others.contains(wanted) => format!(
+            "there is a {other} of that name: to ask it, write `{other}=\"{shown}\"` and expect {}",
+            if other == "backup" {
+                "\"stored\" or \"left-out\""
+            } else {
+                "\"expired\", \"kept\" or \"untouched\""
+            }
+        ),
+        None if known.is_empty() => format!("declare that {setting}, or delete the assertion"),
+        None => {
+            let some: Vec<&str> = known.iter().take(12).copied().collect();
+            format!("there are: {}", some.join(", "))
+        }
+    })
+}
+
+struct Asked<'a> {
+    claim: &'a Claim<'a>,
+    retention: Retention,
+    selection: Selection,
+}
+
+impl<'a> Asked<'a> {
+    /// `None` when a part of it could not be read.
+    fn new(claim: &'a Claim<'a>) -> Option<Self> {
+        let known = claim.node.patterns_known && claim.backup.node.patterns_known && !claim.node.job.damaged;
+        Some(Self {
+            claim,
+            retention: known
+                .then(|| build::retention(claim.node, build::Links::default()))
+                .flatten()?,
+            selection: build::selection(claim.backup.node),
+        })
+    }
+
+    /// The world of every question: nothing is on hold, and nothing is opsrun's own.
+    fn about(&self) -> Circumstances<'_> {
+        Circumstances {
+            now_ns: NOW_NS,
+            covered: &self.selection,
+            held: &|_| false,
+            protected: &|_| false,
+        }
+    }
+}
+
+/// The ages at which something must hold: when none is given, the first and the last, since files only ever expire.
+fn ages(file: &FileNode) -> impl Iterator<Item = Duration> {
+    let (first, last) = match &file.age {
+        Some(age) => (age.value, None),
+        None => (Duration::ZERO, Some(Duration::MAX)),
+    };
+    std::iter::once(first).chain(last)
+}
+
+/// The file as a listing would show it.
+fn entry(file: &FileNode, age: Duration) -> Entry {
+    let mtime_ns = NOW_NS.saturating_sub(i128::try_from(age.as_nanos()).unwrap_or(i128::MAX));
+    Entry {
+        path: file.path.clone(),
+        kind: Kind::File,
+        mode: 0o644,
+        uid: 0,
+        gid: 0,
+        nlink: 1,
+        blocks: 0,
+        identity: Identity {
+            dev: 0,
+            ino: 0,
+            size: 0,
+            mtime_ns,
+            ctime_ns: mtime_ns,
+        },
+    }
+}
+
+fn verdict(judge: &mut Judge<'_>, retention: &Retention, file: &FileNode, age: Duration) -> Verdict {
+    let verdict = judge.verdict(&entry(file, age));
+    let places = verdict
+        .class()
+        .and_then(|class| retention.classes.get(class))
+        .map_or(0, |class| u64::from(class.keep_newest));
+    match &file.newest {
+        Some(newest) if newest.value <= places => verdict.among_newest(),
+        _ => verdict,
+    }
+}
+
+fn as_expected(expected: Expected, verdict: Verdict) -> bool {
+    match expected {
+        Expected::Expired => matches!(verdict, Verdict::Delete(_)),
+        Expected::Kept => !matches!(verdict, Verdict::Delete(_)),
+        Expected::Untouched => matches!(verdict, Verdict::Unmatched | Verdict::Excluded),
+        Expected::Stored | Expected::LeftOut => true,
+    }
+}
+
+fn of_retention(claim: &Claim<'_>, nodes: &[&AssertionNode], findings: &mut Vec<Finding>) {
+    let Some(asked) = Asked::new(claim) else {
+        return;
+    };
+    let about = asked.about();
+    let mut judge = Judge::new(&asked.retention, &about);
+    let classifier = Classifier::new(&asked.retention);
+    for node in nodes {
+        let Some(expect) = &node.expect else {
+            continue;
+        };
+        let position = |name: &Spanned<String>| {
+            asked
+                .retention
+                .classes
+                .iter()
+                .position(|class| class.name == name.value)
+        };
+        let class = node.class.as_ref().and_then(position);
+        if let (Some(name), None) = (&node.class, class) {
+            findings.push(no_class(name, &asked.retention));
+            continue;
+        }
+        for file in &node.files {
+            for age in ages(file) {
+                let verdict = verdict(&mut judge, &asked.retention, file, age);
+                let wrong_class = class.is_some_and(|class| verdict.class() != Some(class));
+                if !wrong_class && as_expected(expect.value, verdict) {
+                    continue;
+                }
+                let question = said::Question {
+                    node,
+                    file,
+                    expected: expect.value,
+                    class,
+                };
+                let matching: Vec<usize> = classifier.matching(&file.path).collect();
+                findings.push(said::of_retention(asked.claim, &question, verdict, &matching));
+                break;
+            }
+        }
+    }
+}
+
+/// OPS3002.
+fn no_class(name: &Spanned<String>, retention: &Retention) -> Finding {
+    let names = || retention.classes.iter().map(|class| class.name.as_str());
+    let finding = Finding::new(
+        Code::BadReference,
+        name.span,
+        format!(
+            "the retention `{}` has no class `{}`",
+            retention.name,
+            excerpt(&name.value)
+        ),
+        "names nothing",
+    );
+    finding.help(match nearest(&name.value, names()) {
+        Some(near) => format!("did you mean `class=\"{near}\"`?"),
+        None => format!("there are: {}", names().take(12).collect::<Vec<_>>().join(", ")),
+    })
+}
+
+fn of_backup(
+    place: &Place<'_>,
+    claims: &[&Claim<'_>],
+    unsure: bool,
+    nodes: &[&AssertionNode],
+    findings: &mut Vec<Finding>,
+) {
+    if !place.node.patterns_known || place.node.job.damaged {
+        return;
+    }
+    let only_expired = place
+        .node
+        .contents
+        .as_ref()
+        .is_some_and(|contents| contents.value == Contents::Expired);
+    let mut asked = Vec::new();
+    if only_expired {
+        for claim in claims {
+            match Asked::new(claim) {
+                Some(known) => asked.push(known),
+                None => return,
+            }
+        }
+        if unsure {
+            return;
+        }
+    }
+    let abouts: Vec<Circumstances<'_>> = asked.iter().map(Asked::about).collect();
+    let judges = asked.iter().zip(&abouts);
+    let mut judges: Vec<(&Retention, Judge<'_>)> = judges
+        .map(|(asked, about)| (&asked.retention, Judge::new(&asked.retention, about)))
+        .collect();
+    let mut selector = Selector::new(&build::selection(place.node));
+    for node in nodes {
+        let Some(expect) = &node.expect else {
+            continue;
+        };
+        for file in &node.files {
+            if only_expired && file.age.is_none() && expect.value == Expected::Stored {
+                findings.push(said::ageless(place, file));
+                continue;
+            }
+            for age in ages(file) {
+                let standing = selector.standing(&file.path);
+                let mut goes = |(retention, judge): &mut (&Retention, Judge<'_>)| {
+                    matches!(verdict(judge, retention, file, age), Verdict::Delete(_))
+                };
+                let stored = standing.selected() && (!only_expired || judges.iter_mut().any(&mut goes));
+                if stored != (expect.value == Expected::Stored) {
+                    findings.push(said::of_backup(place, node, file, standing, stored));
+                    break;
+                }
+            }
+        }
+    }
+}

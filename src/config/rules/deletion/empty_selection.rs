@@ -1,0 +1,77 @@
+//! What single backups select: nothing at all (OPS5019), or nothing by one of their patterns (OPS5018).
+//!
+//! Takes backups with their patterns, gives findings, and the names of those that can store nothing. Uses the automata of
+//! `reach`.
+//! Invariant: said only with a proof.
+
+use crate::config::findings::{Code, Finding, excerpt};
+use crate::config::rules::deletion::deletable::{Sets, no_prefix, term};
+use crate::config::rules::deletion::path_sets::{Answer, PathSet};
+use crate::config::rules::validate::Place;
+use crate::config::source::Spanned;
+use crate::model::pattern::Pattern;
+use std::collections::HashSet;
+
+/// OPS5018 for patterns, OPS5019. Gives the backups that can store nothing.
+pub(in crate::config) fn judge<'a>(places: &[Place<'a>], sets: &Sets, findings: &mut Vec<Finding>) -> HashSet<&'a str> {
+    let mut empty = HashSet::new();
+    let Some(valid) = PathSet::valid() else {
+        return empty;
+    };
+    let none = no_prefix();
+    for place in places {
+        let node = place.node;
+        let (Some(first), Some(last)) = (node.exclude.first(), node.exclude.last()) else {
+            continue;
+        };
+        let Some(exclude) = sets.globs(&node.exclude, true).filter(|_| node.patterns_known) else {
+            continue;
+        };
+        let excluded = first.span.to(last.span);
+        // Whether nothing of these patterns is left.
+        let nothing = |patterns: &[Spanned<Pattern>]| {
+            let mut terms = vec![term(&valid, &none, true), term(&exclude, &none, false)];
+            if !patterns.is_empty() {
+                let Some(set) = sets.globs(patterns, true) else {
+                    return false;
+                };
+                terms.push(term(&set, &none, true));
+            }
+            sets.search(&terms) == Answer::Empty
+        };
+        if nothing(&node.include) {
+            empty.insert(place.name);
+            let mut finding = Finding::new(
+                Code::EmptyBackup,
+                excluded,
+                format!("the backup `{}` stores nothing", place.name),
+                "takes all that is included",
+            );
+            if let (Some(first), Some(last)) = (node.include.first(), node.include.last()) {
+                finding = finding.also(first.span.to(last.span), "of this nothing is left");
+            }
+            findings.push(finding.help("narrow `exclude`: it always beats `include`"));
+            continue;
+        }
+        if node.include.len() < 2 {
+            continue;
+        }
+        for pattern in &node.include {
+            if !nothing(std::slice::from_ref(pattern)) {
+                continue;
+            }
+            let shown = excerpt(pattern.value.as_str());
+            findings.push(
+                Finding::new(
+                    Code::NoEffect,
+                    pattern.span,
+                    format!("`{shown}` includes nothing: all of it is excluded"),
+                    "stores nothing",
+                )
+                .also(excluded, "excludes it")
+                .help("`exclude` always beats `include`: narrow it, or delete this pattern"),
+            );
+        }
+    }
+    empty
+}

@@ -1,0 +1,253 @@
+//! What schedules really do, when that is not what they seem to do.
+//!
+//! Takes the schedules and the present: clocks change at dates, and what is said names the next ones. Reports lines that
+//! never come (OPS4001), times that a change of the clocks meets (OPS4002), days that match in two ways (OPS4005), steps
+//! and periods that are uneven (OPS4007), and a jitter that reaches the next run (OPS4006). Knows nothing of jobs.
+//! Invariant: pure; the same file at the same time gives the same findings.
+
+use crate::config::findings::{Code, Finding};
+use crate::config::nodes::document::RhythmNode;
+use crate::config::rules::schedules::{Schedules, Timed};
+use crate::config::source::Span;
+use crate::model::schedule::{ChangeKind, ClockChange, Rhythm, WallClock, clock_changes};
+use crate::units::show_duration;
+use chrono::{DateTime, Utc};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// How far ahead changes of the clocks are looked for.
+const HORIZON: Duration = Duration::from_hours(24 * 800);
+const DAY: Duration = Duration::from_hours(24);
+/// How many coming runs are shown.
+const SHOWN: usize = 5;
+const CHANGES: usize = 2;
+
+/// Judges every schedule by itself.
+pub(in crate::config) fn judge(schedules: &Schedules<'_>, now: DateTime<Utc>, findings: &mut Vec<Finding>) {
+    let mut changes = Changes::default();
+    for timed in schedules.all() {
+        match &timed.schedule.rhythm {
+            Rhythm::Cron(clock) => cron(timed, clock, now, &mut changes, findings),
+            Rhythm::Every(_) => every(timed, findings),
+        }
+        jitter(timed, now, findings);
+    }
+}
+
+/// OPS4001, OPS4002, OPS4005 and OPS4007 of a cron line.
+fn cron(timed: &Timed<'_>, clock: &WallClock, now: DateTime<Utc>, changes: &mut Changes, findings: &mut Vec<Finding>) {
+    let RhythmNode::Cron(node) = timed.rhythm else {
+        return;
+    };
+    let line = clock.cron.to_string();
+    if clock.cron.never_fires() {
+        findings.push(
+            Finding::new(
+                Code::NeverFires,
+                node.span,
+                format!("`{line}` never comes"),
+                "no date is like this",
+            )
+            .help("choose a day that the month has: the last of February is `cron \"0 0 28 2 *\"`, and 31 lies in seven months only"),
+        );
+        return;
+    }
+    for (place, what) in clock.cron.uneven_steps() {
+        findings.push(
+            Finding::new(
+                Code::Uneven,
+                node.part(place.start, place.end),
+                "the steps are not all alike",
+                what,
+            )
+            .help("write the values out, such as `0,20,40`, or use `every \"…\"` for what is to come at even times"),
+        );
+    }
+    if clock.cron.both_days_restricted() {
+        either_day(timed, node.span, &line, clock, now, findings);
+    }
+    if clock.cron.fixed_time() && !clock.dst_given {
+        let changes = changes
+            .entry((line, clock.zone))
+            .or_insert_with(|| next_changes(clock, now));
+        clock_change(timed, node.span, clock, changes, findings);
+    }
+}
+
+/// OPS4005.
+fn either_day(
+    timed: &Timed<'_>,
+    span: Span,
+    line: &str,
+    clock: &WallClock,
+    now: DateTime<Utc>,
+    findings: &mut Vec<Finding>,
+) {
+    let runs = std::iter::successors(timed.schedule.next(now), |last| timed.schedule.next(*last));
+    let runs: Vec<String> = runs
+        .take(SHOWN)
+        .map(|run| run.with_timezone(&clock.zone).format("%a %Y-%m-%d %H:%M").to_string())
+        .collect();
+    let fields: Vec<&str> = line.split(' ').collect();
+    let with = |at: usize| -> String {
+        let fields = fields.iter().enumerate();
+        let fields: Vec<&str> = fields
+            .map(|(field, text)| if field == at { "*" } else { text })
+            .collect();
+        fields.join(" ")
+    };
+    findings.push(
+        Finding::new(
+            Code::EitherDay,
+            span,
+            "runs on the days of the month and on the days of the week, not only when both match",
+            format!("the next: {}", runs.join(", ")),
+        )
+        .help(format!(
+            "write `*` for one of them, `cron \"{}\"` or `cron \"{}\"`; if both are meant, add `allow \"{}\" reason=\"…\"`",
+            with(4),
+            with(2),
+            Code::EitherDay.slug()
+        )),
+    );
+}
+
+/// The changes that the same line in the same zone meets: a large file has few of them, many times.
+type Changes = HashMap<(String, chrono_tz::Tz), Vec<ClockChange>>;
+
+/// The first time on the wall that is affected on each of the next days of a change.
+fn next_changes(clock: &WallClock, now: DateTime<Utc>) -> Vec<ClockChange> {
+    let mut shown: Vec<ClockChange> = Vec::new();
+    for change in clock_changes(clock, now, HORIZON) {
+        let day = change.wall.date();
+        if shown.last().is_none_or(|last| last.wall.date() != day) {
+            if shown.len() == CHANGES {
+                break;
+            }
+            shown.push(change);
+        }
+    }
+    shown
+}
+
+/// OPS4002.
+fn clock_change(timed: &Timed<'_>, span: Span, clock: &WallClock, shown: &[ClockChange], findings: &mut Vec<Finding>) {
+    if shown.is_empty() {
+        return;
+    }
+    let words: Vec<String> = shown
+        .iter()
+        .map(|change| {
+            let what = match change.kind {
+                ChangeKind::Gap => "is skipped",
+                ChangeKind::Fold => "comes twice",
+            };
+            format!(
+                "{} {what} on {}",
+                change.wall.format("%H:%M"),
+                change.wall.format("%Y-%m-%d")
+            )
+        })
+        .collect();
+    let has = |kind| shown.iter().any(|change| change.kind == kind);
+    let (line, what) = match (has(ChangeKind::Gap), has(ChangeKind::Fold)) {
+        (true, true) => (
+            "dst gap=\"run-after\" fold=\"first\"",
+            "to run right after the gap, and once; or choose `gap=\"skip\"`, `fold=\"both\"`, or another hour",
+        ),
+        (true, false) => (
+            "dst gap=\"run-after\"",
+            "to run right after the gap; or choose `gap=\"skip\"`, or another hour",
+        ),
+        (false, _) => (
+            "dst fold=\"first\"",
+            "to run once; or choose `fold=\"both\"`, or another hour",
+        ),
+    };
+    findings.push(
+        Finding::new(
+            Code::ClockChange,
+            span,
+            format!("the clocks of {} change at this time", clock.zone.name()),
+            words.join(", "),
+        )
+        .help(if timed.declared.is_some() {
+            format!("say what is meant: add `{line}` {what}")
+        } else {
+            format!(
+                "say what is meant: declare `schedule \"{}\" {{ cron \"{}\" timezone=\"{}\"; {line}; }}` and name it, {what}",
+                timed.schedule.name.replace(':', "-"),
+                clock.cron,
+                clock.zone.name()
+            )
+        }),
+    );
+}
+
+/// OPS4007 of a period.
+fn every(timed: &Timed<'_>, findings: &mut Vec<Finding>) {
+    let (RhythmNode::Every(node), Rhythm::Every(period)) = (timed.rhythm, &timed.schedule.rhythm) else {
+        return;
+    };
+    if *period < DAY {
+        return;
+    }
+    let days = period.as_secs() / DAY.as_secs();
+    let even = period.as_nanos() % DAY.as_nanos() == 0;
+    let label = match (even, days) {
+        (true, 1) => "each day at 00:00 UTC, whatever the zone".to_owned(),
+        (true, 7) => "each Thursday at 00:00 UTC, whatever the zone".to_owned(),
+        (true, _) => format!("each {days} days at 00:00 UTC, counted from 1970-01-01"),
+        (false, _) => format!("each {}, counted from 1970-01-01 00:00 UTC", show_duration(*period)),
+    };
+    findings.push(
+        Finding::new(
+            Code::Uneven,
+            node.span,
+            "a period of a day or more follows no calendar",
+            label,
+        )
+        .help(if even && days == 7 {
+            "write `cron \"0 3 * * MON\"` for each Monday at three by the clock on the wall"
+        } else {
+            "write `cron \"0 3 * * *\"` for each day at three by the clock on the wall"
+        }),
+    );
+}
+
+/// OPS4006 of the jitter.
+fn jitter(timed: &Timed<'_>, now: DateTime<Utc>, findings: &mut Vec<Finding>) {
+    let Some(jitter) = timed.declared.and_then(|node| node.jitter.as_ref()) else {
+        return;
+    };
+    if let Some((shortest, _)) = timed.gaps(now)
+        && jitter.value >= shortest
+    {
+        findings.push(
+            Finding::new(
+                Code::TooLong,
+                jitter.span,
+                "the jitter reaches the next run",
+                format!("the shortest time between two is {}", show_duration(shortest)),
+            )
+            .also(timed.rhythm.span(), "when it runs")
+            .help(format!(
+                "write a part of it, such as `jitter \"{}\"`",
+                part_of(shortest)
+            )),
+        );
+    }
+}
+
+/// A tenth of a time, in a number that people would write.
+fn part_of(time: Duration) -> String {
+    let tenth = time / 10;
+    let whole = |unit: u64| Duration::from_secs((tenth.as_secs() / unit) * unit);
+    show_duration(match tenth.as_secs() {
+        0 => Duration::from_millis((tenth.as_millis().max(1)).try_into().unwrap_or(1)),
+        1..60 => whole(1),
+        60..3600 => whole(60),
+        3600..86_400 => whole(3600),
+        _ => whole(86_400),
+    })
+}

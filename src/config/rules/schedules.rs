@@ -1,0 +1,256 @@
+//! Which schedule each job runs by.
+//!
+//! Takes the document, gives every schedule as the model has it, those of single jobs (`cron` or `every` in the job) among
+//! them; reports names that are given twice (OPS3001) or name nothing (OPS3002), and schedules that nothing uses (OPS3004).
+//! Invariant: a schedule is here if and only if its rhythm is right; a doubt that rests on text which could not be read is
+//! not reported.
+
+use crate::config::findings::{Code, Finding, excerpt};
+use crate::config::language::suggest::nearest;
+use crate::config::nodes::document::{Document, JobNode, RhythmNode, ScheduleNode};
+use crate::config::rules::names::twice;
+use crate::config::source::Spanned;
+use crate::model::schedule::{Cron, Fold, Gap, Missed, Rhythm, Schedule, WallClock};
+use crate::model::{JobKind, JobName};
+use crate::units::parse_duration;
+use chrono::{DateTime, Utc};
+use std::cell::{Cell, OnceCell};
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// How far ahead gaps between runs are looked for: every change of the clocks of a year.
+const HORIZON: Duration = Duration::from_hours(24 * 400);
+/// How many names are compared in search of similar ones: a hostile file has very many of both.
+const MOST_COMPARED: usize = 500_000;
+
+/// A schedule, and where it stands.
+#[derive(Debug)]
+pub(in crate::config) struct Timed<'a> {
+    pub(in crate::config) schedule: Schedule,
+    pub(in crate::config) rhythm: &'a RhythmNode,
+    /// `None` when it is that of a single job.
+    pub(in crate::config) declared: Option<&'a ScheduleNode>,
+    gaps: Rc<Gaps>,
+}
+
+/// Found once for all schedules of the same rhythm: a large file has few of them, many times.
+type Gaps = OnceCell<Option<(Duration, Duration)>>;
+
+impl Timed<'_> {
+    /// The shortest and the longest time from one run to the next.
+    pub(in crate::config) fn gaps(&self, now: DateTime<Utc>) -> Option<(Duration, Duration)> {
+        *self.gaps.get_or_init(|| {
+            let shortest = self.schedule.shortest_gap(now, HORIZON)?;
+            Some((shortest, self.schedule.longest_gap(now, HORIZON)?))
+        })
+    }
+}
+
+/// All schedules, and which job runs by which.
+#[derive(Debug)]
+pub(in crate::config) struct Schedules<'a> {
+    all: Vec<Timed<'a>>,
+    /// In the order of [`Document::jobs`].
+    of_jobs: Vec<Option<usize>>,
+}
+
+impl<'a> Schedules<'a> {
+    /// `zone` is where clocks hang that say nothing else.
+    pub(in crate::config) fn of(document: &'a Document, zone: chrono_tz::Tz, findings: &mut Vec<Finding>) -> Self {
+        let names = document.schedules.iter().filter_map(|node| node.name.as_ref());
+        twice("schedule", names, findings);
+        let mut all: Vec<Timed<'a>> = document
+            .schedules
+            .iter()
+            .filter_map(|node| declared(node, zone))
+            .collect();
+        let mut by_name: HashMap<&str, usize> = HashMap::new();
+        for (at, timed) in all.iter().enumerate() {
+            if let Some(name) = timed.declared.and_then(|node| node.name.as_ref()) {
+                by_name.entry(&name.value).or_insert(at);
+            }
+        }
+        let names = Names::of(document);
+        let mut of_jobs = Vec::new();
+        for (kind, job) in document.jobs() {
+            if let Some(reference) = &job.when.schedule {
+                names.look_at(reference, findings);
+            }
+            let named = job
+                .when
+                .schedule
+                .as_ref()
+                .and_then(|name| by_name.get(name.value.as_str()));
+            let own = job.when.own.as_ref().zip(job.name.as_ref());
+            of_jobs.push(named.copied().or_else(|| {
+                let (rhythm, name) = own?;
+                all.push(Timed {
+                    schedule: Schedule {
+                        name: JobName::new(kind, &name.value).to_string(),
+                        rhythm: meant(rhythm, None, zone),
+                        jitter: None,
+                        missed: usual_missed(rhythm),
+                    },
+                    rhythm,
+                    declared: None,
+                    gaps: Rc::default(),
+                });
+                Some(all.len() - 1)
+            }));
+        }
+        unused(document, findings);
+        let mut shared: HashMap<(String, chrono_tz::Tz, bool, bool), Rc<Gaps>> = HashMap::new();
+        for timed in &mut all {
+            if let Rhythm::Cron(clock) = &timed.schedule.rhythm {
+                let key = (
+                    clock.cron.to_string(),
+                    clock.zone,
+                    clock.gap == Gap::Skip,
+                    clock.fold == Fold::Both,
+                );
+                timed.gaps = Rc::clone(shared.entry(key).or_default());
+            }
+        }
+        Self { all, of_jobs }
+    }
+
+    /// Every schedule: declared ones in order of reading, then those of single jobs.
+    pub(in crate::config) fn all(&self) -> &[Timed<'a>] {
+        &self.all
+    }
+
+    /// By which schedule each job runs, in the order of [`Document::jobs`].
+    pub(in crate::config) fn of_jobs<'s>(
+        &'s self,
+        document: &'s Document,
+    ) -> impl Iterator<Item = (JobKind, &'s JobNode, Option<&'s Timed<'a>>)> {
+        let of_jobs = self.of_jobs.iter().map(|at| self.all.get((*at)?));
+        let jobs = document.jobs().zip(of_jobs);
+        jobs.map(|((kind, job), timed)| (kind, job, timed))
+    }
+}
+
+fn declared(node: &ScheduleNode, zone: chrono_tz::Tz) -> Option<Timed<'_>> {
+    let rhythm = node.rhythm.as_ref()?;
+    Some(Timed {
+        schedule: Schedule {
+            name: node.name.as_ref()?.value.clone(),
+            rhythm: meant(rhythm, node.dst, zone),
+            jitter: node.jitter.as_ref().map(|jitter| jitter.value),
+            missed: node.missed.unwrap_or_else(|| usual_missed(rhythm)),
+        },
+        rhythm,
+        declared: Some(node),
+        gaps: Rc::default(),
+    })
+}
+
+fn meant(node: &RhythmNode, dst: Option<(Gap, Fold)>, zone: chrono_tz::Tz) -> Rhythm {
+    let (gap, fold) = dst.unwrap_or_default();
+    match node {
+        RhythmNode::Every(every) => Rhythm::Every(every.value),
+        RhythmNode::Cron(node) => Rhythm::Cron(Box::new(WallClock {
+            cron: node.cron.clone(),
+            zone: node.zone.unwrap_or(zone),
+            gap,
+            fold,
+            dst_given: dst.is_some(),
+        })),
+    }
+}
+
+/// What a clock on the wall showed while nobody was there is made up for; time that passes goes on.
+fn usual_missed(node: &RhythmNode) -> Missed {
+    match node {
+        RhythmNode::Cron(_) => Missed::Latest { window: None },
+        RhythmNode::Every(_) => Missed::Skip,
+    }
+}
+
+/// The names of schedules, right or wrong.
+struct Names<'a> {
+    document: &'a Document,
+    known: HashSet<&'a str>,
+    compared: Cell<usize>,
+}
+
+impl<'a> Names<'a> {
+    fn of(document: &'a Document) -> Self {
+        let names = document.schedules.iter().filter_map(|node| node.name.as_ref());
+        Self {
+            document,
+            known: names.map(|name| name.value.as_str()).collect(),
+            compared: Cell::new(0),
+        }
+    }
+
+    /// OPS3002.
+    fn look_at(&self, reference: &Spanned<String>, findings: &mut Vec<Finding>) {
+        let wanted = reference.value.as_str();
+        let document = self.document;
+        if self.known.contains(wanted) || document.blind || document.hidden.contains(wanted) {
+            return;
+        }
+        let finding = Finding::new(
+            Code::BadReference,
+            reference.span,
+            format!("there is no schedule `{}`", excerpt(wanted)),
+            "names nothing",
+        );
+        let bare = wanted
+            .strip_prefix("schedule:")
+            .filter(|bare| self.known.contains(bare));
+        findings.push(finding.help(if let Some(bare) = bare {
+            format!("the name alone belongs here: write `schedule \"{bare}\"`")
+        } else if Cron::parse(wanted).is_ok() {
+            format!("write `cron \"{}\"`", excerpt(wanted))
+        } else if parse_duration(wanted).is_ok() {
+            format!("write `every \"{}\"`", excerpt(wanted))
+        } else if let Some(near) = self.near(wanted) {
+            format!("did you mean `schedule \"{near}\"`?")
+        } else if self.known.is_empty() {
+            let name = crate::config::values::as_name(wanted).unwrap_or_else(|| "nightly".to_owned());
+            format!("declare it: `schedule \"{name}\" {{ cron \"0 21 * * *\"; }}`")
+        } else {
+            let names = document.schedules.iter().filter_map(|node| node.name.as_ref());
+            let some: Vec<&str> = names.map(|name| name.value.as_str()).take(12).collect();
+            format!("there are: {}", some.join(", "))
+        }));
+    }
+
+    fn near(&self, wanted: &str) -> Option<&'a str> {
+        let compared = self.compared.get();
+        self.compared.set(compared + self.known.len());
+        let names = self.document.schedules.iter().filter_map(|node| node.name.as_ref());
+        (compared < MOST_COMPARED)
+            .then(|| nearest(wanted, names.map(|name| name.value.as_str())))
+            .flatten()
+    }
+}
+
+/// OPS3004.
+fn unused(document: &Document, findings: &mut Vec<Finding>) {
+    let unsure = |job: &JobNode| job.damaged || job.when.damaged;
+    if document.blind || !document.hidden.is_empty() || document.jobs().any(|(_, job)| unsure(job)) {
+        return;
+    }
+    let used: HashSet<&str> = document
+        .jobs()
+        .filter_map(|(_, job)| job.when.schedule.as_ref())
+        .map(|name| name.value.as_str())
+        .collect();
+    for name in document.schedules.iter().filter_map(|node| node.name.as_ref()) {
+        if !used.contains(name.value.as_str()) {
+            findings.push(
+                Finding::new(
+                    Code::Unused,
+                    name.span,
+                    format!("nothing runs by the schedule `{}`", name.value),
+                    "no job names it",
+                )
+                .help(format!("write `schedule \"{}\"` in a job, or delete it", name.value)),
+            );
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The files that were read: their text with one numbering, their imports and their paths.
+
+pub(in crate::config) mod import;
+pub(in crate::config) mod paths;
+mod source_map;
+
+pub(in crate::config) use source_map::{File, Sources, Spanned};
+pub use source_map::{Place, Span};

@@ -1,0 +1,358 @@
+//! The files that were read, as one row of text with one numbering.
+//!
+//! Takes the contents of files, gives [`Span`]s that know their file, lines and columns in logarithmic time, and
+//! is miette's `SourceCode`. Knows nothing of KDL.
+//! Invariant: a span never crosses from one file into another, and what is drawn holds no control characters.
+
+use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
+use std::path::{Path, PathBuf};
+
+/// A stretch of text: offsets in bytes into all files laid end to end, in order of reading.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Span {
+    pub start: usize,
+    pub end: usize,
+}
+
+impl Span {
+    pub(in crate::config) fn new(start: usize, end: usize) -> Self {
+        Self {
+            start,
+            end: end.max(start),
+        }
+    }
+
+    /// In bytes.
+    pub fn len(self) -> usize {
+        self.end.saturating_sub(self.start)
+    }
+
+    /// True for a point between two bytes.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// From the start of the one to the end of the other.
+    pub(in crate::config) fn to(self, other: Self) -> Self {
+        Self::new(self.start.min(other.start), self.end.max(other.end))
+    }
+
+    /// True when they share a byte.
+    pub(in crate::config) fn touches(self, other: Self) -> bool {
+        self.start < other.end && other.start < self.end
+    }
+}
+
+/// A value and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::config) struct Spanned<T> {
+    pub(in crate::config) value: T,
+    pub(in crate::config) span: Span,
+}
+
+/// Where a span starts and ends, for people and for other programs. Lines and columns count from one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub file: String,
+    pub line: usize,
+    pub column: usize,
+    /// The line it ends on.
+    pub end_line: usize,
+    /// One past the character it ends at.
+    pub end_column: usize,
+    /// The first byte of it in the file, from zero.
+    pub start: usize,
+    pub end: usize,
+}
+
+#[derive(Debug)]
+pub(in crate::config) struct File {
+    pub(in crate::config) name: String,
+    pub(in crate::config) path: PathBuf,
+    /// Its first byte in the common numbering.
+    pub(in crate::config) base: usize,
+    /// Its text; what was no UTF-8 is replaced.
+    pub(in crate::config) text: String,
+    /// The same with control characters replaced, byte for byte.
+    drawn: String,
+    /// Where each line starts, from zero.
+    lines: Vec<usize>,
+}
+
+impl File {
+    fn end(&self) -> usize {
+        self.base + self.text.len()
+    }
+
+    /// The directory that relative paths in it start at.
+    pub(in crate::config) fn dir(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("/"))
+    }
+
+    /// Its text without secrets and control characters.
+    pub(in crate::config) fn drawn(&self) -> &str {
+        &self.drawn
+    }
+
+    fn line_of(&self, at: usize) -> usize {
+        self.lines.partition_point(|start| *start <= at).saturating_sub(1)
+    }
+
+    fn line_start(&self, line: usize) -> usize {
+        self.lines.get(line).copied().unwrap_or(self.text.len())
+    }
+}
+
+/// All files, in order of reading.
+#[derive(Debug, Default)]
+pub(in crate::config) struct Sources {
+    files: Vec<File>,
+    /// Stretches that are never shown.
+    masks: Vec<Span>,
+}
+
+/// Longest stretch of one line that is drawn: more would bury the finding.
+const LONGEST_LINE: usize = 300;
+const LONGEST_LABEL: usize = 160;
+
+impl Sources {
+    /// Adds a file and gives its number.
+    pub(in crate::config) fn add(&mut self, name: String, path: PathBuf, text: String) -> usize {
+        // One byte between files, so that the end of one is not the start of the next.
+        let base = self.files.last().map_or(0, |file| file.end() + 1);
+        let mut lines = vec![0];
+        lines.extend(
+            text.bytes()
+                .enumerate()
+                .filter(|(_, b)| *b == b'\n')
+                .map(|(at, _)| at + 1),
+        );
+        let drawn = drawable_text(&text);
+        self.files.push(File {
+            name,
+            path,
+            base,
+            text,
+            drawn,
+            lines,
+        });
+        self.files.len() - 1
+    }
+
+    /// Hides stretches of one file from everything that is drawn. Spans that are no part of it hide nothing.
+    pub(in crate::config) fn mask(&mut self, number: usize, spans: Vec<Span>) {
+        let Some(file) = self.files.get_mut(number) else {
+            return;
+        };
+        let mut bytes = std::mem::take(&mut file.drawn).into_bytes();
+        for span in spans {
+            let (start, end) = (span.start.saturating_sub(file.base), span.end.saturating_sub(file.base));
+            // Whole characters only, and lines stay lines.
+            if file.text.get(start..end).is_none() {
+                continue;
+            }
+            for byte in bytes.get_mut(start..end).unwrap_or_default() {
+                if !matches!(*byte, b'\n' | b'\r' | b'\t' | b'"') {
+                    *byte = b'*';
+                }
+            }
+            self.masks.push(span);
+        }
+        file.drawn = String::from_utf8(bytes).unwrap_or_default();
+    }
+
+    /// What is hidden, in order.
+    pub(in crate::config) fn masks(&self) -> Vec<Span> {
+        let mut masks = self.masks.clone();
+        masks.sort_unstable();
+        masks.dedup();
+        masks
+    }
+
+    /// Where the line begins that a span begins on.
+    pub(in crate::config) fn line_start(&self, span: Span) -> usize {
+        self.file_of(span).map_or(span.start, |file| {
+            file.base + file.line_start(file.line_of(span.start.saturating_sub(file.base)))
+        })
+    }
+
+    /// The text under a span as it is drawn: without what is hidden.
+    pub(in crate::config) fn drawn(&self, span: Span) -> &str {
+        self.file_of(span)
+            .and_then(|file| {
+                let start = span.start.checked_sub(file.base)?;
+                file.drawn.get(start..span.end.checked_sub(file.base)?)
+            })
+            .unwrap_or_default()
+    }
+
+    /// A node with the `;` behind it and, where nothing else stands there, its line.
+    pub(in crate::config) fn statement(&self, span: Span) -> Span {
+        let Some(file) = self.file_of(span) else {
+            return span;
+        };
+        let before = file
+            .text
+            .get(..span.start.saturating_sub(file.base))
+            .unwrap_or_default();
+        let after = file.text.get(span.end.saturating_sub(file.base)..).unwrap_or_default();
+        let blank = |c: char| c == ' ' || c == '\t';
+        let closed = after.trim_start_matches(blank);
+        let after = closed.strip_prefix(';').unwrap_or(after);
+        let mut end = file.end() - after.len();
+        let mut start = span.start;
+        let lead = before.trim_end_matches(blank);
+        let rest = after.trim_start_matches(blank);
+        let begins = lead.is_empty() || lead.ends_with('\n');
+        if begins && rest.is_empty() {
+            (start, end) = (file.base + lead.len(), file.end());
+        } else if begins && let Some(next) = rest.strip_prefix("\r\n").or_else(|| rest.strip_prefix('\n')) {
+            (start, end) = (file.base + lead.len(), file.end() - next.len());
+        }
+        Span::new(start, end)
+    }
+
+    pub(in crate::config) fn file(&self, number: usize) -> Option<&File> {
+        self.files.get(number)
+    }
+
+    pub(in crate::config) fn files(&self) -> &[File] {
+        &self.files
+    }
+
+    pub(in crate::config) fn file_of(&self, span: Span) -> Option<&File> {
+        let after = self.files.partition_point(|file| file.base <= span.start);
+        self.files.get(after.checked_sub(1)?)
+    }
+
+    /// The text under a span; empty when there is none.
+    pub(in crate::config) fn text(&self, span: Span) -> &str {
+        self.file_of(span)
+            .and_then(|file| {
+                let start = span.start.checked_sub(file.base)?;
+                file.text.get(start..span.end.checked_sub(file.base)?)
+            })
+            .unwrap_or_default()
+    }
+
+    /// The span, widened to whole characters.
+    pub(in crate::config) fn whole(&self, span: Span) -> Span {
+        let Some(file) = self.file_of(span) else {
+            return span;
+        };
+        let mut end = span.end.saturating_sub(file.base).min(file.text.len());
+        while !file.text.is_char_boundary(end) {
+            end += 1;
+        }
+        Span::new(file.base + floor(&file.text, span.start - file.base), file.base + end)
+    }
+
+    pub(in crate::config) fn place(&self, span: Span) -> Option<Place> {
+        let file = self.file_of(span)?;
+        let point = |at: usize| {
+            let at = at.saturating_sub(file.base).min(file.text.len());
+            let line = file.line_of(at);
+            let before = file.text.get(file.line_start(line)..at).unwrap_or_default();
+            (line + 1, before.chars().count() + 1)
+        };
+        let (line, column) = point(span.start);
+        let (end_line, end_column) = point(span.end);
+        Some(Place {
+            file: file.name.clone(),
+            line,
+            column,
+            end_line,
+            end_column,
+            start: span.start.saturating_sub(file.base).min(file.text.len()),
+            end: span.end.saturating_sub(file.base).min(file.text.len()),
+        })
+    }
+
+    /// The part of a span that is worth underlining: of its first line, and not endless.
+    pub(in crate::config) fn drawable(&self, span: Span) -> Span {
+        let Some(file) = self.file_of(span) else {
+            return Span::default();
+        };
+        let start = floor(&file.text, span.start - file.base);
+        let mut end = (span.end.saturating_sub(file.base)).min(file.text.len()).max(start);
+        if let Some(cut) = file.text.get(start..end).and_then(|text| text.find(['\n', '\r'])) {
+            end = start + cut;
+        }
+        end = floor(&file.text, end.min(start + LONGEST_LABEL));
+        Span::new(file.base + start, file.base + end)
+    }
+}
+
+/// The nearest character boundary at or before `at`.
+fn floor(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+/// Control and direction-changing characters replaced by harmless ones of the same length.
+fn drawable_text(text: &str) -> String {
+    let mut chars = text.chars().peekable();
+    std::iter::from_fn(|| {
+        let c = chars.next()?;
+        Some(match c {
+            '\n' | '\t' => c,
+            '\r' if chars.peek() == Some(&'\n') => c,
+            c if c.is_control() && c.len_utf8() == 1 => '?',
+            c if c.is_control() => '¿',
+            '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{e000}'..='\u{e001}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{feff}' => '\u{fffd}',
+            c => c,
+        })
+    })
+    .collect()
+}
+
+impl SourceCode for Sources {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let span = Span::new(span.offset(), span.offset() + span.len());
+        let file = self.file_of(span).ok_or(MietteError::OutOfBounds)?;
+        // Spans of two files are never drawn as one.
+        if span.end > file.end() {
+            return Err(MietteError::OutOfBounds);
+        }
+        let (start, end) = (span.start - file.base, span.end - file.base);
+        let first = file.line_of(start).saturating_sub(before);
+        let last = file.line_of(end.saturating_sub(usize::from(end > start)));
+        let mut from = file.line_start(first);
+        let mut to = file.line_start((last + after).saturating_add(1));
+        let mut line = first;
+        let mut column = 0;
+        if before == 0 {
+            column = file.text.get(from..start).map_or(0, |text| text.chars().count());
+            from = start;
+        }
+        if to.saturating_sub(from) > LONGEST_LINE * (before + after + 1) + end - start {
+            from = floor(&file.text, from.max(start.saturating_sub(LONGEST_LINE / 4)));
+            to = floor(&file.text, to.min(end + LONGEST_LINE / 2));
+            line = file.line_of(from);
+            if before > 0 {
+                column = 0;
+            }
+        }
+        let data = file.drawn.get(from..to).unwrap_or_default();
+        Ok(Box::new(MietteSpanContents::new_named(
+            file.name.clone(),
+            data.as_bytes(),
+            SourceSpan::new((file.base + from).into(), data.len()),
+            line,
+            column,
+            data.matches('\n').count(),
+        )))
+    }
+}

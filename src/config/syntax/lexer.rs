@@ -1,0 +1,373 @@
+//! Text → tokens: just enough of KDL 2 to find the ends of strings, comments and nodes.
+//!
+//! Takes any text, gives tokens that cover it without gaps, and never fails: what is not closed ends where a
+//! person would have closed it, and says so. Linear in time, no recursion. Knows nothing of the language of ops files.
+//! Invariant: tokens lie on character boundaries, in order.
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::config) enum Kind {
+    /// White space within a line, and a continued line's end.
+    Space,
+    Newline,
+    Semicolon,
+    Open,
+    Close,
+    /// `=`
+    Equals,
+    /// `(` or `)`
+    Paren,
+    SlashDash,
+    /// `// …` up to the end of its line, or `/* … */`.
+    Comment {
+        /// False when `*/` is missing.
+        closed: bool,
+    },
+    Text {
+        /// Raw strings have no escapes.
+        raw: bool,
+        /// False when its end is missing.
+        closed: bool,
+    },
+    /// Anything else up to the next of the above: a bare word, a number, a keyword.
+    Word {
+        /// A comment begins inside of it, directly after other characters.
+        glued: bool,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::config) struct Token {
+    pub(in crate::config) kind: Kind,
+    pub(in crate::config) start: usize,
+    pub(in crate::config) end: usize,
+}
+
+pub(in crate::config) fn is_newline(c: char) -> bool {
+    matches!(
+        c,
+        '\n' | '\r' | '\u{85}' | '\u{0b}' | '\u{0c}' | '\u{2028}' | '\u{2029}'
+    )
+}
+
+pub(in crate::config) fn is_space(c: char) -> bool {
+    matches!(
+        c,
+        '\t' | ' ' | '\u{a0}' | '\u{1680}' | '\u{2000}'
+            ..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' | '\u{feff}'
+    )
+}
+
+/// Cuts the whole text into tokens.
+pub(in crate::config) fn tokens(text: &str) -> Vec<Token> {
+    let mut lexer = Lexer {
+        text,
+        at: 0,
+        failures: 0,
+    };
+    let mut tokens = Vec::new();
+    while let Some(c) = lexer.peek() {
+        let start = lexer.at;
+        let kind = lexer.token(c);
+        // Every branch takes at least one character; this keeps a mistake here from hanging.
+        if lexer.at == start {
+            lexer.bump();
+        }
+        tokens.push(Token {
+            kind,
+            start,
+            end: lexer.at,
+        });
+    }
+    tokens
+}
+
+struct Lexer<'a> {
+    text: &'a str,
+    at: usize,
+    /// How often the end of something was looked for in vain: each costs the whole rest of the text.
+    failures: usize,
+}
+
+/// After so many the rest of a text is not searched any more.
+const MOST_FAILURES: usize = 32;
+
+impl<'a> Lexer<'a> {
+    fn rest(&self) -> &'a str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn peek(&self) -> Option<char> {
+        self.rest().chars().next()
+    }
+
+    fn bump(&mut self) {
+        self.at += self.peek().map_or(0, char::len_utf8);
+    }
+
+    fn skip_while(&mut self, test: impl Fn(char) -> bool) {
+        let rest = self.rest();
+        self.at += rest.find(|c| !test(c)).unwrap_or(rest.len());
+    }
+
+    fn newline(&mut self) {
+        if self.rest().starts_with("\r\n") {
+            self.at += 2;
+        } else {
+            self.bump();
+        }
+    }
+
+    fn token(&mut self, c: char) -> Kind {
+        if is_newline(c) {
+            self.newline();
+            return Kind::Newline;
+        }
+        if is_space(c) {
+            self.skip_while(is_space);
+            return Kind::Space;
+        }
+        let single = match c {
+            ';' => Some(Kind::Semicolon),
+            '{' => Some(Kind::Open),
+            '}' => Some(Kind::Close),
+            '=' => Some(Kind::Equals),
+            '(' | ')' => Some(Kind::Paren),
+            _ => None,
+        };
+        if let Some(kind) = single {
+            self.bump();
+            return kind;
+        }
+        let rest = self.rest();
+        if rest.starts_with("//") {
+            self.skip_while(|c| !is_newline(c));
+            return Kind::Comment { closed: true };
+        }
+        if rest.starts_with("/*") {
+            return Kind::Comment {
+                closed: self.block_comment(),
+            };
+        }
+        if rest.starts_with("/-") {
+            self.at += 2;
+            return Kind::SlashDash;
+        }
+        if c == '"' {
+            return Kind::Text {
+                raw: false,
+                closed: self.string(0),
+            };
+        }
+        let hashes = rest.len() - rest.trim_start_matches('#').len();
+        if hashes > 0 && rest.get(hashes..).is_some_and(|after| after.starts_with('"')) {
+            self.at += hashes;
+            return Kind::Text {
+                raw: true,
+                closed: self.string(hashes),
+            };
+        }
+        if c == '\\' && self.continued_line() {
+            return Kind::Space;
+        }
+        Kind::Word { glued: self.word() }
+    }
+
+    /// At `/*`. Nested comments count.
+    fn block_comment(&mut self) -> bool {
+        let start = self.at;
+        self.at += 2;
+        let mut depth = 1_usize;
+        loop {
+            let rest = self.rest();
+            let next = rest.find(['*', '/']).filter(|_| self.failures < MOST_FAILURES);
+            let Some(next) = next else {
+                self.failures += 1;
+                // Never closed: take only this line, so that what follows is still read.
+                self.at = start;
+                self.skip_while(|c| !is_newline(c));
+                return false;
+            };
+            self.at += next;
+            let rest = self.rest();
+            if rest.starts_with("*/") {
+                self.at += 2;
+                depth -= 1;
+                if depth == 0 {
+                    return true;
+                }
+            } else if rest.starts_with("/*") {
+                self.at += 2;
+                depth += 1;
+            } else {
+                self.at += 1;
+            }
+        }
+    }
+
+    /// At `"`, after `hashes` of `#`.
+    fn string(&mut self, hashes: usize) -> bool {
+        let rest = self.rest();
+        let lines = rest.starts_with("\"\"\"");
+        let quotes = if lines { "\"\"\"" } else { "\"" };
+        let start = self.at;
+        self.at += quotes.len();
+        loop {
+            let rest = self.rest();
+            let next = rest.find(|c| c == '"' || c == '\\' || (!lines && is_newline(c)));
+            let Some(next) = next.filter(|_| !lines || self.failures < MOST_FAILURES) else {
+                self.failures += usize::from(lines);
+                break;
+            };
+            self.at += next;
+            let rest = self.rest();
+            if rest.starts_with('\\') {
+                self.at += 1;
+                if hashes == 0 {
+                    self.escape();
+                }
+            } else if let Some(after) = rest.strip_prefix(quotes) {
+                let closing = after.len() - after.trim_start_matches('#').len();
+                if closing >= hashes {
+                    self.at += quotes.len() + hashes;
+                    return true;
+                }
+                self.at += 1;
+            } else if rest.starts_with('"') {
+                self.at += 1;
+            } else {
+                return false;
+            }
+        }
+        // Never closed: take only this line.
+        self.at = start + 1;
+        self.skip_while(|c| !is_newline(c));
+        false
+    }
+
+    /// After `\`: the character that it escapes, or the white space that it swallows.
+    fn escape(&mut self) {
+        match self.peek() {
+            Some(c) if is_space(c) || is_newline(c) => self.skip_while(|c| is_space(c) || is_newline(c)),
+            Some(_) => self.bump(),
+            None => {}
+        }
+    }
+
+    /// At `\`: takes it and the line's end when nothing but white space and a comment stands between.
+    fn continued_line(&mut self) -> bool {
+        let start = self.at;
+        self.bump();
+        self.skip_while(is_space);
+        if self.rest().starts_with("//") {
+            self.skip_while(|c| !is_newline(c));
+        }
+        match self.peek() {
+            None => true,
+            Some(c) if is_newline(c) => {
+                self.newline();
+                true
+            }
+            Some(_) => {
+                self.at = start;
+                false
+            }
+        }
+    }
+
+    /// A run of characters that belong together in the eyes of a person: an unquoted glob or URL is one word.
+    /// True when KDL sees a comment in it.
+    fn word(&mut self) -> bool {
+        let start = self.at;
+        let mut glued = false;
+        while let Some(c) = self.peek() {
+            let rest = self.rest();
+            let here = self.text.get(start..self.at).unwrap_or_default();
+            if is_newline(c) || is_space(c) || matches!(c, ';' | '"' | '(' | ')') {
+                break;
+            }
+            if c == '/' && self.at > start && (rest.starts_with("//") || rest.starts_with("/*")) {
+                glued = true;
+            }
+            if c == '=' && !glued {
+                break;
+            }
+            if c == '}' {
+                break;
+            }
+            if c == '{' {
+                // `*.{csv,json}` is a glob; `ops{` opens a block.
+                match brace_run(rest) {
+                    Some(len) if here.contains(['*', '?', '.', '/', '[']) => {
+                        self.at += len;
+                        continue;
+                    }
+                    _ => break,
+                }
+            }
+            self.bump();
+        }
+        glued
+    }
+}
+
+/// Longest alternatives of an unquoted glob, in characters.
+const LONGEST_BRACES: usize = 200;
+
+/// The length of `{…}` when nothing in it looks like a block.
+fn brace_run(rest: &str) -> Option<usize> {
+    let end = rest.char_indices().take(LONGEST_BRACES).find(|(_, c)| *c == '}')?.0;
+    let inside = rest.get(1..end)?;
+    (!inside.contains(|c: char| is_space(c) || is_newline(c) || matches!(c, ';' | '"' | '{' | '='))).then_some(end + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> Vec<&str> {
+        tokens(text)
+            .iter()
+            .filter(|t| t.kind != Kind::Space)
+            .map(|t| &text[t.start..t.end])
+            .collect()
+    }
+
+    #[test]
+    fn covers_the_text_without_gaps() {
+        for text in [
+            "a \"b\\\"c\" { d=1; } // e\n/* f /* g */ */ h",
+            "\"\"\"\n x\n \"\"\" #\"a\"b\"# \\ // c\n d",
+            "\"open\n\"\"\"open",
+            "/* open",
+        ] {
+            let mut at = 0;
+            for token in tokens(text) {
+                assert_eq!(token.start, at, "{text:?}");
+                at = token.end;
+            }
+            assert_eq!(at, text.len(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_unquoted_glob_or_url_is_one_word() {
+        assert_eq!(
+            shown("include data/**/*.csv *.{a,b}"),
+            ["include", "data/**/*.csv", "*.{a,b}"]
+        );
+        assert_eq!(shown("url https://x.y/z?a=b;"), ["url", "https://x.y/z?a=b", ";"]);
+        assert_eq!(shown("ops{name a}"), ["ops", "{", "name", "a", "}"]);
+    }
+
+    #[test]
+    fn what_is_never_closed_ends_with_its_line() {
+        assert_eq!(shown("a \"b\nc"), ["a", "\"b", "\n", "c"]);
+        assert_eq!(shown("a \"\"\"b\nc"), ["a", "\"\"\"b", "\n", "c"]);
+        assert_eq!(shown("a /*b\nc"), ["a", "/*b", "\n", "c"]);
+    }
+
+    #[test]
+    fn raw_strings_count_their_hashes() {
+        assert_eq!(shown("##\"a\"#b\"## c"), ["##\"a\"#b\"##", "c"]);
+    }
+}

@@ -1,0 +1,276 @@
+//! Is the whole file in another language? YAML, TOML, JSON and crontabs are told once, not line by line.
+//!
+//! Takes the text of a file, gives what it looks like and where that shows. Looks at lines, not at tokens, and knows of
+//! the language of ops files only which names stand at the top.
+//! Invariant: a file with one line that begins like a node of an ops file is one, whatever else stands in it.
+
+pub(in crate::config) mod loanwords;
+
+use crate::config::nodes::schema::ROOT;
+use crate::config::syntax::lexer;
+
+/// How many lines are looked at for what a file is about.
+const LINES_ABOUT: usize = 50;
+
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::config) struct Foreign {
+    pub(in crate::config) start: usize,
+    pub(in crate::config) end: usize,
+    pub(in crate::config) message: &'static str,
+    pub(in crate::config) label: &'static str,
+    pub(in crate::config) help: String,
+}
+
+const YAML: (&str, &str, &str) = (
+    "this looks like YAML: an ops file is KDL",
+    "not the language of ops files",
+    "no `:` and no `-`; what belongs together stands in braces, text in quotes, a list behind its name: \
+     `backup \"data\" { source \"/srv/data\"; to \"/backup/data\"; include \"*.csv\" \"*.json\"; }`",
+);
+const JSON: (&str, &str, &str) = (
+    "this looks like JSON: an ops file is KDL",
+    "not the language of ops files",
+    "no outer braces, no `:` and no `,`; names stand without quotes, a list behind its name: \
+     `backup \"data\" { source \"/srv/data\"; to \"/backup/data\"; include \"*.csv\" \"*.json\"; }`",
+);
+const TOML: (&str, &str, &str) = (
+    "this looks like TOML or INI: an ops file is KDL",
+    "not the language of ops files",
+    "no `[section]` and no `=` behind a name; a section is a node with braces: \
+     `backup \"data\" { source \"/srv/data\"; to \"/backup/data\"; }`",
+);
+const CRONTAB: (&str, &str, &str) = (
+    "this looks like a crontab: an ops file is KDL",
+    "not the language of ops files",
+    "`opsrun init ops.kdl --from crontab FILE` makes an ops file of it; each line is a target: \
+     `target \"report\" { cron \"0 3 * * *\"; command \"/srv/bin/report\" \"--daily\"; }`",
+);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Line {
+    Section,
+    /// `key: value`, `key:`, `- item`, `---`
+    Colon,
+    /// `key = value`
+    Equals,
+    Cron,
+    Other,
+}
+
+/// Whether the whole text is in another language. `tops` are the names that only stand at the top of an ops file.
+pub(in crate::config) fn foreign(text: &str, tops: &[&str]) -> Option<Foreign> {
+    let found = |(message, label, help): (&'static str, &'static str, &'static str), start, end| {
+        Some(Foreign {
+            start,
+            end,
+            message,
+            label,
+            help: fitting(help, text, tops),
+        })
+    };
+    let body = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+    let start = text.len() - body.len();
+    if json(body) {
+        return found(JSON, start, start + 1);
+    }
+    let mut first: [Option<(usize, usize)>; 4] = [None; 4];
+    let mut counts = [0_usize; 5];
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let from = at;
+        at += line.len();
+        let shown = line.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+        if shown.is_empty() || shown.starts_with(['#', ';']) || shown.starts_with("//") {
+            continue;
+        }
+        if line.starts_with(shown) && begins_a_node(shown, tops) {
+            return None;
+        }
+        let kind = kind(shown);
+        if let Some(counted) = counts.get_mut(kind as usize) {
+            *counted += 1;
+        }
+        if let Some(first) = first.get_mut(kind as usize)
+            && first.is_none()
+        {
+            let start = from + line.find(shown).unwrap_or(0);
+            *first = Some((start, start + shown.len()));
+        }
+    }
+    let [sections, colons, equals, crons, others] = counts;
+    let pick = |kind: Line| first.get(kind as usize).copied().flatten();
+    if sections > 0 && sections + equals + colons >= others {
+        let (start, end) = pick(Line::Section)?;
+        return found(TOML, start, end);
+    }
+    if crons > 0 && crons + equals > others + colons {
+        let (start, end) = pick(Line::Cron)?;
+        return found(CRONTAB, start, end);
+    }
+    if colons > 1 && colons > others + equals {
+        let (start, end) = pick(Line::Colon)?;
+        return found(YAML, start, end);
+    }
+    if equals > 1 && others + colons == 0 {
+        let (start, end) = pick(Line::Equals)?;
+        return found(TOML, start, end);
+    }
+    None
+}
+
+/// The help, with an example of what the file is about.
+fn fitting(help: &str, text: &str, tops: &[&str]) -> String {
+    let (Some((rules, _)), false) = (help.split_once("`backup"), help.contains("--from")) else {
+        return help.to_owned();
+    };
+    let about = text.lines().take(LINES_ABOUT).find_map(|line| {
+        let word = line.trim_start().trim_start_matches(['[', '{', '"', '-', ' ']);
+        let end = word
+            .find(|c: char| !c.is_ascii_alphanumeric() && c != '-')
+            .unwrap_or(word.len());
+        let word = word.get(..end)?;
+        let one = word.strip_suffix('s').unwrap_or(word);
+        let top = tops.iter().find(|top| **top == word || **top == one)?;
+        ROOT.child(top)
+    });
+    match about.filter(|spec| !matches!(spec.name, "backup" | "ops")) {
+        Some(spec) => format!("{rules}`{}`", spec.example),
+        None => help.to_owned(),
+    }
+}
+
+/// `backup "a"`, `ops {`: but not `backup: a`, nor `backup = "a"`.
+fn begins_a_node(line: &str, tops: &[&str]) -> bool {
+    let word = line.find(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+    let (word, rest) = line.split_at(word.unwrap_or(line.len()));
+    let rest = rest.trim_start_matches(lexer::is_space);
+    tops.contains(&word) && !rest.starts_with([':', '=', ','])
+}
+
+fn json(body: &str) -> bool {
+    let mut chars = body.chars();
+    let open = chars.next();
+    let inside = chars.as_str().trim_start();
+    match open {
+        Some('[') => inside.starts_with(['{', '"']) && !inside.contains('='),
+        Some('{') => {
+            if inside.trim_end() == "}" {
+                return true;
+            }
+            let Some(quoted) = inside.strip_prefix('"') else {
+                return false;
+            };
+            let end = quoted.find(['"', '\n']).unwrap_or(quoted.len());
+            quoted
+                .get(end..)
+                .and_then(|rest| rest.strip_prefix('"'))
+                .is_some_and(|rest| rest.trim_start().starts_with(':'))
+        }
+        _ => false,
+    }
+}
+
+fn kind(line: &str) -> Line {
+    let word = |text: &str| {
+        let text = text.trim_matches(['"', '\'']);
+        !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "_-. ".contains(c))
+    };
+    let name = |text: &str| word(text) && !text.contains(' ');
+    if line.ends_with(['{', '}']) && !line.contains(": {") {
+        return Line::Other;
+    }
+    let uncommented = line.split(" #").next().unwrap_or(line).trim_end();
+    if let Some(inside) = uncommented.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'))
+        && word(inside.trim_matches(['[', ']']).trim())
+    {
+        return Line::Section;
+    }
+    if line == "---" || line.starts_with("- ") || line.starts_with("%YAML") {
+        return Line::Colon;
+    }
+    if cron(line) {
+        return Line::Cron;
+    }
+    if let Some((key, rest)) = line.split_once(':')
+        && name(key)
+        && (rest.is_empty() || rest.starts_with([' ', '\t']))
+    {
+        return Line::Colon;
+    }
+    if let Some((key, _)) = line.split_once('=')
+        && name(key.trim_end())
+    {
+        return Line::Equals;
+    }
+    Line::Other
+}
+
+/// Five fields of a crontab and a command, or `@daily` and a command.
+fn cron(line: &str) -> bool {
+    let mut words = line.split_ascii_whitespace();
+    if line.starts_with('@') {
+        return words.nth(1).is_some();
+    }
+    let field = |word: &str| {
+        word.starts_with(|c: char| c.is_ascii_digit() || c == '*')
+            && word.chars().all(|c| c.is_ascii_alphanumeric() || "*,/-".contains(c))
+    };
+    let named = |word: &str| word.chars().all(|c| c.is_ascii_alphanumeric() || "*,/-".contains(c));
+    let fields: Vec<&str> = words.by_ref().take(5).collect();
+    let [minute, hour, day, month, weekday] = fields.as_slice() else {
+        return false;
+    };
+    [minute, hour, day].into_iter().all(|word| field(word)) && named(month) && named(weekday) && words.next().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOPS: &[&str] = &["ops", "backup", "target"];
+
+    fn looks(text: &str) -> &'static str {
+        foreign(text, TOPS).map_or("", |found| found.message)
+    }
+
+    #[test]
+    fn other_languages_are_known() {
+        for (text, wanted) in [
+            ("backups:\n  a:\n    source: /srv\n    include:\n      - x\n", YAML.0),
+            ("---\nversion: 1\n", YAML.0),
+            ("# c\nbackup:\n  source: /srv\n", YAML.0),
+            ("{\n \"backup\": {}\n}", JSON.0),
+            ("\u{feff}[{\"a\": 1}]", JSON.0),
+            ("{}", JSON.0),
+            ("[backup.a]\nsource = \"/srv\"\n", TOML.0),
+            ("# c\n[[target]]\ncommand = [\n  \"a\",\n]\n", TOML.0),
+            ("name = \"a\"\nstate = 'b'\n", TOML.0),
+            ("MAILTO=a\n0 21 * * 1-5 /srv/bin/a\n@daily b\n", CRONTAB.0),
+        ] {
+            assert_eq!(looks(text), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_ops_file_with_slips_is_one() {
+        for text in [
+            "",
+            "backup \"a\" {\n    source: \"/srv\"\n    to: \"/backup\"\n}\n",
+            "ops {\n    name = \"a\"\n}\n",
+            "# x\ntarget a\n    command: b\n    cwd: c\n",
+            "{ source \"/srv\"; }",
+            "\n{\n}\nx",
+            "nonsense\n",
+            "[a, b]\n",
+        ] {
+            assert_eq!(looks(text), "", "{text}");
+        }
+    }
+
+    #[test]
+    fn the_span_is_the_first_line_that_shows_it() {
+        let text = "\n  é: 1\n  b: 2\n";
+        let found = foreign(text, TOPS).unwrap();
+        assert_eq!(&text[found.start..found.end], "é: 1");
+    }
+}

@@ -1,0 +1,310 @@
+//! Quotes: those of text processors, single ones, missing ones, escapes that are none, raw strings of KDL 1.
+//!
+//! Takes strings and what was meant as one, gives findings with the string as it must be written. Part of `slips`.
+//! Invariant: that of `slips`; a block that a missing quote would hide stays visible.
+
+use crate::config::findings::{Code, excerpt};
+use crate::config::syntax::kdl_string;
+use crate::config::syntax::lexer::{self, Token};
+use crate::config::syntax::repair::mend::Mender;
+
+/// How far the end of a string in typographic quotes is looked for, in characters.
+const LONGEST_QUOTED: usize = 300;
+pub(in crate::config) const TYPOGRAPHIC: [char; 10] = [
+    '\u{201c}', '\u{201d}', '\u{201e}', '\u{201a}', '\u{2018}', '\u{2019}', '\u{ab}', '\u{bb}', '\u{2039}', '\u{203a}',
+];
+
+impl Mender<'_> {
+    /// `“a b”`: gives its end. Said once a line, with the whole line.
+    pub(in crate::config) fn typographic_quotes(&mut self, token: Token, line_start: usize) -> usize {
+        let rest = self.text.get(token.start..).unwrap_or_default();
+        let near = rest.char_indices().nth(LONGEST_QUOTED).map_or(rest.len(), |(at, _)| at);
+        let near = rest.get(..near).unwrap_or_default();
+        let line = near.split(lexer::is_newline).next().unwrap_or_default();
+        let open = line.chars().next().map_or(0, char::len_utf8);
+        let inside = line.get(open..).unwrap_or_default();
+        let close = inside
+            .char_indices()
+            .find(|(_, c)| *c == '"' || TYPOGRAPHIC.contains(c));
+        let end = match close {
+            Some((at, c)) => token.start + open + at + c.len_utf8(),
+            None => token.end,
+        };
+        let head = self.text.get(line_start..token.start).unwrap_or_default();
+        if !head.contains(TYPOGRAPHIC) {
+            let whole = format!("{}{}", head.trim_start(), line.trim_end());
+            let mended = whole.replace(TYPOGRAPHIC, "\"");
+            self.report(
+                Code::Syntax,
+                token.start,
+                end,
+                "strings are written in straight double quotes",
+                "typographic quotes mean nothing here",
+            );
+            self.help(format!("write `{}`", excerpt(&mended)));
+            if let Some((at, c)) = close {
+                let close = token.start + open + at;
+                let text = inside.get(..at).unwrap_or_default();
+                if !text.contains(['\\', '"']) {
+                    self.fix(&[
+                        (token.start, token.start + open, "\""),
+                        (close, close + c.len_utf8(), "\""),
+                    ]);
+                }
+            }
+        }
+        self.placeholder(token.start, end);
+        end
+    }
+
+    /// A quoted or raw string; gives where to go on.
+    pub(in crate::config) fn string(&mut self, token: Token, raw: bool, closed: bool) -> usize {
+        if !closed {
+            return self.unclosed_string(token, raw);
+        }
+        if !raw {
+            self.escapes(token);
+        }
+        token.end
+    }
+
+    /// A string without an end: it goes to its line's end, without the braces that surely stand behind it.
+    fn unclosed_string(&mut self, token: Token, raw: bool) -> usize {
+        let text = self.str(token);
+        let lines = text.trim_start_matches('#').starts_with("\"\"\"");
+        let before = self.text.get(..token.start).unwrap_or_default();
+        let head = before.rsplit(lexer::is_newline).next().unwrap_or_default();
+        let mut body = text.trim_end();
+        let typographic = text.char_indices().skip(1).find(|(_, c)| TYPOGRAPHIC.contains(c));
+        let mut help = if lines {
+            "end it with `\"\"\"` on a line of its own".to_owned()
+        } else {
+            "put the closing `\"` on the same line".to_owned()
+        };
+        let mut label = "begins here";
+        let mut close: Option<String> = None;
+        if let Some((at, c)) = typographic.filter(|_| !lines) {
+            body = text.get(..at + c.len_utf8()).unwrap_or(text);
+            help = format!("write {}\"", excerpt(text.get(..at).unwrap_or_default()));
+            label = "its last quote is typographic";
+        } else if raw && !lines && body.len() > 2 && body.ends_with('"') {
+            let hashes = text.len() - text.trim_start_matches('#').len();
+            let end = "#".repeat(hashes);
+            help = format!("write {}{end}", excerpt(body));
+            label = "its end lacks the `#` of its beginning";
+            close = Some(end);
+        } else if !raw && !lines && body.ends_with("\\\"") {
+            let inside = body.get(1..body.len() - 1).unwrap_or_default();
+            help = format!(
+                "`\\\"` is a quote inside the string: write {}",
+                excerpt(&format!("\"{}\"", double(inside)))
+            );
+            label = "its last quote is escaped";
+        } else if !lines {
+            // `backup "a {`: the block begins all the same.
+            let block = body
+                .strip_suffix('{')
+                .filter(|before| before.ends_with(lexer::is_space));
+            let opened = head.matches('{').count() > head.matches('}').count();
+            let end = block.or_else(|| body.strip_suffix('}').filter(|_| opened));
+            if let Some(end) = end {
+                body = end.trim_end_matches(|c| lexer::is_space(c) || c == ';');
+                let hashes = text.len() - text.trim_start_matches('#').len();
+                let end = format!("\"{}", "#".repeat(hashes));
+                help = format!("write {}{end}", excerpt(body));
+                close = Some(end);
+            }
+        }
+        let mut end = token.start + body.len();
+        let mut message = "a string is never closed";
+        if let Some(further) = self
+            .over_lines(token)
+            .filter(|_| !lines && end == token.start + text.trim_end().len())
+        {
+            message = "a quoted string ends on its line";
+            label = "goes on below";
+            help = String::from(
+                "write it on one line; for several lines put `\"\"\"` on a line before and on one behind them",
+            );
+            end = further;
+        }
+        self.report(Code::Syntax, token.start, token.start + body.len(), message, label);
+        self.help(help);
+        if let Some(close) = close {
+            self.fix(&[(end, end, &close)]);
+        }
+        self.placeholder(token.start, end);
+        self.mended_to = self.mended_to.max(end);
+        self.unseen_behind(end, token.end);
+        end.max(token.end)
+    }
+
+    /// Where a string ends that was meant to go over two lines: the next line has one quote, at its end.
+    fn over_lines(&self, token: Token) -> Option<usize> {
+        let rest = self.text.get(token.end..)?;
+        let gap = rest.len() - rest.trim_start_matches('\r').strip_prefix('\n')?.len();
+        let line = rest.get(gap..)?.split('\n').next().unwrap_or_default();
+        let shown = line.trim_end().trim_end_matches(';').trim_end();
+        let inside = shown.strip_suffix('"')?;
+        (!inside.contains(['"', '{', '}'])).then_some(token.end + gap + shown.len())
+    }
+
+    /// Escapes that are none, said once a string.
+    fn escapes(&mut self, token: Token) {
+        let text = self.str(token);
+        let mut first: Option<(usize, usize)> = None;
+        let mut count = 0_usize;
+        let mut at = 0;
+        while let Some(next) = text.get(at..).and_then(|rest| rest.find('\\')) {
+            let slash = at + next;
+            let escaped = text.get(slash + 1..).and_then(|rest| rest.chars().next());
+            let len = escaped.map_or(0, char::len_utf8);
+            let fine = match escaped {
+                Some('u') => unicode_escape(text.get(slash + 2..).unwrap_or_default()),
+                Some(c) => {
+                    matches!(c, 'n' | 'r' | 't' | '\\' | '"' | 'b' | 'f' | 's')
+                        || lexer::is_space(c)
+                        || lexer::is_newline(c)
+                }
+                None => true,
+            };
+            if !fine {
+                let (start, end) = (token.start + slash, token.start + slash + 1 + len);
+                first.get_or_insert((start, end));
+                count += 1;
+                self.fill(start, end, b'_');
+            }
+            at = slash + 1 + len.max(1);
+        }
+        let Some((start, end)) = first else {
+            return;
+        };
+        self.poison(token.start, token.end);
+        let shown = excerpt(self.text.get(start..end).unwrap_or_default());
+        self.report(
+            Code::Syntax,
+            start,
+            end,
+            format!("`{shown}` is no escape"),
+            if count > 1 {
+                "the first unknown escape"
+            } else {
+                "unknown escape"
+            },
+        );
+        let raw = text.get(1..text.len().saturating_sub(1)).unwrap_or_default();
+        self.help(if raw.contains('"') || raw.contains(lexer::is_newline) {
+            "write `\\\\` for a backslash".to_owned()
+        } else {
+            format!("write `\\\\` for a backslash, or use a raw string: #{}#", excerpt(text))
+        });
+    }
+
+    /// `/srv/a"`: gives the end of it.
+    pub(in crate::config) fn no_opening_quote(&mut self, token: Token, quote: Token) -> Option<usize> {
+        let rest = self.str(quote).get(1..)?.trim_start();
+        if !(rest.is_empty() || rest.starts_with([';', '{', '}']) || rest.starts_with("//")) {
+            return None;
+        }
+        let end = quote.start + 1;
+        self.report(
+            Code::Syntax,
+            token.start,
+            end,
+            "a string has no opening quote",
+            "only the closing one is here",
+        );
+        let word = self.str(token);
+        self.help(format!("write {}", excerpt(&kdl_string(word))));
+        self.fix(&[(token.start, end, &kdl_string(word))]);
+        self.placeholder(token.start, end);
+        // What stands behind the quote was taken for a part of the string.
+        self.unseen_behind(end, quote.end);
+        Some(quote.end)
+    }
+
+    /// A comment behind what was no string: it becomes blank like any other.
+    fn unseen_behind(&mut self, start: usize, end: usize) {
+        let rest = self.text.get(start..end).unwrap_or_default();
+        if let Some(comment) = rest.find("//") {
+            self.fill(start + comment, end, b' ');
+        }
+    }
+
+    /// `'a b'`: gives the end of it when it is closed on its line.
+    pub(in crate::config) fn single_quotes(&mut self, token: Token) -> Option<usize> {
+        let line = self.text.get(token.start..)?;
+        let mut at = 1;
+        let mut doubled = false;
+        let close = loop {
+            let next = at + line.get(at..)?.find(|c| c == '\'' || lexer::is_newline(c))?;
+            let behind = line.get(next..)?.strip_prefix('\'')?;
+            if !behind.starts_with('\'') || next == 1 {
+                break next + 1;
+            }
+            // `'it''s'`: so YAML writes a quote inside.
+            doubled = true;
+            at = next + 2;
+        };
+        let inside = line.get(1..close - 1)?;
+        let inside = if doubled {
+            inside.replace("''", "'")
+        } else {
+            inside.to_owned()
+        };
+        let end = token.start + close;
+        self.report(
+            Code::Syntax,
+            token.start,
+            end,
+            "strings are written in double quotes",
+            "single quotes mean nothing here",
+        );
+        self.help(format!("write {}", excerpt(&kdl_string(&inside))));
+        // To a shell two quotes in a row are none.
+        if !doubled {
+            self.fix(&[(token.start, end, &kdl_string(&inside))]);
+        }
+        self.placeholder(token.start, end);
+        Some(end)
+    }
+
+    /// `r"…"` or `r#"…"#`; gives its end.
+    pub(in crate::config) fn old_raw_string(&mut self, token: Token, after: Option<&Token>) -> usize {
+        let hashes = self.str(token).len() - 1;
+        let end = after.map_or(token.end, |t| t.end);
+        let rest = self.text.get(end..).unwrap_or_default();
+        let end = end + rest.bytes().take(hashes).take_while(|b| *b == b'#').count();
+        let text = self.text.get(token.start + 1..end).unwrap_or_default();
+        self.report(
+            Code::Version,
+            token.start,
+            end,
+            "`r\"…\"` is a raw string of KDL 1",
+            "ops files are KDL 2",
+        );
+        let hashed = if text.starts_with('#') {
+            text.to_owned()
+        } else {
+            format!("#{text}#")
+        };
+        self.help(format!("write {}", excerpt(&hashed)));
+        self.fix(&[(token.start, end, &hashed)]);
+        self.placeholder(token.start, end);
+        end
+    }
+}
+
+/// With every backslash doubled.
+fn double(text: &str) -> String {
+    text.replace("\\\\", "\\").replace('\\', "\\\\")
+}
+
+fn unicode_escape(after: &str) -> bool {
+    after
+        .strip_prefix('{')
+        .and_then(|rest| rest.split_once('}'))
+        .is_some_and(|(hex, _)| {
+            (1..=6).contains(&hex.len()) && u32::from_str_radix(hex, 16).is_ok_and(|n| char::from_u32(n).is_some())
+        })
+}

@@ -1,0 +1,275 @@
+//! Lists of other languages over several lines: `[` to `]`, commas at the ends of lines, lines `- value`.
+//!
+//! Takes the tokens of a file before anything else does, gives one finding a list with all of its values behind the
+//! setting's name, and makes one line of it. Part of `slips`.
+//! Invariant: that of `slips`; the values of a list that was mended are still read.
+
+use crate::config::findings::{Code, excerpt};
+use crate::config::syntax::kdl_string;
+use crate::config::syntax::lexer::{self, Kind, Token};
+use crate::config::syntax::repair::mend::Mender;
+use crate::config::syntax::repair::words::bare_needs_quotes;
+
+/// How many tokens a list over several lines may have.
+const LONGEST_LIST: usize = 2_000;
+
+/// A list that goes over several lines.
+struct Long {
+    /// The numbers of its values' tokens.
+    values: Vec<usize>,
+    /// The first token behind the name and the first behind the list.
+    from: usize,
+    to: usize,
+    /// Comments stand among the values.
+    commented: bool,
+    label: &'static str,
+}
+
+impl Mender<'_> {
+    /// Lists over several lines, before anything else is looked at: each becomes one line of values.
+    pub(in crate::config) fn long_lists(&mut self, tokens: &mut [Token]) {
+        let mut begin: Option<usize> = None;
+        let mut at = 0;
+        while let Some(token) = tokens.get(at).copied() {
+            match token.kind {
+                Kind::Space | Kind::Comment { .. } | Kind::Paren | Kind::SlashDash => {}
+                Kind::Newline | Kind::Semicolon | Kind::Open | Kind::Close => begin = None,
+                Kind::Word { .. } | Kind::Text { .. } | Kind::Equals => {
+                    let first = *begin.get_or_insert(at);
+                    if let Some(list) = self.long_list(tokens, first, at) {
+                        at = list.to;
+                        self.flatten(tokens, first, &list);
+                        continue;
+                    }
+                }
+            }
+            at += 1;
+        }
+    }
+
+    fn long_list(&self, tokens: &[Token], first: usize, at: usize) -> Option<Long> {
+        let token = *tokens.get(at)?;
+        let word = self.str(token);
+        match token.kind {
+            Kind::Word { .. } if at > first && word.starts_with('[') && !word.contains(']') => {
+                let before = tokens.get(at - 1).copied()?;
+                let sign = before.kind == Kind::Equals
+                    || before.kind == Kind::Space && at >= 2 && tokens.get(at - 2)?.kind == Kind::Equals;
+                self.bracketed(tokens, if sign { first + 1 } else { at }, at)
+            }
+            Kind::Word { .. } if at > first && word.ends_with(',') => self.comma_lines(tokens, first, at),
+            Kind::Word { .. } if at == first && !word.starts_with('-') => self.dashed(tokens, at),
+            _ => None,
+        }
+    }
+
+    /// `[`, at `at`, to `]` on another line.
+    fn bracketed(&self, tokens: &[Token], from: usize, at: usize) -> Option<Long> {
+        let mut list = Long {
+            values: Vec::new(),
+            from,
+            to: at,
+            commented: false,
+            label: "no brackets",
+        };
+        let mut newline = false;
+        for (number, token) in tokens.iter().enumerate().skip(at).take(LONGEST_LIST) {
+            match token.kind {
+                Kind::Newline => newline = true,
+                Kind::Space => {}
+                Kind::Comment { .. } => list.commented = true,
+                Kind::Text { closed: true, .. } => list.values.push(number),
+                Kind::Word { .. } => {
+                    let word = self.str(*token);
+                    if number > at && word.starts_with('[') {
+                        return None;
+                    }
+                    if !word.trim_matches(['[', ']', ',']).is_empty() {
+                        list.values.push(number);
+                    }
+                    if word.contains(']') && !word.contains('[') {
+                        list.to = number + 1;
+                        return newline.then_some(list);
+                    }
+                }
+                _ => return None,
+            }
+        }
+        None
+    }
+
+    /// Lines that end with a comma, followed by lines that hold nothing but strings.
+    fn comma_lines(&self, tokens: &[Token], first: usize, at: usize) -> Option<Long> {
+        let behind = tokens.get(at + 1..)?;
+        if behind.iter().find(|t| t.kind != Kind::Space)?.kind != Kind::Newline {
+            return None;
+        }
+        let head: Vec<usize> = (first + 1..=at)
+            .filter(|number| match tokens.get(*number) {
+                Some(Token {
+                    kind: Kind::Text { .. },
+                    ..
+                }) => true,
+                Some(word) => matches!(word.kind, Kind::Word { .. }) && !self.str(*word).trim_matches(',').is_empty(),
+                None => false,
+            })
+            .collect();
+        let mut list = Long {
+            from: *head.first()?,
+            values: head,
+            to: at,
+            commented: false,
+            label: "no commas",
+        };
+        let mut comma = true;
+        let mut newline = false;
+        for (number, token) in tokens.iter().enumerate().skip(at + 1).take(LONGEST_LIST) {
+            match token.kind {
+                Kind::Space => {}
+                Kind::Comment { .. } => list.commented = true,
+                Kind::Newline if comma && !newline => newline = true,
+                Kind::Text { closed: true, .. } if comma && newline => {
+                    let next = tokens.get(number + 1..)?.iter().find(|t| t.kind != Kind::Space);
+                    let key = next.is_some_and(|t| t.kind == Kind::Equals || self.str(*t).starts_with(':'));
+                    if key {
+                        return None;
+                    }
+                    list.values.push(number);
+                    list.to = number + 1;
+                    (comma, newline) = (false, false);
+                }
+                Kind::Word { .. } if !comma && self.str(*token) == "," => {
+                    comma = true;
+                    list.to = number + 1;
+                }
+                _ => break,
+            }
+        }
+        (list.to > at).then_some(list)
+    }
+
+    /// A name alone on its line, followed by lines `- value`.
+    fn dashed(&self, tokens: &[Token], at: usize) -> Option<Long> {
+        let mut list = Long {
+            values: Vec::new(),
+            from: at + 1,
+            to: at,
+            commented: false,
+            label: "a dash begins no value",
+        };
+        // What is expected: 0 the line's end, 1 a dash, 2 a value.
+        let mut state = 0;
+        for (number, token) in tokens.iter().enumerate().skip(at + 1).take(LONGEST_LIST) {
+            match (token.kind, state) {
+                (Kind::Space, _) => {}
+                (Kind::Comment { .. }, _) => list.commented |= !list.values.is_empty(),
+                (Kind::Newline, 0 | 1) => state = 1,
+                (Kind::Word { .. }, 1) if self.str(*token) == "-" => state = 2,
+                (Kind::Text { closed: true, .. }, 2) => {
+                    list.values.push(number);
+                    list.to = number + 1;
+                    state = 0;
+                }
+                (Kind::Word { .. }, 2) if !self.str(*token).ends_with(':') => {
+                    list.values.push(number);
+                    list.to = number + 1;
+                    state = 0;
+                }
+                (Kind::Semicolon | Kind::Close, 0 | 1) | (Kind::Word { .. } | Kind::Text { .. }, 1) => break,
+                _ => return None,
+            }
+        }
+        (!list.values.is_empty()).then_some(list)
+    }
+
+    /// Says how the list is written, and makes one line of it.
+    fn flatten(&mut self, tokens: &mut [Token], first: usize, list: &Long) {
+        let (Some(begin), Some(from), Some(last)) = (
+            tokens.get(first).copied(),
+            tokens.get(list.from).copied(),
+            tokens.get(list.to - 1).copied(),
+        ) else {
+            return;
+        };
+        let head_end = tokens
+            .get(first..list.from)
+            .and_then(|head| {
+                head.iter()
+                    .rev()
+                    .find(|t| !matches!(t.kind, Kind::Space | Kind::Equals))
+            })
+            .map_or(begin.end, |t| t.end);
+        let head = self.text.get(begin.start..head_end).unwrap_or_default();
+        let name = head.trim_end_matches(':');
+        let mut written = String::new();
+        for number in &list.values {
+            let Some(token) = tokens.get_mut(*number) else {
+                continue;
+            };
+            let text = self.str(*token);
+            let bare = text.trim_matches(['[', ']', ',']);
+            written.push(' ');
+            if matches!(token.kind, Kind::Text { .. }) {
+                written.push_str(text);
+                continue;
+            }
+            token.start += text.find(bare).unwrap_or(0);
+            token.end = token.start + bare.len();
+            if bare_needs_quotes(bare) || bare.contains(',') || matches!(bare, "true" | "false" | "null") {
+                written.push_str(&kdl_string(bare));
+                let (start, end) = (token.start, token.end);
+                token.kind = Kind::Text {
+                    raw: true,
+                    closed: true,
+                };
+                self.placeholder(start, end);
+            } else {
+                written.push_str(bare);
+            }
+        }
+        let first_sign = self.text.get(from.start..last.end).unwrap_or_default();
+        let shown = first_sign
+            .split(lexer::is_newline)
+            .map(str::trim_end)
+            .find(|line| !line.is_empty());
+        let shown = shown.unwrap_or_default();
+        let start = from.start + first_sign.find(shown).unwrap_or(0);
+        let indent = shown.len() - shown.trim_start().len();
+        self.report(
+            Code::Syntax,
+            start + indent,
+            start + shown.len(),
+            "a list is written as several arguments",
+            list.label,
+        );
+        self.help(format!(
+            "write `{}`",
+            excerpt(&format!("{}{written}", name.trim_matches('"')))
+        ));
+        if !list.commented && !name.is_empty() {
+            let end = begin.start + name.len();
+            self.fix(&[(end, last.end, &written)]);
+        }
+        // What is between the values goes; commas and brackets that touched one have been cut off.
+        self.fill(begin.start + name.len(), head_end, b' ');
+        if let Some(begin) = tokens.get_mut(first)
+            && begin.end == head_end
+        {
+            begin.end = begin.start + name.len();
+        }
+        let mut at = head_end;
+        for number in &list.values {
+            let Some(token) = tokens.get(*number).copied() else {
+                continue;
+            };
+            self.fill(at, token.start, b' ');
+            at = token.end;
+        }
+        self.fill(at, last.end, b' ');
+        for (number, token) in tokens.iter_mut().enumerate().take(list.to).skip(list.from) {
+            if list.values.binary_search(&number).is_err() {
+                token.kind = Kind::Space;
+            }
+        }
+    }
+}
