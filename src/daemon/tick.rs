@@ -176,7 +176,11 @@ impl<'a> TickBuilder<'a> {
         }
         for (at, instant) in due.run.iter().enumerate() {
             let on_time = due.on_time && at + 1 == due.run.len();
-            let why = if on_time { "it was due" } else { "it catches up a missed instant" };
+            let why = if on_time {
+                "it was due"
+            } else {
+                "it catches up a missed instant"
+            };
             let occurrence = Occurrence {
                 schedule: name.clone(),
                 instant: *instant,
@@ -218,7 +222,10 @@ impl<'a> TickBuilder<'a> {
         let waits = self.agenda.queue.get(job).filter(|_| !self.started.contains(job));
         let (verdict, reason) = match due.overlap {
             Overlap::Skip => (Verdict::SkippedOverlap, "its previous run is still active"),
-            Overlap::Queue if waits.is_some() => (Verdict::SkippedOverlap, "its previous run is still active, and one is queued already"),
+            Overlap::Queue if waits.is_some() => (
+                Verdict::SkippedOverlap,
+                "its previous run is still active, and one is queued already",
+            ),
             Overlap::Queue => {
                 self.tick.turn.queue.push((job.clone(), occurrence.clone()));
                 (Verdict::Queued, "its previous run is still active")
@@ -231,10 +238,7 @@ impl<'a> TickBuilder<'a> {
                 }
                 self.tick.turn.queue.push((job.clone(), occurrence.clone()));
                 self.tick.replaced.insert(job.clone());
-                (
-                    Verdict::Queued,
-                    "it replaces the previous run, which is being stopped",
-                )
+                (Verdict::Queued, "it replaces the previous run, which is being stopped")
             }
             Overlap::Allow if self.active.runs(job) < MAX_PARALLEL_RUNS => {
                 return self.admit(due, occurrence, why);

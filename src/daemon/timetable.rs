@@ -87,7 +87,12 @@ impl Timetable {
     }
 }
 
-fn scheduled_job(model: &Model, jobs: &BTreeMap<JobName, Job<'_>>, job: &Job<'_>, along: Option<JobName>) -> ScheduledJob {
+fn scheduled_job(
+    model: &Model,
+    jobs: &BTreeMap<JobName, Job<'_>>,
+    job: &Job<'_>,
+    along: Option<JobName>,
+) -> ScheduledJob {
     let name = job.name();
     let mut brings = BTreeSet::new();
     let mut todo = vec![name.clone()];

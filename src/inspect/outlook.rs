@@ -77,7 +77,12 @@ fn back_off(job: &ScheduledJob, agenda: &Agenda, now: DateTime<Utc>) -> Option<B
     gates.max_by_key(|back_off| back_off.until)
 }
 
-fn overdue(entry: &TimetableEntry, state: &ScheduleState, past: JobPast<'_>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+fn overdue(
+    entry: &TimetableEntry,
+    state: &ScheduleState,
+    past: JobPast<'_>,
+    now: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
     let late = TimeDelta::from_std(entry.jitter + GRACE).ok()?;
     let instant = entry.schedule.previous(now.checked_sub_signed(late)?)?;
     if instant <= state.since {
@@ -240,11 +245,15 @@ target \"p\" { command \"true\"; schedule \"noon\"; paused; }\n";
         };
         assert_eq!(of(now, &cut, &[], None)[0].overdue_since, noon);
         // A deliberate decision is not a delay; an instant missed while opsrun was down is.
-        let decided = |verdict| of(now, &yesterday, &[decision("2026-11-10T12:00:00Z", verdict)], None)[0].overdue_since;
+        let decided =
+            |verdict| of(now, &yesterday, &[decision("2026-11-10T12:00:00Z", verdict)], None)[0].overdue_since;
         assert_eq!(decided(Verdict::SkippedOverlap), None);
         assert_eq!(decided(Verdict::Ran), None);
         assert_eq!(decided(Verdict::Missed), noon);
-        assert_eq!(of(now, &yesterday, &[], Some("2026-11-11T13:00:00Z"))[0].overdue_since, None);
+        assert_eq!(
+            of(now, &yesterday, &[], Some("2026-11-11T13:00:00Z"))[0].overdue_since,
+            None
+        );
         // Never served.
         let timetable = timetable();
         let past = JobPast {

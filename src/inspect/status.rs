@@ -68,10 +68,7 @@ pub(super) fn decisions(store: Option<&Store>, job: &JobName, limit: u32) -> Res
 }
 
 /// A job in the timetable, and the entry that holds it.
-pub(super) fn scheduled<'a>(
-    timetable: &'a Timetable,
-    job: &JobName,
-) -> Option<(&'a TimetableEntry, &'a ScheduledJob)> {
+pub(super) fn scheduled<'a>(timetable: &'a Timetable, job: &JobName) -> Option<(&'a TimetableEntry, &'a ScheduledJob)> {
     let mut entries = timetable.entries.iter();
     entries.find_map(|entry| Some((entry, entry.jobs.iter().find(|scheduled| scheduled.job == *job)?)))
 }
@@ -211,7 +208,10 @@ mod tests {
         let settled = of(false, State::Ok, None);
         assert!(settled.running_since.is_none() && !is_bad(&settled));
         let running = of(false, State::Failed, Some(RunEnd::GoingOn));
-        assert_eq!(running.running_since.unwrap().0.to_rfc3339(), "2026-11-23T02:00:00+00:00");
+        assert_eq!(
+            running.running_since.unwrap().0.to_rfc3339(),
+            "2026-11-23T02:00:00+00:00"
+        );
         assert!(is_bad(&running));
         let cut = of(false, State::Ok, Some(RunEnd::Interrupted));
         assert_eq!(cut.last.as_ref().unwrap().outcome.state, State::Interrupted);

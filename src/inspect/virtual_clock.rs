@@ -29,12 +29,7 @@ pub struct VirtualTick {
 impl<'a> VirtualClock<'a> {
     /// Everything before `from` counts as decided.
     #[must_use]
-    pub fn new(
-        timetable: &'a Timetable,
-        from: DateTime<Utc>,
-        until: DateTime<Utc>,
-        down: &'a [DownDocument],
-    ) -> Self {
+    pub fn new(timetable: &'a Timetable, from: DateTime<Utc>, until: DateTime<Utc>, down: &'a [DownDocument]) -> Self {
         let mut agenda = Agenda::default();
         for entry in &timetable.entries {
             let state = ScheduleState {

@@ -16,22 +16,26 @@ pub struct AlertsArgs {
 #[derive(Debug, Clone, Subcommand)]
 pub enum AlertsCommand {
     /// List alerts that are pending, held or dead
-    #[command(after_help = "An alert is pending (to be sent), held (waits for the check that silences it),
+    #[command(
+        after_help = "An alert is pending (to be sent), held (waits for the check that silences it),
 dead (given up), sent, merged (part of a digest) or dropped (resolved before it
 was sent).
 
 Examples:
   opsrun alerts list
-  opsrun alerts list --all --json | jq '.alerts[] | select(.channel == \"ops\")'")]
+  opsrun alerts list --all --json | jq '.alerts[] | select(.channel == \"ops\")'"
+    )]
     List(AlertsListArgs),
     /// Send pending alerts now, and dead ones again
-    #[command(after_help = "Without ID and --dead, only pending alerts that are due are sent. Exits with 1
+    #[command(
+        after_help = "Without ID and --dead, only pending alerts that are due are sent. Exits with 1
 if alerts are still pending afterwards.
 
 Examples:
   opsrun alerts replay
   opsrun alerts replay --dead
-  opsrun alerts replay 01JD8Z3")]
+  opsrun alerts replay 01JD8Z3"
+    )]
     Replay(AlertsReplayArgs),
     /// Send a test alert over channels and show the responses
     #[command(after_help = "Exits with 1 if a channel fails.

@@ -16,7 +16,13 @@ pub struct CheckArgs {
     #[arg(long, value_name = "NAME", default_value = "stdin.kdl")]
     pub stdin_name: PathBuf,
     /// Lowest severity that makes check exit with 1: error, warning or never
-    #[arg(long, value_enum, value_name = "SEVERITY", default_value_t, hide_possible_values = true)]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "SEVERITY",
+        default_value_t,
+        hide_possible_values = true
+    )]
     pub fail_on: FailOn,
     /// Output format: text, json (schemas/findings.schema.json), github, sarif or junit; with =PATH, write to a file;
     /// repeatable [default: text]

@@ -17,7 +17,13 @@ pub struct GraphArgs {
     #[arg(value_name = "FILE", default_value = DEFAULT_FILE)]
     pub file: PathBuf,
     /// Output format: text, dot or mermaid
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t, hide_possible_values = true)]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        default_value_t,
+        hide_possible_values = true
+    )]
     pub format: GraphFormat,
 }
 
@@ -120,8 +126,8 @@ pub struct SchemaArgs {
 fn schema_names() -> PossibleValuesParser {
     let language = PossibleValue::new(schemas::LANGUAGE)
         .help("the language of ops files: nodes, types, defaults, examples, findings");
-    let others = schemas::FORMS
+    let others = schemas::OUTPUT_SCHEMAS
         .iter()
-        .map(|form| PossibleValue::new(form.name).help(format!("the schema of {}", form.of)));
+        .map(|output| PossibleValue::new(output.name).help(format!("the schema of {}", output.of)));
     PossibleValuesParser::new(std::iter::once(language).chain(others))
 }

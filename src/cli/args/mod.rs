@@ -36,7 +36,7 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
         crate::report::run::json_lines::FORMAT,
         crate::report::run::history::FORMAT,
         crate::report::schedule::status::FORMAT,
-        crate::report::findings::json::FORMAT,
+        crate::report::findings::document::FORMAT,
         crate::report::schedule::upcoming::FORMAT,
         crate::report::schedule::simulation::FORMAT,
         crate::report::schedule::why::FORMAT,
@@ -93,7 +93,8 @@ pub enum Command {
   opsrun plan --next 5 --at 2027-03-27 --json")]
     Plan(PlanArgs),
     /// Run the plan: checks, commands, backups, their verification, and the deletions that they cover
-    #[command(after_help = "At a terminal, apply shows the plan and asks before it runs a command or deletes
+    #[command(
+        after_help = "At a terminal, apply shows the plan and asks before it runs a command or deletes
 a file; checks run without asking. Elsewhere it proceeds, since every file that
 it deletes can be restored.
 
@@ -101,7 +102,8 @@ Examples:
   opsrun apply
   opsrun apply --yes --only 'backup:*'
   opsrun apply --over-budget retention:observer
-  opsrun apply --due --yes --quiet      every minute from cron")]
+  opsrun apply --due --yes --quiet      every minute from cron"
+    )]
     Apply(ApplyArgs),
     /// Run jobs on their schedules until a signal stops it
     #[command(after_help = "Jobs without a schedule run only with apply.
@@ -117,7 +119,8 @@ Examples:
   systemctl enable --now opsrun.service    examples/systemd/opsrun.service")]
     Serve(ServeArgs),
     /// Validate ops files, and fix them with --fix
-    #[command(after_help = "Exits with 1 if there are findings of the severity --fail-on, with --diff alone
+    #[command(
+        after_help = "Exits with 1 if there are findings of the severity --fail-on, with --diff alone
 if something can be fixed, and with 66 if a file cannot be read.
 
 Examples:
@@ -127,10 +130,12 @@ Examples:
   opsrun check --format github --format sarif=opsrun.sarif
   opsrun check --diff
   opsrun check --fix
-  opsrun check - --stdin-name ops.kdl < draft.kdl")]
+  opsrun check - --stdin-name ops.kdl < draft.kdl"
+    )]
     Check(CheckArgs),
     /// Format ops files; changes white space only
-    #[command(after_help = "Indents by four spaces, puts one space between words, and keeps at most one blank
+    #[command(
+        after_help = "Indents by four spaces, puts one space between words, and keeps at most one blank
 line in a row. Line breaks, comments, words and aligned columns stay as they are.
 Imported files are not formatted: name those files too.
 
@@ -140,10 +145,12 @@ Examples:
   opsrun fmt
   opsrun fmt ops.kdl conf.d/*.kdl
   opsrun fmt --check --diff
-  opsrun fmt - < draft.kdl")]
+  opsrun fmt - < draft.kdl"
+    )]
     Fmt(FmtArgs),
     /// Write a first ops file, or convert a crontab
-    #[command(after_help = "Without --from: writes a commented file with a check, a target, a backup and a
+    #[command(
+        after_help = "Without --from: writes a commented file with a check, a target, a backup and a
 retention as a starting point.
 
 With --from crontab: every entry becomes a target with the same schedule. Entries
@@ -155,7 +162,8 @@ Examples:
   opsrun init - | less
   opsrun init --from crontab
   crontab -l -u www-data | opsrun init web.kdl --from crontab -
-  opsrun init system.kdl --from crontab /etc/crontab --system")]
+  opsrun init system.kdl --from crontab /etc/crontab --system"
+    )]
     Init(InitArgs),
     /// Show the jobs and their dependencies; reads only the ops file
     #[command(after_help = "Examples:
@@ -164,7 +172,8 @@ Examples:
   opsrun graph /etc/opsrun/observer.kdl --format mermaid")]
     Graph(GraphArgs),
     /// Show the last result and the next run of every job
-    #[command(after_help = "Exits with 1 if the last result of a job is critical, unknown, failed, refused,
+    #[command(
+        after_help = "Exits with 1 if the last result of a job is critical, unknown, failed, refused,
 blocked, no-space or interrupted, or if a job is overdue. A job is overdue if its
 schedule is being served, its last instant is more than a minute ago, and no run
 of the job has begun since. Partial results, warnings, paused jobs, jobs that never
@@ -172,36 +181,43 @@ ran, and undelivered alerts are shown but do not change the exit code.
 
 Examples:
   opsrun status
-  opsrun status /etc/opsrun/observer.kdl --json | jq '.jobs[] | select(.last.state != \"ok\")'")]
+  opsrun status /etc/opsrun/observer.kdl --json | jq '.jobs[] | select(.last.state != \"ok\")'"
+    )]
     Status(StatusArgs),
     /// Explain why a job ran or did not run
-    #[command(after_help = "Shows the decisions about the last instants of the job, its last runs with their
+    #[command(
+        after_help = "Shows the decisions about the last instants of the job, its last runs with their
 results and reasons, what blocked it, and its next run.
 
 Examples:
   opsrun why backup:observer
   opsrun why target:pipeline --file /etc/opsrun/observer.kdl --limit 20
-  opsrun why check:disk --json | jq .because")]
+  opsrun why check:disk --json | jq .because"
+    )]
     Why(WhyArgs),
     /// Show past runs, or the details of one
-    #[command(after_help = "Without RUN: the runs, newest first. With RUN: the events of that run and the
+    #[command(
+        after_help = "Without RUN: the runs, newest first. With RUN: the events of that run and the
 output of its commands.
 
 Examples:
   opsrun history
   opsrun history --job backup:observer --limit 5
   opsrun history last
-  opsrun history 01JD8 --json")]
+  opsrun history 01JD8 --json"
+    )]
     History(HistoryArgs),
     /// Simulate the schedules over a span of time, without running anything
-    #[command(after_help = "Makes the same decisions as serve, on a simulated clock. Jobs take no time and never
+    #[command(
+        after_help = "Makes the same decisions as serve, on a simulated clock. Jobs take no time and never
 fail, so none is ever still running. TIME without an offset is in the time zone of
 the ops file.
 
 Examples:
   opsrun simulate --from 2027-01-01 --to 2028-01-01
   opsrun simulate --from 2026-12-01 --to 2027-01-01 --down 2026-12-24..2026-12-27 --runs
-  opsrun simulate --from 2026-03-28 --to 2026-03-30 --runs --json | jq .events")]
+  opsrun simulate --from 2026-03-28 --to 2026-03-30 --runs --json | jq .events"
+    )]
     Simulate(SimulateArgs),
     /// List the copies
     #[command(after_help = "Examples:
@@ -218,14 +234,16 @@ Examples:
   opsrun verify --backup observer --threads 2")]
     Verify(VerifyArgs),
     /// Restore files from copies
-    #[command(after_help = "Without PATH, restores everything from the newest complete copy. With PATH (or a
+    #[command(
+        after_help = "Without PATH, restores everything from the newest complete copy. With PATH (or a
 glob), restores each path from the newest copy that contains it. Existing files are
 left unchanged unless --force is given.
 
 Examples:
   opsrun restore --to /tmp/look
   opsrun restore 'raw/2026-11-*.jsonl'
-  opsrun restore --from /backup/observer --at 2026-11-01 --to /srv/observer")]
+  opsrun restore --from /backup/observer --at 2026-11-01 --to /srv/observer"
+    )]
     Restore(RestoreArgs),
     /// Show undelivered alerts, send them again, and test channels
     #[command(after_help = "Examples:

@@ -67,7 +67,9 @@ fn runs(tick: &Tick) -> Vec<String> {
 }
 
 fn left(tick: &Tick) -> Vec<String> {
-    let one = |decision: &crate::store::claims::Decision| format!("{} {} {}", decision.job, decision.verdict.word(), decision.reason);
+    let one = |decision: &crate::store::claims::Decision| {
+        format!("{} {} {}", decision.job, decision.verdict.word(), decision.reason)
+    };
     tick.turn.decisions.iter().map(one).collect()
 }
 
@@ -152,7 +154,11 @@ fn a_job_that_still_runs_is_skipped_queued_replaced_or_joined() {
         left(&tick),
         ["target:t skipped-overlap its previous run is still active, and one is queued already"]
     );
-    assert_eq!(world.runs("11:02:20", &[]), ["11:01:00 target:t"], "the queued one runs");
+    assert_eq!(
+        world.runs("11:02:20", &[]),
+        ["11:01:00 target:t"],
+        "the queued one runs"
+    );
     assert!(world.agenda.queue.is_empty());
 
     let mut world = overlapping("replace");

@@ -124,12 +124,12 @@ impl CopyResults {
         }
     }
 
-        #[must_use]
+    #[must_use]
     pub fn any_damage(&self) -> bool {
         self.damaged > 0
     }
 
-        pub fn restored(&mut self, done: &RestoredCopy) -> String {
+    pub fn restored(&mut self, done: &RestoredCopy) -> String {
         let totals = RestoreTotals {
             files: done.files,
             bytes: done.bytes,

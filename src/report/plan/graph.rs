@@ -6,8 +6,8 @@
 
 use crate::model::Model;
 use crate::plan::{Plan, Request, StepId};
-use crate::report::plan::step_summary::{blocked_by, step_summary};
 use crate::report::plan::step_summary::REFUSED_FOR_NOW;
+use crate::report::plan::step_summary::{blocked_by, step_summary};
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::words;
 use crate::units::plural;
@@ -214,7 +214,9 @@ impl Graph {
                     Some(format!("refused: {why}")),
                     ", color=red, fontcolor=red, penwidth=2",
                 ),
-                NodeMark::RefusedForNow(why) => (Some(format!("{REFUSED_FOR_NOW}: {why}")), ", color=orange, penwidth=2"),
+                NodeMark::RefusedForNow(why) => {
+                    (Some(format!("{REFUSED_FOR_NOW}: {why}")), ", color=orange, penwidth=2")
+                }
                 NodeMark::Blocked(why) => (Some(format!("blocked: {why}")), ", color=orange"),
             };
             let label = dot_string(&node.lines(more.as_deref()));
@@ -259,7 +261,11 @@ impl Graph {
             let _ = writeln!(text, "    n{from} {arrow} n{to}");
         }
         for ((class, style), nodes) in looks {
-            let _ = writeln!(text, "    classDef {class} {style}\n    class {} {class}", nodes.join(","));
+            let _ = writeln!(
+                text,
+                "    classDef {class} {style}\n    class {} {class}",
+                nodes.join(",")
+            );
         }
         text
     }

@@ -47,7 +47,10 @@ pub fn plan_summary(plan: &Plan) -> String {
         .partition(|step| plan.refused_for_now(step));
     let refused = [
         refusals("refused", &for_good),
-        refusals(&format!("{REFUSED_FOR_NOW}, decided again when its turn comes"), &for_now),
+        refusals(
+            &format!("{REFUSED_FOR_NOW}, decided again when its turn comes"),
+            &for_now,
+        ),
     ];
     let refused: Vec<String> = refused.into_iter().flatten().collect();
     let refused = (!refused.is_empty()).then(|| refused.join("; "));

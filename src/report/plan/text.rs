@@ -127,7 +127,7 @@ impl PlanPage<'_> {
     }
 
     fn moment(&self, at: DateTime<Utc>) -> String {
-        times::whole(at, self.plan.timezone)
+        times::with_zone(at, self.plan.timezone)
     }
 
     fn file_time(&self, ns: i128) -> String {

@@ -142,7 +142,11 @@ pub fn simulation_text(simulation: &SimulationDocument, zone: Tz, style: Style) 
     ];
     let align = [Left, Left, Right, Right, Right, Right, Left, Left];
     text += &table(heading, align, &rows, style);
-    let span = format!("{} to {}", times::with_zone(simulation.from, zone), times::with_zone(simulation.to, zone));
+    let span = format!(
+        "{} to {}",
+        times::with_zone(simulation.from, zone),
+        times::with_zone(simulation.to, zone)
+    );
     let runs = plural(simulation.runs, "run", "runs");
     // Writing to a string cannot fail.
     let _ = writeln!(text, "{} from {span}", style.bold(runs));

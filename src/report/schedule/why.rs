@@ -206,7 +206,11 @@ pub fn why_text(why: &WhyDocument, zone: Tz, style: Style) -> String {
     }
     if !why.decisions.is_empty() {
         text.push('\n');
-        let rows: Vec<[Cell; 4]> = why.decisions.iter().map(|decided| decision_cells(decided, zone)).collect();
+        let rows: Vec<[Cell; 4]> = why
+            .decisions
+            .iter()
+            .map(|decided| decision_cells(decided, zone))
+            .collect();
         text += &table(["instant", "decision", "why", "run"], [Left; 4], &rows, style);
     }
     if !why.runs.is_empty() {

@@ -42,7 +42,13 @@ fn look(place: &Place, store: &Store, at: DateTime<Utc>) -> Vec<String> {
         .unwrap()
         .model
         .unwrap();
-    let mut turn = tick(&Timetable::new(&model), &store.agenda().unwrap(), &ActiveJobs::default(), at).turn;
+    let mut turn = tick(
+        &Timetable::new(&model),
+        &store.agenda().unwrap(),
+        &ActiveJobs::default(),
+        at,
+    )
+    .turn;
     for (n, run) in turn.runs.iter_mut().enumerate() {
         run.run = format!("01JD8Z0000000000000{:06}{n}", at.timestamp() / 3_600);
     }

@@ -7,14 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const INTENDED: &[(&str, &str, &str)] = &[
     ("entry", "path", "an entry has a path"),
     ("plan", "archive", "a plan names copies; it reads their types only"),
-    ("daemon", "launch", "a due job is launched as `apply` does it"),
     ("inspect", "daemon", "answers come from the decisions of the daemon"),
-    ("inspect", "launch", "errors of a run are errors of an answer"),
-    (
-        "report",
-        "alert",
-        "messages are shown, and their schema printed; it reads their types only",
-    ),
     ("main", "cli", "it is all that main does"),
 ];
 
