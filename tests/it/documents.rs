@@ -146,7 +146,7 @@ fn the_readme_shows_files_that_the_program_takes() {
 /// `UPDATE_DOCS=1` rewrites what is generated.
 #[test]
 fn what_is_generated_is_what_the_program_makes() {
-    let commands = |mark: &str| (mark == "commands").then(opsrun::cli::args::table::commands);
+    let commands = |mark: &str| (mark == "commands").then(opsrun::cli::args::reference_table::commands);
     let mut filled = 0;
     for document in documents() {
         let stands = std::fs::read_to_string(path(&document)).unwrap();

@@ -29,9 +29,7 @@ pub struct OutputSchema {
 }
 
 pub const OUTPUT_SCHEMAS: &[OutputSchema] = &[
-    output("language", "`opsrun schema ops`", || {
-        schema_for!(Vocabulary)
-    }),
+    output("language", "`opsrun schema ops`", || schema_for!(Vocabulary)),
     output("plan", "`opsrun plan --json`", || schema_for!(PlanDocument)),
     output("event", "a line of `opsrun apply --json`", || schema_for!(JsonLine)),
     output("list", "`opsrun list --json`", || schema_for!(ListDocument)),

@@ -248,10 +248,10 @@ mod tests {
     #[test]
     fn probes_have_levels() {
         let minute = Duration::from_mins(1);
-        let levels = |warn, critical| Levels { warn, critical };
+        let at = |warn, critical| Levels { warn, critical };
         let age = Probe::FileAge {
             path: "/run/heartbeat".into(),
-            age: levels(Some(minute), Some(minute * 2)),
+            age: at(Some(minute), Some(minute * 2)),
         };
         assert_eq!(probe(&age), "age of /run/heartbeat");
         assert_eq!(levels(&age), ["warning from 1m, critical from 2m"]);
@@ -277,7 +277,7 @@ mod tests {
         );
         let tls = Probe::TlsExpiry {
             address: address(),
-            left: levels(None, Some(minute)),
+            left: at(None, Some(minute)),
             ca_file: None,
         };
         assert_eq!(levels(&tls), ["critical with less than 1m left"]);
@@ -285,7 +285,7 @@ mod tests {
             url: Value::Secret(SecretSource::Env("URL".into())),
             headers: Vec::new(),
             status: vec![200, 204],
-            latency: levels(None, Some(minute)),
+            latency: at(None, Some(minute)),
             json: vec![("/status".into(), "UP".into())],
             ca_file: None,
         }));

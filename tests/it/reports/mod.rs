@@ -23,9 +23,9 @@ use opsrun::config::language::vocabulary::Vocabulary;
 use opsrun::kept::KeepReason;
 use opsrun::plan::document::{PlanDocument, document};
 use opsrun::plan::{Plan, Request, build};
-use opsrun::report::copies::list::{self, CopyLine, CopyState, ListDocument};
-use opsrun::report::plan::summary::verdict;
-use opsrun::report::plan::text::PlanText;
+use opsrun::report::copies::list::{CopyDocument, CopyState, FORMAT, ListDocument, copies_text};
+use opsrun::report::plan::summary::plan_summary;
+use opsrun::report::plan::text::PlanTextOptions;
 use opsrun::report::plan::text::plan_text;
 use opsrun::report::run::json_lines;
 use opsrun::report::shared::style::Style;
@@ -40,12 +40,12 @@ fn plan(world: &World) -> Plan {
 }
 
 fn text(plan: &Plan, files: bool, width: Option<usize>) -> String {
-    let how = PlanText {
+    let options = PlanTextOptions {
         files,
         style: Style::PLAIN,
         width,
     };
-    plan_text(plan, &how)
+    plan_text(plan, &options)
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn a_plan_as_text() {
 }
 
 #[test]
-fn the_verdict_is_the_first_line_and_the_last() {
+fn the_summary_is_the_first_line_and_the_last() {
     for world in [
         World::observer(),
         World::observer().quiet(),
@@ -65,21 +65,21 @@ fn the_verdict_is_the_first_line_and_the_last() {
     ] {
         let plan = plan(&world);
         let text = text(&plan, false, None);
-        assert_eq!(text.lines().next(), Some(verdict(&plan).as_str()));
-        assert_eq!(text.lines().last(), Some(verdict(&plan).as_str()));
+        assert_eq!(text.lines().next(), Some(plan_summary(&plan).as_str()));
+        assert_eq!(text.lines().last(), Some(plan_summary(&plan).as_str()));
     }
 }
 
 #[test]
 fn nothing_to_do_and_refused() {
     let quiet = plan(&World::observer().quiet());
-    assert_eq!(verdict(&quiet), "nothing to do");
+    assert_eq!(plan_summary(&quiet), "nothing to do");
     snapshot!("plan-nothing", text(&quiet, false, None));
     let refused = plan(&World::observer().unlisted());
     assert!(
-        verdict(&refused).starts_with("refused: backup:observer: "),
+        plan_summary(&refused).starts_with("refused: backup:observer: "),
         "{}",
-        verdict(&refused)
+        plan_summary(&refused)
     );
     snapshot!("plan-refused", text(&refused, false, None));
 }
@@ -87,12 +87,12 @@ fn nothing_to_do_and_refused() {
 #[test]
 fn colour_changes_nothing_but_colour() {
     let plan = plan(&World::observer());
-    let how = PlanText {
+    let options = PlanTextOptions {
         files: true,
         style: Style::COLOR,
         width: None,
     };
-    let colored = plan_text(&plan, &how);
+    let colored = plan_text(&plan, &options);
     let mut plain = String::new();
     for (at, piece) in colored.split("\x1b[").enumerate() {
         plain += if at == 0 {
@@ -130,8 +130,8 @@ fn plans_fit_their_schema() {
     }
 }
 
-fn some_copies() -> Vec<CopyLine> {
-    let line = |copy: &str, at: Option<&str>, state, deleted| CopyLine {
+fn some_copies() -> Vec<CopyDocument> {
+    let line = |copy: &str, at: Option<&str>, state, deleted| CopyDocument {
         copy: copy.to_owned(),
         backup: "observer".to_owned(),
         at: at.map(|at| at.parse().unwrap()),
@@ -172,25 +172,29 @@ fn some_copies() -> Vec<CopyLine> {
 fn a_list_as_text() {
     snapshot!(
         "list",
-        list::copies_text(&some_copies(), chrono_tz::Asia::Seoul, Style::PLAIN)
+        copies_text(&some_copies(), chrono_tz::Asia::Seoul, Style::PLAIN)
     );
-    assert_eq!(list::copies_text(&[], chrono_tz::UTC, Style::PLAIN), "no copies\n");
+    assert_eq!(copies_text(&[], chrono_tz::UTC, Style::PLAIN), "no copies\n");
 }
 
 #[test]
 fn lists_fit_their_schema() {
     let schema = schema("list.schema.json", &schemars::schema_for!(ListDocument));
     for copies in [some_copies(), Vec::new()] {
-        let value = serde_json::to_value(list::document(&copies)).unwrap();
+        let value = serde_json::to_value(ListDocument { format: FORMAT, copies }).unwrap();
         fits(&schema, &value);
     }
-    let value = serde_json::to_value(list::document(&some_copies())).unwrap();
+    let value = serde_json::to_value(ListDocument {
+        format: FORMAT,
+        copies: some_copies(),
+    })
+    .unwrap();
     snapshot!("list-json", serde_json::to_string_pretty(&value).unwrap());
 }
 
 #[test]
 fn events_fit_their_schema() {
-    let schema = schema("event.schema.json", &schemars::schema_for!(json_lines::Line));
+    let schema = schema("event.schema.json", &schemars::schema_for!(json_lines::JsonLine));
     let finished = Event::StepFinished {
         step: "backup:observer".to_owned(),
         outcome: Outcome {
@@ -221,26 +225,26 @@ fn events_fit_their_schema() {
 fn the_language_fits_its_schema() {
     let schema = schema("language.schema.json", &schemars::schema_for!(Vocabulary));
     let text = opsrun::report::reference::schemas::json("ops").unwrap().unwrap();
-    fits(&schema, &stands("language.json", &text));
+    fits(&schema, &published("language.json", &text));
 }
 
-/// The schema that stands in `schemas/`, which must be the one that the types give; `UPDATE_SCHEMAS=1` rewrites it.
+/// The schema in `schemas/`, which must match the types; `UPDATE_SCHEMAS=1` rewrites it.
 fn schema(name: &str, made: &schemars::Schema) -> Value {
-    stands(name, &(serde_json::to_string_pretty(made).unwrap() + "\n"))
+    published(name, &(serde_json::to_string_pretty(made).unwrap() + "\n"))
 }
 
-fn stands(name: &str, text: &str) -> Value {
+fn published(name: &str, text: &str) -> Value {
     let path = Path::new("schemas").join(name);
     if std::env::var_os("UPDATE_SCHEMAS").is_some() {
         std::fs::write(&path, text).unwrap();
     }
-    let stands = std::fs::read_to_string(&path).unwrap_or_default();
+    let published = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
-        stands == text,
+        published == text,
         "{} is out of date: run with UPDATE_SCHEMAS=1",
         path.display()
     );
-    serde_json::from_str(&stands).unwrap()
+    serde_json::from_str(&published).unwrap()
 }
 
 fn fits(schema: &Value, value: &Value) {
