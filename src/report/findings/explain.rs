@@ -47,7 +47,7 @@ fn shown(example: &Example, style: Style) -> String {
     let heading = match (example.yields.is_empty(), example.host) {
         (true, _) => style.good("Right:"),
         (false, false) => style.bad("Wrong:"),
-        (false, true) => style.bad("Wrong, if `opsrun check --host` finds it on this host:"),
+        (false, true) => style.bad("Wrong, found by `opsrun check --host`:"),
     };
     let lines: Vec<String> = example.text.lines().map(|line| format!("    {line}")).collect();
     format!("{heading}\n\n{}\n\n", lines.join("\n"))

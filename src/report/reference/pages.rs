@@ -57,7 +57,7 @@ fn shown(example: &Example) -> String {
         return format!("Right:\n\n```kdl\n{text}```\n");
     }
     let (found, host) = if example.host {
-        (", if `opsrun check --host` finds it on this host", " host")
+        (", found by `opsrun check --host`", " host")
     } else {
         ("", "")
     };
