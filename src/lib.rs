@@ -16,13 +16,14 @@
 //!
 //! | layer | room | what it is |
 //! |---|---|---|
-//! | 0 | [`units`] [`clock`] [`path`] [`entry`] [`kept`] | values and time; nothing of ours is used |
+//! | 0 | [`units`] [`clock`] [`path`] [`entry`] [`error_chain`] [`kept`] | values and time; nothing of ours is used |
 //! | 0 | [`signal`] | how a run is asked to stop |
 //! | 0 | [`blocking`] | calls that may hang, in threads of their own |
 //! | 1 | [`model`] | what a valid file means, and what may be deleted: pure decisions |
 //! | 1 | [`tree`] | the file system by handle; the only place that unlinks, renames over or truncates |
 //! | 1 | [`process`] | child processes; the only place that starts any |
 //! | 1 | [`net`] | connections, TLS, HTTP: in time, in bounded memory |
+//! | 2 | [`channel`] | messages, and the web services that they are sent to: settings and requests, pure |
 //! | 2 | [`config`] | text → model; the only room that knows KDL |
 //! | 2 | [`archive`] | what a copy is: written, proven, published, restored |
 //! | 2 | [`secret`] | secrets: fetched, remembered, and taken out of everything shown |
@@ -44,11 +45,13 @@
 pub mod alert;
 pub mod archive;
 pub mod blocking;
+pub mod channel;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod entry;
+pub mod error_chain;
 pub mod exec;
 pub mod inspect;
 pub mod kept;

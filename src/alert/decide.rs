@@ -4,8 +4,11 @@
 //! anew and what is to be said. Pure: `now` is an argument.
 //! - Only changes are told: bad after `fail-after` bad results in a row, well after `recover-after` good ones, and from
 //!   one severity to another at once. Whoever was told of trouble is told how it goes on, whatever its `min-severity`.
-//! - [`CHANGES`] changes within [`WINDOW`] are flapping: that is told once, and then nothing until the state has
-//!   settled: [`EQUAL`] equal results in a row, or [`QUIET`] without a change. The settled state is always told.
+//! - [`CHANGES`] changes within [`WINDOW`] are flapping. Each channel that heard of one of these changes, or would by
+//!   its `min-severity`, is notified once, with the worst severity among them. Then nothing is sent until the state has
+//!   settled: [`EQUAL`] equal results in a row, or [`QUIET`] without a change. The settled state is always reported.
+//! - Flapping that settled by equal results continues with the next change: only [`QUIET`] without a change ends it. A
+//!   further burst sends no second notification of the flapping, only how it settles.
 //! - While another key holds this one, trouble is held back, the newest of each channel. It is let go when the other is
 //!   well again, and dropped when this one is well before.
 //! - What says nothing about its subject (blocked, interrupted, paused) never lessens what is known.
@@ -13,13 +16,13 @@
 //! Invariant: a recovery is told where trouble was told and nowhere else; the last that a channel was told is how
 //! things stand, once they have settled.
 
-use super::message::{Kind, Message, Origin};
 use super::terms::{Listener, Terms};
+use crate::channel::message::{Kind, Message, Origin};
 use crate::model::channel::{LOG, Severity};
 use crate::run::{Outcome, State};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub const CHANGES: usize = 5;
 /// ...within so long a time are flapping.
@@ -54,13 +57,51 @@ pub struct KeyState {
     /// Equally grave results in a row.
     equal_in_a_row: u32,
     /// The newest changes, oldest first; at most [`CHANGES`].
-    changes: Vec<DateTime<Utc>>,
+    changes: Vec<Change>,
     /// It changes too often to be told.
     pub flapping: bool,
+    /// Channels that were notified of the flapping, or will be when they are no longer silenced. Kept after it settled,
+    /// until nothing has changed for [`QUIET`].
+    flapping_notified: BTreeSet<String>,
     /// Trouble that was told and is not over, by channel.
     told: BTreeMap<String, Told>,
     /// Trouble that is held back, by channel.
     held: BTreeMap<String, Told>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredChange")]
+struct Change {
+    at: DateTime<Utc>,
+    /// The worse of the severities before and after it.
+    severity: Severity,
+    /// Channels that were notified of it.
+    notified: BTreeSet<String>,
+}
+
+/// Earlier versions remembered the time alone.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StoredChange {
+    Time(DateTime<Utc>),
+    Change {
+        at: DateTime<Utc>,
+        severity: Severity,
+        notified: BTreeSet<String>,
+    },
+}
+
+impl From<StoredChange> for Change {
+    fn from(stored: StoredChange) -> Self {
+        match stored {
+            StoredChange::Time(at) => Self {
+                at,
+                severity: Severity::Info,
+                notified: BTreeSet::new(),
+            },
+            StoredChange::Change { at, severity, notified } => Self { at, severity, notified },
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +133,16 @@ pub struct Speech {
     pub previous: Option<State>,
 }
 
+impl Act {
+    /// The channel that is notified now.
+    fn notified(&self) -> Option<String> {
+        match self {
+            Self::Tell(speech) => Some(speech.channel.clone()),
+            Self::Hold(_) | Self::Release(_) | Self::Drop(_) => None,
+        }
+    }
+}
+
 impl KeyState {
     /// True when it silences those that name it.
     #[must_use]
@@ -108,7 +159,7 @@ impl KeyState {
     /// True when there is nothing to remember: it is well, and nobody was told otherwise of late.
     #[must_use]
     pub fn is_idle(&self, now: DateTime<Utc>) -> bool {
-        let recent = self.changes.iter().any(|at| now - *at < WINDOW);
+        let recent = self.changes.iter().any(|change| now - change.at < WINDOW);
         let open = !self.told.is_empty() || !self.held.is_empty();
         self.bad.is_none() && self.bad_in_a_row == 0 && !self.flapping && !open && !recent
     }
@@ -139,7 +190,7 @@ impl KeyState {
     #[must_use]
     pub fn later(&self, terms: &Terms, silenced: bool, now: DateTime<Utc>) -> (Self, Vec<Act>) {
         let mut deciding = Deciding::new(self, terms, silenced, now);
-        if deciding.has_been_quiet() {
+        if deciding.end_flapping_when_quiet() && deciding.key.flapping {
             deciding.settle();
         }
         deciding.standing();
@@ -162,6 +213,7 @@ impl<'a> Deciding<'a> {
         for at in key
             .changes
             .iter_mut()
+            .map(|change| &mut change.at)
             .chain(key.told.values_mut().map(|told| &mut told.at))
         {
             *at = (*at).min(now);
@@ -181,6 +233,7 @@ impl<'a> Deciding<'a> {
     fn forget_strangers(&mut self) {
         let listens = |name: &String| self.terms.listeners.iter().any(|to| to.channel == *name);
         self.key.told.retain(|name, _| listens(name));
+        self.key.flapping_notified.retain(listens);
         let strangers: Vec<String> = self.key.held.keys().filter(|name| !listens(name)).cloned().collect();
         for name in strangers {
             self.drop_held(&name);
@@ -193,7 +246,7 @@ impl<'a> Deciding<'a> {
         if outcome.state == State::Paused || says_nothing {
             return;
         }
-        let quiet = self.has_been_quiet();
+        let quiet = self.end_flapping_when_quiet();
         let equal = self.key.last.as_ref().is_some_and(|last| gravity(last.state) == found);
         self.key.equal_in_a_row = if equal {
             self.key.equal_in_a_row.saturating_add(1)
@@ -234,48 +287,76 @@ impl<'a> Deciding<'a> {
     fn change(&mut self, found: Option<Severity>, quiet: bool) {
         let before = std::mem::replace(&mut self.key.bad, found);
         let now = self.now;
-        self.key.changes.retain(|at| now - *at < WINDOW);
+        self.key.changes.retain(|change| now - change.at < WINDOW);
         if self.key.changes.len() >= CHANGES {
             self.key.changes.remove(0);
         }
-        self.key.changes.push(now);
-        if self.key.flapping {
-            // It had settled before this change, and nobody asked: now there is this to tell.
-            if quiet {
-                self.settle();
-            }
-        } else if self.key.changes.len() >= CHANGES {
+        self.key.changes.push(Change {
+            at: now,
+            severity: found.max(before).unwrap_or(Severity::Info),
+            notified: BTreeSet::new(),
+        });
+        if self.key.flapping && quiet {
+            // It had settled before this change, but no result came to show it: the state is as it is now.
+            self.settle();
+        } else if self.key.flapping || self.key.changes.len() >= CHANGES {
             self.key.flapping = true;
-            self.flapping(found.max(before).unwrap_or(Severity::Info));
-        } else if let Some(severity) = found {
-            self.trouble(Kind::Trouble, severity);
+            self.flapping();
         } else {
-            self.recovery(Kind::Recovery);
+            let first = self.acts.len();
+            match found {
+                Some(severity) => self.trouble(Kind::Trouble, severity),
+                None => self.recovery(Kind::Recovery),
+            }
+            let acts = self.acts.get(first..).unwrap_or_default();
+            if let Some(change) = self.key.changes.last_mut() {
+                change.notified = acts.iter().filter_map(Act::notified).collect();
+            }
         }
     }
 
-    fn has_been_quiet(&self) -> bool {
-        self.key.flapping && self.key.changes.last().is_none_or(|at| self.now - *at >= QUIET)
+    /// When it has flapped and nothing has changed for [`QUIET`], the next change counts as the first one again.
+    fn end_flapping_when_quiet(&mut self) -> bool {
+        let flapped = self.key.flapping || !self.key.flapping_notified.is_empty();
+        let quiet = flapped && self.key.changes.last().is_none_or(|last| self.now - last.at >= QUIET);
+        if quiet {
+            self.key.changes.clear();
+            self.key.flapping_notified.clear();
+        }
+        quiet
     }
 
-    /// No longer flapping: how it stands is told, whatever was told before.
+    /// No longer flapping: the state is reported, whatever was reported before.
     fn settle(&mut self) {
         self.key.flapping = false;
-        self.key.changes.clear();
         match self.key.bad {
             Some(severity) => self.trouble(Kind::Settled, severity),
             None => self.recovery(Kind::Settled),
         }
     }
 
-    fn flapping(&mut self, severity: Severity) {
+    fn flapping(&mut self) {
+        let worst = self.key.changes.iter().map(|change| change.severity).max();
+        let severity = worst.unwrap_or(Severity::Info);
         for to in &self.terms.listeners {
-            if self.concerned(to, severity) {
+            let name = &to.channel;
+            if self.key.flapping_notified.contains(name) {
+                // A settled state that still waits is out of date.
+                if self.key.held.get(name).is_some_and(|held| held.kind != Kind::Flapping) {
+                    self.drop_held(name);
+                }
+            } else if self.heard_of_a_change(to) || self.concerned(to, severity) {
                 self.speak(to, Kind::Flapping, severity);
+                self.key.flapping_notified.insert(name.clone());
             } else {
-                self.drop_held(&to.channel);
+                self.drop_held(name);
             }
         }
+    }
+
+    fn heard_of_a_change(&self, to: &Listener) -> bool {
+        let mut changes = self.key.changes.iter();
+        changes.any(|change| change.notified.contains(&to.channel))
     }
 
     fn trouble(&mut self, kind: Kind, severity: Severity) {
@@ -340,7 +421,10 @@ impl<'a> Deciding<'a> {
     }
 
     fn drop_held(&mut self, channel: &str) {
-        if self.key.held.remove(channel).is_some() {
+        if let Some(held) = self.key.held.remove(channel) {
+            if held.kind == Kind::Flapping {
+                self.key.flapping_notified.remove(channel);
+            }
             self.acts.push(Act::Drop(channel.to_owned()));
         }
     }

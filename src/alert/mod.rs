@@ -2,7 +2,6 @@
 //!
 //! Takes how steps ended, one key at a time, gives messages for channels; takes messages from an [`sender::Outbox`],
 //! hands them to a [`sender::Deliver`]. Knows nothing of the store: what is remembered is handed in and given back.
-//! - [`message`]: what is told, in one form for all channels
 //! - [`terms`]: who is told, and by which settings · [`decide`]: when to speak and when to be silent: a pure decision
 //! - [`sender`]: attempts, waiting, giving up; order and rate · [`channel`]: one attempt, over one way
 //!
@@ -11,11 +10,11 @@
 
 pub mod channel;
 pub mod decide;
-pub mod message;
 pub mod sender;
 pub mod terms;
 
+pub use crate::channel::answer::Delivery;
+pub use crate::channel::message::{Kind, Message, Origin, Part};
 pub use decide::{Act, KeyState};
-pub use message::{Kind, Message, Origin, Part};
-pub use sender::{Deliver, Delivery, Outbox, Sender};
+pub use sender::{Deliver, Outbox, Sender};
 pub use terms::Terms;

@@ -4,8 +4,9 @@
 //! served by itself, one message at a time: one that hangs keeps no other waiting, and what is under way is bounded.
 //! Invariant: a message leaves the outbox only after it was delivered or given up; what is given up is said.
 
-use super::message::Message;
 use super::terms::follows_keys;
+use crate::channel::answer::Delivery;
+use crate::channel::message::Message;
 use crate::clock::Mark;
 use crate::model::Channel;
 use crate::signal::Stop;
@@ -32,22 +33,6 @@ const LOOK: Duration = Duration::from_secs(2);
 const STOPPING: Duration = Duration::from_secs(5);
 /// When the outbox cannot be used, it is tried again after this.
 const BROKEN: Duration = Duration::from_secs(30);
-
-/// What became of an attempt to deliver. No text in it holds a secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Delivery {
-    Sent {
-        /// What the other side said, in one line: a status, the first line of an answer.
-        answer: String,
-    },
-    Retry {
-        /// Not before so long a time, where the other side said so.
-        after: Option<Duration>,
-        why: String,
-    },
-    /// Never: another attempt would end in the same way.
-    Dead { why: String },
-}
 
 /// Delivers messages over channels.
 pub trait Deliver {

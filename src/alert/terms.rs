@@ -3,6 +3,7 @@
 //! Takes the model and a key, gives the settings that apply. Pure.
 //! Invariant: the log hears of everything, and a dead man's switch of runs alone.
 
+use crate::channel::{service::MessageScope, spec};
 use crate::model::channel::{ChannelKind, LOG, Severity};
 use crate::model::{Channel, Job, JobName, Model};
 use std::time::Duration;
@@ -95,16 +96,23 @@ fn listeners(model: &Model, notify: Option<&[String]>) -> Vec<Listener> {
     std::iter::once(Listener::log()).chain(told.map(Listener::of)).collect()
 }
 
-/// True when it is told that runs begin and end, and of nothing else.
-#[must_use]
-pub fn counts_runs(channel: &Channel) -> bool {
-    matches!(channel.kind, ChannelKind::Healthchecks { .. })
+fn scope(channel: &Channel) -> MessageScope {
+    match &channel.kind {
+        ChannelKind::Web(web) => spec(web.service).scope,
+        ChannelKind::Email(_) | ChannelKind::Command(_) => MessageScope::Changes,
+    }
 }
 
-/// True when each key has a state of its own at the other end: several keys cannot be told in one message.
+/// True when it receives the start and the end of runs, and nothing else.
+#[must_use]
+pub fn counts_runs(channel: &Channel) -> bool {
+    scope(channel) == MessageScope::Runs
+}
+
+/// True when several keys cannot be joined into one message, because the receiver tracks each key by itself.
 #[must_use]
 pub fn follows_keys(channel: &Channel) -> bool {
-    counts_runs(channel) || matches!(channel.kind, ChannelKind::Pagerduty { .. })
+    scope(channel) != MessageScope::Changes
 }
 
 /// The channels that are told of runs in which a job takes part.

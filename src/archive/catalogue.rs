@@ -1,17 +1,17 @@
-//! What lies in a destination.
+//! The contents of a destination.
 //!
 //! Takes a directory, sorts every name in it into copies, broken copies, unfinished files, orphans and foreign
-//! files; reads and makes the marker. Ownership is decided by the manifest, never by a name alone.
-//! Invariant: reads manifests only; says nothing about content, which `verify` does.
+//! files; reads and makes the marker. The manifest decides whose copy it is, never a name alone.
+//! Invariant: reads manifests only; knows nothing about content, which `verify` proves.
 
-use super::error::CopyError;
-use super::form::Content;
-use super::list;
-use super::manifest::Manifest;
+use super::error::{CopyError, write_draft};
+use super::file_entry::FileEntry;
+use super::file_list::{self, FileEntries};
+use super::form::OpenContent;
+use super::manifest::{Manifest, read_manifest};
 use super::name::CopyName;
 use super::receipt;
-use super::row::Row;
-use super::verify::read_manifest;
+use crate::error_chain::error_chain;
 use crate::path::RelPath;
 use crate::tree::Dir;
 use crate::tree::publish::{DRAFT, Draft};
@@ -20,11 +20,11 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 
 pub const MARKER: &str = ".opsrun-destination";
 
-/// The file that tells a destination from the empty directory of an unmounted disk.
+/// The file that distinguishes a destination from the empty directory of an unmounted disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Marker {
     pub id: String,
@@ -45,7 +45,7 @@ impl Marker {
             .map_err(|e| CopyError::io("read", MARKER, e))?;
         serde_json::from_slice(&text)
             .map(Some)
-            .map_err(|e| CopyError::damaged(MARKER, format!("it is no marker ({e})")))
+            .map_err(|e| CopyError::damaged(MARKER, format!("it is not a valid marker ({e})")))
     }
 
     /// Reads it, or makes it, durably.
@@ -57,19 +57,16 @@ impl Marker {
             id: ulid::Ulid::new().to_string(),
             ops_name: ops_name.to_owned(),
         };
-        // An unfinished marker of a run cut short; whoever writes one holds the destination's lock.
+        // An unfinished marker of an interrupted run: the process that writes one holds the destination's lock.
         crate::tree::publish::clear_debris(destination, format!("{MARKER}{DRAFT}").as_bytes())?;
         let mut draft = Draft::create(destination, MARKER)?;
         let mut text = serde_json::to_vec(&marker).map_err(|e| CopyError::io("write", MARKER, e.into()))?;
         text.push(b'\n');
-        draft
-            .file()
-            .write_all(&text)
-            .map_err(|e| CopyError::io("write", MARKER, e))?;
+        write_draft(&mut draft, &text)?;
         draft.sync()?;
         draft.publish()?;
         destination.sync()?;
-        // Whoever made the directory may not have. Where we may not even look above it, that is not ours to do.
+        // The directory itself may not be durable yet. Without access to its parent, others must sync it.
         if let Ok(above) = destination.parent() {
             above.sync()?;
         }
@@ -81,11 +78,11 @@ impl Marker {
 pub struct CatalogueCopy {
     pub name: CopyName,
     pub manifest: Manifest,
-    /// Files deleted on the strength of it. All of them when its receipt cannot be read.
+    /// Source files deleted because this copy holds them. All of them when its receipt cannot be read.
     pub deleted: u64,
-    /// The same by moment, as its receipt has them; nothing when it cannot be read.
+    /// The same by time, from its receipt; empty when that cannot be read.
     pub deleted_at: BTreeMap<DateTime<Utc>, u64>,
-    /// The runs that its receipt speaks of.
+    /// The runs that its receipt names.
     pub deleted_by: BTreeSet<String>,
 }
 
@@ -98,7 +95,7 @@ pub struct Catalogue {
     pub broken: Vec<(String, String)>,
     /// Archives and lists with final names but without a manifest.
     pub orphans: Vec<String>,
-    /// Files being written, or left by a run cut short.
+    /// Files being written, or left by an interrupted run.
     pub drafts: Vec<String>,
     /// Everything else; never touched.
     pub foreign: Vec<String>,
@@ -130,7 +127,7 @@ impl Catalogue {
                     Ok(copy) => found.copies.push(copy),
                     Err(e) => found
                         .broken
-                        .push((name.to_string(), crate::path::Shown(told(&e).as_bytes()).to_string())),
+                        .push((name.to_string(), crate::path::Shown(reason(&e).as_bytes()).to_string())),
                 }
             } else {
                 found.orphans.extend(files);
@@ -150,11 +147,10 @@ impl Catalogue {
     }
 }
 
-fn told(error: &CopyError) -> String {
+fn reason(error: &CopyError) -> String {
     match error {
         CopyError::Damaged { what, .. } => what.clone(),
-        CopyError::Tree(e) => format!("{e}: {}", e.source),
-        other => other.to_string(),
+        other => error_chain(other),
     }
 }
 
@@ -162,10 +158,10 @@ fn open(destination: &Dir, name: &CopyName) -> Result<CatalogueCopy, CopyError> 
     let manifest = read_manifest(&destination.open_file(name.manifest().as_bytes(), true)?, name)?;
     let sized = |file: &File, own: &str, size: u64| {
         let found = crate::tree::handle::regular(file).map_err(|e| CopyError::io("read", own, e))?;
-        let wrong = || CopyError::damaged(own, format!("`{own}` has not the size that was written"));
+        let wrong = || CopyError::damaged(own, format!("`{own}` does not have the size that was written"));
         found.filter(|i| i.size == size).map(drop).ok_or_else(wrong)
     };
-    if let Content::Archive(archive) = Content::open(destination, name, manifest.form())? {
+    if let OpenContent::Archive(archive) = OpenContent::open(destination, name, manifest.form())? {
         sized(&archive, &name.archive(), manifest.archive_bytes)?;
     }
     let list = destination.open_file(name.list().as_bytes(), true)?;
@@ -193,33 +189,15 @@ fn open(destination: &Dir, name: &CopyName) -> Result<CatalogueCopy, CopyError> 
 }
 
 /// The rows of `paths`, which are in path order, in a copy.
-pub fn locate(destination: &Dir, copy: &CatalogueCopy, paths: &[&RelPath]) -> Result<Vec<Row>, CopyError> {
+pub fn locate(destination: &Dir, copy: &CatalogueCopy, paths: &[&RelPath]) -> Result<Vec<FileEntry>, CopyError> {
     let name = copy.name.list();
     let file = destination.open_file(name.as_bytes(), true)?;
-    list::find(&file, &name, &copy.manifest, paths)
+    file_list::find(&file, &name, &copy.manifest, paths)
 }
 
 /// All rows of a copy, in path order.
-pub fn rows(
-    destination: &Dir,
-    copy: &CatalogueCopy,
-) -> Result<impl Iterator<Item = Result<Row, CopyError>>, CopyError> {
+pub fn rows<'a>(destination: &Dir, copy: &'a CatalogueCopy) -> Result<FileEntries<'a, File>, CopyError> {
     let name = copy.name.list();
     let file = destination.open_file(name.as_bytes(), true)?;
-    let members = copy.manifest.list_members.clone();
-    let mut failed = false;
-    Ok(members.into_iter().flat_map(move |member| {
-        let rows: Vec<Result<Row, CopyError>> = if failed {
-            Vec::new()
-        } else {
-            match list::read_member(&file, &name, &member) {
-                Ok((_, rows)) => rows.into_iter().map(Ok).collect(),
-                Err(e) => {
-                    failed = true;
-                    vec![Err(e)]
-                }
-            }
-        };
-        rows
-    }))
+    Ok(FileEntries::new(file, name, &copy.manifest, None))
 }

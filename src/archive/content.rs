@@ -1,13 +1,12 @@
 //! [`ContentHash`]: SHA-256 of a file's logical content, from the bytes that the archive stores of it.
 //!
-//! Takes stored bytes in order, fills holes with zeros. What is hashed is what `sha256sum` sees of the file.
+//! Takes stored bytes in order, fills holes with zeros: the same hash that `sha256sum` gives for the file.
 
-use super::row::Row;
+use super::file_entry::FileEntry;
 use sha2::{Digest, Sha256};
 
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
-/// Hash of content that comes piece by piece.
 pub struct ContentHash {
     hash: Sha256,
     segments: Vec<(u64, u64)>,
@@ -17,9 +16,8 @@ pub struct ContentHash {
 }
 
 impl ContentHash {
-    /// Of the content that `row` describes.
     #[must_use]
-    pub fn new(row: &Row) -> Self {
+    pub fn new(row: &FileEntry) -> Self {
         Self {
             hash: Sha256::new(),
             segments: row.sparse.clone().unwrap_or_else(|| vec![(0, row.size)]),
@@ -29,9 +27,9 @@ impl ContentHash {
         }
     }
 
-    /// True when the stretches of data are in order and within the size.
+    /// True when the data segments are in order and within the size.
     #[must_use]
-    pub fn plausible(row: &Row) -> bool {
+    pub fn plausible(row: &FileEntry) -> bool {
         let mut end = 0_u64;
         row.sparse.iter().flatten().all(|(offset, length)| {
             let fine = *offset >= end && offset.checked_add(*length).is_some_and(|e| e <= row.size);
@@ -63,7 +61,6 @@ impl ContentHash {
         Ok(())
     }
 
-    /// The hash of all.
     #[must_use]
     pub fn finish(mut self) -> [u8; 32] {
         self.zeros(self.size);

@@ -1,25 +1,21 @@
-//! What can go wrong with a copy.
+//! [`CopyError`]: a copy could not be written, read or proven.
 
 use crate::tree::TreeError;
+use crate::tree::publish::Draft;
 use rustix::io::Errno;
-use std::io;
+use std::io::{self, Write};
 
-/// A copy could not be written, read or believed.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
     #[error(transparent)]
     Tree(#[from] TreeError),
     /// What is stored is not what was recorded.
     #[error("`{file}` is damaged: {what}")]
-    Damaged {
-        file: String,
-        /// What is wrong with it.
-        what: String,
-    },
-    #[error("`{file}` has format {found}; this build reads up to {known}")]
+    Damaged { file: String, what: String },
+    #[error("`{file}` has format {found}; this version of opsrun reads up to format {known}")]
     Newer { file: String, found: u32, known: u32 },
-    /// The copy is no longer where it was proven.
-    #[error("`{file}` is not the file that was proven any more")]
+    /// The name no longer leads to the file that was proven.
+    #[error("`{file}` was changed or replaced after it was proven")]
     Moved { file: String },
     #[error("stopped")]
     Stopped,
@@ -38,8 +34,8 @@ impl CopyError {
     #[must_use]
     pub fn help(&self) -> Option<&'static str> {
         match self {
-            Self::Newer { .. } => Some("use the opsrun that made it, or a newer one"),
-            Self::Moved { .. } => Some("somebody changed the destination during the run; run again"),
+            Self::Newer { .. } => Some("use the version of opsrun that wrote it, or a newer one"),
+            Self::Moved { .. } => Some("another process changed the destination during the run; run again"),
             Self::Damaged { .. } | Self::Tree(_) | Self::Stopped => None,
         }
     }
@@ -51,6 +47,7 @@ impl CopyError {
         }
     }
 
+    /// A read or write of `file` failed.
     pub(super) fn io(call: &'static str, file: &str, e: io::Error) -> Self {
         Self::Tree(TreeError {
             call,
@@ -58,4 +55,9 @@ impl CopyError {
             source: e,
         })
     }
+}
+
+pub(super) fn write_draft(draft: &mut Draft, bytes: &[u8]) -> Result<(), CopyError> {
+    let written = draft.file().write_all(bytes);
+    written.map_err(|e| CopyError::io("write", &draft.temp_name(), e))
 }

@@ -1,8 +1,8 @@
-//! [`Form`]: the two forms of a copy, an archive or a tree of plain files, and where they must be told apart.
+//! [`CopyForm`]: the two forms of a copy, an archive or a tree of plain files, and where they differ.
 //!
-//! Takes copies' names and open destinations, gives content: unpublished, or opened for reading. How content is
-//! written, proven and read is in `write`, `verify` and `restore` for archives, in `tree_form` for trees.
-//! Invariant: nobody asks a name what form a copy has; its manifest says so.
+//! Takes copies' names and open destinations, gives content: unpublished, or opened for reading. `write`, `verify` and
+//! `restore` write, prove and read archives; `tree_form` does all three for trees.
+//! Invariant: the form of a copy comes from its manifest, never from its name.
 
 use super::error::CopyError;
 use super::name::CopyName;
@@ -13,13 +13,13 @@ use crate::tree::publish::{self, DRAFT, Draft};
 use std::fs::File;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum CopyForm {
     Archive,
     Tree,
 }
 
-impl Form {
-    /// What the content of the copy `name` is called in its destination.
+impl CopyForm {
+    /// File name of the content of the copy `name`.
     #[must_use]
     pub fn content_name(self, name: &CopyName) -> String {
         match self {
@@ -29,26 +29,26 @@ impl Form {
     }
 }
 
-/// Content under its temporary name.
+/// OpenContent under its temporary name.
 #[derive(Debug)]
-pub enum Unpublished {
+pub enum UnpublishedContent {
     Archive(Draft),
     Tree(TreeDraft),
 }
 
-impl Unpublished {
-    pub fn form(&self) -> Form {
+impl UnpublishedContent {
+    pub fn form(&self) -> CopyForm {
         match self {
-            Self::Archive(_) => Form::Archive,
-            Self::Tree(_) => Form::Tree,
+            Self::Archive(_) => CopyForm::Archive,
+            Self::Tree(_) => CopyForm::Tree,
         }
     }
 
-    /// Opens what was written anew, by its name.
-    pub fn reopen(&self) -> Result<Content, CopyError> {
+    /// Opens what was written again, by its name.
+    pub fn reopen(&self) -> Result<OpenContent, CopyError> {
         Ok(match self {
-            Self::Archive(draft) => Content::Archive(draft.reopen()?),
-            Self::Tree(draft) => Content::Tree(draft.reopen()?),
+            Self::Archive(draft) => OpenContent::Archive(draft.reopen()?),
+            Self::Tree(draft) => OpenContent::Tree(draft.reopen()?),
         })
     }
 
@@ -62,25 +62,25 @@ impl Unpublished {
 }
 
 #[derive(Debug)]
-pub enum Content {
+pub enum OpenContent {
     Archive(File),
     /// The topmost directory of a tree.
     Tree(Dir),
 }
 
-impl Content {
+impl OpenContent {
     /// The content of a committed copy.
-    pub fn open(destination: &Dir, name: &CopyName, form: Form) -> Result<Self, CopyError> {
+    pub fn open(destination: &Dir, name: &CopyName, form: CopyForm) -> Result<Self, CopyError> {
         let own = form.content_name(name);
         Ok(match form {
-            Form::Archive => Self::Archive(destination.open_file(own.as_bytes(), true)?),
-            Form::Tree => Self::Tree(destination.open_dir(own.as_bytes(), true)?),
+            CopyForm::Archive => Self::Archive(destination.open_file(own.as_bytes(), true)?),
+            CopyForm::Tree => Self::Tree(destination.open_dir(own.as_bytes(), true)?),
         })
     }
 }
 
-/// Removes one of the files, or the tree, that a run cut short left of a copy. Does nothing and says `false` when
-/// somebody holds its lock, or when what stands there is not what the name says.
+/// Removes a file or tree of a copy that an interrupted run left. Does nothing and returns `false` when another
+/// process holds its lock, or when it is not what the name says.
 pub fn clear_debris(destination: &Dir, file: &str) -> Result<bool, CopyError> {
     let tree = CopyName::of_file(file).is_some_and(|copy| file.strip_suffix(DRAFT).unwrap_or(file) == copy.tree());
     Ok(if tree {

@@ -1,11 +1,11 @@
-//! The tar headers of an entry: a function of its [`Row`], byte for byte.
+//! The tar headers of an entry: a function of its [`FileEntry`], byte for byte.
 //!
-//! POSIX ustar; PAX records only where ustar cannot say it: long paths, large numbers, times before 1970, holes
-//! (GNU sparse format 1.0), extended attributes. Because verify makes the headers anew from the row and compares,
+//! POSIX ustar; PAX records only for what ustar cannot hold: long paths, large numbers, times before 1970, holes
+//! (GNU sparse format 1.0), extended attributes. Verify makes the headers again from the row and compares them, so
 //! what `tar` will read and what the file list says cannot differ.
 //! Invariant: the length is a multiple of [`BLOCK`].
 
-use super::row::{Row, RowKind};
+use super::file_entry::{FileEntry, FileEntryKind};
 use crate::path::RelPath;
 use std::fmt::Write as _;
 use tar::{EntryType, Header};
@@ -15,8 +15,8 @@ pub const BLOCK: usize = 512;
 /// What ends an archive.
 pub const TRAILER: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
 
-const MOST_ID: u32 = 0o7_777_777;
-const MOST_NUMBER: u64 = 0o77_777_777_777;
+const MAX_USTAR_ID: u32 = 0o7_777_777;
+const MAX_USTAR_NUMBER: u64 = 0o77_777_777_777;
 
 /// Zero bytes after `len` bytes of content.
 #[must_use]
@@ -25,14 +25,14 @@ pub fn padding(len: u64) -> usize {
     (BLOCK - over) % BLOCK
 }
 
-/// Everything that stands before the content: PAX header, ustar header, map of the stretches of data.
+/// Everything before the content: PAX header, ustar header, map of the data segments.
 #[must_use]
-pub fn header_bytes(row: &Row) -> Vec<u8> {
+pub fn header_bytes(row: &FileEntry) -> Vec<u8> {
     let mut pax = Pax::default();
     let mut header = Header::new_ustar();
     let path = row.path.as_bytes();
     let mut name = path.to_vec();
-    if row.kind == RowKind::Dir {
+    if row.kind == FileEntryKind::Dir {
         name.push(b'/');
     }
     let map = row
@@ -53,16 +53,16 @@ pub fn header_bytes(row: &Row) -> Vec<u8> {
         set_name(&mut header, name.get(..100).unwrap_or(&name));
     }
     let stored = row.stored().saturating_add(map.len() as u64);
-    if stored > MOST_NUMBER {
+    if stored > MAX_USTAR_NUMBER {
         pax.add("size", stored.to_string().as_bytes());
     }
-    header.set_size(if stored > MOST_NUMBER { 0 } else { stored });
+    header.set_size(if stored > MAX_USTAR_NUMBER { 0 } else { stored });
     header.set_mode(row.mode);
     for (id, key) in [(row.uid, "uid"), (row.gid, "gid")] {
-        if id > MOST_ID {
+        if id > MAX_USTAR_ID {
             pax.add(key, id.to_string().as_bytes());
         }
-        let fits = u64::from(if id > MOST_ID { 0 } else { id });
+        let fits = u64::from(if id > MAX_USTAR_ID { 0 } else { id });
         if key == "uid" {
             header.set_uid(fits);
         } else {
@@ -70,17 +70,17 @@ pub fn header_bytes(row: &Row) -> Vec<u8> {
         }
     }
     let seconds = row.mtime_ns.div_euclid(1_000_000_000);
-    if let Some(seconds) = u64::try_from(seconds).ok().filter(|s| *s <= MOST_NUMBER) {
+    if let Some(seconds) = u64::try_from(seconds).ok().filter(|s| *s <= MAX_USTAR_NUMBER) {
         header.set_mtime(seconds);
     } else {
         pax.add("mtime", seconds.to_string().as_bytes());
         header.set_mtime(0);
     }
     header.set_entry_type(match row.kind {
-        RowKind::File => EntryType::Regular,
-        RowKind::Dir => EntryType::Directory,
-        RowKind::Symlink => EntryType::Symlink,
-        RowKind::Hardlink => EntryType::Link,
+        FileEntryKind::File => EntryType::Regular,
+        FileEntryKind::Dir => EntryType::Directory,
+        FileEntryKind::Symlink => EntryType::Symlink,
+        FileEntryKind::Hardlink => EntryType::Link,
     });
     if let Some(link) = &row.link {
         let link = link.to_bytes();
@@ -102,7 +102,7 @@ pub fn header_bytes(row: &Row) -> Vec<u8> {
     out
 }
 
-/// Puts a path into name and prefix; says whether it fits.
+/// Puts a path into name and prefix; false when it does not fit.
 fn set_name(header: &mut Header, path: &[u8]) -> bool {
     let Some(ustar) = header.as_ustar_mut() else {
         return false;
@@ -111,7 +111,7 @@ fn set_name(header: &mut Header, path: &[u8]) -> bool {
         put(&mut ustar.name, path);
         return true;
     }
-    // The name part may hold slashes: any cut that fits both fields will do; the first is taken.
+    // The name part may hold slashes: the first cut that fits both fields will do.
     let cut = path.iter().enumerate().find_map(|(at, b)| {
         (*b == b'/'
             && at > 0
@@ -134,7 +134,7 @@ fn put(field: &mut [u8], bytes: &[u8]) {
     }
 }
 
-/// GNU sparse 1.0: count, then offset and length of each stretch, in decimal lines, padded.
+/// GNU sparse 1.0: count, then offset and length of each segment, in decimal lines, padded.
 fn sparse_map(segments: &[(u64, u64)]) -> Vec<u8> {
     let mut text = format!("{}\n", segments.len());
     for (offset, length) in segments {
@@ -165,7 +165,7 @@ impl Pax {
         self.records.push(b'\n');
     }
 
-    /// A path, which may be no UTF-8.
+    /// A path, which may not be UTF-8.
     fn text(&mut self, key: &str, value: &[u8]) {
         if !self.binary && std::str::from_utf8(value).is_err() {
             self.add("hdrcharset", b"BINARY");
@@ -195,8 +195,8 @@ impl Pax {
     }
 }
 
-/// True when a hard link may point there: a path below the source.
+/// The target of a hard link, if it is a path below the source.
 #[must_use]
-pub fn link_path(row: &Row) -> Option<RelPath> {
+pub fn link_path(row: &FileEntry) -> Option<RelPath> {
     RelPath::new(&row.link.as_ref()?.to_bytes())
 }

@@ -1,124 +1,113 @@
-//! [`Manifest`]: what a copy is, in one small immutable file. Its final name is what makes a copy count.
+//! [`Manifest`]: the facts of a copy in one small immutable file. Its final name commits the copy.
 //!
-//! Takes facts, gives JSON and back. What is read must be, byte for byte, what would be written for it, and must
-//! carry its own checksum: one changed bit anywhere is refused. Archives have major format 1, trees 2: a build that
-//! knows archives only refuses a tree instead of taking it for an archive.
-//! Invariant: a manifest that was read describes tables that are in range, in order and without gaps.
+//! Takes facts, gives JSON and back. A manifest that is read must be, byte for byte, what would be written for it, and
+//! must hold its own checksum: one changed bit anywhere makes it invalid. Archives have major format 1, trees 2: a
+//! version that knows archives only rejects a tree instead of reading it as an archive.
+//! Invariant: the tables of a manifest that was read are in range, in order and without gaps.
 
 use super::error::CopyError;
-use super::form::Form;
-use super::member::MOST;
-use super::row::{Bytes, hex};
+use super::file_entry::{Bytes, hex};
+use super::form::CopyForm;
+use super::gzip_member::MAX_MEMBER_SIZE;
+use super::name::CopyName;
 use crate::path::RelPath;
+use crate::tree::handle::regular;
 use chrono::{DateTime, Utc};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::ffi::OsStr;
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 pub const ARCHIVE_FORMAT: (u32, u32) = (1, 0);
 
 pub const TREE_FORMAT: (u32, u32) = (2, 0);
 
-/// The largest first number of a format that this build reads.
-pub const KNOWN: u32 = TREE_FORMAT.0;
+/// The largest major number of a format that this version reads.
+pub const MAX_KNOWN_FORMAT: u32 = TREE_FORMAT.0;
 
-/// Incomplete paths that a manifest names; the rest is counted.
-pub const NAMED: usize = 1000;
+/// How many missing paths a manifest names; the rest is counted.
+pub const MAX_NAMED_INCOMPLETE: usize = 1000;
 
-/// The largest manifest that is read.
-pub const LARGEST: u64 = 256 << 20;
+pub const MAX_MANIFEST_SIZE: u64 = 256 << 20;
 
-/// A place in a file of members: where it begins, its size there, its size decoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Member(pub u64, pub u64, pub u64);
+/// A gzip member in its file: offset, compressed size, decoded size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberPosition(pub u64, pub u64, pub u64);
 
 /// A member of the file list and the first path in it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListMember(pub u64, pub u64, pub u64, pub RelPath);
 
-/// Something that should be in the copy and is not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// Something that is missing in the copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incomplete {
-    /// What; `None` is the source itself.
+    /// `None` is the source itself.
     pub path: Option<RelPath>,
-    /// Why.
     pub why: String,
 }
 
-/// What a copy by `strategy "copy"` says besides: how its tree came to be, and what its files carry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// Facts of a copy by `strategy "copy"`: what it shares with the previous copy, and which attributes its files have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TreeFacts {
-    /// The copy whose unchanged files it shares.
+    /// The previous copy, whose unchanged files it shares.
     pub shares_with: Option<String>,
-    /// Files that share their data with that copy.
     pub shared_files: u64,
-    /// Their bytes.
     pub shared_bytes: u64,
-    /// Its files and directories have the owners and permission bits of the source; else they belong to whoever made
-    /// the copy, who may always read them, and have no set-id bits.
+    /// Files and directories have the owners and permission bits of the source. Otherwise they belong to the user who
+    /// made the copy, who may always read them, and have no set-id bits.
     pub owners: bool,
     /// They have the permission bits of the source.
     pub modes: bool,
-    /// Its files have the times of the source, to the nanosecond.
+    /// Files have the times of the source, to the nanosecond.
     pub times: bool,
     /// They have all extended attributes that the list names.
     pub xattrs: bool,
-    /// Hard links are hard links; else some are files of their own.
+    /// Hard links are hard links; otherwise some are files of their own.
     pub hard_links: bool,
 }
 
-/// What a copy is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// Major and minor number of the format.
     pub format: (u32, u32),
     /// Version of the opsrun that wrote it.
     pub tool: String,
-    /// The `ops` name.
     pub ops_name: String,
-    /// The machine.
     pub host: String,
-    /// The backup's name.
     pub backup_id: String,
-    /// The run that made it.
     pub run: String,
-    /// Rises with every copy of a backup: the newest is the highest, whatever the clock says.
+    /// Increases with every copy of a backup: the newest copy has the highest, whatever the clock says.
     pub sequence: u64,
-    /// The copy before it.
+    /// The previous copy.
     pub parent: Option<String>,
-    /// UUID of the source's file system, where known.
+    /// UUID of the source's file system, if known.
     pub source_fs_uuid: Option<String>,
     /// Always null in this format.
     pub encryption: Option<String>,
-    /// When it was begun.
+    /// When the copy was begun.
     pub backup_at: DateTime<Utc>,
-    /// The source directory.
-    #[schemars(with = "serde_json::Value")]
     pub source: Bytes,
-    /// Files, links and others that the source held.
+    /// How many files, links and others the source held.
     pub source_files: u64,
     /// `all` or `expired`.
     pub contents: String,
     /// File name of the archive, or of the tree.
     pub archive_name: String,
-    /// Its size; of a tree, the bytes of content stored in it, holes left out.
+    /// Size of the archive; for a tree, the bytes of content stored in it, without holes.
     pub archive_bytes: u64,
-    /// Its SHA-256; of a tree empty: the list has the SHA-256 of every file.
+    /// SHA-256 of the archive. Empty for a tree: the list has the SHA-256 of every file.
     pub checksum: String,
-    /// File name of the file list.
     pub list_name: String,
-    /// Its size.
     pub list_bytes: u64,
-    /// Its SHA-256.
+    /// SHA-256 of the list.
     pub list_checksum: String,
-    /// Entries.
     pub record_count: u64,
-    /// Entries that are no directories.
+    /// Entries that are not directories.
     pub files: u64,
     /// Bytes of content, holes included.
     pub bytes: u64,
@@ -126,18 +115,16 @@ pub struct Manifest {
     pub torn: u64,
     /// Nothing is missing.
     pub complete: bool,
-    /// How much is missing.
     pub incomplete_total: u64,
-    /// What is missing, up to a thousand.
+    /// What is missing: at most [`MAX_NAMED_INCOMPLETE`] paths.
     pub incomplete: Vec<Incomplete>,
-    /// Why the copy is not trusted to stand for the source.
+    /// Why the copy is not trusted to represent the source.
     pub suspect: Option<String>,
-    /// What only a tree says; an archive's manifest does not have the field.
+    /// Only in the manifest of a tree.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tree: Option<TreeFacts>,
     /// Members of the archive.
-    pub members: Vec<Member>,
-    /// Members of the file list.
+    pub members: Vec<MemberPosition>,
     pub list_members: Vec<ListMember>,
     /// SHA-256 of this file with an empty string here.
     pub self_checksum: String,
@@ -150,8 +137,12 @@ impl Manifest {
     }
 
     #[must_use]
-    pub fn form(&self) -> Form {
-        if self.tree.is_some() { Form::Tree } else { Form::Archive }
+    pub fn form(&self) -> CopyForm {
+        if self.tree.is_some() {
+            CopyForm::Tree
+        } else {
+            CopyForm::Archive
+        }
     }
 
     #[must_use]
@@ -162,7 +153,7 @@ impl Manifest {
         own.text()
     }
 
-    /// Two-space JSON; the member tables, which may be long, one member a line.
+    /// Two-space JSON; the member tables, which may be long, have one member per line.
     fn text(&self) -> Vec<u8> {
         let mut short = self.clone();
         short.members = Vec::new();
@@ -198,15 +189,16 @@ impl Manifest {
     pub fn from_bytes(bytes: &[u8], file: &str) -> Result<Self, CopyError> {
         let damaged = |what: &str| CopyError::damaged(file, what);
         if let Ok(Versioned { format }) = serde_json::from_slice(bytes)
-            && format.0 > KNOWN
+            && format.0 > MAX_KNOWN_FORMAT
         {
             return Err(CopyError::Newer {
                 file: file.to_owned(),
                 found: format.0,
-                known: KNOWN,
+                known: MAX_KNOWN_FORMAT,
             });
         }
-        let manifest: Self = serde_json::from_slice(bytes).map_err(|e| damaged(&format!("it is no manifest ({e})")))?;
+        let manifest: Self =
+            serde_json::from_slice(bytes).map_err(|e| damaged(&format!("it is not a valid manifest ({e})")))?;
         if manifest.to_bytes() != bytes {
             return Err(damaged("its own checksum does not match"));
         }
@@ -216,14 +208,14 @@ impl Manifest {
 
     fn check(&self) -> Result<(), String> {
         let (major, checksum) = match self.form() {
-            Form::Archive => (ARCHIVE_FORMAT.0, 64),
-            Form::Tree => (TREE_FORMAT.0, 0),
+            CopyForm::Archive => (ARCHIVE_FORMAT.0, 64),
+            CopyForm::Tree => (TREE_FORMAT.0, 0),
         };
         if self.format.0 != major || self.checksum.len() != checksum {
-            return Err("it is of no form that there is".to_owned());
+            return Err("its format number does not match its form".to_owned());
         }
         let archive = self.members.iter().map(|m| (m.0, m.1, m.2));
-        // Of a tree there are no members, and no file whose end they could reach.
+        // A tree has no members.
         let archive_end = if self.tree.is_some() { 0 } else { self.archive_bytes };
         let list = self.list_members.iter().map(|m| (m.0, m.1, m.2));
         for (what, table, bytes) in [
@@ -232,16 +224,14 @@ impl Manifest {
         ] {
             let mut end = 0_u64;
             for (offset, length, size) in table {
-                if offset != end || length == 0 || size > MOST as u64 || length > 2 * MOST as u64 {
-                    return Err(format!("its table of {what} members is impossible"));
-                }
-                end = end
-                    .checked_add(length)
-                    .ok_or_else(|| format!("its table of {what} members is impossible"))?;
+                let fits = size <= MAX_MEMBER_SIZE as u64 && length <= 2 * MAX_MEMBER_SIZE as u64;
+                let valid = fits && offset == end && length > 0;
+                let next = end.checked_add(length).filter(|_| valid);
+                end = next.ok_or_else(|| format!("its table of {what} members is invalid"))?;
             }
             if end != bytes {
                 return Err(format!(
-                    "its table of {what} members ends at {end}, the {what} at {bytes}"
+                    "its table of {what} members ends at byte {end}, but the {what} ends at byte {bytes}"
                 ));
             }
         }
@@ -250,13 +240,39 @@ impl Manifest {
         }
         if self.complete != (self.incomplete_total == 0) || self.encryption.is_some() || self.files > self.record_count
         {
-            return Err("it contradicts itself".to_owned());
+            return Err("its fields contradict each other".to_owned());
         }
         Ok(())
     }
 }
 
-/// The part of every format that says which one it is.
+/// Reads a manifest, which must be the one of `name`.
+pub fn read_manifest(file: &File, name: &CopyName) -> Result<Manifest, CopyError> {
+    let own = name.manifest();
+    let size = regular(file)
+        .map_err(|e| CopyError::io("read", &own, e))?
+        .ok_or_else(|| CopyError::damaged(&own, "it is not a regular file"))?
+        .size;
+    if size > MAX_MANIFEST_SIZE {
+        return Err(CopyError::damaged(&own, "it is too large for a manifest"));
+    }
+    let mut bytes = vec![0; usize::try_from(size).unwrap_or(usize::MAX)];
+    // By position: it may be read more than once through one handle.
+    file.read_exact_at(&mut bytes, 0)
+        .map_err(|e| CopyError::io("read", &own, e))?;
+    let manifest = Manifest::from_bytes(&bytes, &own)?;
+    let named = manifest.archive_name == manifest.form().content_name(name)
+        && manifest.list_name == name.list()
+        && manifest.backup_id == name.backup()
+        && manifest.run == name.run();
+    if named {
+        Ok(manifest)
+    } else {
+        Err(CopyError::damaged(&own, "it is the manifest of another copy"))
+    }
+}
+
+/// The part that every format has.
 #[derive(Deserialize)]
 struct Versioned {
     format: (u32, u32),

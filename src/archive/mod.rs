@@ -1,48 +1,51 @@
-//! What a copy is: written, read back, published, listed, restored.
+//! Copies: written, read back, published, listed, restored.
 //!
 //! Takes listed entries and open directories, gives committed copies and proofs of what they hold. Knows nothing
-//! of jobs, plans or retentions.
+//! about jobs, plans or retentions.
 //!
 //! A copy is an archive or a tree of plain files ([`form`]); list, manifest, receipt and guarantees are the same.
 //!
-//! | way | files |
+//! | step | files |
 //! |---|---|
-//! | source → copy | [`mod@write`], `intake` (reading what may change), `pipeline` (many cores, one order) |
-//! | what is stored | [`manifest`], [`row`] and `list` (the file list), `header` (tar), `member` (gzip), [`name`] |
+//! | source → copy | [`mod@write`], [`job`], `read_source` (files may change), `pipeline` (many cores, one order) |
+//! | what is stored | [`manifest`], [`file_entry`], `file_list`, `header` (tar), `gzip_member`, [`name`] |
 //! | copy → proof | [`mod@verify`], `content` |
 //! | copy → files | [`mod@restore`] |
 //! | all three for trees | `tree_form` |
 //! | beside the copies | [`receipt`], [`catalogue`] |
 //!
-//! Invariant: a copy counts only from the moment on that its manifest has its final name, and it gets that only
-//! after every byte was read back.
+//! Invariant: a copy counts only once its manifest has its final name; it gets that name only after every byte was
+//! read back.
 
 pub mod catalogue;
 mod content;
 mod error;
+pub mod file_entry;
+mod file_list;
 pub mod form;
+mod gzip_member;
 mod header;
-mod intake;
-mod list;
+pub mod job;
 pub mod manifest;
-mod member;
 pub mod name;
 mod pipeline;
+pub mod progress;
+mod read_source;
 pub mod receipt;
 pub mod restore;
-pub mod row;
 mod tree_form;
 pub mod verify;
 pub mod write;
 
 pub use catalogue::{Catalogue, CatalogueCopy, MARKER, Marker, locate, rows};
 pub use error::CopyError;
-pub use form::{Form, clear_debris};
-pub use list::Rows;
+pub use file_entry::{Evidence, FileEntry, parse_hex};
+pub use file_list::FileEntries;
+pub use form::{CopyForm, clear_debris};
+pub use job::{ManifestFacts, WriteJob, WrittenCopy};
 pub use manifest::{Incomplete, Manifest};
 pub use name::CopyName;
 pub use receipt::Deletion;
-pub use restore::{Options, Restored, restore};
-pub use row::{Evidence, Row, parse_hex};
-pub use verify::{Checked, Verified, publish, verify, verify_committed};
-pub use write::{About, Watch, WriteJob, Written, write};
+pub use restore::{RestoreOptions, RestoreReport, restore};
+pub use verify::{CheckedCopy, VerifiedCopy, publish, verify, verify_committed};
+pub use write::write;

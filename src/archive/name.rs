@@ -1,8 +1,8 @@
-//! [`CopyName`]: what a copy and its files are called.
+//! [`CopyName`]: the name of a copy and of its files.
 //!
-//! Takes a backup, a moment and a run; gives `<backup>-<UTC stamp>-<run id>` and the names of the files beside one
-//! another. A name says which file belongs to which copy; that it is a copy, and whose, its manifest says.
-//! Invariant: every file name that [`CopyName`] gives is one that [`CopyName::of_file`] takes back.
+//! Takes a backup, a time and a run; gives `<backup>-<UTC stamp>-<run id>` and the names of the files of the copy. A
+//! name says which file belongs to which copy; only the manifest says that it is a copy, and whose.
+//! Invariant: [`CopyName::of_file`] accepts every file name that [`CopyName`] gives.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use std::fmt;
@@ -22,7 +22,6 @@ pub struct CopyName {
 }
 
 impl CopyName {
-    /// Of the copy that `run` makes of `backup` at `at`.
     #[must_use]
     pub fn new(backup: &str, at: DateTime<Utc>, run: &str) -> Self {
         Self {
@@ -32,7 +31,7 @@ impl CopyName {
         }
     }
 
-    /// Takes a name back; `None` when it has not exactly the shape.
+    /// `None` when the name does not have exactly this form.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (rest, run) = text.rsplit_once('-')?;

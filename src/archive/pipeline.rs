@@ -1,16 +1,37 @@
-//! An ordered parallel map: work on many cores, in the order in which it was fed.
+//! An ordered parallel map: work on many cores, results in the order of the input.
 //!
-//! Takes a source that is asked by one worker at a time, work that runs on all, and a sink that is called in the
-//! source's order by whichever worker finds the head ready. At most `window` items are in flight. With one
-//! thread everything happens on the caller's, and the order of effects is the same every time.
-//! Invariant: the first error ends it; a panic of one worker never leaves another waiting; a worker that cannot be
-//! started is done without.
+//! Takes a source that one worker at a time reads, work that runs on all workers, and a sink. The worker that finds
+//! the next result ready calls the sink, in the source's order. At most `window` items are in flight. With one thread
+//! everything runs on the caller's, and the order of effects is always the same.
+//! Invariant: the first error ends the run; a panic of one worker never leaves another waiting; a worker that cannot be
+//! started is not needed.
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
 
-struct State<T, E> {
+/// How many small entries one worker takes at a time.
+pub const MAX_BATCH_ENTRIES: usize = 64;
+
+/// Values that workers reuse, such as openers and buffers.
+pub struct Pool<T>(Mutex<Vec<T>>);
+
+impl<T> Pool<T> {
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
+    pub fn take(&self) -> Option<T> {
+        held(&self.0).pop()
+    }
+
+    pub fn put(&self, value: T) {
+        held(&self.0).push(value);
+    }
+}
+
+struct PipelineState<T, E> {
     fed: usize,
     drained: usize,
     ready: BTreeMap<usize, T>,
@@ -21,8 +42,8 @@ struct State<T, E> {
     over: bool,
 }
 
-/// Runs until the source is exhausted and everything is sunk, or until the first error. When the system gives no
-/// more threads, those that there are do it all, at the least the caller's.
+/// Runs until the source is exhausted and the sink has taken everything, or until the first error. When the system
+/// refuses more threads, the existing ones do all the work, if need be the caller's alone.
 pub fn run<T, U, E>(
     threads: usize,
     window: usize,
@@ -38,7 +59,7 @@ where
     run_by(Builder::new, threads, window, source, work, sink)
 }
 
-/// The same, with workers that `builder` starts.
+/// Like [`run`], with workers that `builder` starts.
 fn run_by<T, U, E>(
     builder: fn() -> Builder,
     threads: usize,
@@ -58,7 +79,7 @@ where
         }
         return Ok(());
     }
-    let state = Mutex::new(State {
+    let state = Mutex::new(PipelineState {
         fed: 0,
         drained: 0,
         ready: BTreeMap::new(),
@@ -144,7 +165,7 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Ends the others when its worker panics.
-struct Ender<'a, T, E>(&'a Mutex<State<T, E>>, &'a Condvar);
+struct Ender<'a, T, E>(&'a Mutex<PipelineState<T, E>>, &'a Condvar);
 
 impl<T, E> Drop for Ender<'_, T, E> {
     fn drop(&mut self) {

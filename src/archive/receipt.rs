@@ -1,13 +1,13 @@
-//! Receipts: which files were deleted from the source on the strength of a copy.
+//! Receipts: which source files were deleted because a copy holds them.
 //!
-//! `<copy>.deleted.jsonl.gz` beside the manifest: one JSON line per deletion. Appending writes a longer edition
-//! of the whole and puts it in the place of the shorter; the same deletion is never listed twice.
-//! Invariant: a receipt is only ever replaced by one that says all that it said, and more.
+//! `<copy>.deleted.jsonl.gz` beside the manifest: one JSON line per deletion. Appending writes the whole receipt again,
+//! longer, and replaces the old one; the same deletion is never listed twice.
+//! Invariant: a receipt is only ever replaced by one with all its lines, and more.
 
-use super::error::CopyError;
-use super::member;
+use super::error::{CopyError, write_draft};
+use super::file_entry::hex;
+use super::gzip_member;
 use super::name::CopyName;
-use super::row::hex;
 use crate::path::RelPath;
 use crate::tree::Dir;
 use crate::tree::publish::Draft;
@@ -16,13 +16,12 @@ use flate2::read::MultiGzDecoder;
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deletion {
-    /// Where it was, relative to the source.
     pub path: RelPath,
-    /// SHA-256 of its content.
+    /// SHA-256 of the content.
     pub sha256: [u8; 32],
 }
 
@@ -36,7 +35,7 @@ pub struct ReceiptLine {
     pub at: DateTime<Utc>,
 }
 
-/// The lines of a copy's receipt; none when there is no receipt.
+/// The lines of a copy's receipt; empty when there is none.
 pub fn read(destination: &Dir, name: &CopyName) -> Result<Vec<ReceiptLine>, CopyError> {
     let own = name.receipt();
     let file = match destination.open_file(own.as_bytes(), true) {
@@ -49,7 +48,7 @@ pub fn read(destination: &Dir, name: &CopyName) -> Result<Vec<ReceiptLine>, Copy
         let line = line.map_err(|e| CopyError::damaged(&own, e.to_string()))?;
         lines.push(
             serde_json::from_str(&line)
-                .map_err(|e| CopyError::damaged(&own, format!("a line is no deletion ({e})")))?,
+                .map_err(|e| CopyError::damaged(&own, format!("a line is not a valid deletion ({e})")))?,
         );
     }
     Ok(lines)
@@ -81,24 +80,16 @@ pub fn append(
     }
     lines.extend(fresh);
     let mut draft = Draft::create(destination, &own)?;
-    let temp = draft.temp_name();
-    let mut text = Vec::with_capacity(member::CUT);
-    let write = |draft: &mut Draft, text: &mut Vec<u8>| {
-        let packed = member::encode(text, 6);
-        text.clear();
-        draft
-            .file()
-            .write_all(&packed)
-            .map_err(|e| CopyError::io("write", &temp, e))
-    };
+    let mut text = Vec::with_capacity(gzip_member::MEMBER_SIZE);
     for line in &lines {
         serde_json::to_writer(&mut text, line).map_err(|e| CopyError::io("write", &own, e.into()))?;
         text.push(b'\n');
-        if text.len() >= member::CUT {
-            write(&mut draft, &mut text)?;
+        if text.len() >= gzip_member::MEMBER_SIZE {
+            write_draft(&mut draft, &gzip_member::encode(&text, 6))?;
+            text.clear();
         }
     }
-    write(&mut draft, &mut text)?;
+    write_draft(&mut draft, &gzip_member::encode(&text, 6))?;
     draft.sync()?;
     if exists {
         draft.replace()?;

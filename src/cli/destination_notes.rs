@@ -4,10 +4,11 @@
 //! Invariant: a missing destination is reported at every level of detail.
 
 use super::exit::{Exit, Failure};
-use super::file::CopySource;
+use super::file::CopyLocation;
 use super::terminal::Terminal;
 use crate::archive::CopyName;
-use crate::launch::copies::{self, Place};
+use crate::error_chain::error_chain;
+use crate::launch::copies::{self, CopyDirectory};
 use crate::path::shown;
 use crate::report::run::lines::Detail;
 use crate::report::shared::output;
@@ -19,7 +20,7 @@ use std::collections::BTreeSet;
 const MAX_NAMES: usize = 5;
 
 /// Reports destinations that earlier runs wrote to and that are missing now. True if there is one.
-pub fn missing(source: &CopySource, backup: Option<&str>, terminal: &Terminal) -> bool {
+pub fn missing(source: &CopyLocation, backup: Option<&str>, terminal: &Terminal) -> bool {
     let Some(model) = source.model() else {
         return false;
     };
@@ -32,7 +33,7 @@ pub fn missing(source: &CopySource, backup: Option<&str>, terminal: &Terminal) -
             !lost.is_empty()
         }
         Err(error) => {
-            let error = output::chain(&error);
+            let error = error_chain(&error);
             note(&format!("cannot check for missing destinations: {error}"), terminal);
             false
         }
@@ -40,7 +41,7 @@ pub fn missing(source: &CopySource, backup: Option<&str>, terminal: &Terminal) -
 }
 
 /// Reports broken copies, and files that do not belong to a copy.
-pub fn other_files(places: &[Place], backup: Option<&str>, terminal: &Terminal) {
+pub fn other_files(places: &[CopyDirectory], backup: Option<&str>, terminal: &Terminal) {
     let mut seen = BTreeSet::new();
     for place in places {
         if place.dir.id().is_ok_and(|id| !seen.insert(id)) {

@@ -19,8 +19,9 @@
 //! Invariant: a failure names its subject and, if possible, what to try next.
 
 use crate::config::LoadError;
+use crate::error_chain::error_chain;
 use crate::launch::LaunchError;
-use crate::report::shared::output::{self, chain};
+use crate::report::shared::output;
 use crate::report::shared::style::Style;
 use crate::signal::Stop;
 use std::error::Error;
@@ -78,7 +79,7 @@ impl Failure {
     pub fn of(exit: u8, error: &dyn Error, help: Option<String>) -> Self {
         Self {
             exit,
-            message: chain(error),
+            message: error_chain(error),
             help,
         }
     }

@@ -9,7 +9,8 @@ use super::exit::{Exit, Failure};
 use super::terminal::Terminal;
 use crate::config;
 use crate::daemon::reload::Reload;
-use crate::launch::{self, copies::From};
+use crate::error_chain::error_chain;
+use crate::launch::{self, copies::CopySource};
 use crate::model::Model;
 use crate::path::shown;
 use crate::report::run::lines::Detail;
@@ -56,7 +57,7 @@ pub fn reload(file: &Path, state: Option<&StateArgs>, terminal: &Terminal) -> Re
         Ok(loaded) => loaded,
         Err(error) => {
             return Reload::Invalid {
-                message: output::chain(&error),
+                message: error_chain(&error),
                 findings: String::new(),
             };
         }
@@ -75,14 +76,14 @@ pub fn reload(file: &Path, state: Option<&StateArgs>, terminal: &Terminal) -> Re
 }
 
 #[derive(Debug)]
-pub enum CopySource {
+pub enum CopyLocation {
     /// The destinations of an ops file.
     Declared(Box<Model>),
     /// One directory, without ops file and state.
     Directory(std::path::PathBuf),
 }
 
-impl CopySource {
+impl CopyLocation {
     /// `--from` or the ops file.
     pub fn find(
         file: &Path,
@@ -102,10 +103,10 @@ impl CopySource {
     }
 
     #[must_use]
-    pub fn from(&self) -> From<'_> {
+    pub fn from(&self) -> CopySource<'_> {
         match self {
-            Self::Declared(model) => From::Model(model),
-            Self::Directory(path) => From::Directory(path),
+            Self::Declared(model) => CopySource::Model(model),
+            Self::Directory(path) => CopySource::Directory(path),
         }
     }
 

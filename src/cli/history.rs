@@ -7,7 +7,7 @@ use super::args::HistoryArgs;
 use super::exit::{Exit, Failure};
 use super::file;
 use super::terminal::Terminal;
-use crate::launch::history::{self, Told};
+use crate::launch::history::{self, RunRecord};
 use crate::model::Model;
 use crate::report::run::history::{FORMAT, HistoryDocument, run_text, runs_text};
 use crate::report::run::json_lines;
@@ -47,7 +47,7 @@ fn one(run: &str, args: &HistoryArgs, model: &Model, terminal: &Terminal) -> Res
             json_lines::head() + &events.iter().map(json_lines::line).collect::<String>()
         }
         (None, false) => runs_text(&[], model.ops.timezone, terminal.out),
-        (Some(Told { run, events }), false) => {
+        (Some(RunRecord { run, events }), false) => {
             let detail = match terminal.detail {
                 Detail::Quiet => Detail::Quiet,
                 Detail::Normal | Detail::Verbose => Detail::Verbose,

@@ -6,16 +6,16 @@
 use super::args::ListArgs;
 use super::destination_notes;
 use super::exit::{Exit, Failure};
-use super::file::CopySource;
+use super::file::CopyLocation;
 use super::terminal::Terminal;
 use crate::archive::{CatalogueCopy, CopyName};
-use crate::launch::copies::{self, Place};
+use crate::launch::copies::{self, CopyDirectory};
 use crate::report::copies::list::{CopyDocument, CopyState, FORMAT, ListDocument, copies_text};
 use crate::report::shared::output;
 use crate::units::plural;
 
 pub fn run(args: &ListArgs, terminal: &Terminal) -> Result<u8, Failure> {
-    let source = CopySource::find(&args.file, args.copies.from.as_deref(), Some(&args.state), terminal)?;
+    let source = CopyLocation::find(&args.file, args.copies.from.as_deref(), Some(&args.state), terminal)?;
     let wanted = args.copies.backup.as_deref();
     let places = copies::places(source.from(), wanted, None)?;
     let document = ListDocument {
@@ -34,7 +34,7 @@ pub fn run(args: &ListArgs, terminal: &Terminal) -> Result<u8, Failure> {
 }
 
 /// All copies, broken ones included.
-fn rows(places: &[Place], wanted: Option<&str>) -> Vec<CopyDocument> {
+fn rows(places: &[CopyDirectory], wanted: Option<&str>) -> Vec<CopyDocument> {
     let mut rows = Vec::new();
     for place in places {
         rows.extend(place.copies.iter().map(row));

@@ -11,7 +11,7 @@ use crate::report::run::lines::{Detail, EventLines};
 use crate::report::schedule::why;
 use crate::report::shared::{output, times};
 use crate::run::Event;
-use crate::store::claims::{Decision, Verdict};
+use crate::store::schedules::{Decision, FiringVerdict};
 use crate::units::{plural, show_duration};
 use chrono::{DateTime, SecondsFormat, Utc};
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ pub(super) struct NoticePrinter {
     /// The events of each active run.
     runs: BTreeMap<String, EventLines>,
     /// Why each job was last skipped.
-    skipped: BTreeMap<String, (Verdict, String)>,
+    skipped: BTreeMap<String, (FiringVerdict, String)>,
 }
 
 impl NoticePrinter {
@@ -143,13 +143,13 @@ fn serving(model: &Model, schedules: usize, reloaded: bool) -> String {
 pub(super) fn skipped_line(decision: &Decision) -> String {
     let at = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
     let word = match decision.verdict {
-        Verdict::Ran => "runs",
-        Verdict::Missed => "missed",
-        Verdict::SkippedOverlap => "skipped",
-        Verdict::Queued => "queued",
-        Verdict::BackedOff => "back-off",
-        Verdict::Paused => "paused",
-        Verdict::Dropped => "dropped",
+        FiringVerdict::Ran => "runs",
+        FiringVerdict::Missed => "missed",
+        FiringVerdict::SkippedOverlap => "skipped",
+        FiringVerdict::Queued => "queued",
+        FiringVerdict::BackedOff => "back-off",
+        FiringVerdict::Paused => "paused",
+        FiringVerdict::Dropped => "dropped",
     };
     let when = if decision.count == 1 && !decision.more {
         at(decision.first.instant)

@@ -6,10 +6,10 @@
 use super::args::{DEFAULT_FILE, RestoreArgs};
 use super::destination_notes;
 use super::exit::{self, Exit, Failure};
-use super::file::CopySource;
+use super::file::CopyLocation;
 use super::terminal::Terminal;
-use crate::launch::copies::{self, From};
-use crate::launch::restore::{self, Done, Wanted};
+use crate::launch::copies::{self, CopySource};
+use crate::launch::restore::{self, RestoreRequest, RestoreResult};
 use crate::report::copies::results::CopyResults;
 use crate::report::copies::results::RestoredCopy;
 use crate::report::run::progress::ProgressBars;
@@ -20,13 +20,13 @@ pub fn run(args: &RestoreArgs, terminal: &Terminal) -> Result<u8, Failure> {
     // With both, the ops file gives the state and the source.
     let from = args.copies.from.as_deref().filter(|_| args.file.is_none());
     let file = args.file.as_deref().unwrap_or(Path::new(DEFAULT_FILE));
-    let source = CopySource::find(file, from, Some(&args.state), terminal)?;
+    let source = CopyLocation::find(file, from, Some(&args.state), terminal)?;
     let at = args.at.map(|at| at.resolve(source.zone()));
     let stop = exit::stop()?;
-    let from = args.copies.from.as_deref().map_or(source.from(), From::Directory);
+    let from = args.copies.from.as_deref().map_or(source.from(), CopySource::Directory);
     let places = copies::places(from, args.copies.backup.as_deref(), args.copy.as_deref())?;
     destination_notes::missing(&source, args.copies.backup.as_deref(), terminal);
-    let wanted = Wanted {
+    let request = RestoreRequest {
         paths: args.paths.clone(),
         at,
         to: args.to.clone(),
@@ -37,11 +37,11 @@ pub fn run(args: &RestoreArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let bars = ProgressBars::new(terminal.progress());
     let mut results = CopyResults::new(terminal.err, terminal.detail, source.zone());
     let mut failed = false;
-    let mut each = |done: Done| {
+    let mut each = |done: RestoreResult| {
         failed |= !done.restored.failed.is_empty();
         bars.print(&results.restored(&copy_line(done)));
     };
-    let unheld = restore::restore(&places, source.model(), &wanted, &stop, &bars, &mut each)?;
+    let unheld = restore::restore(&places, source.model(), &request, &stop, &bars, &mut each)?;
     output::to_stderr(&results.all_restored());
     if !unheld.is_empty() {
         return Err(restore::none_holds(&unheld).into());
@@ -53,7 +53,7 @@ pub fn run(args: &RestoreArgs, terminal: &Terminal) -> Result<u8, Failure> {
     })
 }
 
-fn copy_line(done: Done) -> RestoredCopy {
+fn copy_line(done: RestoreResult) -> RestoredCopy {
     let restored = done.restored;
     let existing = restored.existing.iter().map(|path| {
         let why = "another file exists; use --force to replace it".to_owned();

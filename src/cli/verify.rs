@@ -6,17 +6,17 @@
 use super::args::VerifyArgs;
 use super::destination_notes;
 use super::exit::{self, Exit, Failure};
-use super::file::CopySource;
+use super::file::CopyLocation;
 use super::terminal::Terminal;
 use crate::archive::CopyName;
-use crate::launch::copies::{self, Place, Verification};
+use crate::launch::copies::{self, CopyDirectory, Verification};
 use crate::report::copies::results::CopyResults;
 use crate::report::copies::results::VerifiedCopy;
 use crate::report::run::progress::ProgressBars;
 use crate::report::shared::output;
 
 pub fn run(args: &VerifyArgs, terminal: &Terminal) -> Result<u8, Failure> {
-    let source = CopySource::find(&args.file, args.copies.from.as_deref(), Some(&args.state), terminal)?;
+    let source = CopyLocation::find(&args.file, args.copies.from.as_deref(), Some(&args.state), terminal)?;
     let stop = exit::stop()?;
     let missing = destination_notes::missing(&source, args.copies.backup.as_deref(), terminal);
     let places = copies::places(source.from(), args.copies.backup.as_deref(), args.copy.as_deref())?;
@@ -58,7 +58,7 @@ pub fn run(args: &VerifyArgs, terminal: &Terminal) -> Result<u8, Failure> {
 }
 
 /// Copies that cannot be opened, with the reason; only the selected ones.
-fn unusable(places: &[Place], args: &VerifyArgs) -> Vec<(String, String)> {
+fn unusable(places: &[CopyDirectory], args: &VerifyArgs) -> Vec<(String, String)> {
     let copy = args.copy.as_deref().map(copies::copy_name);
     let wanted = |name: &str| {
         let backup = args.copies.backup.as_deref();

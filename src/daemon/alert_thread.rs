@@ -5,9 +5,9 @@
 //! Invariant: no run waits for it, and unsent alerts stay in the outbox.
 
 use crate::alert::channel::Courier;
+use crate::error_chain::error_chain;
 use crate::launch::alerts;
 use crate::model::Model;
-use crate::report::shared::output::chain;
 use crate::secret::Vault;
 use crate::signal::{Ring, Stop};
 use crate::store::Store;
@@ -41,7 +41,7 @@ impl AlertThread {
                     .map_err(Into::into)
                     .and_then(|store| alerts::keep_sending(&model, &store, &courier, &vault, &stop, &log));
                 if let Err(error) = sent {
-                    log(&format!("alerts cannot be sent: {}", chain(&error)));
+                    log(&format!("alerts cannot be sent: {}", error_chain(&error)));
                 }
             }
         };
@@ -85,7 +85,7 @@ impl AlertThread {
                     ));
                 }
             }
-            Err(error) => log(&format!("alerts cannot be sent: {}", chain(&error))),
+            Err(error) => log(&format!("alerts cannot be sent: {}", error_chain(&error))),
         }
         self.reports.try_iter().chain(reports.try_iter()).collect()
     }

@@ -8,7 +8,7 @@ use crate::clock::now;
 use crate::daemon::tick::{ActiveJobs, Tick, tick};
 use crate::daemon::timetable::Timetable;
 use crate::model::Overlap;
-use crate::store::claims::{Agenda, Turn};
+use crate::store::schedules::{Agenda, TickRecord};
 use crate::store::{RunEnd, Store, StoreError};
 use chrono::{DateTime, Utc};
 
@@ -34,8 +34,8 @@ pub(super) fn take_turn(
     for beginning in &mut tick.turn.runs {
         beginning.run = ulid::Ulid::new().to_string();
     }
-    let turn: &Turn = &tick.turn;
-    let taken = turn.is_empty() || store.take_turn(turn, command, now())?;
+    let turn: &TickRecord = &tick.turn;
+    let taken = turn.is_empty() || store.record_tick(turn, command, now())?;
     Ok(taken.then_some(tick))
 }
 
@@ -44,7 +44,7 @@ fn active_elsewhere(timetable: &Timetable, store: &Store) -> Result<ActiveJobs, 
     let mut active = ActiveJobs::default();
     for job in timetable.entries.iter().flat_map(|entry| &entry.jobs) {
         if job.overlap == Overlap::Skip {
-            let begun = store.job_standing(&job.job)?.begun;
+            let begun = store.job_status(&job.job)?.begun;
             if begun.is_some_and(|begun| begun.end == RunEnd::GoingOn) {
                 active.add(job.job.clone(), true);
             }

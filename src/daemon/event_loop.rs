@@ -13,9 +13,9 @@ use crate::daemon::reload::{FileChange, FileWatch, Reload};
 use crate::daemon::runs::{ActiveRuns, RunMessage, RunOptions};
 use crate::daemon::systemd::ServiceManager;
 use crate::daemon::timetable::Timetable;
+use crate::error_chain::error_chain;
 use crate::launch::{LaunchError, alerts, mark_cut_short, settle};
 use crate::model::Model;
-use crate::report::shared::output::chain;
 use crate::run::{Outcome, State};
 use crate::secret::Vault;
 use crate::signal::Signals;
@@ -257,7 +257,7 @@ impl Daemon<'_> {
                 self.store = None;
                 self.alert_thread = None;
                 self.alerted = None;
-                let message = chain(&error);
+                let message = error_chain(&error);
                 if self.state_error.as_ref() != Some(&message) {
                     self.notify(&Notice::StateUnusable {
                         message: &message,

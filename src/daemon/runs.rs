@@ -5,13 +5,13 @@
 //! Invariant: a run that was begun is also ended in the store, even if its thread fails, as soon as the store is writable.
 
 use crate::daemon::tick::ActiveJobs;
-use crate::launch::{self, Apply, Claimed, LaunchError};
+use crate::launch::{self, Apply, ClaimedRun, LaunchError};
 use crate::model::{JobName, Model};
 use crate::plan::Request;
 use crate::run::{Event, Outcome, Progress, State};
 use crate::signal::{Ring, Stop};
 use crate::store::Store;
-use crate::store::claims::Beginning;
+use crate::store::schedules::ScheduledRun;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
@@ -88,7 +88,7 @@ impl ActiveRuns {
         }
     }
 
-    pub fn begin(&mut self, model: &Arc<Model>, beginning: &Beginning, options: &RunOptions) {
+    pub fn begin(&mut self, model: &Arc<Model>, beginning: &ScheduledRun, options: &RunOptions) {
         let run = beginning.run.clone();
         let due: BTreeSet<JobName> = beginning.jobs.iter().map(|decision| decision.job.clone()).collect();
         let request = Request {
@@ -112,7 +112,7 @@ impl ActiveRuns {
                 lock_wait: Duration::MAX,
                 command: options.command.clone(),
                 stop,
-                claimed: Some(Claimed {
+                claimed: Some(ClaimedRun {
                     run: run.clone(),
                     occurrences: beginning.occurrences.clone(),
                 }),
@@ -277,7 +277,7 @@ fn failure(error: &LaunchError, stop: &Stop) -> RunFailure {
     RunFailure {
         // A signal may have ended the wait for a lock.
         exit: stop.signal().map_or_else(|| error.exit_code(), |signal| 128 + signal),
-        message: crate::report::shared::output::chain(error),
+        message: crate::error_chain::error_chain(error),
         help: error.help(),
     }
 }

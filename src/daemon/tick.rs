@@ -10,7 +10,9 @@ use crate::model::backoff::Gate;
 use crate::model::schedule::{Missed, Skipped, due::due};
 use crate::model::{JobKind, JobName, Overlap};
 use crate::run::Occurrence;
-use crate::store::claims::{Agenda, Beginning, Decision, ScheduleState, Step, Turn, Verdict};
+use crate::store::schedules::{
+    Agenda, Decision, FiringVerdict, ScheduleAdvance, ScheduleState, ScheduledRun, TickRecord,
+};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -51,7 +53,7 @@ impl ActiveJobs {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tick {
     /// What to write. Its runs have no ids yet; they are in the order of their instants.
-    pub turn: Turn,
+    pub turn: TickRecord,
     /// Jobs whose run must stop, since a new one replaces it.
     pub replaced: BTreeSet<JobName>,
     /// When to look again at the latest. None: nothing will ever be due.
@@ -80,7 +82,7 @@ pub fn tick(timetable: &Timetable, agenda: &Agenda, active: &ActiveJobs, now: Da
     let known: BTreeSet<&str> = timetable.entries.iter().map(|entry| &*entry.schedule.name).collect();
     for (name, state) in &agenda.schedules {
         if !known.contains(&**name) && !state.definition.is_empty() {
-            builder.tick.turn.steps.push(Step {
+            builder.tick.turn.advances.push(ScheduleAdvance {
                 schedule: name.clone(),
                 before: Some(state.clone()),
                 after: ScheduleState {
@@ -114,7 +116,7 @@ impl<'a> TickBuilder<'a> {
         let Some(due) = due else {
             self.tick.turn.unqueue.push(job.clone());
             let reason = "it was queued, and the ops file no longer schedules it".to_owned();
-            let decision = one(job, waiting, Verdict::Dropped, reason);
+            let decision = one(job, waiting, FiringVerdict::Dropped, reason);
             return self.tick.turn.decisions.push(decision);
         };
         if self.active.runs(job) == 0 {
@@ -164,7 +166,7 @@ impl<'a> TickBuilder<'a> {
             },
         };
         if known != Some(&after) {
-            self.tick.turn.steps.push(Step {
+            self.tick.turn.advances.push(ScheduleAdvance {
                 schedule: name.clone(),
                 before: known.cloned(),
                 after,
@@ -221,29 +223,32 @@ impl<'a> TickBuilder<'a> {
         let job = &due.job;
         let waits = self.agenda.queue.get(job).filter(|_| !self.started.contains(job));
         let (verdict, reason) = match due.overlap {
-            Overlap::Skip => (Verdict::SkippedOverlap, "its previous run is still active"),
+            Overlap::Skip => (FiringVerdict::SkippedOverlap, "its previous run is still active"),
             Overlap::Queue if waits.is_some() => (
-                Verdict::SkippedOverlap,
+                FiringVerdict::SkippedOverlap,
                 "its previous run is still active, and one is queued already",
             ),
             Overlap::Queue => {
                 self.tick.turn.queue.push((job.clone(), occurrence.clone()));
-                (Verdict::Queued, "its previous run is still active")
+                (FiringVerdict::Queued, "its previous run is still active")
             }
             Overlap::Replace => {
                 if let Some(waits) = waits {
                     let reason = "a newer instant replaced it before it could start".to_owned();
-                    let older = one(job, waits, Verdict::SkippedOverlap, reason);
+                    let older = one(job, waits, FiringVerdict::SkippedOverlap, reason);
                     self.tick.turn.decisions.push(older);
                 }
                 self.tick.turn.queue.push((job.clone(), occurrence.clone()));
                 self.tick.replaced.insert(job.clone());
-                (Verdict::Queued, "it replaces the previous run, which is being stopped")
+                (
+                    FiringVerdict::Queued,
+                    "it replaces the previous run, which is being stopped",
+                )
             }
             Overlap::Allow if self.active.runs(job) < MAX_PARALLEL_RUNS => {
                 return self.admit(due, occurrence, why);
             }
-            Overlap::Allow => (Verdict::SkippedOverlap, "too many of its runs are active"),
+            Overlap::Allow => (FiringVerdict::SkippedOverlap, "too many of its runs are active"),
         };
         let decision = one(job, occurrence, verdict, reason.to_owned());
         self.tick.turn.decisions.push(decision);
@@ -252,8 +257,8 @@ impl<'a> TickBuilder<'a> {
     /// Runs it, unless it is paused or in back-off.
     fn admit(&mut self, due: &'a ScheduledJob, occurrence: &Occurrence, why: &str) {
         let refused = match (&due.paused, self.closed_gate(due, occurrence.instant)) {
-            (Some(reason), _) => Some((Verdict::Paused, reason.clone())),
-            (None, Err(reason)) => Some((Verdict::BackedOff, reason)),
+            (Some(reason), _) => Some((FiringVerdict::Paused, reason.clone())),
+            (None, Err(reason)) => Some((FiringVerdict::BackedOff, reason)),
             (None, Ok(tries)) => {
                 let why = tries
                     .first()
@@ -262,7 +267,7 @@ impl<'a> TickBuilder<'a> {
                     self.probing.insert(target, occurrence.instant);
                 }
                 self.started.insert(due.job.clone());
-                let decision = one(&due.job, occurrence, Verdict::Ran, why);
+                let decision = one(&due.job, occurrence, FiringVerdict::Ran, why);
                 self.groups
                     .entry(occurrence.instant)
                     .or_default()
@@ -329,7 +334,7 @@ struct InstantGroup<'a> {
 impl InstantGroup<'_> {
     /// One run, and one more for every target that may be replaced, with the jobs that need it: stopping that one
     /// stops nothing else.
-    fn into_runs(self) -> Vec<Beginning> {
+    fn into_runs(self) -> Vec<ScheduledRun> {
         let mut rest = self.jobs;
         let mut parts = Vec::new();
         let replaceable: Vec<JobName> = rest
@@ -349,7 +354,7 @@ impl InstantGroup<'_> {
             .map(|part| {
                 let jobs: Vec<Decision> = part.into_iter().map(|(_, decision)| decision).collect();
                 let occurrences: BTreeSet<Occurrence> = jobs.iter().map(|job| job.first.clone()).collect();
-                Beginning {
+                ScheduledRun {
                     run: String::new(),
                     occurrences: occurrences.into_iter().collect(),
                     jobs,
@@ -359,7 +364,7 @@ impl InstantGroup<'_> {
     }
 }
 
-fn one(job: &JobName, occurrence: &Occurrence, verdict: Verdict, reason: String) -> Decision {
+fn one(job: &JobName, occurrence: &Occurrence, verdict: FiringVerdict, reason: String) -> Decision {
     Decision {
         job: job.clone(),
         first: occurrence.clone(),
@@ -381,7 +386,7 @@ fn missed(job: &JobName, schedule: &str, skipped: &Skipped) -> Decision {
         last: skipped.last,
         count: skipped.count,
         more: skipped.more,
-        verdict: Verdict::Missed,
+        verdict: FiringVerdict::Missed,
         reason: skipped.reason.word().to_owned(),
     }
 }

@@ -11,8 +11,8 @@ pub mod action;
 pub mod engine;
 pub mod order;
 pub mod recorder;
+pub mod step_progress;
 pub mod survey;
-pub mod watch;
 
 use crate::clock::Mark;
 use crate::signal::Stop;

@@ -7,6 +7,7 @@
 
 use crate::archive::{self, Catalogue, CopyName};
 use crate::entry::Entry;
+use crate::error_chain::error_chain;
 use crate::model::pattern::Selector;
 use crate::model::retention::{Circumstances, Verdict, decide};
 use crate::model::{Backup, Contents, Model};
@@ -245,7 +246,7 @@ fn destination(
     let catalogue = match Catalogue::read(dir) {
         Ok(catalogue) => catalogue,
         Err(e) => {
-            found.state = DestinationState::Unusable(chain(&e));
+            found.state = DestinationState::Unusable(error_chain(&e));
             return (None, found);
         }
     };
@@ -415,16 +416,4 @@ fn may_lease_all() -> bool {
 /// Only the system's answer: the path is named by whoever prints it.
 fn told(error: &TreeError) -> String {
     error.source.to_string()
-}
-
-/// An error with its causes.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text.push_str(": ");
-        text.push_str(&next.to_string());
-        cause = next.source();
-    }
-    text
 }

@@ -8,8 +8,8 @@ use crate::daemon::timetable::{ScheduledJob, TimetableEntry};
 use crate::model::backoff::Gate;
 use crate::model::schedule::due::GRACE;
 use crate::report::schedule::status::BackOffRow;
-use crate::store::claims::{Agenda, ScheduleState, Told, Verdict};
-use crate::store::{JobStanding, RunEnd};
+use crate::store::schedules::{Agenda, FiringVerdict, ScheduleState, StoredDecision};
+use crate::store::{JobStatus, RunEnd};
 use chrono::{DateTime, TimeDelta, Utc};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,9 +25,9 @@ pub struct JobOutlook {
 
 #[derive(Debug, Clone, Copy)]
 pub struct JobPast<'a> {
-    pub standing: &'a JobStanding,
+    pub standing: &'a JobStatus,
     /// Newest first.
-    pub decisions: &'a [Told],
+    pub decisions: &'a [StoredDecision],
 }
 
 #[must_use]
@@ -88,7 +88,7 @@ fn overdue(
     if instant <= state.since {
         return None;
     }
-    let JobStanding { last, begun } = past.standing;
+    let JobStatus { last, begun } = past.standing;
     let running = begun.as_ref().is_some_and(|begun| begun.end == RunEnd::GoingOn);
     let began = last.as_ref().map(|last| {
         let took = last
@@ -99,7 +99,7 @@ fn overdue(
     });
     let began = began.max(begun.as_ref().map(|begun| begun.at));
     let decided = past.decisions.iter().any(|past| {
-        let passed_over = matches!(past.decision.verdict, Verdict::Missed | Verdict::Dropped);
+        let passed_over = matches!(past.decision.verdict, FiringVerdict::Missed | FiringVerdict::Dropped);
         past.decision.last >= instant && !passed_over
     });
     (!running && !decided && began.is_none_or(|began| began < instant)).then_some(instant)
@@ -111,8 +111,8 @@ mod tests {
     use crate::daemon::timetable::Timetable;
     use crate::model::backoff::BackOffState;
     use crate::run::{Outcome, State};
-    use crate::store::claims::{Decision, Occurrence};
-    use crate::store::{Begun, JobResult};
+    use crate::store::schedules::{Decision, Occurrence};
+    use crate::store::{BegunJob, JobResult};
     use std::time::Duration;
 
     fn at(text: &str) -> DateTime<Utc> {
@@ -133,8 +133,8 @@ target \"p\" { command \"true\"; schedule \"noon\"; paused; }\n";
     fn outlooks(
         handled: &str,
         now: &str,
-        standing: &JobStanding,
-        decisions: &[Told],
+        standing: &JobStatus,
+        decisions: &[StoredDecision],
         failed: Option<&str>,
     ) -> [JobOutlook; 2] {
         let timetable = timetable();
@@ -158,14 +158,14 @@ target \"p\" { command \"true\"; schedule \"noon\"; paused; }\n";
         [0, 1].map(|n| outlook(entry, &entry.jobs[n], &agenda, past, at(now)))
     }
 
-    fn ran(ended: &str) -> JobStanding {
+    fn ran(ended: &str) -> JobStatus {
         let outcome = Outcome {
             state: State::Failed,
             summary: String::new(),
             help: None,
             details: Vec::new(),
         };
-        JobStanding {
+        JobStatus {
             last: Some(JobResult {
                 run: "A".to_owned(),
                 at: at(ended),
@@ -176,8 +176,8 @@ target \"p\" { command \"true\"; schedule \"noon\"; paused; }\n";
         }
     }
 
-    fn decision(instant: &str, verdict: Verdict) -> Told {
-        Told {
+    fn decision(instant: &str, verdict: FiringVerdict) -> StoredDecision {
+        StoredDecision {
             at: at(instant),
             decision: Decision {
                 job: "target:a".parse().unwrap(),
@@ -199,7 +199,7 @@ target \"p\" { command \"true\"; schedule \"noon\"; paused; }\n";
     fn the_next_run_counts_jitter_and_back_off() {
         let jitter = TimeDelta::from_std(timetable().entries[0].jitter).unwrap();
         assert!(jitter > TimeDelta::zero());
-        let none = JobStanding::default();
+        let none = JobStatus::default();
         let next = |handled, now, failed| outlooks(handled, now, &none, &[], failed)[0].next_run;
         let noon = |day: u32| Some(at(&format!("2026-11-{day}T12:00:00Z")) + jitter);
         assert_eq!(next("2026-11-09T12:00:00Z", "2026-11-10T11:00:00Z", None), noon(10));
@@ -219,16 +219,17 @@ target \"p\" { command \"true\"; schedule \"noon\"; paused; }\n";
         let noon = Some(at("2026-11-10T12:00:00Z"));
         let (handled, now) = ("2026-11-09T12:00:00Z", "2026-11-10T12:30:00Z");
         let yesterday = ran("2026-11-09T12:05:00Z");
-        let of = |now, standing: &JobStanding, past: &[Told], failed| outlooks(handled, now, standing, past, failed);
+        let of =
+            |now, standing: &JobStatus, past: &[StoredDecision], failed| outlooks(handled, now, standing, past, failed);
         let [a, p] = of(now, &yesterday, &[], None);
         assert_eq!((a.overdue_since, p.overdue_since), (noon, None));
-        assert_eq!(of(now, &JobStanding::default(), &[], None)[0].overdue_since, noon);
+        assert_eq!(of(now, &JobStatus::default(), &[], None)[0].overdue_since, noon);
         // The jitter and one minute are tolerated.
         assert_eq!(of("2026-11-10T12:00:59Z", &yesterday, &[], None)[0].overdue_since, None);
         // A manual run counts, and so does an active one.
         assert_eq!(of(now, &ran("2026-11-10T12:20:00Z"), &[], None)[0].overdue_since, None);
-        let going_on = JobStanding {
-            begun: Some(Begun {
+        let going_on = JobStatus {
+            begun: Some(BegunJob {
                 run: "B".to_owned(),
                 at: at("2026-11-10T10:00:00Z"),
                 end: RunEnd::GoingOn,
@@ -236,8 +237,8 @@ target \"p\" { command \"true\"; schedule \"noon\"; paused; }\n";
             ..yesterday.clone()
         };
         assert_eq!(of(now, &going_on, &[], None)[0].overdue_since, None);
-        let cut = JobStanding {
-            begun: going_on.begun.map(|begun| Begun {
+        let cut = JobStatus {
+            begun: going_on.begun.map(|begun| BegunJob {
                 end: RunEnd::Interrupted,
                 ..begun
             }),
@@ -247,9 +248,9 @@ target \"p\" { command \"true\"; schedule \"noon\"; paused; }\n";
         // A deliberate decision is not a delay; an instant missed while opsrun was down is.
         let decided =
             |verdict| of(now, &yesterday, &[decision("2026-11-10T12:00:00Z", verdict)], None)[0].overdue_since;
-        assert_eq!(decided(Verdict::SkippedOverlap), None);
-        assert_eq!(decided(Verdict::Ran), None);
-        assert_eq!(decided(Verdict::Missed), noon);
+        assert_eq!(decided(FiringVerdict::SkippedOverlap), None);
+        assert_eq!(decided(FiringVerdict::Ran), None);
+        assert_eq!(decided(FiringVerdict::Missed), noon);
         assert_eq!(
             of(now, &yesterday, &[], Some("2026-11-11T13:00:00Z"))[0].overdue_since,
             None

@@ -11,7 +11,7 @@ use crate::report::schedule::clock_changes::ChangeDocument;
 use crate::report::schedule::simulation::{
     DownDocument, FORMAT, MAX_LISTED_EVENTS, SimulatedEvent, SimulatedInstant, SimulationDocument, TotalsDocument,
 };
-use crate::store::claims::{Decision, Occurrence, Verdict};
+use crate::store::schedules::{Decision, FiringVerdict, Occurrence};
 use crate::units::show_count;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::{BTreeSet, HashMap};
@@ -146,11 +146,11 @@ impl Tally<'_> {
 
     fn leave_out(&mut self, decision: &Decision, at: DateTime<Utc>) {
         let reason = match decision.verdict {
-            Verdict::Missed => SkipReason::ALL
+            FiringVerdict::Missed => SkipReason::ALL
                 .into_iter()
                 .map(SkipReason::word)
                 .find(|word| *word == decision.reason)
-                .unwrap_or(Verdict::Missed.word()),
+                .unwrap_or(FiringVerdict::Missed.word()),
             other => other.word(),
         };
         let schedule = &decision.first.schedule;

@@ -11,8 +11,8 @@ use crate::plan::Request;
 use crate::report::schedule::status::{FORMAT, JobDocument, LastDocument, StatusDocument};
 use crate::report::shared::times::{self, MillisUtc};
 use crate::run::{Outcome, State};
-use crate::store::claims::{Agenda, Told};
-use crate::store::{JobStanding, RunEnd, Store};
+use crate::store::schedules::{Agenda, StoredDecision};
+use crate::store::{JobStatus, RunEnd, Store};
 use chrono::{DateTime, Utc};
 use std::collections::HashSet;
 
@@ -52,8 +52,8 @@ pub fn status(model: &Model, now: DateTime<Utc>) -> Result<StatusDocument, Launc
     })
 }
 
-pub(super) fn standing(store: Option<&Store>, job: &JobName) -> Result<JobStanding, LaunchError> {
-    let standing = store.map(|store| store.job_standing(job)).transpose()?;
+pub(super) fn standing(store: Option<&Store>, job: &JobName) -> Result<JobStatus, LaunchError> {
+    let standing = store.map(|store| store.job_status(job)).transpose()?;
     Ok(standing.unwrap_or_default())
 }
 
@@ -62,7 +62,7 @@ pub(super) fn agenda(store: Option<&Store>) -> Result<Agenda, LaunchError> {
 }
 
 /// Newest first.
-pub(super) fn decisions(store: Option<&Store>, job: &JobName, limit: u32) -> Result<Vec<Told>, LaunchError> {
+pub(super) fn decisions(store: Option<&Store>, job: &JobName, limit: u32) -> Result<Vec<StoredDecision>, LaunchError> {
     let decisions = store.map(|store| store.decisions(job, limit)).transpose()?;
     Ok(decisions.unwrap_or_default())
 }
@@ -88,7 +88,7 @@ pub(super) fn worst_outcome(steps: &[(String, Outcome)]) -> Option<&Outcome> {
     }
 }
 
-fn document(paused: bool, job: String, standing: JobStanding, outlook: JobOutlook) -> JobDocument {
+fn document(paused: bool, job: String, standing: JobStatus, outlook: JobOutlook) -> JobDocument {
     let last = standing.last.and_then(|last| {
         Some(LastDocument {
             at: MillisUtc(last.at),
@@ -168,7 +168,7 @@ fn rank_of_state(state: State) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Begun, JobResult};
+    use crate::store::{BegunJob, JobResult};
 
     fn outcome(state: State, summary: &str) -> Outcome {
         Outcome {
@@ -179,15 +179,15 @@ mod tests {
         }
     }
 
-    fn standing(state: Option<State>, begun: Option<RunEnd>) -> JobStanding {
-        JobStanding {
+    fn standing(state: Option<State>, begun: Option<RunEnd>) -> JobStatus {
+        JobStatus {
             last: state.map(|state| JobResult {
                 run: "A".to_owned(),
                 at: "2026-11-23T01:00:00Z".parse().unwrap(),
                 took: None,
                 outcomes: vec![("target:t".to_owned(), outcome(state, "ended"))],
             }),
-            begun: begun.map(|end| Begun {
+            begun: begun.map(|end| BegunJob {
                 run: "B".to_owned(),
                 at: "2026-11-23T02:00:00Z".parse().unwrap(),
                 end,

@@ -9,7 +9,7 @@ use crate::model::JobName;
 use crate::model::schedule::{Rhythm, clock_changes};
 use crate::report::schedule::clock_changes::ChangeDocument;
 use crate::report::schedule::upcoming::{FORMAT, FiredDocument, FiringDocument, LeftOutDocument, NextDocument};
-use crate::store::claims::{Decision, Occurrence, Verdict};
+use crate::store::schedules::{Decision, FiringVerdict, Occurrence};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -46,7 +46,7 @@ impl View<'_> {
             found.push(self.firing(tick.at, &run.occurrences, &run.jobs));
         }
         let paused = tick.turn.decisions.iter();
-        for left in paused.filter(|decision| decision.verdict == Verdict::Paused) {
+        for left in paused.filter(|decision| decision.verdict == FiringVerdict::Paused) {
             let is_same =
                 |fired: &FiredDocument| fired.schedule == left.first.schedule && fired.instant == left.first.instant;
             let at = found.iter().position(|firing| firing.schedules.iter().any(is_same));

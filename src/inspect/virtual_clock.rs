@@ -7,7 +7,7 @@
 use crate::daemon::tick::{ActiveJobs, tick};
 use crate::daemon::timetable::{Timetable, TimetableEntry};
 use crate::report::schedule::simulation::DownDocument;
-use crate::store::claims::{Agenda, ScheduleState, Turn};
+use crate::store::schedules::{Agenda, ScheduleState, TickRecord};
 use chrono::{DateTime, TimeDelta, Utc};
 
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub struct VirtualClock<'a> {
 pub struct VirtualTick {
     pub at: DateTime<Utc>,
     /// The decisions; its runs have no ids.
-    pub turn: Turn,
+    pub turn: TickRecord,
 }
 
 impl<'a> VirtualClock<'a> {

@@ -16,8 +16,8 @@ use crate::report::schedule::why::{
 };
 use crate::report::shared::times;
 use crate::run::{Event, Outcome, State};
-use crate::store::claims::{Told, Verdict};
-use crate::store::{RunEnd, RunLine, Store};
+use crate::store::schedules::{FiringVerdict, StoredDecision};
+use crate::store::{RunEnd, RunSummary, Store};
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 
@@ -88,10 +88,10 @@ pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Resu
 }
 
 /// The topic of the answer: the present comes before the past.
-fn because(why: &WhyDocument, newest: Option<&Told>) -> Because {
+fn because(why: &WhyDocument, newest: Option<&StoredDecision>) -> Because {
     let begun = why.runs.first().map(|run| run.begun_at);
-    let not_run =
-        newest.is_some_and(|newest| newest.decision.verdict != Verdict::Ran && begun.is_none_or(|at| at <= newest.at));
+    let not_run = newest
+        .is_some_and(|newest| newest.decision.verdict != FiringVerdict::Ran && begun.is_none_or(|at| at <= newest.at));
     match () {
         () if why.running.is_some() => Because::Running,
         () if why.paused.is_some() => Because::Paused,
@@ -104,7 +104,7 @@ fn because(why: &WhyDocument, newest: Option<&Told>) -> Because {
     }
 }
 
-fn decision(past: &Told) -> DecisionDocument {
+fn decision(past: &StoredDecision) -> DecisionDocument {
     let decision = &past.decision;
     DecisionDocument {
         at: past.at,
@@ -120,7 +120,7 @@ fn decision(past: &Told) -> DecisionDocument {
 }
 
 /// The result of the job in a run, and why the run was started.
-fn job_run(store: &Store, job: &JobName, line: RunLine) -> Result<JobRun, LaunchError> {
+fn job_run(store: &Store, job: &JobName, line: RunSummary) -> Result<JobRun, LaunchError> {
     let mut outcomes: BTreeMap<String, Outcome> = BTreeMap::new();
     for stored in store.events_of(&line.run)? {
         if let Event::StepFinished { step, outcome } = stored.event {

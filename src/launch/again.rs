@@ -6,10 +6,11 @@
 //! Invariant: nothing is deleted that the plan does not list, or that changed since.
 
 use super::remembered;
+use crate::error_chain::error_chain;
 use crate::exec::action::{Settled, interrupted, outcome, recover, tree_failure};
 use crate::exec::engine::LookAgain;
 use crate::exec::recorder::Recorder;
-use crate::exec::survey::{self, World, chain};
+use crate::exec::survey::{self, World};
 use crate::model::Model;
 use crate::plan::facts::Facts;
 use crate::plan::{self, Action, Plan, Request, Step, StepId};
@@ -129,5 +130,5 @@ fn put(dirs: &mut BTreeMap<String, Dir>, name: &str, found: Option<Dir>) {
 }
 
 fn failed(error: &dyn std::error::Error) -> Settled {
-    outcome(State::Failed, chain(error)).into()
+    outcome(State::Failed, error_chain(error)).into()
 }

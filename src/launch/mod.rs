@@ -76,12 +76,12 @@ pub struct Apply {
     pub command: String,
     pub stop: Stop,
     /// The run that was begun already, together with the claim to what it is for; `None` begins one.
-    pub claimed: Option<Claimed>,
+    pub claimed: Option<ClaimedRun>,
 }
 
 /// A run that was begun for instants of schedules.
 #[derive(Debug, Clone)]
-pub struct Claimed {
+pub struct ClaimedRun {
     pub run: String,
     pub occurrences: Vec<Occurrence>,
 }
@@ -305,7 +305,7 @@ fn recovered(
 /// Store first, with what is told of it, then whoever listens.
 struct Tee<'a> {
     store: &'a Store,
-    journal: store::Journal<'a>,
+    journal: store::RunJournal<'a>,
     voice: Voice<'a>,
     sink: &'a mut (dyn FnMut(&Event) + Send),
 }

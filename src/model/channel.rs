@@ -58,80 +58,62 @@ pub struct RateLimit {
     pub per: Duration,
 }
 
-/// Over which way somebody is told. Every `ca_file` is a PEM file, absolute, trusted besides the system's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChannelKind {
-    /// A JSON document by POST.
-    Webhook {
-        /// `http://` or `https://`.
-        url: Value,
-        /// The key that the body is signed with.
-        hmac: Option<Value>,
-        headers: Vec<(String, Value)>,
-        /// See above.
-        ca_file: Option<PathBuf>,
-    },
+    /// A request to a web service.
+    Web(WebChannel),
     Email(Email),
     /// A JSON document on the standard input of a command.
     Command(Command),
-    /// An incoming webhook of Slack, or of what understands the same.
-    Slack {
-        url: Value,
-        /// See above.
-        ca_file: Option<PathBuf>,
-    },
-    Discord {
-        url: Value,
-        /// See above.
-        ca_file: Option<PathBuf>,
-    },
-    Telegram {
-        token: Value,
-        /// The chat, group or channel that it writes to.
-        chat: Value,
-        /// Of a server of one's own; `None` is that of Telegram.
-        api_url: Option<Value>,
-        /// See above.
-        ca_file: Option<PathBuf>,
-    },
-    Ntfy {
-        url: Value,
-        /// For topics that not everybody may write to.
-        token: Option<Value>,
-        /// See above.
-        ca_file: Option<PathBuf>,
-    },
-    /// A service of `PagerDuty`, by its Events API, version 2.
-    Pagerduty {
-        routing_key: Value,
-        /// Of another region; `None` is the usual one.
-        url: Option<Value>,
-        /// See above.
-        ca_file: Option<PathBuf>,
-    },
-    /// A dead man's switch: told of the start, the success and the failure of runs.
-    Healthchecks {
-        url: Value,
-        /// See above.
-        ca_file: Option<PathBuf>,
-    },
 }
 
 impl ChannelKind {
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
-            Self::Webhook { .. } => "webhook",
+            Self::Web(web) => web.service.word(),
             Self::Email(_) => "email",
             Self::Command(_) => "command",
-            Self::Slack { .. } => "slack",
-            Self::Discord { .. } => "discord",
-            Self::Telegram { .. } => "telegram",
-            Self::Ntfy { .. } => "ntfy",
-            Self::Pagerduty { .. } => "pagerduty",
-            Self::Healthchecks { .. } => "healthchecks",
         }
     }
+}
+
+/// Which settings a service has, and how a message becomes its request, is described in [`crate::channel`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WebService {
+    Webhook,
+    Slack,
+    Discord,
+    Telegram,
+    Ntfy,
+    Pagerduty,
+    Healthchecks,
+}
+
+impl WebService {
+    /// The name in the ops file.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Slack => "slack",
+            Self::Discord => "discord",
+            Self::Telegram => "telegram",
+            Self::Ntfy => "ntfy",
+            Self::Pagerduty => "pagerduty",
+            Self::Healthchecks => "healthchecks",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebChannel {
+    pub service: WebService,
+    /// By name, in the order of the service's description. Every required setting is there.
+    pub settings: Vec<(&'static str, Value)>,
+    pub headers: Vec<(String, Value)>,
+    /// A PEM file, absolute, trusted besides the system's own certificates.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// A message to people, and the server that takes it.
@@ -166,30 +148,12 @@ impl Channel {
     pub fn values(&self) -> impl Iterator<Item = &Value> {
         let mut values: Vec<&Value> = Vec::new();
         match &self.kind {
-            ChannelKind::Webhook { url, hmac, headers, .. } => {
-                values.push(url);
-                values.extend(hmac);
-                values.extend(headers.iter().map(|(_, value)| value));
+            ChannelKind::Web(web) => {
+                values.extend(web.settings.iter().map(|(_, value)| value));
+                values.extend(web.headers.iter().map(|(_, value)| value));
             }
             ChannelKind::Email(email) => values.extend(email.user.iter().chain(&email.password)),
             ChannelKind::Command(command) => values.extend(command.env.iter().map(|(_, value)| value)),
-            ChannelKind::Slack { url, .. }
-            | ChannelKind::Discord { url, .. }
-            | ChannelKind::Healthchecks { url, .. } => values.push(url),
-            ChannelKind::Telegram {
-                token, chat, api_url, ..
-            } => {
-                values.extend([token, chat]);
-                values.extend(api_url);
-            }
-            ChannelKind::Ntfy { url, token, .. } => {
-                values.push(url);
-                values.extend(token);
-            }
-            ChannelKind::Pagerduty { routing_key, url, .. } => {
-                values.push(routing_key);
-                values.extend(url);
-            }
         }
         values.into_iter()
     }

@@ -21,6 +21,7 @@ pub mod job;
 pub mod pattern;
 pub mod retention;
 pub mod schedule;
+pub mod state;
 
 use backoff::BackOff;
 use check::Probe;

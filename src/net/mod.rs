@@ -18,6 +18,7 @@ pub mod error;
 pub mod http;
 #[cfg(feature = "http")]
 pub mod post;
+pub mod posted;
 mod resolve;
 #[cfg(feature = "http")]
 pub mod retry_after;

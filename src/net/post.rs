@@ -7,6 +7,7 @@
 
 use super::error::{NetError, Obstacle};
 use super::http::{body, client, fault, headers, is_http, place};
+use super::posted::Posted;
 use super::retry_after;
 use super::stage::{Reached, Stage};
 use crate::clock::{self, Mark};
@@ -31,15 +32,6 @@ pub struct Post<'a> {
     pub most_body: usize,
     /// For everything.
     pub limit: Duration,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Posted {
-    pub status: u16,
-    /// The beginning of the body, up to the limit.
-    pub body: Vec<u8>,
-    /// When it wants to be asked again.
-    pub retry_after: Option<Duration>,
 }
 
 /// Sends.

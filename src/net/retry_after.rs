@@ -3,13 +3,11 @@
 //! Takes the header's text in either of its forms (RFC 9110, section 10.2.3), what the server says of its own clock, and
 //! ours; gives a time to wait. A date is held against the clock of the server where it tells its time: what is meant
 //! is a distance, and the two clocks may differ.
-//! Pure. Invariant: no answer makes anybody wait longer than [`LONGEST`].
+//! Pure. Invariant: no answer makes anybody wait longer than [`MAX_RETRY_AFTER`].
 
+use super::posted::MAX_RETRY_AFTER;
 use chrono::{DateTime, NaiveDateTime, Utc};
 use std::time::Duration;
-
-/// Whoever says more is not waited for any longer.
-pub const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// How long to wait; `None` for what is neither a number of seconds nor a date.
 pub(super) fn read(text: &str, server: Option<&str>, now: DateTime<Utc>) -> Option<Duration> {
@@ -17,12 +15,12 @@ pub(super) fn read(text: &str, server: Option<&str>, now: DateTime<Utc>) -> Opti
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         // More than fits is more than anybody waits.
         let seconds = text.parse().unwrap_or(u64::MAX);
-        return Some(Duration::from_secs(seconds).min(LONGEST));
+        return Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER));
     }
     let until = date(text)?;
     let now = server.and_then(|text| date(text.trim())).unwrap_or(now);
     // A date that has passed says: now.
-    Some((until - now).to_std().unwrap_or_default().min(LONGEST))
+    Some((until - now).to_std().unwrap_or_default().min(MAX_RETRY_AFTER))
 }
 
 /// The three forms of a date in HTTP, of which two are obsolete and must be read all the same.
@@ -101,7 +99,7 @@ mod tests {
         #[test]
         fn any_text_is_read_without_harm(text in "\\PC{0,40}", server in prop::option::of("\\PC{0,40}")) {
             let wait = read(&text, server.as_deref(), at("2026-01-01T00:00:00Z"));
-            prop_assert!(wait.is_none_or(|wait| wait <= LONGEST));
+            prop_assert!(wait.is_none_or(|wait| wait <= MAX_RETRY_AFTER));
         }
 
         #[test]

@@ -25,8 +25,8 @@ impl Store {
     }
 
     #[must_use]
-    pub fn journal(&self, run: &str) -> Journal<'_> {
-        Journal {
+    pub fn journal(&self, run: &str) -> RunJournal<'_> {
+        RunJournal {
             store: self,
             run: run.to_owned(),
         }
@@ -146,12 +146,12 @@ fn finish(db: &Connection, run: &str, at: &str, exit: u8) -> rusqlite::Result<()
 }
 
 #[derive(Debug)]
-pub struct Journal<'a> {
+pub struct RunJournal<'a> {
     store: &'a Store,
     run: String,
 }
 
-impl Journal<'_> {
+impl RunJournal<'_> {
     /// Records events and what is told of them: all of it, or nothing.
     pub fn record_telling(&mut self, events: &[Event], tell: Telling<'_>) -> Result<(), RecordError> {
         self.store
@@ -163,7 +163,7 @@ impl Journal<'_> {
     }
 }
 
-impl Record for Journal<'_> {
+impl Record for RunJournal<'_> {
     fn record_all(&mut self, events: &[Event]) -> Result<(), RecordError> {
         self.record_telling(events, &mut |_| Ok(()))
     }

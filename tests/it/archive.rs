@@ -8,7 +8,9 @@
 )]
 
 use crate::support::trees::{Quiet, build, listing, restore, shape, things};
-use opsrun::archive::{self, About, Catalogue, CopyError, CopyName, Options, Verified, WriteJob, receipt};
+use opsrun::archive::{
+    self, Catalogue, CopyError, CopyName, ManifestFacts, RestoreOptions, VerifiedCopy, WriteJob, receipt,
+};
 use opsrun::entry::Entry;
 use opsrun::model;
 use opsrun::tree::Dir;
@@ -27,11 +29,11 @@ fn name() -> CopyName {
 
 const ARCHIVE: model::Strategy = model::Strategy::Archive { level: 6 };
 
-fn write(source: &Path, destination: &Path, threads: usize) -> Result<archive::Written, CopyError> {
+fn write(source: &Path, destination: &Path, threads: usize) -> Result<archive::WrittenCopy, CopyError> {
     crate::support::trees::write(source, destination, &name(), 1, ARCHIVE, threads)
 }
 
-fn copy(source: &Path, destination: &Path, threads: usize) -> Verified {
+fn copy(source: &Path, destination: &Path, threads: usize) -> VerifiedCopy {
     let written = write(source, destination, threads).unwrap();
     let checked = archive::verify(&written, threads, &Quiet).unwrap();
     archive::publish(written, checked).unwrap()
@@ -81,7 +83,7 @@ fn sample(root: &Path) {
     fs::hard_link(root.join("d/a"), root.join("z")).unwrap();
 }
 
-fn committed(dir: &Path) -> Result<Verified, CopyError> {
+fn committed(dir: &Path) -> Result<VerifiedCopy, CopyError> {
     archive::verify_committed(&Dir::open(dir).unwrap(), &name(), 2, &Quiet)
 }
 
@@ -191,7 +193,7 @@ fn an_unreadable_file_makes_the_copy_incomplete_and_a_vanished_one_does_not() {
     let entries = listing(&dir);
     fs::remove_file(source.join("d/b\n")).unwrap();
     let entries: Vec<&Entry> = entries.iter().collect();
-    let about = About {
+    let facts = ManifestFacts {
         ops_name: "o".to_owned(),
         host: "h".to_owned(),
         run: RUN.to_owned(),
@@ -212,9 +214,9 @@ fn an_unreadable_file_makes_the_copy_incomplete_and_a_vanished_one_does_not() {
         name: name(),
         strategy: model::Strategy::Archive { level: 1 },
         threads: 1,
-        about,
+        facts,
         problems: Vec::new(),
-        watch: &Quiet,
+        progress: &Quiet,
     })
     .unwrap();
     assert!(written.manifest().complete);
@@ -368,7 +370,7 @@ fn forge(destination: &Path, change: impl Fn(&mut Vec<serde_json::Value>)) {
 
 fn sha256(bytes: &[u8]) -> String {
     use sha2::{Digest, Sha256};
-    archive::row::hex(&Sha256::digest(bytes))
+    archive::file_entry::hex(&Sha256::digest(bytes))
 }
 
 #[test]
@@ -411,7 +413,7 @@ fn forged_lists_prove_nothing_and_lead_nowhere() {
         forge(&at("d"), change);
         assert!(committed(&at("d")).is_err(), "{what}");
         let (destination, target) = (Dir::open(&at("d")).unwrap(), Dir::open(&at("t")).unwrap());
-        let options = Options {
+        let options = RestoreOptions {
             force: true,
             threads: 1,
             chown: false,

@@ -7,6 +7,7 @@
     reason = "a test: it stops at what it did not expect, starts programs and sets times"
 )]
 
+use crate::support::workspace::opsrun;
 use opsrun::config::findings::Code;
 use opsrun::config::load_text;
 use opsrun::entry::{Entry, Identity, Kind};
@@ -18,7 +19,6 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 const DAY_NS: i128 = 86_400 * 1_000_000_000;
@@ -267,13 +267,8 @@ proptest! {
     }
 }
 
-fn opsrun(dir: &Path, args: &[&str]) -> (i32, String) {
-    let done = Command::new(env!("CARGO_BIN_EXE_opsrun"))
-        .args(args)
-        .current_dir(dir)
-        .env("NO_COLOR", "1")
-        .output()
-        .unwrap();
+fn ended(dir: &Path, args: &[&str]) -> (i32, String) {
+    let done = opsrun(dir, args).output().unwrap();
     let said = [done.stdout, done.stderr].concat();
     (done.status.code().unwrap(), String::from_utf8(said).unwrap())
 }
@@ -290,9 +285,7 @@ fn planned(case: &Case) -> Option<(tempfile::TempDir, BTreeSet<String>)> {
         file.set_modified(now - Duration::from_secs(age * 86_400)).unwrap();
     }
     std::fs::write(dir.path().join("ops.kdl"), case.jobs("data", "copies")).unwrap();
-    let done = Command::new(env!("CARGO_BIN_EXE_opsrun"))
-        .args(["plan", "--json", "--files", "ops.kdl"])
-        .current_dir(dir.path())
+    let done = opsrun(dir.path(), &["plan", "--json", "--files", "ops.kdl"])
         .output()
         .unwrap();
     let plan: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
@@ -345,14 +338,14 @@ proptest! {
         let jobs = case.jobs("data", "copies");
         let right = [jobs.clone(), assertion("expired", true), assertion("kept", false)].concat();
         std::fs::write(dir.path().join("right.kdl"), right).unwrap();
-        let (code, said) = opsrun(dir.path(), &["check", "right.kdl"]);
+        let (code, said) = ended(dir.path(), &["check", "right.kdl"]);
         prop_assert_eq!(code, 0, "{}", said);
         // The reverse fails on each file, and no plan is made of it.
         let wrong = [jobs, assertion("kept", true), assertion("expired", false)].concat();
         std::fs::write(dir.path().join("wrong.kdl"), wrong).unwrap();
-        let (code, said) = opsrun(dir.path(), &["check", "wrong.kdl"]);
+        let (code, said) = ended(dir.path(), &["check", "wrong.kdl"]);
         prop_assert_eq!(code, 1, "{}", said);
         prop_assert_eq!(said.matches("OPS5015 assertion-failed").count(), PATHS.len(), "{}", said);
-        prop_assert_eq!(opsrun(dir.path(), &["plan", "wrong.kdl"]).0, 78);
+        prop_assert_eq!(ended(dir.path(), &["plan", "wrong.kdl"]).0, 78);
     }
 }

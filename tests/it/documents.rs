@@ -13,6 +13,7 @@
     reason = "a test: it stops at what it did not expect, and it starts programs"
 )]
 
+use crate::support::workspace::opsrun;
 use clap::Parser;
 use opsrun::cli::args::Cli;
 use opsrun::report::reference;
@@ -132,12 +133,7 @@ fn the_readme_shows_files_that_the_program_takes() {
     for block in blocks("README.md") {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("ops.kdl"), &block.text).unwrap();
-        let done = Command::new(env!("CARGO_BIN_EXE_opsrun"))
-            .args(["check", "ops.kdl"])
-            .current_dir(dir.path())
-            .env("NO_COLOR", "1")
-            .output()
-            .unwrap();
+        let done = opsrun(dir.path(), &["check", "ops.kdl"]).output().unwrap();
         let said = [done.stdout, done.stderr].concat();
         assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&said));
     }
@@ -298,13 +294,7 @@ fn the_runbook_quotes_what_the_program_says() {
         std::fs::write(at("ops.kdl"), text).unwrap();
     };
     let says = |code: i32, args: &[&str], quoted: &[&str]| {
-        let done = Command::new(env!("CARGO_BIN_EXE_opsrun"))
-            .args(args)
-            .current_dir(dir.path())
-            .env("NO_COLOR", "1")
-            .env_remove("OPSRUN_STATE_DIR")
-            .output()
-            .unwrap();
+        let done = opsrun(dir.path(), args).output().unwrap();
         let said = String::from_utf8([done.stdout, done.stderr].concat()).unwrap();
         assert_eq!(done.status.code(), Some(code), "{args:?}:\n{said}");
         for part in quoted {

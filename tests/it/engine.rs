@@ -6,6 +6,7 @@
     reason = "a test: it stops at what it did not expect"
 )]
 
+use crate::support::workspace::is_gone;
 use opsrun::exec::How;
 use opsrun::exec::action::Settled;
 use opsrun::exec::engine::{self, LookAgain, Memory};
@@ -279,13 +280,6 @@ proptest! {
     }
 }
 
-/// False once the process is gone, or a zombie that nobody asks for.
-fn alive(pid: &str) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
-    let state = stat.rsplit_once(')').map_or("", |(_, rest)| rest.trim_start());
-    !state.is_empty() && !state.starts_with(['Z', 'X'])
-}
-
 #[test]
 fn a_stop_ends_every_group_and_begins_nothing() {
     let dir = tempfile::tempdir().unwrap();
@@ -323,6 +317,6 @@ fn a_stop_ends_every_group_and_begins_nothing() {
     assert_eq!(ended(&watcher, "target:c").state, State::Interrupted);
     assert_eq!(watcher.order, ["target:a", "target:b"]);
     for pid in asker.join().unwrap() {
-        assert!(!alive(&pid), "{pid} is still there");
+        assert!(is_gone(&pid), "{pid} is still there");
     }
 }

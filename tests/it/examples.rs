@@ -8,6 +8,7 @@
     reason = "a test: it stops at what it did not expect, and it starts programs"
 )]
 
+use crate::support::workspace::opsrun;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -64,10 +65,7 @@ impl Example {
 
     /// Runs opsrun, which must end with this code.
     fn ends_with(&self, code: i32, args: &[&str]) -> Output {
-        let done = Command::new(env!("CARGO_BIN_EXE_opsrun"))
-            .args(args)
-            .current_dir(self.dir.path())
-            .env("NO_COLOR", "1")
+        let done = opsrun(self.dir.path(), args)
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .output()
             .unwrap();

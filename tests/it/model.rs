@@ -3,7 +3,7 @@
 
 use opsrun::config::{LoadError, load, load_at, load_text};
 use opsrun::model::backoff::BackOff;
-use opsrun::model::channel::{ChannelKind, MailTls, RateLimit, Severity};
+use opsrun::model::channel::{ChannelKind, MailTls, RateLimit, Severity, WebChannel, WebService};
 use opsrun::model::check::{Address, Levels, Probe, Space, Worst};
 use opsrun::model::schedule::{Fold, Gap, Missed, Rhythm};
 use opsrun::model::{
@@ -481,9 +481,12 @@ fn channels_arrive_with_their_defaults() {
     assert_eq!(ops.timeout, Duration::from_secs(10));
     assert_eq!(
         ops.kind,
-        ChannelKind::Webhook {
-            url: plain("https://alerts.example.com/opsrun?team=ops"),
-            hmac: Some(env("OPS_WEBHOOK_KEY")),
+        ChannelKind::Web(WebChannel {
+            service: WebService::Webhook,
+            settings: vec![
+                ("url", plain("https://alerts.example.com/opsrun?team=ops")),
+                ("hmac", env("OPS_WEBHOOK_KEY")),
+            ],
             headers: vec![
                 ("Accept".to_owned(), plain("application/json")),
                 (
@@ -492,7 +495,7 @@ fn channels_arrive_with_their_defaults() {
                 ),
             ],
             ca_file: Some(here.join("ca.pem")),
-        }
+        })
     );
     let ChannelKind::Email(mail) = &channel("mail").kind else {
         panic!("no mail");
@@ -531,20 +534,28 @@ fn channels_arrive_with_their_defaults() {
     );
     assert_eq!(
         channel("bot").kind,
-        ChannelKind::Telegram {
-            token: env("TELEGRAM_TOKEN"),
-            chat: plain("-100123"),
-            api_url: Some(plain("http://127.0.0.1:8081")),
+        ChannelKind::Web(WebChannel {
+            service: WebService::Telegram,
+            settings: vec![
+                ("token", env("TELEGRAM_TOKEN")),
+                ("chat", plain("-100123")),
+                ("api-url", plain("http://127.0.0.1:8081")),
+            ],
+            headers: Vec::new(),
             ca_file: None,
-        }
+        })
     );
     assert_eq!(
         channel("duty").kind,
-        ChannelKind::Pagerduty {
-            routing_key: env("PAGERDUTY_KEY"),
-            url: Some(plain("https://events.eu.pagerduty.com/v2/enqueue")),
+        ChannelKind::Web(WebChannel {
+            service: WebService::Pagerduty,
+            settings: vec![
+                ("routing-key", env("PAGERDUTY_KEY")),
+                ("url", plain("https://events.eu.pagerduty.com/v2/enqueue")),
+            ],
+            headers: Vec::new(),
             ca_file: None,
-        }
+        })
     );
     let kinds: Vec<&str> = model.channels.iter().map(|channel| channel.kind.word()).collect();
     assert_eq!(

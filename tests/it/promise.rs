@@ -8,77 +8,21 @@
     reason = "a test that cannot set up its world has failed; tests play the part of other programs"
 )]
 
+use crate::support::workspace::{OPSRUN, Workspace, is_root, output_of, set_age};
 use opsrun::archive::Manifest;
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 const DAY: u64 = 86_400;
 
-struct World {
-    root: tempfile::TempDir,
-}
-
-impl World {
-    fn new(ops: &str) -> Self {
-        let root = tempfile::tempdir().unwrap();
-        fs::create_dir(root.path().join("data")).unwrap();
-        fs::write(root.path().join("ops.kdl"), ops).unwrap();
-        Self { root }
-    }
-
-    fn at(&self, path: &str) -> PathBuf {
-        self.root.path().join(path)
-    }
-
-    fn file(&self, path: &str, days: u64) -> PathBuf {
-        self.file_with(OsStr::new(path), days, path.as_bytes())
-    }
-
-    fn file_with(&self, path: &OsStr, days: u64, content: &[u8]) -> PathBuf {
-        let path = self.at("data").join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, content).unwrap();
-        age(&path, days);
-        path
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_opsrun"))
-            .args(args)
-            .current_dir(self.root.path())
-            .output()
-            .unwrap()
-    }
-
-    fn apply(&self, expected: i32, more: &[&str]) -> String {
-        exits(&self.run(&[&["apply", "--yes"], more].concat()), expected)
-    }
-
-    /// As a user without privileges: ourselves, or nobody when we are root.
-    fn run_unprivileged(&self, args: &[&str]) -> Output {
-        let binary = env!("CARGO_BIN_EXE_opsrun");
-        let mut command = if is_root() {
-            let mut command = Command::new("setpriv");
-            command.args(["--reuid=65534", "--regid=65534", "--clear-groups", binary]);
-            command
-        } else {
-            Command::new(binary)
-        };
-        command.args(args).current_dir(self.root.path()).output().unwrap()
-    }
-
-    /// Gives everything to the user that [`Self::run_unprivileged`] runs as.
-    fn hand_over(&self) {
-        if is_root() {
-            for item in walkdir::WalkDir::new(self.root.path()) {
-                std::os::unix::fs::lchown(item.unwrap().path(), Some(65534), Some(65534)).unwrap();
-            }
-        }
+impl Workspace {
+    fn applied(&self, code: i32, more: &[&str]) -> String {
+        self.ends(code, &[&["apply", "--yes"], more].concat())
     }
 
     fn backups(&self, end: &str) -> Vec<PathBuf> {
@@ -92,23 +36,6 @@ impl World {
         found.sort();
         found
     }
-}
-
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
-
-fn age(path: &Path, days: u64) {
-    let time = SystemTime::UNIX_EPOCH + SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap()
-        - Duration::from_secs(days * DAY);
-    File::open(path).unwrap().set_modified(time).unwrap();
-}
-
-fn exits(output: &Output, code: i32) -> String {
-    let text = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(code), "{text}");
-    assert!(!text.contains("panicked"), "{text}");
-    text
 }
 
 const EXPIRED: &str = r#"
@@ -127,7 +54,7 @@ const ALL: &str = r#"
 #[test]
 fn what_the_backup_does_not_cover_is_never_deleted() {
     for contents in ["all", "expired"] {
-        let world = World::new(&format!(
+        let world = Workspace::with_data(&format!(
             r#"
             ops version=1 {{ name "t"; }}
             backup "b" {{ source "data"; include "*.jsonl"; exclude "tmp"; to "backup"; contents "{contents}"; }}
@@ -141,7 +68,7 @@ fn what_the_backup_does_not_cover_is_never_deleted() {
             world.file("x/y/z.csv", 300),
         ];
         for _ in 0..2 {
-            let text = world.apply(4, &[]);
+            let text = world.applied(4, &[]);
             assert!(text.contains("not-covered"), "{text}");
             assert!(!covered.exists());
             assert!(other.iter().all(|path| path.exists()));
@@ -151,28 +78,28 @@ fn what_the_backup_does_not_cover_is_never_deleted() {
 
 #[test]
 fn a_missing_source_is_refused() {
-    let world = World::new(EXPIRED);
+    let world = Workspace::with_data(EXPIRED);
     fs::remove_dir(world.at("data")).unwrap();
-    let text = world.apply(3, &[]);
+    let text = world.applied(3, &[]);
     assert!(text.contains("data") && text.contains("No such file"), "{text}");
     assert!(world.backups("").is_empty());
 }
 
 #[test]
 fn a_destination_that_is_no_directory_ends_with_73() {
-    let world = World::new(EXPIRED);
+    let world = Workspace::with_data(EXPIRED);
     let old = world.file("a", 30);
     fs::write(world.at("backup"), "a file").unwrap();
-    world.apply(73, &[]);
+    world.applied(73, &[]);
     assert!(old.exists());
     fs::remove_file(world.at("backup")).unwrap();
-    world.apply(0, &[]);
+    world.applied(0, &[]);
     assert!(!old.exists());
 }
 
 #[test]
 fn a_full_destination_ends_with_73_and_deletes_nothing() {
-    let world = World::new(EXPIRED);
+    let world = Workspace::with_data(EXPIRED);
     let mut state = 1_u64;
     let noise: Vec<u8> = (0..3_000_000)
         .map(|_| {
@@ -184,26 +111,26 @@ fn a_full_destination_ends_with_73_and_deletes_nothing() {
         .collect();
     let old = world.file_with(OsStr::new("noise"), 30, &noise);
     // A limit on the size of files stands in for a full disk: the archive does not fit, the state does.
-    let script = format!("ulimit -f 1000; exec '{}' apply --yes", env!("CARGO_BIN_EXE_opsrun"));
+    let script = format!("ulimit -f 1000; exec '{}' apply --yes", OPSRUN);
     let output = Command::new("sh")
         .args(["-c", &script])
-        .current_dir(world.root.path())
+        .current_dir(world.path())
         .output()
         .unwrap();
-    exits(&output, 73);
+    output_of(&output, 73);
     assert!(old.exists());
-    world.apply(0, &[]);
+    world.applied(0, &[]);
     assert!(!old.exists());
     assert!(world.backups(".tmp").is_empty());
 }
 
 #[test]
 fn an_unreadable_file_makes_the_copy_incomplete_and_stays() {
-    let world = World::new(ALL);
+    let world = Workspace::with_data(ALL);
     let (closed, open) = (world.file("closed", 30), world.file("open", 30));
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
     world.hand_over();
-    let text = exits(&world.run_unprivileged(&["apply", "--yes"]), 4);
+    let text = output_of(&world.run_unprivileged(&["apply", "--yes"]), 4);
     assert!(text.contains("closed") && text.contains("incomplete"), "{text}");
     assert!(closed.exists() && !open.exists());
 }
@@ -211,56 +138,56 @@ fn an_unreadable_file_makes_the_copy_incomplete_and_stays() {
 #[test]
 fn what_cannot_be_listed_stops_the_cleanup() {
     for ops in [ALL, EXPIRED] {
-        let world = World::new(ops);
+        let world = Workspace::with_data(ops);
         let (hidden, open) = (world.file("dir/hidden", 30), world.file("open", 30));
         world.hand_over();
         fs::set_permissions(world.at("data/dir"), fs::Permissions::from_mode(0o000)).unwrap();
-        let text = exits(&world.run_unprivileged(&["apply", "--yes"]), 3);
+        let text = output_of(&world.run_unprivileged(&["apply", "--yes"]), 3);
         assert!(text.contains("dir"), "{text}");
         assert!(open.exists());
         fs::set_permissions(world.at("data/dir"), fs::Permissions::from_mode(0o700)).unwrap();
-        exits(&world.run_unprivileged(&["apply", "--yes"]), 0);
+        output_of(&world.run_unprivileged(&["apply", "--yes"]), 0);
         assert!(!open.exists() && !hidden.exists());
     }
 }
 
 #[test]
 fn a_file_that_is_open_for_writing_stays_and_goes_later_by_the_same_copy() {
-    let world = World::new(EXPIRED);
+    let world = Workspace::with_data(EXPIRED);
     let (busy, idle) = (world.file("busy", 30), world.file("idle", 30));
     let writer = OpenOptions::new().append(true).open(&busy).unwrap();
-    let text = world.apply(4, &[]);
+    let text = world.applied(4, &[]);
     assert!(text.contains("in-use"), "{text}");
     assert!(busy.exists() && !idle.exists());
     drop(writer);
-    world.apply(0, &[]);
+    world.applied(0, &[]);
     assert!(!busy.exists());
     assert_eq!(world.backups(".tar.gz").len(), 1, "the older copy is the proof");
 }
 
 #[test]
 fn in_use_ignore_deletes_both_names_of_an_inode() {
-    let world = World::new(&EXPIRED.replace("max-delete", "in-use \"ignore\"; max-delete"));
+    let world = Workspace::with_data(&EXPIRED.replace("max-delete", "in-use \"ignore\"; max-delete"));
     let first = world.file("first", 30);
     fs::hard_link(&first, world.at("data/second")).unwrap();
     let _writer = OpenOptions::new().append(true).open(&first).unwrap();
-    world.apply(0, &[]);
+    world.applied(0, &[]);
     assert_eq!(fs::read_dir(world.at("data")).unwrap().count(), 0);
 }
 
 #[test]
 fn a_damaged_copy_proves_nothing() {
-    let world = World::new(EXPIRED);
+    let world = Workspace::with_data(EXPIRED);
     let busy = world.file("busy", 30);
     let writer = OpenOptions::new().append(true).open(&busy).unwrap();
-    world.apply(4, &[]);
+    world.applied(4, &[]);
     drop(writer);
     let archive = world.backups(".tar.gz").remove(0);
     let file = OpenOptions::new().read(true).write(true).open(&archive).unwrap();
     let mut byte = [0];
     file.read_exact_at(&mut byte, 40).unwrap();
     file.write_all_at(&[byte[0] ^ 1], 40).unwrap();
-    let text = world.apply(1, &[]);
+    let text = world.applied(1, &[]);
     assert!(text.contains("damaged"), "{text}");
     assert!(busy.exists());
     // What the help says: move it away, and the next run stores the file anew.
@@ -269,13 +196,13 @@ fn a_damaged_copy_proves_nothing() {
             fs::remove_file(file).unwrap();
         }
     }
-    world.apply(0, &[]);
+    world.applied(0, &[]);
     assert!(!busy.exists());
 }
 
 #[test]
 fn odd_things_in_the_source() {
-    let world = World::new(EXPIRED);
+    let world = Workspace::with_data(EXPIRED);
     let odd: Vec<PathBuf> = [&b"new\nline"[..], b"\xff\xfe", &[b'n'; 255], b"-rf", b" ", b"\x1b[31m"]
         .into_iter()
         .map(|name| world.file_with(OsStr::from_bytes(name), 30, name))
@@ -300,7 +227,7 @@ fn odd_things_in_the_source() {
         .unwrap()
         .set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(5))
         .unwrap();
-    let text = world.apply(0, &[]);
+    let text = world.applied(0, &[]);
     assert!(
         text.contains("future") && text.contains("implausible-time") && text.contains("special"),
         "{text}"
@@ -310,7 +237,7 @@ fn odd_things_in_the_source() {
         assert!(data.join(stays).symlink_metadata().is_ok(), "{stays}");
     }
     assert!(Path::new("/etc/passwd").exists());
-    exits(&world.run(&["restore", "--to", "back"]), 0);
+    output_of(&world.run(&["restore", "--to", "back"]), 0);
     for path in odd {
         let name = path.file_name().unwrap();
         assert_eq!(fs::read(world.at("back").join(name)).unwrap(), name.as_bytes());
@@ -319,17 +246,17 @@ fn odd_things_in_the_source() {
 
 #[test]
 fn the_budget_refuses_and_is_overridden_once() {
-    let world = World::new(&EXPIRED.replace("files=1000", "files=2"));
+    let world = Workspace::with_data(&EXPIRED.replace("files=1000", "files=2"));
     let old: Vec<PathBuf> = (0..3).map(|i| world.file(&format!("{i}"), 30)).collect();
-    let text = world.apply(3, &[]);
+    let text = world.applied(3, &[]);
     assert!(text.contains("--over-budget retention:r"), "{text}");
     assert!(old.iter().all(|path| path.exists()) && world.backups("").is_empty());
-    world.apply(0, &["--over-budget", "retention:r"]);
+    world.applied(0, &["--over-budget", "retention:r"]);
     assert!(old.iter().all(|path| !path.exists()));
 }
 
 /// Rewrites the newest manifest, properly sealed: as if the copy had been made at another time.
-fn redate(world: &World, days: i64) {
+fn redate(world: &Workspace, days: i64) {
     let path = world.backups(".manifest.json").pop().unwrap();
     let mut manifest = Manifest::from_bytes(&fs::read(&path).unwrap(), "m").unwrap();
     manifest.backup_at += chrono::TimeDelta::days(days);
@@ -339,72 +266,72 @@ fn redate(world: &World, days: i64) {
 #[test]
 fn a_clock_that_jumped_is_refused() {
     for days in [2, -31] {
-        let world = World::new(ALL);
+        let world = Workspace::with_data(ALL);
         world.file("young", 0);
-        world.apply(0, &[]);
+        world.applied(0, &[]);
         redate(&world, days);
         let old = world.file("old", 30);
-        let text = world.apply(3, &[]);
+        let text = world.applied(3, &[]);
         assert!(text.contains("--accept-clock"), "{text}");
         assert!(old.exists());
-        world.apply(0, &["--accept-clock"]);
+        world.applied(0, &["--accept-clock"]);
         assert!(!old.exists());
     }
 }
 
 #[test]
 fn a_source_that_lost_half_its_files_is_suspect() {
-    let world = World::new(ALL);
+    let world = Workspace::with_data(ALL);
     let files: Vec<PathBuf> = (0..10).map(|i| world.file(&format!("{i}"), 0)).collect();
-    world.apply(0, &[]);
+    world.applied(0, &[]);
     for path in &files[..7] {
         fs::remove_file(path).unwrap();
     }
     let old = world.file("old", 30);
-    let text = world.apply(3, &[]);
+    let text = world.applied(3, &[]);
     assert!(text.contains("--accept-shrink"), "{text}");
     assert!(old.exists());
-    assert!(exits(&world.run(&["list"]), 0).contains("suspect"));
-    world.apply(0, &["--accept-shrink"]);
+    assert!(output_of(&world.run(&["list"]), 0).contains("suspect"));
+    world.applied(0, &["--accept-shrink"]);
     assert!(!old.exists());
 }
 
 #[test]
 fn what_cleanup_deleted_does_not_count_as_lost() {
-    let world = World::new(EXPIRED);
+    let world = Workspace::with_data(EXPIRED);
     for i in 0..10 {
         world.file(&format!("old-{i}"), 30);
     }
     world.file("young", 0);
-    world.apply(0, &[]);
+    world.applied(0, &[]);
     let old = world.file("old", 30);
-    world.apply(0, &[]);
+    world.applied(0, &[]);
     assert!(!old.exists());
 }
 
 #[test]
 fn overlaps_are_seen_whatever_the_names_say() {
-    let world = World::new(ALL);
+    let world = Workspace::with_data(ALL);
     let old = world.file("old", 30);
     fs::create_dir(world.at("data/copies")).unwrap();
     std::os::unix::fs::symlink("data/copies", world.at("backup")).unwrap();
-    let text = world.apply(3, &[]);
+    let text = world.applied(3, &[]);
     assert!(text.contains("lies in the source"), "{text}");
     assert!(old.exists());
 
-    let world = World::new(ALL);
+    let world = Workspace::with_data(ALL);
     let old = world.file("old", 30);
     fs::rename(world.at("data"), world.at("real")).unwrap();
     fs::create_dir(world.at("backup")).unwrap();
     fs::rename(world.at("real"), world.at("backup/inner")).unwrap();
     std::os::unix::fs::symlink("backup/inner", world.at("data")).unwrap();
-    world.apply(3, &[]);
+    world.applied(3, &[]);
     assert!(old.exists());
 }
 
 #[test]
 fn foreign_files_in_the_destination_stay() {
-    let world = World::new(EXPIRED);
+    let world = Workspace::with_data(EXPIRED);
     fs::create_dir(world.at("backup")).unwrap();
     let shaped = "b-20200101T000000Z-01ARZ3NDEKTSV4RRFFQ69G5FAV";
     let foreign = [
@@ -417,8 +344,8 @@ fn foreign_files_in_the_destination_stay() {
         fs::write(world.at("backup").join(name), "mine").unwrap();
     }
     world.file("old", 30);
-    world.apply(0, &[]);
-    world.apply(0, &[]);
+    world.applied(0, &[]);
+    world.applied(0, &[]);
     for name in foreign {
         assert_eq!(
             fs::read_to_string(world.at("backup").join(name)).unwrap(),
@@ -430,38 +357,38 @@ fn foreign_files_in_the_destination_stay() {
 
 #[test]
 fn the_state_may_be_lost_between_runs() {
-    let world = World::new(EXPIRED);
+    let world = Workspace::with_data(EXPIRED);
     world.file("a", 30);
-    world.apply(0, &[]);
+    world.applied(0, &[]);
     fs::remove_dir_all(world.at(".opsrun")).unwrap();
     let old = world.file("b", 30);
-    world.apply(0, &[]);
+    world.applied(0, &[]);
     assert!(!old.exists());
     assert_eq!(world.backups(".manifest.json").len(), 2);
 }
 
 #[test]
 fn another_run_on_the_same_source_is_waited_for_or_refused() {
-    let world = World::new(EXPIRED);
+    let world = Workspace::with_data(EXPIRED);
     let old = world.file("a", 30);
     let dir = File::open(world.at("data")).unwrap();
     rustix::fs::flock(&dir, rustix::fs::FlockOperation::LockExclusive).unwrap();
-    let text = world.apply(75, &[]);
+    let text = world.applied(75, &[]);
     assert!(text.contains(&std::process::id().to_string()), "{text}");
     assert!(old.exists());
     drop(dir);
-    world.apply(0, &[]);
+    world.applied(0, &[]);
     assert!(!old.exists());
 }
 
 #[test]
 fn emptied_directories_go_when_asked_and_only_those() {
-    let world = World::new(&EXPIRED.replace("max-delete", "remove-empty-dirs; max-delete"));
+    let world = Workspace::with_data(&EXPIRED.replace("max-delete", "remove-empty-dirs; max-delete"));
     world.file("2026/01/a", 30);
     world.file("2026/02/a", 30);
     world.file("2026/02/young", 0);
     fs::create_dir(world.at("data/empty")).unwrap();
-    world.apply(0, &[]);
+    world.applied(0, &[]);
     assert!(!world.at("data/2026/01").exists());
     assert!(world.at("data/2026/02/young").exists());
     assert!(world.at("data/empty").exists());
@@ -471,26 +398,26 @@ fn emptied_directories_go_when_asked_and_only_those() {
 fn a_file_of_another_owner_is_kept_where_no_lease_can_be_had() {
     if !is_root() {
         // Only root can make files of two owners; without root every file here is our own, and the lease is had.
-        let world = World::new(EXPIRED);
+        let world = Workspace::with_data(EXPIRED);
         let own = world.file("own", 30);
-        world.apply(0, &[]);
+        world.applied(0, &[]);
         assert!(!own.exists());
         return;
     }
-    let world = World::new(EXPIRED);
+    let world = Workspace::with_data(EXPIRED);
     let other = world.file("other", 30);
     world.hand_over();
     std::os::unix::fs::chown(&other, Some(12345), Some(12345)).unwrap();
-    let plan = exits(&world.run_unprivileged(&["plan"]), 0);
+    let plan = output_of(&world.run_unprivileged(&["plan"]), 0);
     assert!(plan.contains("lease-denied"), "{plan}");
-    let text = exits(&world.run_unprivileged(&["apply", "--yes"]), 4);
+    let text = output_of(&world.run_unprivileged(&["apply", "--yes"]), 4);
     assert!(text.contains("lease-denied"), "{text}");
     assert!(other.exists());
 }
 
 #[test]
 fn a_cleanup_waits_for_every_copy_of_the_run() {
-    let world = World::new(
+    let world = Workspace::with_data(
         r#"
         ops version=1 { name "t"; }
         backup "near" { source "data"; to "backup"; }
@@ -499,17 +426,17 @@ fn a_cleanup_waits_for_every_copy_of_the_run() {
         "#,
     );
     let old = world.file("old", 30);
-    world.apply(0, &[]);
+    world.applied(0, &[]);
     assert!(!old.exists());
-    exits(&world.run(&["restore", "old", "--backup", "far", "--to", "back"]), 0);
+    output_of(&world.run(&["restore", "old", "--backup", "far", "--to", "back"]), 0);
     assert!(world.at("back/old").exists());
 }
 
 #[test]
 fn a_paused_job_is_said() {
-    let world = World::new(&EXPIRED.replace("contents \"expired\"", "contents \"expired\"; paused"));
+    let world = Workspace::with_data(&EXPIRED.replace("contents \"expired\"", "contents \"expired\"; paused"));
     let old = world.file("old", 30);
-    for text in [exits(&world.run(&["plan"]), 0), world.apply(0, &[])] {
+    for text in [output_of(&world.run(&["plan"]), 0), world.applied(0, &[])] {
         assert!(
             text.contains("paused") && text.contains("backup:b") && text.contains("retention:r"),
             "{text}"
@@ -522,7 +449,7 @@ fn a_paused_job_is_said() {
 #[test]
 #[expect(unsafe_code, reason = "a shared mapping is what this is about")]
 fn what_a_mapping_wrote_unseen_is_stored_before_it_goes() {
-    let world = World::new(EXPIRED);
+    let world = Workspace::with_data(EXPIRED);
     let path = world.file_with(OsStr::new("mapped"), 30, &[b'A'; 4096]);
     let file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
     let (protection, flags) = (
@@ -535,15 +462,15 @@ fn what_a_mapping_wrote_unseen_is_stored_before_it_goes() {
     // SAFETY: within the mapping made above, which lives until it is unmapped below.
     let write = |byte: u8| unsafe { std::ptr::write_volatile(page.cast::<u8>(), byte) };
     write(b'B');
-    age(&path, 30);
+    set_age(&path, 30);
     let before = fs::metadata(&path).unwrap();
-    let text = world.apply(4, &[]);
+    let text = world.applied(4, &[]);
     assert!(text.contains("in-use"), "{text}");
     write(b'C');
     // SAFETY: the mapping made above; nothing refers to it after this.
     unsafe { rustix::mm::munmap(page, 4096).unwrap() };
     let after = fs::metadata(&path).unwrap();
-    let text = world.apply(0, &[]);
+    let text = world.applied(0, &[]);
     assert!(!path.exists(), "{text}");
     if before.modified().unwrap() == after.modified().unwrap() {
         assert_eq!(
@@ -552,13 +479,13 @@ fn what_a_mapping_wrote_unseen_is_stored_before_it_goes() {
             "the first copy holds another content: {text}"
         );
     }
-    exits(&world.run(&["restore", "mapped", "--to", "back"]), 0);
+    output_of(&world.run(&["restore", "mapped", "--to", "back"]), 0);
     assert_eq!(fs::read(world.at("back/mapped")).unwrap()[0], b'C');
 }
 
 #[test]
 fn another_backups_copies_are_never_deleted() {
-    let world = World::new(
+    let world = Workspace::with_data(
         r#"
         ops version=1 { name "t"; }
         backup "a" { source "data"; to "da"; }
@@ -574,7 +501,7 @@ fn another_backups_copies_are_never_deleted() {
     let copies = || walkdir::WalkDir::new(world.at("data/vault")).into_iter().count();
     let before = copies();
     for _ in 0..2 {
-        let text = world.apply(3, &[]);
+        let text = world.applied(3, &[]);
         assert!(text.contains("destination of another backup"), "{text}");
         assert!(copies() >= before);
     }
@@ -582,7 +509,7 @@ fn another_backups_copies_are_never_deleted() {
 
 #[test]
 fn deletions_of_any_cleanup_do_not_look_like_loss() {
-    let world = World::new(
+    let world = Workspace::with_data(
         r#"
         ops version=1 { name "t"; }
         backup "a" { source "data"; include "*.a"; to "da"; contents "expired"; }
@@ -596,15 +523,15 @@ fn deletions_of_any_cleanup_do_not_look_like_loss() {
     }
     world.file("0.b", 30);
     world.file("young.b", 0);
-    world.apply(0, &[]);
+    world.applied(0, &[]);
     let old = world.file("1.b", 30);
-    world.apply(0, &[]);
+    world.applied(0, &[]);
     assert!(!old.exists());
 }
 
 #[test]
 fn receipts_go_where_the_copies_are() {
-    let world = World::new(
+    let world = Workspace::with_data(
         r#"
         ops version=1 { name "t"; }
         backup "a" { source "data"; include "*.a"; to "da"; contents "expired"; }
@@ -615,7 +542,7 @@ fn receipts_go_where_the_copies_are() {
     );
     world.file("old.b", 30);
     world.file("young.b", 0);
-    world.apply(0, &[]);
+    world.applied(0, &[]);
     let receipt = world.backups(".deleted.jsonl.gz").remove(0);
     let copy = receipt
         .file_name()
@@ -640,24 +567,24 @@ fn receipts_go_where_the_copies_are() {
     // Not there: nothing is written into the place where it should be, and the index stays.
     fs::rename(world.at("backup"), world.at("away")).unwrap();
     fs::create_dir(world.at("backup")).unwrap();
-    world.apply(3, &[]);
+    world.applied(3, &[]);
     assert_eq!(world.backups("").len(), 0);
     assert!(place.join("index.jsonl").exists());
     fs::remove_dir(world.at("backup")).unwrap();
     fs::rename(world.at("away"), world.at("backup")).unwrap();
-    world.apply(0, &[]);
+    world.applied(0, &[]);
     assert!(receipt.exists());
     assert!(!world.at("data/.opsrun-quarantine").exists());
 }
 
 #[test]
 fn unreadable_expired_files_make_no_copy_after_copy() {
-    let world = World::new(EXPIRED);
+    let world = Workspace::with_data(EXPIRED);
     let closed = world.file("closed", 30);
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
     world.hand_over();
     for _ in 0..3 {
-        let text = exits(&world.run_unprivileged(&["apply", "--yes"]), 4);
+        let text = output_of(&world.run_unprivileged(&["apply", "--yes"]), 4);
         assert!(text.contains("closed") && text.contains("unreadable"), "{text}");
     }
     assert!(closed.exists());
@@ -666,10 +593,10 @@ fn unreadable_expired_files_make_no_copy_after_copy() {
 
 #[test]
 fn a_damaged_receipt_is_noticed_before_anything_goes() {
-    let world = World::new(EXPIRED);
+    let world = Workspace::with_data(EXPIRED);
     let (busy, idle) = (world.file("busy", 30), world.file("idle", 30));
     let writer = OpenOptions::new().append(true).open(&busy).unwrap();
-    world.apply(4, &[]);
+    world.applied(4, &[]);
     assert!(!idle.exists());
     drop(writer);
     let receipt = world.backups(".deleted.jsonl.gz").remove(0);
@@ -679,41 +606,41 @@ fn a_damaged_receipt_is_noticed_before_anything_goes() {
         .unwrap()
         .set_len(20)
         .unwrap();
-    let text = world.apply(1, &[]);
+    let text = world.applied(1, &[]);
     assert!(text.contains("move `"), "{text}");
     assert!(busy.exists() && !world.at("data/.opsrun-quarantine").exists());
     fs::remove_file(receipt).unwrap();
-    world.apply(0, &[]);
+    world.applied(0, &[]);
     assert!(!busy.exists());
 }
 
 #[test]
 fn what_a_restore_that_died_left_is_cleared() {
-    let world = World::new(EXPIRED);
+    let world = Workspace::with_data(EXPIRED);
     let part = world.at("data/.opsrun-01ARZ3NDEKTSV4RRFFQ69G5FAV-3.part");
     fs::write(&part, "half").unwrap();
     let held = File::open(&part).unwrap();
     rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).unwrap();
-    world.apply(0, &[]);
+    world.applied(0, &[]);
     assert!(part.exists());
     drop(held);
-    world.apply(0, &[]);
+    world.applied(0, &[]);
     assert!(!part.exists());
 }
 
 #[test]
 fn an_incomplete_copy_still_tells_how_much_there_was() {
-    let world = World::new(ALL);
+    let world = Workspace::with_data(ALL);
     let files: Vec<PathBuf> = (0..10).map(|i| world.file(&format!("{i}"), 0)).collect();
     fs::set_permissions(&files[0], fs::Permissions::from_mode(0o000)).unwrap();
     world.hand_over();
-    exits(&world.run_unprivileged(&["apply", "--yes"]), 4);
+    output_of(&world.run_unprivileged(&["apply", "--yes"]), 4);
     for path in &files[1..] {
         fs::remove_file(path).unwrap();
     }
     let old = world.file("old", 30);
     world.hand_over();
-    let text = exits(&world.run_unprivileged(&["apply", "--yes"]), 3);
+    let text = output_of(&world.run_unprivileged(&["apply", "--yes"]), 3);
     assert!(text.contains("--accept-shrink"), "{text}");
     assert!(old.exists());
 }
@@ -725,26 +652,26 @@ fn trees(ops: &str) -> String {
 
 #[test]
 fn a_tree_is_a_copy_like_any_other() {
-    let world = World::new(&trees(ALL));
+    let world = Workspace::with_data(&trees(ALL));
     let (old, young) = (world.file("sub/old", 30), world.file("young", 1));
     std::os::unix::fs::symlink("old", world.at("data/sub/link")).unwrap();
-    world.apply(0, &[]);
+    world.applied(0, &[]);
     assert!(!old.exists() && young.exists());
     let tree = world.backups(".tree").remove(0);
     assert_eq!(fs::read_to_string(tree.join("sub/old")).unwrap(), "sub/old");
     assert_eq!(fs::read_link(tree.join("sub/link")).unwrap(), Path::new("old"));
-    let text = world.apply(0, &[]);
+    let text = world.applied(0, &[]);
     assert!(text.contains("sharing its data"), "{text}");
-    exits(&world.run(&["verify"]), 0);
-    let text = exits(&world.run(&["list"]), 0);
+    output_of(&world.run(&["verify"]), 0);
+    let text = output_of(&world.run(&["list"]), 0);
     assert!(text.contains("2 copies"), "{text}");
 
     // All of it, one path, and without ops file or history.
-    exits(&world.run(&["restore", "sub/old", "--to", "one"]), 0);
+    output_of(&world.run(&["restore", "sub/old", "--to", "one"]), 0);
     assert_eq!(fs::read_to_string(world.at("one/sub/old")).unwrap(), "sub/old");
-    exits(&world.run(&["restore", "**/o*", "--to", "some"]), 0);
+    output_of(&world.run(&["restore", "**/o*", "--to", "some"]), 0);
     assert!(world.at("some/sub/old").exists() && !world.at("some/young").exists());
-    exits(&world.run(&["restore", "**", "--from", "backup", "--to", "all"]), 0);
+    output_of(&world.run(&["restore", "**", "--from", "backup", "--to", "all"]), 0);
     for path in ["sub/old", "young"] {
         assert_eq!(fs::read_to_string(world.at("all").join(path)).unwrap(), path);
     }
@@ -754,24 +681,24 @@ fn a_tree_is_a_copy_like_any_other() {
 #[test]
 fn an_older_tree_is_the_proof_unless_it_is_damaged() {
     for damaged in [false, true] {
-        let world = World::new(&trees(EXPIRED));
+        let world = Workspace::with_data(&trees(EXPIRED));
         let busy = world.file("sub/busy", 30);
         let writer = OpenOptions::new().append(true).open(&busy).unwrap();
-        world.apply(4, &[]);
+        world.applied(4, &[]);
         drop(writer);
         let stored = world.backups(".tree").remove(0).join("sub/busy");
         if damaged {
             let file = OpenOptions::new().write(true).open(&stored).unwrap();
             file.write_all_at(b"X", 0).unwrap();
             drop(file);
-            age(&stored, 30);
-            let text = world.apply(1, &[]);
+            set_age(&stored, 30);
+            let text = world.applied(1, &[]);
             assert!(text.contains("damaged") && text.contains("sub/busy"), "{text}");
             assert!(busy.exists());
-            let text = exits(&world.run(&["verify"]), 1);
+            let text = output_of(&world.run(&["verify"]), 1);
             assert!(text.contains("sub/busy"), "{text}");
         } else {
-            world.apply(0, &[]);
+            world.applied(0, &[]);
             assert!(!busy.exists());
             assert_eq!(world.backups(".tree").len(), 1, "the older copy is the proof");
         }
@@ -781,12 +708,12 @@ fn an_older_tree_is_the_proof_unless_it_is_damaged() {
 #[test]
 fn a_tree_that_a_killed_run_left_goes_and_a_strange_one_stays() {
     for _ in 0..20 {
-        let world = World::new(&trees(ALL));
+        let world = Workspace::with_data(&trees(ALL));
         let old: Vec<PathBuf> = (0..200).map(|i| world.file(&format!("d{}/{i}", i % 7), 30)).collect();
         fs::create_dir(world.at("backup")).unwrap();
-        let mut run = Command::new(env!("CARGO_BIN_EXE_opsrun"))
+        let mut run = Command::new(OPSRUN)
             .args(["apply", "--yes"])
-            .current_dir(world.root.path())
+            .current_dir(world.path())
             .stdout(std::process::Stdio::null())
             .stderr(std::process::Stdio::null())
             .spawn()
@@ -804,11 +731,11 @@ fn a_tree_that_a_killed_run_left_goes_and_a_strange_one_stays() {
         let strange = world.at("backup/b-20261123T210000Z-01ARZ3NDEKTSV4RRFFQ69G5FAV.tree.tmp");
         fs::create_dir(&strange).unwrap();
         fs::write(strange.join("f"), "not of any run that we know").unwrap();
-        world.apply(0, &[]);
+        world.applied(0, &[]);
         assert!(!left.exists() && strange.join("f").exists());
         assert!(old.iter().all(|path| !path.exists()));
         assert_eq!(world.backups(".tree").len(), 1);
-        exits(&world.run(&["verify"]), 0);
+        output_of(&world.run(&["verify"]), 0);
         return;
     }
     panic!("no run was ever killed half-way");
@@ -816,12 +743,12 @@ fn a_tree_that_a_killed_run_left_goes_and_a_strange_one_stays() {
 
 #[test]
 fn a_user_without_privileges_makes_trees_too() {
-    let world = World::new(&trees(ALL));
+    let world = Workspace::with_data(&trees(ALL));
     let (old, closed) = (world.file("old", 30), world.file("shut/closed", 1));
     fs::set_permissions(&old, fs::Permissions::from_mode(0o4555)).unwrap();
     fs::set_permissions(closed.parent().unwrap(), fs::Permissions::from_mode(0o500)).unwrap();
     world.hand_over();
-    exits(&world.run_unprivileged(&["apply", "--yes"]), 0);
+    output_of(&world.run_unprivileged(&["apply", "--yes"]), 0);
     assert!(!old.exists());
     let stored = world.backups(".tree").remove(0).join("old");
     assert_eq!(
@@ -829,9 +756,9 @@ fn a_user_without_privileges_makes_trees_too() {
         0o555,
         "no set-id bit"
     );
-    exits(&world.run_unprivileged(&["verify"]), 0);
-    exits(&world.run_unprivileged(&["apply", "--yes"]), 0);
-    exits(&world.run_unprivileged(&["restore", "**", "--to", "back"]), 0);
+    output_of(&world.run_unprivileged(&["verify"]), 0);
+    output_of(&world.run_unprivileged(&["apply", "--yes"]), 0);
+    output_of(&world.run_unprivileged(&["restore", "**", "--to", "back"]), 0);
     assert_eq!(fs::read_to_string(world.at("back/old")).unwrap(), "old");
     fs::set_permissions(closed.parent().unwrap(), fs::Permissions::from_mode(0o700)).unwrap();
 }

@@ -9,6 +9,7 @@
     reason = "a test: it stops at what it did not expect, and it starts programs"
 )]
 
+use crate::support::workspace::opsrun;
 use opsrun::config::findings::{Code, Finding, Severity};
 use opsrun::config::load_text;
 use opsrun::model::pattern::{Pattern, PatternSet, Selection, Selector};
@@ -18,7 +19,6 @@ use opsrun::path::RelPath;
 use proptest::prelude::*;
 use std::fmt::Write as _;
 use std::path::Path;
-use std::process::Command;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -387,12 +387,7 @@ fn what_is_said_to_be_refused_is_refused() {
     std::fs::write(dir.path().join("data/raw/a"), "a").unwrap();
     let said = |text: &str, command: &str| {
         std::fs::write(dir.path().join("data/ops.kdl"), text).unwrap();
-        let done = Command::new(env!("CARGO_BIN_EXE_opsrun"))
-            .args([command, "data/ops.kdl"])
-            .current_dir(dir.path())
-            .env("NO_COLOR", "1")
-            .output()
-            .unwrap();
+        let done = opsrun(dir.path(), &[command, "data/ops.kdl"]).output().unwrap();
         let text = String::from_utf8([done.stdout, done.stderr].concat()).unwrap();
         (done.status.code().unwrap(), text)
     };

@@ -9,7 +9,9 @@
 )]
 
 use crate::support::trees::{Quiet, build, restore, set_time, shape, things};
-use opsrun::archive::{self, Catalogue, CopyError, CopyName, Form, Manifest, Verified, row::RowKind};
+use opsrun::archive::{
+    self, Catalogue, CopyError, CopyForm, CopyName, Manifest, VerifiedCopy, file_entry::FileEntryKind,
+};
 use opsrun::model::Strategy;
 use opsrun::path::RelPath;
 use opsrun::tree::Dir;
@@ -55,12 +57,12 @@ impl World {
         path
     }
 
-    fn written(&self, name: &str, sequence: u64, threads: usize) -> archive::Written {
+    fn written(&self, name: &str, sequence: u64, threads: usize) -> archive::WrittenCopy {
         let name = CopyName::parse(name).unwrap();
         crate::support::trees::write(&self.at("s"), &self.at("d"), &name, sequence, Strategy::Copy, threads).unwrap()
     }
 
-    fn copy(&self, name: &str, sequence: u64) -> Verified {
+    fn copy(&self, name: &str, sequence: u64) -> VerifiedCopy {
         let written = self.written(name, sequence, 2);
         let checked = archive::verify(&written, 2, &Quiet).unwrap();
         archive::publish(written, checked).unwrap()
@@ -70,7 +72,7 @@ impl World {
         self.at("d").join(format!("{name}.tree")).join(path)
     }
 
-    fn committed(&self, name: &str) -> Result<Verified, CopyError> {
+    fn committed(&self, name: &str) -> Result<VerifiedCopy, CopyError> {
         let destination = Dir::open(&self.at("d")).unwrap();
         archive::verify_committed(&destination, &CopyName::parse(name).unwrap(), 2, &Quiet)
     }
@@ -131,7 +133,7 @@ proptest! {
 
         // Once more: all files that have content are shared, whatever they are called.
         let second = world.copy(SECOND, 2);
-        let files = second.rows().map(Result::unwrap).filter(|row| row.kind == RowKind::File && row.size > 0);
+        let files = second.rows().map(Result::unwrap).filter(|row| row.kind == FileEntryKind::File && row.size > 0);
         prop_assert_eq!(second.manifest().tree.as_ref().unwrap().shared_files, files.count() as u64);
         prop_assert!(world.committed(FIRST).is_ok());
     }
@@ -144,7 +146,7 @@ fn a_tree_is_no_archive_and_an_archive_says_nothing_of_trees() {
     world.copy(FIRST, 1);
     let text = fs::read(world.at("d").join(format!("{FIRST}.manifest.json"))).unwrap();
     let manifest = Manifest::from_bytes(&text, "m").unwrap();
-    assert_eq!((manifest.format.0, manifest.form()), (2, Form::Tree));
+    assert_eq!((manifest.format.0, manifest.form()), (2, CopyForm::Tree));
     assert!(manifest.members.is_empty() && manifest.checksum.is_empty());
     // Neither passes for the other.
     let mut other = manifest.clone();
@@ -213,16 +215,16 @@ fn every_kind_of_damage_is_found() {
         ("a changed mode of a directory", "`d/e`: its mode", |w| {
             fs::set_permissions(w.stored(FIRST, "d/e"), fs::Permissions::from_mode(0o777)).unwrap();
         }),
-        ("a changed time", "`d/a`: its time", |w| {
+        ("a changed time", "`d/a`: its modification time", |w| {
             set_time(&w.stored(FIRST, "d/a"), (1, 0));
         }),
-        ("a changed link target", "`d/l`: it leads elsewhere", |w| {
+        ("a changed link target", "`d/l`: its link target", |w| {
             fs::remove_file(w.stored(FIRST, "d/l")).unwrap();
             std::os::unix::fs::symlink("b", w.stored(FIRST, "d/l")).unwrap();
         }),
         (
             "a symlink instead of a file",
-            "`z`: it is not what the list says",
+            "`z`: its type differs from the list",
             |w| {
                 fs::remove_file(w.stored(FIRST, "z")).unwrap();
                 std::os::unix::fs::symlink("d/a", w.stored(FIRST, "z")).unwrap();
@@ -230,7 +232,7 @@ fn every_kind_of_damage_is_found() {
         ),
         (
             "a symlink instead of a directory",
-            "`d`: it is not what the list says",
+            "`d`: its type differs from the list",
             |w| {
                 fs::rename(w.stored(FIRST, "d"), w.at("elsewhere")).unwrap();
                 std::os::unix::fs::symlink(w.at("elsewhere"), w.stored(FIRST, "d")).unwrap();
@@ -238,7 +240,7 @@ fn every_kind_of_damage_is_found() {
         ),
         (
             "a file of its own instead of a hard link",
-            "`z`: it is no other name",
+            "`z`: it is not a link",
             |w| {
                 fs::remove_file(w.stored(FIRST, "z")).unwrap();
                 fs::copy(w.stored(FIRST, "d/a"), w.stored(FIRST, "z")).unwrap();

@@ -1,6 +1,9 @@
 //! What tests of copies have in common: any tree there may be, laid out, copied, restored and compared.
 
-use opsrun::archive::{self, About, Catalogue, CopyError, CopyName, Options, Restored, Watch, WriteJob};
+use opsrun::archive::{
+    self, Catalogue, CopyError, CopyName, ManifestFacts, RestoreOptions, RestoreReport, WriteJob,
+    progress::CopyProgress,
+};
 use opsrun::entry::Entry;
 use opsrun::model;
 use opsrun::tree::Dir;
@@ -16,7 +19,7 @@ use std::path::{Path, PathBuf};
 /// Says nothing, stops nothing.
 pub struct Quiet;
 
-impl Watch for Quiet {
+impl CopyProgress for Quiet {
     fn stop(&self) -> bool {
         false
     }
@@ -46,7 +49,7 @@ pub fn write(
     sequence: u64,
     strategy: model::Strategy,
     threads: usize,
-) -> Result<archive::Written, CopyError> {
+) -> Result<archive::WrittenCopy, CopyError> {
     let (source, destination) = (Dir::open(source).unwrap(), Dir::open(destination).unwrap());
     let entries = listing(&source);
     let entries: Vec<&Entry> = entries.iter().collect();
@@ -58,7 +61,7 @@ pub fn write(
         name: name.clone(),
         strategy,
         threads,
-        about: About {
+        facts: ManifestFacts {
             ops_name: "o".to_owned(),
             host: "h".to_owned(),
             run: name.run().to_owned(),
@@ -72,15 +75,15 @@ pub fn write(
             contents: "all".to_owned(),
         },
         problems: Vec::new(),
-        watch: &Quiet,
+        progress: &Quiet,
     })
 }
 
 /// Brings the newest copy back.
-pub fn restore(destination: &Path, target: &Path, force: bool) -> Restored {
+pub fn restore(destination: &Path, target: &Path, force: bool) -> RestoreReport {
     let (destination, target) = (Dir::open(destination).unwrap(), Dir::open(target).unwrap());
     let catalogue = Catalogue::read(&destination).unwrap();
-    let options = Options {
+    let options = RestoreOptions {
         force,
         threads: 3,
         chown: true,

@@ -5,8 +5,8 @@
 //! with 75, which asks for that.
 //! Invariant: nothing of the command lives on after its time, and what it prints passes the redaction.
 
-use super::said;
-use crate::alert::sender::Delivery;
+use crate::channel::answer::Delivery;
+use crate::channel::line::short_line;
 use crate::process::{self, Captured, Ending, Spawn};
 use crate::secret::Vault;
 use crate::signal::Stop;
@@ -19,14 +19,14 @@ pub(super) async fn run(spawn: &Spawn, vault: &Vault, stop: &Stop) -> Delivery {
         Ok(done) => verdict(done.ending, &done.stdout, &done.stderr),
         Err(error) => Delivery::Retry {
             after: None,
-            why: said(vault.redact(&error.to_string())),
+            why: short_line(&vault.redact(&error.to_string())),
         },
     }
 }
 
 fn verdict(ending: Ending, stdout: &Captured, stderr: &Captured) -> Delivery {
     let with = |line: Option<String>| match line {
-        Some(line) => said(format!("{ending}: {line}")),
+        Some(line) => short_line(&format!("{ending}: {line}")),
         None => ending.to_string(),
     };
     match ending {

@@ -5,11 +5,10 @@
 //! a program wrote it (`Auto-Submitted`, RFC 3834), so that no absence notice answers.
 //! Invariant: nothing in a message can end a header, and no error holds the password.
 
-use super::line::{self, Room, plainly};
-use super::said;
-use super::text;
-use crate::alert::message::Message;
-use crate::alert::sender::Delivery;
+use crate::channel::answer::Delivery;
+use crate::channel::line::{self, Room, plainly, short_line};
+use crate::channel::message::Message;
+use crate::channel::text;
 use crate::model::channel::{Email, MailTls};
 use crate::net::smtp::{self, Mail, MailError, Protection, Taken};
 use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
@@ -118,11 +117,13 @@ fn verdict(sent: Result<Taken, MailError>, redact: &(dyn Fn(&str) -> String + Sy
                 // Writing to a text cannot fail.
                 let _ = write!(answer, "; not for {address}: {}", reply.cleaned(redact));
             }
-            Delivery::Sent { answer: said(answer) }
+            Delivery::Sent {
+                answer: short_line(&answer),
+            }
         }
         Err(error) => {
             let error = error.cleaned(redact);
-            let why = said(redact(&error.to_string()));
+            let why = short_line(&redact(&error.to_string()));
             if error.is_final() {
                 Delivery::Dead { why }
             } else {
@@ -134,8 +135,8 @@ fn verdict(sent: Result<Taken, MailError>, redact: &(dyn Fn(&str) -> String + Sy
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples;
     use super::*;
+    use crate::channel::samples;
     use crate::model::check::Address;
     use proptest::prelude::*;
 

@@ -3,8 +3,8 @@
 //! Takes a message, gives the line that stands in the log. Where the log is, is for others to know.
 //! Pure. Invariant: one line.
 
-use super::line;
-use crate::alert::message::Message;
+use crate::channel::line;
+use crate::channel::message::Message;
 
 const LONGEST: usize = 500;
 
@@ -15,8 +15,8 @@ pub fn line(message: &Message) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples;
     use super::*;
+    use crate::channel::samples;
 
     #[test]
     fn a_message_is_a_line() {

@@ -1,50 +1,28 @@
-//! Over which way somebody is told: one file a kind.
+//! One attempt to deliver a message over a channel.
 //!
-//! Takes a channel and a message, gives what became of one attempt. Every kind is a pure function from a message to what is
-//! sent, and a thin way to send it; secrets are fetched here, from a [`Vault`], and only for the attempt.
-//! - [`webhook`], [`slack`], [`discord`], [`telegram`], [`ntfy`], [`pagerduty`], [`healthchecks`]: over HTTP, by [`request`]
-//! - [`email`]: over SMTP · [`command`]: to a child process · [`log`]: the line that stands there in any case
-//! - `text`: a message in words, as long as there is room · `line`: one line of it · `url`: addresses made of others
+//! Takes a channel and a message, gives what became of the attempt. Secrets are fetched here, from a [`Vault`], and only for
+//! the attempt.
+//! - `web`: by HTTP, the requests that [`crate::channel`] makes
+//! - [`email`]: over SMTP · [`command`]: to a child process · [`log`]: the line that is written in any case
 //!
 //! Knows nothing of the outbox. Invariant: no text of a [`Delivery`] holds a secret, in whatever form the other side
 //! repeats it.
 
 pub mod command;
-#[cfg(feature = "http")]
-pub mod discord;
 #[cfg(feature = "email")]
 pub mod email;
-#[cfg(feature = "http")]
-pub mod healthchecks;
-mod line;
 pub mod log;
 #[cfg(feature = "http")]
-pub mod ntfy;
-#[cfg(feature = "http")]
-pub mod pagerduty;
-#[cfg(feature = "http")]
-pub mod request;
-#[cfg(test)]
-mod samples;
-#[cfg(feature = "http")]
-pub mod slack;
-#[cfg(feature = "http")]
-pub mod telegram;
-#[cfg(any(feature = "http", feature = "email"))]
-mod text;
-#[cfg(feature = "http")]
-mod url;
-#[cfg(feature = "http")]
 mod web;
-#[cfg(feature = "http")]
-pub mod webhook;
 
-use super::message::Message;
-use super::sender::{Deliver, Delivery};
+use super::sender::Deliver;
+use crate::channel::answer::Delivery;
+use crate::channel::line::short_line;
+use crate::channel::message::Message;
 use crate::model::Command;
 #[cfg(any(feature = "http", feature = "email"))]
 use crate::model::Value;
-use crate::model::channel::{Channel, ChannelKind};
+use crate::model::channel::{Channel, ChannelKind, Email};
 use crate::process::Streams;
 use crate::secret::{SecretError, Terms, Vault};
 use crate::signal::Stop;
@@ -56,8 +34,6 @@ use std::time::Duration;
 
 /// Between TERM and KILL, when a command takes too long.
 const KILL_AFTER: Duration = Duration::from_secs(5);
-/// Characters of a text in a delivery.
-const SAID: usize = 200;
 
 #[derive(Clone)]
 pub struct Courier {
@@ -76,7 +52,7 @@ impl Courier {
         match &channel.kind {
             ChannelKind::Command(command) => self.run(command, message, channel.timeout).await,
             ChannelKind::Email(email) => self.mail(email, message, channel.timeout).await,
-            kind => self.post(kind, message, channel.timeout).await,
+            ChannelKind::Web(web) => self.post(web, message, channel.timeout).await,
         }
     }
 
@@ -88,17 +64,12 @@ impl Courier {
         };
         let spawn = self.vault.ready(command, terms, &self.stop).await;
         let mut spawn = spawn.map_err(|error| self.without(&error))?;
-        spawn.input = Some(document(message));
+        spawn.input = Some(message.to_json());
         Ok(command::run(&spawn, &self.vault, &self.stop).await)
     }
 
     #[cfg(feature = "email")]
-    async fn mail(
-        &self,
-        email: &crate::model::channel::Email,
-        message: &Message,
-        timeout: Duration,
-    ) -> Result<Delivery, Delivery> {
+    async fn mail(&self, email: &Email, message: &Message, timeout: Duration) -> Result<Delivery, Delivery> {
         let user = self.maybe(email.user.as_ref()).await?;
         let password = self.maybe(email.password.as_ref()).await?;
         let login = user.as_ref().zip(password.as_ref());
@@ -107,14 +78,19 @@ impl Courier {
 
     #[cfg(not(feature = "email"))]
     #[expect(clippy::unused_async, reason = "as the one that sends")]
-    async fn mail(&self, _: &crate::model::channel::Email, _: &Message, _: Duration) -> Result<Delivery, Delivery> {
+    async fn mail(&self, _: &Email, _: &Message, _: Duration) -> Result<Delivery, Delivery> {
         Err(not_built("email", "email"))
     }
 
     #[cfg(not(feature = "http"))]
     #[expect(clippy::unused_async, reason = "as the one that sends")]
-    async fn post(&self, kind: &ChannelKind, _: &Message, _: Duration) -> Result<Delivery, Delivery> {
-        Err(not_built(kind.word(), "http"))
+    async fn post(
+        &self,
+        channel: &crate::model::channel::WebChannel,
+        _: &Message,
+        _: Duration,
+    ) -> Result<Delivery, Delivery> {
+        Err(not_built(channel.service.word(), "http"))
     }
 
     #[cfg(any(feature = "http", feature = "email"))]
@@ -135,7 +111,7 @@ impl Courier {
     fn without(&self, error: &SecretError) -> Delivery {
         Delivery::Retry {
             after: None,
-            why: said(self.vault.redact(&error.to_string())),
+            why: short_line(&self.vault.redact(&error.to_string())),
         }
     }
 }
@@ -156,20 +132,9 @@ impl fmt::Debug for Courier {
     }
 }
 
-/// The JSON document of a message.
-fn document(message: &Message) -> Vec<u8> {
-    // It holds nothing that JSON could not.
-    serde_json::to_vec(message).unwrap_or_default()
-}
-
-/// A text of the other side, or about it, in one short line.
-fn said(text: impl AsRef<str>) -> String {
-    line::line(text.as_ref().trim(), SAID)
-}
-
 #[cfg(not(all(feature = "http", feature = "email")))]
 fn not_built(kind: &str, feature: &str) -> Delivery {
     Delivery::Dead {
-        why: format!("this build of opsrun cannot tell by {kind}: use one with the feature `{feature}`"),
+        why: format!("this build of opsrun cannot send by {kind}: use one with the feature `{feature}`"),
     }
 }

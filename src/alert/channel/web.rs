@@ -1,52 +1,55 @@
-//! The channels that speak HTTP: from settings to requests, and through them.
+//! Channels over HTTP: secrets are fetched, and requests sent one after the other.
 //!
-//! Takes a kind with its settings, fetches what is secret in them, sends one request after the other within the time, and
-//! stops at the first that is not taken.
+//! Takes a channel whose settings [`crate::channel`] describes. All requests share the time limit, and the first that is not
+//! delivered ends the attempt.
 //! Invariant: that of the folder.
 
-use super::request::{self, Request, Way};
-use super::{Courier, discord, healthchecks, ntfy, pagerduty, slack, telegram, webhook};
-use crate::alert::message::Message;
-use crate::alert::sender::Delivery;
+use super::Courier;
+use crate::channel::answer::Delivery;
+use crate::channel::line::short_line;
+use crate::channel::message::Message;
+use crate::channel::service::{Settings, WebServiceSpec};
+use crate::channel::spec;
 use crate::clock::Mark;
 use crate::model::Value;
-use crate::model::channel::ChannelKind;
-use secrecy::SecretString;
-use std::path::Path;
+use crate::model::channel::WebChannel;
+use crate::net::error::{NetError, Obstacle};
+use crate::net::post::{Post, post};
 use std::time::Duration;
 
-struct Errand<'a> {
-    requests: Vec<Request>,
-    /// Its host is not named in errors.
-    secret: bool,
-    ca_file: Option<&'a Path>,
-}
+/// More of an answer is not read.
+const MAX_ANSWER_BODY: usize = 4096;
 
 impl Courier {
     pub(super) async fn post(
         &self,
-        kind: &ChannelKind,
+        channel: &WebChannel,
         message: &Message,
         timeout: Duration,
     ) -> Result<Delivery, Delivery> {
-        let errand = self.errand(kind, message).await?;
+        let spec = spec(channel.service);
+        let settings = self.settings(channel, spec).await?;
+        let requests = (spec.requests)(message, &settings).map_err(|why| Delivery::Dead { why })?;
+        let secret_url = channel
+            .settings
+            .iter()
+            .any(|(name, value)| is_url(spec, name) && matches!(value, Value::Secret(_)));
         let (began, mut left) = (Mark::set(), timeout);
-        let redact = |text: &str| self.vault.redact(text);
-        let way = Way {
-            secret: errand.secret,
-            ca_file: errand.ca_file,
-            redact: &redact,
-        };
         let mut last = Delivery::Sent {
-            answer: "nothing to tell there".to_owned(),
+            answer: "this channel does not receive such messages".to_owned(),
         };
-        for request in &errand.requests {
-            let posted = request::send(request, way, left).await?;
-            last = match kind {
-                ChannelKind::Telegram { .. } => telegram::verdict(&posted, &redact),
-                ChannelKind::Healthchecks { .. } => healthchecks::verdict(&posted, &redact),
-                _ => request::verdict(&posted, &redact),
-            };
+        for request in &requests {
+            let sent = post(Post {
+                url: &request.url,
+                secret: secret_url,
+                headers: &request.headers,
+                body: &request.body,
+                ca_file: channel.ca_file.as_deref(),
+                most_body: MAX_ANSWER_BODY,
+                limit: left,
+            });
+            let posted = sent.await.map_err(|error| self.unsent(&error))?;
+            last = (spec.verdict)(&posted, &|text| self.vault.redact(text));
             if !matches!(last, Delivery::Sent { .. }) {
                 break;
             }
@@ -55,103 +58,33 @@ impl Courier {
         Ok(last)
     }
 
-    /// The pieces of a secret one are secrets, too: who is asked repeats parts of what it is asked.
-    async fn address(&self, url: &Value) -> Result<SecretString, Delivery> {
-        let revealed = self.reveal(url).await?;
-        if matches!(url, Value::Secret(_)) {
-            self.vault.remember_address(&revealed);
+    async fn settings(&self, channel: &WebChannel, spec: &WebServiceSpec) -> Result<Settings, Delivery> {
+        let mut settings = Settings::default();
+        for (name, value) in &channel.settings {
+            let revealed = self.reveal(value).await?;
+            // A server repeats parts of the URL that it is asked for.
+            if is_url(spec, name) && matches!(value, Value::Secret(_)) {
+                self.vault.remember_address(&revealed);
+            }
+            settings.values.push((name, revealed));
         }
-        Ok(revealed)
+        for (name, value) in &channel.headers {
+            settings.headers.push((name.clone(), self.reveal(value).await?));
+        }
+        Ok(settings)
     }
 
-    async fn address_or(&self, url: Option<&Value>, usual: &str) -> Result<SecretString, Delivery> {
-        match url {
-            Some(url) => self.address(url).await,
-            None => Ok(usual.into()),
+    /// An invalid URL or header stays invalid; every other failure may pass.
+    fn unsent(&self, error: &NetError) -> Delivery {
+        let why = short_line(&self.vault.redact(&error.to_string()));
+        match error {
+            NetError::Here(Obstacle::Url(_) | Obstacle::Header { .. } | Obstacle::Name(_)) => Delivery::Dead { why },
+            _ => Delivery::Retry { after: None, why },
         }
     }
+}
 
-    async fn errand<'a>(&self, kind: &'a ChannelKind, message: &Message) -> Result<Errand<'a>, Delivery> {
-        let secret = |value: &Value| matches!(value, Value::Secret(_));
-        Ok(match kind {
-            ChannelKind::Webhook {
-                url,
-                hmac,
-                headers,
-                ca_file,
-            } => {
-                let key = self.maybe(hmac.as_ref()).await?;
-                let mut given = Vec::with_capacity(headers.len());
-                for (name, value) in headers {
-                    given.push((name.clone(), self.reveal(value).await?));
-                }
-                Errand {
-                    requests: vec![webhook::request(message, self.address(url).await?, key.as_ref(), given)],
-                    secret: secret(url),
-                    ca_file: ca_file.as_deref(),
-                }
-            }
-            ChannelKind::Slack { url, ca_file } => Errand {
-                requests: vec![slack::request(message, self.address(url).await?)],
-                secret: secret(url),
-                ca_file: ca_file.as_deref(),
-            },
-            ChannelKind::Discord { url, ca_file } => Errand {
-                requests: vec![discord::request(message, &self.address(url).await?)],
-                secret: secret(url),
-                ca_file: ca_file.as_deref(),
-            },
-            ChannelKind::Telegram {
-                token,
-                chat,
-                api_url,
-                ca_file,
-            } => {
-                let token = self.reveal(token).await?;
-                let chat = self.reveal(chat).await?;
-                let api = self.address_or(api_url.as_ref(), telegram::API).await?;
-                let request = telegram::request(message, &token, &chat, &api).ok_or_else(|| Delivery::Dead {
-                    why: "the token is not one: it has digits, a colon, and letters, digits, `_` or `-`".to_owned(),
-                })?;
-                Errand {
-                    requests: vec![request],
-                    secret: api_url.as_ref().is_some_and(secret),
-                    ca_file: ca_file.as_deref(),
-                }
-            }
-            ChannelKind::Ntfy { url, token, ca_file } => {
-                let token = self.maybe(token.as_ref()).await?;
-                Errand {
-                    requests: vec![ntfy::request(message, self.address(url).await?, token.as_ref())],
-                    secret: secret(url),
-                    ca_file: ca_file.as_deref(),
-                }
-            }
-            ChannelKind::Pagerduty {
-                routing_key,
-                url,
-                ca_file,
-            } => {
-                let key = self.reveal(routing_key).await?;
-                let events = self.address_or(url.as_ref(), pagerduty::EVENTS).await?;
-                Errand {
-                    requests: pagerduty::requests(message, &key, &events),
-                    secret: url.as_ref().is_some_and(secret),
-                    ca_file: ca_file.as_deref(),
-                }
-            }
-            ChannelKind::Healthchecks { url, ca_file } => Errand {
-                requests: healthchecks::request(message, &self.address(url).await?)
-                    .into_iter()
-                    .collect(),
-                secret: secret(url),
-                ca_file: ca_file.as_deref(),
-            },
-            ChannelKind::Email(_) | ChannelKind::Command(_) => Errand {
-                requests: Vec::new(),
-                secret: false,
-                ca_file: None,
-            },
-        })
-    }
+fn is_url(spec: &WebServiceSpec, name: &str) -> bool {
+    let mut settings = spec.settings.iter();
+    settings.any(|setting| setting.name == name && setting.kind.is_url())
 }

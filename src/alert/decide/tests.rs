@@ -169,12 +169,14 @@ fn flapping_is_told_once_and_then_how_it_settled() {
     let mut well = key.clone();
     assert_eq!(
         acts(&terms, &mut well, &loud(&[Ok, Ok, Critical]), 9),
-        [
-            vec!["ops:settled/critical".to_owned()],
-            vec![],
-            vec!["ops:trouble/critical".to_owned()]
-        ]
+        [vec!["ops:settled/critical".to_owned()], vec![], vec![]]
     );
+    // Soon after it settled that is more of the same flapping; after a quiet time it is trouble.
+    assert_eq!(
+        acts(&terms, &mut well, &loud(&[Critical, Critical]), 12),
+        [vec![], vec!["ops:settled/critical".to_owned()]]
+    );
+    assert_eq!(acts(&terms, &mut well, &loud(&[Ok]), 21), [["ops:recovery/critical"]]);
     let mut bad = key.clone();
     let told = acts(&terms, &mut bad, &loud(&[Critical; 5]), 9);
     assert_eq!(told[2], ["ops:settled/critical"]);
@@ -187,6 +189,90 @@ fn flapping_is_told_once_and_then_how_it_settled() {
     // What settled unasked and changes then is told once, as it is now.
     let told = acts(&terms, &mut key, &loud(&[Critical]), 1000);
     assert_eq!(told, [["ops:settled/critical"]]);
+}
+
+#[test]
+fn each_channel_that_heard_of_a_change_is_notified_of_the_flapping() {
+    let terms = terms(vec![
+        listener("page", Severity::Critical, None),
+        listener("ops", Severity::Warning, None),
+    ]);
+    let results = loud(&[
+        Critical,
+        Ok,
+        Critical,
+        Ok,
+        Interrupted,
+        Warning,
+        Warning,
+        Critical,
+        Ok,
+        Critical,
+        Ok,
+    ]);
+    let mut key = KeyState::default();
+    let mut told = Vec::new();
+    for result in results {
+        told.extend(acts(&terms, &mut key, &[result], 0));
+    }
+    for channel in ["page", "ops"] {
+        let heard: Vec<String> = told
+            .iter()
+            .flatten()
+            .filter_map(|act| act.strip_prefix(channel))
+            .map(str::to_owned)
+            .collect();
+        let expected = [
+            ":trouble/critical",
+            ":recovery/critical",
+            ":trouble/critical",
+            ":recovery/critical",
+            ":flapping/critical",
+            ":settled/warning",
+        ];
+        assert_eq!(heard, expected, "{channel}");
+    }
+    assert!(key.flapping);
+    assert_eq!(
+        acts(&terms, &mut key, &loud(&[Ok, Ok]), 0)[1],
+        ["ops:settled/warning", "page:settled/warning"]
+    );
+}
+
+#[test]
+fn a_channel_for_worse_trouble_joins_when_it_comes() {
+    let terms = terms(vec![
+        listener("page", Severity::Critical, None),
+        listener("ops", Severity::Warning, None),
+    ]);
+    let mut key = KeyState::default();
+    let results = loud(&[Warning, Ok, Warning, Ok, Warning, Ok, Critical, Ok, Critical]);
+    let told = acts(&terms, &mut key, &results, 0);
+    assert_eq!(told[4], ["ops:flapping/warning"]);
+    assert_eq!(told[6], ["page:flapping/critical"]);
+    assert_eq!([&told[5], &told[7], &told[8]], [&NOTHING; 3]);
+}
+
+#[test]
+fn bursts_between_equal_results_do_not_restart_flapping() {
+    let terms = terms(vec![listener("ops", Severity::Warning, None)]);
+    let mut key = KeyState::default();
+    let burst = loud(&[Critical, Ok, Critical, Ok, Critical, Ok, Ok, Ok]);
+    let heard = |key: &mut KeyState, start| acts(&terms, key, &burst, start).concat();
+    let first = heard(&mut key, 0);
+    assert_eq!(first[4..], ["ops:flapping/critical", "ops:settled/critical"]);
+    for n in 1..20 {
+        assert_eq!(heard(&mut key, 8 * n), NOTHING, "{n}");
+    }
+    let (key, _) = key.later(&terms, false, at(8 * 20 + QUIET.num_minutes()));
+    assert_eq!(heard(&mut key.clone(), 8 * 20 + QUIET.num_minutes()).len(), 6);
+}
+
+#[test]
+fn a_state_of_an_earlier_version_is_read() {
+    let text = r#"{"flapping": true, "changes": ["2027-01-15T08:00:00Z"], "bad": "critical"}"#;
+    let key: KeyState = serde_json::from_str(text).unwrap();
+    assert!(key.flapping && key.changes.len() == 1);
 }
 
 #[test]

@@ -1,19 +1,18 @@
-//! Content out of an archive: found by member and offset, decoded, hashed on the way.
+//! Reading content from an archive: found by member and offset, decoded and hashed.
 //!
-//! Takes a row of the list, gives its content to an unnamed file. Knows nothing of targets.
+//! Takes a row of the list, writes its content to an unnamed file. Knows nothing about targets.
 //! Invariant: succeeds only when the content has the hash that the list names.
 
 use super::super::content::ContentHash;
+use super::super::file_entry::{FileEntry, parse_hex};
+use super::super::gzip_member::{self, MAX_MEMBER_SIZE};
 use super::super::header::header_bytes;
 use super::super::manifest::Manifest;
-use super::super::member::{self, MOST};
-use super::super::row::{Row, parse_hex};
-use super::told;
+use crate::error_chain::error_chain;
 use crate::tree::place::Unnamed;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-/// Reads content out of the archive.
 pub struct ArchiveReader<'a> {
     pub archive: File,
     pub name: String,
@@ -21,8 +20,8 @@ pub struct ArchiveReader<'a> {
 }
 
 impl ArchiveReader<'_> {
-    /// True when the row's content reaches beyond its first member.
-    pub fn spans(&self, row: &Row) -> bool {
+    /// True when the row's content may reach beyond its first member.
+    pub fn spans(&self, row: &FileEntry) -> bool {
         let size = usize::try_from(row.member)
             .ok()
             .and_then(|at| self.manifest.members.get(at))
@@ -37,21 +36,21 @@ impl ArchiveReader<'_> {
             .manifest
             .members
             .get(at)
-            .ok_or("the list names a member that the archive does not have")?;
-        let mut packed = vec![0; usize::try_from(member.1).unwrap_or(usize::MAX).min(2 * MOST)];
+            .ok_or("the list names a member that is not in the archive")?;
+        let mut packed = vec![0; usize::try_from(member.1).unwrap_or(usize::MAX).min(2 * MAX_MEMBER_SIZE)];
         self.archive
             .read_exact_at(&mut packed, member.0)
             .map_err(|e| format!("cannot read `{}`: {e}", self.name))?;
         usize::try_from(member.2)
             .ok()
-            .and_then(|size| member::decode(&packed, size))
-            .ok_or_else(|| format!("`{}` is damaged: member {number} does not decode", self.name))
+            .and_then(|size| gzip_member::decode(&packed, size))
+            .ok_or_else(|| format!("`{}` is damaged: member {number} cannot be decoded", self.name))
     }
 
     /// Writes the content of `row` to `out`; `first` is its first member, decoded.
-    pub fn content(&self, row: &Row, first: &[u8], out: &Unnamed<'_>) -> Result<(), String> {
+    pub fn content(&self, row: &FileEntry, first: &[u8], out: &Unnamed<'_>) -> Result<(), String> {
         if !ContentHash::plausible(row) {
-            return Err("the list contradicts itself".to_owned());
+            return Err("its data segments in the list are invalid".to_owned());
         }
         let mut hash = ContentHash::new(row);
         let put = |at: u64, bytes: &[u8]| out.file.write_all_at(bytes, at).map_err(|e| e.to_string());
@@ -61,10 +60,10 @@ impl ArchiveReader<'_> {
             .and_then(|o| o.checked_add(header.len()));
         let begin = begin
             .filter(|b| *b <= first.len())
-            .ok_or("the archive is not what the list says")?;
+            .ok_or("its position in the list is not in the archive")?;
         let at = begin - header.len();
         if first.get(at..begin) != Some(&header[..]) {
-            return Err("its header in the archive is not what the list says".to_owned());
+            return Err("its header in the archive differs from the list".to_owned());
         }
         let mut left = row.stored();
         let mut number = row.member;
@@ -82,12 +81,12 @@ impl ArchiveReader<'_> {
             data = &owned;
         }
         if row.sparse.is_some() {
-            out.set_len(row.size).map_err(|e| told(&e))?;
+            out.set_len(row.size).map_err(|e| error_chain(&e))?;
         }
         if row.sha256.as_deref().and_then(parse_hex) == Some(hash.finish()) {
             Ok(())
         } else {
-            Err("its content in the archive is not what was read from the source".to_owned())
+            Err("its content in the archive differs from what was read from the source".to_owned())
         }
     }
 }

@@ -1,31 +1,32 @@
-//! Bringing files back.
+//! Restoring files from a copy.
 //!
-//! Takes a committed copy, a choice of its rows and an open target; the file list leads, content is read where it says:
-//! `archive` for archives, `tree_form` for trees. Content is compared with its hash before it gets a name.
-//! Invariant: whatever list and content say, nothing is written outside the target, nothing that stands there is
-//! replaced without `force`, and no name is given to content that is not what was read from the source.
+//! Takes a committed copy, a selection of its rows and an open target. The file list says where content is: `archive`
+//! reads archives, `tree_form` trees. Content is compared with its hash before it gets a name.
+//! Invariant: whatever list and content say, nothing is written outside the target, nothing that exists there is
+//! replaced without `force`, and content gets a name only when it is what was read from the source.
 
 mod archive;
 mod reader;
 
 use super::catalogue::CatalogueCopy;
 use super::error::CopyError;
+use super::file_entry::{Bytes, FileEntry, FileEntryKind, hex};
 use super::header::link_path;
 use super::pipeline;
-use super::row::{Row, RowKind, hex};
-use super::write::Watch;
+use super::progress::CopyProgress;
 use crate::entry::Kind;
+use crate::error_chain::error_chain;
 use crate::path::RelPath;
 use crate::tree::Dir;
 use crate::tree::handle::{content_hash, regular};
 use crate::tree::place::{Facts, Placed, Target};
-use reader::Reader;
+use reader::CopyReader;
 use rustix::fs::{Gid, Uid, XattrFlags};
 use std::fs::File;
 use std::os::fd::AsFd;
 
 #[derive(Debug, Clone, Copy)]
-pub struct Options {
+pub struct RestoreOptions {
     pub force: bool,
     pub threads: usize,
     /// Give files their owners back: needs root.
@@ -33,62 +34,60 @@ pub struct Options {
 }
 
 #[derive(Debug, Default)]
-pub struct Restored {
+pub struct RestoreReport {
     pub files: u64,
-    /// Their bytes.
     pub bytes: u64,
     pub dirs: u64,
-    /// Symlinks and further names of files.
+    /// Symlinks and hard links.
     pub links: u64,
-    /// Files and symlinks that stood there already with the same content.
+    /// Files and symlinks that already exist with the same content.
     pub already: u64,
-    /// Paths where something else stood: left alone.
+    /// Paths where something else exists: left unchanged.
     pub existing: Vec<RelPath>,
     /// Paths that could not be restored, with the reason.
     pub failed: Vec<(RelPath, String)>,
     pub notes: Vec<String>,
 }
 
-impl Restored {
-    fn add(&mut self, path: &RelPath, result: Result<One, String>) {
+impl RestoreReport {
+    fn add(&mut self, path: &RelPath, result: Result<RestoredEntry, String>) {
         match result {
-            Ok(One::File(bytes)) => {
+            Ok(RestoredEntry::File(bytes)) => {
                 self.files += 1;
                 self.bytes += bytes;
             }
-            Ok(One::Link) => self.links += 1,
-            Ok(One::Already) => self.already += 1,
-            Ok(One::Existing) => self.existing.push(path.clone()),
+            Ok(RestoredEntry::Link) => self.links += 1,
+            Ok(RestoredEntry::Already) => self.already += 1,
+            Ok(RestoredEntry::Existing) => self.existing.push(path.clone()),
             Err(why) => self.failed.push((path.clone(), why)),
         }
     }
 }
 
-enum One {
+enum RestoredEntry {
     File(u64),
     Link,
     Already,
     Existing,
 }
 
-struct Job {
-    rows: Vec<Row>,
+struct FileBatch {
+    rows: Vec<FileEntry>,
 }
 
-/// Restores the rows that `select` wants.
 pub fn restore(
     destination: &Dir,
     copy: &CatalogueCopy,
-    select: &(dyn Fn(&Row) -> bool + Sync),
+    select: &(dyn Fn(&FileEntry) -> bool + Sync),
     target: &Dir,
-    options: &Options,
-    watch: &dyn Watch,
-) -> Result<Restored, CopyError> {
-    let reader = Reader::open(destination, copy)?;
+    options: &RestoreOptions,
+    progress: &dyn CopyProgress,
+) -> Result<RestoreReport, CopyError> {
+    let reader = CopyReader::open(destination, copy)?;
     check_list(&destination.open_file(copy.name.list().as_bytes(), true)?, copy)?;
     let target = Target::new(target, &ulid::Ulid::new().to_string(), options.force);
-    let mut restored = Restored::default();
-    let mut plan = Plan {
+    let mut restored = RestoreReport::default();
+    let mut plan = RestoreQueue {
         rows: Box::new(super::catalogue::rows(destination, copy)?),
         select,
         target: &target,
@@ -101,24 +100,28 @@ pub fn restore(
         early: Vec::new(),
         ahead: None,
         last: None,
-        watch,
+        progress,
     };
     pipeline::run(
         options.threads,
         4 * options.threads,
         || plan.next(&reader),
         |job| files(&job, &reader, &target, options),
-        |done: Vec<(RelPath, Result<One, String>, Option<String>)>| {
+        |done: FileResults| {
             for (path, result, note) in done {
-                let bytes = if let Ok(One::File(bytes)) = &result { *bytes } else { 0 };
+                let bytes = if let Ok(RestoredEntry::File(bytes)) = &result {
+                    *bytes
+                } else {
+                    0
+                };
                 restored.add(&path, result);
                 restored.notes.extend(note);
-                watch.advance(1, bytes);
+                progress.advance(1, bytes);
             }
             Ok(())
         },
     )?;
-    let Plan {
+    let RestoreQueue {
         made,
         links,
         symlinks,
@@ -131,18 +134,18 @@ pub fn restore(
     for row in &symlinks {
         let result = symlink(row, &target, options);
         restored.add(&row.path, result);
-        watch.advance(1, 0);
+        progress.advance(1, 0);
     }
     for row in &links {
         let result = hardlink(row, destination, copy, select, &reader, &target, options);
         restored.add(&row.path, result);
-        watch.advance(1, 0);
+        progress.advance(1, 0);
     }
-    // Deepest first: what is done below a directory moves its time.
+    // Deepest first: changes inside a directory change its time.
     for row in made.iter().rev() {
         match target.finish_dir(&row.path, &facts(row, options)) {
             Ok(()) => restored.dirs += 1,
-            Err(e) => restored.failed.push((row.path.clone(), told(&e))),
+            Err(e) => restored.failed.push((row.path.clone(), error_chain(&e))),
         }
     }
     target.sync()?;
@@ -155,45 +158,45 @@ fn check_list(file: &File, copy: &CatalogueCopy) -> Result<(), CopyError> {
     let name = copy.name.list();
     match content_hash(file, copy.manifest.list_bytes, &|| true) {
         Some(hash) if hex(&hash) == copy.manifest.list_checksum => Ok(()),
-        _ => Err(CopyError::damaged(&name, "its checksum does not match")),
+        _ => Err(CopyError::damaged(&name, "its checksum does not match the manifest")),
     }
 }
 
-/// Goes through the rows, makes directories, and hands out the files.
-struct Plan<'a> {
-    rows: Box<dyn Iterator<Item = Result<Row, CopyError>> + Send + 'a>,
-    select: &'a (dyn Fn(&Row) -> bool + Sync),
+/// Reads the rows, makes directories, and gives out the files in batches.
+struct RestoreQueue<'a> {
+    rows: Box<dyn Iterator<Item = Result<FileEntry, CopyError>> + Send + 'a>,
+    select: &'a (dyn Fn(&FileEntry) -> bool + Sync),
     target: &'a Target<'a>,
-    options: &'a Options,
+    options: &'a RestoreOptions,
     list_name: String,
-    /// Directories above the row at hand, with whether they were seen to.
-    above: Vec<(Row, bool)>,
-    made: Vec<Row>,
-    links: Vec<Row>,
-    symlinks: Vec<Row>,
-    early: Vec<(RelPath, Result<One, String>)>,
-    ahead: Option<Row>,
+    /// Directories above the current row; true when [`Self::prepare`] has handled one.
+    above: Vec<(FileEntry, bool)>,
+    made: Vec<FileEntry>,
+    links: Vec<FileEntry>,
+    symlinks: Vec<FileEntry>,
+    early: Vec<(RelPath, Result<RestoredEntry, String>)>,
+    ahead: Option<FileEntry>,
     last: Option<RelPath>,
-    watch: &'a dyn Watch,
+    progress: &'a dyn CopyProgress,
 }
 
-impl Plan<'_> {
-    fn next(&mut self, reader: &Reader<'_>) -> Result<Option<Job>, CopyError> {
-        let mut rows: Vec<Row> = self.ahead.take().into_iter().collect();
+impl RestoreQueue<'_> {
+    fn next(&mut self, reader: &CopyReader<'_>) -> Result<Option<FileBatch>, CopyError> {
+        let mut rows: Vec<FileEntry> = self.ahead.take().into_iter().collect();
         if rows.first().is_some_and(|row| reader.alone(row)) {
-            return Ok(Some(Job { rows }));
+            return Ok(Some(FileBatch { rows }));
         }
         loop {
-            if self.watch.stop() {
+            if self.progress.stop() {
                 return Err(CopyError::Stopped);
             }
             let Some(row) = self.rows.next().transpose()? else {
-                return Ok((!rows.is_empty()).then_some(Job { rows }));
+                return Ok((!rows.is_empty()).then_some(FileBatch { rows }));
             };
             if self.last.as_ref().is_some_and(|last| *last >= row.path) {
                 return Err(CopyError::damaged(
                     &self.list_name,
-                    format!("`{}` is out of order, or named twice", row.path),
+                    format!("`{}` is out of order, or listed twice", row.path),
                 ));
             }
             self.last = Some(row.path.clone());
@@ -203,31 +206,31 @@ impl Plan<'_> {
                 self.prepare();
             }
             match row.kind {
-                RowKind::Dir => {
+                FileEntryKind::Dir => {
                     self.above.push((row, false));
                     if wanted {
                         self.prepare();
                     }
                 }
                 _ if !wanted => {}
-                RowKind::Hardlink => self.links.push(row),
-                RowKind::Symlink => self.symlinks.push(row),
-                RowKind::File => {
+                FileEntryKind::Hardlink => self.links.push(row),
+                FileEntryKind::Symlink => self.symlinks.push(row),
+                FileEntryKind::File => {
                     let alone = reader.alone(&row);
                     if !rows.is_empty() && (alone || !reader.joins(&rows, &row)) {
                         self.ahead = Some(row);
-                        return Ok(Some(Job { rows }));
+                        return Ok(Some(FileBatch { rows }));
                     }
                     rows.push(row);
                     if alone {
-                        return Ok(Some(Job { rows }));
+                        return Ok(Some(FileBatch { rows }));
                     }
                 }
             }
         }
     }
 
-    /// Makes the directories above, where they lack.
+    /// Makes the missing directories above the current row.
     fn prepare(&mut self) {
         for (dir, seen) in &mut self.above {
             if std::mem::replace(seen, true) {
@@ -243,15 +246,15 @@ impl Plan<'_> {
                         self.made.push(dir.clone());
                     }
                 }
-                Err(e) => self.early.push((dir.path.clone(), Err(told(&e)))),
+                Err(e) => self.early.push((dir.path.clone(), Err(error_chain(&e)))),
             }
         }
     }
 }
 
-type Done = Vec<(RelPath, Result<One, String>, Option<String>)>;
+type FileResults = Vec<(RelPath, Result<RestoredEntry, String>, Option<String>)>;
 
-fn files(job: &Job, reader: &Reader<'_>, target: &Target<'_>, options: &Options) -> Done {
+fn files(job: &FileBatch, reader: &CopyReader<'_>, target: &Target<'_>, options: &RestoreOptions) -> FileResults {
     let Some(first) = job.rows.first() else {
         return Vec::new();
     };
@@ -269,28 +272,28 @@ fn files(job: &Job, reader: &Reader<'_>, target: &Target<'_>, options: &Options)
         .collect()
 }
 
-/// Restores to the path of `row` the content of `held`, which differs from it only for hard links.
+/// Restores the content of `held` to the path of `row`; the two differ only for hard links.
 fn file(
-    row: &Row,
-    held: &Row,
+    row: &FileEntry,
+    held: &FileEntry,
     ahead: &[u8],
-    reader: &Reader<'_>,
+    reader: &CopyReader<'_>,
     target: &Target<'_>,
-    options: &Options,
+    options: &RestoreOptions,
     note: &mut Option<String>,
-) -> Result<One, String> {
-    if let Some(entry) = target.existing(&row.path).map_err(|e| told(&e))? {
+) -> Result<RestoredEntry, String> {
+    if let Some(entry) = target.existing(&row.path).map_err(|e| error_chain(&e))? {
         if entry.kind == Kind::File && same_at(target, &row.path, held) {
-            return Ok(One::Already);
+            return Ok(RestoredEntry::Already);
         }
         if !options.force {
-            return Ok(One::Existing);
+            return Ok(RestoredEntry::Existing);
         }
         if entry.kind == Kind::Dir {
-            return Err("a directory stands there".to_owned());
+            return Err("a directory exists at this path".to_owned());
         }
     }
-    let out = target.file(&row.path).map_err(|e| told(&e))?;
+    let out = target.file(&row.path).map_err(|e| error_chain(&e))?;
     reader.content(held, ahead, &out)?;
     for (key, value) in &row.xattrs {
         if rustix::fs::fsetxattr(out.file.as_fd(), key.as_str(), &value.to_bytes(), XattrFlags::empty()).is_err() {
@@ -299,51 +302,54 @@ fn file(
     }
     match out
         .finish(row.path.name(), &facts(row, options))
-        .map_err(|e| told(&e))?
+        .map_err(|e| error_chain(&e))?
     {
-        Placed::Done => Ok(One::File(held.size)),
-        Placed::Taken => Ok(One::Existing),
+        Placed::Done => Ok(RestoredEntry::File(held.size)),
+        Placed::Taken => Ok(RestoredEntry::Existing),
     }
 }
 
-fn symlink(row: &Row, target: &Target<'_>, options: &Options) -> Result<One, String> {
+fn symlink(row: &FileEntry, target: &Target<'_>, options: &RestoreOptions) -> Result<RestoredEntry, String> {
     let to = row
         .link
         .as_ref()
-        .map(super::row::Bytes::to_bytes)
-        .ok_or("the list names no target")?;
+        .map(Bytes::to_bytes)
+        .ok_or("the list does not name its target")?;
     if target.link_target(&row.path).is_some_and(|there| there == to) {
-        return Ok(One::Already);
+        return Ok(RestoredEntry::Already);
     }
     match target
         .symlink(&row.path, &to, &facts(row, options))
-        .map_err(|e| told(&e))?
+        .map_err(|e| error_chain(&e))?
     {
-        Placed::Done => Ok(One::Link),
-        Placed::Taken => Ok(One::Existing),
+        Placed::Done => Ok(RestoredEntry::Link),
+        Placed::Taken => Ok(RestoredEntry::Existing),
     }
 }
 
-/// A link to the restored first name, or a file of its own when that one is not there.
+/// A link to the restored first name, or a file of its own when that name was not restored.
 fn hardlink(
-    row: &Row,
+    row: &FileEntry,
     destination: &Dir,
     copy: &CatalogueCopy,
-    select: &(dyn Fn(&Row) -> bool + Sync),
-    reader: &Reader<'_>,
+    select: &(dyn Fn(&FileEntry) -> bool + Sync),
+    reader: &CopyReader<'_>,
     target: &Target<'_>,
-    options: &Options,
-) -> Result<One, String> {
-    let first = link_path(row).ok_or("its link leads out of the copy")?;
+    options: &RestoreOptions,
+) -> Result<RestoredEntry, String> {
+    let first = link_path(row).ok_or("its link points outside the copy")?;
     let found = super::catalogue::locate(destination, copy, &[&first]).map_err(|e| e.to_string())?;
     let held = found
         .first()
-        .filter(|f| f.kind == RowKind::File)
-        .ok_or("the list does not hold the file it links to")?;
-    if select(held) && same_at(target, &first, held) && target.existing(&row.path).map_err(|e| told(&e))?.is_none() {
-        return match target.hardlink(&row.path, &first).map_err(|e| told(&e))? {
-            Placed::Done => Ok(One::Link),
-            Placed::Taken => Ok(One::Existing),
+        .filter(|f| f.kind == FileEntryKind::File)
+        .ok_or("the file that it links to is not in the list")?;
+    if select(held)
+        && same_at(target, &first, held)
+        && target.existing(&row.path).map_err(|e| error_chain(&e))?.is_none()
+    {
+        return match target.hardlink(&row.path, &first).map_err(|e| error_chain(&e))? {
+            Placed::Done => Ok(RestoredEntry::Link),
+            Placed::Taken => Ok(RestoredEntry::Existing),
         };
     }
     let ahead = reader.ahead(held)?;
@@ -351,7 +357,7 @@ fn hardlink(
 }
 
 /// True when the file at `path` has the content of `row`.
-fn same_at(target: &Target<'_>, path: &RelPath, row: &Row) -> bool {
+fn same_at(target: &Target<'_>, path: &RelPath, row: &FileEntry) -> bool {
     let Ok(file) = target.open(path) else {
         return false;
     };
@@ -359,14 +365,10 @@ fn same_at(target: &Target<'_>, path: &RelPath, row: &Row) -> bool {
         && content_hash(&file, row.size, &|| true).is_some_and(|hash| row.sha256.as_deref() == Some(&hex(&hash)))
 }
 
-fn facts(row: &Row, options: &Options) -> Facts {
+fn facts(row: &FileEntry, options: &RestoreOptions) -> Facts {
     Facts {
         mode: row.mode,
         owner: options.chown.then(|| (Uid::from_raw(row.uid), Gid::from_raw(row.gid))),
         mtime_ns: row.mtime_ns,
     }
-}
-
-fn told(e: &crate::tree::TreeError) -> String {
-    format!("{e}: {}", e.source)
 }

@@ -1,64 +1,64 @@
-//! [`Reader`]: content out of a copy, whatever its form.
+//! [`CopyReader`]: reads content from a copy of either form.
 //!
-//! Takes rows of the list, says which are best read together, and gives their content to unnamed files.
+//! Takes rows of the list, says which are best read together, and writes their content to unnamed files.
 //! Invariant: succeeds only when the content has the hash that the list names.
 
 use super::super::catalogue::CatalogueCopy;
 use super::super::error::CopyError;
-use super::super::form::Content;
-use super::super::member::CUT;
-use super::super::row::Row;
+use super::super::file_entry::FileEntry;
+use super::super::form::OpenContent;
+use super::super::gzip_member::MEMBER_SIZE;
+use super::super::pipeline::MAX_BATCH_ENTRIES;
 use super::super::tree_form::TreeReader;
 use super::archive::ArchiveReader;
 use crate::tree::Dir;
 use crate::tree::place::Unnamed;
 
-/// The most files of a tree that one worker takes at a time.
-const TOGETHER: usize = 64;
-
-pub enum Reader<'a> {
+pub enum CopyReader<'a> {
     Archive(ArchiveReader<'a>),
     Tree(TreeReader),
 }
 
-impl<'a> Reader<'a> {
+impl<'a> CopyReader<'a> {
     pub fn open(destination: &Dir, copy: &'a CatalogueCopy) -> Result<Self, CopyError> {
-        Ok(match Content::open(destination, &copy.name, copy.manifest.form())? {
-            Content::Archive(archive) => Self::Archive(ArchiveReader {
-                archive,
-                name: copy.name.archive(),
-                manifest: &copy.manifest,
-            }),
-            Content::Tree(tree) => Self::Tree(TreeReader::new(tree)),
-        })
+        Ok(
+            match OpenContent::open(destination, &copy.name, copy.manifest.form())? {
+                OpenContent::Archive(archive) => Self::Archive(ArchiveReader {
+                    archive,
+                    name: copy.name.archive(),
+                    manifest: &copy.manifest,
+                }),
+                OpenContent::Tree(tree) => Self::Tree(TreeReader::new(tree)),
+            },
+        )
     }
 
-    /// True when `row` is a piece of work of its own.
-    pub fn alone(&self, row: &Row) -> bool {
+    /// True when `row` is a batch of its own.
+    pub fn alone(&self, row: &FileEntry) -> bool {
         match self {
             Self::Archive(reader) => reader.spans(row),
-            Self::Tree(_) => row.stored() >= CUT as u64,
+            Self::Tree(_) => row.stored() >= MEMBER_SIZE as u64,
         }
     }
 
-    /// True when `row` is best read after `before`, in one go.
-    pub fn joins(&self, before: &[Row], row: &Row) -> bool {
+    /// True when `row` is best read in one batch with `before`.
+    pub fn joins(&self, before: &[FileEntry], row: &FileEntry) -> bool {
         match self {
             Self::Archive(_) => before.first().is_none_or(|first| first.member == row.member),
-            Self::Tree(_) => before.len() < TOGETHER,
+            Self::Tree(_) => before.len() < MAX_BATCH_ENTRIES,
         }
     }
 
-    /// What is read once for all rows that are read together, the first of which is `row`.
-    pub fn ahead(&self, row: &Row) -> Result<Vec<u8>, String> {
+    /// What is read once for a whole batch, whose first row is `row`.
+    pub fn ahead(&self, row: &FileEntry) -> Result<Vec<u8>, String> {
         match self {
             Self::Archive(reader) => reader.member(row.member),
             Self::Tree(_) => Ok(Vec::new()),
         }
     }
 
-    /// Writes the content of `row` to `out`, given what was read ahead.
-    pub fn content(&self, row: &Row, ahead: &[u8], out: &Unnamed<'_>) -> Result<(), String> {
+    /// Writes the content of `row` to `out`; `ahead` comes from [`Self::ahead`].
+    pub fn content(&self, row: &FileEntry, ahead: &[u8], out: &Unnamed<'_>) -> Result<(), String> {
         match self {
             Self::Archive(reader) => reader.content(row, ahead, out),
             Self::Tree(reader) => reader.content(row, out),

@@ -1,17 +1,17 @@
-//! The form of a copy that is a tree of plain files: written, proven and read.
+//! Copies that are trees of plain files: written, proven and read.
 //!
-//! The files stand at their paths below `<copy>.tree`, so that `cp -a` restores them; list and manifest stand beside
-//! it as they do beside an archive. What did not change since the newest complete tree may share its data.
+//! The files are at their paths below `<copy>.tree`, so that `cp -a` restores them; list and manifest are beside it, as
+//! for an archive. Files unchanged since the newest complete tree may share its data.
 //!
-//! - `write`: source → unpublished tree; `file`: one file of it; `share`: with the tree before
+//! - `write`: source → unpublished tree; `file_store`: one file of it; `share`: with the previous tree
 //! - `prove`: tree → [`Seals`]
 //! - `read`: tree → restored content
-//! - `attributes`: what of mode, owner, time and extended attributes a tree carries
+//! - `attributes`: which modes, owners, times and extended attributes a tree has
 //!
-//! Invariant: what is shared is read back and hashed like all the rest; nothing recorded earlier is taken for true.
+//! Invariant: shared files are read back and hashed like all others; nothing recorded earlier is trusted.
 
 mod attributes;
-mod file;
+mod file_store;
 mod prove;
 mod read;
 mod share;

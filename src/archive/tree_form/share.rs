@@ -1,15 +1,16 @@
-//! Sharing with the tree before: the same bytes are not stored twice where the file system can help it.
+//! Sharing data with the previous tree: the same bytes are not stored twice if the file system allows it.
 //!
-//! Takes the newest complete, trusted tree of the same backup; gives for a path the file that it holds there, when
-//! that has, read now, byte for byte the content of the source's file, read now. What its list recorded only says
-//! where it is worth looking.
-//! Invariant: nothing of the earlier tree is changed but the number of names of its files.
+//! Takes the newest complete, trusted tree of the same backup. Gives its file at a path when that has, byte for byte,
+//! the content of the source's file; both are read now. Its list only says where comparing may be worth it.
+//! Invariant: nothing in the earlier tree changes except the link counts of its files.
 
 use super::super::catalogue::{Catalogue, CatalogueCopy, rows};
 use super::super::error::CopyError;
-use super::super::intake::read_full;
-use super::super::row::{Row, RowKind};
-use super::super::write::{Watch, WriteJob};
+use super::super::file_entry::{FileEntry, FileEntryKind};
+use super::super::file_list::FileEntries;
+use super::super::job::WriteJob;
+use super::super::progress::CopyProgress;
+use super::super::read_source::read_full;
 use crate::path::RelPath;
 use crate::tree::handle::regular;
 use crate::tree::{Dir, Opener};
@@ -22,21 +23,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub fn newest(job: &WriteJob<'_>) -> Option<CatalogueCopy> {
     let catalogue = Catalogue::read(job.destination).ok()?;
     catalogue
-        .of_backup(&job.about.ops_name, job.name.backup())
+        .of_backup(&job.facts.ops_name, job.name.backup())
         .find(|copy| copy.manifest.complete && copy.manifest.suspect.is_none() && copy.manifest.tree.is_some())
         .cloned()
 }
 
-/// The tree before.
-pub struct Previous {
-    /// Its topmost directory.
+pub struct PreviousTree {
     pub root: Dir,
-    /// False once the file system said that files cannot share data there.
+    /// False once the file system answered that files cannot share data there.
     clones: AtomicBool,
 }
 
-impl Previous {
-    /// Of that copy; `None` when it cannot be opened: then nothing is shared.
+impl PreviousTree {
+    /// `None` when it cannot be opened: then nothing is shared.
     pub fn open(destination: &Dir, copy: &CatalogueCopy) -> Option<Self> {
         let root = destination.open_dir(copy.name.tree().as_bytes(), true).ok()?;
         Some(Self {
@@ -45,7 +44,7 @@ impl Previous {
         })
     }
 
-    /// Whether it is worth trying to share data.
+    /// True while trying to share data makes sense.
     pub fn clones(&self) -> bool {
         self.clones.load(Ordering::Relaxed)
     }
@@ -55,35 +54,32 @@ impl Previous {
     }
 }
 
-/// What the list of the tree before says, asked in path order.
-pub struct Known<'a> {
-    rows: Box<dyn Iterator<Item = Result<Row, CopyError>> + Send + 'a>,
-    next: Option<Row>,
+/// The list of the previous tree, read in path order.
+pub struct PreviousList<'a> {
+    rows: FileEntries<'a, File>,
+    next: Option<FileEntry>,
 }
 
-impl<'a> Known<'a> {
-    pub fn open(destination: &'a Dir, copy: &'a CatalogueCopy) -> Option<Self> {
+impl<'a> PreviousList<'a> {
+    pub fn open(destination: &Dir, copy: &'a CatalogueCopy) -> Option<Self> {
         let rows = rows(destination, copy).ok()?;
-        Some(Self {
-            rows: Box::new(rows),
-            next: None,
-        })
+        Some(Self { rows, next: None })
     }
 
-    /// The row of `path`, if it is a file of its own. A list that cannot be read on knows nothing more.
-    pub fn file(&mut self, path: &RelPath) -> Option<Row> {
+    /// The row of `path`, if it is a file of its own. When the list cannot be read further, all later rows are unknown.
+    pub fn file(&mut self, path: &RelPath) -> Option<FileEntry> {
         while self.next.as_ref().is_none_or(|row| row.path < *path) {
             self.next = Some(self.rows.next()?.ok()?);
         }
-        // Two names of one inode then may be two files now: those are not made one again.
+        // Two names of one inode may be two files by now: these must not become one again.
         self.next
             .take_if(|row| row.path == *path)
-            .filter(|row| row.kind == RowKind::File)
+            .filter(|row| row.kind == FileEntryKind::File)
     }
 }
 
-/// The file of the tree before at `path`, when it may be worth comparing.
-pub fn candidate<'o>(opener: &'o mut Opener<'_>, row: &Row, known: &Row) -> Option<(File, &'o Dir)> {
+/// The file of the previous tree at the same path, if comparing may be worth it.
+pub fn candidate<'o>(opener: &'o mut Opener<'_>, row: &FileEntry, known: &FileEntry) -> Option<(File, &'o Dir)> {
     if known.size != row.size || row.size == 0 {
         return None;
     }
@@ -91,20 +87,25 @@ pub fn candidate<'o>(opener: &'o mut Opener<'_>, row: &Row, known: &Row) -> Opti
     if regular(&file).ok()??.size != row.size {
         return None;
     }
-    // What counts is what is on the disk.
+    // The data on the disk counts, not the page cache.
     let _ = rustix::fs::fadvise(&file, 0, None, Advice::DontNeed);
     Some((file, opener.dir(&row.path).ok()?))
 }
 
-/// SHA-256 of `size` bytes of the source's file when the stored one holds the same; `None` at the first difference,
-/// and when either cannot be read.
-pub fn same_content(source: &File, stored: &File, size: u64, watch: &dyn Watch) -> Result<Option<[u8; 32]>, CopyError> {
+/// SHA-256 of `size` bytes of the source's file if the stored file holds the same; `None` at the first difference, and
+/// when either cannot be read.
+pub fn same_content(
+    source: &File,
+    stored: &File,
+    size: u64,
+    progress: &dyn CopyProgress,
+) -> Result<Option<[u8; 32]>, CopyError> {
     let most = usize::try_from(size).unwrap_or(usize::MAX).min(256 * 1024);
     let (mut ours, mut theirs) = (vec![0; most], vec![0; most]);
     let mut hash = Sha256::new();
     let mut at = 0;
     while at < size {
-        if watch.stop() {
+        if progress.stop() {
             return Err(CopyError::Stopped);
         }
         let wanted = usize::try_from(size - at).unwrap_or(usize::MAX).min(most);

@@ -1,52 +1,61 @@
-//! Reading an archive back: every member decoded, every header made again, every content hashed.
+//! Reading an archive back: every member is decoded, every header made again, every content hashed.
 //!
-//! Takes the open archive and its list, gives nothing but its success. Members are looked through on all threads;
-//! what spans them is hashed in order.
-//! Invariant: when it succeeds, the archive is byte for byte what list and manifest say.
+//! Takes the open archive and its list, gives only success or an error. All threads inspect members; content that
+//! spans members is hashed in order.
+//! Invariant: on success, the archive is byte for byte what list and manifest say.
 
 use super::super::content::ContentHash;
 use super::super::error::CopyError;
+use super::super::file_entry::{FileEntry, FileEntryKind, hex, parse_hex};
+use super::super::gzip_member::{self, MAX_MEMBER_SIZE};
 use super::super::header::{TRAILER, header_bytes, padding};
-use super::super::manifest::{Manifest, Member};
-use super::super::member::{self, MOST};
+use super::super::manifest::{Manifest, MemberPosition};
 use super::super::pipeline;
-use super::super::row::{Row, RowKind, hex, parse_hex};
-use super::super::write::Watch;
-use super::listed::ListReader;
+use super::super::progress::CopyProgress;
+use super::list_reader::ListReader;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-/// Reads it back. The rows are used up.
+/// Reads the archive back and consumes the rows.
 pub fn prove(
     archive: &File,
     archive_name: &str,
     rows: &mut ListReader<'_>,
     manifest: &Manifest,
     threads: usize,
-    watch: &dyn Watch,
+    progress: &dyn CopyProgress,
 ) -> Result<(), CopyError> {
-    let mut source = Source {
+    let mut source = MemberSource {
         archive,
         archive_name,
         manifest,
         rows,
         next: 0,
         carry: 0,
-        watch,
+        progress,
     };
-    let mut sink = Sink {
+    let mut sink = ContentChecker {
         name: archive_name,
         hash: Sha256::new(),
         open: None,
-        watch,
+        progress,
     };
-    pipeline::run(threads, 4 * threads, || source.next(), look, |looked| sink.take(looked))?;
+    pipeline::run(
+        threads,
+        4 * threads,
+        || source.next(),
+        look,
+        |inspected| sink.take(inspected),
+    )?;
     if source.carry != 0 || sink.open.is_some() {
-        return Err(CopyError::damaged(archive_name, "its last entry is cut"));
+        return Err(CopyError::damaged(archive_name, "its last entry is incomplete"));
     }
     if hex(&sink.hash.finalize()) != manifest.checksum {
-        return Err(CopyError::damaged(archive_name, "its checksum does not match"));
+        return Err(CopyError::damaged(
+            archive_name,
+            "its checksum does not match the manifest",
+        ));
     }
     Ok(())
 }
@@ -54,41 +63,40 @@ pub fn prove(
 /// One member of the archive with the rows that begin in it.
 struct Chunk {
     packed: Vec<u8>,
-    member: Member,
-    /// Bytes at its start that belong to the entry before.
+    member: MemberPosition,
+    /// Bytes at its start that belong to the previous entry.
     carry: u64,
-    rows: Vec<Row>,
+    rows: Vec<FileEntry>,
     number: usize,
     trailer: bool,
 }
 
-/// A chunk that was looked through.
-struct Looked {
+struct InspectedChunk {
     packed: Vec<u8>,
-    /// There when an entry reaches beyond the member on either side.
+    /// Empty unless an entry reaches beyond the member on either side.
     plain: Vec<u8>,
     carry: u64,
-    /// The entry that goes on in the next member, and where its content begins.
-    open: Option<(Row, usize)>,
+    /// The entry that continues in the next member, and where its content begins.
+    open: Option<(FileEntry, usize)>,
     files: u64,
     bytes: u64,
     wrong: Option<String>,
 }
 
-/// Hands out members with their rows, in order.
-struct Source<'a, 'l> {
+/// Gives out members with their rows, in order.
+struct MemberSource<'a, 'l> {
     archive: &'a File,
     archive_name: &'a str,
     manifest: &'a Manifest,
     rows: &'a mut ListReader<'l>,
     next: usize,
     carry: u64,
-    watch: &'a dyn Watch,
+    progress: &'a dyn CopyProgress,
 }
 
-impl Source<'_, '_> {
+impl MemberSource<'_, '_> {
     fn next(&mut self) -> Result<Option<Chunk>, CopyError> {
-        if self.watch.stop() {
+        if self.progress.stop() {
             return Err(CopyError::Stopped);
         }
         let Some(member) = self.manifest.members.get(self.next).copied() else {
@@ -102,7 +110,7 @@ impl Source<'_, '_> {
         };
         let number = self.next;
         self.next += 1;
-        let mut packed = vec![0; usize::try_from(member.1).unwrap_or(usize::MAX).min(2 * MOST)];
+        let mut packed = vec![0; usize::try_from(member.1).unwrap_or(usize::MAX).min(2 * MAX_MEMBER_SIZE)];
         self.archive
             .read_exact_at(&mut packed, member.0)
             .map_err(|e| CopyError::io("read", self.archive_name, e))?;
@@ -135,8 +143,8 @@ impl Source<'_, '_> {
     }
 }
 
-/// Decodes a member and compares everything that lies within it.
-fn look(chunk: Chunk) -> Looked {
+/// Decodes a member and compares everything within it.
+fn look(chunk: Chunk) -> InspectedChunk {
     let Chunk {
         packed,
         member,
@@ -145,7 +153,7 @@ fn look(chunk: Chunk) -> Looked {
         number,
         trailer,
     } = chunk;
-    let mut looked = Looked {
+    let mut inspected = InspectedChunk {
         packed,
         plain: Vec::new(),
         carry,
@@ -154,34 +162,39 @@ fn look(chunk: Chunk) -> Looked {
         bytes: 0,
         wrong: None,
     };
-    match through(&mut looked, member, rows, trailer) {
+    match through(&mut inspected, member, rows, trailer) {
         Ok(()) => {}
-        Err(what) => looked.wrong = Some(format!("member {number}: {what}")),
+        Err(what) => inspected.wrong = Some(format!("member {number}: {what}")),
     }
-    looked
+    inspected
 }
 
-fn through(looked: &mut Looked, member: Member, rows: Vec<Row>, trailer: bool) -> Result<(), String> {
+fn through(
+    inspected: &mut InspectedChunk,
+    member: MemberPosition,
+    rows: Vec<FileEntry>,
+    trailer: bool,
+) -> Result<(), String> {
     let size = usize::try_from(member.2).unwrap_or(usize::MAX);
-    let plain = member::decode(&looked.packed, size).ok_or("it does not decode")?;
-    let mut at = usize::try_from(looked.carry).unwrap_or(usize::MAX).min(size);
+    let plain = gzip_member::decode(&inspected.packed, size).ok_or("it cannot be decoded")?;
+    let mut at = usize::try_from(inspected.carry).unwrap_or(usize::MAX).min(size);
     if trailer {
-        let right = rows.is_empty() && looked.carry == 0 && plain == TRAILER;
+        let right = rows.is_empty() && inspected.carry == 0 && plain == TRAILER;
         return if right {
             Ok(())
         } else {
-            Err("the archive does not end as it should".to_owned())
+            Err("it is not a valid end of the archive".to_owned())
         };
     }
     for row in rows {
         let wrong = |what: &str| format!("`{}`: {what}", row.path);
         if row.offset != at as u64 {
-            return Err(wrong("it is not where the list says"));
+            return Err(wrong("its position differs from the list"));
         }
         let header = header_bytes(&row);
         let begin = at + header.len();
         if plain.get(at..begin) != Some(&header[..]) {
-            return Err(wrong("its header is not what the list says"));
+            return Err(wrong("its header differs from the list"));
         }
         let stored = row.stored();
         let end = stored
@@ -189,94 +202,94 @@ fn through(looked: &mut Looked, member: Member, rows: Vec<Row>, trailer: bool) -
             .and_then(|len| usize::try_from(len).ok())
             .and_then(|len| begin.checked_add(len));
         match end.filter(|end| *end <= size) {
-            // It goes on in the next member: the sink hashes it.
+            // It continues in the next member: the sink hashes it.
             None => {
-                looked.open = Some((row, begin));
+                inspected.open = Some((row, begin));
                 at = size;
             }
             Some(end) => {
                 let content_end = begin + usize::try_from(stored).unwrap_or(usize::MAX);
                 let content = plain.get(begin..content_end).unwrap_or_default();
-                if row.kind == RowKind::File {
+                if row.kind == FileEntryKind::File {
                     let mut hash = ContentHash::new(&row);
                     let _ = hash.push(content, |_, _| Ok::<(), ()>(()));
                     if row.sha256.as_deref().and_then(parse_hex) != Some(hash.finish()) {
-                        return Err(wrong("its content is not what was read from the source"));
+                        return Err(wrong("its content differs from what was read from the source"));
                     }
                 }
                 if plain
                     .get(content_end..end)
                     .is_some_and(|pad| pad.iter().any(|b| *b != 0))
                 {
-                    return Err(wrong("there is something behind its content"));
+                    return Err(wrong("its padding is not zero"));
                 }
-                looked.bytes += row.size;
+                inspected.bytes += row.size;
                 at = end;
             }
         }
     }
     if at != size {
-        return Err("it holds something that the list does not name".to_owned());
+        return Err("it holds something that is not in the list".to_owned());
     }
-    if looked.carry > 0 || looked.open.is_some() {
-        looked.plain = plain;
+    if inspected.carry > 0 || inspected.open.is_some() {
+        inspected.plain = plain;
     }
     Ok(())
 }
 
 /// Hashes the archive, and the content of entries that span members, in order.
-struct Sink<'a> {
+struct ContentChecker<'a> {
     name: &'a str,
     hash: Sha256,
-    open: Option<(Row, ContentHash, u64)>,
-    watch: &'a dyn Watch,
+    open: Option<(FileEntry, ContentHash, u64)>,
+    progress: &'a dyn CopyProgress,
 }
 
-impl Sink<'_> {
-    fn take(&mut self, looked: Looked) -> Result<(), CopyError> {
-        if let Some(what) = looked.wrong {
+impl ContentChecker<'_> {
+    fn take(&mut self, inspected: InspectedChunk) -> Result<(), CopyError> {
+        if let Some(what) = inspected.wrong {
             return Err(CopyError::damaged(self.name, what));
         }
-        self.hash.update(&looked.packed);
-        if looked.carry > 0 {
+        self.hash.update(&inspected.packed);
+        if inspected.carry > 0 {
             let Some((row, mut hash, left)) = self.open.take() else {
-                return Err(CopyError::damaged(self.name, "an entry goes on that did not begin"));
+                return Err(CopyError::damaged(self.name, "an entry continues that did not begin"));
             };
-            let here = usize::try_from(looked.carry)
+            let here = usize::try_from(inspected.carry)
                 .unwrap_or(usize::MAX)
-                .min(looked.plain.len());
+                .min(inspected.plain.len());
             let data = usize::try_from(left).unwrap_or(usize::MAX).min(here);
-            let _ = hash.push(looked.plain.get(..data).unwrap_or_default(), |_, _| Ok::<(), ()>(()));
-            if looked
+            let _ = hash.push(inspected.plain.get(..data).unwrap_or_default(), |_, _| Ok::<(), ()>(()));
+            if inspected
                 .plain
                 .get(data..here)
                 .is_some_and(|pad| pad.iter().any(|b| *b != 0))
             {
                 return Err(CopyError::damaged(
                     self.name,
-                    format!("`{}`: there is something behind its content", row.path),
+                    format!("`{}`: its padding is not zero", row.path),
                 ));
             }
-            if looked.carry > looked.plain.len() as u64 {
+            if inspected.carry > inspected.plain.len() as u64 {
                 self.open = Some((row, hash, left - data as u64));
             } else if row.sha256.as_deref().and_then(parse_hex) != Some(hash.finish()) {
                 return Err(CopyError::damaged(
                     self.name,
-                    format!("`{}`: its content is not what was read from the source", row.path),
+                    format!("`{}`: its content differs from what was read from the source", row.path),
                 ));
             }
         }
-        let mut bytes = looked.bytes;
-        if let Some((row, begin)) = looked.open {
+        let mut bytes = inspected.bytes;
+        if let Some((row, begin)) = inspected.open {
             let mut hash = ContentHash::new(&row);
             let stored = row.stored();
-            let data = looked.plain.get(begin..).unwrap_or_default();
+            let data = inspected.plain.get(begin..).unwrap_or_default();
             let here = usize::try_from(stored).unwrap_or(usize::MAX).min(data.len());
             let _ = hash.push(data.get(..here).unwrap_or_default(), |_, _| Ok::<(), ()>(()));
             bytes += row.size;
             self.open = Some((row, hash, stored - here as u64));
         }
-        self.watch.advance(looked.files, bytes);
+        self.progress.advance(inspected.files, bytes);
         Ok(())
     }
 }

@@ -1,38 +1,38 @@
-//! Reading a copy back whole, and what that proves.
+//! LargeFileReading a copy back whole, and what that proves.
 //!
-//! Opens the stored bytes anew, hashes every content and compares with the hash taken while the source was read, and
-//! everything else with the list: `archive` for archives, `tree_form` for trees. What it gives, [`Checked`] and after
-//! publishing [`Verified`], cannot be made in any other way.
-//! Invariant: whoever holds a [`Verified`] holds the open files of a committed copy that was read in this process
-//! and found to be, byte for byte, what its list and manifest say.
+//! Opens the stored bytes again, compares the hash of every content with the one taken while the source was read, and
+//! everything else with the list: `archive` does it for archives, `tree_form` for trees. Its results, [`CheckedCopy`]
+//! and after publishing [`VerifiedCopy`], cannot be made in any other way.
+//! Invariant: a [`VerifiedCopy`] holds the open files of a committed copy that was read in this process and is, byte
+//! for byte, what its list and manifest say.
 
 mod archive;
-pub(super) mod listed;
+pub(super) mod list_reader;
 
 use super::error::CopyError;
-use super::form::Content;
-use super::list::Rows;
-use super::manifest::{LARGEST, Manifest};
+use super::file_list::FileEntries;
+use super::form::OpenContent;
+use super::job::WrittenCopy;
+use super::manifest::{Manifest, read_manifest};
 use super::name::CopyName;
+use super::progress::CopyProgress;
 use super::tree_form::{self, Seals};
-use super::write::{Watch, Written};
 use crate::entry::Identity;
 use crate::path::RelPath;
 use crate::tree::Dir;
 use crate::tree::handle::regular;
 use crate::tree::publish::clear_debris;
-use listed::ListReader;
+use list_reader::ListReader;
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 
-/// Content that was read and found right.
+/// Content that was read and proven.
 #[derive(Debug)]
 enum ProvenContent {
     Archive(File, Identity),
     Tree(Seals),
 }
 
-/// Content, list and manifest of one copy that were read and found right.
+/// Content, list and manifest of one copy, read and proven.
 #[derive(Debug)]
 struct Proven {
     content: ProvenContent,
@@ -42,20 +42,20 @@ struct Proven {
     digests: Vec<[u8; 32]>,
 }
 
-/// A copy under temporary names that was read back and found right: may be published.
+/// A proven copy under temporary names: it may be published.
 #[derive(Debug)]
-pub struct Checked(Proven);
+pub struct CheckedCopy(Proven);
 
-/// A committed copy that was read back in this process and found right.
+/// A committed copy that was read back and proven in this process.
 #[derive(Debug)]
-pub struct Verified {
+pub struct VerifiedCopy {
     name: CopyName,
     destination: Dir,
-    list_name: String,
+
     proven: Proven,
 }
 
-impl Verified {
+impl VerifiedCopy {
     #[must_use]
     pub fn name(&self) -> &CopyName {
         &self.name
@@ -72,19 +72,20 @@ impl Verified {
         crate::path::shown(self.destination.path()).to_string()
     }
 
-    /// Its rows in path order, read through the held handle; a member that changed since is an error.
+    /// Its rows in path order, read through the open handle; a member that changed after the proof is an error.
     #[must_use]
-    pub fn rows(&self) -> Rows<'_> {
-        Rows::new(
-            &self.proven.list.0,
-            &self.list_name,
-            &self.proven.manifest,
-            Some(&self.proven.digests),
-        )
+    pub fn rows(&self) -> FileEntries<'_, &File> {
+        let Proven {
+            list,
+            manifest,
+            digests,
+            ..
+        } = &self.proven;
+        FileEntries::new(&list.0, self.name.list(), manifest, Some(digests))
     }
 
-    /// Its names still lead to what was proven, unchanged. `relied` are the paths that something depends on now: of
-    /// a tree, which is not one file, these are looked at.
+    /// Checks that its names still lead to what was proven, unchanged. `relied` are the paths that the caller is about
+    /// to rely on: for a tree, which is not one file, these are checked.
     pub fn still_there(&self, relied: &[&RelPath]) -> Result<(), CopyError> {
         let content = self.manifest().form().content_name(&self.name);
         if let ProvenContent::Archive(held, identity) = &self.proven.content {
@@ -111,26 +112,26 @@ fn unmoved(destination: &Dir, name: &str, held: &File, identity: &Identity) -> R
 }
 
 /// Reads a written copy back.
-pub fn verify(written: &Written, threads: usize, watch: &dyn Watch) -> Result<Checked, CopyError> {
-    let opened = Opened {
+pub fn verify(written: &WrittenCopy, threads: usize, progress: &dyn CopyProgress) -> Result<CheckedCopy, CopyError> {
+    let opened = OpenParts {
         content: written.content.reopen()?,
         list: written.list.reopen()?,
         manifest_file: written.manifest_file.reopen()?,
         synced: true,
     };
-    let proven = prove(opened, &written.name, threads, watch)?;
+    let proven = prove(opened, &written.name, threads, progress)?;
     if proven.manifest != written.manifest {
         return Err(CopyError::damaged(
             &written.name.manifest(),
             "it is not what was written",
         ));
     }
-    Ok(Checked(proven))
+    Ok(CheckedCopy(proven))
 }
 
 /// Gives a copy its final names; the manifest's, given last, is the commit point.
-pub fn publish(written: Written, checked: Checked) -> Result<Verified, CopyError> {
-    let Written {
+pub fn publish(written: WrittenCopy, checked: CheckedCopy) -> Result<VerifiedCopy, CopyError> {
+    let WrittenCopy {
         name,
         destination,
         content,
@@ -143,7 +144,7 @@ pub fn publish(written: Written, checked: Checked) -> Result<Verified, CopyError
     destination.sync()?;
     let manifest_held = manifest_file.publish()?;
     if let Err(e) = destination.sync() {
-        // The commit may or may not be on the disk, and asking again would lie: it is taken back.
+        // The commit may or may not be on the disk, and a second sync would report success: it is undone.
         drop(manifest_held);
         let _ = clear_debris(&destination, name.manifest().as_bytes());
         return Err(e.into());
@@ -151,23 +152,21 @@ pub fn publish(written: Written, checked: Checked) -> Result<Verified, CopyError
     let mut proven = checked.0;
     match &mut proven.content {
         ProvenContent::Archive(held, identity) => renamed(name.archive(), held, identity)?,
-        // Renaming a directory moves nothing of the files in it.
+        // Renaming a directory does not change the files in it.
         ProvenContent::Tree(_) => {}
     }
     renamed(name.list(), &proven.list.0, &mut proven.list.1)?;
     renamed(name.manifest(), &proven.manifest_file.0, &mut proven.manifest_file.1)?;
-    let list_name = name.list();
-    let verified = Verified {
+    let verified = VerifiedCopy {
         name,
         destination,
-        list_name,
         proven,
     };
     verified.still_there(&[])?;
     Ok(verified)
 }
 
-/// Renaming moved the ctime, nothing else.
+/// Renaming changed the ctime, and must have changed nothing else.
 fn renamed(file: String, held: &File, identity: &mut Identity) -> Result<(), CopyError> {
     let now = regular(held).map_err(|e| CopyError::io("read", &file, e))?;
     let rest = |i: &Identity| (i.dev, i.ino, i.size, i.mtime_ns);
@@ -184,70 +183,44 @@ pub fn verify_committed(
     destination: &Dir,
     name: &CopyName,
     threads: usize,
-    watch: &dyn Watch,
-) -> Result<Verified, CopyError> {
+    progress: &dyn CopyProgress,
+) -> Result<VerifiedCopy, CopyError> {
     let open = |file: String| destination.open_file(file.as_bytes(), true);
     let manifest_file = open(name.manifest())?;
     let form = read_manifest(&manifest_file, name)?.form();
-    let opened = Opened {
-        content: Content::open(destination, name, form)?,
+    let opened = OpenParts {
+        content: OpenContent::open(destination, name, form)?,
         list: open(name.list())?,
         manifest_file,
         synced: false,
     };
-    // It may have been moved here by hand, or its run may have died at the last sync: what a deletion relies on is
-    // made durable first, and read from the disk after that. Of a tree, that is done file by file.
-    if let Content::Archive(archive) = &opened.content {
+    // It may have been moved here by hand, or its run may have died at the last sync. What a deletion relies on is
+    // first made durable, then read from the disk. For a tree, this is done file by file.
+    if let OpenContent::Archive(archive) = &opened.content {
         settle(archive, &name.archive())?;
     }
     settle(&opened.list, &name.list())?;
     settle(&opened.manifest_file, &name.manifest())?;
     destination.sync()?;
-    let proven = prove(opened, name, threads, watch)?;
-    Ok(Verified {
+    let proven = prove(opened, name, threads, progress)?;
+    Ok(VerifiedCopy {
         name: name.clone(),
         destination: destination.try_clone()?,
-        list_name: name.list(),
+
         proven,
     })
 }
 
 fn settle(file: &File, name: &str) -> Result<(), CopyError> {
     file.sync_all().map_err(|e| CopyError::io("sync", name, e))?;
-    // Advice only: a file system that ignores it still reads back what it has.
+    // Only advice: a file system that ignores it still reads back what it has.
     let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
     Ok(())
 }
 
-/// Reads a manifest and makes sure that it is the one of `name`.
-pub fn read_manifest(file: &File, name: &CopyName) -> Result<Manifest, CopyError> {
-    let own = name.manifest();
-    let size = regular(file)
-        .map_err(|e| CopyError::io("read", &own, e))?
-        .ok_or_else(|| CopyError::damaged(&own, "it is no regular file"))?
-        .size;
-    if size > LARGEST {
-        return Err(CopyError::damaged(&own, "it is too large for a manifest"));
-    }
-    let mut bytes = vec![0; usize::try_from(size).unwrap_or(usize::MAX)];
-    // By position: it may be read more than once through one handle.
-    file.read_exact_at(&mut bytes, 0)
-        .map_err(|e| CopyError::io("read", &own, e))?;
-    let manifest = Manifest::from_bytes(&bytes, &own)?;
-    let named = manifest.archive_name == manifest.form().content_name(name)
-        && manifest.list_name == name.list()
-        && manifest.backup_id == name.backup()
-        && manifest.run == name.run();
-    if named {
-        Ok(manifest)
-    } else {
-        Err(CopyError::damaged(&own, "it is the manifest of another copy"))
-    }
-}
-
 /// The parts of a copy, opened for reading.
-struct Opened {
-    content: Content,
+struct OpenParts {
+    content: OpenContent,
     list: File,
     manifest_file: File,
     /// Everything in it was made durable in this run, and dropped from the page cache.
@@ -257,10 +230,10 @@ struct Opened {
 fn state(file: &File, name: &str) -> Result<Identity, CopyError> {
     regular(file)
         .map_err(|e| CopyError::io("read", name, e))?
-        .ok_or_else(|| CopyError::damaged(name, "it is no regular file"))
+        .ok_or_else(|| CopyError::damaged(name, "it is not a regular file"))
 }
 
-/// The state of a file that must have so many bytes.
+/// The state of a file that must have `recorded` bytes.
 fn state_of(file: &File, name: &str, recorded: u64) -> Result<Identity, CopyError> {
     let found = state(file, name)?;
     if found.size == recorded {
@@ -271,8 +244,8 @@ fn state_of(file: &File, name: &str, recorded: u64) -> Result<Identity, CopyErro
     }
 }
 
-fn prove(opened: Opened, name: &CopyName, threads: usize, watch: &dyn Watch) -> Result<Proven, CopyError> {
-    let Opened {
+fn prove(opened: OpenParts, name: &CopyName, threads: usize, progress: &dyn CopyProgress) -> Result<Proven, CopyError> {
+    let OpenParts {
         content,
         list,
         manifest_file,
@@ -283,27 +256,27 @@ fn prove(opened: Opened, name: &CopyName, threads: usize, watch: &dyn Watch) -> 
     let manifest = read_manifest(&manifest_file, name)?;
     let content_name = manifest.form().content_name(name);
     let archive_state = match &content {
-        Content::Archive(archive) => Some(state_of(archive, &content_name, manifest.archive_bytes)?),
-        Content::Tree(_) => None,
+        OpenContent::Archive(archive) => Some(state_of(archive, &content_name, manifest.archive_bytes)?),
+        OpenContent::Tree(_) => None,
     };
     let list_state = state_of(&list, &list_name, manifest.list_bytes)?;
     let mut rows = ListReader::new(&list, &list_name, &manifest);
     let (content, digests) = match (content, archive_state, &manifest.tree) {
-        (Content::Archive(archive), Some(before), None) => {
-            archive::prove(&archive, &content_name, &mut rows, &manifest, threads, watch)?;
+        (OpenContent::Archive(archive), Some(before), None) => {
+            archive::prove(&archive, &content_name, &mut rows, &manifest, threads, progress)?;
             let digests = rows.finish()?;
             if state(&archive, &content_name)? != before {
                 return Err(CopyError::damaged(&content_name, "it changed while it was read"));
             }
             (ProvenContent::Archive(archive, before), digests)
         }
-        (Content::Tree(tree), None, Some(facts)) => {
+        (OpenContent::Tree(tree), None, Some(facts)) => {
             let job = tree_form::Proving {
                 tree: &tree,
                 name: &content_name,
                 facts,
                 synced,
-                watch,
+                progress,
             };
             let seals = tree_form::prove(&job, &mut rows, manifest.archive_bytes, threads)?;
             let digests = rows.finish()?;
@@ -312,7 +285,7 @@ fn prove(opened: Opened, name: &CopyName, threads: usize, watch: &dyn Watch) -> 
         _ => {
             return Err(CopyError::damaged(
                 &manifest_name,
-                "it is of another form than the copy",
+                "its form differs from the content of the copy",
             ));
         }
     };

@@ -40,7 +40,7 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
         crate::report::schedule::upcoming::FORMAT,
         crate::report::schedule::simulation::FORMAT,
         crate::report::schedule::why::FORMAT,
-        crate::alert::message::FORMAT,
+        crate::channel::message::FORMAT,
         crate::report::alerts::FORMAT,
         chrono_tz::IANA_TZDB_VERSION
     )

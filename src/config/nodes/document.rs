@@ -6,7 +6,7 @@
 
 use crate::config::source::{Span, Spanned};
 use crate::model::backoff::BackOff;
-use crate::model::channel::{MailTls, RateLimit, Severity};
+use crate::model::channel::{MailTls, RateLimit, Severity, WebService};
 use crate::model::check::{Address, Levels, Space, Worst};
 use crate::model::pattern::Pattern;
 use crate::model::schedule::{Cron, Fold, Gap, Missed};
@@ -428,10 +428,10 @@ pub(in crate::config) struct EmailNode {
     pub(in crate::config) ca_file: Option<Spanned<PathBuf>>,
 }
 
-/// The ways that are web services: what they are given stands under its name, as the table has it.
 #[derive(Debug)]
 pub(in crate::config) struct WebNode {
-    pub(in crate::config) kind: &'static str,
+    pub(in crate::config) service: WebService,
+    /// By name, in the order of the table.
     pub(in crate::config) settings: Vec<(&'static str, TextNode)>,
     pub(in crate::config) headers: Vec<(String, TextNode)>,
     pub(in crate::config) ca_file: Option<Spanned<PathBuf>>,

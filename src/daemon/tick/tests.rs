@@ -5,7 +5,7 @@ use crate::daemon::tick::{ActiveJobs, Tick, tick};
 use crate::daemon::timetable::Timetable;
 use crate::model::JobName;
 use crate::model::backoff::BackOffState;
-use crate::store::claims::Agenda;
+use crate::store::schedules::Agenda;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::path::Path;
 
@@ -58,7 +58,7 @@ impl World {
 }
 
 fn runs(tick: &Tick) -> Vec<String> {
-    let run = |run: &crate::store::claims::Beginning| {
+    let run = |run: &crate::store::schedules::ScheduledRun| {
         let jobs: Vec<String> = run.jobs.iter().map(|decision| decision.job.to_string()).collect();
         let instant = run.occurrences[0].instant.format("%H:%M:%S");
         format!("{instant} {}", jobs.join(" "))
@@ -67,7 +67,7 @@ fn runs(tick: &Tick) -> Vec<String> {
 }
 
 fn left(tick: &Tick) -> Vec<String> {
-    let one = |decision: &crate::store::claims::Decision| {
+    let one = |decision: &crate::store::schedules::Decision| {
         format!("{} {} {}", decision.job, decision.verdict.word(), decision.reason)
     };
     tick.turn.decisions.iter().map(one).collect()

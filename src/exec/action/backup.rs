@@ -1,13 +1,13 @@
 //! Write a copy: not yet published, not yet proven.
 //!
-//! Takes the step's listing and its destination, gives a [`Written`](crate::archive::Written) in the slot of its
+//! Takes the step's listing and its destination, gives a [`WrittenCopy`](crate::archive::WrittenCopy) in the slot of its
 //! step. Makes the destination and its marker on first use.
 //! Invariant: the event that names the copy is durable before the first file of it is made.
 
 use super::{Context, Ended, failure, outcome, tree_failure};
-use crate::archive::{self, About, CopyName, Incomplete, Marker, WriteJob};
-use crate::exec::survey::chain;
-use crate::exec::{Deadline, locked, watch::StepWatch};
+use crate::archive::{self, CopyName, Incomplete, ManifestFacts, Marker, WriteJob};
+use crate::error_chain::error_chain;
+use crate::exec::{Deadline, locked, step_progress::StepProgress};
 use crate::model::Contents;
 use crate::plan::BackupStep;
 use crate::run::{Event, Outcome, State};
@@ -41,7 +41,7 @@ pub fn run(context: &Context<'_>, step: &BackupStep) -> Ended {
         destination: backup.to.display().to_string(),
     })?;
     let deadline = Deadline::new(&context.how.stop, backup.timeout);
-    let watch = StepWatch::new(&deadline, context.progress, context.step.id);
+    let watch = StepProgress::new(&deadline, context.progress, context.step.id);
     context
         .progress
         .begin(context.step.id, &context.step.name, step.files, step.bytes);
@@ -54,7 +54,7 @@ pub fn run(context: &Context<'_>, step: &BackupStep) -> Ended {
         name,
         strategy: backup.strategy,
         threads: context.threads(),
-        about: About {
+        facts: ManifestFacts {
             ops_name: context.plan.ops.clone(),
             host: context.plan.host.clone(),
             run: context.how.run.clone(),
@@ -78,7 +78,7 @@ pub fn run(context: &Context<'_>, step: &BackupStep) -> Ended {
                 why: why.clone(),
             })
             .collect(),
-        watch: &watch,
+        progress: &watch,
     });
     context.progress.end(context.step.id);
     match written {
@@ -140,7 +140,7 @@ fn prepare(context: &Context<'_>, step: &BackupStep) -> Result<Dir, super::Settl
             wait: Duration::ZERO,
             stop: &stop,
         };
-        let lock = lock::lock_dir(&made, patience).map_err(|e| outcome(State::Failed, chain(&e)))?;
+        let lock = lock::lock_dir(&made, patience).map_err(|e| outcome(State::Failed, error_chain(&e)))?;
         let mut world = locked(context.world);
         world.locks.push(lock);
         world.destinations.insert(backup.name.clone(), made);

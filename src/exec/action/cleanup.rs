@@ -6,9 +6,9 @@
 //! Invariant: a file whose state is not, at that moment, the one whose content the proven copy holds stays.
 
 use super::{Context, Ended, Proof, Settled, failure, outcome, source_failure, tree_failure};
-use crate::archive::{self, Deletion, Evidence, Row, Verified};
+use crate::archive::{self, Deletion, Evidence, FileEntry, VerifiedCopy};
 use crate::entry::{Entry, Identity};
-use crate::exec::survey::chain;
+use crate::error_chain::error_chain;
 use crate::exec::{Deadline, locked};
 use crate::kept::KeepReason;
 use crate::model::InUse;
@@ -46,7 +46,7 @@ fn with_proof(context: &Context<'_>, step: &CleanupStep, proof: &Proof) -> Ended
             work.outcome(None)
         });
     }
-    let copies: Vec<&Verified> = proof.this_run.iter().chain(&proof.older).collect();
+    let copies: Vec<&VerifiedCopy> = proof.this_run.iter().chain(&proof.older).collect();
     let backup = &step.retention.backup;
     let open = {
         let world = locked(context.world);
@@ -65,7 +65,7 @@ fn with_proof(context: &Context<'_>, step: &CleanupStep, proof: &Proof) -> Ended
                 "move `{}` out of the destination: every entry of the copy counts as deleted then",
                 copy.name().receipt()
             )),
-            ..outcome(State::Failed, chain(&e))
+            ..outcome(State::Failed, error_chain(&e))
         })?;
     }
 
@@ -134,7 +134,7 @@ fn batches(
     context: &Context<'_>,
     step: &CleanupStep,
     proof: &Proof,
-    copies: &[&Verified],
+    copies: &[&VerifiedCopy],
     source: &Dir,
     destination: &Dir,
     quarantine: &mut Quarantine<'_>,
@@ -257,7 +257,9 @@ fn batches(
                     work.gone(item);
                 }
                 Removal::Kept(reason) => work.keep(&item.entry.path, reason),
-                Removal::Stuck(error) => work.stuck.push(format!("`{}`: {}", item.entry.path, chain(&error))),
+                Removal::Stuck(error) => work
+                    .stuck
+                    .push(format!("`{}`: {}", item.entry.path, error_chain(&error))),
             }
             context.progress.advance(context.step.id, 1, item.entry.identity.size);
         }
@@ -295,9 +297,9 @@ fn elsewhere(dir: &Dir) -> Outcome {
 
 /// Whether a row of a proven copy is evidence for exactly the listed state of a file.
 fn judge(
-    row: Option<&Row>,
+    row: Option<&FileEntry>,
     entry: &Entry,
-    copy: Option<&Verified>,
+    copy: Option<&VerifiedCopy>,
     opener: &mut Opener<'_>,
 ) -> Result<Evidence, KeepReason> {
     let Some(row) = row else {
@@ -334,19 +336,19 @@ fn judge(
 
 /// Rows of a copy, looked up in path order.
 struct Cursor<'a> {
-    rows: Box<dyn Iterator<Item = Result<Row, archive::CopyError>> + 'a>,
-    next: Option<Row>,
+    rows: Box<dyn Iterator<Item = Result<FileEntry, archive::CopyError>> + 'a>,
+    next: Option<FileEntry>,
 }
 
 impl<'a> Cursor<'a> {
-    fn new(copy: &'a Verified) -> Self {
+    fn new(copy: &'a VerifiedCopy) -> Self {
         Self {
             rows: Box::new(copy.rows()),
             next: None,
         }
     }
 
-    fn find(&mut self, path: &RelPath) -> Result<Option<Row>, archive::CopyError> {
+    fn find(&mut self, path: &RelPath) -> Result<Option<FileEntry>, archive::CopyError> {
         loop {
             match &self.next {
                 Some(row) if row.path() > path => return Ok(None),
@@ -363,7 +365,7 @@ impl<'a> Cursor<'a> {
 /// Receipts, then the index. A problem here leaves the index: the next run writes the receipts from it.
 fn close(
     context: &Context<'_>,
-    copies: &[&Verified],
+    copies: &[&VerifiedCopy],
     destination: &Dir,
     quarantine: Quarantine<'_>,
     work: &Work,

@@ -20,8 +20,9 @@ pub mod verify;
 
 use super::How;
 use super::recorder::Recorder;
-use super::survey::{World, chain};
-use crate::archive::{CopyError, Verified, Written};
+use super::survey::World;
+use crate::archive::{CopyError, VerifiedCopy, WrittenCopy};
+use crate::error_chain::error_chain;
 use crate::model::JobName;
 use crate::plan::{Plan, Step, StepId};
 use crate::run::{Event, JobHistory, Outcome, Progress, RecordError, State};
@@ -52,7 +53,7 @@ pub struct Context<'a> {
 #[derive(Default)]
 pub struct Slots {
     /// Copies that are written, not published.
-    pub written: HashMap<StepId, Written>,
+    pub written: HashMap<StepId, WrittenCopy>,
     /// Proofs; several cleanups may rely on one.
     pub proofs: HashMap<StepId, Arc<Proof>>,
     /// Steps that were decided anew, in place of the plan's.
@@ -62,9 +63,9 @@ pub struct Slots {
 /// What a verify step proved in this run.
 pub struct Proof {
     /// This run's copy; `None` when there was nothing to store.
-    pub this_run: Option<Verified>,
+    pub this_run: Option<VerifiedCopy>,
     /// Older copies, in the order of the plan's verify step.
-    pub older: Vec<Verified>,
+    pub older: Vec<VerifiedCopy>,
 }
 
 /// A step that ended before its end.
@@ -147,7 +148,7 @@ pub fn failure(error: &CopyError, deadline: &super::Deadline<'_>) -> Outcome {
         } else {
             error.help().map(str::to_owned)
         },
-        ..outcome(if no_room { State::NoSpace } else { State::Failed }, chain(error))
+        ..outcome(if no_room { State::NoSpace } else { State::Failed }, error_chain(error))
     }
 }
 
@@ -155,13 +156,13 @@ pub fn failure(error: &CopyError, deadline: &super::Deadline<'_>) -> Outcome {
 #[must_use]
 pub fn tree_failure(error: &TreeError) -> Outcome {
     let no_room = error.errno().is_some_and(is_no_room);
-    outcome(if no_room { State::NoSpace } else { State::Failed }, chain(error))
+    outcome(if no_room { State::NoSpace } else { State::Failed }, error_chain(error))
 }
 
 /// What a failed call on a source makes of a step: 73 speaks of destinations and the state only.
 #[must_use]
 pub fn source_failure(error: &TreeError) -> Outcome {
-    outcome(State::Failed, chain(error))
+    outcome(State::Failed, error_chain(error))
 }
 
 /// True for errors that mean: cannot be written, or too little space.

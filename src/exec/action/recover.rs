@@ -7,7 +7,8 @@
 //! committed, unfinished receipts of committed copies, and quarantines that are answered for.
 
 use crate::archive::{self, Catalogue, CopyName, Deletion};
-use crate::exec::survey::{World, chain, selected};
+use crate::error_chain::error_chain;
+use crate::exec::survey::{World, selected};
 use crate::model::{Backup, Model};
 use crate::path::RelPath;
 use crate::plan::facts::Facts;
@@ -86,23 +87,23 @@ fn source_side(backup: &Backup, source: &Dir, world: &World, ops: &str) -> Optio
                     Some(Errno::EXIST) => {
                         format!(
                             "{}; move what stands there away: the next run puts the file back",
-                            chain(e)
+                            error_chain(e)
                         )
                     }
-                    _ => chain(e),
+                    _ => error_chain(e),
                 }));
                 match receipts(leftover, world, ops) {
                     Ok(n) => {
                         completed += n;
                         if let Err(e) = recovery::dismiss(source, leftover) {
-                            stuck.push(chain(&e));
+                            stuck.push(error_chain(&e));
                         }
                     }
                     Err(why) => stuck.push(why),
                 }
             }
         }
-        Err(e) => stuck.push(chain(&e)),
+        Err(e) => stuck.push(error_chain(&e)),
     }
     (put_back + completed > 0 || !stuck.is_empty()).then(|| Event::Recovered {
         place: backup.source.display().to_string(),
@@ -151,7 +152,7 @@ fn receipts(leftover: &Leftover, world: &World, ops: &str) -> Result<u64, String
         archive::receipt::append(place, &name, run, crate::clock::now(), &deletions).map_err(|e| {
             format!(
                 "{}; if it is damaged, move `{}` away: every entry of the copy counts as deleted then",
-                chain(&e),
+                error_chain(&e),
                 name.receipt()
             )
         })?;
@@ -195,11 +196,11 @@ fn destination_side(
         match archive::clear_debris(destination, name) {
             Ok(true) => cleared += 1,
             Ok(false) => {}
-            Err(e) => stuck.push(chain(&e)),
+            Err(e) => stuck.push(error_chain(&e)),
         }
     }
     if let Err(e) = destination.sync() {
-        stuck.push(chain(&e));
+        stuck.push(error_chain(&e));
     }
     let gone: Vec<String> = unfinished
         .iter()

@@ -5,8 +5,8 @@
 //! Invariant: without this step's success there is no proof, and without a proof no deletion.
 
 use super::{Context, Ended, Proof, failure, outcome, tree_failure};
-use crate::archive::{self, CopyName, Verified};
-use crate::exec::{Deadline, locked, watch::StepWatch};
+use crate::archive::{self, CopyName, VerifiedCopy};
+use crate::exec::{Deadline, locked, step_progress::StepProgress};
 use crate::plan::VerifyStep;
 use crate::run::{Event, Outcome, State};
 use crate::tree::Dir;
@@ -20,7 +20,7 @@ pub fn run(context: &Context<'_>, step: &VerifyStep) -> Ended {
         _ => None,
     };
     let deadline = Deadline::new(&context.how.stop, timeout);
-    let watch = StepWatch::new(&deadline, context.progress, context.step.id);
+    let watch = StepProgress::new(&deadline, context.progress, context.step.id);
     let nothing = written.is_none() && step.older.is_empty();
 
     let mut lines: Vec<String> = Vec::new();
@@ -134,7 +134,7 @@ pub fn run(context: &Context<'_>, step: &VerifyStep) -> Ended {
     })
 }
 
-fn proven(context: &Context<'_>, verified: &Verified) -> Result<(), crate::run::RecordError> {
+fn proven(context: &Context<'_>, verified: &VerifiedCopy) -> Result<(), crate::run::RecordError> {
     context.record(&Event::CopyProven {
         step: context.step.name.clone(),
         copy: verified.name().to_string(),

@@ -135,7 +135,7 @@ pub fn tick(model: &Model, store: &Store, vault: &Vault) -> Result<(), LaunchErr
 /// Tells how the ops file itself stands: whether it could be read again.
 pub fn tell_config(model: &Model, store: &Store, vault: &Vault, outcome: &Outcome) -> Result<(), LaunchError> {
     let voice = Voice::new(model, vault, None);
-    let key = crate::alert::message::CONFIG;
+    let key = crate::channel::message::CONFIG;
     Ok(store.tell(&mut |ledger| voice.result(ledger, key, outcome, crate::clock::now()))?)
 }
 

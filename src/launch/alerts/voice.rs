@@ -132,7 +132,7 @@ impl<'a> Voice<'a> {
     }
 
     fn terms(&self, key: &str) -> Option<Terms> {
-        if key == crate::alert::message::CONFIG {
+        if key == crate::channel::message::CONFIG {
             return Some(Terms::of_config(self.model));
         }
         Terms::of_step(self.model, key)

@@ -11,7 +11,7 @@ use crate::report::shared::table::Align::{Left, Right};
 use crate::report::shared::table::{Cell, Tone, table};
 use crate::report::shared::times::{self, MillisUtc};
 use crate::run::{Event, Output};
-use crate::store::{RunEnd, RunLine};
+use crate::store::{RunEnd, RunSummary};
 use crate::units::plural;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -60,8 +60,8 @@ pub enum End {
     },
 }
 
-impl From<RunLine> for RunDocument {
-    fn from(line: RunLine) -> Self {
+impl From<RunSummary> for RunDocument {
+    fn from(line: RunSummary) -> Self {
         Self {
             run: line.run,
             begun_at: MillisUtc(line.begun_at),

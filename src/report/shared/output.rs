@@ -35,25 +35,6 @@ pub fn failure_text(message: &str, help: Option<&str>, style: Style) -> String {
     text
 }
 
-/// The message of an error and of all its causes, in one line.
-#[must_use]
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut last = text.clone();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        // Skip a wrapper that only shows its cause, and a cause that repeats its wrapper.
-        if !text.ends_with(&cause_text) && (last.is_empty() || !cause_text.ends_with(last.as_str())) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-            last = cause_text;
-        }
-        next = cause.source();
-    }
-    text
-}
-
 /// A document as indented JSON with a line end.
 pub fn json(value: &impl serde::Serialize) -> serde_json::Result<String> {
     serde_json::to_string_pretty(value).map(|text| text + "\n")
@@ -78,7 +59,7 @@ mod tests {
     fn each_cause_of_an_error_is_shown_once() {
         let error = Outer(io::Error::other("inner\n"));
         assert_eq!(
-            failure_text(&chain(&error), Some("do that"), Style::PLAIN),
+            failure_text(&crate::error_chain::error_chain(&error), Some("do that"), Style::PLAIN),
             "error: outer: inner\\n\n  help: do that\n"
         );
     }

@@ -276,6 +276,11 @@ proptest! {
             let flapped = within.iter().filter(|said| said.kind == Kind::Flapping).count();
             prop_assert!(within.len() <= (CHANGES + 1) * (settled + flapped + 1), "{within:?}");
             prop_assert!(flapped <= settled + 1);
+            // Only a quiet time begins a new flapping: until then a channel hears of each change before it, and of the
+            // flapping once.
+            prop_assert!(flapped <= 1, "{within:?}");
+            let changes = within.iter().filter(|said| matches!(said.kind, Kind::Trouble | Kind::Recovery)).count();
+            prop_assert!(changes < CHANGES, "{within:?}");
         }
     }
 }

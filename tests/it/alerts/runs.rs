@@ -1,9 +1,8 @@
 //! Whole runs through the program: what is told of them, and what becomes of it.
 
+use crate::support::workspace::Workspace;
 use serde_json::Value;
 use std::fs;
-use std::path::PathBuf;
-use std::process::{Command, Output};
 
 /// A target that fails while `broken` is there, and a channel that appends what it is told to `told`.
 const OPS: &str = r#"
@@ -30,46 +29,11 @@ target "after" {
 const OPS_CHANNEL: &str = r#"channel "ops" { command "/bin/cat"; }
 target "work" { command "/bin/true"; }"#;
 
-struct World(tempfile::TempDir);
+fn alerting(ops: &str) -> Workspace {
+    Workspace::new(ops).with_env("WORD", "hunter2hunter2")
+}
 
-impl World {
-    fn new(ops: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("ops.kdl"), ops).unwrap();
-        Self(dir)
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn touch(&self, name: &str) {
-        fs::write(self.at(name), "").unwrap();
-    }
-
-    fn gone(&self, name: &str) {
-        fs::remove_file(self.at(name)).unwrap();
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_opsrun"));
-        command.args(arguments).current_dir(self.0.path());
-        command.env("NO_COLOR", "1").env("WORD", "hunter2hunter2");
-        command
-    }
-
-    fn run(&self, code: i32, arguments: &[&str]) -> Output {
-        let output = self.command(arguments).output().unwrap();
-        let text = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
-        output
-    }
-
-    fn said(&self, code: i32, arguments: &[&str]) -> String {
-        let output = self.run(code, arguments);
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
-    }
-
+impl Workspace {
     /// What a channel was told, oldest first; each fits the schema.
     fn told(&self, file: &str) -> Vec<Value> {
         let text = fs::read_to_string(self.at(file)).unwrap_or_default();
@@ -83,7 +47,7 @@ impl World {
 
     /// No secret, in the state or anywhere else.
     fn holds_no_secret(&self) {
-        for entry in walkdir::WalkDir::new(self.0.path()) {
+        for entry in walkdir::WalkDir::new(self.path()) {
             let entry = entry.unwrap();
             if entry.file_type().is_file() {
                 let bytes = fs::read(entry.path()).unwrap();
@@ -106,14 +70,14 @@ impl World {
 
 #[test]
 fn a_run_tells_of_what_changed_and_delivers_it() {
-    let world = World::new(OPS);
-    world.run(0, &["apply", "--yes"]);
+    let world = alerting(OPS);
+    world.ends(0, &["apply", "--yes"]);
     assert!(world.told("told").is_empty());
     world.touch("broken");
-    world.run(1, &["apply", "--yes"]);
-    world.run(1, &["apply", "--yes"]);
-    world.gone("broken");
-    world.run(0, &["apply", "--yes"]);
+    world.ends(1, &["apply", "--yes"]);
+    world.ends(1, &["apply", "--yes"]);
+    world.remove("broken");
+    world.ends(0, &["apply", "--yes"]);
     let trouble = "target:work trouble critical failed";
     let expected = [trouble, "target:work recovery critical ok"];
     assert_eq!(world.short("paged"), expected);
@@ -128,8 +92,8 @@ fn a_run_tells_of_what_changed_and_delivers_it() {
         first["run"].is_string() && first["details"].to_string().contains("[secret]"),
         "{first}"
     );
-    assert_eq!(world.said(0, &["alerts", "list"]), "every alert is delivered\n");
-    let all: Value = serde_json::from_slice(&world.run(0, &["alerts", "list", "--all", "--json"]).stdout).unwrap();
+    assert_eq!(world.ends(0, &["alerts", "list"]), "every alert is delivered\n");
+    let all = world.json(0, &["alerts", "list", "--all", "--json"]);
     let schema: Value = serde_json::from_str(&fs::read_to_string("schemas/alerts.schema.json").unwrap()).unwrap();
     assert!(jsonschema::is_valid(&schema, &all), "{all}");
     let log = all["alerts"]
@@ -143,33 +107,33 @@ fn a_run_tells_of_what_changed_and_delivers_it() {
 
 #[test]
 fn what_does_not_arrive_is_said_kept_and_sent_again() {
-    let world = World::new(OPS);
+    let world = alerting(OPS);
     world.touch("broken");
     world.touch("deaf");
-    let said = world.said(1, &["apply", "--yes"]);
+    let said = world.ends(1, &["apply", "--yes"]);
     assert!(said.contains("channel ops: 1 alert is not delivered"), "{said}");
     assert!(said.contains("`opsrun alerts replay`"), "{said}");
-    let status: Value = serde_json::from_slice(&world.run(1, &["status", "--json"]).stdout).unwrap();
+    let status = world.json(1, &["status", "--json"]);
     assert_eq!(status["undelivered"][0]["channel"], "ops");
     assert!(
         world
-            .said(1, &["status"])
+            .ends(1, &["status"])
             .contains("channel ops: 1 alert is not delivered")
     );
-    assert!(world.said(0, &["alerts", "list"]).contains("pending"));
+    assert!(world.ends(0, &["alerts", "list"]).contains("pending"));
     // Not due yet: nothing is sent, and that is said.
     let before = world.told("told").len();
-    world.said(1, &["alerts", "replay"]);
+    world.ends(1, &["alerts", "replay"]);
     assert_eq!(world.told("told").len(), before);
-    world.gone("deaf");
+    world.remove("deaf");
     let id = world.told("told")[0]["id"].as_str().unwrap().to_owned();
-    world.said(0, &["alerts", "replay", &id]);
+    world.ends(0, &["alerts", "replay", &id]);
     assert_eq!(world.told("told").len(), before + 1);
     assert_eq!(world.told("told")[before]["id"].as_str(), Some(&*id));
-    assert!(world.said(64, &["alerts", "replay", &id]).contains("is sent"));
+    assert!(world.ends(64, &["alerts", "replay", &id]).contains("is sent"));
     assert!(
         world
-            .said(64, &["alerts", "replay", "nothing"])
+            .ends(64, &["alerts", "replay", "nothing"])
             .contains("there is no message")
     );
 }
@@ -180,12 +144,12 @@ fn a_run_that_was_killed_is_told_of_by_the_next() {
         "test ! -e broken ||",
         "test ! -e fatal || kill -9 $PPID; test ! -e broken ||",
     );
-    let world = World::new(&ops);
+    let world = alerting(&ops);
     world.touch("fatal");
     let killed = world.command(&["apply", "--yes"]).output().unwrap();
     assert_eq!(killed.status.code(), None);
-    world.gone("fatal");
-    world.run(0, &["apply", "--yes"]);
+    world.remove("fatal");
+    world.ends(0, &["apply", "--yes"]);
     let told = world.short("told");
     assert_eq!(
         told,
@@ -199,10 +163,10 @@ fn a_run_that_was_killed_is_told_of_by_the_next() {
 
 #[test]
 fn what_is_remembered_of_what_was_told_holds_no_secret() {
-    let world = World::new("");
+    let world = alerting("");
     let ops = format!(
         "ops version=1 {{ name \"o\"; state-dir \"{}\"; }}\n{}",
-        world.0.path().display(),
+        world.path().display(),
         OPS_CHANNEL
     );
     let loaded = opsrun::config::load_text(&world.at("ops.kdl"), ops.into_bytes());
@@ -223,7 +187,7 @@ fn what_is_remembered_of_what_was_told_holds_no_secret() {
 
 #[test]
 fn a_silenced_check_keeps_to_itself() {
-    let world = World::new(
+    let world = alerting(
         r#"
 channel "ops" { command "/bin/sh" "-c" "cat >> told; echo >> told"; }
 check "network" { command "/bin/sh" "-c" "test ! -e down || exit 2"; notify "log"; }
@@ -234,20 +198,20 @@ check "remote" {
 }
 "#,
     );
-    let apply = |code| world.run(code, &["apply", "--yes", "--threads", "1"]);
+    let apply = |code| world.ends(code, &["apply", "--yes", "--threads", "1"]);
     world.touch("down");
     world.touch("far");
     apply(1);
     assert!(world.told("told").is_empty());
-    assert!(world.said(0, &["alerts", "list"]).contains("held"));
-    world.gone("down");
+    assert!(world.ends(0, &["alerts", "list"]).contains("held"));
+    world.remove("down");
     // The cause is gone; that the other is still bad is told though it is not asked again.
-    world.run(0, &["apply", "--yes", "--only", "check:network"]);
+    world.ends(0, &["apply", "--yes", "--only", "check:network"]);
     let trouble = ["check:remote trouble critical critical"];
     assert_eq!(world.short("told"), trouble);
     apply(1);
     assert_eq!(world.short("told"), trouble);
-    world.gone("far");
+    world.remove("far");
     apply(0);
     assert_eq!(world.short("told")[1..], ["check:remote recovery critical ok"]);
 }
@@ -257,7 +221,7 @@ fn a_dead_mans_switch_counts_the_runs_of_its_jobs() {
     use std::io::{BufRead, BufReader, Read, Write};
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let world = World::new(
+    let world = alerting(
         r#"
 channel "alive" { healthchecks { url from-env="HC"; }; }
 target "work" { command "/bin/sh" "-c" "test ! -e broken"; notify "alive"; }
@@ -317,24 +281,24 @@ target "other" { command "/bin/true"; notify "log"; }
 
 #[test]
 fn a_channel_is_tried() {
-    let world = World::new(OPS);
-    let said = world.said(0, &["alerts", "test", "ops"]);
+    let world = alerting(OPS);
+    let said = world.ends(0, &["alerts", "test", "ops"]);
     assert!(said.starts_with("ops (command) sent"), "{said}");
     assert_eq!(world.short("told"), ["probe probe info -"]);
     assert!(!world.at(".opsrun").exists());
     world.touch("deaf");
-    let said = world.said(1, &["alerts", "test"]);
+    let said = world.ends(1, &["alerts", "test"]);
     assert!(
         said.contains("ops (command) not sent: ") && said.contains("page (command) sent"),
         "{said}"
     );
     assert!(
         world
-            .said(64, &["alerts", "test", "pop"])
+            .ends(64, &["alerts", "test", "pop"])
             .contains("channels are: ops, page")
     );
-    let silent = World::new("target \"a\" { command \"/bin/true\"; }\n");
-    assert!(silent.said(64, &["alerts", "test"]).contains("declares no channels"));
-    assert_eq!(silent.said(0, &["alerts", "list"]), "every alert is delivered\n");
+    let silent = alerting("target \"a\" { command \"/bin/true\"; }\n");
+    assert!(silent.ends(64, &["alerts", "test"]).contains("declares no channels"));
+    assert_eq!(silent.ends(0, &["alerts", "list"]), "every alert is delivered\n");
     assert!(!silent.at(".opsrun").exists());
 }

@@ -6,7 +6,7 @@ use opsrun::alert::{Deliver, Delivery, Kind, Message, Origin, Sender};
 use opsrun::launch::alerts::postbox::Postbox;
 use opsrun::model::Channel;
 use opsrun::model::Value;
-use opsrun::model::channel::{ChannelKind, RateLimit, Severity};
+use opsrun::model::channel::{ChannelKind, RateLimit, Severity, WebChannel, WebService};
 use opsrun::run::State;
 use opsrun::store::Store;
 use opsrun::store::outbox::{NewMessage, Stand};
@@ -125,13 +125,19 @@ impl World {
     }
 }
 
+fn web(service: WebService, setting: &'static str, value: &str) -> ChannelKind {
+    ChannelKind::Web(WebChannel {
+        service,
+        settings: vec![(setting, Value::Plain(value.to_owned()))],
+        headers: Vec::new(),
+        ca_file: None,
+    })
+}
+
 fn channel(name: &str) -> Channel {
     Channel {
         name: name.to_owned(),
-        kind: ChannelKind::Slack {
-            url: Value::Plain("https://localhost/".to_owned()),
-            ca_file: None,
-        },
+        kind: web(WebService::Slack, "url", "https://localhost/"),
         min_severity: Severity::Warning,
         repeat: None,
         rate_limit: None,
@@ -283,11 +289,7 @@ fn what_is_too_much_comes_as_a_digest() {
 
 #[test]
 fn a_channel_that_follows_each_key_is_told_the_newest_of_each() {
-    let kind = ChannelKind::Pagerduty {
-        routing_key: Value::Plain("k".to_owned()),
-        url: None,
-        ca_file: None,
-    };
+    let kind = web(WebService::Pagerduty, "routing-key", "k");
     let world = World::new(vec![limited("duty", Some(kind), 1)]);
     world.tell("duty", "x", Kind::Trouble, State::Critical);
     assert_eq!(world.flush(), ["duty x trouble"]);

@@ -24,11 +24,12 @@ mod web;
 #[cfg(not(all(feature = "http", feature = "email")))]
 mod without;
 
+use crate::support::block_on;
 use opsrun::alert::channel::Courier;
-use opsrun::alert::message::Origin;
 use opsrun::alert::{Deliver as _, Delivery, Kind, Message};
+use opsrun::channel::message::Origin;
 use opsrun::model::Channel;
-use opsrun::model::channel::{ChannelKind, Severity};
+use opsrun::model::channel::{ChannelKind, Severity, WebChannel, WebService};
 use opsrun::model::command::{SecretSource, Value};
 use opsrun::run::State;
 use opsrun::secret::Vault;
@@ -55,6 +56,15 @@ fn channel(kind: ChannelKind) -> Channel {
     }
 }
 
+fn web<const N: usize>(service: WebService, settings: [(&'static str, Value); N]) -> ChannelKind {
+    ChannelKind::Web(WebChannel {
+        service,
+        settings: settings.into(),
+        headers: Vec::new(),
+        ca_file: None,
+    })
+}
+
 fn message() -> Message {
     let origin = Origin {
         ops: "shop".to_owned(),
@@ -77,14 +87,6 @@ fn message() -> Message {
 fn secret(text: &str) -> Value {
     let words = ["/bin/echo", text].map(str::to_owned).into();
     Value::Secret(SecretSource::Command(words, "/".into()))
-}
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(future)
 }
 
 /// One attempt with secrets and signals of its own, which must end in its time and show no secret.

@@ -5,7 +5,7 @@ use super::{SECRET, channel, deliver, message, secret, sent};
 use crate::support::stub::{self, Stub, answer};
 use opsrun::alert::{Kind, Message, Part};
 use opsrun::model::Channel;
-use opsrun::model::channel::{ChannelKind, Severity};
+use opsrun::model::channel::{ChannelKind, Severity, WebChannel, WebService};
 use opsrun::model::command::Value;
 use opsrun::run::State;
 use serde_json::json;
@@ -271,7 +271,10 @@ fn healthchecks() {
     assert!(failed.body.contains("größer als erlaubt") && failed.body.len() <= 10_000);
     // What is no news of a run is not asked about.
     let stub = stub::says(answer("200 OK", "", "OK"));
-    sent(&deliver(&at(&stub)[6], &message()), "nothing to tell there");
+    sent(
+        &deliver(&at(&stub)[6], &message()),
+        "this channel does not receive such messages",
+    );
     assert_eq!(stub.told.try_iter().count(), 0);
     // Some refusals are friendly.
     let unknown = stub::says(answer("200 OK", "", "OK (not found)"));
@@ -281,12 +284,13 @@ fn healthchecks() {
 #[test]
 fn an_address_may_be_plain_and_is_named_then() {
     let stub = stub::says(answer("500 Oops", "", "no"));
-    let plain = channel(ChannelKind::Webhook {
-        url: Value::Plain(format!("http://{}/hook?a=b", stub.address)),
-        hmac: Some(secret(SECRET)),
+    let url = Value::Plain(format!("http://{}/hook?a=b", stub.address));
+    let plain = channel(ChannelKind::Web(WebChannel {
+        service: WebService::Webhook,
+        settings: vec![("url", url), ("hmac", secret(SECRET))],
         headers: vec![("content-type".to_owned(), Value::Plain("application/x-mine".to_owned()))],
         ca_file: None,
-    });
+    }));
     super::retry(&deliver(&plain, &message()), "status 500: no");
     let request = Request::next(&stub);
     assert_eq!(request.line, "POST /hook?a=b HTTP/1.1");

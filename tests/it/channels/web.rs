@@ -1,13 +1,13 @@
 //! What all channels that speak HTTP have in common: answers, waits, redirects, and everything that is no answer.
 
-use super::{LONG, SECRET, at_once, channel, dead, deliver, message, retry, secret, sent, stalls};
+use super::{LONG, SECRET, at_once, channel, dead, deliver, message, retry, secret, sent, stalls, web};
 use crate::support::ca::Ca;
 use crate::support::stub::{self, Stub, answer};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use opsrun::alert::{Delivery, Kind, Message};
 use opsrun::model::Channel;
-use opsrun::model::channel::ChannelKind;
+use opsrun::model::channel::{ChannelKind, WebChannel, WebService};
 use opsrun::model::command::{SecretSource, Value};
 use opsrun::run::State;
 use std::path::{Path, PathBuf};
@@ -21,42 +21,36 @@ pub const PATH: &str = "T0000-hunter2-B0000";
 
 /// Every kind, at that server, with all the secrets that it can have.
 pub fn every(origin: &str, ca_file: Option<&Path>) -> Vec<Channel> {
-    let ca_file = ca_file.map(Path::to_owned);
-    let url = secret(&format!("{origin}/{PATH}"));
+    let url = || ("url", secret(&format!("{origin}/{PATH}")));
     let kinds = vec![
-        ChannelKind::Webhook {
-            url: url.clone(),
-            hmac: Some(secret(SECRET)),
-            headers: vec![("Authorization".to_owned(), secret(SECRET))],
-            ca_file: ca_file.clone(),
-        },
-        ChannelKind::Slack {
-            url: url.clone(),
-            ca_file: ca_file.clone(),
-        },
-        ChannelKind::Discord {
-            url: url.clone(),
-            ca_file: ca_file.clone(),
-        },
-        ChannelKind::Telegram {
-            token: secret("123:hunter2-hunter2"),
-            chat: Value::Plain("-100".to_owned()),
-            api_url: Some(Value::Plain(origin.to_owned())),
-            ca_file: ca_file.clone(),
-        },
-        ChannelKind::Ntfy {
-            url: url.clone(),
-            token: Some(secret(SECRET)),
-            ca_file: ca_file.clone(),
-        },
-        ChannelKind::Pagerduty {
-            routing_key: secret(SECRET),
-            url: Some(url.clone()),
-            ca_file: ca_file.clone(),
-        },
-        ChannelKind::Healthchecks { url, ca_file },
+        web(WebService::Webhook, [url(), ("hmac", secret(SECRET))]),
+        web(WebService::Slack, [url()]),
+        web(WebService::Discord, [url()]),
+        web(
+            WebService::Telegram,
+            [
+                ("token", secret("123:hunter2-hunter2")),
+                ("chat", Value::Plain("-100".to_owned())),
+                ("api-url", Value::Plain(origin.to_owned())),
+            ],
+        ),
+        web(WebService::Ntfy, [url(), ("token", secret(SECRET))]),
+        web(WebService::Pagerduty, [("routing-key", secret(SECRET)), url()]),
+        web(WebService::Healthchecks, [url()]),
     ];
-    kinds.into_iter().map(channel).collect()
+    let kinds = kinds.into_iter().map(|kind| match kind {
+        ChannelKind::Web(web) => ChannelKind::Web(WebChannel {
+            headers: if web.service == WebService::Webhook {
+                vec![("Authorization".to_owned(), secret(SECRET))]
+            } else {
+                Vec::new()
+            },
+            ca_file: ca_file.map(Path::to_owned),
+            ..web
+        }),
+        other => other,
+    });
+    kinds.map(channel).collect()
 }
 
 pub fn at(stub: &Stub) -> Vec<Channel> {
@@ -65,7 +59,7 @@ pub fn at(stub: &Stub) -> Vec<Channel> {
 
 /// News that every kind passes on.
 pub fn news(channel: &Channel) -> Message {
-    if matches!(channel.kind, ChannelKind::Healthchecks { .. }) {
+    if channel.kind.word() == "healthchecks" {
         Message {
             kind: Kind::RunFinished,
             state: Some(State::Failed),
@@ -166,7 +160,10 @@ fn no_redirect_is_followed() {
         let _ = wire.write_all(answer("302 Found", "Location: /\r\n", "").as_bytes());
     });
     for delivery in all(&stub) {
-        retry(&delivery, "it redirects, which is not followed");
+        retry(
+            &delivery,
+            "the server redirects, and redirects of a POST are not followed",
+        );
     }
     assert_eq!(stub.told.try_iter().count(), 7);
 }
@@ -277,11 +274,7 @@ fn nobody_there_is_one_that_passes() {
         retry(&delivery, "");
         // Telegram's is the only one whose address is no secret here.
         let named = format!("{delivery:?}").contains("no-such-host");
-        assert_eq!(
-            named,
-            matches!(channel.kind, ChannelKind::Telegram { .. }),
-            "{delivery:?}"
-        );
+        assert_eq!(named, channel.kind.word() == "telegram", "{delivery:?}");
     }
 }
 
@@ -324,12 +317,12 @@ fn what_is_no_url_is_dead_and_not_repeated() {
         }
     }
     let stub = stub::says(answer("200 OK", "", ""));
-    let injected = channel(ChannelKind::Webhook {
-        url: Value::Plain(format!("http://{}/", stub.address)),
-        hmac: None,
+    let injected = channel(ChannelKind::Web(WebChannel {
+        service: WebService::Webhook,
+        settings: vec![("url", Value::Plain(format!("http://{}/", stub.address)))],
         headers: vec![("X-Token".to_owned(), secret("hunter2\u{1}hunter2"))],
         ca_file: None,
-    });
+    }));
     dead(
         &deliver(&injected, &message()),
         "the value of the header `X-Token` is not valid",
@@ -341,29 +334,17 @@ fn what_is_no_url_is_dead_and_not_repeated() {
 fn without_its_secret_nothing_is_asked() {
     let stub = stub::says(answer("200 OK", "", ""));
     let unset = || Value::Secret(SecretSource::Env("OPS_NO_SUCH_VARIABLE".to_owned()));
-    let url = || Value::Plain(format!("http://{}/a", stub.address));
+    let url = || ("url", Value::Plain(format!("http://{}/a", stub.address)));
     let kinds = [
-        ChannelKind::Webhook {
-            url: url(),
-            hmac: Some(unset()),
-            headers: Vec::new(),
-            ca_file: None,
-        },
-        ChannelKind::Webhook {
-            url: url(),
-            hmac: None,
+        web(WebService::Webhook, [url(), ("hmac", unset())]),
+        ChannelKind::Web(WebChannel {
+            service: WebService::Webhook,
+            settings: vec![url()],
             headers: vec![("Authorization".to_owned(), unset())],
             ca_file: None,
-        },
-        ChannelKind::Ntfy {
-            url: url(),
-            token: Some(unset()),
-            ca_file: None,
-        },
-        ChannelKind::Slack {
-            url: unset(),
-            ca_file: None,
-        },
+        }),
+        web(WebService::Ntfy, [url(), ("token", unset())]),
+        web(WebService::Slack, [("url", unset())]),
     ];
     for kind in kinds {
         let delivery = deliver(&channel(kind), &message());

@@ -1,18 +1,18 @@
 //! A build that lacks what a channel needs says so.
 
-use super::{channel, dead, deliver, message};
-use opsrun::model::channel::{ChannelKind, Email, MailTls};
+use super::{channel, dead, deliver, message, web};
+use opsrun::model::channel::{ChannelKind, Email, MailTls, WebService};
 use opsrun::model::check::Address;
 use opsrun::model::command::Value;
 
 #[test]
 fn what_the_build_lacks_is_named() {
-    let slack = ChannelKind::Slack {
-        url: Value::Plain("http://127.0.0.1/".to_owned()),
-        ca_file: None,
-    };
+    let slack = web(
+        WebService::Slack,
+        [("url", Value::Plain("http://127.0.0.1/".to_owned()))],
+    );
     if !cfg!(feature = "http") {
-        let reason = "this build of opsrun cannot tell by slack: use one with the feature `http`";
+        let reason = "this build of opsrun cannot send by slack: use one with the feature `http`";
         dead(&deliver(&channel(slack), &message()), reason);
     }
     let email = ChannelKind::Email(Email {
@@ -28,7 +28,7 @@ fn what_the_build_lacks_is_named() {
         ca_file: None,
     });
     if !cfg!(feature = "email") {
-        let reason = "this build of opsrun cannot tell by email: use one with the feature `email`";
+        let reason = "this build of opsrun cannot send by email: use one with the feature `email`";
         dead(&deliver(&channel(email), &message()), reason);
     }
 }
@@ -48,7 +48,7 @@ target "list" { command "/bin/ls"; }
     let loaded = opsrun::config::load(&file).unwrap();
     let shown = loaded.render(false, 100);
     for (kind, built) in [("slack", cfg!(feature = "http")), ("email", cfg!(feature = "email"))] {
-        let message = format!("this build of opsrun cannot tell by `{kind}`");
+        let message = format!("this build of opsrun cannot send by `{kind}`");
         assert_eq!(shown.contains(&message), !built, "{shown}");
     }
     let lacking = usize::from(!cfg!(feature = "http")) + usize::from(!cfg!(feature = "email"));

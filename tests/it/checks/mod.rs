@@ -19,6 +19,7 @@ mod web_redirects;
 #[cfg(not(feature = "http"))]
 mod without;
 
+use crate::support::block_on;
 use opsrun::model::check::Levels;
 use opsrun::run::{Outcome, State};
 use std::time::{Duration, Instant};
@@ -29,14 +30,6 @@ const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(700);
 /// Nothing that is limited to [`SHORT`] takes so long.
 const BOUND: Duration = Duration::from_secs(20);
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(future)
-}
 
 /// No thresholds.
 fn none<T>() -> Levels<T> {

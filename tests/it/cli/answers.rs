@@ -52,7 +52,7 @@ fn look(place: &Place, store: &Store, at: DateTime<Utc>) -> Vec<String> {
     for (n, run) in turn.runs.iter_mut().enumerate() {
         run.run = format!("01JD8Z0000000000000{:06}{n}", at.timestamp() / 3_600);
     }
-    assert!(store.take_turn(&turn, "opsrun serve", at).unwrap());
+    assert!(store.record_tick(&turn, "opsrun serve", at).unwrap());
     turn.runs.into_iter().map(|run| run.run).collect()
 }
 

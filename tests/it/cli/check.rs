@@ -1,6 +1,7 @@
 //! `check` as it is typed: forms and where they go, `--fix`, `--diff`, `--host`, and the recipes for CI.
 
 use super::{GOOD, Place, exit, snapshot, told};
+use crate::support::workspace::OPSRUN;
 use serde_json::Value;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -45,11 +46,7 @@ fn forms_go_where_they_are_sent() {
 
     let both = place.run(&["check", "bad.kdl", "--format", "json=out.json", "--format", "text"]);
     assert_eq!(both.stdout, place.run(&["check", "bad.kdl"]).stdout);
-    let piped = place
-        .command(&["check", "-", "--stdin-name", "x/y.kdl", "--format", "json"])
-        .write_stdin("targte")
-        .output()
-        .unwrap();
+    let piped = place.run_with_input(&["check", "-", "--stdin-name", "x/y.kdl", "--format", "json"], "targte");
     let value: Value = serde_json::from_slice(&piped.stdout).unwrap();
     assert_eq!(value["findings"][0]["place"]["file"], "x/y.kdl");
     let lost = place.run(&["check", "--format", "json=no/such/dir.json"]);
@@ -151,19 +148,11 @@ fn fix_filters_stdin() {
         ("targte 5\n", "target \"5\"\n", 1),
         ("x", "x", 1),
     ] {
-        let output = place
-            .command(&["check", "--fix", "-"])
-            .write_stdin(text)
-            .output()
-            .unwrap();
+        let output = place.run_with_input(&["check", "--fix", "-"], text);
         assert_eq!(String::from_utf8_lossy(&output.stdout), mended, "{}", told(&output));
         assert_eq!(exit(&output), wanted, "{text}: {}", told(&output));
     }
-    let odd = place
-        .command(&["check", "--fix", "-"])
-        .write_stdin(&b"a \xff\n"[..])
-        .output()
-        .unwrap();
+    let odd = place.run_with_input(&["check", "--fix", "-"], &b"a \xff\n"[..]);
     assert_eq!(odd.stdout, b"a \xff\n");
 }
 
@@ -184,11 +173,10 @@ fn fix_mends_imports_below_the_file_only() {
     assert_eq!(read(&place, "outside.kdl"), SLIPS);
     // An import of stdin is nobody's to change.
     write(&place, "in/conf.d/a.kdl", SLIPS);
-    let output = place
-        .command(&["check", "--fix", "-", "--stdin-name", "in/ops.kdl"])
-        .write_stdin("import \"conf.d/a.kdl\"\n")
-        .output()
-        .unwrap();
+    let output = place.run_with_input(
+        &["check", "--fix", "-", "--stdin-name", "in/ops.kdl"],
+        "import \"conf.d/a.kdl\"\n",
+    );
     assert_eq!(String::from_utf8_lossy(&output.stdout), "import \"conf.d/a.kdl\"\n");
     assert_eq!(read(&place, "in/conf.d/a.kdl"), SLIPS);
 }
@@ -240,7 +228,7 @@ fn values<'a>(text: &'a str, key: &str) -> Vec<&'a str> {
 
 #[expect(clippy::disallowed_methods, reason = "a test starts programs")]
 fn shell(place: &Place, line: &str) -> std::process::Output {
-    let bin = assert_cmd::cargo::cargo_bin("opsrun");
+    let bin = std::path::Path::new(OPSRUN);
     let path = format!("{}:/usr/local/bin:/usr/bin:/bin", bin.parent().unwrap().display());
     Command::new("sh")
         .args(["-e", "-c", line])

@@ -9,9 +9,9 @@ mod past;
 mod runs;
 mod written;
 
-use assert_cmd::Command;
+use crate::support::workspace::{OPSRUN, run_with_input};
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 const GOOD: &str = r#"
 backup "observer" {
@@ -69,13 +69,17 @@ impl Place {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::cargo_bin("opsrun").unwrap();
+        let mut command = Command::new(OPSRUN);
         command.env_clear().current_dir(self.path()).args(arguments);
         command
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
+    }
+
+    fn run_with_input(&self, arguments: &[&str], input: impl AsRef<[u8]>) -> Output {
+        run_with_input(&mut self.command(arguments), input)
     }
 
     /// Exit code, stdout and stderr as one text.
@@ -214,17 +218,13 @@ fn check_says_what_is_wrong() {
 #[test]
 fn check_reads_stdin() {
     let place = Place::new();
-    let output = place.command(&["check", "-"]).write_stdin(GOOD).output().unwrap();
+    let output = place.run_with_input(&["check", "-"], GOOD);
     assert_eq!(
         told(&output),
         "exit: 0\n--- stdout\nstdin.kdl: ok (1 backup, 1 retention)\n\
          not looked at: variables, programs and paths of this host; `--host` does\n--- stderr\n"
     );
-    let output = place
-        .command(&["check", "-", "--stdin-name", "conf/draft.kdl"])
-        .write_stdin("backup")
-        .output()
-        .unwrap();
+    let output = place.run_with_input(&["check", "-", "--stdin-name", "conf/draft.kdl"], "backup");
     assert_eq!(exit(&output), 1);
     assert!(String::from_utf8_lossy(&output.stdout).contains("conf/draft.kdl"));
 }
@@ -336,7 +336,8 @@ fn colour_is_a_wish() {
 fn a_reader_that_went_away_is_no_failure() {
     let place = Place::new();
     for arguments in [&["check", "bad.kdl"][..], &["--help"], &["--version"]] {
-        let mut child = std::process::Command::from_std_command(&place, arguments)
+        let mut child = place
+            .command(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -356,24 +357,7 @@ fn a_reader_that_went_away_is_no_failure() {
 fn output_that_is_lost_is_said() {
     let place = Place::new();
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let output = std::process::Command::from_std_command(&place, &["check"])
-        .stdout(full)
-        .output()
-        .unwrap();
+    let output = place.command(&["check"]).stdout(full).output().unwrap();
     assert_eq!(exit(&output), 73, "{}", told(&output));
     assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write the output"));
-}
-
-/// A plain command, where assert_cmd's would keep the pipes to itself.
-trait Plain {
-    fn from_std_command(place: &Place, arguments: &[&str]) -> Self;
-}
-
-impl Plain for std::process::Command {
-    #[expect(clippy::disallowed_methods, reason = "a test starts the program")]
-    fn from_std_command(place: &Place, arguments: &[&str]) -> Self {
-        let mut command = Self::new(assert_cmd::cargo::cargo_bin("opsrun"));
-        command.env_clear().current_dir(place.path()).args(arguments);
-        command
-    }
 }

@@ -1,6 +1,7 @@
 //! Whole runs through the program: plan, apply, list, verify, restore on a small tree.
 
 use super::{Place, exit, told};
+use crate::support::workspace::OPSRUN;
 use serde_json::Value;
 use std::process::Output;
 use std::time::{Duration, SystemTime};
@@ -342,7 +343,7 @@ fn a_copy_of_what_expired_is_said_to_be_one() {
 /// What `script` makes of a shell line at a terminal of its own, with `answer` typed; `None` where there is none.
 #[expect(clippy::disallowed_methods, reason = "a test starts a terminal")]
 fn at_a_terminal(place: &Place, line: &str, answer: &str) -> Option<(i32, String)> {
-    let line = line.replace("opsrun", assert_cmd::cargo::cargo_bin("opsrun").to_str()?);
+    let line = line.replace("opsrun", OPSRUN);
     let mut child = std::process::Command::new("script")
         .args(["-qec", &line, "/dev/null"])
         .current_dir(place.path())

@@ -1,7 +1,9 @@
 //! Commands that write text: `fmt`, `init`, `completions`, `man`.
 
 use super::{Place, exit, snapshot, told};
+use crate::support::workspace::{OPSRUN, run_with_input};
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 const UGLY: &str = "backup   \"a\"{source \"data\" // x\n  to \"copies\"\n}\n";
 const FORMED: &str = "backup \"a\" {\n    source \"data\" // x\n    to \"copies\"\n}\n";
@@ -24,7 +26,7 @@ fn fmt_writes_what_changes_and_nothing_else() {
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o604);
     assert_eq!(place.told(&["fmt", "ugly.kdl"]), "exit: 0\n--- stdout\n--- stderr\n");
     assert_eq!(exit(&place.run(&["fmt", "--check", "ugly.kdl"])), 0);
-    let quiet = place.command(&["fmt", "-"]).write_stdin(UGLY).output().unwrap();
+    let quiet = place.run_with_input(&["fmt", "-"], UGLY);
     assert_eq!(told(&quiet), format!("exit: 0\n--- stdout\n{FORMED}--- stderr\n"));
 }
 
@@ -46,11 +48,7 @@ fn a_diff_shows_no_secret() {
     let place = Place::new();
     let text =
         "target   \"a\" {\n  command \"a\"\n  env \"API_TOKEN\" \"ghp_0123456789abcdefghij0123456789abcdef\"\n}\n";
-    let output = place
-        .command(&["fmt", "--diff", "-"])
-        .write_stdin(text)
-        .output()
-        .unwrap();
+    let output = place.run_with_input(&["fmt", "--diff", "-"], text);
     let said = told(&output);
     assert!(
         said.contains("API_TOKEN") && said.contains("***") && !said.contains("ghp_"),
@@ -95,7 +93,7 @@ fn no_output_shows_the_secret_of_an_argument() {
 fn init_writes_a_file_that_is_valid_and_formed() {
     let dir = tempfile::tempdir().unwrap();
     let run = |arguments: &[&str]| {
-        let mut command = assert_cmd::Command::cargo_bin("opsrun").unwrap();
+        let mut command = Command::new(OPSRUN);
         command.env_clear().current_dir(dir.path()).args(arguments);
         told(&command.output().unwrap())
     };
@@ -126,7 +124,7 @@ fn init_translates_a_crontab() {
     let made = |arguments: &[&str], input: &str| {
         let mut command = place.command(arguments);
         command.env("TZ", "UTC").env("HOME", "/srv/home");
-        told(&command.write_stdin(input.to_owned()).output().unwrap())
+        told(&run_with_input(&mut command, input))
     };
     snapshot("init-crontab", &made(&["init", "-", "--from", "crontab", "tab"], ""));
     assert_eq!(
@@ -199,7 +197,7 @@ fn completions_complete() {
             ". ./completion.bash; COMP_WORDS=({words}); COMP_CWORD={at}; \
              _opsrun opsrun \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD-1]}}\"; printf '%s\\n' \"${{COMPREPLY[@]}}\""
         );
-        let mut bash = assert_cmd::Command::new("bash");
+        let mut bash = Command::new("bash");
         let output = bash
             .args(["--norc", "-c", &line])
             .current_dir(place.path())
@@ -242,7 +240,6 @@ fn manual_pages_are_written() {
 /// A pipe without a writer would be waited for without an end; one that this process was given has a writer.
 #[test]
 fn what_is_no_file_is_refused_at_once() {
-    use std::time::Duration;
     let place = Place::new();
     let path = place.path().join("pipe.kdl");
     let kind = rustix::fs::FileType::Fifo;
@@ -255,21 +252,13 @@ fn what_is_no_file_is_refused_at_once() {
         &["plan"],
     ] {
         for (file, what) in [("pipe.kdl", "a pipe"), ("/dev/zero", "a device")] {
-            let output = place
-                .command(&[arguments, &[file]].concat())
-                .timeout(Duration::from_mins(1))
-                .output()
-                .unwrap();
+            let output = place.run_with_input(&[arguments, &[file]].concat(), "");
             assert_eq!(output.status.code(), Some(66), "{arguments:?} {}", told(&output));
             assert!(told(&output).contains(what), "{}", told(&output));
         }
     }
     for file in ["-", "/dev/stdin", "/dev/fd/0"] {
-        let output = place
-            .command(&["check", file])
-            .write_stdin(super::GOOD)
-            .output()
-            .unwrap();
+        let output = place.run_with_input(&["check", file], super::GOOD);
         assert_eq!(exit(&output), 0, "{file}: {}", told(&output));
     }
 }

@@ -1,6 +1,7 @@
 //! Who is told while the schedules run: of jobs, of the ops file, of what was cut short.
 
-use super::{World, next};
+use super::next;
+use crate::support::workspace::Workspace;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -16,7 +17,7 @@ struct Told {
 }
 
 impl Told {
-    fn new(world: &World) -> Self {
+    fn new(world: &Workspace) -> Self {
         Self {
             fifo: world.fifo("told"),
             seen: BTreeSet::new(),
@@ -42,16 +43,16 @@ impl Told {
 #[test]
 fn people_are_told_while_it_goes_on() {
     let target = r#"target "t" { command "test" "-e" "well"; every "200ms"; }"#;
-    let world = World::new(&format!("{CHANNEL}\n{target}"));
+    let world = Workspace::of_jobs(&format!("{CHANNEL}\n{target}"));
     let mut told = Told::new(&world);
     let mut serve = world.serve();
     assert_eq!(told.next(), "trouble target:t");
     fs::write(world.at("well"), "").unwrap();
     assert_eq!(told.next(), "recovery target:t");
-    world.ops(&format!("{CHANNEL}\ntarget \"t\" {{ }}"));
+    world.jobs(&format!("{CHANNEL}\ntarget \"t\" {{ }}"));
     serve.signal(Signal::SIGHUP);
     assert_eq!(told.next(), "trouble config");
-    world.ops(&format!("{CHANNEL}\n{target}"));
+    world.jobs(&format!("{CHANNEL}\n{target}"));
     serve.signal(Signal::SIGHUP);
     assert_eq!(told.next(), "recovery config");
     serve.says("can be used again");
@@ -62,7 +63,7 @@ fn people_are_told_while_it_goes_on() {
 
 #[test]
 fn what_was_cut_short_is_told_by_whoever_comes_next() {
-    let world = World::new(&format!(
+    let world = Workspace::of_jobs(&format!(
         "{CHANNEL}\ntarget \"t\" {{ shell \"echo $$ > begun; exec sleep 1000\"; every \"100ms\"; timeout \"1h\"; }}"
     ));
     let (mut told, begun) = (Told::new(&world), world.fifo("begun"));
@@ -70,7 +71,7 @@ fn what_was_cut_short_is_told_by_whoever_comes_next() {
     let pid = next(&begun);
     serve.kill();
     // Nothing is due for a long time.
-    world.ops(&format!(
+    world.jobs(&format!(
         "{CHANNEL}\ntarget \"t\" {{ command \"true\"; every \"23h\"; }}"
     ));
     let mut serve = world.serve();

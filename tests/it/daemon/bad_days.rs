@@ -1,6 +1,7 @@
 //! kill -9, two at once, files and states that cannot be used: every instant has one decision, and one run at most.
 
-use super::{World, next};
+use super::next;
+use crate::support::workspace::Workspace;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
@@ -8,8 +9,8 @@ use std::time::Duration;
 
 const PERIOD: Duration = Duration::from_millis(50);
 
-fn ticking(more: &str) -> World {
-    World::new(&format!(
+fn ticking(more: &str) -> Workspace {
+    Workspace::of_jobs(&format!(
         "target \"tick\" {{ shell \"echo x >> ticks\"; every \"50ms\"; {more} }}"
     ))
 }
@@ -49,8 +50,9 @@ fn killed_at_any_moment_it_never_repeats_itself() {
 
 #[test]
 fn a_run_that_a_kill_cuts_short_is_told_as_such() {
-    let world =
-        World::new(r#"target "long" { shell "echo $$ > fifo; exec sleep 1000"; every "200ms"; timeout "1h"; }"#);
+    let world = Workspace::of_jobs(
+        r#"target "long" { shell "echo $$ > fifo; exec sleep 1000"; every "200ms"; timeout "1h"; }"#,
+    );
     let fifo = world.fifo("fifo");
     let serve = world.serve();
     let pid: i32 = next(&fifo).parse().unwrap();

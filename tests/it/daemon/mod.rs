@@ -21,11 +21,11 @@ mod policies;
 mod signals;
 mod soak;
 
+use crate::support::workspace::Workspace;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -34,49 +34,19 @@ use std::time::Duration;
 /// Longer than anything takes on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// A directory with an ops file.
-struct World {
-    root: tempfile::TempDir,
-}
-
-impl World {
-    fn new(ops: &str) -> Self {
-        let root = tempfile::tempdir().unwrap();
-        let world = Self { root };
-        world.ops(ops);
-        world
+impl Workspace {
+    /// Of an ops file with these jobs.
+    fn of_jobs(jobs: &str) -> Self {
+        Self::new(&with_name(jobs))
     }
 
-    fn ops(&self, text: &str) {
-        fs::write(self.at("ops.kdl"), format!("ops version=1 {{ name \"t\"; }}\n{text}")).unwrap();
-    }
-
-    fn at(&self, path: &str) -> PathBuf {
-        self.root.path().join(path)
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_opsrun"));
-        command
-            .args(args)
-            .current_dir(self.root.path())
-            .env("NO_COLOR", "1")
-            .env_remove("JOURNAL_STREAM")
-            .env_remove("NOTIFY_SOCKET")
-            .env_remove("OPSRUN_STATE_DIR");
-        command
+    /// Replaces the jobs of the ops file.
+    fn jobs(&self, jobs: &str) {
+        self.ops(&with_name(jobs));
     }
 
     fn serve(&self) -> Serve {
         Serve::start(self.command(&["serve"]))
-    }
-
-    /// Runs opsrun to its end, which must be `code`. Gives all that it said.
-    fn ends(&self, code: i32, args: &[&str]) -> String {
-        let output = self.command(args).output().unwrap();
-        let text = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
-        assert_eq!(output.status.code(), Some(code), "{text}");
-        text
     }
 
     /// A pipe with a name, through which children say something: its lines.
@@ -138,6 +108,10 @@ impl World {
     }
 }
 
+fn with_name(jobs: &str) -> String {
+    format!("ops version=1 {{ name \"t\"; }}\n{jobs}")
+}
+
 fn lines(from: impl std::io::Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
@@ -152,13 +126,6 @@ fn lines(from: impl std::io::Read + Send + 'static) -> Receiver<String> {
 
 fn next(lines: &Receiver<String>) -> String {
     lines.recv_timeout(DEADLINE).unwrap()
-}
-
-/// True when the process is gone, or nobody's but its parent's to reap.
-fn is_gone(pid: &str) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(')')
-        .is_none_or(|(_, rest)| rest.trim_start().starts_with('Z'))
 }
 
 /// Looks again and again, for what nobody tells.

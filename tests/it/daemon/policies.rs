@@ -1,12 +1,13 @@
 //! What becomes of a job that still runs, keeps failing, or was due when nobody was there.
 
-use super::{World, is_gone, next};
+use super::next;
+use crate::support::workspace::{Workspace, is_gone};
 use chrono::Timelike as _;
 use std::fs;
 
 #[test]
 fn a_job_that_is_replaced_is_ended_first_and_nothing_else_is() {
-    let world = World::new(
+    let world = Workspace::of_jobs(
         r#"
         schedule "s" { every "700ms"; }
         target "r" { shell "echo $$ > fifo; exec sleep 1000"; schedule "s"; overlap "replace"; timeout "1h"; }
@@ -33,7 +34,7 @@ fn a_job_that_is_replaced_is_ended_first_and_nothing_else_is() {
 
 #[test]
 fn one_waits_for_the_one_before_and_only_one() {
-    let world = World::new(
+    let world = Workspace::of_jobs(
         r#"target "q" { shell "echo begun > fifo; read x < gate; echo ended > fifo"; every "150ms"; overlap "queue"; timeout "1h"; }"#,
     );
     let (fifo, gate) = (world.fifo("fifo"), world.at("gate"));
@@ -60,7 +61,7 @@ fn one_waits_for_the_one_before_and_only_one() {
 
 #[test]
 fn runs_side_by_side_are_allowed_where_they_are() {
-    let world = World::new(
+    let world = Workspace::of_jobs(
         r#"target "a" { shell "echo $$ > fifo; exec sleep 1000"; every "150ms"; overlap "allow"; timeout "1h"; }"#,
     );
     let fifo = world.fifo("fifo");
@@ -74,7 +75,7 @@ fn runs_side_by_side_are_allowed_where_they_are() {
 
 #[test]
 fn a_check_goes_on_beside_a_long_run_that_asked_it_too() {
-    let world = World::new(
+    let world = Workspace::of_jobs(
         r#"
         schedule "s" { every "200ms"; }
         check "c" { command "true"; schedule "s"; timeout "100ms"; }
@@ -92,7 +93,7 @@ fn a_check_goes_on_beside_a_long_run_that_asked_it_too() {
 
 #[test]
 fn a_job_that_keeps_failing_is_left_alone_and_tried_once() {
-    let world = World::new(
+    let world = Workspace::of_jobs(
         r#"target "t" { shell "echo x >> tries; test -e mended"; every "100ms"; back-off after=2 wait="400ms" factor=2.0 cap="400ms"; }"#,
     );
     let mut serve = world.serve();
@@ -129,7 +130,7 @@ fn a_job_that_keeps_failing_is_left_alone_and_tried_once() {
 
 #[test]
 fn a_try_that_was_cut_short_counts_as_failed() {
-    let world = World::new(
+    let world = Workspace::of_jobs(
         r#"target "t" { shell "test -e try || exit 1; echo $$ > fifo; exec sleep 1000"; every "100ms"; back-off after=1 wait="300ms" factor=2.0 cap="1h"; timeout "1h"; }"#,
     );
     let fifo = world.fifo("fifo");
@@ -171,7 +172,7 @@ fn what_was_missed_is_made_up_for_as_the_file_says() {
         ("all", "\"all\" max=3"),
         ("skip", "\"skip\""),
     ];
-    let world = World::new(&policies.map(|(name, policy)| schedule(name, policy)).concat());
+    let world = Workspace::of_jobs(&policies.map(|(name, policy)| schedule(name, policy)).concat());
     let mut serve = world.serve();
     serve.says("serving t: 3 schedules");
     serve.term();
@@ -206,7 +207,7 @@ fn what_was_missed_is_made_up_for_as_the_file_says() {
 
 #[test]
 fn one_round_for_people_who_keep_cron() {
-    let world = World::new(
+    let world = Workspace::of_jobs(
         r#"
         target "a" { shell "echo x >> ticks"; cron "0 * * * *"; }
         target "b" { command "false"; cron "0 * * * *"; }
@@ -230,7 +231,7 @@ fn one_round_for_people_who_keep_cron() {
 
 #[test]
 fn rounds_at_the_same_time_share_the_work() {
-    let world = World::new(
+    let world = Workspace::of_jobs(
         r#"
         target "all" { shell "echo $$ > fifo; read -r go < go; echo x >> ticks"; schedule "s"; }
         schedule "s" { cron "* * * * *"; missed "all" max=3; }

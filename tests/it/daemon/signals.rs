@@ -1,6 +1,7 @@
 //! How the daemon is stopped, told to read its file again, and what a service manager hears.
 
-use super::{DEADLINE, Serve, World, is_gone, next, until};
+use super::{DEADLINE, Serve, next, until};
+use crate::support::workspace::{Workspace, is_gone};
 use nix::sys::signal::Signal;
 use std::fs;
 use std::os::unix::net::UnixDatagram;
@@ -10,7 +11,7 @@ const LONG: &str = r#"target "long" { shell "echo $$ > fifo; exec sleep 1000"; e
 #[test]
 fn told_to_stop_it_ends_its_children_and_writes_its_journal() {
     for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGINT, 130)] {
-        let world = World::new(LONG);
+        let world = Workspace::of_jobs(LONG);
         let fifo = world.fifo("fifo");
         let serve = world.serve();
         let pid = next(&fifo);
@@ -30,7 +31,7 @@ fn told_to_stop_it_ends_its_children_and_writes_its_journal() {
 
 #[test]
 fn a_second_interrupt_ends_it_and_its_children_at_once() {
-    let world = World::new(
+    let world = Workspace::of_jobs(
         r#"target "deaf" { shell "trap 'echo deaf > fifo' TERM; echo $$ > fifo; while :; do sleep 1000 & wait; done"; every "100ms"; timeout "1h" kill-after="1h"; }"#,
     );
     let fifo = world.fifo("fifo");
@@ -47,33 +48,33 @@ fn a_second_interrupt_ends_it_and_its_children_at_once() {
 #[test]
 fn its_file_is_read_again_when_it_changes_or_when_somebody_asks() {
     let target = |name: &str| format!("target \"{name}\" {{ command \"true\"; every \"100ms\"; }}");
-    let world = World::new(&target("one"));
+    let world = Workspace::of_jobs(&target("one"));
     let mut serve = world.serve();
     serve.says("serving t: 1 schedule of 1 job");
     serve.says("ok        target:one");
-    world.ops(&target("two"));
+    world.jobs(&target("two"));
     serve.says("serving anew");
     serve.says("ok        target:two");
 
-    world.ops("target \"two\" { command \"true\"; every \"1 fortnight\"; }");
+    world.jobs("target \"two\" { command \"true\"; every \"1 fortnight\"; }");
     serve.says("OPS2007");
     serve.says("cannot be used: `ops.kdl` is invalid: 1 error");
     serve.says("ok        target:two");
     serve.signal(Signal::SIGHUP);
     serve.says("ok        target:two");
-    world.ops(&target("three"));
+    world.jobs(&target("three"));
     serve.says("can be used again");
     serve.says("ok        target:three");
 
     // Nothing is wrong with any line of it.
-    world.ops(&format!("{}\n{}", target("twice"), target("twice")));
+    world.jobs(&format!("{}\n{}", target("twice"), target("twice")));
     serve.says("cannot be used: `ops.kdl` is invalid: 1 error");
     serve.says("ok        target:three");
 
     fs::remove_file(world.at("ops.kdl")).unwrap();
     serve.says("cannot be used: cannot read `ops.kdl`");
     serve.says("ok        target:three");
-    world.ops(&target("three"));
+    world.jobs(&target("three"));
     serve.signal(Signal::SIGHUP);
     serve.says("can be used again");
     serve.signal(Signal::SIGHUP);
@@ -85,7 +86,7 @@ fn its_file_is_read_again_when_it_changes_or_when_somebody_asks() {
 
 #[test]
 fn a_file_that_moves_the_state_is_refused() {
-    let world = World::new("target \"one\" { command \"true\"; every \"100ms\"; }");
+    let world = Workspace::of_jobs("target \"one\" { command \"true\"; every \"100ms\"; }");
     let mut serve = world.serve();
     serve.says("ok        target:one");
     let text =
@@ -99,7 +100,7 @@ fn a_file_that_moves_the_state_is_refused() {
 
 #[test]
 fn a_service_manager_hears_what_it_needs_to_know() {
-    let world = World::new("target \"one\" { command \"true\"; every \"1h\"; }");
+    let world = Workspace::of_jobs("target \"one\" { command \"true\"; every \"1h\"; }");
     let socket = UnixDatagram::bind(world.at("notify")).unwrap();
     socket.set_read_timeout(Some(DEADLINE)).unwrap();
     let hears = |wanted: &str| {
@@ -136,11 +137,11 @@ fn a_service_manager_hears_what_it_needs_to_know() {
 
 #[test]
 fn an_invalid_file_at_the_start_ends_it() {
-    let world = World::new("target \"one\" { }");
+    let world = Workspace::of_jobs("target \"one\" { }");
     let said = world.ends(78, &["serve"]);
     assert!(said.contains("`ops.kdl` is invalid"), "{said}");
     assert!(!world.at(".opsrun").exists());
-    let world = World::new("target \"one\" { command \"true\"; }");
+    let world = Workspace::of_jobs("target \"one\" { command \"true\"; }");
     let mut serve = world.serve();
     serve.says("warning: no job has a schedule");
     serve.term();

@@ -2,7 +2,8 @@
 //!
 //! `OPSRUN_TEST_KILLS` and `OPSRUN_TEST_RUNS` say how often; few times are enough to see that it works at all.
 
-use super::{Serve, World, until};
+use super::{Serve, until};
+use crate::support::workspace::Workspace;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -29,7 +30,7 @@ fn flips(newest: usize) -> String {
 }
 
 /// What a key is to be told, as `kind severity`, from nothing but the events: until it changes so often that it flaps.
-fn expected(world: &World, key: &str) -> Vec<String> {
+fn expected(world: &Workspace, key: &str) -> Vec<String> {
     let sql = format!(
         "SELECT coalesce(json ->> '$.outcome.state', 'begun') FROM events WHERE step = '{key}'
          AND kind IN ('step-started', 'step-finished') ORDER BY seq"
@@ -69,9 +70,9 @@ fn expected(world: &World, key: &str) -> Vec<String> {
 #[test]
 fn every_change_is_told_in_order_whenever_it_is_killed() {
     let cycles = times("OPSRUN_TEST_KILLS", 12);
-    let world = World::new(&flips(0));
+    let world = Workspace::of_jobs(&flips(0));
     for cycle in 0..cycles {
-        world.ops(&flips(cycle));
+        world.jobs(&flips(cycle));
         let mut serve = world.serve();
         serve.says("serving t");
         // Another moment each time: before it fails, while it does, when it is well again.
@@ -149,7 +150,7 @@ fn size(serve: &mut Serve) -> [usize; 3] {
 #[test]
 fn nothing_grows_with_the_number_of_runs() {
     let runs = times("OPSRUN_TEST_RUNS", 60);
-    let world = World::new(
+    let world = Workspace::of_jobs(
         r#"
         channel "ops" { command "/bin/sh" "-c" "cat > /dev/null"; }
         target "tick" { command "true"; every "40ms"; }

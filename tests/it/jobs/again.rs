@@ -1,6 +1,6 @@
 //! A command of the run changes the source, the destination, or both, before they are copied and cleaned.
 
-use super::World;
+use crate::support::workspace::{Workspace, files};
 use std::fs;
 
 fn ops(contents: &str, line: &str) -> String {
@@ -16,7 +16,7 @@ fn ops(contents: &str, line: &str) -> String {
 
 #[test]
 fn what_a_command_makes_is_in_the_copy_of_its_run() {
-    let world = World::new(&ops("all", "echo fresh > data/dump.sql"));
+    let world = Workspace::with_data(&ops("all", "echo fresh > data/dump.sql"));
     world.file("old.txt", 30);
     let plan = world.ends(0, &["plan"]);
     assert!(plan.contains("looked at again"), "{plan}");
@@ -31,7 +31,7 @@ fn what_a_command_makes_is_in_the_copy_of_its_run() {
 fn what_a_command_rewrites_stays_until_somebody_was_shown_it() {
     for contents in ["all", "expired"] {
         let line = "echo rewritten > data/old.txt; touch -d '40 days ago' data/old.txt";
-        let world = World::new(&ops(contents, line));
+        let world = Workspace::with_data(&ops(contents, line));
         world.file("old.txt", 30);
         world.file("other.txt", 30);
         let said = world.apply(4);
@@ -51,7 +51,7 @@ fn nothing_is_deleted_from_or_because_of_a_directory_that_was_moved_away() {
         "mv backup away; mkdir backup",
         "mv backup away; cp -a away backup",
     ] {
-        let world = World::new(&format!(
+        let world = Workspace::with_data(&format!(
             r#"
             ops version=1 {{ name "t"; }}
             backup "b" {{ source "data"; to "backup"; }}
@@ -64,7 +64,7 @@ fn nothing_is_deleted_from_or_because_of_a_directory_that_was_moved_away() {
         }
         let said = world.apply(1);
         assert!(said.contains("is another directory now"), "{said}");
-        let left = super::files(world.root.path());
+        let left = files(world.path());
         let kept = (0..12).filter(|n| left.keys().any(|path| path.ends_with(&format!("/{n}.txt"))));
         assert_eq!(kept.count(), 12, "{line}");
     }
@@ -72,7 +72,7 @@ fn nothing_is_deleted_from_or_because_of_a_directory_that_was_moved_away() {
 
 #[test]
 fn several_copies_of_a_source_that_a_command_made_take_their_turns() {
-    let world = World::new(
+    let world = Workspace::with_data(
         r#"
         ops version=1 { name "t"; concurrency 8; }
         target "make" { shell "mv data old 2>/dev/null; mkdir -p data; echo x > data/a.log"; }
@@ -89,7 +89,8 @@ fn several_copies_of_a_source_that_a_command_made_take_their_turns() {
 
 #[test]
 fn a_copy_of_a_source_that_lost_its_files_is_no_success() {
-    let world = World::new("ops version=1 { name \"t\"; }\nbackup \"b\" { source \"data\"; to \"backup\"; }\n");
+    let world =
+        Workspace::with_data("ops version=1 { name \"t\"; }\nbackup \"b\" { source \"data\"; to \"backup\"; }\n");
     for n in 0..8 {
         world.file(&format!("{n}.txt"), 1);
     }
@@ -105,7 +106,7 @@ fn a_copy_of_a_source_that_lost_its_files_is_no_success() {
 fn what_the_plan_did_not_list_stays() {
     for contents in ["all", "expired"] {
         let line = "echo more > data/more.txt; touch -d '40 days ago' data/more.txt";
-        let world = World::new(&ops(contents, line));
+        let world = Workspace::with_data(&ops(contents, line));
         world.file("old.txt", 30);
         world.apply(0);
         assert!(!world.at("data/old.txt").exists());
@@ -122,7 +123,7 @@ fn what_the_plan_did_not_list_stays() {
 
 #[test]
 fn a_command_that_empties_the_source_makes_the_copy_suspect() {
-    let world = World::new(&ops("all", "true"));
+    let world = Workspace::with_data(&ops("all", "true"));
     for n in 0..10 {
         world.file(&format!("{n}.txt"), 1);
     }
@@ -136,7 +137,7 @@ fn a_command_that_empties_the_source_makes_the_copy_suspect() {
 
 #[test]
 fn a_disk_that_a_command_brings_is_found() {
-    let world = World::new(&ops("expired", "true"));
+    let world = Workspace::with_data(&ops("expired", "true"));
     world.file("first.txt", 30);
     world.apply(0);
     fs::rename(world.at("backup"), world.at("unplugged")).unwrap();
@@ -153,7 +154,7 @@ fn a_disk_that_a_command_brings_is_found() {
 
 #[test]
 fn a_disk_that_a_command_takes_away_is_missed() {
-    let world = World::new(&ops("expired", "true"));
+    let world = Workspace::with_data(&ops("expired", "true"));
     world.file("first.txt", 30);
     world.apply(0);
     world.file("second.txt", 30);
@@ -165,7 +166,7 @@ fn a_disk_that_a_command_takes_away_is_missed() {
 
 #[test]
 fn a_command_that_fails_leaves_everything_alone() {
-    let world = World::new(&ops("all", "exit 7"));
+    let world = Workspace::with_data(&ops("all", "exit 7"));
     let old = world.file("old.txt", 30);
     let blocked = world.apply(1);
     assert!(
@@ -177,7 +178,7 @@ fn a_command_that_fails_leaves_everything_alone() {
 
 #[test]
 fn a_copy_that_waits_for_a_cleanup_is_made_of_what_is_left() {
-    let world = World::new(
+    let world = Workspace::with_data(
         r#"
         ops version=1 { name "t"; }
         backup "a" { source "data"; to "a"; contents "expired"; }
@@ -202,7 +203,7 @@ fn a_copy_that_waits_for_a_cleanup_is_made_of_what_is_left() {
 
 #[test]
 fn two_retentions_of_one_backup_take_their_turns() {
-    let world = World::new(
+    let world = Workspace::with_data(
         r#"
         ops version=1 { name "t"; concurrency 4; }
         backup "b" { source "data"; to "backup"; contents "expired"; }

@@ -1,8 +1,8 @@
 //! Secrets planted in every kind of channel, against servers that repeat all they are told, in every place of an answer
 //! and encoded: none is found in anything that opsrun keeps or says, nor in what it sends where it does not belong.
 
-use super::World;
 use super::secrets::assert_clean_of;
+use crate::support::workspace::{Workspace, files};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::fs;
@@ -133,7 +133,7 @@ fn no_secret_of_a_channel_is_kept_or_shown() {
     let (web, got) = serve_each(web);
     let (mail, _) = serve_each(mail);
     let http = format!("http://127.0.0.1:{web}");
-    let world = World::new(&format!(
+    let world = Workspace::with_data(&format!(
         r#"
         ops version=1 {{ name "t"; }}
         channel "taken" {{ webhook {{ url from-env="URL_200"; hmac from-env="PLANTED_HMAC"; header "Authorization" from-env="PLANTED_HEADER"; }}; }}
@@ -234,7 +234,7 @@ fn no_secret_of_a_channel_is_kept_or_shown() {
     for args in answers {
         run(args, &[0, 1, 3, 4]);
     }
-    for (path, bytes) in super::files(&world.at(".opsrun")) {
+    for (path, bytes) in files(&world.at(".opsrun")) {
         assert_clean_of(&secrets, &path, &bytes);
     }
     // Alerts arrived, and what they tell was cleaned. The routing key belongs into the body of its request.

@@ -1,6 +1,6 @@
 //! What a closed gate leaves alone, the order of a run, and how it is stopped.
 
-use super::World;
+use crate::support::workspace::Workspace;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -8,7 +8,7 @@ use std::process::Stdio;
 
 #[test]
 fn a_critical_check_closes_what_needs_it_and_nothing_else() {
-    let world = World::new(
+    let world = Workspace::with_data(
         r#"
         ops version=1 { name "t"; }
         check "beat" { file-age "beat" warn="1m" critical="1h"; }
@@ -43,7 +43,7 @@ fn a_critical_check_closes_what_needs_it_and_nothing_else() {
 
 #[test]
 fn one_thread_is_one_order() {
-    let world = World::new(
+    let world = Workspace::with_data(
         r#"
         ops version=1 { name "t"; }
         target "c" { command "true"; needs "target:b"; }
@@ -91,7 +91,7 @@ fn one_thread_is_one_order() {
 #[test]
 fn a_signal_ends_the_commands_and_says_so() {
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
-        let world = World::new(
+        let world = Workspace::with_data(
             r#"
             ops version=1 { name "t"; }
             target "long" { shell "trap '' TERM INT; echo $$ > pid; exec 3<>fifo; read x <&3" ; timeout "1h" kill-after="300ms"; }
@@ -129,7 +129,7 @@ fn a_signal_ends_the_commands_and_says_so() {
 /// The first one is answered by the command and by nobody else for an hour; the second kills it.
 #[test]
 fn who_is_in_a_hurry_interrupts_twice() {
-    let world = World::new(
+    let world = Workspace::with_data(
         r#"
         ops version=1 { name "t"; }
         target "deaf" {
@@ -166,7 +166,7 @@ fn who_is_in_a_hurry_interrupts_twice() {
 
 #[test]
 fn the_next_run_names_what_a_killed_one_was_at() {
-    let world = World::new(
+    let world = Workspace::with_data(
         r#"
         ops version=1 { name "t"; }
         target "long" { shell "echo $$ > ready; exec sleep 1000"; }
@@ -197,7 +197,7 @@ fn the_next_run_names_what_a_killed_one_was_at() {
 
 #[test]
 fn what_was_printed_is_kept_head_and_tail() {
-    let world = World::new(
+    let world = Workspace::with_data(
         r#"
         ops version=1 { name "t"; }
         target "loud" { shell "echo begin; head -c 10000000 /dev/zero | tr '\\0' x; echo; echo end >&2; exit 3"; ok-codes 3; }

@@ -1,7 +1,7 @@
 //! Secrets planted wherever one can come from and wherever one can leak: none is found in anything that opsrun
 //! keeps or says, in no encoding.
 
-use super::World;
+use crate::support::workspace::{Workspace, files};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use std::fs;
@@ -100,7 +100,7 @@ fn echo_server() -> u16 {
 #[test]
 fn no_secret_is_kept_or_shown() {
     let port = echo_server();
-    let world = World::new(
+    let world = Workspace::with_data(
         r#"
         ops version=1 { name "t"; }
         target "tells" {
@@ -170,7 +170,7 @@ fn no_secret_is_kept_or_shown() {
         all.extend(out.stdout);
         all.extend(out.stderr);
     }
-    for (path, bytes) in super::files(&world.at(".opsrun")) {
+    for (path, bytes) in files(&world.at(".opsrun")) {
         assert_clean(&path, &bytes);
     }
     // The children got them, and something was said about each.
@@ -186,7 +186,7 @@ fn no_secret_is_kept_or_shown() {
 /// A command prints what another job, which does not even run, will be given.
 #[test]
 fn secrets_of_jobs_that_do_not_run_are_hidden_too() {
-    let world = World::new(
+    let world = Workspace::with_data(
         r#"
         ops version=1 { name "t"; }
         target "publish" { command "true"; env "A" from-env="PLANTED_A"; env "B" from-file="secret-file"; }
@@ -203,7 +203,7 @@ fn secrets_of_jobs_that_do_not_run_are_hidden_too() {
         assert_clean("stderr", &out.stderr);
     }
     assert!(world.ends(0, &["history", "last"]).contains("[secret]"));
-    for (path, bytes) in super::files(&world.at(".opsrun")) {
+    for (path, bytes) in files(&world.at(".opsrun")) {
         assert_clean(&path, &bytes);
     }
 }

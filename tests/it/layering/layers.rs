@@ -6,6 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Uses within one layer that are intended: from, to, why.
 const INTENDED: &[(&str, &str, &str)] = &[
     ("entry", "path", "an entry has a path"),
+    (
+        "config",
+        "channel",
+        "the settings of web services are part of the language",
+    ),
     ("plan", "archive", "a plan names copies; it reads their types only"),
     ("inspect", "daemon", "answers come from the decisions of the daemon"),
     ("main", "cli", "it is all that main does"),

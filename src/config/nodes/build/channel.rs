@@ -6,7 +6,7 @@
 use super::Builder;
 use crate::config::nodes::document::{ChannelNode, TextNode, WayNode, WebNode};
 use crate::model::Channel;
-use crate::model::channel::{ChannelKind, Email};
+use crate::model::channel::{ChannelKind, Email, WebChannel};
 use std::time::Duration;
 
 /// How long one delivery may take, when the file names no time.
@@ -43,50 +43,15 @@ impl Builder<'_> {
     }
 
     fn web(&self, node: &WebNode) -> Option<ChannelKind> {
-        let mut given = Vec::new();
+        let mut settings = Vec::new();
         for (name, value) in &node.settings {
-            given.push((*name, self.value(value)?));
+            settings.push((*name, self.value(value)?));
         }
-        let mut take = |name: &str| {
-            let at = given.iter().position(|(given, _)| *given == name)?;
-            Some(given.swap_remove(at).1)
-        };
-        let ca_file = node.ca_file.as_ref().map(|path| self.path(path));
-        Some(match node.kind {
-            "slack" => ChannelKind::Slack {
-                url: take("url")?,
-                ca_file,
-            },
-            "discord" => ChannelKind::Discord {
-                url: take("url")?,
-                ca_file,
-            },
-            "telegram" => ChannelKind::Telegram {
-                token: take("token")?,
-                chat: take("chat")?,
-                api_url: take("api-url"),
-                ca_file,
-            },
-            "ntfy" => ChannelKind::Ntfy {
-                url: take("url")?,
-                token: take("token"),
-                ca_file,
-            },
-            "pagerduty" => ChannelKind::Pagerduty {
-                routing_key: take("routing-key")?,
-                url: take("url"),
-                ca_file,
-            },
-            "healthchecks" => ChannelKind::Healthchecks {
-                url: take("url")?,
-                ca_file,
-            },
-            _ => ChannelKind::Webhook {
-                url: take("url")?,
-                hmac: take("hmac"),
-                headers: self.values(&node.headers)?,
-                ca_file,
-            },
-        })
+        Some(ChannelKind::Web(WebChannel {
+            service: node.service,
+            settings,
+            headers: self.values(&node.headers)?,
+            ca_file: node.ca_file.as_ref().map(|path| self.path(path)),
+        }))
     }
 }

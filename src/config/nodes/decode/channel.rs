@@ -6,12 +6,13 @@
 
 use super::command::{command, headers, suggested_variable, value};
 use super::{allows, arg, duration, hurt, path, small, text};
+use crate::channel;
 use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::nodes::document::{ChannelNode, EmailNode, TextNode, WayNode, WebNode};
 use crate::config::nodes::reader::{Datum, Reading};
-use crate::config::nodes::schema::{Spec, WAYS};
+use crate::config::nodes::schema::{Spec, WAYS, WEB_SERVICES};
 use crate::config::source::{Span, Spanned};
-use crate::model::channel::{LOG, MailTls, RateLimit, Severity};
+use crate::model::channel::{LOG, MailTls, RateLimit, Severity, WebService};
 use crate::model::check::Address;
 use std::collections::HashMap;
 
@@ -93,80 +94,61 @@ pub(in crate::config) fn channel(reading: &Reading, findings: &mut Vec<Finding>)
     }
 }
 
-/// Which part of the program a way needs that this build may lack.
-fn feature(kind: &str) -> Option<(&'static str, bool)> {
-    match kind {
-        "command" | "shell" => None,
-        "email" => Some(("email", cfg!(feature = "email"))),
-        _ => Some(("http", cfg!(feature = "http"))),
-    }
-}
-
-/// One way; `None` when something in it is wrong, and reported.
+/// One delivery method; `None` when something in it is wrong, and reported.
 fn way(node: &Reading, findings: &mut Vec<Finding>) -> Option<WayNode> {
-    if let Some((feature, false)) = feature(node.spec_name) {
-        findings.push(
-            Finding::new(
-                Code::BadValue,
-                node.head,
-                format!("this build of opsrun cannot tell by `{}`", node.spec_name),
-                format!("needs the feature `{feature}`"),
-            )
-            .help("use a build with it, or tell by a `command`"),
-        );
+    let mut needs = |feature: &str, built: bool| {
+        if !built {
+            findings.push(
+                Finding::new(
+                    Code::BadValue,
+                    node.head,
+                    format!("this build of opsrun cannot send by `{}`", node.spec_name),
+                    format!("needs the feature `{feature}`"),
+                )
+                .help("use a build with that feature, or a `command`"),
+            );
+        }
+    };
+    if let Some(service) = WEB_SERVICES.iter().find(|service| service.word() == node.spec_name) {
+        needs("http", cfg!(feature = "http"));
+        return web(*service, node, findings).map(WayNode::Web);
     }
-    match node.spec_name {
-        "command" | "shell" => command(node, node, findings).map(WayNode::Command),
-        "email" => email(node, findings).map(|email| WayNode::Email(Box::new(email))),
-        _ => web(node, findings).map(WayNode::Web),
+    if node.spec_name == "email" {
+        needs("email", cfg!(feature = "email"));
+        return email(node, findings).map(|email| WayNode::Email(Box::new(email)));
     }
+    command(node, node, findings).map(WayNode::Command)
 }
 
-/// What ways are given that may be secret, as the table has it: the setting, and the variable that it would usually stand in.
-const SETTINGS: &[(&str, &str, &str)] = &[
-    ("webhook", "url", "OPS_WEBHOOK"),
-    ("webhook", "hmac", "OPS_WEBHOOK_KEY"),
-    ("slack", "url", "SLACK_URL"),
-    ("discord", "url", "DISCORD_URL"),
-    ("telegram", "token", "TELEGRAM_TOKEN"),
-    ("telegram", "chat", "TELEGRAM_CHAT"),
-    ("telegram", "api-url", "TELEGRAM_API_URL"),
-    ("ntfy", "url", "NTFY_URL"),
-    ("ntfy", "token", "NTFY_TOKEN"),
-    ("pagerduty", "routing-key", "PAGERDUTY_KEY"),
-    ("pagerduty", "url", "PAGERDUTY_URL"),
-    ("healthchecks", "url", "HC_URL"),
-    ("email", "user", "SMTP_USER"),
-    ("email", "password", "SMTP_PASSWORD"),
-];
+fn spec_of(kind: &str, setting: &str) -> Option<&'static Spec> {
+    WAYS.iter().find(|spec| spec.name == kind)?.child(setting)
+}
 
-/// The variable that a setting of a channel would usually stand in.
+/// The environment variable that usually holds a setting of a channel.
 pub(in crate::config) fn usual_variable(kind: &str, setting: &str) -> String {
-    let known = SETTINGS.iter().find(|(k, s, _)| *k == kind && *s == setting);
-    known.map_or_else(
-        || suggested_variable(setting),
-        |(_, _, variable)| (*variable).to_owned(),
-    )
+    let known = spec_of(kind, setting).and_then(|spec| spec.variable);
+    known.map_or_else(|| suggested_variable(setting), str::to_owned)
 }
 
 /// `None` in the outer place: wrong, and reported; in the inner one: not given.
 #[expect(clippy::option_option, reason = "not given and wrong are two things")]
-fn setting(node: &Reading, name: &'static str, secret: bool, findings: &mut Vec<Finding>) -> Option<Option<TextNode>> {
+fn setting(node: &Reading, name: &'static str, findings: &mut Vec<Finding>) -> Option<Option<TextNode>> {
     let Some(child) = node.child(name) else {
         return Some(None);
     };
     let variable = usual_variable(node.spec_name, name);
+    let secret = spec_of(node.spec_name, name).is_some_and(Spec::is_secret);
     let empty = child.args.is_empty() && child.props.is_empty() && child.children.is_empty();
     if secret && empty && !child.damaged && !child.lost {
         findings.push(
             Finding::new(
                 Code::Missing,
                 child.head,
-                format!("`{name}` does not say where it comes from"),
-                "a secret: it stands in the file nowhere",
+                format!("`{name}` has no source"),
+                "a secret, which is not written in the file",
             )
             .help(format!(
-                "write `{name} from-env=\"{variable}\"`, or say `from-file=\"…\"` or `{{ from-command \"…\"; }}`"
+                "write `{name} from-env=\"{variable}\"`, `from-file=\"…\"` or `{{ from-command \"…\"; }}`"
             )),
         );
         return None;
@@ -174,55 +156,44 @@ fn setting(node: &Reading, name: &'static str, secret: bool, findings: &mut Vec<
     value(child, &variable, 0, findings).map(Some)
 }
 
-fn is_secret(kind: &str, setting: &str) -> bool {
-    let spec = WAYS.iter().find(|spec| spec.name == kind);
-    let child = spec.and_then(|spec| spec.child(setting));
-    child.is_some_and(Spec::is_secret)
-}
-
-fn web(node: &Reading, findings: &mut Vec<Finding>) -> Option<WebNode> {
+fn web(service: WebService, node: &Reading, findings: &mut Vec<Finding>) -> Option<WebNode> {
     let mut fine = true;
     let mut settings = Vec::new();
-    for (kind, name, _) in SETTINGS {
-        if *kind != node.spec_name {
-            continue;
-        }
-        match setting(node, name, is_secret(kind, name), findings) {
-            Some(Some(value)) => settings.push((*name, value)),
+    for spec in channel::spec(service).settings {
+        match setting(node, spec.name, findings) {
+            Some(Some(value)) => {
+                if let (Some(what), TextNode::Plain(url)) = (spec.path_names, &value) {
+                    without_path(node, spec.name, what, url, findings);
+                }
+                settings.push((spec.name, value));
+            }
             Some(None) => {}
             None => fine = false,
         }
     }
-    topic(node, &settings, findings);
     let headers = headers(node, findings);
     fine.then(|| WebNode {
-        kind: node.spec_name,
+        service,
         settings,
         headers,
         ca_file: path(node, "ca-file"),
     })
 }
 
-/// What is published at the root of a server is published nowhere.
-fn topic(node: &Reading, settings: &[(&str, TextNode)], findings: &mut Vec<Finding>) {
-    let Some((_, TextNode::Plain(url))) = settings.iter().find(|(name, _)| *name == "url") else {
-        return;
-    };
+/// A URL that ends with the server, where the path names something.
+fn without_path(node: &Reading, setting: &str, what: &str, url: &str, findings: &mut Vec<Finding>) {
     let path = url.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
     let given = path.is_some_and(|(_, path)| !path.split(['?', '#']).next().unwrap_or_default().is_empty());
-    if node.spec_name == "ntfy"
-        && !given
-        && let Some(value) = arg(node, "url")
-    {
+    if let Some(value) = arg(node, setting).filter(|_| !given) {
         findings.push(
             Finding::new(
                 Code::BadValue,
                 value.span,
-                "the URL names no topic",
+                format!("the URL names no {what}"),
                 "ends with the server",
             )
             .help(format!(
-                "add the topic: `url \"{}/ops\"`",
+                "add the {what}: `{setting} \"{}/ops\"`",
                 excerpt(url.trim_end_matches('/'))
             )),
         );
@@ -245,8 +216,8 @@ fn email(node: &Reading, findings: &mut Vec<Finding>) -> Option<EmailNode> {
         _ if address.as_ref().is_some_and(|address| address.port == TLS_PORT) => MailTls::Tls,
         _ => MailTls::StartTls,
     };
-    let user = setting(node, "user", false, findings);
-    let password = setting(node, "password", true, findings);
+    let user = setting(node, "user", findings);
+    let password = setting(node, "password", findings);
     both_or_neither(node, findings);
     if let (Some(given), Some(address), Some(secret)) = (given, &address, node.child("password"))
         && tls == MailTls::None

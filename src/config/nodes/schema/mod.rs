@@ -18,7 +18,7 @@ use copies::{ASSERT, ASSERT_OF, BACKUP, RETENTION, TIMEOUT};
 pub(in crate::config) use running::PROBES;
 use running::{CHECK, RUN, TARGET, WHERE};
 use telling::CHANNEL;
-pub(in crate::config) use telling::WAYS;
+pub(in crate::config) use telling::{WAYS, WEB_SERVICES};
 pub(in crate::config) use timing::RHYTHM;
 use timing::{AGAIN, SCHEDULE, WHEN};
 
@@ -196,6 +196,8 @@ pub(in crate::config) struct Spec {
     pub(in crate::config) default: Option<Fallback>,
     /// What its arguments, properties and children do not say.
     pub(in crate::config) rule: Option<&'static str>,
+    /// The environment variable that usually holds its value, where that may be secret.
+    pub(in crate::config) variable: Option<&'static str>,
 }
 
 impl Spec {
@@ -253,6 +255,11 @@ impl Spec {
         self.rule = Some(rule);
         self
     }
+
+    const fn variable(mut self, name: &'static str) -> Self {
+        self.variable = Some(name);
+        self
+    }
 }
 
 const fn node(name: &'static str, args: Args, doc: &'static str, example: &'static str) -> Spec {
@@ -268,6 +275,7 @@ const fn node(name: &'static str, args: Args, doc: &'static str, example: &'stat
         example,
         default: None,
         rule: None,
+        variable: None,
     }
 }
 

@@ -5,90 +5,136 @@
 
 use super::running::{CA_FILE, FROM_COMMAND, HEADER, SOURCES, WHERE};
 use super::{Args, Spec, Type, needed, node, prop};
+use crate::channel::{
+    self,
+    service::{Setting, SettingKind, WebServiceSpec},
+};
+use crate::model::channel::WebService;
 
-/// A setting that stands in the file nowhere, only where it comes from.
-const fn secret(name: &'static str, doc: &'static str, example: &'static str) -> Spec {
-    node(name, Args::Maybe(Type::Secret), doc, example)
-        .with(SOURCES)
-        .block(&[FROM_COMMAND])
-}
-
-const fn open(name: &'static str, ty: Type, doc: &'static str, example: &'static str) -> Spec {
+/// A value that may be secret, or must be: a `ty` of [`Type::Secret`] is not written in the file.
+const fn setting(
+    name: &'static str,
+    ty: Type,
+    variable: &'static str,
+    doc: &'static str,
+    example: &'static str,
+) -> Spec {
     node(name, Args::Maybe(ty), doc, example)
         .with(SOURCES)
         .block(&[FROM_COMMAND])
+        .variable(variable)
 }
 
-/// The ways; a channel has exactly one.
+/// The row of a setting of a web service.
+const fn row(of: &Setting) -> Spec {
+    let ty = match of.kind {
+        SettingKind::Url => Type::Url,
+        SettingKind::SecretUrl | SettingKind::Secret => Type::Secret,
+        SettingKind::Text => Type::Argument,
+    };
+    let mut row = setting(of.name, ty, of.variable, of.summary, of.example);
+    row.required = of.required;
+    if let Some(words) = of.default {
+        row = row.otherwise(words);
+    }
+    row
+}
+
+/// The row of a web service, with its settings as children.
+macro_rules! service {
+    ($service:expr) => {{
+        const SPEC: &WebServiceSpec = channel::spec($service);
+        const COUNT: usize = SPEC.settings.len();
+        const ROWS: &[Spec] = &{
+            let mut rows = [CA_FILE; COUNT];
+            let mut at = 0;
+            while at < COUNT {
+                rows[at] = row(&SPEC.settings[at]);
+                at += 1;
+            }
+            rows
+        };
+        const OTHERS: &[Spec] = if SPEC.custom_headers {
+            &[HEADER, CA_FILE]
+        } else {
+            &[CA_FILE]
+        };
+        node($service.word(), Args::None, SPEC.summary, SPEC.example).block(&[ROWS, OTHERS])
+    }};
+}
+
+/// Every service that [`WAYS`] has.
+pub(in crate::config) const WEB_SERVICES: &[WebService] = &[
+    WebService::Webhook,
+    WebService::Slack,
+    WebService::Discord,
+    WebService::Telegram,
+    WebService::Ntfy,
+    WebService::Pagerduty,
+    WebService::Healthchecks,
+];
+
+/// The delivery methods; a channel has exactly one.
 pub(in crate::config) const WAYS: &[Spec] = &[
-    node(
-        "webhook",
-        Args::None,
-        "a JSON document by POST",
-        "webhook { url from-env=\"OPS_WEBHOOK\"; }",
-    )
-    .block(&[&[
-        open(
-            "url",
-            Type::Url,
-            "where to",
-            "url \"https://alerts.example.com/opsrun\"",
-        )
-        .required(),
-        secret(
-            "hmac",
-            "the key that the document is signed with",
-            "hmac from-env=\"OPS_WEBHOOK_KEY\"",
-        )
-        .otherwise("not signed"),
-        HEADER,
-        CA_FILE,
-    ]]),
+    service!(WebService::Webhook),
     node(
         "email",
         Args::None,
-        "a message to people",
+        "an e-mail message",
         "email { to \"ops@example.com\"; from \"opsrun@example.com\"; smtp \"mail.example.com:587\"; }",
     )
     .block(&[&[
         node(
             "to",
             Args::Many(Type::Mail),
-            "who gets it",
+            "the recipients",
             "to \"ops@example.com\" \"boss@example.com\"",
         )
         .required(),
         node(
             "from",
             Args::One(Type::Mail),
-            "who it is from",
+            "the sender",
             "from \"opsrun@example.com\"",
         )
         .required(),
         node(
             "smtp",
             Args::One(Type::Address),
-            "the server that takes it",
+            "the mail server",
             "smtp \"mail.example.com:587\" tls=\"starttls\"",
         )
         .with(&[prop(
             "tls",
             Type::Word(&["starttls", "tls", "none"], &[]),
-            "how the way is protected",
+            "how the connection is encrypted",
         )
         .otherwise("`\"tls\"` on port 465, otherwise `\"starttls\"`")
         .example("\"starttls\"")])
         .required(),
-        open("user", Type::Argument, "who says so to the server", "user \"opsrun\"")
-            .rule("with `password`, or neither")
-            .otherwise("nobody"),
-        secret("password", "of the user", "password from-file=\"mail-password\"").otherwise("none"),
+        setting(
+            "user",
+            Type::Argument,
+            "SMTP_USER",
+            "the user name at the server",
+            "user \"opsrun\"",
+        )
+        .rule("with `password`, or neither")
+        .otherwise("no login"),
+        setting(
+            "password",
+            Type::Secret,
+            "SMTP_PASSWORD",
+            "the password of the user",
+            "password from-file=\"mail-password\"",
+        )
+        .otherwise("none"),
         CA_FILE,
     ]]),
     node(
         "command",
         Args::Then(Type::Program, Type::Argument),
-        "a command that gets a JSON document on its standard input",
+        "a command that is given a JSON document on its standard input",
         "command \"bin/page\"",
     )
     .block(&[WHERE]),
@@ -99,98 +145,12 @@ pub(in crate::config) const WAYS: &[Spec] = &[
         "shell \"bin/page | logger\"",
     )
     .block(&[WHERE]),
-    node(
-        "slack",
-        Args::None,
-        "an incoming webhook of Slack, or of what understands the same",
-        "slack { url from-env=\"SLACK_URL\"; }",
-    )
-    .block(&[&[
-        secret("url", "whoever knows it can write", "url from-env=\"SLACK_URL\"").required(),
-        CA_FILE,
-    ]]),
-    node(
-        "discord",
-        Args::None,
-        "a webhook of Discord",
-        "discord { url from-env=\"DISCORD_URL\"; }",
-    )
-    .block(&[&[
-        secret("url", "whoever knows it can write", "url from-env=\"DISCORD_URL\"").required(),
-        CA_FILE,
-    ]]),
-    node(
-        "telegram",
-        Args::None,
-        "a bot of Telegram",
-        "telegram { token from-env=\"TELEGRAM_TOKEN\"; chat \"-100123\"; }",
-    )
-    .block(&[&[
-        secret("token", "of the bot", "token from-env=\"TELEGRAM_TOKEN\"").required(),
-        open("chat", Type::Argument, "the chat that it writes to", "chat \"-100123\"").required(),
-        open(
-            "api-url",
-            Type::Url,
-            "of a server of one's own",
-            "api-url \"http://127.0.0.1:8081\"",
-        )
-        .otherwise("that of Telegram"),
-        CA_FILE,
-    ]]),
-    node(
-        "ntfy",
-        Args::None,
-        "a topic of ntfy",
-        "ntfy { url \"https://ntfy.example.com/ops\"; }",
-    )
-    .block(&[&[
-        open(
-            "url",
-            Type::Url,
-            "with the topic",
-            "url \"https://ntfy.example.com/ops\"",
-        )
-        .required(),
-        secret(
-            "token",
-            "for topics that not everybody may write to",
-            "token from-env=\"NTFY_TOKEN\"",
-        )
-        .otherwise("none"),
-        CA_FILE,
-    ]]),
-    node(
-        "pagerduty",
-        Args::None,
-        "a service of PagerDuty",
-        "pagerduty { routing-key from-env=\"PAGERDUTY_KEY\"; }",
-    )
-    .block(&[&[
-        secret(
-            "routing-key",
-            "of the integration",
-            "routing-key from-env=\"PAGERDUTY_KEY\"",
-        )
-        .required(),
-        open(
-            "url",
-            Type::Url,
-            "of another region",
-            "url \"https://events.eu.pagerduty.com/v2/enqueue\"",
-        )
-        .otherwise("`\"https://events.pagerduty.com/v2/enqueue\"`"),
-        CA_FILE,
-    ]]),
-    node(
-        "healthchecks",
-        Args::None,
-        "a dead man's switch: told of the start, the success and the failure of runs",
-        "healthchecks { url from-env=\"HC_URL\"; }",
-    )
-    .block(&[&[
-        open("url", Type::Url, "of the check there", "url from-env=\"HC_URL\"").required(),
-        CA_FILE,
-    ]]),
+    service!(WebService::Slack),
+    service!(WebService::Discord),
+    service!(WebService::Telegram),
+    service!(WebService::Ntfy),
+    service!(WebService::Pagerduty),
+    service!(WebService::Healthchecks),
 ];
 
 pub(super) const CHANNEL: &[Spec] = &[

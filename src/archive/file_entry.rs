@@ -1,0 +1,165 @@
+//! [`FileEntry`]: one entry of a copy, one row of its file list.
+//!
+//! Written while the source is read; read back by verify, restore, cleanup and people (`zcat`).
+//! Invariant: together with the archive's bytes a row says everything about its entry; the tar headers are a
+//! function of it (`header`).
+
+use crate::entry::Identity;
+use crate::path::RelPath;
+pub use crate::units::{hex, parse_hex};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FileEntryKind {
+    /// A regular file with its content.
+    File,
+    Dir,
+    Symlink,
+    /// Another name of an earlier file of the same copy.
+    Hardlink,
+}
+
+/// Whether the content is one state of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ContentState {
+    Ok,
+    /// The file changed each time it was read: it proves nothing.
+    Torn,
+}
+
+/// Bytes as text: a string where they are UTF-8, else base64.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Bytes {
+    Text(String),
+    Raw { base64: String },
+}
+
+impl Bytes {
+    #[must_use]
+    pub fn new(bytes: &[u8]) -> Self {
+        use base64::{Engine as _, engine::general_purpose::STANDARD};
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Self::Text(text.to_owned()),
+            Err(_) => Self::Raw {
+                base64: STANDARD.encode(bytes),
+            },
+        }
+    }
+
+    /// Empty when the base64 is invalid.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        use base64::{Engine as _, engine::general_purpose::STANDARD};
+        match self {
+            Self::Text(text) => text.clone().into_bytes(),
+            Self::Raw { base64 } => STANDARD.decode(base64).unwrap_or_default(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileEntry {
+    /// Where, relative to the source.
+    pub path: RelPath,
+    #[serde(rename = "type")]
+    pub kind: FileEntryKind,
+    /// Bytes of content; 0 for what has none.
+    pub size: u64,
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    /// Last change of the content, nanoseconds since the Unix epoch.
+    pub mtime_ns: i128,
+    /// Last change of anything, nanoseconds since the Unix epoch.
+    pub ctime_ns: i128,
+    pub dev: u64,
+    pub ino: u64,
+    pub nlink: u32,
+    /// SHA-256 of the content in hexadecimal, holes read as zeros; a hard link has the hash of its file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// Number of the archive's member that holds its first header byte.
+    pub member: u64,
+    pub offset: u64,
+    /// Target of a symlink, or the path that a hard link is another name of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<Bytes>,
+    /// Data segments of a file with holes: offset and length.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sparse: Option<Vec<(u64, u64)>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub xattrs: BTreeMap<String, Bytes>,
+    pub state: ContentState,
+    /// It changed so shortly before it was read that its times cannot prove it unchanged.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fresh: bool,
+}
+
+/// Proof of what a file's content was in exactly one state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Evidence {
+    pub identity: Identity,
+    /// SHA-256 of the content in it.
+    pub sha256: [u8; 32],
+}
+
+impl FileEntry {
+    #[must_use]
+    pub fn path(&self) -> &RelPath {
+        &self.path
+    }
+
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// It changed each time it was read.
+    #[must_use]
+    pub fn is_torn(&self) -> bool {
+        self.state == ContentState::Torn
+    }
+
+    /// It changed just before it was read.
+    #[must_use]
+    pub fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        Identity {
+            dev: self.dev,
+            ino: self.ino,
+            size: self.size,
+            mtime_ns: self.mtime_ns,
+            ctime_ns: self.ctime_ns,
+        }
+    }
+
+    /// What it proves: `None` unless it is a file, and neither torn nor fresh.
+    #[must_use]
+    pub fn evidence(&self) -> Option<Evidence> {
+        let file = matches!(self.kind, FileEntryKind::File | FileEntryKind::Hardlink);
+        (file && self.state == ContentState::Ok && !self.fresh).then_some(())?;
+        Some(Evidence {
+            identity: self.identity(),
+            sha256: parse_hex(self.sha256.as_deref()?)?,
+        })
+    }
+
+    /// Bytes of content in the archive: fewer than the size where there are holes.
+    #[must_use]
+    pub fn stored(&self) -> u64 {
+        match (self.kind, &self.sparse) {
+            (FileEntryKind::File, None) => self.size,
+            (FileEntryKind::File, Some(segments)) => segments.iter().fold(0, |sum, (_, len)| sum.saturating_add(*len)),
+            _ => 0,
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Making members: entries are opened, read, hashed and compressed, on any thread.
+//!
+//! Takes a [`WriteTask`], gives a [`CompressedTask`]. Knows nothing of other tasks: positions in the archive are
+//! relative to the task until the writer adds its own.
+//! Invariant: a member ends once it holds [`MEMBER_SIZE`] bytes, so readers accept every one.
+
+use super::super::gzip_member::{self, MEMBER_SIZE};
+use super::super::header::{TRAILER, header_bytes, padding};
+use super::super::job::WriteJob;
+use super::super::pipeline::Pool;
+use super::super::read_source::{self, ReadFailure};
+use super::task::{CompressedBatch, CompressedTask, WriteTask};
+use crate::entry::{Entry, Kind};
+use crate::path::RelPath;
+use crate::tree::Opener;
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+pub(super) struct TaskCompressor<'a> {
+    pub(super) job: &'a WriteJob<'a>,
+    level: u8,
+    pub(super) granule: Duration,
+    pub(super) openers: Pool<Opener<'a>>,
+    pub(super) links: HashMap<(u64, u64), usize>,
+}
+
+impl<'a> TaskCompressor<'a> {
+    pub(super) fn new(job: &'a WriteJob<'a>, level: u8) -> Self {
+        Self {
+            job,
+            level,
+            granule: read_source::granule(),
+            openers: Pool::new(),
+            links: job.first_names(),
+        }
+    }
+
+    pub(super) fn opener(&self) -> Opener<'a> {
+        let kept = self.openers.take();
+        kept.unwrap_or_else(|| Opener::new(self.job.source, self.job.cross_mounts))
+    }
+
+    pub(super) fn work(&self, task: WriteTask) -> CompressedTask {
+        match task {
+            WriteTask::Batch { from, to } => CompressedTask::Batch(self.batch(from, to, &HashSet::new())),
+            WriteTask::Piece(piece) => CompressedTask::Piece {
+                packed: gzip_member::encode(&piece.plain, self.level),
+                plain: piece.plain.len() as u64,
+                first: piece.first,
+                row: piece.row,
+                content: piece.content,
+            },
+            WriteTask::Rollback => CompressedTask::Rollback,
+            WriteTask::Lost { at, why } => CompressedTask::Lost { at, why },
+            WriteTask::Trailer => CompressedTask::Trailer {
+                packed: gzip_member::encode(&TRAILER, self.level),
+            },
+        }
+    }
+
+    /// The earlier entry of the same inode, if there is one.
+    pub(super) fn first_name(&self, at: usize, entry: &Entry) -> Option<(usize, &'a RelPath)> {
+        let id = (entry.identity.dev, entry.identity.ino);
+        let first = *self.links.get(&id).filter(|first| entry.nlink > 1 && **first < at)?;
+        self.job.entries.get(first).map(|e| (first, &e.path))
+    }
+
+    /// Reads and compresses entries. Those in `whole` are stored as files of their own, not as links.
+    pub(super) fn batch(&self, from: usize, to: usize, whole: &HashSet<usize>) -> CompressedBatch {
+        let mut opener = self.opener();
+        let mut plain = Vec::with_capacity(MEMBER_SIZE + MEMBER_SIZE / 4);
+        let mut members = Vec::new();
+        let mut found = Vec::with_capacity(to - from);
+        let mut content = 0;
+        for at in from..to {
+            let Some(entry) = self.job.entries.get(at) else {
+                continue;
+            };
+            if self.job.progress.stop() {
+                break;
+            }
+            // Headers may be longer, and files larger, than the listing suggested.
+            if plain.len() >= MEMBER_SIZE {
+                members.push(self.member(&plain));
+                plain.clear();
+            }
+            let link = self.first_name(at, entry).filter(|_| !whole.contains(&at));
+            let read = match (entry.kind, link) {
+                (Kind::Dir, _) => {
+                    read_source::directory(self.job.source, entry, self.job.cross_mounts).map(|row| (row, Vec::new()))
+                }
+                (Kind::Symlink, _) => read_source::symlink(&mut opener, entry).map(|row| (row, Vec::new())),
+                (Kind::File, Some((_, first))) => {
+                    read_source::hardlink(&mut opener, entry, first).map(|row| (row, Vec::new()))
+                }
+                (Kind::File, None) => read_source::small(&mut opener, entry, self.granule),
+                _ => Err(ReadFailure::Special),
+            };
+            found.push((
+                at,
+                read.map(|(mut row, data)| {
+                    row.member = members.len() as u64;
+                    row.offset = plain.len() as u64;
+                    plain.extend_from_slice(&header_bytes(&row));
+                    plain.extend_from_slice(&data);
+                    plain.resize(plain.len() + padding(data.len() as u64), 0);
+                    content += data.len() as u64;
+                    row
+                }),
+            ));
+        }
+        self.openers.put(opener);
+        if !plain.is_empty() {
+            members.push(self.member(&plain));
+        }
+        CompressedBatch {
+            from,
+            to,
+            members,
+            found,
+            content,
+        }
+    }
+
+    fn member(&self, plain: &[u8]) -> (Vec<u8>, u64) {
+        (gzip_member::encode(plain, self.level), plain.len() as u64)
+    }
+}

@@ -1,0 +1,182 @@
+//! Finishing a written copy: list and manifest, for either form.
+//!
+//! Takes written content, its [`ContentFacts`] and the [`Omissions`]; gives a [`WrittenCopy`] whose list and manifest
+//! are durable under temporary names.
+//! Invariant: the manifest is written last, and read back before anything relies on it.
+
+use super::super::error::{CopyError, write_draft};
+use super::super::file_entry::{Bytes, FileEntry};
+use super::super::file_list::{ListWriter, WrittenList};
+use super::super::form::UnpublishedContent;
+use super::super::job::{WriteJob, WrittenCopy};
+use super::super::manifest::{
+    ARCHIVE_FORMAT, Incomplete, MAX_NAMED_INCOMPLETE, Manifest, MemberPosition, TREE_FORMAT, TreeFacts,
+};
+use super::super::read_source::ReadFailure;
+use crate::path::RelPath;
+use crate::tree::publish::Draft;
+use crate::units::plural;
+use std::os::unix::ffi::OsStrExt;
+
+/// How many torn files are named; the rest is counted.
+const MAX_NAMED_TORN: usize = 20;
+
+/// What is missing in the copy, or kept changing while it was read.
+pub struct Omissions {
+    incomplete: Vec<Incomplete>,
+    incomplete_total: u64,
+    torn: Vec<RelPath>,
+    vanished: u64,
+    notes: Vec<String>,
+}
+
+impl Omissions {
+    /// Starts with what could not even be listed.
+    pub fn new(job: &WriteJob<'_>) -> Self {
+        let mut account = Self {
+            incomplete: Vec::new(),
+            incomplete_total: 0,
+            torn: Vec::new(),
+            vanished: 0,
+            notes: Vec::new(),
+        };
+        for problem in job.problems.iter().cloned() {
+            account.miss(problem.path, problem.why);
+        }
+        account
+    }
+
+    /// The entry at this index is not in the copy.
+    pub fn absent(&mut self, job: &WriteJob<'_>, at: usize, why: ReadFailure) {
+        let path = job.entries.get(at).map(|entry| entry.path.clone());
+        match why {
+            ReadFailure::Vanished | ReadFailure::Special => self.vanished += 1,
+            ReadFailure::Unreadable(why) => self.miss(path, why),
+        }
+    }
+
+    pub fn miss(&mut self, path: Option<RelPath>, why: String) {
+        self.incomplete_total += 1;
+        if self.incomplete.len() < MAX_NAMED_INCOMPLETE {
+            self.incomplete.push(Incomplete { path, why });
+        }
+    }
+
+    pub fn stored(&mut self, row: &FileEntry) {
+        if row.is_torn() && self.torn.len() < MAX_NAMED_TORN {
+            self.torn.push(row.path.clone());
+        }
+    }
+
+    pub fn note(&mut self, line: String) {
+        self.notes.push(line);
+    }
+
+    fn remarks(&mut self, torn: u64) -> Vec<String> {
+        let mut remarks = std::mem::take(&mut self.notes);
+        remarks.extend(
+            self.torn
+                .iter()
+                .map(|path| format!("`{path}` changed each time it was read: it is stored, but proves no deletion")),
+        );
+        if torn > self.torn.len() as u64 {
+            remarks.push(format!(
+                "{} more files changed each time they were read",
+                torn - self.torn.len() as u64
+            ));
+        }
+        if self.vanished > 0 {
+            remarks.push(format!(
+                "{} deleted or replaced after the listing",
+                plural(self.vanished, "entry was", "entries were")
+            ));
+        }
+        remarks
+    }
+}
+
+/// What the manifest says about the content.
+pub struct ContentFacts {
+    /// Size of the archive; bytes stored in the tree.
+    pub bytes: u64,
+    /// SHA-256 of the archive; empty for a tree.
+    pub checksum: String,
+    pub members: Vec<MemberPosition>,
+    /// For trees only.
+    pub tree: Option<TreeFacts>,
+}
+
+pub fn finish(
+    job: &WriteJob<'_>,
+    content: UnpublishedContent,
+    facts: ContentFacts,
+    list: ListWriter,
+    mut account: Omissions,
+) -> Result<WrittenCopy, CopyError> {
+    let WrittenList {
+        draft: list,
+        members: list_members,
+        size: list_bytes,
+        checksum: list_checksum,
+        rows,
+        files,
+        bytes,
+        torn,
+    } = list.finish()?;
+    let known = job.facts.clone();
+    let remarks = account.remarks(torn);
+    let manifest = Manifest {
+        format: if facts.tree.is_some() {
+            TREE_FORMAT
+        } else {
+            ARCHIVE_FORMAT
+        },
+        tool: format!("opsrun {}", env!("CARGO_PKG_VERSION")),
+        ops_name: known.ops_name,
+        host: known.host,
+        backup_id: job.name.backup().to_owned(),
+        run: known.run,
+        sequence: known.sequence,
+        parent: known.parent,
+        source_fs_uuid: known.source_fs_uuid,
+        encryption: None,
+        backup_at: known.backup_at,
+        source: Bytes::new(known.source.as_os_str().as_bytes()),
+        source_files: known.source_files,
+        contents: known.contents,
+        archive_name: content.form().content_name(&job.name),
+        archive_bytes: facts.bytes,
+        checksum: facts.checksum,
+        list_name: job.name.list(),
+        list_bytes,
+        list_checksum,
+        record_count: rows,
+        files,
+        bytes,
+        torn,
+        complete: account.incomplete_total == 0,
+        incomplete_total: account.incomplete_total,
+        incomplete: account.incomplete,
+        suspect: known.suspect,
+        tree: facts.tree,
+        members: facts.members,
+        list_members,
+        self_checksum: String::new(),
+    };
+    let mut manifest_file = Draft::create(job.destination, &job.name.manifest())?;
+    let name = manifest_file.temp_name();
+    let text = manifest.to_bytes();
+    write_draft(&mut manifest_file, &text)?;
+    manifest_file.sync()?;
+    // Now with its own checksum.
+    let manifest = Manifest::from_bytes(&text, &name)?;
+    Ok(WrittenCopy {
+        name: job.name.clone(),
+        destination: job.destination.try_clone()?,
+        content,
+        list,
+        manifest_file,
+        manifest,
+        remarks,
+    })
+}

@@ -1,0 +1,139 @@
+//! What opsrun knows about a web service: its settings, its requests, and the reading of its answers.
+//!
+//! Each service of this room is one [`WebServiceSpec`]: `config` turns its settings into rows of the language, `alert`
+//! sends its requests.
+//! Invariant: a setting has one name, which is the name in the ops file.
+
+use super::answer::{Delivery, Redact};
+use super::message::Message;
+use super::request::Request;
+use crate::net::posted::Posted;
+use secrecy::SecretString;
+
+#[derive(Debug, Clone, Copy)]
+pub struct WebServiceSpec {
+    /// In one line, for the reference.
+    pub summary: &'static str,
+    /// A short use of it in an ops file.
+    pub example: &'static str,
+    /// In the order of the reference.
+    pub settings: &'static [Setting],
+    /// Whether an ops file may add request headers.
+    pub custom_headers: bool,
+    pub scope: MessageScope,
+    /// The requests that deliver a message, in order; none when the service has no use for it. An error is final.
+    pub requests: fn(&Message, &Settings) -> Result<Vec<Request>, String>,
+    pub verdict: fn(&Posted, Redact<'_>) -> Delivery,
+}
+
+/// Which messages a service receives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageScope {
+    /// Changes of jobs; several of them may be joined into a digest.
+    Changes,
+    /// Changes of jobs, each key by itself: the service tracks an incident per key.
+    ChangesPerKey,
+    /// The start and the end of runs, and nothing else.
+    Runs,
+}
+
+/// One setting of a web service.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    pub name: &'static str,
+    pub kind: SettingKind,
+    pub summary: &'static str,
+    pub example: &'static str,
+    /// The environment variable that usually holds it.
+    pub variable: &'static str,
+    pub required: bool,
+    /// What holds without it, in words.
+    pub default: Option<&'static str>,
+    /// What the path of a URL names, where a URL without a path is a mistake.
+    pub path_names: Option<&'static str>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SettingKind {
+    Url,
+    /// A URL that gives access by itself: it must not be written in the ops file.
+    SecretUrl,
+    /// Must not be written in the ops file.
+    Secret,
+    Text,
+}
+
+impl SettingKind {
+    pub const fn is_url(self) -> bool {
+        matches!(self, Self::Url | Self::SecretUrl)
+    }
+}
+
+impl Setting {
+    pub(super) const fn new(
+        name: &'static str,
+        kind: SettingKind,
+        variable: &'static str,
+        summary: &'static str,
+        example: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            kind,
+            summary,
+            example,
+            variable,
+            required: false,
+            default: None,
+            path_names: None,
+        }
+    }
+
+    pub(super) const fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+
+    /// What holds without it, in words.
+    pub(super) const fn otherwise(mut self, words: &'static str) -> Self {
+        self.default = Some(words);
+        self
+    }
+
+    pub(super) const fn path_names(mut self, what: &'static str) -> Self {
+        self.path_names = Some(what);
+        self
+    }
+}
+
+/// The settings of one channel, secrets fetched.
+#[derive(Debug, Default)]
+pub struct Settings {
+    pub values: Vec<(&'static str, SecretString)>,
+    pub headers: Vec<(String, SecretString)>,
+}
+
+impl Settings {
+    pub(super) fn get(&self, name: &str) -> Option<&SecretString> {
+        self.values
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value)
+    }
+
+    pub(super) fn required(&self, name: &str) -> Result<&SecretString, String> {
+        self.get(name).ok_or_else(|| format!("the setting `{name}` is missing"))
+    }
+
+    pub(super) fn or(&self, name: &str, default: &str) -> SecretString {
+        self.get(name).cloned().unwrap_or_else(|| default.into())
+    }
+
+    #[cfg(test)]
+    pub(super) fn of<const N: usize>(values: [(&'static str, &str); N]) -> Self {
+        Self {
+            values: values.map(|(name, value)| (name, value.into())).into(),
+            headers: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! [`error_chain`]: the message of an error and of all its causes, in one line.
+
+use std::error::Error;
+
+/// Leaves out a cause that repeats what is already there.
+#[must_use]
+pub fn error_chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut last = text.clone();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        // A wrapper that shows its cause as its own message adds nothing, nor does a cause that repeats it.
+        if !text.ends_with(&cause_text) && (last.is_empty() || !cause_text.ends_with(last.as_str())) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+            last = cause_text;
+        }
+        next = cause.source();
+    }
+    text
+}

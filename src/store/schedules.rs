@@ -1,0 +1,442 @@
+//! What schedules have come to: which instants were decided about, which runs were begun for them, and why.
+//!
+//! Takes what one look at the clock decided as a [`TickRecord`], writes all of it or nothing; gives back what a later look
+//! needs ([`Agenda`]) and what people ask ([`StoredDecision`]). Decides nothing itself.
+//! Invariant: an instant that is behind a schedule's `handled` is never run again, by whomever: a turn is written only
+//! where every schedule still stands as it did when the turn was decided, together with the runs that it begins.
+
+use super::{Store, StoreError, alive, moment, stamp};
+use crate::model::JobName;
+use crate::model::backoff::BackOffState;
+pub use crate::run::Occurrence;
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScheduleState {
+    /// When it is due, in words: another definition is another schedule. Empty once the ops file has no use for it.
+    pub definition: String,
+    /// When opsrun first saw it so defined.
+    pub since: DateTime<Utc>,
+    /// Everything up to and with this instant was decided about.
+    pub handled: DateTime<Utc>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScheduleAdvance {
+    pub schedule: String,
+    /// What it was when the turn was decided; `None` when it was not known.
+    pub before: Option<ScheduleState>,
+    pub after: ScheduleState,
+}
+
+/// What was decided about a job at an instant, or at a row of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    pub job: JobName,
+    /// The first instant, and its schedule.
+    pub first: Occurrence,
+    pub last: DateTime<Utc>,
+    pub count: u64,
+    /// There are more than were counted.
+    pub more: bool,
+    pub verdict: FiringVerdict,
+    pub reason: String,
+}
+
+/// What was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FiringVerdict {
+    /// A run was begun.
+    Ran,
+    /// Nobody was there, and it is not made up for.
+    Missed,
+    /// It still ran from the time before.
+    SkippedOverlap,
+    /// It runs when the one that still runs has ended.
+    Queued,
+    /// It failed too often of late and is left alone.
+    BackedOff,
+    /// It is paused, or depends on a job that is.
+    Paused,
+    /// The ops file no longer asks for it.
+    Dropped,
+}
+
+impl FiringVerdict {
+    const ALL: [Self; 7] = [
+        Self::Ran,
+        Self::Missed,
+        Self::SkippedOverlap,
+        Self::Queued,
+        Self::BackedOff,
+        Self::Paused,
+        Self::Dropped,
+    ];
+
+    /// The word in the store, in JSON and in text.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ran => "ran",
+            Self::Missed => "missed",
+            Self::SkippedOverlap => "skipped-overlap",
+            Self::Queued => "queued",
+            Self::BackedOff => "backed-off",
+            Self::Paused => "paused",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScheduledRun {
+    pub run: String,
+    pub occurrences: Vec<Occurrence>,
+    /// The jobs that are due, each with why it runs now; they bring what they need.
+    pub jobs: Vec<Decision>,
+}
+
+/// All that one look at the clock decided.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TickRecord {
+    /// How far the schedules have come.
+    pub advances: Vec<ScheduleAdvance>,
+    pub runs: Vec<ScheduledRun>,
+    /// What is not run.
+    pub decisions: Vec<Decision>,
+    /// What waits from now on, each in place of what waited before.
+    pub queue: Vec<(JobName, Occurrence)>,
+    /// What waits no longer.
+    pub unqueue: Vec<JobName>,
+}
+
+impl TickRecord {
+    /// True when there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What earlier turns and runs left.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Agenda {
+    /// How far each schedule has come.
+    pub schedules: BTreeMap<String, ScheduleState>,
+    /// Jobs that wait for their own earlier run to end.
+    pub queue: BTreeMap<JobName, Occurrence>,
+    /// How the targets with a back-off stand.
+    pub back_offs: BTreeMap<JobName, BackOffState>,
+}
+
+impl Agenda {
+    /// What it is after a turn: as the store has it once the turn is written.
+    pub fn follow(&mut self, turn: &TickRecord) {
+        for step in &turn.advances {
+            self.schedules.insert(step.schedule.clone(), step.after.clone());
+        }
+        for job in &turn.unqueue {
+            self.queue.remove(job);
+        }
+        self.queue.extend(turn.queue.iter().cloned());
+    }
+}
+
+/// A decision as the store holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredDecision {
+    /// When it was made, the last time that it was.
+    pub at: DateTime<Utc>,
+    pub decision: Decision,
+    pub run: Option<String>,
+}
+
+impl Store {
+    /// What earlier turns and runs left. A state of an older opsrun has nothing to tell.
+    pub fn agenda(&self) -> Result<Agenda, StoreError> {
+        self.read(|db| {
+            let mut found = Agenda::default();
+            if !db.table_exists(None, "schedules")? {
+                return Ok(found);
+            }
+            let mut schedules = db.prepare_cached("SELECT schedule, definition, since, handled FROM schedules")?;
+            for row in schedules.query_map([], |row| Ok((row.get(0)?, state(row, 1)?)))? {
+                let (name, state) = row?;
+                found.schedules.insert(name, state);
+            }
+            let mut queue = db.prepare_cached("SELECT job, schedule, instant FROM queue")?;
+            for row in queue.query_map([], |row| Ok((job(row, 0)?, occurrence(row, 1)?)))? {
+                let (job, occurrence) = row?;
+                found.queue.insert(job, occurrence);
+            }
+            let mut back_offs = db.prepare_cached("SELECT job, failures, opened, open_until FROM back_offs")?;
+            for row in back_offs.query_map([], |row| Ok((job(row, 0)?, back_off(row, 1)?)))? {
+                let (job, state) = row?;
+                found.back_offs.insert(job, state);
+            }
+            Ok(found)
+        })
+    }
+
+    /// Writes a turn and begins its runs: all of it, or nothing. False when a schedule no longer stands as it did:
+    /// somebody else was faster, and what to do is to be decided anew.
+    pub fn record_tick(&self, turn: &TickRecord, command: &str, at: DateTime<Utc>) -> Result<bool, StoreError> {
+        let now = stamp(at);
+        self.attempt(|db| {
+            for step in &turn.advances {
+                if !advance(db, step)? {
+                    return Ok(false);
+                }
+            }
+            for job in &turn.unqueue {
+                // Somebody else may have taken it from the queue.
+                if db.execute("DELETE FROM queue WHERE job = ?1", [job.to_string()])? == 0 {
+                    return Ok(false);
+                }
+            }
+            for decision in &turn.decisions {
+                if !told_before(db, decision, &now)? {
+                    tell(db, decision, None, &now)?;
+                }
+            }
+            for run in &turn.runs {
+                db.execute(
+                    "INSERT INTO runs (run, command, begun_at, process) VALUES (?1, ?2, ?3, ?4)",
+                    params![run.run, command, now, alive::token()],
+                )?;
+                for claim in &run.occurrences {
+                    db.execute(
+                        "INSERT INTO claims (schedule, instant, run, at) VALUES (?1, ?2, ?3, ?4)",
+                        params![claim.schedule, stamp(claim.instant), run.run, now],
+                    )?;
+                }
+                for decision in &run.jobs {
+                    tell(db, decision, Some(&run.run), &now)?;
+                }
+            }
+            for (job, waiting) in &turn.queue {
+                db.execute(
+                    "INSERT OR REPLACE INTO queue (job, schedule, instant) VALUES (?1, ?2, ?3)",
+                    params![job.to_string(), waiting.schedule, stamp(waiting.instant)],
+                )?;
+            }
+            Ok(true)
+        })
+    }
+
+    /// A target that was left alone after failures is tried in a run, and may not come to an end there: noted until
+    /// [`Self::settle_back_off`].
+    pub fn begin_attempt(&self, job: &JobName, run: &str) -> Result<(), StoreError> {
+        if self.back_off(job)?.is_none_or(|state| state.open_until.is_none()) {
+            return Ok(());
+        }
+        self.write(|db| {
+            db.execute(
+                "UPDATE back_offs SET run = ?2 WHERE job = ?1",
+                params![job.to_string(), run],
+            )
+            .map(drop)
+        })
+    }
+
+    /// What became of a target: `decide` gets how it stood, and gives how it stands now.
+    pub fn settle_back_off(
+        &self,
+        job: &JobName,
+        decide: impl Fn(BackOffState) -> BackOffState,
+    ) -> Result<(), StoreError> {
+        let never = BackOffState::default();
+        // Most targets never fail, and nothing is to be written about them.
+        if self.back_off(job)?.is_none() && decide(never) == never {
+            return Ok(());
+        }
+        self.write(|db| {
+            let name = job.to_string();
+            let after = decide(find_back_off(db, job)?.unwrap_or_default());
+            if after == never {
+                return db.execute("DELETE FROM back_offs WHERE job = ?1", [&name]).map(drop);
+            }
+            db.execute(
+                "INSERT OR REPLACE INTO back_offs (job, failures, opened, open_until, run) VALUES (?1, ?2, ?3, ?4, NULL)",
+                params![name, after.failures, after.opened.map(stamp), after.open_until.map(stamp)],
+            )
+            .map(drop)
+        })
+    }
+
+    /// How a target stands that failed of late.
+    pub fn back_off(&self, job: &JobName) -> Result<Option<BackOffState>, StoreError> {
+        self.read(|db| find_back_off(db, job))
+    }
+
+    /// Targets that were tried in a run whose process is gone, and never came to an end there.
+    pub fn lost_attempts(&self) -> Result<Vec<JobName>, StoreError> {
+        self.read(|db| {
+            let mut statement = db.prepare_cached(
+                "SELECT job, process FROM back_offs JOIN runs ON runs.run = back_offs.run
+                 WHERE finished_at IS NULL ORDER BY job",
+            )?;
+            let rows = statement.query_map([], |row| Ok((job(row, 0)?, row.get::<_, String>(1)?)))?;
+            let rows: Vec<(JobName, String)> = rows.collect::<rusqlite::Result<_>>()?;
+            let gone = |(job, process): (JobName, String)| (!alive::is_alive(&process)).then_some(job);
+            Ok(rows.into_iter().filter_map(gone).collect())
+        })
+    }
+
+    /// What was decided about a job, newest first, at most `limit`. A state of an older opsrun has nothing to tell.
+    pub fn decisions(&self, of: &JobName, limit: u32) -> Result<Vec<StoredDecision>, StoreError> {
+        self.read(|db| {
+            if !db.table_exists(None, "decisions")? {
+                return Ok(Vec::new());
+            }
+            let mut statement = db.prepare_cached(
+                "SELECT at, job, schedule, instant, last, count, more, decision, reason, run FROM decisions
+                 WHERE job = ?1 ORDER BY seq DESC LIMIT ?2",
+            )?;
+            statement.query_map(params![of.to_string(), limit], told)?.collect()
+        })
+    }
+
+    /// The instants for which a run was begun, oldest first.
+    pub fn claims_of(&self, run: &str) -> Result<Vec<Occurrence>, StoreError> {
+        self.read(|db| {
+            if !db.table_exists(None, "claims")? {
+                return Ok(Vec::new());
+            }
+            let mut statement =
+                db.prepare_cached("SELECT schedule, instant FROM claims WHERE run = ?1 ORDER BY instant, schedule")?;
+            statement.query_map([run], |row| occurrence(row, 0))?.collect()
+        })
+    }
+}
+
+/// Moves a schedule on. False when it does not stand as the step expects.
+fn advance(db: &Connection, step: &ScheduleAdvance) -> rusqlite::Result<bool> {
+    let found = db
+        .prepare_cached("SELECT definition, since, handled FROM schedules WHERE schedule = ?1")?
+        .query_row([&step.schedule], |row| state(row, 0))
+        .optional()?;
+    if found != step.before {
+        return Ok(false);
+    }
+    let after = &step.after;
+    db.execute(
+        "INSERT OR REPLACE INTO schedules (schedule, definition, since, handled) VALUES (?1, ?2, ?3, ?4)",
+        params![
+            step.schedule,
+            after.definition,
+            stamp(after.since),
+            stamp(after.handled)
+        ],
+    )?;
+    Ok(true)
+}
+
+/// Adds to the newest decision about the job when that says the same: a job that hangs for a week has one row.
+fn told_before(db: &Connection, decision: &Decision, now: &str) -> rusqlite::Result<bool> {
+    let changed = db.execute(
+        "UPDATE decisions SET at = ?1, last = ?2, count = count + ?3, more = more OR ?4
+         WHERE seq = (SELECT max(seq) FROM decisions WHERE job = ?5)
+           AND schedule = ?6 AND decision = ?7 AND reason = ?8 AND run IS NULL AND last < ?9",
+        params![
+            now,
+            stamp(decision.last),
+            decision.count as i64,
+            decision.more,
+            decision.job.to_string(),
+            decision.first.schedule,
+            decision.verdict.word(),
+            decision.reason,
+            stamp(decision.first.instant),
+        ],
+    )?;
+    Ok(changed > 0)
+}
+
+fn tell(db: &Connection, decision: &Decision, run: Option<&str>, now: &str) -> rusqlite::Result<()> {
+    db.execute(
+        "INSERT INTO decisions (at, job, schedule, instant, last, count, more, decision, reason, run)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        params![
+            now,
+            decision.job.to_string(),
+            decision.first.schedule,
+            stamp(decision.first.instant),
+            stamp(decision.last),
+            decision.count as i64,
+            decision.more,
+            decision.verdict.word(),
+            decision.reason,
+            run,
+        ],
+    )
+    .map(drop)
+}
+
+fn find_back_off(db: &Connection, job: &JobName) -> rusqlite::Result<Option<BackOffState>> {
+    db.prepare_cached("SELECT failures, opened, open_until FROM back_offs WHERE job = ?1")?
+        .query_row([job.to_string()], |row| back_off(row, 0))
+        .optional()
+}
+
+fn state(row: &Row<'_>, from: usize) -> rusqlite::Result<ScheduleState> {
+    Ok(ScheduleState {
+        definition: row.get(from)?,
+        since: moment(row, from + 1)?,
+        handled: moment(row, from + 2)?,
+    })
+}
+
+fn occurrence(row: &Row<'_>, from: usize) -> rusqlite::Result<Occurrence> {
+    Ok(Occurrence {
+        schedule: row.get(from)?,
+        instant: moment(row, from + 1)?,
+    })
+}
+
+fn back_off(row: &Row<'_>, from: usize) -> rusqlite::Result<BackOffState> {
+    let moment_or_none = |column| match row.get_ref(column)? {
+        rusqlite::types::ValueRef::Null => Ok(None),
+        _ => moment(row, column).map(Some),
+    };
+    Ok(BackOffState {
+        failures: row.get(from)?,
+        opened: moment_or_none(from + 1)?,
+        open_until: moment_or_none(from + 2)?,
+    })
+}
+
+fn job(row: &Row<'_>, column: usize) -> rusqlite::Result<JobName> {
+    let text: String = row.get(column)?;
+    text.parse().map_err(|e| unreadable(column, e))
+}
+
+fn told(row: &Row<'_>) -> rusqlite::Result<StoredDecision> {
+    let word: String = row.get(7)?;
+    let verdict = FiringVerdict::ALL.into_iter().find(|verdict| verdict.word() == word);
+    let count: i64 = row.get(5)?;
+    Ok(StoredDecision {
+        at: moment(row, 0)?,
+        decision: Decision {
+            job: job(row, 1)?,
+            first: occurrence(row, 2)?,
+            last: moment(row, 4)?,
+            count: count.unsigned_abs(),
+            more: row.get(6)?,
+            verdict: verdict.ok_or_else(|| unreadable(7, format!("`{word}` is no decision")))?,
+            reason: row.get(8)?,
+        },
+        run: row.get(9)?,
+    })
+}
+
+fn unreadable(column: usize, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, cause.into())
+}
+
+#[cfg(test)]
+mod tests;

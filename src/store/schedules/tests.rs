@@ -1,0 +1,197 @@
+//! Turns against real files: once, whole, or not at all.
+
+use super::*;
+use chrono::TimeDelta;
+
+const RUNS: [&str; 2] = ["01JD0000000000000000000001", "01JD0000000000000000000002"];
+
+fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
+}
+
+fn job(name: &str) -> JobName {
+    name.parse().unwrap()
+}
+
+fn open() -> (tempfile::TempDir, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    (dir, store)
+}
+
+fn state(handled: i64) -> ScheduleState {
+    ScheduleState {
+        definition: "every 10s".to_owned(),
+        since: at(0),
+        handled: at(handled),
+    }
+}
+
+fn instant(seconds: i64) -> Occurrence {
+    Occurrence {
+        schedule: "s".to_owned(),
+        instant: at(seconds),
+    }
+}
+
+fn decision(seconds: i64, verdict: FiringVerdict) -> Decision {
+    Decision {
+        job: job("target:t"),
+        first: instant(seconds),
+        last: at(seconds),
+        count: 1,
+        more: false,
+        verdict,
+        reason: "it was so".to_owned(),
+    }
+}
+
+/// The schedule moves on from `before`, and one run begins for where it gets to.
+fn turn(run: &str, before: Option<i64>, after: i64) -> TickRecord {
+    TickRecord {
+        advances: vec![ScheduleAdvance {
+            schedule: "s".to_owned(),
+            before: before.map(state),
+            after: state(after),
+        }],
+        runs: vec![ScheduledRun {
+            run: run.to_owned(),
+            occurrences: vec![instant(after)],
+            jobs: vec![decision(after, FiringVerdict::Ran)],
+        }],
+        ..TickRecord::default()
+    }
+}
+
+fn count(store: &Store, table: &str) -> u32 {
+    let sql = format!("SELECT count(*) FROM {table}");
+    store.read(|db| db.query_row(&sql, [], |row| row.get(0))).unwrap()
+}
+
+#[test]
+fn a_turn_is_taken_once_and_remembered() {
+    let (dir, store) = open();
+    let first = turn(RUNS[0], None, 10);
+    assert!(store.record_tick(&first, "serve", at(10)).unwrap());
+    // By whoever decided the same, and by whoever decided from what it was before.
+    assert!(!store.record_tick(&turn(RUNS[1], None, 10), "serve", at(10)).unwrap());
+    let other = Store::open(dir.path()).unwrap();
+    assert!(!other.record_tick(&turn(RUNS[1], Some(5), 20), "serve", at(20)).unwrap());
+    assert_eq!((count(&store, "runs"), count(&store, "claims")), (1, 1));
+    assert_eq!(other.agenda().unwrap().schedules["s"], state(10));
+    assert!(
+        other
+            .record_tick(&turn(RUNS[1], Some(10), 20), "serve", at(20))
+            .unwrap()
+    );
+    assert_eq!(store.agenda().unwrap().schedules["s"], state(20));
+    assert_eq!(store.claims_of(RUNS[0]).unwrap(), [instant(10)]);
+    assert_eq!(store.claims_of(RUNS[1]).unwrap(), [instant(20)]);
+    let told = store.decisions(&job("target:t"), 9).unwrap();
+    let runs: Vec<Option<&str>> = told.iter().map(|told| told.run.as_deref()).collect();
+    assert_eq!(runs, [Some(RUNS[1]), Some(RUNS[0])]);
+}
+
+#[test]
+fn a_turn_that_fails_leaves_nothing_of_itself() {
+    let (_dir, store) = open();
+    assert!(store.record_tick(&turn(RUNS[0], None, 10), "serve", at(10)).unwrap());
+    let mut second = turn(RUNS[1], Some(10), 20);
+    // The last of its runs has an id that is taken.
+    second.runs.extend(turn(RUNS[0], None, 20).runs);
+    second.queue.push((job("target:q"), instant(20)));
+    assert!(store.record_tick(&second, "serve", at(20)).is_err());
+    assert_eq!((count(&store, "runs"), count(&store, "claims")), (1, 1));
+    let agenda = store.agenda().unwrap();
+    assert_eq!(agenda.schedules["s"], state(10));
+    assert!(agenda.queue.is_empty());
+    assert_eq!(store.decisions(&job("target:t"), 9).unwrap().len(), 1);
+}
+
+#[test]
+fn an_instant_of_a_job_is_never_run_twice_whatever_was_decided() {
+    let (_dir, store) = open();
+    assert!(store.record_tick(&turn(RUNS[0], None, 10), "serve", at(10)).unwrap());
+    // From what it is now, and back to what was run already.
+    assert!(
+        store
+            .record_tick(&turn(RUNS[1], Some(10), 10), "serve", at(10))
+            .is_err()
+    );
+    assert_eq!(count(&store, "runs"), 1);
+}
+
+#[test]
+fn of_many_each_instant_is_run_by_one() {
+    const INSTANTS: i64 = 30;
+    let (dir, _store) = open();
+    let taken = |who: usize| {
+        let store = Store::open(dir.path()).unwrap();
+        let mut taken = 0;
+        loop {
+            let before = store.agenda().unwrap().schedules.get("s").map(|found| found.handled);
+            let next = before.map_or(at(0), |before| before + TimeDelta::seconds(1));
+            if next >= at(INSTANTS) {
+                return taken;
+            }
+            let seconds = (next - at(0)).num_seconds();
+            let before = before.map(|before| (before - at(0)).num_seconds());
+            let run = format!("{who}-{seconds}");
+            taken += u32::from(store.record_tick(&turn(&run, before, seconds), "serve", next).unwrap());
+        }
+    };
+    let all: Vec<u32> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..3).map(|who| scope.spawn(move || taken(who))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(i64::from(all.iter().sum::<u32>()), INSTANTS, "{all:?}");
+}
+
+#[test]
+fn what_waits_is_taken_from_the_queue_by_one() {
+    let (_dir, store) = open();
+    let waits = TickRecord {
+        queue: vec![(job("target:q"), instant(10))],
+        ..TickRecord::default()
+    };
+    assert!(store.record_tick(&waits, "serve", at(10)).unwrap());
+    let take = |run: &str| {
+        let turn = TickRecord {
+            unqueue: vec![job("target:q")],
+            runs: turn(run, None, 10).runs,
+            ..TickRecord::default()
+        };
+        store.record_tick(&turn, "serve", at(11)).unwrap()
+    };
+    assert!(take(RUNS[0]));
+    assert!(!take(RUNS[1]));
+    assert_eq!(count(&store, "runs"), 1);
+}
+
+#[test]
+fn what_is_decided_again_and_again_is_one_row() {
+    let (_dir, store) = open();
+    let tell = |decision: Decision| {
+        let turn = TickRecord {
+            decisions: vec![decision],
+            ..TickRecord::default()
+        };
+        assert!(store.record_tick(&turn, "serve", at(99)).unwrap());
+    };
+    for seconds in [10, 20, 30] {
+        tell(decision(seconds, FiringVerdict::SkippedOverlap));
+    }
+    tell(decision(40, FiringVerdict::Paused));
+    let told = store.decisions(&job("target:t"), 9).unwrap();
+    let short: Vec<(FiringVerdict, u64, DateTime<Utc>)> = told
+        .iter()
+        .map(|told| (told.decision.verdict, told.decision.count, told.decision.last))
+        .collect();
+    assert_eq!(
+        short,
+        [
+            (FiringVerdict::Paused, 1, at(40)),
+            (FiringVerdict::SkippedOverlap, 3, at(30))
+        ]
+    );
+}
