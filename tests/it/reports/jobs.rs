@@ -197,7 +197,7 @@ fn checks_and_targets_as_text() {
 fn what_cannot_run_names_what_is_refused() {
     let mut world = World::observer().busy().unlisted();
     world.model.targets[0].needs = needs(&["backup:observer"]);
-    // Behind a target the refusal would be judged again.
+    // After a target the refusal would be decided again.
     world.model.backups[0].needs.clear();
     let plan = plan(&world);
     let value = serde_json::to_value(document(&plan, false)).unwrap();
@@ -218,7 +218,7 @@ fn what_cannot_run_names_what_is_refused() {
     let shown = text(&plan, false, None);
     let at = shown.find("target:pipeline  blocked (runs: ").unwrap();
     assert!(
-        shown[at..].contains("blocked since backup:observer is refused"),
+        shown[at..].contains("blocked because backup:observer is refused"),
         "{shown}"
     );
 }
@@ -246,17 +246,17 @@ fn checks_and_targets_as_json() {
 }
 
 #[test]
-fn what_is_judged_again_is_refused_for_now() {
+fn a_step_that_is_decided_again_is_refused_for_now() {
     let world = World::observer().busy().unlisted();
     let plan = plan(&world);
     let summary = plan_summary(&plan);
-    let told = "refused for now, and judged again when its turn comes: backup:observer: ";
+    let told = "refused for now, decided again when its turn comes: backup:observer: ";
     assert!(summary.starts_with("will run 8 checks and 2 targets"), "{summary}");
     assert!(summary.contains(told) && !summary.contains("refused: "), "{summary}");
     let shown = text(&plan, false, None);
     assert!(shown.contains("backup:observer  refused for now\n"), "{shown}");
     assert!(
-        shown.contains("refused as things are now, and judged again when its turn comes\n"),
+        shown.contains("refused for now; decided again when its turn comes\n"),
         "{shown}"
     );
     let value = serde_json::to_value(document(&plan, false)).unwrap();
