@@ -6,7 +6,7 @@
 use super::args::InitArgs;
 use super::exit::{self, Exit, Failure};
 use super::terminal::Terminal;
-use crate::config::init::{STARTER, Setting, Translated, crontab, names_users};
+use crate::config::init::{CrontabOrigin, STARTER, TranslatedCrontab, crontab, names_users};
 use crate::config::{self, LoadError};
 use crate::launch;
 use crate::path::shown;
@@ -112,10 +112,10 @@ fn users() -> Vec<String> {
 }
 
 /// The settings that cron takes from its environment.
-fn here(system: bool) -> Setting {
+fn here(system: bool) -> CrontabOrigin {
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let root = rustix::process::getuid().is_root();
-    Setting {
+    CrontabOrigin {
         users: system,
         user: root
             .then(|| "root".to_owned())
@@ -133,7 +133,7 @@ fn timezone() -> Option<String> {
     Some(zone.to_owned())
 }
 
-fn summary(file: &Path, translated: Option<&Translated>) -> String {
+fn summary(file: &Path, translated: Option<&TranslatedCrontab>) -> String {
     let to = if file == Path::new("-") {
         String::new()
     } else {

@@ -6,7 +6,7 @@
 use super::terminal::Terminal;
 use crate::daemon::clock::ClockStep;
 use crate::daemon::notice::{Notice, Subscriber};
-use crate::model::Model;
+use crate::model::{JobName, Model};
 use crate::report::run::lines::{Detail, EventLines};
 use crate::report::schedule::why;
 use crate::report::shared::{output, times};
@@ -25,7 +25,7 @@ pub(super) struct NoticePrinter {
     /// The events of each active run.
     runs: BTreeMap<String, EventLines>,
     /// Why each job was last skipped.
-    skipped: BTreeMap<String, (FiringVerdict, String)>,
+    skipped: BTreeMap<JobName, (FiringVerdict, String)>,
 }
 
 impl NoticePrinter {
@@ -58,7 +58,7 @@ impl NoticePrinter {
             Notice::Valid => (always, "the ops file is valid again".to_owned()),
             Notice::Event { run, event } => {
                 if let Event::StepStarted { step } = event {
-                    self.skipped.remove(step);
+                    self.skipped.remove(&step.job());
                 }
                 let (style, detail) = (self.terminal.err, self.terminal.detail);
                 let lines = self.runs.entry((*run).to_owned());
@@ -77,7 +77,7 @@ impl NoticePrinter {
             }
             Notice::Skipped(decision) => {
                 let why = (decision.verdict, decision.reason.clone());
-                let before = self.skipped.insert(decision.job.to_string(), why.clone());
+                let before = self.skipped.insert(decision.job.clone(), why.clone());
                 let detail = if before == Some(why) { Detail::Verbose } else { normal };
                 (detail, skipped_line(decision))
             }

@@ -3,8 +3,8 @@
 //! Takes text, gives values. Called by clap, whose error names the flag.
 //! Invariant: durations have the syntax of the ops file.
 
-use crate::model::JobName;
-use crate::model::job::NoJobName;
+use crate::model::job::InvalidJobName;
+use crate::model::{JobKind, JobName, StepName};
 use crate::units::{UnitError, parse_duration};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
 use std::time::Duration;
@@ -95,24 +95,20 @@ fn explain(error: &UnitError, examples: &str) -> String {
     }
 }
 
-pub fn retention(text: &str) -> Result<String, String> {
-    match text.strip_prefix("retention:").map(crate::units::check_name) {
-        Some(Ok(())) => Ok(text.to_owned()),
+pub fn retention(text: &str) -> Result<JobName, String> {
+    match text.parse::<JobName>() {
+        Ok(job) if job.kind == JobKind::Retention && crate::units::check_name(&job.name).is_ok() => Ok(job),
         _ => Err("expected one retention, as in `retention:observer`".to_owned()),
     }
 }
 
 /// `kind:name`. The name of a step gives an error with the name of its job.
 pub fn job(text: &str) -> Result<JobName, String> {
-    let of = |step: &str, job: &str| {
-        let name = text.strip_prefix(step)?;
-        Some(format!("`{step}{name}` is a step; use its job, `{job}:{name}`"))
-    };
-    let step = of("verify:", "backup").or_else(|| of("cleanup:", "retention"));
-    match text.parse() {
-        Ok(job) => Ok(job),
-        Err(error) => Err(step.unwrap_or_else(|| NoJobName::to_string(&error))),
-    }
+    text.parse()
+        .map_err(|error: InvalidJobName| match text.parse::<StepName>() {
+            Ok(step) => format!("`{step}` is a step; use its job, `{}`", step.job()),
+            Err(_) => error.to_string(),
+        })
 }
 
 #[cfg(test)]

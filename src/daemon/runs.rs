@@ -6,7 +6,7 @@
 
 use crate::daemon::tick::ActiveJobs;
 use crate::launch::{self, Apply, ClaimedRun, LaunchError};
-use crate::model::{JobName, Model};
+use crate::model::{JobName, Model, StepName};
 use crate::plan::Request;
 use crate::run::{Event, Outcome, Progress, State};
 use crate::signal::{Ring, Stop};
@@ -51,7 +51,7 @@ pub struct ActiveRuns {
 #[derive(Debug)]
 struct UnwrittenEnd {
     /// Of the due jobs that are not settled.
-    steps: Vec<String>,
+    steps: Vec<StepName>,
     outcome: Outcome,
     exit: u8,
 }
@@ -96,7 +96,7 @@ impl ActiveRuns {
             ..Request::default()
         };
         let jobs = request.jobs(model).unwrap_or_default();
-        let left = jobs.iter().filter_map(|job| job.parse().ok()).map(|job| (job, false));
+        let left = jobs.into_iter().map(|job| (job, false));
         let (stop, left) = (Stop::new(), left.collect());
         let mut running = ActiveRun {
             stop: Stop::default(),

@@ -170,7 +170,7 @@ target \"p\" { command \"true\"; schedule \"noon\"; paused; }\n";
                 run: "A".to_owned(),
                 at: at(ended),
                 took: Some(Duration::from_secs(60)),
-                outcomes: vec![("target:a".to_owned(), outcome)],
+                outcomes: vec![("target:a".parse().unwrap(), outcome)],
             }),
             begun: None,
         }

@@ -6,7 +6,7 @@
 use crate::daemon::timetable::{ScheduledJob, Timetable, TimetableEntry};
 use crate::inspect::outlook::{JobOutlook, JobPast, outlook};
 use crate::launch::{LaunchError, alerts};
-use crate::model::{JobName, Model};
+use crate::model::{JobName, Model, StepName};
 use crate::plan::Request;
 use crate::report::schedule::status::{FORMAT, JobDocument, LastDocument, StatusDocument};
 use crate::report::shared::times::{self, MillisUtc};
@@ -23,7 +23,7 @@ pub fn status(model: &Model, now: DateTime<Utc>) -> Result<StatusDocument, Launc
     let store = Store::open_read_only(&model.ops.state_dir)?;
     let timetable = Timetable::new(model);
     let agenda = agenda(store.as_ref())?;
-    let paused: HashSet<String> = Request::default().paused(model).into_iter().collect();
+    let paused: HashSet<JobName> = Request::default().paused(model).into_iter().collect();
     let mut jobs = Vec::new();
     for job in model.jobs().map(|job| job.name()) {
         let standing = standing(store.as_ref(), &job)?;
@@ -38,8 +38,7 @@ pub fn status(model: &Model, now: DateTime<Utc>) -> Result<StatusDocument, Launc
             }
             None => JobOutlook::default(),
         };
-        let job = job.to_string();
-        jobs.push(document(paused.contains(&job), job, standing, outlook));
+        jobs.push(document(paused.contains(&job), job.to_string(), standing, outlook));
     }
     jobs.sort_by_key(rank);
     Ok(StatusDocument {
@@ -76,7 +75,7 @@ pub(super) fn scheduled<'a>(timetable: &'a Timetable, job: &JobName) -> Option<(
 /// The outcome of a job with these steps: the worst one. Of several blocked steps the first counts, since it names the
 /// cause; of other equal ones the last.
 #[must_use]
-pub(super) fn worst_outcome(steps: &[(String, Outcome)]) -> Option<&Outcome> {
+pub(super) fn worst_outcome(steps: &[(StepName, Outcome)]) -> Option<&Outcome> {
     let (_, worst) = steps
         .iter()
         .rev()
@@ -185,7 +184,7 @@ mod tests {
                 run: "A".to_owned(),
                 at: "2026-11-23T01:00:00Z".parse().unwrap(),
                 took: None,
-                outcomes: vec![("target:t".to_owned(), outcome(state, "ended"))],
+                outcomes: vec![("target:t".parse().unwrap(), outcome(state, "ended"))],
             }),
             begun: begun.map(|end| BegunJob {
                 run: "B".to_owned(),
@@ -224,7 +223,7 @@ mod tests {
         let of = |states: &[State]| {
             let steps: Vec<_> = states
                 .iter()
-                .map(|state| (String::new(), outcome(*state, state.word())))
+                .map(|state| ("verify:b".parse().unwrap(), outcome(*state, state.word())))
                 .collect();
             worst_outcome(&steps).map(|outcome| outcome.state)
         };
@@ -233,7 +232,7 @@ mod tests {
         assert_eq!(of(&[State::Nothing, State::Ok]), Some(State::Ok));
         assert_eq!(of(&[]), None);
         let two = |state| {
-            let steps = ["a", "b"].map(|step| (step.to_owned(), outcome(state, step)));
+            let steps = ["a", "b"].map(|text| ("verify:b".parse().unwrap(), outcome(state, text)));
             worst_outcome(&steps).unwrap().summary.clone()
         };
         assert_eq!((two(State::Ok).as_str(), two(State::Blocked).as_str()), ("b", "a"));

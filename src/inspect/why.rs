@@ -8,7 +8,7 @@ use crate::inspect::outlook::{JobPast, outlook};
 use crate::inspect::status::{agenda, decisions, scheduled, standing, worst_outcome};
 use crate::launch::LaunchError;
 use crate::launch::history::known;
-use crate::model::{Job, JobKind, JobName, Model};
+use crate::model::{Job, JobKind, JobName, Model, StepName};
 use crate::plan::Request;
 use crate::report::schedule::why::{
     Because, CurrentRun, DecisionDocument, FORMAT, JobRun, JobSchedule, RootCause, ScheduleInstant, Silencer,
@@ -121,14 +121,14 @@ fn decision(past: &StoredDecision) -> DecisionDocument {
 
 /// The result of the job in a run, and why the run was started.
 fn job_run(store: &Store, job: &JobName, line: RunSummary) -> Result<JobRun, LaunchError> {
-    let mut outcomes: BTreeMap<String, Outcome> = BTreeMap::new();
+    let mut outcomes: BTreeMap<StepName, Outcome> = BTreeMap::new();
     for stored in store.events_of(&line.run)? {
         if let Event::StepFinished { step, outcome } = stored.event {
             outcomes.insert(step, outcome);
         }
     }
     let steps = job.steps().into_iter();
-    let steps: Vec<(String, Outcome)> = steps
+    let steps: Vec<(StepName, Outcome)> = steps
         .filter_map(|step| Some((step.clone(), outcomes.get(&step)?.clone())))
         .collect();
     let worst = worst_outcome(&steps);
@@ -155,7 +155,7 @@ fn job_run(store: &Store, job: &JobName, line: RunSummary) -> Result<JobRun, Lau
 }
 
 /// The step at the start of a chain of blocked steps: each summary names the next one.
-fn root_cause(outcomes: &BTreeMap<String, Outcome>, blocked: &Outcome) -> Option<RootCause> {
+fn root_cause(outcomes: &BTreeMap<StepName, Outcome>, blocked: &Outcome) -> Option<RootCause> {
     let mut outcome = blocked;
     let mut found = None;
     for _ in 0..outcomes.len() {
@@ -163,10 +163,10 @@ fn root_cause(outcomes: &BTreeMap<String, Outcome>, blocked: &Outcome) -> Option
             break;
         }
         let mut words = outcome.summary.split_whitespace();
-        let (step, next) = words.find_map(|word| outcomes.get_key_value(word))?;
+        let (step, next) = words.find_map(|word| outcomes.get_key_value(&word.parse().ok()?))?;
         outcome = next;
         found = Some(RootCause {
-            step: step.clone(),
+            step: step.to_string(),
             state: next.state,
             summary: next.summary.clone(),
         });
@@ -205,11 +205,14 @@ mod tests {
 
     #[test]
     fn the_root_cause_is_found_behind_all_blocked_steps() {
-        let outcomes = BTreeMap::from([
-            ("check:disk".to_owned(), outcome(State::Critical, "1 % is free")),
-            ("backup:b".to_owned(), outcome(State::Blocked, "check:disk is critical")),
-            ("verify:b".to_owned(), outcome(State::Blocked, "backup:b is blocked")),
-        ]);
+        let outcomes = BTreeMap::from(
+            [
+                ("check:disk", outcome(State::Critical, "1 % is free")),
+                ("backup:b", outcome(State::Blocked, "check:disk is critical")),
+                ("verify:b", outcome(State::Blocked, "backup:b is blocked")),
+            ]
+            .map(|(step, outcome)| (step.parse().unwrap(), outcome)),
+        );
         let found = root_cause(&outcomes, &outcome(State::Blocked, "verify:b is blocked")).unwrap();
         assert_eq!(
             (&*found.step, found.state, &*found.summary),
@@ -218,7 +221,10 @@ mod tests {
         assert_eq!(root_cause(&outcomes, &outcome(State::Failed, "check:disk")), None);
         assert_eq!(root_cause(&outcomes, &outcome(State::Blocked, "unknown cause")), None);
         // Events that name each other in a circle do not loop forever.
-        let circle = BTreeMap::from([("a".to_owned(), outcome(State::Blocked, "a is blocked"))]);
-        assert!(root_cause(&circle, &outcome(State::Blocked, "a is blocked")).is_some());
+        let circle = BTreeMap::from([(
+            "verify:b".parse().unwrap(),
+            outcome(State::Blocked, "verify:b is blocked"),
+        )]);
+        assert!(root_cause(&circle, &outcome(State::Blocked, "verify:b is blocked")).is_some());
     }
 }

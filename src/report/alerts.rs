@@ -12,14 +12,14 @@ use crate::report::shared::times::{self, MillisUtc};
 use crate::store::outbox::{Stand, StoredMessage, Undelivered};
 use crate::units::plural;
 use chrono::{DateTime, Utc};
-use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The number of the JSON format.
 pub const FORMAT: u32 = 1;
 
 /// The state of an alert.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Stands {
     /// To be sent.
@@ -51,8 +51,9 @@ impl Stands {
 }
 
 /// Alerts.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[schemars(title = "opsrun alerts, format 1")]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(title = "opsrun alerts, format 1"))]
 pub struct AlertsDocument {
     /// Number of this format: 1.
     pub format: u32,
@@ -61,7 +62,8 @@ pub struct AlertsDocument {
 }
 
 /// One alert.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AlertDocument {
     /// Its id, a ULID.
     pub id: String,
@@ -148,7 +150,8 @@ pub fn alerts_text(alerts: &[AlertDocument], none: &str, zone: chrono_tz::Tz, st
 }
 
 /// Undelivered alerts of one channel.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct UndeliveredRow {
     /// The channel.
     pub channel: String,

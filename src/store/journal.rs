@@ -7,6 +7,7 @@
 use super::outbox::{Ledger, Telling};
 use super::{Store, StoreError, alive, stamp};
 use crate::clock;
+use crate::model::StepName;
 use crate::run::{Event, Record, RecordError};
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, params};
@@ -87,13 +88,13 @@ impl Store {
     }
 
     /// The steps of `run` that were begun and never ended, in the order in which they began.
-    pub fn unfinished_steps(&self, run: &str) -> Result<Vec<String>, StoreError> {
+    pub fn unfinished_steps(&self, run: &str) -> Result<Vec<StepName>, StoreError> {
         self.read(|db| {
             let mut statement = db.prepare(
                 "SELECT step FROM events WHERE run = ?1 AND kind = 'step-started' AND step NOT IN
                  (SELECT step FROM events WHERE run = ?1 AND kind = 'step-finished') ORDER BY seq",
             )?;
-            statement.query_map([run], |row| row.get(0))?.collect()
+            statement.query_map([run], step_name)?.collect()
         })
     }
 
@@ -135,6 +136,12 @@ impl Store {
             tell(&Ledger(db))
         })
     }
+}
+
+fn step_name(row: &rusqlite::Row<'_>) -> rusqlite::Result<StepName> {
+    let text: String = row.get(0)?;
+    let text = text.parse();
+    text.map_err(|e| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(e)))
 }
 
 fn finish(db: &Connection, run: &str, at: &str, exit: u8) -> rusqlite::Result<()> {

@@ -5,6 +5,7 @@
 
 use super::common::{DEFAULT_FILE, StateArgs, ThreadArgs};
 use crate::cli::values::{self, Moment};
+use crate::model::JobName;
 use crate::plan::Request;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -26,7 +27,7 @@ pub struct RunArgs {
     pub except: Vec<String>,
     /// Let this retention exceed its max-delete; repeatable
     #[arg(long, help_heading = GUARDS, value_name = "retention:NAME", value_parser = values::retention)]
-    pub over_budget: Vec<String>,
+    pub over_budget: Vec<JobName>,
     /// Trust the clock although it disagrees with the newest copy
     #[arg(long, help_heading = GUARDS)]
     pub accept_clock: bool,

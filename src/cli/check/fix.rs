@@ -7,8 +7,8 @@
 use super::super::args::CheckArgs;
 use super::super::exit::{Exit, Failure};
 use super::super::terminal::Terminal;
-use crate::config::findings::apply_fixes::{self, Done, Fixed};
-use crate::config::{Loaded, Look};
+use crate::config::findings::apply_fixes::{self, AppliedFix, FixResult};
+use crate::config::{CheckOptions, Loaded};
 use crate::launch;
 use crate::report::findings::diff;
 use crate::report::run::lines::Detail;
@@ -23,18 +23,18 @@ const MAX_LISTED: usize = 50;
 pub(super) struct Fixer<'a> {
     args: &'a CheckArgs,
     terminal: &'a Terminal,
-    look: Look,
+    options: CheckOptions,
     /// Files whose changes were shown: several roots may import the same file.
     shown: HashSet<PathBuf>,
     found: bool,
 }
 
 impl<'a> Fixer<'a> {
-    pub(super) fn new(args: &'a CheckArgs, terminal: &'a Terminal, look: Look) -> Self {
+    pub(super) fn new(args: &'a CheckArgs, terminal: &'a Terminal, options: CheckOptions) -> Self {
         Self {
             args,
             terminal,
-            look,
+            options,
             shown: HashSet::new(),
             found: false,
         }
@@ -62,7 +62,7 @@ impl<'a> Fixer<'a> {
     ) -> Result<(Loaded, Option<Failure>), Failure> {
         let stdin = file == Path::new("-");
         let original = text.clone();
-        let fixed = apply_fixes::fix(name, text, !stdin, self.look);
+        let fixed = apply_fixes::fix(name, text, !stdin, self.options);
         self.found |= !fixed.files.is_empty();
         if self.args.diff {
             self.show(&fixed)?;
@@ -91,7 +91,7 @@ impl<'a> Fixer<'a> {
         Ok((fixed.after, None))
     }
 
-    fn show(&mut self, fixed: &Fixed) -> Result<(), Failure> {
+    fn show(&mut self, fixed: &FixResult) -> Result<(), Failure> {
         for file in &fixed.files {
             if self.shown.insert(file.path.clone()) {
                 let (old, new) = &file.shown;
@@ -101,7 +101,7 @@ impl<'a> Fixer<'a> {
         Ok(())
     }
 
-    fn report(&self, what: &str, done: &[Done]) {
+    fn report(&self, what: &str, done: &[AppliedFix]) {
         if self.terminal.detail == Detail::Quiet {
             return;
         }
@@ -114,7 +114,7 @@ impl<'a> Fixer<'a> {
     }
 }
 
-fn line(what: &str, done: &Done) -> String {
+fn line(what: &str, done: &AppliedFix) -> String {
     let (at, code) = (&done.place, done.code);
     let place = format!("{}:{}:{}", at.file, at.line, at.column);
     format!("{what} {place}: {} ({} {})\n", done.title, code.id(), code.slug())

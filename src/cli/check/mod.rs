@@ -11,7 +11,7 @@ use super::args::{CheckArgs, FailOn};
 use super::exit::{Exit, Failure};
 use super::terminal::{DEFAULT_WIDTH, Terminal};
 use crate::clock;
-use crate::config::{self, Loaded, Look};
+use crate::config::{self, CheckOptions, Loaded};
 use crate::path::shown;
 use crate::report::findings::document::{FailureLevel, FindingsDocument};
 use crate::report::findings::explain;
@@ -30,11 +30,11 @@ pub fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, Failure> {
         FailOn::Warning => FailureLevel::Warnings,
         FailOn::Never => FailureLevel::Never,
     };
-    let look = Look {
+    let options = CheckOptions {
         now: clock::now(),
         host: args.host,
     };
-    let mut fixer = fix::Fixer::new(args, terminal, look);
+    let mut fixer = fix::Fixer::new(args, terminal, options);
     let mut exit: u8 = Exit::Done.into();
     let mut findings = FindingsDocument::default();
     let mut file_text = String::new();
@@ -45,7 +45,7 @@ pub fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, Failure> {
             let (loaded, failure) = if fixer.is_wanted() {
                 fixer.run(file, name, text)?
             } else {
-                (config::check(name, text, look), None)
+                (config::check(name, text, options), None)
             };
             Ok((name, loaded, failure))
         });

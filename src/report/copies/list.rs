@@ -9,15 +9,15 @@ use crate::report::shared::table::Align::{Left, Right};
 use crate::report::shared::table::{Cell, Tone, table};
 use crate::units::{plural, show_count, show_size};
 use chrono::{DateTime, SecondsFormat, Utc};
-use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 /// The number of the JSON format.
 pub const FORMAT: u32 = 1;
 
 /// The copies at a destination.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[schemars(title = "opsrun list, format 1")]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(title = "opsrun list, format 1"))]
 pub struct ListDocument {
     /// Number of this format: 1.
     pub format: u32,
@@ -26,7 +26,8 @@ pub struct ListDocument {
 }
 
 /// One copy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CopyDocument {
     /// `<backup>-<stamp>-<run id>`.
     pub copy: String,
@@ -34,7 +35,7 @@ pub struct CopyDocument {
     pub backup: String,
     /// When it was begun: RFC 3339, UTC.
     #[serde(serialize_with = "to_seconds")]
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub at: Option<DateTime<Utc>>,
     /// Number of entries, without directories.
     pub files: u64,
@@ -48,7 +49,8 @@ pub struct CopyDocument {
 }
 
 /// Whether a copy is complete and can be trusted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "state", content = "reason", rename_all = "kebab-case")]
 pub enum CopyState {
     /// It contains every selected entry.

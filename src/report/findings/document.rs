@@ -7,12 +7,11 @@
 //! characters; offsets count bytes from zero.
 
 use crate::config::Loaded;
-use crate::config::findings::{Code, Finding, Severity};
-use crate::config::source::Place;
+use crate::config::findings::{Code, Finding, FindingSeverity};
+use crate::config::source::Location;
 use crate::path::shown;
 use crate::report::shared::output;
 use crate::report::shared::style::one_line;
-use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -29,9 +28,9 @@ pub enum FailureLevel {
 
 impl FailureLevel {
     #[must_use]
-    pub fn fails(self, severity: Severity) -> bool {
+    pub fn fails(self, severity: FindingSeverity) -> bool {
         match self {
-            Self::Errors => severity == Severity::Error,
+            Self::Errors => severity == FindingSeverity::Error,
             Self::Warnings => true,
             Self::Never => false,
         }
@@ -39,8 +38,9 @@ impl FailureLevel {
 }
 
 /// The findings of one `check`.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[schemars(title = "opsrun findings, format 1")]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(title = "opsrun findings, format 1"))]
 pub struct FindingsDocument {
     /// Number of this format: 1.
     pub format: u32,
@@ -64,7 +64,8 @@ pub struct FindingsDocument {
 }
 
 /// A file that was given.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FileDocument {
     /// Its name as given.
     pub file: String,
@@ -79,7 +80,8 @@ pub struct FileDocument {
 }
 
 /// A file that could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct UnreadDocument {
     /// Its name as given.
     pub file: String,
@@ -90,7 +92,8 @@ pub struct UnreadDocument {
 }
 
 /// One finding.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FindingDocument {
     /// `OPS2001`: its meaning never changes.
     pub code: String,
@@ -113,7 +116,7 @@ pub struct FindingDocument {
     #[serde(skip)]
     pub kind: Code,
     #[serde(skip)]
-    pub level: Severity,
+    pub level: FindingSeverity,
     /// The text at the place, as far as it may be shown.
     #[serde(skip)]
     pub snippet: String,
@@ -123,7 +126,8 @@ pub struct FindingDocument {
 }
 
 /// A range in a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PlaceDocument {
     /// The file.
     pub file: String,
@@ -142,7 +146,8 @@ pub struct PlaceDocument {
 }
 
 /// Another relevant place.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RelatedDocument {
     /// Where.
     pub place: PlaceDocument,
@@ -151,7 +156,8 @@ pub struct RelatedDocument {
 }
 
 /// Edits that fix a finding.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FixDocument {
     /// What it does.
     pub title: String,
@@ -160,7 +166,8 @@ pub struct FixDocument {
 }
 
 /// One edit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EditDocument {
     /// The range to replace; empty if `start` is `end`.
     pub place: PlaceDocument,
@@ -202,8 +209,8 @@ impl FindingsDocument {
                 found.occurrence = *count;
                 *count += 1;
                 match found.level {
-                    Severity::Error => self.errors += 1,
-                    Severity::Warning => self.warnings += 1,
+                    FindingSeverity::Error => self.errors += 1,
+                    FindingSeverity::Warning => self.warnings += 1,
                 }
                 self.findings.push(found);
             }
@@ -279,8 +286,8 @@ fn document(finding: &Finding, loaded: &Loaded) -> Option<FindingDocument> {
     })
 }
 
-impl From<Place> for PlaceDocument {
-    fn from(place: Place) -> Self {
+impl From<Location> for PlaceDocument {
+    fn from(place: Location) -> Self {
         Self {
             file: place.file,
             line: place.line as u64,
@@ -307,9 +314,9 @@ impl FindingDocument {
     }
 }
 
-pub(super) fn word(severity: Severity) -> &'static str {
+pub(super) fn word(severity: FindingSeverity) -> &'static str {
     match severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
+        FindingSeverity::Error => "error",
+        FindingSeverity::Warning => "warning",
     }
 }

@@ -5,7 +5,7 @@
 //! Invariant: a line is one command: characters that end a property or a line are escaped, as in `@actions/core`, which
 //! GitHub's own actions use.
 
-use crate::config::findings::Severity;
+use crate::config::findings::FindingSeverity;
 use crate::report::findings::document::{FindingsDocument, word};
 use crate::units::plural;
 use std::fmt::Write as _;
@@ -16,9 +16,9 @@ const MAX_ANNOTATIONS: usize = 10;
 #[must_use]
 pub fn text(document: &FindingsDocument) -> String {
     let mut out = String::new();
-    for severity in [Severity::Error, Severity::Warning] {
+    for severity in [FindingSeverity::Error, FindingSeverity::Warning] {
         let mut commands: Vec<(String, Vec<String>)> = Vec::new();
-        if severity == Severity::Error {
+        if severity == FindingSeverity::Error {
             for unread in &document.unread {
                 let mut lines = vec![unread.message.clone()];
                 lines.extend(unread.help.iter().map(|help| format!("help: {help}")));

@@ -5,7 +5,7 @@
 //! Invariant: a fingerprint depends on code, file, the text at the place and its number among equal ones, but not on
 //! lines, so that a result keeps its identity when lines move. A secret is masked before it is hashed.
 
-use crate::config::findings::{Code, Severity};
+use crate::config::findings::{Code, FindingSeverity};
 use crate::report::findings::document::{FindingDocument, FindingsDocument, PlaceDocument, word};
 use crate::report::shared::output;
 use serde_json::{Value, json};
@@ -64,8 +64,8 @@ fn sarif(findings: &FindingsDocument) -> Value {
 
 fn rule(code: Code) -> Value {
     let help = match code.severity() {
-        Severity::Error => "An error: opsrun does not use the file until it is fixed.".to_owned(),
-        Severity::Warning => format!(
+        FindingSeverity::Error => "An error: opsrun does not use the file until it is fixed.".to_owned(),
+        FindingSeverity::Warning => format!(
             "A warning: if it is intended, write `allow \"{}\" reason=\"…\"` in the job.",
             code.slug()
         ),

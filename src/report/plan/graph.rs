@@ -4,7 +4,7 @@
 //! from a node to the one that needs it.
 //! Invariant: labels are escaped for each format. The same graph gives the same text.
 
-use crate::model::Model;
+use crate::model::{JobName, Model};
 use crate::plan::{Plan, Request, StepId};
 use crate::report::plan::step_summary::REFUSED_FOR_NOW;
 use crate::report::plan::step_summary::{blocked_by, step_summary};
@@ -54,12 +54,12 @@ pub struct GraphEdge {
 impl Graph {
     #[must_use]
     pub fn of_model(model: &Model) -> Self {
-        let paused: HashSet<String> = Request::default().paused(model).into_iter().collect();
+        let paused: HashSet<JobName> = Request::default().paused(model).into_iter().collect();
         let jobs: Vec<_> = model.jobs().collect();
         let nodes: Vec<GraphNode> = jobs
             .iter()
             .map(|job| {
-                let name = job.name().to_string();
+                let name = job.name();
                 GraphNode {
                     label: words::job(job),
                     mark: if paused.contains(&name) {
@@ -67,7 +67,7 @@ impl Graph {
                     } else {
                         NodeMark::None
                     },
-                    name,
+                    name: name.to_string(),
                 }
             })
             .collect();
@@ -94,7 +94,7 @@ impl Graph {
     #[must_use]
     pub fn of_plan(plan: &Plan) -> Self {
         let nodes = plan.steps().iter().map(|step| GraphNode {
-            name: step.name.clone(),
+            name: step.name.to_string(),
             label: step_summary(plan, step),
             mark: match (step.refusals.first(), blocked_by(plan, step)) {
                 (Some(refusal), _) if plan.refused_for_now(step) => NodeMark::RefusedForNow(refusal.message.clone()),

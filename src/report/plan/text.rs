@@ -6,7 +6,7 @@
 
 use crate::model::check::Worst;
 use crate::model::retention::Stays;
-use crate::model::{Budget, Check, Keep, Target};
+use crate::model::{Budget, Check, Keep, StepName, Target};
 use crate::path::shown;
 use crate::plan::document::moment_of;
 use crate::plan::graph::Candidate;
@@ -17,7 +17,7 @@ use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::times;
 use crate::report::shared::words::{self, ProbeSetting};
 use crate::report::shared::wrap::wrap;
-use crate::units::{plural, show_count, show_duration, show_size};
+use crate::units::{joined, plural, show_count, show_duration, show_size};
 use chrono::{DateTime, Utc};
 use std::collections::VecDeque;
 use std::fmt::Display;
@@ -45,7 +45,7 @@ pub fn plan_text(plan: &Plan, how: &PlanTextOptions) -> String {
     page.field("", "host", &plan.host);
     page.field("", "time", page.moment(plan.at));
     if !plan.paused.is_empty() {
-        page.field("", "paused", plan.paused.join(", "));
+        page.field("", "paused", joined(&plan.paused));
     }
     for note in &plan.notes {
         page.prose("", "note", note);
@@ -222,8 +222,8 @@ impl PlanPage<'_> {
         // The step above this one is already visible as one that it needs.
         if step.needs.len() > usize::from(!top) {
             let needed = step.needs.iter().filter_map(|id| plan.steps().get(*id));
-            let names: Vec<&str> = needed.map(|needed| needed.name.as_str()).collect();
-            self.prose(indent, "needs", &names.join(", "));
+            let names: Vec<&StepName> = needed.map(|needed| &needed.name).collect();
+            self.prose(indent, "needs", &joined(&names));
         }
         self.prose(indent, "why", &step.because);
         for refusal in &step.refusals {

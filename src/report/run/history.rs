@@ -13,15 +13,15 @@ use crate::report::shared::times::{self, MillisUtc};
 use crate::run::{Event, Output};
 use crate::store::{RunEnd, RunSummary};
 use crate::units::plural;
-use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The number of the JSON format.
 pub const FORMAT: u32 = 1;
 
 /// Past runs.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[schemars(title = "opsrun history, format 1")]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(title = "opsrun history, format 1"))]
 pub struct HistoryDocument {
     /// Number of this format: 1.
     pub format: u32,
@@ -30,7 +30,8 @@ pub struct HistoryDocument {
 }
 
 /// One run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RunDocument {
     /// Its id, a ULID.
     pub run: String,
@@ -44,7 +45,8 @@ pub struct RunDocument {
 }
 
 /// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum End {
     /// It is still running.

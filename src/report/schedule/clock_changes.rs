@@ -6,27 +6,28 @@
 use crate::model::schedule::{ChangeKind, ClockChange};
 use chrono::{DateTime, NaiveDateTime, Utc};
 use chrono_tz::Tz;
-use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The effect of a clock change on one time of day.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ChangeDocument {
     /// First instant of the new offset: RFC 3339, UTC.
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub at: DateTime<Utc>,
     /// The local time that is skipped or repeated.
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub wall: NaiveDateTime,
     /// Whether it is skipped or repeated.
     pub what: WhatDocument,
     /// When the job runs nevertheless: never, once or twice; RFC 3339, UTC.
-    #[schemars(with = "Vec<String>")]
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
     pub runs: Vec<DateTime<Utc>>,
 }
 
 /// The effect of a clock change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum WhatDocument {
     /// The local time does not exist.

@@ -12,7 +12,6 @@ use crate::report::shared::times;
 use crate::units::{plural, show_count};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -22,18 +21,19 @@ pub const FORMAT: u32 = 1;
 pub const MAX_LISTED_EVENTS: usize = 100_000;
 
 /// The result of simulated schedules.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[schemars(title = "opsrun simulate, format 1")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(title = "opsrun simulate, format 1"))]
 pub struct SimulationDocument {
     /// Number of this format: 1.
     pub format: u32,
     /// The `ops` name.
     pub ops: String,
     /// Start of the span, included: RFC 3339, UTC.
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub from: DateTime<Utc>,
     /// End of the span, excluded: RFC 3339, UTC.
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub to: DateTime<Utc>,
     /// Times when opsrun is not running.
     pub down: Vec<DownDocument>,
@@ -48,18 +48,20 @@ pub struct SimulationDocument {
 }
 
 /// A time when opsrun is not running.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DownDocument {
     /// Start, included: RFC 3339, UTC.
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub from: DateTime<Utc>,
     /// End, excluded: RFC 3339, UTC.
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub until: DateTime<Utc>,
 }
 
 /// The result of one schedule.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TotalsDocument {
     /// Its name.
     pub schedule: String,
@@ -82,7 +84,8 @@ pub struct TotalsDocument {
 }
 
 /// An event of the simulation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "did", rename_all = "kebab-case")]
 pub enum SimulatedEvent {
     /// A run began.
@@ -112,7 +115,8 @@ pub enum SimulatedEvent {
 }
 
 /// An instant for which a run began.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SimulatedInstant {
     /// The schedule.
     pub schedule: String,

@@ -12,15 +12,15 @@ use crate::report::shared::times::{self, MillisUtc};
 use crate::run::{Outcome, State};
 use crate::units::plural;
 use chrono::{DateTime, Utc};
-use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The number of the JSON format.
 pub const FORMAT: u32 = 2;
 
 /// The last result and the next run of every job.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[schemars(title = "opsrun status, format 2")]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(title = "opsrun status, format 2"))]
 pub struct StatusDocument {
     /// Number of this format: 2.
     pub format: u32,
@@ -37,7 +37,8 @@ pub struct StatusDocument {
 }
 
 /// One job.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct JobDocument {
     /// `kind:name`.
     pub job: String,
@@ -56,7 +57,8 @@ pub struct JobDocument {
 }
 
 /// A target that is not started for a while, since it failed repeatedly.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BackOffRow {
     /// `target:name`.
     pub target: String,
@@ -67,7 +69,8 @@ pub struct BackOffRow {
 }
 
 /// The last result of a job.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LastDocument {
     /// The run.
     pub run: String,

@@ -12,7 +12,6 @@ use crate::report::shared::times;
 use crate::units::{plural, show_duration};
 use chrono::{DateTime, SecondsFormat, Utc};
 use chrono_tz::Tz;
-use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use std::time::Duration;
 
@@ -20,25 +19,27 @@ use std::time::Duration;
 pub const FORMAT: u32 = 1;
 
 /// The next scheduled runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[schemars(title = "opsrun plan --next, format 1")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(title = "opsrun plan --next, format 1"))]
 pub struct NextDocument {
     /// Number of this format: 1.
     pub format: u32,
     /// The `ops` name.
     pub ops: String,
     /// Runs that start later than this are listed: RFC 3339, UTC.
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub after: DateTime<Utc>,
     /// In order.
     pub firings: Vec<FiringDocument>,
 }
 
 /// One scheduled run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FiringDocument {
     /// When it starts, jitter included: RFC 3339, UTC.
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub start: DateTime<Utc>,
     /// The schedules that are due; several at one instant form one run.
     pub schedules: Vec<FiredDocument>,
@@ -49,24 +50,25 @@ pub struct FiringDocument {
 }
 
 /// A schedule at one of its instants.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FiredDocument {
     /// Its name.
     pub schedule: String,
     /// The instant, without jitter: RFC 3339, UTC.
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub instant: DateTime<Utc>,
     /// The start in local time: RFC 3339, with the offset.
     #[serde(serialize_with = "with_offset")]
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub local: DateTime<Tz>,
     /// The time zone: an IANA name.
     #[serde(serialize_with = "zone_name")]
-    #[schemars(with = "String")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub zone: Tz,
     /// Delay of the start after the instant, in milliseconds.
     #[serde(serialize_with = "as_millis")]
-    #[schemars(with = "u64")]
+    #[cfg_attr(test, schemars(with = "u64"))]
     pub jitter_millis: Duration,
     /// Jobs that are due and run.
     pub jobs: Vec<String>,
@@ -75,7 +77,8 @@ pub struct FiredDocument {
 }
 
 /// A job that does not run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LeftOutDocument {
     /// `kind:name`.
     pub job: String,

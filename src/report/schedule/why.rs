@@ -13,7 +13,6 @@ use crate::run::State;
 use crate::units::plural;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use schemars::JsonSchema;
 use serde::Serialize;
 use std::fmt::Write as _;
 
@@ -21,8 +20,9 @@ use std::fmt::Write as _;
 pub const FORMAT: u32 = 1;
 
 /// Why a job ran or did not run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[schemars(title = "opsrun why, format 1")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(title = "opsrun why, format 1"))]
 pub struct WhyDocument {
     /// Number of this format: 1.
     pub format: u32,
@@ -55,7 +55,8 @@ pub struct WhyDocument {
 }
 
 /// The topic of the answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Because {
     /// It is running.
@@ -77,7 +78,8 @@ pub enum Because {
 }
 
 /// The schedule of a job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct JobSchedule {
     /// Its name.
     pub name: String,
@@ -92,7 +94,8 @@ pub struct JobSchedule {
 }
 
 /// An active run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CurrentRun {
     /// The run.
     pub run: String,
@@ -101,7 +104,8 @@ pub struct CurrentRun {
 }
 
 /// A check that silences alerts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Silencer {
     /// `check:name`.
     pub check: String,
@@ -110,7 +114,8 @@ pub struct Silencer {
 }
 
 /// A decision.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DecisionDocument {
     /// When it was made: RFC 3339, UTC.
     pub at: DateTime<Utc>,
@@ -133,7 +138,8 @@ pub struct DecisionDocument {
 }
 
 /// A run that included the job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct JobRun {
     /// Its id.
     pub run: String,
@@ -152,7 +158,8 @@ pub struct JobRun {
 }
 
 /// An instant of a schedule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ScheduleInstant {
     /// The schedule.
     pub schedule: String,
@@ -161,7 +168,8 @@ pub struct ScheduleInstant {
 }
 
 /// A step that blocked other steps.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RootCause {
     /// The step.
     pub step: String,

@@ -5,14 +5,14 @@
 
 use crate::units::plural;
 use chrono::{DateTime, SecondsFormat, Utc};
-use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use std::time::Duration;
 
 /// An instant that JSON shows with milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
-#[schemars(inline)]
-pub struct MillisUtc(#[schemars(with = "String")] pub DateTime<Utc>);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(inline))]
+pub struct MillisUtc(#[cfg_attr(test, schemars(with = "String"))] pub DateTime<Utc>);
 
 impl Serialize for MillisUtc {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {

@@ -5,7 +5,7 @@
 //! Invariant: a run that was cut short is told as such from the moment its process is gone, marked or not.
 
 use super::{Store, StoreError, alive, moment};
-use crate::model::JobName;
+use crate::model::{JobName, StepName};
 use crate::run::{Event, JobHistory, Outcome};
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -59,7 +59,7 @@ pub struct JobResult {
     /// From the start of the first step; `None` when that never began.
     pub took: Option<Duration>,
     /// The job's steps that were settled in that run, in order, the last one last.
-    pub outcomes: Vec<(String, Outcome)>,
+    pub outcomes: Vec<(StepName, Outcome)>,
 }
 
 /// A job that began in a run and was not settled there.
@@ -120,7 +120,7 @@ impl Store {
         let Some(job) = job else {
             return self.run_lines("ORDER BY begun_at DESC, run DESC LIMIT ?1", params![limit]);
         };
-        let steps = job.steps();
+        let steps = step_texts(job);
         // A job that is paused is said to be, and has no part in the run.
         let which = "WHERE run IN (SELECT run FROM events WHERE step IN (?2, ?3)
                 AND NOT (kind = 'step-finished' AND json_extract(json, '$.outcome.state') = 'paused'))
@@ -161,7 +161,7 @@ impl Store {
 
     /// What a check of a job asks of the past. What happened in a run that was cut short counts for nothing.
     pub fn job_history(&self, job: &JobName) -> Result<JobHistory, StoreError> {
-        let steps = job.steps();
+        let steps = step_texts(job);
         let (Some(first), Some(last)) = (steps.first(), steps.last()) else {
             return Ok(JobHistory::default());
         };
@@ -190,8 +190,8 @@ impl Store {
 
     /// What came of a job last, and whether it was begun again since.
     pub fn job_status(&self, job: &JobName) -> Result<JobStatus, StoreError> {
-        let steps = job.steps();
-        let (Some(first), Some(last)) = (steps.first(), steps.last()) else {
+        let (steps, texts) = (job.steps(), step_texts(job));
+        let (Some(first), Some(last)) = (texts.first(), texts.last()) else {
             return Ok(JobStatus::default());
         };
         let (settled, begun, rows) = self.read(|db| {
@@ -209,7 +209,7 @@ impl Store {
             let mut rows: Vec<EventRow> = Vec::new();
             if let Some(mark) = &settled {
                 let mut statement = db.prepare_cached(OF_STEP)?;
-                for (step, kind) in steps.iter().flat_map(|step| STEP_KINDS.map(|kind| (step, kind))) {
+                for (step, kind) in texts.iter().flat_map(|step| STEP_KINDS.map(|kind| (step, kind))) {
                     for row in statement.query_map(params![mark.run, mark.seq, step, kind], event_row)? {
                         rows.push(row?);
                     }
@@ -312,6 +312,10 @@ fn newest<T>(
         }
     }
     Ok(None)
+}
+
+fn step_texts(job: &JobName) -> Vec<String> {
+    job.steps().iter().map(StepName::to_string).collect()
 }
 
 type EventRow = (i64, DateTime<Utc>, String);

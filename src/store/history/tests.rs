@@ -28,12 +28,14 @@ fn moment_of(text: &str) -> DateTime<Utc> {
 }
 
 fn started(step: &str) -> Event {
-    Event::StepStarted { step: step.to_owned() }
+    Event::StepStarted {
+        step: step.parse().unwrap(),
+    }
 }
 
 fn finished(step: &str, state: State) -> Event {
     Event::StepFinished {
-        step: step.to_owned(),
+        step: step.parse().unwrap(),
         outcome: Outcome {
             state,
             summary: format!("{} it is", state.word()),
@@ -245,8 +247,18 @@ fn a_job_stands_as_its_last_run_left_it() {
     let last = found.last.unwrap();
     assert_eq!((last.run.as_str(), last.at), ("A", moment_of("01:00:11")));
     assert_eq!(last.took, Some(Duration::from_secs(11)));
-    let states: Vec<_> = last.outcomes.iter().map(|(step, o)| (step.as_str(), o.state)).collect();
-    assert_eq!(states, [("backup:b", State::Failed), ("verify:b", State::Blocked)]);
+    let states: Vec<_> = last
+        .outcomes
+        .iter()
+        .map(|(step, o)| (step.to_string(), o.state))
+        .collect();
+    assert_eq!(
+        states,
+        [
+            ("backup:b".to_owned(), State::Failed),
+            ("verify:b".to_owned(), State::Blocked)
+        ]
+    );
     // That it was paused is no result.
     world.run(
         "B",

@@ -62,7 +62,7 @@ fn store(place: &Place) -> Store {
 
 fn finished(step: &str, state: State, summary: &str) -> Event {
     Event::StepFinished {
-        step: step.to_owned(),
+        step: step.parse().unwrap(),
         outcome: Outcome {
             state,
             summary: summary.to_owned(),

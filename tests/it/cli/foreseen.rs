@@ -108,7 +108,10 @@ fn spans_that_are_none_are_refused() {
         ["0001-01-01", "9999-12-31"],
     ] {
         let unknown = refused(&["simulate", "--from", span[0], "--to", span[1]]);
-        assert!(unknown.contains("schedules are defined for the years 1970 to 2100 only"), "{unknown}");
+        assert!(
+            unknown.contains("schedules are defined for the years 1970 to 2100 only"),
+            "{unknown}"
+        );
     }
     std::fs::write(
         place.path().join("ops.kdl"),

@@ -123,7 +123,7 @@ fn a_service_manager_hears_what_it_needs_to_know() {
         .env("WATCHDOG_USEC", "400000");
     let serve = Serve::start(command);
     hears("READY=1");
-    hears("STATUS=waiting; next: 20");
+    hears("STATUS=idle; next run: 20");
     hears("WATCHDOG=1");
     hears("WATCHDOG=1");
     serve.signal(Signal::SIGHUP);
