@@ -49,7 +49,7 @@ impl NoticePrinter {
                 reloaded,
             } => (normal, serving(model, *schedules, *reloaded)),
             Notice::Invalid { message, findings } => {
-                let text = format!("{findings}error: the changed ops file is invalid: {message}\n");
+                let text = format!("{findings}error: cannot reload the ops file: {message}\n");
                 (
                     always,
                     text + "  help: fix it; until then the current ops file stays in force",

@@ -382,7 +382,7 @@ impl Daemon<'_> {
             (runs, None) => plural(runs as u64, "active run", "active runs"),
         };
         let invalid = self.invalid.as_ref();
-        let invalid = invalid.map(|message| format!("the ops file is invalid: {message}"));
+        let invalid = invalid.map(|message| format!("cannot reload the ops file: {message}"));
         let next = self.wake.map(|wake| wake.to_rfc3339_opts(SecondsFormat::Secs, true));
         let next = next.map(|next| format!("next run: {next}"));
         let parts: Vec<String> = [Some(work), invalid, next].into_iter().flatten().collect();

@@ -44,7 +44,7 @@ fn the_next_firings_are_told_with_zones_and_clock_changes() {
     std::fs::write(place.path().join("ops.kdl"), super::GOOD).unwrap();
     assert_eq!(
         place.run(&["plan", "--next", "3", "-q"]).stdout,
-        b"nothing fires: no job has a schedule\n"
+        b"no scheduled runs: no job has a schedule\n"
     );
 }
 

@@ -222,7 +222,7 @@ fn check_reads_stdin() {
     assert_eq!(
         told(&output),
         "exit: 0\n--- stdout\nstdin.kdl: ok (1 backup, 1 retention)\n\
-         not looked at: variables, programs and paths of this host; `--host` does\n--- stderr\n"
+         not checked: variables, programs and paths of this host; to check them, add `--host`\n--- stderr\n"
     );
     let output = place.run_with_input(&["check", "-", "--stdin-name", "conf/draft.kdl"], "backup");
     assert_eq!(exit(&output), 1);

@@ -58,7 +58,7 @@ fn its_file_is_read_again_when_it_changes_or_when_somebody_asks() {
 
     world.jobs("target \"two\" { command \"true\"; every \"1 fortnight\"; }");
     serve.says("OPS2007");
-    serve.says("cannot be used: `ops.kdl` is invalid: 1 error");
+    serve.says("cannot reload the ops file: `ops.kdl` is invalid: 1 error");
     serve.says("ok        target:two");
     serve.signal(Signal::SIGHUP);
     serve.says("ok        target:two");
@@ -68,11 +68,11 @@ fn its_file_is_read_again_when_it_changes_or_when_somebody_asks() {
 
     // Nothing is wrong with any line of it.
     world.jobs(&format!("{}\n{}", target("twice"), target("twice")));
-    serve.says("cannot be used: `ops.kdl` is invalid: 1 error");
+    serve.says("cannot reload the ops file: `ops.kdl` is invalid: 1 error");
     serve.says("ok        target:three");
 
     fs::remove_file(world.at("ops.kdl")).unwrap();
-    serve.says("cannot be used: cannot read `ops.kdl`");
+    serve.says("cannot reload the ops file: cannot read `ops.kdl`");
     serve.says("ok        target:three");
     world.jobs(&target("three"));
     serve.signal(Signal::SIGHUP);
