@@ -16,7 +16,7 @@
 //!
 //! | layer | room | what it is |
 //! |---|---|---|
-//! | 0 | [`units`] [`clock`] [`path`] [`entry`] [`error_chain`] [`kept`] | values and time; nothing of ours is used |
+//! | 0 | [`units`] [`clock`] [`path`] [`entry`] [`error_chain`] [`keep_reason`] | values and time; nothing of ours is used |
 //! | 0 | [`signal`] | how a run is asked to stop |
 //! | 0 | [`blocking`] | calls that may hang, in threads of their own |
 //! | 1 | [`model`] | what a valid file means, and what may be deleted: pure decisions |
@@ -54,7 +54,7 @@ pub mod entry;
 pub mod error_chain;
 pub mod exec;
 pub mod inspect;
-pub mod kept;
+pub mod keep_reason;
 pub mod launch;
 pub mod model;
 pub mod net;

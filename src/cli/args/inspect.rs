@@ -6,7 +6,7 @@
 use super::common::{DEFAULT_FILE, StateArgs};
 use crate::cli::values::{self, Moment};
 use crate::model::JobName;
-use crate::report::reference::schemas;
+use crate::report::schemas;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;

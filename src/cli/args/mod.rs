@@ -10,7 +10,6 @@ pub mod common;
 mod copies;
 mod files;
 mod inspect;
-pub mod reference_table;
 mod run;
 
 pub use alerts::{AlertsArgs, AlertsCommand, AlertsListArgs, AlertsReplayArgs, AlertsTestArgs};

@@ -9,7 +9,7 @@ use crate::config::nodes::decode;
 use crate::config::nodes::document::Document;
 use crate::config::nodes::reader::Reader;
 use crate::config::nodes::schema::{ROOT, Spec, TOPS};
-use crate::config::secrets::mask;
+use crate::config::secrets::FileSecrets;
 use crate::config::source::{SourceMap, Span, Spanned, paths};
 use crate::config::syntax::lexer::{self, TokenKind};
 use crate::config::syntax::repair::mend::{self, Piece};
@@ -37,6 +37,8 @@ pub(in crate::config) struct Files {
     pub(in crate::config) document: Document,
     pub(in crate::config) findings: Vec<Finding>,
     pub(in crate::config) digest: String,
+    /// What values mean that are secrets, without escapes.
+    pub(in crate::config) secrets: Vec<String>,
 }
 
 /// Reads a whole file, but not more than just beyond the limit.
@@ -86,6 +88,7 @@ pub(in crate::config) fn read(name: &Path, bytes: Vec<u8>, instead: &Instead) ->
         hash: Sha256::new(),
         open: Vec::new(),
         done: Vec::new(),
+        secrets: Vec::new(),
         real_root: std::fs::canonicalize(&root_dir).unwrap_or_else(|_| root_dir.clone()),
         shown_root: name.parent().unwrap_or(Path::new("")).to_path_buf(),
         root_dir,
@@ -105,6 +108,7 @@ pub(in crate::config) fn read(name: &Path, bytes: Vec<u8>, instead: &Instead) ->
             .map(|byte| format!("{byte:02x}"))
             .collect::<Vec<_>>()
             .concat(),
+        secrets: loader.secrets,
     }
 }
 
@@ -118,6 +122,7 @@ struct Loader<'a> {
     open: Vec<PathBuf>,
     /// Every file read so far, and the import that asked for it.
     done: Vec<(PathBuf, Option<Span>)>,
+    secrets: Vec<String>,
     root_dir: PathBuf,
     real_root: PathBuf,
     shown_root: PathBuf,
@@ -182,16 +187,15 @@ impl Loader<'_> {
             );
             return;
         }
-        let hidden = mask::stretches(&file.text).into_iter();
-        let mut hidden: Vec<Span> = hidden.map(|(start, end)| Span::new(base + start, base + end)).collect();
-        let mut judged: Vec<Span> = Vec::new();
-        let mended = mend::mend(&file.text, base, TOPS);
+        let text = file.text.clone();
+        let mut secrets = FileSecrets::new(&text, base);
+        let mended = mend::mend(&text, base, TOPS);
         self.reader.findings.extend(mended.findings.iter().cloned());
         self.document.blind |= mended.refused;
         for piece in &mended.pieces {
             match tree::parse(&mended, piece, base) {
                 Ok(nodes) => {
-                    judged.extend(mask::judge(&nodes, &mut self.reader.findings));
+                    secrets.report(None, &nodes, &mut self.reader.findings);
                     for node in &nodes {
                         self.node(node, number, from.is_some());
                     }
@@ -202,9 +206,8 @@ impl Loader<'_> {
                 }
             }
         }
-        let unseen = mask::unseen(judged, &hidden, |span| self.sources.text(span).contains('\\'));
-        hidden.extend(unseen);
-        self.sources.mask(number, hidden);
+        self.sources.mask(number, &secrets.spans());
+        self.secrets.extend(secrets.values.into_iter().map(|(_, text)| text));
     }
 
     /// A piece that could not be parsed: remember what it seems to declare.

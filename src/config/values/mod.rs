@@ -16,7 +16,7 @@ use crate::units::{self, UnitError};
 
 mod globs;
 mod net;
-mod programs;
+pub(in crate::config) mod programs;
 mod units_meant;
 mod zones;
 

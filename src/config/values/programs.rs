@@ -7,7 +7,6 @@
 use super::Checker;
 use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::nodes::reader::Datum;
-use crate::config::secrets::mask::is_variable;
 
 impl Checker<'_> {
     fn refused(&self, message: String, label: &str) -> Finding {
@@ -118,4 +117,10 @@ impl Checker<'_> {
             _ => finding.help("for example `header \"Accept\" \"application/json\"`"),
         }))
     }
+}
+
+/// True for a name that a variable of the environment can have.
+pub(in crate::config) fn is_variable(name: &str) -> bool {
+    let letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    name.chars().all(letter) && !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit())
 }

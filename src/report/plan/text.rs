@@ -425,7 +425,7 @@ impl PlanPage<'_> {
 
     /// Kept files by name: all with `--files`, otherwise those with invalid times, since only a person can fix those.
     fn kept(&mut self, step: &CleanupStep, indent: &str) {
-        use crate::kept::KeepReason::{Future, ImplausibleTime};
+        use crate::keep_reason::KeepReason::{Future, ImplausibleTime};
         let wanted: Vec<_> = step
             .kept
             .iter()

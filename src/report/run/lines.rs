@@ -4,7 +4,7 @@
 //! hides the progress bars.
 //! Invariant: every event gives whole lines; in quiet mode warnings and errors only.
 
-use crate::kept::KeepReason;
+use crate::keep_reason::KeepReason;
 use crate::model::{StepKind, StepName};
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::times::took;

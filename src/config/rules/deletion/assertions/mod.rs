@@ -14,7 +14,7 @@ use crate::config::nodes::build;
 use crate::config::nodes::document::{AssertedNode, AssertionNode, Document, Expected, FileNode};
 use crate::config::rules::validate::{Claim, Place};
 use crate::config::source::{Span, Spanned};
-use crate::entry::{Entry, Identity, Kind};
+use crate::entry::{Entry, EntryKind, Identity};
 use crate::model::pattern::{Selection, Selector};
 use crate::model::retention::{Circumstances, Classifier, Judge, Verdict};
 use crate::model::{Contents, Retention};
@@ -217,7 +217,7 @@ fn entry(file: &FileNode, age: Duration) -> Entry {
     let mtime_ns = NOW_NS.saturating_sub(i128::try_from(age.as_nanos()).unwrap_or(i128::MAX));
     Entry {
         path: file.path.clone(),
-        kind: Kind::File,
+        kind: EntryKind::File,
         mode: 0o644,
         uid: 0,
         gid: 0,

@@ -8,7 +8,7 @@ use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::nodes::document::{AssertionNode, ClassNode, Expected, FileNode};
 use crate::config::rules::validate::{Claim, Place};
 use crate::config::source::{Span, Spanned};
-use crate::kept::KeepReason;
+use crate::keep_reason::KeepReason;
 use crate::model::Keep;
 use crate::model::pattern::{Pattern, PatternSet, Selection, Selector, Standing};
 use crate::model::retention::{Stays, Verdict};

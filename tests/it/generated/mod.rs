@@ -4,11 +4,11 @@
 //! generates tables from the language, `pages` from the pages about findings; the caller handles other marks.
 //! Invariant: nothing outside the marks changes, and filling twice gives the same document.
 
+mod commands;
 mod pages;
-pub mod schemas;
 mod tables;
 
-use crate::config::language::vocabulary::Vocabulary;
+use opsrun::config::language::vocabulary::Vocabulary;
 
 const BEGIN: &str = "<!-- begin ";
 const BEGUN: &str = " -->\n";
@@ -22,11 +22,13 @@ pub enum MarkError {
     Open(String),
 }
 
-/// `document` with generated text between its marks; `other` generates the text of marks that are unknown here.
-///
-/// # Errors
-/// An unknown mark, or one without an end.
-pub fn fill(document: &str, other: &dyn Fn(&str) -> Option<String>) -> Result<String, MarkError> {
+/// `document` with what belongs between its marks.
+pub(super) fn fill(document: &str) -> Result<String, MarkError> {
+    fill_with(document, &|_| None)
+}
+
+/// The same; `other` makes what belongs between further marks.
+fn fill_with(document: &str, other: &dyn Fn(&str) -> Option<String>) -> Result<String, MarkError> {
     let language = Vocabulary::of_this_build();
     let mut filled = String::with_capacity(document.len());
     let mut rest = document;
@@ -59,13 +61,13 @@ fn generated(language: &Vocabulary, mark: &str) -> Option<String> {
             "reasons" => tables::reasons(),
             "absent" => tables::absent(language),
             "codes" => pages::codes(),
+            "commands" => commands::commands(),
             "pages" => pages::pages(),
             _ => return None,
         },
     })
 }
 
-#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -76,14 +78,14 @@ mod tests {
     #[test]
     fn only_text_between_marks_changes() {
         let document = "a\n<!-- begin one -->\nold\n<!-- end -->\nb <!-- c -->\n";
-        let filled = fill(document, &one).unwrap();
+        let filled = fill_with(document, &one).unwrap();
         assert_eq!(filled, "a\n<!-- begin one -->\n\nnew\n\n<!-- end -->\nb <!-- c -->\n");
-        assert_eq!(fill(&filled, &one), Ok(filled));
+        assert_eq!(fill_with(&filled, &one), Ok(filled));
     }
 
     #[test]
-    fn a_wrong_mark_is_reported() {
-        let fill = |document| fill(document, &one);
+    fn a_mark_that_is_wrong_is_said() {
+        let fill = |document| fill_with(document, &one);
         assert_eq!(
             fill("<!-- begin two -->\n<!-- end -->"),
             Err(MarkError::Unknown("two".to_owned()))
@@ -99,7 +101,7 @@ mod tests {
 
     #[test]
     fn every_reason_has_a_row() {
-        let text = fill("<!-- begin reasons -->\n<!-- end -->", &one).unwrap();
+        let text = fill_with("<!-- begin reasons -->\n<!-- end -->", &one).unwrap();
         assert!(
             text.contains("| `torn` | changed while it was copied | 4 |\n"),
             "{text}"
@@ -110,7 +112,7 @@ mod tests {
 
     #[test]
     fn every_setting_has_a_row_somewhere() {
-        fn missing(nodes: &[crate::config::language::vocabulary::Node], text: &str) {
+        fn missing(nodes: &[opsrun::config::language::vocabulary::Node], text: &str) {
             for node in nodes {
                 assert!(text.contains(&format!("`{}`", node.name)), "{}", node.name);
                 for property in &node.properties {
@@ -127,7 +129,7 @@ mod tests {
             .chain(others)
             .map(|mark| format!("<!-- begin {mark} -->\n<!-- end -->"));
         let all: String = marks.collect();
-        let text = fill(&all, &one).unwrap();
+        let text = fill_with(&all, &one).unwrap();
         for node in &tops {
             missing(&node.children, &text);
         }

@@ -4,8 +4,8 @@
 //! programs match on them.
 //! Invariant: a row is one line and has as many cells as its heading.
 
-use crate::config::language::vocabulary::{Absent, Argument, Form, Node, Property, Unset, Vocabulary};
-use crate::kept::KeepReason;
+use opsrun::config::language::vocabulary::{Absent, Argument, Form, Node, Property, Unset, Vocabulary};
+use opsrun::keep_reason::KeepReason;
 
 const HEADING: &str = "| setting | takes | default | meaning |\n|---|---|---|---|\n";
 

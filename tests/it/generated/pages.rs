@@ -3,10 +3,10 @@
 //! Takes the codes and their pages, gives text. Examples keep their expected findings, so that tests can check them.
 //! Invariant: the table links to the sections.
 
-use crate::config::findings::explain::{Example, page};
-use crate::config::findings::{Code, FindingSeverity};
-use crate::report::reference::tables::line;
-use crate::report::shared::wrap::wrap;
+use super::tables::line;
+use opsrun::config::findings::explain::{Example, page};
+use opsrun::config::findings::{Code, FindingSeverity};
+use opsrun::report::shared::wrap::wrap;
 
 const WIDTH: usize = 120;
 

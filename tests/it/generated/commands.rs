@@ -3,11 +3,10 @@
 //! Takes what clap knows; gives a row per command: usage, purpose, and its own options.
 //! Invariant: every command has a row.
 
-use super::Cli;
 use clap::{Arg, Command, CommandFactory};
+use opsrun::cli::args::Cli;
 
-#[must_use]
-pub fn commands() -> String {
+pub(super) fn commands() -> String {
     let program = Cli::command();
     let rows = program.get_subcommands().flat_map(|command| {
         let parts: Vec<&Command> = command.get_subcommands().collect();
@@ -56,7 +55,6 @@ fn option(argument: &Arg) -> Option<String> {
     Some(format!("`--{name} {value}`"))
 }
 
-#[cfg(test)]
 mod tests {
     use super::commands;
 

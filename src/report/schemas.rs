@@ -22,7 +22,7 @@ macro_rules! output {
         OutputSchema {
             name: $name,
             of: $of,
-            text: include_str!(concat!("../../../schemas/", $name, ".schema.json")),
+            text: include_str!(concat!("../../schemas/", $name, ".schema.json")),
         }
     };
 }
@@ -55,7 +55,7 @@ pub fn json(name: &str) -> serde_json::Result<Option<String>> {
 mod tests {
     use super::*;
     use crate::alert::Message;
-    use crate::kept::KeepReason;
+    use crate::keep_reason::KeepReason;
     use crate::plan::document::PlanDocument;
     use crate::report::alerts::AlertsDocument;
     use crate::report::copies::list::ListDocument;
