@@ -7,15 +7,16 @@ use super::args::{AlertsCommand, AlertsListArgs, AlertsReplayArgs, AlertsTestArg
 use super::exit::{self, Exit, Failure};
 use super::file;
 use super::terminal::Terminal;
-use crate::alert::Delivery;
-use crate::alert::channel::Courier;
-use crate::launch::alerts;
+use crate::alert::channel::ChannelSender;
+use crate::alert::outbox;
+use crate::channel::answer::Delivery;
 use crate::model::{Channel, Model};
-use crate::report::alerts::{AlertsDocument, UndeliveredRow, alerts_text, undelivered_text};
+use crate::report::alerts::{AlertsDocument, alerts_text, undelivered_text};
 use crate::report::shared::output;
 use crate::report::shared::style::one_line;
 use crate::secret::Vault;
 use crate::signal::Stop;
+use crate::store::outbox::Undelivered;
 use crate::units::plural;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +34,7 @@ pub fn run(command: &AlertsCommand, terminal: &Terminal) -> Result<u8, Failure> 
 
 fn list(args: &AlertsListArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = file::model(&args.file, Some(&args.state), terminal)?;
-    let document = AlertsDocument::new(alerts::list(&model, args.all)?);
+    let document = AlertsDocument::new(outbox::list(&model, args.all)?);
     let text = if args.json {
         output::json(&document)?
     } else {
@@ -52,7 +53,7 @@ fn replay(args: &AlertsReplayArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = file::model(&args.file, Some(&args.state), terminal)?;
     let stop = exit::stop()?;
     if args.dead || !args.ids.is_empty() {
-        let done = alerts::replay(&model, &args.ids)?;
+        let done = outbox::replay(&model, &args.ids)?;
         let again = plural(done.again.len() as u64, "alert", "alerts");
         let mut text = format!("sending {again} again\n");
         if !done.overtaken.is_empty() {
@@ -63,8 +64,8 @@ fn replay(args: &AlertsReplayArgs, terminal: &Terminal) -> Result<u8, Failure> {
         }
         output::to_stderr(&text);
     }
-    let (vault, courier) = messenger(&model, stop.clone());
-    let left = send(&model, &vault, &courier, REPLAY_TIME, terminal)?;
+    let (vault, sender) = messenger(&model, stop.clone());
+    let left = send(&model, &vault, &sender, REPLAY_TIME, terminal)?;
     output::to_stderr(&undelivered_text(&left, crate::clock::now(), terminal.err));
     let pending = left.iter().any(|row| row.pending > 0);
     match stop.signal() {
@@ -77,10 +78,10 @@ fn test(args: &AlertsTestArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = file::model(&args.file, None, terminal)?;
     let channels = selected(&model, &args.channels)?;
     let stop = exit::stop()?;
-    let (vault, courier) = messenger(&model, stop);
+    let (vault, sender) = messenger(&model, stop);
     let mut exit = Exit::Done;
     let mut lines = Vec::new();
-    for (channel, delivery) in alerts::probe(&model, &channels, &courier, &vault)? {
+    for (channel, delivery) in outbox::send_test(&model, &channels, &sender, &vault)? {
         let result = match &delivery {
             Delivery::Sent { answer } if answer.is_empty() => terminal.out.good("sent"),
             Delivery::Sent { answer } => terminal.out.good(one_line(&format!("sent: {answer}"))),
@@ -119,23 +120,22 @@ fn selected<'a>(model: &'a Model, names: &[String]) -> Result<Vec<&'a Channel>, 
 }
 
 /// The sender, until `stop`, and its secrets: each is fetched once.
-pub(super) fn messenger(model: &Model, stop: Stop) -> (Arc<Vault>, Courier) {
+pub(super) fn messenger(model: &Model, stop: Stop) -> (Arc<Vault>, ChannelSender) {
     let vault = Arc::new(Vault::expecting(model.values()));
-    let courier = Courier::new(Arc::clone(&vault), stop);
-    (vault, courier)
+    let sender = ChannelSender::new(Arc::clone(&vault), stop);
+    (vault, sender)
 }
 
 /// Sends what is due; returns what is still undelivered.
 pub(super) fn send(
     model: &Model,
     vault: &Vault,
-    courier: &Courier,
+    sender: &ChannelSender,
     limit: Duration,
     terminal: &Terminal,
-) -> Result<Vec<UndeliveredRow>, Failure> {
+) -> Result<Vec<Undelivered>, Failure> {
     let log = |text: &str| output::to_stderr(&warning(text, terminal));
-    let left = alerts::send(model, courier, vault, limit, &log)?;
-    Ok(left.into_iter().map(UndeliveredRow::from).collect())
+    Ok(outbox::send(model, sender, vault, limit, &log)?)
 }
 
 /// About alerts, which no channel can report.

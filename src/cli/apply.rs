@@ -9,9 +9,9 @@ use super::exit::{self, Exit, Failure};
 use super::file;
 use super::notice_lines::skipped_line;
 use super::terminal::{Prompt, Terminal};
-use crate::alert::channel::Courier;
+use crate::alert::channel::ChannelSender;
+use crate::alert::outbox::{AFTER_A_RUN, AFTER_A_SIGNAL, send_during};
 use crate::daemon::run_due::run_due;
-use crate::launch::alerts::{AFTER_A_RUN, AFTER_A_SIGNAL, meanwhile};
 use crate::launch::{self, Apply};
 use crate::model::Model;
 use crate::plan::Plan;
@@ -59,9 +59,9 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     // A closed stdout must not stop a run halfway: it is reported at the end.
     let mut lost = None;
     // Sending ends with the run, not with a signal: that is to be reported, too.
-    let (vault, courier) = alerts::messenger(&model, Stop::default());
+    let (vault, sender) = alerts::messenger(&model, Stop::default());
     let log = |text: &str| bars.print(&alerts::warning(text, terminal));
-    let exit = meanwhile(&model, &courier, &vault, &log, |begun| {
+    let exit = send_during(&model, &sender, &vault, &log, |begun| {
         let mut sink = |event: &Event| {
             begun();
             if args.json && lost.is_none() {
@@ -76,7 +76,7 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
         let done = launch::apply(&model, &request, &options, &mut confirm, &mut sink, &bars);
         done.map(|done| done.exit).map_err(Failure::from)
     })?;
-    send_alerts(&model, &vault, &courier, &stop, terminal);
+    send_alerts(&model, &vault, &sender, &stop, terminal);
     if let Some(failure) = unasked.filter(|_| exit == 0) {
         return Err(failure);
     }
@@ -114,9 +114,9 @@ fn due(
 }
 
 /// A failed delivery does not fail the run: it is reported, and retried later.
-fn send_alerts(model: &Model, vault: &Vault, courier: &Courier, stop: &Stop, terminal: &Terminal) {
+fn send_alerts(model: &Model, vault: &Vault, sender: &ChannelSender, stop: &Stop, terminal: &Terminal) {
     let limit = if stop.asked() { AFTER_A_SIGNAL } else { AFTER_A_RUN };
-    match alerts::send(model, vault, courier, limit, terminal) {
+    match alerts::send(model, vault, sender, limit, terminal) {
         Ok(mut left) => {
             // Alerts that are given up are reported when that happens, and by `status`.
             left.retain(|row| row.pending > 0);

@@ -18,6 +18,7 @@
 //! Takes errors of the rooms below, gives a [`Failure`] to print.
 //! Invariant: a failure names its subject and, if possible, what to try next.
 
+use crate::alert::AlertError;
 use crate::config::LoadError;
 use crate::error_chain::error_chain;
 use crate::launch::LaunchError;
@@ -115,6 +116,12 @@ impl From<LoadError> for Failure {
             _ => "check that it is a readable file",
         };
         Self::of(Exit::NoInput.into(), &error, Some(help.to_owned()))
+    }
+}
+
+impl From<AlertError> for Failure {
+    fn from(error: AlertError) -> Self {
+        Self::of(error.exit_code(), &error, error.help())
     }
 }
 

@@ -41,7 +41,7 @@ pub mod why;
 
 use crate::report::shared::output;
 use crate::report::shared::style::Style;
-use args::{Cli, Command};
+use args::{Cli, CliCommand};
 use clap::{CommandFactory, FromArgMatches};
 use exit::{Exit, Failure};
 use std::panic::{self, AssertUnwindSafe};
@@ -100,25 +100,25 @@ fn run(cli: &Cli) -> u8 {
     let terminal = Terminal::detect(&cli.global);
     log(cli.global.verbose);
     let done = match &cli.command {
-        Command::Plan(args) => plan::run(args, &terminal),
-        Command::Apply(args) => apply::run(args, &terminal),
-        Command::Serve(args) => serve::run(args, &terminal),
-        Command::Check(args) => check::run(args, &terminal),
-        Command::Fmt(args) => fmt::run(args, &terminal),
-        Command::Init(args) => init::run(args, &terminal),
-        Command::Graph(args) => graph::run(args, &terminal),
-        Command::Status(args) => status::run(args, &terminal),
-        Command::History(args) => history::run(args, &terminal),
-        Command::Why(args) => why::run(args, &terminal),
-        Command::Simulate(args) => simulate::run(args, &terminal),
-        Command::List(args) => list::run(args, &terminal),
-        Command::Verify(args) => verify::run(args, &terminal),
-        Command::Restore(args) => restore::run(args, &terminal),
-        Command::Alerts(args) => alerts::run(&args.command, &terminal),
-        Command::Explain(args) => explain::run(args, &terminal),
-        Command::Schema(args) => schema::run(args),
-        Command::Completions(args) => completions::run(args),
-        Command::Man(args) => man::run(args, &terminal),
+        CliCommand::Plan(args) => plan::run(args, &terminal),
+        CliCommand::Apply(args) => apply::run(args, &terminal),
+        CliCommand::Serve(args) => serve::run(args, &terminal),
+        CliCommand::Check(args) => check::run(args, &terminal),
+        CliCommand::Fmt(args) => fmt::run(args, &terminal),
+        CliCommand::Init(args) => init::run(args, &terminal),
+        CliCommand::Graph(args) => graph::run(args, &terminal),
+        CliCommand::Status(args) => status::run(args, &terminal),
+        CliCommand::History(args) => history::run(args, &terminal),
+        CliCommand::Why(args) => why::run(args, &terminal),
+        CliCommand::Simulate(args) => simulate::run(args, &terminal),
+        CliCommand::List(args) => list::run(args, &terminal),
+        CliCommand::Verify(args) => verify::run(args, &terminal),
+        CliCommand::Restore(args) => restore::run(args, &terminal),
+        CliCommand::Alerts(args) => alerts::run(&args.command, &terminal),
+        CliCommand::Explain(args) => explain::run(args, &terminal),
+        CliCommand::Schema(args) => schema::run(args),
+        CliCommand::Completions(args) => completions::run(args),
+        CliCommand::Man(args) => man::run(args, &terminal),
     };
     done.unwrap_or_else(|failure: Failure| {
         failure.print(terminal.err);

@@ -5,7 +5,7 @@
 
 use super::terminal::Terminal;
 use crate::daemon::clock::ClockStep;
-use crate::daemon::notice::{Notice, Subscriber};
+use crate::daemon::notice::{Notice, NoticeSubscriber};
 use crate::model::{JobName, Model};
 use crate::report::run::lines::{Detail, EventLines};
 use crate::report::schedule::why;
@@ -106,7 +106,7 @@ impl NoticePrinter {
     }
 }
 
-impl Subscriber for NoticePrinter {
+impl NoticeSubscriber for NoticePrinter {
     fn notify(&mut self, at: DateTime<Utc>, notice: &Notice<'_>) {
         if let Notice::Serving { model, .. } = notice {
             self.zone = model.ops.timezone;

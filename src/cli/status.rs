@@ -7,6 +7,7 @@ use super::args::StatusArgs;
 use super::exit::{Exit, Failure};
 use super::file;
 use super::terminal::Terminal;
+use crate::alert::outbox;
 use crate::clock;
 use crate::inspect::status::status;
 use crate::report::alerts::undelivered_text;
@@ -16,7 +17,7 @@ use crate::report::shared::output;
 pub fn run(args: &StatusArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = file::model(&args.file, Some(&args.state), terminal)?;
     let now = clock::now();
-    let status = status(&model, now)?;
+    let status = status(&model, outbox::undelivered(&model)?, now)?;
     let text = if args.json {
         output::json(&status)?
     } else {

@@ -11,7 +11,7 @@ use super::terminal::Terminal;
 use crate::archive::CopyName;
 use crate::launch::copies::{self, CopyDirectory, Verification};
 use crate::report::copies::results::CopyResults;
-use crate::report::copies::results::VerifiedCopy;
+use crate::report::copies::results::VerifyResult;
 use crate::report::run::progress::ProgressBars;
 use crate::report::shared::output;
 
@@ -24,7 +24,7 @@ pub fn run(args: &VerifyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let mut results = CopyResults::new(terminal.out, terminal.detail, source.zone());
     let mut failed: Option<Failure> = None;
     let mut each = |found: Verification| {
-        let line = results.verified(&VerifiedCopy {
+        let line = results.verified(&VerifyResult {
             copy: found.copy.to_string(),
             records: found.holds.0,
             bytes: found.holds.1,
@@ -38,7 +38,7 @@ pub fn run(args: &VerifyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     };
     copies::verify(&places, source.threads(args.threads), &stop, &bars, &mut each)?;
     for (copy, damage) in unusable(&places, args) {
-        let found = VerifiedCopy {
+        let found = VerifyResult {
             copy,
             records: 0,
             bytes: 0,

@@ -4,9 +4,9 @@
 //! version of the ops file, and after every problem with the state.
 //! Invariant: no run waits for it, and unsent alerts stay in the outbox.
 
-use crate::alert::channel::Courier;
+use crate::alert::channel::ChannelSender;
+use crate::alert::{AlertError, outbox};
 use crate::error_chain::error_chain;
-use crate::launch::alerts;
 use crate::model::Model;
 use crate::secret::Vault;
 use crate::signal::{Ring, Stop};
@@ -36,10 +36,10 @@ impl AlertThread {
             move || {
                 let log = |text: &str| report(&sender, &ring, text);
                 let vault = Arc::new(Vault::expecting(model.values()));
-                let courier = Courier::new(Arc::clone(&vault), stop.clone());
+                let channel_sender = ChannelSender::new(Arc::clone(&vault), stop.clone());
                 let sent = Store::open(&model.ops.state_dir)
-                    .map_err(Into::into)
-                    .and_then(|store| alerts::keep_sending(&model, &store, &courier, &vault, &stop, &log));
+                    .map_err(AlertError::from)
+                    .and_then(|store| outbox::send_until_stopped(&model, &store, &channel_sender, &vault, &stop, &log));
                 if let Err(error) = sent {
                     log(&format!("alerts cannot be sent: {}", error_chain(&error)));
                 }
@@ -71,12 +71,12 @@ impl AlertThread {
         let _ = self.thread.take().map(JoinHandle::join);
         let (sender, reports) = mpsc::channel();
         let vault = Arc::new(Vault::expecting(model.values()));
-        let courier = Courier::new(Arc::clone(&vault), Stop::default());
+        let channel_sender = ChannelSender::new(Arc::clone(&vault), Stop::default());
         let log = |text: &str| {
             // The receiver is still here.
             let _ = sender.send(text.to_owned());
         };
-        match alerts::send(model, &courier, &vault, FINAL_TIME, &log) {
+        match outbox::send(model, &channel_sender, &vault, FINAL_TIME, &log) {
             Ok(left) => {
                 let waiting: u64 = left.iter().map(|row| row.pending).sum();
                 if waiting > 0 {

@@ -4,17 +4,18 @@
 //! Invariant: nothing starts that is not claimed in the store, in the same transaction. Every other failure is reported and
 //! retried; only a signal ends the loop.
 
+use crate::alert::recorder::{report_config, report_time};
 use crate::clock::{Mark, Reading, now};
 use crate::daemon::alert_thread::AlertThread;
 use crate::daemon::claim::take_turn;
 use crate::daemon::clock;
-use crate::daemon::notice::{Notice, Subscriber};
+use crate::daemon::notice::{Notice, NoticeSubscriber};
 use crate::daemon::reload::{FileChange, FileWatch, Reload};
 use crate::daemon::runs::{ActiveRuns, RunMessage, RunOptions};
 use crate::daemon::systemd::ServiceManager;
 use crate::daemon::timetable::Timetable;
 use crate::error_chain::error_chain;
-use crate::launch::{LaunchError, alerts, mark_cut_short, settle};
+use crate::launch::{LaunchError, mark_interrupted, settle};
 use crate::model::Model;
 use crate::run::{Outcome, State};
 use crate::secret::Vault;
@@ -48,7 +49,7 @@ pub fn serve(
     options: &RunOptions,
     reload: &dyn Fn() -> Reload,
     signals: &Signals,
-    subscriber: &mut dyn Subscriber,
+    subscriber: &mut dyn NoticeSubscriber,
 ) -> Result<u8, LaunchError> {
     let model = Arc::new(model);
     let mut daemon = Daemon {
@@ -82,7 +83,7 @@ struct Daemon<'a> {
     options: &'a RunOptions,
     reload: &'a dyn Fn() -> Reload,
     signals: &'a Signals,
-    subscriber: &'a mut dyn Subscriber,
+    subscriber: &'a mut dyn NoticeSubscriber,
     store: Option<Store>,
     runs: ActiveRuns,
     alert_thread: Option<AlertThread>,
@@ -281,7 +282,7 @@ impl Daemon<'_> {
             let store = Store::open(&self.model.ops.state_dir)?;
             settle::lost_attempts(&self.model, &store)?;
             let vault = Vault::expecting(self.model.values());
-            for (run, message) in mark_cut_short(&self.model, &store, &vault)? {
+            for (run, message) in mark_interrupted(&self.model, &store, &vault)? {
                 self.notify(&Notice::Interrupted {
                     run: &run,
                     message: &message,
@@ -330,9 +331,9 @@ impl Daemon<'_> {
         let due = self.alerted.is_none_or(|alerted| alerted.elapsed() >= ALERT_INTERVAL);
         if due || self.config.is_some() {
             let vault = Vault::expecting(self.model.values());
-            let config = |outcome| alerts::tell_config(&self.model, store, &vault, outcome);
+            let config = |outcome| report_config(&self.model, store, &vault, outcome);
             let written = self.config.as_ref().map_or(Ok(()), config);
-            if written.and_then(|()| alerts::tick(&self.model, store, &vault)).is_ok() {
+            if written.and_then(|()| report_time(&self.model, store, &vault)).is_ok() {
                 // After a failure, the next tick fails too and reports it.
                 self.config = None;
             }

@@ -1,6 +1,6 @@
 //! What the daemon reports, as values.
 //!
-//! Given to a [`Subscriber`], which prints lines; alerts are made from some of it.
+//! Given to a [`NoticeSubscriber`], which prints lines; alerts are made from some of it.
 //! Invariant: a problem is reported when it begins and when it is over, not each time that it is found again.
 
 use crate::daemon::clock::ClockStep;
@@ -64,6 +64,6 @@ pub enum Notice<'a> {
     },
 }
 
-pub trait Subscriber {
+pub trait NoticeSubscriber {
     fn notify(&mut self, at: DateTime<Utc>, notice: &Notice<'_>);
 }

@@ -5,12 +5,13 @@
 
 use crate::daemon::timetable::{ScheduledJob, Timetable, TimetableEntry};
 use crate::inspect::outlook::{JobOutlook, JobPast, outlook};
-use crate::launch::{LaunchError, alerts};
+use crate::launch::LaunchError;
 use crate::model::{JobName, Model, StepName};
 use crate::plan::Request;
 use crate::report::schedule::status::{FORMAT, JobDocument, LastDocument, StatusDocument};
 use crate::report::shared::times::{self, MillisUtc};
 use crate::run::{Outcome, State};
+use crate::store::outbox::Undelivered;
 use crate::store::schedules::{Agenda, StoredDecision};
 use crate::store::{JobStatus, RunEnd, Store};
 use chrono::{DateTime, Utc};
@@ -19,7 +20,7 @@ use std::collections::HashSet;
 /// Decisions that are read to find out whether a job is overdue.
 const MAX_DECISIONS: u32 = 5;
 
-pub fn status(model: &Model, now: DateTime<Utc>) -> Result<StatusDocument, LaunchError> {
+pub fn status(model: &Model, undelivered: Vec<Undelivered>, now: DateTime<Utc>) -> Result<StatusDocument, LaunchError> {
     let store = Store::open_read_only(&model.ops.state_dir)?;
     let timetable = Timetable::new(model);
     let agenda = agenda(store.as_ref())?;
@@ -47,7 +48,7 @@ pub fn status(model: &Model, now: DateTime<Utc>) -> Result<StatusDocument, Launc
         at: MillisUtc(now),
         well: !jobs.iter().any(is_bad),
         jobs,
-        undelivered: alerts::undelivered(model)?.into_iter().map(Into::into).collect(),
+        undelivered,
     })
 }
 

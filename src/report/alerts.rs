@@ -4,12 +4,12 @@
 //! the two.
 //! Invariant: the reason of a failed delivery is on one line.
 
-use crate::alert::Message;
+use crate::channel::message::Message;
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::table::Align::{Left, Right};
 use crate::report::shared::table::{Cell, Tone, table};
 use crate::report::shared::times::{self, MillisUtc};
-use crate::store::outbox::{Stand, StoredMessage, Undelivered};
+use crate::store::outbox::{MessageState, StoredMessage, Undelivered};
 use crate::units::plural;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -17,37 +17,14 @@ use serde::Serialize;
 /// The number of the JSON format.
 pub const FORMAT: u32 = 1;
 
-/// The state of an alert.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum Stands {
-    /// To be sent.
-    Pending,
-    /// Waits until the check that silences it is well.
-    Held,
-    /// Delivered.
-    Sent,
-    /// Given up.
-    Dead,
-    /// Part of another alert.
-    Merged,
-    /// Resolved before it was sent.
-    Dropped,
-}
-
-impl Stands {
-    fn cell(self) -> Cell {
-        let (word, tone) = match self {
-            Self::Pending => ("pending", Tone::Warn),
-            Self::Held => ("held", Tone::Dim),
-            Self::Sent => ("sent", Tone::Good),
-            Self::Dead => ("dead", Tone::Bad),
-            Self::Merged => ("merged", Tone::Dim),
-            Self::Dropped => ("dropped", Tone::Dim),
-        };
-        Cell::toned(word, tone)
-    }
+fn state_cell(state: MessageState) -> Cell {
+    let tone = match state {
+        MessageState::Pending => Tone::Warn,
+        MessageState::Sent => Tone::Good,
+        MessageState::Dead => Tone::Bad,
+        MessageState::Held | MessageState::Merged | MessageState::Dropped => Tone::Dim,
+    };
+    Cell::toned(state.word(), tone)
 }
 
 /// Alerts.
@@ -70,7 +47,7 @@ pub struct AlertDocument {
     /// The channel.
     pub channel: String,
     /// Its state.
-    pub state: Stands,
+    pub state: MessageState,
     /// When it was created: RFC 3339, UTC.
     pub created_at: MillisUtc,
     /// Not sent before: RFC 3339, UTC.
@@ -88,17 +65,10 @@ pub struct AlertDocument {
 impl From<StoredMessage> for AlertDocument {
     fn from(stored: StoredMessage) -> Self {
         Self {
-            message: serde_json::from_str(&stored.json).ok(),
+            message: stored.message,
             id: stored.id,
             channel: stored.channel,
-            state: match stored.stand {
-                Stand::Pending => Stands::Pending,
-                Stand::Held => Stands::Held,
-                Stand::Sent => Stands::Sent,
-                Stand::Dead => Stands::Dead,
-                Stand::Merged => Stands::Merged,
-                Stand::Dropped => Stands::Dropped,
-            },
+            state: stored.state,
             created_at: MillisUtc(stored.created_at),
             due_at: MillisUtc(stored.due_at),
             attempts: stored.attempts,
@@ -137,7 +107,7 @@ pub fn alerts_text(alerts: &[AlertDocument], none: &str, zone: chrono_tz::Tz, st
             [
                 one_line(&alert.id).into(),
                 Cell::toned(one_line(&alert.channel), Tone::Name),
-                alert.state.cell(),
+                state_cell(alert.state),
                 times::local(alert.created_at.0, zone).into(),
                 alert.attempts.to_string().into(),
                 one_line(&text).into(),
@@ -149,38 +119,10 @@ pub fn alerts_text(alerts: &[AlertDocument], none: &str, zone: chrono_tz::Tz, st
     table(heading, [Left, Left, Left, Left, Right, Left], &rows, style)
 }
 
-/// Undelivered alerts of one channel.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct UndeliveredRow {
-    /// The channel.
-    pub channel: String,
-    /// Alerts to be sent.
-    pub pending: u64,
-    /// Alerts given up.
-    pub dead: u64,
-    /// When the oldest pending alert was created: RFC 3339, UTC.
-    pub since: Option<DateTime<Utc>>,
-    /// Why the last attempt at one of them failed.
-    pub last_error: Option<String>,
-}
-
-impl From<Undelivered> for UndeliveredRow {
-    fn from(row: Undelivered) -> Self {
-        Self {
-            channel: row.channel,
-            pending: row.pending,
-            dead: row.dead,
-            since: row.since,
-            last_error: row.last_error,
-        }
-    }
-}
-
 /// One line per channel; empty if everything is delivered.
 #[must_use]
-pub fn undelivered_text(rows: &[UndeliveredRow], now: DateTime<Utc>, style: Style) -> String {
-    let line = |row: &UndeliveredRow| {
+pub fn undelivered_text(rows: &[Undelivered], now: DateTime<Utc>, style: Style) -> String {
+    let line = |row: &Undelivered| {
         let mut parts = Vec::new();
         if row.pending > 0 {
             let since = row
@@ -210,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_line_counts_undelivered_alerts_with_the_reason() {
-        let row = |pending, dead, last_error: Option<&str>| UndeliveredRow {
+        let row = |pending, dead, last_error: Option<&str>| Undelivered {
             channel: "ops".to_owned(),
             pending,
             dead,
@@ -218,7 +160,7 @@ mod tests {
             last_error: last_error.map(str::to_owned),
         };
         let now = "2026-11-23T14:00:00Z".parse().unwrap();
-        let text = |rows: &[UndeliveredRow]| undelivered_text(rows, now, Style::PLAIN);
+        let text = |rows: &[Undelivered]| undelivered_text(rows, now, Style::PLAIN);
         assert_eq!(text(&[]), "");
         assert_eq!(
             text(&[row(2, 1, Some("connection\nrefused"))]),

@@ -1,6 +1,6 @@
 //! The results of `verify` and `restore`, one line per copy.
 //!
-//! Takes one [`VerifiedCopy`] or [`RestoredCopy`] at a time, gives lines for people and a summary line.
+//! Takes one [`VerifyResult`] or [`RestoredCopy`] at a time, gives lines for people and a summary line.
 //! Invariant: damage and skipped files are always shown, even in quiet mode.
 
 use crate::path::shown;
@@ -14,7 +14,7 @@ use std::path::PathBuf;
 const MAX_LISTED: usize = 20;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VerifiedCopy {
+pub struct VerifyResult {
     pub copy: String,
     pub records: u64,
     pub bytes: u64,
@@ -95,7 +95,7 @@ impl CopyResults {
         }
     }
 
-    pub fn verified(&mut self, found: &VerifiedCopy) -> String {
+    pub fn verified(&mut self, found: &VerifyResult) -> String {
         let copy = one_line(&found.copy);
         if let Some(damage) = &found.damage {
             self.damaged += 1;
@@ -209,7 +209,7 @@ mod tests {
 
     fn text(detail: Detail) -> String {
         let mut results = CopyResults::new(Style::PLAIN, detail, chrono_tz::Asia::Seoul);
-        let verified = |damage: Option<&str>| VerifiedCopy {
+        let verified = |damage: Option<&str>| VerifyResult {
             copy: "observer-20261123T120000Z-01JD".to_owned(),
             records: 120,
             bytes: 3_355_443,

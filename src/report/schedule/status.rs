@@ -4,12 +4,12 @@
 //! and a test compares the two.
 //! Invariant: jobs are shown in the order given.
 
-use crate::report::alerts::UndeliveredRow;
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::table::Align::Left;
 use crate::report::shared::table::{Cell, Tone, table};
 use crate::report::shared::times::{self, MillisUtc};
 use crate::run::{Outcome, State};
+use crate::store::outbox::Undelivered;
 use crate::units::plural;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -33,7 +33,7 @@ pub struct StatusDocument {
     /// Worst first, then in file order.
     pub jobs: Vec<JobDocument>,
     /// Undelivered alerts by channel, sorted by name.
-    pub undelivered: Vec<UndeliveredRow>,
+    pub undelivered: Vec<Undelivered>,
 }
 
 /// One job.

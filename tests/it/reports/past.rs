@@ -1,13 +1,13 @@
 //! Past runs and the status of jobs, for people and programs.
 
 use super::{fits, schema};
-use opsrun::report::alerts::UndeliveredRow;
 use opsrun::report::run::history::{End, FORMAT, HistoryDocument, RunDocument, run_text, runs_text};
 use opsrun::report::run::lines::Detail;
 use opsrun::report::schedule::status::{self, BackOffRow, JobDocument, LastDocument, StatusDocument, status_text};
 use opsrun::report::shared::style::Style;
 use opsrun::report::shared::times::MillisUtc;
 use opsrun::run::{Event, Outcome, Output, State};
+use opsrun::store::outbox::Undelivered;
 
 fn row(run: &str, at: &str, end: End, command: &str) -> RunDocument {
     RunDocument {
@@ -183,7 +183,7 @@ fn status() -> StatusDocument {
         at: millis("2026-11-23T12:00:00Z"),
         well: false,
         jobs,
-        undelivered: vec![UndeliveredRow {
+        undelivered: vec![Undelivered {
             channel: "ops".to_owned(),
             pending: 2,
             dead: 0,

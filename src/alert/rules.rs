@@ -1,57 +1,38 @@
-//! By what it is decided who is told of a key.
+//! Which rules apply to the alerts of a key, and which channels receive them.
 //!
-//! Takes the model and a key, gives the settings that apply. Pure.
-//! Invariant: the log hears of everything, and a dead man's switch of runs alone.
+//! Takes the model and a key. Pure.
+//! Invariant: the log receives everything, and a dead man's switch receives runs only.
 
 use crate::channel::{service::MessageScope, spec};
 use crate::model::channel::{ChannelKind, LOG, Severity};
 use crate::model::{Channel, Job, JobName, Model, StepKind, StepName};
 use std::time::Duration;
 
-/// By what it is decided what is told of one key, and to whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Terms {
-    /// The job, where the key is that of a step.
+pub struct AlertRules {
+    /// The job, where the key is one of its steps.
     pub job: Option<JobName>,
-    /// Bad results in a row before somebody is told.
+    /// Bad results in a row before trouble is reported.
     pub fail_after: u32,
-    /// Good results in a row before it counts as recovered.
+    /// Good results in a row before a recovery is reported.
     pub recover_after: u32,
     /// The key whose trouble holds this one's alerts.
     pub silenced_by: Option<String>,
-    pub listeners: Vec<Listener>,
+    pub subscribers: Vec<Subscriber>,
 }
 
+/// A channel that receives the alerts of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listener {
+pub struct Subscriber {
     /// The name of the channel, or [`LOG`].
     pub channel: String,
-    /// What is less is not told here.
     pub min_severity: Severity,
-    /// How often what is still bad is told again.
+    /// How often a state that is still bad is reported again.
     pub repeat: Option<Duration>,
 }
 
-impl Listener {
-    fn of(channel: &Channel) -> Self {
-        Self {
-            channel: channel.name.clone(),
-            min_severity: channel.min_severity,
-            repeat: channel.repeat,
-        }
-    }
-
-    fn log() -> Self {
-        Self {
-            channel: LOG.to_owned(),
-            min_severity: Severity::Info,
-            repeat: None,
-        }
-    }
-}
-
-impl Terms {
-    /// Of a step; `None` when it is no step of a job of the file.
+impl AlertRules {
+    /// `None` when `step` is not a step of a job in the file.
     #[must_use]
     pub fn of_step(model: &Model, step: &StepName) -> Option<Self> {
         let job = model.jobs().find(|job| job.name().steps().contains(step))?;
@@ -68,11 +49,11 @@ impl Terms {
             fail_after,
             recover_after,
             silenced_by,
-            listeners: listeners(model, job.notify()),
+            subscribers: subscribers(model, job.notify()),
         })
     }
 
-    /// Of the ops file itself: everybody is told.
+    /// The ops file itself: every channel is notified.
     #[must_use]
     pub fn of_config(model: &Model) -> Self {
         Self {
@@ -80,19 +61,29 @@ impl Terms {
             fail_after: 1,
             recover_after: 1,
             silenced_by: None,
-            listeners: listeners(model, None),
+            subscribers: subscribers(model, None),
         }
     }
 }
 
-fn listeners(model: &Model, notify: Option<&[String]>) -> Vec<Listener> {
-    let named = |channel: &&Channel| notify.is_none_or(|names| names.contains(&channel.name));
-    let told = model
-        .channels
-        .iter()
-        .filter(|channel| !counts_runs(channel))
-        .filter(named);
-    std::iter::once(Listener::log()).chain(told.map(Listener::of)).collect()
+fn subscribers(model: &Model, notify: Option<&[String]>) -> Vec<Subscriber> {
+    let log = Subscriber {
+        channel: LOG.to_owned(),
+        min_severity: Severity::Info,
+        repeat: None,
+    };
+    let channels = notified(model, notify).filter(|channel| !receives_runs(channel));
+    let channels = channels.map(|channel| Subscriber {
+        channel: channel.name.clone(),
+        min_severity: channel.min_severity,
+        repeat: channel.repeat,
+    });
+    std::iter::once(log).chain(channels).collect()
+}
+
+fn notified<'a>(model: &'a Model, notify: Option<&[String]>) -> impl Iterator<Item = &'a Channel> {
+    let channels = model.channels.iter();
+    channels.filter(move |channel| notify.is_none_or(|names| names.contains(&channel.name)))
 }
 
 fn scope(channel: &Channel) -> MessageScope {
@@ -104,22 +95,18 @@ fn scope(channel: &Channel) -> MessageScope {
 
 /// True when it receives the start and the end of runs, and nothing else.
 #[must_use]
-pub fn counts_runs(channel: &Channel) -> bool {
+pub fn receives_runs(channel: &Channel) -> bool {
     scope(channel) == MessageScope::Runs
 }
 
 /// True when several keys cannot be joined into one message, because the receiver tracks each key by itself.
 #[must_use]
-pub fn follows_keys(channel: &Channel) -> bool {
+pub fn tracks_keys(channel: &Channel) -> bool {
     scope(channel) != MessageScope::Changes
 }
 
-/// The channels that are told of runs in which a job takes part.
-pub fn counters<'a>(model: &'a Model, job: Job<'a>) -> impl Iterator<Item = &'a Channel> {
-    let named = move |channel: &&Channel| job.notify().is_none_or(|names| names.contains(&channel.name));
-    model
-        .channels
-        .iter()
-        .filter(|channel| counts_runs(channel))
-        .filter(named)
+/// The channels that receive the runs of a job.
+pub fn run_channels<'a>(model: &'a Model, job: &Job<'_>) -> Vec<&'a Channel> {
+    let channels = notified(model, job.notify());
+    channels.filter(|channel| receives_runs(channel)).collect()
 }
