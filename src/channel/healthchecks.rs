@@ -9,7 +9,7 @@ use super::answer::{self, Delivery, Redact};
 use super::line::{Room, plainly};
 use super::message::{Message, MessageKind};
 use super::request::Request;
-use super::service::{MessageScope, Setting, SettingKind, Settings, WebServiceSpec};
+use super::service::{MessageScope, ServiceSetting, SettingKind, Settings, WebServiceSpec};
 use super::text;
 use super::url;
 use crate::model::state::State;
@@ -19,7 +19,7 @@ use ulid::Ulid;
 pub const HEALTHCHECKS: WebServiceSpec = WebServiceSpec {
     summary: "a dead man's switch: pinged at the start, the success and the failure of runs",
     example: "healthchecks { url from-env=\"HC_URL\"; }",
-    settings: &[Setting::new(
+    settings: &[ServiceSetting::new(
         "url",
         SettingKind::Url,
         "HC_URL",

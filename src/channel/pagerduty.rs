@@ -9,7 +9,7 @@
 use super::answer::verdict;
 use super::message::{Message, MessageKind};
 use super::request::Request;
-use super::service::{MessageScope, Setting, SettingKind, Settings, WebServiceSpec};
+use super::service::{MessageScope, ServiceSetting, SettingKind, Settings, WebServiceSpec};
 use super::text;
 use crate::model::channel::Severity;
 use crate::model::state::State;
@@ -20,7 +20,7 @@ pub const PAGERDUTY: WebServiceSpec = WebServiceSpec {
     summary: "a service of PagerDuty",
     example: "pagerduty { routing-key from-env=\"PAGERDUTY_KEY\"; }",
     settings: &[
-        Setting::new(
+        ServiceSetting::new(
             "routing-key",
             SettingKind::Secret,
             "PAGERDUTY_KEY",
@@ -28,7 +28,7 @@ pub const PAGERDUTY: WebServiceSpec = WebServiceSpec {
             "routing-key from-env=\"PAGERDUTY_KEY\"",
         )
         .required(),
-        Setting::new(
+        ServiceSetting::new(
             "url",
             SettingKind::Url,
             "PAGERDUTY_URL",

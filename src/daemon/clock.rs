@@ -4,7 +4,7 @@
 //! clock gradually: that is not a step.
 //! Invariant: for information only; decisions depend on the wall clock and the state.
 
-use crate::clock::Reading;
+use crate::clock::ClockReading;
 use chrono::TimeDelta;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub enum ClockStep {
 }
 
 #[must_use]
-pub fn clock_steps(before: &Reading, after: &Reading) -> Vec<ClockStep> {
+pub fn clock_steps(before: &ClockReading, after: &ClockReading) -> Vec<ClockStep> {
     let up = after.up.saturating_sub(before.up);
     let slept = up.saturating_sub(after.awake.saturating_sub(before.awake));
     let stepped = (after.wall - before.wall) - TimeDelta::from_std(up).unwrap_or(TimeDelta::MAX);
@@ -45,8 +45,8 @@ mod tests {
     use super::*;
 
     /// A reading after this many seconds of each clock.
-    fn reading(wall: i64, awake: u64, up: u64) -> Reading {
-        Reading {
+    fn reading(wall: i64, awake: u64, up: u64) -> ClockReading {
+        ClockReading {
             wall: chrono::DateTime::from_timestamp(1_800_000_000 + wall, 0).unwrap(),
             awake: Duration::from_secs(1_000 + awake),
             up: Duration::from_secs(5_000 + up),

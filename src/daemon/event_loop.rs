@@ -5,7 +5,7 @@
 //! retried; only a signal ends the loop.
 
 use crate::alert::recorder::{report_config, report_time};
-use crate::clock::{Mark, Reading, now};
+use crate::clock::{ClockReading, Stopwatch, now};
 use crate::daemon::alert_thread::AlertThread;
 use crate::daemon::claim::take_turn;
 use crate::daemon::clock;
@@ -90,7 +90,7 @@ struct Daemon<'a> {
     /// The state of the ops file, until an alert about it is written.
     config: Option<Outcome>,
     /// When alerts that depend on time only were last written.
-    alerted: Option<Mark>,
+    alerted: Option<Stopwatch>,
     manager: ServiceManager,
     /// Why the current version of the file is not in force.
     invalid: Option<String>,
@@ -98,7 +98,7 @@ struct Daemon<'a> {
     state_error: Option<String>,
     /// How long to wait before the next attempt, and since when.
     retry: Duration,
-    failed: Option<Mark>,
+    failed: Option<Stopwatch>,
     /// That the clock is behind was reported.
     behind: bool,
     wake: Option<DateTime<Utc>>,
@@ -112,12 +112,12 @@ impl Daemon<'_> {
         self.tick()?;
         self.serving(false);
         self.manager.ready();
-        let mut clocks = Reading::take();
+        let mut clocks = ClockReading::take();
         loop {
             if let Some(signal) = self.signals.stop.signal() {
                 return Ok(self.stop(signal));
             }
-            let reading = Reading::take();
+            let reading = ClockReading::take();
             for step in clock::clock_steps(&clocks, &reading) {
                 self.notify(&Notice::Clock(step));
             }
@@ -269,7 +269,7 @@ impl Daemon<'_> {
                 if self.failed.is_some() {
                     self.retry = (self.retry * 2).min(LAST_RETRY);
                 }
-                self.failed = Some(Mark::set());
+                self.failed = Some(Stopwatch::set());
                 Ok(())
             }
         }
@@ -337,7 +337,7 @@ impl Daemon<'_> {
                 // After a failure, the next tick fails too and reports it.
                 self.config = None;
             }
-            self.alerted = Some(Mark::set());
+            self.alerted = Some(Stopwatch::set());
         }
         let ended = self.alert_thread.as_ref().is_none_or(AlertThread::is_finished);
         if due && ended && !self.model.channels.is_empty() {

@@ -3,7 +3,7 @@
 //! Takes states, sends them to the socket in `NOTIFY_SOCKET`. Does nothing without one.
 //! Invariant: never blocks, and ignores whether a notification arrives.
 
-use crate::clock::Mark;
+use crate::clock::Stopwatch;
 use sd_notify::NotifyState;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use std::time::Duration;
 pub struct ServiceManager {
     /// Interval of the watchdog notification: half of its timeout.
     pub beat: Option<Duration>,
-    last: Mark,
+    last: Stopwatch,
     status: String,
 }
 
@@ -20,7 +20,7 @@ impl ServiceManager {
     pub fn find() -> Self {
         Self {
             beat: sd_notify::watchdog_enabled().map(|wait| wait / 2),
-            last: Mark::set(),
+            last: Stopwatch::set(),
             status: String::new(),
         }
     }
@@ -52,7 +52,7 @@ impl ServiceManager {
     pub fn alive(&mut self) {
         if self.beat.is_some_and(|beat| self.last.elapsed() * 2 >= beat) {
             send(&[NotifyState::Watchdog]);
-            self.last = Mark::set();
+            self.last = Stopwatch::set();
         }
     }
 }

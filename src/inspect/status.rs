@@ -7,7 +7,7 @@ use crate::daemon::timetable::{ScheduledJob, Timetable, TimetableEntry};
 use crate::inspect::outlook::{JobOutlook, JobPast, outlook};
 use crate::launch::LaunchError;
 use crate::model::{JobName, Model, StepName};
-use crate::plan::Request;
+use crate::plan::RunRequest;
 use crate::report::schedule::status::{FORMAT, JobDocument, LastDocument, StatusDocument};
 use crate::report::shared::times::{self, MillisUtc};
 use crate::run::{Outcome, State};
@@ -24,7 +24,7 @@ pub fn status(model: &Model, undelivered: Vec<Undelivered>, now: DateTime<Utc>) 
     let store = Store::open_read_only(&model.ops.state_dir)?;
     let timetable = Timetable::new(model);
     let agenda = agenda(store.as_ref())?;
-    let paused: HashSet<JobName> = Request::default().paused(model).into_iter().collect();
+    let paused: HashSet<JobName> = RunRequest::default().paused(model).into_iter().collect();
     let mut jobs = Vec::new();
     for job in model.jobs().map(|job| job.name()) {
         let standing = standing(store.as_ref(), &job)?;

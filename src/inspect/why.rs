@@ -9,7 +9,7 @@ use crate::inspect::status::{agenda, decisions, scheduled, standing, worst_outco
 use crate::launch::LaunchError;
 use crate::launch::history::known;
 use crate::model::{Job, JobKind, JobName, Model, StepName};
-use crate::plan::Request;
+use crate::plan::RunRequest;
 use crate::report::schedule::why::{
     Because, CurrentRun, DecisionDocument, FORMAT, JobRun, JobSchedule, RootCause, ScheduleInstant, Silencer,
     WhyDocument,
@@ -41,9 +41,9 @@ pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Resu
             runs.push(job_run(store, job, line)?);
         }
     }
-    let request = Request {
+    let request = RunRequest {
         only: vec![job.to_string()],
-        ..Request::default()
+        ..RunRequest::default()
     };
     let scheduled = scheduled(&timetable, job);
     let outlook = scheduled.map(|(entry, scheduled)| {

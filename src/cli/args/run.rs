@@ -6,7 +6,7 @@
 use super::common::{DEFAULT_FILE, StateArgs, ThreadArgs};
 use crate::cli::values::{self, Moment};
 use crate::model::JobName;
-use crate::plan::Request;
+use crate::plan::RunRequest;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -43,8 +43,8 @@ pub struct RunArgs {
 
 impl RunArgs {
     #[must_use]
-    pub fn request(&self) -> Request {
-        Request {
+    pub fn request(&self) -> RunRequest {
+        RunRequest {
             only: self.only.clone(),
             except: self.except.clone(),
             accept_clock: self.accept_clock,

@@ -5,7 +5,7 @@
 //! Invariant: labels are escaped for each format. The same graph gives the same text.
 
 use crate::model::{JobName, Model};
-use crate::plan::{Plan, Request, StepId};
+use crate::plan::{Plan, RunRequest, StepId};
 use crate::report::plan::step_summary::REFUSED_FOR_NOW;
 use crate::report::plan::step_summary::{blocked_by, step_summary};
 use crate::report::shared::style::{Style, one_line};
@@ -54,7 +54,7 @@ pub struct GraphEdge {
 impl Graph {
     #[must_use]
     pub fn of_model(model: &Model) -> Self {
-        let paused: HashSet<JobName> = Request::default().paused(model).into_iter().collect();
+        let paused: HashSet<JobName> = RunRequest::default().paused(model).into_iter().collect();
         let jobs: Vec<_> = model.jobs().collect();
         let nodes: Vec<GraphNode> = jobs
             .iter()

@@ -5,7 +5,7 @@
 //! Invariant: without a terminal only whole lines are written, and none for work of less than half a minute; nothing
 //! here can fail a run.
 
-use crate::clock::Mark;
+use crate::clock::Stopwatch;
 use crate::report::shared::output;
 use crate::run::Progress;
 use crate::units::{plural, show_count, show_size};
@@ -38,7 +38,7 @@ struct StepProgress {
     what: String,
     files: (u64, u64),
     bytes: (u64, u64),
-    last_line: Mark,
+    last_line: Stopwatch,
     bar: Option<ProgressBar>,
 }
 
@@ -96,7 +96,7 @@ impl Progress for ProgressBars {
             what: what.to_owned(),
             files: (0, files),
             bytes: (0, bytes),
-            last_line: Mark::set(),
+            last_line: Stopwatch::set(),
             bar,
         };
         self.lock().insert(step, work);
@@ -119,7 +119,7 @@ impl Progress for ProgressBars {
             ));
             bar.set_position(work.bytes.0);
         } else if work.last_line.elapsed() >= LINE_INTERVAL {
-            work.last_line = Mark::set();
+            work.last_line = Stopwatch::set();
             output::to_stderr(&work.line());
         }
     }
