@@ -7,8 +7,8 @@
 use super::answer::verdict;
 use super::line::Room;
 use super::message::Message;
-use super::request::Request;
-use super::service::{MessageScope, Setting, SettingKind, Settings, WebServiceSpec};
+use super::request::HttpRequest;
+use super::service::{MessageScope, ServiceSetting, SettingKind, Settings, WebServiceSpec};
 use super::text;
 use super::url;
 use serde_json::json;
@@ -16,7 +16,7 @@ use serde_json::json;
 pub const DISCORD: WebServiceSpec = WebServiceSpec {
     summary: "a webhook of Discord",
     example: "discord { url from-env=\"DISCORD_URL\"; }",
-    settings: &[Setting::new(
+    settings: &[ServiceSetting::new(
         "url",
         SettingKind::SecretUrl,
         "DISCORD_URL",
@@ -48,14 +48,14 @@ fn write(c: char, out: &mut String) {
     out.push(c);
 }
 
-fn requests(message: &Message, settings: &Settings) -> Result<Vec<Request>, String> {
+fn requests(message: &Message, settings: &Settings) -> Result<Vec<HttpRequest>, String> {
     let document = json!({
         "content": text::whole(message, ROOM),
         "allowed_mentions": { "parse": [] },
         "flags": NO_PREVIEWS,
     });
     let url = url::asking(settings.required("url")?, "wait", "true");
-    Ok(vec![Request::json(url, &document)])
+    Ok(vec![HttpRequest::json(url, &document)])
 }
 
 #[cfg(test)]

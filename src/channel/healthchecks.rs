@@ -5,11 +5,11 @@
 //! a probe only leaves a line in the log.
 //! Pure. Invariant: only a run that ended well is a success.
 
-use super::answer::{self, Delivery, Redact};
+use super::answer::{self, Delivery, RedactFn};
 use super::line::{Room, plainly};
-use super::message::{Kind, Message};
-use super::request::Request;
-use super::service::{MessageScope, Setting, SettingKind, Settings, WebServiceSpec};
+use super::message::{Message, MessageKind};
+use super::request::HttpRequest;
+use super::service::{MessageScope, ServiceSetting, SettingKind, Settings, WebServiceSpec};
 use super::text;
 use super::url;
 use crate::model::state::State;
@@ -19,7 +19,7 @@ use ulid::Ulid;
 pub const HEALTHCHECKS: WebServiceSpec = WebServiceSpec {
     summary: "a dead man's switch: pinged at the start, the success and the failure of runs",
     example: "healthchecks { url from-env=\"HC_URL\"; }",
-    settings: &[Setting::new(
+    settings: &[ServiceSetting::new(
         "url",
         SettingKind::Url,
         "HC_URL",
@@ -40,14 +40,19 @@ const ROOM: Room = Room {
     write: plainly,
 };
 
-fn requests(message: &Message, settings: &Settings) -> Result<Vec<Request>, String> {
+fn requests(message: &Message, settings: &Settings) -> Result<Vec<HttpRequest>, String> {
     let ping = settings.required("url")?;
     let url = match message.kind {
-        Kind::RunStarted => url::below(ping, "start"),
-        Kind::RunFinished if message.state.is_some_and(State::opens) => ping.clone(),
-        Kind::RunFinished => url::below(ping, "fail"),
-        Kind::Probe => url::below(ping, "log"),
-        Kind::Trouble | Kind::Recovery | Kind::Flapping | Kind::Settled | Kind::Repeat | Kind::Digest => {
+        MessageKind::RunStarted => url::below(ping, "start"),
+        MessageKind::RunFinished if message.state.is_some_and(State::opens) => ping.clone(),
+        MessageKind::RunFinished => url::below(ping, "fail"),
+        MessageKind::Probe => url::below(ping, "log"),
+        MessageKind::Trouble
+        | MessageKind::Recovery
+        | MessageKind::Flapping
+        | MessageKind::Settled
+        | MessageKind::Repeat
+        | MessageKind::Digest => {
             return Ok(Vec::new());
         }
     };
@@ -55,7 +60,7 @@ fn requests(message: &Message, settings: &Settings) -> Result<Vec<Request>, Stri
         Some(rid) => url::asking(&url, "rid", &rid),
         None => url,
     };
-    Ok(vec![Request {
+    Ok(vec![HttpRequest {
         url,
         headers: vec![("Content-Type".to_owned(), "text/plain; charset=utf-8".into())],
         body: text::whole(message, ROOM).into_bytes(),
@@ -77,7 +82,7 @@ fn rid(run: &str) -> Option<String> {
 }
 
 /// Some refusals come with status 200.
-fn verdict(posted: &Posted, redact: Redact<'_>) -> Delivery {
+fn verdict(posted: &Posted, redact: RedactFn<'_>) -> Delivery {
     let verdict = answer::verdict(posted, redact);
     let body = String::from_utf8_lossy(&posted.body);
     match verdict {
@@ -96,7 +101,7 @@ mod tests {
     use super::*;
     use secrecy::ExposeSecret as _;
 
-    fn asked(kind: Kind, state: Option<State>, url: &str) -> Option<String> {
+    fn asked(kind: MessageKind, state: Option<State>, url: &str) -> Option<String> {
         let message = Message {
             kind,
             state,
@@ -111,12 +116,12 @@ mod tests {
         let at = |kind, state| asked(kind, state, "https://hc-ping.com/uuid").unwrap();
         let rid = "rid=019caa8f-dc7b-0000-0000-000000000000";
         assert_eq!(
-            at(Kind::RunStarted, None),
+            at(MessageKind::RunStarted, None),
             format!("https://hc-ping.com/uuid/start?{rid}")
         );
         for state in [State::Ok, State::Nothing, State::Partial, State::Warning] {
             assert_eq!(
-                at(Kind::RunFinished, Some(state)),
+                at(MessageKind::RunFinished, Some(state)),
                 format!("https://hc-ping.com/uuid?{rid}")
             );
         }
@@ -127,16 +132,29 @@ mod tests {
             None,
         ] {
             assert_eq!(
-                at(Kind::RunFinished, state),
+                at(MessageKind::RunFinished, state),
                 format!("https://hc-ping.com/uuid/fail?{rid}")
             );
         }
-        assert_eq!(at(Kind::Probe, None), format!("https://hc-ping.com/uuid/log?{rid}"));
         assert_eq!(
-            asked(Kind::RunStarted, None, "https://hc.example/ping/key/slug?create=1").unwrap(),
+            at(MessageKind::Probe, None),
+            format!("https://hc-ping.com/uuid/log?{rid}")
+        );
+        assert_eq!(
+            asked(
+                MessageKind::RunStarted,
+                None,
+                "https://hc.example/ping/key/slug?create=1"
+            )
+            .unwrap(),
             format!("https://hc.example/ping/key/slug/start?create=1&{rid}")
         );
-        for kind in [Kind::Trouble, Kind::Recovery, Kind::Settled, Kind::Digest] {
+        for kind in [
+            MessageKind::Trouble,
+            MessageKind::Recovery,
+            MessageKind::Settled,
+            MessageKind::Digest,
+        ] {
             assert_eq!(asked(kind, Some(State::Failed), "https://hc-ping.com/uuid"), None);
         }
     }

@@ -4,9 +4,9 @@
 //! sends its requests.
 //! Invariant: a setting has one name, which is the name in the ops file.
 
-use super::answer::{Delivery, Redact};
+use super::answer::{Delivery, RedactFn};
 use super::message::Message;
-use super::request::Request;
+use super::request::HttpRequest;
 use crate::net::posted::Posted;
 use secrecy::SecretString;
 
@@ -17,13 +17,13 @@ pub struct WebServiceSpec {
     /// A short use of it in an ops file.
     pub example: &'static str,
     /// In the order of the reference.
-    pub settings: &'static [Setting],
+    pub settings: &'static [ServiceSetting],
     /// Whether an ops file may add request headers.
     pub custom_headers: bool,
     pub scope: MessageScope,
     /// The requests that deliver a message, in order; none when the service has no use for it. An error is final.
-    pub requests: fn(&Message, &Settings) -> Result<Vec<Request>, String>,
-    pub verdict: fn(&Posted, Redact<'_>) -> Delivery,
+    pub requests: fn(&Message, &Settings) -> Result<Vec<HttpRequest>, String>,
+    pub verdict: fn(&Posted, RedactFn<'_>) -> Delivery,
 }
 
 /// Which messages a service receives.
@@ -39,7 +39,7 @@ pub enum MessageScope {
 
 /// One setting of a web service.
 #[derive(Debug, Clone, Copy)]
-pub struct Setting {
+pub struct ServiceSetting {
     pub name: &'static str,
     pub kind: SettingKind,
     pub summary: &'static str,
@@ -69,7 +69,7 @@ impl SettingKind {
     }
 }
 
-impl Setting {
+impl ServiceSetting {
     pub(super) const fn new(
         name: &'static str,
         kind: SettingKind,

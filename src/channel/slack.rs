@@ -6,15 +6,15 @@
 use super::answer::verdict;
 use super::line::Room;
 use super::message::Message;
-use super::request::Request;
-use super::service::{MessageScope, Setting, SettingKind, WebServiceSpec};
+use super::request::HttpRequest;
+use super::service::{MessageScope, ServiceSetting, SettingKind, WebServiceSpec};
 use super::text;
 use serde_json::json;
 
 pub const SLACK: WebServiceSpec = WebServiceSpec {
     summary: "an incoming webhook of Slack, or of a compatible server",
     example: "slack { url from-env=\"SLACK_URL\"; }",
-    settings: &[Setting::new(
+    settings: &[ServiceSetting::new(
         "url",
         SettingKind::SecretUrl,
         "SLACK_URL",
@@ -25,7 +25,7 @@ pub const SLACK: WebServiceSpec = WebServiceSpec {
     custom_headers: false,
     scope: MessageScope::Changes,
     requests: |message, settings| {
-        Ok(vec![Request::json(
+        Ok(vec![HttpRequest::json(
             settings.required("url")?.clone(),
             &document(message),
         )])

@@ -6,8 +6,8 @@
 
 use super::answer::verdict;
 use super::message::Message;
-use super::request::Request;
-use super::service::{MessageScope, Setting, SettingKind, Settings, WebServiceSpec};
+use super::request::HttpRequest;
+use super::service::{MessageScope, ServiceSetting, SettingKind, Settings, WebServiceSpec};
 use crate::units::hex;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -17,7 +17,7 @@ pub const WEBHOOK: WebServiceSpec = WebServiceSpec {
     summary: "a JSON document by POST",
     example: "webhook { url from-env=\"OPS_WEBHOOK\"; }",
     settings: &[
-        Setting::new(
+        ServiceSetting::new(
             "url",
             SettingKind::Url,
             "OPS_WEBHOOK",
@@ -25,7 +25,7 @@ pub const WEBHOOK: WebServiceSpec = WebServiceSpec {
             "url \"https://alerts.example.com/opsrun\"",
         )
         .required(),
-        Setting::new(
+        ServiceSetting::new(
             "hmac",
             SettingKind::Secret,
             "OPS_WEBHOOK_KEY",
@@ -40,7 +40,7 @@ pub const WEBHOOK: WebServiceSpec = WebServiceSpec {
     verdict,
 };
 
-fn requests(message: &Message, settings: &Settings) -> Result<Vec<Request>, String> {
+fn requests(message: &Message, settings: &Settings) -> Result<Vec<HttpRequest>, String> {
     let body = message.to_json();
     let mut headers = vec![
         ("Content-Type".to_owned(), SecretString::from("application/json")),
@@ -53,7 +53,7 @@ fn requests(message: &Message, settings: &Settings) -> Result<Vec<Request>, Stri
     let given = &settings.headers;
     headers.retain(|(name, _)| !given.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)));
     headers.extend(given.iter().cloned());
-    Ok(vec![Request {
+    Ok(vec![HttpRequest {
         url: settings.required("url")?.clone(),
         headers,
         body,
@@ -73,7 +73,7 @@ mod tests {
     use super::super::samples;
     use super::*;
 
-    fn header<'a>(request: &'a Request, name: &str) -> Vec<&'a str> {
+    fn header<'a>(request: &'a HttpRequest, name: &str) -> Vec<&'a str> {
         let named = request
             .headers
             .iter()

@@ -7,7 +7,7 @@
 //! newer schema, of another program, or one that was taken away from its place is never written.
 //!
 //! People may read it with `sqlite3 opsrun.db`. Times are UTC text that sorts; paths are text, or blobs where
-//! they are no UTF-8.
+//! they are not UTF-8.
 //!
 //! | table | a row is | columns |
 //! |---|---|---|
@@ -22,7 +22,7 @@
 //! | `queue` | a job that waits for its own earlier run | `job` · `schedule` · `instant` |
 //! | `decisions` | what was decided about a job | `at` · `job` · `schedule` · `instant` to `last`, `count` of them, or `more` · `decision` · `reason` · `run` that was begun |
 //! | `back_offs` | a target that failed of late | `job` · `failures` in a row · `opened` to `open_until` it is left alone · `run` in which it is being tried |
-//! | `alert_states` | what was told of a key | `key` a step, `run` or `config` · `at` · `json` the whole |
+//! | `alert_states` | the alert state of a key | `key` a step, `run` or `config` · `at` · `json` the whole |
 //! | `outbox` | a message for a channel | `seq` counts up · `id` its ULID · `channel` · `key`, `kind`, `severity` as in `json`, the message · `state` · `created_at` · `due_at` not sent before · `attempts`, `first_attempt_at`, `last_error` · `lease` who is sending it, `leased_until` when · `waited` for room under a rate limit · `settled_at` |
 //!
 //! - [`journal`]: runs and their events, written · [`history`]: read again, by run and by job
@@ -32,6 +32,7 @@
 //! - `schema`: tables and migrations · `alive`: is the process that began a run still there · `error`
 
 mod alive;
+mod columns;
 mod error;
 pub mod history;
 pub mod journal;
@@ -44,7 +45,6 @@ pub use error::StoreError;
 pub use history::{BegunJob, JobResult, JobStatus, RunEnd, RunSearch, RunSummary, StoredEvent};
 pub use journal::RunJournal;
 
-use chrono::{DateTime, SecondsFormat, Utc};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
@@ -73,7 +73,7 @@ impl Store {
     pub fn open(state_dir: &Path) -> Result<Self, StoreError> {
         make_directories(state_dir)?;
         let path = state_dir.join(FILE_NAME);
-        // One at a time makes the file and its tables: whoever looks on half-way would take it for a foreign one.
+        // One process at a time makes the file and its tables: half-way it would look foreign to others.
         let _turn = File::open(state_dir)
             .and_then(|dir| dir.lock().map(|()| dir))
             .map_err(|source| StoreError::Reach {
@@ -208,26 +208,6 @@ impl Store {
             path: self.path.clone(),
             source,
         })
-    }
-}
-
-fn stamp(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Nanos, true)
-}
-
-/// A moment in a column, as [`stamp`] wrote it.
-fn moment(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<DateTime<Utc>> {
-    let text: String = row.get(column)?;
-    DateTime::parse_from_rfc3339(&text)
-        .map(|at| at.to_utc())
-        .map_err(|e| rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(e)))
-}
-
-/// The bytes of a path as the database holds them: text for people where it can be, else a blob.
-fn path_value(bytes: &[u8]) -> rusqlite::types::Value {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => rusqlite::types::Value::Text(text.to_owned()),
-        Err(_) => rusqlite::types::Value::Blob(bytes.to_owned()),
     }
 }
 

@@ -10,7 +10,7 @@
 use crate::support::workspace::opsrun;
 use opsrun::config::findings::Code;
 use opsrun::config::load_text;
-use opsrun::entry::{Entry, Identity, Kind};
+use opsrun::entry::{Entry, EntryKind, Identity};
 use opsrun::model::Model;
 use opsrun::model::pattern::Selector;
 use opsrun::model::retention::{Circumstances, Verdict, decide};
@@ -139,7 +139,7 @@ impl Case {
             .zip(&self.ages)
             .map(|(path, age)| Entry {
                 path: RelPath::new(path.as_bytes()).unwrap(),
-                kind: Kind::File,
+                kind: EntryKind::File,
                 mode: 0o644,
                 uid: 0,
                 gid: 0,

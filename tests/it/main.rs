@@ -15,6 +15,7 @@ mod engine;
 mod examples;
 mod findings;
 mod format;
+mod generated;
 mod graph;
 mod host;
 mod jobs;

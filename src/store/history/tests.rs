@@ -76,7 +76,7 @@ impl World {
                 .connection()
                 .execute(
                     "UPDATE events SET at = ?1 WHERE seq = (SELECT max(seq) FROM events)",
-                    [crate::store::stamp(moment_of(time))],
+                    [crate::store::columns::Stamp(moment_of(time))],
                 )
                 .unwrap();
         }
@@ -201,7 +201,7 @@ fn what_was_cut_short_counts_for_nothing() {
     assert_eq!(world.history("target:t").0, Some(moment_of("02:00:07")));
     world.killed("B");
     assert_eq!(world.history("target:t"), (Some(moment_of("01:00:07")), Some(7)));
-    world.store.mark_interrupted("B").unwrap();
+    world.store.mark_interrupted("B", &mut |_| Ok(())).unwrap();
     assert_eq!(world.history("target:t"), (Some(moment_of("01:00:07")), Some(7)));
     // Killed while it ran.
     world.run("C", &[("03:00:00", started("target:t"))]).killed("C");
@@ -259,7 +259,7 @@ fn a_job_stands_as_its_last_run_left_it() {
             ("verify:b".to_owned(), State::Blocked)
         ]
     );
-    // That it was paused is no result.
+    // A pause is not a result.
     world.run(
         "B",
         &[("02:00:00", finished("backup:b", State::Paused)), ("02:00:00", over(0))],
@@ -349,7 +349,7 @@ fn a_store_of_the_first_version_is_read_as_it_is_and_brought_up_to_date_when_wri
     ] {
         old.execute(
             "INSERT INTO events (run, at, step, kind, json) VALUES ('A', ?1, 'target:t', ?2, ?3)",
-            params![crate::store::stamp(moment_of(time)), kind, line(&event)],
+            params![crate::store::columns::Stamp(moment_of(time)), kind, line(&event)],
         )
         .unwrap();
     }
@@ -393,21 +393,21 @@ fn an_event_of_a_later_version_is_named_by_its_number() {
     );
     let change = |sql: &str| world.store.connection().execute(sql, []).unwrap();
     change("UPDATE events SET json = replace(json, '\"ok\"', '\"splendid\"') WHERE seq = 2");
-    let told = world.store.events_of("A").unwrap_err();
-    assert!(matches!(told, StoreError::Event { seq: 2, .. }), "{told:?}");
-    assert!(told.help().unwrap().contains("a later opsrun"));
+    let error = world.store.events_of("A").unwrap_err();
+    assert!(matches!(error, StoreError::Event { seq: 2, .. }), "{error:?}");
+    assert!(error.help().unwrap().contains("a later opsrun"));
     assert!(matches!(
         world.store.job_status(&job("target:t")),
         Err(StoreError::Event { seq: 2, .. })
     ));
-    // A state that this version does not know is no success.
+    // A state that this version does not know is not a success.
     assert_eq!(world.history("target:t"), (None, Some(1)));
 }
 
 #[test]
 fn no_question_goes_through_all_events() {
     let world = World::new();
-    // One job fails for ever, another is blocked for ever: both had succeeded once.
+    // One job fails forever, another is blocked forever: both had succeeded once.
     for name in ["target:f", "target:b"] {
         let done = [
             ("00:00:00", started(name)),
@@ -422,7 +422,7 @@ fn no_question_goes_through_all_events() {
     let (start, fail) = (line(&started("target:f")), line(&finished("target:f", State::Failed)));
     let block = line(&finished("target:b", State::Blocked));
     let end = line(&over(1));
-    let at = crate::store::stamp(moment_of("05:00:00"));
+    let at = crate::store::columns::Stamp(moment_of("05:00:00"));
     let mut run = db
         .prepare("INSERT INTO runs VALUES (?1, 'opsrun apply', ?2, 'p', ?2, 1, NULL)")
         .unwrap();
@@ -458,7 +458,7 @@ fn no_question_goes_through_all_events() {
     assert_eq!(world.history("target:b"), (Some(moment_of("00:00:02")), Some(2)));
     cheap("what was blocked");
     world.store.job_status(&JobName::new(JobKind::Target, "b")).unwrap();
-    cheap("how a job stands");
+    cheap("the state of a job");
     assert!(world.store.job_history(&job("target:none")).unwrap().took.is_none());
     cheap("what never ran");
     let db = world.store.connection();
@@ -476,7 +476,7 @@ fn no_question_goes_through_all_events() {
 fn how_all_jobs_of_a_large_run_stand_takes_no_longer_for_each() {
     let world = World::new();
     let line = |event: &Event| serde_json::to_string(event).unwrap();
-    let at = crate::store::stamp(moment_of("05:00:00"));
+    let at = crate::store::columns::Stamp(moment_of("05:00:00"));
     // Finished, and going on: the latter has no end that could be found.
     let runs = [("A", Some(0)), ("B", None)];
     {

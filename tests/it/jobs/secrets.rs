@@ -6,8 +6,6 @@ use crate::support::workspace::{Workspace, files};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
 
 /// From the environment, a file, a command, a header, the path of an address.
 const SECRETS: [&str; 5] = [
