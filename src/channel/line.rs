@@ -15,7 +15,7 @@ pub struct Room {
     pub write: fn(char, &mut String),
 }
 
-/// What is written for a character where all of them stand for themselves.
+/// Where no character has a special meaning.
 pub fn plainly(c: char, out: &mut String) {
     out.push(c);
 }

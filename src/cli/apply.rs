@@ -24,7 +24,6 @@ use crate::report::run::lines::Lines;
 use crate::report::run::progress::Bars;
 use crate::report::shared::output;
 use crate::report::shared::times;
-use crate::report::shared::words::argv;
 use crate::run::Event;
 use crate::secret::Vault;
 use crate::signal::Stop;
@@ -240,7 +239,7 @@ pub(super) fn command_line() -> String {
     let words: Vec<String> = std::env::args_os()
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
-    argv(&words)
+    crate::model::command::command_line(&words)
 }
 
 #[cfg(test)]

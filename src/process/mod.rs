@@ -17,9 +17,9 @@ mod start;
 #[cfg(test)]
 mod tests;
 
+pub use crate::path::shell_quoted as quoted;
 pub use capture::{Captured, Keep, Sieve, Sift, Unsifted};
 pub use group::Ladder;
-pub use line::quoted;
 pub use start::{SpawnError, Why};
 
 use crate::clock::Mark;

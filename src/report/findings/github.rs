@@ -81,8 +81,8 @@ mod tests {
         let start = "::error file=a%250A%2Cb%3Ac\\n%3A%3Aerror%3A%3Ax.kdl,line=1,";
         assert_eq!(said.lines().count(), 2, "{said}");
         assert!(said.lines().all(|line| line.starts_with(start)), "{said}");
-        assert!(said.contains(",title=OPS2001 unknown-node::there is no"), "{said}");
-        assert!(said.contains("::`a::b%25` is no name"), "{said}");
+        assert!(said.contains(",title=OPS2001 unknown-node::unknown node"), "{said}");
+        assert!(said.contains("::`a::b%25` is not a valid name"), "{said}");
     }
 
     #[test]

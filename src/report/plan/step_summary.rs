@@ -5,7 +5,6 @@
 
 use crate::plan::{Action, Plan, Step, VerifyStep};
 use crate::report::shared::style::one_line;
-use crate::report::shared::words;
 use crate::units::{joined, plural, show_size};
 
 /// Of a step that guards refuse as things are now, and that is judged again when its turn comes.
@@ -37,8 +36,8 @@ pub fn deed(plan: &Plan, step: &Step) -> String {
 
 fn work(plan: &Plan, step: &Step) -> String {
     match &step.action {
-        Action::Check(check) => format!("asks: {}", one_line(&words::question(&check.probe))),
-        Action::Target(target) => format!("runs: {}", one_line(&words::program(&target.command.program))),
+        Action::Check(check) => format!("asks: {}", one_line(&check.probe.question())),
+        Action::Target(target) => format!("runs: {}", one_line(&target.command.program.command_line())),
         Action::Backup(backup) if backup.nothing => "nothing to store".to_owned(),
         Action::Backup(backup) => {
             let files = plural(backup.files, "file", "files");

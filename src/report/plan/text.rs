@@ -6,7 +6,7 @@
 //! Invariant: every path is escaped by its own `Display`; the same plan gives the same text.
 
 use crate::model::StepName;
-use crate::model::check::{Probe, Worst};
+use crate::model::check::Worst;
 use crate::model::retention::Stays;
 use crate::model::{Budget, Check, Command, Keep, Target};
 use crate::path::shown;
@@ -294,30 +294,23 @@ impl Page<'_> {
     }
 
     fn check(&mut self, check: &Check, indent: &str) {
-        let ca_file = match &check.probe {
-            Probe::Command(command) => {
-                self.command(command, indent);
-                None
-            }
-            Probe::Http(http) => {
-                if !http.headers.is_empty() {
-                    self.prose(indent, "headers", &words::names(&http.headers));
-                }
-                http.ca_file.as_ref()
-            }
-            Probe::TlsExpiry { ca_file, .. } => ca_file.as_ref(),
-            Probe::FileAge { .. } | Probe::DiskSpace { .. } | Probe::Tcp { .. } | Probe::Job { .. } => None,
-        };
-        if let Some(path) = ca_file {
+        let probe = &check.probe;
+        if let Some(command) = probe.command() {
+            self.command(command, indent);
+        }
+        if !probe.headers().is_empty() {
+            self.prose(indent, "headers", &words::names(probe.headers()));
+        }
+        if let Some(path) = probe.ca_file() {
             self.field(indent, "trusts", shown(path));
         }
-        for (at, line) in words::limits(&check.probe).iter().enumerate() {
+        for (at, line) in probe.limits().iter().enumerate() {
             self.prose(indent, if at == 0 { "levels" } else { "" }, line);
         }
         let limit = show_duration(check.timeout);
-        let limit = match &check.probe {
-            Probe::Command(_) => words::limited(&limit, check.kill_after),
-            _ => limit,
+        let limit = match probe.command() {
+            Some(_) => words::limited(&limit, check.kill_after),
+            None => limit,
         };
         self.prose(indent, "limit", &limit);
         if check.worst == Worst::Warning {
