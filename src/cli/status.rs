@@ -11,7 +11,7 @@ use super::terminal::Terminal;
 use crate::alert::outbox;
 use crate::inspect::status::{Standing, standings};
 use crate::model::JobName;
-use crate::plan::Request;
+use crate::plan::RunRequest;
 use crate::report::alerts::undelivered_text;
 use crate::report::schedule::status::{self, BackOffRow, JobRow, Last, document, status_text};
 use crate::report::shared::output;
@@ -21,7 +21,7 @@ use std::collections::HashSet;
 
 pub fn run(args: &StatusArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = file::model(&args.file, Some(&args.place), terminal)?;
-    let paused: HashSet<JobName> = Request::default().paused(&model).into_iter().collect();
+    let paused: HashSet<JobName> = RunRequest::default().paused(&model).into_iter().collect();
     let now = crate::clock::now();
     let standings = standings(&model, now)?.into_iter();
     let mut rows: Vec<JobRow> = standings.map(|standing| row(standing, &paused)).collect();

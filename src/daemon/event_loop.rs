@@ -5,7 +5,7 @@
 //! and tried again; only a signal ends the loop.
 
 use crate::alert::recorder::{report_config, report_time};
-use crate::clock::{Mark, Reading, now};
+use crate::clock::{ClockReading, Stopwatch, now};
 use crate::daemon::alert_thread::Sending;
 use crate::daemon::claim::take_turn;
 use crate::daemon::clock;
@@ -89,7 +89,7 @@ struct Daemon<'a> {
     /// How the ops file stands, until it is told.
     config: Option<Outcome>,
     /// When what time alone makes due was last told.
-    ticked: Option<Mark>,
+    ticked: Option<Stopwatch>,
     manager: Manager,
     /// Why the file that is there now is not in force.
     invalid: Option<String>,
@@ -97,7 +97,7 @@ struct Daemon<'a> {
     trouble: Option<String>,
     /// How long to wait until it is tried again, and since when.
     retry: Duration,
-    again: Option<Mark>,
+    again: Option<Stopwatch>,
     /// That the clock is behind was told.
     behind: bool,
     wake: Option<DateTime<Utc>>,
@@ -111,12 +111,12 @@ impl Daemon<'_> {
         self.round()?;
         self.serving(false);
         self.manager.ready();
-        let mut clocks = Reading::take();
+        let mut clocks = ClockReading::take();
         loop {
             if let Some(signal) = self.signals.stop.signal() {
                 return Ok(self.stop(signal));
             }
-            let reading = Reading::take();
+            let reading = ClockReading::take();
             for jump in clock::jumps(&clocks, &reading) {
                 self.tell(&Told::Clock(jump));
             }
@@ -268,7 +268,7 @@ impl Daemon<'_> {
                 if self.again.is_some() {
                     self.retry = (self.retry * 2).min(LAST_RETRY);
                 }
-                self.again = Some(Mark::set());
+                self.again = Some(Stopwatch::set());
                 Ok(())
             }
         }
@@ -330,7 +330,7 @@ impl Daemon<'_> {
                 // Where it failed the next round meets the same trouble, and says it.
                 self.config = None;
             }
-            self.ticked = Some(Mark::set());
+            self.ticked = Some(Stopwatch::set());
         }
         let over = self.sending.as_ref().is_none_or(Sending::is_over);
         if due && over && !self.model.channels.is_empty() {
