@@ -230,17 +230,6 @@ impl<'de> Deserialize<'de> for RelPath {
     }
 }
 
-/// A word as it is typed in a shell.
-#[must_use]
-pub fn shell_quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
 #[cfg(test)]
 impl schemars::JsonSchema for RelPath {
     fn schema_name() -> std::borrow::Cow<'static, str> {

@@ -15,7 +15,7 @@ pub struct Room {
     pub write: fn(char, &mut String),
 }
 
-/// Where no character has a special meaning.
+/// Writes a character as it is.
 pub fn plainly(c: char, out: &mut String) {
     out.push(c);
 }

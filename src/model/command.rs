@@ -2,7 +2,6 @@
 //!
 //! Invariant: a secret is where it comes from, never what it is; a model can be shown whole.
 
-use crate::path::{shell_quoted, shown};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -41,45 +40,6 @@ pub enum SecretSource {
     Command(Vec<String>, PathBuf),
 }
 
-/// Program and arguments, as they are typed in a shell.
-#[must_use]
-pub fn command_line(words: &[String]) -> String {
-    let words: Vec<String> = words.iter().map(|word| shell_quoted(word)).collect();
-    words.join(" ")
-}
-
-impl Program {
-    #[must_use]
-    pub fn command_line(&self) -> String {
-        match self {
-            Self::Argv(words) => command_line(words),
-            Self::Shell(line) => format!("sh -c {}", shell_quoted(line)),
-        }
-    }
-}
-
-impl SecretSource {
-    #[must_use]
-    pub fn words(&self) -> String {
-        match self {
-            Self::Env(name) => format!("from env {name}"),
-            Self::File(path) => format!("from file {}", shown(path)),
-            Self::Command(words, _) => format!("from command {}", command_line(words)),
-        }
-    }
-}
-
-impl Value {
-    /// The text, or the source of the secret.
-    #[must_use]
-    pub fn words(&self) -> String {
-        match self {
-            Self::Plain(text) => text.clone(),
-            Self::Secret(from) => from.words(),
-        }
-    }
-}
-
 /// How often and when a failed attempt is repeated within one run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Retry {
@@ -104,25 +64,6 @@ impl Retry {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_command_line_can_be_typed_again() {
-        let words = ["ls", "it's", "backup:*", ""].map(str::to_owned);
-        assert_eq!(command_line(&words), r"ls 'it'\''s' 'backup:*' ''");
-        assert_eq!(Program::Shell("a | b".into()).command_line(), "sh -c 'a | b'");
-    }
-
-    #[test]
-    fn a_secret_is_where_it_comes_from() {
-        let secret = |source| Value::Secret(source);
-        assert_eq!(secret(SecretSource::Env("TOKEN".into())).words(), "from env TOKEN");
-        assert_eq!(
-            secret(SecretSource::File("/run/pw".into())).words(),
-            "from file /run/pw"
-        );
-        let command = SecretSource::Command(vec!["pass".into(), "show me".into()], "/".into());
-        assert_eq!(secret(command).words(), "from command pass 'show me'");
-    }
 
     #[test]
     fn waits_grow_up_to_the_cap() {

@@ -4,7 +4,18 @@
 //! Invariant: what a shell makes of it are the words that were taken, and [`one_line`] gives one line that changes
 //! nothing at a terminal.
 
-use crate::path::{Shown, shell_quoted};
+use crate::path::Shown;
+
+/// A word as a shell would have to be given it.
+#[must_use]
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
 
 /// Program and arguments, each as a shell would have to be given it, in one line: what breaks a line, or means
 /// something to a terminal, is escaped within `$'…'`, which most shells know.
@@ -16,7 +27,7 @@ pub(super) fn one_line<'a>(words: impl IntoIterator<Item = &'a String>) -> Strin
 fn within_a_line(word: &str) -> String {
     let shown = Shown(word.as_bytes()).to_string();
     if shown == word.replace('\\', r"\\") {
-        shell_quoted(word)
+        quoted(word)
     } else {
         format!("$'{}'", shown.replace('\'', r"\'"))
     }
@@ -28,10 +39,10 @@ mod tests {
 
     #[test]
     fn a_word_can_be_typed_again() {
-        assert_eq!(shell_quoted("--only"), "--only");
-        assert_eq!(shell_quoted("backup:*"), "'backup:*'");
-        assert_eq!(shell_quoted("it's"), r"'it'\''s'");
-        assert_eq!(shell_quoted(""), "''");
+        assert_eq!(quoted("--only"), "--only");
+        assert_eq!(quoted("backup:*"), "'backup:*'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
     }
 
     #[test]

@@ -17,9 +17,9 @@ mod start;
 #[cfg(test)]
 mod tests;
 
-pub use crate::path::shell_quoted as quoted;
 pub use capture::{CaptureLimits, Captured, Sieve, Sift, Unsifted};
 pub use group::{Ending, Ladder};
+pub use line::quoted;
 pub use start::{Spawn, SpawnError, SpawnFailure, Streams};
 
 use crate::clock::Stopwatch;

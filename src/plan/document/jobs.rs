@@ -228,7 +228,7 @@ pub(super) fn check(check: &Check) -> CheckDocument {
     CheckDocument {
         probe: probe(&check.probe),
         timeout_millis: millis(check.timeout),
-        kill_after_millis: check.probe.command().map(|_| millis(check.kill_after)),
+        kill_after_millis: matches!(check.probe, Probe::Command(_)).then(|| millis(check.kill_after)),
         severity: match check.worst {
             Worst::Warning => "warning",
             Worst::Critical => "critical",
