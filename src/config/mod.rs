@@ -109,7 +109,14 @@ pub fn check(name: &Path, text: Vec<u8>, look: CheckOptions) -> Loaded {
 
 fn judge(name: &Path, text: Vec<u8>, instead: &import::Instead, look: CheckOptions) -> Loaded {
     let read = import::read(name, text, instead);
-    let judged = rules::validate::validate(&read.document, &read.sources, read.digest, look, read.findings);
+    let judged = rules::check(
+        &read.document,
+        &read.sources,
+        read.digest,
+        look.now,
+        look.host,
+        read.findings,
+    );
     let mut findings = judged.findings;
     secrets::mask(&mut findings, &read.sources, &read.secrets);
     Loaded {

@@ -30,12 +30,12 @@ pub struct SecretError {
     /// Where it should come from: the variable, the file, the command.
     pub from: String,
     #[source]
-    pub why: Why,
+    pub why: SecretErrorReason,
 }
 
-/// Why a secret could not be fetched.
+/// SecretErrorReason a secret could not be fetched.
 #[derive(Debug, thiserror::Error)]
-pub enum Why {
+pub enum SecretErrorReason {
     /// There is no such variable.
     #[error("it is not set")]
     Unset,
@@ -67,30 +67,39 @@ impl SecretError {
     #[must_use]
     pub fn help(&self) -> &'static str {
         match &self.why {
-            Why::Unset => {
+            SecretErrorReason::Unset => {
                 "set the variable where opsrun is started; a service or a cron job has an environment of its own"
             }
-            Why::Empty => "put the secret there",
-            Why::Nul | Why::NoText => "store the secret as text; encode binary data, for example in base64",
-            Why::TooLong => "check that it is the right one: a secret has at most 64 KiB",
-            Why::NoFile => "name the file that holds the secret",
-            Why::Unreadable(error) if error.kind() == io::ErrorKind::NotFound => {
+            SecretErrorReason::Empty => "put the secret there",
+            SecretErrorReason::Nul | SecretErrorReason::NoText => {
+                "store the secret as text; encode binary data, for example in base64"
+            }
+            SecretErrorReason::TooLong => "check that it is the right one: a secret has at most 64 KiB",
+            SecretErrorReason::NoFile => "name the file that holds the secret",
+            SecretErrorReason::Unreadable(error) if error.kind() == io::ErrorKind::NotFound => {
                 "create the file, readable for opsrun's user only, or correct `from-file`"
             }
-            Why::Unreadable(error) if error.kind() == io::ErrorKind::TimedOut => "check the file system that it is on",
-            Why::Unreadable(_) => "let opsrun's user read the file",
-            Why::NotStarted(error) => error.help(),
-            Why::Ended(Ending::TimedOut(..)) => "the command has 30 s; make sure that it does not wait for input",
-            Why::Ended(Ending::Exited(0)) => "the command must print the secret on standard output",
-            Why::Stopped => "run it again",
-            Why::Ended(_) => "run the command by hand as opsrun's user; it must exit with code 0",
+            SecretErrorReason::Unreadable(error) if error.kind() == io::ErrorKind::TimedOut => {
+                "check the file system that it is on"
+            }
+            SecretErrorReason::Unreadable(_) => "let opsrun's user read the file",
+            SecretErrorReason::NotStarted(error) => error.help(),
+            SecretErrorReason::Ended(Ending::TimedOut(..)) => {
+                "the command has 30 s; make sure that it does not wait for input"
+            }
+            SecretErrorReason::Ended(Ending::Exited(0)) => "the command must print the secret on standard output",
+            SecretErrorReason::Stopped => "run it again",
+            SecretErrorReason::Ended(_) => "run the command by hand as opsrun's user; it must exit with code 0",
         }
     }
 
     /// True when it was not fetched because opsrun was told to stop.
     #[must_use]
     pub fn is_stop(&self) -> bool {
-        matches!(self.why, Why::Stopped | Why::Ended(Ending::Stopped(_)))
+        matches!(
+            self.why,
+            SecretErrorReason::Stopped | SecretErrorReason::Ended(Ending::Stopped(_))
+        )
     }
 }
 
@@ -114,7 +123,7 @@ pub(super) async fn fetch(source: &SecretSource, stop: &Stop) -> Result<SecretSt
 
 pub(super) fn variable(name: &str) -> Result<SecretString, SecretError> {
     std::env::var_os(name)
-        .ok_or(Why::Unset)
+        .ok_or(SecretErrorReason::Unset)
         .map(OsString::into_vec)
         .and_then(checked)
         .map_err(|why| SecretError {
@@ -124,7 +133,7 @@ pub(super) fn variable(name: &str) -> Result<SecretString, SecretError> {
 }
 
 /// What a file holds; a file system that hangs holds nobody up for longer than a command may.
-async fn content(path: &Path, stop: &Stop) -> Result<Vec<u8>, Why> {
+async fn content(path: &Path, stop: &Stop) -> Result<Vec<u8>, SecretErrorReason> {
     let about = shown(path).to_string();
     let read = blocking::call(&about, {
         let path = path.to_owned();
@@ -132,29 +141,29 @@ async fn content(path: &Path, stop: &Stop) -> Result<Vec<u8>, Why> {
     });
     tokio::select! {
         biased;
-        () = stop.wait() => Err(Why::Stopped),
+        () = stop.wait() => Err(SecretErrorReason::Stopped),
         read = tokio::time::timeout(TIMEOUT, read) => match read {
             Ok(Ok(read)) => read,
-            Ok(Err(error)) => Err(Why::Unreadable(io::Error::other(error))),
-            Err(_) => Err(Why::Unreadable(io::ErrorKind::TimedOut.into())),
+            Ok(Err(error)) => Err(SecretErrorReason::Unreadable(io::Error::other(error))),
+            Err(_) => Err(SecretErrorReason::Unreadable(io::ErrorKind::TimedOut.into())),
         },
     }
 }
 
-fn file(path: &Path) -> Result<Vec<u8>, Why> {
+fn file(path: &Path) -> Result<Vec<u8>, SecretErrorReason> {
     // A pipe without a writer would keep us for ever.
     let nonblock = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(nonblock);
-    let file = options.open(path).map_err(Why::Unreadable)?;
-    if !file.metadata().map_err(Why::Unreadable)?.is_file() {
-        return Err(Why::NoFile);
+    let file = options.open(path).map_err(SecretErrorReason::Unreadable)?;
+    if !file.metadata().map_err(SecretErrorReason::Unreadable)?.is_file() {
+        return Err(SecretErrorReason::NoFile);
     }
     let mut bytes = Vec::new();
     // Room for the end of the line, which does not count, and a byte that shows that there is more.
     file.take(LONGEST as u64 + 3)
         .read_to_end(&mut bytes)
-        .map_err(Why::Unreadable)?;
+        .map_err(SecretErrorReason::Unreadable)?;
     Ok(bytes)
 }
 
@@ -178,16 +187,18 @@ fn asking(words: &[String], cwd: &Path) -> Spawn {
     }
 }
 
-async fn command(spawn: &Spawn, stop: &Stop) -> Result<Vec<u8>, Why> {
-    let done = process::run(spawn, &Unsifted, stop).await.map_err(Why::NotStarted)?;
+async fn command(spawn: &Spawn, stop: &Stop) -> Result<Vec<u8>, SecretErrorReason> {
+    let done = process::run(spawn, &Unsifted, stop)
+        .await
+        .map_err(SecretErrorReason::NotStarted)?;
     match done.ending {
-        Ending::Exited(0) if done.stdout.dropped > 0 => Err(Why::TooLong),
+        Ending::Exited(0) if done.stdout.dropped > 0 => Err(SecretErrorReason::TooLong),
         Ending::Exited(0) => Ok(done.stdout.head),
-        other => Err(Why::Ended(other)),
+        other => Err(SecretErrorReason::Ended(other)),
     }
 }
 
-fn secret(mut bytes: Vec<u8>) -> Result<SecretString, Why> {
+fn secret(mut bytes: Vec<u8>) -> Result<SecretString, SecretErrorReason> {
     if bytes.last() == Some(&b'\n') {
         bytes.pop();
         if bytes.last() == Some(&b'\r') {
@@ -197,17 +208,17 @@ fn secret(mut bytes: Vec<u8>) -> Result<SecretString, Why> {
     checked(bytes)
 }
 
-fn checked(bytes: Vec<u8>) -> Result<SecretString, Why> {
+fn checked(bytes: Vec<u8>) -> Result<SecretString, SecretErrorReason> {
     if bytes.is_empty() {
-        Err(Why::Empty)
+        Err(SecretErrorReason::Empty)
     } else if bytes.len() > LONGEST {
-        Err(Why::TooLong)
+        Err(SecretErrorReason::TooLong)
     } else if bytes.contains(&0) {
-        Err(Why::Nul)
+        Err(SecretErrorReason::Nul)
     } else {
         // The error would hold the bytes.
         String::from_utf8(bytes)
             .map(SecretString::from)
-            .map_err(|_| Why::NoText)
+            .map_err(|_| SecretErrorReason::NoText)
     }
 }

@@ -17,8 +17,8 @@ mod redact;
 #[cfg(test)]
 mod tests;
 
-pub use command::Terms;
-pub use fetch::{SecretError, Why};
+pub use command::ChildLimits;
+pub use fetch::{SecretError, SecretErrorReason};
 pub use redact::Redactor;
 
 use crate::model::{SecretSource, Value};

@@ -1,13 +1,13 @@
 //! What a file says of its host, and whether it is so: variables, programs, paths, file systems.
 //!
-//! Takes the document, gives the [`Ask`]s that it makes of a host (OPS7002, OPS5013), and has them looked at when the user
+//! Takes the document, gives the [`HostAssumption`]s that it makes of a host (OPS7002, OPS5013), and has them looked at when the user
 //! wants it: `check --host`. Beside `load` the only file of `config` that touches the file system; besides it, nothing
 //! here reads the environment.
 //! Invariant: gathering looks at nothing; what cannot be seen for want of permission is not said to be absent.
 
 use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::nodes::document::{ArgvNode, CommandNode, Document, ProbeNode, ProgramNode, TextNode, WayNode};
-use crate::config::rules::validate::Place;
+use crate::config::rules::resolved::ResolvedBackup;
 use crate::config::source::paths::{self, shown};
 use crate::config::source::{SourceMap, Span, Spanned};
 use std::ffi::OsString;
@@ -20,13 +20,13 @@ pub(in crate::config) const CODES: &[Code] = &[Code::SameFileSystem, Code::HostF
 
 /// Something that must be so on the host.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::config) struct Ask {
+pub(in crate::config) struct HostAssumption {
     span: Span,
-    fact: Fact,
+    fact: HostFact,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Fact {
+enum HostFact {
     Variable(String),
     /// It is in one of the directories of this list, or of the inherited one.
     Program {
@@ -47,8 +47,12 @@ enum Fact {
 }
 
 /// Everything that the document takes for granted.
-pub(in crate::config) fn asks(document: &Document, sources: &SourceMap, places: &[Place<'_>]) -> Vec<Ask> {
-    let mut gatherer = Gatherer {
+pub(in crate::config) fn asks(
+    document: &Document,
+    sources: &SourceMap,
+    places: &[ResolvedBackup<'_>],
+) -> Vec<HostAssumption> {
+    let mut gatherer = AssumptionCollector {
         sources,
         asks: Vec::new(),
     };
@@ -88,14 +92,14 @@ pub(in crate::config) fn asks(document: &Document, sources: &SourceMap, places: 
     gatherer.asks
 }
 
-struct Gatherer<'a> {
+struct AssumptionCollector<'a> {
     sources: &'a SourceMap,
-    asks: Vec<Ask>,
+    asks: Vec<HostAssumption>,
 }
 
-impl Gatherer<'_> {
-    fn ask(&mut self, span: Span, fact: Fact) {
-        self.asks.push(Ask { span, fact });
+impl AssumptionCollector<'_> {
+    fn ask(&mut self, span: Span, fact: HostFact) {
+        self.asks.push(HostAssumption { span, fact });
     }
 
     /// From the directory of the file that it stands in.
@@ -107,7 +111,7 @@ impl Gatherer<'_> {
         if let Some(path) = path
             && let Some(file) = self.resolve(path.span, &path.value)
         {
-            self.ask(path.span, Fact::File(file, setting));
+            self.ask(path.span, HostFact::File(file, setting));
         }
     }
 
@@ -115,14 +119,14 @@ impl Gatherer<'_> {
         if let Some(path) = path
             && let Some(dir) = self.resolve(path.span, &path.value)
         {
-            self.ask(path.span, Fact::Directory(dir, setting));
+            self.ask(path.span, HostFact::Directory(dir, setting));
         }
     }
 
     fn value(&mut self, value: &TextNode) {
         match value {
             TextNode::Plain(_) => {}
-            TextNode::Env(name) => self.ask(name.span, Fact::Variable(name.value.clone())),
+            TextNode::Env(name) => self.ask(name.span, HostFact::Variable(name.value.clone())),
             TextNode::File(path) => self.file(Some(path), "from-file"),
             TextNode::Command(argv) => self.program(argv, None),
         }
@@ -155,20 +159,20 @@ impl Gatherer<'_> {
         };
         if word.contains('/') {
             if let Some(file) = self.resolve(argv.span, Path::new(word)) {
-                self.ask(argv.span, Fact::Executable(file));
+                self.ask(argv.span, HostFact::Executable(file));
             }
         } else {
             let (word, path) = (word.clone(), path.cloned());
-            self.ask(argv.span, Fact::Program { word, path });
+            self.ask(argv.span, HostFact::Program { word, path });
         }
     }
 
-    fn place(&mut self, place: &Place<'_>) {
+    fn place(&mut self, place: &ResolvedBackup<'_>) {
         self.directory(place.node.source.as_ref(), "source");
         if let (Some(source), Some(to)) = (&place.source, &place.to)
             && let (Some(from), Some(into)) = (&place.node.source, &place.node.to)
         {
-            let fact = Fact::Apart {
+            let fact = HostFact::Apart {
                 backup: place.name.to_owned(),
                 from: from.span,
                 source: source.clone(),
@@ -180,14 +184,14 @@ impl Gatherer<'_> {
 }
 
 /// Looks at the host, and says what is not so.
-pub(in crate::config) fn look(asks: &[Ask], findings: &mut Vec<Finding>) {
+pub(in crate::config) fn look(asks: &[HostAssumption], findings: &mut Vec<Finding>) {
     findings.extend(asks.iter().filter_map(|ask| judged(ask.span, &ask.fact)));
 }
 
-fn judged(span: Span, fact: &Fact) -> Option<Finding> {
+fn judged(span: Span, fact: &HostFact) -> Option<Finding> {
     let finding = |message: String, label: &str| Finding::new(Code::HostFact, span, message, label);
     match fact {
-        Fact::Variable(name) if std::env::var_os(name).is_none() => {
+        HostFact::Variable(name) if std::env::var_os(name).is_none() => {
             let name = excerpt(name);
             Some(
                 finding(format!("the variable `{name}` is not set"), "read from it").help(format!(
@@ -195,7 +199,7 @@ fn judged(span: Span, fact: &Fact) -> Option<Finding> {
                 )),
             )
         }
-        Fact::Program { word, path } => {
+        HostFact::Program { word, path } => {
             let list = path.as_ref().map(OsString::from).or_else(|| std::env::var_os("PATH"));
             let found = std::env::split_paths(&list.unwrap_or_default()).any(|dir| executable(&dir.join(word)));
             let word = excerpt(word);
@@ -205,24 +209,24 @@ fn judged(span: Span, fact: &Fact) -> Option<Finding> {
                 ))
             })
         }
-        Fact::Executable(file) if is_absent(file) => Some(
+        HostFact::Executable(file) if is_absent(file) => Some(
             finding(format!("there is no program `{}`", shown(file)), "not found")
                 .help("paths start at the directory of this file; a name without `/` is looked for in PATH"),
         ),
-        Fact::Executable(file) if file.metadata().is_ok() && !executable(file) => Some(
+        HostFact::Executable(file) if file.metadata().is_ok() && !executable(file) => Some(
             finding(
                 format!("`{}` cannot be executed", shown(file)),
                 "no right to execute it",
             )
             .help(format!("`chmod +x {}`", shown(file))),
         ),
-        Fact::Directory(dir, setting) if is_absent(dir) => Some(absent(finding, dir, setting, "directory")),
-        Fact::Directory(dir, setting) if dir.metadata().is_ok_and(|meta| !meta.is_dir()) => Some(
+        HostFact::Directory(dir, setting) if is_absent(dir) => Some(absent(finding, dir, setting, "directory")),
+        HostFact::Directory(dir, setting) if dir.metadata().is_ok_and(|meta| !meta.is_dir()) => Some(
             finding(format!("`{}` is no directory", shown(dir)), "a directory belongs here")
                 .help(format!("name the directory that holds it: `{setting} \"…\"`")),
         ),
-        Fact::File(file, setting) if is_absent(file) => Some(absent(finding, file, setting, "file")),
-        Fact::Apart {
+        HostFact::File(file, setting) if is_absent(file) => Some(absent(finding, file, setting, "file")),
+        HostFact::Apart {
             backup,
             from,
             source,

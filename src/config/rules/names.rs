@@ -1,4 +1,4 @@
-//! Names: which are given twice, and which job each reference means.
+//! JobNames: which are given twice, and which job each reference means.
 //!
 //! Takes the document, gives retentions with their backups, and every `needs` and every `job` of a check resolved;
 //! reports names that are given twice (OPS3001), name nothing or the wrong kind (OPS3002), and retentions without a
@@ -8,7 +8,7 @@
 use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::language::suggest::nearest;
 use crate::config::nodes::document::{Document, ProbeNode, RetentionNode};
-use crate::config::rules::validate::{Claim, Place};
+use crate::config::rules::resolved::{ResolvedBackup, ResolvedRetention};
 use crate::config::source::{Span, Spanned};
 use crate::model::{JobKind, JobName};
 use std::cell::Cell;
@@ -67,10 +67,10 @@ pub(in crate::config) fn twice<'a>(
 /// OPS5001, OPS3002, and duplicate classes. Gives the retentions whose backup is known.
 pub(in crate::config) fn claims<'a>(
     document: &'a Document,
-    places: &'a [Place<'a>],
-    by_name: &HashMap<&str, &'a Place<'a>>,
+    places: &'a [ResolvedBackup<'a>],
+    by_name: &HashMap<&str, &'a ResolvedBackup<'a>>,
     findings: &mut Vec<Finding>,
-) -> Vec<Claim<'a>> {
+) -> Vec<ResolvedRetention<'a>> {
     let mut claims = Vec::new();
     for node in &document.retentions {
         classes(node, findings);
@@ -82,7 +82,7 @@ pub(in crate::config) fn claims<'a>(
             continue;
         };
         if let Some(backup) = by_name.get(reference.value.as_str()) {
-            claims.push(Claim {
+            claims.push(ResolvedRetention {
                 node,
                 name: node.job.name.as_ref().map_or("", |name| name.value.as_str()),
                 backup,
@@ -99,13 +99,13 @@ pub(in crate::config) fn claims<'a>(
 }
 
 /// The names of the backups, each once.
-fn names_of<'a>(places: &[Place<'a>]) -> Vec<&'a str> {
+fn names_of<'a>(places: &[ResolvedBackup<'a>]) -> Vec<&'a str> {
     let mut seen = HashSet::new();
     let names = places.iter().map(|place| place.name);
     names.filter(|name| !name.is_empty() && seen.insert(*name)).collect()
 }
 
-fn bad_reference(reference: &Spanned<String>, document: &Document, places: &[Place<'_>]) -> Finding {
+fn bad_reference(reference: &Spanned<String>, document: &Document, places: &[ResolvedBackup<'_>]) -> Finding {
     let wanted = reference.value.as_str();
     let shown = excerpt(wanted);
     let known = names_of(places);
@@ -153,7 +153,7 @@ fn bad_reference(reference: &Spanned<String>, document: &Document, places: &[Pla
     })
 }
 
-fn without_backup(node: &RetentionNode, places: &[Place<'_>], sure: bool, findings: &mut Vec<Finding>) {
+fn without_backup(node: &RetentionNode, places: &[ResolvedBackup<'_>], sure: bool, findings: &mut Vec<Finding>) {
     let name = node.job.name.as_ref().map_or("…", |name| name.value.as_str());
     let backups = names_of(places);
     let guess = backups
@@ -207,17 +207,17 @@ fn classes(node: &RetentionNode, findings: &mut Vec<Finding>) {
 }
 
 /// Steps that are written like jobs, and the kind of job that they belong to.
-const STEPS: &[(&str, JobKind)] = &[
+const STEP_PREFIXES: &[(&str, JobKind)] = &[
     ("verify", JobKind::Backup),
     ("prune", JobKind::Backup),
     ("cleanup", JobKind::Retention),
 ];
 
 /// How many names are compared in search of similar ones: a hostile file has very many of both.
-const MOST_COMPARED: usize = 500_000;
+const MAX_NAME_COMPARISONS: usize = 500_000;
 
 /// Every job that the files declare.
-pub(in crate::config) struct Names<'a> {
+pub(in crate::config) struct JobNames<'a> {
     document: &'a Document,
     known: HashSet<JobName>,
     /// In the order of [`Document::jobs`], each once.
@@ -230,7 +230,7 @@ pub(in crate::config) struct Names<'a> {
 /// The resolved `needs` of each job, in the order of [`Document::jobs`].
 pub(in crate::config) type Needs = Vec<Vec<Spanned<JobName>>>;
 
-impl<'a> Names<'a> {
+impl<'a> JobNames<'a> {
     pub(in crate::config) fn of(document: &'a Document) -> Self {
         let jobs = document.jobs();
         let names = jobs.filter_map(|(kind, job)| Some(JobName::new(kind, &job.name.as_ref()?.value)));
@@ -329,7 +329,7 @@ impl<'a> Names<'a> {
                 _ => format!("write one of: {}", all.join(", ")),
             });
         };
-        if let Some((_, job)) = STEPS.iter().find(|(step, _)| *step == kind) {
+        if let Some((_, job)) = STEP_PREFIXES.iter().find(|(step, _)| *step == kind) {
             let meant = JobName::new(*job, name);
             let finding = finding(format!("`{shown}` is a step, not a job"), "a job belongs here");
             return finding.help(if self.known.contains(&meant) {
@@ -366,7 +366,7 @@ impl<'a> Names<'a> {
     /// The help when nothing fits: the nearest job, or what there is.
     fn guess(&self, wanted: &str, setting: &str) -> String {
         let compared = self.compared.get();
-        if compared < MOST_COMPARED {
+        if compared < MAX_NAME_COMPARISONS {
             self.compared.set(compared + self.written.len());
             let all = || self.written.iter().map(String::as_str);
             let bare = |name: &str| name.split_once(':').map_or(0, |(kind, _)| kind.len() + 1);

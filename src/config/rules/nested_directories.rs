@@ -7,7 +7,7 @@
 
 use crate::config::findings::{Code, Finding};
 use crate::config::nodes::build;
-use crate::config::rules::validate::{Claim, Place};
+use crate::config::rules::resolved::{ResolvedBackup, ResolvedRetention};
 use crate::config::source::Span;
 use crate::config::source::paths::shown;
 use crate::model::pattern::{Selector, Standing};
@@ -19,10 +19,15 @@ use std::path::Path;
 
 /// Most pairs of a source and a destination in it that are looked at: their number can grow with the square, but so would
 /// the findings.
-const MOST_PAIRS: usize = 20_000;
+const MAX_PAIRS: usize = 20_000;
 
 /// OPS5003 between jobs, OPS5016 and OPS5017.
-pub(in crate::config) fn judge(places: &[Place<'_>], claims: &[Claim<'_>], ops: &Ops, findings: &mut Vec<Finding>) {
+pub(in crate::config) fn judge(
+    places: &[ResolvedBackup<'_>],
+    claims: &[ResolvedRetention<'_>],
+    ops: &Ops,
+    findings: &mut Vec<Finding>,
+) {
     let mut targets: Vec<(&Path, usize)> = places
         .iter()
         .enumerate()
@@ -61,7 +66,7 @@ pub(in crate::config) fn judge(places: &[Place<'_>], claims: &[Claim<'_>], ops: 
                 break;
             };
             asked += 1;
-            if asked > MOST_PAIRS {
+            if asked > MAX_PAIRS {
                 return;
             }
             let Some(other) = places.get(*other_at).filter(|other| other.name != place.name) else {
@@ -104,7 +109,7 @@ fn stores_a_copy(selector: &mut Selector, below: &Path, name: &str) -> bool {
     RelPath::new(file.as_os_str().as_bytes()).is_some_and(|path| selector.standing(&path).selected())
 }
 
-fn stores_all(place: &Place<'_>) -> bool {
+fn stores_all(place: &ResolvedBackup<'_>) -> bool {
     place
         .node
         .contents
@@ -113,7 +118,7 @@ fn stores_all(place: &Place<'_>) -> bool {
 }
 
 /// OPS5003: a source that lies in another's destination, and a retention that deletes from it.
-fn in_copies(place: &Place<'_>, other: &Place<'_>, said: &HashSet<Span>) -> Option<Finding> {
+fn in_copies(place: &ResolvedBackup<'_>, other: &ResolvedBackup<'_>, said: &HashSet<Span>) -> Option<Finding> {
     let (source, to) = (place.node.source.as_ref()?, other.node.to.as_ref()?);
     if said.contains(&source.span) || said.contains(&to.span) {
         return None;
@@ -135,7 +140,12 @@ fn in_copies(place: &Place<'_>, other: &Place<'_>, said: &HashSet<Span>) -> Opti
 }
 
 /// OPS5003: a source that holds another's destination, and a retention that deletes from it.
-fn holds_copies(place: &Place<'_>, other: &Place<'_>, below: &Path, said: &HashSet<Span>) -> Option<Finding> {
+fn holds_copies(
+    place: &ResolvedBackup<'_>,
+    other: &ResolvedBackup<'_>,
+    below: &Path,
+    said: &HashSet<Span>,
+) -> Option<Finding> {
     let (source, to) = (place.node.source.as_ref()?, other.node.to.as_ref()?);
     if said.contains(&to.span) {
         return None;
@@ -168,7 +178,7 @@ fn out_of(below: &Path, instead: &str) -> String {
 }
 
 /// OPS5016.
-fn holds_state(place: &Place<'_>, state: &Path, selector: &mut Option<Selector>) -> Option<Finding> {
+fn holds_state(place: &ResolvedBackup<'_>, state: &Path, selector: &mut Option<Selector>) -> Option<Finding> {
     let (source, written) = (place.source.as_deref()?, place.node.source.as_ref()?);
     let help = if let Ok(below) = state.strip_prefix(source) {
         let selector = selector.get_or_insert_with(|| Selector::new(&build::selection(place.node)));
@@ -195,7 +205,7 @@ fn holds_state(place: &Place<'_>, state: &Path, selector: &mut Option<Selector>)
 }
 
 /// Copies that are copied again: without end (OPS5003), or beside what they are copies of (OPS5017).
-fn again(places: &[Place<'_>], copied: &[(usize, usize)], findings: &mut Vec<Finding>) {
+fn again(places: &[ResolvedBackup<'_>], copied: &[(usize, usize)], findings: &mut Vec<Finding>) {
     let pairs: HashSet<(usize, usize)> = copied.iter().copied().collect();
     for &(at, other_at) in copied {
         let (Some(place), Some(other)) = (places.get(at), places.get(other_at)) else {

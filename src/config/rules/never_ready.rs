@@ -13,7 +13,7 @@ use crate::model::{JobKind, JobName};
 use std::collections::{HashMap, HashSet, VecDeque};
 
 /// Most edges that are followed in search of gates that wait for what they open.
-const MOST_EDGES: usize = 2_000_000;
+const MAX_EDGES: usize = 2_000_000;
 
 /// OPS3008.
 pub(in crate::config) fn judge(document: &Document, needs: &Needs, findings: &mut Vec<Finding>) {
@@ -143,7 +143,7 @@ fn reaches(
     while let Some(at) = next.pop_front() {
         for needed in waits.get(at).into_iter().flatten() {
             *followed += 1;
-            if *followed > MOST_EDGES {
+            if *followed > MAX_EDGES {
                 return None;
             }
             if needed.value == *to {

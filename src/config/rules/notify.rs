@@ -7,7 +7,7 @@
 use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::language::suggest::nearest;
 use crate::config::nodes::document::{Document, JobNode};
-use crate::config::rules::names::{Names, twice};
+use crate::config::rules::names::{JobNames, twice};
 use crate::config::source::{Span, Spanned};
 use crate::model::channel::LOG;
 use crate::model::check::Worst;
@@ -15,10 +15,10 @@ use crate::model::{JobKind, JobName};
 use std::collections::{HashMap, HashSet};
 
 /// How many names are compared in search of similar ones: a hostile file has very many of both.
-const MOST_COMPARED: usize = 500_000;
+const MAX_NAME_COMPARISONS: usize = 500_000;
 
 /// Judges all that is about being told.
-pub(in crate::config) fn judge(document: &Document, names: &Names<'_>, findings: &mut Vec<Finding>) {
+pub(in crate::config) fn judge(document: &Document, names: &JobNames<'_>, findings: &mut Vec<Finding>) {
     let channels = document.channels.iter().filter_map(|node| node.name.as_ref());
     twice("channel", channels, findings);
     notified(document, findings);
@@ -51,7 +51,7 @@ fn notified(document: &Document, findings: &mut Vec<Finding>) {
                     .help("delete one of them"),
                 );
             } else if !known.contains(wanted) && !document.blind && !document.hidden.contains(wanted) {
-                let near = (compared < MOST_COMPARED)
+                let near = (compared < MAX_NAME_COMPARISONS)
                     .then(|| nearest(wanted, known.iter().copied()))
                     .flatten();
                 compared += known.len();
@@ -164,7 +164,7 @@ fn unheard(document: &Document, findings: &mut Vec<Finding>) {
 }
 
 /// OPS3002 and OPS3003 of `silenced-by`.
-fn silences(document: &Document, names: &Names<'_>, findings: &mut Vec<Finding>) {
+fn silences(document: &Document, names: &JobNames<'_>, findings: &mut Vec<Finding>) {
     // Which check, and where that stands, by the name of the one that is silenced.
     let mut by: HashMap<&str, (&str, Span)> = HashMap::new();
     for check in &document.checks {
@@ -222,7 +222,7 @@ fn silences(document: &Document, names: &Names<'_>, findings: &mut Vec<Finding>)
 }
 
 /// Most edges of one circle that are labelled: nobody follows more.
-const MOST_LABELS: usize = 64;
+const MAX_CYCLE_LABELS: usize = 64;
 
 fn circle(names: &[&str], by: &HashMap<&str, (&str, Span)>) -> Option<Finding> {
     let mut edges: Vec<(&str, &str, Span)> = names
@@ -244,7 +244,7 @@ fn circle(names: &[&str], by: &HashMap<&str, (&str, Span)>) -> Option<Finding> {
         "checks silence each other: when all of them are bad, nobody is told".to_owned()
     };
     let mut finding = Finding::new(Code::Cycle, first.2, message, label(first));
-    for edge in rest.iter().take(MOST_LABELS) {
+    for edge in rest.iter().take(MAX_CYCLE_LABELS) {
         finding = finding.also(edge.2, label(edge));
     }
     Some(finding.help(if rest.is_empty() {

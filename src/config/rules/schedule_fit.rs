@@ -8,7 +8,7 @@
 use crate::config::findings::{Code, Finding};
 use crate::config::nodes::document::{Document, ProbeNode};
 use crate::config::rules::names::Needs;
-use crate::config::rules::schedules::{Schedules, Timed};
+use crate::config::rules::schedules::{KnownSchedule, Schedules};
 use crate::model::check::Levels;
 use crate::model::{JobKind, JobName};
 use crate::units::show_duration;
@@ -34,7 +34,7 @@ pub(in crate::config) fn judge(
 }
 
 /// Which schedule each job runs by.
-type ByJob<'a> = HashMap<JobName, &'a Timed<'a>>;
+type ByJob<'a> = HashMap<JobName, &'a KnownSchedule<'a>>;
 
 /// A retention without a schedule runs with its backup.
 fn by_job<'a>(document: &'a Document, schedules: &'a Schedules<'a>) -> ByJob<'a> {

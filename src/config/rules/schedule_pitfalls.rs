@@ -7,7 +7,7 @@
 
 use crate::config::findings::{Code, Finding};
 use crate::config::nodes::document::RhythmNode;
-use crate::config::rules::schedules::{Schedules, Timed};
+use crate::config::rules::schedules::{KnownSchedule, Schedules};
 use crate::config::source::Span;
 use crate::model::schedule::{ChangeKind, ClockChange, Rhythm, WallClock, clock_changes};
 use crate::units::show_duration;
@@ -16,15 +16,15 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 /// How far ahead changes of the clocks are looked for.
-const HORIZON: Duration = Duration::from_hours(24 * 800);
+const LOOK_AHEAD: Duration = Duration::from_hours(24 * 800);
 const DAY: Duration = Duration::from_hours(24);
 /// How many coming runs are shown.
-const SHOWN: usize = 5;
-const CHANGES: usize = 2;
+const SHOWN_RUNS: usize = 5;
+const SHOWN_CHANGES: usize = 2;
 
 /// Judges every schedule by itself.
 pub(in crate::config) fn judge(schedules: &Schedules<'_>, now: DateTime<Utc>, findings: &mut Vec<Finding>) {
-    let mut changes = Changes::default();
+    let mut changes = ChangesByLine::default();
     for timed in schedules.all() {
         match &timed.schedule.rhythm {
             Rhythm::Cron(clock) => cron(timed, clock, now, &mut changes, findings),
@@ -35,7 +35,13 @@ pub(in crate::config) fn judge(schedules: &Schedules<'_>, now: DateTime<Utc>, fi
 }
 
 /// OPS4001, OPS4002, OPS4005 and OPS4007 of a cron line.
-fn cron(timed: &Timed<'_>, clock: &WallClock, now: DateTime<Utc>, changes: &mut Changes, findings: &mut Vec<Finding>) {
+fn cron(
+    timed: &KnownSchedule<'_>,
+    clock: &WallClock,
+    now: DateTime<Utc>,
+    changes: &mut ChangesByLine,
+    findings: &mut Vec<Finding>,
+) {
     let RhythmNode::Cron(node) = timed.rhythm else {
         return;
     };
@@ -76,7 +82,7 @@ fn cron(timed: &Timed<'_>, clock: &WallClock, now: DateTime<Utc>, changes: &mut 
 
 /// OPS4005.
 fn either_day(
-    timed: &Timed<'_>,
+    timed: &KnownSchedule<'_>,
     span: Span,
     line: &str,
     clock: &WallClock,
@@ -85,7 +91,7 @@ fn either_day(
 ) {
     let runs = std::iter::successors(timed.schedule.next(now), |last| timed.schedule.next(*last));
     let runs: Vec<String> = runs
-        .take(SHOWN)
+        .take(SHOWN_RUNS)
         .map(|run| run.with_timezone(&clock.zone).format("%a %Y-%m-%d %H:%M").to_string())
         .collect();
     let fields: Vec<&str> = line.split(' ').collect();
@@ -113,15 +119,15 @@ fn either_day(
 }
 
 /// The changes that the same line in the same zone meets: a large file has few of them, many times.
-type Changes = HashMap<(String, chrono_tz::Tz), Vec<ClockChange>>;
+type ChangesByLine = HashMap<(String, chrono_tz::Tz), Vec<ClockChange>>;
 
 /// The first time on the wall that is affected on each of the next days of a change.
 fn next_changes(clock: &WallClock, now: DateTime<Utc>) -> Vec<ClockChange> {
     let mut shown: Vec<ClockChange> = Vec::new();
-    for change in clock_changes(clock, now, HORIZON) {
+    for change in clock_changes(clock, now, LOOK_AHEAD) {
         let day = change.wall.date();
         if shown.last().is_none_or(|last| last.wall.date() != day) {
-            if shown.len() == CHANGES {
+            if shown.len() == SHOWN_CHANGES {
                 break;
             }
             shown.push(change);
@@ -131,7 +137,13 @@ fn next_changes(clock: &WallClock, now: DateTime<Utc>) -> Vec<ClockChange> {
 }
 
 /// OPS4002.
-fn clock_change(timed: &Timed<'_>, span: Span, clock: &WallClock, shown: &[ClockChange], findings: &mut Vec<Finding>) {
+fn clock_change(
+    timed: &KnownSchedule<'_>,
+    span: Span,
+    clock: &WallClock,
+    shown: &[ClockChange],
+    findings: &mut Vec<Finding>,
+) {
     if shown.is_empty() {
         return;
     }
@@ -185,7 +197,7 @@ fn clock_change(timed: &Timed<'_>, span: Span, clock: &WallClock, shown: &[Clock
 }
 
 /// OPS4007 of a period.
-fn every(timed: &Timed<'_>, findings: &mut Vec<Finding>) {
+fn every(timed: &KnownSchedule<'_>, findings: &mut Vec<Finding>) {
     let (RhythmNode::Every(node), Rhythm::Every(period)) = (timed.rhythm, &timed.schedule.rhythm) else {
         return;
     };
@@ -216,7 +228,7 @@ fn every(timed: &Timed<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// OPS4006 of the jitter.
-fn jitter(timed: &Timed<'_>, now: DateTime<Utc>, findings: &mut Vec<Finding>) {
+fn jitter(timed: &KnownSchedule<'_>, now: DateTime<Utc>, findings: &mut Vec<Finding>) {
     let Some(jitter) = timed.declared.and_then(|node| node.jitter.as_ref()) else {
         return;
     };

@@ -20,13 +20,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 /// How far ahead gaps between runs are looked for: every change of the clocks of a year.
-const HORIZON: Duration = Duration::from_hours(24 * 400);
+const LOOK_AHEAD: Duration = Duration::from_hours(24 * 400);
 /// How many names are compared in search of similar ones: a hostile file has very many of both.
-const MOST_COMPARED: usize = 500_000;
+const MAX_NAME_COMPARISONS: usize = 500_000;
 
 /// A schedule, and where it stands.
 #[derive(Debug)]
-pub(in crate::config) struct Timed<'a> {
+pub(in crate::config) struct KnownSchedule<'a> {
     pub(in crate::config) schedule: Schedule,
     pub(in crate::config) rhythm: &'a RhythmNode,
     /// `None` when it is that of a single job.
@@ -37,12 +37,12 @@ pub(in crate::config) struct Timed<'a> {
 /// Found once for all schedules of the same rhythm: a large file has few of them, many times.
 type Gaps = OnceCell<Option<(Duration, Duration)>>;
 
-impl Timed<'_> {
+impl KnownSchedule<'_> {
     /// The shortest and the longest time from one run to the next.
     pub(in crate::config) fn gaps(&self, now: DateTime<Utc>) -> Option<(Duration, Duration)> {
         *self.gaps.get_or_init(|| {
-            let shortest = self.schedule.shortest_gap(now, HORIZON)?;
-            Some((shortest, self.schedule.longest_gap(now, HORIZON)?))
+            let shortest = self.schedule.shortest_gap(now, LOOK_AHEAD)?;
+            Some((shortest, self.schedule.longest_gap(now, LOOK_AHEAD)?))
         })
     }
 }
@@ -50,7 +50,7 @@ impl Timed<'_> {
 /// All schedules, and which job runs by which.
 #[derive(Debug)]
 pub(in crate::config) struct Schedules<'a> {
-    all: Vec<Timed<'a>>,
+    all: Vec<KnownSchedule<'a>>,
     /// In the order of [`Document::jobs`].
     of_jobs: Vec<Option<usize>>,
 }
@@ -60,7 +60,7 @@ impl<'a> Schedules<'a> {
     pub(in crate::config) fn of(document: &'a Document, zone: chrono_tz::Tz, findings: &mut Vec<Finding>) -> Self {
         let names = document.schedules.iter().filter_map(|node| node.name.as_ref());
         twice("schedule", names, findings);
-        let mut all: Vec<Timed<'a>> = document
+        let mut all: Vec<KnownSchedule<'a>> = document
             .schedules
             .iter()
             .filter_map(|node| declared(node, zone))
@@ -71,7 +71,7 @@ impl<'a> Schedules<'a> {
                 by_name.entry(&name.value).or_insert(at);
             }
         }
-        let names = Names::of(document);
+        let names = ScheduleNames::of(document);
         let mut of_jobs = Vec::new();
         for (kind, job) in document.jobs() {
             if let Some(reference) = &job.when.schedule {
@@ -85,7 +85,7 @@ impl<'a> Schedules<'a> {
             let own = job.when.own.as_ref().zip(job.name.as_ref());
             of_jobs.push(named.copied().or_else(|| {
                 let (rhythm, name) = own?;
-                all.push(Timed {
+                all.push(KnownSchedule {
                     schedule: Schedule {
                         name: JobName::new(kind, &name.value).to_string(),
                         rhythm: meant(rhythm, None, zone),
@@ -116,7 +116,7 @@ impl<'a> Schedules<'a> {
     }
 
     /// Every schedule: declared ones in order of reading, then those of single jobs.
-    pub(in crate::config) fn all(&self) -> &[Timed<'a>] {
+    pub(in crate::config) fn all(&self) -> &[KnownSchedule<'a>] {
         &self.all
     }
 
@@ -124,16 +124,16 @@ impl<'a> Schedules<'a> {
     pub(in crate::config) fn of_jobs<'s>(
         &'s self,
         document: &'s Document,
-    ) -> impl Iterator<Item = (JobKind, &'s JobNode, Option<&'s Timed<'a>>)> {
+    ) -> impl Iterator<Item = (JobKind, &'s JobNode, Option<&'s KnownSchedule<'a>>)> {
         let of_jobs = self.of_jobs.iter().map(|at| self.all.get((*at)?));
         let jobs = document.jobs().zip(of_jobs);
         jobs.map(|((kind, job), timed)| (kind, job, timed))
     }
 }
 
-fn declared(node: &ScheduleNode, zone: chrono_tz::Tz) -> Option<Timed<'_>> {
+fn declared(node: &ScheduleNode, zone: chrono_tz::Tz) -> Option<KnownSchedule<'_>> {
     let rhythm = node.rhythm.as_ref()?;
-    Some(Timed {
+    Some(KnownSchedule {
         schedule: Schedule {
             name: node.name.as_ref()?.value.clone(),
             rhythm: meant(rhythm, node.dst, zone),
@@ -169,13 +169,13 @@ fn usual_missed(node: &RhythmNode) -> Missed {
 }
 
 /// The names of schedules, right or wrong.
-struct Names<'a> {
+struct ScheduleNames<'a> {
     document: &'a Document,
     known: HashSet<&'a str>,
     compared: Cell<usize>,
 }
 
-impl<'a> Names<'a> {
+impl<'a> ScheduleNames<'a> {
     fn of(document: &'a Document) -> Self {
         let names = document.schedules.iter().filter_map(|node| node.name.as_ref());
         Self {
@@ -223,7 +223,7 @@ impl<'a> Names<'a> {
         let compared = self.compared.get();
         self.compared.set(compared + self.known.len());
         let names = self.document.schedules.iter().filter_map(|node| node.name.as_ref());
-        (compared < MOST_COMPARED)
+        (compared < MAX_NAME_COMPARISONS)
             .then(|| nearest(wanted, names.map(|name| name.value.as_str())))
             .flatten()
     }

@@ -12,8 +12,8 @@ use crate::config::nodes::document::{
     TargetNode, TextNode, WayNode,
 };
 use crate::config::rules::names::Needs;
+use crate::config::rules::resolved::ResolvedBackup;
 use crate::config::rules::schedules::Schedules;
-use crate::config::rules::validate::Place;
 use crate::config::source::{SourceFile, SourceMap, Span, Spanned, paths};
 use crate::model::check::{HttpProbe, Probe};
 use crate::model::pattern::{Pattern, Selection};
@@ -30,7 +30,7 @@ pub(in crate::config) const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What was found out about a document.
 pub(in crate::config) struct Judged<'a> {
-    pub(in crate::config) places: &'a [Place<'a>],
+    pub(in crate::config) places: &'a [ResolvedBackup<'a>],
     pub(in crate::config) needs: &'a Needs,
     pub(in crate::config) schedules: &'a Schedules<'a>,
     pub(in crate::config) now: DateTime<Utc>,
@@ -290,7 +290,7 @@ fn silenced_by(node: &CheckNode) -> Option<Option<String>> {
     }
 }
 
-fn backup(place: &Place<'_>, links: Links) -> Option<Backup> {
+fn backup(place: &ResolvedBackup<'_>, links: Links) -> Option<Backup> {
     let node = place.node;
     Some(Backup {
         name: place.name.to_owned(),

@@ -5,15 +5,19 @@
 //! Invariant: said only with a proof.
 
 use crate::config::findings::{Code, Finding, excerpt};
-use crate::config::rules::deletion::deletable::{Sets, no_prefix, term};
-use crate::config::rules::deletion::path_sets::{Answer, PathSet};
-use crate::config::rules::validate::Place;
+use crate::config::rules::deletion::path_cache::{PathSetCache, no_prefix, term};
+use crate::config::rules::deletion::path_sets::{PathSet, SearchResult};
+use crate::config::rules::resolved::ResolvedBackup;
 use crate::config::source::Spanned;
 use crate::model::pattern::Pattern;
 use std::collections::HashSet;
 
 /// OPS5018 for patterns, OPS5019. Gives the backups that can store nothing.
-pub(in crate::config) fn judge<'a>(places: &[Place<'a>], sets: &Sets, findings: &mut Vec<Finding>) -> HashSet<&'a str> {
+pub(in crate::config) fn judge<'a>(
+    places: &[ResolvedBackup<'a>],
+    sets: &PathSetCache,
+    findings: &mut Vec<Finding>,
+) -> HashSet<&'a str> {
     let mut empty = HashSet::new();
     let Some(valid) = PathSet::valid() else {
         return empty;
@@ -37,7 +41,7 @@ pub(in crate::config) fn judge<'a>(places: &[Place<'a>], sets: &Sets, findings: 
                 };
                 terms.push(term(&set, &none, true));
             }
-            sets.search(&terms) == Answer::Empty
+            sets.search(&terms) == SearchResult::Empty
         };
         if nothing(&node.include) {
             empty.insert(place.name);

@@ -1,17 +1,23 @@
-//! What must not be deleted: copies, the history, ops files, and the files that the ops files name.
+//! Paths that must not be deleted: copies, the history, ops files, and files that jobs use (OPS5004).
 //!
-//! Takes the document, gives [`Precious`] paths in their order. Judges nothing.
-//! Invariant: every path is absolute and stands once.
+//! Invariant: a path is reported only with a proof that the retention may delete it.
 
+use super::deletable::Deletable;
+use super::path_cache::{PathSetCache, no_prefix, term};
+use super::path_sets::SearchResult;
+use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::nodes::build;
 use crate::config::nodes::document::{ArgvNode, CommandNode, Document, ProbeNode, ProgramNode, TextNode};
-use crate::config::rules::validate::Place;
+use crate::config::rules::resolved::ResolvedBackup;
+use crate::config::source::paths::shown;
 use crate::config::source::{SourceMap, Span, Spanned, paths};
 use crate::model::Ops;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// A path that no retention should reach.
-pub(in crate::config) struct Precious {
+pub(in crate::config) struct ProtectedPath {
     pub(in crate::config) path: PathBuf,
     /// Everything below it is meant.
     pub(in crate::config) is_dir: bool,
@@ -25,15 +31,15 @@ pub(in crate::config) struct Precious {
 /// All of them, in order of paths: what lies below a directory stands in one row behind it.
 pub(in crate::config) fn all(
     document: &Document,
-    places: &[Place<'_>],
+    places: &[ResolvedBackup<'_>],
     ops: &Ops,
     sources: &SourceMap,
-) -> Vec<Precious> {
+) -> Vec<ProtectedPath> {
     let mut all = Vec::new();
     for place in places {
         if let Some(to) = &place.to {
             let span = place.node.to.as_ref().map(|to| to.span);
-            all.push(Precious {
+            all.push(ProtectedPath {
                 path: to.clone(),
                 is_dir: true,
                 what: format!("the copies of the backup `{}`", place.name),
@@ -42,7 +48,7 @@ pub(in crate::config) fn all(
             });
         }
     }
-    all.push(Precious {
+    all.push(ProtectedPath {
         path: ops.state_dir.clone(),
         is_dir: true,
         what: "the history of all runs".to_owned(),
@@ -50,7 +56,7 @@ pub(in crate::config) fn all(
         vital: true,
     });
     for file in sources.files() {
-        all.push(Precious {
+        all.push(ProtectedPath {
             path: file.path.clone(),
             is_dir: false,
             what: format!("the ops file `{}`", file.name),
@@ -58,7 +64,7 @@ pub(in crate::config) fn all(
             vital: true,
         });
     }
-    let mut named = Named { sources, all };
+    let mut named = JobFiles { sources, all };
     named.document(document);
     let mut all = named.all;
     all.sort_by(|a, b| (&a.path, !a.vital).cmp(&(&b.path, !b.vital)));
@@ -68,12 +74,12 @@ pub(in crate::config) fn all(
 }
 
 /// Collects the files that jobs name.
-struct Named<'a> {
+struct JobFiles<'a> {
     sources: &'a SourceMap,
-    all: Vec<Precious>,
+    all: Vec<ProtectedPath>,
 }
 
-impl Named<'_> {
+impl JobFiles<'_> {
     fn document(&mut self, document: &Document) {
         for target in &document.targets {
             if let Some(command) = &target.command {
@@ -124,7 +130,7 @@ impl Named<'_> {
 
     fn file(&mut self, path: &Path, span: Span, what: &str, label: &'static str) {
         let path = paths::normal(&build::dir(self.sources, span).join(path));
-        self.all.push(Precious {
+        self.all.push(ProtectedPath {
             what: format!("{what} `{}`", paths::shown(&path)),
             path,
             is_dir: false,
@@ -132,4 +138,97 @@ impl Named<'_> {
             vital: false,
         });
     }
+}
+
+/// Most pairs of a retention and a path of a job that are compared.
+const MAX_PAIRS: usize = 20_000;
+
+/// OPS5004.
+pub(in crate::config) fn own_files(
+    reaches: &[Deletable<'_>],
+    sets: &PathSetCache,
+    precious: &[ProtectedPath],
+    findings: &mut Vec<Finding>,
+) {
+    let overlaps: HashSet<Span> = findings
+        .iter()
+        .filter(|finding| finding.code == Code::DestinationOverlap)
+        .map(Finding::span)
+        .collect();
+    let mut asked = 0_usize;
+    for reach in reaches.iter().filter(|reach| reach.decidable) {
+        let from = precious.partition_point(|one| one.path.as_path() < reach.source);
+        for one in precious.iter().skip(from) {
+            let Ok(below) = one.path.strip_prefix(reach.source) else {
+                break;
+            };
+            // Very many warnings say no more than some.
+            asked += usize::from(!one.vital);
+            if !one.vital && asked > MAX_PAIRS {
+                continue;
+            }
+            let Some(witness) = reachable(reach, below, one.is_dir, sets) else {
+                continue;
+            };
+            // Already an error of its own.
+            if one.named.is_some_and(|(span, _)| overlaps.contains(&span)) {
+                continue;
+            }
+            findings.push(reached(reach, one, below, &witness));
+        }
+    }
+}
+
+fn reached(reach: &Deletable<'_>, one: &ProtectedPath, below: &Path, witness: &Path) -> Finding {
+    let mut finding = Finding::new(
+        Code::DeletesOwnFiles,
+        reach.name_span(),
+        format!("the retention `{}` may delete {}", reach.claim.name, one.what),
+        format!("may delete `{}`", excerpt(&shown(&reach.source.join(witness)))),
+    );
+    let source = reach.claim.backup.node.source.as_ref();
+    match (one.named, source) {
+        (Some((span, label)), _) => finding = finding.also(span, label),
+        (None, Some(source)) if one.is_dir => finding = finding.also(source.span, "holds it"),
+        _ => {}
+    }
+    if !one.vital {
+        finding = finding.warning();
+    }
+    let exclude = below.to_string_lossy();
+    finding.help(if below.as_os_str().is_empty() {
+        "move it out of the source".to_owned()
+    } else if one.is_dir {
+        // A plan is refused as long as the backup would read it, whatever the retention spares.
+        format!("move it out of the source, or add `exclude \"{exclude}\"` to the backup")
+    } else {
+        format!("move it out of the source, or add `exclude \"{exclude}\"` to the retention")
+    })
+}
+
+/// A path that may be deleted: the one below the source, or for directories one that it holds.
+fn reachable(reach: &Deletable<'_>, below: &Path, is_dir: bool, sets: &PathSetCache) -> Option<PathBuf> {
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    let mut prefix = below.as_os_str().as_bytes().to_vec();
+    if is_dir {
+        if !prefix.is_empty() {
+            prefix.push(b'/');
+        }
+        let prefix: Rc<[u8]> = Rc::from(prefix);
+        for class in &reach.finite {
+            let mut terms = vec![term(&reach.valid, &no_prefix(), true)];
+            terms.extend(reach.deletable(class, &prefix));
+            if let SearchResult::Witness(path) = sets.search(&terms) {
+                return Some(below.join(std::ffi::OsString::from_vec(path)));
+            }
+        }
+        return None;
+    }
+    let hit = reach.finite.iter().any(|class| {
+        reach
+            .deletable(class, &no_prefix())
+            .iter()
+            .all(|term| term.holds(&prefix))
+    });
+    hit.then(|| below.to_path_buf())
 }

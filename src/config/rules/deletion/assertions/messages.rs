@@ -6,7 +6,7 @@
 
 use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::nodes::document::{AssertionNode, ClassNode, Expected, FileNode};
-use crate::config::rules::validate::{Claim, Place};
+use crate::config::rules::resolved::{ResolvedBackup, ResolvedRetention};
 use crate::config::source::{Span, Spanned};
 use crate::keep_reason::KeepReason;
 use crate::model::Keep;
@@ -15,7 +15,7 @@ use crate::model::retention::{Stays, Verdict};
 use crate::path::RelPath;
 use crate::units::show_duration;
 
-pub(super) struct Question<'a> {
+pub(super) struct AssertionCase<'a> {
     pub(super) node: &'a AssertionNode,
     pub(super) file: &'a FileNode,
     pub(super) expected: Expected,
@@ -41,12 +41,12 @@ fn aged(file: &FileNode) -> String {
 
 /// A verdict that is not the expected one, or is that of another class.
 pub(super) fn of_retention(
-    claim: &Claim<'_>,
-    question: &Question<'_>,
+    claim: &ResolvedRetention<'_>,
+    question: &AssertionCase<'_>,
     verdict: Verdict,
     matching: &[usize],
 ) -> Finding {
-    let Question {
+    let AssertionCase {
         node,
         file,
         expected,
@@ -127,7 +127,7 @@ pub(super) fn of_retention(
     finding.help(advice(question, verdict, name, claim))
 }
 
-fn advice(question: &Question<'_>, verdict: Verdict, class: &str, claim: &Claim<'_>) -> String {
+fn advice(question: &AssertionCase<'_>, verdict: Verdict, class: &str, claim: &ResolvedRetention<'_>) -> String {
     let shown = excerpt(&question.file.path.to_string());
     let is = match verdict {
         Verdict::Unmatched | Verdict::Excluded => Expected::Untouched,
@@ -135,7 +135,7 @@ fn advice(question: &Question<'_>, verdict: Verdict, class: &str, claim: &Claim<
         Verdict::Stays(..) | Verdict::Kept(..) => Expected::Kept,
     };
     let else_say = format!("or say `expect \"{}\"` if that is what you mean", is.word());
-    if super::as_expected(question.expected, verdict) {
+    if as_expected(question.expected, verdict) {
         return if class.is_empty() {
             "let the asserted class match it, or leave `class=` out".to_owned()
         } else {
@@ -210,7 +210,7 @@ fn taking<'a>(patterns: &'a [Spanned<Pattern>], path: &RelPath) -> Option<&'a Sp
 }
 
 /// Labels what keeps a path out of a backup.
-fn left_out(finding: Finding, place: &Place<'_>, path: &RelPath) -> Finding {
+fn left_out(finding: Finding, place: &ResolvedBackup<'_>, path: &RelPath) -> Finding {
     if let Some(by) = taking(&place.node.exclude, path) {
         return finding.also(by.span, "excluded here");
     }
@@ -224,7 +224,7 @@ fn left_out(finding: Finding, place: &Place<'_>, path: &RelPath) -> Finding {
 
 /// A file that a backup stores and should not, or the reverse.
 pub(super) fn of_backup(
-    place: &Place<'_>,
+    place: &ResolvedBackup<'_>,
     node: &AssertionNode,
     file: &FileNode,
     standing: Standing,
@@ -288,7 +288,7 @@ pub(super) fn of_backup(
 }
 
 /// What is stored depends on the age, and none is given.
-pub(super) fn ageless(place: &Place<'_>, file: &FileNode) -> Finding {
+pub(super) fn ageless(place: &ResolvedBackup<'_>, file: &FileNode) -> Finding {
     let finding = Finding::new(
         Code::Missing,
         file.span,
@@ -303,4 +303,13 @@ pub(super) fn ageless(place: &Place<'_>, file: &FileNode) -> Finding {
         "say how old it is: `file \"{}\" age=\"30d\"`",
         excerpt(&file.path.to_string())
     ))
+}
+
+pub(super) fn as_expected(expected: Expected, verdict: Verdict) -> bool {
+    match expected {
+        Expected::Expired => matches!(verdict, Verdict::Delete(_)),
+        Expected::Kept => !matches!(verdict, Verdict::Delete(_)),
+        Expected::Untouched => matches!(verdict, Verdict::Unmatched | Verdict::Excluded),
+        Expected::Stored | Expected::LeftOut => true,
+    }
 }
