@@ -1,8 +1,8 @@
 //! Jobs that wait for each other, so that none of them could ever run (OPS3003).
 //!
 //! Takes the resolved `needs` and the backups of retentions as edges, follows them depth first in file order, and reports
-//! every way back into the path as one circle, with every edge of it. Uses no recursion: a path may be as long as a file.
-//! Invariant: the same files give the same circles, and without what closes them none is left.
+//! every edge back into the path as one cycle. Uses no recursion: a path may be as long as a file.
+//! Invariant: the same files give the same cycles, and no cycle is left once the reported edges are removed.
 
 use crate::config::findings::{Code, Finding};
 use crate::config::nodes::document::Document;
@@ -12,7 +12,7 @@ use crate::model::{JobKind, JobName};
 use crate::units::show_count;
 use std::collections::{HashMap, HashSet};
 
-/// Most edges of one circle that are labelled: nobody follows more.
+/// Most edges of one cycle that are labelled.
 const MAX_CYCLE_LABELS: usize = 64;
 const MAX_CYCLES: usize = 100;
 
@@ -125,11 +125,11 @@ fn finding(mut circle: Vec<WaitEdge>, jobs: &[JobName]) -> Finding {
             way.extend(few.first().map(|edge| format!("`{}`", name(edge.from))));
             format!("jobs wait for each other: {}", way.join(", "))
         }
-        many => format!("{} jobs wait for each other in a circle", show_count(many.len() as u64)),
+        many => format!("{} jobs wait for each other in a cycle", show_count(many.len() as u64)),
     };
     let label = |edge: &WaitEdge| {
         if edge.from == edge.to {
-            "waits for its own end".to_owned()
+            "waits for itself".to_owned()
         } else {
             format!("`{}` waits for `{}`", name(edge.from), name(edge.to))
         }

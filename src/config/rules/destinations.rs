@@ -23,7 +23,7 @@ pub(in crate::config) fn check(places: &[ResolvedBackup<'_>], findings: &mut Vec
         };
         if let (Some(source), Some(from)) = (&place.source, &place.node.source) {
             let clash = if to == source {
-                Some("the destination is the source itself")
+                Some("source and destination are the same directory")
             } else if to.starts_with(source) {
                 Some("the destination is inside its own source")
             } else if source.starts_with(to) {
@@ -38,10 +38,12 @@ pub(in crate::config) fn check(places: &[ResolvedBackup<'_>], findings: &mut Vec
                         Code::DestinationOverlap,
                         written.span,
                         message,
-                        format!("copies go to `{}`", shown(to)),
+                        format!("copies are written to `{}`", shown(to)),
                     )
                     .also(from.span, format!("reads from `{}`", shown(source)))
-                    .help(format!("put the copies beside the data, such as `to \"{outside}\"`")),
+                    .help(format!(
+                        "write the copies to a directory outside of the source, for example `to \"{outside}\"`"
+                    )),
                 );
             }
         }
@@ -55,14 +57,14 @@ pub(in crate::config) fn check(places: &[ResolvedBackup<'_>], findings: &mut Vec
                     Code::DestinationOverlap,
                     written.span,
                     format!(
-                        "the backup `{}` writes into the destination of the backup `{}`",
+                        "backup `{}` writes into the destination of backup `{}`",
                         place.name, outer.name
                     ),
                     format!("`{}` is inside `{}`", shown(to), shown(above)),
                 )
                 .also(there.span, "that destination")
                 .help(format!(
-                    "give each a directory beside the other's, such as `to \"{}\"`",
+                    "use separate directories, for example `to \"{}\"`",
                     beside(above, place, &targets)
                 )),
             );
@@ -75,13 +77,13 @@ pub(in crate::config) fn check(places: &[ResolvedBackup<'_>], findings: &mut Vec
                     Code::DestinationOverlap,
                     written.span,
                     format!(
-                        "the backups `{}` and `{}` write to one destination",
+                        "backups `{}` and `{}` have the same destination",
                         first.name, place.name
                     ),
                     format!("`{}` again", shown(to)),
                 )
                 .help(format!(
-                    "give each its own directory, such as `to \"{}\"`",
+                    "give each backup its own directory, for example `to \"{}\"`",
                     beside(to, place, &targets)
                 ));
                 if let Some(first) = &first.node.to {

@@ -1,9 +1,8 @@
-//! What a file says of its host, and whether it is so: variables, programs, paths, file systems.
+//! What a file assumes about its host, and whether it is true (OPS7002, OPS5013): variables, programs, paths, file systems.
 //!
-//! Takes the document, gives the [`HostAssumption`]s that it makes of a host (OPS7002, OPS5013), and has them looked at when the user
-//! wants it: `check --host`. Beside `load` the only file of `config` that touches the file system; besides it, nothing
-//! here reads the environment.
-//! Invariant: gathering looks at nothing; what cannot be seen for want of permission is not said to be absent.
+//! `check --host` verifies the [`HostAssumption`]s. Besides `source::import` the only file of `config` that touches the
+//! file system, and the only one that reads the environment.
+//! Invariant: collecting touches nothing; what cannot be seen for lack of permission is not reported as missing.
 
 use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::nodes::document::{ArgvNode, CommandNode, Document, ProbeNode, ProgramNode, TextNode, WayNode};
@@ -102,7 +101,7 @@ impl AssumptionCollector<'_> {
         self.asks.push(HostAssumption { span, fact });
     }
 
-    /// From the directory of the file that it stands in.
+    /// Relative to the directory of the file that contains it.
     fn resolve(&self, span: Span, path: &Path) -> Option<PathBuf> {
         Some(paths::normal(&self.sources.file_of(span)?.dir().join(path)))
     }
@@ -204,26 +203,23 @@ fn judged(span: Span, fact: &HostFact) -> Option<Finding> {
             let found = std::env::split_paths(&list.unwrap_or_default()).any(|dir| executable(&dir.join(word)));
             let word = excerpt(word);
             (!found).then(|| {
-                finding(format!("there is no program `{word}` in PATH"), "not found").help(format!(
-                    "install it, or write where it is: `command \"/opt/bin/{word}\"`"
+                finding(format!("cannot find the program `{word}` in PATH"), "not found").help(format!(
+                    "install it, or write its path, for example `command \"/opt/bin/{word}\"`"
                 ))
             })
         }
         HostFact::Executable(file) if is_absent(file) => Some(
-            finding(format!("there is no program `{}`", shown(file)), "not found")
-                .help("paths start at the directory of this file; a name without `/` is looked for in PATH"),
+            finding(format!("cannot find the program `{}`", shown(file)), "not found")
+                .help("paths are relative to the directory of this file; names without `/` are searched in PATH"),
         ),
         HostFact::Executable(file) if file.metadata().is_ok() && !executable(file) => Some(
-            finding(
-                format!("`{}` cannot be executed", shown(file)),
-                "no right to execute it",
-            )
-            .help(format!("`chmod +x {}`", shown(file))),
+            finding(format!("`{}` cannot be executed", shown(file)), "not executable")
+                .help(format!("`chmod +x {}`", shown(file))),
         ),
         HostFact::Directory(dir, setting) if is_absent(dir) => Some(absent(finding, dir, setting, "directory")),
         HostFact::Directory(dir, setting) if dir.metadata().is_ok_and(|meta| !meta.is_dir()) => Some(
-            finding(format!("`{}` is no directory", shown(dir)), "a directory belongs here")
-                .help(format!("name the directory that holds it: `{setting} \"…\"`")),
+            finding(format!("`{}` is not a directory", shown(dir)), "expected a directory")
+                .help(format!("use the directory that contains it: `{setting} \"…\"`")),
         ),
         HostFact::File(file, setting) if is_absent(file) => Some(absent(finding, file, setting, "file")),
         HostFact::Apart {
@@ -237,13 +233,13 @@ fn judged(span: Span, fact: &HostFact) -> Option<Finding> {
                 Finding::new(
                     Code::SameFileSystem,
                     span,
-                    format!("the copies of the backup `{backup}` are on the file system of its source"),
+                    format!("the source and the copies of backup `{backup}` are on the same file system"),
                     "the same disk",
                 )
                 .also(*from, "its source")
                 .help(
-                    "what takes the one takes the other: let `to` name a directory on another disk, or say that it is \
-                     meant with `allow \"same-file-system\" reason=\"…\"`",
+                    "a failed disk loses both: write the copies to another disk, or add \
+                     `allow \"same-file-system\" reason=\"…\"`",
                 )
             })
         }
@@ -252,8 +248,8 @@ fn judged(span: Span, fact: &HostFact) -> Option<Finding> {
 }
 
 fn absent(finding: impl Fn(String, &str) -> Finding, path: &Path, setting: &str, what: &str) -> Finding {
-    finding(format!("there is no {what} `{}`", shown(path)), "not on this host")
-        .help(format!("create it, mount what holds it, or write another `{setting}`"))
+    finding(format!("cannot find the {what} `{}`", shown(path)), "not on this host")
+        .help(format!("create it, mount its file system, or change `{setting}`"))
 }
 
 /// Surely not there.
@@ -323,20 +319,23 @@ mod tests {
         for (setting, message) in [
             (
                 "command \"no-such-program\"",
-                "there is no program `no-such-program` in PATH",
+                "cannot find the program `no-such-program` in PATH",
             ),
-            ("command \"bin/gone\"", "there is no program"),
+            ("command \"bin/gone\"", "cannot find the program"),
             ("command \"bin/plain\"", "cannot be executed"),
-            ("command \"sh\"; cwd \"gone\"", "there is no directory"),
-            ("command \"sh\"; cwd \"bin/plain\"", "is no directory"),
-            ("command \"sh\"; env \"TOKEN\" from-file=\"gone\"", "there is no file"),
+            ("command \"sh\"; cwd \"gone\"", "cannot find the directory"),
+            ("command \"sh\"; cwd \"bin/plain\"", "is not a directory"),
+            (
+                "command \"sh\"; env \"TOKEN\" from-file=\"gone\"",
+                "cannot find the file",
+            ),
             (
                 "command \"sh\"; env \"TOKEN\" from-env=\"OPSRUN_NEVER_SET\"",
                 "the variable `OPSRUN_NEVER_SET` is not set",
             ),
             (
                 "command \"sh\"; env \"TOKEN\" { from-command \"no-such-program\"; }",
-                "there is no program",
+                "cannot find the program",
             ),
             (
                 "command \"sh\"; }\nchannel \"c\" { slack { url from-env=\"OPSRUN_NEVER_SET\"; }",
@@ -345,11 +344,11 @@ mod tests {
         ] {
             let text = format!("target \"a\" {{ {setting}; }}\n");
             let found = said(temp.path(), &text);
-            let [(code, said)] = found.as_slice() else {
+            let [(code, found)] = found.as_slice() else {
                 panic!("{setting}: {found:?}")
             };
             assert_eq!(code, "OPS7002");
-            assert!(said.contains(message), "{setting}: {said}");
+            assert!(found.contains(message), "{setting}: {found}");
         }
     }
 
@@ -365,7 +364,7 @@ mod tests {
         let allowed =
             "backup \"a\" { source \"data\"; to \"copies\"; allow \"same-file-system\" reason=\"a test\"; }\n";
         assert_eq!(said(temp.path(), allowed), []);
-        // Without a look at the host nobody knows whether that is needed.
+        // Without `--host` it is unknown whether that is needed.
         let loaded = load_text(&temp.path().join("ops.kdl"), allowed.as_bytes().to_vec());
         assert_eq!(loaded.findings, []);
         assert_eq!(loaded.unasked, 2);

@@ -86,10 +86,8 @@ pub(in crate::config) fn check(
     };
     allow::apply(document, sources, unasked_codes, &mut findings);
     // What is wrong with a file may be why no job is seen in it.
-    if findings
-        .iter()
-        .all(|finding| finding.severity != FindingSeverity::Error)
-    {
+    let is_error = |finding: &Finding| finding.severity == FindingSeverity::Error;
+    if !findings.iter().any(is_error) {
         findings.extend(no_jobs(document, sources));
     }
 
@@ -98,9 +96,7 @@ pub(in crate::config) fn check(
         label.span = sources.whole(label.span);
     }
     let findings = sorted(findings);
-    let fine = findings
-        .iter()
-        .all(|finding| finding.severity != FindingSeverity::Error);
+    let fine = !findings.iter().any(is_error);
     let model = fine
         .then(|| {
             let judged = build::Judged {
@@ -182,12 +178,12 @@ fn no_jobs(document: &Document, sources: &SourceMap) -> Option<Finding> {
     let finding = Finding::new(
         Code::NoJobs,
         span,
-        "the ops file declares no job",
-        "no target, check, backup or retention",
+        "the ops file does not declare any jobs",
+        "expected a target, check, backup or retention",
     );
     Some(
         finding.help(
-            "if it is not cut off, declare one: `backup \"data\" { source \"/srv/data\"; to \"/backup/data\"; }`",
+            "check that the file is complete, or declare a job: `backup \"data\" { source \"/srv/data\"; to \"/backup/data\"; }`",
         ),
     )
 }

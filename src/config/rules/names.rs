@@ -3,7 +3,7 @@
 //! Takes the document, gives retentions with their backups, and every `needs` and every `job` of a check resolved;
 //! reports names that are given twice (OPS3001), name nothing or the wrong kind (OPS3002), and retentions without a
 //! backup (OPS5001).
-//! Invariant: a reference to what may stand in text that could not be read is not reported.
+//! Invariant: a reference to a name that may be in text that could not be read is not reported.
 
 use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::language::suggest::nearest;
@@ -30,7 +30,7 @@ pub(in crate::config) fn unique(document: &Document, findings: &mut Vec<Finding>
                     "again here",
                 )
                 .also(*first, "first here")
-                .help(format!("give one of them another name, such as \"{}-2\"", name.value)),
+                .help(format!("rename one of them, for example to \"{}-2\"", name.value)),
             ),
             None => {
                 seen.insert((kind, &name.value), name.span);
@@ -39,7 +39,7 @@ pub(in crate::config) fn unique(document: &Document, findings: &mut Vec<Finding>
     }
 }
 
-/// OPS3001 of what is no job.
+/// OPS3001 for schedules and channels.
 pub(in crate::config) fn twice<'a>(
     what: &str,
     names: impl Iterator<Item = &'a Spanned<String>>,
@@ -56,7 +56,7 @@ pub(in crate::config) fn twice<'a>(
                     "again here",
                 )
                 .also(*first, "first here")
-                .help(format!("give one of them another name, such as \"{}-2\"", name.value)),
+                .help(format!("rename one of them, for example to \"{}-2\"", name.value)),
             );
         } else {
             seen.insert(&name.value, name.span);
@@ -113,22 +113,17 @@ fn bad_reference(reference: &Spanned<String>, document: &Document, places: &[Res
     let finding = |message: String, label: &str| Finding::new(Code::BadReference, reference.span, message, label);
     if let Some((kind, name)) = wanted.split_once(':') {
         if kind == "backup" && names().any(|n| n == name) {
-            return finding(
-                format!("`{shown}` holds the kind as well"),
-                "the name alone belongs here",
-            )
-            .help(format!("write `backup=\"{name}\"`"));
+            return finding(format!("`{shown}` includes the kind"), "expected a name without a kind")
+                .help(format!("write `backup=\"{name}\"`"));
         }
         if kind != "backup" {
-            return finding(
-                format!("`{shown}` is of the wrong kind"),
-                "a retention waits for a backup",
-            )
-            .help(match names().next() {
-                Some(name) => format!("name a backup, such as `backup=\"{name}\"`"),
-                None => "declare a backup first: `backup \"data\" { source \"/srv/data\"; to \"/backup/data\"; }`"
-                    .to_owned(),
-            });
+            return finding(format!("`{shown}` is not a backup"), "a retention needs a backup").help(
+                match names().next() {
+                    Some(name) => format!("name a backup, such as `backup=\"{name}\"`"),
+                    None => "declare a backup first: `backup \"data\" { source \"/srv/data\"; to \"/backup/data\"; }`"
+                        .to_owned(),
+                },
+            );
         }
     }
     let is_retention = document
@@ -136,9 +131,9 @@ fn bad_reference(reference: &Spanned<String>, document: &Document, places: &[Res
         .iter()
         .filter_map(|r| r.job.name.as_ref())
         .find(|name| name.value == wanted && names().all(|n| n != wanted));
-    let mut result = finding(format!("there is no backup `{shown}`"), "names nothing");
+    let mut result = finding(format!("unknown backup `{shown}`"), "not declared");
     if let Some(other) = is_retention {
-        result = result.also(other.span, "a retention of that name, not a backup");
+        result = result.also(other.span, "this is a retention, not a backup");
     }
     result.help(match nearest(wanted, names()) {
         Some(near) => format!("did you mean `backup=\"{near}\"`?"),
@@ -146,7 +141,7 @@ fn bad_reference(reference: &Spanned<String>, document: &Document, places: &[Res
             [] => "declare a backup first: `backup \"data\" { source \"/srv/data\"; to \"/backup/data\"; }`".to_owned(),
             [only] => format!("the only backup is \"{only}\": write `backup=\"{only}\"`"),
             many => format!(
-                "there are: {}",
+                "declared: {}",
                 many.iter().take(12).copied().collect::<Vec<_>>().join(", ")
             ),
         },
@@ -173,11 +168,11 @@ fn without_backup(node: &RetentionNode, places: &[ResolvedBackup<'_>], sure: boo
     let finding = Finding::new(
         Code::RetentionWithoutBackup,
         node.job.head,
-        format!("the retention `{name}` names no backup"),
-        "nothing may be deleted that was not copied and verified before",
+        format!("retention `{name}` has no `backup=`"),
+        "files are deleted only after they are copied and verified",
     )
     .help(help);
-    // A name that is no name is not there to be written behind.
+    // Without a valid name there is no place to insert it.
     let fits = guess.filter(|_| sure && node.job.name.is_some());
     findings.push(match fits {
         Some(guess) => {
@@ -200,7 +195,7 @@ fn classes(node: &RetentionNode, findings: &mut Vec<Finding>) {
                     "again here",
                 )
                 .also(first, "first here")
-                .help("give one of them another name, or put their globs into one class"),
+                .help("rename one of them, or put their globs into one class"),
             );
         }
     }
@@ -265,7 +260,7 @@ impl<'a> JobNames<'a> {
                         Finding::new(
                             Code::Repeated,
                             reference.span,
-                            format!("`{}` is needed twice", excerpt(&reference.value)),
+                            format!("`{}` appears twice in `needs`", excerpt(&reference.value)),
                             "again here",
                         )
                         .also(*first, "first here")
@@ -311,8 +306,8 @@ impl<'a> JobNames<'a> {
         let write = |name: &dyn std::fmt::Display| format!("`{setting} \"{name}\"`");
         if let Some(name) = parsed {
             let finding = finding(
-                format!("there is no {} `{}`", name.kind.word(), excerpt(&name.name)),
-                "names nothing",
+                format!("unknown {} `{}`", name.kind.word(), excerpt(&name.name)),
+                "not declared",
             );
             return finding.help(match self.of_name(&name.name).first() {
                 Some(other) => format!("did you mean {}?", write(other)),
@@ -321,7 +316,7 @@ impl<'a> JobNames<'a> {
         }
         let Some((kind, name)) = wanted.split_once(':') else {
             let kinds = self.of_name(wanted);
-            let finding = finding(format!("`{shown}` has no kind"), "a job is written `kind:name`");
+            let finding = finding(format!("`{shown}` has no kind"), "write jobs as `kind:name`");
             let all: Vec<String> = kinds.iter().map(|name| write(name)).collect();
             return finding.help(match all.as_slice() {
                 [] => self.guess(wanted, setting),
@@ -331,20 +326,17 @@ impl<'a> JobNames<'a> {
         };
         if let Some((_, job)) = STEP_PREFIXES.iter().find(|(step, _)| *step == kind) {
             let meant = JobName::new(*job, name);
-            let finding = finding(format!("`{shown}` is a step, not a job"), "a job belongs here");
+            let finding = finding(format!("`{shown}` is a step, not a job"), "expected a job");
             return finding.help(if self.known.contains(&meant) {
-                format!("write {}: a job means all its steps", write(&meant))
+                format!("write {}: a job includes all of its steps", write(&meant))
             } else {
                 let guess = self.guess(&meant.to_string(), setting);
-                format!(
-                    "it would belong to the job `{}`, which is not there; {guess}",
-                    excerpt(&meant.to_string())
-                )
+                format!("the job `{}` is not declared; {guess}", excerpt(&meant.to_string()))
             });
         }
         let finding = finding(
-            format!("there is no kind of job `{}`", excerpt(kind)),
-            "neither check, target, backup nor retention",
+            format!("unknown kind of job `{}`", excerpt(kind)),
+            "expected check, target, backup or retention",
         );
         let near = nearest(kind, JobKind::ALL.iter().map(|kind| kind.word()));
         let near = near.and_then(|near| format!("{near}:{name}").parse::<JobName>().ok());
@@ -380,9 +372,9 @@ impl<'a> JobNames<'a> {
             }
         }
         if self.written.is_empty() {
-            return "declare that job, or delete this".to_owned();
+            return "declare the job, or delete this reference".to_owned();
         }
         let some: Vec<&str> = self.written.iter().take(12).map(String::as_str).collect();
-        format!("there are: {}", some.join(", "))
+        format!("declared: {}", some.join(", "))
     }
 }

@@ -1,9 +1,9 @@
 //! Directories of different jobs that lie in one another: copies that are copied, sources that hold what opsrun writes.
 //!
 //! Takes resolved backups and retentions and the state directory, gives findings. One backup's own source and destination,
-//! and two destinations, are `lexical`'s.
-//! Invariant: paths are compared by their letters. What is said to be refused is what the guards of a plan refuse: they go
-//! by the backup's `exclude`, asked here with the same matcher.
+//! and two destinations, are `destinations`'.
+//! Invariant: paths are compared as text. Reported as refused is what the guards of a plan refuse: they use the backup's
+//! `exclude`, with the same matcher.
 
 use crate::config::findings::{Code, Finding};
 use crate::config::nodes::build;
@@ -33,14 +33,14 @@ pub(in crate::config) fn judge(
         .enumerate()
         .filter_map(|(at, place)| Some((place.to.as_deref()?, at)))
         .collect();
-    // In order of paths, what lies below a directory stands in one row behind it.
+    // Sorted: paths below a directory directly follow it.
     targets.sort_unstable();
     let deleting: HashSet<&str> = claims.iter().map(|claim| claim.backup.name).collect();
     let mut by_target: HashMap<&Path, usize> = HashMap::new();
     for (to, at) in &targets {
         by_target.entry(to).or_insert(*at);
     }
-    // What was said to be in reach of a retention is not also said to be in its way.
+    // What a retention can delete is not reported again.
     let said: HashSet<Span> = findings
         .iter()
         .filter(|finding| matches!(finding.code, Code::DeletesOwnFiles | Code::DestinationOverlap))
@@ -127,15 +127,15 @@ fn in_copies(place: &ResolvedBackup<'_>, other: &ResolvedBackup<'_>, said: &Hash
         Code::DestinationOverlap,
         source.span,
         format!(
-            "the backup `{}` reads from inside the destination of the backup `{}`, and a retention deletes there",
+            "the source of backup `{}` is inside the destination of backup `{}`, and a retention deletes from it",
             place.name, other.name
         ),
-        "every run of it would be refused",
+        "opsrun refuses every run of it",
     );
     Some(
         finding
             .also(to.span, "copies are written here")
-            .help("let no retention name this backup, or move one of the two directories"),
+            .help("remove the retention of this backup, or move one of the two directories"),
     )
 }
 
@@ -154,10 +154,10 @@ fn holds_copies(
         Code::DestinationOverlap,
         source.span,
         format!(
-            "the source of the backup `{}` holds the copies of the backup `{}`, and a retention deletes from it",
+            "the source of backup `{}` contains the copies of backup `{}`, and a retention deletes from it",
             place.name, other.name
         ),
-        "every run of it would be refused",
+        "opsrun refuses every run of it",
     );
     Some(
         finding
@@ -185,9 +185,9 @@ fn holds_state(place: &ResolvedBackup<'_>, state: &Path, selector: &mut Option<S
         if standing(selector, below).excluded {
             return None;
         }
-        out_of(below, "name another `state-dir` in `ops`")
+        out_of(below, "use another `state-dir` in `ops`")
     } else if source.starts_with(state) {
-        "name another `state-dir` in `ops`, or copy from elsewhere".to_owned()
+        "use another `state-dir` in `ops`, or another source".to_owned()
     } else {
         return None;
     };
@@ -195,11 +195,11 @@ fn holds_state(place: &ResolvedBackup<'_>, state: &Path, selector: &mut Option<S
         Code::StateInSource,
         written.span,
         format!(
-            "the backup `{}` reads where the history of all runs is written, in `{}`",
+            "the source of backup `{}` contains the run history in `{}`",
             place.name,
             shown(state)
         ),
-        "every run of it would be refused",
+        "opsrun refuses every run of it",
     );
     Some(finding.help(help))
 }
@@ -221,14 +221,14 @@ fn again(places: &[ResolvedBackup<'_>], copied: &[(usize, usize)], findings: &mu
                         Code::DestinationOverlap,
                         own.span,
                         format!(
-                            "the backups `{}` and `{}` store each other's copies: they would grow with every run",
+                            "backups `{}` and `{}` copy each other's copies, so they grow with every run",
                             other.name, place.name
                         ),
                         format!("`{}` copies from here", other.name),
                     )
                     .also(to.span, format!("`{}` copies from here", place.name))
                     .help(format!(
-                        "let one of them `exclude` the other's destination: `{}`",
+                        "exclude the destination of the other backup in one of them: `{}`",
                         place.to.as_deref().map(shown).unwrap_or_default()
                     )),
                 );
@@ -251,10 +251,10 @@ fn again(places: &[ResolvedBackup<'_>], copied: &[(usize, usize)], findings: &mu
                 Code::CopiesOfCopies,
                 written.span,
                 format!(
-                    "the backup `{}` stores the data of the backup `{}` and all its copies as well",
+                    "backup `{}` stores the data of backup `{}` and also all of its copies",
                     place.name, other.name
                 ),
-                "holds both",
+                "contains both",
             )
             .also(to.span, "copies are written here")
             .help(out_of(copies, "move the copies out of the source")),

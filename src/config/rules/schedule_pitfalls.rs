@@ -1,8 +1,7 @@
-//! What schedules really do, when that is not what they seem to do.
+//! Schedules that do not do what they seem to do.
 //!
-//! Takes the schedules and the present: clocks change at dates, and what is said names the next ones. Reports lines that
-//! never come (OPS4001), times that a change of the clocks meets (OPS4002), days that match in two ways (OPS4005), steps
-//! and periods that are uneven (OPS4007), and a jitter that reaches the next run (OPS4006). Knows nothing of jobs.
+//! Reports lines that never run (OPS4001), times affected by clock changes (OPS4002), days that match in two ways
+//! (OPS4005), uneven steps and periods (OPS4007), and a jitter that reaches the next run (OPS4006). Knows nothing of jobs.
 //! Invariant: pure; the same file at the same time gives the same findings.
 
 use crate::config::findings::{Code, Finding};
@@ -51,10 +50,10 @@ fn cron(
             Finding::new(
                 Code::NeverFires,
                 node.span,
-                format!("`{line}` never comes"),
-                "no date is like this",
+                format!("`{line}` never runs"),
+                "no date matches",
             )
-            .help("choose a day that the month has: the last of February is `cron \"0 0 28 2 *\"`, and 31 lies in seven months only"),
+            .help("choose a day that exists in the month: February has 28 days, and only seven months have 31"),
         );
         return;
     }
@@ -63,10 +62,10 @@ fn cron(
             Finding::new(
                 Code::Uneven,
                 node.part(place.start, place.end),
-                "the steps are not all alike",
+                "the steps are uneven",
                 what,
             )
-            .help("write the values out, such as `0,20,40`, or use `every \"…\"` for what is to come at even times"),
+            .help("list the values, for example `0,20,40`, or use `every \"…\"` for even intervals"),
         );
     }
     if clock.cron.both_days_restricted() {
@@ -106,8 +105,8 @@ fn either_day(
         Finding::new(
             Code::EitherDay,
             span,
-            "runs on the days of the month and on the days of the week, not only when both match",
-            format!("the next: {}", runs.join(", ")),
+            "runs when the day of the month or the day of the week matches, not only when both do",
+            format!("next runs: {}", runs.join(", ")),
         )
         .help(format!(
             "write `*` for one of them, `cron \"{}\"` or `cron \"{}\"`; if both are meant, add `allow \"{}\" reason=\"…\"`",
@@ -152,7 +151,7 @@ fn clock_change(
         .map(|change| {
             let what = match change.kind {
                 ChangeKind::Gap => "is skipped",
-                ChangeKind::Fold => "comes twice",
+                ChangeKind::Fold => "occurs twice",
             };
             format!(
                 "{} {what} on {}",
@@ -165,29 +164,29 @@ fn clock_change(
     let (line, what) = match (has(ChangeKind::Gap), has(ChangeKind::Fold)) {
         (true, true) => (
             "dst gap=\"run-after\" fold=\"first\"",
-            "to run right after the gap, and once; or choose `gap=\"skip\"`, `fold=\"both\"`, or another hour",
+            "to run once, right after the gap; or use `gap=\"skip\"`, `fold=\"both\"`, or another hour",
         ),
         (true, false) => (
             "dst gap=\"run-after\"",
-            "to run right after the gap; or choose `gap=\"skip\"`, or another hour",
+            "to run right after the gap; or use `gap=\"skip\"`, or another hour",
         ),
         (false, _) => (
             "dst fold=\"first\"",
-            "to run once; or choose `fold=\"both\"`, or another hour",
+            "to run once; or use `fold=\"both\"`, or another hour",
         ),
     };
     findings.push(
         Finding::new(
             Code::ClockChange,
             span,
-            format!("the clocks of {} change at this time", clock.zone.name()),
+            format!("the clocks in {} change at this time", clock.zone.name()),
             words.join(", "),
         )
         .help(if timed.declared.is_some() {
-            format!("say what is meant: add `{line}` {what}")
+            format!("add `{line}` {what}")
         } else {
             format!(
-                "say what is meant: declare `schedule \"{}\" {{ cron \"{}\" timezone=\"{}\"; {line}; }}` and name it, {what}",
+                "declare `schedule \"{}\" {{ cron \"{}\" timezone=\"{}\"; {line}; }}` and use it, {what}",
                 timed.schedule.name.replace(':', "-"),
                 clock.cron,
                 clock.zone.name()
@@ -207,22 +206,22 @@ fn every(timed: &KnownSchedule<'_>, findings: &mut Vec<Finding>) {
     let days = period.as_secs() / DAY.as_secs();
     let even = period.as_nanos() % DAY.as_nanos() == 0;
     let label = match (even, days) {
-        (true, 1) => "each day at 00:00 UTC, whatever the zone".to_owned(),
-        (true, 7) => "each Thursday at 00:00 UTC, whatever the zone".to_owned(),
-        (true, _) => format!("each {days} days at 00:00 UTC, counted from 1970-01-01"),
-        (false, _) => format!("each {}, counted from 1970-01-01 00:00 UTC", show_duration(*period)),
+        (true, 1) => "every day at 00:00 UTC, in any time zone".to_owned(),
+        (true, 7) => "every Thursday at 00:00 UTC, in any time zone".to_owned(),
+        (true, _) => format!("every {days} days at 00:00 UTC, counted from 1970-01-01"),
+        (false, _) => format!("every {}, counted from 1970-01-01 00:00 UTC", show_duration(*period)),
     };
     findings.push(
         Finding::new(
             Code::Uneven,
             node.span,
-            "a period of a day or more follows no calendar",
+            "a period of a day or more does not follow the calendar",
             label,
         )
         .help(if even && days == 7 {
-            "write `cron \"0 3 * * MON\"` for each Monday at three by the clock on the wall"
+            "write `cron \"0 3 * * MON\"` for every Monday at 03:00 local time"
         } else {
-            "write `cron \"0 3 * * *\"` for each day at three by the clock on the wall"
+            "write `cron \"0 3 * * *\"` for every day at 03:00 local time"
         }),
     );
 }
@@ -239,12 +238,12 @@ fn jitter(timed: &KnownSchedule<'_>, now: DateTime<Utc>, findings: &mut Vec<Find
             Finding::new(
                 Code::TooLong,
                 jitter.span,
-                "the jitter reaches the next run",
-                format!("the shortest time between two is {}", show_duration(shortest)),
+                "the jitter is as long as the time between two runs",
+                format!("the shortest time between two runs is {}", show_duration(shortest)),
             )
             .also(timed.rhythm.span(), "when it runs")
             .help(format!(
-                "write a part of it, such as `jitter \"{}\"`",
+                "use a shorter jitter, for example `jitter \"{}\"`",
                 part_of(shortest)
             )),
         );

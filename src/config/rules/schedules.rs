@@ -1,8 +1,8 @@
 //! Which schedule each job runs by.
 //!
-//! Takes the document, gives every schedule as the model has it, those of single jobs (`cron` or `every` in the job) among
-//! them; reports names that are given twice (OPS3001) or name nothing (OPS3002), and schedules that nothing uses (OPS3004).
-//! Invariant: a schedule is here if and only if its rhythm is right; a doubt that rests on text which could not be read is
+//! Takes the document, gives every schedule as the model has it, also the schedules of single jobs (`cron` or `every` in
+//! the job); reports names that are given twice (OPS3001) or name nothing (OPS3002), and schedules that nothing uses (OPS3004).
+//! Invariant: a schedule is here if and only if its rhythm is valid; a doubt that rests on text that could not be read is
 //! not reported.
 
 use crate::config::findings::{Code, Finding, excerpt};
@@ -24,12 +24,12 @@ const LOOK_AHEAD: Duration = Duration::from_hours(24 * 400);
 /// How many names are compared in search of similar ones: a hostile file has very many of both.
 const MAX_NAME_COMPARISONS: usize = 500_000;
 
-/// A schedule, and where it stands.
+/// A schedule with its nodes.
 #[derive(Debug)]
 pub(in crate::config) struct KnownSchedule<'a> {
     pub(in crate::config) schedule: Schedule,
     pub(in crate::config) rhythm: &'a RhythmNode,
-    /// `None` when it is that of a single job.
+    /// `None` when it belongs to a single job.
     pub(in crate::config) declared: Option<&'a ScheduleNode>,
     gaps: Rc<Gaps>,
 }
@@ -115,7 +115,7 @@ impl<'a> Schedules<'a> {
         Self { all, of_jobs }
     }
 
-    /// Every schedule: declared ones in order of reading, then those of single jobs.
+    /// Every schedule: declared ones in order of reading, then the schedules of single jobs.
     pub(in crate::config) fn all(&self) -> &[KnownSchedule<'a>] {
         &self.all
     }
@@ -160,7 +160,7 @@ fn meant(node: &RhythmNode, dst: Option<(Gap, Fold)>, zone: chrono_tz::Tz) -> Rh
     }
 }
 
-/// What a clock on the wall showed while nobody was there is made up for; time that passes goes on.
+/// A missed time of the day is made up for; a missed period is not.
 fn usual_missed(node: &RhythmNode) -> Missed {
     match node {
         RhythmNode::Cron(_) => Missed::Latest { window: None },
@@ -195,14 +195,14 @@ impl<'a> ScheduleNames<'a> {
         let finding = Finding::new(
             Code::BadReference,
             reference.span,
-            format!("there is no schedule `{}`", excerpt(wanted)),
-            "names nothing",
+            format!("unknown schedule `{}`", excerpt(wanted)),
+            "not declared",
         );
         let bare = wanted
             .strip_prefix("schedule:")
             .filter(|bare| self.known.contains(bare));
         findings.push(finding.help(if let Some(bare) = bare {
-            format!("the name alone belongs here: write `schedule \"{bare}\"`")
+            format!("write `schedule \"{bare}\"`, without the kind")
         } else if Cron::parse(wanted).is_ok() {
             format!("write `cron \"{}\"`", excerpt(wanted))
         } else if parse_duration(wanted).is_ok() {
@@ -215,7 +215,7 @@ impl<'a> ScheduleNames<'a> {
         } else {
             let names = document.schedules.iter().filter_map(|node| node.name.as_ref());
             let some: Vec<&str> = names.map(|name| name.value.as_str()).take(12).collect();
-            format!("there are: {}", some.join(", "))
+            format!("declared: {}", some.join(", "))
         }));
     }
 
@@ -246,8 +246,8 @@ fn unused(document: &Document, findings: &mut Vec<Finding>) {
                 Finding::new(
                     Code::Unused,
                     name.span,
-                    format!("nothing runs by the schedule `{}`", name.value),
-                    "no job names it",
+                    format!("schedule `{}` is not used", name.value),
+                    "no job uses it",
                 )
                 .help(format!("write `schedule \"{}\"` in a job, or delete it", name.value)),
             );

@@ -3,8 +3,8 @@
 //! Takes text of any kind; gives the stretches that are secrets, and of each whether that is sure.
 //! Invariant: what refers to a secret (`$TOKEN`, `@file`, `env:NAME`) is not one.
 
-use super::Literal;
 use super::names::{is_reference, is_trivial, names_secret};
+use super::patterns::Literal;
 use super::words::{self, LineWord, closing_quote, value_end};
 use crate::config::findings::excerpt;
 use crate::config::nodes::decode::suggested_variable;

@@ -21,20 +21,7 @@ use super::nodes::schema::TOPS;
 use super::source::{Span, hide};
 use super::syntax::repair::mend;
 use super::syntax::tree;
-
-/// A secret within a text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Literal {
-    pub(super) start: usize,
-    pub(super) end: usize,
-    /// What is not sure is masked, but not reported.
-    pub(super) sure: bool,
-    /// It is known by its form, wherever it is.
-    by_form: bool,
-    message: String,
-    /// The variable that should hold it.
-    variable: String,
-}
+use patterns::Literal;
 
 /// The secrets in a text of any kind, in order.
 pub(super) fn literals(text: &str) -> Vec<Literal> {

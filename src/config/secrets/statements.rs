@@ -75,7 +75,7 @@ impl<'t> Statements<'t> {
             let from = before.filter(|before| word.is_assigned() && before.text.starts_with("from-"));
             let is_source = word.text.starts_with("from-") && words.get(at + 1).is_some_and(LineWord::is_assigned);
             let hidden = match from {
-                // What is not a name there may be what the name should stand for.
+                // If it is not a variable name, it may be the secret itself.
                 Some(from) => from.text == "from-env" && !is_variable(name.trim_start_matches('$')),
                 None => secret && !is_source || head.is_none() && std::mem::take(&mut self.slipped) && word.is_quoted(),
             };

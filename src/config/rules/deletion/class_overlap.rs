@@ -66,13 +66,13 @@ pub(in crate::config) fn overlapping_classes(reach: &Deletable<'_>, sets: &PathS
             };
             let message = if whole {
                 format!(
-                    "the class `{}` decides nothing: `{}` holds all its files longer",
+                    "class `{}` has no effect because `{}` keeps all of its files longer",
                     class_name(shorter),
                     class_name(longer)
                 )
             } else {
                 format!(
-                    "the classes `{}` and `{}` share files and keep them differently",
+                    "classes `{}` and `{}` match the same files and keep them for different times",
                     class_name(first),
                     class_name(second)
                 )
@@ -82,10 +82,10 @@ pub(in crate::config) fn overlapping_classes(reach: &Deletable<'_>, sets: &PathS
                     Code::ClassesOverlap,
                     span(second),
                     message,
-                    format!("`{}` is in both, and is kept {}", sample(&path), keeps(longer)),
+                    format!("`{}` is in both and is kept {}", sample(&path), keeps(longer)),
                 )
                 .also(span(first), format!("keeps {}", keeps(first)))
-                .help("the longer keep wins: make the globs exclude each other if that is not what you mean"),
+                .help("the longer time applies: change the globs so that they do not overlap, if this is not intended"),
             );
         }
     }
@@ -131,7 +131,7 @@ fn dead_classes(reach: &Deletable<'_>, sets: &PathSetCache, findings: &mut Vec<F
         }
         let alone = longer.iter().find(|one| covered(std::slice::from_ref(one)));
         let by = match alone {
-            // Said of the pair.
+            // Reported for the pair.
             Some((other, _)) if other.keyword.is_none() && class.keyword.is_none() => continue,
             Some(one) => std::slice::from_ref(one),
             None => &longer,
@@ -144,16 +144,16 @@ fn dead_classes(reach: &Deletable<'_>, sets: &PathSetCache, findings: &mut Vec<F
             span(class),
             match names.as_slice() {
                 [one] => format!(
-                    "the class `{}` decides nothing: {one} holds all its files longer",
+                    "class `{}` has no effect because {one} keeps all of its files longer",
                     class_name(class)
                 ),
                 all => format!(
-                    "the class `{}` decides nothing: {} together hold all its files longer",
+                    "class `{}` has no effect because {} together keep all of its files longer",
                     class_name(class),
                     all.join(" and ")
                 ),
             },
-            format!("`{}` would be one of them", sample(&path)),
+            format!("for example `{}`", sample(&path)),
         );
         for (other, _) in by.iter().take(4) {
             let keeps = other
@@ -162,7 +162,7 @@ fn dead_classes(reach: &Deletable<'_>, sets: &PathSetCache, findings: &mut Vec<F
                 .map_or_else(String::new, |keep| show_keep(keep.value));
             finding = finding.also(span(other), format!("keeps {keeps}"));
         }
-        findings.push(finding.help("the longer keep wins: let the others not match its files, or delete the class"));
+        findings.push(finding.help("the longer time applies: change the other classes so that they do not match its files, or delete this class"));
     }
     dead
 }

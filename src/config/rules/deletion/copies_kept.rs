@@ -24,11 +24,11 @@ pub(in crate::config) fn copies(
                     Finding::new(
                         Code::CountingKeep,
                         count.span,
-                        format!("`keep {name}=` counts copies, but these copies hold different files each"),
-                        "would remove the only copy of a deleted file",
+                        format!("`keep {name}=` counts copies, but each of these copies contains different files"),
+                        "would delete the only copy of a deleted file",
                     )
-                    .also(contents.span, "each copy holds only what had expired then")
-                    .help("say how long a deleted file's copy stays instead: `keep deleted=\"2y\"`"),
+                    .also(contents.span, "each copy contains only the files that expired then")
+                    .help("write how long to keep the copy of a deleted file instead: `keep deleted=\"2y\"`"),
                 );
             }
             if let Some(within) = &keep.within {
@@ -36,11 +36,11 @@ pub(in crate::config) fn copies(
                     Finding::new(
                         Code::CountingKeep,
                         within.span,
-                        "`keep within=` keeps whole copies, but these copies hold different files each",
-                        "would remove the only copy of a deleted file",
+                        "`keep within=` keeps whole copies, but each of these copies contains different files",
+                        "would delete the only copy of a deleted file",
                     )
-                    .also(contents.span, "each copy holds only what had expired then")
-                    .help("say how long a deleted file's copy stays instead: `keep deleted=\"2y\"`"),
+                    .also(contents.span, "each copy contains only the files that expired then")
+                    .help("write how long to keep the copy of a deleted file instead: `keep deleted=\"2y\"`"),
                 );
             }
         }
@@ -50,12 +50,12 @@ pub(in crate::config) fn copies(
                 Finding::new(
                     Code::NoRetention,
                     contents.span,
-                    format!("nothing of the backup `{}` can ever expire", place.name),
-                    "no retention names this backup",
+                    format!("nothing in backup `{}` can ever expire", place.name),
+                    "no retention uses this backup",
                 )
                 .help(format!(
                     "write `contents \"all\"`, or add `retention \"{0}\" backup=\"{0}\" {{ class \"raw\" \"raw/**\" keep=\"30d\"; }}` \
-                     with globs that name what may be deleted",
+                     with globs for the files that may be deleted",
                     place.name
                 )),
             );
@@ -73,10 +73,10 @@ pub(in crate::config) fn without_effect(document: &Document, findings: &mut Vec<
                 Finding::new(
                     Code::NoEffect,
                     keep.span,
-                    "`keep-newest=` decides nothing in a class that keeps forever",
-                    "all of its files stay, not only the newest",
+                    "`keep-newest=` has no effect in a class that keeps files forever",
+                    "keeps all files, not only the newest",
                 )
-                .help("say how long the older ones stay, such as `keep=\"30d\"`, or delete `keep-newest=`"),
+                .help("write how long to keep the older files, for example `keep=\"30d\"`, or delete `keep-newest=`"),
             );
         }
     }
@@ -89,11 +89,11 @@ pub(in crate::config) fn without_effect(document: &Document, findings: &mut Vec<
                     Finding::new(
                         Code::NoEffect,
                         span,
-                        format!("`{name}` decides nothing in a backup without `keep`"),
-                        "no copy is ever removed",
+                        format!("`{name}` has no effect in a backup without `keep`"),
+                        "copies are never deleted",
                     )
                     .help(format!(
-                        "add a rule, such as `keep last=7 daily=14`, or delete `{name}`"
+                        "add a rule, for example `keep last=7 daily=14`, or delete `{name}`"
                     )),
                 );
             }
@@ -110,12 +110,15 @@ pub(in crate::config) fn without_effect(document: &Document, findings: &mut Vec<
                 Finding::new(
                     Code::NoEffect,
                     last.span,
-                    format!("`keep last={}` decides nothing: the floor keeps as many", last.value),
-                    "no more than the floor",
+                    format!(
+                        "`keep last={}` has no effect because `floor` keeps as many copies",
+                        last.value
+                    ),
+                    "not more than `floor`",
                 )
-                .also(floor.span, "these stay whatever `keep` says")
+                .also(floor.span, "always keeps these")
                 .help(format!(
-                    "say `keep last={}` or more, or lower the floor",
+                    "write `keep last={}` or more, or lower `floor`",
                     floor.value.saturating_add(1)
                 )),
             );

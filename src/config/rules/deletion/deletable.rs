@@ -69,7 +69,7 @@ impl<'a> Deletable<'a> {
         terms
     }
 
-    /// What one finite class may delete; `prefix` stands before every path.
+    /// What one finite class may delete; `prefix` is put before every path.
     pub(in crate::config) fn deletable(&self, class: &PathSet, prefix: &Rc<[u8]>) -> Vec<PathCondition> {
         let mut terms = self.stored(prefix);
         terms.push(term(class, prefix, true));

@@ -38,15 +38,15 @@ pub(in crate::config) fn system_sources(claims: &[ResolvedRetention<'_>], findin
                     Code::SystemSource,
                     claim.node.backup.as_ref().map_or(claim.node.job.head, |b| b.span),
                     format!(
-                        "the retention `{}` would delete from `{}`, {what}",
+                        "retention `{}` would delete from `{}`, {what}",
                         claim.name,
                         shown(source)
                     ),
-                    "names the backup of it",
+                    "this backup copies it",
                 )
                 .also(written.span, "its source")
                 .help(format!(
-                    "point the backup at the directory that holds the data, such as `source \"{}\"`",
+                    "use the directory that contains the data as source, for example `source \"{}\"`",
                     shown(&source.join("data"))
                 )),
             );
@@ -66,7 +66,7 @@ pub(in crate::config) fn budgets(document: &Document, findings: &mut Vec<Finding
                     Finding::new(
                         Code::NoMaxDelete,
                         budget.span,
-                        "a share of 100% limits nothing",
+                        "a share of 100% is not a limit",
                         "one run may delete every file that the classes match",
                     )
                     .help("write a smaller share, such as `max-delete share=\"20%\"`, or limit `files=` or `bytes=`"),
@@ -81,8 +81,8 @@ pub(in crate::config) fn budgets(document: &Document, findings: &mut Vec<Finding
             Finding::new(
                 Code::NoMaxDelete,
                 name.span,
-                format!("the retention `{}` has no limit to what one run may delete", name.value),
-                "a wrong clock or a wrong class would not be stopped",
+                format!("retention `{}` has no limit on what one run may delete", name.value),
+                "nothing stops a wrong clock or a wrong class",
             )
             .help("add `max-delete files=50000 share=\"20%\"`"),
         );

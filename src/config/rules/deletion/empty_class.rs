@@ -48,10 +48,10 @@ pub(in crate::config) fn classes(reach: &Deletable<'_>, sets: &PathSetCache, fin
                     Finding::new(
                         Code::EmptyClass,
                         span,
-                        format!("no path can be in the class `{name}`"),
-                        "holds nothing",
+                        format!("class `{name}` cannot match any path"),
+                        "matches nothing",
                     )
-                    .help("mend its globs, or delete it"),
+                    .help("fix its globs, or delete it"),
                 );
                 continue;
             }
@@ -62,18 +62,18 @@ pub(in crate::config) fn classes(reach: &Deletable<'_>, sets: &PathSetCache, fin
                 Code::EmptyClass,
                 span,
                 format!(
-                    "the class `{name}` holds nothing that the backup `{}` includes",
+                    "class `{name}` matches nothing that backup `{}` includes",
                     reach.claim.backup.name
                 ),
-                format!("a file of it would be `{example}`"),
+                format!("matches for example `{example}`"),
             )
             .help(match class.globs.first() {
                 Some(glob) => format!(
-                    "add \"{}\" to `include` of the backup, or delete the class: what is not copied is never deleted",
+                    "add \"{}\" to `include` of the backup, or delete the class: files that are not copied are never deleted",
                     excerpt(glob.value.as_str())
                 ),
                 None => {
-                    "widen `include` of the backup, or delete the class: what is not copied is never deleted".to_owned()
+                    "extend `include` of the backup, or delete the class: files that are not copied are never deleted".to_owned()
                 }
             });
             if let (Some(first), Some(last)) = (
@@ -90,12 +90,12 @@ pub(in crate::config) fn classes(reach: &Deletable<'_>, sets: &PathSetCache, fin
                 Code::EmptyClass,
                 span,
                 format!(
-                    "the backup `{}` excludes all that the class `{name}` holds",
+                    "backup `{}` excludes everything that class `{name}` matches",
                     reach.claim.backup.name
                 ),
-                format!("a file of it would be `{example}`"),
+                format!("matches for example `{example}`"),
             )
-            .help("narrow `exclude` of the backup, or delete the class: what is not copied is never deleted");
+            .help("narrow `exclude` of the backup, or delete the class: files that are not copied are never deleted");
             if let (Some(first), Some(last)) = (
                 reach.claim.backup.node.exclude.first(),
                 reach.claim.backup.node.exclude.last(),
@@ -111,8 +111,8 @@ pub(in crate::config) fn classes(reach: &Deletable<'_>, sets: &PathSetCache, fin
             let mut finding = Finding::new(
                 Code::EmptyClass,
                 span,
-                format!("the retention's own `exclude` takes all from the class `{name}`"),
-                format!("a file of it would be `{example}`"),
+                format!("`exclude` of the retention excludes everything that class `{name}` matches"),
+                format!("matches for example `{example}`"),
             )
             .help("narrow `exclude` of the retention, or delete the class");
             if let (Some(first), Some(last)) = (reach.claim.node.exclude.first(), reach.claim.node.exclude.last()) {
@@ -146,11 +146,11 @@ fn unlikely(
         Code::EmptyClass,
         span,
         format!(
-            "the class `{}` holds next to nothing that the backup `{}` includes",
+            "class `{}` matches almost nothing that backup `{}` includes",
             class_name(class),
             reach.claim.backup.name
         ),
-        format!("only something like `{}` would be", sample(&odd)),
+        format!("it could match only paths such as `{}`", sample(&odd)),
     )
     .warning()
     .help(match class.globs.first() {
@@ -158,11 +158,11 @@ fn unlikely(
             "add \"{}\" to `include` of the backup, or delete the class",
             excerpt(glob.value.as_str())
         ),
-        None => "widen `include` of the backup, or delete the class".to_owned(),
+        None => "extend `include` of the backup, or delete the class".to_owned(),
     });
     let include = &reach.claim.backup.node.include;
     if let (Some(first), Some(last)) = (include.first(), include.last()) {
-        finding = finding.also(first.span.to(last.span), "includes no such files");
+        finding = finding.also(first.span.to(last.span), "does not include such files");
     }
     findings.push(finding);
 }
@@ -195,14 +195,14 @@ fn partly(
                 Code::PartlyCovered,
                 span,
                 format!(
-                    "the backup `{}` stores only a part of the class `{}`",
+                    "backup `{}` stores only a part of class `{}`",
                     reach.claim.backup.name,
                     class_name(class)
                 ),
-                format!("`{}` would be kept whatever its age", sample(&path)),
+                format!("`{}` is never deleted, at any age", sample(&path)),
             )
             .help(format!(
-                "only copied files are deleted: let class and backup name the same files, or add `allow \"{}\" reason=\"…\"`",
+                "only copied files are deleted: let class and backup match the same files, or add `allow \"{}\" reason=\"…\"`",
                 Code::PartlyCovered.slug()
             )),
         );

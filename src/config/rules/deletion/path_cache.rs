@@ -50,7 +50,7 @@ impl PathSetCache {
         answer
     }
 
-    /// `include "*.csv"` also takes all of a directory named `x.csv`, but nobody means that: the includes without what
+    /// `include "*.csv"` also takes all of a directory named `x.csv`, which is rarely intended: the includes without what
     /// is below those that look like files. `None` when none does.
     pub(in crate::config) fn likely(&self, include: &[Spanned<Pattern>]) -> Option<PathSet> {
         let file_like = |pattern: &Pattern| {

@@ -244,7 +244,7 @@ fn spell(states: &[(Vec<StateID>, usize, u8)]) -> Vec<u8> {
     path
 }
 
-/// One byte for each class of bytes that no automaton tells apart: the most readable of the class, in the order in
+/// One byte for each class of bytes that all automata treat alike: the most readable of the class, in the order in
 /// which they should be tried.
 fn letters(terms: &[PathCondition]) -> Vec<u8> {
     let readable = (b'a'..=b'z')

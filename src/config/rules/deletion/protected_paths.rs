@@ -28,7 +28,7 @@ pub(in crate::config) struct ProtectedPath {
     pub(in crate::config) vital: bool,
 }
 
-/// All of them, in order of paths: what lies below a directory stands in one row behind it.
+/// All protected paths, sorted: paths below a directory directly follow it.
 pub(in crate::config) fn all(
     document: &Document,
     places: &[ResolvedBackup<'_>],
@@ -42,7 +42,7 @@ pub(in crate::config) fn all(
             all.push(ProtectedPath {
                 path: to.clone(),
                 is_dir: true,
-                what: format!("the copies of the backup `{}`", place.name),
+                what: format!("the copies of backup `{}`", place.name),
                 named: span.map(|span| (span, "copies are written here")),
                 vital: true,
             });
@@ -51,7 +51,7 @@ pub(in crate::config) fn all(
     all.push(ProtectedPath {
         path: ops.state_dir.clone(),
         is_dir: true,
-        what: "the history of all runs".to_owned(),
+        what: "the run history".to_owned(),
         named: None,
         vital: true,
     });
@@ -68,7 +68,7 @@ pub(in crate::config) fn all(
     named.document(document);
     let mut all = named.all;
     all.sort_by(|a, b| (&a.path, !a.vital).cmp(&(&b.path, !b.vital)));
-    // Of a file that many jobs name, the first is said. Destinations are all said: each belongs to one backup.
+    // Of a file that many jobs use, the first is reported; of destinations, all: each belongs to one backup.
     all.dedup_by(|b, a| a.path == b.path && !b.vital);
     all
 }
@@ -183,13 +183,13 @@ fn reached(reach: &Deletable<'_>, one: &ProtectedPath, below: &Path, witness: &P
     let mut finding = Finding::new(
         Code::DeletesOwnFiles,
         reach.name_span(),
-        format!("the retention `{}` may delete {}", reach.claim.name, one.what),
+        format!("retention `{}` may delete {}", reach.claim.name, one.what),
         format!("may delete `{}`", excerpt(&shown(&reach.source.join(witness)))),
     );
     let source = reach.claim.backup.node.source.as_ref();
     match (one.named, source) {
         (Some((span, label)), _) => finding = finding.also(span, label),
-        (None, Some(source)) if one.is_dir => finding = finding.also(source.span, "holds it"),
+        (None, Some(source)) if one.is_dir => finding = finding.also(source.span, "contains it"),
         _ => {}
     }
     if !one.vital {

@@ -49,13 +49,13 @@ pub(in crate::config) fn pairs(reaches: &[Deletable<'_>], sets: &PathSetCache, f
                             Code::RetentionsOverlap,
                             second.name_span(),
                             format!(
-                                "the retentions `{}` and `{}` may delete the same files",
+                                "retentions `{}` and `{}` may delete the same files",
                                 first.claim.name, second.claim.name
                             ),
-                            format!("`{}` belongs to both", excerpt(&shown(&path))),
+                            format!("both match `{}`", excerpt(&shown(&path))),
                         )
-                        .also(first.name_span(), "the other one")
-                        .help("let one of them `exclude` what the other one cleans, or make one retention of both"),
+                        .also(first.name_span(), "the other retention")
+                        .help("exclude the files of the other retention in one of them, or combine the two"),
                     );
                 }
                 SearchResult::Unknown => findings.push(
@@ -63,14 +63,14 @@ pub(in crate::config) fn pairs(reaches: &[Deletable<'_>], sets: &PathSetCache, f
                         Code::RetentionsOverlap,
                         second.name_span(),
                         format!(
-                            "it could not be proven that the retentions `{}` and `{}` never delete the same files",
+                            "cannot prove that retentions `{}` and `{}` never delete the same files",
                             first.claim.name, second.claim.name
                         ),
-                        "the patterns are too large to be compared",
+                        "the patterns are too large to compare",
                     )
-                    .also(first.name_span(), "the other one")
+                    .also(first.name_span(), "the other retention")
                     .warning()
-                    .help("use fewer or simpler globs, or make one retention of both"),
+                    .help("use fewer or simpler globs, or combine the two retentions"),
                 ),
             }
         }
@@ -81,11 +81,11 @@ fn too_many(reach: &Deletable<'_>) -> Finding {
     Finding::new(
         Code::RetentionsOverlap,
         reach.name_span(),
-        "it could not be proven that no two retentions delete the same files",
-        "too many of them share their sources: not compared from here on",
+        "cannot prove that no two retentions delete the same files",
+        "too many retentions share sources; not compared from here on",
     )
     .warning()
-    .help("give retentions sources of their own, or make one retention of several")
+    .help("give retentions separate sources, or combine them")
 }
 
 /// A path below the inner source that both may delete.

@@ -1,7 +1,7 @@
-//! Assertions: does the file do to these files what it promises (OPS5015)?
+//! Assertions: does the file do what it asserts (OPS5015)?
 //!
-//! Takes the document with its backups and retentions resolved, asks `model::retention` and `model::pattern` what would
-//! become of each named file at its age, and gives a finding for every answer that is not the asserted one. `messages` has the texts. Touches no data: the files need not be there.
+//! Takes the resolved document, asks `model::retention` and `model::pattern` what would happen to each file at its age,
+//! and gives a finding for every answer that is not the asserted one. `messages` has the texts. Touches no data: the files need not be there.
 //! Invariant: the deciding functions are those that plans are made with; nothing is decided here a second time. What rests
 //! on text that could not be read is not judged.
 
@@ -38,7 +38,7 @@ pub(in crate::config) fn judge(
     findings: &mut Vec<Finding>,
 ) {
     unique(&document.assertions, findings);
-    // Those of one retention or backup together, so that its patterns are compiled once.
+    // Grouped by retention and backup, so that their patterns are compiled once.
     let mut of_retentions: BTreeMap<&str, Vec<&AssertionNode>> = BTreeMap::new();
     let mut of_backups: BTreeMap<&str, Vec<&AssertionNode>> = BTreeMap::new();
     let names = AssertableNames::of(document);
@@ -92,7 +92,7 @@ pub(in crate::config) fn judge(
     }
 }
 
-/// OPS3001: two assertions that say the same cannot be told apart.
+/// OPS3001: reports identify an assertion by its text.
 fn unique(assertions: &[AssertionNode], findings: &mut Vec<Finding>) {
     let mut seen: HashMap<&str, Span> = HashMap::new();
     for claim in assertions.iter().filter_map(|node| node.claim.as_ref()) {
@@ -105,7 +105,7 @@ fn unique(assertions: &[AssertionNode], findings: &mut Vec<Finding>) {
                     "again here",
                 )
                 .also(*first, "first here")
-                .help("say in each what it is about: they are told apart by these words"),
+                .help("give each assertion its own text"),
             );
         } else {
             seen.insert(&claim.value, claim.span);
@@ -142,8 +142,8 @@ fn unknown(of: &AssertedNode, known: &BTreeSet<&str>, others: &BTreeSet<&str>, m
         return Finding::new(
             Code::BadReference,
             reference.span,
-            format!("`{shown}` holds the kind as well"),
-            "the name alone belongs here",
+            format!("`{shown}` includes the kind"),
+            "expected a name without a kind",
         )
         .help(format!("write `{setting}=\"{bare}\"`"));
     }
@@ -151,23 +151,23 @@ fn unknown(of: &AssertedNode, known: &BTreeSet<&str>, others: &BTreeSet<&str>, m
     let finding = Finding::new(
         Code::BadReference,
         reference.span,
-        format!("there is no {setting} `{shown}`"),
-        "names nothing",
+        format!("unknown {setting} `{shown}`"),
+        "not declared",
     );
     finding.help(match near {
         Some(near) => format!("did you mean `{setting}=\"{near}\"`?"),
         None if others.contains(wanted) => format!(
-            "there is a {other} of that name: to ask it, write `{other}=\"{shown}\"` and expect {}",
+            "there is a {other} with that name: write `{other}=\"{shown}\"` and expect {}",
             if other == "backup" {
                 "\"stored\" or \"left-out\""
             } else {
                 "\"expired\", \"kept\" or \"untouched\""
             }
         ),
-        None if known.is_empty() => format!("declare that {setting}, or delete the assertion"),
+        None if known.is_empty() => format!("declare the {setting}, or delete the assertion"),
         None => {
             let some: Vec<&str> = known.iter().take(12).copied().collect();
-            format!("there are: {}", some.join(", "))
+            format!("declared: {}", some.join(", "))
         }
     })
 }
@@ -294,16 +294,12 @@ fn no_class(name: &Spanned<String>, retention: &Retention) -> Finding {
     let finding = Finding::new(
         Code::BadReference,
         name.span,
-        format!(
-            "the retention `{}` has no class `{}`",
-            retention.name,
-            excerpt(&name.value)
-        ),
-        "names nothing",
+        format!("retention `{}` has no class `{}`", retention.name, excerpt(&name.value)),
+        "not declared",
     );
     finding.help(match nearest(&name.value, names()) {
         Some(near) => format!("did you mean `class=\"{near}\"`?"),
-        None => format!("there are: {}", names().take(12).collect::<Vec<_>>().join(", ")),
+        None => format!("declared: {}", names().take(12).collect::<Vec<_>>().join(", ")),
     })
 }
 
