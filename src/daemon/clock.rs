@@ -4,7 +4,7 @@
 //! synchronisation all the time: that is no step.
 //! Invariant: what is told changes nothing; instants are decided about by the wall clock and by what is remembered.
 
-use crate::clock::Reading;
+use crate::clock::ClockReading;
 use chrono::TimeDelta;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub enum Jump {
 
 /// What happened between two readings.
 #[must_use]
-pub fn jumps(before: &Reading, after: &Reading) -> Vec<Jump> {
+pub fn jumps(before: &ClockReading, after: &ClockReading) -> Vec<Jump> {
     let up = after.up.saturating_sub(before.up);
     let slept = up.saturating_sub(after.awake.saturating_sub(before.awake));
     let stepped = (after.wall - before.wall) - TimeDelta::from_std(up).unwrap_or(TimeDelta::MAX);
@@ -46,8 +46,8 @@ mod tests {
     use super::*;
 
     /// A reading after so many seconds of each clock.
-    fn reading(wall: i64, awake: u64, up: u64) -> Reading {
-        Reading {
+    fn reading(wall: i64, awake: u64, up: u64) -> ClockReading {
+        ClockReading {
             wall: chrono::DateTime::from_timestamp(1_800_000_000 + wall, 0).unwrap(),
             awake: Duration::from_secs(1_000 + awake),
             up: Duration::from_secs(5_000 + up),

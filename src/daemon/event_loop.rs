@@ -4,7 +4,8 @@
 //! Invariant: nothing begins that is not claimed in the store, in the same transaction. Every other failure is reported
 //! and tried again; only a signal ends the loop.
 
-use crate::clock::{Mark, Reading, now};
+use crate::alert::recorder::{report_config, report_time};
+use crate::clock::{ClockReading, Stopwatch, now};
 use crate::daemon::alert_thread::Sending;
 use crate::daemon::claim::take_turn;
 use crate::daemon::clock;
@@ -14,7 +15,7 @@ use crate::daemon::runs::{Happened, How, Runs};
 use crate::daemon::systemd::Manager;
 use crate::daemon::timetable::Book;
 use crate::error_chain::error_chain;
-use crate::launch::{LaunchError, alerts, mark_cut_short, settle};
+use crate::launch::{LaunchError, mark_interrupted, settle};
 use crate::model::Model;
 use crate::run::{Outcome, State};
 use crate::secret::Vault;
@@ -88,7 +89,7 @@ struct Daemon<'a> {
     /// How the ops file stands, until it is told.
     config: Option<Outcome>,
     /// When what time alone makes due was last told.
-    ticked: Option<Mark>,
+    ticked: Option<Stopwatch>,
     manager: Manager,
     /// Why the file that is there now is not in force.
     invalid: Option<String>,
@@ -96,7 +97,7 @@ struct Daemon<'a> {
     trouble: Option<String>,
     /// How long to wait until it is tried again, and since when.
     retry: Duration,
-    again: Option<Mark>,
+    again: Option<Stopwatch>,
     /// That the clock is behind was told.
     behind: bool,
     wake: Option<DateTime<Utc>>,
@@ -110,12 +111,12 @@ impl Daemon<'_> {
         self.round()?;
         self.serving(false);
         self.manager.ready();
-        let mut clocks = Reading::take();
+        let mut clocks = ClockReading::take();
         loop {
             if let Some(signal) = self.signals.stop.signal() {
                 return Ok(self.stop(signal));
             }
-            let reading = Reading::take();
+            let reading = ClockReading::take();
             for jump in clock::jumps(&clocks, &reading) {
                 self.tell(&Told::Clock(jump));
             }
@@ -267,7 +268,7 @@ impl Daemon<'_> {
                 if self.again.is_some() {
                     self.retry = (self.retry * 2).min(LAST_RETRY);
                 }
-                self.again = Some(Mark::set());
+                self.again = Some(Stopwatch::set());
                 Ok(())
             }
         }
@@ -280,7 +281,7 @@ impl Daemon<'_> {
             let store = Store::open(&self.model.ops.state_dir)?;
             settle::lost_attempts(&self.model, &store)?;
             let vault = Vault::expecting(self.model.values());
-            for (run, message) in mark_cut_short(&self.model, &store, &vault)? {
+            for (run, message) in mark_interrupted(&self.model, &store, &vault)? {
                 self.tell(&Told::CutShort {
                     run: &run,
                     message: &message,
@@ -323,13 +324,13 @@ impl Daemon<'_> {
         let due = self.ticked.is_none_or(|ticked| ticked.elapsed() >= TICK);
         if due || self.config.is_some() {
             let vault = Vault::expecting(self.model.values());
-            let config = |outcome| alerts::tell_config(&self.model, store, &vault, outcome);
+            let config = |outcome| report_config(&self.model, store, &vault, outcome);
             let told = self.config.as_ref().map_or(Ok(()), config);
-            if told.and_then(|()| alerts::tick(&self.model, store, &vault)).is_ok() {
+            if told.and_then(|()| report_time(&self.model, store, &vault)).is_ok() {
                 // Where it failed the next round meets the same trouble, and says it.
                 self.config = None;
             }
-            self.ticked = Some(Mark::set());
+            self.ticked = Some(Stopwatch::set());
         }
         let over = self.sending.as_ref().is_none_or(Sending::is_over);
         if due && over && !self.model.channels.is_empty() {

@@ -8,7 +8,7 @@ use crate::daemon::claim::take_turn;
 use crate::daemon::timetable::Book;
 use crate::launch::{self, Apply, ClaimedRun, LaunchError, settle};
 use crate::model::Model;
-use crate::plan::{Plan, Request};
+use crate::plan::{Plan, RunRequest};
 use crate::run::{Event, Progress, Record as _};
 use crate::store::Store;
 use crate::store::schedules::Decision;
@@ -47,9 +47,9 @@ pub fn once(
         };
         once.left.extend(round.turn.decisions);
         for beginning in round.turn.runs {
-            let request = Request {
+            let request = RunRequest {
                 only: beginning.jobs.iter().map(|decision| decision.job.to_string()).collect(),
-                ..Request::default()
+                ..RunRequest::default()
             };
             let claimed = ClaimedRun {
                 run: beginning.run.clone(),

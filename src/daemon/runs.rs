@@ -8,7 +8,7 @@
 use crate::daemon::tick::AtWork;
 use crate::launch::{self, Apply, ClaimedRun, LaunchError};
 use crate::model::{JobName, Model, StepName};
-use crate::plan::Request;
+use crate::plan::RunRequest;
 use crate::run::{Event, Outcome, Progress, State};
 use crate::signal::{Ring, Stop};
 use crate::store::Store;
@@ -93,9 +93,9 @@ impl Runs {
     pub fn begin(&mut self, model: &Arc<Model>, beginning: &ScheduledRun, how: &How) {
         let run = beginning.run.clone();
         let due: BTreeSet<JobName> = beginning.jobs.iter().map(|decision| decision.job.clone()).collect();
-        let request = Request {
+        let request = RunRequest {
             only: due.iter().map(JobName::to_string).collect(),
-            ..Request::default()
+            ..RunRequest::default()
         };
         let jobs = request.jobs(model).unwrap_or_default();
         let left = jobs.into_iter().map(|job| (job, false));
@@ -252,7 +252,7 @@ impl Running {
 
 fn one(
     model: &Model,
-    request: &Request,
+    request: &RunRequest,
     how: &Apply,
     run: &str,
     sender: &Sender<Happened>,

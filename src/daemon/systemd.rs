@@ -3,7 +3,7 @@
 //! Takes states, sends them to the socket that `NOTIFY_SOCKET` names. Without one nothing happens.
 //! Invariant: nobody waits for the manager, and nothing depends on whether it hears.
 
-use crate::clock::Mark;
+use crate::clock::Stopwatch;
 use sd_notify::NotifyState;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use std::time::Duration;
 pub struct Manager {
     /// How often it wants to hear that we are alive: half of what it waits.
     pub beat: Option<Duration>,
-    last: Mark,
+    last: Stopwatch,
     status: String,
 }
 
@@ -21,7 +21,7 @@ impl Manager {
     pub fn find() -> Self {
         Self {
             beat: sd_notify::watchdog_enabled().map(|wait| wait / 2),
-            last: Mark::set(),
+            last: Stopwatch::set(),
             status: String::new(),
         }
     }
@@ -54,7 +54,7 @@ impl Manager {
     pub fn alive(&mut self) {
         if self.beat.is_some_and(|beat| self.last.elapsed() * 2 >= beat) {
             tell(&[NotifyState::Watchdog]);
-            self.last = Mark::set();
+            self.last = Stopwatch::set();
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::inspect::status::{agenda, decisions, place};
 use crate::launch::LaunchError;
 use crate::launch::history::known;
 use crate::model::{Job, JobName, Model, StepName};
-use crate::plan::Request;
+use crate::plan::RunRequest;
 use crate::report::schedule::status::{BackOffRow, speaker};
 use crate::report::schedule::why::{Because, Decided, FORMAT, Of, Root, RunAnswer, Running, Scheduled, Silencer, Why};
 use crate::run::{Event, Outcome, State};
@@ -41,9 +41,9 @@ pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Resu
             runs.push(answer(store, job, line)?);
         }
     }
-    let request = Request {
+    let request = RunRequest {
         only: vec![job.to_string()],
-        ..Request::default()
+        ..RunRequest::default()
     };
     let place = place(&book, job);
     let past = Past {

@@ -57,7 +57,7 @@ pub fn json(name: &str) -> serde_json::Result<Option<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alert::Message;
+    use crate::channel::message::Message;
     use crate::keep_reason::KeepReason;
     use crate::plan::document::PlanDocument;
     use crate::report::alerts::AlertsDocument;

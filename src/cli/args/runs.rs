@@ -5,7 +5,7 @@
 
 use super::{DEFAULT_FILE, values};
 use crate::model::JobName;
-use crate::plan::Request;
+use crate::plan::RunRequest;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -63,8 +63,8 @@ pub struct RunArgs {
 impl RunArgs {
     /// Which jobs, and which guards are off.
     #[must_use]
-    pub fn request(&self) -> Request {
-        Request {
+    pub fn request(&self) -> RunRequest {
+        RunRequest {
             only: self.only.clone(),
             except: self.except.clone(),
             accept_clock: self.accept_clock,

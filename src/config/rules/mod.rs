@@ -19,10 +19,10 @@ mod schedule_pitfalls;
 pub(in crate::config) mod schedules;
 
 use crate::config::findings::{Code, Finding, FindingSeverity, allow, sorted};
-use crate::config::nodes::build;
 use crate::config::nodes::document::Document;
-use crate::config::source::{SourceMap, Span, paths};
-use crate::config::values::as_name;
+use crate::config::nodes::lower::lower;
+use crate::config::nodes::{JobLinks, lower_ops};
+use crate::config::source::{SourceMap, Span};
 use crate::model::{Model, Ops};
 use chrono::{DateTime, Utc};
 use deletion::deletable::Deletable;
@@ -33,7 +33,6 @@ use deletion::{
 };
 use resolved::{ResolvedBackup, ResolvedRetention, resolve};
 use std::collections::HashMap;
-use std::path::Path;
 
 /// The whole, judged.
 #[derive(Debug)]
@@ -53,9 +52,9 @@ pub(in crate::config) fn check(
     host: bool,
     mut findings: Vec<Finding>,
 ) -> CheckResult {
-    let ops = ops(document, sources, digest);
+    let ops = lower_ops(document.ops.as_ref(), sources, digest);
     names::unique(document, &mut findings);
-    let places: Vec<ResolvedBackup<'_>> = document.backups.iter().map(|node| resolve(node, sources)).collect();
+    let places: Vec<ResolvedBackup<'_>> = document.backups.iter().map(resolve).collect();
     let by_name: HashMap<&str, &ResolvedBackup<'_>> = places.iter().rev().map(|place| (place.name, place)).collect();
     let claims = names::claims(document, &places, &by_name, &mut findings);
 
@@ -76,8 +75,7 @@ pub(in crate::config) fn check(
     deletion(document, sources, &ops, &places, &claims, &mut findings);
     nested_directories::judge(&places, &claims, &ops, &mut findings);
     assertions::judge(document, &places, &claims, &mut findings);
-    build::unnameable(document, sources, &mut findings);
-    let asks = host::asks(document, sources, &places);
+    let asks = host::asks(document, &places);
     let (unasked, unasked_codes) = if host {
         host::look(&asks, &mut findings);
         (0, [].as_slice())
@@ -99,13 +97,16 @@ pub(in crate::config) fn check(
     let fine = !findings.iter().any(is_error);
     let model = fine
         .then(|| {
-            let judged = build::Judged {
-                places: &places,
-                needs: &needs,
-                schedules: &schedules,
-                now,
-            };
-            build::build(document, &judged, sources, ops)
+            let links = schedules
+                .of_jobs(document)
+                .zip(&needs)
+                .map(|((_, _, timed), needs)| JobLinks {
+                    needs: needs.iter().map(|name| name.value.clone()).collect(),
+                    schedule: timed.map(|timed| timed.schedule.name.clone()),
+                    longest_gap: timed.and_then(|timed| Some(timed.gaps(now)?.1)),
+                });
+            let all = schedules.all().iter().map(|timed| timed.schedule.clone());
+            lower(document, ops, all.collect(), links.collect())
         })
         .flatten();
     CheckResult {
@@ -139,31 +140,6 @@ fn deletion(
     }
     protected_paths::own_files(&reaches, &sets, &precious, findings);
     retention_overlap::pairs(&reaches, &sets, findings);
-}
-
-/// The settings of the whole, with defaults.
-fn ops(document: &Document, sources: &SourceMap, digest: String) -> Ops {
-    let node = document.ops.as_ref();
-    let root = sources.files().first();
-    let root_path = root.map_or(Path::new("/ops.kdl"), |file| file.path.as_path());
-    let dir = root_path.parent().unwrap_or(Path::new("/"));
-    let name = node
-        .and_then(|node| node.name.as_ref())
-        .map(|name| name.value.clone())
-        .or_else(|| as_name(&root_path.file_stem()?.to_string_lossy()))
-        .unwrap_or_else(|| "ops".to_owned());
-    let state_dir = match node.and_then(|node| node.state_dir.as_ref()) {
-        Some(path) => paths::normal(&dir.join(&path.value)),
-        None => dir.join(".opsrun").join(&name),
-    };
-    Ops {
-        name,
-        timezone: node.and_then(|node| node.timezone).unwrap_or(chrono_tz::UTC),
-        state_dir,
-        concurrency: node.and_then(|node| node.concurrency),
-        files: sources.files().iter().map(|file| file.path.clone()).collect(),
-        digest,
-    }
 }
 
 /// OPS3007: a file that was cut off, or not yet written.

@@ -2,8 +2,8 @@
 //!
 //! Invariant: paths are absolute, without `.` and `..`; they are not followed on disk.
 
-use crate::config::nodes::document::{BackupNode, RetentionNode};
-use crate::config::source::{SourceMap, Spanned, paths};
+use crate::config::nodes::{BackupNode, RetentionNode};
+use crate::config::source::Spanned;
 use std::path::PathBuf;
 
 /// A backup whose paths are resolved.
@@ -23,16 +23,12 @@ pub(in crate::config) struct ResolvedRetention<'a> {
     pub(in crate::config) backup: &'a ResolvedBackup<'a>,
 }
 
-pub(super) fn resolve<'a>(node: &'a BackupNode, sources: &SourceMap) -> ResolvedBackup<'a> {
-    let resolve = |path: &Option<Spanned<PathBuf>>| {
-        let path = path.as_ref()?;
-        let dir = sources.file_of(path.span)?.dir();
-        Some(paths::normal(&dir.join(&path.value)))
-    };
+pub(super) fn resolve(node: &BackupNode) -> ResolvedBackup<'_> {
+    let path = |path: &Option<Spanned<PathBuf>>| path.as_ref().map(|path| path.value.clone());
     ResolvedBackup {
         node,
         name: node.job.name.as_ref().map_or("", |name| name.value.as_str()),
-        source: resolve(&node.source),
-        to: resolve(&node.to),
+        source: path(&node.source),
+        to: path(&node.to),
     }
 }

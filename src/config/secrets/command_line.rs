@@ -7,8 +7,8 @@ use super::names::{is_reference, is_trivial, names_secret};
 use super::patterns::Literal;
 use super::words::{self, LineWord, closing_quote, value_end};
 use crate::config::findings::excerpt;
-use crate::config::nodes::decode::suggested_variable;
-use crate::config::values::programs::is_variable;
+use crate::config::nodes::suggested_variable;
+use crate::config::values::is_variable;
 
 /// Programs for which a text with `=` in it is only text.
 const TEXT_TOOLS: [&str; 10] = ["grep", "egrep", "fgrep", "rg", "sed", "awk", "gawk", "jq", "yq", "perl"];

@@ -17,7 +17,7 @@ mod words;
 
 pub(super) use mask::mask;
 
-use super::nodes::schema::TOPS;
+use super::nodes::TOP_NAMES;
 use super::source::{Span, hide};
 use super::syntax::repair::mend;
 use super::syntax::tree;
@@ -76,7 +76,7 @@ impl<'t> FileSecrets<'t> {
 /// The text of an ops file with stars in place of its secrets; lines stay lines.
 pub(super) fn masked(text: &str) -> String {
     let mut secrets = FileSecrets::new(text, 0);
-    let mended = mend::mend(text, 0, TOPS);
+    let mended = mend::mend(text, 0, TOP_NAMES);
     for piece in &mended.pieces {
         if let Ok(nodes) = tree::parse(&mended, piece, 0) {
             secrets.report(None, &nodes, &mut Vec::new());

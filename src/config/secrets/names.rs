@@ -3,7 +3,9 @@
 //! Takes a name and, for a setting, the block it is in. Pure.
 //! Invariant: the name of something about a secret (`DB_PASSWORD_FILE`, `TOKEN_URL`) is not the name of a secret.
 
-use crate::config::nodes::schema::{Args, ROOT, Spec, WAYS};
+use crate::config::language::spec::{Args, Spec};
+use crate::config::nodes::ROOT;
+use crate::config::nodes::channel::METHOD_SPECS;
 
 /// Nodes of a name and a value.
 pub(super) const NAMED_VALUES: [&str; 2] = ["env", "header"];
@@ -73,10 +75,10 @@ fn words(name: &str) -> Vec<String> {
 /// every method that has a setting of this name must mark it.
 pub(super) fn is_secret_setting(block: Option<&str>, name: &str) -> bool {
     let setting = |way: &'static Spec| way.child(name).map(Spec::is_secret);
-    match WAYS.iter().find(|way| Some(way.name) == block) {
+    match METHOD_SPECS.iter().find(|way| Some(way.name) == block) {
         Some(way) => setting(way).unwrap_or(false),
         None => {
-            let mut marks = WAYS.iter().filter_map(setting).peekable();
+            let mut marks = METHOD_SPECS.iter().filter_map(setting).peekable();
             marks.peek().is_some() && marks.all(|secret| secret)
         }
     }
@@ -85,10 +87,17 @@ pub(super) fn is_secret_setting(block: Option<&str>, name: &str) -> bool {
 /// The same where names may be misspelt: also a setting that its method does not have, a secret one of any method in an
 /// unknown block, and a value written before the block of its method.
 pub(super) fn may_be_secret_setting(block: Option<&str>, name: &str) -> bool {
-    let way = WAYS.iter().find(|way| Some(way.name) == block);
+    let way = METHOD_SPECS.iter().find(|way| Some(way.name) == block);
     let unknown_block = block.is_some_and(|block| !is_node(block));
-    let some_way = || WAYS.iter().filter_map(|way| way.child(name)).any(Spec::is_secret);
-    WAYS.iter().any(|way| way.name == name && way.args == Args::None)
+    let some_way = || {
+        METHOD_SPECS
+            .iter()
+            .filter_map(|way| way.child(name))
+            .any(Spec::is_secret)
+    };
+    METHOD_SPECS
+        .iter()
+        .any(|way| way.name == name && way.args == Args::None)
         || is_secret_setting(block, name)
         || way.is_some_and(|way| way.child(name).is_none())
         || unknown_block && some_way()

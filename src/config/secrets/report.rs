@@ -8,7 +8,8 @@ use super::names::{NAMED_VALUES, is_node, is_secret_setting, is_trivial, names_s
 use super::patterns::Literal;
 use super::{FileSecrets, literals};
 use crate::config::findings::{Code, Finding, excerpt};
-use crate::config::nodes::decode::{suggested_variable, usual_variable};
+use crate::config::nodes::channel::usual_variable;
+use crate::config::nodes::suggested_variable;
 use crate::config::source::Span;
 use crate::config::syntax::tree::{Data, SyntaxNode, SyntaxValue};
 use std::collections::HashSet;

@@ -7,7 +7,7 @@ use super::names::{
     NAMED_VALUES, is_node, is_reference, is_secret_setting, is_trivial, may_be_secret_setting, names_secret,
 };
 use super::words::{self, LineWord, value_end};
-use crate::config::values::programs::is_variable;
+use crate::config::values::is_variable;
 
 const TEXT_BLOCK: &str = "\"\"\"";
 

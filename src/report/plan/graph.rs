@@ -7,7 +7,7 @@
 
 use crate::model::JobName;
 use crate::model::Model;
-use crate::plan::{Plan, Request, StepId};
+use crate::plan::{Plan, RunRequest, StepId};
 use crate::report::plan::step_summary;
 use crate::report::plan::step_summary::FOR_NOW;
 use crate::report::shared::style::{Style, one_line};
@@ -59,7 +59,7 @@ pub struct Edge {
 impl Graph {
     #[must_use]
     pub fn of_model(model: &Model) -> Self {
-        let paused: HashSet<JobName> = Request::default().paused(model).into_iter().collect();
+        let paused: HashSet<JobName> = RunRequest::default().paused(model).into_iter().collect();
         let jobs: Vec<_> = model.jobs().collect();
         let nodes: Vec<Node> = jobs
             .iter()

@@ -5,7 +5,7 @@
 //! Invariant: without a terminal nothing but whole lines is written, none of them for what takes under half a
 //! minute; nothing here can fail a run.
 
-use crate::clock::Mark;
+use crate::clock::Stopwatch;
 use crate::report::shared::output;
 use crate::run::Progress;
 use crate::units::{plural, show_count, show_size};
@@ -41,7 +41,7 @@ struct Work {
     what: String,
     files: (u64, u64),
     bytes: (u64, u64),
-    said: Mark,
+    said: Stopwatch,
     bar: Option<ProgressBar>,
 }
 
@@ -99,7 +99,7 @@ impl Progress for Bars {
             what: what.to_owned(),
             files: (0, files),
             bytes: (0, bytes),
-            said: Mark::set(),
+            said: Stopwatch::set(),
             bar,
         };
         self.lock().insert(step, work);
@@ -122,7 +122,7 @@ impl Progress for Bars {
             ));
             bar.set_position(work.bytes.0);
         } else if work.said.elapsed() >= EVERY {
-            work.said = Mark::set();
+            work.said = Stopwatch::set();
             output::to_stderr(&work.line());
         }
     }

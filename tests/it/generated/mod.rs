@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn every_setting_has_a_row_somewhere() {
-        fn missing(nodes: &[opsrun::config::language::vocabulary::Node], text: &str) {
+        fn missing(nodes: &[opsrun::config::language::vocabulary::NodeEntry], text: &str) {
             for node in nodes {
                 assert!(text.contains(&format!("`{}`", node.name)), "{}", node.name);
                 for property in &node.properties {

@@ -4,14 +4,16 @@
 //! the reasons for which a file stays, which are words of the language too: programs match on them.
 //! Invariant: a row stands on one line and has as many cells as its heading.
 
-use opsrun::config::language::vocabulary::{Absent, Argument, Form, Node, Property, Unset, Vocabulary};
+use opsrun::config::language::vocabulary::{
+    AbsentEntry, ArgumentEntry, DefaultEntry, NodeEntry, PropertyEntry, ValueForm, Vocabulary,
+};
 use opsrun::keep_reason::KeepReason;
 
 const HEADING: &str = "| setting | takes | default | meaning |\n|---|---|---|---|\n";
 
 /// What a node is, its properties and the settings in its block: all of them, but those that every job takes, and those
 /// of a check or a channel of which it needs one.
-pub(super) fn settings(language: &Vocabulary, path: &str, node: &Node) -> String {
+pub(super) fn settings(language: &Vocabulary, path: &str, node: &NodeEntry) -> String {
     let takes = takes(node);
     let takes = if takes.is_empty() { takes } else { format!(" {takes}") };
     let meaning = meaning(node.summary, node.rule);
@@ -19,7 +21,7 @@ pub(super) fn settings(language: &Vocabulary, path: &str, node: &Node) -> String
     text.extend(node.properties.iter().map(|property| property_row(1, property)));
     let common = common(language);
     let chosen = matches!(path, "check" | "channel");
-    let elsewhere = |child: &Node| {
+    let elsewhere = |child: &NodeEntry| {
         let everywhere = is_job(node) && common.contains(&child.name);
         everywhere || (chosen && is_choice(child))
     };
@@ -29,12 +31,12 @@ pub(super) fn settings(language: &Vocabulary, path: &str, node: &Node) -> String
 }
 
 /// One of several of which the node around them needs one.
-fn is_choice(node: &Node) -> bool {
+fn is_choice(node: &NodeEntry) -> bool {
     !node.required && !node.repeats && node.default.is_none()
 }
 
 /// What a check can ask, or the ways of a channel.
-pub(super) fn choices(node: &Node) -> String {
+pub(super) fn choices(node: &NodeEntry) -> String {
     let choices = node.children.iter().filter(|child| is_choice(child));
     HEADING.to_owned() + &choices.map(|choice| rows(1, choice)).collect::<String>()
 }
@@ -71,7 +73,7 @@ pub(super) fn shared(language: &Vocabulary) -> String {
 
 /// The types of values, besides numbers and words, which the tables say themselves.
 pub(super) fn forms(language: &Vocabulary) -> String {
-    fn all<'a>(nodes: &'a [Node], found: &mut Vec<&'a Form>) {
+    fn all<'a>(nodes: &'a [NodeEntry], found: &mut Vec<&'a ValueForm>) {
         for node in nodes {
             found.extend(node.arguments.iter().map(|argument| &argument.form));
             found.extend(node.properties.iter().map(|property| &property.form));
@@ -83,13 +85,13 @@ pub(super) fn forms(language: &Vocabulary) -> String {
     found.retain(|form| form.words.is_empty() && form.minimum.is_none() && form.ty != "secret");
     found.sort_by_key(|form| form.ty);
     found.dedup();
-    let row = |form: &&Form| line(&[form.ty, &form.form]);
+    let row = |form: &&ValueForm| line(&[form.ty, &form.form]);
     "| type | is |\n|---|---|\n".to_owned() + &found.iter().map(row).collect::<String>()
 }
 
 /// What the language has and this build has not.
 pub(super) fn absent(language: &Vocabulary) -> String {
-    let mut rows: Vec<(&Absent, Vec<&str>)> = Vec::new();
+    let mut rows: Vec<(&AbsentEntry, Vec<&str>)> = Vec::new();
     for absent in &language.absent {
         let place = absent.within.unwrap_or("the top of a file");
         let same = rows
@@ -100,7 +102,7 @@ pub(super) fn absent(language: &Vocabulary) -> String {
             None => rows.push((absent, vec![place])),
         }
     }
-    let row = |(absent, places): &(&Absent, Vec<&str>)| {
+    let row = |(absent, places): &(&AbsentEntry, Vec<&str>)| {
         line(&[&format!("`{}`", absent.name), &places.join(", "), absent.instead])
     };
     "| missing | in | instead |\n|---|---|---|\n".to_owned() + &rows.iter().map(row).collect::<String>()
@@ -115,11 +117,11 @@ pub(super) fn reasons() -> String {
     "| reason | means | exit |\n|---|---|---|\n".to_owned() + &KeepReason::ALL.map(row).concat()
 }
 
-fn jobs(language: &Vocabulary) -> impl Iterator<Item = &Node> {
+fn jobs(language: &Vocabulary) -> impl Iterator<Item = &NodeEntry> {
     language.nodes.iter().filter(|node| is_job(node))
 }
 
-fn is_job(node: &Node) -> bool {
+fn is_job(node: &NodeEntry) -> bool {
     node.children.iter().any(|child| child.name == "needs")
 }
 
@@ -127,13 +129,13 @@ fn is_job(node: &Node) -> bool {
 fn common(language: &Vocabulary) -> Vec<&'static str> {
     let mut jobs = jobs(language);
     let settings = jobs.next().map(|job| job.children.as_slice()).unwrap_or_default();
-    let others: Vec<&Node> = jobs.collect();
-    let everywhere = |child: &&Node| others.iter().all(|job| job.children.contains(child));
+    let others: Vec<&NodeEntry> = jobs.collect();
+    let everywhere = |child: &&NodeEntry| others.iter().all(|job| job.children.contains(child));
     settings.iter().filter(everywhere).map(|child| child.name).collect()
 }
 
 /// A node, its properties, and what stands in its block, each below what it belongs to.
-fn rows(depth: usize, node: &Node) -> String {
+fn rows(depth: usize, node: &NodeEntry) -> String {
     let mut about = meaning(node.summary, node.rule);
     if node.repeats {
         about += "; may stand several times";
@@ -151,7 +153,7 @@ fn before(depth: usize) -> String {
     "… ".repeat(depth.saturating_sub(1))
 }
 
-fn property_row(depth: usize, property: &Property) -> String {
+fn property_row(depth: usize, property: &PropertyEntry) -> String {
     let name = format!("{}`{}=`", before(depth), property.name);
     let unset = unset(property.required, property.default);
     let about = meaning(property.summary, property.rule);
@@ -168,20 +170,20 @@ fn meaning(summary: &str, rule: Option<&str>) -> String {
     rule.map_or_else(|| summary.to_owned(), |rule| format!("{summary} ({rule})"))
 }
 
-fn unset(required: bool, unset: Option<Unset>) -> String {
+fn unset(required: bool, unset: Option<DefaultEntry>) -> String {
     match unset {
         _ if required => "needed".to_owned(),
-        Some(Unset::Value("#false")) => "no".to_owned(),
-        Some(Unset::Value(value)) => format!("`{value}`"),
-        Some(Unset::Words(words)) => words.to_owned(),
+        Some(DefaultEntry::Value("#false")) => "no".to_owned(),
+        Some(DefaultEntry::Value(value)) => format!("`{value}`"),
+        Some(DefaultEntry::Words(words)) => words.to_owned(),
         None => String::new(),
     }
 }
 
 /// The arguments, or for what may be a secret where it comes from.
-fn takes(node: &Node) -> String {
+fn takes(node: &NodeEntry) -> String {
     let may_be_secret = node.properties.iter().any(|property| is_source(property.name));
-    let one = |argument: &Argument| {
+    let one = |argument: &ArgumentEntry| {
         let kind = kind(&argument.form);
         match (argument.required, argument.repeats) {
             _ if argument.form.ty == "secret" => "a [source](#secrets)".to_owned(),
@@ -195,7 +197,7 @@ fn takes(node: &Node) -> String {
     node.arguments.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
-fn kind(form: &Form) -> String {
+fn kind(form: &ValueForm) -> String {
     match (form.minimum, form.maximum) {
         (Some(least), Some(most)) if form.ty == "decimal" => format!("{least}.0 to {most}.0"),
         (Some(least), Some(most)) => format!("{least} to {most}"),

@@ -5,7 +5,7 @@ use super::{fits, plan, schema, text};
 use opsrun::model::check::{Address, HttpProbe, Levels, Probe, Space, Worst};
 use opsrun::model::{Check, Command, JobName, Overlap, Program, Retry, SecretSource, Target, Value};
 use opsrun::plan::document::document;
-use opsrun::plan::{Request, build};
+use opsrun::plan::{RunRequest, build};
 use opsrun::report::plan::graph::{Graph, Mark};
 use opsrun::report::plan::summary::verdict;
 use opsrun::report::shared::style::Style;
@@ -288,10 +288,10 @@ fn what_was_asked_for_and_is_left_out_is_told() {
     world.model.targets[0].needs = needs(&["target:flush"]);
     let plan = |only: &[&str], except: &[&str]| {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-        let request = Request {
+        let request = RunRequest {
             only: words(only),
             except: words(except),
-            ..Request::default()
+            ..RunRequest::default()
         };
         build(&world.model, &request, &world.facts).unwrap()
     };

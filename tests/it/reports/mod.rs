@@ -21,7 +21,7 @@ mod world;
 
 use opsrun::keep_reason::KeepReason;
 use opsrun::plan::document::document;
-use opsrun::plan::{Plan, Request, build};
+use opsrun::plan::{Plan, RunRequest, build};
 use opsrun::report::copies::list::{self, CopyLine, CopyState};
 use opsrun::report::plan::summary::verdict;
 use opsrun::report::plan::text::PlanText;
@@ -34,7 +34,7 @@ use std::collections::BTreeMap;
 use world::World;
 
 fn plan(world: &World) -> Plan {
-    build(&world.model, &Request::default(), &world.facts).unwrap()
+    build(&world.model, &RunRequest::default(), &world.facts).unwrap()
 }
 
 fn text(plan: &Plan, files: bool, width: Option<usize>) -> String {

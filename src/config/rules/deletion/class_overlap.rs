@@ -5,7 +5,7 @@ use super::empty_class::{class_name, sample};
 use super::path_cache::{PathSetCache, no_prefix, term};
 use super::path_sets::{PathSet, SearchResult};
 use crate::config::findings::{Code, Finding};
-use crate::config::nodes::document::ClassNode;
+use crate::config::nodes::ClassNode;
 use crate::model::Keep;
 use crate::units::show_duration;
 use std::collections::HashSet;

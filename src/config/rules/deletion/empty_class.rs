@@ -6,7 +6,7 @@ use super::deletable::Deletable;
 use super::path_cache::{PathSetCache, no_prefix, term};
 use super::path_sets::{PathCondition, SearchResult};
 use crate::config::findings::{Code, Finding, excerpt};
-use crate::config::nodes::document::ClassNode;
+use crate::config::nodes::ClassNode;
 use crate::config::source::Span;
 use crate::model::Keep;
 use crate::path::Shown;

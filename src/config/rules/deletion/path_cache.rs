@@ -1,6 +1,6 @@
 //! Automata of patterns, each built and asked once: many jobs share their patterns.
 
-use crate::config::nodes::document::ClassNode;
+use crate::config::nodes::ClassNode;
 use crate::config::rules::deletion::path_sets::{PathCondition, PathSet, SearchResult, search};
 use crate::config::source::Spanned;
 use crate::model::pattern::Pattern;

@@ -6,11 +6,11 @@ use super::deletable::Deletable;
 use super::path_cache::{PathSetCache, no_prefix, term};
 use super::path_sets::SearchResult;
 use crate::config::findings::{Code, Finding, excerpt};
-use crate::config::nodes::build;
-use crate::config::nodes::document::{ArgvNode, CommandNode, Document, ProbeNode, ProgramNode, TextNode};
+use crate::config::nodes::document::Document;
+use crate::config::nodes::{HostObject, HostReference};
 use crate::config::rules::resolved::ResolvedBackup;
 use crate::config::source::paths::shown;
-use crate::config::source::{SourceMap, Span, Spanned, paths};
+use crate::config::source::{SourceMap, Span, paths};
 use crate::model::Ops;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -64,80 +64,30 @@ pub(in crate::config) fn all(
             vital: true,
         });
     }
-    let mut named = JobFiles { sources, all };
-    named.document(document);
-    let mut all = named.all;
+    let targets = document.targets.iter().map(|node| &node.job);
+    let jobs = targets.chain(document.checks.iter().map(|node| &node.job));
+    all.extend(jobs.flat_map(|job| &job.host_references).filter_map(named));
     all.sort_by(|a, b| (&a.path, !a.vital).cmp(&(&b.path, !b.vital)));
     // Of a file that many jobs use, the first is reported; of destinations, all: each belongs to one backup.
     all.dedup_by(|b, a| a.path == b.path && !b.vital);
     all
 }
 
-/// Collects the files that jobs name.
-struct JobFiles<'a> {
-    sources: &'a SourceMap,
-    all: Vec<ProtectedPath>,
-}
-
-impl JobFiles<'_> {
-    fn document(&mut self, document: &Document) {
-        for target in &document.targets {
-            if let Some(command) = &target.command {
-                self.command(command);
-            }
-        }
-        for check in &document.checks {
-            match &check.probe {
-                Some(ProbeNode::Command(command)) => self.command(command),
-                Some(ProbeNode::Http(http)) => {
-                    self.value(&http.url);
-                    http.headers.iter().for_each(|(_, value)| self.value(value));
-                    self.certificates(http.ca_file.as_ref());
-                }
-                Some(ProbeNode::TlsExpiry { ca_file, .. }) => self.certificates(ca_file.as_ref()),
-                _ => {}
-            }
-        }
-    }
-
-    fn command(&mut self, command: &CommandNode) {
-        if let ProgramNode::Argv(argv) = &command.program {
-            self.program(argv);
-        }
-        command.env.iter().for_each(|(_, value)| self.value(value));
-    }
-
-    fn value(&mut self, value: &TextNode) {
-        match value {
-            TextNode::File(path) => self.file(&path.value, path.span, "the secret", "read from here"),
-            TextNode::Command(argv) => self.program(argv),
-            TextNode::Plain(_) | TextNode::Env(_) => {}
-        }
-    }
-
-    fn certificates(&mut self, path: Option<&Spanned<PathBuf>>) {
-        if let Some(path) = path {
-            self.file(&path.value, path.span, "the certificates", "read from here");
-        }
-    }
-
-    /// A name without a `/` is looked up elsewhere.
-    fn program(&mut self, argv: &ArgvNode) {
-        if let Some(program) = argv.words.first().filter(|word| word.contains('/')) {
-            self.file(Path::new(program), argv.span, "the program", "run from here");
-        }
-    }
-
-    fn file(&mut self, path: &Path, span: Span, what: &str, label: &'static str) {
-        let path = paths::normal(&build::dir(self.sources, span).join(path));
-        self.all.push(ProtectedPath {
-            what: format!("{what} `{}`", paths::shown(&path)),
-            path,
-            is_dir: false,
-            named: Some((span, label)),
-            vital: false,
-        });
-    }
+/// A file that a job names; `None` for what is not a file, or looked up elsewhere.
+fn named(reference: &HostReference) -> Option<ProtectedPath> {
+    let (path, what, label) = match &reference.what {
+        HostObject::Program(path, _) if path.contains('/') => (Path::new(path), "the program", "run from here"),
+        HostObject::File(path, "ca-file") => (path.as_path(), "the certificates", "read from here"),
+        HostObject::File(path, _) => (path.as_path(), "the secret", "read from here"),
+        HostObject::Program(..) | HostObject::Variable(_) | HostObject::Directory(..) => return None,
+    };
+    Some(ProtectedPath {
+        path: path.to_path_buf(),
+        is_dir: false,
+        what: format!("{what} `{}`", paths::shown(path)),
+        named: Some((reference.span, label)),
+        vital: false,
+    })
 }
 
 /// Most pairs of a retention and a path of a job that are compared.

@@ -3,12 +3,12 @@
 //! Invariant: the first label is the asserted file; every other label points at a line that decides.
 
 use crate::config::findings::{Code, Finding, excerpt};
-use crate::config::nodes::document::{AssertionNode, ClassNode, Expected, FileNode};
+use crate::config::nodes::{AssertionNode, ClassNode, Expectation, FileNode};
 use crate::config::rules::resolved::{ResolvedBackup, ResolvedRetention};
 use crate::config::source::{Span, Spanned};
 use crate::keep_reason::KeepReason;
 use crate::model::Keep;
-use crate::model::pattern::{Pattern, PatternSet, Selection, Selector, Standing};
+use crate::model::pattern::{Pattern, PatternSet, Selection, SelectionState, Selector};
 use crate::model::retention::{Stays, Verdict};
 use crate::path::RelPath;
 use crate::units::show_duration;
@@ -16,7 +16,7 @@ use crate::units::show_duration;
 pub(super) struct AssertionCase<'a> {
     pub(super) node: &'a AssertionNode,
     pub(super) file: &'a FileNode,
-    pub(super) expected: Expected,
+    pub(super) expected: Expectation,
     /// An index into the classes of the retention.
     pub(super) class: Option<usize>,
 }
@@ -124,9 +124,9 @@ pub(super) fn of_retention(
 fn advice(question: &AssertionCase<'_>, verdict: Verdict, class: &str, claim: &ResolvedRetention<'_>) -> String {
     let shown = excerpt(&question.file.path.to_string());
     let is = match verdict {
-        Verdict::Unmatched | Verdict::Excluded => Expected::Untouched,
-        Verdict::Delete(_) => Expected::Expired,
-        Verdict::Stays(..) | Verdict::Kept(..) => Expected::Kept,
+        Verdict::Unmatched | Verdict::Excluded => Expectation::Untouched,
+        Verdict::Delete(_) => Expectation::Expired,
+        Verdict::Stays(..) | Verdict::Kept(..) => Expectation::Kept,
     };
     let else_say = format!("or write `expect \"{}\"` if this is intended", is.word());
     if as_expected(question.expected, verdict) {
@@ -150,10 +150,10 @@ fn advice(question: &AssertionCase<'_>, verdict: Verdict, class: &str, claim: &R
             "only copied files are deleted: include it in backup `{}`, {else_say}",
             claim.backup.name
         ),
-        Verdict::Stays(..) | Verdict::Kept(..) if question.expected == Expected::Expired => {
+        Verdict::Stays(..) | Verdict::Kept(..) if question.expected == Expectation::Expired => {
             format!("shorten `keep` of class `{class}`, or change its globs, {else_say}")
         }
-        Verdict::Delete(_) if question.expected == Expected::Kept => {
+        Verdict::Delete(_) if question.expected == Expectation::Kept => {
             format!("extend `keep` of class `{class}`, or add `exclude \"{shown}\"` to the retention, {else_say}")
         }
         _ => format!("change the globs of class `{class}`, or add `exclude \"{shown}\"` to the retention, {else_say}"),
@@ -219,7 +219,7 @@ pub(super) fn of_backup(
     place: &ResolvedBackup<'_>,
     node: &AssertionNode,
     file: &FileNode,
-    standing: Standing,
+    standing: SelectionState,
     stored: bool,
 ) -> Finding {
     let shown = excerpt(&file.path.to_string());
@@ -300,11 +300,11 @@ pub(super) fn ageless(place: &ResolvedBackup<'_>, file: &FileNode) -> Finding {
     ))
 }
 
-pub(super) fn as_expected(expected: Expected, verdict: Verdict) -> bool {
+pub(super) fn as_expected(expected: Expectation, verdict: Verdict) -> bool {
     match expected {
-        Expected::Expired => matches!(verdict, Verdict::Delete(_)),
-        Expected::Kept => !matches!(verdict, Verdict::Delete(_)),
-        Expected::Untouched => matches!(verdict, Verdict::Unmatched | Verdict::Excluded),
-        Expected::Stored | Expected::LeftOut => true,
+        Expectation::Expired => matches!(verdict, Verdict::Delete(_)),
+        Expectation::Kept => !matches!(verdict, Verdict::Delete(_)),
+        Expectation::Untouched => matches!(verdict, Verdict::Unmatched | Verdict::Excluded),
+        Expectation::Stored | Expectation::LeftOut => true,
     }
 }
