@@ -160,7 +160,7 @@ impl Checked {
 const LONGEST_SNIPPET: usize = 200;
 
 fn row(finding: &Finding, loaded: &Loaded) -> Option<Row> {
-    let place = |span| loaded.place(span);
+    let place = |span| loaded.location(span);
     let (first, others) = finding.labels.split_first()?;
     let mut snippet = one_line(loaded.text(first.span).trim());
     if let Some((cut, _)) = snippet.char_indices().nth(LONGEST_SNIPPET) {
