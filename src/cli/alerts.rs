@@ -8,15 +8,15 @@ use super::exit::{self, Exit, Failure};
 use super::file;
 use super::plan::json;
 use super::terminal::Terminal;
-use crate::alert::Delivery;
-use crate::alert::channel::Courier;
-use crate::launch::alerts;
+use crate::alert::channel::ChannelSender;
+use crate::alert::outbox;
+use crate::channel::answer::Delivery;
 use crate::model::{Channel, Model};
-use crate::report::alerts::{AlertRow, Stands, UndeliveredRow, alerts_text, document, undelivered_text};
+use crate::report::alerts::{AlertsDocument, alerts_text, undelivered_text};
 use crate::report::shared::output;
 use crate::secret::Vault;
 use crate::signal::Stop;
-use crate::store::outbox::{Stand, StoredMessage, Undelivered};
+use crate::store::outbox::Undelivered;
 use crate::units::plural;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,13 +34,13 @@ pub fn run(command: &AlertsCommand, terminal: &Terminal) -> Result<u8, Failure> 
 
 fn list(args: &AlertsListArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = file::model(&args.file, Some(&args.place), terminal)?;
-    let rows: Vec<AlertRow> = alerts::list(&model, args.all)?.into_iter().map(row).collect();
+    let document = AlertsDocument::new(outbox::list(&model, args.all)?);
     let text = if args.json {
-        json(&document(&rows))?
-    } else if args.all && rows.is_empty() {
+        json(&document)?
+    } else if args.all && document.alerts.is_empty() {
         "no alerts yet\n".to_owned()
     } else {
-        alerts_text(&rows, model.ops.timezone, terminal.out)
+        alerts_text(&document.alerts, model.ops.timezone, terminal.out)
     };
     output::to_stdout(&text)?;
     Ok(Exit::Done.into())
@@ -50,7 +50,7 @@ fn replay(args: &AlertsReplayArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = file::model(&args.file, Some(&args.place), terminal)?;
     let stop = exit::stop()?;
     if args.dead || !args.ids.is_empty() {
-        let done = alerts::replay(&model, &args.ids)?;
+        let done = outbox::replay(&model, &args.ids)?;
         let again = plural(done.again.len() as u64, "alert is", "alerts are");
         let mut text = format!("{again} sent again\n");
         if !done.overtaken.is_empty() {
@@ -59,8 +59,8 @@ fn replay(args: &AlertsReplayArgs, terminal: &Terminal) -> Result<u8, Failure> {
         }
         output::to_stderr(&text);
     }
-    let (vault, courier) = messenger(&model, stop.clone());
-    let left = send(&model, &vault, &courier, REPLAY, terminal)?;
+    let (vault, sender) = messenger(&model, stop.clone());
+    let left = send(&model, &vault, &sender, REPLAY, terminal)?;
     output::to_stderr(&undelivered_text(&left, crate::clock::now(), terminal.err));
     let waiting = left.iter().any(|row| row.pending > 0);
     match stop.signal() {
@@ -73,10 +73,10 @@ fn test(args: &AlertsTestArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = file::model(&args.file, None, terminal)?;
     let channels = named(&model, &args.channels)?;
     let stop = exit::stop()?;
-    let (vault, courier) = messenger(&model, stop);
+    let (vault, sender) = messenger(&model, stop);
     let mut failed = false;
     let mut lines = Vec::new();
-    for (channel, delivery) in alerts::probe(&model, &channels, &courier, &vault)? {
+    for (channel, delivery) in outbox::send_test(&model, &channels, &sender, &vault)? {
         let said = match &delivery {
             Delivery::Sent { answer } if answer.is_empty() => "sent".to_owned(),
             Delivery::Sent { answer } => format!("sent: {answer}"),
@@ -122,59 +122,26 @@ fn named<'a>(model: &'a Model, names: &[String]) -> Result<Vec<&'a Channel>, Fai
 }
 
 /// Who delivers, until `stop`, and what it knows of secrets: each is fetched once, however much is sent.
-pub(super) fn messenger(model: &Model, stop: Stop) -> (Arc<Vault>, Courier) {
+pub(super) fn messenger(model: &Model, stop: Stop) -> (Arc<Vault>, ChannelSender) {
     let vault = Arc::new(Vault::expecting(model.values()));
-    let courier = Courier::new(Arc::clone(&vault), stop);
-    (vault, courier)
+    let sender = ChannelSender::new(Arc::clone(&vault), stop);
+    (vault, sender)
 }
 
 /// Sends what is due, and gives what is not delivered then.
 pub(super) fn send(
     model: &Model,
     vault: &Vault,
-    courier: &Courier,
+    sender: &ChannelSender,
     limit: Duration,
     terminal: &Terminal,
-) -> Result<Vec<UndeliveredRow>, Failure> {
+) -> Result<Vec<Undelivered>, Failure> {
     let log = |text: &str| output::to_stderr(&warning(text, terminal));
-    let left = alerts::send(model, courier, vault, limit, &log)?;
-    Ok(left.into_iter().map(undelivered).collect())
+    Ok(outbox::send(model, sender, vault, limit, &log)?)
 }
 
 /// What nobody can be told of but whoever reads the log.
 pub(super) fn warning(text: &str, terminal: &Terminal) -> String {
     let text = crate::report::shared::style::one_line(text);
     format!("{} {text}\n", terminal.err.warn("warning:"))
-}
-
-/// What is not delivered, as it is shown.
-pub(super) fn undelivered(row: Undelivered) -> UndeliveredRow {
-    UndeliveredRow {
-        channel: row.channel,
-        pending: row.pending,
-        dead: row.dead,
-        since: row.since,
-        last_error: row.last_error,
-    }
-}
-
-fn row(row: StoredMessage) -> AlertRow {
-    AlertRow {
-        message: serde_json::from_str(&row.json).ok(),
-        id: row.id,
-        channel: row.channel,
-        state: match row.stand {
-            Stand::Pending => Stands::Pending,
-            Stand::Held => Stands::Held,
-            Stand::Sent => Stands::Sent,
-            Stand::Dead => Stands::Dead,
-            Stand::Merged => Stands::Merged,
-            Stand::Dropped => Stands::Dropped,
-        },
-        created_at: row.created_at,
-        due_at: row.due_at,
-        attempts: row.attempts,
-        last_error: row.last_error,
-        settled_at: row.settled_at,
-    }
 }

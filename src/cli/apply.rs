@@ -9,9 +9,9 @@ use super::args::ApplyArgs;
 use super::exit::{self, Exit, Failure};
 use super::terminal::{Ask, Terminal};
 use super::{file, serve};
-use crate::alert::channel::Courier;
+use crate::alert::channel::ChannelSender;
+use crate::alert::outbox::{AFTER_A_RUN, AFTER_A_SIGNAL, send_during};
 use crate::daemon::run_due::once;
-use crate::launch::alerts::{AFTER_A_RUN, AFTER_A_SIGNAL, meanwhile};
 use crate::launch::{self, Apply};
 use crate::model::Model;
 use crate::plan::Plan;
@@ -60,9 +60,9 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     // A reader who is lost halfway must not stop a run halfway: it is said at the end.
     let mut lost = None;
     // What tells of the run ends with it, not with a signal: that is to be told, too.
-    let (vault, courier) = alerts::messenger(&model, Stop::default());
+    let (vault, sender) = alerts::messenger(&model, Stop::default());
     let log = |text: &str| bars.print(&alerts::warning(text, terminal));
-    let exit = meanwhile(&model, &courier, &vault, &log, |begun| {
+    let exit = send_during(&model, &sender, &vault, &log, |begun| {
         let mut sink = |event: &Event| {
             begun();
             if args.json && lost.is_none() {
@@ -77,7 +77,7 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
         let done = launch::apply(&model, &request, &how, &mut confirm, &mut sink, &bars);
         done.map(|done| done.exit).map_err(Failure::from)
     })?;
-    tell(&model, &vault, &courier, &stop, terminal);
+    tell(&model, &vault, &sender, &stop, terminal);
     if let Some(failure) = mute.filter(|_| exit == 0) {
         return Err(failure);
     }
@@ -120,9 +120,9 @@ fn due(
 }
 
 /// Sends what the run has to tell. That it does not arrive is no fault of the run: it is said, and tried again.
-fn tell(model: &Model, vault: &Vault, courier: &Courier, stop: &Stop, terminal: &Terminal) {
+fn tell(model: &Model, vault: &Vault, sender: &ChannelSender, stop: &Stop, terminal: &Terminal) {
     let limit = if stop.asked() { AFTER_A_SIGNAL } else { AFTER_A_RUN };
-    match alerts::send(model, vault, courier, limit, terminal) {
+    match alerts::send(model, vault, sender, limit, terminal) {
         Ok(mut left) => {
             // What was given up is said when it is, and by `status`.
             left.retain(|row| row.pending > 0);

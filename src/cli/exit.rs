@@ -18,6 +18,7 @@
 //! Takes errors of the rooms below, gives a [`Failure`] to print. Must not know what a command does.
 //! Invariant: a failure names what it concerns and, where there is one, the next thing to try.
 
+use crate::alert::AlertError;
 use crate::config::LoadError;
 use crate::error_chain::error_chain;
 use crate::launch::LaunchError;
@@ -106,6 +107,12 @@ impl From<LoadError> for Failure {
             _ => "check that it is a file that can be read",
         };
         Self::of(Exit::NoInput.into(), &error, Some(help.to_owned()))
+    }
+}
+
+impl From<AlertError> for Failure {
+    fn from(error: AlertError) -> Self {
+        Self::of(error.exit_code(), &error, error.help())
     }
 }
 

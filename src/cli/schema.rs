@@ -5,7 +5,7 @@
 
 use super::args::SchemaArgs;
 use super::exit::{Exit, Failure};
-use crate::report::reference::schemas;
+use crate::report::schemas;
 use crate::report::shared::output;
 
 pub fn run(args: &SchemaArgs) -> Result<u8, Failure> {

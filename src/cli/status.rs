@@ -3,17 +3,16 @@
 //! Takes an ops file, gives a table or JSON on stdout. Touches nothing.
 //! Invariant: ends with 1 when somebody has to look at a job, whatever else is fine.
 
-use super::alerts::undelivered as shown;
 use super::args::StatusArgs;
 use super::exit::{Exit, Failure};
 use super::file;
 use super::plan::json;
 use super::terminal::Terminal;
+use crate::alert::outbox;
 use crate::inspect::status::{Standing, standings};
-use crate::launch::alerts;
 use crate::model::JobName;
 use crate::plan::Request;
-use crate::report::alerts::{UndeliveredRow, undelivered_text};
+use crate::report::alerts::undelivered_text;
 use crate::report::schedule::status::{self, BackOffRow, JobRow, Last, document, status_text};
 use crate::report::shared::output;
 use crate::run::{Outcome, State};
@@ -27,7 +26,7 @@ pub fn run(args: &StatusArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let standings = standings(&model, now)?.into_iter();
     let mut rows: Vec<JobRow> = standings.map(|standing| row(standing, &paused)).collect();
     status::sort(&mut rows);
-    let undelivered: Vec<UndeliveredRow> = alerts::undelivered(&model)?.into_iter().map(shown).collect();
+    let undelivered = outbox::undelivered(&model)?;
     let text = if args.json {
         json(&document(&model.ops.name, &rows, &undelivered, now))?
     } else {

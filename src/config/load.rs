@@ -5,14 +5,14 @@
 //! Invariant: a file is read at most once, and what could not be read is marked in the document.
 
 use crate::config::findings::{Code, Finding};
-use crate::config::nodes::decode;
+use crate::config::language::spec::Spec;
 use crate::config::nodes::document::Document;
-use crate::config::nodes::reader::{Reader, Reading};
-use crate::config::nodes::schema::{ROOT, Spec, TOPS};
-use crate::config::secrets::mask;
+use crate::config::nodes::reader::NodeReader;
+use crate::config::nodes::{self, Decoder, OpsNode, ROOT, TOP_NAMES};
+use crate::config::secrets::FileSecrets;
 use crate::config::source::import::{ImportLine, Imports};
 use crate::config::source::read_file::read_bounded;
-use crate::config::source::{SourceMap, Span, paths};
+use crate::config::source::{SourceFile, SourceMap, Span, Spanned, paths};
 use crate::config::syntax::lexer;
 use crate::config::syntax::limits::MAX_FILE_SIZE;
 use crate::config::syntax::parser;
@@ -30,6 +30,8 @@ pub(super) struct LoadedDocument {
     pub(super) document: Document,
     pub(super) findings: Vec<Finding>,
     pub(super) digest: String,
+    /// The values that are secrets, without escapes.
+    pub(super) secrets: Vec<String>,
 }
 
 /// Texts that are read instead of the files on disk, by real path.
@@ -40,10 +42,11 @@ pub(super) fn load(name: &Path, bytes: Vec<u8>, overrides: &FileOverrides) -> Lo
     let path = paths::absolute(name);
     let mut loader = Loader {
         sources: SourceMap::default(),
-        reader: Reader::default(),
+        reader: NodeReader::default(),
         document: Document::default(),
         hash: Sha256::new(),
         imports: Imports::new(name, &path),
+        secrets: Vec::new(),
         overrides,
     };
     loader.file(paths::shown_name(name), path, bytes, false);
@@ -57,15 +60,17 @@ pub(super) fn load(name: &Path, bytes: Vec<u8>, overrides: &FileOverrides) -> Lo
             .map(|byte| format!("{byte:02x}"))
             .collect::<Vec<_>>()
             .concat(),
+        secrets: loader.secrets,
     }
 }
 
 struct Loader<'a> {
     sources: SourceMap,
-    reader: Reader,
+    reader: NodeReader,
     document: Document,
     hash: Sha256,
     imports: Imports,
+    secrets: Vec<String>,
     overrides: &'a FileOverrides,
 }
 
@@ -131,16 +136,15 @@ impl Loader<'_> {
         let Some(file) = self.sources.file(number) else {
             return;
         };
-        let hidden = mask::stretches(&file.text).into_iter();
-        let mut hidden: Vec<Span> = hidden.map(|(start, end)| Span::new(base + start, base + end)).collect();
-        let mut judged: Vec<Span> = Vec::new();
-        let repaired = repair(&file.text, base, TOPS);
+        let text = file.text.clone();
+        let mut secrets = FileSecrets::new(&text, base);
+        let repaired = repair(&text, base, TOP_NAMES);
         self.reader.findings.extend(repaired.findings.iter().cloned());
         self.document.blind |= repaired.refused;
         for piece in &repaired.pieces {
             match parser::parse(&repaired, piece, base) {
                 Ok(nodes) => {
-                    judged.extend(mask::judge(&nodes, &mut self.reader.findings));
+                    secrets.report(None, &nodes, &mut self.reader.findings);
                     for node in &nodes {
                         self.node(node, number, imported);
                     }
@@ -151,9 +155,8 @@ impl Loader<'_> {
                 }
             }
         }
-        let unseen = mask::unseen(judged, &hidden, |span| self.sources.text(span).contains('\\'));
-        hidden.extend(unseen);
-        self.sources.mask(number, hidden);
+        self.sources.mask(number, &secrets.spans());
+        self.secrets.extend(secrets.values.into_iter().map(|(_, text)| text));
     }
 
     /// A piece that could not be parsed: remembers what it seems to declare.
@@ -191,39 +194,61 @@ impl Loader<'_> {
             self.document.hidden_retention |= node.props.iter().any(|prop| prop.key == "backup") || node.name_replaced;
             return;
         };
-        let reading = self.reader.read(node, spec, ROOT_SPEC);
-        let findings = &mut self.reader.findings;
+        let checked = self.reader.read(node, spec, ROOT_SPEC);
+        let dir = self.sources.file(file).map_or(self.imports.root_dir(), SourceFile::dir);
+        let mut decoder = Decoder::new(dir, self.imports.root_dir(), &mut self.reader.findings);
         let document = &mut self.document;
-        let name = match spec.name {
-            "ops" => return self.ops(&reading, imported),
-            "import" => return self.import(&reading, file),
-            "assert" => return document.assertions.push(decode::assertion(&reading, findings)),
-            "schedule" => &document.schedules.push_mut(decode::schedule(&reading, findings)).name,
-            "channel" => &document.channels.push_mut(decode::channel(&reading, findings)).name,
-            "target" => &document.targets.push_mut(decode::target(&reading, findings)).job.name,
-            "check" => &document.checks.push_mut(decode::check(&reading, findings)).job.name,
-            "backup" => &document.backups.push_mut(decode::backup(&reading, findings)).job.name,
+        let has_name = match spec.name {
+            "ops" => {
+                let ops = nodes::ops(&checked, &mut decoder);
+                return self.ops(ops, imported);
+            }
+            "import" => {
+                return match nodes::import(&checked) {
+                    Some(import) => self.import(import.path, import.optional, file),
+                    None => document.blind = true,
+                };
+            }
+            "assert" => return document.assertions.push(nodes::assertion(&checked, decoder.findings)),
+            "schedule" => {
+                let schedule = nodes::schedule(&checked, decoder.findings);
+                document.schedules.push_mut(schedule).name.is_some()
+            }
+            "channel" => {
+                let channel = nodes::channel(&checked, &mut decoder);
+                document.channels.push_mut(channel).name.is_some()
+            }
+            "target" => {
+                let target = nodes::target(&checked, &mut decoder);
+                document.targets.push_mut(target).job.name.is_some()
+            }
+            "check" => {
+                let check = nodes::check(&checked, &mut decoder);
+                document.checks.push_mut(check).job.name.is_some()
+            }
+            "backup" => {
+                let backup = nodes::backup(&checked, &mut decoder);
+                document.backups.push_mut(backup).job.name.is_some()
+            }
             "retention" => {
-                let retention = decode::retention(&reading, findings);
+                let retention = nodes::retention(&checked, &mut decoder);
                 document.hidden_retention |= retention.backup.is_none();
-                &document.retentions.push_mut(retention).job.name
+                document.retentions.push_mut(retention).job.name.is_some()
             }
-            _ => &None,
+            _ => return,
         };
-        if name.is_some() {
-            return;
-        }
-        match node.args.first().map(|value| &value.data) {
-            Some(Data::Text(name)) => {
-                self.document.hidden.extend(as_name(name));
-                self.document.hidden.insert(name.clone());
+        if !has_name {
+            match node.args.first().map(|value| &value.data) {
+                Some(Data::Text(name)) => {
+                    document.hidden.extend(as_name(name));
+                    document.hidden.insert(name.clone());
+                }
+                _ => document.blind = true,
             }
-            _ => self.document.blind = true,
         }
     }
 
-    fn ops(&mut self, reading: &Reading, imported: bool) {
-        let ops = decode::ops(reading, &mut self.reader.findings);
+    fn ops(&mut self, ops: OpsNode, imported: bool) {
         if imported {
             self.report(
                 Finding::new(
@@ -245,11 +270,7 @@ impl Loader<'_> {
         }
     }
 
-    fn import(&mut self, reading: &Reading, file: usize) {
-        let Some((path, optional, _)) = decode::import(reading) else {
-            self.document.blind = true;
-            return;
-        };
+    fn import(&mut self, path: Spanned<String>, optional: bool, file: usize) {
         let Some(dir) = self.sources.file(file).map(|file| file.dir().to_path_buf()) else {
             return;
         };

@@ -107,7 +107,7 @@ fn check_with(name: &Path, text: Vec<u8>, overrides: &load::FileOverrides, optio
     let read = load::load(name, text, overrides);
     let judged = rules::validate::validate(&read.document, &read.sources, read.digest, options, read.findings);
     let mut findings = judged.findings;
-    secrets::mask::redact(&mut findings, &read.sources);
+    secrets::mask(&mut findings, &read.sources, &read.secrets);
     Loaded {
         model: judged.model,
         findings,
@@ -144,7 +144,7 @@ pub fn format(name: &Path, text: Vec<u8>) -> Result<String, FormatError> {
 /// A text as it may be shown: its secrets are masked.
 #[must_use]
 pub fn masked(text: &str) -> String {
-    secrets::mask::masked(text)
+    secrets::masked(text)
 }
 
 impl Loaded {

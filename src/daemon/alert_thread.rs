@@ -4,9 +4,9 @@
 //! with every plan, and after every trouble with the state.
 //! Invariant: no run waits for it, and what it did not send is still in the outbox.
 
-use crate::alert::channel::Courier;
+use crate::alert::channel::ChannelSender;
+use crate::alert::{AlertError, outbox};
 use crate::error_chain::error_chain;
-use crate::launch::alerts;
 use crate::model::Model;
 use crate::secret::Vault;
 use crate::signal::{Ring, Stop};
@@ -36,10 +36,10 @@ impl Sending {
             move || {
                 let log = |text: &str| say(&sender, &ring, text);
                 let vault = Arc::new(Vault::expecting(model.values()));
-                let courier = Courier::new(Arc::clone(&vault), stop.clone());
+                let channel_sender = ChannelSender::new(Arc::clone(&vault), stop.clone());
                 let sent = Store::open(&model.ops.state_dir)
-                    .map_err(Into::into)
-                    .and_then(|store| alerts::keep_sending(&model, &store, &courier, &vault, &stop, &log));
+                    .map_err(AlertError::from)
+                    .and_then(|store| outbox::send_until_stopped(&model, &store, &channel_sender, &vault, &stop, &log));
                 if let Err(error) = sent {
                     log(&format!("alerts cannot be sent: {}", error_chain(&error)));
                 }
@@ -73,12 +73,12 @@ impl Sending {
         let _ = self.thread.take().map(JoinHandle::join);
         let (sender, said) = mpsc::channel();
         let vault = Arc::new(Vault::expecting(model.values()));
-        let courier = Courier::new(Arc::clone(&vault), Stop::default());
+        let channel_sender = ChannelSender::new(Arc::clone(&vault), Stop::default());
         let log = |text: &str| {
             // Nobody can be gone who listens right here.
             let _ = sender.send(text.to_owned());
         };
-        match alerts::send(model, &courier, &vault, AT_THE_END, &log) {
+        match outbox::send(model, &channel_sender, &vault, AT_THE_END, &log) {
             Ok(left) => {
                 let waiting: u64 = left.iter().map(|row| row.pending).sum();
                 if waiting > 0 {

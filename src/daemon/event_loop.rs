@@ -4,6 +4,7 @@
 //! Invariant: nothing begins that is not claimed in the store, in the same transaction. Every other failure is reported
 //! and tried again; only a signal ends the loop.
 
+use crate::alert::recorder::{report_config, report_time};
 use crate::clock::{Mark, Reading, now};
 use crate::daemon::alert_thread::Sending;
 use crate::daemon::claim::take_turn;
@@ -14,7 +15,7 @@ use crate::daemon::runs::{Happened, How, Runs};
 use crate::daemon::systemd::Manager;
 use crate::daemon::timetable::Book;
 use crate::error_chain::error_chain;
-use crate::launch::{LaunchError, alerts, mark_cut_short, settle};
+use crate::launch::{LaunchError, mark_interrupted, settle};
 use crate::model::Model;
 use crate::run::{Outcome, State};
 use crate::secret::Vault;
@@ -280,7 +281,7 @@ impl Daemon<'_> {
             let store = Store::open(&self.model.ops.state_dir)?;
             settle::lost_attempts(&self.model, &store)?;
             let vault = Vault::expecting(self.model.values());
-            for (run, message) in mark_cut_short(&self.model, &store, &vault)? {
+            for (run, message) in mark_interrupted(&self.model, &store, &vault)? {
                 self.tell(&Told::CutShort {
                     run: &run,
                     message: &message,
@@ -323,9 +324,9 @@ impl Daemon<'_> {
         let due = self.ticked.is_none_or(|ticked| ticked.elapsed() >= TICK);
         if due || self.config.is_some() {
             let vault = Vault::expecting(self.model.values());
-            let config = |outcome| alerts::tell_config(&self.model, store, &vault, outcome);
+            let config = |outcome| report_config(&self.model, store, &vault, outcome);
             let told = self.config.as_ref().map_or(Ok(()), config);
-            if told.and_then(|()| alerts::tick(&self.model, store, &vault)).is_ok() {
+            if told.and_then(|()| report_time(&self.model, store, &vault)).is_ok() {
                 // Where it failed the next round meets the same trouble, and says it.
                 self.config = None;
             }

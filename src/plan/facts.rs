@@ -55,7 +55,7 @@ impl Scan {
     pub fn files(&self) -> u64 {
         self.entries
             .iter()
-            .filter(|e| e.kind != crate::entry::Kind::Dir)
+            .filter(|e| e.kind != crate::entry::EntryKind::Dir)
             .count() as u64
     }
 }

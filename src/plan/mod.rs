@@ -11,6 +11,7 @@
 //! Invariant: a cleanup step exists only with the verify step whose proof it needs, in the same plan.
 
 mod build;
+mod chain;
 pub mod document;
 pub mod facts;
 pub mod graph;

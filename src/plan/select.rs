@@ -4,6 +4,7 @@
 //! Invariant: a job comes after all that it needs; all that it needs is selected with it, or neither is.
 
 use crate::model::{Job, JobKind, JobName, Model};
+use crate::units::joined;
 use globset::GlobMatcher;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
@@ -209,6 +210,39 @@ fn first_cause(causes: &BTreeSet<JobName>, along: &HashMap<JobName, Vec<JobName>
         }
     }
     found
+}
+
+/// The jobs of a run, and which of them needs which.
+pub(super) struct Selected {
+    pub(super) jobs: BTreeSet<JobName>,
+    needed_by: HashMap<JobName, Vec<JobName>>,
+}
+
+impl Selected {
+    pub(super) fn new(model: &Model, jobs: BTreeSet<JobName>) -> Self {
+        let mut needed_by: HashMap<JobName, Vec<JobName>> = HashMap::new();
+        for job in model.jobs() {
+            let name = job.name();
+            if jobs.contains(&name) {
+                for needed in job.needs() {
+                    let needing = needed_by.entry(needed).or_default();
+                    if needing.last() != Some(&name) {
+                        needing.push(name.clone());
+                    }
+                }
+            }
+        }
+        Self { jobs, needed_by }
+    }
+
+    /// Why a check, a target or a backup is in the plan.
+    pub(super) fn reason(&self, name: &JobName) -> String {
+        match self.needed_by.get(name).map_or(&[][..], Vec::as_slice) {
+            [] => "asked for".to_owned(),
+            [one] => format!("{one} needs it"),
+            many => format!("{} need it", joined(many)),
+        }
+    }
 }
 
 pub(super) struct Placed<'a> {

@@ -1,72 +1,32 @@
-//! Messages that are on their way, for `alerts list`, and what is not delivered, for `status` and after a run.
+//! The alerts of the outbox, for `alerts list`, and undelivered alerts, for `status` and after a run.
 //!
-//! Takes rows, gives a table for people and a document for programs; its JSON Schema is `schemas/alerts.schema.json`, and
-//! a test compares the two. Knows nothing of the store.
-//! Invariant: why something was not delivered stands on one line.
+//! Takes stored messages, gives a table for people and a document for programs; its JSON Schema is
+//! `schemas/alerts.schema.json`, and a test compares the two.
+//! Invariant: the reason of a failure is one line.
 
-use crate::alert::Message;
+use crate::channel::message::Message;
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::table::Align::{Left, Right};
 use crate::report::shared::table::{Cell, Tone, table};
 use crate::report::shared::times;
+use crate::store::outbox::{MessageState, StoredMessage, Undelivered};
 use crate::units::plural;
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// The number of the JSON format.
 pub const FORMAT: u32 = 1;
 
-#[derive(Debug, Clone)]
-pub struct AlertRow {
-    pub id: String,
-    pub channel: String,
-    pub state: Stands,
-    /// When it was written.
-    pub created_at: DateTime<Utc>,
-    /// Not sent before.
-    pub due_at: DateTime<Utc>,
-    pub attempts: u32,
-    pub last_error: Option<String>,
-    /// When it was delivered, given up, merged or dropped.
-    pub settled_at: Option<DateTime<Utc>>,
-    /// What it says; `None` when a later opsrun wrote it.
-    pub message: Option<Message>,
+fn state_cell(state: MessageState) -> Cell {
+    let tone = match state {
+        MessageState::Pending => Tone::Warn,
+        MessageState::Sent => Tone::Good,
+        MessageState::Dead => Tone::Bad,
+        MessageState::Held | MessageState::Merged | MessageState::Dropped => Tone::Dim,
+    };
+    Cell::toned(state.word(), tone)
 }
 
-/// How a message stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum Stands {
-    /// It is to be sent.
-    Pending,
-    /// It waits until the check that silences it is well.
-    Held,
-    /// It was delivered.
-    Sent,
-    /// It was given up.
-    Dead,
-    /// Another one says it too.
-    Merged,
-    /// It was not told: it was over before.
-    Dropped,
-}
-
-impl Stands {
-    fn cell(self) -> Cell {
-        let (word, tone) = match self {
-            Self::Pending => ("pending", Tone::Warn),
-            Self::Held => ("held", Tone::Dim),
-            Self::Sent => ("sent", Tone::Good),
-            Self::Dead => ("dead", Tone::Bad),
-            Self::Merged => ("merged", Tone::Dim),
-            Self::Dropped => ("dropped", Tone::Dim),
-        };
-        Cell::toned(word, tone)
-    }
-}
-
-/// Messages.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(title = "opsrun alerts, format 1"))]
@@ -77,59 +37,74 @@ pub struct AlertsDocument {
     pub alerts: Vec<AlertDocument>,
 }
 
-/// One message.
+/// One alert.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AlertDocument {
     /// Its id, a ULID.
     pub id: String,
-    /// For whom.
+    /// The channel that receives it.
     pub channel: String,
-    /// How it stands.
-    pub state: Stands,
-    /// When it was written: RFC 3339, UTC.
-    pub created_at: String,
-    /// Not sent before: RFC 3339, UTC.
-    pub due_at: String,
+    /// Whether it was sent.
+    pub state: MessageState,
+    /// When it was created: RFC 3339, UTC.
+    #[serde(serialize_with = "millis")]
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub created_at: DateTime<Utc>,
+    /// It is not sent before this: RFC 3339, UTC.
+    #[serde(serialize_with = "millis")]
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub due_at: DateTime<Utc>,
     /// Attempts so far.
     pub attempts: u32,
-    /// Why the last one failed.
+    /// Why the last attempt failed.
     pub last_error: Option<String>,
     /// When it was delivered, given up, merged or dropped: RFC 3339, UTC.
-    pub settled_at: Option<String>,
-    /// What it says; null when a later opsrun wrote it.
+    #[serde(serialize_with = "some_millis")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub settled_at: Option<DateTime<Utc>>,
+    /// The alert; null when a later opsrun wrote it.
     pub message: Option<Message>,
 }
 
-#[must_use]
-pub fn document(rows: &[AlertRow]) -> AlertsDocument {
-    let one = |row: &AlertRow| AlertDocument {
-        id: row.id.clone(),
-        channel: row.channel.clone(),
-        state: row.state,
-        created_at: stamp(row.created_at),
-        due_at: stamp(row.due_at),
-        attempts: row.attempts,
-        last_error: row.last_error.clone(),
-        settled_at: row.settled_at.map(stamp),
-        message: row.message.clone(),
-    };
-    AlertsDocument {
-        format: FORMAT,
-        alerts: rows.iter().map(one).collect(),
+impl AlertsDocument {
+    #[must_use]
+    pub fn new(messages: Vec<StoredMessage>) -> Self {
+        let one = |stored: StoredMessage| AlertDocument {
+            id: stored.id,
+            channel: stored.channel,
+            state: stored.state,
+            created_at: stored.created_at,
+            due_at: stored.due_at,
+            attempts: stored.attempts,
+            last_error: stored.last_error,
+            settled_at: stored.settled_at,
+            message: stored.message,
+        };
+        Self {
+            format: FORMAT,
+            alerts: messages.into_iter().map(one).collect(),
+        }
     }
 }
 
-fn stamp(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+fn millis<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&at.to_rfc3339_opts(SecondsFormat::Millis, true))
+}
+
+fn some_millis<S: Serializer>(at: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => millis(at, serializer),
+        None => serializer.serialize_none(),
+    }
 }
 
 #[must_use]
-pub fn alerts_text(rows: &[AlertRow], zone: chrono_tz::Tz, style: Style) -> String {
-    if rows.is_empty() {
+pub fn alerts_text(alerts: &[AlertDocument], zone: chrono_tz::Tz, style: Style) -> String {
+    if alerts.is_empty() {
         return "every alert is delivered\n".to_owned();
     }
-    let rows: Vec<[Cell; 6]> = rows
+    let rows: Vec<[Cell; 6]> = alerts
         .iter()
         .map(|row| {
             let mut said = row.message.as_ref().map_or_else(
@@ -142,7 +117,7 @@ pub fn alerts_text(rows: &[AlertRow], zone: chrono_tz::Tz, style: Style) -> Stri
             [
                 one_line(&row.id).into(),
                 Cell::toned(one_line(&row.channel), Tone::Name),
-                row.state.cell(),
+                state_cell(row.state),
                 times::local(row.created_at, zone).into(),
                 row.attempts.to_string().into(),
                 one_line(&said).into(),
@@ -153,26 +128,10 @@ pub fn alerts_text(rows: &[AlertRow], zone: chrono_tz::Tz, style: Style) -> Stri
     table(heading, [Left, Left, Left, Left, Right, Left], &rows, style)
 }
 
-/// What is not delivered over one channel.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct UndeliveredRow {
-    /// The channel.
-    pub channel: String,
-    /// Alerts that are to be sent.
-    pub pending: u64,
-    /// Alerts that were given up.
-    pub dead: u64,
-    /// When the oldest that is to be sent was written: RFC 3339, UTC.
-    pub since: Option<DateTime<Utc>>,
-    /// Why the last attempt at one of them failed.
-    pub last_error: Option<String>,
-}
-
-/// One line a channel; nothing when everything is delivered.
+/// One line per channel; nothing when every alert was delivered.
 #[must_use]
-pub fn undelivered_text(rows: &[UndeliveredRow], now: DateTime<Utc>, style: Style) -> String {
-    let line = |row: &UndeliveredRow| {
+pub fn undelivered_text(rows: &[Undelivered], now: DateTime<Utc>, style: Style) -> String {
+    let line = |row: &Undelivered| {
         let mut parts = Vec::new();
         if row.pending > 0 {
             let since = row
@@ -205,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_line_says_what_is_not_delivered_and_why() {
-        let row = |pending, dead, last_error: Option<&str>| UndeliveredRow {
+        let row = |pending, dead, last_error: Option<&str>| Undelivered {
             channel: "ops".to_owned(),
             pending,
             dead,
@@ -213,7 +172,7 @@ mod tests {
             last_error: last_error.map(str::to_owned),
         };
         let now = "2026-11-23T14:00:00Z".parse().unwrap();
-        let text = |rows: &[UndeliveredRow]| undelivered_text(rows, now, Style::PLAIN);
+        let text = |rows: &[Undelivered]| undelivered_text(rows, now, Style::PLAIN);
         assert_eq!(text(&[]), "");
         assert_eq!(
             text(&[row(2, 1, Some("connection\nrefused"))]),

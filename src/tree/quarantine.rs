@@ -14,7 +14,7 @@ use super::lease::{self, Lease};
 use super::walk::QUARANTINE;
 use crate::clock::Mark;
 use crate::entry::Identity;
-use crate::kept::KeepReason;
+use crate::keep_reason::KeepReason;
 use crate::path::RelPath;
 use crate::units::hex;
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};

@@ -2,7 +2,7 @@
 //! or deletes.
 #![expect(clippy::unwrap_used, reason = "a test: it stops at what it did not expect")]
 
-use opsrun::entry::{Entry, Identity, Kind};
+use opsrun::entry::{Entry, EntryKind, Identity};
 use opsrun::model::command::{Command, Program};
 use opsrun::model::pattern::Selection;
 use opsrun::model::retention::Verdict;
@@ -150,7 +150,7 @@ impl Sketch {
 fn facts(model: &Model) -> Facts {
     let entry = |name: &str| Entry {
         path: RelPath::new(name.as_bytes()).unwrap(),
-        kind: Kind::File,
+        kind: EntryKind::File,
         mode: 0o644,
         uid: 0,
         gid: 0,

@@ -14,7 +14,7 @@ use super::file_entry::{Bytes, FileEntry, FileEntryKind, hex};
 use super::header::link_path;
 use super::pipeline;
 use super::progress::CopyProgress;
-use crate::entry::Kind;
+use crate::entry::EntryKind;
 use crate::error_chain::error_chain;
 use crate::path::RelPath;
 use crate::tree::Dir;
@@ -241,7 +241,7 @@ impl RestoreQueue<'_> {
                 Ok(Placed::Taken) => {
                     if self.options.force
                         && (self.select)(dir)
-                        && matches!(self.target.existing(&dir.path), Ok(Some(entry)) if entry.kind == Kind::Dir)
+                        && matches!(self.target.existing(&dir.path), Ok(Some(entry)) if entry.kind == EntryKind::Dir)
                     {
                         self.made.push(dir.clone());
                     }
@@ -283,13 +283,13 @@ fn file(
     note: &mut Option<String>,
 ) -> Result<RestoredEntry, String> {
     if let Some(entry) = target.existing(&row.path).map_err(|e| error_chain(&e))? {
-        if entry.kind == Kind::File && same_at(target, &row.path, held) {
+        if entry.kind == EntryKind::File && same_at(target, &row.path, held) {
             return Ok(RestoredEntry::Already);
         }
         if !options.force {
             return Ok(RestoredEntry::Existing);
         }
-        if entry.kind == Kind::Dir {
+        if entry.kind == EntryKind::Dir {
             return Err("a directory exists at this path".to_owned());
         }
     }

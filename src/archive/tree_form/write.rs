@@ -19,7 +19,7 @@ use super::super::write::finish::{ContentFacts, Omissions, finish};
 use super::attributes::{gives_owners, wanted};
 use super::file_store::{FileStore, Openers, StoreError, StoredFile, refusal};
 use super::share::{self, PreviousList, PreviousTree};
-use crate::entry::{Entry, Identity, Kind};
+use crate::entry::{Entry, EntryKind, Identity};
 use crate::path::RelPath;
 use crate::tree::Opener;
 use crate::tree::attributes::Lacking;
@@ -133,7 +133,7 @@ impl TreeTasks<'_> {
             && task.known.len() < MAX_BATCH_ENTRIES
         {
             let lost = self.make(entry)?;
-            let known = self.known.as_mut().filter(|_| entry.kind == Kind::File);
+            let known = self.known.as_mut().filter(|_| entry.kind == EntryKind::File);
             task.known.push(known.and_then(|known| known.file(&entry.path)));
             task.lost.push(lost);
             size += entry.identity.size;
@@ -148,7 +148,7 @@ impl TreeTasks<'_> {
         if let Some((_, why)) = &self.refused {
             return Ok(Some(why.clone()));
         }
-        if entry.kind != Kind::Dir {
+        if entry.kind != EntryKind::Dir {
             return Ok(None);
         }
         let above = self.dirs.dir(&entry.path)?;
@@ -207,7 +207,7 @@ impl FileStore<'_> {
         let link = self.links.get(&(entry.identity.dev, entry.identity.ino));
         let first = link.filter(|first| entry.nlink > 1 && **first < at);
         match (entry.kind, first.and_then(|first| self.job.entries.get(*first))) {
-            (Kind::Dir, _) => Ok(
+            (EntryKind::Dir, _) => Ok(
                 match read_source::directory(self.job.source, entry, self.job.cross_mounts) {
                     Ok(row) => StoredEntry::Dir(row, None),
                     // It was made, so it must be listed.
@@ -217,7 +217,7 @@ impl FileStore<'_> {
                     Err(_) => StoredEntry::Dir(read_source::bare_directory(entry), None),
                 },
             ),
-            (Kind::Symlink, _) => {
+            (EntryKind::Symlink, _) => {
                 let row = read_source::symlink(&mut openers.source, entry)?;
                 let to = row.link.as_ref().map(Bytes::to_bytes).unwrap_or_default();
                 let dir = openers.tree.dir(&row.path).map_err(CopyError::from)?;
@@ -229,12 +229,12 @@ impl FileStore<'_> {
                     Err(ReadFailure::Unreadable(why.to_owned()).into())
                 }
             }
-            (Kind::File, Some(first)) => Ok(StoredEntry::Link(read_source::hardlink(
+            (EntryKind::File, Some(first)) => Ok(StoredEntry::Link(read_source::hardlink(
                 &mut openers.source,
                 entry,
                 &first.path,
             )?)),
-            (Kind::File, None) => self.store(openers, entry, known).map(StoredEntry::File),
+            (EntryKind::File, None) => self.store(openers, entry, known).map(StoredEntry::File),
             _ => Err(ReadFailure::Special.into()),
         }
     }

@@ -9,7 +9,6 @@ mod check;
 mod copies;
 mod runs;
 mod shown;
-pub mod table;
 mod written;
 
 pub use alerts::{AlertsArgs, AlertsCommand, AlertsListArgs, AlertsReplayArgs, AlertsTestArgs};

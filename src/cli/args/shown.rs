@@ -5,7 +5,7 @@
 
 use super::{DEFAULT_FILE, StateArgs, values};
 use crate::model::JobName;
-use crate::report::reference::schemas;
+use crate::report::schemas;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;

@@ -13,7 +13,7 @@ mod lines;
 mod width;
 
 use crate::config::findings::Finding;
-use crate::config::nodes::schema::TOPS;
+use crate::config::nodes::TOP_NAMES;
 use crate::config::syntax::lexer::{self, TokenKind};
 use crate::config::syntax::limits::MAX_FILE_SIZE;
 use crate::config::syntax::parser;
@@ -97,7 +97,7 @@ fn draw(line: &SourceLine<'_>, end: &str, out: &mut String) {
 
 /// The tree of a text; `None` when it is not valid KDL.
 fn nodes(text: &str) -> Option<Vec<SyntaxNode>> {
-    let repaired = repair(text, 0, TOPS);
+    let repaired = repair(text, 0, TOP_NAMES);
     if repaired.refused || repaired.findings.iter().any(Finding::is_error) {
         return None;
     }

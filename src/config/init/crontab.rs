@@ -7,9 +7,8 @@
 use super::command::{self, CronCommand};
 use super::crontab_line::{CronTime, CrontabLine, line};
 use crate::config::findings::Code;
-use crate::config::secrets::{command_line, mask};
 use crate::config::syntax::{is_plain, kdl_string};
-use crate::config::{format, load_text};
+use crate::config::{format, load_text, secrets};
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -156,8 +155,8 @@ impl Writer<'_> {
     fn suspects(&self, text: &str) -> bool {
         let words = words(text);
         self.secrets.iter().any(|secret| text.contains(secret.as_str()))
-            || !mask::stretches(text).is_empty()
-            || mask::masked(&words) != words
+            || secrets::masked(text) != text
+            || secrets::masked(&words) != words
     }
 
     /// The time of an entry, without the rest.
@@ -313,7 +312,7 @@ fn known_secrets(text: &[u8], users: bool) -> Vec<String> {
         match line(text, users) {
             CrontabLine::Setting(name, value) if is_secret(name, value) => found.push(value.to_owned()),
             CrontabLine::Entry { command, .. } => {
-                let arguments = command_line::in_text(command).into_iter().filter(|found| found.sure);
+                let arguments = secrets::literals(command).into_iter().filter(|found| found.sure);
                 let values = arguments.filter_map(|found| command.get(found.start..found.end));
                 found.extend(values.map(str::to_owned));
             }

@@ -82,6 +82,10 @@ impl Imports {
         self.open.push(real);
     }
 
+    pub(in crate::config) fn root_dir(&self) -> &Path {
+        &self.root_dir
+    }
+
     pub(in crate::config) fn leave(&mut self) {
         self.open.pop();
     }

@@ -14,7 +14,7 @@ pub use jobs::{
 
 use super::facts::Scan;
 use super::graph::{Action, BackupStep, ClassSummary, CleanupStep, Cover, Plan, Refusal, VerifyStep};
-use crate::kept::KeepReason;
+use crate::keep_reason::KeepReason;
 use crate::model::retention::Stays;
 use crate::model::{Contents, JobName, Keep, StepName};
 use crate::path::RelPath;

@@ -442,7 +442,7 @@ impl Page<'_> {
 
     /// Kept files by name: all with `--files`, else those whose times are odd, since only a person can mend those.
     fn kept(&mut self, step: &CleanupStep, indent: &str) {
-        use crate::kept::KeepReason::{Future, ImplausibleTime};
+        use crate::keep_reason::KeepReason::{Future, ImplausibleTime};
         let wanted: Vec<_> = step
             .kept
             .iter()

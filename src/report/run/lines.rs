@@ -4,7 +4,7 @@
 //! progress bar is in the way is the caller's matter.
 //! Invariant: one event, whole lines; in quiet mode only what somebody should look at.
 
-use crate::kept::KeepReason;
+use crate::keep_reason::KeepReason;
 use crate::model::{StepKind, StepName};
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::times::took;

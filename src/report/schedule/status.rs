@@ -5,12 +5,12 @@
 //! Invariant: of a job's steps the worst speaks for it; what is worst stands first.
 
 use crate::model::StepName;
-use crate::report::alerts::UndeliveredRow;
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::table::Align::Left;
 use crate::report::shared::table::{Cell, Tone, table};
 use crate::report::shared::times;
 use crate::run::{Outcome, State};
+use crate::store::outbox::Undelivered;
 use crate::units::plural;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
@@ -129,7 +129,7 @@ pub struct StatusDocument {
     /// Worst first, then in file order.
     pub jobs: Vec<JobDocument>,
     /// Alerts that are not delivered, by channel in the order of names.
-    pub undelivered: Vec<UndeliveredRow>,
+    pub undelivered: Vec<Undelivered>,
 }
 
 /// One job.
@@ -169,7 +169,7 @@ pub struct LastDocument {
 
 /// For programs; `rows` are sorted.
 #[must_use]
-pub fn document(ops: &str, rows: &[JobRow], undelivered: &[UndeliveredRow], now: DateTime<Utc>) -> StatusDocument {
+pub fn document(ops: &str, rows: &[JobRow], undelivered: &[Undelivered], now: DateTime<Utc>) -> StatusDocument {
     let stamp = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Millis, true);
     let last = |last: &Last| LastDocument {
         run: last.run.clone(),

@@ -7,6 +7,7 @@ mod check;
 mod foreseen;
 mod past;
 mod runs;
+mod secrets;
 mod written;
 
 use crate::support::workspace::{OPSRUN, run_with_input};
@@ -303,7 +304,7 @@ fn schema_prints_what_stands_in_schemas() {
     let stands = |name: &str| std::fs::read_to_string(Path::new("schemas").join(name)).unwrap();
     assert_eq!(printed(&["schema"]), stands("language.json"));
     let mut files = vec!["language.json".to_owned()];
-    for form in opsrun::report::reference::schemas::FORMS {
+    for form in opsrun::report::schemas::FORMS {
         let name = form.name;
         let file = format!("{name}.schema.json");
         assert_eq!(printed(&["schema", name]), stands(&file), "{name}");

@@ -192,7 +192,7 @@ fn a_run_without_an_end_is_going_on_or_was_cut_short() {
     };
     assert!(of(&running, "target:late")["running_since"].is_string(), "{running}");
     let store = Store::open(&place.path().join(".opsrun/past")).unwrap();
-    store.mark_interrupted(RUN).unwrap();
+    store.mark_interrupted(RUN, &mut |_| Ok(())).unwrap();
     drop(store);
     ends("interrupted", "\ninterrupted: the run was cut short here\n");
     let cut = json(&place.run(&["status", "--json"]));

@@ -75,7 +75,7 @@ fn what_was_cut_short_is_told_by_whoever_comes_next() {
         "{CHANNEL}\ntarget \"t\" {{ command \"true\"; every \"23h\"; }}"
     ));
     let mut serve = world.serve();
-    serve.says("was cut short");
+    serve.says("was interrupted");
     assert_eq!(told.next(), "trouble target:t");
     serve.term();
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid.parse().unwrap()), Signal::SIGKILL).unwrap();

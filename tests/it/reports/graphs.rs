@@ -237,8 +237,6 @@ fn labels_stay_labels() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
     #[test]
     fn no_label_leaves_its_string(label in any::<String>(), title in any::<String>(), why in ".{0,20}") {
         let node = |name: &str, mark| Node { name: name.to_owned(), label: label.clone(), mark };

@@ -19,7 +19,7 @@ mod jobs;
 mod past;
 mod world;
 
-use opsrun::kept::KeepReason;
+use opsrun::keep_reason::KeepReason;
 use opsrun::plan::document::document;
 use opsrun::plan::{Plan, Request, build};
 use opsrun::report::copies::list::{self, CopyLine, CopyState};
@@ -217,13 +217,13 @@ fn events_fit_their_schema() {
 
 #[test]
 fn the_language_fits_its_schema() {
-    let text = opsrun::report::reference::schemas::json("ops").unwrap().unwrap();
+    let text = opsrun::report::schemas::json("ops").unwrap().unwrap();
     fits(&schema("language"), &serde_json::from_str(&text).unwrap());
 }
 
 /// A schema, as `opsrun schema` prints it.
 fn schema(name: &str) -> Value {
-    let text = opsrun::report::reference::schemas::json(name).unwrap().unwrap();
+    let text = opsrun::report::schemas::json(name).unwrap().unwrap();
     serde_json::from_str(&text).unwrap()
 }
 

@@ -1,12 +1,12 @@
 //! Past runs and how jobs stand, as people and programs get them.
 
 use super::{fits, schema};
-use opsrun::report::alerts::UndeliveredRow;
 use opsrun::report::run::history::{self, End, RunRow, run_text, runs_text};
 use opsrun::report::run::lines::Detail;
 use opsrun::report::schedule::status::{self, BackOffRow, JobRow, Last, status_text};
 use opsrun::report::shared::style::Style;
 use opsrun::run::{Event, Outcome, Output, State};
+use opsrun::store::outbox::Undelivered;
 use std::time::Duration;
 
 fn row(run: &str, at: &str, end: End, command: &str) -> RunRow {
@@ -179,7 +179,7 @@ fn how_jobs_stand() {
             &serde_json::to_value(status::document("observer", &rows, &[], now)).unwrap(),
         );
     }
-    let undelivered = UndeliveredRow {
+    let undelivered = Undelivered {
         channel: "ops".to_owned(),
         pending: 2,
         dead: 0,

@@ -70,7 +70,7 @@ fn any_schedule() -> impl Strategy<Value = Schedule> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(300))]
 
     /// A clock that is asked now and then, stands still for hours and is set back: every instant is decided about once,
     /// as the policy says.

@@ -4,9 +4,7 @@
 //! knows of the language of ops files only the names of top-level nodes.
 //! Invariant: a file with one line that starts like a node of an ops file is one, whatever else is in it.
 
-pub(in crate::config) mod loanwords;
-
-use crate::config::nodes::schema::ROOT;
+use crate::config::nodes::ROOT;
 use crate::config::syntax::lexer;
 use std::ops::Range;
 

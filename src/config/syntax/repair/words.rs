@@ -5,7 +5,7 @@
 use super::repairer::Repairer;
 use super::statement::Statement;
 use crate::config::findings::{Code, excerpt};
-use crate::config::nodes::schema::{self, Wanted};
+use crate::config::language::keywords::{Keyword, takes_keyword};
 use crate::config::syntax::bare_word::{is_keyword, is_number, kdl_string, needs_quotes, starts_like_number};
 use crate::config::syntax::lexer::Token;
 
@@ -72,10 +72,10 @@ impl Repairer<'_> {
         let message = format!("`{word}` needs a `#`, or quotes");
         self.syntax_error(token, message, "keyword without `#`");
         let wanted = match word {
-            "true" | "false" => Wanted::Flag,
-            _ => Wanted::Null,
+            "true" | "false" => Keyword::Flag,
+            _ => Keyword::Null,
         };
-        if schema::takes(key, wanted) == Some(false) {
+        if takes_keyword(key, wanted) == Some(false) {
             self.help(format!("write \"{word}\": `{}` takes text", excerpt(key)));
             self.fix(&[(token.start, token.end, &format!("\"{word}\""))]);
         } else {

@@ -57,7 +57,7 @@ async fn ask(
         headers,
         ca_file: probe.ca_file.as_deref(),
         wanted: &probe.status,
-        most_body: judge::MOST_BODY,
+        max_body: judge::MAX_BODY,
         limit: timeout,
     };
     match crate::net::http::get(get).await {
@@ -70,16 +70,16 @@ async fn ask(
 mod judge {
     use super::super::{Redact, json, measured, outcome};
     use crate::model::check::HttpProbe;
-    use crate::net::http::Answer;
+    use crate::net::http::HttpAnswer;
     use crate::run::{Outcome, State};
     use crate::units::show_size;
 
     /// More of a body is not read.
-    pub(super) const MOST_BODY: usize = 1 << 20;
+    pub(super) const MAX_BODY: usize = 1 << 20;
 
     /// What the answer makes of the check: the first of status, body and time that is critical, else unknown, else a
     /// warning.
-    pub(super) fn judge(probe: &HttpProbe, answer: &Answer, redact: Redact<'_>) -> Outcome {
+    pub(super) fn judge(probe: &HttpProbe, answer: &HttpAnswer, redact: Redact<'_>) -> Outcome {
         let status = answer.status;
         let accepted = if probe.status.is_empty() {
             (200..300).contains(&status)
@@ -108,7 +108,7 @@ mod judge {
                         } else {
                             State::Unknown
                         },
-                        format!("{summary}; the body is larger than {}", show_size(MOST_BODY as u64)),
+                        format!("{summary}; the body is larger than {}", show_size(MAX_BODY as u64)),
                     )
                 };
             }
@@ -125,7 +125,7 @@ mod judge {
         } else {
             outcome(
                 state,
-                format!("{summary}; of the body only {} were read", show_size(MOST_BODY as u64)),
+                format!("{summary}; of the body only {} were read", show_size(MAX_BODY as u64)),
             )
         }
     }

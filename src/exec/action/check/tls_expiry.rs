@@ -40,14 +40,14 @@ mod judge {
     use super::super::{measured, outcome};
     use crate::model::check::Levels;
     use crate::net::error::Distrust;
-    use crate::net::tls::Shown;
+    use crate::net::tls::ServerCertificate;
     use crate::run::{Outcome, State};
     use crate::units::show_duration;
     use chrono::{DateTime, Utc};
     use std::time::Duration;
 
     /// What the certificate makes of the check.
-    pub(super) fn judge(shown: &Shown, now: DateTime<Utc>, left: &Levels<Duration>) -> Outcome {
+    pub(super) fn judge(shown: &ServerCertificate, now: DateTime<Utc>, left: &Levels<Duration>) -> Outcome {
         let until = shown.leaf.not_after;
         let day = until.format("%Y-%m-%d");
         let remaining = until.signed_duration_since(now);
@@ -83,7 +83,7 @@ mod judge {
 
         fn judged(left: TimeDelta, distrust: Option<Distrust>) -> (State, String) {
             let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
-            let shown = Shown {
+            let shown = ServerCertificate {
                 leaf: Leaf {
                     not_before: now - TimeDelta::days(300),
                     not_after: now + left,
