@@ -7,7 +7,7 @@
 use super::rules::tracks_keys;
 use crate::channel::answer::Delivery;
 use crate::channel::message::Message;
-use crate::clock::Mark;
+use crate::clock::Stopwatch;
 use crate::error_chain::error_chain;
 use crate::model::Channel;
 use crate::signal::Stop;
@@ -58,7 +58,7 @@ pub struct OutboxSender<'a, D> {
 
 /// When to stop sending.
 enum Deadline<'a> {
-    After(Mark, Duration),
+    After(Stopwatch, Duration),
     Stopped(&'a Stop),
 }
 
@@ -89,7 +89,7 @@ impl<D: Deliver> OutboxSender<'_, D> {
     /// When the store cannot be used. Messages that were sent by then stay sent.
     pub async fn flush(&self, limit: Duration) -> Result<(), StoreError> {
         self.tidy()?;
-        let deadline = Deadline::After(Mark::set(), limit);
+        let deadline = Deadline::After(Stopwatch::set(), limit);
         let each = self.channels.iter().map(|channel| self.drain(channel, &deadline));
         try_join_all(each).await.map(drop)
     }

@@ -26,12 +26,13 @@ pub use error::LaunchError;
 pub use rewrite::{rewrite, write_new};
 
 use crate::alert::recorder::AlertRecorder;
-use crate::clock::Mark;
-use crate::exec::engine::{self, Memory};
+use crate::clock::Stopwatch;
+use crate::exec::engine;
+use crate::exec::recorder::Memory;
 use crate::exec::survey::{self, Remembered, World};
-use crate::exec::{How, action::recover};
+use crate::exec::{RunSettings, action::recover};
 use crate::model::{JobName, Model, StepKind, StepName};
-use crate::plan::{self, Plan, Request};
+use crate::plan::{self, Plan, RunRequest};
 use crate::run::{Event, JobHistory, Occurrence, Outcome, Progress, Record, RecordError, Status};
 use crate::secret::Vault;
 use crate::signal::Stop;
@@ -49,7 +50,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// The plan of what [`apply`] would do now, or at another moment. Touches nothing.
-pub fn plan(model: &Model, request: &Request, at: Option<DateTime<Utc>>, stop: &Stop) -> Result<Plan, LaunchError> {
+pub fn plan(model: &Model, request: &RunRequest, at: Option<DateTime<Utc>>, stop: &Stop) -> Result<Plan, LaunchError> {
     let jobs = request.jobs(model)?;
     let remembered = match Store::open_read_only(&model.ops.state_dir)? {
         Some(store) => remembered(model, &store)?,
@@ -92,14 +93,14 @@ pub struct Finished {
 /// Executes the plan of a request once. `confirm` sees it first: when it says no, nothing is done.
 pub fn apply(
     model: &Model,
-    request: &Request,
+    request: &RunRequest,
     how: &Apply,
     confirm: &mut dyn FnMut(&Plan) -> bool,
     sink: &mut (dyn FnMut(&Event) + Send),
     progress: &dyn Progress,
 ) -> Result<Finished, LaunchError> {
     let jobs = request.jobs(model)?;
-    let since = Mark::set();
+    let since = Stopwatch::set();
     let store = Store::open(&model.ops.state_dir)?;
     let patience = Patience {
         wait: how.lock_wait,
@@ -163,7 +164,7 @@ pub fn apply(
     let status = if how.stop.asked() || !confirm(&plan) {
         Status::default()
     } else {
-        let how = How {
+        let how = RunSettings {
             run: run.clone(),
             threads: threads(model, how.threads),
             stop: how.stop.clone(),

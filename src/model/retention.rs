@@ -67,7 +67,7 @@ pub struct Circumstances<'a> {
 /// A verdict for each of `entries`, which are in walk order.
 #[must_use]
 pub fn decide(retention: &Retention, entries: &[Entry], about: &Circumstances<'_>) -> Vec<Verdict> {
-    let mut judge = Judge::new(retention, about);
+    let mut judge = RetentionJudge::new(retention, about);
     let mut verdicts = Vec::with_capacity(entries.len());
     let mut ranked: Vec<Vec<(i128, usize)>> = vec![Vec::new(); retention.classes.len()];
 
@@ -98,7 +98,7 @@ pub fn decide(retention: &Retention, entries: &[Entry], about: &Circumstances<'_
 }
 
 /// What a retention says of one file at a time, compiled: everything but who is among the newest.
-pub struct Judge<'a> {
+pub struct RetentionJudge<'a> {
     retention: &'a Retention,
     about: &'a Circumstances<'a>,
     covered: Selector,
@@ -106,7 +106,7 @@ pub struct Judge<'a> {
     classes: Classifier,
 }
 
-impl<'a> Judge<'a> {
+impl<'a> RetentionJudge<'a> {
     #[must_use]
     pub fn new(retention: &'a Retention, about: &'a Circumstances<'a>) -> Self {
         Self {

@@ -9,7 +9,7 @@ use super::error::{Fault, LocalError, NetError, foreign};
 use super::stage::{Stage, StageTracker};
 use super::trust::{self, RecordingVerifier};
 use super::{resolve, tcp, tls};
-use crate::clock::Mark;
+use crate::clock::Stopwatch;
 use crate::path::Shown;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
@@ -75,7 +75,7 @@ async fn ask(
     place: &mut String,
 ) -> Result<HttpAnswer, NetError> {
     let (client, verifier) = client(get.ca_file, stage).await?;
-    let asked = Mark::set();
+    let asked = Stopwatch::set();
     let mut withheld = false;
     for redirects in 0..=MAX_REDIRECTS {
         *place = self::place(&url, get.secret, redirects);

@@ -10,7 +10,7 @@ use super::http::{body, client, fault, headers, is_http, place};
 use super::posted::Posted;
 use super::retry_after;
 use super::stage::{Stage, StageTracker};
-use crate::clock::{self, Mark};
+use crate::clock::{self, Stopwatch};
 use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use reqwest::{Response, Url};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -43,7 +43,7 @@ pub async fn post(post: Post<'_>) -> Result<Posted, NetError> {
     let headers = headers(post.headers)?;
     let stage = StageTracker::new(Stage::Roots);
     let place = place(&url, post.secret, 0);
-    let began = Mark::set();
+    let began = Stopwatch::set();
     let sent = stage.within(post.limit, send(post, url, headers, &stage, &place)).await;
     let (response, retry_after) = sent.unwrap_or_else(|fault| Err(NetError::at(&place, fault)))?;
     let status = response.status().as_u16();

@@ -5,9 +5,9 @@
 //! Invariant: a guard that refuses a backup refuses, by the edges, all that relies on its copy.
 
 use super::chain::{ChainPlanner, PlannedCleanup, sum_bytes};
-use super::facts::{Facts, Scan};
+use super::facts::{PlanFacts, Scan};
 use super::graph::{Action, CleanupStep, Plan, Remarks, Step, StepId, VerifyStep, VerifyToken};
-use super::select::{Request, Selected, UnknownJob, in_order};
+use super::select::{RunRequest, Selected, UnknownJob, in_order};
 use crate::entry::Identity;
 use crate::model::retention::KeepReason;
 use crate::model::{Job, JobName, Model};
@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 /// # Errors
 /// A pattern of the request that selects nothing.
-pub fn build(model: &Model, request: &Request, facts: &Facts) -> Result<Plan, UnknownJob> {
+pub fn build(model: &Model, request: &RunRequest, facts: &PlanFacts) -> Result<Plan, UnknownJob> {
     let jobs = request.jobs(model)?;
     let mut plan = Plan::new(&model.ops, facts.host.clone(), facts.now);
     plan.paused = request.paused(model);
@@ -74,7 +74,7 @@ pub fn build(model: &Model, request: &Request, facts: &Facts) -> Result<Plan, Un
 /// `plan`, under the same names and with the same edges. Nothing is deleted that `plan` does not list, or that
 /// changed since.
 #[must_use]
-pub fn look_again(plan: &Plan, backup: StepId, model: &Model, request: &Request, facts: &Facts) -> Vec<Step> {
+pub fn look_again(plan: &Plan, backup: StepId, model: &Model, request: &RunRequest, facts: &PlanFacts) -> Vec<Step> {
     let Some(Action::Backup(planned)) = plan.steps().get(backup).map(|step| &step.action) else {
         return Vec::new();
     };

@@ -4,10 +4,10 @@
 //! Pure and deterministic.
 //! Invariant: a file to delete is covered by this run's copy, or by an older copy that the verify step proves again.
 
-use super::facts::{BackupFacts, CopyFacts, Facts, Scan};
+use super::facts::{BackupFacts, CopyFacts, PlanFacts, Scan};
 use super::graph::{BackupStep, Candidate, ClassSummary, CleanupStep, Cover, Refusal, Remarks, VerifyToken};
 use super::guards;
-use super::select::{Request, Selected};
+use super::select::{RunRequest, Selected};
 use super::summary::summarise;
 use crate::entry::EntryKind;
 use crate::model::pattern::Selector;
@@ -62,8 +62,8 @@ impl PlannedCleanup<'_> {
 pub(super) struct ChainPlanner<'a> {
     model: &'a Model,
     selected: &'a Selected,
-    request: &'a Request,
-    facts: &'a Facts,
+    request: &'a RunRequest,
+    facts: &'a PlanFacts,
     backup: &'a Backup,
     found: &'a BackupFacts,
     /// The retentions of this run that delete from the source.
@@ -74,8 +74,8 @@ impl<'a> ChainPlanner<'a> {
     pub(super) fn new(
         model: &'a Model,
         selected: &'a Selected,
-        request: &'a Request,
-        facts: &'a Facts,
+        request: &'a RunRequest,
+        facts: &'a PlanFacts,
         backup: &'a Backup,
         found: &'a BackupFacts,
     ) -> Self {

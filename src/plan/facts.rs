@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 #[derive(Debug, Clone)]
-pub struct Facts {
+pub struct PlanFacts {
     /// The moment by which ages are counted: the present, or what the user asked about.
     pub now: DateTime<Utc>,
     pub clock: DateTime<Utc>,

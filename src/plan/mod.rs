@@ -24,4 +24,4 @@ pub use graph::{
     Action, BackupStep, BackupToken, Candidate, ClassSummary, CleanupStep, Cover, Plan, Refusal, Step, StepId,
     VerifyStep, VerifyToken,
 };
-pub use select::{Request, UnknownJob};
+pub use select::{RunRequest, UnknownJob};

@@ -1,6 +1,6 @@
 //! Which jobs a run consists of, and in which order they come.
 //!
-//! Takes a model and a [`Request`], gives jobs. Pure; knows nothing of what is on disk.
+//! Takes a model and a [`RunRequest`], gives jobs. Pure; knows nothing of what is on disk.
 //! Invariant: a job comes after all that it needs; all that it needs is selected with it, or neither is.
 
 use crate::model::{Job, JobKind, JobName, Model};
@@ -12,7 +12,7 @@ use std::path::Path;
 
 /// Which jobs, and which guards the user switched off.
 #[derive(Debug, Clone, Default)]
-pub struct Request {
+pub struct RunRequest {
     /// `--only`: jobs and globs; empty is all.
     pub only: Vec<String>,
     /// `--except`.
@@ -32,7 +32,7 @@ pub struct UnknownJob {
     pub jobs: Vec<JobName>,
 }
 
-impl Request {
+impl RunRequest {
     /// The guards that were switched off, as flags.
     #[must_use]
     pub fn overrides(&self) -> Vec<String> {
@@ -245,7 +245,7 @@ impl Selected {
     }
 }
 
-pub(super) struct Placed<'a> {
+pub(super) struct OrderedJob<'a> {
     pub(super) job: Job<'a>,
     /// Something that may change files comes before it: a target, or a retention.
     pub(super) behind_change: bool,
@@ -253,7 +253,7 @@ pub(super) struct Placed<'a> {
 
 /// The selected jobs, each after all that it needs: checks first, then targets, then backups, then retentions,
 /// and in file order within a kind, as far as what they need allows.
-pub(super) fn in_order<'a>(model: &'a Model, jobs: &BTreeSet<JobName>) -> Vec<Placed<'a>> {
+pub(super) fn in_order<'a>(model: &'a Model, jobs: &BTreeSet<JobName>) -> Vec<OrderedJob<'a>> {
     let all: Vec<Job<'a>> = model.jobs().filter(|job| jobs.contains(&job.name())).collect();
     let place: BTreeMap<JobName, usize> = all.iter().enumerate().map(|(at, job)| (job.name(), at)).collect();
     let needs: Vec<Vec<usize>> = all
@@ -287,7 +287,7 @@ pub(super) fn in_order<'a>(model: &'a Model, jobs: &BTreeSet<JobName>) -> Vec<Pl
         if let Some(changes) = changes.get_mut(at) {
             *changes = behind_change || matches!(kind, JobKind::Target | JobKind::Retention);
         }
-        order.push(Placed {
+        order.push(OrderedJob {
             job: *job,
             behind_change,
         });

@@ -7,7 +7,7 @@
 
 use super::handle::{Dir, TreeError, content_hash, regular};
 use super::publish::{DRAFT, Draft, clear_debris};
-use super::quarantine::{Holder, INDEX, IndexLine, Taken, beside, forget, private, remove_dir};
+use super::quarantine::{DirIdentity, INDEX, IndexLine, QuarantinedFile, beside, forget, private, remove_dir};
 use super::walk::QUARANTINE;
 use crate::entry::EntryKind;
 use crate::path::RelPath;
@@ -87,7 +87,7 @@ fn recover_run(source: &Dir, place: &Dir, run: &str, cross_mounts: bool) -> Resu
             (None, Ok(dir))
                 if line
                     .dir
-                    .is_none_or(|known| Holder::of(dir, source).is_ok_and(|id| id == known)) =>
+                    .is_none_or(|known| DirIdentity::of(dir, source).is_ok_and(|id| id == known)) =>
             {
                 leftover.completed.push(line);
             }
@@ -106,7 +106,7 @@ fn recover_run(source: &Dir, place: &Dir, run: &str, cross_mounts: bool) -> Resu
                 leftover.remaining.push(line);
             }
             (Some((holder, name)), target) => {
-                let taken = Taken { dir: holder, name };
+                let taken = QuarantinedFile { dir: holder, name };
                 let made;
                 let target = match target {
                     Ok(dir) => Ok(dir),

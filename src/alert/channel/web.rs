@@ -10,7 +10,7 @@ use crate::channel::line::short_line;
 use crate::channel::message::Message;
 use crate::channel::service::{Settings, WebServiceSpec};
 use crate::channel::spec;
-use crate::clock::Mark;
+use crate::clock::Stopwatch;
 use crate::model::Value;
 use crate::model::channel::WebChannel;
 use crate::net::error::{LocalError, NetError};
@@ -34,7 +34,7 @@ impl ChannelSender {
             .settings
             .iter()
             .any(|(name, value)| is_url(spec, name) && matches!(value, Value::Secret(_)));
-        let (began, mut left) = (Mark::set(), timeout);
+        let (began, mut left) = (Stopwatch::set(), timeout);
         let mut last = Delivery::Sent {
             answer: "this channel does not receive such messages".to_owned(),
         };

@@ -17,7 +17,7 @@ use super::super::pipeline::{self, MAX_BATCH_ENTRIES, Pool};
 use super::super::read_source::{self, ReadFailure};
 use super::super::write::finish::{ContentFacts, Omissions, finish};
 use super::attributes::{gives_owners, wanted};
-use super::file_store::{FileStore, Openers, StoreError, StoredFile, refusal};
+use super::file_store::{FileStore, FileStoreError, Openers, StoredFile, refusal};
 use super::share::{self, PreviousList, PreviousTree};
 use crate::entry::{Entry, EntryKind, Identity};
 use crate::path::RelPath;
@@ -153,12 +153,12 @@ impl TreeTasks<'_> {
         }
         let above = self.dirs.dir(&entry.path)?;
         match self.store.tree.make_dir(above, entry.path.name()).map_err(refusal) {
-            Err(StoreError::Read(ReadFailure::Unreadable(why))) => {
+            Err(FileStoreError::Read(ReadFailure::Unreadable(why))) => {
                 self.refused = Some((entry.path.clone(), why.clone()));
                 Ok(Some(why))
             }
-            Err(StoreError::Copy(e)) => Err(e),
-            Ok(()) | Err(StoreError::Read(_)) => Ok(None),
+            Err(FileStoreError::Copy(e)) => Err(e),
+            Ok(()) | Err(FileStoreError::Read(_)) => Ok(None),
         }
     }
 }
@@ -182,15 +182,15 @@ impl FileStore<'_> {
                 return Err(CopyError::Stopped);
             }
             let found = match lost {
-                Some(why) => Err(StoreError::Read(ReadFailure::Unreadable(why.clone()))),
+                Some(why) => Err(FileStoreError::Read(ReadFailure::Unreadable(why.clone()))),
                 None => self.one(openers, at, entry, known.as_ref()),
             };
             done.push((
                 at,
                 match found {
                     Ok(found) => found,
-                    Err(StoreError::Read(why)) => StoredEntry::Missing(why),
-                    Err(StoreError::Copy(e)) => return Err(e),
+                    Err(FileStoreError::Read(why)) => StoredEntry::Missing(why),
+                    Err(FileStoreError::Copy(e)) => return Err(e),
                 },
             ));
         }
@@ -203,7 +203,7 @@ impl FileStore<'_> {
         at: usize,
         entry: &Entry,
         known: Option<&FileEntry>,
-    ) -> Result<StoredEntry, StoreError> {
+    ) -> Result<StoredEntry, FileStoreError> {
         let link = self.links.get(&(entry.identity.dev, entry.identity.ino));
         let first = link.filter(|first| entry.nlink > 1 && **first < at);
         match (entry.kind, first.and_then(|first| self.job.entries.get(*first))) {
@@ -325,11 +325,11 @@ impl TreeRecorder<'_> {
         };
         match self.store.store(&mut self.openers, entry, None) {
             Ok(stored) => self.file(at, stored),
-            Err(StoreError::Read(why)) => {
+            Err(FileStoreError::Read(why)) => {
                 self.account.absent(job, at, why);
                 Ok(())
             }
-            Err(StoreError::Copy(e)) => Err(e),
+            Err(FileStoreError::Copy(e)) => Err(e),
         }
     }
 

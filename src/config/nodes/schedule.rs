@@ -10,7 +10,7 @@ use crate::config::language::spec::{Args, Prop, Spec, node, prop};
 use crate::config::language::types::Type;
 use crate::config::source::{Span, Spanned};
 use crate::config::values::Datum;
-use crate::model::schedule::{Cron, Fold, Gap, Missed, Rhythm, Schedule, WallClock};
+use crate::model::schedule::{Cron, FoldPolicy, GapPolicy, Missed, Rhythm, Schedule, WallClock};
 use std::time::Duration;
 
 /// How many missed runs `missed "all"` catches up with by default.
@@ -137,7 +137,7 @@ pub struct ScheduleNode {
     pub rhythm: Option<RhythmNode>,
     pub jitter: Option<Spanned<Duration>>,
     /// `None` without a `dst` node.
-    pub dst: Option<(Gap, Fold)>,
+    pub dst: Option<(GapPolicy, FoldPolicy)>,
     /// `None` is the default of the rhythm.
     pub missed: Option<Missed>,
     pub allows: Vec<Allow>,
@@ -183,7 +183,7 @@ impl RhythmNode {
         }
     }
 
-    pub fn lower(&self, dst: Option<(Gap, Fold)>, zone: chrono_tz::Tz) -> Rhythm {
+    pub fn lower(&self, dst: Option<(GapPolicy, FoldPolicy)>, zone: chrono_tz::Tz) -> Rhythm {
         let (gap, fold) = dst.unwrap_or_default();
         match self {
             Self::Every(every) => Rhythm::Every(every.value),
@@ -273,8 +273,16 @@ pub fn schedule(node: &CheckedNode, findings: &mut Vec<Finding>) -> ScheduleNode
         dst: dst.map(|dst| {
             let is = |prop: &str, word: &str| dst.prop(prop).and_then(|value| value.value.text()) == Some(word);
             (
-                if is("gap", "skip") { Gap::Skip } else { Gap::RunAfter },
-                if is("fold", "both") { Fold::Both } else { Fold::First },
+                if is("gap", "skip") {
+                    GapPolicy::Skip
+                } else {
+                    GapPolicy::RunAfter
+                },
+                if is("fold", "both") {
+                    FoldPolicy::Both
+                } else {
+                    FoldPolicy::First
+                },
             )
         }),
         missed: node.child("missed").and_then(|node| missed(node, findings)),

@@ -9,7 +9,7 @@ use crate::config::findings::{Code, Finding};
 use crate::config::rules::validate::{Claim, Place};
 use crate::config::source::Span;
 use crate::config::source::paths::shown;
-use crate::model::pattern::{Selector, Standing};
+use crate::model::pattern::{SelectionState, Selector};
 use crate::model::{Contents, Ops};
 use crate::path::RelPath;
 use std::collections::{HashMap, HashSet};
@@ -87,10 +87,10 @@ pub(in crate::config) fn judge(places: &[Place<'_>], claims: &[Claim<'_>], ops: 
 }
 
 /// What the patterns say of a directory below the source; of the source itself that it is read.
-fn standing(selector: &mut Selector, below: &Path) -> Standing {
+fn standing(selector: &mut Selector, below: &Path) -> SelectionState {
     match RelPath::new(below.as_os_str().as_bytes()) {
         Some(path) => selector.standing(&path),
-        None => Standing {
+        None => SelectionState {
             included: true,
             excluded: false,
         },

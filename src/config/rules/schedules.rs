@@ -11,7 +11,7 @@ use crate::config::nodes::document::Document;
 use crate::config::nodes::{JobNode, RhythmNode, ScheduleNode};
 use crate::config::rules::names::twice;
 use crate::config::source::Spanned;
-use crate::model::schedule::{Cron, Fold, Gap, Rhythm, Schedule};
+use crate::model::schedule::{Cron, FoldPolicy, GapPolicy, Rhythm, Schedule};
 use crate::model::{JobKind, JobName};
 use crate::units::parse_duration;
 use chrono::{DateTime, Utc};
@@ -107,8 +107,8 @@ impl<'a> Schedules<'a> {
                 let key = (
                     clock.cron.to_string(),
                     clock.zone,
-                    clock.gap == Gap::Skip,
-                    clock.fold == Fold::Both,
+                    clock.gap == GapPolicy::Skip,
+                    clock.fold == FoldPolicy::Both,
                 );
                 timed.gaps = Rc::clone(shared.entry(key).or_default());
             }

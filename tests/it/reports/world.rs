@@ -5,7 +5,7 @@ use opsrun::entry::{Entry, EntryKind, Identity};
 use opsrun::model::Model;
 use opsrun::model::retention::{Circumstances, decide};
 use opsrun::path::RelPath;
-use opsrun::plan::facts::{BackupFacts, CopyFacts, Destination, DestinationState, Facts, Scan};
+use opsrun::plan::facts::{BackupFacts, CopyFacts, Destination, DestinationState, PlanFacts, Scan};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ const DAY: i128 = 86_400 * 1_000_000_000;
 
 pub struct World {
     pub model: Model,
-    pub facts: Facts,
+    pub facts: PlanFacts,
 }
 
 impl World {
@@ -130,7 +130,7 @@ impl World {
             },
             located: BTreeMap::from([(covered, 0)]),
         };
-        let facts = Facts {
+        let facts = PlanFacts {
             now,
             clock: now,
             host: "box".to_owned(),

@@ -4,8 +4,8 @@
 //! Invariant: a certificate that cannot be trusted is critical, however long it is valid.
 
 #[cfg(not(feature = "http"))]
-use super::not_built;
-use super::unless_stopped;
+use super::answer::not_built;
+use super::answer::unless_stopped;
 use crate::model::check::{Address, Levels};
 use crate::run::Outcome;
 use crate::signal::Stop;
@@ -31,13 +31,14 @@ fn ask(_: &Address, _: &Levels<Duration>, _: Option<&Path>, _: Duration) -> std:
 async fn ask(address: &Address, left: &Levels<Duration>, ca_file: Option<&Path>, timeout: Duration) -> Outcome {
     match crate::net::tls::handshake(&address.host, address.port, ca_file, timeout).await {
         Ok(shown) => judge::judge(&shown, crate::clock::now(), left),
-        Err(error) => super::unanswered(&error),
+        Err(error) => super::answer::unanswered(&error),
     }
 }
 
 #[cfg(feature = "http")]
 mod judge {
-    use super::super::{measured, outcome};
+    use super::super::measured;
+    use crate::exec::action::outcome;
     use crate::model::check::Levels;
     use crate::net::error::Distrust;
     use crate::net::tls::ServerCertificate;

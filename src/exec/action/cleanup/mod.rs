@@ -9,7 +9,7 @@
 mod evidence;
 mod tally;
 
-use super::{Context, Ended, Proof, Settled, failure, interrupted, outcome, source_failure, tree_failure};
+use super::{Context, Ended, Proof, StepAbort, failure, interrupted, outcome, source_failure, tree_failure};
 use crate::archive::{VerifiedCopy, receipt};
 use crate::entry::Identity;
 use crate::error_chain::error_chain;
@@ -21,7 +21,7 @@ use crate::plan::facts::Scan;
 use crate::plan::{Candidate, CleanupStep, Cover};
 use crate::run::{Event, Outcome, State};
 use crate::tree::Dir;
-use crate::tree::quarantine::{Expected, Quarantine, Removal, remove_empty_dir};
+use crate::tree::quarantine::{ExpectedFile, Quarantine, Removal, remove_empty_dir};
 use evidence::{EvidenceReader, ProvenFile};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tally::Tally;
@@ -83,7 +83,7 @@ fn with_proof(context: &Context<'_>, step: &CleanupStep, proof: &Proof) -> Ended
 }
 
 /// The source and the destination, through handles of their own.
-fn open(context: &Context<'_>, backup: &str) -> Result<(Dir, Dir), Settled> {
+fn open(context: &Context<'_>, backup: &str) -> Result<(Dir, Dir), StepAbort> {
     let open = {
         let world = locked(context.world);
         let destination = world.destinations.get(backup).map(Dir::try_clone);
@@ -137,7 +137,7 @@ struct Cleanup<'a> {
 }
 
 impl<'a> Cleanup<'a> {
-    fn delete_all(&mut self) -> Result<(), Settled> {
+    fn delete_all(&mut self) -> Result<(), StepAbort> {
         let Some(scan) = self.step.scan.as_deref() else {
             return Err(outcome(State::Failed, "the source was not listed").into());
         };
@@ -162,7 +162,7 @@ impl<'a> Cleanup<'a> {
         candidates: &[Candidate],
         scan: &'a Scan,
         reader: &mut EvidenceReader<'a>,
-    ) -> Result<Vec<ProvenFile<'a>>, Settled> {
+    ) -> Result<Vec<ProvenFile<'a>>, StepAbort> {
         let mut batch = Vec::with_capacity(candidates.len());
         for Candidate { entry, cover, .. } in candidates {
             let Some(entry) = scan.entries.get(*entry) else {
@@ -190,7 +190,7 @@ impl<'a> Cleanup<'a> {
         number: u64,
         batch: &[ProvenFile<'_>],
         kept_before: &BTreeMap<KeepReason, u64>,
-    ) -> Result<(), Settled> {
+    ) -> Result<(), StepAbort> {
         let first = self.announce(number, batch)?;
         let (files, bytes) = (self.tally.files, self.tally.bytes);
         let lost = self.remove(first, batch);
@@ -206,7 +206,7 @@ impl<'a> Cleanup<'a> {
     }
 
     /// Makes the index of the quarantine durable, then the intent. Gives the number of the first file in the index.
-    fn announce(&mut self, number: u64, batch: &[ProvenFile<'_>]) -> Result<u64, Settled> {
+    fn announce(&mut self, number: u64, batch: &[ProvenFile<'_>]) -> Result<u64, StepAbort> {
         in_place(&[self.source, self.destination])?;
         let used: BTreeSet<usize> = batch.iter().map(|file| file.copy).collect();
         for (at, copy) in used.iter().filter_map(|at| Some((*at, self.copies.get(*at)?))) {
@@ -259,7 +259,7 @@ impl<'a> Cleanup<'a> {
             Some((before, now)) if *before == file.evidence.identity => *now,
             _ => file.evidence.identity,
         };
-        let expected = Expected {
+        let expected = ExpectedFile {
             path: &file.entry.path,
             identity,
             sha256: file.evidence.sha256,
@@ -281,7 +281,7 @@ impl<'a> Cleanup<'a> {
     }
 
     /// Whatever happened before: what was deleted must be in the receipts before the index is removed.
-    fn finish(self, result: Result<(), Settled>) -> Ended {
+    fn finish(self, result: Result<(), StepAbort>) -> Ended {
         let Self {
             context,
             step,
@@ -299,8 +299,8 @@ impl<'a> Cleanup<'a> {
             tally.dirs = remove_emptied(source, step, &tally);
         }
         let problem = match result {
-            Err(Settled::Record(error)) => return Err(Settled::Record(error)),
-            Err(Settled::Outcome(outcome)) => Some(outcome),
+            Err(StepAbort::Record(error)) => return Err(StepAbort::Record(error)),
+            Err(StepAbort::Outcome(outcome)) => Some(outcome),
             Ok(()) if !tally.cut_short => None,
             Ok(()) => Some(
                 deadline

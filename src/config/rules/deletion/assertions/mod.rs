@@ -16,7 +16,7 @@ use crate::config::rules::validate::{Claim, Place};
 use crate::config::source::{Span, Spanned};
 use crate::entry::{Entry, EntryKind, Identity};
 use crate::model::pattern::{Selection, Selector};
-use crate::model::retention::{Circumstances, Classifier, Judge, Verdict};
+use crate::model::retention::{Circumstances, Classifier, RetentionJudge, Verdict};
 use crate::model::{Contents, Retention};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -231,7 +231,7 @@ fn entry(file: &FileNode, age: Duration) -> Entry {
     }
 }
 
-fn verdict(judge: &mut Judge<'_>, retention: &Retention, file: &FileNode, age: Duration) -> Verdict {
+fn verdict(judge: &mut RetentionJudge<'_>, retention: &Retention, file: &FileNode, age: Duration) -> Verdict {
     let verdict = judge.verdict(&entry(file, age));
     let places = verdict
         .class()
@@ -257,7 +257,7 @@ fn of_retention(claim: &Claim<'_>, nodes: &[&AssertionNode], findings: &mut Vec<
         return;
     };
     let about = asked.about();
-    let mut judge = Judge::new(&asked.retention, &about);
+    let mut judge = RetentionJudge::new(&asked.retention, &about);
     let classifier = Classifier::new(&asked.retention);
     for node in nodes {
         let Some(expect) = &node.expect else {
@@ -344,8 +344,8 @@ fn of_backup(
     }
     let abouts: Vec<Circumstances<'_>> = asked.iter().map(Asked::about).collect();
     let judges = asked.iter().zip(&abouts);
-    let mut judges: Vec<(&Retention, Judge<'_>)> = judges
-        .map(|(asked, about)| (&asked.retention, Judge::new(&asked.retention, about)))
+    let mut judges: Vec<(&Retention, RetentionJudge<'_>)> = judges
+        .map(|(asked, about)| (&asked.retention, RetentionJudge::new(&asked.retention, about)))
         .collect();
     let mut selector = Selector::new(&place.node.selection());
     for node in nodes {
@@ -359,7 +359,7 @@ fn of_backup(
             }
             for age in ages(file) {
                 let standing = selector.standing(&file.path);
-                let mut goes = |(retention, judge): &mut (&Retention, Judge<'_>)| {
+                let mut goes = |(retention, judge): &mut (&Retention, RetentionJudge<'_>)| {
                     matches!(verdict(judge, retention, file, age), Verdict::Delete(_))
                 };
                 let stored = standing.selected() && (!only_expired || judges.iter_mut().any(&mut goes));

@@ -10,7 +10,7 @@ use crate::config::rules::validate::{Claim, Place};
 use crate::config::source::{Span, Spanned};
 use crate::keep_reason::KeepReason;
 use crate::model::Keep;
-use crate::model::pattern::{Pattern, PatternSet, Selection, Selector, Standing};
+use crate::model::pattern::{Pattern, PatternSet, Selection, SelectionState, Selector};
 use crate::model::retention::{Stays, Verdict};
 use crate::path::RelPath;
 use crate::units::show_duration;
@@ -227,7 +227,7 @@ pub(super) fn of_backup(
     place: &Place<'_>,
     node: &AssertionNode,
     file: &FileNode,
-    standing: Standing,
+    standing: SelectionState,
     stored: bool,
 ) -> Finding {
     let shown = excerpt(&file.path.to_string());
