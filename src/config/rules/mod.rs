@@ -18,7 +18,7 @@ mod schedule_fit;
 mod schedule_pitfalls;
 pub(in crate::config) mod schedules;
 
-use crate::config::findings::{Code, Finding, FindingSeverity, allow, sorted};
+use crate::config::findings::{Code, Finding, allow, sorted};
 use crate::config::nodes::document::Document;
 use crate::config::nodes::lower::lower;
 use crate::config::nodes::{JobLinks, lower_ops};
@@ -84,8 +84,7 @@ pub(in crate::config) fn check(
     };
     allow::apply(document, sources, unasked_codes, &mut findings);
     // What is wrong with a file may be why no job is seen in it.
-    let is_error = |finding: &Finding| finding.severity == FindingSeverity::Error;
-    if !findings.iter().any(is_error) {
+    if !findings.iter().any(Finding::is_error) {
         findings.extend(no_jobs(document, sources));
     }
 
@@ -94,7 +93,7 @@ pub(in crate::config) fn check(
         label.span = sources.whole(label.span);
     }
     let findings = sorted(findings);
-    let fine = !findings.iter().any(is_error);
+    let fine = !findings.iter().any(Finding::is_error);
     let model = fine
         .then(|| {
             let links = schedules
