@@ -71,7 +71,7 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
         }
         let request = args.run.request();
         let done = launch::apply(&model, &request, &options, &mut confirm, &mut sink, &bars);
-        done.map(|done| done.exit).map_err(Failure::from)
+        done.map_err(Failure::from)
     })?;
     send_alerts(&model, &vault, &sender, &stop, terminal);
     if let Some(failure) = unasked.filter(|_| exit == 0) {

@@ -42,7 +42,7 @@ fn sound(text: &[u8], loaded: &Loaded) {
                 shown.is_char_boundary(span.start) && shown.is_char_boundary(span.end),
                 "{finding:?}"
             );
-            assert!(loaded.place(span).is_some());
+            assert!(loaded.location(span).is_some());
         }
     }
     let text = loaded.render(false, 100);

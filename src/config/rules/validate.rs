@@ -6,7 +6,7 @@
 //! is not reported.
 
 use crate::config::CheckOptions;
-use crate::config::findings::{Code, Finding, FindingSeverity, allow, sorted};
+use crate::config::findings::{Code, Finding, allow, sorted};
 use crate::config::nodes::document::Document;
 use crate::config::nodes::lower::lower;
 use crate::config::nodes::{BackupNode, JobLinks, RetentionNode, lower_ops};
@@ -89,10 +89,7 @@ pub(in crate::config) fn validate(
     };
     allow::apply(document, sources, unasked_codes, &mut findings);
     // What is wrong with a file may be why no job is seen in it.
-    if findings
-        .iter()
-        .all(|finding| finding.severity != FindingSeverity::Error)
-    {
+    if !findings.iter().any(Finding::is_error) {
         findings.extend(no_jobs(document, sources));
     }
 
@@ -101,9 +98,7 @@ pub(in crate::config) fn validate(
         label.span = sources.whole(label.span);
     }
     let findings = sorted(findings);
-    let fine = findings
-        .iter()
-        .all(|finding| finding.severity != FindingSeverity::Error);
+    let fine = !findings.iter().any(Finding::is_error);
     let model = fine
         .then(|| {
             let links = schedules

@@ -19,8 +19,8 @@ pub(super) use mask::mask;
 
 use super::nodes::TOP_NAMES;
 use super::source::{Span, hide};
-use super::syntax::repair::mend;
-use super::syntax::tree;
+use super::syntax::parser;
+use super::syntax::repair::repair;
 
 /// A secret within a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,9 +89,9 @@ impl<'t> FileSecrets<'t> {
 /// The text of an ops file with stars in place of its secrets; lines stay lines.
 pub(super) fn masked(text: &str) -> String {
     let mut secrets = FileSecrets::new(text, 0);
-    let mended = mend::mend(text, 0, TOP_NAMES);
-    for piece in &mended.pieces {
-        if let Ok(nodes) = tree::parse(&mended, piece, 0) {
+    let repaired = repair(text, 0, TOP_NAMES);
+    for piece in &repaired.pieces {
+        if let Ok(nodes) = parser::parse(&repaired, piece, 0) {
             secrets.report(None, &nodes, &mut Vec::new());
         }
     }
