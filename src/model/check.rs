@@ -19,7 +19,7 @@ pub struct Check {
     pub kill_after: Duration,
     /// The worst state that it may have.
     pub worst: Worst,
-    /// Bad answers in a row before somebody is told; at least 1.
+    /// Bad answers in a row before channels are notified; at least 1.
     pub fail_after: u32,
     /// Good answers in a row before it counts as recovered; at least 1.
     pub recover_after: u32,
@@ -27,7 +27,7 @@ pub struct Check {
     pub silenced_by: Option<String>,
     /// The schedule that it runs by; without one it runs only when asked for.
     pub schedule: Option<String>,
-    /// The channels that are told of it; `None` is all of them, by severity.
+    /// The channels to notify; `None` is all of them, by severity.
     pub notify: Option<Vec<String>>,
     /// Leave the job out of every run.
     pub paused: bool,

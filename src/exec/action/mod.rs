@@ -56,7 +56,7 @@ pub struct Slots {
     pub written: HashMap<StepId, WrittenCopy>,
     /// Proofs; several cleanups may rely on one.
     pub proofs: HashMap<StepId, Arc<Proof>>,
-    /// Steps that were decided anew, in place of the plan's.
+    /// Steps that were planned again, in place of the plan's.
     pub again: HashMap<StepId, Arc<Step>>,
 }
 
