@@ -135,7 +135,7 @@ pub fn failure(error: &CopyError, deadline: &super::Deadline<'_>) -> Outcome {
     if deadline.timed_out() {
         return Outcome {
             help: Some("nothing was published; raise `timeout`, or find out what is slow".to_owned()),
-            ..outcome(State::Failed, "the step's timeout was reached")
+            ..outcome(State::Failed, "the step reached its timeout")
         };
     }
     if let Some(signal) = deadline.signal() {

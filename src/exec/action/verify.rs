@@ -26,7 +26,7 @@ pub fn run(context: &Context<'_>, step: &VerifyStep) -> Ended {
     let mut lines: Vec<String> = Vec::new();
     let mut details: Vec<String> = Vec::new();
     let mut partial = false;
-    let mut help = "make what is named readable, or exclude it";
+    let mut help = "make these paths readable, or exclude them";
     let mut this_run = None;
     if let Some(written) = written {
         let manifest = written.manifest();
