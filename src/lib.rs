@@ -34,9 +34,9 @@
 //! | 5 | [`alert`] | which channels are notified, and when; sending |
 //! | 5 | [`report`] | plans, events and copies for people and programs |
 //! | 6 | [`launch`] | one whole run, from locks to outcome |
-//! | 6 | [`daemon`] | schedules → due jobs → launch, until a signal asks to stop |
-//! | 6 | [`inspect`] | what happened, why, and what comes next: status, why, upcoming, simulate |
-//! | 7 | [`cli`] | arguments, one file a command, exit codes |
+//! | 7 | [`daemon`] | schedules → due jobs → launch, until a signal asks to stop |
+//! | 7 | [`inspect`] | answers about jobs and schedules: status, why, upcoming, simulate |
+//! | 8 | [`cli`] | arguments, one file per command, exit codes |
 //!
 //! A room uses lower layers only; `tests/it/layering` enforces this table. Where to start reading: the deletion, from
 //! [`plan::graph`] (the types that make `backup → verify → cleanup` unavoidable) over [`archive::verify`](mod@archive::verify)

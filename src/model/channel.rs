@@ -1,4 +1,4 @@
-//! Channels: which alerts they receive, and how alerts are delivered.
+//! Channels: destinations for alerts.
 //!
 //! Invariant: a secret is where it comes from, never what it is. The names of channels are unique, and none is [`LOG`].
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The channel that always exists: every alert is also logged.
+/// The channel that always exists: alerts are written to the log in any case.
 pub const LOG: &str = "log";
 
 /// A `channel`: a destination for alerts.
@@ -17,11 +17,11 @@ pub struct Channel {
     /// Unique among channels, and not [`LOG`].
     pub name: String,
     pub kind: ChannelKind,
-    /// The lowest severity that this channel receives.
+    /// The lowest severity that it receives.
     pub min_severity: Severity,
-    /// How often an alert is repeated while the problem lasts; `None` is never.
+    /// How often an alert is repeated while the state is still bad; `None` is never.
     pub repeat: Option<Duration>,
-    /// How many messages are sent at most; the rest comes as a digest.
+    /// Further messages are joined into a digest.
     pub rate_limit: Option<RateLimit>,
     pub timeout: Duration,
 }
@@ -33,9 +33,9 @@ pub struct Channel {
 pub enum Severity {
     /// Good to know.
     Info,
-    /// It needs attention.
+    /// Someone should look.
     Warning,
-    /// It needs attention now.
+    /// Someone must act.
     Critical,
 }
 

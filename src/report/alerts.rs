@@ -1,18 +1,18 @@
-//! The alerts of the outbox, for `alerts list`, and undelivered alerts, for `status` and after a run.
+//! Alerts and their delivery: `alerts list`, and the undelivered ones in `status` and after a run.
 //!
-//! Takes stored messages, gives a table for people and a document for programs; its JSON Schema is
-//! `schemas/alerts.schema.json`, and a test compares the two.
-//! Invariant: the reason of a failure is one line.
+//! Takes stored messages, gives a table and JSON; its JSON Schema is `schemas/alerts.schema.json`, and a test compares
+//! the two.
+//! Invariant: the reason of a failed delivery is on one line.
 
 use crate::channel::message::Message;
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::table::Align::{Left, Right};
 use crate::report::shared::table::{Cell, Tone, table};
-use crate::report::shared::times;
+use crate::report::shared::times::{self, MillisUtc};
 use crate::store::outbox::{MessageState, StoredMessage, Undelivered};
 use crate::units::plural;
-use chrono::{DateTime, SecondsFormat, Utc};
-use serde::{Serialize, Serializer};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
 
 /// The number of the JSON format.
 pub const FORMAT: u32 = 1;
@@ -27,6 +27,7 @@ fn state_cell(state: MessageState) -> Cell {
     Cell::toned(state.word(), tone)
 }
 
+/// Alerts.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(title = "opsrun alerts, format 1"))]
@@ -43,92 +44,82 @@ pub struct AlertsDocument {
 pub struct AlertDocument {
     /// Its id, a ULID.
     pub id: String,
-    /// The channel that receives it.
+    /// The channel.
     pub channel: String,
-    /// Whether it was sent.
+    /// Its state.
     pub state: MessageState,
     /// When it was created: RFC 3339, UTC.
-    #[serde(serialize_with = "millis")]
-    #[cfg_attr(test, schemars(with = "String"))]
-    pub created_at: DateTime<Utc>,
-    /// It is not sent before this: RFC 3339, UTC.
-    #[serde(serialize_with = "millis")]
-    #[cfg_attr(test, schemars(with = "String"))]
-    pub due_at: DateTime<Utc>,
-    /// Attempts so far.
+    pub created_at: MillisUtc,
+    /// Not sent before: RFC 3339, UTC.
+    pub due_at: MillisUtc,
+    /// Number of attempts.
     pub attempts: u32,
     /// Why the last attempt failed.
     pub last_error: Option<String>,
     /// When it was delivered, given up, merged or dropped: RFC 3339, UTC.
-    #[serde(serialize_with = "some_millis")]
-    #[cfg_attr(test, schemars(with = "Option<String>"))]
-    pub settled_at: Option<DateTime<Utc>>,
-    /// The alert; null when a later opsrun wrote it.
+    pub settled_at: Option<MillisUtc>,
+    /// The message; null if a later opsrun wrote it.
     pub message: Option<Message>,
 }
 
-impl AlertsDocument {
-    #[must_use]
-    pub fn new(messages: Vec<StoredMessage>) -> Self {
-        let one = |stored: StoredMessage| AlertDocument {
+impl From<StoredMessage> for AlertDocument {
+    fn from(stored: StoredMessage) -> Self {
+        Self {
+            message: stored.message,
             id: stored.id,
             channel: stored.channel,
             state: stored.state,
-            created_at: stored.created_at,
-            due_at: stored.due_at,
+            created_at: MillisUtc(stored.created_at),
+            due_at: MillisUtc(stored.due_at),
             attempts: stored.attempts,
             last_error: stored.last_error,
-            settled_at: stored.settled_at,
-            message: stored.message,
-        };
-        Self {
-            format: FORMAT,
-            alerts: messages.into_iter().map(one).collect(),
+            settled_at: stored.settled_at.map(MillisUtc),
         }
     }
 }
 
-fn millis<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&at.to_rfc3339_opts(SecondsFormat::Millis, true))
-}
-
-fn some_millis<S: Serializer>(at: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
-    match at {
-        Some(at) => millis(at, serializer),
-        None => serializer.serialize_none(),
+impl AlertsDocument {
+    #[must_use]
+    pub fn new(stored: Vec<StoredMessage>) -> Self {
+        Self {
+            format: FORMAT,
+            alerts: stored.into_iter().map(Into::into).collect(),
+        }
     }
 }
 
+/// Without any: `none`.
 #[must_use]
-pub fn alerts_text(alerts: &[AlertDocument], zone: chrono_tz::Tz, style: Style) -> String {
+pub fn alerts_text(alerts: &[AlertDocument], none: &str, zone: chrono_tz::Tz, style: Style) -> String {
     if alerts.is_empty() {
-        return "every alert is delivered\n".to_owned();
+        return format!("{none}\n");
     }
     let rows: Vec<[Cell; 6]> = alerts
         .iter()
-        .map(|row| {
-            let mut said = row.message.as_ref().map_or_else(
+        .map(|alert| {
+            let mut text = alert.message.as_ref().map_or_else(
                 || "written by a later opsrun".to_owned(),
                 |message| format!("{}: {}", message.title(), message.summary),
             );
-            if let Some(why) = &row.last_error {
-                said = format!("{said} ({why})");
+            if let Some(error) = &alert.last_error {
+                text = format!("{text} ({error})");
             }
             [
-                one_line(&row.id).into(),
-                Cell::toned(one_line(&row.channel), Tone::Name),
-                state_cell(row.state),
-                times::local(row.created_at, zone).into(),
-                row.attempts.to_string().into(),
-                one_line(&said).into(),
+                one_line(&alert.id).into(),
+                Cell::toned(one_line(&alert.channel), Tone::Name),
+                state_cell(alert.state),
+                times::local(alert.created_at.0, zone).into(),
+                alert.attempts.to_string().into(),
+                one_line(&text).into(),
             ]
         })
         .collect();
-    let heading = ["alert", "channel", "state", &format!("when ({zone})"), "tries", "says"];
+    let created = format!("created ({zone})");
+    let heading = ["alert", "channel", "state", &created, "attempts", "message"];
     table(heading, [Left, Left, Left, Left, Right, Left], &rows, style)
 }
 
-/// One line per channel; nothing when every alert was delivered.
+/// One line per channel; empty if everything is delivered.
 #[must_use]
 pub fn undelivered_text(rows: &[Undelivered], now: DateTime<Utc>, style: Style) -> String {
     let line = |row: &Undelivered| {
@@ -137,13 +128,10 @@ pub fn undelivered_text(rows: &[Undelivered], now: DateTime<Utc>, style: Style) 
             let since = row
                 .since
                 .map_or_else(String::new, |since| format!(" for {}", times::ago(since, now)));
-            parts.push(format!(
-                "{} not delivered{since}",
-                plural(row.pending, "alert is", "alerts are")
-            ));
+            parts.push(format!("{} undelivered{since}", plural(row.pending, "alert", "alerts")));
         }
         if row.dead > 0 {
-            parts.push(format!("{} given up", plural(row.dead, "alert was", "alerts were")));
+            parts.push(format!("{} given up", plural(row.dead, "alert", "alerts")));
         }
         let why = row
             .last_error
@@ -163,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_says_what_is_not_delivered_and_why() {
+    fn a_line_counts_undelivered_alerts_with_the_reason() {
         let row = |pending, dead, last_error: Option<&str>| Undelivered {
             channel: "ops".to_owned(),
             pending,
@@ -176,8 +164,8 @@ mod tests {
         assert_eq!(text(&[]), "");
         assert_eq!(
             text(&[row(2, 1, Some("connection\nrefused"))]),
-            "channel ops: 2 alerts are not delivered for 2 h, 1 alert was given up: connection\\nrefused\n"
+            "channel ops: 2 alerts undelivered for 2 h, 1 alert given up: connection\\nrefused\n"
         );
-        assert_eq!(text(&[row(0, 3, None)]), "channel ops: 3 alerts were given up\n");
+        assert_eq!(text(&[row(0, 3, None)]), "channel ops: 3 alerts given up\n");
     }
 }

@@ -72,7 +72,7 @@ fn redirects_to_nowhere_are_critical() {
         expect(
             &at(&stub).ask(),
             State::Critical,
-            "it redirects to an address that is not http or https",
+            "the server redirects to a URL that is not http or https",
         );
     }
 }

@@ -55,7 +55,7 @@ fn people_are_told_while_it_goes_on() {
     world.jobs(&format!("{CHANNEL}\n{target}"));
     serve.signal(Signal::SIGHUP);
     assert_eq!(told.next(), "recovery config");
-    serve.says("can be used again");
+    serve.says("is valid again");
     serve.term();
     let lost = "SELECT count(*) FROM outbox WHERE state = 'dead'";
     assert_eq!(world.count(lost), 0);

@@ -1,7 +1,7 @@
-//! The commands in a table of Markdown, for the reference.
+//! The table of commands in Markdown, for the reference.
 //!
-//! Takes what clap knows, gives a row a command: how it is typed, what it does, the options of its own.
-//! Invariant: a command that can be typed has a row.
+//! Takes what clap knows; gives a row per command: usage, purpose, and its own options.
+//! Invariant: every command has a row.
 
 use clap::{Arg, Command, CommandFactory};
 use opsrun::cli::args::Cli;

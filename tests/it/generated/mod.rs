@@ -1,9 +1,8 @@
-//! The documents about the language: what is generated in them, and how it gets there.
+//! The generated parts of the documents.
 //!
-//! Takes a document whose prose is written by hand, and puts text between its marks:
-//! `<!-- begin settings backup -->` … `<!-- end -->`. `tables` makes it of the language, `pages` of what is said about
-//! findings; for other marks the caller is asked.
-//! Invariant: outside of the marks nothing changes, and filling twice is filling once.
+//! Takes a document and replaces the text between its marks: `<!-- begin settings backup -->` … `<!-- end -->`. `tables`
+//! generates tables from the language, `pages` from the pages about findings; the caller handles other marks.
+//! Invariant: nothing outside the marks changes, and filling twice gives the same document.
 
 mod commands;
 mod pages;
@@ -15,13 +14,11 @@ const BEGIN: &str = "<!-- begin ";
 const BEGUN: &str = " -->\n";
 const END: &str = "<!-- end -->";
 
-/// Why a document cannot be filled.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MarkError {
-    #[error("nothing is generated for the mark `{0}`")]
+    #[error("unknown mark `{0}`")]
     Unknown(String),
-    /// Its end is not there.
-    #[error("the mark `{0}` has no end: write `{END}` on a line of its own behind it")]
+    #[error("the mark `{0}` has no end; write `{END}` on a line after it")]
     Open(String),
 }
 
@@ -79,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_stands_between_marks_changes() {
+    fn only_text_between_marks_changes() {
         let document = "a\n<!-- begin one -->\nold\n<!-- end -->\nb <!-- c -->\n";
         let filled = fill_with(document, &one).unwrap();
         assert_eq!(filled, "a\n<!-- begin one -->\n\nnew\n\n<!-- end -->\nb <!-- c -->\n");

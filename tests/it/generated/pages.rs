@@ -1,8 +1,7 @@
-//! The kinds of findings in Markdown: a table of all, and a section for each.
+//! The findings in Markdown: a table of all, and a section for each.
 //!
-//! Takes the codes and their pages, gives text. The examples keep the mark of what they yield, so that a document can
-//! be checked by what it says itself.
-//! Invariant: the table leads to the sections.
+//! Takes the codes and their pages, gives text. Examples keep their expected findings, so that tests can check them.
+//! Invariant: the table links to the sections.
 
 use super::tables::line;
 use opsrun::config::findings::explain::{Example, page};
@@ -18,7 +17,7 @@ fn letter(code: Code) -> &'static str {
     }
 }
 
-/// One line a code, each leading to its section in `docs/findings.md`.
+/// One row per code, with a link to its section in `docs/findings.md`.
 pub(super) fn codes() -> String {
     let row = |code: &Code| {
         let (id, slug) = (code.id(), code.slug());
@@ -58,7 +57,7 @@ fn shown(example: &Example) -> String {
         return format!("Right:\n\n```kdl\n{text}```\n");
     }
     let (found, host) = if example.host {
-        (", where `opsrun check --host` finds it so", " host")
+        (", found by `opsrun check --host`", " host")
     } else {
         ("", "")
     };

@@ -1,8 +1,8 @@
 //! The language in tables of Markdown.
 //!
-//! Takes a [`Vocabulary`] and nodes of it, gives rows: the setting, what it takes, what holds without it, what it means. And
-//! the reasons for which a file stays, which are words of the language too: programs match on them.
-//! Invariant: a row stands on one line and has as many cells as its heading.
+//! Takes a [`Vocabulary`] and its nodes, gives rows: setting, value, default, meaning. Also the reasons to keep a file, since
+//! programs match on them.
+//! Invariant: a row is one line and has as many cells as its heading.
 
 use opsrun::config::language::vocabulary::{
     AbsentEntry, ArgumentEntry, DefaultEntry, NodeEntry, PropertyEntry, ValueForm, Vocabulary,
@@ -11,8 +11,8 @@ use opsrun::keep_reason::KeepReason;
 
 const HEADING: &str = "| setting | takes | default | meaning |\n|---|---|---|---|\n";
 
-/// What a node is, its properties and the settings in its block: all of them, but those that every job takes, and those
-/// of a check or a channel of which it needs one.
+/// A node, its properties and the settings in its block, without the settings that all jobs share, and without the
+/// alternatives of a check or channel.
 pub(super) fn settings(language: &Vocabulary, path: &str, node: &NodeEntry) -> String {
     let takes = takes(node);
     let takes = if takes.is_empty() { takes } else { format!(" {takes}") };
@@ -30,18 +30,18 @@ pub(super) fn settings(language: &Vocabulary, path: &str, node: &NodeEntry) -> S
     text
 }
 
-/// One of several of which the node around them needs one.
+/// One of several alternatives, of which the parent needs one.
 fn is_choice(node: &NodeEntry) -> bool {
     !node.required && !node.repeats && node.default.is_none()
 }
 
-/// What a check can ask, or the ways of a channel.
+/// The probes of a check, or the types of a channel.
 pub(super) fn choices(node: &NodeEntry) -> String {
     let choices = node.children.iter().filter(|child| is_choice(child));
     HEADING.to_owned() + &choices.map(|choice| rows(1, choice)).collect::<String>()
 }
 
-/// Where a secret comes from, which is told once for all that may be one.
+/// The sources of secrets, listed once for all settings that accept one.
 pub(super) fn sources(language: &Vocabulary) -> String {
     let env = language.node("target/env");
     let properties = env
@@ -60,7 +60,7 @@ fn is_source(name: &str) -> bool {
     name.starts_with("from-")
 }
 
-/// The settings that every job takes.
+/// The settings that all jobs share.
 pub(super) fn shared(language: &Vocabulary) -> String {
     let names = common(language);
     let first = jobs(language).next();
@@ -71,7 +71,7 @@ pub(super) fn shared(language: &Vocabulary) -> String {
     HEADING.to_owned() + &rows.collect::<String>()
 }
 
-/// The types of values, besides numbers and words, which the tables say themselves.
+/// The types of values, without numbers and words, which the tables show themselves.
 pub(super) fn forms(language: &Vocabulary) -> String {
     fn all<'a>(nodes: &'a [NodeEntry], found: &mut Vec<&'a ValueForm>) {
         for node in nodes {
@@ -89,7 +89,7 @@ pub(super) fn forms(language: &Vocabulary) -> String {
     "| type | is |\n|---|---|\n".to_owned() + &found.iter().map(row).collect::<String>()
 }
 
-/// What the language has and this build has not.
+/// The parts of the language that are missing from this build.
 pub(super) fn absent(language: &Vocabulary) -> String {
     let mut rows: Vec<(&AbsentEntry, Vec<&str>)> = Vec::new();
     for absent in &language.absent {
@@ -108,7 +108,7 @@ pub(super) fn absent(language: &Vocabulary) -> String {
     "| missing | in | instead |\n|---|---|---|\n".to_owned() + &rows.iter().map(row).collect::<String>()
 }
 
-/// Why a file stays that should have gone.
+/// All reasons to keep a file.
 pub(super) fn reasons() -> String {
     let row = |reason: KeepReason| {
         let exit = if reason.is_shortfall() { "4" } else { "" };
@@ -125,7 +125,7 @@ fn is_job(node: &NodeEntry) -> bool {
     node.children.iter().any(|child| child.name == "needs")
 }
 
-/// The settings that every job takes in the same way.
+/// The settings that all jobs share.
 fn common(language: &Vocabulary) -> Vec<&'static str> {
     let mut jobs = jobs(language);
     let settings = jobs.next().map(|job| job.children.as_slice()).unwrap_or_default();
@@ -134,11 +134,11 @@ fn common(language: &Vocabulary) -> Vec<&'static str> {
     settings.iter().filter(everywhere).map(|child| child.name).collect()
 }
 
-/// A node, its properties, and what stands in its block, each below what it belongs to.
+/// A node, its properties, and the nodes in its block.
 fn rows(depth: usize, node: &NodeEntry) -> String {
     let mut about = meaning(node.summary, node.rule);
     if node.repeats {
-        about += "; may stand several times";
+        about += "; repeatable";
     }
     let name = format!("{}`{}`", before(depth), node.name);
     let mut text = line(&[&name, &takes(node), &unset(node.required, node.default), &about]);
@@ -160,7 +160,7 @@ fn property_row(depth: usize, property: &PropertyEntry) -> String {
     line(&[&name, &kind(&property.form), &unset, &about])
 }
 
-/// A row; a `|` in a cell would end it.
+/// A row. `|` is escaped in cells.
 pub(super) fn line(cells: &[&str]) -> String {
     let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
     format!("| {} |\n", cells.join(" | "))
@@ -172,7 +172,7 @@ fn meaning(summary: &str, rule: Option<&str>) -> String {
 
 fn unset(required: bool, unset: Option<DefaultEntry>) -> String {
     match unset {
-        _ if required => "needed".to_owned(),
+        _ if required => "required".to_owned(),
         Some(DefaultEntry::Value("#false")) => "no".to_owned(),
         Some(DefaultEntry::Value(value)) => format!("`{value}`"),
         Some(DefaultEntry::Words(words)) => words.to_owned(),
@@ -180,7 +180,7 @@ fn unset(required: bool, unset: Option<DefaultEntry>) -> String {
     }
 }
 
-/// The arguments, or for what may be a secret where it comes from.
+/// The arguments, or the sources of a possible secret.
 fn takes(node: &NodeEntry) -> String {
     let may_be_secret = node.properties.iter().any(|property| is_source(property.name));
     let one = |argument: &ArgumentEntry| {

@@ -1,45 +1,42 @@
-//! What people type who know other programs: `validate`, `run`, `apply --dry-run`, `check --json`.
+//! Suggestions for commands and flags of other programs: `validate`, `run`, `apply --dry-run`, `check --json`.
 //!
-//! Takes an error of the command line and what was typed, adds the call that was probably meant. Knows names, not what
-//! commands do. Invariant: the error stays the error that it is; a tip is one line more.
+//! Takes a command line error and the arguments, adds a suggestion.
+//! Invariant: the error itself stays unchanged.
 
 use super::args::Cli;
 use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::ffi::OsString;
 
-/// Commands of other programs, and what does that here.
+/// Commands of other programs, and the equivalent here.
 const COMMANDS: &[(&[&str], &str)] = &[
     (
         &["validate", "lint", "verify-config", "test", "configtest"],
-        "`opsrun check` says whether an ops file is right",
+        "to validate an ops file, use `opsrun check`",
     ),
     (
         &["run", "start", "exec", "up", "backup", "prune"],
-        "`opsrun plan` shows what would happen, and `opsrun apply` does it",
+        "to see what would happen, use `opsrun plan`; to do it, use `opsrun apply`",
     ),
     (
         &["diff", "preview", "dry-run", "show"],
-        "`opsrun plan` shows what would happen, without touching anything",
+        "to see what would happen, use `opsrun plan`",
     ),
-    (&["format"], "`opsrun fmt` brings ops files into their usual form"),
-    (
-        &["logs", "log"],
-        "`opsrun history last` shows what happened in the last run",
-    ),
-    (&["snapshots", "ls"], "`opsrun list` shows the copies"),
+    (&["format"], "to format ops files, use `opsrun fmt`"),
+    (&["logs", "log"], "to see the last run, use `opsrun history last`"),
+    (&["snapshots", "ls"], "to list the copies, use `opsrun list`"),
 ];
 
-/// Flags of other programs, and what does that here. The commands are those that have it; none: any.
+/// Flags of other programs, the commands where they are expected, and the equivalent here.
 const FLAGS: &[(&[&str], &[&str], &str)] = &[
     (
         &["--dry-run", "--dryrun", "-n", "--check", "--noop"],
         &["apply"],
-        "`opsrun plan` shows what would happen, without touching anything",
+        "to see what would happen, use `opsrun plan`",
     ),
-    (&["--json"], &["check"], "write `--format json`"),
-    (&["--sarif"], &["check"], "write `--format sarif`"),
-    (&["--strict", "--werror"], &["check"], "write `--fail-on warning`"),
+    (&["--json"], &["check"], "use `--format json`"),
+    (&["--sarif"], &["check"], "use `--format sarif`"),
+    (&["--strict", "--werror"], &["check"], "use `--fail-on warning`"),
 ];
 
 pub fn add(error: &mut clap::Error, typed: impl Iterator<Item = OsString>) {
@@ -81,7 +78,7 @@ fn flag(flag: &str, command: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    fn said(line: &str) -> String {
+    fn error(line: &str) -> String {
         let words = || line.split(' ').map(OsString::from);
         let mut error = Cli::command().try_get_matches_from(words()).unwrap_err();
         add(&mut error, words().skip(1));
@@ -89,21 +86,24 @@ mod tests {
     }
 
     #[test]
-    fn what_was_meant_is_said() {
+    fn the_equivalent_is_suggested() {
         for (line, wanted) in [
-            ("opsrun validate", "tip: `opsrun check`"),
-            ("opsrun run", "tip: `opsrun plan`"),
-            ("opsrun apply --dry-run", "tip: `opsrun plan`"),
-            ("opsrun check --json", "tip: write `--format json`"),
-            ("opsrun --color=never check x.kdl --json", "tip: write `--format json`"),
+            ("opsrun validate", "tip: to validate an ops file, use `opsrun check`"),
+            ("opsrun run", "tip: to see what would happen, use `opsrun plan`"),
+            (
+                "opsrun apply --dry-run",
+                "tip: to see what would happen, use `opsrun plan`",
+            ),
+            ("opsrun check --json", "tip: use `--format json`"),
+            ("opsrun --color=never check x.kdl --json", "tip: use `--format json`"),
         ] {
-            let said = said(line);
-            assert!(said.contains(wanted), "{line}: {said}");
+            let error = error(line);
+            assert!(error.contains(wanted), "{line}: {error}");
         }
     }
 
     #[test]
-    fn no_row_hides_what_there_is() {
+    fn no_suggestion_hides_an_existing_command_or_flag() {
         let own = Cli::command();
         for (words, _) in COMMANDS {
             assert!(

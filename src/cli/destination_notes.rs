@@ -1,11 +1,13 @@
-//! What looking at copies should not pass over in silence: destinations that are gone, and what lies beside copies.
+//! Notes about destinations: missing ones, broken copies, and files that are not copies.
 //!
 //! Takes places and an ops file, prints on stderr. Changes nothing.
-//! Invariant: a destination that is gone is said whatever the level of detail.
+//! Invariant: a missing destination is reported at every level of detail.
 
-use super::file::Copies;
+use super::exit::{Exit, Failure};
+use super::file::CopyLocation;
 use super::terminal::Terminal;
 use crate::archive::CopyName;
+use crate::error_chain::error_chain;
 use crate::launch::copies::{self, CopyDirectory};
 use crate::path::shown;
 use crate::report::run::lines::Detail;
@@ -14,37 +16,32 @@ use crate::report::shared::style::one_line;
 use crate::units::plural;
 use std::collections::BTreeSet;
 
-/// Things named before the rest is counted.
-const NAMED: usize = 5;
+/// Names listed in one note.
+const MAX_NAMES: usize = 5;
 
-/// Says which destinations earlier runs wrote to and are not there now. True when there is one.
-pub fn lost(place: &Copies, backup: Option<&str>, terminal: &Terminal) -> bool {
-    let Some(model) = place.model() else {
+/// Reports destinations that earlier runs wrote to and that are missing now. True if there is one.
+pub fn missing(source: &CopyLocation, backup: Option<&str>, terminal: &Terminal) -> bool {
+    let Some(model) = source.model() else {
         return false;
     };
     match copies::lost(model, backup) {
         Ok(lost) => {
             for gone in &lost {
                 let message = format!("backup:{}: `{}` {}", gone.backup, shown(&gone.path), gone.why);
-                output::failure(&message, Some("is its disk mounted?"), terminal.err);
+                Failure::new(Exit::Failed, message, Some("check that its disk is mounted")).print(terminal.err);
             }
             !lost.is_empty()
         }
         Err(error) => {
-            note(
-                &format!(
-                    "whether a destination is gone cannot be told: {}",
-                    crate::error_chain::error_chain(&error)
-                ),
-                terminal,
-            );
+            let error = error_chain(&error);
+            note(&format!("cannot check for missing destinations: {error}"), terminal);
             false
         }
     }
 }
 
-/// Says what lies at the places and is no copy that can be used.
-pub fn beside(places: &[CopyDirectory], backup: Option<&str>, terminal: &Terminal) {
+/// Reports broken copies, and files that do not belong to a copy.
+pub fn other_files(places: &[CopyDirectory], backup: Option<&str>, terminal: &Terminal) {
     let mut seen = BTreeSet::new();
     for place in places {
         if place.dir.id().is_ok_and(|id| !seen.insert(id)) {
@@ -64,30 +61,25 @@ pub fn beside(places: &[CopyDirectory], backup: Option<&str>, terminal: &Termina
             .collect();
         if !broken.is_empty() {
             let count = plural(broken.len() as u64, "copy is", "copies are");
-            note(&format!("`{at}`: {count} broken: {}", some(&broken)), terminal);
+            note(&format!("`{at}`: {count} broken: {}", list(&broken)), terminal);
         }
         let orphans: Vec<&str> = found.orphans.iter().map(String::as_str).filter(of_wanted).collect();
         if !orphans.is_empty() {
-            let count = plural(orphans.len() as u64, "file belongs", "files belong");
-            note(
-                &format!(
-                    "`{at}`: {count} to no copy, since the manifest is not there: {}",
-                    some(&orphans)
-                ),
-                terminal,
-            );
+            let count = plural(orphans.len() as u64, "file", "files");
+            let text = format!("`{at}`: {count} without a manifest: {}", list(&orphans));
+            note(&text, terminal);
         }
         let foreign = found.foreign.iter().filter(|name| *name != "lost+found").count();
         if foreign > 0 {
-            let count = plural(foreign as u64, "other file lies", "other files lie");
+            let count = plural(foreign as u64, "other file", "other files");
             note(&format!("`{at}`: {count} among the copies"), terminal);
         }
     }
 }
 
-fn some(names: &[&str]) -> String {
-    let first: Vec<String> = names.iter().take(NAMED).map(|name| one_line(name)).collect();
-    match names.len().saturating_sub(NAMED) {
+fn list(names: &[&str]) -> String {
+    let first: Vec<String> = names.iter().take(MAX_NAMES).map(|name| one_line(name)).collect();
+    match names.len().saturating_sub(MAX_NAMES) {
         0 => first.join(", "),
         more => format!("{} and {more} more", first.join(", ")),
     }

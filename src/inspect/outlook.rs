@@ -1,85 +1,88 @@
-//! How a job stands in time: when it runs next, how long it is left alone, and whether it is overdue.
+//! The outlook of a job: its next run, its back-off, and whether it is overdue.
 //!
-//! Takes its place in the [`Book`](crate::daemon::timetable::Book), what the store remembers and what became of it, gives [`Ahead`].
-//! Pure: `now` is an argument.
-//! Invariant: nothing is overdue by a schedule that was never served, or is served first after the instant.
+//! Takes a job of the [`Timetable`](crate::daemon::timetable::Timetable), the state and the past of the job; gives a
+//! [`JobOutlook`]. Pure: `now` is an argument.
+//! Invariant: nothing is overdue on a schedule that was never served, or that was first served after the instant.
 
-use crate::daemon::timetable::{Due, Entry};
-use crate::model::JobName;
+use crate::daemon::timetable::{ScheduledJob, TimetableEntry};
 use crate::model::backoff::Gate;
 use crate::model::schedule::due::GRACE;
+use crate::report::schedule::status::BackOffRow;
 use crate::store::schedules::{Agenda, FiringVerdict, ScheduleState, StoredDecision};
 use crate::store::{JobStatus, RunEnd};
 use chrono::{DateTime, TimeDelta, Utc};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ahead {
-    /// When it runs next, jitter included. None: it is paused, or its schedule does not fire again.
-    pub next: Option<DateTime<Utc>>,
-    pub left_alone: Option<LeftAlone>,
-    /// The last instant that should have been a run by now, and was none.
-    pub overdue: Option<DateTime<Utc>>,
-    /// Since when the schedule is served as it is defined.
-    pub since: Option<DateTime<Utc>>,
-}
-
-/// A target that failed too often of late, and with it what needs it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftAlone {
-    pub target: JobName,
-    pub failures: u32,
-    pub until: DateTime<Utc>,
+pub struct JobOutlook {
+    /// Jitter included. None: it is paused, or its schedule has no later instant.
+    pub next_run: Option<DateTime<Utc>>,
+    pub back_off: Option<BackOffRow>,
+    /// The last instant at which it should have run but did not.
+    pub overdue_since: Option<DateTime<Utc>>,
+    /// Since when the schedule is served in its current definition.
+    pub served_since: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug, Clone, Copy)]
-pub struct Past<'a> {
+pub struct JobPast<'a> {
     pub standing: &'a JobStatus,
-    /// What was decided about it, newest first.
+    /// Newest first.
     pub decisions: &'a [StoredDecision],
 }
 
 #[must_use]
-pub fn ahead(entry: &Entry, due: &Due, agenda: &Agenda, past: Past<'_>, now: DateTime<Utc>) -> Ahead {
+pub fn outlook(
+    entry: &TimetableEntry,
+    job: &ScheduledJob,
+    agenda: &Agenda,
+    past: JobPast<'_>,
+    now: DateTime<Utc>,
+) -> JobOutlook {
     let jitter = TimeDelta::from_std(entry.jitter).unwrap_or_default();
     let state = agenda.schedules.get(&entry.schedule.name);
     let state = state.filter(|state| state.definition == entry.definition);
-    let left_alone = left_alone(due, agenda, now);
-    let free = left_alone.as_ref().map_or(now, |left| left.until);
+    let back_off = back_off(job, agenda, now);
+    let free = back_off.as_ref().map_or(now, |back_off| back_off.until);
     let handled = state.map_or(free, |state| state.handled);
     let after = free.checked_sub_signed(jitter).unwrap_or(free).max(handled);
     let next = entry
         .schedule
         .next(after)
         .and_then(|next| next.checked_add_signed(jitter));
-    let waits = agenda.queue.contains_key(&due.job);
-    let excused = due.paused.is_some() || waits || left_alone.is_some();
-    Ahead {
-        next: next.filter(|_| due.paused.is_none()),
-        overdue: state
+    let queued = agenda.queue.contains_key(&job.job);
+    let excused = job.paused.is_some() || queued || back_off.is_some();
+    JobOutlook {
+        next_run: next.filter(|_| job.paused.is_none()),
+        overdue_since: state
             .filter(|_| !excused)
             .and_then(|state| overdue(entry, state, past, now)),
-        left_alone,
-        since: state.map(|state| state.since),
+        back_off,
+        served_since: state.map(|state| state.since),
     }
 }
 
-/// The target for which it waits longest.
-fn left_alone(due: &Due, agenda: &Agenda, now: DateTime<Utc>) -> Option<LeftAlone> {
-    let gates = due.gates.iter().filter_map(|target| {
+/// The back-off that lasts longest.
+fn back_off(job: &ScheduledJob, agenda: &Agenda, now: DateTime<Utc>) -> Option<BackOffRow> {
+    let gates = job.gates.iter().filter_map(|target| {
         let state = agenda.back_offs.get(target)?;
         match state.may_run(now) {
-            Gate::Wait { until } => Some(LeftAlone {
-                target: target.clone(),
+            Gate::Wait { until } => Some(BackOffRow {
+                target: target.to_string(),
                 failures: state.failures,
                 until,
             }),
             Gate::Run | Gate::Probe => None,
         }
     });
-    gates.max_by_key(|left| left.until)
+    gates.max_by_key(|back_off| back_off.until)
 }
 
-fn overdue(entry: &Entry, state: &ScheduleState, past: Past<'_>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+fn overdue(
+    entry: &TimetableEntry,
+    state: &ScheduleState,
+    past: JobPast<'_>,
+    now: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
     let late = TimeDelta::from_std(entry.jitter + GRACE).ok()?;
     let instant = entry.schedule.previous(now.checked_sub_signed(late)?)?;
     if instant <= state.since {
@@ -95,9 +98,9 @@ fn overdue(entry: &Entry, state: &ScheduleState, past: Past<'_>, now: DateTime<U
         last.at - took
     });
     let began = began.max(begun.as_ref().map(|begun| begun.at));
-    let decided = past.decisions.iter().any(|told| {
-        let passed_over = matches!(told.decision.verdict, FiringVerdict::Missed | FiringVerdict::Dropped);
-        told.decision.last >= instant && !passed_over
+    let decided = past.decisions.iter().any(|past| {
+        let passed_over = matches!(past.decision.verdict, FiringVerdict::Missed | FiringVerdict::Dropped);
+        past.decision.last >= instant && !passed_over
     });
     (!running && !decided && began.is_none_or(|began| began < instant)).then_some(instant)
 }
@@ -105,7 +108,7 @@ fn overdue(entry: &Entry, state: &ScheduleState, past: Past<'_>, now: DateTime<U
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::daemon::timetable::Book;
+    use crate::daemon::timetable::Timetable;
     use crate::model::backoff::BackOffState;
     use crate::run::{Outcome, State};
     use crate::store::schedules::{Decision, Occurrence};
@@ -116,26 +119,26 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn book() -> Book {
+    fn timetable() -> Timetable {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ops.kdl");
         let text = "schedule \"noon\" { cron \"0 12 * * *\"; jitter \"10m\"; }
 target \"a\" { command \"true\"; schedule \"noon\"; back-off after=1 wait=\"30h\" factor=1.0 cap=\"30h\"; }
 target \"p\" { command \"true\"; schedule \"noon\"; paused; }\n";
         std::fs::write(&path, text).unwrap();
-        Book::new(&crate::config::load(&path).unwrap().model.unwrap())
+        Timetable::new(&crate::config::load(&path).unwrap().model.unwrap())
     }
 
-    /// The jobs `a` and `p` at that moment, when the schedule is served since the 1st and up to `handled`.
-    fn stands(
+    /// The jobs `a` and `p` at `now`, on a schedule that is served since the 1st and decided up to `handled`.
+    fn outlooks(
         handled: &str,
         now: &str,
         standing: &JobStatus,
         decisions: &[StoredDecision],
         failed: Option<&str>,
-    ) -> [Ahead; 2] {
-        let book = book();
-        let entry = &book.entries[0];
+    ) -> [JobOutlook; 2] {
+        let timetable = timetable();
+        let entry = &timetable.entries[0];
         let mut agenda = Agenda::default();
         let state = ScheduleState {
             definition: entry.definition.clone(),
@@ -151,8 +154,8 @@ target \"p\" { command \"true\"; schedule \"noon\"; paused; }\n";
             };
             agenda.back_offs.insert("target:a".parse().unwrap(), state);
         }
-        let past = Past { standing, decisions };
-        [0, 1].map(|n| ahead(entry, &entry.jobs[n], &agenda, past, at(now)))
+        let past = JobPast { standing, decisions };
+        [0, 1].map(|n| outlook(entry, &entry.jobs[n], &agenda, past, at(now)))
     }
 
     fn ran(ended: &str) -> JobStatus {
@@ -173,7 +176,7 @@ target \"p\" { command \"true\"; schedule \"noon\"; paused; }\n";
         }
     }
 
-    fn told(instant: &str, verdict: FiringVerdict) -> StoredDecision {
+    fn decision(instant: &str, verdict: FiringVerdict) -> StoredDecision {
         StoredDecision {
             at: at(instant),
             decision: Decision {
@@ -193,38 +196,38 @@ target \"p\" { command \"true\"; schedule \"noon\"; paused; }\n";
     }
 
     #[test]
-    fn the_next_run_counts_jitter_and_cool_downs() {
-        let jitter = TimeDelta::from_std(book().entries[0].jitter).unwrap();
+    fn the_next_run_counts_jitter_and_back_off() {
+        let jitter = TimeDelta::from_std(timetable().entries[0].jitter).unwrap();
         assert!(jitter > TimeDelta::zero());
         let none = JobStatus::default();
-        let next = |handled, now, failed| stands(handled, now, &none, &[], failed)[0].next;
+        let next = |handled, now, failed| outlooks(handled, now, &none, &[], failed)[0].next_run;
         let noon = |day: u32| Some(at(&format!("2026-11-{day}T12:00:00Z")) + jitter);
         assert_eq!(next("2026-11-09T12:00:00Z", "2026-11-10T11:00:00Z", None), noon(10));
         // It is noon, and the jitter has not passed.
         assert_eq!(next("2026-11-09T12:00:00Z", "2026-11-10T12:00:01Z", None), noon(10));
         assert_eq!(next("2026-11-10T12:00:00Z", "2026-11-10T12:30:00Z", None), noon(11));
-        // A clock set back brings nothing again.
+        // A clock that was set back repeats nothing.
         assert_eq!(next("2026-11-10T12:00:00Z", "2026-11-08T12:30:00Z", None), noon(11));
         let failed = Some("2026-11-11T13:00:00Z");
         assert_eq!(next("2026-11-10T12:00:00Z", "2026-11-10T12:30:00Z", failed), noon(12));
-        let [a, p] = stands("2026-11-09T12:00:00Z", "2026-11-10T11:00:00Z", &none, &[], None);
-        assert_eq!((a.next.is_some(), p.next), (true, None));
+        let [a, p] = outlooks("2026-11-09T12:00:00Z", "2026-11-10T11:00:00Z", &none, &[], None);
+        assert_eq!((a.next_run.is_some(), p.next_run), (true, None));
     }
 
     #[test]
-    fn what_should_have_begun_and_did_not_is_overdue() {
+    fn a_job_that_should_have_started_is_overdue() {
         let noon = Some(at("2026-11-10T12:00:00Z"));
         let (handled, now) = ("2026-11-09T12:00:00Z", "2026-11-10T12:30:00Z");
         let yesterday = ran("2026-11-09T12:05:00Z");
         let of =
-            |now, standing: &JobStatus, told: &[StoredDecision], failed| stands(handled, now, standing, told, failed);
+            |now, standing: &JobStatus, past: &[StoredDecision], failed| outlooks(handled, now, standing, past, failed);
         let [a, p] = of(now, &yesterday, &[], None);
-        assert_eq!((a.overdue, p.overdue), (noon, None));
-        assert_eq!(of(now, &JobStatus::default(), &[], None)[0].overdue, noon);
-        // The jitter and a minute are granted.
-        assert_eq!(of("2026-11-10T12:00:59Z", &yesterday, &[], None)[0].overdue, None);
-        // A run by hand counts, and one that goes on.
-        assert_eq!(of(now, &ran("2026-11-10T12:20:00Z"), &[], None)[0].overdue, None);
+        assert_eq!((a.overdue_since, p.overdue_since), (noon, None));
+        assert_eq!(of(now, &JobStatus::default(), &[], None)[0].overdue_since, noon);
+        // The jitter and one minute are tolerated.
+        assert_eq!(of("2026-11-10T12:00:59Z", &yesterday, &[], None)[0].overdue_since, None);
+        // A manual run counts, and so does an active one.
+        assert_eq!(of(now, &ran("2026-11-10T12:20:00Z"), &[], None)[0].overdue_since, None);
         let going_on = JobStatus {
             begun: Some(BegunJob {
                 run: "B".to_owned(),
@@ -233,7 +236,7 @@ target \"p\" { command \"true\"; schedule \"noon\"; paused; }\n";
             }),
             ..yesterday.clone()
         };
-        assert_eq!(of(now, &going_on, &[], None)[0].overdue, None);
+        assert_eq!(of(now, &going_on, &[], None)[0].overdue_since, None);
         let cut = JobStatus {
             begun: going_on.begun.map(|begun| BegunJob {
                 end: RunEnd::Interrupted,
@@ -241,26 +244,30 @@ target \"p\" { command \"true\"; schedule \"noon\"; paused; }\n";
             }),
             ..yesterday.clone()
         };
-        assert_eq!(of(now, &cut, &[], None)[0].overdue, noon);
-        // What was decided on purpose is no delay; what nobody was there for is one.
-        let decided = |verdict| of(now, &yesterday, &[told("2026-11-10T12:00:00Z", verdict)], None)[0].overdue;
+        assert_eq!(of(now, &cut, &[], None)[0].overdue_since, noon);
+        // A deliberate decision is not a delay; an instant missed while opsrun was down is.
+        let decided =
+            |verdict| of(now, &yesterday, &[decision("2026-11-10T12:00:00Z", verdict)], None)[0].overdue_since;
         assert_eq!(decided(FiringVerdict::SkippedOverlap), None);
         assert_eq!(decided(FiringVerdict::Ran), None);
         assert_eq!(decided(FiringVerdict::Missed), noon);
-        assert_eq!(of(now, &yesterday, &[], Some("2026-11-11T13:00:00Z"))[0].overdue, None);
-        // Never served: there is nothing to go by.
-        let book = book();
-        let past = Past {
+        assert_eq!(
+            of(now, &yesterday, &[], Some("2026-11-11T13:00:00Z"))[0].overdue_since,
+            None
+        );
+        // Never served.
+        let timetable = timetable();
+        let past = JobPast {
             standing: &yesterday,
             decisions: &[],
         };
-        let entry = &book.entries[0];
+        let entry = &timetable.entries[0];
         assert_eq!(
-            ahead(entry, &entry.jobs[0], &Agenda::default(), past, at(now)).overdue,
+            outlook(entry, &entry.jobs[0], &Agenda::default(), past, at(now)).overdue_since,
             None
         );
         assert_eq!(
-            stands("2026-11-01T00:00:00Z", "2026-11-01T11:00:00Z", &yesterday, &[], None)[0].overdue,
+            outlooks("2026-11-01T00:00:00Z", "2026-11-01T11:00:00Z", &yesterday, &[], None)[0].overdue_since,
             None
         );
     }
