@@ -1,7 +1,7 @@
 //! One tick, decided and written to the store in one transaction.
 //!
 //! Takes a timetable, a store and the time; gives what was decided. The daemon and `apply --due` may work side by side:
-//! whoever comes second decides again.
+//! the second one decides again.
 //! Invariant: what is returned is in the store.
 
 use crate::clock::now;

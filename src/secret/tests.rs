@@ -1,4 +1,4 @@
-//! Secrets fetched from real sources, and found again in every form, wherever they stand.
+//! Secrets fetched from real sources, and found again in every form and place.
 
 use super::*;
 use base64::Engine as _;
@@ -112,7 +112,7 @@ fn from_a_command() {
 }
 
 #[test]
-fn told_to_stop_while_a_source_is_asked() {
+fn asked_to_stop_while_a_source_is_asked() {
     let stop = Stop::new().unwrap();
     stop.ask();
     let error = block(Vault::new().reveal(&sh("exec sleep 1000"), &stop)).unwrap_err();

@@ -4,11 +4,24 @@
 //! Takes text, gives the stretches of it that are secrets. Pure; linear in the text.
 //! Invariant: what refers to a secret (`https://me:$PASSWORD@host`) is not one.
 
-use super::Literal;
 use super::names::{is_reference, is_trivial};
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 use std::sync::LazyLock;
+
+/// A secret within a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::config) struct Literal {
+    pub(in crate::config) start: usize,
+    pub(in crate::config) end: usize,
+    /// What is not sure is masked, but not reported.
+    pub(in crate::config) sure: bool,
+    /// It is known by its form, wherever it is.
+    pub(super) by_form: bool,
+    pub(super) message: String,
+    /// The variable that should hold it.
+    pub(super) variable: String,
+}
 
 struct SecretPattern {
     what: &'static str,

@@ -10,7 +10,7 @@ use crate::exec::recorder::Recorder;
 use crate::model::{Program, StepName, Target};
 use crate::process::{self, Captured, CompletedProcess, Ending, Spawn, SpawnError, SpawnFailure, Streams};
 use crate::run::{Event, Outcome, Output, State};
-use crate::secret::{Terms, Vault};
+use crate::secret::{ChildLimits, Vault};
 use crate::signal::Stop;
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ type Attempt = Result<CompletedProcess, SpawnError>;
 
 impl Attempts<'_> {
     async fn run(&self) -> Ended {
-        let terms = Terms {
+        let terms = ChildLimits {
             timeout: self.target.timeout,
             kill_after: self.target.kill_after,
             streams: Streams::Merged,

@@ -6,8 +6,7 @@
 
 use crate::model::{JobName, Model};
 use crate::plan::{Plan, RunRequest, StepId};
-use crate::report::plan::step_summary::REFUSED_FOR_NOW;
-use crate::report::plan::step_summary::{blocked_by, step_summary};
+use crate::report::plan::step_summary::{REFUSED_FOR_NOW, blocked_by, step_summary};
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::words;
 use crate::units::plural;

@@ -9,14 +9,14 @@ use crate::exec::action::outcome;
 use crate::model::{Command, Program};
 use crate::process::{self, Captured, CompletedProcess, Ending, Streams};
 use crate::run::{Outcome, State};
-use crate::secret::{Terms, Vault};
+use crate::secret::{ChildLimits, Vault};
 use crate::signal::Stop;
 use std::time::Duration;
 
 const DETAILS: usize = 5;
 
 pub async fn probe(command: &Command, timeout: Duration, kill_after: Duration, vault: &Vault, stop: &Stop) -> Outcome {
-    let terms = Terms {
+    let terms = ChildLimits {
         timeout: Some(timeout),
         kill_after,
         streams: Streams::Separate,
