@@ -115,11 +115,7 @@ fn what_does_not_arrive_is_said_kept_and_sent_again() {
     assert!(said.contains("`opsrun alerts replay`"), "{said}");
     let status = world.json(1, &["status", "--json"]);
     assert_eq!(status["undelivered"][0]["channel"], "ops");
-    assert!(
-        world
-            .ends(1, &["status"])
-            .contains("channel ops: 1 alert undelivered")
-    );
+    assert!(world.ends(1, &["status"]).contains("channel ops: 1 alert undelivered"));
     assert!(world.ends(0, &["alerts", "list"]).contains("pending"));
     // Not due yet: nothing is sent, and that is said.
     let before = world.told("told").len();
