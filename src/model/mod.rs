@@ -24,7 +24,6 @@ pub mod schedule;
 pub mod state;
 
 use backoff::BackOff;
-use check::Probe;
 use schedule::Schedule;
 
 pub use channel::Channel;
@@ -72,23 +71,10 @@ impl Model {
 
     /// The values that jobs and channels hand to commands and servers, secrets among them.
     pub fn values(&self) -> impl Iterator<Item = &Value> {
-        let probes = || self.checks.iter().map(|check| &check.probe);
-        let asked = probes().filter_map(|probe| match probe {
-            Probe::Command(command) => Some(command),
-            _ => None,
-        });
-        let web = || {
-            probes().filter_map(|probe| match probe {
-                Probe::Http(http) => Some(&**http),
-                _ => None,
-            })
-        };
-        let commands = self.targets.iter().map(|target| &target.command).chain(asked);
-        let named = commands
-            .flat_map(|command| &command.env)
-            .chain(web().flat_map(|http| &http.headers));
-        let asked = named.map(|(_, value)| value).chain(web().map(|http| &http.url));
-        asked.chain(self.channels.iter().flat_map(Channel::values))
+        let env = self.targets.iter().flat_map(|target| &target.command.env);
+        let probes = self.checks.iter().flat_map(|check| check.probe.values());
+        let jobs = env.map(|(_, value)| value).chain(probes);
+        jobs.chain(self.channels.iter().flat_map(Channel::values))
     }
 
     #[must_use]
