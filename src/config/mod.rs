@@ -105,7 +105,14 @@ pub fn check(name: &Path, text: Vec<u8>, options: CheckOptions) -> Loaded {
 /// The same, with texts in place of files on disk.
 fn check_with(name: &Path, text: Vec<u8>, overrides: &load::FileOverrides, options: CheckOptions) -> Loaded {
     let read = load::load(name, text, overrides);
-    let judged = rules::validate::validate(&read.document, &read.sources, read.digest, options, read.findings);
+    let judged = rules::check(
+        &read.document,
+        &read.sources,
+        read.digest,
+        options.now,
+        options.host,
+        read.findings,
+    );
     let mut findings = judged.findings;
     secrets::mask(&mut findings, &read.sources, &read.secrets);
     Loaded {

@@ -21,20 +21,7 @@ use super::nodes::TOP_NAMES;
 use super::source::{Span, hide};
 use super::syntax::parser;
 use super::syntax::repair::repair;
-
-/// A secret within a text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Literal {
-    pub(super) start: usize,
-    pub(super) end: usize,
-    /// What is not sure is masked, but not reported.
-    pub(super) sure: bool,
-    /// It is known by its form, wherever it is.
-    by_form: bool,
-    message: String,
-    /// The variable that should hold it.
-    variable: String,
-}
+use patterns::Literal;
 
 /// The secrets in a text of any kind, in order.
 pub(super) fn literals(text: &str) -> Vec<Literal> {
