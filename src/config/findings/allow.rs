@@ -51,7 +51,7 @@ pub(in crate::config) fn apply(
                         Code::UnusedAllow,
                         slug.span,
                         format!("`allow \"{}\"` has no effect", code.slug()),
-                        "there is no such warning here",
+                        "no such warning here",
                     )
                     .help("delete the line, so that it cannot hide a later finding")
                     .fix(sources.statement(allow.extent), ""),

@@ -46,7 +46,7 @@ pub struct AppliedFix {
     pub title: String,
 }
 
-/// Applies all fixes of a root file; with `imports`, also those of the files that it imports.
+/// Applies all fixes of a root file; with `imports`, also of the files it imports.
 #[must_use]
 pub fn fix(name: &Path, text: Vec<u8>, imports: bool, options: CheckOptions) -> FixResult {
     let mut texts = Texts {

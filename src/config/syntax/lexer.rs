@@ -294,7 +294,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// At `\`: takes it and the line's end when nothing but white space and a comment stands between.
+    /// At `\`: takes it and the line's end when only white space and a comment are between them.
     fn continued_line(&mut self) -> bool {
         let start = self.at;
         self.bump();

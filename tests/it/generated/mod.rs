@@ -106,7 +106,7 @@ mod tests {
             text.contains("| `torn` | changed while it was copied | 4 |\n"),
             "{text}"
         );
-        assert!(text.contains("| `special` | no regular file |  |\n"), "{text}");
+        assert!(text.contains("| `special` | not a regular file |  |\n"), "{text}");
         assert_eq!(text.matches("| `").count(), 14, "{text}");
     }
 

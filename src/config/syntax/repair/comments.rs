@@ -1,4 +1,4 @@
-//! Comments: those that touch a value, those without an end, and those of other languages.
+//! Comments: touching a value, without an end, or from other languages.
 //!
 //! Takes the token that is or may start a comment, gives findings, and turns the comment into spaces.
 

@@ -95,8 +95,8 @@ impl Repairer<'_> {
     fn lone_sign(&mut self, token: Token, statement: &mut Statement<'_>) -> bool {
         let word = self.text_of(token);
         let rest = self.text.get(token.end..).unwrap_or_default();
-        let behind = rest.trim_start_matches(lexer::is_space);
-        let last = behind.is_empty() || behind.starts_with(|c| lexer::is_newline(c) || matches!(c, ';' | '}'));
+        let after = rest.trim_start_matches(lexer::is_space);
+        let last = after.is_empty() || after.starts_with(|c| lexer::is_newline(c) || matches!(c, ';' | '}'));
         let (comma, value) = match (word.strip_suffix(','), word.strip_suffix(']')) {
             (Some(value), _) => (true, value),
             (None, Some(value)) => (false, value),

@@ -1,4 +1,4 @@
-//! How far the scan is in the statement at hand.
+//! How far the scan is in the current statement.
 
 use crate::config::syntax::lexer::{Token, TokenKind};
 
