@@ -47,7 +47,7 @@ pub fn verdict(posted: &Posted, redact: RedactFn<'_>) -> Delivery {
 
 /// The status, and the first line of the body unless it is HTML.
 fn first_line(posted: &Posted, redact: RedactFn<'_>) -> String {
-    // RedactFn before cutting: half a secret would not be found.
+    // Redact before cutting: half a secret would not be found.
     let body = redact(&String::from_utf8_lossy(&posted.body));
     let line = body.lines().map(str::trim).find(|line| !line.is_empty());
     match line.filter(|line| !line.starts_with('<')) {
