@@ -106,7 +106,7 @@ fn from_a_command() {
         vec!["no-such-program-here".to_owned()],
         PathBuf::from("/"),
     ));
-    assert!(why(&missing).ends_with("there is no such program"));
+    assert!(why(&missing).ends_with("the program does not exist"));
     let nothing = Value::Secret(SecretSource::Command(Vec::new(), PathBuf::from("/")));
     assert!(reveal(&nothing).is_err());
 }

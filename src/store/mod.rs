@@ -166,35 +166,28 @@ impl Store {
 
     /// Runs `work` as one durable transaction.
     fn write<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
-        self.still_there()?;
-        let connection = self.connection();
-        let all = || {
-            let transaction =
-                rusqlite::Transaction::new_unchecked(&connection, rusqlite::TransactionBehavior::Immediate)?;
-            let value = work(&transaction)?;
-            transaction.commit()?;
-            Ok(value)
-        };
-        all().map_err(|source| StoreError::Write {
-            path: self.path.clone(),
-            source,
-        })
+        self.transaction(|db| Ok((work(db)?, true)))
     }
 
-    /// The same, unless `work` finds that nothing is to be written after all.
+    /// Runs `work` as one durable transaction. If it returns false, nothing is written.
     fn attempt(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<bool>) -> Result<bool, StoreError> {
+        self.transaction(|db| work(db).map(|done| (done, done)))
+    }
+
+    /// `work` also decides whether to commit.
+    fn transaction<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<(T, bool)>) -> Result<T, StoreError> {
         self.still_there()?;
         let connection = self.connection();
         let all = || {
             let transaction =
                 rusqlite::Transaction::new_unchecked(&connection, rusqlite::TransactionBehavior::Immediate)?;
-            let done = work(&transaction)?;
-            if done {
+            let (value, commit) = work(&transaction)?;
+            if commit {
                 transaction.commit()?;
             } else {
                 transaction.rollback()?;
             }
-            Ok(done)
+            Ok(value)
         };
         all().map_err(|source| StoreError::Write {
             path: self.path.clone(),

@@ -1,7 +1,7 @@
 //! Run a command, again when it failed and may be repeated.
 //!
 //! Takes a target, gives what became of it; every attempt is recorded before anything comes after it.
-//! Invariant: nothing that is recorded or shown holds a secret that was fetched in this run, and when the run is told to
+//! Invariant: nothing that is recorded or shown holds a secret that was fetched in this run. When the run must
 //! stop, no attempt begins.
 
 use super::child;
@@ -150,7 +150,7 @@ impl Attempts<'_> {
         }
         details.extend(child::last_lines(&done.stdout, DETAILS));
         let more_were_due = self.target.retry.is_some_and(|retry| number <= retry.max);
-        let told = match done.ending {
+        let ended = match done.ending {
             Ending::Stopped(ladder) => child::stopped(self.stop, &format!("{ladder}{which}")),
             ending if self.stop.asked() && more_were_due => child::stopped(self.stop, &format!("{ending}{which}")),
             ending => outcome(State::Failed, format!("{ending}{which}")),
@@ -159,7 +159,7 @@ impl Attempts<'_> {
         Outcome {
             help: Some(child::advice(done.ending, shell).to_owned()),
             details,
-            ..told
+            ..ended
         }
     }
 }
