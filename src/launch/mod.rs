@@ -30,7 +30,7 @@ use crate::alert::recorder::AlertRecorder;
 use crate::clock::Stopwatch;
 use crate::exec::engine;
 use crate::exec::recorder::Memory;
-use crate::exec::survey::{self, World};
+use crate::exec::survey::{self, Remembered, World};
 use crate::exec::{RunSettings, action::recover};
 use crate::model::{JobName, Model, StepKind, StepName};
 use crate::plan::{self, Plan, RunRequest};
