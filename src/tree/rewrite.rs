@@ -214,7 +214,7 @@ const YOUNG: Duration = Duration::from_secs(60);
 const MOST_NAMES: usize = 10_000;
 
 /// Removes what writers that were killed have left beside the file: of our names, of our user, old enough, and locked by
-/// nobody. Best effort.
+/// no one. Best effort.
 #[expect(clippy::disallowed_methods, reason = "our own unfinished files, their lock held")]
 fn sweep(dir: &Dir) {
     let Ok(entries) = rustix::fs::Dir::read_from(dir) else {
