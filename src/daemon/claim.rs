@@ -45,7 +45,7 @@ fn active_elsewhere(timetable: &Timetable, store: &Store) -> Result<ActiveJobs, 
     for job in timetable.entries.iter().flat_map(|entry| &entry.jobs) {
         if job.overlap == Overlap::Skip {
             let begun = store.job_status(&job.job)?.begun;
-            if begun.is_some_and(|begun| begun.end == RunEnd::GoingOn) {
+            if begun.is_some_and(|begun| begun.end == RunEnd::Running) {
                 active.add(job.job.clone(), true);
             }
         }

@@ -101,7 +101,7 @@ fn events_come_back_in_order() {
     assert_eq!(found, events);
     let runs = store.runs(None, 10).unwrap();
     assert_eq!(runs.len(), 1);
-    assert_eq!(runs[0].end, RunEnd::Exit { code: 4, millis: 7 });
+    assert_eq!(runs[0].end, RunEnd::Finished { exit: 4, millis: 7 });
     assert!(store.interrupted_runs().unwrap().is_empty());
     let row: (String, String) = store
         .connection()

@@ -20,15 +20,20 @@ pub struct RunSummary {
     pub end: RunEnd,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "state", rename_all = "kebab-case")]
 pub enum RunEnd {
-    /// It has not: its process is at it.
-    GoingOn,
-    /// It was cut short: its process went away in the middle.
+    /// It is still running.
+    Running,
+    /// It was interrupted.
     Interrupted,
-    Exit {
-        code: u8,
-        /// Milliseconds from its begin.
+    /// It ended by itself.
+    Finished {
+        /// Exit code.
+        exit: u8,
+        /// Duration in milliseconds.
         millis: u64,
     },
 }
@@ -282,7 +287,7 @@ fn end_of(db: &Connection, run: &str) -> rusqlite::Result<RunEnd> {
         return Ok(line.end);
     }
     if alive::is_alive(&process) {
-        return Ok(RunEnd::GoingOn);
+        return Ok(RunEnd::Running);
     }
     let ((line, _), _) = look()?;
     Ok(line.end)
@@ -344,8 +349,8 @@ fn mark(row: &Row<'_>) -> rusqlite::Result<Mark> {
 fn run_line(row: &Row<'_>) -> rusqlite::Result<(RunSummary, bool)> {
     let (exit, marked): (Option<u8>, bool) = (row.get(3)?, row.get(4)?);
     let millis: Option<i64> = row.get(6)?;
-    let end = exit.map_or(RunEnd::Interrupted, |code| RunEnd::Exit {
-        code,
+    let end = exit.map_or(RunEnd::Interrupted, |exit| RunEnd::Finished {
+        exit,
         millis: millis.and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
     });
     let line = RunSummary {

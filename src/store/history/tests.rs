@@ -272,7 +272,7 @@ fn a_job_stands_as_its_last_run_left_it() {
     let begun = found.begun.unwrap();
     assert_eq!(
         (begun.run.as_str(), begun.at, begun.end),
-        ("C", moment_of("03:00:00"), RunEnd::GoingOn)
+        ("C", moment_of("03:00:00"), RunEnd::Running)
     );
     world.killed("C");
     assert_eq!(standing("backup:b").begun.unwrap().end, RunEnd::Interrupted);
@@ -295,9 +295,9 @@ fn runs_are_listed_newest_first_with_their_ends() {
         let lines = world.store.runs(job.as_ref(), limit).unwrap();
         lines.into_iter().map(|line| (line.run, line.end)).collect::<Vec<_>>()
     };
-    let exit = RunEnd::Exit { code: 0, millis: 1500 };
+    let exit = RunEnd::Finished { exit: 0, millis: 1500 };
     let ends = [
-        ("C".to_owned(), RunEnd::GoingOn),
+        ("C".to_owned(), RunEnd::Running),
         ("B".to_owned(), RunEnd::Interrupted),
         ("A".to_owned(), exit),
         ("D".to_owned(), exit),
@@ -514,11 +514,11 @@ fn how_all_jobs_of_a_large_run_stand_takes_no_longer_for_each() {
         let (last, begun) = (standing.last.unwrap(), standing.begun.unwrap());
         assert_eq!((last.run.as_str(), last.took), ("A", Some(Duration::ZERO)));
         assert_eq!(last.outcomes.len(), 1);
-        assert_eq!((begun.run.as_str(), begun.end), ("B", RunEnd::GoingOn));
+        assert_eq!((begun.run.as_str(), begun.end), ("B", RunEnd::Running));
     }
     assert_eq!(
         world.store.runs(None, 2).unwrap()[1].end,
-        RunEnd::Exit { code: 0, millis: 1500 }
+        RunEnd::Finished { exit: 0, millis: 1500 }
     );
     let db = world.store.connection();
     let one_run = format!("SELECT {RUN_COLUMNS} FROM runs WHERE run = ?1");
