@@ -172,15 +172,6 @@ impl Vocabulary {
             findings: Code::ALL.iter().map(|code| kind(*code)).collect(),
         }
     }
-
-    /// The node that `path` leads to, such as `check/http`.
-    #[must_use]
-    pub fn node(&self, path: &str) -> Option<&NodeEntry> {
-        let mut names = path.split('/');
-        let first = names.next()?;
-        let top = self.nodes.iter().find(|node| node.name == first)?;
-        names.try_fold(top, |node, name| node.children.iter().find(|child| child.name == name))
-    }
 }
 
 fn children(spec: &Spec) -> Vec<NodeEntry> {
@@ -278,14 +269,6 @@ fn kind(code: Code) -> FindingKind {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_path_leads_to_a_node() {
-        let all = Vocabulary::of_this_build();
-        assert_eq!(all.node("check/http/json").unwrap().properties[0].name, "eq");
-        assert_eq!(all.node("check/nothing"), None);
-        assert_eq!(all.node(""), None);
-    }
 
     #[test]
     fn types_differ_in_their_names() {

@@ -89,7 +89,7 @@ fn an_unknown_ca_is_critical() {
         "a CA of the same name as a trusted one issued it",
     );
     // No request was sent to a server that is not trusted.
-    assert_eq!(stub.told.try_iter().count(), 0);
+    assert_eq!(stub.received.try_iter().count(), 0);
 }
 
 #[test]
@@ -209,12 +209,12 @@ fn plain_http_does_not_reach_a_tls_server() {
 #[test]
 fn a_redirect_from_https_to_http_is_not_followed() {
     let ca = Ca::new();
-    let plain = stub::says(fine());
+    let plain = stub::answers(fine());
     let location = format!("Location: http://{}/\r\n", plain.address);
     let stub = ca.serve(&["127.0.0.1"], -1, 90, answer("302 Found", &location, ""));
     let outcome = get(&stub, Some(&ca.file()));
     expect(&outcome, State::Critical, "the server redirects from https to http");
-    assert_eq!(plain.told.try_iter().count(), 0);
+    assert_eq!(plain.received.try_iter().count(), 0);
 }
 
 #[test]
