@@ -7,7 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 /// Why a file that a class matches, and that should have gone, is kept. A closed set: programs may match on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum KeepReason {
     /// The backup does not include it, or no proven copy holds it.
@@ -41,6 +42,23 @@ pub enum KeepReason {
 }
 
 impl KeepReason {
+    pub const ALL: [Self; 14] = [
+        Self::NotCovered,
+        Self::Changed,
+        Self::Torn,
+        Self::TooFresh,
+        Self::Unreadable,
+        Self::Vanished,
+        Self::InUse,
+        Self::LeaseDenied,
+        Self::NotPermitted,
+        Self::Future,
+        Self::ImplausibleTime,
+        Self::Held,
+        Self::Protected,
+        Self::Special,
+    ];
+
     /// The word in JSON and in text.
     #[must_use]
     pub fn word(self) -> &'static str {

@@ -230,6 +230,7 @@ impl<'de> Deserialize<'de> for RelPath {
     }
 }
 
+#[cfg(test)]
 impl schemars::JsonSchema for RelPath {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Path".into()

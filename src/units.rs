@@ -212,6 +212,13 @@ pub fn show_count(n: u64) -> String {
     out
 }
 
+/// `a, b, c`.
+#[must_use]
+pub fn joined<T: ToString>(items: &[T]) -> String {
+    let texts: Vec<String> = items.iter().map(T::to_string).collect();
+    texts.join(", ")
+}
+
 /// `1 file`, `2 files`.
 #[must_use]
 pub fn plural(n: u64, one: &str, many: &str) -> String {

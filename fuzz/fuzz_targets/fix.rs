@@ -2,11 +2,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use opsrun::config::Look;
+use opsrun::config::CheckOptions;
 use opsrun::config::findings::apply_fixes::fix;
 use std::path::Path;
 
-const LOOK: Look = Look {
+const LOOK: CheckOptions = CheckOptions {
     now: chrono::DateTime::UNIX_EPOCH,
     host: false,
 };

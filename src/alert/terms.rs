@@ -5,7 +5,7 @@
 
 use crate::channel::{service::MessageScope, spec};
 use crate::model::channel::{ChannelKind, LOG, Severity};
-use crate::model::{Channel, Job, JobName, Model};
+use crate::model::{Channel, Job, JobName, Model, StepKind, StepName};
 use std::time::Duration;
 
 /// By what it is decided what is told of one key, and to whom.
@@ -53,13 +53,12 @@ impl Listener {
 impl Terms {
     /// Of a step; `None` when it is no step of a job of the file.
     #[must_use]
-    pub fn of_step(model: &Model, step: &str) -> Option<Self> {
-        let job = model
-            .jobs()
-            .find(|job| job.name().steps().iter().any(|name| name == step))?;
+    pub fn of_step(model: &Model, step: &StepName) -> Option<Self> {
+        let job = model.jobs().find(|job| job.name().steps().contains(step))?;
         let (fail_after, recover_after, silenced_by) = match job {
             Job::Check(check) => {
-                let silenced_by = check.silenced_by.as_ref().map(|name| format!("check:{name}"));
+                let silencer = |name: &String| StepName::new(StepKind::Check, name).to_string();
+                let silenced_by = check.silenced_by.as_ref().map(silencer);
                 (check.fail_after, check.recover_after, silenced_by)
             }
             Job::Target(_) | Job::Backup(_) | Job::Retention(_) => (1, 1, None),

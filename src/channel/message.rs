@@ -6,7 +6,6 @@
 use crate::model::channel::Severity;
 use crate::model::state::State;
 use chrono::{DateTime, Utc};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -26,8 +25,9 @@ const LONGEST: usize = 1024;
 const PARTS: usize = 50;
 
 /// Something that somebody is told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[schemars(title = "opsrun alert, format 1")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(title = "opsrun alert, format 1"))]
 pub struct Message {
     /// Number of this format: 1.
     pub format: u32,
@@ -69,7 +69,8 @@ pub struct Message {
 }
 
 /// What kind of news it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// Something is bad, or bad in another degree.
@@ -110,7 +111,8 @@ impl Kind {
 }
 
 /// One of several messages.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Part {
     /// What it is about.
     pub key: String,

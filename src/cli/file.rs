@@ -9,7 +9,7 @@ use super::exit::{Exit, Failure};
 use super::terminal::Terminal;
 use crate::config;
 use crate::daemon::reload::Reread;
-use crate::launch::{self, copies::From};
+use crate::launch::{self, copies::CopySource};
 use crate::model::Model;
 use crate::path::shown;
 use crate::report::run::lines::Detail;
@@ -100,10 +100,10 @@ impl Copies {
 
     /// As the rooms below take it.
     #[must_use]
-    pub fn from(&self) -> From<'_> {
+    pub fn from(&self) -> CopySource<'_> {
         match self {
-            Self::Declared(model) => From::Model(model),
-            Self::Directory(path) => From::Directory(path),
+            Self::Declared(model) => CopySource::Model(model),
+            Self::Directory(path) => CopySource::Directory(path),
         }
     }
 

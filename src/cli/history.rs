@@ -8,13 +8,13 @@ use super::exit::{Exit, Failure};
 use super::file;
 use super::plan::json;
 use super::terminal::Terminal;
-use crate::launch::history::{self, Told};
+use crate::launch::history::{self, RunRecord};
 use crate::model::Model;
 use crate::report::run::history::{End, RunRow, document, run_text, runs_text};
 use crate::report::run::json_lines;
 use crate::report::run::lines::Detail;
 use crate::report::shared::output;
-use crate::store::{RunEnd, RunLine};
+use crate::store::{RunEnd, RunSummary};
 
 pub fn run(args: &HistoryArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = file::model(&args.file, Some(&args.place), terminal)?;
@@ -46,7 +46,7 @@ fn one(text: &str, args: &HistoryArgs, model: &Model, terminal: &Terminal) -> Re
             json_lines::head() + &events.iter().map(json_lines::line).collect::<String>()
         }
         (None, false) => runs_text(&[], model.ops.timezone, terminal.out),
-        (Some(Told { run, events }), false) => {
+        (Some(RunRecord { run, events }), false) => {
             let detail = match terminal.detail {
                 Detail::Quiet => Detail::Quiet,
                 Detail::Normal | Detail::Verbose => Detail::Verbose,
@@ -56,7 +56,7 @@ fn one(text: &str, args: &HistoryArgs, model: &Model, terminal: &Terminal) -> Re
     })
 }
 
-fn row(line: RunLine) -> RunRow {
+fn row(line: RunSummary) -> RunRow {
     RunRow {
         run: line.run,
         begun_at: line.begun_at,

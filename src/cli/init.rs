@@ -7,7 +7,7 @@
 use super::args::InitArgs;
 use super::exit::{self, Exit, Failure};
 use super::terminal::Terminal;
-use crate::config::init::{STARTER, Setting, Translated, crontab, names_users};
+use crate::config::init::{CrontabOrigin, STARTER, TranslatedCrontab, crontab, names_users};
 use crate::config::{self, LoadError};
 use crate::launch;
 use crate::path::shown;
@@ -114,10 +114,10 @@ fn users() -> Vec<String> {
 }
 
 /// What cron knows of this place without being told.
-fn here(system: bool) -> Setting {
+fn here(system: bool) -> CrontabOrigin {
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let root = rustix::process::getuid().is_root();
-    Setting {
+    CrontabOrigin {
         users: system,
         user: root
             .then(|| "root".to_owned())
@@ -135,7 +135,7 @@ fn timezone() -> Option<String> {
     Some(zone.to_owned())
 }
 
-fn told(file: &Path, translated: Option<&Translated>) -> String {
+fn told(file: &Path, translated: Option<&TranslatedCrontab>) -> String {
     let to = if file == Path::new("-") {
         String::new()
     } else {

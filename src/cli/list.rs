@@ -10,7 +10,7 @@ use super::plan::json;
 use super::remarks;
 use super::terminal::Terminal;
 use crate::archive::{CatalogueCopy, CopyName};
-use crate::launch::copies::{self, Place};
+use crate::launch::copies::{self, CopyDirectory};
 use crate::report::copies::list::{CopyLine, CopyState, copies_text, document};
 use crate::report::shared::output;
 use crate::units::plural;
@@ -32,7 +32,7 @@ pub fn run(args: &ListArgs, terminal: &Terminal) -> Result<u8, Failure> {
 }
 
 /// One line for each copy, and for each that cannot be used.
-fn lines(places: &[Place], wanted: Option<&str>) -> Vec<CopyLine> {
+fn lines(places: &[CopyDirectory], wanted: Option<&str>) -> Vec<CopyLine> {
     let mut lines = Vec::new();
     for place in places {
         lines.extend(place.copies.iter().map(line));

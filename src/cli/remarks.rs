@@ -6,7 +6,7 @@
 use super::file::Copies;
 use super::terminal::Terminal;
 use crate::archive::CopyName;
-use crate::launch::copies::{self, Place};
+use crate::launch::copies::{self, CopyDirectory};
 use crate::path::shown;
 use crate::report::run::lines::Detail;
 use crate::report::shared::output;
@@ -44,7 +44,7 @@ pub fn lost(place: &Copies, backup: Option<&str>, terminal: &Terminal) -> bool {
 }
 
 /// Says what lies at the places and is no copy that can be used.
-pub fn beside(places: &[Place], backup: Option<&str>, terminal: &Terminal) {
+pub fn beside(places: &[CopyDirectory], backup: Option<&str>, terminal: &Terminal) {
     let mut seen = BTreeSet::new();
     for place in places {
         if place.dir.id().is_ok_and(|id| !seen.insert(id)) {

@@ -9,8 +9,8 @@ use super::exit::{self, Exit, Failure};
 use super::file::Copies;
 use super::remarks;
 use super::terminal::Terminal;
-use crate::launch::copies::{self, From};
-use crate::launch::restore::{self, Done, Wanted};
+use crate::launch::copies::{self, CopySource};
+use crate::launch::restore::{self, RestoreRequest, RestoreResult};
 use crate::report::copies::results::Outcomes;
 use crate::report::copies::results::RestoredCopy;
 use crate::report::run::progress::Bars;
@@ -24,10 +24,10 @@ pub fn run(args: &RestoreArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let place = Copies::find(file, from, Some(&args.place), terminal)?;
     let at = args.at.map(|at| at.resolve(place.zone()));
     let stop = exit::stop()?;
-    let from = args.copies.from.as_deref().map_or(place.from(), From::Directory);
+    let from = args.copies.from.as_deref().map_or(place.from(), CopySource::Directory);
     let places = copies::places(from, args.copies.backup.as_deref(), args.copy.as_deref())?;
     remarks::lost(&place, args.copies.backup.as_deref(), terminal);
-    let wanted = Wanted {
+    let wanted = RestoreRequest {
         paths: args.paths.clone(),
         at,
         to: args.to.clone(),
@@ -38,7 +38,7 @@ pub fn run(args: &RestoreArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let bars = Bars::new(terminal.progress());
     let mut outcomes = Outcomes::new(terminal.err, terminal.detail, place.zone());
     let mut failed = false;
-    let mut each = |done: Done| {
+    let mut each = |done: RestoreResult| {
         failed |= !done.restored.failed.is_empty();
         bars.print(&outcomes.restored(&copy_line(done)));
     };
@@ -54,7 +54,7 @@ pub fn run(args: &RestoreArgs, terminal: &Terminal) -> Result<u8, Failure> {
     })
 }
 
-fn copy_line(done: Done) -> RestoredCopy {
+fn copy_line(done: RestoreResult) -> RestoredCopy {
     let restored = done.restored;
     let existing = restored.existing.iter().map(|path| {
         let why = "something else is there: --force replaces it".to_owned();

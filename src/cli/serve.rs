@@ -13,6 +13,7 @@ use crate::daemon;
 use crate::daemon::clock::Jump;
 use crate::daemon::notice::{Told, Voice};
 use crate::daemon::runs::How;
+use crate::model::JobName;
 use crate::model::Model;
 use crate::report::run::lines::Detail;
 use crate::report::run::lines::Lines;
@@ -21,7 +22,7 @@ use crate::report::shared::output;
 use crate::report::shared::times;
 use crate::run::Event;
 use crate::signal::Signals;
-use crate::store::claims::{Decision, Verdict};
+use crate::store::schedules::{Decision, FiringVerdict};
 use crate::units::{plural, show_duration};
 use chrono::{DateTime, SecondsFormat, Utc};
 use std::collections::BTreeMap;
@@ -55,7 +56,7 @@ struct Speaker {
     /// What has happened in each run so far.
     runs: BTreeMap<String, Lines>,
     /// Why each job was left out the last time: what goes on for hours is said once.
-    left: BTreeMap<String, (Verdict, String)>,
+    left: BTreeMap<JobName, (FiringVerdict, String)>,
 }
 
 impl Voice for Speaker {
@@ -97,7 +98,7 @@ impl Speaker {
             Told::Valid => (always, "the ops file can be used again".to_owned()),
             Told::Event { run, event } => {
                 if let Event::StepStarted { step } = event {
-                    self.left.remove(step);
+                    self.left.remove(&step.job());
                 }
                 let (style, detail) = (self.terminal.err, self.terminal.detail);
                 let lines = self.runs.entry((*run).to_owned());
@@ -116,7 +117,7 @@ impl Speaker {
             }
             Told::NotRun(decision) => {
                 let why = (decision.verdict, decision.reason.clone());
-                let before = self.left.insert(decision.job.to_string(), why.clone());
+                let before = self.left.insert(decision.job.clone(), why.clone());
                 let detail = if before == Some(why) { Detail::Verbose } else { normal };
                 (detail, left_out(decision))
             }
@@ -163,13 +164,13 @@ fn serving(model: &Model, schedules: usize, again: bool) -> String {
 pub(super) fn left_out(decision: &Decision) -> String {
     let at = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
     let word = match decision.verdict {
-        Verdict::Ran => "runs",
-        Verdict::Missed => "missed",
-        Verdict::SkippedOverlap => "skipped",
-        Verdict::Queued => "waits",
-        Verdict::BackedOff => "back-off",
-        Verdict::Paused => "paused",
-        Verdict::Dropped => "dropped",
+        FiringVerdict::Ran => "runs",
+        FiringVerdict::Missed => "missed",
+        FiringVerdict::SkippedOverlap => "skipped",
+        FiringVerdict::Queued => "waits",
+        FiringVerdict::BackedOff => "back-off",
+        FiringVerdict::Paused => "paused",
+        FiringVerdict::Dropped => "dropped",
     };
     let when = if decision.count == 1 && !decision.more {
         at(decision.first.instant)

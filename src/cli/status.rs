@@ -11,17 +11,18 @@ use super::plan::json;
 use super::terminal::Terminal;
 use crate::inspect::status::{Standing, standings};
 use crate::launch::alerts;
+use crate::model::JobName;
 use crate::plan::Request;
 use crate::report::alerts::{UndeliveredRow, undelivered_text};
 use crate::report::schedule::status::{self, BackOffRow, JobRow, Last, document, status_text};
 use crate::report::shared::output;
 use crate::run::{Outcome, State};
-use crate::store::{JobStanding, RunEnd};
+use crate::store::{JobStatus, RunEnd};
 use std::collections::HashSet;
 
 pub fn run(args: &StatusArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = file::model(&args.file, Some(&args.place), terminal)?;
-    let paused: HashSet<String> = Request::default().paused(&model).into_iter().collect();
+    let paused: HashSet<JobName> = Request::default().paused(&model).into_iter().collect();
     let now = crate::clock::now();
     let standings = standings(&model, now)?.into_iter();
     let mut rows: Vec<JobRow> = standings.map(|standing| row(standing, &paused)).collect();
@@ -38,10 +39,9 @@ pub fn run(args: &StatusArgs, terminal: &Terminal) -> Result<u8, Failure> {
     Ok(if bad { Exit::Failed } else { Exit::Done }.into())
 }
 
-fn row(Standing { job, standing, ahead }: Standing, paused: &HashSet<String>) -> JobRow {
-    let job = job.to_string();
+fn row(Standing { job, standing, ahead }: Standing, paused: &HashSet<JobName>) -> JobRow {
     let ahead = ahead.unwrap_or_default();
-    let JobStanding { last, begun } = standing;
+    let JobStatus { last, begun } = standing;
     let mut row = JobRow {
         paused: paused.contains(&job),
         last: last.and_then(|last| {
@@ -60,7 +60,7 @@ fn row(Standing { job, standing, ahead }: Standing, paused: &HashSet<String>) ->
             until: left.until,
         }),
         overdue: ahead.overdue,
-        job,
+        job: job.to_string(),
     };
     match begun {
         None => {}
@@ -85,7 +85,7 @@ fn row(Standing { job, standing, ahead }: Standing, paused: &HashSet<String>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Begun, JobResult};
+    use crate::store::{BegunJob, JobResult};
 
     fn standing(state: State, begun: Option<RunEnd>) -> Standing {
         let outcome = Outcome {
@@ -96,14 +96,14 @@ mod tests {
         };
         Standing {
             job: "target:t".parse().unwrap(),
-            standing: JobStanding {
+            standing: JobStatus {
                 last: Some(JobResult {
                     run: "A".to_owned(),
                     at: "2026-11-23T01:00:00Z".parse().unwrap(),
                     took: None,
-                    outcomes: vec![("target:t".to_owned(), outcome)],
+                    outcomes: vec![("target:t".parse().unwrap(), outcome)],
                 }),
-                begun: begun.map(|end| Begun {
+                begun: begun.map(|end| BegunJob {
                     run: "B".to_owned(),
                     at: "2026-11-23T02:00:00Z".parse().unwrap(),
                     end,
@@ -123,6 +123,12 @@ mod tests {
         let cut = row(standing(State::Ok, Some(RunEnd::Interrupted)), &HashSet::new());
         assert_eq!(cut.last.as_ref().unwrap().outcome.state, State::Interrupted);
         assert!(cut.is_bad());
-        assert!(!row(standing(State::Failed, None), &HashSet::from(["target:t".to_owned()])).is_bad());
+        assert!(
+            !row(
+                standing(State::Failed, None),
+                &HashSet::from(["target:t".parse().unwrap()])
+            )
+            .is_bad()
+        );
     }
 }

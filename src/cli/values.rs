@@ -4,8 +4,8 @@
 //! Invariant: what the ops file accepts as a duration is accepted here, and nothing is guessed.
 
 use super::args::{FindingsFormat, Wanted};
-use crate::model::JobName;
-use crate::model::job::NoJobName;
+use crate::model::job::InvalidJobName;
+use crate::model::{JobKind, JobName, StepName};
 use crate::units::{UnitError, parse_duration};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
 use std::time::Duration;
@@ -113,24 +113,20 @@ fn explain(error: &UnitError, examples: &str) -> String {
     }
 }
 
-pub fn retention(text: &str) -> Result<String, String> {
-    match text.strip_prefix("retention:").map(crate::units::check_name) {
-        Some(Ok(())) => Ok(text.to_owned()),
+pub fn retention(text: &str) -> Result<JobName, String> {
+    match text.parse::<JobName>() {
+        Ok(job) if job.kind == JobKind::Retention && crate::units::check_name(&job.name).is_ok() => Ok(job),
         _ => Err("name one retention, as in `retention:observer`".to_owned()),
     }
 }
 
 /// `kind:name`; who names a step is told its job.
 pub fn job(text: &str) -> Result<JobName, String> {
-    let of = |step: &str, job: &str| {
-        let name = text.strip_prefix(step)?;
-        Some(format!("that is a step: name its job, `{job}:{name}`"))
-    };
-    let step = of("verify:", "backup").or_else(|| of("cleanup:", "retention"));
-    match text.parse() {
-        Ok(job) => Ok(job),
-        Err(error) => Err(step.unwrap_or_else(|| NoJobName::to_string(&error))),
-    }
+    text.parse()
+        .map_err(|error: InvalidJobName| match text.parse::<StepName>() {
+            Ok(step) => format!("that is a step: name its job, `{}`", step.job()),
+            Err(_) => error.to_string(),
+        })
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::file::Copies;
 use super::remarks;
 use super::terminal::Terminal;
 use crate::archive::CopyName;
-use crate::launch::copies::{self, Place, Verification};
+use crate::launch::copies::{self, CopyDirectory, Verification};
 use crate::report::copies::results::CheckedCopy;
 use crate::report::copies::results::Outcomes;
 use crate::report::run::progress::Bars;
@@ -58,7 +58,7 @@ pub fn run(args: &VerifyArgs, terminal: &Terminal) -> Result<u8, Failure> {
 }
 
 /// Copies that are so broken that they cannot even be opened; left out when others are asked for by name.
-fn unusable(places: &[Place], args: &VerifyArgs) -> Vec<(String, String)> {
+fn unusable(places: &[CopyDirectory], args: &VerifyArgs) -> Vec<(String, String)> {
     let copy = args.copy.as_deref().map(copies::copy_name);
     let wanted = |name: &str| {
         let backup = args.copies.backup.as_deref();

@@ -27,8 +27,8 @@ mod values;
 use crate::clock;
 use crate::model::Model;
 use chrono::{DateTime, Utc};
-use findings::{Finding, Severity};
-use source::{Place, Sources, Span, import};
+use findings::{Finding, FindingSeverity};
+use source::{Location, SourceMap, Span, import};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -61,7 +61,7 @@ pub struct Loaded {
     pub findings: Vec<Finding>,
     /// How many facts about the host the file takes for granted and nobody looked at.
     pub unasked: usize,
-    sources: Sources,
+    sources: SourceMap,
 }
 
 /// Reads a root file and its imports.
@@ -90,11 +90,11 @@ pub fn load_text(name: &Path, text: Vec<u8>) -> Loaded {
 
 #[must_use]
 pub fn load_text_at(name: &Path, text: Vec<u8>, now: DateTime<Utc>) -> Loaded {
-    check(name, text, Look { now, host: false })
+    check(name, text, CheckOptions { now, host: false })
 }
 
 #[derive(Debug, Clone, Copy)]
-pub struct Look {
+pub struct CheckOptions {
     /// What is said of schedules names the dates that come next.
     pub now: DateTime<Utc>,
     /// Whether what the file takes for granted is looked for on this host.
@@ -103,11 +103,11 @@ pub struct Look {
 
 /// The same, looked at as it is said.
 #[must_use]
-pub fn check(name: &Path, text: Vec<u8>, look: Look) -> Loaded {
+pub fn check(name: &Path, text: Vec<u8>, look: CheckOptions) -> Loaded {
     judge(name, text, &import::Instead::new(), look)
 }
 
-fn judge(name: &Path, text: Vec<u8>, instead: &import::Instead, look: Look) -> Loaded {
+fn judge(name: &Path, text: Vec<u8>, instead: &import::Instead, look: CheckOptions) -> Loaded {
     let read = import::read(name, text, instead);
     let judged = rules::validate::validate(&read.document, &read.sources, read.digest, look, read.findings);
     let mut findings = judged.findings;
@@ -153,15 +153,15 @@ pub fn masked(text: &str) -> String {
 
 impl Loaded {
     pub fn errors(&self) -> usize {
-        self.count(Severity::Error)
+        self.count(FindingSeverity::Error)
     }
 
     /// How many findings are warnings.
     pub fn warnings(&self) -> usize {
-        self.count(Severity::Warning)
+        self.count(FindingSeverity::Warning)
     }
 
-    fn count(&self, severity: Severity) -> usize {
+    fn count(&self, severity: FindingSeverity) -> usize {
         self.findings
             .iter()
             .filter(|finding| finding.severity == severity)
@@ -179,7 +179,7 @@ impl Loaded {
     }
 
     /// The file, lines and columns of a span.
-    pub fn place(&self, span: Span) -> Option<Place> {
+    pub fn place(&self, span: Span) -> Option<Location> {
         self.sources.place(span)
     }
 

@@ -8,7 +8,7 @@ use crate::clock::now;
 use crate::daemon::tick::{AtWork, Round, round};
 use crate::daemon::timetable::Book;
 use crate::model::Overlap;
-use crate::store::claims::{Agenda, Turn};
+use crate::store::schedules::{Agenda, TickRecord};
 use crate::store::{RunEnd, Store, StoreError};
 use chrono::{DateTime, Utc};
 
@@ -34,8 +34,8 @@ pub(super) fn take_turn(
     for beginning in &mut round.turn.runs {
         beginning.run = ulid::Ulid::new().to_string();
     }
-    let turn: &Turn = &round.turn;
-    let taken = turn.is_empty() || store.take_turn(turn, command, now())?;
+    let turn: &TickRecord = &round.turn;
+    let taken = turn.is_empty() || store.record_tick(turn, command, now())?;
     Ok(taken.then_some(round))
 }
 
@@ -44,7 +44,7 @@ fn at_work_elsewhere(book: &Book, store: &Store) -> Result<AtWork, StoreError> {
     let mut at_work = AtWork::default();
     for due in book.entries.iter().flat_map(|entry| &entry.jobs) {
         if due.overlap == Overlap::Skip {
-            let begun = store.job_standing(&due.job)?.begun;
+            let begun = store.job_status(&due.job)?.begun;
             if begun.is_some_and(|begun| begun.end == RunEnd::GoingOn) {
                 at_work.add(due.job.clone(), true);
             }

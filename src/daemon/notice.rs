@@ -6,7 +6,7 @@
 use crate::daemon::clock::Jump;
 use crate::model::Model;
 use crate::run::Event;
-use crate::store::claims::Decision;
+use crate::store::schedules::Decision;
 use chrono::{DateTime, Utc};
 use std::time::Duration;
 

@@ -6,12 +6,12 @@
 
 use crate::daemon::claim::take_turn;
 use crate::daemon::timetable::Book;
-use crate::launch::{self, Apply, Claimed, LaunchError, settle};
+use crate::launch::{self, Apply, ClaimedRun, LaunchError, settle};
 use crate::model::Model;
 use crate::plan::{Plan, Request};
 use crate::run::{Event, Progress, Record as _};
 use crate::store::Store;
-use crate::store::claims::Decision;
+use crate::store::schedules::Decision;
 use chrono::{DateTime, Utc};
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ pub fn once(
                 only: beginning.jobs.iter().map(|decision| decision.job.to_string()).collect(),
                 ..Request::default()
             };
-            let claimed = Claimed {
+            let claimed = ClaimedRun {
                 run: beginning.run.clone(),
                 occurrences: beginning.occurrences,
             };

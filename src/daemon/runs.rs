@@ -6,13 +6,13 @@
 //! written.
 
 use crate::daemon::tick::AtWork;
-use crate::launch::{self, Apply, Claimed, LaunchError};
-use crate::model::{JobName, Model};
+use crate::launch::{self, Apply, ClaimedRun, LaunchError};
+use crate::model::{JobName, Model, StepName};
 use crate::plan::Request;
 use crate::run::{Event, Outcome, Progress, State};
 use crate::signal::{Ring, Stop};
 use crate::store::Store;
-use crate::store::claims::Beginning;
+use crate::store::schedules::ScheduledRun;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
@@ -53,7 +53,7 @@ pub struct Runs {
 #[derive(Debug)]
 struct Unwritten {
     /// Of the jobs that were due and are not settled.
-    steps: Vec<String>,
+    steps: Vec<StepName>,
     outcome: Outcome,
     exit: u8,
 }
@@ -90,7 +90,7 @@ impl Runs {
         }
     }
 
-    pub fn begin(&mut self, model: &Arc<Model>, beginning: &Beginning, how: &How) {
+    pub fn begin(&mut self, model: &Arc<Model>, beginning: &ScheduledRun, how: &How) {
         let run = beginning.run.clone();
         let due: BTreeSet<JobName> = beginning.jobs.iter().map(|decision| decision.job.clone()).collect();
         let request = Request {
@@ -98,7 +98,7 @@ impl Runs {
             ..Request::default()
         };
         let jobs = request.jobs(model).unwrap_or_default();
-        let left = jobs.iter().filter_map(|job| job.parse().ok()).map(|job| (job, false));
+        let left = jobs.into_iter().map(|job| (job, false));
         let (stop, left) = (Stop::new(), left.collect());
         let mut running = Running {
             stop: Stop::default(),
@@ -114,7 +114,7 @@ impl Runs {
                 lock_wait: Duration::MAX,
                 command: how.command.clone(),
                 stop,
-                claimed: Some(Claimed {
+                claimed: Some(ClaimedRun {
                     run: run.clone(),
                     occurrences: beginning.occurrences.clone(),
                 }),

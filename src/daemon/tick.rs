@@ -10,7 +10,9 @@ use crate::model::backoff::Gate;
 use crate::model::schedule::{Missed, Skipped, due::due};
 use crate::model::{JobKind, JobName, Overlap};
 use crate::run::Occurrence;
-use crate::store::claims::{Agenda, Beginning, Decision, ScheduleState, Step, Turn, Verdict};
+use crate::store::schedules::{
+    Agenda, Decision, FiringVerdict, ScheduleAdvance, ScheduleState, ScheduledRun, TickRecord,
+};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -52,7 +54,7 @@ impl AtWork {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Round {
     /// What is to be written. The runs in it have no ids yet; they are in the order of their instants.
-    pub turn: Turn,
+    pub turn: TickRecord,
     /// Jobs whose run is to be stopped, since another one takes its place.
     pub replaced: BTreeSet<JobName>,
     /// When to look again at the latest. None: nothing is ever due again.
@@ -81,7 +83,7 @@ pub fn round(book: &Book, agenda: &Agenda, at_work: &AtWork, now: DateTime<Utc>)
     let known: BTreeSet<&str> = book.entries.iter().map(|entry| &*entry.schedule.name).collect();
     for (name, state) in &agenda.schedules {
         if !known.contains(&**name) && !state.definition.is_empty() {
-            deciding.round.turn.steps.push(Step {
+            deciding.round.turn.advances.push(ScheduleAdvance {
                 schedule: name.clone(),
                 before: Some(state.clone()),
                 after: ScheduleState {
@@ -115,7 +117,7 @@ impl<'a> Deciding<'a> {
         let Some(due) = due else {
             self.round.turn.unqueue.push(job.clone());
             let reason = "it waited, and the ops file no longer schedules it".to_owned();
-            let decision = one(job, waiting, Verdict::Dropped, reason);
+            let decision = one(job, waiting, FiringVerdict::Dropped, reason);
             return self.round.turn.decisions.push(decision);
         };
         if self.at_work.runs(job) == 0 {
@@ -165,7 +167,7 @@ impl<'a> Deciding<'a> {
             },
         };
         if known != Some(&after) {
-            self.round.turn.steps.push(Step {
+            self.round.turn.advances.push(ScheduleAdvance {
                 schedule: name.clone(),
                 before: known.cloned(),
                 after,
@@ -218,29 +220,34 @@ impl<'a> Deciding<'a> {
         let job = &due.job;
         let waits = self.agenda.queue.get(job).filter(|_| !self.taken.contains(job));
         let (verdict, reason) = match due.overlap {
-            Overlap::Skip => (Verdict::SkippedOverlap, "it still runs from the time before"),
-            Overlap::Queue if waits.is_some() => (Verdict::SkippedOverlap, "it still runs, and one waits already"),
+            Overlap::Skip => (FiringVerdict::SkippedOverlap, "it still runs from the time before"),
+            Overlap::Queue if waits.is_some() => {
+                (FiringVerdict::SkippedOverlap, "it still runs, and one waits already")
+            }
             Overlap::Queue => {
                 self.round.turn.queue.push((job.clone(), occurrence.clone()));
-                (Verdict::Queued, "it still runs from the time before")
+                (FiringVerdict::Queued, "it still runs from the time before")
             }
             Overlap::Replace => {
                 if let Some(waits) = waits {
                     let reason = "another one took its place before it could begin".to_owned();
-                    let older = one(job, waits, Verdict::SkippedOverlap, reason);
+                    let older = one(job, waits, FiringVerdict::SkippedOverlap, reason);
                     self.round.turn.decisions.push(older);
                 }
                 self.round.turn.queue.push((job.clone(), occurrence.clone()));
                 self.round.replaced.insert(job.clone());
                 (
-                    Verdict::Queued,
+                    FiringVerdict::Queued,
                     "it takes the place of the one that still runs, which is stopped",
                 )
             }
             Overlap::Allow if self.at_work.runs(job) < MOST_SIDE_BY_SIDE => {
                 return self.admit(due, occurrence, why);
             }
-            Overlap::Allow => (Verdict::SkippedOverlap, "too many of its runs are at work already"),
+            Overlap::Allow => (
+                FiringVerdict::SkippedOverlap,
+                "too many of its runs are at work already",
+            ),
         };
         let decision = one(job, occurrence, verdict, reason.to_owned());
         self.round.turn.decisions.push(decision);
@@ -249,8 +256,8 @@ impl<'a> Deciding<'a> {
     /// Runs it, unless it is paused or left alone.
     fn admit(&mut self, due: &'a Due, occurrence: &Occurrence, why: &str) {
         let refused = match (&due.paused, self.closed_gate(due, occurrence.instant)) {
-            (Some(reason), _) => Some((Verdict::Paused, reason.clone())),
-            (None, Err(reason)) => Some((Verdict::BackedOff, reason)),
+            (Some(reason), _) => Some((FiringVerdict::Paused, reason.clone())),
+            (None, Err(reason)) => Some((FiringVerdict::BackedOff, reason)),
             (None, Ok(tries)) => {
                 let why = tries
                     .first()
@@ -259,7 +266,7 @@ impl<'a> Deciding<'a> {
                     self.trying.insert(target, occurrence.instant);
                 }
                 self.taken.insert(due.job.clone());
-                let decision = one(&due.job, occurrence, Verdict::Ran, why);
+                let decision = one(&due.job, occurrence, FiringVerdict::Ran, why);
                 self.groups
                     .entry(occurrence.instant)
                     .or_default()
@@ -326,7 +333,7 @@ struct Group<'a> {
 impl Group<'_> {
     /// One run, and one more for every target that may be replaced, with the jobs that need it: whoever stops it
     /// stops nothing else.
-    fn into_runs(self) -> Vec<Beginning> {
+    fn into_runs(self) -> Vec<ScheduledRun> {
         let mut rest = self.jobs;
         let mut parts = Vec::new();
         let replaceable: Vec<JobName> = rest
@@ -346,7 +353,7 @@ impl Group<'_> {
             .map(|part| {
                 let jobs: Vec<Decision> = part.into_iter().map(|(_, decision)| decision).collect();
                 let occurrences: BTreeSet<Occurrence> = jobs.iter().map(|job| job.first.clone()).collect();
-                Beginning {
+                ScheduledRun {
                     run: String::new(),
                     occurrences: occurrences.into_iter().collect(),
                     jobs,
@@ -356,7 +363,7 @@ impl Group<'_> {
     }
 }
 
-fn one(job: &JobName, occurrence: &Occurrence, verdict: Verdict, reason: String) -> Decision {
+fn one(job: &JobName, occurrence: &Occurrence, verdict: FiringVerdict, reason: String) -> Decision {
     Decision {
         job: job.clone(),
         first: occurrence.clone(),
@@ -378,7 +385,7 @@ fn missed(job: &JobName, schedule: &str, skipped: &Skipped) -> Decision {
         last: skipped.last,
         count: skipped.count,
         more: skipped.more,
-        verdict: Verdict::Missed,
+        verdict: FiringVerdict::Missed,
         reason: skipped.reason.word().to_owned(),
     }
 }

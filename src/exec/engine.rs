@@ -11,7 +11,7 @@ use super::order::Order;
 use super::recorder::{Recorder, Shared};
 use super::survey::World;
 use super::{How, locked};
-use crate::model::JobName;
+use crate::model::{JobName, StepName};
 use crate::plan::{Action, Plan, Step, StepId, guards};
 use crate::run::{Event, JobHistory, Outcome, Progress, Record, RecordError, State, Status};
 use crate::secret::Vault;
@@ -135,7 +135,7 @@ impl Run<'_, '_> {
         self.secrets.foresee(&self.how.stop).await;
         for job in &self.plan.paused {
             self.recorder.record_soon(Event::StepFinished {
-                step: job.clone(),
+                step: job.into(),
                 outcome: action::outcome(State::Paused, "paused in the ops file, or needs a job that is"),
             });
         }
@@ -251,7 +251,7 @@ impl Run<'_, '_> {
 
     /// Shows that a step is under way whose end nobody can foresee, until what it gives is dropped.
     fn shown(&self, step: &Step) -> Shown<'_> {
-        self.progress.begin(step.id, &step.name, 0, 0);
+        self.progress.begin(step.id, &step.name.to_string(), 0, 0);
         Shown {
             progress: self.progress,
             step: step.id,
@@ -282,10 +282,10 @@ impl Run<'_, '_> {
     }
 
     /// The first step that this one needs and that did not succeed.
-    fn unmet(&self, step: &Step) -> Option<(&str, Option<State>)> {
+    fn unmet(&self, step: &Step) -> Option<(&StepName, Option<State>)> {
         let needed = step.needs.iter().filter_map(|id| self.plan.steps().get(*id));
         needed
-            .map(|needed| (needed.name.as_str(), self.recorder.state_of(&needed.name)))
+            .map(|needed| (&needed.name, self.recorder.state_of(&needed.name)))
             .find(|(_, state)| !state.is_some_and(State::opens))
     }
 

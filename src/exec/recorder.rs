@@ -5,7 +5,7 @@
 //! more, and the run is told to stop. What announces something is durable before it is done.
 
 use super::engine::Journal;
-use crate::model::JobName;
+use crate::model::{JobName, StepName};
 use crate::run::{Event, JobHistory, RecordError, State, Status};
 use crate::signal::Stop;
 use std::path::Path;
@@ -91,7 +91,7 @@ impl<'a> Shared<'a> {
 
     /// How a step ended, once it did.
     #[must_use]
-    pub fn state_of(&self, step: &str) -> Option<State> {
+    pub fn state_of(&self, step: &StepName) -> Option<State> {
         self.lock().status.steps.get(step).copied().flatten()
     }
 

@@ -10,7 +10,7 @@ use crate::entry::Entry;
 use crate::error_chain::error_chain;
 use crate::model::pattern::Selector;
 use crate::model::retention::{Circumstances, Verdict, decide};
-use crate::model::{Backup, Contents, Model};
+use crate::model::{Backup, Contents, JobKind, JobName, Model};
 use crate::path::RelPath;
 use crate::plan::facts::{BackupFacts, CopyFacts, Destination, DestinationState, Facts, Scan};
 use crate::signal::Stop;
@@ -46,7 +46,7 @@ pub struct World {
 /// Opens the sources and destinations of the backups among `jobs`. What cannot be opened is not in the world;
 /// [`look`] finds out why.
 #[must_use]
-pub fn open(model: &Model, jobs: &BTreeSet<String>) -> World {
+pub fn open(model: &Model, jobs: &BTreeSet<JobName>) -> World {
     let mut world = World::default();
     for backup in selected(model, jobs) {
         if let Ok(dir) = Dir::open(&backup.source) {
@@ -59,18 +59,16 @@ pub fn open(model: &Model, jobs: &BTreeSet<String>) -> World {
     world
 }
 
-pub fn selected<'a>(model: &'a Model, jobs: &'a BTreeSet<String>) -> impl Iterator<Item = &'a Backup> {
-    model
-        .backups
-        .iter()
-        .filter(|b| jobs.contains(&format!("backup:{}", b.name)))
+pub fn selected<'a>(model: &'a Model, jobs: &'a BTreeSet<JobName>) -> impl Iterator<Item = &'a Backup> {
+    let is_selected = |backup: &&Backup| jobs.contains(&JobName::new(JobKind::Backup, &backup.name));
+    model.backups.iter().filter(is_selected)
 }
 
 /// Looks at everything that the plan needs to know.
 #[must_use]
 pub fn look(
     model: &Model,
-    jobs: &BTreeSet<String>,
+    jobs: &BTreeSet<JobName>,
     world: &World,
     remembered: &Remembered,
     now: DateTime<Utc>,

@@ -8,8 +8,8 @@ use crate::daemon::timetable::{Due, Entry};
 use crate::model::JobName;
 use crate::model::backoff::Gate;
 use crate::model::schedule::due::GRACE;
-use crate::store::claims::{Agenda, ScheduleState, Told, Verdict};
-use crate::store::{JobStanding, RunEnd};
+use crate::store::schedules::{Agenda, FiringVerdict, ScheduleState, StoredDecision};
+use crate::store::{JobStatus, RunEnd};
 use chrono::{DateTime, TimeDelta, Utc};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,9 +33,9 @@ pub struct LeftAlone {
 
 #[derive(Debug, Clone, Copy)]
 pub struct Past<'a> {
-    pub standing: &'a JobStanding,
+    pub standing: &'a JobStatus,
     /// What was decided about it, newest first.
-    pub decisions: &'a [Told],
+    pub decisions: &'a [StoredDecision],
 }
 
 #[must_use]
@@ -85,7 +85,7 @@ fn overdue(entry: &Entry, state: &ScheduleState, past: Past<'_>, now: DateTime<U
     if instant <= state.since {
         return None;
     }
-    let JobStanding { last, begun } = past.standing;
+    let JobStatus { last, begun } = past.standing;
     let running = begun.as_ref().is_some_and(|begun| begun.end == RunEnd::GoingOn);
     let began = last.as_ref().map(|last| {
         let took = last
@@ -96,7 +96,7 @@ fn overdue(entry: &Entry, state: &ScheduleState, past: Past<'_>, now: DateTime<U
     });
     let began = began.max(begun.as_ref().map(|begun| begun.at));
     let decided = past.decisions.iter().any(|told| {
-        let passed_over = matches!(told.decision.verdict, Verdict::Missed | Verdict::Dropped);
+        let passed_over = matches!(told.decision.verdict, FiringVerdict::Missed | FiringVerdict::Dropped);
         told.decision.last >= instant && !passed_over
     });
     (!running && !decided && began.is_none_or(|began| began < instant)).then_some(instant)
@@ -108,8 +108,8 @@ mod tests {
     use crate::daemon::timetable::Book;
     use crate::model::backoff::BackOffState;
     use crate::run::{Outcome, State};
-    use crate::store::claims::{Decision, Occurrence};
-    use crate::store::{Begun, JobResult};
+    use crate::store::schedules::{Decision, Occurrence};
+    use crate::store::{BegunJob, JobResult};
     use std::time::Duration;
 
     fn at(text: &str) -> DateTime<Utc> {
@@ -130,8 +130,8 @@ target \"p\" { command \"true\"; schedule \"noon\"; paused; }\n";
     fn stands(
         handled: &str,
         now: &str,
-        standing: &JobStanding,
-        decisions: &[Told],
+        standing: &JobStatus,
+        decisions: &[StoredDecision],
         failed: Option<&str>,
     ) -> [Ahead; 2] {
         let book = book();
@@ -155,26 +155,26 @@ target \"p\" { command \"true\"; schedule \"noon\"; paused; }\n";
         [0, 1].map(|n| ahead(entry, &entry.jobs[n], &agenda, past, at(now)))
     }
 
-    fn ran(ended: &str) -> JobStanding {
+    fn ran(ended: &str) -> JobStatus {
         let outcome = Outcome {
             state: State::Failed,
             summary: String::new(),
             help: None,
             details: Vec::new(),
         };
-        JobStanding {
+        JobStatus {
             last: Some(JobResult {
                 run: "A".to_owned(),
                 at: at(ended),
                 took: Some(Duration::from_secs(60)),
-                outcomes: vec![("target:a".to_owned(), outcome)],
+                outcomes: vec![("target:a".parse().unwrap(), outcome)],
             }),
             begun: None,
         }
     }
 
-    fn told(instant: &str, verdict: Verdict) -> Told {
-        Told {
+    fn told(instant: &str, verdict: FiringVerdict) -> StoredDecision {
+        StoredDecision {
             at: at(instant),
             decision: Decision {
                 job: "target:a".parse().unwrap(),
@@ -196,7 +196,7 @@ target \"p\" { command \"true\"; schedule \"noon\"; paused; }\n";
     fn the_next_run_counts_jitter_and_cool_downs() {
         let jitter = TimeDelta::from_std(book().entries[0].jitter).unwrap();
         assert!(jitter > TimeDelta::zero());
-        let none = JobStanding::default();
+        let none = JobStatus::default();
         let next = |handled, now, failed| stands(handled, now, &none, &[], failed)[0].next;
         let noon = |day: u32| Some(at(&format!("2026-11-{day}T12:00:00Z")) + jitter);
         assert_eq!(next("2026-11-09T12:00:00Z", "2026-11-10T11:00:00Z", None), noon(10));
@@ -216,16 +216,17 @@ target \"p\" { command \"true\"; schedule \"noon\"; paused; }\n";
         let noon = Some(at("2026-11-10T12:00:00Z"));
         let (handled, now) = ("2026-11-09T12:00:00Z", "2026-11-10T12:30:00Z");
         let yesterday = ran("2026-11-09T12:05:00Z");
-        let of = |now, standing: &JobStanding, told: &[Told], failed| stands(handled, now, standing, told, failed);
+        let of =
+            |now, standing: &JobStatus, told: &[StoredDecision], failed| stands(handled, now, standing, told, failed);
         let [a, p] = of(now, &yesterday, &[], None);
         assert_eq!((a.overdue, p.overdue), (noon, None));
-        assert_eq!(of(now, &JobStanding::default(), &[], None)[0].overdue, noon);
+        assert_eq!(of(now, &JobStatus::default(), &[], None)[0].overdue, noon);
         // The jitter and a minute are granted.
         assert_eq!(of("2026-11-10T12:00:59Z", &yesterday, &[], None)[0].overdue, None);
         // A run by hand counts, and one that goes on.
         assert_eq!(of(now, &ran("2026-11-10T12:20:00Z"), &[], None)[0].overdue, None);
-        let going_on = JobStanding {
-            begun: Some(Begun {
+        let going_on = JobStatus {
+            begun: Some(BegunJob {
                 run: "B".to_owned(),
                 at: at("2026-11-10T10:00:00Z"),
                 end: RunEnd::GoingOn,
@@ -233,8 +234,8 @@ target \"p\" { command \"true\"; schedule \"noon\"; paused; }\n";
             ..yesterday.clone()
         };
         assert_eq!(of(now, &going_on, &[], None)[0].overdue, None);
-        let cut = JobStanding {
-            begun: going_on.begun.map(|begun| Begun {
+        let cut = JobStatus {
+            begun: going_on.begun.map(|begun| BegunJob {
                 end: RunEnd::Interrupted,
                 ..begun
             }),
@@ -243,9 +244,9 @@ target \"p\" { command \"true\"; schedule \"noon\"; paused; }\n";
         assert_eq!(of(now, &cut, &[], None)[0].overdue, noon);
         // What was decided on purpose is no delay; what nobody was there for is one.
         let decided = |verdict| of(now, &yesterday, &[told("2026-11-10T12:00:00Z", verdict)], None)[0].overdue;
-        assert_eq!(decided(Verdict::SkippedOverlap), None);
-        assert_eq!(decided(Verdict::Ran), None);
-        assert_eq!(decided(Verdict::Missed), noon);
+        assert_eq!(decided(FiringVerdict::SkippedOverlap), None);
+        assert_eq!(decided(FiringVerdict::Ran), None);
+        assert_eq!(decided(FiringVerdict::Missed), noon);
         assert_eq!(of(now, &yesterday, &[], Some("2026-11-11T13:00:00Z"))[0].overdue, None);
         // Never served: there is nothing to go by.
         let book = book();

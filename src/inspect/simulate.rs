@@ -8,7 +8,7 @@ use crate::daemon::timetable::{Book, Entry};
 use crate::inspect::virtual_clock::{Look, Looks};
 use crate::model::schedule::{Rhythm, SkipReason, clock_changes, due::grace};
 use crate::report::schedule::simulation::{Down, Happened, Instant, LISTED, Simulation, Totals};
-use crate::store::claims::{Decision, Occurrence, Verdict};
+use crate::store::schedules::{Decision, FiringVerdict, Occurrence};
 use crate::units::show_count;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::{BTreeSet, HashMap};
@@ -154,11 +154,11 @@ impl Telling<'_> {
 
     fn leave_out(&mut self, decision: &Decision, at: DateTime<Utc>) {
         let reason = match decision.verdict {
-            Verdict::Missed => SkipReason::ALL
+            FiringVerdict::Missed => SkipReason::ALL
                 .into_iter()
                 .map(SkipReason::word)
                 .find(|word| *word == decision.reason)
-                .unwrap_or(Verdict::Missed.word()),
+                .unwrap_or(FiringVerdict::Missed.word()),
             other => other.word(),
         };
         let schedule = &decision.first.schedule;

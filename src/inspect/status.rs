@@ -8,8 +8,8 @@ use crate::daemon::timetable::{Book, Due, Entry};
 use crate::inspect::next_run::{Ahead, Past, ahead};
 use crate::launch::LaunchError;
 use crate::model::{JobName, Model};
-use crate::store::claims::{Agenda, Told};
-use crate::store::{JobStanding, Store};
+use crate::store::schedules::{Agenda, StoredDecision};
+use crate::store::{JobStatus, Store};
 use chrono::{DateTime, Utc};
 
 /// Decisions that are looked at to tell whether a job is overdue.
@@ -18,7 +18,7 @@ const NEWEST: u32 = 5;
 #[derive(Debug)]
 pub struct Standing {
     pub job: JobName,
-    pub standing: JobStanding,
+    pub standing: JobStatus,
     /// What comes next; `None` when it has no schedule.
     pub ahead: Option<Ahead>,
 }
@@ -30,8 +30,8 @@ pub fn standings(model: &Model, now: DateTime<Utc>) -> Result<Vec<Standing>, Lau
     let agenda = agenda(store.as_ref())?;
     let one = |job: JobName| {
         let standing = match &store {
-            Some(store) => store.job_standing(&job)?,
-            None => JobStanding::default(),
+            Some(store) => store.job_status(&job)?,
+            None => JobStatus::default(),
         };
         let ahead = match place(&book, &job) {
             Some((entry, due)) => {
@@ -54,7 +54,7 @@ pub(super) fn agenda(store: Option<&Store>) -> Result<Agenda, LaunchError> {
 }
 
 /// What was decided about a job, newest first.
-pub(super) fn decisions(store: Option<&Store>, job: &JobName, limit: u32) -> Result<Vec<Told>, LaunchError> {
+pub(super) fn decisions(store: Option<&Store>, job: &JobName, limit: u32) -> Result<Vec<StoredDecision>, LaunchError> {
     let told = store.map(|store| store.decisions(job, limit)).transpose()?;
     Ok(told.unwrap_or_default())
 }

@@ -9,7 +9,7 @@ use crate::inspect::virtual_clock::{Look, Looks};
 use crate::model::JobName;
 use crate::model::schedule::{ClockChange, Rhythm, clock_changes};
 use crate::report::schedule::upcoming::{Fired, Firing};
-use crate::store::claims::{Decision, Occurrence, Verdict};
+use crate::store::schedules::{Decision, FiringVerdict, Occurrence};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -35,7 +35,11 @@ fn firings(book: &Book, look: &Look, after: DateTime<Utc>, zone: chrono_tz::Tz) 
     for run in &turn.runs {
         found.push(firing(book, look.at, &run.occurrences, &run.jobs, after, zone));
     }
-    for left in turn.decisions.iter().filter(|told| told.verdict == Verdict::Paused) {
+    for left in turn
+        .decisions
+        .iter()
+        .filter(|told| told.verdict == FiringVerdict::Paused)
+    {
         let at = found
             .iter()
             .position(|firing| firing.schedules.iter().any(|fired| is(fired, &left.first)));

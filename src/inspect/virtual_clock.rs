@@ -7,7 +7,7 @@
 use crate::daemon::tick::{AtWork, round};
 use crate::daemon::timetable::{Book, Entry};
 use crate::report::schedule::simulation::Down;
-use crate::store::claims::{Agenda, ScheduleState, Turn};
+use crate::store::schedules::{Agenda, ScheduleState, TickRecord};
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// Looks at the clock, one after the other.
@@ -24,7 +24,7 @@ pub struct Looks<'a> {
 pub struct Look {
     pub at: DateTime<Utc>,
     /// What is decided; its runs have no ids.
-    pub turn: Turn,
+    pub turn: TickRecord,
 }
 
 impl<'a> Looks<'a> {

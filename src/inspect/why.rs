@@ -8,13 +8,13 @@ use crate::inspect::next_run::{Past, ahead};
 use crate::inspect::status::{agenda, decisions, place};
 use crate::launch::LaunchError;
 use crate::launch::history::known;
-use crate::model::{Job, JobName, Model};
+use crate::model::{Job, JobName, Model, StepName};
 use crate::plan::Request;
 use crate::report::schedule::status::{BackOffRow, speaker};
 use crate::report::schedule::why::{Because, Decided, FORMAT, Of, Root, RunAnswer, Running, Scheduled, Silencer, Why};
 use crate::run::{Event, Outcome, State};
-use crate::store::claims::{Told, Verdict};
-use crate::store::{JobStanding, RunEnd, RunLine, Store};
+use crate::store::schedules::{FiringVerdict, StoredDecision};
+use crate::store::{JobStatus, RunEnd, RunSummary, Store};
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 
@@ -27,8 +27,8 @@ pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Resu
     let store = Store::open_read_only(&model.ops.state_dir)?;
     let store = store.as_ref();
     let standing = match store {
-        Some(store) => store.job_standing(job)?,
-        None => JobStanding::default(),
+        Some(store) => store.job_status(job)?,
+        None => JobStatus::default(),
     };
     let book = Book::new(model);
     let agenda = agenda(store)?;
@@ -92,10 +92,10 @@ pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Resu
 }
 
 /// What the answer is about: what is now comes before what was.
-fn because(why: &Why, newest: Option<&Told>) -> Because {
+fn because(why: &Why, newest: Option<&StoredDecision>) -> Because {
     let begun = why.runs.first().map(|run| run.begun_at);
     let not_run =
-        newest.is_some_and(|told| told.decision.verdict != Verdict::Ran && begun.is_none_or(|at| at <= told.at));
+        newest.is_some_and(|told| told.decision.verdict != FiringVerdict::Ran && begun.is_none_or(|at| at <= told.at));
     match () {
         () if why.running.is_some() => Because::Running,
         () if why.paused.is_some() => Because::Paused,
@@ -108,7 +108,7 @@ fn because(why: &Why, newest: Option<&Told>) -> Because {
     }
 }
 
-fn decided(told: &Told) -> Decided {
+fn decided(told: &StoredDecision) -> Decided {
     let decision = &told.decision;
     Decided {
         at: told.at,
@@ -124,16 +124,16 @@ fn decided(told: &Told) -> Decided {
 }
 
 /// What a run came to for the job, and what it was begun for.
-fn answer(store: &Store, job: &JobName, line: RunLine) -> Result<RunAnswer, LaunchError> {
+fn answer(store: &Store, job: &JobName, line: RunSummary) -> Result<RunAnswer, LaunchError> {
     let events = store.events_of(&line.run)?;
-    let mut outcomes: BTreeMap<String, Outcome> = BTreeMap::new();
+    let mut outcomes: BTreeMap<StepName, Outcome> = BTreeMap::new();
     for stored in events {
         if let Event::StepFinished { step, outcome } = stored.event {
             outcomes.insert(step, outcome);
         }
     }
     let own = job.steps().into_iter();
-    let own: Vec<(String, Outcome)> = own
+    let own: Vec<(StepName, Outcome)> = own
         .filter_map(|step| Some((step.clone(), outcomes.get(&step)?.clone())))
         .collect();
     let speaks = speaker(&own);
@@ -154,7 +154,7 @@ fn answer(store: &Store, job: &JobName, line: RunLine) -> Result<RunAnswer, Laun
 }
 
 /// The step that a blocked one waited for in vain, over all that were blocked in between: each names the next.
-fn root(outcomes: &BTreeMap<String, Outcome>, blocked: &Outcome) -> Option<Root> {
+fn root(outcomes: &BTreeMap<StepName, Outcome>, blocked: &Outcome) -> Option<Root> {
     let mut outcome = blocked;
     let mut found = None;
     for _ in 0..outcomes.len() {
@@ -162,10 +162,10 @@ fn root(outcomes: &BTreeMap<String, Outcome>, blocked: &Outcome) -> Option<Root>
             break;
         }
         let mut words = outcome.summary.split_whitespace();
-        let (step, next) = words.find_map(|word| outcomes.get_key_value(word))?;
+        let (step, next) = words.find_map(|word| outcomes.get_key_value(&word.parse().ok()?))?;
         outcome = next;
         found = Some(Root {
-            step: step.clone(),
+            step: step.to_string(),
             state: next.state,
             summary: next.summary.clone(),
         });
@@ -185,7 +185,7 @@ fn silencer(model: &Model, job: &JobName, store: Option<&Store>) -> Result<Optio
     let Some(name) = check else { return Ok(None) };
     let silencer = JobName::new(crate::model::JobKind::Check, name);
     let last = match store {
-        Some(store) => store.job_standing(&silencer)?.last,
+        Some(store) => store.job_status(&silencer)?.last,
         None => None,
     };
     Ok(Some(Silencer {
@@ -211,10 +211,16 @@ mod tests {
 
     #[test]
     fn the_root_is_found_behind_all_that_was_blocked() {
-        let outcomes = BTreeMap::from([
-            ("check:disk".to_owned(), outcome(State::Critical, "1 % is free")),
-            ("backup:b".to_owned(), outcome(State::Blocked, "check:disk is critical")),
-            ("verify:b".to_owned(), outcome(State::Blocked, "backup:b is blocked")),
+        let outcomes: BTreeMap<StepName, Outcome> = BTreeMap::from([
+            ("check:disk".parse().unwrap(), outcome(State::Critical, "1 % is free")),
+            (
+                "backup:b".parse().unwrap(),
+                outcome(State::Blocked, "check:disk is critical"),
+            ),
+            (
+                "verify:b".parse().unwrap(),
+                outcome(State::Blocked, "backup:b is blocked"),
+            ),
         ]);
         let found = root(&outcomes, &outcome(State::Blocked, "verify:b is blocked")).unwrap();
         assert_eq!(
@@ -224,7 +230,10 @@ mod tests {
         assert_eq!(root(&outcomes, &outcome(State::Failed, "check:disk")), None);
         assert_eq!(root(&outcomes, &outcome(State::Blocked, "nobody knows")), None);
         // What events say is believed, but not for ever.
-        let circle = BTreeMap::from([("a".to_owned(), outcome(State::Blocked, "a is blocked"))]);
-        assert!(root(&circle, &outcome(State::Blocked, "a is blocked")).is_some());
+        let circle: BTreeMap<StepName, Outcome> = BTreeMap::from([(
+            "check:a".parse().unwrap(),
+            outcome(State::Blocked, "check:a is blocked"),
+        )]);
+        assert!(root(&circle, &outcome(State::Blocked, "check:a is blocked")).is_some());
     }
 }

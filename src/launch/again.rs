@@ -11,7 +11,7 @@ use crate::exec::action::{Settled, interrupted, outcome, recover, tree_failure};
 use crate::exec::engine::LookAgain;
 use crate::exec::recorder::Recorder;
 use crate::exec::survey::{self, World};
-use crate::model::Model;
+use crate::model::{JobKind, JobName, Model};
 use crate::plan::facts::Facts;
 use crate::plan::{self, Action, Plan, Request, Step, StepId};
 use crate::run::{Event, State};
@@ -52,12 +52,12 @@ impl LookAgain for Again<'_> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         // Those below its source too: what was deleted from them counts for this one.
         let related = self.model.backups.iter();
-        let jobs: BTreeSet<String> = related
+        let jobs: BTreeSet<JobName> = related
             .filter(|other| other.source.starts_with(&planned.backup.source))
-            .map(|other| format!("backup:{}", other.name))
+            .map(|other| JobName::new(JobKind::Backup, &other.name))
             .collect();
         let mut found = survey::open(self.model, &jobs);
-        let one = BTreeSet::from([format!("backup:{name}")]);
+        let one = BTreeSet::from([JobName::new(JobKind::Backup, name)]);
         if self.moved(name, &mut found, world)? {
             let unfinished = self.store.unpublished_copies().map_err(|e| failed(&e))?;
             let (events, cleared) = recover::run(self.model, &one, &found, &unfinished);

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Clone, Copy)]
-pub enum From<'a> {
+pub enum CopySource<'a> {
     /// The destinations of a model's backups.
     Model(&'a Model),
     Directory(&'a Path),
@@ -24,7 +24,7 @@ pub enum From<'a> {
 
 /// A destination with its copies.
 #[derive(Debug)]
-pub struct Place {
+pub struct CopyDirectory {
     pub path: PathBuf,
     pub dir: Dir,
     pub catalogue: Catalogue,
@@ -36,17 +36,21 @@ pub struct Place {
 
 /// The places with the copies of the wanted backup (all when `None`) and of the wanted name, which may be that of
 /// one of a copy's files.
-pub fn places(from: From<'_>, backup: Option<&str>, copy: Option<&str>) -> Result<Vec<Place>, LaunchError> {
+pub fn places(
+    from: CopySource<'_>,
+    backup: Option<&str>,
+    copy: Option<&str>,
+) -> Result<Vec<CopyDirectory>, LaunchError> {
     let mut places = Vec::new();
     match from {
-        From::Directory(path) => {
+        CopySource::Directory(path) => {
             let place = place(path, |c| backup.is_none_or(|b| c.name.backup() == b))?;
             if let Some(name) = backup.filter(|_| place.copies.is_empty()) {
                 known(path, &place, name)?;
             }
             places.push(place);
         }
-        From::Model(model) => {
+        CopySource::Model(model) => {
             if let Some(name) = backup.filter(|name| model.backup(name).is_none()) {
                 let names: Vec<&str> = model.backups.iter().map(|b| b.name.as_str()).collect();
                 return Err(LaunchError::Usage {
@@ -69,7 +73,7 @@ pub fn places(from: From<'_>, backup: Option<&str>, copy: Option<&str>) -> Resul
         for place in &mut places {
             place.copies.retain(|c| c.name.to_string() == wanted);
         }
-        let broken = |place: &Place| place.catalogue.broken.iter().any(|(name, _)| *name == wanted);
+        let broken = |place: &CopyDirectory| place.catalogue.broken.iter().any(|(name, _)| *name == wanted);
         if !places.iter().any(|place| !place.copies.is_empty() || broken(place)) {
             return Err(LaunchError::Usage {
                 message: format!("there is no copy `{text}`"),
@@ -96,7 +100,7 @@ fn wanted_of<'a>(model: &'a Model, backup: Option<&'a str>) -> impl Iterator<Ite
 }
 
 /// Refuses a backup of which a directory holds no copy, not even a broken one.
-fn known(path: &Path, place: &Place, name: &str) -> Result<(), LaunchError> {
+fn known(path: &Path, place: &CopyDirectory, name: &str) -> Result<(), LaunchError> {
     let broken = place.catalogue.broken.iter();
     let broken: Vec<CopyName> = broken.filter_map(|(name, _)| CopyName::parse(name)).collect();
     let names: BTreeSet<&str> = place
@@ -121,7 +125,7 @@ fn known(path: &Path, place: &Place, name: &str) -> Result<(), LaunchError> {
 
 /// A destination that is not as an earlier run left it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lost {
+pub struct MissingDirectory {
     pub backup: String,
     pub path: PathBuf,
     pub why: &'static str,
@@ -129,7 +133,7 @@ pub struct Lost {
 
 /// The destinations of the wanted backup (all when `None`) that an earlier run wrote to and that are not there.
 /// Makes no state.
-pub fn lost(model: &Model, backup: Option<&str>) -> Result<Vec<Lost>, LaunchError> {
+pub fn lost(model: &Model, backup: Option<&str>) -> Result<Vec<MissingDirectory>, LaunchError> {
     let Some(store) = Store::open_read_only(&model.ops.state_dir)? else {
         return Ok(Vec::new());
     };
@@ -145,7 +149,7 @@ pub fn lost(model: &Model, backup: Option<&str>) -> Result<Vec<Lost>, LaunchErro
             // A marker that cannot be read is said where the copies are looked for.
             Some(_) => continue,
         };
-        lost.push(Lost {
+        lost.push(MissingDirectory {
             backup: job.name.clone(),
             path: job.to.clone(),
             why,
@@ -154,13 +158,13 @@ pub fn lost(model: &Model, backup: Option<&str>) -> Result<Vec<Lost>, LaunchErro
     Ok(lost)
 }
 
-fn place(path: &Path, wanted: impl Fn(&CatalogueCopy) -> bool) -> Result<Place, LaunchError> {
+fn place(path: &Path, wanted: impl Fn(&CatalogueCopy) -> bool) -> Result<CopyDirectory, LaunchError> {
     let dir = Dir::open(path)?;
     let mut catalogue = Catalogue::read(&dir)?;
     let all = std::mem::take(&mut catalogue.copies);
     let backups = all.iter().map(|copy| copy.name.backup().to_owned()).collect();
     let copies = all.into_iter().filter(wanted).collect();
-    Ok(Place {
+    Ok(CopyDirectory {
         path: path.to_owned(),
         dir,
         catalogue,
@@ -180,7 +184,7 @@ pub struct Verification {
 
 /// Reads copies back whole and compares them with their lists and manifests. `each` hears of every result.
 pub fn verify(
-    places: &[Place],
+    places: &[CopyDirectory],
     threads: usize,
     stop: &Stop,
     progress: &dyn Progress,

@@ -5,12 +5,14 @@
 
 use crate::alert::sender::OutboxError;
 use crate::archive::CopyError;
+use crate::model::JobName;
 use crate::plan::UnknownJob;
 use crate::run::RecordError;
 use crate::store::StoreError;
 use crate::tree::TreeError;
 use crate::tree::lock::LockError;
 use crate::tree::rewrite::RewriteError;
+use crate::units::joined;
 
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
@@ -91,18 +93,18 @@ impl LaunchError {
 /// What could have been meant by a pattern that names no job. An ops file may have thousands.
 fn jobs_instead(unknown: &UnknownJob) -> String {
     const MOST: usize = 20;
-    let named = |job: &&String| job.split_once(':').is_some_and(|(_, name)| name == unknown.pattern);
-    let meant: Vec<&str> = unknown.jobs.iter().filter(named).map(String::as_str).collect();
+    let named = |job: &&JobName| job.name == unknown.pattern;
+    let meant: Vec<&JobName> = unknown.jobs.iter().filter(named).collect();
     if !meant.is_empty() {
-        return format!("a job is written with its kind: {}", meant.join(", "));
+        return format!("a job is written with its kind: {}", joined(&meant));
     }
-    let shown: Vec<&str> = unknown.jobs.iter().take(MOST).map(String::as_str).collect();
+    let shown = unknown.jobs.get(..MOST).unwrap_or(&unknown.jobs);
     match unknown.jobs.len() - shown.len() {
         0 if shown.is_empty() => "the ops file declares no job".to_owned(),
-        0 => format!("jobs are: {}", shown.join(", ")),
+        0 => format!("jobs are: {}", joined(shown)),
         more => format!(
             "jobs are: {} and {more} more, which `opsrun graph` lists",
-            shown.join(", ")
+            joined(shown)
         ),
     }
 }
@@ -115,7 +117,7 @@ mod tests {
         let unknown = UnknownJob {
             flag: "--only",
             pattern: pattern.to_owned(),
-            jobs: jobs.to_vec(),
+            jobs: jobs.iter().map(|job| job.parse().unwrap()).collect(),
         };
         LaunchError::Job(unknown).help().unwrap()
     }

@@ -6,13 +6,13 @@
 use super::LaunchError;
 use crate::model::{JobName, Model};
 use crate::run::Event;
-use crate::store::{RunLine, Search, Store};
+use crate::store::{RunSearch, RunSummary, Store};
 
 /// Runs named when one was asked for that is not there.
 const NAMED: u32 = 5;
 
 /// Runs, newest first, at most `limit`; with a job only those in which it took part.
-pub fn runs(model: &Model, job: Option<&JobName>, limit: u32) -> Result<Vec<RunLine>, LaunchError> {
+pub fn runs(model: &Model, job: Option<&JobName>, limit: u32) -> Result<Vec<RunSummary>, LaunchError> {
     let Some(store) = Store::open_read_only(&model.ops.state_dir)? else {
         return known(model, job).map(|()| Vec::new());
     };
@@ -41,29 +41,29 @@ pub fn known(model: &Model, job: Option<&JobName>) -> Result<(), LaunchError> {
 }
 
 #[derive(Debug)]
-pub struct Told {
-    pub run: RunLine,
+pub struct RunRecord {
+    pub run: RunSummary,
     /// What happened, in order.
     pub events: Vec<Event>,
 }
 
 /// The run that `text` names: `last`, or the beginning of an id. `None` when the last one is asked for and there is
 /// none yet.
-pub fn run(model: &Model, text: &str) -> Result<Option<Told>, LaunchError> {
+pub fn run(model: &Model, text: &str) -> Result<Option<RunRecord>, LaunchError> {
     let store = Store::open_read_only(&model.ops.state_dir)?;
     let found = match &store {
         Some(store) => store.find_run(text)?,
-        None => Search::Nothing,
+        None => RunSearch::Nothing,
     };
     match (store, found) {
-        (Some(store), Search::Found(run)) => {
+        (Some(store), RunSearch::Found(run)) => {
             let events = store.events_of(&run.run)?.into_iter().map(|stored| stored.event);
-            Ok(Some(Told {
+            Ok(Some(RunRecord {
                 events: events.collect(),
                 run,
             }))
         }
-        (_, Search::Several(runs)) => Err(LaunchError::Usage {
+        (_, RunSearch::Several(runs)) => Err(LaunchError::Usage {
             message: format!("`{text}` begins the ids of several runs"),
             help: format!("give more of one: {}", runs.join(", ")),
         }),

@@ -31,7 +31,7 @@ use crate::clock::Mark;
 use crate::exec::engine::{self, Memory};
 use crate::exec::survey::{self, Remembered, World};
 use crate::exec::{How, action::recover};
-use crate::model::{JobName, Model};
+use crate::model::{JobName, Model, StepKind, StepName};
 use crate::plan::{self, Plan, Request};
 use crate::run::{Event, JobHistory, Occurrence, Outcome, Progress, Record, RecordError, Status};
 use crate::secret::Vault;
@@ -76,12 +76,12 @@ pub struct Apply {
     pub command: String,
     pub stop: Stop,
     /// The run that was begun already, together with the claim to what it is for; `None` begins one.
-    pub claimed: Option<Claimed>,
+    pub claimed: Option<ClaimedRun>,
 }
 
 /// A run that was begun for instants of schedules.
 #[derive(Debug, Clone)]
-pub struct Claimed {
+pub struct ClaimedRun {
     pub run: String,
     pub occurrences: Vec<Occurrence>,
 }
@@ -196,19 +196,19 @@ pub fn apply(
 }
 
 /// What is said of a run that was cut short within these steps.
-fn cut_short(unfinished: &[String]) -> String {
+fn cut_short(unfinished: &[StepName]) -> String {
     if unfinished.is_empty() {
         return "was cut short".to_owned();
     }
     let commands = unfinished
         .iter()
-        .any(|step| step.starts_with("target:") || step.starts_with("check:"));
+        .any(|step| matches!(step.kind, StepKind::Target | StepKind::Check));
     let left = if commands {
         "; commands that it had started may still be running"
     } else {
         ""
     };
-    format!("was cut short within {}{left}", unfinished.join(", "))
+    format!("was cut short within {}{left}", crate::units::joined(unfinished))
 }
 
 /// Notes which runs were cut short, tells of them, and gives their ids with what may still be running.
@@ -231,7 +231,7 @@ pub fn not_done(
     model: &Model,
     store: &Store,
     run: &str,
-    steps: &[String],
+    steps: &[StepName],
     outcome: &Outcome,
     exit: u8,
 ) -> Result<(), RecordError> {
@@ -282,7 +282,7 @@ fn remembered(model: &Model, store: &Store) -> Result<Remembered, LaunchError> {
 /// Puts in order what earlier runs left. True when something could not be.
 fn recovered(
     model: &Model,
-    jobs: &BTreeSet<String>,
+    jobs: &BTreeSet<JobName>,
     world: &World,
     store: &Store,
     journal: &mut Tee<'_>,
@@ -305,7 +305,7 @@ fn recovered(
 /// Store first, with what is told of it, then whoever listens.
 struct Tee<'a> {
     store: &'a Store,
-    journal: store::Journal<'a>,
+    journal: store::RunJournal<'a>,
     voice: Voice<'a>,
     sink: &'a mut (dyn FnMut(&Event) + Send),
 }
@@ -366,17 +366,19 @@ const FILES_BESIDE_LOCKS: u64 = 512;
 /// Everything that a run holds locked, each directory once whatever its names.
 #[derive(Default)]
 struct Locks {
-    jobs: BTreeMap<String, Lock>,
+    jobs: BTreeMap<JobName, Lock>,
     held: Vec<Lock>,
     seen: BTreeSet<(u64, u64)>,
 }
 
 impl Locks {
-    fn jobs(&mut self, state_dir: &Path, jobs: &BTreeSet<String>, patience: Patience<'_>) -> Result<(), LaunchError> {
+    /// In the order of their file names, so that two runs never wait for each other.
+    fn jobs(&mut self, state_dir: &Path, jobs: &BTreeSet<JobName>, patience: Patience<'_>) -> Result<(), LaunchError> {
         make_room(jobs.len() as u64);
         let dir = create_dir_all(&state_dir.join("locks"))?;
-        for job in jobs {
-            let name = format!("{}.lock", job.replace(':', "-"));
+        let file = |job: &JobName| format!("{}-{}.lock", job.kind.word(), job.name);
+        let by_file: BTreeMap<String, &JobName> = jobs.iter().map(|job| (file(job), job)).collect();
+        for (name, job) in by_file {
             self.jobs.insert(job.clone(), lock::lock_file(&dir, &name, patience)?);
         }
         Ok(())

@@ -6,7 +6,7 @@
 //! Invariant: what comes from which copy is known before anything is written; files that are restored below a backup's source are on hold in the store before they appear there.
 
 use super::LaunchError;
-use super::copies::Place;
+use super::copies::CopyDirectory;
 use crate::archive::file_entry::FileEntryKind;
 use crate::archive::{self, CatalogueCopy, CopyError, RestoreOptions, RestoreReport};
 use crate::exec::{Deadline, step_progress::StepProgress};
@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct RestoreRequest {
     /// Paths below the source, or globs; empty is everything of the newest complete copy.
     pub paths: Vec<OsString>,
     /// Only copies made until then.
@@ -44,7 +44,7 @@ pub struct Wanted {
 
 /// What was done from one copy.
 #[derive(Debug)]
-pub struct Done {
+pub struct RestoreResult {
     pub copy: String,
     pub target: PathBuf,
     pub restored: RestoreReport,
@@ -107,7 +107,7 @@ fn outside(text: &OsStr) -> LaunchError {
 
 /// The copies of one backup, and what is to come from each.
 struct Group<'a> {
-    place: &'a Place,
+    place: &'a CopyDirectory,
     backup: &'a str,
     source: PathBuf,
     copies: Vec<&'a CatalogueCopy>,
@@ -127,7 +127,7 @@ struct Share<'a> {
 
 impl<'a> Group<'a> {
     /// Finds out what comes from which copy, and notes in `hits` which PATHs led to something.
-    fn share(&mut self, wanted: &Wanted, hits: &mut BTreeSet<usize>) -> Result<(), LaunchError> {
+    fn share(&mut self, wanted: &RestoreRequest, hits: &mut BTreeSet<usize>) -> Result<(), LaunchError> {
         if wanted.paths.is_empty() {
             let complete = |c: &&&CatalogueCopy| c.manifest.complete && c.manifest.suspect.is_none();
             let newest = self.copies.iter().find(complete).copied();
@@ -200,12 +200,12 @@ impl<'a> Group<'a> {
 /// Restores. `model` is there when an ops file is: then files that come under a source are put on hold.
 /// Gives the PATHs that no copy holds, where others led to something.
 pub fn restore(
-    places: &[Place],
+    places: &[CopyDirectory],
     model: Option<&Model>,
-    wanted: &Wanted,
+    wanted: &RestoreRequest,
     stop: &Stop,
     progress: &dyn Progress,
-    each: &mut dyn FnMut(Done),
+    each: &mut dyn FnMut(RestoreResult),
 ) -> Result<Vec<String>, LaunchError> {
     let mut groups = groups(places, wanted)?;
     let mut hits = BTreeSet::new();
@@ -261,7 +261,7 @@ pub fn none_holds(paths: &[String]) -> LaunchError {
 }
 
 /// One destination may hold several backups; each has a source of its own.
-fn groups<'a>(places: &'a [Place], wanted: &Wanted) -> Result<Vec<Group<'a>>, LaunchError> {
+fn groups<'a>(places: &'a [CopyDirectory], wanted: &RestoreRequest) -> Result<Vec<Group<'a>>, LaunchError> {
     let mut groups = Vec::new();
     let mut placed = vec![false; wanted.paths.len()];
     for place in places {
@@ -302,7 +302,7 @@ fn groups<'a>(places: &'a [Place], wanted: &Wanted) -> Result<Vec<Group<'a>>, La
 }
 
 /// Refuses a target in a destination: restored files among copies would be mistaken for something else.
-fn apart(target: &Path, places: &[Place], model: Option<&Model>) -> Result<(), LaunchError> {
+fn apart(target: &Path, places: &[CopyDirectory], model: Option<&Model>) -> Result<(), LaunchError> {
     let mut destinations = Vec::new();
     for place in places {
         destinations.push(place.dir.id()?);
@@ -333,10 +333,10 @@ fn apart(target: &Path, places: &[Place], model: Option<&Model>) -> Result<(), L
 fn write(
     group: Group<'_>,
     model: Option<&Model>,
-    wanted: &Wanted,
+    wanted: &RestoreRequest,
     stop: &Stop,
     progress: &dyn Progress,
-    each: &mut dyn FnMut(Done),
+    each: &mut dyn FnMut(RestoreResult),
 ) -> Result<(), LaunchError> {
     let target_path = wanted.to.clone().unwrap_or(group.source);
     let dir = create_dir_all(&target_path)?;
@@ -380,7 +380,7 @@ fn write(
                     .to_owned(),
             );
         }
-        each(Done {
+        each(RestoreResult {
             copy: copy.name.to_string(),
             target: target_path.clone(),
             restored,
@@ -401,7 +401,7 @@ fn stands(target: &Target<'_>, path: &RelPath) -> bool {
 /// Sets holds where the target lies in a source of the model, on what is not there yet, or with force on all.
 fn hold(
     model: Option<&Model>,
-    wanted: &Wanted,
+    wanted: &RestoreRequest,
     target: &Dir,
     paths: &BTreeSet<RelPath>,
 ) -> Result<Option<DateTime<Utc>>, LaunchError> {

@@ -13,15 +13,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The jobs of a run that exclude themselves in other runs: questions may be asked side by side, and so may run what
 /// is declared so.
-pub(super) fn locked(model: &Model, jobs: &BTreeSet<String>) -> BTreeSet<String> {
-    let free: BTreeSet<String> = model
+pub(super) fn locked(model: &Model, jobs: &BTreeSet<JobName>) -> BTreeSet<JobName> {
+    let free: BTreeSet<JobName> = model
         .jobs()
         .filter(|job| match job {
             crate::model::Job::Check(_) => true,
             crate::model::Job::Target(target) => target.overlap == Overlap::Allow,
             crate::model::Job::Backup(_) | crate::model::Job::Retention(_) => false,
         })
-        .map(|job| job.name().to_string())
+        .map(|job| job.name())
         .collect();
     jobs.difference(&free).cloned().collect()
 }
@@ -30,8 +30,8 @@ pub(super) struct Settling<'a> {
     store: &'a Store,
     run: &'a str,
     scheduled: bool,
-    locks: &'a mut BTreeMap<String, Lock>,
-    rules: BTreeMap<String, BackOff>,
+    locks: &'a mut BTreeMap<JobName, Lock>,
+    rules: BTreeMap<JobName, BackOff>,
 }
 
 impl<'a> Settling<'a> {
@@ -40,25 +40,26 @@ impl<'a> Settling<'a> {
         store: &'a Store,
         run: &'a str,
         scheduled: bool,
-        locks: &'a mut BTreeMap<String, Lock>,
+        locks: &'a mut BTreeMap<JobName, Lock>,
     ) -> Self {
         Self {
             store,
             run,
             scheduled,
             locks,
-            rules: rules(model).map(|(job, rule)| (job.to_string(), rule)).collect(),
+            rules: rules(model).collect(),
         }
     }
 
     pub(super) fn hear(&mut self, event: &Event) {
         let told = match event {
-            Event::StepStarted { step } if self.scheduled => self.begun(step),
+            Event::StepStarted { step } if self.scheduled => self.begun(&step.job()),
             Event::StepFinished { step, outcome } => {
-                if step.starts_with("target:") {
-                    self.locks.remove(step);
+                let job = step.job();
+                if job.kind == JobKind::Target {
+                    self.locks.remove(&job);
                 }
-                self.ended(step, outcome.state)
+                self.ended(&job, outcome.state)
             }
             _ => Ok(()),
         };
@@ -72,20 +73,20 @@ impl<'a> Settling<'a> {
         }
     }
 
-    fn begun(&self, step: &str) -> Result<(), StoreError> {
-        match (self.rules.get(step), step.parse::<JobName>()) {
-            (Some(_), Ok(job)) => self.store.begin_attempt(&job, self.run),
-            _ => Ok(()),
+    fn begun(&self, job: &JobName) -> Result<(), StoreError> {
+        if self.rules.contains_key(job) {
+            self.store.begin_attempt(job, self.run)?;
         }
+        Ok(())
     }
 
-    fn ended(&self, step: &str, state: State) -> Result<(), StoreError> {
-        let (Some(rule), Ok(job)) = (self.rules.get(step), step.parse::<JobName>()) else {
+    fn ended(&self, job: &JobName, state: State) -> Result<(), StoreError> {
+        let Some(rule) = self.rules.get(job) else {
             return Ok(());
         };
         let now = crate::clock::now();
         let scheduled = self.scheduled;
-        self.store.settle_back_off(&job, |before| match state {
+        self.store.settle_back_off(job, |before| match state {
             _ if state.opens() => before.after(rule, true, now),
             State::Failed | State::NoSpace if scheduled => before.after(rule, false, now),
             // A try that was cut short has shown nothing.

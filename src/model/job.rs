@@ -1,14 +1,15 @@
-//! Names of jobs: `kind:name`, as `needs`, `--only` and the events write them.
+//! Names of jobs and of their steps: `kind:name`, as `needs`, `--only` and the events write them.
 //!
-//! Invariant: the text of a [`JobName`] is unique within a model, and stable: it stands in stores and plans.
+//! Invariant: the text of a name is unique within a model, and stable: stores and plans hold it.
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-/// What kinds of jobs there are, in the order in which a run prefers them when nothing else decides.
+/// In the order in which a run prefers them when nothing else decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum JobKind {
-    /// A question about the state of something.
     Check,
     Target,
     Backup,
@@ -45,15 +46,16 @@ impl JobName {
         }
     }
 
-    /// Names of the steps that a run does for it, in order.
+    /// The steps that a run does for it, in order.
     #[must_use]
-    pub fn steps(&self) -> Vec<String> {
-        let Self { kind, name } = self;
-        match kind {
-            JobKind::Check | JobKind::Target => vec![self.to_string()],
-            JobKind::Backup => vec![format!("backup:{name}"), format!("verify:{name}")],
-            JobKind::Retention => vec![format!("cleanup:{name}")],
-        }
+    pub fn steps(&self) -> Vec<StepName> {
+        let kinds: &[StepKind] = match self.kind {
+            JobKind::Check => &[StepKind::Check],
+            JobKind::Target => &[StepKind::Target],
+            JobKind::Backup => &[StepKind::Backup, StepKind::Verify],
+            JobKind::Retention => &[StepKind::Cleanup],
+        };
+        kinds.iter().map(|kind| StepName::new(*kind, &self.name)).collect()
     }
 }
 
@@ -63,21 +65,142 @@ impl fmt::Display for JobName {
     }
 }
 
-/// A text that is no job's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a job is written `kind:name`, with one of the kinds check, target, backup, retention")]
-pub struct NoJobName;
+pub struct InvalidJobName;
 
 impl FromStr for JobName {
-    type Err = NoJobName;
+    type Err = InvalidJobName;
 
-    fn from_str(text: &str) -> Result<Self, NoJobName> {
-        let (kind, name) = text.split_once(':').ok_or(NoJobName)?;
-        let kind = JobKind::ALL
-            .into_iter()
-            .find(|known| known.word() == kind)
-            .ok_or(NoJobName)?;
-        Ok(Self::new(kind, name))
+    fn from_str(text: &str) -> Result<Self, InvalidJobName> {
+        let (kind, name) = text.split_once(':').ok_or(InvalidJobName)?;
+        let kind = JobKind::ALL.into_iter().find(|known| known.word() == kind);
+        Ok(Self::new(kind.ok_or(InvalidJobName)?, name))
+    }
+}
+
+/// In alphabetical order, so that names sort like their text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StepKind {
+    Backup,
+    Check,
+    Cleanup,
+    /// Not a step of a plan: a paused retention, which is settled as a whole.
+    Retention,
+    Target,
+    Verify,
+}
+
+impl StepKind {
+    const ALL: [Self; 6] = [
+        Self::Backup,
+        Self::Check,
+        Self::Cleanup,
+        Self::Retention,
+        Self::Target,
+        Self::Verify,
+    ];
+
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Backup => "backup",
+            Self::Check => "check",
+            Self::Cleanup => "cleanup",
+            Self::Retention => "retention",
+            Self::Target => "target",
+            Self::Verify => "verify",
+        }
+    }
+}
+
+/// The name of a step: unique in a plan.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StepName {
+    pub kind: StepKind,
+    /// The name of its job among those of the same kind.
+    pub name: String,
+}
+
+impl StepName {
+    pub fn new(kind: StepKind, name: impl Into<String>) -> Self {
+        Self {
+            kind,
+            name: name.into(),
+        }
+    }
+
+    /// The job it is part of.
+    #[must_use]
+    pub fn job(&self) -> JobName {
+        let kind = match self.kind {
+            StepKind::Backup | StepKind::Verify => JobKind::Backup,
+            StepKind::Check => JobKind::Check,
+            StepKind::Cleanup | StepKind::Retention => JobKind::Retention,
+            StepKind::Target => JobKind::Target,
+        };
+        JobName::new(kind, &self.name)
+    }
+}
+
+/// A job that is settled as a whole, since it is paused.
+impl From<&JobName> for StepName {
+    fn from(job: &JobName) -> Self {
+        let kind = match job.kind {
+            JobKind::Check => StepKind::Check,
+            JobKind::Target => StepKind::Target,
+            JobKind::Backup => StepKind::Backup,
+            JobKind::Retention => StepKind::Retention,
+        };
+        Self::new(kind, &job.name)
+    }
+}
+
+impl fmt::Display for StepName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.kind.word(), self.name)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a step is written `kind:name`, with one of the kinds check, target, backup, verify, cleanup")]
+pub struct InvalidStepName;
+
+impl FromStr for StepName {
+    type Err = InvalidStepName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidStepName> {
+        let (kind, name) = text.split_once(':').ok_or(InvalidStepName)?;
+        let kind = StepKind::ALL.into_iter().find(|known| known.word() == kind);
+        Ok(Self::new(kind.ok_or(InvalidStepName)?, name))
+    }
+}
+
+impl Serialize for StepName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for StepName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+impl schemars::JsonSchema for StepName {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "StepName".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        String::json_schema(generator)
     }
 }
 
@@ -86,12 +209,41 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_step_reads_back_and_belongs_to_a_job() {
+        let jobs = [
+            "check:a",
+            "target:b",
+            "backup:c",
+            "verify:c",
+            "cleanup:d",
+            "retention:d",
+        ]
+        .map(|text| {
+            let step: StepName = text.parse().unwrap();
+            assert_eq!(step.to_string(), text);
+            step.job().to_string()
+        });
+        assert_eq!(
+            jobs,
+            [
+                "check:a",
+                "target:b",
+                "backup:c",
+                "backup:c",
+                "retention:d",
+                "retention:d"
+            ]
+        );
+        assert_eq!("copy:a".parse::<StepName>(), Err(InvalidStepName));
+    }
+
+    #[test]
     fn a_name_reads_back() {
         for text in ["check:a", "target:b-1", "backup:c", "retention:d_e"] {
             assert_eq!(text.parse::<JobName>().unwrap().to_string(), text);
         }
         for text in ["", "a", "verify:a", "Check:a"] {
-            assert_eq!(text.parse::<JobName>(), Err(NoJobName), "{text}");
+            assert_eq!(text.parse::<JobName>(), Err(InvalidJobName), "{text}");
         }
     }
 }

@@ -30,7 +30,7 @@ use schedule::Schedule;
 pub use channel::Channel;
 pub use check::Check;
 pub use command::{Command, Program, Retry, SecretSource, Value};
-pub use job::{JobKind, JobName};
+pub use job::{JobKind, JobName, StepKind, StepName};
 
 use pattern::{Pattern, Selection};
 use std::path::PathBuf;

@@ -14,7 +14,8 @@ use crate::path::RelPath;
 use serde::{Deserialize, Serialize};
 
 /// Why a file of a class stays for now, as the retention wants it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Stays {
     /// Younger than its class keeps it.

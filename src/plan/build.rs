@@ -17,6 +17,7 @@ use crate::model::pattern::Selector;
 use crate::model::retention::{KeepReason, Verdict};
 use crate::model::{Backup, Contents, InUse, Job, JobKind, JobName, Model, Retention};
 use crate::path::RelPath;
+use crate::units::joined;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -88,7 +89,7 @@ pub fn look_again(plan: &Plan, backup: StepId, model: &Model, request: &Request,
     let (Some(job), Some(found)) = (model.backup(name), facts.backups.get(name)) else {
         return Vec::new();
     };
-    let selected = Selected::new(model, plan.steps().iter().map(|step| step.job.clone()).collect());
+    let selected = Selected::new(model, plan.steps().iter().map(|step| step.name.job()).collect());
     let mut chain = chain(model, &selected, request, facts, job, found, planned.looked_at_again);
     let scan = chain.backup.scan.clone();
     let mut cleanups: HashMap<&str, CleanupParts<'_>> = HashMap::new();
@@ -146,15 +147,15 @@ fn keep_to(new: &mut CleanupStep, old: &CleanupStep) {
 
 /// The jobs of a run, and who among them needs whom.
 struct Selected {
-    jobs: BTreeSet<String>,
-    needed_by: HashMap<JobName, Vec<String>>,
+    jobs: BTreeSet<JobName>,
+    needed_by: HashMap<JobName, Vec<JobName>>,
 }
 
 impl Selected {
-    fn new(model: &Model, jobs: BTreeSet<String>) -> Self {
-        let mut needed_by: HashMap<JobName, Vec<String>> = HashMap::new();
+    fn new(model: &Model, jobs: BTreeSet<JobName>) -> Self {
+        let mut needed_by: HashMap<JobName, Vec<JobName>> = HashMap::new();
         for job in model.jobs() {
-            let name = job.name().to_string();
+            let name = job.name();
             if jobs.contains(&name) {
                 for needed in job.needs() {
                     let needing = needed_by.entry(needed).or_default();
@@ -172,7 +173,7 @@ impl Selected {
         match self.needed_by.get(name).map_or(&[][..], Vec::as_slice) {
             [] => "asked for".to_owned(),
             [one] => format!("{one} needs it"),
-            many => format!("{} need it", many.join(", ")),
+            many => format!("{} need it", joined(many)),
         }
     }
 }
@@ -228,7 +229,7 @@ fn chain<'a>(
 ) -> Chain<'a> {
     let retentions: Vec<&Retention> = model
         .retentions_of(&backup.name)
-        .filter(|r| selected.jobs.contains(&format!("retention:{}", r.name)))
+        .filter(|r| selected.jobs.contains(&JobName::new(JobKind::Retention, &r.name)))
         .collect();
     let scan = found.source.as_ref().ok().map(Arc::clone);
     let empty: Vec<Verdict> = Vec::new();
@@ -433,13 +434,14 @@ fn backup_step<'v>(
 }
 
 fn backup_reason(selected: &Selected, step: &BackupStep, retentions: &[&Retention]) -> String {
-    let names: Vec<String> = retentions.iter().map(|r| format!("retention:{}", r.name)).collect();
+    let names = retentions.iter().map(|r| JobName::new(JobKind::Retention, &r.name));
+    let names = joined(&names.collect::<Vec<_>>());
     match (step.backup.contents, step.nothing, names.is_empty()) {
         (Contents::Expired, true, _) => "no expired file needs a new copy".to_owned(),
         (Contents::Expired, false, true) => "stores what retentions may delete".to_owned(),
-        (Contents::Expired, false, false) => format!("stores what {} may delete", names.join(", ")),
+        (Contents::Expired, false, false) => format!("stores what {names} may delete"),
         (Contents::All, _, true) => selected.reason(&JobName::new(JobKind::Backup, &step.backup.name)),
-        (Contents::All, _, false) => format!("{} needs its copy", names.join(", ")),
+        (Contents::All, _, false) => format!("{names} needs its copy"),
     }
 }
 

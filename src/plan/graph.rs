@@ -7,7 +7,7 @@
 
 use super::facts::{CopyFacts, Scan};
 use crate::model::retention::{KeepReason, Stays};
-use crate::model::{Backup, Check, Keep, Retention, Strategy, Target};
+use crate::model::{Backup, Check, JobName, Keep, Retention, StepKind, StepName, Strategy, Target};
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ pub struct Plan {
     pub at: DateTime<Utc>,
     pub timezone: chrono_tz::Tz,
     /// Jobs that are left out because they, or what they depend on, are paused.
-    pub paused: Vec<String>,
+    pub paused: Vec<JobName>,
     /// What was asked for and is left out, and why: one sentence each.
     pub notes: Vec<String>,
     /// In an order that respects the edges.
@@ -36,10 +36,7 @@ pub struct Plan {
 #[derive(Debug, Clone)]
 pub struct Step {
     pub id: StepId,
-    /// `target:pipeline`, `backup:observer`, `verify:observer`, `cleanup:observer`.
-    pub name: String,
-    /// The job it is part of: `target:pipeline`, `backup:observer`, `retention:observer`.
-    pub job: String,
+    pub name: StepName,
     /// What must have succeeded before.
     pub needs: Vec<StepId>,
     /// What must be settled before, whatever came of it: a cleanup comes after every copy of the run, since what
@@ -58,7 +55,8 @@ pub struct Step {
 }
 
 /// A guard that says no.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Refusal {
     /// Which guard: `clock`, `listing`, `shrink`, `destination`, `overlap`, `budget`, `kernel`, `source`.
     pub guard: String,
@@ -77,6 +75,18 @@ pub enum Action {
     /// Read the copy back, compare, publish; re-read the older copies that deletions rely on.
     Verify(Box<VerifyStep>),
     Cleanup(Box<CleanupStep>),
+}
+
+impl Action {
+    fn step_name(&self) -> StepName {
+        match self {
+            Self::Check(check) => StepName::new(StepKind::Check, &check.name),
+            Self::Target(target) => StepName::new(StepKind::Target, &target.name),
+            Self::Backup(step) => StepName::new(StepKind::Backup, &step.backup.name),
+            Self::Verify(step) => StepName::new(StepKind::Verify, &step.name),
+            Self::Cleanup(step) => StepName::new(StepKind::Cleanup, &step.retention.name),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -260,25 +270,21 @@ impl Plan {
     }
 
     pub(super) fn add_check(&mut self, check: Check, needs: Vec<StepId>, remarks: Remarks) -> StepId {
-        let name = format!("check:{}", check.name);
-        self.push(name.clone(), name, needs, remarks, Action::Check(Box::new(check)))
+        self.push(needs, remarks, Action::Check(Box::new(check)))
     }
 
     pub(super) fn add_target(&mut self, target: Target, needs: Vec<StepId>, remarks: Remarks) -> StepId {
-        let name = format!("target:{}", target.name);
-        self.push(name.clone(), name, needs, remarks, Action::Target(Box::new(target)))
+        self.push(needs, remarks, Action::Target(Box::new(target)))
     }
 
     pub(super) fn add_backup(&mut self, step: BackupStep, needs: Vec<StepId>, remarks: Remarks) -> BackupToken {
-        let name = format!("backup:{}", step.backup.name);
-        BackupToken(self.push(name.clone(), name, needs, remarks, Action::Backup(Box::new(step))))
+        BackupToken(self.push(needs, remarks, Action::Backup(Box::new(step))))
     }
 
     /// Adds the verify step of a backup step.
     pub(super) fn add_verify(&mut self, step: VerifyStep, remarks: Remarks) -> VerifyToken {
         let needs = vec![step.backup.step()];
-        let (name, job) = (format!("verify:{}", step.name), format!("backup:{}", step.name));
-        VerifyToken(self.push(name, job, needs, remarks, Action::Verify(Box::new(step))))
+        VerifyToken(self.push(needs, remarks, Action::Verify(Box::new(step))))
     }
 
     /// Adds the cleanup step of a retention, after every copy and every cleanup that is there already: no two
@@ -288,10 +294,7 @@ impl Plan {
         if !needs.contains(&proof) {
             needs.insert(0, proof);
         }
-        let (name, job) = (
-            format!("cleanup:{}", step.retention.name),
-            format!("retention:{}", step.retention.name),
-        );
+
         let files = |step: &&Step| matches!(step.action, Action::Backup(_) | Action::Verify(_) | Action::Cleanup(_));
         let after: Vec<StepId> = self
             .steps
@@ -300,19 +303,18 @@ impl Plan {
             .map(|step| step.id)
             .filter(|id| !needs.contains(id))
             .collect();
-        let id = self.push(name, job, needs, remarks, Action::Cleanup(Box::new(step)));
+        let id = self.push(needs, remarks, Action::Cleanup(Box::new(step)));
         if let Some(step) = self.steps.get_mut(id) {
             step.after = after;
         }
         id
     }
 
-    fn push(&mut self, name: String, job: String, needs: Vec<StepId>, remarks: Remarks, action: Action) -> StepId {
+    fn push(&mut self, needs: Vec<StepId>, remarks: Remarks, action: Action) -> StepId {
         let id = self.steps.len();
         let mut step = Step {
             id,
-            name,
-            job,
+            name: action.step_name(),
             needs,
             after: Vec::new(),
             because: remarks.because,
@@ -376,7 +378,7 @@ impl Plan {
 
     /// Names of the refused steps for which `step`, which no guard refuses, cannot be done: in order, each once.
     #[must_use]
-    pub fn blockers(&self, step: &Step) -> Vec<String> {
+    pub fn blockers(&self, step: &Step) -> Vec<StepName> {
         if !step.refusals.is_empty() || self.will_run(step) {
             return Vec::new();
         }
@@ -395,10 +397,10 @@ impl Plan {
     }
 
     /// Every refusal, with the step's name.
-    pub fn refusals(&self) -> impl Iterator<Item = (&str, &Refusal)> {
+    pub fn refusals(&self) -> impl Iterator<Item = (&StepName, &Refusal)> {
         self.steps
             .iter()
-            .flat_map(|step| step.refusals.iter().map(|refusal| (step.name.as_str(), refusal)))
+            .flat_map(|step| step.refusals.iter().map(|refusal| (&step.name, refusal)))
     }
 }
 

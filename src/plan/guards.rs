@@ -7,7 +7,7 @@ use super::facts::{BackupFacts, DestinationState, Facts, Scan};
 use super::graph::{Candidate, Refusal};
 use super::select::Request;
 use crate::model::retention::Verdict;
-use crate::model::{Backup, Contents, Model, Retention};
+use crate::model::{Backup, Contents, JobKind, JobName, Model, Retention};
 use crate::path::shown;
 use crate::units::{plural, show_count, show_size};
 use chrono::TimeDelta;
@@ -216,7 +216,7 @@ pub(super) fn of_budget(
     candidates: &[Candidate],
     scan: Option<&Scan>,
 ) -> Option<Refusal> {
-    let job = format!("retention:{}", retention.name);
+    let job = JobName::new(JobKind::Retention, &retention.name);
     if request.over_budget.contains(&job) {
         return None;
     }

@@ -19,7 +19,7 @@ pub struct Request {
     pub accept_clock: bool,
     pub accept_shrink: bool,
     pub accept_destination: bool,
-    pub over_budget: Vec<String>,
+    pub over_budget: Vec<JobName>,
 }
 
 /// A name on the command line that selects no job.
@@ -28,7 +28,7 @@ pub struct Request {
 pub struct UnknownJob {
     pub flag: &'static str,
     pub pattern: String,
-    pub jobs: Vec<String>,
+    pub jobs: Vec<JobName>,
 }
 
 impl Request {
@@ -52,7 +52,7 @@ impl Request {
     /// Of the jobs that this request would bring those that are left out since they, or what they depend on, are
     /// paused; by kind and in file order. A pattern that selects nothing brings nothing: [`Self::jobs`] refuses it.
     #[must_use]
-    pub fn paused(&self, model: &Model) -> Vec<String> {
+    pub fn paused(&self, model: &Model) -> Vec<JobName> {
         let all: Vec<JobName> = model.jobs().map(|job| job.name()).collect();
         let edges = Edges::new(model);
         let excepted = select(&all, "--except", &self.except).unwrap_or_default();
@@ -61,9 +61,8 @@ impl Request {
         let wanted = reached(wanted.difference(&excepted).cloned(), &edges.needs);
         let asleep = model.jobs().filter(Job::paused).map(|job| job.name());
         let asleep = reached(asleep, &edges.needed_by);
-        all.iter()
+        all.into_iter()
             .filter(|name| wanted.contains(name) && asleep.contains(name))
-            .map(JobName::to_string)
             .collect()
     }
 
@@ -125,17 +124,17 @@ impl Request {
     ///
     /// # Errors
     /// A pattern that selects nothing.
-    pub fn jobs(&self, model: &Model) -> Result<BTreeSet<String>, UnknownJob> {
+    pub fn jobs(&self, model: &Model) -> Result<BTreeSet<JobName>, UnknownJob> {
         let all: Vec<JobName> = model.jobs().map(|job| job.name()).collect();
-        select(&all, "--over-budget", &self.over_budget)?;
+        let over_budget: Vec<String> = self.over_budget.iter().map(JobName::to_string).collect();
+        select(&all, "--over-budget", &over_budget)?;
         let edges = Edges::new(model);
         let asked = self.asked(&all)?;
         let asleep = model.jobs().filter(Job::paused).map(|job| job.name());
         let dropped = select(&all, "--except", &self.except)?.into_iter().chain(asleep);
         let dropped = reached(dropped, &edges.needed_by);
         // What these need is not dropped: they would be as well.
-        let kept = reached(asked.difference(&dropped).cloned(), &edges.needs);
-        Ok(kept.iter().map(JobName::to_string).collect())
+        Ok(reached(asked.difference(&dropped).cloned(), &edges.needs))
     }
 }
 
@@ -154,7 +153,7 @@ fn select(all: &[JobName], flag: &'static str, patterns: &[String]) -> Result<BT
             return Err(UnknownJob {
                 flag,
                 pattern: pattern.clone(),
-                jobs: all.iter().map(JobName::to_string).collect(),
+                jobs: all.to_vec(),
             });
         }
         hit.extend(found);
@@ -220,11 +219,8 @@ pub(super) struct Placed<'a> {
 
 /// The selected jobs, each after all that it needs: checks first, then targets, then backups, then retentions,
 /// and in file order within a kind, as far as what they need allows.
-pub(super) fn in_order<'a>(model: &'a Model, jobs: &BTreeSet<String>) -> Vec<Placed<'a>> {
-    let all: Vec<Job<'a>> = model
-        .jobs()
-        .filter(|job| jobs.contains(&job.name().to_string()))
-        .collect();
+pub(super) fn in_order<'a>(model: &'a Model, jobs: &BTreeSet<JobName>) -> Vec<Placed<'a>> {
+    let all: Vec<Job<'a>> = model.jobs().filter(|job| jobs.contains(&job.name())).collect();
     let place: BTreeMap<JobName, usize> = all.iter().enumerate().map(|(at, job)| (job.name(), at)).collect();
     let needs: Vec<Vec<usize>> = all
         .iter()

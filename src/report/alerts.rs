@@ -11,7 +11,6 @@ use crate::report::shared::table::{Cell, Tone, table};
 use crate::report::shared::times;
 use crate::units::plural;
 use chrono::{DateTime, SecondsFormat, Utc};
-use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The number of the JSON format.
@@ -35,7 +34,8 @@ pub struct AlertRow {
 }
 
 /// How a message stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Stands {
     /// It is to be sent.
@@ -67,8 +67,9 @@ impl Stands {
 }
 
 /// Messages.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[schemars(title = "opsrun alerts, format 1")]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(title = "opsrun alerts, format 1"))]
 pub struct AlertsDocument {
     /// Number of this format: 1.
     pub format: u32,
@@ -77,7 +78,8 @@ pub struct AlertsDocument {
 }
 
 /// One message.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AlertDocument {
     /// Its id, a ULID.
     pub id: String,
@@ -152,7 +154,8 @@ pub fn alerts_text(rows: &[AlertRow], zone: chrono_tz::Tz, style: Style) -> Stri
 }
 
 /// What is not delivered over one channel.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct UndeliveredRow {
     /// The channel.
     pub channel: String,

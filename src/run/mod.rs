@@ -4,6 +4,7 @@
 //! state of a run is a fold over them ([`Status`]), the same code live and from the store.
 //! Invariant: an [`Event`] that announces a side effect is durable before that effect.
 
+use crate::model::StepName;
 use crate::model::retention::KeepReason;
 pub use crate::model::state::State;
 use chrono::{DateTime, Utc};
@@ -12,7 +13,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Something that a person or a later run needs to know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
     /// A run begins.
@@ -47,12 +49,12 @@ pub enum Event {
     /// A step begins.
     StepStarted {
         /// Its name.
-        step: String,
+        step: StepName,
     },
     /// A file of this copy will be made.
     CopyStarted {
         /// The step.
-        step: String,
+        step: StepName,
         /// The copy.
         copy: String,
         /// Where.
@@ -61,7 +63,7 @@ pub enum Event {
     /// The copy is committed: its manifest has its name.
     CopyPublished {
         /// The step.
-        step: String,
+        step: StepName,
         /// The copy.
         copy: String,
         /// Where.
@@ -80,14 +82,14 @@ pub enum Event {
     /// A copy was read back whole and equals what was recorded when the source was read.
     CopyProven {
         /// The step.
-        step: String,
+        step: StepName,
         /// The copy.
         copy: String,
     },
     /// Files will be deleted.
     DeleteIntended {
         /// The step.
-        step: String,
+        step: StepName,
         /// Counts up within the step.
         batch: u64,
         /// Copies whose proof covers them.
@@ -104,7 +106,7 @@ pub enum Event {
     /// Files were deleted.
     Deleted {
         /// The step.
-        step: String,
+        step: StepName,
         /// The intent it answers.
         batch: u64,
         /// How many went.
@@ -117,7 +119,7 @@ pub enum Event {
     /// A command was run once for a target.
     Attempted {
         /// The step.
-        step: String,
+        step: StepName,
         /// Counts up from 1 within the step.
         attempt: u32,
         /// How it ended, in words: `exit code 3`, `signal 9`, `timeout after 5m`.
@@ -133,7 +135,7 @@ pub enum Event {
     },
     /// Something worth knowing.
     Note {
-        /// The step.
+        /// The step, or `run` and the id of an earlier run.
         step: String,
         /// What.
         message: String,
@@ -141,7 +143,7 @@ pub enum Event {
     /// A step is settled.
     StepFinished {
         /// Its name.
-        step: String,
+        step: StepName,
         /// How.
         outcome: Outcome,
     },
@@ -155,7 +157,8 @@ pub enum Event {
 }
 
 /// An instant of a schedule.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Occurrence {
     /// The schedule: the declared one, or `kind:name` of the job that holds it.
     pub schedule: String,
@@ -164,7 +167,8 @@ pub struct Occurrence {
 }
 
 /// What a command printed on standard output and error, in the order in which it came, without secrets.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Output {
     /// The beginning; all of it when nothing was dropped.
     pub head: String,
@@ -175,7 +179,8 @@ pub struct Output {
 }
 
 /// How a step ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Outcome {
     /// In one word.
     pub state: State,
@@ -193,7 +198,7 @@ pub struct Outcome {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Status {
     /// By step name: `None` while running.
-    pub steps: BTreeMap<String, Option<State>>,
+    pub steps: BTreeMap<StepName, Option<State>>,
     /// The exit code, once it is over.
     pub exit: Option<u8>,
 }
@@ -281,7 +286,7 @@ mod tests {
 
     fn finished(step: &str, state: State) -> Event {
         Event::StepFinished {
-            step: step.to_owned(),
+            step: step.parse().unwrap(),
             outcome: Outcome {
                 state,
                 summary: String::new(),
@@ -296,7 +301,7 @@ mod tests {
         let exit = |states: &[State]| {
             let mut status = Status::default();
             for (at, state) in states.iter().enumerate() {
-                status.apply(&finished(&at.to_string(), *state));
+                status.apply(&finished(&format!("check:{at}"), *state));
             }
             status.exit_code()
         };

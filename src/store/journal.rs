@@ -7,6 +7,7 @@
 use super::outbox::{Ledger, Telling};
 use super::{Store, StoreError, alive, stamp};
 use crate::clock;
+use crate::model::StepName;
 use crate::run::{Event, Record, RecordError};
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, params};
@@ -25,8 +26,8 @@ impl Store {
     }
 
     #[must_use]
-    pub fn journal(&self, run: &str) -> Journal<'_> {
-        Journal {
+    pub fn journal(&self, run: &str) -> RunJournal<'_> {
+        RunJournal {
             store: self,
             run: run.to_owned(),
         }
@@ -87,13 +88,13 @@ impl Store {
     }
 
     /// The steps of `run` that were begun and never ended, in the order in which they began.
-    pub fn unfinished_steps(&self, run: &str) -> Result<Vec<String>, StoreError> {
+    pub fn unfinished_steps(&self, run: &str) -> Result<Vec<StepName>, StoreError> {
         self.read(|db| {
             let mut statement = db.prepare(
                 "SELECT step FROM events WHERE run = ?1 AND kind = 'step-started' AND step NOT IN
                  (SELECT step FROM events WHERE run = ?1 AND kind = 'step-finished') ORDER BY seq",
             )?;
-            statement.query_map([run], |row| row.get(0))?.collect()
+            statement.query_map([run], step_name)?.collect()
         })
     }
 
@@ -137,6 +138,12 @@ impl Store {
     }
 }
 
+fn step_name(row: &rusqlite::Row<'_>) -> rusqlite::Result<StepName> {
+    let text: String = row.get(0)?;
+    let text = text.parse();
+    text.map_err(|e| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(e)))
+}
+
 fn finish(db: &Connection, run: &str, at: &str, exit: u8) -> rusqlite::Result<()> {
     db.execute(
         "UPDATE runs SET finished_at = ?2, exit = ?3 WHERE run = ?1",
@@ -146,12 +153,12 @@ fn finish(db: &Connection, run: &str, at: &str, exit: u8) -> rusqlite::Result<()
 }
 
 #[derive(Debug)]
-pub struct Journal<'a> {
+pub struct RunJournal<'a> {
     store: &'a Store,
     run: String,
 }
 
-impl Journal<'_> {
+impl RunJournal<'_> {
     /// Records events and what is told of them: all of it, or nothing.
     pub fn record_telling(&mut self, events: &[Event], tell: Telling<'_>) -> Result<(), RecordError> {
         self.store
@@ -163,7 +170,7 @@ impl Journal<'_> {
     }
 }
 
-impl Record for Journal<'_> {
+impl Record for RunJournal<'_> {
     fn record_all(&mut self, events: &[Event]) -> Result<(), RecordError> {
         self.record_telling(events, &mut |_| Ok(()))
     }

@@ -28,21 +28,21 @@
 //! - [`journal`]: runs and their events, written · [`history`]: read again, by run and by job
 //! - [`outbox`]: messages until they are delivered
 //! - [`remembered`]: markers, holds, verifications
-//! - [`claims`]: what schedules have come to
+//! - [`schedules`]: which instants were decided about, which runs were begun for them, and why
 //! - `schema`: tables and migrations · `alive`: is the process that began a run still there · `error`
 
 mod alive;
-pub mod claims;
 mod error;
 pub mod history;
 pub mod journal;
 pub mod outbox;
 pub mod remembered;
+pub mod schedules;
 mod schema;
 
 pub use error::StoreError;
-pub use history::{Begun, JobResult, JobStanding, RunEnd, RunLine, Search, StoredEvent};
-pub use journal::Journal;
+pub use history::{BegunJob, JobResult, JobStatus, RunEnd, RunSearch, RunSummary, StoredEvent};
+pub use journal::RunJournal;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use rusqlite::{Connection, OpenFlags};

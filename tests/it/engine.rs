@@ -13,12 +13,13 @@ use opsrun::exec::engine::{self, LookAgain, Memory};
 use opsrun::exec::recorder::Recorder;
 use opsrun::exec::survey::World;
 use opsrun::model::command::{Command, Program};
-use opsrun::model::{JobKind, JobName, Model, Ops, Overlap, Target};
+use opsrun::model::{JobKind, JobName, Model, Ops, Overlap, StepName, Target};
 use opsrun::plan::facts::Facts;
 use opsrun::plan::{self, Plan, Request, Step, StepId};
 use opsrun::run::{Event, JobHistory, Outcome, Progress, Record, RecordError, State, Status};
 use opsrun::secret::Vault;
 use opsrun::signal::Stop;
+use opsrun::units::joined;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use std::collections::BTreeMap;
@@ -54,8 +55,8 @@ enum Standing {
 struct Watcher<'a> {
     plan: &'a Plan,
     width: usize,
-    steps: BTreeMap<String, Standing>,
-    order: Vec<String>,
+    steps: BTreeMap<StepName, Standing>,
+    order: Vec<StepName>,
     /// Fails to record from this event on.
     breaks_at: Option<usize>,
     seen: usize,
@@ -209,7 +210,7 @@ fn run(plan: &Plan, watcher: &mut Watcher<'_>, stop: Stop) -> Result<Status, Rec
 }
 
 fn ended(watcher: &Watcher<'_>, step: &str) -> Outcome {
-    match &watcher.steps[step] {
+    match &watcher.steps[&step.parse().unwrap()] {
         Standing::Ended(outcome) => outcome.clone(),
         Standing::UnderWay => panic!("{step} never ended"),
     }
@@ -247,14 +248,14 @@ proptest! {
         let mut watcher = Watcher::new(&plan, width);
         let status = run(&plan, &mut watcher, Stop::new().unwrap()).unwrap();
         let found: BTreeMap<String, State> =
-            status.steps.iter().map(|(step, state)| (step.clone(), state.unwrap())).collect();
+            status.steps.iter().map(|(step, state)| (step.to_string(), state.unwrap())).collect();
         prop_assert_eq!(&found, &expected);
         let watched: BTreeMap<String, State> =
             expected.keys().map(|step| (step.clone(), ended(&watcher, step).state)).collect();
         prop_assert_eq!(watched, expected);
         if width == 1 {
-            let begun: Vec<&String> = watcher.order.iter().collect();
-            let in_order: Vec<&String> =
+            let begun: Vec<&StepName> = watcher.order.iter().collect();
+            let in_order: Vec<&StepName> =
                 plan.steps().iter().map(|s| &s.name).filter(|s| watcher.order.contains(s)).collect();
             prop_assert_eq!(begun, in_order);
         }
@@ -275,7 +276,7 @@ proptest! {
         prop_assert_eq!(done.is_err(), at <= events, "{} events", watcher.seen);
         for made in std::fs::read_dir(dir.path()).unwrap() {
             let step = format!("target:{}", made.unwrap().file_name().to_str().unwrap());
-            prop_assert!(watcher.steps.contains_key(&step), "{step} ran without having been announced");
+            prop_assert!(watcher.steps.contains_key(&step.parse().unwrap()), "{step} ran without having been announced");
         }
     }
 }
@@ -315,7 +316,7 @@ fn a_stop_ends_every_group_and_begins_nothing() {
         assert!(outcome.summary.contains("ended with KILL"), "{step}: {outcome:?}");
     }
     assert_eq!(ended(&watcher, "target:c").state, State::Interrupted);
-    assert_eq!(watcher.order, ["target:a", "target:b"]);
+    assert_eq!(joined(&watcher.order), "target:a, target:b");
     for pid in asker.join().unwrap() {
         assert!(is_gone(&pid), "{pid} is still there");
     }

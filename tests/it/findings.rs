@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use opsrun::config::findings::Code;
-use opsrun::config::{self, Loaded, Look};
+use opsrun::config::{self, CheckOptions, Loaded};
 use std::collections::BTreeSet;
 
 mod formats;
@@ -29,8 +29,8 @@ fn corpus() -> Vec<PathBuf> {
 }
 
 /// Clocks change at dates, and what is said of them names the next ones: it must be the same every day.
-fn look(path: &Path) -> Look {
-    Look {
+fn look(path: &Path) -> CheckOptions {
+    CheckOptions {
         now: "2026-11-25T12:00:00Z".parse().unwrap(),
         host: path.starts_with("tests/findings/host"),
     }

@@ -7,7 +7,7 @@ use opsrun::model::command::{Command, Program};
 use opsrun::model::pattern::Selection;
 use opsrun::model::retention::Verdict;
 use opsrun::model::{
-    Backup, Budget, Class, Contents, InUse, JobKind, JobName, Keep, Matches, Model, Ops, Overlap, Retention,
+    Backup, Budget, Class, Contents, InUse, JobKind, JobName, Keep, Matches, Model, Ops, Overlap, Retention, StepName,
     Strategy as Form, Target,
 };
 use opsrun::path::RelPath;
@@ -220,7 +220,7 @@ proptest! {
         let model = sketch.model();
         let plan = plan::build(&model, &Request::default(), &facts(&model)).unwrap();
         let before = before(&plan);
-        let at = |name: &str| plan.steps().iter().find(|step| step.name == name).unwrap().id;
+        let at = |name: &StepName| plan.steps().iter().find(|step| step.name == *name).unwrap().id;
         let mut seen = BTreeSet::new();
         for job in model.jobs() {
             let steps = job.name().steps();
@@ -268,20 +268,20 @@ proptest! {
     #[test]
     fn a_selection_is_closed(sketch in sketches(), only in any::<Index>(), except in any::<Index>(), paused in any::<Index>()) {
         let mut model = sketch.model();
-        let names: Vec<String> = model.jobs().map(|job| job.name().to_string()).collect();
+        let names: Vec<JobName> = model.jobs().map(|job| job.name()).collect();
         let pick = |index: Index| names[index.index(names.len())].clone();
         let asleep = pick(paused);
         let awake = model.clone();
-        model.targets.iter_mut().for_each(|t| t.paused = format!("target:{}", t.name) == asleep);
+        model.targets.iter_mut().for_each(|t| t.paused = JobName::new(JobKind::Target, &t.name) == asleep);
         let request = Request {
-            only: vec![pick(only)],
-            except: vec![pick(except)],
+            only: vec![pick(only).to_string()],
+            except: vec![pick(except).to_string()],
             ..Request::default()
         };
         let jobs = request.jobs(&model).unwrap();
-        for job in model.jobs().filter(|job| jobs.contains(&job.name().to_string())) {
+        for job in model.jobs().filter(|job| jobs.contains(&job.name())) {
             for needed in job.needs() {
-                prop_assert!(jobs.contains(&needed.to_string()), "{} without {needed}", job.name());
+                prop_assert!(jobs.contains(&needed), "{} without {needed}", job.name());
             }
         }
         prop_assert!(!jobs.contains(&pick(except)));
@@ -289,22 +289,22 @@ proptest! {
         for job in &jobs {
             let needed = model
                 .jobs()
-                .any(|other| jobs.contains(&other.name().to_string()) && other.needs().iter().any(|n| n.to_string() == *job));
+                .any(|other| jobs.contains(&other.name()) && other.needs().contains(job));
             prop_assert!(needed || *job == pick(only), "{job} without a reason");
         }
         // Whoever was asked for and depends on nothing that is left out is there.
-        let all = Request { only: vec![pick(only)], ..Request::default() }.jobs(&model).unwrap();
+        let all = Request { only: vec![pick(only).to_string()], ..Request::default() }.jobs(&model).unwrap();
         if !all.contains(&pick(except)) && all.contains(&pick(only)) {
             prop_assert!(jobs.contains(&pick(only)));
         }
         // Listed as paused is what would be there if nothing were, but for what nobody else needed.
         let all = request.jobs(&awake).unwrap();
         let paused = request.paused(&model);
-        let missing: Vec<String> = names.iter().filter(|job| all.contains(*job) && !jobs.contains(*job)).cloned().collect();
+        let missing: Vec<JobName> = names.iter().filter(|job| all.contains(*job) && !jobs.contains(*job)).cloned().collect();
         prop_assert_eq!(paused.is_empty(), missing.is_empty(), "{:?}", missing);
-        for job in model.jobs().filter(|job| missing.contains(&job.name().to_string())) {
-            let sleeps = job.paused() || job.needs().iter().any(|needed| paused.contains(&needed.to_string()));
-            prop_assert_eq!(paused.contains(&job.name().to_string()), sleeps, "{}", job.name());
+        for job in model.jobs().filter(|job| missing.contains(&job.name())) {
+            let sleeps = job.paused() || job.needs().iter().any(|needed| paused.contains(needed));
+            prop_assert_eq!(paused.contains(&job.name()), sleeps, "{}", job.name());
         }
         prop_assert!(paused.iter().all(|job| missing.contains(job)));
         // Whoever was asked for is there, or it is told why not, or it was excepted itself.

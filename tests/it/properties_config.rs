@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
-use opsrun::config::{Loaded, Look, load_text};
+use opsrun::config::{CheckOptions, Loaded, load_text};
 use proptest::prelude::*;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -631,7 +631,7 @@ fn thousands_of_slips() {
 #[test]
 fn the_fix_of_a_raw_string_ends_it() {
     let text = "target \"t\" {\n    command \"true\"\n}\ntarget #\"a \"b\" {\n    command \"true\"\n}\n";
-    let look = Look {
+    let look = CheckOptions {
         now: chrono::DateTime::UNIX_EPOCH,
         host: false,
     };

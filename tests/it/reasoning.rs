@@ -10,7 +10,7 @@
 )]
 
 use crate::support::workspace::opsrun;
-use opsrun::config::findings::{Code, Finding, Severity};
+use opsrun::config::findings::{Code, Finding, FindingSeverity};
 use opsrun::config::load_text;
 use opsrun::model::pattern::{Pattern, PatternSet, Selection, Selector};
 use opsrun::model::retention::Classifier;
@@ -291,7 +291,7 @@ proptest! {
             let mut of_class = facts.iter().filter(|fact| fact.classes.contains(&at));
             let filled = of_class.clone().find(|fact| fact.stored && !fact.spared);
             match said {
-                Some(finding) if finding.severity == Severity::Error => {
+                Some(finding) if finding.severity == FindingSeverity::Error => {
                     prop_assert!(filled.is_none(), "{:?} {}", finding, filled.unwrap().path);
                     let example = rel(named(label(finding), "would be `").unwrap());
                     prop_assert!(oracle.holds(at, &example), "{:?}", finding);
@@ -352,7 +352,7 @@ proptest! {
         let mut both = |path: &str| a.deletable(&above(path)) && b.deletable(&rel(path));
         let said = of(&loaded.findings, Code::RetentionsOverlap).next();
         if let Some(finding) = said {
-            prop_assert_eq!(finding.severity, Severity::Error, "{:?}", finding);
+            prop_assert_eq!(finding.severity, FindingSeverity::Error, "{:?}", finding);
             let path = named(label(finding), "`").unwrap();
             let path = path.strip_prefix(source.trim_end_matches('/')).unwrap().trim_start_matches('/');
             prop_assert!(both(path), "{:?}", finding);

@@ -4,6 +4,7 @@
 //! Invariant: a guard is switched off only by its own flag.
 
 use super::{DEFAULT_FILE, values};
+use crate::model::JobName;
 use crate::plan::Request;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -32,7 +33,7 @@ pub struct RunArgs {
     pub except: Vec<String>,
     /// Retentions that may exceed their budget.
     #[arg(long, help_heading = "Guards, each switched off for this run", value_name = "retention:NAME", value_parser = values::retention, help = "Let this retention exceed its max-delete once; repeatable")]
-    pub over_budget: Vec<String>,
+    pub over_budget: Vec<JobName>,
     /// Trust the clock.
     #[arg(
         long,

@@ -7,8 +7,8 @@
 use super::super::args::CheckArgs;
 use super::super::exit::{Exit, Failure};
 use super::super::terminal::Terminal;
-use crate::config::findings::apply_fixes::{self, Done, Fixed};
-use crate::config::{Loaded, Look};
+use crate::config::findings::apply_fixes::{self, AppliedFix, FixResult};
+use crate::config::{CheckOptions, Loaded};
 use crate::launch;
 use crate::report::findings::diff;
 use crate::report::run::lines::Detail;
@@ -23,14 +23,14 @@ const TOLD: usize = 50;
 pub(super) struct Fixer<'a> {
     args: &'a CheckArgs,
     terminal: &'a Terminal,
-    look: Look,
+    look: CheckOptions,
     /// Files whose changes were shown: two roots may import one.
     shown: HashSet<PathBuf>,
     found: bool,
 }
 
 impl<'a> Fixer<'a> {
-    pub(super) fn new(args: &'a CheckArgs, terminal: &'a Terminal, look: Look) -> Self {
+    pub(super) fn new(args: &'a CheckArgs, terminal: &'a Terminal, look: CheckOptions) -> Self {
         Self {
             args,
             terminal,
@@ -92,7 +92,7 @@ impl<'a> Fixer<'a> {
         Ok((fixed.after, None))
     }
 
-    fn show(&mut self, fixed: &Fixed) -> Result<(), Failure> {
+    fn show(&mut self, fixed: &FixResult) -> Result<(), Failure> {
         for file in &fixed.files {
             if self.shown.insert(file.path.clone()) {
                 let (old, new) = &file.shown;
@@ -102,7 +102,7 @@ impl<'a> Fixer<'a> {
         Ok(())
     }
 
-    fn tell(&self, what: &str, done: &[Done]) {
+    fn tell(&self, what: &str, done: &[AppliedFix]) {
         if self.terminal.detail == Detail::Quiet {
             return;
         }
@@ -115,7 +115,7 @@ impl<'a> Fixer<'a> {
     }
 }
 
-fn line(what: &str, done: &Done) -> String {
+fn line(what: &str, done: &AppliedFix) -> String {
     let (at, code) = (&done.place, done.code);
     let place = format!("{}:{}:{}", at.file, at.line, at.column);
     format!("{what} {place}: {} ({} {})\n", done.title, code.id(), code.slug())

@@ -12,7 +12,7 @@ use super::args::{CheckArgs, FailOn};
 use super::exit::{Exit, Failure};
 use super::terminal::Terminal;
 use crate::clock;
-use crate::config::{self, Loaded, Look};
+use crate::config::{self, CheckOptions, Loaded};
 use crate::path::shown;
 use crate::report::findings::explain;
 use crate::report::findings::{Checked, Failing};
@@ -34,7 +34,7 @@ pub fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, Failure> {
         FailOn::Warning => Failing::Warnings,
         FailOn::Never => Failing::Nothing,
     };
-    let look = Look {
+    let look = CheckOptions {
         now: clock::now(),
         host: args.host,
     };

@@ -4,14 +4,19 @@
 //! nothing.
 //! Invariant: an error is never taken away.
 
-use crate::config::findings::{Code, Finding, Severity, excerpt};
+use crate::config::findings::{Code, Finding, FindingSeverity, excerpt};
 use crate::config::language::suggest::nearest;
 use crate::config::nodes::document::Document;
-use crate::config::source::Sources;
+use crate::config::source::SourceMap;
 
 /// `allow`: takes findings away, and says which of them are wrong or do nothing. `unasked` are codes that were not
 /// looked for this time.
-pub(in crate::config) fn apply(document: &Document, sources: &Sources, unasked: &[Code], findings: &mut Vec<Finding>) {
+pub(in crate::config) fn apply(
+    document: &Document,
+    sources: &SourceMap,
+    unasked: &[Code],
+    findings: &mut Vec<Finding>,
+) {
     let mut said = Vec::new();
     for node in document.allowing() {
         for allow in node.allows {
@@ -20,7 +25,7 @@ pub(in crate::config) fn apply(document: &Document, sources: &Sources, unasked: 
                 let warnings = || {
                     Code::ALL
                         .iter()
-                        .filter(|code| code.severity() == Severity::Warning)
+                        .filter(|code| code.severity() == FindingSeverity::Warning)
                         .map(|code| code.slug())
                 };
                 let by_id = Code::ALL
@@ -49,9 +54,11 @@ pub(in crate::config) fn apply(document: &Document, sources: &Sources, unasked: 
                 finding.code == code && start >= node.extent.start && start < node.extent.end
             };
             // An error cannot be silenced; the few that are warnings when they lack a proof can be then.
-            let only_warned =
-                findings.iter().any(&here) && findings.iter().all(|f| !here(f) || f.severity == Severity::Warning);
-            if code.severity() == Severity::Error && !only_warned {
+            let only_warned = findings.iter().any(&here)
+                && findings
+                    .iter()
+                    .all(|f| !here(f) || f.severity == FindingSeverity::Warning);
+            if code.severity() == FindingSeverity::Error && !only_warned {
                 said.push(
                     Finding::new(
                         Code::BadValue,
@@ -64,7 +71,7 @@ pub(in crate::config) fn apply(document: &Document, sources: &Sources, unasked: 
                 continue;
             }
             let before = findings.len();
-            findings.retain(|finding| !(here(finding) && finding.severity == Severity::Warning));
+            findings.retain(|finding| !(here(finding) && finding.severity == FindingSeverity::Warning));
             if findings.len() == before && !node.damaged && !unasked.contains(&code) {
                 said.push(
                     Finding::new(

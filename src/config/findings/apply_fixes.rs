@@ -6,8 +6,8 @@
 //! round.
 
 use crate::config::findings::{Code, Finding, Fix};
-use crate::config::source::{File, Place, Span};
-use crate::config::{Loaded, Look, judge};
+use crate::config::source::{Location, SourceFile, Span};
+use crate::config::{CheckOptions, Loaded, judge};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
@@ -19,14 +19,14 @@ const MOST_READ: usize = 4 * 1024 * 1024;
 const FEWEST_READINGS: usize = 12;
 
 #[derive(Debug)]
-pub struct Fixed {
+pub struct FixResult {
     pub before: Loaded,
     /// As it is with all fixes: what is left of the findings.
     pub after: Loaded,
     /// The files that change, in the order of reading.
     pub files: Vec<FixedFile>,
     /// What was done, in order.
-    pub done: Vec<Done>,
+    pub done: Vec<AppliedFix>,
 }
 
 /// A file with another text.
@@ -42,16 +42,16 @@ pub struct FixedFile {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Done {
+pub struct AppliedFix {
     pub code: Code,
     /// Where, in the text as it was then.
-    pub place: Place,
+    pub place: Location,
     pub title: String,
 }
 
 /// Applies all fixes of a root file; with `imports`, also those of the files that it imports.
 #[must_use]
-pub fn fix(name: &Path, text: Vec<u8>, imports: bool, look: Look) -> Fixed {
+pub fn fix(name: &Path, text: Vec<u8>, imports: bool, look: CheckOptions) -> FixResult {
     let mut texts = Texts {
         name,
         root: text,
@@ -86,7 +86,7 @@ pub fn fix(name: &Path, text: Vec<u8>, imports: bool, look: Look) -> Fixed {
         }
     }
     let files = changed(&before, &now);
-    Fixed {
+    FixResult {
         before,
         after: now,
         files,
@@ -100,7 +100,7 @@ struct Texts<'a> {
     name: &'a Path,
     root: Vec<u8>,
     imported: HashMap<PathBuf, Vec<u8>>,
-    look: Look,
+    look: CheckOptions,
 }
 
 impl Texts<'_> {
@@ -131,7 +131,7 @@ impl Texts<'_> {
 }
 
 /// A text with edits that are in order and do not touch.
-fn edited(file: &File, edits: &[&(Span, String)]) -> String {
+fn edited(file: &SourceFile, edits: &[&(Span, String)]) -> String {
     let mut out = String::with_capacity(file.text.len() + 64);
     let mut at = 0;
     for (span, text) in edits {
@@ -145,7 +145,7 @@ fn edited(file: &File, edits: &[&(Span, String)]) -> String {
 }
 
 /// The file that all edits of a fix lie in, whole characters each.
-fn file_of<'a>(loaded: &'a Loaded, fix: &Fix) -> Option<&'a File> {
+fn file_of<'a>(loaded: &'a Loaded, fix: &Fix) -> Option<&'a SourceFile> {
     let (first, _) = fix.edits.first()?;
     let file = loaded.sources.file_of(*first)?;
     let inside = |span: Span| {
@@ -195,8 +195,8 @@ fn key(loaded: &Loaded, finding: &Finding) -> Key {
     (finding.code, edits.collect())
 }
 
-fn said(loaded: &Loaded, finding: &Finding) -> Option<Done> {
-    Some(Done {
+fn said(loaded: &Loaded, finding: &Finding) -> Option<AppliedFix> {
+    Some(AppliedFix {
         code: finding.code,
         place: loaded.place(finding.span())?,
         title: finding.fix.as_ref()?.title.clone(),

@@ -1,19 +1,21 @@
 //! What is wrong or doubtful in a file: codes, labels, help, and how they look to people.
 //!
 //! Takes what the other parts of `config` noticed, gives [`Finding`]s and their text through miette's graphical
-//! form. Knows nothing of KDL or of the language, only of spans and the `Sources` they point into.
+//! form. Knows nothing of KDL or of the language, only of spans and the `SourceMap` they point into.
 //! Invariant: a [`Code`] never changes its meaning, and every span lies on character boundaries.
 
 use crate::config::findings::excerpt;
-use crate::config::source::{Sources, Span};
+use crate::config::source::{SourceMap, Span};
 use crate::units::{plural, show_count};
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceSpan};
 use std::fmt;
 
 /// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
-pub enum Severity {
+#[cfg_attr(test, schemars(rename = "Severity"))]
+pub enum FindingSeverity {
     /// The file cannot be used.
     Error,
     /// The file means something, but perhaps not what was meant.
@@ -53,8 +55,8 @@ macro_rules! codes {
             }
 
             /// The severity that findings of this kind have unless they say otherwise.
-            pub fn severity(self) -> Severity {
-                match self { $(Self::$name => Severity::$severity,)* }
+            pub fn severity(self) -> FindingSeverity {
+                match self { $(Self::$name => FindingSeverity::$severity,)* }
             }
         }
     };
@@ -165,7 +167,7 @@ impl fmt::Debug for Fix {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     pub code: Code,
-    pub severity: Severity,
+    pub severity: FindingSeverity,
     /// A lower-case fragment without a full stop.
     pub message: String,
     /// The first is where it happened; the others are related places, also in other files.
@@ -229,7 +231,7 @@ impl Finding {
     }
 
     pub(in crate::config) fn warning(mut self) -> Self {
-        self.severity = Severity::Warning;
+        self.severity = FindingSeverity::Warning;
         self
     }
 
@@ -249,7 +251,7 @@ pub(in crate::config) fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
 const PRINTED: usize = 50;
 
 /// The findings for people: miette's graphical form for the first fifty, and a line of totals.
-pub(in crate::config) fn render(findings: &[Finding], sources: &Sources, color: bool, width: usize) -> String {
+pub(in crate::config) fn render(findings: &[Finding], sources: &SourceMap, color: bool, width: usize) -> String {
     let theme = if color {
         GraphicalTheme::unicode()
     } else {
@@ -285,7 +287,7 @@ fn unbroken(text: &str) -> String {
 
 fn totals(findings: &[Finding]) -> String {
     let count = |severity| findings.iter().filter(|f| f.severity == severity).count() as u64;
-    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let (errors, warnings) = (count(FindingSeverity::Error), count(FindingSeverity::Warning));
     let mut parts = Vec::new();
     if errors > 0 {
         parts.push(plural(errors, "error", "errors"));
@@ -304,7 +306,7 @@ fn totals(findings: &[Finding]) -> String {
 /// A finding together with the text it points into: what miette draws.
 struct Shown<'a> {
     finding: &'a Finding,
-    sources: &'a Sources,
+    sources: &'a SourceMap,
 }
 
 impl Shown<'_> {
@@ -338,8 +340,8 @@ impl miette::Diagnostic for Shown<'_> {
 
     fn severity(&self) -> Option<miette::Severity> {
         Some(match self.finding.severity {
-            Severity::Error => miette::Severity::Error,
-            Severity::Warning => miette::Severity::Warning,
+            FindingSeverity::Error => miette::Severity::Error,
+            FindingSeverity::Warning => miette::Severity::Warning,
         })
     }
 

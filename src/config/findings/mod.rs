@@ -7,5 +7,5 @@ pub mod explain;
 mod finding;
 
 pub(in crate::config) use excerpt::excerpt;
-pub use finding::{Code, Finding, Fix, Label, Severity};
+pub use finding::{Code, Finding, FindingSeverity, Fix, Label};
 pub(in crate::config) use finding::{render, sorted};

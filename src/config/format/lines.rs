@@ -6,7 +6,7 @@
 //! Invariant: the words and comments of all lines, in order, are the tokens of the text, byte for byte.
 
 use super::width;
-use crate::config::syntax::lexer::{Kind, Token, is_newline, is_space};
+use crate::config::syntax::lexer::{Token, TokenKind, is_newline, is_space};
 use std::borrow::Cow;
 
 /// What stands between two blanks: a name, a value, a property, a whole block that is written on one line.
@@ -69,7 +69,7 @@ pub(super) fn lines<'a>(text: &'a str, tokens: &[Token]) -> Vec<Line<'a>> {
         );
         let passed = builder.str(*token);
         width::advance(&mut builder.column, passed);
-        if !matches!(token.kind, Kind::Space) || passed.starts_with('\\') {
+        if !matches!(token.kind, TokenKind::Space) || passed.starts_with('\\') {
             builder.blanks = 0;
         } else {
             builder.blanks += passed.chars().count();
@@ -89,8 +89,8 @@ fn blocks(text: &str, tokens: &[Token]) -> Vec<bool> {
     for (at, token) in tokens.iter().enumerate() {
         let passed = text.get(token.start..token.end).unwrap_or_default();
         match token.kind {
-            Kind::Open => open.push((at, true)),
-            Kind::Close => {
+            TokenKind::Open => open.push((at, true)),
+            TokenKind::Close => {
                 if let Some((from, empty)) = open.pop() {
                     let start = tokens.get(from).map_or(0, |token| token.end);
                     let one_line = empty || broken <= start;
@@ -106,7 +106,7 @@ fn blocks(text: &str, tokens: &[Token]) -> Vec<bool> {
         if passed.contains(is_newline) {
             broken = token.end;
         }
-        let white = matches!(token.kind, Kind::Space | Kind::Newline) && !passed.starts_with('\\');
+        let white = matches!(token.kind, TokenKind::Space | TokenKind::Newline) && !passed.starts_with('\\');
         if let Some((from, empty)) = open.last_mut()
             && *from != at
             && !white
@@ -132,7 +132,7 @@ struct Builder<'a> {
     depth: usize,
     /// The blocks around, outermost first: true when written on one line.
     open: Vec<bool>,
-    last: Option<(Kind, &'a str)>,
+    last: Option<(TokenKind, &'a str)>,
     column: usize,
     /// Blanks right before the next token.
     blanks: usize,
@@ -153,10 +153,10 @@ impl<'a> Builder<'a> {
     fn token(&mut self, token: Token, after: &[Token], flat: Option<bool>) {
         let text = self.str(token);
         match token.kind {
-            Kind::Space if text.starts_with('\\') => self.continuation(text),
-            Kind::Space => {}
-            Kind::Newline => self.newline(),
-            Kind::Open => {
+            TokenKind::Space if text.starts_with('\\') => self.continuation(text),
+            TokenKind::Space => {}
+            TokenKind::Newline => self.newline(),
+            TokenKind::Open => {
                 let flat = flat.unwrap_or_default();
                 self.put(token.kind, text);
                 self.open.push(flat);
@@ -168,7 +168,7 @@ impl<'a> Builder<'a> {
                     }
                 }
             }
-            Kind::Close => {
+            TokenKind::Close => {
                 if self.open.last() == Some(&false) {
                     self.finish();
                     self.drop_empty();
@@ -179,7 +179,7 @@ impl<'a> Builder<'a> {
                 self.put(token.kind, text);
                 self.open.pop();
             }
-            Kind::Comment { .. } if text.starts_with("//") => self.remark(text),
+            TokenKind::Comment { .. } if text.starts_with("//") => self.remark(text),
             kind => self.put(kind, text),
         }
     }
@@ -240,13 +240,13 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn put(&mut self, kind: Kind, text: &'a str) {
+    fn put(&mut self, kind: TokenKind, text: &'a str) {
         self.begin();
         let join = self.join(kind, text);
         let within = self.within_one_line();
         match self.line.words.last_mut() {
             Some(word) if join == Join::Glued => {
-                word.property |= kind == Kind::Equals && !within;
+                word.property |= kind == TokenKind::Equals && !within;
                 word.text.to_mut().push_str(text);
             }
             Some(word) if within => {
@@ -255,15 +255,15 @@ impl<'a> Builder<'a> {
                 word.push_str(text);
             }
             _ => {
-                let second = matches!(self.last, Some((Kind::Semicolon, _)));
+                let second = matches!(self.last, Some((TokenKind::Semicolon, _)));
                 self.line.whole &= !second;
                 self.word(text);
             }
         }
         self.last = Some((kind, text));
         self.pending = match kind {
-            Kind::SlashDash => true,
-            Kind::Comment { .. } => self.pending,
+            TokenKind::SlashDash => true,
+            TokenKind::Comment { .. } => self.pending,
             _ => false,
         };
     }
@@ -278,19 +278,21 @@ impl<'a> Builder<'a> {
         });
     }
 
-    fn join(&self, kind: Kind, text: &str) -> Join {
+    fn join(&self, kind: TokenKind, text: &str) -> Join {
         let Some((last, before)) = self.last else {
             return Join::Apart;
         };
-        if matches!(kind, Kind::Comment { .. }) || matches!(last, Kind::Comment { .. }) {
+        if matches!(kind, TokenKind::Comment { .. }) || matches!(last, TokenKind::Comment { .. }) {
             return Join::Apart;
         }
         let glued = match (last, kind) {
             // As it is written everywhere.
-            (Kind::SlashDash, _) if text == "kdl-version" => false,
-            (Kind::Equals | Kind::SlashDash | Kind::Paren, _) => !(before == ")" && kind == Kind::Open),
-            (_, Kind::Equals | Kind::Semicolon) | (Kind::Open, Kind::Close) => true,
-            (_, Kind::Paren) => text == ")",
+            (TokenKind::SlashDash, _) if text == "kdl-version" => false,
+            (TokenKind::Equals | TokenKind::SlashDash | TokenKind::Paren, _) => {
+                !(before == ")" && kind == TokenKind::Open)
+            }
+            (_, TokenKind::Equals | TokenKind::Semicolon) | (TokenKind::Open, TokenKind::Close) => true,
+            (_, TokenKind::Paren) => text == ")",
             _ => false,
         };
         if glued { Join::Glued } else { Join::Apart }
@@ -350,9 +352,9 @@ fn only_comments(text: &str, after: &[Token]) -> bool {
     let mut any = false;
     for token in after {
         match token.kind {
-            Kind::Space if !continued(token) => {}
-            Kind::Comment { .. } => any = true,
-            Kind::Newline => return any,
+            TokenKind::Space if !continued(token) => {}
+            TokenKind::Comment { .. } => any = true,
+            TokenKind::Newline => return any,
             _ => return false,
         }
     }

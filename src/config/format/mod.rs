@@ -11,12 +11,12 @@ mod align;
 mod lines;
 mod width;
 
-use crate::config::findings::Severity;
+use crate::config::findings::FindingSeverity;
 use crate::config::nodes::schema::TOPS;
 use crate::config::source::import::LARGEST;
-use crate::config::syntax::lexer::{self, Kind};
+use crate::config::syntax::lexer::{self, TokenKind};
 use crate::config::syntax::repair::mend;
-use crate::config::syntax::tree::{self, Node};
+use crate::config::syntax::tree::{self, SyntaxNode};
 use lines::Line;
 
 const INDENT: usize = 4;
@@ -57,7 +57,7 @@ fn formed(text: &str) -> Option<String> {
     align::align(&mut lines);
     let breaks = tokens.iter().filter_map(|token| {
         let text = body.get(token.start..token.end)?;
-        let ends = matches!(token.kind, Kind::Newline | Kind::Space) && text.ends_with(lexer::is_newline);
+        let ends = matches!(token.kind, TokenKind::Newline | TokenKind::Space) && text.ends_with(lexer::is_newline);
         ends.then(|| text.ends_with("\r\n"))
     });
     let mut breaks = breaks.peekable();
@@ -95,9 +95,9 @@ fn draw(line: &Line<'_>, end: &str, out: &mut String) {
 }
 
 /// What a text declares; `None` when it is no KDL.
-fn nodes(text: &str) -> Option<Vec<Node>> {
+fn nodes(text: &str) -> Option<Vec<SyntaxNode>> {
     let mended = mend::mend(text, 0, TOPS);
-    let wrong = |severity| severity == Severity::Error;
+    let wrong = |severity| severity == FindingSeverity::Error;
     if mended.refused || mended.findings.iter().any(|finding| wrong(finding.severity)) {
         return None;
     }
@@ -109,8 +109,9 @@ fn nodes(text: &str) -> Option<Vec<Node>> {
 }
 
 /// The same, wherever it stands.
-fn alike(some: &[Node], others: &[Node]) -> bool {
-    let value = |a: &tree::Value, b: &tree::Value| (&a.data, a.bare, a.annotated) == (&b.data, b.bare, b.annotated);
+fn alike(some: &[SyntaxNode], others: &[SyntaxNode]) -> bool {
+    let value =
+        |a: &tree::SyntaxValue, b: &tree::SyntaxValue| (&a.data, a.bare, a.annotated) == (&b.data, b.bare, b.annotated);
     some.len() == others.len()
         && some.iter().zip(others).all(|(a, b)| {
             (&a.name, a.annotated, a.args.len(), a.props.len()) == (&b.name, b.annotated, b.args.len(), b.props.len())
@@ -135,12 +136,12 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
         let word = text.get(token.start..token.end).unwrap_or_default();
         let blank = |c| lexer::is_space(c) || lexer::is_newline(c);
         match token.kind {
-            Kind::Space if word.starts_with('\\') => {
+            TokenKind::Space if word.starts_with('\\') => {
                 let remark = word.get(1..).unwrap_or_default().trim_matches(blank);
                 [Some("\\"), Some(remark).filter(|remark| !remark.is_empty())]
             }
-            Kind::Space | Kind::Newline => [None, None],
-            Kind::Comment { .. } if word.starts_with("//") => [Some(word.trim_end_matches(blank)), None],
+            TokenKind::Space | TokenKind::Newline => [None, None],
+            TokenKind::Comment { .. } if word.starts_with("//") => [Some(word.trim_end_matches(blank)), None],
             _ => [Some(word), None],
         }
         .into_iter()

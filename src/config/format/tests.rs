@@ -175,7 +175,7 @@ fn what_is_taken_out_is_kdl_wherever_it_stands() {
         "/-a\n/-b;/-c; d",
     ] {
         let nodes = nodes(text).unwrap_or_else(|| panic!("{text}"));
-        let left = |node: &Node| !matches!(node.name.as_str(), "x" | "y");
+        let left = |node: &SyntaxNode| !matches!(node.name.as_str(), "x" | "y");
         assert!(nodes.iter().all(left), "{text}");
         let again = form(text).unwrap_or_else(|why| panic!("{text}: {why:?}"));
         assert_eq!(form(&again).as_deref(), Ok(again.as_str()), "{text}");

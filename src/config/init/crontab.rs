@@ -8,7 +8,7 @@
 use super::command::{self, Run};
 use super::entry::{Line, When, line};
 use super::{quoted, remark};
-use crate::config::findings::{Code, Severity};
+use crate::config::findings::{Code, FindingSeverity};
 use crate::config::secrets::{command_line, mask};
 use crate::config::{format, load_text};
 use std::collections::HashSet;
@@ -16,7 +16,7 @@ use std::path::Path;
 
 /// Where a crontab comes from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Setting {
+pub struct CrontabOrigin {
     /// The sixth column names a user, as in `/etc/crontab`.
     pub users: bool,
     pub user: Option<String>,
@@ -26,7 +26,7 @@ pub struct Setting {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Translated {
+pub struct TranslatedCrontab {
     pub text: String,
     pub targets: usize,
     /// Lines that stand as comments, for a reason that is given there.
@@ -41,7 +41,7 @@ const HEAD: &[&str] = &[
 ];
 
 #[must_use]
-pub fn crontab(text: &[u8], setting: &Setting) -> Translated {
+pub fn crontab(text: &[u8], setting: &CrontabOrigin) -> TranslatedCrontab {
     let mut writer = Writer {
         setting,
         out: Vec::new(),
@@ -64,7 +64,7 @@ pub fn crontab(text: &[u8], setting: &Setting) -> Translated {
         }
     }
     let text = writer.out.join("\n") + "\n";
-    Translated {
+    TranslatedCrontab {
         text: format::form(&text).unwrap_or(text),
         targets: writer.targets,
         left: writer.left,
@@ -90,7 +90,7 @@ pub fn names_users(text: &[u8], users: &[String]) -> bool {
 }
 
 struct Writer<'a> {
-    setting: &'a Setting,
+    setting: &'a CrontabOrigin,
     out: Vec<String>,
     names: HashSet<String>,
     /// What the lines so far have set.
@@ -350,7 +350,7 @@ fn refusal(text: &str) -> Option<String> {
     let error = loaded
         .findings
         .iter()
-        .find(|finding| finding.severity == Severity::Error)?;
+        .find(|finding| finding.severity == FindingSeverity::Error)?;
     Some(match error.code {
         Code::SecretLiteral => SECRET.to_owned(),
         _ => error.message.clone(),

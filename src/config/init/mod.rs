@@ -10,7 +10,7 @@ mod command;
 mod crontab;
 mod entry;
 
-pub use crontab::{Setting, Translated, crontab, names_users};
+pub use crontab::{CrontabOrigin, TranslatedCrontab, crontab, names_users};
 
 /// The file that `opsrun init` writes.
 pub const STARTER: &str = include_str!("starter.kdl");

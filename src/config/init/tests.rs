@@ -3,8 +3,8 @@ use super::entry::{Line, When, line};
 use super::*;
 use std::path::Path;
 
-fn setting() -> Setting {
-    Setting {
+fn setting() -> CrontabOrigin {
+    CrontabOrigin {
         users: false,
         user: Some("ops".to_owned()),
         home: Some("/home/ops".to_owned()),
@@ -12,7 +12,7 @@ fn setting() -> Setting {
     }
 }
 
-fn translated(text: &str) -> Translated {
+fn translated(text: &str) -> TranslatedCrontab {
     let done = crontab(text.as_bytes(), &setting());
     let loaded = crate::config::load_text(Path::new("ops.kdl"), done.text.clone().into_bytes());
     assert_eq!(loaded.errors(), 0, "{}\n{}", done.text, loaded.render(false, 100));
@@ -172,7 +172,7 @@ fn a_column_of_users_is_noticed() {
 
 #[test]
 fn jobs_of_other_users_are_taken_out() {
-    let users = Setting {
+    let users = CrontabOrigin {
         users: true,
         ..setting()
     };

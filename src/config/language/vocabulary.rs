@@ -4,16 +4,16 @@
 //! reference. `opsrun schema` prints it, `schemas/language.json` is that output, and a test compares the two.
 //! Invariant: nothing stands here that is not in the table.
 
-use crate::config::findings::{Code, Severity};
+use crate::config::findings::{Code, FindingSeverity};
 use crate::config::nodes::schema::{ABSENT_PROPS, Args, Fallback, Prop, ROOT, Spec, Type, VERSION};
-use schemars::JsonSchema;
 use serde::Serialize;
 
 pub const FORMAT: u32 = 1;
 
 /// The language of ops files.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[schemars(title = "opsrun language, format 1")]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(title = "opsrun language, format 1"))]
 pub struct Vocabulary {
     /// Number of this format: 1.
     pub format: u32,
@@ -28,7 +28,8 @@ pub struct Vocabulary {
 }
 
 /// A node.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Node {
     /// As it is written.
     pub name: &'static str,
@@ -53,7 +54,8 @@ pub struct Node {
 }
 
 /// An argument, or the last of them and all that follow.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Argument {
     /// What it must be.
     #[serde(flatten)]
@@ -65,7 +67,8 @@ pub struct Argument {
 }
 
 /// A property.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Property {
     /// As it is written, without the `=`.
     pub name: &'static str,
@@ -85,7 +88,8 @@ pub struct Property {
 }
 
 /// What a value must be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Form {
     /// The name of its type.
     #[serde(rename = "type")]
@@ -104,7 +108,8 @@ pub struct Form {
 }
 
 /// What holds without a setting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Unset {
     /// The same as with these arguments, or this value, as they are written.
@@ -114,7 +119,8 @@ pub enum Unset {
 }
 
 /// A part of the language that this build does not have.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Absent {
     /// The node in which it would stand; none at the top of a file.
     pub within: Option<&'static str>,
@@ -125,14 +131,15 @@ pub struct Absent {
 }
 
 /// A kind of finding.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Kind {
     /// Such as `OPS2001`; it never changes its meaning.
     pub code: &'static str,
     /// What `allow` names.
     pub slug: &'static str,
     /// Unless a finding says otherwise.
-    pub severity: Severity,
+    pub severity: FindingSeverity,
     /// What it is about, in one line.
     pub title: &'static str,
 }

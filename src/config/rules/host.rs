@@ -9,7 +9,7 @@ use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::nodes::document::{ArgvNode, CommandNode, Document, ProbeNode, ProgramNode, TextNode, WayNode};
 use crate::config::rules::validate::Place;
 use crate::config::source::paths::{self, shown};
-use crate::config::source::{Sources, Span, Spanned};
+use crate::config::source::{SourceMap, Span, Spanned};
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
@@ -47,7 +47,7 @@ enum Fact {
 }
 
 /// Everything that the document takes for granted.
-pub(in crate::config) fn asks(document: &Document, sources: &Sources, places: &[Place<'_>]) -> Vec<Ask> {
+pub(in crate::config) fn asks(document: &Document, sources: &SourceMap, places: &[Place<'_>]) -> Vec<Ask> {
     let mut gatherer = Gatherer {
         sources,
         asks: Vec::new(),
@@ -89,7 +89,7 @@ pub(in crate::config) fn asks(document: &Document, sources: &Sources, places: &[
 }
 
 struct Gatherer<'a> {
-    sources: &'a Sources,
+    sources: &'a SourceMap,
     asks: Vec<Ask>,
 }
 
@@ -270,7 +270,7 @@ fn device(path: &Path) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::{Look, check, load_text};
+    use crate::config::{CheckOptions, check, load_text};
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
 
@@ -280,8 +280,8 @@ mod tests {
         said.map(|f| (f.code.id().to_owned(), f.message.clone())).collect()
     }
 
-    fn look() -> Look {
-        Look {
+    fn look() -> CheckOptions {
+        CheckOptions {
             now: chrono::DateTime::UNIX_EPOCH,
             host: true,
         }

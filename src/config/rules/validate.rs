@@ -5,8 +5,8 @@
 //! Invariant: the model is built only when no finding is an error; a doubt that rests on text which could not be read
 //! is not reported.
 
-use crate::config::Look;
-use crate::config::findings::{Code, Finding, Severity, allow, sorted};
+use crate::config::CheckOptions;
+use crate::config::findings::{Code, Finding, FindingSeverity, allow, sorted};
 use crate::config::nodes::build;
 use crate::config::nodes::document::{BackupNode, Document, RetentionNode};
 use crate::config::rules::deletion::deletable::Sets;
@@ -14,7 +14,7 @@ use crate::config::rules::deletion::{assertions, empty_selection, protected_path
 use crate::config::rules::{
     cycles, host, lexical, names, nested_directories, never_ready, notify, schedule_fit, schedule_pitfalls, schedules,
 };
-use crate::config::source::{Sources, Span, Spanned, paths};
+use crate::config::source::{SourceMap, Span, Spanned, paths};
 use crate::config::values::as_name;
 use crate::model::{Model, Ops};
 use std::collections::HashMap;
@@ -49,9 +49,9 @@ pub(in crate::config) struct Judged {
 /// Judges everything and builds the model when nothing is wrong; with `host`, also what the files say of the host.
 pub(in crate::config) fn validate(
     document: &Document,
-    sources: &Sources,
+    sources: &SourceMap,
     digest: String,
-    Look { now, host }: Look,
+    CheckOptions { now, host }: CheckOptions,
     mut findings: Vec<Finding>,
 ) -> Judged {
     let ops = ops(document, sources, digest);
@@ -90,7 +90,10 @@ pub(in crate::config) fn validate(
     };
     allow::apply(document, sources, unasked_codes, &mut findings);
     // What is wrong with a file may be why no job is seen in it.
-    if findings.iter().all(|finding| finding.severity != Severity::Error) {
+    if findings
+        .iter()
+        .all(|finding| finding.severity != FindingSeverity::Error)
+    {
         findings.extend(no_jobs(document, sources));
     }
 
@@ -99,7 +102,9 @@ pub(in crate::config) fn validate(
         label.span = sources.whole(label.span);
     }
     let findings = sorted(findings);
-    let fine = findings.iter().all(|finding| finding.severity != Severity::Error);
+    let fine = findings
+        .iter()
+        .all(|finding| finding.severity != FindingSeverity::Error);
     let model = fine
         .then(|| {
             let judged = build::Judged {
@@ -119,7 +124,7 @@ pub(in crate::config) fn validate(
 }
 
 /// The settings of the whole, with defaults.
-fn ops(document: &Document, sources: &Sources, digest: String) -> Ops {
+fn ops(document: &Document, sources: &SourceMap, digest: String) -> Ops {
     let node = document.ops.as_ref();
     let root = sources.files().first();
     let root_path = root.map_or(Path::new("/ops.kdl"), |file| file.path.as_path());
@@ -144,7 +149,7 @@ fn ops(document: &Document, sources: &Sources, digest: String) -> Ops {
 }
 
 /// OPS3007: a file that was cut off, or not yet written.
-fn no_jobs(document: &Document, sources: &Sources) -> Option<Finding> {
+fn no_jobs(document: &Document, sources: &SourceMap) -> Option<Finding> {
     let unsure = document.blind || document.hidden_retention || !document.hidden.is_empty();
     if document.jobs().next().is_some() || unsure {
         return None;
@@ -165,7 +170,7 @@ fn no_jobs(document: &Document, sources: &Sources) -> Option<Finding> {
     )
 }
 
-fn place<'a>(node: &'a BackupNode, sources: &Sources) -> Place<'a> {
+fn place<'a>(node: &'a BackupNode, sources: &SourceMap) -> Place<'a> {
     let resolve = |path: &Option<Spanned<PathBuf>>| {
         let path = path.as_ref()?;
         let dir = sources.file_of(path.span)?.dir();

@@ -10,9 +10,9 @@ use crate::config::nodes::decode::{suggested_variable, usual_variable};
 use crate::config::nodes::schema::{Args, ROOT, Spec, WAYS};
 use crate::config::secrets::command_line::{self, Way};
 use crate::config::secrets::patterns::{self, holds_secret, trivial};
-use crate::config::source::{Sources, Span};
-use crate::config::syntax::lexer::{self, Kind, Token};
-use crate::config::syntax::tree::{Data, Node, Value};
+use crate::config::source::{SourceMap, Span};
+use crate::config::syntax::lexer::{self, Token, TokenKind};
+use crate::config::syntax::tree::{Data, SyntaxNode, SyntaxValue};
 use std::collections::HashSet;
 
 /// Nodes of a name and a value. Those that the language does not have are taken for one of them.
@@ -57,7 +57,7 @@ pub(in crate::config) fn stretches(text: &str) -> Vec<(usize, usize)> {
     let mut expected = false;
     let mut ended = |statement: &mut Vec<Token>, block: Option<&str>| {
         if let Some(first) = statement.first() {
-            if expected && matches!(first.kind, Kind::Text { .. }) {
+            if expected && matches!(first.kind, TokenKind::Text { .. }) {
                 found.extend(inside(text, first));
             }
             expected = in_statement(text, statement, &names, block, &mut found);
@@ -67,22 +67,22 @@ pub(in crate::config) fn stretches(text: &str) -> Vec<(usize, usize)> {
     // Where no statements are seen.
     let mut unread: Vec<Token> = Vec::new();
     for token in lexer::tokens(text) {
-        if let Kind::Text { closed: false, .. } | Kind::Comment { .. } = token.kind {
+        if let TokenKind::Text { closed: false, .. } | TokenKind::Comment { .. } = token.kind {
             unread.push(token);
         }
         match token.kind {
-            Kind::Newline | Kind::Semicolon => ended(&mut statement, open.last().copied()),
-            Kind::Open => {
+            TokenKind::Newline | TokenKind::Semicolon => ended(&mut statement, open.last().copied()),
+            TokenKind::Open => {
                 let first = statement.first().and_then(|first| text.get(first.start..first.end));
                 let block = open.last().copied();
                 open.push(first.unwrap_or_default().trim_matches(QUOTES));
                 ended(&mut statement, block);
             }
-            Kind::Close => {
+            TokenKind::Close => {
                 ended(&mut statement, open.last().copied());
                 open.pop();
             }
-            Kind::Word { .. } | Kind::Text { .. } | Kind::Equals => statement.push(token),
+            TokenKind::Word { .. } | TokenKind::Text { .. } | TokenKind::Equals => statement.push(token),
             _ => {}
         }
     }
@@ -173,7 +173,7 @@ fn in_statement(
             .unwrap_or_default()
             .trim_matches(QUOTES)
     };
-    let is_key = |at: usize| tokens.get(at + 1).is_some_and(|next| next.kind == Kind::Equals);
+    let is_key = |at: usize| tokens.get(at + 1).is_some_and(|next| next.kind == TokenKind::Equals);
     let Some(first) = tokens.first() else {
         return false;
     };
@@ -202,8 +202,8 @@ fn in_statement(
     }
     for (at, token) in tokens.iter().enumerate() {
         // Behind a secret's name even what looks like a key may be its value.
-        let plain_key = is_key(at) && (at < secret_from || matches!(token.kind, Kind::Word { .. }));
-        if token.kind == Kind::Equals || plain_key {
+        let plain_key = is_key(at) && (at < secret_from || matches!(token.kind, TokenKind::Word { .. }));
+        if token.kind == TokenKind::Equals || plain_key {
             continue;
         }
         let key = at
@@ -246,11 +246,11 @@ fn inside(text: &str, token: &Token) -> Option<(usize, usize)> {
 }
 
 /// OPS7001. Gives the values that it is about.
-pub(in crate::config) fn judge(nodes: &[Node], findings: &mut Vec<Finding>) -> Vec<Span> {
+pub(in crate::config) fn judge(nodes: &[SyntaxNode], findings: &mut Vec<Finding>) -> Vec<Span> {
     judge_in(None, nodes, findings)
 }
 
-fn judge_in(block: Option<&str>, nodes: &[Node], findings: &mut Vec<Finding>) -> Vec<Span> {
+fn judge_in(block: Option<&str>, nodes: &[SyntaxNode], findings: &mut Vec<Finding>) -> Vec<Span> {
     let mut spans = Vec::new();
     for node in nodes {
         let named = if is_secret_setting(block, &node.name) {
@@ -294,7 +294,7 @@ pub(in crate::config) fn unseen(judged: Vec<Span>, hidden: &[Span], escaped: imp
 }
 
 /// A variable or header that by its name holds a secret: the values that were reported.
-fn named_secret(node: &Node, findings: &mut Vec<Finding>, spans: &mut Vec<Span>) -> Vec<Span> {
+fn named_secret(node: &SyntaxNode, findings: &mut Vec<Finding>, spans: &mut Vec<Span>) -> Vec<Span> {
     let name = match node.args.first().map(|value| &value.data) {
         Some(Data::Text(name)) if matches!(node.name.as_str(), "env" | "header") && holds_secret(name) => name,
         _ => return Vec::new(),
@@ -323,7 +323,12 @@ fn named_secret(node: &Node, findings: &mut Vec<Finding>, spans: &mut Vec<Span>)
 }
 
 /// A setting of a channel that must not stand in the file: the values that were reported.
-fn secret_setting(block: Option<&str>, node: &Node, findings: &mut Vec<Finding>, spans: &mut Vec<Span>) -> Vec<Span> {
+fn secret_setting(
+    block: Option<&str>,
+    node: &SyntaxNode,
+    findings: &mut Vec<Finding>,
+    spans: &mut Vec<Span>,
+) -> Vec<Span> {
     let name = node.name.as_str();
     let mut said = Vec::new();
     for value in &node.args {
@@ -349,11 +354,11 @@ fn secret_setting(block: Option<&str>, node: &Node, findings: &mut Vec<Finding>,
 }
 
 /// Secrets that a program is given as arguments.
-fn arguments(node: &Node, said: &[Span], findings: &mut Vec<Finding>, spans: &mut Vec<Span>) {
+fn arguments(node: &SyntaxNode, said: &[Span], findings: &mut Vec<Finding>, spans: &mut Vec<Span>) {
     if !matches!(node.name.as_str(), "command" | "shell" | "from-command") {
         return;
     }
-    let text = |value: &Value| match &value.data {
+    let text = |value: &SyntaxValue| match &value.data {
         Data::Text(text) => Some(text.clone()),
         _ => None,
     };
@@ -422,7 +427,7 @@ fn sourced(node: &str, name: &str) -> String {
     )
 }
 
-fn by_form(block: Option<&str>, node: &Node, value: &Value, what: patterns::Form) -> Finding {
+fn by_form(block: Option<&str>, node: &SyntaxNode, value: &SyntaxValue, what: patterns::Form) -> Finding {
     let finding = Finding::new(
         Code::SecretLiteral,
         value.span,
@@ -460,7 +465,7 @@ const KNOWN_BY: usize = 12;
 const ATTACHED: usize = 3;
 
 /// Takes secrets out of the texts of findings.
-pub(in crate::config) fn redact(findings: &mut [Finding], sources: &Sources) {
+pub(in crate::config) fn redact(findings: &mut [Finding], sources: &SourceMap) {
     let masks = sources.masks();
     if masks.is_empty() {
         return;

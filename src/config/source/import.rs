@@ -10,10 +10,10 @@ use crate::config::nodes::document::Document;
 use crate::config::nodes::reader::Reader;
 use crate::config::nodes::schema::{ROOT, Spec, TOPS};
 use crate::config::secrets::mask;
-use crate::config::source::{Sources, Span, Spanned, paths};
-use crate::config::syntax::lexer::{self, Kind};
+use crate::config::source::{SourceMap, Span, Spanned, paths};
+use crate::config::syntax::lexer::{self, TokenKind};
 use crate::config::syntax::repair::mend::{self, Piece};
-use crate::config::syntax::tree::{self, Data, Node};
+use crate::config::syntax::tree::{self, Data, SyntaxNode};
 use crate::config::values::as_name;
 use globset::GlobBuilder;
 use rustix::fs::{Mode, OFlags};
@@ -33,7 +33,7 @@ const MOST_ENTRIES: usize = 100_000;
 /// Everything read, not yet judged as a whole.
 #[derive(Debug)]
 pub(in crate::config) struct Files {
-    pub(in crate::config) sources: Sources,
+    pub(in crate::config) sources: SourceMap,
     pub(in crate::config) document: Document,
     pub(in crate::config) findings: Vec<Finding>,
     pub(in crate::config) digest: String,
@@ -80,7 +80,7 @@ pub(in crate::config) fn read(name: &Path, bytes: Vec<u8>, instead: &Instead) ->
     let path = paths::absolute(name);
     let root_dir = path.parent().unwrap_or(Path::new("/")).to_path_buf();
     let mut loader = Loader {
-        sources: Sources::default(),
+        sources: SourceMap::default(),
         reader: Reader::default(),
         document: Document::default(),
         hash: Sha256::new(),
@@ -110,7 +110,7 @@ pub(in crate::config) fn read(name: &Path, bytes: Vec<u8>, instead: &Instead) ->
 
 struct Loader<'a> {
     instead: &'a Instead,
-    sources: Sources,
+    sources: SourceMap,
     reader: Reader,
     document: Document,
     hash: Sha256,
@@ -213,7 +213,7 @@ impl Loader<'_> {
         let head = text.get(..text.find('{').unwrap_or(text.len())).unwrap_or_default();
         let mut words = lexer::tokens(head)
             .into_iter()
-            .filter(|token| matches!(token.kind, Kind::Word { .. } | Kind::Text { .. }))
+            .filter(|token| matches!(token.kind, TokenKind::Word { .. } | TokenKind::Text { .. }))
             .map(|token| head.get(token.start..token.end).unwrap_or_default().trim_matches('"'));
         match (words.next(), words.next()) {
             (Some("ops"), _) => {}
@@ -229,17 +229,17 @@ impl Loader<'_> {
         }
     }
 
-    fn node(&mut self, node: &Node, file: usize, imported: bool) {
+    fn node(&mut self, node: &SyntaxNode, file: usize, imported: bool) {
         const ROOT_SPEC: &Spec = &ROOT;
         let Some(spec) = self.reader.spec_of(node, ROOT_SPEC, &[]) else {
             match node.args.first().map(|value| &value.data) {
                 Some(Data::Text(name)) => {
                     self.document.hidden.insert(name.clone());
                 }
-                _ => self.document.blind |= node.mended,
+                _ => self.document.blind |= node.name_replaced,
             }
             // A misspelt `retention` may be the one that a backup waits for.
-            self.document.hidden_retention |= node.props.iter().any(|prop| prop.key == "backup") || node.mended;
+            self.document.hidden_retention |= node.props.iter().any(|prop| prop.key == "backup") || node.name_replaced;
             return;
         };
         let reading = self.reader.read(node, spec, ROOT_SPEC);

@@ -4,5 +4,5 @@ pub(in crate::config) mod import;
 pub(in crate::config) mod paths;
 mod source_map;
 
-pub(in crate::config) use source_map::{File, Sources, Spanned};
-pub use source_map::{Place, Span};
+pub use source_map::{Location, Span};
+pub(in crate::config) use source_map::{SourceFile, SourceMap, Spanned};

@@ -52,7 +52,7 @@ pub(in crate::config) struct Spanned<T> {
 
 /// Where a span starts and ends, for people and for other programs. Lines and columns count from one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     pub file: String,
     pub line: usize,
     pub column: usize,
@@ -66,7 +66,7 @@ pub struct Place {
 }
 
 #[derive(Debug)]
-pub(in crate::config) struct File {
+pub(in crate::config) struct SourceFile {
     pub(in crate::config) name: String,
     pub(in crate::config) path: PathBuf,
     /// Its first byte in the common numbering.
@@ -79,7 +79,7 @@ pub(in crate::config) struct File {
     lines: Vec<usize>,
 }
 
-impl File {
+impl SourceFile {
     fn end(&self) -> usize {
         self.base + self.text.len()
     }
@@ -105,8 +105,8 @@ impl File {
 
 /// All files, in order of reading.
 #[derive(Debug, Default)]
-pub(in crate::config) struct Sources {
-    files: Vec<File>,
+pub(in crate::config) struct SourceMap {
+    files: Vec<SourceFile>,
     /// Stretches that are never shown.
     masks: Vec<Span>,
 }
@@ -115,7 +115,7 @@ pub(in crate::config) struct Sources {
 const LONGEST_LINE: usize = 300;
 const LONGEST_LABEL: usize = 160;
 
-impl Sources {
+impl SourceMap {
     /// Adds a file and gives its number.
     pub(in crate::config) fn add(&mut self, name: String, path: PathBuf, text: String) -> usize {
         // One byte between files, so that the end of one is not the start of the next.
@@ -128,7 +128,7 @@ impl Sources {
                 .map(|(at, _)| at + 1),
         );
         let drawn = drawable_text(&text);
-        self.files.push(File {
+        self.files.push(SourceFile {
             name,
             path,
             base,
@@ -212,15 +212,15 @@ impl Sources {
         Span::new(start, end)
     }
 
-    pub(in crate::config) fn file(&self, number: usize) -> Option<&File> {
+    pub(in crate::config) fn file(&self, number: usize) -> Option<&SourceFile> {
         self.files.get(number)
     }
 
-    pub(in crate::config) fn files(&self) -> &[File] {
+    pub(in crate::config) fn files(&self) -> &[SourceFile] {
         &self.files
     }
 
-    pub(in crate::config) fn file_of(&self, span: Span) -> Option<&File> {
+    pub(in crate::config) fn file_of(&self, span: Span) -> Option<&SourceFile> {
         let after = self.files.partition_point(|file| file.base <= span.start);
         self.files.get(after.checked_sub(1)?)
     }
@@ -247,7 +247,7 @@ impl Sources {
         Span::new(file.base + floor(&file.text, span.start - file.base), file.base + end)
     }
 
-    pub(in crate::config) fn place(&self, span: Span) -> Option<Place> {
+    pub(in crate::config) fn place(&self, span: Span) -> Option<Location> {
         let file = self.file_of(span)?;
         let point = |at: usize| {
             let at = at.saturating_sub(file.base).min(file.text.len());
@@ -257,7 +257,7 @@ impl Sources {
         };
         let (line, column) = point(span.start);
         let (end_line, end_column) = point(span.end);
-        Some(Place {
+        Some(Location {
             file: file.name.clone(),
             line,
             column,
@@ -313,7 +313,7 @@ fn drawable_text(text: &str) -> String {
     .collect()
 }
 
-impl SourceCode for Sources {
+impl SourceCode for SourceMap {
     fn read_span<'a>(
         &'a self,
         span: &SourceSpan,

@@ -5,7 +5,7 @@
 //! Invariant: text that passes makes the parser fail at most at the inside of a multi-line string.
 
 use crate::config::findings::excerpt;
-use crate::config::syntax::lexer::{Kind, Token};
+use crate::config::syntax::lexer::{Token, TokenKind};
 use std::borrow::Cow;
 
 /// A slip: where, what, a label, what to do.
@@ -73,11 +73,11 @@ pub(in crate::config) fn slips(text: &str, tokens: &[Token]) -> Vec<Slip> {
             continue;
         }
         match token.kind {
-            Kind::Space | Kind::Comment { .. } => {
+            TokenKind::Space | TokenKind::Comment { .. } => {
                 spaced = true;
                 continue;
             }
-            Kind::Newline | Kind::Semicolon => {
+            TokenKind::Newline | TokenKind::Semicolon => {
                 if at == At::Value {
                     slip(
                         &mut at,
@@ -86,12 +86,12 @@ pub(in crate::config) fn slips(text: &str, tokens: &[Token]) -> Vec<Slip> {
                         "write `key=\"…\"`, or leave it out",
                     );
                 }
-                if !(dashed && token.kind == Kind::Newline) {
+                if !(dashed && token.kind == TokenKind::Newline) {
                     at = At::Name;
                     dashed = false;
                 }
             }
-            Kind::Paren => {
+            TokenKind::Paren => {
                 annotated = 2;
                 if !spaced && at != At::Value {
                     slip(
@@ -103,7 +103,7 @@ pub(in crate::config) fn slips(text: &str, tokens: &[Token]) -> Vec<Slip> {
                 }
                 continue;
             }
-            Kind::SlashDash => match at {
+            TokenKind::SlashDash => match at {
                 At::Lost => {}
                 At::Value => slip(
                     &mut at,
@@ -126,8 +126,8 @@ pub(in crate::config) fn slips(text: &str, tokens: &[Token]) -> Vec<Slip> {
                     continue;
                 }
             },
-            Kind::Word { .. } | Kind::Text { .. } => {
-                let plain = matches!(token.kind, Kind::Text { .. }) || !is_literal(shown);
+            TokenKind::Word { .. } | TokenKind::Text { .. } => {
+                let plain = matches!(token.kind, TokenKind::Text { .. }) || !is_literal(shown);
                 multiline += usize::from(shown.trim_start_matches('#').starts_with("\"\"\""));
                 match at {
                     At::Lost => {}
@@ -177,7 +177,7 @@ pub(in crate::config) fn slips(text: &str, tokens: &[Token]) -> Vec<Slip> {
                 }
                 dashed = false;
             }
-            Kind::Equals => match at {
+            TokenKind::Equals => match at {
                 At::Lost => {}
                 At::Entries(true) => {
                     at = At::Value;
@@ -191,7 +191,7 @@ pub(in crate::config) fn slips(text: &str, tokens: &[Token]) -> Vec<Slip> {
                     "write `key=\"value\"` without a second `=`",
                 ),
             },
-            Kind::Open => {
+            TokenKind::Open => {
                 let after = match at {
                     At::Lost => At::Lost,
                     At::Name => {
@@ -228,7 +228,7 @@ pub(in crate::config) fn slips(text: &str, tokens: &[Token]) -> Vec<Slip> {
                 at = At::Name;
                 dashed = false;
             }
-            Kind::Close => {
+            TokenKind::Close => {
                 if at == At::Value || dashed {
                     slip(
                         &mut at,
@@ -284,11 +284,11 @@ pub(in crate::config) fn commented_out(text: &str, tokens: &[Token]) -> Vec<(usi
     let mut behind = 0;
     for token in tokens {
         match token.kind {
-            Kind::Space | Kind::Comment { .. } => continue,
+            TokenKind::Space | TokenKind::Comment { .. } => continue,
             // Lines may be skipped between `/-` and its node.
-            Kind::Newline if dashed => continue,
-            Kind::Newline | Kind::Semicolon => {
-                let end = if token.kind == Kind::Semicolon {
+            TokenKind::Newline if dashed => continue,
+            TokenKind::Newline | TokenKind::Semicolon => {
+                let end = if token.kind == TokenKind::Semicolon {
                     token.end
                 } else {
                     token.start
@@ -296,19 +296,19 @@ pub(in crate::config) fn commented_out(text: &str, tokens: &[Token]) -> Vec<(usi
                 found.extend(inside.take_if(|(at, _)| *at == depth).map(|(_, start)| (start, end)));
                 begins = true;
             }
-            Kind::SlashDash if begins && inside.is_none() => inside = Some((depth, token.start)),
-            Kind::Open => {
+            TokenKind::SlashDash if begins && inside.is_none() => inside = Some((depth, token.start)),
+            TokenKind::Open => {
                 depth += 1;
                 begins = true;
             }
-            Kind::Close => {
+            TokenKind::Close => {
                 found.extend(inside.take_if(|(at, _)| *at == depth).map(|(_, start)| (start, behind)));
                 depth = depth.saturating_sub(1);
                 begins = false;
             }
             _ => begins = false,
         }
-        dashed = token.kind == Kind::SlashDash;
+        dashed = token.kind == TokenKind::SlashDash;
         behind = token.end;
     }
     found.extend(inside.map(|(_, start)| (start, text.len().min(behind))));

@@ -5,7 +5,7 @@
 //! Invariant: tokens lie on character boundaries, in order.
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::config) enum Kind {
+pub(in crate::config) enum TokenKind {
     /// White space within a line, and a continued line's end.
     Space,
     Newline,
@@ -37,7 +37,7 @@ pub(in crate::config) enum Kind {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::config) struct Token {
-    pub(in crate::config) kind: Kind,
+    pub(in crate::config) kind: TokenKind,
     pub(in crate::config) start: usize,
     pub(in crate::config) end: usize,
 }
@@ -117,21 +117,21 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn token(&mut self, c: char) -> Kind {
+    fn token(&mut self, c: char) -> TokenKind {
         if is_newline(c) {
             self.newline();
-            return Kind::Newline;
+            return TokenKind::Newline;
         }
         if is_space(c) {
             self.skip_while(is_space);
-            return Kind::Space;
+            return TokenKind::Space;
         }
         let single = match c {
-            ';' => Some(Kind::Semicolon),
-            '{' => Some(Kind::Open),
-            '}' => Some(Kind::Close),
-            '=' => Some(Kind::Equals),
-            '(' | ')' => Some(Kind::Paren),
+            ';' => Some(TokenKind::Semicolon),
+            '{' => Some(TokenKind::Open),
+            '}' => Some(TokenKind::Close),
+            '=' => Some(TokenKind::Equals),
+            '(' | ')' => Some(TokenKind::Paren),
             _ => None,
         };
         if let Some(kind) = single {
@@ -141,19 +141,19 @@ impl<'a> Lexer<'a> {
         let rest = self.rest();
         if rest.starts_with("//") {
             self.skip_while(|c| !is_newline(c));
-            return Kind::Comment { closed: true };
+            return TokenKind::Comment { closed: true };
         }
         if rest.starts_with("/*") {
-            return Kind::Comment {
+            return TokenKind::Comment {
                 closed: self.block_comment(),
             };
         }
         if rest.starts_with("/-") {
             self.at += 2;
-            return Kind::SlashDash;
+            return TokenKind::SlashDash;
         }
         if c == '"' {
-            return Kind::Text {
+            return TokenKind::Text {
                 raw: false,
                 closed: self.string(0),
             };
@@ -161,15 +161,15 @@ impl<'a> Lexer<'a> {
         let hashes = rest.len() - rest.trim_start_matches('#').len();
         if hashes > 0 && rest.get(hashes..).is_some_and(|after| after.starts_with('"')) {
             self.at += hashes;
-            return Kind::Text {
+            return TokenKind::Text {
                 raw: true,
                 closed: self.string(hashes),
             };
         }
         if c == '\\' && self.continued_line() {
-            return Kind::Space;
+            return TokenKind::Space;
         }
-        Kind::Word { glued: self.word() }
+        TokenKind::Word { glued: self.word() }
     }
 
     /// At `/*`. Nested comments count.
@@ -327,7 +327,7 @@ mod tests {
     fn shown(text: &str) -> Vec<&str> {
         tokens(text)
             .iter()
-            .filter(|t| t.kind != Kind::Space)
+            .filter(|t| t.kind != TokenKind::Space)
             .map(|t| &text[t.start..t.end])
             .collect()
     }

@@ -1,12 +1,12 @@
-//! Mended text → a plain tree of nodes, arguments and properties, every one with its span.
+//! RepairedText text → a plain tree of nodes, arguments and properties, every one with its span.
 //!
-//! Takes the pieces that `mend` cut, gives [`Node`]s; the only file that names the `kdl` crate, so that another
+//! Takes the pieces that `mend` cut, gives [`SyntaxNode`]s; the only file that names the `kdl` crate, so that another
 //! parser could stand here. Knows nothing of the language.
-//! Invariant: a value under a mended stretch is [`Data::Mended`]: its content is never used.
+//! Invariant: a value under a mended stretch is [`Data::Replaced`]: its content is never used.
 
 use crate::config::findings::{Code, Finding};
 use crate::config::source::Span;
-use crate::config::syntax::repair::mend::{Mended, Piece};
+use crate::config::syntax::repair::mend::{Piece, RepairedText};
 use kdl::{KdlDocument, KdlEntry, KdlNode, KdlValue};
 
 #[derive(Debug, Clone, PartialEq)]
@@ -17,12 +17,12 @@ pub(in crate::config) enum Data {
     Bool(bool),
     Null,
     /// Something was written here, was reported, and is not known.
-    Mended,
+    Replaced,
 }
 
 /// An argument, or the value of a property.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::config) struct Value {
+pub(in crate::config) struct SyntaxValue {
     pub(in crate::config) data: Data,
     pub(in crate::config) span: Span,
     /// A number as it was typed: `0x10`, `0755`, `1.10`. Empty for anything else.
@@ -35,30 +35,34 @@ pub(in crate::config) struct Value {
 
 /// `key=value`.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::config) struct Property {
+pub(in crate::config) struct SyntaxProperty {
     pub(in crate::config) key: String,
     pub(in crate::config) key_span: Span,
-    pub(in crate::config) value: Value,
+    pub(in crate::config) value: SyntaxValue,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::config) struct Node {
+pub(in crate::config) struct SyntaxNode {
     pub(in crate::config) name: String,
     pub(in crate::config) name_span: Span,
     /// From the name to the last argument or property.
     pub(in crate::config) head: Span,
     /// All of it, with its block.
     pub(in crate::config) extent: Span,
-    pub(in crate::config) args: Vec<Value>,
-    pub(in crate::config) props: Vec<Property>,
+    pub(in crate::config) args: Vec<SyntaxValue>,
+    pub(in crate::config) props: Vec<SyntaxProperty>,
     /// `None` without a block.
-    pub(in crate::config) children: Option<Vec<Node>>,
+    pub(in crate::config) children: Option<Vec<SyntaxNode>>,
     pub(in crate::config) annotated: bool,
-    pub(in crate::config) mended: bool,
+    pub(in crate::config) name_replaced: bool,
 }
 
 /// Parses one piece; what the parser refuses becomes findings.
-pub(in crate::config) fn parse(mended: &Mended, piece: &Piece, base: usize) -> Result<Vec<Node>, Vec<Finding>> {
+pub(in crate::config) fn parse(
+    mended: &RepairedText,
+    piece: &Piece,
+    base: usize,
+) -> Result<Vec<SyntaxNode>, Vec<Finding>> {
     let mut text = mended.text.get(piece.start..piece.end).unwrap_or_default().to_owned();
     let length = text.len();
     text.extend(std::iter::repeat_n('}', piece.unclosed));
@@ -79,7 +83,7 @@ pub(in crate::config) fn parse(mended: &Mended, piece: &Piece, base: usize) -> R
 
 /// From offsets in a piece to offsets in everything.
 struct Shift<'a> {
-    mended: &'a Mended,
+    mended: &'a RepairedText,
     start: usize,
     length: usize,
     base: usize,
@@ -92,7 +96,7 @@ impl Shift<'_> {
         Span::new(self.base + self.start + start, self.base + self.start + end)
     }
 
-    fn is_mended(&self, span: Span) -> bool {
+    fn is_replaced(&self, span: Span) -> bool {
         let local = Span::new(span.start.saturating_sub(self.base), span.end.saturating_sub(self.base));
         let poisoned = &self.mended.poisoned;
         // Poisoned stretches may nest, so look a little back from the first that begins behind the span.
@@ -102,7 +106,7 @@ impl Shift<'_> {
             .is_some_and(|near| near.iter().any(|p| p.touches(local)))
     }
 
-    fn node(&self, node: &KdlNode) -> Node {
+    fn node(&self, node: &KdlNode) -> SyntaxNode {
         let name_span = node.name().span();
         let name_span = self.span(name_span.offset(), name_span.len());
         let mut head = name_span;
@@ -116,7 +120,7 @@ impl Shift<'_> {
                 None => args.push(value),
                 Some(key) => {
                     let repr = key.repr().map_or(key.value().len(), str::len);
-                    props.push(Property {
+                    props.push(SyntaxProperty {
                         key: key.value().to_owned(),
                         key_span: Span::new(whole.start, (whole.start + repr).min(whole.end)),
                         value,
@@ -124,7 +128,7 @@ impl Shift<'_> {
                 }
             }
         }
-        Node {
+        SyntaxNode {
             name: node.name().value().to_owned(),
             name_span,
             head,
@@ -135,19 +139,19 @@ impl Shift<'_> {
                 .children()
                 .map(|block| block.nodes().iter().map(|child| self.node(child)).collect()),
             annotated: node.ty().is_some(),
-            mended: self.is_mended(name_span),
+            name_replaced: self.is_replaced(name_span),
         }
     }
 
-    fn value(&self, entry: &KdlEntry, whole: Span) -> Value {
+    fn value(&self, entry: &KdlEntry, whole: Span) -> SyntaxValue {
         let repr = entry.format().map_or("", |format| format.value_repr.as_str());
         let span = if repr.is_empty() || repr.len() > whole.len() {
             whole
         } else {
             Span::new(whole.end - repr.len(), whole.end)
         };
-        let data = if self.is_mended(span) {
-            Data::Mended
+        let data = if self.is_replaced(span) {
+            Data::Replaced
         } else {
             match entry.value() {
                 KdlValue::String(text) => Data::Text(text.clone()),
@@ -158,7 +162,7 @@ impl Shift<'_> {
             }
         };
         let number = matches!(data, Data::Integer(_) | Data::Float(_));
-        Value {
+        SyntaxValue {
             data,
             typed: if number { repr.to_owned() } else { String::new() },
             span,

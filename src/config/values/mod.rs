@@ -10,7 +10,7 @@ use crate::config::nodes::schema::Type;
 use crate::config::source::paths;
 use crate::config::syntax::kdl_string;
 use crate::config::syntax::other_formats::loanwords;
-use crate::config::syntax::tree::{Data, Value};
+use crate::config::syntax::tree::{Data, SyntaxValue};
 use crate::model::check::Space;
 use crate::units::{self, UnitError};
 
@@ -22,7 +22,7 @@ mod zones;
 
 /// Checks `value`; `line` writes the setting with another value. `Err(None)`: wrong, and reported elsewhere.
 pub(in crate::config) fn check(
-    value: &Value,
+    value: &SyntaxValue,
     ty: Type,
     setting: &str,
     line: &dyn Fn(&str) -> String,
@@ -34,7 +34,7 @@ pub(in crate::config) fn check(
         line,
     };
     match &value.data {
-        Data::Mended => Err(None),
+        Data::Replaced => Err(None),
         // Said by `secrets`, which shows none of it.
         Data::Text(_) | Data::Integer(_) | Data::Float(_) if ty == Type::Secret => Err(None),
         Data::Text(text) => checker.text(text).map_err(Some),
@@ -49,7 +49,7 @@ pub(in crate::config) fn check(
 }
 
 struct Checker<'a> {
-    value: &'a Value,
+    value: &'a SyntaxValue,
     ty: Type,
     setting: &'a str,
     line: &'a dyn Fn(&str) -> String,
@@ -342,7 +342,7 @@ fn kind_of(data: &Data) -> &'static str {
         Data::Integer(_) => "a number",
         Data::Float(_) => "a number with a fraction",
         Data::Bool(_) => "a flag",
-        Data::Null | Data::Mended => "nothing",
+        Data::Null | Data::Replaced => "nothing",
     }
 }
 /// The name that was probably meant.

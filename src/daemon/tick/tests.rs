@@ -5,7 +5,7 @@ use crate::daemon::tick::{AtWork, Round, round};
 use crate::daemon::timetable::Book;
 use crate::model::JobName;
 use crate::model::backoff::BackOffState;
-use crate::store::claims::Agenda;
+use crate::store::schedules::Agenda;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::path::Path;
 
@@ -58,7 +58,7 @@ impl World {
 }
 
 fn runs(round: &Round) -> Vec<String> {
-    let run = |run: &crate::store::claims::Beginning| {
+    let run = |run: &crate::store::schedules::ScheduledRun| {
         let jobs: Vec<String> = run.jobs.iter().map(|told| told.job.to_string()).collect();
         let instant = run.occurrences[0].instant.format("%H:%M:%S");
         format!("{instant} {}", jobs.join(" "))
@@ -67,7 +67,8 @@ fn runs(round: &Round) -> Vec<String> {
 }
 
 fn left(round: &Round) -> Vec<String> {
-    let one = |told: &crate::store::claims::Decision| format!("{} {} {}", told.job, told.verdict.word(), told.reason);
+    let one =
+        |told: &crate::store::schedules::Decision| format!("{} {} {}", told.job, told.verdict.word(), told.reason);
     round.turn.decisions.iter().map(one).collect()
 }
 

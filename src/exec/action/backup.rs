@@ -44,7 +44,7 @@ pub fn run(context: &Context<'_>, step: &BackupStep) -> Ended {
     let watch = StepProgress::new(&deadline, context.progress, context.step.id);
     context
         .progress
-        .begin(context.step.id, &context.step.name, step.files, step.bytes);
+        .begin(context.step.id, &context.step.name.to_string(), step.files, step.bytes);
     let entries: Vec<&crate::entry::Entry> = step.store.iter().filter_map(|at| scan.entries.get(*at)).collect();
     let written = archive::write(&WriteJob {
         source: &source,

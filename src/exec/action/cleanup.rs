@@ -87,7 +87,7 @@ fn with_proof(context: &Context<'_>, step: &CleanupStep, proof: &Proof) -> Ended
     work.keep_planned(step);
     context.progress.begin(
         context.step.id,
-        &context.step.name,
+        &context.step.name.to_string(),
         step.candidates.len() as u64,
         step.bytes,
     );

@@ -97,7 +97,7 @@ impl Context<'_> {
 
     pub fn note(&self, message: impl Into<String>) -> Result<(), RecordError> {
         self.record(&Event::Note {
-            step: self.step.name.clone(),
+            step: self.step.name.to_string(),
             message: message.into(),
         })
     }

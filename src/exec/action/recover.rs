@@ -9,7 +9,7 @@
 use crate::archive::{self, Catalogue, CopyName, Deletion};
 use crate::error_chain::error_chain;
 use crate::exec::survey::{World, selected};
-use crate::model::{Backup, Model};
+use crate::model::{Backup, JobName, Model};
 use crate::path::RelPath;
 use crate::plan::facts::Facts;
 use crate::run::Event;
@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Does it for the backups among `jobs`. Gives the events, and the names of copies whose debris is gone now.
 #[must_use]
-pub fn run(model: &Model, jobs: &BTreeSet<String>, world: &World, unfinished: &[String]) -> (Vec<Event>, Vec<String>) {
+pub fn run(model: &Model, jobs: &BTreeSet<JobName>, world: &World, unfinished: &[String]) -> (Vec<Event>, Vec<String>) {
     let mut events = Vec::new();
     let mut cleared = Vec::new();
     // First, so that no unfinished receipt stands in the way of its completion.

@@ -7,7 +7,7 @@
 use super::child;
 use super::{Context, Ended, outcome};
 use crate::exec::recorder::Recorder;
-use crate::model::{Program, Target};
+use crate::model::{Program, StepName, Target};
 use crate::process::{self, Captured, Ending, Finished, Spawn, SpawnError, Streams, Why};
 use crate::run::{Event, Outcome, Output, State};
 use crate::secret::{Terms, Vault};
@@ -30,7 +30,7 @@ pub async fn run(context: &Context<'_>, target: &Target) -> Ended {
 
 struct Attempts<'a> {
     target: &'a Target,
-    step: &'a str,
+    step: &'a StepName,
     vault: &'a Vault,
     stop: &'a Stop,
     recorder: &'a dyn Recorder,
@@ -105,7 +105,7 @@ impl Attempts<'_> {
             ),
         };
         Event::Attempted {
-            step: self.step.to_owned(),
+            step: self.step.clone(),
             attempt: number,
             ending,
             code,

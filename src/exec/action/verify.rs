@@ -32,7 +32,7 @@ pub fn run(context: &Context<'_>, step: &VerifyStep) -> Ended {
         let manifest = written.manifest();
         context.progress.begin(
             context.step.id,
-            &context.step.name,
+            &context.step.name.to_string(),
             manifest.record_count,
             manifest.bytes,
         );

@@ -7,8 +7,8 @@
 use crate::alert::decide::Speech;
 use crate::alert::{Act, KeyState, Message, Origin, Terms};
 use crate::exec::survey;
-use crate::model::Model;
 use crate::model::channel::LOG;
+use crate::model::{Model, StepName};
 use crate::run::{Event, Outcome, State};
 use crate::secret::Vault;
 use crate::store::outbox::{Done, Ledger, NewMessage, Stand};
@@ -21,14 +21,14 @@ pub(in crate::launch) struct Voice<'a> {
     origin: Origin,
     run: Option<String>,
     /// Channels that count runs, by the steps of the jobs that they are told of.
-    counters: BTreeMap<String, Vec<&'a str>>,
+    counters: BTreeMap<StepName, Vec<&'a str>>,
     /// Of these runs: which were told that it began, and what went wrong for them.
     counted: BTreeMap<&'a str, Vec<String>>,
 }
 
 impl<'a> Voice<'a> {
     pub(in crate::launch) fn new(model: &'a Model, vault: &'a Vault, run: Option<&str>) -> Self {
-        let mut counters: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        let mut counters: BTreeMap<StepName, Vec<&str>> = BTreeMap::new();
         for job in model.jobs() {
             for channel in crate::alert::terms::counters(model, job) {
                 for step in job.name().steps() {
@@ -69,7 +69,7 @@ impl<'a> Voice<'a> {
     /// Tells of a run that ended without a word, of which this is recorded.
     pub(in crate::launch) fn cut_short(&mut self, ledger: &Ledger<'_>, events: &[Event]) -> Done<()> {
         let now = crate::clock::now();
-        let mut open: BTreeSet<&str> = BTreeSet::new();
+        let mut open: BTreeSet<&StepName> = BTreeSet::new();
         for event in events {
             match event {
                 Event::StepStarted { step } => {
@@ -78,7 +78,7 @@ impl<'a> Voice<'a> {
                 }
                 Event::StepFinished { step, outcome } => {
                     self.note(step, outcome);
-                    open.remove(step.as_str());
+                    open.remove(step);
                 }
                 _ => {}
             }
@@ -135,19 +135,19 @@ impl<'a> Voice<'a> {
         if key == crate::channel::message::CONFIG {
             return Some(Terms::of_config(self.model));
         }
-        Terms::of_step(self.model, key)
+        Terms::of_step(self.model, &key.parse().ok()?)
     }
 
-    fn finished(&mut self, ledger: &Ledger<'_>, step: &str, outcome: &Outcome, now: DateTime<Utc>) -> Done<()> {
+    fn finished(&mut self, ledger: &Ledger<'_>, step: &StepName, outcome: &Outcome, now: DateTime<Utc>) -> Done<()> {
         if outcome.state != State::Paused {
             self.taking_part(ledger, step, now)?;
             self.note(step, outcome);
         }
-        self.result(ledger, step, outcome, now)
+        self.result(ledger, &step.to_string(), outcome, now)
     }
 
     /// The run begins for whoever counts the runs of this step's job.
-    fn taking_part(&mut self, ledger: &Ledger<'_>, step: &str, now: DateTime<Utc>) -> Done<()> {
+    fn taking_part(&mut self, ledger: &Ledger<'_>, step: &StepName, now: DateTime<Utc>) -> Done<()> {
         let run = self.run.clone().unwrap_or_default();
         for channel in self.note_part(step) {
             let message = Message::of_run(&self.origin, &run, None, "the run has begun", now);
@@ -157,7 +157,7 @@ impl<'a> Voice<'a> {
     }
 
     /// The channels for which this is the first step of the run.
-    fn note_part(&mut self, step: &str) -> Vec<&'a str> {
+    fn note_part(&mut self, step: &StepName) -> Vec<&'a str> {
         let channels = self.counters.get(step).cloned().unwrap_or_default();
         let mut first = Vec::new();
         for channel in channels {
@@ -169,7 +169,7 @@ impl<'a> Voice<'a> {
         first
     }
 
-    fn note(&mut self, step: &str, outcome: &Outcome) {
+    fn note(&mut self, step: &StepName, outcome: &Outcome) {
         if outcome.state.opens() || outcome.state == State::Paused {
             return;
         }
@@ -180,7 +180,7 @@ impl<'a> Voice<'a> {
         }
     }
 
-    fn note_part_of(&mut self, step: &str) -> Vec<&'a str> {
+    fn note_part_of(&mut self, step: &StepName) -> Vec<&'a str> {
         self.note_part(step);
         self.counters.get(step).cloned().unwrap_or_default()
     }

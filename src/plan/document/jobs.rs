@@ -6,12 +6,12 @@
 use super::AbsolutePath;
 use crate::model::check::{Levels, Probe, Space, Worst};
 use crate::model::{Check, Command, Program, SecretSource, Target, Value};
-use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Duration;
 
 /// What a target runs.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TargetDocument {
     /// The command.
     pub command: CommandDocument,
@@ -26,7 +26,8 @@ pub struct TargetDocument {
 }
 
 /// A child process to be.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CommandDocument {
     /// What is run.
     #[serde(flatten)]
@@ -38,7 +39,8 @@ pub struct CommandDocument {
 }
 
 /// What is run.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ProgramDocument {
     /// Program and arguments, passed verbatim.
@@ -48,7 +50,8 @@ pub enum ProgramDocument {
 }
 
 /// A variable or a header, without its value.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NameDocument {
     /// Its name.
     pub name: String,
@@ -57,7 +60,8 @@ pub struct NameDocument {
 }
 
 /// Where a secret comes from.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum SecretDocument {
     /// An environment variable of opsrun.
@@ -69,7 +73,8 @@ pub enum SecretDocument {
 }
 
 /// A text, or where it comes from when it is a secret.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum ValueDocument {
     /// As the ops file says.
@@ -79,7 +84,8 @@ pub enum ValueDocument {
 }
 
 /// How a failed attempt is repeated.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RetryDocument {
     /// Attempts after the first.
     pub max: u32,
@@ -92,7 +98,8 @@ pub struct RetryDocument {
 }
 
 /// What a check asks.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CheckDocument {
     /// The question.
     #[serde(flatten)]
@@ -106,7 +113,8 @@ pub struct CheckDocument {
 }
 
 /// A question, and from which answers on it is a warning or critical.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "probe", rename_all = "kebab-case")]
 pub enum ProbeDocument {
     /// How long ago was the file written?
@@ -171,7 +179,8 @@ pub enum ProbeDocument {
 }
 
 /// What the body of an answer must hold.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PointerDocument {
     /// A JSON pointer.
     pub pointer: String,
@@ -180,7 +189,8 @@ pub struct PointerDocument {
 }
 
 /// Where warning and critical begin; null is never.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LevelsDocument<T> {
     /// Warning.
     pub warn: Option<T>,
@@ -189,7 +199,8 @@ pub struct LevelsDocument<T> {
 }
 
 /// Free space.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum SpaceDocument {
     /// Percent of the file system.

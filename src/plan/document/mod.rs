@@ -16,10 +16,9 @@ use super::facts::Scan;
 use super::graph::{Action, BackupStep, ClassSummary, CleanupStep, Cover, Plan, Refusal, VerifyStep};
 use crate::kept::KeepReason;
 use crate::model::retention::Stays;
-use crate::model::{Contents, Keep};
+use crate::model::{Contents, JobName, Keep, StepName};
 use crate::path::RelPath;
 use chrono::{DateTime, SecondsFormat, Utc};
-use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
@@ -28,8 +27,9 @@ use std::path::Path;
 pub const FORMAT: u32 = 1;
 
 /// What apply would do.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[schemars(title = "opsrun plan, format 1")]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(title = "opsrun plan, format 1"))]
 pub struct PlanDocument {
     /// Number of this format: 1.
     pub format: u32,
@@ -56,7 +56,8 @@ pub struct PlanDocument {
 }
 
 /// What the steps that will run come to.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Totals {
     /// Checks to make.
     pub checks: u64,
@@ -77,22 +78,23 @@ pub struct Totals {
 }
 
 /// A step.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StepDocument {
     /// `backup:observer`, `verify:observer`, `cleanup:observer`.
-    pub name: String,
+    pub name: StepName,
     /// The job it is part of: `backup:observer`, `retention:observer`.
     pub job: String,
     /// Names of the steps that must have succeeded before.
-    pub needs: Vec<String>,
+    pub needs: Vec<StepName>,
     /// Names of the steps that must be settled before, whatever came of them.
-    pub after: Vec<String>,
+    pub after: Vec<StepName>,
     /// Why it is in the plan.
     pub because: String,
     /// False when it, or a step that it needs, is refused and not looked at again when it begins.
     pub will_run: bool,
     /// Names of the refused steps for which it cannot be done, when no guard refuses it itself.
-    pub blocked_by: Vec<String>,
+    pub blocked_by: Vec<StepName>,
     /// Why it will not be done.
     pub refusals: Vec<Refusal>,
     /// True when it is refused as things are now, and judged again when its turn comes: then `will_run` is true as well.
@@ -104,7 +106,8 @@ pub struct StepDocument {
 }
 
 /// What a step does.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum ActionDocument {
     /// Ask a question.
@@ -153,7 +156,8 @@ pub enum ActionDocument {
 }
 
 /// What a cleanup step deletes and keeps.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CleanupDocument {
     /// The directory deleted from.
     pub source: AbsolutePath,
@@ -176,7 +180,8 @@ pub struct CleanupDocument {
 }
 
 /// What a class holds and what becomes of it.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ClassDocument {
     /// Its name.
     pub name: String,
@@ -207,7 +212,8 @@ pub struct ClassDocument {
 }
 
 /// A file to delete.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DeleteDocument {
     /// Where, below the source.
     pub path: RelPath,
@@ -222,7 +228,8 @@ pub struct DeleteDocument {
 }
 
 /// A file that is kept.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct KeptDocument {
     /// Where, below the source.
     pub path: RelPath,
@@ -231,7 +238,8 @@ pub struct KeptDocument {
 }
 
 /// An absolute path: a string when it is UTF-8, else its bytes in base64.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum AbsolutePath {
     /// UTF-8.
@@ -298,7 +306,7 @@ pub fn document(plan: &Plan, with_files: bool) -> PlanDocument {
     let name_of = |id: &usize| plan.steps().get(*id).map(|step| step.name.clone());
     let steps = plan.steps().iter().map(|step| StepDocument {
         name: step.name.clone(),
-        job: step.job.clone(),
+        job: step.name.job().to_string(),
         needs: step.needs.iter().filter_map(name_of).collect(),
         after: step.after.iter().filter_map(name_of).collect(),
         because: step.because.clone(),
@@ -323,7 +331,7 @@ pub fn document(plan: &Plan, with_files: bool) -> PlanDocument {
         format: FORMAT,
         ops: plan.ops.clone(),
         file: plan.file.as_path().into(),
-        paused: plan.paused.clone(),
+        paused: plan.paused.iter().map(JobName::to_string).collect(),
         notes: plan.notes.clone(),
         digest: plan.digest.clone(),
         host: plan.host.clone(),

@@ -9,7 +9,6 @@ use crate::report::shared::table::Align::{Left, Right};
 use crate::report::shared::table::{Cell, Tone, table};
 use crate::units::{plural, show_count, show_size};
 use chrono::{DateTime, SecondsFormat, Utc};
-use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The number of the JSON format.
@@ -31,7 +30,8 @@ pub struct CopyLine {
 }
 
 /// How far a copy can be trusted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "state", content = "reason", rename_all = "kebab-case")]
 pub enum CopyState {
     /// Everything that was selected is in it.
@@ -63,8 +63,9 @@ impl CopyState {
 }
 
 /// The copies at a destination.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[schemars(title = "opsrun list, format 1")]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(title = "opsrun list, format 1"))]
 pub struct ListDocument {
     /// Number of this format: 1.
     pub format: u32,
@@ -73,7 +74,8 @@ pub struct ListDocument {
 }
 
 /// One copy.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CopyDocument {
     /// `<backup>-<stamp>-<run id>`.
     pub copy: String,

@@ -4,7 +4,7 @@
 //! Invariant: an example can be copied from the screen; it has no colour and is never wrapped.
 
 use crate::config::findings::explain::{Example, Page, page};
-use crate::config::findings::{Code, Severity};
+use crate::config::findings::{Code, FindingSeverity};
 use crate::report::shared::style::Style;
 use crate::report::shared::wrap::wrap;
 
@@ -39,8 +39,8 @@ fn one(page: &Page, style: Style, width: Option<usize>) -> String {
 
 fn severity(code: Code, style: Style) -> String {
     match code.severity() {
-        Severity::Error => style.bad("error"),
-        Severity::Warning => style.warn("warning"),
+        FindingSeverity::Error => style.bad("error"),
+        FindingSeverity::Warning => style.warn("warning"),
     }
 }
 
@@ -62,8 +62,8 @@ pub fn codes(style: Style, width: Option<usize>) -> String {
     let left = width.map(|columns| columns.saturating_sub(before).max(LEAST));
     let line = |code: &Code| {
         let severity = match code.severity() {
-            Severity::Error => style.bad("error  "),
-            Severity::Warning => style.warn("warning"),
+            FindingSeverity::Error => style.bad("error  "),
+            FindingSeverity::Warning => style.warn("warning"),
         };
         let about = wrap(code.title(), left).join(&format!("\n{:before$}", ""));
         format!("{}  {severity}  {:longest$}  {about}\n", style.name(code), code.slug())

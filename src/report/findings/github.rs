@@ -6,7 +6,7 @@
 //!
 //! The escapes are those of `@actions/core`, which GitHub's own actions use.
 
-use crate::config::findings::Severity;
+use crate::config::findings::FindingSeverity;
 use crate::report::findings::Checked;
 use crate::report::findings::prose;
 use crate::report::findings::word;
@@ -19,9 +19,9 @@ const MOST: usize = 10;
 #[must_use]
 pub fn text(checked: &Checked) -> String {
     let mut out = String::new();
-    for severity in [Severity::Error, Severity::Warning] {
+    for severity in [FindingSeverity::Error, FindingSeverity::Warning] {
         let mut commands: Vec<(String, Vec<String>)> = Vec::new();
-        if severity == Severity::Error {
+        if severity == FindingSeverity::Error {
             for unread in &checked.unread {
                 let mut lines = vec![unread.message.clone()];
                 lines.extend(unread.help.iter().map(|help| format!("help: {help}")));

@@ -4,19 +4,19 @@
 //! compares the two.
 //! Invariant: lines and columns count from one, columns count characters; offsets count bytes from zero.
 
-use crate::config::findings::Severity;
-use crate::config::source::Place;
+use crate::config::findings::FindingSeverity;
+use crate::config::source::Location;
 use crate::report::findings::Checked;
 use crate::report::findings::Row;
 use crate::report::findings::word;
-use schemars::JsonSchema;
 use serde::Serialize;
 
 pub const FORMAT: u32 = 1;
 
 /// All that one `check` found.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[schemars(title = "opsrun findings, format 1")]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(title = "opsrun findings, format 1"))]
 pub struct FindingsDocument {
     /// Number of this format: 1.
     pub format: u32,
@@ -35,7 +35,8 @@ pub struct FindingsDocument {
 }
 
 /// A file that was named.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FileDocument {
     /// As it was named.
     pub file: String,
@@ -50,7 +51,8 @@ pub struct FileDocument {
 }
 
 /// A file that could not be read.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct UnreadDocument {
     /// As it was named.
     pub file: String,
@@ -61,7 +63,8 @@ pub struct UnreadDocument {
 }
 
 /// One finding.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FindingDocument {
     /// `OPS2001`: never changes its meaning.
     pub code: String,
@@ -84,7 +87,8 @@ pub struct FindingDocument {
 }
 
 /// A stretch of a file.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PlaceDocument {
     /// Which file.
     pub file: String,
@@ -103,7 +107,8 @@ pub struct PlaceDocument {
 }
 
 /// Another place that matters.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RelatedDocument {
     /// Where.
     pub place: PlaceDocument,
@@ -112,7 +117,8 @@ pub struct RelatedDocument {
 }
 
 /// What would mend a finding.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FixDocument {
     /// What it does.
     pub title: String,
@@ -121,7 +127,8 @@ pub struct FixDocument {
 }
 
 /// One change of a text.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EditDocument {
     /// What is taken out; nothing, where `start` is `end`.
     pub place: PlaceDocument,
@@ -134,8 +141,8 @@ pub fn document(checked: &Checked) -> FindingsDocument {
     FindingsDocument {
         format: FORMAT,
         opsrun: env!("CARGO_PKG_VERSION").to_owned(),
-        errors: checked.count(Severity::Error) as u64,
-        warnings: checked.count(Severity::Warning) as u64,
+        errors: checked.count(FindingSeverity::Error) as u64,
+        warnings: checked.count(FindingSeverity::Warning) as u64,
         files: checked
             .files
             .iter()
@@ -197,7 +204,7 @@ fn finding(row: &Row) -> FindingDocument {
     }
 }
 
-fn place(at: &Place) -> PlaceDocument {
+fn place(at: &Location) -> PlaceDocument {
     PlaceDocument {
         file: at.file.clone(),
         line: at.line as u64,

@@ -17,8 +17,8 @@ pub mod junit;
 pub mod sarif;
 
 use crate::config::Loaded;
-use crate::config::findings::{Code, Finding, Severity};
-use crate::config::source::Place;
+use crate::config::findings::{Code, Finding, FindingSeverity};
+use crate::config::source::Location;
 use crate::path::shown;
 use crate::report::shared::style::one_line;
 use std::collections::{HashMap, HashSet};
@@ -35,9 +35,9 @@ pub enum Failing {
 impl Failing {
     /// Whether one of that severity does.
     #[must_use]
-    pub fn fails(self, severity: Severity) -> bool {
+    pub fn fails(self, severity: FindingSeverity) -> bool {
         match self {
-            Self::Errors => severity == Severity::Error,
+            Self::Errors => severity == FindingSeverity::Error,
             Self::Warnings => true,
             Self::Nothing => false,
         }
@@ -79,9 +79,9 @@ pub struct Unread {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     pub code: Code,
-    pub severity: Severity,
+    pub severity: FindingSeverity,
     pub message: String,
-    pub place: Place,
+    pub place: Location,
     /// What to say of that place; may be empty.
     pub label: String,
     /// What stands there, as far as it may be shown.
@@ -89,7 +89,7 @@ pub struct Row {
     /// Which one it is of those of its kind that stand at the same text in the same file.
     pub occurrence: usize,
     /// Other places that matter, and what to say of them.
-    pub related: Vec<(Place, String)>,
+    pub related: Vec<(Location, String)>,
     pub help: Option<String>,
     pub fix: Option<RowFix>,
 }
@@ -98,7 +98,7 @@ pub struct Row {
 pub struct RowFix {
     pub title: String,
     /// Which stretches are replaced, by what.
-    pub edits: Vec<(Place, String)>,
+    pub edits: Vec<(Location, String)>,
 }
 
 impl Checked {
@@ -143,7 +143,7 @@ impl Checked {
 
     /// How many findings there are of a severity.
     #[must_use]
-    pub fn count(&self, severity: Severity) -> usize {
+    pub fn count(&self, severity: FindingSeverity) -> usize {
         self.rows.iter().filter(|row| row.severity == severity).count()
     }
 
@@ -190,10 +190,10 @@ fn row(finding: &Finding, loaded: &Loaded) -> Option<Row> {
     })
 }
 
-fn word(severity: Severity) -> &'static str {
+fn word(severity: FindingSeverity) -> &'static str {
     match severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
+        FindingSeverity::Error => "error",
+        FindingSeverity::Warning => "warning",
     }
 }
 

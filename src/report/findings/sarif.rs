@@ -7,8 +7,8 @@
 //!
 //! The format: OASIS, Static Analysis Results Interchange Format 2.1.0.
 
-use crate::config::findings::{Code, Severity};
-use crate::config::source::Place;
+use crate::config::findings::{Code, FindingSeverity};
+use crate::config::source::Location;
 use crate::report::findings::Checked;
 use crate::report::findings::Row;
 use crate::report::findings::prose;
@@ -65,8 +65,8 @@ fn document(checked: &Checked) -> Value {
 
 fn rule(code: Code) -> Value {
     let help = match code.severity() {
-        Severity::Error => "An error: opsrun does not use the file until it is mended.".to_owned(),
-        Severity::Warning => format!(
+        FindingSeverity::Error => "An error: opsrun does not use the file until it is mended.".to_owned(),
+        FindingSeverity::Warning => format!(
             "A warning: where it is meant, the job takes it upon itself with `allow \"{}\" reason=\"…\"`.",
             code.slug()
         ),
@@ -137,11 +137,11 @@ fn result(row: &Row, codes: &[Code]) -> Value {
 /// What relative paths are relative to.
 const ROOT: &str = "%SRCROOT%";
 
-fn physical(place: &Place) -> Value {
+fn physical(place: &Location) -> Value {
     json!({ "artifactLocation": artifact(&place.file), "region": region(place) })
 }
 
-fn region(place: &Place) -> Value {
+fn region(place: &Location) -> Value {
     json!({
         "startLine": place.line,
         "startColumn": place.column,

@@ -5,6 +5,7 @@
 //! Invariant: whatever a label holds, it stays a label: what means something to a format is escaped there. The same
 //! graph gives the same text.
 
+use crate::model::JobName;
 use crate::model::Model;
 use crate::plan::{Plan, Request, StepId};
 use crate::report::plan::step_summary;
@@ -58,12 +59,12 @@ pub struct Edge {
 impl Graph {
     #[must_use]
     pub fn of_model(model: &Model) -> Self {
-        let paused: HashSet<String> = Request::default().paused(model).into_iter().collect();
+        let paused: HashSet<JobName> = Request::default().paused(model).into_iter().collect();
         let jobs: Vec<_> = model.jobs().collect();
         let nodes: Vec<Node> = jobs
             .iter()
             .map(|job| {
-                let name = job.name().to_string();
+                let name = job.name();
                 Node {
                     label: words::job(job),
                     mark: if paused.contains(&name) {
@@ -71,7 +72,7 @@ impl Graph {
                     } else {
                         Mark::None
                     },
-                    name,
+                    name: name.to_string(),
                 }
             })
             .collect();
@@ -99,7 +100,7 @@ impl Graph {
     #[must_use]
     pub fn of_plan(plan: &Plan) -> Self {
         let nodes = plan.steps().iter().map(|step| Node {
-            name: step.name.clone(),
+            name: step.name.to_string(),
             label: step_summary::deed(plan, step),
             mark: match (step.refusals.first(), step_summary::blocked_by(plan, step)) {
                 (Some(refusal), _) if plan.refused_for_now(step) => Mark::RefusedForNow(refusal.message.clone()),

@@ -6,7 +6,7 @@
 use crate::plan::{Action, Plan, Step, VerifyStep};
 use crate::report::shared::style::one_line;
 use crate::report::shared::words;
-use crate::units::{plural, show_size};
+use crate::units::{joined, plural, show_size};
 
 /// Of a step that guards refuse as things are now, and that is judged again when its turn comes.
 pub const FOR_NOW: &str = "refused for now";
@@ -70,5 +70,5 @@ fn proof(plan: &Plan, verify: &VerifyStep) -> String {
 pub fn blocked_by(plan: &Plan, step: &Step) -> Option<String> {
     let names = plan.blockers(step);
     let verb = if names.len() == 1 { "is" } else { "are" };
-    (!names.is_empty()).then(|| format!("{} {verb} refused", one_line(&names.join(", "))))
+    (!names.is_empty()).then(|| format!("{} {verb} refused", one_line(&joined(&names))))
 }

@@ -5,6 +5,7 @@
 //! Decides nothing: what the plan does not say is not shown.
 //! Invariant: every path is escaped by its own `Display`; the same plan gives the same text.
 
+use crate::model::StepName;
 use crate::model::check::{Probe, Worst};
 use crate::model::retention::Stays;
 use crate::model::{Budget, Check, Command, Keep, Target};
@@ -18,7 +19,7 @@ use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::times;
 use crate::report::shared::words;
 use crate::report::shared::wrap::wrap;
-use crate::units::{plural, show_count, show_duration, show_size};
+use crate::units::{joined, plural, show_count, show_duration, show_size};
 use chrono::{DateTime, Utc};
 use std::collections::VecDeque;
 use std::fmt::Display;
@@ -47,7 +48,7 @@ pub fn plan_text(plan: &Plan, how: &PlanText) -> String {
     page.field("", "host", &plan.host);
     page.field("", "moment", page.moment(plan.at));
     if !plan.paused.is_empty() {
-        page.field("", "paused", plan.paused.join(", "));
+        page.field("", "paused", joined(&plan.paused));
     }
     for note in &plan.notes {
         page.prose("", "note", note);
@@ -220,8 +221,8 @@ impl Page<'_> {
         // A step that stands above this one is one that it needs.
         if step.needs.len() > usize::from(!top) {
             let needed = step.needs.iter().filter_map(|id| plan.steps().get(*id));
-            let names: Vec<&str> = needed.map(|needed| needed.name.as_str()).collect();
-            self.prose(indent, "needs", &names.join(", "));
+            let names: Vec<&StepName> = needed.map(|needed| &needed.name).collect();
+            self.prose(indent, "needs", &joined(&names));
         }
         self.prose(indent, "why", &step.because);
         for refusal in &step.refusals {

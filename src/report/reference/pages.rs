@@ -5,7 +5,7 @@
 //! Invariant: the table leads to the sections.
 
 use crate::config::findings::explain::{Example, page};
-use crate::config::findings::{Code, Severity};
+use crate::config::findings::{Code, FindingSeverity};
 use crate::report::reference::tables::line;
 use crate::report::shared::wrap::wrap;
 
@@ -13,8 +13,8 @@ const WIDTH: usize = 120;
 
 fn letter(code: Code) -> &'static str {
     match code.severity() {
-        Severity::Error => "E",
-        Severity::Warning => "W",
+        FindingSeverity::Error => "E",
+        FindingSeverity::Warning => "W",
     }
 }
 
@@ -37,8 +37,8 @@ pub(super) fn pages() -> String {
 fn section(code: Code) -> String {
     let page = page(code);
     let kind = match code.severity() {
-        Severity::Error => "Error",
-        Severity::Warning => "Warning",
+        FindingSeverity::Error => "Error",
+        FindingSeverity::Warning => "Warning",
     };
     let prose = |text: &str| wrap(text, Some(WIDTH)).join("\n") + "\n\n";
     let mut paragraphs = page.meaning.clone();

@@ -1,70 +1,126 @@
-//! What programs can rely on: the language of ops files, and the JSON Schemas of what we print.
+//! What programs can rely on: the language of ops files, and the JSON Schemas of what opsrun prints.
 //!
-//! Takes a name, gives JSON. `opsrun schema` prints it, the files in `schemas/` hold it, and tests compare the two.
+//! Takes a name, gives JSON: a file of `schemas/`, or the language. The files are generated from the types of what is
+//! printed, by the test below.
 //! Invariant: all that is printed as JSON has its schema here.
 
-use crate::alert::Message;
 use crate::config::language::vocabulary::Vocabulary;
-use crate::plan::document::PlanDocument;
-use crate::report::alerts::AlertsDocument;
-use crate::report::copies::list::ListDocument;
-use crate::report::findings::json::FindingsDocument;
-use crate::report::run::history::HistoryDocument;
-use crate::report::run::json_lines::Line;
-use crate::report::schedule::simulation::SimulationDocument;
-use crate::report::schedule::status::StatusDocument;
-use crate::report::schedule::upcoming::NextDocument;
-use crate::report::schedule::why::Why;
-use schemars::{Schema, schema_for};
 
-/// The name of the language itself, which is no schema.
+/// The name of the language itself, which is not a schema.
 pub const LANGUAGE: &str = "ops";
 
 #[derive(Debug, Clone, Copy)]
 pub struct Form {
-    /// What `opsrun schema` knows it by; its file is `schemas/<name>.schema.json`.
+    /// Its name in `opsrun schema`; its file is `schemas/<name>.schema.json`.
     pub name: &'static str,
     pub of: &'static str,
-    pub schema: fn() -> Schema,
+    pub text: &'static str,
+}
+
+macro_rules! form {
+    ($name:literal, $of:literal) => {
+        Form {
+            name: $name,
+            of: $of,
+            text: include_str!(concat!("../../../schemas/", $name, ".schema.json")),
+        }
+    };
 }
 
 pub const FORMS: &[Form] = &[
-    form("language", "what `opsrun schema ops` prints", || {
-        schema_for!(Vocabulary)
-    }),
-    form("plan", "`opsrun plan --json`", || schema_for!(PlanDocument)),
-    form("event", "a line of `opsrun apply --json`", || schema_for!(Line)),
-    form("list", "`opsrun list --json`", || schema_for!(ListDocument)),
-    form("status", "`opsrun status --json`", || schema_for!(StatusDocument)),
-    form("alert", "what webhooks and commands are given", || schema_for!(Message)),
-    form("alerts", "`opsrun alerts list --json`", || schema_for!(AlertsDocument)),
-    form("history", "`opsrun history --json`", || schema_for!(HistoryDocument)),
-    form("why", "`opsrun why JOB --json`", || schema_for!(Why)),
-    form("next", "`opsrun plan --next N --json`", || schema_for!(NextDocument)),
-    form("simulation", "`opsrun simulate --json`", || {
-        schema_for!(SimulationDocument)
-    }),
-    form("findings", "`opsrun check --format json`", || {
-        schema_for!(FindingsDocument)
-    }),
+    form!("language", "what `opsrun schema ops` prints"),
+    form!("plan", "`opsrun plan --json`"),
+    form!("event", "a line of `opsrun apply --json`"),
+    form!("list", "`opsrun list --json`"),
+    form!("status", "`opsrun status --json`"),
+    form!("alert", "what webhooks and commands are given"),
+    form!("alerts", "`opsrun alerts list --json`"),
+    form!("history", "`opsrun history --json`"),
+    form!("why", "`opsrun why JOB --json`"),
+    form!("next", "`opsrun plan --next N --json`"),
+    form!("simulation", "`opsrun simulate --json`"),
+    form!("findings", "`opsrun check --format json`"),
 ];
 
-const fn form(name: &'static str, of: &'static str, schema: fn() -> Schema) -> Form {
-    Form { name, of, schema }
-}
-
-/// The language or a schema, as JSON; `None` when there is nothing of that name.
+/// The language or a schema, as JSON; `None` when nothing has that name.
 ///
 /// # Errors
 /// None that these types can give rise to.
 pub fn json(name: &str) -> serde_json::Result<Option<String>> {
-    let text = if name == LANGUAGE {
-        serde_json::to_string_pretty(&Vocabulary::of_this_build())?
-    } else {
-        let Some(form) = FORMS.iter().find(|form| form.name == name) else {
-            return Ok(None);
+    if name == LANGUAGE {
+        return Ok(Some(serde_json::to_string_pretty(&Vocabulary::of_this_build())? + "\n"));
+    }
+    let form = FORMS.iter().find(|form| form.name == name);
+    Ok(form.map(|form| form.text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::Message;
+    use crate::kept::KeepReason;
+    use crate::plan::document::PlanDocument;
+    use crate::report::alerts::AlertsDocument;
+    use crate::report::copies::list::ListDocument;
+    use crate::report::findings::json::FindingsDocument;
+    use crate::report::run::history::HistoryDocument;
+    use crate::report::run::json_lines::Line;
+    use crate::report::schedule::simulation::SimulationDocument;
+    use crate::report::schedule::status::StatusDocument;
+    use crate::report::schedule::upcoming::NextDocument;
+    use crate::report::schedule::why::Why;
+    use schemars::{Schema, schema_for};
+
+    fn generated(name: &str) -> Schema {
+        match name {
+            "language" => schema_for!(Vocabulary),
+            "plan" => schema_for!(PlanDocument),
+            "event" => schema_for!(Line),
+            "list" => schema_for!(ListDocument),
+            "status" => schema_for!(StatusDocument),
+            "alert" => schema_for!(Message),
+            "alerts" => schema_for!(AlertsDocument),
+            "history" => schema_for!(HistoryDocument),
+            "why" => schema_for!(Why),
+            "next" => schema_for!(NextDocument),
+            "simulation" => schema_for!(SimulationDocument),
+            "findings" => schema_for!(FindingsDocument),
+            _ => panic!("no type is known for the schema `{name}`"),
+        }
+    }
+
+    /// `UPDATE_SCHEMAS=1` rewrites them.
+    #[test]
+    fn the_files_are_up_to_date() {
+        let schema = |form: &Form| {
+            let text = serde_json::to_string_pretty(&generated(form.name)).unwrap() + "\n";
+            (format!("{}.schema.json", form.name), text)
         };
-        serde_json::to_string_pretty(&(form.schema)())?
-    };
-    Ok(Some(text + "\n"))
+        let language = ("language.json".to_owned(), json(LANGUAGE).unwrap().unwrap());
+        for (file, text) in FORMS.iter().map(schema).chain([language]) {
+            let path = format!("{}/schemas/{file}", env!("CARGO_MANIFEST_DIR"));
+            if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+                std::fs::write(&path, &text).unwrap();
+            }
+            let found = std::fs::read_to_string(&path).unwrap_or_default();
+            assert!(
+                found == text,
+                "{file} is out of date: run this test with UPDATE_SCHEMAS=1"
+            );
+        }
+    }
+
+    #[test]
+    fn no_keep_reason_is_missing() {
+        let schema = schema_for!(KeepReason);
+        let words: Vec<_> = schema
+            .get("oneOf")
+            .unwrap()
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| &one["const"])
+            .collect();
+        assert_eq!(words, KeepReason::ALL.map(KeepReason::word));
+    }
 }

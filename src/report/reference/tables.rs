@@ -6,9 +6,6 @@
 
 use crate::config::language::vocabulary::{Absent, Argument, Form, Node, Property, Unset, Vocabulary};
 use crate::kept::KeepReason;
-use schemars::schema_for;
-use serde::Deserialize;
-use serde_json::Value;
 
 const HEADING: &str = "| setting | takes | default | meaning |\n|---|---|---|---|\n";
 
@@ -109,17 +106,13 @@ pub(super) fn absent(language: &Vocabulary) -> String {
     "| missing | in | instead |\n|---|---|---|\n".to_owned() + &rows.iter().map(row).collect::<String>()
 }
 
-/// Why a file stays that should have gone; all of them, as the schema of the type has them.
+/// Why a file stays that should have gone.
 pub(super) fn reasons() -> String {
-    let schema = schema_for!(KeepReason);
-    let all = schema.get("oneOf").and_then(Value::as_array);
-    let words = all.into_iter().flatten().filter_map(|one| one.get("const"));
-    let reasons = words.filter_map(|word| KeepReason::deserialize(word).ok());
     let row = |reason: KeepReason| {
         let exit = if reason.is_shortfall() { "4" } else { "" };
         line(&[&format!("`{}`", reason.word()), reason.meaning(), exit])
     };
-    "| reason | means | exit |\n|---|---|---|\n".to_owned() + &reasons.map(row).collect::<String>()
+    "| reason | means | exit |\n|---|---|---|\n".to_owned() + &KeepReason::ALL.map(row).concat()
 }
 
 fn jobs(language: &Vocabulary) -> impl Iterator<Item = &Node> {

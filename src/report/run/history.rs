@@ -13,7 +13,6 @@ use crate::report::shared::times;
 use crate::run::{Event, Output};
 use crate::units::plural;
 use chrono::{DateTime, SecondsFormat, Utc};
-use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The number of the JSON format.
@@ -28,7 +27,8 @@ pub struct RunRow {
 }
 
 /// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum End {
     /// It is going on.
@@ -45,8 +45,9 @@ pub enum End {
 }
 
 /// The runs that a store remembers.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[schemars(title = "opsrun history, format 1")]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(title = "opsrun history, format 1"))]
 pub struct HistoryDocument {
     /// Number of this format: 1.
     pub format: u32,
@@ -55,7 +56,8 @@ pub struct HistoryDocument {
 }
 
 /// One run.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RunDocument {
     /// Its id, a ULID.
     pub run: String,

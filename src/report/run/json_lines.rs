@@ -5,15 +5,15 @@
 //! Invariant: what is a line here is the event that the store holds, under the same names.
 
 use crate::run::Event;
-use schemars::JsonSchema;
 use serde::Serialize;
 
 pub const FORMAT: u32 = 1;
 
 /// A line.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
-#[schemars(title = "opsrun events, format 1: one line")]
+#[cfg_attr(test, schemars(title = "opsrun events, format 1: one line"))]
 pub enum Line {
     /// The first one.
     Head {

@@ -5,10 +5,11 @@
 //! Invariant: one event, whole lines; in quiet mode only what somebody should look at.
 
 use crate::kept::KeepReason;
+use crate::model::{StepKind, StepName};
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::times::took;
 use crate::run::{Event, Outcome, State, Status};
-use crate::units::{plural, show_size};
+use crate::units::{joined, plural, show_size};
 use chrono::{DateTime, SecondsFormat, Utc};
 use std::collections::BTreeMap;
 
@@ -32,7 +33,7 @@ pub struct Lines {
     deleted: (u64, u64),
     kept: BTreeMap<KeepReason, u64>,
     /// Blocked steps, and the step that each of them needs and that did not succeed.
-    blocked: BTreeMap<String, String>,
+    blocked: BTreeMap<StepName, StepName>,
 }
 
 /// Width of the first word of a line.
@@ -84,7 +85,7 @@ impl Lines {
                 cleared,
                 stuck,
             } => self.recovered(place, [*put_back, *completed, *cleared], stuck),
-            Event::StepStarted { step } => self.say(Detail::Verbose, "start", step),
+            Event::StepStarted { step } => self.say(Detail::Verbose, "start", &step.to_string()),
             Event::CopyStarted {
                 step,
                 copy,
@@ -229,11 +230,11 @@ impl Lines {
         text
     }
 
-    fn finished(&mut self, step: &str, outcome: &Outcome) -> String {
+    fn finished(&mut self, step: &StepName, outcome: &Outcome) -> String {
         if outcome.state == State::Blocked
             && let Some(cause) = self.cause(step, &outcome.summary)
         {
-            self.blocked.insert(step.to_owned(), cause);
+            self.blocked.insert(step.clone(), cause);
         }
         let from = match outcome.state {
             State::Ok | State::Nothing | State::Paused => Detail::Normal,
@@ -266,17 +267,17 @@ impl Lines {
     }
 
     /// The step that a blocked one waited for in vain: the one of this run that its summary names.
-    fn cause(&self, step: &str, summary: &str) -> Option<String> {
-        let named = |word: &str| {
-            let state = self.status.steps.get(word).copied().flatten();
-            word != step && state.is_some_and(|state| !state.opens())
+    fn cause(&self, step: &StepName, summary: &str) -> Option<StepName> {
+        let named = |name: &StepName| {
+            let state = self.status.steps.get(name).copied().flatten();
+            name != step && state.is_some_and(|state| !state.opens())
         };
-        let mut words = summary.split(|c: char| c.is_whitespace() || "`,;()".contains(c));
-        words.find(|word| named(word)).map(str::to_owned)
+        let words = summary.split(|c: char| c.is_whitespace() || "`,;()".contains(c));
+        words.filter_map(|word| word.parse().ok()).find(named)
     }
 
     /// Why a step is blocked, from the root to what it needs itself: `check:disk is critical → backup:b → verify:b`.
-    fn chain(&self, step: &str) -> Option<String> {
+    fn chain(&self, step: &StepName) -> Option<String> {
         let mut root = self.blocked.get(step)?;
         let mut between = Vec::new();
         while let Some(deeper) = self.blocked.get(root) {
@@ -300,8 +301,8 @@ impl Lines {
     }
 
     /// `3 checks (1 critical)`; nothing when there was none.
-    fn count(&self, kind: &str, one: &str, many: &str) -> Option<String> {
-        let steps = self.status.steps.iter().filter(|(name, _)| name.starts_with(kind));
+    fn count(&self, kind: StepKind, one: &str, many: &str) -> Option<String> {
+        let steps = self.status.steps.iter().filter(|(name, _)| name.kind == kind);
         let mut states: BTreeMap<&str, u64> = BTreeMap::new();
         for state in steps
             .filter_map(|(_, state)| *state)
@@ -330,8 +331,8 @@ impl Lines {
             _ => self.style.bad("failed"),
         };
         let mut parts = Vec::new();
-        parts.extend(self.count("check:", "check", "checks"));
-        parts.extend(self.count("target:", "target", "targets"));
+        parts.extend(self.count(StepKind::Check, "check", "checks"));
+        parts.extend(self.count(StepKind::Target, "target", "targets"));
         if self.copies > 0 {
             parts.push(format!(
                 "{} ({})",
@@ -348,15 +349,15 @@ impl Lines {
             let reasons: Vec<String> = self.kept.iter().map(|(why, n)| format!("{n} {}", why.word())).collect();
             parts.push(format!("{files} kept ({})", reasons.join(", ")));
         }
-        let bad: Vec<&str> = self
+        let bad: Vec<&StepName> = self
             .status
             .steps
             .iter()
             .filter(|(_, state)| !state.is_some_and(|state| state.opens() || state == State::Paused))
-            .map(|(step, _)| step.as_str())
+            .map(|(step, _)| step)
             .collect();
         if !bad.is_empty() {
-            parts.push(format!("not done: {}", bad.join(", ")));
+            parts.push(format!("not done: {}", joined(&bad)));
         }
         if parts.is_empty() {
             let none = self.status.steps.is_empty();

@@ -6,7 +6,6 @@
 use crate::model::schedule::{ChangeKind, ClockChange};
 use chrono::{DateTime, SecondsFormat, Utc};
 use chrono_tz::Tz;
-use schemars::JsonSchema;
 use serde::Serialize;
 
 #[must_use]
@@ -25,7 +24,8 @@ pub fn sentence(change: &ClockChange, zone: Tz) -> String {
 }
 
 /// What a change of clocks does to one time of day.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ChangeDocument {
     /// When the clocks change, the first instant on the new time: RFC 3339, UTC.
     pub at: String,
@@ -38,7 +38,8 @@ pub struct ChangeDocument {
 }
 
 /// What a change of clocks does.
-#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum WhatDocument {
     /// The time is skipped.

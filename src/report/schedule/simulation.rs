@@ -13,7 +13,6 @@ use crate::report::shared::times;
 use crate::units::{plural, show_count};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -71,7 +70,8 @@ impl Totals {
 }
 
 /// Something that happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "did", rename_all = "kebab-case")]
 pub enum Happened {
     /// A run began.
@@ -105,7 +105,8 @@ pub enum Happened {
 }
 
 /// An instant for which a run began.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Instant {
     /// The schedule.
     pub schedule: String,
@@ -121,8 +122,9 @@ fn as_stamp<S: serde::Serializer>(at: &DateTime<Utc>, to: S) -> Result<S::Ok, S:
 }
 
 /// What schedules come to.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[schemars(title = "opsrun simulate, format 1")]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(title = "opsrun simulate, format 1"))]
 pub struct SimulationDocument {
     /// Number of this format: 1.
     pub format: u32,
@@ -145,7 +147,8 @@ pub struct SimulationDocument {
 }
 
 /// A time when opsrun does not run.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DownDocument {
     /// From this moment on: RFC 3339, UTC.
     pub from: String,
@@ -154,7 +157,8 @@ pub struct DownDocument {
 }
 
 /// What one schedule comes to.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TotalsDocument {
     /// Which.
     pub schedule: String,

@@ -4,6 +4,7 @@
 //! `schemas/status.schema.json`, and a test compares the two. Knows nothing of the store.
 //! Invariant: of a job's steps the worst speaks for it; what is worst stands first.
 
+use crate::model::StepName;
 use crate::report::alerts::UndeliveredRow;
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::table::Align::Left;
@@ -12,7 +13,6 @@ use crate::report::shared::times;
 use crate::run::{Outcome, State};
 use crate::units::plural;
 use chrono::{DateTime, SecondsFormat, Utc};
-use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -35,7 +35,8 @@ pub struct JobRow {
 }
 
 /// A target that failed too often of late.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BackOffRow {
     /// `target:name`.
     pub target: String,
@@ -57,7 +58,7 @@ pub struct Last {
 /// The outcome that speaks for a job whose steps ended so: the worst; of blocked ones the first, which names the
 /// cause, and of other equals the last.
 #[must_use]
-pub fn speaker(outcomes: &[(String, Outcome)]) -> Option<Outcome> {
+pub fn speaker(outcomes: &[(StepName, Outcome)]) -> Option<Outcome> {
     let worst = outcomes.iter().rev().min_by_key(|(_, outcome)| rank(outcome.state))?;
     let cause = outcomes.iter().find(|(_, outcome)| outcome.state == State::Blocked);
     let told = cause.filter(|_| worst.1.state == State::Blocked).unwrap_or(worst);
@@ -113,8 +114,9 @@ pub fn sort(rows: &mut [JobRow]) {
 }
 
 /// What came of each job last.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[schemars(title = "opsrun status, format 2")]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(title = "opsrun status, format 2"))]
 pub struct StatusDocument {
     /// Number of this format: 2.
     pub format: u32,
@@ -131,7 +133,8 @@ pub struct StatusDocument {
 }
 
 /// One job.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct JobDocument {
     /// `kind:name`.
     pub job: String,
@@ -150,7 +153,8 @@ pub struct JobDocument {
 }
 
 /// What came of a job.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LastDocument {
     /// In which run.
     pub run: String,
@@ -299,7 +303,10 @@ mod tests {
     #[test]
     fn the_worst_step_speaks_for_the_job() {
         let of = |states: &[State]| {
-            let steps: Vec<_> = states.iter().map(|state| (String::new(), outcome(*state))).collect();
+            let steps: Vec<_> = states
+                .iter()
+                .map(|state| ("check:a".parse().unwrap(), outcome(*state)))
+                .collect();
             speaker(&steps).map(|outcome| outcome.state)
         };
         assert_eq!(of(&[State::Failed, State::Blocked]), Some(State::Failed));
@@ -307,9 +314,9 @@ mod tests {
         assert_eq!(of(&[State::Nothing, State::Ok]), Some(State::Ok));
         assert_eq!(of(&[]), None);
         let steps = [
-            ("a".to_owned(), outcome(State::Ok)),
+            ("backup:a".parse().unwrap(), outcome(State::Ok)),
             (
-                "b".to_owned(),
+                "verify:a".parse().unwrap(),
                 Outcome {
                     summary: "b".into(),
                     ..outcome(State::Ok)

@@ -13,7 +13,6 @@ use crate::report::shared::times;
 use crate::units::{plural, show_duration};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -47,8 +46,9 @@ pub struct Fired {
 }
 
 /// What fires next.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[schemars(title = "opsrun plan --next, format 1")]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(title = "opsrun plan --next, format 1"))]
 pub struct NextDocument {
     /// Number of this format: 1.
     pub format: u32,
@@ -61,7 +61,8 @@ pub struct NextDocument {
 }
 
 /// One run that will begin.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FiringDocument {
     /// When, jitter included: RFC 3339, UTC.
     pub start: String,
@@ -74,7 +75,8 @@ pub struct FiringDocument {
 }
 
 /// A schedule at one of its instants.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FiredDocument {
     /// Which.
     pub schedule: String,
@@ -93,7 +95,8 @@ pub struct FiredDocument {
 }
 
 /// A job that does not run.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LeftOutDocument {
     /// `kind:name`.
     pub job: String,

@@ -13,7 +13,6 @@ use crate::run::State;
 use crate::units::plural;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use schemars::JsonSchema;
 use serde::Serialize;
 use std::fmt::Write as _;
 
@@ -21,8 +20,9 @@ use std::fmt::Write as _;
 pub const FORMAT: u32 = 1;
 
 /// Why a job ran or did not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[schemars(title = "opsrun why, format 1")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(title = "opsrun why, format 1"))]
 pub struct Why {
     /// Number of this format: 1.
     pub format: u32,
@@ -55,7 +55,8 @@ pub struct Why {
 }
 
 /// What the answer is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Because {
     /// It is at work.
@@ -77,7 +78,8 @@ pub enum Because {
 }
 
 /// The schedule of a job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Scheduled {
     /// Its name.
     pub name: String,
@@ -92,7 +94,8 @@ pub struct Scheduled {
 }
 
 /// A run that is going on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Running {
     /// The run.
     pub run: String,
@@ -101,7 +104,8 @@ pub struct Running {
 }
 
 /// A check that holds alerts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Silencer {
     /// `check:name`.
     pub check: String,
@@ -110,7 +114,8 @@ pub struct Silencer {
 }
 
 /// A decision.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Decided {
     /// When it was made: RFC 3339, UTC.
     pub at: DateTime<Utc>,
@@ -133,7 +138,8 @@ pub struct Decided {
 }
 
 /// A run in which the job took part.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RunAnswer {
     /// Its id.
     pub run: String,
@@ -152,7 +158,8 @@ pub struct RunAnswer {
 }
 
 /// An instant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Of {
     /// Of this schedule.
     pub schedule: String,
@@ -161,7 +168,8 @@ pub struct Of {
 }
 
 /// A step that kept others from beginning.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Root {
     /// The step.
     pub step: String,

@@ -5,14 +5,14 @@
 //! Invariant: a run that was cut short is told as such from the moment its process is gone, marked or not.
 
 use super::{Store, StoreError, alive, moment};
-use crate::model::JobName;
+use crate::model::{JobName, StepName};
 use crate::run::{Event, JobHistory, Outcome};
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use std::time::Duration;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunLine {
+pub struct RunSummary {
     pub run: String,
     pub command: String,
     pub begun_at: DateTime<Utc>,
@@ -34,8 +34,8 @@ pub enum RunEnd {
 
 /// What a text finds that shall name a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Search {
-    Found(RunLine),
+pub enum RunSearch {
+    Found(RunSummary),
     Nothing,
     /// It begins the ids of these, and maybe of more: newest first.
     Several(Vec<String>),
@@ -59,12 +59,12 @@ pub struct JobResult {
     /// From the start of the first step; `None` when that never began.
     pub took: Option<Duration>,
     /// The job's steps that were settled in that run, in order, the last one last.
-    pub outcomes: Vec<(String, Outcome)>,
+    pub outcomes: Vec<(StepName, Outcome)>,
 }
 
 /// A job that began in a run and was not settled there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Begun {
+pub struct BegunJob {
     pub run: String,
     pub at: DateTime<Utc>,
     /// How the run ended, if it did.
@@ -73,10 +73,10 @@ pub struct Begun {
 
 /// How a job stands, by what was written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct JobStanding {
+pub struct JobStatus {
     pub last: Option<JobResult>,
     /// Where it was begun after that.
-    pub begun: Option<Begun>,
+    pub begun: Option<BegunJob>,
 }
 
 /// The states of an outcome that let go on what depends on the step, as they stand in the events.
@@ -116,11 +116,11 @@ const NAMED: u32 = 10;
 
 impl Store {
     /// Runs, newest first, at most `limit`; only those in which `job` took part, when one is given.
-    pub fn runs(&self, job: Option<&JobName>, limit: u32) -> Result<Vec<RunLine>, StoreError> {
+    pub fn runs(&self, job: Option<&JobName>, limit: u32) -> Result<Vec<RunSummary>, StoreError> {
         let Some(job) = job else {
             return self.run_lines("ORDER BY begun_at DESC, run DESC LIMIT ?1", params![limit]);
         };
-        let steps = job.steps();
+        let steps = step_texts(job);
         // A job that is paused is said to be, and has no part in the run.
         let which = "WHERE run IN (SELECT run FROM events WHERE step IN (?2, ?3)
                 AND NOT (kind = 'step-finished' AND json_extract(json, '$.outcome.state') = 'paused'))
@@ -129,23 +129,23 @@ impl Store {
     }
 
     /// The run that `text` names: `last`, or the beginning of an id in letters of either case.
-    pub fn find_run(&self, text: &str) -> Result<Search, StoreError> {
+    pub fn find_run(&self, text: &str) -> Result<RunSearch, StoreError> {
         if text == "last" {
             let newest = self.runs(None, 1)?.pop();
-            return Ok(newest.map_or(Search::Nothing, Search::Found));
+            return Ok(newest.map_or(RunSearch::Nothing, RunSearch::Found));
         }
         if text.is_empty() || !text.bytes().all(|b| b.is_ascii_alphanumeric()) {
-            return Ok(Search::Nothing);
+            return Ok(RunSearch::Nothing);
         }
         // LIKE compares without case, and no letter or digit means anything else to it.
         let which = "WHERE run LIKE ?1 || '%' ORDER BY begun_at DESC, run DESC LIMIT ?2";
         let mut found = self.run_lines(which, params![text, NAMED])?;
         Ok(match (found.pop(), found.is_empty()) {
-            (None, _) => Search::Nothing,
-            (Some(only), true) => Search::Found(only),
+            (None, _) => RunSearch::Nothing,
+            (Some(only), true) => RunSearch::Found(only),
             (Some(oldest), false) => {
                 found.push(oldest);
-                Search::Several(found.into_iter().map(|line| line.run).collect())
+                RunSearch::Several(found.into_iter().map(|line| line.run).collect())
             }
         })
     }
@@ -161,7 +161,7 @@ impl Store {
 
     /// What a check of a job asks of the past. What happened in a run that was cut short counts for nothing.
     pub fn job_history(&self, job: &JobName) -> Result<JobHistory, StoreError> {
-        let steps = job.steps();
+        let steps = step_texts(job);
         let (Some(first), Some(last)) = (steps.first(), steps.last()) else {
             return Ok(JobHistory::default());
         };
@@ -189,17 +189,17 @@ impl Store {
     }
 
     /// What came of a job last, and whether it was begun again since.
-    pub fn job_standing(&self, job: &JobName) -> Result<JobStanding, StoreError> {
-        let steps = job.steps();
-        let (Some(first), Some(last)) = (steps.first(), steps.last()) else {
-            return Ok(JobStanding::default());
+    pub fn job_status(&self, job: &JobName) -> Result<JobStatus, StoreError> {
+        let (steps, texts) = (job.steps(), step_texts(job));
+        let (Some(first), Some(last)) = (texts.first(), texts.last()) else {
+            return Ok(JobStatus::default());
         };
         let (settled, begun, rows) = self.read(|db| {
             let settled = newest(db, SETTLED, &[last], |mark| Ok(Some(mark)))?;
             let start = newest(db, STARTS, &[first], |mark| Ok(Some(mark)))?;
             let since = settled.as_ref().map_or(0, |mark| mark.seq);
             let begun = match start.filter(|start| start.seq > since) {
-                Some(start) => Some(Begun {
+                Some(start) => Some(BegunJob {
                     end: end_of(db, &start.run)?,
                     run: start.run,
                     at: start.at,
@@ -209,7 +209,7 @@ impl Store {
             let mut rows: Vec<EventRow> = Vec::new();
             if let Some(mark) = &settled {
                 let mut statement = db.prepare_cached(OF_STEP)?;
-                for (step, kind) in steps.iter().flat_map(|step| STEP_KINDS.map(|kind| (step, kind))) {
+                for (step, kind) in texts.iter().flat_map(|step| STEP_KINDS.map(|kind| (step, kind))) {
                     for row in statement.query_map(params![mark.run, mark.seq, step, kind], event_row)? {
                         rows.push(row?);
                     }
@@ -219,7 +219,7 @@ impl Store {
             Ok((settled, begun, rows))
         })?;
         let Some(settled) = settled else {
-            return Ok(JobStanding { last: None, begun });
+            return Ok(JobStatus { last: None, begun });
         };
         let (mut start, mut outcomes) = (None, Vec::new());
         for row in rows {
@@ -236,20 +236,20 @@ impl Store {
             at: settled.at,
             outcomes,
         };
-        Ok(JobStanding {
+        Ok(JobStatus {
             last: Some(last),
             begun,
         })
     }
 
-    fn run_lines(&self, which: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<RunLine>, StoreError> {
+    fn run_lines(&self, which: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<RunSummary>, StoreError> {
         let sql = format!("SELECT {RUN_COLUMNS} FROM runs {which}");
         self.read(|db| {
             let mut statement = db.prepare(&sql)?;
-            let lines: Vec<(RunLine, bool)> = statement
+            let lines: Vec<(RunSummary, bool)> = statement
                 .query_map(values, run_line)?
                 .collect::<rusqlite::Result<_>>()?;
-            let ended = |(mut line, open): (RunLine, bool)| {
+            let ended = |(mut line, open): (RunSummary, bool)| {
                 if open {
                     line.end = end_of(db, &line.run)?;
                 }
@@ -314,6 +314,10 @@ fn newest<T>(
     Ok(None)
 }
 
+fn step_texts(job: &JobName) -> Vec<String> {
+    job.steps().iter().map(StepName::to_string).collect()
+}
+
 type EventRow = (i64, DateTime<Utc>, String);
 
 fn event_row(row: &Row<'_>) -> rusqlite::Result<EventRow> {
@@ -336,14 +340,14 @@ fn mark(row: &Row<'_>) -> rusqlite::Result<Mark> {
 }
 
 /// The run, and whether nobody wrote down yet how it ended: then it counts as interrupted unless its process is there.
-fn run_line(row: &Row<'_>) -> rusqlite::Result<(RunLine, bool)> {
+fn run_line(row: &Row<'_>) -> rusqlite::Result<(RunSummary, bool)> {
     let (exit, marked): (Option<u8>, bool) = (row.get(3)?, row.get(4)?);
     let millis: Option<i64> = row.get(6)?;
     let end = exit.map_or(RunEnd::Interrupted, |code| RunEnd::Exit {
         code,
         millis: millis.and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
     });
-    let line = RunLine {
+    let line = RunSummary {
         run: row.get(0)?,
         command: row.get(1)?,
         begun_at: moment(row, 2)?,

@@ -28,12 +28,14 @@ fn moment_of(text: &str) -> DateTime<Utc> {
 }
 
 fn started(step: &str) -> Event {
-    Event::StepStarted { step: step.to_owned() }
+    Event::StepStarted {
+        step: step.parse().unwrap(),
+    }
 }
 
 fn finished(step: &str, state: State) -> Event {
     Event::StepFinished {
-        step: step.to_owned(),
+        step: step.parse().unwrap(),
         outcome: Outcome {
             state,
             summary: format!("{} it is", state.word()),
@@ -229,8 +231,8 @@ fn what_was_cut_short_counts_for_nothing() {
 #[test]
 fn a_job_stands_as_its_last_run_left_it() {
     let world = World::new();
-    let standing = |text: &str| world.store.job_standing(&job(text)).unwrap();
-    assert_eq!(standing("backup:b"), JobStanding::default());
+    let standing = |text: &str| world.store.job_status(&job(text)).unwrap();
+    assert_eq!(standing("backup:b"), JobStatus::default());
     world.run(
         "A",
         &[
@@ -245,15 +247,25 @@ fn a_job_stands_as_its_last_run_left_it() {
     let last = found.last.unwrap();
     assert_eq!((last.run.as_str(), last.at), ("A", moment_of("01:00:11")));
     assert_eq!(last.took, Some(Duration::from_secs(11)));
-    let states: Vec<_> = last.outcomes.iter().map(|(step, o)| (step.as_str(), o.state)).collect();
-    assert_eq!(states, [("backup:b", State::Failed), ("verify:b", State::Blocked)]);
+    let states: Vec<_> = last
+        .outcomes
+        .iter()
+        .map(|(step, o)| (step.to_string(), o.state))
+        .collect();
+    assert_eq!(
+        states,
+        [
+            ("backup:b".to_owned(), State::Failed),
+            ("verify:b".to_owned(), State::Blocked)
+        ]
+    );
     // That it was paused is no result.
     world.run(
         "B",
         &[("02:00:00", finished("backup:b", State::Paused)), ("02:00:00", over(0))],
     );
     assert_eq!(standing("backup:b").last.unwrap().run, "A");
-    // Begun again: first going on, then cut short.
+    // BegunJob again: first going on, then cut short.
     world.run("C", &[("03:00:00", started("backup:b"))]);
     let found = standing("backup:b");
     assert_eq!(found.last.unwrap().run, "A");
@@ -301,21 +313,21 @@ fn runs_are_listed_newest_first_with_their_ends() {
 fn a_run_is_found_by_any_prefix_that_names_one() {
     let world = World::new();
     let find = |text: &str| world.store.find_run(text).unwrap();
-    assert_eq!(find("last"), Search::Nothing);
+    assert_eq!(find("last"), RunSearch::Nothing);
     world
         .run("01JDAA", &[("01:00:00", over(0))])
         .run("01JDAB", &[("02:00:00", over(0))])
         .run("01JC00", &[("00:00:00", over(0))]);
     let found = |text: &str| match find(text) {
-        Search::Found(line) => line.run,
+        RunSearch::Found(line) => line.run,
         other => format!("{other:?}"),
     };
     assert_eq!(found("last"), "01JDAB");
     assert_eq!(found("01jdaa"), "01JDAA");
     assert_eq!(found("01Jc"), "01JC00");
-    assert_eq!(find("01jd"), Search::Several(vec!["01JDAB".into(), "01JDAA".into()]));
+    assert_eq!(find("01jd"), RunSearch::Several(vec!["01JDAB".into(), "01JDAA".into()]));
     for nothing in ["", "LAST", "02", "%", "_1JC", "01JC00x", "01JC00'", "é"] {
-        assert_eq!(find(nothing), Search::Nothing, "{nothing}");
+        assert_eq!(find(nothing), RunSearch::Nothing, "{nothing}");
     }
 }
 
@@ -348,7 +360,7 @@ fn a_store_of_the_first_version_is_read_as_it_is_and_brought_up_to_date_when_wri
         assert_eq!(history.took, Some(Duration::from_secs(4)));
         assert_eq!(store.runs(Some(&job("target:t")), 9).unwrap().len(), 1);
         assert_eq!(store.events_of("A").unwrap().len(), 3);
-        assert_eq!(store.job_standing(&job("target:t")).unwrap().last.unwrap().run, "A");
+        assert_eq!(store.job_status(&job("target:t")).unwrap().last.unwrap().run, "A");
     };
     let before = std::fs::read(dir.path().join(FILE_NAME)).unwrap();
     whole(&Store::open_read_only(dir.path()).unwrap().unwrap());
@@ -385,7 +397,7 @@ fn an_event_of_a_later_version_is_named_by_its_number() {
     assert!(matches!(told, StoreError::Event { seq: 2, .. }), "{told:?}");
     assert!(told.help().unwrap().contains("a later opsrun"));
     assert!(matches!(
-        world.store.job_standing(&job("target:t")),
+        world.store.job_status(&job("target:t")),
         Err(StoreError::Event { seq: 2, .. })
     ));
     // A state that this version does not know is no success.
@@ -445,7 +457,7 @@ fn no_question_goes_through_all_events() {
     cheap("what failed");
     assert_eq!(world.history("target:b"), (Some(moment_of("00:00:02")), Some(2)));
     cheap("what was blocked");
-    world.store.job_standing(&JobName::new(JobKind::Target, "b")).unwrap();
+    world.store.job_status(&JobName::new(JobKind::Target, "b")).unwrap();
     cheap("how a job stands");
     assert!(world.store.job_history(&job("target:none")).unwrap().took.is_none());
     cheap("what never ran");
@@ -498,7 +510,7 @@ fn how_all_jobs_of_a_large_run_stand_takes_no_longer_for_each() {
         db.execute_batch("COMMIT").unwrap();
     }
     for n in 0..2_000 {
-        let standing = world.store.job_standing(&job(&format!("target:t{n}"))).unwrap();
+        let standing = world.store.job_status(&job(&format!("target:t{n}"))).unwrap();
         let (last, begun) = (standing.last.unwrap(), standing.begun.unwrap());
         assert_eq!((last.run.as_str(), last.took), ("A", Some(Duration::ZERO)));
         assert_eq!(last.outcomes.len(), 1);

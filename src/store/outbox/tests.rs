@@ -331,7 +331,7 @@ fn an_event_and_what_is_told_of_it_are_there_together_or_not_at_all() {
     let (dir, store) = open();
     store.begin_run(RUN, "apply", at(0)).unwrap();
     let event = Event::StepStarted {
-        step: "check:a".to_owned(),
+        step: "check:a".parse().unwrap(),
     };
     // Stopped after each statement in turn, as a kill between two of them would: nothing of it is there.
     for stop_after in 0..4 {
@@ -376,7 +376,7 @@ fn an_event_and_what_is_told_of_it_are_there_together_or_not_at_all() {
         .unwrap();
     // Without anything to tell, events are recorded as ever.
     let more = Event::StepStarted {
-        step: "check:b".to_owned(),
+        step: "check:b".parse().unwrap(),
     };
     again.journal(RUN).record(&more).unwrap();
     assert_eq!(again.events_of(RUN).unwrap().len(), 2);

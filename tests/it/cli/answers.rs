@@ -46,7 +46,7 @@ fn look(place: &Place, store: &Store, at: DateTime<Utc>) -> Vec<String> {
     for (n, run) in turn.runs.iter_mut().enumerate() {
         run.run = format!("01JD8Z0000000000000{:06}{n}", at.timestamp() / 3_600);
     }
-    assert!(store.take_turn(&turn, "opsrun serve", at).unwrap());
+    assert!(store.record_tick(&turn, "opsrun serve", at).unwrap());
     turn.runs.into_iter().map(|run| run.run).collect()
 }
 
@@ -56,7 +56,7 @@ fn store(place: &Place) -> Store {
 
 fn finished(step: &str, state: State, summary: &str) -> Event {
     Event::StepFinished {
-        step: step.to_owned(),
+        step: step.parse().unwrap(),
         outcome: Outcome {
             state,
             summary: summary.to_owned(),

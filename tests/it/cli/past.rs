@@ -40,7 +40,7 @@ const RUN: &str = "01JD8Z0000000000000000000A";
 /// Writes a run into the state as it would be written, and gives its events; without its end it goes on as long as
 /// this process, in the middle of `target:late`.
 fn remember(place: &Place, run: &str, whole: bool) -> Vec<Event> {
-    let step = |name: &str| name.to_owned();
+    let step = |name: &str| name.parse().unwrap();
     let finished = |name: &str, state, summary: &str| Event::StepFinished {
         step: step(name),
         outcome: Outcome {

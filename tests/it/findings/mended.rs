@@ -1,14 +1,14 @@
 //! What `--fix` makes of the corpus: never more errors than before, and nothing left to do for a second time.
 
 use super::{corpus, files, look};
-use opsrun::config::findings::apply_fixes::{Fixed, fix};
+use opsrun::config::findings::apply_fixes::{FixResult, fix};
 use opsrun::config::load_text;
 use opsrun::report::findings::diff::unified;
 use opsrun::report::shared::style::Style;
 use proptest::prelude::*;
 use std::path::Path;
 
-fn fixed(path: &Path) -> Fixed {
+fn fixed(path: &Path) -> FixResult {
     fix(path, std::fs::read(path).unwrap(), false, look(path))
 }
 

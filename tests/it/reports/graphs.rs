@@ -297,14 +297,18 @@ fn the_steps_of_a_plan() {
         edges.map(|(from, to, _)| (from.clone(), to.clone())).collect()
     };
     // Every edge that a step needs is there, and of the others those that follow from no other.
-    let name = |id: &usize| plan.steps()[*id].name.clone();
+    let name = |id: &usize| plan.steps()[*id].name.to_string();
     for step in plan.steps() {
         for needed in &step.needs {
-            assert!(of(true).contains(&(name(needed), step.name.clone())), "{}", step.name);
+            assert!(
+                of(true).contains(&(name(needed), step.name.to_string())),
+                "{}",
+                step.name
+            );
         }
         for before in &step.after {
             assert!(
-                reaches(&read, &name(before), &step.name),
+                reaches(&read, &name(before), &step.name.to_string()),
                 "{} after {}",
                 step.name,
                 name(before)

@@ -2,9 +2,9 @@
 
 use super::{fits, schema};
 use opsrun::report::alerts::UndeliveredRow;
-use opsrun::report::run::history::{self, End, HistoryDocument, RunRow, run_text, runs_text};
+use opsrun::report::run::history::{self, End, RunRow, run_text, runs_text};
 use opsrun::report::run::lines::Detail;
-use opsrun::report::schedule::status::{self, BackOffRow, JobRow, Last, StatusDocument, status_text};
+use opsrun::report::schedule::status::{self, BackOffRow, JobRow, Last, status_text};
 use opsrun::report::shared::style::Style;
 use opsrun::run::{Event, Outcome, Output, State};
 use std::time::Duration;
@@ -46,7 +46,7 @@ fn runs_as_a_table() {
 
 #[test]
 fn histories_fit_their_schema() {
-    let schema = schema("history.schema.json", &schemars::schema_for!(HistoryDocument));
+    let schema = schema("history");
     for runs in [runs(), Vec::new()] {
         fits(&schema, &serde_json::to_value(history::document(&runs)).unwrap());
     }
@@ -57,7 +57,7 @@ fn histories_fit_their_schema() {
 #[test]
 fn a_run_with_what_its_commands_printed() {
     let attempted = |attempt, retry_in, output| Event::Attempted {
-        step: "target:pipeline".into(),
+        step: "target:pipeline".parse().unwrap(),
         attempt,
         ending: "exit code 3".into(),
         code: Some(3),
@@ -81,7 +81,7 @@ fn a_run_with_what_its_commands_printed() {
             occurrences: Vec::new(),
         },
         Event::StepStarted {
-            step: "target:pipeline".into(),
+            step: "target:pipeline".parse().unwrap(),
         },
         attempted(
             1,
@@ -94,7 +94,7 @@ fn a_run_with_what_its_commands_printed() {
         ),
         attempted(2, None, Output::default()),
         Event::StepFinished {
-            step: "target:pipeline".into(),
+            step: "target:pipeline".parse().unwrap(),
             outcome: outcome(State::Failed, "exit code 3 after 2 attempts"),
         },
     ];
@@ -172,7 +172,7 @@ fn how_jobs_stand() {
         "status",
         status_text(&standings(), now, chrono_tz::Asia::Seoul, Style::PLAIN)
     );
-    let schema = schema("status.schema.json", &schemars::schema_for!(StatusDocument));
+    let schema = schema("status");
     for rows in [standings(), Vec::new()] {
         fits(
             &schema,

@@ -14,7 +14,7 @@ use crate::config::nodes::document::{
 use crate::config::rules::names::Needs;
 use crate::config::rules::schedules::Schedules;
 use crate::config::rules::validate::Place;
-use crate::config::source::{File, Sources, Span, Spanned, paths};
+use crate::config::source::{SourceFile, SourceMap, Span, Spanned, paths};
 use crate::model::check::{HttpProbe, Probe};
 use crate::model::pattern::{Pattern, Selection};
 use crate::model::{
@@ -45,7 +45,12 @@ pub(in crate::config) struct Links {
 }
 
 /// Only called without errors: whatever is missing here would have been reported, so nothing is.
-pub(in crate::config) fn build(document: &Document, judged: &Judged<'_>, sources: &Sources, ops: Ops) -> Option<Model> {
+pub(in crate::config) fn build(
+    document: &Document,
+    judged: &Judged<'_>,
+    sources: &SourceMap,
+    ops: Ops,
+) -> Option<Model> {
     let builder = Builder {
         sources,
         root: sources.files().first()?.dir(),
@@ -84,12 +89,12 @@ pub(in crate::config) fn build(document: &Document, judged: &Judged<'_>, sources
 }
 
 /// The directory of the file that a span lies in.
-pub(in crate::config) fn dir(sources: &Sources, span: Span) -> &Path {
-    sources.file_of(span).map_or(Path::new("/"), File::dir)
+pub(in crate::config) fn dir(sources: &SourceMap, span: Span) -> &Path {
+    sources.file_of(span).map_or(Path::new("/"), SourceFile::dir)
 }
 
 /// Programs that cannot be named, because the directory that they start at is no text.
-pub(in crate::config) fn unnameable(document: &Document, sources: &Sources, findings: &mut Vec<Finding>) {
+pub(in crate::config) fn unnameable(document: &Document, sources: &SourceMap, findings: &mut Vec<Finding>) {
     let mut commands: Vec<&CommandNode> = document
         .targets
         .iter()
@@ -145,7 +150,7 @@ pub(in crate::config) fn unnameable(document: &Document, sources: &Sources, find
 }
 
 struct Builder<'a> {
-    sources: &'a Sources,
+    sources: &'a SourceMap,
     /// Of the first file: where commands run unless they say otherwise.
     root: &'a Path,
 }

@@ -1,6 +1,6 @@
 //! A node and its row of the schema → typed values, and findings for all that does not fit.
 //!
-//! Takes a [`Node`] and its [`Spec`], gives a [`Reading`] in which every value has been checked. Knows the table, not
+//! Takes a [`SyntaxNode`] and its [`Spec`], gives a [`Reading`] in which every value has been checked. Knows the table, not
 //! what single settings mean.
 //! Invariant: every node, argument and property is either in the reading or in a finding.
 
@@ -12,7 +12,7 @@ use crate::config::nodes::schema::{Args, Prop, Spec, Type};
 use crate::config::source::{Span, Spanned};
 use crate::config::syntax::kdl_string;
 use crate::config::syntax::other_formats::loanwords;
-use crate::config::syntax::tree::{Data, Node, Value};
+use crate::config::syntax::tree::{Data, SyntaxNode, SyntaxValue};
 use crate::config::values;
 use crate::model::check::{Address, Space};
 use crate::model::pattern::Pattern;
@@ -78,11 +78,11 @@ impl Reader {
     /// Which row of the table a node is; reports those that the language or this build does not have.
     pub(in crate::config) fn spec_of(
         &mut self,
-        node: &Node,
+        node: &SyntaxNode,
         parent: &'static Spec,
-        siblings: &[Node],
+        siblings: &[SyntaxNode],
     ) -> Option<&'static Spec> {
-        if node.mended {
+        if node.name_replaced {
             return None;
         }
         if node.annotated {
@@ -120,7 +120,12 @@ impl Reader {
     }
 
     /// Reports it, and gives the node that was probably meant.
-    fn unknown_node(&mut self, node: &Node, parent: &'static Spec, siblings: &[Node]) -> Option<&'static Spec> {
+    fn unknown_node(
+        &mut self,
+        node: &SyntaxNode,
+        parent: &'static Spec,
+        siblings: &[SyntaxNode],
+    ) -> Option<&'static Spec> {
         let name = excerpt(&node.name);
         let known: Vec<&str> = parent
             .all_children()
@@ -178,7 +183,7 @@ impl Reader {
         near.and_then(|near| parent.child(near))
     }
 
-    pub(in crate::config) fn read(&mut self, node: &Node, spec: &'static Spec, parent: &'static Spec) -> Reading {
+    pub(in crate::config) fn read(&mut self, node: &SyntaxNode, spec: &'static Spec, parent: &'static Spec) -> Reading {
         let mut reading = Reading {
             spec_name: spec.name,
             name_span: node.name_span,
@@ -204,11 +209,11 @@ impl Reader {
     /// The arguments that are this node's own: a bare word that is a sibling's name begins another setting.
     fn args<'a>(
         &mut self,
-        node: &'a Node,
+        node: &'a SyntaxNode,
         spec: &'static Spec,
         parent: &'static Spec,
         reading: &mut Reading,
-    ) -> Vec<&'a Value> {
+    ) -> Vec<&'a SyntaxValue> {
         let mut own = Vec::new();
         let mut taken = false;
         for (at, arg) in node.args.iter().enumerate() {
@@ -258,7 +263,7 @@ impl Reader {
     }
 
     /// `backup "a"` for `backup="a"`: read as meant.
-    fn no_sign(&mut self, key: &Value, value: &Value, prop: &'static Prop, reading: &mut Reading) {
+    fn no_sign(&mut self, key: &SyntaxValue, value: &SyntaxValue, prop: &'static Prop, reading: &mut Reading) {
         let given = match &value.data {
             Data::Text(text) if value.bare => excerpt(text),
             Data::Text(text) => excerpt(&kdl_string(text)),
@@ -287,7 +292,7 @@ impl Reader {
         reading.props.push((prop.name, Spanned { value: datum, span }));
     }
 
-    fn check_args(&mut self, args: &[&Value], node: &Node, spec: &'static Spec, reading: &mut Reading) {
+    fn check_args(&mut self, args: &[&SyntaxValue], node: &SyntaxNode, spec: &'static Spec, reading: &mut Reading) {
         let (types, rest, least): ([Option<Type>; 2], Option<Type>, usize) = match spec.args {
             Args::None => ([None, None], None, 0),
             Args::Flag => ([Some(Type::Bool), None], None, 0),
@@ -304,7 +309,7 @@ impl Reader {
                     reading.args.push(Spanned { value, span: arg.span });
                 }
                 // What was mended was reported already.
-                None if arg.data == Data::Mended => reading.damaged = true,
+                None if arg.data == Data::Replaced => reading.damaged = true,
                 None => {
                     self.surplus(args, at, spec);
                     reading.damaged = true;
@@ -338,7 +343,7 @@ impl Reader {
         }
     }
 
-    fn surplus(&mut self, args: &[&Value], at: usize, spec: &'static Spec) {
+    fn surplus(&mut self, args: &[&SyntaxValue], at: usize, spec: &'static Spec) {
         let (Some(first), Some(last)) = (args.get(at), args.last()) else {
             return;
         };
@@ -365,7 +370,7 @@ impl Reader {
                 _ => example_value(prop.ty).to_string(),
             };
             finding = finding.help(format!("write `{}={given}`", prop.name));
-        } else if first.bare && before.is_some_and(|value| value.bare && value.data == Data::Mended) {
+        } else if first.bare && before.is_some_and(|value| value.bare && value.data == Data::Replaced) {
             // What stands before it was said to need quotes.
             finding = finding.help(format!(
                 "if it belongs to the value before it, put quotes around both: `{} \"… …\"`",
@@ -386,7 +391,7 @@ impl Reader {
         self.findings.push(finding);
     }
 
-    fn children(&mut self, node: &Node, spec: &'static Spec, reading: &mut Reading) {
+    fn children(&mut self, node: &SyntaxNode, spec: &'static Spec, reading: &mut Reading) {
         let children = node.children.as_deref().unwrap_or_default();
         if spec.children.is_empty() {
             if let Some(first) = children.first() {
@@ -415,10 +420,10 @@ impl Reader {
             reading.damaged = true;
             return;
         }
-        let mut seen: Vec<&Node> = Vec::new();
+        let mut seen: Vec<&SyntaxNode> = Vec::new();
         let mut mended = reading.damaged;
         for child in children {
-            mended |= child.mended;
+            mended |= child.name_replaced;
             let Some(row) = self.spec_of(child, spec, children) else {
                 reading.lost = true;
                 // A misspelt required setting is reported once, not also as missing.
@@ -455,14 +460,14 @@ impl Reader {
     }
 
     /// `env { MODE "live" }`: names and values in a block; said once, with the lines to write.
-    fn named_in_block(&mut self, children: &[Node], spec: &'static Spec) -> bool {
+    fn named_in_block(&mut self, children: &[SyntaxNode], spec: &'static Spec) -> bool {
         let mut own = children.iter().filter(|child| spec.child(&child.name).is_none());
         let Some(first) = own.next() else {
             return false;
         };
-        let line = |child: &Node| {
+        let line = |child: &SyntaxNode| {
             let value = match child.args.first() {
-                Some(Value {
+                Some(SyntaxValue {
                     data: Data::Text(text), ..
                 }) => kdl_string(text),
                 Some(value) if !value.typed.is_empty() => kdl_string(&value.typed),
@@ -483,7 +488,7 @@ impl Reader {
         true
     }
 
-    fn repeated(&mut self, again: &Node, first: &Node, row: &'static Spec) {
+    fn repeated(&mut self, again: &SyntaxNode, first: &SyntaxNode, row: &'static Spec) {
         let finding = Finding::new(
             Code::Repeated,
             again.head,
@@ -507,7 +512,7 @@ impl Reader {
         });
     }
 
-    fn value(&mut self, value: &Value, ty: Type, node: &'static str, prop: Option<&Prop>) -> Datum {
+    fn value(&mut self, value: &SyntaxValue, ty: Type, node: &'static str, prop: Option<&Prop>) -> Datum {
         if value.annotated {
             self.findings.push(
                 Finding::new(
@@ -538,8 +543,8 @@ impl Reader {
 
 /// A bare word that is the name of a property, and what follows it.
 fn property_without_sign(
-    key: &Value,
-    value: &Value,
+    key: &SyntaxValue,
+    value: &SyntaxValue,
     spec: &'static Spec,
     parent: &'static Spec,
 ) -> Option<&'static Prop> {
@@ -550,7 +555,7 @@ fn property_without_sign(
     // In a block the name of a sibling begins another setting.
     let sibling = parent.name != "file" && parent.child(name).is_some();
     let another = matches!(&value.data, Data::Text(text) if value.bare && spec.prop(text).is_some());
-    let known = value.data != Data::Mended;
+    let known = value.data != Data::Replaced;
     spec.prop(name).filter(|_| key.bare && known && !sibling && !another)
 }
 
@@ -558,7 +563,7 @@ fn property_without_sign(
 const MOST_SIBLINGS: usize = 1_000;
 
 /// Where the last part of a node before `arg` ends.
-fn last_before(node: &Node, arg: &Value) -> usize {
+fn last_before(node: &SyntaxNode, arg: &SyntaxValue) -> usize {
     let args = node.args.iter().map(|value| value.span);
     let props = node.props.iter().map(|prop| prop.value.span);
     let ends = args

@@ -9,11 +9,11 @@ use crate::config::nodes::schema::{ABSENT_PROPS, Args, Spec, Type};
 use crate::config::source::Spanned;
 use crate::config::syntax::kdl_string;
 use crate::config::syntax::other_formats::loanwords;
-use crate::config::syntax::tree::{Data, Node, Property};
+use crate::config::syntax::tree::{Data, SyntaxNode, SyntaxProperty};
 
 impl Reader {
-    pub(super) fn props(&mut self, node: &Node, spec: &'static Spec, reading: &mut Reading) {
-        let mut seen: Vec<&Property> = Vec::new();
+    pub(super) fn props(&mut self, node: &SyntaxNode, spec: &'static Spec, reading: &mut Reading) {
+        let mut seen: Vec<&SyntaxProperty> = Vec::new();
         let arguments = self.arguments_with_sign(node, spec);
         for prop in &node.props {
             if arguments && is_argument(prop, spec) {
@@ -69,11 +69,11 @@ impl Reader {
     }
 
     /// `command rsync --delete=yes`: arguments that the grammar takes for properties, said together.
-    fn arguments_with_sign(&mut self, node: &Node, spec: &'static Spec) -> bool {
+    fn arguments_with_sign(&mut self, node: &SyntaxNode, spec: &'static Spec) -> bool {
         if !matches!(spec.args, Args::Then(Type::Program, _)) {
             return false;
         }
-        let all: Vec<&Property> = node.props.iter().filter(|prop| is_argument(prop, spec)).collect();
+        let all: Vec<&SyntaxProperty> = node.props.iter().filter(|prop| is_argument(prop, spec)).collect();
         let Some(first) = all.first() else {
             return false;
         };
@@ -105,7 +105,7 @@ impl Reader {
         true
     }
 
-    fn unknown_prop(&mut self, prop: &Property, node: &Node, spec: &'static Spec) {
+    fn unknown_prop(&mut self, prop: &SyntaxProperty, node: &SyntaxNode, spec: &'static Spec) {
         let key = excerpt(&prop.key);
         if let Some((_, name, instead)) = ABSENT_PROPS.iter().find(|(n, p, _)| *n == spec.name && *p == prop.key) {
             self.findings.push(
@@ -177,7 +177,7 @@ impl Reader {
 }
 
 /// An argument of a program, not one of its settings.
-fn is_argument(prop: &Property, spec: &Spec) -> bool {
+fn is_argument(prop: &SyntaxProperty, spec: &Spec) -> bool {
     spec.prop(&prop.key).is_none()
         && spec.child(&prop.key).is_none()
         && loanwords::line_beside(&prop.key, spec.name).is_none()

@@ -6,7 +6,7 @@
 use crate::config::nodes::build;
 use crate::config::nodes::document::{ArgvNode, CommandNode, Document, ProbeNode, ProgramNode, TextNode};
 use crate::config::rules::validate::Place;
-use crate::config::source::{Sources, Span, Spanned, paths};
+use crate::config::source::{SourceMap, Span, Spanned, paths};
 use crate::model::Ops;
 use std::path::{Path, PathBuf};
 
@@ -23,7 +23,12 @@ pub(in crate::config) struct Precious {
 }
 
 /// All of them, in order of paths: what lies below a directory stands in one row behind it.
-pub(in crate::config) fn all(document: &Document, places: &[Place<'_>], ops: &Ops, sources: &Sources) -> Vec<Precious> {
+pub(in crate::config) fn all(
+    document: &Document,
+    places: &[Place<'_>],
+    ops: &Ops,
+    sources: &SourceMap,
+) -> Vec<Precious> {
     let mut all = Vec::new();
     for place in places {
         if let Some(to) = &place.to {
@@ -64,7 +69,7 @@ pub(in crate::config) fn all(document: &Document, places: &[Place<'_>], ops: &Op
 
 /// Collects the files that jobs name.
 struct Named<'a> {
-    sources: &'a Sources,
+    sources: &'a SourceMap,
     all: Vec<Precious>,
 }
 

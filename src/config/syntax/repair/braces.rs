@@ -6,7 +6,7 @@
 //! Invariant: a brace is put in or taken away only together with a finding.
 
 use crate::config::findings::{Code, excerpt};
-use crate::config::syntax::lexer::{Kind, Token, is_space};
+use crate::config::syntax::lexer::{Token, TokenKind, is_space};
 use crate::config::syntax::repair::mend::Mender;
 
 /// A block of the top-level node at hand.
@@ -37,8 +37,8 @@ impl<'a> Mender<'a> {
         let mut changed = false;
         for (at, &token) in tokens.iter().enumerate() {
             match token.kind {
-                Kind::Space | Kind::Comment { .. } => continue,
-                Kind::Newline => {
+                TokenKind::Space | TokenKind::Comment { .. } => continue,
+                TokenKind::Newline => {
                     fresh = true;
                     continue;
                 }
@@ -62,7 +62,7 @@ impl<'a> Mender<'a> {
                     changed = true;
                     open.push(self.missing_begin(tokens, begin, before, at));
                 }
-                if token.kind != Kind::Close {
+                if token.kind != TokenKind::Close {
                     // The newest first: what is outside of a block is outside of those in it.
                     for block in open.iter_mut().rev() {
                         if !block.indent.starts_with(indent) {
@@ -73,7 +73,7 @@ impl<'a> Mender<'a> {
                 }
             }
             match token.kind {
-                Kind::Open => {
+                TokenKind::Open => {
                     header = None;
                     open.push(Block {
                         open: token,
@@ -83,7 +83,7 @@ impl<'a> Mender<'a> {
                         given: false,
                     });
                 }
-                Kind::Close => {
+                TokenKind::Close => {
                     header = None;
                     if let Some(mut block) = open.pop() {
                         if first && block.indent.len() > indent.len() && block.indent.starts_with(indent) {
@@ -97,7 +97,7 @@ impl<'a> Mender<'a> {
                         changed |= self.early_end(tokens, &mut closed, token, indent);
                     }
                 }
-                Kind::Semicolon => header = None,
+                TokenKind::Semicolon => header = None,
                 _ => {}
             }
             last = Some(at);
@@ -123,7 +123,8 @@ impl<'a> Mender<'a> {
         let name = tokens.get(begin).map_or("", |token| self.str(*token));
         let next = tokens.get(at).copied();
         name != "import"
-            && next.is_some_and(|token| matches!(token.kind, Kind::Word { .. }) && !tops.contains(&self.str(token)))
+            && next
+                .is_some_and(|token| matches!(token.kind, TokenKind::Word { .. }) && !tops.contains(&self.str(token)))
     }
 
     /// Reports a node without its `{`, puts one in, and gives its block.
@@ -137,13 +138,13 @@ impl<'a> Mender<'a> {
         let ended = tokens.get(at..).unwrap_or_default().iter().find(|token| {
             let first = fresh;
             match token.kind {
-                Kind::Newline => fresh = true,
-                Kind::Space | Kind::Comment { .. } => {}
+                TokenKind::Newline => fresh = true,
+                TokenKind::Space | TokenKind::Comment { .. } => {}
                 _ => fresh = false,
             }
-            first && !matches!(token.kind, Kind::Newline | Kind::Space) && self.indent(**token).is_empty()
+            first && !matches!(token.kind, TokenKind::Newline | TokenKind::Space) && self.indent(**token).is_empty()
         });
-        let ended = ended.is_some_and(|token| token.kind == Kind::Close);
+        let ended = ended.is_some_and(|token| token.kind == TokenKind::Close);
         if !colon {
             self.report(
                 Code::Syntax,
@@ -167,7 +168,7 @@ impl<'a> Mender<'a> {
         self.given.push(end);
         Block {
             open: Token {
-                kind: Kind::Open,
+                kind: TokenKind::Open,
                 start: end,
                 end: end + 1,
             },
@@ -213,15 +214,17 @@ impl<'a> Mender<'a> {
         let before = tokens
             .get(..at)
             .and_then(|before| {
-                before
-                    .iter()
-                    .rev()
-                    .find(|t| !matches!(t.kind, Kind::Space | Kind::Newline | Kind::Comment { .. }))
+                before.iter().rev().find(|t| {
+                    !matches!(
+                        t.kind,
+                        TokenKind::Space | TokenKind::Newline | TokenKind::Comment { .. }
+                    )
+                })
             })
             .map_or(0, |t| t.end);
         // Room for the brace and the end of its node; two blocks that end here have to share it.
         let taken = self.given_ends.last().copied().unwrap_or(0).max(before);
-        let end: &[u8] = if token.kind == Kind::Close { b"}" } else { b"};" };
+        let end: &[u8] = if token.kind == TokenKind::Close { b"}" } else { b"};" };
         if token.start < taken + end.len() {
             return false;
         }
@@ -243,7 +246,7 @@ impl<'a> Mender<'a> {
         self.also(
             token.start,
             token.end,
-            if token.kind == Kind::Close {
+            if token.kind == TokenKind::Close {
                 "this `}` is indented like that of another block"
             } else {
                 "indented as if the block had ended before"

@@ -6,7 +6,7 @@
 
 use crate::config::findings::{Code, excerpt};
 use crate::config::syntax::kdl_string;
-use crate::config::syntax::lexer::{self, Kind, Token};
+use crate::config::syntax::lexer::{self, Token, TokenKind};
 use crate::config::syntax::repair::mend::Mender;
 use crate::config::syntax::repair::words::{bare_needs_quotes, starts_like_number};
 
@@ -32,7 +32,7 @@ impl Mender<'_> {
         for token in lexer::tokens(line) {
             let text = line.get(token.start..token.end).unwrap_or_default();
             // `# why`: a comment of another language, which is said by itself.
-            let remark = text.starts_with('#') && matches!(token.kind, Kind::Word { .. });
+            let remark = text.starts_with('#') && matches!(token.kind, TokenKind::Word { .. });
             if remark
                 && !matches!(
                     text.trim_end_matches([',', ']']),
@@ -41,12 +41,16 @@ impl Mender<'_> {
             {
                 break;
             }
-            stopped |= closed || matches!(token.kind, Kind::Semicolon | Kind::Close | Kind::Comment { .. });
+            stopped |= closed
+                || matches!(
+                    token.kind,
+                    TokenKind::Semicolon | TokenKind::Close | TokenKind::Comment { .. }
+                );
             if !stopped {
                 match token.kind {
-                    Kind::Space if !text.contains('\\') => {}
-                    Kind::Equals if token.start == 0 => {}
-                    Kind::Word { .. } => {
+                    TokenKind::Space if !text.contains('\\') => {}
+                    TokenKind::Equals if token.start == 0 => {}
+                    TokenKind::Word { .. } => {
                         let parts = text.split(['[', ']', ',']).filter(|part| !part.is_empty());
                         let parts = parts.filter(|part| *part != ":");
                         let quoted = parts.map(|part| {
@@ -61,7 +65,7 @@ impl Mender<'_> {
                         }
                         values_end = from + token.end;
                     }
-                    Kind::Text { closed: true, .. } => {
+                    TokenKind::Text { closed: true, .. } => {
                         if let Some(values) = &mut values {
                             values.push(text.to_owned());
                         }
@@ -74,9 +78,9 @@ impl Mender<'_> {
                 end = from + token.end;
             }
             match token.kind {
-                Kind::Space => {}
-                Kind::Comment { .. } => break,
-                Kind::Word { .. } => {
+                TokenKind::Space => {}
+                TokenKind::Comment { .. } => break,
+                TokenKind::Word { .. } => {
                     let parts = text
                         .split(['[', ']', ','])
                         .filter(|part| !part.is_empty() && *part != ":");
@@ -89,7 +93,7 @@ impl Mender<'_> {
                     }));
                     closed |= text.contains(']');
                 }
-                Kind::Equals if mended.len() == 1 => {}
+                TokenKind::Equals if mended.len() == 1 => {}
                 _ => mended.push(text.to_owned()),
             }
         }

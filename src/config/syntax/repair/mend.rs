@@ -8,7 +8,7 @@
 
 use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::source::Span;
-use crate::config::syntax::lexer::{self, Kind, Token};
+use crate::config::syntax::lexer::{self, Token, TokenKind};
 use crate::config::syntax::{grammar, other_formats};
 
 pub(in crate::config) const DEEPEST: usize = 64;
@@ -17,7 +17,7 @@ const DEEPEST_SLASHDASH: usize = 2;
 
 /// A file that is ready to be parsed.
 #[derive(Debug, Default)]
-pub(in crate::config) struct Mended {
+pub(in crate::config) struct RepairedText {
     pub(in crate::config) text: String,
     pub(in crate::config) pieces: Vec<Piece>,
     /// Stretches whose content is not what was written; local offsets, sorted.
@@ -37,13 +37,13 @@ pub(in crate::config) struct Piece {
 }
 
 /// Reads `text`; spans in findings start at `base`. `tops` are the names that only stand at the top of a file.
-pub(in crate::config) fn mend(text: &str, base: usize, tops: &[&str]) -> Mended {
+pub(in crate::config) fn mend(text: &str, base: usize, tops: &[&str]) -> RepairedText {
     let mut tokens = lexer::tokens(text);
     let mut mender = Mender {
         text,
         base,
         bytes: text.as_bytes().to_vec(),
-        out: Mended::default(),
+        out: RepairedText::default(),
         full: false,
         mended_to: 0,
         headers: Vec::new(),
@@ -91,7 +91,7 @@ pub(in crate::config) struct Mender<'a> {
     pub(in crate::config) text: &'a str,
     base: usize,
     bytes: Vec<u8>,
-    out: Mended,
+    out: RepairedText,
     /// The last finding was not taken.
     full: bool,
     /// What begins before this has been mended together with what stands before it.
@@ -254,16 +254,19 @@ impl<'a> Mender<'a> {
                 return;
             };
             match token.kind {
-                Kind::Space | Kind::Comment { .. } => continue,
-                Kind::Newline => {
+                TokenKind::Space | TokenKind::Comment { .. } => continue,
+                TokenKind::Newline => {
                     newline = true;
                     continue;
                 }
-                Kind::Open => {
+                TokenKind::Open => {
                     let before = last.and_then(|last| tokens.get(last)).copied();
                     if newline
                         && let (Some(begin), Some(before), Some(from)) = (begin, before, last)
-                        && matches!(before.kind, Kind::Word { .. } | Kind::Text { closed: true, .. })
+                        && matches!(
+                            before.kind,
+                            TokenKind::Word { .. } | TokenKind::Text { closed: true, .. }
+                        )
                         && !self.text.get(begin..).unwrap_or_default().starts_with('#')
                     {
                         let line = self.text.get(begin..before.end).unwrap_or_default();
@@ -281,15 +284,15 @@ impl<'a> Mender<'a> {
                         }
                         self.fill(before.end, token.start, b' ');
                         for between in tokens.get_mut(from + 1..at).unwrap_or_default() {
-                            between.kind = Kind::Space;
+                            between.kind = TokenKind::Space;
                         }
                     }
                     begin = None;
                 }
-                Kind::Close | Kind::Semicolon => begin = None,
+                TokenKind::Close | TokenKind::Semicolon => begin = None,
                 _ => {
                     let dashed =
-                        last.and_then(|last| tokens.get(last)).map(|token| token.kind) == Some(Kind::SlashDash);
+                        last.and_then(|last| tokens.get(last)).map(|token| token.kind) == Some(TokenKind::SlashDash);
                     if begin.is_none() || newline && !dashed {
                         begin = Some(token.start);
                     }
@@ -308,15 +311,18 @@ impl<'a> Mender<'a> {
         let mut pending = false;
         let mut after_dash = false;
         for token in tokens {
-            if !matches!(token.kind, Kind::Newline | Kind::Space | Kind::Comment { .. }) {
-                after_dash = token.kind == Kind::SlashDash;
+            if !matches!(
+                token.kind,
+                TokenKind::Newline | TokenKind::Space | TokenKind::Comment { .. }
+            ) {
+                after_dash = token.kind == TokenKind::SlashDash;
             }
             match token.kind {
-                Kind::SlashDash => pending = true,
-                Kind::Semicolon => pending = false,
+                TokenKind::SlashDash => pending = true,
+                TokenKind::Semicolon => pending = false,
                 // After `/-` lines may be skipped before what it comments out.
-                Kind::Newline if !after_dash => pending = false,
-                Kind::Open => {
+                TokenKind::Newline if !after_dash => pending = false,
+                TokenKind::Open => {
                     open.push(pending);
                     dashed += usize::from(pending);
                     pending = false;
@@ -343,7 +349,7 @@ impl<'a> Mender<'a> {
                         );
                     }
                 }
-                Kind::Close => {
+                TokenKind::Close => {
                     dashed -= usize::from(open.pop().unwrap_or(false));
                     pending = false;
                 }
@@ -375,13 +381,13 @@ impl<'a> Mender<'a> {
                 open.clear();
             }
             match token.kind {
-                Kind::Space | Kind::Comment { .. } => {}
-                Kind::Newline | Kind::Semicolon => {
+                TokenKind::Space | TokenKind::Comment { .. } => {}
+                TokenKind::Newline | TokenKind::Semicolon => {
                     if open.is_empty() && !dashed {
                         self.piece(start.take(), end, 0);
                     }
                 }
-                Kind::Close if open.is_empty() => {
+                TokenKind::Close if open.is_empty() => {
                     self.fill(token.start, token.end, b' ');
                     if given_up > 0 {
                         given_up -= 1;
@@ -400,10 +406,10 @@ impl<'a> Mender<'a> {
                 kind => {
                     start.get_or_insert(token.start);
                     end = token.end;
-                    dashed = kind == Kind::SlashDash;
+                    dashed = kind == TokenKind::SlashDash;
                     match kind {
-                        Kind::Open => open.push(token),
-                        Kind::Close => {
+                        TokenKind::Open => open.push(token),
+                        TokenKind::Close => {
                             open.pop();
                         }
                         _ => {}

@@ -5,7 +5,7 @@
 
 use crate::config::findings::{Code, excerpt};
 use crate::config::syntax::kdl_string;
-use crate::config::syntax::lexer::{self, Kind, Token};
+use crate::config::syntax::lexer::{self, Token, TokenKind};
 use crate::config::syntax::repair::mend::Mender;
 use crate::config::syntax::repair::words::bare_needs_quotes;
 
@@ -26,11 +26,13 @@ impl Mender<'_> {
     /// A parenthesis that is no part of `(type)value`. Gives the end of what was said of it.
     pub(in crate::config) fn paren(&mut self, token: Token, head: &str, after: &[Token]) -> Option<usize> {
         self.fill(token.start, token.end, b' ');
-        let line = after
-            .iter()
-            .take(MOST_VALUES)
-            .take_while(|t| !matches!(t.kind, Kind::Newline | Kind::Semicolon | Kind::Open | Kind::Close));
-        let close = line.filter(|t| t.kind == Kind::Paren).last();
+        let line = after.iter().take(MOST_VALUES).take_while(|t| {
+            !matches!(
+                t.kind,
+                TokenKind::Newline | TokenKind::Semicolon | TokenKind::Open | TokenKind::Close
+            )
+        });
+        let close = line.filter(|t| t.kind == TokenKind::Paren).last();
         if let Some(close) = close.filter(|t| self.str(**t) == ")" && self.str(token) == "(" && !head.is_empty()) {
             let inside = self.text.get(token.end..close.start).unwrap_or_default().trim();
             self.fill(close.start, close.end, b' ');
@@ -116,8 +118,8 @@ impl Mender<'_> {
         let mut count = 0;
         for token in after.iter().take(MOST_VALUES) {
             match token.kind {
-                Kind::Space => {}
-                Kind::Word { .. } | Kind::Text { .. } | Kind::Paren => {
+                TokenKind::Space => {}
+                TokenKind::Word { .. } | TokenKind::Text { .. } | TokenKind::Paren => {
                     // The comma of another language ends a value.
                     let comma = self.str(*token);
                     if comma == "," && count > 0 {
@@ -129,7 +131,7 @@ impl Mender<'_> {
                         start: first.start,
                         ..*token
                     });
-                    if comma.ends_with(',') && !comma.starts_with('[') && matches!(token.kind, Kind::Word { .. }) {
+                    if comma.ends_with(',') && !comma.starts_with('[') && matches!(token.kind, TokenKind::Word { .. }) {
                         break;
                     }
                 }
@@ -145,8 +147,8 @@ impl Mender<'_> {
         let (start, end) = (sign.start, sign.end);
         let shown_sign = self.text.get(start..end).unwrap_or_default();
         self.fill(start, end, b' ');
-        let next = sign.after.iter().find(|token| token.kind != Kind::Space);
-        if let Some(open) = next.filter(|token| token.kind == Kind::Open) {
+        let next = sign.after.iter().find(|token| token.kind != TokenKind::Space);
+        if let Some(open) = next.filter(|token| token.kind == TokenKind::Open) {
             self.report(
                 Code::Syntax,
                 start,
@@ -184,7 +186,7 @@ impl Mender<'_> {
         let mut comma = text.len() - text.trim_end_matches(',').len();
         // `"a": "b",`: the comma is a token of its own.
         let behind = self.text.get(value.end..).unwrap_or_default();
-        if comma == 0 && behind.starts_with(',') && matches!(value.kind, Kind::Text { .. }) {
+        if comma == 0 && behind.starts_with(',') && matches!(value.kind, TokenKind::Text { .. }) {
             comma = 1;
             value.end += 1;
         }
@@ -194,7 +196,7 @@ impl Mender<'_> {
             *list_said = true;
         }
         let text = self.str(value);
-        let quoted = single && matches!(value.kind, Kind::Word { .. }) && bare_needs_quotes(text);
+        let quoted = single && matches!(value.kind, TokenKind::Word { .. }) && bare_needs_quotes(text);
         if quoted {
             self.placeholder(value.start, value.end);
             self.fill(value.end, value.end + comma, b' ');

@@ -6,7 +6,7 @@
 
 use crate::config::findings::{Code, excerpt};
 use crate::config::syntax::kdl_string;
-use crate::config::syntax::lexer::{self, Kind, Token};
+use crate::config::syntax::lexer::{self, Token, TokenKind};
 use crate::config::syntax::repair::mend::Mender;
 use crate::config::syntax::repair::words::bare_needs_quotes;
 
@@ -32,9 +32,9 @@ impl Mender<'_> {
         let mut at = 0;
         while let Some(token) = tokens.get(at).copied() {
             match token.kind {
-                Kind::Space | Kind::Comment { .. } | Kind::Paren | Kind::SlashDash => {}
-                Kind::Newline | Kind::Semicolon | Kind::Open | Kind::Close => begin = None,
-                Kind::Word { .. } | Kind::Text { .. } | Kind::Equals => {
+                TokenKind::Space | TokenKind::Comment { .. } | TokenKind::Paren | TokenKind::SlashDash => {}
+                TokenKind::Newline | TokenKind::Semicolon | TokenKind::Open | TokenKind::Close => begin = None,
+                TokenKind::Word { .. } | TokenKind::Text { .. } | TokenKind::Equals => {
                     let first = *begin.get_or_insert(at);
                     if let Some(list) = self.long_list(tokens, first, at) {
                         at = list.to;
@@ -51,14 +51,14 @@ impl Mender<'_> {
         let token = *tokens.get(at)?;
         let word = self.str(token);
         match token.kind {
-            Kind::Word { .. } if at > first && word.starts_with('[') && !word.contains(']') => {
+            TokenKind::Word { .. } if at > first && word.starts_with('[') && !word.contains(']') => {
                 let before = tokens.get(at - 1).copied()?;
-                let sign = before.kind == Kind::Equals
-                    || before.kind == Kind::Space && at >= 2 && tokens.get(at - 2)?.kind == Kind::Equals;
+                let sign = before.kind == TokenKind::Equals
+                    || before.kind == TokenKind::Space && at >= 2 && tokens.get(at - 2)?.kind == TokenKind::Equals;
                 self.bracketed(tokens, if sign { first + 1 } else { at }, at)
             }
-            Kind::Word { .. } if at > first && word.ends_with(',') => self.comma_lines(tokens, first, at),
-            Kind::Word { .. } if at == first && !word.starts_with('-') => self.dashed(tokens, at),
+            TokenKind::Word { .. } if at > first && word.ends_with(',') => self.comma_lines(tokens, first, at),
+            TokenKind::Word { .. } if at == first && !word.starts_with('-') => self.dashed(tokens, at),
             _ => None,
         }
     }
@@ -75,11 +75,11 @@ impl Mender<'_> {
         let mut newline = false;
         for (number, token) in tokens.iter().enumerate().skip(at).take(LONGEST_LIST) {
             match token.kind {
-                Kind::Newline => newline = true,
-                Kind::Space => {}
-                Kind::Comment { .. } => list.commented = true,
-                Kind::Text { closed: true, .. } => list.values.push(number),
-                Kind::Word { .. } => {
+                TokenKind::Newline => newline = true,
+                TokenKind::Space => {}
+                TokenKind::Comment { .. } => list.commented = true,
+                TokenKind::Text { closed: true, .. } => list.values.push(number),
+                TokenKind::Word { .. } => {
                     let word = self.str(*token);
                     if number > at && word.starts_with('[') {
                         return None;
@@ -101,16 +101,18 @@ impl Mender<'_> {
     /// Lines that end with a comma, followed by lines that hold nothing but strings.
     fn comma_lines(&self, tokens: &[Token], first: usize, at: usize) -> Option<Long> {
         let behind = tokens.get(at + 1..)?;
-        if behind.iter().find(|t| t.kind != Kind::Space)?.kind != Kind::Newline {
+        if behind.iter().find(|t| t.kind != TokenKind::Space)?.kind != TokenKind::Newline {
             return None;
         }
         let head: Vec<usize> = (first + 1..=at)
             .filter(|number| match tokens.get(*number) {
                 Some(Token {
-                    kind: Kind::Text { .. },
+                    kind: TokenKind::Text { .. },
                     ..
                 }) => true,
-                Some(word) => matches!(word.kind, Kind::Word { .. }) && !self.str(*word).trim_matches(',').is_empty(),
+                Some(word) => {
+                    matches!(word.kind, TokenKind::Word { .. }) && !self.str(*word).trim_matches(',').is_empty()
+                }
                 None => false,
             })
             .collect();
@@ -125,12 +127,12 @@ impl Mender<'_> {
         let mut newline = false;
         for (number, token) in tokens.iter().enumerate().skip(at + 1).take(LONGEST_LIST) {
             match token.kind {
-                Kind::Space => {}
-                Kind::Comment { .. } => list.commented = true,
-                Kind::Newline if comma && !newline => newline = true,
-                Kind::Text { closed: true, .. } if comma && newline => {
-                    let next = tokens.get(number + 1..)?.iter().find(|t| t.kind != Kind::Space);
-                    let key = next.is_some_and(|t| t.kind == Kind::Equals || self.str(*t).starts_with(':'));
+                TokenKind::Space => {}
+                TokenKind::Comment { .. } => list.commented = true,
+                TokenKind::Newline if comma && !newline => newline = true,
+                TokenKind::Text { closed: true, .. } if comma && newline => {
+                    let next = tokens.get(number + 1..)?.iter().find(|t| t.kind != TokenKind::Space);
+                    let key = next.is_some_and(|t| t.kind == TokenKind::Equals || self.str(*t).starts_with(':'));
                     if key {
                         return None;
                     }
@@ -138,7 +140,7 @@ impl Mender<'_> {
                     list.to = number + 1;
                     (comma, newline) = (false, false);
                 }
-                Kind::Word { .. } if !comma && self.str(*token) == "," => {
+                TokenKind::Word { .. } if !comma && self.str(*token) == "," => {
                     comma = true;
                     list.to = number + 1;
                 }
@@ -161,21 +163,22 @@ impl Mender<'_> {
         let mut state = 0;
         for (number, token) in tokens.iter().enumerate().skip(at + 1).take(LONGEST_LIST) {
             match (token.kind, state) {
-                (Kind::Space, _) => {}
-                (Kind::Comment { .. }, _) => list.commented |= !list.values.is_empty(),
-                (Kind::Newline, 0 | 1) => state = 1,
-                (Kind::Word { .. }, 1) if self.str(*token) == "-" => state = 2,
-                (Kind::Text { closed: true, .. }, 2) => {
+                (TokenKind::Space, _) => {}
+                (TokenKind::Comment { .. }, _) => list.commented |= !list.values.is_empty(),
+                (TokenKind::Newline, 0 | 1) => state = 1,
+                (TokenKind::Word { .. }, 1) if self.str(*token) == "-" => state = 2,
+                (TokenKind::Text { closed: true, .. }, 2) => {
                     list.values.push(number);
                     list.to = number + 1;
                     state = 0;
                 }
-                (Kind::Word { .. }, 2) if !self.str(*token).ends_with(':') => {
+                (TokenKind::Word { .. }, 2) if !self.str(*token).ends_with(':') => {
                     list.values.push(number);
                     list.to = number + 1;
                     state = 0;
                 }
-                (Kind::Semicolon | Kind::Close, 0 | 1) | (Kind::Word { .. } | Kind::Text { .. }, 1) => break,
+                (TokenKind::Semicolon | TokenKind::Close, 0 | 1)
+                | (TokenKind::Word { .. } | TokenKind::Text { .. }, 1) => break,
                 _ => return None,
             }
         }
@@ -196,7 +199,7 @@ impl Mender<'_> {
             .and_then(|head| {
                 head.iter()
                     .rev()
-                    .find(|t| !matches!(t.kind, Kind::Space | Kind::Equals))
+                    .find(|t| !matches!(t.kind, TokenKind::Space | TokenKind::Equals))
             })
             .map_or(begin.end, |t| t.end);
         let head = self.text.get(begin.start..head_end).unwrap_or_default();
@@ -209,7 +212,7 @@ impl Mender<'_> {
             let text = self.str(*token);
             let bare = text.trim_matches(['[', ']', ',']);
             written.push(' ');
-            if matches!(token.kind, Kind::Text { .. }) {
+            if matches!(token.kind, TokenKind::Text { .. }) {
                 written.push_str(text);
                 continue;
             }
@@ -218,7 +221,7 @@ impl Mender<'_> {
             if bare_needs_quotes(bare) || bare.contains(',') || matches!(bare, "true" | "false" | "null") {
                 written.push_str(&kdl_string(bare));
                 let (start, end) = (token.start, token.end);
-                token.kind = Kind::Text {
+                token.kind = TokenKind::Text {
                     raw: true,
                     closed: true,
                 };
@@ -268,7 +271,7 @@ impl Mender<'_> {
         self.fill(at, last.end, b' ');
         for (number, token) in tokens.iter_mut().enumerate().take(list.to).skip(list.from) {
             if list.values.binary_search(&number).is_err() {
-                token.kind = Kind::Space;
+                token.kind = TokenKind::Space;
             }
         }
     }

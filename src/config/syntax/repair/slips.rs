@@ -6,7 +6,7 @@
 
 use crate::config::findings::{Code, excerpt};
 use crate::config::source::paths;
-use crate::config::syntax::lexer::{self, Kind, Token};
+use crate::config::syntax::lexer::{self, Token, TokenKind};
 use crate::config::syntax::repair::mend::Mender;
 
 use super::operators::{ARROWS, Sign};
@@ -20,7 +20,7 @@ impl Mender<'_> {
         let mut list_said = false;
         let mut skip_to = 0_usize;
         // The last token that is no blank, and the first word of the statement.
-        let mut last: Option<Kind> = None;
+        let mut last: Option<TokenKind> = None;
         let mut first = "";
         // Where the last word of the statement ends.
         let mut from = 0_usize;
@@ -30,32 +30,37 @@ impl Mender<'_> {
             let before = at.checked_sub(1).and_then(|at| tokens.get(at));
             let after = tokens.get(at + 1);
             if token.start < skip_to.max(self.mended_to) {
-                if token.kind == Kind::Newline {
+                if token.kind == TokenKind::Newline {
                     words = 0;
                     list_said = false;
                 }
                 continue;
             }
             let behind = last;
-            if !matches!(token.kind, Kind::Space | Kind::Comment { .. }) {
+            if !matches!(token.kind, TokenKind::Space | TokenKind::Comment { .. }) {
                 last = Some(token.kind);
             }
             match token.kind {
-                Kind::Semicolon if matches!(behind, None | Some(Kind::Newline | Kind::Semicolon | Kind::Open)) => {
-                    skip_to = self.lone_semicolon(token, matches!(behind, None | Some(Kind::Newline)));
+                TokenKind::Semicolon
+                    if matches!(
+                        behind,
+                        None | Some(TokenKind::Newline | TokenKind::Semicolon | TokenKind::Open)
+                    ) =>
+                {
+                    skip_to = self.lone_semicolon(token, matches!(behind, None | Some(TokenKind::Newline)));
                     words = 0;
                     line_start = token.end;
                 }
-                Kind::Newline | Kind::Semicolon | Kind::Open | Kind::Close => {
+                TokenKind::Newline | TokenKind::Semicolon | TokenKind::Open | TokenKind::Close => {
                     words = 0;
-                    if token.kind == Kind::Newline {
+                    if token.kind == TokenKind::Newline {
                         list_said = false;
                     }
                     line_start = token.end;
                 }
-                Kind::Space => self.blank(token),
-                Kind::SlashDash => {}
-                Kind::Paren => match annotation(tokens, at) {
+                TokenKind::Space => self.blank(token),
+                TokenKind::SlashDash => {}
+                TokenKind::Paren => match annotation(tokens, at) {
                     // Well-formed: refused later, with the value that it belongs to.
                     Some(end) if !touches_word(before, token) => skip_to = end,
                     _ => {
@@ -66,19 +71,23 @@ impl Mender<'_> {
                         }
                     }
                 },
-                Kind::Comment { closed } => {
+                TokenKind::Comment { closed } => {
                     self.comment(token, closed, before, after);
                     self.blank(token);
                 }
-                Kind::Equals => {
+                TokenKind::Equals => {
                     let arrow = after.filter(|t| t.start == token.end && self.str(**t) == ">");
                     let end = arrow.map_or(token.end, |t| t.end);
                     let rest = tokens.get(at + 1 + usize::from(arrow.is_some())..).unwrap_or_default();
-                    let next = rest.iter().find(|t| t.kind != Kind::Space);
-                    let valued =
-                        next.is_some_and(|t| matches!(t.kind, Kind::Word { .. } | Kind::Text { .. } | Kind::Paren));
+                    let next = rest.iter().find(|t| t.kind != TokenKind::Space);
+                    let valued = next.is_some_and(|t| {
+                        matches!(
+                            t.kind,
+                            TokenKind::Word { .. } | TokenKind::Text { .. } | TokenKind::Paren
+                        )
+                    });
                     let head = self.text.get(line_start..token.start).unwrap_or_default().trim();
-                    let block = next.is_some_and(|t| t.kind == Kind::Open);
+                    let block = next.is_some_and(|t| t.kind == TokenKind::Open);
                     if words <= 1 || arrow.is_some() || block {
                         let sign = Sign {
                             start: token.start,
@@ -91,7 +100,7 @@ impl Mender<'_> {
                         self.no_value(token, head);
                     }
                 }
-                Kind::Text { raw, closed } => {
+                TokenKind::Text { raw, closed } => {
                     skip_to = self.string(token, raw, closed);
                     if words == 0 {
                         first = "";
@@ -99,7 +108,7 @@ impl Mender<'_> {
                     words += 1;
                     from = token.end;
                 }
-                Kind::Word { glued } => {
+                TokenKind::Word { glued } => {
                     let word = self.str(token);
                     if words == 0 {
                         first = word;
@@ -123,12 +132,12 @@ impl Mender<'_> {
                         let old_raw = word
                             .strip_prefix('r')
                             .is_some_and(|hashes| hashes.chars().all(|c| c == '#'))
-                            && after.is_some_and(|t| matches!(t.kind, Kind::Text { .. }));
+                            && after.is_some_and(|t| matches!(t.kind, TokenKind::Text { .. }));
                         let half_quoted = after.filter(|t| {
                             t.start == token.end
                                 && matches!(
                                     t.kind,
-                                    Kind::Text {
+                                    TokenKind::Text {
                                         raw: false,
                                         closed: false
                                     }
@@ -142,7 +151,7 @@ impl Mender<'_> {
                         } else if !self.grown(token, words, after) {
                             let key = at
                                 .checked_sub(2)
-                                .filter(|_| before.is_some_and(|t| t.kind == Kind::Equals));
+                                .filter(|_| before.is_some_and(|t| t.kind == TokenKind::Equals));
                             let key = key.and_then(|at| tokens.get(at)).map(|t| self.str(*t));
                             self.word(token, glued, words, setting, key.unwrap_or(first), &mut list_said);
                         }
@@ -171,7 +180,7 @@ impl Mender<'_> {
                 return Some(self.other_comment(token));
             }
             let name = word.trim_end_matches(':');
-            let property = tokens.get(at + 1).is_some_and(|t| t.kind == Kind::Equals);
+            let property = tokens.get(at + 1).is_some_and(|t| t.kind == TokenKind::Equals);
             if name.is_empty() || name.len() == word.len() || property {
                 return None;
             }
@@ -185,11 +194,11 @@ impl Mender<'_> {
             self.sign(name, start, &sign, list_said);
             return Some(token.end);
         }
-        let touching = before.is_some_and(|t| t.end == token.start && matches!(t.kind, Kind::Text { .. }));
+        let touching = before.is_some_and(|t| t.end == token.start && matches!(t.kind, TokenKind::Text { .. }));
         let (mut end, mut rest) = (token.end, tokens.get(at + 1..).unwrap_or_default());
         // `:=`
         if word == ":"
-            && let Some(equals) = rest.first().filter(|t| t.kind == Kind::Equals)
+            && let Some(equals) = rest.first().filter(|t| t.kind == TokenKind::Equals)
         {
             end = equals.end;
             rest = rest.get(1..).unwrap_or_default();
@@ -198,10 +207,10 @@ impl Mender<'_> {
         }
         let next = rest
             .iter()
-            .find(|t| !matches!(t.kind, Kind::Space | Kind::Comment { .. }));
+            .find(|t| !matches!(t.kind, TokenKind::Space | TokenKind::Comment { .. }));
         let head = self.text.get(line_start..token.start).unwrap_or_default().trim();
         match next.map(|t| t.kind) {
-            Some(Kind::Word { .. } | Kind::Text { .. } | Kind::Open | Kind::Paren) => {
+            Some(TokenKind::Word { .. } | TokenKind::Text { .. } | TokenKind::Open | TokenKind::Paren) => {
                 let head = if words == 1 { head.trim_matches('"') } else { head };
                 let sign = Sign {
                     start: token.start,
@@ -210,7 +219,7 @@ impl Mender<'_> {
                 };
                 self.sign(head, from, &sign, list_said);
             }
-            Some(Kind::Newline) | None if touching => self.colon_for_block(token, head),
+            Some(TokenKind::Newline) | None if touching => self.colon_for_block(token, head),
             _ => return None,
         }
         Some(end)
@@ -223,7 +232,7 @@ impl Mender<'_> {
             return false;
         };
         let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '-');
-        let property = after.is_some_and(|t| t.kind == Kind::Equals);
+        let property = after.is_some_and(|t| t.kind == TokenKind::Equals);
         let grown = words == 0 && plain && !property && !value.is_empty() && !value.starts_with([':', '/'])
             || words == 0 && plain && value.starts_with('/') && !value.starts_with("//");
         if grown {
@@ -248,7 +257,8 @@ impl Mender<'_> {
     }
 
     fn comment(&mut self, token: Token, closed: bool, before: Option<&Token>, after: Option<&Token>) {
-        let value = |t: Option<&Token>| t.is_some_and(|t| matches!(t.kind, Kind::Word { .. } | Kind::Text { .. }));
+        let value =
+            |t: Option<&Token>| t.is_some_and(|t| matches!(t.kind, TokenKind::Word { .. } | TokenKind::Text { .. }));
         let text = self.str(token);
         let block = text.starts_with("/*");
         if block && value(after) && !value(before) || (block && !closed && text.contains(['.', '?', '['])) {
@@ -282,7 +292,7 @@ impl Mender<'_> {
                 "this is read as a comment, not as part of the value",
             );
             self.help("put a space before the comment, or the whole value in quotes");
-            if before.is_some_and(|t| matches!(t.kind, Kind::Text { closed: true, .. })) {
+            if before.is_some_and(|t| matches!(t.kind, TokenKind::Text { closed: true, .. })) {
                 self.fix(&[(token.start, token.start, " ")]);
             }
         } else if !closed {
@@ -349,15 +359,23 @@ impl Mender<'_> {
 
 /// `name(`: a call of another language, not a type.
 fn touches_word(before: Option<&Token>, token: Token) -> bool {
-    before.is_some_and(|t| t.end == token.start && matches!(t.kind, Kind::Word { .. } | Kind::Text { .. }))
+    before.is_some_and(|t| t.end == token.start && matches!(t.kind, TokenKind::Word { .. } | TokenKind::Text { .. }))
 }
 
 /// `(type)` directly before a value: its end.
 fn annotation(tokens: &[Token], at: usize) -> Option<usize> {
-    let value = |kind| matches!(kind, Kind::Word { glued: false } | Kind::Text { closed: true, .. });
+    let value = |kind| {
+        matches!(
+            kind,
+            TokenKind::Word { glued: false } | TokenKind::Text { closed: true, .. }
+        )
+    };
     match tokens.get(at..at + 4)? {
         [open, ty, close, next]
-            if open.kind == Kind::Paren && value(ty.kind) && close.kind == Kind::Paren && value(next.kind) =>
+            if open.kind == TokenKind::Paren
+                && value(ty.kind)
+                && close.kind == TokenKind::Paren
+                && value(next.kind) =>
         {
             Some(close.end)
         }

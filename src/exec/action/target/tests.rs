@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::exec::action::Settled;
-use crate::model::{Command, JobName, Retry, SecretSource, Value};
+use crate::model::{Command, JobName, Retry, SecretSource, StepKind, Value};
 use crate::run::{JobHistory, RecordError};
 use base64::Engine as _;
 use std::path::{Path, PathBuf};
@@ -93,7 +93,7 @@ fn run_with(target: &Target, stop: &Stop, heard: &(dyn Fn(&Event) -> bool + Sync
     };
     let attempts = Attempts {
         target,
-        step: "target:pipeline",
+        step: &StepName::new(StepKind::Target, "pipeline"),
         vault: &Vault::new(),
         stop,
         recorder: &events,
@@ -110,7 +110,7 @@ fn run_with(target: &Target, stop: &Stop, heard: &(dyn Fn(&Event) -> bool + Sync
             retry_in,
             ..
         } => {
-            assert_eq!(step, "target:pipeline");
+            assert_eq!(step.to_string(), "target:pipeline");
             assert_eq!((output.dropped, output.tail.as_str()), (0, ""));
             Recorded {
                 attempt,

@@ -13,10 +13,10 @@ fn outcome(state: State, summary: &str) -> Outcome {
 
 fn story() -> Vec<Event> {
     let finished = |step: &str, outcome| Event::StepFinished {
-        step: step.to_owned(),
+        step: step.parse().unwrap(),
         outcome,
     };
-    let step = || "cleanup:observer".to_owned();
+    let step = || "cleanup:observer".parse().unwrap();
     let copy = || "observer-20261123T210000Z-01JD".to_owned();
     vec![
         Event::RunStarted {
@@ -35,10 +35,10 @@ fn story() -> Vec<Event> {
             stuck: vec!["a\nb: its name is taken".into()],
         },
         Event::StepStarted {
-            step: "backup:observer".into(),
+            step: "backup:observer".parse().unwrap(),
         },
         Event::CopyStarted {
-            step: "backup:observer".into(),
+            step: "backup:observer".parse().unwrap(),
             copy: copy(),
             destination: "/backup".into(),
         },
@@ -50,7 +50,7 @@ fn story() -> Vec<Event> {
             ),
         ),
         Event::CopyPublished {
-            step: "verify:observer".into(),
+            step: "verify:observer".parse().unwrap(),
             copy: copy(),
             destination: "/backup".into(),
             records: 120,
@@ -60,7 +60,7 @@ fn story() -> Vec<Event> {
             suspect: None,
         },
         Event::CopyProven {
-            step: "verify:observer".into(),
+            step: "verify:observer".parse().unwrap(),
             copy: copy(),
         },
         finished("verify:observer", outcome(State::Ok, "120 entries read back and equal")),
@@ -81,7 +81,7 @@ fn story() -> Vec<Event> {
             kept: BTreeMap::from([(KeepReason::InUse, 1), (KeepReason::Changed, 1)]),
         },
         Event::Note {
-            step: step(),
+            step: "cleanup:observer".to_owned(),
             message: "a note".into(),
         },
         finished(
@@ -124,11 +124,11 @@ fn a_run_as_people_see_it() {
 /// Checks and targets; a chain of blocked steps that begins with one of them.
 fn health() -> Vec<Event> {
     let finished = |step: &str, outcome| Event::StepFinished {
-        step: step.to_owned(),
+        step: step.parse().unwrap(),
         outcome,
     };
     let attempted = |attempt, retry_in| Event::Attempted {
-        step: "target:pipeline".into(),
+        step: "target:pipeline".parse().unwrap(),
         attempt,
         ending: "exit code 3".into(),
         code: Some(3),
@@ -189,7 +189,7 @@ fn colour_changes_nothing_but_colour() {
 fn a_quiet_run_that_went_well_says_nothing() {
     let mut lines = Lines::new(Style::PLAIN, Detail::Quiet);
     let ok = Event::StepFinished {
-        step: "backup:b".into(),
+        step: "backup:b".parse().unwrap(),
         outcome: outcome(State::Ok, "fine"),
     };
     assert_eq!(lines.lines(&ok), "");

@@ -34,7 +34,7 @@ fn instant(seconds: i64) -> Occurrence {
     }
 }
 
-fn decision(seconds: i64, verdict: Verdict) -> Decision {
+fn decision(seconds: i64, verdict: FiringVerdict) -> Decision {
     Decision {
         job: job("target:t"),
         first: instant(seconds),
@@ -47,19 +47,19 @@ fn decision(seconds: i64, verdict: Verdict) -> Decision {
 }
 
 /// The schedule moves on from `before`, and one run begins for where it gets to.
-fn turn(run: &str, before: Option<i64>, after: i64) -> Turn {
-    Turn {
-        steps: vec![Step {
+fn turn(run: &str, before: Option<i64>, after: i64) -> TickRecord {
+    TickRecord {
+        advances: vec![ScheduleAdvance {
             schedule: "s".to_owned(),
             before: before.map(state),
             after: state(after),
         }],
-        runs: vec![Beginning {
+        runs: vec![ScheduledRun {
             run: run.to_owned(),
             occurrences: vec![instant(after)],
-            jobs: vec![decision(after, Verdict::Ran)],
+            jobs: vec![decision(after, FiringVerdict::Ran)],
         }],
-        ..Turn::default()
+        ..TickRecord::default()
     }
 }
 
@@ -72,14 +72,18 @@ fn count(store: &Store, table: &str) -> u32 {
 fn a_turn_is_taken_once_and_remembered() {
     let (dir, store) = open();
     let first = turn(RUNS[0], None, 10);
-    assert!(store.take_turn(&first, "serve", at(10)).unwrap());
+    assert!(store.record_tick(&first, "serve", at(10)).unwrap());
     // By whoever decided the same, and by whoever decided from what it was before.
-    assert!(!store.take_turn(&turn(RUNS[1], None, 10), "serve", at(10)).unwrap());
+    assert!(!store.record_tick(&turn(RUNS[1], None, 10), "serve", at(10)).unwrap());
     let other = Store::open(dir.path()).unwrap();
-    assert!(!other.take_turn(&turn(RUNS[1], Some(5), 20), "serve", at(20)).unwrap());
+    assert!(!other.record_tick(&turn(RUNS[1], Some(5), 20), "serve", at(20)).unwrap());
     assert_eq!((count(&store, "runs"), count(&store, "claims")), (1, 1));
     assert_eq!(other.agenda().unwrap().schedules["s"], state(10));
-    assert!(other.take_turn(&turn(RUNS[1], Some(10), 20), "serve", at(20)).unwrap());
+    assert!(
+        other
+            .record_tick(&turn(RUNS[1], Some(10), 20), "serve", at(20))
+            .unwrap()
+    );
     assert_eq!(store.agenda().unwrap().schedules["s"], state(20));
     assert_eq!(store.claims_of(RUNS[0]).unwrap(), [instant(10)]);
     assert_eq!(store.claims_of(RUNS[1]).unwrap(), [instant(20)]);
@@ -91,12 +95,12 @@ fn a_turn_is_taken_once_and_remembered() {
 #[test]
 fn a_turn_that_fails_leaves_nothing_of_itself() {
     let (_dir, store) = open();
-    assert!(store.take_turn(&turn(RUNS[0], None, 10), "serve", at(10)).unwrap());
+    assert!(store.record_tick(&turn(RUNS[0], None, 10), "serve", at(10)).unwrap());
     let mut second = turn(RUNS[1], Some(10), 20);
     // The last of its runs has an id that is taken.
     second.runs.extend(turn(RUNS[0], None, 20).runs);
     second.queue.push((job("target:q"), instant(20)));
-    assert!(store.take_turn(&second, "serve", at(20)).is_err());
+    assert!(store.record_tick(&second, "serve", at(20)).is_err());
     assert_eq!((count(&store, "runs"), count(&store, "claims")), (1, 1));
     let agenda = store.agenda().unwrap();
     assert_eq!(agenda.schedules["s"], state(10));
@@ -107,9 +111,13 @@ fn a_turn_that_fails_leaves_nothing_of_itself() {
 #[test]
 fn an_instant_of_a_job_is_never_run_twice_whatever_was_decided() {
     let (_dir, store) = open();
-    assert!(store.take_turn(&turn(RUNS[0], None, 10), "serve", at(10)).unwrap());
+    assert!(store.record_tick(&turn(RUNS[0], None, 10), "serve", at(10)).unwrap());
     // From what it is now, and back to what was run already.
-    assert!(store.take_turn(&turn(RUNS[1], Some(10), 10), "serve", at(10)).is_err());
+    assert!(
+        store
+            .record_tick(&turn(RUNS[1], Some(10), 10), "serve", at(10))
+            .is_err()
+    );
     assert_eq!(count(&store, "runs"), 1);
 }
 
@@ -129,7 +137,7 @@ fn of_many_each_instant_is_run_by_one() {
             let seconds = (next - at(0)).num_seconds();
             let before = before.map(|before| (before - at(0)).num_seconds());
             let run = format!("{who}-{seconds}");
-            taken += u32::from(store.take_turn(&turn(&run, before, seconds), "serve", next).unwrap());
+            taken += u32::from(store.record_tick(&turn(&run, before, seconds), "serve", next).unwrap());
         }
     };
     let all: Vec<u32> = std::thread::scope(|scope| {
@@ -142,18 +150,18 @@ fn of_many_each_instant_is_run_by_one() {
 #[test]
 fn what_waits_is_taken_from_the_queue_by_one() {
     let (_dir, store) = open();
-    let waits = Turn {
+    let waits = TickRecord {
         queue: vec![(job("target:q"), instant(10))],
-        ..Turn::default()
+        ..TickRecord::default()
     };
-    assert!(store.take_turn(&waits, "serve", at(10)).unwrap());
+    assert!(store.record_tick(&waits, "serve", at(10)).unwrap());
     let take = |run: &str| {
-        let turn = Turn {
+        let turn = TickRecord {
             unqueue: vec![job("target:q")],
             runs: turn(run, None, 10).runs,
-            ..Turn::default()
+            ..TickRecord::default()
         };
-        store.take_turn(&turn, "serve", at(11)).unwrap()
+        store.record_tick(&turn, "serve", at(11)).unwrap()
     };
     assert!(take(RUNS[0]));
     assert!(!take(RUNS[1]));
@@ -164,23 +172,26 @@ fn what_waits_is_taken_from_the_queue_by_one() {
 fn what_is_decided_again_and_again_is_one_row() {
     let (_dir, store) = open();
     let tell = |decision: Decision| {
-        let turn = Turn {
+        let turn = TickRecord {
             decisions: vec![decision],
-            ..Turn::default()
+            ..TickRecord::default()
         };
-        assert!(store.take_turn(&turn, "serve", at(99)).unwrap());
+        assert!(store.record_tick(&turn, "serve", at(99)).unwrap());
     };
     for seconds in [10, 20, 30] {
-        tell(decision(seconds, Verdict::SkippedOverlap));
+        tell(decision(seconds, FiringVerdict::SkippedOverlap));
     }
-    tell(decision(40, Verdict::Paused));
+    tell(decision(40, FiringVerdict::Paused));
     let told = store.decisions(&job("target:t"), 9).unwrap();
-    let short: Vec<(Verdict, u64, DateTime<Utc>)> = told
+    let short: Vec<(FiringVerdict, u64, DateTime<Utc>)> = told
         .iter()
         .map(|told| (told.decision.verdict, told.decision.count, told.decision.last))
         .collect();
     assert_eq!(
         short,
-        [(Verdict::Paused, 1, at(40)), (Verdict::SkippedOverlap, 3, at(30))]
+        [
+            (FiringVerdict::Paused, 1, at(40)),
+            (FiringVerdict::SkippedOverlap, 3, at(30))
+        ]
     );
 }

@@ -1,7 +1,7 @@
 //! What schedules have come to: which instants were decided about, which runs were begun for them, and why.
 //!
-//! Takes what one look at the clock decided as a [`Turn`], writes all of it or nothing; gives back what a later look
-//! needs ([`Agenda`]) and what people ask ([`Told`]). Decides nothing itself.
+//! Takes what one look at the clock decided as a [`TickRecord`], writes all of it or nothing; gives back what a later look
+//! needs ([`Agenda`]) and what people ask ([`StoredDecision`]). Decides nothing itself.
 //! Invariant: an instant that is behind a schedule's `handled` is never run again, by whomever: a turn is written only
 //! where every schedule still stands as it did when the turn was decided, together with the runs that it begins.
 
@@ -25,7 +25,7 @@ pub struct ScheduleState {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+pub struct ScheduleAdvance {
     pub schedule: String,
     /// What it was when the turn was decided; `None` when it was not known.
     pub before: Option<ScheduleState>,
@@ -42,14 +42,15 @@ pub struct Decision {
     pub count: u64,
     /// There are more than were counted.
     pub more: bool,
-    pub verdict: Verdict,
+    pub verdict: FiringVerdict,
     pub reason: String,
 }
 
 /// What was decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub enum FiringVerdict {
     /// A run was begun.
     Ran,
     /// Nobody was there, and it is not made up for.
@@ -66,7 +67,7 @@ pub enum Verdict {
     Dropped,
 }
 
-impl Verdict {
+impl FiringVerdict {
     const ALL: [Self; 7] = [
         Self::Ran,
         Self::Missed,
@@ -93,7 +94,7 @@ impl Verdict {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Beginning {
+pub struct ScheduledRun {
     pub run: String,
     pub occurrences: Vec<Occurrence>,
     /// The jobs that are due, each with why it runs now; they bring what they need.
@@ -102,10 +103,10 @@ pub struct Beginning {
 
 /// All that one look at the clock decided.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Turn {
+pub struct TickRecord {
     /// How far the schedules have come.
-    pub steps: Vec<Step>,
-    pub runs: Vec<Beginning>,
+    pub advances: Vec<ScheduleAdvance>,
+    pub runs: Vec<ScheduledRun>,
     /// What is not run.
     pub decisions: Vec<Decision>,
     /// What waits from now on, each in place of what waited before.
@@ -114,7 +115,7 @@ pub struct Turn {
     pub unqueue: Vec<JobName>,
 }
 
-impl Turn {
+impl TickRecord {
     /// True when there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -135,8 +136,8 @@ pub struct Agenda {
 
 impl Agenda {
     /// What it is after a turn: as the store has it once the turn is written.
-    pub fn follow(&mut self, turn: &Turn) {
-        for step in &turn.steps {
+    pub fn follow(&mut self, turn: &TickRecord) {
+        for step in &turn.advances {
             self.schedules.insert(step.schedule.clone(), step.after.clone());
         }
         for job in &turn.unqueue {
@@ -148,7 +149,7 @@ impl Agenda {
 
 /// A decision as the store holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct StoredDecision {
     /// When it was made, the last time that it was.
     pub at: DateTime<Utc>,
     pub decision: Decision,
@@ -184,10 +185,10 @@ impl Store {
 
     /// Writes a turn and begins its runs: all of it, or nothing. False when a schedule no longer stands as it did:
     /// somebody else was faster, and what to do is to be decided anew.
-    pub fn take_turn(&self, turn: &Turn, command: &str, at: DateTime<Utc>) -> Result<bool, StoreError> {
+    pub fn record_tick(&self, turn: &TickRecord, command: &str, at: DateTime<Utc>) -> Result<bool, StoreError> {
         let now = stamp(at);
         self.attempt(|db| {
-            for step in &turn.steps {
+            for step in &turn.advances {
                 if !advance(db, step)? {
                     return Ok(false);
                 }
@@ -288,7 +289,7 @@ impl Store {
     }
 
     /// What was decided about a job, newest first, at most `limit`. A state of an older opsrun has nothing to tell.
-    pub fn decisions(&self, of: &JobName, limit: u32) -> Result<Vec<Told>, StoreError> {
+    pub fn decisions(&self, of: &JobName, limit: u32) -> Result<Vec<StoredDecision>, StoreError> {
         self.read(|db| {
             if !db.table_exists(None, "decisions")? {
                 return Ok(Vec::new());
@@ -315,7 +316,7 @@ impl Store {
 }
 
 /// Moves a schedule on. False when it does not stand as the step expects.
-fn advance(db: &Connection, step: &Step) -> rusqlite::Result<bool> {
+fn advance(db: &Connection, step: &ScheduleAdvance) -> rusqlite::Result<bool> {
     let found = db
         .prepare_cached("SELECT definition, since, handled FROM schedules WHERE schedule = ?1")?
         .query_row([&step.schedule], |row| state(row, 0))
@@ -415,11 +416,11 @@ fn job(row: &Row<'_>, column: usize) -> rusqlite::Result<JobName> {
     text.parse().map_err(|e| unreadable(column, e))
 }
 
-fn told(row: &Row<'_>) -> rusqlite::Result<Told> {
+fn told(row: &Row<'_>) -> rusqlite::Result<StoredDecision> {
     let word: String = row.get(7)?;
-    let verdict = Verdict::ALL.into_iter().find(|verdict| verdict.word() == word);
+    let verdict = FiringVerdict::ALL.into_iter().find(|verdict| verdict.word() == word);
     let count: i64 = row.get(5)?;
-    Ok(Told {
+    Ok(StoredDecision {
         at: moment(row, 0)?,
         decision: Decision {
             job: job(row, 1)?,
