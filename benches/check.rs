@@ -1,14 +1,17 @@
 //! What checking an ops file costs, beside what the `kdl` crate alone needs to parse the same text.
 //!
 //! `cargo bench --bench check -- [--jobs N] [--mistakes N] [--runs N]`. A file of N jobs is checked and parsed in one
-//! process, alternately, and the medians of their CPU times are compared, after one of a quarter, for the growth; then the
-//! same jobs with a mistake in every one, rendered too. At the end stands the most memory the process ever had, after
-//! parsing alone and after everything.
+//! process, alternately, and the medians of their CPU times are compared, after a file of a quarter of the size, to show the
+//! growth. Then the same jobs with a mistake in each are checked and rendered. The last line is the peak memory of the
+//! process.
 #![expect(
+    clippy::unwrap_used,
     clippy::panic,
     clippy::print_stdout,
     reason = "a measurement: it stops at what it did not expect, and prints"
 )]
+
+mod support;
 
 use opsrun::config::load_text;
 use rustix::time::{ClockId, clock_gettime};
@@ -16,24 +19,10 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 use std::path::Path;
 use std::time::Duration;
+use support::{median, options};
 
 fn main() {
-    let (mut jobs, mut mistakes, mut runs) = (10_000, 10_000, 7);
-    let mut args = std::env::args().skip(1);
-    while let Some(arg) = args.next() {
-        let mut number = || {
-            let value = args.next().and_then(|v| v.parse::<usize>().ok()).filter(|n| *n > 0);
-            value.unwrap_or_else(|| panic!("{arg} needs a number"))
-        };
-        match arg.as_str() {
-            "--jobs" => jobs = number(),
-            "--mistakes" => mistakes = number(),
-            "--runs" => runs = number(),
-            // Given by cargo.
-            "--bench" => {}
-            other => panic!("{other}: not an option; there are --jobs N, --mistakes N and --runs N"),
-        }
-    }
+    let [jobs, mistakes, runs] = options([("jobs", 10_000), ("mistakes", 10_000), ("runs", 7)]);
     println!("medians of {runs} alternate runs in one process, CPU time");
     let text = file(jobs, "");
     if let Some(finding) = load(&text).first() {
@@ -141,9 +130,4 @@ fn timed(work: impl FnOnce()) -> Duration {
 
 fn per(time: Duration, lines: usize) -> String {
     format!("{:.2} µs each", time.as_secs_f64() * 1e6 / lines as f64)
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times.get(times.len() / 2).copied().unwrap_or_default()
 }

@@ -13,23 +13,21 @@
     reason = "a measurement: it stops at what it did not expect, takes times, starts programs and prints"
 )]
 
+mod support;
+
 use nix::sys::resource::{UsageWho, getrusage};
 use std::fs::{File, FileTimes};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
+use support::{Scratch, median, options};
 
-/// First argument of the process that starts a program and says what it used.
+/// First argument of the process that starts a program and reports what it used.
 const MEASURE: &str = "--measure";
 
 const MIB: u64 = 1 << 20;
-
-struct Options {
-    files: u64,
-    runs: usize,
-}
 
 /// One run of a program.
 #[derive(Clone, Copy)]
@@ -39,33 +37,23 @@ struct Usage {
     peak: u64,
 }
 
-/// A directory that is removed whatever happens.
-struct Scratch(PathBuf);
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What stays lies below `target`.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     if args.first().is_some_and(|a| a == MEASURE) {
         return measure(&args[1..]);
     }
-    let options = options(&args);
-    let scratch = Scratch(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("scale-{}", std::process::id())));
+    let [files, runs] = options([("files", 100_000), ("runs", 3)]);
+    let scratch = Scratch::new("scale");
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    println!("{cores} cores, {} alternate runs each, medians\n", options.runs);
+    println!("{cores} cores, {runs} alternate runs each, medians\n");
 
     let small = scratch.0.join("small");
-    let (files, bytes) = small_files(&small.join("data"), options.files);
+    let (files, bytes) = small_files(&small.join("data"), files as u64);
     println!(
         "small files: {files} files, {:.1} MiB in dated folders",
         bytes as f64 / MIB as f64
     );
-    compare(&small, &options, "");
+    compare(&small, runs, "");
 
     let sparse = scratch.0.join("sparse");
     let (size, data) = sparse_file(&sparse.join("data"));
@@ -74,33 +62,11 @@ fn main() {
         size as f64 / f64::from(1 << 30),
         data / MIB
     );
-    compare(&sparse, &options, "--sparse ");
-}
-
-fn options(args: &[String]) -> Options {
-    let mut options = Options {
-        files: 100_000,
-        runs: 3,
-    };
-    let mut args = args.iter();
-    while let Some(arg) = args.next() {
-        let mut number = || {
-            let value = args.next().and_then(|v| v.parse::<u64>().ok()).filter(|n| *n > 0);
-            value.unwrap_or_else(|| panic!("{arg} needs a number"))
-        };
-        match arg.as_str() {
-            "--files" => options.files = number(),
-            "--runs" => options.runs = usize::try_from(number()).unwrap(),
-            // Given by cargo.
-            "--bench" => {}
-            other => panic!("{other}: not an option; there are --files N and --runs N"),
-        }
-    }
-    options
+    compare(&sparse, runs, "--sparse ");
 }
 
 /// Runs both programs alternately on `dir/data` and prints what came out.
-fn compare(dir: &Path, options: &Options, tar_flags: &str) {
+fn compare(dir: &Path, runs: usize, tar_flags: &str) {
     std::fs::write(
         dir.join("ops.kdl"),
         "backup \"scale\" {\n    source \"data\"\n    to \"copies\"\n    contents \"all\"\n}\n",
@@ -110,7 +76,7 @@ fn compare(dir: &Path, options: &Options, tar_flags: &str) {
     let gzip = if found("pigz") {
         "pigz"
     } else {
-        println!("  pigz is not installed: gzip stands in, which uses one core");
+        println!("  pigz is not installed: gzip is used instead, which uses one core");
         "gzip"
     };
     let opsrun: Vec<String> = [env!("CARGO_BIN_EXE_opsrun"), "apply", "--yes", "--quiet", "ops.kdl"]
@@ -122,7 +88,7 @@ fn compare(dir: &Path, options: &Options, tar_flags: &str) {
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     let (mut our_sizes, mut their_size) = ((0, 0), 0);
     read_all(&dir.join("data"));
-    for _ in 0..options.runs {
+    for _ in 0..runs {
         ours.push(run(&opsrun, dir));
         our_sizes = (
             size_of(dir, "copies", ".tar.gz"),
@@ -133,7 +99,7 @@ fn compare(dir: &Path, options: &Options, tar_flags: &str) {
         their_size = size_of(dir, "copies", ".tar.gz");
         clear(dir);
     }
-    let (a, b) = (median(&ours), median(&theirs));
+    let (a, b) = (summary(&ours), summary(&theirs));
     let mib = |bytes: u64| bytes as f64 / MIB as f64;
     let row = |name: &str, usage: Usage, size: u64| {
         println!(
@@ -154,12 +120,10 @@ fn compare(dir: &Path, options: &Options, tar_flags: &str) {
 }
 
 /// The run with the median time, with the highest peak of all.
-fn median(runs: &[Usage]) -> Usage {
-    let mut walls: Vec<Duration> = runs.iter().map(|r| r.wall).collect();
-    walls.sort();
+fn summary(runs: &[Usage]) -> Usage {
     Usage {
-        wall: walls[walls.len() / 2],
-        peak: runs.iter().map(|r| r.peak).max().unwrap(),
+        wall: median(runs.iter().map(|run| run.wall).collect()),
+        peak: runs.iter().map(|run| run.peak).max().unwrap(),
     }
 }
 
@@ -176,8 +140,8 @@ fn run(program: &[String], dir: &Path) -> Usage {
         "{program:?} failed: {}",
         String::from_utf8_lossy(&done.stderr)
     );
-    let said = String::from_utf8(done.stdout).unwrap();
-    let mut numbers = said.split_whitespace().map(|n| n.parse::<u64>().unwrap());
+    let printed = String::from_utf8(done.stdout).unwrap();
+    let mut numbers = printed.split_whitespace().map(|n| n.parse::<u64>().unwrap());
     Usage {
         wall: Duration::from_nanos(numbers.next().unwrap()),
         peak: numbers.next().unwrap(),

@@ -12,39 +12,16 @@
     reason = "a measurement: it stops at what it did not expect, takes times, starts programs and prints"
 )]
 
+mod support;
+
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-
-/// A directory that is removed whatever happens.
-struct Scratch(PathBuf);
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What stays lies below `target`.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
+use support::{Scratch, median, options};
 
 fn main() {
-    let (mut targets, mut runs) = (1000, 5);
-    let mut args = std::env::args().skip(1);
-    while let Some(arg) = args.next() {
-        let mut number = || {
-            let value = args.next().and_then(|v| v.parse::<usize>().ok()).filter(|n| *n > 0);
-            value.unwrap_or_else(|| panic!("{arg} needs a number"))
-        };
-        match arg.as_str() {
-            "--targets" => targets = number(),
-            "--runs" => runs = number(),
-            // Given by cargo.
-            "--bench" => {}
-            other => panic!("{other}: not an option; there are --targets N and --runs N"),
-        }
-    }
-    let scratch = Scratch(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("steps-{}", std::process::id())));
-    std::fs::create_dir_all(&scratch.0).unwrap();
+    let [targets, runs] = options([("targets", 1000), ("runs", 5)]);
+    let scratch = Scratch::new("steps");
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut text = String::new();
     for n in 0..targets {
@@ -76,9 +53,4 @@ fn timed(command: &mut Command) -> Duration {
     let status = command.stdout(Stdio::null()).status().unwrap();
     assert!(status.success(), "{command:?} ended with {status}");
     since.elapsed()
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
 }

@@ -23,11 +23,11 @@ pub fn nanos(at: DateTime<Utc>) -> i128 {
 
 /// A moment by which a later one can tell how much time really passed.
 #[derive(Debug, Clone, Copy)]
-pub struct Mark {
+pub struct Stopwatch {
     monotonic: Instant,
 }
 
-impl Mark {
+impl Stopwatch {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
     pub fn set() -> Self {
@@ -45,7 +45,7 @@ impl Mark {
 
 /// Three clocks read at one moment: how they part tells a suspend from a step of the wall clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reading {
+pub struct ClockReading {
     /// The wall clock.
     pub wall: DateTime<Utc>,
     /// Time that the machine was awake.
@@ -54,7 +54,7 @@ pub struct Reading {
     pub up: Duration,
 }
 
-impl Reading {
+impl ClockReading {
     #[must_use]
     pub fn take() -> Self {
         let since = |clock| {

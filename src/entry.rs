@@ -6,10 +6,9 @@
 //! trusted mean the same content.
 
 use crate::path::RelPath;
-use serde::{Deserialize, Serialize};
 
 /// What tells one state of a file from every other: device, inode, size and both times.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Identity {
     /// Device number of the file system.
     pub dev: u64,
@@ -22,21 +21,19 @@ pub struct Identity {
 }
 
 /// What kind of thing an entry is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum EntryKind {
     /// A regular file.
     File,
     /// A directory.
     Dir,
     /// A symbolic link: copied as a link, never followed, never deleted.
     Symlink,
-    /// A named pipe: skipped and said.
+    /// A named pipe.
     Fifo,
-    /// A socket: skipped and said.
+    /// A socket.
     Socket,
-    /// A block or character device: skipped and said.
+    /// A block or character device.
     Device,
 }
 
@@ -44,7 +41,7 @@ pub enum Kind {
 pub struct Entry {
     /// Where, relative to the source.
     pub path: RelPath,
-    pub kind: Kind,
+    pub kind: EntryKind,
     /// Permission bits (`07777`).
     pub mode: u32,
     pub uid: u32,

@@ -16,7 +16,7 @@
 //!
 //! | layer | room | what it is |
 //! |---|---|---|
-//! | 0 | [`units`] [`clock`] [`path`] [`entry`] [`error_chain`] [`kept`] | values and time; nothing of ours is used |
+//! | 0 | [`units`] [`clock`] [`path`] [`entry`] [`error_chain`] [`keep_reason`] | values and time; nothing of ours is used |
 //! | 0 | [`signal`] | how a run is asked to stop |
 //! | 0 | [`blocking`] | calls that may hang, in threads of their own |
 //! | 1 | [`model`] | what a valid file means, and what may be deleted: pure decisions |
@@ -31,12 +31,12 @@
 //! | 3 | [`run`] | events, and what they make of steps |
 //! | 4 | [`exec`] | plan → events: survey, engine, actions |
 //! | 4 | [`store`] | what is remembered from run to run: SQLite |
-//! | 4 | [`alert`] | who is told what: when to speak, messages, the sender |
-//! | 4 | [`report`] | plans, events and copies for people and programs |
-//! | 5 | [`launch`] | one whole run, from locks to outcome |
-//! | 5 | [`daemon`] | schedules → due jobs → launch, until a signal asks to stop |
-//! | 5 | [`inspect`] | what happened, why, and what comes next: status, why, upcoming, simulate |
-//! | 6 | [`cli`] | arguments, one file a command, exit codes |
+//! | 5 | [`alert`] | which channels are notified, and when; sending |
+//! | 5 | [`report`] | plans, events and copies for people and programs |
+//! | 6 | [`launch`] | one whole run, from locks to outcome |
+//! | 7 | [`daemon`] | schedules → due jobs → launch, until a signal asks to stop |
+//! | 7 | [`inspect`] | answers about jobs and schedules: status, why, upcoming, simulate |
+//! | 8 | [`cli`] | arguments, one file per command, exit codes |
 //!
 //! A room uses lower layers only; `tests/it/layering` enforces this table. Where to start reading: the deletion, from
 //! [`plan::graph`] (the types that make `backup → verify → cleanup` unavoidable) over [`archive::verify`](mod@archive::verify)
@@ -54,7 +54,7 @@ pub mod entry;
 pub mod error_chain;
 pub mod exec;
 pub mod inspect;
-pub mod kept;
+pub mod keep_reason;
 pub mod launch;
 pub mod model;
 pub mod net;

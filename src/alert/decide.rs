@@ -1,40 +1,39 @@
-//! When to speak and when to be silent.
+//! When to notify a channel, and when to be silent.
 //!
-//! Takes what was told of a key so far ([`KeyState`]), who is to be told ([`Terms`]) and a result, gives the state
-//! anew and what is to be said. Pure: `now` is an argument.
-//! - Only changes are told: bad after `fail-after` bad results in a row, well after `recover-after` good ones, and from
-//!   one severity to another at once. Whoever was told of trouble is told how it goes on, whatever its `min-severity`.
-//! - [`CHANGES`] changes within [`WINDOW`] are flapping. Each channel that heard of one of these changes, or would by
-//!   its `min-severity`, is notified once, with the worst severity among them. Then nothing is sent until the state has
-//!   settled: [`EQUAL`] equal results in a row, or [`QUIET`] without a change. The settled state is always reported.
-//! - Flapping that settled by equal results continues with the next change: only [`QUIET`] without a change ends it. A
-//!   further burst sends no second notification of the flapping, only how it settles.
-//! - While another key holds this one, trouble is held back, the newest of each channel. It is let go when the other is
-//!   well again, and dropped when this one is well before.
-//! - What says nothing about its subject (blocked, interrupted, paused) never lessens what is known.
+//! Takes what is known of a key ([`KeyState`]), which channels are notified ([`AlertRules`]) and a result; gives the new
+//! state and the actions. Pure: `now` is an argument.
+//! - Only changes are reported: trouble after `fail-after` bad results in a row, a recovery after `recover-after` good
+//!   ones, and another severity at once. A channel that was notified of trouble is notified how it goes on, whatever its
+//!   `min-severity`.
+//! - [`FLAPPING_CHANGES`] changes within [`FLAPPING_WINDOW`] are flapping. Each channel that heard of one of these changes,
+//!   or would by its `min-severity`, is notified once, with the worst severity among them. Then nothing is sent until the
+//!   state has settled: [`SETTLING_RESULTS`] equal results in a row, or [`SETTLING_TIME`] without a change. The settled
+//!   state is always reported.
+//! - Flapping that settled by equal results continues with the next change: only [`SETTLING_TIME`] without a change ends
+//!   it. A further burst sends no second notification of the flapping, only how it settles.
+//! - While another key silences this one, trouble is held, the newest of each channel. It is released when the other key
+//!   recovers, and dropped when this one recovers first.
+//! - A result that says nothing about its subject (blocked, interrupted, paused) never lowers a known severity.
 //!
-//! Invariant: a recovery is told where trouble was told and nowhere else; the last that a channel was told is how
-//! things stand, once they have settled.
+//! Invariant: a channel receives a recovery only if it received the trouble, and the last message that it received is the
+//! present state, once that has settled.
 
-use super::terms::{Listener, Terms};
-use crate::channel::message::{Kind, Message, Origin};
+use super::rules::{AlertRules, Subscriber};
+use crate::channel::message::{Message, MessageKind, MessageOrigin};
 use crate::model::channel::{LOG, Severity};
 use crate::run::{Outcome, State};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-pub const CHANGES: usize = 5;
-/// ...within so long a time are flapping.
-pub const WINDOW: TimeDelta = TimeDelta::minutes(30);
-/// So many equal results in a row settle it...
-pub const EQUAL: u32 = 3;
-/// ...and so does so long a time without a change.
-pub const QUIET: TimeDelta = TimeDelta::minutes(10);
+pub const FLAPPING_CHANGES: usize = 5;
+pub const FLAPPING_WINDOW: TimeDelta = TimeDelta::minutes(30);
+pub const SETTLING_RESULTS: u32 = 3;
+pub const SETTLING_TIME: TimeDelta = TimeDelta::minutes(10);
 
-/// How grave a result is: `None` is good. What is paused has none.
+/// `None` is good. A paused job has no severity.
 #[must_use]
-pub fn gravity(state: State) -> Option<Severity> {
+pub fn severity_of(state: State) -> Option<Severity> {
     match state {
         State::Ok | State::Nothing | State::Paused => None,
         State::Blocked => Some(Severity::Info),
@@ -46,32 +45,31 @@ pub fn gravity(state: State) -> Option<Severity> {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct KeyState {
-    /// What counts, after `fail-after` and `recover-after`; `None` is well.
+    /// After `fail-after` and `recover-after`; `None` is good.
     pub bad: Option<Severity>,
-    /// The last result, its texts included.
     pub last: Option<Outcome>,
-    /// The result that made it what it is.
+    /// The state of the result that set `bad`.
     pub state: Option<State>,
     bad_in_a_row: u32,
     good_in_a_row: u32,
-    /// Equally grave results in a row.
+    /// Results of the same severity in a row.
     equal_in_a_row: u32,
-    /// The newest changes, oldest first; at most [`CHANGES`].
-    changes: Vec<Change>,
-    /// It changes too often to be told.
+    /// The newest changes, oldest first; at most [`FLAPPING_CHANGES`].
+    changes: Vec<SeverityChange>,
     pub flapping: bool,
     /// Channels that were notified of the flapping, or will be when they are no longer silenced. Kept after it settled,
-    /// until nothing has changed for [`QUIET`].
+    /// until nothing has changed for [`SETTLING_TIME`].
     flapping_notified: BTreeSet<String>,
-    /// Trouble that was told and is not over, by channel.
-    told: BTreeMap<String, Told>,
-    /// Trouble that is held back, by channel.
-    held: BTreeMap<String, Told>,
+    /// Trouble that was reported and is not over, by channel.
+    #[serde(rename = "told")]
+    open: BTreeMap<String, OpenAlert>,
+    /// Trouble that is held, by channel.
+    held: BTreeMap<String, OpenAlert>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "StoredChange")]
-struct Change {
+struct SeverityChange {
     at: DateTime<Utc>,
     /// The worse of the severities before and after it.
     severity: Severity,
@@ -79,7 +77,7 @@ struct Change {
     notified: BTreeSet<String>,
 }
 
-/// Earlier versions remembered the time alone.
+/// Earlier versions stored the time alone.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum StoredChange {
@@ -91,7 +89,7 @@ enum StoredChange {
     },
 }
 
-impl From<StoredChange> for Change {
+impl From<StoredChange> for SeverityChange {
     fn from(stored: StoredChange) -> Self {
         match stored {
             StoredChange::Time(at) => Self {
@@ -105,72 +103,78 @@ impl From<StoredChange> for Change {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Told {
-    kind: Kind,
+struct OpenAlert {
+    kind: MessageKind,
     severity: Severity,
     state: State,
     at: DateTime<Utc>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Act {
-    Tell(Speech),
-    /// A message that waits until what silences it is well again.
-    Hold(Speech),
-    /// What is held for this channel is to be told now.
+pub enum AlertAction {
+    Notify(Notification),
+    /// The message waits until the key that silences it recovers.
+    Hold(Notification),
+    /// Send the message that is held for this channel.
     Release(String),
-    /// What is held for this channel is never told.
+    /// Never send the message that is held for this channel.
     Drop(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Speech {
+pub struct Notification {
     pub channel: String,
-    pub kind: Kind,
+    pub kind: MessageKind,
     pub severity: Severity,
     pub state: State,
-    /// What the channel was told last, when that is not over.
+    /// The state that the channel was last notified of, when that is not over.
     pub previous: Option<State>,
 }
 
-impl Act {
+impl AlertAction {
     /// The channel that is notified now.
     fn notified(&self) -> Option<String> {
         match self {
-            Self::Tell(speech) => Some(speech.channel.clone()),
+            Self::Notify(notification) => Some(notification.channel.clone()),
             Self::Hold(_) | Self::Release(_) | Self::Drop(_) => None,
         }
     }
 }
 
 impl KeyState {
-    /// True when it silences those that name it.
+    /// True when it silences the keys that name it.
     #[must_use]
     pub fn silences(&self) -> bool {
         self.bad >= Some(Severity::Warning)
     }
 
-    /// True when something is held back.
     #[must_use]
     pub fn holds(&self) -> bool {
         !self.held.is_empty()
     }
 
-    /// True when there is nothing to remember: it is well, and nobody was told otherwise of late.
+    /// True when there is nothing to remember: it is good, and no channel was notified otherwise recently.
     #[must_use]
     pub fn is_idle(&self, now: DateTime<Utc>) -> bool {
-        let recent = self.changes.iter().any(|change| now - change.at < WINDOW);
-        let open = !self.told.is_empty() || !self.held.is_empty();
+        let recent = self.changes.iter().any(|change| now - change.at < FLAPPING_WINDOW);
+        let open = !self.open.is_empty() || !self.held.is_empty();
         self.bad.is_none() && self.bad_in_a_row == 0 && !self.flapping && !open && !recent
     }
 
     #[must_use]
-    pub fn message(&self, origin: &Origin, key: &str, terms: &Terms, speech: &Speech, now: DateTime<Utc>) -> Message {
+    pub fn message(
+        &self,
+        origin: &MessageOrigin,
+        key: &str,
+        rules: &AlertRules,
+        notification: &Notification,
+        now: DateTime<Utc>,
+    ) -> Message {
         let summary = self.last.as_ref().map_or("", |last| &last.summary);
-        let mut message = Message::new(origin, key, speech.kind, speech.severity, summary, now);
-        message.job = terms.job.as_ref().map(ToString::to_string);
-        message.state = Some(speech.state);
-        message.previous = speech.previous;
+        let mut message = Message::new(origin, key, notification.kind, notification.severity, summary, now);
+        message.job = rules.job.as_ref().map(ToString::to_string);
+        message.state = Some(notification.state);
+        message.previous = notification.previous;
         if let Some(last) = &self.last {
             message.help.clone_from(&last.help);
             message.details.clone_from(&last.details);
@@ -178,76 +182,86 @@ impl KeyState {
         message
     }
 
-    /// After a result. `silenced` tells that what silences this key is bad.
+    /// After a result. `silenced`: the key that silences this one is bad.
     #[must_use]
-    pub fn after(&self, terms: &Terms, outcome: &Outcome, silenced: bool, now: DateTime<Utc>) -> (Self, Vec<Act>) {
-        let mut deciding = Deciding::new(self, terms, silenced, now);
-        deciding.result(outcome);
-        (deciding.key, deciding.acts)
+    pub fn after(
+        &self,
+        rules: &AlertRules,
+        outcome: &Outcome,
+        silenced: bool,
+        now: DateTime<Utc>,
+    ) -> (Self, Vec<AlertAction>) {
+        let mut update = Update::new(self, rules, silenced, now);
+        update.result(outcome);
+        (update.key, update.actions)
     }
 
-    /// After nothing but time.
+    /// After time alone.
     #[must_use]
-    pub fn later(&self, terms: &Terms, silenced: bool, now: DateTime<Utc>) -> (Self, Vec<Act>) {
-        let mut deciding = Deciding::new(self, terms, silenced, now);
-        if deciding.end_flapping_when_quiet() && deciding.key.flapping {
-            deciding.settle();
+    pub fn later(&self, rules: &AlertRules, silenced: bool, now: DateTime<Utc>) -> (Self, Vec<AlertAction>) {
+        let mut update = Update::new(self, rules, silenced, now);
+        if update.end_flapping_when_quiet() && update.key.flapping {
+            update.settle();
         }
-        deciding.standing();
-        (deciding.key, deciding.acts)
+        update.report_due();
+        (update.key, update.actions)
     }
 }
 
-struct Deciding<'a> {
+struct Update<'a> {
     key: KeyState,
-    terms: &'a Terms,
+    rules: &'a AlertRules,
     silenced: bool,
     now: DateTime<Utc>,
-    acts: Vec<Act>,
+    actions: Vec<AlertAction>,
 }
 
-impl<'a> Deciding<'a> {
-    fn new(before: &KeyState, terms: &'a Terms, silenced: bool, now: DateTime<Utc>) -> Self {
+impl<'a> Update<'a> {
+    fn new(before: &KeyState, rules: &'a AlertRules, silenced: bool, now: DateTime<Utc>) -> Self {
         let mut key = before.clone();
-        // A clock that was set back: what seems to come from the future happened just now.
+        // The clock was set back: a time in the future counts as now.
         for at in key
             .changes
             .iter_mut()
             .map(|change| &mut change.at)
-            .chain(key.told.values_mut().map(|told| &mut told.at))
+            .chain(key.open.values_mut().map(|open| &mut open.at))
         {
             *at = (*at).min(now);
         }
-        let mut deciding = Self {
+        let mut update = Self {
             key,
-            terms,
+            rules,
             silenced,
             now,
-            acts: Vec::new(),
+            actions: Vec::new(),
         };
-        deciding.forget_strangers();
-        deciding
+        update.forget_removed_channels();
+        update
     }
 
-    /// Channels that are no longer told.
-    fn forget_strangers(&mut self) {
-        let listens = |name: &String| self.terms.listeners.iter().any(|to| to.channel == *name);
-        self.key.told.retain(|name, _| listens(name));
+    /// Channels that are no longer notified.
+    fn forget_removed_channels(&mut self) {
+        let listens = |name: &String| self.rules.subscribers.iter().any(|to| to.channel == *name);
+        self.key.open.retain(|name, _| listens(name));
         self.key.flapping_notified.retain(listens);
-        let strangers: Vec<String> = self.key.held.keys().filter(|name| !listens(name)).cloned().collect();
-        for name in strangers {
+        let removed: Vec<String> = self.key.held.keys().filter(|name| !listens(name)).cloned().collect();
+        for name in removed {
             self.drop_held(&name);
         }
     }
 
     fn result(&mut self, outcome: &Outcome) {
-        let found = gravity(outcome.state);
+        let found = severity_of(outcome.state);
         let says_nothing = matches!(outcome.state, State::Blocked | State::Interrupted) && found < self.key.bad;
         if outcome.state == State::Paused || says_nothing {
             return;
         }
         let quiet = self.end_flapping_when_quiet();
-        let equal = self.key.last.as_ref().is_some_and(|last| gravity(last.state) == found);
+        let equal = self
+            .key
+            .last
+            .as_ref()
+            .is_some_and(|last| severity_of(last.state) == found);
         self.key.equal_in_a_row = if equal {
             self.key.equal_in_a_row.saturating_add(1)
         } else {
@@ -262,12 +276,12 @@ impl<'a> Deciding<'a> {
             if found == self.key.bad {
                 self.key.state = Some(outcome.state);
             }
-            let settled = self.key.equal_in_a_row >= EQUAL && found == self.key.bad;
+            let settled = self.key.equal_in_a_row >= SETTLING_RESULTS && found == self.key.bad;
             if self.key.flapping && (settled || quiet) {
                 self.settle();
             }
         }
-        self.standing();
+        self.report_due();
     }
 
     /// Counts a result; true when it changes what counts.
@@ -276,22 +290,22 @@ impl<'a> Deciding<'a> {
         if found.is_some() {
             key.good_in_a_row = 0;
             key.bad_in_a_row = key.bad_in_a_row.saturating_add(1);
-            key.bad != found && (key.bad.is_some() || key.bad_in_a_row >= self.terms.fail_after)
+            key.bad != found && (key.bad.is_some() || key.bad_in_a_row >= self.rules.fail_after)
         } else {
             key.bad_in_a_row = 0;
             key.good_in_a_row = key.good_in_a_row.saturating_add(1);
-            key.bad.is_some() && key.good_in_a_row >= self.terms.recover_after
+            key.bad.is_some() && key.good_in_a_row >= self.rules.recover_after
         }
     }
 
     fn change(&mut self, found: Option<Severity>, quiet: bool) {
         let before = std::mem::replace(&mut self.key.bad, found);
         let now = self.now;
-        self.key.changes.retain(|change| now - change.at < WINDOW);
-        if self.key.changes.len() >= CHANGES {
+        self.key.changes.retain(|change| now - change.at < FLAPPING_WINDOW);
+        if self.key.changes.len() >= FLAPPING_CHANGES {
             self.key.changes.remove(0);
         }
-        self.key.changes.push(Change {
+        self.key.changes.push(SeverityChange {
             at: now,
             severity: found.max(before).unwrap_or(Severity::Info),
             notified: BTreeSet::new(),
@@ -299,26 +313,31 @@ impl<'a> Deciding<'a> {
         if self.key.flapping && quiet {
             // It had settled before this change, but no result came to show it: the state is as it is now.
             self.settle();
-        } else if self.key.flapping || self.key.changes.len() >= CHANGES {
+        } else if self.key.flapping || self.key.changes.len() >= FLAPPING_CHANGES {
             self.key.flapping = true;
             self.flapping();
         } else {
-            let first = self.acts.len();
+            let first = self.actions.len();
             match found {
-                Some(severity) => self.trouble(Kind::Trouble, severity),
-                None => self.recovery(Kind::Recovery),
+                Some(severity) => self.trouble(MessageKind::Trouble, severity),
+                None => self.recovery(MessageKind::Recovery),
             }
-            let acts = self.acts.get(first..).unwrap_or_default();
+            let actions = self.actions.get(first..).unwrap_or_default();
             if let Some(change) = self.key.changes.last_mut() {
-                change.notified = acts.iter().filter_map(Act::notified).collect();
+                change.notified = actions.iter().filter_map(AlertAction::notified).collect();
             }
         }
     }
 
-    /// When it has flapped and nothing has changed for [`QUIET`], the next change counts as the first one again.
+    /// When it has flapped and nothing has changed for [`SETTLING_TIME`], the next change counts as the first one again.
     fn end_flapping_when_quiet(&mut self) -> bool {
         let flapped = self.key.flapping || !self.key.flapping_notified.is_empty();
-        let quiet = flapped && self.key.changes.last().is_none_or(|last| self.now - last.at >= QUIET);
+        let quiet = flapped
+            && self
+                .key
+                .changes
+                .last()
+                .is_none_or(|last| self.now - last.at >= SETTLING_TIME);
         if quiet {
             self.key.changes.clear();
             self.key.flapping_notified.clear();
@@ -330,23 +349,28 @@ impl<'a> Deciding<'a> {
     fn settle(&mut self) {
         self.key.flapping = false;
         match self.key.bad {
-            Some(severity) => self.trouble(Kind::Settled, severity),
-            None => self.recovery(Kind::Settled),
+            Some(severity) => self.trouble(MessageKind::Settled, severity),
+            None => self.recovery(MessageKind::Settled),
         }
     }
 
     fn flapping(&mut self) {
         let worst = self.key.changes.iter().map(|change| change.severity).max();
         let severity = worst.unwrap_or(Severity::Info);
-        for to in &self.terms.listeners {
+        for to in &self.rules.subscribers {
             let name = &to.channel;
             if self.key.flapping_notified.contains(name) {
                 // A settled state that still waits is out of date.
-                if self.key.held.get(name).is_some_and(|held| held.kind != Kind::Flapping) {
+                if self
+                    .key
+                    .held
+                    .get(name)
+                    .is_some_and(|held| held.kind != MessageKind::Flapping)
+                {
                     self.drop_held(name);
                 }
             } else if self.heard_of_a_change(to) || self.concerned(to, severity) {
-                self.speak(to, Kind::Flapping, severity);
+                self.notify(to, MessageKind::Flapping, severity);
                 self.key.flapping_notified.insert(name.clone());
             } else {
                 self.drop_held(name);
@@ -354,102 +378,102 @@ impl<'a> Deciding<'a> {
         }
     }
 
-    fn heard_of_a_change(&self, to: &Listener) -> bool {
+    fn heard_of_a_change(&self, to: &Subscriber) -> bool {
         let mut changes = self.key.changes.iter();
         changes.any(|change| change.notified.contains(&to.channel))
     }
 
-    fn trouble(&mut self, kind: Kind, severity: Severity) {
-        for to in &self.terms.listeners {
-            let told = self.key.told.get(&to.channel);
-            let knows = told.is_some_and(|told| told.severity == severity && told.kind != Kind::Flapping);
+    fn trouble(&mut self, kind: MessageKind, severity: Severity) {
+        for to in &self.rules.subscribers {
+            let open = self.key.open.get(&to.channel);
+            let knows = open.is_some_and(|open| open.severity == severity && open.kind != MessageKind::Flapping);
             if knows || !self.concerned(to, severity) {
                 self.drop_held(&to.channel);
             } else {
-                self.speak(to, kind, severity);
+                self.notify(to, kind, severity);
             }
         }
     }
 
-    fn recovery(&mut self, kind: Kind) {
+    fn recovery(&mut self, kind: MessageKind) {
         let held: Vec<String> = self.key.held.keys().cloned().collect();
         for name in held {
             self.drop_held(&name);
         }
         let state = self.key.state.unwrap_or(State::Ok);
-        for (channel, told) in std::mem::take(&mut self.key.told) {
-            self.acts.push(Act::Tell(Speech {
+        for (channel, open) in std::mem::take(&mut self.key.open) {
+            self.actions.push(AlertAction::Notify(Notification {
                 channel,
                 kind,
-                severity: told.severity,
+                severity: open.severity,
                 state,
-                previous: Some(told.state),
+                previous: Some(open.state),
             }));
         }
     }
 
-    /// True when the channel is told of trouble so grave, or was told of it before.
-    fn concerned(&self, to: &Listener, severity: Severity) -> bool {
-        severity >= to.min_severity || self.key.told.contains_key(&to.channel)
+    /// True when the severity is high enough for the channel, or it was notified of this trouble before.
+    fn concerned(&self, to: &Subscriber, severity: Severity) -> bool {
+        severity >= to.min_severity || self.key.open.contains_key(&to.channel)
     }
 
-    fn speak(&mut self, to: &Listener, kind: Kind, severity: Severity) {
+    fn notify(&mut self, to: &Subscriber, kind: MessageKind, severity: Severity) {
         let name = &to.channel;
         self.drop_held(name);
         let state = self.key.state.unwrap_or(State::Unknown);
-        let speech = Speech {
+        let notification = Notification {
             channel: name.clone(),
             kind,
             severity,
             state,
-            previous: self.key.told.get(name).map(|told| told.state),
+            previous: self.key.open.get(name).map(|open| open.state),
         };
-        let told = Told {
+        let open = OpenAlert {
             kind,
             severity,
             state,
             at: self.now,
         };
-        // The log keeps nothing to itself.
+        // The log is never silenced.
         if self.silenced && name != LOG {
-            self.key.held.insert(name.clone(), told);
-            self.acts.push(Act::Hold(speech));
+            self.key.held.insert(name.clone(), open);
+            self.actions.push(AlertAction::Hold(notification));
         } else {
-            self.key.told.insert(name.clone(), told);
-            self.acts.push(Act::Tell(speech));
+            self.key.open.insert(name.clone(), open);
+            self.actions.push(AlertAction::Notify(notification));
         }
     }
 
     fn drop_held(&mut self, channel: &str) {
         if let Some(held) = self.key.held.remove(channel) {
-            if held.kind == Kind::Flapping {
+            if held.kind == MessageKind::Flapping {
                 self.key.flapping_notified.remove(channel);
             }
-            self.acts.push(Act::Drop(channel.to_owned()));
+            self.actions.push(AlertAction::Drop(channel.to_owned()));
         }
     }
 
-    /// What is due as long as things stand as they do: what is no longer silenced, and repetitions.
-    fn standing(&mut self) {
+    /// What is due without a change: messages that are no longer silenced, and repetitions.
+    fn report_due(&mut self) {
         let Some(severity) = self.key.bad.filter(|_| !self.silenced) else {
             return;
         };
-        for (channel, mut told) in std::mem::take(&mut self.key.held) {
-            told.at = self.now;
-            self.acts.push(Act::Release(channel.clone()));
-            self.key.told.insert(channel, told);
+        for (channel, mut open) in std::mem::take(&mut self.key.held) {
+            open.at = self.now;
+            self.actions.push(AlertAction::Release(channel.clone()));
+            self.key.open.insert(channel, open);
         }
         if self.key.flapping {
             return;
         }
         let now = self.now;
-        for to in &self.terms.listeners {
-            let due = |told: &Told| {
+        for to in &self.rules.subscribers {
+            let due = |open: &OpenAlert| {
                 let repeat = to.repeat.and_then(|repeat| TimeDelta::from_std(repeat).ok());
-                repeat.is_some_and(|repeat| now - told.at >= repeat)
+                repeat.is_some_and(|repeat| now - open.at >= repeat)
             };
-            if self.key.told.get(&to.channel).is_some_and(due) {
-                self.speak(to, Kind::Repeat, severity);
+            if self.key.open.get(&to.channel).is_some_and(due) {
+                self.notify(to, MessageKind::Repeat, severity);
             }
         }
     }

@@ -4,7 +4,7 @@ use super::form::UnpublishedContent;
 use super::manifest::{Incomplete, Manifest};
 use super::name::CopyName;
 use super::progress::CopyProgress;
-use crate::entry::{Entry, Kind};
+use crate::entry::{Entry, EntryKind};
 use crate::model::Strategy;
 use crate::tree::Dir;
 use crate::tree::publish::Draft;
@@ -53,7 +53,7 @@ impl WriteJob<'_> {
     pub(super) fn first_names(&self) -> HashMap<(u64, u64), usize> {
         let mut first = HashMap::new();
         for (at, entry) in self.entries.iter().enumerate() {
-            if entry.kind == Kind::File && entry.nlink > 1 {
+            if entry.kind == EntryKind::File && entry.nlink > 1 {
                 first.entry((entry.identity.dev, entry.identity.ino)).or_insert(at);
             }
         }

@@ -7,7 +7,7 @@
 //! file whose identity was the row's before and after.
 
 use super::file_entry::{Bytes, ContentState, FileEntry, FileEntryKind, hex};
-use crate::entry::{Entry, Identity, Kind};
+use crate::entry::{Entry, EntryKind, Identity};
 use crate::path::Shown;
 use crate::tree::handle::{TreeError, identity_of};
 use crate::tree::{Dir, Opener};
@@ -125,7 +125,7 @@ pub fn hardlink(
     first: &crate::path::RelPath,
 ) -> Result<FileEntry, ReadFailure> {
     let now = opener.dir(&entry.path)?.entry(entry.path.name(), entry.path.clone())?;
-    if now.kind != Kind::File {
+    if now.kind != EntryKind::File {
         return Err(ReadFailure::Special);
     }
     let mut row = row_of(&now, FileEntryKind::Hardlink, now.identity);

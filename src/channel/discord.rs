@@ -8,7 +8,7 @@ use super::answer::verdict;
 use super::line::Room;
 use super::message::Message;
 use super::request::Request;
-use super::service::{MessageScope, Setting, SettingKind, Settings, WebServiceSpec};
+use super::service::{MessageScope, ServiceSetting, SettingKind, Settings, WebServiceSpec};
 use super::text;
 use super::url;
 use serde_json::json;
@@ -16,7 +16,7 @@ use serde_json::json;
 pub const DISCORD: WebServiceSpec = WebServiceSpec {
     summary: "a webhook of Discord",
     example: "discord { url from-env=\"DISCORD_URL\"; }",
-    settings: &[Setting::new(
+    settings: &[ServiceSetting::new(
         "url",
         SettingKind::SecretUrl,
         "DISCORD_URL",

@@ -7,9 +7,9 @@
 
 use super::answer::{self, Delivery, Redact};
 use super::line::{Room, plainly};
-use super::message::{Kind, Message};
+use super::message::{Message, MessageKind};
 use super::request::Request;
-use super::service::{MessageScope, Setting, SettingKind, Settings, WebServiceSpec};
+use super::service::{MessageScope, ServiceSetting, SettingKind, Settings, WebServiceSpec};
 use super::text;
 use super::url;
 use crate::model::state::State;
@@ -19,7 +19,7 @@ use ulid::Ulid;
 pub const HEALTHCHECKS: WebServiceSpec = WebServiceSpec {
     summary: "a dead man's switch: pinged at the start, the success and the failure of runs",
     example: "healthchecks { url from-env=\"HC_URL\"; }",
-    settings: &[Setting::new(
+    settings: &[ServiceSetting::new(
         "url",
         SettingKind::Url,
         "HC_URL",
@@ -43,11 +43,16 @@ const ROOM: Room = Room {
 fn requests(message: &Message, settings: &Settings) -> Result<Vec<Request>, String> {
     let ping = settings.required("url")?;
     let url = match message.kind {
-        Kind::RunStarted => url::below(ping, "start"),
-        Kind::RunFinished if message.state.is_some_and(State::opens) => ping.clone(),
-        Kind::RunFinished => url::below(ping, "fail"),
-        Kind::Probe => url::below(ping, "log"),
-        Kind::Trouble | Kind::Recovery | Kind::Flapping | Kind::Settled | Kind::Repeat | Kind::Digest => {
+        MessageKind::RunStarted => url::below(ping, "start"),
+        MessageKind::RunFinished if message.state.is_some_and(State::opens) => ping.clone(),
+        MessageKind::RunFinished => url::below(ping, "fail"),
+        MessageKind::Probe => url::below(ping, "log"),
+        MessageKind::Trouble
+        | MessageKind::Recovery
+        | MessageKind::Flapping
+        | MessageKind::Settled
+        | MessageKind::Repeat
+        | MessageKind::Digest => {
             return Ok(Vec::new());
         }
     };
@@ -96,7 +101,7 @@ mod tests {
     use super::*;
     use secrecy::ExposeSecret as _;
 
-    fn asked(kind: Kind, state: Option<State>, url: &str) -> Option<String> {
+    fn asked(kind: MessageKind, state: Option<State>, url: &str) -> Option<String> {
         let message = Message {
             kind,
             state,
@@ -111,12 +116,12 @@ mod tests {
         let at = |kind, state| asked(kind, state, "https://hc-ping.com/uuid").unwrap();
         let rid = "rid=019caa8f-dc7b-0000-0000-000000000000";
         assert_eq!(
-            at(Kind::RunStarted, None),
+            at(MessageKind::RunStarted, None),
             format!("https://hc-ping.com/uuid/start?{rid}")
         );
         for state in [State::Ok, State::Nothing, State::Partial, State::Warning] {
             assert_eq!(
-                at(Kind::RunFinished, Some(state)),
+                at(MessageKind::RunFinished, Some(state)),
                 format!("https://hc-ping.com/uuid?{rid}")
             );
         }
@@ -127,16 +132,29 @@ mod tests {
             None,
         ] {
             assert_eq!(
-                at(Kind::RunFinished, state),
+                at(MessageKind::RunFinished, state),
                 format!("https://hc-ping.com/uuid/fail?{rid}")
             );
         }
-        assert_eq!(at(Kind::Probe, None), format!("https://hc-ping.com/uuid/log?{rid}"));
         assert_eq!(
-            asked(Kind::RunStarted, None, "https://hc.example/ping/key/slug?create=1").unwrap(),
+            at(MessageKind::Probe, None),
+            format!("https://hc-ping.com/uuid/log?{rid}")
+        );
+        assert_eq!(
+            asked(
+                MessageKind::RunStarted,
+                None,
+                "https://hc.example/ping/key/slug?create=1"
+            )
+            .unwrap(),
             format!("https://hc.example/ping/key/slug/start?create=1&{rid}")
         );
-        for kind in [Kind::Trouble, Kind::Recovery, Kind::Settled, Kind::Digest] {
+        for kind in [
+            MessageKind::Trouble,
+            MessageKind::Recovery,
+            MessageKind::Settled,
+            MessageKind::Digest,
+        ] {
             assert_eq!(asked(kind, Some(State::Failed), "https://hc-ping.com/uuid"), None);
         }
     }

@@ -1,7 +1,7 @@
-//! What is told: one form for all channels, and the JSON document that webhooks and commands are given.
+//! An alert: one form for all channels, and the JSON document that webhooks and commands receive.
 //!
-//! Takes what happened, gives a [`Message`]; its JSON Schema is `schemas/alert.schema.json`. Knows no channel.
-//! Invariant: an `id` names one message for ever, however often it is sent; texts are short and hold no secret.
+//! Takes what happened, gives a [`Message`]; its JSON Schema is `schemas/alert.schema.json`.
+//! Invariant: an `id` names one message, however often it is sent; texts are short and hold no secret.
 
 use crate::model::channel::Severity;
 use crate::model::state::State;
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 /// The number of the JSON format.
 pub const FORMAT: u32 = 1;
-/// The key of digests: they speak for several keys.
+/// The key of digests, which are about several keys.
 pub const DIGEST: &str = "digest";
 /// The key of runs as a whole.
 pub const RUN: &str = "run";
@@ -19,81 +19,80 @@ pub const RUN: &str = "run";
 pub const CONFIG: &str = "config";
 pub const PROBE: &str = "probe";
 
-/// Details that a message carries.
-const DETAILS: usize = 10;
-const LONGEST: usize = 1024;
-const PARTS: usize = 50;
+const MAX_DETAILS: usize = 10;
+const MAX_TEXT_BYTES: usize = 1024;
+const MAX_PARTS: usize = 50;
 
-/// Something that somebody is told.
+/// One alert.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(title = "opsrun alert, format 1"))]
 pub struct Message {
     /// Number of this format: 1.
     pub format: u32,
-    /// Names the message; the same each time it is sent, so that receivers can tell a repetition.
+    /// Names the message; the same each time it is sent, so that receivers can recognize a repetition.
     pub id: String,
-    /// What kind of news it is.
-    pub kind: Kind,
-    /// How grave it is. A recovery is as grave as what it ends.
+    /// What happened.
+    pub kind: MessageKind,
+    /// A recovery has the severity of the trouble that it ends.
     pub severity: Severity,
     /// The `ops` name.
     pub ops: String,
-    /// The machine.
+    /// The host name of the machine.
     pub host: String,
     /// What it is about: the name of a step (`check:broker`, `verify:observer`), `run`, `config`, `digest` or `probe`.
     /// Messages of one key arrive in order.
     pub key: String,
-    /// The job, `kind:name`, where it is about one.
+    /// The job, `kind:name`, if it is about one.
     pub job: Option<String>,
-    /// How it stands; null where that has no meaning.
+    /// The present state; null where there is none.
     pub state: Option<State>,
-    /// What the channel was told last of this key, when that is not over.
+    /// The state that this channel was last notified of, if that is not over.
     pub previous: Option<State>,
-    /// In one line.
+    /// What happened, in one line.
     pub summary: String,
-    /// What to try next.
+    /// What to do next.
     pub help: Option<String>,
-    /// Single things worth naming; at most 10.
+    /// Details, one line each; at most 10.
     pub details: Vec<String>,
-    /// In which run.
+    /// The id of the run.
     pub run: Option<String>,
     /// When it happened: RFC 3339, UTC.
     pub at: DateTime<Utc>,
-    /// Of a digest: how many messages it stands for.
+    /// Of a digest: how many messages it joins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
     /// Of a digest: the latest of each key, at most 50.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub parts: Vec<Part>,
+    pub parts: Vec<DigestPart>,
 }
 
-/// What kind of news it is.
+/// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// Something is bad, or bad in another degree.
+pub enum MessageKind {
+    /// The state is bad, or bad with another severity.
     Trouble,
-    /// It is good again.
+    /// The state is good again.
     Recovery,
-    /// It changes so often that nothing is told until it has settled.
+    /// The state changes often; nothing more is sent until it settles.
     Flapping,
-    /// It no longer changes: this is how it stands.
+    /// The state has stopped changing.
     Settled,
-    /// It is still bad.
+    /// The state is still bad.
     Repeat,
-    /// Several messages in one, since they were too many.
+    /// Several messages in one, because of the rate limit.
     Digest,
-    /// A run begins.
+    /// A run started.
     RunStarted,
-    /// A run is over.
+    /// A run ended.
     RunFinished,
-    /// Somebody tries the channel.
+    /// A test of the channel.
     Probe,
 }
 
-impl Kind {
+impl MessageKind {
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -110,34 +109,40 @@ impl Kind {
     }
 }
 
-/// One of several messages.
+/// One message of a digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Part {
-    /// What it is about.
+pub struct DigestPart {
+    /// What it is about, as in an alert.
     pub key: String,
-    /// What kind of news it is.
-    pub kind: Kind,
-    /// How grave it is.
+    /// What happened.
+    pub kind: MessageKind,
+    /// The severity.
     pub severity: Severity,
-    /// How it stands.
+    /// The state.
     pub state: Option<State>,
-    /// In one line.
+    /// What happened, in one line.
     pub summary: String,
     /// When it happened: RFC 3339, UTC.
     pub at: DateTime<Utc>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
+pub struct MessageOrigin {
     pub ops: String,
     pub host: String,
 }
 
 impl Message {
-    /// A bare message; the rest is filled in by whoever has more to say.
     #[must_use]
-    pub fn new(origin: &Origin, key: &str, kind: Kind, severity: Severity, summary: &str, at: DateTime<Utc>) -> Self {
+    pub fn new(
+        origin: &MessageOrigin,
+        key: &str,
+        kind: MessageKind,
+        severity: Severity,
+        summary: &str,
+        at: DateTime<Utc>,
+    ) -> Self {
         Self {
             format: FORMAT,
             id: ulid::Ulid::new().to_string(),
@@ -159,10 +164,10 @@ impl Message {
         }
     }
 
-    /// That a run begins or, with a state, how it ended.
+    /// The start of a run or, with a state, its end.
     #[must_use]
-    pub fn of_run(origin: &Origin, run: &str, state: Option<State>, summary: &str, at: DateTime<Utc>) -> Self {
-        let kind = state.map_or(Kind::RunStarted, |_| Kind::RunFinished);
+    pub fn of_run(origin: &MessageOrigin, run: &str, state: Option<State>, summary: &str, at: DateTime<Utc>) -> Self {
+        let kind = state.map_or(MessageKind::RunStarted, |_| MessageKind::RunFinished);
         let severity = match state {
             None | Some(State::Ok) => Severity::Info,
             Some(_) => Severity::Critical,
@@ -176,12 +181,12 @@ impl Message {
 
     /// What `alerts test` sends.
     #[must_use]
-    pub fn probe(origin: &Origin, at: DateTime<Utc>) -> Self {
+    pub fn probe(origin: &MessageOrigin, at: DateTime<Utc>) -> Self {
         let summary = "this is a test: nothing is wrong";
-        Self::new(origin, PROBE, Kind::Probe, Severity::Info, summary, at)
+        Self::new(origin, PROBE, MessageKind::Probe, Severity::Info, summary, at)
     }
 
-    /// Several of one channel in one, oldest first: the latest of each key. `None` for none.
+    /// Joins the messages of one channel, oldest first: the latest of each key. `None` for none.
     #[must_use]
     pub fn digest(messages: &[Self], at: DateTime<Utc>) -> Option<Self> {
         let first = messages.first()?;
@@ -191,15 +196,14 @@ impl Message {
         }
         let mut latest: Vec<(usize, &Self)> = latest.into_values().collect();
         latest.sort_by_key(|(place, _)| *place);
-        let origin = Origin {
+        let origin = MessageOrigin {
             ops: first.ops.clone(),
             host: first.host.clone(),
         };
         let severity = messages.iter().map(|message| message.severity).max()?;
-        // What is bad now, and what is not, by key.
         let over = latest.iter().filter(|(_, message)| message.is_over()).count();
         let summary = format!(
-            "{} messages about {} in one: {} open, {over} over",
+            "{} messages about {}: {} open, {over} over",
             messages.len(),
             crate::units::plural(latest.len() as u64, "subject", "subjects"),
             latest.len() - over,
@@ -208,36 +212,47 @@ impl Message {
         Some(Self {
             details: capped(latest.iter().map(|(_, message)| line(message))),
             count: Some(messages.len() as u64),
-            parts: latest.iter().take(PARTS).map(|(_, message)| message.part()).collect(),
-            ..Self::new(&origin, DIGEST, Kind::Digest, severity, &summary, at)
+            parts: latest
+                .iter()
+                .take(MAX_PARTS)
+                .map(|(_, message)| message.part())
+                .collect(),
+            ..Self::new(&origin, DIGEST, MessageKind::Digest, severity, &summary, at)
         })
     }
 
-    /// True when it says that all is well (again): a recovery, a state that settled well, a run that succeeded.
+    /// True for good news: a recovery, a state that settled as good, a run that succeeded.
     #[must_use]
     pub fn is_over(&self) -> bool {
         match self.kind {
-            Kind::Recovery => true,
-            Kind::Settled | Kind::RunFinished => self.state.is_some_and(|s| matches!(s, State::Ok | State::Nothing)),
-            Kind::Trouble | Kind::Flapping | Kind::Repeat | Kind::Digest | Kind::RunStarted | Kind::Probe => false,
+            MessageKind::Recovery => true,
+            MessageKind::Settled | MessageKind::RunFinished => {
+                self.state.is_some_and(|s| matches!(s, State::Ok | State::Nothing))
+            }
+            MessageKind::Trouble
+            | MessageKind::Flapping
+            | MessageKind::Repeat
+            | MessageKind::Digest
+            | MessageKind::RunStarted
+            | MessageKind::Probe => false,
         }
     }
 
-    /// In one line: what a chat shows first, and the subject of a mail.
+    /// The first line in a chat, and the subject of a mail.
     #[must_use]
     pub fn title(&self) -> String {
         let about = &self.key;
         let state = self.state.map_or("unknown", State::word);
         let what = match self.kind {
-            Kind::Trouble => format!("{about} is {state}"),
-            Kind::Recovery => format!("{about} recovered: {state}"),
-            Kind::Flapping => format!("{about} is flapping"),
-            Kind::Settled => format!("{about} has settled: {state}"),
-            Kind::Repeat => format!("{about} is still {state}"),
-            Kind::Digest => format!("{} messages", self.count.unwrap_or_default()),
-            Kind::RunStarted => "run started".to_owned(),
-            Kind::RunFinished => format!("run finished: {state}"),
-            Kind::Probe => "test".to_owned(),
+            MessageKind::Trouble => format!("{about} is {state}"),
+            MessageKind::Recovery => format!("{about} recovered: {state}"),
+            MessageKind::Flapping => format!("{about} is flapping"),
+            MessageKind::Settled => format!("{about} has settled: {state}"),
+            MessageKind::Repeat => format!("{about} is still {state}"),
+            MessageKind::Digest => format!("{} messages", self.count.unwrap_or_default()),
+            MessageKind::RunStarted => "run started".to_owned(),
+            MessageKind::RunFinished => format!("run finished: {state}"),
+            MessageKind::Probe => "test".to_owned(),
         };
         format!("[{}] {what}", self.ops)
     }
@@ -260,8 +275,8 @@ impl Message {
         self
     }
 
-    fn part(&self) -> Part {
-        Part {
+    fn part(&self) -> DigestPart {
+        DigestPart {
             key: self.key.clone(),
             kind: self.kind,
             severity: self.severity,
@@ -276,7 +291,11 @@ impl Message {
 fn capped(details: impl ExactSizeIterator<Item = String>) -> Vec<String> {
     let all = details.len();
     let mut kept: Vec<String> = details
-        .take(if all > DETAILS { DETAILS - 1 } else { DETAILS })
+        .take(if all > MAX_DETAILS {
+            MAX_DETAILS - 1
+        } else {
+            MAX_DETAILS
+        })
         .collect();
     if all > kept.len() {
         kept.push(format!("and {} more", all - kept.len()));
@@ -284,12 +303,12 @@ fn capped(details: impl ExactSizeIterator<Item = String>) -> Vec<String> {
     kept
 }
 
-/// At most [`LONGEST`] bytes, at a character's end.
+/// At most [`MAX_TEXT_BYTES`] bytes, at a character's end.
 fn cut(text: &str) -> String {
-    if text.len() <= LONGEST {
+    if text.len() <= MAX_TEXT_BYTES {
         return text.to_owned();
     }
-    let end = text.floor_char_boundary(LONGEST - '…'.len_utf8());
+    let end = text.floor_char_boundary(MAX_TEXT_BYTES - '…'.len_utf8());
     format!("{}…", text.get(..end).unwrap_or_default())
 }
 
@@ -297,56 +316,59 @@ fn cut(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn message(key: &str, kind: Kind, state: State) -> Message {
-        let origin = Origin {
+    fn message(key: &str, kind: MessageKind, state: State) -> Message {
+        let origin = MessageOrigin {
             ops: "o".to_owned(),
             host: "h".to_owned(),
         };
         let at = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         Message {
             state: Some(state),
-            ..Message::new(&origin, key, kind, Severity::Critical, &format!("{key} said so"), at)
+            ..Message::new(&origin, key, kind, Severity::Critical, &format!("{key} failed"), at)
         }
     }
 
     #[test]
     fn a_digest_holds_the_latest_of_each_key() {
         let messages = [
-            message("check:a", Kind::Trouble, State::Critical),
-            message("check:b", Kind::Trouble, State::Failed),
-            message("check:a", Kind::Recovery, State::Ok),
+            message("check:a", MessageKind::Trouble, State::Critical),
+            message("check:b", MessageKind::Trouble, State::Failed),
+            message("check:a", MessageKind::Recovery, State::Ok),
         ];
         let digest = Message::digest(&messages, messages[0].at).unwrap();
         assert_eq!(digest.count, Some(3));
-        let parts: Vec<(&str, Kind)> = digest.parts.iter().map(|p| (&*p.key, p.kind)).collect();
-        assert_eq!(parts, [("check:b", Kind::Trouble), ("check:a", Kind::Recovery)]);
-        assert_eq!(digest.summary, "3 messages about 2 subjects in one: 1 open, 1 over");
+        let parts: Vec<(&str, MessageKind)> = digest.parts.iter().map(|p| (&*p.key, p.kind)).collect();
+        assert_eq!(
+            parts,
+            [("check:b", MessageKind::Trouble), ("check:a", MessageKind::Recovery)]
+        );
+        assert_eq!(digest.summary, "3 messages about 2 subjects: 1 open, 1 over");
         assert_eq!(digest.key, DIGEST);
         assert!(Message::digest(&[], messages[0].at).is_none());
     }
 
     #[test]
     fn texts_are_cleaned_and_cut() {
-        let mut long = message("check:a", Kind::Trouble, State::Critical);
-        long.summary = "ä".repeat(2 * LONGEST);
+        let mut long = message("check:a", MessageKind::Trouble, State::Critical);
+        long.summary = "ä".repeat(2 * MAX_TEXT_BYTES);
         long.details = (0..30).map(|n| format!("secret {n}")).collect();
         let short = long.cleaned(&|text| text.replace("secret", "[secret]"));
-        assert!(short.summary.len() <= LONGEST && short.summary.ends_with("ä…"));
-        assert_eq!(short.details.len(), DETAILS);
+        assert!(short.summary.len() <= MAX_TEXT_BYTES && short.summary.ends_with("ä…"));
+        assert_eq!(short.details.len(), MAX_DETAILS);
         assert_eq!(short.details[0], "[secret] 0");
         assert_eq!(short.details[9], "and 21 more");
     }
 
     #[test]
     fn a_message_reads_back() {
-        let told = message("check:a", Kind::Trouble, State::NoSpace);
-        let text = serde_json::to_string(&told).unwrap();
+        let sent = message("check:a", MessageKind::Trouble, State::NoSpace);
+        let text = serde_json::to_string(&sent).unwrap();
         assert!(
             text.contains("\"state\":\"no-space\"") && text.contains("\"severity\":\"critical\""),
             "{text}"
         );
         assert!(!text.contains("parts"), "{text}");
-        assert_eq!(serde_json::from_str::<Message>(&text).unwrap(), told);
-        assert_eq!(told.title(), "[o] check:a is no space");
+        assert_eq!(serde_json::from_str::<Message>(&text).unwrap(), sent);
+        assert_eq!(sent.title(), "[o] check:a is no space");
     }
 }

@@ -8,7 +8,7 @@ use super::answer::verdict;
 use super::line::{Room, plainly};
 use super::message::Message;
 use super::request::Request;
-use super::service::{MessageScope, Setting, SettingKind, Settings, WebServiceSpec};
+use super::service::{MessageScope, ServiceSetting, SettingKind, Settings, WebServiceSpec};
 use super::text;
 use crate::model::channel::Severity;
 use base64::Engine as _;
@@ -19,7 +19,7 @@ pub const NTFY: WebServiceSpec = WebServiceSpec {
     summary: "a topic of ntfy",
     example: "ntfy { url \"https://ntfy.example.com/ops\"; }",
     settings: &[
-        Setting::new(
+        ServiceSetting::new(
             "url",
             SettingKind::Url,
             "NTFY_URL",
@@ -28,7 +28,7 @@ pub const NTFY: WebServiceSpec = WebServiceSpec {
         )
         .required()
         .path_names("topic"),
-        Setting::new(
+        ServiceSetting::new(
             "token",
             SettingKind::Secret,
             "NTFY_TOKEN",

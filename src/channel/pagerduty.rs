@@ -7,9 +7,9 @@
 //! Pure. Invariant: no text is longer than PagerDuty takes.
 
 use super::answer::verdict;
-use super::message::{Kind, Message};
+use super::message::{Message, MessageKind};
 use super::request::Request;
-use super::service::{MessageScope, Setting, SettingKind, Settings, WebServiceSpec};
+use super::service::{MessageScope, ServiceSetting, SettingKind, Settings, WebServiceSpec};
 use super::text;
 use crate::model::channel::Severity;
 use crate::model::state::State;
@@ -20,7 +20,7 @@ pub const PAGERDUTY: WebServiceSpec = WebServiceSpec {
     summary: "a service of PagerDuty",
     example: "pagerduty { routing-key from-env=\"PAGERDUTY_KEY\"; }",
     settings: &[
-        Setting::new(
+        ServiceSetting::new(
             "routing-key",
             SettingKind::Secret,
             "PAGERDUTY_KEY",
@@ -28,7 +28,7 @@ pub const PAGERDUTY: WebServiceSpec = WebServiceSpec {
             "routing-key from-env=\"PAGERDUTY_KEY\"",
         )
         .required(),
-        Setting::new(
+        ServiceSetting::new(
             "url",
             SettingKind::Url,
             "PAGERDUTY_URL",
@@ -70,9 +70,9 @@ fn events(message: &Message, routing_key: &SecretString, url: &SecretString) -> 
         Request::json(url.clone(), &event)
     };
     match message.kind {
-        Kind::RunStarted | Kind::RunFinished => Vec::new(),
-        Kind::Probe => ["trigger", "resolve"].map(|action| event(message, action)).into(),
-        Kind::Digest => {
+        MessageKind::RunStarted | MessageKind::RunFinished => Vec::new(),
+        MessageKind::Probe => ["trigger", "resolve"].map(|action| event(message, action)).into(),
+        MessageKind::Digest => {
             let parts = message.parts.iter().map(|part| Message {
                 kind: part.kind,
                 severity: part.severity,
@@ -88,10 +88,14 @@ fn events(message: &Message, routing_key: &SecretString, url: &SecretString) -> 
                 ..message.clone()
             });
             // A digest of digests was made of their parts.
-            let parts = parts.filter(|part| part.kind != Kind::Digest);
+            let parts = parts.filter(|part| part.kind != MessageKind::Digest);
             parts.flat_map(|part| events(&part, routing_key, url)).collect()
         }
-        Kind::Trouble | Kind::Recovery | Kind::Flapping | Kind::Settled | Kind::Repeat => {
+        MessageKind::Trouble
+        | MessageKind::Recovery
+        | MessageKind::Flapping
+        | MessageKind::Settled
+        | MessageKind::Repeat => {
             vec![event(message, if message.is_over() { "resolve" } else { "trigger" })]
         }
     }
@@ -129,7 +133,7 @@ fn payload(message: &Message) -> Value {
 mod tests {
     use super::super::samples;
     use super::*;
-    use crate::channel::message::Part;
+    use crate::channel::message::DigestPart;
 
     fn sent(message: &Message) -> Vec<Value> {
         let requests = requests(message, &Settings::of([("routing-key", "key")])).unwrap();
@@ -166,19 +170,19 @@ mod tests {
                 .map(|(action, _)| action)
                 .collect::<Vec<_>>()
         };
-        assert_eq!(of(Kind::Repeat, State::Critical), ["trigger"]);
-        assert_eq!(of(Kind::Flapping, State::Critical), ["trigger"]);
-        assert_eq!(of(Kind::Settled, State::Critical), ["trigger"]);
-        assert_eq!(of(Kind::Settled, State::Ok), ["resolve"]);
-        assert_eq!(of(Kind::Probe, State::Ok), ["trigger", "resolve"]);
-        assert_eq!(of(Kind::RunStarted, State::Ok), Vec::<String>::new());
-        assert_eq!(of(Kind::RunFinished, State::Failed), Vec::<String>::new());
-        assert_eq!(of(Kind::Digest, State::Critical), Vec::<String>::new());
+        assert_eq!(of(MessageKind::Repeat, State::Critical), ["trigger"]);
+        assert_eq!(of(MessageKind::Flapping, State::Critical), ["trigger"]);
+        assert_eq!(of(MessageKind::Settled, State::Critical), ["trigger"]);
+        assert_eq!(of(MessageKind::Settled, State::Ok), ["resolve"]);
+        assert_eq!(of(MessageKind::Probe, State::Ok), ["trigger", "resolve"]);
+        assert_eq!(of(MessageKind::RunStarted, State::Ok), Vec::<String>::new());
+        assert_eq!(of(MessageKind::RunFinished, State::Failed), Vec::<String>::new());
+        assert_eq!(of(MessageKind::Digest, State::Critical), Vec::<String>::new());
     }
 
     #[test]
     fn a_digest_is_an_event_for_each_part() {
-        let part = |key: &str, kind, state| Part {
+        let part = |key: &str, kind, state| DigestPart {
             key: key.to_owned(),
             kind,
             severity: Severity::Critical,
@@ -187,11 +191,11 @@ mod tests {
             at: samples::trouble().at,
         };
         let digest = Message {
-            kind: Kind::Digest,
+            kind: MessageKind::Digest,
             parts: vec![
-                part("check:a", Kind::Trouble, State::Critical),
-                part("check:b", Kind::Recovery, State::Ok),
-                part("digest", Kind::Digest, State::Ok),
+                part("check:a", MessageKind::Trouble, State::Critical),
+                part("check:b", MessageKind::Recovery, State::Ok),
+                part("digest", MessageKind::Digest, State::Ok),
             ],
             ..samples::trouble()
         };

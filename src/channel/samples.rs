@@ -1,11 +1,11 @@
 //! Messages for the tests of all channels.
 
-use super::message::{Kind, Message, Origin};
+use super::message::{Message, MessageKind, MessageOrigin};
 use crate::model::channel::Severity;
 use crate::model::state::State;
 
-fn message(kind: Kind, severity: Severity, summary: &str) -> Message {
-    let origin = Origin {
+fn message(kind: MessageKind, severity: Severity, summary: &str) -> Message {
+    let origin = MessageOrigin {
         ops: "shop".to_owned(),
         host: "web1".to_owned(),
     };
@@ -24,7 +24,11 @@ pub(crate) fn trouble() -> Message {
         help: Some("nothing listens there: check host and port".to_owned()),
         details: vec!["3 of 3 attempts".to_owned()],
         run: Some("01KJN8ZQ3V0000000000000000".to_owned()),
-        ..message(Kind::Trouble, Severity::Critical, "127.0.0.1:5672: connection refused")
+        ..message(
+            MessageKind::Trouble,
+            Severity::Critical,
+            "127.0.0.1:5672: connection refused",
+        )
     }
 }
 
@@ -34,12 +38,12 @@ pub(crate) fn recovery() -> Message {
         state: Some(State::Ok),
         previous: Some(State::Critical),
         run: Some("01KJN8ZQ3V0000000000000000".to_owned()),
-        ..message(Kind::Recovery, Severity::Critical, "connected in 2 ms")
+        ..message(MessageKind::Recovery, Severity::Critical, "connected in 2 ms")
     }
 }
 
 pub(crate) fn probe() -> Message {
-    message(Kind::Probe, Severity::Info, "this is a test: nothing is wrong")
+    message(MessageKind::Probe, Severity::Info, "this is a test: nothing is wrong")
 }
 
 /// More text than any kind has room for.

@@ -17,7 +17,7 @@ pub struct WebServiceSpec {
     /// A short use of it in an ops file.
     pub example: &'static str,
     /// In the order of the reference.
-    pub settings: &'static [Setting],
+    pub settings: &'static [ServiceSetting],
     /// Whether an ops file may add request headers.
     pub custom_headers: bool,
     pub scope: MessageScope,
@@ -39,7 +39,7 @@ pub enum MessageScope {
 
 /// One setting of a web service.
 #[derive(Debug, Clone, Copy)]
-pub struct Setting {
+pub struct ServiceSetting {
     pub name: &'static str,
     pub kind: SettingKind,
     pub summary: &'static str,
@@ -69,7 +69,7 @@ impl SettingKind {
     }
 }
 
-impl Setting {
+impl ServiceSetting {
     pub(super) const fn new(
         name: &'static str,
         kind: SettingKind,

@@ -7,14 +7,14 @@ use super::answer::verdict;
 use super::line::Room;
 use super::message::Message;
 use super::request::Request;
-use super::service::{MessageScope, Setting, SettingKind, WebServiceSpec};
+use super::service::{MessageScope, ServiceSetting, SettingKind, WebServiceSpec};
 use super::text;
 use serde_json::json;
 
 pub const SLACK: WebServiceSpec = WebServiceSpec {
     summary: "an incoming webhook of Slack, or of a compatible server",
     example: "slack { url from-env=\"SLACK_URL\"; }",
-    settings: &[Setting::new(
+    settings: &[ServiceSetting::new(
         "url",
         SettingKind::SecretUrl,
         "SLACK_URL",

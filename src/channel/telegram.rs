@@ -8,7 +8,7 @@ use super::answer::{self, Delivery, Redact};
 use super::line::{Room, plainly, short_line};
 use super::message::Message;
 use super::request::Request;
-use super::service::{MessageScope, Setting, SettingKind, Settings, WebServiceSpec};
+use super::service::{MessageScope, ServiceSetting, SettingKind, Settings, WebServiceSpec};
 use super::text;
 use super::url;
 use crate::model::channel::Severity;
@@ -21,7 +21,7 @@ pub const TELEGRAM: WebServiceSpec = WebServiceSpec {
     summary: "a Telegram bot",
     example: "telegram { token from-env=\"TELEGRAM_TOKEN\"; chat \"-100123\"; }",
     settings: &[
-        Setting::new(
+        ServiceSetting::new(
             "token",
             SettingKind::Secret,
             "TELEGRAM_TOKEN",
@@ -29,7 +29,7 @@ pub const TELEGRAM: WebServiceSpec = WebServiceSpec {
             "token from-env=\"TELEGRAM_TOKEN\"",
         )
         .required(),
-        Setting::new(
+        ServiceSetting::new(
             "chat",
             SettingKind::Text,
             "TELEGRAM_CHAT",
@@ -37,7 +37,7 @@ pub const TELEGRAM: WebServiceSpec = WebServiceSpec {
             "chat \"-100123\"",
         )
         .required(),
-        Setting::new(
+        ServiceSetting::new(
             "api-url",
             SettingKind::Url,
             "TELEGRAM_API_URL",

@@ -7,7 +7,7 @@
 use super::answer::verdict;
 use super::message::Message;
 use super::request::Request;
-use super::service::{MessageScope, Setting, SettingKind, Settings, WebServiceSpec};
+use super::service::{MessageScope, ServiceSetting, SettingKind, Settings, WebServiceSpec};
 use crate::units::hex;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -17,7 +17,7 @@ pub const WEBHOOK: WebServiceSpec = WebServiceSpec {
     summary: "a JSON document by POST",
     example: "webhook { url from-env=\"OPS_WEBHOOK\"; }",
     settings: &[
-        Setting::new(
+        ServiceSetting::new(
             "url",
             SettingKind::Url,
             "OPS_WEBHOOK",
@@ -25,7 +25,7 @@ pub const WEBHOOK: WebServiceSpec = WebServiceSpec {
             "url \"https://alerts.example.com/opsrun\"",
         )
         .required(),
-        Setting::new(
+        ServiceSetting::new(
             "hmac",
             SettingKind::Secret,
             "OPS_WEBHOOK_KEY",

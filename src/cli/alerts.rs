@@ -1,28 +1,28 @@
-//! `opsrun alerts`: what is on its way, what was given up, and whether a channel works.
+//! `opsrun alerts`: undelivered alerts, delivery attempts, tests of channels.
 //!
 //! Takes an ops file, gives a table or JSON on stdout; `replay` and `test` send.
-//! Invariant: ends with 1 when what was asked to be sent was not.
+//! Invariant: exits with 1 if something was to be sent and was not.
 
 use super::args::{AlertsCommand, AlertsListArgs, AlertsReplayArgs, AlertsTestArgs};
 use super::exit::{self, Exit, Failure};
 use super::file;
-use super::plan::json;
 use super::terminal::Terminal;
-use crate::alert::Delivery;
-use crate::alert::channel::Courier;
-use crate::launch::alerts;
+use crate::alert::channel::ChannelSender;
+use crate::alert::outbox;
+use crate::channel::answer::Delivery;
 use crate::model::{Channel, Model};
-use crate::report::alerts::{AlertRow, Stands, UndeliveredRow, alerts_text, document, undelivered_text};
+use crate::report::alerts::{AlertsDocument, alerts_text, undelivered_text};
 use crate::report::shared::output;
+use crate::report::shared::style::one_line;
 use crate::secret::Vault;
 use crate::signal::Stop;
-use crate::store::outbox::{Stand, StoredMessage, Undelivered};
+use crate::store::outbox::Undelivered;
 use crate::units::plural;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How long `alerts replay` sends.
-const REPLAY: Duration = Duration::from_secs(60);
+const REPLAY_TIME: Duration = Duration::from_secs(60);
 
 pub fn run(command: &AlertsCommand, terminal: &Terminal) -> Result<u8, Failure> {
     match command {
@@ -33,72 +33,72 @@ pub fn run(command: &AlertsCommand, terminal: &Terminal) -> Result<u8, Failure> 
 }
 
 fn list(args: &AlertsListArgs, terminal: &Terminal) -> Result<u8, Failure> {
-    let model = file::model(&args.file, Some(&args.place), terminal)?;
-    let rows: Vec<AlertRow> = alerts::list(&model, args.all)?.into_iter().map(row).collect();
+    let model = file::model(&args.file, Some(&args.state), terminal)?;
+    let document = AlertsDocument::new(outbox::list(&model, args.all)?);
     let text = if args.json {
-        json(&document(&rows))?
-    } else if args.all && rows.is_empty() {
-        "no alerts yet\n".to_owned()
+        output::json(&document)?
     } else {
-        alerts_text(&rows, model.ops.timezone, terminal.out)
+        let none = if args.all {
+            "no alerts yet"
+        } else {
+            "all alerts are delivered"
+        };
+        alerts_text(&document.alerts, none, model.ops.timezone, terminal.out)
     };
     output::to_stdout(&text)?;
     Ok(Exit::Done.into())
 }
 
 fn replay(args: &AlertsReplayArgs, terminal: &Terminal) -> Result<u8, Failure> {
-    let model = file::model(&args.file, Some(&args.place), terminal)?;
+    let model = file::model(&args.file, Some(&args.state), terminal)?;
     let stop = exit::stop()?;
     if args.dead || !args.ids.is_empty() {
-        let done = alerts::replay(&model, &args.ids)?;
-        let again = plural(done.again.len() as u64, "alert is", "alerts are");
-        let mut text = format!("{again} sent again\n");
+        let done = outbox::replay(&model, &args.ids)?;
+        let again = plural(done.again.len() as u64, "alert", "alerts");
+        let mut text = format!("sending {again} again\n");
         if !done.overtaken.is_empty() {
-            let left = plural(done.overtaken.len() as u64, "alert is", "alerts are");
-            text = text + &left + " left alone, since later news of the same was delivered; name one to send it\n";
+            let skipped = plural(done.overtaken.len() as u64, "alert", "alerts");
+            text = text
+                + &skipped
+                + " skipped: a later alert about the same was delivered; give the ID to send it anyway\n";
         }
         output::to_stderr(&text);
     }
-    let (vault, courier) = messenger(&model, stop.clone());
-    let left = send(&model, &vault, &courier, REPLAY, terminal)?;
+    let (vault, sender) = messenger(&model, stop.clone());
+    let left = send(&model, &vault, &sender, REPLAY_TIME, terminal)?;
     output::to_stderr(&undelivered_text(&left, crate::clock::now(), terminal.err));
-    let waiting = left.iter().any(|row| row.pending > 0);
+    let pending = left.iter().any(|row| row.pending > 0);
     match stop.signal() {
         Some(signal) => Ok(128 + signal),
-        None => Ok(if waiting { Exit::Failed } else { Exit::Done }.into()),
+        None => Ok(if pending { Exit::Failed } else { Exit::Done }.into()),
     }
 }
 
 fn test(args: &AlertsTestArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = file::model(&args.file, None, terminal)?;
-    let channels = named(&model, &args.channels)?;
+    let channels = selected(&model, &args.channels)?;
     let stop = exit::stop()?;
-    let (vault, courier) = messenger(&model, stop);
-    let mut failed = false;
+    let (vault, sender) = messenger(&model, stop);
+    let mut exit = Exit::Done;
     let mut lines = Vec::new();
-    for (channel, delivery) in alerts::probe(&model, &channels, &courier, &vault)? {
-        let said = match &delivery {
-            Delivery::Sent { answer } if answer.is_empty() => "sent".to_owned(),
-            Delivery::Sent { answer } => format!("sent: {answer}"),
-            Delivery::Retry { why, .. } | Delivery::Dead { why } => format!("not sent: {why}"),
-        };
-        let sent = matches!(delivery, Delivery::Sent { .. });
-        failed |= !sent;
-        let said = crate::report::shared::style::one_line(&said);
-        let said = if sent {
-            terminal.out.good(said)
-        } else {
-            terminal.out.bad(said)
+    for (channel, delivery) in outbox::send_test(&model, &channels, &sender, &vault)? {
+        let result = match &delivery {
+            Delivery::Sent { answer } if answer.is_empty() => terminal.out.good("sent"),
+            Delivery::Sent { answer } => terminal.out.good(one_line(&format!("sent: {answer}"))),
+            Delivery::Retry { why, .. } | Delivery::Dead { why } => {
+                exit = Exit::Failed;
+                terminal.out.bad(one_line(&format!("not sent: {why}")))
+            }
         };
         let (name, kind) = (terminal.out.name(&channel.name), channel.kind.word());
-        lines.push(format!("{name} ({kind}) {said}\n"));
+        lines.push(format!("{name} ({kind}) {result}\n"));
     }
     output::to_stdout(&lines.concat())?;
-    Ok(if failed { Exit::Failed } else { Exit::Done }.into())
+    Ok(exit.into())
 }
 
-/// The channels of these names; without names all of them.
-fn named<'a>(model: &'a Model, names: &[String]) -> Result<Vec<&'a Channel>, Failure> {
+/// The channels of these names; all if there are none.
+fn selected<'a>(model: &'a Model, names: &[String]) -> Result<Vec<&'a Channel>, Failure> {
     if model.channels.is_empty() {
         return Err(Failure::new(
             Exit::Usage,
@@ -106,75 +106,39 @@ fn named<'a>(model: &'a Model, names: &[String]) -> Result<Vec<&'a Channel>, Fai
             Some("declare one: `channel \"ops\" { webhook { url from-env=\"OPS_WEBHOOK\"; }; }`"),
         ));
     }
-    let known: Vec<&str> = model.channels.iter().map(|channel| channel.name.as_str()).collect();
-    for name in names {
-        if model.channel(name).is_none() {
-            let help = format!("channels are: {}", known.join(", "));
-            return Err(Failure::new(
-                Exit::Usage,
-                format!("there is no channel `{name}`"),
-                Some(&help),
-            ));
-        }
+    if let Some(name) = names.iter().find(|name| model.channel(name).is_none()) {
+        let known: Vec<&str> = model.channels.iter().map(|channel| channel.name.as_str()).collect();
+        let help = format!("channels: {}", known.join(", "));
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("unknown channel `{name}`"),
+            Some(&help),
+        ));
     }
-    let wanted = |channel: &&Channel| names.is_empty() || names.contains(&channel.name);
-    Ok(model.channels.iter().filter(wanted).collect())
+    let selected = |channel: &&Channel| names.is_empty() || names.contains(&channel.name);
+    Ok(model.channels.iter().filter(selected).collect())
 }
 
-/// Who delivers, until `stop`, and what it knows of secrets: each is fetched once, however much is sent.
-pub(super) fn messenger(model: &Model, stop: Stop) -> (Arc<Vault>, Courier) {
+/// The sender, until `stop`, and its secrets: each is fetched once.
+pub(super) fn messenger(model: &Model, stop: Stop) -> (Arc<Vault>, ChannelSender) {
     let vault = Arc::new(Vault::expecting(model.values()));
-    let courier = Courier::new(Arc::clone(&vault), stop);
-    (vault, courier)
+    let sender = ChannelSender::new(Arc::clone(&vault), stop);
+    (vault, sender)
 }
 
-/// Sends what is due, and gives what is not delivered then.
+/// Sends what is due; returns what is still undelivered.
 pub(super) fn send(
     model: &Model,
     vault: &Vault,
-    courier: &Courier,
+    sender: &ChannelSender,
     limit: Duration,
     terminal: &Terminal,
-) -> Result<Vec<UndeliveredRow>, Failure> {
+) -> Result<Vec<Undelivered>, Failure> {
     let log = |text: &str| output::to_stderr(&warning(text, terminal));
-    let left = alerts::send(model, courier, vault, limit, &log)?;
-    Ok(left.into_iter().map(undelivered).collect())
+    Ok(outbox::send(model, sender, vault, limit, &log)?)
 }
 
-/// What nobody can be told of but whoever reads the log.
+/// About alerts, which no channel can report.
 pub(super) fn warning(text: &str, terminal: &Terminal) -> String {
-    let text = crate::report::shared::style::one_line(text);
-    format!("{} {text}\n", terminal.err.warn("warning:"))
-}
-
-/// What is not delivered, as it is shown.
-pub(super) fn undelivered(row: Undelivered) -> UndeliveredRow {
-    UndeliveredRow {
-        channel: row.channel,
-        pending: row.pending,
-        dead: row.dead,
-        since: row.since,
-        last_error: row.last_error,
-    }
-}
-
-fn row(row: StoredMessage) -> AlertRow {
-    AlertRow {
-        message: serde_json::from_str(&row.json).ok(),
-        id: row.id,
-        channel: row.channel,
-        state: match row.stand {
-            Stand::Pending => Stands::Pending,
-            Stand::Held => Stands::Held,
-            Stand::Sent => Stands::Sent,
-            Stand::Dead => Stands::Dead,
-            Stand::Merged => Stands::Merged,
-            Stand::Dropped => Stands::Dropped,
-        },
-        created_at: row.created_at,
-        due_at: row.due_at,
-        attempts: row.attempts,
-        last_error: row.last_error,
-        settled_at: row.settled_at,
-    }
+    format!("{} {}\n", terminal.err.warn("warning:"), one_line(text))
 }

@@ -1,7 +1,7 @@
-//! `opsrun completions`: what a shell has to know to complete the command line.
+//! `opsrun completions`: a completion script for a shell.
 //!
-//! Takes the name of a shell, gives a script on stdout. Looks at nothing else.
-//! Invariant: what is completed is what is typed: the script is made of the arguments themselves.
+//! Takes the name of a shell, gives a script on stdout. Reads no file.
+//! Invariant: the script is generated from the arguments themselves.
 
 use super::args::{Cli, CompletionsArgs};
 use super::exit::{Exit, Failure};

@@ -3,44 +3,42 @@
 //! | code | meaning |
 //! |---|---|
 //! | 0 | done; or plan made |
-//! | 1 | a step failed or was blocked (others may have succeeded); `check`: findings at or above `--fail-on`; `verify`: damage found; `status`: a job that somebody has to look at |
+//! | 1 | a step failed or was blocked (others may have succeeded); `check`: findings at or above `--fail-on`; `verify`: damage found; `status`: a job needs attention |
 //! | 2 | deletions pending, only with `--detailed-exitcode` |
 //! | 3 | refused: deletion budget, safety guard |
-//! | 4 | done, but a copy is incomplete or a file that should have gone was kept |
-//! | 64 | the command line is wrong |
+//! | 4 | done, but a copy is incomplete or a file was kept that should have been deleted |
+//! | 64 | invalid command line |
 //! | 66 | an input file is missing or cannot be read |
-//! | 70 | a fault of ours: says what to report |
-//! | 73 | the state or a destination cannot be written, or has too little space |
+//! | 70 | internal error |
+//! | 73 | the state or a destination cannot be written, or lacks space |
 //! | 75 | another run holds the lock |
 //! | 78 | the ops file is invalid |
 //! | 128+n | stopped by signal n |
 //!
-//! Takes errors of the rooms below, gives a [`Failure`] to print. Must not know what a command does.
-//! Invariant: a failure names what it concerns and, where there is one, the next thing to try.
+//! Takes errors of the rooms below, gives a [`Failure`] to print.
+//! Invariant: a failure names its subject and, if possible, what to try next.
 
+use crate::alert::AlertError;
 use crate::config::LoadError;
 use crate::error_chain::error_chain;
 use crate::launch::LaunchError;
+use crate::report::shared::output;
+use crate::report::shared::style::Style;
 use crate::signal::Stop;
 use std::error::Error;
 use std::io;
 
-/// The codes that this room gives itself; others come from a run's outcome.
+/// The codes of this room; others come from the outcome of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     Done,
-    /// Something was found, or failed.
     Failed,
     Pending,
-    /// A guard said no.
     Refused,
-    /// Done, but not all of it.
     Partial,
     Usage,
-    /// An input file is missing or cannot be read.
     NoInput,
     Software,
-    /// Something cannot be written.
     CannotWrite,
     Config,
 }
@@ -62,11 +60,10 @@ impl From<Exit> for u8 {
     }
 }
 
-/// Why a command ends early.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     pub exit: u8,
-    /// What went wrong, causes included.
+    /// Includes the causes.
     pub message: String,
     pub help: Option<String>,
 }
@@ -80,7 +77,6 @@ impl Failure {
         }
     }
 
-    /// A failure that an error of a room below explains.
     pub fn of(exit: u8, error: &dyn Error, help: Option<String>) -> Self {
         Self {
             exit,
@@ -88,24 +84,44 @@ impl Failure {
             help,
         }
     }
+
+    #[must_use]
+    pub fn text(&self, style: Style) -> String {
+        output::failure_text(&self.message, self.help.as_deref(), style)
+    }
+
+    /// On stderr.
+    pub fn print(&self, style: Style) {
+        output::to_stderr(&self.text(style));
+    }
 }
 
-/// Installs the handlers of signals; to be called before any other thread starts.
+/// Installs the signal handlers. Call it before any other thread starts.
 pub fn stop() -> Result<Stop, Failure> {
-    Stop::install().map_err(|error| Failure::new(Exit::Software, format!("cannot handle signals: {error}"), None))
+    Stop::install().map_err(|error| no_signals(&error))
+}
+
+pub fn no_signals(error: &io::Error) -> Failure {
+    Failure::new(Exit::Software, format!("cannot handle signals: {error}"), None)
 }
 
 impl From<LoadError> for Failure {
     fn from(error: LoadError) -> Self {
         let LoadError::Unreadable { source, .. } = &error;
         let help = match source.kind() {
-            io::ErrorKind::NotFound => "name the ops file, or go to the directory that holds it",
-            io::ErrorKind::IsADirectory => "name the ops file in it",
-            io::ErrorKind::PermissionDenied => "run as a user who may read it",
-            io::ErrorKind::InvalidInput => "name a file, or write `-` and give the text on stdin",
-            _ => "check that it is a file that can be read",
+            io::ErrorKind::NotFound => "give the path of the ops file, or change to its directory",
+            io::ErrorKind::IsADirectory => "give the path of the ops file in it",
+            io::ErrorKind::PermissionDenied => "run opsrun as a user who can read it",
+            io::ErrorKind::InvalidInput => "give the path of a file, or `-` for stdin",
+            _ => "check that it is a readable file",
         };
         Self::of(Exit::NoInput.into(), &error, Some(help.to_owned()))
+    }
+}
+
+impl From<AlertError> for Failure {
+    fn from(error: AlertError) -> Self {
+        Self::of(error.exit_code(), &error, error.help())
     }
 }
 
@@ -115,9 +131,15 @@ impl From<LaunchError> for Failure {
     }
 }
 
-/// Data that was asked for could not be written to stdout.
+/// Requested data could not be written to stdout.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::new(Exit::CannotWrite, format!("cannot write the output: {error}"), None)
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        Self::of(Exit::Software.into(), &error, None)
     }
 }

@@ -1,7 +1,7 @@
-//! `opsrun explain`: what a finding means, why it matters, and how it looks wrong and right.
+//! `opsrun explain`: what a finding means, why it matters, and examples of wrong and right.
 //!
-//! Takes codes or slugs, gives their pages on stdout; without any the list of all. Reads no file.
-//! Invariant: one name that is unknown, and nothing is printed but what to type instead.
+//! Takes codes or slugs, gives their pages on stdout; without any, the list of all. Reads no file.
+//! Invariant: with an unknown name, nothing is printed but a suggestion.
 
 use super::args::ExplainArgs;
 use super::exit::{Exit, Failure};
@@ -12,14 +12,13 @@ use crate::report::findings::explain;
 use crate::report::shared::output;
 
 pub fn run(args: &ExplainArgs, terminal: &Terminal) -> Result<u8, Failure> {
-    let codes = args.codes.iter().map(|typed| known(typed));
-    let mut codes = codes.collect::<Result<Vec<Code>, Failure>>()?;
-    let mut seen = Vec::new();
-    codes.retain(|code| {
-        let new = !seen.contains(code);
-        seen.push(*code);
-        new
-    });
+    let mut codes = Vec::new();
+    for typed in &args.codes {
+        let code = known(typed)?;
+        if !codes.contains(&code) {
+            codes.push(code);
+        }
+    }
     output::to_stdout(&if codes.is_empty() {
         explain::codes(terminal.out, terminal.out_width)
     } else {
@@ -32,8 +31,8 @@ fn known(typed: &str) -> Result<Code, Failure> {
     find(typed).map_err(|near| {
         let help = match near {
             Some(near) => format!("did you mean `opsrun explain {near}` ({})?", near.slug()),
-            None => "`opsrun explain` lists all codes".to_owned(),
+            None => "to list all codes, run `opsrun explain`".to_owned(),
         };
-        Failure::new(Exit::Usage, format!("no finding is called `{typed}`"), Some(&help))
+        Failure::new(Exit::Usage, format!("unknown finding `{typed}`"), Some(&help))
     })
 }

@@ -1,14 +1,15 @@
 //! From FILE to a model.
 //!
-//! Takes a path and the overrides of the command line, gives a valid [`Model`]; findings go to stderr. Used by
-//! every command but `check`, for which the findings are the data.
-//! Invariant: an invalid ops file ends with 78, one that cannot be read with 66, before anything else happens.
+//! Takes a path and the overrides of the command line, gives a valid [`Model`]; findings go to stderr. Used by every
+//! command but `check`, whose data are the findings.
+//! Invariant: an invalid ops file exits with 78, an unreadable one with 66, before anything else happens.
 
 use super::args::{StateArgs, ThreadArgs};
 use super::exit::{Exit, Failure};
 use super::terminal::Terminal;
 use crate::config;
-use crate::daemon::reload::Reread;
+use crate::daemon::reload::Reload;
+use crate::error_chain::error_chain;
 use crate::launch::{self, copies::CopySource};
 use crate::model::Model;
 use crate::path::shown;
@@ -17,7 +18,7 @@ use crate::report::shared::output;
 use crate::units::plural;
 use std::path::Path;
 
-pub fn model(file: &Path, place: Option<&StateArgs>, terminal: &Terminal) -> Result<Model, Failure> {
+pub fn model(file: &Path, state: Option<&StateArgs>, terminal: &Terminal) -> Result<Model, Failure> {
     let loaded = config::load(file)?;
     if loaded.errors() > 0 || terminal.detail > Detail::Quiet {
         output::to_stderr(&loaded.render(terminal.err.is_color(), terminal.err_page()));
@@ -28,77 +29,79 @@ pub fn model(file: &Path, place: Option<&StateArgs>, terminal: &Terminal) -> Res
         return Err(Failure::new(
             Exit::Config,
             format!("`{}` is invalid: {count}", shown(file)),
-            Some("mend what is marked above; nothing was done"),
+            Some("fix the errors above; nothing was done"),
         ));
     };
-    placed(&mut model, place)?;
+    set_state_dir(&mut model, state)?;
     Ok(model)
 }
 
-/// Puts the state where the command line wants it.
-fn placed(model: &mut Model, place: Option<&StateArgs>) -> Result<(), Failure> {
-    if let Some(dir) = place.and_then(|place| place.state_dir.as_deref()) {
+fn set_state_dir(model: &mut Model, state: Option<&StateArgs>) -> Result<(), Failure> {
+    if let Some(dir) = state.and_then(|state| state.state_dir.as_deref()) {
         model.ops.state_dir = std::path::absolute(dir).map_err(|error| {
-            let message = format!("cannot find `{}`: {error}", shown(dir));
-            Failure::new(Exit::Usage, message, Some("name the state directory absolutely"))
+            let message = format!("cannot resolve `{}`: {error}", shown(dir));
+            Failure::new(
+                Exit::Usage,
+                message,
+                Some("use an absolute path for the state directory"),
+            )
         })?;
     }
     Ok(())
 }
 
-/// The model of `file` once more, for somebody who has one already.
+/// Reads `file` again.
 #[must_use]
-pub fn reread(file: &Path, place: Option<&StateArgs>, terminal: &Terminal) -> Reread {
+pub fn reload(file: &Path, state: Option<&StateArgs>, terminal: &Terminal) -> Reload {
     let loaded = match config::load(file) {
         Ok(loaded) => loaded,
         Err(error) => {
-            return Reread::Invalid {
-                message: crate::error_chain::error_chain(&error),
+            return Reload::Invalid {
+                message: error_chain(&error),
                 findings: String::new(),
             };
         }
     };
     let errors = loaded.errors() as u64;
     let findings = loaded.render(terminal.err.is_color(), terminal.err_page());
-    let invalid = |message| Reread::Invalid { message, findings };
+    let invalid = |message| Reload::Invalid { message, findings };
     let Some(mut model) = loaded.model else {
         let count = plural(errors, "error", "errors");
         return invalid(format!("`{}` is invalid: {count}", shown(file)));
     };
-    match placed(&mut model, place) {
-        Ok(()) => Reread::Valid(Box::new(model)),
+    match set_state_dir(&mut model, state) {
+        Ok(()) => Reload::Valid(Box::new(model)),
         Err(failure) => invalid(failure.message),
     }
 }
 
 #[derive(Debug)]
-pub enum Copies {
-    /// At the destinations of an ops file.
+pub enum CopyLocation {
+    /// The destinations of an ops file.
     Declared(Box<Model>),
-    /// In one directory, without ops file or state.
+    /// One directory, without ops file and state.
     Directory(std::path::PathBuf),
 }
 
-impl Copies {
+impl CopyLocation {
     /// `--from` or the ops file.
     pub fn find(
         file: &Path,
         from: Option<&Path>,
-        place: Option<&StateArgs>,
+        state: Option<&StateArgs>,
         terminal: &Terminal,
     ) -> Result<Self, Failure> {
         match from {
-            None => Ok(Self::Declared(Box::new(model(file, place, terminal)?))),
+            None => Ok(Self::Declared(Box::new(model(file, state, terminal)?))),
             Some(dir) if dir.is_dir() => Ok(Self::Directory(dir.to_owned())),
             Some(dir) => Err(Failure::new(
                 Exit::NoInput,
-                format!("`{}` is no directory", shown(dir)),
-                Some("name the directory that holds the copies, and check that its disk is mounted"),
+                format!("`{}` is not a directory", shown(dir)),
+                Some("give the directory of the copies, and check that its disk is mounted"),
             )),
         }
     }
 
-    /// As the rooms below take it.
     #[must_use]
     pub fn from(&self) -> CopySource<'_> {
         match self {
@@ -107,7 +110,6 @@ impl Copies {
         }
     }
 
-    /// The ops file, where there is one.
     #[must_use]
     pub fn model(&self) -> Option<&Model> {
         match self {
@@ -116,17 +118,17 @@ impl Copies {
         }
     }
 
-    /// Threads: as asked for, as the ops file has it, or as many as there are cores.
+    /// As requested, as in the ops file, or one per core.
     #[must_use]
-    pub fn threads(&self, asked: ThreadArgs) -> usize {
+    pub fn threads(&self, requested: ThreadArgs) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         match self.model() {
-            Some(model) => launch::threads(model, asked.count()),
-            None => asked.count().unwrap_or_else(cores),
+            Some(model) => launch::threads(model, requested.count()),
+            None => requested.count().unwrap_or_else(cores),
         }
     }
 
-    /// In which times are shown and read.
+    /// The zone of times that are shown and read.
     #[must_use]
     pub fn zone(&self) -> chrono_tz::Tz {
         match self {

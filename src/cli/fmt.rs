@@ -1,8 +1,8 @@
-//! `opsrun fmt`: brings ops files into their usual form.
+//! `opsrun fmt`: formats ops files.
 //!
-//! Takes files or stdin; writes the files anew where something changes, and says which on stderr. With `--check` and
-//! `--diff` it writes nothing, and what it found is the data on stdout.
-//! Invariant: a file that is no KDL, or was written meanwhile, stays as it is, whatever becomes of the others.
+//! Takes files or stdin; rewrites files that change, and names them on stderr. With `--check` and `--diff` it writes
+//! nothing, and prints the result on stdout.
+//! Invariant: an invalid file, or one that changed meanwhile, is left unchanged; the others are still formatted.
 
 use super::args::FmtArgs;
 use super::exit::{Exit, Failure};
@@ -23,7 +23,7 @@ pub fn run(args: &FmtArgs, terminal: &Terminal) -> Result<u8, Failure> {
         match one(file, args, terminal) {
             Ok(code) => exit = exit.max(code),
             Err(failure) => {
-                output::failure(&failure.message, failure.help.as_deref(), terminal.err);
+                failure.print(terminal.err);
                 exit = exit.max(failure.exit);
             }
         }
@@ -35,19 +35,19 @@ fn one(file: &Path, args: &FmtArgs, terminal: &Terminal) -> Result<u8, Failure> 
     let stdin = file == Path::new("-");
     let name = if stdin { args.stdin_name.as_path() } else { file };
     let old = read(file, stdin)?;
-    let new = config::format(name, old.clone()).map_err(|error| refused(name, error, terminal))?;
+    let new = config::format(name, old.clone()).map_err(|error| failure(name, error, terminal))?;
     let differs = old != new.as_bytes();
-    let asked = args.check || args.diff;
+    let read_only = args.check || args.diff;
     if args.diff {
-        // Without secrets; what is formatted is UTF-8.
+        // Secrets are masked. A formatted file is UTF-8.
         let old = config::masked(&String::from_utf8_lossy(&old));
         let text = diff::unified(&shown(name).to_string(), &old, &config::masked(&new), terminal.out);
         output::to_stdout(&text)?;
     } else if args.check && differs {
         output::to_stdout(&format!("{}\n", shown(name)))?;
-    } else if stdin && !asked {
+    } else if stdin && !read_only {
         output::to_stdout(&new)?;
-    } else if differs && !asked {
+    } else if differs && !read_only {
         launch::rewrite(file, &old, new.as_bytes())?;
         if terminal.detail > Detail::Quiet {
             output::to_stderr(&format!("{}: formatted\n", shown(name)));
@@ -72,31 +72,31 @@ fn read(file: &Path, stdin: bool) -> Result<Vec<u8>, Failure> {
     }
 }
 
-fn refused(name: &Path, error: FormatError, terminal: &Terminal) -> Failure {
+fn failure(name: &Path, error: FormatError, terminal: &Terminal) -> Failure {
     match error {
         FormatError::Invalid(loaded) => {
             output::to_stderr(&loaded.render(terminal.err.is_color(), terminal.err_page()));
             let errors = plural(loaded.errors() as u64, "error", "errors");
             Failure::new(
                 Exit::Config,
-                format!("`{}` is no KDL: {errors}", shown(name)),
-                Some("mend what is marked above; the file was left as it is"),
+                format!("`{}` is not valid KDL: {errors}", shown(name)),
+                Some("fix the errors above; the file was left unchanged"),
             )
         }
         FormatError::Oversized => Failure::new(
             Exit::Config,
             format!("`{}` is larger than 4 MiB", shown(name)),
-            Some("is this the right file? Several can be joined by `import`; it was left as it is"),
+            Some("check the path, or split the file and use `import`; it was left unchanged"),
         ),
         FormatError::TooLarge => Failure::new(
             Exit::Config,
             format!("`{}` would be larger than 4 MiB", shown(name)),
-            Some("divide it into several files, joined by `import`; it was left as it is"),
+            Some("split it into several files and use `import`; it was left unchanged"),
         ),
         FormatError::Changed => Failure::new(
             Exit::Software,
-            format!("`{}` would have come to mean something else", shown(name)),
-            Some("the file was left as it is; please report this with the file"),
+            format!("formatting `{}` would change its meaning", shown(name)),
+            Some("the file was left unchanged; please report this bug with the file"),
         ),
     }
 }

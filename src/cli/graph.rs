@@ -1,6 +1,6 @@
-//! `opsrun graph`: the jobs of an ops file and what they need.
+//! `opsrun graph`: the jobs of an ops file and their dependencies.
 //!
-//! Takes an ops file, gives text, dot or Mermaid on stdout. Looks at nothing but the file and what it imports.
+//! Takes an ops file, gives text, dot or Mermaid on stdout. Reads only the file and its imports.
 //! Invariant: the same file gives the same output on every machine.
 
 use super::args::{GraphArgs, GraphFormat};

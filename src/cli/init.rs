@@ -1,8 +1,7 @@
-//! `opsrun init`: writes a first ops file, or one made of a crontab.
+//! `opsrun init`: writes a first ops file, or converts a crontab.
 //!
-//! Takes the name of a file that shall be, or `-` for stdout; a crontab from a file, stdin or `crontab -l`. Says on
-//! stderr what became of it.
-//! Invariant: a file that is there is replaced only with `--force`.
+//! Takes the name of the new file, or `-` for stdout; a crontab from a file, stdin or `crontab -l`. Reports on stderr.
+//! Invariant: an existing file is replaced only with `--force`.
 
 use super::args::InitArgs;
 use super::exit::{self, Exit, Failure};
@@ -28,8 +27,8 @@ pub fn run(args: &InitArgs, terminal: &Terminal) -> Result<u8, Failure> {
             if from.is_some() && !args.system && !args.no_system && names_users(&text, &users()) {
                 return Err(Failure::new(
                     Exit::Usage,
-                    "the crontab seems to have a column for users: every command begins with one".to_owned(),
-                    Some("add --system, as for /etc/crontab, or --no-system when these are programs"),
+                    "the crontab seems to have a user column: every command starts with a user name".to_owned(),
+                    Some("add --system, as for /etc/crontab, or --no-system if these are programs"),
                 ));
             }
             Some(crontab(&text, &here(args.system)))
@@ -37,11 +36,8 @@ pub fn run(args: &InitArgs, terminal: &Terminal) -> Result<u8, Failure> {
         [kind, ..] => {
             return Err(Failure::new(
                 Exit::Usage,
-                format!(
-                    "`{}` is nothing that an ops file can be made of",
-                    shown(Path::new(kind))
-                ),
-                Some("write `--from crontab`, perhaps with the file that holds it"),
+                format!("cannot convert `{}`", shown(Path::new(kind))),
+                Some("use `--from crontab`, or `--from crontab FILE`"),
             ));
         }
     };
@@ -54,12 +50,12 @@ pub fn run(args: &InitArgs, terminal: &Terminal) -> Result<u8, Failure> {
         write(&args.file, text, args.force, translated.is_some())?;
     }
     if terminal.detail > Detail::Quiet {
-        output::to_stderr(&told(&args.file, translated.as_ref()));
+        output::to_stderr(&summary(&args.file, translated.as_ref()));
     }
     Ok(Exit::Done.into())
 }
 
-/// What is made of a crontab is for its owner alone, until they have read it: no list of secrets is complete.
+/// A converted crontab is readable by its owner only, since it may contain a secret that was not recognised.
 fn write(file: &Path, text: &str, force: bool, private: bool) -> Result<(), Failure> {
     if force {
         match config::text_of(file) {
@@ -72,7 +68,7 @@ fn write(file: &Path, text: &str, force: bool, private: bool) -> Result<(), Fail
     Ok(launch::write_new(file, text.as_bytes(), mode)?)
 }
 
-/// The crontab: of a file, of stdin, or of the user.
+/// From a file, from stdin, or from `crontab -l`.
 fn read(from: Option<&Path>) -> Result<Vec<u8>, Failure> {
     match from {
         None => Ok(launch::crontab(&exit::stop()?)?),
@@ -84,11 +80,13 @@ fn read(from: Option<&Path>) -> Result<Vec<u8>, Failure> {
                 (format!("`{}`", shown(path)), File::open(path).and_then(bounded))
             };
             let failure = |message| {
-                let help = "name the file that holds the crontab, or `-`";
+                let help = "give the path of the crontab, or `-` for stdin";
                 Failure::new(Exit::NoInput, message, Some(help).filter(|_| !stdin))
             };
             match bytes {
-                Ok(bytes) if bytes.len() as u64 > LONGEST => Err(failure(format!("{name} is longer than 4 MiB"))),
+                Ok(bytes) if bytes.len() as u64 > MAX_CRONTAB_BYTES => {
+                    Err(failure(format!("{name} is larger than 4 MiB")))
+                }
                 Ok(bytes) => Ok(bytes),
                 Err(error) => Err(failure(format!("cannot read {name}: {error}"))),
             }
@@ -96,16 +94,16 @@ fn read(from: Option<&Path>) -> Result<Vec<u8>, Failure> {
     }
 }
 
-const LONGEST: u64 = 4 * 1024 * 1024;
+const MAX_CRONTAB_BYTES: u64 = 4 * 1024 * 1024;
 
-/// All, but not more than just beyond the limit.
+/// Reads one byte more than the limit at most.
 fn bounded(from: impl Read) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    from.take(LONGEST + 1).read_to_end(&mut bytes)?;
+    from.take(MAX_CRONTAB_BYTES + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// The users of this host by name, as far as its file has them.
+/// The users in `/etc/passwd`.
 fn users() -> Vec<String> {
     let bytes = File::open("/etc/passwd").and_then(bounded).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
@@ -113,7 +111,7 @@ fn users() -> Vec<String> {
     names.chain(["root".to_owned()]).collect()
 }
 
-/// What cron knows of this place without being told.
+/// The settings that cron takes from its environment.
 fn here(system: bool) -> CrontabOrigin {
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let root = rustix::process::getuid().is_root();
@@ -128,14 +126,14 @@ fn here(system: bool) -> CrontabOrigin {
     }
 }
 
-/// Of the system: where the link `/etc/localtime` leads.
+/// The target of the link `/etc/localtime`.
 fn timezone() -> Option<String> {
     let link = std::fs::read_link("/etc/localtime").ok()?;
     let (_, zone) = link.to_str()?.split_once("zoneinfo/")?;
     Some(zone.to_owned())
 }
 
-fn told(file: &Path, translated: Option<&TranslatedCrontab>) -> String {
+fn summary(file: &Path, translated: Option<&TranslatedCrontab>) -> String {
     let to = if file == Path::new("-") {
         String::new()
     } else {
@@ -145,13 +143,13 @@ fn told(file: &Path, translated: Option<&TranslatedCrontab>) -> String {
         return if to.is_empty() {
             to
         } else {
-            format!("{to}written; `opsrun check` says whether it is right\n")
+            format!("{to}written; to validate it, run `opsrun check`\n")
         };
     };
     let targets = plural(done.targets as u64, "target", "targets");
     let left = match done.left as u64 {
         0 => String::new(),
-        left => format!(", {}", plural(left, "line left as a comment", "lines left as comments")),
+        left => format!(", {}", plural(left, "line kept as a comment", "lines kept as comments")),
     };
     format!("{to}{targets}{left}\n")
 }

@@ -1,47 +1,49 @@
-//! `opsrun list`: which copies are there.
+//! `opsrun list`: the copies at the destinations.
 //!
-//! Takes an ops file or a destination, gives a table or JSON on stdout. Touches nothing.
-//! Invariant: a copy that cannot be read is listed with the reason.
+//! Takes an ops file or a destination, gives a table or JSON on stdout. Changes nothing.
+//! Invariant: an unreadable copy is listed with the reason.
 
 use super::args::ListArgs;
+use super::destination_notes;
 use super::exit::{Exit, Failure};
-use super::file::Copies;
-use super::plan::json;
-use super::remarks;
+use super::file::CopyLocation;
 use super::terminal::Terminal;
 use crate::archive::{CatalogueCopy, CopyName};
 use crate::launch::copies::{self, CopyDirectory};
-use crate::report::copies::list::{CopyLine, CopyState, copies_text, document};
+use crate::report::copies::list::{CopyDocument, CopyState, FORMAT, ListDocument, copies_text};
 use crate::report::shared::output;
 use crate::units::plural;
 
 pub fn run(args: &ListArgs, terminal: &Terminal) -> Result<u8, Failure> {
-    let place = Copies::find(&args.file, args.copies.from.as_deref(), Some(&args.place), terminal)?;
+    let source = CopyLocation::find(&args.file, args.copies.from.as_deref(), Some(&args.state), terminal)?;
     let wanted = args.copies.backup.as_deref();
-    let places = copies::places(place.from(), wanted, None)?;
-    let copies = lines(&places, wanted);
+    let places = copies::places(source.from(), wanted, None)?;
+    let document = ListDocument {
+        format: FORMAT,
+        copies: rows(&places, wanted),
+    };
     let text = if args.json {
-        json(&document(&copies))?
+        output::json(&document)?
     } else {
-        copies_text(&copies, place.zone(), terminal.out)
+        copies_text(&document.copies, source.zone(), terminal.out)
     };
     output::to_stdout(&text)?;
-    remarks::beside(&places, wanted, terminal);
-    let gone = remarks::lost(&place, wanted, terminal);
-    Ok(if gone { Exit::Failed } else { Exit::Done }.into())
+    destination_notes::other_files(&places, wanted, terminal);
+    let missing = destination_notes::missing(&source, wanted, terminal);
+    Ok(if missing { Exit::Failed } else { Exit::Done }.into())
 }
 
-/// One line for each copy, and for each that cannot be used.
-fn lines(places: &[CopyDirectory], wanted: Option<&str>) -> Vec<CopyLine> {
-    let mut lines = Vec::new();
+/// All copies, broken ones included.
+fn rows(places: &[CopyDirectory], wanted: Option<&str>) -> Vec<CopyDocument> {
+    let mut rows = Vec::new();
     for place in places {
-        lines.extend(place.copies.iter().map(line));
+        rows.extend(place.copies.iter().map(row));
         let of_wanted = |name: &str| {
             let parsed = CopyName::parse(name);
             wanted.is_none_or(|wanted| parsed.is_some_and(|parsed| parsed.backup() == wanted))
         };
         let broken = place.catalogue.broken.iter().filter(|(name, _)| of_wanted(name));
-        lines.extend(broken.map(|(name, why)| CopyLine {
+        rows.extend(broken.map(|(name, why)| CopyDocument {
             copy: name.clone(),
             backup: CopyName::parse(name).map_or_else(String::new, |parsed| parsed.backup().to_owned()),
             at: None,
@@ -51,10 +53,10 @@ fn lines(places: &[CopyDirectory], wanted: Option<&str>) -> Vec<CopyLine> {
             deleted: 0,
         }));
     }
-    lines
+    rows
 }
 
-fn line(copy: &CatalogueCopy) -> CopyLine {
+fn row(copy: &CatalogueCopy) -> CopyDocument {
     let manifest = &copy.manifest;
     let state = match (&manifest.suspect, manifest.complete) {
         (Some(why), _) => CopyState::Suspect(why.clone()),
@@ -71,7 +73,7 @@ fn line(copy: &CatalogueCopy) -> CopyLine {
             CopyState::Incomplete(count + &first.unwrap_or_default())
         }
     };
-    CopyLine {
+    CopyDocument {
         copy: copy.name.to_string(),
         backup: manifest.backup_id.clone(),
         at: Some(manifest.backup_at),

@@ -1,8 +1,8 @@
 //! `opsrun man`: the manual pages.
 //!
-//! Takes nothing, gives the page of opsrun on stdout; with a directory, that page and one for each command as files.
-//! All of it is made of the arguments and their help.
-//! Invariant: a line of help is a line of the page, and nothing in it is taken for a request.
+//! Prints the page of opsrun on stdout; with a directory, writes that page and one per command. All pages are generated
+//! from the arguments and their help.
+//! Invariant: a line of help is a line of the page, and never a roff request.
 
 use super::args::{Cli, ManArgs};
 use super::exit::{Exit, Failure};
@@ -41,7 +41,7 @@ fn unwritten(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(
         Exit::CannotWrite,
         message,
-        Some("name a directory that you may write to"),
+        Some("give a directory that you can write to"),
     )
 }
 
@@ -54,7 +54,7 @@ fn write(path: &Path, page: &str) -> Result<(), Failure> {
     }
 }
 
-/// File names and pages; that of opsrun itself comes first.
+/// File names and pages; opsrun itself comes first.
 fn pages() -> Result<Vec<(String, String)>, Failure> {
     let mut command = Cli::command().disable_help_subcommand(true);
     command.build();
@@ -83,12 +83,12 @@ fn page(command: &Command) -> Result<(String, String), Failure> {
         }
         std::io::Result::Ok(())
     };
-    render().map_err(|error| Failure::new(Exit::Software, format!("cannot make a page: {error}"), None))?;
+    render().map_err(|error| Failure::new(Exit::Software, format!("cannot generate a page: {error}"), None))?;
     let text = String::from_utf8_lossy(&out).into_owned() + &sections;
     Ok((man.get_filename(), text))
 }
 
-/// The text behind the help of a command: paragraphs, and lists under a title, each a section.
+/// The text after the help of a command: paragraphs, and titled lists, each as a section.
 fn sections(help: &str) -> String {
     let mut out = String::new();
     let mut last = "";
@@ -113,7 +113,7 @@ fn sections(help: &str) -> String {
     out
 }
 
-/// A line as it stands: no request, no escape, no hyphenation.
+/// A literal line: no request, no escape, no hyphenation.
 fn literal(line: &str) -> String {
     let line = line.replace('\\', "\\e").replace('-', "\\-");
     if line.starts_with(['.', '\'']) {
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_command_has_a_page_and_every_section_its_place() {
+    fn every_command_has_a_page_with_all_sections() {
         let pages = pages().unwrap();
         let names: Vec<&str> = pages.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names.first(), Some(&"opsrun.1"));
@@ -145,7 +145,7 @@ mod tests {
                     "{name}: {section}"
                 );
             }
-            // Whatever begins with a dot is one of the requests that are known here.
+            // A line that starts with a dot is a known request.
             let known = [
                 ".TH", ".SH", ".SS", ".TP", ".PP", ".RS", ".RE", ".nf", ".fi", ".br", ".ie", ".el", ".IP",
             ];

@@ -1,64 +1,67 @@
-//! What kind of terminal this is, and how much is said on it.
+//! The properties of the terminal, and the level of detail.
 //!
-//! Takes the global flags, the environment and the three streams; gives styles, a width and the level of
-//! detail. Asked once, at the start.
-//! Invariant: a stream that is no terminal gets no colour (unless it was asked for), no bar and no wrapping.
+//! Takes the global flags, the environment and the three streams; gives styles, a width and the level of detail.
+//! Detected once, at the start.
+//! Invariant: a stream that is not a terminal gets no colour (unless requested), no bar and no wrapping.
 
-use super::args::Global;
+use super::args::{Color, Global};
 use crate::report::run::lines::Detail;
-use crate::report::run::progress::Show;
-use crate::report::shared::style::{Style, Wish};
+use crate::report::run::progress::ProgressMode;
+use crate::report::shared::style::{ColorChoice, Style};
 use std::io::{IsTerminal, stderr, stdin, stdout};
 
-/// Width of findings where there is no terminal.
-const PAGE: usize = 100;
+/// Width of findings without a terminal.
+pub(super) const DEFAULT_WIDTH: usize = 100;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Terminal {
     pub out: Style,
     pub err: Style,
-    /// Columns of stdout; `None` when it is no terminal.
+    /// Columns of stdout; `None` if it is not a terminal.
     pub out_width: Option<usize>,
-    /// Columns of stderr; `None` when it is no terminal.
+    /// Columns of stderr; `None` if it is not a terminal.
     pub err_width: Option<usize>,
-    pub ask: Ask,
+    pub prompt: Prompt,
     pub detail: Detail,
 }
 
-/// Who can be asked, and where. Whoever sits at stdin can answer, wherever stderr goes.
+/// Where to ask. Only a terminal at stdin can answer, wherever stderr goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ask {
-    Nobody,
+pub enum Prompt {
+    None,
     Stderr,
-    /// On the terminal itself, since stderr leads elsewhere.
-    Terminal,
+    /// On `/dev/tty`, since stderr is redirected.
+    Tty,
 }
 
-impl Ask {
+impl Prompt {
     fn of(stdin: bool, stderr: bool) -> Self {
         match (stdin, stderr) {
-            (false, _) => Self::Nobody,
+            (false, _) => Self::None,
             (true, true) => Self::Stderr,
-            (true, false) => Self::Terminal,
+            (true, false) => Self::Tty,
         }
     }
 }
 
 impl Terminal {
-    /// Looks at the streams and the environment.
     #[must_use]
-    pub fn look(global: &Global) -> Self {
-        let wish = Wish::from(global.color);
+    pub fn detect(global: &Global) -> Self {
+        let choice = match global.color {
+            Color::Auto => ColorChoice::Auto,
+            Color::Always => ColorChoice::Always,
+            Color::Never => ColorChoice::Never,
+        };
         let variable = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
         let (no_color, term) = (variable("NO_COLOR"), variable("TERM"));
-        let style = |terminal| Style::choose(wish, terminal, no_color.as_deref(), term.as_deref());
+        let style = |terminal| Style::choose(choice, terminal, no_color.as_deref(), term.as_deref());
         let (out, err) = (stdout().is_terminal(), stderr().is_terminal());
         Self {
             out: style(out),
             err: style(err),
             out_width: columns(&stdout()),
             err_width: columns(&stderr()),
-            ask: Ask::of(stdin().is_terminal(), err),
+            prompt: Prompt::of(stdin().is_terminal(), err),
             detail: match (global.quiet, global.verbose) {
                 (true, _) => Detail::Quiet,
                 (false, 0) => Detail::Normal,
@@ -68,22 +71,22 @@ impl Terminal {
     }
 
     #[must_use]
-    pub fn progress(&self) -> Show {
+    pub fn progress(&self) -> ProgressMode {
         match (self.detail, self.err_width) {
-            (Detail::Quiet, _) => Show::Nothing,
-            (_, None) => Show::Lines,
-            (_, Some(_)) => Show::Bar,
+            (Detail::Quiet, _) => ProgressMode::Off,
+            (_, None) => ProgressMode::Lines,
+            (_, Some(_)) => ProgressMode::Bars,
         }
     }
 
     #[must_use]
     pub fn out_page(&self) -> usize {
-        self.out_width.unwrap_or(PAGE)
+        self.out_width.unwrap_or(DEFAULT_WIDTH)
     }
 
     #[must_use]
     pub fn err_page(&self) -> usize {
-        self.err_width.unwrap_or(PAGE)
+        self.err_width.unwrap_or(DEFAULT_WIDTH)
     }
 }
 
@@ -92,7 +95,7 @@ fn columns(stream: &(impl IsTerminal + std::os::fd::AsFd)) -> Option<usize> {
         return None;
     }
     let columns = rustix::termios::tcgetwinsize(stream).map_or(0, |size| usize::from(size.ws_col));
-    // Some terminals know no size, and in a sliver nothing can be read anyway.
+    // Some terminals report no size, and a very narrow one is unreadable anyway.
     Some(if columns < 40 { 80 } else { columns })
 }
 
@@ -101,10 +104,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_sits_at_stdin_is_asked_wherever_stderr_goes() {
-        assert_eq!(Ask::of(true, true), Ask::Stderr);
-        assert_eq!(Ask::of(true, false), Ask::Terminal);
-        assert_eq!(Ask::of(false, true), Ask::Nobody);
-        assert_eq!(Ask::of(false, false), Ask::Nobody);
+    fn a_terminal_at_stdin_is_asked_wherever_stderr_goes() {
+        assert_eq!(Prompt::of(true, true), Prompt::Stderr);
+        assert_eq!(Prompt::of(true, false), Prompt::Tty);
+        assert_eq!(Prompt::of(false, true), Prompt::None);
+        assert_eq!(Prompt::of(false, false), Prompt::None);
     }
 }

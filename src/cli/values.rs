@@ -1,9 +1,8 @@
-//! The forms of single values on the command line.
+//! The syntax of single values on the command line.
 //!
-//! Takes text, gives values; used by clap, whose error names the flag around ours. Knows no commands.
-//! Invariant: what the ops file accepts as a duration is accepted here, and nothing is guessed.
+//! Takes text, gives values. Called by clap, whose error names the flag.
+//! Invariant: durations have the syntax of the ops file.
 
-use super::args::{FindingsFormat, Wanted};
 use crate::model::job::InvalidJobName;
 use crate::model::{JobKind, JobName, StepName};
 use crate::units::{UnitError, parse_duration};
@@ -12,44 +11,27 @@ use std::time::Duration;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
-    /// With its offset: RFC 3339.
+    /// With an offset: RFC 3339.
     Exact(DateTime<Utc>),
-    /// Without: in the time zone of the ops file.
+    /// Without an offset: in the time zone of the ops file.
     Local(NaiveDateTime),
 }
 
 impl Moment {
-    /// The instant; of a time that a clock change repeats the first, of one that it skips the end of the gap.
+    /// A repeated local time is the first of the two; a skipped one is the end of the gap.
     #[must_use]
     pub fn resolve(self, zone: chrono_tz::Tz) -> DateTime<Utc> {
         let local = match self {
             Self::Exact(at) => return at,
             Self::Local(local) => local,
         };
-        // No gap of any zone is longer than a day.
+        // No zone has a gap of more than a day.
         (0..=24 * 60)
             .find_map(|minutes| {
                 let later = local.checked_add_signed(chrono::TimeDelta::minutes(minutes))?;
                 zone.from_local_datetime(&later).earliest()
             })
             .map_or_else(|| local.and_utc(), |at| at.to_utc())
-    }
-}
-
-/// `json`, `json=findings.json`, `json=-`.
-pub fn wanted(text: &str) -> Result<Wanted, String> {
-    let (word, path) = match text.split_once('=') {
-        Some((word, path)) => (word, Some(path)),
-        None => (text, None),
-    };
-    let format = FindingsFormat::ALL.into_iter().find(|format| format.word() == word);
-    match (format, path) {
-        (None, _) => Err("formats are text, json, github, sarif and junit".to_owned()),
-        (Some(_), Some("")) => Err(format!("a path is missing: `{word}={word}.out`")),
-        (Some(format), path) => Ok(Wanted {
-            format,
-            path: path.filter(|path| *path != "-").map(Into::into),
-        }),
     }
 }
 
@@ -72,18 +54,18 @@ pub fn moment(text: &str) -> Result<Moment, String> {
         .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
     local
         .map(Moment::Local)
-        .ok_or_else(|| "use `2026-11-23`, `2026-11-23 21:00` or `2026-11-23T21:00:00+09:00`".to_owned())
+        .ok_or_else(|| "expected `2026-11-23`, `2026-11-23 21:00` or `2026-11-23T21:00:00+09:00`".to_owned())
 }
 
 pub fn span(text: &str) -> Result<(Moment, Moment), String> {
     let (from, until) = text
         .split_once("..")
-        .ok_or_else(|| "use two moments, as in `2026-12-24..2026-12-27`".to_owned())?;
+        .ok_or_else(|| "expected two times, as in `2026-12-24..2026-12-27`".to_owned())?;
     Ok((moment(from)?, moment(until)?))
 }
 
-/// A duration, as in the ops file; `0s` is none.
-pub fn wait(text: &str) -> Result<Duration, String> {
+/// A duration; `0s` is allowed.
+pub fn lock_wait(text: &str) -> Result<Duration, String> {
     match parse_duration(text) {
         Ok(duration) => Ok(duration),
         Err(UnitError::Zero) => Ok(Duration::ZERO),
@@ -92,22 +74,22 @@ pub fn wait(text: &str) -> Result<Duration, String> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Hold(pub Option<Duration>);
+pub struct HoldTime(pub Option<Duration>);
 
 /// `7d`, or `none`.
-pub fn hold(text: &str) -> Result<Hold, String> {
+pub fn hold_time(text: &str) -> Result<HoldTime, String> {
     if text == "none" {
-        return Ok(Hold(None));
+        return Ok(HoldTime(None));
     }
     parse_duration(text)
-        .map(|duration| Hold(Some(duration)))
+        .map(|duration| HoldTime(Some(duration)))
         .map_err(|error| explain(&error, "`7d` or `none`"))
 }
 
 fn explain(error: &UnitError, examples: &str) -> String {
     match error {
         UnitError::Unit { found, allowed } if found.is_empty() => {
-            format!("the unit is missing: use one of {allowed}, as in {examples}")
+            format!("the unit is missing; use one of {allowed}, as in {examples}")
         }
         other => format!("{other}, as in {examples}"),
     }
@@ -116,15 +98,15 @@ fn explain(error: &UnitError, examples: &str) -> String {
 pub fn retention(text: &str) -> Result<JobName, String> {
     match text.parse::<JobName>() {
         Ok(job) if job.kind == JobKind::Retention && crate::units::check_name(&job.name).is_ok() => Ok(job),
-        _ => Err("name one retention, as in `retention:observer`".to_owned()),
+        _ => Err("expected one retention, as in `retention:observer`".to_owned()),
     }
 }
 
-/// `kind:name`; who names a step is told its job.
+/// `kind:name`. The name of a step gives an error with the name of its job.
 pub fn job(text: &str) -> Result<JobName, String> {
     text.parse()
         .map_err(|error: InvalidJobName| match text.parse::<StepName>() {
-            Ok(step) => format!("that is a step: name its job, `{}`", step.job()),
+            Ok(step) => format!("`{step}` is a step; use its job, `{}`", step.job()),
             Err(_) => error.to_string(),
         })
 }
@@ -147,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn clock_changes_have_an_answer() {
+    fn clock_changes_are_resolved() {
         let zone = chrono_tz::Europe::Berlin;
         let at = |text: &str| moment(text).unwrap().resolve(zone).to_rfc3339();
         assert_eq!(at("2026-03-29 02:30"), "2026-03-29T01:00:00+00:00");
@@ -155,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_is_no_job() {
+    fn a_step_is_not_a_job() {
         assert_eq!(job("backup:a").unwrap().to_string(), "backup:a");
         assert!(job("verify:a").unwrap_err().ends_with("`backup:a`"));
         assert!(job("cleanup:a").unwrap_err().ends_with("`retention:a`"));
@@ -164,12 +146,12 @@ mod tests {
 
     #[test]
     fn waits_and_holds() {
-        assert_eq!(wait("0s"), Ok(Duration::ZERO));
-        assert_eq!(wait("5m"), Ok(Duration::from_mins(5)));
-        assert!(wait("5").is_err());
-        assert_eq!(hold("none"), Ok(Hold(None)));
-        assert_eq!(hold("7d"), Ok(Hold(Some(Duration::from_hours(168)))));
-        assert!(hold("0s").is_err());
+        assert_eq!(lock_wait("0s"), Ok(Duration::ZERO));
+        assert_eq!(lock_wait("5m"), Ok(Duration::from_mins(5)));
+        assert!(lock_wait("5").is_err());
+        assert_eq!(hold_time("none"), Ok(HoldTime(None)));
+        assert_eq!(hold_time("7d"), Ok(HoldTime(Some(Duration::from_hours(168)))));
+        assert!(hold_time("0s").is_err());
         assert!(retention("retention:a").is_ok());
         assert!(retention("backup:a").is_err());
     }

@@ -1,63 +1,63 @@
-//! `opsrun verify`: reads copies back and compares them with what was recorded.
+//! `opsrun verify`: reads copies back and compares them with their records.
 //!
-//! Takes an ops file or a destination and which copies; prints as it goes. Changes nothing but the store.
-//! Invariant: damage ends with 1, whatever else was fine.
+//! Takes an ops file or a destination, and a selection of copies; prints results as they come. Changes only the store.
+//! Invariant: exits with 1 if a copy is damaged.
 
 use super::args::VerifyArgs;
+use super::destination_notes;
 use super::exit::{self, Exit, Failure};
-use super::file::Copies;
-use super::remarks;
+use super::file::CopyLocation;
 use super::terminal::Terminal;
 use crate::archive::CopyName;
 use crate::launch::copies::{self, CopyDirectory, Verification};
-use crate::report::copies::results::CheckedCopy;
-use crate::report::copies::results::Outcomes;
-use crate::report::run::progress::Bars;
+use crate::report::copies::results::CopyResults;
+use crate::report::copies::results::VerifyResult;
+use crate::report::run::progress::ProgressBars;
 use crate::report::shared::output;
 
 pub fn run(args: &VerifyArgs, terminal: &Terminal) -> Result<u8, Failure> {
-    let place = Copies::find(&args.file, args.copies.from.as_deref(), Some(&args.place), terminal)?;
+    let source = CopyLocation::find(&args.file, args.copies.from.as_deref(), Some(&args.state), terminal)?;
     let stop = exit::stop()?;
-    let gone = remarks::lost(&place, args.copies.backup.as_deref(), terminal);
-    let places = copies::places(place.from(), args.copies.backup.as_deref(), args.copy.as_deref())?;
-    let bars = Bars::new(terminal.progress());
-    let mut outcomes = Outcomes::new(terminal.out, terminal.detail, place.zone());
+    let missing = destination_notes::missing(&source, args.copies.backup.as_deref(), terminal);
+    let places = copies::places(source.from(), args.copies.backup.as_deref(), args.copy.as_deref())?;
+    let bars = ProgressBars::new(terminal.progress());
+    let mut results = CopyResults::new(terminal.out, terminal.detail, source.zone());
     let mut failed: Option<Failure> = None;
     let mut each = |found: Verification| {
-        let line = outcomes.checked(&CheckedCopy {
+        let line = results.verified(&VerifyResult {
             copy: found.copy.to_string(),
             records: found.holds.0,
             bytes: found.holds.1,
             damage: found.damage.clone(),
         });
-        let said = bars.hidden(|| output::to_stdout(&line)).map_err(Failure::from);
-        let noted = place.model().map_or(Ok(()), |model| copies::remember(model, &found));
-        if let Err(failure) = said.and(noted.map_err(Failure::from)) {
+        let printed = bars.hidden(|| output::to_stdout(&line)).map_err(Failure::from);
+        let recorded = source.model().map_or(Ok(()), |model| copies::remember(model, &found));
+        if let Err(failure) = printed.and(recorded.map_err(Failure::from)) {
             failed.get_or_insert(failure);
         }
     };
-    copies::verify(&places, place.threads(args.threads), &stop, &bars, &mut each)?;
+    copies::verify(&places, source.threads(args.threads), &stop, &bars, &mut each)?;
     for (copy, damage) in unusable(&places, args) {
-        let found = CheckedCopy {
+        let found = VerifyResult {
             copy,
             records: 0,
             bytes: 0,
             damage: Some(damage),
         };
-        output::to_stdout(&outcomes.checked(&found))?;
+        output::to_stdout(&results.verified(&found))?;
     }
-    output::to_stdout(&outcomes.all_checked())?;
+    output::to_stdout(&results.all_verified())?;
     if args.copy.is_none() {
-        remarks::beside(&places, args.copies.backup.as_deref(), terminal);
+        destination_notes::other_files(&places, args.copies.backup.as_deref(), terminal);
     }
     match failed {
-        _ if outcomes.any_damage() || (gone && failed.is_none()) => Ok(Exit::Failed.into()),
+        _ if results.any_damage() || (missing && failed.is_none()) => Ok(Exit::Failed.into()),
         Some(failure) => Err(failure),
         None => Ok(Exit::Done.into()),
     }
 }
 
-/// Copies that are so broken that they cannot even be opened; left out when others are asked for by name.
+/// Copies that cannot be opened, with the reason; only the selected ones.
 fn unusable(places: &[CopyDirectory], args: &VerifyArgs) -> Vec<(String, String)> {
     let copy = args.copy.as_deref().map(copies::copy_name);
     let wanted = |name: &str| {

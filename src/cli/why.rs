@@ -1,25 +1,23 @@
-//! `opsrun why`: why a job ran, or did not.
+//! `opsrun why`: why a job ran or did not run.
 //!
-//! Takes a job and an ops file, gives an answer as text or JSON on stdout. Touches nothing.
-//! Invariant: what is told was recorded when it was decided; nothing is guessed afterwards.
+//! Takes a job and an ops file, gives an answer as text or JSON on stdout. Changes nothing.
+//! Invariant: the reasons are those that were recorded with the decisions.
 
 use super::args::WhyArgs;
 use super::exit::{Exit, Failure};
 use super::file;
-use super::plan::json;
 use super::terminal::Terminal;
 use crate::inspect::why::why;
 use crate::report::schedule::why::why_text;
 use crate::report::shared::output;
 
 pub fn run(args: &WhyArgs, terminal: &Terminal) -> Result<u8, Failure> {
-    let model = file::model(&args.file, Some(&args.place), terminal)?;
+    let model = file::model(&args.file, Some(&args.state), terminal)?;
     let answer = why(&model, &args.job, args.limit, crate::clock::now())?;
-    let text = if args.json {
-        json(&answer)?
+    output::to_stdout(&if args.json {
+        output::json(&answer)?
     } else {
         why_text(&answer, model.ops.timezone, terminal.out)
-    };
-    output::to_stdout(&text)?;
+    })?;
     Ok(Exit::Done.into())
 }

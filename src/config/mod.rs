@@ -111,7 +111,7 @@ fn judge(name: &Path, text: Vec<u8>, instead: &import::Instead, look: CheckOptio
     let read = import::read(name, text, instead);
     let judged = rules::validate::validate(&read.document, &read.sources, read.digest, look, read.findings);
     let mut findings = judged.findings;
-    secrets::mask::redact(&mut findings, &read.sources);
+    secrets::mask(&mut findings, &read.sources, &read.secrets);
     Loaded {
         model: judged.model,
         findings,
@@ -148,7 +148,7 @@ pub fn format(name: &Path, text: Vec<u8>) -> Result<String, FormatError> {
 /// A text as it may be shown: secrets that stand in it are behind stars.
 #[must_use]
 pub fn masked(text: &str) -> String {
-    secrets::mask::masked(text)
+    secrets::masked(text)
 }
 
 impl Loaded {

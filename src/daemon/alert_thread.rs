@@ -1,12 +1,12 @@
-//! Alerts on their way while the schedules run: a thread that sends what the outbox holds and what comes.
+//! The thread that sends alerts while the schedules run.
 //!
-//! Takes a model, for its channels and where the state is; says what it has to say through the loop. It is begun anew
-//! with every plan, and after every trouble with the state.
-//! Invariant: no run waits for it, and what it did not send is still in the outbox.
+//! Takes a model, for its channels and its state directory; reports through the loop. It is restarted with every new
+//! version of the ops file, and after every problem with the state.
+//! Invariant: no run waits for it, and unsent alerts stay in the outbox.
 
-use crate::alert::channel::Courier;
+use crate::alert::channel::ChannelSender;
+use crate::alert::{AlertError, outbox};
 use crate::error_chain::error_chain;
-use crate::launch::alerts;
 use crate::model::Model;
 use crate::secret::Vault;
 use crate::signal::{Ring, Stop};
@@ -17,29 +17,29 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// How long is still sent when everything else has stopped.
-const AT_THE_END: Duration = Duration::from_secs(5);
+/// How long to send after everything else has stopped.
+const FINAL_TIME: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
-pub struct Sending {
+pub struct AlertThread {
     stop: Stop,
     thread: Option<JoinHandle<()>>,
-    said: Receiver<String>,
+    reports: Receiver<String>,
 }
 
-impl Sending {
+impl AlertThread {
     pub fn begin(model: &Arc<Model>, ring: Ring) -> io::Result<Self> {
         let stop = Stop::new()?;
-        let (sender, said) = mpsc::channel();
+        let (sender, reports) = mpsc::channel();
         let work = {
             let (model, stop) = (Arc::clone(model), stop.clone());
             move || {
-                let log = |text: &str| say(&sender, &ring, text);
+                let log = |text: &str| report(&sender, &ring, text);
                 let vault = Arc::new(Vault::expecting(model.values()));
-                let courier = Courier::new(Arc::clone(&vault), stop.clone());
+                let channel_sender = ChannelSender::new(Arc::clone(&vault), stop.clone());
                 let sent = Store::open(&model.ops.state_dir)
-                    .map_err(Into::into)
-                    .and_then(|store| alerts::keep_sending(&model, &store, &courier, &vault, &stop, &log));
+                    .map_err(AlertError::from)
+                    .and_then(|store| outbox::send_until_stopped(&model, &store, &channel_sender, &vault, &stop, &log));
                 if let Err(error) = sent {
                     log(&format!("alerts cannot be sent: {}", error_chain(&error)));
                 }
@@ -49,59 +49,57 @@ impl Sending {
         Ok(Self {
             stop,
             thread: Some(thread),
-            said,
+            reports,
         })
     }
 
-    /// What it has to say, if it does.
     #[must_use]
-    pub fn said(&self) -> Option<String> {
-        self.said.try_recv().ok()
+    pub fn next_report(&self) -> Option<String> {
+        self.reports.try_recv().ok()
     }
 
-    /// It has come to an end by itself.
     #[must_use]
-    pub fn is_over(&self) -> bool {
+    pub fn is_finished(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
-    /// Ends it, and sends for a moment what came last. Gives what there is to say.
+    /// Ends it, and sends the last alerts for a moment. Returns the remaining reports.
     #[must_use]
     pub fn end(mut self, model: &Model) -> Vec<String> {
         self.stop.ask();
-        // A panic in it was said when it came.
+        // The panic hook has reported a panic.
         let _ = self.thread.take().map(JoinHandle::join);
-        let (sender, said) = mpsc::channel();
+        let (sender, reports) = mpsc::channel();
         let vault = Arc::new(Vault::expecting(model.values()));
-        let courier = Courier::new(Arc::clone(&vault), Stop::default());
+        let channel_sender = ChannelSender::new(Arc::clone(&vault), Stop::default());
         let log = |text: &str| {
-            // Nobody can be gone who listens right here.
+            // The receiver is still here.
             let _ = sender.send(text.to_owned());
         };
-        match alerts::send(model, &courier, &vault, AT_THE_END, &log) {
+        match outbox::send(model, &channel_sender, &vault, FINAL_TIME, &log) {
             Ok(left) => {
                 let waiting: u64 = left.iter().map(|row| row.pending).sum();
                 if waiting > 0 {
                     log(&format!(
-                        "alerts that wait to be sent: {waiting}; `opsrun alerts list` shows them"
+                        "pending alerts: {waiting}; to list them, run `opsrun alerts list`"
                     ));
                 }
             }
             Err(error) => log(&format!("alerts cannot be sent: {}", error_chain(&error))),
         }
-        self.said.try_iter().chain(said.try_iter()).collect()
+        self.reports.try_iter().chain(reports.try_iter()).collect()
     }
 }
 
-impl Drop for Sending {
+impl Drop for AlertThread {
     fn drop(&mut self) {
-        // What is under way ends by itself; nobody waits for it.
+        // An attempt in progress ends by itself.
         self.stop.ask();
     }
 }
 
-fn say(sender: &Sender<String>, ring: &Ring, text: &str) {
-    // Whoever listened may have begun another one.
+fn report(sender: &Sender<String>, ring: &Ring, text: &str) {
+    // The receiver may be gone.
     let _ = sender.send(text.to_owned());
     ring.ring();
 }

@@ -5,50 +5,50 @@
 //! Invariant: what is returned is in the store.
 
 use crate::clock::now;
-use crate::daemon::tick::{AtWork, Round, round};
-use crate::daemon::timetable::Book;
+use crate::daemon::tick::{ActiveJobs, Tick, tick};
+use crate::daemon::timetable::Timetable;
 use crate::model::Overlap;
 use crate::store::schedules::{Agenda, TickRecord};
 use crate::store::{RunEnd, Store, StoreError};
 use chrono::{DateTime, Utc};
 
-/// Decides as of `at`, and writes what was decided. None when somebody else was faster. Who knows of nothing at work has
-/// no queue either: what waits there is for those who do.
+/// Decides as of `at`, and writes the decisions. None if another process was faster. Without `active`, the queue is left to
+/// the daemon.
 pub(super) fn take_turn(
-    book: &Book,
+    timetable: &Timetable,
     store: &Store,
-    at_work: Option<&AtWork>,
+    active: Option<&ActiveJobs>,
     at: DateTime<Utc>,
     command: &str,
-) -> Result<Option<Round>, StoreError> {
+) -> Result<Option<Tick>, StoreError> {
     let mut agenda: Agenda = store.agenda()?;
     let elsewhere;
-    let at_work = if let Some(at_work) = at_work {
-        at_work
+    let active = if let Some(active) = active {
+        active
     } else {
         agenda.queue.clear();
-        elsewhere = at_work_elsewhere(book, store)?;
+        elsewhere = active_elsewhere(timetable, store)?;
         &elsewhere
     };
-    let mut round = round(book, &agenda, at_work, at);
-    for beginning in &mut round.turn.runs {
+    let mut tick = tick(timetable, &agenda, active, at);
+    for beginning in &mut tick.turn.runs {
         beginning.run = ulid::Ulid::new().to_string();
     }
-    let turn: &TickRecord = &round.turn;
+    let turn: &TickRecord = &tick.turn;
     let taken = turn.is_empty() || store.record_tick(turn, command, now())?;
-    Ok(taken.then_some(round))
+    Ok(taken.then_some(tick))
 }
 
-/// Jobs that any process has at work, and that are left out for that. Others wait for it at their lock.
-fn at_work_elsewhere(book: &Book, store: &Store) -> Result<AtWork, StoreError> {
-    let mut at_work = AtWork::default();
-    for due in book.entries.iter().flat_map(|entry| &entry.jobs) {
-        if due.overlap == Overlap::Skip {
-            let begun = store.job_status(&due.job)?.begun;
+/// Jobs that are running in any process and are skipped for that. Other jobs wait for the lock.
+fn active_elsewhere(timetable: &Timetable, store: &Store) -> Result<ActiveJobs, StoreError> {
+    let mut active = ActiveJobs::default();
+    for job in timetable.entries.iter().flat_map(|entry| &entry.jobs) {
+        if job.overlap == Overlap::Skip {
+            let begun = store.job_status(&job.job)?.begun;
             if begun.is_some_and(|begun| begun.end == RunEnd::GoingOn) {
-                at_work.add(due.job.clone(), true);
+                active.add(job.job.clone(), true);
             }
         }
     }
-    Ok(at_work)
+    Ok(active)
 }

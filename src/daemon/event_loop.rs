@@ -1,73 +1,75 @@
 //! The loop of the daemon: looks at the clock, begins what is due, reports.
 //!
 //! Takes a valid model and a way to read it again, gives the exit code of the signal that ended it.
-//! Invariant: nothing begins that is not claimed in the store, in the same transaction. Every other failure is reported
-//! and tried again; only a signal ends the loop.
+//! Invariant: nothing starts that is not claimed in the store, in the same transaction. Every other failure is reported and
+//! retried; only a signal ends the loop.
 
-use crate::clock::{Mark, Reading, now};
-use crate::daemon::alert_thread::Sending;
+use crate::alert::recorder::{report_config, report_time};
+use crate::clock::{ClockReading, Stopwatch, now};
+use crate::daemon::alert_thread::AlertThread;
 use crate::daemon::claim::take_turn;
 use crate::daemon::clock;
-use crate::daemon::notice::{Told, Voice};
-use crate::daemon::reload::{Reread, Seen, Watch};
-use crate::daemon::runs::{Happened, How, Runs};
-use crate::daemon::systemd::Manager;
-use crate::daemon::timetable::Book;
+use crate::daemon::notice::{Notice, NoticeSubscriber};
+use crate::daemon::reload::{FileChange, FileWatch, Reload};
+use crate::daemon::runs::{ActiveRuns, RunMessage, RunOptions};
+use crate::daemon::systemd::ServiceManager;
+use crate::daemon::timetable::Timetable;
 use crate::error_chain::error_chain;
-use crate::launch::{LaunchError, alerts, mark_cut_short, settle};
+use crate::launch::{LaunchError, mark_interrupted, settle};
 use crate::model::Model;
 use crate::run::{Outcome, State};
 use crate::secret::Vault;
 use crate::signal::Signals;
 use crate::store::{Store, StoreError};
+use crate::units::plural;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long the loop sleeps at most: what happens to clocks and files is seen after that.
-const SLICE: Duration = Duration::from_secs(5);
-/// How soon a file that changes is looked at again.
-const SETTLING: Duration = Duration::from_millis(500);
-/// The first wait after the state could not be used; it doubles.
+/// How long the loop sleeps at most, so that it notices changes of clocks and files.
+const MAX_SLEEP: Duration = Duration::from_secs(5);
+/// How soon a changing file is checked again.
+const RECHECK: Duration = Duration::from_millis(500);
+/// The first wait after the state could not be used. It doubles up to `LAST_RETRY`.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(30);
-/// How often a turn is decided anew at once when somebody else was faster.
-const TURNS: u32 = 5;
-/// How often what time alone makes due is told: repetitions, and what has settled.
-const TICK: Duration = Duration::from_secs(10);
-/// A clock that is behind by less than this is not told of.
-const BEHIND: Duration = Duration::from_secs(2);
+/// How often a tick is repeated at once if another process was faster.
+const MAX_TICKS: u32 = 5;
+/// How often alerts that depend on time only are written: repetitions, and states that settled.
+const ALERT_INTERVAL: Duration = Duration::from_secs(10);
+/// A smaller difference is not reported.
+const MIN_BEHIND: Duration = Duration::from_secs(2);
 
-/// Runs the schedules until a signal asks to stop, and gives the exit code that says which.
+/// Runs the schedules until a signal, and returns its exit code.
 ///
 /// # Errors
-/// A state that a later opsrun or another program made. One that cannot be written is waited for.
+/// A state that a later opsrun or another program created. A state that cannot be written is retried.
 pub fn serve(
     model: Model,
-    how: &How,
-    reread: &dyn Fn() -> Reread,
+    options: &RunOptions,
+    reload: &dyn Fn() -> Reload,
     signals: &Signals,
-    voice: &mut dyn Voice,
+    subscriber: &mut dyn NoticeSubscriber,
 ) -> Result<u8, LaunchError> {
     let model = Arc::new(model);
     let mut daemon = Daemon {
-        book: Book::new(&model),
-        watch: Watch::new(&model.ops.files),
+        timetable: Timetable::new(&model),
+        watch: FileWatch::new(&model.ops.files),
         model,
-        how,
-        reread,
+        options,
+        reload,
         signals,
-        voice,
+        subscriber,
         store: None,
-        runs: Runs::new(signals.ring()),
-        manager: Manager::find(),
-        sending: None,
-        config: Some(readable()),
-        ticked: None,
+        runs: ActiveRuns::new(signals.ring()),
+        manager: ServiceManager::find(),
+        alert_thread: None,
+        config: Some(valid_file()),
+        alerted: None,
         invalid: None,
-        trouble: None,
+        state_error: None,
         retry: FIRST_RETRY,
-        again: None,
+        failed: None,
         behind: false,
         wake: None,
     };
@@ -76,28 +78,28 @@ pub fn serve(
 
 struct Daemon<'a> {
     model: Arc<Model>,
-    book: Book,
-    watch: Watch,
-    how: &'a How,
-    reread: &'a dyn Fn() -> Reread,
+    timetable: Timetable,
+    watch: FileWatch,
+    options: &'a RunOptions,
+    reload: &'a dyn Fn() -> Reload,
     signals: &'a Signals,
-    voice: &'a mut dyn Voice,
+    subscriber: &'a mut dyn NoticeSubscriber,
     store: Option<Store>,
-    runs: Runs,
-    sending: Option<Sending>,
-    /// How the ops file stands, until it is told.
+    runs: ActiveRuns,
+    alert_thread: Option<AlertThread>,
+    /// The state of the ops file, until an alert about it is written.
     config: Option<Outcome>,
-    /// When what time alone makes due was last told.
-    ticked: Option<Mark>,
-    manager: Manager,
-    /// Why the file that is there now is not in force.
+    /// When alerts that depend on time only were last written.
+    alerted: Option<Stopwatch>,
+    manager: ServiceManager,
+    /// Why the current version of the file is not in force.
     invalid: Option<String>,
     /// Why the state cannot be used.
-    trouble: Option<String>,
-    /// How long to wait until it is tried again, and since when.
+    state_error: Option<String>,
+    /// How long to wait before the next attempt, and since when.
     retry: Duration,
-    again: Option<Mark>,
-    /// That the clock is behind was told.
+    failed: Option<Stopwatch>,
+    /// That the clock is behind was reported.
     behind: bool,
     wake: Option<DateTime<Utc>>,
 }
@@ -107,22 +109,22 @@ impl Daemon<'_> {
         if let Some(signal) = self.signals.stop.signal() {
             return Ok(self.stop(signal));
         }
-        self.round()?;
+        self.tick()?;
         self.serving(false);
         self.manager.ready();
-        let mut clocks = Reading::take();
+        let mut clocks = ClockReading::take();
         loop {
             if let Some(signal) = self.signals.stop.signal() {
                 return Ok(self.stop(signal));
             }
-            let reading = Reading::take();
-            for jump in clock::jumps(&clocks, &reading) {
-                self.tell(&Told::Clock(jump));
+            let reading = ClockReading::take();
+            for step in clock::clock_steps(&clocks, &reading) {
+                self.notify(&Notice::Clock(step));
             }
             clocks = reading;
-            let changing = self.files();
-            self.hear();
-            self.round()?;
+            let changing = self.check_files();
+            self.handle_messages();
+            self.tick()?;
             self.alerts();
             self.manager.alive();
             self.status();
@@ -130,81 +132,81 @@ impl Daemon<'_> {
         }
     }
 
-    /// How long nothing is to be done.
+    /// How long to sleep.
     fn pause(&self, changing: bool) -> Duration {
-        let mut pause = self.manager.beat.map_or(SLICE, |beat| SLICE.min(beat / 2));
+        let mut pause = self.manager.beat.map_or(MAX_SLEEP, |beat| MAX_SLEEP.min(beat / 2));
         if changing {
-            pause = pause.min(SETTLING);
+            pause = pause.min(RECHECK);
         }
-        if let Some(again) = self.again {
-            pause = pause.min(self.retry.saturating_sub(again.elapsed()));
+        if let Some(failed) = self.failed {
+            pause = pause.min(self.retry.saturating_sub(failed.elapsed()));
         } else if let Some(wake) = self.wake {
             pause = pause.min((wake - now()).to_std().unwrap_or_default());
         }
         pause
     }
 
-    fn hear(&mut self) {
-        while let Some(happened) = self.runs.happened() {
-            match happened {
-                Happened::Event { run, event } => self.tell(&Told::Event {
+    fn handle_messages(&mut self) {
+        while let Some(message) = self.runs.next_message() {
+            match message {
+                RunMessage::Event { run, event } => self.notify(&Notice::Event {
                     run: &run,
                     event: &event,
                 }),
-                Happened::Ended { run, failure } => {
+                RunMessage::Ended { run, failure } => {
                     if let Some(failure) = failure {
-                        self.tell(&Told::NotDone {
+                        self.notify(&Notice::RunFailed {
                             run: &run,
                             message: &failure.message,
                             help: failure.help.as_deref(),
                         });
                     }
-                    self.tell(&Told::Ended { run: &run });
+                    self.notify(&Notice::RunEnded { run: &run });
                 }
             }
         }
     }
 
-    /// Reads the ops file again where it changed, or where somebody asked. True while it may still be in the making.
-    fn files(&mut self) -> bool {
-        let asked = self.signals.hung_up();
-        match self.watch.seen() {
-            _ if asked => {}
-            Seen::Same => return false,
-            Seen::Changing => return true,
-            Seen::Changed => {}
+    /// Reads the ops file again if it changed, or on SIGHUP. True while it may still be being written.
+    fn check_files(&mut self) -> bool {
+        let requested = self.signals.hung_up();
+        match self.watch.check() {
+            _ if requested => {}
+            FileChange::Same => return false,
+            FileChange::Changing => return true,
+            FileChange::Changed => {}
         }
         self.manager.reloading();
-        // Before it is read: what changes meanwhile is seen the next time.
+        // Before it is read: a change meanwhile is noticed the next time.
         self.watch.read_now();
-        match (self.reread)() {
-            Reread::Valid(model) if model.ops.state_dir != self.model.ops.state_dir => {
+        match (self.reload)() {
+            Reload::Valid(model) if model.ops.state_dir != self.model.ops.state_dir => {
                 let message = format!(
-                    "it moves the state from `{}` to `{}`: start opsrun anew for that",
+                    "it moves the state from `{}` to `{}`; restart opsrun for that",
                     crate::path::shown(&self.model.ops.state_dir),
                     crate::path::shown(&model.ops.state_dir),
                 );
                 self.refuse(message, "");
             }
-            Reread::Valid(model) => {
+            Reload::Valid(model) => {
                 if self.invalid.take().is_some() {
-                    self.tell(&Told::Valid);
-                    self.config = Some(readable());
+                    self.notify(&Notice::Valid);
+                    self.config = Some(valid_file());
                 }
                 let changed = model.ops.digest != self.model.ops.digest;
-                if changed || asked {
-                    self.book = Book::new(&model);
+                if changed || requested {
+                    self.timetable = Timetable::new(&model);
                     if model.ops.files != self.model.ops.files {
-                        self.watch = Watch::new(&model.ops.files);
+                        self.watch = FileWatch::new(&model.ops.files);
                     }
                     self.model = Arc::from(model);
-                    // Its channels may be others.
-                    self.sending = None;
-                    self.ticked = None;
+                    // Its channels may have changed.
+                    self.alert_thread = None;
+                    self.alerted = None;
                     self.serving(true);
                 }
             }
-            Reread::Invalid { message, findings } => self.refuse(message, &findings),
+            Reload::Invalid { message, findings } => self.refuse(message, &findings),
         }
         self.manager.ready();
         false
@@ -212,40 +214,40 @@ impl Daemon<'_> {
 
     fn refuse(&mut self, message: String, findings: &str) {
         if self.invalid.as_ref() != Some(&message) {
-            self.tell(&Told::Invalid {
+            self.notify(&Notice::Invalid {
                 message: &message,
                 findings,
             });
             self.config = Some(Outcome {
                 state: State::Failed,
                 summary: message.clone(),
-                help: Some("mend it; until then the plan before stays in force".to_owned()),
+                help: Some("fix it; until then the current ops file stays in force".to_owned()),
                 details: Vec::new(),
             });
             self.invalid = Some(message);
         }
     }
 
-    fn serving(&mut self, again: bool) {
+    fn serving(&mut self, reloaded: bool) {
         let model = Arc::clone(&self.model);
-        self.tell(&Told::Serving {
+        self.notify(&Notice::Serving {
             model: &model,
-            schedules: self.book.entries.len(),
-            again,
+            schedules: self.timetable.entries.len(),
+            reloaded,
         });
     }
 
-    /// Looks at the clock, and begins what is due.
-    fn round(&mut self) -> Result<(), LaunchError> {
-        if self.again.is_some_and(|again| again.elapsed() < self.retry) {
+    /// Starts what is due.
+    fn tick(&mut self) -> Result<(), LaunchError> {
+        if self.failed.is_some_and(|failed| failed.elapsed() < self.retry) {
             return Ok(());
         }
-        match self.turns() {
+        match self.start_due() {
             Ok(()) => {
-                self.again = None;
+                self.failed = None;
                 self.retry = FIRST_RETRY;
-                if self.trouble.take().is_some() {
-                    self.tell(&Told::State);
+                if self.state_error.take().is_some() {
+                    self.notify(&Notice::StateUsable);
                 }
                 Ok(())
             }
@@ -254,34 +256,34 @@ impl Daemon<'_> {
             }
             Err(error) => {
                 self.store = None;
-                self.sending = None;
-                self.ticked = None;
+                self.alert_thread = None;
+                self.alerted = None;
                 let message = error_chain(&error);
-                if self.trouble.as_ref() != Some(&message) {
-                    self.tell(&Told::NoState {
+                if self.state_error.as_ref() != Some(&message) {
+                    self.notify(&Notice::StateUnusable {
                         message: &message,
                         help: error.help().as_deref(),
                     });
-                    self.trouble = Some(message);
+                    self.state_error = Some(message);
                 }
-                if self.again.is_some() {
+                if self.failed.is_some() {
                     self.retry = (self.retry * 2).min(LAST_RETRY);
                 }
-                self.again = Some(Mark::set());
+                self.failed = Some(Stopwatch::set());
                 Ok(())
             }
         }
     }
 
-    fn turns(&mut self) -> Result<(), StoreError> {
+    fn start_due(&mut self) -> Result<(), StoreError> {
         let store = if let Some(store) = self.store.take() {
             store
         } else {
             let store = Store::open(&self.model.ops.state_dir)?;
             settle::lost_attempts(&self.model, &store)?;
             let vault = Vault::expecting(self.model.values());
-            for (run, message) in mark_cut_short(&self.model, &store, &vault)? {
-                self.tell(&Told::CutShort {
+            for (run, message) in mark_interrupted(&self.model, &store, &vault)? {
+                self.notify(&Notice::Interrupted {
                     run: &run,
                     message: &message,
                 });
@@ -290,109 +292,113 @@ impl Daemon<'_> {
         };
         let store = self.store.insert(store);
         self.runs.write_ends(&self.model, store);
-        for _ in 0..TURNS {
+        for _ in 0..MAX_TICKS {
             let at = now();
-            let taken = take_turn(&self.book, store, Some(&self.runs.at_work()), at, &self.how.command)?;
-            let Some(round) = taken else { continue };
-            self.wake = round.wake;
-            for beginning in &round.turn.runs {
-                self.runs.begin(&self.model, beginning, self.how);
+            let taken = take_turn(
+                &self.timetable,
+                store,
+                Some(&self.runs.active_jobs()),
+                at,
+                &self.options.command,
+            )?;
+            let Some(tick) = taken else { continue };
+            self.wake = tick.wake;
+            for beginning in &tick.turn.runs {
+                self.runs.begin(&self.model, beginning, self.options);
             }
-            self.runs.replace(&round.replaced);
-            for decision in &round.turn.decisions {
-                self.voice.tell(at, &Told::NotRun(decision));
+            self.runs.replace(&tick.replaced);
+            for decision in &tick.turn.decisions {
+                self.subscriber.notify(at, &Notice::Skipped(decision));
             }
-            let behind = round.behind.filter(|behind| *behind >= BEHIND);
+            let behind = tick.behind.filter(|behind| *behind >= MIN_BEHIND);
             if let Some(behind) = behind.filter(|_| !self.behind) {
-                self.voice.tell(at, &Told::Behind(behind));
+                self.subscriber.notify(at, &Notice::ClockBehind(behind));
             }
             self.behind = behind.is_some();
             return Ok(());
         }
-        // Others are busy with the same schedules: they are served.
+        // Another process serves the same schedules.
         self.wake = now().checked_add_signed(TimeDelta::milliseconds(100));
         Ok(())
     }
 
-    /// Has alerts sent, and tells of what no run does.
+    /// Writes alerts that belong to no run, and keeps the alert thread running.
     fn alerts(&mut self) {
-        while let Some(said) = self.sending.as_ref().and_then(Sending::said) {
-            self.tell(&Told::Alerts(&said));
+        while let Some(report) = self.alert_thread.as_ref().and_then(AlertThread::next_report) {
+            self.notify(&Notice::Alerts(&report));
         }
         let Some(store) = &self.store else { return };
-        let due = self.ticked.is_none_or(|ticked| ticked.elapsed() >= TICK);
+        let due = self.alerted.is_none_or(|alerted| alerted.elapsed() >= ALERT_INTERVAL);
         if due || self.config.is_some() {
             let vault = Vault::expecting(self.model.values());
-            let config = |outcome| alerts::tell_config(&self.model, store, &vault, outcome);
-            let told = self.config.as_ref().map_or(Ok(()), config);
-            if told.and_then(|()| alerts::tick(&self.model, store, &vault)).is_ok() {
-                // Where it failed the next round meets the same trouble, and says it.
+            let config = |outcome| report_config(&self.model, store, &vault, outcome);
+            let written = self.config.as_ref().map_or(Ok(()), config);
+            if written.and_then(|()| report_time(&self.model, store, &vault)).is_ok() {
+                // After a failure, the next tick fails too and reports it.
                 self.config = None;
             }
-            self.ticked = Some(Mark::set());
+            self.alerted = Some(Stopwatch::set());
         }
-        let over = self.sending.as_ref().is_none_or(Sending::is_over);
-        if due && over && !self.model.channels.is_empty() {
-            match Sending::begin(&self.model, self.signals.ring()) {
-                Ok(sending) => self.sending = Some(sending),
-                Err(error) => self.tell(&Told::Alerts(&format!("alerts cannot be sent: {error}"))),
+        let ended = self.alert_thread.as_ref().is_none_or(AlertThread::is_finished);
+        if due && ended && !self.model.channels.is_empty() {
+            match AlertThread::begin(&self.model, self.signals.ring()) {
+                Ok(thread) => self.alert_thread = Some(thread),
+                Err(error) => self.notify(&Notice::Alerts(&format!("alerts cannot be sent: {error}"))),
             }
         }
     }
 
-    /// Begins nothing more, asks every run to stop, and waits until the journal of each is written.
+    /// Starts nothing more, asks every run to stop, and waits until their events are written.
     fn stop(&mut self, signal: u8) -> u8 {
         self.manager.stopping();
-        self.tell(&Told::Stopping {
+        self.notify(&Notice::Stopping {
             signal,
             runs: self.runs.len(),
         });
         self.runs.stop(signal);
         loop {
-            self.hear();
+            self.handle_messages();
             if self.runs.is_empty() {
                 break;
             }
             self.manager.alive();
             self.signals
-                .wait(self.manager.beat.map_or(SLICE, |beat| SLICE.min(beat / 2)));
+                .wait(self.manager.beat.map_or(MAX_SLEEP, |beat| MAX_SLEEP.min(beat / 2)));
         }
         if let Some(store) = &self.store {
             self.runs.write_ends(&self.model, store);
         }
-        if let Some(sending) = self.sending.take() {
-            for said in sending.end(&self.model) {
-                self.tell(&Told::Alerts(&said));
+        if let Some(thread) = self.alert_thread.take() {
+            for report in thread.end(&self.model) {
+                self.notify(&Notice::Alerts(&report));
             }
         }
         128 + signal
     }
 
     fn status(&mut self) {
-        let work = match (self.runs.len(), &self.trouble) {
-            (_, Some(trouble)) => trouble.clone(),
-            (0, None) => "waiting".to_owned(),
-            (1, None) => "1 run is at work".to_owned(),
-            (runs, None) => format!("{runs} runs are at work"),
+        let work = match (self.runs.len(), &self.state_error) {
+            (_, Some(error)) => error.clone(),
+            (0, None) => "idle".to_owned(),
+            (runs, None) => plural(runs as u64, "active run", "active runs"),
         };
         let invalid = self.invalid.as_ref();
-        let invalid = invalid.map(|message| format!("the ops file cannot be used: {message}"));
+        let invalid = invalid.map(|message| format!("cannot reload the ops file: {message}"));
         let next = self.wake.map(|wake| wake.to_rfc3339_opts(SecondsFormat::Secs, true));
-        let next = next.map(|next| format!("next: {next}"));
+        let next = next.map(|next| format!("next run: {next}"));
         let parts: Vec<String> = [Some(work), invalid, next].into_iter().flatten().collect();
         self.manager.status(parts.join("; "));
     }
 
-    fn tell(&mut self, told: &Told<'_>) {
-        self.voice.tell(now(), told);
+    fn notify(&mut self, notice: &Notice<'_>) {
+        self.subscriber.notify(now(), notice);
     }
 }
 
-/// How an ops file stands that can be used.
-fn readable() -> Outcome {
+fn valid_file() -> Outcome {
     Outcome {
         state: State::Ok,
-        summary: "the ops file can be used".to_owned(),
+        summary: "the ops file is valid".to_owned(),
         help: None,
         details: Vec::new(),
     }

@@ -1,9 +1,9 @@
-//! What the daemon has to say, as values.
+//! What the daemon reports, as values.
 //!
-//! Given to whoever listens ([`Voice`]): people read it as lines, an alert is made of some of it. Says nothing itself.
-//! Invariant: a trouble is told when it begins, and when it is over, not each time that it is met again.
+//! Given to a [`NoticeSubscriber`], which prints lines; alerts are made from some of it.
+//! Invariant: a problem is reported when it begins and when it is over, not each time that it is found again.
 
-use crate::daemon::clock::Jump;
+use crate::daemon::clock::ClockStep;
 use crate::model::Model;
 use crate::run::Event;
 use crate::store::schedules::Decision;
@@ -11,59 +11,59 @@ use chrono::{DateTime, Utc};
 use std::time::Duration;
 
 #[derive(Debug)]
-pub enum Told<'a> {
+pub enum Notice<'a> {
     Serving {
         model: &'a Model,
         schedules: usize,
-        /// It took the place of another one.
-        again: bool,
+        /// It replaced an earlier version of the ops file.
+        reloaded: bool,
     },
-    /// The ops file was read again and cannot be used: the plan before stays in force.
+    /// The ops file changed and is invalid: the current version stays in force.
     Invalid {
         message: &'a str,
         /// The findings, for people; may be empty.
         findings: &'a str,
     },
-    /// The ops file can be used again.
+    /// The ops file is valid again.
     Valid,
     Event {
         run: &'a str,
         event: &'a Event,
     },
-    /// A run could not be done.
-    NotDone {
+    /// A run could not be carried out.
+    RunFailed {
         run: &'a str,
         message: &'a str,
         help: Option<&'a str>,
     },
-    /// A run of a process that is gone was cut short.
-    CutShort {
+    /// A run of an earlier process was interrupted.
+    Interrupted {
         run: &'a str,
         message: &'a str,
     },
-    /// An alert did not arrive, or something else about alerts.
+    /// About the delivery of alerts.
     Alerts(&'a str),
-    Ended {
+    RunEnded {
         run: &'a str,
     },
-    /// A job that was due is not run now.
-    NotRun(&'a Decision),
-    Clock(Jump),
-    /// The clock is behind what was decided about: until then nothing is due.
-    Behind(Duration),
-    /// The state cannot be used: nothing begins until it can.
-    NoState {
+    /// A job was due and is not run now.
+    Skipped(&'a Decision),
+    Clock(ClockStep),
+    /// The clock is before instants already decided: nothing is due until it passes them.
+    ClockBehind(Duration),
+    /// The state cannot be used: nothing starts until it can.
+    StateUnusable {
         message: &'a str,
         help: Option<&'a str>,
     },
-    State,
-    /// Told to stop: nothing begins any more.
+    StateUsable,
+    /// A signal arrived: nothing starts any more.
     Stopping {
         signal: u8,
         runs: usize,
     },
 }
 
-pub trait Voice {
-    fn tell(&mut self, at: DateTime<Utc>, told: &Told<'_>);
+pub trait NoticeSubscriber {
+    fn notify(&mut self, at: DateTime<Utc>, notice: &Notice<'_>);
 }

@@ -1,18 +1,17 @@
-//! Has an ops file changed, and what becomes of the plan then?
+//! Changes of the ops file.
 //!
-//! Takes the files that the plan was read from, gives whether they look as they did. Directories of imported files are
-//! looked at too, so that one that joins them is noticed. What is half written when it is seen is looked at again.
-//! Invariant: the plan in force is replaced by a valid one as a whole, or stays as it was.
+//! Takes the files of the current model, gives whether they changed. Directories of imported files are included, so that
+//! new files are noticed. A file that is still being written is checked again.
+//! Invariant: the current model is replaced as a whole by a valid one, or stays in force.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// What reading the ops file again came to.
+/// The ops file, read again.
 #[derive(Debug)]
-pub enum Reread {
+pub enum Reload {
     Valid(Box<crate::model::Model>),
-    /// One that cannot be used.
     Invalid {
         message: String,
         /// The findings, for people; may be empty.
@@ -20,31 +19,30 @@ pub enum Reread {
     },
 }
 
-/// How a file looks from outside; `None` when it is not there.
-type Look = Option<(u64, u64, u64, i64, i64)>;
+/// Device, inode, size and modification time; `None` if the file does not exist.
+type FileStamp = Option<(u64, u64, u64, i64, i64)>;
 
-/// The files of a plan, and how they looked.
 #[derive(Debug, Default)]
-pub struct Watch {
+pub struct FileWatch {
     paths: Vec<PathBuf>,
-    read: Vec<Look>,
-    /// At the last look, where they differed.
-    seen: Option<Vec<Look>>,
+    /// When they were read.
+    read: Vec<FileStamp>,
+    /// When they were last checked, if they differed.
+    seen: Option<Vec<FileStamp>>,
 }
 
-/// What a look at the files finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Seen {
+pub enum FileChange {
     Same,
-    /// They differ, and may still be in the making: look again soon.
+    /// They differ, and may still be being written: check again soon.
     Changing,
-    /// They differ, and have come to rest.
+    /// They differ, and are stable.
     Changed,
 }
 
-impl Watch {
-    /// Watches files, the root first, and the directories that hold imported ones: but for the root's own, in which
-    /// anything may come and go.
+impl FileWatch {
+    /// `files`: the root first. Watches also the directories of imported files, but not the directory of the root, in
+    /// which unrelated files may change.
     #[must_use]
     pub fn new(files: &[PathBuf]) -> Self {
         let home = files.first().and_then(|root| root.parent());
@@ -59,29 +57,29 @@ impl Watch {
         watch
     }
 
-    /// What was seen last is what the plan, or the refusal of it, was made from.
+    /// The files are read now: later changes count from here.
     pub fn read_now(&mut self) {
-        self.read = self.look();
+        self.read = self.stamps();
         self.seen = None;
     }
 
-    pub fn seen(&mut self) -> Seen {
-        let now = self.look();
+    pub fn check(&mut self) -> FileChange {
+        let now = self.stamps();
         if now == self.read {
             self.seen = None;
-            return Seen::Same;
+            return FileChange::Same;
         }
         if self.seen.as_ref() == Some(&now) {
-            return Seen::Changed;
+            return FileChange::Changed;
         }
         self.seen = Some(now);
-        Seen::Changing
+        FileChange::Changing
     }
 
-    fn look(&self) -> Vec<Look> {
+    fn stamps(&self) -> Vec<FileStamp> {
         let one = |path: &PathBuf| {
             let found = std::fs::metadata(path).ok()?;
-            // The size of a directory says nothing.
+            // The size of a directory has no meaning.
             let size = if found.is_dir() { 0 } else { found.size() };
             Some((found.dev(), found.ino(), size, found.mtime(), found.mtime_nsec()))
         };
@@ -95,29 +93,29 @@ mod tests {
     use std::fs;
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "somebody else removes the file")]
-    fn a_change_counts_once_it_has_come_to_rest() {
+    #[expect(clippy::disallowed_methods, reason = "another program removes the file")]
+    fn a_change_counts_once_it_is_stable() {
         let dir = tempfile::tempdir().unwrap();
         let (file, more) = (dir.path().join("ops.kdl"), dir.path().join("conf.d/a.kdl"));
         fs::create_dir(dir.path().join("conf.d")).unwrap();
         fs::write(&file, "a").unwrap();
         fs::write(&more, "a").unwrap();
-        let mut watch = Watch::new(&[file.clone(), more]);
-        assert_eq!(watch.seen(), Seen::Same);
+        let mut watch = FileWatch::new(&[file.clone(), more]);
+        assert_eq!(watch.check(), FileChange::Same);
         fs::write(&file, "ab").unwrap();
-        assert_eq!(watch.seen(), Seen::Changing);
+        assert_eq!(watch.check(), FileChange::Changing);
         fs::write(&file, "abc").unwrap();
-        assert_eq!(watch.seen(), Seen::Changing);
-        assert_eq!(watch.seen(), Seen::Changed);
+        assert_eq!(watch.check(), FileChange::Changing);
+        assert_eq!(watch.check(), FileChange::Changed);
         watch.read_now();
-        assert_eq!(watch.seen(), Seen::Same);
+        assert_eq!(watch.check(), FileChange::Same);
         fs::write(dir.path().join("log"), "").unwrap();
-        assert_eq!(watch.seen(), Seen::Same, "that is none of ours");
+        assert_eq!(watch.check(), FileChange::Same, "an unrelated file");
         fs::write(dir.path().join("conf.d/b.kdl"), "").unwrap();
-        assert_eq!(watch.seen(), Seen::Changing, "a file joined the imports");
+        assert_eq!(watch.check(), FileChange::Changing, "a new import");
         watch.read_now();
         fs::remove_file(&file).unwrap();
-        assert_eq!(watch.seen(), Seen::Changing);
-        assert_eq!(watch.seen(), Seen::Changed);
+        assert_eq!(watch.check(), FileChange::Changing);
+        assert_eq!(watch.check(), FileChange::Changed);
     }
 }

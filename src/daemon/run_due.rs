@@ -1,14 +1,14 @@
-//! One round and its runs, one after the other: for people who keep cron.
+//! One tick and its runs, one after the other, for `apply --due`.
 //!
-//! Takes a model, gives the exit code of what was due. The decision and the claim are those of the daemon, so that both
-//! may work side by side. What waits in the daemon's queue is left to the daemon.
-//! Invariant: nothing is begun that is not claimed.
+//! Takes a model, gives the exit code of the due runs. Decision and claim are the same as in the daemon, so that both may
+//! run at the same time. Jobs in the queue of the daemon are left to the daemon.
+//! Invariant: nothing starts that is not claimed.
 
 use crate::daemon::claim::take_turn;
-use crate::daemon::timetable::Book;
+use crate::daemon::timetable::Timetable;
 use crate::launch::{self, Apply, ClaimedRun, LaunchError, settle};
 use crate::model::Model;
-use crate::plan::{Plan, Request};
+use crate::plan::{Plan, RunRequest};
 use crate::run::{Event, Progress, Record as _};
 use crate::store::Store;
 use crate::store::schedules::Decision;
@@ -16,81 +16,81 @@ use chrono::{DateTime, Utc};
 use std::time::Duration;
 
 #[derive(Debug, Default)]
-pub struct Once {
-    /// The gravest exit code of the runs, and of those that could not be done.
+pub struct DueRuns {
+    /// The worst exit code, failures included.
     pub exit: u8,
     pub runs: u64,
     /// Jobs that were due and are not run.
-    pub left: Vec<Decision>,
-    /// Why runs could not be done.
+    pub skipped: Vec<Decision>,
+    /// Runs that could not be carried out.
     pub failures: Vec<LaunchError>,
     pub next: Option<DateTime<Utc>>,
 }
 
-/// Does it. `how.claimed` plays no part.
-pub fn once(
+/// `options.claimed` is ignored.
+pub fn run_due(
     model: &Model,
-    how: &Apply,
+    options: &Apply,
     confirm: &mut dyn FnMut(&Plan) -> bool,
     sink: &mut (dyn FnMut(&Event) + Send),
     progress: &dyn Progress,
-) -> Result<Once, LaunchError> {
-    let book = Book::new(model);
-    let mut once = Once::default();
+) -> Result<DueRuns, LaunchError> {
+    let timetable = Timetable::new(model);
+    let mut done = DueRuns::default();
     let store = Store::open(&model.ops.state_dir)?;
     settle::lost_attempts(model, &store)?;
-    // What falls due meanwhile is for the next round.
+    // What becomes due meanwhile is for the next call.
     let at = crate::clock::now();
     loop {
-        let Some(round) = take_turn(&book, &store, None, at, &how.command)? else {
+        let Some(tick) = take_turn(&timetable, &store, None, at, &options.command)? else {
             continue;
         };
-        once.left.extend(round.turn.decisions);
-        for beginning in round.turn.runs {
-            let request = Request {
+        done.skipped.extend(tick.turn.decisions);
+        for beginning in tick.turn.runs {
+            let request = RunRequest {
                 only: beginning.jobs.iter().map(|decision| decision.job.to_string()).collect(),
-                ..Request::default()
+                ..RunRequest::default()
             };
             let claimed = ClaimedRun {
                 run: beginning.run.clone(),
                 occurrences: beginning.occurrences,
             };
-            let how = Apply {
+            let options = Apply {
                 claimed: Some(claimed),
-                // Nobody else will run what is claimed: whatever holds a lock is waited for.
-                lock_wait: Some(how.lock_wait)
+                // No other process will run what is claimed: wait for any lock.
+                lock_wait: Some(options.lock_wait)
                     .filter(|wait| !wait.is_zero())
                     .unwrap_or(Duration::MAX),
-                ..how.clone()
+                ..options.clone()
             };
-            once.runs += 1;
-            // The others are claimed as well: they have their turn whatever becomes of this one.
-            let exit = match launch::apply(model, &request, &how, confirm, sink, progress) {
+            done.runs += 1;
+            // The other runs are claimed as well: they follow even if this one fails.
+            let exit = match launch::apply(model, &request, &options, confirm, sink, progress) {
                 Ok(finished) => finished.exit,
                 Err(error) => {
-                    let exit = how
+                    let exit = options
                         .stop
                         .signal()
                         .map_or_else(|| error.exit_code(), |signal| 128 + signal);
                     store
                         .journal(&beginning.run)
                         .record(&Event::RunFinished { exit, millis: 0 })?;
-                    once.failures.push(error);
+                    done.failures.push(error);
                     exit
                 }
             };
-            once.exit = graver(once.exit, exit);
+            done.exit = worse(done.exit, exit);
         }
-        once.next = round.wake;
-        // Missed instants that are made up for come one at a time.
-        if how.stop.asked() || round.wake.is_none_or(|wake| wake > at) {
-            return Ok(once);
+        done.next = tick.wake;
+        // Missed instants catch up one at a time.
+        if options.stop.asked() || tick.wake.is_none_or(|wake| wake > at) {
+            return Ok(done);
         }
     }
 }
 
-/// The one of two exit codes that counts: a signal, then the first of 73, 75, 3, 1, 4.
-fn graver(one: u8, other: u8) -> u8 {
+/// The worse exit code: a signal, then the first of 70, 73, 75, 3, 1, 4.
+fn worse(one: u8, other: u8) -> u8 {
     let rank = |exit: u8| match exit {
         128.. => 0,
         70 => 1,

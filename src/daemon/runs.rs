@@ -1,14 +1,13 @@
-//! The runs that are at work: each in a thread of its own, through the same launch as `apply`.
+//! The active runs: each in its own thread, through the same launch as `apply`.
 //!
-//! Takes runs that were begun in the store, gives what happens in them, in order, to the one loop that asks. Knows
-//! which jobs each has still before it; decides nothing about them.
-//! Invariant: a run that was begun ends in the store, too, whatever became of its thread, as soon as the store can be
-//! written.
+//! Takes runs that were begun in the store, gives their events in order to the loop. Knows which jobs of each run are not
+//! settled yet; decides nothing.
+//! Invariant: a run that was begun is also ended in the store, even if its thread fails, as soon as the store is writable.
 
-use crate::daemon::tick::AtWork;
+use crate::daemon::tick::ActiveJobs;
 use crate::launch::{self, Apply, ClaimedRun, LaunchError};
 use crate::model::{JobName, Model, StepName};
-use crate::plan::Request;
+use crate::plan::RunRequest;
 use crate::run::{Event, Outcome, Progress, State};
 use crate::signal::{Ring, Stop};
 use crate::store::Store;
@@ -21,63 +20,62 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 #[derive(Debug)]
-pub enum Happened {
-    /// An event; the store has it.
+pub enum RunMessage {
+    /// It is already in the store.
     Event { run: String, event: Event },
     Ended {
         run: String,
-        /// Why it could not be done, where it could not.
-        failure: Option<Failed>,
+        /// Why it could not be carried out.
+        failure: Option<RunFailure>,
     },
 }
 
-/// A run that could not be done.
 #[derive(Debug)]
-pub struct Failed {
+pub struct RunFailure {
     pub exit: u8,
-    /// What went wrong, causes included.
+    /// Includes the causes.
     pub message: String,
     pub help: Option<String>,
 }
 
 #[derive(Debug)]
-pub struct Runs {
-    running: BTreeMap<String, Running>,
-    /// Ended, and their end is not in the store yet.
-    unwritten: BTreeMap<String, Unwritten>,
-    sender: Sender<Happened>,
-    receiver: Receiver<Happened>,
+pub struct ActiveRuns {
+    running: BTreeMap<String, ActiveRun>,
+    /// Ended, but not yet in the store.
+    unwritten: BTreeMap<String, UnwrittenEnd>,
+    sender: Sender<RunMessage>,
+    receiver: Receiver<RunMessage>,
     ring: Ring,
 }
 
 #[derive(Debug)]
-struct Unwritten {
-    /// Of the jobs that were due and are not settled.
+struct UnwrittenEnd {
+    /// Of the due jobs that are not settled.
     steps: Vec<StepName>,
     outcome: Outcome,
     exit: u8,
 }
 
 #[derive(Debug)]
-struct Running {
+struct ActiveRun {
     stop: Stop,
-    /// Due in it, not only needed.
+    /// The jobs that are due, without those that are only needed.
     due: BTreeSet<JobName>,
-    /// Not settled, and whether they have begun.
+    /// The unsettled jobs, and whether they have started.
     left: BTreeMap<JobName, bool>,
     thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug, Clone)]
-pub struct How {
-    /// Threads of each, and steps at once.
+pub struct RunOptions {
+    /// Of each run.
     pub threads: Option<usize>,
-    /// The command line, for the record.
+    /// The command line, for the history.
     pub command: String,
 }
 
-impl Runs {
-    /// None yet. `ring` wakes the loop when something happened.
+impl ActiveRuns {
+    /// `ring` wakes the loop when there is a message.
     #[must_use]
     pub fn new(ring: Ring) -> Self {
         let (sender, receiver) = mpsc::channel();
@@ -90,17 +88,17 @@ impl Runs {
         }
     }
 
-    pub fn begin(&mut self, model: &Arc<Model>, beginning: &ScheduledRun, how: &How) {
+    pub fn begin(&mut self, model: &Arc<Model>, beginning: &ScheduledRun, options: &RunOptions) {
         let run = beginning.run.clone();
         let due: BTreeSet<JobName> = beginning.jobs.iter().map(|decision| decision.job.clone()).collect();
-        let request = Request {
+        let request = RunRequest {
             only: due.iter().map(JobName::to_string).collect(),
-            ..Request::default()
+            ..RunRequest::default()
         };
         let jobs = request.jobs(model).unwrap_or_default();
         let left = jobs.into_iter().map(|job| (job, false));
         let (stop, left) = (Stop::new(), left.collect());
-        let mut running = Running {
+        let mut running = ActiveRun {
             stop: Stop::default(),
             due,
             left,
@@ -108,11 +106,11 @@ impl Runs {
         };
         let begun = stop.and_then(|stop| {
             running.stop = stop.clone();
-            let how = Apply {
-                threads: how.threads,
-                // Whatever holds a lock ends one day, or we are told to stop.
+            let apply = Apply {
+                threads: options.threads,
+                // A lock is released some time, or a signal stops the wait.
                 lock_wait: Duration::MAX,
-                command: how.command.clone(),
+                command: options.command.clone(),
                 stop,
                 claimed: Some(ClaimedRun {
                     run: run.clone(),
@@ -122,21 +120,21 @@ impl Runs {
             let (model, sender, ring) = (Arc::clone(model), self.sender.clone(), self.ring.clone());
             let (name, run) = (format!("run {run}"), run.clone());
             thread::Builder::new().name(name).spawn(move || {
-                let failure = one(&model, &request, &how, &run, &sender, &ring);
-                // The loop that listens lives as long as the threads do.
-                let _ = sender.send(Happened::Ended { run, failure });
+                let failure = run_one(&model, &request, &apply, &run, &sender, &ring);
+                // The receiver lives as long as the threads.
+                let _ = sender.send(RunMessage::Ended { run, failure });
                 ring.ring();
             })
         });
         match begun {
             Ok(thread) => running.thread = Some(thread),
             Err(error) => {
-                let failure = Failed {
+                let failure = RunFailure {
                     exit: 1,
-                    message: format!("cannot begin a run: {error}"),
-                    help: Some("make room: the system has no more threads or open files for us".to_owned()),
+                    message: format!("cannot start a run: {error}"),
+                    help: Some("the limit of threads or open files is reached; raise it".to_owned()),
                 };
-                let ended = Happened::Ended {
+                let ended = RunMessage::Ended {
                     run: run.clone(),
                     failure: Some(failure),
                 };
@@ -147,27 +145,26 @@ impl Runs {
         self.running.insert(run, running);
     }
 
-    /// The next thing that happened, if something did.
-    pub fn happened(&mut self) -> Option<Happened> {
-        let happened = self.receiver.try_recv().ok()?;
-        match &happened {
-            Happened::Event { run, event } => {
+    pub fn next_message(&mut self) -> Option<RunMessage> {
+        let message = self.receiver.try_recv().ok()?;
+        match &message {
+            RunMessage::Event { run, event } => {
                 if let Some(running) = self.running.get_mut(run) {
-                    running.hear(event);
+                    running.update(event);
                 }
             }
-            Happened::Ended { run, failure } => {
+            RunMessage::Ended { run, failure } => {
                 let Some(mut running) = self.running.remove(run) else {
-                    return Some(happened);
+                    return Some(message);
                 };
-                // It has nothing left to do but to end; a panic was caught.
+                // The thread is about to end; a panic was caught.
                 let _ = running.thread.take().map(JoinHandle::join);
                 if let Some(failure) = failure {
                     self.unwritten.insert(run.clone(), running.unwritten(failure));
                 }
             }
         }
-        Some(happened)
+        Some(message)
     }
 
     #[must_use]
@@ -175,24 +172,23 @@ impl Runs {
         self.running.len()
     }
 
-    /// None is at work.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.running.is_empty()
     }
 
     #[must_use]
-    pub fn at_work(&self) -> AtWork {
-        let mut at_work = AtWork::default();
-        for (job, begun) in self.running.values().flat_map(|running| &running.left) {
-            at_work.add(job.clone(), *begun);
+    pub fn active_jobs(&self) -> ActiveJobs {
+        let mut active = ActiveJobs::default();
+        for (job, started) in self.running.values().flat_map(|running| &running.left) {
+            active.add(job.clone(), *started);
         }
-        at_work
+        active
     }
 
-    /// Stops the runs in which these jobs are due and not settled.
+    /// Stops the runs in which these jobs are due and unsettled.
     pub fn replace(&self, jobs: &BTreeSet<JobName>) {
-        let with = |running: &&Running| {
+        let with = |running: &&ActiveRun| {
             let mut due = running.due.iter();
             due.any(|job| jobs.contains(job) && running.left.contains_key(job))
         };
@@ -201,7 +197,6 @@ impl Runs {
         }
     }
 
-    /// Asks all of them to stop.
     pub fn stop(&self, signal: u8) {
         for running in self.running.values() {
             running.stop.pass_on(signal);
@@ -217,10 +212,10 @@ impl Runs {
     }
 }
 
-impl Running {
-    fn unwritten(&self, failure: &Failed) -> Unwritten {
+impl ActiveRun {
+    fn unwritten(&self, failure: &RunFailure) -> UnwrittenEnd {
         let left = self.due.iter().filter(|job| self.left.contains_key(job));
-        Unwritten {
+        UnwrittenEnd {
             steps: left.filter_map(|job| job.steps().pop()).collect(),
             outcome: Outcome {
                 state: if self.stop.asked() {
@@ -236,12 +231,12 @@ impl Running {
         }
     }
 
-    fn hear(&mut self, event: &Event) {
+    fn update(&mut self, event: &Event) {
         match event {
             Event::StepStarted { step } => {
-                let begun = self.left.iter_mut().find(|(job, _)| job.steps().contains(step));
-                if let Some((_, begun)) = begun {
-                    *begun = true;
+                let job = self.left.iter_mut().find(|(job, _)| job.steps().contains(step));
+                if let Some((_, started)) = job {
+                    *started = true;
                 }
             }
             Event::StepFinished { step, .. } => self.left.retain(|job, _| job.steps().last() != Some(step)),
@@ -250,47 +245,46 @@ impl Running {
     }
 }
 
-fn one(
+fn run_one(
     model: &Model,
-    request: &Request,
-    how: &Apply,
+    request: &RunRequest,
+    options: &Apply,
     run: &str,
-    sender: &Sender<Happened>,
+    sender: &Sender<RunMessage>,
     ring: &Ring,
-) -> Option<Failed> {
+) -> Option<RunFailure> {
     let mut sink = |event: &Event| {
-        let event = Happened::Event {
+        let event = RunMessage::Event {
             run: run.to_owned(),
             event: event.clone(),
         };
         let _ = sender.send(event);
         ring.ring();
     };
-    let work = || launch::apply(model, request, how, &mut |_| true, &mut sink, &Silent);
+    let work = || launch::apply(model, request, options, &mut |_| true, &mut sink, &NoProgress);
     match panic::catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(_)) => None,
-        Ok(Err(error)) => Some(failed(&error, &how.stop)),
-        Err(_) => Some(Failed {
+        Ok(Err(error)) => Some(failure(&error, &options.stop)),
+        Err(_) => Some(RunFailure {
             exit: 70,
             message: "an internal error ended the run".to_owned(),
-            help: Some("please report what was said about it, with the output of `opsrun --version`".to_owned()),
+            help: Some("please report this bug with the message above and the output of `opsrun --version`".to_owned()),
         }),
     }
 }
 
-fn failed(error: &LaunchError, stop: &Stop) -> Failed {
-    Failed {
-        // Whoever was told to stop while it waited for a lock stopped.
+fn failure(error: &LaunchError, stop: &Stop) -> RunFailure {
+    RunFailure {
+        // A signal may have ended the wait for a lock.
         exit: stop.signal().map_or_else(|| error.exit_code(), |signal| 128 + signal),
         message: crate::error_chain::error_chain(error),
         help: error.help(),
     }
 }
 
-/// Nobody watches the progress of a run of ours.
-struct Silent;
+struct NoProgress;
 
-impl Progress for Silent {
+impl Progress for NoProgress {
     fn begin(&self, _: usize, _: &str, _: u64, _: u64) {}
 
     fn advance(&self, _: usize, _: u64, _: u64) {}

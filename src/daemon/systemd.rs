@@ -1,69 +1,67 @@
-//! What the service manager is told, where one started us and listens.
+//! Notifications for the service manager.
 //!
-//! Takes states, sends them to the socket that `NOTIFY_SOCKET` names. Without one nothing happens.
-//! Invariant: nobody waits for the manager, and nothing depends on whether it hears.
+//! Takes states, sends them to the socket in `NOTIFY_SOCKET`. Does nothing without one.
+//! Invariant: never blocks, and ignores whether a notification arrives.
 
-use crate::clock::Mark;
+use crate::clock::Stopwatch;
 use sd_notify::NotifyState;
 use std::time::Duration;
 
 #[derive(Debug)]
-pub struct Manager {
-    /// How often it wants to hear that we are alive: half of what it waits.
+pub struct ServiceManager {
+    /// Interval of the watchdog notification: half of its timeout.
     pub beat: Option<Duration>,
-    last: Mark,
+    last: Stopwatch,
     status: String,
 }
 
-impl Manager {
-    /// Finds out whether there is one that wants to hear.
+impl ServiceManager {
     #[must_use]
     pub fn find() -> Self {
         Self {
             beat: sd_notify::watchdog_enabled().map(|wait| wait / 2),
-            last: Mark::set(),
+            last: Stopwatch::set(),
             status: String::new(),
         }
     }
 
     pub fn ready(&self) {
-        tell(&[NotifyState::Ready]);
+        send(&[NotifyState::Ready]);
     }
 
-    /// The file is read again; [`Self::ready`] ends it.
+    /// [`Self::ready`] ends it.
     pub fn reloading(&self) {
         if let Ok(at) = NotifyState::monotonic_usec_now() {
-            tell(&[NotifyState::Reloading, at]);
+            send(&[NotifyState::Reloading, at]);
         }
     }
 
-    /// Nothing begins any more.
     pub fn stopping(&self) {
-        tell(&[NotifyState::Stopping]);
+        send(&[NotifyState::Stopping]);
     }
 
-    /// What is going on, in one line; told when it is another line than before.
+    /// Sends the status line if it changed.
     pub fn status(&mut self, status: String) {
         if status != self.status {
-            tell(&[NotifyState::Status(&status)]);
+            send(&[NotifyState::Status(&status)]);
             self.status = status;
         }
     }
 
-    /// We are alive. Told as often as it is wanted.
+    /// Notifies the watchdog if it is time.
     pub fn alive(&mut self) {
         if self.beat.is_some_and(|beat| self.last.elapsed() * 2 >= beat) {
-            tell(&[NotifyState::Watchdog]);
-            self.last = Mark::set();
+            send(&[NotifyState::Watchdog]);
+            self.last = Stopwatch::set();
         }
     }
 }
 
-fn tell(state: &[NotifyState<'_>]) {
+fn send(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
         tracing::debug!(
             error = &error as &dyn std::error::Error,
-            "the service manager cannot be told"
+            "cannot notify the service manager"
         );
     }
 }

@@ -1,11 +1,11 @@
 //! One look at the clock: what runs now, what does not and why, and when to look again.
 //!
-//! Takes the [`Book`], what the store remembers ([`Agenda`]), what is at work, and `now`; gives a [`Round`]. Pure: the
-//! daemon, `apply --due` and the simulation ask the same question, and only what they do with the answer differs.
-//! Invariant: a round that is written moves every schedule whose instants it decided about past them, so that nothing
-//! is decided about twice; all jobs that are due at one instant are in one run, but for those that may be replaced.
+//! Takes the [`Timetable`], what the store remembers ([`Agenda`]), the active jobs and `now`; gives a [`Tick`]. Pure: the
+//! daemon, `apply --due` and the simulation make the same decision, and differ only in what they do with it.
+//! Invariant: a tick that is written moves every schedule past the instants that it decided about, so that nothing is
+//! decided twice. All jobs that are due at one instant are in one run, except those that may be replaced.
 
-use crate::daemon::timetable::{Book, Due, Entry};
+use crate::daemon::timetable::{ScheduledJob, Timetable, TimetableEntry};
 use crate::model::backoff::Gate;
 use crate::model::schedule::{Missed, Skipped, due::due};
 use crate::model::{JobKind, JobName, Overlap};
@@ -17,73 +17,72 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Runs of one job side by side, where `overlap "allow"` has no bound of its own.
-pub const MOST_SIDE_BY_SIDE: u32 = 16;
+/// Runs of one job at the same time, with `overlap "allow"`.
+pub const MAX_PARALLEL_RUNS: u32 = 16;
 
-/// Jobs that are at work, by how many runs have them before them and how many are doing them.
+/// Jobs in active runs, with the number of runs in which each is pending or started.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct AtWork {
-    jobs: BTreeMap<JobName, Work>,
+pub struct ActiveJobs {
+    jobs: BTreeMap<JobName, JobRuns>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Work {
-    ahead: u32,
-    begun: u32,
+struct JobRuns {
+    pending: u32,
+    started: u32,
 }
 
-impl AtWork {
-    /// Another run has it before it, or is doing it.
-    pub fn add(&mut self, job: JobName, begun: bool) {
-        let work = self.jobs.entry(job).or_default();
-        if begun {
-            work.begun += 1;
+impl ActiveJobs {
+    pub fn add(&mut self, job: JobName, started: bool) {
+        let runs = self.jobs.entry(job).or_default();
+        if started {
+            runs.started += 1;
         } else {
-            work.ahead += 1;
+            runs.pending += 1;
         }
     }
 
     fn runs(&self, job: &JobName) -> u32 {
-        let work = self.jobs.get(job).copied().unwrap_or_default();
-        // Several runs may ask one question: a check counts only while it is really being asked.
-        work.begun + if job.kind == JobKind::Check { 0 } else { work.ahead }
+        let runs = self.jobs.get(job).copied().unwrap_or_default();
+        // Several runs may need the same check: it counts only while it is really running.
+        runs.started + if job.kind == JobKind::Check { 0 } else { runs.pending }
     }
 }
 
-/// What one look at the clock comes to.
+/// The decisions of one look at the clock.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Round {
-    /// What is to be written. The runs in it have no ids yet; they are in the order of their instants.
+pub struct Tick {
+    /// What to write. Its runs have no ids yet; they are in the order of their instants.
     pub turn: TickRecord,
-    /// Jobs whose run is to be stopped, since another one takes its place.
+    /// Jobs whose run must stop, since a new one replaces it.
     pub replaced: BTreeSet<JobName>,
-    /// When to look again at the latest. None: nothing is ever due again.
+    /// When to look again at the latest. None: nothing will ever be due.
     pub wake: Option<DateTime<Utc>>,
-    /// The clock is behind what was decided about by so much: it was set back.
+    /// By how much the clock is before the instants already decided: it was set back.
     pub behind: Option<Duration>,
 }
 
 #[must_use]
-pub fn round(book: &Book, agenda: &Agenda, at_work: &AtWork, now: DateTime<Utc>) -> Round {
-    let mut deciding = Deciding {
+pub fn tick(timetable: &Timetable, agenda: &Agenda, active: &ActiveJobs, now: DateTime<Utc>) -> Tick {
+    let mut builder = TickBuilder {
         agenda,
-        at_work,
+        active,
         now,
-        round: Round::default(),
-        taken: BTreeSet::new(),
-        trying: BTreeMap::new(),
+        tick: Tick::default(),
+        started: BTreeSet::new(),
+        probing: BTreeMap::new(),
         groups: BTreeMap::new(),
     };
     for (job, waiting) in &agenda.queue {
-        deciding.waiting(book.due(job), job, waiting);
+        builder.queued(timetable.job(job), job, waiting);
     }
-    for entry in &book.entries {
-        deciding.schedule(entry);
+    for entry in &timetable.entries {
+        builder.schedule(entry);
     }
-    let known: BTreeSet<&str> = book.entries.iter().map(|entry| &*entry.schedule.name).collect();
+    let known: BTreeSet<&str> = timetable.entries.iter().map(|entry| &*entry.schedule.name).collect();
     for (name, state) in &agenda.schedules {
         if !known.contains(&**name) && !state.definition.is_empty() {
-            deciding.round.turn.advances.push(ScheduleAdvance {
+            builder.tick.turn.advances.push(ScheduleAdvance {
                 schedule: name.clone(),
                 before: Some(state.clone()),
                 after: ScheduleState {
@@ -93,56 +92,56 @@ pub fn round(book: &Book, agenda: &Agenda, at_work: &AtWork, now: DateTime<Utc>)
             });
         }
     }
-    for (_, group) in std::mem::take(&mut deciding.groups) {
-        deciding.round.turn.runs.extend(group.into_runs());
+    for (_, group) in std::mem::take(&mut builder.groups) {
+        builder.tick.turn.runs.extend(group.into_runs());
     }
-    deciding.round
+    builder.tick
 }
 
-struct Deciding<'a> {
+struct TickBuilder<'a> {
     agenda: &'a Agenda,
-    at_work: &'a AtWork,
+    active: &'a ActiveJobs,
     now: DateTime<Utc>,
-    round: Round,
-    /// Jobs that this round begins.
-    taken: BTreeSet<JobName>,
-    /// Targets that this round tries once more, and the instant of the run that does.
-    trying: BTreeMap<JobName, DateTime<Utc>>,
-    groups: BTreeMap<DateTime<Utc>, Group<'a>>,
+    tick: Tick,
+    /// Jobs that this tick starts.
+    started: BTreeSet<JobName>,
+    /// Targets that this tick tries once more, and the instant of that run.
+    probing: BTreeMap<JobName, DateTime<Utc>>,
+    groups: BTreeMap<DateTime<Utc>, InstantGroup<'a>>,
 }
 
-impl<'a> Deciding<'a> {
-    /// A job that waited for its own earlier run.
-    fn waiting(&mut self, due: Option<&'a Due>, job: &JobName, waiting: &Occurrence) {
+impl<'a> TickBuilder<'a> {
+    /// A job that is queued behind its own earlier run.
+    fn queued(&mut self, due: Option<&'a ScheduledJob>, job: &JobName, waiting: &Occurrence) {
         let Some(due) = due else {
-            self.round.turn.unqueue.push(job.clone());
-            let reason = "it waited, and the ops file no longer schedules it".to_owned();
+            self.tick.turn.unqueue.push(job.clone());
+            let reason = "it was queued, and the ops file no longer schedules it".to_owned();
             let decision = one(job, waiting, FiringVerdict::Dropped, reason);
-            return self.round.turn.decisions.push(decision);
+            return self.tick.turn.decisions.push(decision);
         };
-        if self.at_work.runs(job) == 0 {
-            self.round.turn.unqueue.push(job.clone());
-            let why = "it waited for the run before to end";
+        if self.active.runs(job) == 0 {
+            self.tick.turn.unqueue.push(job.clone());
+            let why = "it was queued until its previous run ended";
             self.admit(due, waiting, why);
         }
     }
 
-    fn schedule(&mut self, entry: &'a Entry) {
+    fn schedule(&mut self, entry: &'a TimetableEntry) {
         let name = &entry.schedule.name;
         let known = self.agenda.schedules.get(name);
         let current = known.filter(|state| state.definition == entry.definition);
         let jitter = TimeDelta::from_std(entry.jitter).unwrap_or_default();
         let then = self.now.checked_sub_signed(jitter).unwrap_or(self.now);
         if let Some(behind) = current.and_then(|state| (state.handled - self.now).to_std().ok()) {
-            self.round.behind = self.round.behind.max(Some(behind).filter(|behind| !behind.is_zero()));
+            self.tick.behind = self.tick.behind.max(Some(behind).filter(|behind| !behind.is_zero()));
         }
         let mut due = due(&entry.schedule, current.map(|state| state.handled), then);
         if let Some(next) = due.next.and_then(|next| next.checked_add_signed(jitter)) {
             self.wake(next);
         }
-        let made_up = usize::from(due.on_time) < due.run.len();
-        if matches!(entry.schedule.missed, Missed::All { .. }) && made_up {
-            // One after the other, and none while the one before is at work; what is left is found again then.
+        let catches_up = usize::from(due.on_time) < due.run.len();
+        if matches!(entry.schedule.missed, Missed::All { .. }) && catches_up {
+            // One after the other, and none while the previous one is running; the rest is found again later.
             if entry.jobs.iter().any(|due| self.is_busy(&due.job)) {
                 return;
             }
@@ -162,24 +161,28 @@ impl<'a> Deciding<'a> {
             None => ScheduleState {
                 definition: entry.definition.clone(),
                 since: self.now,
-                // Whatever the clock says: nothing that was decided about comes again.
+                // Even if the clock was set back, nothing is decided twice.
                 handled: known.map_or(handled, |state| state.handled.max(handled)),
             },
         };
         if known != Some(&after) {
-            self.round.turn.advances.push(ScheduleAdvance {
+            self.tick.turn.advances.push(ScheduleAdvance {
                 schedule: name.clone(),
                 before: known.cloned(),
                 after,
             });
         }
         for skipped in &due.skipped {
-            let told = entry.jobs.iter().map(|job| missed(&job.job, name, skipped));
-            self.round.turn.decisions.extend(told);
+            let missed = entry.jobs.iter().map(|job| missed(&job.job, name, skipped));
+            self.tick.turn.decisions.extend(missed);
         }
         for (at, instant) in due.run.iter().enumerate() {
             let on_time = due.on_time && at + 1 == due.run.len();
-            let why = if on_time { "it was due" } else { "it is made up for" };
+            let why = if on_time {
+                "it was due"
+            } else {
+                "it catches up a missed instant"
+            };
             let occurrence = Occurrence {
                 schedule: name.clone(),
                 instant: *instant,
@@ -190,10 +193,10 @@ impl<'a> Deciding<'a> {
         }
     }
 
-    fn occurs(&mut self, due: &'a Due, occurrence: &Occurrence, why: &str) {
+    fn occurs(&mut self, due: &'a ScheduledJob, occurrence: &Occurrence, why: &str) {
         let job = &due.job;
         if due.along.is_some() {
-            // It has no time of its own: what is decided about its backup goes for it.
+            // It has no schedule of its own: the decision about its backup applies to it.
             return self.along(due, occurrence, why);
         }
         if due.paused.is_none() && self.is_busy(job) {
@@ -202,70 +205,68 @@ impl<'a> Deciding<'a> {
         self.admit(due, occurrence, why);
     }
 
-    fn along(&mut self, due: &'a Due, occurrence: &Occurrence, why: &str) {
+    fn along(&mut self, due: &'a ScheduledJob, occurrence: &Occurrence, why: &str) {
         let backup = due.along.as_ref();
-        if backup.is_some_and(|backup| self.taken.contains(backup)) {
+        if backup.is_some_and(|backup| self.started.contains(backup)) {
             if due.paused.is_none() && self.is_busy(&due.job) {
                 return self.overlaps(due, occurrence, why);
             }
             return self.admit(due, occurrence, why);
         }
-        let mut told = self.round.turn.decisions.iter().rev();
-        let same = told.find(|told| backup == Some(&told.job) && told.first == *occurrence);
-        let copy = same.map(|told| one(&due.job, occurrence, told.verdict, told.reason.clone()));
-        self.round.turn.decisions.extend(copy);
+        let mut decisions = self.tick.turn.decisions.iter().rev();
+        let same = decisions.find(|other| backup == Some(&other.job) && other.first == *occurrence);
+        let copy = same.map(|other| one(&due.job, occurrence, other.verdict, other.reason.clone()));
+        self.tick.turn.decisions.extend(copy);
     }
 
-    fn overlaps(&mut self, due: &'a Due, occurrence: &Occurrence, why: &str) {
+    fn overlaps(&mut self, due: &'a ScheduledJob, occurrence: &Occurrence, why: &str) {
         let job = &due.job;
-        let waits = self.agenda.queue.get(job).filter(|_| !self.taken.contains(job));
+        let waits = self.agenda.queue.get(job).filter(|_| !self.started.contains(job));
         let (verdict, reason) = match due.overlap {
-            Overlap::Skip => (FiringVerdict::SkippedOverlap, "it still runs from the time before"),
-            Overlap::Queue if waits.is_some() => {
-                (FiringVerdict::SkippedOverlap, "it still runs, and one waits already")
-            }
+            Overlap::Skip => (FiringVerdict::SkippedOverlap, "its previous run is still active"),
+            Overlap::Queue if waits.is_some() => (
+                FiringVerdict::SkippedOverlap,
+                "its previous run is still active, and one is queued already",
+            ),
             Overlap::Queue => {
-                self.round.turn.queue.push((job.clone(), occurrence.clone()));
-                (FiringVerdict::Queued, "it still runs from the time before")
+                self.tick.turn.queue.push((job.clone(), occurrence.clone()));
+                (FiringVerdict::Queued, "its previous run is still active")
             }
             Overlap::Replace => {
                 if let Some(waits) = waits {
-                    let reason = "another one took its place before it could begin".to_owned();
+                    let reason = "a newer instant replaced it before it could start".to_owned();
                     let older = one(job, waits, FiringVerdict::SkippedOverlap, reason);
-                    self.round.turn.decisions.push(older);
+                    self.tick.turn.decisions.push(older);
                 }
-                self.round.turn.queue.push((job.clone(), occurrence.clone()));
-                self.round.replaced.insert(job.clone());
+                self.tick.turn.queue.push((job.clone(), occurrence.clone()));
+                self.tick.replaced.insert(job.clone());
                 (
                     FiringVerdict::Queued,
-                    "it takes the place of the one that still runs, which is stopped",
+                    "it replaces the previous run, which is being stopped",
                 )
             }
-            Overlap::Allow if self.at_work.runs(job) < MOST_SIDE_BY_SIDE => {
+            Overlap::Allow if self.active.runs(job) < MAX_PARALLEL_RUNS => {
                 return self.admit(due, occurrence, why);
             }
-            Overlap::Allow => (
-                FiringVerdict::SkippedOverlap,
-                "too many of its runs are at work already",
-            ),
+            Overlap::Allow => (FiringVerdict::SkippedOverlap, "too many of its runs are active"),
         };
         let decision = one(job, occurrence, verdict, reason.to_owned());
-        self.round.turn.decisions.push(decision);
+        self.tick.turn.decisions.push(decision);
     }
 
-    /// Runs it, unless it is paused or left alone.
-    fn admit(&mut self, due: &'a Due, occurrence: &Occurrence, why: &str) {
+    /// Runs it, unless it is paused or in back-off.
+    fn admit(&mut self, due: &'a ScheduledJob, occurrence: &Occurrence, why: &str) {
         let refused = match (&due.paused, self.closed_gate(due, occurrence.instant)) {
             (Some(reason), _) => Some((FiringVerdict::Paused, reason.clone())),
             (None, Err(reason)) => Some((FiringVerdict::BackedOff, reason)),
             (None, Ok(tries)) => {
                 let why = tries
                     .first()
-                    .map_or_else(|| why.to_owned(), |_| format!("{why}; it is tried once"));
+                    .map_or_else(|| why.to_owned(), |_| format!("{why}; one attempt after a back-off"));
                 for target in tries {
-                    self.trying.insert(target, occurrence.instant);
+                    self.probing.insert(target, occurrence.instant);
                 }
-                self.taken.insert(due.job.clone());
+                self.started.insert(due.job.clone());
                 let decision = one(&due.job, occurrence, FiringVerdict::Ran, why);
                 self.groups
                     .entry(occurrence.instant)
@@ -277,12 +278,12 @@ impl<'a> Deciding<'a> {
         };
         if let Some((verdict, reason)) = refused {
             let decision = one(&due.job, occurrence, verdict, reason);
-            self.round.turn.decisions.push(decision);
+            self.tick.turn.decisions.push(decision);
         }
     }
 
-    /// The targets that are to be tried once more, or why one of them is left alone.
-    fn closed_gate(&self, due: &Due, instant: DateTime<Utc>) -> Result<Vec<JobName>, String> {
+    /// The targets to try once more, or why one of them is in back-off.
+    fn closed_gate(&self, due: &ScheduledJob, instant: DateTime<Utc>) -> Result<Vec<JobName>, String> {
         let mut tries = Vec::new();
         for target in &due.gates {
             let Some(state) = self.agenda.back_offs.get(target) else {
@@ -299,13 +300,13 @@ impl<'a> Deciding<'a> {
                     let until = until.to_rfc3339_opts(SecondsFormat::Secs, true);
                     let failures = state.failures;
                     return Err(format!(
-                        "{who} failed {failures} times in a row and is left alone until {until}"
+                        "{who} failed {failures} times in a row; back-off until {until}"
                     ));
                 }
                 Gate::Probe => {
-                    let elsewhere = self.trying.get(target).is_some_and(|other| *other != instant);
-                    if elsewhere || self.at_work.runs(target) > 0 {
-                        return Err(format!("{who} failed and is being tried once more"));
+                    let elsewhere = self.probing.get(target).is_some_and(|other| *other != instant);
+                    if elsewhere || self.active.runs(target) > 0 {
+                        return Err(format!("{who} failed; one attempt after the back-off is running"));
                     }
                     tries.push(target.clone());
                 }
@@ -315,23 +316,23 @@ impl<'a> Deciding<'a> {
     }
 
     fn is_busy(&self, job: &JobName) -> bool {
-        self.taken.contains(job) || self.at_work.runs(job) > 0
+        self.started.contains(job) || self.active.runs(job) > 0
     }
 
     fn wake(&mut self, at: DateTime<Utc>) {
-        let sooner = self.round.wake.is_none_or(|wake| at < wake);
-        self.round.wake = if sooner { Some(at) } else { self.round.wake };
+        let sooner = self.tick.wake.is_none_or(|wake| at < wake);
+        self.tick.wake = if sooner { Some(at) } else { self.tick.wake };
     }
 }
 
-/// Jobs that begin for one instant.
+/// Jobs that start for one instant.
 #[derive(Default)]
-struct Group<'a> {
-    jobs: Vec<(&'a Due, Decision)>,
+struct InstantGroup<'a> {
+    jobs: Vec<(&'a ScheduledJob, Decision)>,
 }
 
-impl Group<'_> {
-    /// One run, and one more for every target that may be replaced, with the jobs that need it: whoever stops it
+impl InstantGroup<'_> {
+    /// One run, and one more for every target that may be replaced, with the jobs that need it: stopping that one
     /// stops nothing else.
     fn into_runs(self) -> Vec<ScheduledRun> {
         let mut rest = self.jobs;

@@ -1,8 +1,8 @@
-//! What a model says about when its jobs run, made ready to be asked often.
+//! The schedules of a model and the jobs that run on them.
 //!
-//! Takes a [`Model`], gives a [`Book`]: the schedules that jobs run by, with these jobs, what each of them brings and
-//! what may keep it from running. Pure; knows no clock and no store.
-//! Invariant: every job with a schedule stands once; so does a retention without one, beside its backup.
+//! Takes a [`Model`], gives a [`Timetable`]: each schedule with its jobs, what every job needs, and what may keep it
+//! from running. Pure; knows no clock and no store.
+//! Invariant: every job with a schedule is in it once; so is a retention without one, beside its backup.
 
 use crate::model::schedule::Schedule;
 use crate::model::{Job, JobName, Model, Overlap};
@@ -10,48 +10,50 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 #[derive(Debug, Clone, Default)]
-pub struct Book {
-    /// In the order of the model, those without jobs left out.
-    pub entries: Vec<Entry>,
+pub struct Timetable {
+    /// The `ops` name.
+    pub ops: String,
+    /// In the order of the model, without schedules that have no jobs.
+    pub entries: Vec<TimetableEntry>,
 }
 
-/// A schedule and the jobs that run by it.
+/// A schedule and the jobs that run on it.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct TimetableEntry {
     pub schedule: Schedule,
     pub definition: String,
-    /// How much later than its instants it runs.
+    /// Delay of its runs after its instants.
     pub jitter: Duration,
-    pub jobs: Vec<Due>,
+    pub jobs: Vec<ScheduledJob>,
 }
 
 #[derive(Debug, Clone)]
-pub struct Due {
+pub struct ScheduledJob {
     pub job: JobName,
-    /// The backup with which it runs, where it has no schedule of its own.
+    /// The backup that it runs with, if it has no schedule of its own.
     pub along: Option<JobName>,
-    /// Why it is left out of every run.
+    /// Why no run includes it.
     pub paused: Option<String>,
-    /// What happens when it still runs.
+    /// What happens if it is still running.
     pub overlap: Overlap,
-    /// Itself and all that it needs.
+    /// The job and everything that it needs.
     pub brings: BTreeSet<JobName>,
-    /// The targets among them that are left alone after failures.
+    /// The targets among them that have a back-off.
     pub gates: Vec<JobName>,
 }
 
-impl Book {
+impl Timetable {
     #[must_use]
     pub fn new(model: &Model) -> Self {
         let jobs: BTreeMap<JobName, Job<'_>> = model.jobs().map(|job| (job.name(), job)).collect();
-        let due = |job: &Job<'_>, along: Option<JobName>| entry_of(model, &jobs, job, along);
+        let scheduled = |job: &Job<'_>, along: Option<JobName>| scheduled_job(model, &jobs, job, along);
         let entry = |schedule: &Schedule| {
             let own = model.jobs().filter(|job| job.schedule() == Some(&*schedule.name));
-            let mut entry = Entry {
+            let mut entry = TimetableEntry {
                 schedule: schedule.clone(),
                 definition: schedule.definition(),
                 jitter: schedule.jitter_of(&model.ops.name),
-                jobs: own.map(|job| due(&job, None)).collect(),
+                jobs: own.map(|job| scheduled(&job, None)).collect(),
             };
             let backups = model
                 .backups
@@ -60,12 +62,13 @@ impl Book {
             for (backup, retention) in backups.flat_map(|b| model.retentions_of(&b.name).map(move |r| (b, r))) {
                 if retention.schedule.is_none() {
                     let along = Job::Backup(backup).name();
-                    entry.jobs.push(due(&Job::Retention(retention), Some(along)));
+                    entry.jobs.push(scheduled(&Job::Retention(retention), Some(along)));
                 }
             }
             entry
         };
         Self {
+            ops: model.ops.name.clone(),
             entries: model
                 .schedules
                 .iter()
@@ -75,17 +78,21 @@ impl Book {
         }
     }
 
-    /// The job as it stands here.
     #[must_use]
-    pub fn due(&self, job: &JobName) -> Option<&Due> {
+    pub fn job(&self, job: &JobName) -> Option<&ScheduledJob> {
         self.entries
             .iter()
             .flat_map(|entry| &entry.jobs)
-            .find(|due| due.job == *job)
+            .find(|scheduled| scheduled.job == *job)
     }
 }
 
-fn entry_of(model: &Model, jobs: &BTreeMap<JobName, Job<'_>>, job: &Job<'_>, along: Option<JobName>) -> Due {
+fn scheduled_job(
+    model: &Model,
+    jobs: &BTreeMap<JobName, Job<'_>>,
+    job: &Job<'_>,
+    along: Option<JobName>,
+) -> ScheduledJob {
     let name = job.name();
     let mut brings = BTreeSet::new();
     let mut todo = vec![name.clone()];
@@ -95,15 +102,15 @@ fn entry_of(model: &Model, jobs: &BTreeMap<JobName, Job<'_>>, job: &Job<'_>, alo
             brings.insert(next);
         }
     }
-    let asleep = brings.iter().find(|job| jobs.get(job).is_some_and(Job::paused));
-    let paused = match asleep {
+    let paused_need = brings.iter().find(|job| jobs.get(job).is_some_and(Job::paused));
+    let paused = match paused_need {
         _ if job.paused() => Some("it is paused".to_owned()),
-        Some(cause) => Some(format!("it depends on {cause}, which is paused")),
+        Some(cause) => Some(format!("it needs {cause}, which is paused")),
         None => None,
     };
     let gates = model.targets.iter().filter(|target| target.back_off.is_some());
     let gates = gates.map(|target| Job::Target(target).name());
-    Due {
+    ScheduledJob {
         paused,
         overlap: match job {
             Job::Target(target) => target.overlap,

@@ -1,41 +1,27 @@
 //! The one loop over the steps of a plan.
 //!
 //! Takes a plan, the world that it was made of, and a journal; gives the [`Status`] that the events make. Up to
-//! [`How::threads`] steps are under way at once: commands and questions as tasks of this thread, copying and
+//! [`RunSettings::threads`] steps are under way at once: commands and questions as tasks of this thread, copying and
 //! deleting in threads of their own. A step that does not succeed blocks what needs it and nothing else.
 //! Invariant: every step is settled exactly once, after all that it needs; its beginning and its end are recorded.
 //! When the run is told to stop, nothing more begins, and the loop ends when all that is under way has.
 
-use super::action::{self, Context, Ended, Settled, Slots};
+use super::action::{self, Context, Ended, Slots, StepAbort};
 use super::order::Order;
-use super::recorder::{Recorder, Shared};
+use super::recorder::{Journal, Recorder, Shared};
 use super::survey::World;
-use super::{How, locked};
-use crate::model::{JobName, StepName};
+use super::{RunSettings, locked};
+use crate::model::StepName;
 use crate::plan::{Action, Plan, Step, StepId, guards};
-use crate::run::{Event, JobHistory, Outcome, Progress, Record, RecordError, State, Status};
+use crate::run::{Event, Outcome, Progress, RecordError, State, Status};
 use crate::secret::Vault;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use std::panic::{self, AssertUnwindSafe};
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::Scope;
 use tokio::sync::oneshot;
-
-/// What the actions need from outside, beside the recorder.
-pub trait Memory {
-    /// Remembers which marker a backup's destination has.
-    fn remember_marker(&mut self, backup: &str, path: &Path, id: &str) -> Result<(), RecordError>;
-
-    /// What the history says of a job.
-    fn history_of(&mut self, job: &JobName) -> Result<JobHistory, RecordError>;
-}
-
-/// A recorder that also remembers.
-pub trait Journal: Record + Memory {}
-impl<T: Record + Memory> Journal for T {}
 
 /// Looks at a source and a destination again, when something before them in the run may have changed them.
 pub trait LookAgain: Sync {
@@ -47,7 +33,7 @@ pub trait LookAgain: Sync {
         backup: StepId,
         world: &Mutex<World>,
         recorder: &dyn Recorder,
-    ) -> Result<Vec<Step>, Settled>;
+    ) -> Result<Vec<Step>, StepAbort>;
 }
 
 /// Runs every step.
@@ -59,7 +45,7 @@ pub fn run(
     world: &Mutex<World>,
     journal: &mut (dyn Journal + Send),
     progress: &dyn Progress,
-    how: &How,
+    how: &RunSettings,
     look: &dyn LookAgain,
     secrets: &Vault,
 ) -> Result<Status, RecordError> {
@@ -122,7 +108,7 @@ struct Run<'a, 'j> {
     world: &'a Mutex<World>,
     recorder: &'a Shared<'j>,
     progress: &'a dyn Progress,
-    how: &'a How,
+    how: &'a RunSettings,
     look: &'a dyn LookAgain,
     slots: Mutex<Slots>,
     secrets: &'a Vault,
@@ -163,9 +149,9 @@ impl Run<'_, '_> {
             // With it all that has ended meanwhile, so that they are recorded in one go.
             while let Some((step, outcome)) = ended {
                 match outcome {
-                    Ok(outcome) | Err(Settled::Outcome(outcome)) => self.settle(&mut order, step, outcome),
+                    Ok(outcome) | Err(StepAbort::Outcome(outcome)) => self.settle(&mut order, step, outcome),
                     // The recorder has told everybody to stop: what is under way ends, nothing begins.
-                    Err(Settled::Record(error)) => broken = broken.or(Some(error)),
+                    Err(StepAbort::Record(error)) => broken = broken.or(Some(error)),
                 }
                 ended = under_way.next().now_or_never().flatten();
             }
@@ -337,7 +323,7 @@ fn started(step: &Step) -> Event {
 async fn in_thread<'s, T: Send + 's>(
     scope: &'s Scope<'s, '_>,
     work: impl FnOnce() -> T + Send + 's,
-) -> Result<T, Settled> {
+) -> Result<T, StepAbort> {
     let (tell, told) = oneshot::channel();
     let thread = std::thread::Builder::new().spawn_scoped(scope, move || {
         // Nothing is relied on that was half done: its locks are taken by who knows that, and its step has failed.
@@ -350,7 +336,7 @@ async fn in_thread<'s, T: Send + 's>(
     }
     // The panic's own words were written by its hook.
     told.await.ok().and_then(Result::ok).ok_or_else(|| {
-        Settled::Outcome(Outcome {
+        StepAbort::Outcome(Outcome {
             help: Some("please report this with the output of `opsrun --version`".to_owned()),
             ..action::outcome(State::Failed, "internal error")
         })
@@ -370,7 +356,7 @@ mod tests {
                 tokio::join!(panics, in_thread(scope, || 7))
             })
         });
-        let Err(Settled::Outcome(outcome)) = panics else {
+        let Err(StepAbort::Outcome(outcome)) = panics else {
             panic!("it did not fail")
         };
         assert_eq!((outcome.state, &*outcome.summary), (State::Failed, "internal error"));

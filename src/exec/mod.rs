@@ -14,13 +14,13 @@ pub mod recorder;
 pub mod step_progress;
 pub mod survey;
 
-use crate::clock::Mark;
+use crate::clock::Stopwatch;
 use crate::signal::Stop;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 #[derive(Debug, Clone)]
-pub struct How {
+pub struct RunSettings {
     pub run: String,
     /// Steps at once, and threads that those share which work with files; 1 is deterministic.
     pub threads: usize,
@@ -31,7 +31,7 @@ pub struct How {
 #[derive(Debug)]
 pub struct Deadline<'a> {
     stop: &'a Stop,
-    since: Mark,
+    since: Stopwatch,
     timeout: Option<Duration>,
 }
 
@@ -40,7 +40,7 @@ impl<'a> Deadline<'a> {
     pub fn new(stop: &'a Stop, timeout: Option<Duration>) -> Self {
         Self {
             stop,
-            since: Mark::set(),
+            since: Stopwatch::set(),
             timeout,
         }
     }

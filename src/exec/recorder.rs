@@ -4,12 +4,23 @@
 //! Invariant: events are recorded in the order in which they come; after the first that could not be there are no
 //! more, and the run is told to stop. What announces something is durable before it is done.
 
-use super::engine::Journal;
 use crate::model::{JobName, StepName};
-use crate::run::{Event, JobHistory, RecordError, State, Status};
+use crate::run::{Event, JobHistory, Record, RecordError, State, Status};
 use crate::signal::Stop;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What actions remember and ask beyond this run.
+pub trait Memory {
+    /// Remembers which marker a backup's destination has.
+    fn remember_marker(&mut self, backup: &str, path: &Path, id: &str) -> Result<(), RecordError>;
+
+    fn history_of(&mut self, job: &JobName) -> Result<JobHistory, RecordError>;
+}
+
+/// Records durably, and remembers.
+pub trait Journal: Record + Memory {}
+impl<T: Record + Memory> Journal for T {}
 
 /// Where steps record, from any thread.
 pub trait Recorder: Sync {

@@ -1,6 +1,6 @@
 //! What is there before anything happens: sources listed, destinations read.
 //!
-//! Takes a model, the jobs of the run and what the store remembers; gives [`Facts`] for the plan and the
+//! Takes a model, the jobs of the run and what the store remembers; gives [`PlanFacts`] for the plan and the
 //! handles ([`World`]) that its steps will use, so that plan and apply see the same things through the same
 //! code. Changes nothing.
 //! Invariant: an error is a fact, never an empty listing.
@@ -12,7 +12,7 @@ use crate::model::pattern::Selector;
 use crate::model::retention::{Circumstances, Verdict, decide};
 use crate::model::{Backup, Contents, JobKind, JobName, Model};
 use crate::path::RelPath;
-use crate::plan::facts::{BackupFacts, CopyFacts, Destination, DestinationState, Facts, Scan};
+use crate::plan::facts::{BackupFacts, CopyFacts, Destination, DestinationState, PlanFacts, Scan};
 use crate::signal::Stop;
 use crate::tree::handle::content_hash;
 use crate::tree::walk::{self, Walk};
@@ -73,8 +73,8 @@ pub fn look(
     remembered: &Remembered,
     now: DateTime<Utc>,
     stop: &Stop,
-) -> Facts {
-    let mut facts = Facts {
+) -> PlanFacts {
+    let mut facts = PlanFacts {
         now,
         clock: crate::clock::now(),
         host: host(),
@@ -134,7 +134,7 @@ pub fn look(
 }
 
 /// Indices of all entries that some retention on this backup may delete, in walk order.
-fn candidates(model: &Model, backup: &Backup, facts: &Facts, scan: &Scan) -> Vec<usize> {
+fn candidates(model: &Model, backup: &Backup, facts: &PlanFacts, scan: &Scan) -> Vec<usize> {
     let mut wanted = vec![false; scan.entries.len()];
     for retention in model.retentions_of(&backup.name) {
         for (want, verdict) in wanted

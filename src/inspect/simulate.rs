@@ -1,120 +1,115 @@
-//! What the schedules of an ops file come to over a span of time.
+//! The runs of all schedules in a span of time.
 //!
-//! Takes a [`Book`], the span, and when opsrun is not there; gives a [`Simulation`]. Pure: it asks what the daemon asks,
-//! at the moments at which the daemon would, and does nothing with the answers but count.
-//! Invariant: every instant that starts within the span is counted once.
+//! Takes a [`Timetable`], the span, and the times when opsrun is not running; gives a [`SimulationDocument`]. Pure: it
+//! makes the decisions of the daemon at the moments at which the daemon would, and only counts them.
+//! Invariant: every instant whose run starts in the span is counted once.
 
-use crate::daemon::timetable::{Book, Entry};
-use crate::inspect::virtual_clock::{Look, Looks};
+use crate::daemon::timetable::{Timetable, TimetableEntry};
+use crate::inspect::virtual_clock::{VirtualClock, VirtualTick};
 use crate::model::schedule::{Rhythm, SkipReason, clock_changes, due::grace};
-use crate::report::schedule::simulation::{Down, Happened, Instant, LISTED, Simulation, Totals};
+use crate::report::schedule::clock_changes::ChangeDocument;
+use crate::report::schedule::simulation::{
+    DownDocument, FORMAT, MAX_LISTED_EVENTS, SimulatedEvent, SimulatedInstant, SimulationDocument, TotalsDocument,
+};
 use crate::store::schedules::{Decision, FiringVerdict, Occurrence};
 use crate::units::show_count;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::{BTreeSet, HashMap};
 
-/// No more instants are walked through.
-pub const MOST: u128 = 50_000_000;
+pub const MAX_INSTANTS: u128 = 50_000_000;
 
-/// A schedule that is due too often for the span.
+/// A schedule is due more often than the simulation can count.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{schedule}` ({definition}) is due {} times in that span, more than can be walked through", show_count(u64::try_from(*count).unwrap_or(u64::MAX)))]
-pub struct TooMany {
+#[error("schedule `{schedule}` ({definition}) is due {} times in this span; the limit is {}", show_count(u64::try_from(*count).unwrap_or(u64::MAX)), show_count(u64::try_from(MAX_INSTANTS).unwrap_or(u64::MAX)))]
+pub struct TooManyInstants {
     pub schedule: String,
     pub definition: String,
     pub count: u128,
 }
 
-/// Walks through the span; `listed` says whether single runs are kept.
-///
-/// # Errors
-/// A schedule is due too often for it.
+/// `listed`: also list single runs.
 pub fn simulate(
-    book: &Book,
+    timetable: &Timetable,
     (from, to): (DateTime<Utc>, DateTime<Utc>),
-    down: &[Down],
+    down: &[DownDocument],
     listed: bool,
-) -> Result<Simulation, TooMany> {
-    for entry in &book.entries {
-        if let Some(count) = periods(entry, from, to).filter(|count| *count > MOST) {
-            return Err(TooMany {
+) -> Result<SimulationDocument, TooManyInstants> {
+    for entry in &timetable.entries {
+        if let Some(count) = periods(entry, from, to).filter(|count| *count > MAX_INSTANTS) {
+            return Err(TooManyInstants {
                 schedule: entry.schedule.name.clone(),
                 definition: entry.definition.clone(),
                 count,
             });
         }
     }
-    let mut told = Telling {
-        book,
-        listed,
-        place: book
-            .entries
-            .iter()
-            .enumerate()
-            .map(|(at, entry)| (&*entry.schedule.name, at))
-            .collect(),
-        simulation: Simulation {
+    let entries = timetable.entries.iter().enumerate();
+    let mut tally = Tally {
+        timetable,
+        index: entries.map(|(at, entry)| (&*entry.schedule.name, at)).collect(),
+        simulation: SimulationDocument {
+            format: FORMAT,
+            ops: timetable.ops.clone(),
             from,
             to,
             down: down.to_vec(),
-            schedules: book.entries.iter().map(|entry| totals(entry, from, to)).collect(),
             runs: 0,
-            events: Vec::new(),
+            schedules: timetable.entries.iter().map(|entry| totals(entry, from, to)).collect(),
+            events: listed.then(Vec::new),
             unlisted: 0,
         },
     };
-    let mut looks = Looks::new(book, from, to, down);
-    for look in looks.by_ref() {
-        told.add(look);
+    let mut clock = VirtualClock::new(timetable, from, to, down);
+    for tick in clock.by_ref() {
+        tally.add(tick);
     }
-    let mut simulation = told.simulation;
-    for (totals, entry) in simulation.schedules.iter_mut().zip(&book.entries) {
-        totals.undecided = looks.undecided(entry);
+    let mut simulation = tally.simulation;
+    for (totals, entry) in simulation.schedules.iter_mut().zip(&timetable.entries) {
+        totals.undecided = clock.undecided(entry);
+        let skipped: u64 = totals.left_out.values().sum();
+        totals.due = totals.on_time + totals.caught_up + skipped + totals.undecided;
     }
     Ok(simulation)
 }
 
-/// How often a schedule of elapsed time is due in a span.
-fn periods(entry: &Entry, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<u128> {
+/// How often a schedule with a period is due in a span.
+fn periods(entry: &TimetableEntry, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<u128> {
     match &entry.schedule.rhythm {
-        // Once a minute at the most.
+        // At most once a minute.
         Rhythm::Cron(_) => None,
         Rhythm::Every(period) => (to - from).to_std().ok()?.as_nanos().checked_div(period.as_nanos()),
     }
 }
 
-fn totals(entry: &Entry, from: DateTime<Utc>, to: DateTime<Utc>) -> Totals {
+fn totals(entry: &TimetableEntry, from: DateTime<Utc>, to: DateTime<Utc>) -> TotalsDocument {
     let changes = match &entry.schedule.rhythm {
         Rhythm::Every(_) => Vec::new(),
         Rhythm::Cron(clock) => clock_changes(clock, from, (to - from).to_std().unwrap_or_default()),
     };
-    Totals {
+    TotalsDocument {
         schedule: entry.schedule.name.clone(),
         definition: entry.definition.clone(),
-        jobs: entry.jobs.iter().map(|due| due.job.to_string()).collect(),
-        on_time: 0,
-        caught_up: 0,
-        left_out: [].into(),
-        undecided: 0,
-        changes,
+        jobs: entry.jobs.iter().map(|job| job.job.to_string()).collect(),
+        clock_changes: changes.into_iter().map(ChangeDocument::from).collect(),
+        ..TotalsDocument::default()
     }
 }
 
-struct Telling<'a> {
-    book: &'a Book,
-    listed: bool,
-    place: HashMap<&'a str, usize>,
-    simulation: Simulation,
+struct Tally<'a> {
+    timetable: &'a Timetable,
+    /// Position of each schedule by name.
+    index: HashMap<&'a str, usize>,
+    simulation: SimulationDocument,
 }
 
-impl Telling<'_> {
-    fn add(&mut self, look: Look) {
+impl Tally<'_> {
+    fn add(&mut self, tick: VirtualTick) {
         let mut ran: BTreeSet<Occurrence> = BTreeSet::new();
-        for run in look.turn.runs {
+        for run in tick.turn.runs {
             self.simulation.runs += 1;
             let mut instants = Vec::new();
             for occurrence in run.occurrences {
-                let caught_up = self.is_late(&occurrence, look.at);
+                let caught_up = self.is_late(&occurrence, tick.at);
                 if ran.insert(occurrence.clone())
                     && let Some(totals) = self.totals(&occurrence.schedule)
                 {
@@ -125,29 +120,26 @@ impl Telling<'_> {
                     };
                     *count += 1;
                 }
-                instants.push(Instant {
+                instants.push(SimulatedInstant {
                     schedule: occurrence.schedule,
                     instant: occurrence.instant,
                     caught_up,
                 });
             }
-            if self.listed {
-                let jobs = run.jobs.iter().map(|decision| decision.job.to_string()).collect();
-                self.list(Happened::Ran {
-                    at: look.at,
-                    instants,
-                    jobs,
-                });
-            }
+            self.list(|| SimulatedEvent::Ran {
+                at: tick.at,
+                instants,
+                jobs: run.jobs.iter().map(|decision| decision.job.to_string()).collect(),
+            });
         }
-        for decision in &look.turn.decisions {
-            // What is decided about a schedule is told of each of its jobs: once is enough.
+        for decision in &tick.turn.decisions {
+            // A decision about a schedule is made for each of its jobs: it counts once, for the first.
             let entry = self.entry(&decision.first.schedule);
-            let speaks = entry
+            let is_first = entry
                 .and_then(|entry| entry.jobs.first())
-                .is_some_and(|due| due.job == decision.job);
-            if speaks && !ran.contains(&decision.first) {
-                self.leave_out(decision, look.at);
+                .is_some_and(|job| job.job == decision.job);
+            if is_first && !ran.contains(&decision.first) {
+                self.leave_out(decision, tick.at);
             }
         }
     }
@@ -172,21 +164,22 @@ impl Telling<'_> {
         if let Some(totals) = self.totals(schedule) {
             *totals.left_out.entry(reason).or_default() += count;
         }
-        if self.listed {
-            self.list(Happened::LeftOut {
-                at,
-                schedule: schedule.clone(),
-                first: decision.first.instant,
-                last: decision.last,
-                count,
-                reason,
-            });
-        }
+        self.list(|| SimulatedEvent::LeftOut {
+            at,
+            schedule: schedule.clone(),
+            first: decision.first.instant,
+            last: decision.last,
+            count,
+            reason,
+        });
     }
 
-    fn list(&mut self, event: Happened) {
-        if self.simulation.events.len() < LISTED {
-            self.simulation.events.push(event);
+    fn list(&mut self, event: impl FnOnce() -> SimulatedEvent) {
+        let Some(events) = &mut self.simulation.events else {
+            return;
+        };
+        if events.len() < MAX_LISTED_EVENTS {
+            events.push(event());
         } else {
             self.simulation.unlisted += 1;
         }
@@ -199,12 +192,12 @@ impl Telling<'_> {
         })
     }
 
-    fn entry(&self, schedule: &str) -> Option<&Entry> {
-        self.book.entries.get(*self.place.get(schedule)?)
+    fn entry(&self, schedule: &str) -> Option<&TimetableEntry> {
+        self.timetable.entries.get(*self.index.get(schedule)?)
     }
 
-    fn totals(&mut self, schedule: &str) -> Option<&mut Totals> {
-        let at = *self.place.get(schedule)?;
+    fn totals(&mut self, schedule: &str) -> Option<&mut TotalsDocument> {
+        let at = *self.index.get(schedule)?;
         self.simulation.schedules.get_mut(at)
     }
 }

@@ -1,66 +1,266 @@
-//! How the jobs of a file stand: what became of them, what was decided about them, and what comes next.
+//! The status of all jobs of a file.
 //!
-//! Takes a model and `now`, reads the state; gives [`Standing`]s. Makes no state and changes none; a state that is not
-//! there has nothing to tell.
-//! Invariant: jobs that the file no longer declares have no standing.
+//! Takes a model and `now`, reads the state; gives a [`StatusDocument`]. A state that does not exist is empty.
+//! Invariant: the worst step is the result of a job; jobs that the file no longer declares are left out.
 
-use crate::daemon::timetable::{Book, Due, Entry};
-use crate::inspect::next_run::{Ahead, Past, ahead};
+use crate::daemon::timetable::{ScheduledJob, Timetable, TimetableEntry};
+use crate::inspect::outlook::{JobOutlook, JobPast, outlook};
 use crate::launch::LaunchError;
-use crate::model::{JobName, Model};
+use crate::model::{JobName, Model, StepName};
+use crate::plan::RunRequest;
+use crate::report::schedule::status::{FORMAT, JobDocument, LastDocument, StatusDocument};
+use crate::report::shared::times::{self, MillisUtc};
+use crate::run::{Outcome, State};
+use crate::store::outbox::Undelivered;
 use crate::store::schedules::{Agenda, StoredDecision};
-use crate::store::{JobStatus, Store};
+use crate::store::{JobStatus, RunEnd, Store};
 use chrono::{DateTime, Utc};
+use std::collections::HashSet;
 
-/// Decisions that are looked at to tell whether a job is overdue.
-const NEWEST: u32 = 5;
+/// Decisions that are read to find out whether a job is overdue.
+const MAX_DECISIONS: u32 = 5;
 
-#[derive(Debug)]
-pub struct Standing {
-    pub job: JobName,
-    pub standing: JobStatus,
-    /// What comes next; `None` when it has no schedule.
-    pub ahead: Option<Ahead>,
-}
-
-/// How every job of the file stands, in its order.
-pub fn standings(model: &Model, now: DateTime<Utc>) -> Result<Vec<Standing>, LaunchError> {
+pub fn status(model: &Model, undelivered: Vec<Undelivered>, now: DateTime<Utc>) -> Result<StatusDocument, LaunchError> {
     let store = Store::open_read_only(&model.ops.state_dir)?;
-    let book = Book::new(model);
+    let timetable = Timetable::new(model);
     let agenda = agenda(store.as_ref())?;
-    let one = |job: JobName| {
-        let standing = match &store {
-            Some(store) => store.job_status(&job)?,
-            None => JobStatus::default(),
-        };
-        let ahead = match place(&book, &job) {
-            Some((entry, due)) => {
-                let decisions = decisions(store.as_ref(), &job, NEWEST)?;
-                let past = Past {
+    let paused: HashSet<JobName> = RunRequest::default().paused(model).into_iter().collect();
+    let mut jobs = Vec::new();
+    for job in model.jobs().map(|job| job.name()) {
+        let standing = standing(store.as_ref(), &job)?;
+        let outlook = match scheduled(&timetable, &job) {
+            Some((entry, scheduled)) => {
+                let decisions = decisions(store.as_ref(), &job, MAX_DECISIONS)?;
+                let past = JobPast {
                     standing: &standing,
                     decisions: &decisions,
                 };
-                Some(ahead(entry, due, &agenda, past, now))
+                outlook(entry, scheduled, &agenda, past, now)
             }
-            None => None,
+            None => JobOutlook::default(),
         };
-        Ok(Standing { job, standing, ahead })
-    };
-    model.jobs().map(|job| one(job.name())).collect()
+        jobs.push(document(paused.contains(&job), job.to_string(), standing, outlook));
+    }
+    jobs.sort_by_key(rank);
+    Ok(StatusDocument {
+        format: FORMAT,
+        ops: model.ops.name.clone(),
+        at: MillisUtc(now),
+        well: !jobs.iter().any(is_bad),
+        jobs,
+        undelivered,
+    })
+}
+
+pub(super) fn standing(store: Option<&Store>, job: &JobName) -> Result<JobStatus, LaunchError> {
+    let standing = store.map(|store| store.job_status(job)).transpose()?;
+    Ok(standing.unwrap_or_default())
 }
 
 pub(super) fn agenda(store: Option<&Store>) -> Result<Agenda, LaunchError> {
     Ok(store.map(Store::agenda).transpose()?.unwrap_or_default())
 }
 
-/// What was decided about a job, newest first.
+/// Newest first.
 pub(super) fn decisions(store: Option<&Store>, job: &JobName, limit: u32) -> Result<Vec<StoredDecision>, LaunchError> {
-    let told = store.map(|store| store.decisions(job, limit)).transpose()?;
-    Ok(told.unwrap_or_default())
+    let decisions = store.map(|store| store.decisions(job, limit)).transpose()?;
+    Ok(decisions.unwrap_or_default())
 }
 
-/// Where a job with a schedule stands.
-pub(super) fn place<'a>(book: &'a Book, job: &JobName) -> Option<(&'a Entry, &'a Due)> {
-    let mut entries = book.entries.iter();
-    entries.find_map(|entry| Some((entry, entry.jobs.iter().find(|due| due.job == *job)?)))
+/// A job in the timetable, and the entry that holds it.
+pub(super) fn scheduled<'a>(timetable: &'a Timetable, job: &JobName) -> Option<(&'a TimetableEntry, &'a ScheduledJob)> {
+    let mut entries = timetable.entries.iter();
+    entries.find_map(|entry| Some((entry, entry.jobs.iter().find(|scheduled| scheduled.job == *job)?)))
+}
+
+/// The outcome of a job with these steps: the worst one. Of several blocked steps the first counts, since it names the
+/// cause; of other equal ones the last.
+#[must_use]
+pub(super) fn worst_outcome(steps: &[(StepName, Outcome)]) -> Option<&Outcome> {
+    let (_, worst) = steps
+        .iter()
+        .rev()
+        .min_by_key(|(_, outcome)| rank_of_state(outcome.state))?;
+    let blocked = steps.iter().find(|(_, outcome)| outcome.state == State::Blocked);
+    match blocked {
+        Some((_, first)) if worst.state == State::Blocked => Some(first),
+        _ => Some(worst),
+    }
+}
+
+fn document(paused: bool, job: String, standing: JobStatus, outlook: JobOutlook) -> JobDocument {
+    let last = standing.last.and_then(|last| {
+        Some(LastDocument {
+            at: MillisUtc(last.at),
+            millis: last.took.map(times::millis),
+            outcome: worst_outcome(&last.outcomes)?.clone(),
+            run: last.run,
+        })
+    });
+    let (running_since, last) = match standing.begun {
+        None => (None, last),
+        Some(begun) if begun.end == RunEnd::GoingOn => (Some(MillisUtc(begun.at)), last),
+        Some(begun) => {
+            let interrupted = LastDocument {
+                run: begun.run,
+                at: MillisUtc(begun.at),
+                millis: None,
+                outcome: Outcome {
+                    state: State::Interrupted,
+                    summary: "its run was interrupted".to_owned(),
+                    help: None,
+                    details: Vec::new(),
+                },
+            };
+            (None, Some(interrupted))
+        }
+    };
+    JobDocument {
+        job,
+        paused,
+        running_since,
+        next_run: outlook.next_run.map(MillisUtc),
+        back_off: outlook.back_off,
+        overdue_since: outlook.overdue_since.map(MillisUtc),
+        last,
+    }
+}
+
+/// True if the job needs attention. A paused job does not.
+fn is_bad(job: &JobDocument) -> bool {
+    let state = job.last.as_ref().map(|last| last.outcome.state);
+    let bad = state.is_some_and(|state| !state.opens() && state != State::Paused);
+    !job.paused && (bad || job.overdue_since.is_some())
+}
+
+/// Rank of an overdue job: like an interrupted one.
+const OVERDUE: u8 = 4;
+/// Rank of a job that never ran: needs a look, but nothing went wrong.
+const NEVER_RAN: u8 = 9;
+
+/// The worst is 0.
+fn rank(job: &JobDocument) -> u8 {
+    let rank = match &job.last {
+        _ if job.paused => return rank_of_state(State::Paused),
+        None => NEVER_RAN,
+        Some(last) => rank_of_state(last.outcome.state),
+    };
+    job.overdue_since.map_or(rank, |_| rank.min(OVERDUE))
+}
+
+fn rank_of_state(state: State) -> u8 {
+    match state {
+        State::NoSpace => 0,
+        State::Refused => 1,
+        State::Failed => 2,
+        State::Critical => 3,
+        State::Interrupted => OVERDUE,
+        State::Unknown => 5,
+        State::Blocked => 6,
+        State::Partial => 7,
+        State::Warning => 8,
+        State::Ok => 10,
+        State::Nothing => 11,
+        State::Paused => 12,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{BegunJob, JobResult};
+
+    fn outcome(state: State, summary: &str) -> Outcome {
+        Outcome {
+            state,
+            summary: summary.to_owned(),
+            help: None,
+            details: Vec::new(),
+        }
+    }
+
+    fn standing(state: Option<State>, begun: Option<RunEnd>) -> JobStatus {
+        JobStatus {
+            last: state.map(|state| JobResult {
+                run: "A".to_owned(),
+                at: "2026-11-23T01:00:00Z".parse().unwrap(),
+                took: None,
+                outcomes: vec![("target:t".parse().unwrap(), outcome(state, "ended"))],
+            }),
+            begun: begun.map(|end| BegunJob {
+                run: "B".to_owned(),
+                at: "2026-11-23T02:00:00Z".parse().unwrap(),
+                end,
+            }),
+        }
+    }
+
+    fn row(job: &str, paused: bool, state: Option<State>) -> JobDocument {
+        document(paused, job.to_owned(), standing(state, None), JobOutlook::default())
+    }
+
+    #[test]
+    fn what_began_later_counts_more() {
+        let of = |paused, state, begun| {
+            let standing = standing(Some(state), begun);
+            document(paused, "target:t".to_owned(), standing, JobOutlook::default())
+        };
+        let settled = of(false, State::Ok, None);
+        assert!(settled.running_since.is_none() && !is_bad(&settled));
+        let running = of(false, State::Failed, Some(RunEnd::GoingOn));
+        assert_eq!(
+            running.running_since.unwrap().0.to_rfc3339(),
+            "2026-11-23T02:00:00+00:00"
+        );
+        assert!(is_bad(&running));
+        let cut = of(false, State::Ok, Some(RunEnd::Interrupted));
+        assert_eq!(cut.last.as_ref().unwrap().outcome.state, State::Interrupted);
+        assert!(is_bad(&cut));
+        assert!(!is_bad(&of(true, State::Failed, None)));
+    }
+
+    #[test]
+    fn the_worst_step_is_the_result_of_the_job() {
+        let of = |states: &[State]| {
+            let steps: Vec<_> = states
+                .iter()
+                .map(|state| ("verify:b".parse().unwrap(), outcome(*state, state.word())))
+                .collect();
+            worst_outcome(&steps).map(|outcome| outcome.state)
+        };
+        assert_eq!(of(&[State::Failed, State::Blocked]), Some(State::Failed));
+        assert_eq!(of(&[State::Partial, State::Ok]), Some(State::Partial));
+        assert_eq!(of(&[State::Nothing, State::Ok]), Some(State::Ok));
+        assert_eq!(of(&[]), None);
+        let two = |state| {
+            let steps = ["a", "b"].map(|text| ("verify:b".parse().unwrap(), outcome(state, text)));
+            worst_outcome(&steps).unwrap().summary.clone()
+        };
+        assert_eq!((two(State::Ok).as_str(), two(State::Blocked).as_str()), ("b", "a"));
+    }
+
+    #[test]
+    fn the_worst_job_is_first_and_equal_ones_keep_the_file_order() {
+        let mut rows = [
+            row("a", false, Some(State::Ok)),
+            row("b", false, None),
+            row("c", false, Some(State::Critical)),
+            row("d", true, Some(State::Failed)),
+            row("e", false, Some(State::Critical)),
+            row("f", false, Some(State::Warning)),
+            JobDocument {
+                overdue_since: Some(MillisUtc("2026-11-23T12:00:00Z".parse().unwrap())),
+                ..row("g", false, Some(State::Ok))
+            },
+        ];
+        rows.sort_by_key(rank);
+        assert_eq!(
+            rows.each_ref().map(|row| row.job.as_str()),
+            ["c", "e", "g", "f", "b", "a", "d"]
+        );
+        assert_eq!(
+            rows.each_ref().map(is_bad),
+            [true, true, true, false, false, false, false]
+        );
+    }
 }

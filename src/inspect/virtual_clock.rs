@@ -1,38 +1,37 @@
-//! The clock made to run ahead: every look that the daemon would take at it, one after the other.
+//! The ticks of the daemon on a clock that runs ahead.
 //!
-//! Takes a [`Book`], a moment to begin at and the times when nobody is there; gives what [`round`](fn@round) decides at each
-//! look. Pure: what is decided is followed in memory, and written nowhere. Jobs take no time here.
-//! Invariant: what starts at a moment from `from` up to, but not at, `until` is decided about once, and nothing else is.
+//! Takes a [`Timetable`], a start, an end, and the times when opsrun is not running; gives the decisions of each
+//! [`tick`](fn@tick). Pure: decisions take effect in memory only. Jobs take no time here.
+//! Invariant: every instant whose run starts in the span, `until` excluded, is decided once.
 
-use crate::daemon::tick::{AtWork, round};
-use crate::daemon::timetable::{Book, Entry};
-use crate::report::schedule::simulation::Down;
+use crate::daemon::tick::{ActiveJobs, tick};
+use crate::daemon::timetable::{Timetable, TimetableEntry};
+use crate::report::schedule::simulation::DownDocument;
 use crate::store::schedules::{Agenda, ScheduleState, TickRecord};
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// Looks at the clock, one after the other.
 #[derive(Debug)]
-pub struct Looks<'a> {
-    book: &'a Book,
+pub struct VirtualClock<'a> {
+    timetable: &'a Timetable,
     agenda: Agenda,
-    down: &'a [Down],
+    down: &'a [DownDocument],
     until: DateTime<Utc>,
     wake: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug)]
-pub struct Look {
+pub struct VirtualTick {
     pub at: DateTime<Utc>,
-    /// What is decided; its runs have no ids.
+    /// The decisions; its runs have no ids.
     pub turn: TickRecord,
 }
 
-impl<'a> Looks<'a> {
-    /// From a state in which all that is earlier was decided about.
+impl<'a> VirtualClock<'a> {
+    /// Everything before `from` counts as decided.
     #[must_use]
-    pub fn new(book: &'a Book, from: DateTime<Utc>, until: DateTime<Utc>, down: &'a [Down]) -> Self {
+    pub fn new(timetable: &'a Timetable, from: DateTime<Utc>, until: DateTime<Utc>, down: &'a [DownDocument]) -> Self {
         let mut agenda = Agenda::default();
-        for entry in &book.entries {
+        for entry in &timetable.entries {
             let state = ScheduleState {
                 definition: entry.definition.clone(),
                 since: from,
@@ -41,7 +40,7 @@ impl<'a> Looks<'a> {
             agenda.schedules.insert(entry.schedule.name.clone(), state);
         }
         Self {
-            book,
+            timetable,
             agenda,
             down,
             until,
@@ -49,25 +48,25 @@ impl<'a> Looks<'a> {
         }
     }
 
-    /// Instants of a schedule that nobody has decided about, though they lie before the end.
+    /// Instants of a schedule before the end that are still undecided.
     #[must_use]
-    pub fn undecided(&self, entry: &Entry) -> u64 {
+    pub fn undecided(&self, entry: &TimetableEntry) -> u64 {
         let handled = self.agenda.schedules.get(&entry.schedule.name);
         let left = handled.map(|state| entry.schedule.between(state.handled, instant_before(entry, self.until)));
         left.map_or(0, |left| left.count() as u64)
     }
 }
 
-/// The last moment at which an instant of the schedule starts before `at`, its jitter included.
-fn instant_before(entry: &Entry, at: DateTime<Utc>) -> DateTime<Utc> {
+/// The last moment at which an instant of the schedule starts before `at`, jitter included.
+fn instant_before(entry: &TimetableEntry, at: DateTime<Utc>) -> DateTime<Utc> {
     let earlier = TimeDelta::from_std(entry.jitter).unwrap_or_default() + TimeDelta::nanoseconds(1);
     at.checked_sub_signed(earlier).unwrap_or(at)
 }
 
-impl Iterator for Looks<'_> {
-    type Item = Look;
+impl Iterator for VirtualClock<'_> {
+    type Item = VirtualTick;
 
-    fn next(&mut self) -> Option<Look> {
+    fn next(&mut self) -> Option<VirtualTick> {
         let mut at = self.wake?;
         while let Some(down) = self.down.iter().find(|down| down.from <= at && at < down.until) {
             at = down.until;
@@ -76,10 +75,10 @@ impl Iterator for Looks<'_> {
             self.wake = None;
             return None;
         }
-        let round = round(self.book, &self.agenda, &AtWork::default(), at);
-        self.agenda.follow(&round.turn);
-        // A look that decides nothing and wants the same moment again would be the last there is.
-        self.wake = round.wake.filter(|wake| *wake > at || !round.turn.is_empty());
-        Some(Look { at, turn: round.turn })
+        let tick = tick(self.timetable, &self.agenda, &ActiveJobs::default(), at);
+        self.agenda.follow(&tick.turn);
+        // A tick that decides nothing and asks for the same moment again would repeat forever.
+        self.wake = tick.wake.filter(|wake| *wake > at || !tick.turn.is_empty());
+        Some(VirtualTick { at, turn: tick.turn })
     }
 }

@@ -7,13 +7,13 @@
 
 use super::remembered;
 use crate::error_chain::error_chain;
-use crate::exec::action::{Settled, interrupted, outcome, recover, tree_failure};
+use crate::exec::action::{StepAbort, interrupted, outcome, recover, tree_failure};
 use crate::exec::engine::LookAgain;
 use crate::exec::recorder::Recorder;
 use crate::exec::survey::{self, World};
 use crate::model::{JobKind, JobName, Model};
-use crate::plan::facts::Facts;
-use crate::plan::{self, Action, Plan, Request, Step, StepId};
+use crate::plan::facts::PlanFacts;
+use crate::plan::{self, Action, Plan, RunRequest, Step, StepId};
 use crate::run::{Event, State};
 use crate::signal::Stop;
 use crate::store::Store;
@@ -27,8 +27,8 @@ use std::time::Duration;
 /// What the run was planned with.
 pub(super) struct Again<'a> {
     pub(super) model: &'a Model,
-    pub(super) request: &'a Request,
-    pub(super) facts: &'a Facts,
+    pub(super) request: &'a RunRequest,
+    pub(super) facts: &'a PlanFacts,
     pub(super) store: &'a Store,
     pub(super) stop: &'a Stop,
     /// One looks at a time: several backups may find the same new directory, which is locked once.
@@ -44,7 +44,7 @@ impl LookAgain for Again<'_> {
         backup: StepId,
         world: &Mutex<World>,
         recorder: &dyn Recorder,
-    ) -> Result<Vec<Step>, Settled> {
+    ) -> Result<Vec<Step>, StepAbort> {
         let Some(Action::Backup(planned)) = plan.steps().get(backup).map(|step| &step.action) else {
             return Ok(Vec::new());
         };
@@ -98,7 +98,7 @@ impl LookAgain for Again<'_> {
 
 impl Again<'_> {
     /// Locks the directories of `name` that are others than before; true when any is.
-    fn moved(&self, name: &str, found: &mut World, world: &Mutex<World>) -> Result<bool, Settled> {
+    fn moved(&self, name: &str, found: &mut World, world: &Mutex<World>) -> Result<bool, StepAbort> {
         let mut locks: Vec<Lock> = Vec::new();
         let before = {
             let world = world.lock().unwrap_or_else(PoisonError::into_inner);
@@ -129,6 +129,6 @@ fn put(dirs: &mut BTreeMap<String, Dir>, name: &str, found: Option<Dir>) {
     };
 }
 
-fn failed(error: &dyn std::error::Error) -> Settled {
+fn failed(error: &dyn std::error::Error) -> StepAbort {
     outcome(State::Failed, error_chain(error)).into()
 }

@@ -4,7 +4,7 @@
 //! Invariant: a user without a crontab is an error that says so.
 
 use super::LaunchError;
-use crate::process::{Ending, Keep, Spawn, Streams, Unsifted, run};
+use crate::process::{CaptureLimits, Ending, Spawn, Streams, Unsifted, run};
 use crate::signal::Stop;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub fn crontab(stop: &Stop) -> Result<Vec<u8>, LaunchError> {
         timeout: Some(Duration::from_secs(20)),
         kill_after: Duration::from_secs(1),
         streams: Streams::Separate,
-        keep: Keep { head: LONGEST, tail: 0 },
+        keep: CaptureLimits { head: LONGEST, tail: 0 },
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| missing(format!("cannot run `crontab -l`: {error}")))?;

@@ -3,7 +3,6 @@
 //! A failed step is no error but an outcome; this is what keeps us from doing our own work. Each error knows
 //! its exit code and what to try next.
 
-use crate::alert::sender::OutboxError;
 use crate::archive::CopyError;
 use crate::model::JobName;
 use crate::plan::UnknownJob;
@@ -33,10 +32,6 @@ pub enum LaunchError {
     /// An event could not be recorded: the run ended there.
     #[error(transparent)]
     Record(#[from] RecordError),
-    #[error(transparent)]
-    Outbox(OutboxError),
-    #[error("cannot start the event loop")]
-    Runtime(#[source] std::io::Error),
     /// Something that was asked for does not exist.
     #[error("{message}")]
     Missing { message: String, help: String },
@@ -60,13 +55,11 @@ impl LaunchError {
         match self {
             Self::Job(_) | Self::Usage { .. } => 64,
             Self::Lock(LockError::Held { .. }) => 75,
-            Self::Store(e) if e.is_busy() => 75,
-            Self::Store(e) if e.is_cannot_write() => 73,
-            Self::Record(_) | Self::Rewrite(_) | Self::Outbox(_) => 73,
-            Self::Runtime(_) => 70,
+            Self::Store(e) => e.exit_code(),
+            Self::Record(_) | Self::Rewrite(_) => 73,
             Self::Lock(LockError::Tree(e)) | Self::Tree(e) if no_room(e.errno()) => 73,
             Self::Copy(e) if no_room(e.errno()) => 73,
-            Self::Missing { .. } | Self::Store(_) | Self::Lock(_) | Self::Tree(_) | Self::Copy(_) => 1,
+            Self::Missing { .. } | Self::Lock(_) | Self::Tree(_) | Self::Copy(_) => 1,
             Self::Signal(signal) => 128 + signal,
         }
     }
@@ -85,7 +78,7 @@ impl LaunchError {
             Self::Missing { help, .. } | Self::Usage { help, .. } => Some(help.clone()),
             Self::Copy(e) => e.help().map(str::to_owned),
             Self::Rewrite(e) => e.help().map(str::to_owned),
-            Self::Tree(_) | Self::Lock(_) | Self::Signal(_) | Self::Outbox(_) | Self::Runtime(_) => None,
+            Self::Tree(_) | Self::Lock(_) | Self::Signal(_) => None,
         }
     }
 }

@@ -2,7 +2,6 @@
 //!
 //! Takes a model and a request, gives a plan ([`plan()`]) or a finished run ([`apply`]); the two share every line
 //! up to the plan. Prints nothing: events and progress go to what the caller hands in.
-//! - [`alerts`]: what is told of runs, and sending it
 //! - `again`: looking at a backup's places once more within a run
 //! - [`copies`]: what lies in destinations, and proving it again
 //! - [`history`]: past runs
@@ -14,7 +13,6 @@
 //! Invariant: an event is in the store before anybody else hears of it.
 
 mod again;
-pub mod alerts;
 pub mod copies;
 mod crontab;
 mod error;
@@ -27,12 +25,14 @@ pub use crontab::crontab;
 pub use error::LaunchError;
 pub use rewrite::{rewrite, write_new};
 
-use crate::clock::Mark;
-use crate::exec::engine::{self, Memory};
+use crate::alert::recorder::AlertRecorder;
+use crate::clock::Stopwatch;
+use crate::exec::engine;
+use crate::exec::recorder::Memory;
 use crate::exec::survey::{self, Remembered, World};
-use crate::exec::{How, action::recover};
+use crate::exec::{RunSettings, action::recover};
 use crate::model::{JobName, Model, StepKind, StepName};
-use crate::plan::{self, Plan, Request};
+use crate::plan::{self, Plan, RunRequest};
 use crate::run::{Event, JobHistory, Occurrence, Outcome, Progress, Record, RecordError, Status};
 use crate::secret::Vault;
 use crate::signal::Stop;
@@ -40,7 +40,6 @@ use crate::store::{self, Store, StoreError};
 use crate::tree::lock::{self, Lock, Patience};
 use crate::tree::{Dir, handle::create_dir_all};
 use again::Again;
-use alerts::Voice;
 use chrono::{DateTime, Utc};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use settle::Settling;
@@ -51,7 +50,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// The plan of what [`apply`] would do now, or at another moment. Touches nothing.
-pub fn plan(model: &Model, request: &Request, at: Option<DateTime<Utc>>, stop: &Stop) -> Result<Plan, LaunchError> {
+pub fn plan(model: &Model, request: &RunRequest, at: Option<DateTime<Utc>>, stop: &Stop) -> Result<Plan, LaunchError> {
     let jobs = request.jobs(model)?;
     let remembered = match Store::open_read_only(&model.ops.state_dir)? {
         Some(store) => remembered(model, &store)?,
@@ -94,14 +93,14 @@ pub struct Finished {
 /// Executes the plan of a request once. `confirm` sees it first: when it says no, nothing is done.
 pub fn apply(
     model: &Model,
-    request: &Request,
+    request: &RunRequest,
     how: &Apply,
     confirm: &mut dyn FnMut(&Plan) -> bool,
     sink: &mut (dyn FnMut(&Event) + Send),
     progress: &dyn Progress,
 ) -> Result<Finished, LaunchError> {
     let jobs = request.jobs(model)?;
-    let since = Mark::set();
+    let since = Stopwatch::set();
     let store = Store::open(&model.ops.state_dir)?;
     let patience = Patience {
         wait: how.lock_wait,
@@ -115,7 +114,7 @@ pub fn apply(
     let new = || ulid::Ulid::new().to_string();
     let run = how.claimed.as_ref().map_or_else(new, |claimed| claimed.run.clone());
     let secrets = Vault::expecting(model.values());
-    let interrupted = mark_cut_short(model, &store, &secrets)?;
+    let interrupted = mark_interrupted(model, &store, &secrets)?;
     if how.claimed.is_none() {
         store.begin_run(&run, &how.command, crate::clock::now())?;
     }
@@ -127,7 +126,7 @@ pub fn apply(
     let mut journal = Tee {
         store: &store,
         journal: store.journal(&run),
-        voice: Voice::new(model, &secrets, Some(&run)),
+        alerts: AlertRecorder::new(model, &secrets, Some(&run)),
         sink,
     };
     journal.record(&Event::RunStarted {
@@ -165,7 +164,7 @@ pub fn apply(
     let status = if how.stop.asked() || !confirm(&plan) {
         Status::default()
     } else {
-        let how = How {
+        let how = RunSettings {
             run: run.clone(),
             threads: threads(model, how.threads),
             stop: how.stop.clone(),
@@ -195,35 +194,46 @@ pub fn apply(
     Ok(Finished { exit })
 }
 
-/// What is said of a run that was cut short within these steps.
-fn cut_short(unfinished: &[StepName]) -> String {
+/// Marks runs whose process is gone as interrupted, and writes the alerts about them. Returns their ids, each with a
+/// description for people.
+pub fn mark_interrupted(model: &Model, store: &Store, secrets: &Vault) -> Result<Vec<(String, String)>, StoreError> {
+    let mut marked = Vec::new();
+    for run in store.interrupted_runs()? {
+        let events: Vec<Event> = store.events_of(&run)?.into_iter().map(|stored| stored.event).collect();
+        let unfinished = unfinished_steps(&events);
+        let mut alerts = AlertRecorder::new(model, secrets, Some(&run));
+        store.mark_interrupted(&run, &mut |ledger| alerts.interrupted(ledger, &events, &unfinished))?;
+        marked.push((run, interruption(&unfinished)));
+    }
+    Ok(marked)
+}
+
+/// In the order in which they began.
+fn unfinished_steps(events: &[Event]) -> Vec<StepName> {
+    let mut unfinished: Vec<StepName> = Vec::new();
+    for event in events {
+        match event {
+            Event::StepStarted { step } => unfinished.push(step.clone()),
+            Event::StepFinished { step, .. } => unfinished.retain(|open| open != step),
+            _ => {}
+        }
+    }
+    unfinished
+}
+
+fn interruption(unfinished: &[StepName]) -> String {
     if unfinished.is_empty() {
-        return "was cut short".to_owned();
+        return "was interrupted".to_owned();
     }
     let commands = unfinished
         .iter()
         .any(|step| matches!(step.kind, StepKind::Target | StepKind::Check));
     let left = if commands {
-        "; commands that it had started may still be running"
+        "; commands that it started may still be running"
     } else {
         ""
     };
-    format!("was cut short within {}{left}", crate::units::joined(unfinished))
-}
-
-/// Notes which runs were cut short, tells of them, and gives their ids with what may still be running.
-pub fn mark_cut_short(model: &Model, store: &Store, secrets: &Vault) -> Result<Vec<(String, String)>, StoreError> {
-    let interrupted = store.interrupted_runs()?;
-    for run in &interrupted {
-        let events: Vec<Event> = store.events_of(run)?.into_iter().map(|stored| stored.event).collect();
-        let mut voice = Voice::new(model, secrets, Some(run));
-        store.mark_interrupted_telling(run, &mut |ledger| voice.cut_short(ledger, &events))?;
-    }
-    let told = |run: String| {
-        let message = cut_short(&store.unfinished_steps(&run)?);
-        Ok((run, message))
-    };
-    interrupted.into_iter().map(told).collect()
+    format!("was interrupted during {}{left}", crate::units::joined(unfinished))
 }
 
 /// Ends a run that was begun and could not be done: `steps` come out so.
@@ -239,7 +249,7 @@ pub fn not_done(
     let mut tee = Tee {
         store,
         journal: store.journal(run),
-        voice: Voice::new(model, &secrets, Some(run)),
+        alerts: AlertRecorder::new(model, &secrets, Some(run)),
         sink: &mut |_| {},
     };
     let settled = steps.iter().map(|step| Event::StepFinished {
@@ -306,15 +316,15 @@ fn recovered(
 struct Tee<'a> {
     store: &'a Store,
     journal: store::RunJournal<'a>,
-    voice: Voice<'a>,
+    alerts: AlertRecorder<'a>,
     sink: &'a mut (dyn FnMut(&Event) + Send),
 }
 
 impl Record for Tee<'_> {
     fn record_all(&mut self, events: &[Event]) -> Result<(), RecordError> {
-        let voice = &mut self.voice;
+        let alerts = &mut self.alerts;
         self.journal
-            .record_telling(events, &mut |ledger| voice.events(ledger, events))?;
+            .record_with_alerts(events, &mut |ledger| alerts.events(ledger, events))?;
         for event in events {
             (self.sink)(event);
         }
@@ -397,5 +407,40 @@ impl Locks {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::State;
+
+    #[test]
+    fn steps_without_an_end_are_unfinished_in_the_order_in_which_they_began() {
+        let step = |step: &str| -> StepName { step.parse().unwrap() };
+        let started = |name: &str| Event::StepStarted { step: step(name) };
+        let finished = |name: &str| Event::StepFinished {
+            step: step(name),
+            outcome: Outcome {
+                state: State::Ok,
+                summary: String::new(),
+                help: None,
+                details: Vec::new(),
+            },
+        };
+        let events = [
+            started("target:b"),
+            started("target:c"),
+            started("target:a"),
+            finished("target:b"),
+            finished("verify:d"),
+        ];
+        assert_eq!(unfinished_steps(&events), [step("target:c"), step("target:a")]);
+        assert_eq!(
+            interruption(&unfinished_steps(&events)),
+            "was interrupted during target:c, target:a; commands that it started may still be running"
+        );
+        assert_eq!(interruption(&[step("verify:d")]), "was interrupted during verify:d");
+        assert_eq!(interruption(&[]), "was interrupted");
     }
 }

@@ -19,7 +19,7 @@ use crate::store::Store;
 use crate::tree::Dir;
 use crate::tree::handle::create_dir_all;
 use crate::tree::lock::{self, Patience};
-use crate::tree::place::Target;
+use crate::tree::place::RestoreTarget;
 use chrono::{DateTime, Utc};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
@@ -391,7 +391,7 @@ fn write(
 }
 
 /// True when the restore will leave `path` alone, since something stands there or in its way.
-fn stands(target: &Target<'_>, path: &RelPath) -> bool {
+fn stands(target: &RestoreTarget<'_>, path: &RelPath) -> bool {
     match target.existing(path) {
         Ok(found) => found.is_some(),
         Err(e) => matches!(e.errno(), Some(Errno::NOTDIR | Errno::LOOP)),
@@ -408,7 +408,7 @@ fn hold(
     let (Some(model), Some(time)) = (model, wanted.hold) else {
         return Ok(None);
     };
-    let there = Target::new(target, "", false);
+    let there = RestoreTarget::new(target, "", false);
     let paths: Vec<&RelPath> = paths
         .iter()
         .filter(|path| wanted.force || !stands(&there, path))

@@ -154,19 +154,19 @@ pub struct Selector {
     include: PatternSet,
     exclude: PatternSet,
     /// The directory asked about last, and what holds for all below it.
-    memory: Option<(Box<[u8]>, Standing)>,
+    memory: Option<(Box<[u8]>, SelectionState)>,
 }
 
 /// What the patterns say of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct SelectionState {
     /// It, or a directory above it, is included.
     pub included: bool,
     /// It, or a directory above it, is excluded.
     pub excluded: bool,
 }
 
-impl Standing {
+impl SelectionState {
     /// Included and not excluded.
     #[must_use]
     pub fn selected(self) -> bool {
@@ -186,7 +186,7 @@ impl Selector {
     }
 
     /// What holds for `path`. Fast when asked in walk order: what holds for its directory is remembered.
-    pub fn standing(&mut self, path: &RelPath) -> Standing {
+    pub fn standing(&mut self, path: &RelPath) -> SelectionState {
         let bytes = path.as_bytes();
         let above = match bytes.iter().rposition(|b| *b == b'/') {
             None => self.of_root(),
@@ -195,14 +195,14 @@ impl Selector {
         self.step(above, bytes)
     }
 
-    fn of_root(&self) -> Standing {
-        Standing {
+    fn of_root(&self) -> SelectionState {
+        SelectionState {
             included: self.everything,
             excluded: false,
         }
     }
 
-    fn of_dir(&mut self, dir: &[u8]) -> Standing {
+    fn of_dir(&mut self, dir: &[u8]) -> SelectionState {
         if let Some((known, standing)) = &self.memory
             && **known == *dir
         {
@@ -217,8 +217,8 @@ impl Selector {
         standing
     }
 
-    fn step(&self, above: Standing, path: &[u8]) -> Standing {
-        Standing {
+    fn step(&self, above: SelectionState, path: &[u8]) -> SelectionState {
+        SelectionState {
             included: above.included || self.include.matches(path),
             excluded: above.excluded || self.exclude.matches(path),
         }

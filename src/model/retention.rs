@@ -8,8 +8,8 @@
 
 use super::pattern::{PatternSet, Selection, Selector};
 use super::{Keep, Matches, Retention};
-use crate::entry::{Entry, Kind};
-pub use crate::kept::KeepReason;
+use crate::entry::{Entry, EntryKind};
+pub use crate::keep_reason::KeepReason;
 use crate::path::RelPath;
 use serde::{Deserialize, Serialize};
 
@@ -67,7 +67,7 @@ pub struct Circumstances<'a> {
 /// A verdict for each of `entries`, which are in walk order.
 #[must_use]
 pub fn decide(retention: &Retention, entries: &[Entry], about: &Circumstances<'_>) -> Vec<Verdict> {
-    let mut judge = Judge::new(retention, about);
+    let mut judge = RetentionJudge::new(retention, about);
     let mut verdicts = Vec::with_capacity(entries.len());
     let mut ranked: Vec<Vec<(i128, usize)>> = vec![Vec::new(); retention.classes.len()];
 
@@ -98,7 +98,7 @@ pub fn decide(retention: &Retention, entries: &[Entry], about: &Circumstances<'_
 }
 
 /// What a retention says of one file at a time, compiled: everything but who is among the newest.
-pub struct Judge<'a> {
+pub struct RetentionJudge<'a> {
     retention: &'a Retention,
     about: &'a Circumstances<'a>,
     covered: Selector,
@@ -106,7 +106,7 @@ pub struct Judge<'a> {
     classes: Classifier,
 }
 
-impl<'a> Judge<'a> {
+impl<'a> RetentionJudge<'a> {
     #[must_use]
     pub fn new(retention: &'a Retention, about: &'a Circumstances<'a>) -> Self {
         Self {
@@ -123,7 +123,7 @@ impl<'a> Judge<'a> {
 
     /// The verdict, as if the entry were not among the newest of its class. Fast when asked in walk order.
     pub fn verdict(&mut self, entry: &Entry) -> Verdict {
-        if entry.kind == Kind::Dir {
+        if entry.kind == EntryKind::Dir {
             return Verdict::Unmatched;
         }
         match self.classes.winner(&entry.path) {
@@ -154,7 +154,7 @@ fn one(
 ) -> Verdict {
     let keep = retention.classes.get(class).map_or(Keep::Forever, |c| c.keep);
     let mtime = entry.identity.mtime_ns;
-    if entry.kind != Kind::File {
+    if entry.kind != EntryKind::File {
         return Verdict::Kept(class, KeepReason::Special);
     }
     if mtime > about.now_ns {
@@ -282,7 +282,7 @@ mod tests {
     fn file(path: &str, age_days: i128) -> Entry {
         Entry {
             path: RelPath::new(path.as_bytes()).unwrap(),
-            kind: Kind::File,
+            kind: EntryKind::File,
             mode: 0o644,
             uid: 0,
             gid: 0,
@@ -370,9 +370,9 @@ mod tests {
         let mut r = retention(vec![class("raw", globs(&["**"]), days(7), 0)]);
         r.exclude = vec![Pattern::new("pinned/**").unwrap()];
         let mut link = file("link", 9);
-        link.kind = Kind::Symlink;
+        link.kind = EntryKind::Symlink;
         let mut dir = file("pinned", 9);
-        dir.kind = Kind::Dir;
+        dir.kind = EntryKind::Dir;
         let entries = [file("held", 9), link, file("ops.kdl", 9), dir, file("pinned/x/y", 9)];
         let verdicts = ask(&r, &Selection::default(), &entries);
         assert_eq!(

@@ -26,7 +26,7 @@ pub enum NetError {
     },
     /// The question could not be asked.
     #[error(transparent)]
-    Here(#[from] Obstacle),
+    Here(#[from] LocalError),
 }
 
 /// What happened between here and a server.
@@ -91,7 +91,7 @@ pub enum Distrust {
 
 /// Why a question could not even be asked.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum Obstacle {
+pub enum LocalError {
     /// A file with certificates that gives none.
     #[error("the CA file `{path}` {reason}")]
     CaFile {
@@ -151,7 +151,7 @@ impl NetError {
     }
 }
 
-impl Obstacle {
+impl LocalError {
     fn help(&self) -> Option<&'static str> {
         Some(match self {
             Self::CaFile { .. } => "`ca-file` names a file of PEM certificates, readable for the user that runs opsrun",
@@ -223,7 +223,7 @@ impl Distrust {
     }
 }
 
-impl From<BlockingError> for Obstacle {
+impl From<BlockingError> for LocalError {
     fn from(error: BlockingError) -> Self {
         Self::Machine(error.to_string())
     }

@@ -5,11 +5,11 @@
 //! not reach another, whatever they are called.
 //! Invariant: never from https to http, never more of the body than the limit, never the URL in an error.
 
-use super::error::{Fault, NetError, Obstacle, foreign};
-use super::stage::{Reached, Stage};
-use super::trust::{self, Judge};
+use super::error::{Fault, LocalError, NetError, foreign};
+use super::stage::{Stage, StageTracker};
+use super::trust::{self, RecordingVerifier};
 use super::{resolve, tcp, tls};
-use crate::clock::Mark;
+use crate::clock::Stopwatch;
 use crate::path::Shown;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
@@ -20,7 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-const MOST_REDIRECTS: usize = 5;
+const MAX_REDIRECTS: usize = 5;
 
 const USER_AGENT: &str = concat!("opsrun/", env!("CARGO_PKG_VERSION"));
 
@@ -36,13 +36,13 @@ pub struct Get<'a> {
     /// Redirects with one of these are answers, and not followed.
     pub wanted: &'a [u16],
     /// More of the body is not read.
-    pub most_body: usize,
+    pub max_body: usize,
     /// For everything.
     pub limit: Duration,
 }
 
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct HttpAnswer {
     pub status: u16,
     pub body: Vec<u8>,
     /// There was no more of it.
@@ -53,16 +53,16 @@ pub struct Answer {
     pub withheld: bool,
 }
 
-pub async fn get(get: Get<'_>) -> Result<Answer, NetError> {
-    let url = Url::parse(get.url.expose_secret()).map_err(|error| Obstacle::Url(error.to_string()))?;
+pub async fn get(get: Get<'_>) -> Result<HttpAnswer, NetError> {
+    let url = Url::parse(get.url.expose_secret()).map_err(|error| LocalError::Url(error.to_string()))?;
     if !is_http(&url) {
-        return Err(Obstacle::Url("it is not http or https".to_owned()).into());
+        return Err(LocalError::Url("it is not http or https".to_owned()).into());
     }
     let headers = headers(get.headers)?;
-    let reached = Reached::new(Stage::Roots);
+    let stage = StageTracker::new(Stage::Roots);
     let mut place = place(&url, get.secret, 0);
-    let asked = reached
-        .within(get.limit, ask(get, url, headers, &reached, &mut place))
+    let asked = stage
+        .within(get.limit, ask(get, url, headers, &stage, &mut place))
         .await;
     asked.unwrap_or_else(|fault| Err(NetError::at(&place, fault)))
 }
@@ -71,31 +71,31 @@ async fn ask(
     get: Get<'_>,
     mut url: Url,
     mut headers: HeaderMap,
-    reached: &Reached,
+    stage: &StageTracker,
     place: &mut String,
-) -> Result<Answer, NetError> {
-    let (client, judge) = client(get.ca_file, reached).await?;
-    let asked = Mark::set();
+) -> Result<HttpAnswer, NetError> {
+    let (client, verifier) = client(get.ca_file, stage).await?;
+    let asked = Stopwatch::set();
     let mut withheld = false;
-    for redirects in 0..=MOST_REDIRECTS {
+    for redirects in 0..=MAX_REDIRECTS {
         *place = self::place(&url, get.secret, redirects);
         let at = |fault| NetError::at(place, fault);
         // An address needs no resolver, which would tell when it is done.
-        reached.set(if url.domain().is_some() {
+        stage.set(if url.domain().is_some() {
             Stage::Addresses
         } else {
             Stage::Answer
         });
         let sent = client.get(url.clone()).headers(headers.clone()).send().await;
-        let response = sent.map_err(|error| at(fault(&error.without_url(), &judge)))?;
-        reached.set(Stage::Body);
+        let response = sent.map_err(|error| at(fault(&error.without_url(), &verifier)))?;
+        stage.set(Stage::Body);
         let status = response.status();
         let next = location(&response).filter(|_| !get.wanted.contains(&status.as_u16()));
         let Some(next) = next else {
-            let (body, whole) = body(response, get.most_body)
+            let (body, whole) = body(response, get.max_body)
                 .await
-                .map_err(|error| at(fault(&error.without_url(), &judge)))?;
-            return Ok(Answer {
+                .map_err(|error| at(fault(&error.without_url(), &verifier)))?;
+            return Ok(HttpAnswer {
                 status: status.as_u16(),
                 body,
                 whole,
@@ -113,15 +113,18 @@ async fn ask(
         }
         url = next;
     }
-    Err(NetError::at(place, Fault::Redirects(MOST_REDIRECTS)))
+    Err(NetError::at(place, Fault::Redirects(MAX_REDIRECTS)))
 }
 
 /// A client with explicit roots and provider, that does nothing by itself.
-pub(super) async fn client(ca_file: Option<&Path>, reached: &Reached) -> Result<(Client, Arc<Judge>), NetError> {
-    let (config, judge) = trust::configure(ca_file, true).await?;
+pub(super) async fn client(
+    ca_file: Option<&Path>,
+    stage: &StageTracker,
+) -> Result<(Client, Arc<RecordingVerifier>), NetError> {
+    let (config, verifier) = trust::configure(ca_file, true).await?;
     let client = Client::builder()
         .tls_backend_preconfigured(config)
-        .dns_resolver(Resolver(reached.clone()))
+        .dns_resolver(Resolver(stage.clone()))
         .user_agent(USER_AGENT)
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
@@ -129,28 +132,28 @@ pub(super) async fn client(ca_file: Option<&Path>, reached: &Reached) -> Result<
         .retry(reqwest::retry::never())
         .pool_max_idle_per_host(0)
         .build()
-        .map_err(|error| Obstacle::Machine(innermost(&error.without_url())))?;
-    Ok((client, judge))
+        .map_err(|error| LocalError::Machine(innermost(&error.without_url())))?;
+    Ok((client, verifier))
 }
 
 /// Resolves by [`resolve`], and tells how far it is.
-struct Resolver(Reached);
+struct Resolver(StageTracker);
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let reached = self.0.clone();
+        let stage = self.0.clone();
         Box::pin(async move {
             let found = resolve::addresses(name.as_str(), 0).await?;
-            reached.set(Stage::Answer);
+            stage.set(Stage::Answer);
             Ok(Box::new(found.into_iter()) as Addrs)
         })
     }
 }
 
-pub(super) fn headers(given: &[(String, SecretString)]) -> Result<HeaderMap, Obstacle> {
+pub(super) fn headers(given: &[(String, SecretString)]) -> Result<HeaderMap, LocalError> {
     let mut headers = HeaderMap::new();
     for (name, value) in given {
-        let wrong = |part| Obstacle::Header {
+        let wrong = |part| LocalError::Header {
             name: Shown(name.as_bytes()).to_string(),
             part,
         };
@@ -205,9 +208,9 @@ pub(super) fn place(url: &Url, secret: bool, redirects: usize) -> String {
 }
 
 /// What an error of the client library says, which has lost its URL.
-pub(super) fn fault(error: &reqwest::Error, judge: &Judge) -> Fault {
+pub(super) fn fault(error: &reqwest::Error, verifier: &RecordingVerifier) -> Fault {
     if error.is_connect()
-        && let Some(distrust) = judge.seen().and_then(|seen| seen.distrust)
+        && let Some(distrust) = verifier.seen().and_then(|seen| seen.distrust)
     {
         return Fault::Distrusted(distrust);
     }

@@ -5,12 +5,12 @@
 //! not for another; where it leads is for whoever wrote the URL to say.
 //! Invariant: that of [`super::http`]: in time, never more of the answer than the limit, never the URL in an error.
 
-use super::error::{NetError, Obstacle};
+use super::error::{LocalError, NetError};
 use super::http::{body, client, fault, headers, is_http, place};
 use super::posted::Posted;
 use super::retry_after;
-use super::stage::{Reached, Stage};
-use crate::clock::{self, Mark};
+use super::stage::{Stage, StageTracker};
+use crate::clock::{self, Stopwatch};
 use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use reqwest::{Response, Url};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -29,29 +29,27 @@ pub struct Post<'a> {
     /// Trusted besides the system's own: a PEM file.
     pub ca_file: Option<&'a Path>,
     /// More of the answer is not read.
-    pub most_body: usize,
+    pub max_body: usize,
     /// For everything.
     pub limit: Duration,
 }
 
 /// Sends.
 pub async fn post(post: Post<'_>) -> Result<Posted, NetError> {
-    let url = Url::parse(post.url.expose_secret()).map_err(|error| Obstacle::Url(error.to_string()))?;
+    let url = Url::parse(post.url.expose_secret()).map_err(|error| LocalError::Url(error.to_string()))?;
     if !is_http(&url) {
-        return Err(Obstacle::Url("it is not http or https".to_owned()).into());
+        return Err(LocalError::Url("it is not http or https".to_owned()).into());
     }
     let headers = headers(post.headers)?;
-    let reached = Reached::new(Stage::Roots);
+    let stage = StageTracker::new(Stage::Roots);
     let place = place(&url, post.secret, 0);
-    let began = Mark::set();
-    let sent = reached
-        .within(post.limit, send(post, url, headers, &reached, &place))
-        .await;
+    let began = Stopwatch::set();
+    let sent = stage.within(post.limit, send(post, url, headers, &stage, &place)).await;
     let (response, retry_after) = sent.unwrap_or_else(|fault| Err(NetError::at(&place, fault)))?;
     let status = response.status().as_u16();
     // The server has done what it was asked for: what goes wrong behind the head of its answer does not undo that.
     let left = post.limit.saturating_sub(began.elapsed());
-    let rest = tokio::time::timeout(left, body(response, post.most_body)).await;
+    let rest = tokio::time::timeout(left, body(response, post.max_body)).await;
     Ok(Posted {
         status,
         body: rest.ok().and_then(Result::ok).map_or_else(Vec::new, |(body, _)| body),
@@ -63,12 +61,12 @@ async fn send(
     post: Post<'_>,
     url: Url,
     headers: HeaderMap,
-    reached: &Reached,
+    stage: &StageTracker,
     place: &str,
 ) -> Result<(Response, Option<Duration>), NetError> {
-    let (client, judge) = client(post.ca_file, reached).await?;
-    let at = |error: reqwest::Error| NetError::at(place, fault(&error.without_url(), &judge));
-    reached.set(if url.domain().is_some() {
+    let (client, verifier) = client(post.ca_file, stage).await?;
+    let at = |error: reqwest::Error| NetError::at(place, fault(&error.without_url(), &verifier));
+    stage.set(if url.domain().is_some() {
         Stage::Addresses
     } else {
         Stage::Answer

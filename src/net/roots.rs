@@ -6,7 +6,7 @@
 //! as they do for OpenSSL.
 //! Invariant: a file that the user named is read whole or is an error; none of its certificates is left out.
 
-use super::error::{Obstacle, io_words};
+use super::error::{LocalError, io_words};
 use crate::path::shown;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -17,14 +17,14 @@ use std::path::Path;
 /// More than any collection of CA certificates.
 const MOST_BYTES: u64 = 8 << 20;
 
-pub(super) fn load(ca_file: Option<&Path>) -> Result<RootCertStore, Obstacle> {
+pub(super) fn load(ca_file: Option<&Path>) -> Result<RootCertStore, LocalError> {
     let mut roots = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };
     // What the system has and cannot be used is the system's matter: the rest is enough, or a server is not trusted.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(path) = ca_file {
-        let wrong = |reason: String| Obstacle::CaFile {
+        let wrong = |reason: String| LocalError::CaFile {
             path: shown(path).to_string(),
             reason,
         };
@@ -35,7 +35,7 @@ pub(super) fn load(ca_file: Option<&Path>) -> Result<RootCertStore, Obstacle> {
         }
     }
     if roots.is_empty() {
-        return Err(Obstacle::NoRoots);
+        return Err(LocalError::NoRoots);
     }
     Ok(roots)
 }

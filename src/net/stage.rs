@@ -18,11 +18,11 @@ pub enum Stage {
     Body,
 }
 
-/// The stage that a call has reached; shared with those that reach it.
+/// The stage that a call has stage; shared with those that reach it.
 #[derive(Debug, Clone)]
-pub(super) struct Reached(Arc<Mutex<Stage>>);
+pub(super) struct StageTracker(Arc<Mutex<Stage>>);
 
-impl Reached {
+impl StageTracker {
     pub(super) fn new(stage: Stage) -> Self {
         Self(Arc::new(Mutex::new(stage)))
     }

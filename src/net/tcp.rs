@@ -6,7 +6,7 @@
 
 use super::error::{Fault, NetError};
 use super::resolve;
-use super::stage::{Reached, Stage};
+use super::stage::{Stage, StageTracker};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use std::net::SocketAddr;
@@ -17,8 +17,8 @@ use tokio::net::TcpStream;
 const HEAD_START: Duration = Duration::from_millis(250);
 
 pub async fn connect(host: &str, port: u16, limit: Duration) -> Result<TcpStream, NetError> {
-    let reached = Reached::new(Stage::Addresses);
-    let connected = reached.within(limit, reach(host, port, &reached)).await;
+    let stage = StageTracker::new(Stage::Addresses);
+    let connected = stage.within(limit, reach(host, port, &stage)).await;
     connected
         .and_then(|connected| connected)
         .map_err(|fault| NetError::at(&place(host, port), fault))
@@ -33,9 +33,9 @@ pub(super) fn place(host: &str, port: u16) -> String {
     }
 }
 
-pub(super) async fn reach(host: &str, port: u16, reached: &Reached) -> Result<TcpStream, Fault> {
+pub(super) async fn reach(host: &str, port: u16, stage: &StageTracker) -> Result<TcpStream, Fault> {
     let addresses = resolve::addresses(host, port).await?;
-    reached.set(Stage::Connection);
+    stage.set(Stage::Connection);
     first(addresses).await
 }
 
@@ -53,7 +53,7 @@ async fn first(addresses: Vec<SocketAddr>) -> Result<TcpStream, Fault> {
         tokio::select! {
             Some(result) = tried.next() => match result {
                 Ok(stream) => return Ok(stream),
-                // Of a host that one address cannot be reached and another refuses, the refusal tells more.
+                // Of a host that one address cannot be stage and another refuses, the refusal tells more.
                 Err(error) => {
                     if worst.as_ref().is_none_or(|fault| matches!(fault, Fault::Unreachable(_))) {
                         worst = Some(Fault::from_io(&error));

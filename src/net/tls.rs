@@ -5,8 +5,8 @@
 //! Invariant: the verdict is the one that a request to the same server would meet.
 
 use super::certificate::Leaf;
-use super::error::{Distrust, Fault, NetError, Obstacle, foreign};
-use super::stage::{Reached, Stage};
+use super::error::{Distrust, Fault, LocalError, NetError, foreign};
+use super::stage::{Stage, StageTracker};
 use super::tcp;
 use super::trust;
 use rustls::AlertDescription;
@@ -18,18 +18,23 @@ use std::time::Duration;
 use tokio_rustls::TlsConnector;
 
 #[derive(Debug, Clone)]
-pub struct Shown {
+pub struct ServerCertificate {
     pub leaf: Leaf,
     /// Why it is not trusted; `None` when it is.
     pub distrust: Option<Distrust>,
 }
 
 /// Connects, shakes hands and hangs up.
-pub async fn handshake(host: &str, port: u16, ca_file: Option<&Path>, limit: Duration) -> Result<Shown, NetError> {
+pub async fn handshake(
+    host: &str,
+    port: u16,
+    ca_file: Option<&Path>,
+    limit: Duration,
+) -> Result<ServerCertificate, NetError> {
     let place = tcp::place(host, port);
-    let reached = Reached::new(Stage::Roots);
-    let look = look(host, port, ca_file, &reached, &place);
-    reached
+    let stage = StageTracker::new(Stage::Roots);
+    let look = look(host, port, ca_file, &stage, &place);
+    stage
         .within(limit, look)
         .await
         .unwrap_or_else(|fault| Err(NetError::at(&place, fault)))
@@ -39,17 +44,17 @@ async fn look(
     host: &str,
     port: u16,
     ca_file: Option<&Path>,
-    reached: &Reached,
+    stage: &StageTracker,
     place: &str,
-) -> Result<Shown, NetError> {
+) -> Result<ServerCertificate, NetError> {
     let at = |fault| NetError::at(place, fault);
-    let name = ServerName::try_from(host.to_owned()).map_err(|_| Obstacle::Name(foreign(host)))?;
-    let (config, judge) = trust::configure(ca_file, false).await?;
-    reached.set(Stage::Addresses);
-    let stream = tcp::reach(host, port, reached).await.map_err(at)?;
-    reached.set(Stage::Handshake);
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| LocalError::Name(foreign(host)))?;
+    let (config, verifier) = trust::configure(ca_file, false).await?;
+    stage.set(Stage::Addresses);
+    let stream = tcp::reach(host, port, stage).await.map_err(at)?;
+    stage.set(Stage::Handshake);
     let ended = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
-    let seen = match (judge.seen(), ended) {
+    let seen = match (verifier.seen(), ended) {
         (Some(seen), Ok(_)) => seen,
         // It wants a certificate of ours, and has shown its own before.
         (Some(seen), Err(error)) if is_alert(&error) => seen,
@@ -59,7 +64,7 @@ async fn look(
     let Some(leaf) = seen.leaf else {
         return Err(at(Fault::Handshake("its certificate cannot be read".to_owned())));
     };
-    Ok(Shown {
+    Ok(ServerCertificate {
         leaf,
         distrust: seen.distrust,
     })

@@ -6,7 +6,7 @@
 //! Invariant: whatever carries a request is strict; signatures are verified either way.
 
 use super::certificate::{self, Leaf};
-use super::error::{Distrust, NetError, Obstacle, foreign};
+use super::error::{Distrust, LocalError, NetError, foreign};
 use crate::blocking;
 use chrono::{DateTime, Utc};
 use rustls::client::WebPkiServerVerifier;
@@ -18,7 +18,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 #[derive(Debug, Clone)]
-pub(super) struct Seen {
+pub(super) struct VerifiedCertificate {
     /// Its own certificate; `None` when it cannot be read.
     pub leaf: Option<Leaf>,
     /// Why it is not trusted; `None` when it is.
@@ -26,51 +26,54 @@ pub(super) struct Seen {
 }
 
 #[derive(Debug)]
-pub(super) struct Judge {
+pub(super) struct RecordingVerifier {
     inner: Arc<WebPkiServerVerifier>,
     strict: bool,
-    seen: Mutex<Option<Seen>>,
+    seen: Mutex<Option<VerifiedCertificate>>,
 }
 
-/// A configuration with explicit roots and provider, and its judge.
-pub(super) async fn configure(ca_file: Option<&Path>, strict: bool) -> Result<(ClientConfig, Arc<Judge>), NetError> {
+/// A configuration with explicit roots and provider, and its verifier.
+pub(super) async fn configure(
+    ca_file: Option<&Path>,
+    strict: bool,
+) -> Result<(ClientConfig, Arc<RecordingVerifier>), NetError> {
     let about = format!("CA certificates {}", ca_file.unwrap_or(Path::new("")).display());
     let ca_file = ca_file.map(Path::to_owned);
     let roots = blocking::call(&about, move || super::roots::load(ca_file.as_deref()))
         .await
-        .map_err(Obstacle::from)??;
+        .map_err(LocalError::from)??;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let inner = verifier(roots, &provider)?;
-    let judge = Arc::new(Judge {
+    let verifier = Arc::new(RecordingVerifier {
         inner,
         strict,
         seen: Mutex::default(),
     });
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| Obstacle::Machine(error.to_string()))?
+        .map_err(|error| LocalError::Machine(error.to_string()))?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::<Judge>::clone(&judge))
+        .with_custom_certificate_verifier(Arc::<RecordingVerifier>::clone(&verifier))
         .with_no_client_auth();
-    Ok((config, judge))
+    Ok((config, verifier))
 }
 
 fn verifier(
     roots: rustls::RootCertStore,
     provider: &Arc<CryptoProvider>,
-) -> Result<Arc<WebPkiServerVerifier>, Obstacle> {
+) -> Result<Arc<WebPkiServerVerifier>, LocalError> {
     WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
         .build()
-        .map_err(|_| Obstacle::NoRoots)
+        .map_err(|_| LocalError::NoRoots)
 }
 
-impl Judge {
-    pub(super) fn seen(&self) -> Option<Seen> {
+impl RecordingVerifier {
+    pub(super) fn seen(&self) -> Option<VerifiedCertificate> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-impl ServerCertVerifier for Judge {
+impl ServerCertVerifier for RecordingVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -87,7 +90,7 @@ impl ServerCertVerifier for Judge {
             .as_ref()
             .err()
             .map(|error| distrust(error, leaf.as_ref(), server_name));
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(Seen { leaf, distrust });
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(VerifiedCertificate { leaf, distrust });
         match verdict {
             Err(error) if self.strict => Err(error),
             _ => Ok(ServerCertVerified::assertion()),

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 #[derive(Debug, Clone)]
-pub struct Facts {
+pub struct PlanFacts {
     /// The moment by which ages are counted: the present, or what the user asked about.
     pub now: DateTime<Utc>,
     pub clock: DateTime<Utc>,
@@ -55,7 +55,7 @@ impl Scan {
     pub fn files(&self) -> u64 {
         self.entries
             .iter()
-            .filter(|e| e.kind != crate::entry::Kind::Dir)
+            .filter(|e| e.kind != crate::entry::EntryKind::Dir)
             .count() as u64
     }
 }

@@ -3,9 +3,9 @@
 //! Takes facts and the request, gives refusals that each name their override or what to mend. Pure.
 //! Invariant: a guard never widens anything; the worst that a wrong guard can do is to do nothing.
 
-use super::facts::{BackupFacts, DestinationState, Facts, Scan};
+use super::facts::{BackupFacts, DestinationState, PlanFacts, Scan};
 use super::graph::{Candidate, Refusal};
-use super::select::Request;
+use super::select::RunRequest;
 use crate::model::retention::Verdict;
 use crate::model::{Backup, Contents, JobKind, JobName, Model, Retention};
 use crate::path::shown;
@@ -42,8 +42,8 @@ fn refusal(guard: &str, message: String, help: impl Into<String>) -> Refusal {
 
 /// What keeps a backup from being made.
 pub(super) fn of_backup(
-    facts: &Facts,
-    request: &Request,
+    facts: &PlanFacts,
+    request: &RunRequest,
     backup: &Backup,
     found: &BackupFacts,
     retentions: &[&Retention],
@@ -112,7 +112,7 @@ fn of_listing(scan: &Scan) -> Option<Refusal> {
     ))
 }
 
-fn of_clock(facts: &Facts, request: &Request, found: &BackupFacts) -> Option<Refusal> {
+fn of_clock(facts: &PlanFacts, request: &RunRequest, found: &BackupFacts) -> Option<Refusal> {
     if request.accept_clock {
         return None;
     }
@@ -142,7 +142,7 @@ fn of_clock(facts: &Facts, request: &Request, found: &BackupFacts) -> Option<Ref
     ))
 }
 
-fn of_destination(request: &Request, backup: &Backup, found: &BackupFacts) -> Option<Refusal> {
+fn of_destination(request: &RunRequest, backup: &Backup, found: &BackupFacts) -> Option<Refusal> {
     let path = shown(&backup.to);
     let mount = "mount it; if this is the place from now on: --accept-destination";
     let (message, help) = match &found.destination.state {
@@ -179,7 +179,7 @@ fn of_destination(request: &Request, backup: &Backup, found: &BackupFacts) -> Op
 /// Why the source looks as if it lost files, compared with the newest copy that is trusted; an incomplete one too,
 /// since it counts what was listed, not what could be read. What cleanups in the same source, or below it, deleted
 /// since is not lost. Those of a source above are not counted: how many of them lay here is not known.
-pub(super) fn shrink(facts: &Facts, model: &Model, request: &Request, backup: &Backup) -> Option<String> {
+pub(super) fn shrink(facts: &PlanFacts, model: &Model, request: &RunRequest, backup: &Backup) -> Option<String> {
     if request.accept_shrink {
         return None;
     }
@@ -210,7 +210,7 @@ pub(super) fn shrink(facts: &Facts, model: &Model, request: &Request, backup: &B
 }
 
 pub(super) fn of_budget(
-    request: &Request,
+    request: &RunRequest,
     retention: &Retention,
     verdicts: &[Verdict],
     candidates: &[Candidate],

@@ -11,6 +11,7 @@
 //! Invariant: a cleanup step exists only with the verify step whose proof it needs, in the same plan.
 
 mod build;
+mod chain;
 pub mod document;
 pub mod facts;
 pub mod graph;
@@ -23,4 +24,4 @@ pub use graph::{
     Action, BackupStep, BackupToken, Candidate, ClassSummary, CleanupStep, Cover, Plan, Refusal, Step, StepId,
     VerifyStep, VerifyToken,
 };
-pub use select::{Request, UnknownJob};
+pub use select::{RunRequest, UnknownJob};

@@ -1,9 +1,10 @@
 //! Which jobs a run consists of, and in which order they come.
 //!
-//! Takes a model and a [`Request`], gives jobs. Pure; knows nothing of what is on disk.
+//! Takes a model and a [`RunRequest`], gives jobs. Pure; knows nothing of what is on disk.
 //! Invariant: a job comes after all that it needs; all that it needs is selected with it, or neither is.
 
 use crate::model::{Job, JobKind, JobName, Model};
+use crate::units::joined;
 use globset::GlobMatcher;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
@@ -11,7 +12,7 @@ use std::path::Path;
 
 /// Which jobs, and which guards the user switched off.
 #[derive(Debug, Clone, Default)]
-pub struct Request {
+pub struct RunRequest {
     /// `--only`: jobs and globs; empty is all.
     pub only: Vec<String>,
     /// `--except`.
@@ -31,7 +32,7 @@ pub struct UnknownJob {
     pub jobs: Vec<JobName>,
 }
 
-impl Request {
+impl RunRequest {
     /// The guards that were switched off, as flags.
     #[must_use]
     pub fn overrides(&self) -> Vec<String> {
@@ -211,7 +212,40 @@ fn first_cause(causes: &BTreeSet<JobName>, along: &HashMap<JobName, Vec<JobName>
     found
 }
 
-pub(super) struct Placed<'a> {
+/// The jobs of a run, and which of them needs which.
+pub(super) struct Selected {
+    pub(super) jobs: BTreeSet<JobName>,
+    needed_by: HashMap<JobName, Vec<JobName>>,
+}
+
+impl Selected {
+    pub(super) fn new(model: &Model, jobs: BTreeSet<JobName>) -> Self {
+        let mut needed_by: HashMap<JobName, Vec<JobName>> = HashMap::new();
+        for job in model.jobs() {
+            let name = job.name();
+            if jobs.contains(&name) {
+                for needed in job.needs() {
+                    let needing = needed_by.entry(needed).or_default();
+                    if needing.last() != Some(&name) {
+                        needing.push(name.clone());
+                    }
+                }
+            }
+        }
+        Self { jobs, needed_by }
+    }
+
+    /// Why a check, a target or a backup is in the plan.
+    pub(super) fn reason(&self, name: &JobName) -> String {
+        match self.needed_by.get(name).map_or(&[][..], Vec::as_slice) {
+            [] => "asked for".to_owned(),
+            [one] => format!("{one} needs it"),
+            many => format!("{} need it", joined(many)),
+        }
+    }
+}
+
+pub(super) struct OrderedJob<'a> {
     pub(super) job: Job<'a>,
     /// Something that may change files comes before it: a target, or a retention.
     pub(super) behind_change: bool,
@@ -219,7 +253,7 @@ pub(super) struct Placed<'a> {
 
 /// The selected jobs, each after all that it needs: checks first, then targets, then backups, then retentions,
 /// and in file order within a kind, as far as what they need allows.
-pub(super) fn in_order<'a>(model: &'a Model, jobs: &BTreeSet<JobName>) -> Vec<Placed<'a>> {
+pub(super) fn in_order<'a>(model: &'a Model, jobs: &BTreeSet<JobName>) -> Vec<OrderedJob<'a>> {
     let all: Vec<Job<'a>> = model.jobs().filter(|job| jobs.contains(&job.name())).collect();
     let place: BTreeMap<JobName, usize> = all.iter().enumerate().map(|(at, job)| (job.name(), at)).collect();
     let needs: Vec<Vec<usize>> = all
@@ -253,7 +287,7 @@ pub(super) fn in_order<'a>(model: &'a Model, jobs: &BTreeSet<JobName>) -> Vec<Pl
         if let Some(changes) = changes.get_mut(at) {
             *changes = behind_change || matches!(kind, JobKind::Target | JobKind::Retention);
         }
-        order.push(Placed {
+        order.push(OrderedJob {
             job: *job,
             behind_change,
         });

@@ -7,12 +7,12 @@
 use std::collections::VecDeque;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Keep {
+pub struct CaptureLimits {
     pub head: usize,
     pub tail: usize,
 }
 
-impl Default for Keep {
+impl Default for CaptureLimits {
     fn default() -> Self {
         Self {
             head: 8 * 1024,
@@ -64,7 +64,7 @@ pub struct Captured {
 }
 
 pub(super) struct Capture {
-    keep: Keep,
+    keep: CaptureLimits,
     sieve: Box<dyn Sieve>,
     head: Vec<u8>,
     tail: VecDeque<u8>,
@@ -74,7 +74,7 @@ pub(super) struct Capture {
 }
 
 impl Capture {
-    pub(super) fn new(keep: Keep, sieve: Box<dyn Sieve>) -> Self {
+    pub(super) fn new(keep: CaptureLimits, sieve: Box<dyn Sieve>) -> Self {
         Self {
             keep,
             sieve,
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const KEEP: Keep = Keep { head: 10, tail: 7 };
+    const KEEP: CaptureLimits = CaptureLimits { head: 10, tail: 7 };
 
     fn captured<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Captured {
         let mut capture = Capture::new(KEEP, Unsifted.sieve());

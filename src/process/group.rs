@@ -5,9 +5,9 @@
 //! anybody else. Knows nothing of output.
 //! Invariant: dropped before its end, the whole group is killed, and the child reaped.
 
-use super::Ending;
-use crate::clock::Mark;
+use crate::clock::Stopwatch;
 use crate::signal::{self, Ward};
+use crate::units::show_duration;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use std::fmt;
 use std::io;
@@ -38,6 +38,30 @@ impl fmt::Display for Ladder {
             Self::Kill => "the group was ended with KILL",
             Self::Survived => "some of the group could not be ended, not even with KILL",
         })
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// By itself, with this code.
+    Exited(u8),
+    /// By a signal that did not come from here.
+    Signalled(i32),
+    TimedOut(Duration, Ladder),
+    Stopped(Ladder),
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(code) => write!(f, "exit code {code}"),
+            Self::Signalled(number) => match name(*number) {
+                Some(name) => write!(f, "killed by signal {number} ({name})"),
+                None => write!(f, "killed by signal {number}"),
+            },
+            Self::TimedOut(after, ladder) => write!(f, "timeout after {}; {ladder}", show_duration(*after)),
+            Self::Stopped(ladder) => write!(f, "told to stop; {ladder}"),
+        }
     }
 }
 
@@ -119,7 +143,7 @@ impl Leader {
 
     /// Waits until nobody of the group is alive, for so long at most.
     async fn gone(&self, within: Duration) -> bool {
-        let since = Mark::set();
+        let since = Stopwatch::set();
         if !matches!(tokio::time::timeout(within, self.ended()).await, Ok(Ok(()))) {
             return false;
         }

@@ -1,6 +1,6 @@
 //! Child processes: the only place that starts any.
 //!
-//! Takes a [`Spawn`], gives how it ended and what it printed ([`Finished`]). Every child leads a process group of
+//! Takes a [`Spawn`], gives how it ended and what it printed ([`CompletedProcess`]). Every child leads a process group of
 //! its own, reads what it is given or nothing, and is reaped whatever happens; its output passes a [`Sift`] before any of it is kept.
 //! - `start`: from a command to a process, or to a plain reason why there is none
 //! - `group`: who is alive in a group, and how one is ended
@@ -17,20 +17,16 @@ mod start;
 #[cfg(test)]
 mod tests;
 
-pub use capture::{Captured, Keep, Sieve, Sift, Unsifted};
-pub use group::Ladder;
+pub use capture::{CaptureLimits, Captured, Sieve, Sift, Unsifted};
+pub use group::{Ending, Ladder};
 pub use line::quoted;
-pub use start::{SpawnError, Why};
+pub use start::{Spawn, SpawnError, SpawnFailure, Streams};
 
-use crate::clock::Mark;
+use crate::clock::Stopwatch;
 use crate::signal::Stop;
-use crate::units::show_duration;
 use capture::Capture;
 use group::Leader;
-use secrecy::SecretString;
-use std::fmt;
 use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe::{Receiver, Sender};
@@ -38,66 +34,8 @@ use tokio::net::unix::pipe::{Receiver, Sender};
 /// How long an output is read on when the child is gone and somebody else still holds it open.
 const LINGER: Duration = Duration::from_millis(500);
 
-#[derive(Debug, Clone)]
-pub struct Spawn {
-    /// A path, or a name to be found in `PATH`.
-    pub program: String,
-    pub arguments: Vec<String>,
-    /// Where it runs: absolute.
-    pub cwd: PathBuf,
-    /// Variables on top of what opsrun itself was given.
-    pub env: Vec<(String, SecretString)>,
-    /// What it can read on its standard input; `None` is nothing.
-    pub input: Option<Vec<u8>>,
-    pub timeout: Option<Duration>,
-    pub kill_after: Duration,
-    pub streams: Streams,
-    /// How much of each output is kept.
-    pub keep: Keep,
-}
-
-impl Spawn {
-    /// What was asked to run: the program with its arguments, in one line, as it is typed.
-    #[must_use]
-    pub fn line(&self) -> String {
-        line::one_line(std::iter::once(&self.program).chain(&self.arguments))
-    }
-}
-
-/// Where the output of a child goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Streams {
-    /// Standard output and error into one, in the order in which they were written.
-    Merged,
-    Separate,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// By itself, with this code.
-    Exited(u8),
-    /// By a signal that did not come from here.
-    Signalled(i32),
-    TimedOut(Duration, Ladder),
-    Stopped(Ladder),
-}
-
-impl fmt::Display for Ending {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exited(code) => write!(f, "exit code {code}"),
-            Self::Signalled(number) => match group::name(*number) {
-                Some(name) => write!(f, "killed by signal {number} ({name})"),
-                None => write!(f, "killed by signal {number}"),
-            },
-            Self::TimedOut(after, ladder) => write!(f, "timeout after {}; {ladder}", show_duration(*after)),
-            Self::Stopped(ladder) => write!(f, "told to stop; {ladder}"),
-        }
-    }
-}
-
 #[derive(Debug)]
-pub struct Finished {
+pub struct CompletedProcess {
     pub ending: Ending,
     pub took: Duration,
     /// Its standard output; with [`Streams::Merged`] the standard error too.
@@ -111,8 +49,8 @@ pub struct Finished {
 /// Runs it to its end. To be called within a runtime that has timers and input and output.
 ///
 /// A dropped call kills the group at once.
-pub async fn run(spawn: &Spawn, sift: &dyn Sift, stop: &Stop) -> Result<Finished, SpawnError> {
-    let since = Mark::set();
+pub async fn run(spawn: &Spawn, sift: &dyn Sift, stop: &Stop) -> Result<CompletedProcess, SpawnError> {
+    let since = Stopwatch::set();
     let (mut leader, ends) = start::start(spawn)?;
     let mut stdout = Capture::new(spawn.keep, sift.sieve());
     let mut stderr = Capture::new(spawn.keep, sift.sieve());
@@ -143,8 +81,8 @@ pub async fn run(spawn: &Spawn, sift: &dyn Sift, stop: &Stop) -> Result<Finished
             held_open = tokio::time::timeout(LINGER, reading).await.is_err();
         }
     }
-    Ok(Finished {
-        ending: ending.map_err(|error| start::error(spawn, Why::Other(error)))?,
+    Ok(CompletedProcess {
+        ending: ending.map_err(|error| start::error(spawn, SpawnFailure::Other(error)))?,
         took,
         stdout: stdout.finish(),
         stderr: stderr.finish(),

@@ -5,19 +5,55 @@
 //! it meant is found out afterwards. Invariant: a child has standard input from `/dev/null` or from us, outputs of its own, no
 //! descriptor of ours, no blocked signal, and SIGPIPE as it is by default (which the standard library sees to).
 
+use super::capture::CaptureLimits;
 use super::group::Leader;
-use super::{Spawn, Streams};
+use super::line;
 use crate::path::{Shown, shown};
 use rustix::fs::Access;
 use rustix::io::Errno;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 use tokio::net::unix::pipe::{Receiver, Sender};
+
+#[derive(Debug, Clone)]
+pub struct Spawn {
+    /// A path, or a name to be found in `PATH`.
+    pub program: String,
+    pub arguments: Vec<String>,
+    /// Where it runs: absolute.
+    pub cwd: PathBuf,
+    /// Variables on top of what opsrun itself was given.
+    pub env: Vec<(String, SecretString)>,
+    /// What it can read on its standard input; `None` is nothing.
+    pub input: Option<Vec<u8>>,
+    pub timeout: Option<Duration>,
+    pub kill_after: Duration,
+    pub streams: Streams,
+    /// How much of each output is kept.
+    pub keep: CaptureLimits,
+}
+
+impl Spawn {
+    /// What was asked to run: the program with its arguments, in one line, as it is typed.
+    #[must_use]
+    pub fn line(&self) -> String {
+        line::one_line(std::iter::once(&self.program).chain(&self.arguments))
+    }
+}
+
+/// Where the output of a child goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Streams {
+    /// Standard output and error into one, in the order in which they were written.
+    Merged,
+    Separate,
+}
 
 /// A child could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -26,12 +62,12 @@ pub struct SpawnError {
     pub program: String,
     pub cwd: PathBuf,
     #[source]
-    pub why: Why,
+    pub why: SpawnFailure,
 }
 
 /// Why a child could not be started.
 #[derive(Debug, thiserror::Error)]
-pub enum Why {
+pub enum SpawnFailure {
     #[error("there is no such program")]
     NotFound,
     /// It is there, what its first line names is not.
@@ -71,20 +107,24 @@ impl SpawnError {
     #[must_use]
     pub fn help(&self) -> &'static str {
         match &self.why {
-            Why::NotFound if self.program.contains('/') => "check the path of the program",
-            Why::NotFound => "install it, add its directory to PATH where opsrun is started, or write its whole path",
-            Why::NoInterpreter => "correct the first line of the script (`#!`), or install what it names",
-            Why::NotExecutable => {
+            SpawnFailure::NotFound if self.program.contains('/') => "check the path of the program",
+            SpawnFailure::NotFound => {
+                "install it, add its directory to PATH where opsrun is started, or write its whole path"
+            }
+            SpawnFailure::NoInterpreter => "correct the first line of the script (`#!`), or install what it names",
+            SpawnFailure::NotExecutable => {
                 "make it executable (`chmod +x`); on a file system mounted `noexec`, run it by its interpreter"
             }
-            Why::IsADirectory => "name the program itself: a file, perhaps one in that directory",
-            Why::NoProgram => "begin a script with `#!/bin/sh`; a binary must be built for this machine",
-            Why::NoDirectory | Why::NotADirectory => "create the directory, or correct `cwd`",
-            Why::ClosedDirectory => "let opsrun's user enter the directory, or correct `cwd`",
-            Why::TooLong => "hand over long values in a file",
-            Why::Nul => "remove the NUL byte",
-            Why::TooMany => "run fewer steps at once (`concurrency`), or raise the limit of processes (`ulimit -u`)",
-            Why::Other(_) => "run the command by hand in that directory to see more",
+            SpawnFailure::IsADirectory => "name the program itself: a file, perhaps one in that directory",
+            SpawnFailure::NoProgram => "begin a script with `#!/bin/sh`; a binary must be built for this machine",
+            SpawnFailure::NoDirectory | SpawnFailure::NotADirectory => "create the directory, or correct `cwd`",
+            SpawnFailure::ClosedDirectory => "let opsrun's user enter the directory, or correct `cwd`",
+            SpawnFailure::TooLong => "hand over long values in a file",
+            SpawnFailure::Nul => "remove the NUL byte",
+            SpawnFailure::TooMany => {
+                "run fewer steps at once (`concurrency`), or raise the limit of processes (`ulimit -u`)"
+            }
+            SpawnFailure::Other(_) => "run the command by hand in that directory to see more",
         }
     }
 }
@@ -97,7 +137,7 @@ pub(super) struct Ends {
     pub(super) stderr: Option<Receiver>,
 }
 
-pub(super) fn error(spawn: &Spawn, why: Why) -> SpawnError {
+pub(super) fn error(spawn: &Spawn, why: SpawnFailure) -> SpawnError {
     SpawnError {
         program: spawn.program.clone(),
         cwd: spawn.cwd.clone(),
@@ -164,47 +204,47 @@ fn unmasked<T>(start: impl FnOnce() -> T) -> T {
     started
 }
 
-fn why(spawn: &Spawn, cause: io::Error) -> Why {
+fn why(spawn: &Spawn, cause: io::Error) -> SpawnFailure {
     if cause.kind() == io::ErrorKind::InvalidInput {
-        return Why::Nul;
+        return SpawnFailure::Nul;
     }
     match Errno::from_io_error(&cause) {
         Some(Errno::NOENT | Errno::ACCESS | Errno::NOTDIR | Errno::LOOP | Errno::NAMETOOLONG) => {
             directory(&spawn.cwd).unwrap_or_else(|| program(spawn, cause))
         }
-        Some(Errno::NOEXEC) => Why::NoProgram,
-        Some(Errno::TOOBIG) => Why::TooLong,
-        Some(Errno::AGAIN) => Why::TooMany,
-        _ => Why::Other(cause),
+        Some(Errno::NOEXEC) => SpawnFailure::NoProgram,
+        Some(Errno::TOOBIG) => SpawnFailure::TooLong,
+        Some(Errno::AGAIN) => SpawnFailure::TooMany,
+        _ => SpawnFailure::Other(cause),
     }
 }
 
 /// What is wrong with the directory.
-fn directory(cwd: &Path) -> Option<Why> {
+fn directory(cwd: &Path) -> Option<SpawnFailure> {
     match std::fs::metadata(cwd) {
         Err(error) => match error.kind() {
-            io::ErrorKind::NotFound => Some(Why::NoDirectory),
-            io::ErrorKind::NotADirectory => Some(Why::NotADirectory),
-            io::ErrorKind::PermissionDenied => Some(Why::ClosedDirectory),
+            io::ErrorKind::NotFound => Some(SpawnFailure::NoDirectory),
+            io::ErrorKind::NotADirectory => Some(SpawnFailure::NotADirectory),
+            io::ErrorKind::PermissionDenied => Some(SpawnFailure::ClosedDirectory),
             _ => None,
         },
-        Ok(found) if !found.is_dir() => Some(Why::NotADirectory),
+        Ok(found) if !found.is_dir() => Some(SpawnFailure::NotADirectory),
         Ok(_) => rustix::fs::access(cwd, Access::EXEC_OK)
             .is_err()
-            .then_some(Why::ClosedDirectory),
+            .then_some(SpawnFailure::ClosedDirectory),
     }
 }
 
 /// What is wrong with the program, given that the directory is fine.
-fn program(spawn: &Spawn, cause: io::Error) -> Why {
+fn program(spawn: &Spawn, cause: io::Error) -> SpawnFailure {
     // A name alone was looked for elsewhere. A path that is not whole begins where the child does.
     let path = spawn.program.contains('/').then(|| spawn.cwd.join(&spawn.program));
     let path = path.as_deref();
     match Errno::from_io_error(&cause) {
-        Some(Errno::NOENT) if path.is_some_and(Path::exists) => Why::NoInterpreter,
-        Some(Errno::NOENT | Errno::NOTDIR) => Why::NotFound,
-        Some(Errno::ACCESS) if path.is_some_and(Path::is_dir) => Why::IsADirectory,
-        Some(Errno::ACCESS) => Why::NotExecutable,
-        _ => Why::Other(cause),
+        Some(Errno::NOENT) if path.is_some_and(Path::exists) => SpawnFailure::NoInterpreter,
+        Some(Errno::NOENT | Errno::NOTDIR) => SpawnFailure::NotFound,
+        Some(Errno::ACCESS) if path.is_some_and(Path::is_dir) => SpawnFailure::IsADirectory,
+        Some(Errno::ACCESS) => SpawnFailure::NotExecutable,
+        _ => SpawnFailure::Other(cause),
     }
 }

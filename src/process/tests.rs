@@ -1,9 +1,11 @@
 //! Real children: how they end, what they leave, what they print.
 
 use super::*;
+use secrecy::SecretString;
 use std::io::{BufRead, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::path::PathBuf;
 
 fn block<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
@@ -23,7 +25,7 @@ fn child(program: &str, arguments: &[&str]) -> Spawn {
         timeout: None,
         kill_after: Duration::from_secs(60),
         streams: Streams::Merged,
-        keep: Keep::default(),
+        keep: CaptureLimits::default(),
     }
 }
 
@@ -31,7 +33,7 @@ fn sh(line: &str) -> Spawn {
     child("/bin/sh", &["-c", line])
 }
 
-fn finish(spawn: &Spawn) -> Finished {
+fn finish(spawn: &Spawn) -> CompletedProcess {
     block(run(spawn, &Unsifted, &Stop::default())).unwrap()
 }
 
@@ -73,7 +75,7 @@ fn wait(process: &std::os::fd::OwnedFd) {
 }
 
 /// Runs it, and asks to stop when so many lines came through `ready`; gives them too. Time plays no part.
-fn stopped_when(spawn: &Spawn, ready: PathBuf, lines: usize) -> (Finished, Vec<String>) {
+fn stopped_when(spawn: &Spawn, ready: PathBuf, lines: usize) -> (CompletedProcess, Vec<String>) {
     let stop = Stop::new().unwrap();
     let asker = std::thread::spawn({
         let stop = stop.clone();

@@ -8,7 +8,7 @@
 //! - [`schedule`]: `status`, `why`, `plan --next`, `simulate`
 //! - [`alerts`]: alerts that are not delivered
 //! - [`findings`]: the findings of `check`: JSON, SARIF, JUnit, annotations; diffs; explain pages
-//! - [`mod@reference`]: the generated parts of the documents, and JSON Schemas
+//! - [`schemas`]: the JSON Schemas of all output
 //! - [`shared`]: colour, tables, wrapping, times, words for jobs, output that never panics
 //!
 //! Invariant: text from outside (paths, causes) is shown on one line without control characters, and everything can be
@@ -18,7 +18,7 @@ pub mod alerts;
 pub mod copies;
 pub mod findings;
 pub mod plan;
-pub mod reference;
 pub mod run;
 pub mod schedule;
+pub mod schemas;
 pub mod shared;

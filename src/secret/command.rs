@@ -5,7 +5,7 @@
 
 use super::{SecretError, Vault};
 use crate::model::{Command, Program};
-use crate::process::{Keep, Spawn, Streams};
+use crate::process::{CaptureLimits, Spawn, Streams};
 use crate::signal::Stop;
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ impl Vault {
             timeout: terms.timeout,
             kill_after: terms.kill_after,
             streams: terms.streams,
-            keep: Keep::default(),
+            keep: CaptureLimits::default(),
         })
     }
 }

@@ -7,7 +7,7 @@
 use crate::blocking;
 use crate::model::SecretSource;
 use crate::path::{Shown, shown};
-use crate::process::{self, Ending, Keep, Spawn, SpawnError, Streams, Unsifted};
+use crate::process::{self, CaptureLimits, Ending, Spawn, SpawnError, Streams, Unsifted};
 use crate::signal::Stop;
 use secrecy::SecretString;
 use std::ffi::OsString;
@@ -171,7 +171,7 @@ fn asking(words: &[String], cwd: &Path) -> Spawn {
         timeout: Some(TIMEOUT),
         kill_after: KILL_AFTER,
         streams: Streams::Separate,
-        keep: Keep {
+        keep: CaptureLimits {
             head: LONGEST + 2,
             tail: 0,
         },

@@ -1,7 +1,6 @@
 //! What can go wrong with the store.
 //!
-//! Takes causes from SQLite and the system, gives errors that name the file, say whether it could not be
-//! written (the caller ends with 73 then) and what to try next. Knows no exit codes.
+//! Takes causes from SQLite and the system; gives errors that name the file, with an exit code and what to do next.
 //! Invariant: no message repeats its cause; the chain of sources tells it.
 
 use rusqlite::ErrorCode;
@@ -74,6 +73,15 @@ impl StoreError {
                 Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
             ),
             _ => false,
+        }
+    }
+
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            _ if self.is_busy() => 75,
+            _ if self.is_cannot_write() => 73,
+            _ => 1,
         }
     }
 

@@ -4,10 +4,10 @@
 //! is on disk besides: a copy that was never published may or may not have left files behind.
 //! Invariant: one event is one durable transaction; events are never changed and never removed.
 
-use super::outbox::{Ledger, Telling};
-use super::{Store, StoreError, alive, stamp};
+use super::columns::Stamp;
+use super::outbox::{AlertWriter, Ledger};
+use super::{Store, StoreError, alive};
 use crate::clock;
-use crate::model::StepName;
 use crate::run::{Event, Record, RecordError};
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, params};
@@ -19,7 +19,7 @@ impl Store {
         self.write(|db| {
             db.execute(
                 "INSERT INTO runs (run, command, begun_at, process) VALUES (?1, ?2, ?3, ?4)",
-                params![run, command, stamp(at), alive::token()],
+                params![run, command, Stamp(at), alive::token()],
             )
             .map(drop)
         })
@@ -51,7 +51,7 @@ impl Store {
         self.write(|db| {
             db.execute(
                 "INSERT OR IGNORE INTO forgotten (copy, at) VALUES (?1, ?2)",
-                params![copy, stamp(clock::now())],
+                params![copy, Stamp(clock::now())],
             )
             .map(drop)
         })
@@ -87,35 +87,19 @@ impl Store {
         Ok(open.into_iter().filter_map(gone).collect())
     }
 
-    /// The steps of `run` that were begun and never ended, in the order in which they began.
-    pub fn unfinished_steps(&self, run: &str) -> Result<Vec<StepName>, StoreError> {
-        self.read(|db| {
-            let mut statement = db.prepare(
-                "SELECT step FROM events WHERE run = ?1 AND kind = 'step-started' AND step NOT IN
-                 (SELECT step FROM events WHERE run = ?1 AND kind = 'step-finished') ORDER BY seq",
-            )?;
-            statement.query_map([run], step_name)?.collect()
-        })
-    }
-
-    /// Notes that `run` was cut short.
-    pub fn mark_interrupted(&self, run: &str) -> Result<(), StoreError> {
-        self.mark_interrupted_telling(run, &mut |_| Ok(()))
-    }
-
-    /// Notes that `run` was cut short, and what is told of it. Whoever is second to note it tells nothing.
-    pub fn mark_interrupted_telling(&self, run: &str, tell: Telling<'_>) -> Result<(), StoreError> {
+    /// Marks `run` as interrupted and writes the alerts about it. If it is marked already, nothing is written.
+    pub fn mark_interrupted(&self, run: &str, alerts: AlertWriter<'_>) -> Result<(), StoreError> {
         self.write(|db| {
             let marked = db.execute(
                 "UPDATE runs SET interrupted_at = ?2 WHERE run = ?1 AND finished_at IS NULL AND interrupted_at IS NULL",
-                params![run, stamp(clock::now())],
+                params![run, Stamp(clock::now())],
             )?;
-            if marked > 0 { tell(&Ledger(db)) } else { Ok(()) }
+            if marked > 0 { alerts(&Ledger(db)) } else { Ok(()) }
         })
     }
 
-    fn record(&self, run: &str, events: &[Event], tell: Telling<'_>) -> Result<(), StoreError> {
-        let at = stamp(clock::now());
+    fn record(&self, run: &str, events: &[Event], alerts: AlertWriter<'_>) -> Result<(), StoreError> {
+        let at = Stamp(clock::now());
         let unwritable = |source: serde_json::Error| StoreError::Write {
             path: self.path.clone(),
             source: rusqlite::Error::ToSqlConversionFailure(Box::new(source)),
@@ -130,21 +114,15 @@ impl Store {
                 let kind = text("event").unwrap_or_default();
                 insert.execute(params![run, at, text("step"), kind, value.to_string()])?;
                 if let Event::RunFinished { exit, .. } = event {
-                    finish(db, run, &at, *exit)?;
+                    finish(db, run, at, *exit)?;
                 }
             }
-            tell(&Ledger(db))
+            alerts(&Ledger(db))
         })
     }
 }
 
-fn step_name(row: &rusqlite::Row<'_>) -> rusqlite::Result<StepName> {
-    let text: String = row.get(0)?;
-    let text = text.parse();
-    text.map_err(|e| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(e)))
-}
-
-fn finish(db: &Connection, run: &str, at: &str, exit: u8) -> rusqlite::Result<()> {
+fn finish(db: &Connection, run: &str, at: Stamp, exit: u8) -> rusqlite::Result<()> {
     db.execute(
         "UPDATE runs SET finished_at = ?2, exit = ?3 WHERE run = ?1",
         params![run, at, exit],
@@ -160,9 +138,9 @@ pub struct RunJournal<'a> {
 
 impl RunJournal<'_> {
     /// Records events and what is told of them: all of it, or nothing.
-    pub fn record_telling(&mut self, events: &[Event], tell: Telling<'_>) -> Result<(), RecordError> {
+    pub fn record_with_alerts(&mut self, events: &[Event], alerts: AlertWriter<'_>) -> Result<(), RecordError> {
         self.store
-            .record(&self.run, events, tell)
+            .record(&self.run, events, alerts)
             .map_err(|source| RecordError {
                 place: crate::path::shown(self.store.path()).to_string(),
                 source: Box::new(source),
@@ -172,6 +150,6 @@ impl RunJournal<'_> {
 
 impl Record for RunJournal<'_> {
     fn record_all(&mut self, events: &[Event]) -> Result<(), RecordError> {
-        self.record_telling(events, &mut |_| Ok(()))
+        self.record_with_alerts(events, &mut |_| Ok(()))
     }
 }

@@ -32,6 +32,7 @@
 //! - `schema`: tables and migrations · `alive`: is the process that began a run still there · `error`
 
 mod alive;
+mod columns;
 mod error;
 pub mod history;
 pub mod journal;
@@ -44,7 +45,6 @@ pub use error::StoreError;
 pub use history::{BegunJob, JobResult, JobStatus, RunEnd, RunSearch, RunSummary, StoredEvent};
 pub use journal::RunJournal;
 
-use chrono::{DateTime, SecondsFormat, Utc};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
@@ -208,26 +208,6 @@ impl Store {
             path: self.path.clone(),
             source,
         })
-    }
-}
-
-fn stamp(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Nanos, true)
-}
-
-/// A moment in a column, as [`stamp`] wrote it.
-fn moment(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<DateTime<Utc>> {
-    let text: String = row.get(column)?;
-    DateTime::parse_from_rfc3339(&text)
-        .map(|at| at.to_utc())
-        .map_err(|e| rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(e)))
-}
-
-/// The bytes of a path as the database holds them: text for people where it can be, else a blob.
-fn path_value(bytes: &[u8]) -> rusqlite::types::Value {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => rusqlite::types::Value::Text(text.to_owned()),
-        Err(_) => rusqlite::types::Value::Blob(bytes.to_owned()),
     }
 }
 

@@ -3,7 +3,8 @@
 //! Takes and gives plain values by name and path. Decides nothing from them.
 //! Invariant: a hold is only ever extended; one that has run out counts for nothing.
 
-use super::{Store, StoreError, path_value, stamp};
+use super::columns::{Stamp, path_value};
+use super::{Store, StoreError};
 use crate::path::RelPath;
 use chrono::{DateTime, Utc};
 use rusqlite::types::ValueRef;
@@ -41,7 +42,7 @@ impl Store {
         let mut paths: Vec<RelPath> = self.read(|db| {
             let mut statement = db.prepare("SELECT path FROM holds WHERE source = ?1 AND until > ?2")?;
             let source = path_value(source.as_os_str().as_bytes());
-            let rows = statement.query_map(params![source, stamp(now)], |row| {
+            let rows = statement.query_map(params![source, Stamp(now)], |row| {
                 let value = row.get_ref(0)?;
                 Ok(match value {
                     ValueRef::Text(bytes) | ValueRef::Blob(bytes) => RelPath::new(bytes),
@@ -64,7 +65,7 @@ impl Store {
         run: &str,
     ) -> Result<(), StoreError> {
         let source = path_value(source.as_os_str().as_bytes());
-        let (now, until) = (stamp(crate::clock::now()), stamp(until));
+        let (now, until) = (Stamp(crate::clock::now()), Stamp(until));
         self.write(|db| {
             db.execute("DELETE FROM holds WHERE until <= ?1", [&now])?;
             let mut statement = db.prepare(
@@ -83,7 +84,7 @@ impl Store {
         self.write(|db| {
             db.execute(
                 "INSERT INTO verifications (copy, at, ok, detail) VALUES (?1, ?2, ?3, ?4)",
-                params![copy, stamp(at), ok, detail],
+                params![copy, Stamp(at), ok, detail],
             )
             .map(drop)
         })

@@ -5,11 +5,13 @@
 //! Invariant: an instant that is behind a schedule's `handled` is never run again, by whomever: a turn is written only
 //! where every schedule still stands as it did when the turn was decided, together with the runs that it begins.
 
-use super::{Store, StoreError, alive, moment, stamp};
+use super::columns::{Stamp, from_word};
+use super::{Store, StoreError, alive};
 use crate::model::JobName;
 use crate::model::backoff::BackOffState;
 pub use crate::run::Occurrence;
 use chrono::{DateTime, Utc};
+use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -93,6 +95,18 @@ impl FiringVerdict {
     }
 }
 
+impl ToSql for FiringVerdict {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.word().into())
+    }
+}
+
+impl FromSql for FiringVerdict {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        from_word(&Self::ALL, Self::word, value)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScheduledRun {
     pub run: String,
@@ -170,12 +184,12 @@ impl Store {
                 found.schedules.insert(name, state);
             }
             let mut queue = db.prepare_cached("SELECT job, schedule, instant FROM queue")?;
-            for row in queue.query_map([], |row| Ok((job(row, 0)?, occurrence(row, 1)?)))? {
+            for row in queue.query_map([], |row| Ok((row.get::<_, JobName>(0)?, occurrence(row, 1)?)))? {
                 let (job, occurrence) = row?;
                 found.queue.insert(job, occurrence);
             }
             let mut back_offs = db.prepare_cached("SELECT job, failures, opened, open_until FROM back_offs")?;
-            for row in back_offs.query_map([], |row| Ok((job(row, 0)?, back_off(row, 1)?)))? {
+            for row in back_offs.query_map([], |row| Ok((row.get::<_, JobName>(0)?, back_off(row, 1)?)))? {
                 let (job, state) = row?;
                 found.back_offs.insert(job, state);
             }
@@ -186,7 +200,7 @@ impl Store {
     /// Writes a turn and begins its runs: all of it, or nothing. False when a schedule no longer stands as it did:
     /// somebody else was faster, and what to do is to be decided anew.
     pub fn record_tick(&self, turn: &TickRecord, command: &str, at: DateTime<Utc>) -> Result<bool, StoreError> {
-        let now = stamp(at);
+        let now = Stamp(at);
         self.attempt(|db| {
             for step in &turn.advances {
                 if !advance(db, step)? {
@@ -195,13 +209,13 @@ impl Store {
             }
             for job in &turn.unqueue {
                 // Somebody else may have taken it from the queue.
-                if db.execute("DELETE FROM queue WHERE job = ?1", [job.to_string()])? == 0 {
+                if db.execute("DELETE FROM queue WHERE job = ?1", [job])? == 0 {
                     return Ok(false);
                 }
             }
             for decision in &turn.decisions {
-                if !told_before(db, decision, &now)? {
-                    tell(db, decision, None, &now)?;
+                if !repeat_decision(db, decision, now)? {
+                    insert_decision(db, decision, None, now)?;
                 }
             }
             for run in &turn.runs {
@@ -212,17 +226,17 @@ impl Store {
                 for claim in &run.occurrences {
                     db.execute(
                         "INSERT INTO claims (schedule, instant, run, at) VALUES (?1, ?2, ?3, ?4)",
-                        params![claim.schedule, stamp(claim.instant), run.run, now],
+                        params![claim.schedule, Stamp(claim.instant), run.run, now],
                     )?;
                 }
                 for decision in &run.jobs {
-                    tell(db, decision, Some(&run.run), &now)?;
+                    insert_decision(db, decision, Some(&run.run), now)?;
                 }
             }
             for (job, waiting) in &turn.queue {
                 db.execute(
                     "INSERT OR REPLACE INTO queue (job, schedule, instant) VALUES (?1, ?2, ?3)",
-                    params![job.to_string(), waiting.schedule, stamp(waiting.instant)],
+                    params![job, waiting.schedule, Stamp(waiting.instant)],
                 )?;
             }
             Ok(true)
@@ -236,11 +250,8 @@ impl Store {
             return Ok(());
         }
         self.write(|db| {
-            db.execute(
-                "UPDATE back_offs SET run = ?2 WHERE job = ?1",
-                params![job.to_string(), run],
-            )
-            .map(drop)
+            db.execute("UPDATE back_offs SET run = ?2 WHERE job = ?1", params![job, run])
+                .map(drop)
         })
     }
 
@@ -256,14 +267,13 @@ impl Store {
             return Ok(());
         }
         self.write(|db| {
-            let name = job.to_string();
             let after = decide(find_back_off(db, job)?.unwrap_or_default());
             if after == never {
-                return db.execute("DELETE FROM back_offs WHERE job = ?1", [&name]).map(drop);
+                return db.execute("DELETE FROM back_offs WHERE job = ?1", [job]).map(drop);
             }
             db.execute(
                 "INSERT OR REPLACE INTO back_offs (job, failures, opened, open_until, run) VALUES (?1, ?2, ?3, ?4, NULL)",
-                params![name, after.failures, after.opened.map(stamp), after.open_until.map(stamp)],
+                params![job, after.failures, after.opened.map(Stamp), after.open_until.map(Stamp)],
             )
             .map(drop)
         })
@@ -281,7 +291,7 @@ impl Store {
                 "SELECT job, process FROM back_offs JOIN runs ON runs.run = back_offs.run
                  WHERE finished_at IS NULL ORDER BY job",
             )?;
-            let rows = statement.query_map([], |row| Ok((job(row, 0)?, row.get::<_, String>(1)?)))?;
+            let rows = statement.query_map([], |row| Ok((row.get::<_, JobName>(0)?, row.get::<_, String>(1)?)))?;
             let rows: Vec<(JobName, String)> = rows.collect::<rusqlite::Result<_>>()?;
             let gone = |(job, process): (JobName, String)| (!alive::is_alive(&process)).then_some(job);
             Ok(rows.into_iter().filter_map(gone).collect())
@@ -298,7 +308,7 @@ impl Store {
                 "SELECT at, job, schedule, instant, last, count, more, decision, reason, run FROM decisions
                  WHERE job = ?1 ORDER BY seq DESC LIMIT ?2",
             )?;
-            statement.query_map(params![of.to_string(), limit], told)?.collect()
+            statement.query_map(params![of, limit], stored_decision)?.collect()
         })
     }
 
@@ -330,47 +340,47 @@ fn advance(db: &Connection, step: &ScheduleAdvance) -> rusqlite::Result<bool> {
         params![
             step.schedule,
             after.definition,
-            stamp(after.since),
-            stamp(after.handled)
+            Stamp(after.since),
+            Stamp(after.handled)
         ],
     )?;
     Ok(true)
 }
 
 /// Adds to the newest decision about the job when that says the same: a job that hangs for a week has one row.
-fn told_before(db: &Connection, decision: &Decision, now: &str) -> rusqlite::Result<bool> {
+fn repeat_decision(db: &Connection, decision: &Decision, now: Stamp) -> rusqlite::Result<bool> {
     let changed = db.execute(
         "UPDATE decisions SET at = ?1, last = ?2, count = count + ?3, more = more OR ?4
          WHERE seq = (SELECT max(seq) FROM decisions WHERE job = ?5)
            AND schedule = ?6 AND decision = ?7 AND reason = ?8 AND run IS NULL AND last < ?9",
         params![
             now,
-            stamp(decision.last),
+            Stamp(decision.last),
             decision.count as i64,
             decision.more,
-            decision.job.to_string(),
+            decision.job,
             decision.first.schedule,
-            decision.verdict.word(),
+            decision.verdict,
             decision.reason,
-            stamp(decision.first.instant),
+            Stamp(decision.first.instant),
         ],
     )?;
     Ok(changed > 0)
 }
 
-fn tell(db: &Connection, decision: &Decision, run: Option<&str>, now: &str) -> rusqlite::Result<()> {
+fn insert_decision(db: &Connection, decision: &Decision, run: Option<&str>, now: Stamp) -> rusqlite::Result<()> {
     db.execute(
         "INSERT INTO decisions (at, job, schedule, instant, last, count, more, decision, reason, run)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         params![
             now,
-            decision.job.to_string(),
+            decision.job,
             decision.first.schedule,
-            stamp(decision.first.instant),
-            stamp(decision.last),
+            Stamp(decision.first.instant),
+            Stamp(decision.last),
             decision.count as i64,
             decision.more,
-            decision.verdict.word(),
+            decision.verdict,
             decision.reason,
             run,
         ],
@@ -380,63 +390,49 @@ fn tell(db: &Connection, decision: &Decision, run: Option<&str>, now: &str) -> r
 
 fn find_back_off(db: &Connection, job: &JobName) -> rusqlite::Result<Option<BackOffState>> {
     db.prepare_cached("SELECT failures, opened, open_until FROM back_offs WHERE job = ?1")?
-        .query_row([job.to_string()], |row| back_off(row, 0))
+        .query_row([job], |row| back_off(row, 0))
         .optional()
 }
 
 fn state(row: &Row<'_>, from: usize) -> rusqlite::Result<ScheduleState> {
     Ok(ScheduleState {
         definition: row.get(from)?,
-        since: moment(row, from + 1)?,
-        handled: moment(row, from + 2)?,
+        since: row.get::<_, Stamp>(from + 1)?.0,
+        handled: row.get::<_, Stamp>(from + 2)?.0,
     })
 }
 
 fn occurrence(row: &Row<'_>, from: usize) -> rusqlite::Result<Occurrence> {
     Ok(Occurrence {
         schedule: row.get(from)?,
-        instant: moment(row, from + 1)?,
+        instant: row.get::<_, Stamp>(from + 1)?.0,
     })
 }
 
 fn back_off(row: &Row<'_>, from: usize) -> rusqlite::Result<BackOffState> {
-    let moment_or_none = |column| match row.get_ref(column)? {
-        rusqlite::types::ValueRef::Null => Ok(None),
-        _ => moment(row, column).map(Some),
-    };
+    let time = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<Stamp>>(column)?.map(|stamp| stamp.0));
     Ok(BackOffState {
         failures: row.get(from)?,
-        opened: moment_or_none(from + 1)?,
-        open_until: moment_or_none(from + 2)?,
+        opened: time(from + 1)?,
+        open_until: time(from + 2)?,
     })
 }
 
-fn job(row: &Row<'_>, column: usize) -> rusqlite::Result<JobName> {
-    let text: String = row.get(column)?;
-    text.parse().map_err(|e| unreadable(column, e))
-}
-
-fn told(row: &Row<'_>) -> rusqlite::Result<StoredDecision> {
-    let word: String = row.get(7)?;
-    let verdict = FiringVerdict::ALL.into_iter().find(|verdict| verdict.word() == word);
+fn stored_decision(row: &Row<'_>) -> rusqlite::Result<StoredDecision> {
     let count: i64 = row.get(5)?;
     Ok(StoredDecision {
-        at: moment(row, 0)?,
+        at: row.get::<_, Stamp>(0)?.0,
         decision: Decision {
-            job: job(row, 1)?,
+            job: row.get(1)?,
             first: occurrence(row, 2)?,
-            last: moment(row, 4)?,
+            last: row.get::<_, Stamp>(4)?.0,
             count: count.unsigned_abs(),
             more: row.get(6)?,
-            verdict: verdict.ok_or_else(|| unreadable(7, format!("`{word}` is no decision")))?,
+            verdict: row.get(7)?,
             reason: row.get(8)?,
         },
         run: row.get(9)?,
     })
-}
-
-fn unreadable(column: usize, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, cause.into())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! when told to (`openat2`, Linux 5.6).
 //! Invariant: nothing here changes a file system but [`Dir::make_dir`] and [`create_dir_all`].
 
-use crate::entry::{Entry, Identity, Kind};
+use crate::entry::{Entry, EntryKind, Identity};
 use crate::path::{RelPath, shown};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
@@ -255,12 +255,12 @@ fn pieces(rel: &[u8]) -> impl Iterator<Item = &[u8]> {
 #[must_use]
 pub fn entry_of(path: RelPath, stat: &Stat) -> Entry {
     let kind = match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => Kind::File,
-        FileType::Directory => Kind::Dir,
-        FileType::Symlink => Kind::Symlink,
-        FileType::Fifo => Kind::Fifo,
-        FileType::Socket => Kind::Socket,
-        _ => Kind::Device,
+        FileType::RegularFile => EntryKind::File,
+        FileType::Directory => EntryKind::Dir,
+        FileType::Symlink => EntryKind::Symlink,
+        FileType::Fifo => EntryKind::Fifo,
+        FileType::Socket => EntryKind::Socket,
+        _ => EntryKind::Device,
     };
     Entry {
         path,

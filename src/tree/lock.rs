@@ -6,7 +6,7 @@
 //! Invariant: waiting is bounded and polls `stop`.
 
 use super::handle::{Dir, TreeError};
-use crate::clock::Mark;
+use crate::clock::Stopwatch;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use std::os::fd::{AsFd, OwnedFd};
@@ -26,7 +26,7 @@ pub enum LockError {
     Held {
         path: String,
         /// Who, when that can be told.
-        holder: Option<Holder>,
+        holder: Option<LockHolder>,
     },
     /// It could not be asked for.
     #[error(transparent)]
@@ -34,12 +34,12 @@ pub enum LockError {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub struct Holder {
+pub struct LockHolder {
     pub pid: u32,
     pub age: Option<Duration>,
 }
 
-impl std::fmt::Display for Holder {
+impl std::fmt::Display for LockHolder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "pid {}", self.pid)?;
         match self.age {
@@ -82,7 +82,7 @@ pub fn lock_file(dir: &Dir, name: &str, patience: Patience<'_>) -> Result<Lock, 
 }
 
 fn lock(fd: &OwnedFd, path: &Path, patience: Patience<'_>) -> Result<(), LockError> {
-    let since = Mark::set();
+    let since = Stopwatch::set();
     loop {
         match rustix::fs::flock(fd, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Ok(()),
@@ -103,7 +103,7 @@ fn lock(fd: &OwnedFd, path: &Path, patience: Patience<'_>) -> Result<(), LockErr
 }
 
 /// Looks the lock's holder up in `/proc/locks`, where the kernel lists device, inode and process.
-fn holder(fd: &OwnedFd) -> Option<Holder> {
+fn holder(fd: &OwnedFd) -> Option<LockHolder> {
     let stat = rustix::fs::fstat(fd.as_fd()).ok()?;
     let (major, minor) = (rustix::fs::major(stat.st_dev), rustix::fs::minor(stat.st_dev));
     let place = format!("{major:02x}:{minor:02x}:{}", stat.st_ino);
@@ -112,7 +112,7 @@ fn holder(fd: &OwnedFd) -> Option<Holder> {
         .lines()
         .find(|l| l.contains(" FLOCK ") && l.split(' ').any(|word| word == place))?;
     let pid = line.split_ascii_whitespace().nth(4)?.parse().ok()?;
-    Some(Holder { pid, age: age(pid) })
+    Some(LockHolder { pid, age: age(pid) })
 }
 
 fn age(pid: u32) -> Option<Duration> {

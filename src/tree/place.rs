@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What becomes of a name that is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Placed {
+pub enum Placement {
     Done,
     /// Something stood there; it was left alone.
     Taken,
@@ -23,7 +23,7 @@ pub enum Placed {
 
 /// Below which directory things are placed.
 #[derive(Debug)]
-pub struct Target<'a> {
+pub struct RestoreTarget<'a> {
     root: &'a Dir,
     token: String,
     count: AtomicU64,
@@ -41,7 +41,7 @@ pub struct Unnamed<'t> {
     _target: std::marker::PhantomData<&'t ()>,
 }
 
-impl<'a> Target<'a> {
+impl<'a> RestoreTarget<'a> {
     /// Below `root`. `token` is a ULID that names this restore.
     #[must_use]
     pub fn new(root: &'a Dir, token: &str, force: bool) -> Self {
@@ -70,10 +70,10 @@ impl<'a> Target<'a> {
         Ok(dir)
     }
 
-    /// Makes the directory `path`. [`Placed::Taken`] when something is there already.
-    pub fn dir(&self, path: &RelPath) -> Result<Placed, TreeError> {
+    /// Makes the directory `path`. [`Placement::Taken`] when something is there already.
+    pub fn dir(&self, path: &RelPath) -> Result<Placement, TreeError> {
         let made = self.parent(path)?.make_dir(path.name(), 0o700)?;
-        Ok(if made { Placed::Done } else { Placed::Taken })
+        Ok(if made { Placement::Done } else { Placement::Taken })
     }
 
     /// Starts a file that shall be at `path`.
@@ -96,7 +96,7 @@ impl<'a> Target<'a> {
         })
     }
 
-    pub fn symlink(&self, path: &RelPath, to: &[u8], facts: &Facts) -> Result<Placed, TreeError> {
+    pub fn symlink(&self, path: &RelPath, to: &[u8], facts: &RestoredAttributes) -> Result<Placement, TreeError> {
         let dir = self.parent(path)?;
         let temp = self.temp();
         let fail = |e: Errno| TreeError::at("link", &dir.path_of(path.name()), e);
@@ -112,7 +112,7 @@ impl<'a> Target<'a> {
     }
 
     /// Makes `path` another name of the restored `first`.
-    pub fn hardlink(&self, path: &RelPath, first: &RelPath) -> Result<Placed, TreeError> {
+    pub fn hardlink(&self, path: &RelPath, first: &RelPath) -> Result<Placement, TreeError> {
         let (from, dir) = (self.parent(first)?, self.parent(path)?);
         let temp = self.temp();
         rustix::fs::linkat(
@@ -127,7 +127,7 @@ impl<'a> Target<'a> {
     }
 
     /// Gives a directory its mode, owner and times.
-    pub fn finish_dir(&self, path: &RelPath, facts: &Facts) -> Result<(), TreeError> {
+    pub fn finish_dir(&self, path: &RelPath, facts: &RestoredAttributes) -> Result<(), TreeError> {
         let dir = self.root.open_dir(path.as_bytes(), false)?;
         facts
             .apply(&dir)
@@ -191,8 +191,8 @@ impl Unnamed<'_> {
         self.file.set_len(size).map_err(|e| self.error("write", e))
     }
 
-    /// Gives it its attributes and names it. Durable after [`Target::sync`].
-    pub fn finish(mut self, name: &[u8], facts: &Facts) -> Result<Placed, TreeError> {
+    /// Gives it its attributes and names it. Durable after [`RestoreTarget::sync`].
+    pub fn finish(mut self, name: &[u8], facts: &RestoredAttributes) -> Result<Placement, TreeError> {
         facts
             .apply(&self.file)
             .map_err(|e| self.error("set the attributes of", e))?;
@@ -224,7 +224,7 @@ fn discard(dir: &Dir, temp: &str) {
     clippy::disallowed_methods,
     reason = "never over anything, unless the user asked for it with --force"
 )]
-fn name_it(dir: &Dir, temp: &str, name: &[u8], force: bool) -> Result<Placed, TreeError> {
+fn name_it(dir: &Dir, temp: &str, name: &[u8], force: bool) -> Result<Placement, TreeError> {
     let name_os = OsStr::from_bytes(name);
     let result = if force {
         // The kernel does not rename a file over a directory.
@@ -236,11 +236,11 @@ fn name_it(dir: &Dir, temp: &str, name: &[u8], force: bool) -> Result<Placed, Tr
         Ok(()) => {
             // Two names of one inode: rename does nothing and leaves both.
             discard(dir, temp);
-            Ok(Placed::Done)
+            Ok(Placement::Done)
         }
         Err(Errno::EXIST | Errno::ISDIR | Errno::NOTEMPTY) => {
             discard(dir, temp);
-            Ok(Placed::Taken)
+            Ok(Placement::Taken)
         }
         Err(e) => {
             discard(dir, temp);
@@ -251,7 +251,7 @@ fn name_it(dir: &Dir, temp: &str, name: &[u8], force: bool) -> Result<Placed, Tr
 
 /// Attributes of a restored thing.
 #[derive(Debug, Clone, Copy)]
-pub struct Facts {
+pub struct RestoredAttributes {
     pub mode: u32,
     /// Owner and group, when they are to be set.
     pub owner: Option<(Uid, Gid)>,
@@ -259,7 +259,7 @@ pub struct Facts {
     pub mtime_ns: i128,
 }
 
-impl Facts {
+impl RestoredAttributes {
     fn times(&self) -> Timestamps {
         let time = Timespec {
             tv_sec: i64::try_from(self.mtime_ns.div_euclid(1_000_000_000)).unwrap_or(i64::MAX),

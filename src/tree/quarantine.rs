@@ -5,16 +5,16 @@
 //! again, and unlinked there or put back. An index of names is durable before the first rename, so that
 //! whatever interrupts us, the next run can put back what is left.
 //!
-//! Takes the source's handle and [`Expected`] states, gives a [`Removal`] for each. Knows nothing of copies
+//! Takes the source's handle and [`ExpectedFile`] states, gives a [`Removal`] for each. Knows nothing of copies
 //! but the name that it writes into the index.
 //! Invariant: a file is unlinked only while its open handle, its quarantined name and the expected state agree.
 
 use super::handle::{Dir, Opener, TreeError, content_hash, identity_of, regular};
 use super::lease::{self, Lease};
 use super::walk::QUARANTINE;
-use crate::clock::Mark;
+use crate::clock::Stopwatch;
 use crate::entry::Identity;
-use crate::kept::KeepReason;
+use crate::keep_reason::KeepReason;
 use crate::path::RelPath;
 use crate::units::hex;
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
@@ -45,18 +45,18 @@ pub struct IndexLine {
     pub sha256: String,
     pub copy: String,
     /// The directory that held it: another one under its name proves nothing.
-    pub dir: Option<Holder>,
+    pub dir: Option<DirIdentity>,
 }
 
 /// A directory, told by what survives a restart; device numbers do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holder {
+pub struct DirIdentity {
     /// On the file system of the source itself.
     pub inside: bool,
     pub ino: u64,
 }
 
-impl Holder {
+impl DirIdentity {
     /// Of a directory below `source`.
     pub fn of(dir: &Dir, source: &Dir) -> Result<Self, TreeError> {
         let ((dev, ino), (root, _)) = (dir.id()?, source.id()?);
@@ -69,7 +69,7 @@ impl Holder {
 
 /// The state in which a file may go.
 #[derive(Debug, Clone, Copy)]
-pub struct Expected<'a> {
+pub struct ExpectedFile<'a> {
     pub path: &'a RelPath,
     pub identity: Identity,
     /// SHA-256 of its content.
@@ -148,7 +148,7 @@ impl<'a> Quarantine<'a> {
                 path: path.clone(),
                 sha256: hex(&sha256),
                 copy: copy.to_owned(),
-                dir: opener.dir(path).and_then(|dir| Holder::of(dir, self.source)).ok(),
+                dir: opener.dir(path).and_then(|dir| DirIdentity::of(dir, self.source)).ok(),
             };
             serde_json::to_writer(&mut text, &line).map_err(|e| self.index_error("write", e.into()))?;
             text.push(b'\n');
@@ -160,14 +160,14 @@ impl<'a> Quarantine<'a> {
     }
 
     /// Removes one announced file, or says why not.
-    pub fn remove(&mut self, n: u64, expected: &Expected<'_>) -> Removal {
+    pub fn remove(&mut self, n: u64, expected: &ExpectedFile<'_>) -> Removal {
         match self.try_remove(n, expected) {
             Ok(removal) => removal,
             Err(reason) => Removal::Kept(reason),
         }
     }
 
-    fn try_remove(&mut self, n: u64, expected: &Expected<'_>) -> Result<Removal, KeepReason> {
+    fn try_remove(&mut self, n: u64, expected: &ExpectedFile<'_>) -> Result<Removal, KeepReason> {
         // The way down is gone anew for every file: a directory that was moved away takes its files along.
         let parent = expected.path.parent();
         let parent = parent.as_ref().map_or(&[][..], RelPath::as_bytes);
@@ -196,7 +196,7 @@ impl<'a> Quarantine<'a> {
             _ if !undisturbed() => return Err(KeepReason::InUse),
             _ => return Err(KeepReason::Changed),
         }
-        let since = Mark::set();
+        let since = Stopwatch::set();
 
         let taken = self.take(dir, expected.path, n)?;
         let in_place = || match (source.open_dir(parent, cross_mounts).and_then(|d| d.id()), dir.id()) {
@@ -234,12 +234,12 @@ impl<'a> Quarantine<'a> {
         clippy::disallowed_methods,
         reason = "the one place that takes a user's file away; never over anything"
     )]
-    fn take<'d>(&'d mut self, dir: &'d Dir, path: &RelPath, n: u64) -> Result<Taken<'d>, KeepReason> {
+    fn take<'d>(&'d mut self, dir: &'d Dir, path: &RelPath, n: u64) -> Result<QuarantinedFile<'d>, KeepReason> {
         let name = OsStr::from_bytes(path.name());
         let there = format!("{n}.q");
         match rustix::fs::renameat_with(dir, name, &self.place, there.as_str(), RenameFlags::NOREPLACE) {
             Ok(()) => {
-                return Ok(Taken {
+                return Ok(QuarantinedFile {
                     dir: &self.place,
                     name: there,
                 });
@@ -252,7 +252,7 @@ impl<'a> Quarantine<'a> {
             Ok(()) => {
                 let parent = path.parent().map(|p| p.as_bytes().into()).unwrap_or_default();
                 self.elsewhere.insert(parent);
-                Ok(Taken { dir, name: beside })
+                Ok(QuarantinedFile { dir, name: beside })
             }
             Err(e) => Err(reason_of_rename(e)),
         }
@@ -285,14 +285,14 @@ impl<'a> Quarantine<'a> {
     }
 }
 
-pub(super) struct Taken<'d> {
+pub(super) struct QuarantinedFile<'d> {
     pub(super) dir: &'d Dir,
     pub(super) name: String,
 }
 
-impl Taken<'_> {
+impl QuarantinedFile<'_> {
     /// Is what was taken the file that is held open, still in the expected state? (Its ctime moved: by the rename.)
-    fn is(&self, held: &File, expected: &Expected<'_>) -> bool {
+    fn is(&self, held: &File, expected: &ExpectedFile<'_>) -> bool {
         let (Ok(name), Ok(held)) = (
             rustix::fs::statat(self.dir, self.name.as_str(), AtFlags::SYMLINK_NOFOLLOW),
             rustix::fs::fstat(held),
@@ -423,9 +423,9 @@ mod tests {
         RelPath::new(path.as_bytes()).unwrap()
     }
 
-    fn expected<'a>(root: &Path, path: &'a RelPath) -> Expected<'a> {
+    fn expected<'a>(root: &Path, path: &'a RelPath) -> ExpectedFile<'a> {
         let file = File::open(root.join(path.as_path())).unwrap();
-        Expected {
+        ExpectedFile {
             path,
             identity: regular(&file).unwrap().unwrap(),
             sha256: Sha256::digest(fs::read(root.join(path.as_path())).unwrap()).into(),
@@ -442,7 +442,7 @@ mod tests {
         (temp, dir)
     }
 
-    fn remove(dir: &Dir, expected: &Expected<'_>) -> Removal {
+    fn remove(dir: &Dir, expected: &ExpectedFile<'_>) -> Removal {
         let mut quarantine = Quarantine::open(dir, RUN, false).unwrap();
         let n = quarantine
             .announce([(expected.path, expected.sha256, "copy")].into_iter())

@@ -7,9 +7,9 @@
 
 use super::handle::{Dir, TreeError, content_hash, regular};
 use super::publish::{DRAFT, Draft, clear_debris};
-use super::quarantine::{Holder, INDEX, IndexLine, Taken, beside, forget, private, remove_dir};
+use super::quarantine::{DirIdentity, INDEX, IndexLine, QuarantinedFile, beside, forget, private, remove_dir};
 use super::walk::QUARANTINE;
-use crate::entry::Kind;
+use crate::entry::EntryKind;
 use crate::path::RelPath;
 use crate::units::hex;
 use rustix::io::Errno;
@@ -87,7 +87,7 @@ fn recover_run(source: &Dir, place: &Dir, run: &str, cross_mounts: bool) -> Resu
             (None, Ok(dir))
                 if line
                     .dir
-                    .is_none_or(|known| Holder::of(dir, source).is_ok_and(|id| id == known)) =>
+                    .is_none_or(|known| DirIdentity::of(dir, source).is_ok_and(|id| id == known)) =>
             {
                 leftover.completed.push(line);
             }
@@ -106,7 +106,7 @@ fn recover_run(source: &Dir, place: &Dir, run: &str, cross_mounts: bool) -> Resu
                 leftover.remaining.push(line);
             }
             (Some((holder, name)), target) => {
-                let taken = Taken { dir: holder, name };
+                let taken = QuarantinedFile { dir: holder, name };
                 let made;
                 let target = match target {
                     Ok(dir) => Ok(dir),
@@ -188,7 +188,7 @@ fn holds(dir: &Dir, line: &IndexLine) -> Result<bool, TreeError> {
         Err(e) if e.errno() == Some(Errno::NOENT) => return Ok(false),
         Err(e) => return Err(e),
         // Something else has the name now: it came after the removal.
-        Ok(entry) if entry.kind != Kind::File => return Ok(false),
+        Ok(entry) if entry.kind != EntryKind::File => return Ok(false),
         Ok(_) => {}
     }
     // A file that cannot be opened: nothing was proven to be gone.

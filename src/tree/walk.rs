@@ -7,7 +7,7 @@
 //! `mounts`, `overlaps` or `ours`.
 
 use super::handle::{Dir, TreeError};
-use crate::entry::{Entry, Kind};
+use crate::entry::{Entry, EntryKind};
 use crate::path::RelPath;
 use rustix::io::Errno;
 
@@ -79,7 +79,7 @@ pub fn walk(root: &Dir, how: &mut Walk<'_>) -> Listing {
         if (how.stop)() {
             break;
         }
-        let path = (entry.kind == Kind::Dir).then(|| entry.path.clone());
+        let path = (entry.kind == EntryKind::Dir).then(|| entry.path.clone());
         let id = (entry.identity.dev, entry.identity.ino);
         if path.is_some() && how.watch.contains(&id) {
             found.overlaps.push((entry.path.clone(), id));

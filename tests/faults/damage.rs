@@ -2,17 +2,17 @@
 //!
 //! One bit flipped, or the end cut off, anywhere in the archive or the file list: `verify` must find it. The
 //! same in the manifest too: what `restore` brings back must be right to the byte, or it must say that it failed.
-//! `OPSRUN_FAULTS=full` tries every bit; else a part of them, spread evenly.
 
 use super::checker::snapshot;
+use super::sample::{described, sample};
 use super::scenario::{self, Case, Content, Scenario, Snapshot};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// So many bits, and so many lengths, of each file.
-const POINTS: usize = 200;
+/// In the short form, so many bits and so many lengths of each file.
+const POINTS: usize = 60;
 
 #[derive(Clone, Copy)]
 enum Damage {
@@ -64,23 +64,26 @@ fn is_small(content: &Content) -> bool {
     }
 }
 
-fn spread(most: usize) -> impl Iterator<Item = usize> {
-    let full = std::env::var_os("OPSRUN_FAULTS").is_some_and(|v| v == "full");
-    // An odd step meets every bit of a byte in turn.
-    let step = if full { 1 } else { (most / POINTS) | 1 };
-    (0..most).step_by(step)
+/// Numbers below `most`; of every bit of a byte as many.
+fn spread(most: usize) -> Vec<usize> {
+    sample(0..most, (most / POINTS).max(1), |n| n % 8)
 }
 
 #[test]
 fn damage_is_found_and_never_restored() {
     let (case, files, before) = prepared();
     let kind = |name: &Path, ending: &str| name.to_str().unwrap().ends_with(ending);
-    let mut cases: Vec<(usize, bool, Damage)> = Vec::new();
+    let (mut cases, mut all): (Vec<(usize, bool, Damage)>, usize) = (Vec::new(), 0);
     for (at, (name, bytes)) in files.iter().enumerate() {
         let data = kind(name, ".tar.gz") || kind(name, ".files.jsonl.gz");
         if data || kind(name, ".manifest.json") {
-            cases.extend(spread(bytes.len() * 8).map(|bit| (at, data, Damage::Flip(bit))));
-            cases.extend(spread(bytes.len()).map(|len| (at, data, Damage::Cut(len))));
+            cases.extend(
+                spread(bytes.len() * 8)
+                    .into_iter()
+                    .map(|bit| (at, data, Damage::Flip(bit))),
+            );
+            cases.extend(spread(bytes.len()).into_iter().map(|len| (at, data, Damage::Cut(len))));
+            all += bytes.len() * 9;
         }
     }
     assert!(cases.len() > 6 * POINTS);
@@ -98,12 +101,12 @@ fn damage_is_found_and_never_restored() {
         scope.spawn(work);
     });
     let wrong = wrong.into_inner().unwrap();
-    eprintln!("damage: {} cases", cases.len());
+    let cases = described(cases.len(), all);
+    eprintln!("damage: {cases}");
     assert!(
         wrong.is_empty(),
-        "{} of {}:\n{}",
+        "{} wrong of {cases}:\n{}",
         wrong.len(),
-        cases.len(),
         wrong[..wrong.len().min(12)].join("\n")
     );
 }

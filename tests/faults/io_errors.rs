@@ -1,8 +1,9 @@
 //! An error, once, from every call that changes something.
 //!
 //! Nothing is lost, success is claimed only where all was done, nothing panics, and the next run finishes the
-//! job. `OPSRUN_FAULTS=full` tries more kinds of errors.
+//! job. The full form tries more kinds of errors.
 
+use super::sample::{described, full, sample_calls};
 use super::scenario;
 use super::sweep::Sweep;
 use super::tracer::Fault;
@@ -10,11 +11,9 @@ use nix::errno::Errno;
 
 #[test]
 fn one_error_at_any_call_loses_nothing() {
-    let full = std::env::var_os("OPSRUN_FAULTS").is_some_and(|v| v == "full");
-    let errors: &[Errno] = if full {
-        &[
-            Errno::EIO,
-            Errno::ENOSPC,
+    let mut errors = vec![Errno::EIO, Errno::ENOSPC];
+    if full() {
+        errors.extend([
             Errno::EDQUOT,
             Errno::EACCES,
             Errno::EPERM,
@@ -24,19 +23,20 @@ fn one_error_at_any_call_loses_nothing() {
             Errno::ENOMEM,
             Errno::ESTALE,
             Errno::EXDEV,
-        ]
-    } else {
-        &[Errno::EIO, Errno::ENOSPC]
-    };
-    for (at, scenario) in scenario::all().into_iter().enumerate() {
+        ]);
+    }
+    for scenario in scenario::all() {
         let sweep = Sweep::new(scenario);
-        let calls = sweep.undisturbed().calls.len();
-        // The others make mostly the same calls as the first.
-        let step = if full || at == 0 { 1 } else { 9 };
-        for errno in errors {
-            let faults: Vec<Fault> = (1..=calls).step_by(step).map(|n| Fault::Fail(n, *errno)).collect();
+        let trace = sweep.undisturbed();
+        // The others make mostly the calls of the first.
+        let one_in = if sweep.scenario.name == "expired" { 6 } else { 16 };
+        for errno in &errors {
+            let calls = sample_calls(&trace, one_in, |_| true);
+            let faults: Vec<Fault> = calls.into_iter().map(|n| Fault::Fail(n, *errno)).collect();
             let name = format!("{errno:?} from a call, `{}`", sweep.scenario.name);
-            sweep.try_all(&faults, None).settle(&name, faults.len());
+            sweep
+                .try_all(&faults, None)
+                .settle(&name, &described(faults.len(), trace.calls.len()));
         }
     }
 }
@@ -62,7 +62,10 @@ fn what_a_destination_cannot_keep_is_no_failure() {
                 .filter(|((end, _), _)| end == "Code(0)")
                 .map(|(_, n)| n)
                 .sum();
-            found.settle(&format!("{name} answers {errno:?}"), faults.len());
+            found.settle(
+                &format!("{name} answers {errno:?}"),
+                &described(faults.len(), faults.len()),
+            );
             assert_eq!(finished, faults.len(), "{name}, {errno:?}");
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! - [`tracer`]: interferes with a program at one exact call
 //! - [`checker`]: is every byte still there? Shares no code with opsrun
+//! - [`sample`]: which of all points are tried
 //! - [`scenario`]: the trees and ops files that are tried
 //! - [`sweep`]: one scenario under many faults
 //! - [`crash_sweep`]: a kill at every call
@@ -24,6 +25,7 @@ mod checker;
 mod crash_sweep;
 mod damage;
 mod io_errors;
+mod sample;
 mod scenario;
 mod self_test;
 mod sweep;

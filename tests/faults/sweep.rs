@@ -207,13 +207,13 @@ impl Sweep {
 
 impl Findings {
     /// Fails with the first things that went wrong; says what was seen otherwise.
-    pub fn settle(self, what: &str, tried: usize) {
+    pub fn settle(self, what: &str, cases: &str) {
         let seen: Vec<String> = self
             .exits
             .iter()
             .map(|((end, after), n)| format!("{n} × {end} then {after}"))
             .collect();
-        eprintln!("{what}: {tried} cases; {}", seen.join(", "));
-        assert!(self.wrong.is_empty(), "{what}:\n{}", self.wrong.join("\n"));
+        eprintln!("{what}: {cases}; {}", seen.join(", "));
+        assert!(self.wrong.is_empty(), "{what}, {cases}:\n{}", self.wrong.join("\n"));
     }
 }

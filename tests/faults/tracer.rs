@@ -82,10 +82,11 @@ pub struct Trace {
 }
 
 /// A call that changes something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// Its name.
     pub name: &'static str,
+    /// The kind of file that it changes, as far as its name shows it; looked up in undisturbed runs only.
+    pub file_kind: String,
     /// True when it moves more than one byte, so that half of it can be done.
     pub tearable: bool,
 }
@@ -399,8 +400,13 @@ impl Driver<'_> {
             Moves::Fourth => regs.r10,
             Moves::Fifth => regs.r8,
         };
+        let file_kind = match self.fault {
+            Fault::None => file_kind(&target(pid, names, &regs)),
+            _ => String::new(),
+        };
         self.calls.push(Call {
             name,
+            file_kind,
             tearable: amount > 1,
         });
         if self.hit.is_some() || self.fault.at() != Some(self.calls.len()) {
@@ -468,6 +474,15 @@ fn memory(pid: Pid) -> Option<File> {
 /// What a descriptor of a process leads to.
 fn fd(pid: Pid, number: u64) -> std::io::Result<PathBuf> {
     std::fs::read_link(format!("/proc/{pid}/fd/{number}"))
+}
+
+/// The endings of a file's name, or a name without any and without numbers.
+fn file_kind(path: &str) -> String {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    match name.find('.') {
+        Some(at) => name[at..].to_owned(),
+        None => name.chars().filter(char::is_ascii_lowercase).collect(),
+    }
 }
 
 /// What a call is about, for people.

@@ -4,9 +4,9 @@
 //! replaced, or held open, or its directory becomes a symlink. What the other one wrote must be there
 //! afterwards, and nothing outside may be touched, however much the change is hidden (times are set back).
 //! A writer that asks while a lease is held is told to wait, and gives up; the file may go then.
-//! `OPSRUN_FAULTS=full` tries every call; else each kind of change at a part of them.
 
 use super::checker::{Expect, problems, unpack_all};
+use super::sample::{described, sample};
 use super::scenario::{self, Case, Scenario, Snapshot};
 use super::sweep::{Sweep, apply};
 use super::tracer::{End, Fault, Trace, run_while};
@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const VICTIM: &[u8] = b"raw/2026/old-1.jsonl";
 
 /// What somebody else does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Change {
     /// Appends, and sets the time back.
     Append,
@@ -135,24 +135,22 @@ fn swapped_dir(case: &Case) -> (PathBuf, PathBuf) {
 
 #[test]
 fn what_others_write_at_any_call_is_not_lost() {
-    let full = std::env::var_os("OPSRUN_FAULTS").is_some_and(|v| v == "full");
     for scenario in scenario::all() {
-        let step = match scenario.name {
-            _ if full => 1,
+        let one_in = match scenario.name {
             // What others do to the source does not depend on the form of the copy.
             "trees" => 40,
-            _ => 8,
+            _ => 16,
         };
         let sweep = Sweep::new(scenario);
-        let calls = sweep.undisturbed().calls.len();
-        let mut cases: Vec<(Change, usize)> = Vec::new();
-        for (offset, change) in CHANGES.into_iter().enumerate() {
-            cases.extend((1 + offset % step..=calls).step_by(step).map(|n| (change, n)));
-        }
+        let trace = sweep.undisturbed();
+        let calls = (1..).zip(&trace.calls);
+        let points = calls.flat_map(|(n, call)| CHANGES.map(|change| (change, n, call.name)));
+        let all = trace.calls.len() * CHANGES.len();
+        let cases = sample(points, one_in, |(change, _, call)| (*change, *call));
         let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
         let work = || {
             let mut ready = std::collections::VecDeque::new();
-            while let Some((change, n)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+            while let Some((change, n, _)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                 while ready.len() < 3 {
                     ready.push_back(sweep.scenario.lay_out());
                 }
@@ -168,13 +166,13 @@ fn what_others_write_at_any_call_is_not_lost() {
             scope.spawn(work);
         });
         let wrong = wrong.into_inner().unwrap();
-        eprintln!("writers, `{}`: {} cases", sweep.scenario.name, cases.len());
+        let cases = described(cases.len(), all);
+        eprintln!("writers, `{}`: {cases}", sweep.scenario.name);
         let first = &wrong[..wrong.len().min(12)];
         assert!(
             wrong.is_empty(),
-            "{} of {}:\n{}",
+            "{} wrong of {cases}:\n{}",
             wrong.len(),
-            cases.len(),
             first.join("\n")
         );
     }

@@ -51,7 +51,7 @@ fn plain_tar(destination: &Path, target: &Path) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
     fn any_tree_comes_back(things in things(), threads in 1usize..4) {

@@ -10,7 +10,7 @@
 use crate::support::workspace::opsrun;
 use opsrun::config::findings::Code;
 use opsrun::config::load_text;
-use opsrun::entry::{Entry, Identity, Kind};
+use opsrun::entry::{Entry, EntryKind, Identity};
 use opsrun::model::Model;
 use opsrun::model::pattern::Selector;
 use opsrun::model::retention::{Circumstances, Verdict, decide};
@@ -139,7 +139,7 @@ impl Case {
             .zip(&self.ages)
             .map(|(path, age)| Entry {
                 path: RelPath::new(path.as_bytes()).unwrap(),
-                kind: Kind::File,
+                kind: EntryKind::File,
                 mode: 0o644,
                 uid: 0,
                 gid: 0,
@@ -210,7 +210,7 @@ fn failing_by(lines: &[String], holds: impl Fn(usize) -> bool) -> BTreeSet<Strin
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
     fn an_assertion_says_what_the_listing_says(case in cases()) {
@@ -313,7 +313,7 @@ fn collect(value: &serde_json::Value, goes: &mut BTreeSet<String>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
     fn an_assertion_says_what_the_plan_says(case in cases()) {

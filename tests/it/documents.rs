@@ -13,10 +13,10 @@
     reason = "a test: it stops at what it did not expect, and it starts programs"
 )]
 
+use crate::generated;
 use crate::support::workspace::opsrun;
 use clap::Parser;
 use opsrun::cli::args::Cli;
-use opsrun::report::reference;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -142,11 +142,10 @@ fn the_readme_shows_files_that_the_program_takes() {
 /// `UPDATE_DOCS=1` rewrites what is generated.
 #[test]
 fn what_is_generated_is_what_the_program_makes() {
-    let commands = |mark: &str| (mark == "commands").then(opsrun::cli::args::table::commands);
     let mut filled = 0;
     for document in documents() {
         let stands = std::fs::read_to_string(path(&document)).unwrap();
-        let made = reference::fill(&stands, &commands).unwrap_or_else(|error| panic!("{document}: {error}"));
+        let made = generated::fill(&stands).unwrap_or_else(|error| panic!("{document}: {error}"));
         filled += usize::from(stands.contains("<!-- begin "));
         if std::env::var_os("UPDATE_DOCS").is_some() && made != stands {
             std::fs::write(path(&document), &made).unwrap();

@@ -7,15 +7,16 @@
 )]
 
 use crate::support::workspace::is_gone;
-use opsrun::exec::How;
-use opsrun::exec::action::Settled;
-use opsrun::exec::engine::{self, LookAgain, Memory};
+use opsrun::exec::RunSettings;
+use opsrun::exec::action::StepAbort;
+use opsrun::exec::engine::{self, LookAgain};
+use opsrun::exec::recorder::Memory;
 use opsrun::exec::recorder::Recorder;
 use opsrun::exec::survey::World;
 use opsrun::model::command::{Command, Program};
 use opsrun::model::{JobKind, JobName, Model, Ops, Overlap, StepName, Target};
-use opsrun::plan::facts::Facts;
-use opsrun::plan::{self, Plan, Request, Step, StepId};
+use opsrun::plan::facts::PlanFacts;
+use opsrun::plan::{self, Plan, RunRequest, Step, StepId};
 use opsrun::run::{Event, JobHistory, Outcome, Progress, Record, RecordError, State, Status};
 use opsrun::secret::Vault;
 use opsrun::signal::Stop;
@@ -31,7 +32,7 @@ use std::time::Duration;
 struct Blind;
 
 impl LookAgain for Blind {
-    fn look_again(&self, _: &Plan, _: StepId, _: &Mutex<World>, _: &dyn Recorder) -> Result<Vec<Step>, Settled> {
+    fn look_again(&self, _: &Plan, _: StepId, _: &Mutex<World>, _: &dyn Recorder) -> Result<Vec<Step>, StepAbort> {
         Ok(Vec::new())
     }
 }
@@ -180,7 +181,7 @@ fn target(name: &str, line: &str, needs: &[String]) -> Target {
 
 fn planned(targets: Vec<Target>) -> Plan {
     let now = "2026-11-23T12:00:00Z".parse().unwrap();
-    let facts = Facts {
+    let facts = PlanFacts {
         now,
         clock: now,
         host: "box".to_owned(),
@@ -189,11 +190,11 @@ fn planned(targets: Vec<Target>) -> Plan {
         backups: BTreeMap::new(),
         verdicts: BTreeMap::new(),
     };
-    plan::build(&model(targets), &Request::default(), &facts).unwrap()
+    plan::build(&model(targets), &RunRequest::default(), &facts).unwrap()
 }
 
 fn run(plan: &Plan, watcher: &mut Watcher<'_>, stop: Stop) -> Result<Status, RecordError> {
-    let how = How {
+    let how = RunSettings {
         run: "01JD".to_owned(),
         threads: watcher.width,
         stop,

@@ -2,7 +2,7 @@
 //! or deletes.
 #![expect(clippy::unwrap_used, reason = "a test: it stops at what it did not expect")]
 
-use opsrun::entry::{Entry, Identity, Kind};
+use opsrun::entry::{Entry, EntryKind, Identity};
 use opsrun::model::command::{Command, Program};
 use opsrun::model::pattern::Selection;
 use opsrun::model::retention::Verdict;
@@ -11,8 +11,8 @@ use opsrun::model::{
     Strategy as Form, Target,
 };
 use opsrun::path::RelPath;
-use opsrun::plan::facts::{BackupFacts, Destination, DestinationState, Facts, Scan};
-use opsrun::plan::{self, Action, Plan, Request};
+use opsrun::plan::facts::{BackupFacts, Destination, DestinationState, PlanFacts, Scan};
+use opsrun::plan::{self, Action, Plan, RunRequest};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use std::collections::{BTreeMap, BTreeSet};
@@ -147,10 +147,10 @@ impl Sketch {
 }
 
 /// Every source holds one file, which every retention wants to delete.
-fn facts(model: &Model) -> Facts {
+fn facts(model: &Model) -> PlanFacts {
     let entry = |name: &str| Entry {
         path: RelPath::new(name.as_bytes()).unwrap(),
-        kind: Kind::File,
+        kind: EntryKind::File,
         mode: 0o644,
         uid: 0,
         gid: 0,
@@ -184,7 +184,7 @@ fn facts(model: &Model) -> Facts {
         located: BTreeMap::new(),
     };
     let now = "2026-11-23T12:00:00Z".parse().unwrap();
-    Facts {
+    PlanFacts {
         now,
         clock: now,
         host: "box".to_owned(),
@@ -218,7 +218,7 @@ proptest! {
     #[test]
     fn a_plan_keeps_every_edge_and_never_deletes_beside_anything(sketch in sketches()) {
         let model = sketch.model();
-        let plan = plan::build(&model, &Request::default(), &facts(&model)).unwrap();
+        let plan = plan::build(&model, &RunRequest::default(), &facts(&model)).unwrap();
         let before = before(&plan);
         let at = |name: &StepName| plan.steps().iter().find(|step| step.name == *name).unwrap().id;
         let mut seen = BTreeSet::new();
@@ -273,10 +273,10 @@ proptest! {
         let asleep = pick(paused);
         let awake = model.clone();
         model.targets.iter_mut().for_each(|t| t.paused = JobName::new(JobKind::Target, &t.name) == asleep);
-        let request = Request {
+        let request = RunRequest {
             only: vec![pick(only).to_string()],
             except: vec![pick(except).to_string()],
-            ..Request::default()
+            ..RunRequest::default()
         };
         let jobs = request.jobs(&model).unwrap();
         for job in model.jobs().filter(|job| jobs.contains(&job.name())) {
@@ -293,7 +293,7 @@ proptest! {
             prop_assert!(needed || *job == pick(only), "{job} without a reason");
         }
         // Whoever was asked for and depends on nothing that is left out is there.
-        let all = Request { only: vec![pick(only).to_string()], ..Request::default() }.jobs(&model).unwrap();
+        let all = RunRequest { only: vec![pick(only).to_string()], ..RunRequest::default() }.jobs(&model).unwrap();
         if !all.contains(&pick(except)) && all.contains(&pick(only)) {
             prop_assert!(jobs.contains(&pick(only)));
         }

@@ -5,7 +5,7 @@ use opsrun::config::{LoadError, load, load_at, load_text};
 use opsrun::model::backoff::BackOff;
 use opsrun::model::channel::{ChannelKind, MailTls, RateLimit, Severity, WebChannel, WebService};
 use opsrun::model::check::{Address, Levels, Probe, Space, Worst};
-use opsrun::model::schedule::{Fold, Gap, Missed, Rhythm};
+use opsrun::model::schedule::{FoldPolicy, GapPolicy, Missed, Rhythm};
 use opsrun::model::{
     Contents, InUse, JobName, Keep, Matches, Model, Overlap, Program, Retry, SecretSource, Strategy, Value,
 };
@@ -413,7 +413,7 @@ fn schedules_arrive_with_their_defaults() {
     );
     assert_eq!(
         (clock.gap, clock.fold, clock.dst_given),
-        (Gap::RunAfter, Fold::First, true)
+        (GapPolicy::RunAfter, FoldPolicy::First, true)
     );
     assert_eq!(nightly.jitter, Some(Duration::from_mins(2)));
     assert_eq!(nightly.missed, Missed::Latest { window: Some(DAY) });
@@ -423,7 +423,7 @@ fn schedules_arrive_with_their_defaults() {
     };
     assert_eq!(
         (clock.zone.name(), clock.gap, clock.fold),
-        ("Europe/Berlin", Gap::Skip, Fold::Both)
+        ("Europe/Berlin", GapPolicy::Skip, FoldPolicy::Both)
     );
     assert_eq!(
         early.missed,

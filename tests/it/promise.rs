@@ -8,7 +8,7 @@
     reason = "a test that cannot set up its world has failed; tests play the part of other programs"
 )]
 
-use crate::support::workspace::{OPSRUN, Workspace, is_root, output_of, set_age};
+use crate::support::workspace::{OPSRUN, Workspace, output_of, set_age};
 use opsrun::archive::Manifest;
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
@@ -392,27 +392,6 @@ fn emptied_directories_go_when_asked_and_only_those() {
     assert!(!world.at("data/2026/01").exists());
     assert!(world.at("data/2026/02/young").exists());
     assert!(world.at("data/empty").exists());
-}
-
-#[test]
-fn a_file_of_another_owner_is_kept_where_no_lease_can_be_had() {
-    if !is_root() {
-        // Only root can make files of two owners; without root every file here is our own, and the lease is had.
-        let world = Workspace::with_data(EXPIRED);
-        let own = world.file("own", 30);
-        world.applied(0, &[]);
-        assert!(!own.exists());
-        return;
-    }
-    let world = Workspace::with_data(EXPIRED);
-    let other = world.file("other", 30);
-    world.hand_over();
-    std::os::unix::fs::chown(&other, Some(12345), Some(12345)).unwrap();
-    let plan = output_of(&world.run_unprivileged(&["plan"]), 0);
-    assert!(plan.contains("lease-denied"), "{plan}");
-    let text = output_of(&world.run_unprivileged(&["apply", "--yes"]), 4);
-    assert!(text.contains("lease-denied"), "{text}");
-    assert!(other.exists());
 }
 
 #[test]

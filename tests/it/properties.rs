@@ -2,8 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up its world has failed")]
 
-use opsrun::entry::{Entry, Identity, Kind};
-use opsrun::kept::KeepReason;
+use opsrun::entry::{Entry, EntryKind, Identity};
+use opsrun::keep_reason::KeepReason;
 use opsrun::model::pattern::{Pattern, Selection};
 use opsrun::model::retention::{Circumstances, Stays, Verdict, decide};
 use opsrun::model::{Budget, Class, InUse, Keep, Matches, Retention};
@@ -159,7 +159,7 @@ fn verdicts(case: &Case) -> (Vec<Entry>, Vec<Verdict>) {
         .iter()
         .map(|(path, age, _)| Entry {
             path: RelPath::new(path.as_bytes()).unwrap(),
-            kind: Kind::File,
+            kind: EntryKind::File,
             mode: 0o644,
             uid: 0,
             gid: 0,

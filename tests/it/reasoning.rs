@@ -257,7 +257,7 @@ fn label(finding: &Finding) -> &str {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
     fn one_retention(job in jobs()) {

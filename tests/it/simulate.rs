@@ -5,9 +5,9 @@
 
 use chrono::{DateTime, Datelike, LocalResult, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc, Weekday};
 use chrono_tz::Tz;
-use opsrun::daemon::timetable::Book;
+use opsrun::daemon::timetable::Timetable;
 use opsrun::inspect::simulate::simulate;
-use opsrun::report::schedule::simulation::{Down, Happened, Simulation};
+use opsrun::report::schedule::simulation::{DownDocument, SimulatedEvent, SimulationDocument};
 use std::collections::BTreeMap;
 
 const FILE: &str = r#"
@@ -35,16 +35,16 @@ fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
-fn book(text: &str) -> Book {
+fn timetable(text: &str) -> Timetable {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("ops.kdl");
     std::fs::write(&path, text).unwrap();
     let loaded = opsrun::config::load(&path).unwrap();
     assert_eq!(loaded.errors(), 0, "{}", loaded.render(false, 100));
-    Book::new(&loaded.model.unwrap())
+    Timetable::new(&loaded.model.unwrap())
 }
 
-/// What becomes of missed instants, told once more.
+/// What happens to missed instants, as declared in the file.
 #[derive(Clone, Copy)]
 enum Policy {
     Skip,
@@ -101,8 +101,12 @@ fn stepping(seconds: i64) -> Vec<DateTime<Utc>> {
         .collect()
 }
 
-fn expected(book: &Book) -> Vec<Expected> {
-    let late = book.entries.iter().find(|entry| entry.schedule.name == "late").unwrap();
+fn expected(timetable: &Timetable) -> Vec<Expected> {
+    let late = timetable
+        .entries
+        .iter()
+        .find(|entry| entry.schedule.name == "late")
+        .unwrap();
     let jitter = TimeDelta::from_std(late.jitter).unwrap();
     assert!(TimeDelta::zero() < jitter && jitter < TimeDelta::hours(2));
     let every = |_: Weekday| true;
@@ -165,7 +169,7 @@ fn expected(book: &Book) -> Vec<Expected> {
 type Runs = Vec<(DateTime<Utc>, DateTime<Utc>)>;
 
 /// What a schedule is to come to: its runs, and how many instants are passed over.
-fn follow(expected: &Expected, from: DateTime<Utc>, to: DateTime<Utc>, downs: &[Down]) -> (Runs, usize) {
+fn follow(expected: &Expected, from: DateTime<Utc>, to: DateTime<Utc>, downs: &[DownDocument]) -> (Runs, usize) {
     let within = |from, until| {
         let starts = expected.instants.iter().copied();
         starts.filter(move |one| from <= *one + expected.jitter && *one + expected.jitter < until)
@@ -202,10 +206,10 @@ fn follow(expected: &Expected, from: DateTime<Utc>, to: DateTime<Utc>, downs: &[
     (runs, passed_over)
 }
 
-fn runs_of(told: &Simulation) -> BTreeMap<String, Runs> {
+fn runs_of(simulation: &SimulationDocument) -> BTreeMap<String, Runs> {
     let mut runs: BTreeMap<String, Runs> = BTreeMap::new();
-    for event in &told.events {
-        if let Happened::Ran { at, instants, .. } = event {
+    for event in simulation.events.iter().flatten() {
+        if let SimulatedEvent::Ran { at, instants, .. } = event {
             for one in instants {
                 runs.entry(one.schedule.clone()).or_default().push((*at, one.instant));
             }
@@ -215,7 +219,7 @@ fn runs_of(told: &Simulation) -> BTreeMap<String, Runs> {
 }
 
 /// Times of absence, from minutes to weeks, some of them over a change of clocks; always the same.
-fn downs(count: i64, from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<Down> {
+fn downs(count: i64, from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<DownDocument> {
     let step = (to - from).num_seconds() / (count + 1);
     (1..=count)
         .map(|n| {
@@ -223,7 +227,7 @@ fn downs(count: i64, from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<Down> {
             let begin = from + TimeDelta::seconds(n * step + noise % (step / 3));
             let long = [40 * 60, 3 * 3_600, 26 * 3_600, 5 * 86_400, 16 * 86_400];
             let long = long[usize::try_from(n).unwrap() % long.len()] + noise % 5_000;
-            Down {
+            DownDocument {
                 from: begin,
                 until: begin + TimeDelta::seconds(long.min(step / 2)),
             }
@@ -231,24 +235,25 @@ fn downs(count: i64, from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<Down> {
         .collect()
 }
 
-fn compare(from: &str, to: &str, downs: &[Down]) {
+fn compare(from: &str, to: &str, downs: &[DownDocument]) {
     let (from, to) = (at(from), at(to));
-    let book = book(FILE);
-    let told = simulate(&book, (from, to), downs, true).unwrap();
-    assert_eq!(told.unlisted, 0);
-    let mut ran = runs_of(&told);
+    let timetable = timetable(FILE);
+    let simulation = simulate(&timetable, (from, to), downs, true).unwrap();
+    assert_eq!(simulation.unlisted, 0);
+    let mut ran = runs_of(&simulation);
     let mut all = 0;
-    for expected in expected(&book) {
+    for expected in expected(&timetable) {
         let (runs, passed_over) = follow(&expected, from, to, downs);
         let name = expected.name;
         let found = ran.remove(name).unwrap_or_default();
         let wrong = runs.iter().zip(&found).find(|(wanted, found)| wanted != found);
-        assert_eq!(
-            wrong, None,
-            "{name}: the first that differs; what was expected, and what was told"
-        );
+        assert_eq!(wrong, None, "{name}: the first that differs; expected, then simulated");
         assert_eq!(found.len(), runs.len(), "{name}");
-        let totals = told.schedules.iter().find(|totals| totals.schedule == name).unwrap();
+        let totals = simulation
+            .schedules
+            .iter()
+            .find(|totals| totals.schedule == name)
+            .unwrap();
         assert_eq!(totals.on_time + totals.caught_up, runs.len() as u64, "{name}");
         assert_eq!(
             totals.left_out.values().sum::<u64>(),
@@ -281,18 +286,22 @@ fn times_of_absence_go_by_the_policy() {
 }
 
 #[test]
-fn changes_of_clocks_are_counted() {
-    let told = simulate(
-        &book(FILE),
+fn clock_changes_are_counted() {
+    let simulation = simulate(
+        &timetable(FILE),
         (at("2010-01-01T00:00:00Z"), at("2020-01-01T00:00:00Z")),
         &[],
         false,
     )
     .unwrap();
-    assert!(told.events.is_empty());
+    assert!(simulation.events.is_none());
     let of = |name: &str| {
-        let totals = told.schedules.iter().find(|totals| totals.schedule == name).unwrap();
-        let runs: Vec<usize> = totals.changes.iter().map(|change| change.runs.len()).collect();
+        let totals = simulation
+            .schedules
+            .iter()
+            .find(|totals| totals.schedule == name)
+            .unwrap();
+        let runs: Vec<usize> = totals.clock_changes.iter().map(|change| change.runs.len()).collect();
         (runs.len(), runs.iter().sum::<usize>())
     };
     // Twice a year; a gap that is passed over runs no time, a fold that runs both times two.
@@ -314,17 +323,18 @@ target "a" { command "true"; schedule "noon"; needs "check:disk"; }
 target "b" { command "true"; schedule "midday"; }
 target "c" { command "true"; schedule "noon"; paused; }
 "#;
-    let down = Down {
+    let down = DownDocument {
         from: at("2026-01-01T10:00:00Z"),
         until: at("2026-01-01T14:00:00Z"),
     };
     let span = (at("2026-01-01T00:00:00Z"), at("2026-01-03T00:00:00Z"));
-    let told = simulate(&book(file), span, &[down], true).unwrap();
-    let lines: Vec<String> = told
+    let simulation = simulate(&timetable(file), span, &[down], true).unwrap();
+    let lines: Vec<String> = simulation
         .events
         .iter()
+        .flatten()
         .map(|event| match event {
-            Happened::Ran { at, instants, jobs } => {
+            SimulatedEvent::Ran { at, instants, jobs } => {
                 let late = if instants.iter().any(|one| one.caught_up) {
                     " late"
                 } else {
@@ -332,7 +342,7 @@ target "c" { command "true"; schedule "noon"; paused; }
                 };
                 format!("{at} {}{late}", jobs.join(" "))
             }
-            Happened::LeftOut { at, reason, count, .. } => format!("{at} {reason} {count}"),
+            SimulatedEvent::LeftOut { at, reason, count, .. } => format!("{at} {reason} {count}"),
         })
         .collect();
     assert_eq!(
@@ -344,27 +354,27 @@ target "c" { command "true"; schedule "noon"; paused; }
             "2026-01-02 12:00:00 UTC target:a target:b",
         ]
     );
-    assert_eq!(told.runs, 4);
+    assert_eq!(simulation.runs, 4);
 }
 
 #[test]
 fn an_absence_at_the_end_leaves_instants_undecided() {
     let file = "target \"a\" { command \"true\"; cron \"0 12 * * *\"; }\n";
-    let down = Down {
+    let down = DownDocument {
         from: at("2026-01-03T00:00:00Z"),
         until: at("2026-02-01T00:00:00Z"),
     };
     let span = (at("2026-01-01T00:00:00Z"), at("2026-01-06T00:00:00Z"));
-    let told = simulate(&book(file), span, &[down], false).unwrap();
-    let totals = &told.schedules[0];
-    assert_eq!((totals.on_time, totals.undecided, totals.due()), (2, 3, 5));
+    let simulation = simulate(&timetable(file), span, &[down], false).unwrap();
+    let totals = &simulation.schedules[0];
+    assert_eq!((totals.on_time, totals.undecided, totals.due), (2, 3, 5));
 }
 
 #[test]
 fn too_many_instants_are_refused() {
     let file = "target \"a\" { command \"true\"; every \"1s\"; }\n";
     let many = simulate(
-        &book(file),
+        &timetable(file),
         (at("2000-01-01T00:00:00Z"), at("2010-01-01T00:00:00Z")),
         &[],
         false,

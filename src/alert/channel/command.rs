@@ -1,9 +1,8 @@
 //! `command`: the message as a JSON document on the standard input of a command.
 //!
-//! Takes a message and a command with its secrets, runs it in its time, and reads how it ended: code 0 has told it; 64, 65
-//! and 78 (wrong usage, data or configuration, by sysexits.h) never will; with every other end it is tried again, also
-//! with 75, which asks for that.
-//! Invariant: nothing of the command lives on after its time, and what it prints passes the redaction.
+//! Exit code 0 is delivered. 64, 65 and 78 (wrong usage, data or configuration in sysexits.h) are final. After any other
+//! end the message is sent again, also after 75, which asks for that.
+//! Invariant: no process of the command survives its timeout, and its output is redacted.
 
 use crate::channel::answer::Delivery;
 use crate::channel::line::short_line;
@@ -11,8 +10,8 @@ use crate::process::{self, Captured, Ending, Spawn};
 use crate::secret::Vault;
 use crate::signal::Stop;
 
-/// Codes by which a command says that another attempt would end in the same way.
-const FOR_GOOD: [u8; 3] = [64, 65, 78];
+/// With these another attempt would end in the same way.
+const FINAL_EXIT_CODES: [u8; 3] = [64, 65, 78];
 
 pub(super) async fn run(spawn: &Spawn, vault: &Vault, stop: &Stop) -> Delivery {
     match process::run(spawn, vault, stop).await {
@@ -33,7 +32,7 @@ fn verdict(ending: Ending, stdout: &Captured, stderr: &Captured) -> Delivery {
         Ending::Exited(0) => Delivery::Sent {
             answer: with(first(stdout)),
         },
-        Ending::Exited(code) if FOR_GOOD.contains(&code) => Delivery::Dead {
+        Ending::Exited(code) if FINAL_EXIT_CODES.contains(&code) => Delivery::Dead {
             why: with(last(stderr).or_else(|| last(stdout))),
         },
         _ => Delivery::Retry {

@@ -1,8 +1,8 @@
 //! `email`: a message to people.
 //!
-//! Takes a message and the addresses, gives it as a mail (RFC 5322): plain text in UTF-8, every line within what servers
-//! take. Its `Message-ID` is made of the id of the message, so that one that is sent again is the same mail; it says that
-//! a program wrote it (`Auto-Submitted`, RFC 3834), so that no absence notice answers.
+//! Makes a mail (RFC 5322) in plain UTF-8 text, with lines that every server accepts. Its `Message-ID` comes from the id of
+//! the message, so that a message that is sent again is the same mail. `Auto-Submitted` (RFC 3834) keeps absence notices
+//! from answering.
 //! Invariant: nothing in a message can end a header, and no error holds the password.
 
 use crate::channel::answer::Delivery;
@@ -10,7 +10,7 @@ use crate::channel::line::{self, Room, plainly, short_line};
 use crate::channel::message::Message;
 use crate::channel::text;
 use crate::model::channel::{Email, MailTls};
-use crate::net::smtp::{self, Mail, MailError, Protection, Taken};
+use crate::net::smtp::{self, AcceptedMail, Mail, MailError, Protection};
 use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, SinglePart};
 use secrecy::SecretString;
@@ -18,14 +18,13 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// A mail may be long, though nobody reads a longer one.
 const ROOM: Room = Room {
     most: 50_000,
     size: char::len_utf8,
     write: plainly,
 };
 
-const SUBJECT: usize = 200;
+const MAX_SUBJECT_CHARS: usize = 200;
 
 #[derive(Clone)]
 struct AutoSubmitted;
@@ -44,16 +43,21 @@ impl Header for AutoSubmitted {
     }
 }
 
-/// The mail, headers and body; an error when an address is none.
+/// The headers and the body; an error for an invalid address.
 pub fn mail(message: &Message, email: &Email) -> Result<Vec<u8>, String> {
     let mailbox = |address: &String, name: Option<&str>| {
         let read = address.parse();
         read.map(|read| Mailbox::new(name.map(str::to_owned), read))
-            .map_err(|_| format!("`{}` is no address of a mailbox", line::line(address, SUBJECT)))
+            .map_err(|_| {
+                format!(
+                    "`{}` is not a valid e-mail address",
+                    line::line(address, MAX_SUBJECT_CHARS)
+                )
+            })
     };
     let mut builder = lettre::Message::builder()
         .from(mailbox(&email.from, Some("opsrun"))?)
-        .subject(text::title(message, SUBJECT))
+        .subject(text::title(message, MAX_SUBJECT_CHARS))
         .date(message.at.into())
         .message_id(Some(message_id(message, &email.from)))
         .header(AutoSubmitted);
@@ -66,7 +70,7 @@ pub fn mail(message: &Message, email: &Email) -> Result<Vec<u8>, String> {
     Ok(built.formatted())
 }
 
-/// `<id@domain of the sender>`, of the letters that may stand there.
+/// `<id@domain of the sender>`, with allowed characters only.
 fn message_id(message: &Message, from: &str) -> String {
     let id: String = message.id.chars().filter(char::is_ascii_alphanumeric).collect();
     let domain = from.rsplit('@').next().unwrap_or_default();
@@ -79,7 +83,6 @@ fn message_id(message: &Message, from: &str) -> String {
     format!("<opsrun.{id}@{domain}>")
 }
 
-/// Sends it.
 pub(super) async fn send(
     message: &Message,
     email: &Email,
@@ -109,20 +112,20 @@ pub(super) async fn send(
     verdict(sent.await, redact)
 }
 
-fn verdict(sent: Result<Taken, MailError>, redact: &(dyn Fn(&str) -> String + Sync)) -> Delivery {
+fn verdict(sent: Result<AcceptedMail, MailError>, redact: &(dyn Fn(&str) -> String + Sync)) -> Delivery {
     match sent {
-        Ok(taken) => {
-            let mut answer = taken.reply.cleaned(redact).to_string();
-            for (address, reply) in taken.refused {
-                // Writing to a text cannot fail.
-                let _ = write!(answer, "; not for {address}: {}", reply.cleaned(redact));
+        Ok(accepted) => {
+            let mut answer = accepted.reply.redacted(redact).to_string();
+            for (address, reply) in accepted.refused {
+                // Writing to a string cannot fail.
+                let _ = write!(answer, "; refused for {address}: {}", reply.redacted(redact));
             }
             Delivery::Sent {
                 answer: short_line(&answer),
             }
         }
         Err(error) => {
-            let error = error.cleaned(redact);
+            let error = error.redacted(redact);
             let why = short_line(&redact(&error.to_string()));
             if error.is_final() {
                 Delivery::Dead { why }
@@ -188,7 +191,7 @@ mod tests {
         };
         assert_eq!(
             mail(&samples::trouble(), &wrong),
-            Err("`ops  @example.com` is no address of a mailbox".to_owned())
+            Err("`ops  @example.com` is not a valid e-mail address".to_owned())
         );
         let idn = Email {
             from: "opsrun@büro.example".to_owned(),

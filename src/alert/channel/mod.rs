@@ -1,9 +1,8 @@
 //! One attempt to deliver a message over a channel.
 //!
-//! Takes a channel and a message, gives what became of the attempt. Secrets are fetched here, from a [`Vault`], and only for
-//! the attempt.
+//! Takes a channel and a message, gives the result. Secrets are fetched here, from a [`Vault`], for this attempt only.
 //! - `web`: by HTTP, the requests that [`crate::channel`] makes
-//! - [`email`]: over SMTP · [`command`]: to a child process · [`log`]: the line that is written in any case
+//! - [`email`]: over SMTP · [`command`]: to a child process
 //!
 //! Knows nothing of the outbox. Invariant: no text of a [`Delivery`] holds a secret, in whatever form the other side
 //! repeats it.
@@ -11,7 +10,6 @@
 pub mod command;
 #[cfg(feature = "email")]
 pub mod email;
-pub mod log;
 #[cfg(feature = "http")]
 mod web;
 
@@ -36,19 +34,19 @@ use std::time::Duration;
 const KILL_AFTER: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
-pub struct Courier {
+pub struct ChannelSender {
     vault: Arc<Vault>,
     stop: Stop,
 }
 
-impl Courier {
-    /// One that fetches secrets from there, and gives up what it does when it is told to stop.
+impl ChannelSender {
+    /// `stop` ends attempts.
     #[must_use]
     pub fn new(vault: Arc<Vault>, stop: Stop) -> Self {
         Self { vault, stop }
     }
 
-    async fn told(&self, channel: &Channel, message: &Message) -> Result<Delivery, Delivery> {
+    async fn attempt(&self, channel: &Channel, message: &Message) -> Result<Delivery, Delivery> {
         match &channel.kind {
             ChannelKind::Command(command) => self.run(command, message, channel.timeout).await,
             ChannelKind::Email(email) => self.mail(email, message, channel.timeout).await,
@@ -63,27 +61,27 @@ impl Courier {
             streams: Streams::Separate,
         };
         let spawn = self.vault.ready(command, terms, &self.stop).await;
-        let mut spawn = spawn.map_err(|error| self.without(&error))?;
+        let mut spawn = spawn.map_err(|error| self.missing_secret(&error))?;
         spawn.input = Some(message.to_json());
         Ok(command::run(&spawn, &self.vault, &self.stop).await)
     }
 
     #[cfg(feature = "email")]
     async fn mail(&self, email: &Email, message: &Message, timeout: Duration) -> Result<Delivery, Delivery> {
-        let user = self.maybe(email.user.as_ref()).await?;
-        let password = self.maybe(email.password.as_ref()).await?;
+        let user = self.reveal_some(email.user.as_ref()).await?;
+        let password = self.reveal_some(email.password.as_ref()).await?;
         let login = user.as_ref().zip(password.as_ref());
         Ok(email::send(message, email, login, timeout, &|text| self.vault.redact(text)).await)
     }
 
     #[cfg(not(feature = "email"))]
-    #[expect(clippy::unused_async, reason = "as the one that sends")]
+    #[expect(clippy::unused_async, reason = "the other build waits here")]
     async fn mail(&self, _: &Email, _: &Message, _: Duration) -> Result<Delivery, Delivery> {
         Err(not_built("email", "email"))
     }
 
     #[cfg(not(feature = "http"))]
-    #[expect(clippy::unused_async, reason = "as the one that sends")]
+    #[expect(clippy::unused_async, reason = "the other build waits here")]
     async fn post(
         &self,
         channel: &crate::model::channel::WebChannel,
@@ -96,19 +94,19 @@ impl Courier {
     #[cfg(any(feature = "http", feature = "email"))]
     async fn reveal(&self, value: &Value) -> Result<SecretString, Delivery> {
         let revealed = self.vault.reveal(value, &self.stop).await;
-        revealed.map_err(|error| self.without(&error))
+        revealed.map_err(|error| self.missing_secret(&error))
     }
 
     #[cfg(any(feature = "http", feature = "email"))]
-    async fn maybe(&self, value: Option<&Value>) -> Result<Option<SecretString>, Delivery> {
+    async fn reveal_some(&self, value: Option<&Value>) -> Result<Option<SecretString>, Delivery> {
         match value {
             Some(value) => self.reveal(value).await.map(Some),
             None => Ok(None),
         }
     }
 
-    /// Without its secret nothing is sent: it may be there the next time.
-    fn without(&self, error: &SecretError) -> Delivery {
+    /// Without its secret nothing is sent; the secret may be there next time.
+    fn missing_secret(&self, error: &SecretError) -> Delivery {
         Delivery::Retry {
             after: None,
             why: short_line(&self.vault.redact(&error.to_string())),
@@ -116,25 +114,25 @@ impl Courier {
     }
 }
 
-impl Deliver for Courier {
+impl Deliver for ChannelSender {
     async fn deliver(&self, channel: &Channel, message: &Message) -> Delivery {
         tokio::select! {
             biased;
-            delivery = self.told(channel, message) => delivery.unwrap_or_else(|undelivered| undelivered),
-            () = self.stop.wait() => Delivery::Retry { after: None, why: "opsrun was told to stop".to_owned() },
+            delivery = self.attempt(channel, message) => delivery.unwrap_or_else(|undelivered| undelivered),
+            () = self.stop.wait() => Delivery::Retry { after: None, why: "opsrun was stopped".to_owned() },
         }
     }
 }
 
-impl fmt::Debug for Courier {
+impl fmt::Debug for ChannelSender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Courier").finish_non_exhaustive()
+        f.debug_struct("ChannelSender").finish_non_exhaustive()
     }
 }
 
 #[cfg(not(all(feature = "http", feature = "email")))]
 fn not_built(kind: &str, feature: &str) -> Delivery {
     Delivery::Dead {
-        why: format!("this build of opsrun cannot send by {kind}: use one with the feature `{feature}`"),
+        why: format!("this opsrun was built without the feature `{feature}`, which {kind} needs"),
     }
 }

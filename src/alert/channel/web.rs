@@ -2,25 +2,25 @@
 //!
 //! Takes a channel whose settings [`crate::channel`] describes. All requests share the time limit, and the first that is not
 //! delivered ends the attempt.
-//! Invariant: that of the folder.
+//! Invariant: no text of a [`Delivery`] holds a secret.
 
-use super::Courier;
+use super::ChannelSender;
 use crate::channel::answer::Delivery;
 use crate::channel::line::short_line;
 use crate::channel::message::Message;
 use crate::channel::service::{Settings, WebServiceSpec};
 use crate::channel::spec;
-use crate::clock::Mark;
+use crate::clock::Stopwatch;
 use crate::model::Value;
 use crate::model::channel::WebChannel;
-use crate::net::error::{NetError, Obstacle};
+use crate::net::error::{LocalError, NetError};
 use crate::net::post::{Post, post};
 use std::time::Duration;
 
 /// More of an answer is not read.
 const MAX_ANSWER_BODY: usize = 4096;
 
-impl Courier {
+impl ChannelSender {
     pub(super) async fn post(
         &self,
         channel: &WebChannel,
@@ -34,7 +34,7 @@ impl Courier {
             .settings
             .iter()
             .any(|(name, value)| is_url(spec, name) && matches!(value, Value::Secret(_)));
-        let (began, mut left) = (Mark::set(), timeout);
+        let (began, mut left) = (Stopwatch::set(), timeout);
         let mut last = Delivery::Sent {
             answer: "this channel does not receive such messages".to_owned(),
         };
@@ -45,7 +45,7 @@ impl Courier {
                 headers: &request.headers,
                 body: &request.body,
                 ca_file: channel.ca_file.as_deref(),
-                most_body: MAX_ANSWER_BODY,
+                max_body: MAX_ANSWER_BODY,
                 limit: left,
             });
             let posted = sent.await.map_err(|error| self.unsent(&error))?;
@@ -78,7 +78,9 @@ impl Courier {
     fn unsent(&self, error: &NetError) -> Delivery {
         let why = short_line(&self.vault.redact(&error.to_string()));
         match error {
-            NetError::Here(Obstacle::Url(_) | Obstacle::Header { .. } | Obstacle::Name(_)) => Delivery::Dead { why },
+            NetError::Here(LocalError::Url(_) | LocalError::Header { .. } | LocalError::Name(_)) => {
+                Delivery::Dead { why }
+            }
             _ => Delivery::Retry { after: None, why },
         }
     }

@@ -8,21 +8,21 @@ fn at(minutes: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000 + 60 * minutes, 0).unwrap()
 }
 
-fn listener(channel: &str, min_severity: Severity, repeat: Option<u64>) -> Listener {
-    Listener {
+fn listener(channel: &str, min_severity: Severity, repeat: Option<u64>) -> Subscriber {
+    Subscriber {
         channel: channel.to_owned(),
         min_severity,
         repeat: repeat.map(|minutes| Duration::from_secs(60 * minutes)),
     }
 }
 
-fn terms(listeners: Vec<Listener>) -> Terms {
-    Terms {
+fn rules(subscribers: Vec<Subscriber>) -> AlertRules {
+    AlertRules {
         job: None,
         fail_after: 1,
         recover_after: 1,
         silenced_by: None,
-        listeners,
+        subscribers,
     }
 }
 
@@ -36,10 +36,10 @@ fn outcome(state: State) -> Outcome {
 }
 
 /// What is done about results a minute apart, in short: `ops:trouble/critical`.
-fn acts(terms: &Terms, key: &mut KeyState, results: &[(State, bool)], mut minute: i64) -> Vec<Vec<String>> {
+fn acts(rules: &AlertRules, key: &mut KeyState, results: &[(State, bool)], mut minute: i64) -> Vec<Vec<String>> {
     let mut all = Vec::new();
     for (state, silenced) in results {
-        let (after, acts) = key.after(terms, &outcome(*state), *silenced, at(minute));
+        let (after, acts) = key.after(rules, &outcome(*state), *silenced, at(minute));
         *key = after;
         all.push(acts.iter().map(shown).collect());
         minute += 1;
@@ -47,16 +47,16 @@ fn acts(terms: &Terms, key: &mut KeyState, results: &[(State, bool)], mut minute
     all
 }
 
-fn shown(act: &Act) -> String {
-    let said = |speech: &Speech| {
+fn shown(act: &AlertAction) -> String {
+    let said = |speech: &Notification| {
         let (kind, severity) = (speech.kind.word(), speech.severity.word());
         format!("{}:{kind}/{severity}", speech.channel)
     };
     match act {
-        Act::Tell(speech) => said(speech),
-        Act::Hold(speech) => format!("hold {}", said(speech)),
-        Act::Release(channel) => format!("release {channel}"),
-        Act::Drop(channel) => format!("drop {channel}"),
+        AlertAction::Notify(speech) => said(speech),
+        AlertAction::Hold(speech) => format!("hold {}", said(speech)),
+        AlertAction::Release(channel) => format!("release {channel}"),
+        AlertAction::Drop(channel) => format!("drop {channel}"),
     }
 }
 
@@ -68,10 +68,10 @@ const NOTHING: [&str; 0] = [];
 
 #[test]
 fn only_changes_are_told() {
-    let terms = terms(vec![listener("ops", Severity::Warning, None)]);
+    let rules = rules(vec![listener("ops", Severity::Warning, None)]);
     let mut key = KeyState::default();
     let told = acts(
-        &terms,
+        &rules,
         &mut key,
         &loud(&[Ok, Critical, Unknown, Warning, Ok, Nothing]),
         0,
@@ -86,16 +86,16 @@ fn only_changes_are_told() {
 
 #[test]
 fn fail_after_and_recover_after_count_results_in_a_row() {
-    let terms = Terms {
+    let rules = AlertRules {
         fail_after: 3,
         recover_after: 2,
-        ..terms(vec![listener("ops", Severity::Warning, None)])
+        ..rules(vec![listener("ops", Severity::Warning, None)])
     };
     let mut key = KeyState::default();
     let results = loud(&[
         Critical, Critical, Ok, Critical, Warning, Critical, Ok, Critical, Ok, Ok,
     ]);
-    let told = acts(&terms, &mut key, &results, 0);
+    let told = acts(&rules, &mut key, &results, 0);
     let spoken: Vec<usize> = (0..told.len()).filter(|n| !told[*n].is_empty()).collect();
     assert_eq!(spoken, [5, 9]);
     assert_eq!(told[5], ["ops:trouble/critical"]);
@@ -104,12 +104,12 @@ fn fail_after_and_recover_after_count_results_in_a_row() {
 
 #[test]
 fn whoever_was_told_is_told_how_it_goes_on() {
-    let terms = terms(vec![
+    let rules = rules(vec![
         listener("page", Severity::Critical, None),
         listener("ops", Severity::Warning, None),
     ]);
     let mut key = KeyState::default();
-    let told = acts(&terms, &mut key, &loud(&[Partial, Critical, Partial, Ok]), 0);
+    let told = acts(&rules, &mut key, &loud(&[Partial, Critical, Partial, Ok]), 0);
     assert_eq!(told[0], ["ops:trouble/warning"]);
     assert_eq!(told[1], ["page:trouble/critical", "ops:trouble/critical"]);
     assert_eq!(told[2], ["page:trouble/warning", "ops:trouble/warning"]);
@@ -118,10 +118,10 @@ fn whoever_was_told_is_told_how_it_goes_on() {
 
 #[test]
 fn what_says_nothing_lessens_nothing() {
-    let terms = terms(vec![listener("all", Severity::Info, None)]);
+    let rules = rules(vec![listener("all", Severity::Info, None)]);
     let mut key = KeyState::default();
     let told = acts(
-        &terms,
+        &rules,
         &mut key,
         &loud(&[Paused, Blocked, Critical, Blocked, Interrupted, Paused, Ok]),
         0,
@@ -134,32 +134,32 @@ fn what_says_nothing_lessens_nothing() {
 
 #[test]
 fn what_is_still_bad_is_repeated() {
-    let terms = terms(vec![
+    let rules = rules(vec![
         listener("ops", Severity::Warning, Some(5)),
         listener("once", Severity::Warning, None),
     ]);
     let mut key = KeyState::default();
-    let told = acts(&terms, &mut key, &loud(&[State::Critical; 12]), 0);
+    let told = acts(&rules, &mut key, &loud(&[State::Critical; 12]), 0);
     let repeats: Vec<usize> = (1..told.len()).filter(|n| !told[*n].is_empty()).collect();
     assert_eq!(repeats, [5, 10]);
     assert_eq!(told[5], ["ops:repeat/critical"]);
     // And without a result.
-    let (_, acts) = key.later(&terms, false, at(14));
+    let (_, acts) = key.later(&rules, false, at(14));
     assert!(acts.is_empty(), "{acts:?}");
-    let (_, acts) = key.later(&terms, false, at(15));
+    let (_, acts) = key.later(&rules, false, at(15));
     assert_eq!(acts.iter().map(shown).collect::<Vec<_>>(), ["ops:repeat/critical"]);
     // A clock that was set back neither repeats at once nor waits for ever.
-    let (key, acts) = key.later(&terms, false, at(-1000));
+    let (key, acts) = key.later(&rules, false, at(-1000));
     assert!(acts.is_empty(), "{acts:?}");
-    assert_eq!(key.later(&terms, false, at(-995)).1.len(), 1);
+    assert_eq!(key.later(&rules, false, at(-995)).1.len(), 1);
 }
 
 #[test]
 fn flapping_is_told_once_and_then_how_it_settled() {
-    let terms = terms(vec![listener("ops", Severity::Warning, None)]);
+    let rules = rules(vec![listener("ops", Severity::Warning, None)]);
     let mut key = KeyState::default();
     let told = acts(
-        &terms,
+        &rules,
         &mut key,
         &loud(&[Critical, Ok, Critical, Ok, Critical, Ok, Critical, Ok, Ok]),
         0,
@@ -168,32 +168,32 @@ fn flapping_is_told_once_and_then_how_it_settled() {
     assert!(key.flapping && told[5..].iter().all(Vec::is_empty), "{told:?}");
     let mut well = key.clone();
     assert_eq!(
-        acts(&terms, &mut well, &loud(&[Ok, Ok, Critical]), 9),
+        acts(&rules, &mut well, &loud(&[Ok, Ok, Critical]), 9),
         [vec!["ops:settled/critical".to_owned()], vec![], vec![]]
     );
     // Soon after it settled that is more of the same flapping; after a quiet time it is trouble.
     assert_eq!(
-        acts(&terms, &mut well, &loud(&[Critical, Critical]), 12),
+        acts(&rules, &mut well, &loud(&[Critical, Critical]), 12),
         [vec![], vec!["ops:settled/critical".to_owned()]]
     );
-    assert_eq!(acts(&terms, &mut well, &loud(&[Ok]), 21), [["ops:recovery/critical"]]);
+    assert_eq!(acts(&rules, &mut well, &loud(&[Ok]), 21), [["ops:recovery/critical"]]);
     let mut bad = key.clone();
-    let told = acts(&terms, &mut bad, &loud(&[Critical; 5]), 9);
+    let told = acts(&rules, &mut bad, &loud(&[Critical; 5]), 9);
     assert_eq!(told[2], ["ops:settled/critical"]);
     // By time alone.
-    let (quiet, acts_) = key.later(&terms, false, at(7 + 9));
+    let (quiet, acts_) = key.later(&rules, false, at(7 + 9));
     assert!(quiet.flapping && acts_.is_empty());
-    let (quiet, acts_) = key.later(&terms, false, at(7 + 10));
+    let (quiet, acts_) = key.later(&rules, false, at(7 + 10));
     assert!(!quiet.flapping && quiet.is_idle(at(60)));
     assert_eq!(acts_.len(), 1);
     // What settled unasked and changes then is told once, as it is now.
-    let told = acts(&terms, &mut key, &loud(&[Critical]), 1000);
+    let told = acts(&rules, &mut key, &loud(&[Critical]), 1000);
     assert_eq!(told, [["ops:settled/critical"]]);
 }
 
 #[test]
 fn each_channel_that_heard_of_a_change_is_notified_of_the_flapping() {
-    let terms = terms(vec![
+    let rules = rules(vec![
         listener("page", Severity::Critical, None),
         listener("ops", Severity::Warning, None),
     ]);
@@ -213,7 +213,7 @@ fn each_channel_that_heard_of_a_change_is_notified_of_the_flapping() {
     let mut key = KeyState::default();
     let mut told = Vec::new();
     for result in results {
-        told.extend(acts(&terms, &mut key, &[result], 0));
+        told.extend(acts(&rules, &mut key, &[result], 0));
     }
     for channel in ["page", "ops"] {
         let heard: Vec<String> = told
@@ -234,20 +234,20 @@ fn each_channel_that_heard_of_a_change_is_notified_of_the_flapping() {
     }
     assert!(key.flapping);
     assert_eq!(
-        acts(&terms, &mut key, &loud(&[Ok, Ok]), 0)[1],
+        acts(&rules, &mut key, &loud(&[Ok, Ok]), 0)[1],
         ["ops:settled/warning", "page:settled/warning"]
     );
 }
 
 #[test]
 fn a_channel_for_worse_trouble_joins_when_it_comes() {
-    let terms = terms(vec![
+    let rules = rules(vec![
         listener("page", Severity::Critical, None),
         listener("ops", Severity::Warning, None),
     ]);
     let mut key = KeyState::default();
     let results = loud(&[Warning, Ok, Warning, Ok, Warning, Ok, Critical, Ok, Critical]);
-    let told = acts(&terms, &mut key, &results, 0);
+    let told = acts(&rules, &mut key, &results, 0);
     assert_eq!(told[4], ["ops:flapping/warning"]);
     assert_eq!(told[6], ["page:flapping/critical"]);
     assert_eq!([&told[5], &told[7], &told[8]], [&NOTHING; 3]);
@@ -255,17 +255,17 @@ fn a_channel_for_worse_trouble_joins_when_it_comes() {
 
 #[test]
 fn bursts_between_equal_results_do_not_restart_flapping() {
-    let terms = terms(vec![listener("ops", Severity::Warning, None)]);
+    let rules = rules(vec![listener("ops", Severity::Warning, None)]);
     let mut key = KeyState::default();
     let burst = loud(&[Critical, Ok, Critical, Ok, Critical, Ok, Ok, Ok]);
-    let heard = |key: &mut KeyState, start| acts(&terms, key, &burst, start).concat();
+    let heard = |key: &mut KeyState, start| acts(&rules, key, &burst, start).concat();
     let first = heard(&mut key, 0);
     assert_eq!(first[4..], ["ops:flapping/critical", "ops:settled/critical"]);
     for n in 1..20 {
         assert_eq!(heard(&mut key, 8 * n), NOTHING, "{n}");
     }
-    let (key, _) = key.later(&terms, false, at(8 * 20 + QUIET.num_minutes()));
-    assert_eq!(heard(&mut key.clone(), 8 * 20 + QUIET.num_minutes()).len(), 6);
+    let (key, _) = key.later(&rules, false, at(8 * 20 + SETTLING_TIME.num_minutes()));
+    assert_eq!(heard(&mut key.clone(), 8 * 20 + SETTLING_TIME.num_minutes()).len(), 6);
 }
 
 #[test]
@@ -277,11 +277,11 @@ fn a_state_of_an_earlier_version_is_read() {
 
 #[test]
 fn slow_changes_are_no_flapping() {
-    let terms = terms(vec![listener("ops", Severity::Warning, None)]);
+    let rules = rules(vec![listener("ops", Severity::Warning, None)]);
     let mut key = KeyState::default();
     for n in 0..20 {
         let state = if n % 2 == 0 { State::Critical } else { State::Ok };
-        let told = acts(&terms, &mut key, &loud(&[state]), 8 * n);
+        let told = acts(&rules, &mut key, &loud(&[state]), 8 * n);
         assert_eq!(told[0].len(), 1, "{n}");
         assert!(!key.flapping);
     }
@@ -289,13 +289,13 @@ fn slow_changes_are_no_flapping() {
 
 #[test]
 fn trouble_is_held_while_another_is_the_cause() {
-    let terms = terms(vec![
+    let rules = rules(vec![
         listener(LOG, Severity::Info, None),
         listener("ops", Severity::Warning, None),
     ]);
     let mut key = KeyState::default();
     let told = acts(
-        &terms,
+        &rules,
         &mut key,
         &[(Critical, true), (Warning, true), (Critical, true)],
         0,
@@ -306,26 +306,26 @@ fn trouble_is_held_while_another_is_the_cause() {
     let mut over = key.clone();
     // Over before anybody was told.
     assert_eq!(
-        acts(&terms, &mut over, &[(Ok, true)], 3),
+        acts(&rules, &mut over, &[(Ok, true)], 3),
         [["drop ops", "log:recovery/critical"]]
     );
     // Still bad when the cause is gone.
     let mut still = key.clone();
-    let told = acts(&terms, &mut still, &[(Critical, false), (Ok, true)], 3);
+    let told = acts(&rules, &mut still, &[(Critical, false), (Ok, true)], 3);
     assert_eq!(told[0], ["release ops"]);
     assert_eq!(told[1], ["log:recovery/critical", "ops:recovery/critical"]);
-    let (_, acts_) = key.later(&terms, true, at(3));
+    let (_, acts_) = key.later(&rules, true, at(3));
     assert!(acts_.is_empty());
-    let (_, acts_) = key.later(&terms, false, at(3));
+    let (_, acts_) = key.later(&rules, false, at(3));
     assert_eq!(acts_.iter().map(shown).collect::<Vec<_>>(), ["release ops"]);
 }
 
 #[test]
 fn what_was_told_before_the_silence_is_not_told_again_after_it() {
-    let terms = terms(vec![listener("ops", Severity::Warning, None)]);
+    let rules = rules(vec![listener("ops", Severity::Warning, None)]);
     let mut key = KeyState::default();
     let results = [(Critical, false), (Warning, true), (Critical, true), (Critical, false)];
-    let told = acts(&terms, &mut key, &results, 0);
+    let told = acts(&rules, &mut key, &results, 0);
     assert_eq!(told[1], ["hold ops:trouble/warning"]);
     assert_eq!(told[2], ["drop ops"]);
     assert_eq!(told[3], NOTHING);
@@ -333,11 +333,11 @@ fn what_was_told_before_the_silence_is_not_told_again_after_it() {
 
 #[test]
 fn channels_that_are_gone_are_forgotten() {
-    let both = terms(vec![
+    let both = rules(vec![
         listener("ops", Severity::Warning, None),
         listener("old", Severity::Warning, None),
     ]);
-    let one = terms(vec![listener("ops", Severity::Warning, None)]);
+    let one = rules(vec![listener("ops", Severity::Warning, None)]);
     let mut key = KeyState::default();
     acts(&both, &mut key, &[(State::Critical, false)], 0);
     assert_eq!(
@@ -351,9 +351,9 @@ fn channels_that_are_gone_are_forgotten() {
 
 #[test]
 fn a_state_reads_back_and_may_grow() {
-    let terms = terms(vec![listener("ops", Severity::Warning, None)]);
+    let rules = rules(vec![listener("ops", Severity::Warning, None)]);
     let mut key = KeyState::default();
-    acts(&terms, &mut key, &loud(&[State::Critical, State::Ok, State::Failed]), 0);
+    acts(&rules, &mut key, &loud(&[State::Critical, State::Ok, State::Failed]), 0);
     let text = serde_json::to_string(&key).unwrap();
     assert_eq!(serde_json::from_str::<KeyState>(&text).unwrap(), key);
     assert_eq!(

@@ -14,12 +14,12 @@ use super::file_entry::{Bytes, FileEntry, FileEntryKind, hex};
 use super::header::link_path;
 use super::pipeline;
 use super::progress::CopyProgress;
-use crate::entry::Kind;
+use crate::entry::EntryKind;
 use crate::error_chain::error_chain;
 use crate::path::RelPath;
 use crate::tree::Dir;
 use crate::tree::handle::{content_hash, regular};
-use crate::tree::place::{Facts, Placed, Target};
+use crate::tree::place::{Placement, RestoreTarget, RestoredAttributes};
 use reader::CopyReader;
 use rustix::fs::{Gid, Uid, XattrFlags};
 use std::fs::File;
@@ -85,7 +85,7 @@ pub fn restore(
 ) -> Result<RestoreReport, CopyError> {
     let reader = CopyReader::open(destination, copy)?;
     check_list(&destination.open_file(copy.name.list().as_bytes(), true)?, copy)?;
-    let target = Target::new(target, &ulid::Ulid::new().to_string(), options.force);
+    let target = RestoreTarget::new(target, &ulid::Ulid::new().to_string(), options.force);
     let mut restored = RestoreReport::default();
     let mut plan = RestoreQueue {
         rows: Box::new(super::catalogue::rows(destination, copy)?),
@@ -166,7 +166,7 @@ fn check_list(file: &File, copy: &CatalogueCopy) -> Result<(), CopyError> {
 struct RestoreQueue<'a> {
     rows: Box<dyn Iterator<Item = Result<FileEntry, CopyError>> + Send + 'a>,
     select: &'a (dyn Fn(&FileEntry) -> bool + Sync),
-    target: &'a Target<'a>,
+    target: &'a RestoreTarget<'a>,
     options: &'a RestoreOptions,
     list_name: String,
     /// Directories above the current row; true when [`Self::prepare`] has handled one.
@@ -237,11 +237,11 @@ impl RestoreQueue<'_> {
                 continue;
             }
             match self.target.dir(&dir.path) {
-                Ok(Placed::Done) => self.made.push(dir.clone()),
-                Ok(Placed::Taken) => {
+                Ok(Placement::Done) => self.made.push(dir.clone()),
+                Ok(Placement::Taken) => {
                     if self.options.force
                         && (self.select)(dir)
-                        && matches!(self.target.existing(&dir.path), Ok(Some(entry)) if entry.kind == Kind::Dir)
+                        && matches!(self.target.existing(&dir.path), Ok(Some(entry)) if entry.kind == EntryKind::Dir)
                     {
                         self.made.push(dir.clone());
                     }
@@ -254,7 +254,12 @@ impl RestoreQueue<'_> {
 
 type FileResults = Vec<(RelPath, Result<RestoredEntry, String>, Option<String>)>;
 
-fn files(job: &FileBatch, reader: &CopyReader<'_>, target: &Target<'_>, options: &RestoreOptions) -> FileResults {
+fn files(
+    job: &FileBatch,
+    reader: &CopyReader<'_>,
+    target: &RestoreTarget<'_>,
+    options: &RestoreOptions,
+) -> FileResults {
     let Some(first) = job.rows.first() else {
         return Vec::new();
     };
@@ -278,18 +283,18 @@ fn file(
     held: &FileEntry,
     ahead: &[u8],
     reader: &CopyReader<'_>,
-    target: &Target<'_>,
+    target: &RestoreTarget<'_>,
     options: &RestoreOptions,
     note: &mut Option<String>,
 ) -> Result<RestoredEntry, String> {
     if let Some(entry) = target.existing(&row.path).map_err(|e| error_chain(&e))? {
-        if entry.kind == Kind::File && same_at(target, &row.path, held) {
+        if entry.kind == EntryKind::File && same_at(target, &row.path, held) {
             return Ok(RestoredEntry::Already);
         }
         if !options.force {
             return Ok(RestoredEntry::Existing);
         }
-        if entry.kind == Kind::Dir {
+        if entry.kind == EntryKind::Dir {
             return Err("a directory exists at this path".to_owned());
         }
     }
@@ -304,12 +309,12 @@ fn file(
         .finish(row.path.name(), &facts(row, options))
         .map_err(|e| error_chain(&e))?
     {
-        Placed::Done => Ok(RestoredEntry::File(held.size)),
-        Placed::Taken => Ok(RestoredEntry::Existing),
+        Placement::Done => Ok(RestoredEntry::File(held.size)),
+        Placement::Taken => Ok(RestoredEntry::Existing),
     }
 }
 
-fn symlink(row: &FileEntry, target: &Target<'_>, options: &RestoreOptions) -> Result<RestoredEntry, String> {
+fn symlink(row: &FileEntry, target: &RestoreTarget<'_>, options: &RestoreOptions) -> Result<RestoredEntry, String> {
     let to = row
         .link
         .as_ref()
@@ -322,8 +327,8 @@ fn symlink(row: &FileEntry, target: &Target<'_>, options: &RestoreOptions) -> Re
         .symlink(&row.path, &to, &facts(row, options))
         .map_err(|e| error_chain(&e))?
     {
-        Placed::Done => Ok(RestoredEntry::Link),
-        Placed::Taken => Ok(RestoredEntry::Existing),
+        Placement::Done => Ok(RestoredEntry::Link),
+        Placement::Taken => Ok(RestoredEntry::Existing),
     }
 }
 
@@ -334,7 +339,7 @@ fn hardlink(
     copy: &CatalogueCopy,
     select: &(dyn Fn(&FileEntry) -> bool + Sync),
     reader: &CopyReader<'_>,
-    target: &Target<'_>,
+    target: &RestoreTarget<'_>,
     options: &RestoreOptions,
 ) -> Result<RestoredEntry, String> {
     let first = link_path(row).ok_or("its link points outside the copy")?;
@@ -348,8 +353,8 @@ fn hardlink(
         && target.existing(&row.path).map_err(|e| error_chain(&e))?.is_none()
     {
         return match target.hardlink(&row.path, &first).map_err(|e| error_chain(&e))? {
-            Placed::Done => Ok(RestoredEntry::Link),
-            Placed::Taken => Ok(RestoredEntry::Existing),
+            Placement::Done => Ok(RestoredEntry::Link),
+            Placement::Taken => Ok(RestoredEntry::Existing),
         };
     }
     let ahead = reader.ahead(held)?;
@@ -357,7 +362,7 @@ fn hardlink(
 }
 
 /// True when the file at `path` has the content of `row`.
-fn same_at(target: &Target<'_>, path: &RelPath, row: &FileEntry) -> bool {
+fn same_at(target: &RestoreTarget<'_>, path: &RelPath, row: &FileEntry) -> bool {
     let Ok(file) = target.open(path) else {
         return false;
     };
@@ -365,8 +370,8 @@ fn same_at(target: &Target<'_>, path: &RelPath, row: &FileEntry) -> bool {
         && content_hash(&file, row.size, &|| true).is_some_and(|hash| row.sha256.as_deref() == Some(&hex(&hash)))
 }
 
-fn facts(row: &FileEntry, options: &RestoreOptions) -> Facts {
-    Facts {
+fn facts(row: &FileEntry, options: &RestoreOptions) -> RestoredAttributes {
+    RestoredAttributes {
         mode: row.mode,
         owner: options.chown.then(|| (Uid::from_raw(row.uid), Gid::from_raw(row.gid))),
         mtime_ns: row.mtime_ns,

@@ -7,7 +7,7 @@
 
 use super::super::file_entry::{FileEntry, FileEntryKind};
 use super::super::manifest::TreeFacts;
-use crate::entry::{Entry, Kind};
+use crate::entry::{Entry, EntryKind};
 use crate::path::unshown;
 use crate::tree::attributes::{Attributes, Lacking};
 use std::ffi::CString;
@@ -60,7 +60,7 @@ pub fn wanted(row: &FileEntry) -> Attributes {
 
 /// How a stored file or directory differs from its row, apart from what the tree lacks.
 pub fn differs(found: &Entry, row: &FileEntry, lacking: Lacking) -> Option<&'static str> {
-    let dir = found.kind == Kind::Dir;
+    let dir = found.kind == EntryKind::Dir;
     let mode = |mode: u32| if lacking.owners { own_mode(mode, dir) } else { mode };
     if !lacking.modes && mode(found.mode) != mode(row.mode) {
         return Some("its mode differs from the list");

@@ -31,33 +31,33 @@ pub struct StoredFile {
     pub shared: bool,
 }
 
-pub enum StoreError {
+pub enum FileStoreError {
     /// This file is not in the copy; the copy goes on.
     Read(ReadFailure),
     /// The copy cannot be written.
     Copy(CopyError),
 }
 
-impl From<ReadFailure> for StoreError {
+impl From<ReadFailure> for FileStoreError {
     fn from(why: ReadFailure) -> Self {
         Self::Read(why)
     }
 }
 
-impl From<CopyError> for StoreError {
+impl From<CopyError> for FileStoreError {
     fn from(e: CopyError) -> Self {
         Self::Copy(e)
     }
 }
 
 /// Why an entry could not be made in the tree: the file system may reject its name, or confuse it with another.
-pub fn refusal(e: TreeError) -> StoreError {
+pub fn refusal(e: TreeError) -> FileStoreError {
     let why = match e.errno() {
         Some(Errno::INVAL | Errno::ILSEQ | Errno::NAMETOOLONG) => "the destination's file system rejects its name",
         Some(Errno::EXIST) => "the destination's file system does not distinguish its name from another one",
-        _ => return StoreError::Copy(e.into()),
+        _ => return FileStoreError::Copy(e.into()),
     };
-    StoreError::Read(ReadFailure::Unreadable(why.to_owned()))
+    FileStoreError::Read(ReadFailure::Unreadable(why.to_owned()))
 }
 
 /// Openers of the three trees; each keeps its last directory open.
@@ -84,7 +84,7 @@ impl FileStore<'_> {
         openers: &mut Openers<'_>,
         entry: &Entry,
         known: Option<&FileEntry>,
-    ) -> Result<StoredFile, StoreError> {
+    ) -> Result<StoredFile, FileStoreError> {
         let mut known = known;
         let mut tries = 0;
         loop {
@@ -121,7 +121,7 @@ impl FileStore<'_> {
     }
 
     /// Copies and hashes the data segments; false when the file was shorter than announced.
-    fn pour(&self, from: &File, row: &FileEntry, to: &File) -> Result<([u8; 32], bool), StoreError> {
+    fn pour(&self, from: &File, row: &FileEntry, to: &File) -> Result<([u8; 32], bool), FileStoreError> {
         let mut hash = ContentHash::new(row);
         let mut whole = true;
         let segments = row.sparse.clone().unwrap_or_else(|| vec![(0, row.size)]);
@@ -157,7 +157,7 @@ impl FileStore<'_> {
         before: &PreviousTree,
         opener: &mut Opener<'_>,
         dir: &Dir,
-    ) -> Result<Option<StoredFile>, StoreError> {
+    ) -> Result<Option<StoredFile>, FileStoreError> {
         let Some((held, held_dir)) = candidate(opener, row, known) else {
             return Ok(None);
         };

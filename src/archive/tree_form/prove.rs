@@ -14,7 +14,7 @@ use super::super::pipeline::{self, MAX_BATCH_ENTRIES, Pool};
 use super::super::progress::CopyProgress;
 use super::super::verify::list_reader::ListReader;
 use super::attributes::{differs, has_xattrs};
-use crate::entry::{Identity, Kind};
+use crate::entry::{EntryKind, Identity};
 use crate::path::{RelPath, Shown};
 use crate::tree::attributes::Lacking;
 use crate::tree::handle::{content_hash, entry_of, regular};
@@ -263,9 +263,9 @@ impl Proving<'_> {
         let dir = opener.dir(&row.path).map_err(gone)?;
         let found = dir.entry(row.path.name(), row.path.clone()).map_err(gone)?;
         let kind = match row.kind {
-            FileEntryKind::File | FileEntryKind::Hardlink => Kind::File,
-            FileEntryKind::Dir => Kind::Dir,
-            FileEntryKind::Symlink => Kind::Symlink,
+            FileEntryKind::File | FileEntryKind::Hardlink => EntryKind::File,
+            FileEntryKind::Dir => EntryKind::Dir,
+            FileEntryKind::Symlink => EntryKind::Symlink,
         };
         if found.kind != kind {
             return Err(wrong("its type differs from the list"));
@@ -318,7 +318,7 @@ impl Proving<'_> {
         // Only advice: a file system that ignores it still reads back what it has.
         let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
         let before = entry_of(row.path.clone(), &stat()?);
-        if before.kind != Kind::File {
+        if before.kind != EntryKind::File {
             return Err(wrong("its type differs from the list"));
         }
         if before.identity.size != row.size {

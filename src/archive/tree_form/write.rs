@@ -17,9 +17,9 @@ use super::super::pipeline::{self, MAX_BATCH_ENTRIES, Pool};
 use super::super::read_source::{self, ReadFailure};
 use super::super::write::finish::{ContentFacts, Omissions, finish};
 use super::attributes::{gives_owners, wanted};
-use super::file_store::{FileStore, Openers, StoreError, StoredFile, refusal};
+use super::file_store::{FileStore, FileStoreError, Openers, StoredFile, refusal};
 use super::share::{self, PreviousList, PreviousTree};
-use crate::entry::{Entry, Identity, Kind};
+use crate::entry::{Entry, EntryKind, Identity};
 use crate::path::RelPath;
 use crate::tree::Opener;
 use crate::tree::attributes::Lacking;
@@ -133,7 +133,7 @@ impl TreeTasks<'_> {
             && task.known.len() < MAX_BATCH_ENTRIES
         {
             let lost = self.make(entry)?;
-            let known = self.known.as_mut().filter(|_| entry.kind == Kind::File);
+            let known = self.known.as_mut().filter(|_| entry.kind == EntryKind::File);
             task.known.push(known.and_then(|known| known.file(&entry.path)));
             task.lost.push(lost);
             size += entry.identity.size;
@@ -148,17 +148,17 @@ impl TreeTasks<'_> {
         if let Some((_, why)) = &self.refused {
             return Ok(Some(why.clone()));
         }
-        if entry.kind != Kind::Dir {
+        if entry.kind != EntryKind::Dir {
             return Ok(None);
         }
         let above = self.dirs.dir(&entry.path)?;
         match self.store.tree.make_dir(above, entry.path.name()).map_err(refusal) {
-            Err(StoreError::Read(ReadFailure::Unreadable(why))) => {
+            Err(FileStoreError::Read(ReadFailure::Unreadable(why))) => {
                 self.refused = Some((entry.path.clone(), why.clone()));
                 Ok(Some(why))
             }
-            Err(StoreError::Copy(e)) => Err(e),
-            Ok(()) | Err(StoreError::Read(_)) => Ok(None),
+            Err(FileStoreError::Copy(e)) => Err(e),
+            Ok(()) | Err(FileStoreError::Read(_)) => Ok(None),
         }
     }
 }
@@ -182,15 +182,15 @@ impl FileStore<'_> {
                 return Err(CopyError::Stopped);
             }
             let found = match lost {
-                Some(why) => Err(StoreError::Read(ReadFailure::Unreadable(why.clone()))),
+                Some(why) => Err(FileStoreError::Read(ReadFailure::Unreadable(why.clone()))),
                 None => self.one(openers, at, entry, known.as_ref()),
             };
             done.push((
                 at,
                 match found {
                     Ok(found) => found,
-                    Err(StoreError::Read(why)) => StoredEntry::Missing(why),
-                    Err(StoreError::Copy(e)) => return Err(e),
+                    Err(FileStoreError::Read(why)) => StoredEntry::Missing(why),
+                    Err(FileStoreError::Copy(e)) => return Err(e),
                 },
             ));
         }
@@ -203,11 +203,11 @@ impl FileStore<'_> {
         at: usize,
         entry: &Entry,
         known: Option<&FileEntry>,
-    ) -> Result<StoredEntry, StoreError> {
+    ) -> Result<StoredEntry, FileStoreError> {
         let link = self.links.get(&(entry.identity.dev, entry.identity.ino));
         let first = link.filter(|first| entry.nlink > 1 && **first < at);
         match (entry.kind, first.and_then(|first| self.job.entries.get(*first))) {
-            (Kind::Dir, _) => Ok(
+            (EntryKind::Dir, _) => Ok(
                 match read_source::directory(self.job.source, entry, self.job.cross_mounts) {
                     Ok(row) => StoredEntry::Dir(row, None),
                     // It was made, so it must be listed.
@@ -217,7 +217,7 @@ impl FileStore<'_> {
                     Err(_) => StoredEntry::Dir(read_source::bare_directory(entry), None),
                 },
             ),
-            (Kind::Symlink, _) => {
+            (EntryKind::Symlink, _) => {
                 let row = read_source::symlink(&mut openers.source, entry)?;
                 let to = row.link.as_ref().map(Bytes::to_bytes).unwrap_or_default();
                 let dir = openers.tree.dir(&row.path).map_err(CopyError::from)?;
@@ -229,12 +229,12 @@ impl FileStore<'_> {
                     Err(ReadFailure::Unreadable(why.to_owned()).into())
                 }
             }
-            (Kind::File, Some(first)) => Ok(StoredEntry::Link(read_source::hardlink(
+            (EntryKind::File, Some(first)) => Ok(StoredEntry::Link(read_source::hardlink(
                 &mut openers.source,
                 entry,
                 &first.path,
             )?)),
-            (Kind::File, None) => self.store(openers, entry, known).map(StoredEntry::File),
+            (EntryKind::File, None) => self.store(openers, entry, known).map(StoredEntry::File),
             _ => Err(ReadFailure::Special.into()),
         }
     }
@@ -325,11 +325,11 @@ impl TreeRecorder<'_> {
         };
         match self.store.store(&mut self.openers, entry, None) {
             Ok(stored) => self.file(at, stored),
-            Err(StoreError::Read(why)) => {
+            Err(FileStoreError::Read(why)) => {
                 self.account.absent(job, at, why);
                 Ok(())
             }
-            Err(StoreError::Copy(e)) => Err(e),
+            Err(FileStoreError::Copy(e)) => Err(e),
         }
     }
 

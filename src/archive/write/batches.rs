@@ -12,7 +12,7 @@ use super::super::progress::CopyProgress;
 use super::super::read_source::{self, MAX_REREADS, ReadFailure};
 use super::compress::TaskCompressor;
 use super::task::{LargeFilePiece, WriteTask};
-use crate::entry::{Entry, Kind};
+use crate::entry::{Entry, EntryKind};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 
@@ -50,7 +50,7 @@ impl<'a> TaskCutter<'a> {
             return Ok(Some(WriteTask::Trailer));
         };
         let alone = |at: usize, e: &Entry| {
-            e.kind == Kind::File && read_source::is_large(e) && self.compressor.first_name(at, e).is_none()
+            e.kind == EntryKind::File && read_source::is_large(e) && self.compressor.first_name(at, e).is_none()
         };
         if alone(self.next, entry) {
             let at = self.next;
@@ -63,7 +63,7 @@ impl<'a> TaskCutter<'a> {
             if size >= MEMBER_SIZE as u64 || alone(self.next, entry) {
                 break;
             }
-            let content = if entry.kind == Kind::File && self.compressor.first_name(self.next, entry).is_none() {
+            let content = if entry.kind == EntryKind::File && self.compressor.first_name(self.next, entry).is_none() {
                 entry.identity.size + padding(entry.identity.size) as u64
             } else {
                 0

@@ -10,7 +10,7 @@ use super::super::job::WriteJob;
 use super::super::pipeline::Pool;
 use super::super::read_source::{self, ReadFailure};
 use super::task::{CompressedBatch, CompressedTask, WriteTask};
-use crate::entry::{Entry, Kind};
+use crate::entry::{Entry, EntryKind};
 use crate::path::RelPath;
 use crate::tree::Opener;
 use std::collections::{HashMap, HashSet};
@@ -86,14 +86,14 @@ impl<'a> TaskCompressor<'a> {
             }
             let link = self.first_name(at, entry).filter(|_| !whole.contains(&at));
             let read = match (entry.kind, link) {
-                (Kind::Dir, _) => {
+                (EntryKind::Dir, _) => {
                     read_source::directory(self.job.source, entry, self.job.cross_mounts).map(|row| (row, Vec::new()))
                 }
-                (Kind::Symlink, _) => read_source::symlink(&mut opener, entry).map(|row| (row, Vec::new())),
-                (Kind::File, Some((_, first))) => {
+                (EntryKind::Symlink, _) => read_source::symlink(&mut opener, entry).map(|row| (row, Vec::new())),
+                (EntryKind::File, Some((_, first))) => {
                     read_source::hardlink(&mut opener, entry, first).map(|row| (row, Vec::new()))
                 }
-                (Kind::File, None) => read_source::small(&mut opener, entry, self.granule),
+                (EntryKind::File, None) => read_source::small(&mut opener, entry, self.granule),
                 _ => Err(ReadFailure::Special),
             };
             found.push((

@@ -1,40 +1,35 @@
-//! What can be typed for `alerts`.
+//! Arguments of `alerts`.
 //!
 //! Takes nothing but clap's derive; gives plain structs.
-//! Invariant: nothing is sent unless `replay` or `test` is typed.
+//! Invariant: only `replay` and `test` send anything.
 
-use super::{DEFAULT_FILE, StateArgs};
+use super::common::{DEFAULT_FILE, StateArgs};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
-/// `opsrun alerts`.
 #[derive(Debug, Clone, Args)]
 pub struct AlertsArgs {
-    /// What to do.
     #[command(subcommand)]
     pub command: AlertsCommand,
 }
 
-/// What can be done with alerts.
 #[derive(Debug, Clone, Subcommand)]
 pub enum AlertsCommand {
-    /// `alerts list`.
+    /// List alerts that are pending, held or dead
     #[command(
-        about = "List the alerts that wait or were given up",
-        after_help = "An alert is pending (to be sent), held (until the check that silences it is
-well), dead (given up), sent, merged (a digest says it) or dropped (over
-before it was told).
+        after_help = "An alert is pending (to be sent), held (waits for the check that silences it),
+dead (given up), sent, merged (part of a digest) or dropped (resolved before it
+was sent).
 
 Examples:
   opsrun alerts list
   opsrun alerts list --all --json | jq '.alerts[] | select(.channel == \"ops\")'"
     )]
     List(AlertsListArgs),
-    /// `alerts replay`.
+    /// Send pending alerts now, and dead ones again
     #[command(
-        about = "Send again what was given up, and now what waits",
-        after_help = "Without ID and without --dead only what is due is sent. Exits with 1 when
-alerts are left to be sent.
+        after_help = "Without ID and --dead, only pending alerts that are due are sent. Exits with 1
+if alerts are still pending afterwards.
 
 Examples:
   opsrun alerts replay
@@ -42,66 +37,51 @@ Examples:
   opsrun alerts replay 01JD8Z3"
     )]
     Replay(AlertsReplayArgs),
-    /// `alerts test`.
-    #[command(
-        about = "Send a test over channels and show the answers",
-        after_help = "Exits with 1 when one of them fails.
+    /// Send a test alert over channels and show the responses
+    #[command(after_help = "Exits with 1 if a channel fails.
 
 Examples:
   opsrun alerts test
-  opsrun alerts test ops mail"
-    )]
+  opsrun alerts test ops mail")]
     Test(AlertsTestArgs),
 }
 
-/// `opsrun alerts list`.
 #[derive(Debug, Clone, Args)]
 pub struct AlertsListArgs {
-    /// The ops file.
-    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_FILE, help = "The ops file")]
+    /// The ops file
+    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_FILE)]
     pub file: PathBuf,
-    /// Delivered ones, too.
-    #[arg(long, help = "List those that are settled, too: of 90 days, 1000 at most")]
+    /// Also list alerts that are sent, merged or dropped: up to 1000 of the last 90 days
+    #[arg(long)]
     pub all: bool,
-    /// JSON.
-    #[arg(long, help = "Print the list as JSON (schemas/alerts.schema.json)")]
+    /// Print the list as JSON (schemas/alerts.schema.json)
+    #[arg(long)]
     pub json: bool,
-    /// The state.
     #[command(flatten)]
-    pub place: StateArgs,
+    pub state: StateArgs,
 }
 
-/// `opsrun alerts replay`.
 #[derive(Debug, Clone, Args)]
 pub struct AlertsReplayArgs {
-    /// Which.
-    #[arg(
-        value_name = "ID",
-        conflicts_with = "dead",
-        help = "Alerts by their ids, or as much of one as no other begins with"
-    )]
+    /// IDs of alerts, or unique prefixes
+    #[arg(value_name = "ID", conflicts_with = "dead")]
     pub ids: Vec<String>,
-    /// All that were given up.
-    #[arg(
-        long,
-        help = "All that were given up, except where later news of the same was delivered"
-    )]
+    /// Send all dead alerts again, except where a later alert about the same job was delivered
+    #[arg(long)]
     pub dead: bool,
-    /// The ops file.
-    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_FILE, help = "The ops file")]
+    /// The ops file
+    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_FILE)]
     pub file: PathBuf,
-    /// The state.
     #[command(flatten)]
-    pub place: StateArgs,
+    pub state: StateArgs,
 }
 
-/// `opsrun alerts test`.
 #[derive(Debug, Clone, Args)]
 pub struct AlertsTestArgs {
-    /// Over which.
-    #[arg(value_name = "CHANNEL", help = "The channels; all when there is none")]
+    /// Names of channels [default: all]
+    #[arg(value_name = "CHANNEL")]
     pub channels: Vec<String>,
-    /// The ops file.
-    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_FILE, help = "The ops file")]
+    /// The ops file
+    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_FILE)]
     pub file: PathBuf,
 }

@@ -1,68 +1,48 @@
-//! What can be typed for `check`.
+//! Arguments of `check`.
 //!
 //! Takes nothing but clap's derive; gives plain structs.
-//! Invariant: only `--fix` changes a file, and only `--format X=PATH` makes one.
+//! Invariant: only `--fix` changes a file, and only `--format X=PATH` creates one.
 
-use super::{DEFAULT_FILE, values};
+use super::common::DEFAULT_FILE;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
-/// `opsrun check`.
 #[derive(Debug, Clone, Args)]
 pub struct CheckArgs {
-    /// The ops files.
-    #[arg(value_name = "FILE", default_value = DEFAULT_FILE, help = "The ops files; `-` is stdin")]
+    /// The ops files; `-` reads stdin
+    #[arg(value_name = "FILE", default_value = DEFAULT_FILE)]
     pub files: Vec<PathBuf>,
-    /// The name of stdin.
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "stdin.kdl",
-        help = "What stdin is called; relative paths in it start at its directory"
-    )]
+    /// Name for stdin; relative paths in stdin resolve against its directory
+    #[arg(long, value_name = "NAME", default_value = "stdin.kdl")]
     pub stdin_name: PathBuf,
-    /// What counts as failure.
+    /// Lowest severity that makes check exit with 1: error, warning or never
     #[arg(
         long,
         value_enum,
         value_name = "SEVERITY",
         default_value_t,
-        hide_possible_values = true,
-        help = "Exit with 1 from this severity up: error, warning or never"
+        hide_possible_values = true
     )]
     pub fail_on: FailOn,
-    /// Forms of the findings.
-    #[arg(
-        long,
-        value_name = "FORMAT[=PATH]",
-        value_parser = values::wanted,
-        help = "text, json (schemas/findings.schema.json), github, sarif or junit; with =PATH into a file; repeatable [default: text]"
-    )]
-    pub format: Vec<Wanted>,
-    /// Look at the host.
-    #[arg(
-        long,
-        help = "Also look for the variables, programs and paths on this host, and at file systems"
-    )]
+    /// Output format: text, json (schemas/findings.schema.json), github, sarif or junit; with =PATH, write to a file;
+    /// repeatable [default: text]
+    #[arg(long, value_name = "FORMAT[=PATH]", value_parser = format_output)]
+    pub format: Vec<FormatOutput>,
+    /// Also check variables, programs, paths and file systems of this host
+    #[arg(long)]
     pub host: bool,
-    /// Mend files.
-    #[arg(
-        long,
-        help = "Mend what is mechanical and safe in the files and what they import; of `-` to stdout"
-    )]
+    /// Apply safe fixes to the files and their imports; with `-`, print the fixed text to stdout
+    #[arg(long)]
     pub fix: bool,
-    /// Show what that changes.
-    #[arg(
-        long,
-        help = "Show what --fix changes; without it write nothing, and exit with 1 when there is something"
-    )]
+    /// Show the changes of --fix as a diff; without --fix, write nothing and exit with 1 if there are changes
+    #[arg(long)]
     pub diff: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct FormatOutput {
     pub format: FindingsFormat,
-    /// Where to; `None` is stdout.
+    /// `None` is stdout.
     pub path: Option<PathBuf>,
 }
 
@@ -72,12 +52,11 @@ pub enum FindingsFormat {
     Json,
     Github,
     Sarif,
-    /// For CI systems that show tests.
     Junit,
 }
 
 impl FindingsFormat {
-    pub const ALL: [Self; 5] = [Self::Text, Self::Json, Self::Github, Self::Sarif, Self::Junit];
+    const ALL: [Self; 5] = [Self::Text, Self::Json, Self::Github, Self::Sarif, Self::Junit];
 
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -91,14 +70,27 @@ impl FindingsFormat {
     }
 }
 
-/// `--fail-on`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum FailOn {
-    /// Errors.
     #[default]
     Error,
-    /// Errors and warnings.
     Warning,
-    /// Nothing.
     Never,
+}
+
+/// `json`, `json=findings.json`, `json=-`.
+fn format_output(text: &str) -> Result<FormatOutput, String> {
+    let (word, path) = match text.split_once('=') {
+        Some((word, path)) => (word, Some(path)),
+        None => (text, None),
+    };
+    let format = FindingsFormat::ALL.into_iter().find(|format| format.word() == word);
+    match (format, path) {
+        (None, _) => Err("expected text, json, github, sarif or junit".to_owned()),
+        (Some(_), Some("")) => Err(format!("the path is missing; write `{word}=PATH`")),
+        (Some(format), path) => Ok(FormatOutput {
+            format,
+            path: path.filter(|path| *path != "-").map(Into::into),
+        }),
+    }
 }

@@ -1,33 +1,29 @@
-//! Everything that can be typed: commands, flags, and the help that explains them.
+//! Everything that can be typed: commands, flags, and their help.
 //!
-//! Takes nothing but clap's derive; gives plain structs. The snapshots of every `--help` are the contract.
-//! Must not know what a command does with its arguments.
-//! Invariant: FILE is `ops.kdl` in the current directory unless it is named.
+//! Takes nothing but clap's derive; gives plain structs. The snapshots of every `--help` are the contract. A doc comment on a
+//! field or command is its help. Does not know what a command does with its arguments.
+//! Invariant: FILE is `ops.kdl` in the current directory unless it is given.
 
 mod alerts;
 mod check;
+pub mod common;
 mod copies;
-mod runs;
-mod shown;
-pub mod table;
-mod written;
+mod files;
+mod inspect;
+mod run;
 
 pub use alerts::{AlertsArgs, AlertsCommand, AlertsListArgs, AlertsReplayArgs, AlertsTestArgs};
-pub use check::{CheckArgs, FailOn, FindingsFormat, Wanted};
-pub use copies::{CopiesArgs, ListArgs, RestoreArgs, VerifyArgs};
-pub use runs::{ApplyArgs, PlanArgs, PlanFormat, RunArgs, ServeArgs, StateArgs, ThreadArgs};
-pub use shown::{ExplainArgs, GraphArgs, GraphFormat, HistoryArgs, SchemaArgs, SimulateArgs, StatusArgs, WhyArgs};
-pub use written::{CompletionsArgs, FmtArgs, InitArgs, ManArgs};
+pub use check::{CheckArgs, FailOn, FindingsFormat, FormatOutput};
+pub use common::{Color, DEFAULT_FILE, Global, StateArgs, ThreadArgs, command_line};
+pub use copies::{ListArgs, RestoreArgs, VerifyArgs};
+pub use files::{CompletionsArgs, FmtArgs, InitArgs, ManArgs};
+pub use inspect::{ExplainArgs, GraphArgs, GraphFormat, HistoryArgs, SchemaArgs, SimulateArgs, StatusArgs, WhyArgs};
+pub use run::{ApplyArgs, PlanArgs, PlanFormat, ServeArgs};
 
-use super::values;
-use crate::report::shared::style::Wish;
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use std::sync::LazyLock;
 
-/// FILE when it is not named.
-pub const DEFAULT_FILE: &str = "ops.kdl";
-
-/// With what decides how old files and plans are read.
+/// The formats decide how old files and plans are read.
 static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
     format!(
         "{}\nops file version 1, plan format {}, list format {}, event format {}, history format {}, status format {}, findings format {}, \
@@ -39,7 +35,7 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
         crate::report::run::json_lines::FORMAT,
         crate::report::run::history::FORMAT,
         crate::report::schedule::status::FORMAT,
-        crate::report::findings::json::FORMAT,
+        crate::report::findings::document::FORMAT,
         crate::report::schedule::upcoming::FORMAT,
         crate::report::schedule::simulation::FORMAT,
         crate::report::schedule::why::FORMAT,
@@ -49,117 +45,57 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// Runs what an ops file declares: checks, commands, backups that are proven, and only then deletions.
+/// Runs what an ops file declares: checks, commands, verified backups, and only then deletions
 #[derive(Debug, Parser)]
 #[command(
     name = "opsrun",
     version,
     long_version = LONG_VERSION.as_str(),
-    about = "Runs what an ops file declares: checks, commands, backups that are proven, and only then deletions",
     after_help = "Examples:
   opsrun init               write a first ./ops.kdl
-  opsrun check              is ./ops.kdl valid?
-  opsrun plan               what would happen, without touching anything
+  opsrun check              validate ./ops.kdl
+  opsrun plan               show what would happen, without changing anything
   opsrun apply              do it
-  opsrun status             how do the jobs stand?
-  opsrun history last       what happened in the last run?
-  opsrun plan --next 5      what do the schedules start next?
-  opsrun why backup:data    why did it run, or not?
-  opsrun list               which copies are there
-  opsrun restore a/b.jsonl  bring a file back
+  opsrun status             show the state of every job
+  opsrun history last       show what happened in the last run
+  opsrun plan --next 5      show the next scheduled runs
+  opsrun why backup:data    explain why a job ran or did not run
+  opsrun list               list the copies
+  opsrun restore a/b.jsonl  restore a file
 
 Exit codes:
-   0  done                            66  an input file cannot be read
-   1  something failed                70  a fault of ours
-   2  deletions are pending (plan)    73  state or destination cannot be written
-   3  a guard refused                 75  another run holds the lock
-   4  done, but not all of it         78  the ops file is invalid
-  64  the command line is wrong    128+n  stopped by signal n",
+   0  done                            66  cannot read an input file
+   1  something failed                70  internal error
+   2  deletions are pending (plan)    73  cannot write the state or a destination
+   3  refused by a guard              75  another run holds the lock
+   4  done, but not completely        78  the ops file is invalid
+  64  invalid command line         128+n  stopped by signal n",
     max_term_width = 120
 )]
 pub struct Cli {
-    /// For every command.
     #[command(flatten)]
     pub global: Global,
-    /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: CliCommand,
 }
 
-/// For every command.
-#[derive(Debug, Clone, Args)]
-pub struct Global {
-    /// Colour the output
-    #[arg(
-        long,
-        global = true,
-        help_heading = "Everywhere",
-        value_enum,
-        value_name = "WHEN",
-        default_value_t,
-        hide_possible_values = true,
-        help = "Colour the output: auto, always or never"
-    )]
-    pub color: Color,
-    /// Say only what somebody should look at.
-    #[arg(
-        short,
-        long,
-        global = true,
-        help_heading = "Everywhere",
-        conflicts_with = "verbose",
-        help = "Say only what somebody should look at"
-    )]
-    pub quiet: bool,
-    /// Say more.
-    #[arg(short, long, global = true, help_heading = "Everywhere", action = ArgAction::Count, help = "Say more; twice: for developers")]
-    pub verbose: u8,
-}
-
-/// `--color`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Color {
-    /// As the terminal and `NO_COLOR` have it.
-    #[default]
-    Auto,
-    /// In colour.
-    Always,
-    /// Without.
-    Never,
-}
-
-impl From<Color> for Wish {
-    fn from(color: Color) -> Self {
-        match color {
-            Color::Auto => Self::Auto,
-            Color::Always => Self::Always,
-            Color::Never => Self::Never,
-        }
-    }
-}
-
-/// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
-    /// `plan`.
-    #[command(
-        about = "Show what apply would do; touches nothing",
-        after_help = "Examples:
+pub enum CliCommand {
+    /// Show what apply would do, without changing anything
+    #[command(after_help = "Examples:
   opsrun plan
   opsrun plan /etc/opsrun/observer.kdl --files
   opsrun plan --only retention:observer --at 2026-12-24
   opsrun plan --json | jq .totals
   opsrun plan --format dot | dot -Tsvg > plan.svg
-  opsrun plan --next 10     what the schedules start next
-  opsrun plan --next 5 --at 2027-03-27 --json"
-    )]
+  opsrun plan --next 10     the next scheduled runs
+  opsrun plan --next 5 --at 2027-03-27 --json")]
     Plan(PlanArgs),
-    /// `apply`.
+    /// Run the plan: checks, commands, backups, their verification, and the deletions that they cover
     #[command(
-        about = "Run it: checks, commands, backups, proofs, and the deletions that they cover",
-        after_help = "At a terminal apply shows the plan and asks before it runs a target or
-deletes a file; checks are asked without. Elsewhere it proceeds, since every
-file it deletes can be restored.
+        after_help = "At a terminal, apply shows the plan and asks before it runs a command or deletes
+a file; checks run without asking. Elsewhere it proceeds, since every file that
+it deletes can be restored.
 
 Examples:
   opsrun apply
@@ -168,27 +104,23 @@ Examples:
   opsrun apply --due --yes --quiet      every minute from cron"
     )]
     Apply(ApplyArgs),
-    /// `serve`.
-    #[command(
-        about = "Run the schedules until told to stop",
-        after_help = "Runs each job when its schedule says so. Jobs without a schedule run by apply only.
+    /// Run jobs on their schedules until a signal stops it
+    #[command(after_help = "Jobs without a schedule run only with apply.
 
-SIGTERM or SIGINT: begins nothing more, stops what is at work, and ends with 143
-or 130 when it is gone and the journal written. SIGHUP, or a change of the file:
-reads the ops file again; an invalid one changes nothing. Ends with 78 when the
-file is invalid at the start. A state that cannot be written is waited for.
+SIGTERM or SIGINT: starts nothing more, stops the active runs, and exits with 143
+or 130 once they have ended. SIGHUP, or a change of the ops file: reads the file
+again; if it is invalid, the current one stays in force. Exits with 78 if the file
+is invalid at the start. If the state cannot be written, serve waits and retries.
 
 Examples:
   opsrun serve
   opsrun serve /etc/opsrun/observer.kdl --state-dir /var/lib/opsrun
-  systemctl enable --now opsrun.service    examples/systemd/opsrun.service"
-    )]
+  systemctl enable --now opsrun.service    examples/systemd/opsrun.service")]
     Serve(ServeArgs),
-    /// `check`.
+    /// Validate ops files, and fix them with --fix
     #[command(
-        about = "Validate ops files, and mend them with --fix; touches nothing outside them",
-        after_help = "Exits with 1 when something is found that counts (--fail-on), with --diff
-alone when something can be mended, and with 66 when a file cannot be read.
+        after_help = "Exits with 1 if there are findings of the severity --fail-on, with --diff alone
+if something can be fixed, and with 66 if a file cannot be read.
 
 Examples:
   opsrun check
@@ -200,14 +132,13 @@ Examples:
   opsrun check - --stdin-name ops.kdl < draft.kdl"
     )]
     Check(CheckArgs),
-    /// `fmt`.
+    /// Format ops files; changes white space only
     #[command(
-        about = "Bring ops files into their usual form: white space, and nothing else",
-        after_help = "Four blanks a level, one between words, at most one blank line in a row. Lines
-break where they did. Comments and words stay as they are, and columns that
-were aligned stay so. What a file imports is not touched: name those files too.
+        after_help = "Indents by four spaces, puts one space between words, and keeps at most one blank
+line in a row. Line breaks, comments, words and aligned columns stay as they are.
+Imported files are not formatted: name those files too.
 
-Exits with 78 when a file is no KDL; it is left as it is then.
+Exits with 78 if a file is not valid KDL; the file is left unchanged.
 
 Examples:
   opsrun fmt
@@ -216,15 +147,14 @@ Examples:
   opsrun fmt - < draft.kdl"
     )]
     Fmt(FmtArgs),
-    /// `init`.
+    /// Write a first ops file, or convert a crontab
     #[command(
-        about = "Write a first ops file, or one made of a crontab",
-        after_help = "Without --from: a file with comments that shows a check, a target, a backup and
-a retention, to be changed into what is wanted.
+        after_help = "Without --from: writes a commented file with a check, a target, a backup and a
+retention as a starting point.
 
-With --from crontab every entry becomes a target that runs when cron ran it.
-What cannot be translated stands in the file as a comment with the reason, and
-no secret of the crontab comes into the file.
+With --from crontab: every entry becomes a target with the same schedule. Entries
+that cannot be converted become comments with the reason. Secrets of the crontab
+are not copied into the file.
 
 Examples:
   opsrun init
@@ -234,34 +164,29 @@ Examples:
   opsrun init system.kdl --from crontab /etc/crontab --system"
     )]
     Init(InitArgs),
-    /// `graph`.
-    #[command(
-        about = "Show the jobs and what they need; looks at nothing but the file",
-        after_help = "Examples:
+    /// Show the jobs and their dependencies; reads only the ops file
+    #[command(after_help = "Examples:
   opsrun graph
   opsrun graph --format dot | dot -Tsvg > jobs.svg
-  opsrun graph /etc/opsrun/observer.kdl --format mermaid"
-    )]
+  opsrun graph /etc/opsrun/observer.kdl --format mermaid")]
     Graph(GraphArgs),
-    /// `status`.
+    /// Show the last result and the next run of every job
     #[command(
-        about = "Show what came of each job last, and what comes next",
-        after_help = "Exits with 1 when a job's last result is one that somebody has to look at:
-critical, unknown, failed, refused, blocked, no space or interrupted; and when
-one is overdue: its schedule was served, the last instant is more than a minute
-past, and no run of the job has begun since. What is partial, a warning, paused
-or never ran is shown, and ends with 0; so are alerts that are not delivered.
+        after_help = "Exits with 1 if the last result of a job is critical, unknown, failed, refused,
+blocked, no-space or interrupted, or if a job is overdue. A job is overdue if its
+schedule is being served, its last instant is more than a minute ago, and no run
+of the job has begun since. Partial results, warnings, paused jobs, jobs that never
+ran, and undelivered alerts are shown but do not change the exit code.
 
 Examples:
   opsrun status
   opsrun status /etc/opsrun/observer.kdl --json | jq '.jobs[] | select(.last.state != \"ok\")'"
     )]
     Status(StatusArgs),
-    /// `why`.
+    /// Explain why a job ran or did not run
     #[command(
-        about = "Say why a job ran, or did not",
-        after_help = "Tells what was decided about the job at its last instants, what its last runs
-came to and what they were begun for, what blocked it, and when it runs next.
+        after_help = "Shows the decisions about the last instants of the job, its last runs with their
+results and reasons, what blocked it, and its next run.
 
 Examples:
   opsrun why backup:observer
@@ -269,11 +194,10 @@ Examples:
   opsrun why check:disk --json | jq .because"
     )]
     Why(WhyArgs),
-    /// `history`.
+    /// Show past runs, or the details of one
     #[command(
-        about = "Show past runs, or what happened in one",
-        after_help = "Without RUN: the runs, newest first. With RUN: everything that happened in it,
-and what its commands printed.
+        after_help = "Without RUN: the runs, newest first. With RUN: the events of that run and the
+output of its commands.
 
 Examples:
   opsrun history
@@ -282,12 +206,11 @@ Examples:
   opsrun history 01JD8 --json"
     )]
     History(HistoryArgs),
-    /// `simulate`.
+    /// Simulate the schedules over a span of time, without running anything
     #[command(
-        about = "Run the schedules on a clock of its own, and tell what they come to; touches nothing",
-        after_help = "Asks what `serve` asks, at the moments at which `serve` would, and does nothing with
-the answers. Jobs take no time here: none is ever still at work, and none fails.
-TIME without an offset is in the time zone of the ops file.
+        after_help = "Makes the same decisions as serve, on a simulated clock. Jobs take no time and never
+fail, so none is ever still running. TIME without an offset is in the time zone of
+the ops file.
 
 Examples:
   opsrun simulate --from 2027-01-01 --to 2028-01-01
@@ -295,32 +218,25 @@ Examples:
   opsrun simulate --from 2026-03-28 --to 2026-03-30 --runs --json | jq .events"
     )]
     Simulate(SimulateArgs),
-    /// `list`.
-    #[command(
-        about = "List the copies that are there",
-        after_help = "Examples:
+    /// List the copies
+    #[command(after_help = "Examples:
   opsrun list
   opsrun list --backup observer --json
-  opsrun list --from /backup/observer"
-    )]
+  opsrun list --from /backup/observer")]
     List(ListArgs),
-    /// `verify`.
-    #[command(
-        about = "Read copies back and compare them with what was recorded",
-        after_help = "Exits with 1 when damage is found.
+    /// Read copies back and compare them with their records
+    #[command(after_help = "Exits with 1 if a copy is damaged.
 
 Examples:
   opsrun verify
   opsrun verify --from /backup/observer --copy observer-20261123T210000Z-01JD...
-  opsrun verify --backup observer --threads 2"
-    )]
+  opsrun verify --backup observer --threads 2")]
     Verify(VerifyArgs),
-    /// `restore`.
+    /// Restore files from copies
     #[command(
-        about = "Bring files back from copies",
-        after_help = "Without PATH everything of the newest complete copy comes back; with PATH
-(or a glob), for each path the newest copy that holds it. Files that exist
-are left alone unless --force is given.
+        after_help = "Without PATH, restores everything from the newest complete copy. With PATH (or a
+glob), restores each path from the newest copy that contains it. Existing files are
+left unchanged unless --force is given.
 
 Examples:
   opsrun restore --to /tmp/look
@@ -328,48 +244,33 @@ Examples:
   opsrun restore --from /backup/observer --at 2026-11-01 --to /srv/observer"
     )]
     Restore(RestoreArgs),
-    /// `alerts`.
-    #[command(
-        about = "Show alerts that are not delivered, send them again, test channels",
-        after_help = "Examples:
+    /// Show undelivered alerts, send them again, and test channels
+    #[command(after_help = "Examples:
   opsrun alerts list
   opsrun alerts replay --dead
-  opsrun alerts test ops"
-    )]
+  opsrun alerts test ops")]
     Alerts(AlertsArgs),
-    /// `explain`.
-    #[command(
-        about = "Explain a finding: what it means, why it matters, how it is mended",
-        after_help = "Examples:
-  opsrun explain                          all codes
+    /// Explain a finding: what it means, why it matters, and how to fix it
+    #[command(after_help = "Examples:
+  opsrun explain                          list all codes
   opsrun explain OPS5001
-  opsrun explain no-max-delete ops2001    several, by slug and by code"
-    )]
+  opsrun explain no-max-delete ops2001    several, by name and by code")]
     Explain(ExplainArgs),
-    /// `schema`.
-    #[command(
-        about = "Print the language of ops files, or the schema of an output, as JSON",
-        after_help = "Examples:
+    /// Print the language of ops files, or the schema of an output, as JSON
+    #[command(after_help = "Examples:
   opsrun schema | jq -r '.nodes[].name'             the nodes at the top of a file
-  opsrun schema | jq '.findings[] | .code, .title'  what check can find
-  opsrun schema plan > plan.schema.json             the form of `opsrun plan --json`"
-    )]
+  opsrun schema | jq '.findings[] | .code, .title'  the findings of check
+  opsrun schema plan > plan.schema.json             the schema of `opsrun plan --json`")]
     Schema(SchemaArgs),
-    /// `completions`.
-    #[command(
-        about = "Print what a shell needs to complete the command line",
-        after_help = "Examples:
+    /// Print a completion script for a shell
+    #[command(after_help = "Examples:
   opsrun completions bash > ~/.local/share/bash-completion/completions/opsrun
   opsrun completions zsh > ~/.zfunc/_opsrun
-  opsrun completions fish > ~/.config/fish/completions/opsrun.fish"
-    )]
+  opsrun completions fish > ~/.config/fish/completions/opsrun.fish")]
     Completions(CompletionsArgs),
-    /// `man`.
-    #[command(
-        about = "Print the manual page, or write all of them",
-        after_help = "Examples:
+    /// Print the manual page, or write all pages to a directory
+    #[command(after_help = "Examples:
   opsrun man | man -l -
-  opsrun man ~/.local/share/man/man1"
-    )]
+  opsrun man ~/.local/share/man/man1")]
     Man(ManArgs),
 }

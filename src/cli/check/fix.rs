@@ -1,7 +1,7 @@
-//! `check --fix` and `--diff`: mended files are written, or shown.
+//! `check --fix` and `--diff`: writes fixed files, or shows the changes.
 //!
-//! Takes files one after the other, gives what is left of their findings. Says on stderr what was mended.
-//! Must not decide what is mended: that is `config::findings::apply_fixes`. A file is written whole or not at all, by `launch::rewrite`.
+//! Takes files one after the other, gives their remaining findings. Reports fixes on stderr. The fixes themselves are
+//! decided by `config`; a file is written completely or not at all, by `launch::rewrite`.
 //! Invariant: without `--fix` nothing is written.
 
 use super::super::args::CheckArgs;
@@ -17,24 +17,24 @@ use crate::units::plural;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-/// How many fixes are told one by one.
-const TOLD: usize = 50;
+/// Fixes that are listed one by one.
+const MAX_LISTED: usize = 50;
 
 pub(super) struct Fixer<'a> {
     args: &'a CheckArgs,
     terminal: &'a Terminal,
-    look: CheckOptions,
-    /// Files whose changes were shown: two roots may import one.
+    options: CheckOptions,
+    /// Files whose changes were shown: several roots may import the same file.
     shown: HashSet<PathBuf>,
     found: bool,
 }
 
 impl<'a> Fixer<'a> {
-    pub(super) fn new(args: &'a CheckArgs, terminal: &'a Terminal, look: CheckOptions) -> Self {
+    pub(super) fn new(args: &'a CheckArgs, terminal: &'a Terminal, options: CheckOptions) -> Self {
         Self {
             args,
             terminal,
-            look,
+            options,
             shown: HashSet::new(),
             found: false,
         }
@@ -44,17 +44,16 @@ impl<'a> Fixer<'a> {
         self.args.fix || self.args.diff
     }
 
-    /// `--diff` alone: whether something can be mended is all that counts.
+    /// `--diff` alone: the exit code depends on the changes only.
     pub(super) fn only_shows(&self) -> bool {
         self.args.diff && !self.args.fix
     }
 
-    /// Whether something could be mended.
     pub(super) fn has_found(&self) -> bool {
         self.found
     }
 
-    /// Mends or shows one file and its imports. Gives what stands there then, and why it could not be written.
+    /// Fixes or shows one file and its imports. Returns the findings afterwards, and why a file could not be written.
     pub(super) fn run(
         &mut self,
         file: &Path,
@@ -63,22 +62,22 @@ impl<'a> Fixer<'a> {
     ) -> Result<(Loaded, Option<Failure>), Failure> {
         let stdin = file == Path::new("-");
         let original = text.clone();
-        let fixed = apply_fixes::fix(name, text, !stdin, self.look);
+        let fixed = apply_fixes::fix(name, text, !stdin, self.options);
         self.found |= !fixed.files.is_empty();
         if self.args.diff {
             self.show(&fixed)?;
         }
         if !self.args.fix {
-            self.tell("would fix", &fixed.done);
+            self.report("would fix", &fixed.done);
             return Ok((fixed.before, None));
         }
         if stdin {
-            let mended = fixed
+            let text = fixed
                 .files
                 .first()
                 .map_or(original, |file| file.new.clone().into_bytes());
-            output::bytes_to_stdout(&mended)?;
-            self.tell("fixed", &fixed.done);
+            output::bytes_to_stdout(&text)?;
+            self.report("fixed", &fixed.done);
             return Ok((fixed.after, None));
         }
         for file in &fixed.files {
@@ -88,7 +87,7 @@ impl<'a> Fixer<'a> {
                 return Ok((fixed.before, Some(Failure { exit: code, ..failure })));
             }
         }
-        self.tell("fixed", &fixed.done);
+        self.report("fixed", &fixed.done);
         Ok((fixed.after, None))
     }
 
@@ -102,12 +101,12 @@ impl<'a> Fixer<'a> {
         Ok(())
     }
 
-    fn tell(&self, what: &str, done: &[AppliedFix]) {
+    fn report(&self, what: &str, done: &[AppliedFix]) {
         if self.terminal.detail == Detail::Quiet {
             return;
         }
-        let mut lines: Vec<String> = done.iter().take(TOLD).map(|one| line(what, one)).collect();
-        let over = done.len().saturating_sub(TOLD) as u64;
+        let mut lines: Vec<String> = done.iter().take(MAX_LISTED).map(|one| line(what, one)).collect();
+        let over = done.len().saturating_sub(MAX_LISTED) as u64;
         if over > 0 {
             lines.push(format!("{what} {} more\n", plural(over, "place", "places")));
         }

@@ -1,47 +1,43 @@
-//! `opsrun check`: validates ops files, and mends them when asked to.
+//! `opsrun check`: validates ops files, and fixes them on request.
 //!
-//! Takes files or stdin, gives the findings in every form that was asked for; on stdout, since here they are the data.
-//! `forms` says where each form goes, `fix` is `--fix` and `--diff`.
-//! Must not touch anything but the files, and with `--host` only looks at what else they name.
-//! Invariant: every file is looked at, whatever is wrong with the others; a document of a program is one over all.
+//! Takes files or stdin, gives the findings in every requested format; on stdout, since they are the data. `outputs`
+//! decides where each format goes, `fix` implements `--fix` and `--diff`. Changes only the files; `--host` only reads.
+//! Invariant: every file is checked, even if others are invalid; JSON, SARIF and JUnit cover all files in one document.
 
 mod fix;
-mod forms;
+mod outputs;
 
 use super::args::{CheckArgs, FailOn};
 use super::exit::{Exit, Failure};
-use super::terminal::Terminal;
+use super::terminal::{DEFAULT_WIDTH, Terminal};
 use crate::clock;
 use crate::config::{self, CheckOptions, Loaded};
 use crate::path::shown;
+use crate::report::findings::document::{FailureLevel, FindingsDocument};
 use crate::report::findings::explain;
-use crate::report::findings::{Checked, Failing};
 use crate::report::run::lines::Detail;
 use crate::report::shared::output;
 use crate::report::shared::style::Style;
 use crate::units::plural;
-use forms::Forms;
+use outputs::Outputs;
 use std::io::Read;
 use std::path::Path;
 
-/// Width of text that goes to a file.
-const PAGE: usize = 100;
-
 pub fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, Failure> {
-    let forms = Forms::of(args)?;
+    let outputs = Outputs::of(args)?;
     let failing = match args.fail_on {
-        FailOn::Error => Failing::Errors,
-        FailOn::Warning => Failing::Warnings,
-        FailOn::Never => Failing::Nothing,
+        FailOn::Error => FailureLevel::Errors,
+        FailOn::Warning => FailureLevel::Warnings,
+        FailOn::Never => FailureLevel::Never,
     };
-    let look = CheckOptions {
+    let options = CheckOptions {
         now: clock::now(),
         host: args.host,
     };
-    let mut fixer = fix::Fixer::new(args, terminal, look);
+    let mut fixer = fix::Fixer::new(args, terminal, options);
     let mut exit: u8 = Exit::Done.into();
-    let mut checked = Checked::default();
-    let mut people = String::new();
+    let mut findings = FindingsDocument::default();
+    let mut file_text = String::new();
     let mut unasked = 0;
     let mut codes = Vec::new();
     for file in &args.files {
@@ -49,67 +45,67 @@ pub fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, Failure> {
             let (loaded, failure) = if fixer.is_wanted() {
                 fixer.run(file, name, text)?
             } else {
-                (config::check(name, text, look), None)
+                (config::check(name, text, options), None)
             };
             Ok((name, loaded, failure))
         });
         let (name, loaded, failure) = match looked {
             Ok(found) => found,
             Err(failure) => {
-                output::failure(&failure.message, failure.help.as_deref(), terminal.err);
+                failure.print(terminal.err);
                 exit = exit.max(failure.exit);
-                checked.unread(file, &failure.message, failure.help.as_deref());
+                findings.add_unread(file, &failure.message, failure.help.as_deref());
                 continue;
             }
         };
         if let Some(failure) = failure {
-            output::failure(&failure.message, failure.help.as_deref(), terminal.err);
+            failure.print(terminal.err);
             exit = exit.max(failure.exit);
         }
         unasked += loaded.unasked;
         codes.extend(loaded.findings.iter().map(|finding| finding.code));
-        if forms.people_read_along() {
+        if outputs.text_to_terminal() {
             let text = text(
                 name,
                 &loaded,
                 terminal,
-                forms.people_style(terminal),
-                forms.page(terminal),
+                outputs.text_style(terminal),
+                outputs.text_width(terminal),
             );
-            if forms.people_on_stderr() {
+            if outputs.text_to_stderr() {
                 output::to_stderr(&text);
             } else {
                 output::to_stdout(&text)?;
             }
         }
-        if forms.people_in_file() {
-            people += &text(name, &loaded, terminal, Style::PLAIN, PAGE);
+        if outputs.text_to_file() {
+            file_text += &text(name, &loaded, terminal, Style::PLAIN, DEFAULT_WIDTH);
         }
         if !fixer.only_shows() && loaded.findings.iter().any(|finding| failing.fails(finding.severity)) {
             exit = exit.max(Exit::Failed.into());
         }
-        checked.add(name, &loaded);
+        findings.add(name, &loaded);
     }
     let closing = |style: Style| {
         let mut lines = explain::pointer(codes.iter().copied(), style);
         if unasked > 0 && terminal.detail > Detail::Quiet {
-            let note = "not looked at: variables, programs and paths of this host; `--host` does";
+            let note = "not checked: variables, programs and paths of this host; to check them, add `--host`";
             lines += &(style.dim(note) + "\n");
         }
         lines
     };
-    if forms.people_read_along() {
-        let lines = closing(forms.people_style(terminal));
-        if forms.people_on_stderr() {
+    if outputs.text_to_terminal() {
+        let lines = closing(outputs.text_style(terminal));
+        if outputs.text_to_stderr() {
             output::to_stderr(&lines);
         } else {
             output::to_stdout(&lines)?;
         }
     }
-    if forms.people_in_file() {
-        people += &closing(Style::PLAIN);
+    if outputs.text_to_file() {
+        file_text += &closing(Style::PLAIN);
     }
-    forms.write(&checked, failing, &people)?;
+    outputs.write(&findings, failing, &file_text)?;
     if fixer.only_shows() && fixer.has_found() {
         exit = exit.max(Exit::Failed.into());
     }
@@ -128,26 +124,26 @@ fn text_of<'a>(file: &'a Path, stdin_name: &'a Path) -> Result<(&'a Path, Vec<u8
     }
 }
 
-/// What people are told of one file.
+/// The findings of one file, and a summary.
 fn text(name: &Path, loaded: &Loaded, terminal: &Terminal, style: Style, width: usize) -> String {
     let mut text = loaded.render(style.is_color(), width);
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
     }
     if loaded.errors() > 0 || terminal.detail > Detail::Quiet {
-        text = text + &verdict(name, loaded, style) + "\n";
+        text = text + &summary(name, loaded, style) + "\n";
     }
     text
 }
 
-fn verdict(name: &Path, loaded: &Loaded, style: Style) -> String {
+fn summary(name: &Path, loaded: &Loaded, style: Style) -> String {
     let warnings = match loaded.warnings() as u64 {
         0 => String::new(),
         n => format!(", {}", style.warn(plural(n, "warning", "warnings"))),
     };
     let fixable = match loaded.findings.iter().filter(|finding| finding.fix.is_some()).count() {
         0 => String::new(),
-        n => format!("; `--fix` mends {n}"),
+        n => format!("; {n} fixable with `--fix`"),
     };
     if let Some(model) = &loaded.model {
         let kinds = [

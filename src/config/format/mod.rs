@@ -12,7 +12,7 @@ mod lines;
 mod width;
 
 use crate::config::findings::FindingSeverity;
-use crate::config::nodes::schema::TOPS;
+use crate::config::nodes::TOP_NAMES;
 use crate::config::source::import::LARGEST;
 use crate::config::syntax::lexer::{self, TokenKind};
 use crate::config::syntax::repair::mend;
@@ -96,7 +96,7 @@ fn draw(line: &Line<'_>, end: &str, out: &mut String) {
 
 /// What a text declares; `None` when it is no KDL.
 fn nodes(text: &str) -> Option<Vec<SyntaxNode>> {
-    let mended = mend::mend(text, 0, TOPS);
+    let mended = mend::mend(text, 0, TOP_NAMES);
     let wrong = |severity| severity == FindingSeverity::Error;
     if mended.refused || mended.findings.iter().any(|finding| wrong(finding.severity)) {
         return None;

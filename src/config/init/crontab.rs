@@ -9,8 +9,7 @@ use super::command::{self, Run};
 use super::entry::{Line, When, line};
 use super::{quoted, remark};
 use crate::config::findings::{Code, FindingSeverity};
-use crate::config::secrets::{command_line, mask};
-use crate::config::{format, load_text};
+use crate::config::{format, load_text, secrets};
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -157,8 +156,8 @@ impl Writer<'_> {
     fn suspects(&self, text: &str) -> bool {
         let words = words(text);
         self.secrets.iter().any(|secret| text.contains(secret.as_str()))
-            || !mask::stretches(text).is_empty()
-            || mask::masked(&words) != words
+            || secrets::masked(text) != text
+            || secrets::masked(&words) != words
     }
 
     /// When it runs, and of the rest nothing.
@@ -313,7 +312,7 @@ fn told(text: &[u8], users: bool) -> Vec<String> {
         match line(text, users) {
             Line::Setting(name, value) if is_secret(name, value) => found.push(value.to_owned()),
             Line::Entry { command, .. } => {
-                let arguments = command_line::in_text(command).into_iter().filter(|found| found.sure);
+                let arguments = secrets::literals(command).into_iter().filter(|found| found.sure);
                 let values = arguments.filter_map(|found| command.get(found.start..found.end));
                 found.extend(values.map(str::to_owned));
             }

@@ -1,5 +1,14 @@
-//! The language as data: its vocabulary, the names of its types, and suggestions for misspelt words.
+//! The language as data: how a node is described, the types of its values, and suggestions for unknown words.
+//!
+//! - `keywords`: which settings take `#true`, `#false` or `#null`
+//! - `spec`: one row of the language · `types`: the types of values
+//! - [`vocabulary`]: the whole language as a value, for `opsrun schema`, the reference and completions
+//! - `suggest`: "did you mean", and words of other tools
+//!
+//! The rows themselves are in `nodes`.
 
+pub(in crate::config) mod keywords;
+pub(in crate::config) mod spec;
 pub(in crate::config) mod suggest;
-mod types;
+pub(in crate::config) mod types;
 pub mod vocabulary;

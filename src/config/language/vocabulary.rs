@@ -1,11 +1,14 @@
 //! The language as a value: nodes, arguments, properties, defaults, bounds and examples, and the kinds of findings.
 //!
-//! Takes the table in `schema` and the codes of `findings`, gives a [`Vocabulary`] for editors, completion and the
+//! Takes the rows of `nodes` and the codes of `findings`, gives a [`Vocabulary`] for editors, completion and the
 //! reference. `opsrun schema` prints it, `schemas/language.json` is that output, and a test compares the two.
-//! Invariant: nothing stands here that is not in the table.
+//! Invariant: everything here comes from those rows and codes.
 
 use crate::config::findings::{Code, FindingSeverity};
-use crate::config::nodes::schema::{ABSENT_PROPS, Args, Fallback, Prop, ROOT, Spec, Type, VERSION};
+use crate::config::language::spec::{Args, Fallback, Prop, Spec};
+use crate::config::language::types::Type;
+use crate::config::nodes::job::ABSENT_PROPS;
+use crate::config::nodes::{ROOT, VERSION};
 use serde::Serialize;
 
 pub const FORMAT: u32 = 1;
@@ -19,35 +22,35 @@ pub struct Vocabulary {
     pub format: u32,
     /// The version of the language, as in `ops version=1`.
     pub version: u64,
-    /// What may stand at the top of a file.
-    pub nodes: Vec<Node>,
-    /// What the language has and this build has not; it is refused by name.
-    pub absent: Vec<Absent>,
+    /// The nodes at the top of a file.
+    pub nodes: Vec<NodeEntry>,
+    /// Parts of the language that this build does not support.
+    pub absent: Vec<AbsentEntry>,
     /// The kinds of findings.
-    pub findings: Vec<Kind>,
+    pub findings: Vec<FindingKind>,
 }
 
 /// A node.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Node {
+pub struct NodeEntry {
     /// As it is written.
     pub name: &'static str,
     /// What it is, in one line.
     pub summary: &'static str,
     /// In order.
-    pub arguments: Vec<Argument>,
+    pub arguments: Vec<ArgumentEntry>,
     /// In the order of the reference; a file may have any.
-    pub properties: Vec<Property>,
-    /// What may stand in its block; empty: it takes none.
-    pub children: Vec<Node>,
-    /// True when it must be there.
+    pub properties: Vec<PropertyEntry>,
+    /// The nodes in its block; empty: it takes none.
+    pub children: Vec<NodeEntry>,
+    /// True when it must be given.
     pub required: bool,
-    /// True when it may stand several times.
+    /// True when it may be given several times.
     pub repeats: bool,
     /// What holds without it.
-    pub default: Option<Unset>,
-    /// What must hold besides, in words.
+    pub default: Option<DefaultEntry>,
+    /// A further condition, in words.
     pub rule: Option<&'static str>,
     /// A short use of it.
     pub example: &'static str,
@@ -56,11 +59,11 @@ pub struct Node {
 /// An argument, or the last of them and all that follow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Argument {
+pub struct ArgumentEntry {
     /// What it must be.
     #[serde(flatten)]
-    pub form: Form,
-    /// True when it must be there.
+    pub form: ValueForm,
+    /// True when it must be given.
     pub required: bool,
     /// True when several may follow one another.
     pub repeats: bool,
@@ -69,19 +72,19 @@ pub struct Argument {
 /// A property.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Property {
+pub struct PropertyEntry {
     /// As it is written, without the `=`.
     pub name: &'static str,
     /// What it is, in one line.
     pub summary: &'static str,
     /// What its value must be.
     #[serde(flatten)]
-    pub form: Form,
-    /// True when it must be there.
+    pub form: ValueForm,
+    /// True when it must be given.
     pub required: bool,
     /// What holds without it.
-    pub default: Option<Unset>,
-    /// What must hold besides, in words.
+    pub default: Option<DefaultEntry>,
+    /// A further condition, in words.
     pub rule: Option<&'static str>,
     /// A value, as it is written.
     pub example: &'static str,
@@ -90,7 +93,7 @@ pub struct Property {
 /// What a value must be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Form {
+pub struct ValueForm {
     /// The name of its type.
     #[serde(rename = "type")]
     pub ty: &'static str,
@@ -111,7 +114,7 @@ pub struct Form {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
-pub enum Unset {
+pub enum DefaultEntry {
     /// The same as with these arguments, or this value, as they are written.
     Value(&'static str),
     /// What no value says, in words.
@@ -121,8 +124,8 @@ pub enum Unset {
 /// A part of the language that this build does not have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Absent {
-    /// The node in which it would stand; none at the top of a file.
+pub struct AbsentEntry {
+    /// The node in which it would be written; none at the top of a file.
     pub within: Option<&'static str>,
     /// As it would be written; a property ends with `=`.
     pub name: String,
@@ -133,7 +136,7 @@ pub struct Absent {
 /// A kind of finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Kind {
+pub struct FindingKind {
     /// Such as `OPS2001`; it never changes its meaning.
     pub code: &'static str,
     /// What `allow` names.
@@ -149,7 +152,7 @@ impl Vocabulary {
     pub fn of_this_build() -> Self {
         let mut absent = Vec::new();
         missing(&ROOT, None, &mut absent);
-        absent.extend(ABSENT_PROPS.iter().map(|(node, prop, instead)| Absent {
+        absent.extend(ABSENT_PROPS.iter().map(|(node, prop, instead)| AbsentEntry {
             within: Some(node),
             name: format!("{prop}="),
             instead,
@@ -165,7 +168,7 @@ impl Vocabulary {
 
     /// The node that `path` leads to, such as `check/http`.
     #[must_use]
-    pub fn node(&self, path: &str) -> Option<&Node> {
+    pub fn node(&self, path: &str) -> Option<&NodeEntry> {
         let mut names = path.split('/');
         let first = names.next()?;
         let top = self.nodes.iter().find(|node| node.name == first)?;
@@ -173,15 +176,15 @@ impl Vocabulary {
     }
 }
 
-fn children(spec: &Spec) -> Vec<Node> {
+fn children(spec: &Spec) -> Vec<NodeEntry> {
     spec.all_children()
         .filter(|child| child.absent.is_none())
         .map(node)
         .collect()
 }
 
-fn node(spec: &'static Spec) -> Node {
-    Node {
+fn node(spec: &'static Spec) -> NodeEntry {
+    NodeEntry {
         name: spec.name,
         summary: spec.doc,
         arguments: arguments(spec.args),
@@ -195,8 +198,8 @@ fn node(spec: &'static Spec) -> Node {
     }
 }
 
-fn arguments(args: Args) -> Vec<Argument> {
-    let one = |ty, required, repeats| Argument {
+fn arguments(args: Args) -> Vec<ArgumentEntry> {
+    let one = |ty, required, repeats| ArgumentEntry {
         form: form(ty),
         required,
         repeats,
@@ -212,8 +215,8 @@ fn arguments(args: Args) -> Vec<Argument> {
     }
 }
 
-fn property(prop: &'static Prop) -> Property {
-    Property {
+fn property(prop: &'static Prop) -> PropertyEntry {
+    PropertyEntry {
         name: prop.name,
         summary: prop.doc,
         form: form(prop.ty),
@@ -224,9 +227,9 @@ fn property(prop: &'static Prop) -> Property {
     }
 }
 
-fn form(ty: Type) -> Form {
+fn form(ty: Type) -> ValueForm {
     let bounds = ty.bounds();
-    Form {
+    ValueForm {
         ty: ty.name(),
         form: ty.form(),
         minimum: bounds.map(|(least, _)| least),
@@ -235,18 +238,18 @@ fn form(ty: Type) -> Form {
     }
 }
 
-fn default(fallback: Fallback) -> Unset {
+fn default(fallback: Fallback) -> DefaultEntry {
     match fallback {
-        Fallback::Given(text) => Unset::Value(text),
-        Fallback::Words(text) => Unset::Words(text),
+        Fallback::Given(text) => DefaultEntry::Value(text),
+        Fallback::Words(text) => DefaultEntry::Words(text),
     }
 }
 
 /// What is known in `spec` and below it, and not built in.
-fn missing(spec: &'static Spec, within: Option<&'static str>, found: &mut Vec<Absent>) {
+fn missing(spec: &'static Spec, within: Option<&'static str>, found: &mut Vec<AbsentEntry>) {
     for child in spec.all_children() {
         match child.absent {
-            Some(instead) => found.push(Absent {
+            Some(instead) => found.push(AbsentEntry {
                 within,
                 name: child.name.to_owned(),
                 instead,
@@ -256,8 +259,8 @@ fn missing(spec: &'static Spec, within: Option<&'static str>, found: &mut Vec<Ab
     }
 }
 
-fn kind(code: Code) -> Kind {
-    Kind {
+fn kind(code: Code) -> FindingKind {
+    FindingKind {
         code: code.id(),
         slug: code.slug(),
         severity: code.severity(),
@@ -279,7 +282,7 @@ mod tests {
 
     #[test]
     fn types_differ_in_their_names() {
-        fn forms<'a>(nodes: &'a [Node], found: &mut Vec<(&'a str, String)>) {
+        fn forms<'a>(nodes: &'a [NodeEntry], found: &mut Vec<(&'a str, String)>) {
             for node in nodes {
                 let shapes = node.arguments.iter().map(|argument| &argument.form);
                 for form in shapes.chain(node.properties.iter().map(|property| &property.form)) {

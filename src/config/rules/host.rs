@@ -6,10 +6,11 @@
 //! Invariant: gathering looks at nothing; what cannot be seen for want of permission is not said to be absent.
 
 use crate::config::findings::{Code, Finding, excerpt};
-use crate::config::nodes::document::{ArgvNode, CommandNode, Document, ProbeNode, ProgramNode, TextNode, WayNode};
+use crate::config::nodes::document::Document;
+use crate::config::nodes::{HostObject, HostReference, SearchPath};
 use crate::config::rules::validate::Place;
-use crate::config::source::paths::{self, shown};
-use crate::config::source::{SourceMap, Span, Spanned};
+use crate::config::source::Span;
+use crate::config::source::paths::shown;
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
@@ -47,136 +48,54 @@ enum Fact {
 }
 
 /// Everything that the document takes for granted.
-pub(in crate::config) fn asks(document: &Document, sources: &SourceMap, places: &[Place<'_>]) -> Vec<Ask> {
-    let mut gatherer = Gatherer {
-        sources,
-        asks: Vec::new(),
-    };
-    for target in &document.targets {
-        gatherer.command(target.command.as_ref());
-    }
-    for check in &document.checks {
-        match &check.probe {
-            Some(ProbeNode::Command(command)) => gatherer.command(Some(command)),
-            Some(ProbeNode::Http(http)) => {
-                gatherer.value(&http.url);
-                for (_, value) in &http.headers {
-                    gatherer.value(value);
-                }
-                gatherer.file(http.ca_file.as_ref(), "ca-file");
-            }
-            Some(ProbeNode::TlsExpiry { ca_file, .. }) => gatherer.file(ca_file.as_ref(), "ca-file"),
-            _ => {}
-        }
-    }
-    for channel in &document.channels {
-        match &channel.way {
-            Some(WayNode::Command(command)) => gatherer.command(Some(command)),
-            Some(WayNode::Email(email)) => gatherer.file(email.ca_file.as_ref(), "ca-file"),
-            Some(WayNode::Web(web)) => gatherer.file(web.ca_file.as_ref(), "ca-file"),
-            None => {}
-        }
-        if !matches!(channel.way, Some(WayNode::Command(_))) {
-            for value in channel.values() {
-                gatherer.value(value);
-            }
-        }
-    }
+pub(in crate::config) fn asks(document: &Document, places: &[Place<'_>]) -> Vec<Ask> {
+    let targets = document.targets.iter().map(|node| &node.job.host_references);
+    let checks = document.checks.iter().map(|node| &node.job.host_references);
+    let channels = document.channels.iter().map(|node| &node.host_references);
+    let references = targets.chain(checks).chain(channels).flatten();
+    let mut asks: Vec<Ask> = references.filter_map(ask).collect();
     for place in places {
-        gatherer.place(place);
+        let (Some(source), Some(from)) = (&place.source, &place.node.source) else {
+            continue;
+        };
+        asks.push(Ask {
+            span: from.span,
+            fact: Fact::Directory(source.clone(), "source"),
+        });
+        if let (Some(to), Some(into)) = (&place.to, &place.node.to) {
+            asks.push(Ask {
+                span: into.span,
+                fact: Fact::Apart {
+                    backup: place.name.to_owned(),
+                    from: from.span,
+                    source: source.clone(),
+                    to: to.clone(),
+                },
+            });
+        }
     }
-    gatherer.asks
+    asks
 }
 
-struct Gatherer<'a> {
-    sources: &'a SourceMap,
-    asks: Vec<Ask>,
-}
-
-impl Gatherer<'_> {
-    fn ask(&mut self, span: Span, fact: Fact) {
-        self.asks.push(Ask { span, fact });
-    }
-
-    /// From the directory of the file that it stands in.
-    fn resolve(&self, span: Span, path: &Path) -> Option<PathBuf> {
-        Some(paths::normal(&self.sources.file_of(span)?.dir().join(path)))
-    }
-
-    fn file(&mut self, path: Option<&Spanned<PathBuf>>, setting: &'static str) {
-        if let Some(path) = path
-            && let Some(file) = self.resolve(path.span, &path.value)
-        {
-            self.ask(path.span, Fact::File(file, setting));
-        }
-    }
-
-    fn directory(&mut self, path: Option<&Spanned<PathBuf>>, setting: &'static str) {
-        if let Some(path) = path
-            && let Some(dir) = self.resolve(path.span, &path.value)
-        {
-            self.ask(path.span, Fact::Directory(dir, setting));
-        }
-    }
-
-    fn value(&mut self, value: &TextNode) {
-        match value {
-            TextNode::Plain(_) => {}
-            TextNode::Env(name) => self.ask(name.span, Fact::Variable(name.value.clone())),
-            TextNode::File(path) => self.file(Some(path), "from-file"),
-            TextNode::Command(argv) => self.program(argv, None),
-        }
-    }
-
-    fn command(&mut self, command: Option<&CommandNode>) {
-        let Some(command) = command else {
-            return;
-        };
-        // A command with a PATH of its own is looked for there; one whose PATH is a secret, nowhere.
-        let own = command
-            .env
-            .iter()
-            .find(|(name, _)| name == "PATH")
-            .map(|(_, value)| value);
-        match (&command.program, own) {
-            (ProgramNode::Argv(argv), None) => self.program(argv, None),
-            (ProgramNode::Argv(argv), Some(TextNode::Plain(path))) => self.program(argv, Some(path)),
-            _ => {}
-        }
-        self.directory(command.cwd.as_ref(), "cwd");
-        for (_, value) in &command.env {
-            self.value(value);
-        }
-    }
-
-    fn program(&mut self, argv: &ArgvNode, path: Option<&String>) {
-        let Some(word) = argv.words.first() else {
-            return;
-        };
-        if word.contains('/') {
-            if let Some(file) = self.resolve(argv.span, Path::new(word)) {
-                self.ask(argv.span, Fact::Executable(file));
-            }
-        } else {
-            let (word, path) = (word.clone(), path.cloned());
-            self.ask(argv.span, Fact::Program { word, path });
-        }
-    }
-
-    fn place(&mut self, place: &Place<'_>) {
-        self.directory(place.node.source.as_ref(), "source");
-        if let (Some(source), Some(to)) = (&place.source, &place.to)
-            && let (Some(from), Some(into)) = (&place.node.source, &place.node.to)
-        {
-            let fact = Fact::Apart {
-                backup: place.name.to_owned(),
-                from: from.span,
-                source: source.clone(),
-                to: to.clone(),
-            };
-            self.ask(into.span, fact);
-        }
-    }
+fn ask(reference: &HostReference) -> Option<Ask> {
+    let fact = match &reference.what {
+        HostObject::Variable(name) => Fact::Variable(name.clone()),
+        HostObject::Program(_, SearchPath::Unknown) => return None,
+        HostObject::Program(path, _) if path.contains('/') => Fact::Executable(PathBuf::from(path)),
+        HostObject::Program(word, search) => Fact::Program {
+            word: word.clone(),
+            path: match search {
+                SearchPath::Own(path) => Some(path.clone()),
+                SearchPath::Inherited | SearchPath::Unknown => None,
+            },
+        },
+        HostObject::File(path, setting) => Fact::File(path.clone(), setting),
+        HostObject::Directory(path, setting) => Fact::Directory(path.clone(), setting),
+    };
+    Some(Ask {
+        span: reference.span,
+        fact,
+    })
 }
 
 /// Looks at the host, and says what is not so.

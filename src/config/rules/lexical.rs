@@ -305,7 +305,7 @@ pub(in crate::config) fn budgets(document: &Document, findings: &mut Vec<Finding
             continue;
         }
         if let Some(budget) = &node.max_delete {
-            if budget.share == Some(100) && budget.files.is_none() && budget.bytes.is_none() {
+            if budget.value.share == Some(100) && budget.value.files.is_none() && budget.value.bytes.is_none() {
                 findings.push(
                     Finding::new(
                         Code::NoMaxDelete,

@@ -7,7 +7,8 @@
 
 use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::language::suggest::nearest;
-use crate::config::nodes::document::{Document, ProbeNode, RetentionNode};
+use crate::config::nodes::RetentionNode;
+use crate::config::nodes::document::Document;
 use crate::config::rules::validate::{Claim, Place};
 use crate::config::source::{Span, Spanned};
 use crate::model::{JobKind, JobName};
@@ -252,7 +253,7 @@ impl<'a> Names<'a> {
     /// Resolves every `needs`, and has every `job` of a check looked at.
     pub(in crate::config) fn needs(&self, document: &Document, findings: &mut Vec<Finding>) -> Needs {
         for check in &document.checks {
-            if let Some(ProbeNode::Job { job, .. }) = &check.probe {
+            if let Some(job) = &check.asked_job {
                 let _ = self.resolve(job, "job", findings);
             }
         }

@@ -6,11 +6,10 @@
 //! by the backup's `exclude`, asked here with the same matcher.
 
 use crate::config::findings::{Code, Finding};
-use crate::config::nodes::build;
 use crate::config::rules::validate::{Claim, Place};
 use crate::config::source::Span;
 use crate::config::source::paths::shown;
-use crate::model::pattern::{Selector, Standing};
+use crate::model::pattern::{SelectionState, Selector};
 use crate::model::{Contents, Ops};
 use crate::path::RelPath;
 use std::collections::{HashMap, HashSet};
@@ -67,7 +66,7 @@ pub(in crate::config) fn judge(places: &[Place<'_>], claims: &[Claim<'_>], ops: 
             let Some(other) = places.get(*other_at).filter(|other| other.name != place.name) else {
                 continue;
             };
-            let selector = selector.get_or_insert_with(|| Selector::new(&build::selection(place.node)));
+            let selector = selector.get_or_insert_with(|| Selector::new(&place.node.selection()));
             let standing = standing(selector, below);
             if deletes && !standing.excluded {
                 findings.extend(holds_copies(place, other, below, &said));
@@ -88,10 +87,10 @@ pub(in crate::config) fn judge(places: &[Place<'_>], claims: &[Claim<'_>], ops: 
 }
 
 /// What the patterns say of a directory below the source; of the source itself that it is read.
-fn standing(selector: &mut Selector, below: &Path) -> Standing {
+fn standing(selector: &mut Selector, below: &Path) -> SelectionState {
     match RelPath::new(below.as_os_str().as_bytes()) {
         Some(path) => selector.standing(&path),
-        None => Standing {
+        None => SelectionState {
             included: true,
             excluded: false,
         },
@@ -171,7 +170,7 @@ fn out_of(below: &Path, instead: &str) -> String {
 fn holds_state(place: &Place<'_>, state: &Path, selector: &mut Option<Selector>) -> Option<Finding> {
     let (source, written) = (place.source.as_deref()?, place.node.source.as_ref()?);
     let help = if let Ok(below) = state.strip_prefix(source) {
-        let selector = selector.get_or_insert_with(|| Selector::new(&build::selection(place.node)));
+        let selector = selector.get_or_insert_with(|| Selector::new(&place.node.selection()));
         if standing(selector, below).excluded {
             return None;
         }
@@ -231,7 +230,7 @@ fn again(places: &[Place<'_>], copied: &[(usize, usize)], findings: &mut Vec<Fin
         let Ok(below) = original.strip_prefix(source) else {
             continue;
         };
-        let mut selector = Selector::new(&build::selection(place.node));
+        let mut selector = Selector::new(&place.node.selection());
         if !standing(&mut selector, below).selected() {
             continue;
         }

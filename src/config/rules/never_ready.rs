@@ -5,10 +5,11 @@
 //! Invariant: a gate is called closed for ever only when no run of any kind can open it.
 
 use crate::config::findings::{Code, Finding};
-use crate::config::nodes::document::{CheckNode, Document, JobNode, ProbeNode};
+use crate::config::nodes::document::Document;
+use crate::config::nodes::{CheckNode, JobNode};
 use crate::config::rules::names::Needs;
 use crate::config::source::{Span, Spanned};
-use crate::model::check::Worst;
+use crate::model::check::{Probe, Worst};
 use crate::model::{JobKind, JobName};
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -39,7 +40,7 @@ pub(in crate::config) fn judge(document: &Document, needs: &Needs, findings: &mu
     }
     let mut followed = 0;
     for check in &document.checks {
-        let Some(ProbeNode::Job { job, .. }) = &check.probe else {
+        let Some(job) = &check.asked_job else {
             continue;
         };
         let (Ok(asked), Some(name)) = (job.value.parse::<JobName>(), &check.job.name) else {
@@ -82,7 +83,7 @@ pub(in crate::config) fn judge(document: &Document, needs: &Needs, findings: &mu
 /// A check of a job that has never succeeded is closed, unless critical counts as a warning.
 fn never_ok_before(check: &CheckNode) -> bool {
     let ages = match &check.probe {
-        Some(ProbeNode::Job { age, .. }) => age.warn.is_some() || age.critical.is_some(),
+        Some(Probe::Job { age, .. }) => age.warn.is_some() || age.critical.is_some(),
         _ => return false,
     };
     check.worst == Worst::Critical || !ages

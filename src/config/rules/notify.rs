@@ -6,7 +6,8 @@
 
 use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::language::suggest::nearest;
-use crate::config::nodes::document::{Document, JobNode};
+use crate::config::nodes::JobNode;
+use crate::config::nodes::document::Document;
 use crate::config::rules::names::{Names, twice};
 use crate::config::source::{Span, Spanned};
 use crate::model::channel::LOG;

@@ -6,10 +6,11 @@
 //! Invariant: pure; the same file at the same time gives the same findings.
 
 use crate::config::findings::{Code, Finding};
-use crate::config::nodes::document::{Document, ProbeNode};
+use crate::config::nodes::check::DEFAULT_CHECK_TIMEOUT;
+use crate::config::nodes::document::Document;
 use crate::config::rules::names::Needs;
 use crate::config::rules::schedules::{Schedules, Timed};
-use crate::model::check::Levels;
+use crate::model::check::{Levels, Probe};
 use crate::model::{JobKind, JobName};
 use crate::units::show_duration;
 use chrono::{DateTime, Utc};
@@ -146,7 +147,7 @@ fn probes(document: &Document, by_job: &ByJob<'_>, now: DateTime<Utc>, findings:
             continue;
         };
         let timeout = node.job.timeout.as_ref();
-        let longest = timeout.map_or(crate::config::nodes::build::CHECK_TIMEOUT, |timeout| timeout.value);
+        let longest = timeout.map_or(DEFAULT_CHECK_TIMEOUT, |timeout| timeout.value);
         if longest < shortest {
             continue;
         }
@@ -179,7 +180,7 @@ fn probes(document: &Document, by_job: &ByJob<'_>, now: DateTime<Utc>, findings:
 /// OPS6004: a threshold that the asked job reaches whenever all is well.
 fn freshness(document: &Document, by_job: &ByJob<'_>, now: DateTime<Utc>, findings: &mut Vec<Finding>) {
     for node in &document.checks {
-        let Some(ProbeNode::Job { job, age, .. }) = &node.probe else {
+        let (Some(Probe::Job { age, .. }), Some(job)) = (&node.probe, &node.asked_job) else {
             continue;
         };
         let Ok(asked) = job.value.parse::<JobName>() else {

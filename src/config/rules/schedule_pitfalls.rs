@@ -6,7 +6,7 @@
 //! Invariant: pure; the same file at the same time gives the same findings.
 
 use crate::config::findings::{Code, Finding};
-use crate::config::nodes::document::RhythmNode;
+use crate::config::nodes::RhythmNode;
 use crate::config::rules::schedules::{Schedules, Timed};
 use crate::config::source::Span;
 use crate::model::schedule::{ChangeKind, ClockChange, Rhythm, WallClock, clock_changes};

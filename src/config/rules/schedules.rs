@@ -7,10 +7,11 @@
 
 use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::language::suggest::nearest;
-use crate::config::nodes::document::{Document, JobNode, RhythmNode, ScheduleNode};
+use crate::config::nodes::document::Document;
+use crate::config::nodes::{JobNode, RhythmNode, ScheduleNode};
 use crate::config::rules::names::twice;
 use crate::config::source::Spanned;
-use crate::model::schedule::{Cron, Fold, Gap, Missed, Rhythm, Schedule, WallClock};
+use crate::model::schedule::{Cron, FoldPolicy, GapPolicy, Rhythm, Schedule};
 use crate::model::{JobKind, JobName};
 use crate::units::parse_duration;
 use chrono::{DateTime, Utc};
@@ -88,9 +89,9 @@ impl<'a> Schedules<'a> {
                 all.push(Timed {
                     schedule: Schedule {
                         name: JobName::new(kind, &name.value).to_string(),
-                        rhythm: meant(rhythm, None, zone),
+                        rhythm: rhythm.lower(None, zone),
                         jitter: None,
-                        missed: usual_missed(rhythm),
+                        missed: rhythm.default_missed(),
                     },
                     rhythm,
                     declared: None,
@@ -106,8 +107,8 @@ impl<'a> Schedules<'a> {
                 let key = (
                     clock.cron.to_string(),
                     clock.zone,
-                    clock.gap == Gap::Skip,
-                    clock.fold == Fold::Both,
+                    clock.gap == GapPolicy::Skip,
+                    clock.fold == FoldPolicy::Both,
                 );
                 timed.gaps = Rc::clone(shared.entry(key).or_default());
             }
@@ -134,38 +135,11 @@ impl<'a> Schedules<'a> {
 fn declared(node: &ScheduleNode, zone: chrono_tz::Tz) -> Option<Timed<'_>> {
     let rhythm = node.rhythm.as_ref()?;
     Some(Timed {
-        schedule: Schedule {
-            name: node.name.as_ref()?.value.clone(),
-            rhythm: meant(rhythm, node.dst, zone),
-            jitter: node.jitter.as_ref().map(|jitter| jitter.value),
-            missed: node.missed.unwrap_or_else(|| usual_missed(rhythm)),
-        },
+        schedule: node.lower(zone)?,
         rhythm,
         declared: Some(node),
         gaps: Rc::default(),
     })
-}
-
-fn meant(node: &RhythmNode, dst: Option<(Gap, Fold)>, zone: chrono_tz::Tz) -> Rhythm {
-    let (gap, fold) = dst.unwrap_or_default();
-    match node {
-        RhythmNode::Every(every) => Rhythm::Every(every.value),
-        RhythmNode::Cron(node) => Rhythm::Cron(Box::new(WallClock {
-            cron: node.cron.clone(),
-            zone: node.zone.unwrap_or(zone),
-            gap,
-            fold,
-            dst_given: dst.is_some(),
-        })),
-    }
-}
-
-/// What a clock on the wall showed while nobody was there is made up for; time that passes goes on.
-fn usual_missed(node: &RhythmNode) -> Missed {
-    match node {
-        RhythmNode::Cron(_) => Missed::Latest { window: None },
-        RhythmNode::Every(_) => Missed::Skip,
-    }
 }
 
 /// The names of schedules, right or wrong.

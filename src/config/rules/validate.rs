@@ -7,18 +7,18 @@
 
 use crate::config::CheckOptions;
 use crate::config::findings::{Code, Finding, FindingSeverity, allow, sorted};
-use crate::config::nodes::build;
-use crate::config::nodes::document::{BackupNode, Document, RetentionNode};
+use crate::config::nodes::document::Document;
+use crate::config::nodes::lower::lower;
+use crate::config::nodes::{BackupNode, JobLinks, RetentionNode, lower_ops};
 use crate::config::rules::deletion::deletable::Sets;
 use crate::config::rules::deletion::{assertions, empty_selection, protected_paths, reasons};
 use crate::config::rules::{
     cycles, host, lexical, names, nested_directories, never_ready, notify, schedule_fit, schedule_pitfalls, schedules,
 };
-use crate::config::source::{SourceMap, Span, Spanned, paths};
-use crate::config::values::as_name;
-use crate::model::{Model, Ops};
+use crate::config::source::{SourceMap, Span, Spanned};
+use crate::model::Model;
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A backup whose paths are resolved.
 #[derive(Debug)]
@@ -54,9 +54,9 @@ pub(in crate::config) fn validate(
     CheckOptions { now, host }: CheckOptions,
     mut findings: Vec<Finding>,
 ) -> Judged {
-    let ops = ops(document, sources, digest);
+    let ops = lower_ops(document.ops.as_ref(), sources, digest);
     names::unique(document, &mut findings);
-    let places: Vec<Place<'_>> = document.backups.iter().map(|node| place(node, sources)).collect();
+    let places: Vec<Place<'_>> = document.backups.iter().map(place).collect();
     let by_name: HashMap<&str, &Place<'_>> = places.iter().rev().map(|place| (place.name, place)).collect();
     let claims = names::claims(document, &places, &by_name, &mut findings);
 
@@ -80,8 +80,7 @@ pub(in crate::config) fn validate(
     reasons::judge(&claims, &sets, &precious, &empty, &mut findings);
     nested_directories::judge(&places, &claims, &ops, &mut findings);
     assertions::judge(document, &places, &claims, &mut findings);
-    build::unnameable(document, sources, &mut findings);
-    let asks = host::asks(document, sources, &places);
+    let asks = host::asks(document, &places);
     let (unasked, unasked_codes) = if host {
         host::look(&asks, &mut findings);
         (0, [].as_slice())
@@ -107,44 +106,22 @@ pub(in crate::config) fn validate(
         .all(|finding| finding.severity != FindingSeverity::Error);
     let model = fine
         .then(|| {
-            let judged = build::Judged {
-                places: &places,
-                needs: &needs,
-                schedules: &schedules,
-                now,
-            };
-            build::build(document, &judged, sources, ops)
+            let links = schedules
+                .of_jobs(document)
+                .zip(&needs)
+                .map(|((_, _, timed), needs)| JobLinks {
+                    needs: needs.iter().map(|name| name.value.clone()).collect(),
+                    schedule: timed.map(|timed| timed.schedule.name.clone()),
+                    longest_gap: timed.and_then(|timed| Some(timed.gaps(now)?.1)),
+                });
+            let all = schedules.all().iter().map(|timed| timed.schedule.clone());
+            lower(document, ops, all.collect(), links.collect())
         })
         .flatten();
     Judged {
         model,
         findings,
         unasked,
-    }
-}
-
-/// The settings of the whole, with defaults.
-fn ops(document: &Document, sources: &SourceMap, digest: String) -> Ops {
-    let node = document.ops.as_ref();
-    let root = sources.files().first();
-    let root_path = root.map_or(Path::new("/ops.kdl"), |file| file.path.as_path());
-    let dir = root_path.parent().unwrap_or(Path::new("/"));
-    let name = node
-        .and_then(|node| node.name.as_ref())
-        .map(|name| name.value.clone())
-        .or_else(|| as_name(&root_path.file_stem()?.to_string_lossy()))
-        .unwrap_or_else(|| "ops".to_owned());
-    let state_dir = match node.and_then(|node| node.state_dir.as_ref()) {
-        Some(path) => paths::normal(&dir.join(&path.value)),
-        None => dir.join(".opsrun").join(&name),
-    };
-    Ops {
-        name,
-        timezone: node.and_then(|node| node.timezone).unwrap_or(chrono_tz::UTC),
-        state_dir,
-        concurrency: node.and_then(|node| node.concurrency),
-        files: sources.files().iter().map(|file| file.path.clone()).collect(),
-        digest,
     }
 }
 
@@ -170,16 +147,12 @@ fn no_jobs(document: &Document, sources: &SourceMap) -> Option<Finding> {
     )
 }
 
-fn place<'a>(node: &'a BackupNode, sources: &SourceMap) -> Place<'a> {
-    let resolve = |path: &Option<Spanned<PathBuf>>| {
-        let path = path.as_ref()?;
-        let dir = sources.file_of(path.span)?.dir();
-        Some(paths::normal(&dir.join(&path.value)))
-    };
+fn place(node: &BackupNode) -> Place<'_> {
+    let path = |path: &Option<Spanned<PathBuf>>| path.as_ref().map(|path| path.value.clone());
     Place {
         node,
         name: node.job.name.as_ref().map_or("", |name| name.value.as_str()),
-        source: resolve(&node.source),
-        to: resolve(&node.to),
+        source: path(&node.source),
+        to: path(&node.to),
     }
 }

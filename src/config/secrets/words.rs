@@ -1,59 +1,59 @@
-//! The words of a line as a shell, a person or an ops file divides it: what may be a program, an option, a secret.
+//! The words of a line as a shell, a person or an ops file divides it, and how far a value goes that begins with one.
 //!
-//! Takes text of any kind, gives its words, and how far a secret goes that begins in one. No grammar is followed: a line
-//! may be a comment, a node, or a script within a string.
-//! Invariant: all ends lie on character boundaries, and the words of a text cost time in proportion to it.
+//! Takes text of any kind: a line may be a comment, a node, or a script within a string, well-formed or not.
+//! Invariant: all offsets are character boundaries, and the words of a text cost time in proportion to it.
+
+const QUOTES: &str = "\"'`\u{201c}\u{201d}\u{2018}\u{2019}\u{ab}\u{bb}";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::config) struct Word<'t> {
-    pub(in crate::config) text: &'t str,
-    pub(in crate::config) start: usize,
-    /// Where the quotes end that it begins in, or itself.
-    pub(in crate::config) reach: usize,
-    /// What stands before it.
-    pub(in crate::config) gap: Gap,
-    /// A quote stands right before it.
-    pub(in crate::config) quoted: bool,
+pub(super) struct Word<'t> {
+    pub(super) text: &'t str,
+    pub(super) start: usize,
+    /// What is between it and the word before: blanks, quotes, `=`, `;`, braces.
+    pub(super) gap: &'t str,
 }
 
 impl Word<'_> {
-    pub(in crate::config) fn end(&self) -> usize {
+    pub(super) fn end(&self) -> usize {
         self.start + self.text.len()
+    }
+
+    pub(super) fn is_quoted(&self) -> bool {
+        self.gap.ends_with(is_quote)
+    }
+
+    /// Its value was assigned to the word before: `a=b`, `a = b`, `"a": b`.
+    pub(super) fn is_assigned(&self) -> bool {
+        self.gap.contains(['=', ':'])
+    }
+
+    /// A command or statement ends before it.
+    pub(super) fn starts_command(&self) -> bool {
+        self.gap.contains([';', '|', '&', '(', '{', '}'])
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::config) enum Gap {
-    /// Nothing but quotes.
-    Glued,
-    Blank,
-    /// Something behind which a command begins.
-    Command,
-    /// `<<<`.
-    Here,
+pub(super) fn is_quote(c: char) -> bool {
+    QUOTES.contains(c)
 }
 
-const QUOTES: [char; 3] = ['"', '\'', '`'];
-
 fn separates(c: char) -> bool {
-    c.is_whitespace() || QUOTES.contains(&c) || matches!(c, ';' | '|' | '&' | '(' | ')' | '<' | '>')
+    c.is_whitespace() || is_quote(c) || ends_command(c) || matches!(c, '{' | '}' | '[' | ']' | ',' | '=' | '\\')
+}
+
+fn ends_command(c: char) -> bool {
+    matches!(c, ';' | '|' | '&' | '(' | ')' | '<' | '>')
 }
 
 /// Lines, each with its first byte; a `\` at the end of a line joins the next.
-pub(in crate::config) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut at = 0;
     std::iter::from_fn(move || {
         let rest = text.get(at..).filter(|rest| !rest.is_empty())?;
         let mut end = 0;
-        loop {
-            let found = rest.get(end..).and_then(|rest| rest.find('\n'));
-            let Some(found) = found else {
-                end = rest.len();
-                break;
-            };
-            end += found + 1;
-            let line = rest.get(..end - 1).unwrap_or_default();
-            if !line.trim_end_matches('\r').ends_with('\\') {
+        for line in rest.split_inclusive('\n') {
+            end += line.len();
+            if !line.trim_end().ends_with('\\') {
                 break;
             }
         }
@@ -63,131 +63,78 @@ pub(in crate::config) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)
     })
 }
 
-/// The words of one line; offsets start at `base`.
-pub(in crate::config) fn words(line: &str, base: usize) -> Vec<Word<'_>> {
+/// The words of a line: runs of characters with a letter or digit among them.
+pub(super) fn words(line: &str) -> Vec<Word<'_>> {
     let mut words = Vec::new();
-    let mut gap = Gap::Command;
-    // The quote right before, where it stands, and whether it is escaped.
-    let mut quote: Option<(char, bool)> = None;
-    let ends = Ends::of(line);
-    let mut chars = line.char_indices().peekable();
-    let mut before = '\0';
-    while let Some((at, c)) = chars.next() {
-        let escapes = c == '\\' && chars.peek().is_some_and(|(_, next)| separates(*next));
-        if separates(c) || escapes {
-            quote = None;
-            if QUOTES.contains(&c) {
-                quote = Some((c, before == '\\'));
-            } else if !escapes {
-                gap = match c {
-                    '<' if line.get(..at).is_some_and(|line| line.ends_with("<<")) => Gap::Here,
-                    '<' | '>' | ')' => gap.max(Gap::Blank),
-                    c if c.is_whitespace() => gap.max(Gap::Blank),
-                    _ => Gap::Command,
-                };
-            }
-            before = c;
-            continue;
+    let (mut start, mut last) = (0, 0);
+    for piece in line.split_inclusive(separates) {
+        let text = piece.trim_end_matches(separates);
+        if text.contains(char::is_alphanumeric) {
+            let gap = line.get(last..start).unwrap_or_default();
+            words.push(Word { text, start, gap });
+            last = start + text.len();
         }
-        let mut end = at + c.len_utf8();
-        before = c;
-        while let Some((next, c)) = chars.peek().copied() {
-            // `pa'ss'word`: nothing but the quote is between.
-            if separates(c) || c == '\\' && line.get(next + 1..).is_some_and(|rest| rest.starts_with(separates)) {
-                break;
-            }
-            end = next + c.len_utf8();
-            before = c;
-            chars.next();
-        }
-        let Some(text) = line.get(at..end) else {
-            continue;
-        };
-        let reach = quote.and_then(|(quote, escaped)| ends.after(quote, escaped, end));
-        words.push(Word {
-            text,
-            start: base + at,
-            reach: base
-                + reach.unwrap_or(if quote.is_some() {
-                    line.trim_end().len().max(end)
-                } else {
-                    end
-                }),
-            gap,
-            quoted: quote.is_some(),
-        });
-        gap = Gap::Glued;
-        quote = None;
+        start += piece.len();
     }
     words
 }
 
-impl Gap {
-    fn max(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Command | Self::Here, _) => self,
-            _ => other,
-        }
+/// Where the value ends that begins with a word: at the quote that closes it, else with the word as a shell sees it.
+pub(super) fn value_end(line: &str, word: &Word<'_>) -> usize {
+    if word.is_quoted() {
+        let end = closing_quote(line, word.start).unwrap_or(line.trim_end().len());
+        return end.max(word.end());
     }
+    shell_word_end(line, word.start)
 }
 
-/// Where quotes of each kind stand in a line: escaped ones apart.
-struct Ends {
-    all: [Vec<usize>; 4],
+/// Where the quote closes that is right before `start`.
+pub(super) fn closing_quote(line: &str, start: usize) -> Option<usize> {
+    let before = line.get(..start)?;
+    let (at, quote) = before.char_indices().next_back()?;
+    let escaped = before.get(..at)?.ends_with('\\');
+    let closes = |c: char| c == quote || is_quote(c) && !c.is_ascii() && !quote.is_ascii();
+    let mut backslash = false;
+    for (at, c) in line.get(start..)?.char_indices() {
+        if closes(c) && backslash == escaped {
+            return Some(start + at - usize::from(escaped));
+        }
+        backslash = c == '\\' && !backslash;
+    }
+    None
 }
 
-impl Ends {
-    fn of(line: &str) -> Self {
-        let mut all: [Vec<usize>; 4] = Default::default();
-        let mut escaped = false;
-        for (at, byte) in line.bytes().enumerate() {
-            if let Some(kind) = Self::kind(char::from(byte), escaped)
-                && let Some(ends) = all.get_mut(kind)
-            {
-                ends.push(at);
-            }
-            escaped = byte == b'\\' && !escaped;
-        }
-        Self { all }
-    }
-
-    fn kind(quote: char, escaped: bool) -> Option<usize> {
+/// `pa'ss'word` is one word, also with a blank between its quotes.
+fn shell_word_end(line: &str, start: usize) -> usize {
+    let rest = line.get(start..).unwrap_or_default();
+    let mut quote = None;
+    for (at, c) in rest.char_indices() {
+        let last = rest
+            .get(at + c.len_utf8()..)
+            .is_none_or(|rest| rest.chars().next().is_none_or(separates));
         match quote {
-            '"' if escaped => Some(3),
-            '"' => Some(0),
-            '\'' => Some(1),
-            '`' => Some(2),
-            _ => None,
+            Some(open) => quote = Some(open).filter(|open| *open != c),
+            None if c.is_whitespace() || ends_command(c) || last && (c == '\\' || is_quote(c)) => return start + at,
+            None => quote = is_quote(c).then_some(c),
         }
     }
-
-    /// The first such quote that stands at or behind `at`; before an escaped one stands its `\`.
-    fn after(&self, quote: char, escaped: bool, at: usize) -> Option<usize> {
-        let ends = self.all.get(Self::kind(quote, escaped)?)?;
-        let end = *ends.get(ends.partition_point(|end| *end < at))?;
-        Some(if escaped && quote == '"' {
-            (end - 1).max(at)
-        } else {
-            end
-        })
-    }
+    line.trim_end().len().max(start)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn shown(line: &str) -> Vec<(&str, &str)> {
-        let reach = |word: &Word<'_>| &line[word.start..word.reach];
-        let all = words(line, 0);
-        all.iter().map(|word| (word.text, reach(word))).collect()
+    fn values(line: &str) -> Vec<(&str, &str)> {
+        let value = |word: &Word<'_>| &line[word.start..value_end(line, word)];
+        words(line).iter().map(|word| (word.text, value(word))).collect()
     }
 
     #[test]
-    fn words_and_how_far_their_quotes_go() {
-        assert_eq!(shown("a 'b c' d"), [("a", "a"), ("b", "b c"), ("c", "c"), ("d", "d")]);
+    fn words_and_how_far_values_go() {
+        assert_eq!(values("a 'b c' d"), [("a", "a"), ("b", "b c"), ("c", "c"), ("d", "d")]);
         assert_eq!(
-            shown(r#"shell "curl -u \"a b\" c""#),
+            values(r#"shell "curl -u \"a b\" c""#),
             [
                 ("shell", "shell"),
                 ("curl", r#"curl -u \"a b\" c"#),
@@ -197,10 +144,10 @@ mod tests {
                 ("c", "c")
             ]
         );
-        assert_eq!(
-            shown("x='never closed \n"),
-            [("x=", "x="), ("never", "never closed"), ("closed", "closed")]
-        );
+        assert_eq!(values("x='never closed \n")[1], ("never", "never closed"));
+        assert_eq!(values("x=pa'ss wo'rd y")[1], ("pa", "pa'ss wo'rd"));
+        assert_eq!(values("x=aGk= y")[1], ("aGk", "aGk="));
+        assert_eq!(values("x \u{201c}a b\u{201d}; y")[1], ("a", "a b"));
     }
 
     #[test]

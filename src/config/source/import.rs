@@ -5,12 +5,12 @@
 //! Invariant: no file outside the root file's directory is read, none twice, and none larger than the limit.
 
 use crate::config::findings::{Code, Finding, excerpt};
-use crate::config::nodes::decode;
+use crate::config::language::spec::Spec;
 use crate::config::nodes::document::Document;
-use crate::config::nodes::reader::Reader;
-use crate::config::nodes::schema::{ROOT, Spec, TOPS};
-use crate::config::secrets::mask;
-use crate::config::source::{SourceMap, Span, Spanned, paths};
+use crate::config::nodes::reader::NodeReader;
+use crate::config::nodes::{self, Decoder, OpsNode, ROOT, TOP_NAMES};
+use crate::config::secrets::FileSecrets;
+use crate::config::source::{SourceFile, SourceMap, Span, Spanned, paths};
 use crate::config::syntax::lexer::{self, TokenKind};
 use crate::config::syntax::repair::mend::{self, Piece};
 use crate::config::syntax::tree::{self, Data, SyntaxNode};
@@ -37,6 +37,8 @@ pub(in crate::config) struct Files {
     pub(in crate::config) document: Document,
     pub(in crate::config) findings: Vec<Finding>,
     pub(in crate::config) digest: String,
+    /// What values mean that are secrets, without escapes.
+    pub(in crate::config) secrets: Vec<String>,
 }
 
 /// Reads a whole file, but not more than just beyond the limit.
@@ -81,11 +83,12 @@ pub(in crate::config) fn read(name: &Path, bytes: Vec<u8>, instead: &Instead) ->
     let root_dir = path.parent().unwrap_or(Path::new("/")).to_path_buf();
     let mut loader = Loader {
         sources: SourceMap::default(),
-        reader: Reader::default(),
+        reader: NodeReader::default(),
         document: Document::default(),
         hash: Sha256::new(),
         open: Vec::new(),
         done: Vec::new(),
+        secrets: Vec::new(),
         real_root: std::fs::canonicalize(&root_dir).unwrap_or_else(|_| root_dir.clone()),
         shown_root: name.parent().unwrap_or(Path::new("")).to_path_buf(),
         root_dir,
@@ -105,19 +108,21 @@ pub(in crate::config) fn read(name: &Path, bytes: Vec<u8>, instead: &Instead) ->
             .map(|byte| format!("{byte:02x}"))
             .collect::<Vec<_>>()
             .concat(),
+        secrets: loader.secrets,
     }
 }
 
 struct Loader<'a> {
     instead: &'a Instead,
     sources: SourceMap,
-    reader: Reader,
+    reader: NodeReader,
     document: Document,
     hash: Sha256,
     /// The files being read, outermost first.
     open: Vec<PathBuf>,
     /// Every file read so far, and the import that asked for it.
     done: Vec<(PathBuf, Option<Span>)>,
+    secrets: Vec<String>,
     root_dir: PathBuf,
     real_root: PathBuf,
     shown_root: PathBuf,
@@ -182,16 +187,15 @@ impl Loader<'_> {
             );
             return;
         }
-        let hidden = mask::stretches(&file.text).into_iter();
-        let mut hidden: Vec<Span> = hidden.map(|(start, end)| Span::new(base + start, base + end)).collect();
-        let mut judged: Vec<Span> = Vec::new();
-        let mended = mend::mend(&file.text, base, TOPS);
+        let text = file.text.clone();
+        let mut secrets = FileSecrets::new(&text, base);
+        let mended = mend::mend(&text, base, TOP_NAMES);
         self.reader.findings.extend(mended.findings.iter().cloned());
         self.document.blind |= mended.refused;
         for piece in &mended.pieces {
             match tree::parse(&mended, piece, base) {
                 Ok(nodes) => {
-                    judged.extend(mask::judge(&nodes, &mut self.reader.findings));
+                    secrets.report(None, &nodes, &mut self.reader.findings);
                     for node in &nodes {
                         self.node(node, number, from.is_some());
                     }
@@ -202,9 +206,8 @@ impl Loader<'_> {
                 }
             }
         }
-        let unseen = mask::unseen(judged, &hidden, |span| self.sources.text(span).contains('\\'));
-        hidden.extend(unseen);
-        self.sources.mask(number, hidden);
+        self.sources.mask(number, &secrets.spans());
+        self.secrets.extend(secrets.values.into_iter().map(|(_, text)| text));
     }
 
     /// A piece that could not be parsed: remember what it seems to declare.
@@ -242,61 +245,80 @@ impl Loader<'_> {
             self.document.hidden_retention |= node.props.iter().any(|prop| prop.key == "backup") || node.name_replaced;
             return;
         };
-        let reading = self.reader.read(node, spec, ROOT_SPEC);
-        let findings = &mut self.reader.findings;
-        match spec.name {
+        let checked = self.reader.read(node, spec, ROOT_SPEC);
+        let dir = self.sources.file(file).map_or(self.root_dir.as_path(), SourceFile::dir);
+        let mut decoder = Decoder::new(dir, &self.root_dir, &mut self.reader.findings);
+        let document = &mut self.document;
+        let has_name = match spec.name {
             "ops" => {
-                let ops = decode::ops(&reading, findings);
-                if imported {
-                    self.report(
-                        Finding::new(
-                            Code::UnknownNode,
-                            ops.span,
-                            "`ops` stands in the root file only",
-                            "this file is imported",
-                        )
-                        .help("move these settings to the file that imports this one"),
-                    );
-                } else if let Some(first) = &self.document.ops {
-                    let first = first.span;
-                    self.report(
-                        Finding::new(Code::Repeated, ops.span, "`ops` is given twice", "again here")
-                            .also(first, "first here")
-                            .help("put all settings into one `ops { … }`"),
-                    );
-                } else {
-                    self.document.ops = Some(ops);
-                }
+                let ops = nodes::ops(&checked, &mut decoder);
+                return self.ops(ops, imported);
             }
-            "import" => match decode::import(&reading) {
-                Some((path, optional, head)) => self.import(&path, optional, head, file),
-                None => self.document.blind = true,
-            },
-            "assert" => self.document.assertions.push(decode::assertion(&reading, findings)),
-            kind => {
-                let document = &mut self.document;
-                let name = match kind {
-                    "schedule" => &document.schedules.push_mut(decode::schedule(&reading, findings)).name,
-                    "channel" => &document.channels.push_mut(decode::channel(&reading, findings)).name,
-                    "target" => &document.targets.push_mut(decode::target(&reading, findings)).job.name,
-                    "check" => &document.checks.push_mut(decode::check(&reading, findings)).job.name,
-                    "backup" => &document.backups.push_mut(decode::backup(&reading, findings)).job.name,
-                    _ => {
-                        let retention = decode::retention(&reading, findings);
-                        document.hidden_retention |= retention.backup.is_none();
-                        &document.retentions.push_mut(retention).job.name
-                    }
+            "import" => {
+                return match nodes::import(&checked) {
+                    Some(import) => self.import(&import.path, import.optional, import.head, file),
+                    None => document.blind = true,
                 };
-                if name.is_none() {
-                    match node.args.first().map(|value| &value.data) {
-                        Some(Data::Text(name)) => {
-                            self.document.hidden.extend(as_name(name));
-                            self.document.hidden.insert(name.clone());
-                        }
-                        _ => self.document.blind = true,
-                    }
-                }
             }
+            "assert" => return document.assertions.push(nodes::assertion(&checked, decoder.findings)),
+            "schedule" => {
+                let schedule = nodes::schedule(&checked, decoder.findings);
+                document.schedules.push_mut(schedule).name.is_some()
+            }
+            "channel" => {
+                let channel = nodes::channel(&checked, &mut decoder);
+                document.channels.push_mut(channel).name.is_some()
+            }
+            "target" => {
+                let target = nodes::target(&checked, &mut decoder);
+                document.targets.push_mut(target).job.name.is_some()
+            }
+            "check" => {
+                let check = nodes::check(&checked, &mut decoder);
+                document.checks.push_mut(check).job.name.is_some()
+            }
+            "backup" => {
+                let backup = nodes::backup(&checked, &mut decoder);
+                document.backups.push_mut(backup).job.name.is_some()
+            }
+            "retention" => {
+                let retention = nodes::retention(&checked, &mut decoder);
+                document.hidden_retention |= retention.backup.is_none();
+                document.retentions.push_mut(retention).job.name.is_some()
+            }
+            _ => return,
+        };
+        if !has_name {
+            match node.args.first().map(|value| &value.data) {
+                Some(Data::Text(name)) => {
+                    document.hidden.extend(as_name(name));
+                    document.hidden.insert(name.clone());
+                }
+                _ => document.blind = true,
+            }
+        }
+    }
+
+    fn ops(&mut self, ops: OpsNode, imported: bool) {
+        if imported {
+            self.report(
+                Finding::new(
+                    Code::UnknownNode,
+                    ops.span,
+                    "`ops` is allowed in the root file only",
+                    "this file is imported",
+                )
+                .help("move these settings to the file that imports this one"),
+            );
+        } else if let Some(first) = &self.document.ops {
+            let first = first.span;
+            self.report(
+                Finding::new(Code::Repeated, ops.span, "`ops` is given twice", "again here")
+                    .also(first, "first here")
+                    .help("put all settings into one `ops { … }`"),
+            );
+        } else {
+            self.document.ops = Some(ops);
         }
     }
 

@@ -5,4 +5,4 @@ pub(in crate::config) mod paths;
 mod source_map;
 
 pub use source_map::{Location, Span};
-pub(in crate::config) use source_map::{SourceFile, SourceMap, Spanned};
+pub(in crate::config) use source_map::{SourceFile, SourceMap, Spanned, hide};

@@ -139,25 +139,17 @@ impl SourceMap {
         self.files.len() - 1
     }
 
-    /// Hides stretches of one file from everything that is drawn. Spans that are no part of it hide nothing.
-    pub(in crate::config) fn mask(&mut self, number: usize, spans: Vec<Span>) {
+    /// Hides stretches of one file from everything that is drawn.
+    pub(in crate::config) fn mask(&mut self, number: usize, spans: &[Span]) {
         let Some(file) = self.files.get_mut(number) else {
             return;
         };
         let mut bytes = std::mem::take(&mut file.drawn).into_bytes();
         for span in spans {
             let (start, end) = (span.start.saturating_sub(file.base), span.end.saturating_sub(file.base));
-            // Whole characters only, and lines stay lines.
-            if file.text.get(start..end).is_none() {
-                continue;
-            }
-            for byte in bytes.get_mut(start..end).unwrap_or_default() {
-                if !matches!(*byte, b'\n' | b'\r' | b'\t' | b'"') {
-                    *byte = b'*';
-                }
-            }
-            self.masks.push(span);
+            hide(bytes.get_mut(start..end).unwrap_or_default());
         }
+        self.masks.extend(spans);
         file.drawn = String::from_utf8(bytes).unwrap_or_default();
     }
 
@@ -167,13 +159,6 @@ impl SourceMap {
         masks.sort_unstable();
         masks.dedup();
         masks
-    }
-
-    /// Where the line begins that a span begins on.
-    pub(in crate::config) fn line_start(&self, span: Span) -> usize {
-        self.file_of(span).map_or(span.start, |file| {
-            file.base + file.line_start(file.line_of(span.start.saturating_sub(file.base)))
-        })
     }
 
     /// The text under a span as it is drawn: without what is hidden.
@@ -280,6 +265,15 @@ impl SourceMap {
         }
         end = floor(&file.text, end.min(start + LONGEST_LABEL));
         Span::new(file.base + start, file.base + end)
+    }
+}
+
+/// Stars in place of whole characters; lines stay lines.
+pub(in crate::config) fn hide(bytes: &mut [u8]) {
+    for byte in bytes {
+        if !matches!(*byte, b'\n' | b'\r' | b'\t' | b'"') {
+            *byte = b'*';
+        }
     }
 }
 

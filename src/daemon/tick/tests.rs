@@ -1,8 +1,8 @@
-//! Rounds by example: what is decided on a virtual clock, with the store's part played by [`Agenda::follow`].
+//! Ticks by example: decisions on a virtual clock, with [`Agenda::follow`] in place of the store.
 
 use crate::config;
-use crate::daemon::tick::{AtWork, Round, round};
-use crate::daemon::timetable::Book;
+use crate::daemon::tick::{ActiveJobs, Tick, tick};
+use crate::daemon::timetable::Timetable;
 use crate::model::JobName;
 use crate::model::backoff::BackOffState;
 use crate::store::schedules::Agenda;
@@ -13,10 +13,10 @@ fn at(text: &str) -> DateTime<Utc> {
     format!("2026-11-25T{text}Z").parse().unwrap()
 }
 
-fn book(text: &str) -> Book {
+fn timetable(text: &str) -> Timetable {
     let loaded = config::load_text(Path::new("/srv/ops.kdl"), text.as_bytes().to_vec());
     let rendered = loaded.render(false, 100);
-    Book::new(&loaded.model.unwrap_or_else(|| panic!("{rendered}")))
+    Timetable::new(&loaded.model.unwrap_or_else(|| panic!("{rendered}")))
 }
 
 fn job(text: &str) -> JobName {
@@ -24,15 +24,15 @@ fn job(text: &str) -> JobName {
 }
 
 struct World {
-    book: Book,
+    timetable: Timetable,
     agenda: Agenda,
 }
 
 impl World {
-    /// One that was started at that time.
+    /// Started at that time.
     fn new(text: &str, started: &str) -> Self {
         let mut world = Self {
-            book: book(text),
+            timetable: timetable(text),
             agenda: Agenda::default(),
         };
         let first = world.look(started, &[]);
@@ -40,40 +40,41 @@ impl World {
         world
     }
 
-    /// A look at the clock while these jobs are at work.
-    fn look(&mut self, now: &str, at_work: &[&str]) -> Round {
-        let mut working = AtWork::default();
-        for name in at_work {
+    /// A tick while these jobs are running.
+    fn look(&mut self, now: &str, active: &[&str]) -> Tick {
+        let mut working = ActiveJobs::default();
+        for name in active {
             working.add(job(name), true);
         }
-        let round = round(&self.book, &self.agenda, &working, at(now));
-        self.agenda.follow(&round.turn);
-        round
+        let tick = tick(&self.timetable, &self.agenda, &working, at(now));
+        self.agenda.follow(&tick.turn);
+        tick
     }
 
-    /// The runs that it begins: instants and jobs.
-    fn runs(&mut self, now: &str, at_work: &[&str]) -> Vec<String> {
-        runs(&self.look(now, at_work))
+    /// The runs that it starts: instants and jobs.
+    fn runs(&mut self, now: &str, active: &[&str]) -> Vec<String> {
+        runs(&self.look(now, active))
     }
 }
 
-fn runs(round: &Round) -> Vec<String> {
+fn runs(tick: &Tick) -> Vec<String> {
     let run = |run: &crate::store::schedules::ScheduledRun| {
-        let jobs: Vec<String> = run.jobs.iter().map(|told| told.job.to_string()).collect();
+        let jobs: Vec<String> = run.jobs.iter().map(|decision| decision.job.to_string()).collect();
         let instant = run.occurrences[0].instant.format("%H:%M:%S");
         format!("{instant} {}", jobs.join(" "))
     };
-    round.turn.runs.iter().map(run).collect()
+    tick.turn.runs.iter().map(run).collect()
 }
 
-fn left(round: &Round) -> Vec<String> {
-    let one =
-        |told: &crate::store::schedules::Decision| format!("{} {} {}", told.job, told.verdict.word(), told.reason);
-    round.turn.decisions.iter().map(one).collect()
+fn left(tick: &Tick) -> Vec<String> {
+    let one = |decision: &crate::store::schedules::Decision| {
+        format!("{} {} {}", decision.job, decision.verdict.word(), decision.reason)
+    };
+    tick.turn.decisions.iter().map(one).collect()
 }
 
 #[test]
-fn what_is_due_at_one_instant_is_one_run() {
+fn jobs_due_at_one_instant_form_one_run() {
     let mut world = World::new(
         r#"
         target "a" { command "true"; cron "0 12 * * *"; }
@@ -101,12 +102,12 @@ fn a_retention_without_a_schedule_runs_with_its_backup() {
     assert_eq!(world.runs("12:00:01", &[]), ["12:00:00 backup:b retention:with"]);
     assert_eq!(world.runs("13:00:01", &[]), ["13:00:00 retention:own"]);
     let mut world = World::new(text, "11:00:00");
-    let round = world.look("12:00:01", &["backup:b"]);
+    let tick = world.look("12:00:01", &["backup:b"]);
     assert_eq!(
-        left(&round),
+        left(&tick),
         [
-            "backup:b skipped-overlap it still runs from the time before",
-            "retention:with skipped-overlap it still runs from the time before"
+            "backup:b skipped-overlap its previous run is still active",
+            "retention:with skipped-overlap its previous run is still active"
         ]
     );
 }
@@ -120,7 +121,7 @@ fn jitter_delays_the_start_and_not_the_instant() {
         "#,
         "11:00:00",
     );
-    let jitter = TimeDelta::from_std(world.book.entries[0].jitter).unwrap();
+    let jitter = TimeDelta::from_std(world.timetable.entries[0].jitter).unwrap();
     assert!(jitter > TimeDelta::zero(), "choose another name for the schedule");
     let start = (at("12:00:00") + jitter).format("%H:%M:%S").to_string();
     let before = (at("11:59:59") + jitter).format("%H:%M:%S").to_string();
@@ -139,67 +140,71 @@ fn overlapping(policy: &str) -> World {
 fn a_job_that_still_runs_is_skipped_queued_replaced_or_joined() {
     let mut world = overlapping("skip");
     assert_eq!(world.runs("11:01:00", &[]), ["11:01:00 target:t"]);
-    let round = world.look("11:02:00", &["target:t"]);
+    let tick = world.look("11:02:00", &["target:t"]);
     assert_eq!(
-        left(&round),
-        ["target:t skipped-overlap it still runs from the time before"]
+        left(&tick),
+        ["target:t skipped-overlap its previous run is still active"]
     );
     assert_eq!(world.runs("11:03:00", &[]), ["11:03:00 target:t"]);
 
     let mut world = overlapping("queue");
     assert_eq!(world.look("11:01:00", &["target:t"]).turn.queue.len(), 1);
-    let round = world.look("11:02:00", &["target:t"]);
+    let tick = world.look("11:02:00", &["target:t"]);
     assert_eq!(
-        left(&round),
-        ["target:t skipped-overlap it still runs, and one waits already"]
+        left(&tick),
+        ["target:t skipped-overlap its previous run is still active, and one is queued already"]
     );
-    assert_eq!(world.runs("11:02:20", &[]), ["11:01:00 target:t"], "what waited runs");
+    assert_eq!(
+        world.runs("11:02:20", &[]),
+        ["11:01:00 target:t"],
+        "the queued one runs"
+    );
     assert!(world.agenda.queue.is_empty());
 
     let mut world = overlapping("replace");
-    let round = world.look("11:01:00", &["target:t"]);
-    assert!(round.replaced.contains(&job("target:t")));
-    let round = world.look("11:02:00", &["target:t"]);
+    let tick = world.look("11:01:00", &["target:t"]);
+    assert!(tick.replaced.contains(&job("target:t")));
+    let tick = world.look("11:02:00", &["target:t"]);
     assert_eq!(
-        round.turn.decisions[0].first.instant,
+        tick.turn.decisions[0].first.instant,
         at("11:01:00"),
-        "the newest takes its place"
+        "the newest replaces it"
     );
     assert_eq!(world.runs("11:02:10", &[]), ["11:02:00 target:t"]);
 
     let mut world = overlapping("allow");
     assert_eq!(world.runs("11:01:00", &["target:t"; 3]), ["11:01:00 target:t"]);
-    let round = world.look("11:02:00", &["target:t"; 16]);
+    let tick = world.look("11:02:00", &["target:t"; 16]);
     assert_eq!(
-        left(&round),
-        ["target:t skipped-overlap too many of its runs are at work already"]
+        left(&tick),
+        ["target:t skipped-overlap too many of its runs are active"]
     );
 }
 
 #[test]
-fn what_waits_begins_before_what_falls_due_at_the_same_moment() {
+fn a_queued_run_starts_before_one_that_becomes_due() {
     let mut world = overlapping("queue");
     world.look("11:01:00", &["target:t"]);
-    let round = world.look("11:02:00", &[]);
-    assert_eq!(runs(&round), ["11:01:00 target:t"]);
-    assert_eq!(round.turn.queue[0].1.instant, at("11:02:00"));
+    let tick = world.look("11:02:00", &[]);
+    assert_eq!(runs(&tick), ["11:01:00 target:t"]);
+    assert_eq!(tick.turn.queue[0].1.instant, at("11:02:00"));
     assert_eq!(world.runs("11:02:01", &[]), ["11:02:00 target:t"]);
 }
 
 #[test]
-fn what_waits_is_dropped_with_its_schedule() {
+fn a_queued_run_is_dropped_with_its_schedule() {
     let mut world = overlapping("queue");
     world.look("11:01:00", &["target:t"]);
-    world.book = book("target \"t\" { command \"true\"; }");
-    let round = world.look("11:01:10", &["target:t"]);
+    world.timetable = timetable("target \"t\" { command \"true\"; }");
+    let tick = world.look("11:01:10", &["target:t"]);
     assert_eq!(
-        left(&round),
-        ["target:t dropped it waited, and the ops file no longer schedules it"]
+        left(&tick),
+        ["target:t dropped it was queued, and the ops file no longer schedules it"]
     );
 }
 
 #[test]
-fn whoever_may_be_replaced_has_a_run_of_its_own() {
+fn a_job_that_may_be_replaced_has_its_own_run() {
     let mut world = World::new(
         r#"
         schedule "s" { every "1m"; }
@@ -214,17 +219,17 @@ fn whoever_may_be_replaced_has_a_run_of_its_own() {
 }
 
 #[test]
-fn a_check_that_only_waits_in_another_run_is_asked_all_the_same() {
+fn a_check_that_is_only_pending_in_another_run_still_runs() {
     let mut world = World::new("check \"c\" { tcp \"127.0.0.1:1\"; every \"1m\"; }", "11:00:30");
-    let mut working = AtWork::default();
+    let mut working = ActiveJobs::default();
     working.add(job("check:c"), false);
-    let round = round(&world.book, &world.agenda, &working, at("11:01:00"));
-    assert_eq!(runs(&round), ["11:01:00 check:c"]);
-    assert!(world.runs("11:01:00", &["check:c"]).is_empty(), "it is being asked");
+    let tick = tick(&world.timetable, &world.agenda, &working, at("11:01:00"));
+    assert_eq!(runs(&tick), ["11:01:00 check:c"]);
+    assert!(world.runs("11:01:00", &["check:c"]).is_empty(), "it is running");
 }
 
 #[test]
-fn a_target_that_failed_too_often_is_left_alone_and_tried_once() {
+fn a_target_that_failed_too_often_backs_off_and_is_tried_once() {
     let text = r#"
         target "t" { command "false"; every "1m"; back-off after=2 wait="90s" factor=2.0 cap="1h"; }
         target "d" { command "true"; every "1m"; needs "target:t"; }
@@ -239,12 +244,12 @@ fn a_target_that_failed_too_often_is_left_alone_and_tried_once() {
         .agenda
         .back_offs
         .insert(job("target:t"), rule(2, "11:00:40", "11:02:10"));
-    let round = world.look("11:01:00", &[]);
+    let tick = world.look("11:01:00", &[]);
     assert_eq!(
-        left(&round),
+        left(&tick),
         [
-            "target:t backed-off it failed 2 times in a row and is left alone until 2026-11-25T11:02:10Z",
-            "target:d backed-off target:t, which it needs, failed 2 times in a row and is left alone until \
+            "target:t backed-off it failed 2 times in a row; back-off until 2026-11-25T11:02:10Z",
+            "target:d backed-off target:t, which it needs, failed 2 times in a row; back-off until \
              2026-11-25T11:02:10Z"
         ]
     );
@@ -252,17 +257,17 @@ fn a_target_that_failed_too_often_is_left_alone_and_tried_once() {
     assert_eq!(
         world.runs("11:03:00", &[]),
         ["11:03:00 target:t target:d"],
-        "tried once"
+        "one attempt"
     );
-    let round = world.look("11:04:00", &["target:t"]);
+    let tick = world.look("11:04:00", &["target:t"]);
     assert_eq!(
-        left(&round)[1],
-        "target:d backed-off target:t, which it needs, failed and is being tried once more"
+        left(&tick)[1],
+        "target:d backed-off target:t, which it needs, failed; one attempt after the back-off is running"
     );
 }
 
 #[test]
-fn a_paused_job_is_told_and_not_run() {
+fn a_paused_job_is_reported_and_not_run() {
     let mut world = World::new(
         r#"
         target "p" { command "true"; every "1m"; paused; }
@@ -270,18 +275,18 @@ fn a_paused_job_is_told_and_not_run() {
         "#,
         "11:00:30",
     );
-    let round = world.look("11:01:00", &[]);
+    let tick = world.look("11:01:00", &[]);
     assert_eq!(
-        left(&round),
+        left(&tick),
         [
             "target:p paused it is paused",
-            "target:d paused it depends on target:p, which is paused"
+            "target:d paused it needs target:p, which is paused"
         ]
     );
 }
 
 #[test]
-fn missed_instants_that_all_run_come_one_at_a_time() {
+fn missed_instants_run_one_at_a_time() {
     // Also where it could run beside itself.
     for overlap in ["skip", "allow"] {
         let mut world = World::new(
@@ -298,11 +303,11 @@ fn missed_instants_that_all_run_come_one_at_a_time() {
         assert_eq!(
             left(&first),
             ["target:t missed too-many"],
-            "nothing is said of what still comes"
+            "instants that still run are not reported"
         );
         assert_eq!(first.turn.decisions[0].count, 4);
         let busy = world.look("11:30:01", &["target:t"]);
-        assert!(busy.turn.is_empty(), "the one before is at work");
+        assert!(busy.turn.is_empty(), "the previous one is running");
         assert_eq!(world.runs("11:31:00", &[]), ["10:00:00 target:t"]);
         assert_eq!(world.runs("11:32:00", &[]), ["11:00:00 target:t"]);
         assert!(world.runs("11:33:00", &[]).is_empty());
@@ -310,18 +315,18 @@ fn missed_instants_that_all_run_come_one_at_a_time() {
 }
 
 #[test]
-fn another_definition_is_another_schedule_and_nothing_comes_again() {
+fn a_new_definition_is_a_new_schedule_and_repeats_nothing() {
     let mut world = World::new("target \"t\" { command \"true\"; cron \"0 12 * * *\"; }", "11:00:00");
     assert_eq!(world.runs("12:00:00", &[]).len(), 1);
-    world.book = book("target \"t\" { command \"true\"; cron \"30 11 * * *\"; }");
+    world.timetable = timetable("target \"t\" { command \"true\"; cron \"30 11 * * *\"; }");
     assert!(
         world.runs("12:00:10", &[]).is_empty(),
-        "what lies behind is no business of the new one"
+        "the new definition ignores earlier instants"
     );
     // Back and forth, under a clock that was set back in between.
-    world.book = book("target \"t\" { command \"true\"; }");
+    world.timetable = timetable("target \"t\" { command \"true\"; }");
     world.look("11:50:00", &[]);
-    world.book = book("target \"t\" { command \"true\"; cron \"0 12 * * *\"; }");
+    world.timetable = timetable("target \"t\" { command \"true\"; cron \"0 12 * * *\"; }");
     world.look("11:51:00", &[]);
     let again = world.look("12:00:01", &[]);
     assert!(runs(&again).is_empty());

@@ -128,7 +128,7 @@ fn nothing_came(missing: &[Incomplete], total: u64) -> Outcome {
 }
 
 /// The destination: made, locked and marked on first use; with room for the copy.
-fn prepare(context: &Context<'_>, step: &BackupStep) -> Result<Dir, super::Settled> {
+fn prepare(context: &Context<'_>, step: &BackupStep) -> Result<Dir, super::StepAbort> {
     let backup = &step.backup;
     if !locked(context.world).destinations.contains_key(&backup.name) {
         let made = create_dir_all(&backup.to).map_err(|e| Outcome {

@@ -18,7 +18,7 @@ pub mod recover;
 pub mod target;
 pub mod verify;
 
-use super::How;
+use super::RunSettings;
 use super::recorder::Recorder;
 use super::survey::World;
 use crate::archive::{CopyError, VerifiedCopy, WrittenCopy};
@@ -41,7 +41,7 @@ pub struct Context<'a> {
     pub world: &'a Mutex<World>,
     pub recorder: &'a dyn Recorder,
     pub progress: &'a dyn Progress,
-    pub how: &'a How,
+    pub how: &'a RunSettings,
     pub slots: &'a Mutex<Slots>,
     /// Secrets of the run, and what must not be shown.
     pub secrets: &'a Vault,
@@ -69,26 +69,26 @@ pub struct Proof {
 }
 
 /// A step that ended before its end.
-pub enum Settled {
+pub enum StepAbort {
     Outcome(Outcome),
     /// An event could not be recorded: the run ends.
     Record(RecordError),
 }
 
-impl From<RecordError> for Settled {
+impl From<RecordError> for StepAbort {
     fn from(error: RecordError) -> Self {
         Self::Record(error)
     }
 }
 
-impl From<Outcome> for Settled {
+impl From<Outcome> for StepAbort {
     fn from(outcome: Outcome) -> Self {
         Self::Outcome(outcome)
     }
 }
 
 /// How a step's work ends: an outcome either way, unless an event could not be recorded.
-pub type Ended = Result<Outcome, Settled>;
+pub type Ended = Result<Outcome, StepAbort>;
 
 impl Context<'_> {
     pub fn record(&self, event: &Event) -> Result<(), RecordError> {

@@ -11,7 +11,7 @@ use crate::error_chain::error_chain;
 use crate::exec::survey::{World, selected};
 use crate::model::{Backup, JobName, Model};
 use crate::path::RelPath;
-use crate::plan::facts::Facts;
+use crate::plan::facts::PlanFacts;
 use crate::run::Event;
 use crate::tree::recovery::{self, Leftover};
 use crate::tree::{Dir, publish::clear_debris};
@@ -45,7 +45,7 @@ pub fn run(model: &Model, jobs: &BTreeSet<JobName>, world: &World, unfinished: &
 
 /// Quarantined files beside their old places that no index led to: their directories were moved meanwhile.
 #[must_use]
-pub fn strays(facts: &Facts) -> Vec<String> {
+pub fn strays(facts: &PlanFacts) -> Vec<String> {
     let scans = facts.backups.values().filter_map(|found| found.source.as_ref().ok());
     let ours = scans
         .flat_map(|scan| scan.ours.iter())
@@ -61,7 +61,7 @@ pub fn strays(facts: &Facts) -> Vec<String> {
 }
 
 /// Removes what restores that died left in the listed sources: files that never got their name. Says how many.
-pub fn parts(facts: &Facts, world: &World) -> u64 {
+pub fn parts(facts: &PlanFacts, world: &World) -> u64 {
     let mut cleared = 0;
     for (backup, found) in &facts.backups {
         let (Ok(scan), Some(source)) = (&found.source, world.sources.get(backup)) else {

@@ -8,7 +8,7 @@ use super::child;
 use super::{Context, Ended, outcome};
 use crate::exec::recorder::Recorder;
 use crate::model::{Program, StepName, Target};
-use crate::process::{self, Captured, Ending, Finished, Spawn, SpawnError, Streams, Why};
+use crate::process::{self, Captured, CompletedProcess, Ending, Spawn, SpawnError, SpawnFailure, Streams};
 use crate::run::{Event, Outcome, Output, State};
 use crate::secret::{Terms, Vault};
 use crate::signal::Stop;
@@ -37,7 +37,7 @@ struct Attempts<'a> {
 }
 
 /// One attempt, over or never begun.
-type Attempt = Result<Finished, SpawnError>;
+type Attempt = Result<CompletedProcess, SpawnError>;
 
 impl Attempts<'_> {
     async fn run(&self) -> Ended {
@@ -83,7 +83,7 @@ impl Attempts<'_> {
                 Ending::Stopped(_) => false,
             },
             // What is not there will not be there in a moment; room for another process may.
-            Err(error) => matches!(error.why, Why::TooMany | Why::Other(_)),
+            Err(error) => matches!(error.why, SpawnFailure::TooMany | SpawnFailure::Other(_)),
         };
         (again && !self.stop.asked()).then(|| retry.wait_before(number))
     }

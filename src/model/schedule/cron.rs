@@ -4,8 +4,7 @@
 //! 1970-01-01 00:00 *on the wall*: which instants they are is for `wall`. The `cron` crate finds the days, as
 //! if all were UTC; hours and minutes are two sets. Invariant: times lie in the years 1970 to 2100; nothing loops longer.
 
-use super::field::{Field, KINDS, Mistake};
-use super::line::{line, shape, with_the_line, words};
+use super::field::{Field, KINDS, Mistake, line};
 use chrono::DateTime;
 use std::fmt;
 use std::ops::Range;
@@ -42,15 +41,6 @@ const DAY: i64 = 86_400;
 const LAST_DAY: i64 = 47_846;
 
 impl Cron {
-    /// Reads a line; every field's mistakes are reported at once.
-    pub fn parse(text: &str) -> Result<Self, Vec<CronError>> {
-        let words = words(text);
-        if let Some(mistake) = shape(text, &words) {
-            return Err(vec![mistake.into()]);
-        }
-        Self::understand(&words).map_err(|mistakes| with_the_line(text, mistakes))
-    }
-
     /// The words of a line, if they are five good fields.
     pub(super) fn understand(words: &[(usize, &str)]) -> Result<Self, Vec<Mistake>> {
         let mut mistakes = Vec::new();

@@ -18,7 +18,7 @@ pub(super) struct Mistake {
 }
 
 #[derive(Debug)]
-pub(super) struct Kind {
+pub(super) struct FieldKind {
     pub one: &'static str,
     pub many: &'static str,
     low: u32,
@@ -31,8 +31,8 @@ pub(super) struct Kind {
 }
 
 /// The fields in their order.
-pub(super) const KINDS: [Kind; 5] = [
-    Kind {
+pub(super) const KINDS: [FieldKind; 5] = [
+    FieldKind {
         one: "a minute",
         many: "minutes",
         low: 0,
@@ -40,7 +40,7 @@ pub(super) const KINDS: [Kind; 5] = [
         size: 60,
         names: &[],
     },
-    Kind {
+    FieldKind {
         one: "an hour",
         many: "hours",
         low: 0,
@@ -48,7 +48,7 @@ pub(super) const KINDS: [Kind; 5] = [
         size: 24,
         names: &[],
     },
-    Kind {
+    FieldKind {
         one: "a day of the month",
         many: "days of the month",
         low: 1,
@@ -56,7 +56,7 @@ pub(super) const KINDS: [Kind; 5] = [
         size: 31,
         names: &[],
     },
-    Kind {
+    FieldKind {
         one: "a month",
         many: "months",
         low: 1,
@@ -66,7 +66,7 @@ pub(super) const KINDS: [Kind; 5] = [
             "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",
         ],
     },
-    Kind {
+    FieldKind {
         one: "a day of the week",
         many: "days of the week",
         low: 0,
@@ -93,7 +93,7 @@ impl Field {
     }
 }
 
-impl Kind {
+impl FieldKind {
     /// Reads a field that starts at byte `start` of the line. Every mistake is reported.
     pub fn parse(&self, text: &str, start: usize, mistakes: &mut Vec<Mistake>) -> Field {
         let mut field = Field {
@@ -424,4 +424,26 @@ fn wrong(at: Range<usize>, message: impl Into<String>, label: impl Into<String>,
 struct Item {
     values: u64,
     uneven: Option<String>,
+}
+
+/// The words of a line, with where each one starts.
+pub(super) fn words(text: &str) -> Vec<(usize, &str)> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    for word in text.split(char::is_whitespace) {
+        if !word.is_empty() {
+            found.push((at, word));
+        }
+        at += word.len();
+        at += text
+            .get(at..)
+            .and_then(|rest| rest.chars().next())
+            .map_or(0, char::len_utf8);
+    }
+    found
+}
+
+/// Words as a line, with one space between them.
+pub(super) fn line(words: &[(usize, &str)]) -> String {
+    words.iter().map(|(_, word)| *word).collect::<Vec<_>>().join(" ")
 }

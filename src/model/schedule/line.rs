@@ -4,7 +4,7 @@
 //! Invariant: a line that is offered is one that would be accepted.
 
 use super::cron::{Cron, CronError};
-use super::field::{KINDS, Mistake};
+use super::field::{KINDS, Mistake, line, words};
 use std::ops::Range;
 
 /// What crontab's names for whole lines stand for.
@@ -30,25 +30,15 @@ impl From<Mistake> for CronError {
     }
 }
 
-/// The words of a line, with where each one starts.
-pub(super) fn words(text: &str) -> Vec<(usize, &str)> {
-    let mut found = Vec::new();
-    let mut at = 0;
-    for word in text.split(char::is_whitespace) {
-        if !word.is_empty() {
-            found.push((at, word));
+impl Cron {
+    /// Reads a line; every field's mistakes are reported at once.
+    pub fn parse(text: &str) -> Result<Self, Vec<CronError>> {
+        let words = words(text);
+        if let Some(mistake) = shape(text, &words) {
+            return Err(vec![mistake.into()]);
         }
-        at += word.len();
-        at += text
-            .get(at..)
-            .and_then(|rest| rest.chars().next())
-            .map_or(0, char::len_utf8);
+        Self::understand(&words).map_err(|mistakes| with_the_line(text, mistakes))
     }
-    found
-}
-
-pub(super) fn line(words: &[(usize, &str)]) -> String {
-    words.iter().map(|(_, word)| *word).collect::<Vec<_>>().join(" ")
 }
 
 /// A line that could be written instead, as it would be shown.
@@ -59,7 +49,7 @@ fn valid(text: &str) -> Option<String> {
 }
 
 /// A wrong number of fields, or a line that is no fields at all.
-pub(super) fn shape(text: &str, words: &[(usize, &str)]) -> Option<Mistake> {
+fn shape(text: &str, words: &[(usize, &str)]) -> Option<Mistake> {
     let (first, last) = match words {
         [] => {
             return Some(Mistake {
@@ -181,7 +171,7 @@ fn too_many(words: &[(usize, &str)], first: &(usize, &str), last: &(usize, &str)
 }
 
 /// Adds the whole line to the helps, when it is known how to mend every mistake in it.
-pub(super) fn with_the_line(text: &str, mut mistakes: Vec<Mistake>) -> Vec<CronError> {
+fn with_the_line(text: &str, mut mistakes: Vec<Mistake>) -> Vec<CronError> {
     mistakes.sort_by_key(|mistake| mistake.at.start);
     let mut mended = String::new();
     let mut at = 0;

@@ -17,7 +17,7 @@ mod wall;
 
 pub use cron::{Cron, CronError};
 pub use due::{Due, SkipReason, Skipped};
-pub use wall::{ChangeKind, ClockChange, WallClock, clock_changes};
+pub use wall::{ChangeKind, ClockChange, FoldPolicy, GapPolicy, WallClock, clock_changes};
 
 use crate::clock;
 use crate::units::show_duration;
@@ -42,26 +42,6 @@ pub enum Rhythm {
     Cron(Box<WallClock>),
     /// Elapsed time, counted from the Unix epoch.
     Every(Duration),
-}
-
-/// What becomes of fixed times that a change of clocks skips.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Gap {
-    /// They run right after the gap.
-    #[default]
-    RunAfter,
-    /// They do not run.
-    Skip,
-}
-
-/// What becomes of fixed times that a change of clocks repeats.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Fold {
-    /// They run the first time only.
-    #[default]
-    First,
-    /// They run both times.
-    Both,
 }
 
 /// What becomes of instants that nobody was there for.
@@ -119,12 +99,12 @@ impl Schedule {
             Rhythm::Every(period) => format!("every {}", show_duration(*period)),
             Rhythm::Cron(clock) => {
                 let gap = match clock.gap {
-                    Gap::RunAfter => "",
-                    Gap::Skip => " gap=skip",
+                    GapPolicy::RunAfter => "",
+                    GapPolicy::Skip => " gap=skip",
                 };
                 let fold = match clock.fold {
-                    Fold::First => "",
-                    Fold::Both => " fold=both",
+                    FoldPolicy::First => "",
+                    FoldPolicy::Both => " fold=both",
                 };
                 format!("{} {}{gap}{fold}", clock.cron.text(), clock.zone.name())
             }

@@ -17,8 +17,8 @@ fn clock(line: &str, zone: Tz) -> WallClock {
     WallClock {
         cron: Cron::parse(line).unwrap(),
         zone,
-        gap: Gap::RunAfter,
-        fold: Fold::First,
+        gap: GapPolicy::RunAfter,
+        fold: FoldPolicy::First,
         dst_given: false,
     }
 }
@@ -196,7 +196,7 @@ fn times_in_a_gap_run_right_after_it_and_repeated_ones_once() {
         ["2026-10-25 Sun 02:30 CEST", "2026-10-26 Mon 02:30 CET"]
     );
     let mut other = clock("30 2 * * *", Tz::Europe__Berlin);
-    (other.gap, other.fold) = (Gap::Skip, Fold::Both);
+    (other.gap, other.fold) = (GapPolicy::Skip, FoldPolicy::Both);
     let other = Schedule {
         rhythm: Rhythm::Cron(Box::new(other)),
         ..nightly.clone()
@@ -262,8 +262,8 @@ fn coming_changes_are_foretold() {
     };
     assert_eq!(clock_changes(&both, from, year), [spring.clone(), autumn.clone()]);
     let other = WallClock {
-        gap: Gap::Skip,
-        fold: Fold::Both,
+        gap: GapPolicy::Skip,
+        fold: FoldPolicy::Both,
         ..both
     };
     assert_eq!(

@@ -6,10 +6,29 @@
 //! `next` and `previous` only find their neighbours in it, in a bounded number of steps.
 
 use super::cron::Cron;
-use super::{Fold, Gap};
 use chrono::{DateTime, NaiveDateTime, Offset, TimeZone, Utc};
 use chrono_tz::Tz;
 use std::time::Duration;
+
+/// When fixed times run that a clock change skips.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum GapPolicy {
+    /// They run right after the gap.
+    #[default]
+    RunAfter,
+    /// They do not run.
+    Skip,
+}
+
+/// When fixed times run that a clock change repeats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FoldPolicy {
+    /// They run the first time only.
+    #[default]
+    First,
+    /// They run both times.
+    Both,
+}
 
 /// A cron line, the zone whose wall clock it reads, and what becomes of times that a change of clocks skips or repeats.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,9 +38,9 @@ pub struct WallClock {
     /// Whose wall.
     pub zone: Tz,
     /// What becomes of fixed times that are skipped.
-    pub gap: Gap,
+    pub gap: GapPolicy,
     /// What becomes of fixed times that come twice.
-    pub fold: Fold,
+    pub fold: FoldPolicy,
     /// The file says what to do; it was thought of.
     pub dst_given: bool,
 }
@@ -125,13 +144,13 @@ impl WallClock {
 
     /// Fixed times that come twice run once.
     fn once(&self) -> bool {
-        self.cron.fixed_time() && self.fold == Fold::First
+        self.cron.fixed_time() && self.fold == FoldPolicy::First
     }
 
     /// The leap at `at`, over the wall from `reached` on, skips a fixed time that is to run right after.
     fn skipped(&self, at: i64, reached: i64, offset: i64) -> bool {
         let skips = || self.cron.at_or_after(reached).is_some_and(|wall| wall < at + offset);
-        self.cron.fixed_time() && self.gap == Gap::RunAfter && skips()
+        self.cron.fixed_time() && self.gap == GapPolicy::RunAfter && skips()
     }
 
     /// The change of clocks that may still matter at that instant, if the schedule minds changes at all.
@@ -224,10 +243,10 @@ pub fn clock_changes(clock: &WallClock, from: DateTime<Utc>, horizon: Duration) 
         let times = std::iter::successors(clock.cron.at_or_after(start), |wall| clock.cron.at_or_after(wall + 1));
         for wall in times.take_while(|wall| *wall < end) {
             let runs = match (kind, clock.gap, clock.fold) {
-                (ChangeKind::Gap, Gap::Skip, _) => Vec::new(),
-                (ChangeKind::Gap, Gap::RunAfter, _) => vec![change],
-                (ChangeKind::Fold, _, Fold::First) => vec![wall - before],
-                (ChangeKind::Fold, _, Fold::Both) => vec![wall - before, wall - after],
+                (ChangeKind::Gap, GapPolicy::Skip, _) => Vec::new(),
+                (ChangeKind::Gap, GapPolicy::RunAfter, _) => vec![change],
+                (ChangeKind::Fold, _, FoldPolicy::First) => vec![wall - before],
+                (ChangeKind::Fold, _, FoldPolicy::Both) => vec![wall - before, wall - after],
             };
             let instant = |at| DateTime::from_timestamp(at, 0);
             if let (Some(at), Some(wall)) = (instant(change), instant(wall)) {

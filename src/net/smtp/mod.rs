@@ -1,22 +1,29 @@
-//! One message to a mail server (RFC 5321), under TLS (RFC 8314), behind STARTTLS (RFC 3207), or in clear.
+//! One message to a mail server (RFC 5321), over TLS (RFC 8314), after STARTTLS (RFC 3207), or in clear.
 //!
-//! Takes a message that is ready to be sent, with its envelope and a time limit; gives what the server says. The
-//! connection, the roots and the verdict on certificates are those of all other calls.
-//! - `reply`: what a server says
+//! Takes a finished message with its envelope and a time limit; gives the reply of the server. Connections, roots and the
+//! verification of certificates are the same as for HTTP. Knows no headers.
+//! - `reply`: the replies of a server
 //!
-//! Knows nothing of headers. Invariant: a login never crosses a way that should be protected and is not, no line that
-//! is sent holds an end of line within, and no error holds what is secret.
+//! `lettre`, which makes the mail, has an SMTP client too. Version 0.11 cannot replace this one:
+//! - Its TLS settings are built from certificates only. They take no `rustls` configuration, and so not the verifier that
+//!   records why a certificate is not trusted.
+//! - A connection over a stream of ours waits for a greeting, which does not come again after STARTTLS.
+//! - It reads a reply line to its end, however long, into memory. A reply that is not UTF-8 becomes an I/O error without its
+//!   code: a permanent refusal would be tried again, and a message that was accepted would be sent again.
+//!
+//! Invariant: a login is never sent over a connection that should be encrypted and is not, no line holds a line end, and no
+//! error holds a secret.
 
 mod reply;
 
 pub use reply::Reply;
 
-use super::error::{Fault, NetError, Obstacle, foreign};
-use super::stage::{Reached, Stage};
+use super::error::{Fault, LocalError, NetError, foreign};
+use super::stage::{Stage, StageTracker};
 use super::{tcp, tls, trust};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use reply::{Broken, Line};
+use reply::{ReplyError, SmtpStream};
 use rustls::pki_types::ServerName;
 use secrecy::{ExposeSecret as _, SecretString};
 use std::fmt;
@@ -28,42 +35,39 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-const FAREWELL: Duration = Duration::from_secs(1);
+const QUIT_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy)]
 pub struct Mail<'a> {
     /// The server; also the name that its certificate must be for.
     pub host: &'a str,
     pub port: u16,
-    /// How the way there is protected.
     pub protection: Protection,
-    /// Trusted besides the system's own: a PEM file.
+    /// A PEM file, trusted besides the certificates of the system.
     pub ca_file: Option<&'a Path>,
     pub login: Option<(&'a SecretString, &'a SecretString)>,
     pub from: &'a str,
     pub to: &'a [String],
     /// Headers and body, in lines that end with CRLF.
     pub message: &'a [u8],
-    /// For everything.
+    /// For the whole conversation.
     pub limit: Duration,
 }
 
-/// How the way to a server is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protection {
-    /// In clear first, then TLS; nothing is sent without.
+    /// In clear first, then TLS; nothing is sent without it.
     StartTls,
     /// TLS from the beginning.
     Tls,
-    /// Not at all.
     None,
 }
 
-/// The server has taken the message.
+/// The server accepted the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Taken {
+pub struct AcceptedMail {
     pub reply: Reply,
-    /// Recipients that it did not take it for.
+    /// Recipients that it refused.
     pub refused: Vec<(String, Reply)>,
 }
 
@@ -71,36 +75,40 @@ pub struct Taken {
 pub enum MailError {
     #[error(transparent)]
     Net(#[from] NetError),
-    /// What came is no SMTP.
+    /// The reply is not SMTP.
     #[error("{place}: {why}")]
     Garbled { place: String, why: &'static str },
-    /// The server said no.
-    #[error("{place}: it refuses {asked}: {reply}")]
-    Refused { place: String, asked: Asked, reply: Reply },
-    /// The server does not have what is needed.
-    #[error("{place}: it offers no {what}")]
-    Lacks { place: String, what: &'static str },
-    /// An address that cannot stand in an envelope.
-    #[error("`{0}` is no address of a mailbox")]
+    /// The server refused a command.
+    #[error("{place}: the server refused {asked}: {reply}")]
+    Refused {
+        place: String,
+        asked: SmtpRequest,
+        reply: Reply,
+    },
+    /// The server does not support what is needed.
+    #[error("{place}: the server does not offer {what}")]
+    Missing { place: String, what: &'static str },
+    /// An address that an envelope cannot hold.
+    #[error("`{0}` is not a valid e-mail address")]
     Address(String),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
-    /// To talk at all.
-    Talk,
+pub enum SmtpRequest {
+    /// The connection, or EHLO.
+    Greeting,
     Tls,
     Login,
     Sender,
-    /// RCPT, every one of them.
+    /// RCPT for each of them.
     Recipients,
     Message,
 }
 
-impl fmt::Display for Asked {
+impl fmt::Display for SmtpRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Talk => "to talk",
+            Self::Greeting => "the connection",
             Self::Tls => "STARTTLS",
             Self::Login => "the login",
             Self::Sender => "the sender",
@@ -111,27 +119,28 @@ impl fmt::Display for Asked {
 }
 
 impl MailError {
-    /// With what the server said put through `clean`, before it is cut to a line.
+    /// Redacts the reply, before it is cut to a line.
     #[must_use]
-    pub fn cleaned(self, clean: &(dyn Fn(&str) -> String + Sync)) -> Self {
+    pub fn redacted(self, redact: &(dyn Fn(&str) -> String + Sync)) -> Self {
         match self {
             Self::Refused { place, asked, reply } => Self::Refused {
                 place,
                 asked,
-                reply: reply.cleaned(clean),
+                reply: reply.redacted(redact),
             },
             other => other,
         }
     }
 
-    /// The same message will never be taken. A server that refuses to talk, or lacks protection, may do so for reasons
-    /// that pass, or that are not its own.
+    /// The server will never accept this message. A refused connection and a missing STARTTLS may pass.
     #[must_use]
     pub fn is_final(&self) -> bool {
         match self {
             Self::Net(_) | Self::Garbled { .. } => false,
-            Self::Refused { asked, reply, .. } => reply.is_final() && !matches!(asked, Asked::Talk | Asked::Tls),
-            Self::Lacks { what, .. } => *what != STARTTLS,
+            Self::Refused { asked, reply, .. } => {
+                reply.is_final() && !matches!(asked, SmtpRequest::Greeting | SmtpRequest::Tls)
+            }
+            Self::Missing { what, .. } => *what != STARTTLS,
             Self::Address(_) => true,
         }
     }
@@ -139,40 +148,39 @@ impl MailError {
 
 const STARTTLS: &str = "STARTTLS";
 
-/// Sends it.
-pub async fn send(mail: Mail<'_>) -> Result<Taken, MailError> {
+pub async fn send(mail: Mail<'_>) -> Result<AcceptedMail, MailError> {
     for address in std::iter::once(mail.from).chain(mail.to.iter().map(String::as_str)) {
         if !is_sendable(address) {
             return Err(MailError::Address(foreign(address)));
         }
     }
     let place = tcp::place(mail.host, mail.port);
-    let reached = Reached::new(Stage::Roots);
-    let taken = OnceLock::new();
-    let talk = Talk {
+    let stage = StageTracker::new(Stage::Roots);
+    let accepted = OnceLock::new();
+    let talk = Conversation {
         mail,
         place: &place,
-        taken: &taken,
+        accepted: &accepted,
     };
-    let ended = reached.within(mail.limit, talk.whole(&reached)).await;
-    match taken.into_inner() {
-        // It has the message, however the conversation ended.
-        Some(taken) => Ok(taken),
+    let ended = stage.within(mail.limit, talk.whole(&stage)).await;
+    match accepted.into_inner() {
+        // The server has the message, however the conversation ended.
+        Some(accepted) => Ok(accepted),
         None => Err(match ended {
             Ok(Err(error)) => error,
-            Ok(Ok(())) => NetError::at(&place, Fault::Broken("it said nothing".to_owned())).into(),
+            Ok(Ok(())) => NetError::at(&place, Fault::Broken("the server did not answer".to_owned())).into(),
             Err(fault) => NetError::at(&place, fault).into(),
         }),
     }
 }
 
-/// Nothing in it ends the address or the line that it stands in.
+/// Nothing in it ends the address or its line.
 fn is_sendable(address: &str) -> bool {
     let fine = |c: char| !c.is_control() && !c.is_whitespace() && !matches!(c, '<' | '>');
     address.contains('@') && address.chars().all(fine)
 }
 
-/// What the server says that it can do.
+/// The extensions that the server offers.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Offers {
     tls: bool,
@@ -203,124 +211,129 @@ impl Offers {
     }
 }
 
-/// A conversation about a message.
 #[derive(Clone, Copy)]
-struct Talk<'a> {
+struct Conversation<'a> {
     mail: Mail<'a>,
     place: &'a str,
-    /// Set once the server has the message.
-    taken: &'a OnceLock<Taken>,
+    /// Set when the server has accepted the message.
+    accepted: &'a OnceLock<AcceptedMail>,
 }
 
-impl Talk<'_> {
-    async fn whole(self, reached: &Reached) -> Result<(), MailError> {
+impl Conversation<'_> {
+    async fn whole(self, stage: &StageTracker) -> Result<(), MailError> {
         let mail = self.mail;
         if mail.protection == Protection::None {
-            let (stream, me) = self.connect(reached).await?;
-            let mut line = Line::over(stream);
-            self.greeted(&mut line).await?;
-            let offers = self.hello(&mut line, &me).await?;
-            return self.deliver(&mut line, &offers).await;
+            let (stream, me) = self.connect(stage).await?;
+            let mut smtp = SmtpStream::over(stream);
+            self.greeting(&mut smtp).await?;
+            let offers = self.hello(&mut smtp, &me).await?;
+            return self.deliver(&mut smtp, &offers).await;
         }
         let name = ServerName::try_from(mail.host.to_owned())
-            .map_err(|_| NetError::from(Obstacle::Name(foreign(mail.host))))?;
-        let (config, judge) = trust::configure(mail.ca_file, true).await?;
-        let (mut stream, me) = self.connect(reached).await?;
+            .map_err(|_| NetError::from(LocalError::Name(foreign(mail.host))))?;
+        let (config, verifier) = trust::configure(mail.ca_file, true).await?;
+        let (mut stream, me) = self.connect(stage).await?;
         if mail.protection == Protection::StartTls {
-            let mut line = Line::over(stream);
-            self.greeted(&mut line).await?;
-            if !self.hello(&mut line, &me).await?.tls {
-                return Err(self.lacks(STARTTLS));
+            let mut smtp = SmtpStream::over(stream);
+            self.greeting(&mut smtp).await?;
+            if !self.hello(&mut smtp, &me).await?.tls {
+                return Err(self.missing(STARTTLS));
             }
-            self.done(&mut line, "STARTTLS", Asked::Tls).await?;
-            if line.is_ahead() {
-                // Whoever is in between wants it to be taken for an answer behind TLS.
-                return Err(self.broken(Broken::Garbled("it says more than it was asked before TLS")));
+            self.command(&mut smtp, "STARTTLS", SmtpRequest::Tls).await?;
+            if smtp.has_early_bytes() {
+                // Someone on the way wants these bytes to count as a reply after TLS.
+                return Err(self.broken(ReplyError::Garbled("the server sent more than one reply before TLS")));
             }
-            stream = line.stream;
+            stream = smtp.stream;
         }
-        reached.set(Stage::Handshake);
+        stage.set(Stage::Handshake);
         let shaken = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
         let stream = shaken.map_err(|error| {
-            let distrust = judge.seen().and_then(|seen| seen.distrust);
+            let distrust = verifier.seen().and_then(|seen| seen.distrust);
             let fault = distrust.map_or_else(|| tls::fault_of_handshake(&error), Fault::Distrusted);
             NetError::at(self.place, fault)
         })?;
-        reached.set(Stage::Answer);
-        let mut line = Line::over(stream);
+        stage.set(Stage::Answer);
+        let mut smtp = SmtpStream::over(stream);
         if mail.protection == Protection::Tls {
-            self.greeted(&mut line).await?;
+            self.greeting(&mut smtp).await?;
         }
-        // What was offered before TLS may have been said by anybody.
-        let offers = self.hello(&mut line, &me).await?;
-        self.deliver(&mut line, &offers).await
+        // Anyone on the way may have changed the offers before TLS.
+        let offers = self.hello(&mut smtp, &me).await?;
+        self.deliver(&mut smtp, &offers).await
     }
 
-    /// The connection, and who is at this end of it.
-    async fn connect(self, reached: &Reached) -> Result<(TcpStream, String), MailError> {
-        reached.set(Stage::Addresses);
-        let stream = tcp::reach(self.mail.host, self.mail.port, reached).await;
+    /// The connection, and our name on it.
+    async fn connect(self, stage: &StageTracker) -> Result<(TcpStream, String), MailError> {
+        stage.set(Stage::Addresses);
+        let stream = tcp::reach(self.mail.host, self.mail.port, stage).await;
         let stream = stream.map_err(|fault| NetError::at(self.place, fault))?;
-        reached.set(Stage::Answer);
+        stage.set(Stage::Answer);
         let local = stream.local_addr().ok();
         Ok((
             stream,
-            introduction(&rustix::system::uname().nodename().to_string_lossy(), local),
+            client_name(&rustix::system::uname().nodename().to_string_lossy(), local),
         ))
     }
 
-    async fn greeted(self, line: &mut Line<impl AsyncRead + AsyncWrite + Unpin>) -> Result<(), MailError> {
-        let reply = line.hear().await.map_err(|broken| self.broken(broken))?;
-        self.wanted(reply, Reply::is_done, Asked::Talk).map(|_| ())
+    async fn greeting(self, smtp: &mut SmtpStream<impl AsyncRead + AsyncWrite + Unpin>) -> Result<(), MailError> {
+        let reply = smtp.read_reply().await.map_err(|broken| self.broken(broken))?;
+        self.expect(reply, Reply::is_done, SmtpRequest::Greeting).map(|_| ())
     }
 
-    async fn hello(self, line: &mut Line<impl AsyncRead + AsyncWrite + Unpin>, me: &str) -> Result<Offers, MailError> {
-        let reply = self.done(line, &format!("EHLO {me}"), Asked::Talk).await?;
+    async fn hello(
+        self,
+        smtp: &mut SmtpStream<impl AsyncRead + AsyncWrite + Unpin>,
+        me: &str,
+    ) -> Result<Offers, MailError> {
+        let reply = self.command(smtp, &format!("EHLO {me}"), SmtpRequest::Greeting).await?;
         Ok(Offers::read(&reply))
     }
 
-    /// From the login to the farewell.
+    /// From the login to QUIT.
     async fn deliver(
         self,
-        line: &mut Line<impl AsyncRead + AsyncWrite + Unpin>,
+        smtp: &mut SmtpStream<impl AsyncRead + AsyncWrite + Unpin>,
         offers: &Offers,
     ) -> Result<(), MailError> {
         let mail = self.mail;
         if let Some((user, password)) = mail.login {
-            self.login(line, offers, user, password).await?;
+            self.login(smtp, offers, user, password).await?;
         }
         let ascii = mail.from.is_ascii() && mail.to.iter().all(|address| address.is_ascii());
         if !ascii && !offers.utf8 {
-            return Err(self.lacks("SMTPUTF8, which an address needs"));
+            return Err(self.missing("SMTPUTF8, which an address needs"));
         }
         let utf8 = if ascii { "" } else { " SMTPUTF8 BODY=8BITMIME" };
-        self.done(line, &format!("MAIL FROM:<{}>{utf8}", mail.from), Asked::Sender)
+        self.command(smtp, &format!("MAIL FROM:<{}>{utf8}", mail.from), SmtpRequest::Sender)
             .await?;
         let mut refused = Vec::new();
         for address in mail.to {
-            let reply = self.ask(line, format!("RCPT TO:<{address}>\r\n").as_bytes()).await?;
+            let reply = self
+                .exchange(smtp, format!("RCPT TO:<{address}>\r\n").as_bytes())
+                .await?;
             if !reply.is_done() {
                 refused.push((address.clone(), reply));
             }
         }
         if refused.len() == mail.to.len() {
-            // One that may be taken later is reason enough to come again.
-            let passing = refused.iter().position(|(_, reply)| !reply.is_final());
-            let (_, reply) = refused.swap_remove(passing.unwrap_or(0));
-            return Err(self.refused(Asked::Recipients, reply));
+            // If one refusal is temporary, the message is tried again.
+            let temporary = refused.iter().position(|(_, reply)| !reply.is_final());
+            let (_, reply) = refused.swap_remove(temporary.unwrap_or(0));
+            return Err(self.refused(SmtpRequest::Recipients, reply));
         }
-        let reply = self.ask(line, b"DATA\r\n").await?;
-        self.wanted(reply, Reply::wants_more, Asked::Message)?;
-        let reply = self.ask(line, &stuffed(mail.message)).await?;
-        let reply = self.wanted(reply, Reply::is_done, Asked::Message)?;
-        let _ = self.taken.set(Taken { reply, refused });
-        let _ = tokio::time::timeout(FAREWELL, self.ask(line, b"QUIT\r\n")).await;
+        let reply = self.exchange(smtp, b"DATA\r\n").await?;
+        self.expect(reply, Reply::wants_more, SmtpRequest::Message)?;
+        let reply = self.exchange(smtp, &stuffed(mail.message)).await?;
+        let reply = self.expect(reply, Reply::is_done, SmtpRequest::Message)?;
+        let _ = self.accepted.set(AcceptedMail { reply, refused });
+        let _ = tokio::time::timeout(QUIT_TIMEOUT, self.exchange(smtp, b"QUIT\r\n")).await;
         Ok(())
     }
 
     async fn login(
         self,
-        line: &mut Line<impl AsyncRead + AsyncWrite + Unpin>,
+        smtp: &mut SmtpStream<impl AsyncRead + AsyncWrite + Unpin>,
         offers: &Offers,
         user: &SecretString,
         password: &SecretString,
@@ -329,50 +342,59 @@ impl Talk<'_> {
         let mut reply;
         if offers.plain {
             let both = STANDARD.encode(format!("\0{user}\0{password}"));
-            reply = self.ask(line, format!("AUTH PLAIN {both}\r\n").as_bytes()).await?;
+            reply = self.exchange(smtp, format!("AUTH PLAIN {both}\r\n").as_bytes()).await?;
         } else if offers.login {
-            reply = self.ask(line, b"AUTH LOGIN\r\n").await?;
-            // It asks for the one and then the other, in words that no standard fixes.
+            reply = self.exchange(smtp, b"AUTH LOGIN\r\n").await?;
+            // The server asks for the one and then the other, in words that no standard fixes.
             for answer in [user, password] {
-                self.wanted(reply, Reply::wants_more, Asked::Login)?;
+                self.expect(reply, Reply::wants_more, SmtpRequest::Login)?;
                 reply = self
-                    .ask(line, format!("{}\r\n", STANDARD.encode(answer)).as_bytes())
+                    .exchange(smtp, format!("{}\r\n", STANDARD.encode(answer)).as_bytes())
                     .await?;
             }
         } else {
-            return Err(self.lacks("login by PLAIN or LOGIN"));
+            return Err(self.missing("a login by PLAIN or LOGIN"));
         }
-        self.wanted(reply, Reply::is_done, Asked::Login).map(|_| ())
+        self.expect(reply, Reply::is_done, SmtpRequest::Login).map(|_| ())
     }
 
-    /// A command that is over with its reply.
-    async fn done(
+    /// A command that ends with its reply.
+    async fn command(
         self,
-        line: &mut Line<impl AsyncRead + AsyncWrite + Unpin>,
+        smtp: &mut SmtpStream<impl AsyncRead + AsyncWrite + Unpin>,
         command: &str,
-        asked: Asked,
+        asked: SmtpRequest,
     ) -> Result<Reply, MailError> {
-        let reply = self.ask(line, format!("{command}\r\n").as_bytes()).await?;
-        self.wanted(reply, Reply::is_done, asked)
+        let reply = self.exchange(smtp, format!("{command}\r\n").as_bytes()).await?;
+        self.expect(reply, Reply::is_done, asked)
     }
 
-    async fn ask(self, line: &mut Line<impl AsyncRead + AsyncWrite + Unpin>, bytes: &[u8]) -> Result<Reply, MailError> {
-        let asked = async {
-            line.say(bytes).await?;
-            line.hear().await
+    async fn exchange(
+        self,
+        smtp: &mut SmtpStream<impl AsyncRead + AsyncWrite + Unpin>,
+        bytes: &[u8],
+    ) -> Result<Reply, MailError> {
+        let exchange = async {
+            smtp.write(bytes).await?;
+            smtp.read_reply().await
         };
-        asked.await.map_err(|broken| self.broken(broken))
+        exchange.await.map_err(|broken| self.broken(broken))
     }
 
-    fn wanted(self, reply: Reply, is_fine: impl Fn(&Reply) -> bool, asked: Asked) -> Result<Reply, MailError> {
-        if is_fine(&reply) {
+    fn expect(
+        self,
+        reply: Reply,
+        is_expected: impl Fn(&Reply) -> bool,
+        asked: SmtpRequest,
+    ) -> Result<Reply, MailError> {
+        if is_expected(&reply) {
             Ok(reply)
         } else {
             Err(self.refused(asked, reply))
         }
     }
 
-    fn refused(self, asked: Asked, reply: Reply) -> MailError {
+    fn refused(self, asked: SmtpRequest, reply: Reply) -> MailError {
         MailError::Refused {
             place: self.place.to_owned(),
             asked,
@@ -380,17 +402,17 @@ impl Talk<'_> {
         }
     }
 
-    fn lacks(self, what: &'static str) -> MailError {
-        MailError::Lacks {
+    fn missing(self, what: &'static str) -> MailError {
+        MailError::Missing {
             place: self.place.to_owned(),
             what,
         }
     }
 
-    fn broken(self, broken: Broken) -> MailError {
+    fn broken(self, broken: ReplyError) -> MailError {
         match broken {
-            Broken::Line(fault) => NetError::at(self.place, fault).into(),
-            Broken::Garbled(why) => MailError::Garbled {
+            ReplyError::Stream(fault) => NetError::at(self.place, fault).into(),
+            ReplyError::Garbled(why) => MailError::Garbled {
                 place: self.place.to_owned(),
                 why,
             },
@@ -398,9 +420,8 @@ impl Talk<'_> {
     }
 }
 
-/// How we introduce ourselves (RFC 5321, section 4.1.1.1): by a name of ours that is one of the Internet's, else by our
-/// address.
-fn introduction(name: &str, local: Option<SocketAddr>) -> String {
+/// Our name for EHLO (RFC 5321, section 4.1.1.1): a full host name, else our address.
+fn client_name(name: &str, local: Option<SocketAddr>) -> String {
     let label = |label: &str| {
         let fine = |c: char| c.is_ascii_alphanumeric() || c == '-';
         !label.is_empty() && label.len() < 64 && label.chars().all(fine)
@@ -415,13 +436,13 @@ fn introduction(name: &str, local: Option<SocketAddr>) -> String {
     }
 }
 
-/// The message as it crosses the line, with its end: lines end with CRLF, and none of them is a dot.
+/// The message as it is sent, with its end: lines end with CRLF, and a dot at the beginning of a line is doubled.
 fn stuffed(message: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(message.len() + 16);
     let message = message.strip_suffix(b"\n").unwrap_or(message);
     for line in message.split(|b| *b == b'\n') {
         let begins = out.len();
-        // One that is not before the other is no end of a line, but some take it for one.
+        // A CR without LF does not end a line, but some servers take it for an end.
         out.extend(line.iter().filter(|b| **b != b'\r'));
         if out.get(begins) == Some(&b'.') {
             out.insert(begins, b'.');
@@ -461,13 +482,13 @@ mod tests {
     }
 
     #[test]
-    fn we_are_called_by_a_whole_name_or_by_our_address() {
+    fn our_name_is_a_full_host_name_or_our_address() {
         let local = "192.0.2.7:1".parse().ok();
-        assert_eq!(introduction("web1.example.com", local), "web1.example.com");
+        assert_eq!(client_name("web1.example.com", local), "web1.example.com");
         for name in ["web1", "", "a..b", "a.b c", "a.b\r\nQUIT", "bü.ro"] {
-            assert_eq!(introduction(name, local), "[192.0.2.7]", "{name:?}");
+            assert_eq!(client_name(name, local), "[192.0.2.7]", "{name:?}");
         }
-        assert_eq!(introduction("x", "[2001:db8::1]:1".parse().ok()), "[IPv6:2001:db8::1]");
+        assert_eq!(client_name("x", "[2001:db8::1]:1".parse().ok()), "[IPv6:2001:db8::1]");
     }
 
     #[test]
@@ -479,7 +500,7 @@ mod tests {
     }
 
     proptest! {
-        /// What a server makes of it is what was meant, whatever stands in it.
+        /// The server reads the message that was sent.
         #[test]
         fn a_message_survives_the_line(lines in prop::collection::vec("[.\\ra-z]{0,5}", 1..8)) {
             let clean: Vec<String> = lines.iter().map(|line| line.replace('\r', "")).collect();

@@ -1,36 +1,35 @@
-//! What a mail server says, and the line that it says it over.
+//! The replies of a mail server, and the stream that they come from.
 //!
-//! Takes a stream, gives [`Reply`]s (RFC 5321, section 4.2); writes commands. Knows nothing of their order.
-//! Invariant: no reply takes more than [`MOST_BYTES`] of memory, and nothing that was read before TLS is taken for an
-//! answer behind it.
+//! Reads [`Reply`]s (RFC 5321, section 4.2) and writes commands. Does not know their order.
+//! Invariant: no reply takes more than [`MAX_REPLY_BYTES`] of memory, and a reply that was read before TLS does not count
+//! after it.
 
 use super::super::error::{Fault, foreign};
 use std::fmt;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-/// A reply is a handful of lines of at most 512 bytes; more than this is no reply.
-const MOST_BYTES: usize = 32 * 1024;
+/// A reply has a few lines of at most 512 bytes.
+const MAX_REPLY_BYTES: usize = 32 * 1024;
 
-/// Why there is no reply.
 #[derive(Debug)]
-pub(super) enum Broken {
-    Line(Fault),
-    /// What came is no reply.
+pub(super) enum ReplyError {
+    Stream(Fault),
+    /// The text is not a reply.
     Garbled(&'static str),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     pub code: u16,
-    /// What stands behind them, line by line.
+    /// The text of each line.
     pub lines: Vec<String>,
 }
 
 impl Reply {
-    /// With its text put through `clean` as a whole: what it takes out may go over several lines.
+    /// Redacts the text as a whole, since a secret may go over several lines.
     #[must_use]
-    pub fn cleaned(mut self, clean: &(dyn Fn(&str) -> String + Sync)) -> Self {
-        self.lines = vec![clean(&self.lines.join(" "))];
+    pub fn redacted(mut self, redact: &(dyn Fn(&str) -> String + Sync)) -> Self {
+        self.lines = vec![redact(&self.lines.join(" "))];
         self
     }
 
@@ -38,12 +37,12 @@ impl Reply {
         (200..300).contains(&self.code)
     }
 
-    /// It wants what belongs to the command.
+    /// The server waits for the rest of the command.
     pub(super) fn wants_more(&self) -> bool {
         (300..400).contains(&self.code)
     }
 
-    /// It will never do it.
+    /// Another attempt would be refused, too.
     pub(super) fn is_final(&self) -> bool {
         self.code >= 500
     }
@@ -55,13 +54,13 @@ impl fmt::Display for Reply {
     }
 }
 
-/// A connection with what was read of it too early.
-pub(super) struct Line<S> {
+/// A connection, and the bytes that were read too early.
+pub(super) struct SmtpStream<S> {
     pub(super) stream: S,
     early: Vec<u8>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> SmtpStream<S> {
     pub(super) fn over(stream: S) -> Self {
         Self {
             stream,
@@ -69,32 +68,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
         }
     }
 
-    /// Something came that nobody asked for.
-    pub(super) fn is_ahead(&self) -> bool {
+    /// The server sent more than it was asked for.
+    pub(super) fn has_early_bytes(&self) -> bool {
         !self.early.is_empty()
     }
 
-    pub(super) async fn say(&mut self, bytes: &[u8]) -> Result<(), Broken> {
-        let said = async {
+    pub(super) async fn write(&mut self, bytes: &[u8]) -> Result<(), ReplyError> {
+        let written = async {
             self.stream.write_all(bytes).await?;
             self.stream.flush().await
         };
-        said.await.map_err(|error| Broken::Line(Fault::from_io(&error)))
+        written
+            .await
+            .map_err(|error| ReplyError::Stream(Fault::from_io(&error)))
     }
 
-    pub(super) async fn hear(&mut self) -> Result<Reply, Broken> {
-        let mut heard = 0;
+    pub(super) async fn read_reply(&mut self) -> Result<Reply, ReplyError> {
+        let mut read = 0;
         let mut reply: Option<Reply> = None;
         loop {
-            let line = self.line(MOST_BYTES.saturating_sub(heard)).await?;
-            heard += line.len();
-            let (code, last, text) = parsed(&line).ok_or(Broken::Garbled("it does not speak SMTP"))?;
+            let line = self.line(MAX_REPLY_BYTES.saturating_sub(read)).await?;
+            read += line.len();
+            let (code, last, text) = parsed(&line).ok_or(ReplyError::Garbled("it does not speak SMTP"))?;
             let reply = reply.get_or_insert(Reply {
                 code,
                 lines: Vec::new(),
             });
             if reply.code != code {
-                return Err(Broken::Garbled("the lines of a reply have different codes"));
+                return Err(ReplyError::Garbled("the lines of a reply have different codes"));
             }
             reply.lines.push(text);
             if last {
@@ -104,7 +105,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
     }
 
     /// One line with its end.
-    async fn line(&mut self, most: usize) -> Result<Vec<u8>, Broken> {
+    async fn line(&mut self, most: usize) -> Result<Vec<u8>, ReplyError> {
         let mut searched = 0;
         loop {
             if let Some(end) = self.early.iter().skip(searched).position(|b| *b == b'\n') {
@@ -113,13 +114,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
             }
             searched = self.early.len();
             if searched >= most {
-                return Err(Broken::Garbled("its reply does not end"));
+                return Err(ReplyError::Garbled("its reply does not end"));
             }
             let mut piece = [0; 4096];
             let read = self.stream.read(&mut piece).await;
-            match read.map_err(|error| Broken::Line(Fault::from_io(&error)))? {
+            match read.map_err(|error| ReplyError::Stream(Fault::from_io(&error)))? {
                 0 => {
-                    return Err(Broken::Line(Fault::Broken(
+                    return Err(ReplyError::Stream(Fault::Broken(
                         "the server closed the connection".to_owned(),
                     )));
                 }
@@ -152,37 +153,37 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn heard(bytes: &[u8]) -> (Result<Reply, Broken>, bool) {
+    fn read(bytes: &[u8]) -> (Result<Reply, ReplyError>, bool) {
         let (ours, mut theirs) = tokio::io::duplex(1 << 20);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async move {
             theirs.write_all(bytes).await.unwrap();
             drop(theirs);
-            let mut line = Line::over(ours);
-            let reply = line.hear().await;
-            (reply, line.is_ahead())
+            let mut line = SmtpStream::over(ours);
+            let reply = line.read_reply().await;
+            (reply, line.has_early_bytes())
         })
     }
 
     #[test]
     fn replies_have_one_line_or_several() {
-        let (reply, ahead) = heard(b"250-one\r\n250-two\r\n250 three\r\n");
+        let (reply, ahead) = read(b"250-one\r\n250-two\r\n250 three\r\n");
         let reply = reply.unwrap();
         assert_eq!(
             (reply.code, reply.lines.as_slice()),
             (250, ["one", "two", "three"].map(str::to_owned).as_slice())
         );
         assert!(!ahead);
-        assert_eq!(heard(b"220\n").0.unwrap().to_string(), "220 ");
-        let (reply, ahead) = heard(b"220 go ahead\r\n250 injected\r\n");
+        assert_eq!(read(b"220\n").0.unwrap().to_string(), "220 ");
+        let (reply, ahead) = read(b"220 go ahead\r\n250 injected\r\n");
         assert_eq!(reply.unwrap().to_string(), "220 go ahead");
         assert!(ahead);
-        let colours = heard("451 \u{1b}[31mnö\r\n".as_bytes()).0.unwrap();
+        let colours = read("451 \u{1b}[31mnö\r\n".as_bytes()).0.unwrap();
         assert_eq!(colours.to_string(), "451 \\u{1b}[31mnö");
     }
 
     #[test]
-    fn what_is_no_reply_is_told_apart() {
+    fn other_text_is_not_a_reply() {
         for garbage in [
             "HTTP/1.1 400 Bad Request\r\n",
             "150 early\r\n",
@@ -191,29 +192,32 @@ mod tests {
             "\r\n",
             "٢٥٠ \r\n",
         ] {
-            let (reply, _) = heard(garbage.as_bytes());
+            let (reply, _) = read(garbage.as_bytes());
             assert!(
-                matches!(reply, Err(Broken::Garbled("it does not speak SMTP"))),
+                matches!(reply, Err(ReplyError::Garbled("it does not speak SMTP"))),
                 "{garbage:?}"
             );
         }
-        assert!(matches!(heard(b"250-a\r\n550 b\r\n").0, Err(Broken::Garbled(_))));
-        assert!(matches!(heard(b"250-a\r\n").0, Err(Broken::Line(Fault::Broken(_)))));
+        assert!(matches!(read(b"250-a\r\n550 b\r\n").0, Err(ReplyError::Garbled(_))));
         assert!(matches!(
-            heard(&vec![b'2'; 1 << 17]).0,
-            Err(Broken::Garbled("its reply does not end"))
+            read(b"250-a\r\n").0,
+            Err(ReplyError::Stream(Fault::Broken(_)))
+        ));
+        assert!(matches!(
+            read(&vec![b'2'; 1 << 17]).0,
+            Err(ReplyError::Garbled("its reply does not end"))
         ));
         let endless = "250-x\r\n".repeat(10_000);
         assert!(matches!(
-            heard(endless.as_bytes()).0,
-            Err(Broken::Garbled("its reply does not end"))
+            read(endless.as_bytes()).0,
+            Err(ReplyError::Garbled("its reply does not end"))
         ));
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_heard_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = heard(&bytes);
+            let _ = read(&bytes);
         }
     }
 }

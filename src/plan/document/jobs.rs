@@ -3,7 +3,7 @@
 //! Takes parts of the model, gives documents. Times are milliseconds.
 //! Invariant: of a variable or header only the name is there, of a secret only where it comes from.
 
-use super::AbsolutePath;
+use super::absolute_path::AbsolutePath;
 use crate::model::check::{Levels, Probe, Space, Worst};
 use crate::model::{Check, Command, Program, SecretSource, Target, Value};
 use serde::Serialize;

@@ -5,8 +5,10 @@
 //! `schemas/plan.schema.json`, and a test compares the two. Knows nothing of how people are shown a plan.
 //! Invariant: fields are added within a format number, never renamed, removed or given another meaning.
 
+mod absolute_path;
 mod jobs;
 
+pub use absolute_path::AbsolutePath;
 pub use jobs::{
     CheckDocument, CommandDocument, LevelsDocument, NameDocument, PointerDocument, ProbeDocument, ProgramDocument,
     RetryDocument, SecretDocument, SpaceDocument, TargetDocument, ValueDocument,
@@ -14,15 +16,13 @@ pub use jobs::{
 
 use super::facts::Scan;
 use super::graph::{Action, BackupStep, ClassSummary, CleanupStep, Cover, Plan, Refusal, VerifyStep};
-use crate::kept::KeepReason;
+use crate::keep_reason::KeepReason;
 use crate::model::retention::Stays;
 use crate::model::{Contents, JobName, Keep, StepName};
 use crate::path::RelPath;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
 pub const FORMAT: u32 = 1;
 
@@ -50,7 +50,7 @@ pub struct PlanDocument {
     /// What was asked for with `--only` and is left out, and why: a sentence each.
     pub notes: Vec<String>,
     /// What the steps that will run come to.
-    pub totals: Totals,
+    pub totals: PlanTotals,
     /// In an order in which every step comes after all that it needs, and cleanups after every copy.
     pub steps: Vec<StepDocument>,
 }
@@ -58,7 +58,8 @@ pub struct PlanDocument {
 /// What the steps that will run come to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Totals {
+#[cfg_attr(test, schemars(rename = "Totals"))]
+pub struct PlanTotals {
     /// Checks to make.
     pub checks: u64,
     /// Targets to run.
@@ -237,32 +238,6 @@ pub struct KeptDocument {
     pub reason: KeepReason,
 }
 
-/// An absolute path: a string when it is UTF-8, else its bytes in base64.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(untagged)]
-pub enum AbsolutePath {
-    /// UTF-8.
-    Text(String),
-    /// Anything else.
-    Bytes {
-        /// The bytes in base64.
-        base64: String,
-    },
-}
-
-impl From<&Path> for AbsolutePath {
-    fn from(path: &Path) -> Self {
-        use base64::{Engine as _, engine::general_purpose::STANDARD};
-        match path.to_str() {
-            Some(text) => Self::Text(text.to_owned()),
-            None => Self::Bytes {
-                base64: STANDARD.encode(path.as_os_str().as_bytes()),
-            },
-        }
-    }
-}
-
 /// A file time as a date; `None` when it is beyond what a date can say.
 #[must_use]
 pub fn moment_of(ns: i128) -> Option<DateTime<Utc>> {
@@ -272,9 +247,9 @@ pub fn moment_of(ns: i128) -> Option<DateTime<Utc>> {
 
 /// What the steps that will run come to.
 #[must_use]
-pub fn totals(plan: &Plan) -> Totals {
+pub fn totals(plan: &Plan) -> PlanTotals {
     let (delete_files, delete_bytes) = plan.deletions();
-    let mut totals = Totals {
+    let mut totals = PlanTotals {
         delete_files,
         delete_bytes,
         refusals: plan.refusals().count() as u64,
@@ -284,7 +259,7 @@ pub fn totals(plan: &Plan) -> Totals {
             .filter(|step| plan.refused_for_now(step))
             .map(|step| step.refusals.len() as u64)
             .sum(),
-        ..Totals::default()
+        ..PlanTotals::default()
     };
     for step in plan.steps().iter().filter(|step| plan.will_run(step)) {
         match &step.action {

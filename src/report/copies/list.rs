@@ -1,47 +1,70 @@
 //! The copies at a destination, for `list`.
 //!
-//! Takes one [`CopyLine`] a copy, gives a table for people and a document for programs; its JSON Schema is
-//! `schemas/list.schema.json`, and a test compares the two. Knows nothing of manifests.
-//! Invariant: a copy that cannot be read is a line with the reason, never a missing line.
+//! Takes [`CopyDocument`]s, gives a table; they are also the JSON, its JSON Schema is `schemas/list.schema.json`, and a
+//! test compares the two.
+//! Invariant: an unreadable copy is listed with the reason.
 
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::table::Align::{Left, Right};
 use crate::report::shared::table::{Cell, Tone, table};
 use crate::units::{plural, show_count, show_size};
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// The number of the JSON format.
 pub const FORMAT: u32 = 1;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CopyLine {
+/// The copies at a destination.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(title = "opsrun list, format 1"))]
+pub struct ListDocument {
+    /// Number of this format: 1.
+    pub format: u32,
+    /// By backup, newest first.
+    pub copies: Vec<CopyDocument>,
+}
+
+/// One copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct CopyDocument {
     /// `<backup>-<stamp>-<run id>`.
     pub copy: String,
+    /// The backup.
     pub backup: String,
-    /// When it was begun; `None` when it cannot be read.
+    /// When it was begun: RFC 3339, UTC.
+    #[serde(serialize_with = "to_seconds")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub at: Option<DateTime<Utc>>,
-    /// Entries in it that are no directories.
+    /// Number of entries, without directories.
     pub files: u64,
+    /// Size of the archive in bytes.
     pub archive_bytes: u64,
+    /// Whether it is complete and can be trusted.
+    #[serde(flatten)]
     pub state: CopyState,
-    /// Files deleted from the source on the strength of it.
+    /// Files deleted from the source that this copy covers.
     pub deleted: u64,
 }
 
-/// How far a copy can be trusted.
+/// Whether a copy is complete and can be trusted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "state", content = "reason", rename_all = "kebab-case")]
 pub enum CopyState {
-    /// Everything that was selected is in it.
+    /// It contains every selected entry.
     Complete,
-    /// Something that was selected could not be read; the reason.
+    /// Some selected entries could not be read; the reason.
     Incomplete(String),
-    /// The source had shrunk so far that it is not trusted to stand for it; the reason.
+    /// The source had shrunk too much to trust the copy; the reason.
     Suspect(String),
     /// It cannot be read; the reason.
     Broken(String),
+}
+
+fn to_seconds<S: Serializer>(at: &Option<DateTime<Utc>>, to: S) -> Result<S::Ok, S::Error> {
+    at.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true)).serialize(to)
 }
 
 impl CopyState {
@@ -62,58 +85,9 @@ impl CopyState {
     }
 }
 
-/// The copies at a destination.
-#[derive(Debug, Clone, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(title = "opsrun list, format 1"))]
-pub struct ListDocument {
-    /// Number of this format: 1.
-    pub format: u32,
-    /// In the order given: by backup, newest first.
-    pub copies: Vec<CopyDocument>,
-}
-
-/// One copy.
-#[derive(Debug, Clone, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct CopyDocument {
-    /// `<backup>-<stamp>-<run id>`.
-    pub copy: String,
-    /// The backup it is a copy of.
-    pub backup: String,
-    /// When it was begun: RFC 3339, UTC.
-    pub at: Option<String>,
-    /// Entries in it that are no directories.
-    pub files: u64,
-    /// Size of the archive in bytes.
-    pub archive_bytes: u64,
-    /// How far it can be trusted.
-    #[serde(flatten)]
-    pub state: CopyState,
-    /// Files deleted from the source on the strength of it.
-    pub deleted: u64,
-}
-
+/// A table, then the reasons of the copies that are not complete.
 #[must_use]
-pub fn document(copies: &[CopyLine]) -> ListDocument {
-    let one = |line: &CopyLine| CopyDocument {
-        copy: line.copy.clone(),
-        backup: line.backup.clone(),
-        at: line.at.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true)),
-        files: line.files,
-        archive_bytes: line.archive_bytes,
-        state: line.state.clone(),
-        deleted: line.deleted,
-    };
-    ListDocument {
-        format: FORMAT,
-        copies: copies.iter().map(one).collect(),
-    }
-}
-
-/// The copies for people: a table, then the reasons of those that are not complete.
-#[must_use]
-pub fn copies_text(copies: &[CopyLine], zone: chrono_tz::Tz, style: Style) -> String {
+pub fn copies_text(copies: &[CopyDocument], zone: chrono_tz::Tz, style: Style) -> String {
     if copies.is_empty() {
         return "no copies\n".to_owned();
     }
@@ -122,7 +96,7 @@ pub fn copies_text(copies: &[CopyLine], zone: chrono_tz::Tz, style: Style) -> St
         .map(|line| {
             let tone = match line.state {
                 CopyState::Complete => Tone::Good,
-                _ => Tone::Warn,
+                CopyState::Incomplete(_) | CopyState::Suspect(_) | CopyState::Broken(_) => Tone::Warn,
             };
             let when = line.at.map_or_else(
                 || "?".to_owned(),

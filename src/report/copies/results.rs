@@ -1,8 +1,7 @@
-//! What `verify` and `restore` found and did, a line a copy.
+//! The results of `verify` and `restore`, one line per copy.
 //!
-//! Takes one [`CheckedCopy`] or [`RestoredCopy`] at a time, gives lines for people and a last line over all.
-//! Knows nothing of how copies are read.
-//! Invariant: damage and what was left alone are always said, also in quiet mode.
+//! Takes one [`VerifyResult`] or [`RestoredCopy`] at a time, gives lines for people and a summary line.
+//! Invariant: damage and skipped files are always shown, even in quiet mode.
 
 use crate::path::shown;
 use crate::report::run::lines::Detail;
@@ -11,48 +10,47 @@ use crate::units::{plural, show_count, show_size};
 use chrono::{DateTime, Utc};
 use std::path::PathBuf;
 
-/// Things named before the rest is counted.
-const NAMED: usize = 20;
+/// Skipped files that are listed by name.
+const MAX_LISTED: usize = 20;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckedCopy {
+pub struct VerifyResult {
     pub copy: String,
     pub records: u64,
     pub bytes: u64,
-    /// What is wrong with it; `None` when it is sound.
+    /// What is wrong with it; `None` if it is intact.
     pub damage: Option<String>,
 }
 
-/// What was brought back from one copy.
+/// What was restored from one copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RestoredCopy {
     pub copy: String,
     pub target: PathBuf,
-    /// Files that were written.
     pub files: u64,
-    /// Their bytes.
+    /// Size of these files.
     pub bytes: u64,
-    /// Symlinks and further names of files that were made.
+    /// Symlinks, and additional names of files.
     pub links: u64,
     pub dirs: u64,
-    /// Files that stood there already with the same content.
+    /// Files that existed with the same content.
     pub already: u64,
-    /// What was left alone or could not be written: the path, escaped, and why.
+    /// Files that were skipped or could not be written: the escaped path, and why.
     pub left: Vec<(String, String)>,
     pub notes: Vec<String>,
-    /// Until when retentions leave the files alone.
+    /// Until when retentions keep the files.
     pub held_until: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug, Default)]
-struct Brought {
+struct RestoreTotals {
     files: u64,
     bytes: u64,
     links: u64,
     dirs: u64,
 }
 
-impl Brought {
+impl RestoreTotals {
     fn add(&mut self, other: &Self) {
         self.files += other.files;
         self.bytes += other.bytes;
@@ -60,8 +58,8 @@ impl Brought {
         self.dirs += other.dirs;
     }
 
-    /// Files and links; directories only where there is nothing else to say.
-    fn what(&self) -> String {
+    /// Files and links; directories only if there are no others.
+    fn text(&self) -> String {
         let links = plural(self.links, "link", "links");
         match (self.files, self.links, self.dirs) {
             (0, 0, 1..) => plural(self.dirs, "directory", "directories"),
@@ -72,40 +70,38 @@ impl Brought {
     }
 }
 
-/// Says what was found, and remembers the sums.
 #[derive(Debug)]
-pub struct Outcomes {
+pub struct CopyResults {
     style: Style,
     detail: Detail,
     zone: chrono_tz::Tz,
-    sound: u64,
+    intact: u64,
     damaged: u64,
-    restored: Brought,
+    restored: RestoreTotals,
     left: u64,
 }
 
-impl Outcomes {
+impl CopyResults {
     #[must_use]
     pub fn new(style: Style, detail: Detail, zone: chrono_tz::Tz) -> Self {
         Self {
             style,
             detail,
             zone,
-            sound: 0,
+            intact: 0,
             damaged: 0,
-            restored: Brought::default(),
+            restored: RestoreTotals::default(),
             left: 0,
         }
     }
 
-    /// The line for a copy that was read back.
-    pub fn checked(&mut self, found: &CheckedCopy) -> String {
+    pub fn verified(&mut self, found: &VerifyResult) -> String {
         let copy = one_line(&found.copy);
         if let Some(damage) = &found.damage {
             self.damaged += 1;
             return [&self.style.bad("damaged "), "  ", &copy, "  ", &one_line(damage), "\n"].concat();
         }
-        self.sound += 1;
+        self.intact += 1;
         let holds = format!(
             "{}, {}",
             plural(found.records, "entry", "entries"),
@@ -114,50 +110,44 @@ impl Outcomes {
         self.normal(&[&self.style.good("ok      "), "  ", &copy, "  ", &holds, "\n"].concat())
     }
 
-    /// The last line over all that was read back.
+    /// The summary of all verified copies.
     #[must_use]
-    pub fn all_checked(&self) -> String {
-        match (self.sound, self.damaged) {
+    pub fn all_verified(&self) -> String {
+        match (self.intact, self.damaged) {
             (0, 0) => "no copies\n".to_owned(),
-            (sound, 0) => {
-                let verb = if sound == 1 { "is" } else { "are" };
-                let line = format!("{} {verb} sound\n", plural(sound, "copy", "copies"));
-                self.normal(&line)
-            }
-            (sound, damaged) => format!(
-                "{} damaged, {} sound\n",
+            (intact, 0) => self.normal(&format!("{} intact\n", plural(intact, "copy", "copies"))),
+            (intact, damaged) => format!(
+                "{} damaged, {} intact\n",
                 plural(damaged, "copy", "copies"),
-                show_count(sound)
+                show_count(intact)
             ),
         }
     }
 
-    /// True when any copy was damaged.
     #[must_use]
     pub fn any_damage(&self) -> bool {
         self.damaged > 0
     }
 
-    /// The lines for what was brought back from one copy.
     pub fn restored(&mut self, done: &RestoredCopy) -> String {
-        let brought = Brought {
+        let totals = RestoreTotals {
             files: done.files,
             bytes: done.bytes,
             links: done.links,
             dirs: done.dirs,
         };
-        self.restored.add(&brought);
+        self.restored.add(&totals);
         self.left += done.left.len() as u64;
-        let files = format!("{} ({})", brought.what(), show_size(done.bytes));
+        let files = format!("{} ({})", totals.text(), show_size(done.bytes));
         let already = match done.already {
             0 => String::new(),
-            n => format!(", {} there already", show_count(n)),
+            n => format!(", {} already there", show_count(n)),
         };
         let place = format!("{files}{already} → {}", shown(&done.target));
         let mut text = self.normal(&[&self.style.good("restored"), "  ", &done.copy, "  ", &place, "\n"].concat());
-        for (path, why) in done.left.iter().take(NAMED) {
+        for (path, why) in done.left.iter().take(MAX_LISTED) {
             let what = [
-                &self.style.warn("left    "),
+                &self.style.warn("skipped "),
                 "  ",
                 &one_line(path),
                 "  ",
@@ -167,9 +157,9 @@ impl Outcomes {
             .concat();
             text += &what;
         }
-        if let Some(more @ 1..) = done.left.len().checked_sub(NAMED) {
+        if let Some(more @ 1..) = done.left.len().checked_sub(MAX_LISTED) {
             text += &[
-                &self.style.warn("left    "),
+                &self.style.warn("skipped "),
                 "  and ",
                 &show_count(more as u64),
                 " more\n",
@@ -182,23 +172,23 @@ impl Outcomes {
         }
         if let Some(until) = done.held_until {
             let until = until.with_timezone(&self.zone).format("%Y-%m-%d %H:%M");
-            let line = format!("held      retentions leave these files alone until {until}\n");
+            let line = format!("held      retentions keep these files until {until}\n");
             text += &self.normal(&line);
         }
         text
     }
 
-    /// The last line over all that was brought back.
+    /// The summary of all restored copies.
     #[must_use]
     pub fn all_restored(&self) -> String {
-        let line = format!("{} restored ({})", self.restored.what(), show_size(self.restored.bytes));
+        let line = format!("{} restored ({})", self.restored.text(), show_size(self.restored.bytes));
         match self.left {
             0 => self.normal(&(line + "\n")),
-            n => format!("{line}; {} left alone\n", show_count(n)),
+            n => format!("{line}; {} skipped\n", show_count(n)),
         }
     }
 
-    /// True when anything was left alone or could not be written.
+    /// True if a file was skipped or could not be written.
     #[must_use]
     pub fn any_left(&self) -> bool {
         self.left > 0
@@ -217,9 +207,9 @@ impl Outcomes {
 mod tests {
     use super::*;
 
-    fn told(detail: Detail) -> String {
-        let mut outcomes = Outcomes::new(Style::PLAIN, detail, chrono_tz::Asia::Seoul);
-        let checked = |damage: Option<&str>| CheckedCopy {
+    fn text(detail: Detail) -> String {
+        let mut results = CopyResults::new(Style::PLAIN, detail, chrono_tz::Asia::Seoul);
+        let verified = |damage: Option<&str>| VerifyResult {
             copy: "observer-20261123T120000Z-01JD".to_owned(),
             records: 120,
             bytes: 3_355_443,
@@ -227,7 +217,7 @@ mod tests {
         };
         let left = |n: u64| {
             (0..n)
-                .map(|at| (format!("raw/{at}"), "exists already".to_owned()))
+                .map(|at| (format!("raw/{at}"), "already exists".to_owned()))
                 .collect()
         };
         let restored = |n: u64| RestoredCopy {
@@ -242,21 +232,21 @@ mod tests {
             notes: vec!["a note".to_owned()],
             held_until: (n == 0).then(|| "2026-11-30T12:00:00Z".parse().unwrap()),
         };
-        let mut text = outcomes.checked(&checked(None));
-        text += &outcomes.all_checked();
-        text += &outcomes.checked(&checked(Some("raw/a: its bytes differ\nfrom the list")));
-        text += &outcomes.all_checked();
-        text += &outcomes.restored(&restored(0));
-        text += &outcomes.all_restored();
-        text += &outcomes.restored(&restored(22));
-        text + &outcomes.all_restored()
+        let mut text = results.verified(&verified(None));
+        text += &results.all_verified();
+        text += &results.verified(&verified(Some("raw/a: its bytes differ\nfrom the list")));
+        text += &results.all_verified();
+        text += &results.restored(&restored(0));
+        text += &results.all_restored();
+        text += &results.restored(&restored(22));
+        text + &results.all_restored()
     }
 
     #[test]
-    fn what_was_found_and_done() {
+    fn results_of_verify_and_restore() {
         insta::with_settings!({ omit_expression => true }, {
-            insta::assert_snapshot!("outcomes", told(Detail::Normal));
-            insta::assert_snapshot!("outcomes_quiet", told(Detail::Quiet));
+            insta::assert_snapshot!("results", text(Detail::Normal));
+            insta::assert_snapshot!("results_quiet", text(Detail::Quiet));
         });
     }
 }

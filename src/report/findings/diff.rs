@@ -1,19 +1,18 @@
-//! What would change in a file, as a unified diff.
+//! A unified diff of a file.
 //!
-//! Takes a name and two texts, gives what `patch` and people read. Knows nothing of what the texts mean.
-//! Invariant: without colour the diff, applied to the old text, gives the new one, byte for byte.
+//! Takes a name and two texts, gives the diff.
+//! Invariant: without colour, `patch` applied to the old text gives the new one, byte for byte.
 
 use crate::path::Shown;
 use crate::report::shared::style::Style;
 use similar::{Algorithm, ChangeTag, TextDiff};
 use std::time::Duration;
 
-/// Unchanged lines around a change.
-const AROUND: usize = 3;
-/// So long the shortest diff is looked for; after that any will do.
-const PATIENCE: Duration = Duration::from_millis(500);
+const CONTEXT_LINES: usize = 3;
+/// Time to find the shortest diff; after that any diff is accepted.
+const TIMEOUT: Duration = Duration::from_millis(500);
 
-/// From `old` to `new`; empty when they are the same.
+/// From `old` to `new`; empty if they are equal.
 #[must_use]
 pub fn unified(name: &str, old: &str, new: &str, style: Style) -> String {
     if old == new {
@@ -24,13 +23,13 @@ pub fn unified(name: &str, old: &str, new: &str, style: Style) -> String {
     let (old, new) = (lines(old), lines(new));
     let diff = TextDiff::configure()
         .algorithm(Algorithm::Myers)
-        .timeout(PATIENCE)
+        .timeout(TIMEOUT)
         .diff_slices(&old, &new);
-    // An absolute path is no path within a patch.
+    // A patch has relative paths.
     let name = name.trim_start_matches('/');
     let mut text = format!("{}\n", style.bold(format!("--- a/{name}")));
     text = text + &style.bold(format!("+++ b/{name}")) + "\n";
-    for hunk in diff.unified_diff().context_radius(AROUND).iter_hunks() {
+    for hunk in diff.unified_diff().context_radius(CONTEXT_LINES).iter_hunks() {
         text = text + &style.dim(hunk.header()) + "\n";
         for change in hunk.iter_changes() {
             let (line, end) = match change.value().strip_suffix('\n') {
@@ -49,7 +48,7 @@ pub fn unified(name: &str, old: &str, new: &str, style: Style) -> String {
     text
 }
 
-/// For a terminal: nothing in a line steers it.
+/// Without control characters, for a terminal.
 fn shown(line: &str) -> String {
     let plain = |c: char| c == '\t' || !c.is_control();
     line.split_inclusive(|c: char| !plain(c))
@@ -69,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shows_what_changed_with_what_stands_around() {
+    fn changes_have_context() {
         let old = "a\nb\nc\nd\ne\nf\ng\nh";
         let new = "a\nb\nc\nd\nE\nf\ng\nh\n";
         assert_eq!(
@@ -80,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn steers_no_terminal() {
+    fn a_diff_does_not_control_the_terminal() {
         let text = unified("x", "a\u{1b}[2J\tb\n", "a\n", Style::COLOR);
         assert!(text.contains("-a\\u{1b}[2J\tb"), "{text:?}");
         let plain = unified("x", "a\u{1b}[2J\rb\r\n", "a\n", Style::PLAIN);

@@ -1,20 +1,19 @@
-//! Pages about kinds of findings, at a terminal.
+//! Pages about findings, for a terminal.
 //!
-//! Takes codes and their pages from `config`, gives text: prose in lines of a width, examples as they stand.
-//! Invariant: an example can be copied from the screen; it has no colour and is never wrapped.
+//! Takes codes and their pages from `config`, gives text: wrapped prose, and examples as they are.
+//! Invariant: an example can be copied from the screen: it has no colour and is not wrapped.
 
 use crate::config::findings::explain::{Example, Page, page};
 use crate::config::findings::{Code, FindingSeverity};
 use crate::report::shared::style::Style;
 use crate::report::shared::wrap::wrap;
 
-/// Where nobody says how wide a screen is.
-const COLUMNS: usize = 80;
-/// Longer lines are hard to read, however wide the screen is.
-const MOST: usize = 100;
-const LEAST: usize = 24;
+/// If the width of the screen is unknown.
+const DEFAULT_WIDTH: usize = 80;
+/// Longer lines are hard to read.
+const MAX_WIDTH: usize = 100;
+const MIN_WIDTH: usize = 24;
 
-/// All there is to say about `codes`, in that order.
 #[must_use]
 pub fn pages(codes: &[Code], style: Style, width: Option<usize>) -> String {
     let pages: Vec<String> = codes.iter().map(|code| one(&page(*code), style, width)).collect();
@@ -22,7 +21,7 @@ pub fn pages(codes: &[Code], style: Style, width: Option<usize>) -> String {
 }
 
 fn one(page: &Page, style: Style, width: Option<usize>) -> String {
-    let columns = width.unwrap_or(COLUMNS).min(MOST);
+    let columns = width.unwrap_or(DEFAULT_WIDTH).min(MAX_WIDTH);
     let prose = |text: &str| wrap(text, Some(columns)).join("\n") + "\n\n";
     let code = page.code;
     let name = style.bold(format!("{code} {}", code.slug()));
@@ -48,18 +47,18 @@ fn shown(example: &Example, style: Style) -> String {
     let heading = match (example.yields.is_empty(), example.host) {
         (true, _) => style.good("Right:"),
         (false, false) => style.bad("Wrong:"),
-        (false, true) => style.bad("Wrong, where `opsrun check --host` finds it so:"),
+        (false, true) => style.bad("Wrong, found by `opsrun check --host`:"),
     };
     let lines: Vec<String> = example.text.lines().map(|line| format!("    {line}")).collect();
     format!("{heading}\n\n{}\n\n", lines.join("\n"))
 }
 
-/// Every code with what it is about; that in lines below one another where the screen is narrow.
+/// Every code with its title, wrapped on a narrow screen.
 #[must_use]
 pub fn codes(style: Style, width: Option<usize>) -> String {
     let longest = Code::ALL.iter().map(|code| code.slug().len()).max().unwrap_or_default();
     let before = "OPS0000  warning  ".len() + longest + "  ".len();
-    let left = width.map(|columns| columns.saturating_sub(before).max(LEAST));
+    let left = width.map(|columns| columns.saturating_sub(before).max(MIN_WIDTH));
     let line = |code: &Code| {
         let severity = match code.severity() {
             FindingSeverity::Error => style.bad("error  "),
@@ -71,7 +70,7 @@ pub fn codes(style: Style, width: Option<usize>) -> String {
     Code::ALL.iter().map(line).collect()
 }
 
-/// Where to read more about what was found, in a line; empty where nothing was.
+/// A line that says where to read more; empty if nothing was found.
 #[must_use]
 pub fn pointer(found: impl Iterator<Item = Code>, style: Style) -> String {
     let mut codes: Vec<Code> = found.collect();
@@ -79,8 +78,12 @@ pub fn pointer(found: impl Iterator<Item = Code>, style: Style) -> String {
     codes.dedup();
     match codes.as_slice() {
         [] => String::new(),
-        [only] => style.dim(format!("more about it: opsrun explain {only}")) + "\n",
-        [first, ..] => style.dim(format!("more about each code: opsrun explain {first}")) + "\n",
+        [only] => style.dim(format!("for details, run `opsrun explain {only}`")) + "\n",
+        [first, ..] => {
+            style.dim(format!(
+                "for details, run `opsrun explain CODE`, such as `opsrun explain {first}`"
+            )) + "\n"
+        }
     }
 }
 
@@ -106,7 +109,7 @@ mod tests {
         assert!(list.lines().all(|line| line.chars().count() <= 80), "{list}");
         assert_eq!(codes(Style::PLAIN, None).lines().count(), Code::ALL.len());
         let wide = pages(&[Code::Syntax], Style::PLAIN, Some(500));
-        assert!(wide.lines().all(|line| line.chars().count() <= MOST));
+        assert!(wide.lines().all(|line| line.chars().count() <= MAX_WIDTH));
     }
 
     #[test]
@@ -120,16 +123,16 @@ mod tests {
     }
 
     #[test]
-    fn one_code_is_pointed_to() {
+    fn the_pointer_names_one_code() {
         let pointed = |codes: &[Code]| pointer(codes.iter().copied(), Style::PLAIN);
         assert_eq!(pointed(&[]), "");
         assert_eq!(
             pointed(&[Code::Cycle, Code::Cycle]),
-            "more about it: opsrun explain OPS3003\n"
+            "for details, run `opsrun explain OPS3003`\n"
         );
         assert_eq!(
             pointed(&[Code::Cycle, Code::Syntax]),
-            "more about each code: opsrun explain OPS1001\n"
+            "for details, run `opsrun explain CODE`, such as `opsrun explain OPS1001`\n"
         );
     }
 }

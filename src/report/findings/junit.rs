@@ -1,38 +1,35 @@
 //! Findings as JUnit XML, for CI systems that show test results.
 //!
-//! Takes a [`Checked`] and what counts as failure, gives one suite a file: a case a finding, or one that passed. JUnit knows no
-//! warnings: what does not fail the check is a passed case that says its piece in `system-out`.
-//! Invariant: well-formed XML 1.0 whatever the texts hold, since they hold no control characters.
+//! Takes a [`FindingsDocument`] and a [`FailureLevel`], gives one suite per file: a case per finding, or one that passed.
+//! JUnit has no warnings: a finding that does not fail the check is a passed case with its text in `system-out`.
+//! Invariant: the XML 1.0 is well-formed for any text.
 
-use crate::report::findings::Checked;
-use crate::report::findings::Failing;
-use crate::report::findings::Row;
-use crate::report::findings::prose;
-use crate::report::findings::word;
+use crate::report::findings::document::{FailureLevel, FindingDocument, FindingsDocument};
 use std::fmt::Write as _;
 
 #[must_use]
-pub fn text(checked: &Checked, failing: Failing) -> String {
+pub fn text(document: &FindingsDocument, failing: FailureLevel) -> String {
     let mut suites = String::new();
     let (mut cases, mut failed) = (0, 0);
-    for name in checked.all_files() {
-        let rows: Vec<&Row> = checked.rows.iter().filter(|row| row.place.file == name).collect();
-        let bad = rows.iter().filter(|row| failing.fails(row.severity)).count();
-        let count = rows.len().max(1);
+    for name in document.all_files() {
+        let in_file = document.findings.iter().filter(|finding| finding.place.file == name);
+        let found: Vec<&FindingDocument> = in_file.collect();
+        let bad = found.iter().filter(|finding| failing.fails(finding.level)).count();
+        let count = found.len().max(1);
         cases += count;
         failed += bad;
         suite(&mut suites, name, count, bad, 0);
-        if rows.is_empty() {
+        if found.is_empty() {
             let _ = writeln!(suites, "    <testcase classname=\"{}\" name=\"valid\"/>", escaped(name));
         }
-        for row in rows {
-            case(&mut suites, row, failing.fails(row.severity));
+        for finding in found {
+            case(&mut suites, finding, failing.fails(finding.level));
         }
         suites += "  </testsuite>\n";
     }
-    for unread in &checked.unread {
-        let name = escaped(&unread.name);
-        suite(&mut suites, &unread.name, 1, 0, 1);
+    for unread in &document.unread {
+        let name = escaped(&unread.file);
+        suite(&mut suites, &unread.file, 1, 0, 1);
         let message = escaped(&unread.message);
         let help = escaped(unread.help.as_deref().unwrap_or_default());
         let _ = writeln!(
@@ -41,7 +38,7 @@ pub fn text(checked: &Checked, failing: Failing) -> String {
              <error message=\"{message}\" type=\"unreadable\">{help}</error>\n    </testcase>\n  </testsuite>",
         );
     }
-    let errors = checked.unread.len();
+    let errors = document.unread.len();
     cases += errors;
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
@@ -58,17 +55,16 @@ fn suite(out: &mut String, name: &str, tests: usize, failures: usize, errors: us
     );
 }
 
-fn case(out: &mut String, row: &Row, fails: bool) {
-    let at = &row.place;
+fn case(out: &mut String, finding: &FindingDocument, fails: bool) {
+    let at = &finding.place;
     let file = escaped(&at.file);
-    let kind = format!("{} {}", row.code.id(), row.code.slug());
+    let kind = format!("{} {}", finding.code, finding.slug);
     let mut lines = vec![format!("{}:{}:{}", at.file, at.line, at.column)];
-    lines.extend(prose(row));
-    lines.extend(
-        row.related
-            .iter()
-            .map(|(place, label)| format!("{}:{}:{}: {label}", place.file, place.line, place.column)),
-    );
+    lines.extend(finding.lines());
+    lines.extend(finding.related.iter().map(|related| {
+        let (place, label) = (&related.place, &related.label);
+        format!("{}:{}:{}: {label}", place.file, place.line, place.column)
+    }));
     let body = escaped(&lines.join("\n"));
     let name = format!("{kind} at {}:{}", at.line, at.column);
     let _ = writeln!(
@@ -78,19 +74,19 @@ fn case(out: &mut String, row: &Row, fails: bool) {
         at.line
     );
     if fails {
-        let message = escaped(&row.message);
+        let message = escaped(&finding.message);
         let _ = writeln!(
             out,
             "      <failure message=\"{message}\" type=\"{kind}\">{body}</failure>"
         );
     } else {
-        let severity = word(row.severity);
+        let severity = &finding.severity;
         let _ = writeln!(out, "      <system-out>{severity}: {body}</system-out>");
     }
     *out += "    </testcase>\n";
 }
 
-/// For text and attributes. The few characters that are left and that XML cannot hold are replaced.
+/// For text and attributes. Characters that XML does not allow are replaced.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,18 +1,13 @@
 //! Findings as SARIF 2.1.0, for code scanning.
 //!
-//! Takes a [`Checked`], gives one run: the rules that were broken, a result a finding with its places, its fix, and a
-//! fingerprint. Columns count characters, as `columnKind` says.
-//! Invariant: a fingerprint depends on code, file, the text under the place and its number among the like, not on lines,
-//! so that a result keeps its identity when lines move; of a secret it knows only the stars.
-//!
-//! The format: OASIS, Static Analysis Results Interchange Format 2.1.0.
+//! Takes a [`FindingsDocument`], gives one run of the Static Analysis Results Interchange Format 2.1.0 (OASIS): the broken
+//! rules, and one result per finding with its places, its fix and a fingerprint.
+//! Invariant: a fingerprint depends on code, file, the text at the place and its number among equal ones, but not on
+//! lines, so that a result keeps its identity when lines move. A secret is masked before it is hashed.
 
 use crate::config::findings::{Code, FindingSeverity};
-use crate::config::source::Location;
-use crate::report::findings::Checked;
-use crate::report::findings::Row;
-use crate::report::findings::prose;
-use crate::report::findings::word;
+use crate::report::findings::document::{FindingDocument, FindingsDocument, PlaceDocument, word};
+use crate::report::shared::output;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -20,16 +15,20 @@ use std::collections::BTreeSet;
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
 #[must_use]
-pub fn text(checked: &Checked) -> String {
+pub fn text(findings: &FindingsDocument) -> String {
     // A value always serialises.
-    serde_json::to_string_pretty(&document(checked)).unwrap_or_default() + "\n"
+    output::json(&sarif(findings)).unwrap_or_default()
 }
 
-fn document(checked: &Checked) -> Value {
-    let codes: BTreeSet<Code> = checked.rows.iter().map(|row| row.code).collect();
+fn sarif(findings: &FindingsDocument) -> Value {
+    let codes: BTreeSet<Code> = findings.findings.iter().map(|finding| finding.kind).collect();
     let codes: Vec<Code> = codes.into_iter().collect();
-    let results: Vec<Value> = checked.rows.iter().map(|row| result(row, &codes)).collect();
-    let notes: Vec<Value> = checked
+    let results: Vec<Value> = findings
+        .findings
+        .iter()
+        .map(|finding| result(finding, &codes))
+        .collect();
+    let notes: Vec<Value> = findings
         .unread
         .iter()
         .map(|unread| {
@@ -38,7 +37,7 @@ fn document(checked: &Checked) -> Value {
             json!({
                 "level": "error",
                 "message": { "text": literal(&text) },
-                "locations": [{ "physicalLocation": { "artifactLocation": artifact(&unread.name) } }],
+                "locations": [{ "physicalLocation": { "artifactLocation": artifact(&unread.file) } }],
             })
         })
         .collect();
@@ -53,7 +52,7 @@ fn document(checked: &Checked) -> Value {
                 "rules": codes.iter().map(|code| rule(*code)).collect::<Vec<_>>(),
             } },
             "columnKind": "unicodeCodePoints",
-            "originalUriBaseIds": { ROOT: { "description": { "text": "where `opsrun check` was started" } } },
+            "originalUriBaseIds": { ROOT: { "description": { "text": "the working directory of `opsrun check`" } } },
             "invocations": [{
                 "executionSuccessful": notes.is_empty(),
                 "toolExecutionNotifications": notes,
@@ -65,9 +64,9 @@ fn document(checked: &Checked) -> Value {
 
 fn rule(code: Code) -> Value {
     let help = match code.severity() {
-        FindingSeverity::Error => "An error: opsrun does not use the file until it is mended.".to_owned(),
+        FindingSeverity::Error => "An error: opsrun does not use the file until it is fixed.".to_owned(),
         FindingSeverity::Warning => format!(
-            "A warning: where it is meant, the job takes it upon itself with `allow \"{}\" reason=\"…\"`.",
+            "A warning: if it is intended, write `allow \"{}\" reason=\"…\"` in the job.",
             code.slug()
         ),
     };
@@ -90,58 +89,58 @@ fn pascal(slug: &str) -> String {
     parts.collect()
 }
 
-fn result(row: &Row, codes: &[Code]) -> Value {
-    let mut location = physical(&row.place);
+fn result(finding: &FindingDocument, codes: &[Code]) -> Value {
+    let mut location = physical(&finding.place);
     if let Some(region) = location.get_mut("region").and_then(Value::as_object_mut)
-        && !row.snippet.is_empty()
+        && !finding.snippet.is_empty()
     {
-        region.insert("snippet".to_owned(), json!({ "text": row.snippet }));
+        region.insert("snippet".to_owned(), json!({ "text": finding.snippet }));
     }
-    let related: Vec<Value> = row
+    let related: Vec<Value> = finding
         .related
         .iter()
         .enumerate()
-        .map(|(id, (place, label))| {
-            let mut one = json!({ "id": id + 1, "physicalLocation": physical(place) });
-            if !label.is_empty() {
-                one["message"] = json!({ "text": literal(label) });
+        .map(|(id, related)| {
+            let mut one = json!({ "id": id + 1, "physicalLocation": physical(&related.place) });
+            if !related.label.is_empty() {
+                one["message"] = json!({ "text": literal(&related.label) });
             }
             one
         })
         .collect();
     let mut result = json!({
-        "ruleId": row.code.id(),
-        "ruleIndex": codes.binary_search(&row.code).unwrap_or_default(),
-        "level": word(row.severity),
-        "message": { "text": literal(&prose(row).join("\n")) },
+        "ruleId": finding.code,
+        "ruleIndex": codes.binary_search(&finding.kind).unwrap_or_default(),
+        "level": finding.severity,
+        "message": { "text": literal(&finding.lines().join("\n")) },
         "locations": [{ "physicalLocation": location }],
-        "partialFingerprints": { "opsrunFinding/v1": fingerprint(row) },
+        "partialFingerprints": { "opsrunFinding/v1": fingerprint(finding) },
     });
     if !related.is_empty() {
         result["relatedLocations"] = related.into();
     }
-    if let Some(fix) = &row.fix {
+    if let Some(fix) = &finding.fix {
         let replacements: Vec<Value> = fix
             .edits
             .iter()
-            .map(|(place, text)| json!({ "deletedRegion": region(place), "insertedContent": { "text": text } }))
+            .map(|edit| json!({ "deletedRegion": region(&edit.place), "insertedContent": { "text": edit.text } }))
             .collect();
         result["fixes"] = json!([{
             "description": { "text": literal(&fix.title) },
-            "artifactChanges": [{ "artifactLocation": artifact(&row.place.file), "replacements": replacements }],
+            "artifactChanges": [{ "artifactLocation": artifact(&finding.place.file), "replacements": replacements }],
         }]);
     }
     result
 }
 
-/// What relative paths are relative to.
+/// The base of relative paths.
 const ROOT: &str = "%SRCROOT%";
 
-fn physical(place: &Location) -> Value {
+fn physical(place: &PlaceDocument) -> Value {
     json!({ "artifactLocation": artifact(&place.file), "region": region(place) })
 }
 
-fn region(place: &Location) -> Value {
+fn region(place: &PlaceDocument) -> Value {
     json!({
         "startLine": place.line,
         "startColumn": place.column,
@@ -171,7 +170,7 @@ fn encoded(name: &str) -> String {
     parts.collect::<Vec<_>>().concat()
 }
 
-/// Text that holds no link: `[` begins one where `](` follows.
+/// Text without Markdown links: escapes `[` if `](` follows.
 fn literal(text: &str) -> String {
     if text.contains("](") {
         text.replace('[', "\\[")
@@ -180,13 +179,13 @@ fn literal(text: &str) -> String {
     }
 }
 
-fn fingerprint(row: &Row) -> String {
+fn fingerprint(finding: &FindingDocument) -> String {
     let mut hash = Sha256::new();
     for part in [
-        row.code.id(),
-        &row.place.file,
-        &row.snippet,
-        &row.occurrence.to_string(),
+        &finding.code,
+        &finding.place.file,
+        &finding.snippet,
+        &finding.occurrence.to_string(),
     ] {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
@@ -204,9 +203,9 @@ mod tests {
 
     fn fingerprints(text: &str) -> Vec<String> {
         let name = Path::new("ops.kdl");
-        let mut checked = Checked::default();
-        checked.add(name, &load_text(name, text.as_bytes().to_vec()));
-        checked.rows.iter().map(fingerprint).collect()
+        let mut document = FindingsDocument::default();
+        document.add(name, &load_text(name, text.as_bytes().to_vec()));
+        document.findings.iter().map(fingerprint).collect()
     }
 
     #[test]
@@ -214,12 +213,12 @@ mod tests {
         let text = "targte \"a\" { command \"x\"; }\ntargte \"b\" { command \"x\"; }\n";
         let plain = fingerprints(text);
         assert_eq!(plain.len(), 2);
-        assert_ne!(plain[0], plain[1], "the second is another one");
+        assert_ne!(plain[0], plain[1], "they differ");
         assert_eq!(plain, fingerprints(&format!("// moved\n\n  {text}")));
     }
 
     #[test]
-    fn fingerprints_know_nothing_of_a_secret() {
+    fn fingerprints_do_not_depend_on_a_secret() {
         let with = |secret: &str| {
             fingerprints(&format!(
                 "target \"a\" {{ command \"x\"; env \"DB_PASSWORD\" \"{secret}\"; }}\n"

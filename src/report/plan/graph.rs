@@ -1,15 +1,13 @@
-//! Jobs or steps and their edges, as text, for Graphviz and for Mermaid.
+//! Jobs or steps and their edges: as text, for Graphviz, and for Mermaid.
 //!
-//! Takes a model (the jobs as declared) or a plan (the steps of one run), gives one [`Graph`] that every form is
-//! printed from. An edge goes from what comes first to what needs it. Looks at nothing besides.
-//! Invariant: whatever a label holds, it stays a label: what means something to a format is escaped there. The same
-//! graph gives the same text.
+//! Takes a model (the declared jobs) or a plan (the steps of one run), gives one [`Graph`] for all formats. An edge goes
+//! from a node to the one that needs it.
+//! Invariant: labels are escaped for each format. The same graph gives the same text.
 
-use crate::model::JobName;
-use crate::model::Model;
-use crate::plan::{Plan, Request, StepId};
-use crate::report::plan::step_summary;
-use crate::report::plan::step_summary::FOR_NOW;
+use crate::model::{JobName, Model};
+use crate::plan::{Plan, RunRequest, StepId};
+use crate::report::plan::step_summary::REFUSED_FOR_NOW;
+use crate::report::plan::step_summary::{blocked_by, step_summary};
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::words;
 use crate::units::plural;
@@ -20,57 +18,54 @@ use std::fmt::Write as _;
 pub struct Graph {
     pub title: String,
     pub noun: (&'static str, &'static str),
-    /// In an order that people know: that of the file or of the run.
-    pub nodes: Vec<Node>,
-    pub edges: Vec<Edge>,
+    /// In the order of the file or of the run.
+    pub nodes: Vec<GraphNode>,
+    pub edges: Vec<GraphEdge>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Node {
+pub struct GraphNode {
     pub name: String,
     pub label: String,
-    /// What is to be seen at once.
-    pub mark: Mark,
+    pub mark: NodeMark,
 }
 
-/// What is to be seen of a node at once.
+/// A highlighted state.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Mark {
+pub enum NodeMark {
     #[default]
     None,
     Paused,
     Refused(String),
-    /// A guard refuses it as things are now, and it is judged again when its turn comes; why.
+    /// A guard refuses it now, and it is decided again when its turn comes; why.
     RefusedForNow(String),
-    /// It needs what will not be done.
+    /// It needs a step that will not run.
     Blocked(String),
 }
 
-/// One before another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Edge {
+pub struct GraphEdge {
     pub from: usize,
-    /// What comes after.
     pub to: usize,
-    /// The latter only if the former succeeds; otherwise it is a matter of order alone.
+    /// `to` runs only if `from` succeeds; otherwise only the order matters.
     pub needs: bool,
 }
 
 impl Graph {
     #[must_use]
     pub fn of_model(model: &Model) -> Self {
-        let paused: HashSet<JobName> = Request::default().paused(model).into_iter().collect();
+        let paused: HashSet<JobName> = RunRequest::default().paused(model).into_iter().collect();
         let jobs: Vec<_> = model.jobs().collect();
-        let nodes: Vec<Node> = jobs
+        let nodes: Vec<GraphNode> = jobs
             .iter()
             .map(|job| {
                 let name = job.name();
-                Node {
+                GraphNode {
                     label: words::job(job),
                     mark: if paused.contains(&name) {
-                        Mark::Paused
+                        NodeMark::Paused
                     } else {
-                        Mark::None
+                        NodeMark::None
                     },
                     name: name.to_string(),
                 }
@@ -81,7 +76,7 @@ impl Graph {
         for (to, job) in jobs.iter().enumerate() {
             let needed = job.needs();
             let known = needed.iter().filter_map(|name| place.get(name.to_string().as_str()));
-            edges.extend(known.map(|from| Edge {
+            edges.extend(known.map(|from| GraphEdge {
                 from: *from,
                 to,
                 needs: true,
@@ -95,37 +90,36 @@ impl Graph {
         }
     }
 
-    /// The steps of a plan. Of the edges that are about order alone only those that say something are there: not those
-    /// that follow from others.
+    /// The steps of a plan. Edges for order only are left out if they follow from other edges.
     #[must_use]
     pub fn of_plan(plan: &Plan) -> Self {
-        let nodes = plan.steps().iter().map(|step| Node {
+        let nodes = plan.steps().iter().map(|step| GraphNode {
             name: step.name.to_string(),
-            label: step_summary::deed(plan, step),
-            mark: match (step.refusals.first(), step_summary::blocked_by(plan, step)) {
-                (Some(refusal), _) if plan.refused_for_now(step) => Mark::RefusedForNow(refusal.message.clone()),
-                _ if plan.will_run(step) => Mark::None,
-                (Some(refusal), _) => Mark::Refused(refusal.message.clone()),
-                (None, Some(why)) => Mark::Blocked(why),
-                (None, None) => Mark::None,
+            label: step_summary(plan, step),
+            mark: match (step.refusals.first(), blocked_by(plan, step)) {
+                (Some(refusal), _) if plan.refused_for_now(step) => NodeMark::RefusedForNow(refusal.message.clone()),
+                _ if plan.will_run(step) => NodeMark::None,
+                (Some(refusal), _) => NodeMark::Refused(refusal.message.clone()),
+                (None, Some(why)) => NodeMark::Blocked(why),
+                (None, None) => NodeMark::None,
             },
         });
         let mut edges = Vec::new();
-        // Only of what some step merely comes after it must be known whether that follows from other edges.
+        // Whether an edge follows from others matters only for steps that others merely come after.
         let loose: HashSet<StepId> = plan.steps().iter().flat_map(|step| &step.after).copied().collect();
         let mut loose: Vec<StepId> = loose.into_iter().collect();
         loose.sort_unstable();
         let bit: HashMap<StepId, usize> = loose.iter().enumerate().map(|(at, id)| (*id, at)).collect();
-        let mut above: Vec<Steps> = Vec::new();
+        let mut above: Vec<StepSet> = Vec::new();
         for step in plan.steps() {
-            // Everything that comes before what this step comes after.
-            let mut implied = Steps::default();
+            // Everything before the direct predecessors of this step.
+            let mut implied = StepSet::default();
             for before in step.needs.iter().chain(&step.after) {
                 if let Some(above) = above.get(*before) {
                     implied.add_all(above);
                 }
             }
-            let edge = |from: &StepId, needs| Edge {
+            let edge = |from: &StepId, needs| GraphEdge {
                 from: *from,
                 to: step.id,
                 needs,
@@ -154,20 +148,20 @@ impl Graph {
         }
     }
 
-    /// For people: each node with what it needs and what needs it.
+    /// Each node with the nodes that it needs and the nodes that need it.
     #[must_use]
     pub fn text(&self, style: Style) -> String {
         let (one, many) = self.noun;
         let count = plural(self.nodes.len() as u64, one, many);
         let mut text = format!("{}: {}\n", one_line(&self.title), style.bold(count));
-        let (around, alone) = (self.around(), Around::default());
+        let (around, alone) = (self.neighbours(), Neighbours::default());
         for (at, node) in self.nodes.iter().enumerate() {
             let mark = match &node.mark {
-                Mark::None => String::new(),
-                Mark::Paused => format!("  {}", style.warn("paused")),
-                Mark::Refused(_) => format!("  {}", style.bad("refused")),
-                Mark::RefusedForNow(_) => format!("  {}", style.warn(FOR_NOW)),
-                Mark::Blocked(_) => format!("  {}", style.warn("blocked")),
+                NodeMark::None => String::new(),
+                NodeMark::Paused => format!("  {}", style.warn("paused")),
+                NodeMark::Refused(_) => format!("  {}", style.bad("refused")),
+                NodeMark::RefusedForNow(_) => format!("  {}", style.warn(REFUSED_FOR_NOW)),
+                NodeMark::Blocked(_) => format!("  {}", style.warn("blocked")),
             };
             let label = one_line(&node.label);
             let _ = writeln!(text, "\n{}  {label}{mark}", style.name(&node.name));
@@ -194,10 +188,9 @@ impl Graph {
         text
     }
 
-    /// By node: what its edges lead to.
-    fn around(&self) -> Vec<Around> {
-        let mut around = vec![Around::default(); self.nodes.len()];
-        for Edge { from, to, needs } in &self.edges {
+    fn neighbours(&self) -> Vec<Neighbours> {
+        let mut around = vec![Neighbours::default(); self.nodes.len()];
+        for GraphEdge { from, to, needs } in &self.edges {
             if let Some(near) = around.get_mut(*to) {
                 let list = if *needs { &mut near.needs } else { &mut near.after };
                 list.push(*from);
@@ -215,14 +208,16 @@ impl Graph {
         text.push_str("    rankdir=LR;\n    node [shape=box, style=rounded, fontname=\"sans-serif\"];\n");
         for node in &self.nodes {
             let (more, look) = match &node.mark {
-                Mark::None => (None, ""),
-                Mark::Paused => (Some("paused".to_owned()), ", style=\"rounded,dashed\""),
-                Mark::Refused(why) => (
+                NodeMark::None => (None, ""),
+                NodeMark::Paused => (Some("paused".to_owned()), ", style=\"rounded,dashed\""),
+                NodeMark::Refused(why) => (
                     Some(format!("refused: {why}")),
                     ", color=red, fontcolor=red, penwidth=2",
                 ),
-                Mark::RefusedForNow(why) => (Some(format!("{FOR_NOW}: {why}")), ", color=orange, penwidth=2"),
-                Mark::Blocked(why) => (Some(format!("blocked: {why}")), ", color=orange"),
+                NodeMark::RefusedForNow(why) => {
+                    (Some(format!("{REFUSED_FOR_NOW}: {why}")), ", color=orange, penwidth=2")
+                }
+                NodeMark::Blocked(why) => (Some(format!("blocked: {why}")), ", color=orange"),
             };
             let label = dot_string(&node.lines(more.as_deref()));
             let name = dot_string(&[&node.name]);
@@ -241,53 +236,57 @@ impl Graph {
     #[must_use]
     pub fn mermaid(&self) -> String {
         let mut text = "flowchart LR\n".to_owned();
-        let mut looks: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        let mut looks: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
         for (at, node) in self.nodes.iter().enumerate() {
             let (more, look) = match &node.mark {
-                Mark::None => (None, None),
-                Mark::Paused => (Some("paused".to_owned()), Some("paused")),
-                Mark::Refused(why) => (Some(format!("refused: {why}")), Some("refused")),
-                Mark::RefusedForNow(why) => (Some(format!("{FOR_NOW}: {why}")), Some("for_now")),
-                Mark::Blocked(why) => (Some(format!("blocked: {why}")), Some("blocked")),
+                NodeMark::None => (None, None),
+                NodeMark::Paused => (Some("paused".to_owned()), Some(("paused", "stroke-dasharray:4"))),
+                NodeMark::Refused(why) => (
+                    Some(format!("refused: {why}")),
+                    Some(("refused", "stroke:#d00,stroke-width:3px")),
+                ),
+                NodeMark::RefusedForNow(why) => (
+                    Some(format!("{REFUSED_FOR_NOW}: {why}")),
+                    Some(("for_now", "stroke:#e80,stroke-width:3px")),
+                ),
+                NodeMark::Blocked(why) => (Some(format!("blocked: {why}")), Some(("blocked", "stroke:#e80"))),
             };
             let _ = writeln!(text, "    n{at}[{}]", mermaid_string(&node.lines(more.as_deref())));
             if let Some(look) = look {
                 looks.entry(look).or_default().push(format!("n{at}"));
             }
         }
-        for Edge { from, to, needs } in &self.edges {
+        for GraphEdge { from, to, needs } in &self.edges {
             let arrow = if *needs { "-->" } else { "-.->" };
             let _ = writeln!(text, "    n{from} {arrow} n{to}");
         }
-        for (look, nodes) in looks {
-            let how = match look {
-                "paused" => "stroke-dasharray:4",
-                "refused" => "stroke:#d00,stroke-width:3px",
-                "for_now" => "stroke:#e80,stroke-width:3px",
-                _ => "stroke:#e80",
-            };
-            let _ = writeln!(text, "    classDef {look} {how}\n    class {} {look}", nodes.join(","));
+        for ((class, style), nodes) in looks {
+            let _ = writeln!(
+                text,
+                "    classDef {class} {style}\n    class {} {class}",
+                nodes.join(",")
+            );
         }
         text
     }
 }
 
-/// Where the edges of a node lead, by index.
+/// The neighbours of a node, by index.
 #[derive(Debug, Clone, Default)]
-struct Around {
+struct Neighbours {
     needs: Vec<usize>,
     after: Vec<usize>,
     needed_by: Vec<usize>,
 }
 
-impl Node {
+impl GraphNode {
     fn lines<'a>(&'a self, more: Option<&'a str>) -> Vec<&'a str> {
         let lines = [self.name.as_str(), self.label.as_str()].into_iter().chain(more);
         lines.filter(|line| !line.is_empty()).collect()
     }
 }
 
-/// Lines as one quoted string: there a backslash and a quote mean something, and nothing else.
+/// Lines as one quoted string, in which only backslash and quote are special.
 fn dot_string(lines: &[&str]) -> String {
     let lines: Vec<String> = lines
         .iter()
@@ -296,7 +295,7 @@ fn dot_string(lines: &[&str]) -> String {
     format!("\"{}\"", lines.join("\\n"))
 }
 
-/// Lines as one quoted string. What Mermaid, Markdown or HTML would read something into stands as its number.
+/// Lines as one quoted string. Characters that are special in Mermaid, Markdown or HTML become numeric entities.
 fn mermaid_string(lines: &[&str]) -> String {
     let mut text = "\"".to_owned();
     for (at, line) in lines.iter().enumerate() {
@@ -318,16 +317,16 @@ fn mermaid_string(lines: &[&str]) -> String {
     text + "\""
 }
 
-/// A name is the first line; its underscores are its own.
+/// The name is the first line; it may contain underscores.
 fn in_name(line: usize, c: char) -> bool {
     line == 0 && c == '_'
 }
 
-/// A set of steps, each by its bit.
+/// A set of steps, one bit each.
 #[derive(Debug, Clone, Default)]
-struct Steps(Vec<u64>);
+struct StepSet(Vec<u64>);
 
-impl Steps {
+impl StepSet {
     fn has(&self, step: usize) -> bool {
         self.0.get(step / 64).is_some_and(|bits| bits >> (step % 64) & 1 == 1)
     }

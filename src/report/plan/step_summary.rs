@@ -1,27 +1,26 @@
-//! What the steps of a plan do, and why some will not be done, in one line each.
+//! A step of a plan in one line.
 //!
-//! Takes a plan and one of its steps, gives text for whoever shows the plan. Decides nothing.
-//! Invariant: a step that will not be done is never worded as if it would.
+//! Takes a plan and one of its steps, gives text. Decides nothing.
+//! Invariant: a step that will not run is never described as if it would.
 
 use crate::plan::{Action, Plan, Step, VerifyStep};
 use crate::report::shared::style::one_line;
 use crate::report::shared::words;
 use crate::units::{joined, plural, show_size};
 
-/// Of a step that guards refuse as things are now, and that is judged again when its turn comes.
-pub const FOR_NOW: &str = "refused for now";
+/// Of a step that a guard refuses now, and that is decided again when its turn comes.
+pub const REFUSED_FOR_NOW: &str = "refused for now";
 
-/// What a step does, or that it is refused (for good or for now) or blocked.
 #[must_use]
-pub fn deed(plan: &Plan, step: &Step) -> String {
-    let deed = work(plan, step);
+pub fn step_summary(plan: &Plan, step: &Step) -> String {
+    let work = work(plan, step);
     let word = match (plan.will_run(step), step.refusals.is_empty()) {
-        (true, true) => return deed,
-        (true, false) => FOR_NOW,
+        (true, true) => return work,
+        (true, false) => REFUSED_FOR_NOW,
         (false, true) => "blocked",
         (false, false) => "refused",
     };
-    // What a step would have done is known only when its source could be listed.
+    // The work of a step is known only if its source could be listed.
     let unlisted = match &step.action {
         Action::Backup(backup) => backup.scan.is_none(),
         Action::Verify(_) => true,
@@ -31,20 +30,20 @@ pub fn deed(plan: &Plan, step: &Step) -> String {
     if unlisted {
         word.to_owned()
     } else {
-        format!("{word} ({deed})")
+        format!("{word} ({work})")
     }
 }
 
 fn work(plan: &Plan, step: &Step) -> String {
     match &step.action {
-        Action::Check(check) => format!("asks: {}", one_line(&words::question(&check.probe))),
+        Action::Check(check) => format!("checks {}", one_line(&words::probe(&check.probe))),
         Action::Target(target) => format!("runs: {}", one_line(&words::program(&target.command.program))),
         Action::Backup(backup) if backup.nothing => "nothing to store".to_owned(),
         Action::Backup(backup) => {
             let files = plural(backup.files, "file", "files");
             format!("copies {files} ({})", show_size(backup.bytes))
         }
-        Action::Verify(verify) => proof(plan, verify),
+        Action::Verify(verify) => verification(plan, verify),
         Action::Cleanup(cleanup) if cleanup.candidates.is_empty() => "nothing to delete".to_owned(),
         Action::Cleanup(cleanup) => {
             let files = plural(cleanup.candidates.len() as u64, "file", "files");
@@ -53,19 +52,19 @@ fn work(plan: &Plan, step: &Step) -> String {
     }
 }
 
-fn proof(plan: &Plan, verify: &VerifyStep) -> String {
+fn verification(plan: &Plan, verify: &VerifyStep) -> String {
     let backup = plan.steps().get(verify.backup.step()).map(|step| &step.action);
     let nothing = matches!(backup, Some(Action::Backup(backup)) if backup.nothing);
     let older = plural(verify.older.len() as u64, "older copy", "older copies");
     match (nothing, verify.older.is_empty()) {
-        (true, true) => "nothing to prove".to_owned(),
-        (true, false) => format!("proves {older} again"),
-        (false, true) => "proves the copy".to_owned(),
-        (false, false) => format!("proves the copy, and {older} again"),
+        (true, true) => "nothing to verify".to_owned(),
+        (true, false) => format!("verifies {older} again"),
+        (false, true) => "verifies the copy".to_owned(),
+        (false, false) => format!("verifies the copy, and {older} again"),
     }
 }
 
-/// What keeps a step from being done that no guard refuses: `backup:observer is refused`; `None` when nothing does.
+/// Why a step without a refusal of its own does not run: `backup:observer is refused`.
 #[must_use]
 pub fn blocked_by(plan: &Plan, step: &Step) -> Option<String> {
     let names = plan.blockers(step);

@@ -1,17 +1,16 @@
-//! A plan in one line: what would happen, that nothing would, or what refuses.
+//! A plan in one line: what would happen, or what is refused.
 //!
 //! Takes a [`Plan`], gives the sentence that its text begins and ends with. Decides nothing.
-//! Invariant: no refusal is passed over: the first of its sort is named, the others are counted.
+//! Invariant: every refusal is included: the first of its kind by name, the others as a count.
 
 use crate::plan::document::totals;
 use crate::plan::{Action, Plan, Step};
-use crate::report::plan::step_summary::FOR_NOW;
+use crate::report::plan::step_summary::REFUSED_FOR_NOW;
 use crate::report::shared::style::one_line;
 use crate::units::{plural, show_size};
 
-/// In one line: what would happen, that nothing would, or what refuses.
 #[must_use]
-pub fn verdict(plan: &Plan) -> String {
+pub fn plan_summary(plan: &Plan) -> String {
     let totals = totals(plan);
     let files = |n, bytes| format!("{} ({})", plural(n, "file", "files"), show_size(bytes));
     let copies = plan
@@ -29,7 +28,7 @@ pub fn verdict(plan: &Plan) -> String {
             files(totals.copy_files, totals.copy_bytes)
         )),
         (false, true) => Some(format!(
-            "prove older copies again, then delete {}",
+            "verify older copies again, then delete {}",
             files(totals.delete_files, totals.delete_bytes)
         )),
         (false, false) => None,
@@ -39,27 +38,30 @@ pub fn verdict(plan: &Plan) -> String {
     runs.extend((checks > 0).then(|| plural(checks, "check", "checks")));
     runs.extend((targets > 0).then(|| plural(targets, "target", "targets")));
     let runs = (!runs.is_empty()).then(|| format!("run {}", runs.join(" and ")));
-    let deeds: Vec<String> = runs.into_iter().chain(work).collect();
-    let deed = (!deeds.is_empty()).then(|| format!("will {}", deeds.join(", ")));
-    let (now, good): (Vec<&Step>, Vec<&Step>) = plan
+    let parts: Vec<String> = runs.into_iter().chain(work).collect();
+    let work = (!parts.is_empty()).then(|| format!("will {}", parts.join(", ")));
+    let (for_now, for_good): (Vec<&Step>, Vec<&Step>) = plan
         .steps()
         .iter()
         .filter(|step| !step.refusals.is_empty())
         .partition(|step| plan.refused_for_now(step));
-    let parts = [
-        refusals("refused", &good),
-        refusals(&format!("{FOR_NOW}, and judged again when its turn comes"), &now),
+    let refused = [
+        refusals("refused", &for_good),
+        refusals(
+            &format!("{REFUSED_FOR_NOW}, decided again when its turn comes"),
+            &for_now,
+        ),
     ];
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
-    let refused = (!parts.is_empty()).then(|| parts.join("; "));
-    match (deed, refused) {
-        (Some(deed), Some(refused)) => format!("{deed}; {refused}"),
+    let refused: Vec<String> = refused.into_iter().flatten().collect();
+    let refused = (!refused.is_empty()).then(|| refused.join("; "));
+    match (work, refused) {
+        (Some(work), Some(refused)) => format!("{work}; {refused}"),
         (Some(one), None) | (None, Some(one)) => one,
         (None, None) => "nothing to do".to_owned(),
     }
 }
 
-/// The first refusal of `steps`, and how many more there are.
+/// The first refusal of `steps`, and the number of others.
 fn refusals(word: &str, steps: &[&Step]) -> Option<String> {
     let mut all = steps
         .iter()

@@ -1,23 +1,21 @@
-//! A plan for people.
+//! A plan as text.
 //!
-//! Takes a [`Plan`], gives text: the verdict first and last, where and when, then the steps as a tree with the
-//! reason for each, what each class holds, what goes, under which cover, and what stays and why.
-//! Decides nothing: what the plan does not say is not shown.
+//! Takes a [`Plan`], gives text: the summary first and last, place and time, then the steps as a tree with reasons, the
+//! files of each class, which of them are deleted and covered by which copy, and which are kept and why. Decides nothing.
 //! Invariant: every path is escaped by its own `Display`; the same plan gives the same text.
 
-use crate::model::StepName;
-use crate::model::check::{Probe, Worst};
+use crate::model::check::Worst;
 use crate::model::retention::Stays;
-use crate::model::{Budget, Check, Command, Keep, Target};
+use crate::model::{Budget, Check, Keep, StepName, Target};
 use crate::path::shown;
 use crate::plan::document::moment_of;
 use crate::plan::graph::Candidate;
 use crate::plan::{Action, BackupStep, ClassSummary, CleanupStep, Cover, Plan, Step, StepId, VerifyStep};
-use crate::report::plan::step_summary::{blocked_by, deed};
-use crate::report::plan::summary::verdict;
+use crate::report::plan::step_summary::{blocked_by, step_summary};
+use crate::report::plan::summary::plan_summary;
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::times;
-use crate::report::shared::words;
+use crate::report::shared::words::{self, ProbeSetting};
 use crate::report::shared::wrap::wrap;
 use crate::units::{joined, plural, show_count, show_duration, show_size};
 use chrono::{DateTime, Utc};
@@ -25,28 +23,27 @@ use std::collections::VecDeque;
 use std::fmt::Display;
 
 #[derive(Debug, Clone, Copy, Default)]
-pub struct PlanText {
-    /// Every file to delete and every kept one, not samples.
+pub struct PlanTextOptions {
+    /// List all deleted and kept files, not samples.
     pub files: bool,
     pub style: Style,
-    /// Characters in a line of prose; `None` leaves lines as long as they are. Paths are never cut.
+    /// Line length of prose; `None` for no wrapping. Paths are never cut.
     pub width: Option<usize>,
 }
 
-/// The whole plan.
 #[must_use]
-pub fn plan_text(plan: &Plan, how: &PlanText) -> String {
-    let mut page = Page {
+pub fn plan_text(plan: &Plan, how: &PlanTextOptions) -> String {
+    let mut page = PlanPage {
         text: String::new(),
         plan,
         how: *how,
     };
-    let verdict = page.painted_verdict();
-    page.line("", &verdict);
+    let summary = page.painted_summary();
+    page.line("", &summary);
     page.line("", "");
     page.field("", "ops", format!("{}, {}", plan.ops, shown(&plan.file)));
     page.field("", "host", &plan.host);
-    page.field("", "moment", page.moment(plan.at));
+    page.field("", "time", page.moment(plan.at));
     if !plan.paused.is_empty() {
         page.field("", "paused", joined(&plan.paused));
     }
@@ -55,52 +52,56 @@ pub fn plan_text(plan: &Plan, how: &PlanText) -> String {
     }
     page.trees();
     page.line("", "");
-    page.line("", &verdict);
+    page.line("", &summary);
     page.text
 }
 
-struct Page<'a> {
+struct PlanPage<'a> {
     text: String,
     plan: &'a Plan,
-    how: PlanText,
+    how: PlanTextOptions,
 }
 
-/// Width of the names in front of what they name.
-const LABEL: usize = 8;
+const LABEL_WIDTH: usize = 8;
 
-/// How far below the margin of a tree a step may stand: what is deeper has a tree of its own, lest the margin eat the
-/// line.
-const DEPTH: usize = 10;
+/// Depth of a tree. Deeper steps start a tree of their own, so that the indentation stays readable.
+const MAX_TREE_DEPTH: usize = 10;
 
-/// A step and where its tree puts it.
-struct Branch {
+/// Kept files listed without `--files`.
+const MAX_KEPT_FILES: usize = 10;
+
+/// Path components listed per class.
+const MAX_COMPONENTS: usize = 8;
+
+/// A step and its position in a tree.
+struct TreeBranch {
     step: StepId,
     depth: usize,
-    /// Stands before its own line.
+    /// Indentation of its first line.
     head: String,
-    /// Stands before the others.
+    /// Indentation of its other lines.
     body: String,
 }
 
-impl Page<'_> {
+impl PlanPage<'_> {
     fn line(&mut self, indent: &str, text: &str) {
         let line = format!("{indent}{text}");
         self.text.push_str(line.trim_end());
         self.text.push('\n');
     }
 
-    /// `label   value`; the value is prose and wrapped.
+    /// `label   value`; the value is prose, and wrapped.
     fn prose(&mut self, indent: &str, label: &str, value: &str) {
-        let room = indent.chars().count() + LABEL;
+        let room = indent.chars().count() + LABEL_WIDTH;
         let width = self.how.width.map(|width| width.saturating_sub(room).max(20));
         for (at, line) in wrap(&one_line(value), width).into_iter().enumerate() {
             self.field(indent, if at == 0 { label } else { "" }, line);
         }
     }
 
-    /// `label   value`; the value holds paths and is left alone.
+    /// `label   value`; the value contains paths, and is not wrapped.
     fn field(&mut self, indent: &str, label: &str, value: impl Display) {
-        let label = format!("{label:<LABEL$}");
+        let label = format!("{label:<LABEL_WIDTH$}");
         let painted = match label.trim_end() {
             "" => label,
             "refused" => self.how.style.bad(&label),
@@ -110,8 +111,8 @@ impl Page<'_> {
         self.line(indent, &format!("{painted}{value}"));
     }
 
-    fn painted_verdict(&self) -> String {
-        let text = verdict(self.plan);
+    fn painted_summary(&self) -> String {
+        let text = plan_summary(self.plan);
         let refused = |step: &&Step| !step.refusals.is_empty();
         let mut refused = self.plan.steps().iter().filter(refused).peekable();
         if refused.peek().is_some() {
@@ -126,12 +127,12 @@ impl Page<'_> {
     }
 
     fn moment(&self, at: DateTime<Utc>) -> String {
-        times::whole(at, self.plan.timezone)
+        times::with_zone(at, self.plan.timezone)
     }
 
     fn file_time(&self, ns: i128) -> String {
         moment_of(ns).map_or_else(
-            || "at no time that a date can say".to_owned(),
+            || "at an invalid time".to_owned(),
             |at| {
                 at.with_timezone(&self.plan.timezone)
                     .format("%Y-%m-%d %H:%M")
@@ -140,7 +141,7 @@ impl Page<'_> {
         )
     }
 
-    /// Every step below the one that it needs. Of several that it needs the first: for a cleanup that is the proof.
+    /// Every step below the first step that it needs: for a cleanup that is the verification.
     fn trees(&mut self) {
         let plan = self.plan;
         let mut below: Vec<Vec<StepId>> = vec![Vec::new(); plan.steps().len()];
@@ -160,16 +161,16 @@ impl Page<'_> {
         }
     }
 
-    /// One tree; the steps that would stand too deep in it, and what is below them, are left to `deeper`.
+    /// One tree; steps that would be too deep, and those below them, go to `deeper`.
     fn tree(&mut self, top: StepId, below: &[Vec<StepId>], deeper: &mut VecDeque<StepId>) {
         let plan = self.plan;
-        let mut open = vec![Branch {
+        let mut open = vec![TreeBranch {
             step: top,
             depth: 0,
             head: String::new(),
             body: String::new(),
         }];
-        while let Some(Branch {
+        while let Some(TreeBranch {
             step,
             depth,
             head,
@@ -178,9 +179,9 @@ impl Page<'_> {
         {
             let children = below.get(step).map_or(&[][..], Vec::as_slice);
             let Some(step) = plan.steps().get(step) else { continue };
-            if depth == DEPTH && !children.is_empty() {
+            if depth == MAX_TREE_DEPTH && !children.is_empty() {
                 let name = self.how.style.name(&step.name);
-                self.line(&head, &format!("{name}  goes on below, at the margin"));
+                self.line(&head, &format!("{name}  continues below"));
                 deeper.push_back(step.id);
                 continue;
             }
@@ -196,7 +197,7 @@ impl Page<'_> {
                 } else {
                     ("├─ ", "│  ")
                 };
-                open.push(Branch {
+                open.push(TreeBranch {
                     step: *child,
                     depth: depth + 1,
                     head: format!("{body}{head}"),
@@ -206,11 +207,11 @@ impl Page<'_> {
         }
     }
 
-    /// A step without those below it. `head` stands before its own line, `indent` before the others.
+    /// A step without those below it. `head` indents its first line, `indent` the others.
     fn step(&mut self, step: &Step, top: bool, head: &str, indent: &str) {
         let plan = self.plan;
-        let deed = deed(plan, step);
-        self.line(head, &format!("{}  {deed}", self.how.style.name(&step.name)));
+        let summary = step_summary(plan, step);
+        self.line(head, &format!("{}  {summary}", self.how.style.name(&step.name)));
         match &step.action {
             Action::Backup(backup) => self.backup_places(backup, indent),
             Action::Check(check) => self.check(check, indent),
@@ -218,7 +219,7 @@ impl Page<'_> {
             Action::Verify(_) => {}
             Action::Cleanup(cleanup) => self.field(indent, "from", shown(&cleanup.source)),
         }
-        // A step that stands above this one is one that it needs.
+        // The step above this one is already visible as one that it needs.
         if step.needs.len() > usize::from(!top) {
             let needed = step.needs.iter().filter_map(|id| plan.steps().get(*id));
             let names: Vec<&StepName> = needed.map(|needed| &needed.name).collect();
@@ -230,11 +231,11 @@ impl Page<'_> {
             self.prose(indent, "help", &refusal.help);
         }
         if plan.refused_for_now(step) {
-            let text = "refused as things are now, and judged again when its turn comes";
+            let text = "refused for now; decided again when its turn comes";
             self.prose(indent, "note", text);
         }
         if let Some(why) = blocked_by(plan, step) {
-            self.prose(indent, "blocked", &format!("since {why}"));
+            self.prose(indent, "blocked", &format!("because {why}"));
         }
         for note in &step.notes {
             self.prose(indent, "note", note);
@@ -262,17 +263,20 @@ impl Page<'_> {
         }
     }
 
-    fn command(&mut self, command: &Command, indent: &str) {
-        self.field(indent, "in", shown(&command.cwd));
-        if !command.env.is_empty() {
-            self.prose(indent, "env", &words::names(&command.env));
+    fn settings(&mut self, settings: &[ProbeSetting], indent: &str) {
+        for ProbeSetting { label, text, is_path } in settings {
+            if *is_path {
+                self.field(indent, label, text);
+            } else {
+                self.prose(indent, label, text);
+            }
         }
     }
 
     fn target(&mut self, target: &Target, indent: &str) {
-        self.command(&target.command, indent);
+        self.settings(&words::command_settings(&target.command), indent);
         if let Some(limit) = target.timeout {
-            let (limit, kill) = (show_duration(limit), show_duration(target.kill_after));
+            let limit = show_duration(limit);
             let each = if target.retry.is_some() {
                 " for each attempt"
             } else {
@@ -281,11 +285,11 @@ impl Page<'_> {
             self.prose(
                 indent,
                 "limit",
-                &format!("{limit}{each}; killed {kill} after it was told to stop"),
+                &words::time_limit(&format!("{limit}{each}"), target.kill_after),
             );
         }
         if let Some(retry) = &target.retry {
-            self.prose(indent, "again", &words::repeated(retry));
+            self.prose(indent, "retry", &words::retries(retry));
         }
         if target.ok_codes != [0] {
             let codes: Vec<String> = target.ok_codes.iter().map(u8::to_string).collect();
@@ -294,34 +298,13 @@ impl Page<'_> {
     }
 
     fn check(&mut self, check: &Check, indent: &str) {
-        let ca_file = match &check.probe {
-            Probe::Command(command) => {
-                self.command(command, indent);
-                None
-            }
-            Probe::Http(http) => {
-                if !http.headers.is_empty() {
-                    self.prose(indent, "headers", &words::names(&http.headers));
-                }
-                http.ca_file.as_ref()
-            }
-            Probe::TlsExpiry { ca_file, .. } => ca_file.as_ref(),
-            Probe::FileAge { .. } | Probe::DiskSpace { .. } | Probe::Tcp { .. } | Probe::Job { .. } => None,
-        };
-        if let Some(path) = ca_file {
-            self.field(indent, "trusts", shown(path));
-        }
-        for (at, line) in words::limits(&check.probe).iter().enumerate() {
+        self.settings(&words::probe_settings(&check.probe), indent);
+        for (at, line) in words::levels(&check.probe).iter().enumerate() {
             self.prose(indent, if at == 0 { "levels" } else { "" }, line);
         }
-        let limit = show_duration(check.timeout);
-        let limit = match &check.probe {
-            Probe::Command(_) => words::limited(&limit, check.kill_after),
-            _ => limit,
-        };
-        self.prose(indent, "limit", &limit);
+        self.prose(indent, "limit", &words::check_limit(check));
         if check.worst == Worst::Warning {
-            self.prose(indent, "worst", "warning, even where it would be critical");
+            self.prose(indent, "worst", "warning, even if it would be critical");
         }
     }
 
@@ -372,7 +355,7 @@ impl Page<'_> {
                 .iter()
                 .map(|(word, n)| format!("{word} ({n})"))
                 .collect();
-            let (shown, more) = words.split_at(words.len().min(8));
+            let (shown, more) = words.split_at(words.len().min(MAX_COMPONENTS));
             let more = if more.is_empty() {
                 String::new()
             } else {
@@ -385,13 +368,13 @@ impl Page<'_> {
             self.prose(
                 &inner,
                 "also",
-                &format!("{files} that class {other} matches too: the longer keep wins"),
+                &format!("{files} that class {other} matches too: the longer keep applies"),
             );
         }
         for (why, n) in &class.stays {
             let why = match why {
                 Stays::Young => format!("younger than {keep}"),
-                Stays::Forever => "kept for ever".to_owned(),
+                Stays::Forever => "kept forever".to_owned(),
                 Stays::Newest => format!("among the newest {}", class.keep_newest),
             };
             self.prose(&inner, "stays", &format!("{}: {why}", plural(*n, "file", "files")));
@@ -430,7 +413,7 @@ impl Page<'_> {
             return;
         };
         let cover = match candidate.cover {
-            Cover::ThisRun => format!("this run's copy of backup:{}", step.retention.backup),
+            Cover::ThisRun => format!("the copy of backup:{} in this run", step.retention.backup),
             Cover::Older(at) => verify
                 .and_then(|v| v.older.get(at))
                 .map_or_else(|| "an older copy".to_owned(), |copy| copy.name.clone()),
@@ -440,23 +423,23 @@ impl Page<'_> {
         self.field(indent, "", line);
     }
 
-    /// Kept files by name: all with `--files`, else those whose times are odd, since only a person can mend those.
+    /// Kept files by name: all with `--files`, otherwise those with invalid times, since only a person can fix those.
     fn kept(&mut self, step: &CleanupStep, indent: &str) {
-        use crate::kept::KeepReason::{Future, ImplausibleTime};
+        use crate::keep_reason::KeepReason::{Future, ImplausibleTime};
         let wanted: Vec<_> = step
             .kept
             .iter()
             .filter(|(_, why)| self.how.files || matches!(why, Future | ImplausibleTime))
             .collect();
-        let most = if self.how.files { usize::MAX } else { 10 };
-        for (at, why) in wanted.iter().take(most) {
+        let limit = if self.how.files { usize::MAX } else { MAX_KEPT_FILES };
+        for (at, why) in wanted.iter().take(limit) {
             if let Some(entry) = step.scan.as_ref().and_then(|scan| scan.entries.get(*at)) {
                 let time = self.file_time(entry.identity.mtime_ns);
                 self.field(indent, "keep", format!("{}  {time}, {}", entry.path, why.word()));
             }
         }
-        if wanted.len() > most {
-            let more = show_count((wanted.len() - most) as u64);
+        if wanted.len() > limit {
+            let more = show_count((wanted.len() - limit) as u64);
             self.field(indent, "", format!("and {more} more (--files lists them)"));
         }
     }

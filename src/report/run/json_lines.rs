@@ -1,8 +1,8 @@
-//! A run as JSON, one object a line, for programs that follow it.
+//! A run as JSON, one object per line, for programs that follow it.
 //!
-//! Takes events in order, gives their lines; the first line of all names the format. The schema of a line is
+//! Takes events in order, gives their lines; the first line names the format. The schema of a line is
 //! `schemas/event.schema.json`, and a test compares the two.
-//! Invariant: what is a line here is the event that the store holds, under the same names.
+//! Invariant: a line is the event that the store holds, with the same names.
 
 use crate::run::Event;
 use serde::Serialize;
@@ -14,21 +14,21 @@ pub const FORMAT: u32 = 1;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 #[cfg_attr(test, schemars(title = "opsrun events, format 1: one line"))]
-pub enum Line {
-    /// The first one.
+pub enum JsonLine {
+    /// The first line.
     Head {
         /// Number of this format: 1.
         format: u32,
         /// Version of opsrun.
         opsrun: String,
     },
-    /// Every other one.
+    /// Every other line.
     Event(Event),
 }
 
 #[must_use]
 pub fn head() -> String {
-    text(&Line::Head {
+    text(&JsonLine::Head {
         format: FORMAT,
         opsrun: env!("CARGO_PKG_VERSION").to_owned(),
     })
@@ -36,10 +36,10 @@ pub fn head() -> String {
 
 #[must_use]
 pub fn line(event: &Event) -> String {
-    text(&Line::Event(event.clone()))
+    text(&JsonLine::Event(event.clone()))
 }
 
-fn text(line: &Line) -> String {
+fn text(line: &JsonLine) -> String {
     // Strings, numbers and maps with string keys always serialise; a lost line is better than a lost run.
     serde_json::to_string(line).map(|text| text + "\n").unwrap_or_default()
 }

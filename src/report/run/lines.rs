@@ -1,10 +1,10 @@
-//! Events as lines for people, and what they come to in the end.
+//! Events as lines for people, and a summary at the end.
 //!
-//! Takes events in order, gives the lines to print after each; keeps only sums. Where they go and whether a
-//! progress bar is in the way is the caller's matter.
-//! Invariant: one event, whole lines; in quiet mode only what somebody should look at.
+//! Takes events in order, gives the lines to print after each; keeps only sums. The caller decides where they go and
+//! hides the progress bars.
+//! Invariant: every event gives whole lines; in quiet mode warnings and errors only.
 
-use crate::kept::KeepReason;
+use crate::keep_reason::KeepReason;
 use crate::model::{StepKind, StepName};
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::times::took;
@@ -15,16 +15,16 @@ use std::collections::BTreeMap;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Detail {
-    /// Only what somebody should look at.
+    /// Warnings and errors only.
     Quiet,
-    /// What happened to each step.
+    /// Also the result of each step.
     #[default]
     Normal,
     Verbose,
 }
 
 #[derive(Debug, Default)]
-pub struct Lines {
+pub struct EventLines {
     style: Style,
     detail: Detail,
     status: Status,
@@ -32,14 +32,13 @@ pub struct Lines {
     copied_bytes: u64,
     deleted: (u64, u64),
     kept: BTreeMap<KeepReason, u64>,
-    /// Blocked steps, and the step that each of them needs and that did not succeed.
+    /// Blocked steps, each with the step that it needs and that did not succeed.
     blocked: BTreeMap<StepName, StepName>,
 }
 
-/// Width of the first word of a line.
-const WORD: usize = 8;
+const WORD_WIDTH: usize = 8;
 
-impl Lines {
+impl EventLines {
     #[must_use]
     pub fn new(style: Style, detail: Detail) -> Self {
         Self {
@@ -49,7 +48,7 @@ impl Lines {
         }
     }
 
-    /// The lines for `event`, each with its end; empty when it is of no interest.
+    /// The lines for `event`, each with its line end; may be empty.
     pub fn lines(&mut self, event: &Event) -> String {
         self.status.apply(event);
         match event {
@@ -71,10 +70,10 @@ impl Lines {
                 } else {
                     format!("  by {}", due.join(", "))
                 };
-                let mut text = self.say(Detail::Normal, "run", &format!("{run}  {ops} on {host}{by}"));
+                let mut text = self.line(Detail::Normal, "run", &format!("{run}  {ops} on {host}{by}"));
                 if !overrides.is_empty() {
                     let flags = format!("guards switched off: {}", overrides.join(" "));
-                    text += &self.say(Detail::Quiet, "note", &flags);
+                    text += &self.line(Detail::Quiet, "note", &flags);
                 }
                 text
             }
@@ -85,15 +84,15 @@ impl Lines {
                 cleared,
                 stuck,
             } => self.recovered(place, [*put_back, *completed, *cleared], stuck),
-            Event::StepStarted { step } => self.say(Detail::Verbose, "start", &step.to_string()),
+            Event::StepStarted { step } => self.line(Detail::Verbose, "start", &step.to_string()),
             Event::CopyStarted {
                 step,
                 copy,
                 destination,
-            } => self.say(
+            } => self.line(
                 Detail::Verbose,
                 "copy",
-                &format!("{step}  begins {copy} in {destination}"),
+                &format!("{step}  writes {copy} to {destination}"),
             ),
             Event::CopyPublished {
                 step,
@@ -107,7 +106,7 @@ impl Lines {
             } => {
                 self.copies += 1;
                 self.copied_bytes += bytes;
-                let mut text = self.say(
+                let mut text = self.line(
                     Detail::Verbose,
                     "copy",
                     &format!(
@@ -118,14 +117,14 @@ impl Lines {
                     ),
                 );
                 if !complete {
-                    text += &self.say(Detail::Quiet, "warning", &format!("{step}  {copy} is incomplete"));
+                    text += &self.line(Detail::Quiet, "warning", &format!("{step}  {copy} is incomplete"));
                 }
                 if let Some(why) = suspect {
-                    text += &self.say(Detail::Quiet, "warning", &format!("{step}  {copy} is suspect: {why}"));
+                    text += &self.line(Detail::Quiet, "warning", &format!("{step}  {copy} is suspect: {why}"));
                 }
                 text
             }
-            Event::CopyProven { step, copy } => self.say(Detail::Verbose, "proven", &format!("{step}  {copy}")),
+            Event::CopyProven { step, copy } => self.line(Detail::Verbose, "verified", &format!("{step}  {copy}")),
             Event::DeleteIntended {
                 step,
                 batch,
@@ -134,7 +133,7 @@ impl Lines {
                 first,
                 last,
                 ..
-            } => self.say(
+            } => self.line(
                 Detail::Verbose,
                 "delete",
                 &format!(
@@ -155,9 +154,9 @@ impl Lines {
                 for (reason, n) in kept {
                     *self.kept.entry(*reason).or_default() += n;
                 }
-                self.say(
+                self.line(
                     Detail::Verbose,
-                    "gone",
+                    "deleted",
                     &format!(
                         "{step}  batch {batch}: {} ({})",
                         plural(*files, "file", "files"),
@@ -172,29 +171,29 @@ impl Lines {
                 retry_in,
                 ..
             } => match retry_in {
-                Some(millis) => self.say(
+                Some(millis) => self.line(
                     Detail::Normal,
-                    "again",
-                    &format!("{step}  attempt {attempt}: {ending}; the next in {}", took(*millis)),
+                    "retry",
+                    &format!("{step}  attempt {attempt}: {ending}; next attempt in {}", took(*millis)),
                 ),
-                None => self.say(
+                None => self.line(
                     Detail::Verbose,
                     "attempt",
                     &format!("{step}  attempt {attempt}: {ending}"),
                 ),
             },
-            Event::Note { step, message } => self.say(Detail::Normal, "note", &format!("{step}  {message}")),
+            Event::Note { step, message } => self.line(Detail::Normal, "note", &format!("{step}  {message}")),
             Event::StepFinished { step, outcome } => self.finished(step, outcome),
             Event::RunFinished { exit, millis } => self.summary(*exit, *millis),
         }
     }
 
-    /// One line, when at least so much is to be said.
-    fn say(&self, from: Detail, word: &str, text: &str) -> String {
+    /// One line, from this level of detail on.
+    fn line(&self, from: Detail, word: &str, text: &str) -> String {
         if self.detail < from {
             return String::new();
         }
-        let word = format!("{word:<WORD$}");
+        let word = format!("{word:<WORD_WIDTH$}");
         let painted = match word.trim_end() {
             "ok" => self.style.good(&word),
             "error" | "failed" | "critical" | "unknown" | "refused" | "cannot write" | "stuck" => self.style.bad(&word),
@@ -205,27 +204,27 @@ impl Lines {
     }
 
     fn recovered(&self, place: &str, [put_back, completed, cleared]: [u64; 3], stuck: &[String]) -> String {
-        let mut deeds = Vec::new();
+        let mut parts = Vec::new();
         for (n, one, many) in [
             (put_back, "file put back", "files put back"),
             (completed, "deletion completed", "deletions completed"),
-            (cleared, "leftover cleared", "leftovers cleared"),
+            (cleared, "leftover removed", "leftovers removed"),
         ] {
             if n > 0 {
-                deeds.push(plural(n, one, many));
+                parts.push(plural(n, one, many));
             }
         }
         let mut text = String::new();
-        if !deeds.is_empty() {
-            let deeds = deeds.join(", ");
-            text += &self.say(
+        if !parts.is_empty() {
+            let parts = parts.join(", ");
+            text += &self.line(
                 Detail::Normal,
-                "mended",
-                &format!("{place}  after an earlier run: {deeds}"),
+                "repaired",
+                &format!("{place}  after an interrupted run: {parts}"),
             );
         }
         for file in stuck {
-            text += &self.say(Detail::Quiet, "stuck", &format!("{place}  {file}"));
+            text += &self.line(Detail::Quiet, "stuck", &format!("{place}  {file}"));
         }
         text
     }
@@ -246,7 +245,7 @@ impl Lines {
         let word = match outcome.state {
             State::Nothing => "nothing",
             State::Interrupted => "stopped",
-            // Too little space is one reason of several.
+            // Lack of space is one of several reasons.
             State::NoSpace => "cannot write",
             other => other.word(),
         };
@@ -255,8 +254,8 @@ impl Lines {
             _ => None,
         };
         let summary = summary.as_ref().unwrap_or(&outcome.summary);
-        let mut text = self.say(from, word, &format!("{step}  {summary}"));
-        let margin = " ".repeat(WORD + 2);
+        let mut text = self.line(from, word, &format!("{step}  {summary}"));
+        let margin = " ".repeat(WORD_WIDTH + 2);
         for detail in &outcome.details {
             text += &[&margin, "  ", &one_line(detail), "\n"].concat();
         }
@@ -266,7 +265,7 @@ impl Lines {
         text
     }
 
-    /// The step that a blocked one waited for in vain: the one of this run that its summary names.
+    /// The step that blocked another one: the summary of the blocked step names it.
     fn cause(&self, step: &StepName, summary: &str) -> Option<StepName> {
         let named = |name: &StepName| {
             let state = self.status.steps.get(name).copied().flatten();
@@ -276,12 +275,12 @@ impl Lines {
         words.filter_map(|word| word.parse().ok()).find(named)
     }
 
-    /// Why a step is blocked, from the root to what it needs itself: `check:disk is critical → backup:b → verify:b`.
+    /// Why a step is blocked, from the root cause to the step that it needs itself: `check:disk is critical → backup:b → verify:b`.
     fn chain(&self, step: &StepName) -> Option<String> {
         let mut root = self.blocked.get(step)?;
         let mut between = Vec::new();
         while let Some(deeper) = self.blocked.get(root) {
-            // What events say is believed, but not for ever.
+            // Events that name each other in a circle do not loop forever.
             if between.contains(&root) {
                 break;
             }
@@ -300,7 +299,7 @@ impl Lines {
         Some(format!("{root} {verb}{}", chain.collect::<String>()))
     }
 
-    /// `3 checks (1 critical)`; nothing when there was none.
+    /// `3 checks (1 critical)`; none if there were no such steps.
     fn count(&self, kind: StepKind, one: &str, many: &str) -> Option<String> {
         let steps = self.status.steps.iter().filter(|(name, _)| name.kind == kind);
         let mut states: BTreeMap<&str, u64> = BTreeMap::new();
@@ -324,7 +323,7 @@ impl Lines {
     fn summary(&self, exit: u8, millis: u64) -> String {
         let verdict = match exit {
             0 => self.style.good("done"),
-            4 => self.style.warn("done, not all of it"),
+            4 => self.style.warn("done, but not completely"),
             3 => self.style.bad("refused"),
             73 => self.style.bad("cannot write"),
             128.. => self.style.warn("stopped"),
@@ -361,7 +360,7 @@ impl Lines {
         }
         if parts.is_empty() {
             let none = self.status.steps.is_empty();
-            parts.push(if none { "nothing was done" } else { "nothing to do" }.to_owned());
+            parts.push(if none { "no steps ran" } else { "nothing to do" }.to_owned());
         }
         if self.detail == Detail::Quiet && exit == 0 {
             return String::new();

@@ -1,11 +1,11 @@
-//! How far steps are, on stderr: a bar each at a terminal, now and then a line elsewhere.
+//! Progress of steps, on stderr: a bar each at a terminal, occasional lines elsewhere.
 //!
-//! Takes what [`crate::run::Progress`] is told, from any thread; gives nothing back. Lines that must not be torn
-//! by a bar go through [`Bars::print`].
-//! Invariant: without a terminal nothing but whole lines is written, none of them for what takes under half a
-//! minute; nothing here can fail a run.
+//! Takes calls of [`crate::run::Progress`] from any thread, gives nothing back. Lines that must not be mixed with a bar
+//! go through [`ProgressBars::print`].
+//! Invariant: without a terminal only whole lines are written, and none for work of less than half a minute; nothing
+//! here can fail a run.
 
-use crate::clock::Mark;
+use crate::clock::Stopwatch;
 use crate::report::shared::output;
 use crate::run::Progress;
 use crate::units::{plural, show_count, show_size};
@@ -14,52 +14,49 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Between two lines about the same thing.
-const EVERY: Duration = Duration::from_secs(30);
+const LINE_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Between two looks at what only takes time.
-const SECOND: Duration = Duration::from_secs(1);
+const SPINNER_INTERVAL: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Show {
-    /// Nowhere.
-    Nothing,
+pub enum ProgressMode {
+    Off,
     /// A line every half minute.
     Lines,
-    Bar,
+    Bars,
 }
 
 #[derive(Debug)]
-pub struct Bars {
-    show: Show,
+pub struct ProgressBars {
+    mode: ProgressMode,
     all: MultiProgress,
-    now: Mutex<BTreeMap<usize, Work>>,
+    now: Mutex<BTreeMap<usize, StepProgress>>,
 }
 
 #[derive(Debug)]
-struct Work {
+struct StepProgress {
     what: String,
     files: (u64, u64),
     bytes: (u64, u64),
-    said: Mark,
+    last_line: Stopwatch,
     bar: Option<ProgressBar>,
 }
 
-impl Bars {
+impl ProgressBars {
     #[must_use]
-    pub fn new(show: Show) -> Self {
-        let target = match show {
-            Show::Bar => ProgressDrawTarget::stderr_with_hz(10),
-            Show::Nothing | Show::Lines => ProgressDrawTarget::hidden(),
+    pub fn new(mode: ProgressMode) -> Self {
+        let target = match mode {
+            ProgressMode::Bars => ProgressDrawTarget::stderr_with_hz(10),
+            ProgressMode::Off | ProgressMode::Lines => ProgressDrawTarget::hidden(),
         };
         Self {
-            show,
+            mode,
             all: MultiProgress::with_draw_target(target),
             now: Mutex::new(BTreeMap::new()),
         }
     }
 
-    /// Prints whole lines on stderr, above bars when there are any.
+    /// Prints whole lines on stderr, above the bars if there are any.
     pub fn print(&self, text: &str) {
         if text.is_empty() {
             return;
@@ -67,51 +64,51 @@ impl Bars {
         self.hidden(|| output::to_stderr(text));
     }
 
-    /// Does `work` while bars, when there are any, are out of the way.
+    /// Does `work` while the bars, if there are any, are hidden.
     pub fn hidden<T>(&self, work: impl FnOnce() -> T) -> T {
-        if self.show == Show::Bar {
+        if self.mode == ProgressMode::Bars {
             self.all.suspend(work)
         } else {
             work()
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<usize, Work>> {
-        // A panic elsewhere leaves sums that are at worst old.
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<usize, StepProgress>> {
+        // A panic elsewhere leaves sums that are at worst outdated.
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Progress for Bars {
+impl Progress for ProgressBars {
     fn begin(&self, step: usize, what: &str, files: u64, bytes: u64) {
-        if self.show == Show::Nothing {
+        if self.mode == ProgressMode::Off {
             return;
         }
         let made = || match (files, bytes) {
             (0, 0) => spinner(what),
             _ => bar(what, bytes),
         };
-        let bar = (self.show == Show::Bar).then(|| self.all.add(made()));
+        let bar = (self.mode == ProgressMode::Bars).then(|| self.all.add(made()));
         if let Some(bar) = bar.as_ref().filter(|_| (files, bytes) == (0, 0)) {
-            bar.enable_steady_tick(SECOND);
+            bar.enable_steady_tick(SPINNER_INTERVAL);
         }
-        let work = Work {
+        let work = StepProgress {
             what: what.to_owned(),
             files: (0, files),
             bytes: (0, bytes),
-            said: Mark::set(),
+            last_line: Stopwatch::set(),
             bar,
         };
         self.lock().insert(step, work);
     }
 
     fn advance(&self, step: usize, files: u64, bytes: u64) {
-        if self.show == Show::Nothing {
+        if self.mode == ProgressMode::Off {
             return;
         }
         let mut now = self.lock();
         let Some(work) = now.get_mut(&step) else { return };
-        // What is read twice is not twice as much.
+        // What is read twice counts once.
         work.files.0 = work.files.1.min(work.files.0 + files);
         work.bytes.0 = work.bytes.1.min(work.bytes.0 + bytes);
         if let Some(bar) = &work.bar {
@@ -121,8 +118,8 @@ impl Progress for Bars {
                 plural(work.files.1, "file", "files")
             ));
             bar.set_position(work.bytes.0);
-        } else if work.said.elapsed() >= EVERY {
-            work.said = Mark::set();
+        } else if work.last_line.elapsed() >= LINE_INTERVAL {
+            work.last_line = Stopwatch::set();
             output::to_stderr(&work.line());
         }
     }
@@ -136,10 +133,10 @@ impl Progress for Bars {
     }
 }
 
-impl Work {
+impl StepProgress {
     fn line(&self) -> String {
         format!(
-            "working   {}  {} of {}, {} of {}\n",
+            "running   {}  {} of {}, {} of {}\n",
             self.what,
             show_count(self.files.0),
             plural(self.files.1, "file", "files"),
@@ -149,7 +146,7 @@ impl Work {
     }
 }
 
-/// Of what nobody knows the end: how long it has been going on.
+/// For work of unknown size: the time since its start.
 fn spinner(what: &str) -> ProgressBar {
     let spinner = ProgressBar::new_spinner();
     let style = ProgressStyle::with_template("{prefix}  running for {elapsed}");
@@ -173,20 +170,20 @@ mod tests {
 
     #[test]
     fn counts_without_showing() {
-        let bars = Bars::new(Show::Lines);
+        let bars = ProgressBars::new(ProgressMode::Lines);
         bars.advance(7, 1, 1);
         bars.begin(7, "verify:b", 3, 3 << 20);
         bars.begin(8, "verify:c", 1, 1 << 20);
-        let line = || bars.lock().get(&7).map(Work::line);
+        let line = || bars.lock().get(&7).map(StepProgress::line);
         bars.advance(7, 1, 1 << 20);
         assert_eq!(
             line().as_deref(),
-            Some("working   verify:b  1 of 3 files, 1.0 MiB of 3.0 MiB\n")
+            Some("running   verify:b  1 of 3 files, 1.0 MiB of 3.0 MiB\n")
         );
         bars.advance(7, 9, 9 << 20);
         assert_eq!(
             line().as_deref(),
-            Some("working   verify:b  3 of 3 files, 3.0 MiB of 3.0 MiB\n")
+            Some("running   verify:b  3 of 3 files, 3.0 MiB of 3.0 MiB\n")
         );
         bars.end(7);
         assert_eq!(bars.lock().len(), 1);

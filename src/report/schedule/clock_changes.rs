@@ -1,68 +1,66 @@
-//! What a change of clocks does to a schedule, for people and programs.
+//! The effect of a clock change on a schedule, for people and programs.
 //!
-//! Takes a [`ClockChange`], gives a sentence or a document. Decides nothing: when it runs all the same stands in it.
-//! Invariant: times of day are those on the wall of the schedule's zone.
+//! Takes a [`ClockChange`], gives its JSON and a sentence.
+//! Invariant: times of day are local times of the schedule's zone.
 
 use crate::model::schedule::{ChangeKind, ClockChange};
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 
-#[must_use]
-pub fn sentence(change: &ClockChange, zone: Tz) -> String {
-    let wall = change.wall.format("%H:%M");
-    let date = change.wall.format("%Y-%m-%d");
-    match (change.kind, change.runs.as_slice()) {
-        (ChangeKind::Gap, []) => format!("{wall} on {date} is skipped by a clock change: no run"),
-        (ChangeKind::Gap, [run, ..]) => {
-            let then = run.with_timezone(&zone).format("%H:%M");
-            format!("{wall} is skipped by a clock change: runs right after it, at {then}")
-        }
-        (ChangeKind::Fold, [_, _, ..]) => format!("{wall} comes twice, by a clock change: runs both times"),
-        (ChangeKind::Fold, _) => format!("{wall} comes twice, by a clock change: runs the first time only"),
-    }
-}
-
-/// What a change of clocks does to one time of day.
-#[derive(Debug, Clone, Serialize)]
+/// The effect of a clock change on one time of day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ChangeDocument {
-    /// When the clocks change, the first instant on the new time: RFC 3339, UTC.
-    pub at: String,
-    /// The time on the wall that is skipped or comes twice.
-    pub wall: String,
-    /// Which of both.
+    /// First instant of the new offset: RFC 3339, UTC.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub at: DateTime<Utc>,
+    /// The local time that is skipped or repeated.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub wall: NaiveDateTime,
+    /// Whether it is skipped or repeated.
     pub what: WhatDocument,
-    /// When it runs all the same: never, once or twice; RFC 3339, UTC.
-    pub runs: Vec<String>,
+    /// When the job runs nevertheless: never, once or twice; RFC 3339, UTC.
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
+    pub runs: Vec<DateTime<Utc>>,
 }
 
-/// What a change of clocks does.
-#[derive(Debug, Clone, Copy, Serialize)]
+/// The effect of a clock change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum WhatDocument {
-    /// The time is skipped.
+    /// The local time does not exist.
     Skipped,
-    /// The time comes twice.
+    /// The local time occurs twice.
     Repeated,
 }
 
-#[must_use]
-pub fn document(change: &ClockChange) -> ChangeDocument {
-    ChangeDocument {
-        at: stamp(change.at),
-        wall: change.wall.format("%Y-%m-%dT%H:%M:%S").to_string(),
-        what: match change.kind {
-            ChangeKind::Gap => WhatDocument::Skipped,
-            ChangeKind::Fold => WhatDocument::Repeated,
-        },
-        runs: change.runs.iter().copied().map(stamp).collect(),
+impl From<ClockChange> for ChangeDocument {
+    fn from(change: ClockChange) -> Self {
+        Self {
+            at: change.at,
+            wall: change.wall,
+            what: match change.kind {
+                ChangeKind::Gap => WhatDocument::Skipped,
+                ChangeKind::Fold => WhatDocument::Repeated,
+            },
+            runs: change.runs,
+        }
     }
 }
 
-/// An instant, with as many digits as it has.
 #[must_use]
-pub fn stamp(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+pub fn sentence(change: &ChangeDocument, zone: Tz) -> String {
+    let wall = change.wall.format("%H:%M");
+    let date = change.wall.format("%Y-%m-%d");
+    match (change.what, change.runs.as_slice()) {
+        (WhatDocument::Skipped, []) => format!("{wall} on {date} is skipped by a clock change: no run"),
+        (WhatDocument::Skipped, [run, ..]) => {
+            let then = run.with_timezone(&zone).format("%H:%M");
+            format!("{wall} is skipped by a clock change: runs right after it, at {then}")
+        }
+        (WhatDocument::Repeated, [_, _, ..]) => format!("{wall} is repeated by a clock change: runs both times"),
+        (WhatDocument::Repeated, _) => format!("{wall} is repeated by a clock change: runs the first time only"),
+    }
 }

@@ -1,52 +1,25 @@
-//! What fires next, for `plan --next`.
+//! The next scheduled runs, for `plan --next`.
 //!
-//! Takes [`Firing`]s in order, gives a table for people and a document for programs; its JSON Schema is
-//! `schemas/next.schema.json`, and a test compares the two. Decides nothing.
-//! Invariant: a line tells the moment at which a run really starts, jitter included, on the wall of its own zone.
+//! Takes a [`NextDocument`], gives a table; the document is the JSON, its JSON Schema is `schemas/next.schema.json`, and
+//! a test compares the two.
+//! Invariant: a line shows when a run really starts, jitter included, in local time of the schedule's zone.
 
-use crate::model::schedule::ClockChange;
-use crate::report::schedule::clock_changes::{self, ChangeDocument, stamp};
+use crate::report::schedule::clock_changes::{ChangeDocument, sentence};
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::table::Align::Left;
 use crate::report::shared::table::{Cell, Tone, table};
 use crate::report::shared::times;
 use crate::units::{plural, show_duration};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use chrono_tz::Tz;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::time::Duration;
 
 /// The number of the JSON format.
 pub const FORMAT: u32 = 1;
 
-/// One run that will begin, or would, were its jobs not paused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Firing {
-    pub start: DateTime<Utc>,
-    /// The schedules that it begins for.
-    pub schedules: Vec<Fired>,
-    /// Jobs that are not due, and run since others need them.
-    pub brings: Vec<String>,
-    /// Jobs that are due and do not run, each with the reason.
-    pub left_out: Vec<(String, String)>,
-}
-
-/// A schedule at one of its instants.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fired {
-    pub schedule: String,
-    /// The instant, without jitter.
-    pub instant: DateTime<Utc>,
-    /// Whose wall it goes by.
-    pub zone: Tz,
-    pub jitter: Duration,
-    pub jobs: Vec<String>,
-    /// Changes of clocks that have to do with this instant.
-    pub changes: Vec<ClockChange>,
-}
-
-/// What fires next.
-#[derive(Debug, Clone, Serialize)]
+/// The next scheduled runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(title = "opsrun plan --next, format 1"))]
 pub struct NextDocument {
@@ -54,140 +27,118 @@ pub struct NextDocument {
     pub format: u32,
     /// The `ops` name.
     pub ops: String,
-    /// What starts later than this is told: RFC 3339, UTC.
-    pub after: String,
+    /// Runs that start later than this are listed: RFC 3339, UTC.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub after: DateTime<Utc>,
     /// In order.
     pub firings: Vec<FiringDocument>,
 }
 
-/// One run that will begin.
-#[derive(Debug, Clone, Serialize)]
+/// One scheduled run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FiringDocument {
-    /// When, jitter included: RFC 3339, UTC.
-    pub start: String,
-    /// The schedules that it begins for; several at one instant form one run.
+    /// When it starts, jitter included: RFC 3339, UTC.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub start: DateTime<Utc>,
+    /// The schedules that are due; several at one instant form one run.
     pub schedules: Vec<FiredDocument>,
-    /// Jobs that are not due, and run since others need them.
+    /// Jobs that are not due, but needed by others.
     pub brings: Vec<String>,
-    /// Jobs that are due and do not run.
+    /// Jobs that are due but do not run.
     pub left_out: Vec<LeftOutDocument>,
 }
 
 /// A schedule at one of its instants.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FiredDocument {
-    /// Which.
+    /// Its name.
     pub schedule: String,
     /// The instant, without jitter: RFC 3339, UTC.
-    pub instant: String,
-    /// The start on the wall of its zone: RFC 3339, with its offset.
-    pub local: String,
-    /// The zone: an IANA name.
-    pub zone: String,
-    /// By how much the start is later than the instant, in milliseconds.
-    pub jitter_millis: u64,
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub instant: DateTime<Utc>,
+    /// The start in local time: RFC 3339, with the offset.
+    #[serde(serialize_with = "with_offset")]
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub local: DateTime<Tz>,
+    /// The time zone: an IANA name.
+    #[serde(serialize_with = "zone_name")]
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub zone: Tz,
+    /// Delay of the start after the instant, in milliseconds.
+    #[serde(serialize_with = "as_millis")]
+    #[cfg_attr(test, schemars(with = "u64"))]
+    pub jitter_millis: Duration,
     /// Jobs that are due and run.
     pub jobs: Vec<String>,
-    /// Changes of clocks that have to do with this instant.
+    /// Clock changes that affect this instant.
     pub clock_changes: Vec<ChangeDocument>,
 }
 
 /// A job that does not run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LeftOutDocument {
     /// `kind:name`.
     pub job: String,
-    /// Why.
+    /// Why it does not run.
     pub reason: String,
 }
 
-#[must_use]
-pub fn document(ops: &str, after: DateTime<Utc>, firings: &[Firing]) -> NextDocument {
-    let fired = |start: DateTime<Utc>, fired: &Fired| FiredDocument {
-        schedule: fired.schedule.clone(),
-        instant: stamp(fired.instant),
-        local: start
-            .with_timezone(&fired.zone)
-            .to_rfc3339_opts(chrono::SecondsFormat::AutoSi, false),
-        zone: fired.zone.name().to_owned(),
-        jitter_millis: u64::try_from(fired.jitter.as_millis()).unwrap_or(u64::MAX),
-        jobs: fired.jobs.clone(),
-        clock_changes: fired.changes.iter().map(clock_changes::document).collect(),
-    };
-    let one = |firing: &Firing| FiringDocument {
-        start: stamp(firing.start),
-        schedules: firing
-            .schedules
-            .iter()
-            .map(|schedule| fired(firing.start, schedule))
-            .collect(),
-        brings: firing.brings.clone(),
-        left_out: firing
-            .left_out
-            .iter()
-            .map(|(job, reason)| LeftOutDocument {
-                job: job.clone(),
-                reason: reason.clone(),
-            })
-            .collect(),
-    };
-    NextDocument {
-        format: FORMAT,
-        ops: ops.to_owned(),
-        after: stamp(after),
-        firings: firings.iter().map(one).collect(),
-    }
+fn with_offset<S: Serializer>(local: &DateTime<Tz>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&local.to_rfc3339_opts(SecondsFormat::AutoSi, false))
 }
 
-/// For people; `asked` is how many were asked for.
+fn zone_name<S: Serializer>(zone: &Tz, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(zone.name())
+}
+
+fn as_millis<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u64(times::millis(*duration))
+}
+
+/// For people; `requested` is how many runs the user asked for.
 #[must_use]
-pub fn firings_text(firings: &[Firing], asked: usize, style: Style) -> String {
-    if firings.is_empty() {
-        return "nothing fires: no job has a schedule\n".to_owned();
+pub fn upcoming_text(next: &NextDocument, requested: usize, style: Style) -> String {
+    if next.firings.is_empty() {
+        return "no scheduled runs: no job has a schedule\n".to_owned();
     }
-    let rows: Vec<[Cell; 6]> = firings.iter().flat_map(rows).collect();
+    let rows: Vec<[Cell; 6]> = next.firings.iter().flat_map(rows).collect();
     let heading = ["starts", "UTC", "jitter", "schedule", "jobs", "notes"];
     let mut text = table(heading, [Left; 6], &rows, style);
-    if firings.len() < asked {
-        let count = plural(firings.len() as u64, "firing", "firings");
-        text = text + &count + ", and no more: no schedule fires again\n";
+    if next.firings.len() < requested {
+        let count = plural(next.firings.len() as u64, "run", "runs");
+        text = text + "only " + &count + ": no schedule has a later instant\n";
     }
     text
 }
 
-fn rows(firing: &Firing) -> Vec<[Cell; 6]> {
-    let row = |(at, fired): (usize, &Fired)| {
-        let local = firing.start.with_timezone(&fired.zone);
+fn rows(firing: &FiringDocument) -> Vec<[Cell; 6]> {
+    let row = |(at, fired): (usize, &FiredDocument)| {
         let mut notes = Vec::new();
         let others = firing.schedules.iter().filter(|other| other.schedule != fired.schedule);
         let others: Vec<String> = others.map(|other| one_line(&other.schedule)).collect();
         if !others.is_empty() {
             notes.push(format!("one run with {}", others.join(", ")));
         }
-        let sentence = |change: &ClockChange| clock_changes::sentence(change, fired.zone);
-        notes.extend(fired.changes.iter().map(sentence));
+        notes.extend(fired.clock_changes.iter().map(|change| sentence(change, fired.zone)));
         let mut jobs = fired.jobs.join(", ");
         if at == 0 {
             if !firing.brings.is_empty() {
                 jobs = format!("{jobs} (needs {})", firing.brings.join(", "));
             }
             let left = firing.left_out.iter();
-            notes.extend(left.map(|(job, reason)| format!("{job} does not run: {reason}")));
+            notes.extend(left.map(|left| format!("{} does not run: {}", left.job, left.reason)));
         }
-        let jitter = if fired.jitter.is_zero() {
+        let jitter = if fired.jitter_millis.is_zero() {
             String::new()
         } else {
-            format!("+{}", show_duration(fired.jitter))
+            format!("+{}", show_duration(fired.jitter_millis))
         };
+        let local = fired.local.format("%a %Y-%m-%d %H:%M:%S%.f %:z");
         [
-            Cell::from(format!(
-                "{} {}",
-                local.format("%a %Y-%m-%d %H:%M:%S%.f %:z"),
-                fired.zone.name()
-            )),
+            Cell::from(format!("{local} {}", fired.zone.name())),
             Cell::toned(times::utc(firing.start), Tone::Dim),
             jitter.into(),
             one_line(&fired.schedule).into(),

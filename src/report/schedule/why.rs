@@ -1,8 +1,8 @@
-//! Why a job ran or did not, for `why`.
+//! Why a job ran or did not run, for `why`.
 //!
-//! Takes a [`Why`], gives text for people; it is the document for programs as it stands, its JSON Schema is
-//! `schemas/why.schema.json`, and a test compares the two. Decides nothing but what the first sentence is about.
-//! Invariant: the first line answers; all others are what it rests on.
+//! Takes a [`WhyDocument`], gives text; the document is the JSON, its JSON Schema is `schemas/why.schema.json`, and a
+//! test compares the two. Decides nothing but the topic of the first sentence.
+//! Invariant: the first line is the answer; the other lines are the facts behind it.
 
 use crate::report::schedule::status::BackOffRow;
 use crate::report::shared::style::{Style, one_line};
@@ -19,220 +19,224 @@ use std::fmt::Write as _;
 /// The number of the JSON format.
 pub const FORMAT: u32 = 1;
 
-/// Why a job ran or did not.
+/// Why a job ran or did not run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(title = "opsrun why, format 1"))]
-pub struct Why {
+pub struct WhyDocument {
     /// Number of this format: 1.
     pub format: u32,
     /// `kind:name`.
     pub job: String,
-    /// When it was asked: RFC 3339, UTC.
+    /// Time of the request: RFC 3339, UTC.
     pub at: DateTime<Utc>,
-    /// In one word, what the answer is about.
+    /// The topic of the answer.
     pub because: Because,
-    /// The schedule that it runs by; null when it runs only when asked for.
-    pub schedule: Option<Scheduled>,
-    /// Why it is left out of every run.
+    /// Its schedule; null if it runs only on request.
+    pub schedule: Option<JobSchedule>,
+    /// Why no run includes it.
     pub paused: Option<String>,
-    /// When it runs next, jitter included: RFC 3339, UTC.
+    /// Its next run, jitter included: RFC 3339, UTC.
     pub next_run: Option<DateTime<Utc>>,
-    /// It is left alone for a while; null when it is not.
+    /// Its back-off after failures; null if there is none.
     pub back_off: Option<BackOffRow>,
-    /// The last instant that should have been a run by now, and was none: RFC 3339, UTC.
+    /// The last instant at which it should have run but did not: RFC 3339, UTC.
     pub overdue_since: Option<DateTime<Utc>>,
-    /// It waits for its own earlier run to end, since this instant: RFC 3339, UTC.
+    /// The instant for which it is queued until its previous run ends: RFC 3339, UTC.
     pub waiting_since: Option<DateTime<Utc>>,
-    /// The run in which it is at work.
-    pub running: Option<Running>,
-    /// The check that holds its alerts while it is bad; null when there is none.
+    /// The run in which it is running.
+    pub running: Option<CurrentRun>,
+    /// The check that silences its alerts while it is bad; null if there is none.
     pub silenced_by: Option<Silencer>,
-    /// What was decided about it, newest first.
-    pub decisions: Vec<Decided>,
+    /// Decisions about it, newest first.
+    pub decisions: Vec<DecisionDocument>,
     /// Its last runs, newest first.
-    pub runs: Vec<RunAnswer>,
+    pub runs: Vec<JobRun>,
 }
 
-/// What the answer is about.
+/// The topic of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Because {
-    /// It is at work.
+    /// It is running.
     Running,
-    /// It is paused, or depends on a job that is.
+    /// It is paused, or needs a paused job.
     Paused,
-    /// It failed too often of late.
+    /// It failed repeatedly and is in back-off.
     BackedOff,
-    /// It waits for its own earlier run to end.
+    /// It is queued until its previous run ends.
     Queued,
-    /// It should have run, and nobody began it.
+    /// It should have run, but did not start.
     Overdue,
-    /// The newest decision is that it does not run.
+    /// The latest decision is not to run it.
     NotRun,
-    /// It ran; the newest run tells the rest.
+    /// It ran; see the newest run.
     Ran,
-    /// It never ran, and nothing was ever decided about it.
+    /// It never ran, and there is no decision about it.
     Never,
 }
 
 /// The schedule of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Scheduled {
+pub struct JobSchedule {
     /// Its name.
     pub name: String,
     /// When it is due, in words.
     pub definition: String,
-    /// By how much later it starts, in milliseconds.
+    /// Delay of the start after each instant, in milliseconds.
     pub jitter_millis: u64,
-    /// The backup with which it runs, having no schedule of its own.
+    /// The backup that the job runs with, if it has no schedule of its own.
     pub along: Option<String>,
-    /// Since when it is served as it is defined; null when it never was: RFC 3339, UTC.
+    /// Since when it is served in its current definition; null if never: RFC 3339, UTC.
     pub since: Option<DateTime<Utc>>,
 }
 
-/// A run that is going on.
+/// An active run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Running {
+pub struct CurrentRun {
     /// The run.
     pub run: String,
-    /// When the job began in it: RFC 3339, UTC.
+    /// When the job started in it: RFC 3339, UTC.
     pub since: DateTime<Utc>,
 }
 
-/// A check that holds alerts.
+/// A check that silences alerts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Silencer {
     /// `check:name`.
     pub check: String,
-    /// What came of it last.
+    /// Its last result.
     pub state: Option<State>,
 }
 
 /// A decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Decided {
+pub struct DecisionDocument {
     /// When it was made: RFC 3339, UTC.
     pub at: DateTime<Utc>,
-    /// By which schedule.
+    /// The schedule.
     pub schedule: String,
-    /// The first instant that it is about: RFC 3339, UTC.
+    /// The first instant it applies to: RFC 3339, UTC.
     pub first: DateTime<Utc>,
-    /// The last one: RFC 3339, UTC.
+    /// The last instant it applies to: RFC 3339, UTC.
     pub last: DateTime<Utc>,
-    /// How many.
+    /// Number of instants.
     pub count: u64,
-    /// There are more than were counted.
+    /// There are more instants than were counted.
     pub more: bool,
-    /// What: `ran`, `missed`, `skipped-overlap`, `queued`, `backed-off`, `paused` or `dropped`.
+    /// `ran`, `missed`, `skipped-overlap`, `queued`, `backed-off`, `paused` or `dropped`.
     pub decision: String,
-    /// Why, in one line.
+    /// The reason, in one line.
     pub reason: String,
-    /// The run that was begun.
+    /// The run that was started.
     pub run: Option<String>,
 }
 
-/// A run in which the job took part.
+/// A run that included the job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct RunAnswer {
+pub struct JobRun {
     /// Its id.
     pub run: String,
-    /// When it was begun: RFC 3339, UTC.
+    /// When it began: RFC 3339, UTC.
     pub begun_at: DateTime<Utc>,
-    /// The instants for which it was begun; empty when somebody asked for it.
-    pub instants: Vec<Of>,
+    /// The instants it was started for; empty if it was started by hand.
+    pub instants: Vec<ScheduleInstant>,
     /// The command line.
     pub command: String,
-    /// What came of the job in it; null when it has not ended there.
+    /// The result of the job; null if it has not ended.
     pub state: Option<State>,
-    /// In one line.
+    /// The result in one line.
     pub summary: Option<String>,
-    /// The step that was the root of it, when the job was blocked.
-    pub root: Option<Root>,
+    /// The step that caused the job to be blocked.
+    pub root: Option<RootCause>,
 }
 
-/// An instant.
+/// An instant of a schedule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Of {
-    /// Of this schedule.
+pub struct ScheduleInstant {
+    /// The schedule.
     pub schedule: String,
     /// Without jitter: RFC 3339, UTC.
     pub instant: DateTime<Utc>,
 }
 
-/// A step that kept others from beginning.
+/// A step that blocked other steps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Root {
+pub struct RootCause {
     /// The step.
     pub step: String,
-    /// What came of it.
+    /// Its result.
     pub state: State,
-    /// In one line.
+    /// Its result in one line.
     pub summary: String,
 }
 
 #[must_use]
-pub fn why_text(why: &Why, zone: Tz, style: Style) -> String {
+pub fn why_text(why: &WhyDocument, zone: Tz, style: Style) -> String {
     let mut text = format!("{} {}\n", style.name(&why.job), answer(why, zone));
     let mut fact = |name: &str, value: String| {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  {} {value}", style.dim(format!("{name:<10}")));
     };
     match &why.schedule {
-        None => fact("schedule", "none: it runs only when it is asked for".to_owned()),
+        None => fact("schedule", "none: it runs only on request".to_owned()),
         Some(schedule) => {
-            let mut told = format!("{}, {}", one_line(&schedule.name), one_line(&schedule.definition));
+            let mut text = format!("{}, {}", one_line(&schedule.name), one_line(&schedule.definition));
             if schedule.jitter_millis > 0 {
-                let _ = write!(told, ", {} later", times::took(schedule.jitter_millis));
+                let _ = write!(text, ", delayed by {}", times::took(schedule.jitter_millis));
             }
             if let Some(backup) = &schedule.along {
-                let _ = write!(told, ", with {}", one_line(backup));
+                let _ = write!(text, ", with {}", one_line(backup));
             }
-            fact("schedule", told);
+            fact("schedule", text);
             let served = schedule
                 .since
                 .map(|since| format!("since {}", times::local(since, zone)));
-            let never = || "never: start `opsrun serve`, or let cron call `opsrun apply --due`".to_owned();
+            let never = || "never: start `opsrun serve`, or run `opsrun apply --due` from cron".to_owned();
             fact("served", served.unwrap_or_else(never));
         }
     }
     if let Some(next) = why.next_run {
-        fact("next run", times::whole(next, zone));
+        fact("next run", times::with_zone(next, zone));
     }
     if let Some(silencer) = &why.silenced_by {
-        let state = silencer.state.map_or("which never ran", State::word);
+        let state = silencer.state.map_or("never ran", State::word);
         let check = one_line(&silencer.check);
-        fact("alerts", format!("held while {check} is bad; it is now: {state}"));
+        fact("alerts", format!("held while {check} is bad; its last result: {state}"));
     }
     if !why.decisions.is_empty() {
         text.push('\n');
-        let rows: Vec<[Cell; 4]> = why.decisions.iter().map(|decided| decision(decided, zone)).collect();
-        text += &table(["decided for", "decision", "why", "run"], [Left; 4], &rows, style);
+        let rows: Vec<[Cell; 4]> = why
+            .decisions
+            .iter()
+            .map(|decided| decision_cells(decided, zone))
+            .collect();
+        text += &table(["instant", "decision", "why", "run"], [Left; 4], &rows, style);
     }
     if !why.runs.is_empty() {
         text.push('\n');
-        let rows: Vec<[Cell; 5]> = why.runs.iter().map(|run| of_run(run, zone)).collect();
+        let rows: Vec<[Cell; 5]> = why.runs.iter().map(|run| run_cells(run, zone)).collect();
         text += &table(["run", "begun", "for", "result", "summary"], [Left; 5], &rows, style);
     }
     text
 }
 
-/// The answer, to be read behind the name of the job.
-fn answer(why: &Why, zone: Tz) -> String {
+/// The answer; follows the name of the job.
+fn answer(why: &WhyDocument, zone: Tz) -> String {
     let local = |at: DateTime<Utc>| times::local(at, zone);
-    let said = match why.because {
+    let answer = match why.because {
         Because::Running => why
             .running
             .as_ref()
-            .map(|running| format!("is at work since {}, in run {}", local(running.since), running.run)),
+            .map(|running| format!("is running since {}, in run {}", local(running.since), running.run)),
         Because::Paused => why
             .paused
             .as_ref()
@@ -245,14 +249,14 @@ fn answer(why: &Why, zone: Tz) -> String {
                 one_line(&left.target)
             };
             let until = local(left.until);
-            format!("is left alone until {until}: {who} failed {failures} in a row")
+            format!("is in back-off until {until}: {who} failed {failures} in a row")
         }),
         Because::Queued => why
             .waiting_since
-            .map(|since| format!("waits since {} for its earlier run to end", local(since))),
+            .map(|since| format!("is queued since {}, until its previous run ends", local(since))),
         Because::Overdue => why.overdue_since.map(|since| {
             format!(
-                "is overdue: it was due at {}, and nobody began it; is `opsrun serve` running?",
+                "is overdue: it was due at {} and did not start; is `opsrun serve` running?",
                 local(since)
             )
         }),
@@ -262,39 +266,39 @@ fn answer(why: &Why, zone: Tz) -> String {
         }),
         Because::Ran => why.runs.first().map(|run| {
             let state = run.state.map_or("no result", State::word);
-            let mut said = format!("ran last at {}, {}: {state}", local(run.begun_at), begun_for(run, zone));
+            let mut text = format!("last ran at {}, {}: {state}", local(run.begun_at), begun_for(run, zone));
             if let Some(root) = &run.root {
-                let _ = write!(said, ", since {} is {}", one_line(&root.step), root.state.word());
+                let _ = write!(text, ", because {} is {}", one_line(&root.step), root.state.word());
             }
-            said
+            text
         }),
         Because::Never => None,
     };
-    said.unwrap_or_else(|| "never ran, and nothing was decided about it yet".to_owned())
+    answer.unwrap_or_else(|| "never ran, and there is no decision about it yet".to_owned())
 }
 
-fn begun_for(run: &RunAnswer, zone: Tz) -> String {
+fn begun_for(run: &JobRun, zone: Tz) -> String {
     if run.instants.is_empty() {
         return format!("by hand (`{}`)", one_line(&run.command));
     }
-    let one = |of: &Of| format!("{} at {}", one_line(&of.schedule), times::local(of.instant, zone));
+    let one = |of: &ScheduleInstant| format!("{} at {}", one_line(&of.schedule), times::local(of.instant, zone));
     let all: Vec<String> = run.instants.iter().map(one).collect();
     format!("for {}", all.join(" and "))
 }
 
-/// The reason of a decision in words: those of what was missed are short in the state.
+/// The reason of a decision in a sentence: the state stores a single word for missed instants.
 #[must_use]
 pub fn reason(decision: &str, reason: &str) -> String {
     match (decision, reason) {
-        ("missed", "missed") => "it was not begun in time, and what is missed is left out".to_owned(),
-        ("missed", "superseded") => "it was not begun in time, and a newer instant ran in its place".to_owned(),
-        ("missed", "too-old") => "it was not begun in time, and later it was too old for its window".to_owned(),
-        ("missed", "too-many") => "it was not begun in time, and more were missed than are made up for".to_owned(),
+        ("missed", "missed") => "it did not start in time, and missed instants are skipped".to_owned(),
+        ("missed", "superseded") => "it did not start in time, and a newer instant ran instead".to_owned(),
+        ("missed", "too-old") => "it did not start in time, and was then too old for its window".to_owned(),
+        ("missed", "too-many") => "it did not start in time, and more were missed than may catch up".to_owned(),
         (_, reason) => one_line(reason),
     }
 }
 
-fn decision(decided: &Decided, zone: Tz) -> [Cell; 4] {
+fn decision_cells(decided: &DecisionDocument, zone: Tz) -> [Cell; 4] {
     let local = |at: DateTime<Utc>| times::local(at, zone);
     let mut instants = local(decided.first);
     if decided.count > 1 {
@@ -311,7 +315,7 @@ fn decision(decided: &Decided, zone: Tz) -> [Cell; 4] {
     ]
 }
 
-fn of_run(run: &RunAnswer, zone: Tz) -> [Cell; 5] {
+fn run_cells(run: &JobRun, zone: Tz) -> [Cell; 5] {
     let mut summary = run.summary.as_deref().map(one_line).unwrap_or_default();
     if let Some(root) = &run.root {
         let root = format!(

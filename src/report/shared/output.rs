@@ -1,31 +1,27 @@
 //! Writing to stdout and stderr that never panics.
 //!
-//! Takes whole pieces of text, writes and flushes them. A reader that went away (`opsrun plan | head`) is no
-//! error of ours: it ends the output quietly.
-//! Invariant: the only errors that come back are those that lost data somebody asked for.
+//! Takes whole pieces of text, writes and flushes them. A closed pipe (`opsrun plan | head`) is not an error: it ends the
+//! output quietly.
+//! Invariant: an error is returned only if requested data was lost.
 
 use crate::report::shared::style::{Style, one_line};
 use std::io::{self, Write};
 
-/// Writes data for a program or a person.
 pub fn to_stdout(text: &str) -> io::Result<()> {
     bytes_to_stdout(text.as_bytes())
 }
 
-/// The same for what may be no text.
 pub fn bytes_to_stdout(bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     quietly(out.write_all(bytes).and_then(|()| out.flush()))
 }
 
-/// Writes prose. There is nobody to tell when it cannot be written, so it is not told.
+/// An error here is ignored: it could only be reported on stderr.
 pub fn to_stderr(text: &str) {
     let mut out = io::stderr().lock();
-    // Nothing is left to say it with.
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-/// An error with its causes and what to try next, on stderr.
 pub fn failure(message: &str, help: Option<&str>, style: Style) {
     to_stderr(&failure_text(message, help, style));
 }
@@ -37,6 +33,11 @@ pub fn failure_text(message: &str, help: Option<&str>, style: Style) -> String {
         text = text + "  " + &style.bold("help:") + " " + &one_line(help) + "\n";
     }
     text
+}
+
+/// A document as indented JSON with a line end.
+pub fn json(value: &impl serde::Serialize) -> serde_json::Result<String> {
+    serde_json::to_string_pretty(value).map(|text| text + "\n")
 }
 
 fn quietly(written: io::Result<()>) -> io::Result<()> {
@@ -55,7 +56,7 @@ mod tests {
     struct Outer(#[source] io::Error);
 
     #[test]
-    fn an_error_tells_its_causes_once() {
+    fn each_cause_of_an_error_is_shown_once() {
         let error = Outer(io::Error::other("inner\n"));
         assert_eq!(
             failure_text(&crate::error_chain::error_chain(&error), Some("do that"), Style::PLAIN),

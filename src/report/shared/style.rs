@@ -1,14 +1,13 @@
-//! Colour, where it is wanted.
+//! Colour at a terminal.
 //!
-//! Takes a wish (`--color`, `NO_COLOR`, is it a terminal), gives pieces of text in or without colour.
-//! Knows nothing of what they mean.
-//! Invariant: without colour every function gives its text unchanged; nothing is said by colour alone.
+//! Takes `--color`, `NO_COLOR` and whether the stream is a terminal; gives text with or without colour.
+//! Invariant: without colour every function gives its text unchanged; no meaning is conveyed by colour alone.
 
 use std::fmt::{self, Write as _};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Wish {
-    /// As the terminal and the environment have it.
+pub enum ColorChoice {
+    /// As the terminal and the environment allow.
     #[default]
     Auto,
     Always,
@@ -24,18 +23,17 @@ impl Style {
     pub const PLAIN: Self = Self { color: false };
     pub const COLOR: Self = Self { color: true };
 
-    /// What holds for a stream; `no_color` and `term` are the values of `NO_COLOR` and `TERM`.
+    /// The style of a stream; `no_color` and `term` are the values of `NO_COLOR` and `TERM`.
     #[must_use]
-    pub fn choose(wish: Wish, terminal: bool, no_color: Option<&str>, term: Option<&str>) -> Self {
-        let color = match wish {
-            Wish::Always => true,
-            Wish::Never => false,
-            Wish::Auto => terminal && no_color.is_none_or(str::is_empty) && term != Some("dumb"),
+    pub fn choose(choice: ColorChoice, terminal: bool, no_color: Option<&str>, term: Option<&str>) -> Self {
+        let color = match choice {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => terminal && no_color.is_none_or(str::is_empty) && term != Some("dumb"),
         };
         Self { color }
     }
 
-    /// True when it paints.
     #[must_use]
     pub fn is_color(self) -> bool {
         self.color
@@ -53,7 +51,6 @@ impl Style {
         self.paint("32", &text)
     }
 
-    /// For what somebody should look at.
     pub fn warn(self, text: impl fmt::Display) -> String {
         self.paint("33", &text)
     }
@@ -75,8 +72,8 @@ impl Style {
     }
 }
 
-/// `text` on one line: control characters are escaped, so that nothing from outside moves the cursor, and so are
-/// those that change the direction of writing, so that nothing reads as what it is not.
+/// `text` on one line. Control characters are escaped, so that text from outside cannot move the cursor; so are those
+/// that change the direction of writing, so that text cannot be disguised.
 #[must_use]
 pub fn one_line(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -93,7 +90,7 @@ pub fn one_line(text: &str) -> String {
     out
 }
 
-/// Marks, embeddings, overrides and isolates of direction, and the separators of lines and paragraphs.
+/// Direction marks, embeddings, overrides and isolates; line and paragraph separators.
 fn is_direction(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -103,15 +100,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_environment_counts_only_when_nothing_was_asked_for() {
-        let color = |wish, terminal, no_color| Style::choose(wish, terminal, no_color, Some("xterm")).is_color();
-        assert!(color(Wish::Auto, true, None));
-        assert!(color(Wish::Auto, true, Some("")));
-        assert!(!color(Wish::Auto, true, Some("1")));
-        assert!(!color(Wish::Auto, false, None));
-        assert!(color(Wish::Always, false, Some("1")));
-        assert!(!color(Wish::Never, true, None));
-        assert!(!Style::choose(Wish::Auto, true, None, Some("dumb")).is_color());
+    fn a_flag_overrides_the_environment() {
+        let color = |choice, terminal, no_color| Style::choose(choice, terminal, no_color, Some("xterm")).is_color();
+        assert!(color(ColorChoice::Auto, true, None));
+        assert!(color(ColorChoice::Auto, true, Some("")));
+        assert!(!color(ColorChoice::Auto, true, Some("1")));
+        assert!(!color(ColorChoice::Auto, false, None));
+        assert!(color(ColorChoice::Always, false, Some("1")));
+        assert!(!color(ColorChoice::Never, true, None));
+        assert!(!Style::choose(ColorChoice::Auto, true, None, Some("dumb")).is_color());
     }
 
     #[test]

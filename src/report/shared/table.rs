@@ -1,8 +1,7 @@
-//! Columns for people.
+//! Tables for people.
 //!
-//! Takes rows of cells with what each cell is, gives lines of text whose columns stand below one another. Knows
-//! nothing of what they are about.
-//! Invariant: a cell is one line; no line ends in blanks; without colour only the widths decide what is printed.
+//! Takes rows of cells, gives lines of text with aligned columns.
+//! Invariant: a cell is one line; no line ends with spaces.
 
 use crate::report::shared::style::Style;
 
@@ -14,7 +13,6 @@ pub struct Cell {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tone {
-    /// Not at all.
     #[default]
     Plain,
     Dim,
@@ -25,7 +23,7 @@ pub enum Tone {
 }
 
 impl Cell {
-    /// In that tone; `text` is on one line already.
+    /// `text` must be one line.
     pub fn toned(text: impl Into<String>, tone: Tone) -> Self {
         Self {
             text: text.into(),
@@ -51,14 +49,12 @@ impl<T: Into<String>> From<T> for Cell {
     }
 }
 
-/// Where the cells of a column stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Align {
     Left,
     Right,
 }
 
-/// The heading and the rows, each with its line end.
 #[must_use]
 pub fn table<const N: usize>(heading: [&str; N], align: [Align; N], rows: &[[Cell; N]], style: Style) -> String {
     let mut widths = heading.map(|name| name.chars().count());
@@ -70,7 +66,7 @@ pub fn table<const N: usize>(heading: [&str; N], align: [Align; N], rows: &[[Cel
     let heading = heading.map(|name| Cell::toned(name, Tone::Dim));
     let mut text = String::new();
     for row in std::iter::once(&heading).chain(rows) {
-        // Nothing is painted behind the last word of a line: blanks in colour could not be cut off.
+        // Cells after the last word of a line are left out: spaces in colour could not be trimmed.
         let end = row
             .iter()
             .rposition(|cell| !cell.text.is_empty())
@@ -101,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_stand_below_one_another() {
+    fn columns_are_aligned() {
         let rows = [
             ["a".into(), "1,000".into(), Cell::toned("bad", Tone::Bad)],
             ["long name".into(), "1".into(), "".into()],

@@ -1,13 +1,32 @@
-//! Moments and spans of time for people.
+//! Times and durations: rounded for people, exact for programs.
 //!
-//! Takes instants, zones and durations, gives text as rough as people need it. Exact times are for programs.
-//! Invariant: the same values give the same text; nothing here asks a clock.
+//! Takes instants, zones and durations, gives text and JSON.
+//! Invariant: the same values give the same text; nothing here reads a clock.
 
 use crate::units::plural;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Serialize, Serializer};
 use std::time::Duration;
 
-/// How long something took: `340 ms`, `1.2 s`, `3 min 20 s`, `2 h 5 min`.
+/// An instant that JSON shows with milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(inline))]
+pub struct MillisUtc(#[cfg_attr(test, schemars(with = "String"))] pub DateTime<Utc>);
+
+impl Serialize for MillisUtc {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.0.to_rfc3339_opts(SecondsFormat::Millis, true))
+    }
+}
+
+/// As JSON shows a duration.
+#[must_use]
+pub fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A duration: `340 ms`, `1.2 s`, `3 min 20 s`, `2 h 5 min`.
 #[must_use]
 pub fn took(millis: u64) -> String {
     match millis {
@@ -18,13 +37,8 @@ pub fn took(millis: u64) -> String {
     }
 }
 
-#[must_use]
-pub fn took_of(duration: Duration) -> String {
-    took(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
-}
-
-/// How long ago something was: the two largest units at most, `12 s`, `3 min`, `5 h 10 min`, `2 days 3 h`. A moment
-/// that lies ahead is `in the future`: a clock was set back.
+/// Time since an instant, in at most two units: `12 s`, `3 min`, `5 h 10 min`, `2 days 3 h`. A later instant is
+/// `in the future`: a clock was set back.
 #[must_use]
 pub fn ago(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     let seconds = (now - at).num_seconds();
@@ -48,21 +62,21 @@ pub fn ago(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     }
 }
 
-/// A moment to the second, in a zone whose name stands elsewhere.
+/// To the second, without the zone.
 #[must_use]
 pub fn local(at: DateTime<Utc>, zone: chrono_tz::Tz) -> String {
     at.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// A moment in UTC, with as many digits as it has.
+/// In UTC, with all digits.
 #[must_use]
 pub fn utc(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%S%.f").to_string()
 }
 
-/// A moment with its zone.
+/// To the second, with offset and zone.
 #[must_use]
-pub fn whole(at: DateTime<Utc>, zone: chrono_tz::Tz) -> String {
+pub fn with_zone(at: DateTime<Utc>, zone: chrono_tz::Tz) -> String {
     let text = at.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S %:z");
     format!("{text} {}", zone.name())
 }
@@ -72,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_are_as_rough_as_they_are_long() {
+    fn long_durations_are_rounded() {
         let shown: Vec<String> = [0, 999, 1_290, 61_234, 7_500_000].into_iter().map(took).collect();
         assert_eq!(shown, ["0 ms", "999 ms", "1.2 s", "1 min 1 s", "2 h 5 min"]);
         let now: DateTime<Utc> = "2026-11-23T12:00:00Z".parse().unwrap();
@@ -89,11 +103,11 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_those_of_the_zone() {
+    fn instants_are_shown_in_the_zone() {
         let at: DateTime<Utc> = "2026-11-23T12:00:00Z".parse().unwrap();
         assert_eq!(local(at, chrono_tz::Asia::Seoul), "2026-11-23 21:00:00");
         assert_eq!(
-            whole(at, chrono_tz::Asia::Seoul),
+            with_zone(at, chrono_tz::Asia::Seoul),
             "2026-11-23 21:00:00 +09:00 Asia/Seoul"
         );
     }

@@ -1,17 +1,18 @@
-//! What jobs do, in words: command lines, questions and their limits, where secrets come from.
+//! Jobs in words: command lines, probes and their levels, sources of secrets.
 //!
 //! Takes parts of the model, gives one line each. Reads no secret and no environment.
-//! Invariant: a command line that is shown can be typed again; a secret is shown as where it comes from, and of a
-//! variable or header that is none only the name.
+//! Invariant: a command line can be pasted into a shell; a secret is shown as its source; of other variables and headers
+//! only the name is shown.
 
 use crate::model::check::{Levels, Probe, Space};
-use crate::model::{Contents, Job, Keep, Program, Retry, SecretSource, Value};
+use crate::model::{Check, Command, Contents, Job, Keep, Program, Retry, SecretSource, Value};
 use crate::path::shown;
 use crate::process::quoted;
 use crate::units::{show_duration, show_size};
+use std::path::PathBuf;
 use std::time::Duration;
 
-/// Program and arguments, each as a shell would have to be given it.
+/// Program and arguments, quoted for a shell.
 #[must_use]
 pub fn argv(words: &[String]) -> String {
     let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
@@ -26,7 +27,6 @@ pub fn program(program: &Program) -> String {
     }
 }
 
-/// Where a secret comes from.
 #[must_use]
 pub fn source(source: &SecretSource) -> String {
     match source {
@@ -36,7 +36,7 @@ pub fn source(source: &SecretSource) -> String {
     }
 }
 
-/// A value that may be read by anybody, or where the secret comes from.
+/// A plain value, or the source of a secret.
 #[must_use]
 pub fn value(value: &Value) -> String {
     match value {
@@ -45,7 +45,7 @@ pub fn value(value: &Value) -> String {
     }
 }
 
-/// Names of variables or headers; with those that are secret, where they come from.
+/// Names of variables or headers, and the sources of those that are secret.
 #[must_use]
 pub fn names(pairs: &[(String, Value)]) -> String {
     let one = |(name, value): &(String, Value)| match value {
@@ -57,7 +57,7 @@ pub fn names(pairs: &[(String, Value)]) -> String {
 }
 
 #[must_use]
-pub fn question(probe: &Probe) -> String {
+pub fn probe(probe: &Probe) -> String {
     match probe {
         Probe::FileAge { path, .. } => format!("age of {}", shown(path)),
         Probe::DiskSpace { path, .. } => format!("free space at {}", shown(path)),
@@ -69,13 +69,13 @@ pub fn question(probe: &Probe) -> String {
     }
 }
 
-/// From which answers on a check is a warning or critical; one line a measure.
+/// The levels at which a check is a warning or critical; one line per measure.
 #[must_use]
-pub fn limits(probe: &Probe) -> Vec<String> {
-    let over = |what: &str, levels: &Levels<Duration>| levelled(what, levels, "from", |age| show_duration(*age));
+pub fn levels(probe: &Probe) -> Vec<String> {
+    let over = |what: &str, levels: &Levels<Duration>| level_line(what, levels, "from", |age| show_duration(*age));
     let lines = match probe {
         Probe::FileAge { age, .. } => vec![over("", age)],
-        Probe::DiskSpace { free, .. } => vec![levelled("", free, "below", show_space)],
+        Probe::DiskSpace { free, .. } => vec![level_line("", free, "below", show_space)],
         Probe::Command(_) => Vec::new(),
         Probe::Tcp { latency, .. } => vec![over("latency: ", latency)],
         Probe::Http(http) => {
@@ -85,10 +85,61 @@ pub fn limits(probe: &Probe) -> Vec<String> {
                 .extend(json.map(|(pointer, value)| Some(format!("critical unless {pointer} of the body is {value}"))));
             lines
         }
-        Probe::TlsExpiry { left, .. } => vec![levelled("", left, "with less left than", |left| show_duration(*left))],
+        Probe::TlsExpiry { left, .. } => vec![level_line("", left, "with less than", |left| {
+            format!("{} left", show_duration(*left))
+        })],
         Probe::Job { age, duration, .. } => vec![over("age of the last success: ", age), over("duration: ", duration)],
     };
     lines.into_iter().flatten().collect()
+}
+
+/// A setting of a probe that `plan` shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeSetting {
+    pub label: &'static str,
+    pub text: String,
+    /// The text contains a path, and is not wrapped.
+    pub is_path: bool,
+}
+
+#[must_use]
+pub fn probe_settings(probe: &Probe) -> Vec<ProbeSetting> {
+    let setting = |label, text, is_path| ProbeSetting { label, text, is_path };
+    let trusts = |path: &PathBuf| setting("trusts", shown(path).to_string(), true);
+    match probe {
+        Probe::Command(command) => command_settings(command),
+        Probe::Http(http) => {
+            let headers = (!http.headers.is_empty()).then(|| setting("headers", names(&http.headers), false));
+            headers.into_iter().chain(http.ca_file.as_ref().map(trusts)).collect()
+        }
+        Probe::TlsExpiry { ca_file, .. } => ca_file.iter().map(trusts).collect(),
+        Probe::FileAge { .. } | Probe::DiskSpace { .. } | Probe::Tcp { .. } | Probe::Job { .. } => Vec::new(),
+    }
+}
+
+#[must_use]
+pub fn command_settings(command: &Command) -> Vec<ProbeSetting> {
+    let dir = ProbeSetting {
+        label: "in",
+        text: shown(&command.cwd).to_string(),
+        is_path: true,
+    };
+    let env = (!command.env.is_empty()).then(|| ProbeSetting {
+        label: "env",
+        text: names(&command.env),
+        is_path: false,
+    });
+    std::iter::once(dir).chain(env).collect()
+}
+
+#[must_use]
+pub fn check_limit(check: &Check) -> String {
+    let limit = show_duration(check.timeout);
+    if matches!(check.probe, Probe::Command(_)) {
+        time_limit(&limit, check.kill_after)
+    } else {
+        limit
+    }
 }
 
 fn status(codes: &[u16]) -> String {
@@ -99,7 +150,6 @@ fn status(codes: &[u16]) -> String {
     format!("critical unless the status is {}", codes.join(" or "))
 }
 
-/// How much is free, as the ops file writes it.
 #[must_use]
 pub fn show_space(space: &Space) -> String {
     match space {
@@ -108,7 +158,7 @@ pub fn show_space(space: &Space) -> String {
     }
 }
 
-fn levelled<T>(what: &str, levels: &Levels<T>, from: &str, show: impl Fn(&T) -> String) -> Option<String> {
+fn level_line<T>(what: &str, levels: &Levels<T>, from: &str, show: impl Fn(&T) -> String) -> Option<String> {
     let warn = levels.warn.as_ref().map(|at| format!("warning {from} {}", show(at)));
     let critical = levels
         .critical
@@ -121,18 +171,18 @@ fn levelled<T>(what: &str, levels: &Levels<T>, from: &str, show: impl Fn(&T) -> 
 #[must_use]
 pub fn job(job: &Job<'_>) -> String {
     match job {
-        Job::Check(check) => format!("asks: {}", question(&check.probe)),
+        Job::Check(check) => format!("checks {}", probe(&check.probe)),
         Job::Target(target) => format!("runs: {}", program(&target.command.program)),
         Job::Backup(backup) => {
             let what = match backup.contents {
                 Contents::All => "",
-                Contents::Expired => "what has expired in ",
+                Contents::Expired => "expired files of ",
             };
             format!("copies {what}{} to {}", shown(&backup.source), shown(&backup.to))
         }
         Job::Retention(retention) => {
             let one = |class: &crate::model::Class| match class.keep {
-                Keep::Forever => format!("{} for ever", class.name),
+                Keep::Forever => format!("{} forever", class.name),
                 Keep::For(age) => format!("{} {}", class.name, show_duration(age)),
             };
             let classes: Vec<String> = retention.classes.iter().map(one).collect();
@@ -141,25 +191,22 @@ pub fn job(job: &Job<'_>) -> String {
     }
 }
 
-/// A command's time limit, and how long it has to end by itself when that is over.
+/// The time limit of a command, and how long it has to end after SIGTERM.
 #[must_use]
-pub fn limited(limit: &str, kill_after: Duration) -> String {
-    format!(
-        "{limit}; killed {} after it was told to stop",
-        show_duration(kill_after)
-    )
+pub fn time_limit(limit: &str, kill_after: Duration) -> String {
+    format!("{limit}, then SIGTERM, and SIGKILL after {}", show_duration(kill_after))
 }
 
-/// How often and when a failed attempt is repeated.
+/// How often and when a failed attempt is retried.
 #[must_use]
-pub fn repeated(retry: &Retry) -> String {
+pub fn retries(retry: &Retry) -> String {
     let wait = show_duration(retry.wait);
     if retry.max == 1 {
         return format!("once, after {wait}");
     }
     let grows = if retry.factor > 1.0 && retry.cap > retry.wait {
         format!(
-            ", each wait {} times the one before, at most {}",
+            ", each wait {} times the previous one, at most {}",
             retry.factor,
             show_duration(retry.cap)
         )
@@ -175,14 +222,14 @@ mod tests {
     use crate::model::check::{Address, HttpProbe};
 
     #[test]
-    fn a_command_line_can_be_typed_again() {
+    fn a_command_line_can_be_pasted_into_a_shell() {
         let words = ["ls", "it's", "backup:*", ""].map(str::to_owned);
         assert_eq!(argv(&words), r"ls 'it'\''s' 'backup:*' ''");
         assert_eq!(program(&Program::Shell("a | b".into())), "sh -c 'a | b'");
     }
 
     #[test]
-    fn a_secret_is_where_it_comes_from() {
+    fn a_secret_is_shown_as_its_source() {
         let secret = |source| Value::Secret(source);
         assert_eq!(value(&secret(SecretSource::Env("TOKEN".into()))), "from env TOKEN");
         assert_eq!(
@@ -199,15 +246,15 @@ mod tests {
     }
 
     #[test]
-    fn questions_name_their_limits() {
+    fn probes_have_levels() {
         let minute = Duration::from_mins(1);
-        let levels = |warn, critical| Levels { warn, critical };
+        let at = |warn, critical| Levels { warn, critical };
         let age = Probe::FileAge {
             path: "/run/heartbeat".into(),
-            age: levels(Some(minute), Some(minute * 2)),
+            age: at(Some(minute), Some(minute * 2)),
         };
-        assert_eq!(question(&age), "age of /run/heartbeat");
-        assert_eq!(limits(&age), ["warning from 1m, critical from 2m"]);
+        assert_eq!(probe(&age), "age of /run/heartbeat");
+        assert_eq!(levels(&age), ["warning from 1m, critical from 2m"]);
         let disk = Probe::DiskSpace {
             path: "/data".into(),
             free: Levels {
@@ -215,7 +262,7 @@ mod tests {
                 critical: None,
             },
         };
-        assert_eq!(limits(&disk), ["warning below 25%"]);
+        assert_eq!(levels(&disk), ["warning below 25%"]);
         let address = || Address {
             host: "::1".into(),
             port: 443,
@@ -225,26 +272,26 @@ mod tests {
             latency: Levels::default(),
         };
         assert_eq!(
-            (question(&tcp).as_str(), limits(&tcp).len()),
+            (probe(&tcp).as_str(), levels(&tcp).len()),
             ("connection to [::1]:443", 0)
         );
         let tls = Probe::TlsExpiry {
             address: address(),
-            left: levels(None, Some(minute)),
+            left: at(None, Some(minute)),
             ca_file: None,
         };
-        assert_eq!(limits(&tls), ["critical with less left than 1m"]);
+        assert_eq!(levels(&tls), ["critical with less than 1m left"]);
         let http = Probe::Http(Box::new(HttpProbe {
             url: Value::Secret(SecretSource::Env("URL".into())),
             headers: Vec::new(),
             status: vec![200, 204],
-            latency: levels(None, Some(minute)),
+            latency: at(None, Some(minute)),
             json: vec![("/status".into(), "UP".into())],
             ca_file: None,
         }));
-        assert_eq!(question(&http), "GET from env URL");
+        assert_eq!(probe(&http), "GET from env URL");
         assert_eq!(
-            limits(&http),
+            levels(&http),
             [
                 "critical unless the status is 200 or 204",
                 "latency: critical from 1m",

@@ -1,9 +1,9 @@
-//! Prose in lines of a width.
+//! Prose wrapped at a width.
 //!
-//! Takes text and a width in characters, gives lines that break between words. Knows nothing of colour.
-//! Invariant: no word is ever cut or lost; a word longer than the width has a line of its own.
+//! Takes text and a width in characters, gives lines that break between words.
+//! Invariant: no word is cut or lost; a word longer than the width has its own line.
 
-/// `text` in lines of at most `width` characters; one line when `width` is `None`.
+/// Lines of at most `width` characters; one line if `width` is `None`.
 #[must_use]
 pub fn wrap(text: &str, width: Option<usize>) -> Vec<String> {
     let Some(width) = width else {

@@ -4,7 +4,8 @@
 //! a reader cannot bring up to date: only the indices are lacking there.
 //! Invariant: a run that was cut short is told as such from the moment its process is gone, marked or not.
 
-use super::{Store, StoreError, alive, moment};
+use super::columns::Stamp;
+use super::{Store, StoreError, alive};
 use crate::model::{JobName, StepName};
 use crate::run::{Event, JobHistory, Outcome};
 use chrono::{DateTime, Utc};
@@ -291,7 +292,7 @@ fn end_of(db: &Connection, run: &str) -> rusqlite::Result<RunEnd> {
 fn settled_after(db: &Connection, start: &Mark, step: &str) -> rusqlite::Result<Option<(DateTime<Utc>, String)>> {
     db.prepare_cached(SETTLED_AFTER)?
         .query_row(params![start.run, start.seq, step], |row| {
-            Ok((moment(row, 0)?, row.get(1)?))
+            Ok((row.get::<_, Stamp>(0)?.0, row.get(1)?))
         })
         .optional()
 }
@@ -321,7 +322,7 @@ fn step_texts(job: &JobName) -> Vec<String> {
 type EventRow = (i64, DateTime<Utc>, String);
 
 fn event_row(row: &Row<'_>) -> rusqlite::Result<EventRow> {
-    Ok((row.get(0)?, moment(row, 1)?, row.get(2)?))
+    Ok((row.get(0)?, row.get::<_, Stamp>(1)?.0, row.get(2)?))
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -334,7 +335,7 @@ struct Mark {
 fn mark(row: &Row<'_>) -> rusqlite::Result<Mark> {
     Ok(Mark {
         seq: row.get(0)?,
-        at: moment(row, 1)?,
+        at: row.get::<_, Stamp>(1)?.0,
         run: row.get(2)?,
     })
 }
@@ -350,7 +351,7 @@ fn run_line(row: &Row<'_>) -> rusqlite::Result<(RunSummary, bool)> {
     let line = RunSummary {
         run: row.get(0)?,
         command: row.get(1)?,
-        begun_at: moment(row, 2)?,
+        begun_at: row.get::<_, Stamp>(2)?.0,
         end,
     };
     Ok((line, exit.is_none() && !marked))

@@ -76,7 +76,7 @@ impl World {
                 .connection()
                 .execute(
                     "UPDATE events SET at = ?1 WHERE seq = (SELECT max(seq) FROM events)",
-                    [crate::store::stamp(moment_of(time))],
+                    [crate::store::columns::Stamp(moment_of(time))],
                 )
                 .unwrap();
         }
@@ -201,7 +201,7 @@ fn what_was_cut_short_counts_for_nothing() {
     assert_eq!(world.history("target:t").0, Some(moment_of("02:00:07")));
     world.killed("B");
     assert_eq!(world.history("target:t"), (Some(moment_of("01:00:07")), Some(7)));
-    world.store.mark_interrupted("B").unwrap();
+    world.store.mark_interrupted("B", &mut |_| Ok(())).unwrap();
     assert_eq!(world.history("target:t"), (Some(moment_of("01:00:07")), Some(7)));
     // Killed while it ran.
     world.run("C", &[("03:00:00", started("target:t"))]).killed("C");
@@ -349,7 +349,7 @@ fn a_store_of_the_first_version_is_read_as_it_is_and_brought_up_to_date_when_wri
     ] {
         old.execute(
             "INSERT INTO events (run, at, step, kind, json) VALUES ('A', ?1, 'target:t', ?2, ?3)",
-            params![crate::store::stamp(moment_of(time)), kind, line(&event)],
+            params![crate::store::columns::Stamp(moment_of(time)), kind, line(&event)],
         )
         .unwrap();
     }
@@ -422,7 +422,7 @@ fn no_question_goes_through_all_events() {
     let (start, fail) = (line(&started("target:f")), line(&finished("target:f", State::Failed)));
     let block = line(&finished("target:b", State::Blocked));
     let end = line(&over(1));
-    let at = crate::store::stamp(moment_of("05:00:00"));
+    let at = crate::store::columns::Stamp(moment_of("05:00:00"));
     let mut run = db
         .prepare("INSERT INTO runs VALUES (?1, 'opsrun apply', ?2, 'p', ?2, 1, NULL)")
         .unwrap();
@@ -476,7 +476,7 @@ fn no_question_goes_through_all_events() {
 fn how_all_jobs_of_a_large_run_stand_takes_no_longer_for_each() {
     let world = World::new();
     let line = |event: &Event| serde_json::to_string(event).unwrap();
-    let at = crate::store::stamp(moment_of("05:00:00"));
+    let at = crate::store::columns::Stamp(moment_of("05:00:00"));
     // Finished, and going on: the latter has no end that could be found.
     let runs = [("A", Some(0)), ("B", None)];
     {

@@ -1,9 +1,12 @@
 //! The outbox against real files.
 
 use super::*;
+use crate::channel::message::{DIGEST, MessageKind, MessageOrigin};
+use crate::model::channel::Severity;
 use crate::run::{Event, Record};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 const RUN: &str = "01JD0000000000000000000000";
 const LEASE: Duration = Duration::from_secs(60);
@@ -12,46 +15,54 @@ fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
 }
 
-fn new(id: &str, channel: &str, key: &str, seconds: i64) -> NewMessage {
-    NewMessage {
-        id: id.to_owned(),
-        channel: channel.to_owned(),
-        key: key.to_owned(),
-        kind: "trouble".to_owned(),
-        severity: "critical".to_owned(),
-        at: at(seconds),
-        json: format!("{{\"id\":\"{id}\"}}"),
-    }
+/// A message for a channel.
+type Addressed<'a> = (&'a str, Message);
+
+fn new<'a>(id: &str, channel: &'a str, key: &str, seconds: i64) -> Addressed<'a> {
+    let origin = MessageOrigin {
+        ops: "o".to_owned(),
+        host: "h".to_owned(),
+    };
+    let message = Message::new(&origin, key, MessageKind::Trouble, Severity::Critical, "", at(seconds));
+    let id = id.to_owned();
+    (channel, Message { id, ..message })
 }
 
-fn enqueue(store: &Store, messages: &[NewMessage]) {
+fn put(ledger: &Ledger<'_>, (channel, message): &Addressed<'_>, state: MessageState) -> rusqlite::Result<()> {
+    ledger.enqueue(channel, message, state)
+}
+
+fn enqueue(store: &Store, messages: &[Addressed<'_>]) {
     store
-        .tell(&mut |ledger| messages.iter().try_for_each(|m| ledger.enqueue(m, Stand::Pending)))
+        .write_alerts(&mut |ledger| {
+            let mut messages = messages.iter();
+            messages.try_for_each(|message| put(ledger, message, MessageState::Pending))
+        })
         .unwrap();
 }
 
-fn asking(channel: &str, seconds: i64) -> Asking<'_> {
-    Asking {
+fn request(channel: &str, seconds: i64) -> ClaimRequest<'_> {
+    ClaimRequest {
         channel,
         now: at(seconds),
         lease: LEASE,
-        room: None,
+        rate_limit: None,
         key_by_key: false,
     }
 }
 
 /// The id and the lease of what is given.
-fn one(store: &Store, asking: &Asking<'_>) -> Option<(String, String)> {
-    match store.claim_message(asking).unwrap() {
-        Given::One(message, lease) => Some((message.id, lease)),
-        Given::Nothing(_) => None,
-        Given::Several(rows) => panic!("{rows:?}"),
+fn one(store: &Store, request: &ClaimRequest<'_>) -> Option<(String, String)> {
+    match store.claim_message(request).unwrap() {
+        Claim::One(claimed) => Some((claimed.message.id, claimed.lease)),
+        Claim::Nothing(_) => None,
+        Claim::Several(messages) => panic!("{messages:?}"),
     }
 }
 
-fn stands(store: &Store) -> Vec<(String, Stand)> {
-    let rows = store.messages(&Stand::ALL, 1000).unwrap();
-    rows.into_iter().map(|row| (row.id, row.stand)).collect()
+fn states(store: &Store) -> Vec<(String, MessageState)> {
+    let rows = store.messages(&MessageState::ALL, 1000).unwrap();
+    rows.into_iter().map(|row| (row.id, row.state)).collect()
 }
 
 fn open() -> (tempfile::TempDir, Store) {
@@ -72,26 +83,26 @@ fn messages_of_a_key_are_given_in_order_one_at_a_time() {
             new("4", "d", "k", 3),
         ],
     );
-    let (first, lease) = one(&store, &asking("c", 5)).unwrap();
+    let (first, lease) = one(&store, &request("c", 5)).unwrap();
     assert_eq!(first, "1");
-    let (third, other) = one(&store, &asking("c", 5)).unwrap();
+    let (third, other) = one(&store, &request("c", 5)).unwrap();
     assert_eq!(third, "3");
-    assert_eq!(one(&store, &asking("c", 5)), None);
-    store.settle_message("3", &other, &Attempted::Sent, at(5)).unwrap();
-    assert_eq!(one(&store, &asking("d", 5)).unwrap().0, "4");
-    let retry = Attempted::Retry {
+    assert_eq!(one(&store, &request("c", 5)), None);
+    store.settle_message("3", &other, &Settlement::Sent, at(5)).unwrap();
+    assert_eq!(one(&store, &request("d", 5)).unwrap().0, "4");
+    let retry = Settlement::Retry {
         due: at(100),
         whole_channel: false,
-        why: "busy",
+        why: "busy".to_owned(),
     };
     store.settle_message("1", &lease, &retry, at(6)).unwrap();
     // The second waits for the first, however long that takes; nobody needs to look before it is due.
-    assert!(matches!(store.claim_message(&asking("c", 7)).unwrap(), Given::Nothing(Some(until)) if until == at(100)));
-    let (again, lease) = one(&store, &asking("c", 100)).unwrap();
+    assert!(matches!(store.claim_message(&request("c", 7)).unwrap(), Claim::Nothing(Some(until)) if until == at(100)));
+    let (again, lease) = one(&store, &request("c", 100)).unwrap();
     assert_eq!(again, "1");
-    store.settle_message("1", &lease, &Attempted::Sent, at(101)).unwrap();
-    assert_eq!(one(&store, &asking("c", 101)).unwrap().0, "2");
-    let rows = store.messages(&[Stand::Sent], 10).unwrap();
+    store.settle_message("1", &lease, &Settlement::Sent, at(101)).unwrap();
+    assert_eq!(one(&store, &request("c", 101)).unwrap().0, "2");
+    let rows = store.messages(&[MessageState::Sent], 10).unwrap();
     assert_eq!((rows[0].attempts, rows[0].first_attempt_at), (2, Some(at(6))));
 }
 
@@ -99,39 +110,46 @@ fn messages_of_a_key_are_given_in_order_one_at_a_time() {
 fn a_lease_ends_and_a_lost_one_settles_nothing_but_delivery() {
     let (_dir, store) = open();
     enqueue(&store, &[new("1", "c", "k", 0)]);
-    let (_, lost) = one(&store, &asking("c", 0)).unwrap();
-    assert_eq!(one(&store, &asking("c", 59)), None);
-    let (_, held) = one(&store, &asking("c", 60)).unwrap();
+    let (_, lost) = one(&store, &request("c", 0)).unwrap();
+    assert_eq!(one(&store, &request("c", 59)), None);
+    let (_, held) = one(&store, &request("c", 60)).unwrap();
     store
-        .settle_message("1", &lost, &Attempted::Dead { why: "late" }, at(61))
+        .settle_message("1", &lost, &Settlement::Dead { why: "late".to_owned() }, at(61))
         .unwrap();
-    assert_eq!(stands(&store), [("1".to_owned(), Stand::Pending)]);
+    assert_eq!(states(&store), [("1".to_owned(), MessageState::Pending)]);
     // Nor does it put off what somebody else is sending, or give it to a third.
-    let late = Attempted::Retry {
+    let late = Settlement::Retry {
         due: at(9_000),
         whole_channel: true,
-        why: "late",
+        why: "late".to_owned(),
     };
     store.settle_message("1", &lost, &late, at(61)).unwrap();
-    let row = &store.messages_named("1").unwrap()[0];
+    let row = &store.messages_by_prefix("1").unwrap()[0];
     assert_eq!((row.due_at, row.attempts), (at(0), 0));
-    assert_eq!(one(&store, &asking("c", 62)), None);
-    store.settle_message("1", &lost, &Attempted::Sent, at(62)).unwrap();
-    assert_eq!(stands(&store), [("1".to_owned(), Stand::Sent)]);
+    assert_eq!(one(&store, &request("c", 62)), None);
+    store.settle_message("1", &lost, &Settlement::Sent, at(62)).unwrap();
+    assert_eq!(states(&store), [("1".to_owned(), MessageState::Sent)]);
     store
-        .settle_message("1", &held, &Attempted::Dead { why: "later" }, at(63))
+        .settle_message(
+            "1",
+            &held,
+            &Settlement::Dead {
+                why: "later".to_owned(),
+            },
+            at(63),
+        )
         .unwrap();
-    assert_eq!(stands(&store), [("1".to_owned(), Stand::Sent)]);
+    assert_eq!(states(&store), [("1".to_owned(), MessageState::Sent)]);
 }
 
 #[test]
 fn a_clock_that_was_set_back_keeps_nothing_waiting() {
     let (_dir, store) = open();
     enqueue(&store, &[new("1", "c", "k", 1_000_000)]);
-    assert!(one(&store, &asking("c", 0)).is_some());
+    assert!(one(&store, &request("c", 0)).is_some());
     // And a lease from the future is none.
-    assert!(one(&store, &asking("c", -1_000_000)).is_some());
-    assert_eq!(one(&store, &asking("c", -1_000_000)), None);
+    assert!(one(&store, &request("c", -1_000_000)).is_some());
+    assert_eq!(one(&store, &request("c", -1_000_000)), None);
 }
 
 #[test]
@@ -141,66 +159,68 @@ fn a_server_that_asks_for_time_is_left_alone() {
         &store,
         &[new("1", "c", "a", 0), new("2", "c", "b", 0), new("3", "d", "a", 0)],
     );
-    let (_, lease) = one(&store, &asking("c", 0)).unwrap();
-    let retry = Attempted::Retry {
+    let (_, lease) = one(&store, &request("c", 0)).unwrap();
+    let retry = Settlement::Retry {
         due: at(300),
         whole_channel: true,
-        why: "429",
+        why: "429".to_owned(),
     };
     store.settle_message("1", &lease, &retry, at(1)).unwrap();
-    assert!(matches!(store.claim_message(&asking("c", 299)).unwrap(), Given::Nothing(Some(until)) if until == at(300)));
-    assert!(one(&store, &asking("d", 2)).is_some());
+    assert!(
+        matches!(store.claim_message(&request("c", 299)).unwrap(), Claim::Nothing(Some(until)) if until == at(300))
+    );
+    assert!(one(&store, &request("d", 2)).is_some());
     // What was not tried yet goes first: one that always fails holds up no other.
-    assert_eq!(one(&store, &asking("c", 300)).unwrap().0, "2");
+    assert_eq!(one(&store, &request("c", 300)).unwrap().0, "2");
 }
 
 #[test]
 fn over_the_limit_messages_wait_and_are_joined() {
     let (_dir, store) = open();
     let ids: Vec<String> = (0..5).map(|n| n.to_string()).collect();
-    let messages: Vec<NewMessage> = ids
+    let messages: Vec<Addressed<'_>> = ids
         .iter()
         .map(|id| new(id, "c", &format!("k{}", id == "4"), 0))
         .collect();
     enqueue(&store, &messages);
-    let limited = |seconds| Asking {
-        room: Some((2, Duration::from_secs(3600))),
-        ..asking("c", seconds)
+    let limited = |seconds| ClaimRequest {
+        rate_limit: Some((2, Duration::from_secs(3600))),
+        ..request("c", seconds)
     };
     for (seconds, id) in [(10, "0"), (20, "1")] {
         let (given, lease) = one(&store, &limited(seconds)).unwrap();
         assert_eq!(given, id);
         store
-            .settle_message(&given, &lease, &Attempted::Sent, at(seconds))
+            .settle_message(&given, &lease, &Settlement::Sent, at(seconds))
             .unwrap();
     }
     assert_eq!(
         store.claim_message(&limited(30)).unwrap(),
-        Given::Nothing(Some(at(3610)))
+        Claim::Nothing(Some(at(3610)))
     );
     assert_eq!(
         store.claim_message(&limited(3609)).unwrap(),
-        Given::Nothing(Some(at(3610)))
+        Claim::Nothing(Some(at(3610)))
     );
-    let Given::Several(rows) = store.claim_message(&limited(3610)).unwrap() else {
+    let Claim::Several(rows) = store.claim_message(&limited(3610)).unwrap() else {
         panic!("not joined")
     };
     let joined: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
     assert_eq!(joined, ["2", "3", "4"]);
-    let by_key = Asking {
+    let by_key = ClaimRequest {
         key_by_key: true,
         ..limited(3610)
     };
-    assert!(matches!(store.claim_message(&by_key).unwrap(), Given::Several(rows) if rows.len() == 2));
-    let digest = new("d", "c", EVERY_KEY, 3610);
-    assert!(store.merge_messages(&joined, Some(&digest), at(3610)).unwrap());
-    assert!(!store.merge_messages(&joined, Some(&digest), at(3610)).unwrap());
+    assert!(matches!(store.claim_message(&by_key).unwrap(), Claim::Several(rows) if rows.len() == 2));
+    let digest = new("d", "c", DIGEST, 3610);
+    assert!(store.merge_messages("c", &joined, Some(&digest.1), at(3610)).unwrap());
+    assert!(!store.merge_messages("c", &joined, Some(&digest.1), at(3610)).unwrap());
     // What comes after the digest does not overtake it.
     enqueue(&store, &[new("5", "c", "new", 3611)]);
     let (given, lease) = one(&store, &limited(3611)).unwrap();
     assert_eq!(given, "d");
-    assert_eq!(one(&store, &asking("c", 3611)), None);
-    store.settle_message("d", &lease, &Attempted::Sent, at(3612)).unwrap();
+    assert_eq!(one(&store, &request("c", 3611)), None);
+    store.settle_message("d", &lease, &Settlement::Sent, at(3612)).unwrap();
     assert_eq!(one(&store, &limited(3620)).unwrap().0, "5");
 }
 
@@ -208,29 +228,36 @@ fn over_the_limit_messages_wait_and_are_joined() {
 fn what_is_in_somebodys_hands_is_not_merged() {
     let (_dir, store) = open();
     enqueue(&store, &[new("1", "c", "a", 0), new("2", "c", "b", 0)]);
-    one(&store, &asking("c", 0)).unwrap();
+    one(&store, &request("c", 0)).unwrap();
     let ids = ["1".to_owned(), "2".to_owned()];
-    assert!(!store.merge_messages(&ids, None, at(1)).unwrap());
-    assert_eq!(store.messages(&[Stand::Pending], 10).unwrap().len(), 2);
+    assert!(!store.merge_messages("c", &ids, None, at(1)).unwrap());
+    assert_eq!(store.messages(&[MessageState::Pending], 10).unwrap().len(), 2);
 }
 
 #[test]
 fn what_is_held_is_released_or_dropped() {
     let (_dir, store) = open();
     store
-        .tell(&mut |ledger| {
-            ledger.enqueue(&new("1", "c", "a", 0), Stand::Held)?;
-            ledger.enqueue(&new("2", "c", "b", 0), Stand::Held)?;
-            ledger.enqueue(&new("3", "log", "b", 0), Stand::Sent)
+        .write_alerts(&mut |ledger| {
+            put(ledger, &new("1", "c", "a", 0), MessageState::Held)?;
+            put(ledger, &new("2", "c", "b", 0), MessageState::Held)?;
+            put(ledger, &new("3", "log", "b", 0), MessageState::Sent)
         })
         .unwrap();
-    assert_eq!(one(&store, &asking("c", 9)), None);
-    store.tell(&mut |ledger| ledger.release("c", "a", at(10))).unwrap();
-    store.tell(&mut |ledger| ledger.drop_held("c", "b", at(10))).unwrap();
-    assert_eq!(one(&store, &asking("c", 10)).unwrap().0, "1");
+    assert_eq!(one(&store, &request("c", 9)), None);
+    store
+        .write_alerts(&mut |ledger| ledger.release("c", "a", at(10)))
+        .unwrap();
+    store
+        .write_alerts(&mut |ledger| ledger.drop_held("c", "b", at(10)))
+        .unwrap();
+    assert_eq!(one(&store, &request("c", 10)).unwrap().0, "1");
     assert_eq!(
-        stands(&store)[1..],
-        [("2".to_owned(), Stand::Dropped), ("3".to_owned(), Stand::Sent)]
+        states(&store)[1..],
+        [
+            ("2".to_owned(), MessageState::Dropped),
+            ("3".to_owned(), MessageState::Sent)
+        ]
     );
 }
 
@@ -241,10 +268,10 @@ fn the_dead_come_back_unless_they_were_overtaken() {
         &store,
         &[new("a1", "c", "a", 0), new("a2", "c", "a", 0), new("b1", "c", "b", 0)],
     );
-    let dead = Attempted::Dead { why: "404" };
-    for settle in [&dead, &Attempted::Sent, &dead] {
-        let (id, lease) = one(&store, &asking("c", 1)).unwrap();
-        store.settle_message(&id, &lease, settle, at(1)).unwrap();
+    let dead = Settlement::Dead { why: "404".to_owned() };
+    for settlement in [&dead, &Settlement::Sent, &dead] {
+        let (id, lease) = one(&store, &request("c", 1)).unwrap();
+        store.settle_message(&id, &lease, settlement, at(1)).unwrap();
     }
     let undelivered = store.undelivered().unwrap();
     assert_eq!(undelivered.len(), 1);
@@ -255,14 +282,43 @@ fn the_dead_come_back_unless_they_were_overtaken() {
         (done.again, done.overtaken),
         (vec!["b1".to_owned()], vec!["a1".to_owned()])
     );
-    assert_eq!(one(&store, &asking("c", 2)).unwrap().0, "b1");
+    assert_eq!(one(&store, &request("c", 2)).unwrap().0, "b1");
     // Whoever names it means it.
     let done = store
         .replay(Some(&["a1".to_owned(), "none".to_owned()]), at(3))
         .unwrap();
     assert_eq!(done.again, ["a1"]);
-    assert_eq!(store.messages_named("a").unwrap().len(), 2);
+    assert_eq!(store.messages_by_prefix("a").unwrap().len(), 2);
     assert_eq!(store.undelivered().unwrap()[0].since, Some(at(0)));
+}
+
+#[test]
+fn a_message_of_a_later_version_is_given_up() {
+    let (_dir, store) = open();
+    let new_ones = ["1", "2", "3", "4"].map(|id| new(id, "c", "k", 0));
+    enqueue(&store, &new_ones);
+    let unreadable = |id: &str| {
+        let later = "UPDATE outbox SET json = '{\"format\": 2}' WHERE id = ?1";
+        store.connection().execute(later, [id]).unwrap();
+    };
+    unreadable("1");
+    let (second, lease) = one(&store, &request("c", 1)).unwrap();
+    assert_eq!(second, "2");
+    store.settle_message("2", &lease, &Settlement::Sent, at(1)).unwrap();
+    unreadable("3");
+    let limited = |seconds| ClaimRequest {
+        rate_limit: Some((1, Duration::from_secs(3600))),
+        ..request("c", seconds)
+    };
+    assert!(matches!(
+        store.claim_message(&limited(2)).unwrap(),
+        Claim::Nothing(Some(_))
+    ));
+    // Of the two that waited for the rate limit only one can be read, so nothing is joined.
+    assert_eq!(one(&store, &limited(3601)).unwrap().0, "4");
+    let dead = store.messages(&[MessageState::Dead], 9).unwrap();
+    let dead: Vec<(&str, bool)> = dead.iter().map(|row| (&*row.id, row.message.is_none())).collect();
+    assert_eq!(dead, [("1", true), ("3", true)]);
 }
 
 #[test]
@@ -273,22 +329,22 @@ fn strangers_are_given_up_and_the_old_forgotten() {
         &[new("1", "gone", "a", 0), new("2", "c", "a", 0), new("3", "c", "b", 0)],
     );
     for _ in 0..2 {
-        let (id, lease) = one(&store, &asking("c", 1)).unwrap();
-        store.settle_message(&id, &lease, &Attempted::Sent, at(1)).unwrap();
+        let (id, lease) = one(&store, &request("c", 1)).unwrap();
+        store.settle_message(&id, &lease, &Settlement::Sent, at(1)).unwrap();
     }
     let given_up = store.tidy_messages(&["c"], at(2)).unwrap();
     assert_eq!(given_up.len(), 1);
-    assert_eq!((&*given_up[0].id, given_up[0].stand), ("1", Stand::Dead));
+    assert_eq!((&*given_up[0].id, given_up[0].state), ("1", MessageState::Dead));
     assert!(store.tidy_messages(&["c"], at(3)).unwrap().is_empty());
-    assert_eq!(stands(&store).len(), 3);
+    assert_eq!(states(&store).len(), 3);
     store.tidy_messages(&["c"], at(91 * 86_400)).unwrap();
-    assert_eq!(stands(&store), [("1".to_owned(), Stand::Dead)]);
+    assert_eq!(states(&store), [("1".to_owned(), MessageState::Dead)]);
 }
 
 #[test]
 fn of_many_senders_each_message_has_one() {
     let (dir, store) = open();
-    let messages: Vec<NewMessage> = (0..60)
+    let messages: Vec<Addressed<'_>> = (0..60)
         .map(|n| new(&n.to_string(), "c", &(n % 20).to_string(), n))
         .collect();
     enqueue(&store, &messages);
@@ -297,10 +353,10 @@ fn of_many_senders_each_message_has_one() {
         let send = || {
             let own = Store::open(dir.path()).unwrap();
             let mut mine = Vec::new();
-            while let Some((id, lease)) = one(&own, &asking("c", 100)) {
+            while let Some((id, lease)) = one(&own, &request("c", 100)) {
                 claimed.fetch_add(1, Ordering::SeqCst);
                 mine.push(id.clone());
-                own.settle_message(&id, &lease, &Attempted::Sent, at(100)).unwrap();
+                own.settle_message(&id, &lease, &Settlement::Sent, at(100)).unwrap();
             }
             mine
         };
@@ -313,7 +369,7 @@ fn of_many_senders_each_message_has_one() {
     let mut once = all;
     once.dedup();
     assert_eq!((once.len(), before), (60, 60));
-    assert!(stands(&store).iter().all(|(_, stand)| *stand == Stand::Sent));
+    assert!(states(&store).iter().all(|(_, state)| *state == MessageState::Sent));
 }
 
 /// The store's files as a kill would leave them.
@@ -337,39 +393,39 @@ fn an_event_and_what_is_told_of_it_are_there_together_or_not_at_all() {
     for stop_after in 0..4 {
         let mut done = 0;
         let mut tell = |ledger: &Ledger<'_>| {
-            let mut step = |work: &dyn Fn() -> Done<()>| {
+            let mut step = |work: &dyn Fn() -> rusqlite::Result<()>| {
                 if done == stop_after {
                     // As after a kill here: what another process finds.
                     let (_copy, again) = crashed(dir.path());
                     assert!(again.events_of(RUN).unwrap().is_empty());
-                    assert!(stands(&again).is_empty());
+                    assert!(states(&again).is_empty());
                     return Err(rusqlite::Error::InvalidQuery);
                 }
                 done += 1;
                 work()
             };
             step(&|| ledger.remember_alert_state("check:a", "{}", at(0)))?;
-            step(&|| ledger.enqueue(&new("1", "c", "check:a", 0), Stand::Pending))?;
-            step(&|| ledger.enqueue(&new("2", "d", "check:a", 0), Stand::Held))?;
+            step(&|| put(ledger, &new("1", "c", "check:a", 0), MessageState::Pending))?;
+            step(&|| put(ledger, &new("2", "d", "check:a", 0), MessageState::Held))?;
             step(&|| Ok(()))
         };
         let told = store
             .journal(RUN)
-            .record_telling(std::slice::from_ref(&event), &mut tell);
+            .record_with_alerts(std::slice::from_ref(&event), &mut tell);
         assert!(told.is_err());
         assert!(store.events_of(RUN).unwrap().is_empty());
-        assert!(stands(&store).is_empty());
+        assert!(states(&store).is_empty());
     }
     let mut tell = |ledger: &Ledger<'_>| {
         ledger.remember_alert_state("check:a", "{}", at(0))?;
-        ledger.enqueue(&new("1", "c", "check:a", 0), Stand::Pending)
+        put(ledger, &new("1", "c", "check:a", 0), MessageState::Pending)
     };
-    store.journal(RUN).record_telling(&[event], &mut tell).unwrap();
+    store.journal(RUN).record_with_alerts(&[event], &mut tell).unwrap();
     let (_copy, again) = crashed(dir.path());
     assert_eq!(again.events_of(RUN).unwrap().len(), 1);
-    assert_eq!(stands(&again), [("1".to_owned(), Stand::Pending)]);
+    assert_eq!(states(&again), [("1".to_owned(), MessageState::Pending)]);
     again
-        .tell(&mut |ledger| {
+        .write_alerts(&mut |ledger| {
             assert_eq!(ledger.alert_state("check:a")?.as_deref(), Some("{}"));
             Ok(())
         })
@@ -386,11 +442,11 @@ fn an_event_and_what_is_told_of_it_are_there_together_or_not_at_all() {
 fn a_run_that_was_cut_short_is_told_of_once() {
     let (_dir, store) = open();
     store.begin_run(RUN, "apply", at(0)).unwrap();
-    let mut tell = |ledger: &Ledger<'_>| ledger.enqueue(&new("1", "c", "k", 0), Stand::Pending);
-    store.mark_interrupted_telling(RUN, &mut tell).unwrap();
+    let mut tell = |ledger: &Ledger<'_>| put(ledger, &new("1", "c", "k", 0), MessageState::Pending);
+    store.mark_interrupted(RUN, &mut tell).unwrap();
     // The second to mark it would break the id, if it told.
-    store.mark_interrupted_telling(RUN, &mut tell).unwrap();
-    assert_eq!(stands(&store).len(), 1);
+    store.mark_interrupted(RUN, &mut tell).unwrap();
+    assert_eq!(states(&store).len(), 1);
 }
 
 #[test]
@@ -403,13 +459,13 @@ fn a_state_of_before_has_nothing_to_deliver() {
     drop(store);
     let old = Store::open_read_only(dir.path()).unwrap().unwrap();
     assert!(old.undelivered().unwrap().is_empty());
-    assert!(old.messages(&Stand::ALL, 9).unwrap().is_empty());
+    assert!(old.messages(&MessageState::ALL, 9).unwrap().is_empty());
     drop(old);
     let new = Store::open(dir.path()).unwrap();
     enqueue(&new, &[new_message()]);
     assert_eq!(new.undelivered().unwrap().len(), 1);
 }
 
-fn new_message() -> NewMessage {
+fn new_message() -> Addressed<'static> {
     new("1", "c", "k", 0)
 }

@@ -3,9 +3,11 @@
 //! The oracle looks at a whole sequence and counts in it; it has no state of its own.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use opsrun::alert::Kind;
-use opsrun::alert::decide::{Act, CHANGES, EQUAL, KeyState, QUIET, WINDOW, gravity};
-use opsrun::alert::terms::{Listener, Terms};
+use opsrun::alert::decide::{
+    AlertAction, FLAPPING_CHANGES, FLAPPING_WINDOW, KeyState, SETTLING_RESULTS, SETTLING_TIME, severity_of,
+};
+use opsrun::alert::rules::{AlertRules, Subscriber};
+use opsrun::channel::message::MessageKind;
 use opsrun::model::channel::{LOG, Severity};
 use opsrun::run::{Outcome, State};
 use proptest::prelude::*;
@@ -49,14 +51,18 @@ struct Said {
     after: usize,
     at: DateTime<Utc>,
     channel: String,
-    kind: Kind,
+    kind: MessageKind,
     severity: Severity,
     state: State,
 }
 
 impl Said {
     fn well(&self) -> bool {
-        gravity(self.state).is_none() && !matches!(self.kind, Kind::Flapping | Kind::Trouble | Kind::Repeat)
+        severity_of(self.state).is_none()
+            && !matches!(
+                self.kind,
+                MessageKind::Flapping | MessageKind::Trouble | MessageKind::Repeat
+            )
     }
 }
 
@@ -66,8 +72,8 @@ const MIN: [(&str, Severity); 3] = [
     ("page", Severity::Critical),
 ];
 
-fn terms(fail_after: u32, recover_after: u32, repeat: Option<u64>) -> Terms {
-    let listener = |(channel, min_severity): (&str, Severity)| Listener {
+fn terms(fail_after: u32, recover_after: u32, repeat: Option<u64>) -> AlertRules {
+    let listener = |(channel, min_severity): (&str, Severity)| Subscriber {
         channel: channel.to_owned(),
         min_severity,
         repeat: repeat
@@ -75,18 +81,18 @@ fn terms(fail_after: u32, recover_after: u32, repeat: Option<u64>) -> Terms {
             .filter(|_| channel != LOG),
     };
     let all = [(LOG, Severity::Info)].into_iter().chain(MIN);
-    Terms {
+    AlertRules {
         job: None,
         fail_after,
         recover_after,
         silenced_by: None,
-        listeners: all.map(listener).collect(),
+        subscribers: all.map(listener).collect(),
     }
 }
 
 /// Everything that was said, the state in the end, and whether each settled result found it flapping. What is held is
 /// followed as an outbox would.
-fn told(terms: &Terms, results: &[Result_]) -> (Vec<Said>, KeyState) {
+fn told(terms: &AlertRules, results: &[Result_]) -> (Vec<Said>, KeyState) {
     let mut now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
     let mut key = KeyState::default();
     let mut said = Vec::new();
@@ -104,7 +110,7 @@ fn told(terms: &Terms, results: &[Result_]) -> (Vec<Said>, KeyState) {
         key = serde_json::from_str(&serde_json::to_string(&next).unwrap()).unwrap();
         assert_eq!(key, next);
         for act in acts {
-            let one = |speech: opsrun::alert::decide::Speech| Said {
+            let one = |speech: opsrun::alert::decide::Notification| Said {
                 after,
                 at: now,
                 channel: speech.channel,
@@ -113,8 +119,8 @@ fn told(terms: &Terms, results: &[Result_]) -> (Vec<Said>, KeyState) {
                 state: speech.state,
             };
             match act {
-                Act::Tell(speech) => said.push(one(speech)),
-                Act::Hold(speech) => {
+                AlertAction::Notify(speech) => said.push(one(speech)),
+                AlertAction::Hold(speech) => {
                     assert!(result.silenced);
                     let one = one(speech);
                     assert!(
@@ -123,7 +129,7 @@ fn told(terms: &Terms, results: &[Result_]) -> (Vec<Said>, KeyState) {
                     );
                     held.push(one);
                 }
-                Act::Release(channel) => {
+                AlertAction::Release(channel) => {
                     assert!(!result.silenced);
                     let place = held.iter().position(|h| h.channel == channel).unwrap();
                     let released = held.remove(place);
@@ -133,7 +139,7 @@ fn told(terms: &Terms, results: &[Result_]) -> (Vec<Said>, KeyState) {
                         ..released
                     });
                 }
-                Act::Drop(channel) => {
+                AlertAction::Drop(channel) => {
                     let place = held.iter().position(|h| h.channel == channel).unwrap();
                     held.remove(place);
                 }
@@ -151,7 +157,7 @@ fn settled(results: &[Result_], fail_after: u32, recover_after: u32) -> Vec<Opti
     // Results that say something, newest last.
     let mut heard: Vec<Option<Severity>> = Vec::new();
     for result in results {
-        let found = gravity(result.state);
+        let found = severity_of(result.state);
         let silent = match result.state {
             State::Paused => true,
             State::Blocked | State::Interrupted => now > found,
@@ -198,18 +204,18 @@ proptest! {
         fail in 1..4_u32,
         recover in 1..4_u32,
     ) {
-        let results = and_then(&results, end, fail.max(recover).max(EQUAL) + 1);
+        let results = and_then(&results, end, fail.max(recover).max(SETTLING_RESULTS) + 1);
         let (said, key) = told(&terms(fail, recover, None), &results);
         prop_assert!(!key.flapping);
         prop_assert!(!key.holds());
         for (channel, min) in MIN.into_iter().chain([(LOG, Severity::Info)]) {
             let last = said.iter().rev().find(|said| said.channel == channel);
-            match (last, gravity(end)) {
+            match (last, severity_of(end)) {
                 (None, None) => {}
                 (None, Some(severity)) => prop_assert!(severity < min, "{channel} was never told"),
                 (Some(last), None) => prop_assert!(last.well(), "{channel} was told last: {last:?}"),
                 (Some(last), Some(severity)) if severity >= min => {
-                    prop_assert!(!last.well() && last.kind != Kind::Flapping && last.severity == severity, "{last:?}");
+                    prop_assert!(!last.well() && last.kind != MessageKind::Flapping && last.severity == severity, "{last:?}");
                 }
                 // Less than it wants to hear: it knows that it is well again, or how it stands now.
                 (Some(last), Some(severity)) => prop_assert!(last.well() || last.severity == severity, "{last:?}"),
@@ -232,14 +238,14 @@ proptest! {
                 if one.well() {
                     prop_assert!(!well_before, "{channel}: well after {before:?}");
                 } else if let Some(before) = before.filter(|before| !before.well()) {
-                    let same = before.severity == one.severity && before.kind != Kind::Flapping && one.kind != Kind::Flapping;
-                    prop_assert!(one.kind == Kind::Repeat || !same, "{before:?} and {one:?}");
-                    if one.kind == Kind::Repeat {
+                    let same = before.severity == one.severity && before.kind != MessageKind::Flapping && one.kind != MessageKind::Flapping;
+                    prop_assert!(one.kind == MessageKind::Repeat || !same, "{before:?} and {one:?}");
+                    if one.kind == MessageKind::Repeat {
                         let since = one.at - before.at;
                         prop_assert!(since >= TimeDelta::minutes(i64::try_from(repeat.unwrap()).unwrap()));
                     }
                 } else {
-                    prop_assert!(one.kind != Kind::Repeat);
+                    prop_assert!(one.kind != MessageKind::Repeat);
                 }
                 before = Some(one);
             }
@@ -249,10 +255,10 @@ proptest! {
     #[test]
     fn trouble_needs_enough_bad_results_in_a_row(results in results(false), fail in 1..5_u32) {
         let (said, _) = told(&terms(fail, 1, None), &results);
-        for first in said.iter().filter(|said| said.kind == Kind::Trouble) {
+        for first in said.iter().filter(|said| said.kind == MessageKind::Trouble) {
             let upto = &results[..=first.after];
             // Pauses say nothing, and neither does what is blocked or interrupted behind something worse.
-            let bad = upto.iter().rev().filter(|r| r.state != State::Paused).take_while(|r| gravity(r.state).is_some());
+            let bad = upto.iter().rev().filter(|r| r.state != State::Paused).take_while(|r| severity_of(r.state).is_some());
             prop_assert!(bad.count() as u32 >= fail, "{first:?}");
         }
     }
@@ -271,16 +277,16 @@ proptest! {
         // Within any window: the changes before it is flapping, that it is, and every settling needs equal results or time.
         for (place, first) in said.iter().enumerate() {
             let same = said[place..].iter().filter(|said| said.channel == first.channel);
-            let within: Vec<&Said> = same.take_while(|said| said.at - first.at < QUIET.min(WINDOW)).collect();
-            let settled = within.iter().filter(|said| said.kind == Kind::Settled).count();
-            let flapped = within.iter().filter(|said| said.kind == Kind::Flapping).count();
-            prop_assert!(within.len() <= (CHANGES + 1) * (settled + flapped + 1), "{within:?}");
+            let within: Vec<&Said> = same.take_while(|said| said.at - first.at < SETTLING_TIME.min(FLAPPING_WINDOW)).collect();
+            let settled = within.iter().filter(|said| said.kind == MessageKind::Settled).count();
+            let flapped = within.iter().filter(|said| said.kind == MessageKind::Flapping).count();
+            prop_assert!(within.len() <= (FLAPPING_CHANGES + 1) * (settled + flapped + 1), "{within:?}");
             prop_assert!(flapped <= settled + 1);
             // Only a quiet time begins a new flapping: until then a channel hears of each change before it, and of the
             // flapping once.
             prop_assert!(flapped <= 1, "{within:?}");
-            let changes = within.iter().filter(|said| matches!(said.kind, Kind::Trouble | Kind::Recovery)).count();
-            prop_assert!(changes < CHANGES, "{within:?}");
+            let changes = within.iter().filter(|said| matches!(said.kind, MessageKind::Trouble | MessageKind::Recovery)).count();
+            prop_assert!(changes < FLAPPING_CHANGES, "{within:?}");
         }
     }
 }

@@ -134,7 +134,7 @@ fn what_does_not_arrive_is_said_kept_and_sent_again() {
     assert!(
         world
             .ends(64, &["alerts", "replay", "nothing"])
-            .contains("there is no message")
+            .contains("there is no alert")
     );
 }
 
@@ -180,7 +180,7 @@ fn what_is_remembered_of_what_was_told_holds_no_secret() {
         help: Some("say hunter2hunter2".to_owned()),
         details: vec!["and hunter2hunter2".to_owned()],
     };
-    opsrun::launch::alerts::tell_config(&model, &store, &vault, &outcome).unwrap();
+    opsrun::alert::recorder::report_config(&model, &store, &vault, &outcome).unwrap();
     assert_eq!(store.undelivered().unwrap()[0].pending, 1);
     world.holds_no_secret();
 }

@@ -1,15 +1,17 @@
 //! The sender with the real store: time is what the test says, and so is the other side.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use opsrun::alert::sender::GIVE_UP;
-use opsrun::alert::{Deliver, Delivery, Kind, Message, Origin, Sender};
-use opsrun::launch::alerts::postbox::Postbox;
+use opsrun::alert::sender::Deliver;
+use opsrun::alert::sender::GIVE_UP_AFTER;
+use opsrun::alert::sender::OutboxSender;
+use opsrun::channel::answer::Delivery;
+use opsrun::channel::message::{Message, MessageKind, MessageOrigin};
 use opsrun::model::Channel;
 use opsrun::model::Value;
 use opsrun::model::channel::{ChannelKind, RateLimit, Severity, WebChannel, WebService};
 use opsrun::run::State;
 use opsrun::store::Store;
-use opsrun::store::outbox::{NewMessage, Stand};
+use opsrun::store::outbox::{Claim, ClaimRequest, MessageState};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -71,24 +73,15 @@ impl World {
         self.script.answers.borrow_mut().extend(answers);
     }
 
-    fn tell(&self, channel: &str, key: &str, kind: Kind, state: State) -> String {
-        let origin = Origin {
+    fn tell(&self, channel: &str, key: &str, kind: MessageKind, state: State) -> String {
+        let origin = MessageOrigin {
             ops: "o".to_owned(),
             host: "h".to_owned(),
         };
         let mut message = Message::new(&origin, key, kind, Severity::Critical, "it is so", self.now.get());
         message.state = Some(state);
-        let row = NewMessage {
-            id: message.id.clone(),
-            channel: channel.to_owned(),
-            key: key.to_owned(),
-            kind: kind.word().to_owned(),
-            severity: "critical".to_owned(),
-            at: message.at,
-            json: serde_json::to_string(&message).unwrap(),
-        };
         self.store
-            .tell(&mut |ledger| ledger.enqueue(&row, Stand::Pending))
+            .write_alerts(&mut |ledger| ledger.enqueue(channel, &message, MessageState::Pending))
             .unwrap();
         message.id
     }
@@ -96,13 +89,13 @@ impl World {
     /// Sends what is due now; gives what was handed over, in short.
     fn flush(&self) -> Vec<String> {
         let from = self.script.given.borrow().len();
-        let sender = Sender {
-            outbox: &Postbox(&self.store),
+        let sender = OutboxSender {
+            store: &self.store,
             deliver: &self.script,
             channels: &self.channels,
             clock: &|| self.now.get(),
             random: &|| self.random.get(),
-            clean: &|text| text.replace("hunter2", "[secret]"),
+            redact: &|text| text.replace("hunter2", "[secret]"),
             log: &|text| self.log.borrow_mut().push(text.to_owned()),
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -120,8 +113,8 @@ impl World {
         self.now.set(self.now.get() + TimeDelta::seconds(seconds));
     }
 
-    fn stand(&self, id: &str) -> Stand {
-        self.store.messages_named(id).unwrap()[0].stand
+    fn state(&self, id: &str) -> MessageState {
+        self.store.messages_by_prefix(id).unwrap()[0].state
     }
 }
 
@@ -160,19 +153,19 @@ fn limited(name: &str, kind: Option<ChannelKind>, count: u32) -> Channel {
 #[test]
 fn what_fails_is_tried_again_later_and_later_and_keeps_its_order() {
     let world = World::new(vec![channel("a"), channel("b")]);
-    let first = world.tell("a", "k", Kind::Trouble, State::Critical);
-    let second = world.tell("a", "k", Kind::Recovery, State::Ok);
+    let first = world.tell("a", "k", MessageKind::Trouble, State::Critical);
+    let second = world.tell("a", "k", MessageKind::Recovery, State::Ok);
     world.answers([retry(None)]);
     assert_eq!(world.flush(), ["a k trouble"]);
-    let row = &world.store.messages_named(&first).unwrap()[0];
+    let row = &world.store.messages_by_prefix(&first).unwrap()[0];
     assert_eq!(
         (row.attempts, row.due_at - world.now.get()),
         (1, TimeDelta::seconds(10))
     );
     assert_eq!(row.last_error.as_deref(), Some("503 with [secret] in it"));
     // Another key, and another channel, are not held up.
-    world.tell("a", "other", Kind::Trouble, State::Critical);
-    world.tell("b", "k", Kind::Trouble, State::Critical);
+    world.tell("a", "other", MessageKind::Trouble, State::Critical);
+    world.tell("b", "k", MessageKind::Trouble, State::Critical);
     let mut given = world.flush();
     given.sort();
     assert_eq!(given, ["a other trouble", "b k trouble"]);
@@ -186,12 +179,15 @@ fn what_fails_is_tried_again_later_and_later_and_keeps_its_order() {
     assert!(world.flush().is_empty());
     world.pass(1);
     assert_eq!(world.flush(), ["a k trouble", "a k recovery"]);
-    assert_eq!((world.stand(&first), world.stand(&second)), (Stand::Sent, Stand::Sent));
+    assert_eq!(
+        (world.state(&first), world.state(&second)),
+        (MessageState::Sent, MessageState::Sent)
+    );
     // The same message each time: receivers can tell.
     let given = world.script.given.borrow();
     let ids: Vec<&str> = given
         .iter()
-        .filter(|(c, m)| c == "a" && m.kind == Kind::Trouble && m.key == "k")
+        .filter(|(c, m)| c == "a" && m.kind == MessageKind::Trouble && m.key == "k")
         .map(|(_, m)| &*m.id)
         .collect();
     assert_eq!(ids, [&first, &first, &first]);
@@ -200,8 +196,8 @@ fn what_fails_is_tried_again_later_and_later_and_keeps_its_order() {
 #[test]
 fn a_server_that_asks_for_time_gets_it_up_to_a_day() {
     let world = World::new(vec![channel("a")]);
-    world.tell("a", "k", Kind::Trouble, State::Critical);
-    world.tell("a", "other", Kind::Trouble, State::Critical);
+    world.tell("a", "k", MessageKind::Trouble, State::Critical);
+    world.tell("a", "other", MessageKind::Trouble, State::Critical);
     world.answers([retry(Some(300))]);
     assert_eq!(world.flush(), ["a k trouble"]);
     world.pass(299);
@@ -218,14 +214,14 @@ fn a_server_that_asks_for_time_gets_it_up_to_a_day() {
 #[test]
 fn what_cannot_be_delivered_is_given_up_aloud() {
     let world = World::new(vec![channel("a")]);
-    let refused = world.tell("a", "k", Kind::Trouble, State::Critical);
-    let later = world.tell("a", "k", Kind::Recovery, State::Ok);
-    let stranger = world.tell("gone", "k", Kind::Trouble, State::Critical);
+    let refused = world.tell("a", "k", MessageKind::Trouble, State::Critical);
+    let later = world.tell("a", "k", MessageKind::Recovery, State::Ok);
+    let stranger = world.tell("gone", "k", MessageKind::Trouble, State::Critical);
     world.answers([dead()]);
     assert_eq!(world.flush(), ["a k trouble", "a k recovery"]);
-    assert_eq!(world.stand(&refused), Stand::Dead);
-    assert_eq!(world.stand(&later), Stand::Sent);
-    assert_eq!(world.stand(&stranger), Stand::Dead);
+    assert_eq!(world.state(&refused), MessageState::Dead);
+    assert_eq!(world.state(&later), MessageState::Sent);
+    assert_eq!(world.state(&stranger), MessageState::Dead);
     let log = world.log.borrow();
     assert_eq!(log.len(), 2, "{log:?}");
     assert!(
@@ -233,7 +229,7 @@ fn what_cannot_be_delivered_is_given_up_aloud() {
         "{log:?}"
     );
     assert!(
-        log[1].contains("404 Not Found; it said: [o] k is critical: it is so"),
+        log[1].contains("404 Not Found; its text: [o] k is critical: it is so"),
         "{log:?}"
     );
 }
@@ -241,19 +237,19 @@ fn what_cannot_be_delivered_is_given_up_aloud() {
 #[test]
 fn after_three_days_of_failures_it_is_given_up() {
     let world = World::new(vec![channel("a")]);
-    let id = world.tell("a", "k", Kind::Trouble, State::Critical);
+    let id = world.tell("a", "k", MessageKind::Trouble, State::Critical);
     // That nobody tried for a week is no failure.
     world.pass(7 * 86_400);
     let begun = world.now.get();
     let mut attempts = 0;
-    while world.stand(&id) == Stand::Pending {
+    while world.state(&id) == MessageState::Pending {
         world.answers([retry(None)]);
         attempts += world.flush().len();
         world.pass(600);
         assert!(world.now.get() - begun < TimeDelta::days(4));
     }
-    assert_eq!(world.stand(&id), Stand::Dead);
-    assert!(world.now.get() - begun > GIVE_UP);
+    assert_eq!(world.state(&id), MessageState::Dead);
+    assert!(world.now.get() - begun > GIVE_UP_AFTER);
     assert!((70..120).contains(&attempts), "{attempts}");
     assert!(world.log.borrow()[0].contains("for more than 3 days"));
 }
@@ -262,10 +258,10 @@ fn after_three_days_of_failures_it_is_given_up() {
 fn what_is_too_much_comes_as_a_digest() {
     let world = World::new(vec![limited("a", None, 2)]);
     for key in ["one", "two", "three", "four", "three"] {
-        let (kind, state) = if key == "three" && world.store.messages(&[Stand::Pending], 9).unwrap().len() > 3 {
-            (Kind::Recovery, State::Ok)
+        let (kind, state) = if key == "three" && world.store.messages(&[MessageState::Pending], 9).unwrap().len() > 3 {
+            (MessageKind::Recovery, State::Ok)
         } else {
-            (Kind::Trouble, State::Critical)
+            (MessageKind::Trouble, State::Critical)
         };
         world.tell("a", key, kind, state);
     }
@@ -275,25 +271,32 @@ fn what_is_too_much_comes_as_a_digest() {
     world.pass(1);
     world.answers([retry(None)]);
     assert_eq!(world.flush(), ["a digest digest"]);
-    world.tell("a", "five", Kind::Trouble, State::Critical);
+    world.tell("a", "five", MessageKind::Trouble, State::Critical);
     assert!(world.flush().is_empty(), "the digest is first");
     world.pass(10);
     assert_eq!(world.flush(), ["a digest digest", "a five trouble"]);
     let given = world.script.given.borrow();
     let digest = &given[3].1;
     assert_eq!(digest.count, Some(3));
-    let parts: Vec<(&str, Kind)> = digest.parts.iter().map(|part| (&*part.key, part.kind)).collect();
-    assert_eq!(parts, [("four", Kind::Trouble), ("three", Kind::Recovery)]);
-    assert_eq!(world.store.messages(&[Stand::Merged], 9).unwrap().len(), 3);
+    let parts: Vec<(&str, MessageKind)> = digest.parts.iter().map(|part| (&*part.key, part.kind)).collect();
+    assert_eq!(
+        parts,
+        [("four", MessageKind::Trouble), ("three", MessageKind::Recovery)]
+    );
+    assert_eq!(world.store.messages(&[MessageState::Merged], 9).unwrap().len(), 3);
 }
 
 #[test]
 fn a_channel_that_follows_each_key_is_told_the_newest_of_each() {
     let kind = web(WebService::Pagerduty, "routing-key", "k");
     let world = World::new(vec![limited("duty", Some(kind), 1)]);
-    world.tell("duty", "x", Kind::Trouble, State::Critical);
+    world.tell("duty", "x", MessageKind::Trouble, State::Critical);
     assert_eq!(world.flush(), ["duty x trouble"]);
-    for (key, kind) in [("x", Kind::Trouble), ("y", Kind::Trouble), ("x", Kind::Recovery)] {
+    for (key, kind) in [
+        ("x", MessageKind::Trouble),
+        ("y", MessageKind::Trouble),
+        ("x", MessageKind::Recovery),
+    ] {
         world.tell("duty", key, kind, State::Critical);
     }
     assert!(world.flush().is_empty());
@@ -307,14 +310,19 @@ fn a_channel_that_follows_each_key_is_told_the_newest_of_each() {
 #[test]
 fn two_senders_share_the_work_and_a_killed_one_loses_nothing() {
     let world = World::new(vec![channel("a")]);
-    let id = world.tell("a", "k", Kind::Trouble, State::Critical);
+    let id = world.tell("a", "k", MessageKind::Trouble, State::Critical);
     // A sender that was killed with the message in its hands.
-    let postbox = Postbox(&world.store);
-    let lease = Duration::from_secs(50);
-    let claimed = opsrun::alert::Outbox::claim(&postbox, &world.channels[0], lease, world.now.get()).unwrap();
-    assert!(matches!(claimed, opsrun::alert::sender::Due::One(_)));
+    let request = ClaimRequest {
+        channel: "a",
+        now: world.now.get(),
+        lease: Duration::from_secs(50),
+        rate_limit: None,
+        key_by_key: false,
+    };
+    let claim = world.store.claim_message(&request).unwrap();
+    assert!(matches!(claim, Claim::One(_)));
     assert!(world.flush().is_empty());
     world.pass(50);
     assert_eq!(world.flush(), ["a k trouble"]);
-    assert_eq!(world.stand(&id), Stand::Sent);
+    assert_eq!(world.state(&id), MessageState::Sent);
 }

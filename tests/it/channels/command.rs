@@ -1,8 +1,10 @@
 //! Commands that are told: real children, and everything that they can do wrong.
 
 use super::{BOUND, LONG, SECRET, channel, dead, deliver, message, retry, secret, sent};
-use opsrun::alert::channel::Courier;
-use opsrun::alert::{Deliver as _, Delivery, Message};
+use opsrun::alert::channel::ChannelSender;
+use opsrun::alert::sender::Deliver as _;
+use opsrun::channel::answer::Delivery;
+use opsrun::channel::message::Message;
 use opsrun::model::Channel;
 use opsrun::model::channel::ChannelKind;
 use opsrun::model::command::{Command, Program, SecretSource, Value};
@@ -133,11 +135,11 @@ fn secrets_reach_the_command_and_nobody_else() {
 fn a_stop_ends_it() {
     let stop = Stop::new().unwrap();
     stop.ask();
-    let courier = Courier::new(Arc::new(Vault::new()), stop);
+    let sender = ChannelSender::new(Arc::new(Vault::new()), stop);
     let channel = Channel {
         timeout: LONG,
         ..shell("exec sleep 1000", Path::new("/"))
     };
-    let told = super::block_on(async { tokio::time::timeout(BOUND, courier.deliver(&channel, &message())).await });
-    retry(&told.unwrap(), "told to stop");
+    let told = super::block_on(async { tokio::time::timeout(BOUND, sender.deliver(&channel, &message())).await });
+    retry(&told.unwrap(), "opsrun was stopped");
 }

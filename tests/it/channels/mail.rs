@@ -3,7 +3,7 @@
 use super::smtp::{Instead, Rules, Server};
 use super::{SECRET, channel, dead, deliver, message, secret, sent};
 use crate::support::ca::Ca;
-use opsrun::alert::Delivery;
+use opsrun::channel::answer::Delivery;
 use opsrun::model::Channel;
 use opsrun::model::channel::{ChannelKind, Email, MailTls};
 use opsrun::model::check::Address;
@@ -157,7 +157,7 @@ fn the_same_message_is_the_same_mail() {
 fn who_is_refused_is_named_and_the_others_get_it() {
     for code in ["550 5.1.1 no such user", "452 mailbox full"] {
         let server = Rules::in_clear().says("RCPT TO:<boss@", code).serve();
-        let answer = format!("queued as 4711; not for boss@example.com: {code}");
+        let answer = format!("queued as 4711; refused for boss@example.com: {code}");
         sent(&Letter::to(&server, MailTls::None).send(), &answer);
         assert_eq!(server.mail().to, ["ops@example.com"]);
     }
@@ -188,7 +188,7 @@ fn addresses_beyond_ascii_need_a_server_that_takes_them() {
         letter
     };
     let without = Rules::in_clear().serve();
-    dead(&letter(&without).send(), "it offers no SMTPUTF8");
+    dead(&letter(&without).send(), "the server does not offer SMTPUTF8");
     without.nothing();
     let mut rules = Rules::in_clear();
     rules.offers.push("SMTPUTF8");
@@ -214,10 +214,10 @@ fn what_is_no_address_is_not_sent() {
     ] {
         let mut letter = Letter::to(&server, MailTls::None);
         letter.0.to = vec![bad.to_owned()];
-        dead(&letter.send(), "is no address of a mailbox");
+        dead(&letter.send(), "is not a valid e-mail address");
         let mut letter = Letter::to(&server, MailTls::None);
         letter.0.from = bad.to_owned();
-        dead(&letter.send(), "is no address of a mailbox");
+        dead(&letter.send(), "is not a valid e-mail address");
     }
     server.nothing();
 }

@@ -5,7 +5,7 @@ use super::smtp::{Instead, Rules, Server};
 use super::{SECRET, at_once, dead, retry, secret, stalls};
 use crate::support::ca::Ca;
 use crate::support::stub;
-use opsrun::alert::Delivery;
+use opsrun::channel::answer::Delivery;
 use opsrun::model::channel::MailTls;
 use opsrun::model::command::{SecretSource, Value};
 use std::io::Write as _;
@@ -26,22 +26,22 @@ fn what_passes_is_tried_again_and_what_does_not_is_dead() {
     ];
     for (command, what) in stages {
         let (server, delivery) = clear(Rules::in_clear().says(command, "451 4.7.1 greylisted"));
-        retry(&delivery, &format!("it refuses {what}: 451 4.7.1 greylisted"));
+        retry(&delivery, &format!("the server refused {what}: 451 4.7.1 greylisted"));
         server.nothing();
         let (server, delivery) = clear(Rules::in_clear().says(command, "550-5.7.1 we do\r\n550 not"));
-        dead(&delivery, &format!("it refuses {what}: 550 5.7.1 we do not"));
+        dead(&delivery, &format!("the server refused {what}: 550 5.7.1 we do not"));
         server.nothing();
     }
     // Whoever does not talk says nothing about the message.
     for command in ["greeting", "EHLO"] {
         let (_, delivery) = clear(Rules::in_clear().says(command, "554 no service"));
-        retry(&delivery, "it refuses to talk: 554 no service");
+        retry(&delivery, "the server refused the connection: 554 no service");
     }
     // One that may be taken later is worth coming again.
     let rules = Rules::in_clear()
         .says("RCPT TO:<ops@", "550 never")
         .says("RCPT TO:<boss@", "450 later");
-    retry(&clear(rules).1, "it refuses every recipient: 450 later");
+    retry(&clear(rules).1, "the server refused every recipient: 450 later");
 }
 
 #[test]
@@ -52,14 +52,14 @@ fn a_wrong_password_is_dead_and_not_repeated() {
         let letter = Letter::to(&server, MailTls::StartTls)
             .trusting(&ca)
             .by("me", secret(SECRET));
-        dead(&letter.send(), "it refuses the login: 535 5.7.8 wrong: ");
+        dead(&letter.send(), "the server refused the login: 535 5.7.8 wrong: ");
         server.nothing();
     }
     let server = Rules::starttls(&ca).login("me", SECRET, "AUTH GSSAPI").serve();
     let letter = Letter::to(&server, MailTls::StartTls)
         .trusting(&ca)
         .by("me", secret(SECRET));
-    dead(&letter.send(), "it offers no login by PLAIN or LOGIN");
+    dead(&letter.send(), "the server does not offer a login by PLAIN or LOGIN");
     server.nothing();
 }
 
@@ -68,20 +68,20 @@ fn nothing_is_sent_without_the_protection_that_was_asked_for() {
     // No STARTTLS is offered, as when somebody in between took it away.
     let server = Rules::in_clear().login("me", SECRET, "AUTH PLAIN").serve();
     let letter = Letter::to(&server, MailTls::StartTls).by("me", secret(SECRET));
-    retry(&letter.send(), "it offers no STARTTLS");
+    retry(&letter.send(), "the server does not offer STARTTLS");
     server.nothing();
     let ca = Ca::new();
     let server = Rules::starttls(&ca).says("STARTTLS", "454 not now").serve();
     retry(
         &Letter::to(&server, MailTls::StartTls).trusting(&ca).send(),
-        "it refuses STARTTLS: 454 not now",
+        "the server refused STARTTLS: 454 not now",
     );
     server.nothing();
     // What is said before TLS is no answer behind it.
     let injected = Instead::Say("220 go\r\n250-mail\r\n250 AUTH PLAIN\r\n".to_owned());
     let server = Rules::starttls(&ca).instead("STARTTLS", injected).serve();
     let letter = Letter::to(&server, MailTls::StartTls).trusting(&ca);
-    retry(&letter.send(), "it says more than it was asked before TLS");
+    retry(&letter.send(), "the server sent more than one reply before TLS");
     server.nothing();
 }
 

@@ -25,9 +25,11 @@ mod web;
 mod without;
 
 use crate::support::block_on;
-use opsrun::alert::channel::Courier;
-use opsrun::alert::{Deliver as _, Delivery, Kind, Message};
-use opsrun::channel::message::Origin;
+use opsrun::alert::channel::ChannelSender;
+use opsrun::alert::sender::Deliver as _;
+use opsrun::channel::answer::Delivery;
+use opsrun::channel::message::MessageOrigin;
+use opsrun::channel::message::{Message, MessageKind};
 use opsrun::model::Channel;
 use opsrun::model::channel::{ChannelKind, Severity, WebChannel, WebService};
 use opsrun::model::command::{SecretSource, Value};
@@ -66,7 +68,7 @@ fn web<const N: usize>(service: WebService, settings: [(&'static str, Value); N]
 }
 
 fn message() -> Message {
-    let origin = Origin {
+    let origin = MessageOrigin {
         ops: "shop".to_owned(),
         host: "web1".to_owned(),
     };
@@ -79,7 +81,14 @@ fn message() -> Message {
         help: Some("check host and port".to_owned()),
         details: vec![".".to_owned(), "3 of 3 attempts".to_owned()],
         run: Some("01KJN8ZQ3V0000000000000000".to_owned()),
-        ..Message::new(&origin, "check:broker", Kind::Trouble, Severity::Critical, summary, at)
+        ..Message::new(
+            &origin,
+            "check:broker",
+            MessageKind::Trouble,
+            Severity::Critical,
+            summary,
+            at,
+        )
     }
 }
 
@@ -92,11 +101,11 @@ fn secret(text: &str) -> Value {
 /// One attempt with secrets and signals of its own, which must end in its time and show no secret.
 #[expect(clippy::disallowed_methods, reason = "a test of how long something takes")]
 fn deliver(channel: &Channel, message: &Message) -> Delivery {
-    let courier = Courier::new(Arc::new(Vault::new()), Stop::new().unwrap());
+    let sender = ChannelSender::new(Arc::new(Vault::new()), Stop::new().unwrap());
     let began = Instant::now();
-    let delivery = block_on(courier.deliver(channel, message));
+    let delivery = block_on(sender.deliver(channel, message));
     assert!(began.elapsed() < BOUND, "{:?}: {delivery:?}", began.elapsed());
-    shows_no_secret(&format!("{delivery:?} {courier:?}"));
+    shows_no_secret(&format!("{delivery:?} {sender:?}"));
     delivery
 }
 

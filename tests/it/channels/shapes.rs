@@ -3,7 +3,7 @@
 use super::web::{PATH, at, news};
 use super::{SECRET, channel, deliver, message, secret, sent};
 use crate::support::stub::{self, Stub, answer};
-use opsrun::alert::{Kind, Message, Part};
+use opsrun::channel::message::{DigestPart, Message, MessageKind};
 use opsrun::model::Channel;
 use opsrun::model::channel::{ChannelKind, Severity, WebChannel, WebService};
 use opsrun::model::command::Value;
@@ -205,7 +205,7 @@ fn pagerduty() {
     let trigger = trigger.json(&pagerduty_schema());
     assert_eq!(trigger["routing_key"], SECRET);
     let recovery = Message {
-        kind: Kind::Recovery,
+        kind: MessageKind::Recovery,
         state: Some(State::Ok),
         ..message()
     };
@@ -219,16 +219,16 @@ fn pagerduty() {
 
 #[test]
 fn pagerduty_is_told_of_each_part_of_a_digest_until_one_is_not_taken() {
-    let part = |key: &str| Part {
+    let part = |key: &str| DigestPart {
         key: key.to_owned(),
-        kind: Kind::Trouble,
+        kind: MessageKind::Trouble,
         severity: Severity::Critical,
         state: Some(State::Critical),
         summary: "so".to_owned(),
         at: message().at,
     };
     let digest = Message {
-        kind: Kind::Digest,
+        kind: MessageKind::Digest,
         parts: ["check:a", "check:b", "check:c"].map(part).into(),
         ..message()
     };
@@ -262,11 +262,11 @@ fn healthchecks() {
         };
         asked(6, Some(message), "200 OK", "OK")
     };
-    let started = of(Kind::RunStarted, None);
+    let started = of(MessageKind::RunStarted, None);
     assert_eq!(started.line, format!("POST /{PATH}/start?{rid} HTTP/1.1"));
-    let fine = of(Kind::RunFinished, Some(State::Ok));
+    let fine = of(MessageKind::RunFinished, Some(State::Ok));
     assert_eq!(fine.line, format!("POST /{PATH}?{rid} HTTP/1.1"));
-    let failed = of(Kind::RunFinished, Some(State::Failed));
+    let failed = of(MessageKind::RunFinished, Some(State::Failed));
     assert_eq!(failed.line, format!("POST /{PATH}/fail?{rid} HTTP/1.1"));
     assert!(failed.body.contains("größer als erlaubt") && failed.body.len() <= 10_000);
     // What is no news of a run is not asked about.

@@ -5,7 +5,8 @@ use crate::support::ca::Ca;
 use crate::support::stub::{self, Stub, answer};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use opsrun::alert::{Delivery, Kind, Message};
+use opsrun::channel::answer::Delivery;
+use opsrun::channel::message::{Message, MessageKind};
 use opsrun::model::Channel;
 use opsrun::model::channel::{ChannelKind, WebChannel, WebService};
 use opsrun::model::command::{SecretSource, Value};
@@ -61,7 +62,7 @@ pub fn at(stub: &Stub) -> Vec<Channel> {
 pub fn news(channel: &Channel) -> Message {
     if channel.kind.word() == "healthchecks" {
         Message {
-            kind: Kind::RunFinished,
+            kind: MessageKind::RunFinished,
             state: Some(State::Failed),
             ..message()
         }
@@ -355,10 +356,10 @@ fn without_its_secret_nothing_is_asked() {
 
 #[test]
 fn a_wait_ends_with_a_stop() {
-    use opsrun::alert::Deliver as _;
+    use opsrun::alert::sender::Deliver as _;
     let stub = stub::stalls_after("");
     let stop = opsrun::signal::Stop::new().unwrap();
-    let courier = opsrun::alert::channel::Courier::new(std::sync::Arc::default(), stop.clone());
+    let sender = opsrun::alert::channel::ChannelSender::new(std::sync::Arc::default(), stop.clone());
     let slack = at(&stub).swap_remove(1);
     assert_eq!(slack.timeout, LONG);
     let told = stub.told;
@@ -366,7 +367,7 @@ fn a_wait_ends_with_a_stop() {
         told.recv().unwrap();
         stop.ask();
     });
-    let bounded = async { tokio::time::timeout(super::BOUND, courier.deliver(&slack, &message())).await };
-    retry(&super::block_on(bounded).unwrap(), "told to stop");
+    let bounded = async { tokio::time::timeout(super::BOUND, sender.deliver(&slack, &message())).await };
+    retry(&super::block_on(bounded).unwrap(), "opsrun was stopped");
     thread.join().unwrap();
 }

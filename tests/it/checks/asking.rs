@@ -1,8 +1,8 @@
 //! Whole checks: the probe that they name, their secrets, their severity.
 
 use super::{LONG, block_on, expect, none};
-use opsrun::exec::action::Settled;
-use opsrun::exec::action::check::ask::{Sources, ask};
+use opsrun::exec::action::StepAbort;
+use opsrun::exec::action::check::{CheckSources, ask};
 use opsrun::model::check::{Address, Check, Levels, Probe, Space, Worst};
 use opsrun::model::command::{Command, Program};
 use opsrun::model::job::{JobKind, JobName};
@@ -31,8 +31,8 @@ fn check(probe: Probe) -> Check {
 fn asked_with(
     check: &Check,
     history: &(dyn Fn(&JobName) -> Result<JobHistory, RecordError> + Sync),
-) -> Result<Outcome, Settled> {
-    let from = Sources {
+) -> Result<Outcome, StepAbort> {
+    let from = CheckSources {
         vault: &Vault::new(),
         stop: &Stop::new().unwrap(),
         history,
@@ -125,7 +125,7 @@ fn the_history_is_asked_for_the_job_that_is_named() {
     });
     expect(&found.ok().unwrap(), State::Ok, "last success ");
     let broken = asked_with(&check, &|_| Err(no_history()));
-    assert!(matches!(broken, Err(Settled::Record(_))));
+    assert!(matches!(broken, Err(StepAbort::Record(_))));
 }
 
 #[test]

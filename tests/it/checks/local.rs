@@ -1,7 +1,7 @@
 //! Ages of files and free space, on this machine's file systems.
 
 use super::{LONG, block_on, expect, none};
-use opsrun::exec::action::check::{capped, disk_space, file_age};
+use opsrun::exec::action::check::{answer::capped, disk_space, file_age};
 use opsrun::model::check::{Levels, Space, Worst};
 use opsrun::run::{Outcome, State};
 use opsrun::signal::Stop;

@@ -3,8 +3,8 @@
 use super::{Place, exit, told};
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use opsrun::clock::now;
-use opsrun::daemon::tick::{AtWork, round};
-use opsrun::daemon::timetable::Book;
+use opsrun::daemon::tick::{ActiveJobs, tick};
+use opsrun::daemon::timetable::Timetable;
 use opsrun::model::backoff::BackOffState;
 use opsrun::run::{Event, Outcome, Record, State};
 use opsrun::store::Store;
@@ -42,7 +42,13 @@ fn look(place: &Place, store: &Store, at: DateTime<Utc>) -> Vec<String> {
         .unwrap()
         .model
         .unwrap();
-    let mut turn = round(&Book::new(&model), &store.agenda().unwrap(), &AtWork::default(), at).turn;
+    let mut turn = tick(
+        &Timetable::new(&model),
+        &store.agenda().unwrap(),
+        &ActiveJobs::default(),
+        at,
+    )
+    .turn;
     for (n, run) in turn.runs.iter_mut().enumerate() {
         run.run = format!("01JD8Z0000000000000{:06}{n}", at.timestamp() / 3_600);
     }
@@ -96,12 +102,12 @@ fn what_was_never_served_is_not_overdue() {
     assert!(why["next_run"].is_string());
     let said = text(&place, &["why", "target:b"]);
     assert!(
-        said.starts_with("target:b never ran, and nothing was decided about it yet\n"),
+        said.starts_with("target:b never ran, and there is no decision about it yet\n"),
         "{said}"
     );
     assert!(said.contains("never: start `opsrun serve`"), "{said}");
     let said = text(&place, &["why", "target:hand"]);
-    assert!(said.contains("none: it runs only when it is asked for"), "{said}");
+    assert!(said.contains("none: it runs only on request"), "{said}");
     assert_eq!(exit(&place.run(&["status"])), 0);
     assert!(!place.path().join(".opsrun").exists(), "it touches nothing");
     let unknown = place.run(&["why", "target:nobody"]);
@@ -143,10 +149,10 @@ fn what_nobody_begins_is_overdue() {
         (&json!("missed"), &json!(9))
     );
     let said = text(&place, &["why", "target:a"]);
-    assert!(said.contains("blocked, since check:gate is critical\n"), "{said}");
+    assert!(said.contains("blocked, because check:gate is critical\n"), "{said}");
     assert!(said.contains("check:gate is critical: `gate` is missing\n"), "{said}");
     assert!(
-        said.contains("it was not begun in time, and what is missed is left out"),
+        said.contains("it did not start in time, and missed instants are skipped"),
         "{said}"
     );
 
@@ -205,7 +211,7 @@ fn paused_and_left_alone_are_told_apart() {
     }
     let said = text(&place, &["status"]);
     assert!(
-        said.contains("; left alone") || said.contains("target:broken: left alone until"),
+        said.contains("; backing off") || said.contains("target:broken: backing off until"),
         "{said}"
     );
 }

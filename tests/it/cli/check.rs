@@ -205,7 +205,7 @@ fn the_host_is_asked_only_when_told_to() {
         "target \"a\" { command \"no-such-program\"; env \"T\" from-env=\"NO_SUCH\"; }\n",
     );
     let without = place.told(&["check", "host.kdl"]);
-    assert!(without.contains("`--host` does"), "{without}");
+    assert!(without.contains("add `--host`"), "{without}");
     assert!(!place.told(&["check", "host.kdl", "--quiet"]).contains("--host"));
     let with = place.run(&["check", "host.kdl", "--host", "--fail-on", "warning"]);
     assert_eq!(exit(&with), 1);

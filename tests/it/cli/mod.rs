@@ -7,6 +7,7 @@ mod check;
 mod foreseen;
 mod past;
 mod runs;
+mod secrets;
 mod written;
 
 use crate::support::workspace::{OPSRUN, run_with_input};
@@ -222,7 +223,7 @@ fn check_reads_stdin() {
     assert_eq!(
         told(&output),
         "exit: 0\n--- stdout\nstdin.kdl: ok (1 backup, 1 retention)\n\
-         not looked at: variables, programs and paths of this host; `--host` does\n--- stderr\n"
+         not checked: variables, programs and paths of this host; to check them, add `--host`\n--- stderr\n"
     );
     let output = place.run_with_input(&["check", "-", "--stdin-name", "conf/draft.kdl"], "backup");
     assert_eq!(exit(&output), 1);
@@ -303,7 +304,7 @@ fn schema_prints_what_stands_in_schemas() {
     let stands = |name: &str| std::fs::read_to_string(Path::new("schemas").join(name)).unwrap();
     assert_eq!(printed(&["schema"]), stands("language.json"));
     let mut files = vec!["language.json".to_owned()];
-    for form in opsrun::report::reference::schemas::FORMS {
+    for form in opsrun::report::schemas::OUTPUT_SCHEMAS {
         let name = form.name;
         let file = format!("{name}.schema.json");
         assert_eq!(printed(&["schema", name]), stands(&file), "{name}");

@@ -184,7 +184,7 @@ fn a_run_without_an_end_is_going_on_or_was_cut_short() {
         let told = stdout(&place.run(&["history", "last"]));
         assert!(told.ends_with(last), "{told}");
     };
-    ends("running", "\nrunning: this is what happened so far\n");
+    ends("running", "\nrunning: these are the events so far\n");
     let running = json(&place.run(&["status", "--json"]));
     let of = |document: &Value, job: &str| {
         let jobs = document["jobs"].as_array().unwrap().clone();
@@ -192,9 +192,9 @@ fn a_run_without_an_end_is_going_on_or_was_cut_short() {
     };
     assert!(of(&running, "target:late")["running_since"].is_string(), "{running}");
     let store = Store::open(&place.path().join(".opsrun/past")).unwrap();
-    store.mark_interrupted(RUN).unwrap();
+    store.mark_interrupted(RUN, &mut |_| Ok(())).unwrap();
     drop(store);
-    ends("interrupted", "\ninterrupted: the run was cut short here\n");
+    ends("interrupted", "\ninterrupted: the run ended here without a result\n");
     let cut = json(&place.run(&["status", "--json"]));
     assert_eq!(of(&cut, "target:late")["last"]["state"], "interrupted");
     assert_eq!(of(&cut, "target:late")["running_since"], Value::Null);

@@ -101,7 +101,7 @@ fn init_writes_a_file_that_is_valid_and_formed() {
     assert_eq!(
         run(&["check", "--fail-on", "warning"]),
         "exit: 0\n--- stdout\nops.kdl: ok (1 check, 1 target, 1 backup, 1 retention)\n\
-         not looked at: variables, programs and paths of this host; `--host` does\n--- stderr\n"
+         not checked: variables, programs and paths of this host; to check them, add `--host`\n--- stderr\n"
     );
     assert_eq!(run(&["fmt", "--check"]), "exit: 0\n--- stdout\n--- stderr\n");
     std::fs::write(dir.path().join("ops.kdl"), "// mine\n").unwrap();
@@ -273,7 +273,7 @@ fn what_is_too_large_or_in_another_encoding_is_said_so() {
         large.contains("exit: 78") && large.contains("is larger than 4 MiB"),
         "{large}"
     );
-    assert!(!large.contains("no KDL"), "{large}");
+    assert!(!large.contains("not valid KDL"), "{large}");
     let sixteen: Vec<u8> = "\u{feff}ops { name \"a\"; }\n"
         .encode_utf16()
         .flat_map(u16::to_le_bytes)

@@ -55,7 +55,7 @@ fn people_are_told_while_it_goes_on() {
     world.jobs(&format!("{CHANNEL}\n{target}"));
     serve.signal(Signal::SIGHUP);
     assert_eq!(told.next(), "recovery config");
-    serve.says("can be used again");
+    serve.says("is valid again");
     serve.term();
     let lost = "SELECT count(*) FROM outbox WHERE state = 'dead'";
     assert_eq!(world.count(lost), 0);
@@ -75,7 +75,7 @@ fn what_was_cut_short_is_told_by_whoever_comes_next() {
         "{CHANNEL}\ntarget \"t\" {{ command \"true\"; every \"23h\"; }}"
     ));
     let mut serve = world.serve();
-    serve.says("was cut short");
+    serve.says("was interrupted");
     assert_eq!(told.next(), "trouble target:t");
     serve.term();
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid.parse().unwrap()), Signal::SIGKILL).unwrap();

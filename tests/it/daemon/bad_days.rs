@@ -60,7 +60,7 @@ fn a_run_that_a_kill_cuts_short_is_told_as_such() {
     let told = world.ends(0, &["why", "target:long"]);
     kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
     assert!(told.contains(": interrupted\n"), "{told}");
-    assert!(told.contains("interrupted  the run was cut short\n"), "{told}");
+    assert!(told.contains("interrupted  the run was interrupted\n"), "{told}");
     assert!(!told.contains("no result"), "{told}");
 }
 
@@ -87,17 +87,17 @@ fn a_state_that_cannot_be_made_is_waited_for() {
     let world = ticking("");
     fs::write(world.at(".opsrun"), "in the way").unwrap();
     let mut serve = world.serve();
-    serve.says("nothing can begin: cannot make the state in");
+    serve.says("no run can start: cannot make the state in");
     fs::remove_file(world.at(".opsrun")).unwrap();
-    serve.says("the state can be used again");
+    serve.says("the state is usable again");
     serve.says("ok        target:tick");
     // Later on, too; what was remembered is gone with it.
     fs::rename(world.at(".opsrun"), world.at("away")).unwrap();
     fs::write(world.at(".opsrun"), "in the way").unwrap();
-    serve.says("nothing can begin:");
+    serve.says("no run can start:");
     fs::remove_file(world.at(".opsrun")).unwrap();
     fs::rename(world.at("away"), world.at(".opsrun")).unwrap();
-    serve.says("the state can be used again");
+    serve.says("the state is usable again");
     serve.says("ok        target:tick");
     serve.term();
     world.each_instant_once("target:tick", PERIOD);

@@ -41,8 +41,8 @@ fn one_waits_for_the_one_before_and_only_one() {
     rustix::fs::mkfifoat(rustix::fs::CWD, &gate, rustix::fs::Mode::RWXU).unwrap();
     let mut serve = world.serve();
     assert_eq!(next(&fifo), "begun");
-    serve.says("waits    target:q");
-    serve.says("one waits already");
+    serve.says("queued   target:q");
+    serve.says("one is queued already");
     fs::write(&gate, "go\n").unwrap();
     assert_eq!([next(&fifo), next(&fifo)], ["ended", "begun"], "one after the other");
     serve.kill();
@@ -51,7 +51,7 @@ fn one_waits_for_the_one_before_and_only_one() {
     let mut serve = world.serve();
     serve.says("run  ");
     assert_eq!(next(&fifo), "begun");
-    serve.says("waits    target:q");
+    serve.says("queued   target:q");
     serve.term();
     let unmet = "SELECT count(*) FROM decisions AS waited WHERE decision = 'queued' AND NOT EXISTS
         (SELECT 1 FROM decisions AS ran WHERE ran.decision = 'ran' AND ran.instant = waited.instant)
@@ -68,7 +68,7 @@ fn runs_side_by_side_are_allowed_where_they_are() {
     let mut serve = world.serve();
     let pids: Vec<String> = (0..16).map(|_| next(&fifo)).collect();
     assert!(pids.iter().all(|pid| !is_gone(pid)));
-    serve.says("too many of its runs are at work already");
+    serve.says("too many of its runs are active");
     serve.term();
     assert!(pids.iter().all(|pid| is_gone(pid)));
 }
@@ -97,8 +97,8 @@ fn a_job_that_keeps_failing_is_left_alone_and_tried_once() {
         r#"target "t" { shell "echo x >> tries; test -e mended"; every "100ms"; back-off after=2 wait="400ms" factor=2.0 cap="400ms"; }"#,
     );
     let mut serve = world.serve();
-    serve.says("it failed 2 times in a row and is left alone until");
-    serve.says("it failed 3 times in a row and is left alone until");
+    serve.says("it failed 2 times in a row; back-off until");
+    serve.says("it failed 3 times in a row; back-off until");
     serve.kill();
     let failures = world.count("SELECT failures FROM back_offs");
     assert!(failures >= 3);
@@ -110,7 +110,7 @@ fn a_job_that_keeps_failing_is_left_alone_and_tried_once() {
     }
     serve.term();
     assert_eq!(world.count("SELECT count(*) FROM back_offs"), 0);
-    let tried = "SELECT count(*) FROM decisions WHERE reason = 'it was due; it is tried once'";
+    let tried = "SELECT count(*) FROM decisions WHERE reason = 'it was due; one attempt after a back-off'";
     let ran = "SELECT count(*) FROM decisions WHERE decision = 'ran'";
     assert!(world.count(tried) >= 3, "of {}", world.count(ran));
     // Whoever is tried once is not run again before that has shown something.
@@ -121,7 +121,7 @@ fn a_job_that_keeps_failing_is_left_alone_and_tried_once() {
         } else {
             waits
         };
-        if verdict.ends_with("tried once") {
+        if verdict.ends_with("one attempt after a back-off") {
             assert!(waits > 0, "it was tried without having been left alone");
             waits = 0;
         }
@@ -135,7 +135,7 @@ fn a_try_that_was_cut_short_counts_as_failed() {
     );
     let fifo = world.fifo("fifo");
     let mut serve = world.serve();
-    serve.says("is left alone until");
+    serve.says("back-off until");
     fs::write(world.at("try"), "").unwrap();
     let pid = next(&fifo);
     let failures = world.count("SELECT failures FROM back_offs");
@@ -193,14 +193,14 @@ fn what_was_missed_is_made_up_for_as_the_file_says() {
         told("target:all"),
         [
             "missed too-many 7",
-            "ran it is made up for 1",
-            "ran it is made up for 1",
-            "ran it is made up for 1"
+            "ran it catches up a missed instant 1",
+            "ran it catches up a missed instant 1",
+            "ran it catches up a missed instant 1"
         ]
     );
     assert_eq!(
         told("target:latest"),
-        ["missed superseded 9", "ran it is made up for 1"]
+        ["missed superseded 9", "ran it catches up a missed instant 1"]
     );
     assert_eq!(told("target:skip"), ["missed missed 10"]);
 }
@@ -215,7 +215,7 @@ fn one_round_for_people_who_keep_cron() {
         "#,
     );
     let said = world.ends(0, &["apply", "--due"]);
-    assert!(said.contains("nothing is due; next: 20"), "{said}");
+    assert!(said.contains("nothing is due; next run: 20"), "{said}");
     let moved = "UPDATE schedules SET handled = strftime('%Y-%m-%dT%H:%M:%S', 'now', '-90 minutes') || '.000000000Z'";
     assert_eq!(world.db().execute(moved, []).unwrap(), 2);
     let said = world.ends(1, &["apply", "--due"]);

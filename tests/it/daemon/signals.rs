@@ -17,7 +17,7 @@ fn told_to_stop_it_ends_its_children_and_writes_its_journal() {
         let pid = next(&fifo);
         serve.signal(signal);
         let said = serve.ended(code);
-        assert!(said.contains("1 run is asked to stop"), "{said}");
+        assert!(said.contains("waiting for 1 run"), "{said}");
         assert!(is_gone(&pid));
         assert_eq!(world.rows("SELECT CAST(exit AS TEXT) FROM runs"), [code.to_string()]);
         assert_eq!(
@@ -38,7 +38,7 @@ fn a_second_interrupt_ends_it_and_its_children_at_once() {
     let mut serve = world.serve();
     let pid = next(&fifo);
     serve.signal(Signal::SIGINT);
-    serve.says("stopping by signal 2");
+    serve.says("stopping on signal 2");
     assert_eq!(next(&fifo), "deaf");
     serve.signal(Signal::SIGINT);
     serve.ended(130);
@@ -50,35 +50,35 @@ fn its_file_is_read_again_when_it_changes_or_when_somebody_asks() {
     let target = |name: &str| format!("target \"{name}\" {{ command \"true\"; every \"100ms\"; }}");
     let world = Workspace::of_jobs(&target("one"));
     let mut serve = world.serve();
-    serve.says("serving t: 1 schedule of 1 job");
+    serve.says("serving t: 1 schedule, 1 job");
     serve.says("ok        target:one");
     world.jobs(&target("two"));
-    serve.says("serving anew");
+    serve.says("reloaded, serving");
     serve.says("ok        target:two");
 
     world.jobs("target \"two\" { command \"true\"; every \"1 fortnight\"; }");
     serve.says("OPS2007");
-    serve.says("cannot be used: `ops.kdl` is invalid: 1 error");
+    serve.says("cannot reload the ops file: `ops.kdl` is invalid: 1 error");
     serve.says("ok        target:two");
     serve.signal(Signal::SIGHUP);
     serve.says("ok        target:two");
     world.jobs(&target("three"));
-    serve.says("can be used again");
+    serve.says("is valid again");
     serve.says("ok        target:three");
 
     // Nothing is wrong with any line of it.
     world.jobs(&format!("{}\n{}", target("twice"), target("twice")));
-    serve.says("cannot be used: `ops.kdl` is invalid: 1 error");
+    serve.says("cannot reload the ops file: `ops.kdl` is invalid: 1 error");
     serve.says("ok        target:three");
 
     fs::remove_file(world.at("ops.kdl")).unwrap();
-    serve.says("cannot be used: cannot read `ops.kdl`");
+    serve.says("cannot reload the ops file: cannot read `ops.kdl`");
     serve.says("ok        target:three");
     world.jobs(&target("three"));
     serve.signal(Signal::SIGHUP);
-    serve.says("can be used again");
+    serve.says("is valid again");
     serve.signal(Signal::SIGHUP);
-    serve.says("serving anew");
+    serve.says("reloaded, serving");
     let said = serve.term();
     assert_eq!(said.matches("is invalid").count(), 2, "{said}");
     assert!(!said.contains("target:twice"), "{said}");
@@ -123,7 +123,7 @@ fn a_service_manager_hears_what_it_needs_to_know() {
         .env("WATCHDOG_USEC", "400000");
     let serve = Serve::start(command);
     hears("READY=1");
-    hears("STATUS=waiting; next: 20");
+    hears("STATUS=idle; next run: 20");
     hears("WATCHDOG=1");
     hears("WATCHDOG=1");
     serve.signal(Signal::SIGHUP);

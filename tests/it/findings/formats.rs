@@ -3,13 +3,14 @@
 use super::{corpus, files, load};
 use opsrun::config::findings::FindingSeverity;
 use opsrun::config::{self, Loaded};
-use opsrun::report::findings::{Checked, Failing, github, json, junit, sarif};
+use opsrun::report::findings::document::{FailureLevel, FindingsDocument};
+use opsrun::report::findings::{github, junit, sarif};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-fn checked(path: &Path, loaded: &Loaded) -> Checked {
-    let mut checked = Checked::default();
+fn checked(path: &Path, loaded: &Loaded) -> FindingsDocument {
+    let mut checked = FindingsDocument::default();
     checked.add(path, loaded);
     checked
 }
@@ -19,12 +20,12 @@ pub fn all(path: &Path, loaded: &Loaded) -> String {
     forms(&checked(path, loaded))
 }
 
-fn forms(checked: &Checked) -> String {
+fn forms(checked: &FindingsDocument) -> String {
     let parts = [
-        ("json", json::text(checked)),
+        ("json", checked.json()),
         ("github", github::text(checked)),
         ("sarif", sarif::text(checked)),
-        ("junit", junit::text(checked, Failing::Errors)),
+        ("junit", junit::text(checked, FailureLevel::Errors)),
     ];
     parts.map(|(name, text)| format!("=== {name}\n{text}")).concat()
 }
@@ -44,9 +45,9 @@ impl Schemas {
         }
     }
 
-    fn hold(&self, what: &str, checked: &Checked) {
+    fn hold(&self, what: &str, checked: &FindingsDocument) {
         for (name, schema, text) in [
-            ("json", &self.findings, json::text(checked)),
+            ("json", &self.findings, checked.json()),
             ("sarif", &self.sarif, sarif::text(checked)),
         ] {
             let value: Value = serde_json::from_str(&text).unwrap();
@@ -57,11 +58,15 @@ impl Schemas {
             assert!(faults.is_empty(), "{what} {name}: {faults:#?}");
             tame(what, &text);
         }
-        for failing in [Failing::Errors, Failing::Warnings, Failing::Nothing] {
+        for failing in [FailureLevel::Errors, FailureLevel::Warnings, FailureLevel::Never] {
             let text = junit::text(checked, failing);
             tame(what, &text);
             let failures = elements(&text).iter().filter(|name| *name == "failure").count();
-            let wanted = checked.rows.iter().filter(|row| failing.fails(row.severity)).count();
+            let wanted = checked
+                .findings
+                .iter()
+                .filter(|finding| failing.fails(finding.level))
+                .count();
             assert_eq!(failures, wanted, "{what}: {text}");
         }
         let text = github::text(checked);
@@ -134,35 +139,30 @@ fn elements(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_form_of_every_file_is_valid() {
+fn every_format_of_every_file_is_valid() {
     let schemas = Schemas::read();
-    let mut together = Checked::default();
+    let mut together = FindingsDocument::default();
     for path in [corpus(), files("tests/findings/good")].concat() {
         let loaded = load(&path);
         let one = checked(&path, &loaded);
-        assert_eq!(one.count(FindingSeverity::Error), loaded.errors(), "{}", path.display());
-        assert_eq!(
-            one.count(FindingSeverity::Warning),
-            loaded.warnings(),
-            "{}",
-            path.display()
-        );
+        let counts = (one.errors as usize, one.warnings as usize);
+        assert_eq!(counts, (loaded.errors(), loaded.warnings()), "{}", path.display());
         schemas.hold(&path.display().to_string(), &one);
         together.add(&path, &loaded);
     }
-    together.unread(
+    together.add_unread(
         Path::new("gone\n.kdl"),
         "cannot read `gone`: no such file",
         Some("name the file"),
     );
     schemas.hold("all", &together);
-    let value: Value = serde_json::from_str(&json::text(&together)).unwrap();
+    let value: Value = serde_json::from_str(&together.json()).unwrap();
     assert_eq!(value["unread"][0]["file"], "gone\\n.kdl");
     assert_eq!(value["files"].as_array().unwrap().len(), together.files.len());
 }
 
 #[test]
-fn the_forms_look_as_their_snapshots() {
+fn the_formats_match_their_snapshots() {
     let mut seen = BTreeSet::new();
     for path in corpus() {
         let stem = path.file_stem().unwrap().to_str().unwrap();
@@ -173,7 +173,13 @@ fn the_forms_look_as_their_snapshots() {
         let version = format!("\": \"{}\"", env!("CARGO_PKG_VERSION"));
         // A few of them show how each form looks; that all of them are valid is asked elsewhere.
         let mut checked = checked(&path, &load(&path));
-        checked.rows.truncate(2);
+        checked.findings.truncate(2);
+        let errors = checked
+            .findings
+            .iter()
+            .filter(|finding| finding.level == FindingSeverity::Error)
+            .count() as u64;
+        (checked.errors, checked.warnings) = (errors, checked.findings.len() as u64 - errors);
         let text = forms(&checked).replace(&version, "\": \"[version]\"");
         insta::with_settings!({ snapshot_path => "../../findings/snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
             insta::assert_snapshot!(format!("{stem}.formats"), text);
@@ -182,7 +188,7 @@ fn the_forms_look_as_their_snapshots() {
 }
 
 #[test]
-fn hostile_names_and_texts_break_no_form() {
+fn hostile_names_and_texts_break_no_format() {
     let schemas = Schemas::read();
     for name in [
         "a\nb.kdl",
@@ -213,13 +219,13 @@ fn what_two_files_import_is_found_once() {
     write("common.kdl", "targte \"a\" { command \"x\"; }\n");
     write("one.kdl", "import \"common.kdl\"\n");
     write("two.kdl", "import \"common.kdl\"\n");
-    let mut checked = Checked::default();
+    let mut checked = FindingsDocument::default();
     for name in ["one.kdl", "two.kdl"] {
         let path = temp.path().join(name);
         checked.add(&path, &config::load(&path).unwrap());
     }
-    assert_eq!(checked.rows.len(), 1);
-    assert_eq!(checked.files.iter().map(|file| file.errors).sum::<usize>(), 2);
+    assert_eq!(checked.findings.len(), 1);
+    assert_eq!(checked.files.iter().map(|file| file.errors).sum::<u64>(), 2);
     assert_eq!(checked.all_files().len(), 3);
     Schemas::read().hold("two roots", &checked);
 }

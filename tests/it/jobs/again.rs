@@ -19,7 +19,7 @@ fn what_a_command_makes_is_in_the_copy_of_its_run() {
     let world = Workspace::with_data(&ops("all", "echo fresh > data/dump.sql"));
     world.file("old.txt", 30);
     let plan = world.ends(0, &["plan"]);
-    assert!(plan.contains("looked at again"), "{plan}");
+    assert!(plan.contains("planned again"), "{plan}");
     let done = world.apply(0);
     assert!(!done.contains("future"), "{done}");
     let restored = world.restored("b");

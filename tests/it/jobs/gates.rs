@@ -186,12 +186,12 @@ fn the_next_run_names_what_a_killed_one_was_at() {
     let said = world.ends(0, &["apply", "--yes", "--only", "target:short"]);
     // It runs on, as was said.
     kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
-    let expected = "was cut short within target:long; commands that it had started may still be running";
+    let expected = "was interrupted during target:long; commands that it started may still be running";
     assert!(said.contains(expected), "{said}");
     assert!(
         !world
             .ends(0, &["apply", "--yes", "--only", "target:short"])
-            .contains("cut short")
+            .contains("was interrupted")
     );
 }
 

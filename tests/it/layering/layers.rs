@@ -12,14 +12,7 @@ const INTENDED: &[(&str, &str, &str)] = &[
         "the settings of web services are part of the language",
     ),
     ("plan", "archive", "a plan names copies; it reads their types only"),
-    ("daemon", "launch", "a due job is launched as `apply` does it"),
     ("inspect", "daemon", "answers come from the decisions of the daemon"),
-    ("inspect", "launch", "errors of a run are errors of an answer"),
-    (
-        "report",
-        "alert",
-        "messages are shown, and their schema printed; it reads their types only",
-    ),
     ("main", "cli", "it is all that main does"),
 ];
 

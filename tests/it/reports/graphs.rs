@@ -2,7 +2,7 @@
 
 use super::plan;
 use super::world::World;
-use opsrun::report::plan::graph::{Edge, Graph, Mark, Node};
+use opsrun::report::plan::graph::{Graph, GraphEdge, GraphNode, NodeMark};
 use opsrun::report::shared::style::Style;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -165,34 +165,34 @@ fn hostile() -> Graph {
         "]; n0 --> n1; %% comment\"]",
         "",
     ];
-    let mut nodes: Vec<Node> = labels
+    let mut nodes: Vec<GraphNode> = labels
         .iter()
         .enumerate()
-        .map(|(at, label)| Node {
+        .map(|(at, label)| GraphNode {
             name: format!("target:t_{at}-x"),
             label: (*label).to_owned(),
-            mark: Mark::None,
+            mark: NodeMark::None,
         })
         .collect();
-    nodes[1].mark = Mark::Refused("\"no\" <script>".to_owned());
-    nodes[2].mark = Mark::Blocked("target:t_1-x is refused".to_owned());
-    nodes[3].mark = Mark::Paused;
+    nodes[1].mark = NodeMark::Refused("\"no\" <script>".to_owned());
+    nodes[2].mark = NodeMark::Blocked("target:t_1-x is refused".to_owned());
+    nodes[3].mark = NodeMark::Paused;
     Graph {
         title: "a \"title\"\\".to_owned(),
         noun: ("job", "jobs"),
         nodes,
         edges: vec![
-            Edge {
+            GraphEdge {
                 from: 0,
                 to: 1,
                 needs: true,
             },
-            Edge {
+            GraphEdge {
                 from: 1,
                 to: 2,
                 needs: true,
             },
-            Edge {
+            GraphEdge {
                 from: 3,
                 to: 2,
                 needs: false,
@@ -237,16 +237,14 @@ fn labels_stay_labels() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
     #[test]
     fn no_label_leaves_its_string(label in any::<String>(), title in any::<String>(), why in ".{0,20}") {
-        let node = |name: &str, mark| Node { name: name.to_owned(), label: label.clone(), mark };
+        let node = |name: &str, mark| GraphNode { name: name.to_owned(), label: label.clone(), mark };
         let graph = Graph {
             title,
             noun: ("job", "jobs"),
-            nodes: vec![node("check:a", Mark::Refused(why)), node("target:b", Mark::None)],
-            edges: vec![Edge { from: 0, to: 1, needs: true }],
+            nodes: vec![node("check:a", NodeMark::Refused(why)), node("target:b", NodeMark::None)],
+            edges: vec![GraphEdge { from: 0, to: 1, needs: true }],
         };
         let read = parse(&graph.dot()).map_err(TestCaseError::fail)?;
         prop_assert_eq!((read.nodes.len(), read.edges.len()), (2, 1));

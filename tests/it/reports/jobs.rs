@@ -5,9 +5,9 @@ use super::{fits, plan, schema, text};
 use opsrun::model::check::{Address, HttpProbe, Levels, Probe, Space, Worst};
 use opsrun::model::{Check, Command, JobName, Overlap, Program, Retry, SecretSource, Target, Value};
 use opsrun::plan::document::document;
-use opsrun::plan::{Request, build};
-use opsrun::report::plan::graph::{Graph, Mark};
-use opsrun::report::plan::summary::verdict;
+use opsrun::plan::{RunRequest, build};
+use opsrun::report::plan::graph::{Graph, NodeMark};
+use opsrun::report::plan::summary::plan_summary;
 use opsrun::report::shared::style::Style;
 use opsrun::units::joined;
 use std::time::Duration;
@@ -185,7 +185,7 @@ pub fn targets() -> Vec<Target> {
 fn checks_and_targets_as_text() {
     let plan = plan(&World::observer().busy());
     assert_eq!(
-        verdict(&plan),
+        plan_summary(&plan),
         "will run 8 checks and 2 targets, copy 6 files (978.5 KiB), then delete 7 files (2.9 MiB)"
     );
     let shown = text(&plan, false, None);
@@ -198,7 +198,7 @@ fn checks_and_targets_as_text() {
 fn what_cannot_run_names_what_is_refused() {
     let mut world = World::observer().busy().unlisted();
     world.model.targets[0].needs = needs(&["backup:observer"]);
-    // Behind a target the refusal would be judged again.
+    // After a target the refusal would be decided again.
     world.model.backups[0].needs.clear();
     let plan = plan(&world);
     let value = serde_json::to_value(document(&plan, false)).unwrap();
@@ -219,7 +219,7 @@ fn what_cannot_run_names_what_is_refused() {
     let shown = text(&plan, false, None);
     let at = shown.find("target:pipeline  blocked (runs: ").unwrap();
     assert!(
-        shown[at..].contains("blocked since backup:observer is refused"),
+        shown[at..].contains("blocked because backup:observer is refused"),
         "{shown}"
     );
 }
@@ -247,17 +247,17 @@ fn checks_and_targets_as_json() {
 }
 
 #[test]
-fn what_is_judged_again_is_refused_for_now() {
+fn a_step_that_is_decided_again_is_refused_for_now() {
     let world = World::observer().busy().unlisted();
     let plan = plan(&world);
-    let verdict = verdict(&plan);
-    let told = "refused for now, and judged again when its turn comes: backup:observer: ";
-    assert!(verdict.starts_with("will run 8 checks and 2 targets"), "{verdict}");
-    assert!(verdict.contains(told) && !verdict.contains("refused: "), "{verdict}");
+    let summary = plan_summary(&plan);
+    let told = "refused for now, decided again when its turn comes: backup:observer: ";
+    assert!(summary.starts_with("will run 8 checks and 2 targets"), "{summary}");
+    assert!(summary.contains(told) && !summary.contains("refused: "), "{summary}");
     let shown = text(&plan, false, None);
     assert!(shown.contains("backup:observer  refused for now\n"), "{shown}");
     assert!(
-        shown.contains("refused as things are now, and judged again when its turn comes\n"),
+        shown.contains("refused for now; decided again when its turn comes\n"),
         "{shown}"
     );
     let value = serde_json::to_value(document(&plan, false)).unwrap();
@@ -270,7 +270,7 @@ fn what_is_judged_again_is_refused_for_now() {
     assert!(value["totals"]["refusals"].as_u64() > Some(0));
     let graph = Graph::of_plan(&plan);
     let node = graph.nodes.iter().find(|node| node.name == "backup:observer").unwrap();
-    assert!(matches!(node.mark, Mark::RefusedForNow(_)), "{node:?}");
+    assert!(matches!(node.mark, NodeMark::RefusedForNow(_)), "{node:?}");
     assert!(graph.text(Style::PLAIN).contains("  refused for now\n"));
     assert!(graph.dot().contains("\\nrefused for now: "));
     assert!(graph.mermaid().contains("classDef for_now "));
@@ -278,7 +278,11 @@ fn what_is_judged_again_is_refused_for_now() {
     let mut world = World::observer().busy().unlisted();
     world.model.backups[0].needs.clear();
     let plan = super::plan(&world);
-    assert!(!super::verdict(&plan).contains("for now"), "{}", super::verdict(&plan));
+    assert!(
+        !super::plan_summary(&plan).contains("for now"),
+        "{}",
+        super::plan_summary(&plan)
+    );
 }
 
 #[test]
@@ -288,10 +292,10 @@ fn what_was_asked_for_and_is_left_out_is_told() {
     world.model.targets[0].needs = needs(&["target:flush"]);
     let plan = |only: &[&str], except: &[&str]| {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-        let request = Request {
+        let request = RunRequest {
             only: words(only),
             except: words(except),
-            ..Request::default()
+            ..RunRequest::default()
         };
         build(&world.model, &request, &world.facts).unwrap()
     };

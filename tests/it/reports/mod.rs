@@ -19,12 +19,12 @@ mod jobs;
 mod past;
 mod world;
 
-use opsrun::kept::KeepReason;
+use opsrun::keep_reason::KeepReason;
 use opsrun::plan::document::document;
-use opsrun::plan::{Plan, Request, build};
-use opsrun::report::copies::list::{self, CopyLine, CopyState};
-use opsrun::report::plan::summary::verdict;
-use opsrun::report::plan::text::PlanText;
+use opsrun::plan::{Plan, RunRequest, build};
+use opsrun::report::copies::list::{CopyDocument, CopyState, FORMAT, ListDocument, copies_text};
+use opsrun::report::plan::summary::plan_summary;
+use opsrun::report::plan::text::PlanTextOptions;
 use opsrun::report::plan::text::plan_text;
 use opsrun::report::run::json_lines;
 use opsrun::report::shared::style::Style;
@@ -34,16 +34,16 @@ use std::collections::BTreeMap;
 use world::World;
 
 fn plan(world: &World) -> Plan {
-    build(&world.model, &Request::default(), &world.facts).unwrap()
+    build(&world.model, &RunRequest::default(), &world.facts).unwrap()
 }
 
 fn text(plan: &Plan, files: bool, width: Option<usize>) -> String {
-    let how = PlanText {
+    let options = PlanTextOptions {
         files,
         style: Style::PLAIN,
         width,
     };
-    plan_text(plan, &how)
+    plan_text(plan, &options)
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn a_plan_as_text() {
 }
 
 #[test]
-fn the_verdict_is_the_first_line_and_the_last() {
+fn the_summary_is_the_first_line_and_the_last() {
     for world in [
         World::observer(),
         World::observer().quiet(),
@@ -63,21 +63,21 @@ fn the_verdict_is_the_first_line_and_the_last() {
     ] {
         let plan = plan(&world);
         let text = text(&plan, false, None);
-        assert_eq!(text.lines().next(), Some(verdict(&plan).as_str()));
-        assert_eq!(text.lines().last(), Some(verdict(&plan).as_str()));
+        assert_eq!(text.lines().next(), Some(plan_summary(&plan).as_str()));
+        assert_eq!(text.lines().last(), Some(plan_summary(&plan).as_str()));
     }
 }
 
 #[test]
 fn nothing_to_do_and_refused() {
     let quiet = plan(&World::observer().quiet());
-    assert_eq!(verdict(&quiet), "nothing to do");
+    assert_eq!(plan_summary(&quiet), "nothing to do");
     snapshot!("plan-nothing", text(&quiet, false, None));
     let refused = plan(&World::observer().unlisted());
     assert!(
-        verdict(&refused).starts_with("refused: backup:observer: "),
+        plan_summary(&refused).starts_with("refused: backup:observer: "),
         "{}",
-        verdict(&refused)
+        plan_summary(&refused)
     );
     snapshot!("plan-refused", text(&refused, false, None));
 }
@@ -85,12 +85,12 @@ fn nothing_to_do_and_refused() {
 #[test]
 fn colour_changes_nothing_but_colour() {
     let plan = plan(&World::observer());
-    let how = PlanText {
+    let options = PlanTextOptions {
         files: true,
         style: Style::COLOR,
         width: None,
     };
-    let colored = plan_text(&plan, &how);
+    let colored = plan_text(&plan, &options);
     let mut plain = String::new();
     for (at, piece) in colored.split("\x1b[").enumerate() {
         plain += if at == 0 {
@@ -128,8 +128,8 @@ fn plans_fit_their_schema() {
     }
 }
 
-fn some_copies() -> Vec<CopyLine> {
-    let line = |copy: &str, at: Option<&str>, state, deleted| CopyLine {
+fn some_copies() -> Vec<CopyDocument> {
+    let line = |copy: &str, at: Option<&str>, state, deleted| CopyDocument {
         copy: copy.to_owned(),
         backup: "observer".to_owned(),
         at: at.map(|at| at.parse().unwrap()),
@@ -170,19 +170,23 @@ fn some_copies() -> Vec<CopyLine> {
 fn a_list_as_text() {
     snapshot!(
         "list",
-        list::copies_text(&some_copies(), chrono_tz::Asia::Seoul, Style::PLAIN)
+        copies_text(&some_copies(), chrono_tz::Asia::Seoul, Style::PLAIN)
     );
-    assert_eq!(list::copies_text(&[], chrono_tz::UTC, Style::PLAIN), "no copies\n");
+    assert_eq!(copies_text(&[], chrono_tz::UTC, Style::PLAIN), "no copies\n");
 }
 
 #[test]
 fn lists_fit_their_schema() {
     let schema = schema("list");
     for copies in [some_copies(), Vec::new()] {
-        let value = serde_json::to_value(list::document(&copies)).unwrap();
+        let value = serde_json::to_value(ListDocument { format: FORMAT, copies }).unwrap();
         fits(&schema, &value);
     }
-    let value = serde_json::to_value(list::document(&some_copies())).unwrap();
+    let value = serde_json::to_value(ListDocument {
+        format: FORMAT,
+        copies: some_copies(),
+    })
+    .unwrap();
     snapshot!("list-json", serde_json::to_string_pretty(&value).unwrap());
 }
 
@@ -217,13 +221,13 @@ fn events_fit_their_schema() {
 
 #[test]
 fn the_language_fits_its_schema() {
-    let text = opsrun::report::reference::schemas::json("ops").unwrap().unwrap();
+    let text = opsrun::report::schemas::json("ops").unwrap().unwrap();
     fits(&schema("language"), &serde_json::from_str(&text).unwrap());
 }
 
 /// A schema, as `opsrun schema` prints it.
 fn schema(name: &str) -> Value {
-    let text = opsrun::report::reference::schemas::json(name).unwrap().unwrap();
+    let text = opsrun::report::schemas::json(name).unwrap().unwrap();
     serde_json::from_str(&text).unwrap()
 }
 

@@ -1,24 +1,24 @@
-//! Past runs and how jobs stand, as people and programs get them.
+//! Past runs and the status of jobs, for people and programs.
 
 use super::{fits, schema};
-use opsrun::report::alerts::UndeliveredRow;
-use opsrun::report::run::history::{self, End, RunRow, run_text, runs_text};
+use opsrun::report::run::history::{End, FORMAT, HistoryDocument, RunDocument, run_text, runs_text};
 use opsrun::report::run::lines::Detail;
-use opsrun::report::schedule::status::{self, BackOffRow, JobRow, Last, status_text};
+use opsrun::report::schedule::status::{self, BackOffRow, JobDocument, LastDocument, StatusDocument, status_text};
 use opsrun::report::shared::style::Style;
+use opsrun::report::shared::times::MillisUtc;
 use opsrun::run::{Event, Outcome, Output, State};
-use std::time::Duration;
+use opsrun::store::outbox::Undelivered;
 
-fn row(run: &str, at: &str, end: End, command: &str) -> RunRow {
-    RunRow {
+fn row(run: &str, at: &str, end: End, command: &str) -> RunDocument {
+    RunDocument {
         run: run.to_owned(),
-        begun_at: at.parse().unwrap(),
+        begun_at: MillisUtc(at.parse().unwrap()),
         end,
         command: command.to_owned(),
     }
 }
 
-fn runs() -> Vec<RunRow> {
+fn runs() -> Vec<RunDocument> {
     let finished = |exit, millis| End::Finished { exit, millis };
     vec![
         row("01JD3", "2026-11-23T12:00:00.5Z", End::Running, "opsrun apply"),
@@ -48,14 +48,21 @@ fn runs_as_a_table() {
 fn histories_fit_their_schema() {
     let schema = schema("history");
     for runs in [runs(), Vec::new()] {
-        fits(&schema, &serde_json::to_value(history::document(&runs)).unwrap());
+        fits(
+            &schema,
+            &serde_json::to_value(HistoryDocument { format: FORMAT, runs }).unwrap(),
+        );
     }
-    let value = serde_json::to_value(history::document(&runs())).unwrap();
+    let value = serde_json::to_value(HistoryDocument {
+        format: FORMAT,
+        runs: runs(),
+    })
+    .unwrap();
     snapshot!("history-json", serde_json::to_string_pretty(&value).unwrap());
 }
 
 #[test]
-fn a_run_with_what_its_commands_printed() {
+fn a_run_with_the_output_of_its_commands() {
     let attempted = |attempt, retry_in, output| Event::Attempted {
         step: "target:pipeline".parse().unwrap(),
         attempt,
@@ -98,20 +105,21 @@ fn a_run_with_what_its_commands_printed() {
             outcome: outcome(State::Failed, "exit code 3 after 2 attempts"),
         },
     ];
-    let told = |at: usize, detail| run_text(&runs()[at], &events, chrono_tz::Asia::Seoul, Style::PLAIN, detail);
-    snapshot!("history-run", told(1, Detail::Verbose));
-    assert!(told(0, Detail::Verbose).ends_with("running: this is what happened so far\n"));
+    let text = |at: usize, detail| run_text(&runs()[at], &events, chrono_tz::Asia::Seoul, Style::PLAIN, detail);
+    snapshot!("history-run", text(1, Detail::Verbose));
+    assert!(text(0, Detail::Verbose).ends_with("running: these are the events so far\n"));
     assert_eq!(
-        told(3, Detail::Quiet),
+        text(3, Detail::Quiet),
         "failed    target:pipeline  exit code 3 after 2 attempts\n"
     );
 }
 
-fn standings() -> Vec<JobRow> {
-    let last = |at: &str, took: Option<u64>, state, summary: &str| Last {
+fn status() -> StatusDocument {
+    let millis = |at: &str| MillisUtc(at.parse().unwrap());
+    let last = |at: &str, took: Option<u64>, state, summary: &str| LastDocument {
         run: "01JD2".to_owned(),
-        at: at.parse().unwrap(),
-        took: took.map(Duration::from_millis),
+        at: millis(at),
+        millis: took,
         outcome: Outcome {
             state,
             summary: summary.to_owned(),
@@ -119,76 +127,83 @@ fn standings() -> Vec<JobRow> {
             details: Vec::new(),
         },
     };
-    let job = |job: &str, last| JobRow {
+    let job = |job: &str, last| JobDocument {
         job: job.to_owned(),
         paused: false,
-        last,
-        running: None,
-        next: None,
+        running_since: None,
+        next_run: None,
         back_off: None,
-        overdue: None,
+        overdue_since: None,
+        last,
     };
-    let mut rows = vec![
-        job(
-            "check:disk",
-            Some(last("2026-11-23T11:59:30Z", Some(3), State::Ok, "41% free")),
-        ),
-        job(
-            "check:broker",
-            Some(last("2026-11-23T11:59:31Z", Some(5000), State::Critical, "no answer\n")),
-        ),
+    let jobs = vec![
+        JobDocument {
+            back_off: Some(BackOffRow {
+                target: "target:broker".to_owned(),
+                failures: 4,
+                until: "2026-11-23T12:30:00Z".parse().unwrap(),
+            }),
+            ..job(
+                "check:broker",
+                Some(last("2026-11-23T11:59:31Z", Some(5000), State::Critical, "no answer\n")),
+            )
+        },
+        JobDocument {
+            next_run: Some(millis("2026-11-23T12:00:30Z")),
+            overdue_since: Some(millis("2026-11-23T11:59:00Z")),
+            ..job(
+                "check:disk",
+                Some(last("2026-11-23T11:59:30Z", Some(3), State::Ok, "41% free")),
+            )
+        },
+        JobDocument {
+            running_since: Some(millis("2026-11-23T11:58:00Z")),
+            ..job(
+                "backup:observer",
+                Some(last(
+                    "2026-11-22T12:00:00Z",
+                    None,
+                    State::Blocked,
+                    "check:disk is critical",
+                )),
+            )
+        },
         job("target:new", None),
-        job(
-            "target:old",
-            Some(last("2026-11-01T00:00:00Z", Some(61_000), State::Failed, "exit code 3")),
-        ),
-        job(
-            "backup:observer",
-            Some(last(
-                "2026-11-22T12:00:00Z",
-                None,
-                State::Blocked,
-                "check:disk is critical",
-            )),
-        ),
+        JobDocument {
+            paused: true,
+            ..job(
+                "target:old",
+                Some(last("2026-11-01T00:00:00Z", Some(61_000), State::Failed, "exit code 3")),
+            )
+        },
     ];
-    rows[0].next = Some("2026-11-23T12:00:30Z".parse().unwrap());
-    rows[0].overdue = Some("2026-11-23T11:59:00Z".parse().unwrap());
-    rows[1].back_off = Some(BackOffRow {
-        target: "target:broker".to_owned(),
-        failures: 4,
-        until: "2026-11-23T12:30:00Z".parse().unwrap(),
-    });
-    rows[3].paused = true;
-    rows[4].running = Some(("01JD3".to_owned(), "2026-11-23T11:58:00Z".parse().unwrap()));
-    status::sort(&mut rows);
-    rows
+    StatusDocument {
+        format: status::FORMAT,
+        ops: "observer".to_owned(),
+        at: millis("2026-11-23T12:00:00Z"),
+        well: false,
+        jobs,
+        undelivered: vec![Undelivered {
+            channel: "ops".to_owned(),
+            pending: 2,
+            dead: 0,
+            since: Some("2026-11-23T11:00:00Z".parse().unwrap()),
+            last_error: Some("connection refused".to_owned()),
+        }],
+    }
 }
 
 #[test]
-fn how_jobs_stand() {
-    let now = "2026-11-23T12:00:00Z".parse().unwrap();
-    snapshot!(
-        "status",
-        status_text(&standings(), now, chrono_tz::Asia::Seoul, Style::PLAIN)
-    );
+fn the_status_of_jobs() {
+    snapshot!("status", status_text(&status(), chrono_tz::Asia::Seoul, Style::PLAIN));
     let schema = schema("status");
-    for rows in [standings(), Vec::new()] {
-        fits(
-            &schema,
-            &serde_json::to_value(status::document("observer", &rows, &[], now)).unwrap(),
-        );
-    }
-    let undelivered = UndeliveredRow {
-        channel: "ops".to_owned(),
-        pending: 2,
-        dead: 0,
-        since: Some("2026-11-23T11:00:00Z".parse().unwrap()),
-        last_error: Some("connection refused".to_owned()),
+    let empty = StatusDocument {
+        jobs: Vec::new(),
+        undelivered: Vec::new(),
+        ..status()
     };
-    let value = status::document("observer", &standings(), &[undelivered], now);
-    let value = serde_json::to_value(value).unwrap();
+    fits(&schema, &serde_json::to_value(empty).unwrap());
+    let value = serde_json::to_value(status()).unwrap();
     fits(&schema, &value);
-    assert_eq!(value["well"], false);
     snapshot!("status-json", serde_json::to_string_pretty(&value).unwrap());
 }

@@ -1,11 +1,11 @@
 //! A small world: an ops file, and what was found where it points.
 
 use opsrun::config;
-use opsrun::entry::{Entry, Identity, Kind};
+use opsrun::entry::{Entry, EntryKind, Identity};
 use opsrun::model::Model;
 use opsrun::model::retention::{Circumstances, decide};
 use opsrun::path::RelPath;
-use opsrun::plan::facts::{BackupFacts, CopyFacts, Destination, DestinationState, Facts, Scan};
+use opsrun::plan::facts::{BackupFacts, CopyFacts, Destination, DestinationState, PlanFacts, Scan};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ const DAY: i128 = 86_400 * 1_000_000_000;
 
 pub struct World {
     pub model: Model,
-    pub facts: Facts,
+    pub facts: PlanFacts,
 }
 
 impl World {
@@ -51,24 +51,24 @@ impl World {
         let now = "2026-11-23T12:00:00Z".parse().unwrap();
         let now_ns = opsrun::clock::nanos(now);
         let mut entries: Vec<Entry> = [
-            (&b"log"[..], Kind::Dir, 1, 0),
-            (b"log/a.log", Kind::File, 20, 300),
-            (b"notes.txt", Kind::File, 400, 10),
-            (b"raw", Kind::Dir, 1, 0),
-            (b"raw/a-1.jsonl", Kind::File, 20, 1_000_000),
-            (b"raw/a-2.jsonl", Kind::File, 10, 2_000_000),
-            (b"raw/a-3.jsonl", Kind::File, 9, 500),
-            (b"raw/a-4.jsonl", Kind::File, 8, 500),
-            (b"raw/decision-20260901.jsonl", Kind::File, 83, 700),
-            (b"raw/future.jsonl", Kind::File, -1, 5),
-            (b"raw/held.jsonl", Kind::File, 40, 5),
-            (b"raw/link", Kind::Symlink, 40, 5),
-            (b"raw/odd\nname\x9f.jsonl", Kind::File, 12, 77),
-            (b"raw/pattern-1.jsonl", Kind::File, 31, 600),
-            (b"raw/pattern-2.jsonl", Kind::File, 10, 600),
-            (b"raw/young.jsonl", Kind::File, 1, 9),
-            (b"tmp", Kind::Dir, 1, 0),
-            (b"tmp/pattern.jsonl", Kind::File, 99, 3),
+            (&b"log"[..], EntryKind::Dir, 1, 0),
+            (b"log/a.log", EntryKind::File, 20, 300),
+            (b"notes.txt", EntryKind::File, 400, 10),
+            (b"raw", EntryKind::Dir, 1, 0),
+            (b"raw/a-1.jsonl", EntryKind::File, 20, 1_000_000),
+            (b"raw/a-2.jsonl", EntryKind::File, 10, 2_000_000),
+            (b"raw/a-3.jsonl", EntryKind::File, 9, 500),
+            (b"raw/a-4.jsonl", EntryKind::File, 8, 500),
+            (b"raw/decision-20260901.jsonl", EntryKind::File, 83, 700),
+            (b"raw/future.jsonl", EntryKind::File, -1, 5),
+            (b"raw/held.jsonl", EntryKind::File, 40, 5),
+            (b"raw/link", EntryKind::Symlink, 40, 5),
+            (b"raw/odd\nname\x9f.jsonl", EntryKind::File, 12, 77),
+            (b"raw/pattern-1.jsonl", EntryKind::File, 31, 600),
+            (b"raw/pattern-2.jsonl", EntryKind::File, 10, 600),
+            (b"raw/young.jsonl", EntryKind::File, 1, 9),
+            (b"tmp", EntryKind::Dir, 1, 0),
+            (b"tmp/pattern.jsonl", EntryKind::File, 99, 3),
         ]
         .into_iter()
         .enumerate()
@@ -130,7 +130,7 @@ impl World {
             },
             located: BTreeMap::from([(covered, 0)]),
         };
-        let facts = Facts {
+        let facts = PlanFacts {
             now,
             clock: now,
             host: "box".to_owned(),

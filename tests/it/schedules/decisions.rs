@@ -3,7 +3,7 @@
 use super::oracle::{ZONES, near_a_change, schedule};
 use chrono::{DateTime, Duration, Utc};
 use opsrun::model::schedule::due::{Due, SkipReason, due};
-use opsrun::model::schedule::{Fold, Gap, Missed, Rhythm, Schedule};
+use opsrun::model::schedule::{FoldPolicy, GapPolicy, Missed, Rhythm, Schedule};
 use proptest::prelude::*;
 
 /// Decides as the policy says, by looking at every instant.
@@ -51,7 +51,13 @@ fn any_schedule() -> impl Strategy<Value = Schedule> {
         "0 3 * * MON",
     ]);
     let rhythm = prop_oneof![
-        (lines, 0..ZONES.len()).prop_map(|(line, zone)| schedule(line, ZONES[zone], Gap::RunAfter, Fold::First).rhythm),
+        (lines, 0..ZONES.len()).prop_map(|(line, zone)| schedule(
+            line,
+            ZONES[zone],
+            GapPolicy::RunAfter,
+            FoldPolicy::First
+        )
+        .rhythm),
         prop::sample::select(vec![700_u64, 1_000, 45_000, 90_000, 3_600_000])
             .prop_map(|millis| Rhythm::Every(std::time::Duration::from_millis(millis))),
     ];
@@ -70,7 +76,7 @@ fn any_schedule() -> impl Strategy<Value = Schedule> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(300))]
 
     /// A clock that is asked now and then, stands still for hours and is set back: every instant is decided about once,
     /// as the policy says.

@@ -121,7 +121,7 @@ fn a_line_reads_back() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     /// Whatever is written: no panic, and every mistake has its place.
     #[test]

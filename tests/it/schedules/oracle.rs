@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Datelike, Duration, LocalResult, NaiveDate, NaiveDateTime, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
-use opsrun::model::schedule::{Cron, Fold, Gap, Missed, Rhythm, Schedule, WallClock};
+use opsrun::model::schedule::{Cron, FoldPolicy, GapPolicy, Missed, Rhythm, Schedule, WallClock};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -144,10 +144,10 @@ pub fn walk(line: &Line, clock: &WallClock, from: DateTime<Utc>, until: DateTime
         let mut runs = line.matches(now);
         if line.fixed {
             // Seen on this wall already.
-            runs &= clock.fold == Fold::Both || now > furthest;
+            runs &= clock.fold == FoldPolicy::Both || now > furthest;
             // Never seen on this wall.
             let mut leapt = before + minute;
-            while clock.gap == Gap::RunAfter && leapt < now {
+            while clock.gap == GapPolicy::RunAfter && leapt < now {
                 runs |= line.matches(leapt);
                 leapt += minute;
             }
@@ -181,11 +181,11 @@ pub fn ask(line: &Line, clock: &WallClock, first: NaiveDate, last: NaiveDate) ->
                 }
                 LocalResult::Ambiguous(one, two) => {
                     found.insert(one.min(two).to_utc());
-                    if !line.fixed || clock.fold == Fold::Both {
+                    if !line.fixed || clock.fold == FoldPolicy::Both {
                         found.insert(one.max(two).to_utc());
                     }
                 }
-                LocalResult::None if line.fixed && clock.gap == Gap::RunAfter => {
+                LocalResult::None if line.fixed && clock.gap == GapPolicy::RunAfter => {
                     let mut after = wall;
                     while clock.zone.from_local_datetime(&after).earliest().is_none() {
                         after += Duration::seconds(30);
@@ -199,7 +199,7 @@ pub fn ask(line: &Line, clock: &WallClock, first: NaiveDate, last: NaiveDate) ->
     found
 }
 
-pub fn schedule(line: &str, zone: Tz, gap: Gap, fold: Fold) -> Schedule {
+pub fn schedule(line: &str, zone: Tz, gap: GapPolicy, fold: FoldPolicy) -> Schedule {
     Schedule {
         name: "nightly".to_owned(),
         rhythm: Rhythm::Cron(Box::new(WallClock {
@@ -258,10 +258,10 @@ pub fn line() -> impl Strategy<Value = String> {
         .prop_map(|(minute, hour, days)| format!("{minute} {hour} {days}"))
 }
 
-pub fn policies() -> impl Strategy<Value = (Gap, Fold)> {
+pub fn policies() -> impl Strategy<Value = (GapPolicy, FoldPolicy)> {
     (
-        prop_oneof![3 => Just(Gap::RunAfter), 1 => Just(Gap::Skip)],
-        prop_oneof![3 => Just(Fold::First), 1 => Just(Fold::Both)],
+        prop_oneof![3 => Just(GapPolicy::RunAfter), 1 => Just(GapPolicy::Skip)],
+        prop_oneof![3 => Just(FoldPolicy::First), 1 => Just(FoldPolicy::Both)],
     )
 }
 

@@ -13,7 +13,7 @@ fn every_zone_has_its_changes() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(1_200))]
 
     /// Nothing lost, nothing doubled, nothing out of order; and it does not matter from where one asks.
     #[test]
@@ -57,7 +57,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(150))]
 
     /// Rare lines over years.
     #[test]

@@ -1,28 +1,30 @@
-//! The properties of a node: each checked against its row, and what was meant by those that have none.
+//! The properties of a node: each checked against its row, and what was meant by those without one.
 //!
-//! Takes a node and its row, adds to its [`Reading`]; reports properties that are unknown, missing or given twice.
-//! Invariant: that of the reader: every property is in the reading or in a finding.
+//! Takes a node and its row, adds to its [`CheckedNode`]; reports properties that are unknown, missing or given twice.
 
-use super::{Reader, Reading};
+use super::NodeReader;
 use crate::config::findings::{Code, Finding, excerpt};
-use crate::config::nodes::schema::{ABSENT_PROPS, Args, Spec, Type};
+use crate::config::language::spec::{Args, Spec};
+use crate::config::language::suggest::{advice, fixable_name, line_beside, near_name};
+use crate::config::language::types::Type;
+use crate::config::nodes::checked_node::CheckedNode;
+use crate::config::nodes::job::ABSENT_PROPS;
 use crate::config::source::Spanned;
 use crate::config::syntax::kdl_string;
-use crate::config::syntax::other_formats::loanwords;
 use crate::config::syntax::tree::{Data, SyntaxNode, SyntaxProperty};
 
-impl Reader {
-    pub(super) fn props(&mut self, node: &SyntaxNode, spec: &'static Spec, reading: &mut Reading) {
+impl NodeReader {
+    pub(super) fn props(&mut self, node: &SyntaxNode, spec: &'static Spec, checked: &mut CheckedNode) {
         let mut seen: Vec<&SyntaxProperty> = Vec::new();
         let arguments = self.arguments_with_sign(node, spec);
         for prop in &node.props {
             if arguments && is_argument(prop, spec) {
-                reading.damaged = true;
+                checked.damaged = true;
                 continue;
             }
             let Some(row) = spec.prop(&prop.key) else {
                 self.unknown_prop(prop, node, spec);
-                reading.damaged = true;
+                checked.damaged = true;
                 continue;
             };
             if let Some(first) = seen.iter().find(|p| p.key == prop.key) {
@@ -34,18 +36,18 @@ impl Reader {
                         "again here",
                     )
                     .also(first.key_span.to(first.value.span), "first here")
-                    .help("KDL would let the last one win: delete one of them"),
+                    .help("delete one of them"),
                 );
                 continue;
             }
             // Given before, without its `=`.
-            if reading.prop(row.name).is_some() {
-                reading.damaged = true;
+            if checked.prop(row.name).is_some() {
+                checked.damaged = true;
                 continue;
             }
             seen.push(prop);
             let value = self.value(&prop.value, row.ty, spec.name, Some(row));
-            reading.props.push((
+            checked.props.push((
                 row.name,
                 Spanned {
                     value,
@@ -54,7 +56,7 @@ impl Reader {
             ));
         }
         for row in spec.props.iter().filter(|row| row.required) {
-            if reading.prop(row.name).is_none() && !reading.damaged {
+            if checked.prop(row.name).is_none() && !checked.damaged {
                 self.findings.push(
                     Finding::new(
                         Code::Missing,
@@ -62,13 +64,13 @@ impl Reader {
                         format!("`{}` has no `{}`", spec.name, row.name),
                         format!("`{}=` is missing: {}", row.name, row.doc),
                     )
-                    .help(format!("add `{}={}`", row.name, example_value(row.ty))),
+                    .help(format!("add `{}={}`", row.name, row.ty.placeholder())),
                 );
             }
         }
     }
 
-    /// `command rsync --delete=yes`: arguments that the grammar takes for properties, said together.
+    /// `command rsync --delete=yes`: arguments that KDL reads as properties, reported together.
     fn arguments_with_sign(&mut self, node: &SyntaxNode, spec: &'static Spec) -> bool {
         if !matches!(spec.args, Args::Then(Type::Program, _)) {
             return false;
@@ -91,8 +93,8 @@ impl Reader {
         let finding = Finding::new(
             Code::UnknownProperty,
             first.key_span.to(first.value.span),
-            format!("an argument with an `=` stands in quotes: `{}`", excerpt(&first.key)),
-            "without them it is read as a property",
+            format!("argument `{}` with an `=` is not in quotes", excerpt(&first.key)),
+            "read as a property",
         );
         self.findings.push(match written {
             Some(written) => {
@@ -113,7 +115,7 @@ impl Reader {
                     Code::UnknownProperty,
                     prop.key_span,
                     format!("`{name}` is not in this build"),
-                    "known to the language, but not built in",
+                    "known to the language, but not supported here",
                 )
                 .help(*instead),
             );
@@ -122,7 +124,7 @@ impl Reader {
         let finding = Finding::new(
             Code::UnknownProperty,
             prop.key_span,
-            format!("`{}` takes no property `{key}`", spec.name),
+            format!("`{}` has no property `{key}`", spec.name),
             "unknown property",
         );
         let known: Vec<&str> = spec.props.iter().map(|p| p.name).collect();
@@ -132,46 +134,45 @@ impl Reader {
             _ if prop.value.typed.is_empty() => "…".to_owned(),
             _ => prop.value.typed.clone(),
         };
-        let finding =
-            if matches!(spec.args, Args::Pair(..)) && loanwords::near(&prop.key, known.iter().copied()).is_none() {
-                finding.help(format!(
-                "name and value are two texts: `{} \"{key}\" \"…\"`, or `{0} \"{key}\" from-env=\"…\"` for a secret",
+        let finding = if matches!(spec.args, Args::Pair(..)) && near_name(&prop.key, known.iter().copied()).is_none() {
+            finding.help(format!(
+                "write name and value separately: `{} \"{key}\" \"…\"`, or `{0} \"{key}\" from-env=\"…\"` for a secret",
                 spec.name
             ))
-            } else if let Some(line) = loanwords::line_beside(&prop.key, spec.name) {
-                finding.help(format!(
-                    "`{0}` has a line of its own, beside `{1}`: `{0} {given}`",
-                    line.name, spec.name
-                ))
-            } else if let Some(child) = spec.child(&prop.key).filter(|child| child.absent.is_none()) {
-                let example = match &prop.value.data {
-                    Data::Text(text) if child.args != Args::None => format!("{key} \"{}\"", excerpt(text)),
-                    Data::Integer(number) if child.args != Args::None => format!("{key} {number}"),
-                    _ => child.example.to_owned(),
-                };
-                finding.help(format!("`{key}` is a child node here: write `{{ {example}; }}`"))
-            } else if let Some(child) = spec.child(&prop.key) {
-                finding.help(format!(
-                    "`{}` is not in this build; {}",
-                    child.name,
-                    child.absent.unwrap_or_default()
-                ))
-            } else if let Some(help) = loanwords::help(&prop.key, spec, &[]) {
-                finding.help(help.replace("{given}", &given))
-            } else if let Some(near) = loanwords::near(&prop.key, known.iter().copied()) {
-                let finding = finding.help(format!("did you mean `{near}=`?"));
-                let sure = loanwords::slip(&prop.key, known.iter().copied());
-                match sure.filter(|sure| node.props.iter().all(|other| other.key != *sure)) {
-                    Some(sure) => finding.fix(prop.key_span, sure),
-                    None => finding,
-                }
-            } else if let Some(near) = loanwords::near(&prop.key, children.iter().copied()) {
-                finding.help(format!("did you mean the child node `{near}`?"))
-            } else if known.is_empty() {
-                finding.help(format!("for example `{}`", spec.example))
-            } else {
-                finding.help(format!("allowed here: {}", known.join(", ")))
+        } else if let Some(line) = line_beside(&prop.key, spec.name) {
+            finding.help(format!(
+                "`{0}` is a node of its own, beside `{1}`: write `{0} {given}`",
+                line.name, spec.name
+            ))
+        } else if let Some(child) = spec.child(&prop.key).filter(|child| child.absent.is_none()) {
+            let example = match &prop.value.data {
+                Data::Text(text) if child.args != Args::None => format!("{key} \"{}\"", excerpt(text)),
+                Data::Integer(number) if child.args != Args::None => format!("{key} {number}"),
+                _ => child.example.to_owned(),
             };
+            finding.help(format!("`{key}` is a child node: write `{{ {example}; }}`"))
+        } else if let Some(child) = spec.child(&prop.key) {
+            finding.help(format!(
+                "`{}` is not in this build; {}",
+                child.name,
+                child.absent.unwrap_or_default()
+            ))
+        } else if let Some(help) = advice(&prop.key, spec, &[]) {
+            finding.help(help.replace("{given}", &given))
+        } else if let Some(near) = near_name(&prop.key, known.iter().copied()) {
+            let finding = finding.help(format!("did you mean `{near}=`?"));
+            let sure = fixable_name(&prop.key, known.iter().copied());
+            match sure.filter(|sure| node.props.iter().all(|other| other.key != *sure)) {
+                Some(sure) => finding.fix(prop.key_span, sure),
+                None => finding,
+            }
+        } else if let Some(near) = near_name(&prop.key, children.iter().copied()) {
+            finding.help(format!("did you mean the child node `{near}`?"))
+        } else if known.is_empty() {
+            finding.help(format!("for example `{}`", spec.example))
+        } else {
+            finding.help(format!("allowed here: {}", known.join(", ")))
+        };
         self.findings.push(finding);
     }
 }
@@ -180,23 +181,8 @@ impl Reader {
 fn is_argument(prop: &SyntaxProperty, spec: &Spec) -> bool {
     spec.prop(&prop.key).is_none()
         && spec.child(&prop.key).is_none()
-        && loanwords::line_beside(&prop.key, spec.name).is_none()
+        && line_beside(&prop.key, spec.name).is_none()
         && ABSENT_PROPS
             .iter()
             .all(|(node, name, _)| *node != spec.name || *name != prop.key)
-}
-
-/// A value of that type, to be written in an example.
-pub(super) fn example_value(ty: Type) -> &'static str {
-    match ty {
-        Type::Age | Type::Duration => "\"30d\"",
-        Type::Years => "\"2y\"",
-        Type::Size => "\"10GiB\"",
-        Type::Percent => "\"20%\"",
-        Type::Integer(..) | Type::Scalar => "7",
-        Type::Decimal(..) => "2.0",
-        Type::Space => "\"15%\"",
-        Type::Bool => "#true",
-        _ => "\"…\"",
-    }
 }

@@ -4,7 +4,7 @@
 //! by the backup" and "may be deleted". Builds and asks each automaton once, since many jobs share their patterns.
 //! Invariant: [`Reach::deletable`] holds for every path that cleanup could ever delete by that class.
 
-use crate::config::nodes::document::ClassNode;
+use crate::config::nodes::ClassNode;
 use crate::config::rules::deletion::path_sets::{Answer, PathSet, Term, search};
 use crate::config::rules::validate::Claim;
 use crate::config::source::{Span, Spanned};

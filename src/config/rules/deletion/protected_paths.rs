@@ -3,10 +3,10 @@
 //! Takes the document, gives [`Precious`] paths in their order. Judges nothing.
 //! Invariant: every path is absolute and stands once.
 
-use crate::config::nodes::build;
-use crate::config::nodes::document::{ArgvNode, CommandNode, Document, ProbeNode, ProgramNode, TextNode};
+use crate::config::nodes::document::Document;
+use crate::config::nodes::{HostObject, HostReference};
 use crate::config::rules::validate::Place;
-use crate::config::source::{SourceMap, Span, Spanned, paths};
+use crate::config::source::{SourceMap, Span, paths};
 use crate::model::Ops;
 use std::path::{Path, PathBuf};
 
@@ -58,78 +58,28 @@ pub(in crate::config) fn all(
             vital: true,
         });
     }
-    let mut named = Named { sources, all };
-    named.document(document);
-    let mut all = named.all;
+    let targets = document.targets.iter().map(|node| &node.job);
+    let jobs = targets.chain(document.checks.iter().map(|node| &node.job));
+    all.extend(jobs.flat_map(|job| &job.host_references).filter_map(named));
     all.sort_by(|a, b| (&a.path, !a.vital).cmp(&(&b.path, !b.vital)));
     // Of a file that many jobs name, the first is said. Destinations are all said: each belongs to one backup.
     all.dedup_by(|b, a| a.path == b.path && !b.vital);
     all
 }
 
-/// Collects the files that jobs name.
-struct Named<'a> {
-    sources: &'a SourceMap,
-    all: Vec<Precious>,
-}
-
-impl Named<'_> {
-    fn document(&mut self, document: &Document) {
-        for target in &document.targets {
-            if let Some(command) = &target.command {
-                self.command(command);
-            }
-        }
-        for check in &document.checks {
-            match &check.probe {
-                Some(ProbeNode::Command(command)) => self.command(command),
-                Some(ProbeNode::Http(http)) => {
-                    self.value(&http.url);
-                    http.headers.iter().for_each(|(_, value)| self.value(value));
-                    self.certificates(http.ca_file.as_ref());
-                }
-                Some(ProbeNode::TlsExpiry { ca_file, .. }) => self.certificates(ca_file.as_ref()),
-                _ => {}
-            }
-        }
-    }
-
-    fn command(&mut self, command: &CommandNode) {
-        if let ProgramNode::Argv(argv) = &command.program {
-            self.program(argv);
-        }
-        command.env.iter().for_each(|(_, value)| self.value(value));
-    }
-
-    fn value(&mut self, value: &TextNode) {
-        match value {
-            TextNode::File(path) => self.file(&path.value, path.span, "the secret", "read from here"),
-            TextNode::Command(argv) => self.program(argv),
-            TextNode::Plain(_) | TextNode::Env(_) => {}
-        }
-    }
-
-    fn certificates(&mut self, path: Option<&Spanned<PathBuf>>) {
-        if let Some(path) = path {
-            self.file(&path.value, path.span, "the certificates", "read from here");
-        }
-    }
-
-    /// A name without a `/` is looked up elsewhere.
-    fn program(&mut self, argv: &ArgvNode) {
-        if let Some(program) = argv.words.first().filter(|word| word.contains('/')) {
-            self.file(Path::new(program), argv.span, "the program", "run from here");
-        }
-    }
-
-    fn file(&mut self, path: &Path, span: Span, what: &str, label: &'static str) {
-        let path = paths::normal(&build::dir(self.sources, span).join(path));
-        self.all.push(Precious {
-            what: format!("{what} `{}`", paths::shown(&path)),
-            path,
-            is_dir: false,
-            named: Some((span, label)),
-            vital: false,
-        });
-    }
+/// A file that a job names; `None` for what is not a file, or looked up elsewhere.
+fn named(reference: &HostReference) -> Option<Precious> {
+    let (path, what, label) = match &reference.what {
+        HostObject::Program(path, _) if path.contains('/') => (Path::new(path), "the program", "run from here"),
+        HostObject::File(path, "ca-file") => (path.as_path(), "the certificates", "read from here"),
+        HostObject::File(path, _) => (path.as_path(), "the secret", "read from here"),
+        HostObject::Program(..) | HostObject::Variable(_) | HostObject::Directory(..) => return None,
+    };
+    Some(Precious {
+        path: path.to_path_buf(),
+        is_dir: false,
+        what: format!("{what} `{}`", paths::shown(path)),
+        named: Some((reference.span, label)),
+        vital: false,
+    })
 }

@@ -6,7 +6,7 @@
 //! Invariant: an error is only reported with a proof; what cannot be decided is at most a warning.
 
 use crate::config::findings::{Code, Finding, excerpt};
-use crate::config::nodes::document::ClassNode;
+use crate::config::nodes::ClassNode;
 use crate::config::rules::deletion::deletable::{Reach, Sets, no_prefix, term};
 use crate::config::rules::deletion::path_sets::{Answer, PathSet, Term};
 use crate::config::rules::deletion::protected_paths::Precious;

@@ -4,9 +4,7 @@
 //! the language of ops files only which names stand at the top.
 //! Invariant: a file with one line that begins like a node of an ops file is one, whatever else stands in it.
 
-pub(in crate::config) mod loanwords;
-
-use crate::config::nodes::schema::ROOT;
+use crate::config::nodes::ROOT;
 use crate::config::syntax::lexer;
 
 /// How many lines are looked at for what a file is about.

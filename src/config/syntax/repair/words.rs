@@ -4,7 +4,7 @@
 //! Invariant: that of `slips`.
 
 use crate::config::findings::{Code, excerpt};
-use crate::config::nodes::schema::{self, Wanted};
+use crate::config::language::keywords::{Keyword, takes_keyword};
 use crate::config::syntax::kdl_string;
 use crate::config::syntax::lexer::Token;
 use crate::config::syntax::repair::mend::Mender;
@@ -72,8 +72,8 @@ impl Mender<'_> {
                 "a bare keyword",
             );
             let flag = match word {
-                "true" | "false" => schema::takes(named, Wanted::Flag),
-                _ => schema::takes(named, Wanted::Null),
+                "true" | "false" => takes_keyword(named, Keyword::Flag),
+                _ => takes_keyword(named, Keyword::Null),
             };
             if flag == Some(false) {
                 self.help(format!("write \"{word}\": `{}` takes text", excerpt(named)));

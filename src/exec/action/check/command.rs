@@ -7,7 +7,7 @@
 use crate::exec::action::child;
 use crate::exec::action::outcome;
 use crate::model::{Command, Program};
-use crate::process::{self, Captured, Ending, Finished, Streams};
+use crate::process::{self, Captured, CompletedProcess, Ending, Streams};
 use crate::run::{Outcome, State};
 use crate::secret::{Terms, Vault};
 use crate::signal::Stop;
@@ -35,7 +35,7 @@ pub async fn probe(command: &Command, timeout: Duration, kill_after: Duration, v
     }
 }
 
-fn answer(done: &Finished, shell: bool, stop: &Stop) -> Outcome {
+fn answer(done: &CompletedProcess, shell: bool, stop: &Stop) -> Outcome {
     let state = match done.ending {
         Ending::Stopped(ladder) => return child::stopped(stop, &ladder.to_string()),
         Ending::Exited(0) => State::Ok,

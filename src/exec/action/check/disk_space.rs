@@ -4,7 +4,9 @@
 //! a percentage is of the whole size.
 //! Invariant: a file system that has no size (a pseudo file system) is unknown.
 
-use super::{file_system, measured, outcome, unless_stopped};
+use super::answer::unless_stopped;
+use super::{file_system, measured};
+use crate::exec::action::outcome;
 use crate::model::check::{Levels, Space};
 use crate::path::shown;
 use crate::run::{Outcome, State};

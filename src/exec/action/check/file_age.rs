@@ -3,8 +3,10 @@
 //! Takes a path and ages, gives an outcome. Symlinks are followed: what counts is the file that they lead to.
 //! Invariant: a time in the future is unknown, for it says nothing of when the file was written.
 
-use super::{file_system, measured, outcome, unless_stopped};
+use super::answer::unless_stopped;
+use super::{file_system, measured};
 use crate::clock;
+use crate::exec::action::outcome;
 use crate::model::check::Levels;
 use crate::path::shown;
 use crate::run::{Outcome, State};

@@ -4,8 +4,8 @@
 //! nothing: a path that is not there is critical, one that cannot be looked at unknown.
 //! Invariant: a mount that hangs keeps a thread, never the run.
 
-use super::outcome;
 use crate::blocking;
+use crate::exec::action::outcome;
 use crate::path::shown;
 use crate::run::{Outcome, State};
 use crate::units::show_duration;

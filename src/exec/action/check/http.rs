@@ -5,8 +5,8 @@
 //! shown than that there is a server.
 
 #[cfg(not(feature = "http"))]
-use super::not_built;
-use super::{Redact, unless_stopped};
+use super::answer::not_built;
+use super::answer::{Redaction, unless_stopped};
 use crate::model::check::HttpProbe;
 use crate::run::Outcome;
 use crate::signal::Stop;
@@ -19,7 +19,7 @@ pub async fn probe(
     url: &SecretString,
     headers: &[(String, SecretString)],
     timeout: Duration,
-    redact: Redact<'_>,
+    redact: Redaction<'_>,
     stop: &Stop,
 ) -> Outcome {
     let found = unless_stopped(stop, ask(probe, url, headers, timeout, redact)).await;
@@ -37,7 +37,7 @@ fn ask(
     _: &SecretString,
     _: &[(String, SecretString)],
     _: Duration,
-    _: Redact<'_>,
+    _: Redaction<'_>,
 ) -> std::future::Ready<Outcome> {
     std::future::ready(not_built("HTTP"))
 }
@@ -48,7 +48,7 @@ async fn ask(
     url: &SecretString,
     headers: &[(String, SecretString)],
     timeout: Duration,
-    redact: Redact<'_>,
+    redact: Redaction<'_>,
 ) -> Outcome {
     use crate::model::command::Value;
     let get = crate::net::http::Get {
@@ -57,29 +57,31 @@ async fn ask(
         headers,
         ca_file: probe.ca_file.as_deref(),
         wanted: &probe.status,
-        most_body: judge::MOST_BODY,
+        max_body: judge::MAX_BODY,
         limit: timeout,
     };
     match crate::net::http::get(get).await {
         Ok(answer) => judge::judge(probe, &answer, redact),
-        Err(error) => super::unanswered(&error),
+        Err(error) => super::answer::unanswered(&error),
     }
 }
 
 #[cfg(feature = "http")]
 mod judge {
-    use super::super::{Redact, json, measured, outcome};
+    use super::super::answer::Redaction;
+    use super::super::{json, measured};
+    use crate::exec::action::outcome;
     use crate::model::check::HttpProbe;
-    use crate::net::http::Answer;
+    use crate::net::http::HttpAnswer;
     use crate::run::{Outcome, State};
     use crate::units::show_size;
 
     /// More of a body is not read.
-    pub(super) const MOST_BODY: usize = 1 << 20;
+    pub(super) const MAX_BODY: usize = 1 << 20;
 
     /// What the answer makes of the check: the first of status, body and time that is critical, else unknown, else a
     /// warning.
-    pub(super) fn judge(probe: &HttpProbe, answer: &Answer, redact: Redact<'_>) -> Outcome {
+    pub(super) fn judge(probe: &HttpProbe, answer: &HttpAnswer, redact: Redaction<'_>) -> Outcome {
         let status = answer.status;
         let accepted = if probe.status.is_empty() {
             (200..300).contains(&status)
@@ -108,7 +110,7 @@ mod judge {
                         } else {
                             State::Unknown
                         },
-                        format!("{summary}; the body is larger than {}", show_size(MOST_BODY as u64)),
+                        format!("{summary}; the body is larger than {}", show_size(MAX_BODY as u64)),
                     )
                 };
             }
@@ -125,7 +127,7 @@ mod judge {
         } else {
             outcome(
                 state,
-                format!("{summary}; of the body only {} were read", show_size(MOST_BODY as u64)),
+                format!("{summary}; of the body only {} were read", show_size(MAX_BODY as u64)),
             )
         }
     }

@@ -4,7 +4,8 @@
 //! Invariant: a job that never succeeded is critical where its freshness is asked for; where only the length of its
 //! runs is asked for and none ended, it is unknown.
 
-use super::{measured, outcome};
+use super::measured;
+use crate::exec::action::outcome;
 use crate::model::check::Levels;
 use crate::run::{JobHistory, Outcome, State};
 use chrono::{DateTime, TimeDelta, Utc};

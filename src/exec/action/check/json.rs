@@ -4,7 +4,7 @@
 //! Invariant: a found value is redacted before it is cut, and a document that cannot be read is an error, never a
 //! document without findings.
 
-use super::Redact;
+use super::answer::Redaction;
 use crate::path::Shown;
 use serde_json::Value;
 
@@ -12,7 +12,11 @@ use serde_json::Value;
 const MOST_CHARACTERS: usize = 80;
 
 /// What is wrong; empty when everything is as expected. An error says why the body is no JSON.
-pub(super) fn mismatches(body: &[u8], expected: &[(String, Value)], redact: Redact<'_>) -> Result<Vec<String>, String> {
+pub(super) fn mismatches(
+    body: &[u8],
+    expected: &[(String, Value)],
+    redact: Redaction<'_>,
+) -> Result<Vec<String>, String> {
     // The parser refuses deep nesting by itself.
     let document: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     Ok(expected
@@ -44,7 +48,7 @@ fn equal(found: &Value, expected: &Value) -> bool {
     }
 }
 
-fn show(value: &Value, redact: Redact<'_>) -> String {
+fn show(value: &Value, redact: Redaction<'_>) -> String {
     match value {
         Value::Array(_) => "a list".to_owned(),
         Value::Object(_) => "an object".to_owned(),

@@ -1,17 +1,14 @@
-//! The probes of checks: each asks one question and gives an outcome.
+//! Checks: each probe asks one question and gives an outcome.
 //!
 //! Takes plain values of the model, thresholds and a time limit; gives ok, warning, critical or unknown with the
-//! measured value in the summary.
-//! - [`file_age`], [`disk_space`]: what a file system says
-//! - [`tcp`], [`http`], [`tls_expiry`]: what a server says
-//! - [`command`]: what a command says, in the way of Nagios
-//! - [`job`]: what the history says
-//! - [`ask`]: which of them a check asks
+//! measured value in the summary. Secrets are fetched first, and not within the check's timeout.
+//! - [`file_age`], [`disk_space`]: ask a file system · [`tcp`], [`http`], [`tls_expiry`]: ask a server
+//! - [`command`]: asks a command, like Nagios · [`job`]: asks the history · [`answer`]: what they have in common
 //!
-//! Invariant: what could not be found out is unknown, never ok; and a probe ends within its time limit, or at once
-//! when the run is told to stop.
+//! Invariant: what could not be found out is unknown, never ok. A probe ends within its time limit, or at once when the
+//! run must stop.
 
-pub mod ask;
+pub mod answer;
 pub mod command;
 pub mod disk_space;
 pub mod file_age;
@@ -25,65 +22,68 @@ pub mod tcp;
 pub mod tls_expiry;
 
 use super::{Context, Ended, outcome};
-use crate::model::check::{Check, Worst};
-use crate::net::NetError;
-use crate::run::{Outcome, State};
+use crate::clock;
+use crate::model::check::{Check, HttpProbe, Probe};
+use crate::model::{JobName, Value};
+use crate::run::{JobHistory, Outcome, RecordError, State};
+use crate::secret::{SecretError, Vault};
 use crate::signal::Stop;
-use ask::Sources;
+use answer::{Redaction, capped, interrupted};
 
 pub async fn run(context: &Context<'_>, check: &Check) -> Ended {
-    let from = Sources {
+    let from = CheckSources {
         vault: context.secrets,
         stop: &context.how.stop,
         history: &|job| context.history_of(job),
     };
-    ask::ask(check, from).await
+    ask(check, from).await
 }
 
-pub type Redact<'a> = &'a (dyn Fn(&str) -> String + Sync);
-
-/// `severity "warning"`: critical is turned into a warning, and nothing else.
-#[must_use]
-pub fn capped(mut outcome: Outcome, worst: Worst) -> Outcome {
-    if worst == Worst::Warning && outcome.state == State::Critical {
-        outcome.state = State::Warning;
-    }
-    outcome
+/// What probes ask besides the system.
+#[derive(Clone, Copy)]
+pub struct CheckSources<'a> {
+    pub vault: &'a Vault,
+    pub stop: &'a Stop,
+    pub history: &'a (dyn Fn(&JobName) -> Result<JobHistory, RecordError> + Sync),
 }
 
-/// Waits for a probe, or for the request to stop.
-async fn unless_stopped(stop: &Stop, probe: impl Future<Output = Outcome>) -> Outcome {
-    tokio::select! {
-        biased;
-        () = stop.wait() => interrupted(stop),
-        outcome = probe => outcome,
-    }
-}
-
-fn interrupted(stop: &Stop) -> Outcome {
-    stop.signal()
-        .map_or_else(|| outcome(State::Interrupted, "stopped"), super::interrupted)
-}
-
-/// What a failure on the network makes of a check: a server that does not answer as it should is critical, a
-/// question that could not be asked leaves unknown.
-fn unanswered(error: &NetError) -> Outcome {
-    let state = if error.is_ours() {
-        State::Unknown
-    } else {
-        State::Critical
+pub async fn ask(check: &Check, from: CheckSources<'_>) -> Ended {
+    let (stop, timeout) = (from.stop, check.timeout);
+    let found = match &check.probe {
+        Probe::FileAge { path, age } => file_age::probe(path, age, timeout, stop).await,
+        Probe::DiskSpace { path, free } => disk_space::probe(path, free, timeout, stop).await,
+        Probe::Command(asked) => command::probe(asked, timeout, check.kill_after, from.vault, stop).await,
+        Probe::Tcp { address, latency } => tcp::probe(address, latency, timeout, stop).await,
+        Probe::Http(probe) => asked_of_web(check, probe, from).await,
+        Probe::TlsExpiry { address, left, ca_file } => {
+            tls_expiry::probe(address, left, ca_file.as_deref(), timeout, stop).await
+        }
+        Probe::Job { job, age, duration } => job::probe((from.history)(job)?, age, duration, clock::now()),
     };
-    Outcome {
-        help: error.help().map(str::to_owned),
-        ..outcome(state, error.to_string())
-    }
+    Ok(capped(found, check.worst))
 }
 
-/// The probe needs what this program was built without.
-#[cfg(not(feature = "http"))]
-fn not_built(what: &str) -> Outcome {
-    Outcome {
-        help: Some("use a build with the feature `http`".to_owned()),
-        ..outcome(State::Unknown, format!("this build of opsrun cannot ask over {what}"))
+async fn asked_of_web(check: &Check, probe: &HttpProbe, from: CheckSources<'_>) -> Outcome {
+    let (vault, stop) = (from.vault, from.stop);
+    let fetched = async {
+        let url = vault.reveal(&probe.url, stop).await?;
+        if matches!(probe.url, Value::Secret(_)) {
+            // A server that is asked repeats parts of what it is asked.
+            vault.remember_address(&url);
+        }
+        let mut headers = Vec::with_capacity(probe.headers.len());
+        for (name, value) in &probe.headers {
+            headers.push((name.clone(), vault.reveal(value, stop).await?));
+        }
+        Ok::<_, SecretError>((url, headers))
+    };
+    let redact: Redaction<'_> = &|text| vault.redact(text);
+    match fetched.await {
+        Ok((url, headers)) => http::probe(probe, &url, &headers, check.timeout, redact, stop).await,
+        Err(error) if error.is_stop() => interrupted(stop),
+        Err(error) => Outcome {
+            help: Some(error.help().to_owned()),
+            ..outcome(State::Unknown, redact(&error.to_string()))
+        },
     }
 }

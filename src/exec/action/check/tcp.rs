@@ -3,8 +3,10 @@
 //! Takes an address and latencies, gives an outcome. The connection is closed at once.
 //! Invariant: the time that the name takes to be resolved counts, as it does for whoever connects.
 
-use super::{measured, outcome, unanswered, unless_stopped};
-use crate::clock::Mark;
+use super::answer::{unanswered, unless_stopped};
+use super::measured;
+use crate::clock::Stopwatch;
+use crate::exec::action::outcome;
 use crate::model::check::{Address, Levels};
 use crate::net;
 use crate::run::Outcome;
@@ -13,7 +15,7 @@ use std::time::Duration;
 
 pub async fn probe(address: &Address, latency: &Levels<Duration>, timeout: Duration, stop: &Stop) -> Outcome {
     unless_stopped(stop, async {
-        let asked = Mark::set();
+        let asked = Stopwatch::set();
         match net::tcp::connect(&address.host, address.port, timeout).await {
             Ok(_) => {
                 let (state, summary) = measured::from(asked.elapsed(), |took| format!("connected in {took}"), latency);

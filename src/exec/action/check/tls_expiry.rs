@@ -4,8 +4,8 @@
 //! Invariant: a certificate that cannot be trusted is critical, however long it is valid.
 
 #[cfg(not(feature = "http"))]
-use super::not_built;
-use super::unless_stopped;
+use super::answer::not_built;
+use super::answer::unless_stopped;
 use crate::model::check::{Address, Levels};
 use crate::run::Outcome;
 use crate::signal::Stop;
@@ -31,23 +31,24 @@ fn ask(_: &Address, _: &Levels<Duration>, _: Option<&Path>, _: Duration) -> std:
 async fn ask(address: &Address, left: &Levels<Duration>, ca_file: Option<&Path>, timeout: Duration) -> Outcome {
     match crate::net::tls::handshake(&address.host, address.port, ca_file, timeout).await {
         Ok(shown) => judge::judge(&shown, crate::clock::now(), left),
-        Err(error) => super::unanswered(&error),
+        Err(error) => super::answer::unanswered(&error),
     }
 }
 
 #[cfg(feature = "http")]
 mod judge {
-    use super::super::{measured, outcome};
+    use super::super::measured;
+    use crate::exec::action::outcome;
     use crate::model::check::Levels;
     use crate::net::error::Distrust;
-    use crate::net::tls::Shown;
+    use crate::net::tls::ServerCertificate;
     use crate::run::{Outcome, State};
     use crate::units::show_duration;
     use chrono::{DateTime, Utc};
     use std::time::Duration;
 
     /// What the certificate makes of the check.
-    pub(super) fn judge(shown: &Shown, now: DateTime<Utc>, left: &Levels<Duration>) -> Outcome {
+    pub(super) fn judge(shown: &ServerCertificate, now: DateTime<Utc>, left: &Levels<Duration>) -> Outcome {
         let until = shown.leaf.not_after;
         let day = until.format("%Y-%m-%d");
         let remaining = until.signed_duration_since(now);
@@ -83,7 +84,7 @@ mod judge {
 
         fn judged(left: TimeDelta, distrust: Option<Distrust>) -> (State, String) {
             let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
-            let shown = Shown {
+            let shown = ServerCertificate {
                 leaf: Leaf {
                     not_before: now - TimeDelta::days(300),
                     not_after: now + left,

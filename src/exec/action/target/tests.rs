@@ -1,7 +1,7 @@
 //! Targets with real commands: attempts, waits, secrets, and how each end is told.
 
 use super::*;
-use crate::exec::action::Settled;
+use crate::exec::action::StepAbort;
 use crate::model::{Command, JobName, Retry, SecretSource, StepKind, Value};
 use crate::run::{JobHistory, RecordError};
 use base64::Engine as _;
@@ -132,8 +132,8 @@ fn outcome_of(target: &Target) -> (Outcome, Vec<Recorded>) {
 
 fn settled(ended: Ended) -> Outcome {
     match ended {
-        Ok(outcome) | Err(Settled::Outcome(outcome)) => outcome,
-        Err(Settled::Record(error)) => panic!("{error}"),
+        Ok(outcome) | Err(StepAbort::Outcome(outcome)) => outcome,
+        Err(StepAbort::Record(error)) => panic!("{error}"),
     }
 }
 
@@ -235,7 +235,7 @@ fn what_cannot_be_recorded_is_not_repeated() {
     let mut target = target(&succeeds_with(2), dir.path());
     target.retry = Some(retry(5, Duration::from_millis(1)));
     let (ended, _) = run_with(&target, &Stop::default(), &|_| false);
-    assert!(matches!(ended, Err(Settled::Record(_))));
+    assert!(matches!(ended, Err(StepAbort::Record(_))));
     assert_eq!(std::fs::read_to_string(dir.path().join("n")).unwrap(), "1\n");
 }
 

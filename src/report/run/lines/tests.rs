@@ -107,17 +107,17 @@ fn story() -> Vec<Event> {
     ]
 }
 
-fn told(detail: Detail, style: Style) -> String {
-    let mut lines = Lines::new(style, detail);
+fn text(detail: Detail, style: Style) -> String {
+    let mut lines = EventLines::new(style, detail);
     story().iter().map(|event| lines.lines(event)).collect()
 }
 
 #[test]
 fn a_run_as_people_see_it() {
     insta::with_settings!({ omit_expression => true }, {
-        insta::assert_snapshot!("lines", told(Detail::Normal, Style::PLAIN));
-        insta::assert_snapshot!("lines_quiet", told(Detail::Quiet, Style::PLAIN));
-        insta::assert_snapshot!("lines_verbose", told(Detail::Verbose, Style::PLAIN));
+        insta::assert_snapshot!("lines", text(Detail::Normal, Style::PLAIN));
+        insta::assert_snapshot!("lines_quiet", text(Detail::Quiet, Style::PLAIN));
+        insta::assert_snapshot!("lines_verbose", text(Detail::Verbose, Style::PLAIN));
     });
 }
 
@@ -164,7 +164,7 @@ fn health() -> Vec<Event> {
 
 #[test]
 fn checks_and_targets_as_people_see_them() {
-    let mut lines = Lines::new(Style::PLAIN, Detail::Normal);
+    let mut lines = EventLines::new(Style::PLAIN, Detail::Normal);
     let text: String = health().iter().map(|event| lines.lines(event)).collect();
     insta::with_settings!({ omit_expression => true }, {
         insta::assert_snapshot!("lines_health", text);
@@ -173,7 +173,7 @@ fn checks_and_targets_as_people_see_them() {
 
 #[test]
 fn colour_changes_nothing_but_colour() {
-    let colored = told(Detail::Verbose, Style::COLOR);
+    let colored = text(Detail::Verbose, Style::COLOR);
     let mut plain = String::new();
     for (at, piece) in colored.split("\x1b[").enumerate() {
         plain += if at == 0 {
@@ -182,12 +182,12 @@ fn colour_changes_nothing_but_colour() {
             piece.split_once('m').unwrap().1
         };
     }
-    assert_eq!(plain, told(Detail::Verbose, Style::PLAIN));
+    assert_eq!(plain, text(Detail::Verbose, Style::PLAIN));
 }
 
 #[test]
 fn a_quiet_run_that_went_well_says_nothing() {
-    let mut lines = Lines::new(Style::PLAIN, Detail::Quiet);
+    let mut lines = EventLines::new(Style::PLAIN, Detail::Quiet);
     let ok = Event::StepFinished {
         step: "backup:b".parse().unwrap(),
         outcome: outcome(State::Ok, "fine"),

@@ -10,13 +10,13 @@ mod said;
 
 use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::language::suggest::nearest;
-use crate::config::nodes::build;
-use crate::config::nodes::document::{AssertedNode, AssertionNode, Document, Expected, FileNode};
+use crate::config::nodes::document::Document;
+use crate::config::nodes::{AssertedNode, AssertionNode, Expectation, FileNode, JobLinks};
 use crate::config::rules::validate::{Claim, Place};
 use crate::config::source::{Span, Spanned};
-use crate::entry::{Entry, Identity, Kind};
+use crate::entry::{Entry, EntryKind, Identity};
 use crate::model::pattern::{Selection, Selector};
-use crate::model::retention::{Circumstances, Classifier, Judge, Verdict};
+use crate::model::retention::{Circumstances, Classifier, RetentionJudge, Verdict};
 use crate::model::{Contents, Retention};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -185,10 +185,8 @@ impl<'a> Asked<'a> {
         let known = claim.node.patterns_known && claim.backup.node.patterns_known && !claim.node.job.damaged;
         Some(Self {
             claim,
-            retention: known
-                .then(|| build::retention(claim.node, build::Links::default()))
-                .flatten()?,
-            selection: build::selection(claim.backup.node),
+            retention: known.then(|| claim.node.lower(JobLinks::default())).flatten()?,
+            selection: claim.backup.node.selection(),
         })
     }
 
@@ -217,7 +215,7 @@ fn entry(file: &FileNode, age: Duration) -> Entry {
     let mtime_ns = NOW_NS.saturating_sub(i128::try_from(age.as_nanos()).unwrap_or(i128::MAX));
     Entry {
         path: file.path.clone(),
-        kind: Kind::File,
+        kind: EntryKind::File,
         mode: 0o644,
         uid: 0,
         gid: 0,
@@ -233,7 +231,7 @@ fn entry(file: &FileNode, age: Duration) -> Entry {
     }
 }
 
-fn verdict(judge: &mut Judge<'_>, retention: &Retention, file: &FileNode, age: Duration) -> Verdict {
+fn verdict(judge: &mut RetentionJudge<'_>, retention: &Retention, file: &FileNode, age: Duration) -> Verdict {
     let verdict = judge.verdict(&entry(file, age));
     let places = verdict
         .class()
@@ -245,12 +243,12 @@ fn verdict(judge: &mut Judge<'_>, retention: &Retention, file: &FileNode, age: D
     }
 }
 
-fn as_expected(expected: Expected, verdict: Verdict) -> bool {
+fn as_expected(expected: Expectation, verdict: Verdict) -> bool {
     match expected {
-        Expected::Expired => matches!(verdict, Verdict::Delete(_)),
-        Expected::Kept => !matches!(verdict, Verdict::Delete(_)),
-        Expected::Untouched => matches!(verdict, Verdict::Unmatched | Verdict::Excluded),
-        Expected::Stored | Expected::LeftOut => true,
+        Expectation::Expired => matches!(verdict, Verdict::Delete(_)),
+        Expectation::Kept => !matches!(verdict, Verdict::Delete(_)),
+        Expectation::Untouched => matches!(verdict, Verdict::Unmatched | Verdict::Excluded),
+        Expectation::Stored | Expectation::LeftOut => true,
     }
 }
 
@@ -259,7 +257,7 @@ fn of_retention(claim: &Claim<'_>, nodes: &[&AssertionNode], findings: &mut Vec<
         return;
     };
     let about = asked.about();
-    let mut judge = Judge::new(&asked.retention, &about);
+    let mut judge = RetentionJudge::new(&asked.retention, &about);
     let classifier = Classifier::new(&asked.retention);
     for node in nodes {
         let Some(expect) = &node.expect else {
@@ -346,26 +344,26 @@ fn of_backup(
     }
     let abouts: Vec<Circumstances<'_>> = asked.iter().map(Asked::about).collect();
     let judges = asked.iter().zip(&abouts);
-    let mut judges: Vec<(&Retention, Judge<'_>)> = judges
-        .map(|(asked, about)| (&asked.retention, Judge::new(&asked.retention, about)))
+    let mut judges: Vec<(&Retention, RetentionJudge<'_>)> = judges
+        .map(|(asked, about)| (&asked.retention, RetentionJudge::new(&asked.retention, about)))
         .collect();
-    let mut selector = Selector::new(&build::selection(place.node));
+    let mut selector = Selector::new(&place.node.selection());
     for node in nodes {
         let Some(expect) = &node.expect else {
             continue;
         };
         for file in &node.files {
-            if only_expired && file.age.is_none() && expect.value == Expected::Stored {
+            if only_expired && file.age.is_none() && expect.value == Expectation::Stored {
                 findings.push(said::ageless(place, file));
                 continue;
             }
             for age in ages(file) {
                 let standing = selector.standing(&file.path);
-                let mut goes = |(retention, judge): &mut (&Retention, Judge<'_>)| {
+                let mut goes = |(retention, judge): &mut (&Retention, RetentionJudge<'_>)| {
                     matches!(verdict(judge, retention, file, age), Verdict::Delete(_))
                 };
                 let stored = standing.selected() && (!only_expired || judges.iter_mut().any(&mut goes));
-                if stored != (expect.value == Expected::Stored) {
+                if stored != (expect.value == Expectation::Stored) {
                     findings.push(said::of_backup(place, node, file, standing, stored));
                     break;
                 }

@@ -5,12 +5,12 @@
 //! Invariant: the first label is the file that was asked about; every other one points at a line that decides.
 
 use crate::config::findings::{Code, Finding, excerpt};
-use crate::config::nodes::document::{AssertionNode, ClassNode, Expected, FileNode};
+use crate::config::nodes::{AssertionNode, ClassNode, Expectation, FileNode};
 use crate::config::rules::validate::{Claim, Place};
 use crate::config::source::{Span, Spanned};
-use crate::kept::KeepReason;
+use crate::keep_reason::KeepReason;
 use crate::model::Keep;
-use crate::model::pattern::{Pattern, PatternSet, Selection, Selector, Standing};
+use crate::model::pattern::{Pattern, PatternSet, Selection, SelectionState, Selector};
 use crate::model::retention::{Stays, Verdict};
 use crate::path::RelPath;
 use crate::units::show_duration;
@@ -18,7 +18,7 @@ use crate::units::show_duration;
 pub(super) struct Question<'a> {
     pub(super) node: &'a AssertionNode,
     pub(super) file: &'a FileNode,
-    pub(super) expected: Expected,
+    pub(super) expected: Expectation,
     /// An index into the classes of the retention.
     pub(super) class: Option<usize>,
 }
@@ -130,9 +130,9 @@ pub(super) fn of_retention(
 fn advice(question: &Question<'_>, verdict: Verdict, class: &str, claim: &Claim<'_>) -> String {
     let shown = excerpt(&question.file.path.to_string());
     let is = match verdict {
-        Verdict::Unmatched | Verdict::Excluded => Expected::Untouched,
-        Verdict::Delete(_) => Expected::Expired,
-        Verdict::Stays(..) | Verdict::Kept(..) => Expected::Kept,
+        Verdict::Unmatched | Verdict::Excluded => Expectation::Untouched,
+        Verdict::Delete(_) => Expectation::Expired,
+        Verdict::Stays(..) | Verdict::Kept(..) => Expectation::Kept,
     };
     let else_say = format!("or say `expect \"{}\"` if that is what you mean", is.word());
     if super::as_expected(question.expected, verdict) {
@@ -156,10 +156,10 @@ fn advice(question: &Question<'_>, verdict: Verdict, class: &str, claim: &Claim<
             "what is not copied is never deleted: let the backup `{}` store it, {else_say}",
             claim.backup.name
         ),
-        Verdict::Stays(..) | Verdict::Kept(..) if question.expected == Expected::Expired => {
+        Verdict::Stays(..) | Verdict::Kept(..) if question.expected == Expectation::Expired => {
             format!("shorten the keep of the class `{class}` or let it not match, {else_say}")
         }
-        Verdict::Delete(_) if question.expected == Expected::Kept => {
+        Verdict::Delete(_) if question.expected == Expectation::Kept => {
             format!(
                 "lengthen the keep of the class `{class}`, or add `exclude \"{shown}\"` to the retention, {else_say}"
             )
@@ -227,7 +227,7 @@ pub(super) fn of_backup(
     place: &Place<'_>,
     node: &AssertionNode,
     file: &FileNode,
-    standing: Standing,
+    standing: SelectionState,
     stored: bool,
 ) -> Finding {
     let shown = excerpt(&file.path.to_string());

@@ -1,0 +1,112 @@
+//! Which rules apply to the alerts of a key, and which channels receive them.
+//!
+//! Takes the model and a key. Pure.
+//! Invariant: the log receives everything, and a dead man's switch receives runs only.
+
+use crate::channel::{service::MessageScope, spec};
+use crate::model::channel::{ChannelKind, LOG, Severity};
+use crate::model::{Channel, Job, JobName, Model, StepKind, StepName};
+use std::time::Duration;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlertRules {
+    /// The job, where the key is one of its steps.
+    pub job: Option<JobName>,
+    /// Bad results in a row before trouble is reported.
+    pub fail_after: u32,
+    /// Good results in a row before a recovery is reported.
+    pub recover_after: u32,
+    /// The key whose trouble holds this one's alerts.
+    pub silenced_by: Option<String>,
+    pub subscribers: Vec<Subscriber>,
+}
+
+/// A channel that receives the alerts of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscriber {
+    /// The name of the channel, or [`LOG`].
+    pub channel: String,
+    pub min_severity: Severity,
+    /// How often a state that is still bad is reported again.
+    pub repeat: Option<Duration>,
+}
+
+impl AlertRules {
+    /// `None` when `step` is not a step of a job in the file.
+    #[must_use]
+    pub fn of_step(model: &Model, step: &StepName) -> Option<Self> {
+        let job = model.jobs().find(|job| job.name().steps().contains(step))?;
+        let (fail_after, recover_after, silenced_by) = match job {
+            Job::Check(check) => {
+                let silencer = |name: &String| StepName::new(StepKind::Check, name).to_string();
+                let silenced_by = check.silenced_by.as_ref().map(silencer);
+                (check.fail_after, check.recover_after, silenced_by)
+            }
+            Job::Target(_) | Job::Backup(_) | Job::Retention(_) => (1, 1, None),
+        };
+        Some(Self {
+            job: Some(job.name()),
+            fail_after,
+            recover_after,
+            silenced_by,
+            subscribers: subscribers(model, job.notify()),
+        })
+    }
+
+    /// The ops file itself: every channel is notified.
+    #[must_use]
+    pub fn of_config(model: &Model) -> Self {
+        Self {
+            job: None,
+            fail_after: 1,
+            recover_after: 1,
+            silenced_by: None,
+            subscribers: subscribers(model, None),
+        }
+    }
+}
+
+fn subscribers(model: &Model, notify: Option<&[String]>) -> Vec<Subscriber> {
+    let log = Subscriber {
+        channel: LOG.to_owned(),
+        min_severity: Severity::Info,
+        repeat: None,
+    };
+    let channels = notified(model, notify).filter(|channel| !receives_runs(channel));
+    let channels = channels.map(|channel| Subscriber {
+        channel: channel.name.clone(),
+        min_severity: channel.min_severity,
+        repeat: channel.repeat,
+    });
+    std::iter::once(log).chain(channels).collect()
+}
+
+fn notified<'a>(model: &'a Model, notify: Option<&[String]>) -> impl Iterator<Item = &'a Channel> {
+    let channels = model.channels.iter();
+    channels.filter(move |channel| notify.is_none_or(|names| names.contains(&channel.name)))
+}
+
+fn scope(channel: &Channel) -> MessageScope {
+    match &channel.kind {
+        ChannelKind::Web(web) => spec(web.service).scope,
+        ChannelKind::Email(_) | ChannelKind::Command(_) => MessageScope::Changes,
+    }
+}
+
+/// True when it receives the start and the end of runs, and nothing else.
+#[must_use]
+pub fn receives_runs(channel: &Channel) -> bool {
+    scope(channel) == MessageScope::Runs
+}
+
+/// True when several keys cannot be joined into one message, because the receiver tracks each key by itself.
+#[must_use]
+pub fn tracks_keys(channel: &Channel) -> bool {
+    scope(channel) != MessageScope::Changes
+}
+
+/// The channels that receive the runs of a job.
+pub fn run_channels<'a>(model: &'a Model, job: &Job<'_>) -> Vec<&'a Channel> {
+    let channels = notified(model, job.notify());
+    channels.filter(|channel| receives_runs(channel)).collect()
+}

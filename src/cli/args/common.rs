@@ -1,0 +1,65 @@
+//! Arguments that several commands share: the ops file, the state directory, threads, color.
+//!
+//! Takes nothing but clap's derive; gives plain structs.
+
+use crate::report::shared::words::argv;
+use clap::{ArgAction, Args, ValueEnum};
+use std::path::PathBuf;
+
+/// FILE when it is not given.
+pub const DEFAULT_FILE: &str = "ops.kdl";
+
+// A doc comment on a struct that is flattened would replace the help of the command around it.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// When to use colour: auto, always or never
+    #[arg(long, global = true, help_heading = GLOBAL, value_enum, value_name = "WHEN", default_value_t, hide_possible_values = true)]
+    pub color: Color,
+    /// Print warnings and errors only
+    #[arg(short, long, global = true, help_heading = GLOBAL, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Print more details; repeat for debug logs
+    #[arg(short, long, global = true, help_heading = GLOBAL, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+const GLOBAL: &str = "Global options";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct StateArgs {
+    /// Directory of the state; overrides the ops file
+    #[arg(long, value_name = "DIR", env = "OPSRUN_STATE_DIR", hide_env_values = true)]
+    pub state_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub struct ThreadArgs {
+    /// Maximum number of steps and threads at once; 1 makes the order of work deterministic [default: number of cores,
+    /// or `concurrency` of the ops file]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub threads: Option<u16>,
+}
+
+impl ThreadArgs {
+    #[must_use]
+    pub fn count(self) -> Option<usize> {
+        self.threads.map(usize::from)
+    }
+}
+
+/// The command line as it was typed, for the history.
+#[must_use]
+pub fn command_line() -> String {
+    let words: Vec<String> = std::env::args_os()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    argv(&words)
+}

@@ -1,0 +1,133 @@
+//! Arguments of the commands that only read: `graph`, `status`, `history`, `why`, `simulate`, `explain`, `schema`.
+//!
+//! Takes nothing but clap's derive; gives plain structs.
+//! Invariant: no flag here changes anything.
+
+use super::common::{DEFAULT_FILE, StateArgs};
+use crate::cli::values::{self, Moment};
+use crate::model::JobName;
+use crate::report::schemas;
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+#[derive(Debug, Clone, Args)]
+pub struct GraphArgs {
+    /// The ops file
+    #[arg(value_name = "FILE", default_value = DEFAULT_FILE)]
+    pub file: PathBuf,
+    /// Output format: text, dot or mermaid
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        default_value_t,
+        hide_possible_values = true
+    )]
+    pub format: GraphFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum GraphFormat {
+    #[default]
+    Text,
+    Dot,
+    Mermaid,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct StatusArgs {
+    /// The ops file
+    #[arg(value_name = "FILE", default_value = DEFAULT_FILE)]
+    pub file: PathBuf,
+    /// Print the status as JSON (schemas/status.schema.json)
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub state: StateArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct HistoryArgs {
+    /// Show the details of this run: its ID, a unique prefix of it, or `last`
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+    /// The ops file
+    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_FILE)]
+    pub file: PathBuf,
+    /// Only runs that included this job
+    #[arg(long, value_name = "JOB", value_parser = values::job, conflicts_with = "run")]
+    pub job: Option<JobName>,
+    /// Maximum number of runs
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 20, conflicts_with = "run")]
+    pub limit: u32,
+    /// Print runs as JSON (schemas/history.schema.json), or the events of one run as JSON lines
+    /// (schemas/event.schema.json)
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub state: StateArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct WhyArgs {
+    /// The job, as kind:name
+    #[arg(value_name = "JOB", value_parser = values::job)]
+    pub job: JobName,
+    /// The ops file
+    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_FILE)]
+    pub file: PathBuf,
+    /// Maximum number of decisions and of runs
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000), default_value_t = 5)]
+    pub limit: u32,
+    /// Print the answer as JSON (schemas/why.schema.json)
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub state: StateArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct SimulateArgs {
+    /// The ops file
+    #[arg(value_name = "FILE", default_value = DEFAULT_FILE)]
+    pub file: PathBuf,
+    /// Start of the span, included: 2026-11-23, "2026-11-23 21:00" or RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = values::moment)]
+    pub from: Moment,
+    /// End of the span, excluded
+    #[arg(long, value_name = "TIME", value_parser = values::moment)]
+    pub to: Moment,
+    /// Time when opsrun is not running, as in 2026-12-24..2026-12-27; repeatable
+    #[arg(long, value_name = "A..B", value_parser = values::span)]
+    pub down: Vec<(Moment, Moment)>,
+    /// List every run and every skipped instant
+    #[arg(long)]
+    pub runs: bool,
+    /// Print the result as JSON (schemas/simulation.schema.json)
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ExplainArgs {
+    /// Codes such as OPS5001, or names such as no-max-delete [default: list all]
+    #[arg(value_name = "CODE")]
+    pub codes: Vec<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct SchemaArgs {
+    /// The language itself, or the output whose JSON Schema to print
+    #[arg(value_name = "WHAT", default_value = schemas::LANGUAGE, value_parser = schema_names())]
+    pub name: String,
+}
+
+fn schema_names() -> PossibleValuesParser {
+    let language = PossibleValue::new(schemas::LANGUAGE)
+        .help("the language of ops files: nodes, types, defaults, examples, findings");
+    let others = schemas::OUTPUT_SCHEMAS
+        .iter()
+        .map(|output| PossibleValue::new(output.name).help(format!("the schema of {}", output.of)));
+    PossibleValuesParser::new(std::iter::once(language).chain(others))
+}

@@ -1,0 +1,179 @@
+//! What the daemon reports, as lines for people.
+//!
+//! Takes notices, gives lines. `serve` prints all of them; `apply --due` shares the line about a job that is not run.
+//! Invariant: a job that is skipped for the same reason again is reported in verbose mode only.
+
+use super::terminal::Terminal;
+use crate::daemon::clock::ClockStep;
+use crate::daemon::notice::{Notice, NoticeSubscriber};
+use crate::model::{JobName, Model};
+use crate::report::run::lines::{Detail, EventLines};
+use crate::report::schedule::why;
+use crate::report::shared::{output, times};
+use crate::run::Event;
+use crate::store::schedules::{Decision, FiringVerdict};
+use crate::units::{plural, show_duration};
+use chrono::{DateTime, SecondsFormat, Utc};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+pub(super) struct NoticePrinter {
+    terminal: Terminal,
+    /// Lines start with the time. The system journal adds it by itself.
+    timed: bool,
+    zone: chrono_tz::Tz,
+    /// The events of each active run.
+    runs: BTreeMap<String, EventLines>,
+    /// Why each job was last skipped.
+    skipped: BTreeMap<JobName, (FiringVerdict, String)>,
+}
+
+impl NoticePrinter {
+    pub(super) fn new(terminal: &Terminal, zone: chrono_tz::Tz) -> Self {
+        Self {
+            terminal: *terminal,
+            timed: std::env::var_os("JOURNAL_STREAM").is_none(),
+            zone,
+            runs: BTreeMap::new(),
+            skipped: BTreeMap::new(),
+        }
+    }
+
+    /// The text, and the level of detail from which on it is printed.
+    fn text(&mut self, notice: &Notice<'_>) -> (Detail, String) {
+        let (normal, always) = (Detail::Normal, Detail::Quiet);
+        match notice {
+            Notice::Serving {
+                model,
+                schedules,
+                reloaded,
+            } => (normal, serving(model, *schedules, *reloaded)),
+            Notice::Invalid { message, findings } => {
+                let text = format!("{findings}error: cannot reload the ops file: {message}\n");
+                (
+                    always,
+                    text + "  help: fix it; until then the current ops file stays in force",
+                )
+            }
+            Notice::Valid => (always, "the ops file is valid again".to_owned()),
+            Notice::Event { run, event } => {
+                if let Event::StepStarted { step } = event {
+                    self.skipped.remove(&step.job());
+                }
+                let (style, detail) = (self.terminal.err, self.terminal.detail);
+                let lines = self.runs.entry((*run).to_owned());
+                let lines = lines.or_insert_with(|| EventLines::new(style, detail));
+                (always, lines.lines(event))
+            }
+            Notice::RunFailed { run, message, help } => {
+                let text = output::failure_text(&format!("run {run}: {message}"), *help, self.terminal.err);
+                (always, text)
+            }
+            Notice::Interrupted { run, message } => (always, format!("note     run {run} {message}")),
+            Notice::Alerts(text) => (always, format!("warning: {text}")),
+            Notice::RunEnded { run } => {
+                self.runs.remove(*run);
+                (always, String::new())
+            }
+            Notice::Skipped(decision) => {
+                let why = (decision.verdict, decision.reason.clone());
+                let before = self.skipped.insert(decision.job.clone(), why.clone());
+                let detail = if before == Some(why) { Detail::Verbose } else { normal };
+                (detail, skipped_line(decision))
+            }
+            Notice::Clock(step) => (normal, clock_step(*step)),
+            Notice::ClockBehind(behind) => {
+                let behind = seconds(*behind);
+                let text = format!(
+                    "warning: the clock is {behind} before instants already decided; until it passes them, these \
+                     schedules run nothing"
+                );
+                (always, text)
+            }
+            Notice::StateUnusable { message, help } => {
+                let message = format!("no run can start: {message}");
+                (always, output::failure_text(&message, *help, self.terminal.err))
+            }
+            Notice::StateUsable => (always, "the state is usable again".to_owned()),
+            Notice::Stopping { signal, runs } => {
+                let runs = match runs {
+                    0 => String::new(),
+                    runs => format!(", waiting for {}", plural(*runs as u64, "run", "runs")),
+                };
+                (normal, format!("stopping on signal {signal}{runs}"))
+            }
+        }
+    }
+}
+
+impl NoticeSubscriber for NoticePrinter {
+    fn notify(&mut self, at: DateTime<Utc>, notice: &Notice<'_>) {
+        if let Notice::Serving { model, .. } = notice {
+            self.zone = model.ops.timezone;
+        }
+        let (detail, text) = self.text(notice);
+        if detail > self.terminal.detail {
+            return;
+        }
+        let time = if self.timed {
+            times::local(at, self.zone) + " "
+        } else {
+            String::new()
+        };
+        let lines = text.lines().map(|line| format!("{time}{line}\n"));
+        output::to_stderr(&lines.collect::<String>());
+    }
+}
+
+fn serving(model: &Model, schedules: usize, reloaded: bool) -> String {
+    let what = if reloaded { "reloaded, serving" } else { "serving" };
+    let schedules = plural(schedules as u64, "schedule", "schedules");
+    let mut text = format!(
+        "{what} {}: {schedules}, {}",
+        model.ops.name,
+        plural(model.jobs().count() as u64, "job", "jobs")
+    );
+    if model.jobs().all(|job| job.schedule().is_none()) {
+        text += "\nwarning: no job has a schedule, so nothing will run; add `cron`, `every` or `schedule` to a job";
+    }
+    text
+}
+
+/// A job that was due and is not run, in one line.
+pub(super) fn skipped_line(decision: &Decision) -> String {
+    let at = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+    let word = match decision.verdict {
+        FiringVerdict::Ran => "runs",
+        FiringVerdict::Missed => "missed",
+        FiringVerdict::SkippedOverlap => "skipped",
+        FiringVerdict::Queued => "queued",
+        FiringVerdict::BackedOff => "back-off",
+        FiringVerdict::Paused => "paused",
+        FiringVerdict::Dropped => "dropped",
+    };
+    let when = if decision.count == 1 && !decision.more {
+        at(decision.first.instant)
+    } else {
+        let more = if decision.more { "more than " } else { "" };
+        let times = plural(decision.count, "time", "times");
+        format!("{more}{times}, {} to {}", at(decision.first.instant), at(decision.last))
+    };
+    format!(
+        "{word:<8} {}  by {} {when}: {}",
+        decision.job,
+        decision.first.schedule,
+        why::reason(decision.verdict.word(), &decision.reason)
+    )
+}
+
+fn clock_step(step: ClockStep) -> String {
+    match step {
+        ClockStep::Slept(time) => format!("the machine slept for {}", seconds(time)),
+        ClockStep::Forward(time) => format!("the clock was set forward by {}", seconds(time)),
+        ClockStep::Back(time) => format!("the clock was set back by {}", seconds(time)),
+    }
+}
+
+fn seconds(time: Duration) -> String {
+    show_duration(Duration::from_secs(time.as_secs()))
+}

@@ -1,0 +1,37 @@
+//! `command` and `shell` in a channel: a command is given the message as a JSON document on its standard input.
+
+use super::method::MethodRow;
+use crate::config::language::spec::{Args, node};
+use crate::config::language::types::Type;
+use crate::config::nodes::checked_node::CheckedNode;
+use crate::config::nodes::command::{ENVIRONMENT, command};
+use crate::config::nodes::decoder::Decoder;
+use crate::model::channel::ChannelKind;
+
+pub const COMMAND: MethodRow = MethodRow {
+    spec: node(
+        "command",
+        Args::Then(Type::Program, Type::Argument),
+        "a command that is given a JSON document on its standard input",
+        "command \"bin/page\"",
+    )
+    .block(&[ENVIRONMENT]),
+    decode,
+    feature: None,
+};
+
+pub const SHELL: MethodRow = MethodRow {
+    spec: node(
+        "shell",
+        Args::One(Type::Argument),
+        "the same for a command line for /bin/sh",
+        "shell \"bin/page | logger\"",
+    )
+    .block(&[ENVIRONMENT]),
+    decode,
+    feature: None,
+};
+
+fn decode(node: &CheckedNode, decoder: &mut Decoder<'_>) -> Option<ChannelKind> {
+    command(node, node, decoder).map(ChannelKind::Command)
+}

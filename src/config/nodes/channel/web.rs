@@ -1,0 +1,101 @@
+//! The web services as delivery methods: rows and decoding, by the description of each in [`crate::channel`].
+
+use super::method::method_setting;
+use crate::channel::service::{ServiceSetting, SettingKind};
+use crate::channel::spec;
+use crate::config::findings::{Code, Finding, excerpt};
+use crate::config::language::spec::Spec;
+use crate::config::language::types::Type;
+use crate::config::nodes::checked_node::CheckedNode;
+use crate::config::nodes::decoder::Decoder;
+use crate::config::nodes::text_or_secret::{CA_FILE, HEADER, headers, setting};
+use crate::model::Value;
+use crate::model::channel::{ChannelKind, WebChannel, WebService};
+
+/// The row of a web service in the list of delivery methods.
+macro_rules! web_service {
+    ($service:expr) => {{
+        const SERVICE: &crate::channel::service::WebServiceSpec = crate::channel::spec($service);
+        const SETTINGS: &[Spec] = &web::rows::<{ SERVICE.settings.len() }>(SERVICE.settings);
+        const OTHERS: &[Spec] = web::other_rows(SERVICE.custom_headers);
+        MethodRow {
+            spec: node($service.word(), Args::None, SERVICE.summary, SERVICE.example).block(&[SETTINGS, OTHERS]),
+            decode: |node, decoder| web::decode($service, node, decoder),
+            feature: Some(("http", cfg!(feature = "http"))),
+        }
+    }};
+}
+pub(super) use web_service;
+
+pub const fn rows<const N: usize>(settings: &[ServiceSetting]) -> [Spec; N] {
+    let mut rows = [CA_FILE; N];
+    let mut at = 0;
+    while at < N {
+        rows[at] = row(&settings[at]);
+        at += 1;
+    }
+    rows
+}
+
+pub const fn other_rows(custom_headers: bool) -> &'static [Spec] {
+    if custom_headers { &[HEADER, CA_FILE] } else { &[CA_FILE] }
+}
+
+const fn row(of: &ServiceSetting) -> Spec {
+    let ty = match of.kind {
+        SettingKind::Url => Type::Url,
+        SettingKind::SecretUrl | SettingKind::Secret => Type::Secret,
+        SettingKind::Text => Type::Argument,
+    };
+    let mut row = setting(of.name, ty, of.variable, of.summary, of.example);
+    row.required = of.required;
+    if let Some(words) = of.default {
+        row = row.otherwise(words);
+    }
+    row
+}
+
+pub fn decode(service: WebService, node: &CheckedNode, decoder: &mut Decoder<'_>) -> Option<ChannelKind> {
+    let mut fine = true;
+    let mut settings = Vec::new();
+    for setting in spec(service).settings {
+        let secret = matches!(setting.kind, SettingKind::SecretUrl | SettingKind::Secret);
+        match method_setting(node, setting.name, setting.variable, secret, decoder) {
+            Some(Some(value)) => {
+                if let (Some(what), Value::Plain(url)) = (setting.path_names, &value) {
+                    url_without_path(node, setting.name, what, url, decoder.findings);
+                }
+                settings.push((setting.name, value));
+            }
+            Some(None) => {}
+            None => fine = false,
+        }
+    }
+    let channel = WebChannel {
+        service,
+        settings,
+        headers: headers(node, decoder),
+        ca_file: decoder.file_of(node, "ca-file"),
+    };
+    fine.then_some(ChannelKind::Web(channel))
+}
+
+/// A URL that ends with the server, where the path names something.
+fn url_without_path(node: &CheckedNode, setting: &str, what: &str, url: &str, findings: &mut Vec<Finding>) {
+    let path = url.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
+    let given = path.is_some_and(|(_, path)| !path.split(['?', '#']).next().unwrap_or_default().is_empty());
+    if let Some(value) = node.arg(setting).filter(|_| !given) {
+        findings.push(
+            Finding::new(
+                Code::BadValue,
+                value.span,
+                format!("the URL has no {what}"),
+                "ends with the server",
+            )
+            .help(format!(
+                "add the {what}: `{setting} \"{}/ops\"`",
+                excerpt(url.trim_end_matches('/'))
+            )),
+        );
+    }
+}

@@ -1,0 +1,121 @@
+//! A node whose values have been checked against its row of the language.
+//!
+//! Made by `reader`, decoded by the files of the single nodes. Knows the table, not what single settings mean.
+
+use crate::config::source::{Span, Spanned};
+use crate::config::values::Datum;
+use crate::model::pattern::Pattern;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckedNode {
+    pub spec_name: &'static str,
+    pub name_span: Span,
+    pub head: Span,
+    pub extent: Span,
+    pub args: Vec<Spanned<Datum>>,
+    pub props: Vec<(&'static str, Spanned<Datum>)>,
+    pub children: Vec<CheckedNode>,
+    /// A mistake hides settings of this node: what is missing may be there.
+    pub damaged: bool,
+    /// A setting of the parent was read as an argument of this one.
+    pub swallowed: bool,
+    /// A node in its block was reported and not read.
+    pub lost: bool,
+}
+
+impl CheckedNode {
+    pub fn prop(&self, name: &str) -> Option<&Spanned<Datum>> {
+        self.props.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+
+    pub fn child(&self, name: &str) -> Option<&CheckedNode> {
+        self.children.iter().find(|child| child.spec_name == name)
+    }
+
+    pub fn children_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a CheckedNode> {
+        self.children.iter().filter(move |child| child.spec_name == name)
+    }
+
+    /// The first argument, as text.
+    pub fn text(&self) -> Option<Spanned<String>> {
+        text(self.args.first()?)
+    }
+
+    /// The first argument of a child.
+    pub fn arg(&self, child: &str) -> Option<&Spanned<Datum>> {
+        self.child(child)?.args.first()
+    }
+
+    /// The first argument of a child, as text.
+    pub fn text_of(&self, child: &str) -> Option<Spanned<String>> {
+        self.child(child)?.text()
+    }
+
+    /// The word that a child is given.
+    pub fn word(&self, child: &str) -> Option<&str> {
+        self.arg(child)?.value.text()
+    }
+
+    /// A value of a child, where it is given and right.
+    pub fn value<T>(&self, child: &str, read: impl Fn(&Datum) -> Option<T>) -> Option<Spanned<T>> {
+        spanned(self.arg(child)?, read)
+    }
+
+    /// A value of a property, where it is given and right.
+    pub fn prop_value<T>(&self, name: &str, read: impl Fn(&Datum) -> Option<T>) -> Option<Spanned<T>> {
+        spanned(self.prop(name)?, read)
+    }
+
+    /// A flag without a value is on. One with a wrong value is off: nothing more is concluded from it.
+    pub fn flag(&self, child: &str) -> bool {
+        let value = self
+            .child(child)
+            .map(|node| node.args.first().map(|value| &value.value));
+        matches!(value, Some(None | Some(Datum::Bool(true))))
+    }
+
+    /// The globs of a child; false when one of them was wrong.
+    pub fn globs(&self, child: &str) -> (Vec<Spanned<Pattern>>, bool) {
+        match self.child(child) {
+            None => (Vec::new(), true),
+            Some(node) => {
+                let (patterns, known) = globs(node.args.iter());
+                (patterns, known && !node.damaged && !node.args.is_empty())
+            }
+        }
+    }
+
+    /// True when something in this node or below it was wrong: a rule must not rely on what is missing.
+    pub fn is_incomplete(&self) -> bool {
+        let mut values = self.args.iter().chain(self.props.iter().map(|(_, value)| value));
+        self.damaged
+            || self.lost
+            || values.any(|value| value.value == Datum::Bad)
+            || self.children.iter().any(Self::is_incomplete)
+    }
+}
+
+pub fn spanned<T>(value: &Spanned<Datum>, read: impl Fn(&Datum) -> Option<T>) -> Option<Spanned<T>> {
+    Some(Spanned {
+        value: read(&value.value)?,
+        span: value.span,
+    })
+}
+
+pub fn text(value: &Spanned<Datum>) -> Option<Spanned<String>> {
+    spanned(value, |datum| datum.text().map(str::to_owned))
+}
+
+/// Patterns; false when one of them was wrong.
+pub fn globs<'a>(values: impl Iterator<Item = &'a Spanned<Datum>>) -> (Vec<Spanned<Pattern>>, bool) {
+    let (mut patterns, mut all_known) = (Vec::new(), true);
+    for value in values {
+        let pattern = spanned(value, |datum| match datum {
+            Datum::Glob(pattern) => Some(pattern.clone()),
+            _ => None,
+        });
+        all_known &= pattern.is_some();
+        patterns.extend(pattern);
+    }
+    (patterns, all_known)
+}

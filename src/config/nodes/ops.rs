@@ -1,0 +1,114 @@
+//! `ops`: settings of the whole file.
+
+use super::checked_node::CheckedNode;
+use super::decoder::Decoder;
+use super::schedule::zone;
+use crate::config::findings::{Code, Finding};
+use crate::config::language::spec::{Args, Spec, node, prop};
+use crate::config::language::types::Type;
+use crate::config::source::{SourceMap, Span};
+use crate::config::values::{Datum, as_name};
+use crate::model::Ops;
+use std::path::{Path, PathBuf};
+
+/// The version of the language that this build reads.
+pub const VERSION: u64 = 1;
+
+pub const OPS: Spec = node(
+    "ops",
+    Args::None,
+    "settings of the whole file",
+    "ops version=1 { name \"observer\"; }",
+)
+.with(&[
+    prop("version", Type::Integer(0, u64::MAX), "the version of the language")
+        .default("1")
+        .rule("1 is the only version")
+        .example("1"),
+])
+.block(&[&[
+    node(
+        "name",
+        Args::One(Type::Name),
+        "the name of this set of jobs, recorded in every copy",
+        "name \"observer\"",
+    )
+    .otherwise("the file's stem"),
+    node(
+        "timezone",
+        Args::One(Type::Zone),
+        "the time zone in which times are shown and days are counted",
+        "timezone \"Europe/Berlin\"",
+    )
+    .default("\"UTC\""),
+    node(
+        "state-dir",
+        Args::One(Type::Path),
+        "the directory of the history and the locks; `--state-dir` and `OPSRUN_STATE_DIR` override it",
+        "state-dir \".opsrun/observer\"",
+    )
+    .otherwise("`.opsrun/NAME` beside the first file"),
+    node(
+        "concurrency",
+        Args::One(Type::Integer(1, 1024)),
+        "the maximum number of steps at once, and of threads; `--threads` overrides it",
+        "concurrency 4",
+    )
+    .otherwise("the number of cores"),
+]])
+.otherwise("every setting at its default");
+
+#[derive(Debug)]
+pub struct OpsNode {
+    pub span: Span,
+    pub name: Option<String>,
+    pub timezone: Option<chrono_tz::Tz>,
+    pub state_dir: Option<PathBuf>,
+    pub concurrency: Option<u32>,
+}
+
+pub fn ops(node: &CheckedNode, decoder: &mut Decoder<'_>) -> OpsNode {
+    if let Some(version) = node.prop_value("version", Datum::number)
+        && version.value != VERSION
+    {
+        decoder.report(
+            Finding::new(
+                Code::Version,
+                version.span,
+                format!("this build does not support version {} of the language", version.value),
+                "unknown version",
+            )
+            .help(format!("write `ops version={VERSION}`, or use a newer opsrun")),
+        );
+    }
+    OpsNode {
+        span: node.name_span,
+        name: node.word("name").map(str::to_owned),
+        timezone: node
+            .arg("timezone")
+            .and_then(|value| zone(value, " ", decoder.findings)),
+        state_dir: decoder.path_of(node, "state-dir").map(|path| path.value),
+        concurrency: node.arg("concurrency").and_then(|value| value.value.small()),
+    }
+}
+
+/// With defaults where there is no `ops` node. `digest` is of all files that were read.
+pub fn lower_ops(node: Option<&OpsNode>, sources: &SourceMap, digest: String) -> Ops {
+    let root = sources.files().first();
+    let root_path = root.map_or(Path::new("/ops.kdl"), |file| file.path.as_path());
+    let dir = root_path.parent().unwrap_or(Path::new("/"));
+    let name = node
+        .and_then(|node| node.name.clone())
+        .or_else(|| as_name(&root_path.file_stem()?.to_string_lossy()))
+        .unwrap_or_else(|| "ops".to_owned());
+    Ops {
+        state_dir: node
+            .and_then(|node| node.state_dir.clone())
+            .unwrap_or_else(|| dir.join(".opsrun").join(&name)),
+        name,
+        timezone: node.and_then(|node| node.timezone).unwrap_or(chrono_tz::UTC),
+        concurrency: node.and_then(|node| node.concurrency),
+        files: sources.files().iter().map(|file| file.path.clone()).collect(),
+        digest,
+    }
+}

@@ -1,0 +1,96 @@
+//! Programs, their arguments, and names of environment variables.
+//!
+//! Invariant: no text accepted here holds a NUL byte, which no program can be given.
+
+use super::checker::Checker;
+use super::datum::Datum;
+use crate::config::findings::{Finding, excerpt};
+
+impl Checker<'_> {
+    pub(super) fn argument(&self, text: &str) -> Result<Datum, Box<Finding>> {
+        if text.contains('\0') {
+            let finding = self.bad_value(
+                format!("`{}` contains a NUL character", self.setting),
+                "not allowed in an argument",
+            );
+            return Err(Box::new(finding.help("delete the `\\u{0}`")));
+        }
+        if text.is_empty() && self.setting == "shell" {
+            let finding = self.bad_value("`shell` has no command line".to_owned(), "empty");
+            return Err(Box::new(finding.help("for example `shell \"bin/list | wc -l\"`")));
+        }
+        Ok(Datum::Text(text.to_owned()))
+    }
+
+    /// A program's name, or its path when it holds a `/`.
+    pub(super) fn program(&self, text: &str) -> Result<Datum, Box<Finding>> {
+        if text.is_empty() {
+            let finding = self.bad_value(format!("`{}` has no program", self.setting), "empty");
+            return Err(Box::new(
+                finding.help(format!("for example `{}`", (self.line)("\"bin/report\""))),
+            ));
+        }
+        if text.ends_with('/') {
+            let finding = self.bad_value(
+                format!("`{}` is a directory, not a program", excerpt(text)),
+                "ends in `/`",
+            );
+            return Err(Box::new(
+                finding.help(format!("for example `{}`", (self.line)("\"bin/report\""))),
+            ));
+        }
+        if text.starts_with("~/") || text.starts_with('$') || text.contains("/$") {
+            let finding = self.bad_value(format!("`{}` is not expanded", excerpt(text)), "used as it is written");
+            return Err(Box::new(finding.help(
+                "write the path out, such as `command \"/home/observer/bin/report\"`, or use `shell \"…\"`",
+            )));
+        }
+        self.argument(text)
+    }
+
+    /// The name of an environment variable.
+    pub(super) fn variable(&self, text: &str) -> Result<Datum, Box<Finding>> {
+        if self.setting == "from-env" && !text.is_empty() && !text.starts_with('$') && !is_variable(text) {
+            // It may be the secret itself, so it is not shown.
+            let finding = self.bad_value(
+                "the value of `from-env=` is not the name of a variable".to_owned(),
+                "a name consists of letters, digits and `_`",
+            );
+            return Err(Box::new(finding.help(format!(
+                "put the value into a variable, and write its name: `{}`",
+                (self.line)("\"BROKER_TOKEN\"")
+            ))));
+        }
+        let why = match text {
+            "" => "empty",
+            _ if text.contains('=') => "contains an `=`",
+            _ if text.contains('\0') => "contains a NUL character",
+            _ if text.starts_with('$') && self.setting == "from-env" => "write the name only",
+            _ => return Ok(Datum::Text(text.to_owned())),
+        };
+        let finding = self.bad_value(
+            format!("`{}` is not a valid name of an environment variable", excerpt(text)),
+            why,
+        );
+        Err(Box::new(match text.split_once('=') {
+            Some((name, value)) if self.setting == "env" && !name.is_empty() && !name.contains('\0') => {
+                finding.help(format!(
+                    "write name and value separately: `env \"{}\" \"{}\"`",
+                    excerpt(name),
+                    excerpt(value)
+                ))
+            }
+            _ if text.starts_with('$') => {
+                let name = text.trim_start_matches('$').trim_matches(['{', '}']);
+                finding.help(format!("write `{}`", (self.line)(&format!("\"{}\"", excerpt(name)))))
+            }
+            _ => finding.help(format!("for example `{}`", (self.line)("\"BROKER_TOKEN\""))),
+        }))
+    }
+}
+
+/// True for a name that an environment variable can have.
+pub(in crate::config) fn is_variable(name: &str) -> bool {
+    let letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    name.chars().all(letter) && !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit())
+}

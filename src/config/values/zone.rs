@@ -1,0 +1,53 @@
+//! Time zones: names of the IANA data.
+//!
+//! Invariant: an offset is never answered with a zone of the opposite sign.
+
+use super::checker::Checker;
+use super::datum::Datum;
+use crate::config::findings::{Code, Finding, excerpt};
+use crate::config::language::suggest::nearest;
+
+impl Checker<'_> {
+    pub(super) fn zone(&self, text: &str) -> Result<Datum, Box<Finding>> {
+        if let Ok(zone) = text.parse::<chrono_tz::Tz>() {
+            return Ok(Datum::Zone(zone));
+        }
+        let names = || chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
+        let wanted = text.replace(' ', "_");
+        let finding = self.finding(
+            Code::UnknownTimezone,
+            format!("unknown time zone `{}`", excerpt(text)),
+            &format!("not in the IANA data {}", chrono_tz::IANA_TZDB_VERSION),
+        );
+        // `Seoul` for `Asia/Seoul`, then a typing error.
+        let city = names().find(|name| {
+            name.rsplit('/')
+                .next()
+                .is_some_and(|city| city.eq_ignore_ascii_case(&wanted))
+        });
+        let same = names().find(|name| name.eq_ignore_ascii_case(&wanted));
+        // `Etc/GMT+9` is nine hours behind UTC, not ahead of it: never suggested for `GMT+9`.
+        let upper = text.to_ascii_uppercase();
+        let offset = upper.trim_start_matches("UTC").trim_start_matches("GMT").trim();
+        if offset.starts_with(['+', '-']) {
+            return Err(Box::new(finding.help(format!(
+                "an offset has no daylight saving time: write a place, such as `{}`, or \"UTC\"",
+                (self.line)("\"Asia/Seoul\"")
+            ))));
+        }
+        let near = same.or(city);
+        let short = text.len() <= 5 && text.chars().all(|c| c.is_ascii_uppercase())
+            || text.len() <= 4 && text.chars().all(|c| c.is_ascii_lowercase());
+        if near.is_none() && short && !text.is_empty() {
+            return Err(Box::new(finding.help(format!(
+                "abbreviations are ambiguous: write a place, such as `{}`, or \"UTC\"",
+                (self.line)("\"Asia/Seoul\"")
+            ))));
+        }
+        let near = near.or_else(|| nearest(&wanted, names()));
+        Err(Box::new(match near {
+            Some(near) => finding.help(format!("did you mean `{}`?", (self.line)(&format!("\"{near}\"")))),
+            None => finding.help("write an IANA name such as \"Asia/Seoul\", or \"UTC\""),
+        }))
+    }
+}

@@ -1,0 +1,390 @@
+//! [`ChainPlanner`]: what happens to one backup: its two steps, and the cleanups that rely on its copy.
+//!
+//! Takes the backup with what was found at its source and destination; gives a [`Chain`] that is not yet in a plan.
+//! Pure and deterministic.
+//! Invariant: a file to delete is covered by this run's copy, or by an older copy that the verify step proves again.
+
+use super::facts::{BackupFacts, CopyFacts, PlanFacts, Scan};
+use super::graph::{BackupStep, Candidate, ClassSummary, CleanupStep, Cover, Refusal, Remarks, VerifyToken};
+use super::guards;
+use super::select::{RunRequest, Selected};
+use super::summary::summarise;
+use crate::entry::EntryKind;
+use crate::model::pattern::Selector;
+use crate::model::retention::{KeepReason, Verdict};
+use crate::model::{Backup, Contents, InUse, JobKind, JobName, Model, Retention};
+use crate::path::RelPath;
+use crate::units::{joined, plural};
+use std::sync::Arc;
+
+/// How many unlisted paths the notes name; the rest is counted.
+const MAX_NAMED_PROBLEMS: usize = 10;
+
+/// The steps of one backup and of the cleanups that rely on it.
+pub(super) struct Chain<'a> {
+    pub(super) backup: BackupStep,
+    pub(super) remarks: Remarks,
+    pub(super) older: Vec<CopyFacts>,
+    pub(super) verify_remarks: Remarks,
+    pub(super) cleanups: Vec<PlannedCleanup<'a>>,
+}
+
+/// A cleanup that has no proof yet.
+pub(super) struct PlannedCleanup<'a> {
+    pub(super) retention: &'a Retention,
+    candidates: Vec<Candidate>,
+    bytes: u64,
+    classes: Vec<ClassSummary>,
+    kept: Vec<(usize, KeepReason)>,
+    denied: u64,
+    remarks: Remarks,
+}
+
+impl PlannedCleanup<'_> {
+    pub(super) fn step(self, verify: VerifyToken, backup: &Backup, scan: Option<Arc<Scan>>) -> (CleanupStep, Remarks) {
+        let step = CleanupStep {
+            verify,
+            retention: self.retention.clone(),
+            source: backup.source.clone(),
+            cross_mounts: backup.cross_mounts,
+            scan,
+            matched: self.classes.iter().map(|c| c.files).sum(),
+            candidates: self.candidates,
+            bytes: self.bytes,
+            classes: self.classes,
+            kept: self.kept,
+            lease_denied: self.denied,
+        };
+        (step, self.remarks)
+    }
+}
+
+pub(super) struct ChainPlanner<'a> {
+    model: &'a Model,
+    selected: &'a Selected,
+    request: &'a RunRequest,
+    facts: &'a PlanFacts,
+    backup: &'a Backup,
+    found: &'a BackupFacts,
+    /// The retentions of this run that delete from the source.
+    retentions: Vec<&'a Retention>,
+}
+
+impl<'a> ChainPlanner<'a> {
+    pub(super) fn new(
+        model: &'a Model,
+        selected: &'a Selected,
+        request: &'a RunRequest,
+        facts: &'a PlanFacts,
+        backup: &'a Backup,
+        found: &'a BackupFacts,
+    ) -> Self {
+        let in_run = |r: &&Retention| selected.jobs.contains(&JobName::new(JobKind::Retention, &r.name));
+        Self {
+            model,
+            selected,
+            request,
+            facts,
+            backup,
+            found,
+            retentions: model.retentions_of(&backup.name).filter(in_run).collect(),
+        }
+    }
+
+    pub(super) fn plan(&self, looked_at_again: bool) -> Chain<'a> {
+        let mut older = Vec::new();
+        let retentions = self.retentions.iter();
+        let candidates: Vec<Vec<Candidate>> = retentions.map(|r| self.candidates(r, &mut older)).collect();
+        let step = self.backup_step(looked_at_again);
+        let budgets: Vec<Option<Refusal>> = self
+            .retentions
+            .iter()
+            .zip(&candidates)
+            .map(|(r, candidates)| guards::of_budget(self.request, r, self.verdicts(r), candidates, self.scan()))
+            .collect();
+        let mut refusals = guards::of_backup(self.facts, self.request, self.backup, self.found, &self.retentions);
+        refusals.extend(budgets.iter().flatten().cloned());
+        let cleanups = self.retentions.iter().zip(candidates).zip(budgets);
+        let cleanups = cleanups.map(|((r, candidates), budget)| self.cleanup(r, candidates, budget, &step));
+        let copies = &self.found.destination.copies;
+        let older: Vec<CopyFacts> = older.iter().filter_map(|at| copies.get(*at).cloned()).collect();
+        Chain {
+            remarks: Remarks {
+                because: self.backup_reason(&step),
+                refusals,
+                notes: self.backup_notes(&step),
+            },
+            verify_remarks: Remarks {
+                because: self.verify_reason(step.nothing, older.len() as u64),
+                ..Remarks::default()
+            },
+            cleanups: cleanups.collect(),
+            older,
+            backup: step,
+        }
+    }
+
+    fn scan(&self) -> Option<&'a Scan> {
+        self.found.source.as_ref().ok().map(Arc::as_ref)
+    }
+
+    fn verdicts(&self, retention: &Retention) -> &'a [Verdict] {
+        self.facts.verdicts.get(&retention.name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The files to delete. `older` are the copies that deletions rely on, in the order of their first use.
+    fn candidates(&self, retention: &Retention, older: &mut Vec<usize>) -> Vec<Candidate> {
+        let mut cover = |entry: usize| match self.found.located.get(&entry) {
+            None => Cover::ThisRun,
+            Some(copy) => Cover::Older(older.iter().position(|c| c == copy).unwrap_or_else(|| {
+                older.push(*copy);
+                older.len() - 1
+            })),
+        };
+        let verdicts = self.verdicts(retention).iter().enumerate();
+        verdicts
+            .filter_map(|(entry, verdict)| match verdict {
+                Verdict::Delete(class) => Some(Candidate {
+                    entry,
+                    class: *class,
+                    cover: cover(entry),
+                }),
+                Verdict::Stays(..) | Verdict::Kept(..) | Verdict::Unmatched | Verdict::Excluded => None,
+            })
+            .collect()
+    }
+
+    fn cleanup(
+        &self,
+        retention: &'a Retention,
+        candidates: Vec<Candidate>,
+        budget: Option<Refusal>,
+        step: &BackupStep,
+    ) -> PlannedCleanup<'a> {
+        let scan = self.scan();
+        let (classes, kept) = summarise(retention, self.verdicts(retention), scan);
+        let asks_lease = retention.in_use == InUse::Keep && !self.facts.may_lease_all;
+        let denied = candidates
+            .iter()
+            .filter_map(|c| scan.and_then(|s| s.entries.get(c.entry)))
+            .filter(|e| asks_lease && e.uid != self.facts.uid)
+            .count() as u64;
+        let note = format!(
+            "{} will be kept (lease-denied): only their owner or CAP_LEASE may check whether a writer has them open",
+            plural(denied, "file", "files")
+        );
+        let suspect = step.suspect.as_deref();
+        let mut refusals = guards::of_cleanup(self.backup, self.found, suspect, !candidates.is_empty());
+        refusals.extend(budget);
+        PlannedCleanup {
+            retention,
+            bytes: sum_bytes(scan, candidates.iter().map(|c| c.entry)),
+            candidates,
+            classes,
+            kept,
+            denied,
+            remarks: Remarks {
+                because: format!(
+                    "retention:{} deletes only what verify:{} proved",
+                    retention.name, self.backup.name
+                ),
+                refusals,
+                notes: (denied > 0).then_some(note).into_iter().collect(),
+            },
+        }
+    }
+
+    fn backup_step(&self, looked_at_again: bool) -> BackupStep {
+        let (backup, destination) = (self.backup, &self.found.destination);
+        let mut step = BackupStep {
+            backup: backup.clone(),
+            scan: self.found.source.as_ref().ok().map(Arc::clone),
+            store: Vec::new(),
+            files: 0,
+            bytes: 0,
+            allocated: 0,
+            skipped: 0,
+            suspect: guards::shrink(self.facts, self.model, self.request, backup),
+            nothing: false,
+            sequence: 1,
+            parent: None,
+            last_ratio: None,
+            free: destination.free,
+            same_file_system: destination.same_file_system,
+            looked_at_again,
+        };
+        if let Some(newest) = destination.copies.first() {
+            step.sequence = newest.sequence.saturating_add(1);
+            step.parent = Some(newest.name.clone());
+            step.last_ratio = (newest.bytes > 0).then_some((newest.archive_bytes, newest.bytes));
+        }
+        if let Some(scan) = self.scan() {
+            let mut wanted = self.wanted(scan);
+            step.skipped = with_parents(scan, &mut wanted);
+            for (at, (entry, _)) in scan
+                .entries
+                .iter()
+                .zip(&wanted)
+                .enumerate()
+                .filter(|(_, (_, want))| **want)
+            {
+                step.store.push(at);
+                step.files += u64::from(entry.kind != EntryKind::Dir);
+                if entry.kind == EntryKind::File {
+                    step.bytes += entry.identity.size;
+                    step.allocated += entry.identity.size.min(entry.blocks.saturating_mul(512));
+                }
+            }
+        }
+        step.nothing = backup.contents == Contents::Expired && step.store.is_empty();
+        step
+    }
+
+    /// By entry of the listing: whether the copy must hold it.
+    fn wanted(&self, scan: &Scan) -> Vec<bool> {
+        let mut wanted = vec![false; scan.entries.len()];
+        match self.backup.contents {
+            Contents::All => {
+                let mut selector = Selector::new(&self.backup.select);
+                for (want, entry) in wanted.iter_mut().zip(&scan.entries) {
+                    *want = selector.standing(&entry.path).selected();
+                }
+            }
+            // All that any retention on this backup may delete, whichever jobs this run selects.
+            Contents::Expired => {
+                for retention in self.model.retentions_of(&self.backup.name) {
+                    for (at, verdict) in self.verdicts(retention).iter().enumerate() {
+                        if matches!(verdict, Verdict::Delete(_))
+                            && !self.found.located.contains_key(&at)
+                            && let Some(want) = wanted.get_mut(at)
+                        {
+                            *want = true;
+                        }
+                    }
+                }
+            }
+        }
+        wanted
+    }
+
+    fn backup_reason(&self, step: &BackupStep) -> String {
+        let names = self
+            .retentions
+            .iter()
+            .map(|r| JobName::new(JobKind::Retention, &r.name));
+        let names = joined(&names.collect::<Vec<_>>());
+        match (self.backup.contents, step.nothing, names.is_empty()) {
+            (Contents::Expired, true, _) => "no expired file needs a new copy".to_owned(),
+            (Contents::Expired, false, true) => "stores what retentions may delete".to_owned(),
+            (Contents::Expired, false, false) => format!("stores what {names} may delete"),
+            (Contents::All, _, true) => self.selected.reason(&JobName::new(JobKind::Backup, &self.backup.name)),
+            (Contents::All, _, false) => format!("{names} needs its copy"),
+        }
+    }
+
+    fn verify_reason(&self, nothing: bool, older: u64) -> String {
+        let older_copies = plural(older, "older copy", "older copies");
+        let copy = format!(
+            "proves the copy of backup:{} before anything relies on it",
+            self.backup.name
+        );
+        match (nothing, older) {
+            (true, 0) => "no new copy to prove".to_owned(),
+            (true, _) => format!("proves again {older_copies} that deletions rely on"),
+            (false, 0) => copy,
+            (false, _) => format!("{copy}, and again {older_copies} that deletions rely on"),
+        }
+    }
+
+    fn backup_notes(&self, step: &BackupStep) -> Vec<String> {
+        let mut notes = Vec::new();
+        if step.looked_at_again {
+            let note = "planned again when it begins, since earlier steps may change files; only files that are listed \
+                        here and do not change are deleted";
+            notes.push(note.to_owned());
+        }
+        if let Some(suspect) = &step.suspect {
+            notes.push(format!("the copy will be marked suspect: {suspect}"));
+        }
+        if step.same_file_system {
+            notes.push("the destination is on the source's file system: one failed disk loses both".to_owned());
+        }
+        if step.skipped > 0 {
+            notes.push(format!(
+                "{} skipped: sockets, pipes and devices cannot be stored",
+                plural(step.skipped, "special file is", "special files are")
+            ));
+        }
+        if self.backup.keep.is_some() {
+            notes.push("`keep` has no effect yet: this version of opsrun removes no copies".to_owned());
+        }
+        if let Some(scan) = self.scan() {
+            scan_notes(scan, &mut notes);
+        }
+        for (name, why) in &self.found.destination.broken {
+            notes.push(format!("copy `{name}` cannot be used: {why}"));
+        }
+        notes
+    }
+}
+
+/// Adds the directories above wanted entries, and drops special files; gives the number of dropped ones.
+fn with_parents(scan: &Scan, wanted: &mut [bool]) -> u64 {
+    let mut skipped = 0;
+    // Backwards: everything below a directory comes before it.
+    let mut needed: Option<&RelPath> = None;
+    for (entry, want) in scan.entries.iter().zip(wanted).rev() {
+        if entry.kind == EntryKind::Dir && needed.is_some_and(|below| below.is_within(&entry.path)) {
+            *want = true;
+        }
+        if *want && matches!(entry.kind, EntryKind::Fifo | EntryKind::Socket | EntryKind::Device) {
+            *want = false;
+            skipped += 1;
+        }
+        if *want {
+            needed = Some(&entry.path);
+        }
+    }
+    skipped
+}
+
+fn scan_notes(scan: &Scan, notes: &mut Vec<String>) {
+    for mount in &scan.mounts {
+        notes.push(format!(
+            "`{mount}` is a mount point and is skipped; `cross-mounts` would include it"
+        ));
+    }
+    let quarantined = scan.ours.iter().filter(|path| !path.name().ends_with(b".part")).count() as u64;
+    if quarantined > 0 {
+        notes.push(format!(
+            "the source holds {} of an earlier run: apply first puts quarantined files back",
+            plural(quarantined, "leftover", "leftovers")
+        ));
+    }
+    for (path, why) in scan.problems.iter().take(MAX_NAMED_PROBLEMS) {
+        let what = path
+            .as_ref()
+            .map_or_else(|| "the source".to_owned(), |path| format!("`{path}`"));
+        notes.push(format!("the copy will be incomplete: {what} cannot be listed: {why}"));
+    }
+    if let Some(more) = scan
+        .problems
+        .len()
+        .checked_sub(MAX_NAMED_PROBLEMS)
+        .filter(|more| *more > 0)
+    {
+        notes.push(format!(
+            "{} cannot be listed",
+            plural(more as u64, "more path", "more paths")
+        ));
+    }
+}
+
+pub(super) fn sum_bytes(scan: Option<&Scan>, entries: impl Iterator<Item = usize>) -> u64 {
+    scan.map_or(0, |scan| {
+        entries
+            .filter_map(|at| scan.entries.get(at))
+            .map(|e| e.identity.size)
+            .sum()
+    })
+}
