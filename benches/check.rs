@@ -46,7 +46,7 @@ fn main() {
     }
 }
 
-/// One job after another of every kind, as people write them; `extra` stands in each.
+/// Jobs of every kind, as people write them, each with `extra`.
 fn file(jobs: usize, extra: &str) -> String {
     let mut text = String::new();
     for n in 0..jobs {
@@ -110,7 +110,7 @@ fn compare(name: &str, text: &str, runs: usize) {
     }
 }
 
-/// What the process had at most so far, as the kernel says.
+/// The peak memory of this process so far.
 fn peak() -> Option<String> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

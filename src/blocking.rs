@@ -25,9 +25,9 @@ pub enum BlockingError {
 }
 
 /// How many calls about one thing may be under way at once.
-const MOST: usize = 16;
+const MAX_CALLS: usize = 16;
 
-static CALLS: LazyLock<Calls> = LazyLock::new(|| Calls::at_most(MOST));
+static CALLS: LazyLock<Calls> = LazyLock::new(|| Calls::at_most(MAX_CALLS));
 
 /// Makes the call and waits for it; `about` names what may hang: a path, a host. A waiter that goes away leaves the
 /// call behind.
@@ -88,16 +88,16 @@ impl Calls {
         what: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, BlockingError> {
         let counted = self.count(about)?;
-        let (tell, told) = oneshot::channel();
+        let (sender, receiver) = oneshot::channel();
         std::thread::Builder::new().spawn(move || {
-            // In this order, so that after a panic too the call is no longer counted when its waiter hears of it.
-            let (tell, counted) = (tell, counted);
+            // In this order, so that after a panic too the call is uncounted before its waiter continues.
+            let (sender, counted) = (sender, counted);
             let result = what();
             drop(counted);
-            // Nobody waits any more: the result is of no use.
-            let _ = tell.send(result);
+            // The waiter may have left: then the result is not needed.
+            let _ = sender.send(result);
         })?;
-        told.await.map_err(|_| BlockingError::Lost)
+        receiver.await.map_err(|_| BlockingError::Lost)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Takes nothing, gives wall-clock instants and a monotonic reading. Everything that decides
 //! takes `now` as an argument; only the rooms that act (exec, launch, cli) ask this one.
-//! Invariant: nobody else calls the system's clocks (a clippy lint holds it).
+//! Invariant: no other room calls the system's clocks (a clippy lint checks it).
 
 use chrono::{DateTime, Utc};
 use rustix::time::{ClockId, clock_gettime};
@@ -21,7 +21,7 @@ pub fn nanos(at: DateTime<Utc>) -> i128 {
     i128::from(at.timestamp()) * 1_000_000_000 + i128::from(at.timestamp_subsec_nanos())
 }
 
-/// A moment by which a later one can tell how much time really passed.
+/// Measures how much time really passed.
 #[derive(Debug, Clone, Copy)]
 pub struct Stopwatch {
     monotonic: Instant,
@@ -43,7 +43,7 @@ impl Stopwatch {
     }
 }
 
-/// Three clocks read at one moment: how they part tells a suspend from a step of the wall clock.
+/// Three clocks read at one moment: their differences show a suspend or a step of the wall clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockReading {
     /// The wall clock.

@@ -7,7 +7,7 @@
 
 use crate::path::RelPath;
 
-/// What tells one state of a file from every other: device, inode, size and both times.
+/// Identifies one state of a file: device, inode, size and both times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Identity {
     /// Device number of the file system.

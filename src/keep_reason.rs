@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub enum KeepReason {
     /// The backup does not include it, or no proven copy holds it.
     NotCovered,
-    /// It is no longer the file that was copied.
+    /// It changed since it was copied.
     Changed,
     /// It changed while it was being copied.
     Torn,
@@ -37,7 +37,7 @@ pub enum KeepReason {
     Held,
     /// It belongs to opsrun: an ops file, the state.
     Protected,
-    /// It is no regular file.
+    /// It is not a regular file.
     Special,
 }
 
@@ -88,19 +88,19 @@ impl KeepReason {
             Self::Torn => "changed while it was copied",
             Self::TooFresh => "changed just before it was copied",
             Self::Unreadable => "could not be read",
-            Self::Vanished => "was gone already",
+            Self::Vanished => "was already gone",
             Self::InUse => "a writer may have it open",
-            Self::LeaseDenied => "owned by somebody else: run as its owner, or give CAP_LEASE",
+            Self::LeaseDenied => "owned by another user: run opsrun as its owner or with CAP_LEASE",
             Self::NotPermitted => "the system refused to remove it",
-            Self::Future => "its time lies in the future",
-            Self::ImplausibleTime => "its time lies before 1980",
+            Self::Future => "its time is in the future",
+            Self::ImplausibleTime => "its time is before 1980",
             Self::Held => "restored lately and on hold",
             Self::Protected => "belongs to opsrun itself",
-            Self::Special => "no regular file",
+            Self::Special => "not a regular file",
         }
     }
 
-    /// True when the file should have gone and somebody should know: the run ends with exit code 4.
+    /// True when the file should have been deleted and people should know: the run ends with exit code 4.
     #[must_use]
     pub fn is_shortfall(self) -> bool {
         match self {

@@ -99,7 +99,7 @@ impl PartialOrd for RelPath {
     }
 }
 
-/// For people: control characters, backslashes and bytes that are no UTF-8 are escaped (`\n`, `\x9f`),
+/// For people: control characters, backslashes and bytes that are not UTF-8 are escaped (`\n`, `\x9f`),
 /// so that one path is always one unambiguous piece of one line.
 impl fmt::Display for RelPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -138,7 +138,7 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// The bytes that [`Shown`] shows as `text`. What is no escape of ours stands for itself.
+/// The bytes that [`Shown`] shows as `text`. Any other text is unchanged.
 #[must_use]
 pub fn unshown(text: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
@@ -156,7 +156,7 @@ pub fn unshown(text: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// What stands after a backslash: the bytes that it means, and what follows it.
+/// The bytes that an escape means, and the text after it.
 fn escape(after: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let (kind, rest) = after.split_first()?;
     let plain = |byte: u8| Some((vec![byte], rest));

@@ -1,9 +1,9 @@
-//! Signals: how a run is told to stop, and which signals must not end the process.
+//! Signals: how a run is asked to stop, and which signals must not end the process.
 //!
 //! Takes nothing, gives a [`Stop`] that says whether SIGINT or SIGTERM (or SIGHUP) arrived. SIGIO announces the break of a
 //! lease and SIGXFSZ a file size limit: both end a process that does not handle them, both are answered by an
 //! error where they matter. Handlers, unlike masks, are not inherited by children.
-//! Whoever works in an async task waits for it ([`Stop::wait`]); whoever works in a thread asks now and then.
+//! Async tasks wait for it ([`Stop::wait`]); threads ask now and then.
 //! Who is in a hurry presses Ctrl-C twice: the groups of all children ([`ward`]) are killed then, and the process ends.
 //! Invariant: installed before any other thread starts.
 
@@ -16,11 +16,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// Whether, and by which signal, the process was told to stop.
+/// Whether, and by which signal, the process was asked to stop.
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
     asked: Arc<AtomicUsize>,
-    /// Becomes readable once it was told to, and stays so; the other end. Nobody can wait without.
+    /// Becomes readable once it was told to, and stays so; the other end. Waiting needs it.
     bell: Option<Arc<(UnixStream, UnixStream)>>,
 }
 
@@ -76,7 +76,7 @@ impl Stop {
         for &signal in signals {
             signal_hook::flag::register_usize(signal, Arc::clone(&stop.asked), usize::try_from(signal).unwrap_or(1))?;
         }
-        // After the number, so that whoever hears the bell finds it.
+        // After the number, so that waiters find it.
         if let Some(bell) = &stop.bell {
             for &signal in signals {
                 signal_hook::low_level::pipe::register(signal, bell.1.try_clone()?)?;
@@ -104,7 +104,7 @@ impl Stop {
         self.ask_as(WITHOUT_SIGNAL);
     }
 
-    /// Hands a signal on that somebody else got.
+    /// Passes on a signal that another handler received.
     pub fn pass_on(&self, signal: u8) {
         self.ask_as(usize::from(signal));
     }
@@ -133,7 +133,7 @@ impl Stop {
     }
 
     /// Waits until it is asked to stop; any number may wait, each at once when it was asked already. Within a
-    /// runtime only. Waits for ever when there is no bell, or none that can be watched.
+    /// runtime only. Waits forever when there is no bell, or none that can be watched.
     pub async fn wait(&self) {
         let end = self.bell.as_ref().and_then(|bell| bell.0.try_clone().ok());
         let watched = end.and_then(|end| tokio::net::UnixStream::from_std(end).ok());
@@ -147,7 +147,7 @@ impl Stop {
     }
 }
 
-/// Signals of a process that stays: SIGHUP is no reason to stop but to read files again.
+/// Signals of a process that stays: SIGHUP means to read files again, not to stop.
 #[derive(Debug)]
 pub struct Signals {
     pub stop: Stop,
@@ -156,7 +156,7 @@ pub struct Signals {
     ring: Ring,
 }
 
-/// Wakes whoever waits in [`Signals::wait`].
+/// Wakes the waiters of [`Signals::wait`].
 #[derive(Debug, Clone)]
 pub struct Ring(Arc<UnixStream>);
 
@@ -175,7 +175,7 @@ impl Signals {
         ring.set_nonblocking(true)?;
         let hung_up = Arc::new(AtomicBool::new(false));
         signal_hook::flag::register(SIGHUP, Arc::clone(&hung_up))?;
-        // After the flags, so that whoever hears the bell finds them.
+        // After the flags, so that waiters find them.
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             signal_hook::low_level::pipe::register(signal, ring.try_clone()?)?;
         }
@@ -193,7 +193,7 @@ impl Signals {
         self.hung_up.swap(false, Ordering::SeqCst)
     }
 
-    /// For others to wake whoever waits.
+    /// For other threads, to wake the waiters.
     #[must_use]
     pub fn ring(&self) -> Ring {
         self.ring.clone()
@@ -213,10 +213,7 @@ impl Signals {
 }
 
 /// What a second SIGINT does.
-#[expect(
-    unsafe_code,
-    reason = "there is no safe way to do more in a signal handler than to set a flag"
-)]
+#[expect(unsafe_code, reason = "a signal handler cannot safely do more than set a flag")]
 fn hurry() -> io::Result<()> {
     let asked = AtomicBool::new(false);
     let act = move || {

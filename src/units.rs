@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// Why a piece of text is no duration, size, percentage or name.
+/// Why a text is not a valid duration, size, percentage or name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnitError {
     #[error("it is empty")]
@@ -15,7 +15,7 @@ pub enum UnitError {
     /// A number without a unit, or a unit that does not exist.
     #[error("`{found}` is not a unit: use one of {allowed}")]
     Unit {
-        /// What stood in the unit's place; may be empty.
+        /// The text in place of the unit; may be empty.
         found: String,
         allowed: &'static str,
     },

@@ -1,4 +1,4 @@
-//! Any bytes, mended as `check --fix` does it: no panic, never more errors than before, and nothing left to do.
+//! Any bytes, fixed as `check --fix` does it: no panic, never more errors than before, and a second fix changes nothing.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

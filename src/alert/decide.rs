@@ -148,11 +148,6 @@ impl KeyState {
         self.bad >= Some(Severity::Warning)
     }
 
-    #[must_use]
-    pub fn holds(&self) -> bool {
-        !self.held.is_empty()
-    }
-
     /// True when there is nothing to remember: it is good, and no channel was notified otherwise recently.
     #[must_use]
     pub fn is_idle(&self, now: DateTime<Utc>) -> bool {

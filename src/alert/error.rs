@@ -1,6 +1,6 @@
 //! Why alerts cannot be sent or shown at all.
 //!
-//! That one message is not delivered is no error: it waits, or is given up.
+//! An undelivered message is not an error: it waits, or is given up.
 
 use crate::store::StoreError;
 use std::io;

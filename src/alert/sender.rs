@@ -11,7 +11,7 @@ use crate::clock::Stopwatch;
 use crate::error_chain::error_chain;
 use crate::model::Channel;
 use crate::signal::Stop;
-use crate::store::outbox::{Claim, ClaimRequest, ClaimedMessage, Settlement};
+use crate::store::outbox::{ClaimRequest, ClaimedMessage, OutboxClaim, Settlement};
 use crate::store::{Store, StoreError};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::{join_all, try_join_all};
@@ -154,9 +154,9 @@ impl<D: Deliver> OutboxSender<'_, D> {
                 key_by_key: tracks_keys(channel),
             })?;
             match claim {
-                Claim::Nothing(_) => return Ok(()),
-                Claim::Several(messages) => self.join(channel, &messages)?,
-                Claim::One(claimed) => {
+                OutboxClaim::Nothing(_) => return Ok(()),
+                OutboxClaim::Several(messages) => self.join(channel, &messages)?,
+                OutboxClaim::One(claimed) => {
                     let delivery = tokio::select! {
                         biased;
                         delivery = self.deliver.deliver(channel, &claimed.message) => delivery,

@@ -47,5 +47,5 @@ pub use manifest::{Incomplete, Manifest};
 pub use name::CopyName;
 pub use receipt::Deletion;
 pub use restore::{RestoreOptions, RestoreReport, restore};
-pub use verify::{CheckedCopy, VerifiedCopy, publish, verify, verify_committed};
+pub use verify::{ProvenDraft, VerifiedCopy, publish, verify, verify_committed};
 pub use write::write;

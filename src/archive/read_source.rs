@@ -229,7 +229,7 @@ pub fn read_full(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
     Ok(done)
 }
 
-/// Data segments, in order; `None` when there are no holes. The last one ends where the file ends, and may be empty.
+/// Data segments, in order; `None` when there are no holes. The last segment ends where the file ends, and may be empty.
 pub fn segments(file: &File, size: u64) -> Option<Vec<(u64, u64)>> {
     use rustix::fs::{SeekFrom, seek};
     let mut found: Vec<(u64, u64)> = Vec::new();

@@ -7,7 +7,7 @@ use super::line::short_line;
 use crate::net::posted::Posted;
 use std::time::Duration;
 
-pub type Redact<'a> = &'a (dyn Fn(&str) -> String + Sync);
+pub type RedactFn<'a> = &'a (dyn Fn(&str) -> String + Sync);
 
 /// What became of one attempt. No text in it holds a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub enum Delivery {
     Dead { why: String },
 }
 
-pub fn verdict(posted: &Posted, redact: Redact<'_>) -> Delivery {
+pub fn verdict(posted: &Posted, redact: RedactFn<'_>) -> Delivery {
     let status = posted.status;
     let answer = first_line(posted, redact);
     match status {
@@ -46,7 +46,7 @@ pub fn verdict(posted: &Posted, redact: Redact<'_>) -> Delivery {
 }
 
 /// The status, and the first line of the body unless it is HTML.
-fn first_line(posted: &Posted, redact: Redact<'_>) -> String {
+fn first_line(posted: &Posted, redact: RedactFn<'_>) -> String {
     // Redact before cutting: half a secret would not be found.
     let body = redact(&String::from_utf8_lossy(&posted.body));
     let line = body.lines().map(str::trim).find(|line| !line.is_empty());

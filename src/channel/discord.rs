@@ -7,7 +7,7 @@
 use super::answer::verdict;
 use super::line::Room;
 use super::message::Message;
-use super::request::Request;
+use super::request::HttpRequest;
 use super::service::{MessageScope, ServiceSetting, SettingKind, Settings, WebServiceSpec};
 use super::text;
 use super::url;
@@ -48,14 +48,14 @@ fn write(c: char, out: &mut String) {
     out.push(c);
 }
 
-fn requests(message: &Message, settings: &Settings) -> Result<Vec<Request>, String> {
+fn requests(message: &Message, settings: &Settings) -> Result<Vec<HttpRequest>, String> {
     let document = json!({
         "content": text::whole(message, ROOM),
         "allowed_mentions": { "parse": [] },
         "flags": NO_PREVIEWS,
     });
     let url = url::asking(settings.required("url")?, "wait", "true");
-    Ok(vec![Request::json(url, &document)])
+    Ok(vec![HttpRequest::json(url, &document)])
 }
 
 #[cfg(test)]

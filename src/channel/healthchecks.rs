@@ -5,10 +5,10 @@
 //! a probe only leaves a line in the log.
 //! Pure. Invariant: only a run that ended well is a success.
 
-use super::answer::{self, Delivery, Redact};
+use super::answer::{self, Delivery, RedactFn};
 use super::line::{Room, plainly};
 use super::message::{Message, MessageKind};
-use super::request::Request;
+use super::request::HttpRequest;
 use super::service::{MessageScope, ServiceSetting, SettingKind, Settings, WebServiceSpec};
 use super::text;
 use super::url;
@@ -40,7 +40,7 @@ const ROOM: Room = Room {
     write: plainly,
 };
 
-fn requests(message: &Message, settings: &Settings) -> Result<Vec<Request>, String> {
+fn requests(message: &Message, settings: &Settings) -> Result<Vec<HttpRequest>, String> {
     let ping = settings.required("url")?;
     let url = match message.kind {
         MessageKind::RunStarted => url::below(ping, "start"),
@@ -60,7 +60,7 @@ fn requests(message: &Message, settings: &Settings) -> Result<Vec<Request>, Stri
         Some(rid) => url::asking(&url, "rid", &rid),
         None => url,
     };
-    Ok(vec![Request {
+    Ok(vec![HttpRequest {
         url,
         headers: vec![("Content-Type".to_owned(), "text/plain; charset=utf-8".into())],
         body: text::whole(message, ROOM).into_bytes(),
@@ -82,7 +82,7 @@ fn rid(run: &str) -> Option<String> {
 }
 
 /// Some refusals come with status 200.
-fn verdict(posted: &Posted, redact: Redact<'_>) -> Delivery {
+fn verdict(posted: &Posted, redact: RedactFn<'_>) -> Delivery {
     let verdict = answer::verdict(posted, redact);
     let body = String::from_utf8_lossy(&posted.body);
     match verdict {

@@ -15,7 +15,7 @@ pub struct Room {
     pub write: fn(char, &mut String),
 }
 
-/// What is written for a character where all of them stand for themselves.
+/// Writes a character as it is.
 pub fn plainly(c: char, out: &mut String) {
     out.push(c);
 }

@@ -7,7 +7,7 @@
 use super::answer::verdict;
 use super::line::{Room, plainly};
 use super::message::Message;
-use super::request::Request;
+use super::request::HttpRequest;
 use super::service::{MessageScope, ServiceSetting, SettingKind, Settings, WebServiceSpec};
 use super::text;
 use crate::model::channel::Severity;
@@ -51,7 +51,7 @@ const ROOM: Room = Room {
 
 const MAX_TITLE: usize = 200;
 
-fn requests(message: &Message, settings: &Settings) -> Result<Vec<Request>, String> {
+fn requests(message: &Message, settings: &Settings) -> Result<Vec<HttpRequest>, String> {
     // Tags that ntfy shows as pictures.
     let (priority, tag) = match message.severity {
         _ if message.is_over() => ("default", "white_check_mark"),
@@ -69,7 +69,7 @@ fn requests(message: &Message, settings: &Settings) -> Result<Vec<Request>, Stri
     if let Some(token) = settings.get("token") {
         headers.push(plain("Authorization", &format!("Bearer {}", token.expose_secret())));
     }
-    Ok(vec![Request {
+    Ok(vec![HttpRequest {
         url: settings.required("url")?.clone(),
         headers,
         body: text::body(message, ROOM).into_bytes(),
@@ -89,7 +89,7 @@ mod tests {
     use super::super::samples;
     use super::*;
 
-    fn shown(request: &Request) -> String {
+    fn shown(request: &HttpRequest) -> String {
         let headers = request
             .headers
             .iter()

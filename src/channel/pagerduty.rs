@@ -8,7 +8,7 @@
 
 use super::answer::verdict;
 use super::message::{Message, MessageKind};
-use super::request::Request;
+use super::request::HttpRequest;
 use super::service::{MessageScope, ServiceSetting, SettingKind, Settings, WebServiceSpec};
 use super::text;
 use crate::model::channel::Severity;
@@ -48,13 +48,13 @@ const EVENTS_URL: &str = "https://events.pagerduty.com/v2/enqueue";
 const MAX_SUMMARY: usize = 1024;
 const MAX_KEY: usize = 255;
 
-fn requests(message: &Message, settings: &Settings) -> Result<Vec<Request>, String> {
+fn requests(message: &Message, settings: &Settings) -> Result<Vec<HttpRequest>, String> {
     let key = settings.required("routing-key")?;
     Ok(events(message, key, &settings.or("url", EVENTS_URL)))
 }
 
 /// The events, in order; none for messages that concern no one on call.
-fn events(message: &Message, routing_key: &SecretString, url: &SecretString) -> Vec<Request> {
+fn events(message: &Message, routing_key: &SecretString, url: &SecretString) -> Vec<HttpRequest> {
     let event = |message: &Message, action: &str| {
         let mut event = json!({
             "routing_key": routing_key.expose_secret(),
@@ -67,7 +67,7 @@ fn events(message: &Message, routing_key: &SecretString, url: &SecretString) -> 
             event.insert("client".to_owned(), "opsrun".into());
             event.insert("payload".to_owned(), payload(message));
         }
-        Request::json(url.clone(), &event)
+        HttpRequest::json(url.clone(), &event)
     };
     match message.kind {
         MessageKind::RunStarted | MessageKind::RunFinished => Vec::new(),

@@ -6,7 +6,7 @@
 use secrecy::SecretString;
 use std::fmt;
 
-pub struct Request {
+pub struct HttpRequest {
     /// A URL alone is often enough to write to a channel.
     pub url: SecretString,
     pub headers: Vec<(String, SecretString)>,
@@ -14,16 +14,16 @@ pub struct Request {
     pub body: Vec<u8>,
 }
 
-impl fmt::Debug for Request {
+impl fmt::Debug for HttpRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
-        f.debug_struct("Request")
+        f.debug_struct("HttpRequest")
             .field("headers", &names)
             .finish_non_exhaustive()
     }
 }
 
-impl Request {
+impl HttpRequest {
     pub(super) fn json(url: SecretString, document: &serde_json::Value) -> Self {
         Self {
             url,

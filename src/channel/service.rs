@@ -4,9 +4,9 @@
 //! sends its requests.
 //! Invariant: a setting has one name, which is the name in the ops file.
 
-use super::answer::{Delivery, Redact};
+use super::answer::{Delivery, RedactFn};
 use super::message::Message;
-use super::request::Request;
+use super::request::HttpRequest;
 use crate::net::posted::Posted;
 use secrecy::SecretString;
 
@@ -22,8 +22,8 @@ pub struct WebServiceSpec {
     pub custom_headers: bool,
     pub scope: MessageScope,
     /// The requests that deliver a message, in order; none when the service has no use for it. An error is final.
-    pub requests: fn(&Message, &Settings) -> Result<Vec<Request>, String>,
-    pub verdict: fn(&Posted, Redact<'_>) -> Delivery,
+    pub requests: fn(&Message, &Settings) -> Result<Vec<HttpRequest>, String>,
+    pub verdict: fn(&Posted, RedactFn<'_>) -> Delivery,
 }
 
 /// Which messages a service receives.

@@ -6,7 +6,7 @@
 use super::answer::verdict;
 use super::line::Room;
 use super::message::Message;
-use super::request::Request;
+use super::request::HttpRequest;
 use super::service::{MessageScope, ServiceSetting, SettingKind, WebServiceSpec};
 use super::text;
 use serde_json::json;
@@ -25,7 +25,7 @@ pub const SLACK: WebServiceSpec = WebServiceSpec {
     custom_headers: false,
     scope: MessageScope::Changes,
     requests: |message, settings| {
-        Ok(vec![Request::json(
+        Ok(vec![HttpRequest::json(
             settings.required("url")?.clone(),
             &document(message),
         )])

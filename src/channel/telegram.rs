@@ -4,10 +4,10 @@
 //! format. A server that is asked too often says in the body how long to wait.
 //! Pure. Invariant: never more than the 4096 characters that Telegram takes, and a token is one segment of the URL.
 
-use super::answer::{self, Delivery, Redact};
+use super::answer::{self, Delivery, RedactFn};
 use super::line::{Room, plainly, short_line};
 use super::message::Message;
-use super::request::Request;
+use super::request::HttpRequest;
 use super::service::{MessageScope, ServiceSetting, SettingKind, Settings, WebServiceSpec};
 use super::text;
 use super::url;
@@ -60,7 +60,7 @@ const ROOM: Room = Room {
     write: plainly,
 };
 
-fn requests(message: &Message, settings: &Settings) -> Result<Vec<Request>, String> {
+fn requests(message: &Message, settings: &Settings) -> Result<Vec<HttpRequest>, String> {
     let token = settings.required("token")?.expose_secret();
     // `123456:ABC-def`: anything else would change the URL.
     let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '_' | '-');
@@ -74,10 +74,10 @@ fn requests(message: &Message, settings: &Settings) -> Result<Vec<Request>, Stri
         "link_preview_options": { "is_disabled": true },
     });
     let url = url::below(&settings.or("api-url", API_URL), &format!("bot{token}/sendMessage"));
-    Ok(vec![Request::json(url, &document)])
+    Ok(vec![HttpRequest::json(url, &document)])
 }
 
-fn verdict(posted: &Posted, redact: Redact<'_>) -> Delivery {
+fn verdict(posted: &Posted, redact: RedactFn<'_>) -> Delivery {
     let body: Value = serde_json::from_slice(&posted.body).unwrap_or_default();
     let described = body.get("description").and_then(Value::as_str);
     let described = described.map(|text| short_line(&redact(&format!("status {}: {text}", posted.status))));
@@ -154,11 +154,11 @@ mod tests {
                 why: "status 429: Too Many Requests: retry after 5".to_owned(),
             }
         );
-        let unknown = r#"{"ok":false,"error_code":400,"description":"Bad Request: chat not found"}"#;
+        let unknown = r#"{"ok":false,"error_code":400,"description":"Bad HttpRequest: chat not found"}"#;
         assert_eq!(
             verdict(400, unknown),
             Delivery::Dead {
-                why: "status 400: Bad Request: chat not found".to_owned(),
+                why: "status 400: Bad HttpRequest: chat not found".to_owned(),
             }
         );
         let fine = r#"{"ok":true,"result":{"message_id":7,"text":"hello"}}"#;

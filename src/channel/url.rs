@@ -1,6 +1,6 @@
 //! Addresses made of other addresses.
 //!
-//! Takes a URL that may be secret and words of ours, gives another. By text: what the user wrote stays as it is written.
+//! Takes a URL that may be secret and fixed words, gives another. Works on the text: the user's own part stays as written.
 //! Pure. Invariant: a fragment is left out, which no server is sent.
 
 use secrecy::{ExposeSecret as _, SecretString};

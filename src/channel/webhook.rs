@@ -6,7 +6,7 @@
 
 use super::answer::verdict;
 use super::message::Message;
-use super::request::Request;
+use super::request::HttpRequest;
 use super::service::{MessageScope, ServiceSetting, SettingKind, Settings, WebServiceSpec};
 use crate::units::hex;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -40,7 +40,7 @@ pub const WEBHOOK: WebServiceSpec = WebServiceSpec {
     verdict,
 };
 
-fn requests(message: &Message, settings: &Settings) -> Result<Vec<Request>, String> {
+fn requests(message: &Message, settings: &Settings) -> Result<Vec<HttpRequest>, String> {
     let body = message.to_json();
     let mut headers = vec![
         ("Content-Type".to_owned(), SecretString::from("application/json")),
@@ -53,7 +53,7 @@ fn requests(message: &Message, settings: &Settings) -> Result<Vec<Request>, Stri
     let given = &settings.headers;
     headers.retain(|(name, _)| !given.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)));
     headers.extend(given.iter().cloned());
-    Ok(vec![Request {
+    Ok(vec![HttpRequest {
         url: settings.required("url")?.clone(),
         headers,
         body,
@@ -73,7 +73,7 @@ mod tests {
     use super::super::samples;
     use super::*;
 
-    fn header<'a>(request: &'a Request, name: &str) -> Vec<&'a str> {
+    fn header<'a>(request: &'a HttpRequest, name: &str) -> Vec<&'a str> {
         let named = request
             .headers
             .iter()

@@ -16,14 +16,11 @@ use crate::launch::{self, Apply};
 use crate::model::Model;
 use crate::plan::Plan;
 use crate::report::alerts::undelivered_text;
-use crate::report::plan::text::PlanTextOptions;
-use crate::report::plan::text::plan_text;
+use crate::report::plan::text::{PlanTextOptions, plan_text};
 use crate::report::run::json_lines;
-use crate::report::run::lines::Detail;
-use crate::report::run::lines::EventLines;
+use crate::report::run::lines::{Detail, EventLines};
 use crate::report::run::progress::ProgressBars;
-use crate::report::shared::output;
-use crate::report::shared::times;
+use crate::report::shared::{output, times};
 use crate::run::Event;
 use crate::secret::Vault;
 use crate::signal::Stop;
@@ -74,7 +71,7 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
         }
         let request = args.run.request();
         let done = launch::apply(&model, &request, &options, &mut confirm, &mut sink, &bars);
-        done.map(|done| done.exit).map_err(Failure::from)
+        done.map_err(Failure::from)
     })?;
     send_alerts(&model, &vault, &sender, &stop, terminal);
     if let Some(failure) = unasked.filter(|_| exit == 0) {
@@ -133,7 +130,7 @@ fn send_alerts(model: &Model, vault: &Vault, sender: &ChannelSender, stop: &Stop
     }
 }
 
-/// True if the run may proceed: it deletes nothing and runs no command, there is no terminal to ask at, or the answer is
+/// True if the run may proceed: it deletes nothing and runs no command, no terminal can answer, or the answer is
 /// yes. A signal counts as no. A terminal at which asking is impossible is a failure.
 fn confirm(plan: &Plan, yes: bool, terminal: &Terminal, stopped: &dyn Fn() -> bool) -> Result<bool, Failure> {
     let (files, bytes) = plan.deletions();

@@ -1,7 +1,7 @@
 //! `opsrun simulate`: the runs of all schedules in a span of time.
 //!
 //! Takes an ops file and the span, gives totals and, on request, every run as text or JSON on stdout. Reads no state.
-//! Invariant: the decisions are those of the daemon.
+//! Invariant: makes the same decisions as the daemon.
 
 use super::args::SimulateArgs;
 use super::exit::{Exit, Failure};

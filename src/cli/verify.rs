@@ -10,8 +10,7 @@ use super::file::CopyLocation;
 use super::terminal::Terminal;
 use crate::archive::CopyName;
 use crate::launch::copies::{self, CopyDirectory, Verification};
-use crate::report::copies::results::CopyResults;
-use crate::report::copies::results::VerifyResult;
+use crate::report::copies::results::{CopyResults, VerifyResult};
 use crate::report::run::progress::ProgressBars;
 use crate::report::shared::output;
 

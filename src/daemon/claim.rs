@@ -1,7 +1,7 @@
 //! One tick, decided and written to the store in one transaction.
 //!
 //! Takes a timetable, a store and the time; gives what was decided. The daemon and `apply --due` may work side by side:
-//! whoever comes second decides again.
+//! the second one decides again.
 //! Invariant: what is returned is in the store.
 
 use crate::clock::now;
@@ -45,7 +45,7 @@ fn active_elsewhere(timetable: &Timetable, store: &Store) -> Result<ActiveJobs, 
     for job in timetable.entries.iter().flat_map(|entry| &entry.jobs) {
         if job.overlap == Overlap::Skip {
             let begun = store.job_status(&job.job)?.begun;
-            if begun.is_some_and(|begun| begun.end == RunEnd::GoingOn) {
+            if begun.is_some_and(|begun| begun.end == RunEnd::Running) {
                 active.add(job.job.clone(), true);
             }
         }

@@ -15,7 +15,7 @@ use crate::daemon::runs::{ActiveRuns, RunMessage, RunOptions};
 use crate::daemon::systemd::ServiceManager;
 use crate::daemon::timetable::Timetable;
 use crate::error_chain::error_chain;
-use crate::launch::{LaunchError, mark_interrupted, settle};
+use crate::launch::{LaunchError, job_ends, mark_interrupted};
 use crate::model::Model;
 use crate::run::{Outcome, State};
 use crate::secret::Vault;
@@ -280,7 +280,7 @@ impl Daemon<'_> {
             store
         } else {
             let store = Store::open(&self.model.ops.state_dir)?;
-            settle::lost_attempts(&self.model, &store)?;
+            job_ends::lost_attempts(&self.model, &store)?;
             let vault = Vault::expecting(self.model.values());
             for (run, message) in mark_interrupted(&self.model, &store, &vault)? {
                 self.notify(&Notice::Interrupted {

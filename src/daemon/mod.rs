@@ -1,6 +1,6 @@
 //! The schedules of an ops file, run until a signal asks to stop.
 //!
-//! Takes a valid model and a way to read it again, gives an exit code. Runs go through the same launch as those of
+//! Takes a valid model and a way to read it again, gives an exit code. Runs go through the same launch as in
 //! `apply`. One thread looks at the clock, decides and reports; every run has a thread of its own.
 //! - [`timetable`]: when the jobs of a model run · [`tick`]: what is due at one moment, as a pure decision
 //! - [`event_loop`]: the loop · [`claim`]: a decision, written to the store · [`runs`]: the runs at work

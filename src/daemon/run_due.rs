@@ -6,7 +6,7 @@
 
 use crate::daemon::claim::take_turn;
 use crate::daemon::timetable::Timetable;
-use crate::launch::{self, Apply, ClaimedRun, LaunchError, settle};
+use crate::launch::{self, Apply, ClaimedRun, LaunchError, job_ends};
 use crate::model::Model;
 use crate::plan::{Plan, RunRequest};
 use crate::run::{Event, Progress, Record as _};
@@ -38,7 +38,7 @@ pub fn run_due(
     let timetable = Timetable::new(model);
     let mut done = DueRuns::default();
     let store = Store::open(&model.ops.state_dir)?;
-    settle::lost_attempts(model, &store)?;
+    job_ends::lost_attempts(model, &store)?;
     // What becomes due meanwhile is for the next call.
     let at = crate::clock::now();
     loop {
@@ -66,7 +66,7 @@ pub fn run_due(
             done.runs += 1;
             // The other runs are claimed as well: they follow even if this one fails.
             let exit = match launch::apply(model, &request, &options, confirm, sink, progress) {
-                Ok(finished) => finished.exit,
+                Ok(exit) => exit,
                 Err(error) => {
                     let exit = options
                         .stop

@@ -4,7 +4,7 @@
 //! [`RunSettings::threads`] steps are under way at once: commands and questions as tasks of this thread, copying and
 //! deleting in threads of their own. A step that does not succeed blocks what needs it and nothing else.
 //! Invariant: every step is settled exactly once, after all that it needs; its beginning and its end are recorded.
-//! When the run is told to stop, nothing more begins, and the loop ends when all that is under way has.
+//! After a stop, no step begins, and the loop ends with the steps under way.
 
 use super::action::{self, Context, Ended, Slots, StepAbort};
 use super::order::Order;
@@ -69,7 +69,7 @@ pub fn run(
         busy: AtomicUsize::new(0),
     };
     let done = std::thread::scope(|scope| runtime.block_on(run.all(scope)));
-    // A question to a dead mount may hang in a thread for ever: nobody waits for it.
+    // A call to a dead mount may hang forever in its thread: do not wait for it.
     runtime.shutdown_background();
     done.map(|()| recorder.status())
 }
@@ -150,7 +150,7 @@ impl Run<'_, '_> {
             while let Some((step, outcome)) = ended {
                 match outcome {
                     Ok(outcome) | Err(StepAbort::Outcome(outcome)) => self.settle(&mut order, step, outcome),
-                    // The recorder has told everybody to stop: what is under way ends, nothing begins.
+                    // The recorder has stopped the run: steps under way end, no other begins.
                     Err(StepAbort::Record(error)) => broken = broken.or(Some(error)),
                 }
                 ended = under_way.next().now_or_never().flatten();
@@ -235,7 +235,7 @@ impl Run<'_, '_> {
         }
     }
 
-    /// Shows that a step is under way whose end nobody can foresee, until what it gives is dropped.
+    /// Shows a step of unknown length as under way, until the result is dropped.
     fn shown(&self, step: &Step) -> Shown<'_> {
         self.progress.begin(step.id, &step.name.to_string(), 0, 0);
         Shown {
@@ -300,7 +300,7 @@ impl Run<'_, '_> {
             self.how.stop.asked().then(outcome)
         };
         if self.plan.judged_again(step) && !again {
-            // Never judged again, since what comes before it failed: that is the reason to tell.
+            // It was never planned again, since an earlier step failed: report that one.
             blocked().or_else(stopped).or_else(refused)
         } else {
             refused().or_else(blocked).or_else(stopped)
@@ -328,7 +328,7 @@ async fn in_thread<'s, T: Send + 's>(
     let thread = std::thread::Builder::new().spawn_scoped(scope, move || {
         // Nothing is relied on that was half done: its locks are taken by who knows that, and its step has failed.
         let done = panic::catch_unwind(AssertUnwindSafe(work));
-        // Whoever asked is there until it is told.
+        // The receiver waits until the work is done.
         let _ = tell.send(done);
     });
     if let Err(error) = thread {

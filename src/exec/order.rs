@@ -1,6 +1,6 @@
 //! Which step may begin next: the edges of a plan, counted down.
 //!
-//! Takes the edges, is told of every step that begins and settles, and answers which one may begin. Pure: knows
+//! Takes the edges and every step that begins or settles, and says which step may begin. Pure: knows
 //! neither what steps do nor what came of them (a step that will be blocked is due like any other).
 //! Invariant: a step is given out once, and only after all that it needs or comes after is settled; of several the
 //! first of the plan is given, so that one at a time means the plan's order.
@@ -59,7 +59,7 @@ impl Order {
         self.due.pop().map(|Reverse(step)| step)
     }
 
-    /// A step is settled, whatever came of it. Again is no news.
+    /// A step is settled, with any outcome. A second call has no effect.
     pub fn settle(&mut self, step: StepId) {
         match self.settled.get_mut(step) {
             Some(settled) if !*settled => *settled = true,

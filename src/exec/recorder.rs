@@ -2,7 +2,7 @@
 //!
 //! Takes events from the engine and from the actions. Knows nothing of what they mean.
 //! Invariant: events are recorded in the order in which they come; after the first that could not be there are no
-//! more, and the run is told to stop. What announces something is durable before it is done.
+//! more, and the run stops. What announces something is durable before it is done.
 
 use crate::model::{JobName, StepName};
 use crate::run::{Event, JobHistory, Record, RecordError, State, Status};

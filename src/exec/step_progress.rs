@@ -1,4 +1,4 @@
-//! Between a step's work and the world: whether to go on, and how far it is.
+//! [`StepProgress`]: whether the work of a step may go on, and how far it is.
 //!
 //! Invariant: asking is cheap; it may be called from any thread, per file.
 
@@ -6,7 +6,7 @@ use super::Deadline;
 use crate::archive::progress::CopyProgress;
 use crate::run::Progress;
 
-/// Tells the archive room when to stop and passes progress on.
+/// Stops work on a copy at the deadline, and passes its progress on.
 pub struct StepProgress<'a> {
     deadline: &'a Deadline<'a>,
     progress: &'a dyn Progress,

@@ -183,7 +183,7 @@ fn locate(
         let Some(found) = catalogue.copies.iter().find(|c| c.name.to_string() == copy.name) else {
             continue;
         };
-        // A list that cannot be read holds nothing for us: the files are stored anew.
+        // A list that cannot be read proves nothing: the files are stored again.
         let Ok(rows) = archive::locate(dir, found, &paths) else {
             continue;
         };
@@ -194,7 +194,7 @@ fn locate(
             let Some(index) = asked.get(place) else {
                 continue;
             };
-            // Equal times do not prove equal content; what the copy does not hold is stored anew.
+            // Equal times do not prove equal content; what the copy does not hold is stored again.
             let mut holds = |e: &Entry, known: archive::Evidence| {
                 known.identity == e.identity
                     && opener
@@ -235,7 +235,7 @@ fn destination(
     let Some(dir) = world.destinations.get(&backup.name) else {
         match Dir::open(&backup.to) {
             Err(e) if e.errno() == Some(Errno::NOENT) => {}
-            Err(e) => found.state = DestinationState::Unusable(told(&e)),
+            Err(e) => found.state = DestinationState::Unusable(reason(&e)),
             Ok(_) => found.state = DestinationState::Unusable("it appeared just now".to_owned()),
         }
         return (None, found);
@@ -272,7 +272,7 @@ fn copy_facts(copy: &archive::CatalogueCopy, remembered: &Remembered) -> CopyFac
     let manifest = &copy.manifest;
     // A receipt that lacks a run which relied on the copy says too little: everything counts as deleted.
     let relied = remembered.relied_on.get(&copy.name.to_string());
-    let told = relied.is_none_or(|runs| runs.is_subset(&copy.deleted_by));
+    let full = relied.is_none_or(|runs| runs.is_subset(&copy.deleted_by));
     CopyFacts {
         name: copy.name.to_string(),
         sequence: manifest.sequence,
@@ -282,7 +282,7 @@ fn copy_facts(copy: &archive::CatalogueCopy, remembered: &Remembered) -> CopyFac
         records: manifest.record_count,
         bytes: manifest.bytes,
         source_files: manifest.source_files,
-        deleted: if told { copy.deleted } else { manifest.record_count },
+        deleted: if full { copy.deleted } else { manifest.record_count },
         deleted_at: copy.deleted_at.clone(),
         archive_bytes: manifest.archive_bytes,
     }
@@ -290,13 +290,13 @@ fn copy_facts(copy: &archive::CatalogueCopy, remembered: &Remembered) -> CopyFac
 
 fn source(model: &Model, backup: &Backup, world: &World, stop: &Stop) -> Result<(Scan, u64), String> {
     let Some(root) = world.sources.get(&backup.name) else {
-        return Err(Dir::open(&backup.source).map_or_else(|e| told(&e), |_| "it appeared just now".to_owned()));
+        return Err(Dir::open(&backup.source).map_or_else(|e| reason(&e), |_| "it appeared just now".to_owned()));
     };
-    let (dev, ino) = root.id().map_err(|e| told(&e))?;
+    let (dev, ino) = root.id().map_err(|e| reason(&e))?;
     // Proves that the kernel has openat2 with the flags we rely on.
     root.open_dir(b".", false).map_err(|e| match e.errno() {
         Some(Errno::NOSYS) => "this needs Linux 5.6 or newer (openat2)".to_owned(),
-        _ => told(&e),
+        _ => reason(&e),
     })?;
     let mut watch: Vec<((u64, u64), &'static str)> = Vec::new();
     let has_retention = model.retentions_of(&backup.name).next().is_some();
@@ -344,7 +344,7 @@ fn source(model: &Model, backup: &Backup, world: &World, stop: &Stop) -> Result<
         .filter(|(path, _)| !selector.standing(path).excluded)
         .map(|(path, id)| (path.to_string(), what(*id)))
         .collect();
-    for id in ancestors(root).map_err(|e| told(&e))? {
+    for id in ancestors(root).map_err(|e| reason(&e))? {
         if ids.contains(&id) {
             overlaps.push((".".to_owned(), what(id)));
         }
@@ -356,7 +356,7 @@ fn source(model: &Model, backup: &Backup, world: &World, stop: &Stop) -> Result<
         .problems
         .into_iter()
         .filter(|p| p.path.as_ref().is_none_or(|path| !selector.standing(path).excluded))
-        .map(|p| (p.path, told(&p.error)))
+        .map(|p| (p.path, reason(&p.error)))
         .collect();
     let scan = Scan {
         entries: listing.entries,
@@ -411,7 +411,7 @@ fn may_lease_all() -> bool {
         .is_some_and(|bits| bits & (1 << 28) != 0)
 }
 
-/// Only the system's answer: the path is named by whoever prints it.
-fn told(error: &TreeError) -> String {
+/// Only the system's answer: callers name the path.
+fn reason(error: &TreeError) -> String {
     error.source.to_string()
 }

@@ -89,7 +89,7 @@ fn overdue(
         return None;
     }
     let JobStatus { last, begun } = past.standing;
-    let running = begun.as_ref().is_some_and(|begun| begun.end == RunEnd::GoingOn);
+    let running = begun.as_ref().is_some_and(|begun| begun.end == RunEnd::Running);
     let began = last.as_ref().map(|last| {
         let took = last
             .took
@@ -232,7 +232,7 @@ target \"p\" { command \"true\"; schedule \"noon\"; paused; }\n";
             begun: Some(BegunJob {
                 run: "B".to_owned(),
                 at: at("2026-11-10T10:00:00Z"),
-                end: RunEnd::GoingOn,
+                end: RunEnd::Running,
             }),
             ..yesterday.clone()
         };

@@ -99,7 +99,7 @@ fn document(paused: bool, job: String, standing: JobStatus, outlook: JobOutlook)
     });
     let (running_since, last) = match standing.begun {
         None => (None, last),
-        Some(begun) if begun.end == RunEnd::GoingOn => (Some(MillisUtc(begun.at)), last),
+        Some(begun) if begun.end == RunEnd::Running => (Some(MillisUtc(begun.at)), last),
         Some(begun) => {
             let interrupted = LastDocument {
                 run: begun.run,
@@ -207,7 +207,7 @@ mod tests {
         };
         let settled = of(false, State::Ok, None);
         assert!(settled.running_since.is_none() && !is_bad(&settled));
-        let running = of(false, State::Failed, Some(RunEnd::GoingOn));
+        let running = of(false, State::Failed, Some(RunEnd::Running));
         assert_eq!(
             running.running_since.unwrap().0.to_rfc3339(),
             "2026-11-23T02:00:00+00:00"

@@ -54,7 +54,7 @@ pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Resu
         outlook(entry, scheduled, &agenda, past, now)
     });
     let outlook = outlook.unwrap_or_default();
-    let active = standing.begun.filter(|begun| begun.end == RunEnd::GoingOn);
+    let active = standing.begun.filter(|begun| begun.end == RunEnd::Running);
     let mut why = WhyDocument {
         format: FORMAT,
         job: job.to_string(),

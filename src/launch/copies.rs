@@ -34,7 +34,7 @@ pub struct CopyDirectory {
     pub copies: Vec<CatalogueCopy>,
 }
 
-/// The places with the copies of the wanted backup (all when `None`) and of the wanted name, which may be that of
+/// The places with the copies of the wanted backup (all when `None`) and of the wanted name, which may be the name of
 /// one of a copy's files.
 pub fn places(
     from: CopySource<'_>,
@@ -146,7 +146,7 @@ pub fn lost(model: &Model, backup: Option<&str>) -> Result<Vec<MissingDirectory>
             None => "is not there",
             Some(Ok(None)) => "lacks the marker that it had",
             Some(Ok(Some(marker))) if marker.id != id => "has another marker than it had",
-            // A marker that cannot be read is said where the copies are looked for.
+            // A marker that cannot be read is reported with the copies.
             Some(_) => continue,
         };
         lost.push(MissingDirectory {

@@ -38,8 +38,8 @@ pub fn crontab(stop: &Stop) -> Result<Vec<u8>, LaunchError> {
         Ending::Exited(0) if done.stdout.dropped == 0 => Ok(done.stdout.head),
         Ending::Exited(0) => Err(missing("`crontab -l` prints more than 4 MiB".to_owned())),
         ending => {
-            let said = String::from_utf8_lossy(&done.stderr.head).trim().to_owned();
-            Err(missing(format!("`crontab -l` failed ({ending}): {said}")))
+            let stderr = String::from_utf8_lossy(&done.stderr.head).trim().to_owned();
+            Err(missing(format!("`crontab -l` failed ({ending}): {stderr}")))
         }
     }
 }

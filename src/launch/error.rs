@@ -1,6 +1,6 @@
 //! Why a run, or a look at copies, could not be done at all.
 //!
-//! A failed step is no error but an outcome; this is what keeps us from doing our own work. Each error knows
+//! A failed step is an outcome, not an error: these errors keep opsrun from its own work. Each error knows
 //! its exit code and what to try next.
 
 use crate::archive::CopyError;

@@ -1,7 +1,7 @@
 //! What the state remembers of past runs.
 //!
 //! Takes a model, for where the state is and which jobs there are; gives runs and events. Makes no state and changes none.
-//! Invariant: a state that is not there has nothing to tell, and is no failure.
+//! Invariant: a missing state gives no runs, and is not a failure.
 
 use super::LaunchError;
 use crate::model::{JobName, Model};

@@ -2,24 +2,24 @@
 //!
 //! Takes a model and a request, gives a plan ([`plan()`]) or a finished run ([`apply`]); the two share every line
 //! up to the plan. Prints nothing: events and progress go to what the caller hands in.
-//! - `again`: looking at a backup's places once more within a run
+//! - `resurvey`: looking at a backup's places again during a run
 //! - [`copies`]: what lies in destinations, and proving it again
 //! - [`history`]: past runs
 //! - [`restore`]: bringing files back
 //! - [`crontab()`]: the user's crontab
 //! - [`rewrite()`]: changing an ops file, as its user asked
-//! - [`settle`]: what follows from the end of a job before the run is over
+//! - [`job_ends`]: locks and back-offs at the end of a job, while its run goes on
 //!
-//! Invariant: an event is in the store before anybody else hears of it.
+//! Invariant: an event is in the store before it goes anywhere else.
 
-mod again;
 pub mod copies;
 mod crontab;
 mod error;
 pub mod history;
+pub mod job_ends;
 pub mod restore;
+mod resurvey;
 mod rewrite;
-pub mod settle;
 
 pub use crontab::crontab;
 pub use error::LaunchError;
@@ -39,10 +39,10 @@ use crate::signal::Stop;
 use crate::store::{self, Store, StoreError};
 use crate::tree::lock::{self, Lock, Patience};
 use crate::tree::{Dir, handle::create_dir_all};
-use again::Again;
 use chrono::{DateTime, Utc};
+use job_ends::JobEnds;
+use resurvey::Resurvey;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use settle::Settling;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Mutex;
@@ -85,12 +85,7 @@ pub struct ClaimedRun {
     pub occurrences: Vec<Occurrence>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Finished {
-    pub exit: u8,
-}
-
-/// Executes the plan of a request once. `confirm` sees it first: when it says no, nothing is done.
+/// Executes the plan of a request once, and returns the exit code. If `confirm` refuses the plan, nothing is done.
 pub fn apply(
     model: &Model,
     request: &RunRequest,
@@ -98,7 +93,7 @@ pub fn apply(
     confirm: &mut dyn FnMut(&Plan) -> bool,
     sink: &mut (dyn FnMut(&Event) + Send),
     progress: &dyn Progress,
-) -> Result<Finished, LaunchError> {
+) -> Result<u8, LaunchError> {
     let jobs = request.jobs(model)?;
     let since = Stopwatch::set();
     let store = Store::open(&model.ops.state_dir)?;
@@ -107,7 +102,7 @@ pub fn apply(
         stop: &|| how.stop.asked(),
     };
     let mut locks = Locks::default();
-    locks.jobs(&model.ops.state_dir, &settle::locked(model, &jobs), patience)?;
+    locks.jobs(&model.ops.state_dir, &job_ends::locked(model, &jobs), patience)?;
     let world = survey::open(model, &jobs);
     locks.world(&world, patience)?;
 
@@ -118,7 +113,7 @@ pub fn apply(
     if how.claimed.is_none() {
         store.begin_run(&run, &how.command, crate::clock::now())?;
     }
-    let mut settling = Settling::new(model, &store, &run, how.claimed.is_some(), &mut locks.jobs);
+    let mut settling = JobEnds::new(model, &store, &run, how.claimed.is_some(), &mut locks.jobs);
     let sink = &mut |event: &Event| {
         settling.hear(event);
         sink(event);
@@ -169,7 +164,7 @@ pub fn apply(
             threads: threads(model, how.threads),
             stop: how.stop.clone(),
         };
-        let look = Again {
+        let look = Resurvey {
             model,
             request,
             facts: &facts,
@@ -191,7 +186,7 @@ pub fn apply(
         exit,
         millis: u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX),
     })?;
-    Ok(Finished { exit })
+    Ok(exit)
 }
 
 /// Marks runs whose process is gone as interrupted, and writes the alerts about them. Returns their ids, each with a
@@ -312,7 +307,7 @@ fn recovered(
     Ok(stuck_any)
 }
 
-/// Store first, with what is told of it, then whoever listens.
+/// Events go into the store with their alerts, then to the sink.
 struct Tee<'a> {
     store: &'a Store,
     journal: store::RunJournal<'a>,
@@ -353,8 +348,8 @@ fn unrecorded(store: &Store, source: StoreError) -> RecordError {
     }
 }
 
-/// Every lock is an open file: many jobs need more of them than most systems give without being asked. What the
-/// system refuses is told by the lock that cannot be opened.
+/// Every lock is an open file, and many jobs need more of them than the usual limit. If the system refuses, the lock that
+/// cannot be opened reports it.
 fn make_room(locks: u64) {
     let limits = getrlimit(Resource::Nofile);
     let needed = locks.saturating_add(FILES_BESIDE_LOCKS);
@@ -373,7 +368,7 @@ fn make_room(locks: u64) {
 /// Open files that a run needs besides its locks, generously.
 const FILES_BESIDE_LOCKS: u64 = 512;
 
-/// Everything that a run holds locked, each directory once whatever its names.
+/// The locks of a run, one per directory even if it has several names.
 #[derive(Default)]
 struct Locks {
     jobs: BTreeMap<JobName, Lock>,

@@ -59,7 +59,7 @@ struct Ask {
     /// As a name: a name may hold a `*` of its own.
     exact: RelPath,
     glob: Option<PatternSet>,
-    /// As a name with the escapes that we print; counts only where the name as it stands is nowhere.
+    /// As a name with the escapes that opsrun prints; counts only if no copy holds the name as typed.
     escaped: Option<RelPath>,
 }
 
@@ -100,7 +100,7 @@ impl Ask {
 
 fn outside(text: &OsStr) -> LaunchError {
     LaunchError::Missing {
-        message: format!("`{}` is no path below a source", Shown(text.as_bytes())),
+        message: format!("`{}` is not a path below a source", Shown(text.as_bytes())),
         help: "write it relative to the source, or absolutely and below it".to_owned(),
     }
 }
@@ -120,7 +120,7 @@ struct Group<'a> {
 struct Share<'a> {
     copy: &'a CatalogueCopy,
     paths: BTreeSet<RelPath>,
-    /// Those of them that are no directories, and their bytes.
+    /// Without directories, and their bytes.
     files: u64,
     bytes: u64,
 }
@@ -141,7 +141,7 @@ impl<'a> Group<'a> {
         Ok(())
     }
 
-    /// Reads a name with escapes as what they mean where no copy holds it as it stands.
+    /// Interprets the escapes of a name that no copy holds as typed.
     fn settle(&mut self) -> Result<(), LaunchError> {
         let mut open: Vec<&mut Ask> = self.asks.iter_mut().filter(|ask| ask.escaped.is_some()).collect();
         for copy in &self.copies {
@@ -390,8 +390,8 @@ fn write(
     Ok(())
 }
 
-/// True when the restore will leave `path` alone, since something stands there or in its way.
-fn stands(target: &RestoreTarget<'_>, path: &RelPath) -> bool {
+/// True when the restore will not write `path`, because something exists there or in its way.
+fn exists_at(target: &RestoreTarget<'_>, path: &RelPath) -> bool {
     match target.existing(path) {
         Ok(found) => found.is_some(),
         Err(e) => matches!(e.errno(), Some(Errno::NOTDIR | Errno::LOOP)),
@@ -411,7 +411,7 @@ fn hold(
     let there = RestoreTarget::new(target, "", false);
     let paths: Vec<&RelPath> = paths
         .iter()
-        .filter(|path| wanted.force || !stands(&there, path))
+        .filter(|path| wanted.force || !exists_at(&there, path))
         .collect();
     if paths.is_empty() {
         return Ok(None);

@@ -1,14 +1,14 @@
-//! Changing a file that a person wrote, as they asked: formatting an ops file, mending one, beginning one.
+//! Changing a file that a person wrote: to format, fix or create an ops file.
 //!
-//! Takes a path with the text that was read there and the text that shall stand there. Must not know what either
-//! means. Invariant: what comes back as an error left the file as it was.
+//! Takes a path with its old and its new text, and does not interpret them.
+//! Invariant: after an error the file is as it was.
 
 use super::LaunchError;
 use crate::tree::rewrite as tree;
 use std::path::Path;
 
 /// Replaces the text `old` at `path` by `new`: whole, durably, under the same owner and mode; a symlink stays one.
-/// Refused when `old` does not stand there any more.
+/// Refused if the file no longer holds `old`.
 pub fn rewrite(path: &Path, old: &[u8], new: &[u8]) -> Result<(), LaunchError> {
     Ok(tree::rewrite(path, old, new)?)
 }

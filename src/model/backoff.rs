@@ -1,7 +1,7 @@
 //! Back-off: a job that keeps failing is left alone for a while, longer each time, and then tried once.
 //!
 //! Takes the rule of the file and what became of the runs before, gives whether the job may run now. Pure: `now` is an
-//! argument. Invariant: nobody waits longer than twice the cool-down, wherever the clock is set; one success ends it all.
+//! argument. Invariant: no job waits longer than twice the cool-down, however the clock is set; one success ends the back-off.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ pub struct BackOff {
     pub cap: Duration,
 }
 
-/// What became of the runs so far. The default is that of a job that never failed.
+/// The results of earlier runs. The default is for a job that never failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct BackOffState {
     /// Failed runs since the last success.

@@ -1,4 +1,4 @@
-//! Who is told of what, and over which way.
+//! Channels: destinations for alerts.
 //!
 //! Invariant: a secret is where it comes from, never what it is. The names of channels are unique, and none is [`LOG`].
 
@@ -8,20 +8,20 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The channel that always exists: what is told stands in the log in any case.
+/// The channel that always exists: alerts are written to the log in any case.
 pub const LOG: &str = "log";
 
-/// A `channel`: one way to tell somebody.
+/// A `channel`: a destination for alerts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Channel {
     /// Unique among channels, and not [`LOG`].
     pub name: String,
     pub kind: ChannelKind,
-    /// What is less than this is not told here.
+    /// The lowest severity that it receives.
     pub min_severity: Severity,
-    /// How often what is still bad is told again; `None` is never.
+    /// How often an alert is repeated while the state is still bad; `None` is never.
     pub repeat: Option<Duration>,
-    /// How much is told at most; the rest comes as a digest.
+    /// Further messages are joined into a digest.
     pub rate_limit: Option<RateLimit>,
     pub timeout: Duration,
 }
@@ -33,9 +33,9 @@ pub struct Channel {
 pub enum Severity {
     /// Good to know.
     Info,
-    /// Somebody should look.
+    /// Someone should look.
     Warning,
-    /// Somebody must look.
+    /// Someone must act.
     Critical,
 }
 

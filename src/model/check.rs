@@ -19,7 +19,7 @@ pub struct Check {
     pub kill_after: Duration,
     /// The worst state that it may have.
     pub worst: Worst,
-    /// Bad answers in a row before somebody is told; at least 1.
+    /// Bad answers in a row before an alert; at least 1.
     pub fail_after: u32,
     /// Good answers in a row before it counts as recovered; at least 1.
     pub recover_after: u32,
@@ -27,7 +27,7 @@ pub struct Check {
     pub silenced_by: Option<String>,
     /// The schedule that it runs by; without one it runs only when asked for.
     pub schedule: Option<String>,
-    /// The channels that are told of it; `None` is all of them, by severity.
+    /// The channels to notify; `None` is all of them, by severity.
     pub notify: Option<Vec<String>>,
     /// Leave the job out of every run.
     pub paused: bool,
@@ -70,6 +70,24 @@ pub enum Probe {
         age: Levels<Duration>,
         duration: Levels<Duration>,
     },
+}
+
+impl Probe {
+    /// The values that it hands to a command or a server, secrets among them.
+    pub fn values(&self) -> Vec<&Value> {
+        match self {
+            Self::Command(command) => command.env.iter().map(|(_, value)| value).collect(),
+            Self::Http(http) => {
+                let headers = http.headers.iter().map(|(_, value)| value);
+                headers.chain([&http.url]).collect()
+            }
+            Self::FileAge { .. }
+            | Self::DiskSpace { .. }
+            | Self::Tcp { .. }
+            | Self::TlsExpiry { .. }
+            | Self::Job { .. } => Vec::new(),
+        }
+    }
 }
 
 /// What a web server is asked, and what it must answer.

@@ -34,7 +34,7 @@ impl JobKind {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobName {
     pub kind: JobKind,
-    /// Its name among those of its kind.
+    /// Unique within its kind.
     pub name: String,
 }
 
@@ -118,7 +118,7 @@ impl StepKind {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StepName {
     pub kind: StepKind,
-    /// The name of its job among those of the same kind.
+    /// The name of its job.
     pub name: String,
 }
 

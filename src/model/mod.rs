@@ -4,12 +4,12 @@
 //! Made by `config` (the only maker), read by `plan` and, through it, by everything else.
 //! - [`job`]: kinds and names of jobs
 //! - [`command`]: child processes and secrets · [`check`]: what is asked, and what the answers mean
-//! - [`channel`]: who is told of what
+//! - [`channel`]: where alerts go
 //! - [`pattern`]: globs and what they select
 //! - [`retention`]: what may be deleted, as a pure decision with reasons
 //! - [`schedule`]: when jobs are due · [`backoff`]: when a failing job is left alone
 //!
-//! Invariant: references are sound, and there is no cycle in them. A [`Retention::backup`] names a backup of the
+//! Invariant: references are valid and have no cycle. A [`Retention::backup`] names a backup of the
 //! same model; every job in a `needs` is there, and so is every schedule that a
 //! job runs by, and every channel in a `notify`, or it is [`channel::LOG`].
 
@@ -24,7 +24,6 @@ pub mod schedule;
 pub mod state;
 
 use backoff::BackOff;
-use check::Probe;
 use schedule::Schedule;
 
 pub use channel::Channel;
@@ -41,7 +40,7 @@ use std::time::Duration;
 pub struct Model {
     /// Settings of the whole.
     pub ops: Ops,
-    /// Declared ones first, then those that stand in a job, which are named after it.
+    /// Declared ones first, then those of jobs, which are named after them.
     pub schedules: Vec<Schedule>,
     /// In file order; [`channel::LOG`] exists besides.
     pub channels: Vec<Channel>,
@@ -72,23 +71,10 @@ impl Model {
 
     /// The values that jobs and channels hand to commands and servers, secrets among them.
     pub fn values(&self) -> impl Iterator<Item = &Value> {
-        let probes = || self.checks.iter().map(|check| &check.probe);
-        let asked = probes().filter_map(|probe| match probe {
-            Probe::Command(command) => Some(command),
-            _ => None,
-        });
-        let web = || {
-            probes().filter_map(|probe| match probe {
-                Probe::Http(http) => Some(&**http),
-                _ => None,
-            })
-        };
-        let commands = self.targets.iter().map(|target| &target.command).chain(asked);
-        let named = commands
-            .flat_map(|command| &command.env)
-            .chain(web().flat_map(|http| &http.headers));
-        let asked = named.map(|(_, value)| value).chain(web().map(|http| &http.url));
-        asked.chain(self.channels.iter().flat_map(Channel::values))
+        let env = self.targets.iter().flat_map(|target| &target.command.env);
+        let probes = self.checks.iter().flat_map(|check| check.probe.values());
+        let jobs = env.map(|(_, value)| value).chain(probes);
+        jobs.chain(self.channels.iter().flat_map(Channel::values))
     }
 
     #[must_use]
@@ -153,7 +139,7 @@ impl Job<'_> {
         }
     }
 
-    /// The channels that are told of it; `None` is all of them, by severity.
+    /// The channels to notify; `None` is all of them, by severity.
     #[must_use]
     pub fn notify(&self) -> Option<&[String]> {
         match self {
@@ -194,7 +180,7 @@ pub struct Target {
     pub overlap: Overlap,
     /// The schedule that it runs by; without one it runs only when asked for.
     pub schedule: Option<String>,
-    /// The channels that are told of it; `None` is all of them, by severity.
+    /// The channels to notify; `None` is all of them, by severity.
     pub notify: Option<Vec<String>>,
     /// Leave the job out of every run.
     pub paused: bool,
@@ -267,7 +253,7 @@ pub struct Backup {
     pub timeout: Option<Duration>,
     /// The schedule that it runs by; without one it runs only when asked for.
     pub schedule: Option<String>,
-    /// The channels that are told of it; `None` is all of them, by severity.
+    /// The channels to notify; `None` is all of them, by severity.
     pub notify: Option<Vec<String>>,
     /// Leave the job out of every run.
     pub paused: bool,
@@ -283,7 +269,7 @@ pub struct KeepCopies {
     pub monthly: u32,
     pub yearly: u32,
     pub within: Option<Duration>,
-    /// How long a deleted file's last copy stays after the deletion; `None` is for ever.
+    /// How long a deleted file's last copy stays after the deletion; `None` is forever.
     pub deleted: Option<Duration>,
 }
 
@@ -308,7 +294,7 @@ pub struct Retention {
     pub timeout: Option<Duration>,
     /// The schedule that it runs by; without one it runs only when asked for.
     pub schedule: Option<String>,
-    /// The channels that are told of it; `None` is all of them, by severity.
+    /// The channels to notify; `None` is all of them, by severity.
     pub notify: Option<Vec<String>>,
     /// Leave the job out of every run.
     pub paused: bool,

@@ -14,7 +14,7 @@ pub struct Pattern {
     glob: Glob,
 }
 
-/// Why a text is no usable glob.
+/// Why a text is not a valid glob.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
     /// It could never match a relative path; `meant` is the pattern to write instead.

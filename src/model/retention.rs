@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 pub enum Stays {
     /// Younger than its class keeps it.
     Young,
-    /// Its class keeps for ever.
+    /// Its class keeps forever.
     Forever,
     /// Among the newest of its class.
     Newest,
@@ -86,7 +86,7 @@ pub fn decide(retention: &Retention, entries: &[Entry], about: &Circumstances<'_
         if newest == 0 {
             continue;
         }
-        // Entries are in path order, so the index stands for the path in a tie.
+        // Entries are in path order, so the index decides a tie like the path.
         rank.sort_unstable();
         for (_, at) in rank.into_iter().rev().take(newest) {
             if let Some(verdict) = verdicts.get_mut(at) {

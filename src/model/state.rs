@@ -16,13 +16,13 @@ pub enum State {
     Nothing,
     /// Done, but a copy is incomplete or a file that should have gone was kept.
     Partial,
-    /// A check found what somebody should look at; what depends on it goes on.
+    /// A check found something that needs attention; what depends on it goes on.
     Warning,
     /// A check found what must not be.
     Critical,
     /// A check could not find out.
     Unknown,
-    /// A guard said no.
+    /// A guard refused it.
     Refused,
     /// It could not be done.
     Failed,

@@ -2,7 +2,7 @@
 //!
 //! Takes the errors of the system and of libraries, gives one type with a message and help.
 //! Invariant: a message holds no URL, no header value and no text of a peer that could move a terminal's cursor;
-//! whoever has secrets redacts it all the same before it is shown.
+//! a caller with secrets redacts it nevertheless.
 
 use super::stage::Stage;
 use crate::blocking::BlockingError;
@@ -42,26 +42,26 @@ pub enum Fault {
     Unreachable(String),
     #[error("{0}")]
     Broken(String),
-    /// What came is no TLS.
-    #[error("it does not speak TLS")]
+    /// The answer is not TLS.
+    #[error("the server does not speak TLS")]
     NotTls,
     #[error("the TLS handshake failed: {0}")]
     Handshake(String),
     /// The server wants to know who asks.
-    #[error("it wants a client certificate")]
+    #[error("the server requires a client certificate")]
     WantsCertificate,
     #[error("its certificate is not trusted: {0}")]
     Distrusted(Distrust),
-    /// What came is no HTTP answer, or not a whole one.
+    /// The answer is not HTTP, or not a whole one.
     #[error("no valid HTTP answer: {0}")]
     Answer(String),
     #[error("more than {0} redirects")]
     Redirects(usize),
     /// Redirected from https to http.
-    #[error("it redirects from https to http")]
+    #[error("the server redirects from https to http")]
     Downgrade,
     /// Redirected to nowhere.
-    #[error("it redirects to an address that is not http or https")]
+    #[error("the server redirects to a URL that is not http or https")]
     Astray,
     /// This machine does not give what is needed to ask.
     #[error("{0}")]
@@ -83,7 +83,7 @@ pub enum Distrust {
     #[error("a CA of the same name as a trusted one issued it, with another key")]
     OtherIssuer,
     /// It is a CA's, and no server's.
-    #[error("it is the certificate of a CA, used as that of a server")]
+    #[error("it is a CA certificate, used for a server")]
     CaAsServer,
     #[error("{0}")]
     Other(String),
@@ -102,8 +102,7 @@ pub enum LocalError {
     /// Neither the system nor the program has a root.
     #[error("there is no CA certificate to trust")]
     NoRoots,
-    /// The host is no name that a certificate could be for.
-    #[error("`{0}` is no name that a certificate can be for")]
+    #[error("`{0}` cannot be the name in a certificate")]
     Name(String),
     /// The URL is none. Its text is left out, because it may be secret.
     #[error("the URL is not valid: {0}")]
@@ -174,7 +173,7 @@ impl Fault {
             Self::Unreachable(_) => "check the network of this machine and the route to it",
             Self::NotTls => "check the port; use http:// if it is not meant to speak TLS",
             Self::Distrusted(distrust) => distrust.help(),
-            Self::Redirects(_) => "name the address where the redirects lead to, or mend the loop",
+            Self::Redirects(_) => "write the URL that the redirects lead to, or fix the loop",
             Self::Downgrade => "name the http:// address itself if that is meant",
             Self::WantsCertificate => "a check has none to give: ask at an address that wants none",
             Self::Astray => "look at the redirect that the server answers with",
@@ -216,7 +215,7 @@ impl Distrust {
             Self::Expired(_) => "renew the certificate, and reload the server",
             Self::NotYetValid(_) => "check the clock of this machine",
             Self::WrongName { .. } => "ask by a name that the certificate is for, or have it issued for this one too",
-            Self::OtherIssuer => "the CA was made anew: name its present certificate with `ca-file`",
+            Self::OtherIssuer => "the CA has a new certificate: name it with `ca-file`",
             Self::CaAsServer => "issue a certificate for the server with that CA, and name the CA with `ca-file`",
             Self::Other(_) => "look at the certificate, for example with `openssl s_client`",
         }

@@ -80,7 +80,7 @@ async fn ask(
     for redirects in 0..=MAX_REDIRECTS {
         *place = self::place(&url, get.secret, redirects);
         let at = |fault| NetError::at(place, fault);
-        // An address needs no resolver, which would tell when it is done.
+        // An IP address needs no resolver, which would set the stage.
         stage.set(if url.domain().is_some() {
             Stage::Addresses
         } else {
@@ -136,7 +136,7 @@ pub(super) async fn client(
     Ok((client, verifier))
 }
 
-/// Resolves by [`resolve`], and tells how far it is.
+/// Resolves by [`resolve`], and sets the stage.
 struct Resolver(StageTracker);
 
 impl Resolve for Resolver {

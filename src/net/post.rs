@@ -2,8 +2,8 @@
 //!
 //! Takes a URL and headers that may be secret, a body, an extra CA file and limits; gives what the server answered. No
 //! redirect is followed: the method and the body would not always survive one, and what was meant for one server is
-//! not for another; where it leads is for whoever wrote the URL to say.
-//! Invariant: that of [`super::http`]: in time, never more of the answer than the limit, never the URL in an error.
+//! not for another; the user can write the URL that it leads to.
+//! Invariant, as in [`super::http`]: in time, never more of the answer than the limit, never the URL in an error.
 
 use super::error::{LocalError, NetError};
 use super::http::{body, client, fault, headers, is_http, place};

@@ -1,15 +1,14 @@
 //! From names to addresses.
 //!
 //! Takes a host and a port, gives addresses in the order of the system's resolver. The resolver blocks for as long
-//! as it likes: it is asked in a thread of its own, which whoever waits may leave.
+//! as it likes: it runs in its own thread, and the caller can stop waiting.
 //! Invariant: at least one address, or a fault.
 
 use super::error::{Fault, io_words};
 use crate::blocking;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
-/// More addresses of one name are not tried.
-const MOST: usize = 32;
+const MAX_ADDRESSES: usize = 32;
 
 pub(super) async fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, Fault> {
     if let Ok(ip) = host.parse::<IpAddr>() {
@@ -19,7 +18,7 @@ pub(super) async fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, 
     let found = blocking::call(host, move || {
         (asked.as_str(), port)
             .to_socket_addrs()
-            .map(|found| found.take(MOST).collect::<Vec<_>>())
+            .map(|found| found.take(MAX_ADDRESSES).collect::<Vec<_>>())
     });
     let found = match found.await {
         Ok(Ok(found)) => found,

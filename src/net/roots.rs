@@ -2,7 +2,7 @@
 //!
 //! Takes the path of a PEM file or none, gives a store of roots. Blocks: it reads files.
 //! The built-in roots (Mozilla's) are there so that a machine without CA certificates can be used as well; where the
-//! system's cannot be read they stand alone. The variables `SSL_CERT_FILE` and `SSL_CERT_DIR` say where the system's are,
+//! system's cannot be read they are the only ones. The variables `SSL_CERT_FILE` and `SSL_CERT_DIR` say where the system's are,
 //! as they do for OpenSSL.
 //! Invariant: a file that the user named is read whole or is an error; none of its certificates is left out.
 
@@ -15,7 +15,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 /// More than any collection of CA certificates.
-const MOST_BYTES: u64 = 8 << 20;
+const MAX_BYTES: u64 = 8 << 20;
 
 pub(super) fn load(ca_file: Option<&Path>) -> Result<RootCertStore, LocalError> {
     let mut roots = RootCertStore {
@@ -45,8 +45,8 @@ fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let unread = |error: std::io::Error| format!("cannot be read: {}", io_words(&error));
     let file = std::fs::File::open(path).map_err(unread)?;
     // Read to a limit, for the path may lead to a device.
-    file.take(MOST_BYTES + 1).read_to_end(&mut pem).map_err(unread)?;
-    if pem.len() as u64 > MOST_BYTES {
+    file.take(MAX_BYTES + 1).read_to_end(&mut pem).map_err(unread)?;
+    if pem.len() as u64 > MAX_BYTES {
         return Err("is larger than 8 MiB".to_owned());
     }
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();

@@ -53,7 +53,7 @@ async fn first(addresses: Vec<SocketAddr>) -> Result<TcpStream, Fault> {
         tokio::select! {
             Some(result) = tried.next() => match result {
                 Ok(stream) => return Ok(stream),
-                // Of a host that one address cannot be stage and another refuses, the refusal tells more.
+                // If one address is unreachable and another refuses, the refusal is more useful.
                 Err(error) => {
                     if worst.as_ref().is_none_or(|fault| matches!(fault, Fault::Unreachable(_))) {
                         worst = Some(Fault::from_io(&error));

@@ -56,7 +56,7 @@ async fn look(
     let ended = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
     let seen = match (verifier.seen(), ended) {
         (Some(seen), Ok(_)) => seen,
-        // It wants a certificate of ours, and has shown its own before.
+        // It requires a client certificate, and has shown its own before.
         (Some(seen), Err(error)) if is_alert(&error) => seen,
         (_, Err(error)) => return Err(at(fault_of_handshake(&error))),
         (None, Ok(_)) => return Err(at(Fault::Handshake("the server showed no certificate".to_owned()))),

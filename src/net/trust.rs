@@ -2,7 +2,7 @@
 //!
 //! Takes roots, gives a verifier for rustls that decides as its own does and remembers certificate and verdict.
 //! A strict one ends the handshake with a bad verdict; one that only looks on lets it go on, so that the certificate
-//! of a server that nobody should trust can be told apart from no certificate.
+//! of an untrusted server is known as well.
 //! Invariant: whatever carries a request is strict; signatures are verified either way.
 
 use super::certificate::{self, Leaf};

@@ -24,7 +24,7 @@ pub fn build(model: &Model, request: &RunRequest, facts: &PlanFacts) -> Result<P
     plan.notes = request.left_out(model);
     let order = in_order(model, &jobs);
     let selected = Selected::new(model, jobs);
-    // By job: the step whose success means that of the job.
+    // By job: the step whose success is the job's success.
     let mut last: HashMap<JobName, StepId> = HashMap::new();
     let mut proofs: HashMap<String, VerifyToken> = HashMap::new();
     let mut cleanups: HashMap<String, (PlannedCleanup<'_>, Option<Arc<Scan>>)> = HashMap::new();
@@ -70,7 +70,7 @@ pub fn build(model: &Model, request: &RunRequest, facts: &PlanFacts) -> Result<P
     Ok(plan)
 }
 
-/// The steps of one backup and of the cleanups that rely on it, decided anew from `facts`: in place of those of
+/// The steps of one backup and of the cleanups that rely on it, planned again from `facts`, to replace the steps of
 /// `plan`, under the same names and with the same edges. Nothing is deleted that `plan` does not list, or that
 /// changed since.
 #[must_use]
@@ -117,7 +117,7 @@ pub fn look_again(plan: &Plan, backup: StepId, model: &Model, request: &RunReque
 }
 
 /// Leaves only candidates that were listed before, in the state in which they were listed: one that changed since
-/// is kept, and said.
+/// is kept, and reported.
 fn keep_to(new: &mut CleanupStep, old: &CleanupStep) {
     let entry = |step: &CleanupStep, at: usize| step.scan.as_ref().and_then(|scan| scan.entries.get(at)).cloned();
     let listed = old.candidates.iter().filter_map(|c| entry(old, c.entry));

@@ -1,4 +1,4 @@
-//! What was found before anything happens: the world as [`super::build`] is told about it.
+//! What was found before anything happens: the input of [`super::build`].
 //!
 //! Plain values, gathered by `exec::survey`. Holds no handles and reads nothing.
 //! Invariant: `build` is a pure function of the model, the request and these.
@@ -50,7 +50,7 @@ pub struct Scan {
 }
 
 impl Scan {
-    /// Entries that are no directories.
+    /// Entries that are not directories.
     #[must_use]
     pub fn files(&self) -> u64 {
         self.entries
@@ -103,7 +103,7 @@ pub struct CopyFacts {
     pub at: DateTime<Utc>,
     /// Nothing is missing from it.
     pub complete: bool,
-    /// Why it is not trusted to stand for the source.
+    /// Why it is not trusted to represent the source.
     pub suspect: Option<String>,
     pub records: u64,
     pub bytes: u64,

@@ -3,7 +3,7 @@
 //! An edge means *A before B, and B only if A succeeded*. A verify step can be made only with the
 //! [`BackupToken`] that adding its backup step gave, a cleanup step only with the [`VerifyToken`] of its
 //! verify step: no code path can leave an edge of `backup → verify → cleanup` out.
-//! Invariant: steps stand in an order in which every step comes after all that it needs.
+//! Invariant: every step comes after all steps that it needs.
 
 use super::facts::{CopyFacts, Scan};
 use crate::model::retention::{KeepReason, Stays};
@@ -62,7 +62,7 @@ pub struct Refusal {
     pub guard: String,
     /// What is wrong.
     pub message: String,
-    /// What to do about it: the flag that overrides, or what to mend.
+    /// What to do about it: the flag that overrides it, or what to fix.
     pub help: String,
 }
 
@@ -102,7 +102,7 @@ pub struct BackupStep {
     pub bytes: u64,
     /// Bytes that they take on the disk: fewer than `bytes` where there are holes.
     pub allocated: u64,
-    /// Sockets, pipes and devices that are selected and cannot be stored: skipped and said.
+    /// Sockets, pipes and devices that are selected and cannot be stored: skipped and reported.
     pub skipped: u64,
     /// Set when the source shrank so far that the copy is made but not trusted.
     pub suspect: Option<String>,
@@ -117,7 +117,7 @@ pub struct BackupStep {
     /// True when source and destination share a file system.
     pub same_file_system: bool,
     /// True when something that may change the source comes before it in the run: source and destination are
-    /// looked at again when the step begins, and all that was decided about this copy is decided anew.
+    /// looked at again when the step begins, and the copy is planned again.
     pub looked_at_again: bool,
 }
 
@@ -351,7 +351,7 @@ impl Plan {
         self.steps.iter().filter(is_target).count() as u64
     }
 
-    /// True when the step's refusals are those of this moment only: its copy is looked at again when it begins.
+    /// True when the step's refusals apply only for now: its copy is planned again when it begins.
     #[must_use]
     pub fn judged_again(&self, step: &Step) -> bool {
         let backup = match &step.action {

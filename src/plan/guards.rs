@@ -1,6 +1,6 @@
 //! The guards: what makes apply refuse a step before anything happens.
 //!
-//! Takes facts and the request, gives refusals that each name their override or what to mend. Pure.
+//! Takes facts and the request, gives refusals that each name their override or the fix. Pure.
 //! Invariant: a guard never widens anything; the worst that a wrong guard can do is to do nothing.
 
 use super::facts::{BackupFacts, DestinationState, PlanFacts, Scan};
@@ -107,7 +107,7 @@ fn of_listing(scan: &Scan) -> Option<Refusal> {
     };
     Some(refusal(
         name::LISTING,
-        format!("{place} cannot be listed: {why}{more}; what cannot be listed cannot be told from what is gone"),
+        format!("{place} cannot be listed: {why}{more}; its files could have been deleted, or not"),
         "make it readable, or exclude it from the backup",
     ))
 }
@@ -178,7 +178,7 @@ fn of_destination(request: &RunRequest, backup: &Backup, found: &BackupFacts) ->
 
 /// Why the source looks as if it lost files, compared with the newest copy that is trusted; an incomplete one too,
 /// since it counts what was listed, not what could be read. What cleanups in the same source, or below it, deleted
-/// since is not lost. Those of a source above are not counted: how many of them lay here is not known.
+/// since is not lost. Cleanups in a source above are not counted: how many of them lay here is not known.
 pub(super) fn shrink(facts: &PlanFacts, model: &Model, request: &RunRequest, backup: &Backup) -> Option<String> {
     if request.accept_shrink {
         return None;

@@ -68,7 +68,7 @@ impl RunRequest {
     }
 
     /// What `--only` selects and the run leaves out all the same, in sentences: one for each job that is the cause.
-    /// What `--except` selects as well is meant to be left out, and not told.
+    /// What `--except` selects as well is left out on purpose, and not reported.
     #[must_use]
     pub fn left_out(&self, model: &Model) -> Vec<String> {
         if self.only.is_empty() {

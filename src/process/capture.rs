@@ -21,7 +21,7 @@ impl Default for CaptureLimits {
     }
 }
 
-/// Takes out of an output what nobody may see.
+/// Removes secrets from an output.
 pub trait Sieve {
     /// Takes the next piece; appends what may be kept, now or with a later piece.
     fn feed(&mut self, piece: &[u8], kept: &mut Vec<u8>);

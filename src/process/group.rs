@@ -1,4 +1,4 @@
-//! A process group of ours: who is alive in it, and how it is ended.
+//! The process group of a child: which processes are alive, and how they are ended.
 //!
 //! Takes a child that leads its group, gives its end. The child is watched by a descriptor and stays a zombie until
 //! nothing is left to do: as long as it is one, the group's number cannot be another group's, and no signal can reach
@@ -60,7 +60,7 @@ impl fmt::Display for Ending {
                 None => write!(f, "killed by signal {number}"),
             },
             Self::TimedOut(after, ladder) => write!(f, "timeout after {}; {ladder}", show_duration(*after)),
-            Self::Stopped(ladder) => write!(f, "told to stop; {ladder}"),
+            Self::Stopped(ladder) => write!(f, "stopped; {ladder}"),
         }
     }
 }
@@ -116,7 +116,7 @@ impl Leader {
     /// time, not the child alone: what it started may have more to put in order than itself.
     pub(super) async fn end(&mut self, kill_after: Duration) -> Ladder {
         self.send(Signal::TERM);
-        // What is stopped would hear of it only when somebody continues it.
+        // A stopped process would only receive TERM once it is continued.
         self.send(Signal::CONT);
         let ladder = if self.gone(kill_after).await {
             Ladder::Term
@@ -129,7 +129,7 @@ impl Leader {
             }
         };
         if ladder != Ladder::Survived {
-            // For whoever was born or hidden between two looks; the number is the group's until the next line.
+            // For processes that began or were hidden between two looks; until the next line the number is this group's.
             self.send(Signal::KILL);
             let _ = self.reap();
         }
@@ -137,11 +137,11 @@ impl Leader {
     }
 
     fn send(&self, signal: Signal) {
-        // Nobody there, or nobody that may be signalled: what counts is who is left afterwards.
+        // No process is left, or none may be signalled: the survivors are counted later.
         let _ = kill_process_group(self.group, signal);
     }
 
-    /// Waits until nobody of the group is alive, for so long at most.
+    /// Waits until no process of the group is alive, at most for this time.
     async fn gone(&self, within: Duration) -> bool {
         let since = Stopwatch::set();
         if !matches!(tokio::time::timeout(within, self.ended()).await, Ok(Ok(()))) {
@@ -165,7 +165,7 @@ impl Drop for Leader {
         if let Some(mut child) = self.child.take() {
             self.send(Signal::KILL);
             self.ward = None;
-            // It may take its time, which nobody has here.
+            // It may take long, and this caller cannot wait.
             let _ = std::thread::Builder::new().spawn(move || child.wait());
         }
     }
@@ -173,14 +173,14 @@ impl Drop for Leader {
 
 #[expect(
     unsafe_code,
-    reason = "the safe way to register a descriptor is deprecated, as it also takes what is no descriptor"
+    reason = "the safe way to register a descriptor is deprecated, as it also accepts numbers that are not descriptors"
 )]
 fn watched(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` is an open descriptor, always the same, and the `AsyncFd` owns it as long as it lives.
     Ok(unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }?)
 }
 
-/// True when somebody of the group is alive. A zombie is not: it only waits for its parent, which may be one
+/// True when a process of the group is alive. A zombie is not: it only waits for its parent, which may be one
 /// that never asks.
 fn anybody(group: Pid) -> bool {
     let wanted = group.as_raw_nonzero().get().to_string();
@@ -196,7 +196,7 @@ fn anybody(group: Pid) -> bool {
     })
 }
 
-/// Whether `/proc/N/stat` is of somebody alive in that group: `N (name) state parent group …`, where the name may
+/// Whether `/proc/N/stat` describes a living process of that group: `N (name) state parent group …`, where the name may
 /// hold anything.
 fn is_alive_in(stat: &[u8], group: &str) -> bool {
     let Some(end) = stat.iter().rposition(|b| *b == b')') else {

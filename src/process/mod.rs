@@ -8,7 +8,7 @@
 //! - [`line`]: a command as it is typed
 //!
 //! Knows nothing of jobs, retries or secrets. Invariant: after a timeout or a stop nothing of the group lives on,
-//! or the result says so; after an end by itself nobody is signalled.
+//! or the result says so; after a child ended by itself, no signal is sent.
 
 mod capture;
 mod group;
@@ -31,7 +31,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe::{Receiver, Sender};
 
-/// How long an output is read on when the child is gone and somebody else still holds it open.
+/// How long an output is still read when the child is gone and another process holds it open.
 const LINGER: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub struct CompletedProcess {
     pub stdout: Captured,
     /// Its standard error, unless merged.
     pub stderr: Captured,
-    /// Somebody that it left behind still held an output open; what came later was not read.
+    /// A process that it left behind held an output open; later output was not read.
     pub held_open: bool,
 }
 
@@ -115,7 +115,7 @@ async fn live(leader: &mut Leader, spawn: &Spawn, stop: &Stop) -> io::Result<End
     Ok(late.map_or(Ending::Stopped(ladder), |most| Ending::TimedOut(most, ladder)))
 }
 
-/// Writes all of it and closes; whoever reads no more, or ends, does not want the rest.
+/// Writes all of it and closes; a child may end or stop reading early.
 async fn give(end: Option<Sender>, input: &[u8]) {
     if let Some(mut end) = end {
         let _ = end.write_all(input).await;

@@ -3,7 +3,7 @@
 //! Takes a [`Spawn`], gives its [`Leader`] and the reading ends of its output, or a [`SpawnError`].
 //! The kernel says "no such file" for a missing program, a missing directory and a missing interpreter alike: what
 //! it meant is found out afterwards. Invariant: a child has standard input from `/dev/null` or from us, outputs of its own, no
-//! descriptor of ours, no blocked signal, and SIGPIPE as it is by default (which the standard library sees to).
+//! descriptor of opsrun, no blocked signal, and the default SIGPIPE (which the standard library sets).
 
 use super::capture::CaptureLimits;
 use super::group::Leader;
@@ -68,7 +68,7 @@ pub struct SpawnError {
 /// Why a child could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum SpawnFailure {
-    #[error("there is no such program")]
+    #[error("the program does not exist")]
     NotFound,
     /// It is there, what its first line names is not.
     #[error("the interpreter that its first line names does not exist")]
@@ -79,8 +79,8 @@ pub enum SpawnFailure {
     /// A directory has its name.
     #[error("it is a directory")]
     IsADirectory,
-    /// It may be run and is no program.
-    #[error("the system does not know it as a program")]
+    /// It is executable but not a program.
+    #[error("it is not a program that the system can run")]
     NoProgram,
     /// The directory is not there.
     #[error("the directory does not exist")]
@@ -97,7 +97,7 @@ pub enum SpawnFailure {
     #[error("an argument or a variable contains a NUL byte")]
     Nul,
     /// The system has no more.
-    #[error("the system starts no more processes")]
+    #[error("the system cannot start more processes")]
     TooMany,
     #[error(transparent)]
     Other(io::Error),
@@ -185,7 +185,7 @@ fn try_start(spawn: &Spawn) -> io::Result<(Leader, Ends)> {
 }
 
 /// Starts with no signal blocked: a child inherits what is, and would be deaf to TERM, or worse. What is blocked
-/// here is so because whoever started opsrun had it blocked.
+/// here was blocked by the process that started opsrun.
 #[expect(unsafe_code, reason = "no crate that is used offers the mask of a thread")]
 fn unmasked<T>(start: impl FnOnce() -> T) -> T {
     let mut before = MaybeUninit::<libc::sigset_t>::uninit();

@@ -349,7 +349,7 @@ fn a_dropped_call_leaves_nobody() {
     block(async {
         let stop = Stop::default();
         tokio::select! {
-            _ = run(&spawn, &Unsifted, &stop) => panic!("it runs for ever"),
+            _ = run(&spawn, &Unsifted, &stop) => panic!("it runs forever"),
             up = is_up => up.unwrap(),
         }
     });
@@ -376,8 +376,8 @@ fn why_there_is_no_process() {
     };
     let long = "x".repeat(300_000);
     let cases = [
-        (child("no-such-program-here", &[]), "there is no such program"),
-        (child("/no/such/program", &[]), "there is no such program"),
+        (child("no-such-program-here", &[]), "the program does not exist"),
+        (child("/no/such/program", &[]), "the program does not exist"),
         (child(&plain, &[]), "it is not executable"),
         (child("/", &[]), "it is a directory"),
         (
@@ -391,7 +391,7 @@ fn why_there_is_no_process() {
             child(&script, &[]),
             "the interpreter that its first line names does not exist",
         ),
-        (child(&garbage, &[]), "the system does not know it as a program"),
+        (child(&garbage, &[]), "it is not a program that the system can run"),
         (no_cwd("/no/such/directory"), "the directory does not exist"),
         (no_cwd(&plain), "it is not a directory"),
         (

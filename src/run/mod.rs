@@ -41,7 +41,7 @@ pub enum Event {
         put_back: u64,
         /// Deletions that had been completed and are now in the receipt.
         completed: u64,
-        /// Unfinished files of ours that were removed.
+        /// Unfinished files of opsrun that were removed.
         cleared: u64,
         /// Quarantined files that could not be put back, with the reason.
         stuck: Vec<String>,
@@ -76,7 +76,7 @@ pub enum Event {
         archive_bytes: u64,
         /// Nothing is missing.
         complete: bool,
-        /// Why it is not trusted to stand for the source.
+        /// Why it is not trusted to represent the source.
         suspect: Option<String>,
     },
     /// A copy was read back whole and equals what was recorded when the source was read.
@@ -271,9 +271,9 @@ pub struct RecordError {
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }
 
-/// Told how far a step is; shown to people, never stored. Several steps may be under way: each has its number.
+/// Receives the progress of steps; shown to people, never stored. Several steps may be under way: each has its number.
 pub trait Progress: Sync {
-    /// A step, or a phase of it, begins; `bytes` is how much it will go through. Without files and bytes nobody knows
+    /// A step, or a phase of it, begins; `bytes` is how much it will go through. Without files and bytes it is unknown
     /// how long it takes.
     fn begin(&self, step: usize, what: &str, files: u64, bytes: u64);
     fn advance(&self, step: usize, files: u64, bytes: u64);

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// Time limits and streams of a child.
 #[derive(Debug, Clone, Copy)]
-pub struct Terms {
+pub struct ChildLimits {
     pub timeout: Option<Duration>,
     pub kill_after: Duration,
     pub streams: Streams,
@@ -19,7 +19,7 @@ pub struct Terms {
 
 impl Vault {
     /// The command with its secrets.
-    pub async fn ready(&self, command: &Command, terms: Terms, stop: &Stop) -> Result<Spawn, SecretError> {
+    pub async fn ready(&self, command: &Command, terms: ChildLimits, stop: &Stop) -> Result<Spawn, SecretError> {
         let mut env = Vec::with_capacity(command.env.len());
         for (name, value) in &command.env {
             env.push((name.clone(), self.reveal(value, stop).await?));

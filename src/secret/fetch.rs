@@ -1,7 +1,7 @@
 //! Fetching a secret from where it is.
 //!
 //! Takes a [`SecretSource`], gives its text, or a [`SecretError`] that names the source and never holds anything
-//! that came from it. Nothing that hangs holds anybody up.
+//! that came from it. Every fetch has a time limit.
 //! Invariant: a secret is a text that is not empty and holds no NUL.
 
 use crate::blocking;
@@ -18,9 +18,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-const LONGEST: usize = 64 * 1024;
+const MAX_SECRET_BYTES: usize = 64 * 1024;
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// What it may take to end when it took too long.
+/// How long it may take to end after the timeout.
 const KILL_AFTER: Duration = Duration::from_secs(5);
 
 /// A secret could not be fetched.
@@ -30,13 +30,12 @@ pub struct SecretError {
     /// Where it should come from: the variable, the file, the command.
     pub from: String,
     #[source]
-    pub why: Why,
+    pub why: SecretErrorReason,
 }
 
-/// Why a secret could not be fetched.
+/// SecretErrorReason a secret could not be fetched.
 #[derive(Debug, thiserror::Error)]
-pub enum Why {
-    /// There is no such variable.
+pub enum SecretErrorReason {
     #[error("it is not set")]
     Unset,
     #[error("it is empty")]
@@ -45,21 +44,19 @@ pub enum Why {
     Nul,
     /// Not UTF-8.
     #[error("it is not UTF-8 text")]
-    NoText,
+    NotText,
     /// More than 64 KiB.
     #[error("it is longer than 64 KiB")]
     TooLong,
     #[error("it is not a regular file")]
-    NoFile,
-    /// The file cannot be read.
+    NotFile,
     #[error("it cannot be read: {0}")]
     Unreadable(#[source] io::Error),
-    /// The command cannot be started.
     #[error(transparent)]
     NotStarted(SpawnError),
     #[error("{0}")]
     Ended(Ending),
-    #[error("opsrun was told to stop")]
+    #[error("opsrun was asked to stop")]
     Stopped,
 }
 
@@ -67,30 +64,37 @@ impl SecretError {
     #[must_use]
     pub fn help(&self) -> &'static str {
         match &self.why {
-            Why::Unset => {
-                "set the variable where opsrun is started; a service or a cron job has an environment of its own"
+            SecretErrorReason::Unset => {
+                "set the variable where opsrun starts; services and cron jobs have their own environment"
             }
-            Why::Empty => "put the secret there",
-            Why::Nul | Why::NoText => "store the secret as text; encode binary data, for example in base64",
-            Why::TooLong => "check that it is the right one: a secret has at most 64 KiB",
-            Why::NoFile => "name the file that holds the secret",
-            Why::Unreadable(error) if error.kind() == io::ErrorKind::NotFound => {
-                "create the file, readable for opsrun's user only, or correct `from-file`"
+            SecretErrorReason::Empty => "store the secret there",
+            SecretErrorReason::Nul | SecretErrorReason::NotText => {
+                "store the secret as text; encode binary data, for example in base64"
             }
-            Why::Unreadable(error) if error.kind() == io::ErrorKind::TimedOut => "check the file system that it is on",
-            Why::Unreadable(_) => "let opsrun's user read the file",
-            Why::NotStarted(error) => error.help(),
-            Why::Ended(Ending::TimedOut(..)) => "the command has 30 s; make sure that it does not wait for input",
-            Why::Ended(Ending::Exited(0)) => "the command must print the secret on standard output",
-            Why::Stopped => "run it again",
-            Why::Ended(_) => "run the command by hand as opsrun's user; it must exit with code 0",
+            SecretErrorReason::TooLong => "check the source: a secret has at most 64 KiB",
+            SecretErrorReason::NotFile => "use the file that contains the secret",
+            SecretErrorReason::Unreadable(error) if error.kind() == io::ErrorKind::NotFound => {
+                "create the file, readable only by the user of opsrun, or fix `from-file`"
+            }
+            SecretErrorReason::Unreadable(error) if error.kind() == io::ErrorKind::TimedOut => "check its file system",
+            SecretErrorReason::Unreadable(_) => "make the file readable for the user of opsrun",
+            SecretErrorReason::NotStarted(error) => error.help(),
+            SecretErrorReason::Ended(Ending::TimedOut(..)) => {
+                "the command has 30 s; make sure that it does not wait for input"
+            }
+            SecretErrorReason::Ended(Ending::Exited(0)) => "the command must print the secret on standard output",
+            SecretErrorReason::Stopped => "run it again",
+            SecretErrorReason::Ended(_) => "run the command by hand as the user of opsrun; it must exit with code 0",
         }
     }
 
-    /// True when it was not fetched because opsrun was told to stop.
+    /// True when it was not fetched because opsrun was asked to stop.
     #[must_use]
     pub fn is_stop(&self) -> bool {
-        matches!(self.why, Why::Stopped | Why::Ended(Ending::Stopped(_)))
+        matches!(
+            self.why,
+            SecretErrorReason::Stopped | SecretErrorReason::Ended(Ending::Stopped(_))
+        )
     }
 }
 
@@ -114,7 +118,7 @@ pub(super) async fn fetch(source: &SecretSource, stop: &Stop) -> Result<SecretSt
 
 pub(super) fn variable(name: &str) -> Result<SecretString, SecretError> {
     std::env::var_os(name)
-        .ok_or(Why::Unset)
+        .ok_or(SecretErrorReason::Unset)
         .map(OsString::into_vec)
         .and_then(checked)
         .map_err(|why| SecretError {
@@ -123,8 +127,8 @@ pub(super) fn variable(name: &str) -> Result<SecretString, SecretError> {
         })
 }
 
-/// What a file holds; a file system that hangs holds nobody up for longer than a command may.
-async fn content(path: &Path, stop: &Stop) -> Result<Vec<u8>, Why> {
+/// The content of a file; a file system that hangs gets no more time than a command.
+async fn content(path: &Path, stop: &Stop) -> Result<Vec<u8>, SecretErrorReason> {
     let about = shown(path).to_string();
     let read = blocking::call(&about, {
         let path = path.to_owned();
@@ -132,29 +136,29 @@ async fn content(path: &Path, stop: &Stop) -> Result<Vec<u8>, Why> {
     });
     tokio::select! {
         biased;
-        () = stop.wait() => Err(Why::Stopped),
+        () = stop.wait() => Err(SecretErrorReason::Stopped),
         read = tokio::time::timeout(TIMEOUT, read) => match read {
             Ok(Ok(read)) => read,
-            Ok(Err(error)) => Err(Why::Unreadable(io::Error::other(error))),
-            Err(_) => Err(Why::Unreadable(io::ErrorKind::TimedOut.into())),
+            Ok(Err(error)) => Err(SecretErrorReason::Unreadable(io::Error::other(error))),
+            Err(_) => Err(SecretErrorReason::Unreadable(io::ErrorKind::TimedOut.into())),
         },
     }
 }
 
-fn file(path: &Path) -> Result<Vec<u8>, Why> {
-    // A pipe without a writer would keep us for ever.
+fn file(path: &Path) -> Result<Vec<u8>, SecretErrorReason> {
+    // Opening a pipe without a writer would wait forever.
     let nonblock = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(nonblock);
-    let file = options.open(path).map_err(Why::Unreadable)?;
-    if !file.metadata().map_err(Why::Unreadable)?.is_file() {
-        return Err(Why::NoFile);
+    let file = options.open(path).map_err(SecretErrorReason::Unreadable)?;
+    if !file.metadata().map_err(SecretErrorReason::Unreadable)?.is_file() {
+        return Err(SecretErrorReason::NotFile);
     }
     let mut bytes = Vec::new();
-    // Room for the end of the line, which does not count, and a byte that shows that there is more.
-    file.take(LONGEST as u64 + 3)
+    // Room for the end of the line, which does not count, and one byte more to see that the file is too long.
+    file.take(MAX_SECRET_BYTES as u64 + 3)
         .read_to_end(&mut bytes)
-        .map_err(Why::Unreadable)?;
+        .map_err(SecretErrorReason::Unreadable)?;
     Ok(bytes)
 }
 
@@ -172,22 +176,24 @@ fn asking(words: &[String], cwd: &Path) -> Spawn {
         kill_after: KILL_AFTER,
         streams: Streams::Separate,
         keep: CaptureLimits {
-            head: LONGEST + 2,
+            head: MAX_SECRET_BYTES + 2,
             tail: 0,
         },
     }
 }
 
-async fn command(spawn: &Spawn, stop: &Stop) -> Result<Vec<u8>, Why> {
-    let done = process::run(spawn, &Unsifted, stop).await.map_err(Why::NotStarted)?;
+async fn command(spawn: &Spawn, stop: &Stop) -> Result<Vec<u8>, SecretErrorReason> {
+    let done = process::run(spawn, &Unsifted, stop)
+        .await
+        .map_err(SecretErrorReason::NotStarted)?;
     match done.ending {
-        Ending::Exited(0) if done.stdout.dropped > 0 => Err(Why::TooLong),
+        Ending::Exited(0) if done.stdout.dropped > 0 => Err(SecretErrorReason::TooLong),
         Ending::Exited(0) => Ok(done.stdout.head),
-        other => Err(Why::Ended(other)),
+        other => Err(SecretErrorReason::Ended(other)),
     }
 }
 
-fn secret(mut bytes: Vec<u8>) -> Result<SecretString, Why> {
+fn secret(mut bytes: Vec<u8>) -> Result<SecretString, SecretErrorReason> {
     if bytes.last() == Some(&b'\n') {
         bytes.pop();
         if bytes.last() == Some(&b'\r') {
@@ -197,17 +203,17 @@ fn secret(mut bytes: Vec<u8>) -> Result<SecretString, Why> {
     checked(bytes)
 }
 
-fn checked(bytes: Vec<u8>) -> Result<SecretString, Why> {
+fn checked(bytes: Vec<u8>) -> Result<SecretString, SecretErrorReason> {
     if bytes.is_empty() {
-        Err(Why::Empty)
-    } else if bytes.len() > LONGEST {
-        Err(Why::TooLong)
+        Err(SecretErrorReason::Empty)
+    } else if bytes.len() > MAX_SECRET_BYTES {
+        Err(SecretErrorReason::TooLong)
     } else if bytes.contains(&0) {
-        Err(Why::Nul)
+        Err(SecretErrorReason::Nul)
     } else {
         // The error would hold the bytes.
         String::from_utf8(bytes)
             .map(SecretString::from)
-            .map_err(|_| Why::NoText)
+            .map_err(|_| SecretErrorReason::NotText)
     }
 }

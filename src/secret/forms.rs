@@ -44,7 +44,7 @@ fn base64(secret: &[u8]) -> Vec<String> {
         forms.push(engine.encode(secret));
         for (before, shared) in [(0, 0), (1, 2), (2, 3)] {
             let text = engine.encode([vec![0; before].as_slice(), secret].concat());
-            // A character has six bits; those that also hold bits of what stands before or behind are left out.
+            // A character has six bits; those that share bits with a neighbour are left out.
             let own = (before + secret.len()) * 8 / 6;
             forms.extend(text.get(shared..own).map(str::to_owned));
         }
@@ -94,8 +94,8 @@ fn dumped(secret: &[u8]) -> Vec<String> {
     forms
 }
 
-/// The column behind the bytes, where dumps repeat a line as text, with what stands around it: without, it may be
-/// anybody's words.
+/// The column after the bytes, where dumps repeat a line as text, with its borders: without them it could be ordinary
+/// text.
 fn column(line: &[u8]) -> Option<[String; 2]> {
     let shown = |byte: &u8| {
         if matches!(byte, b' '..=b'~') {
@@ -309,7 +309,7 @@ mod tests {
 
     #[test]
     fn escapes_are_those_of_html() {
-        // Python's html.escape, Go's html.EscapeString, PHP's htmlspecialchars, XML, and text that is no attribute.
+        // Python's html.escape, Go's html.EscapeString, PHP's htmlspecialchars, XML, and text outside of attributes.
         let secret = "<a href=\"b'&amp;\">";
         for form in [
             "&lt;a href=&quot;b&#x27;&amp;amp;&quot;&gt;",

@@ -3,7 +3,7 @@
 //! Takes a [`Value`] of the model, gives a [`SecretString`]; takes any text, gives it without a secret in any form
 //! that programs commonly print one in.
 //! - `fetch`: from a variable, a file, a command · `command`: a command of the model with its secrets
-//! - `forms`: what a secret looks like when it is encoded · `address`: what makes an address secret
+//! - `forms`: the encodings of a secret · `address`: the secret parts of a URL
 //! - `redact`: taking them out of a stream
 //!
 //! Knows nothing of jobs. Invariant: no secret is given out before it is remembered, and no error, `Debug` or
@@ -17,8 +17,8 @@ mod redact;
 #[cfg(test)]
 mod tests;
 
-pub use command::Terms;
-pub use fetch::{SecretError, Why};
+pub use command::ChildLimits;
+pub use fetch::{SecretError, SecretErrorReason};
 pub use redact::Redactor;
 
 use crate::model::{SecretSource, Value};
@@ -52,8 +52,7 @@ impl Vault {
         Self::default()
     }
 
-    /// The text that a value stands for. A secret is fetched, unless it was already, and remembered; a plain
-    /// value is neither.
+    /// The text of a value. A secret is fetched once and remembered; a plain value is not.
     pub async fn reveal(&self, value: &Value, stop: &Stop) -> Result<SecretString, SecretError> {
         let source = match value {
             Value::Plain(text) => return Ok(SecretString::from(text.as_str())),
@@ -83,16 +82,16 @@ impl Vault {
         }
     }
 
-    /// Remembers what it will be asked for before anybody asks: every child inherits the environment and may read a
-    /// file, and may print what it finds. What is not there is found out when it is needed. Commands are not run for
-    /// this, and a file is read again when it is needed: it may be another by then.
+    /// Remembers expected secrets before they are needed: every child inherits the environment, may read files, and may
+    /// print what it finds. Missing secrets are reported when they are needed. Commands are not run for this, and files
+    /// are read again when they are needed.
     pub async fn foresee(&self, stop: &Stop) {
         for source in &self.expected {
             match source {
                 SecretSource::Env(name) => {
                     if let Ok(secret) = fetch::variable(name) {
                         self.remember(&secret);
-                        // Somebody may have been faster, with the same value.
+                        // Another call may have been faster, with the same value.
                         let _ = self.cell(source).set(secret);
                     }
                 }
@@ -116,7 +115,7 @@ impl Vault {
         String::from_utf8(kept).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
     }
 
-    /// For a text that comes in pieces; takes out what is remembered now.
+    /// For a text that comes in pieces; redacts what is remembered now.
     #[must_use]
     pub fn redactor(&self) -> Redactor {
         Redactor::new(Arc::clone(&lock(&self.known).matcher))
@@ -132,14 +131,14 @@ impl Vault {
         cell
     }
 
-    /// Takes the telling pieces of an address that is secret as a whole out of everything shown from now on.
+    /// Redacts the secret parts of a URL in everything shown from now on.
     pub fn remember_address(&self, url: &SecretString) {
         for part in address::parts(url.expose_secret()) {
             self.remember(&SecretString::from(part));
         }
     }
 
-    /// Takes this out of everything shown from now on.
+    /// Redacts this in everything shown from now on.
     pub fn remember(&self, secret: &SecretString) {
         let mut known = lock(&self.known);
         let before = known.forms.len();

@@ -1,8 +1,8 @@
 //! Taking secrets out of a stream of bytes.
 //!
 //! Takes all forms of all secrets ([`Matcher`]) and a text in any pieces ([`Redactor`]), gives the text with
-//! `[secret]` in their place. Whatever a form covers goes, also where forms overlap: one mark stands for all that
-//! hangs together. Of a long form only its beginning is searched for; from there on it is followed byte by byte, so that
+//! `[secret]` in their place. Whatever a form covers goes, also where forms overlap: one mark replaces all
+//! that is connected. Of a long form only its beginning is searched for; from there on it is followed byte by byte, so that
 //! the automaton stays small, and a long secret goes as far as it was printed.
 //! Invariant: what is given out can be no part of a form that ends later.
 
@@ -13,7 +13,7 @@ use aho_corasick::{Anchored, MatchKind};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-/// What stands in a secret's place.
+/// Replaces a secret.
 pub(super) const MARK: &[u8] = b"[secret]";
 /// How much of a form is searched for.
 pub(super) const BEGINNING: usize = 256;

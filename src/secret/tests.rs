@@ -1,4 +1,4 @@
-//! Secrets fetched from real sources, and found again in every form, wherever they stand.
+//! Secrets fetched from real sources, and found again in every form and place.
 
 use super::*;
 use base64::Engine as _;
@@ -106,13 +106,13 @@ fn from_a_command() {
         vec!["no-such-program-here".to_owned()],
         PathBuf::from("/"),
     ));
-    assert!(why(&missing).ends_with("there is no such program"));
+    assert!(why(&missing).ends_with("the program does not exist"));
     let nothing = Value::Secret(SecretSource::Command(Vec::new(), PathBuf::from("/")));
     assert!(reveal(&nothing).is_err());
 }
 
 #[test]
-fn told_to_stop_while_a_source_is_asked() {
+fn asked_to_stop_while_a_source_is_asked() {
     let stop = Stop::new().unwrap();
     stop.ask();
     let error = block(Vault::new().reveal(&sh("exec sleep 1000"), &stop)).unwrap_err();

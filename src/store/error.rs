@@ -1,7 +1,7 @@
 //! What can go wrong with the store.
 //!
 //! Takes causes from SQLite and the system; gives errors that name the file, with an exit code and what to do next.
-//! Invariant: no message repeats its cause; the chain of sources tells it.
+//! Invariant: no message repeats its cause, which the chain of sources shows.
 
 use rusqlite::ErrorCode;
 use std::io;

@@ -73,7 +73,7 @@ impl Store {
         Ok(copies)
     }
 
-    /// Runs without an end whose process is gone and that nobody marked yet, oldest first.
+    /// Runs without an end whose process is gone and that are not marked yet, oldest first.
     pub fn interrupted_runs(&self) -> Result<Vec<String>, StoreError> {
         let open: Vec<(String, String)> = self.read(|db| {
             let mut statement = db.prepare(
@@ -137,7 +137,7 @@ pub struct RunJournal<'a> {
 }
 
 impl RunJournal<'_> {
-    /// Records events and what is told of them: all of it, or nothing.
+    /// Records events with their alerts: all of it, or nothing.
     pub fn record_with_alerts(&mut self, events: &[Event], alerts: AlertWriter<'_>) -> Result<(), RecordError> {
         self.store
             .record(&self.run, events, alerts)

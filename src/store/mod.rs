@@ -7,7 +7,7 @@
 //! newer schema, of another program, or one that was taken away from its place is never written.
 //!
 //! People may read it with `sqlite3 opsrun.db`. Times are UTC text that sorts; paths are text, or blobs where
-//! they are no UTF-8.
+//! they are not UTF-8.
 //!
 //! | table | a row is | columns |
 //! |---|---|---|
@@ -22,7 +22,7 @@
 //! | `queue` | a job that waits for its own earlier run | `job` · `schedule` · `instant` |
 //! | `decisions` | what was decided about a job | `at` · `job` · `schedule` · `instant` to `last`, `count` of them, or `more` · `decision` · `reason` · `run` that was begun |
 //! | `back_offs` | a target that failed of late | `job` · `failures` in a row · `opened` to `open_until` it is left alone · `run` in which it is being tried |
-//! | `alert_states` | what was told of a key | `key` a step, `run` or `config` · `at` · `json` the whole |
+//! | `alert_states` | the alert state of a key | `key` a step, `run` or `config` · `at` · `json` the whole |
 //! | `outbox` | a message for a channel | `seq` counts up · `id` its ULID · `channel` · `key`, `kind`, `severity` as in `json`, the message · `state` · `created_at` · `due_at` not sent before · `attempts`, `first_attempt_at`, `last_error` · `lease` who is sending it, `leased_until` when · `waited` for room under a rate limit · `settled_at` |
 //!
 //! - [`journal`]: runs and their events, written · [`history`]: read again, by run and by job
@@ -73,7 +73,7 @@ impl Store {
     pub fn open(state_dir: &Path) -> Result<Self, StoreError> {
         make_directories(state_dir)?;
         let path = state_dir.join(FILE_NAME);
-        // One at a time makes the file and its tables: whoever looks on half-way would take it for a foreign one.
+        // One process at a time makes the file and its tables: half-way it would look foreign to others.
         let _turn = File::open(state_dir)
             .and_then(|dir| dir.lock().map(|()| dir))
             .map_err(|source| StoreError::Reach {
@@ -166,35 +166,28 @@ impl Store {
 
     /// Runs `work` as one durable transaction.
     fn write<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
-        self.still_there()?;
-        let connection = self.connection();
-        let all = || {
-            let transaction =
-                rusqlite::Transaction::new_unchecked(&connection, rusqlite::TransactionBehavior::Immediate)?;
-            let value = work(&transaction)?;
-            transaction.commit()?;
-            Ok(value)
-        };
-        all().map_err(|source| StoreError::Write {
-            path: self.path.clone(),
-            source,
-        })
+        self.transaction(|db| Ok((work(db)?, true)))
     }
 
-    /// The same, unless `work` finds that nothing is to be written after all.
+    /// Runs `work` as one durable transaction. If it returns false, nothing is written.
     fn attempt(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<bool>) -> Result<bool, StoreError> {
+        self.transaction(|db| work(db).map(|done| (done, done)))
+    }
+
+    /// `work` also decides whether to commit.
+    fn transaction<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<(T, bool)>) -> Result<T, StoreError> {
         self.still_there()?;
         let connection = self.connection();
         let all = || {
             let transaction =
                 rusqlite::Transaction::new_unchecked(&connection, rusqlite::TransactionBehavior::Immediate)?;
-            let done = work(&transaction)?;
-            if done {
+            let (value, commit) = work(&transaction)?;
+            if commit {
                 transaction.commit()?;
             } else {
                 transaction.rollback()?;
             }
-            Ok(done)
+            Ok(value)
         };
         all().map_err(|source| StoreError::Write {
             path: self.path.clone(),

@@ -89,16 +89,4 @@ impl Store {
             .map(drop)
         })
     }
-
-    /// What the last look at a copy found: when, whether it was sound, and the detail.
-    pub fn last_verification(&self, copy: &str) -> Result<Option<(String, bool, String)>, StoreError> {
-        self.read(|db| {
-            db.query_row(
-                "SELECT at, ok, detail FROM verifications WHERE copy = ?1 ORDER BY at DESC, rowid DESC LIMIT 1",
-                [copy],
-                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-            )
-            .optional()
-        })
-    }
 }

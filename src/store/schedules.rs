@@ -2,8 +2,8 @@
 //!
 //! Takes what one look at the clock decided as a [`TickRecord`], writes all of it or nothing; gives back what a later look
 //! needs ([`Agenda`]) and what people ask ([`StoredDecision`]). Decides nothing itself.
-//! Invariant: an instant that is behind a schedule's `handled` is never run again, by whomever: a turn is written only
-//! where every schedule still stands as it did when the turn was decided, together with the runs that it begins.
+//! Invariant: an instant up to a schedule's `handled` is never run again, by any process: a tick is written only if every
+//! schedule is as it was when the tick was decided, together with the runs that it begins.
 
 use super::columns::{Stamp, from_word};
 use super::{Store, StoreError, alive};
@@ -55,7 +55,7 @@ pub struct Decision {
 pub enum FiringVerdict {
     /// A run was begun.
     Ran,
-    /// Nobody was there, and it is not made up for.
+    /// opsrun did not run then, and the run is not made up for.
     Missed,
     /// It still ran from the time before.
     SkippedOverlap,
@@ -144,7 +144,7 @@ pub struct Agenda {
     pub schedules: BTreeMap<String, ScheduleState>,
     /// Jobs that wait for their own earlier run to end.
     pub queue: BTreeMap<JobName, Occurrence>,
-    /// How the targets with a back-off stand.
+    /// The targets with a back-off.
     pub back_offs: BTreeMap<JobName, BackOffState>,
 }
 
@@ -171,7 +171,7 @@ pub struct StoredDecision {
 }
 
 impl Store {
-    /// What earlier turns and runs left. A state of an older opsrun has nothing to tell.
+    /// What earlier ticks and runs left. Empty where an earlier opsrun made the database.
     pub fn agenda(&self) -> Result<Agenda, StoreError> {
         self.read(|db| {
             let mut found = Agenda::default();
@@ -197,8 +197,8 @@ impl Store {
         })
     }
 
-    /// Writes a turn and begins its runs: all of it, or nothing. False when a schedule no longer stands as it did:
-    /// somebody else was faster, and what to do is to be decided anew.
+    /// Writes a tick and begins its runs: all of it, or nothing. False when a schedule has changed since: another process
+    /// was faster, and the tick must be decided again.
     pub fn record_tick(&self, turn: &TickRecord, command: &str, at: DateTime<Utc>) -> Result<bool, StoreError> {
         let now = Stamp(at);
         self.attempt(|db| {
@@ -208,7 +208,7 @@ impl Store {
                 }
             }
             for job in &turn.unqueue {
-                // Somebody else may have taken it from the queue.
+                // Another process may have taken it from the queue.
                 if db.execute("DELETE FROM queue WHERE job = ?1", [job])? == 0 {
                     return Ok(false);
                 }
@@ -255,7 +255,7 @@ impl Store {
         })
     }
 
-    /// What became of a target: `decide` gets how it stood, and gives how it stands now.
+    /// After a target ended: `decide` gets the back-off before, and gives the new one.
     pub fn settle_back_off(
         &self,
         job: &JobName,
@@ -279,7 +279,6 @@ impl Store {
         })
     }
 
-    /// How a target stands that failed of late.
     pub fn back_off(&self, job: &JobName) -> Result<Option<BackOffState>, StoreError> {
         self.read(|db| find_back_off(db, job))
     }
@@ -298,7 +297,7 @@ impl Store {
         })
     }
 
-    /// What was decided about a job, newest first, at most `limit`. A state of an older opsrun has nothing to tell.
+    /// What was decided about a job, newest first, at most `limit`. Nothing where an earlier opsrun made the database.
     pub fn decisions(&self, of: &JobName, limit: u32) -> Result<Vec<StoredDecision>, StoreError> {
         self.read(|db| {
             if !db.table_exists(None, "decisions")? {
@@ -325,7 +324,7 @@ impl Store {
     }
 }
 
-/// Moves a schedule on. False when it does not stand as the step expects.
+/// Moves a schedule on. False when it has changed since.
 fn advance(db: &Connection, step: &ScheduleAdvance) -> rusqlite::Result<bool> {
     let found = db
         .prepare_cached("SELECT definition, since, handled FROM schedules WHERE schedule = ?1")?

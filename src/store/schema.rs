@@ -1,7 +1,7 @@
 //! Tables, and the way from each version of them to the next.
 //!
 //! Takes an open database, gives it the newest schema in one transaction. `user_version` counts the
-//! migrations that were done; `application_id` tells our files from those of others.
+//! migrations that were done; `application_id` marks the files of opsrun.
 //! Invariant: a migration that was released never changes; a newer or foreign file is refused unread.
 
 use super::StoreError;
@@ -10,8 +10,8 @@ use std::path::Path;
 
 const APPLICATION_ID: i64 = 0x6f70_7372;
 
-/// From version n to n + 1. An index says `json_extract`, not `->>`: whoever opens the file with an older `sqlite3`
-/// could not even read its schema otherwise.
+/// From version n to n + 1. An index says `json_extract`, not `->>`: an older `sqlite3` could not read
+/// the schema otherwise.
 const MIGRATIONS: &[&str] = &[
     "
 CREATE TABLE runs (

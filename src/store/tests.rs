@@ -101,7 +101,7 @@ fn events_come_back_in_order() {
     assert_eq!(found, events);
     let runs = store.runs(None, 10).unwrap();
     assert_eq!(runs.len(), 1);
-    assert_eq!(runs[0].end, RunEnd::Exit { code: 4, millis: 7 });
+    assert_eq!(runs[0].end, RunEnd::Finished { exit: 4, millis: 7 });
     assert!(store.interrupted_runs().unwrap().is_empty());
     let row: (String, String) = store
         .connection()
@@ -235,7 +235,11 @@ fn verifications_keep_the_last_word() {
     store
         .record_verification("c", at("2026-01-02T00:00:00Z"), false, "one entry differs")
         .unwrap();
-    let (_, ok, detail) = store.last_verification("c").unwrap().unwrap();
+    let newest = "SELECT ok, detail FROM verifications WHERE copy = 'c' ORDER BY at DESC LIMIT 1";
+    let (ok, detail): (bool, String) = store
+        .connection()
+        .query_row(newest, [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
     assert_eq!((ok, detail.as_str()), (false, "one entry differs"));
 }
 

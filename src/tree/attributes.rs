@@ -1,8 +1,8 @@
 //! Attributes of what is stored as a plain file, and what a file system keeps of them.
 //!
-//! Takes an open file or directory of ours and what it shall have: owner, mode, time, extended attributes. What cannot be
-//! kept is no error but told as [`Lacking`]; what failed is one.
-//! Invariant: what is not told as lacking was asked back from the file system, or accepted by it.
+//! Takes an open file or directory and its new owner, mode, time and extended attributes. What the file system cannot
+//! keep is reported as [`Lacking`]; every other failure is an error.
+//! Invariant: every other attribute was read back from the file system, or accepted by it.
 
 use super::handle::identity_of;
 use rustix::fs::{Gid, Mode, Timespec, Timestamps, Uid, XattrFlags};
@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use std::ffi::CString;
 use std::os::fd::AsFd;
 
-/// Attributes that something in the tree shall have.
+/// The attributes to set.
 #[derive(Debug, Clone)]
 pub struct Attributes {
     /// Owner and group with the permission bits under them, when they are to be given.

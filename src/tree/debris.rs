@@ -16,12 +16,12 @@ const OPEN: OFlags = OFlags::RDONLY
     .union(OFlags::NOFOLLOW)
     .union(OFlags::CLOEXEC);
 
-/// Removes an unpublished tree of ours: debris of a run cut short. Does nothing and says `false` when somebody holds
-/// its lock, or when it is no directory.
+/// Removes an unpublished tree that an interrupted run left. Does nothing and returns `false` when another process holds
+/// its lock, or when it is not a directory.
 pub fn clear_tree(dir: &Dir, name: &[u8]) -> Result<bool, TreeError> {
     let tree = match dir.open_dir(name, false) {
         Ok(tree) => tree,
-        // A symlink or a file of that name is none of ours.
+        // opsrun makes no symlink or file of that name.
         Err(e) if matches!(e.errno(), Some(Errno::NOENT | Errno::LOOP | Errno::NOTDIR)) => return Ok(false),
         Err(e) => return Err(e),
     };
@@ -66,7 +66,7 @@ fn remove(dir: &Dir, name: &CStr) -> Result<(), Errno> {
         };
         let parent = rustix::fs::openat(&at, "..", OPEN, Mode::empty())?;
         if id(&parent)? != above.id {
-            // Somebody moved it while it was being removed.
+            // It was moved while it was being removed.
             return Err(Errno::STALE);
         }
         rustix::fs::unlinkat(&parent, &*done.name, AtFlags::REMOVEDIR)?;

@@ -38,12 +38,12 @@ pub enum Linked {
     Done,
     /// The file system does not link, not so often, or not from there.
     Refused,
-    /// Another file stood under the old name.
+    /// Another file has the old name.
     Other,
 }
 
 impl TreeDraft {
-    /// Starts the directory that shall one day be `name` in `dir`.
+    /// Starts the directory that will become `name` in `dir`.
     pub fn create(dir: &Dir, name: &str) -> Result<Self, TreeError> {
         let dir = dir.try_clone()?;
         let temp = format!("{name}{DRAFT}");
@@ -245,7 +245,7 @@ impl NewFile<'_> {
         }
     }
 
-    /// Gives it its attributes, makes it durable, and drops it from the page cache, so that whoever reads it next
+    /// Gives it its attributes, makes it durable, and drops it from the page cache, so that the next read
     /// reads the disk.
     pub fn finish(mut self, wanted: &Attributes) -> Result<Lacking, TreeError> {
         let lacking = wanted

@@ -2,7 +2,7 @@
 //!
 //! Takes a root directory once by path, then only names and relative paths below the handle; gives handles
 //! and facts. Resolution never follows a symlink below the root, never leaves it, and crosses mounts only
-//! when told to (`openat2`, Linux 5.6).
+//! when asked to (`openat2`, Linux 5.6).
 //! Invariant: nothing here changes a file system but [`Dir::make_dir`] and [`create_dir_all`].
 
 use crate::entry::{Entry, EntryKind, Identity};
@@ -103,7 +103,7 @@ impl Dir {
         Ok((stat.st_dev, stat.st_ino))
     }
 
-    /// True when the path by which it was opened still leads here: nobody renamed it, put another in its place or
+    /// True when the path by which it was opened still leads here: it was not renamed, replaced or
     /// mounted something over it.
     #[must_use]
     pub fn in_place(&self) -> bool {
@@ -287,13 +287,13 @@ pub fn identity_of(stat: &Stat) -> Identity {
     }
 }
 
-/// `fstat` on an open file: `None` when it is no regular file.
+/// `fstat` on an open file: `None` when it is not a regular file.
 pub fn regular(file: &File) -> io::Result<Option<Identity>> {
     let stat = rustix::fs::fstat(file)?;
     Ok((FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile).then(|| identity_of(&stat)))
 }
 
-/// SHA-256 of the whole file; `None` when it is not of that size, cannot be read, or `go_on` said no on the way.
+/// SHA-256 of the whole file; `None` when it is not of that size, cannot be read, or `go_on` returned false.
 #[must_use]
 pub fn content_hash(file: &File, size: u64, go_on: &dyn Fn() -> bool) -> Option<[u8; 32]> {
     let mut hash = Sha256::new();

@@ -1,4 +1,4 @@
-//! Read leases: while one is held, nobody else has the file open for writing, nor can open it so unnoticed.
+//! Read leases: while one is held, no other process has the file open for writing, or can open it unnoticed.
 //!
 //! Takes an open file, gives a [`Lease`] or the reason why there is none. The kernel refuses the lease while
 //! any writer exists, even one that closed its descriptor and keeps a writable mapping.
@@ -34,7 +34,7 @@ impl<'a> Lease<'a> {
         }
     }
 
-    /// True while nobody asked to write since it was taken.
+    /// True while no process has asked to write.
     #[must_use]
     pub fn unbroken(&self) -> bool {
         lease(self.0, libc::F_GETLEASE, 0) == Ok(libc::F_RDLCK)
@@ -53,7 +53,7 @@ impl Drop for Lease<'_> {
     reason = "no crate offers F_SETLEASE; the arguments are an open descriptor and integers"
 )]
 fn lease(file: &File, command: libc::c_int, argument: libc::c_int) -> Result<libc::c_int, Errno> {
-    // SAFETY: fcntl with F_SETLEASE or F_GETLEASE takes an integer and touches no memory of ours; the
+    // SAFETY: fcntl with F_SETLEASE or F_GETLEASE takes an integer and touches no memory of this process; the
     // descriptor is valid for as long as `file` is borrowed.
     let answer = unsafe { libc::fcntl(file.as_raw_fd(), command, argument) };
     if answer >= 0 {

@@ -21,11 +21,11 @@ pub struct Lock {
 /// Why a lock could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Somebody else has it.
+    /// Another process has it.
     #[error("another run holds the lock on `{path}`{}", .holder.map(|h| format!(" ({h})")).unwrap_or_default())]
     Held {
         path: String,
-        /// Who, when that can be told.
+        /// The holder, if known.
         holder: Option<LockHolder>,
     },
     /// It could not be asked for.

@@ -8,7 +8,7 @@
 //! - [`draft_tree`]: whole directories that appear whole or not at all
 //! - [`attributes`]: what such a directory's files carry besides their content
 //! - [`debris`]: the removal of such a directory that was never published
-//! - [`lease`]: nobody else has the file open for writing
+//! - [`lease`]: no other process has the file open for writing
 //! - [`quarantine`]: taking a name away, looking at what was taken, and only then removing it
 //! - [`recovery`]: putting back what a run cut short left there
 //! - [`place`]: putting restored things below a target, never outside, never over something

@@ -2,7 +2,7 @@
 //!
 //! Takes an open target and relative paths, gives files that are written under a private name, finished on their
 //! handle, and only then given their name. Every way down goes through handles that follow no symlink.
-//! Invariant: what stood at a path before stays there unless `force` was given, and a directory always stays.
+//! Invariant: an existing file stays unless `force` was given, and an existing directory always stays.
 
 use super::handle::{Dir, TreeError};
 use crate::path::RelPath;
@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Placement {
     Done,
-    /// Something stood there; it was left alone.
+    /// Something exists there; it was left unchanged.
     Taken,
 }
 
@@ -76,14 +76,14 @@ impl<'a> RestoreTarget<'a> {
         Ok(if made { Placement::Done } else { Placement::Taken })
     }
 
-    /// Starts a file that shall be at `path`.
+    /// Starts a file that will be at `path`.
     pub fn file(&self, path: &RelPath) -> Result<Unnamed<'_>, TreeError> {
         let dir = self.parent(path)?;
         let temp = self.temp();
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(&dir, temp.as_str(), flags, Mode::from_raw_mode(0o600))
             .map_err(|e| TreeError::at("create", &dir.path_of(path.name()), e))?;
-        // Whoever clears up after a restore that died leaves this one alone while it lives.
+        // While this restore lives, no other run clears its files.
         rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive)
             .map_err(|e| TreeError::at("lock", &dir.path_of(temp.as_bytes()), e))?;
         Ok(Unnamed {
@@ -134,7 +134,7 @@ impl<'a> RestoreTarget<'a> {
             .map_err(|e| TreeError::at("set the attributes of", dir.path(), e))
     }
 
-    /// What stands at `path`, if anything.
+    /// What exists at `path`, if anything.
     pub fn existing(&self, path: &RelPath) -> Result<Option<crate::entry::Entry>, TreeError> {
         let parent = path.parent();
         let dir = match self
@@ -152,7 +152,7 @@ impl<'a> RestoreTarget<'a> {
         }
     }
 
-    /// Where the symlink at `path` leads; `None` when no symlink stands there.
+    /// Where the symlink at `path` leads; `None` when it is not a symlink.
     #[must_use]
     pub fn link_target(&self, path: &RelPath) -> Option<Vec<u8>> {
         let parent = path.parent();
@@ -186,7 +186,7 @@ impl<'a> RestoreTarget<'a> {
 
 impl Unnamed<'_> {
     /// Sets the file's size: what was not written is a hole.
-    #[expect(clippy::disallowed_methods, reason = "a file that nobody knows yet")]
+    #[expect(clippy::disallowed_methods, reason = "a file that has no name yet")]
     pub fn set_len(&self, size: u64) -> Result<(), TreeError> {
         self.file.set_len(size).map_err(|e| self.error("write", e))
     }

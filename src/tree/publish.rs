@@ -29,7 +29,7 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Starts the file that shall one day be `name` in `dir`.
+    /// Starts the file that will become `name` in `dir`.
     pub fn create(dir: &Dir, name: &str) -> Result<Self, TreeError> {
         let dir = dir.try_clone()?;
         let temp = format!("{name}{DRAFT}");
@@ -47,7 +47,7 @@ impl Draft {
         })
     }
 
-    /// The name it shall have.
+    /// Its final name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -75,7 +75,7 @@ impl Draft {
         cut.map(|_| ()).map_err(|e| self.error("truncate", e))
     }
 
-    /// Makes the content durable and drops it from the page cache, so that whoever reads it next reads the disk.
+    /// Makes the content durable and drops it from the page cache, so that the next read is from the disk.
     pub fn sync(&mut self) -> Result<(), TreeError> {
         if self.poisoned {
             return Err(self.error("sync", std::io::Error::from(Errno::IO)));
@@ -90,7 +90,7 @@ impl Draft {
         Ok(())
     }
 
-    /// Opens what was written anew, by its name, for reading.
+    /// Opens what was written again, by its name, for reading.
     pub fn reopen(&self) -> Result<File, TreeError> {
         self.dir.open_file(self.temp_name().as_bytes(), true)
     }
@@ -113,7 +113,7 @@ impl Draft {
         self.file.try_clone().map_err(|e| self.error("publish", e))
     }
 
-    /// Gives it its final name in place of an older edition of the same file of ours.
+    /// Gives it its final name, replacing the previous version of the same file.
     #[expect(
         clippy::disallowed_methods,
         reason = "replaces our own file by a longer edition of itself"
@@ -143,13 +143,13 @@ impl Drop for Draft {
     }
 }
 
-/// Removes a file of ours from a destination: debris of a run cut short. Does nothing and says `false` when
-/// somebody holds its lock, or when it is no regular file.
+/// Removes a file that an interrupted run left in a destination. Does nothing and returns `false` when
+/// another process holds its lock, or when it is not a regular file.
 #[expect(clippy::disallowed_methods, reason = "our own debris, lock held")]
 pub fn clear_debris(dir: &Dir, name: &[u8]) -> Result<bool, TreeError> {
     let file = match dir.open_file(name, true) {
         Ok(file) => file,
-        // A symlink of that name is none of ours.
+        // opsrun makes no symlink of that name.
         Err(e) if matches!(e.errno(), Some(Errno::NOENT | Errno::LOOP)) => return Ok(false),
         Err(e) => return Err(e),
     };

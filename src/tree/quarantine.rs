@@ -48,7 +48,7 @@ pub struct IndexLine {
     pub dir: Option<DirIdentity>,
 }
 
-/// A directory, told by what survives a restart; device numbers do not.
+/// Identifies a directory across restarts; device numbers do not survive them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DirIdentity {
     /// On the file system of the source itself.
@@ -74,7 +74,7 @@ pub struct ExpectedFile<'a> {
     pub identity: Identity,
     /// SHA-256 of its content.
     pub sha256: [u8; 32],
-    /// Demand a lease: nobody may have it open for writing.
+    /// Require a lease: no process may have it open for writing.
     pub lease: bool,
 }
 
@@ -168,7 +168,7 @@ impl<'a> Quarantine<'a> {
     }
 
     fn try_remove(&mut self, n: u64, expected: &ExpectedFile<'_>) -> Result<Removal, KeepReason> {
-        // The way down is gone anew for every file: a directory that was moved away takes its files along.
+        // The path is opened again for every file: a directory that was moved away takes its files along.
         let parent = expected.path.parent();
         let parent = parent.as_ref().map_or(&[][..], RelPath::as_bytes);
         let (source, cross_mounts) = (self.source, self.cross_mounts);
@@ -366,7 +366,7 @@ pub fn remove_empty_dir(source: &Dir, path: &RelPath, cross_mounts: bool) -> Res
     remove_dir(&dir, path.name())
 }
 
-/// Refuses a directory that somebody else made or may write to: what lies in it could be planted.
+/// Rejects a directory that another user made or may write to: its files could be planted.
 pub(super) fn private(dir: &Dir) -> Result<(), TreeError> {
     let stat = rustix::fs::fstat(dir).map_err(|e| TreeError::at("read", dir.path(), e))?;
     // No bit of group or others, the lowest six, is set.
@@ -389,7 +389,7 @@ pub(super) fn beside(run: &str, n: u64) -> String {
 fn reason_of_open(e: &TreeError) -> KeepReason {
     match e.errno() {
         Some(Errno::NOENT) => KeepReason::Vanished,
-        // A symlink, another mount or something that is no directory stands where we listed something else.
+        // A symlink, a mount or another file has replaced the listed directory.
         Some(Errno::LOOP | Errno::NOTDIR | Errno::XDEV | Errno::NXIO) => KeepReason::Changed,
         _ => KeepReason::Unreadable,
     }
@@ -524,7 +524,7 @@ mod tests {
         let (f, g) = (rel("d/f"), rel("d/g"));
         let (first, mut second) = (expected(temp.path(), &f), expected(temp.path(), &g));
         let Removal::Gone(Some(now)) = remove(&dir, &first) else {
-            panic!("not gone, or its state is not told");
+            panic!("not gone, or its state is unknown");
         };
         second.identity = now;
         assert!(matches!(remove(&dir, &second), Removal::Gone(None)));

@@ -2,7 +2,7 @@
 //!
 //! Takes a source whose lock the caller holds, so that no run lives there; reads the index of every quarantine in
 //! it. What is still quarantined goes back to its place. What is in neither place was removed: it belongs into a
-//! receipt. What cannot be told stays, with its index.
+//! receipt. What cannot be decided stays, with its index.
 //! Invariant: an index goes only when every line of it is answered for.
 
 use super::handle::{Dir, TreeError, content_hash, regular};
@@ -22,7 +22,7 @@ pub struct Leftover {
     pub put_back: u64,
     /// Removals that were completed: they belong into the receipts.
     pub completed: Vec<IndexLine>,
-    /// Files that could not be put back, and lines that could not be told; they stay, with their index.
+    /// Files that could not be put back, and lines that could not be decided; they stay, with their index.
     pub stuck: Vec<TreeError>,
     remaining: Vec<IndexLine>,
 }
@@ -37,7 +37,7 @@ pub fn recover(source: &Dir, cross_mounts: bool) -> Result<Vec<Leftover>, TreeEr
     let mut leftovers = Vec::new();
     private(&top)?;
     for run in top.names()? {
-        // No directory: nothing of ours, and nothing that stands in the way of what is.
+        // Not a directory: opsrun did not make it, and it blocks nothing.
         let Ok(place) = top.open_dir(&run, false) else {
             continue;
         };
@@ -92,7 +92,7 @@ fn recover_run(source: &Dir, place: &Dir, run: &str, cross_mounts: bool) -> Resu
                 leftover.completed.push(line);
             }
             (None, Err(_)) if gone && line.dir.is_none_or(|known| known.inside) => leftover.completed.push(line),
-            // Another directory stands there, or none can be reached: an unmounted disk, perhaps.
+            // The path leads to another directory, or to none: perhaps the disk is not mounted.
             (None, _) => {
                 leftover.stuck.push(TreeError::at(
                     "find",
@@ -181,7 +181,7 @@ fn read_index(place: &Dir) -> Result<Vec<IndexLine>, TreeError> {
         .collect())
 }
 
-/// True when the file that `line` speaks of stands in `dir` under its name, with its content.
+/// True when `dir` holds the file of `line` under its name, with its content.
 fn holds(dir: &Dir, line: &IndexLine) -> Result<bool, TreeError> {
     let name = line.path.name();
     match dir.entry(name, line.path.clone()) {
@@ -253,7 +253,7 @@ mod tests {
         fs::rename(temp.path().join("d/taken"), place.join("1.q")).unwrap();
         fs::rename(temp.path().join("d/beside"), temp.path().join("d").join(beside(RUN, 2))).unwrap();
         fs::rename(temp.path().join("d/replaced"), place.join("4.q")).unwrap();
-        fs::write(temp.path().join("d/replaced"), "somebody else's").unwrap();
+        fs::write(temp.path().join("d/replaced"), "another file").unwrap();
         drop(quarantine);
 
         let leftovers = recover(&dir, false).unwrap();
@@ -294,7 +294,7 @@ mod tests {
         let mut quarantine = Quarantine::open(&dir, RUN, true).unwrap();
         quarantine.announce([(&path, [0; 32], "copy")].into_iter()).unwrap();
         drop(quarantine);
-        // Its directory is away, as an unmounted disk would be, and an empty one stands there.
+        // Its directory is away, as an unmounted disk would be, and an empty one is at its path.
         fs::rename(temp.path().join("d"), temp.path().join("away")).unwrap();
         fs::create_dir(temp.path().join("d")).unwrap();
         let leftovers = recover(&dir, true).unwrap();
@@ -325,7 +325,7 @@ mod tests {
         fs::remove_file(temp.path().join("e/later")).unwrap();
         let second = recover(&dir, true).unwrap();
         assert_eq!((second[0].completed.len(), second[0].stuck.len()), (0, 1));
-        // Its directory is back, as after a mount: told at last.
+        // Its directory is back, as after a mount: now it is decided.
         fs::remove_dir(temp.path().join("d")).unwrap();
         fs::rename(temp.path().join("away"), temp.path().join("d")).unwrap();
         let third = recover(&dir, true).unwrap();

@@ -1,6 +1,6 @@
-//! Files that a person wrote and asked us to change: an ops file that is put in form, mended or begun.
+//! Files of a person that opsrun changes on request: an ops file that is formatted, repaired or created.
 //!
-//! Takes a path, what was read there and what shall stand there instead; puts a finished file in its place, under the
+//! Takes a path, what was read there and the new text; puts a finished file in its place, under the
 //! same name, owner, mode and attributes. A symlink stays one: the file that it leads to is rewritten.
 //! Must not know what the text means.
 //! Invariant: at every moment the name leads to the whole old text or to the whole new one, and nothing is
@@ -25,12 +25,12 @@ pub enum RewriteError {
     /// A call failed.
     #[error(transparent)]
     Tree(#[from] TreeError),
-    /// Somebody wrote it since it was read.
+    /// It was changed since it was read.
     #[error("`{0}` was changed in the meantime")]
     Changed(String),
     #[error("`{0}` exists")]
     Exists(String),
-    #[error("`{0}` is no file that can be replaced")]
+    #[error("`{0}` is not a file that can be replaced")]
     NoFile(String),
     /// Its other names would go on leading to the old text.
     #[error("`{path}` has {links} names (hard links), and only one of them would be rewritten")]
@@ -54,7 +54,7 @@ impl RewriteError {
     }
 }
 
-/// Replaces the text `old` that stands in the file at `path` by `new`, durably.
+/// Replaces the text `old` of the file at `path` by `new`, durably.
 ///
 /// Between the last look at the file and the renaming there is a moment in which another writer goes unnoticed: it is
 /// as short as two calls.
@@ -134,7 +134,7 @@ fn now_at(dir: &Dir, name: &OsStr) -> Option<Identity> {
     Some(identity_of(&stat))
 }
 
-/// A file of ours in the making, beside the one that it shall replace. Dropped unfinished, it goes.
+/// An unfinished file beside the one that it will replace. It is removed when dropped unfinished.
 struct Fresh<'a> {
     dir: &'a Dir,
     name: OsString,

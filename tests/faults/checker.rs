@@ -2,7 +2,7 @@
 //!
 //! Takes what a tree held before, and the directories of a [`Case`] after; gives what is wrong, in words. A
 //! byte is there when its file is in place, or in a quarantine whose index names it, or in a committed copy
-//! (one whose manifest has its final name): an archive, unpacked by the system's `tar`, or a tree, as it stands there.
+//! (one whose manifest has its final name): an archive, unpacked by the system's `tar`, or a tree.
 
 use super::scenario::{Case, Scenario, Snapshot};
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 pub enum Place {
     /// Under its own name.
     Home,
-    /// Taken away, with a line that says where it belongs.
+    /// In quarantine, with a line that records where it belongs.
     Quarantined,
     /// In a committed copy.
     Copied,
@@ -88,7 +88,7 @@ pub fn problems(case: &Case, scenario: &Scenario, before: &Snapshot, expect: Exp
         } else if may_go && must_have_copy && place != Place::Copied {
             wrong.push(format!("`{name}` should be gone and is {place:?}"));
         } else if may_go && must_have_copy && now.contains_key(path) {
-            wrong.push(format!("`{name}` should be gone and something stands in its place"));
+            wrong.push(format!("`{name}` should be gone, but something has its name"));
         }
     }
     for path in now.keys().filter(|path| !before.contains_key(*path)) {
@@ -146,7 +146,7 @@ fn is_ours(relative: &[u8]) -> bool {
     relative.split(|b| *b == b'/').any(|part| part.starts_with(b".opsrun-"))
 }
 
-/// Calls `each` with the path of everything below `root` that is no directory, and with the part below `root`.
+/// Calls `each` for everything below `root` except directories, with its path and its path relative to `root`.
 fn walk(root: &Path, each: &mut dyn FnMut(&Path, &[u8])) {
     let mut stack = vec![root.to_owned()];
     while let Some(dir) = stack.pop() {
@@ -201,7 +201,7 @@ fn quarantined(source: &Path) -> Snapshot {
     found
 }
 
-/// A path as the indexes write it: text, or `{"base64": …}` where it is no UTF-8.
+/// A path as the indexes write it: text, or `{"base64": …}` if it is not UTF-8.
 fn stored_path(value: &serde_json::Value) -> Option<Vec<u8>> {
     match value {
         serde_json::Value::String(text) => Some(text.clone().into_bytes()),
@@ -226,7 +226,7 @@ fn base64(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Trees in the destination, whatever they are called.
+/// All trees in the destination.
 fn trees(case: &Case) -> Vec<PathBuf> {
     let (mut found, mut stack) = (Vec::new(), vec![case.root().join("copies")]);
     while let Some(dir) = stack.pop() {
@@ -258,8 +258,11 @@ pub fn unpack_all(case: &Case, wrong: &mut Vec<String>) -> Vec<Snapshot> {
         let into = tempfile::tempdir_in(case.scratch()).unwrap();
         let done = super::system("tar", &["xzf", archive.to_str().unwrap()], into.path());
         if !done.status.success() {
-            let said = String::from_utf8_lossy(&done.stderr);
-            wrong.push(format!("tar cannot unpack the committed {}: {said}", archive.display()));
+            let stderr = String::from_utf8_lossy(&done.stderr);
+            wrong.push(format!(
+                "tar cannot unpack the committed {}: {stderr}",
+                archive.display()
+            ));
         }
         snapshot(into.path())
     };

@@ -132,10 +132,10 @@ fn try_one(
     }
     let mut wrong = Vec::new();
     let mut judge = |what: &str, done: &Output, may_succeed: bool| {
-        let said = String::from_utf8_lossy(&done.stderr);
+        let stderr = String::from_utf8_lossy(&done.stderr);
         let code = done.status.code();
-        if code.is_none() || code == Some(70) || said.contains("panicked") || (code == Some(0) && !may_succeed) {
-            wrong.push(format!("{what} ended with {code:?}: {}", said.trim()));
+        if code.is_none() || code == Some(70) || stderr.contains("panicked") || (code == Some(0) && !may_succeed) {
+            wrong.push(format!("{what} ended with {code:?}: {}", stderr.trim()));
         }
     };
     let verified = opsrun(&["verify", "--from", "copies"], dir);

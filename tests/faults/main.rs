@@ -1,4 +1,4 @@
-//! What must hold whatever happens: crashes and I/O errors at every call that changes a file system.
+//! What must hold at all times: crashes and I/O errors at every call that changes a file system.
 //!
 //! - [`tracer`]: interferes with a program at one exact call
 //! - [`checker`]: is every byte still there? Shares no code with opsrun
@@ -7,7 +7,7 @@
 //! - [`sweep`]: one scenario under many faults
 //! - [`crash_sweep`]: a kill at every call
 //! - [`io_errors`]: an error from every call
-//! - [`writers`]: somebody else changes the tree, at every call
+//! - [`writers`]: another program changes the tree, at every call
 //! - [`damage`]: a flipped bit, a missing end
 //!
 //! The program is tested as it was built with these tests, with `--threads 1`, so that the calls come in one order.
@@ -18,7 +18,7 @@
     clippy::panic,
     clippy::print_stderr,
     clippy::disallowed_methods,
-    reason = "a test harness: it stops at what it did not expect, starts programs and deletes its own files"
+    reason = "a test harness stops at the unexpected, starts programs and deletes its own files"
 )]
 
 mod checker;

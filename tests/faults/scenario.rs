@@ -1,7 +1,7 @@
 //! The trees and ops files that are tried, and how one is laid out in a directory of its own.
 //!
 //! A [`Case`] holds, side by side, the source (`data`), the destination (`copies`), a directory that no job
-//! names (`outside`) and `ops.kdl`. A tree is kept in memory and laid out anew for every case, with the same
+//! names (`outside`) and `ops.kdl`. A tree is kept in memory and laid out again for every case, with the same
 //! times relative to now: cases cannot disturb each other.
 //! The ops file asks for `--threads 1` behaviour through the command line only.
 
@@ -56,7 +56,7 @@ pub struct Case {
     laid: SystemTime,
 }
 
-/// What was in a tree: path to content, symlinks as their target behind an arrow.
+/// What was in a tree: path to content, symlinks as `-> target`.
 pub type Snapshot = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// Only what expires is stored.
@@ -235,7 +235,7 @@ pub fn all() -> Vec<Scenario> {
     ]
 }
 
-/// A part of the tree in which every kind of entry stands.
+/// A part of the tree with every kind of entry.
 const SMALL: &[&[u8]] = &[
     b"raw/2026/old-1.jsonl",
     b"raw/not\xff\xfeutf8.jsonl",
@@ -316,13 +316,13 @@ impl Case {
         path
     }
 
-    /// Says that files of it were put back at `at`.
+    /// Records that files of it were restored at `at`.
     pub fn relaid(&mut self, at: SystemTime) {
         self.laid = at;
     }
 
-    /// Until the files are old enough to be told from ones that are being written: their ctime is the moment
-    /// at which they were laid out, and a file that changed in the last few clock ticks is never deleted.
+    /// Waits until the files are old enough to be deleted. Their ctime is the moment at which they were laid out, and
+    /// opsrun never deletes a file that changed in the last few clock ticks.
     pub fn settle(&self) {
         let probe = self.root().join("probe");
         let laid = self.laid.duration_since(SystemTime::UNIX_EPOCH).unwrap() + Duration::from_millis(60);

@@ -2,7 +2,7 @@
 //!
 //! Takes a scenario, faults and what to ask after each; gives what went wrong, each with all that is needed to
 //! do it again. A case: lay the tree out, run under the fault, check; run once more without, check that this
-//! finished the job and left nothing lying about.
+//! finished the job and left nothing behind.
 
 use super::checker::{Expect, problems};
 use super::scenario::{Case, Scenario, Snapshot};
@@ -14,13 +14,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::SystemTime;
 
-/// Workers, one a core of the smallest machine that this is run on.
+/// One for each core of the smallest machine that runs these tests.
 const WORKERS: usize = 2;
 
-/// So many failures are enough to see what is wrong.
+/// A sweep stops after this many failures.
 const ENOUGH: usize = 12;
 
-/// Trees laid out ahead, so that their files are no longer fresh when they are needed.
+/// Trees that are laid out in advance, so that their files are no longer fresh when they are needed.
 const AHEAD: usize = 3;
 
 /// A scenario and how to run it.
@@ -36,7 +36,7 @@ pub struct Sweep {
 pub struct Findings {
     /// What went wrong.
     pub wrong: Vec<String>,
-    /// How often which exit code ended a run under a fault, and the first run after it.
+    /// How often each exit code ended the run under a fault, and the run after it.
     pub exits: BTreeMap<(String, String), usize>,
 }
 
@@ -45,7 +45,7 @@ pub fn binary() -> PathBuf {
     std::env::var_os("OPSRUN_FAULTS_BINARY").map_or_else(|| env!("CARGO_BIN_EXE_opsrun").into(), PathBuf::from)
 }
 
-/// A run that asks nothing and whose calls come in one order.
+/// A run without questions, whose calls always come in the same order.
 pub fn apply(case: &Case) -> Program {
     Program {
         path: binary(),
@@ -126,7 +126,7 @@ impl Sweep {
         let exits = (format!("{:?}", trace.end), ended);
         let report = (!wrong.is_empty()).then(|| {
             format!(
-                "scenario `{}`, {}; it ended with {:?}, the next with {}:\n    {}\n  it said: {}",
+                "scenario `{}`, {}; it ended with {:?}, the next with {}:\n    {}\n  its output: {}",
                 self.scenario.name,
                 story.join(", then "),
                 trace.end,
@@ -141,7 +141,7 @@ impl Sweep {
     /// What is wrong right after the fault.
     fn judge(&self, case: &Case, fault: Fault, trace: &Trace) -> Vec<String> {
         let killed = matches!(fault, Fault::KillBefore(_) | Fault::KillTorn(_) | Fault::KillAfter(_));
-        // Whoever reports success must have done it all.
+        // A run that reports success must have finished the job.
         let expect = if trace.end == End::Code(0) {
             Expect::Finished
         } else {
@@ -162,8 +162,8 @@ impl Sweep {
         wrong
     }
 
-    /// Runs without a fault until it is done: once, or once more where files that a recovery had just put back
-    /// were too fresh to be told from ones that are being written (exit 4).
+    /// Runs without a fault until the job is finished: once, or twice if a recovery has just restored files to the
+    /// source, which are too fresh to be deleted (exit 4).
     fn finish(&self, case: &mut Case) -> (String, Vec<String>) {
         let mut ended = String::new();
         for _ in 0..2 {
@@ -176,7 +176,7 @@ impl Sweep {
                 .unwrap();
             let code = done.status.code();
             ended.push_str(&code.map_or("signal".to_owned(), |c| c.to_string()));
-            let said = String::from_utf8_lossy(&done.stderr);
+            let stderr = String::from_utf8_lossy(&done.stderr);
             let expect = if code == Some(0) {
                 Expect::FinishedAndTidy
             } else {
@@ -189,8 +189,8 @@ impl Sweep {
             }
             if !wrong.is_empty() {
                 wrong.push(format!(
-                    "the run after it said: {}\n{}",
-                    said.trim(),
+                    "output of the next run: {}\n{}",
+                    stderr.trim(),
                     String::from_utf8_lossy(&done.stdout).trim()
                 ));
                 return (ended, wrong);
@@ -206,7 +206,7 @@ impl Sweep {
 }
 
 impl Findings {
-    /// Fails with the first things that went wrong; says what was seen otherwise.
+    /// Fails with the first problems; else prints a summary.
     pub fn settle(self, what: &str, cases: &str) {
         let seen: Vec<String> = self
             .exits

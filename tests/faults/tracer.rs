@@ -2,7 +2,7 @@
 //!
 //! Takes a program and a [`Fault`]; follows all its threads and children, counts every call that changes a
 //! file system with one counter over all of them, and at the call with the wanted number kills, tears, signals
-//! or fails. Gives a [`Trace`]: how it ended, which calls it made, what it said.
+//! or fails. Gives a [`Trace`]: how the program ended, its calls and its output.
 //! A seccomp filter stops the program at these calls only, so that a traced run costs little more than a plain
 //! one. Knows nothing of opsrun: [`super::self_test`] tries it on ordinary programs.
 
@@ -36,7 +36,7 @@ pub enum Fault {
     Terminate(usize),
     /// The call does not happen and answers with this error.
     Fail(usize, Errno),
-    /// Somebody else does something before the call, which then happens.
+    /// Another program does something before the call, which then happens.
     Meanwhile(usize),
 }
 
@@ -73,7 +73,7 @@ pub struct Trace {
     pub calls: Vec<Call>,
     /// The call that was interfered with, for people; `None` when the program made fewer calls.
     pub hit: Option<String>,
-    /// True when it had to be killed because it went on for longer than [`LIMIT`].
+    /// True when it was killed because it ran longer than [`LIMIT`].
     pub hung: bool,
     /// Its standard output.
     pub stdout: String,
@@ -105,7 +105,7 @@ pub struct Program {
 /// No program of these tests may take longer.
 pub const LIMIT: Duration = Duration::from_secs(30);
 
-/// Register that says how much a call moves.
+/// The register with the number of bytes that a call moves.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Moves {
     Nothing,
@@ -114,7 +114,7 @@ enum Moves {
     Fifth,
 }
 
-/// How to tell whether a call changes something.
+/// How to find out whether a call changes something.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Changes {
     Always,
@@ -201,7 +201,7 @@ pub fn run(program: &Program, fault: Fault, scratch: &Path) -> Trace {
     run_while(program, fault, scratch, &mut || {})
 }
 
-/// The same, where `meanwhile` is what somebody else does at [`Fault::Meanwhile`].
+/// The same, with `meanwhile` called at [`Fault::Meanwhile`].
 pub fn run_while(program: &Program, fault: Fault, scratch: &Path, meanwhile: &mut dyn FnMut()) -> Trace {
     let (out, err) = (scratch.join("stdout"), scratch.join("stderr"));
     let root = start(program, &out, &err);
@@ -225,14 +225,14 @@ pub fn run_while(program: &Program, fault: Fault, scratch: &Path, meanwhile: &mu
     driver.drive();
     drop(done);
     let hung = watchdog.join().unwrap();
-    let said = |path: &Path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
+    let text = |path: &Path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
     Trace {
         end: driver.end.unwrap(),
         calls: driver.calls,
         hit: driver.hit,
         hung,
-        stdout: said(&out),
-        stderr: said(&err),
+        stdout: text(&out),
+        stderr: text(&err),
     }
 }
 
@@ -347,7 +347,7 @@ impl Driver<'_> {
                 Ok(WaitStatus::PtraceEvent(pid, _, libc::PTRACE_EVENT_SECCOMP)) => self.at_call(pid),
                 // Only calls that are to be killed after they are done are followed to their end.
                 Ok(WaitStatus::PtraceSyscall(_)) => self.kill_all(),
-                // A new thread or process begins with a stop that is no signal.
+                // A new thread or process begins with a stop that is not a signal.
                 Ok(WaitStatus::Stopped(pid, Signal::SIGSTOP)) if self.seen.insert(pid) => go(pid, None),
                 Ok(WaitStatus::Stopped(pid, signal)) => go(pid, Some(signal)),
                 Ok(WaitStatus::PtraceEvent(pid, ..)) => go(pid, None),
@@ -471,7 +471,7 @@ fn memory(pid: Pid) -> Option<File> {
     File::open(format!("/proc/{pid}/mem")).ok()
 }
 
-/// What a descriptor of a process leads to.
+/// The file of a descriptor.
 fn fd(pid: Pid, number: u64) -> std::io::Result<PathBuf> {
     std::fs::read_link(format!("/proc/{pid}/fd/{number}"))
 }
@@ -485,7 +485,7 @@ fn file_kind(path: &str) -> String {
     }
 }
 
-/// What a call is about, for people.
+/// The file of a call, for people.
 fn target(pid: Pid, names: Names, regs: &libc::user_regs_struct) -> String {
     let path = match names {
         Names::Fd => {

@@ -1,9 +1,9 @@
-//! Somebody else changes the tree, at every call that opsrun makes.
+//! Another program changes the tree, at every call that opsrun makes.
 //!
-//! The program stands still before the call while a file that is about to be copied or deleted is written to,
-//! replaced, or held open, or its directory becomes a symlink. What the other one wrote must be there
-//! afterwards, and nothing outside may be touched, however much the change is hidden (times are set back).
-//! A writer that asks while a lease is held is told to wait, and gives up; the file may go then.
+//! opsrun is stopped before the call. Meanwhile a file that it is about to copy or delete is written to, replaced or
+//! held open, or its directory becomes a symlink. What the other program wrote must exist afterwards, and nothing
+//! outside may change, even if the change is hidden (times are set back).
+//! A writer that opens the file while opsrun holds a lease would have to wait, and gives up. The file may then go.
 
 use super::checker::{Expect, problems, unpack_all};
 use super::sample::{described, sample};
@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// The file that is changed: one that has expired.
 const VICTIM: &[u8] = b"raw/2026/old-1.jsonl";
 
-/// What somebody else does.
+/// What the other program does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Change {
     /// Appends, and sets the time back.
@@ -55,7 +55,7 @@ const CHANGES: [Change; 8] = [
     Change::ComeBack,
 ];
 
-/// What the tree should hold after a change, and what is still to be done once opsrun has ended.
+/// The expected content after a change, and what remains to be done after opsrun has ended.
 #[derive(Default)]
 struct Done {
     content: Option<Vec<u8>>,
@@ -64,14 +64,14 @@ struct Done {
 }
 
 impl Change {
-    /// Does it, if it can be done at this moment.
+    /// Does it, if it is possible at this moment.
     fn happen(self, case: &Case, before: &Snapshot) -> Done {
         let (victim, bait) = (case.source().join(OsStr::from_bytes(VICTIM)), case.root().join("bait"));
         let old = &before[VICTIM];
         let mut done = Done::default();
         let there = std::fs::symlink_metadata(&victim).is_ok();
         let times = || FileTimes::new().set_modified(std::fs::metadata(&victim).unwrap().modified().unwrap());
-        // Whoever opens a file on which a lease is held would have to wait.
+        // Opening a file under a lease would wait.
         let open = || File::options().write(true).custom_flags(libc::O_NONBLOCK).open(&victim);
         match self {
             Self::ComeBack if there => {}
@@ -233,14 +233,14 @@ fn try_one(case: &Case, scenario: &Scenario, before: &Snapshot, change: Change, 
         .output()
         .unwrap();
     wrong.extend(look());
-    // An old file whose name was taken stays in quarantine until somebody decides.
+    // An old file stays in quarantine while another file has its name.
     let stuck = change == Change::ComeBack && after.status.code() == Some(1);
     if !stuck && !matches!(after.status.code(), Some(0 | 4)) {
-        let said = String::from_utf8_lossy(&after.stderr);
+        let stderr = String::from_utf8_lossy(&after.stderr);
         wrong.push(format!(
             "the next run ended with {:?}: {}",
             after.status.code(),
-            said.trim()
+            stderr.trim()
         ));
     }
     if std::fs::read(bait.join("old-1.jsonl")).ok() != Some(precious) {
@@ -248,7 +248,7 @@ fn try_one(case: &Case, scenario: &Scenario, before: &Snapshot, change: Change, 
     }
     (!wrong.is_empty()).then(|| {
         format!(
-            "scenario `{}`, {change:?} before call {n} ({}); it ended with {:?}:\n    {}\n  it said: {}",
+            "scenario `{}`, {change:?} before call {n} ({}); it ended with {:?}:\n    {}\n  its output: {}",
             scenario.name,
             trace.hit.as_deref().unwrap_or("none"),
             trace.end,

@@ -8,13 +8,11 @@
     reason = "a test: it stops at what it did not expect, and it starts programs"
 )]
 
+use crate::support::stub;
 use crate::support::workspace::opsrun;
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::mpsc;
 use std::time::{Duration, SystemTime};
 
 /// Path below `data` to content and age in whole days.
@@ -271,7 +269,7 @@ fn home_server() {
 fn web_company() {
     const TOKEN: &str = "Bearer example-token-4711";
     let mut example = Example::new("web-company", ".");
-    let shop = Shop::open();
+    let shop = stub::answers(stub::answer("200 OK", "", r#"{"status": "UP", "queue": {"stuck": 0}}"#));
     example.env = vec![
         ("SHOP_TOKEN", TOKEN.to_owned()),
         ("SHOP_HEALTH_URL", "http://127.0.0.1:9/health".to_owned()),
@@ -290,7 +288,8 @@ fn web_company() {
 
     example.env[1].1 = format!("http://{}/health", shop.address);
     example.opsrun(&["apply", "--yes"]);
-    assert_eq!(shop.token.recv().unwrap(), TOKEN);
+    let request = shop.received.recv().unwrap();
+    assert!(request.contains(&format!("authorization: {TOKEN}\r\n")), "{request}");
     let mut gone = 0;
     for (path, (_, days)) in &logs(&example.before) {
         let keep = if path.contains("access-") { 14 } else { 60 };
@@ -303,37 +302,9 @@ fn web_company() {
     for (path, (content, _)) in tree(example.dir.path()) {
         let text = String::from_utf8_lossy(&content);
         assert!(
-            !text.contains("token-4711") && !text.contains(&shop.address),
+            !text.contains("token-4711") && !text.contains(&shop.address.to_string()),
             "{path} holds a secret"
         );
-    }
-}
-
-/// A shop that is well: answers one request after another, and says which token came.
-struct Shop {
-    address: String,
-    token: mpsc::Receiver<String>,
-}
-
-impl Shop {
-    fn open() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let (tell, token) = mpsc::channel();
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let mut stream = stream.unwrap();
-                let lines = BufReader::new(stream.try_clone().unwrap()).lines();
-                let head: Vec<String> = lines.map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
-                let found = head.iter().find_map(|line| line.strip_prefix("authorization: "));
-                let _ = tell.send(found.unwrap_or_default().to_owned());
-                let body = r#"{"status": "UP", "queue": {"stuck": 0}}"#;
-                let length = body.len();
-                let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
-                stream.write_all(answer.as_bytes()).unwrap();
-            }
-        });
-        Self { address, token }
     }
 }
 

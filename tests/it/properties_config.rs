@@ -42,7 +42,7 @@ fn sound(text: &[u8], loaded: &Loaded) {
                 shown.is_char_boundary(span.start) && shown.is_char_boundary(span.end),
                 "{finding:?}"
             );
-            assert!(loaded.place(span).is_some());
+            assert!(loaded.location(span).is_some());
         }
     }
     let text = loaded.render(false, 100);
@@ -690,7 +690,7 @@ fn a_circle_of_thousands_is_one_finding() {
     let loaded = timed(text.as_bytes(), Duration::from_secs(60));
     let codes: Vec<&str> = loaded.findings.iter().map(|f| f.code.id()).collect();
     assert_eq!(codes, ["OPS3003"]);
-    assert_eq!(loaded.findings[0].message, "5,000 jobs wait for each other in a circle");
+    assert_eq!(loaded.findings[0].message, "5,000 jobs wait for each other in a cycle");
 }
 
 /// Schedules are the same few lines over and over, or each of its own.

@@ -278,7 +278,7 @@ proptest! {
                 exclude: patterns(&job.exclude),
             });
             let nothing = job.include.len() > 1 && PATHS.iter().all(|path| !alone.standing(path).selected());
-            let start = format!("`{glob}` includes nothing");
+            let start = format!("`{glob}` has no effect");
             let said = of(findings, Code::NoEffect).any(|finding| finding.message.starts_with(&start));
             prop_assert_eq!(said, nothing, "no-effect {}", glob);
         }
@@ -287,18 +287,18 @@ proptest! {
             let name = format!("r{at}");
             // OPS5002: a proven one is true, and what is true is said.
             let said = of(findings, Code::EmptyClass)
-                .find(|finding| named(&finding.message, "the class `") == Some(name.as_str()));
+                .find(|finding| named(&finding.message, "class `") == Some(name.as_str()));
             let mut of_class = facts.iter().filter(|fact| fact.classes.contains(&at));
             let filled = of_class.clone().find(|fact| fact.stored && !fact.spared);
             match said {
                 Some(finding) if finding.severity == FindingSeverity::Error => {
                     prop_assert!(filled.is_none(), "{:?} {}", finding, filled.unwrap().path);
-                    let example = rel(named(label(finding), "would be `").unwrap());
+                    let example = rel(named(label(finding), "matches for example `").unwrap());
                     prop_assert!(oracle.holds(at, &example), "{:?}", finding);
                     continue;
                 }
                 Some(finding) => {
-                    let odd = rel(named(label(finding), "only something like `").unwrap());
+                    let odd = rel(named(label(finding), "it could match only paths such as `").unwrap());
                     let real = oracle.holds(at, &odd) && oracle.stored(&odd);
                     prop_assert!(real, "{:?}", finding);
                     continue;
@@ -308,7 +308,7 @@ proptest! {
 
             // OPS5014.
             let said = of(findings, Code::PartlyCovered)
-                .find(|finding| named(&finding.message, "a part of the class `") == Some(name.as_str()));
+                .find(|finding| named(&finding.message, "a part of class `") == Some(name.as_str()));
             if let Some(finding) = said {
                 let kept = rel(named(label(finding), "`").unwrap());
                 let real = oracle.holds(at, &kept) && !oracle.stored(&kept) && !oracle.spared(&kept);
@@ -319,7 +319,7 @@ proptest! {
             }
 
             // OPS5007: a class that decides nothing.
-            let start = format!("the class `{name}` decides nothing");
+            let start = format!("class `{name}` has no effect");
             let said = of(findings, Code::ClassesOverlap).find(|finding| finding.message.starts_with(&start));
             let decides = facts
                 .iter()
@@ -330,8 +330,8 @@ proptest! {
         }
 
         // OPS5007: what is in both is in both.
-        for finding in of(findings, Code::ClassesOverlap).filter(|f| f.message.starts_with("the classes")) {
-            let first = named(&finding.message, "the classes `r").unwrap().parse::<usize>().unwrap();
+        for finding in of(findings, Code::ClassesOverlap).filter(|f| f.message.starts_with("classes `")) {
+            let first = named(&finding.message, "classes `r").unwrap().parse::<usize>().unwrap();
             let second = named(&finding.message, "` and `r").unwrap().parse::<usize>().unwrap();
             let both = rel(named(label(finding), "`").unwrap());
             let real = oracle.holds(first, &both) && oracle.holds(second, &both) && oracle.stored(&both);

@@ -1,14 +1,14 @@
 #!/bin/bash
-# Breaks one line at a time in a copy of the project, and demands that a test turns red.
+# Breaks one line at a time in a copy of the project, and expects a test to fail.
 #
 #   tests/sabotage/run.sh [--check] [--together] [NAME...]
 #
-# --check     only looks whether every line of the list is still there, once
+# --check     only checks that every line of the list occurs exactly once
 # --together  one sabotage of each room at a time, in one build: rooms do not reach each other's tests
 # NAME...     only these
 #
-# SABOTAGE_TARGET is a build directory to keep, SABOTAGE_LOGS a directory for what the tests said. A sabotage that
-# survives, a line that is not there and a copy that does not build are failures.
+# SABOTAGE_TARGET is a build directory to keep, SABOTAGE_LOGS a directory for the output of the tests. A sabotage that
+# survives, a missing line and a copy that does not build are failures.
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 list=$root/tests/sabotage/list.txt
@@ -17,7 +17,7 @@ for argument; do
     case $argument in
         --check) check=true ;;
         --together) together=true ;;
-        -*) echo "$0: there is no option $argument" >&2; exit 64 ;;
+        -*) echo "$0: unknown option $argument" >&2; exit 64 ;;
         *) wanted+=("$argument") ;;
     esac
 done
@@ -36,7 +36,7 @@ while IFS= read -r text; do
         new) new[$name]= ;;
         new\ *) new[$name]=${text#new } ;;
         test\ *) test[$name]=${text#test } ;;
-        *) echo "$list: \`$text\` says nothing" >&2; exit 65 ;;
+        *) echo "$list: unknown line: $text" >&2; exit 65 ;;
     esac
 done < "$list"
 
@@ -53,11 +53,11 @@ find_line() {
 stale=0
 for name in "${names[@]}"; do
     if ! line[$name]=$(find_line "$name"); then
-        echo "$name: ${file[$name]} does not have this line, or more than once: ${old[$name]}" >&2
+        echo "$name: ${file[$name]} does not have this line, or has it more than once: ${old[$name]}" >&2
         stale=1
     fi
 done
-[ "$(printf '%s\n' "${names[@]}" | sort | uniq -d)" = "" ] || { echo "$list: a name stands twice" >&2; exit 65; }
+[ "$(printf '%s\n' "${names[@]}" | sort | uniq -d)" = "" ] || { echo "$list: a name occurs twice" >&2; exit 65; }
 [ $stale = 0 ] || exit 65
 if $check; then
     echo "${#names[@]} sabotages, each with its line"
@@ -71,7 +71,7 @@ else
     copy=$(mktemp -d) || exit 1
 fi
 trap 'rm -rf "$copy"' EXIT
-# As of now, all of it: whatever was built of an earlier copy is older.
+# With the time of now: everything that was built from an earlier copy is older.
 (cd "$root" && git ls-files -z --cached --others --exclude-standard | tar -c --null -T -) | tar -x -m -C "$copy"
 export CARGO_TARGET_DIR=${SABOTAGE_TARGET:-$copy/target}
 cd "$copy" || exit 1
@@ -88,7 +88,7 @@ for name in "${names[@]}"; do
     if [ ${#wanted[@]} = 0 ] || printf '%s\n' "${wanted[@]}" | grep -qxF -- "$name"; then todo+=("$name"); fi
 done
 
-# A test that is red anyway shows nothing.
+# A test that fails anyway shows nothing.
 programs=$(for name in "${todo[@]}"; do echo "${test[$name]%% -- *}"; done | sort -u)
 while IFS= read -r program; do
     filters=()
@@ -97,7 +97,7 @@ while IFS= read -r program; do
     done
     # shellcheck disable=SC2086 -- words of a command line
     if ! cargo test -q $program -- "${filters[@]}" > test.log 2>&1 < /dev/null; then
-        echo "these tests are red before anything is broken: cargo test $program" >&2
+        echo "these tests fail before anything is broken: cargo test $program" >&2
         tail -20 test.log >&2
         exit 1
     fi
@@ -128,7 +128,7 @@ while [ ${#todo[@]} -gt 0 ]; do
                 say "$name" SURVIVED "${test[$name]}"
                 survived=$((survived + 1))
             elif grep -q '^test result: FAILED' test.log; then
-                # Which one and why, for whoever looks closer.
+                # Which test failed, and why.
                 [ -n "${SABOTAGE_LOGS:-}" ] && cp test.log "$SABOTAGE_LOGS/$name.log"
                 say "$name" red "$(($(date +%s) - began)) s"
                 red=$((red + 1))

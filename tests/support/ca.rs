@@ -1,4 +1,4 @@
-//! A CA of the test's own, its certificates, and TLS servers that show them.
+//! A certificate authority for tests, its certificates, and TLS servers that present them.
 
 use super::stub::{self, Stub};
 use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
@@ -55,14 +55,14 @@ impl Ca {
         (leaf.der().clone(), PrivateKeyDer::Pkcs8(key.serialize_der().into()))
     }
 
-    /// A server with such a certificate, that answers every request with `answer`.
+    /// A server with such a certificate that answers every request with `answer`.
     pub fn serve(&self, names: &[&str], from: i64, to: i64, answer: String) -> Stub {
         let (leaf, key) = self.issue(names, from, to);
         speak(configured(leaf, key), answer)
     }
 }
 
-/// The beginning of a configuration, with an explicit provider.
+/// A configuration builder with an explicit provider.
 pub fn server() -> rustls::ConfigBuilder<ServerConfig, rustls::WantsVerifier> {
     ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -72,10 +72,10 @@ pub fn server() -> rustls::ConfigBuilder<ServerConfig, rustls::WantsVerifier> {
 /// A TLS server that answers every request with `answer`.
 pub fn speak(config: ServerConfig, answer: String) -> Stub {
     let config = Arc::new(config);
-    stub::serve(move |stream, tell| {
+    stub::serve(move |stream, record| {
         let mut wire = StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), stream);
         if let Some(request) = stub::request(&mut wire) {
-            let _ = tell.send(request);
+            let _ = record.send(request);
             let _ = wire.write_all(answer.as_bytes());
             wire.conn.send_close_notify();
             let _ = wire.flush();
@@ -83,7 +83,7 @@ pub fn speak(config: ServerConfig, answer: String) -> Stub {
     })
 }
 
-/// The configuration of a server with that certificate.
+/// The configuration of a server with this certificate.
 pub fn configured(leaf: CertificateDer<'static>, key: PrivateKeyDer<'static>) -> ServerConfig {
     server()
         .with_no_client_auth()

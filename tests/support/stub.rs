@@ -1,4 +1,4 @@
-//! A server that does with every connection what the test says, each in a thread of its own.
+//! A server that handles every connection as the test wants, each in its own thread.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,46 +9,46 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 pub trait Wire: Read + Write {}
 impl<T: Read + Write> Wire for T {}
 
-/// What came over a connection: a request, or how many bytes could be written.
+/// A server and what its handlers recorded: a request, or how many bytes could be written.
 pub struct Stub {
     pub address: SocketAddr,
-    pub told: Receiver<String>,
+    pub received: Receiver<String>,
 }
 
 /// Serves every connection.
 pub fn serve(answer: impl Fn(TcpStream, &Sender<String>) + Send + Sync + 'static) -> Stub {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let (tell, told) = channel();
+    let (record, received) = channel();
     let answer = Arc::new(answer);
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            let (answer, tell) = (Arc::clone(&answer), tell.clone());
-            std::thread::spawn(move || answer(stream, &tell));
+            let (answer, record) = (Arc::clone(&answer), record.clone());
+            std::thread::spawn(move || answer(stream, &record));
         }
     });
-    Stub { address, told }
+    Stub { address, received }
 }
 
-/// Reads every request, tells it, and lets the test answer.
+/// Reads every request, records it, and lets the test answer.
 pub fn http(answer: impl Fn(&str, &mut dyn Wire, &Sender<String>) + Send + Sync + 'static) -> Stub {
-    serve(move |mut stream, tell| {
+    serve(move |mut stream, record| {
         if let Some(request) = request(&mut stream) {
-            let _ = tell.send(request.clone());
-            answer(&request, &mut stream, tell);
+            let _ = record.send(request.clone());
+            answer(&request, &mut stream, record);
         }
     })
 }
 
 /// Answers every request with this text.
-pub fn says(answer: impl Into<String>) -> Stub {
+pub fn answers(answer: impl Into<String>) -> Stub {
     let answer = answer.into();
     http(move |_, wire, _| {
         let _ = wire.write_all(answer.as_bytes());
     })
 }
 
-/// Answers every request with this text, and then says nothing more.
+/// Answers every request with this text, then sends nothing more.
 pub fn stalls_after(answer: &'static str) -> Stub {
     http(move |_, wire, _| {
         let _ = wire.write_all(answer.as_bytes());
@@ -56,7 +56,7 @@ pub fn stalls_after(answer: &'static str) -> Stub {
     })
 }
 
-/// A request, with its body if it says how long that is; `None` when the other side leaves before its end.
+/// A request, with its body if it has a length; `None` when the client closes the connection early.
 pub fn request(wire: &mut dyn Wire) -> Option<String> {
     let mut request = Vec::new();
     let mut byte = [0];
@@ -74,13 +74,13 @@ pub fn request(wire: &mut dyn Wire) -> Option<String> {
     Some(String::from_utf8_lossy(&request).into_owned())
 }
 
-/// Says nothing until the other side closes.
+/// Sends nothing until the client closes the connection.
 pub fn stall(wire: &mut dyn Wire) {
     let mut rest = [0; 1024];
     while matches!(wire.read(&mut rest), Ok(n) if n > 0) {}
 }
 
-/// Writes `piece` up to `most` bytes, or until the other side closes; how many could be written.
+/// Writes `piece` again and again, up to `most` bytes or until the client closes; returns how many were written.
 pub fn pour(wire: &mut dyn Wire, piece: &[u8], most: usize) -> usize {
     let mut written = 0;
     while written < most && wire.write_all(piece).is_ok() {

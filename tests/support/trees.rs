@@ -16,7 +16,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// Says nothing, stops nothing.
+/// Reports nothing and never stops.
 pub struct Quiet;
 
 impl CopyProgress for Quiet {
@@ -79,7 +79,7 @@ pub fn write(
     })
 }
 
-/// Brings the newest copy back.
+/// Restores the newest copy.
 pub fn restore(destination: &Path, target: &Path, force: bool) -> RestoreReport {
     let (destination, target) = (Dir::open(destination).unwrap(), Dir::open(target).unwrap());
     let catalogue = Catalogue::read(&destination).unwrap();
@@ -91,7 +91,7 @@ pub fn restore(destination: &Path, target: &Path, force: bool) -> RestoreReport 
     archive::restore(&destination, &catalogue.copies[0], &|_| true, &target, &options, &Quiet).unwrap()
 }
 
-/// What a tree is, as far as a copy promises to bring it back. Symlinks and times of directories included.
+/// An entry of a tree, as far as a copy promises to restore it, including symlinks and times of directories.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Shape {
     pub kind: &'static str,
@@ -102,13 +102,13 @@ pub struct Shape {
     links: Vec<PathBuf>,
 }
 
-/// As the file system tells it, not by the blocks in use: those may be counted late.
+/// Asks the file system. Counting the blocks in use is not reliable: they may be counted late.
 fn has_hole(path: &Path, size: u64) -> bool {
     let file = File::open(path).unwrap();
     size > 0 && rustix::fs::seek(&file, rustix::fs::SeekFrom::Hole(0)).is_ok_and(|hole| hole < size)
 }
 
-/// Of everything below a directory.
+/// The shapes of everything below a directory.
 pub fn shape(root: &Path, exact_time: bool) -> BTreeMap<PathBuf, Shape> {
     let mut found: BTreeMap<PathBuf, Shape> = BTreeMap::new();
     let mut inodes: BTreeMap<u64, Vec<PathBuf>> = BTreeMap::new();

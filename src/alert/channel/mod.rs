@@ -22,7 +22,7 @@ use crate::model::Command;
 use crate::model::Value;
 use crate::model::channel::{Channel, ChannelKind, Email};
 use crate::process::Streams;
-use crate::secret::{SecretError, Terms, Vault};
+use crate::secret::{ChildLimits, SecretError, Vault};
 use crate::signal::Stop;
 #[cfg(any(feature = "http", feature = "email"))]
 use secrecy::SecretString;
@@ -55,7 +55,7 @@ impl ChannelSender {
     }
 
     async fn run(&self, command: &Command, message: &Message, timeout: Duration) -> Result<Delivery, Delivery> {
-        let terms = Terms {
+        let terms = ChildLimits {
             timeout: Some(timeout),
             kill_after: KILL_AFTER,
             streams: Streams::Separate,

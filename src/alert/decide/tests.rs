@@ -70,18 +70,18 @@ const NOTHING: [&str; 0] = [];
 fn only_changes_are_told() {
     let rules = rules(vec![listener("ops", Severity::Warning, None)]);
     let mut key = KeyState::default();
-    let told = acts(
+    let sent = acts(
         &rules,
         &mut key,
         &loud(&[Ok, Critical, Unknown, Warning, Ok, Nothing]),
         0,
     );
-    assert_eq!(told[0], NOTHING);
-    assert_eq!(told[1], ["ops:trouble/critical"]);
-    assert_eq!(told[2], NOTHING);
-    assert_eq!(told[3], ["ops:trouble/warning"]);
-    assert_eq!(told[4], ["ops:recovery/warning"]);
-    assert_eq!(told[5], NOTHING);
+    assert_eq!(sent[0], NOTHING);
+    assert_eq!(sent[1], ["ops:trouble/critical"]);
+    assert_eq!(sent[2], NOTHING);
+    assert_eq!(sent[3], ["ops:trouble/warning"]);
+    assert_eq!(sent[4], ["ops:recovery/warning"]);
+    assert_eq!(sent[5], NOTHING);
 }
 
 #[test]
@@ -95,11 +95,11 @@ fn fail_after_and_recover_after_count_results_in_a_row() {
     let results = loud(&[
         Critical, Critical, Ok, Critical, Warning, Critical, Ok, Critical, Ok, Ok,
     ]);
-    let told = acts(&rules, &mut key, &results, 0);
-    let spoken: Vec<usize> = (0..told.len()).filter(|n| !told[*n].is_empty()).collect();
+    let sent = acts(&rules, &mut key, &results, 0);
+    let spoken: Vec<usize> = (0..sent.len()).filter(|n| !sent[*n].is_empty()).collect();
     assert_eq!(spoken, [5, 9]);
-    assert_eq!(told[5], ["ops:trouble/critical"]);
-    assert_eq!(told[9], ["ops:recovery/critical"]);
+    assert_eq!(sent[5], ["ops:trouble/critical"]);
+    assert_eq!(sent[9], ["ops:recovery/critical"]);
 }
 
 #[test]
@@ -109,27 +109,27 @@ fn whoever_was_told_is_told_how_it_goes_on() {
         listener("ops", Severity::Warning, None),
     ]);
     let mut key = KeyState::default();
-    let told = acts(&rules, &mut key, &loud(&[Partial, Critical, Partial, Ok]), 0);
-    assert_eq!(told[0], ["ops:trouble/warning"]);
-    assert_eq!(told[1], ["page:trouble/critical", "ops:trouble/critical"]);
-    assert_eq!(told[2], ["page:trouble/warning", "ops:trouble/warning"]);
-    assert_eq!(told[3].len(), 2);
+    let sent = acts(&rules, &mut key, &loud(&[Partial, Critical, Partial, Ok]), 0);
+    assert_eq!(sent[0], ["ops:trouble/warning"]);
+    assert_eq!(sent[1], ["page:trouble/critical", "ops:trouble/critical"]);
+    assert_eq!(sent[2], ["page:trouble/warning", "ops:trouble/warning"]);
+    assert_eq!(sent[3].len(), 2);
 }
 
 #[test]
 fn what_says_nothing_lessens_nothing() {
     let rules = rules(vec![listener("all", Severity::Info, None)]);
     let mut key = KeyState::default();
-    let told = acts(
+    let sent = acts(
         &rules,
         &mut key,
         &loud(&[Paused, Blocked, Critical, Blocked, Interrupted, Paused, Ok]),
         0,
     );
-    assert_eq!(told[1], ["all:trouble/info"]);
-    assert_eq!(told[2], ["all:trouble/critical"]);
-    assert!(told[3..6].iter().all(Vec::is_empty), "{told:?}");
-    assert_eq!(told[6], ["all:recovery/critical"]);
+    assert_eq!(sent[1], ["all:trouble/info"]);
+    assert_eq!(sent[2], ["all:trouble/critical"]);
+    assert!(sent[3..6].iter().all(Vec::is_empty), "{sent:?}");
+    assert_eq!(sent[6], ["all:recovery/critical"]);
 }
 
 #[test]
@@ -139,16 +139,16 @@ fn what_is_still_bad_is_repeated() {
         listener("once", Severity::Warning, None),
     ]);
     let mut key = KeyState::default();
-    let told = acts(&rules, &mut key, &loud(&[State::Critical; 12]), 0);
-    let repeats: Vec<usize> = (1..told.len()).filter(|n| !told[*n].is_empty()).collect();
+    let sent = acts(&rules, &mut key, &loud(&[State::Critical; 12]), 0);
+    let repeats: Vec<usize> = (1..sent.len()).filter(|n| !sent[*n].is_empty()).collect();
     assert_eq!(repeats, [5, 10]);
-    assert_eq!(told[5], ["ops:repeat/critical"]);
+    assert_eq!(sent[5], ["ops:repeat/critical"]);
     // And without a result.
     let (_, acts) = key.later(&rules, false, at(14));
     assert!(acts.is_empty(), "{acts:?}");
     let (_, acts) = key.later(&rules, false, at(15));
     assert_eq!(acts.iter().map(shown).collect::<Vec<_>>(), ["ops:repeat/critical"]);
-    // A clock that was set back neither repeats at once nor waits for ever.
+    // A clock that was set back neither repeats at once nor waits forever.
     let (key, acts) = key.later(&rules, false, at(-1000));
     assert!(acts.is_empty(), "{acts:?}");
     assert_eq!(key.later(&rules, false, at(-995)).1.len(), 1);
@@ -158,14 +158,14 @@ fn what_is_still_bad_is_repeated() {
 fn flapping_is_told_once_and_then_how_it_settled() {
     let rules = rules(vec![listener("ops", Severity::Warning, None)]);
     let mut key = KeyState::default();
-    let told = acts(
+    let sent = acts(
         &rules,
         &mut key,
         &loud(&[Critical, Ok, Critical, Ok, Critical, Ok, Critical, Ok, Ok]),
         0,
     );
-    assert_eq!(told[4], ["ops:flapping/critical"]);
-    assert!(key.flapping && told[5..].iter().all(Vec::is_empty), "{told:?}");
+    assert_eq!(sent[4], ["ops:flapping/critical"]);
+    assert!(key.flapping && sent[5..].iter().all(Vec::is_empty), "{sent:?}");
     let mut well = key.clone();
     assert_eq!(
         acts(&rules, &mut well, &loud(&[Ok, Ok, Critical]), 9),
@@ -178,17 +178,17 @@ fn flapping_is_told_once_and_then_how_it_settled() {
     );
     assert_eq!(acts(&rules, &mut well, &loud(&[Ok]), 21), [["ops:recovery/critical"]]);
     let mut bad = key.clone();
-    let told = acts(&rules, &mut bad, &loud(&[Critical; 5]), 9);
-    assert_eq!(told[2], ["ops:settled/critical"]);
+    let sent = acts(&rules, &mut bad, &loud(&[Critical; 5]), 9);
+    assert_eq!(sent[2], ["ops:settled/critical"]);
     // By time alone.
     let (quiet, acts_) = key.later(&rules, false, at(7 + 9));
     assert!(quiet.flapping && acts_.is_empty());
     let (quiet, acts_) = key.later(&rules, false, at(7 + 10));
     assert!(!quiet.flapping && quiet.is_idle(at(60)));
     assert_eq!(acts_.len(), 1);
-    // What settled unasked and changes then is told once, as it is now.
-    let told = acts(&rules, &mut key, &loud(&[Critical]), 1000);
-    assert_eq!(told, [["ops:settled/critical"]]);
+    // If it settled without a result and then changes, the present state is reported once.
+    let sent = acts(&rules, &mut key, &loud(&[Critical]), 1000);
+    assert_eq!(sent, [["ops:settled/critical"]]);
 }
 
 #[test]
@@ -211,12 +211,12 @@ fn each_channel_that_heard_of_a_change_is_notified_of_the_flapping() {
         Ok,
     ]);
     let mut key = KeyState::default();
-    let mut told = Vec::new();
+    let mut sent = Vec::new();
     for result in results {
-        told.extend(acts(&rules, &mut key, &[result], 0));
+        sent.extend(acts(&rules, &mut key, &[result], 0));
     }
     for channel in ["page", "ops"] {
-        let heard: Vec<String> = told
+        let heard: Vec<String> = sent
             .iter()
             .flatten()
             .filter_map(|act| act.strip_prefix(channel))
@@ -247,10 +247,10 @@ fn a_channel_for_worse_trouble_joins_when_it_comes() {
     ]);
     let mut key = KeyState::default();
     let results = loud(&[Warning, Ok, Warning, Ok, Warning, Ok, Critical, Ok, Critical]);
-    let told = acts(&rules, &mut key, &results, 0);
-    assert_eq!(told[4], ["ops:flapping/warning"]);
-    assert_eq!(told[6], ["page:flapping/critical"]);
-    assert_eq!([&told[5], &told[7], &told[8]], [&NOTHING; 3]);
+    let sent = acts(&rules, &mut key, &results, 0);
+    assert_eq!(sent[4], ["ops:flapping/warning"]);
+    assert_eq!(sent[6], ["page:flapping/critical"]);
+    assert_eq!([&sent[5], &sent[7], &sent[8]], [&NOTHING; 3]);
 }
 
 #[test]
@@ -281,8 +281,8 @@ fn slow_changes_are_no_flapping() {
     let mut key = KeyState::default();
     for n in 0..20 {
         let state = if n % 2 == 0 { State::Critical } else { State::Ok };
-        let told = acts(&rules, &mut key, &loud(&[state]), 8 * n);
-        assert_eq!(told[0].len(), 1, "{n}");
+        let sent = acts(&rules, &mut key, &loud(&[state]), 8 * n);
+        assert_eq!(sent[0].len(), 1, "{n}");
         assert!(!key.flapping);
     }
 }
@@ -294,26 +294,26 @@ fn trouble_is_held_while_another_is_the_cause() {
         listener("ops", Severity::Warning, None),
     ]);
     let mut key = KeyState::default();
-    let told = acts(
+    let sent = acts(
         &rules,
         &mut key,
         &[(Critical, true), (Warning, true), (Critical, true)],
         0,
     );
-    assert_eq!(told[0], ["log:trouble/critical", "hold ops:trouble/critical"]);
-    assert_eq!(told[1], ["log:trouble/warning", "drop ops", "hold ops:trouble/warning"]);
-    assert!(key.holds());
+    assert_eq!(sent[0], ["log:trouble/critical", "hold ops:trouble/critical"]);
+    assert_eq!(sent[1], ["log:trouble/warning", "drop ops", "hold ops:trouble/warning"]);
+    assert!(!key.held.is_empty());
     let mut over = key.clone();
-    // Over before anybody was told.
+    // Over before any channel was notified.
     assert_eq!(
         acts(&rules, &mut over, &[(Ok, true)], 3),
         [["drop ops", "log:recovery/critical"]]
     );
     // Still bad when the cause is gone.
     let mut still = key.clone();
-    let told = acts(&rules, &mut still, &[(Critical, false), (Ok, true)], 3);
-    assert_eq!(told[0], ["release ops"]);
-    assert_eq!(told[1], ["log:recovery/critical", "ops:recovery/critical"]);
+    let sent = acts(&rules, &mut still, &[(Critical, false), (Ok, true)], 3);
+    assert_eq!(sent[0], ["release ops"]);
+    assert_eq!(sent[1], ["log:recovery/critical", "ops:recovery/critical"]);
     let (_, acts_) = key.later(&rules, true, at(3));
     assert!(acts_.is_empty());
     let (_, acts_) = key.later(&rules, false, at(3));
@@ -325,10 +325,10 @@ fn what_was_told_before_the_silence_is_not_told_again_after_it() {
     let rules = rules(vec![listener("ops", Severity::Warning, None)]);
     let mut key = KeyState::default();
     let results = [(Critical, false), (Warning, true), (Critical, true), (Critical, false)];
-    let told = acts(&rules, &mut key, &results, 0);
-    assert_eq!(told[1], ["hold ops:trouble/warning"]);
-    assert_eq!(told[2], ["drop ops"]);
-    assert_eq!(told[3], NOTHING);
+    let sent = acts(&rules, &mut key, &results, 0);
+    assert_eq!(sent[1], ["hold ops:trouble/warning"]);
+    assert_eq!(sent[2], ["drop ops"]);
+    assert_eq!(sent[3], NOTHING);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! LargeFileReading a copy back whole, and what that proves.
 //!
 //! Opens the stored bytes again, compares the hash of every content with the one taken while the source was read, and
-//! everything else with the list: `archive` does it for archives, `tree_form` for trees. Its results, [`CheckedCopy`]
+//! everything else with the list: `archive` does it for archives, `tree_form` for trees. Its results, [`ProvenDraft`]
 //! and after publishing [`VerifiedCopy`], cannot be made in any other way.
 //! Invariant: a [`VerifiedCopy`] holds the open files of a committed copy that was read in this process and is, byte
 //! for byte, what its list and manifest say.
@@ -44,7 +44,7 @@ struct Proven {
 
 /// A proven copy under temporary names: it may be published.
 #[derive(Debug)]
-pub struct CheckedCopy(Proven);
+pub struct ProvenDraft(Proven);
 
 /// A committed copy that was read back and proven in this process.
 #[derive(Debug)]
@@ -112,7 +112,7 @@ fn unmoved(destination: &Dir, name: &str, held: &File, identity: &Identity) -> R
 }
 
 /// Reads a written copy back.
-pub fn verify(written: &WrittenCopy, threads: usize, progress: &dyn CopyProgress) -> Result<CheckedCopy, CopyError> {
+pub fn verify(written: &WrittenCopy, threads: usize, progress: &dyn CopyProgress) -> Result<ProvenDraft, CopyError> {
     let opened = OpenParts {
         content: written.content.reopen()?,
         list: written.list.reopen()?,
@@ -126,11 +126,11 @@ pub fn verify(written: &WrittenCopy, threads: usize, progress: &dyn CopyProgress
             "it is not what was written",
         ));
     }
-    Ok(CheckedCopy(proven))
+    Ok(ProvenDraft(proven))
 }
 
 /// Gives a copy its final names; the manifest's, given last, is the commit point.
-pub fn publish(written: WrittenCopy, checked: CheckedCopy) -> Result<VerifiedCopy, CopyError> {
+pub fn publish(written: WrittenCopy, checked: ProvenDraft) -> Result<VerifiedCopy, CopyError> {
     let WrittenCopy {
         name,
         destination,

@@ -1,84 +1,57 @@
-//! `allow "slug"`: warnings that a job, a schedule or a channel takes upon itself.
+//! `allow "slug"`: warnings that a job, a schedule or a channel accepts.
 //!
-//! Takes all findings, takes those away that one of them allows within its node, and says which `allow`s are wrong or silence
-//! nothing.
-//! Invariant: an error is never taken away.
+//! Takes all findings, removes those that an `allow` names within its node, and reports each `allow` that is wrong or has no
+//! effect.
+//! Invariant: an error is never removed.
 
 use crate::config::findings::{Code, Finding, FindingSeverity, excerpt};
 use crate::config::language::suggest::nearest;
 use crate::config::nodes::document::Document;
-use crate::config::source::SourceMap;
+use crate::config::source::{SourceMap, Span};
 
-/// `allow`: takes findings away, and says which of them are wrong or do nothing. `unasked` are codes that were not
-/// looked for this time.
+/// Applies every `allow`. `unchecked` are codes that were not looked for this time.
 pub(in crate::config) fn apply(
     document: &Document,
     sources: &SourceMap,
-    unasked: &[Code],
+    unchecked: &[Code],
     findings: &mut Vec<Finding>,
 ) {
-    let mut said = Vec::new();
+    let mut reported = Vec::new();
     for node in document.allowing() {
         for allow in node.allows {
             let slug = &allow.slug;
             let Some(code) = Code::ALL.iter().copied().find(|code| code.slug() == slug.value) else {
-                let warnings = || {
-                    Code::ALL
-                        .iter()
-                        .filter(|code| code.severity() == FindingSeverity::Warning)
-                        .map(|code| code.slug())
-                };
-                let by_id = Code::ALL
-                    .iter()
-                    .find(|code| code.id().eq_ignore_ascii_case(&slug.value));
-                let near = by_id
-                    .map(|code| code.slug())
-                    .or_else(|| nearest(&slug.value, Code::ALL.iter().map(|code| code.slug())));
-                let finding = Finding::new(
-                    Code::BadValue,
-                    slug.span,
-                    format!("no finding is called `{}`", excerpt(&slug.value)),
-                    "unknown slug",
-                );
-                said.push(match near {
-                    Some(near) => finding.help(format!("did you mean `allow \"{near}\" reason=\"…\"`?")),
-                    None => finding.help(format!(
-                        "the warnings are: {}",
-                        warnings().collect::<Vec<_>>().join(", ")
-                    )),
-                });
+                reported.push(unknown_slug(&slug.value, slug.span));
                 continue;
             };
             let here = |finding: &Finding| {
                 let start = finding.span().start;
                 finding.code == code && start >= node.extent.start && start < node.extent.end
             };
-            // An error cannot be silenced; the few that are warnings when they lack a proof can be then.
-            let only_warned = findings.iter().any(&here)
-                && findings
-                    .iter()
-                    .all(|f| !here(f) || f.severity == FindingSeverity::Warning);
+            let is_warning = |finding: &Finding| finding.severity == FindingSeverity::Warning;
+            // A few errors are warnings when they lack a proof: those can be allowed.
+            let only_warned = findings.iter().any(here) && findings.iter().all(|f| !here(f) || is_warning(f));
             if code.severity() == FindingSeverity::Error && !only_warned {
-                said.push(
+                reported.push(
                     Finding::new(
                         Code::BadValue,
                         slug.span,
                         format!("`{}` cannot be allowed", code.slug()),
                         format!("{} is an error", code.id()),
                     )
-                    .help("only warnings can be silenced: delete this line and mend what it was about"),
+                    .help("only warnings can be allowed: delete this line, and fix the error"),
                 );
                 continue;
             }
             let before = findings.len();
-            findings.retain(|finding| !(here(finding) && finding.severity == FindingSeverity::Warning));
-            if findings.len() == before && !node.damaged && !unasked.contains(&code) {
-                said.push(
+            findings.retain(|finding| !(here(finding) && is_warning(finding)));
+            if findings.len() == before && !node.damaged && !unchecked.contains(&code) {
+                reported.push(
                     Finding::new(
                         Code::UnusedAllow,
                         slug.span,
-                        format!("nothing here is silenced by `allow \"{}\"`", code.slug()),
-                        "not needed",
+                        format!("`allow \"{}\"` has no effect", code.slug()),
+                        "no such warning here",
                     )
                     .help("delete the line, so that it cannot hide a later finding")
                     .fix(sources.statement(allow.extent), ""),
@@ -86,5 +59,27 @@ pub(in crate::config) fn apply(
             }
         }
     }
-    findings.extend(said);
+    findings.extend(reported);
+}
+
+fn unknown_slug(slug: &str, span: Span) -> Finding {
+    let all = || Code::ALL.iter();
+    let by_id = all().find(|code| code.id().eq_ignore_ascii_case(slug));
+    let near = by_id
+        .map(|code| code.slug())
+        .or_else(|| nearest(slug, all().map(|code| code.slug())));
+    let finding = Finding::new(
+        Code::BadValue,
+        span,
+        format!("unknown finding `{}`", excerpt(slug)),
+        "not the slug of a finding",
+    );
+    match near {
+        Some(near) => finding.help(format!("did you mean `allow \"{near}\" reason=\"…\"`?")),
+        None => {
+            let warnings = all().filter(|code| code.severity() == FindingSeverity::Warning);
+            let slugs: Vec<&str> = warnings.map(|code| code.slug()).collect();
+            finding.help(format!("these warnings can be allowed: {}", slugs.join(", ")))
+        }
+    }
 }

@@ -1,31 +1,29 @@
-//! `check --fix`: what the fixes of findings make of a file and of its imports.
+//! `check --fix`: applies the fixes of findings to a file and its imports.
 //!
-//! Takes a root file's text, applies the fixes of its findings, reads the result again, and goes on until nothing is left to
-//! fix. Gives the new texts; writing them is for others. Knows spans and texts, not the language.
-//! Invariant: no result has more errors than what it was made of, and of two fixes that touch one is left for the next
-//! round.
+//! Takes a root file's text, applies the fixes of its findings, reads the result again, and repeats until nothing is left to
+//! fix. Gives the new texts; others write them. Knows spans and texts, not the language.
+//! Invariant: no result has more errors than its original, and of two fixes that touch, one waits for the next round.
 
 use crate::config::findings::{Code, Finding, Fix};
 use crate::config::source::{Location, SourceFile, Span};
-use crate::config::{CheckOptions, Loaded, judge};
+use crate::config::{CheckOptions, Loaded, check_with};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-/// How often a file is read again, at most. What is left then is left for another call.
-const MOST_READINGS: usize = 100;
-/// Large files are read less often, so that time stays in proportion to the text: so many bytes in all, but a few times at
-/// least.
-const MOST_READ: usize = 4 * 1024 * 1024;
-const FEWEST_READINGS: usize = 12;
+/// Rounds of one call; fixes that are left then need another call.
+const MAX_ROUNDS: usize = 100;
+/// Large files get fewer rounds, so that time stays in proportion to the text: bytes that are read in all rounds together.
+const MAX_BYTES_READ: usize = 4 * 1024 * 1024;
+const MIN_ROUNDS: usize = 12;
 
 #[derive(Debug)]
 pub struct FixResult {
     pub before: Loaded,
-    /// As it is with all fixes: what is left of the findings.
+    /// With all fixes: the findings that are left.
     pub after: Loaded,
     /// The files that change, in the order of reading.
     pub files: Vec<FixedFile>,
-    /// What was done, in order.
+    /// In the order of their application.
     pub done: Vec<AppliedFix>,
 }
 
@@ -35,38 +33,37 @@ pub struct FixedFile {
     pub name: String,
     pub path: PathBuf,
     pub old: String,
-    /// What shall stand there.
     pub new: String,
-    /// Both for people: without secrets and control characters.
+    /// The old and the new text for people: without secrets and control characters.
     pub shown: (String, String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppliedFix {
     pub code: Code,
-    /// Where, in the text as it was then.
+    /// In the text at that time.
     pub place: Location,
     pub title: String,
 }
 
-/// Applies all fixes of a root file; with `imports`, also those of the files that it imports.
+/// Applies all fixes of a root file; with `imports`, also of the files it imports.
 #[must_use]
-pub fn fix(name: &Path, text: Vec<u8>, imports: bool, look: CheckOptions) -> FixResult {
+pub fn fix(name: &Path, text: Vec<u8>, imports: bool, options: CheckOptions) -> FixResult {
     let mut texts = Texts {
         name,
         root: text,
         imported: HashMap::new(),
-        look,
+        options,
     };
     let before = texts.read();
     let mut now = texts.read();
     let mut done = Vec::new();
-    let mut refused: HashSet<Key> = HashSet::new();
-    // How many fixes are tried at once: halved until the one is found that does harm.
+    let mut refused: HashSet<FixKey> = HashSet::new();
+    // The number of fixes that are tried at once: halved until the one is found that adds errors.
     let mut width = usize::MAX;
     let size: usize = before.sources.files().iter().map(|file| file.text.len()).sum();
-    let readings = (MOST_READ / size.max(1)).clamp(FEWEST_READINGS, MOST_READINGS);
-    for _ in 0..readings {
+    let rounds = (MAX_BYTES_READ / size.max(1)).clamp(MIN_ROUNDS, MAX_ROUNDS);
+    for _ in 0..rounds {
         let mut batch = chosen(&now, imports, &refused);
         batch.truncate(width);
         if batch.is_empty() {
@@ -75,7 +72,7 @@ pub fn fix(name: &Path, text: Vec<u8>, imports: bool, look: CheckOptions) -> Fix
         let tried = texts.with(&now, &batch);
         let next = tried.read();
         if next.errors() <= now.errors() {
-            done.extend(batch.iter().filter_map(|finding| said(&now, finding)));
+            done.extend(batch.iter().filter_map(|finding| applied(&now, finding)));
             (texts, now) = (tried, next);
             width = usize::MAX;
         } else if let [alone] = batch.as_slice() {
@@ -94,18 +91,18 @@ pub fn fix(name: &Path, text: Vec<u8>, imports: bool, look: CheckOptions) -> Fix
     }
 }
 
-/// The texts as they are by now; those that are not here are read from the disk.
+/// The current texts; others are read from the disk.
 #[derive(Debug, Clone)]
 struct Texts<'a> {
     name: &'a Path,
     root: Vec<u8>,
     imported: HashMap<PathBuf, Vec<u8>>,
-    look: CheckOptions,
+    options: CheckOptions,
 }
 
 impl Texts<'_> {
     fn read(&self) -> Loaded {
-        judge(self.name, self.root.clone(), &self.imported, self.look)
+        check_with(self.name, self.root.clone(), &self.imported, self.options)
     }
 
     /// The same with some findings fixed.
@@ -159,14 +156,14 @@ fn file_of<'a>(loaded: &'a Loaded, fix: &Fix) -> Option<&'a SourceFile> {
 }
 
 /// The fixes of one round: in order, none of which touches another.
-fn chosen<'a>(loaded: &'a Loaded, imports: bool, refused: &HashSet<Key>) -> Vec<&'a Finding> {
+fn chosen<'a>(loaded: &'a Loaded, imports: bool, refused: &HashSet<FixKey>) -> Vec<&'a Finding> {
     let mut taken: BTreeMap<usize, usize> = BTreeMap::new();
     let mut chosen = Vec::new();
     for finding in &loaded.findings {
         let Some(fix) = &finding.fix else {
             continue;
         };
-        // What an `allow` silences may be hidden by an error.
+        // An error may hide the finding that an `allow` is for.
         if finding.code == Code::UnusedAllow && loaded.errors() > 0 {
             continue;
         }
@@ -186,24 +183,24 @@ fn chosen<'a>(loaded: &'a Loaded, imports: bool, refused: &HashSet<Key>) -> Vec<
     chosen
 }
 
-/// What a fix is known by from round to round: its kind, and what it writes in place of what.
-type Key = (Code, Vec<(String, String)>);
+/// Identifies a fix from round to round: its code, and the old and new texts.
+type FixKey = (Code, Vec<(String, String)>);
 
-fn key(loaded: &Loaded, finding: &Finding) -> Key {
+fn key(loaded: &Loaded, finding: &Finding) -> FixKey {
     let edits = finding.fix.iter().flat_map(|fix| &fix.edits);
     let edits = edits.map(|(span, text)| (loaded.sources.text(*span).to_owned(), text.clone()));
     (finding.code, edits.collect())
 }
 
-fn said(loaded: &Loaded, finding: &Finding) -> Option<AppliedFix> {
+fn applied(loaded: &Loaded, finding: &Finding) -> Option<AppliedFix> {
     Some(AppliedFix {
         code: finding.code,
-        place: loaded.place(finding.span())?,
+        place: loaded.location(finding.span())?,
         title: finding.fix.as_ref()?.title.clone(),
     })
 }
 
-/// The files whose text is another one.
+/// The files whose text changed.
 fn changed(before: &Loaded, after: &Loaded) -> Vec<FixedFile> {
     let files = before.sources.files().iter();
     let both = files.filter_map(|old| {

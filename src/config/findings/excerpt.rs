@@ -1,15 +1,18 @@
-//! A piece of the user's text, as a message shows it.
-//!
-//! Takes any text, gives one line of at most 80 characters. Pure.
+//! Text of the user, as a message shows it.
 
 use crate::path::Shown;
 
-/// A piece of the user's text for a message: one line, not endless.
+const MAX_EXCERPT: usize = 80;
+
+/// One line of at most [`MAX_EXCERPT`] characters.
 pub(in crate::config) fn excerpt(text: &str) -> String {
-    let end = text.char_indices().nth(81).map_or(text.len(), |(at, _)| at);
+    let end = text
+        .char_indices()
+        .nth(MAX_EXCERPT + 1)
+        .map_or(text.len(), |(at, _)| at);
     let text = text.get(..end).unwrap_or_default();
     let shown = Shown(text.as_bytes()).to_string().replace("\\\\", "\\");
-    match shown.char_indices().nth(80) {
+    match shown.char_indices().nth(MAX_EXCERPT) {
         Some((cut, _)) => format!("{}…", shown.get(..cut).unwrap_or_default()),
         None => shown,
     }

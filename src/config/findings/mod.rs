@@ -1,11 +1,15 @@
-//! What is wrong or doubtful in a file, and what can be done about it.
+//! What is wrong or doubtful in a file, how it looks, and how it is fixed.
 
 pub(in crate::config) mod allow;
 pub mod apply_fixes;
+mod code;
 mod excerpt;
 pub mod explain;
 mod finding;
+mod render;
 
+pub use code::{Code, FindingSeverity};
 pub(in crate::config) use excerpt::excerpt;
-pub use finding::{Code, Finding, FindingSeverity, Fix, Label};
-pub(in crate::config) use finding::{render, sorted};
+pub(in crate::config) use finding::sorted;
+pub use finding::{Finding, Fix, Label};
+pub(in crate::config) use render::render;

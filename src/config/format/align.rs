@@ -1,36 +1,35 @@
-//! Which words and comments stand below one another.
+//! Aligns the columns of tables, and comments at the ends of lines.
 //!
-//! Takes [`Line`]s with one blank everywhere, sets some of the gaps wider. Two rules:
-//! - Lines of one node name that follow one another are a table when its writer began one: when two of them have a cell
-//!   that begins at one column, and one of these has several blanks before it. In a table all cells are aligned.
-//! - Comments at the ends of lines that follow one another, equally deep, are aligned; and so are others that were, as long as
-//!   no blank line and no other such comment is between them.
+//! Takes [`SourceLine`]s with one blank everywhere, sets some of the gaps wider. Two rules:
+//! - Adjacent lines with the same node name are a table when the author started one: when two of them have a cell that
+//!   starts at the same column, and one of these has several blanks before it. In a table all cells are aligned.
+//! - Comments at the ends of adjacent lines of the same depth are aligned. So are others that were aligned, unless a blank
+//!   line or another such comment is between them.
 //!
-//! Invariant: no gap is wider than [`WIDEST`], but before a comment that goes on alone; lines that were aligned so are
-//! aligned so again.
+//! Invariant: no gap is wider than [`MAX_GAP`], except before the continuation of a comment; aligned lines stay aligned.
 
-use super::lines::{Line, Word};
-use super::{INDENT, width};
+use super::lines::{Chunk, SourceLine};
+use super::width::{self, INDENT};
 use std::ops::Range;
 
-/// More blanks than this would lead nobody's eye.
-const WIDEST: usize = 40;
+/// Blanks between two cells: the eye does not follow a wider gap.
+const MAX_GAP: usize = 40;
 
-pub(super) fn align(lines: &mut [Line<'_>]) {
+pub(super) fn align(lines: &mut [SourceLine<'_>]) {
     for rows in tables(lines) {
         if let Some(rows) = lines.get_mut(rows) {
             table(rows);
         }
     }
-    remarks(lines);
+    comments(lines);
 }
 
 /// Runs of at least two lines that may be the rows of a table.
-fn tables(lines: &[Line<'_>]) -> Vec<Range<usize>> {
+fn tables(lines: &[SourceLine<'_>]) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut start = 0;
     for at in 1..=lines.len() {
-        let goes_on = match (lines.get(at - 1), lines.get(at)) {
+        let same_table = match (lines.get(at - 1), lines.get(at)) {
             (Some(above), Some(line)) => {
                 !line.blank_before
                     && above.indent == line.indent
@@ -39,7 +38,7 @@ fn tables(lines: &[Line<'_>]) -> Vec<Range<usize>> {
             }
             _ => false,
         };
-        if !goes_on {
+        if !same_table {
             if at - start > 1 {
                 found.push(start..at);
             }
@@ -49,27 +48,27 @@ fn tables(lines: &[Line<'_>]) -> Vec<Range<usize>> {
     found
 }
 
-/// The name of the node that a line is, when it could be a row.
-fn row_name<'a>(line: &'a Line<'_>) -> Option<&'a str> {
+/// The node name of a line that could be a row.
+fn row_name<'a>(line: &'a SourceLine<'_>) -> Option<&'a str> {
     let name = &line.words.first()?.text;
     let one_line = |text: &str| !text.contains(|c: char| c == '\t' || crate::config::syntax::lexer::is_newline(c));
     let row = line.whole && !line.opens && !name.starts_with(['}', ';']) && !name.starts_with("/*");
     (row && line.words.iter().all(|word| one_line(&word.text))).then_some(name)
 }
 
-/// Where the cells of a row begin: its name, its first argument, all further ones together, each property, a block.
-fn cells(row: &Line<'_>) -> Vec<usize> {
+/// Where the cells of a row start: its name, its first argument, all further ones together, each property, a block.
+fn cells(row: &SourceLine<'_>) -> Vec<usize> {
     let words = &row.words;
-    let goes_on = |at: usize| {
-        let argument = |word: &Word<'_>| !word.property && !word.text.starts_with('{');
+    let continues = |at: usize| {
+        let argument = |word: &Chunk<'_>| !word.property && !word.text.starts_with('{');
         at > 2 && words.get(at - 1..=at).is_some_and(|two| two.iter().all(argument))
     };
-    (0..words.len()).filter(|at| !goes_on(*at)).collect()
+    (0..words.len()).filter(|at| !continues(*at)).collect()
 }
 
-fn table(rows: &mut [Line<'_>]) {
+fn table(rows: &mut [SourceLine<'_>]) {
     let cells: Vec<Vec<usize>> = rows.iter().map(cells).collect();
-    // Number of the cell, where it began, with several blanks before it.
+    // Number of the cell, its column, whether several blanks were before it.
     let mut begun: Vec<(usize, usize, bool)> = Vec::new();
     for (row, cells) in rows.iter().zip(&cells) {
         let words = cells.iter().enumerate().skip(1);
@@ -85,7 +84,6 @@ fn table(rows: &mut [Line<'_>]) {
         return;
     }
     let longest = cells.iter().map(Vec::len).max().unwrap_or(0);
-    // Where each row has come to.
     let length = |row: usize, number: usize| match (rows.get(row), cells.get(row)) {
         (Some(row), Some(cells)) => length(row, cells, number),
         _ => 0,
@@ -100,7 +98,7 @@ fn table(rows: &mut [Line<'_>]) {
         for row in &live {
             let Some(end) = ends.get_mut(*row) else { continue };
             let gap = furthest - *end + 1;
-            if gap > WIDEST {
+            if gap > MAX_GAP {
                 return;
             }
             gaps.push((*row, number, gap));
@@ -116,8 +114,8 @@ fn table(rows: &mut [Line<'_>]) {
     }
 }
 
-/// Of a cell, with one blank between its words.
-fn length(row: &Line<'_>, cells: &[usize], number: usize) -> usize {
+/// The width of a cell, with one blank between its words.
+fn length(row: &SourceLine<'_>, cells: &[usize], number: usize) -> usize {
     let start = cells.get(number).copied().unwrap_or(0);
     let end = cells.get(number + 1).copied().unwrap_or(row.words.len());
     let words = row.words.get(start..end).unwrap_or_default();
@@ -125,53 +123,53 @@ fn length(row: &Line<'_>, cells: &[usize], number: usize) -> usize {
     letters + words.len().saturating_sub(1)
 }
 
-/// Comments that stand below one another.
+/// Comments to align.
 #[derive(Default)]
-struct Group {
-    /// Their lines, and where these end.
+struct CommentGroup {
+    /// Their lines, and the ends of these.
     members: Vec<(usize, usize)>,
-    least: usize,
-    most: usize,
+    min_end: usize,
+    max_end: usize,
 }
 
-impl Group {
+impl CommentGroup {
     fn takes(&self, end: usize) -> bool {
-        self.most.max(end) - self.least.min(end) < WIDEST
+        self.max_end.max(end) - self.min_end.min(end) < MAX_GAP
     }
 
     fn add(&mut self, line: usize, end: usize) {
         if self.members.is_empty() {
-            (self.least, self.most) = (end, end);
+            (self.min_end, self.max_end) = (end, end);
         }
-        self.least = self.least.min(end);
-        self.most = self.most.max(end);
+        self.min_end = self.min_end.min(end);
+        self.max_end = self.max_end.max(end);
         self.members.push((line, end));
     }
 
-    fn close(&mut self, lines: &mut [Line<'_>]) {
+    fn close(&mut self, lines: &mut [SourceLine<'_>]) {
         for (at, end) in self.members.drain(..) {
-            if let Some(remark) = lines.get_mut(at).and_then(|line| line.remark.as_mut()) {
-                remark.gap = self.most - end + 1;
+            if let Some(comment) = lines.get_mut(at).and_then(|line| line.comment.as_mut()) {
+                comment.gap = self.max_end - end + 1;
             }
         }
     }
 }
 
-fn remarks(lines: &mut [Line<'_>]) {
-    let mut group = Group::default();
-    // The last of these comments: its line with all that follow it, where it stood, how deep.
+fn comments(lines: &mut [SourceLine<'_>]) {
+    let mut group = CommentGroup::default();
+    // The last of these comments: its last line, its column, its depth.
     let mut last: Option<(usize, usize, usize)> = None;
     for at in 0..lines.len() {
         let Some(line) = lines.get(at) else { break };
-        if line.blank_before || line.words.is_empty() && line.remark.is_none() {
+        if line.blank_before || line.words.is_empty() && line.comment.is_none() {
             group.close(lines);
             last = None;
         }
         let Some(line) = lines.get(at) else { break };
-        let Some(remark) = line.remark.as_ref().filter(|_| !line.continues) else {
+        let Some(comment) = line.comment.as_ref().filter(|_| !line.continues) else {
             continue;
         };
-        if remark.follows {
+        if comment.follows {
             if let Some((below, ..)) = last.as_mut().filter(|(below, ..)| *below + 1 == at) {
                 *below = at;
                 group.members.push((at, 0));
@@ -179,7 +177,7 @@ fn remarks(lines: &mut [Line<'_>]) {
             continue;
         }
         let end = end(line);
-        let (column, indent) = (remark.column, line.indent);
+        let (column, indent) = (comment.column, line.indent);
         let linked = last.is_some_and(|(above, stood, deep)| above + 1 == at && deep == indent || stood == column);
         if !linked || !group.takes(end) {
             group.close(lines);
@@ -190,8 +188,8 @@ fn remarks(lines: &mut [Line<'_>]) {
     group.close(lines);
 }
 
-/// Where a line ends, without the comment.
-fn end(line: &Line<'_>) -> usize {
+/// The end of a line without its comment.
+fn end(line: &SourceLine<'_>) -> usize {
     let mut column = line.indent * INDENT;
     for word in &line.words {
         column += word.gap;

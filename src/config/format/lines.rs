@@ -1,22 +1,21 @@
-//! Tokens → lines of words, with all white space forgotten but what means something.
+//! Tokens → lines of words, with only the white space that has a meaning.
 //!
-//! Takes a valid text and its tokens, gives [`Line`]s: how deep each stands, its words, the comment at its end. Where
-//! lines break is as its writer had it, but for braces. Knows nothing of columns that are to be aligned, besides
-//! writing down where things stood.
+//! Takes a valid text and its tokens, gives [`SourceLine`]s: the depth of each, its words, the comment at its end. Line breaks
+//! stay as they were written, except at braces. Aligns nothing, but records the old columns.
 //! Invariant: the words and comments of all lines, in order, are the tokens of the text, byte for byte.
 
 use super::width;
 use crate::config::syntax::lexer::{Token, TokenKind, is_newline, is_space};
 use std::borrow::Cow;
 
-/// What stands between two blanks: a name, a value, a property, a whole block that is written on one line.
+/// The text between two blanks: a name, a value, a property, a whole block on one line.
 #[derive(Debug)]
-pub(super) struct Word<'a> {
+pub(super) struct Chunk<'a> {
     pub(super) text: Cow<'a, str>,
     pub(super) column: usize,
-    /// So many blanks stood before it.
+    /// The number of blanks before it, as written.
     pub(super) blanks: usize,
-    /// So many shall.
+    /// The same in the result.
     pub(super) gap: usize,
     /// `key=value`.
     pub(super) property: bool,
@@ -24,22 +23,22 @@ pub(super) struct Word<'a> {
 
 /// `// …`, without the blanks at its end.
 #[derive(Debug)]
-pub(super) struct Remark<'a> {
+pub(super) struct TrailingComment<'a> {
     pub(super) text: &'a str,
     pub(super) column: usize,
-    /// So many blanks shall stand before it.
+    /// The number of blanks before it in the result.
     pub(super) gap: usize,
-    /// It goes on with what the line before says at its end, and stands by itself.
+    /// It continues the comment at the end of the line before, on a line of its own.
     pub(super) follows: bool,
 }
 
 /// A line. Some words have line breaks of their own.
 #[derive(Debug, Default)]
-pub(super) struct Line<'a> {
+pub(super) struct SourceLine<'a> {
     pub(super) indent: usize,
     pub(super) blank_before: bool,
-    pub(super) words: Vec<Word<'a>>,
-    pub(super) remark: Option<Remark<'a>>,
+    pub(super) words: Vec<Chunk<'a>>,
+    pub(super) comment: Option<TrailingComment<'a>>,
     /// It ends by opening a block.
     pub(super) opens: bool,
     /// It ends with `\`.
@@ -48,13 +47,13 @@ pub(super) struct Line<'a> {
     pub(super) whole: bool,
 }
 
-impl Line<'_> {
+impl SourceLine<'_> {
     fn is_empty(&self) -> bool {
-        self.words.is_empty() && self.remark.is_none()
+        self.words.is_empty() && self.comment.is_none()
     }
 }
 
-pub(super) fn lines<'a>(text: &'a str, tokens: &[Token]) -> Vec<Line<'a>> {
+pub(super) fn lines<'a>(text: &'a str, tokens: &[Token]) -> Vec<SourceLine<'a>> {
     let blocks = blocks(text, tokens);
     let mut builder = Builder {
         text,
@@ -117,31 +116,24 @@ fn blocks(text: &str, tokens: &[Token]) -> Vec<bool> {
     flat
 }
 
-/// How a token joins what stands before it on its line.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Join {
-    Apart,
-    Glued,
-}
-
 #[derive(Default)]
 struct Builder<'a> {
     text: &'a str,
-    lines: Vec<Line<'a>>,
-    line: Line<'a>,
+    lines: Vec<SourceLine<'a>>,
+    line: SourceLine<'a>,
     depth: usize,
-    /// The blocks around, outermost first: true when written on one line.
+    /// The enclosing blocks, outermost first: true for one on one line.
     open: Vec<bool>,
     last: Option<(TokenKind, &'a str)>,
     column: usize,
     /// Blanks right before the next token.
     blanks: usize,
     blank: bool,
-    /// A file or a block has just begun: no blank line.
+    /// A file or a block has just started: no blank line.
     fresh: bool,
     /// The line before ended with `\`.
     continued: bool,
-    /// `/-` still waits for what it takes out.
+    /// `/-` still waits for what it comments out.
     pending: bool,
 }
 
@@ -179,7 +171,7 @@ impl<'a> Builder<'a> {
                 self.put(token.kind, text);
                 self.open.pop();
             }
-            TokenKind::Comment { .. } if text.starts_with("//") => self.remark(text),
+            TokenKind::Comment { .. } if text.starts_with("//") => self.comment(text),
             kind => self.put(kind, text),
         }
     }
@@ -194,7 +186,7 @@ impl<'a> Builder<'a> {
         }
         let empty = self.line.is_empty();
         if self.pending {
-            // What `/-` takes out may stand on a later line: it is brought back, unless a comment is in the way.
+            // What `/-` comments out may be on a later line: it is joined, unless a comment is between them.
             if self.ends_in_remark() {
                 self.finish();
                 self.fresh = true;
@@ -204,7 +196,7 @@ impl<'a> Builder<'a> {
         } else if self.continued {
             // This ends the node that was continued.
             self.continued = false;
-            self.lines.push(Line::default());
+            self.lines.push(SourceLine::default());
             self.fresh = true;
         } else {
             self.blank = true;
@@ -212,7 +204,7 @@ impl<'a> Builder<'a> {
     }
 
     fn ends_in_remark(&self) -> bool {
-        self.line.remark.is_some() || self.line.words.last().is_some_and(|word| word.text.starts_with("//"))
+        self.line.comment.is_some() || self.line.words.last().is_some_and(|word| word.text.starts_with("//"))
     }
 
     fn finish(&mut self) {
@@ -242,10 +234,10 @@ impl<'a> Builder<'a> {
 
     fn put(&mut self, kind: TokenKind, text: &'a str) {
         self.begin();
-        let join = self.join(kind, text);
+        let glued = self.is_glued(kind, text);
         let within = self.within_one_line();
         match self.line.words.last_mut() {
-            Some(word) if join == Join::Glued => {
+            Some(word) if glued => {
                 word.property |= kind == TokenKind::Equals && !within;
                 word.text.to_mut().push_str(text);
             }
@@ -269,7 +261,7 @@ impl<'a> Builder<'a> {
     }
 
     fn word(&mut self, text: &'a str) {
-        self.line.words.push(Word {
+        self.line.words.push(Chunk {
             text: Cow::Borrowed(text),
             column: self.column,
             blanks: self.blanks,
@@ -278,15 +270,16 @@ impl<'a> Builder<'a> {
         });
     }
 
-    fn join(&self, kind: TokenKind, text: &str) -> Join {
+    /// Whether a token directly follows the one before it.
+    fn is_glued(&self, kind: TokenKind, text: &str) -> bool {
         let Some((last, before)) = self.last else {
-            return Join::Apart;
+            return false;
         };
         if matches!(kind, TokenKind::Comment { .. }) || matches!(last, TokenKind::Comment { .. }) {
-            return Join::Apart;
+            return false;
         }
-        let glued = match (last, kind) {
-            // As it is written everywhere.
+        match (last, kind) {
+            // The usual spelling of the version marker.
             (TokenKind::SlashDash, _) if text == "kdl-version" => false,
             (TokenKind::Equals | TokenKind::SlashDash | TokenKind::Paren, _) => {
                 !(before == ")" && kind == TokenKind::Open)
@@ -294,21 +287,20 @@ impl<'a> Builder<'a> {
             (_, TokenKind::Equals | TokenKind::Semicolon) | (TokenKind::Open, TokenKind::Close) => true,
             (_, TokenKind::Paren) => text == ")",
             _ => false,
-        };
-        if glued { Join::Glued } else { Join::Apart }
+        }
     }
 
-    fn remark(&mut self, text: &'a str) {
+    fn comment(&mut self, text: &'a str) {
         let text = text.trim_end_matches(is_space);
         let alone = self.line.is_empty();
-        let follows = alone && !self.blank && !self.continued && self.goes_on();
+        let follows = alone && !self.blank && !self.continued && self.continues_comment();
         self.begin();
         if alone && !follows {
             self.line.whole = false;
             self.word(text);
             return;
         }
-        self.line.remark = Some(Remark {
+        self.line.comment = Some(TrailingComment {
             text,
             column: self.column,
             gap: 1,
@@ -316,10 +308,13 @@ impl<'a> Builder<'a> {
         });
     }
 
-    /// The next token stands right below the comment at the end of the line before.
-    fn goes_on(&self) -> bool {
+    /// The next token is right below the comment at the end of the line before.
+    fn continues_comment(&self) -> bool {
         self.lines.last().is_some_and(|line| {
-            let below = line.remark.as_ref().is_some_and(|remark| remark.column == self.column);
+            let below = line
+                .comment
+                .as_ref()
+                .is_some_and(|comment| comment.column == self.column);
             below && !line.opens && !line.continues
         })
     }
@@ -331,9 +326,9 @@ impl<'a> Builder<'a> {
         if let Some(at) = text.find("//") {
             let mut column = self.column;
             width::advance(&mut column, text.get(..at).unwrap_or_default());
-            let remark = text.get(at..).unwrap_or_default();
-            self.line.remark = Some(Remark {
-                text: remark.trim_end_matches(|c| is_newline(c) || is_space(c)),
+            let comment = text.get(at..).unwrap_or_default();
+            self.line.comment = Some(TrailingComment {
+                text: comment.trim_end_matches(|c| is_newline(c) || is_space(c)),
                 column,
                 gap: 1,
                 follows: false,

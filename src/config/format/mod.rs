@@ -1,53 +1,54 @@
-//! An ops file in its usual form: white space as everybody has it, and nothing else changed.
+//! The usual form of an ops file: only white space changes.
 //!
 //! Takes a text, gives it with four blanks a level, one between words, at most one blank line in a row, and columns
-//! aligned where their writer began to. Words, strings and comments stay as they are, byte for byte, and in order.
-//! - `lines`: tokens → lines of words · `align`: which of them stand below one another · `width`: columns
+//! aligned where the author started to. Words, strings and comments stay as they are, byte for byte, and in order.
+//! - `lines`: tokens → lines of words · `align`: tables and comments · `width`: columns
 //!
-//! Knows the grammar of KDL, not the language of ops files; what `mend` or the parser refuse is refused here.
-//! Invariant: the result means what the text meant, and is its own usual form. It is compared before it is given away.
+//! Knows the grammar of KDL, not the language of ops files; what the repairs or the parser report is refused here.
+//! Invariant: the result means the same, and formatting it again changes nothing. Its meaning is compared before it is
+//! returned.
 
 mod align;
 mod lines;
 mod width;
 
-use crate::config::findings::FindingSeverity;
+use crate::config::findings::Finding;
 use crate::config::nodes::TOP_NAMES;
-use crate::config::source::import::LARGEST;
 use crate::config::syntax::lexer::{self, TokenKind};
-use crate::config::syntax::repair::mend;
-use crate::config::syntax::tree::{self, SyntaxNode};
-use lines::Line;
+use crate::config::syntax::limits::MAX_FILE_SIZE;
+use crate::config::syntax::parser;
+use crate::config::syntax::repair::repair;
+use crate::config::syntax::tree::{SyntaxNode, SyntaxValue};
+use lines::SourceLine;
+use width::INDENT;
 
-const INDENT: usize = 4;
-
-/// Why a text has no usual form.
+/// Why a text was not formatted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::config) enum Unformed {
-    /// It is no KDL.
+pub(in crate::config) enum FormatFailure {
+    /// It is not valid KDL.
     Invalid,
     /// It would be larger than a file may be.
     TooLarge,
-    /// It would have come to mean something else: a fault of ours.
+    /// Its meaning would change: a bug of opsrun.
     Changed,
 }
 
-pub(in crate::config) fn form(text: &str) -> Result<String, Unformed> {
-    let nodes = nodes(text).ok_or(Unformed::Invalid)?;
-    let formed = formed(text).ok_or(Unformed::TooLarge)?;
-    if formed == text {
-        return Ok(formed);
+pub(in crate::config) fn format(text: &str) -> Result<String, FormatFailure> {
+    let nodes = nodes(text).ok_or(FormatFailure::Invalid)?;
+    let new = reformatted(text).ok_or(FormatFailure::TooLarge)?;
+    if new == text {
+        return Ok(new);
     }
-    let same = self::nodes(&formed).is_some_and(|formed| alike(&nodes, &formed));
-    if same && words(text).eq(words(&formed)) {
-        Ok(formed)
+    let same = self::nodes(&new).is_some_and(|new| same_meaning(&nodes, &new));
+    if same && words(text).eq(words(&new)) {
+        Ok(new)
     } else {
-        Err(Unformed::Changed)
+        Err(FormatFailure::Changed)
     }
 }
 
-/// White space changed, without another look. `None` when it grew too large.
-fn formed(text: &str) -> Option<String> {
+/// The new text, not yet compared. `None` when it is too large.
+fn reformatted(text: &str) -> Option<String> {
     let (mark, body) = match text.strip_prefix(BOM) {
         Some(body) => (BOM, body),
         None => ("", text),
@@ -65,17 +66,17 @@ fn formed(text: &str) -> Option<String> {
     let mut out = mark.to_owned();
     for line in &lines {
         draw(line, if crlf { "\r\n" } else { "\n" }, &mut out);
-        if out.len() > LARGEST {
+        if out.len() > MAX_FILE_SIZE {
             return None;
         }
     }
     Some(out)
 }
 
-/// Some editors begin a file with it.
+/// Some editors put it at the start of a file.
 const BOM: &str = "\u{feff}";
 
-fn draw(line: &Line<'_>, end: &str, out: &mut String) {
+fn draw(line: &SourceLine<'_>, end: &str, out: &mut String) {
     let blanks = |count: usize, out: &mut String| out.extend(std::iter::repeat_n(' ', count));
     if line.blank_before {
         out.push_str(end);
@@ -87,31 +88,29 @@ fn draw(line: &Line<'_>, end: &str, out: &mut String) {
         blanks(word.gap, out);
         out.push_str(&word.text);
     }
-    if let Some(remark) = &line.remark {
-        blanks(remark.gap, out);
-        out.push_str(remark.text);
+    if let Some(comment) = &line.comment {
+        blanks(comment.gap, out);
+        out.push_str(comment.text);
     }
     out.push_str(end);
 }
 
-/// What a text declares; `None` when it is no KDL.
+/// The tree of a text; `None` when it is not valid KDL.
 fn nodes(text: &str) -> Option<Vec<SyntaxNode>> {
-    let mended = mend::mend(text, 0, TOP_NAMES);
-    let wrong = |severity| severity == FindingSeverity::Error;
-    if mended.refused || mended.findings.iter().any(|finding| wrong(finding.severity)) {
+    let repaired = repair(text, 0, TOP_NAMES);
+    if repaired.refused || repaired.findings.iter().any(Finding::is_error) {
         return None;
     }
     let mut nodes = Vec::new();
-    for piece in &mended.pieces {
-        nodes.extend(tree::parse(&mended, piece, 0).ok()?);
+    for piece in &repaired.pieces {
+        nodes.extend(parser::parse(&repaired, piece, 0).ok()?);
     }
     Some(nodes)
 }
 
-/// The same, wherever it stands.
-fn alike(some: &[SyntaxNode], others: &[SyntaxNode]) -> bool {
-    let value =
-        |a: &tree::SyntaxValue, b: &tree::SyntaxValue| (&a.data, a.bare, a.annotated) == (&b.data, b.bare, b.annotated);
+/// Whether two trees differ in their spans only.
+fn same_meaning(some: &[SyntaxNode], others: &[SyntaxNode]) -> bool {
+    let value = |a: &SyntaxValue, b: &SyntaxValue| (&a.data, a.bare, a.annotated) == (&b.data, b.bare, b.annotated);
     some.len() == others.len()
         && some.iter().zip(others).all(|(a, b)| {
             (&a.name, a.annotated, a.args.len(), a.props.len()) == (&b.name, b.annotated, b.args.len(), b.props.len())
@@ -121,14 +120,14 @@ fn alike(some: &[SyntaxNode], others: &[SyntaxNode]) -> bool {
                     .zip(&b.props)
                     .all(|(a, b)| a.key == b.key && value(&a.value, &b.value))
                 && match (&a.children, &b.children) {
-                    (Some(a), Some(b)) => alike(a, b),
+                    (Some(a), Some(b)) => same_meaning(a, b),
                     (None, None) => true,
                     _ => false,
                 }
         })
 }
 
-/// All that is no white space, in order; of a comment to the end of its line what is no blank at its end.
+/// Everything but white space, in order; line comments without the blanks at their end.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     let text = text.strip_prefix(BOM).unwrap_or(text);
     let tokens = lexer::tokens(text).into_iter();
@@ -137,8 +136,8 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
         let blank = |c| lexer::is_space(c) || lexer::is_newline(c);
         match token.kind {
             TokenKind::Space if word.starts_with('\\') => {
-                let remark = word.get(1..).unwrap_or_default().trim_matches(blank);
-                [Some("\\"), Some(remark).filter(|remark| !remark.is_empty())]
+                let comment = word.get(1..).unwrap_or_default().trim_matches(blank);
+                [Some("\\"), Some(comment).filter(|comment| !comment.is_empty())]
             }
             TokenKind::Space | TokenKind::Newline => [None, None],
             TokenKind::Comment { .. } if word.starts_with("//") => [Some(word.trim_end_matches(blank)), None],

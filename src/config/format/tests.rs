@@ -1,8 +1,8 @@
 use super::*;
 
 fn shown(text: &str) -> String {
-    let once = form(text).unwrap_or_else(|why| panic!("{why:?}: {text:?}"));
-    assert_eq!(form(&once).unwrap(), once, "not its own form: {text:?}");
+    let once = format(text).unwrap_or_else(|why| panic!("{why:?}: {text:?}"));
+    assert_eq!(format(&once).unwrap(), once, "not stable: {text:?}");
     once
 }
 
@@ -40,7 +40,7 @@ fn blank_lines() {
 }
 
 #[test]
-fn what_is_taken_out_stays_attached() {
+fn what_is_commented_out_stays_attached() {
     assert_eq!(shown("/- kdl-version 2\na"), "/- kdl-version 2\na\n");
     assert_eq!(
         shown("/-\n a  /- \"b\" /-k=1 {\n/- c\n} "),
@@ -56,7 +56,7 @@ fn continued_lines() {
         shown("a {\n  command \"x\"\\\n \"y\"  \\  // z  \n\"w\" {\nb\n}\n}"),
         "a {\n    command \"x\" \\\n        \"y\" \\ // z\n        \"w\" {\n        b\n    }\n}\n"
     );
-    // The line behind `\` ends the node.
+    // The line after `\` ends the node.
     assert_eq!(shown("a \\\n\n\n\nb"), "a \\\n\nb\n");
     assert_eq!(shown("a {\nb \\\n\n}"), "a {\n    b \\\n}\n");
     assert_eq!(shown("a \\\n// x\nb"), "a \\\n    // x\nb\n");
@@ -65,7 +65,7 @@ fn continued_lines() {
 #[test]
 fn strings_and_comments_keep_their_bytes() {
     let text = "a #\"x  y\"# \"\"\"\n      b  \n\tc\\\n  \n  \"\"\"\n/* d  \n   e */\n";
-    assert_eq!(form(text), Err(Unformed::Invalid));
+    assert_eq!(format(text), Err(FormatFailure::Invalid));
     let text = "a #\"x  y\"# \"\"\"\n      b  \n    c \\\n  \n    d\n  \"\"\"\n/* d  \n   e */\n";
     assert_eq!(shown(text), text);
     assert_eq!(shown("a // x  \n // y\t\nb"), "a // x\n// y\nb\n");
@@ -82,12 +82,12 @@ fn line_ends_and_marks() {
 }
 
 #[test]
-fn a_table_is_begun_by_its_writer() {
+fn a_table_is_started_by_its_author() {
     let table = "class \"decision\" keyword=\"decision\" keep=\"forever\"\n\
                  class \"pattern\"  keyword=\"pattern\"  keep=\"30d\"\n\
                  class \"raw\"      \"raw/**\"           keep=\"7d\"\n";
     assert_eq!(shown(table), table);
-    // A new row takes its place.
+    // A new row is aligned.
     let with = table.to_owned() + "class \"longer-than-all\" keep=\"1d\"\n";
     assert_eq!(
         shown(&with),
@@ -98,12 +98,12 @@ fn a_table_is_begun_by_its_writer() {
     );
     let list = table.replace("\"raw/**\"           keep", "\"raw/**\" \"*.raw\"   keep");
     assert_eq!(shown(&list), list);
-    // A slip of the space bar is no table.
+    // One extra blank does not make a table.
     assert_eq!(
         shown("env \"A\"  \"1\"\nenv \"LONGER\" \"2\"\n"),
         "env \"A\" \"1\"\nenv \"LONGER\" \"2\"\n"
     );
-    // Nor are lines of several names, or apart.
+    // Nor do lines of several names, or lines apart.
     assert_eq!(shown("a   1\nbb  2\n"), "a 1\nbb 2\n");
     assert_eq!(shown("a 1  x\n\na 22 y\n"), "a 1 x\n\na 22 y\n");
     let blocks = "channel \"ops\"  { a; }; // x\nchannel \"mail\" { b; };\n";
@@ -111,7 +111,7 @@ fn a_table_is_begun_by_its_writer() {
 }
 
 #[test]
-fn a_table_too_wide_for_the_eye_is_none() {
+fn a_table_that_is_too_wide_is_not_aligned() {
     let long = "x".repeat(60);
     assert_eq!(
         shown(&format!("a b   c\na dd  e\na {long} f\n")),
@@ -124,12 +124,12 @@ fn comments_at_the_ends_of_neighbours_are_aligned() {
     assert_eq!(shown("a 1 // x\nbb 22 // y\n"), "a 1   // x\nbb 22 // y\n");
     assert_eq!(shown("a 1 // x\n\nbb 22 // y\n"), "a 1 // x\n\nbb 22 // y\n");
     assert_eq!(shown("a 1 // x\nc\nbb 22 // y\n"), "a 1 // x\nc\nbb 22 // y\n");
-    // Those that were aligned stay so, whatever stands between.
+    // Those that were aligned stay aligned.
     assert_eq!(
         shown("a {          // x\n  b 2        // y\n  c\n  d 4        // z\n}\n"),
         "a {     // x\n    b 2 // y\n    c\n    d 4 // z\n}\n"
     );
-    // One that goes on below.
+    // One that continues below.
     assert_eq!(
         shown("import 1       // x\n               // y\n// z\na // w\n"),
         "import 1 // x\n         // y\n// z\na // w\n"
@@ -142,21 +142,21 @@ fn comments_at_the_ends_of_neighbours_are_aligned() {
 }
 
 #[test]
-fn what_is_no_kdl_is_refused() {
+fn invalid_kdl_is_refused() {
     for text in ["a {", "a \"b", "a }", "a 5m", "a b=true", "a \"b\"c", "/* x"] {
-        assert_eq!(form(text), Err(Unformed::Invalid), "{text:?}");
+        assert_eq!(format(text), Err(FormatFailure::Invalid), "{text:?}");
     }
 }
 
 #[test]
 fn a_text_that_would_outgrow_a_file_is_refused() {
     let deep = "a {\n".repeat(60) + &"b\n".repeat(30_000) + &"}\n".repeat(60);
-    assert_eq!(form(&deep), Err(Unformed::TooLarge));
+    assert_eq!(format(&deep), Err(FormatFailure::TooLarge));
 }
 
 /// Forms of `/-` that the grammar of KDL 2 has: before nodes, arguments, properties and blocks, with every end.
 #[test]
-fn what_is_taken_out_is_kdl_wherever_it_stands() {
+fn commented_out_parts_are_valid_everywhere() {
     for text in [
         "a { /-b; c }",
         "a { /-b \"x\" }",
@@ -177,8 +177,8 @@ fn what_is_taken_out_is_kdl_wherever_it_stands() {
         let nodes = nodes(text).unwrap_or_else(|| panic!("{text}"));
         let left = |node: &SyntaxNode| !matches!(node.name.as_str(), "x" | "y");
         assert!(nodes.iter().all(left), "{text}");
-        let again = form(text).unwrap_or_else(|why| panic!("{text}: {why:?}"));
-        assert_eq!(form(&again).as_deref(), Ok(again.as_str()), "{text}");
+        let again = format(text).unwrap_or_else(|why| panic!("{text}: {why:?}"));
+        assert_eq!(format(&again).as_deref(), Ok(again.as_str()), "{text}");
     }
     let kept = nodes("a { /-b { c; }; d; /-e; f }").unwrap();
     let names: Vec<&str> = kept[0]

@@ -1,13 +1,15 @@
-//! Columns: how far to the right something stands.
+//! Columns of text.
 //!
-//! Takes text, gives columns in characters; a tab goes on to the next eighth. Knows nothing of KDL.
-//! Invariant: what stands behind a line break starts at column 0.
+//! Takes text, gives columns in characters; a tab goes to the next multiple of eight. Knows nothing of KDL.
+//! Invariant: text after a line break starts at column 0.
 
 use crate::config::syntax::lexer::is_newline;
 
 const TAB: usize = 8;
+/// Blanks of one level.
+pub(super) const INDENT: usize = 4;
 
-/// Where the next character stands when `text` begins at `column`.
+/// Moves `column` past `text`.
 pub(super) fn advance(column: &mut usize, text: &str) {
     for c in text.chars() {
         *column = match c {

@@ -1,27 +1,27 @@
-//! What cron gives to a shell → how opsrun runs it, and what it is called.
+//! The command of a crontab entry → how opsrun runs it, and its name.
 //!
-//! Takes the command of an entry, gives program and arguments where no shell is needed, a shell line otherwise; what
-//! stands behind `%` is the command's input. Knows nothing of schedules.
-//! Invariant: a command that is run without a shell has nothing in it that a shell would have changed.
+//! Gives program and arguments where no shell is needed, and a shell line otherwise; text after `%` is the command's
+//! input. Knows nothing of schedules.
+//! Invariant: a command that runs without a shell contains nothing that a shell would change.
 
-use super::quoted;
+use crate::config::syntax::kdl_string;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Run {
+pub(super) enum CronCommand {
     Argv(Vec<String>),
     Shell(String),
     Other(String, String),
 }
 
-impl Run {
+impl CronCommand {
     pub(super) fn line(&self) -> String {
         match self {
             Self::Argv(words) => {
-                let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+                let words: Vec<String> = words.iter().map(|word| kdl_string(word)).collect();
                 format!("command {}", words.join(" "))
             }
-            Self::Shell(line) => format!("shell {}", quoted(line)),
-            Self::Other(shell, line) => format!("command {} \"-c\" {}", quoted(shell), quoted(line)),
+            Self::Shell(line) => format!("shell {}", kdl_string(line)),
+            Self::Other(shell, line) => format!("command {} \"-c\" {}", kdl_string(shell), kdl_string(line)),
         }
     }
 }
@@ -45,11 +45,11 @@ pub(super) fn parts(command: &str) -> (String, Option<String>) {
     (line.trim().to_owned(), input)
 }
 
-/// How it is run; `shell`: as the crontab names it.
-pub(super) fn run(line: &str, input: Option<&str>, shell: Option<&str>) -> Run {
+/// How opsrun runs it; `shell` is the one that the crontab names.
+pub(super) fn run(line: &str, input: Option<&str>, shell: Option<&str>) -> CronCommand {
     let words: Vec<&str> = line.split_ascii_whitespace().collect();
     if input.is_none() && needs_no_shell(&words) {
-        return Run::Argv(words.into_iter().map(str::to_owned).collect());
+        return CronCommand::Argv(words.into_iter().map(str::to_owned).collect());
     }
     let line = match input {
         None => line.to_owned(),
@@ -59,8 +59,10 @@ pub(super) fn run(line: &str, input: Option<&str>, shell: Option<&str>) -> Run {
         }
     };
     match shell {
-        Some(shell) if !matches!(shell, "" | "/bin/sh" | "sh" | "/usr/bin/sh") => Run::Other(shell.to_owned(), line),
-        _ => Run::Shell(line),
+        Some(shell) if !matches!(shell, "" | "/bin/sh" | "sh" | "/usr/bin/sh") => {
+            CronCommand::Other(shell.to_owned(), line)
+        }
+        _ => CronCommand::Shell(line),
     }
 }
 
@@ -69,7 +71,7 @@ fn single_quoted(word: &str) -> String {
 }
 
 /// Words that only a shell knows.
-const OF_SHELLS: &[&str] = &[
+const SHELL_BUILTINS: &[&str] = &[
     ".", "!", "[", "alias", "bg", "break", "case", "cd", "command", "continue", "eval", "exec", "exit", "export", "fg",
     "for", "function", "hash", "if", "jobs", "let", "local", "read", "return", "select", "set", "shift", "source",
     "test", "time", "times", "trap", "type", "ulimit", "umask", "unset", "until", "wait", "while",
@@ -81,9 +83,9 @@ fn needs_no_shell(words: &[&str]) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || "-_./:,=+@%".contains(c))
     };
     words.first().is_some_and(|program| {
-        // A relative path starts elsewhere in an ops file.
-        let reached = program.starts_with('/') || !program.contains('/');
-        reached && !program.contains('=') && !program.starts_with('-') && !OF_SHELLS.contains(program)
+        // Relative paths start elsewhere in an ops file.
+        let found = program.starts_with('/') || !program.contains('/');
+        found && !program.contains('=') && !program.starts_with('-') && !SHELL_BUILTINS.contains(program)
     }) && words.iter().all(|word| plain(word))
 }
 
@@ -128,10 +130,10 @@ const INTERPRETERS: &[&str] = &[
 
 /// A name after what the command runs, `[a-z0-9][a-z0-9_-]*`.
 pub(super) fn name(line: &str) -> String {
-    let signs = |c: char| c.is_whitespace() || ";|&(){}<>\"'`$".contains(c);
-    let mut words = line.split(signs).filter(|word| !word.is_empty());
+    let separators = |c: char| c.is_whitespace() || ";|&(){}<>\"'`$".contains(c);
+    let mut words = line.split(separators).filter(|word| !word.is_empty());
     let mut script = false;
-    // Behind `cd` stands a directory, behind `.` a file of settings.
+    // A directory follows `cd`, a file of settings follows `.`.
     let mut skip = false;
     let mut fallback = None;
     let found = words.find_map(|word| {
@@ -167,7 +169,7 @@ pub(super) fn name(line: &str) -> String {
             name.push('-');
         }
     }
-    name.truncate(LONGEST);
+    name.truncate(MAX_NAME_LENGTH);
     let name = name.trim_end_matches('-');
     if name.is_empty() {
         "job".to_owned()
@@ -176,5 +178,5 @@ pub(super) fn name(line: &str) -> String {
     }
 }
 
-/// Of a name, with room for a number behind it.
-const LONGEST: usize = 56;
+/// Of a name: leaves room for a number at its end.
+const MAX_NAME_LENGTH: usize = 56;

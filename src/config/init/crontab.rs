@@ -1,14 +1,13 @@
-//! A crontab → an ops file: every entry a target that runs when cron ran it.
+//! A crontab → an ops file: every entry becomes a target that runs at the same times.
 //!
-//! Takes the text of a crontab and what is known of the place it comes from. Comments stay comments; what cannot be
-//! translated stands as a comment with the reason. Every target is tried before it is taken: what the reader of
-//! ops files refuses, its own words explain.
-//! Invariant: each line of the crontab is found again in the text, and the text is valid.
+//! Takes the text of a crontab and where it comes from. Comments stay comments; a line that cannot be translated becomes a
+//! comment with the reason. Every target is checked before it is written: the message of the check is the reason.
+//! Invariant: each line of the crontab is in the text, and the text is valid.
 
-use super::command::{self, Run};
-use super::entry::{Line, When, line};
-use super::{quoted, remark};
-use crate::config::findings::{Code, FindingSeverity};
+use super::command::{self, CronCommand};
+use super::crontab_line::{CronTime, CrontabLine, line};
+use crate::config::findings::Code;
+use crate::config::syntax::{is_plain, kdl_string};
 use crate::config::{format, load_text, secrets};
 use std::collections::HashSet;
 use std::path::Path;
@@ -20,7 +19,7 @@ pub struct CrontabOrigin {
     pub users: bool,
     pub user: Option<String>,
     pub home: Option<String>,
-    /// Where its clock hangs: an IANA name.
+    /// The IANA name of its time zone.
     pub timezone: Option<String>,
 }
 
@@ -28,15 +27,15 @@ pub struct CrontabOrigin {
 pub struct TranslatedCrontab {
     pub text: String,
     pub targets: usize,
-    /// Lines that stand as comments, for a reason that is given there.
+    /// Lines that became comments; each has its reason.
     pub left: usize,
 }
 
 const HEAD: &[&str] = &[
-    "Made of a crontab by `opsrun init --from crontab`. Lines that could not be translated stand below as comments.",
+    "Made from a crontab by `opsrun init --from crontab`. Lines that could not be translated are comments below.",
     "",
-    "cron gave its commands little more than HOME, LOGNAME, SHELL and PATH=/usr/bin:/bin; here they get the environment",
-    "of opsrun. Where cron mailed what a command printed, `opsrun history` shows it.",
+    "cron runs commands with little more than HOME, LOGNAME, SHELL and PATH=/usr/bin:/bin; opsrun passes on its own",
+    "environment. cron mails the output of a command; `opsrun history` shows it.",
 ];
 
 #[must_use]
@@ -55,27 +54,27 @@ pub fn crontab(text: &[u8], setting: &CrontabOrigin) -> TranslatedCrontab {
     };
     writer.head();
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    writer.secrets = told(text, setting.users);
+    writer.secrets = known_secrets(text, setting.users);
     for bytes in text.split(|b| *b == b'\n') {
         match std::str::from_utf8(bytes) {
             Ok(text) => writer.line(text.trim_end_matches('\r')),
-            Err(_) => writer.leave(&String::from_utf8_lossy(bytes), "it is not UTF-8"),
+            Err(_) => writer.leave(&String::from_utf8_lossy(bytes), "not valid UTF-8"),
         }
     }
     let text = writer.out.join("\n") + "\n";
     TranslatedCrontab {
-        text: format::form(&text).unwrap_or(text),
+        text: format::format(&text).unwrap_or(text),
         targets: writer.targets,
         left: writer.left,
     }
 }
 
-/// True when every command of a crontab begins with one of these users, and more follows: then it has a column for them.
+/// True when every command of a crontab starts with one of these users, and more follows: it has a column for users.
 #[must_use]
 pub fn names_users(text: &[u8], users: &[String]) -> bool {
     let text = String::from_utf8_lossy(text);
     let commands = text.lines().filter_map(|text| match line(text, false) {
-        Line::Entry { command, .. } => Some(command),
+        CrontabLine::Entry { command, .. } => Some(command),
         _ => None,
     });
     let mut words = commands.map(|command| command.split_once([' ', '\t'])).peekable();
@@ -92,7 +91,7 @@ struct Writer<'a> {
     setting: &'a CrontabOrigin,
     out: Vec<String>,
     names: HashSet<String>,
-    /// What the lines so far have set.
+    /// Settings of the lines so far.
     shell: Option<String>,
     zone: Option<String>,
     home: Option<String>,
@@ -105,17 +104,17 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn head(&mut self) {
-        self.out.extend(HEAD.iter().map(|line| remark(line)));
+        self.out.extend(HEAD.iter().map(|line| comment(line)));
         self.out.push(String::new());
         if let Some(zone) = &self.setting.timezone {
-            let block = format!("ops version=1 {{\n    timezone {}\n}}", quoted(zone));
-            if refusal(&format!("{block}\n{PROBE}")).is_none() {
+            let block = format!("ops version=1 {{\n    timezone {}\n}}", kdl_string(zone));
+            if refusal(&format!("{block}\n{MINIMAL_JOB}")).is_none() {
                 self.out.extend([block, String::new()]);
                 return;
             }
         }
         self.out.extend([
-            remark("cron reads its lines by the clock of the system: name its time zone here."),
+            comment("cron uses the time zone of the system: name it here."),
             "/-ops version=1 {\n    timezone \"Europe/Berlin\"\n}".to_owned(),
             String::new(),
         ]);
@@ -123,36 +122,36 @@ impl Writer<'_> {
 
     fn line(&mut self, text: &str) {
         match line(text, self.setting.users) {
-            Line::Blank => self.out.push(String::new()),
-            Line::Comment(comment) => {
-                let comment = comment.strip_prefix(' ').unwrap_or(comment);
-                let shown = if self.suspects(comment) {
-                    format!("{} (a secret may stand in it: left out)", self.without_command(comment))
+            CrontabLine::Blank => self.out.push(String::new()),
+            CrontabLine::Comment(text) => {
+                let text = text.strip_prefix(' ').unwrap_or(text);
+                let shown = if self.suspects(text) {
+                    format!("{} (left out: it may hold a secret)", self.without_command(text))
                 } else {
-                    comment.to_owned()
+                    text.to_owned()
                 };
-                self.out.push(remark(&shown));
+                self.out.push(comment(&shown));
             }
-            Line::Setting(name, value) => self.set(name, value),
-            Line::Entry { when, user, command } => self.entry(text, &when, user, command),
-            Line::Unknown => self.leave(text, "it is neither a setting nor five fields and a command"),
+            CrontabLine::Setting(name, value) => self.set(name, value),
+            CrontabLine::Entry { when, user, command } => self.entry(text, &when, user, command),
+            CrontabLine::Unknown => self.leave(text, "neither a setting nor five fields and a command"),
         }
     }
 
-    /// A comment with its reason.
+    /// Writes a line as a comment, with the reason.
     fn leave(&mut self, text: &str, reason: &str) {
         self.left += 1;
-        self.out.push(remark(&format!("Not translated: {reason}:")));
+        self.out.push(comment(&format!("Not translated: {reason}:")));
         let shown = if self.suspects(text) {
             self.without_command(text)
         } else {
             text.trim().to_owned()
         };
-        self.out.push(remark(&format!("    {shown}")));
+        self.out.push(comment(&format!("    {shown}")));
         self.out.push(String::new());
     }
 
-    /// Whether there may be a secret in a line. Within the words for a shell they are looked for word by word, too.
+    /// Whether a line may hold a secret. The words for a shell are also searched one by one.
     fn suspects(&self, text: &str) -> bool {
         let words = words(text);
         self.secrets.iter().any(|secret| text.contains(secret.as_str()))
@@ -160,35 +159,35 @@ impl Writer<'_> {
             || secrets::masked(&words) != words
     }
 
-    /// When it runs, and of the rest nothing.
+    /// The time of an entry, without the rest.
     fn without_command(&self, text: &str) -> String {
         match line(text, self.setting.users) {
-            Line::Entry { command, .. } => {
+            CrontabLine::Entry { command, .. } => {
                 let time = text.trim().strip_suffix(command).unwrap_or_default();
                 format!("{time}…")
             }
-            Line::Setting(name, _) => format!("{name}=…"),
+            CrontabLine::Setting(name, _) => format!("{name}=…"),
             _ => "…".to_owned(),
         }
     }
 
     fn set(&mut self, name: &str, value: &str) {
-        let said = match name {
+        let effect = match name {
             "SHELL" => {
                 self.shell = Some(value.to_owned());
-                "its shell runs the lines that need one"
+                "the shell for lines that need one"
             }
             "HOME" => {
                 self.home = Some(value.to_owned());
-                "targets run there: `cwd`"
+                "the working directory of targets: `cwd`"
             }
             "CRON_TZ" => {
                 self.zone = Some(value.to_owned());
-                "targets below have it as their time zone"
+                "the time zone of the targets below"
             }
-            "MAILTO" | "MAILFROM" => "nothing is mailed by itself: a channel tells of what went wrong",
-            "RANDOM_DELAY" => "a `schedule` has `jitter` for that",
-            "LOGNAME" | "USER" => "opsrun runs commands as the user that runs it",
+            "MAILTO" | "MAILFROM" => "opsrun mails no output: declare a `channel` for alerts",
+            "RANDOM_DELAY" => "use `jitter` in a `schedule` instead",
+            "LOGNAME" | "USER" => "opsrun runs commands as its own user",
             _ => {
                 self.env.retain(|(known, _)| known != name);
                 self.env.push((name.to_owned(), value.to_owned()));
@@ -196,33 +195,33 @@ impl Writer<'_> {
             }
         };
         if self.is_secret(name, value) {
-            let said = "set for the targets below, from the environment; its value is left out of this file";
-            self.out.push(remark(&format!("{name}=***: {said}")));
+            let effect = "set for the targets below from the environment; its value is not in this file";
+            self.out.push(comment(&format!("{name}=***: {effect}")));
         } else {
-            self.out.push(remark(&format!("{name}={value}: {said}")));
+            self.out.push(comment(&format!("{name}={value}: {effect}")));
         }
     }
 
-    fn entry(&mut self, text: &str, when: &When<'_>, user: Option<&str>, command: &str) {
+    fn entry(&mut self, text: &str, when: &CronTime<'_>, user: Option<&str>, command: &str) {
         let fields = match when {
-            When::Fields(fields) => fields.as_str(),
-            When::Named(fields) => fields,
-            When::Other("@reboot") => {
-                let reason = "`@reboot` is no time of the clock; let a systemd unit or cron itself go on doing it";
+            CronTime::Fields(fields) => fields.as_str(),
+            CronTime::Named(fields) => fields,
+            CronTime::Other("@reboot") => {
+                let reason = "`@reboot` is not a time of day; use a systemd unit, or leave it to cron";
                 return self.leave(text, reason);
             }
-            When::Other(_) => return self.leave(text, "its time has a name that is not known here"),
+            CronTime::Other(_) => return self.leave(text, "unknown name of a time"),
         };
         if fields.contains('~') {
             return self.leave(
                 text,
-                "`~` stands for a random time; write a fixed one, and `jitter` in a `schedule`",
+                "`~` means a random time; write a fixed time, and `jitter` in a `schedule`",
             );
         }
         let fields = fields.strip_prefix('-').unwrap_or(fields);
         let (line, input) = command::parts(command);
         if line.is_empty() {
-            return self.leave(text, "there is no command before `%`");
+            return self.leave(text, "no command before `%`");
         }
         let name = self.free_name(&command::name(&line));
         let run = command::run(&line, input.as_deref(), self.shell.as_deref());
@@ -235,15 +234,16 @@ impl Writer<'_> {
         }
         self.names.insert(name);
         if input.is_some() {
-            self.out.push(remark(
-                "What stood behind `%` was the command's input, each further `%` a new line.",
+            self.out.push(comment(
+                "cron reads the text after `%` as input, and each further `%` as a line break.",
             ));
         }
         match user {
             Some(user) if self.setting.user.as_deref() != Some(user) => {
                 self.left += 1;
-                let reason = format!("Taken out: it ran as {user}. Put it into an ops file that this user runs.");
-                self.out.push(remark(&reason));
+                let reason =
+                    format!("Commented out: cron ran it as {user}. Move it to an ops file that this user runs.");
+                self.out.push(comment(&reason));
                 self.out.extend([format!("/-{block}"), String::new()]);
             }
             _ => {
@@ -253,20 +253,20 @@ impl Writer<'_> {
         }
     }
 
-    fn target(&self, name: &str, fields: &str, run: &Run) -> String {
-        let mut lines = vec![format!("target {} {{", quoted(name)), run.line()];
+    fn target(&self, name: &str, fields: &str, run: &CronCommand) -> String {
+        let mut lines = vec![format!("target {} {{", kdl_string(name)), run.line()];
         if let Some(home) = &self.home {
-            lines.push(format!("cwd {}", quoted(home)));
+            lines.push(format!("cwd {}", kdl_string(home)));
         }
         for (name, value) in &self.env {
             if self.is_secret(name, value) {
-                lines.push(format!("env {} from-env={}", quoted(name), quoted(name)));
+                lines.push(format!("env {} from-env={}", kdl_string(name), kdl_string(name)));
             } else {
                 lines.push(env(name, value));
             }
         }
-        let zone = self.zone.as_ref().map(|zone| format!(" timezone={}", quoted(zone)));
-        lines.push(format!("cron {}{}", quoted(fields), zone.unwrap_or_default()));
+        let zone = self.zone.as_ref().map(|zone| format!(" timezone={}", kdl_string(zone)));
+        lines.push(format!("cron {}{}", kdl_string(fields), zone.unwrap_or_default()));
         lines.push("}".to_owned());
         lines.join("\n")
     }
@@ -290,7 +290,7 @@ impl Writer<'_> {
     }
 }
 
-/// True for a variable that may not stand in an ops file with its value.
+/// True for a variable whose value may not be in an ops file.
 fn is_secret(name: &str, value: &str) -> bool {
     let line = format!("target \"a\" {{\n    command \"a\"\n    {}\n}}\n", env(name, value));
     let loaded = load_text(Path::new("/ops.kdl"), line.into_bytes());
@@ -300,18 +300,18 @@ fn is_secret(name: &str, value: &str) -> bool {
         .any(|finding| finding.code == Code::SecretLiteral)
 }
 
-/// Shorter values stand in too many places that have nothing to do with them.
-const SHORTEST: usize = 5;
+/// Shorter values are in too many other places.
+const MIN_SECRET_LENGTH: usize = 5;
 
-/// The values of what names a secret, in settings and commands, commented out or not.
-fn told(text: &[u8], users: bool) -> Vec<String> {
+/// The values that settings and commands name as secrets, commented out or not.
+fn known_secrets(text: &[u8], users: bool) -> Vec<String> {
     let text = String::from_utf8_lossy(text);
     let mut found = Vec::new();
     for text in text.lines() {
         let text = text.trim_start_matches(['#', ' ', '\t']);
         match line(text, users) {
-            Line::Setting(name, value) if is_secret(name, value) => found.push(value.to_owned()),
-            Line::Entry { command, .. } => {
+            CrontabLine::Setting(name, value) if is_secret(name, value) => found.push(value.to_owned()),
+            CrontabLine::Entry { command, .. } => {
                 let arguments = secrets::literals(command).into_iter().filter(|found| found.sure);
                 let values = arguments.filter_map(|found| command.get(found.start..found.end));
                 found.extend(values.map(str::to_owned));
@@ -319,39 +319,46 @@ fn told(text: &[u8], users: bool) -> Vec<String> {
             _ => {}
         }
     }
-    found.retain(|value| value.len() >= SHORTEST);
+    found.retain(|value| value.len() >= MIN_SECRET_LENGTH);
     found.sort_unstable();
     found.dedup();
     found
 }
 
-/// A job to stand beside what is tried.
-const PROBE: &str = "target \"a\" { command \"a\"; }\n";
+/// A job, so that a text without one is valid.
+const MINIMAL_JOB: &str = "target \"a\" { command \"a\"; }\n";
 
 const SECRET: &str =
-    "a secret seems to stand in it; give it by `env \"NAME\" from-env=\"NAME\"` and use $NAME in a `shell` line";
+    "it seems to hold a secret; pass it with `env \"NAME\" from-env=\"NAME\"`, and use $NAME in a `shell` line";
 
 /// The words of a command line as arguments.
 fn words(line: &str) -> String {
     let words = line
         .split_ascii_whitespace()
-        .map(|word| quoted(word.trim_matches(['"', '\''])));
+        .map(|word| kdl_string(word.trim_matches(['"', '\''])));
     format!("command {}", words.collect::<Vec<_>>().join(" "))
 }
 
 fn env(name: &str, value: &str) -> String {
-    format!("env {} {}", quoted(name), quoted(value))
+    format!("env {} {}", kdl_string(name), kdl_string(value))
 }
 
-/// Why a piece of an ops file is none.
+/// The first error of a piece of an ops file.
 fn refusal(text: &str) -> Option<String> {
     let loaded = load_text(Path::new("/ops.kdl"), text.as_bytes().to_vec());
-    let error = loaded
-        .findings
-        .iter()
-        .find(|finding| finding.severity == FindingSeverity::Error)?;
+    let error = loaded.findings.iter().find(|finding| finding.is_error())?;
     Some(match error.code {
         Code::SecretLiteral => SECRET.to_owned(),
         _ => error.message.clone(),
     })
+}
+
+fn comment(text: &str) -> String {
+    let shown = |c: char| match c {
+        '\t' => " ".to_owned(),
+        c if is_plain(c) => c.to_string(),
+        c => format!("\\u{{{:x}}}", c as u32),
+    };
+    let text: String = text.chars().map(shown).collect();
+    format!("// {}", text.trim_end()).trim_end().to_owned()
 }

@@ -1,5 +1,5 @@
-use super::command::{Run, name, parts, run};
-use super::entry::{Line, When, line};
+use super::command::{CronCommand, name, parts, run};
+use super::crontab_line::{CronTime, CrontabLine, line};
 use super::*;
 use std::path::Path;
 
@@ -17,7 +17,7 @@ fn translated(text: &str) -> TranslatedCrontab {
     let loaded = crate::config::load_text(Path::new("ops.kdl"), done.text.clone().into_bytes());
     assert_eq!(loaded.errors(), 0, "{}\n{}", done.text, loaded.render(false, 100));
     assert_eq!(
-        crate::config::format::form(&done.text).as_deref(),
+        crate::config::format::format(&done.text).as_deref(),
         Ok(done.text.as_str())
     );
     assert_eq!(loaded.model.unwrap().targets.len(), done.targets, "{}", done.text);
@@ -25,10 +25,10 @@ fn translated(text: &str) -> TranslatedCrontab {
 }
 
 #[test]
-fn the_starter_is_valid_with_all_or_nothing_taken_out() {
+fn the_starter_is_valid_with_all_or_nothing_commented_out() {
     let starter = crate::config::load_text(Path::new("ops.kdl"), STARTER.as_bytes().to_vec());
     assert!(starter.findings.is_empty(), "{}", starter.render(false, 100));
-    assert_eq!(crate::config::format::form(STARTER).as_deref(), Ok(STARTER));
+    assert_eq!(crate::config::format::format(STARTER).as_deref(), Ok(STARTER));
     let whole = STARTER.replace("`/-`", "").replace("/-", "");
     let loaded = crate::config::load_text(Path::new("ops.kdl"), whole.into_bytes());
     assert!(loaded.findings.is_empty(), "{}", loaded.render(false, 100));
@@ -36,49 +36,49 @@ fn the_starter_is_valid_with_all_or_nothing_taken_out() {
 
 #[test]
 fn lines_of_a_crontab() {
-    assert_eq!(line(" \t", false), Line::Blank);
-    assert_eq!(line("  # x", false), Line::Comment(" x"));
-    assert_eq!(line("A_1 = 'b c'  ", false), Line::Setting("A_1", "b c"));
-    assert_eq!(line("PATH=/a:/b", false), Line::Setting("PATH", "/a:/b"));
-    let entry = |when, user, command| Line::Entry { when, user, command };
-    let fields = When::Fields("*/5 1-2 * JAN,MAR 0".to_owned());
+    assert_eq!(line(" \t", false), CrontabLine::Blank);
+    assert_eq!(line("  # x", false), CrontabLine::Comment(" x"));
+    assert_eq!(line("A_1 = 'b c'  ", false), CrontabLine::Setting("A_1", "b c"));
+    assert_eq!(line("PATH=/a:/b", false), CrontabLine::Setting("PATH", "/a:/b"));
+    let entry = |when, user, command| CrontabLine::Entry { when, user, command };
+    let fields = CronTime::Fields("*/5 1-2 * JAN,MAR 0".to_owned());
     assert_eq!(
         line("*/5  1-2 *\tJAN,MAR 0   a=1  b ", false),
         entry(fields, None, "a=1  b")
     );
-    assert_eq!(line("@Daily a", false), entry(When::Named("0 0 * * *"), None, "a"));
+    assert_eq!(line("@Daily a", false), entry(CronTime::Named("0 0 * * *"), None, "a"));
     assert_eq!(
         line("@reboot root a b", true),
-        entry(When::Other("@reboot"), Some("root"), "a b")
+        entry(CronTime::Other("@reboot"), Some("root"), "a b")
     );
     for unknown in ["* * * *", "* * * * *", "nonsense", "@daily", "* * * * * root"] {
         let users = unknown.ends_with("root");
-        assert_eq!(line(unknown, users), Line::Unknown, "{unknown}");
+        assert_eq!(line(unknown, users), CrontabLine::Unknown, "{unknown}");
     }
 }
 
 #[test]
 fn a_shell_is_used_where_one_is_needed() {
-    let argv = |line: &str| matches!(run(line, None, None), Run::Argv(_));
+    let argv = |line: &str| matches!(run(line, None, None), CronCommand::Argv(_));
     assert!(argv("/usr/bin/rsync -a /srv/a host:/b"));
     assert!(argv("python3 -m app --at=2"));
     for shell in [
         "cd /x", "A=1 b", "bin/x", "a | b", "a > b", "a *.c", "a $B", "~/x", "a 'b'", "a; b", ". x", "a {b,c}",
     ] {
-        assert_eq!(run(shell, None, None), Run::Shell(shell.to_owned()));
-        let other = Run::Other("/bin/bash".to_owned(), shell.to_owned());
+        assert_eq!(run(shell, None, None), CronCommand::Shell(shell.to_owned()));
+        let other = CronCommand::Other("/bin/bash".to_owned(), shell.to_owned());
         assert_eq!(run(shell, None, Some("/bin/bash")), other);
-        assert_eq!(run(shell, None, Some("/bin/sh")), Run::Shell(shell.to_owned()));
+        assert_eq!(run(shell, None, Some("/bin/sh")), CronCommand::Shell(shell.to_owned()));
     }
 }
 
 #[test]
-fn what_stands_behind_a_percent_sign_is_input() {
+fn text_after_a_percent_sign_is_input() {
     assert_eq!(parts(r"date +\%F"), ("date +%F".to_owned(), None));
     assert_eq!(parts("mail x%a%%b"), ("mail x".to_owned(), Some("a\n\nb".to_owned())));
     assert_eq!(
         run("mail x", Some("it's\nb"), None),
-        Run::Shell("printf '%s\\n' 'it'\\''s' 'b' | { mail x\n}".to_owned())
+        CronCommand::Shell("printf '%s\\n' 'it'\\''s' 'b' | { mail x\n}".to_owned())
     );
 }
 
@@ -115,7 +115,7 @@ fn a_crontab_becomes_an_ops_file() {
 }
 
 #[test]
-fn no_secret_of_a_crontab_comes_into_the_file() {
+fn no_secret_of_a_crontab_gets_into_the_file() {
     let text = "DB_PASSWORD=hunter2hunter2\n\
         API_KEY='hunter2 x y'\n\
         0 1 * * * mysqldump -phunter2pass shop\n\
@@ -147,7 +147,7 @@ fn no_secret_of_a_crontab_comes_into_the_file() {
         );
     }
     assert!(
-        done.text.contains("SECRET=… (a secret may stand in it"),
+        done.text.contains("SECRET=… (left out: it may hold a secret"),
         "{}",
         done.text
     );
@@ -168,7 +168,7 @@ fn a_column_of_users_is_noticed() {
 }
 
 #[test]
-fn jobs_of_other_users_are_taken_out() {
+fn jobs_of_other_users_are_commented_out() {
     let users = CrontabOrigin {
         users: true,
         ..setting()
@@ -179,7 +179,7 @@ fn jobs_of_other_users_are_taken_out() {
     );
     assert_eq!((done.targets, done.left), (1, 1));
     assert!(
-        done.text.contains("it ran as root") && done.text.contains("/-target \"run-parts\""),
+        done.text.contains("cron ran it as root") && done.text.contains("/-target \"run-parts\""),
         "{}",
         done.text
     );

@@ -11,7 +11,7 @@ pub enum Keyword {
     Null,
 }
 
-/// Whether any setting of that name takes it; `None`: there is no such setting.
+/// Whether any setting of that name takes it; `None` when no setting has that name.
 pub fn takes_keyword(name: &str, keyword: Keyword) -> Option<bool> {
     fn search(spec: &Spec, name: &str, keyword: Keyword, found: &mut Option<bool>) {
         let takes = |ty| ty == Type::Scalar || ty == Type::Bool && keyword == Keyword::Flag;

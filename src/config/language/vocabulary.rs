@@ -33,6 +33,7 @@ pub struct Vocabulary {
 /// A node.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Node"))]
 pub struct NodeEntry {
     /// As it is written.
     pub name: &'static str,
@@ -59,6 +60,7 @@ pub struct NodeEntry {
 /// An argument, or the last of them and all that follow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Argument"))]
 pub struct ArgumentEntry {
     /// What it must be.
     #[serde(flatten)]
@@ -72,6 +74,7 @@ pub struct ArgumentEntry {
 /// A property.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Property"))]
 pub struct PropertyEntry {
     /// As it is written, without the `=`.
     pub name: &'static str,
@@ -93,6 +96,7 @@ pub struct PropertyEntry {
 /// What a value must be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Form"))]
 pub struct ValueForm {
     /// The name of its type.
     #[serde(rename = "type")]
@@ -113,6 +117,7 @@ pub struct ValueForm {
 /// What holds without a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Unset"))]
 #[serde(rename_all = "lowercase")]
 pub enum DefaultEntry {
     /// The same as with these arguments, or this value, as they are written.
@@ -124,6 +129,7 @@ pub enum DefaultEntry {
 /// A part of the language that this build does not have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Absent"))]
 pub struct AbsentEntry {
     /// The node in which it would be written; none at the top of a file.
     pub within: Option<&'static str>,
@@ -136,6 +142,7 @@ pub struct AbsentEntry {
 /// A kind of finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Kind"))]
 pub struct FindingKind {
     /// Such as `OPS2001`; it never changes its meaning.
     pub code: &'static str,
@@ -164,15 +171,6 @@ impl Vocabulary {
             absent,
             findings: Code::ALL.iter().map(|code| kind(*code)).collect(),
         }
-    }
-
-    /// The node that `path` leads to, such as `check/http`.
-    #[must_use]
-    pub fn node(&self, path: &str) -> Option<&NodeEntry> {
-        let mut names = path.split('/');
-        let first = names.next()?;
-        let top = self.nodes.iter().find(|node| node.name == first)?;
-        names.try_fold(top, |node, name| node.children.iter().find(|child| child.name == name))
     }
 }
 
@@ -271,14 +269,6 @@ fn kind(code: Code) -> FindingKind {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_path_leads_to_a_node() {
-        let all = Vocabulary::of_this_build();
-        assert_eq!(all.node("check/http/json").unwrap().properties[0].name, "eq");
-        assert_eq!(all.node("check/nothing"), None);
-        assert_eq!(all.node(""), None);
-    }
 
     #[test]
     fn types_differ_in_their_names() {

@@ -20,7 +20,7 @@ pub const ENVIRONMENT: &[Spec] = &[
     node(
         "env",
         Args::Pair(Type::Variable, Type::Argument),
-        "an environment variable, set in addition to those of opsrun",
+        "an environment variable, added to the environment of opsrun",
         "env \"MODE\" \"live\"",
     )
     .with(SOURCES)

@@ -1,6 +1,6 @@
 //! What the decoding of a node needs and yields besides the node itself.
 //!
-//! Takes checked values, gives those of the model: paths absolute, programs with a `/` absolute. What a node names on the
+//! Takes checked values, gives values of the model: paths absolute, programs with a `/` absolute. What a node names on the
 //! host is collected on the way, so that no rule has to know the single probes and channels.
 //! Invariant: a relative path starts at the directory of the file that it is written in.
 

@@ -3,7 +3,7 @@
 use super::checked_node::CheckedNode;
 use crate::config::language::spec::{Args, Spec, node, prop};
 use crate::config::language::types::Type;
-use crate::config::source::{Span, Spanned};
+use crate::config::source::Spanned;
 use crate::config::values::Datum;
 
 pub const IMPORT: Spec = node(
@@ -21,7 +21,6 @@ pub struct ImportNode {
     /// As written: it may be a pattern.
     pub path: Spanned<String>,
     pub optional: bool,
-    pub head: Span,
 }
 
 pub fn import(node: &CheckedNode) -> Option<ImportNode> {
@@ -30,6 +29,5 @@ pub fn import(node: &CheckedNode) -> Option<ImportNode> {
         optional: node
             .prop("optional")
             .is_some_and(|value| value.value == Datum::Bool(true)),
-        head: node.head,
     })
 }

@@ -7,8 +7,8 @@ use crate::config::load_text;
 use crate::config::nodes::channel::METHOD_SPECS;
 use crate::config::nodes::check::PROBE_SPECS;
 use crate::config::nodes::reader::NodeReader;
-use crate::config::syntax::repair::mend;
-use crate::config::syntax::tree;
+use crate::config::syntax::parser;
+use crate::config::syntax::repair::repair;
 use crate::config::values::{self, Datum};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -36,9 +36,14 @@ fn examples_are_valid() {
         if spec.absent.is_some() {
             return;
         }
-        let mended = mend::mend(spec.example, 0, TOP_NAMES);
-        assert_eq!((mended.findings.len(), mended.pieces.len()), (0, 1), "{}", spec.example);
-        let nodes = tree::parse(&mended, &mended.pieces[0], 0).unwrap();
+        let repaired = repair(spec.example, 0, TOP_NAMES);
+        assert_eq!(
+            (repaired.findings.len(), repaired.pieces.len()),
+            (0, 1),
+            "{}",
+            spec.example
+        );
+        let nodes = parser::parse(&repaired, &repaired.pieces[0], 0).unwrap();
         assert_eq!(nodes[0].name, spec.name);
         let mut reader = NodeReader::default();
         reader.read(&nodes[0], spec, parent);
@@ -80,9 +85,9 @@ fn rows(each: &mut impl FnMut(&str, &'static Spec)) {
 /// The values of a text of that type.
 fn read(text: &str, ty: Type) -> Vec<Datum> {
     let line = format!("x {text}");
-    let mended = mend::mend(&line, 0, TOP_NAMES);
-    assert_eq!((mended.findings.len(), mended.pieces.len()), (0, 1), "{line}");
-    let nodes = tree::parse(&mended, &mended.pieces[0], 0).unwrap();
+    let repaired = repair(&line, 0, TOP_NAMES);
+    assert_eq!((repaired.findings.len(), repaired.pieces.len()), (0, 1), "{line}");
+    let nodes = parser::parse(&repaired, &repaired.pieces[0], 0).unwrap();
     let read = |value| values::check(value, ty, "x", &|_| String::new());
     nodes[0].args.iter().map(|value| read(value).expect(&line)).collect()
 }

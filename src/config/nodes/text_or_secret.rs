@@ -46,10 +46,10 @@ pub const HEADER: Spec = node(
 pub const CA_FILE: Spec = node(
     "ca-file",
     Args::One(Type::File),
-    "a PEM file with certificates to trust besides those of the system",
+    "a PEM file with certificates to trust in addition to the system's",
     "ca-file \"ca.pem\"",
 )
-.otherwise("only those of the system");
+.otherwise("only the system's certificates");
 
 /// A setting that may be secret, or must be: a value of [`Type::Secret`] is not written in the file.
 pub const fn setting(

@@ -1,69 +1,69 @@
 //! Jobs that wait for each other, so that none of them could ever run (OPS3003).
 //!
 //! Takes the resolved `needs` and the backups of retentions as edges, follows them depth first in file order, and reports
-//! every way back into the path as one circle, with every edge of it. Uses no recursion: a path may be as long as a file.
-//! Invariant: the same files give the same circles, and without what closes them none is left.
+//! every edge back into the path as one cycle. Uses no recursion: a path may be as long as a file.
+//! Invariant: the same files give the same cycles, and no cycle is left once the reported edges are removed.
 
 use crate::config::findings::{Code, Finding};
 use crate::config::nodes::document::Document;
-use crate::config::rules::names::{Names, Needs};
+use crate::config::rules::names::{JobNames, Needs};
 use crate::config::source::Span;
 use crate::model::{JobKind, JobName};
 use crate::units::show_count;
 use std::collections::{HashMap, HashSet};
 
-/// Most edges of one circle that are labelled: nobody follows more.
-const MOST_LABELS: usize = 64;
-const MOST_CYCLES: usize = 100;
+/// Most edges of one cycle that are labelled.
+const MAX_CYCLE_LABELS: usize = 64;
+const MAX_CYCLES: usize = 100;
 
 /// `from` waits for `to`.
 #[derive(Debug, Clone, Copy)]
-struct Edge {
+struct WaitEdge {
     from: usize,
     to: usize,
     span: Span,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Seen {
+enum VisitState {
     Not,
     OnPath,
     Done,
 }
 
 /// OPS3003.
-pub(in crate::config) fn judge(document: &Document, names: &Names<'_>, needs: &Needs, findings: &mut Vec<Finding>) {
+pub(in crate::config) fn judge(document: &Document, names: &JobNames<'_>, needs: &Needs, findings: &mut Vec<Finding>) {
     let jobs = names.all();
     let edges = edges(document, jobs, needs);
-    let mut seen = vec![Seen::Not; jobs.len()];
+    let mut seen = vec![VisitState::Not; jobs.len()];
     let mut said = 0;
     for start in 0..jobs.len() {
         // The edges that led here, and for every job on the path which of its edges comes next.
-        let mut taken: Vec<Edge> = Vec::new();
+        let mut taken: Vec<WaitEdge> = Vec::new();
         let mut path: Vec<(usize, usize)> = Vec::new();
-        if seen.get(start) == Some(&Seen::Not) {
+        if seen.get(start) == Some(&VisitState::Not) {
             path.push((start, 0));
         }
         while let Some((job, next)) = path.last_mut() {
             let at = *job;
-            mark(&mut seen, at, Seen::OnPath);
+            mark(&mut seen, at, VisitState::OnPath);
             let edge = edges.get(at).and_then(|own| own.get(*next)).copied();
             *next += 1;
             let Some(edge) = edge else {
-                mark(&mut seen, at, Seen::Done);
+                mark(&mut seen, at, VisitState::Done);
                 path.pop();
                 taken.pop();
                 continue;
             };
             match seen.get(edge.to) {
-                Some(Seen::Not) => {
+                Some(VisitState::Not) => {
                     taken.push(edge);
                     path.push((edge.to, 0));
                 }
-                Some(Seen::OnPath) if said < MOST_CYCLES => {
+                Some(VisitState::OnPath) if said < MAX_CYCLES => {
                     said += 1;
                     let from = path.iter().position(|(job, _)| *job == edge.to).unwrap_or(0);
-                    let mut circle: Vec<Edge> = taken.get(from..).unwrap_or_default().to_vec();
+                    let mut circle: Vec<WaitEdge> = taken.get(from..).unwrap_or_default().to_vec();
                     circle.push(edge);
                     findings.push(finding(circle, jobs));
                 }
@@ -73,23 +73,23 @@ pub(in crate::config) fn judge(document: &Document, names: &Names<'_>, needs: &N
     }
 }
 
-fn mark(seen: &mut [Seen], at: usize, as_what: Seen) {
+fn mark(seen: &mut [VisitState], at: usize, as_what: VisitState) {
     if let Some(seen) = seen.get_mut(at) {
         *seen = as_what;
     }
 }
 
 /// What each job waits for, each once, in the order written.
-fn edges(document: &Document, jobs: &[JobName], needs: &Needs) -> Vec<Vec<Edge>> {
+fn edges(document: &Document, jobs: &[JobName], needs: &Needs) -> Vec<Vec<WaitEdge>> {
     let numbers: HashMap<&JobName, usize> = jobs.iter().enumerate().map(|(at, name)| (name, at)).collect();
-    let mut edges: Vec<Vec<Edge>> = vec![Vec::new(); jobs.len()];
+    let mut edges: Vec<Vec<WaitEdge>> = vec![Vec::new(); jobs.len()];
     let mut known: HashSet<(usize, usize)> = HashSet::new();
     let mut add = |from: &JobName, to: &JobName, span: Span| {
         if let (Some(&from), Some(&to)) = (numbers.get(from), numbers.get(to))
             && known.insert((from, to))
             && let Some(own) = edges.get_mut(from)
         {
-            own.push(Edge { from, to, span });
+            own.push(WaitEdge { from, to, span });
         }
     };
     for node in &document.retentions {
@@ -110,7 +110,7 @@ fn edges(document: &Document, jobs: &[JobName], needs: &Needs) -> Vec<Vec<Edge>>
     edges
 }
 
-fn finding(mut circle: Vec<Edge>, jobs: &[JobName]) -> Finding {
+fn finding(mut circle: Vec<WaitEdge>, jobs: &[JobName]) -> Finding {
     let first = circle
         .iter()
         .enumerate()
@@ -125,11 +125,11 @@ fn finding(mut circle: Vec<Edge>, jobs: &[JobName]) -> Finding {
             way.extend(few.first().map(|edge| format!("`{}`", name(edge.from))));
             format!("jobs wait for each other: {}", way.join(", "))
         }
-        many => format!("{} jobs wait for each other in a circle", show_count(many.len() as u64)),
+        many => format!("{} jobs wait for each other in a cycle", show_count(many.len() as u64)),
     };
-    let label = |edge: &Edge| {
+    let label = |edge: &WaitEdge| {
         if edge.from == edge.to {
-            "waits for its own end".to_owned()
+            "waits for itself".to_owned()
         } else {
             format!("`{}` waits for `{}`", name(edge.from), name(edge.to))
         }
@@ -139,7 +139,7 @@ fn finding(mut circle: Vec<Edge>, jobs: &[JobName]) -> Finding {
         Some(edge) => Finding::new(Code::Cycle, edge.span, message, label(edge)),
         None => Finding::new(Code::Cycle, Span::default(), message, ""),
     };
-    for edge in labelled.take(MOST_LABELS - 1) {
+    for edge in labelled.take(MAX_CYCLE_LABELS - 1) {
         result = result.also(edge.span, label(edge));
     }
     result.help(if circle.len() == 1 {

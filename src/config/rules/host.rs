@@ -1,14 +1,13 @@
-//! What a file says of its host, and whether it is so: variables, programs, paths, file systems.
+//! What a file assumes about its host, and whether it is true (OPS7002, OPS5013): variables, programs, paths, file systems.
 //!
-//! Takes the document, gives the [`Ask`]s that it makes of a host (OPS7002, OPS5013), and has them looked at when the user
-//! wants it: `check --host`. Beside `load` the only file of `config` that touches the file system; besides it, nothing
-//! here reads the environment.
-//! Invariant: gathering looks at nothing; what cannot be seen for want of permission is not said to be absent.
+//! `check --host` verifies the [`HostAssumption`]s. Besides `source::import` the only file of `config` that touches the
+//! file system, and the only one that reads the environment.
+//! Invariant: collecting touches nothing; what cannot be seen for lack of permission is not reported as missing.
 
 use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::nodes::document::Document;
 use crate::config::nodes::{HostObject, HostReference, SearchPath};
-use crate::config::rules::validate::Place;
+use crate::config::rules::resolved::ResolvedBackup;
 use crate::config::source::Span;
 use crate::config::source::paths::shown;
 use std::ffi::OsString;
@@ -21,13 +20,13 @@ pub(in crate::config) const CODES: &[Code] = &[Code::SameFileSystem, Code::HostF
 
 /// Something that must be so on the host.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::config) struct Ask {
+pub(in crate::config) struct HostAssumption {
     span: Span,
-    fact: Fact,
+    fact: HostFact,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Fact {
+enum HostFact {
     Variable(String),
     /// It is in one of the directories of this list, or of the inherited one.
     Program {
@@ -48,24 +47,24 @@ enum Fact {
 }
 
 /// Everything that the document takes for granted.
-pub(in crate::config) fn asks(document: &Document, places: &[Place<'_>]) -> Vec<Ask> {
+pub(in crate::config) fn asks(document: &Document, places: &[ResolvedBackup<'_>]) -> Vec<HostAssumption> {
     let targets = document.targets.iter().map(|node| &node.job.host_references);
     let checks = document.checks.iter().map(|node| &node.job.host_references);
     let channels = document.channels.iter().map(|node| &node.host_references);
     let references = targets.chain(checks).chain(channels).flatten();
-    let mut asks: Vec<Ask> = references.filter_map(ask).collect();
+    let mut asks: Vec<HostAssumption> = references.filter_map(ask).collect();
     for place in places {
         let (Some(source), Some(from)) = (&place.source, &place.node.source) else {
             continue;
         };
-        asks.push(Ask {
+        asks.push(HostAssumption {
             span: from.span,
-            fact: Fact::Directory(source.clone(), "source"),
+            fact: HostFact::Directory(source.clone(), "source"),
         });
         if let (Some(to), Some(into)) = (&place.to, &place.node.to) {
-            asks.push(Ask {
+            asks.push(HostAssumption {
                 span: into.span,
-                fact: Fact::Apart {
+                fact: HostFact::Apart {
                     backup: place.name.to_owned(),
                     from: from.span,
                     source: source.clone(),
@@ -77,36 +76,36 @@ pub(in crate::config) fn asks(document: &Document, places: &[Place<'_>]) -> Vec<
     asks
 }
 
-fn ask(reference: &HostReference) -> Option<Ask> {
+fn ask(reference: &HostReference) -> Option<HostAssumption> {
     let fact = match &reference.what {
-        HostObject::Variable(name) => Fact::Variable(name.clone()),
+        HostObject::Variable(name) => HostFact::Variable(name.clone()),
         HostObject::Program(_, SearchPath::Unknown) => return None,
-        HostObject::Program(path, _) if path.contains('/') => Fact::Executable(PathBuf::from(path)),
-        HostObject::Program(word, search) => Fact::Program {
+        HostObject::Program(path, _) if path.contains('/') => HostFact::Executable(PathBuf::from(path)),
+        HostObject::Program(word, search) => HostFact::Program {
             word: word.clone(),
             path: match search {
                 SearchPath::Own(path) => Some(path.clone()),
                 SearchPath::Inherited | SearchPath::Unknown => None,
             },
         },
-        HostObject::File(path, setting) => Fact::File(path.clone(), setting),
-        HostObject::Directory(path, setting) => Fact::Directory(path.clone(), setting),
+        HostObject::File(path, setting) => HostFact::File(path.clone(), setting),
+        HostObject::Directory(path, setting) => HostFact::Directory(path.clone(), setting),
     };
-    Some(Ask {
+    Some(HostAssumption {
         span: reference.span,
         fact,
     })
 }
 
 /// Looks at the host, and says what is not so.
-pub(in crate::config) fn look(asks: &[Ask], findings: &mut Vec<Finding>) {
+pub(in crate::config) fn look(asks: &[HostAssumption], findings: &mut Vec<Finding>) {
     findings.extend(asks.iter().filter_map(|ask| judged(ask.span, &ask.fact)));
 }
 
-fn judged(span: Span, fact: &Fact) -> Option<Finding> {
+fn judged(span: Span, fact: &HostFact) -> Option<Finding> {
     let finding = |message: String, label: &str| Finding::new(Code::HostFact, span, message, label);
     match fact {
-        Fact::Variable(name) if std::env::var_os(name).is_none() => {
+        HostFact::Variable(name) if std::env::var_os(name).is_none() => {
             let name = excerpt(name);
             Some(
                 finding(format!("the variable `{name}` is not set"), "read from it").help(format!(
@@ -114,34 +113,31 @@ fn judged(span: Span, fact: &Fact) -> Option<Finding> {
                 )),
             )
         }
-        Fact::Program { word, path } => {
+        HostFact::Program { word, path } => {
             let list = path.as_ref().map(OsString::from).or_else(|| std::env::var_os("PATH"));
             let found = std::env::split_paths(&list.unwrap_or_default()).any(|dir| executable(&dir.join(word)));
             let word = excerpt(word);
             (!found).then(|| {
-                finding(format!("there is no program `{word}` in PATH"), "not found").help(format!(
-                    "install it, or write where it is: `command \"/opt/bin/{word}\"`"
+                finding(format!("cannot find the program `{word}` in PATH"), "not found").help(format!(
+                    "install it, or write its path, for example `command \"/opt/bin/{word}\"`"
                 ))
             })
         }
-        Fact::Executable(file) if is_absent(file) => Some(
-            finding(format!("there is no program `{}`", shown(file)), "not found")
-                .help("paths start at the directory of this file; a name without `/` is looked for in PATH"),
+        HostFact::Executable(file) if is_absent(file) => Some(
+            finding(format!("cannot find the program `{}`", shown(file)), "not found")
+                .help("paths are relative to the directory of this file; names without `/` are searched in PATH"),
         ),
-        Fact::Executable(file) if file.metadata().is_ok() && !executable(file) => Some(
-            finding(
-                format!("`{}` cannot be executed", shown(file)),
-                "no right to execute it",
-            )
-            .help(format!("`chmod +x {}`", shown(file))),
+        HostFact::Executable(file) if file.metadata().is_ok() && !executable(file) => Some(
+            finding(format!("`{}` cannot be executed", shown(file)), "not executable")
+                .help(format!("`chmod +x {}`", shown(file))),
         ),
-        Fact::Directory(dir, setting) if is_absent(dir) => Some(absent(finding, dir, setting, "directory")),
-        Fact::Directory(dir, setting) if dir.metadata().is_ok_and(|meta| !meta.is_dir()) => Some(
-            finding(format!("`{}` is no directory", shown(dir)), "a directory belongs here")
-                .help(format!("name the directory that holds it: `{setting} \"…\"`")),
+        HostFact::Directory(dir, setting) if is_absent(dir) => Some(absent(finding, dir, setting, "directory")),
+        HostFact::Directory(dir, setting) if dir.metadata().is_ok_and(|meta| !meta.is_dir()) => Some(
+            finding(format!("`{}` is not a directory", shown(dir)), "expected a directory")
+                .help(format!("use the directory that contains it: `{setting} \"…\"`")),
         ),
-        Fact::File(file, setting) if is_absent(file) => Some(absent(finding, file, setting, "file")),
-        Fact::Apart {
+        HostFact::File(file, setting) if is_absent(file) => Some(absent(finding, file, setting, "file")),
+        HostFact::Apart {
             backup,
             from,
             source,
@@ -152,13 +148,13 @@ fn judged(span: Span, fact: &Fact) -> Option<Finding> {
                 Finding::new(
                     Code::SameFileSystem,
                     span,
-                    format!("the copies of the backup `{backup}` are on the file system of its source"),
+                    format!("the source and the copies of backup `{backup}` are on the same file system"),
                     "the same disk",
                 )
                 .also(*from, "its source")
                 .help(
-                    "what takes the one takes the other: let `to` name a directory on another disk, or say that it is \
-                     meant with `allow \"same-file-system\" reason=\"…\"`",
+                    "a failed disk loses both: write the copies to another disk, or add \
+                     `allow \"same-file-system\" reason=\"…\"`",
                 )
             })
         }
@@ -167,8 +163,8 @@ fn judged(span: Span, fact: &Fact) -> Option<Finding> {
 }
 
 fn absent(finding: impl Fn(String, &str) -> Finding, path: &Path, setting: &str, what: &str) -> Finding {
-    finding(format!("there is no {what} `{}`", shown(path)), "not on this host")
-        .help(format!("create it, mount what holds it, or write another `{setting}`"))
+    finding(format!("cannot find the {what} `{}`", shown(path)), "not on this host")
+        .help(format!("create it, mount its file system, or change `{setting}`"))
 }
 
 /// Surely not there.
@@ -238,20 +234,23 @@ mod tests {
         for (setting, message) in [
             (
                 "command \"no-such-program\"",
-                "there is no program `no-such-program` in PATH",
+                "cannot find the program `no-such-program` in PATH",
             ),
-            ("command \"bin/gone\"", "there is no program"),
+            ("command \"bin/gone\"", "cannot find the program"),
             ("command \"bin/plain\"", "cannot be executed"),
-            ("command \"sh\"; cwd \"gone\"", "there is no directory"),
-            ("command \"sh\"; cwd \"bin/plain\"", "is no directory"),
-            ("command \"sh\"; env \"TOKEN\" from-file=\"gone\"", "there is no file"),
+            ("command \"sh\"; cwd \"gone\"", "cannot find the directory"),
+            ("command \"sh\"; cwd \"bin/plain\"", "is not a directory"),
+            (
+                "command \"sh\"; env \"TOKEN\" from-file=\"gone\"",
+                "cannot find the file",
+            ),
             (
                 "command \"sh\"; env \"TOKEN\" from-env=\"OPSRUN_NEVER_SET\"",
                 "the variable `OPSRUN_NEVER_SET` is not set",
             ),
             (
                 "command \"sh\"; env \"TOKEN\" { from-command \"no-such-program\"; }",
-                "there is no program",
+                "cannot find the program",
             ),
             (
                 "command \"sh\"; }\nchannel \"c\" { slack { url from-env=\"OPSRUN_NEVER_SET\"; }",
@@ -260,11 +259,11 @@ mod tests {
         ] {
             let text = format!("target \"a\" {{ {setting}; }}\n");
             let found = said(temp.path(), &text);
-            let [(code, said)] = found.as_slice() else {
+            let [(code, found)] = found.as_slice() else {
                 panic!("{setting}: {found:?}")
             };
             assert_eq!(code, "OPS7002");
-            assert!(said.contains(message), "{setting}: {said}");
+            assert!(found.contains(message), "{setting}: {found}");
         }
     }
 
@@ -280,7 +279,7 @@ mod tests {
         let allowed =
             "backup \"a\" { source \"data\"; to \"copies\"; allow \"same-file-system\" reason=\"a test\"; }\n";
         assert_eq!(said(temp.path(), allowed), []);
-        // Without a look at the host nobody knows whether that is needed.
+        // Without `--host` it is unknown whether that is needed.
         let loaded = load_text(&temp.path().join("ops.kdl"), allowed.as_bytes().to_vec());
         assert_eq!(loaded.findings, []);
         assert_eq!(loaded.unasked, 2);

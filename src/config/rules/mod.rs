@@ -1,14 +1,164 @@
-//! Checks across nodes.
+//! The [`Document`] as a whole → the [`Model`], or what is wrong between its parts.
+//!
+//! Takes decoded nodes, resolves paths and references, runs the checks across nodes in order, applies `allow`, and builds
+//! the model. Knows no KDL.
+//! Invariant: the model is built only when no finding is an error; a doubt that rests on text that could not be read
+//! is not reported.
 
-pub(in crate::config) mod cycles;
-pub(in crate::config) mod deletion;
-pub(in crate::config) mod host;
-pub(in crate::config) mod lexical;
+mod cycles;
+mod deletion;
+mod destinations;
+mod host;
 pub(in crate::config) mod names;
-pub(in crate::config) mod nested_directories;
-pub(in crate::config) mod never_ready;
-pub(in crate::config) mod notify;
-pub(in crate::config) mod schedule_fit;
-pub(in crate::config) mod schedule_pitfalls;
+mod nested_directories;
+mod never_ready;
+mod notify;
+pub(in crate::config) mod resolved;
+mod schedule_fit;
+mod schedule_pitfalls;
 pub(in crate::config) mod schedules;
-pub(in crate::config) mod validate;
+
+use crate::config::findings::{Code, Finding, allow, sorted};
+use crate::config::nodes::document::Document;
+use crate::config::nodes::lower::lower;
+use crate::config::nodes::{JobLinks, lower_ops};
+use crate::config::source::{SourceMap, Span};
+use crate::model::{Model, Ops};
+use chrono::{DateTime, Utc};
+use deletion::deletable::Deletable;
+use deletion::path_cache::PathSetCache;
+use deletion::{
+    assertions, class_overlap, copies_kept, delete_limits, empty_class, empty_selection, protected_paths,
+    retention_overlap,
+};
+use resolved::{ResolvedBackup, ResolvedRetention, resolve};
+use std::collections::HashMap;
+
+/// The whole, judged.
+#[derive(Debug)]
+pub(in crate::config) struct CheckResult {
+    pub(in crate::config) model: Option<Model>,
+    pub(in crate::config) findings: Vec<Finding>,
+    /// How much of the host was not looked at.
+    pub(in crate::config) unasked: usize,
+}
+
+/// Judges everything and builds the model when nothing is wrong; with `host`, also what the files say of the host.
+pub(in crate::config) fn check(
+    document: &Document,
+    sources: &SourceMap,
+    digest: String,
+    now: DateTime<Utc>,
+    host: bool,
+    mut findings: Vec<Finding>,
+) -> CheckResult {
+    let ops = lower_ops(document.ops.as_ref(), sources, digest);
+    names::unique(document, &mut findings);
+    let places: Vec<ResolvedBackup<'_>> = document.backups.iter().map(resolve).collect();
+    let by_name: HashMap<&str, &ResolvedBackup<'_>> = places.iter().rev().map(|place| (place.name, place)).collect();
+    let claims = names::claims(document, &places, &by_name, &mut findings);
+
+    let names = names::JobNames::of(document);
+    let needs = names.needs(document, &mut findings);
+    cycles::judge(document, &names, &needs, &mut findings);
+    never_ready::judge(document, &needs, &mut findings);
+    let schedules = schedules::Schedules::of(document, ops.timezone, &mut findings);
+    schedule_pitfalls::judge(&schedules, now, &mut findings);
+    schedule_fit::judge(document, &schedules, &needs, now, &mut findings);
+    notify::judge(document, &names, &mut findings);
+
+    destinations::check(&places, &mut findings);
+    delete_limits::system_sources(&claims, &mut findings);
+    copies_kept::copies(document, &places, &claims, &mut findings);
+    delete_limits::budgets(document, &mut findings);
+    copies_kept::without_effect(document, &mut findings);
+    deletion(document, sources, &ops, &places, &claims, &mut findings);
+    nested_directories::judge(&places, &claims, &ops, &mut findings);
+    assertions::judge(document, &places, &claims, &mut findings);
+    let asks = host::asks(document, &places);
+    let (unasked, unasked_codes) = if host {
+        host::look(&asks, &mut findings);
+        (0, [].as_slice())
+    } else {
+        (asks.len(), host::CODES)
+    };
+    allow::apply(document, sources, unasked_codes, &mut findings);
+    // What is wrong with a file may be why no job is seen in it.
+    if !findings.iter().any(Finding::is_error) {
+        findings.extend(no_jobs(document, sources));
+    }
+
+    // What took the place of a character of several bytes may be shorter than it.
+    for label in findings.iter_mut().flat_map(|finding| &mut finding.labels) {
+        label.span = sources.whole(label.span);
+    }
+    let findings = sorted(findings);
+    let fine = !findings.iter().any(Finding::is_error);
+    let model = fine
+        .then(|| {
+            let links = schedules
+                .of_jobs(document)
+                .zip(&needs)
+                .map(|((_, _, timed), needs)| JobLinks {
+                    needs: needs.iter().map(|name| name.value.clone()).collect(),
+                    schedule: timed.map(|timed| timed.schedule.name.clone()),
+                    longest_gap: timed.and_then(|timed| Some(timed.gaps(now)?.1)),
+                });
+            let all = schedules.all().iter().map(|timed| timed.schedule.clone());
+            lower(document, ops, all.collect(), links.collect())
+        })
+        .flatten();
+    CheckResult {
+        model,
+        findings,
+        unasked,
+    }
+}
+
+/// What patterns mean together; retentions of backups that store nothing are left out.
+fn deletion(
+    document: &Document,
+    sources: &SourceMap,
+    ops: &Ops,
+    places: &[ResolvedBackup<'_>],
+    claims: &[ResolvedRetention<'_>],
+    findings: &mut Vec<Finding>,
+) {
+    let sets = PathSetCache::default();
+    let empty = empty_selection::judge(places, &sets, findings);
+    let precious = protected_paths::all(document, places, ops, sources);
+    let reaches: Vec<Deletable<'_>> = claims
+        .iter()
+        .filter(|claim| claim.node.patterns_known && claim.backup.node.patterns_known)
+        .filter(|claim| !empty.contains(claim.backup.name))
+        .filter_map(|claim| Deletable::new(claim, &sets))
+        .collect();
+    for reach in &reaches {
+        empty_class::classes(reach, &sets, findings);
+        class_overlap::overlapping_classes(reach, &sets, findings);
+    }
+    protected_paths::own_files(&reaches, &sets, &precious, findings);
+    retention_overlap::pairs(&reaches, &sets, findings);
+}
+
+/// OPS3007: a file that was cut off, or not yet written.
+fn no_jobs(document: &Document, sources: &SourceMap) -> Option<Finding> {
+    let unsure = document.blind || document.hidden_retention || !document.hidden.is_empty();
+    if document.jobs().next().is_some() || unsure {
+        return None;
+    }
+    let root = sources.files().first()?;
+    let first = root.text.split(['\n', '\r']).next().unwrap_or_default();
+    let span = Span::new(root.base, root.base + first.len());
+    let finding = Finding::new(
+        Code::NoJobs,
+        span,
+        "the ops file does not declare any jobs",
+        "expected a target, check, backup or retention",
+    );
+    Some(
+        finding.help(
+            "check that the file is complete, or declare a job: `backup \"data\" { source \"/srv/data\"; to \"/backup/data\"; }`",
+        ),
+    )
+}

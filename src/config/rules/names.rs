@@ -1,15 +1,15 @@
-//! Names: which are given twice, and which job each reference means.
+//! JobNames: which are given twice, and which job each reference means.
 //!
 //! Takes the document, gives retentions with their backups, and every `needs` and every `job` of a check resolved;
 //! reports names that are given twice (OPS3001), name nothing or the wrong kind (OPS3002), and retentions without a
 //! backup (OPS5001).
-//! Invariant: a reference to what may stand in text that could not be read is not reported.
+//! Invariant: a reference to a name that may be in text that could not be read is not reported.
 
 use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::language::suggest::nearest;
 use crate::config::nodes::RetentionNode;
 use crate::config::nodes::document::Document;
-use crate::config::rules::validate::{Claim, Place};
+use crate::config::rules::resolved::{ResolvedBackup, ResolvedRetention};
 use crate::config::source::{Span, Spanned};
 use crate::model::{JobKind, JobName};
 use std::cell::Cell;
@@ -31,7 +31,7 @@ pub(in crate::config) fn unique(document: &Document, findings: &mut Vec<Finding>
                     "again here",
                 )
                 .also(*first, "first here")
-                .help(format!("give one of them another name, such as \"{}-2\"", name.value)),
+                .help(format!("rename one of them, for example to \"{}-2\"", name.value)),
             ),
             None => {
                 seen.insert((kind, &name.value), name.span);
@@ -40,7 +40,7 @@ pub(in crate::config) fn unique(document: &Document, findings: &mut Vec<Finding>
     }
 }
 
-/// OPS3001 of what is no job.
+/// OPS3001 for schedules and channels.
 pub(in crate::config) fn twice<'a>(
     what: &str,
     names: impl Iterator<Item = &'a Spanned<String>>,
@@ -57,7 +57,7 @@ pub(in crate::config) fn twice<'a>(
                     "again here",
                 )
                 .also(*first, "first here")
-                .help(format!("give one of them another name, such as \"{}-2\"", name.value)),
+                .help(format!("rename one of them, for example to \"{}-2\"", name.value)),
             );
         } else {
             seen.insert(&name.value, name.span);
@@ -68,10 +68,10 @@ pub(in crate::config) fn twice<'a>(
 /// OPS5001, OPS3002, and duplicate classes. Gives the retentions whose backup is known.
 pub(in crate::config) fn claims<'a>(
     document: &'a Document,
-    places: &'a [Place<'a>],
-    by_name: &HashMap<&str, &'a Place<'a>>,
+    places: &'a [ResolvedBackup<'a>],
+    by_name: &HashMap<&str, &'a ResolvedBackup<'a>>,
     findings: &mut Vec<Finding>,
-) -> Vec<Claim<'a>> {
+) -> Vec<ResolvedRetention<'a>> {
     let mut claims = Vec::new();
     for node in &document.retentions {
         classes(node, findings);
@@ -83,7 +83,7 @@ pub(in crate::config) fn claims<'a>(
             continue;
         };
         if let Some(backup) = by_name.get(reference.value.as_str()) {
-            claims.push(Claim {
+            claims.push(ResolvedRetention {
                 node,
                 name: node.job.name.as_ref().map_or("", |name| name.value.as_str()),
                 backup,
@@ -100,13 +100,13 @@ pub(in crate::config) fn claims<'a>(
 }
 
 /// The names of the backups, each once.
-fn names_of<'a>(places: &[Place<'a>]) -> Vec<&'a str> {
+fn names_of<'a>(places: &[ResolvedBackup<'a>]) -> Vec<&'a str> {
     let mut seen = HashSet::new();
     let names = places.iter().map(|place| place.name);
     names.filter(|name| !name.is_empty() && seen.insert(*name)).collect()
 }
 
-fn bad_reference(reference: &Spanned<String>, document: &Document, places: &[Place<'_>]) -> Finding {
+fn bad_reference(reference: &Spanned<String>, document: &Document, places: &[ResolvedBackup<'_>]) -> Finding {
     let wanted = reference.value.as_str();
     let shown = excerpt(wanted);
     let known = names_of(places);
@@ -114,22 +114,17 @@ fn bad_reference(reference: &Spanned<String>, document: &Document, places: &[Pla
     let finding = |message: String, label: &str| Finding::new(Code::BadReference, reference.span, message, label);
     if let Some((kind, name)) = wanted.split_once(':') {
         if kind == "backup" && names().any(|n| n == name) {
-            return finding(
-                format!("`{shown}` holds the kind as well"),
-                "the name alone belongs here",
-            )
-            .help(format!("write `backup=\"{name}\"`"));
+            return finding(format!("`{shown}` includes the kind"), "expected a name without a kind")
+                .help(format!("write `backup=\"{name}\"`"));
         }
         if kind != "backup" {
-            return finding(
-                format!("`{shown}` is of the wrong kind"),
-                "a retention waits for a backup",
-            )
-            .help(match names().next() {
-                Some(name) => format!("name a backup, such as `backup=\"{name}\"`"),
-                None => "declare a backup first: `backup \"data\" { source \"/srv/data\"; to \"/backup/data\"; }`"
-                    .to_owned(),
-            });
+            return finding(format!("`{shown}` is not a backup"), "a retention needs a backup").help(
+                match names().next() {
+                    Some(name) => format!("name a backup, such as `backup=\"{name}\"`"),
+                    None => "declare a backup first: `backup \"data\" { source \"/srv/data\"; to \"/backup/data\"; }`"
+                        .to_owned(),
+                },
+            );
         }
     }
     let is_retention = document
@@ -137,9 +132,9 @@ fn bad_reference(reference: &Spanned<String>, document: &Document, places: &[Pla
         .iter()
         .filter_map(|r| r.job.name.as_ref())
         .find(|name| name.value == wanted && names().all(|n| n != wanted));
-    let mut result = finding(format!("there is no backup `{shown}`"), "names nothing");
+    let mut result = finding(format!("unknown backup `{shown}`"), "not declared");
     if let Some(other) = is_retention {
-        result = result.also(other.span, "a retention of that name, not a backup");
+        result = result.also(other.span, "this is a retention, not a backup");
     }
     result.help(match nearest(wanted, names()) {
         Some(near) => format!("did you mean `backup=\"{near}\"`?"),
@@ -147,14 +142,14 @@ fn bad_reference(reference: &Spanned<String>, document: &Document, places: &[Pla
             [] => "declare a backup first: `backup \"data\" { source \"/srv/data\"; to \"/backup/data\"; }`".to_owned(),
             [only] => format!("the only backup is \"{only}\": write `backup=\"{only}\"`"),
             many => format!(
-                "there are: {}",
+                "declared: {}",
                 many.iter().take(12).copied().collect::<Vec<_>>().join(", ")
             ),
         },
     })
 }
 
-fn without_backup(node: &RetentionNode, places: &[Place<'_>], sure: bool, findings: &mut Vec<Finding>) {
+fn without_backup(node: &RetentionNode, places: &[ResolvedBackup<'_>], sure: bool, findings: &mut Vec<Finding>) {
     let name = node.job.name.as_ref().map_or("…", |name| name.value.as_str());
     let backups = names_of(places);
     let guess = backups
@@ -174,11 +169,11 @@ fn without_backup(node: &RetentionNode, places: &[Place<'_>], sure: bool, findin
     let finding = Finding::new(
         Code::RetentionWithoutBackup,
         node.job.head,
-        format!("the retention `{name}` names no backup"),
-        "nothing may be deleted that was not copied and verified before",
+        format!("retention `{name}` has no `backup=`"),
+        "files are deleted only after they are copied and verified",
     )
     .help(help);
-    // A name that is no name is not there to be written behind.
+    // Without a valid name there is no place to insert it.
     let fits = guess.filter(|_| sure && node.job.name.is_some());
     findings.push(match fits {
         Some(guess) => {
@@ -201,24 +196,24 @@ fn classes(node: &RetentionNode, findings: &mut Vec<Finding>) {
                     "again here",
                 )
                 .also(first, "first here")
-                .help("give one of them another name, or put their globs into one class"),
+                .help("rename one of them, or put their globs into one class"),
             );
         }
     }
 }
 
 /// Steps that are written like jobs, and the kind of job that they belong to.
-const STEPS: &[(&str, JobKind)] = &[
+const STEP_PREFIXES: &[(&str, JobKind)] = &[
     ("verify", JobKind::Backup),
     ("prune", JobKind::Backup),
     ("cleanup", JobKind::Retention),
 ];
 
 /// How many names are compared in search of similar ones: a hostile file has very many of both.
-const MOST_COMPARED: usize = 500_000;
+const MAX_NAME_COMPARISONS: usize = 500_000;
 
 /// Every job that the files declare.
-pub(in crate::config) struct Names<'a> {
+pub(in crate::config) struct JobNames<'a> {
     document: &'a Document,
     known: HashSet<JobName>,
     /// In the order of [`Document::jobs`], each once.
@@ -231,7 +226,7 @@ pub(in crate::config) struct Names<'a> {
 /// The resolved `needs` of each job, in the order of [`Document::jobs`].
 pub(in crate::config) type Needs = Vec<Vec<Spanned<JobName>>>;
 
-impl<'a> Names<'a> {
+impl<'a> JobNames<'a> {
     pub(in crate::config) fn of(document: &'a Document) -> Self {
         let jobs = document.jobs();
         let names = jobs.filter_map(|(kind, job)| Some(JobName::new(kind, &job.name.as_ref()?.value)));
@@ -266,7 +261,7 @@ impl<'a> Names<'a> {
                         Finding::new(
                             Code::Repeated,
                             reference.span,
-                            format!("`{}` is needed twice", excerpt(&reference.value)),
+                            format!("`{}` appears twice in `needs`", excerpt(&reference.value)),
                             "again here",
                         )
                         .also(*first, "first here")
@@ -312,8 +307,8 @@ impl<'a> Names<'a> {
         let write = |name: &dyn std::fmt::Display| format!("`{setting} \"{name}\"`");
         if let Some(name) = parsed {
             let finding = finding(
-                format!("there is no {} `{}`", name.kind.word(), excerpt(&name.name)),
-                "names nothing",
+                format!("unknown {} `{}`", name.kind.word(), excerpt(&name.name)),
+                "not declared",
             );
             return finding.help(match self.of_name(&name.name).first() {
                 Some(other) => format!("did you mean {}?", write(other)),
@@ -322,7 +317,7 @@ impl<'a> Names<'a> {
         }
         let Some((kind, name)) = wanted.split_once(':') else {
             let kinds = self.of_name(wanted);
-            let finding = finding(format!("`{shown}` has no kind"), "a job is written `kind:name`");
+            let finding = finding(format!("`{shown}` has no kind"), "write jobs as `kind:name`");
             let all: Vec<String> = kinds.iter().map(|name| write(name)).collect();
             return finding.help(match all.as_slice() {
                 [] => self.guess(wanted, setting),
@@ -330,22 +325,19 @@ impl<'a> Names<'a> {
                 _ => format!("write one of: {}", all.join(", ")),
             });
         };
-        if let Some((_, job)) = STEPS.iter().find(|(step, _)| *step == kind) {
+        if let Some((_, job)) = STEP_PREFIXES.iter().find(|(step, _)| *step == kind) {
             let meant = JobName::new(*job, name);
-            let finding = finding(format!("`{shown}` is a step, not a job"), "a job belongs here");
+            let finding = finding(format!("`{shown}` is a step, not a job"), "expected a job");
             return finding.help(if self.known.contains(&meant) {
-                format!("write {}: a job means all its steps", write(&meant))
+                format!("write {}: a job includes all of its steps", write(&meant))
             } else {
                 let guess = self.guess(&meant.to_string(), setting);
-                format!(
-                    "it would belong to the job `{}`, which is not there; {guess}",
-                    excerpt(&meant.to_string())
-                )
+                format!("the job `{}` is not declared; {guess}", excerpt(&meant.to_string()))
             });
         }
         let finding = finding(
-            format!("there is no kind of job `{}`", excerpt(kind)),
-            "neither check, target, backup nor retention",
+            format!("unknown kind of job `{}`", excerpt(kind)),
+            "expected check, target, backup or retention",
         );
         let near = nearest(kind, JobKind::ALL.iter().map(|kind| kind.word()));
         let near = near.and_then(|near| format!("{near}:{name}").parse::<JobName>().ok());
@@ -367,7 +359,7 @@ impl<'a> Names<'a> {
     /// The help when nothing fits: the nearest job, or what there is.
     fn guess(&self, wanted: &str, setting: &str) -> String {
         let compared = self.compared.get();
-        if compared < MOST_COMPARED {
+        if compared < MAX_NAME_COMPARISONS {
             self.compared.set(compared + self.written.len());
             let all = || self.written.iter().map(String::as_str);
             let bare = |name: &str| name.split_once(':').map_or(0, |(kind, _)| kind.len() + 1);
@@ -381,9 +373,9 @@ impl<'a> Names<'a> {
             }
         }
         if self.written.is_empty() {
-            return "declare that job, or delete this".to_owned();
+            return "declare the job, or delete this reference".to_owned();
         }
         let some: Vec<&str> = self.written.iter().take(12).map(String::as_str).collect();
-        format!("there are: {}", some.join(", "))
+        format!("declared: {}", some.join(", "))
     }
 }

@@ -1,12 +1,12 @@
 //! Directories of different jobs that lie in one another: copies that are copied, sources that hold what opsrun writes.
 //!
 //! Takes resolved backups and retentions and the state directory, gives findings. One backup's own source and destination,
-//! and two destinations, are `lexical`'s.
-//! Invariant: paths are compared by their letters. What is said to be refused is what the guards of a plan refuse: they go
-//! by the backup's `exclude`, asked here with the same matcher.
+//! and two destinations, are `destinations`'.
+//! Invariant: paths are compared as text. Reported as refused is what the guards of a plan refuse: they use the backup's
+//! `exclude`, with the same matcher.
 
 use crate::config::findings::{Code, Finding};
-use crate::config::rules::validate::{Claim, Place};
+use crate::config::rules::resolved::{ResolvedBackup, ResolvedRetention};
 use crate::config::source::Span;
 use crate::config::source::paths::shown;
 use crate::model::pattern::{SelectionState, Selector};
@@ -18,23 +18,28 @@ use std::path::Path;
 
 /// Most pairs of a source and a destination in it that are looked at: their number can grow with the square, but so would
 /// the findings.
-const MOST_PAIRS: usize = 20_000;
+const MAX_PAIRS: usize = 20_000;
 
 /// OPS5003 between jobs, OPS5016 and OPS5017.
-pub(in crate::config) fn judge(places: &[Place<'_>], claims: &[Claim<'_>], ops: &Ops, findings: &mut Vec<Finding>) {
+pub(in crate::config) fn judge(
+    places: &[ResolvedBackup<'_>],
+    claims: &[ResolvedRetention<'_>],
+    ops: &Ops,
+    findings: &mut Vec<Finding>,
+) {
     let mut targets: Vec<(&Path, usize)> = places
         .iter()
         .enumerate()
         .filter_map(|(at, place)| Some((place.to.as_deref()?, at)))
         .collect();
-    // In order of paths, what lies below a directory stands in one row behind it.
+    // Sorted: paths below a directory directly follow it.
     targets.sort_unstable();
     let deleting: HashSet<&str> = claims.iter().map(|claim| claim.backup.name).collect();
     let mut by_target: HashMap<&Path, usize> = HashMap::new();
     for (to, at) in &targets {
         by_target.entry(to).or_insert(*at);
     }
-    // What was said to be in reach of a retention is not also said to be in its way.
+    // What a retention can delete is not reported again.
     let said: HashSet<Span> = findings
         .iter()
         .filter(|finding| matches!(finding.code, Code::DeletesOwnFiles | Code::DestinationOverlap))
@@ -60,7 +65,7 @@ pub(in crate::config) fn judge(places: &[Place<'_>], claims: &[Claim<'_>], ops: 
                 break;
             };
             asked += 1;
-            if asked > MOST_PAIRS {
+            if asked > MAX_PAIRS {
                 return;
             }
             let Some(other) = places.get(*other_at).filter(|other| other.name != place.name) else {
@@ -103,7 +108,7 @@ fn stores_a_copy(selector: &mut Selector, below: &Path, name: &str) -> bool {
     RelPath::new(file.as_os_str().as_bytes()).is_some_and(|path| selector.standing(&path).selected())
 }
 
-fn stores_all(place: &Place<'_>) -> bool {
+fn stores_all(place: &ResolvedBackup<'_>) -> bool {
     place
         .node
         .contents
@@ -112,7 +117,7 @@ fn stores_all(place: &Place<'_>) -> bool {
 }
 
 /// OPS5003: a source that lies in another's destination, and a retention that deletes from it.
-fn in_copies(place: &Place<'_>, other: &Place<'_>, said: &HashSet<Span>) -> Option<Finding> {
+fn in_copies(place: &ResolvedBackup<'_>, other: &ResolvedBackup<'_>, said: &HashSet<Span>) -> Option<Finding> {
     let (source, to) = (place.node.source.as_ref()?, other.node.to.as_ref()?);
     if said.contains(&source.span) || said.contains(&to.span) {
         return None;
@@ -121,20 +126,25 @@ fn in_copies(place: &Place<'_>, other: &Place<'_>, said: &HashSet<Span>) -> Opti
         Code::DestinationOverlap,
         source.span,
         format!(
-            "the backup `{}` reads from inside the destination of the backup `{}`, and a retention deletes there",
+            "the source of backup `{}` is inside the destination of backup `{}`, and a retention deletes from it",
             place.name, other.name
         ),
-        "every run of it would be refused",
+        "opsrun refuses every run of it",
     );
     Some(
         finding
             .also(to.span, "copies are written here")
-            .help("let no retention name this backup, or move one of the two directories"),
+            .help("remove the retention of this backup, or move one of the two directories"),
     )
 }
 
 /// OPS5003: a source that holds another's destination, and a retention that deletes from it.
-fn holds_copies(place: &Place<'_>, other: &Place<'_>, below: &Path, said: &HashSet<Span>) -> Option<Finding> {
+fn holds_copies(
+    place: &ResolvedBackup<'_>,
+    other: &ResolvedBackup<'_>,
+    below: &Path,
+    said: &HashSet<Span>,
+) -> Option<Finding> {
     let (source, to) = (place.node.source.as_ref()?, other.node.to.as_ref()?);
     if said.contains(&to.span) {
         return None;
@@ -143,10 +153,10 @@ fn holds_copies(place: &Place<'_>, other: &Place<'_>, below: &Path, said: &HashS
         Code::DestinationOverlap,
         source.span,
         format!(
-            "the source of the backup `{}` holds the copies of the backup `{}`, and a retention deletes from it",
+            "the source of backup `{}` contains the copies of backup `{}`, and a retention deletes from it",
             place.name, other.name
         ),
-        "every run of it would be refused",
+        "opsrun refuses every run of it",
     );
     Some(
         finding
@@ -167,16 +177,16 @@ fn out_of(below: &Path, instead: &str) -> String {
 }
 
 /// OPS5016.
-fn holds_state(place: &Place<'_>, state: &Path, selector: &mut Option<Selector>) -> Option<Finding> {
+fn holds_state(place: &ResolvedBackup<'_>, state: &Path, selector: &mut Option<Selector>) -> Option<Finding> {
     let (source, written) = (place.source.as_deref()?, place.node.source.as_ref()?);
     let help = if let Ok(below) = state.strip_prefix(source) {
         let selector = selector.get_or_insert_with(|| Selector::new(&place.node.selection()));
         if standing(selector, below).excluded {
             return None;
         }
-        out_of(below, "name another `state-dir` in `ops`")
+        out_of(below, "use another `state-dir` in `ops`")
     } else if source.starts_with(state) {
-        "name another `state-dir` in `ops`, or copy from elsewhere".to_owned()
+        "use another `state-dir` in `ops`, or another source".to_owned()
     } else {
         return None;
     };
@@ -184,17 +194,17 @@ fn holds_state(place: &Place<'_>, state: &Path, selector: &mut Option<Selector>)
         Code::StateInSource,
         written.span,
         format!(
-            "the backup `{}` reads where the history of all runs is written, in `{}`",
+            "the source of backup `{}` contains the run history in `{}`",
             place.name,
             shown(state)
         ),
-        "every run of it would be refused",
+        "opsrun refuses every run of it",
     );
     Some(finding.help(help))
 }
 
 /// Copies that are copied again: without end (OPS5003), or beside what they are copies of (OPS5017).
-fn again(places: &[Place<'_>], copied: &[(usize, usize)], findings: &mut Vec<Finding>) {
+fn again(places: &[ResolvedBackup<'_>], copied: &[(usize, usize)], findings: &mut Vec<Finding>) {
     let pairs: HashSet<(usize, usize)> = copied.iter().copied().collect();
     for &(at, other_at) in copied {
         let (Some(place), Some(other)) = (places.get(at), places.get(other_at)) else {
@@ -210,14 +220,14 @@ fn again(places: &[Place<'_>], copied: &[(usize, usize)], findings: &mut Vec<Fin
                         Code::DestinationOverlap,
                         own.span,
                         format!(
-                            "the backups `{}` and `{}` store each other's copies: they would grow with every run",
+                            "backups `{}` and `{}` copy each other's copies, so they grow with every run",
                             other.name, place.name
                         ),
                         format!("`{}` copies from here", other.name),
                     )
                     .also(to.span, format!("`{}` copies from here", place.name))
                     .help(format!(
-                        "let one of them `exclude` the other's destination: `{}`",
+                        "exclude the destination of the other backup in one of them: `{}`",
                         place.to.as_deref().map(shown).unwrap_or_default()
                     )),
                 );
@@ -240,10 +250,10 @@ fn again(places: &[Place<'_>], copied: &[(usize, usize)], findings: &mut Vec<Fin
                 Code::CopiesOfCopies,
                 written.span,
                 format!(
-                    "the backup `{}` stores the data of the backup `{}` and all its copies as well",
+                    "backup `{}` stores the data of backup `{}` and also all of its copies",
                     place.name, other.name
                 ),
-                "holds both",
+                "contains both",
             )
             .also(to.span, "copies are written here")
             .help(out_of(copies, "move the copies out of the source")),

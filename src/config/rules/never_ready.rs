@@ -1,8 +1,8 @@
-//! Gates that can never open: jobs that wait for what will not happen (OPS3008).
+//! Jobs that can never run because they wait for what cannot happen (OPS3008).
 //!
 //! Takes the resolved `needs`; reports jobs that need a paused one, checks that ask how fresh a paused one is, and jobs
-//! that need a check which asks for a success of the same job. Circles of `needs` are the business of `cycles`.
-//! Invariant: a gate is called closed for ever only when no run of any kind can open it.
+//! that need a check which asks for a success of the same job. Cycles of `needs` belong to `cycles`.
+//! Invariant: reported only when no run of any kind can open the gate.
 
 use crate::config::findings::{Code, Finding};
 use crate::config::nodes::document::Document;
@@ -14,7 +14,7 @@ use crate::model::{JobKind, JobName};
 use std::collections::{HashMap, HashSet, VecDeque};
 
 /// Most edges that are followed in search of gates that wait for what they open.
-const MOST_EDGES: usize = 2_000_000;
+const MAX_EDGES: usize = 2_000_000;
 
 /// OPS3008.
 pub(in crate::config) fn judge(document: &Document, needs: &Needs, findings: &mut Vec<Finding>) {
@@ -51,13 +51,13 @@ pub(in crate::config) fn judge(document: &Document, needs: &Needs, findings: &mu
                 Finding::new(
                     Code::ClosedGate,
                     job.span,
-                    format!("`{asked}` is paused, so it only grows older"),
-                    "asks about a job that never runs",
+                    format!("`{asked}` is paused, so its last success only gets older"),
+                    "this job never runs",
                 )
                 .warning()
                 .also(*span, "paused")
                 .help(format!(
-                    "write `paused` in `check \"{}\"` as well, or let `{asked}` run",
+                    "pause `check \"{}\"` too, or remove `paused` from `{asked}`",
                     name.value
                 )),
             );
@@ -70,11 +70,11 @@ pub(in crate::config) fn judge(document: &Document, needs: &Needs, findings: &mu
                 Finding::new(
                     Code::ClosedGate,
                     last,
-                    format!("`{asked}` can never run: it waits for a check of its own success"),
-                    format!("waits for `{own}`"),
+                    format!("`{asked}` can never run because it needs a check of its own success"),
+                    format!("needs `{own}`"),
                 )
-                .also(job.span, format!("asks whether `{asked}` has succeeded"))
-                .help("delete one of the two references: who watches a job must not be its gate"),
+                .also(job.span, format!("checks whether `{asked}` succeeded"))
+                .help("delete one of the two references: a check of a job cannot be a condition for that job"),
             );
         }
     }
@@ -117,22 +117,28 @@ fn left_out(own: &JobName, job: &JobNode, needed: &Spanned<JobName>, paused: Spa
     let finding = Finding::new(
         Code::ClosedGate,
         needed.span,
-        format!("`{own}` never runs: it waits for `{}`, which is paused", needed.value),
-        "left out of every run",
+        format!(
+            "`{own}` never runs because it needs `{}`, which is paused",
+            needed.value
+        ),
+        "skipped in every run",
     )
     .warning()
     .also(paused, "paused");
     if job.needs.iter().any(|reference| reference.span == needed.span) {
         finding.help(format!(
-            "write `paused` in it as well, or take `{}` out of its `needs`",
+            "pause this job too, or remove `{}` from its `needs`",
             needed.value
         ))
     } else {
-        finding.help(format!("write `paused` in it as well, or let `{}` run", needed.value))
+        finding.help(format!(
+            "pause this job too, or remove `paused` from `{}`",
+            needed.value
+        ))
     }
 }
 
-/// Where, on the way from one job to what it waits for, the last reference stands that leads to `to`.
+/// The last reference to `to` on the way from one job to what it waits for.
 fn reaches(
     from: &JobName,
     to: &JobName,
@@ -144,7 +150,7 @@ fn reaches(
     while let Some(at) = next.pop_front() {
         for needed in waits.get(at).into_iter().flatten() {
             *followed += 1;
-            if *followed > MOST_EDGES {
+            if *followed > MAX_EDGES {
                 return None;
             }
             if needed.value == *to {

@@ -1,14 +1,14 @@
-//! Who is told: the channels that jobs name, and checks that silence one another.
+//! The channels that jobs notify, and checks that silence each other.
 //!
-//! Takes the document, resolves every `notify` and `silenced-by`; reports channels that are declared twice, named and not
-//! there, or told nothing (OPS3004), jobs that reach nobody (OPS6003), and checks that silence each other in a circle.
-//! Invariant: a doubt that rests on text which could not be read is not reported.
+//! Reports channels that are declared twice, unknown, or receive nothing (OPS3004), jobs that notify no channel (OPS6003),
+//! and checks that silence each other in a cycle.
+//! Invariant: a doubt that rests on text that could not be read is not reported.
 
 use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::language::suggest::nearest;
 use crate::config::nodes::JobNode;
 use crate::config::nodes::document::Document;
-use crate::config::rules::names::{Names, twice};
+use crate::config::rules::names::{JobNames, twice};
 use crate::config::source::{Span, Spanned};
 use crate::model::channel::LOG;
 use crate::model::check::Worst;
@@ -16,20 +16,19 @@ use crate::model::{JobKind, JobName};
 use std::collections::{HashMap, HashSet};
 
 /// How many names are compared in search of similar ones: a hostile file has very many of both.
-const MOST_COMPARED: usize = 500_000;
+const MAX_NAME_COMPARISONS: usize = 500_000;
 
-/// Judges all that is about being told.
-pub(in crate::config) fn judge(document: &Document, names: &Names<'_>, findings: &mut Vec<Finding>) {
+pub(in crate::config) fn judge(document: &Document, names: &JobNames<'_>, findings: &mut Vec<Finding>) {
     let channels = document.channels.iter().filter_map(|node| node.name.as_ref());
     twice("channel", channels, findings);
-    notified(document, findings);
+    references(document, findings);
     unused(document, findings);
-    unheard(document, findings);
+    not_notified(document, findings);
     silences(document, names, findings);
 }
 
 /// OPS3002 and OPS2006 of `notify`.
-fn notified(document: &Document, findings: &mut Vec<Finding>) {
+fn references(document: &Document, findings: &mut Vec<Finding>) {
     let names: Vec<&str> = declared(document).collect();
     let known: HashSet<&str> = names.iter().copied().chain([LOG]).collect();
     let mut compared = 0;
@@ -45,14 +44,14 @@ fn notified(document: &Document, findings: &mut Vec<Finding>) {
                     Finding::new(
                         Code::Repeated,
                         reference.span,
-                        format!("`{}` is told twice", excerpt(wanted)),
+                        format!("channel `{}` appears twice in `notify`", excerpt(wanted)),
                         "again here",
                     )
                     .also(first, "first here")
                     .help("delete one of them"),
                 );
             } else if !known.contains(wanted) && !document.blind && !document.hidden.contains(wanted) {
-                let near = (compared < MOST_COMPARED)
+                let near = (compared < MAX_NAME_COMPARISONS)
                     .then(|| nearest(wanted, known.iter().copied()))
                     .flatten();
                 compared += known.len();
@@ -72,31 +71,31 @@ fn no_channel(reference: &Spanned<String>, near: Option<&str>, names: &[&str]) -
     let finding = Finding::new(
         Code::BadReference,
         reference.span,
-        format!("there is no channel `{}`", excerpt(wanted)),
-        "names nothing",
+        format!("unknown channel `{}`", excerpt(wanted)),
+        "not declared",
     );
     let bare = wanted.strip_prefix("channel:").filter(|bare| names.contains(bare));
     finding.help(match (bare, near, names) {
-        (Some(bare), _, _) => format!("the name alone belongs here: write `notify \"{bare}\"`"),
+        (Some(bare), _, _) => format!("write `notify \"{bare}\"`, without the kind"),
         (None, Some(near), _) => format!("did you mean `notify \"{near}\"`?"),
         (None, None, []) => format!(
             "declare it: `channel \"{}\" {{ webhook {{ url from-env=\"OPS_WEBHOOK\"; }}; }}`",
             crate::config::values::as_name(wanted).unwrap_or_else(|| "ops".to_owned())
         ),
         (None, None, names) => format!(
-            "there are: {}, {LOG}",
+            "declared: {}, {LOG}",
             names.iter().take(12).copied().collect::<Vec<_>>().join(", ")
         ),
     })
 }
 
-/// OPS3004: every job tells others.
+/// OPS3004: every job notifies other channels.
 fn unused(document: &Document, findings: &mut Vec<Finding>) {
     let unsure = |job: &JobNode| job.damaged || job.notify.as_ref().is_none_or(|notify| notify.damaged);
     if document.blind || !document.hidden.is_empty() || document.jobs().any(|(_, job)| unsure(job)) {
         return;
     }
-    let told: HashSet<&str> = document
+    let notified: HashSet<&str> = document
         .jobs()
         .filter_map(|(_, job)| job.notify.as_ref())
         .flat_map(|notify| notify.channels.iter().map(|name| name.value.as_str()))
@@ -105,27 +104,31 @@ fn unused(document: &Document, findings: &mut Vec<Finding>) {
         return;
     };
     for node in &document.channels {
-        let Some(name) = node.name.as_ref().filter(|name| !told.contains(name.value.as_str())) else {
+        let Some(name) = node
+            .name
+            .as_ref()
+            .filter(|name| !notified.contains(name.value.as_str()))
+        else {
             continue;
         };
         let mut finding = Finding::new(
             Code::Unused,
             name.span,
-            format!("the channel `{}` is told nothing", name.value),
-            "every job names other channels",
+            format!("channel `{}` receives no alerts", name.value),
+            "every job notifies other channels",
         );
         if let Some(notify) = &any.notify {
-            finding = finding.also(notify.span, "one of them");
+            finding = finding.also(notify.span, "for example here");
         }
         findings.push(finding.help(format!(
-            "add it to a job, as in `notify \"{}\"`, or delete the channel: without `notify` a job tells all of them",
+            "add it to a job with `notify \"{}\"`, or delete the channel; a job without `notify` notifies all channels",
             name.value
         )));
     }
 }
 
-/// OPS6003, in files that declare channels: who has none reads the log or the exit code.
-fn unheard(document: &Document, findings: &mut Vec<Finding>) {
+/// OPS6003, only in files that declare channels.
+fn not_notified(document: &Document, findings: &mut Vec<Finding>) {
     let Some(channel) = declared(document).next() else {
         return;
     };
@@ -148,14 +151,17 @@ fn unheard(document: &Document, findings: &mut Vec<Finding>) {
             Finding::new(
                 Code::Unheard,
                 notify.span,
-                format!("nobody is told when `{}` fails", JobName::new(kind, &name.value)),
-                "only the log is",
+                format!(
+                    "no channel is notified when `{}` fails",
+                    JobName::new(kind, &name.value)
+                ),
+                "only the log",
             )
             .also(name.span, "can become critical")
             .help(format!(
-                "write `notify \"{channel}\"`, or delete the line to tell all channels{}",
+                "write `notify \"{channel}\"`, or delete the line to notify all channels{}",
                 if kind == JobKind::Check {
-                    "; a check that may wait says `severity \"warning\"`"
+                    "; for a check that is not urgent, write `severity \"warning\"`"
                 } else {
                     ""
                 }
@@ -165,8 +171,8 @@ fn unheard(document: &Document, findings: &mut Vec<Finding>) {
 }
 
 /// OPS3002 and OPS3003 of `silenced-by`.
-fn silences(document: &Document, names: &Names<'_>, findings: &mut Vec<Finding>) {
-    // Which check, and where that stands, by the name of the one that is silenced.
+fn silences(document: &Document, names: &JobNames<'_>, findings: &mut Vec<Finding>) {
+    // Which check, and where it is named, by the name of the silenced check.
     let mut by: HashMap<&str, (&str, Span)> = HashMap::new();
     for check in &document.checks {
         let Some(reference) = &check.silenced_by else {
@@ -180,13 +186,13 @@ fn silences(document: &Document, names: &Names<'_>, findings: &mut Vec<Finding>)
                 Finding::new(
                     Code::BadReference,
                     reference.span,
-                    format!("`{job}` is no check"),
+                    format!("`{job}` is not a check"),
                     "only a check can silence another",
                 )
                 .help(match names.all().iter().find(|name| name.kind == JobKind::Check) {
                     Some(_) => {
                         format!(
-                            "name a check that asks about it, such as one with `job \"{job}\" {{ age critical=\"26h\"; }}`"
+                            "name a check of that job, such as one with `job \"{job}\" {{ age critical=\"26h\"; }}`"
                         )
                     }
                     None => "delete the line".to_owned(),
@@ -208,7 +214,7 @@ fn silences(document: &Document, names: &Names<'_>, findings: &mut Vec<Finding>)
         let mut at = name.value.as_str();
         while !done.contains(at) {
             if let Some(from) = on_path.get(at) {
-                findings.extend(circle(path.get(*from..).unwrap_or_default(), &by));
+                findings.extend(cycle(path.get(*from..).unwrap_or_default(), &by));
                 break;
             }
             on_path.insert(at, path.len());
@@ -222,10 +228,10 @@ fn silences(document: &Document, names: &Names<'_>, findings: &mut Vec<Finding>)
     }
 }
 
-/// Most edges of one circle that are labelled: nobody follows more.
-const MOST_LABELS: usize = 64;
+/// Most edges of one cycle that are labelled.
+const MAX_CYCLE_LABELS: usize = 64;
 
-fn circle(names: &[&str], by: &HashMap<&str, (&str, Span)>) -> Option<Finding> {
+fn cycle(names: &[&str], by: &HashMap<&str, (&str, Span)>) -> Option<Finding> {
     let mut edges: Vec<(&str, &str, Span)> = names
         .iter()
         .filter_map(|name| by.get(name).map(|(other, span)| (*name, *other, *span)))
@@ -233,7 +239,7 @@ fn circle(names: &[&str], by: &HashMap<&str, (&str, Span)>) -> Option<Finding> {
     edges.sort_by_key(|(_, _, span)| *span);
     let label = |(name, other, _): &(&str, &str, Span)| {
         if name == other {
-            "by itself".to_owned()
+            "silenced by itself".to_owned()
         } else {
             format!("`check:{other}` silences `check:{name}`")
         }
@@ -242,15 +248,15 @@ fn circle(names: &[&str], by: &HashMap<&str, (&str, Span)>) -> Option<Finding> {
     let message = if rest.is_empty() {
         format!("`check:{}` silences itself", first.0)
     } else {
-        "checks silence each other: when all of them are bad, nobody is told".to_owned()
+        "checks silence each other, so no channel is notified when all of them fail".to_owned()
     };
     let mut finding = Finding::new(Code::Cycle, first.2, message, label(first));
-    for edge in rest.iter().take(MOST_LABELS) {
+    for edge in rest.iter().take(MAX_CYCLE_LABELS) {
         finding = finding.also(edge.2, label(edge));
     }
     Some(finding.help(if rest.is_empty() {
         "delete the line"
     } else {
-        "delete one of these lines, best that of the check whose trouble is the cause of the others'"
+        "delete one of these lines, preferably in the check that shows the root cause"
     }))
 }

@@ -9,7 +9,7 @@ use crate::config::findings::{Code, Finding};
 use crate::config::nodes::check::DEFAULT_CHECK_TIMEOUT;
 use crate::config::nodes::document::Document;
 use crate::config::rules::names::Needs;
-use crate::config::rules::schedules::{Schedules, Timed};
+use crate::config::rules::schedules::{KnownSchedule, Schedules};
 use crate::model::check::{Levels, Probe};
 use crate::model::{JobKind, JobName};
 use crate::units::show_duration;
@@ -35,7 +35,7 @@ pub(in crate::config) fn judge(
 }
 
 /// Which schedule each job runs by.
-type ByJob<'a> = HashMap<JobName, &'a Timed<'a>>;
+type ByJob<'a> = HashMap<JobName, &'a KnownSchedule<'a>>;
 
 /// A retention without a schedule runs with its backup.
 fn by_job<'a>(document: &'a Document, schedules: &'a Schedules<'a>) -> ByJob<'a> {
@@ -73,12 +73,12 @@ fn long_jobs(document: &Document, by_job: &ByJob<'_>, now: DateTime<Utc>, findin
             Finding::new(
                 Code::TooLong,
                 timeout.span,
-                "it may take until it is due again",
+                "the timeout is as long as the time between two runs",
                 format!("the shortest time between two runs is {}", show_duration(shortest)),
             )
             .also(timed.rhythm.span(), "when it runs")
             .help(format!(
-                "allow less, such as `timeout \"{}\"`, or let it run less often",
+                "use a shorter timeout, for example `timeout \"{}\"`, or run the job less often",
                 show_duration(half(shortest))
             )),
         );
@@ -116,22 +116,22 @@ fn retries(document: &Document, by_job: &ByJob<'_>, now: DateTime<Utc>, findings
             continue;
         }
         let what = if timeout.is_zero() {
-            format!("the waits alone come to {}", show_duration(total))
+            format!("the waits alone add up to {}", show_duration(total))
         } else {
-            format!("attempts and waits come to {}", show_duration(total))
+            format!("attempts and waits add up to {}", show_duration(total))
         };
         findings.push(
             Finding::new(
                 Code::TooLong,
                 retry.span,
-                "it may be tried again until it is due again",
+                "retries can take as long as the time between two runs",
                 what,
             )
             .also(
                 timed.rhythm.span(),
                 format!("the shortest time between two runs is {}", show_duration(shortest)),
             )
-            .help("repeat less often, wait less, or give each attempt a shorter `timeout`"),
+            .help("retry less often, wait less, or give each attempt a shorter `timeout`"),
         );
     }
 }
@@ -155,23 +155,23 @@ fn probes(document: &Document, by_job: &ByJob<'_>, now: DateTime<Utc>, findings:
             Some(timeout) => Finding::new(
                 Code::ThresholdsOrder,
                 timeout.span,
-                "an answer may take until the check is due again",
-                format!("the shortest time between two is {}", show_duration(shortest)),
+                "the timeout is as long as the time between two checks",
+                format!("the shortest time between two runs is {}", show_duration(shortest)),
             )
-            .also(timed.rhythm.span(), "when it asks"),
+            .also(timed.rhythm.span(), "when it runs"),
             None => Finding::new(
                 Code::ThresholdsOrder,
                 name.span,
-                "an answer may take until the check is due again",
-                format!("`timeout` is {} unless it is given", show_duration(longest)),
+                "the timeout is as long as the time between two checks",
+                format!("the default `timeout` is {}", show_duration(longest)),
             )
             .also(
                 timed.rhythm.span(),
-                format!("the shortest time between two is {}", show_duration(shortest)),
+                format!("the shortest time between two runs is {}", show_duration(shortest)),
             ),
         };
         findings.push(finding.help(format!(
-            "write `timeout \"{}\"`, or ask less often",
+            "write `timeout \"{}\"`, or check less often",
             show_duration(half(shortest))
         )));
     }
@@ -200,17 +200,17 @@ fn freshness(document: &Document, by_job: &ByJob<'_>, now: DateTime<Utc>, findin
                 Code::TooFresh,
                 job.span,
                 format!(
-                    "`{word}=\"{}\"` is reached before `{asked}` is due again",
+                    "`{word}=\"{}\"` is reached before the next run of `{asked}`",
                     show_duration(level)
                 ),
-                "asks for more than the schedule gives",
+                "shorter than the schedule allows",
             )
             .also(
                 timed.rhythm.span(),
                 format!("the longest time between two runs is {}", show_duration(longest)),
             )
             .help(format!(
-                "allow the time between two runs and that of a run, such as `age {word}=\"{}\"`",
+                "allow for the time between two runs and the run itself, for example `age {word}=\"{}\"`",
                 show_duration(roomy(longest))
             )),
         );
@@ -245,12 +245,12 @@ fn within(document: &Document, by_job: &ByJob<'_>, now: DateTime<Utc>, findings:
                 Finding::new(
                     Code::ShortWithin,
                     within.span,
-                    "the time ends before the next copy is made",
+                    "`within=` is shorter than the time between two copies",
                     format!("the longest time between two copies is {}", show_duration(longest)),
                 )
                 .also(timed.rhythm.span(), "when copies are made")
                 .help(format!(
-                    "write `within=\"{}\"` or more, or count copies instead, as in `keep last=7`",
+                    "write `within=\"{}\"` or more, or count copies instead, for example `keep last=7`",
                     show_duration(roomy(longest))
                 )),
             );
@@ -280,14 +280,14 @@ fn elsewhere(document: &Document, by_job: &ByJob<'_>, needs: &Needs, findings: &
                 Code::RunsHereToo,
                 needed.span,
                 format!(
-                    "`{}` has another schedule, and would run whenever `{own}` does as well",
+                    "`{}` has another schedule, but also runs whenever `{own}` runs",
                     needed.value
                 ),
-                "runs it, each time",
+                "runs it every time",
             )
-            .also(other.rhythm.span(), "when it runs by itself");
+            .also(other.rhythm.span(), "its own schedule");
             if timed.rhythm.span() != other.rhythm.span() {
-                finding = finding.also(timed.rhythm.span(), "when it would run, too");
+                finding = finding.also(timed.rhythm.span(), "when it also runs");
             }
             findings.push(finding.help(format!(
                 "to depend on its last result instead, declare `check \"{0}-fresh\" {{ job \"{1}\" {{ age critical=\"1h\"; }}; }}` \

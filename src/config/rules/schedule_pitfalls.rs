@@ -1,13 +1,12 @@
-//! What schedules really do, when that is not what they seem to do.
+//! Schedules that do not do what they seem to do.
 //!
-//! Takes the schedules and the present: clocks change at dates, and what is said names the next ones. Reports lines that
-//! never come (OPS4001), times that a change of the clocks meets (OPS4002), days that match in two ways (OPS4005), steps
-//! and periods that are uneven (OPS4007), and a jitter that reaches the next run (OPS4006). Knows nothing of jobs.
+//! Reports lines that never run (OPS4001), times affected by clock changes (OPS4002), days that match in two ways
+//! (OPS4005), uneven steps and periods (OPS4007), and a jitter that reaches the next run (OPS4006). Knows nothing of jobs.
 //! Invariant: pure; the same file at the same time gives the same findings.
 
 use crate::config::findings::{Code, Finding};
 use crate::config::nodes::RhythmNode;
-use crate::config::rules::schedules::{Schedules, Timed};
+use crate::config::rules::schedules::{KnownSchedule, Schedules};
 use crate::config::source::Span;
 use crate::model::schedule::{ChangeKind, ClockChange, Rhythm, WallClock, clock_changes};
 use crate::units::show_duration;
@@ -16,15 +15,15 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 /// How far ahead changes of the clocks are looked for.
-const HORIZON: Duration = Duration::from_hours(24 * 800);
+const LOOK_AHEAD: Duration = Duration::from_hours(24 * 800);
 const DAY: Duration = Duration::from_hours(24);
 /// How many coming runs are shown.
-const SHOWN: usize = 5;
-const CHANGES: usize = 2;
+const SHOWN_RUNS: usize = 5;
+const SHOWN_CHANGES: usize = 2;
 
 /// Judges every schedule by itself.
 pub(in crate::config) fn judge(schedules: &Schedules<'_>, now: DateTime<Utc>, findings: &mut Vec<Finding>) {
-    let mut changes = Changes::default();
+    let mut changes = ChangesByLine::default();
     for timed in schedules.all() {
         match &timed.schedule.rhythm {
             Rhythm::Cron(clock) => cron(timed, clock, now, &mut changes, findings),
@@ -35,7 +34,13 @@ pub(in crate::config) fn judge(schedules: &Schedules<'_>, now: DateTime<Utc>, fi
 }
 
 /// OPS4001, OPS4002, OPS4005 and OPS4007 of a cron line.
-fn cron(timed: &Timed<'_>, clock: &WallClock, now: DateTime<Utc>, changes: &mut Changes, findings: &mut Vec<Finding>) {
+fn cron(
+    timed: &KnownSchedule<'_>,
+    clock: &WallClock,
+    now: DateTime<Utc>,
+    changes: &mut ChangesByLine,
+    findings: &mut Vec<Finding>,
+) {
     let RhythmNode::Cron(node) = timed.rhythm else {
         return;
     };
@@ -45,10 +50,10 @@ fn cron(timed: &Timed<'_>, clock: &WallClock, now: DateTime<Utc>, changes: &mut 
             Finding::new(
                 Code::NeverFires,
                 node.span,
-                format!("`{line}` never comes"),
-                "no date is like this",
+                format!("`{line}` never runs"),
+                "no date matches",
             )
-            .help("choose a day that the month has: the last of February is `cron \"0 0 28 2 *\"`, and 31 lies in seven months only"),
+            .help("choose a day that exists in the month: February has 28 days, and only seven months have 31"),
         );
         return;
     }
@@ -57,10 +62,10 @@ fn cron(timed: &Timed<'_>, clock: &WallClock, now: DateTime<Utc>, changes: &mut 
             Finding::new(
                 Code::Uneven,
                 node.part(place.start, place.end),
-                "the steps are not all alike",
+                "the steps are uneven",
                 what,
             )
-            .help("write the values out, such as `0,20,40`, or use `every \"…\"` for what is to come at even times"),
+            .help("list the values, for example `0,20,40`, or use `every \"…\"` for even intervals"),
         );
     }
     if clock.cron.both_days_restricted() {
@@ -76,7 +81,7 @@ fn cron(timed: &Timed<'_>, clock: &WallClock, now: DateTime<Utc>, changes: &mut 
 
 /// OPS4005.
 fn either_day(
-    timed: &Timed<'_>,
+    timed: &KnownSchedule<'_>,
     span: Span,
     line: &str,
     clock: &WallClock,
@@ -85,7 +90,7 @@ fn either_day(
 ) {
     let runs = std::iter::successors(timed.schedule.next(now), |last| timed.schedule.next(*last));
     let runs: Vec<String> = runs
-        .take(SHOWN)
+        .take(SHOWN_RUNS)
         .map(|run| run.with_timezone(&clock.zone).format("%a %Y-%m-%d %H:%M").to_string())
         .collect();
     let fields: Vec<&str> = line.split(' ').collect();
@@ -100,8 +105,8 @@ fn either_day(
         Finding::new(
             Code::EitherDay,
             span,
-            "runs on the days of the month and on the days of the week, not only when both match",
-            format!("the next: {}", runs.join(", ")),
+            "runs when the day of the month or the day of the week matches, not only when both do",
+            format!("next runs: {}", runs.join(", ")),
         )
         .help(format!(
             "write `*` for one of them, `cron \"{}\"` or `cron \"{}\"`; if both are meant, add `allow \"{}\" reason=\"…\"`",
@@ -113,15 +118,15 @@ fn either_day(
 }
 
 /// The changes that the same line in the same zone meets: a large file has few of them, many times.
-type Changes = HashMap<(String, chrono_tz::Tz), Vec<ClockChange>>;
+type ChangesByLine = HashMap<(String, chrono_tz::Tz), Vec<ClockChange>>;
 
 /// The first time on the wall that is affected on each of the next days of a change.
 fn next_changes(clock: &WallClock, now: DateTime<Utc>) -> Vec<ClockChange> {
     let mut shown: Vec<ClockChange> = Vec::new();
-    for change in clock_changes(clock, now, HORIZON) {
+    for change in clock_changes(clock, now, LOOK_AHEAD) {
         let day = change.wall.date();
         if shown.last().is_none_or(|last| last.wall.date() != day) {
-            if shown.len() == CHANGES {
+            if shown.len() == SHOWN_CHANGES {
                 break;
             }
             shown.push(change);
@@ -131,7 +136,13 @@ fn next_changes(clock: &WallClock, now: DateTime<Utc>) -> Vec<ClockChange> {
 }
 
 /// OPS4002.
-fn clock_change(timed: &Timed<'_>, span: Span, clock: &WallClock, shown: &[ClockChange], findings: &mut Vec<Finding>) {
+fn clock_change(
+    timed: &KnownSchedule<'_>,
+    span: Span,
+    clock: &WallClock,
+    shown: &[ClockChange],
+    findings: &mut Vec<Finding>,
+) {
     if shown.is_empty() {
         return;
     }
@@ -140,7 +151,7 @@ fn clock_change(timed: &Timed<'_>, span: Span, clock: &WallClock, shown: &[Clock
         .map(|change| {
             let what = match change.kind {
                 ChangeKind::Gap => "is skipped",
-                ChangeKind::Fold => "comes twice",
+                ChangeKind::Fold => "occurs twice",
             };
             format!(
                 "{} {what} on {}",
@@ -153,29 +164,29 @@ fn clock_change(timed: &Timed<'_>, span: Span, clock: &WallClock, shown: &[Clock
     let (line, what) = match (has(ChangeKind::Gap), has(ChangeKind::Fold)) {
         (true, true) => (
             "dst gap=\"run-after\" fold=\"first\"",
-            "to run right after the gap, and once; or choose `gap=\"skip\"`, `fold=\"both\"`, or another hour",
+            "to run once, right after the gap; or use `gap=\"skip\"`, `fold=\"both\"`, or another hour",
         ),
         (true, false) => (
             "dst gap=\"run-after\"",
-            "to run right after the gap; or choose `gap=\"skip\"`, or another hour",
+            "to run right after the gap; or use `gap=\"skip\"`, or another hour",
         ),
         (false, _) => (
             "dst fold=\"first\"",
-            "to run once; or choose `fold=\"both\"`, or another hour",
+            "to run once; or use `fold=\"both\"`, or another hour",
         ),
     };
     findings.push(
         Finding::new(
             Code::ClockChange,
             span,
-            format!("the clocks of {} change at this time", clock.zone.name()),
+            format!("the clocks in {} change at this time", clock.zone.name()),
             words.join(", "),
         )
         .help(if timed.declared.is_some() {
-            format!("say what is meant: add `{line}` {what}")
+            format!("add `{line}` {what}")
         } else {
             format!(
-                "say what is meant: declare `schedule \"{}\" {{ cron \"{}\" timezone=\"{}\"; {line}; }}` and name it, {what}",
+                "declare `schedule \"{}\" {{ cron \"{}\" timezone=\"{}\"; {line}; }}` and use it, {what}",
                 timed.schedule.name.replace(':', "-"),
                 clock.cron,
                 clock.zone.name()
@@ -185,7 +196,7 @@ fn clock_change(timed: &Timed<'_>, span: Span, clock: &WallClock, shown: &[Clock
 }
 
 /// OPS4007 of a period.
-fn every(timed: &Timed<'_>, findings: &mut Vec<Finding>) {
+fn every(timed: &KnownSchedule<'_>, findings: &mut Vec<Finding>) {
     let (RhythmNode::Every(node), Rhythm::Every(period)) = (timed.rhythm, &timed.schedule.rhythm) else {
         return;
     };
@@ -195,28 +206,28 @@ fn every(timed: &Timed<'_>, findings: &mut Vec<Finding>) {
     let days = period.as_secs() / DAY.as_secs();
     let even = period.as_nanos() % DAY.as_nanos() == 0;
     let label = match (even, days) {
-        (true, 1) => "each day at 00:00 UTC, whatever the zone".to_owned(),
-        (true, 7) => "each Thursday at 00:00 UTC, whatever the zone".to_owned(),
-        (true, _) => format!("each {days} days at 00:00 UTC, counted from 1970-01-01"),
-        (false, _) => format!("each {}, counted from 1970-01-01 00:00 UTC", show_duration(*period)),
+        (true, 1) => "every day at 00:00 UTC, in any time zone".to_owned(),
+        (true, 7) => "every Thursday at 00:00 UTC, in any time zone".to_owned(),
+        (true, _) => format!("every {days} days at 00:00 UTC, counted from 1970-01-01"),
+        (false, _) => format!("every {}, counted from 1970-01-01 00:00 UTC", show_duration(*period)),
     };
     findings.push(
         Finding::new(
             Code::Uneven,
             node.span,
-            "a period of a day or more follows no calendar",
+            "a period of a day or more does not follow the calendar",
             label,
         )
         .help(if even && days == 7 {
-            "write `cron \"0 3 * * MON\"` for each Monday at three by the clock on the wall"
+            "write `cron \"0 3 * * MON\"` for every Monday at 03:00 local time"
         } else {
-            "write `cron \"0 3 * * *\"` for each day at three by the clock on the wall"
+            "write `cron \"0 3 * * *\"` for every day at 03:00 local time"
         }),
     );
 }
 
 /// OPS4006 of the jitter.
-fn jitter(timed: &Timed<'_>, now: DateTime<Utc>, findings: &mut Vec<Finding>) {
+fn jitter(timed: &KnownSchedule<'_>, now: DateTime<Utc>, findings: &mut Vec<Finding>) {
     let Some(jitter) = timed.declared.and_then(|node| node.jitter.as_ref()) else {
         return;
     };
@@ -227,12 +238,12 @@ fn jitter(timed: &Timed<'_>, now: DateTime<Utc>, findings: &mut Vec<Finding>) {
             Finding::new(
                 Code::TooLong,
                 jitter.span,
-                "the jitter reaches the next run",
-                format!("the shortest time between two is {}", show_duration(shortest)),
+                "the jitter is as long as the time between two runs",
+                format!("the shortest time between two runs is {}", show_duration(shortest)),
             )
             .also(timed.rhythm.span(), "when it runs")
             .help(format!(
-                "write a part of it, such as `jitter \"{}\"`",
+                "use a shorter jitter, for example `jitter \"{}\"`",
                 part_of(shortest)
             )),
         );

@@ -1,8 +1,8 @@
 //! Which schedule each job runs by.
 //!
-//! Takes the document, gives every schedule as the model has it, those of single jobs (`cron` or `every` in the job) among
-//! them; reports names that are given twice (OPS3001) or name nothing (OPS3002), and schedules that nothing uses (OPS3004).
-//! Invariant: a schedule is here if and only if its rhythm is right; a doubt that rests on text which could not be read is
+//! Takes the document, gives every schedule as the model has it, also the schedules of single jobs (`cron` or `every` in
+//! the job); reports names that are given twice (OPS3001) or name nothing (OPS3002), and schedules that nothing uses (OPS3004).
+//! Invariant: a schedule is here if and only if its rhythm is valid; a doubt that rests on text that could not be read is
 //! not reported.
 
 use crate::config::findings::{Code, Finding, excerpt};
@@ -21,16 +21,16 @@ use std::rc::Rc;
 use std::time::Duration;
 
 /// How far ahead gaps between runs are looked for: every change of the clocks of a year.
-const HORIZON: Duration = Duration::from_hours(24 * 400);
+const LOOK_AHEAD: Duration = Duration::from_hours(24 * 400);
 /// How many names are compared in search of similar ones: a hostile file has very many of both.
-const MOST_COMPARED: usize = 500_000;
+const MAX_NAME_COMPARISONS: usize = 500_000;
 
-/// A schedule, and where it stands.
+/// A schedule with its nodes.
 #[derive(Debug)]
-pub(in crate::config) struct Timed<'a> {
+pub(in crate::config) struct KnownSchedule<'a> {
     pub(in crate::config) schedule: Schedule,
     pub(in crate::config) rhythm: &'a RhythmNode,
-    /// `None` when it is that of a single job.
+    /// `None` when it belongs to a single job.
     pub(in crate::config) declared: Option<&'a ScheduleNode>,
     gaps: Rc<Gaps>,
 }
@@ -38,12 +38,12 @@ pub(in crate::config) struct Timed<'a> {
 /// Found once for all schedules of the same rhythm: a large file has few of them, many times.
 type Gaps = OnceCell<Option<(Duration, Duration)>>;
 
-impl Timed<'_> {
+impl KnownSchedule<'_> {
     /// The shortest and the longest time from one run to the next.
     pub(in crate::config) fn gaps(&self, now: DateTime<Utc>) -> Option<(Duration, Duration)> {
         *self.gaps.get_or_init(|| {
-            let shortest = self.schedule.shortest_gap(now, HORIZON)?;
-            Some((shortest, self.schedule.longest_gap(now, HORIZON)?))
+            let shortest = self.schedule.shortest_gap(now, LOOK_AHEAD)?;
+            Some((shortest, self.schedule.longest_gap(now, LOOK_AHEAD)?))
         })
     }
 }
@@ -51,7 +51,7 @@ impl Timed<'_> {
 /// All schedules, and which job runs by which.
 #[derive(Debug)]
 pub(in crate::config) struct Schedules<'a> {
-    all: Vec<Timed<'a>>,
+    all: Vec<KnownSchedule<'a>>,
     /// In the order of [`Document::jobs`].
     of_jobs: Vec<Option<usize>>,
 }
@@ -61,7 +61,7 @@ impl<'a> Schedules<'a> {
     pub(in crate::config) fn of(document: &'a Document, zone: chrono_tz::Tz, findings: &mut Vec<Finding>) -> Self {
         let names = document.schedules.iter().filter_map(|node| node.name.as_ref());
         twice("schedule", names, findings);
-        let mut all: Vec<Timed<'a>> = document
+        let mut all: Vec<KnownSchedule<'a>> = document
             .schedules
             .iter()
             .filter_map(|node| declared(node, zone))
@@ -72,7 +72,7 @@ impl<'a> Schedules<'a> {
                 by_name.entry(&name.value).or_insert(at);
             }
         }
-        let names = Names::of(document);
+        let names = ScheduleNames::of(document);
         let mut of_jobs = Vec::new();
         for (kind, job) in document.jobs() {
             if let Some(reference) = &job.when.schedule {
@@ -86,7 +86,7 @@ impl<'a> Schedules<'a> {
             let own = job.when.own.as_ref().zip(job.name.as_ref());
             of_jobs.push(named.copied().or_else(|| {
                 let (rhythm, name) = own?;
-                all.push(Timed {
+                all.push(KnownSchedule {
                     schedule: Schedule {
                         name: JobName::new(kind, &name.value).to_string(),
                         rhythm: rhythm.lower(None, zone),
@@ -116,8 +116,8 @@ impl<'a> Schedules<'a> {
         Self { all, of_jobs }
     }
 
-    /// Every schedule: declared ones in order of reading, then those of single jobs.
-    pub(in crate::config) fn all(&self) -> &[Timed<'a>] {
+    /// Every schedule: declared ones in order of reading, then the schedules of single jobs.
+    pub(in crate::config) fn all(&self) -> &[KnownSchedule<'a>] {
         &self.all
     }
 
@@ -125,16 +125,16 @@ impl<'a> Schedules<'a> {
     pub(in crate::config) fn of_jobs<'s>(
         &'s self,
         document: &'s Document,
-    ) -> impl Iterator<Item = (JobKind, &'s JobNode, Option<&'s Timed<'a>>)> {
+    ) -> impl Iterator<Item = (JobKind, &'s JobNode, Option<&'s KnownSchedule<'a>>)> {
         let of_jobs = self.of_jobs.iter().map(|at| self.all.get((*at)?));
         let jobs = document.jobs().zip(of_jobs);
         jobs.map(|((kind, job), timed)| (kind, job, timed))
     }
 }
 
-fn declared(node: &ScheduleNode, zone: chrono_tz::Tz) -> Option<Timed<'_>> {
+fn declared(node: &ScheduleNode, zone: chrono_tz::Tz) -> Option<KnownSchedule<'_>> {
     let rhythm = node.rhythm.as_ref()?;
-    Some(Timed {
+    Some(KnownSchedule {
         schedule: node.lower(zone)?,
         rhythm,
         declared: Some(node),
@@ -143,13 +143,13 @@ fn declared(node: &ScheduleNode, zone: chrono_tz::Tz) -> Option<Timed<'_>> {
 }
 
 /// The names of schedules, right or wrong.
-struct Names<'a> {
+struct ScheduleNames<'a> {
     document: &'a Document,
     known: HashSet<&'a str>,
     compared: Cell<usize>,
 }
 
-impl<'a> Names<'a> {
+impl<'a> ScheduleNames<'a> {
     fn of(document: &'a Document) -> Self {
         let names = document.schedules.iter().filter_map(|node| node.name.as_ref());
         Self {
@@ -169,14 +169,14 @@ impl<'a> Names<'a> {
         let finding = Finding::new(
             Code::BadReference,
             reference.span,
-            format!("there is no schedule `{}`", excerpt(wanted)),
-            "names nothing",
+            format!("unknown schedule `{}`", excerpt(wanted)),
+            "not declared",
         );
         let bare = wanted
             .strip_prefix("schedule:")
             .filter(|bare| self.known.contains(bare));
         findings.push(finding.help(if let Some(bare) = bare {
-            format!("the name alone belongs here: write `schedule \"{bare}\"`")
+            format!("write `schedule \"{bare}\"`, without the kind")
         } else if Cron::parse(wanted).is_ok() {
             format!("write `cron \"{}\"`", excerpt(wanted))
         } else if parse_duration(wanted).is_ok() {
@@ -189,7 +189,7 @@ impl<'a> Names<'a> {
         } else {
             let names = document.schedules.iter().filter_map(|node| node.name.as_ref());
             let some: Vec<&str> = names.map(|name| name.value.as_str()).take(12).collect();
-            format!("there are: {}", some.join(", "))
+            format!("declared: {}", some.join(", "))
         }));
     }
 
@@ -197,7 +197,7 @@ impl<'a> Names<'a> {
         let compared = self.compared.get();
         self.compared.set(compared + self.known.len());
         let names = self.document.schedules.iter().filter_map(|node| node.name.as_ref());
-        (compared < MOST_COMPARED)
+        (compared < MAX_NAME_COMPARISONS)
             .then(|| nearest(wanted, names.map(|name| name.value.as_str())))
             .flatten()
     }
@@ -220,8 +220,8 @@ fn unused(document: &Document, findings: &mut Vec<Finding>) {
                 Finding::new(
                     Code::Unused,
                     name.span,
-                    format!("nothing runs by the schedule `{}`", name.value),
-                    "no job names it",
+                    format!("schedule `{}` is not used", name.value),
+                    "no job uses it",
                 )
                 .help(format!("write `schedule \"{}\"` in a job, or delete it", name.value)),
             );

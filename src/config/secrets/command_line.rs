@@ -3,9 +3,9 @@
 //! Takes text of any kind; gives the stretches that are secrets, and of each whether that is sure.
 //! Invariant: what refers to a secret (`$TOKEN`, `@file`, `env:NAME`) is not one.
 
-use super::Literal;
 use super::names::{is_reference, is_trivial, names_secret};
-use super::words::{self, Word, closing_quote, value_end};
+use super::patterns::Literal;
+use super::words::{self, LineWord, closing_quote, value_end};
 use crate::config::findings::excerpt;
 use crate::config::nodes::suggested_variable;
 use crate::config::values::is_variable;
@@ -31,7 +31,7 @@ pub(super) fn find(text: &str) -> Vec<Literal> {
 }
 
 /// The value that the word at this place names, and where it ends in the line.
-fn named_value(line: &str, words: &[Word<'_>], at: usize, base: usize) -> Option<(usize, Literal)> {
+fn named_value(line: &str, words: &[LineWord<'_>], at: usize, base: usize) -> Option<(usize, Literal)> {
     let name = words.get(at)?;
     let value = words.get(at + 1).filter(|next| !next.starts_command())?;
     let option = name.text.starts_with('-');

@@ -19,22 +19,9 @@ pub(super) use mask::mask;
 
 use super::nodes::TOP_NAMES;
 use super::source::{Span, hide};
-use super::syntax::repair::mend;
-use super::syntax::tree;
-
-/// A secret within a text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Literal {
-    pub(super) start: usize,
-    pub(super) end: usize,
-    /// What is not sure is masked, but not reported.
-    pub(super) sure: bool,
-    /// It is known by its form, wherever it is.
-    by_form: bool,
-    message: String,
-    /// The variable that should hold it.
-    variable: String,
-}
+use super::syntax::parser;
+use super::syntax::repair::repair;
+use patterns::Literal;
 
 /// The secrets in a text of any kind, in order.
 pub(super) fn literals(text: &str) -> Vec<Literal> {
@@ -89,9 +76,9 @@ impl<'t> FileSecrets<'t> {
 /// The text of an ops file with stars in place of its secrets; lines stay lines.
 pub(super) fn masked(text: &str) -> String {
     let mut secrets = FileSecrets::new(text, 0);
-    let mended = mend::mend(text, 0, TOP_NAMES);
-    for piece in &mended.pieces {
-        if let Ok(nodes) = tree::parse(&mended, piece, 0) {
+    let repaired = repair(text, 0, TOP_NAMES);
+    for piece in &repaired.pieces {
+        if let Ok(nodes) = parser::parse(&repaired, piece, 0) {
             secrets.report(None, &nodes, &mut Vec::new());
         }
     }

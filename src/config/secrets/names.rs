@@ -74,9 +74,9 @@ fn words(name: &str) -> Vec<String> {
 /// True for a setting that the schema marks as secret. Outside of a known delivery method (`None`, or another block),
 /// every method that has a setting of this name must mark it.
 pub(super) fn is_secret_setting(block: Option<&str>, name: &str) -> bool {
-    let setting = |way: &'static Spec| way.child(name).map(Spec::is_secret);
-    match METHOD_SPECS.iter().find(|way| Some(way.name) == block) {
-        Some(way) => setting(way).unwrap_or(false),
+    let setting = |method: &'static Spec| method.child(name).map(Spec::is_secret);
+    match METHOD_SPECS.iter().find(|method| Some(method.name) == block) {
+        Some(method) => setting(method).unwrap_or(false),
         None => {
             let mut marks = METHOD_SPECS.iter().filter_map(setting).peekable();
             marks.peek().is_some() && marks.all(|secret| secret)
@@ -87,20 +87,13 @@ pub(super) fn is_secret_setting(block: Option<&str>, name: &str) -> bool {
 /// The same where names may be misspelt: also a setting that its method does not have, a secret one of any method in an
 /// unknown block, and a value written before the block of its method.
 pub(super) fn may_be_secret_setting(block: Option<&str>, name: &str) -> bool {
-    let way = METHOD_SPECS.iter().find(|way| Some(way.name) == block);
+    let methods = || METHOD_SPECS.iter();
+    let method = methods().find(|method| Some(method.name) == block);
     let unknown_block = block.is_some_and(|block| !is_node(block));
-    let some_way = || {
-        METHOD_SPECS
-            .iter()
-            .filter_map(|way| way.child(name))
-            .any(Spec::is_secret)
-    };
-    METHOD_SPECS
-        .iter()
-        .any(|way| way.name == name && way.args == Args::None)
+    methods().any(|method| method.name == name && method.args == Args::None)
         || is_secret_setting(block, name)
-        || way.is_some_and(|way| way.child(name).is_none())
-        || unknown_block && some_way()
+        || method.is_some_and(|method| method.child(name).is_none())
+        || unknown_block && methods().filter_map(|method| method.child(name)).any(Spec::is_secret)
 }
 
 /// True for a node that the language has somewhere.

@@ -4,77 +4,81 @@
 //! Takes text, gives the stretches of it that are secrets. Pure; linear in the text.
 //! Invariant: what refers to a secret (`https://me:$PASSWORD@host`) is not one.
 
-use super::Literal;
 use super::names::{is_reference, is_trivial};
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 use std::sync::LazyLock;
 
-struct SecretPattern {
-    what: &'static str,
-    /// The variable that would usually hold it.
-    variable: &'static str,
-    /// One of its groups is the secret.
-    regex: &'static str,
+/// A secret within a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::config) struct Literal {
+    pub(in crate::config) start: usize,
+    pub(in crate::config) end: usize,
+    /// What is not sure is masked, but not reported.
+    pub(in crate::config) sure: bool,
+    /// It is known by its form, wherever it is.
+    pub(super) by_form: bool,
+    pub(super) message: String,
+    /// The variable that should hold it.
+    pub(super) variable: String,
 }
 
-const fn pattern(what: &'static str, variable: &'static str, regex: &'static str) -> SecretPattern {
-    SecretPattern { what, variable, regex }
-}
+/// What it is, the variable that usually holds it, and an expression; one of its groups is the secret.
+type SecretPattern = (&'static str, &'static str, &'static str);
 
 const PATTERNS: &[SecretPattern] = &[
-    pattern(
+    (
         "a GitHub token",
         "GITHUB_TOKEN",
         r"\b(gh[opsru]_[\w-]{16,}|github_pat_[\w-]{20,})",
     ),
-    pattern("a GitLab token", "GITLAB_TOKEN", r"\b(glpat-[\w-]{16,})"),
-    pattern("a Slack token", "SLACK_TOKEN", r"\b(xox[abprs]-[\w-]{10,})"),
-    pattern("an AWS access key", "AWS_ACCESS_KEY_ID", r"\b(A[KS]IA[A-Z0-9]{16})\b"),
-    pattern("a Google API key", "API_KEY", r"\b(AIza[\w-]{35,})"),
-    pattern("a Stripe key", "API_KEY", r"\b([rs]k_live_[\w-]{16,})"),
-    pattern("a JSON web token", "TOKEN", r"\b(eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?)"),
-    pattern(
+    ("a GitLab token", "GITLAB_TOKEN", r"\b(glpat-[\w-]{16,})"),
+    ("a Slack token", "SLACK_TOKEN", r"\b(xox[abprs]-[\w-]{10,})"),
+    ("an AWS access key", "AWS_ACCESS_KEY_ID", r"\b(A[KS]IA[A-Z0-9]{16})\b"),
+    ("a Google API key", "API_KEY", r"\b(AIza[\w-]{35,})"),
+    ("a Stripe key", "API_KEY", r"\b([rs]k_live_[\w-]{16,})"),
+    ("a JSON web token", "TOKEN", r"\b(eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?)"),
+    (
         "a private key",
         "PRIVATE_KEY",
         r#"(-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?:[^"-]|-[^"-])*)"#,
     ),
-    pattern(
+    (
         "a password in a URL",
         "SERVICE_URL",
         r#"://[^\s/?#"'`<>@:]*:([^\s/?#"'`<>]+)@"#,
     ),
-    pattern(
+    (
         "a webhook URL that lets anyone post",
         "WEBHOOK_URL",
         r#"(?i)://(?:hooks\.slack\.com/(?:services|workflows|triggers)|(?:[a-z]+\.)?discord(?:app)?\.com/api/webhooks)/([^\s"'`<>?#]{8,})"#,
     ),
-    pattern(
+    (
         "the token of a Telegram bot",
         "TELEGRAM_TOKEN",
         r"(?:\b|bot)([0-9]{8,10}:AA[\w-]{33})\b",
     ),
-    pattern(
+    (
         "the value of an authorization header",
         "AUTHORIZATION",
         r#"(?i)\b(?:authorization|cookie):["']?\s*["']?(?:(?:bearer|basic|token|digest|negotiate)\s+)?([^"'\s][^"'\n]*)"#,
     ),
-    pattern(
+    (
         "the value of a secret header",
         "API_KEY",
         r#"(?i)\b(?:x-[\w-]*|[a-z][\w-]*-)(?:api-?key|auth-?key|access-?key|token|secret|password):\s*([^"'\s][^"'\n]*)"#,
     ),
-    pattern(
+    (
         "a password for curl",
         "CURL_PASSWORD",
         r#"\bcurl\b(?:[^|;&\n]|\\\n)*?[\s"'](?:-[uU]|--(?:proxy-)?user[\s"'=])["']??[\s\\]*(?:["'][^\s:"']+:([^"'\n]+?)\\?["'\n]|[^\s:"']+:([^\s"'\\]+))"#,
     ),
-    pattern(
+    (
         "a password for the MySQL client",
         "MYSQL_PWD",
         r#"(?m)(?:^|[;&|("'`/]|sudo |exec )\s*(?:mysql|mariadb)[\w-]*(?:[^|;&\n]|\\\n)*?(?:["']-p([^"'\n]+)|\s-p(?:'([^'\s][^'\n]*)|"([^"\s][^"\n]*)|([^\s"'\\]+)))"#,
     ),
-    pattern(
+    (
         "a password for sshpass",
         "SSHPASS",
         r#"\bsshpass["']?\s+["']?-p["']?\s*(?:["']([^"'\n]+)|([^\s"'\\]+))"#,
@@ -87,7 +91,7 @@ pub(super) fn find(text: &str) -> Vec<Literal> {
     static EXPRESSIONS: LazyLock<Vec<(Regex, &'static SecretPattern)>> = LazyLock::new(|| {
         let bytes = syntax::Config::new().unicode(false).utf8(false);
         let built = PATTERNS.iter().filter_map(|pattern| {
-            let expression = Regex::builder().syntax(bytes).build(pattern.regex).ok()?;
+            let expression = Regex::builder().syntax(bytes).build(pattern.2).ok()?;
             Some((expression, pattern))
         });
         built.collect()
@@ -105,8 +109,8 @@ pub(super) fn find(text: &str) -> Vec<Literal> {
                     end: secret.end,
                     sure: true,
                     by_form: true,
-                    message: format!("the file contains {}", pattern.what),
-                    variable: pattern.variable.to_owned(),
+                    message: format!("the file contains {}", pattern.0),
+                    variable: pattern.1.to_owned(),
                 });
             }
         }

@@ -5,7 +5,8 @@
 //! Invariant: one finding per value; what is only likely to be a secret is not reported.
 
 use super::names::{NAMED_VALUES, is_node, is_secret_setting, is_trivial, names_secret};
-use super::{FileSecrets, Literal, literals};
+use super::patterns::Literal;
+use super::{FileSecrets, literals};
 use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::nodes::channel::usual_variable;
 use crate::config::nodes::suggested_variable;

@@ -6,7 +6,7 @@
 use super::names::{
     NAMED_VALUES, is_node, is_reference, is_secret_setting, is_trivial, may_be_secret_setting, names_secret,
 };
-use super::words::{self, Word, value_end};
+use super::words::{self, LineWord, value_end};
 use crate::config::values::is_variable;
 
 const TEXT_BLOCK: &str = "\"\"\"";
@@ -40,8 +40,8 @@ impl<'t> Statements<'t> {
     fn line(&mut self, base: usize, line: &'t str) {
         let mut words = words::words(line);
         // Braces may follow the last word.
-        let gap = line.get(words.last().map_or(0, Word::end)..).unwrap_or_default();
-        words.push(Word {
+        let gap = line.get(words.last().map_or(0, LineWord::end)..).unwrap_or_default();
+        words.push(LineWord {
             text: "",
             start: line.len(),
             gap,
@@ -73,9 +73,9 @@ impl<'t> Statements<'t> {
             let name = word.text.trim_end_matches(':');
             let before = at.checked_sub(1).and_then(|before| words.get(before));
             let from = before.filter(|before| word.is_assigned() && before.text.starts_with("from-"));
-            let is_source = word.text.starts_with("from-") && words.get(at + 1).is_some_and(Word::is_assigned);
+            let is_source = word.text.starts_with("from-") && words.get(at + 1).is_some_and(LineWord::is_assigned);
             let hidden = match from {
-                // What is not a name there may be what the name should stand for.
+                // If it is not a variable name, it may be the secret itself.
                 Some(from) => from.text == "from-env" && !is_variable(name.trim_start_matches('$')),
                 None => secret && !is_source || head.is_none() && std::mem::take(&mut self.slipped) && word.is_quoted(),
             };

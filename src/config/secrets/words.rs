@@ -6,14 +6,14 @@
 const QUOTES: &str = "\"'`\u{201c}\u{201d}\u{2018}\u{2019}\u{ab}\u{bb}";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Word<'t> {
+pub(super) struct LineWord<'t> {
     pub(super) text: &'t str,
     pub(super) start: usize,
     /// What is between it and the word before: blanks, quotes, `=`, `;`, braces.
     pub(super) gap: &'t str,
 }
 
-impl Word<'_> {
+impl LineWord<'_> {
     pub(super) fn end(&self) -> usize {
         self.start + self.text.len()
     }
@@ -64,14 +64,14 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 /// The words of a line: runs of characters with a letter or digit among them.
-pub(super) fn words(line: &str) -> Vec<Word<'_>> {
+pub(super) fn words(line: &str) -> Vec<LineWord<'_>> {
     let mut words = Vec::new();
     let (mut start, mut last) = (0, 0);
     for piece in line.split_inclusive(separates) {
         let text = piece.trim_end_matches(separates);
         if text.contains(char::is_alphanumeric) {
             let gap = line.get(last..start).unwrap_or_default();
-            words.push(Word { text, start, gap });
+            words.push(LineWord { text, start, gap });
             last = start + text.len();
         }
         start += piece.len();
@@ -80,7 +80,7 @@ pub(super) fn words(line: &str) -> Vec<Word<'_>> {
 }
 
 /// Where the value ends that begins with a word: at the quote that closes it, else with the word as a shell sees it.
-pub(super) fn value_end(line: &str, word: &Word<'_>) -> usize {
+pub(super) fn value_end(line: &str, word: &LineWord<'_>) -> usize {
     if word.is_quoted() {
         let end = closing_quote(line, word.start).unwrap_or(line.trim_end().len());
         return end.max(word.end());
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     fn values(line: &str) -> Vec<(&str, &str)> {
-        let value = |word: &Word<'_>| &line[word.start..value_end(line, word)];
+        let value = |word: &LineWord<'_>| &line[word.start..value_end(line, word)];
         words(line).iter().map(|word| (word.text, value(word))).collect()
     }
 

@@ -2,6 +2,7 @@
 
 pub(in crate::config) mod import;
 pub(in crate::config) mod paths;
+pub(in crate::config) mod read_file;
 mod source_map;
 
 pub use source_map::{Location, Span};

@@ -1,7 +1,7 @@
-//! Paths of the file, made absolute and shown.
+//! Paths of ops files, made absolute and shown.
 //!
-//! Takes paths as written, gives them absolute and without `.` and `..`, by their letters alone: what links point
-//! to is not asked. Messages show them relative to the current directory when they are below it.
+//! Takes paths as written, gives them absolute and without `.` and `..`, lexically: links are not followed. Messages show
+//! them relative to the current directory when they are below it.
 //! Invariant: [`normal`] of an absolute path is absolute and has no `.` or `..`.
 
 use std::path::{Component, Path, PathBuf};
@@ -27,7 +27,7 @@ pub(in crate::config) fn normal(path: &Path) -> PathBuf {
     out
 }
 
-/// For messages: relative when it lies below the current directory.
+/// For messages: relative when it is below the current directory.
 pub(in crate::config) fn shown(path: &Path) -> String {
     let here = std::env::current_dir().ok();
     let short = here
@@ -43,7 +43,7 @@ pub(in crate::config) fn shown_name(path: &Path) -> String {
     crate::path::shown(path).to_string()
 }
 
-/// A URL, `user@host:path`, `host:/path` or `\\\\host\\share`: a place that no directory of this machine is.
+/// A URL, `user@host:path`, `host:/path` or `\\\\host\\share`: not a directory of this machine.
 pub(in crate::config) fn is_remote(text: &str) -> bool {
     if text.starts_with("\\\\") {
         return true;
@@ -55,12 +55,10 @@ pub(in crate::config) fn is_remote(text: &str) -> bool {
     host && (head.contains('@') || rest.starts_with('/'))
 }
 
-/// What to write into `setting` instead of such a place.
+/// What to write into `setting` instead of a remote path.
 pub(in crate::config) fn mount_help(setting: &str) -> String {
     let example = if setting == "to" { "/mnt/backup" } else { "/mnt/data" };
-    format!(
-        "name a local directory, such as `{setting} \"{example}\"`; what lies elsewhere must be mounted there first"
-    )
+    format!("write a local directory, such as `{setting} \"{example}\"`; mount remote storage there first")
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
-//! The files that were read, as one row of text with one numbering.
+//! The files that were read, as one text with one numbering.
 //!
-//! Takes the contents of files, gives [`Span`]s that know their file, lines and columns in logarithmic time, and
-//! is miette's `SourceCode`. Knows nothing of KDL.
-//! Invariant: a span never crosses from one file into another, and what is drawn holds no control characters.
+//! Takes the contents of files, gives the file, lines and columns of a [`Span`] in logarithmic time, and is miette's
+//! `SourceCode`. Knows nothing of KDL.
+//! Invariant: a span never crosses from one file into another, and shown text holds no control characters.
 
 use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
 use std::path::{Path, PathBuf};
 
-/// A stretch of text: offsets in bytes into all files laid end to end, in order of reading.
+/// A stretch of text: byte offsets into all files end to end, in order of reading.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Span {
     pub start: usize,
@@ -43,7 +43,7 @@ impl Span {
     }
 }
 
-/// A value and where it stands.
+/// A value and its span.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::config) struct Spanned<T> {
     pub(in crate::config) value: T,
@@ -71,7 +71,7 @@ pub(in crate::config) struct SourceFile {
     pub(in crate::config) path: PathBuf,
     /// Its first byte in the common numbering.
     pub(in crate::config) base: usize,
-    /// Its text; what was no UTF-8 is replaced.
+    /// Its text; invalid UTF-8 is replaced.
     pub(in crate::config) text: String,
     /// The same with control characters replaced, byte for byte.
     drawn: String,
@@ -84,7 +84,7 @@ impl SourceFile {
         self.base + self.text.len()
     }
 
-    /// The directory that relative paths in it start at.
+    /// Where relative paths in it start.
     pub(in crate::config) fn dir(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new("/"))
     }
@@ -111,9 +111,10 @@ pub(in crate::config) struct SourceMap {
     masks: Vec<Span>,
 }
 
-/// Longest stretch of one line that is drawn: more would bury the finding.
-const LONGEST_LINE: usize = 300;
-const LONGEST_LABEL: usize = 160;
+/// Bytes of one line that are shown: more would bury the finding.
+const MAX_LINE_LENGTH: usize = 300;
+/// Bytes that a label underlines.
+const MAX_LABEL_LENGTH: usize = 160;
 
 impl SourceMap {
     /// Adds a file and gives its number.
@@ -139,7 +140,7 @@ impl SourceMap {
         self.files.len() - 1
     }
 
-    /// Hides stretches of one file from everything that is drawn.
+    /// Masks stretches of one file in everything that is shown.
     pub(in crate::config) fn mask(&mut self, number: usize, spans: &[Span]) {
         let Some(file) = self.files.get_mut(number) else {
             return;
@@ -153,7 +154,7 @@ impl SourceMap {
         file.drawn = String::from_utf8(bytes).unwrap_or_default();
     }
 
-    /// What is hidden, in order.
+    /// In order.
     pub(in crate::config) fn masks(&self) -> Vec<Span> {
         let mut masks = self.masks.clone();
         masks.sort_unstable();
@@ -161,7 +162,7 @@ impl SourceMap {
         masks
     }
 
-    /// The text under a span as it is drawn: without what is hidden.
+    /// The text under a span as it is shown: with its secrets masked.
     pub(in crate::config) fn drawn(&self, span: Span) -> &str {
         self.file_of(span)
             .and_then(|file| {
@@ -171,7 +172,7 @@ impl SourceMap {
             .unwrap_or_default()
     }
 
-    /// A node with the `;` behind it and, where nothing else stands there, its line.
+    /// A node with the `;` after it and, when nothing else is on it, its line.
     pub(in crate::config) fn statement(&self, span: Span) -> Span {
         let Some(file) = self.file_of(span) else {
             return span;
@@ -188,10 +189,10 @@ impl SourceMap {
         let mut start = span.start;
         let lead = before.trim_end_matches(blank);
         let rest = after.trim_start_matches(blank);
-        let begins = lead.is_empty() || lead.ends_with('\n');
-        if begins && rest.is_empty() {
+        let starts = lead.is_empty() || lead.ends_with('\n');
+        if starts && rest.is_empty() {
             (start, end) = (file.base + lead.len(), file.end());
-        } else if begins && let Some(next) = rest.strip_prefix("\r\n").or_else(|| rest.strip_prefix('\n')) {
+        } else if starts && let Some(next) = rest.strip_prefix("\r\n").or_else(|| rest.strip_prefix('\n')) {
             (start, end) = (file.base + lead.len(), file.end() - next.len());
         }
         Span::new(start, end)
@@ -232,7 +233,7 @@ impl SourceMap {
         Span::new(file.base + floor(&file.text, span.start - file.base), file.base + end)
     }
 
-    pub(in crate::config) fn place(&self, span: Span) -> Option<Location> {
+    pub(in crate::config) fn location(&self, span: Span) -> Option<Location> {
         let file = self.file_of(span)?;
         let point = |at: usize| {
             let at = at.saturating_sub(file.base).min(file.text.len());
@@ -253,7 +254,7 @@ impl SourceMap {
         })
     }
 
-    /// The part of a span that is worth underlining: of its first line, and not endless.
+    /// The part of a span to underline: of its first line, and bounded.
     pub(in crate::config) fn drawable(&self, span: Span) -> Span {
         let Some(file) = self.file_of(span) else {
             return Span::default();
@@ -263,7 +264,7 @@ impl SourceMap {
         if let Some(cut) = file.text.get(start..end).and_then(|text| text.find(['\n', '\r'])) {
             end = start + cut;
         }
-        end = floor(&file.text, end.min(start + LONGEST_LABEL));
+        end = floor(&file.text, end.min(start + MAX_LABEL_LENGTH));
         Span::new(file.base + start, file.base + end)
     }
 }
@@ -331,9 +332,9 @@ impl SourceCode for SourceMap {
             column = file.text.get(from..start).map_or(0, |text| text.chars().count());
             from = start;
         }
-        if to.saturating_sub(from) > LONGEST_LINE * (before + after + 1) + end - start {
-            from = floor(&file.text, from.max(start.saturating_sub(LONGEST_LINE / 4)));
-            to = floor(&file.text, to.min(end + LONGEST_LINE / 2));
+        if to.saturating_sub(from) > MAX_LINE_LENGTH * (before + after + 1) + end - start {
+            from = floor(&file.text, from.max(start.saturating_sub(MAX_LINE_LENGTH / 4)));
+            to = floor(&file.text, to.min(end + MAX_LINE_LENGTH / 2));
             line = file.line_of(from);
             if before > 0 {
                 column = 0;

@@ -1,263 +1,275 @@
-//! Is a piece of mended text a well-formed node? Asked before the parser, which recurses on every error it meets.
+//! Is a piece of repaired text a well-formed node? Asked before the parser, which recurses on every error it meets.
 //!
-//! Takes the tokens of one piece, gives the first slip of every statement. Linear, no recursion. Knows KDL's shape
+//! Takes the tokens of one piece, gives the first error of every statement. Linear, no recursion. Knows KDL's shape
 //! (names, values, properties, blocks), not the language of ops files.
-//! Invariant: text that passes makes the parser fail at most at the inside of a multi-line string.
+//! Invariant: text that passes makes the parser fail at most inside a multi-line string.
 
 use crate::config::findings::excerpt;
-use crate::config::syntax::lexer::{Token, TokenKind};
+use crate::config::syntax::lexer::{self, Token, TokenKind};
 use std::borrow::Cow;
 
-/// A slip: where, what, a label, what to do.
-#[derive(Debug, PartialEq, Eq)]
-pub(in crate::config) struct Slip {
-    pub(in crate::config) start: usize,
-    pub(in crate::config) end: usize,
-    pub(in crate::config) message: &'static str,
-    pub(in crate::config) label: &'static str,
-    pub(in crate::config) help: Cow<'static, str>,
-    /// What would mend it, and where it belongs.
-    pub(in crate::config) insert: Option<(usize, &'static str)>,
+#[derive(Debug)]
+pub(super) struct GrammarError {
+    pub(super) token: Token,
+    pub(super) message: &'static str,
+    pub(super) label: &'static str,
+    pub(super) help: Cow<'static, str>,
+    /// The text that would fix it, and where it belongs.
+    pub(super) insert: Option<(usize, &'static str)>,
 }
 
-/// Most multi-line strings in one node: the parser recurses on those that are indented wrongly.
-const MOST_MULTILINE: usize = 100;
+/// Multi-line strings in one node: the parser recurses on those that are indented wrongly.
+const MAX_MULTILINE_STRINGS: usize = 100;
 
-/// Something follows a block on its line.
-const ENDED: &str = "a node ends with its block";
+const NO_VALUE: &str = "expected a value after `=`";
+const NO_SPACE: &str = "missing space between two values";
 
+/// What the statement has so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum At {
-    Name,
-    /// Behind the name, an argument or a property; true when it could be the key of a property.
+enum State {
+    /// Nothing: a name comes next.
+    Start,
+    /// A name, an argument or a property; true when it could be the key of a property.
     Entries(bool),
-    /// Behind `key=`.
-    Value,
-    /// Behind a block that is commented out: only blocks may follow.
+    /// `key=`.
+    Key,
+    /// A block that is commented out: only blocks may follow.
     Blocks,
+    /// A block.
     Closed,
-    /// A slip was said: skip to the statement's end.
-    Lost,
+    /// An error was reported: skip to the end of the statement.
+    Failed,
 }
 
-pub(in crate::config) fn slips(text: &str, tokens: &[Token]) -> Vec<Slip> {
-    let mut found = Vec::new();
-    let mut at = At::Name;
-    // For every open block: what its statement is at when it closes.
-    let mut open: Vec<At> = Vec::new();
-    let mut spaced = true;
-    let mut dashed = false;
-    let mut annotated = 0_usize;
-    let mut multiline = 0_usize;
-    // Where the last token that is no blank ends.
-    let mut behind = 0_usize;
-    // Where it begins.
-    let mut begins = 0_usize;
+struct Grammar<'t> {
+    text: &'t str,
+    errors: Vec<GrammarError>,
+    state: State,
+    /// For every open block: the state of its statement when it closes.
+    open: Vec<State>,
+    /// There was white space before the token.
+    spaced: bool,
+    /// `/-` waits for what it comments out.
+    dashed: bool,
+    /// Tokens that are left of a `(type)`.
+    annotation: usize,
+    multiline_strings: usize,
+    /// The last token that is not blank.
+    last: Option<Token>,
+}
+
+pub(super) fn errors(text: &str, tokens: &[Token]) -> Vec<GrammarError> {
+    let mut grammar = Grammar {
+        text,
+        errors: Vec::new(),
+        state: State::Start,
+        open: Vec::new(),
+        spaced: true,
+        dashed: false,
+        annotation: 0,
+        multiline_strings: 0,
+        last: None,
+    };
     for token in tokens {
-        let shown = text.get(token.start..token.end).unwrap_or_default();
-        let mut slip = |at: &mut At, message, label, help| {
-            found.push(Slip {
-                start: token.start,
-                end: token.end,
-                message,
-                label,
-                help: Cow::Borrowed(help),
-                insert: (*at == At::Closed && message == ENDED).then_some((behind, ";")),
-            });
-            *at = At::Lost;
-        };
-        if annotated > 0 {
-            // The inside and the end of `(type)`, which `mend` has checked.
-            annotated -= 1;
-            spaced = true;
-            continue;
+        grammar.token(*token);
+    }
+    if (grammar.state == State::Key || grammar.dashed)
+        && let Some(last) = tokens.last()
+    {
+        grammar.error(
+            *last,
+            "unfinished node",
+            "the node ends here",
+            "complete it, or delete the unfinished part",
+        );
+    }
+    grammar.errors
+}
+
+impl Grammar<'_> {
+    fn error(&mut self, token: Token, message: &'static str, label: &'static str, help: &'static str) {
+        self.errors.push(GrammarError {
+            token,
+            message,
+            label,
+            help: Cow::Borrowed(help),
+            insert: None,
+        });
+        self.state = State::Failed;
+    }
+
+    fn token(&mut self, token: Token) {
+        if self.annotation > 0 {
+            // The inside and the end of `(type)`, which the scan has checked.
+            self.annotation -= 1;
+            self.spaced = true;
+            return;
         }
         match token.kind {
             TokenKind::Space | TokenKind::Comment { .. } => {
-                spaced = true;
-                continue;
-            }
-            TokenKind::Newline | TokenKind::Semicolon => {
-                if at == At::Value {
-                    slip(
-                        &mut at,
-                        "a property has no value",
-                        "the line ends here",
-                        "write `key=\"…\"`, or leave it out",
-                    );
-                }
-                if !(dashed && token.kind == TokenKind::Newline) {
-                    at = At::Name;
-                    dashed = false;
-                }
+                self.spaced = true;
+                return;
             }
             TokenKind::Paren => {
-                annotated = 2;
-                if !spaced && at != At::Value {
-                    slip(
-                        &mut at,
-                        "two values touch",
-                        "directly behind another value",
-                        "put a space between them",
-                    );
+                self.annotation = 2;
+                if !self.spaced && self.state != State::Key {
+                    self.error(token, NO_SPACE, "no space before this", "put a space between them");
                 }
-                continue;
+                return;
             }
-            TokenKind::SlashDash => match at {
-                At::Lost => {}
-                At::Value => slip(
-                    &mut at,
-                    "a property has no value",
-                    "`/-` begins a comment",
-                    "put `/-` before the key",
-                ),
-                _ if dashed => slip(&mut at, "`/-` stands twice", "again here", "delete one of them"),
-                _ if !spaced && at != At::Name => {
-                    slip(
-                        &mut at,
-                        "`/-` touches a value",
-                        "directly behind it",
-                        "put a space before `/-`",
-                    );
-                }
-                _ => {
-                    dashed = true;
-                    spaced = true;
-                    continue;
-                }
-            },
-            TokenKind::Word { .. } | TokenKind::Text { .. } => {
-                let plain = matches!(token.kind, TokenKind::Text { .. }) || !is_literal(shown);
-                multiline += usize::from(shown.trim_start_matches('#').starts_with("\"\"\""));
-                match at {
-                    At::Lost => {}
-                    _ if multiline > MOST_MULTILINE => {
-                        slip(
-                            &mut at,
-                            "too many strings of several lines in one node",
-                            "more than 100",
-                            "use one line for each, in `\"…\"`",
-                        );
-                    }
-                    _ if bad_multiline(shown) => slip(
-                        &mut at,
-                        "a `\"\"\"` string begins and ends on lines of its own",
-                        "text stands beside the quotes",
-                        "use `\"…\"` for one line, or put the text on lines of its own",
-                    ),
-                    At::Name if plain => at = At::Entries(false),
-                    At::Name => slip(
-                        &mut at,
-                        "a node begins with a name",
-                        "a value",
-                        "write the setting's name first",
-                    ),
-                    At::Value => at = At::Entries(false),
-                    At::Entries(_) if !spaced => {
-                        slip(
-                            &mut at,
-                            "two values touch",
-                            "directly behind another value",
-                            "put a space between them, or quotes around all of it",
-                        );
-                        let before = text.get(begins..token.start).unwrap_or_default();
-                        if let Some(slip) = found.last_mut()
-                            && let Some(help) = apart(before, shown)
-                        {
-                            slip.help = Cow::Owned(help);
-                        }
-                    }
-                    At::Entries(_) => at = At::Entries(plain),
-                    At::Blocks | At::Closed => slip(
-                        &mut at,
-                        ENDED,
-                        "still on the line of the `}`",
-                        "put a `;` or a new line behind the `}`",
-                    ),
-                }
-                dashed = false;
+            TokenKind::SlashDash if self.slash_dash(token) => {
+                (self.dashed, self.spaced) = (true, true);
+                return;
             }
-            TokenKind::Equals => match at {
-                At::Lost => {}
-                At::Entries(true) => {
-                    at = At::Value;
-                    spaced = true;
-                    continue;
-                }
-                _ => slip(
-                    &mut at,
-                    "an `=` without a key",
-                    "nothing to set before it",
-                    "write `key=\"value\"` without a second `=`",
-                ),
-            },
-            TokenKind::Open => {
-                let after = match at {
-                    At::Lost => At::Lost,
-                    At::Name => {
-                        slip(
-                            &mut at,
-                            "a block has no node name",
-                            "a name belongs before it",
-                            "write `name { … }`",
-                        );
-                        At::Lost
-                    }
-                    At::Value => {
-                        slip(
-                            &mut at,
-                            "a property has no value",
-                            "a block begins here",
-                            "write `key=\"…\" {`",
-                        );
-                        At::Lost
-                    }
-                    At::Closed if !dashed => {
-                        slip(
-                            &mut at,
-                            "a node has two blocks",
-                            "the second one",
-                            "put all of it into one block",
-                        );
-                        At::Lost
-                    }
-                    At::Entries(_) | At::Blocks if dashed => At::Blocks,
-                    At::Closed | At::Entries(_) | At::Blocks => At::Closed,
-                };
-                open.push(after);
-                at = At::Name;
-                dashed = false;
+            TokenKind::Equals if self.state == State::Entries(true) => {
+                (self.state, self.spaced) = (State::Key, true);
+                return;
             }
-            TokenKind::Close => {
-                if at == At::Value || dashed {
-                    slip(
-                        &mut at,
-                        "something is missing before the `}`",
-                        "the block ends here",
-                        "finish the line before it",
-                    );
+            TokenKind::SlashDash => {}
+            TokenKind::Equals if self.state == State::Failed => {}
+            TokenKind::Equals => self.error(
+                token,
+                "unexpected `=`",
+                "no property name before it",
+                "write a property as `key=\"value\"`, with one `=`",
+            ),
+            TokenKind::Newline | TokenKind::Semicolon => self.end(token),
+            TokenKind::Word { .. } | TokenKind::Text { .. } => self.word(token),
+            TokenKind::Open => self.open(token),
+            TokenKind::Close => self.close(token),
+        }
+        self.spaced = false;
+        self.last = Some(token);
+    }
+
+    fn end(&mut self, token: Token) {
+        if self.state == State::Key {
+            self.error(
+                token,
+                NO_VALUE,
+                "the line ends here",
+                "write `key=\"…\"`, or delete the property",
+            );
+        }
+        if !(self.dashed && token.kind == TokenKind::Newline) {
+            (self.state, self.dashed) = (State::Start, false);
+        }
+    }
+
+    /// True when it may be here.
+    fn slash_dash(&mut self, token: Token) -> bool {
+        match self.state {
+            State::Failed => return false,
+            State::Key => self.error(token, NO_VALUE, "`/-` starts a comment", "put `/-` before the key"),
+            _ if self.dashed => self.error(token, "duplicate `/-`", "the second one", "delete one of them"),
+            _ if !self.spaced && self.state != State::Start => self.error(
+                token,
+                "missing space before `/-`",
+                "directly after a value",
+                "put a space before `/-`",
+            ),
+            _ => return true,
+        }
+        false
+    }
+
+    fn word(&mut self, token: Token) {
+        let word = self.text.get(token.start..token.end).unwrap_or_default();
+        let name = matches!(token.kind, TokenKind::Text { .. }) || !is_literal(word);
+        self.multiline_strings += usize::from(word.trim_start_matches('#').starts_with("\"\"\""));
+        match self.state {
+            State::Failed => {}
+            _ if self.multiline_strings > MAX_MULTILINE_STRINGS => self.error(
+                token,
+                "too many multi-line strings in one node",
+                "more than 100",
+                "write each on one line: `\"…\"`",
+            ),
+            _ if is_bad_multiline(word) => self.error(
+                token,
+                "text on the same line as `\"\"\"`",
+                "the text must be on lines of its own",
+                "write `\"…\"` for one line, or put the text on separate lines",
+            ),
+            State::Start if name => self.state = State::Entries(false),
+            State::Start => self.error(
+                token,
+                "expected the name of a node",
+                "this is a value",
+                "write the name of the setting first",
+            ),
+            State::Key => self.state = State::Entries(false),
+            State::Entries(_) if !self.spaced => {
+                let help = "put a space between them, or quote them as one value";
+                self.error(token, NO_SPACE, "no space before this", help);
+                let before = self.last.and_then(|last| self.text.get(last.start..token.start));
+                if let Some(help) = apart(before.unwrap_or_default(), word)
+                    && let Some(error) = self.errors.last_mut()
+                {
+                    error.help = Cow::Owned(help);
                 }
-                at = open.pop().unwrap_or(At::Lost);
-                dashed = false;
+            }
+            State::Entries(_) => self.state = State::Entries(name),
+            State::Blocks | State::Closed => {
+                let ended = self.state == State::Closed;
+                self.error(
+                    token,
+                    "expected `;` or a new line after `}`",
+                    "on the same line as the `}`",
+                    "put a `;` or a line break after the `}`",
+                );
+                if let Some(error) = self.errors.last_mut().filter(|_| ended) {
+                    error.insert = Some((self.last.map_or(0, |last| last.end), ";"));
+                }
             }
         }
-        spaced = false;
-        behind = token.end;
-        begins = token.start;
+        self.dashed = false;
     }
-    if (at == At::Value || dashed)
-        && let Some(last) = tokens.last()
-    {
-        found.push(Slip {
-            start: last.start,
-            end: last.end,
-            message: "something is missing at the end of a node",
-            label: "the last that was read",
-            help: Cow::Borrowed("finish it, or delete the unfinished part"),
-            insert: None,
-        });
+
+    fn open(&mut self, token: Token) {
+        let after = match self.state {
+            State::Entries(_) | State::Blocks if self.dashed => State::Blocks,
+            State::Closed if !self.dashed => {
+                self.error(
+                    token,
+                    "a node can have only one block",
+                    "the second one",
+                    "put everything into one block",
+                );
+                State::Failed
+            }
+            State::Entries(_) | State::Blocks | State::Closed => State::Closed,
+            State::Start => {
+                self.error(
+                    token,
+                    "a block without a node name",
+                    "no name before this",
+                    "write `name { … }`",
+                );
+                State::Failed
+            }
+            State::Key => {
+                self.error(token, NO_VALUE, "a block starts here", "write `key=\"…\" {`");
+                State::Failed
+            }
+            State::Failed => State::Failed,
+        };
+        self.open.push(after);
+        (self.state, self.dashed) = (State::Start, false);
     }
-    found
+
+    fn close(&mut self, token: Token) {
+        if self.state == State::Key || self.dashed {
+            self.error(
+                token,
+                "unfinished setting before `}`",
+                "the block ends here",
+                "complete the line before it",
+            );
+        }
+        self.state = self.open.pop().unwrap_or(State::Failed);
+        self.dashed = false;
+    }
 }
 
 /// Two values that touch, as two and as one; only where nothing in them is escaped.
@@ -266,22 +278,22 @@ fn apart(first: &str, second: &str) -> Option<String> {
     let inside = |value: &str| value.trim_matches('"').to_owned();
     (plain(first) && plain(second)).then(|| {
         excerpt(&format!(
-            "write `{first} {second}` for two, or `\"{}{}\"` for one",
+            "write `{first} {second}` for two values, or `\"{}{}\"` for one",
             inside(first),
             inside(second)
         ))
     })
 }
 
-/// The nodes that `/-` comments out, each with the `;` that ends it: the parser takes no `;` behind one.
+/// The nodes that `/-` comments out, each with the `;` that ends it: the parser does not accept a `;` after one.
 pub(in crate::config) fn commented_out(text: &str, tokens: &[Token]) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
-    // The block that the node stands in, and where it begins.
+    // The depth of the commented-out node, and its start.
     let mut inside: Option<(usize, usize)> = None;
     let mut depth = 0_usize;
-    let mut begins = true;
+    let mut starts = true;
     let mut dashed = false;
-    let mut behind = 0;
+    let mut last_end = 0;
     for token in tokens {
         match token.kind {
             TokenKind::Space | TokenKind::Comment { .. } => continue,
@@ -294,44 +306,48 @@ pub(in crate::config) fn commented_out(text: &str, tokens: &[Token]) -> Vec<(usi
                     token.start
                 };
                 found.extend(inside.take_if(|(at, _)| *at == depth).map(|(_, start)| (start, end)));
-                begins = true;
+                starts = true;
             }
-            TokenKind::SlashDash if begins && inside.is_none() => inside = Some((depth, token.start)),
+            TokenKind::SlashDash if starts && inside.is_none() => inside = Some((depth, token.start)),
             TokenKind::Open => {
                 depth += 1;
-                begins = true;
+                starts = true;
             }
             TokenKind::Close => {
-                found.extend(inside.take_if(|(at, _)| *at == depth).map(|(_, start)| (start, behind)));
+                found.extend(
+                    inside
+                        .take_if(|(at, _)| *at == depth)
+                        .map(|(_, start)| (start, last_end)),
+                );
                 depth = depth.saturating_sub(1);
-                begins = false;
+                starts = false;
             }
-            _ => begins = false,
+            _ => starts = false,
         }
         dashed = token.kind == TokenKind::SlashDash;
-        behind = token.end;
+        last_end = token.end;
     }
-    found.extend(inside.map(|(_, start)| (start, text.len().min(behind))));
+    found.extend(inside.map(|(_, start)| (start, text.len().min(last_end))));
     found
 }
 
-/// Numbers and keywords, which can be no names.
+/// Numbers and keywords, which cannot be names.
 fn is_literal(word: &str) -> bool {
     let body = word.strip_prefix(['+', '-']).unwrap_or(word);
     word.starts_with('#') || body.starts_with(|c: char| c.is_ascii_digit())
 }
 
-fn bad_multiline(shown: &str) -> bool {
-    let inner = shown.trim_matches('#');
+/// A string in `"""` whose text is beside the quotes.
+fn is_bad_multiline(word: &str) -> bool {
+    let inner = word.trim_matches('#');
     let Some(body) = inner
         .strip_prefix("\"\"\"")
         .and_then(|body| body.strip_suffix("\"\"\""))
     else {
         return false;
     };
-    let is_newline = crate::config::syntax::lexer::is_newline;
-    let last = body.rsplit(is_newline).next().unwrap_or_default();
-    !body.starts_with(is_newline) || !last.chars().all(crate::config::syntax::lexer::is_space)
+    let last = body.rsplit(lexer::is_newline).next().unwrap_or_default();
+    !body.starts_with(lexer::is_newline) || !last.chars().all(lexer::is_space)
 }
 
 #[cfg(test)]
@@ -340,7 +356,7 @@ mod tests {
     use crate::config::syntax::lexer::tokens;
 
     fn count(text: &str) -> usize {
-        slips(text, &tokens(text)).len()
+        errors(text, &tokens(text)).len()
     }
 
     #[test]
@@ -359,12 +375,12 @@ mod tests {
             "a /- b=1",
             "a { /- b; c }",
         ] {
-            assert_eq!(slips(text, &tokens(text)), [], "{text}");
+            assert_eq!(count(text), 0, "{text}");
         }
     }
 
     #[test]
-    fn slips_are_said_once_a_statement() {
+    fn one_error_a_statement() {
         for text in [
             "{ a }",
             "a { b } c",

@@ -1,8 +1,10 @@
 //! Text → tokens: just enough of KDL 2 to find the ends of strings, comments and nodes.
 //!
-//! Takes any text, gives tokens that cover it without gaps, and never fails: what is not closed ends where a
-//! person would have closed it, and says so. Linear in time, no recursion. Knows nothing of the language of ops files.
-//! Invariant: tokens lie on character boundaries, in order.
+//! Takes any text, gives tokens that cover it without gaps, and never fails: an unclosed string or comment ends where a
+//! person would have closed it, and is marked. Linear in time, no recursion. Knows nothing of the language of ops files.
+//! Invariant: tokens are in order, and start and end at characters.
+
+use std::ops::Range;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::config) enum TokenKind {
@@ -30,7 +32,7 @@ pub(in crate::config) enum TokenKind {
     },
     /// Anything else up to the next of the above: a bare word, a number, a keyword.
     Word {
-        /// A comment begins inside of it, directly after other characters.
+        /// A comment starts inside it, directly after other characters.
         glued: bool,
     },
 }
@@ -40,6 +42,39 @@ pub(in crate::config) struct Token {
     pub(in crate::config) kind: TokenKind,
     pub(in crate::config) start: usize,
     pub(in crate::config) end: usize,
+}
+
+impl Token {
+    /// White space within a line, or a comment.
+    pub(in crate::config) fn is_blank(self) -> bool {
+        matches!(self.kind, TokenKind::Space | TokenKind::Comment { .. })
+    }
+
+    /// A bare word or a string.
+    pub(in crate::config) fn is_word(self) -> bool {
+        matches!(self.kind, TokenKind::Word { .. } | TokenKind::Text { .. })
+    }
+
+    pub(in crate::config) fn is_closed_string(self) -> bool {
+        matches!(self.kind, TokenKind::Text { closed: true, .. })
+    }
+
+    /// A quoted string, not a raw one, without its end.
+    pub(in crate::config) fn is_unclosed_string(self) -> bool {
+        matches!(
+            self.kind,
+            TokenKind::Text {
+                raw: false,
+                closed: false
+            }
+        )
+    }
+}
+
+impl From<Token> for Range<usize> {
+    fn from(token: Token) -> Self {
+        token.start..token.end
+    }
 }
 
 pub(in crate::config) fn is_newline(c: char) -> bool {
@@ -57,12 +92,16 @@ pub(in crate::config) fn is_space(c: char) -> bool {
     )
 }
 
+pub(in crate::config) fn is_blank_or_newline(c: char) -> bool {
+    is_space(c) || is_newline(c)
+}
+
 /// Cuts the whole text into tokens.
 pub(in crate::config) fn tokens(text: &str) -> Vec<Token> {
     let mut lexer = Lexer {
         text,
         at: 0,
-        failures: 0,
+        failed_searches: 0,
     };
     let mut tokens = Vec::new();
     while let Some(c) = lexer.peek() {
@@ -84,12 +123,12 @@ pub(in crate::config) fn tokens(text: &str) -> Vec<Token> {
 struct Lexer<'a> {
     text: &'a str,
     at: usize,
-    /// How often the end of something was looked for in vain: each costs the whole rest of the text.
-    failures: usize,
+    /// How often an end was not found: each search costs the whole rest of the text.
+    failed_searches: usize,
 }
 
-/// After so many the rest of a text is not searched any more.
-const MOST_FAILURES: usize = 32;
+/// Searches without a result, after which the rest of a text is not searched any more.
+const MAX_FAILED_SEARCHES: usize = 32;
 
 impl<'a> Lexer<'a> {
     fn rest(&self) -> &'a str {
@@ -179,9 +218,11 @@ impl<'a> Lexer<'a> {
         let mut depth = 1_usize;
         loop {
             let rest = self.rest();
-            let next = rest.find(['*', '/']).filter(|_| self.failures < MOST_FAILURES);
+            let next = rest
+                .find(['*', '/'])
+                .filter(|_| self.failed_searches < MAX_FAILED_SEARCHES);
             let Some(next) = next else {
-                self.failures += 1;
+                self.failed_searches += 1;
                 // Never closed: take only this line, so that what follows is still read.
                 self.at = start;
                 self.skip_while(|c| !is_newline(c));
@@ -214,8 +255,8 @@ impl<'a> Lexer<'a> {
         loop {
             let rest = self.rest();
             let next = rest.find(|c| c == '"' || c == '\\' || (!lines && is_newline(c)));
-            let Some(next) = next.filter(|_| !lines || self.failures < MOST_FAILURES) else {
-                self.failures += usize::from(lines);
+            let Some(next) = next.filter(|_| !lines || self.failed_searches < MAX_FAILED_SEARCHES) else {
+                self.failed_searches += usize::from(lines);
                 break;
             };
             self.at += next;
@@ -247,13 +288,13 @@ impl<'a> Lexer<'a> {
     /// After `\`: the character that it escapes, or the white space that it swallows.
     fn escape(&mut self) {
         match self.peek() {
-            Some(c) if is_space(c) || is_newline(c) => self.skip_while(|c| is_space(c) || is_newline(c)),
+            Some(c) if is_blank_or_newline(c) => self.skip_while(is_blank_or_newline),
             Some(_) => self.bump(),
             None => {}
         }
     }
 
-    /// At `\`: takes it and the line's end when nothing but white space and a comment stands between.
+    /// At `\`: takes it and the line's end when only white space and a comment are between them.
     fn continued_line(&mut self) -> bool {
         let start = self.at;
         self.bump();
@@ -274,7 +315,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// A run of characters that belong together in the eyes of a person: an unquoted glob or URL is one word.
+    /// A run of characters that a person sees as one word, such as an unquoted glob or URL.
     /// True when KDL sees a comment in it.
     fn word(&mut self) -> bool {
         let start = self.at;
@@ -310,14 +351,18 @@ impl<'a> Lexer<'a> {
     }
 }
 
-/// Longest alternatives of an unquoted glob, in characters.
-const LONGEST_BRACES: usize = 200;
+/// Characters of the alternatives `{…}` in an unquoted glob.
+const MAX_ALTERNATIVES_LENGTH: usize = 200;
 
-/// The length of `{…}` when nothing in it looks like a block.
+/// The length of `{…}` when it does not look like a block.
 fn brace_run(rest: &str) -> Option<usize> {
-    let end = rest.char_indices().take(LONGEST_BRACES).find(|(_, c)| *c == '}')?.0;
+    let end = rest
+        .char_indices()
+        .take(MAX_ALTERNATIVES_LENGTH)
+        .find(|(_, c)| *c == '}')?
+        .0;
     let inside = rest.get(1..end)?;
-    (!inside.contains(|c: char| is_space(c) || is_newline(c) || matches!(c, ';' | '"' | '{' | '='))).then_some(end + 1)
+    (!inside.contains(|c: char| is_blank_or_newline(c) || matches!(c, ';' | '"' | '{' | '='))).then_some(end + 1)
 }
 
 #[cfg(test)]
@@ -360,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_never_closed_ends_with_its_line() {
+    fn an_unclosed_string_or_comment_ends_with_its_line() {
         assert_eq!(shown("a \"b\nc"), ["a", "\"b", "\n", "c"]);
         assert_eq!(shown("a \"\"\"b\nc"), ["a", "\"\"\"b", "\n", "c"]);
         assert_eq!(shown("a /*b\nc"), ["a", "/*b", "\n", "c"]);

@@ -1,4 +1,4 @@
-//! Write a copy: not yet published, not yet proven.
+//! Writes a copy: not yet published, not yet proven.
 //!
 //! Takes the step's listing and its destination, gives a [`WrittenCopy`](crate::archive::WrittenCopy) in the slot of its
 //! step. Makes the destination and its marker on first use.
@@ -88,7 +88,7 @@ pub fn run(context: &Context<'_>, step: &BackupStep) -> Ended {
             }
             let manifest = written.manifest();
             if manifest.files == 0 && backup.contents == Contents::Expired {
-                // Directories alone are no copy of anything that may be deleted.
+                // Directories alone prove nothing that may be deleted.
                 return Ok(nothing_came(&manifest.incomplete, manifest.incomplete_total));
             }
             let summary = format!(
@@ -106,7 +106,7 @@ pub fn run(context: &Context<'_>, step: &BackupStep) -> Ended {
 /// Not one file could be stored: no copy is kept.
 fn nothing_came(missing: &[Incomplete], total: u64) -> Outcome {
     if total == 0 {
-        return outcome(State::Nothing, "what had expired is gone already");
+        return outcome(State::Nothing, "all expired files are already gone");
     }
     let place = |item: &Incomplete| {
         item.path
@@ -114,7 +114,7 @@ fn nothing_came(missing: &[Incomplete], total: u64) -> Outcome {
             .map_or_else(|| "the source itself".to_owned(), |p| format!("`{p}`"))
     };
     Outcome {
-        help: Some("make what is named readable, or exclude it".to_owned()),
+        help: Some("make these paths readable, or exclude them".to_owned()),
         details: missing
             .iter()
             .take(20)
@@ -132,7 +132,7 @@ fn prepare(context: &Context<'_>, step: &BackupStep) -> Result<Dir, super::StepA
     let backup = &step.backup;
     if !locked(context.world).destinations.contains_key(&backup.name) {
         let made = create_dir_all(&backup.to).map_err(|e| Outcome {
-            help: Some("make it a directory that can be written, or correct `to` in the ops file".to_owned()),
+            help: Some("make it a writable directory, or correct `to` in the ops file".to_owned()),
             ..tree_failure(&e)
         })?;
         let stop = || context.how.stop.asked();
@@ -157,7 +157,7 @@ fn prepare(context: &Context<'_>, step: &BackupStep) -> Result<Dir, super::StepA
     let need = step.expected_size();
     if free < need {
         return Err(Outcome {
-            help: Some("free space there; nothing was written and nothing deleted".to_owned()),
+            help: Some("free space there; nothing was written or deleted".to_owned()),
             ..outcome(
                 State::NoSpace,
                 format!(

@@ -14,7 +14,7 @@ use std::time::Duration;
 /// No line of output is shown longer, in characters.
 const LINE: usize = 200;
 
-/// A secret that could not be fetched; `state` unless the run was told to stop.
+/// A secret that could not be fetched; `state` unless the run must stop.
 pub(super) fn without_secret(error: &SecretError, state: State, stop: &Stop) -> Outcome {
     if error.is_stop() {
         return stopped(stop, "");
@@ -25,13 +25,13 @@ pub(super) fn without_secret(error: &SecretError, state: State, stop: &Stop) -> 
     }
 }
 
-/// Told to stop; `more` goes on after a semicolon.
+/// The outcome of a stop; `more` follows after a semicolon.
 pub(super) fn stopped(stop: &Stop, more: &str) -> Outcome {
-    let told = stop
+    let summary = stop
         .signal()
         .map_or_else(|| "stopped".to_owned(), |signal| super::interrupted(signal).summary);
     let between = if more.is_empty() { "" } else { "; " };
-    outcome(State::Interrupted, format!("{told}{between}{more}"))
+    outcome(State::Interrupted, format!("{summary}{between}{more}"))
 }
 
 /// What to do about a command that ended like this.
@@ -44,7 +44,7 @@ pub(super) fn advice(ending: Ending, shell: bool) -> &'static str {
         Ending::Exited(_) => {
             "`opsrun history last` shows what it printed; if this code means success, add it to `ok-codes`"
         }
-        Ending::Signalled(9) => "it was killed from outside; when memory runs out the system does that (`dmesg` tells)",
+        Ending::Signalled(9) => "another process killed it, or the system did because memory ran out (see `dmesg`)",
         Ending::Signalled(_) => "`opsrun history last` shows what it printed; opsrun did not send the signal",
         Ending::TimedOut(_, Ladder::Survived) | Ending::Stopped(Ladder::Survived) => {
             "look for processes that wait for a device or a server (state D in `ps`), or that run as another user"
@@ -80,7 +80,7 @@ pub(super) fn shown(line: &str) -> Option<String> {
     Some(cut + "…")
 }
 
-/// Without the sequences by which a terminal is told of colours, positions and titles.
+/// Without terminal sequences for colours, positions and titles.
 fn without_colours(line: &str) -> Cow<'_, str> {
     if !line.contains('\u{1b}') {
         return Cow::Borrowed(line);

@@ -56,7 +56,7 @@ pub struct Slots {
     pub written: HashMap<StepId, WrittenCopy>,
     /// Proofs; several cleanups may rely on one.
     pub proofs: HashMap<StepId, Arc<Proof>>,
-    /// Steps that were decided anew, in place of the plan's.
+    /// Steps that were planned again, in place of the plan's.
     pub again: HashMap<StepId, Arc<Step>>,
 }
 
@@ -135,7 +135,7 @@ pub fn failure(error: &CopyError, deadline: &super::Deadline<'_>) -> Outcome {
     if deadline.timed_out() {
         return Outcome {
             help: Some("nothing was published; raise `timeout`, or find out what is slow".to_owned()),
-            ..outcome(State::Failed, "the step's timeout was reached")
+            ..outcome(State::Failed, "the step reached its timeout")
         };
     }
     if let Some(signal) = deadline.signal() {

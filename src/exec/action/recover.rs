@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub fn run(model: &Model, jobs: &BTreeSet<JobName>, world: &World, unfinished: &[String]) -> (Vec<Event>, Vec<String>) {
     let mut events = Vec::new();
     let mut cleared = Vec::new();
-    // First, so that no unfinished receipt stands in the way of its completion.
+    // First, so that no unfinished receipt blocks its completion.
     for backup in selected(model, jobs) {
         if let Some(destination) = world.destinations.get(&backup.name) {
             let (event, names) = destination_side(model, backup, destination, unfinished);
@@ -86,7 +86,7 @@ fn source_side(backup: &Backup, source: &Dir, world: &World, ops: &str) -> Optio
                 stuck.extend(leftover.stuck.iter().map(|e| match e.errno() {
                     Some(Errno::EXIST) => {
                         format!(
-                            "{}; move what stands there away: the next run puts the file back",
+                            "{}; move the file that has this name away, and the next run puts the quarantined file back",
                             error_chain(e)
                         )
                     }
@@ -121,7 +121,7 @@ fn receipts(leftover: &Leftover, world: &World, ops: &str) -> Result<u64, String
     for line in &leftover.completed {
         let sha256 = archive::parse_hex(&line.sha256).ok_or_else(|| {
             format!(
-                "the quarantine index of run {run} holds `{}`, which is no SHA-256",
+                "the quarantine index of run {run} holds `{}`, which is not a SHA-256",
                 line.sha256
             )
         })?;
@@ -131,7 +131,8 @@ fn receipts(leftover: &Leftover, world: &World, ops: &str) -> Result<u64, String
         });
     }
     for (copy, deletions) in by_copy {
-        let name = CopyName::parse(copy).ok_or_else(|| format!("`{copy}` is no name of a copy"))?;
+        let name = CopyName::parse(copy)
+            .ok_or_else(|| format!("`{copy}` in the quarantine index of run {run} is not the name of a copy"))?;
         let place = world.destinations.get(name.backup()).ok_or_else(|| {
             format!(
                 "the receipt of copy `{copy}` for run {run} waits until its destination is there and backup:{} runs",

@@ -1,7 +1,7 @@
 //! Run a command, again when it failed and may be repeated.
 //!
 //! Takes a target, gives what became of it; every attempt is recorded before anything comes after it.
-//! Invariant: nothing that is recorded or shown holds a secret that was fetched in this run, and when the run is told to
+//! Invariant: nothing that is recorded or shown holds a secret that was fetched in this run. When the run must
 //! stop, no attempt begins.
 
 use super::child;
@@ -10,7 +10,7 @@ use crate::exec::recorder::Recorder;
 use crate::model::{Program, StepName, Target};
 use crate::process::{self, Captured, CompletedProcess, Ending, Spawn, SpawnError, SpawnFailure, Streams};
 use crate::run::{Event, Outcome, Output, State};
-use crate::secret::{Terms, Vault};
+use crate::secret::{ChildLimits, Vault};
 use crate::signal::Stop;
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ type Attempt = Result<CompletedProcess, SpawnError>;
 
 impl Attempts<'_> {
     async fn run(&self) -> Ended {
-        let terms = Terms {
+        let terms = ChildLimits {
             timeout: self.target.timeout,
             kill_after: self.target.kill_after,
             streams: Streams::Merged,
@@ -150,7 +150,7 @@ impl Attempts<'_> {
         }
         details.extend(child::last_lines(&done.stdout, DETAILS));
         let more_were_due = self.target.retry.is_some_and(|retry| number <= retry.max);
-        let told = match done.ending {
+        let ended = match done.ending {
             Ending::Stopped(ladder) => child::stopped(self.stop, &format!("{ladder}{which}")),
             ending if self.stop.asked() && more_were_due => child::stopped(self.stop, &format!("{ending}{which}")),
             ending => outcome(State::Failed, format!("{ending}{which}")),
@@ -159,7 +159,7 @@ impl Attempts<'_> {
         Outcome {
             help: Some(child::advice(done.ending, shell).to_owned()),
             details,
-            ..told
+            ..ended
         }
     }
 }

@@ -2,7 +2,7 @@
 //! again the older copies that deletions of this run rely on.
 //!
 //! Takes the written copy from the slot of its backup step, leaves a [`Proof`] in its own.
-//! Invariant: without this step's success there is no proof, and without a proof no deletion.
+//! Invariant: only the success of this step gives a proof, and nothing is deleted without one.
 
 use super::{Context, Ended, Proof, failure, outcome, tree_failure};
 use crate::archive::{self, CopyName, VerifiedCopy};
@@ -26,7 +26,7 @@ pub fn run(context: &Context<'_>, step: &VerifyStep) -> Ended {
     let mut lines: Vec<String> = Vec::new();
     let mut details: Vec<String> = Vec::new();
     let mut partial = false;
-    let mut help = "make what is named readable, or exclude it";
+    let mut help = "make these paths readable, or exclude them";
     let mut this_run = None;
     if let Some(written) = written {
         let manifest = written.manifest();
@@ -112,7 +112,7 @@ pub fn run(context: &Context<'_>, step: &VerifyStep) -> Ended {
                 return Ok(Outcome {
                     help: failed.help.or_else(|| {
                         Some(format!(
-                            "move the files of `{}` out of the destination: the next run stores what it needs anew",
+                            "move the files of `{}` out of the destination; the next run then stores what it needs again",
                             copy.name
                         ))
                     }),

@@ -15,7 +15,7 @@ pub struct Cron {
     text: String,
     minutes: u64,
     hours: u64,
-    /// The days on which it runs: those of any of these, which match at midnight.
+    /// The days on which it runs: all days that match any of these, at midnight.
     days: Vec<::cron::Schedule>,
     every_day: bool,
     fixed: bool,
@@ -108,7 +108,7 @@ impl Cron {
         self.both_days
     }
 
-    /// Steps that are not what they seem: where they stand in the text that was read, and what they really do.
+    /// Steps that are not what they seem: their position in the text, and what they really do.
     #[must_use]
     pub fn uneven_steps(&self) -> Vec<(Range<usize>, String)> {
         self.uneven.clone()

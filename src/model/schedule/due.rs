@@ -2,7 +2,7 @@
 //!
 //! Takes a schedule, the last instant that was decided about, and `now`; gives a [`Due`]. Pure: the daemon and the
 //! simulation ask the same question. Jitter is for the caller: ask with `now` less the jitter, and wake at `next` plus it.
-//! Invariant: no instant is decided about twice, wherever the clock goes; the work is bounded, however long nobody asked.
+//! Invariant: no instant is decided about twice, wherever the clock goes; the work is bounded, however long ago the last call was.
 
 use super::{Missed, Rhythm, Schedule};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -48,7 +48,7 @@ pub struct Skipped {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum SkipReason {
-    /// `missed "skip"`: nobody was there.
+    /// `missed "skip"`: opsrun was not running.
     Missed,
     /// `missed "latest"`: a newer one runs in its place.
     Superseded,
@@ -73,7 +73,7 @@ impl SkipReason {
     }
 }
 
-/// Decides about every instant later than `last` and not later than `now`. Without a `last` there is no past to make up
+/// Decides about every instant later than `last` and not later than `now`. Without a `last` nothing is made up
 /// for: the schedule begins now.
 #[must_use]
 pub fn due(schedule: &Schedule, last: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Due {
@@ -218,7 +218,7 @@ mod tests {
         }
     }
 
-    /// What is due at 06:30 on the 25th after nobody was there since the 20th.
+    /// What is due at 06:30 on the 25th after opsrun did not run since the 20th.
     fn missed(missed: Missed, line: &str) -> Due {
         let schedule = Schedule {
             missed,
@@ -287,7 +287,7 @@ mod tests {
             (vec![], vec![group(SkipReason::TooMany, 5, 21, 25)])
         );
 
-        // One of them is on time: it stands for the others, unless all are wanted.
+        // One of them is on time: it replaces the others, unless all are wanted.
         let half_past = "30 6 * * *";
         let latest = missed(Missed::Latest { window: None }, half_past);
         assert_eq!(

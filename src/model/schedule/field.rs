@@ -1,6 +1,6 @@
 //! One of the five fields of a cron line: its grammar, its values, and what is wrong with it.
 //!
-//! Takes the text of a field and where it stands in the line, gives the set of its values. Knows no calendar.
+//! Takes the text of a field and its position in the line, gives the set of its values. Knows no calendar.
 //! Invariant: a field is either wholly understood or an error with its place: a typo never becomes another time.
 
 use std::ops::Range;
@@ -115,7 +115,7 @@ impl FieldKind {
                 if mistakes.last().is_none_or(|last| last.at != (comma..comma + 1)) {
                     mistakes.push(Mistake {
                         at: comma..comma + 1,
-                        message: "nothing stands beside a comma".to_owned(),
+                        message: "a value beside a comma is missing".to_owned(),
                         label: "one value is missing here".to_owned(),
                         help: "leave out the comma, or write the missing value".to_owned(),
                         fix: Some(String::new()),
@@ -237,7 +237,7 @@ impl FieldKind {
             let slash = at.start - 1..at.end;
             return Err(wrong(
                 slash,
-                "no step stands behind the `/`",
+                "the step after `/` is missing",
                 "a step is a whole number",
                 help,
             ));

@@ -7,7 +7,7 @@ use super::cron::{Cron, CronError};
 use super::field::{KINDS, Mistake, line, words};
 use std::ops::Range;
 
-/// What crontab's names for whole lines stand for.
+/// The meaning of crontab's names for whole lines.
 const NICKNAMES: [(&str, &str); 7] = [
     ("@yearly", "0 0 1 1 *"),
     ("@annually", "0 0 1 1 *"),
@@ -48,7 +48,7 @@ fn valid(text: &str) -> Option<String> {
     five.then(|| line(&words))
 }
 
-/// A wrong number of fields, or a line that is no fields at all.
+/// A wrong number of fields, or a line without fields.
 fn shape(text: &str, words: &[(usize, &str)]) -> Option<Mistake> {
     let (first, last) = match words {
         [] => {
@@ -137,7 +137,7 @@ fn too_many(words: &[(usize, &str)], first: &(usize, &str), last: &(usize, &str)
             end(first),
             "seconds would be the first: a cron line has none",
             match valid(words.get(..5)).filter(|first| *first != line) {
-                // An hour in third place tells that seconds were meant.
+                // An hour in third place means that seconds come first.
                 Some(other) if words.get(2).is_some_and(|(_, word)| *word != "*") => {
                     format!("`cron \"{line}\"` without the seconds, or `cron \"{other}\"`")
                 }
@@ -153,7 +153,7 @@ fn too_many(words: &[(usize, &str)], first: &(usize, &str), last: &(usize, &str)
         (_, _, Some(line)) => (
             words.get(5).map_or(all.clone(), |sixth| sixth.0..all.end),
             "the day of the week is the last field",
-            format!("write the times alone, `cron \"{line}\"`; what is to run stands in a `target`"),
+            format!("write the times alone, `cron \"{line}\"`; the command belongs in a `target`"),
         ),
         _ => (
             all,
@@ -170,24 +170,24 @@ fn too_many(words: &[(usize, &str)], first: &(usize, &str), last: &(usize, &str)
     }
 }
 
-/// Adds the whole line to the helps, when it is known how to mend every mistake in it.
+/// Adds the whole line to the help texts, when every mistake in it can be fixed.
 fn with_the_line(text: &str, mut mistakes: Vec<Mistake>) -> Vec<CronError> {
     mistakes.sort_by_key(|mistake| mistake.at.start);
-    let mut mended = String::new();
+    let mut fixed = String::new();
     let mut at = 0;
     let mut known = true;
     for mistake in &mistakes {
         match (&mistake.fix, text.get(at..mistake.at.start)) {
             (Some(fix), Some(between)) => {
-                mended.push_str(between);
-                mended.push_str(fix);
+                fixed.push_str(between);
+                fixed.push_str(fix);
                 at = mistake.at.end;
             }
             _ => known = false,
         }
     }
-    mended.push_str(text.get(at..).unwrap_or_default());
-    let line = if known { valid(&mended) } else { None };
+    fixed.push_str(text.get(at..).unwrap_or_default());
+    let line = if known { valid(&fixed) } else { None };
     let mut errors: Vec<CronError> = mistakes.into_iter().map(CronError::from).collect();
     if let Some(line) = line {
         for error in &mut errors {

@@ -32,7 +32,7 @@ pub struct Schedule {
     pub rhythm: Rhythm,
     /// Every run starts later by one fixed part of this.
     pub jitter: Option<Duration>,
-    /// What becomes of instants that nobody was there for.
+    /// What happens to instants that passed while opsrun was not running.
     pub missed: Missed,
 }
 
@@ -44,7 +44,7 @@ pub enum Rhythm {
     Every(Duration),
 }
 
-/// What becomes of instants that nobody was there for.
+/// What happens to instants that passed while opsrun was not running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Missed {
     Skip,
@@ -91,8 +91,8 @@ impl Schedule {
         std::iter::successors(self.next(after), |last| self.next(*last)).take_while(move |at| *at <= until)
     }
 
-    /// When it is due, in words that tell any two rhythms apart: `30 2 * * * Europe/Berlin`, `every 30s`. Jitter and what
-    /// becomes of missed instants are no part of it.
+    /// When it is due, in words that differ for any two rhythms: `30 2 * * * Europe/Berlin`, `every 30s`. Jitter and what
+    /// happens to missed instants are not part of it.
     #[must_use]
     pub fn definition(&self) -> String {
         match &self.rhythm {

@@ -118,7 +118,7 @@ fn a_date_that_never_comes_is_known_at_once() {
         runs(&leap, "2026-01-01T00:00:00Z", 2),
         ["2028-02-29 Tue 12:00 EST", "2032-02-29 Sun 12:00 EST"]
     );
-    // 2100 is no leap year.
+    // 2100 is not a leap year.
     assert_eq!(leap.next(at("2096-03-01T00:00:00Z")), None);
     // On 31 February never, on Mondays of February always.
     assert!(!clock("0 0 31 2 MON", Tz::UTC).cron.never_fires());
@@ -357,13 +357,13 @@ fn jitter_is_a_fixed_part() {
     let two = Duration::from_secs(120);
     assert_eq!(every(hours(1)).jitter_of("observer"), Duration::ZERO);
     assert_eq!(with("a", Duration::ZERO).jitter_of("observer"), Duration::ZERO);
-    // It stands in plans, and must not change with the version.
+    // Plans show it, and it must not change with the version.
     assert_eq!(with("nightly", two).jitter_of("observer"), Duration::from_secs(51));
     assert_ne!(
         with("nightly", two).jitter_of("observer"),
         with("nightly", two).jitter_of("other")
     );
-    // The names are told apart.
+    // Different names give different parts.
     assert_ne!(with("bc", hours(9)).jitter_of("a"), with("c", hours(9)).jitter_of("ab"));
     let mut seen = std::collections::BTreeSet::new();
     for n in 0..2_000 {

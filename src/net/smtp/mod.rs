@@ -7,7 +7,7 @@
 //! `lettre`, which makes the mail, has an SMTP client too. Version 0.11 cannot replace this one:
 //! - Its TLS settings are built from certificates only. They take no `rustls` configuration, and so not the verifier that
 //!   records why a certificate is not trusted.
-//! - A connection over a stream of ours waits for a greeting, which does not come again after STARTTLS.
+//! - A connection over our own stream waits for a greeting, which does not come again after STARTTLS.
 //! - It reads a reply line to its end, however long, into memory. A reply that is not UTF-8 becomes an I/O error without its
 //!   code: a permanent refusal would be tried again, and a message that was accepted would be sent again.
 //!

@@ -89,7 +89,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SmtpStream<S> {
         loop {
             let line = self.line(MAX_REPLY_BYTES.saturating_sub(read)).await?;
             read += line.len();
-            let (code, last, text) = parsed(&line).ok_or(ReplyError::Garbled("it does not speak SMTP"))?;
+            let (code, last, text) = parsed(&line).ok_or(ReplyError::Garbled("the server does not speak SMTP"))?;
             let reply = reply.get_or_insert(Reply {
                 code,
                 lines: Vec::new(),
@@ -114,7 +114,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SmtpStream<S> {
             }
             searched = self.early.len();
             if searched >= most {
-                return Err(ReplyError::Garbled("its reply does not end"));
+                return Err(ReplyError::Garbled("the reply does not end"));
             }
             let mut piece = [0; 4096];
             let read = self.stream.read(&mut piece).await;
@@ -194,7 +194,7 @@ mod tests {
         ] {
             let (reply, _) = read(garbage.as_bytes());
             assert!(
-                matches!(reply, Err(ReplyError::Garbled("it does not speak SMTP"))),
+                matches!(reply, Err(ReplyError::Garbled("the server does not speak SMTP"))),
                 "{garbage:?}"
             );
         }
@@ -205,12 +205,12 @@ mod tests {
         ));
         assert!(matches!(
             read(&vec![b'2'; 1 << 17]).0,
-            Err(ReplyError::Garbled("its reply does not end"))
+            Err(ReplyError::Garbled("the reply does not end"))
         ));
         let endless = "250-x\r\n".repeat(10_000);
         assert!(matches!(
             read(endless.as_bytes()).0,
-            Err(ReplyError::Garbled("its reply does not end"))
+            Err(ReplyError::Garbled("the reply does not end"))
         ));
     }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 pub struct TargetDocument {
     /// The command.
     pub command: CommandDocument,
-    /// Longest time for one attempt; null is no limit.
+    /// Longest time for one attempt; null for no limit.
     pub timeout_millis: Option<u64>,
     /// Between TERM and KILL.
     pub kill_after_millis: u64,

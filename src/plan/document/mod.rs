@@ -141,8 +141,8 @@ pub enum ActionDocument {
         free: Option<u64>,
         /// True when source and destination share a file system.
         same_file_system: bool,
-        /// True when something that may change the source comes before it in the run: then all that is said here is
-        /// decided anew when the step begins, and nothing is deleted that is not listed here.
+        /// True when something that may change the source comes before it in the run: then this action is
+        /// planned again when the step begins, and only files listed here are deleted.
         looked_at_again: bool,
         /// Mount points that are not entered.
         skipped_mounts: Vec<RelPath>,
@@ -186,7 +186,7 @@ pub struct CleanupDocument {
 pub struct ClassDocument {
     /// Its name.
     pub name: String,
-    /// Seconds that it keeps; null is for ever.
+    /// Seconds that it keeps; null is forever.
     pub keep_seconds: Option<u64>,
     /// Its `keep-newest`.
     pub keep_newest: u32,

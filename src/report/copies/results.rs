@@ -58,7 +58,7 @@ impl RestoreTotals {
         self.dirs += other.dirs;
     }
 
-    /// Files and links; directories only if there are no others.
+    /// Files and links; directories only without any.
     fn text(&self) -> String {
         let links = plural(self.links, "link", "links");
         match (self.files, self.links, self.dirs) {

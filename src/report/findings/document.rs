@@ -245,7 +245,7 @@ impl FindingsDocument {
 const MAX_SNIPPET: usize = 200;
 
 fn document(finding: &Finding, loaded: &Loaded) -> Option<FindingDocument> {
-    let place = |span| loaded.place(span).map(PlaceDocument::from);
+    let place = |span| loaded.location(span).map(PlaceDocument::from);
     let (first, others) = finding.labels.split_first()?;
     let mut snippet = one_line(loaded.text(first.span).trim());
     if let Some((cut, _)) = snippet.char_indices().nth(MAX_SNIPPET) {

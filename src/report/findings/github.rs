@@ -80,8 +80,8 @@ mod tests {
         let start = "::error file=a%250A%2Cb%3Ac\\n%3A%3Aerror%3A%3Ax.kdl,line=1,";
         assert_eq!(text.lines().count(), 2, "{text}");
         assert!(text.lines().all(|line| line.starts_with(start)), "{text}");
-        assert!(text.contains(",title=OPS2001 unknown-node::there is no"), "{text}");
-        assert!(text.contains("::`a::b%25` is no name"), "{text}");
+        assert!(text.contains(",title=OPS2001 unknown-node::unknown node"), "{text}");
+        assert!(text.contains("::`a::b%25` is not a valid name"), "{text}");
     }
 
     #[test]

@@ -6,8 +6,7 @@
 
 use crate::model::{JobName, Model};
 use crate::plan::{Plan, RunRequest, StepId};
-use crate::report::plan::step_summary::REFUSED_FOR_NOW;
-use crate::report::plan::step_summary::{blocked_by, step_summary};
+use crate::report::plan::step_summary::{REFUSED_FOR_NOW, blocked_by, step_summary};
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::words;
 use crate::units::plural;
@@ -207,19 +206,14 @@ impl Graph {
         let mut text = format!("digraph {} {{\n", dot_string(&[&self.title]));
         text.push_str("    rankdir=LR;\n    node [shape=box, style=rounded, fontname=\"sans-serif\"];\n");
         for node in &self.nodes {
-            let (more, look) = match &node.mark {
-                NodeMark::None => (None, ""),
-                NodeMark::Paused => (Some("paused".to_owned()), ", style=\"rounded,dashed\""),
-                NodeMark::Refused(why) => (
-                    Some(format!("refused: {why}")),
-                    ", color=red, fontcolor=red, penwidth=2",
-                ),
-                NodeMark::RefusedForNow(why) => {
-                    (Some(format!("{REFUSED_FOR_NOW}: {why}")), ", color=orange, penwidth=2")
-                }
-                NodeMark::Blocked(why) => (Some(format!("blocked: {why}")), ", color=orange"),
+            let look = match &node.mark {
+                NodeMark::None => "",
+                NodeMark::Paused => ", style=\"rounded,dashed\"",
+                NodeMark::Refused(_) => ", color=red, fontcolor=red, penwidth=2",
+                NodeMark::RefusedForNow(_) => ", color=orange, penwidth=2",
+                NodeMark::Blocked(_) => ", color=orange",
             };
-            let label = dot_string(&node.lines(more.as_deref()));
+            let label = dot_string(&node.lines(node.mark.text().as_deref()));
             let name = dot_string(&[&node.name]);
             let _ = writeln!(text, "    {name} [label={label}{look}];");
         }
@@ -238,20 +232,18 @@ impl Graph {
         let mut text = "flowchart LR\n".to_owned();
         let mut looks: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
         for (at, node) in self.nodes.iter().enumerate() {
-            let (more, look) = match &node.mark {
-                NodeMark::None => (None, None),
-                NodeMark::Paused => (Some("paused".to_owned()), Some(("paused", "stroke-dasharray:4"))),
-                NodeMark::Refused(why) => (
-                    Some(format!("refused: {why}")),
-                    Some(("refused", "stroke:#d00,stroke-width:3px")),
-                ),
-                NodeMark::RefusedForNow(why) => (
-                    Some(format!("{REFUSED_FOR_NOW}: {why}")),
-                    Some(("for_now", "stroke:#e80,stroke-width:3px")),
-                ),
-                NodeMark::Blocked(why) => (Some(format!("blocked: {why}")), Some(("blocked", "stroke:#e80"))),
+            let look = match &node.mark {
+                NodeMark::None => None,
+                NodeMark::Paused => Some(("paused", "stroke-dasharray:4")),
+                NodeMark::Refused(_) => Some(("refused", "stroke:#d00,stroke-width:3px")),
+                NodeMark::RefusedForNow(_) => Some(("for_now", "stroke:#e80,stroke-width:3px")),
+                NodeMark::Blocked(_) => Some(("blocked", "stroke:#e80")),
             };
-            let _ = writeln!(text, "    n{at}[{}]", mermaid_string(&node.lines(more.as_deref())));
+            let _ = writeln!(
+                text,
+                "    n{at}[{}]",
+                mermaid_string(&node.lines(node.mark.text().as_deref()))
+            );
             if let Some(look) = look {
                 looks.entry(look).or_default().push(format!("n{at}"));
             }
@@ -277,6 +269,18 @@ struct Neighbours {
     needs: Vec<usize>,
     after: Vec<usize>,
     needed_by: Vec<usize>,
+}
+
+impl NodeMark {
+    fn text(&self) -> Option<String> {
+        match self {
+            Self::None => None,
+            Self::Paused => Some("paused".to_owned()),
+            Self::Refused(why) => Some(format!("refused: {why}")),
+            Self::RefusedForNow(why) => Some(format!("{REFUSED_FOR_NOW}: {why}")),
+            Self::Blocked(why) => Some(format!("blocked: {why}")),
+        }
+    }
 }
 
 impl GraphNode {

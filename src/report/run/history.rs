@@ -39,27 +39,9 @@ pub struct RunDocument {
     pub begun_at: MillisUtc,
     /// How it ended.
     #[serde(flatten)]
-    pub end: End,
+    pub end: RunEnd,
     /// The command line.
     pub command: String,
-}
-
-/// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(tag = "state", rename_all = "kebab-case")]
-pub enum End {
-    /// It is still running.
-    Running,
-    /// It was interrupted.
-    Interrupted,
-    /// It ended by itself.
-    Finished {
-        /// Exit code.
-        exit: u8,
-        /// Duration in milliseconds.
-        millis: u64,
-    },
 }
 
 impl From<RunSummary> for RunDocument {
@@ -67,11 +49,7 @@ impl From<RunSummary> for RunDocument {
         Self {
             run: line.run,
             begun_at: MillisUtc(line.begun_at),
-            end: match line.end {
-                RunEnd::GoingOn => End::Running,
-                RunEnd::Interrupted => End::Interrupted,
-                RunEnd::Exit { code, millis } => End::Finished { exit: code, millis },
-            },
+            end: line.end,
             command: line.command,
         }
     }
@@ -86,9 +64,9 @@ pub fn runs_text(runs: &[RunDocument], zone: chrono_tz::Tz, style: Style) -> Str
         .iter()
         .map(|run| {
             let (took, end) = match run.end {
-                End::Running => (String::new(), Cell::toned("running", Tone::Good)),
-                End::Interrupted => (String::new(), Cell::toned("interrupted", Tone::Bad)),
-                End::Finished { exit, millis } => (times::took(millis), Cell::toned(exit.to_string(), tone(exit))),
+                RunEnd::Running => (String::new(), Cell::toned("running", Tone::Good)),
+                RunEnd::Interrupted => (String::new(), Cell::toned("interrupted", Tone::Bad)),
+                RunEnd::Finished { exit, millis } => (times::took(millis), Cell::toned(exit.to_string(), tone(exit))),
             };
             [
                 one_line(&run.run).into(),
@@ -131,9 +109,9 @@ pub fn run_text(run: &RunDocument, events: &[Event], zone: chrono_tz::Tz, style:
         }
     }
     match run.end {
-        End::Running => text + &style.good("running") + ": these are the events so far\n",
-        End::Interrupted => text + &style.bad("interrupted") + ": the run ended here without a result\n",
-        End::Finished { .. } => text,
+        RunEnd::Running => text + &style.good("running") + ": these are the events so far\n",
+        RunEnd::Interrupted => text + &style.bad("interrupted") + ": the run ended here without a result\n",
+        RunEnd::Finished { .. } => text,
     }
 }
 

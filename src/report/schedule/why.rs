@@ -73,7 +73,7 @@ pub enum Because {
     NotRun,
     /// It ran; see the newest run.
     Ran,
-    /// It never ran, and there is no decision about it.
+    /// It never ran, without a decision about it.
     Never,
 }
 
@@ -274,7 +274,7 @@ fn answer(why: &WhyDocument, zone: Tz) -> String {
         }),
         Because::Never => None,
     };
-    answer.unwrap_or_else(|| "never ran, and there is no decision about it yet".to_owned())
+    answer.unwrap_or_else(|| "never ran, and has no decision yet".to_owned())
 }
 
 fn begun_for(run: &JobRun, zone: Tz) -> String {

@@ -2,7 +2,7 @@
 //!
 //! Takes ids and names of jobs, gives what was written; judges nothing. Works on a store of any older schema, which
 //! a reader cannot bring up to date: only the indices are lacking there.
-//! Invariant: a run that was cut short is told as such from the moment its process is gone, marked or not.
+//! Invariant: a run is interrupted from the moment its process is gone, marked or not.
 
 use super::columns::Stamp;
 use super::{Store, StoreError, alive};
@@ -20,20 +20,25 @@ pub struct RunSummary {
     pub end: RunEnd,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "state", rename_all = "kebab-case")]
 pub enum RunEnd {
-    /// It has not: its process is at it.
-    GoingOn,
-    /// It was cut short: its process went away in the middle.
+    /// It is still running.
+    Running,
+    /// It was interrupted.
     Interrupted,
-    Exit {
-        code: u8,
-        /// Milliseconds from its begin.
+    /// It ended by itself.
+    Finished {
+        /// Exit code.
+        exit: u8,
+        /// Duration in milliseconds.
         millis: u64,
     },
 }
 
-/// What a text finds that shall name a run.
+/// The runs that a text names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunSearch {
     Found(RunSummary),
@@ -72,7 +77,7 @@ pub struct BegunJob {
     pub end: RunEnd,
 }
 
-/// How a job stands, by what was written.
+/// The state of a job, by its events.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct JobStatus {
     pub last: Option<JobResult>,
@@ -80,7 +85,7 @@ pub struct JobStatus {
     pub begun: Option<BegunJob>,
 }
 
-/// The states of an outcome that let go on what depends on the step, as they stand in the events.
+/// The states after which a dependent step runs, as words of the events.
 const OPEN: [&str; 4] = ["ok", "nothing", "partial", "warning"];
 
 /// The columns that [`run_line`] reads, behind `SELECT`. Of the events of a run its end is the last, and only a run
@@ -104,16 +109,16 @@ const SUCCESSES: &str = "SELECT seq, at, run FROM events WHERE kind = 'step-fini
 const SETTLED_AFTER: &str = "SELECT at, json_extract(json, '$.outcome.state') FROM events
     WHERE run = ?1 AND seq > ?2 AND +step = ?3 AND +kind = 'step-finished' ORDER BY seq LIMIT 1";
 
-/// What is told of one step in a run, up to an event. A run may have many steps: the plus keeps its index out, and the
+/// The events of one step in a run, up to an event. A run may have many steps: the plus keeps its index out, and the
 /// bounds make what is left of the step's own events few.
 const OF_STEP: &str = "SELECT seq, at, json FROM events WHERE step = ?3 AND kind = ?4 AND +run = ?1
     AND seq BETWEEN (SELECT min(seq) FROM events WHERE run = ?1) AND ?2";
 
-/// Kinds of events that tell how a step fared.
+/// Kinds of events with the result of a step.
 const STEP_KINDS: [&str; 2] = ["step-started", "step-finished"];
 
-/// Ids named when a text begins those of several runs.
-const NAMED: u32 = 10;
+/// Ids shown when a text is the beginning of several.
+const MAX_RUNS_NAMED: u32 = 10;
 
 impl Store {
     /// Runs, newest first, at most `limit`; only those in which `job` took part, when one is given.
@@ -122,7 +127,7 @@ impl Store {
             return self.run_lines("ORDER BY begun_at DESC, run DESC LIMIT ?1", params![limit]);
         };
         let steps = step_texts(job);
-        // A job that is paused is said to be, and has no part in the run.
+        // A paused job has an event, and takes no part in the run.
         let which = "WHERE run IN (SELECT run FROM events WHERE step IN (?2, ?3)
                 AND NOT (kind = 'step-finished' AND json_extract(json, '$.outcome.state') = 'paused'))
              ORDER BY begun_at DESC, run DESC LIMIT ?1";
@@ -140,7 +145,7 @@ impl Store {
         }
         // LIKE compares without case, and no letter or digit means anything else to it.
         let which = "WHERE run LIKE ?1 || '%' ORDER BY begun_at DESC, run DESC LIMIT ?2";
-        let mut found = self.run_lines(which, params![text, NAMED])?;
+        let mut found = self.run_lines(which, params![text, MAX_RUNS_NAMED])?;
         Ok(match (found.pop(), found.is_empty()) {
             (None, _) => RunSearch::Nothing,
             (Some(only), true) => RunSearch::Found(only),
@@ -282,7 +287,7 @@ fn end_of(db: &Connection, run: &str) -> rusqlite::Result<RunEnd> {
         return Ok(line.end);
     }
     if alive::is_alive(&process) {
-        return Ok(RunEnd::GoingOn);
+        return Ok(RunEnd::Running);
     }
     let ((line, _), _) = look()?;
     Ok(line.end)
@@ -340,12 +345,12 @@ fn mark(row: &Row<'_>) -> rusqlite::Result<Mark> {
     })
 }
 
-/// The run, and whether nobody wrote down yet how it ended: then it counts as interrupted unless its process is there.
+/// The run, and whether it has no end yet: then it counts as interrupted unless its process is alive.
 fn run_line(row: &Row<'_>) -> rusqlite::Result<(RunSummary, bool)> {
     let (exit, marked): (Option<u8>, bool) = (row.get(3)?, row.get(4)?);
     let millis: Option<i64> = row.get(6)?;
-    let end = exit.map_or(RunEnd::Interrupted, |code| RunEnd::Exit {
-        code,
+    let end = exit.map_or(RunEnd::Interrupted, |exit| RunEnd::Finished {
+        exit,
         millis: millis.and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
     });
     let line = RunSummary {

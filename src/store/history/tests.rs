@@ -259,7 +259,7 @@ fn a_job_stands_as_its_last_run_left_it() {
             ("verify:b".to_owned(), State::Blocked)
         ]
     );
-    // That it was paused is no result.
+    // A pause is not a result.
     world.run(
         "B",
         &[("02:00:00", finished("backup:b", State::Paused)), ("02:00:00", over(0))],
@@ -272,7 +272,7 @@ fn a_job_stands_as_its_last_run_left_it() {
     let begun = found.begun.unwrap();
     assert_eq!(
         (begun.run.as_str(), begun.at, begun.end),
-        ("C", moment_of("03:00:00"), RunEnd::GoingOn)
+        ("C", moment_of("03:00:00"), RunEnd::Running)
     );
     world.killed("C");
     assert_eq!(standing("backup:b").begun.unwrap().end, RunEnd::Interrupted);
@@ -295,9 +295,9 @@ fn runs_are_listed_newest_first_with_their_ends() {
         let lines = world.store.runs(job.as_ref(), limit).unwrap();
         lines.into_iter().map(|line| (line.run, line.end)).collect::<Vec<_>>()
     };
-    let exit = RunEnd::Exit { code: 0, millis: 1500 };
+    let exit = RunEnd::Finished { exit: 0, millis: 1500 };
     let ends = [
-        ("C".to_owned(), RunEnd::GoingOn),
+        ("C".to_owned(), RunEnd::Running),
         ("B".to_owned(), RunEnd::Interrupted),
         ("A".to_owned(), exit),
         ("D".to_owned(), exit),
@@ -393,21 +393,21 @@ fn an_event_of_a_later_version_is_named_by_its_number() {
     );
     let change = |sql: &str| world.store.connection().execute(sql, []).unwrap();
     change("UPDATE events SET json = replace(json, '\"ok\"', '\"splendid\"') WHERE seq = 2");
-    let told = world.store.events_of("A").unwrap_err();
-    assert!(matches!(told, StoreError::Event { seq: 2, .. }), "{told:?}");
-    assert!(told.help().unwrap().contains("a later opsrun"));
+    let error = world.store.events_of("A").unwrap_err();
+    assert!(matches!(error, StoreError::Event { seq: 2, .. }), "{error:?}");
+    assert!(error.help().unwrap().contains("a later opsrun"));
     assert!(matches!(
         world.store.job_status(&job("target:t")),
         Err(StoreError::Event { seq: 2, .. })
     ));
-    // A state that this version does not know is no success.
+    // A state that this version does not know is not a success.
     assert_eq!(world.history("target:t"), (None, Some(1)));
 }
 
 #[test]
 fn no_question_goes_through_all_events() {
     let world = World::new();
-    // One job fails for ever, another is blocked for ever: both had succeeded once.
+    // One job fails forever, another is blocked forever: both had succeeded once.
     for name in ["target:f", "target:b"] {
         let done = [
             ("00:00:00", started(name)),
@@ -458,7 +458,7 @@ fn no_question_goes_through_all_events() {
     assert_eq!(world.history("target:b"), (Some(moment_of("00:00:02")), Some(2)));
     cheap("what was blocked");
     world.store.job_status(&JobName::new(JobKind::Target, "b")).unwrap();
-    cheap("how a job stands");
+    cheap("the state of a job");
     assert!(world.store.job_history(&job("target:none")).unwrap().took.is_none());
     cheap("what never ran");
     let db = world.store.connection();
@@ -514,11 +514,11 @@ fn how_all_jobs_of_a_large_run_stand_takes_no_longer_for_each() {
         let (last, begun) = (standing.last.unwrap(), standing.begun.unwrap());
         assert_eq!((last.run.as_str(), last.took), ("A", Some(Duration::ZERO)));
         assert_eq!(last.outcomes.len(), 1);
-        assert_eq!((begun.run.as_str(), begun.end), ("B", RunEnd::GoingOn));
+        assert_eq!((begun.run.as_str(), begun.end), ("B", RunEnd::Running));
     }
     assert_eq!(
         world.store.runs(None, 2).unwrap()[1].end,
-        RunEnd::Exit { code: 0, millis: 1500 }
+        RunEnd::Finished { exit: 0, millis: 1500 }
     );
     let db = world.store.connection();
     let one_run = format!("SELECT {RUN_COLUMNS} FROM runs WHERE run = ?1");

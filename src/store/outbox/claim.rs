@@ -29,7 +29,7 @@ pub struct ClaimRequest<'a> {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Claim {
+pub enum OutboxClaim {
     /// Nothing before that time, if there is anything at all.
     Nothing(Option<DateTime<Utc>>),
     One(Box<ClaimedMessage>),
@@ -73,14 +73,14 @@ const FIRST_OF_KEY: &str = "NOT EXISTS (SELECT 1 FROM outbox AS e WHERE e.state 
 
 impl Store {
     /// The next message for a sender, if there is one.
-    pub fn claim_message(&self, request: &ClaimRequest<'_>) -> Result<Claim, StoreError> {
+    pub fn claim_message(&self, request: &ClaimRequest<'_>) -> Result<OutboxClaim, StoreError> {
         // Usually there is nothing, and a read does not keep others from writing.
         let any = self.read(|db| {
             let mut any = db.prepare_cached("SELECT 1 FROM outbox WHERE state = 'pending' AND channel = ?1")?;
             any.exists([request.channel])
         })?;
         if !any {
-            return Ok(Claim::Nothing(None));
+            return Ok(OutboxClaim::Nothing(None));
         }
         self.write(|db| claim(db, request))
     }
@@ -168,7 +168,7 @@ impl Store {
     }
 }
 
-fn claim(db: &Connection, request: &ClaimRequest<'_>) -> rusqlite::Result<Claim> {
+fn claim(db: &Connection, request: &ClaimRequest<'_>) -> rusqlite::Result<OutboxClaim> {
     let now = request.now;
     let lease = TimeDelta::from_std(request.lease).unwrap_or(MAX_WAIT);
     let channel = request.channel;
@@ -177,7 +177,7 @@ fn claim(db: &Connection, request: &ClaimRequest<'_>) -> rusqlite::Result<Claim>
     if let Some((count, per)) = request.rate_limit {
         if let Some(until) = rate_limited_until(db, request, count, per)? {
             db.execute(&format!("UPDATE outbox SET waited = 1 WHERE {FREE}"), free)?;
-            return Ok(Claim::Nothing(Some(until)));
+            return Ok(OutboxClaim::Nothing(Some(until)));
         }
         let several = readable(db, joinable(db, free)?, now)?;
         let several = if request.key_by_key {
@@ -186,7 +186,7 @@ fn claim(db: &Connection, request: &ClaimRequest<'_>) -> rusqlite::Result<Claim>
             several
         };
         if several.len() > 1 {
-            return Ok(Claim::Several(several));
+            return Ok(OutboxClaim::Several(several));
         }
     }
     let first =
@@ -208,7 +208,7 @@ fn claim(db: &Connection, request: &ClaimRequest<'_>) -> rusqlite::Result<Claim>
             "UPDATE outbox SET lease = ?2, leased_until = ?3 WHERE id = ?1",
             params![message.id, name, Stamp(now + lease)],
         )?;
-        return Ok(Claim::One(Box::new(ClaimedMessage {
+        return Ok(OutboxClaim::One(Box::new(ClaimedMessage {
             message,
             lease: name,
             attempts: row.attempts,
@@ -224,7 +224,7 @@ fn claim(db: &Connection, request: &ClaimRequest<'_>) -> rusqlite::Result<Claim>
         .prepare_cached(&next)?
         .query_row([channel], |row| row.get::<_, Stamp>(0))
         .optional()?;
-    Ok(Claim::Nothing(next.map(|next| next.0)))
+    Ok(OutboxClaim::Nothing(next.map(|next| next.0)))
 }
 
 /// Gives up the others.

@@ -10,7 +10,7 @@
 pub mod claim;
 pub mod write;
 
-pub use claim::{Claim, ClaimRequest, ClaimedMessage, Settlement};
+pub use claim::{ClaimRequest, ClaimedMessage, OutboxClaim, Settlement};
 pub use write::{AlertWriter, Ledger};
 
 use super::columns::{Stamp, from_word};

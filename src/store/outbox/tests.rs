@@ -54,9 +54,9 @@ fn request(channel: &str, seconds: i64) -> ClaimRequest<'_> {
 /// The id and the lease of what is given.
 fn one(store: &Store, request: &ClaimRequest<'_>) -> Option<(String, String)> {
     match store.claim_message(request).unwrap() {
-        Claim::One(claimed) => Some((claimed.message.id, claimed.lease)),
-        Claim::Nothing(_) => None,
-        Claim::Several(messages) => panic!("{messages:?}"),
+        OutboxClaim::One(claimed) => Some((claimed.message.id, claimed.lease)),
+        OutboxClaim::Nothing(_) => None,
+        OutboxClaim::Several(messages) => panic!("{messages:?}"),
     }
 }
 
@@ -96,8 +96,10 @@ fn messages_of_a_key_are_given_in_order_one_at_a_time() {
         why: "busy".to_owned(),
     };
     store.settle_message("1", &lease, &retry, at(6)).unwrap();
-    // The second waits for the first, however long that takes; nobody needs to look before it is due.
-    assert!(matches!(store.claim_message(&request("c", 7)).unwrap(), Claim::Nothing(Some(until)) if until == at(100)));
+    // The second waits for the first, however long that takes; no sender needs to look before it is due.
+    assert!(
+        matches!(store.claim_message(&request("c", 7)).unwrap(), OutboxClaim::Nothing(Some(until)) if until == at(100))
+    );
     let (again, lease) = one(&store, &request("c", 100)).unwrap();
     assert_eq!(again, "1");
     store.settle_message("1", &lease, &Settlement::Sent, at(101)).unwrap();
@@ -117,7 +119,7 @@ fn a_lease_ends_and_a_lost_one_settles_nothing_but_delivery() {
         .settle_message("1", &lost, &Settlement::Dead { why: "late".to_owned() }, at(61))
         .unwrap();
     assert_eq!(states(&store), [("1".to_owned(), MessageState::Pending)]);
-    // Nor does it put off what somebody else is sending, or give it to a third.
+    // Nor does it delay the message that another sender has, or release it.
     let late = Settlement::Retry {
         due: at(9_000),
         whole_channel: true,
@@ -167,7 +169,7 @@ fn a_server_that_asks_for_time_is_left_alone() {
     };
     store.settle_message("1", &lease, &retry, at(1)).unwrap();
     assert!(
-        matches!(store.claim_message(&request("c", 299)).unwrap(), Claim::Nothing(Some(until)) if until == at(300))
+        matches!(store.claim_message(&request("c", 299)).unwrap(), OutboxClaim::Nothing(Some(until)) if until == at(300))
     );
     assert!(one(&store, &request("d", 2)).is_some());
     // What was not tried yet goes first: one that always fails holds up no other.
@@ -196,13 +198,13 @@ fn over_the_limit_messages_wait_and_are_joined() {
     }
     assert_eq!(
         store.claim_message(&limited(30)).unwrap(),
-        Claim::Nothing(Some(at(3610)))
+        OutboxClaim::Nothing(Some(at(3610)))
     );
     assert_eq!(
         store.claim_message(&limited(3609)).unwrap(),
-        Claim::Nothing(Some(at(3610)))
+        OutboxClaim::Nothing(Some(at(3610)))
     );
-    let Claim::Several(rows) = store.claim_message(&limited(3610)).unwrap() else {
+    let OutboxClaim::Several(rows) = store.claim_message(&limited(3610)).unwrap() else {
         panic!("not joined")
     };
     let joined: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
@@ -211,7 +213,7 @@ fn over_the_limit_messages_wait_and_are_joined() {
         key_by_key: true,
         ..limited(3610)
     };
-    assert!(matches!(store.claim_message(&by_key).unwrap(), Claim::Several(rows) if rows.len() == 2));
+    assert!(matches!(store.claim_message(&by_key).unwrap(), OutboxClaim::Several(rows) if rows.len() == 2));
     let digest = new("d", "c", DIGEST, 3610);
     assert!(store.merge_messages("c", &joined, Some(&digest.1), at(3610)).unwrap());
     assert!(!store.merge_messages("c", &joined, Some(&digest.1), at(3610)).unwrap());
@@ -283,7 +285,7 @@ fn the_dead_come_back_unless_they_were_overtaken() {
         (vec!["b1".to_owned()], vec!["a1".to_owned()])
     );
     assert_eq!(one(&store, &request("c", 2)).unwrap().0, "b1");
-    // Whoever names it means it.
+    // A named message is always sent again.
     let done = store
         .replay(Some(&["a1".to_owned(), "none".to_owned()]), at(3))
         .unwrap();
@@ -312,7 +314,7 @@ fn a_message_of_a_later_version_is_given_up() {
     };
     assert!(matches!(
         store.claim_message(&limited(2)).unwrap(),
-        Claim::Nothing(Some(_))
+        OutboxClaim::Nothing(Some(_))
     ));
     // Of the two that waited for the rate limit only one can be read, so nothing is joined.
     assert_eq!(one(&store, &limited(3601)).unwrap().0, "4");
@@ -392,7 +394,7 @@ fn an_event_and_what_is_told_of_it_are_there_together_or_not_at_all() {
     // Stopped after each statement in turn, as a kill between two of them would: nothing of it is there.
     for stop_after in 0..4 {
         let mut done = 0;
-        let mut tell = |ledger: &Ledger<'_>| {
+        let mut write = |ledger: &Ledger<'_>| {
             let mut step = |work: &dyn Fn() -> rusqlite::Result<()>| {
                 if done == stop_after {
                     // As after a kill here: what another process finds.
@@ -409,18 +411,18 @@ fn an_event_and_what_is_told_of_it_are_there_together_or_not_at_all() {
             step(&|| put(ledger, &new("2", "d", "check:a", 0), MessageState::Held))?;
             step(&|| Ok(()))
         };
-        let told = store
+        let written = store
             .journal(RUN)
-            .record_with_alerts(std::slice::from_ref(&event), &mut tell);
-        assert!(told.is_err());
+            .record_with_alerts(std::slice::from_ref(&event), &mut write);
+        assert!(written.is_err());
         assert!(store.events_of(RUN).unwrap().is_empty());
         assert!(states(&store).is_empty());
     }
-    let mut tell = |ledger: &Ledger<'_>| {
+    let mut write = |ledger: &Ledger<'_>| {
         ledger.remember_alert_state("check:a", "{}", at(0))?;
         put(ledger, &new("1", "c", "check:a", 0), MessageState::Pending)
     };
-    store.journal(RUN).record_with_alerts(&[event], &mut tell).unwrap();
+    store.journal(RUN).record_with_alerts(&[event], &mut write).unwrap();
     let (_copy, again) = crashed(dir.path());
     assert_eq!(again.events_of(RUN).unwrap().len(), 1);
     assert_eq!(states(&again), [("1".to_owned(), MessageState::Pending)]);
@@ -430,7 +432,7 @@ fn an_event_and_what_is_told_of_it_are_there_together_or_not_at_all() {
             Ok(())
         })
         .unwrap();
-    // Without anything to tell, events are recorded as ever.
+    // Without alerts, events are recorded as well.
     let more = Event::StepStarted {
         step: "check:b".parse().unwrap(),
     };
@@ -442,10 +444,10 @@ fn an_event_and_what_is_told_of_it_are_there_together_or_not_at_all() {
 fn a_run_that_was_cut_short_is_told_of_once() {
     let (_dir, store) = open();
     store.begin_run(RUN, "apply", at(0)).unwrap();
-    let mut tell = |ledger: &Ledger<'_>| put(ledger, &new("1", "c", "k", 0), MessageState::Pending);
-    store.mark_interrupted(RUN, &mut tell).unwrap();
-    // The second to mark it would break the id, if it told.
-    store.mark_interrupted(RUN, &mut tell).unwrap();
+    let mut write = |ledger: &Ledger<'_>| put(ledger, &new("1", "c", "k", 0), MessageState::Pending);
+    store.mark_interrupted(RUN, &mut write).unwrap();
+    // A second mark would break the id, if it wrote alerts.
+    store.mark_interrupted(RUN, &mut write).unwrap();
     assert_eq!(states(&store).len(), 1);
 }
 

@@ -73,7 +73,7 @@ fn a_turn_is_taken_once_and_remembered() {
     let (dir, store) = open();
     let first = turn(RUNS[0], None, 10);
     assert!(store.record_tick(&first, "serve", at(10)).unwrap());
-    // By whoever decided the same, and by whoever decided from what it was before.
+    // A second process that decided the same, and one that decided from the state before.
     assert!(!store.record_tick(&turn(RUNS[1], None, 10), "serve", at(10)).unwrap());
     let other = Store::open(dir.path()).unwrap();
     assert!(!other.record_tick(&turn(RUNS[1], Some(5), 20), "serve", at(20)).unwrap());

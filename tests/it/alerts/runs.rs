@@ -1,5 +1,6 @@
 //! Whole runs through the program: what is told of them, and what becomes of it.
 
+use crate::support::stub;
 use crate::support::workspace::Workspace;
 use serde_json::Value;
 use std::fs;
@@ -92,7 +93,7 @@ fn a_run_tells_of_what_changed_and_delivers_it() {
         first["run"].is_string() && first["details"].to_string().contains("[secret]"),
         "{first}"
     );
-    assert_eq!(world.ends(0, &["alerts", "list"]), "every alert is delivered\n");
+    assert_eq!(world.ends(0, &["alerts", "list"]), "all alerts are delivered\n");
     let all = world.json(0, &["alerts", "list", "--all", "--json"]);
     let schema: Value = serde_json::from_str(&fs::read_to_string("schemas/alerts.schema.json").unwrap()).unwrap();
     assert!(jsonschema::is_valid(&schema, &all), "{all}");
@@ -111,15 +112,11 @@ fn what_does_not_arrive_is_said_kept_and_sent_again() {
     world.touch("broken");
     world.touch("deaf");
     let said = world.ends(1, &["apply", "--yes"]);
-    assert!(said.contains("channel ops: 1 alert is not delivered"), "{said}");
+    assert!(said.contains("channel ops: 1 alert undelivered"), "{said}");
     assert!(said.contains("`opsrun alerts replay`"), "{said}");
     let status = world.json(1, &["status", "--json"]);
     assert_eq!(status["undelivered"][0]["channel"], "ops");
-    assert!(
-        world
-            .ends(1, &["status"])
-            .contains("channel ops: 1 alert is not delivered")
-    );
+    assert!(world.ends(1, &["status"]).contains("channel ops: 1 alert undelivered"));
     assert!(world.ends(0, &["alerts", "list"]).contains("pending"));
     // Not due yet: nothing is sent, and that is said.
     let before = world.told("told").len();
@@ -218,9 +215,8 @@ check "remote" {
 
 #[test]
 fn a_dead_mans_switch_counts_the_runs_of_its_jobs() {
-    use std::io::{BufRead, BufReader, Read, Write};
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
+    let server = stub::answers(stub::answer("200 OK", "", "OK"));
+    let url = format!("http://{}/ping", server.address);
     let world = alerting(
         r#"
 channel "alive" { healthchecks { url from-env="HC"; }; }
@@ -228,40 +224,9 @@ target "work" { command "/bin/sh" "-c" "test ! -e broken"; notify "alive"; }
 target "other" { command "/bin/true"; notify "log"; }
 "#,
     );
-    let server = std::thread::spawn(move || {
-        let mut paths = Vec::new();
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let mut reader = BufReader::new(stream.try_clone().unwrap());
-            let (mut first, mut length) = (String::new(), 0);
-            reader.read_line(&mut first).unwrap();
-            loop {
-                let mut line = String::new();
-                reader.read_line(&mut line).unwrap();
-                if line.trim().is_empty() {
-                    break;
-                }
-                if let Some(given) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                    length = given.trim().parse().unwrap();
-                }
-            }
-            reader.read_exact(&mut vec![0; length]).unwrap();
-            write!(
-                stream,
-                "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nOK"
-            )
-            .unwrap();
-            let path = first.split(' ').nth(1).unwrap().to_owned();
-            if path == "/end" {
-                return paths;
-            }
-            paths.push(path.split('?').next().unwrap().to_owned());
-        }
-        paths
-    });
     let apply = |code: i32, only: &str| {
         let mut command = world.command(&["apply", "--yes", "--only", only]);
-        let output = command.env("HC", format!("http://{address}/ping")).output().unwrap();
+        let output = command.env("HC", &url).output().unwrap();
         assert_eq!(
             output.status.code(),
             Some(code),
@@ -273,9 +238,8 @@ target "other" { command "/bin/true"; notify "log"; }
     apply(0, "target:other");
     world.touch("broken");
     apply(1, "target:work");
-    let mut end = std::net::TcpStream::connect(address).unwrap();
-    write!(end, "GET /end HTTP/1.1\r\n\r\n").unwrap();
-    let paths = server.join().unwrap();
+    let path = |request: String| request.split([' ', '?']).nth(1).unwrap().to_owned();
+    let paths: Vec<String> = server.received.try_iter().map(path).collect();
     assert_eq!(paths, ["/ping/start", "/ping", "/ping/start", "/ping/fail"]);
 }
 
@@ -295,10 +259,10 @@ fn a_channel_is_tried() {
     assert!(
         world
             .ends(64, &["alerts", "test", "pop"])
-            .contains("channels are: ops, page")
+            .contains("channels: ops, page")
     );
     let silent = alerting("target \"a\" { command \"/bin/true\"; }\n");
     assert!(silent.ends(64, &["alerts", "test"]).contains("declares no channels"));
-    assert_eq!(silent.ends(0, &["alerts", "list"]), "every alert is delivered\n");
+    assert_eq!(silent.ends(0, &["alerts", "list"]), "all alerts are delivered\n");
     assert!(!silent.at(".opsrun").exists());
 }

@@ -11,7 +11,7 @@ use opsrun::model::Value;
 use opsrun::model::channel::{ChannelKind, RateLimit, Severity, WebChannel, WebService};
 use opsrun::run::State;
 use opsrun::store::Store;
-use opsrun::store::outbox::{Claim, ClaimRequest, MessageState};
+use opsrun::store::outbox::{ClaimRequest, MessageState, OutboxClaim};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -320,7 +320,7 @@ fn two_senders_share_the_work_and_a_killed_one_loses_nothing() {
         key_by_key: false,
     };
     let claim = world.store.claim_message(&request).unwrap();
-    assert!(matches!(claim, Claim::One(_)));
+    assert!(matches!(claim, OutboxClaim::One(_)));
     assert!(world.flush().is_empty());
     world.pass(50);
     assert_eq!(world.flush(), ["a k trouble"]);

@@ -99,7 +99,7 @@ fn one_that_cannot_be_started_is_tried_again() {
         cwd: "/".into(),
         env: Vec::new(),
     });
-    retry(&deliver(&nowhere, &message()), "there is no such program");
+    retry(&deliver(&nowhere, &message()), "the program does not exist");
 }
 
 #[test]

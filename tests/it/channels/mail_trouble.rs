@@ -155,8 +155,8 @@ fn every_break_is_one_that_passes() {
 #[test]
 fn what_is_no_mail_server_is_told_apart() {
     for (garbage, reason) in [
-        ("SSH-2.0-OpenSSH_9.9\r\n", "it does not speak SMTP"),
-        ("\0\u{1}\u{2}\r\n", "it does not speak SMTP"),
+        ("SSH-2.0-OpenSSH_9.9\r\n", "the server does not speak SMTP"),
+        ("\0\u{1}\u{2}\r\n", "the server does not speak SMTP"),
         ("220-mail\r\n221 mail\r\n", "the lines of a reply have different codes"),
     ] {
         let server = Rules::in_clear()
@@ -172,7 +172,7 @@ fn what_is_no_mail_server_is_told_apart() {
             if line == "x" {
                 "127.0.0.1"
             } else {
-                "its reply does not end"
+                "the reply does not end"
             },
         );
         server.nothing();
@@ -186,7 +186,10 @@ fn what_is_no_mail_server_is_told_apart() {
         address: plain.address,
         told: std::sync::mpsc::channel().1,
     };
-    retry(&Letter::to(&server, MailTls::Tls).send(), "it does not speak TLS");
+    retry(
+        &Letter::to(&server, MailTls::Tls).send(),
+        "the server does not speak TLS",
+    );
 }
 
 #[test]

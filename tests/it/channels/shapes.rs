@@ -19,7 +19,7 @@ struct Request {
 
 impl Request {
     fn next(stub: &Stub) -> Self {
-        let text = stub.told.try_recv().unwrap();
+        let text = stub.received.try_recv().unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         let (line, head) = head.split_once("\r\n").unwrap();
         Self {
@@ -55,14 +55,14 @@ impl Request {
 
 /// Sends to the kind with that number of `every`, which is answered so.
 fn asked(kind: usize, message: Option<Message>, status: &str, body: &str) -> Request {
-    let stub = stub::says(answer(status, "", body));
+    let stub = stub::answers(answer(status, "", body));
     let channel: Channel = at(&stub).swap_remove(kind);
     let message = message.unwrap_or_else(|| news(&channel));
     sent(&deliver(&channel, &message), "status 2");
     let request = Request::next(&stub);
     assert!(request.header("user-agent").starts_with("opsrun/"));
     assert_eq!(request.header("host"), stub.address.to_string());
-    assert_eq!(stub.told.try_iter().count(), 0);
+    assert_eq!(stub.received.try_iter().count(), 0);
     request
 }
 
@@ -232,7 +232,7 @@ fn pagerduty_is_told_of_each_part_of_a_digest_until_one_is_not_taken() {
         parts: ["check:a", "check:b", "check:c"].map(part).into(),
         ..message()
     };
-    let stub = stub::says(answer("202 Accepted", "", EVENT_TAKEN));
+    let stub = stub::answers(answer("202 Accepted", "", EVENT_TAKEN));
     sent(&deliver(&at(&stub)[5], &digest), "status 202");
     let keys = [(); 3].map(|()| Request::next(&stub).json(&pagerduty_schema())["dedup_key"].clone());
     assert_eq!(
@@ -248,7 +248,7 @@ fn pagerduty_is_told_of_each_part_of_a_digest_until_one_is_not_taken() {
         let _ = wire.write_all(answer(status, "", "").as_bytes());
     });
     super::retry(&deliver(&at(&busy)[5], &digest), "status 429");
-    assert_eq!(busy.told.try_iter().count(), 2);
+    assert_eq!(busy.received.try_iter().count(), 2);
 }
 
 #[test]
@@ -270,20 +270,20 @@ fn healthchecks() {
     assert_eq!(failed.line, format!("POST /{PATH}/fail?{rid} HTTP/1.1"));
     assert!(failed.body.contains("größer als erlaubt") && failed.body.len() <= 10_000);
     // What is no news of a run is not asked about.
-    let stub = stub::says(answer("200 OK", "", "OK"));
+    let stub = stub::answers(answer("200 OK", "", "OK"));
     sent(
         &deliver(&at(&stub)[6], &message()),
         "this channel does not receive such messages",
     );
-    assert_eq!(stub.told.try_iter().count(), 0);
+    assert_eq!(stub.received.try_iter().count(), 0);
     // Some refusals are friendly.
-    let unknown = stub::says(answer("200 OK", "", "OK (not found)"));
+    let unknown = stub::answers(answer("200 OK", "", "OK (not found)"));
     super::dead(&deliver(&at(&unknown)[6], &news(&at(&unknown)[6])), "OK (not found)");
 }
 
 #[test]
 fn an_address_may_be_plain_and_is_named_then() {
-    let stub = stub::says(answer("500 Oops", "", "no"));
+    let stub = stub::answers(answer("500 Oops", "", "no"));
     let url = Value::Plain(format!("http://{}/hook?a=b", stub.address));
     let plain = channel(ChannelKind::Web(WebChannel {
         service: WebService::Webhook,

@@ -93,20 +93,20 @@ fn each(stub: &Stub, attempt: impl Fn(&dyn Fn(Duration) -> Delivery) + Sync) {
 #[test]
 fn the_status_decides() {
     for status in [200, 201, 202, 204] {
-        let stub = stub::says(answer(&format!("{status} Fine"), "", ""));
+        let stub = stub::answers(answer(&format!("{status} Fine"), "", ""));
         for delivery in all(&stub) {
             sent(&delivery, &format!("status {status}"));
         }
-        assert_eq!(stub.told.try_iter().count(), 7);
+        assert_eq!(stub.received.try_iter().count(), 7);
     }
     for status in [408, 425, 429, 500, 502, 503, 504] {
-        let stub = stub::says(answer(&format!("{status} Later"), "", "not now\nreally"));
+        let stub = stub::answers(answer(&format!("{status} Later"), "", "not now\nreally"));
         for delivery in all(&stub) {
             assert_eq!(retry(&delivery, &format!("status {status}")), None);
         }
     }
     for status in [400, 401, 403, 404, 405, 410, 413, 422] {
-        let stub = stub::says(answer(&format!("{status} Never"), "", "<html>never</html>"));
+        let stub = stub::answers(answer(&format!("{status} Never"), "", "<html>never</html>"));
         for delivery in all(&stub) {
             dead(&delivery, &format!("status {status}"));
             assert!(!format!("{delivery:?}").contains("html"), "{delivery:?}");
@@ -127,7 +127,7 @@ fn who_says_when_is_heeded() {
         ("Retry-After: soon\r\n", None),
     ] {
         for status in ["429 Too Many Requests", "503 Service Unavailable"] {
-            let stub = stub::says(answer(status, headers, ""));
+            let stub = stub::answers(answer(status, headers, ""));
             for delivery in all(&stub) {
                 assert_eq!(
                     retry(&delivery, "status "),
@@ -141,10 +141,10 @@ fn who_says_when_is_heeded() {
 
 #[test]
 fn no_redirect_is_followed() {
-    let other = stub::says(answer("200 OK", "", ""));
+    let other = stub::answers(answer("200 OK", "", ""));
     for status in [301, 302, 303, 307, 308] {
         let location = format!("Location: http://{}/\r\n", other.address);
-        let stub = stub::says(answer(&format!("{status} Elsewhere"), &location, ""));
+        let stub = stub::answers(answer(&format!("{status} Elsewhere"), &location, ""));
         for delivery in all(&stub) {
             // What moved for good stays so.
             if status == 301 || status == 308 {
@@ -153,9 +153,9 @@ fn no_redirect_is_followed() {
                 retry(&delivery, &format!("status {status}"));
             }
         }
-        assert_eq!(stub.told.try_iter().count(), 7);
+        assert_eq!(stub.received.try_iter().count(), 7);
     }
-    assert_eq!(other.told.try_iter().count(), 0);
+    assert_eq!(other.received.try_iter().count(), 0);
     // Nor one that leads to itself.
     let stub = stub::http(|_, wire, _| {
         let _ = wire.write_all(answer("302 Found", "Location: /\r\n", "").as_bytes());
@@ -166,7 +166,7 @@ fn no_redirect_is_followed() {
             "the server redirects, and redirects of a POST are not followed",
         );
     }
-    assert_eq!(stub.told.try_iter().count(), 7);
+    assert_eq!(stub.received.try_iter().count(), 7);
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn what_is_no_answer_is_tried_again() {
         "\0\x01\x02garbage\r\n\r\n",
         "SSH-2.0-OpenSSH_9.9\r\n",
     ] {
-        for delivery in all(&stub::says(garbage)) {
+        for delivery in all(&stub::answers(garbage)) {
             retry(&delivery, "");
         }
     }
@@ -203,18 +203,18 @@ fn what_is_no_answer_is_tried_again() {
 
 #[test]
 fn endless_answers_are_not_read_for_ever() {
-    let headers = stub::http(|_, wire, tell| {
+    let headers = stub::http(|_, wire, record| {
         let _ = wire.write_all(b"HTTP/1.1 200 OK\r\nX-Endless: ");
-        let _ = tell.send(stub::pour(wire, &[b'x'; 8_192], 1 << 30).to_string());
+        let _ = record.send(stub::pour(wire, &[b'x'; 8_192], 1 << 30).to_string());
     });
-    let bodies = stub::http(|_, wire, tell| {
+    let bodies = stub::http(|_, wire, record| {
         let _ = wire.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
-        let _ = tell.send(stub::pour(wire, &[b'x'; 8_192], 1 << 30).to_string());
+        let _ = record.send(stub::pour(wire, &[b'x'; 8_192], 1 << 30).to_string());
     });
-    let chunks = stub::http(|_, wire, tell| {
+    let chunks = stub::http(|_, wire, record| {
         let _ = wire.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
         let piece = format!("1000\r\n{}\r\n", "x".repeat(0x1000));
-        let _ = tell.send(stub::pour(wire, piece.as_bytes(), 1 << 30).to_string());
+        let _ = record.send(stub::pour(wire, piece.as_bytes(), 1 << 30).to_string());
     });
     for (stub, is_answer) in [(headers, false), (bodies, true), (chunks, true)] {
         for channel in at(&stub) {
@@ -224,8 +224,8 @@ fn endless_answers_are_not_read_for_ever() {
             } else {
                 retry(&delivery, "no valid HTTP answer");
             }
-            stub.told.recv().unwrap();
-            let written: usize = stub.told.recv().unwrap().parse().unwrap();
+            stub.received.recv().unwrap();
+            let written: usize = stub.received.recv().unwrap().parse().unwrap();
             assert!(written < 64 << 20, "{written}");
         }
     }
@@ -244,14 +244,14 @@ fn a_certificate_that_proves_nothing_is_named() {
     for delivery in all(&stub, ca.file()) {
         sent(&delivery, "status 200");
     }
-    assert_eq!(stub.told.try_iter().count(), 7);
+    assert_eq!(stub.received.try_iter().count(), 7);
     for delivery in all(&stub, another.file()) {
         retry(&delivery, "its certificate is not trusted: unknown issuer");
     }
     for delivery in all(&stub, "/no/such/ca.pem".into()) {
         retry(&delivery, "the CA file `/no/such/ca.pem` cannot be read");
     }
-    assert_eq!(stub.told.try_iter().count(), 0);
+    assert_eq!(stub.received.try_iter().count(), 0);
     let wrong = ca.serve(&["a.example"], -1, 90, fine());
     for delivery in all(&wrong, ca.file()) {
         retry(&delivery, "its certificate is not trusted: wrong name");
@@ -317,7 +317,7 @@ fn what_is_no_url_is_dead_and_not_repeated() {
             dead(&deliver(&channel, &news(&channel)), "the URL is not valid");
         }
     }
-    let stub = stub::says(answer("200 OK", "", ""));
+    let stub = stub::answers(answer("200 OK", "", ""));
     let injected = channel(ChannelKind::Web(WebChannel {
         service: WebService::Webhook,
         settings: vec![("url", Value::Plain(format!("http://{}/", stub.address)))],
@@ -328,12 +328,12 @@ fn what_is_no_url_is_dead_and_not_repeated() {
         &deliver(&injected, &message()),
         "the value of the header `X-Token` is not valid",
     );
-    assert_eq!(stub.told.try_iter().count(), 0);
+    assert_eq!(stub.received.try_iter().count(), 0);
 }
 
 #[test]
 fn without_its_secret_nothing_is_asked() {
-    let stub = stub::says(answer("200 OK", "", ""));
+    let stub = stub::answers(answer("200 OK", "", ""));
     let unset = || Value::Secret(SecretSource::Env("OPS_NO_SUCH_VARIABLE".to_owned()));
     let url = || ("url", Value::Plain(format!("http://{}/a", stub.address)));
     let kinds = [
@@ -351,7 +351,7 @@ fn without_its_secret_nothing_is_asked() {
         let delivery = deliver(&channel(kind), &message());
         retry(&delivery, "the variable `OPS_NO_SUCH_VARIABLE`: it is not set");
     }
-    assert_eq!(stub.told.try_iter().count(), 0);
+    assert_eq!(stub.received.try_iter().count(), 0);
 }
 
 #[test]
@@ -362,7 +362,7 @@ fn a_wait_ends_with_a_stop() {
     let sender = opsrun::alert::channel::ChannelSender::new(std::sync::Arc::default(), stop.clone());
     let slack = at(&stub).swap_remove(1);
     assert_eq!(slack.timeout, LONG);
-    let told = stub.told;
+    let told = stub.received;
     let thread = std::thread::spawn(move || {
         told.recv().unwrap();
         stop.ask();

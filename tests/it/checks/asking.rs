@@ -161,7 +161,7 @@ mod secrets {
     #[test]
     fn they_arrive_and_are_not_shown() {
         let dir = tempfile::tempdir().unwrap();
-        let stub = stub::says(answer("200 OK", "", r#"{"you":"Bearer of hunter2-hunter2"}"#));
+        let stub = stub::answers(answer("200 OK", "", r#"{"you":"Bearer of hunter2-hunter2"}"#));
         let kept = |name: &str, text: String| {
             let file = dir.path().join(name);
             std::fs::write(&file, text).unwrap();
@@ -170,7 +170,7 @@ mod secrets {
         let url = kept("url", format!("http://{}/deep/in/here\n", stub.address));
         let token = kept("token", "hunter2-hunter2\n".to_owned());
         let outcome = asked(&check(web(url, token)));
-        let request = stub.told.recv().unwrap();
+        let request = stub.received.recv().unwrap();
         assert!(request.starts_with("GET /deep/in/here "), "{request}");
         assert!(request.contains("authorization: hunter2-hunter2\r\n"), "{request}");
         expect(&outcome, State::Critical, "`/you` is \"Bearer of ");
@@ -179,7 +179,7 @@ mod secrets {
 
     #[test]
     fn without_them_nothing_is_asked() {
-        let stub = stub::says(answer("200 OK", "", ""));
+        let stub = stub::answers(answer("200 OK", "", ""));
         let none = Value::Secret(SecretSource::File("/no/such/token".into()));
         let outcome = asked(&check(web(Value::Plain(format!("http://{}/", stub.address)), none)));
         expect(
@@ -188,6 +188,6 @@ mod secrets {
             "cannot fetch the secret from the file `/no/such/token`",
         );
         assert!(outcome.help.is_some());
-        assert_eq!(stub.told.try_iter().count(), 0);
+        assert_eq!(stub.received.try_iter().count(), 0);
     }
 }

@@ -89,7 +89,7 @@ fn an_unknown_ca_is_critical() {
         "a CA of the same name as a trusted one issued it",
     );
     // No request was sent to a server that is not trusted.
-    assert_eq!(stub.told.try_iter().count(), 0);
+    assert_eq!(stub.received.try_iter().count(), 0);
 }
 
 #[test]
@@ -146,11 +146,7 @@ fn a_ca_that_serves_is_named_as_the_fault() {
         .unwrap();
     let stub = speak(config, fine());
     let outcome = expiry(&stub, Some(&file));
-    expect(
-        &outcome,
-        State::Critical,
-        "it is the certificate of a CA, used as that of a server",
-    );
+    expect(&outcome, State::Critical, "it is a CA certificate, used for a server");
 }
 
 #[test]
@@ -176,7 +172,7 @@ fn a_server_that_wants_our_certificate_still_shows_its_own() {
         expect(
             &get(&stub, Some(&ca.file())),
             State::Critical,
-            "it wants a client certificate",
+            "the server requires a client certificate",
         );
     }
 }
@@ -187,8 +183,8 @@ fn what_is_no_tls_is_critical_in_time() {
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
         stub::stall(&mut stream);
     });
-    expect(&expiry(&plain, None), State::Critical, "it does not speak TLS");
-    expect(&get(&plain, None), State::Critical, "it does not speak TLS");
+    expect(&expiry(&plain, None), State::Critical, "the server does not speak TLS");
+    expect(&get(&plain, None), State::Critical, "the server does not speak TLS");
 
     let mute = stub::serve(|mut stream, _| stub::stall(&mut stream));
     expect_stall("no TLS handshake", |limit| {
@@ -213,12 +209,12 @@ fn plain_http_does_not_reach_a_tls_server() {
 #[test]
 fn a_redirect_from_https_to_http_is_not_followed() {
     let ca = Ca::new();
-    let plain = stub::says(fine());
+    let plain = stub::answers(fine());
     let location = format!("Location: http://{}/\r\n", plain.address);
     let stub = ca.serve(&["127.0.0.1"], -1, 90, answer("302 Found", &location, ""));
     let outcome = get(&stub, Some(&ca.file()));
-    expect(&outcome, State::Critical, "it redirects from https to http");
-    assert_eq!(plain.told.try_iter().count(), 0);
+    expect(&outcome, State::Critical, "the server redirects from https to http");
+    assert_eq!(plain.received.try_iter().count(), 0);
 }
 
 #[test]
@@ -262,9 +258,5 @@ fn a_host_that_no_certificate_can_be_for_is_unknown() {
     };
     let stop = Stop::new().unwrap();
     let outcome = in_time(tls_expiry::probe(&address, &none(), None, SHORT, &stop));
-    expect(
-        &outcome,
-        State::Unknown,
-        "`a b` is no name that a certificate can be for",
-    );
+    expect(&outcome, State::Unknown, "`a b` cannot be the name in a certificate");
 }

@@ -68,14 +68,14 @@ impl Question {
 
 #[test]
 fn the_status_is_held_against_what_is_expected() {
-    let ok = stub::says(answer("204 No Content", "", ""));
+    let ok = stub::answers(answer("204 No Content", "", ""));
     expect(&at(&ok).ask(), State::Ok, "status 204 in ");
-    let request = ok.told.recv().unwrap();
+    let request = ok.received.recv().unwrap();
     assert!(request.starts_with("GET /health HTTP/1.1\r\n"), "{request}");
     let agent = concat!("user-agent: opsrun/", env!("CARGO_PKG_VERSION"));
     assert!(request.contains(agent), "{request}");
 
-    let bad = stub::says(answer("503 Service Unavailable", "", "{}"));
+    let bad = stub::answers(answer("503 Service Unavailable", "", "{}"));
     expect(&at(&bad).ask(), State::Critical, "status 503, expected 200 to 299");
     let mut question = at(&bad);
     question.probe.status = vec![200, 204];
@@ -87,7 +87,7 @@ fn the_status_is_held_against_what_is_expected() {
 
 #[test]
 fn the_time_is_held_against_the_levels() {
-    let stub = stub::says(answer("200 OK", "", "fine"));
+    let stub = stub::answers(answer("200 OK", "", "fine"));
     let mut question = at(&stub);
     question.probe.latency = Levels {
         warn: Some(Duration::from_nanos(1)),
@@ -101,10 +101,10 @@ fn the_time_is_held_against_the_levels() {
 
 #[test]
 fn headers_are_sent_and_their_values_never_shown() {
-    let stub = stub::says(answer("200 OK", "", ""));
+    let stub = stub::answers(answer("200 OK", "", ""));
     let question = at(&stub).header("Authorization", "Bearer hunter2").header("X-Two", "ü");
     expect(&question.ask(), State::Ok, "status 200");
-    let request = stub.told.recv().unwrap();
+    let request = stub.received.recv().unwrap();
     assert!(request.contains("authorization: Bearer hunter2\r\n"), "{request}");
     assert!(request.contains("x-two: ü\r\n"), "{request}");
 
@@ -145,7 +145,7 @@ fn a_stop_ends_the_wait_for_an_answer() {
         let stop = Stop::new().unwrap();
         let asker = stop.clone();
         // Once the request has arrived, the probe waits for nothing but the answer.
-        let told = stub.told;
+        let told = stub.received;
         let thread = std::thread::spawn(move || {
             told.recv().unwrap();
             asker.ask();
@@ -165,51 +165,51 @@ fn what_is_no_http_is_critical() {
         "SSH-2.0-OpenSSH_9.9\r\n",
         "HTTP/9.9 200 OK\r\n\r\n",
     ] {
-        let stub = stub::says(garbage);
+        let stub = stub::answers(garbage);
         expect(&at(&stub).ask(), State::Critical, "no valid HTTP answer: ");
     }
-    let cut = stub::says("");
+    let cut = stub::answers("");
     let outcome = at(&cut).ask();
     assert_eq!(outcome.state, State::Critical, "{outcome:?}");
-    let cut = stub::says("HTTP/1.1 200 OK\r\nContent-");
+    let cut = stub::answers("HTTP/1.1 200 OK\r\nContent-");
     assert_eq!(at(&cut).ask().state, State::Critical);
 }
 
 #[test]
 fn endless_headers_are_not_read_for_ever() {
-    let stub = stub::http(|_, wire, tell| {
+    let stub = stub::http(|_, wire, record| {
         let _ = wire.write_all(b"HTTP/1.1 200 OK\r\nX-Endless: ");
         let written = stub::pour(wire, &[b'x'; 8_192], 1 << 30);
-        let _ = tell.send(written.to_string());
+        let _ = record.send(written.to_string());
     });
     expect(&at(&stub).ask(), State::Critical, "no valid HTTP answer: ");
-    stub.told.recv().unwrap();
-    let written: usize = stub.told.recv().unwrap().parse().unwrap();
+    stub.received.recv().unwrap();
+    let written: usize = stub.received.recv().unwrap().parse().unwrap();
     assert!(written < 64 << 20, "{written}");
 
-    let stub = stub::http(|_, wire, tell| {
+    let stub = stub::http(|_, wire, record| {
         let _ = wire.write_all(b"HTTP/1.1 200 OK\r\n");
         let written = stub::pour(wire, "X-Many: x\r\n".repeat(1_000).as_bytes(), 1 << 30);
-        let _ = tell.send(written.to_string());
+        let _ = record.send(written.to_string());
     });
     expect(&at(&stub).ask(), State::Critical, "no valid HTTP answer: ");
-    stub.told.recv().unwrap();
-    let written: usize = stub.told.recv().unwrap().parse().unwrap();
+    stub.received.recv().unwrap();
+    let written: usize = stub.received.recv().unwrap().parse().unwrap();
     assert!(written < 64 << 20, "{written}");
 }
 
 /// Answers that are none yet, for ever: they must not keep the timeout from being looked at.
 #[test]
 fn endless_interim_answers_end_in_time() {
-    let stub = stub::http(|_, wire, tell| {
+    let stub = stub::http(|_, wire, record| {
         let interim = "HTTP/1.1 100 Continue\r\n\r\n".repeat(1_000);
         stub::pour(wire, interim.as_bytes(), usize::MAX);
-        let _ = tell.send(String::new());
+        let _ = record.send(String::new());
     });
     expect_stall("no answer", |limit| at(&stub).within(limit).ask());
     // The connection was closed.
-    stub.told.recv().unwrap();
-    stub.told.recv().unwrap();
+    stub.received.recv().unwrap();
+    stub.received.recv().unwrap();
 }
 
 #[test]

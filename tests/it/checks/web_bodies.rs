@@ -8,7 +8,7 @@ use opsrun::run::State;
 #[test]
 fn values_in_the_body_are_compared() {
     let body = r#"{"status":"UP","db":{"lag":3,"hosts":["a","b"]},"token":"hunter2"}"#;
-    let stub = stub::says(answer("200 OK", "", body));
+    let stub = stub::answers(answer("200 OK", "", body));
     let ok = at(&stub)
         .json("/status", "UP")
         .json("/db/lag", 3)
@@ -42,7 +42,7 @@ fn values_in_the_body_are_compared() {
 #[test]
 fn what_is_no_json_is_critical() {
     for body in ["<html>", "", "{\"status\":", "{\"status\":\"UP\"} x"] {
-        let stub = stub::says(answer("200 OK", "", body));
+        let stub = stub::answers(answer("200 OK", "", body));
         expect(
             &at(&stub).json("/status", "UP").ask(),
             State::Critical,
@@ -55,15 +55,15 @@ fn what_is_no_json_is_critical() {
 #[test]
 fn deep_json_does_not_overflow_the_stack() {
     let bomb = "[".repeat(1_000_000);
-    let stub = stub::says(answer("200 OK", "", &bomb));
+    let stub = stub::answers(answer("200 OK", "", &bomb));
     expect(&at(&stub).json("/0", 1).ask(), State::Critical, "recursion limit");
 }
 
 #[test]
 fn a_body_that_is_cut_is_critical() {
-    let short = stub::says("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"status\":\"UP\"}");
+    let short = stub::answers("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"status\":\"UP\"}");
     expect(&at(&short).ask(), State::Critical, &short.address.to_string());
-    let chunk = stub::says("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab");
+    let chunk = stub::answers("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab");
     assert_eq!(at(&chunk).ask().state, State::Critical);
     let endless = "x".repeat(1 << 20);
     for flood in [
@@ -72,12 +72,12 @@ fn a_body_that_is_cut_is_critical() {
         format!("{:0>99}", 5),
     ] {
         let flood = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{flood}");
-        assert_eq!(at(&stub::says(flood)).ask().state, State::Critical);
+        assert_eq!(at(&stub::answers(flood)).ask().state, State::Critical);
     }
-    let nonsense = stub::says("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\nab");
+    let nonsense = stub::answers("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\nab");
     assert_eq!(at(&nonsense).ask().state, State::Critical);
     // More than was announced is not read.
-    let long = stub::says("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ntruefalse");
+    let long = stub::answers("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ntruefalse");
     expect(&at(&long).json("", true).ask(), State::Ok, "status 200");
 }
 
@@ -85,14 +85,14 @@ fn a_body_that_is_cut_is_critical() {
 #[test]
 fn large_bodies_are_not_read_whole() {
     for (length, most) in [("", usize::MAX), ("Content-Length: 104857600\r\n", 104_857_600)] {
-        let stub = stub::http(move |_, wire, tell| {
+        let stub = stub::http(move |_, wire, record| {
             let _ = wire.write_all(format!("HTTP/1.1 200 OK\r\n{length}\r\n").as_bytes());
             let written = stub::pour(wire, &[b'1'; 8_192], most);
-            let _ = tell.send(written.to_string());
+            let _ = record.send(written.to_string());
         });
         let poured = || {
-            stub.told.recv().unwrap();
-            let written: usize = stub.told.recv().unwrap().parse().unwrap();
+            stub.received.recv().unwrap();
+            let written: usize = stub.received.recv().unwrap().parse().unwrap();
             assert!(written < 64 << 20, "{written}");
         };
         expect(&at(&stub).ask(), State::Ok, "; of the body only 1.0 MiB were read");
@@ -106,7 +106,7 @@ fn large_bodies_are_not_read_whole() {
 #[test]
 fn a_body_of_exactly_the_limit_is_whole() {
     let body = format!("\"{}\"", "x".repeat((1 << 20) - 2));
-    let stub = stub::says(answer("200 OK", "", &body));
+    let stub = stub::answers(answer("200 OK", "", &body));
     let outcome = at(&stub).json("", "y").ask();
     expect(
         &outcome,

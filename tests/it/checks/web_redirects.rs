@@ -17,45 +17,45 @@ fn redirects_on_the_same_server_keep_the_headers() {
     });
     let outcome = at(&stub).header("Authorization", "Bearer hunter2").json("", true).ask();
     expect(&outcome, State::Ok, "status 200");
-    stub.told.recv().unwrap();
-    let second = stub.told.recv().unwrap();
+    stub.received.recv().unwrap();
+    let second = stub.received.recv().unwrap();
     assert!(second.starts_with("GET /deep/er?x=1 "), "{second}");
     assert!(second.contains("Bearer hunter2"), "{second}");
 }
 
 #[test]
 fn redirects_to_another_server_lose_the_headers() {
-    let other = stub::says(answer("401 Unauthorized", "", ""));
+    let other = stub::answers(answer("401 Unauthorized", "", ""));
     let location = format!("Location: http://{}/x\r\n", other.address);
-    let first = stub::says(answer("307 Temporary Redirect", &location, ""));
+    let first = stub::answers(answer("307 Temporary Redirect", &location, ""));
     let outcome = at(&first)
         .header("Authorization", "Bearer hunter2")
         .header("X-Api-Key", "hunter2")
         .ask();
     expect(&outcome, State::Critical, "status 401, expected 200 to 299");
     assert!(outcome.help.unwrap().contains("is not given the headers"));
-    assert!(first.told.recv().unwrap().contains("x-api-key: hunter2"));
-    let arrived = other.told.recv().unwrap();
+    assert!(first.received.recv().unwrap().contains("x-api-key: hunter2"));
+    let arrived = other.received.recv().unwrap();
     assert!(!arrived.contains("hunter2"), "{arrived}");
 }
 
 #[test]
 fn loops_end() {
-    let stub = stub::says(answer("301 Moved Permanently", "Location: /health\r\n", ""));
+    let stub = stub::answers(answer("301 Moved Permanently", "Location: /health\r\n", ""));
     let outcome = at(&stub).ask();
     expect(&outcome, State::Critical, "more than 5 redirects");
-    drop(stub.told.recv().unwrap());
-    assert_eq!(stub.told.try_iter().count(), 5);
+    drop(stub.received.recv().unwrap());
+    assert_eq!(stub.received.try_iter().count(), 5);
 }
 
 #[test]
 fn a_redirect_that_is_wanted_is_the_answer() {
-    let stub = stub::says(answer("302 Found", "Location: /login\r\n", ""));
+    let stub = stub::answers(answer("302 Found", "Location: /login\r\n", ""));
     let mut question = at(&stub);
     question.probe.status = vec![302];
     expect(&question.ask(), State::Ok, "status 302 in ");
-    assert_eq!(stub.told.try_iter().count(), 1);
-    let without = stub::says(answer("302 Found", "", ""));
+    assert_eq!(stub.received.try_iter().count(), 1);
+    let without = stub::answers(answer("302 Found", "", ""));
     expect(&at(&without).ask(), State::Critical, "status 302, expected 200 to 299");
 }
 
@@ -68,11 +68,11 @@ fn redirects_to_nowhere_are_critical() {
         "http://[::",
         "javascript:1",
     ] {
-        let stub = stub::says(answer("302 Found", &format!("Location: {location}\r\n"), ""));
+        let stub = stub::answers(answer("302 Found", &format!("Location: {location}\r\n"), ""));
         expect(
             &at(&stub).ask(),
             State::Critical,
-            "it redirects to an address that is not http or https",
+            "the server redirects to a URL that is not http or https",
         );
     }
 }

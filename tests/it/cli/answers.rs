@@ -102,7 +102,7 @@ fn what_was_never_served_is_not_overdue() {
     assert!(why["next_run"].is_string());
     let said = text(&place, &["why", "target:b"]);
     assert!(
-        said.starts_with("target:b never ran, and there is no decision about it yet\n"),
+        said.starts_with("target:b never ran, and has no decision yet\n"),
         "{said}"
     );
     assert!(said.contains("never: start `opsrun serve`"), "{said}");

@@ -51,8 +51,8 @@ fn fill_with(document: &str, other: &dyn Fn(&str) -> Option<String>) -> Result<S
 
 fn generated(language: &Vocabulary, mark: &str) -> Option<String> {
     Some(match mark.split_once(' ') {
-        Some(("settings", path)) => tables::settings(language, path, language.node(path)?),
-        Some(("choices", path)) => tables::choices(language.node(path)?),
+        Some(("settings", path)) => tables::settings(language, path, tables::find_node(language, path)?),
+        Some(("choices", path)) => tables::choices(tables::find_node(language, path)?),
         Some(_) => return None,
         None => match mark {
             "sources" => tables::sources(language),
@@ -106,7 +106,7 @@ mod tests {
             text.contains("| `torn` | changed while it was copied | 4 |\n"),
             "{text}"
         );
-        assert!(text.contains("| `special` | no regular file |  |\n"), "{text}");
+        assert!(text.contains("| `special` | not a regular file |  |\n"), "{text}");
         assert_eq!(text.matches("| `").count(), 14, "{text}");
     }
 

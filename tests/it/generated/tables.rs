@@ -11,6 +11,14 @@ use opsrun::keep_reason::KeepReason;
 
 const HEADING: &str = "| setting | takes | default | meaning |\n|---|---|---|---|\n";
 
+/// The node with that path of names, such as `check/http`.
+pub(super) fn find_node<'a>(language: &'a Vocabulary, path: &str) -> Option<&'a NodeEntry> {
+    let mut names = path.split('/');
+    let first = names.next()?;
+    let top = language.nodes.iter().find(|node| node.name == first)?;
+    names.try_fold(top, |node, name| node.children.iter().find(|child| child.name == name))
+}
+
 /// A node, its properties and the settings in its block, without the settings that all jobs share, and without the
 /// alternatives of a check or channel.
 pub(super) fn settings(language: &Vocabulary, path: &str, node: &NodeEntry) -> String {
@@ -43,7 +51,7 @@ pub(super) fn choices(node: &NodeEntry) -> String {
 
 /// The sources of secrets, listed once for all settings that accept one.
 pub(super) fn sources(language: &Vocabulary) -> String {
-    let env = language.node("target/env");
+    let env = find_node(language, "target/env");
     let properties = env
         .into_iter()
         .flat_map(|env| &env.properties)

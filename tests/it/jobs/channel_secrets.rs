@@ -2,14 +2,15 @@
 //! and encoded: none is found in anything that opsrun keeps or says, nor in what it sends where it does not belong.
 
 use super::secrets::assert_clean_of;
+use crate::support::stub;
 use crate::support::workspace::{Workspace, files};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 /// Variables, and what is in them.
@@ -37,25 +38,8 @@ fn encoded(text: &str) -> String {
     format!("{} {hexadecimal} {percent} {text}", STANDARD.encode(text))
 }
 
-/// Everything that a server was sent.
-type Got = Arc<Mutex<Vec<u8>>>;
-
-fn serve_each(answer: fn(TcpStream, &Got)) -> (u16, Got) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let got = Got::default();
-    let kept = Arc::clone(&got);
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let (stream, got) = (stream.unwrap(), Arc::clone(&kept));
-            std::thread::spawn(move || answer(stream, &got));
-        }
-    });
-    (port, got)
-}
-
 /// Repeats the request: in the status line, in headers, and in the body. The status is in the path.
-fn web(mut stream: TcpStream, got: &Got) {
+fn web(mut stream: TcpStream, record: &Sender<String>) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let head: Vec<String> = reader
         .by_ref()
@@ -70,7 +54,7 @@ fn web(mut stream: TcpStream, got: &Got) {
     });
     let mut body = vec![0; length.unwrap_or(0)];
     let _ = reader.read_exact(&mut body);
-    got.lock().unwrap().extend_from_slice(&body);
+    let _ = record.send(String::from_utf8_lossy(&body).into_owned());
     let target = head.first().cloned().unwrap_or_default();
     let status = [403, 429, 302, 500]
         .into_iter()
@@ -96,7 +80,7 @@ fn web(mut stream: TcpStream, got: &Got) {
 }
 
 /// A mail server that lets nobody in, and says who tried.
-fn mail(mut stream: TcpStream, _: &Got) {
+fn mail(mut stream: TcpStream, _: &Sender<String>) {
     let _ = stream.write_all(b"220 mail\r\n");
     let reader = BufReader::new(stream.try_clone().unwrap());
     for line in reader.lines().map_while(Result::ok) {
@@ -130,8 +114,8 @@ impl Drop for Daemon {
 
 #[test]
 fn no_secret_of_a_channel_is_kept_or_shown() {
-    let (web, got) = serve_each(web);
-    let (mail, _) = serve_each(mail);
+    let (server, mail) = (stub::serve(web), stub::serve(mail));
+    let (web, mail) = (server.address.port(), mail.address.port());
     let http = format!("http://127.0.0.1:{web}");
     let world = Workspace::with_data(&format!(
         r#"
@@ -238,14 +222,13 @@ fn no_secret_of_a_channel_is_kept_or_shown() {
         assert_clean_of(&secrets, &path, &bytes);
     }
     // Alerts arrived, and what they tell was cleaned. The routing key belongs into the body of its request.
-    let got = got.lock().unwrap();
+    let got: String = server.received.try_iter().collect();
     let elsewhere: Vec<&str> = secrets
         .iter()
         .copied()
         .filter(|secret| *secret != PLANTED[5].1)
         .collect();
-    assert_clean_of(&elsewhere, "bodies of requests", &got);
-    let got = String::from_utf8_lossy(&got);
+    assert_clean_of(&elsewhere, "bodies of requests", got.as_bytes());
     assert!(got.contains("target:fails") && got.contains("with [secret]"), "{got}");
     assert!(got.contains("not with [secret]"), "{got}");
     assert!(String::from_utf8_lossy(&said).contains("[secret]"));

@@ -1,12 +1,11 @@
 //! Secrets planted wherever one can come from and wherever one can leak: none is found in anything that opsrun
 //! keeps or says, in no encoding.
 
+use crate::support::stub;
 use crate::support::workspace::{Workspace, files};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
 
 /// From the environment, a file, a command, a header, the path of an address.
 const SECRETS: [&str; 5] = [
@@ -73,33 +72,19 @@ pub(super) fn assert_clean_of(secrets: &[&str], what: &str, bytes: &[u8]) {
     }
 }
 
-/// Answers every request with what it was asked, and says so in the status line as well.
-fn echo_server() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let lines = BufReader::new(stream.try_clone().unwrap()).lines();
-            let head: Vec<String> = lines
-                .map_while(Result::ok)
-                .take_while(|line| !line.is_empty())
-                .collect();
-            let body = serde_json::json!({ "state": head.join(" | ") }).to_string();
-            let reason = head.join(" ").replace(['\r', '\n'], " ");
-            let _ = write!(
-                stream,
-                "HTTP/1.1 200 OK\r\nX-Echo: {reason}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-                body.len()
-            );
-        }
-    });
-    port
+/// Answers every request with the request, in the body and in a header.
+fn echo_server() -> stub::Stub {
+    stub::http(|request, wire, _| {
+        let head: Vec<&str> = request.split("\r\n").take_while(|line| !line.is_empty()).collect();
+        let body = serde_json::json!({ "state": head.join(" | ") }).to_string();
+        let echo = format!("X-Echo: {}\r\n", head.join(" "));
+        let _ = wire.write_all(stub::answer("200 OK", &echo, &body).as_bytes());
+    })
 }
 
 #[test]
 fn no_secret_is_kept_or_shown() {
-    let port = echo_server();
+    let server = echo_server();
     let world = Workspace::with_data(
         r#"
         ops version=1 { name "t"; }
@@ -135,7 +120,7 @@ fn no_secret_is_kept_or_shown() {
         command
             .env("PLANTED_A", SECRETS[0])
             .env("PLANTED_HEADER", SECRETS[3])
-            .env("PLANTED_URL", format!("http://127.0.0.1:{port}/{}?x=1", SECRETS[4]))
+            .env("PLANTED_URL", format!("http://{}/{}?x=1", server.address, SECRETS[4]))
             .env("PLANTED_GONE", format!("http://user:{0}@127.0.0.1:9/{0}", SECRETS[4]))
             .env("RUST_BACKTRACE", "1");
         command.output().unwrap()

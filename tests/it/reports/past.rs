@@ -1,15 +1,16 @@
 //! Past runs and the status of jobs, for people and programs.
 
 use super::{fits, schema};
-use opsrun::report::run::history::{End, FORMAT, HistoryDocument, RunDocument, run_text, runs_text};
+use opsrun::report::run::history::{FORMAT, HistoryDocument, RunDocument, run_text, runs_text};
 use opsrun::report::run::lines::Detail;
 use opsrun::report::schedule::status::{self, BackOffRow, JobDocument, LastDocument, StatusDocument, status_text};
 use opsrun::report::shared::style::Style;
 use opsrun::report::shared::times::MillisUtc;
 use opsrun::run::{Event, Outcome, Output, State};
+use opsrun::store::RunEnd;
 use opsrun::store::outbox::Undelivered;
 
-fn row(run: &str, at: &str, end: End, command: &str) -> RunDocument {
+fn row(run: &str, at: &str, end: RunEnd, command: &str) -> RunDocument {
     RunDocument {
         run: run.to_owned(),
         begun_at: MillisUtc(at.parse().unwrap()),
@@ -19,13 +20,13 @@ fn row(run: &str, at: &str, end: End, command: &str) -> RunDocument {
 }
 
 fn runs() -> Vec<RunDocument> {
-    let finished = |exit, millis| End::Finished { exit, millis };
+    let finished = |exit, millis| RunEnd::Finished { exit, millis };
     vec![
-        row("01JD3", "2026-11-23T12:00:00.5Z", End::Running, "opsrun apply"),
+        row("01JD3", "2026-11-23T12:00:00.5Z", RunEnd::Running, "opsrun apply"),
         row(
             "01JD2",
             "2026-11-22T12:00:00Z",
-            End::Interrupted,
+            RunEnd::Interrupted,
             "opsrun apply --only 'backup:*'",
         ),
         row(

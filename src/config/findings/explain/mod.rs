@@ -1,23 +1,22 @@
-//! A page about each kind of finding: what it means, why it matters, a wrong file and a right one.
+//! A page about each code: what it means, why it matters, a wrong file and a right one.
 //!
-//! Takes a [`Code`] or what somebody typed for one, gives a [`Page`]. The texts are the files beside this one, one a code,
-//! in Markdown: what it means, then a paragraph that begins with `**Why:**`, then blocks of KDL. A block that is wrong says
-//! in its first line which codes it yields (`kdl bad=OPS2001`), and `host` when only a look at the machine shows them.
-//! Invariant: a code has a page; its wrong examples yield what they say and nothing else, its right ones nothing at all.
+//! Takes a [`Code`], or the text that a user typed for one, gives a [`Page`]. The texts are the Markdown files beside this
+//! one: the meaning, then a paragraph that starts with `**Why:**`, then blocks of KDL. The first line of a wrong block names
+//! the codes it yields (`kdl bad=OPS2001`), and `host` when only `check --host` finds them.
+//! Invariant: every code has a page; wrong examples yield exactly their codes, right ones nothing.
 
 use crate::config::findings::Code;
 use crate::config::language::suggest::nearest;
 
-/// What begins the paragraph about why it matters.
+/// The start of the paragraph about why it matters.
 const WHY: &str = "**Why:** ";
 
-/// All that there is to say about a kind of finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
     pub code: Code,
-    /// What it means, a paragraph each, without line ends.
+    /// Paragraphs without line ends.
     pub meaning: Vec<String>,
-    /// Why it matters, without line ends.
+    /// Without line ends.
     pub why: String,
     /// First the wrong ones, then the right ones.
     pub examples: Vec<Example>,
@@ -25,11 +24,11 @@ pub struct Page {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Example {
-    /// Its text, with a line end at the end.
+    /// Ends with a line end.
     pub text: &'static str,
-    /// The ids of what is found in it; none in one that is right.
+    /// The ids of its findings; none for a right example.
     pub yields: Vec<&'static str>,
-    /// True when it is found by `opsrun check --host` alone, so that elsewhere nothing is.
+    /// True when only `opsrun check --host` finds them.
     pub host: bool,
 }
 
@@ -65,10 +64,10 @@ pub fn page(code: Code) -> Page {
     page
 }
 
-/// The code that was meant by `typed`: its id, its digits or its slug, in whatever case.
+/// The code with this id, these digits or this slug, in any case.
 ///
 /// # Errors
-/// There is none; the nearest one, where one is near.
+/// The nearest code, if any.
 pub fn find(typed: &str) -> Result<Code, Option<Code>> {
     let typed = typed.trim().to_ascii_lowercase();
     let all = || Code::ALL.iter().copied();
@@ -92,8 +91,8 @@ mod tests {
     fn every_page_has_all_its_parts() {
         for code in Code::ALL {
             let page = page(*code);
-            assert!(!page.meaning.is_empty(), "{code} does not say what it means");
-            assert!(page.why.len() > 40, "{code} does not say why");
+            assert!(!page.meaning.is_empty(), "{code} has no meaning");
+            assert!(page.why.len() > 40, "{code} has no reason");
             let wrong = page.examples.iter().take_while(|example| !example.yields.is_empty());
             let wrong = wrong.count();
             assert!(
@@ -117,7 +116,7 @@ mod tests {
                 let mut found: Vec<&str> = loaded.findings.iter().map(|finding| finding.code.id()).collect();
                 found.dedup();
                 let shown = loaded.render(false, 100);
-                // What a machine lacks is tested where machines are looked at.
+                // The host is checked in tests of its own.
                 let wanted = if example.host {
                     Vec::new()
                 } else {
@@ -130,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_typed_is_found() {
+    fn codes_are_found_by_id_and_slug() {
         for code in Code::ALL {
             assert_eq!(find(code.id()), Ok(*code));
             assert_eq!(find(&code.id().to_lowercase()), Ok(*code));

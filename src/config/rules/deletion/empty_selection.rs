@@ -1,19 +1,21 @@
-//! What single backups select: nothing at all (OPS5019), or nothing by one of their patterns (OPS5018).
+//! Backups that select nothing (OPS5019), and patterns of backups that select nothing (OPS5018).
 //!
-//! Takes backups with their patterns, gives findings, and the names of those that can store nothing. Uses the automata of
-//! `reach`.
-//! Invariant: said only with a proof.
+//! Invariant: reported only with a proof.
 
 use crate::config::findings::{Code, Finding, excerpt};
-use crate::config::rules::deletion::deletable::{Sets, no_prefix, term};
-use crate::config::rules::deletion::path_sets::{Answer, PathSet};
-use crate::config::rules::validate::Place;
+use crate::config::rules::deletion::path_cache::{PathSetCache, no_prefix, term};
+use crate::config::rules::deletion::path_sets::{PathSet, SearchResult};
+use crate::config::rules::resolved::ResolvedBackup;
 use crate::config::source::Spanned;
 use crate::model::pattern::Pattern;
 use std::collections::HashSet;
 
 /// OPS5018 for patterns, OPS5019. Gives the backups that can store nothing.
-pub(in crate::config) fn judge<'a>(places: &[Place<'a>], sets: &Sets, findings: &mut Vec<Finding>) -> HashSet<&'a str> {
+pub(in crate::config) fn judge<'a>(
+    places: &[ResolvedBackup<'a>],
+    sets: &PathSetCache,
+    findings: &mut Vec<Finding>,
+) -> HashSet<&'a str> {
     let mut empty = HashSet::new();
     let Some(valid) = PathSet::valid() else {
         return empty;
@@ -37,20 +39,20 @@ pub(in crate::config) fn judge<'a>(places: &[Place<'a>], sets: &Sets, findings: 
                 };
                 terms.push(term(&set, &none, true));
             }
-            sets.search(&terms) == Answer::Empty
+            sets.search(&terms) == SearchResult::Empty
         };
         if nothing(&node.include) {
             empty.insert(place.name);
             let mut finding = Finding::new(
                 Code::EmptyBackup,
                 excluded,
-                format!("the backup `{}` stores nothing", place.name),
-                "takes all that is included",
+                format!("backup `{}` stores nothing", place.name),
+                "excludes everything that is included",
             );
             if let (Some(first), Some(last)) = (node.include.first(), node.include.last()) {
-                finding = finding.also(first.span.to(last.span), "of this nothing is left");
+                finding = finding.also(first.span.to(last.span), "all of this is excluded");
             }
-            findings.push(finding.help("narrow `exclude`: it always beats `include`"));
+            findings.push(finding.help("narrow `exclude`: it takes precedence over `include`"));
             continue;
         }
         if node.include.len() < 2 {
@@ -65,11 +67,11 @@ pub(in crate::config) fn judge<'a>(places: &[Place<'a>], sets: &Sets, findings: 
                 Finding::new(
                     Code::NoEffect,
                     pattern.span,
-                    format!("`{shown}` includes nothing: all of it is excluded"),
+                    format!("`{shown}` has no effect because all of it is excluded"),
                     "stores nothing",
                 )
-                .also(excluded, "excludes it")
-                .help("`exclude` always beats `include`: narrow it, or delete this pattern"),
+                .also(excluded, "excluded here")
+                .help("`exclude` takes precedence over `include`: narrow it, or delete this pattern"),
             );
         }
     }

@@ -1,8 +1,15 @@
 //! What a retention may delete, and whether that is what was meant.
+//!
+//! `path_sets` decides, exactly, whether a path can meet several conditions; `deletable` has the conditions of a retention.
 
-pub(in crate::config) mod assertions;
-pub(in crate::config) mod deletable;
-pub(in crate::config) mod empty_selection;
-pub(in crate::config) mod path_sets;
-pub(in crate::config) mod protected_paths;
-pub(in crate::config) mod reasons;
+pub(super) mod assertions;
+pub(super) mod class_overlap;
+pub(super) mod copies_kept;
+pub(super) mod deletable;
+pub(super) mod delete_limits;
+pub(super) mod empty_class;
+pub(super) mod empty_selection;
+pub(super) mod path_cache;
+pub(super) mod path_sets;
+pub(super) mod protected_paths;
+pub(super) mod retention_overlap;

@@ -1,9 +1,9 @@
-//! Sets of relative paths as automata: is a combination of patterns empty, and if not, which path shows it.
+//! PathSetCache of relative paths as automata: is a combination of patterns empty, and if not, which path shows it.
 //!
 //! Takes patterns, gives [`PathSet`]s (anchored dense DFAs) and [`search`], a breadth-first walk through their
 //! product. Knows nothing of backups or findings.
-//! Invariant: [`Answer::Witness`] and [`Answer::Empty`] are exact; what is too large to be searched is
-//! [`Answer::Unknown`]. A witness is a valid relative path, as short as possible and printable if it can be.
+//! Invariant: [`SearchResult::Witness`] and [`SearchResult::Empty`] are exact; what is too large to be searched is
+//! [`SearchResult::Unknown`]. A witness is a valid relative path, as short as possible and printable if it can be.
 //!
 //! The product of automata and breadth-first search for a shortest word are textbook (Hopcroft, Motwani, Ullman:
 //! Introduction to Automata Theory, 4.2).
@@ -18,9 +18,9 @@ use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
 
 /// Largest automaton and largest effort to build one, in bytes.
-const LARGEST: usize = 2 * 1024 * 1024;
+const MAX_AUTOMATON_BYTES: usize = 2 * 1024 * 1024;
 /// Most states of a product that are looked at.
-const MOST_STATES: usize = 60_000;
+const MAX_PRODUCT_STATES: usize = 60_000;
 
 /// Every valid relative path: components that are not empty, not `.` and not `..`.
 const VALID: &str = r"(?:[^/.\x00][^/\x00]*|\.[^/.\x00][^/\x00]*|\.\.[^/\x00]+)(?:/(?:[^/.\x00][^/\x00]*|\.[^/.\x00][^/\x00]*|\.\.[^/\x00]+))*";
@@ -85,8 +85,8 @@ impl PathSet {
             .configure(
                 dense::Config::new()
                     .start_kind(StartKind::Anchored)
-                    .dfa_size_limit(Some(LARGEST))
-                    .determinize_size_limit(Some(LARGEST)),
+                    .dfa_size_limit(Some(MAX_AUTOMATON_BYTES))
+                    .determinize_size_limit(Some(MAX_AUTOMATON_BYTES)),
             )
             .syntax(
                 syntax::Config::new()
@@ -94,7 +94,11 @@ impl PathSet {
                     .utf8(false)
                     .dot_matches_new_line(true),
             )
-            .thompson(thompson::Config::new().utf8(false).nfa_size_limit(Some(LARGEST)))
+            .thompson(
+                thompson::Config::new()
+                    .utf8(false)
+                    .nfa_size_limit(Some(MAX_AUTOMATON_BYTES)),
+            )
             .build(regex)
             .ok()?;
         Some(Self(Arc::new(dfa)))
@@ -129,14 +133,14 @@ fn body(regex: &str) -> &str {
 
 /// One condition of a [`search`]: the path, behind `prefix`, is in the set, or is not.
 #[derive(Debug, Clone)]
-pub(in crate::config) struct Term {
+pub(in crate::config) struct PathCondition {
     pub(in crate::config) set: PathSet,
     pub(in crate::config) prefix: Rc<[u8]>,
     /// Whether the path must be in the set or must not be.
     pub(in crate::config) wanted: bool,
 }
 
-impl Term {
+impl PathCondition {
     /// True when this very path meets the condition.
     pub(in crate::config) fn holds(&self, path: &[u8]) -> bool {
         let mut whole = self.prefix.to_vec();
@@ -148,7 +152,7 @@ impl Term {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::config) enum Answer {
+pub(in crate::config) enum SearchResult {
     /// A shortest path that meets all conditions.
     Witness(Vec<u8>),
     Empty,
@@ -156,31 +160,31 @@ pub(in crate::config) enum Answer {
 }
 
 /// Looks for a path that meets every condition; of several one that looks usual.
-pub(in crate::config) fn search(terms: &[Term]) -> Answer {
+pub(in crate::config) fn search(terms: &[PathCondition]) -> SearchResult {
     let answer = shortest(terms);
-    if let Answer::Witness(_) = answer
+    if let SearchResult::Witness(_) = answer
         && let Some(usual) = PathSet::usual()
     {
         let mut terms = terms.to_vec();
-        terms.push(Term {
+        terms.push(PathCondition {
             set: usual,
             prefix: Rc::from([]),
             wanted: true,
         });
-        if let better @ Answer::Witness(_) = shortest(&terms) {
+        if let better @ SearchResult::Witness(_) = shortest(&terms) {
             return better;
         }
     }
     answer
 }
 
-fn shortest(terms: &[Term]) -> Answer {
+fn shortest(terms: &[PathCondition]) -> SearchResult {
     let Some(start) = terms
         .iter()
         .map(|term| term.set.start(&term.prefix))
         .collect::<Option<Vec<_>>>()
     else {
-        return Answer::Unknown;
+        return SearchResult::Unknown;
     };
     let letters = letters(terms);
     // Per state: the state before it and the byte that led here.
@@ -192,7 +196,7 @@ fn shortest(terms: &[Term]) -> Answer {
     queue.push_back(0_usize);
     while let Some(at) = queue.pop_front() {
         let Some((state, _, _)) = states.get(at).cloned() else {
-            return Answer::Unknown;
+            return SearchResult::Unknown;
         };
         for &letter in &letters {
             let next: Vec<StateID> = terms
@@ -214,15 +218,15 @@ fn shortest(terms: &[Term]) -> Answer {
             known.insert(next.clone());
             states.push((next, at, letter));
             if found {
-                return Answer::Witness(spell(&states));
+                return SearchResult::Witness(spell(&states));
             }
-            if states.len() > MOST_STATES {
-                return Answer::Unknown;
+            if states.len() > MAX_PRODUCT_STATES {
+                return SearchResult::Unknown;
             }
             queue.push_back(states.len() - 1);
         }
     }
-    Answer::Empty
+    SearchResult::Empty
 }
 
 /// The bytes that lead to the last state.
@@ -240,9 +244,9 @@ fn spell(states: &[(Vec<StateID>, usize, u8)]) -> Vec<u8> {
     path
 }
 
-/// One byte for each class of bytes that no automaton tells apart: the most readable of the class, in the order in
+/// One byte for each class of bytes that all automata treat alike: the most readable of the class, in the order in
 /// which they should be tried.
-fn letters(terms: &[Term]) -> Vec<u8> {
+fn letters(terms: &[PathCondition]) -> Vec<u8> {
     let readable = (b'a'..=b'z')
         .chain(b'0'..=b'9')
         .chain(b'A'..=b'Z')
@@ -269,8 +273,8 @@ mod tests {
         PathSet::globs(patterns.iter(), below).unwrap()
     }
 
-    fn term(set: PathSet, wanted: bool) -> Term {
-        Term {
+    fn term(set: PathSet, wanted: bool) -> PathCondition {
+        PathCondition {
             set,
             prefix: Rc::from([]),
             wanted,
@@ -281,9 +285,9 @@ mod tests {
         let mut terms = vec![term(PathSet::valid().unwrap(), true)];
         terms.extend(sets.into_iter().map(|(set, wanted)| term(set, wanted)));
         match search(&terms) {
-            Answer::Witness(path) => Some(String::from_utf8(path).unwrap()),
-            Answer::Empty => None,
-            Answer::Unknown => panic!("unknown"),
+            SearchResult::Witness(path) => Some(String::from_utf8(path).unwrap()),
+            SearchResult::Empty => None,
+            SearchResult::Unknown => panic!("unknown"),
         }
     }
 

@@ -1,51 +1,52 @@
-//! Is the whole file in another language? YAML, TOML, JSON and crontabs are told once, not line by line.
+//! Files in another format: YAML, TOML, JSON and crontabs are reported once, not line by line.
 //!
-//! Takes the text of a file, gives what it looks like and where that shows. Looks at lines, not at tokens, and knows of
-//! the language of ops files only which names stand at the top.
-//! Invariant: a file with one line that begins like a node of an ops file is one, whatever else stands in it.
+//! Takes the text of a file, gives the format it looks like and the line that shows it. Looks at lines, not at tokens, and
+//! knows of the language of ops files only the names of top-level nodes.
+//! Invariant: a file with one line that starts like a node of an ops file is one, whatever else is in it.
 
 use crate::config::nodes::ROOT;
 use crate::config::syntax::lexer;
+use std::ops::Range;
 
-/// How many lines are looked at for what a file is about.
-const LINES_ABOUT: usize = 50;
+/// Lines that are searched for the kind of job that a file is about.
+const MAX_TOPIC_LINES: usize = 50;
 
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::config) struct Foreign {
-    pub(in crate::config) start: usize,
-    pub(in crate::config) end: usize,
+pub(in crate::config) struct ForeignFormat {
+    /// The first line that shows it.
+    pub(in crate::config) range: Range<usize>,
     pub(in crate::config) message: &'static str,
     pub(in crate::config) label: &'static str,
     pub(in crate::config) help: String,
 }
 
 const YAML: (&str, &str, &str) = (
-    "this looks like YAML: an ops file is KDL",
-    "not the language of ops files",
-    "no `:` and no `-`; what belongs together stands in braces, text in quotes, a list behind its name: \
+    "this file looks like YAML, not KDL",
+    "ops files are written in KDL",
+    "write blocks in braces, text in quotes and lists after their name, without `:` and `-`: \
      `backup \"data\" { source \"/srv/data\"; to \"/backup/data\"; include \"*.csv\" \"*.json\"; }`",
 );
 const JSON: (&str, &str, &str) = (
-    "this looks like JSON: an ops file is KDL",
-    "not the language of ops files",
-    "no outer braces, no `:` and no `,`; names stand without quotes, a list behind its name: \
+    "this file looks like JSON, not KDL",
+    "ops files are written in KDL",
+    "write names without quotes and lists after their name, without outer braces, `:` and `,`: \
      `backup \"data\" { source \"/srv/data\"; to \"/backup/data\"; include \"*.csv\" \"*.json\"; }`",
 );
 const TOML: (&str, &str, &str) = (
-    "this looks like TOML or INI: an ops file is KDL",
-    "not the language of ops files",
-    "no `[section]` and no `=` behind a name; a section is a node with braces: \
+    "this file looks like TOML or INI, not KDL",
+    "ops files are written in KDL",
+    "write a section as a node with braces, without `[…]`, and values after their name, without `=`: \
      `backup \"data\" { source \"/srv/data\"; to \"/backup/data\"; }`",
 );
 const CRONTAB: (&str, &str, &str) = (
-    "this looks like a crontab: an ops file is KDL",
-    "not the language of ops files",
-    "`opsrun init ops.kdl --from crontab FILE` makes an ops file of it; each line is a target: \
+    "this file looks like a crontab, not KDL",
+    "ops files are written in KDL",
+    "`opsrun init ops.kdl --from crontab FILE` converts it; each line becomes a target: \
      `target \"report\" { cron \"0 3 * * *\"; command \"/srv/bin/report\" \"--daily\"; }`",
 );
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Line {
+enum LineShape {
     Section,
     /// `key: value`, `key:`, `- item`, `---`
     Colon,
@@ -55,12 +56,11 @@ enum Line {
     Other,
 }
 
-/// Whether the whole text is in another language. `tops` are the names that only stand at the top of an ops file.
-pub(in crate::config) fn foreign(text: &str, tops: &[&str]) -> Option<Foreign> {
+/// The other format that the whole text is in. `tops` are the names of top-level nodes.
+pub(in crate::config) fn detect(text: &str, tops: &[&str]) -> Option<ForeignFormat> {
     let found = |(message, label, help): (&'static str, &'static str, &'static str), start, end| {
-        Some(Foreign {
-            start,
-            end,
+        Some(ForeignFormat {
+            range: start..end,
             message,
             label,
             help: fitting(help, text, tops),
@@ -81,14 +81,14 @@ pub(in crate::config) fn foreign(text: &str, tops: &[&str]) -> Option<Foreign> {
         if shown.is_empty() || shown.starts_with(['#', ';']) || shown.starts_with("//") {
             continue;
         }
-        if line.starts_with(shown) && begins_a_node(shown, tops) {
+        if line.starts_with(shown) && starts_a_node(shown, tops) {
             return None;
         }
-        let kind = kind(shown);
-        if let Some(counted) = counts.get_mut(kind as usize) {
+        let shape = shape(shown);
+        if let Some(counted) = counts.get_mut(shape as usize) {
             *counted += 1;
         }
-        if let Some(first) = first.get_mut(kind as usize)
+        if let Some(first) = first.get_mut(shape as usize)
             && first.is_none()
         {
             let start = from + line.find(shown).unwrap_or(0);
@@ -96,32 +96,32 @@ pub(in crate::config) fn foreign(text: &str, tops: &[&str]) -> Option<Foreign> {
         }
     }
     let [sections, colons, equals, crons, others] = counts;
-    let pick = |kind: Line| first.get(kind as usize).copied().flatten();
+    let pick = |shape: LineShape| first.get(shape as usize).copied().flatten();
     if sections > 0 && sections + equals + colons >= others {
-        let (start, end) = pick(Line::Section)?;
+        let (start, end) = pick(LineShape::Section)?;
         return found(TOML, start, end);
     }
     if crons > 0 && crons + equals > others + colons {
-        let (start, end) = pick(Line::Cron)?;
+        let (start, end) = pick(LineShape::Cron)?;
         return found(CRONTAB, start, end);
     }
     if colons > 1 && colons > others + equals {
-        let (start, end) = pick(Line::Colon)?;
+        let (start, end) = pick(LineShape::Colon)?;
         return found(YAML, start, end);
     }
     if equals > 1 && others + colons == 0 {
-        let (start, end) = pick(Line::Equals)?;
+        let (start, end) = pick(LineShape::Equals)?;
         return found(TOML, start, end);
     }
     None
 }
 
-/// The help, with an example of what the file is about.
+/// The help, with an example of the job that the file is about.
 fn fitting(help: &str, text: &str, tops: &[&str]) -> String {
     let (Some((rules, _)), false) = (help.split_once("`backup"), help.contains("--from")) else {
         return help.to_owned();
     };
-    let about = text.lines().take(LINES_ABOUT).find_map(|line| {
+    let about = text.lines().take(MAX_TOPIC_LINES).find_map(|line| {
         let word = line.trim_start().trim_start_matches(['[', '{', '"', '-', ' ']);
         let end = word
             .find(|c: char| !c.is_ascii_alphanumeric() && c != '-')
@@ -138,7 +138,7 @@ fn fitting(help: &str, text: &str, tops: &[&str]) -> String {
 }
 
 /// `backup "a"`, `ops {`: but not `backup: a`, nor `backup = "a"`.
-fn begins_a_node(line: &str, tops: &[&str]) -> bool {
+fn starts_a_node(line: &str, tops: &[&str]) -> bool {
     let word = line.find(|c: char| !c.is_ascii_alphanumeric() && c != '-');
     let (word, rest) = line.split_at(word.unwrap_or(line.len()));
     let rest = rest.trim_start_matches(lexer::is_space);
@@ -168,39 +168,39 @@ fn json(body: &str) -> bool {
     }
 }
 
-fn kind(line: &str) -> Line {
+fn shape(line: &str) -> LineShape {
     let word = |text: &str| {
         let text = text.trim_matches(['"', '\'']);
         !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "_-. ".contains(c))
     };
     let name = |text: &str| word(text) && !text.contains(' ');
     if line.ends_with(['{', '}']) && !line.contains(": {") {
-        return Line::Other;
+        return LineShape::Other;
     }
     let uncommented = line.split(" #").next().unwrap_or(line).trim_end();
     if let Some(inside) = uncommented.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'))
         && word(inside.trim_matches(['[', ']']).trim())
     {
-        return Line::Section;
+        return LineShape::Section;
     }
     if line == "---" || line.starts_with("- ") || line.starts_with("%YAML") {
-        return Line::Colon;
+        return LineShape::Colon;
     }
     if cron(line) {
-        return Line::Cron;
+        return LineShape::Cron;
     }
     if let Some((key, rest)) = line.split_once(':')
         && name(key)
         && (rest.is_empty() || rest.starts_with([' ', '\t']))
     {
-        return Line::Colon;
+        return LineShape::Colon;
     }
     if let Some((key, _)) = line.split_once('=')
         && name(key.trim_end())
     {
-        return Line::Equals;
+        return LineShape::Equals;
     }
-    Line::Other
+    LineShape::Other
 }
 
 /// Five fields of a crontab and a command, or `@daily` and a command.
@@ -227,12 +227,12 @@ mod tests {
 
     const TOPS: &[&str] = &["ops", "backup", "target"];
 
-    fn looks(text: &str) -> &'static str {
-        foreign(text, TOPS).map_or("", |found| found.message)
+    fn format_of(text: &str) -> &'static str {
+        detect(text, TOPS).map_or("", |found| found.message)
     }
 
     #[test]
-    fn other_languages_are_known() {
+    fn other_formats_are_detected() {
         for (text, wanted) in [
             ("backups:\n  a:\n    source: /srv\n    include:\n      - x\n", YAML.0),
             ("---\nversion: 1\n", YAML.0),
@@ -245,12 +245,12 @@ mod tests {
             ("name = \"a\"\nstate = 'b'\n", TOML.0),
             ("MAILTO=a\n0 21 * * 1-5 /srv/bin/a\n@daily b\n", CRONTAB.0),
         ] {
-            assert_eq!(looks(text), wanted, "{text}");
+            assert_eq!(format_of(text), wanted, "{text}");
         }
     }
 
     #[test]
-    fn an_ops_file_with_slips_is_one() {
+    fn an_ops_file_with_mistakes_is_one() {
         for text in [
             "",
             "backup \"a\" {\n    source: \"/srv\"\n    to: \"/backup\"\n}\n",
@@ -261,14 +261,14 @@ mod tests {
             "nonsense\n",
             "[a, b]\n",
         ] {
-            assert_eq!(looks(text), "", "{text}");
+            assert_eq!(format_of(text), "", "{text}");
         }
     }
 
     #[test]
     fn the_span_is_the_first_line_that_shows_it() {
         let text = "\n  é: 1\n  b: 2\n";
-        let found = foreign(text, TOPS).unwrap();
-        assert_eq!(&text[found.start..found.end], "é: 1");
+        let found = detect(text, TOPS).unwrap();
+        assert_eq!(&text[found.range.clone()], "é: 1");
     }
 }

@@ -1,36 +1,36 @@
-//! Braces that have no partner, found by what the indentation says.
+//! Braces without a partner, found by the indentation, and `{` on a line of its own.
 //!
-//! Takes the tokens of a mended text, reports a `{` without `}` where the indentation first disagrees, a `}` that closes
-//! too early and a block without its `{`, and puts or takes away the brace so that each setting stays in its node. What
-//! the indentation does not tell is left to `mend`. Another part of `mend`. Knows only which names stand at the top.
-//! Invariant: a brace is put in or taken away only together with a finding.
+//! Takes the tokens of a repaired text, reports a `{` without `}` where the indentation first disagrees, a `}` that closes
+//! too early and a block without its `{`. Inserts or removes the brace, so that each setting stays in its node. Braces
+//! that the indentation does not explain are left to `pieces`. Knows only the names of top-level nodes.
+//! Invariant: a brace is inserted or removed only together with a finding.
 
-use crate::config::findings::{Code, excerpt};
+use super::repairer::Repairer;
+use crate::config::findings::excerpt;
 use crate::config::syntax::lexer::{Token, TokenKind, is_space};
-use crate::config::syntax::repair::mend::Mender;
 
-/// A block of the top-level node at hand.
+/// A block of the current top-level node.
 #[derive(Debug, Clone, Copy)]
 struct Block<'t> {
     open: Token,
-    /// The white space that its line begins with.
+    /// The white space at the start of its line.
     indent: &'t str,
     /// The first token that is not indented deeper, while it was open.
     outside: Option<usize>,
     /// The `}` that ended it, when that was indented deeper than the line of the `{`.
     early: Option<usize>,
-    given: bool,
+    inserted: bool,
 }
 
-impl<'a> Mender<'a> {
+impl<'a> Repairer<'a> {
     /// Pairs braces by their indentation; true when something was changed.
-    pub(in crate::config) fn braces(&mut self, tokens: &[Token], tops: &[&str]) -> bool {
+    pub(super) fn braces(&mut self, tokens: &[Token], tops: &[&str]) -> bool {
         let mut open: Vec<Block<'a>> = Vec::new();
         let mut closed: Vec<Block<'a>> = Vec::new();
-        // The line at hand: whether something stands on it already, and its indentation.
+        // The current line: whether it has no token yet, and its indentation.
         let mut fresh = true;
         let mut indent = "";
-        // The last token that is no blank.
+        // The last token that is not blank.
         let mut last: Option<usize> = None;
         // A node at the margin that has no block yet: its first token.
         let mut header: Option<usize> = None;
@@ -47,7 +47,7 @@ impl<'a> Mender<'a> {
             let first = std::mem::take(&mut fresh);
             if first {
                 indent = self.indent(token);
-                let top = indent.is_empty() && tops.contains(&self.str(token));
+                let top = indent.is_empty() && tops.contains(&self.text_of(token));
                 if top {
                     changed |= self.missing_ends(tokens, &open, &closed, Some(at));
                     open.clear();
@@ -80,7 +80,7 @@ impl<'a> Mender<'a> {
                         indent,
                         outside: None,
                         early: None,
-                        given: false,
+                        inserted: false,
                     });
                 }
                 TokenKind::Close => {
@@ -105,11 +105,10 @@ impl<'a> Mender<'a> {
         changed | self.missing_ends(tokens, &open, &closed, None)
     }
 
-    /// The white space that the line of a token begins with; empty when something else stands before it.
+    /// The white space before a token, when it is the first of its line.
     fn indent(&self, token: Token) -> &'a str {
         let before = self.text.get(..token.start).unwrap_or_default();
         let blank = before.trim_end_matches(is_space).len();
-        // A long run of blanks is no indentation.
         let indent = before.get(blank..).unwrap_or_default();
         if blank == 0 || before.get(..blank).is_some_and(|text| text.ends_with(['\n', '\r'])) {
             indent
@@ -120,18 +119,22 @@ impl<'a> Mender<'a> {
 
     /// Whether the line at `at` is the block of the node that begins at `begin`: indented, and no node of its own.
     fn may_begin_a_block(&self, tokens: &[Token], begin: usize, at: usize, tops: &[&str]) -> bool {
-        let name = tokens.get(begin).map_or("", |token| self.str(*token));
+        let name = tokens.get(begin).map_or("", |token| self.text_of(*token));
         let next = tokens.get(at).copied();
         name != "import"
-            && next
-                .is_some_and(|token| matches!(token.kind, TokenKind::Word { .. }) && !tops.contains(&self.str(token)))
+            && next.is_some_and(|token| {
+                matches!(token.kind, TokenKind::Word { .. }) && !tops.contains(&self.text_of(token))
+            })
     }
 
-    /// Reports a node without its `{`, puts one in, and gives its block.
+    /// Reports a node without its `{`, inserts one, and gives its block.
     fn missing_begin(&mut self, tokens: &[Token], begin: usize, before: usize, at: usize) -> Block<'a> {
         let place = |number: usize| tokens.get(number).map_or((0, 0), |token| (token.start, token.end));
         let ((start, _), (_, end), (inner, inner_end)) = (place(begin), place(before), place(at));
-        let colon = self.headers.iter().any(|header| *header >= start && *header <= inner);
+        let colon = self
+            .block_colons
+            .iter()
+            .any(|header| *header >= start && *header <= inner);
         let head = self.text.get(start..end).unwrap_or_default();
         // Whether a `}` at the margin ends it.
         let mut fresh = false;
@@ -146,26 +149,20 @@ impl<'a> Mender<'a> {
         });
         let ended = ended.is_some_and(|token| token.kind == TokenKind::Close);
         if !colon {
-            self.report(
-                Code::Syntax,
-                start,
-                end,
-                "a block has no `{`",
-                "a `{` belongs behind it",
-            );
-            self.also(inner, inner_end, "indented like its block");
+            self.syntax_error(start..end, "missing `{` before a block", "expected `{` after this");
+            self.label(inner..inner_end, "indented like the block of this node");
             self.help(if ended {
                 format!("write `{} {{`", excerpt(head))
             } else {
-                format!("write `{} {{`, and a `}}` behind the block", excerpt(head))
+                format!("write `{} {{`, and `}}` after the block", excerpt(head))
             });
             if ended {
                 self.fix(&[(end, end, " {")]);
             }
         }
-        self.fill(end, inner, b' ');
-        self.fill(end, end + 1, b'{');
-        self.given.push(end);
+        self.blank_out(end..inner);
+        self.overwrite(end..end + 1, b'{');
+        self.inserted_opens.push(end);
         Block {
             open: Token {
                 kind: TokenKind::Open,
@@ -175,12 +172,12 @@ impl<'a> Mender<'a> {
             indent: "",
             outside: None,
             early: None,
-            given: true,
+            inserted: true,
         }
     }
 
-    /// Reports blocks that are never closed, where the indentation says which, and closes them there. `next` is the
-    /// top-level node before which they should have ended.
+    /// Reports blocks that are never closed, where the indentation shows which, and closes them there. `next` is
+    /// the top-level node before which they should have ended.
     fn missing_ends(
         &mut self,
         tokens: &[Token],
@@ -188,20 +185,20 @@ impl<'a> Mender<'a> {
         closed: &[Block<'a>],
         next: Option<usize>,
     ) -> bool {
-        let missing = open.iter().filter(|block| !block.given).count();
+        let missing = open.iter().filter(|block| !block.inserted).count();
         if missing == 0 {
             return false;
         }
         let outside = |block: &Block<'a>| block.outside.filter(|at| Some(*at) != next);
-        let mut guilty: Vec<(usize, Block<'a>)> = open
+        let mut candidates: Vec<(usize, Block<'a>)> = open
             .iter()
             .chain(closed)
-            .filter(|block| !block.given)
+            .filter(|block| !block.inserted)
             .filter_map(|block| Some((outside(block)?, *block)))
             .collect();
-        guilty.sort_by_key(|(at, block)| (*at, std::cmp::Reverse(block.open.start)));
+        candidates.sort_by_key(|(at, block)| (*at, std::cmp::Reverse(block.open.start)));
         let mut changed = false;
-        for (at, block) in guilty.into_iter().take(missing) {
+        for (at, block) in candidates.into_iter().take(missing) {
             changed |= self.missing_end(tokens, at, &block);
         }
         changed
@@ -223,92 +220,153 @@ impl<'a> Mender<'a> {
             })
             .map_or(0, |t| t.end);
         // Room for the brace and the end of its node; two blocks that end here have to share it.
-        let taken = self.given_ends.last().copied().unwrap_or(0).max(before);
+        let taken = self.inserted_close_ends.last().copied().unwrap_or(0).max(before);
         let end: &[u8] = if token.kind == TokenKind::Close { b"}" } else { b"};" };
         if token.start < taken + end.len() {
             return false;
         }
         for (offset, byte) in end.iter().enumerate() {
-            self.fill(taken + offset, taken + offset + 1, *byte);
+            self.overwrite(taken + offset..taken + offset + 1, *byte);
         }
         if taken == before {
-            self.fill(before + end.len(), token.start, b' ');
+            self.blank_out(before + end.len()..token.start);
         }
-        self.given_ends.push(taken + end.len());
+        self.inserted_close_ends.push(taken + end.len());
         let line = self.text.get(..token.start).unwrap_or_default().matches('\n').count() + 1;
-        self.report(
-            Code::Syntax,
-            block.open.start,
-            block.open.end,
-            "a block is never closed",
-            "opened here",
+        self.syntax_error(
+            block.open.start..block.open.end,
+            "unclosed block",
+            "this `{` is never closed",
         );
-        self.also(
-            token.start,
-            token.end,
+        self.label(
+            token,
             if token.kind == TokenKind::Close {
-                "this `}` is indented like that of another block"
+                "this `}` is indented like the end of another block"
             } else {
-                "indented as if the block had ended before"
+                "indented as if the block had already ended"
             },
         );
         self.help(format!("add the missing `}}` before line {line}"));
         true
     }
 
-    /// A `}` that closes nothing, when one before it came too early: reports that one and takes it away.
+    /// A `}` without a `{`, when an earlier one closed its block too early: reports and removes the earlier one.
     fn early_end(&mut self, tokens: &[Token], closed: &mut Vec<Block<'a>>, end: Token, indent: &str) -> bool {
         let early = closed
             .pop()
-            .filter(|block| block.indent == indent && !block.given)
+            .filter(|block| block.indent == indent && !block.inserted)
             .and_then(|block| block.early)
             .and_then(|at| tokens.get(at).copied());
         let Some(early) = early else {
             return false;
         };
-        self.report(
-            Code::Syntax,
-            early.start,
-            early.end,
-            "a `}` ends its block too early",
-            "indented deeper than the line of its `{`",
+        self.syntax_error(
+            early,
+            "`}` closes its block too early",
+            "indented deeper than the line with its `{`",
         );
-        self.also(end.start, end.end, "this one is indented like the line of the `{`");
-        self.help("delete it, or look for a `{` that is missing above");
-        self.fill(early.start, early.end, b' ');
+        self.label(end, "this `}` is indented like the line with the `{`");
+        self.help("delete it, or add the missing `{` above");
+        self.blank_out(early);
         true
+    }
+}
+
+impl Repairer<'_> {
+    /// A `{` on the line after its node: KDL would see a node without a block, and a block without a node.
+    pub(super) fn braces_on_next_lines(&mut self, tokens: &mut [Token]) {
+        // Where the statement begins, and its last token that is not blank.
+        let mut begin: Option<usize> = None;
+        let mut last: Option<usize> = None;
+        let mut newline = false;
+        for at in 0..tokens.len() {
+            let Some(&token) = tokens.get(at) else {
+                return;
+            };
+            match token.kind {
+                TokenKind::Space | TokenKind::Comment { .. } => continue,
+                TokenKind::Newline => {
+                    newline = true;
+                    continue;
+                }
+                TokenKind::Open => {
+                    let before = last.and_then(|last| tokens.get(last)).copied();
+                    if newline
+                        && let (Some(begin), Some(before), Some(from)) = (begin, before, last)
+                        && matches!(
+                            before.kind,
+                            TokenKind::Word { .. } | TokenKind::Text { closed: true, .. }
+                        )
+                        && !self.text.get(begin..).unwrap_or_default().starts_with('#')
+                    {
+                        let line = self.text.get(begin..before.end).unwrap_or_default();
+                        self.syntax_error(
+                            token,
+                            "`{` must be on the same line as its node",
+                            "on a line of its own",
+                        );
+                        self.help(format!("write `{} {{`", excerpt(line)));
+                        let between = self.text.get(before.end..token.start).unwrap_or_default();
+                        if between.trim().is_empty() {
+                            self.fix(&[(before.end, token.start, " ")]);
+                        }
+                        self.blank_out(before.end..token.start);
+                        for between in tokens.get_mut(from + 1..at).unwrap_or_default() {
+                            between.kind = TokenKind::Space;
+                        }
+                    }
+                    begin = None;
+                }
+                TokenKind::Close | TokenKind::Semicolon => begin = None,
+                _ => {
+                    let dashed =
+                        last.and_then(|last| tokens.get(last)).map(|token| token.kind) == Some(TokenKind::SlashDash);
+                    if begin.is_none() || newline && !dashed {
+                        begin = Some(token.start);
+                    }
+                }
+            }
+            last = Some(at);
+            newline = false;
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::config::syntax::repair::mend::mend;
+    use crate::config::syntax::repair::repair;
 
-    /// The labels of all findings, as texts with their lines, and how many pieces there are.
-    fn said(text: &str) -> (Vec<String>, usize) {
-        let mended = mend(text, 0, &["backup", "check"]);
-        let labels = mended.findings.iter().flat_map(|finding| {
+    /// The labels of all findings with their lines, and the number of pieces.
+    fn labels_and_pieces(text: &str) -> (Vec<String>, usize) {
+        let repaired = repair(text, 0, &["backup", "check"]);
+        let labels = repaired.findings.iter().flat_map(|finding| {
             finding.labels.iter().map(|label| {
                 let line = text[..label.span.start].matches('\n').count() + 1;
                 format!("{line}: {}", label.text)
             })
         });
-        (labels.collect(), mended.pieces.len())
+        (labels.collect(), repaired.pieces.len())
     }
 
     #[test]
     fn an_inner_block_ends_where_the_indentation_says_so() {
         let text = "check a {\n    http x {\n        status 200\n    timeout y\n}\nbackup b {\n}\n";
-        let (labels, pieces) = said(text);
+        let (labels, pieces) = labels_and_pieces(text);
         assert_eq!(
             labels,
-            ["2: opened here", "4: indented as if the block had ended before"]
+            [
+                "2: this `{` is never closed",
+                "4: indented as if the block had already ended"
+            ]
         );
         assert_eq!(pieces, 2);
-        let (labels, _) = said("check a {\n    http x {\n        status 200\n}\n");
+        let (labels, _) = labels_and_pieces("check a {\n    http x {\n        status 200\n}\n");
         assert_eq!(
             labels,
-            ["2: opened here", "4: this `}` is indented like that of another block"]
+            [
+                "2: this `{` is never closed",
+                "4: this `}` is indented like the end of another block"
+            ]
         );
     }
 
@@ -319,20 +377,20 @@ mod tests {
             "backup a\n    x 1\nbackup b {\n}\n",
             "backup \"a\":\n    x 1\n\nbackup b {\n}\n",
         ] {
-            let mended = mend(text, 0, &["backup"]);
-            assert_eq!(mended.pieces.len(), 2, "{text}");
-            assert_eq!(mended.findings.len(), 1, "{text}");
+            let repaired = repair(text, 0, &["backup"]);
+            assert_eq!(repaired.pieces.len(), 2, "{text}");
+            assert_eq!(repaired.findings.len(), 1, "{text}");
         }
     }
 
     #[test]
-    fn an_early_end_is_told_from_the_one_that_was_meant() {
-        let (labels, pieces) = said("backup a {\n    x 1\n    }\n    y 2\n}\nbackup b {\n}\n");
+    fn an_early_end_is_told_apart() {
+        let (labels, pieces) = labels_and_pieces("backup a {\n    x 1\n    }\n    y 2\n}\nbackup b {\n}\n");
         assert_eq!(
             labels,
             [
-                "3: indented deeper than the line of its `{`",
-                "5: this one is indented like the line of the `{`"
+                "3: indented deeper than the line with its `{`",
+                "5: this `}` is indented like the line with the `{`"
             ]
         );
         assert_eq!(pieces, 2);
@@ -348,7 +406,7 @@ mod tests {
             "backup a\nbackup b\n",
             "import a\n  backup b {\n  }\n",
         ] {
-            assert_eq!(said(text).0, Vec::<String>::new(), "{text}");
+            assert_eq!(labels_and_pieces(text).0, Vec::<String>::new(), "{text}");
         }
     }
 }

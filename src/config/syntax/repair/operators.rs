@@ -1,188 +1,120 @@
-//! Signs of other languages: `name: value`, `name = value`, `name => value`, `name(value)`, `# comment`.
+//! Signs of other languages: `name: value`, `name = value`, `name => value`, `name(value)`.
 //!
-//! Takes the sign and what stands around it, gives findings with the line without it. Part of `slips`.
-//! Invariant: that of `slips`.
+//! Takes the sign and what is around it, gives findings with the line without it.
 
-use crate::config::findings::{Code, excerpt};
-use crate::config::syntax::kdl_string;
+use super::repairer::Repairer;
+use super::statement::{Sign, Statement};
+use crate::config::findings::excerpt;
+use crate::config::source::paths;
+use crate::config::syntax::bare_word::{kdl_string, kdl_word, needs_quotes};
 use crate::config::syntax::lexer::{self, Token, TokenKind};
-use crate::config::syntax::repair::mend::Mender;
-use crate::config::syntax::repair::words::bare_needs_quotes;
 
-/// How many tokens behind a sign are looked at.
-const MOST_VALUES: usize = 40;
+/// Tokens after a sign that are searched for its value.
+const MAX_VALUE_TOKENS: usize = 40;
 
-/// Signs that stand between a name and its value elsewhere.
-pub(in crate::config) const ARROWS: [&str; 6] = [":", "::", "->", "=>", "~>", "\u{2192}"];
+/// Signs that other languages write between a name and its value.
+pub(super) const ARROWS: [&str; 6] = [":", "::", "->", "=>", "~>", "\u{2192}"];
 
-/// A sign that does not belong between a name and its value.
-pub(in crate::config) struct Sign<'t> {
-    pub(in crate::config) start: usize,
-    pub(in crate::config) end: usize,
-    pub(in crate::config) after: &'t [Token],
-}
+const VALUE_AFTER_NAME: &str = "a value follows its name directly";
 
-impl Mender<'_> {
-    /// A parenthesis that is no part of `(type)value`. Gives the end of what was said of it.
-    pub(in crate::config) fn paren(&mut self, token: Token, head: &str, after: &[Token]) -> Option<usize> {
-        self.fill(token.start, token.end, b' ');
-        let line = after.iter().take(MOST_VALUES).take_while(|t| {
+impl<'a> Repairer<'a> {
+    /// A parenthesis that is not part of `(type)value`. Gives the end of a pair.
+    pub(super) fn paren(&mut self, token: Token, head: &str, after: &[Token]) -> Option<usize> {
+        self.blank_out(token);
+        let line = after.iter().take(MAX_VALUE_TOKENS).take_while(|t| {
             !matches!(
                 t.kind,
                 TokenKind::Newline | TokenKind::Semicolon | TokenKind::Open | TokenKind::Close
             )
         });
         let close = line.filter(|t| t.kind == TokenKind::Paren).last();
-        if let Some(close) = close.filter(|t| self.str(**t) == ")" && self.str(token) == "(" && !head.is_empty()) {
+        let pair = self.text_of(token) == "(" && !head.is_empty();
+        if let Some(close) = close.filter(|close| pair && self.text_of(**close) == ")") {
             let inside = self.text.get(token.end..close.start).unwrap_or_default().trim();
-            self.fill(close.start, close.end, b' ');
-            self.report(
-                Code::Syntax,
-                token.start,
-                close.end,
-                format!("values stand behind `{}` without parentheses", excerpt(head)),
-                "no part of a value",
+            self.blank_out(*close);
+            let message = format!("unexpected parentheses after `{}`", excerpt(head));
+            self.syntax_error(
+                token.start..close.end,
+                message,
+                "values are written without parentheses",
             );
             self.help(format!("write `{} {}`", excerpt(head), excerpt(inside)));
             self.fix(&[(token.start, token.end, " "), (close.start, close.end, "")]);
             return Some(close.end);
         }
-        self.report(
-            Code::Syntax,
-            token.start,
-            token.end,
-            "parentheses have no meaning here",
-            "not part of a value",
-        );
-        self.help("delete it, or put the whole value in quotes");
+        self.syntax_error(token, "unexpected parenthesis", "not part of a value");
+        self.help("delete it, or quote the whole value");
         None
-    }
-
-    /// A word that begins with `#`. True when it was meant as a comment.
-    pub(in crate::config) fn hash(&mut self, token: Token, first: bool) -> bool {
-        let word = self.str(token);
-        if matches!(word, "#true" | "#false" | "#null" | "#inf" | "#-inf" | "#nan") {
-            return false;
-        }
-        let name = word.trim_start_matches('#');
-        let lower = name.to_ascii_lowercase();
-        if !first && matches!(lower.as_str(), "true" | "false" | "null" | "yes" | "no" | "on" | "off") {
-            return false;
-        }
-        let rest = self.text.get(token.start..).unwrap_or_default();
-        let line = rest
-            .get(..rest.find(lexer::is_newline).unwrap_or(rest.len()))
-            .unwrap_or_default();
-        self.report(
-            Code::Syntax,
-            token.start,
-            token.start + line.trim_end().len(),
-            "comments begin with `//`",
-            "`#` is no comment sign in KDL",
-        );
-        let said = line.trim_start_matches('#').trim();
-        self.help(format!("write `// {}`", excerpt(said)));
-        // Close behind a value it may be a keyword that was misspelt.
-        let plain = line.trim_start_matches('#').starts_with(lexer::is_space) || said.is_empty();
-        if first || plain {
-            let signs = line.len() - line.trim_start_matches('#').len();
-            let sign = if plain { "//" } else { "// " };
-            self.fix(&[(token.start, token.start + signs, sign)]);
-        }
-        true
-    }
-
-    /// `-- comment`, `<!-- comment -->`: gives the end of it.
-    pub(in crate::config) fn other_comment(&mut self, token: Token) -> usize {
-        let sign = self.str(token);
-        let rest = self.text.get(token.start..).unwrap_or_default();
-        let line = rest.split(lexer::is_newline).next().unwrap_or_default();
-        let said = line.strip_prefix(sign).unwrap_or_default().trim();
-        let said = said.strip_suffix("-->").unwrap_or(said).trim();
-        self.report(
-            Code::Syntax,
-            token.start,
-            token.start + line.trim_end().len(),
-            "comments begin with `//`",
-            format!("`{}` is no comment sign in KDL", excerpt(sign)),
-        );
-        self.help(format!("write `// {}`", excerpt(said)));
-        self.fix(&[(token.start, token.start + line.trim_end().len(), &format!("// {said}"))]);
-        self.fill(token.start, token.start + line.len(), b' ');
-        token.start + line.len()
     }
 
     /// What follows a sign on its line, as one stretch, and whether it is a single value.
     fn values(&self, after: &[Token]) -> Option<(Token, bool)> {
         let mut found: Option<Token> = None;
         let mut count = 0;
-        for token in after.iter().take(MOST_VALUES) {
-            match token.kind {
-                TokenKind::Space => {}
-                TokenKind::Word { .. } | TokenKind::Text { .. } | TokenKind::Paren => {
-                    // The comma of another language ends a value.
-                    let comma = self.str(*token);
-                    if comma == "," && count > 0 {
-                        break;
-                    }
-                    count += 1;
-                    let first = *found.get_or_insert(*token);
-                    found = Some(Token {
-                        start: first.start,
-                        ..*token
-                    });
-                    if comma.ends_with(',') && !comma.starts_with('[') && matches!(token.kind, TokenKind::Word { .. }) {
-                        break;
-                    }
-                }
-                _ => break,
+        for token in after.iter().take(MAX_VALUE_TOKENS) {
+            if token.kind == TokenKind::Space {
+                continue;
+            }
+            if !token.is_word() && token.kind != TokenKind::Paren {
+                break;
+            }
+            // The comma of another language ends a value.
+            let text = self.text_of(*token);
+            if text == "," && count > 0 {
+                break;
+            }
+            count += 1;
+            let first = *found.get_or_insert(*token);
+            found = Some(Token {
+                start: first.start,
+                ..*token
+            });
+            if text.ends_with(',') && !text.starts_with('[') && matches!(token.kind, TokenKind::Word { .. }) {
+                break;
             }
         }
         found.map(|token| (token, count == 1))
     }
 
-    /// `name: value`, `name = value`, `name => {`: said once, with the value's missing quotes. `head` is what the sign
-    /// stands behind, the last of which ends at `from`.
-    pub(in crate::config) fn sign(&mut self, head: &str, from: usize, sign: &Sign<'_>, list_said: &mut bool) {
-        let (start, end) = (sign.start, sign.end);
-        let shown_sign = self.text.get(start..end).unwrap_or_default();
-        self.fill(start, end, b' ');
+    /// `name: value`, `name = value`, `name => {`: one finding, also for missing quotes of the value. `head` is what is
+    /// before the sign; its last word ends at `from`.
+    pub(super) fn sign(&mut self, head: &str, from: usize, sign: &Sign<'_>, statement: &mut Statement<'_>) {
+        let range = sign.start..sign.end;
+        let shown = excerpt(self.text.get(range.clone()).unwrap_or_default());
+        self.blank_out(range.clone());
         let next = sign.after.iter().find(|token| token.kind != TokenKind::Space);
         if let Some(open) = next.filter(|token| token.kind == TokenKind::Open) {
-            self.report(
-                Code::Syntax,
-                start,
-                end,
-                format!("a block is written without `{}`", excerpt(shown_sign)),
-                "not between a node and its block",
-            );
+            let message = format!("unexpected `{shown}` before a block");
+            self.syntax_error(range, message, "a block follows its node directly");
             self.help(format!("write `{} {{`", excerpt(head)));
             self.fix(&[(from, open.start, " ")]);
             return;
         }
         let values = self.values(sign.after);
         if let Some((value, _)) = values
-            && self.str(value).starts_with('[')
+            && self.text_of(value).starts_with('[')
         {
-            self.list_finding(start, true, list_said);
+            self.list_finding(sign.start, true, statement);
             return;
         }
-        self.report(
-            Code::Syntax,
-            start,
-            end,
-            format!(
-                "a setting is written without `{}`: `{}`",
-                excerpt(shown_sign),
-                excerpt(head)
-            ),
-            "not between a node and its value",
-        );
-        let Some((mut value, single)) = values else {
-            self.help(format!("write `{} …`", excerpt(head)));
-            return;
-        };
-        let text = self.str(value);
+        let message = format!("unexpected `{shown}` after `{}`", excerpt(head));
+        self.syntax_error(range, message, VALUE_AFTER_NAME);
+        match values {
+            Some((value, single)) => self.value_after_sign(head, from, value, single, statement),
+            None => self.help(format!("write `{} …`", excerpt(head))),
+        }
+    }
+
+    /// The value after a sign that was reported, with the comma and the quotes that it lacks or does not need.
+    fn value_after_sign(
+        &mut self,
+        head: &str,
+        from: usize,
+        mut value: Token,
+        single: bool,
+        statement: &mut Statement<'_>,
+    ) {
+        let text = self.text_of(value);
         let mut comma = text.len() - text.trim_end_matches(',').len();
         // `"a": "b",`: the comma is a token of its own.
         let behind = self.text.get(value.end..).unwrap_or_default();
@@ -191,87 +123,82 @@ impl Mender<'_> {
             value.end += 1;
         }
         if comma > 0 {
-            // The comma of another language: said together with its colon.
+            // Reported together with the sign.
             value.end -= comma;
-            *list_said = true;
+            statement.list_reported = true;
         }
-        let text = self.str(value);
-        let quoted = single && matches!(value.kind, TokenKind::Word { .. }) && bare_needs_quotes(text);
-        if quoted {
-            self.placeholder(value.start, value.end);
-            self.fill(value.end, value.end + comma, b' ');
-            self.mended_to = value.end + comma;
+        let text = self.text_of(value);
+        let end = value.end + comma;
+        let unquoted = single && matches!(value.kind, TokenKind::Word { .. }) && needs_quotes(text);
+        if unquoted {
+            self.placeholder(value);
+            self.blank_out(value.end..end);
+            self.repaired_to = end;
         }
-        let place = Self::place_help(head, text).filter(|_| single);
-        let mendable = place.is_none();
-        let written = if quoted { kdl_string(text) } else { text.to_owned() };
-        self.help(place.unwrap_or_else(|| format!("write `{} {}`", excerpt(head), excerpt(&written))));
-        if mendable {
-            let comma = (value.end, value.end + comma, "");
-            let gap = (from, value.start, " ");
-            let mut edits = vec![gap];
-            if quoted {
-                edits.push((value.start, value.end, &written));
-            }
-            if comma.0 < comma.1 {
-                edits.push(comma);
-            }
-            self.fix(&edits);
+        if single && let Some(help) = Self::place_help(head, text) {
+            self.help(help);
+            return;
         }
+        let written = if unquoted { kdl_string(text) } else { text.to_owned() };
+        self.help(format!("write `{} {}`", excerpt(head), excerpt(&written)));
+        let mut edits = vec![(from, value.start, " ")];
+        if unquoted {
+            edits.push((value.start, value.end, &written));
+        }
+        if comma > 0 {
+            edits.push((value.end, end, ""));
+        }
+        self.fix(&edits);
     }
 
-    /// `source:/srv/a`: the value has grown together with the name.
-    pub(in crate::config) fn grown_together(&mut self, token: Token, name: &str) {
-        let start = token.start + name.len();
-        let value = self.text.get(start + 1..token.end).unwrap_or_default();
-        self.report(
-            Code::Syntax,
-            start,
-            start + 1,
-            format!("a setting is written without `:`: `{}`", excerpt(name)),
-            "not between a node and its value",
-        );
-        let written = if bare_needs_quotes(value) {
-            kdl_string(value)
-        } else {
-            value.to_owned()
+    /// `source:/srv/a`, `timeout:5m`: a name, a colon and a value in one word. True when it was one.
+    pub(super) fn glued_name(&mut self, token: Token, words: usize, after: Option<&Token>) -> bool {
+        let Some((name, value)) = self.text_of(token).split_once(':') else {
+            return false;
         };
-        let place = Self::place_help(name, value);
-        let mendable = place.is_none();
-        self.help(place.unwrap_or_else(|| format!("write `{} {}`", excerpt(name), excerpt(&written))));
-        if mendable {
-            self.fix(&[(start, token.end, &format!(" {written}"))]);
+        let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+        let property = after.is_some_and(|t| t.kind == TokenKind::Equals);
+        let text = !property && !value.is_empty() && !value.starts_with([':', '/']);
+        let path = value.starts_with('/') && !value.starts_with("//");
+        if words > 0 || !plain || !text && !path {
+            return false;
         }
-        self.fill(start, start + 1, b' ');
-        self.placeholder(start + 1, token.end);
+        let colon = token.start + name.len();
+        let message = format!("unexpected `:` after `{}`", excerpt(name));
+        self.syntax_error(colon..colon + 1, message, VALUE_AFTER_NAME);
+        let place = Self::place_help(name, value);
+        if let Some(help) = place {
+            self.help(help);
+        } else {
+            let written = kdl_word(value);
+            self.help(format!("write `{} {}`", excerpt(name), excerpt(&written)));
+            self.fix(&[(colon, token.end, &format!(" {written}"))]);
+        }
+        self.blank_out(colon..colon + 1);
+        self.placeholder(colon + 1..token.end);
+        true
     }
 
     /// `backup "a":` at the end of a line: the block that follows is meant by indentation.
-    pub(in crate::config) fn colon_for_block(&mut self, token: Token, head: &str) {
-        self.report(
-            Code::Syntax,
-            token.start,
-            token.end,
-            "a block stands in braces",
-            "`:` begins no block",
-        );
-        self.help(format!("write `{} {{`, and a `}}` behind the block", excerpt(head)));
-        self.fill(token.start, token.end, b' ');
-        self.headers.push(token.start);
+    pub(super) fn colon_for_block(&mut self, token: Token, head: &str) {
+        self.syntax_error(token, "unexpected `:` before a block", "a block starts with `{`");
+        self.help(format!("write `{} {{`, and `}}` after the block", excerpt(head)));
+        self.blank_out(token);
+        self.block_colons.push(token.start);
     }
 
     /// `key=` without a value.
-    pub(in crate::config) fn no_value(&mut self, token: Token, head: &str) {
-        self.report(
-            Code::Syntax,
-            token.start,
-            token.end,
-            "a property has no value",
-            "nothing follows the `=`",
-        );
+    pub(super) fn no_value(&mut self, token: Token, head: &str) {
+        self.syntax_error(token, "expected a value after `=`", "nothing follows the `=`");
         let key = head.rsplit(lexer::is_space).next().unwrap_or(head);
-        self.help(format!("write `{}=\"…\"`, or leave it out", excerpt(key)));
-        self.fill(token.start, token.end, b' ');
-        self.poison(token.start.saturating_sub(1), token.end);
+        self.help(format!("write `{}=\"…\"`, or delete the property", excerpt(key)));
+        self.blank_out(token);
+        self.mark_replaced(token.start.saturating_sub(1)..token.end);
+    }
+
+    /// The help for a value that quotes alone would not make valid.
+    pub(super) fn place_help(setting: &str, word: &str) -> Option<String> {
+        let place = matches!(setting, "source" | "to" | "state-dir") && paths::is_remote(word);
+        place.then(|| paths::mount_help(setting))
     }
 }

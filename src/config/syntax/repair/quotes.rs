@@ -1,24 +1,27 @@
-//! Quotes: those of text processors, single ones, missing ones, escapes that are none, raw strings of KDL 1.
+//! Quotes: typographic, single and missing ones, unknown escapes, raw strings of KDL 1.
 //!
-//! Takes strings and what was meant as one, gives findings with the string as it must be written. Part of `slips`.
-//! Invariant: that of `slips`; a block that a missing quote would hide stays visible.
+//! Takes strings and what was meant as one, gives findings with the string as it must be written.
+//! Invariant: a block that a missing quote would hide stays visible.
 
+use super::repairer::Repairer;
 use crate::config::findings::{Code, excerpt};
-use crate::config::syntax::kdl_string;
+use crate::config::syntax::bare_word::kdl_string;
 use crate::config::syntax::lexer::{self, Token};
-use crate::config::syntax::repair::mend::Mender;
 
-/// How far the end of a string in typographic quotes is looked for, in characters.
-const LONGEST_QUOTED: usize = 300;
-pub(in crate::config) const TYPOGRAPHIC: [char; 10] = [
+/// Characters that are searched for the end of a string in typographic quotes.
+const MAX_QUOTED_LENGTH: usize = 300;
+pub(super) const TYPOGRAPHIC: [char; 10] = [
     '\u{201c}', '\u{201d}', '\u{201e}', '\u{201a}', '\u{2018}', '\u{2019}', '\u{ab}', '\u{bb}', '\u{2039}', '\u{203a}',
 ];
 
-impl Mender<'_> {
-    /// `“a b”`: gives its end. Said once a line, with the whole line.
-    pub(in crate::config) fn typographic_quotes(&mut self, token: Token, line_start: usize) -> usize {
+impl Repairer<'_> {
+    /// `“a b”`: gives its end. Reported once a line, with the whole line.
+    pub(super) fn typographic_quotes(&mut self, token: Token, line_start: usize) -> usize {
         let rest = self.text.get(token.start..).unwrap_or_default();
-        let near = rest.char_indices().nth(LONGEST_QUOTED).map_or(rest.len(), |(at, _)| at);
+        let near = rest
+            .char_indices()
+            .nth(MAX_QUOTED_LENGTH)
+            .map_or(rest.len(), |(at, _)| at);
         let near = rest.get(..near).unwrap_or_default();
         let line = near.split(lexer::is_newline).next().unwrap_or_default();
         let open = line.chars().next().map_or(0, char::len_utf8);
@@ -33,15 +36,13 @@ impl Mender<'_> {
         let head = self.text.get(line_start..token.start).unwrap_or_default();
         if !head.contains(TYPOGRAPHIC) {
             let whole = format!("{}{}", head.trim_start(), line.trim_end());
-            let mended = whole.replace(TYPOGRAPHIC, "\"");
-            self.report(
-                Code::Syntax,
-                token.start,
-                end,
-                "strings are written in straight double quotes",
-                "typographic quotes mean nothing here",
+            let repaired = whole.replace(TYPOGRAPHIC, "\"");
+            self.syntax_error(
+                token.start..end,
+                "typographic quotes do not start a string",
+                "expected straight double quotes",
             );
-            self.help(format!("write `{}`", excerpt(&mended)));
+            self.help(format!("write `{}`", excerpt(&repaired)));
             if let Some((at, c)) = close {
                 let close = token.start + open + at;
                 let text = inside.get(..at).unwrap_or_default();
@@ -53,12 +54,12 @@ impl Mender<'_> {
                 }
             }
         }
-        self.placeholder(token.start, end);
+        self.placeholder(token.start..end);
         end
     }
 
-    /// A quoted or raw string; gives where to go on.
-    pub(in crate::config) fn string(&mut self, token: Token, raw: bool, closed: bool) -> usize {
+    /// A quoted or raw string; gives its end.
+    pub(super) fn string(&mut self, token: Token, raw: bool, closed: bool) -> usize {
         if !closed {
             return self.unclosed_string(token, raw);
         }
@@ -68,9 +69,9 @@ impl Mender<'_> {
         token.end
     }
 
-    /// A string without an end: it goes to its line's end, without the braces that surely stand behind it.
+    /// A string without an end: it goes to the end of its line, without the braces that surely follow it.
     fn unclosed_string(&mut self, token: Token, raw: bool) -> usize {
-        let text = self.str(token);
+        let text = self.text_of(token);
         let lines = text.trim_start_matches('#').starts_with("\"\"\"");
         let before = self.text.get(..token.start).unwrap_or_default();
         let head = before.rsplit(lexer::is_newline).next().unwrap_or_default();
@@ -81,17 +82,17 @@ impl Mender<'_> {
         } else {
             "put the closing `\"` on the same line".to_owned()
         };
-        let mut label = "begins here";
+        let mut label = "starts here";
         let mut close: Option<String> = None;
         if let Some((at, c)) = typographic.filter(|_| !lines) {
             body = text.get(..at + c.len_utf8()).unwrap_or(text);
             help = format!("write {}\"", excerpt(text.get(..at).unwrap_or_default()));
-            label = "its last quote is typographic";
+            label = "its closing quote is typographic";
         } else if raw && !lines && body.len() > 2 && body.ends_with('"') {
             let hashes = text.len() - text.trim_start_matches('#').len();
             let end = "#".repeat(hashes);
             help = format!("write {}{end}", excerpt(body));
-            label = "its end lacks the `#` of its beginning";
+            label = "its closing quote lacks the `#`";
             close = Some(end);
         } else if !raw && !lines && body.ends_with("\\\"") {
             let inside = body.get(1..body.len() - 1).unwrap_or_default();
@@ -99,9 +100,9 @@ impl Mender<'_> {
                 "`\\\"` is a quote inside the string: write {}",
                 excerpt(&format!("\"{}\"", double(inside)))
             );
-            label = "its last quote is escaped";
+            label = "its closing quote is escaped";
         } else if !lines {
-            // `backup "a {`: the block begins all the same.
+            // `backup "a {`: the block starts all the same.
             let block = body
                 .strip_suffix('{')
                 .filter(|before| before.ends_with(lexer::is_space));
@@ -116,30 +117,28 @@ impl Mender<'_> {
             }
         }
         let mut end = token.start + body.len();
-        let mut message = "a string is never closed";
+        let mut message = "unclosed string";
         if let Some(further) = self
             .over_lines(token)
             .filter(|_| !lines && end == token.start + text.trim_end().len())
         {
-            message = "a quoted string ends on its line";
-            label = "goes on below";
-            help = String::from(
-                "write it on one line; for several lines put `\"\"\"` on a line before and on one behind them",
-            );
+            message = "a quoted string cannot span lines";
+            label = "continues on the next line";
+            help = String::from("write it on one line, or put `\"\"\"` on a line before and a line after the text");
             end = further;
         }
-        self.report(Code::Syntax, token.start, token.start + body.len(), message, label);
+        self.syntax_error(token.start..token.start + body.len(), message, label);
         self.help(help);
         if let Some(close) = close {
             self.fix(&[(end, end, &close)]);
         }
-        self.placeholder(token.start, end);
-        self.mended_to = self.mended_to.max(end);
-        self.unseen_behind(end, token.end);
+        self.placeholder(token.start..end);
+        self.repaired_to = self.repaired_to.max(end);
+        self.blank_comment_after(end, token.end);
         end.max(token.end)
     }
 
-    /// Where a string ends that was meant to go over two lines: the next line has one quote, at its end.
+    /// The end of a string that was meant to span two lines: the next line has one quote, at its end.
     fn over_lines(&self, token: Token) -> Option<usize> {
         let rest = self.text.get(token.end..)?;
         let gap = rest.len() - rest.trim_start_matches('\r').strip_prefix('\n')?.len();
@@ -149,9 +148,9 @@ impl Mender<'_> {
         (!inside.contains(['"', '{', '}'])).then_some(token.end + gap + shown.len())
     }
 
-    /// Escapes that are none, said once a string.
+    /// Unknown escapes, reported once a string.
     fn escapes(&mut self, token: Token) {
-        let text = self.str(token);
+        let text = self.text_of(token);
         let mut first: Option<(usize, usize)> = None;
         let mut count = 0_usize;
         let mut at = 0;
@@ -161,35 +160,29 @@ impl Mender<'_> {
             let len = escaped.map_or(0, char::len_utf8);
             let fine = match escaped {
                 Some('u') => unicode_escape(text.get(slash + 2..).unwrap_or_default()),
-                Some(c) => {
-                    matches!(c, 'n' | 'r' | 't' | '\\' | '"' | 'b' | 'f' | 's')
-                        || lexer::is_space(c)
-                        || lexer::is_newline(c)
-                }
+                Some(c) => matches!(c, 'n' | 'r' | 't' | '\\' | '"' | 'b' | 'f' | 's') || lexer::is_blank_or_newline(c),
                 None => true,
             };
             if !fine {
                 let (start, end) = (token.start + slash, token.start + slash + 1 + len);
                 first.get_or_insert((start, end));
                 count += 1;
-                self.fill(start, end, b'_');
+                self.overwrite(start..end, b'_');
             }
             at = slash + 1 + len.max(1);
         }
         let Some((start, end)) = first else {
             return;
         };
-        self.poison(token.start, token.end);
+        self.mark_replaced(token);
         let shown = excerpt(self.text.get(start..end).unwrap_or_default());
-        self.report(
-            Code::Syntax,
-            start,
-            end,
-            format!("`{shown}` is no escape"),
+        self.syntax_error(
+            start..end,
+            format!("unknown escape `{shown}`"),
             if count > 1 {
-                "the first unknown escape"
+                "the first of several"
             } else {
-                "unknown escape"
+                "not an escape sequence"
             },
         );
         let raw = text.get(1..text.len().saturating_sub(1)).unwrap_or_default();
@@ -201,38 +194,36 @@ impl Mender<'_> {
     }
 
     /// `/srv/a"`: gives the end of it.
-    pub(in crate::config) fn no_opening_quote(&mut self, token: Token, quote: Token) -> Option<usize> {
-        let rest = self.str(quote).get(1..)?.trim_start();
+    pub(super) fn no_opening_quote(&mut self, token: Token, quote: Token) -> Option<usize> {
+        let rest = self.text_of(quote).get(1..)?.trim_start();
         if !(rest.is_empty() || rest.starts_with([';', '{', '}']) || rest.starts_with("//")) {
             return None;
         }
         let end = quote.start + 1;
-        self.report(
-            Code::Syntax,
-            token.start,
-            end,
-            "a string has no opening quote",
-            "only the closing one is here",
+        self.syntax_error(
+            token.start..end,
+            "missing opening quote",
+            "only the closing quote is here",
         );
-        let word = self.str(token);
+        let word = self.text_of(token);
         self.help(format!("write {}", excerpt(&kdl_string(word))));
         self.fix(&[(token.start, end, &kdl_string(word))]);
-        self.placeholder(token.start, end);
-        // What stands behind the quote was taken for a part of the string.
-        self.unseen_behind(end, quote.end);
+        self.placeholder(token.start..end);
+        // What follows the quote was read as part of the string.
+        self.blank_comment_after(end, quote.end);
         Some(quote.end)
     }
 
-    /// A comment behind what was no string: it becomes blank like any other.
-    fn unseen_behind(&mut self, start: usize, end: usize) {
+    /// A comment after what was not a string becomes blank like any other.
+    fn blank_comment_after(&mut self, start: usize, end: usize) {
         let rest = self.text.get(start..end).unwrap_or_default();
         if let Some(comment) = rest.find("//") {
-            self.fill(start + comment, end, b' ');
+            self.blank_out(start + comment..end);
         }
     }
 
     /// `'a b'`: gives the end of it when it is closed on its line.
-    pub(in crate::config) fn single_quotes(&mut self, token: Token) -> Option<usize> {
+    pub(super) fn single_quotes(&mut self, token: Token) -> Option<usize> {
         let line = self.text.get(token.start..)?;
         let mut at = 1;
         let mut doubled = false;
@@ -242,7 +233,7 @@ impl Mender<'_> {
             if !behind.starts_with('\'') || next == 1 {
                 break next + 1;
             }
-            // `'it''s'`: so YAML writes a quote inside.
+            // `'it''s'`: a quote inside, as in YAML.
             doubled = true;
             at = next + 2;
         };
@@ -253,35 +244,31 @@ impl Mender<'_> {
             inside.to_owned()
         };
         let end = token.start + close;
-        self.report(
-            Code::Syntax,
-            token.start,
-            end,
-            "strings are written in double quotes",
-            "single quotes mean nothing here",
+        self.syntax_error(
+            token.start..end,
+            "single quotes do not start a string",
+            "expected double quotes",
         );
         self.help(format!("write {}", excerpt(&kdl_string(&inside))));
-        // To a shell two quotes in a row are none.
+        // A shell reads two quotes in a row as nothing.
         if !doubled {
             self.fix(&[(token.start, end, &kdl_string(&inside))]);
         }
-        self.placeholder(token.start, end);
+        self.placeholder(token.start..end);
         Some(end)
     }
 
     /// `r"…"` or `r#"…"#`; gives its end.
-    pub(in crate::config) fn old_raw_string(&mut self, token: Token, after: Option<&Token>) -> usize {
-        let hashes = self.str(token).len() - 1;
-        let end = after.map_or(token.end, |t| t.end);
-        let rest = self.text.get(end..).unwrap_or_default();
-        let end = end + rest.bytes().take(hashes).take_while(|b| *b == b'#').count();
+    pub(super) fn old_raw_string(&mut self, token: Token, string: Token) -> usize {
+        let hashes = self.text_of(token).len() - 1;
+        let rest = self.text.get(string.end..).unwrap_or_default();
+        let end = string.end + rest.bytes().take(hashes).take_while(|b| *b == b'#').count();
         let text = self.text.get(token.start + 1..end).unwrap_or_default();
         self.report(
             Code::Version,
-            token.start,
-            end,
-            "`r\"…\"` is a raw string of KDL 1",
-            "ops files are KDL 2",
+            token.start..end,
+            "`r\"…\"` is KDL 1 syntax for a raw string",
+            "ops files use KDL 2",
         );
         let hashed = if text.starts_with('#') {
             text.to_owned()
@@ -290,7 +277,7 @@ impl Mender<'_> {
         };
         self.help(format!("write {}", excerpt(&hashed)));
         self.fix(&[(token.start, end, &hashed)]);
-        self.placeholder(token.start, end);
+        self.placeholder(token.start..end);
         end
     }
 }

@@ -1,4 +1,4 @@
-//! What a command says: the exit codes and the output of Nagios plugins.
+//! Asks a command, with the exit codes and the output of Nagios plugins.
 //!
 //! Takes a command and a time limit, gives an outcome: code 0 is ok, 1 a warning, 2 critical, and everything else,
 //! also no answer at all, unknown. Knows nothing of what is asked.
@@ -9,14 +9,14 @@ use crate::exec::action::outcome;
 use crate::model::{Command, Program};
 use crate::process::{self, Captured, CompletedProcess, Ending, Streams};
 use crate::run::{Outcome, State};
-use crate::secret::{Terms, Vault};
+use crate::secret::{ChildLimits, Vault};
 use crate::signal::Stop;
 use std::time::Duration;
 
 const DETAILS: usize = 5;
 
 pub async fn probe(command: &Command, timeout: Duration, kill_after: Duration, vault: &Vault, stop: &Stop) -> Outcome {
-    let terms = Terms {
+    let terms = ChildLimits {
         timeout: Some(timeout),
         kill_after,
         streams: Streams::Separate,
@@ -43,12 +43,12 @@ fn answer(done: &CompletedProcess, shell: bool, stop: &Stop) -> Outcome {
         Ending::Exited(2) => State::Critical,
         Ending::Exited(_) | Ending::Signalled(_) | Ending::TimedOut(..) => State::Unknown,
     };
-    let mut lines = said(&done.stdout).into_iter();
+    let mut lines = answer_lines(&done.stdout).into_iter();
     let ending = done.ending.to_string();
     let (summary, mut details): (String, Vec<String>) = if matches!(done.ending, Ending::Exited(_)) {
         (lines.next().unwrap_or(ending), lines.take(DETAILS).collect())
     } else {
-        // What was said is no answer, though it may tell why there is none.
+        // The output is not an answer, but may explain why there is none.
         (ending, lines.take(DETAILS).collect())
     };
     if state != State::Ok && details.is_empty() {
@@ -69,8 +69,8 @@ fn help(ending: Ending, shell: bool) -> &'static str {
     }
 }
 
-/// The lines of an answer. Behind `|` is performance data: in the first line to its end, later to the end of all.
-fn said(stdout: &Captured) -> Vec<String> {
+/// The lines of an answer, without performance data: after `|` to the end of the first line, or of the output later.
+fn answer_lines(stdout: &Captured) -> Vec<String> {
     let text = String::from_utf8_lossy(&stdout.head);
     let mut lines = Vec::new();
     for (number, line) in text.lines().enumerate() {

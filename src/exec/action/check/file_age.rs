@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 use std::path::Path;
 use std::time::Duration;
 
-/// By how much the clock of a file server may be ahead of ours.
+/// How far the clock of a file server may be ahead.
 const AHEAD: i128 = 1_000_000_000;
 
 pub async fn probe(path: &Path, age: &Levels<Duration>, timeout: Duration, stop: &Stop) -> Outcome {
@@ -39,7 +39,9 @@ fn judge(path: &Path, written: i128, now: DateTime<Utc>, age: &Levels<Duration>)
     let passed = clock::nanos(now) - written;
     if passed < -AHEAD {
         return Outcome {
-            help: Some("compare the clock of this machine with that of the one that writes the file".to_owned()),
+            help: Some(
+                "compare the clock of this machine with the clock of the machine that writes the file".to_owned(),
+            ),
             ..outcome(
                 State::Unknown,
                 format!(

@@ -13,7 +13,7 @@ use crate::signal::Stop;
 use secrecy::SecretString;
 use std::time::Duration;
 
-/// Asks. `url` and `headers` are those of the probe, with their secrets.
+/// `url` and `headers` come from the probe, with their secrets.
 pub async fn probe(
     probe: &HttpProbe,
     url: &SecretString,

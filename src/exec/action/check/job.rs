@@ -19,7 +19,7 @@ const BACK: TimeDelta = TimeDelta::seconds(1);
 pub fn probe(history: JobHistory, age: &Levels<Duration>, duration: &Levels<Duration>, now: DateTime<Utc>) -> Outcome {
     let asked = |levels: &Levels<Duration>| levels.warn.is_some() || levels.critical.is_some();
     let mut found = Vec::new();
-    // Where nothing is asked for, what there is to know is told.
+    // Without thresholds, everything known is reported.
     if asked(age) || !asked(duration) || history.succeeded_at.is_some() {
         found.push(freshness(history.succeeded_at, age, now));
     }

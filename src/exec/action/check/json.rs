@@ -11,7 +11,7 @@ use serde_json::Value;
 /// Of a value, no more is shown.
 const MOST_CHARACTERS: usize = 80;
 
-/// What is wrong; empty when everything is as expected. An error says why the body is no JSON.
+/// What is wrong; empty when everything is as expected. An error says why the body is not JSON.
 pub(super) fn mismatches(
     body: &[u8],
     expected: &[(String, Value)],

@@ -1,7 +1,7 @@
 //! Whether a connection can be made, and how long it takes.
 //!
 //! Takes an address and latencies, gives an outcome. The connection is closed at once.
-//! Invariant: the time that the name takes to be resolved counts, as it does for whoever connects.
+//! Invariant: resolving the name counts, as it does for every client.
 
 use super::answer::{unanswered, unless_stopped};
 use super::measured;

@@ -233,7 +233,7 @@ impl<'a> Cleanup<'a> {
         Ok(first)
     }
 
-    /// Deletes the announced files one by one; the outcome when a copy is no longer what was proven.
+    /// Deletes the announced files one by one; gives an outcome if a copy has changed since its proof.
     fn remove(&mut self, first: u64, batch: &[ProvenFile<'_>]) -> Option<Outcome> {
         for (n, file) in (first..).zip(batch) {
             if self.deadline.reached() {

@@ -1,18 +1,17 @@
-//! Assertions: does the file do to these files what it promises (OPS5015)?
+//! Assertions: does the file do what it asserts (OPS5015)?
 //!
-//! Takes the document with its backups and retentions resolved, asks `model::retention` and `model::pattern` what would
-//! become of each named file at its age, and gives a finding for every answer that is not the asserted one. `said` has the
-//! words. Touches no data: the files need not be there.
+//! Takes the resolved document, asks `model::retention` and `model::pattern` what would happen to each file at its age,
+//! and gives a finding for every answer that is not the asserted one. `messages` has the texts. Touches no data: the files need not be there.
 //! Invariant: the deciding functions are those that plans are made with; nothing is decided here a second time. What rests
 //! on text that could not be read is not judged.
 
-mod said;
+mod messages;
 
 use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::language::suggest::nearest;
 use crate::config::nodes::document::Document;
 use crate::config::nodes::{AssertedNode, AssertionNode, Expectation, FileNode, JobLinks};
-use crate::config::rules::validate::{Claim, Place};
+use crate::config::rules::resolved::{ResolvedBackup, ResolvedRetention};
 use crate::config::source::{Span, Spanned};
 use crate::entry::{Entry, EntryKind, Identity};
 use crate::model::pattern::{Selection, Selector};
@@ -29,20 +28,20 @@ const WRITTEN_NS: i128 = 946_684_800 * 1_000_000_000;
 const NOW_NS: i128 = WRITTEN_NS + Duration::MAX.as_nanos() as i128;
 
 /// How many names are compared in search of similar ones.
-const MOST_COMPARED: usize = 500_000;
+const MAX_NAME_COMPARISONS: usize = 500_000;
 
 /// OPS5015, and OPS3001 and OPS3002 for assertions.
 pub(in crate::config) fn judge(
     document: &Document,
-    places: &[Place<'_>],
-    claims: &[Claim<'_>],
+    places: &[ResolvedBackup<'_>],
+    claims: &[ResolvedRetention<'_>],
     findings: &mut Vec<Finding>,
 ) {
     unique(&document.assertions, findings);
-    // Those of one retention or backup together, so that its patterns are compiled once.
+    // Grouped by retention and backup, so that their patterns are compiled once.
     let mut of_retentions: BTreeMap<&str, Vec<&AssertionNode>> = BTreeMap::new();
     let mut of_backups: BTreeMap<&str, Vec<&AssertionNode>> = BTreeMap::new();
-    let names = Names::of(document);
+    let names = AssertableNames::of(document);
     let mut compared = 0;
     for node in &document.assertions {
         let Some(of) = &node.of else {
@@ -60,12 +59,12 @@ pub(in crate::config) fn judge(
             groups.entry(name).or_default().push(node);
         } else if !document.blind && !document.hidden.contains(&reference.value) {
             compared += known.len();
-            findings.push(unknown(of, known, others, compared < MOST_COMPARED));
+            findings.push(unknown(of, known, others, compared < MAX_NAME_COMPARISONS));
         }
     }
     // Of two of one name, which is an error of its own, the first is asked.
-    let mut by_retention: HashMap<&str, &Claim<'_>> = HashMap::new();
-    let mut by_backup: HashMap<&str, Vec<&Claim<'_>>> = HashMap::new();
+    let mut by_retention: HashMap<&str, &ResolvedRetention<'_>> = HashMap::new();
+    let mut by_backup: HashMap<&str, Vec<&ResolvedRetention<'_>>> = HashMap::new();
     for claim in claims {
         by_retention.entry(claim.name).or_insert(claim);
         by_backup.entry(claim.backup.name).or_default().push(claim);
@@ -75,7 +74,7 @@ pub(in crate::config) fn judge(
             of_retention(claim, &nodes, findings);
         }
     }
-    let mut by_place: HashMap<&str, &Place<'_>> = HashMap::new();
+    let mut by_place: HashMap<&str, &ResolvedBackup<'_>> = HashMap::new();
     for place in places {
         by_place.entry(place.name).or_insert(place);
     }
@@ -93,7 +92,7 @@ pub(in crate::config) fn judge(
     }
 }
 
-/// OPS3001: two assertions that say the same cannot be told apart.
+/// OPS3001: reports identify an assertion by its text.
 fn unique(assertions: &[AssertionNode], findings: &mut Vec<Finding>) {
     let mut seen: HashMap<&str, Span> = HashMap::new();
     for claim in assertions.iter().filter_map(|node| node.claim.as_ref()) {
@@ -106,7 +105,7 @@ fn unique(assertions: &[AssertionNode], findings: &mut Vec<Finding>) {
                     "again here",
                 )
                 .also(*first, "first here")
-                .help("say in each what it is about: they are told apart by these words"),
+                .help("give each assertion its own text"),
             );
         } else {
             seen.insert(&claim.value, claim.span);
@@ -114,12 +113,12 @@ fn unique(assertions: &[AssertionNode], findings: &mut Vec<Finding>) {
     }
 }
 
-struct Names<'a> {
+struct AssertableNames<'a> {
     retentions: BTreeSet<&'a str>,
     backups: BTreeSet<&'a str>,
 }
 
-impl<'a> Names<'a> {
+impl<'a> AssertableNames<'a> {
     fn of(document: &'a Document) -> Self {
         let retentions = document.retentions.iter().filter_map(|node| node.job.name.as_ref());
         let backups = document.backups.iter().filter_map(|node| node.job.name.as_ref());
@@ -143,8 +142,8 @@ fn unknown(of: &AssertedNode, known: &BTreeSet<&str>, others: &BTreeSet<&str>, m
         return Finding::new(
             Code::BadReference,
             reference.span,
-            format!("`{shown}` holds the kind as well"),
-            "the name alone belongs here",
+            format!("`{shown}` includes the kind"),
+            "expected a name without a kind",
         )
         .help(format!("write `{setting}=\"{bare}\"`"));
     }
@@ -152,36 +151,36 @@ fn unknown(of: &AssertedNode, known: &BTreeSet<&str>, others: &BTreeSet<&str>, m
     let finding = Finding::new(
         Code::BadReference,
         reference.span,
-        format!("there is no {setting} `{shown}`"),
-        "names nothing",
+        format!("unknown {setting} `{shown}`"),
+        "not declared",
     );
     finding.help(match near {
         Some(near) => format!("did you mean `{setting}=\"{near}\"`?"),
         None if others.contains(wanted) => format!(
-            "there is a {other} of that name: to ask it, write `{other}=\"{shown}\"` and expect {}",
+            "there is a {other} with that name: write `{other}=\"{shown}\"` and expect {}",
             if other == "backup" {
                 "\"stored\" or \"left-out\""
             } else {
                 "\"expired\", \"kept\" or \"untouched\""
             }
         ),
-        None if known.is_empty() => format!("declare that {setting}, or delete the assertion"),
+        None if known.is_empty() => format!("declare the {setting}, or delete the assertion"),
         None => {
             let some: Vec<&str> = known.iter().take(12).copied().collect();
-            format!("there are: {}", some.join(", "))
+            format!("declared: {}", some.join(", "))
         }
     })
 }
 
-struct Asked<'a> {
-    claim: &'a Claim<'a>,
+struct AssertedRetention<'a> {
+    claim: &'a ResolvedRetention<'a>,
     retention: Retention,
     selection: Selection,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> AssertedRetention<'a> {
     /// `None` when a part of it could not be read.
-    fn new(claim: &'a Claim<'a>) -> Option<Self> {
+    fn new(claim: &'a ResolvedRetention<'a>) -> Option<Self> {
         let known = claim.node.patterns_known && claim.backup.node.patterns_known && !claim.node.job.damaged;
         Some(Self {
             claim,
@@ -243,17 +242,8 @@ fn verdict(judge: &mut RetentionJudge<'_>, retention: &Retention, file: &FileNod
     }
 }
 
-fn as_expected(expected: Expectation, verdict: Verdict) -> bool {
-    match expected {
-        Expectation::Expired => matches!(verdict, Verdict::Delete(_)),
-        Expectation::Kept => !matches!(verdict, Verdict::Delete(_)),
-        Expectation::Untouched => matches!(verdict, Verdict::Unmatched | Verdict::Excluded),
-        Expectation::Stored | Expectation::LeftOut => true,
-    }
-}
-
-fn of_retention(claim: &Claim<'_>, nodes: &[&AssertionNode], findings: &mut Vec<Finding>) {
-    let Some(asked) = Asked::new(claim) else {
+fn of_retention(claim: &ResolvedRetention<'_>, nodes: &[&AssertionNode], findings: &mut Vec<Finding>) {
+    let Some(asked) = AssertedRetention::new(claim) else {
         return;
     };
     let about = asked.about();
@@ -279,17 +269,17 @@ fn of_retention(claim: &Claim<'_>, nodes: &[&AssertionNode], findings: &mut Vec<
             for age in ages(file) {
                 let verdict = verdict(&mut judge, &asked.retention, file, age);
                 let wrong_class = class.is_some_and(|class| verdict.class() != Some(class));
-                if !wrong_class && as_expected(expect.value, verdict) {
+                if !wrong_class && messages::as_expected(expect.value, verdict) {
                     continue;
                 }
-                let question = said::Question {
+                let question = messages::AssertionCase {
                     node,
                     file,
                     expected: expect.value,
                     class,
                 };
                 let matching: Vec<usize> = classifier.matching(&file.path).collect();
-                findings.push(said::of_retention(asked.claim, &question, verdict, &matching));
+                findings.push(messages::of_retention(asked.claim, &question, verdict, &matching));
                 break;
             }
         }
@@ -302,22 +292,18 @@ fn no_class(name: &Spanned<String>, retention: &Retention) -> Finding {
     let finding = Finding::new(
         Code::BadReference,
         name.span,
-        format!(
-            "the retention `{}` has no class `{}`",
-            retention.name,
-            excerpt(&name.value)
-        ),
-        "names nothing",
+        format!("retention `{}` has no class `{}`", retention.name, excerpt(&name.value)),
+        "not declared",
     );
     finding.help(match nearest(&name.value, names()) {
         Some(near) => format!("did you mean `class=\"{near}\"`?"),
-        None => format!("there are: {}", names().take(12).collect::<Vec<_>>().join(", ")),
+        None => format!("declared: {}", names().take(12).collect::<Vec<_>>().join(", ")),
     })
 }
 
 fn of_backup(
-    place: &Place<'_>,
-    claims: &[&Claim<'_>],
+    place: &ResolvedBackup<'_>,
+    claims: &[&ResolvedRetention<'_>],
     unsure: bool,
     nodes: &[&AssertionNode],
     findings: &mut Vec<Finding>,
@@ -333,7 +319,7 @@ fn of_backup(
     let mut asked = Vec::new();
     if only_expired {
         for claim in claims {
-            match Asked::new(claim) {
+            match AssertedRetention::new(claim) {
                 Some(known) => asked.push(known),
                 None => return,
             }
@@ -342,7 +328,7 @@ fn of_backup(
             return;
         }
     }
-    let abouts: Vec<Circumstances<'_>> = asked.iter().map(Asked::about).collect();
+    let abouts: Vec<Circumstances<'_>> = asked.iter().map(AssertedRetention::about).collect();
     let judges = asked.iter().zip(&abouts);
     let mut judges: Vec<(&Retention, RetentionJudge<'_>)> = judges
         .map(|(asked, about)| (&asked.retention, RetentionJudge::new(&asked.retention, about)))
@@ -354,7 +340,7 @@ fn of_backup(
         };
         for file in &node.files {
             if only_expired && file.age.is_none() && expect.value == Expectation::Stored {
-                findings.push(said::ageless(place, file));
+                findings.push(messages::ageless(place, file));
                 continue;
             }
             for age in ages(file) {
@@ -364,7 +350,7 @@ fn of_backup(
                 };
                 let stored = standing.selected() && (!only_expired || judges.iter_mut().any(&mut goes));
                 if stored != (expect.value == Expectation::Stored) {
-                    findings.push(said::of_backup(place, node, file, standing, stored));
+                    findings.push(messages::of_backup(place, node, file, standing, stored));
                     break;
                 }
             }

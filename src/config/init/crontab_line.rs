@@ -1,18 +1,18 @@
 //! The lines of a crontab.
 //!
-//! Takes one line, gives what cron makes of it, as crontab(5) of Vixie cron and cronie has it. Judges no field.
-//! Invariant: whatever is no line of a known kind is [`Line::Unknown`]; no line is dropped.
+//! Takes one line, gives what cron reads it as, by crontab(5) of Vixie cron and cronie. Checks no field.
+//! Invariant: any other line is [`CrontabLine::Unknown`]; no line is dropped.
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Line<'a> {
+pub(super) enum CrontabLine<'a> {
     /// Blanks at most.
     Blank,
     Comment(&'a str),
     /// `NAME=value`.
     Setting(&'a str, &'a str),
-    /// When, for whom (with a column for users), and what.
+    /// The user is known only in a crontab with a column for users.
     Entry {
-        when: When<'a>,
+        when: CronTime<'a>,
         user: Option<&'a str>,
         command: &'a str,
     },
@@ -20,12 +20,12 @@ pub(super) enum Line<'a> {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum When<'a> {
+pub(super) enum CronTime<'a> {
     /// Five fields, one blank between them.
     Fields(String),
-    /// `@daily`, as the five fields that it stands for.
+    /// `@daily`, as its five fields.
     Named(&'static str),
-    /// `@reboot`, or a name that this does not know.
+    /// `@reboot`, or an unknown name.
     Other(&'a str),
 }
 
@@ -39,24 +39,24 @@ const NAMES: &[(&str, &str)] = &[
     ("@hourly", "0 * * * *"),
 ];
 
-/// What a line is; `users`: there is a column for them.
-pub(super) fn line(text: &str, users: bool) -> Line<'_> {
+/// `users`: the crontab has a column for users.
+pub(super) fn line(text: &str, users: bool) -> CrontabLine<'_> {
     let text = text.trim_start_matches(BLANK);
     if text.trim().is_empty() {
-        return Line::Blank;
+        return CrontabLine::Blank;
     }
     if let Some(comment) = text.strip_prefix('#') {
-        return Line::Comment(comment);
+        return CrontabLine::Comment(comment);
     }
     if let Some((name, value)) = setting(text) {
-        return Line::Setting(name, value);
+        return CrontabLine::Setting(name, value);
     }
-    entry(text, users).unwrap_or(Line::Unknown)
+    entry(text, users).unwrap_or(CrontabLine::Unknown)
 }
 
 const BLANK: [char; 2] = [' ', '\t'];
 
-/// Name and value may be quoted, and blanks may stand around `=`.
+/// Name and value may be quoted, and there may be blanks around `=`.
 fn setting(text: &str) -> Option<(&str, &str)> {
     let (name, value) = text.split_once('=')?;
     let name = unquoted(name.trim_matches(BLANK));
@@ -72,12 +72,12 @@ fn unquoted(text: &str) -> &str {
     within('"').or_else(|| within('\'')).unwrap_or(text)
 }
 
-fn entry(text: &str, users: bool) -> Option<Line<'_>> {
+fn entry(text: &str, users: bool) -> Option<CrontabLine<'_>> {
     let mut rest = text;
     let when = if text.starts_with('@') {
         let name = word(&mut rest)?;
         let known = NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-        known.map_or(When::Other(name), |(_, fields)| When::Named(fields))
+        known.map_or(CronTime::Other(name), |(_, fields)| CronTime::Named(fields))
     } else {
         let mut fields = Vec::new();
         for _ in 0..5 {
@@ -88,14 +88,14 @@ fn entry(text: &str, users: bool) -> Option<Line<'_>> {
             }
             fields.push(field);
         }
-        When::Fields(fields.join(" "))
+        CronTime::Fields(fields.join(" "))
     };
     let user = if users { Some(word(&mut rest)?) } else { None };
     let command = rest.trim_matches(BLANK).trim_end_matches('\r');
-    (!command.is_empty()).then_some(Line::Entry { when, user, command })
+    (!command.is_empty()).then_some(CrontabLine::Entry { when, user, command })
 }
 
-/// Takes a word and the blanks behind it away.
+/// Removes and gives the first word, and the blanks after it.
 fn word<'a>(rest: &mut &'a str) -> Option<&'a str> {
     let end = rest.find(BLANK).unwrap_or(rest.len());
     let (word, after) = rest.split_at(end);

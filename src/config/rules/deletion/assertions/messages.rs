@@ -1,12 +1,10 @@
-//! What is said of an assertion that does not hold: what really becomes of the file, which line decides it, and what to
-//! change.
+//! The findings of assertions that fail: what happens to the file, which line decides it, and what to change.
 //!
-//! Takes verdicts that others made, gives findings. Decides nothing.
-//! Invariant: the first label is the file that was asked about; every other one points at a line that decides.
+//! Invariant: the first label is the asserted file; every other label points at a line that decides.
 
 use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::nodes::{AssertionNode, ClassNode, Expectation, FileNode};
-use crate::config::rules::validate::{Claim, Place};
+use crate::config::rules::resolved::{ResolvedBackup, ResolvedRetention};
 use crate::config::source::{Span, Spanned};
 use crate::keep_reason::KeepReason;
 use crate::model::Keep;
@@ -15,7 +13,7 @@ use crate::model::retention::{Stays, Verdict};
 use crate::path::RelPath;
 use crate::units::show_duration;
 
-pub(super) struct Question<'a> {
+pub(super) struct AssertionCase<'a> {
     pub(super) node: &'a AssertionNode,
     pub(super) file: &'a FileNode,
     pub(super) expected: Expectation,
@@ -27,7 +25,7 @@ pub(super) struct Question<'a> {
 fn failed(node: &AssertionNode, file: &FileNode, message: String, label: String) -> Finding {
     let finding = Finding::new(Code::AssertionFailed, file.span, message, label);
     match &node.claim {
-        Some(claim) => finding.also(claim.span, "does not hold"),
+        Some(claim) => finding.also(claim.span, "this assertion fails"),
         None => finding,
     }
 }
@@ -39,14 +37,14 @@ fn aged(file: &FileNode) -> String {
         .map_or_else(String::new, |age| format!(", {} old,", show_duration(age.value)))
 }
 
-/// A verdict that is not the expected one, or is that of another class.
+/// A verdict that is not expected, or comes from another class.
 pub(super) fn of_retention(
-    claim: &Claim<'_>,
-    question: &Question<'_>,
+    claim: &ResolvedRetention<'_>,
+    question: &AssertionCase<'_>,
     verdict: Verdict,
     matching: &[usize],
 ) -> Finding {
-    let Question {
+    let AssertionCase {
         node,
         file,
         expected,
@@ -59,39 +57,35 @@ pub(super) fn of_retention(
     let what = format!("`{shown}`{}", aged(file));
     let message = match verdict {
         Verdict::Unmatched => format!(
-            "{what} is never touched: no class of the retention `{}` holds it",
+            "{what} is never touched: no class of retention `{}` matches it",
             claim.name
         ),
-        Verdict::Excluded => format!("{what} is never touched: the retention `{}` excludes it", claim.name),
+        Verdict::Excluded => format!("{what} is never touched: retention `{}` excludes it", claim.name),
         Verdict::Stays(_, Stays::Young) => {
-            format!("{what} is kept: the class `{name}` keeps it {}", keeps(decides))
+            format!("{what} is kept: class `{name}` keeps it {}", keeps(decides))
         }
-        Verdict::Stays(_, Stays::Forever) => format!("{what} is kept: the class `{name}` keeps it forever"),
+        Verdict::Stays(_, Stays::Forever) => format!("{what} is kept: class `{name}` keeps it forever"),
         Verdict::Stays(_, Stays::Newest) => {
             let newest = decides.map_or(0, |class| class.keep_newest);
-            format!("{what} is kept: it is among the newest {newest} of the class `{name}`")
+            format!("{what} is kept: it is one of the newest {newest} files of class `{name}`")
         }
         Verdict::Kept(_, KeepReason::NotCovered) => {
-            format!("{what} is kept: the backup `{}` does not store it", claim.backup.name)
+            format!("{what} is kept: backup `{}` does not store it", claim.backup.name)
         }
         Verdict::Kept(_, reason) => format!("{what} is kept: {}", reason.meaning()),
         Verdict::Delete(_) => {
             let expires = if file.age.is_some() { "has expired" } else { "expires" };
-            format!("{what} {expires}: the class `{name}` keeps it {}", keeps(decides))
+            format!("{what} {expires}: class `{name}` keeps it {}", keeps(decides))
         }
     };
     let other = wanted.and_then(|class| classes.get(class));
     let label = match other {
-        Some(other) => format!(
-            "asserted to be {} by the class `{}`",
-            expected.word(),
-            class_name(other)
-        ),
-        None => format!("asserted to be {}", expected.word()),
+        Some(other) => format!("expected to be {} by class `{}`", expected.word(), class_name(other)),
+        None => format!("expected to be {}", expected.word()),
     };
     let mut finding = failed(node, file, message, label);
     if let Some(class) = decides {
-        finding = finding.also(keep_span(class), format!("decides: {}", why(class, &file.path)));
+        finding = finding.also(keep_span(class), format!("applies: {}", why(class, &file.path)));
     }
     match verdict {
         Verdict::Unmatched => {
@@ -101,7 +95,7 @@ pub(super) fn of_retention(
                 .name
                 .as_ref()
                 .map_or(claim.node.job.head, |name| name.span);
-            finding = finding.also(span, "has no class for it");
+            finding = finding.also(span, "has no class that matches it");
         }
         Verdict::Excluded => {
             if let Some(by) = taking(&claim.node.exclude, &file.path) {
@@ -120,26 +114,26 @@ pub(super) fn of_retention(
         if decides.is_some() {
             finding = finding.also(
                 keep_span(class),
-                format!("matches too ({}), but the longest keep wins", keeps(Some(class))),
+                format!("also matches ({}), but the longest time applies", keeps(Some(class))),
             );
         }
     }
     finding.help(advice(question, verdict, name, claim))
 }
 
-fn advice(question: &Question<'_>, verdict: Verdict, class: &str, claim: &Claim<'_>) -> String {
+fn advice(question: &AssertionCase<'_>, verdict: Verdict, class: &str, claim: &ResolvedRetention<'_>) -> String {
     let shown = excerpt(&question.file.path.to_string());
     let is = match verdict {
         Verdict::Unmatched | Verdict::Excluded => Expectation::Untouched,
         Verdict::Delete(_) => Expectation::Expired,
         Verdict::Stays(..) | Verdict::Kept(..) => Expectation::Kept,
     };
-    let else_say = format!("or say `expect \"{}\"` if that is what you mean", is.word());
-    if super::as_expected(question.expected, verdict) {
+    let else_say = format!("or write `expect \"{}\"` if this is intended", is.word());
+    if as_expected(question.expected, verdict) {
         return if class.is_empty() {
-            "let the asserted class match it, or leave `class=` out".to_owned()
+            "change the class so that it matches the file, or remove `class=`".to_owned()
         } else {
-            format!("mend the classes, or say `class=\"{class}\"` if that is what you mean")
+            format!("fix the classes, or write `class=\"{class}\"` if this is intended")
         };
     }
     match verdict {
@@ -148,23 +142,21 @@ fn advice(question: &Question<'_>, verdict: Verdict, class: &str, claim: &Claim<
                 Some((dir, _)) => format!("{dir}/**"),
                 None => shown,
             };
-            format!("add a class for it, such as `class \"old\" \"{glob}\" keep=\"7d\"`, {else_say}")
+            format!("add a class, for example `class \"old\" \"{glob}\" keep=\"7d\"`, {else_say}")
         }
         Verdict::Excluded => format!("narrow `exclude` of the retention, {else_say}"),
-        Verdict::Stays(_, Stays::Newest) => format!("lower `keep-newest` of the class `{class}`, {else_say}"),
+        Verdict::Stays(_, Stays::Newest) => format!("lower `keep-newest` of class `{class}`, {else_say}"),
         Verdict::Kept(_, KeepReason::NotCovered) => format!(
-            "what is not copied is never deleted: let the backup `{}` store it, {else_say}",
+            "only copied files are deleted: include it in backup `{}`, {else_say}",
             claim.backup.name
         ),
         Verdict::Stays(..) | Verdict::Kept(..) if question.expected == Expectation::Expired => {
-            format!("shorten the keep of the class `{class}` or let it not match, {else_say}")
+            format!("shorten `keep` of class `{class}`, or change its globs, {else_say}")
         }
         Verdict::Delete(_) if question.expected == Expectation::Kept => {
-            format!(
-                "lengthen the keep of the class `{class}`, or add `exclude \"{shown}\"` to the retention, {else_say}"
-            )
+            format!("extend `keep` of class `{class}`, or add `exclude \"{shown}\"` to the retention, {else_say}")
         }
-        _ => format!("let the class `{class}` not match it, or add `exclude \"{shown}\"` to the retention, {else_say}"),
+        _ => format!("change the globs of class `{class}`, or add `exclude \"{shown}\"` to the retention, {else_say}"),
     }
 }
 
@@ -210,7 +202,7 @@ fn taking<'a>(patterns: &'a [Spanned<Pattern>], path: &RelPath) -> Option<&'a Sp
 }
 
 /// Labels what keeps a path out of a backup.
-fn left_out(finding: Finding, place: &Place<'_>, path: &RelPath) -> Finding {
+fn left_out(finding: Finding, place: &ResolvedBackup<'_>, path: &RelPath) -> Finding {
     if let Some(by) = taking(&place.node.exclude, path) {
         return finding.also(by.span, "excluded here");
     }
@@ -224,7 +216,7 @@ fn left_out(finding: Finding, place: &Place<'_>, path: &RelPath) -> Finding {
 
 /// A file that a backup stores and should not, or the reverse.
 pub(super) fn of_backup(
-    place: &Place<'_>,
+    place: &ResolvedBackup<'_>,
     node: &AssertionNode,
     file: &FileNode,
     standing: SelectionState,
@@ -236,32 +228,32 @@ pub(super) fn of_backup(
         let finding = failed(
             node,
             file,
-            format!("{what} is stored by the backup `{}`", place.name),
-            "asserted to be left out".to_owned(),
+            format!("{what} is stored by backup `{}`", place.name),
+            "expected to be left out".to_owned(),
         );
         let (span, label) = match (taking(&place.node.include, &file.path), &place.node.source) {
             (Some(by), _) => (by.span, "included here"),
-            (None, Some(source)) => (source.span, "everything in here is included"),
-            (None, None) => (place.node.job.head, "everything in here is included"),
+            (None, Some(source)) => (source.span, "includes everything in this directory"),
+            (None, None) => (place.node.job.head, "includes everything in this directory"),
         };
         return finding.also(span, label).help(format!(
-            "add `exclude \"{shown}\"` to the backup, or say `expect \"stored\"` if that is what you mean"
+            "add `exclude \"{shown}\"` to the backup, or write `expect \"stored\"` if this is intended"
         ));
     }
-    let label = "asserted to be stored".to_owned();
-    let otherwise = "or say `expect \"left-out\"` if that is what you mean";
+    let label = "expected to be stored".to_owned();
+    let otherwise = "or write `expect \"left-out\"` if this is intended";
     if standing.selected() {
         let mut finding = failed(
             node,
             file,
             format!(
-                "{what} is not stored by the backup `{}`: no retention lets it go",
+                "{what} is not stored by backup `{}`: no retention deletes it",
                 place.name
             ),
             label,
         );
         if let Some(contents) = &place.node.contents {
-            finding = finding.also(contents.span, "stores only what a retention may delete now");
+            finding = finding.also(contents.span, "stores only files that a retention may delete now");
         }
         return finding.help(format!("write `contents \"all\"`, {otherwise}"));
     }
@@ -269,7 +261,7 @@ pub(super) fn of_backup(
         node,
         file,
         format!(
-            "{what} is left out: the backup `{}` {} it",
+            "{what} is left out: backup `{}` {} it",
             place.name,
             if standing.excluded {
                 "excludes"
@@ -282,25 +274,37 @@ pub(super) fn of_backup(
     let change = if standing.excluded {
         "narrow `exclude`"
     } else {
-        "widen `include`"
+        "extend `include`"
     };
     left_out(finding, place, &file.path).help(format!("{change} of the backup, {otherwise}"))
 }
 
 /// What is stored depends on the age, and none is given.
-pub(super) fn ageless(place: &Place<'_>, file: &FileNode) -> Finding {
+pub(super) fn ageless(place: &ResolvedBackup<'_>, file: &FileNode) -> Finding {
     let finding = Finding::new(
         Code::Missing,
         file.span,
-        format!("what the backup `{}` stores depends on a file's age", place.name),
-        "needs `age=`",
+        format!(
+            "whether backup `{}` stores a file depends on the age of the file",
+            place.name
+        ),
+        "missing `age=`",
     );
     let finding = match &place.node.contents {
-        Some(contents) => finding.also(contents.span, "stores only what a retention may delete now"),
+        Some(contents) => finding.also(contents.span, "stores only files that a retention may delete now"),
         None => finding,
     };
     finding.help(format!(
-        "say how old it is: `file \"{}\" age=\"30d\"`",
+        "write how old it is: `file \"{}\" age=\"30d\"`",
         excerpt(&file.path.to_string())
     ))
+}
+
+pub(super) fn as_expected(expected: Expectation, verdict: Verdict) -> bool {
+    match expected {
+        Expectation::Expired => matches!(verdict, Verdict::Delete(_)),
+        Expectation::Kept => !matches!(verdict, Verdict::Delete(_)),
+        Expectation::Untouched => matches!(verdict, Verdict::Unmatched | Verdict::Excluded),
+        Expectation::Stored | Expectation::LeftOut => true,
+    }
 }

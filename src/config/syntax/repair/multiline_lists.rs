@@ -1,33 +1,33 @@
 //! Lists of other languages over several lines: `[` to `]`, commas at the ends of lines, lines `- value`.
 //!
-//! Takes the tokens of a file before anything else does, gives one finding a list with all of its values behind the
-//! setting's name, and makes one line of it. Part of `slips`.
-//! Invariant: that of `slips`; the values of a list that was mended are still read.
+//! Takes the tokens of a file before the scan does, gives one finding a list with all of its values after the setting's
+//! name, and makes one line of it.
+//! Invariant: the values of a repaired list are still read.
 
-use crate::config::findings::{Code, excerpt};
-use crate::config::syntax::kdl_string;
+use super::lists::{INVALID_LIST, LIST_SIGNS};
+use super::repairer::Repairer;
+use crate::config::findings::excerpt;
+use crate::config::syntax::bare_word::{kdl_string, needs_quotes};
 use crate::config::syntax::lexer::{self, Token, TokenKind};
-use crate::config::syntax::repair::mend::Mender;
-use crate::config::syntax::repair::words::bare_needs_quotes;
 
-/// How many tokens a list over several lines may have.
-const LONGEST_LIST: usize = 2_000;
+/// Tokens of a list over several lines.
+const MAX_LIST_TOKENS: usize = 2_000;
 
-/// A list that goes over several lines.
-struct Long {
-    /// The numbers of its values' tokens.
+/// A list over several lines.
+struct MultilineList {
+    /// The indices of its values.
     values: Vec<usize>,
-    /// The first token behind the name and the first behind the list.
+    /// The first token after the name and the first after the list.
     from: usize,
     to: usize,
-    /// Comments stand among the values.
+    /// There are comments among the values.
     commented: bool,
     label: &'static str,
 }
 
-impl Mender<'_> {
-    /// Lists over several lines, before anything else is looked at: each becomes one line of values.
-    pub(in crate::config) fn long_lists(&mut self, tokens: &mut [Token]) {
+impl Repairer<'_> {
+    /// Makes one line of values of each list.
+    pub(super) fn multiline_lists(&mut self, tokens: &mut [Token]) {
         let mut begin: Option<usize> = None;
         let mut at = 0;
         while let Some(token) = tokens.get(at).copied() {
@@ -36,7 +36,7 @@ impl Mender<'_> {
                 TokenKind::Newline | TokenKind::Semicolon | TokenKind::Open | TokenKind::Close => begin = None,
                 TokenKind::Word { .. } | TokenKind::Text { .. } | TokenKind::Equals => {
                     let first = *begin.get_or_insert(at);
-                    if let Some(list) = self.long_list(tokens, first, at) {
+                    if let Some(list) = self.multiline_list(tokens, first, at) {
                         at = list.to;
                         self.flatten(tokens, first, &list);
                         continue;
@@ -47,9 +47,9 @@ impl Mender<'_> {
         }
     }
 
-    fn long_list(&self, tokens: &[Token], first: usize, at: usize) -> Option<Long> {
+    fn multiline_list(&self, tokens: &[Token], first: usize, at: usize) -> Option<MultilineList> {
         let token = *tokens.get(at)?;
-        let word = self.str(token);
+        let word = self.text_of(token);
         match token.kind {
             TokenKind::Word { .. } if at > first && word.starts_with('[') && !word.contains(']') => {
                 let before = tokens.get(at - 1).copied()?;
@@ -64,27 +64,27 @@ impl Mender<'_> {
     }
 
     /// `[`, at `at`, to `]` on another line.
-    fn bracketed(&self, tokens: &[Token], from: usize, at: usize) -> Option<Long> {
-        let mut list = Long {
+    fn bracketed(&self, tokens: &[Token], from: usize, at: usize) -> Option<MultilineList> {
+        let mut list = MultilineList {
             values: Vec::new(),
             from,
             to: at,
             commented: false,
-            label: "no brackets",
+            label: "lists have no brackets",
         };
         let mut newline = false;
-        for (number, token) in tokens.iter().enumerate().skip(at).take(LONGEST_LIST) {
+        for (number, token) in tokens.iter().enumerate().skip(at).take(MAX_LIST_TOKENS) {
             match token.kind {
                 TokenKind::Newline => newline = true,
                 TokenKind::Space => {}
                 TokenKind::Comment { .. } => list.commented = true,
                 TokenKind::Text { closed: true, .. } => list.values.push(number),
                 TokenKind::Word { .. } => {
-                    let word = self.str(*token);
+                    let word = self.text_of(*token);
                     if number > at && word.starts_with('[') {
                         return None;
                     }
-                    if !word.trim_matches(['[', ']', ',']).is_empty() {
+                    if !word.trim_matches(LIST_SIGNS).is_empty() {
                         list.values.push(number);
                     }
                     if word.contains(']') && !word.contains('[') {
@@ -99,7 +99,7 @@ impl Mender<'_> {
     }
 
     /// Lines that end with a comma, followed by lines that hold nothing but strings.
-    fn comma_lines(&self, tokens: &[Token], first: usize, at: usize) -> Option<Long> {
+    fn comma_lines(&self, tokens: &[Token], first: usize, at: usize) -> Option<MultilineList> {
         let behind = tokens.get(at + 1..)?;
         if behind.iter().find(|t| t.kind != TokenKind::Space)?.kind != TokenKind::Newline {
             return None;
@@ -111,28 +111,28 @@ impl Mender<'_> {
                     ..
                 }) => true,
                 Some(word) => {
-                    matches!(word.kind, TokenKind::Word { .. }) && !self.str(*word).trim_matches(',').is_empty()
+                    matches!(word.kind, TokenKind::Word { .. }) && !self.text_of(*word).trim_matches(',').is_empty()
                 }
                 None => false,
             })
             .collect();
-        let mut list = Long {
+        let mut list = MultilineList {
             from: *head.first()?,
             values: head,
             to: at,
             commented: false,
-            label: "no commas",
+            label: "lists have no commas",
         };
         let mut comma = true;
         let mut newline = false;
-        for (number, token) in tokens.iter().enumerate().skip(at + 1).take(LONGEST_LIST) {
+        for (number, token) in tokens.iter().enumerate().skip(at + 1).take(MAX_LIST_TOKENS) {
             match token.kind {
                 TokenKind::Space => {}
                 TokenKind::Comment { .. } => list.commented = true,
                 TokenKind::Newline if comma && !newline => newline = true,
                 TokenKind::Text { closed: true, .. } if comma && newline => {
                     let next = tokens.get(number + 1..)?.iter().find(|t| t.kind != TokenKind::Space);
-                    let key = next.is_some_and(|t| t.kind == TokenKind::Equals || self.str(*t).starts_with(':'));
+                    let key = next.is_some_and(|t| t.kind == TokenKind::Equals || self.text_of(*t).starts_with(':'));
                     if key {
                         return None;
                     }
@@ -140,7 +140,7 @@ impl Mender<'_> {
                     list.to = number + 1;
                     (comma, newline) = (false, false);
                 }
-                TokenKind::Word { .. } if !comma && self.str(*token) == "," => {
+                TokenKind::Word { .. } if !comma && self.text_of(*token) == "," => {
                     comma = true;
                     list.to = number + 1;
                 }
@@ -151,28 +151,28 @@ impl Mender<'_> {
     }
 
     /// A name alone on its line, followed by lines `- value`.
-    fn dashed(&self, tokens: &[Token], at: usize) -> Option<Long> {
-        let mut list = Long {
+    fn dashed(&self, tokens: &[Token], at: usize) -> Option<MultilineList> {
+        let mut list = MultilineList {
             values: Vec::new(),
             from: at + 1,
             to: at,
             commented: false,
-            label: "a dash begins no value",
+            label: "lists have no dashes",
         };
-        // What is expected: 0 the line's end, 1 a dash, 2 a value.
+        // What is expected: 0 the end of the line, 1 a dash, 2 a value.
         let mut state = 0;
-        for (number, token) in tokens.iter().enumerate().skip(at + 1).take(LONGEST_LIST) {
+        for (number, token) in tokens.iter().enumerate().skip(at + 1).take(MAX_LIST_TOKENS) {
             match (token.kind, state) {
                 (TokenKind::Space, _) => {}
                 (TokenKind::Comment { .. }, _) => list.commented |= !list.values.is_empty(),
                 (TokenKind::Newline, 0 | 1) => state = 1,
-                (TokenKind::Word { .. }, 1) if self.str(*token) == "-" => state = 2,
+                (TokenKind::Word { .. }, 1) if self.text_of(*token) == "-" => state = 2,
                 (TokenKind::Text { closed: true, .. }, 2) => {
                     list.values.push(number);
                     list.to = number + 1;
                     state = 0;
                 }
-                (TokenKind::Word { .. }, 2) if !self.str(*token).ends_with(':') => {
+                (TokenKind::Word { .. }, 2) if !self.text_of(*token).ends_with(':') => {
                     list.values.push(number);
                     list.to = number + 1;
                     state = 0;
@@ -185,8 +185,8 @@ impl Mender<'_> {
         (!list.values.is_empty()).then_some(list)
     }
 
-    /// Says how the list is written, and makes one line of it.
-    fn flatten(&mut self, tokens: &mut [Token], first: usize, list: &Long) {
+    /// Reports how the list is written, and makes one line of it.
+    fn flatten(&mut self, tokens: &mut [Token], first: usize, list: &MultilineList) {
         let (Some(begin), Some(from), Some(last)) = (
             tokens.get(first).copied(),
             tokens.get(list.from).copied(),
@@ -209,8 +209,8 @@ impl Mender<'_> {
             let Some(token) = tokens.get_mut(*number) else {
                 continue;
             };
-            let text = self.str(*token);
-            let bare = text.trim_matches(['[', ']', ',']);
+            let text = self.text_of(*token);
+            let bare = text.trim_matches(LIST_SIGNS);
             written.push(' ');
             if matches!(token.kind, TokenKind::Text { .. }) {
                 written.push_str(text);
@@ -218,14 +218,14 @@ impl Mender<'_> {
             }
             token.start += text.find(bare).unwrap_or(0);
             token.end = token.start + bare.len();
-            if bare_needs_quotes(bare) || bare.contains(',') || matches!(bare, "true" | "false" | "null") {
+            if needs_quotes(bare) || bare.contains(',') || matches!(bare, "true" | "false" | "null") {
                 written.push_str(&kdl_string(bare));
                 let (start, end) = (token.start, token.end);
                 token.kind = TokenKind::Text {
                     raw: true,
                     closed: true,
                 };
-                self.placeholder(start, end);
+                self.placeholder(start..end);
             } else {
                 written.push_str(bare);
             }
@@ -238,13 +238,7 @@ impl Mender<'_> {
         let shown = shown.unwrap_or_default();
         let start = from.start + first_sign.find(shown).unwrap_or(0);
         let indent = shown.len() - shown.trim_start().len();
-        self.report(
-            Code::Syntax,
-            start + indent,
-            start + shown.len(),
-            "a list is written as several arguments",
-            list.label,
-        );
+        self.syntax_error(start + indent..start + shown.len(), INVALID_LIST, list.label);
         self.help(format!(
             "write `{}`",
             excerpt(&format!("{}{written}", name.trim_matches('"')))
@@ -253,8 +247,8 @@ impl Mender<'_> {
             let end = begin.start + name.len();
             self.fix(&[(end, last.end, &written)]);
         }
-        // What is between the values goes; commas and brackets that touched one have been cut off.
-        self.fill(begin.start + name.len(), head_end, b' ');
+        // What is between the values goes; commas and brackets that touched one are cut off already.
+        self.blank_out(begin.start + name.len()..head_end);
         if let Some(begin) = tokens.get_mut(first)
             && begin.end == head_end
         {
@@ -265,10 +259,10 @@ impl Mender<'_> {
             let Some(token) = tokens.get(*number).copied() else {
                 continue;
             };
-            self.fill(at, token.start, b' ');
+            self.blank_out(at..token.start);
             at = token.end;
         }
-        self.fill(at, last.end, b' ');
+        self.blank_out(at..last.end);
         for (number, token) in tokens.iter_mut().enumerate().take(list.to).skip(list.from) {
             if list.values.binary_search(&number).is_err() {
                 token.kind = TokenKind::Space;

@@ -1,7 +1,7 @@
-//! What follows from the end of a job while its run goes on: its lock is free, and its back-off stands anew.
+//! The end of a job while its run goes on: its lock is released, and its back-off is updated.
 //!
-//! Takes the events of a run behind the store, gives nothing. Locks of backups and retentions stay until the run is
-//! over, as those of their directories do.
+//! Takes the events of a run after the store. Locks of backups and retentions stay until the run is over, like the locks
+//! of their directories.
 //! Invariant: a target that is tried after failures counts as failed unless it is known to have succeeded.
 
 use crate::model::backoff::{BackOff, BackOffState};
@@ -26,7 +26,7 @@ pub(super) fn locked(model: &Model, jobs: &BTreeSet<JobName>) -> BTreeSet<JobNam
     jobs.difference(&free).cloned().collect()
 }
 
-pub(super) struct Settling<'a> {
+pub(super) struct JobEnds<'a> {
     store: &'a Store,
     run: &'a str,
     scheduled: bool,
@@ -34,7 +34,7 @@ pub(super) struct Settling<'a> {
     rules: BTreeMap<JobName, BackOff>,
 }
 
-impl<'a> Settling<'a> {
+impl<'a> JobEnds<'a> {
     pub(super) fn new(
         model: &Model,
         store: &'a Store,
@@ -64,7 +64,7 @@ impl<'a> Settling<'a> {
             _ => Ok(()),
         };
         if let Err(error) = told {
-            // The event itself is written: the next run of the job tells.
+            // The event itself is written: the next run of the job shows it.
             tracing::warn!(
                 run = self.run,
                 error = &error as &dyn std::error::Error,

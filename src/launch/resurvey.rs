@@ -1,7 +1,7 @@
 //! Looking at a backup's source and destination once more within a run: what ran before may have made files,
 //! mounted a disk, or deleted.
 //!
-//! Takes what the run was planned with; gives the backup's steps decided anew. Directories that are others now are
+//! Takes what the run was planned with; gives the backup's steps, decided again. Directories that are others now are
 //! locked and put in order like those that were there from the start.
 //! Invariant: nothing is deleted that the plan does not list, or that changed since.
 
@@ -25,7 +25,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// What the run was planned with.
-pub(super) struct Again<'a> {
+pub(super) struct Resurvey<'a> {
     pub(super) model: &'a Model,
     pub(super) request: &'a RunRequest,
     pub(super) facts: &'a PlanFacts,
@@ -37,7 +37,7 @@ pub(super) struct Again<'a> {
     pub(super) stuck: AtomicBool,
 }
 
-impl LookAgain for Again<'_> {
+impl LookAgain for Resurvey<'_> {
     fn look_again(
         &self,
         plan: &Plan,
@@ -96,7 +96,7 @@ impl LookAgain for Again<'_> {
     }
 }
 
-impl Again<'_> {
+impl Resurvey<'_> {
     /// Locks the directories of `name` that are others than before; true when any is.
     fn moved(&self, name: &str, found: &mut World, world: &Mutex<World>) -> Result<bool, StepAbort> {
         let mut locks: Vec<Lock> = Vec::new();

@@ -1,0 +1,131 @@
+//! The text under repair: what was overwritten, and what was reported.
+//!
+//! Takes positions in the text, keeps bytes and findings in step. Knows no single mistake.
+//! Invariant: the bytes stay as many as they were, and whole characters are overwritten.
+
+use super::repaired_text::RepairedText;
+use crate::config::findings::{Code, Finding};
+use crate::config::source::Span;
+use crate::config::syntax::lexer::Token;
+use std::ops::Range;
+
+/// Findings of one file. No one reads more, and a hostile file has millions of mistakes.
+const MAX_FINDINGS: usize = 20_000;
+
+pub(super) struct Repairer<'a> {
+    pub(super) text: &'a str,
+    pub(super) bytes: Vec<u8>,
+    pub(super) out: RepairedText,
+    /// Tokens that start before this were repaired together with an earlier one.
+    pub(super) repaired_to: usize,
+    /// Every `:` that was written for the `{` of a block; reported.
+    pub(super) block_colons: Vec<usize>,
+    /// Every `{` that was inserted; reported.
+    pub(super) inserted_opens: Vec<usize>,
+    /// The end of every `}` that was inserted.
+    pub(super) inserted_close_ends: Vec<usize>,
+    base: usize,
+    /// The last finding was dropped.
+    full: bool,
+}
+
+impl<'a> Repairer<'a> {
+    /// Spans of findings start at `base`.
+    pub(super) fn new(text: &'a str, base: usize) -> Self {
+        Self {
+            text,
+            bytes: text.as_bytes().to_vec(),
+            out: RepairedText::default(),
+            repaired_to: 0,
+            block_colons: Vec::new(),
+            inserted_opens: Vec::new(),
+            inserted_close_ends: Vec::new(),
+            base,
+            full: false,
+        }
+    }
+
+    pub(super) fn text_of(&self, token: Token) -> &'a str {
+        self.text.get(token.start..token.end).unwrap_or_default()
+    }
+
+    fn span(&self, range: Range<usize>) -> Span {
+        Span::new(self.base + range.start, self.base + range.end)
+    }
+
+    pub(super) fn overwrite(&mut self, range: impl Into<Range<usize>>, with: u8) {
+        if let Some(bytes) = self.bytes.get_mut(range.into()) {
+            bytes.fill(with);
+        }
+    }
+
+    pub(super) fn blank_out(&mut self, range: impl Into<Range<usize>>) {
+        self.overwrite(range, b' ');
+    }
+
+    /// The value here is not what was written: it must never be used.
+    pub(super) fn mark_replaced(&mut self, range: impl Into<Range<usize>>) {
+        let range = range.into();
+        self.out.replaced.push(Span::new(range.start, range.end));
+    }
+
+    /// Overwrites a value with a word that the parser accepts.
+    pub(super) fn placeholder(&mut self, range: impl Into<Range<usize>>) {
+        let range = range.into();
+        self.overwrite(range.clone(), b'_');
+        self.mark_replaced(range);
+    }
+
+    pub(super) fn report(
+        &mut self,
+        code: Code,
+        range: impl Into<Range<usize>>,
+        message: impl Into<String>,
+        label: impl Into<String>,
+    ) {
+        self.full = self.out.findings.len() >= MAX_FINDINGS;
+        if !self.full {
+            let finding = Finding::new(code, self.span(range.into()), message, label);
+            self.out.findings.push(finding);
+        }
+    }
+
+    pub(super) fn syntax_error(
+        &mut self,
+        range: impl Into<Range<usize>>,
+        message: impl Into<String>,
+        label: impl Into<String>,
+    ) {
+        self.report(Code::Syntax, range, message, label);
+    }
+
+    /// Changes the finding that was reported last.
+    fn amend(&mut self, change: impl FnOnce(Finding) -> Finding) {
+        if !self.full
+            && let Some(last) = self.out.findings.pop()
+        {
+            self.out.findings.push(change(last));
+        }
+    }
+
+    /// Adds another place to the last finding.
+    pub(super) fn label(&mut self, range: impl Into<Range<usize>>, label: &str) {
+        let span = self.span(range.into());
+        self.amend(|last| last.also(span, label));
+    }
+
+    pub(super) fn help(&mut self, help: impl Into<String>) {
+        self.amend(|last| last.help(help));
+    }
+
+    /// Adds the edits that would fix the last finding.
+    pub(super) fn fix(&mut self, edits: &[(usize, usize, &str)]) {
+        let edits: Vec<(Span, String)> = edits
+            .iter()
+            .map(|(start, end, text)| (self.span(*start..*end), (*text).to_owned()))
+            .collect();
+        let mut titles: Vec<String> = edits.iter().map(|(_, text)| Finding::title(text)).collect();
+        titles.dedup();
+        self.amend(|last| last.fixes(titles.join(", "), edits));
+    }
+}
