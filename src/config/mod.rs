@@ -1,6 +1,6 @@
 //! Text → [`Model`]: reads ops files, reports everything that is wrong with them, and gives what they mean.
 //!
-//! Three ways in: [`load`] gives the model, [`check`] the findings, [`format`](fn@format) the usual form of a text. The way of
+//! Three ways in: [`load`](fn@load) gives the model, [`check`] the findings, [`format`](fn@format) the usual form of a text. The way of
 //! a file:
 //! - `syntax`: text → KDL tree; mistakes are repaired, so that one hides no other
 //! - `load`: the root file and its imports → one document of decoded `nodes`; `source` knows files, spans and imports

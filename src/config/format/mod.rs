@@ -24,7 +24,7 @@ use width::INDENT;
 
 /// Why a text was not formatted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::config) enum FormatFailure {
+pub enum FormatFailure {
     /// It is not valid KDL.
     Invalid,
     /// It would be larger than a file may be.
@@ -33,7 +33,7 @@ pub(in crate::config) enum FormatFailure {
     Changed,
 }
 
-pub(in crate::config) fn format(text: &str) -> Result<String, FormatFailure> {
+pub fn format(text: &str) -> Result<String, FormatFailure> {
     let nodes = nodes(text).ok_or(FormatFailure::Invalid)?;
     let new = reformatted(text).ok_or(FormatFailure::TooLarge)?;
     if new == text {

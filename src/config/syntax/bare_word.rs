@@ -48,7 +48,7 @@ pub(super) fn needs_quotes(word: &str) -> bool {
 }
 
 /// The text as a quoted KDL string.
-pub(in crate::config) fn kdl_string(text: &str) -> String {
+pub fn kdl_string(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
         match c {
@@ -74,7 +74,7 @@ pub(super) fn kdl_word(word: &str) -> String {
 }
 
 /// May be in a file as it is, and does not change how its line looks.
-pub(in crate::config) fn is_plain(c: char) -> bool {
+pub fn is_plain(c: char) -> bool {
     let direction = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     !c.is_control() && !direction && !lexer::is_newline(c) && c != '\u{feff}'
 }

@@ -286,7 +286,7 @@ fn apart(first: &str, second: &str) -> Option<String> {
 }
 
 /// The nodes that `/-` comments out, each with the `;` that ends it: the parser does not accept a `;` after one.
-pub(in crate::config) fn commented_out(text: &str, tokens: &[Token]) -> Vec<(usize, usize)> {
+pub fn commented_out(text: &str, tokens: &[Token]) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     // The depth of the commented-out node, and its start.
     let mut inside: Option<(usize, usize)> = None;

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::config) enum TokenKind {
+pub enum TokenKind {
     /// White space within a line, and a continued line's end.
     Space,
     Newline,
@@ -38,29 +38,29 @@ pub(in crate::config) enum TokenKind {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::config) struct Token {
-    pub(in crate::config) kind: TokenKind,
-    pub(in crate::config) start: usize,
-    pub(in crate::config) end: usize,
+pub struct Token {
+    pub kind: TokenKind,
+    pub start: usize,
+    pub end: usize,
 }
 
 impl Token {
     /// White space within a line, or a comment.
-    pub(in crate::config) fn is_blank(self) -> bool {
+    pub fn is_blank(self) -> bool {
         matches!(self.kind, TokenKind::Space | TokenKind::Comment { .. })
     }
 
     /// A bare word or a string.
-    pub(in crate::config) fn is_word(self) -> bool {
+    pub fn is_word(self) -> bool {
         matches!(self.kind, TokenKind::Word { .. } | TokenKind::Text { .. })
     }
 
-    pub(in crate::config) fn is_closed_string(self) -> bool {
+    pub fn is_closed_string(self) -> bool {
         matches!(self.kind, TokenKind::Text { closed: true, .. })
     }
 
     /// A quoted string, not a raw one, without its end.
-    pub(in crate::config) fn is_unclosed_string(self) -> bool {
+    pub fn is_unclosed_string(self) -> bool {
         matches!(
             self.kind,
             TokenKind::Text {
@@ -77,14 +77,14 @@ impl From<Token> for Range<usize> {
     }
 }
 
-pub(in crate::config) fn is_newline(c: char) -> bool {
+pub fn is_newline(c: char) -> bool {
     matches!(
         c,
         '\n' | '\r' | '\u{85}' | '\u{0b}' | '\u{0c}' | '\u{2028}' | '\u{2029}'
     )
 }
 
-pub(in crate::config) fn is_space(c: char) -> bool {
+pub fn is_space(c: char) -> bool {
     matches!(
         c,
         '\t' | ' ' | '\u{a0}' | '\u{1680}' | '\u{2000}'
@@ -92,12 +92,12 @@ pub(in crate::config) fn is_space(c: char) -> bool {
     )
 }
 
-pub(in crate::config) fn is_blank_or_newline(c: char) -> bool {
+pub fn is_blank_or_newline(c: char) -> bool {
     is_space(c) || is_newline(c)
 }
 
 /// Cuts the whole text into tokens.
-pub(in crate::config) fn tokens(text: &str) -> Vec<Token> {
+pub fn tokens(text: &str) -> Vec<Token> {
     let mut lexer = Lexer {
         text,
         at: 0,

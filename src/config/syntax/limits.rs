@@ -6,8 +6,8 @@
 use crate::config::syntax::lexer::{Token, TokenKind};
 
 /// Bytes of one file.
-pub(in crate::config) const MAX_FILE_SIZE: usize = 4 * 1024 * 1024;
-pub(in crate::config) const MAX_BLOCK_DEPTH: usize = 64;
+pub const MAX_FILE_SIZE: usize = 4 * 1024 * 1024;
+pub const MAX_BLOCK_DEPTH: usize = 64;
 /// The parser takes exponential time in the nesting of commented-out blocks.
 const MAX_COMMENTED_OUT_DEPTH: usize = 2;
 

@@ -2,11 +2,11 @@
 
 mod bare_word;
 mod grammar;
-pub(in crate::config) mod lexer;
-pub(in crate::config) mod limits;
-pub(in crate::config) mod other_formats;
-pub(in crate::config) mod parser;
-pub(in crate::config) mod repair;
-pub(in crate::config) mod tree;
+pub mod lexer;
+pub mod limits;
+pub mod other_formats;
+pub mod parser;
+pub mod repair;
+pub mod tree;
 
-pub(in crate::config) use bare_word::{is_plain, kdl_string};
+pub use bare_word::{is_plain, kdl_string};

@@ -16,11 +16,7 @@ const MAX_FINDINGS_PER_PIECE: usize = 8;
 const MAX_NESTED_STRETCHES: usize = 64;
 
 /// Parses one piece; what the parser refuses becomes findings.
-pub(in crate::config) fn parse(
-    repaired: &RepairedText,
-    piece: &Piece,
-    base: usize,
-) -> Result<Vec<SyntaxNode>, Vec<Finding>> {
+pub fn parse(repaired: &RepairedText, piece: &Piece, base: usize) -> Result<Vec<SyntaxNode>, Vec<Finding>> {
     let mut text = repaired.text.get(piece.start..piece.end).unwrap_or_default().to_owned();
     let length = text.len();
     text.extend(std::iter::repeat_n('}', piece.unclosed));

@@ -5,7 +5,7 @@
 use crate::config::source::Span;
 
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::config) enum Data {
+pub enum Data {
     Text(String),
     Integer(i128),
     Float(f64),
@@ -17,37 +17,37 @@ pub(in crate::config) enum Data {
 
 /// An argument, or the value of a property.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::config) struct SyntaxValue {
-    pub(in crate::config) data: Data,
-    pub(in crate::config) span: Span,
+pub struct SyntaxValue {
+    pub data: Data,
+    pub span: Span,
     /// A number as it was typed: `0x10`, `0755`, `1.10`. Empty for anything else.
-    pub(in crate::config) typed: String,
+    pub typed: String,
     /// Written without quotes.
-    pub(in crate::config) bare: bool,
+    pub bare: bool,
     /// A `(type)` before it.
-    pub(in crate::config) annotated: bool,
+    pub annotated: bool,
 }
 
 /// `key=value`.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::config) struct SyntaxProperty {
-    pub(in crate::config) key: String,
-    pub(in crate::config) key_span: Span,
-    pub(in crate::config) value: SyntaxValue,
+pub struct SyntaxProperty {
+    pub key: String,
+    pub key_span: Span,
+    pub value: SyntaxValue,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::config) struct SyntaxNode {
-    pub(in crate::config) name: String,
-    pub(in crate::config) name_span: Span,
+pub struct SyntaxNode {
+    pub name: String,
+    pub name_span: Span,
     /// From the name to the last argument or property.
-    pub(in crate::config) head: Span,
+    pub head: Span,
     /// All of it, with its block.
-    pub(in crate::config) extent: Span,
-    pub(in crate::config) args: Vec<SyntaxValue>,
-    pub(in crate::config) props: Vec<SyntaxProperty>,
+    pub extent: Span,
+    pub args: Vec<SyntaxValue>,
+    pub props: Vec<SyntaxProperty>,
     /// `None` without a block.
-    pub(in crate::config) children: Option<Vec<SyntaxNode>>,
-    pub(in crate::config) annotated: bool,
-    pub(in crate::config) name_replaced: bool,
+    pub children: Option<Vec<SyntaxNode>>,
+    pub annotated: bool,
+    pub name_replaced: bool,
 }

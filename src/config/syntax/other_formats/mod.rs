@@ -12,12 +12,12 @@ use std::ops::Range;
 const MAX_TOPIC_LINES: usize = 50;
 
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::config) struct ForeignFormat {
+pub struct ForeignFormat {
     /// The first line that shows it.
-    pub(in crate::config) range: Range<usize>,
-    pub(in crate::config) message: &'static str,
-    pub(in crate::config) label: &'static str,
-    pub(in crate::config) help: String,
+    pub range: Range<usize>,
+    pub message: &'static str,
+    pub label: &'static str,
+    pub help: String,
 }
 
 const YAML: (&str, &str, &str) = (
@@ -57,7 +57,7 @@ enum LineShape {
 }
 
 /// The other format that the whole text is in. `tops` are the names of top-level nodes.
-pub(in crate::config) fn detect(text: &str, tops: &[&str]) -> Option<ForeignFormat> {
+pub fn detect(text: &str, tops: &[&str]) -> Option<ForeignFormat> {
     let found = |(message, label, help): (&'static str, &'static str, &'static str), start, end| {
         Some(ForeignFormat {
             range: start..end,

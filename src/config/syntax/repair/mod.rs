@@ -22,14 +22,14 @@ mod scan;
 mod statement;
 mod words;
 
-pub(in crate::config) use repaired_text::{Piece, RepairedText};
+pub use repaired_text::{Piece, RepairedText};
 
 use crate::config::findings::Code;
 use crate::config::syntax::{lexer, limits, other_formats};
 use repairer::Repairer;
 
 /// Repairs a text. Spans of findings start at `base`; `tops` are the names of top-level nodes.
-pub(in crate::config) fn repair(text: &str, base: usize, tops: &[&str]) -> RepairedText {
+pub fn repair(text: &str, base: usize, tops: &[&str]) -> RepairedText {
     let mut repairer = Repairer::new(text, base);
     let mut tokens = lexer::tokens(text);
     if let Some(found) = other_formats::detect(text, tops) {
