@@ -277,7 +277,7 @@ impl Loader<'_> {
         let line = ImportLine { path, optional, dir };
         let candidates = match self.imports.candidates(&line) {
             Ok(candidates) => candidates,
-            Err(finding) => return self.unreadable(finding),
+            Err(finding) => return self.unreadable(*finding),
         };
         for candidate in candidates {
             self.import_one(candidate, &line);
@@ -289,8 +289,8 @@ impl Loader<'_> {
             Ok(Some(real)) => real,
             Ok(None) => return,
             // What it declares is read elsewhere.
-            Err(finding) if finding.is_duplicate => return self.report(finding.finding),
-            Err(finding) => return self.unreadable(finding.finding),
+            Err(finding) if finding.is_duplicate => return self.report(*finding.finding),
+            Err(finding) => return self.unreadable(*finding.finding),
         };
         let bytes = match self.overrides.get(&real) {
             Some(text) => Ok(text.clone()),

@@ -77,7 +77,9 @@ fn a_sample_has_every_kind_and_every_stretch() {
         let of_kind: Vec<usize> = taken.iter().filter(|(_, k)| *k == kind).map(|(n, _)| *n).collect();
         assert_eq!(of_kind.len(), 50);
         for (stretch, n) in of_kind.iter().enumerate() {
-            assert!((stretch * 20..stretch * 20 + 22).contains(n), "{stretch}: {n}");
+            // The rare point moves the stretches of its neighbours by up to one point.
+            let stretch = (stretch * 20).saturating_sub(2)..stretch * 20 + 22;
+            assert!(stretch.contains(n), "{stretch:?}: {n}");
         }
     }
     assert_eq!(taken, sample(points, 10, |(_, kind)| *kind));

@@ -1,11 +1,7 @@
 //! What only a prepared machine can show. Plain `cargo test` leaves these out; `.ci/test` prepares the machine and runs
 //! them, and there they fail where something is missing.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    reason = "a test: it stops at what it did not expect, and it starts programs"
-)]
+#![expect(clippy::disallowed_methods, reason = "a test: it starts programs")]
 
 use crate::support::workspace::{OPSRUN, output_of};
 use std::process::Command;

@@ -111,7 +111,7 @@ fn a_full_destination_ends_with_73_and_deletes_nothing() {
         .collect();
     let old = world.file_with(OsStr::new("noise"), 30, &noise);
     // A limit on the size of files stands in for a full disk: the archive does not fit, the state does.
-    let script = format!("ulimit -f 1000; exec '{}' apply --yes", OPSRUN);
+    let script = format!("ulimit -f 1000; exec '{OPSRUN}' apply --yes");
     let output = Command::new("sh")
         .args(["-c", &script])
         .current_dir(world.path())

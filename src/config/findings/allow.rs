@@ -74,12 +74,10 @@ fn unknown_slug(slug: &str, span: Span) -> Finding {
         format!("unknown finding `{}`", excerpt(slug)),
         "not the slug of a finding",
     );
-    match near {
-        Some(near) => finding.help(format!("did you mean `allow \"{near}\" reason=\"…\"`?")),
-        None => {
-            let warnings = all().filter(|code| code.severity() == FindingSeverity::Warning);
-            let slugs: Vec<&str> = warnings.map(|code| code.slug()).collect();
-            finding.help(format!("these warnings can be allowed: {}", slugs.join(", ")))
-        }
+    if let Some(near) = near {
+        return finding.help(format!("did you mean `allow \"{near}\" reason=\"…\"`?"));
     }
+    let warnings = all().filter(|code| code.severity() == FindingSeverity::Warning);
+    let slugs: Vec<&str> = warnings.map(|code| code.slug()).collect();
+    finding.help(format!("these warnings can be allowed: {}", slugs.join(", ")))
 }

@@ -2,6 +2,7 @@
 //!
 //! Takes the nodes, and what the rules resolved between them. Checks nothing.
 
+use super::channel::ChannelNode;
 use super::document::Document;
 use super::job::JobLinks;
 use crate::model::schedule::Schedule;
@@ -14,7 +15,7 @@ pub fn lower(document: &Document, ops: Ops, schedules: Vec<Schedule>, links: Vec
     Some(Model {
         ops,
         schedules,
-        channels: all(&document.channels, |node| node.lower())?,
+        channels: all(&document.channels, ChannelNode::lower)?,
         checks: all(&document.checks, |node| node.lower(links()))?,
         targets: all(&document.targets, |node| node.lower(links()))?,
         backups: all(&document.backups, |node| node.lower(links()))?,

@@ -75,13 +75,11 @@ fn words(name: &str) -> Vec<String> {
 /// every method that has a setting of this name must mark it.
 pub(super) fn is_secret_setting(block: Option<&str>, name: &str) -> bool {
     let setting = |method: &'static Spec| method.child(name).map(Spec::is_secret);
-    match METHOD_SPECS.iter().find(|method| Some(method.name) == block) {
-        Some(method) => setting(method).unwrap_or(false),
-        None => {
-            let mut marks = METHOD_SPECS.iter().filter_map(setting).peekable();
-            marks.peek().is_some() && marks.all(|secret| secret)
-        }
+    if let Some(method) = METHOD_SPECS.iter().find(|method| Some(method.name) == block) {
+        return setting(method).unwrap_or(false);
     }
+    let mut marks = METHOD_SPECS.iter().filter_map(setting).peekable();
+    marks.peek().is_some() && marks.all(|secret| secret)
 }
 
 /// The same where names may be misspelt: also a setting that its method does not have, a secret one of any method in an

@@ -37,7 +37,7 @@ impl ImportLine {
 
 /// A file that is not imported.
 pub(in crate::config) struct ImportRefusal {
-    pub(in crate::config) finding: Finding,
+    pub(in crate::config) finding: Box<Finding>,
     /// The file was imported already.
     pub(in crate::config) is_duplicate: bool,
 }
@@ -45,7 +45,7 @@ pub(in crate::config) struct ImportRefusal {
 impl From<Finding> for ImportRefusal {
     fn from(finding: Finding) -> Self {
         Self {
-            finding,
+            finding: Box::new(finding),
             is_duplicate: false,
         }
     }
@@ -97,13 +97,13 @@ impl Imports {
     }
 
     /// The paths that a line names, in order.
-    pub(in crate::config) fn candidates(&self, line: &ImportLine) -> Result<Vec<PathBuf>, Finding> {
+    pub(in crate::config) fn candidates(&self, line: &ImportLine) -> Result<Vec<PathBuf>, Box<Finding>> {
         if self.open.len() > MAX_IMPORT_DEPTH {
-            return Err(line.finding(
+            return Err(Box::new(line.finding(
                 format!("imports are nested more than {MAX_IMPORT_DEPTH} levels deep"),
                 "not read",
                 "import this file from the root file".to_owned(),
-            ));
+            )));
         }
         if !line.is_glob() {
             return Ok(vec![paths::normal(&line.dir.join(&line.path.value))]);
@@ -111,17 +111,17 @@ impl Imports {
         let found = self.matching(line)?;
         if found.is_empty() && !line.optional {
             let shown = excerpt(&line.path.value);
-            return Err(line.finding(
+            return Err(Box::new(line.finding(
                 format!("`{shown}` matches no file"),
                 "nothing is imported",
                 format!("if this is expected, write `import \"{shown}\" optional=#true`"),
-            ));
+            )));
         }
         Ok(found)
     }
 
     /// The files that a pattern matches, in the order of their paths.
-    fn matching(&self, line: &ImportLine) -> Result<Vec<PathBuf>, Finding> {
+    fn matching(&self, line: &ImportLine) -> Result<Vec<PathBuf>, Box<Finding>> {
         let full = paths::normal(&line.dir.join(&line.path.value));
         let glob = GlobBuilder::new(&full.to_string_lossy())
             .literal_separator(true)
@@ -146,7 +146,7 @@ impl Imports {
             }
         }
         if !start.starts_with(&self.root_dir) {
-            return Err(self.outside(line, &start));
+            return Err(Box::new(self.outside(line, &start)));
         }
         let walk = walkdir::WalkDir::new(&start).sort_by_file_name().max_depth(if deep {
             MAX_DIRECTORY_DEPTH
@@ -226,7 +226,7 @@ impl Imports {
             finding = finding.also(first, "first imported here");
         }
         Some(ImportRefusal {
-            finding,
+            finding: Box::new(finding),
             is_duplicate: true,
         })
     }

@@ -63,6 +63,7 @@ pub enum CopyState {
     Broken(String),
 }
 
+#[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
 fn to_seconds<S: Serializer>(at: &Option<DateTime<Utc>>, to: S) -> Result<S::Ok, S::Error> {
     at.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true)).serialize(to)
 }

@@ -90,6 +90,7 @@ fn with_offset<S: Serializer>(local: &DateTime<Tz>, to: S) -> Result<S::Ok, S::E
     to.serialize_str(&local.to_rfc3339_opts(SecondsFormat::AutoSi, false))
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference to the field")]
 fn zone_name<S: Serializer>(zone: &Tz, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(zone.name())
 }

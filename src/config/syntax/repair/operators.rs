@@ -17,7 +17,7 @@ pub(super) const ARROWS: [&str; 6] = [":", "::", "->", "=>", "~>", "\u{2192}"];
 
 const VALUE_AFTER_NAME: &str = "a value follows its name directly";
 
-impl<'a> Repairer<'a> {
+impl Repairer<'_> {
     /// A parenthesis that is not part of `(type)value`. Gives the end of a pair.
     pub(super) fn paren(&mut self, token: Token, head: &str, after: &[Token]) -> Option<usize> {
         self.blank_out(token);
