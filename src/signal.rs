@@ -4,7 +4,7 @@
 //! lease and SIGXFSZ a file size limit: both end a process that does not handle them, both are answered by an
 //! error where they matter. Handlers, unlike masks, are not inherited by children.
 //! Async tasks wait for it ([`Stop::wait`]); threads ask now and then.
-//! Who is in a hurry presses Ctrl-C twice: the groups of all children ([`ward`]) are killed then, and the process ends.
+//! A second Ctrl-C kills the groups of all children ([`ward`]) and ends the process.
 //! Invariant: installed before any other thread starts.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -20,7 +20,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
     asked: Arc<AtomicUsize>,
-    /// Becomes readable once it was told to, and stays so; the other end. Waiting needs it.
+    /// Becomes readable when a stop is requested, and stays so; and its other end. Waiting needs it.
     bell: Option<Arc<(UnixStream, UnixStream)>>,
 }
 
@@ -117,7 +117,7 @@ impl Stop {
         }
     }
 
-    /// The number of the signal that asked to stop; `None` also when it was no signal.
+    /// The number of the signal that asked to stop; `None` also when something else did.
     #[must_use]
     pub fn signal(&self) -> Option<u8> {
         match self.asked.load(Ordering::SeqCst) {

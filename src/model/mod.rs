@@ -40,7 +40,7 @@ use std::time::Duration;
 pub struct Model {
     /// Settings of the whole.
     pub ops: Ops,
-    /// Declared ones first, then those of jobs, which are named after them.
+    /// Declared schedules first, then the schedules of jobs, which are named after their jobs.
     pub schedules: Vec<Schedule>,
     /// In file order; [`channel::LOG`] exists besides.
     pub channels: Vec<Channel>,

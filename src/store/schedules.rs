@@ -55,7 +55,7 @@ pub struct Decision {
 pub enum FiringVerdict {
     /// A run was begun.
     Ran,
-    /// opsrun did not run then, and the run is not made up for.
+    /// opsrun did not run then, and the run is not caught up.
     Missed,
     /// It still ran from the time before.
     SkippedOverlap,

@@ -31,3 +31,4 @@ mod simulate;
 #[path = "../support/mod.rs"]
 mod support;
 mod tree_copies;
+mod words;

@@ -21,7 +21,7 @@ pub const COUNTED: u64 = 10_000;
 pub struct Due {
     /// Run for these, oldest first. At most the last one is on time.
     pub run: Vec<DateTime<Utc>>,
-    /// The last one of `run` is on time; all others are made up for.
+    /// The last one of `run` is on time; all others are caught up.
     pub on_time: bool,
     /// What is left out, oldest first.
     pub skipped: Vec<Skipped>,
@@ -73,8 +73,8 @@ impl SkipReason {
     }
 }
 
-/// Decides about every instant later than `last` and not later than `now`. Without a `last` nothing is made up
-/// for: the schedule begins now.
+/// Decides about every instant later than `last` and not later than `now`. Without a `last` nothing is
+/// caught up: the schedule begins now.
 #[must_use]
 pub fn due(schedule: &Schedule, last: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Due {
     let Some(last) = last else {
