@@ -25,7 +25,7 @@ use tokio::sync::oneshot;
 
 /// Looks at a source and a destination again, when something before them in the run may have changed them.
 pub trait LookAgain: Sync {
-    /// New steps that replace planned ones: the steps of the backup, and all steps that depend on it. What was
+    /// The steps that replace steps of the plan: the backup's, and of all that rely on it. What was
     /// opened goes into the world.
     fn look_again(
         &self,
@@ -275,8 +275,8 @@ impl Run<'_, '_> {
             .find(|(_, state)| !state.is_some_and(State::opens))
     }
 
-    /// The outcome of a step that will not begin; `None` when it may. With `again`, its refusals are current, unlike
-    /// the refusals of the plan.
+    /// The outcome of a step that will not begin; `None` when it may. `again` means that its refusals are those
+    /// of this moment, though the plan's are not.
     fn before(&self, step: &Step, again: bool) -> Option<Outcome> {
         let blocked = || {
             let (name, state) = self.unmet(step)?;

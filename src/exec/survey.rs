@@ -277,7 +277,6 @@ fn copy_facts(copy: &archive::CatalogueCopy, remembered: &Remembered) -> CopyFac
         name: copy.name.to_string(),
         sequence: manifest.sequence,
         at: manifest.backup_at,
-        complete: manifest.complete,
         suspect: manifest.suspect.clone(),
         records: manifest.record_count,
         bytes: manifest.bytes,

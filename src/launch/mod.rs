@@ -17,6 +17,7 @@ mod crontab;
 mod error;
 pub mod history;
 pub mod job_ends;
+mod remembered;
 pub mod restore;
 mod resurvey;
 mod rewrite;
@@ -41,6 +42,7 @@ use crate::tree::lock::{self, Lock, Patience};
 use crate::tree::{Dir, handle::create_dir_all};
 use chrono::{DateTime, Utc};
 use job_ends::JobEnds;
+use remembered::remembered;
 use resurvey::Resurvey;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::collections::{BTreeMap, BTreeSet};
@@ -264,24 +266,6 @@ pub fn threads(model: &Model, asked: Option<usize>) -> usize {
         .or(model.ops.concurrency.map(|n| n as usize))
         .unwrap_or_else(cores)
         .max(1)
-}
-
-fn remembered(model: &Model, store: &Store) -> Result<Remembered, LaunchError> {
-    let mut found = Remembered {
-        relied_on: store.relied_on()?,
-        ..Remembered::default()
-    };
-    let now = crate::clock::now();
-    for backup in &model.backups {
-        if let Some(id) = store.marker_of(&backup.name, &backup.to)? {
-            found.markers.insert(backup.name.clone(), id);
-        }
-        let holds = store.holds(&backup.source, now)?;
-        if !holds.is_empty() {
-            found.holds.insert(backup.name.clone(), holds.into_iter().collect());
-        }
-    }
-    Ok(found)
 }
 
 /// Puts in order what earlier runs left. True when something could not be.

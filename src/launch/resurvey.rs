@@ -5,7 +5,7 @@
 //! locked and put in order like those that were there from the start.
 //! Invariant: nothing is deleted that the plan does not list, or that changed since.
 
-use super::remembered;
+use super::remembered::remembered;
 use crate::error_chain::error_chain;
 use crate::exec::action::{StepAbort, interrupted, outcome, recover, tree_failure};
 use crate::exec::engine::LookAgain;

@@ -6,7 +6,8 @@
 //! Invariant: never from https to http, never more of the body than the limit, never the URL in an error.
 
 use super::error::{Fault, LocalError, NetError, foreign};
-use super::stage::{Stage, StageTracker};
+use super::stage::Stage;
+use super::stage_tracker::StageTracker;
 use super::trust::{self, RecordingVerifier};
 use super::{resolve, tcp, tls};
 use crate::clock::Stopwatch;

@@ -27,6 +27,7 @@ mod roots;
 #[cfg(feature = "email")]
 pub mod smtp;
 mod stage;
+mod stage_tracker;
 pub mod tcp;
 #[cfg(feature = "tls")]
 pub mod tls;

@@ -1,11 +1,4 @@
-//! How far a call on the network is, so that a timeout can say what was waited for.
-//!
-//! Takes a time limit and a future, gives its result or [`Fault::TimedOut`].
-//! Invariant: the limit holds for the whole call, not for its stages.
-
-use super::error::Fault;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+//! The stages of a call on the network, in order.
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
@@ -16,30 +9,4 @@ pub enum Stage {
     Handshake,
     Answer,
     Body,
-}
-
-/// The stage that a call has stage; shared with those that reach it.
-#[derive(Debug, Clone)]
-pub(super) struct StageTracker(Arc<Mutex<Stage>>);
-
-impl StageTracker {
-    pub(super) fn new(stage: Stage) -> Self {
-        Self(Arc::new(Mutex::new(stage)))
-    }
-
-    pub(super) fn set(&self, stage: Stage) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = stage;
-    }
-
-    fn get(&self) -> Stage {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits for the call, not longer than `limit`.
-    pub(super) async fn within<T>(&self, limit: Duration, call: impl Future<Output = T>) -> Result<T, Fault> {
-        tokio::time::timeout(limit, call).await.map_err(|_| Fault::TimedOut {
-            after: limit,
-            stage: self.get(),
-        })
-    }
 }

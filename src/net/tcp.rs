@@ -6,7 +6,8 @@
 
 use super::error::{Fault, NetError};
 use super::resolve;
-use super::stage::{Stage, StageTracker};
+use super::stage::Stage;
+use super::stage_tracker::StageTracker;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use std::net::SocketAddr;

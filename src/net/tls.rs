@@ -6,7 +6,8 @@
 
 use super::certificate::Leaf;
 use super::error::{Distrust, Fault, LocalError, NetError, foreign};
-use super::stage::{Stage, StageTracker};
+use super::stage::Stage;
+use super::stage_tracker::StageTracker;
 use super::tcp;
 use super::trust;
 use rustls::AlertDescription;

@@ -101,8 +101,6 @@ pub struct CopyFacts {
     /// Rises with every copy of a backup.
     pub sequence: u64,
     pub at: DateTime<Utc>,
-    /// Nothing is missing from it.
-    pub complete: bool,
     /// Why it is not trusted to represent the source.
     pub suspect: Option<String>,
     pub records: u64,

@@ -47,11 +47,6 @@ struct Known {
 }
 
 impl Vault {
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// The text of a value. A secret is fetched once and remembered; a plain value is not.
     pub async fn reveal(&self, value: &Value, stop: &Stop) -> Result<SecretString, SecretError> {
         let source = match value {

@@ -29,7 +29,7 @@ fn sh(line: &str) -> Value {
 }
 
 fn reveal(value: &Value) -> Result<String, SecretError> {
-    block(Vault::new().reveal(value, &Stop::default())).map(|secret| secret.expose_secret().to_owned())
+    block(Vault::default().reveal(value, &Stop::default())).map(|secret| secret.expose_secret().to_owned())
 }
 
 fn why(value: &Value) -> String {
@@ -115,9 +115,9 @@ fn from_a_command() {
 fn asked_to_stop_while_a_source_is_asked() {
     let stop = Stop::new().unwrap();
     stop.ask();
-    let error = block(Vault::new().reveal(&sh("exec sleep 1000"), &stop)).unwrap_err();
+    let error = block(Vault::default().reveal(&sh("exec sleep 1000"), &stop)).unwrap_err();
     assert!(error.is_stop());
-    let error = block(Vault::new().reveal(&file(Path::new("/no/such/token")), &stop)).unwrap_err();
+    let error = block(Vault::default().reveal(&file(Path::new("/no/such/token")), &stop)).unwrap_err();
     assert!(error.is_stop());
 }
 
@@ -126,7 +126,7 @@ fn a_source_is_asked_once() {
     let dir = tempfile::tempdir().unwrap();
     let asked = dir.path().join("asked");
     let value = sh(&format!("echo x >> {}; echo s3cret", asked.display()));
-    let vault = Vault::new();
+    let vault = Vault::default();
     let stop = Stop::default();
     block(async {
         let (one, two) = tokio::join!(vault.reveal(&value, &stop), vault.reveal(&value, &stop));
@@ -140,7 +140,7 @@ fn a_source_is_asked_once() {
 fn a_failure_is_not_remembered() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("token");
-    let (vault, stop) = (Vault::new(), Stop::default());
+    let (vault, stop) = (Vault::default(), Stop::default());
     assert!(block(vault.reveal(&file(&path), &stop)).is_err());
     std::fs::write(&path, "s3cret").unwrap();
     assert!(block(vault.reveal(&file(&path), &stop)).is_ok());
@@ -149,7 +149,7 @@ fn a_failure_is_not_remembered() {
 
 #[test]
 fn plain_values_are_no_secrets() {
-    let vault = Vault::new();
+    let vault = Vault::default();
     let live = Value::Plain("live".to_owned());
     let shown = block(vault.reveal(&live, &Stop::default())).unwrap();
     assert_eq!(shown.expose_secret(), "live");
@@ -181,7 +181,7 @@ fn nothing_shows_a_secret() {
 }
 
 fn holding(secrets: &[&str]) -> Vault {
-    let vault = Vault::new();
+    let vault = Vault::default();
     for secret in secrets {
         vault.remember(&SecretString::from(*secret));
     }

@@ -213,8 +213,8 @@ const YOUNG: Duration = Duration::from_secs(60);
 /// How many names of a directory are looked at.
 const MOST_NAMES: usize = 10_000;
 
-/// Removes what killed writers left beside the file, if it has our name and our user, is old enough and is not locked. Best
-/// effort.
+/// Removes what writers that were killed have left beside the file: of our names, of our user, old enough, and locked by
+/// no one. Best effort.
 #[expect(clippy::disallowed_methods, reason = "our own unfinished files, their lock held")]
 fn sweep(dir: &Dir) {
     let Ok(entries) = rustix::fs::Dir::read_from(dir) else {

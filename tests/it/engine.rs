@@ -206,7 +206,7 @@ fn run(plan: &Plan, watcher: &mut Watcher<'_>, stop: Stop) -> Result<Status, Rec
         &Quiet,
         &how,
         &Blind,
-        &Vault::new(),
+        &Vault::default(),
     )
 }
 

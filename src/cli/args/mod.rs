@@ -91,7 +91,7 @@ pub enum CliCommand {
   opsrun plan --next 10     the next scheduled runs
   opsrun plan --next 5 --at 2027-03-27 --json")]
     Plan(PlanArgs),
-    /// Run the plan: checks, commands, backups, their verification, and the deletions that they cover
+    /// Run the plan: checks, commands, verified backups, and the deletions they cover
     #[command(
         after_help = "At a terminal, apply shows the plan and asks before it runs a command or deletes
 a file; checks run without asking. Elsewhere it proceeds, since every file that

@@ -32,11 +32,11 @@ enum VisitState {
 }
 
 /// OPS3003.
-pub(in crate::config) fn judge(document: &Document, names: &JobNames<'_>, needs: &Needs, findings: &mut Vec<Finding>) {
+pub(in crate::config) fn check(document: &Document, names: &JobNames<'_>, needs: &Needs, findings: &mut Vec<Finding>) {
     let jobs = names.all();
     let edges = edges(document, jobs, needs);
     let mut seen = vec![VisitState::Not; jobs.len()];
-    let mut said = 0;
+    let mut reported = 0;
     for start in 0..jobs.len() {
         // The edges that led here, and for every job on the path which of its edges comes next.
         let mut taken: Vec<WaitEdge> = Vec::new();
@@ -60,8 +60,8 @@ pub(in crate::config) fn judge(document: &Document, names: &JobNames<'_>, needs:
                     taken.push(edge);
                     path.push((edge.to, 0));
                 }
-                Some(VisitState::OnPath) if said < MAX_CYCLES => {
-                    said += 1;
+                Some(VisitState::OnPath) if reported < MAX_CYCLES => {
+                    reported += 1;
                     let from = path.iter().position(|(job, _)| *job == edge.to).unwrap_or(0);
                     let mut circle: Vec<WaitEdge> = taken.get(from..).unwrap_or_default().to_vec();
                     circle.push(edge);

@@ -60,12 +60,12 @@ pub(in crate::config) fn check(
 
     let names = names::JobNames::of(document);
     let needs = names.needs(document, &mut findings);
-    cycles::judge(document, &names, &needs, &mut findings);
-    never_ready::judge(document, &needs, &mut findings);
+    cycles::check(document, &names, &needs, &mut findings);
+    never_ready::check(document, &needs, &mut findings);
     let schedules = schedules::Schedules::of(document, ops.timezone, &mut findings);
-    schedule_pitfalls::judge(&schedules, now, &mut findings);
-    schedule_fit::judge(document, &schedules, &needs, now, &mut findings);
-    notify::judge(document, &names, &mut findings);
+    schedule_pitfalls::check(&schedules, now, &mut findings);
+    schedule_fit::check(document, &schedules, &needs, now, &mut findings);
+    notify::check(document, &names, &mut findings);
 
     destinations::check(&places, &mut findings);
     delete_limits::system_sources(&claims, &mut findings);
@@ -73,8 +73,8 @@ pub(in crate::config) fn check(
     delete_limits::budgets(document, &mut findings);
     copies_kept::without_effect(document, &mut findings);
     deletion(document, sources, &ops, &places, &claims, &mut findings);
-    nested_directories::judge(&places, &claims, &ops, &mut findings);
-    assertions::judge(document, &places, &claims, &mut findings);
+    nested_directories::check(&places, &claims, &ops, &mut findings);
+    assertions::check(document, &places, &claims, &mut findings);
     let asks = host::asks(document, &places);
     let (unasked, unasked_codes) = if host {
         host::look(&asks, &mut findings);
@@ -125,7 +125,7 @@ fn deletion(
     findings: &mut Vec<Finding>,
 ) {
     let sets = PathSetCache::default();
-    let empty = empty_selection::judge(places, &sets, findings);
+    let empty = empty_selection::check(places, &sets, findings);
     let precious = protected_paths::all(document, places, ops, sources);
     let reaches: Vec<Deletable<'_>> = claims
         .iter()

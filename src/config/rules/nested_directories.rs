@@ -21,7 +21,7 @@ use std::path::Path;
 const MAX_PAIRS: usize = 20_000;
 
 /// OPS5003 between jobs, OPS5016 and OPS5017.
-pub(in crate::config) fn judge(
+pub(in crate::config) fn check(
     places: &[ResolvedBackup<'_>],
     claims: &[ResolvedRetention<'_>],
     ops: &Ops,
@@ -40,7 +40,7 @@ pub(in crate::config) fn judge(
         by_target.entry(to).or_insert(*at);
     }
     // What a retention can delete is not reported again.
-    let said: HashSet<Span> = findings
+    let reported: HashSet<Span> = findings
         .iter()
         .filter(|finding| matches!(finding.code, Code::DeletesOwnFiles | Code::DestinationOverlap))
         .flat_map(|finding| finding.labels.iter().map(|label| label.span))
@@ -57,7 +57,7 @@ pub(in crate::config) fn judge(
         if let Some(other) = above.and_then(|other| places.get(*other)).filter(|_| deletes)
             && other.name != place.name
         {
-            findings.extend(in_copies(place, other, &said));
+            findings.extend(in_copies(place, other, &reported));
         }
         let from = targets.partition_point(|(to, _)| *to < source.as_path());
         for (to, other_at) in targets.iter().skip(from) {
@@ -74,7 +74,7 @@ pub(in crate::config) fn judge(
             let selector = selector.get_or_insert_with(|| Selector::new(&place.node.selection()));
             let standing = standing(selector, below);
             if deletes && !standing.excluded {
-                findings.extend(holds_copies(place, other, below, &said));
+                findings.extend(holds_copies(place, other, below, &reported));
             } else if stores_all(place) && standing.selected() && stores_a_copy(selector, below, other.name) {
                 copied.push((at, *other_at));
             }
@@ -83,7 +83,7 @@ pub(in crate::config) fn judge(
             .node
             .source
             .as_ref()
-            .is_some_and(|source| said.contains(&source.span));
+            .is_some_and(|source| reported.contains(&source.span));
         if !reached {
             findings.extend(holds_state(place, &ops.state_dir, &mut selector));
         }
@@ -117,9 +117,9 @@ fn stores_all(place: &ResolvedBackup<'_>) -> bool {
 }
 
 /// OPS5003: a source that lies in another's destination, and a retention that deletes from it.
-fn in_copies(place: &ResolvedBackup<'_>, other: &ResolvedBackup<'_>, said: &HashSet<Span>) -> Option<Finding> {
+fn in_copies(place: &ResolvedBackup<'_>, other: &ResolvedBackup<'_>, reported: &HashSet<Span>) -> Option<Finding> {
     let (source, to) = (place.node.source.as_ref()?, other.node.to.as_ref()?);
-    if said.contains(&source.span) || said.contains(&to.span) {
+    if reported.contains(&source.span) || reported.contains(&to.span) {
         return None;
     }
     let finding = Finding::new(
@@ -143,10 +143,10 @@ fn holds_copies(
     place: &ResolvedBackup<'_>,
     other: &ResolvedBackup<'_>,
     below: &Path,
-    said: &HashSet<Span>,
+    reported: &HashSet<Span>,
 ) -> Option<Finding> {
     let (source, to) = (place.node.source.as_ref()?, other.node.to.as_ref()?);
-    if said.contains(&to.span) {
+    if reported.contains(&to.span) {
         return None;
     }
     let finding = Finding::new(

@@ -17,7 +17,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 const MAX_EDGES: usize = 2_000_000;
 
 /// OPS3008.
-pub(in crate::config) fn judge(document: &Document, needs: &Needs, findings: &mut Vec<Finding>) {
+pub(in crate::config) fn check(document: &Document, needs: &Needs, findings: &mut Vec<Finding>) {
     let waits = waits(document, needs);
     let paused: HashMap<JobName, Span> = document
         .jobs()

@@ -18,7 +18,7 @@ use std::collections::{HashMap, HashSet};
 /// How many names are compared in search of similar ones: a hostile file has very many of both.
 const MAX_NAME_COMPARISONS: usize = 500_000;
 
-pub(in crate::config) fn judge(document: &Document, names: &JobNames<'_>, findings: &mut Vec<Finding>) {
+pub(in crate::config) fn check(document: &Document, names: &JobNames<'_>, findings: &mut Vec<Finding>) {
     let channels = document.channels.iter().filter_map(|node| node.name.as_ref());
     twice("channel", channels, findings);
     references(document, findings);

@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 /// Judges how jobs and schedules fit together.
-pub(in crate::config) fn judge(
+pub(in crate::config) fn check(
     document: &Document,
     schedules: &Schedules<'_>,
     needs: &Needs,

@@ -22,7 +22,7 @@ const SHOWN_RUNS: usize = 5;
 const SHOWN_CHANGES: usize = 2;
 
 /// Judges every schedule by itself.
-pub(in crate::config) fn judge(schedules: &Schedules<'_>, now: DateTime<Utc>, findings: &mut Vec<Finding>) {
+pub(in crate::config) fn check(schedules: &Schedules<'_>, now: DateTime<Utc>, findings: &mut Vec<Finding>) {
     let mut changes = ChangesByLine::default();
     for timed in schedules.all() {
         match &timed.schedule.rhythm {

@@ -19,7 +19,8 @@ mod reply;
 pub use reply::Reply;
 
 use super::error::{Fault, LocalError, NetError, foreign};
-use super::stage::{Stage, StageTracker};
+use super::stage::Stage;
+use super::stage_tracker::StageTracker;
 use super::{tcp, tls, trust};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

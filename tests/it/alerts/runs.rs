@@ -169,7 +169,7 @@ fn what_is_remembered_of_what_was_told_holds_no_secret() {
     let loaded = opsrun::config::load_text(&world.at("ops.kdl"), ops.into_bytes());
     let model = loaded.model.unwrap();
     let store = opsrun::store::Store::open(&model.ops.state_dir).unwrap();
-    let vault = opsrun::secret::Vault::new();
+    let vault = opsrun::secret::Vault::default();
     vault.remember(&"hunter2hunter2".into());
     let outcome = opsrun::run::Outcome {
         state: opsrun::run::State::Failed,

@@ -135,7 +135,7 @@ fn secrets_reach_the_command_and_nobody_else() {
 fn a_stop_ends_it() {
     let stop = Stop::new().unwrap();
     stop.ask();
-    let sender = ChannelSender::new(Arc::new(Vault::new()), stop);
+    let sender = ChannelSender::new(Arc::new(Vault::default()), stop);
     let channel = Channel {
         timeout: LONG,
         ..shell("exec sleep 1000", Path::new("/"))

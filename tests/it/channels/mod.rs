@@ -101,7 +101,7 @@ fn secret(text: &str) -> Value {
 /// One attempt with secrets and signals of its own, which must end in its time and show no secret.
 #[expect(clippy::disallowed_methods, reason = "a test of how long something takes")]
 fn deliver(channel: &Channel, message: &Message) -> Delivery {
-    let sender = ChannelSender::new(Arc::new(Vault::new()), Stop::new().unwrap());
+    let sender = ChannelSender::new(Arc::new(Vault::default()), Stop::new().unwrap());
     let began = Instant::now();
     let delivery = block_on(sender.deliver(channel, message));
     assert!(began.elapsed() < BOUND, "{:?}: {delivery:?}", began.elapsed());

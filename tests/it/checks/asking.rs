@@ -33,7 +33,7 @@ fn asked_with(
     history: &(dyn Fn(&JobName) -> Result<JobHistory, RecordError> + Sync),
 ) -> Result<Outcome, StepAbort> {
     let from = CheckSources {
-        vault: &Vault::new(),
+        vault: &Vault::default(),
         stop: &Stop::new().unwrap(),
         history,
     };

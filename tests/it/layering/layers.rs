@@ -3,19 +3,6 @@
 use super::tokens::{SourceFile, is_name};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Uses within one layer that are intended: from, to, why.
-const INTENDED: &[(&str, &str, &str)] = &[
-    ("entry", "path", "an entry has a path"),
-    (
-        "config",
-        "channel",
-        "the settings of web services are part of the language",
-    ),
-    ("plan", "archive", "a plan names copies; it reads their types only"),
-    ("inspect", "daemon", "answers come from the decisions of the daemon"),
-    ("main", "cli", "it is all that main does"),
-];
-
 /// Who may reach the room that unlinks and renames.
 const MAY_USE_TREE: &[&str] = &["archive", "exec", "launch"];
 
@@ -65,8 +52,7 @@ pub(super) fn violations(layers: &BTreeMap<String, u8>, file: &SourceFile) -> Ve
             ));
             continue;
         };
-        let intended = INTENDED.iter().any(|(from, to, _)| (*from, *to) == (*room, &*used));
-        if used != *room && theirs >= own && !intended {
+        if used != *room && theirs >= own {
             wrong.push(format!("`{room}` (layer {own}) uses `{used}` (layer {theirs})"));
         }
         if used == "tree" && used != *room && !MAY_USE_TREE.contains(room) {

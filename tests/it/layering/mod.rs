@@ -7,13 +7,17 @@
 //! and test modules. An import counts for the file that defines the item, whichever module re-exports it.
 #![expect(clippy::unwrap_used, reason = "a test: it stops at what it did not expect")]
 
+mod circles;
 mod layers;
 mod tokens;
+mod type_names;
 
+use circles::circles;
 use layers::{layer_table, violations};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tokens::{SourceFile, source_files};
+use type_names::shared_names;
 
 fn root() -> PathBuf {
     PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap())
@@ -39,6 +43,18 @@ fn every_room_uses_lower_layers_only() {
     });
     let wrong: Vec<String> = wrong.collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_file_imports_from_itself_through_others() {
+    let found = circles(&sources());
+    assert!(found.is_empty(), "{}", found.join("\n\n"));
+}
+
+#[test]
+fn no_two_visible_types_share_a_name() {
+    let found = shared_names(&sources());
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
 #[test]
@@ -88,6 +104,76 @@ fn comments_literals_and_tests_are_not_uses() {
         0
     );
     assert_eq!(one("#[cfg(test)]\nuse crate::exec::X;\nuse crate::cli::Y;"), 1);
+}
+
+#[test]
+fn planted_circles_are_found() {
+    let count = |files: &[(&str, &str)]| {
+        // The root and the room itself are modules, too.
+        let files: Vec<SourceFile> = [("lib", "mod a;"), ("a/mod", "")]
+            .iter()
+            .filter(|(path, _)| files.iter().all(|(other, _)| other != path))
+            .chain(files)
+            .map(|(path, text)| SourceFile::new(&path.split('/').collect::<Vec<_>>(), text))
+            .collect();
+        circles(&files).len()
+    };
+    let one_way = [
+        ("a/b", "use super::c::C; pub struct B;"),
+        ("a/c", "pub struct C;"),
+        ("a/mod", "mod b; mod c;"),
+    ];
+    assert_eq!(count(&one_way), 0);
+    let both = [
+        ("a/b", "use super::c::C; pub struct B;"),
+        ("a/c", "pub struct C(crate::a::b::B);"),
+    ];
+    assert_eq!(count(&both), 1);
+    // A re-export leads to the file that defines the item, and is not an import itself.
+    let through = [
+        ("a/mod", "mod b; mod c; pub use b::B; pub(crate) use c::C;"),
+        ("a/b", "use super::C; pub struct B;"),
+        ("a/c", "use crate::a::{self, B}; pub struct C;"),
+    ];
+    assert_eq!(count(&through), 1);
+    let reexported = [
+        ("a/mod", "mod b; pub use b::B; pub struct A;"),
+        ("a/b", "use super::A; pub struct B;"),
+    ];
+    assert_eq!(count(&reexported), 0);
+    // It is one where the parent uses the name itself.
+    let used = [
+        ("a/mod", "mod b; pub use b::B; pub struct A(B);"),
+        ("a/b", "use super::A; pub struct B;"),
+    ];
+    assert_eq!(count(&used), 1);
+    let three = [
+        ("a/b", "use super::c::C; pub struct B;"),
+        ("a/c", "pub type C = super::d::Deep;"),
+        ("a/d", "pub use super::b::B as Other; pub struct Deep { b: Other }"),
+    ];
+    assert_eq!(count(&three), 1);
+    let constants = [
+        ("a/b", "pub const LIMIT: u8 = super::c::LIMIT;"),
+        ("a/c", "use super::b; pub const LIMIT: u8 = b::LIMIT;"),
+    ];
+    assert_eq!(count(&constants), 1);
+    let in_tests = [
+        ("a/b", "use super::c::C; pub struct B;"),
+        ("a/c", "pub struct C; #[cfg(test)] mod tests { use crate::a::b::B; }"),
+    ];
+    assert_eq!(count(&in_tests), 0);
+}
+
+#[test]
+fn planted_shared_names_are_found() {
+    let files = |first: &str, second: &str| {
+        shared_names(&[SourceFile::new(&["a"], first), SourceFile::new(&["b"], second)]).len()
+    };
+    assert_eq!(files("pub struct Kind;", "pub enum Kind {}"), 1);
+    assert_eq!(files("pub struct Kind;", "pub(in crate::b) type Kind = u8;"), 1);
+    assert_eq!(files("pub struct Kind;", "enum Kind {}"), 0);
+    assert_eq!(files("pub struct Kind;", "pub struct JobKind;"), 0);
 }
 
 #[test]

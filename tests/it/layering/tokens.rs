@@ -21,6 +21,14 @@ impl SourceFile {
     pub(super) fn name(&self) -> String {
         format!("src/{}.rs", self.path.join("/"))
     }
+
+    /// The module that the file is: `mod.rs` is the module of its folder, `lib.rs` the root.
+    pub(super) fn module(&self) -> &[String] {
+        match self.path.split_last() {
+            Some((last, folder)) if last == "mod" || (last == "lib" && folder.is_empty()) => folder,
+            _ => &self.path,
+        }
+    }
 }
 
 /// Every file of `src/` but those that hold only tests, in order of their paths.

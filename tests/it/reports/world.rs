@@ -94,7 +94,6 @@ impl World {
             name: "observer-20261122T120000Z-01JD2".to_owned(),
             sequence: 41,
             at: "2026-11-22T12:00:00Z".parse().unwrap(),
-            complete: true,
             suspect: None,
             records: 9,
             bytes: 40_960,

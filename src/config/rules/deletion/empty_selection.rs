@@ -11,7 +11,7 @@ use crate::model::pattern::Pattern;
 use std::collections::HashSet;
 
 /// OPS5018 for patterns, OPS5019. Gives the backups that can store nothing.
-pub(in crate::config) fn judge<'a>(
+pub(in crate::config) fn check<'a>(
     places: &[ResolvedBackup<'a>],
     sets: &PathSetCache,
     findings: &mut Vec<Finding>,

@@ -103,7 +103,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime
             .unwrap()
-            .block_on(probe(command, timeout, Duration::from_secs(2), &Vault::new(), stop))
+            .block_on(probe(command, timeout, Duration::from_secs(2), &Vault::default(), stop))
     }
 
     fn says(line: &str) -> Outcome {

@@ -94,7 +94,7 @@ fn run_with(target: &Target, stop: &Stop, heard: &(dyn Fn(&Event) -> bool + Sync
     let attempts = Attempts {
         target,
         step: &StepName::new(StepKind::Target, "pipeline"),
-        vault: &Vault::new(),
+        vault: &Vault::default(),
         stop,
         recorder: &events,
     };

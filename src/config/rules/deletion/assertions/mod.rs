@@ -31,7 +31,7 @@ const NOW_NS: i128 = WRITTEN_NS + Duration::MAX.as_nanos() as i128;
 const MAX_NAME_COMPARISONS: usize = 500_000;
 
 /// OPS5015, and OPS3001 and OPS3002 for assertions.
-pub(in crate::config) fn judge(
+pub(in crate::config) fn check(
     document: &Document,
     places: &[ResolvedBackup<'_>],
     claims: &[ResolvedRetention<'_>],
