@@ -275,8 +275,8 @@ impl Run<'_, '_> {
             .find(|(_, state)| !state.is_some_and(State::opens))
     }
 
-    /// The outcome of a step that will not begin; `None` when it may. `again` means that its refusals are those
-    /// of this moment, though the plan's are not.
+    /// The outcome of a step that will not begin; `None` when it may. With `again`, its refusals are current, unlike
+    /// the refusals of the plan.
     fn before(&self, step: &Step, again: bool) -> Option<Outcome> {
         let blocked = || {
             let (name, state) = self.unmet(step)?;
