@@ -1,7 +1,7 @@
 //! Messages until they are delivered: their states, lists of them, and what is sent again or given up.
 //!
 //! Takes and gives messages by channel. Does not know how a message is sent.
-//! - [`write`]: messages and alert states, in the transaction of the events that they report
+//! - [`mod@write`]: messages and alert states, in the transaction of the events that they report
 //! - [`claim`]: one message at a time for a sender, in order, and the result of its delivery
 //!
 //! Invariant: a message is given out only while no earlier one of its channel and key waits, and to one sender at a

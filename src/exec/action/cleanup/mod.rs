@@ -1,7 +1,7 @@
 //! Deletes what the proof covers, and nothing else.
 //!
 //! Takes the candidates of the plan and the [`Proof`] that the verify step of this run left. For each candidate, a
-//! proven copy must hold evidence for exactly the listed state (`evidence`). [`Cleanup`] works in batches: first the
+//! proven copy must hold evidence for exactly the listed state (`evidence`). `Cleanup` works in batches: first the
 //! index of the quarantine becomes durable, then the intent in the store, then files are deleted one by one. `tally`
 //! counts what was deleted and what was kept.
 //! Invariant: a file stays unless its state, at that moment, is the one whose content the proven copy holds.
