@@ -9,14 +9,12 @@ use rustix::time::{ClockId, clock_gettime};
 use std::time::{Duration, Instant, SystemTime};
 
 /// The wall-clock time, UTC.
-#[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
 pub fn now() -> DateTime<Utc> {
     DateTime::<Utc>::from(SystemTime::now())
 }
 
 /// Nanoseconds since the Unix epoch of `at`.
-#[must_use]
 pub fn nanos(at: DateTime<Utc>) -> i128 {
     i128::from(at.timestamp()) * 1_000_000_000 + i128::from(at.timestamp_subsec_nanos())
 }
@@ -28,7 +26,6 @@ pub struct Stopwatch {
 }
 
 impl Stopwatch {
-    #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
     pub fn set() -> Self {
         Self {
@@ -37,7 +34,6 @@ impl Stopwatch {
     }
 
     /// Time that passed since, unaffected by clock steps.
-    #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.monotonic.elapsed()
     }
@@ -55,7 +51,6 @@ pub struct ClockReading {
 }
 
 impl ClockReading {
-    #[must_use]
     pub fn take() -> Self {
         let since = |clock| {
             let time = clock_gettime(clock);

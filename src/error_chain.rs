@@ -3,7 +3,6 @@
 use std::error::Error;
 
 /// Leaves out a cause that repeats what is already there.
-#[must_use]
 pub fn error_chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut last = text.clone();

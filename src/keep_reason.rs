@@ -60,7 +60,6 @@ impl KeepReason {
     ];
 
     /// The word in JSON and in text.
-    #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::NotCovered => "not-covered",
@@ -80,7 +79,6 @@ impl KeepReason {
         }
     }
 
-    #[must_use]
     pub fn meaning(self) -> &'static str {
         match self {
             Self::NotCovered => "the backup does not cover it",
@@ -101,7 +99,6 @@ impl KeepReason {
     }
 
     /// True when the file should have been deleted and people should know: the run ends with exit code 4.
-    #[must_use]
     pub fn is_shortfall(self) -> bool {
         match self {
             Self::NotCovered

@@ -18,14 +18,12 @@ pub struct RelPath(Box<[u8]>);
 
 impl RelPath {
     /// Accepts bytes that name something strictly below the root; `None` for everything else.
-    #[must_use]
     pub fn new(bytes: &[u8]) -> Option<Self> {
         let fine = |part: &[u8]| !part.is_empty() && part != b"." && part != b".." && !part.contains(&0);
         bytes.split(|b| *b == b'/').all(fine).then(|| Self(bytes.into()))
     }
 
     /// `parent/name`, or `name` alone at the root. `None` when the result would leave the root.
-    #[must_use]
     pub fn join(parent: Option<&Self>, name: &[u8]) -> Option<Self> {
         match parent {
             None => Self::new(name),
@@ -40,24 +38,20 @@ impl RelPath {
     }
 
     /// The bytes, without a leading or trailing `/`.
-    #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    #[must_use]
     pub fn as_path(&self) -> &Path {
         Path::new(OsStr::from_bytes(&self.0))
     }
 
     /// The directory that holds it; `None` at the root.
-    #[must_use]
     pub fn parent(&self) -> Option<Self> {
         let cut = self.0.iter().rposition(|b| *b == b'/')?;
         Some(Self(self.0.get(..cut)?.into()))
     }
 
-    #[must_use]
     pub fn name(&self) -> &[u8] {
         self.0.rsplit(|b| *b == b'/').next().unwrap_or(&self.0)
     }
@@ -77,7 +71,6 @@ impl RelPath {
     }
 
     /// True for `other` itself and everything below it.
-    #[must_use]
     pub fn is_within(&self, other: &Self) -> bool {
         self.0
             .strip_prefix(&*other.0)
@@ -139,7 +132,6 @@ impl fmt::Display for Shown<'_> {
 }
 
 /// The bytes that [`Shown`] shows as `text`. Any other text is unchanged.
-#[must_use]
 pub fn unshown(text: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -192,7 +184,6 @@ fn is_bidi(c: char) -> bool {
 }
 
 /// The path of a file system object, escaped for people.
-#[must_use]
 pub fn shown(path: &Path) -> Shown<'_> {
     Shown(path.as_os_str().as_bytes())
 }

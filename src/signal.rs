@@ -33,7 +33,6 @@ static WARDS: [AtomicI32; 4096] = [const { AtomicI32::new(0) }; 4096];
 pub struct Ward(Option<&'static AtomicI32>);
 
 /// Has a group killed by a second SIGINT. To be dropped before its leader is reaped: the number is its own until then.
-#[must_use]
 pub fn ward(group: Pid) -> Ward {
     let number = group.as_raw_nonzero().get();
     Ward(WARDS.iter().find(|place| {
@@ -118,7 +117,6 @@ impl Stop {
     }
 
     /// The number of the signal that asked to stop; `None` also when something else did.
-    #[must_use]
     pub fn signal(&self) -> Option<u8> {
         match self.asked.load(Ordering::SeqCst) {
             0 => None,
@@ -127,7 +125,6 @@ impl Stop {
     }
 
     /// True once it was asked to stop.
-    #[must_use]
     pub fn asked(&self) -> bool {
         self.asked.load(Ordering::SeqCst) != 0
     }
@@ -188,13 +185,11 @@ impl Signals {
     }
 
     /// True once after a SIGHUP, or several.
-    #[must_use]
     pub fn hung_up(&self) -> bool {
         self.hung_up.swap(false, Ordering::SeqCst)
     }
 
     /// For other threads, to wake the waiters.
-    #[must_use]
     pub fn ring(&self) -> Ring {
         self.ring.clone()
     }

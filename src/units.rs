@@ -147,7 +147,6 @@ fn split_number(text: &str) -> Result<(u64, &str), UnitError> {
 }
 
 /// A duration for people and for the file: the largest unit that divides it, or a sum (`1h30m`).
-#[must_use]
 pub fn show_duration(duration: Duration) -> String {
     let mut rest = duration.as_millis();
     if rest == 0 {
@@ -183,7 +182,6 @@ pub fn show_duration(duration: Duration) -> String {
 }
 
 /// A size for people, in binary units with one decimal: `512 B`, `1.5 KiB`, `10.0 GiB`.
-#[must_use]
 pub fn show_size(bytes: u64) -> String {
     let mut value = bytes as f64;
     if bytes < 1024 {
@@ -199,7 +197,6 @@ pub fn show_size(bytes: u64) -> String {
 }
 
 /// A count for people, with thin groups of three: `1,234,567`.
-#[must_use]
 pub fn show_count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
@@ -213,20 +210,17 @@ pub fn show_count(n: u64) -> String {
 }
 
 /// `a, b, c`.
-#[must_use]
 pub fn joined<T: ToString>(items: &[T]) -> String {
     let texts: Vec<String> = items.iter().map(T::to_string).collect();
     texts.join(", ")
 }
 
 /// `1 file`, `2 files`.
-#[must_use]
 pub fn plural(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", show_count(n), if n == 1 { one } else { many })
 }
 
 /// Lower-case hexadecimal.
-#[must_use]
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: [u8; 16] = *b"0123456789abcdef";
     let digit = |n: u8| DIGITS.get(usize::from(n)).copied().map_or('0', char::from);
@@ -234,7 +228,6 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// 32 bytes from hexadecimal.
-#[must_use]
 pub fn parse_hex(text: &str) -> Option<[u8; 32]> {
     let digit = |b: u8| char::from(b).to_digit(16).and_then(|n| u8::try_from(n).ok());
     let bytes: Option<Vec<u8>> = text

@@ -32,7 +32,6 @@ pub const SETTLING_RESULTS: u32 = 3;
 pub const SETTLING_TIME: TimeDelta = TimeDelta::minutes(10);
 
 /// `None` is good. A paused job has no severity.
-#[must_use]
 pub fn severity_of(state: State) -> Option<Severity> {
     match state {
         State::Ok | State::Nothing | State::Paused => None,
@@ -143,20 +142,17 @@ impl AlertAction {
 
 impl KeyState {
     /// True when it silences the keys that name it.
-    #[must_use]
     pub fn silences(&self) -> bool {
         self.bad >= Some(Severity::Warning)
     }
 
     /// True when there is nothing to remember: it is good, and no channel was notified otherwise recently.
-    #[must_use]
     pub fn is_idle(&self, now: DateTime<Utc>) -> bool {
         let recent = self.changes.iter().any(|change| now - change.at < FLAPPING_WINDOW);
         let open = !self.open.is_empty() || !self.held.is_empty();
         self.bad.is_none() && self.bad_in_a_row == 0 && !self.flapping && !open && !recent
     }
 
-    #[must_use]
     pub fn message(
         &self,
         origin: &MessageOrigin,
@@ -178,7 +174,6 @@ impl KeyState {
     }
 
     /// After a result. `silenced`: the key that silences this one is bad.
-    #[must_use]
     pub fn after(
         &self,
         rules: &AlertRules,
@@ -192,7 +187,6 @@ impl KeyState {
     }
 
     /// After time alone.
-    #[must_use]
     pub fn later(&self, rules: &AlertRules, silenced: bool, now: DateTime<Utc>) -> (Self, Vec<AlertAction>) {
         let mut update = Update::new(self, rules, silenced, now);
         if update.end_flapping_when_quiet() && update.key.flapping {

@@ -17,7 +17,6 @@ pub enum AlertError {
 }
 
 impl AlertError {
-    #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Store(error) => error.exit_code(),
@@ -26,7 +25,6 @@ impl AlertError {
         }
     }
 
-    #[must_use]
     pub fn help(&self) -> Option<String> {
         match self {
             Self::Store(error) => error.help(),

@@ -31,7 +31,6 @@ pub struct AlertRecorder<'a> {
 }
 
 impl<'a> AlertRecorder<'a> {
-    #[must_use]
     pub fn new(model: &'a Model, vault: &'a Vault, run: Option<&str>) -> Self {
         let mut channels: BTreeMap<StepName, Vec<&str>> = BTreeMap::new();
         for job in model.jobs() {

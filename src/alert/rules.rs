@@ -33,7 +33,6 @@ pub struct Subscriber {
 
 impl AlertRules {
     /// `None` when `step` is not a step of a job in the file.
-    #[must_use]
     pub fn of_step(model: &Model, step: &StepName) -> Option<Self> {
         let job = model.jobs().find(|job| job.name().steps().contains(step))?;
         let (fail_after, recover_after, silenced_by) = match job {
@@ -54,7 +53,6 @@ impl AlertRules {
     }
 
     /// The ops file itself: every channel is notified.
-    #[must_use]
     pub fn of_config(model: &Model) -> Self {
         Self {
             job: None,
@@ -94,13 +92,11 @@ fn scope(channel: &Channel) -> MessageScope {
 }
 
 /// True when it receives the start and the end of runs, and nothing else.
-#[must_use]
 pub fn receives_runs(channel: &Channel) -> bool {
     scope(channel) == MessageScope::Runs
 }
 
 /// True when several keys cannot be joined into one message, because the receiver tracks each key by itself.
-#[must_use]
 pub fn tracks_keys(channel: &Channel) -> bool {
     scope(channel) != MessageScope::Changes
 }

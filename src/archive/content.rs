@@ -16,7 +16,6 @@ pub struct ContentHash {
 }
 
 impl ContentHash {
-    #[must_use]
     pub fn new(row: &FileEntry) -> Self {
         Self {
             hash: Sha256::new(),
@@ -28,7 +27,6 @@ impl ContentHash {
     }
 
     /// True when the data segments are in order and within the size.
-    #[must_use]
     pub fn plausible(row: &FileEntry) -> bool {
         let mut end = 0_u64;
         row.sparse.iter().flatten().all(|(offset, length)| {
@@ -61,7 +59,6 @@ impl ContentHash {
         Ok(())
     }
 
-    #[must_use]
     pub fn finish(mut self) -> [u8; 32] {
         self.zeros(self.size);
         self.hash.finalize().into()

@@ -23,7 +23,6 @@ pub enum CopyError {
 
 impl CopyError {
     /// The system's error number, if it was one.
-    #[must_use]
     pub fn errno(&self) -> Option<Errno> {
         match self {
             Self::Tree(e) => e.errno(),
@@ -31,7 +30,6 @@ impl CopyError {
         }
     }
 
-    #[must_use]
     pub fn help(&self) -> Option<&'static str> {
         match self {
             Self::Newer { .. } => Some("use the version of opsrun that wrote it, or a newer one"),

@@ -39,7 +39,6 @@ pub enum Bytes {
 }
 
 impl Bytes {
-    #[must_use]
     pub fn new(bytes: &[u8]) -> Self {
         use base64::{Engine as _, engine::general_purpose::STANDARD};
         match std::str::from_utf8(bytes) {
@@ -51,7 +50,6 @@ impl Bytes {
     }
 
     /// Empty when the base64 is invalid.
-    #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         use base64::{Engine as _, engine::general_purpose::STANDARD};
         match self {
@@ -109,29 +107,24 @@ pub struct Evidence {
 }
 
 impl FileEntry {
-    #[must_use]
     pub fn path(&self) -> &RelPath {
         &self.path
     }
 
-    #[must_use]
     pub fn size(&self) -> u64 {
         self.size
     }
 
     /// It changed each time it was read.
-    #[must_use]
     pub fn is_torn(&self) -> bool {
         self.state == ContentState::Torn
     }
 
     /// It changed just before it was read.
-    #[must_use]
     pub fn is_fresh(&self) -> bool {
         self.fresh
     }
 
-    #[must_use]
     pub fn identity(&self) -> Identity {
         Identity {
             dev: self.dev,
@@ -143,7 +136,6 @@ impl FileEntry {
     }
 
     /// What it proves: `None` unless it is a file, and neither torn nor fresh.
-    #[must_use]
     pub fn evidence(&self) -> Option<Evidence> {
         let file = matches!(self.kind, FileEntryKind::File | FileEntryKind::Hardlink);
         (file && self.state == ContentState::Ok && !self.fresh).then_some(())?;
@@ -154,7 +146,6 @@ impl FileEntry {
     }
 
     /// Bytes of content in the archive: fewer than the size where there are holes.
-    #[must_use]
     pub fn stored(&self) -> u64 {
         match (self.kind, &self.sparse) {
             (FileEntryKind::File, None) => self.size,

@@ -143,7 +143,6 @@ pub struct FileEntries<'a, F> {
 }
 
 impl<'a, F: Borrow<File>> FileEntries<'a, F> {
-    #[must_use]
     pub fn new(file: F, name: String, manifest: &'a Manifest, digests: Option<&'a [[u8; 32]]>) -> Self {
         Self {
             file,

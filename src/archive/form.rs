@@ -20,7 +20,6 @@ pub enum CopyForm {
 
 impl CopyForm {
     /// File name of the content of the copy `name`.
-    #[must_use]
     pub fn content_name(self, name: &CopyName) -> String {
         match self {
             Self::Archive => name.archive(),

@@ -18,7 +18,6 @@ thread_local! {
     static DECODER: RefCell<Option<Decompressor>> = const { RefCell::new(None) };
 }
 
-#[must_use]
 pub fn encode(plain: &[u8], level: u8) -> Vec<u8> {
     ENCODER.with_borrow_mut(|slot| {
         if slot.as_ref().is_none_or(|(at, _)| *at != level) {
@@ -38,7 +37,6 @@ pub fn encode(plain: &[u8], level: u8) -> Vec<u8> {
 }
 
 /// The plain bytes of a member; `None` when it does not decode to exactly `size` bytes.
-#[must_use]
 pub fn decode(packed: &[u8], size: usize) -> Option<Vec<u8>> {
     if size > MAX_MEMBER_SIZE {
         return None;

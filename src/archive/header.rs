@@ -19,14 +19,12 @@ const MAX_USTAR_ID: u32 = 0o7_777_777;
 const MAX_USTAR_NUMBER: u64 = 0o77_777_777_777;
 
 /// Zero bytes after `len` bytes of content.
-#[must_use]
 pub fn padding(len: u64) -> usize {
     let over = usize::try_from(len % BLOCK as u64).unwrap_or(0);
     (BLOCK - over) % BLOCK
 }
 
 /// Everything before the content: PAX header, ustar header, map of the data segments.
-#[must_use]
 pub fn header_bytes(row: &FileEntry) -> Vec<u8> {
     let mut pax = Pax::default();
     let mut header = Header::new_ustar();
@@ -196,7 +194,6 @@ impl Pax {
 }
 
 /// The target of a hard link, if it is a path below the source.
-#[must_use]
 pub fn link_path(row: &FileEntry) -> Option<RelPath> {
     RelPath::new(&row.link.as_ref()?.to_bytes())
 }

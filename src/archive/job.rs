@@ -74,13 +74,11 @@ pub struct WrittenCopy {
 }
 
 impl WrittenCopy {
-    #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
     /// Notes for people: files that changed while they were read, or vanished.
-    #[must_use]
     pub fn remarks(&self) -> &[String] {
         &self.remarks
     }

@@ -131,12 +131,10 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    #[must_use]
     pub fn source_path(&self) -> PathBuf {
         Path::new(OsStr::from_bytes(&self.source.to_bytes())).to_owned()
     }
 
-    #[must_use]
     pub fn form(&self) -> CopyForm {
         if self.tree.is_some() {
             CopyForm::Tree
@@ -145,7 +143,6 @@ impl Manifest {
         }
     }
 
-    #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut own = self.clone();
         own.self_checksum = String::new();

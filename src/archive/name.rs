@@ -22,7 +22,6 @@ pub struct CopyName {
 }
 
 impl CopyName {
-    #[must_use]
     pub fn new(backup: &str, at: DateTime<Utc>, run: &str) -> Self {
         Self {
             backup: backup.to_owned(),
@@ -32,7 +31,6 @@ impl CopyName {
     }
 
     /// `None` when the name does not have exactly this form.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (rest, run) = text.rsplit_once('-')?;
         let (backup, stamp) = rest.rsplit_once('-')?;
@@ -49,7 +47,6 @@ impl CopyName {
     }
 
     /// The copy that a file of this name belongs to, final or being written.
-    #[must_use]
     pub fn of_file(name: &str) -> Option<Self> {
         let name = name.strip_suffix(crate::tree::publish::DRAFT).unwrap_or(name);
         [ARCHIVE, TREE, LIST, MANIFEST, RECEIPT]
@@ -58,38 +55,31 @@ impl CopyName {
             .and_then(Self::parse)
     }
 
-    #[must_use]
     pub fn backup(&self) -> &str {
         &self.backup
     }
 
-    #[must_use]
     pub fn run(&self) -> &str {
         &self.run
     }
 
-    #[must_use]
     pub fn archive(&self) -> String {
         format!("{self}{ARCHIVE}")
     }
 
-    #[must_use]
     pub fn tree(&self) -> String {
         format!("{self}{TREE}")
     }
 
-    #[must_use]
     pub fn list(&self) -> String {
         format!("{self}{LIST}")
     }
 
     /// The manifest's file name: the commit point.
-    #[must_use]
     pub fn manifest(&self) -> String {
         format!("{self}{MANIFEST}")
     }
 
-    #[must_use]
     pub fn receipt(&self) -> String {
         format!("{self}{RECEIPT}")
     }

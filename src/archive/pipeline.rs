@@ -17,7 +17,6 @@ pub const MAX_BATCH_ENTRIES: usize = 64;
 pub struct Pool<T>(Mutex<Vec<T>>);
 
 impl<T> Pool<T> {
-    #[must_use]
     pub const fn new() -> Self {
         Self(Mutex::new(Vec::new()))
     }

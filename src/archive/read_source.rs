@@ -62,7 +62,6 @@ impl From<io::Error> for ReadFailure {
 }
 
 /// The shortest time between a change and a read that timestamps can show: two clock granules, at least 20 ms.
-#[must_use]
 pub fn granule() -> Duration {
     let coarse = rustix::time::clock_getres(rustix::time::ClockId::RealtimeCoarse);
     let nanos = u64::try_from(coarse.tv_nsec).unwrap_or(0);
@@ -143,7 +142,6 @@ pub struct OpenSourceFile {
 
 impl OpenSourceFile {
     /// It changed just before it was opened, even after waiting.
-    #[must_use]
     pub fn is_fresh(&self) -> bool {
         self.fresh
     }
@@ -177,7 +175,6 @@ pub fn open(opener: &mut Opener<'_>, entry: &Entry, granule: Duration) -> Result
 }
 
 /// True when `entry` must be read piece by piece.
-#[must_use]
 pub fn is_large(entry: &Entry) -> bool {
     let size = entry.identity.size;
     size >= SMALL_FILE_SIZE || (size >= 32 * 1024 && entry.blocks.saturating_mul(512) < size)

@@ -93,7 +93,6 @@ pub enum MessageKind {
 }
 
 impl MessageKind {
-    #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::Trouble => "trouble",
@@ -134,7 +133,6 @@ pub struct MessageOrigin {
 }
 
 impl Message {
-    #[must_use]
     pub fn new(
         origin: &MessageOrigin,
         key: &str,
@@ -165,7 +163,6 @@ impl Message {
     }
 
     /// The start of a run or, with a state, its end.
-    #[must_use]
     pub fn of_run(origin: &MessageOrigin, run: &str, state: Option<State>, summary: &str, at: DateTime<Utc>) -> Self {
         let kind = state.map_or(MessageKind::RunStarted, |_| MessageKind::RunFinished);
         let severity = match state {
@@ -180,14 +177,12 @@ impl Message {
     }
 
     /// What `alerts test` sends.
-    #[must_use]
     pub fn probe(origin: &MessageOrigin, at: DateTime<Utc>) -> Self {
         let summary = "this is a test: nothing is wrong";
         Self::new(origin, PROBE, MessageKind::Probe, Severity::Info, summary, at)
     }
 
     /// Joins the messages of one channel, oldest first: the latest of each key. `None` for none.
-    #[must_use]
     pub fn digest(messages: &[Self], at: DateTime<Utc>) -> Option<Self> {
         let first = messages.first()?;
         let mut latest: BTreeMap<&str, (usize, &Self)> = BTreeMap::new();
@@ -222,7 +217,6 @@ impl Message {
     }
 
     /// True for good news: a recovery, a state that settled as good, a run that succeeded.
-    #[must_use]
     pub fn is_over(&self) -> bool {
         match self.kind {
             MessageKind::Recovery => true,
@@ -239,7 +233,6 @@ impl Message {
     }
 
     /// The first line in a chat, and the subject of a mail.
-    #[must_use]
     pub fn title(&self) -> String {
         let about = &self.key;
         let state = self.state.map_or("unknown", State::word);
@@ -258,14 +251,12 @@ impl Message {
     }
 
     /// As webhooks and commands are given it.
-    #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         // It holds nothing that JSON cannot.
         serde_json::to_vec(self).unwrap_or_default()
     }
 
     /// With every text put through `clean`, and cut to what a message may hold.
-    #[must_use]
     pub fn cleaned(mut self, clean: &dyn Fn(&str) -> String) -> Self {
         let text = |text: &str| cut(&clean(text));
         self.summary = text(&self.summary);

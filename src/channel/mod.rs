@@ -29,7 +29,6 @@ pub mod webhook;
 use crate::model::channel::WebService;
 use service::WebServiceSpec;
 
-#[must_use]
 pub const fn spec(service: WebService) -> &'static WebServiceSpec {
     match service {
         WebService::Webhook => &webhook::WEBHOOK,

@@ -85,7 +85,6 @@ impl Failure {
         }
     }
 
-    #[must_use]
     pub fn text(&self, style: Style) -> String {
         output::failure_text(&self.message, self.help.as_deref(), style)
     }

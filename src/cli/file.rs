@@ -51,7 +51,6 @@ fn set_state_dir(model: &mut Model, state: Option<&StateArgs>) -> Result<(), Fai
 }
 
 /// Reads `file` again.
-#[must_use]
 pub fn reload(file: &Path, state: Option<&StateArgs>, terminal: &Terminal) -> Reload {
     let loaded = match config::load(file) {
         Ok(loaded) => loaded,
@@ -102,7 +101,6 @@ impl CopyLocation {
         }
     }
 
-    #[must_use]
     pub fn from(&self) -> CopySource<'_> {
         match self {
             Self::Declared(model) => CopySource::Model(model),
@@ -110,7 +108,6 @@ impl CopyLocation {
         }
     }
 
-    #[must_use]
     pub fn model(&self) -> Option<&Model> {
         match self {
             Self::Declared(model) => Some(model),
@@ -119,7 +116,6 @@ impl CopyLocation {
     }
 
     /// As requested, as in the ops file, or one per core.
-    #[must_use]
     pub fn threads(&self, requested: ThreadArgs) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         match self.model() {
@@ -129,7 +125,6 @@ impl CopyLocation {
     }
 
     /// The zone of times that are shown and read.
-    #[must_use]
     pub fn zone(&self) -> chrono_tz::Tz {
         match self {
             Self::Declared(model) => model.ops.timezone,

@@ -48,7 +48,6 @@ use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 use terminal::Terminal;
 
-#[must_use]
 pub fn main() -> ExitCode {
     panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();

@@ -45,7 +45,6 @@ impl Prompt {
 }
 
 impl Terminal {
-    #[must_use]
     pub fn detect(global: &Global) -> Self {
         let choice = match global.color {
             Color::Auto => ColorChoice::Auto,
@@ -70,7 +69,6 @@ impl Terminal {
         }
     }
 
-    #[must_use]
     pub fn progress(&self) -> ProgressMode {
         match (self.detail, self.err_width) {
             (Detail::Quiet, _) => ProgressMode::Off,
@@ -79,12 +77,10 @@ impl Terminal {
         }
     }
 
-    #[must_use]
     pub fn out_page(&self) -> usize {
         self.out_width.unwrap_or(DEFAULT_WIDTH)
     }
 
-    #[must_use]
     pub fn err_page(&self) -> usize {
         self.err_width.unwrap_or(DEFAULT_WIDTH)
     }

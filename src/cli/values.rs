@@ -19,7 +19,6 @@ pub enum Moment {
 
 impl Moment {
     /// A repeated local time is the first of the two; a skipped one is the end of the gap.
-    #[must_use]
     pub fn resolve(self, zone: chrono_tz::Tz) -> DateTime<Utc> {
         let local = match self {
             Self::Exact(at) => return at,

@@ -87,17 +87,14 @@ pub fn text_of(path: &Path) -> Result<Vec<u8>, LoadError> {
 }
 
 /// The same for a text; `name` is shown, and relative paths start at its directory.
-#[must_use]
 pub fn load_text(name: &Path, text: Vec<u8>) -> Loaded {
     load_text_at(name, text, clock::now())
 }
 
-#[must_use]
 pub fn load_text_at(name: &Path, text: Vec<u8>, now: DateTime<Utc>) -> Loaded {
     check(name, text, CheckOptions { now, host: false })
 }
 
-#[must_use]
 pub fn check(name: &Path, text: Vec<u8>, options: CheckOptions) -> Loaded {
     check_with(name, text, &load::FileOverrides::new(), options)
 }
@@ -149,7 +146,6 @@ pub fn format(name: &Path, text: Vec<u8>) -> Result<String, FormatError> {
 }
 
 /// A text as it may be shown: its secrets are masked.
-#[must_use]
 pub fn masked(text: &str) -> String {
     secrets::masked(text)
 }

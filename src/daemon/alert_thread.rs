@@ -53,18 +53,15 @@ impl AlertThread {
         })
     }
 
-    #[must_use]
     pub fn next_report(&self) -> Option<String> {
         self.reports.try_recv().ok()
     }
 
-    #[must_use]
     pub fn is_finished(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// Ends it, and sends the last alerts for a moment. Returns the remaining reports.
-    #[must_use]
     pub fn end(mut self, model: &Model) -> Vec<String> {
         self.stop.ask();
         // The panic hook has reported a panic.

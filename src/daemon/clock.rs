@@ -20,7 +20,6 @@ pub enum ClockStep {
     Back(Duration),
 }
 
-#[must_use]
 pub fn clock_steps(before: &ClockReading, after: &ClockReading) -> Vec<ClockStep> {
     let up = after.up.saturating_sub(before.up);
     let slept = up.saturating_sub(after.awake.saturating_sub(before.awake));

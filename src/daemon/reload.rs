@@ -43,7 +43,6 @@ pub enum FileChange {
 impl FileWatch {
     /// `files`: the root first. Watches also the directories of imported files, but not the directory of the root, in
     /// which unrelated files may change.
-    #[must_use]
     pub fn new(files: &[PathBuf]) -> Self {
         let home = files.first().and_then(|root| root.parent());
         let directories = files.iter().filter_map(|file| file.parent());

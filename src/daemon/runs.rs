@@ -76,7 +76,6 @@ pub struct RunOptions {
 
 impl ActiveRuns {
     /// `ring` wakes the loop when there is a message.
-    #[must_use]
     pub fn new(ring: Ring) -> Self {
         let (sender, receiver) = mpsc::channel();
         Self {
@@ -167,17 +166,14 @@ impl ActiveRuns {
         Some(message)
     }
 
-    #[must_use]
     pub fn len(&self) -> usize {
         self.running.len()
     }
 
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.running.is_empty()
     }
 
-    #[must_use]
     pub fn active_jobs(&self) -> ActiveJobs {
         let mut active = ActiveJobs::default();
         for (job, started) in self.running.values().flat_map(|running| &running.left) {

@@ -16,7 +16,6 @@ pub struct ServiceManager {
 }
 
 impl ServiceManager {
-    #[must_use]
     pub fn find() -> Self {
         Self {
             beat: sd_notify::watchdog_enabled().map(|wait| wait / 2),

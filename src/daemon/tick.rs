@@ -62,7 +62,6 @@ pub struct Tick {
     pub behind: Option<Duration>,
 }
 
-#[must_use]
 pub fn tick(timetable: &Timetable, agenda: &Agenda, active: &ActiveJobs, now: DateTime<Utc>) -> Tick {
     let mut builder = TickBuilder {
         agenda,

@@ -43,7 +43,6 @@ pub struct ScheduledJob {
 }
 
 impl Timetable {
-    #[must_use]
     pub fn new(model: &Model) -> Self {
         let jobs: BTreeMap<JobName, Job<'_>> = model.jobs().map(|job| (job.name(), job)).collect();
         let scheduled = |job: &Job<'_>, along: Option<JobName>| scheduled_job(model, &jobs, job, along);
@@ -78,7 +77,6 @@ impl Timetable {
         }
     }
 
-    #[must_use]
     pub fn job(&self, job: &JobName) -> Option<&ScheduledJob> {
         self.entries
             .iter()

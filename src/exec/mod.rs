@@ -36,7 +36,6 @@ pub struct Deadline<'a> {
 }
 
 impl<'a> Deadline<'a> {
-    #[must_use]
     pub fn new(stop: &'a Stop, timeout: Option<Duration>) -> Self {
         Self {
             stop,
@@ -46,18 +45,15 @@ impl<'a> Deadline<'a> {
     }
 
     /// True when the step has to end.
-    #[must_use]
     pub fn reached(&self) -> bool {
         self.stop.asked() || self.timed_out()
     }
 
-    #[must_use]
     pub fn signal(&self) -> Option<u8> {
         self.stop.signal()
     }
 
     /// True when it was the timeout.
-    #[must_use]
     pub fn timed_out(&self) -> bool {
         self.timeout.is_some_and(|most| self.since.elapsed() >= most)
     }

@@ -19,7 +19,6 @@ pub struct Order {
 }
 
 impl Order {
-    #[must_use]
     pub fn of(plan: &Plan) -> Self {
         Self::new(
             plan.steps()

@@ -95,13 +95,11 @@ impl<'a> Shared<'a> {
     }
 
     /// What the events made of the steps so far.
-    #[must_use]
     pub fn status(&self) -> Status {
         self.lock().status.clone()
     }
 
     /// How a step ended, once it did.
-    #[must_use]
     pub fn state_of(&self, step: &StepName) -> Option<State> {
         self.lock().status.steps.get(step).copied().flatten()
     }

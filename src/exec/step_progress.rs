@@ -14,7 +14,6 @@ pub struct StepProgress<'a> {
 }
 
 impl<'a> StepProgress<'a> {
-    #[must_use]
     pub fn new(deadline: &'a Deadline<'a>, progress: &'a dyn Progress, step: usize) -> Self {
         Self {
             deadline,

@@ -45,7 +45,6 @@ pub struct World {
 
 /// Opens the sources and destinations of the backups among `jobs`. What cannot be opened is not in the world;
 /// [`look`] finds out why.
-#[must_use]
 pub fn open(model: &Model, jobs: &BTreeSet<JobName>) -> World {
     let mut world = World::default();
     for backup in selected(model, jobs) {
@@ -65,7 +64,6 @@ pub fn selected<'a>(model: &'a Model, jobs: &'a BTreeSet<JobName>) -> impl Itera
 }
 
 /// Looks at everything that the plan needs to know.
-#[must_use]
 pub fn look(
     model: &Model,
     jobs: &BTreeSet<JobName>,
@@ -396,7 +394,6 @@ fn id_of_file(path: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
 }
 
-#[must_use]
 pub fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

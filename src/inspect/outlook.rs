@@ -30,7 +30,6 @@ pub struct JobPast<'a> {
     pub decisions: &'a [StoredDecision],
 }
 
-#[must_use]
 pub fn outlook(
     entry: &TimetableEntry,
     job: &ScheduledJob,

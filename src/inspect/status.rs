@@ -75,7 +75,6 @@ pub(super) fn scheduled<'a>(timetable: &'a Timetable, job: &JobName) -> Option<(
 
 /// The outcome of a job with these steps: the worst one. Of several blocked steps the first counts, since it names the
 /// cause; of other equal ones the last.
-#[must_use]
 pub(super) fn worst_outcome(steps: &[(StepName, Outcome)]) -> Option<&Outcome> {
     let (_, worst) = steps
         .iter()

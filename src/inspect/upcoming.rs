@@ -19,7 +19,6 @@ const MAX_ZONE_DIFFERENCE: TimeDelta = TimeDelta::hours(26);
 
 /// The first `count` runs later than `after`; fewer if the schedules have no more instants. Schedules without a zone are
 /// shown in `zone`.
-#[must_use]
 pub fn upcoming(timetable: &Timetable, after: DateTime<Utc>, count: usize, zone: chrono_tz::Tz) -> NextDocument {
     let from = after + TimeDelta::nanoseconds(1);
     let clock = VirtualClock::new(timetable, from, DateTime::<Utc>::MAX_UTC, &[]);

@@ -28,7 +28,6 @@ pub struct VirtualTick {
 
 impl<'a> VirtualClock<'a> {
     /// Everything before `from` counts as decided.
-    #[must_use]
     pub fn new(timetable: &'a Timetable, from: DateTime<Utc>, until: DateTime<Utc>, down: &'a [DownDocument]) -> Self {
         let mut agenda = Agenda::default();
         for entry in &timetable.entries {
@@ -49,7 +48,6 @@ impl<'a> VirtualClock<'a> {
     }
 
     /// Instants of a schedule before the end that are still undecided.
-    #[must_use]
     pub fn undecided(&self, entry: &TimetableEntry) -> u64 {
         let handled = self.agenda.schedules.get(&entry.schedule.name);
         let left = handled.map(|state| entry.schedule.between(state.handled, instant_before(entry, self.until)));

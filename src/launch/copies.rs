@@ -85,7 +85,6 @@ pub fn places(
 }
 
 /// The copy that `text` names: itself, or one of its files.
-#[must_use]
 pub fn copy_name(text: &str) -> String {
     let file = Path::new(text).file_name().and_then(|name| name.to_str());
     file.and_then(CopyName::of_file)

@@ -43,7 +43,6 @@ pub enum LaunchError {
 }
 
 impl LaunchError {
-    #[must_use]
     pub fn exit_code(&self) -> u8 {
         let no_room = |errno: Option<rustix::io::Errno>| {
             use rustix::io::Errno;
@@ -64,7 +63,6 @@ impl LaunchError {
         }
     }
 
-    #[must_use]
     pub fn help(&self) -> Option<String> {
         match self {
             Self::Job(e) => Some(jobs_instead(e)),

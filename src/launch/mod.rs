@@ -259,7 +259,6 @@ pub fn not_done(
 }
 
 /// Steps at once, and threads.
-#[must_use]
 pub fn threads(model: &Model, asked: Option<usize>) -> usize {
     let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     asked

@@ -250,7 +250,6 @@ pub fn restore(
 }
 
 /// That none of `paths` is in any copy.
-#[must_use]
 pub fn none_holds(paths: &[String]) -> LaunchError {
     let paths: Vec<String> = paths.iter().map(|path| format!("`{path}`")).collect();
     LaunchError::Missing {

@@ -41,7 +41,6 @@ pub enum Gate {
 impl BackOff {
     /// The cool-down after so many failed runs in a row, if there is one yet: `wait · factor^(failures - after)`, at
     /// most `cap`.
-    #[must_use]
     pub fn cool_down(&self, failures: u32) -> Option<Duration> {
         let more = failures.checked_sub(self.after.max(1))?;
         let grown = self.wait.as_secs_f64() * self.factor.powi(i32::try_from(more).unwrap_or(i32::MAX));
@@ -51,7 +50,6 @@ impl BackOff {
 }
 
 impl BackOffState {
-    #[must_use]
     pub fn may_run(&self, now: DateTime<Utc>) -> Gate {
         let Some(until) = self.open_until else {
             return Gate::Run;
@@ -68,7 +66,6 @@ impl BackOffState {
     }
 
     /// What is to be remembered after a run.
-    #[must_use]
     pub fn after(&self, rule: &BackOff, ok: bool, now: DateTime<Utc>) -> Self {
         if ok {
             return Self::default();

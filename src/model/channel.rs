@@ -40,7 +40,6 @@ pub enum Severity {
 }
 
 impl Severity {
-    #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::Info => "info",
@@ -69,7 +68,6 @@ pub enum ChannelKind {
 }
 
 impl ChannelKind {
-    #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
             Self::Web(web) => web.service.word(),
@@ -93,7 +91,6 @@ pub enum WebService {
 
 impl WebService {
     /// The name in the ops file.
-    #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
             Self::Webhook => "webhook",

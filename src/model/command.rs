@@ -53,7 +53,6 @@ pub struct Retry {
 
 impl Retry {
     /// The wait before repetition `n`, counted from 1: `wait · factor^(n-1)`, at most `cap`.
-    #[must_use]
     pub fn wait_before(&self, n: u32) -> Duration {
         let grown = self.wait.as_secs_f64() * self.factor.powi(i32::try_from(n.saturating_sub(1)).unwrap_or(i32::MAX));
         // A float beyond what a duration holds, or none at all, is beyond the cap as well.

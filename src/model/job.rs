@@ -19,7 +19,6 @@ pub enum JobKind {
 impl JobKind {
     pub const ALL: [Self; 4] = [Self::Check, Self::Target, Self::Backup, Self::Retention];
 
-    #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::Check => "check",
@@ -47,7 +46,6 @@ impl JobName {
     }
 
     /// The steps that a run does for it, in order.
-    #[must_use]
     pub fn steps(&self) -> Vec<StepName> {
         let kinds: &[StepKind] = match self.kind {
             JobKind::Check => &[StepKind::Check],
@@ -101,7 +99,6 @@ impl StepKind {
         Self::Verify,
     ];
 
-    #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::Backup => "backup",
@@ -131,7 +128,6 @@ impl StepName {
     }
 
     /// The job it is part of.
-    #[must_use]
     pub fn job(&self) -> JobName {
         let kind = match self.kind {
             StepKind::Backup | StepKind::Verify => JobKind::Backup,

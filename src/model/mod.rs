@@ -55,7 +55,6 @@ pub struct Model {
 }
 
 impl Model {
-    #[must_use]
     pub fn backup(&self, name: &str) -> Option<&Backup> {
         self.backups.iter().find(|b| b.name == name)
     }
@@ -77,13 +76,11 @@ impl Model {
         jobs.chain(self.channels.iter().flat_map(Channel::values))
     }
 
-    #[must_use]
     pub fn schedule(&self, name: &str) -> Option<&Schedule> {
         self.schedules.iter().find(|schedule| schedule.name == name)
     }
 
     /// The channel of that name; [`channel::LOG`] is none of them.
-    #[must_use]
     pub fn channel(&self, name: &str) -> Option<&Channel> {
         self.channels.iter().find(|channel| channel.name == name)
     }
@@ -104,7 +101,6 @@ pub enum Job<'a> {
 }
 
 impl Job<'_> {
-    #[must_use]
     pub fn name(&self) -> JobName {
         match self {
             Self::Check(job) => JobName::new(JobKind::Check, &job.name),
@@ -115,7 +111,6 @@ impl Job<'_> {
     }
 
     /// Jobs that must have succeeded in the run before: what `needs` says, and for a retention its backup, first.
-    #[must_use]
     pub fn needs(&self) -> Vec<JobName> {
         match self {
             Self::Check(job) => job.needs.clone(),
@@ -129,7 +124,6 @@ impl Job<'_> {
         }
     }
 
-    #[must_use]
     pub fn schedule(&self) -> Option<&str> {
         match self {
             Self::Check(job) => job.schedule.as_deref(),
@@ -140,7 +134,6 @@ impl Job<'_> {
     }
 
     /// The channels to notify; `None` is all of them, by severity.
-    #[must_use]
     pub fn notify(&self) -> Option<&[String]> {
         match self {
             Self::Check(job) => job.notify.as_deref(),
@@ -151,7 +144,6 @@ impl Job<'_> {
     }
 
     /// Left out of every run.
-    #[must_use]
     pub fn paused(&self) -> bool {
         match self {
             Self::Check(job) => job.paused,

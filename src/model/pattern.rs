@@ -65,13 +65,11 @@ impl Pattern {
     }
 
     /// As it was written.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
     /// An anchored regular expression over the bytes of a relative path that says the same.
-    #[must_use]
     pub fn to_regex(&self) -> &str {
         self.glob.regex()
     }
@@ -108,7 +106,6 @@ pub struct PatternSet {
 }
 
 impl PatternSet {
-    #[must_use]
     pub fn new(patterns: &[Pattern]) -> Self {
         let globs: Vec<Glob> = patterns.iter().map(|p| p.glob.clone()).collect();
         let mut builder = GlobSetBuilder::new();
@@ -128,7 +125,6 @@ impl PatternSet {
     }
 
     /// True when one of them matches this very path.
-    #[must_use]
     pub fn matches(&self, path: &[u8]) -> bool {
         use std::os::unix::ffi::OsStrExt;
         if self.set.is_empty() && self.singly.is_empty() {
@@ -168,14 +164,12 @@ pub struct SelectionState {
 
 impl SelectionState {
     /// Included and not excluded.
-    #[must_use]
     pub fn selected(self) -> bool {
         self.included && !self.excluded
     }
 }
 
 impl Selector {
-    #[must_use]
     pub fn new(selection: &Selection) -> Self {
         Self {
             everything: selection.include.is_empty(),

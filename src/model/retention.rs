@@ -42,7 +42,6 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    #[must_use]
     pub fn class(self) -> Option<usize> {
         match self {
             Self::Unmatched | Self::Excluded => None,
@@ -65,7 +64,6 @@ pub struct Circumstances<'a> {
 }
 
 /// A verdict for each of `entries`, which are in walk order.
-#[must_use]
 pub fn decide(retention: &Retention, entries: &[Entry], about: &Circumstances<'_>) -> Vec<Verdict> {
     let mut judge = RetentionJudge::new(retention, about);
     let mut verdicts = Vec::with_capacity(entries.len());
@@ -107,7 +105,6 @@ pub struct RetentionJudge<'a> {
 }
 
 impl<'a> RetentionJudge<'a> {
-    #[must_use]
     pub fn new(retention: &'a Retention, about: &'a Circumstances<'a>) -> Self {
         Self {
             retention,
@@ -136,7 +133,6 @@ impl<'a> RetentionJudge<'a> {
 
 impl Verdict {
     /// The same for a file that is among the newest of its class: it does not go.
-    #[must_use]
     pub fn among_newest(self) -> Self {
         match self {
             Self::Delete(class) | Self::Kept(class, _) => Self::Stays(class, Stays::Newest),
@@ -186,7 +182,6 @@ enum Compiled {
 }
 
 impl Classifier {
-    #[must_use]
     pub fn new(retention: &Retention) -> Self {
         let compile = |matches: &Matches| match matches {
             Matches::Globs(globs) => Compiled::Globs(PatternSet::new(globs)),
@@ -214,7 +209,6 @@ impl Classifier {
     }
 
     /// The class that wins `path`: of those that match, the one that keeps longest, the first in a tie.
-    #[must_use]
     pub fn winner(&self, path: &RelPath) -> Option<usize> {
         let longest = |at: &usize| self.classes.get(*at).map(|(_, keep)| rank(*keep));
         let mut best: Option<usize> = None;

@@ -38,12 +38,10 @@ pub enum State {
 
 impl State {
     /// True when what depends on the step may go on.
-    #[must_use]
     pub fn opens(self) -> bool {
         matches!(self, Self::Ok | Self::Nothing | Self::Partial | Self::Warning)
     }
 
-    #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::Ok => "ok",

@@ -20,7 +20,6 @@ pub struct Leaf {
 }
 
 /// Reads one; `None` when it cannot be read.
-#[must_use]
 pub fn read(der: &[u8]) -> Option<Leaf> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
     let at = |time: x509_parser::time::ASN1Time| DateTime::from_timestamp(time.timestamp(), 0);

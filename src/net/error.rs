@@ -117,7 +117,6 @@ pub enum LocalError {
 
 impl NetError {
     /// With the place where it happened.
-    #[must_use]
     pub fn at(place: &str, fault: Fault) -> Self {
         Self::At {
             place: place.to_owned(),
@@ -126,7 +125,6 @@ impl NetError {
     }
 
     /// Nothing is known of the server: the question never left this machine.
-    #[must_use]
     pub fn is_ours(&self) -> bool {
         match self {
             Self::Here(_) => true,
@@ -141,7 +139,6 @@ impl NetError {
         }
     }
 
-    #[must_use]
     pub fn help(&self) -> Option<&'static str> {
         match self {
             Self::At { fault, .. } => fault.help(),
@@ -183,7 +180,6 @@ impl Fault {
     }
 
     /// What a failed call of the system says.
-    #[must_use]
     pub fn from_io(error: &io::Error) -> Self {
         use io::ErrorKind as Kind;
         let errno = Errno::from_io_error(error);
@@ -206,7 +202,6 @@ impl Fault {
 }
 
 impl Distrust {
-    #[must_use]
     pub fn help(&self) -> &'static str {
         match self {
             Self::UnknownIssuer => {

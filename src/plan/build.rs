@@ -73,7 +73,6 @@ pub fn build(model: &Model, request: &RunRequest, facts: &PlanFacts) -> Result<P
 /// The steps of one backup and of the cleanups that rely on it, planned again from `facts`, to replace the steps of
 /// `plan`, under the same names and with the same edges. Nothing is deleted that `plan` does not list, or that
 /// changed since.
-#[must_use]
 pub fn look_again(plan: &Plan, backup: StepId, model: &Model, request: &RunRequest, facts: &PlanFacts) -> Vec<Step> {
     let Some(Action::Backup(planned)) = plan.steps().get(backup).map(|step| &step.action) else {
         return Vec::new();

@@ -51,7 +51,6 @@ pub struct Scan {
 
 impl Scan {
     /// Entries that are not directories.
-    #[must_use]
     pub fn files(&self) -> u64 {
         self.entries
             .iter()

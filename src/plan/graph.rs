@@ -125,7 +125,6 @@ impl BackupStep {
     /// About how large the copy will be. A tree takes what the source takes: that files may share their data is not
     /// counted on. An archive goes by the ratio of the newest copy, or, when there is none, by what even
     /// well-compressible data needs.
-    #[must_use]
     pub fn expected_size(&self) -> u64 {
         let (packed, plain) = match self.backup.strategy {
             Strategy::Copy => (1, 1),
@@ -213,14 +212,12 @@ pub struct BackupToken(StepId);
 pub struct VerifyToken(StepId);
 
 impl BackupToken {
-    #[must_use]
     pub fn step(self) -> StepId {
         self.0
     }
 }
 
 impl VerifyToken {
-    #[must_use]
     pub fn step(self) -> StepId {
         self.0
     }
@@ -264,7 +261,6 @@ impl Plan {
     }
 
     /// The steps, in order.
-    #[must_use]
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
@@ -333,7 +329,6 @@ impl Plan {
     }
 
     /// Files and bytes that the plan would delete from sources.
-    #[must_use]
     pub fn deletions(&self) -> (u64, u64) {
         self.steps
             .iter()
@@ -345,14 +340,12 @@ impl Plan {
     }
 
     /// Commands that the plan would run.
-    #[must_use]
     pub fn commands(&self) -> u64 {
         let is_target = |step: &&Step| matches!(step.action, Action::Target(_)) && self.will_run(step);
         self.steps.iter().filter(is_target).count() as u64
     }
 
     /// True when the step's refusals apply only for now: its copy is planned again when it begins.
-    #[must_use]
     pub fn judged_again(&self, step: &Step) -> bool {
         let backup = match &step.action {
             Action::Backup(backup) => return backup.looked_at_again,
@@ -365,19 +358,16 @@ impl Plan {
     }
 
     /// True when neither the step nor anything it needs is refused, unless the refusal is judged again.
-    #[must_use]
     pub fn will_run(&self, step: &Step) -> bool {
         self.steps.get(step.id).is_some_and(|step| step.runs)
     }
 
     /// True when guards refuse the step as things are now, and it is judged again when its turn comes.
-    #[must_use]
     pub fn refused_for_now(&self, step: &Step) -> bool {
         !step.refusals.is_empty() && self.will_run(step)
     }
 
     /// Names of the refused steps for which `step`, which no guard refuses, cannot be done: in order, each once.
-    #[must_use]
     pub fn blockers(&self, step: &Step) -> Vec<StepName> {
         if !step.refusals.is_empty() || self.will_run(step) {
             return Vec::new();
@@ -388,7 +378,6 @@ impl Plan {
     }
 
     /// The verify step whose proof `cleanup` needs: its older copies are what [`Cover::Older`] counts.
-    #[must_use]
     pub fn verify_of(&self, cleanup: &CleanupStep) -> Option<&VerifyStep> {
         match self.steps.get(cleanup.verify.step()).map(|step| &step.action) {
             Some(Action::Verify(verify)) => Some(verify),

@@ -34,7 +34,6 @@ pub struct UnknownJob {
 
 impl RunRequest {
     /// The guards that were switched off, as flags.
-    #[must_use]
     pub fn overrides(&self) -> Vec<String> {
         let mut flags = Vec::new();
         for (on, flag) in [
@@ -52,7 +51,6 @@ impl RunRequest {
 
     /// Of the jobs that this request would bring those that are left out since they, or what they depend on, are
     /// paused; by kind and in file order. A pattern that selects nothing brings nothing: [`Self::jobs`] refuses it.
-    #[must_use]
     pub fn paused(&self, model: &Model) -> Vec<JobName> {
         let all: Vec<JobName> = model.jobs().map(|job| job.name()).collect();
         let edges = Edges::new(model);
@@ -69,7 +67,6 @@ impl RunRequest {
 
     /// What `--only` selects and the run leaves out all the same, in sentences: one for each job that is the cause.
     /// What `--except` selects as well is left out on purpose, and not reported.
-    #[must_use]
     pub fn left_out(&self, model: &Model) -> Vec<String> {
         if self.only.is_empty() {
             return Vec::new();

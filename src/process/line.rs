@@ -7,7 +7,6 @@
 use crate::path::Shown;
 
 /// A word as a shell would have to be given it.
-#[must_use]
 pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {

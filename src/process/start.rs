@@ -41,7 +41,6 @@ pub struct Spawn {
 
 impl Spawn {
     /// What was asked to run: the program with its arguments, in one line, as it is typed.
-    #[must_use]
     pub fn line(&self) -> String {
         line::one_line(std::iter::once(&self.program).chain(&self.arguments))
     }
@@ -104,7 +103,6 @@ pub enum SpawnFailure {
 }
 
 impl SpawnError {
-    #[must_use]
     pub fn help(&self) -> &'static str {
         match &self.why {
             SpawnFailure::NotFound if self.program.contains('/') => "check the path of the program",

@@ -79,7 +79,6 @@ impl From<StoredMessage> for AlertDocument {
 }
 
 impl AlertsDocument {
-    #[must_use]
     pub fn new(stored: Vec<StoredMessage>) -> Self {
         Self {
             format: FORMAT,
@@ -89,7 +88,6 @@ impl AlertsDocument {
 }
 
 /// Without any: `none`.
-#[must_use]
 pub fn alerts_text(alerts: &[AlertDocument], none: &str, zone: chrono_tz::Tz, style: Style) -> String {
     if alerts.is_empty() {
         return format!("{none}\n");
@@ -120,7 +118,6 @@ pub fn alerts_text(alerts: &[AlertDocument], none: &str, zone: chrono_tz::Tz, st
 }
 
 /// One line per channel; empty if everything is delivered.
-#[must_use]
 pub fn undelivered_text(rows: &[Undelivered], now: DateTime<Utc>, style: Style) -> String {
     let line = |row: &Undelivered| {
         let mut parts = Vec::new();

@@ -219,7 +219,6 @@ impl Status {
     }
 
     /// The exit code that the settled steps ask for: the first that applies of 73, 3, 1, 4, else 0.
-    #[must_use]
     pub fn exit_code(&self) -> u8 {
         let any = |wanted: &[State]| self.steps.values().flatten().any(|state| wanted.contains(state));
         if any(&[State::NoSpace]) {

@@ -61,7 +61,6 @@ pub enum SecretErrorReason {
 }
 
 impl SecretError {
-    #[must_use]
     pub fn help(&self) -> &'static str {
         match &self.why {
             SecretErrorReason::Unset => {
@@ -89,7 +88,6 @@ impl SecretError {
     }
 
     /// True when it was not fetched because opsrun was asked to stop.
-    #[must_use]
     pub fn is_stop(&self) -> bool {
         matches!(
             self.why,

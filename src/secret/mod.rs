@@ -65,7 +65,6 @@ impl Vault {
     }
 
     /// One that will be asked for these.
-    #[must_use]
     pub fn expecting<'a>(values: impl IntoIterator<Item = &'a Value>) -> Self {
         let sources = values.into_iter().filter_map(|value| match value {
             Value::Secret(source) => Some(source.clone()),
@@ -101,7 +100,6 @@ impl Vault {
     }
 
     /// The text without secrets.
-    #[must_use]
     pub fn redact(&self, text: &str) -> String {
         let mut kept = Vec::with_capacity(text.len());
         let mut redactor = self.redactor();
@@ -111,7 +109,6 @@ impl Vault {
     }
 
     /// For a text that comes in pieces; redacts what is remembered now.
-    #[must_use]
     pub fn redactor(&self) -> Redactor {
         Redactor::new(Arc::clone(&lock(&self.known).matcher))
     }

@@ -44,7 +44,6 @@ pub enum StoreError {
 
 impl StoreError {
     /// True when the state cannot be written: no space, read-only, no permission, gone, an I/O error.
-    #[must_use]
     pub fn is_cannot_write(&self) -> bool {
         match self {
             Self::Make { .. } | Self::Gone { .. } => true,
@@ -65,7 +64,6 @@ impl StoreError {
     }
 
     /// True when another process kept it locked for too long.
-    #[must_use]
     pub fn is_busy(&self) -> bool {
         match self {
             Self::Open { source, .. } | Self::Read { source, .. } | Self::Write { source, .. } => matches!(
@@ -76,7 +74,6 @@ impl StoreError {
         }
     }
 
-    #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
             _ if self.is_busy() => 75,
@@ -85,7 +82,6 @@ impl StoreError {
         }
     }
 
-    #[must_use]
     pub fn help(&self) -> Option<String> {
         let code = match self {
             Self::Open { source, .. } | Self::Read { source, .. } | Self::Write { source, .. } => {

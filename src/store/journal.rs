@@ -25,7 +25,6 @@ impl Store {
         })
     }
 
-    #[must_use]
     pub fn journal(&self, run: &str) -> RunJournal<'_> {
         RunJournal {
             store: self,

@@ -144,7 +144,6 @@ impl Store {
         }))
     }
 
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -81,7 +81,6 @@ impl FiringVerdict {
     ];
 
     /// The word in the store, in JSON and in text.
-    #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::Ran => "ran",
@@ -131,7 +130,6 @@ pub struct TickRecord {
 
 impl TickRecord {
     /// True when there is nothing to write.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }

@@ -64,12 +64,10 @@ impl TreeDraft {
         })
     }
 
-    #[must_use]
     pub fn root(&self) -> &Dir {
         &self.root
     }
 
-    #[must_use]
     pub fn temp_name(&self) -> String {
         format!("{}{DRAFT}", self.name)
     }
@@ -225,7 +223,6 @@ pub struct NewFile<'t> {
 }
 
 impl NewFile<'_> {
-    #[must_use]
     pub fn file(&self) -> &File {
         &self.file
     }

@@ -40,7 +40,6 @@ impl TreeError {
     }
 
     /// The system's error number, if it was one.
-    #[must_use]
     pub fn errno(&self) -> Option<Errno> {
         Errno::from_io_error(&self.source)
     }
@@ -79,12 +78,10 @@ impl Dir {
     }
 
     /// Where it was opened, for messages.
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    #[must_use]
     pub fn path_of(&self, rel: &[u8]) -> PathBuf {
         self.path.join(OsStr::from_bytes(rel))
     }
@@ -105,7 +102,6 @@ impl Dir {
 
     /// True when the path by which it was opened still leads here: it was not renamed, replaced or
     /// mounted something over it.
-    #[must_use]
     pub fn in_place(&self) -> bool {
         let here = self.id().ok();
         let there = Self::open(&self.path).and_then(|dir| dir.id()).ok();
@@ -252,7 +248,6 @@ fn pieces(rel: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-#[must_use]
 pub fn entry_of(path: RelPath, stat: &Stat) -> Entry {
     let kind = match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => EntryKind::File,
@@ -275,7 +270,6 @@ pub fn entry_of(path: RelPath, stat: &Stat) -> Entry {
 }
 
 /// The identity in what `stat` says.
-#[must_use]
 pub fn identity_of(stat: &Stat) -> Identity {
     let ns = |secs: i64, nanos: u64| i128::from(secs) * 1_000_000_000 + i128::from(nanos);
     Identity {
@@ -294,7 +288,6 @@ pub fn regular(file: &File) -> io::Result<Option<Identity>> {
 }
 
 /// SHA-256 of the whole file; `None` when it is not of that size, cannot be read, or `go_on` returned false.
-#[must_use]
 pub fn content_hash(file: &File, size: u64, go_on: &dyn Fn() -> bool) -> Option<[u8; 32]> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 256 * 1024];
@@ -323,7 +316,6 @@ pub struct Opener<'a> {
 }
 
 impl<'a> Opener<'a> {
-    #[must_use]
     pub fn new(root: &'a Dir, cross_mounts: bool) -> Self {
         Self {
             root,

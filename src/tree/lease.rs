@@ -35,7 +35,6 @@ impl<'a> Lease<'a> {
     }
 
     /// True while no process has asked to write.
-    #[must_use]
     pub fn unbroken(&self) -> bool {
         lease(self.0, libc::F_GETLEASE, 0) == Ok(libc::F_RDLCK)
     }

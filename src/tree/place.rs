@@ -43,7 +43,6 @@ pub struct Unnamed<'t> {
 
 impl<'a> RestoreTarget<'a> {
     /// Below `root`. `token` is a ULID that names this restore.
-    #[must_use]
     pub fn new(root: &'a Dir, token: &str, force: bool) -> Self {
         Self {
             root,
@@ -153,7 +152,6 @@ impl<'a> RestoreTarget<'a> {
     }
 
     /// Where the symlink at `path` leads; `None` when it is not a symlink.
-    #[must_use]
     pub fn link_target(&self, path: &RelPath) -> Option<Vec<u8>> {
         let parent = path.parent();
         let dir = self

@@ -48,12 +48,10 @@ impl Draft {
     }
 
     /// Its final name.
-    #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    #[must_use]
     pub fn temp_name(&self) -> String {
         format!("{}{DRAFT}", self.name)
     }

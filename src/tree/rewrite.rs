@@ -41,7 +41,6 @@ pub enum RewriteError {
 }
 
 impl RewriteError {
-    #[must_use]
     pub fn help(&self) -> Option<&'static str> {
         match self {
             Self::Tree(_) => None,

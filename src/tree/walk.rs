@@ -50,7 +50,6 @@ pub struct Walk<'a> {
 }
 
 /// True for the names that opsrun gives to its own files in a source.
-#[must_use]
 pub fn is_ours(path: &RelPath) -> bool {
     let name = path.name();
     if name == QUARANTINE {

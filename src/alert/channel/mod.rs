@@ -41,7 +41,6 @@ pub struct ChannelSender {
 
 impl ChannelSender {
     /// `stop` ends attempts.
-    #[must_use]
     pub fn new(vault: Arc<Vault>, stop: Stop) -> Self {
         Self { vault, stop }
     }

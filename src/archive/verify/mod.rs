@@ -56,24 +56,20 @@ pub struct VerifiedCopy {
 }
 
 impl VerifiedCopy {
-    #[must_use]
     pub fn name(&self) -> &CopyName {
         &self.name
     }
 
-    #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.proven.manifest
     }
 
     /// The destination's path, for messages.
-    #[must_use]
     pub fn place(&self) -> String {
         crate::path::shown(self.destination.path()).to_string()
     }
 
     /// Its rows in path order, read through the open handle; a member that changed after the proof is an error.
-    #[must_use]
     pub fn rows(&self) -> FileEntries<'_, &File> {
         let Proven {
             list,

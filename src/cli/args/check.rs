@@ -58,7 +58,6 @@ pub enum FindingsFormat {
 impl FindingsFormat {
     const ALL: [Self; 5] = [Self::Text, Self::Json, Self::Github, Self::Sarif, Self::Junit];
 
-    #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::Text => "text",

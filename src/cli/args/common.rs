@@ -49,14 +49,12 @@ pub struct ThreadArgs {
 }
 
 impl ThreadArgs {
-    #[must_use]
     pub fn count(self) -> Option<usize> {
         self.threads.map(usize::from)
     }
 }
 
 /// The command line as it was typed, for the history.
-#[must_use]
 pub fn command_line() -> String {
     let words: Vec<String> = std::env::args_os()
         .map(|word| word.to_string_lossy().into_owned())

@@ -42,7 +42,6 @@ pub struct RunArgs {
 }
 
 impl RunArgs {
-    #[must_use]
     pub fn request(&self) -> RunRequest {
         RunRequest {
             only: self.only.clone(),
@@ -85,13 +84,11 @@ pub struct PlanArgs {
 }
 
 impl PlanArgs {
-    #[must_use]
     pub fn format(&self) -> PlanFormat {
         let short = if self.json { PlanFormat::Json } else { PlanFormat::Text };
         self.format.unwrap_or(short)
     }
 
-    #[must_use]
     pub fn is_graph(&self) -> bool {
         matches!(self.format(), PlanFormat::Dot | PlanFormat::Mermaid)
     }

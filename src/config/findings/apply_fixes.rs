@@ -47,7 +47,6 @@ pub struct AppliedFix {
 }
 
 /// Applies all fixes of a root file; with `imports`, also of the files it imports.
-#[must_use]
 pub fn fix(name: &Path, text: Vec<u8>, imports: bool, options: CheckOptions) -> FixResult {
     let mut texts = Texts {
         name,

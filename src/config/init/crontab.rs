@@ -38,7 +38,6 @@ const HEAD: &[&str] = &[
     "environment. cron mails the output of a command; `opsrun history` shows it.",
 ];
 
-#[must_use]
 pub fn crontab(text: &[u8], setting: &CrontabOrigin) -> TranslatedCrontab {
     let mut writer = Writer {
         setting,
@@ -70,7 +69,6 @@ pub fn crontab(text: &[u8], setting: &CrontabOrigin) -> TranslatedCrontab {
 }
 
 /// True when every command of a crontab starts with one of these users, and more follows: it has a column for users.
-#[must_use]
 pub fn names_users(text: &[u8], users: &[String]) -> bool {
     let text = String::from_utf8_lossy(text);
     let commands = text.lines().filter_map(|text| match line(text, false) {

@@ -155,7 +155,6 @@ pub struct FindingKind {
 }
 
 impl Vocabulary {
-    #[must_use]
     pub fn of_this_build() -> Self {
         let mut absent = Vec::new();
         missing(&ROOT, None, &mut absent);

@@ -108,13 +108,11 @@ impl Context<'_> {
     }
 
     /// Threads for this step: its share when several work with files.
-    #[must_use]
     pub fn threads(&self) -> usize {
         (self.how.threads / self.busy.load(Ordering::SeqCst).max(1)).max(1)
     }
 }
 
-#[must_use]
 pub fn outcome(state: State, summary: impl Into<String>) -> Outcome {
     Outcome {
         state,
@@ -124,13 +122,11 @@ pub fn outcome(state: State, summary: impl Into<String>) -> Outcome {
     }
 }
 
-#[must_use]
 pub fn interrupted(signal: u8) -> Outcome {
     outcome(State::Interrupted, format!("stopped by signal {signal}"))
 }
 
 /// What a failure at a destination makes of a step.
-#[must_use]
 pub fn failure(error: &CopyError, deadline: &super::Deadline<'_>) -> Outcome {
     if deadline.timed_out() {
         return Outcome {
@@ -153,14 +149,12 @@ pub fn failure(error: &CopyError, deadline: &super::Deadline<'_>) -> Outcome {
 }
 
 /// What a failed call on a source or destination makes of a step.
-#[must_use]
 pub fn tree_failure(error: &TreeError) -> Outcome {
     let no_room = error.errno().is_some_and(is_no_room);
     outcome(if no_room { State::NoSpace } else { State::Failed }, error_chain(error))
 }
 
 /// What a failed call on a source makes of a step: 73 speaks of destinations and the state only.
-#[must_use]
 pub fn source_failure(error: &TreeError) -> Outcome {
     outcome(State::Failed, error_chain(error))
 }

@@ -19,7 +19,6 @@ use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Does it for the backups among `jobs`. Gives the events, and the names of copies whose debris is gone now.
-#[must_use]
 pub fn run(model: &Model, jobs: &BTreeSet<JobName>, world: &World, unfinished: &[String]) -> (Vec<Event>, Vec<String>) {
     let mut events = Vec::new();
     let mut cleared = Vec::new();
@@ -44,7 +43,6 @@ pub fn run(model: &Model, jobs: &BTreeSet<JobName>, world: &World, unfinished: &
 }
 
 /// Quarantined files beside their old places that no index led to: their directories were moved meanwhile.
-#[must_use]
 pub fn strays(facts: &PlanFacts) -> Vec<String> {
     let scans = facts.backups.values().filter_map(|found| found.source.as_ref().ok());
     let ours = scans

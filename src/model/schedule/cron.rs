@@ -91,31 +91,26 @@ impl Cron {
     }
 
     /// The line, with one space between fields.
-    #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
     /// No date matches, such as on 30 February.
-    #[must_use]
     pub fn never_fires(&self) -> bool {
         self.never
     }
 
     /// Neither day field starts with `*`: either of them may match.
-    #[must_use]
     pub fn both_days_restricted(&self) -> bool {
         self.both_days
     }
 
     /// Steps that are not what they seem: their position in the text, and what they really do.
-    #[must_use]
     pub fn uneven_steps(&self) -> Vec<(Range<usize>, String)> {
         self.uneven.clone()
     }
 
     /// Neither the minute nor the hour starts with `*`: times of the day, which a change of clocks may skip or repeat.
-    #[must_use]
     pub fn fixed_time(&self) -> bool {
         self.fixed
     }

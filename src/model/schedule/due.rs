@@ -62,7 +62,6 @@ impl SkipReason {
     pub const ALL: [Self; 4] = [Self::Missed, Self::Superseded, Self::TooOld, Self::TooMany];
 
     /// The word in JSON and in text.
-    #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::Missed => "missed",
@@ -75,7 +74,6 @@ impl SkipReason {
 
 /// Decides about every instant later than `last` and not later than `now`. Without a `last` nothing is
 /// caught up: the schedule begins now.
-#[must_use]
 pub fn due(schedule: &Schedule, last: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Due {
     let Some(last) = last else {
         return Due {
@@ -144,7 +142,6 @@ pub fn due(schedule: &Schedule, last: Option<DateTime<Utc>>, now: DateTime<Utc>)
 }
 
 /// How late an instant may be without being missed.
-#[must_use]
 pub fn grace(schedule: &Schedule) -> Duration {
     match &schedule.rhythm {
         Rhythm::Cron(_) => GRACE,

@@ -62,7 +62,6 @@ pub enum Missed {
 impl Schedule {
     /// The first instant later than that one. Jitter plays no part. None: it never fires again; cron lines end
     /// with the year 2100.
-    #[must_use]
     pub fn next(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match &self.rhythm {
             // Instants are whole seconds: later than the second that `after` lies in.
@@ -75,7 +74,6 @@ impl Schedule {
     }
 
     /// The last instant not later than that one.
-    #[must_use]
     pub fn previous(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match &self.rhythm {
             Rhythm::Cron(clock) => DateTime::from_timestamp(clock.previous(at.timestamp())?, 0),
@@ -93,7 +91,6 @@ impl Schedule {
 
     /// When it is due, in words that differ for any two rhythms: `30 2 * * * Europe/Berlin`, `every 30s`. Jitter and what
     /// happens to missed instants are not part of it.
-    #[must_use]
     pub fn definition(&self) -> String {
         match &self.rhythm {
             Rhythm::Every(period) => format!("every {}", show_duration(*period)),
@@ -113,7 +110,6 @@ impl Schedule {
 
     /// How much later than its instants it runs: always the same part of its jitter, another one for every name, and
     /// less than all of it. Whole seconds, when the jitter has some.
-    #[must_use]
     pub fn jitter_of(&self, ops_name: &str) -> Duration {
         let Some(jitter) = self.jitter else {
             return Duration::ZERO;
@@ -131,13 +127,11 @@ impl Schedule {
 
     /// The shortest time from one run to the next, of the runs from `from` up to the horizon (at most thirty years).
     /// None: fewer than two runs are left.
-    #[must_use]
     pub fn shortest_gap(&self, from: DateTime<Utc>, horizon: Duration) -> Option<Duration> {
         Some(self.gaps(from, horizon)?.0)
     }
 
     /// The longest time from one run to the next, as [`Self::shortest_gap`].
-    #[must_use]
     pub fn longest_gap(&self, from: DateTime<Utc>, horizon: Duration) -> Option<Duration> {
         Some(self.gaps(from, horizon)?.1)
     }

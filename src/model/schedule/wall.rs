@@ -223,7 +223,6 @@ impl WallClock {
 
 /// What the coming changes of clocks do to the fixed times of a schedule, oldest first: an entry for every time on the
 /// wall that is skipped or comes twice. Looks no further than thirty years.
-#[must_use]
 pub fn clock_changes(clock: &WallClock, from: DateTime<Utc>, horizon: Duration) -> Vec<ClockChange> {
     let mut found = Vec::new();
     if !clock.cron.fixed_time() {

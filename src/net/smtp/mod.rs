@@ -121,7 +121,6 @@ impl fmt::Display for SmtpRequest {
 
 impl MailError {
     /// Redacts the reply, before it is cut to a line.
-    #[must_use]
     pub fn redacted(self, redact: &(dyn Fn(&str) -> String + Sync)) -> Self {
         match self {
             Self::Refused { place, asked, reply } => Self::Refused {
@@ -134,7 +133,6 @@ impl MailError {
     }
 
     /// The server will never accept this message. A refused connection and a missing STARTTLS may pass.
-    #[must_use]
     pub fn is_final(&self) -> bool {
         match self {
             Self::Net(_) | Self::Garbled { .. } => false,

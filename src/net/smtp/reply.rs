@@ -27,7 +27,6 @@ pub struct Reply {
 
 impl Reply {
     /// Redacts the text as a whole, since a secret may go over several lines.
-    #[must_use]
     pub fn redacted(mut self, redact: &(dyn Fn(&str) -> String + Sync)) -> Self {
         self.lines = vec![redact(&self.lines.join(" "))];
         self

@@ -239,14 +239,12 @@ pub struct KeptDocument {
 }
 
 /// A file time as a date; `None` when it is beyond what a date can say.
-#[must_use]
 pub fn moment_of(ns: i128) -> Option<DateTime<Utc>> {
     let seconds = i64::try_from(ns.div_euclid(1_000_000_000)).ok()?;
     DateTime::from_timestamp(seconds, ns.rem_euclid(1_000_000_000) as u32)
 }
 
 /// What the steps that will run come to.
-#[must_use]
 pub fn totals(plan: &Plan) -> PlanTotals {
     let (delete_files, delete_bytes) = plan.deletions();
     let mut totals = PlanTotals {
@@ -276,7 +274,6 @@ pub fn totals(plan: &Plan) -> PlanTotals {
 }
 
 /// The plan as JSON; `with_files` lists every file to delete and every kept one.
-#[must_use]
 pub fn document(plan: &Plan, with_files: bool) -> PlanDocument {
     let name_of = |id: &usize| plan.steps().get(*id).map(|step| step.name.clone());
     let steps = plan.steps().iter().map(|step| StepDocument {

@@ -87,7 +87,6 @@ impl CopyState {
 }
 
 /// A table, then the reasons of the copies that are not complete.
-#[must_use]
 pub fn copies_text(copies: &[CopyDocument], zone: chrono_tz::Tz, style: Style) -> String {
     if copies.is_empty() {
         return "no copies\n".to_owned();

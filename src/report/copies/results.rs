@@ -82,7 +82,6 @@ pub struct CopyResults {
 }
 
 impl CopyResults {
-    #[must_use]
     pub fn new(style: Style, detail: Detail, zone: chrono_tz::Tz) -> Self {
         Self {
             style,
@@ -111,7 +110,6 @@ impl CopyResults {
     }
 
     /// The summary of all verified copies.
-    #[must_use]
     pub fn all_verified(&self) -> String {
         match (self.intact, self.damaged) {
             (0, 0) => "no copies\n".to_owned(),
@@ -124,7 +122,6 @@ impl CopyResults {
         }
     }
 
-    #[must_use]
     pub fn any_damage(&self) -> bool {
         self.damaged > 0
     }
@@ -179,7 +176,6 @@ impl CopyResults {
     }
 
     /// The summary of all restored copies.
-    #[must_use]
     pub fn all_restored(&self) -> String {
         let line = format!("{} restored ({})", self.restored.text(), show_size(self.restored.bytes));
         match self.left {
@@ -189,7 +185,6 @@ impl CopyResults {
     }
 
     /// True if a file was skipped or could not be written.
-    #[must_use]
     pub fn any_left(&self) -> bool {
         self.left > 0
     }

@@ -13,7 +13,6 @@ const CONTEXT_LINES: usize = 3;
 const TIMEOUT: Duration = Duration::from_millis(500);
 
 /// From `old` to `new`; empty if they are equal.
-#[must_use]
 pub fn unified(name: &str, old: &str, new: &str, style: Style) -> String {
     if old == new {
         return String::new();

@@ -27,7 +27,6 @@ pub enum FailureLevel {
 }
 
 impl FailureLevel {
-    #[must_use]
     pub fn fails(self, severity: FindingSeverity) -> bool {
         match self {
             Self::Errors => severity == FindingSeverity::Error,
@@ -226,7 +225,6 @@ impl FindingsDocument {
     }
 
     /// Every file that was read, each once, in order.
-    #[must_use]
     pub fn all_files(&self) -> Vec<&str> {
         let mut seen = HashSet::new();
         let files = self.files.iter();
@@ -234,7 +232,6 @@ impl FindingsDocument {
         files.map(String::as_str).filter(|name| seen.insert(*name)).collect()
     }
 
-    #[must_use]
     pub fn json(&self) -> String {
         // Strings, numbers and lists always serialise.
         output::json(self).unwrap_or_default()
@@ -302,7 +299,6 @@ impl From<Location> for PlaceDocument {
 
 impl FindingDocument {
     /// Message, label and help, a line each.
-    #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let message = if self.label.is_empty() {
             self.message.clone()

@@ -14,7 +14,6 @@ const DEFAULT_WIDTH: usize = 80;
 const MAX_WIDTH: usize = 100;
 const MIN_WIDTH: usize = 24;
 
-#[must_use]
 pub fn pages(codes: &[Code], style: Style, width: Option<usize>) -> String {
     let pages: Vec<String> = codes.iter().map(|code| one(&page(*code), style, width)).collect();
     pages.join("\n")
@@ -54,7 +53,6 @@ fn shown(example: &Example, style: Style) -> String {
 }
 
 /// Every code with its title, wrapped on a narrow screen.
-#[must_use]
 pub fn codes(style: Style, width: Option<usize>) -> String {
     let longest = Code::ALL.iter().map(|code| code.slug().len()).max().unwrap_or_default();
     let before = "OPS0000  warning  ".len() + longest + "  ".len();
@@ -71,7 +69,6 @@ pub fn codes(style: Style, width: Option<usize>) -> String {
 }
 
 /// A line that says where to read more; empty if nothing was found.
-#[must_use]
 pub fn pointer(found: impl Iterator<Item = Code>, style: Style) -> String {
     let mut codes: Vec<Code> = found.collect();
     codes.sort_unstable();

@@ -13,7 +13,6 @@ use std::fmt::Write as _;
 /// Per severity and step.
 const MAX_ANNOTATIONS: usize = 10;
 
-#[must_use]
 pub fn text(document: &FindingsDocument) -> String {
     let mut out = String::new();
     for severity in [FindingSeverity::Error, FindingSeverity::Warning] {

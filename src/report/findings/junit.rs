@@ -7,7 +7,6 @@
 use crate::report::findings::document::{FailureLevel, FindingDocument, FindingsDocument};
 use std::fmt::Write as _;
 
-#[must_use]
 pub fn text(document: &FindingsDocument, failing: FailureLevel) -> String {
     let mut suites = String::new();
     let (mut cases, mut failed) = (0, 0);

@@ -14,7 +14,6 @@ use std::collections::BTreeSet;
 
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
-#[must_use]
 pub fn text(findings: &FindingsDocument) -> String {
     // A value always serialises.
     output::json(&sarif(findings)).unwrap_or_default()

@@ -51,7 +51,6 @@ pub struct GraphEdge {
 }
 
 impl Graph {
-    #[must_use]
     pub fn of_model(model: &Model) -> Self {
         let paused: HashSet<JobName> = RunRequest::default().paused(model).into_iter().collect();
         let jobs: Vec<_> = model.jobs().collect();
@@ -90,7 +89,6 @@ impl Graph {
     }
 
     /// The steps of a plan. Edges for order only are left out if they follow from other edges.
-    #[must_use]
     pub fn of_plan(plan: &Plan) -> Self {
         let nodes = plan.steps().iter().map(|step| GraphNode {
             name: step.name.to_string(),
@@ -148,7 +146,6 @@ impl Graph {
     }
 
     /// Each node with the nodes that it needs and the nodes that need it.
-    #[must_use]
     pub fn text(&self, style: Style) -> String {
         let (one, many) = self.noun;
         let count = plural(self.nodes.len() as u64, one, many);
@@ -201,7 +198,6 @@ impl Graph {
         around
     }
 
-    #[must_use]
     pub fn dot(&self) -> String {
         let mut text = format!("digraph {} {{\n", dot_string(&[&self.title]));
         text.push_str("    rankdir=LR;\n    node [shape=box, style=rounded, fontname=\"sans-serif\"];\n");
@@ -227,7 +223,6 @@ impl Graph {
         text + "}\n"
     }
 
-    #[must_use]
     pub fn mermaid(&self) -> String {
         let mut text = "flowchart LR\n".to_owned();
         let mut looks: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();

@@ -11,7 +11,6 @@ use crate::units::{joined, plural, show_size};
 /// Of a step that a guard refuses now, and that is decided again when its turn comes.
 pub const REFUSED_FOR_NOW: &str = "refused for now";
 
-#[must_use]
 pub fn step_summary(plan: &Plan, step: &Step) -> String {
     let work = work(plan, step);
     let word = match (plan.will_run(step), step.refusals.is_empty()) {
@@ -65,7 +64,6 @@ fn verification(plan: &Plan, verify: &VerifyStep) -> String {
 }
 
 /// Why a step without a refusal of its own does not run: `backup:observer is refused`.
-#[must_use]
 pub fn blocked_by(plan: &Plan, step: &Step) -> Option<String> {
     let names = plan.blockers(step);
     let verb = if names.len() == 1 { "is" } else { "are" };

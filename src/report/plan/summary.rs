@@ -9,7 +9,6 @@ use crate::report::plan::step_summary::REFUSED_FOR_NOW;
 use crate::report::shared::style::one_line;
 use crate::units::{plural, show_size};
 
-#[must_use]
 pub fn plan_summary(plan: &Plan) -> String {
     let totals = totals(plan);
     let files = |n, bytes| format!("{} ({})", plural(n, "file", "files"), show_size(bytes));

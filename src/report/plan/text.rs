@@ -31,7 +31,6 @@ pub struct PlanTextOptions {
     pub width: Option<usize>,
 }
 
-#[must_use]
 pub fn plan_text(plan: &Plan, how: &PlanTextOptions) -> String {
     let mut page = PlanPage {
         text: String::new(),

@@ -55,7 +55,6 @@ impl From<RunSummary> for RunDocument {
     }
 }
 
-#[must_use]
 pub fn runs_text(runs: &[RunDocument], zone: chrono_tz::Tz, style: Style) -> String {
     if runs.is_empty() {
         return "no runs yet\n".to_owned();
@@ -90,7 +89,6 @@ fn tone(exit: u8) -> Tone {
 }
 
 /// The events of one run and the output of its commands. In quiet mode warnings and errors only.
-#[must_use]
 pub fn run_text(run: &RunDocument, events: &[Event], zone: chrono_tz::Tz, style: Style, detail: Detail) -> String {
     let mut text = String::new();
     if detail > Detail::Quiet {

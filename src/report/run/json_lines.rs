@@ -26,7 +26,6 @@ pub enum JsonLine {
     Event(Event),
 }
 
-#[must_use]
 pub fn head() -> String {
     text(&JsonLine::Head {
         format: FORMAT,
@@ -34,7 +33,6 @@ pub fn head() -> String {
     })
 }
 
-#[must_use]
 pub fn line(event: &Event) -> String {
     text(&JsonLine::Event(event.clone()))
 }

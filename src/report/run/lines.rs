@@ -39,7 +39,6 @@ pub struct EventLines {
 const WORD_WIDTH: usize = 8;
 
 impl EventLines {
-    #[must_use]
     pub fn new(style: Style, detail: Detail) -> Self {
         Self {
             style,

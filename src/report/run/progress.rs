@@ -43,7 +43,6 @@ struct StepProgress {
 }
 
 impl ProgressBars {
-    #[must_use]
     pub fn new(mode: ProgressMode) -> Self {
         let target = match mode {
             ProgressMode::Bars => ProgressDrawTarget::stderr_with_hz(10),

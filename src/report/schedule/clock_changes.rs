@@ -50,7 +50,6 @@ impl From<ClockChange> for ChangeDocument {
     }
 }
 
-#[must_use]
 pub fn sentence(change: &ChangeDocument, zone: Tz) -> String {
     let wall = change.wall.format("%H:%M");
     let date = change.wall.format("%Y-%m-%d");

@@ -126,7 +126,6 @@ pub struct SimulatedInstant {
     pub caught_up: bool,
 }
 
-#[must_use]
 pub fn simulation_text(simulation: &SimulationDocument, zone: Tz, style: Style) -> String {
     let rows: Vec<[Cell; 8]> = simulation.schedules.iter().map(cells).collect();
     if rows.is_empty() {

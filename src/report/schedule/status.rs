@@ -83,7 +83,6 @@ pub struct LastDocument {
     pub outcome: Outcome,
 }
 
-#[must_use]
 pub fn status_text(status: &StatusDocument, zone: chrono_tz::Tz, style: Style) -> String {
     if status.jobs.is_empty() {
         return "no jobs\n".to_owned();

@@ -100,7 +100,6 @@ fn as_millis<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Erro
 }
 
 /// For people; `requested` is how many runs the user asked for.
-#[must_use]
 pub fn upcoming_text(next: &NextDocument, requested: usize, style: Style) -> String {
     if next.firings.is_empty() {
         return "no scheduled runs: no job has a schedule\n".to_owned();

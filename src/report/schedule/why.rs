@@ -179,7 +179,6 @@ pub struct RootCause {
     pub summary: String,
 }
 
-#[must_use]
 pub fn why_text(why: &WhyDocument, zone: Tz, style: Style) -> String {
     let mut text = format!("{} {}\n", style.name(&why.job), answer(why, zone));
     let mut fact = |name: &str, value: String| {
@@ -287,7 +286,6 @@ fn begun_for(run: &JobRun, zone: Tz) -> String {
 }
 
 /// The reason of a decision in a sentence: the state stores a single word for missed instants.
-#[must_use]
 pub fn reason(decision: &str, reason: &str) -> String {
     match (decision, reason) {
         ("missed", "missed") => "it did not start in time, and missed instants are skipped".to_owned(),

@@ -26,7 +26,6 @@ pub fn failure(message: &str, help: Option<&str>, style: Style) {
     to_stderr(&failure_text(message, help, style));
 }
 
-#[must_use]
 pub fn failure_text(message: &str, help: Option<&str>, style: Style) -> String {
     let mut text = format!("{} {}\n", style.bad("error:"), one_line(message));
     if let Some(help) = help {

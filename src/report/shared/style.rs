@@ -24,7 +24,6 @@ impl Style {
     pub const COLOR: Self = Self { color: true };
 
     /// The style of a stream; `no_color` and `term` are the values of `NO_COLOR` and `TERM`.
-    #[must_use]
     pub fn choose(choice: ColorChoice, terminal: bool, no_color: Option<&str>, term: Option<&str>) -> Self {
         let color = match choice {
             ColorChoice::Always => true,
@@ -34,7 +33,6 @@ impl Style {
         Self { color }
     }
 
-    #[must_use]
     pub fn is_color(self) -> bool {
         self.color
     }
@@ -74,7 +72,6 @@ impl Style {
 
 /// `text` on one line. Control characters are escaped, so that text from outside cannot move the cursor; so are those
 /// that change the direction of writing, so that text cannot be disguised.
-#[must_use]
 pub fn one_line(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -55,7 +55,6 @@ pub enum Align {
     Right,
 }
 
-#[must_use]
 pub fn table<const N: usize>(heading: [&str; N], align: [Align; N], rows: &[[Cell; N]], style: Style) -> String {
     let mut widths = heading.map(|name| name.chars().count());
     for row in rows {

@@ -21,13 +21,11 @@ impl Serialize for MillisUtc {
 }
 
 /// As JSON shows a duration.
-#[must_use]
 pub fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A duration: `340 ms`, `1.2 s`, `3 min 20 s`, `2 h 5 min`.
-#[must_use]
 pub fn took(millis: u64) -> String {
     match millis {
         0..1_000 => format!("{millis} ms"),
@@ -39,7 +37,6 @@ pub fn took(millis: u64) -> String {
 
 /// Time since an instant, in at most two units: `12 s`, `3 min`, `5 h 10 min`, `2 days 3 h`. A later instant is
 /// `in the future`: a clock was set back.
-#[must_use]
 pub fn ago(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     let seconds = (now - at).num_seconds();
     if seconds < 0 {
@@ -63,19 +60,16 @@ pub fn ago(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
 }
 
 /// To the second, without the zone.
-#[must_use]
 pub fn local(at: DateTime<Utc>, zone: chrono_tz::Tz) -> String {
     at.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// In UTC, with all digits.
-#[must_use]
 pub fn utc(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%S%.f").to_string()
 }
 
 /// To the second, with offset and zone.
-#[must_use]
 pub fn with_zone(at: DateTime<Utc>, zone: chrono_tz::Tz) -> String {
     let text = at.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S %:z");
     format!("{text} {}", zone.name())

@@ -13,13 +13,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Program and arguments, quoted for a shell.
-#[must_use]
 pub fn argv(words: &[String]) -> String {
     let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
     words.join(" ")
 }
 
-#[must_use]
 pub fn program(program: &Program) -> String {
     match program {
         Program::Argv(words) => argv(words),
@@ -27,7 +25,6 @@ pub fn program(program: &Program) -> String {
     }
 }
 
-#[must_use]
 pub fn source(source: &SecretSource) -> String {
     match source {
         SecretSource::Env(name) => format!("from env {name}"),
@@ -37,7 +34,6 @@ pub fn source(source: &SecretSource) -> String {
 }
 
 /// A plain value, or the source of a secret.
-#[must_use]
 pub fn value(value: &Value) -> String {
     match value {
         Value::Plain(text) => text.clone(),
@@ -46,7 +42,6 @@ pub fn value(value: &Value) -> String {
 }
 
 /// Names of variables or headers, and the sources of those that are secret.
-#[must_use]
 pub fn names(pairs: &[(String, Value)]) -> String {
     let one = |(name, value): &(String, Value)| match value {
         Value::Plain(_) => name.clone(),
@@ -56,7 +51,6 @@ pub fn names(pairs: &[(String, Value)]) -> String {
     names.join(", ")
 }
 
-#[must_use]
 pub fn probe(probe: &Probe) -> String {
     match probe {
         Probe::FileAge { path, .. } => format!("age of {}", shown(path)),
@@ -70,7 +64,6 @@ pub fn probe(probe: &Probe) -> String {
 }
 
 /// The levels at which a check is a warning or critical; one line per measure.
-#[must_use]
 pub fn levels(probe: &Probe) -> Vec<String> {
     let over = |what: &str, levels: &Levels<Duration>| level_line(what, levels, "from", |age| show_duration(*age));
     let lines = match probe {
@@ -102,7 +95,6 @@ pub struct ProbeSetting {
     pub is_path: bool,
 }
 
-#[must_use]
 pub fn probe_settings(probe: &Probe) -> Vec<ProbeSetting> {
     let setting = |label, text, is_path| ProbeSetting { label, text, is_path };
     let trusts = |path: &PathBuf| setting("trusts", shown(path).to_string(), true);
@@ -117,7 +109,6 @@ pub fn probe_settings(probe: &Probe) -> Vec<ProbeSetting> {
     }
 }
 
-#[must_use]
 pub fn command_settings(command: &Command) -> Vec<ProbeSetting> {
     let dir = ProbeSetting {
         label: "in",
@@ -132,7 +123,6 @@ pub fn command_settings(command: &Command) -> Vec<ProbeSetting> {
     std::iter::once(dir).chain(env).collect()
 }
 
-#[must_use]
 pub fn check_limit(check: &Check) -> String {
     let limit = show_duration(check.timeout);
     if matches!(check.probe, Probe::Command(_)) {
@@ -150,7 +140,6 @@ fn status(codes: &[u16]) -> String {
     format!("critical unless the status is {}", codes.join(" or "))
 }
 
-#[must_use]
 pub fn show_space(space: &Space) -> String {
     match space {
         Space::Percent(share) => format!("{share}%"),
@@ -168,7 +157,6 @@ fn level_line<T>(what: &str, levels: &Levels<T>, from: &str, show: impl Fn(&T) -
     (!both.is_empty()).then(|| format!("{what}{}", both.join(", ")))
 }
 
-#[must_use]
 pub fn job(job: &Job<'_>) -> String {
     match job {
         Job::Check(check) => format!("checks {}", probe(&check.probe)),
@@ -192,13 +180,11 @@ pub fn job(job: &Job<'_>) -> String {
 }
 
 /// The time limit of a command, and how long it has to end after SIGTERM.
-#[must_use]
 pub fn time_limit(limit: &str, kill_after: Duration) -> String {
     format!("{limit}, then SIGTERM, and SIGKILL after {}", show_duration(kill_after))
 }
 
 /// How often and when a failed attempt is retried.
-#[must_use]
 pub fn retries(retry: &Retry) -> String {
     let wait = show_duration(retry.wait);
     if retry.max == 1 {

@@ -4,7 +4,6 @@
 //! Invariant: no word is cut or lost; a word longer than the width has its own line.
 
 /// Lines of at most `width` characters; one line if `width` is `None`.
-#[must_use]
 pub fn wrap(text: &str, width: Option<usize>) -> Vec<String> {
     let Some(width) = width else {
         return vec![text.to_owned()];

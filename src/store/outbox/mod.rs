@@ -52,7 +52,6 @@ impl MessageState {
         Self::Dropped,
     ];
 
-    #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::Pending => "pending",

@@ -32,7 +32,6 @@ pub struct Example {
     pub host: bool,
 }
 
-#[must_use]
 pub fn page(code: Code) -> Page {
     let mut page = Page {
         code,

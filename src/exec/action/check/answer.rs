@@ -9,7 +9,6 @@ use crate::signal::Stop;
 pub type Redaction<'a> = &'a (dyn Fn(&str) -> String + Sync);
 
 /// `severity "warning"`: critical is turned into a warning, and nothing else.
-#[must_use]
 pub fn capped(mut outcome: Outcome, worst: Worst) -> Outcome {
     if worst == Worst::Warning && outcome.state == State::Critical {
         outcome.state = State::Warning;

@@ -15,7 +15,6 @@ use std::time::Duration;
 /// By how much the clock may have been set back since a step of this run ended.
 const BACK: TimeDelta = TimeDelta::seconds(1);
 
-#[must_use]
 pub fn probe(history: JobHistory, age: &Levels<Duration>, duration: &Levels<Duration>, now: DateTime<Utc>) -> Outcome {
     let asked = |levels: &Levels<Duration>| levels.warn.is_some() || levels.critical.is_some();
     let mut found = Vec::new();
