@@ -12,7 +12,6 @@
 //! Must not know: plans, runs, what is on disk (apart from the ops files, and what `check --host` asks for).
 //! Invariant: a [`Model`] exists if and only if no finding is an error.
 
-mod check_options;
 pub mod findings;
 mod format;
 pub mod init;
@@ -25,8 +24,6 @@ pub mod source;
 mod syntax;
 mod values;
 
-pub use check_options::CheckOptions;
-
 use crate::clock;
 use crate::model::Model;
 use chrono::{DateTime, Utc};
@@ -35,6 +32,14 @@ use source::read_file::read_bounded;
 use source::{Location, SourceMap, Span};
 use std::io;
 use std::path::{Path, PathBuf};
+
+#[derive(Debug, Clone, Copy)]
+pub struct CheckOptions {
+    /// The present: findings about schedules name the dates that come next.
+    pub now: DateTime<Utc>,
+    /// Whether the facts about this host that the file relies on are checked.
+    pub host: bool,
+}
 
 /// Why nothing could be read.
 #[derive(Debug, thiserror::Error)]
@@ -102,14 +107,8 @@ pub fn check(name: &Path, text: Vec<u8>, options: CheckOptions) -> Loaded {
 /// The same, with texts in place of files on disk.
 fn check_with(name: &Path, text: Vec<u8>, overrides: &load::FileOverrides, options: CheckOptions) -> Loaded {
     let read = load::load(name, text, overrides);
-    let judged = rules::check(
-        &read.document,
-        &read.sources,
-        read.digest,
-        options.now,
-        options.host,
-        read.findings,
-    );
+    let CheckOptions { now, host } = options;
+    let judged = rules::check(&read.document, &read.sources, read.digest, now, host, read.findings);
     let mut findings = judged.findings;
     secrets::mask(&mut findings, &read.sources, &read.secrets);
     Loaded {
@@ -160,10 +159,8 @@ impl Loaded {
     }
 
     fn count(&self, severity: FindingSeverity) -> usize {
-        self.findings
-            .iter()
-            .filter(|finding| finding.severity == severity)
-            .count()
+        let findings = self.findings.iter();
+        findings.filter(|finding| finding.severity == severity).count()
     }
 
     /// The findings for people: the first fifty, and a line of totals. Empty when there are none.

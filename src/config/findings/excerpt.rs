@@ -5,7 +5,7 @@ use crate::path::Shown;
 const MAX_EXCERPT: usize = 80;
 
 /// One line of at most [`MAX_EXCERPT`] characters.
-pub(in crate::config) fn excerpt(text: &str) -> String {
+pub(crate) fn excerpt(text: &str) -> String {
     let end = text
         .char_indices()
         .nth(MAX_EXCERPT + 1)

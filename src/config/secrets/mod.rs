@@ -58,8 +58,8 @@ impl<'t> FileSecrets<'t> {
         spans.extend(self.literals.iter().map(|literal| span(literal.start, literal.end)));
         spans.extend(
             statements::find(self.text)
-                .iter()
-                .map(|(start, end)| span(*start, *end)),
+                .into_iter()
+                .map(|(start, end)| span(start, end)),
         );
         spans.sort_unstable();
         let mut apart: Vec<Span> = Vec::new();

@@ -18,6 +18,14 @@ const NICKNAMES: [(&str, &str); 7] = [
     ("@hourly", "0 * * * *"),
 ];
 
+/// The five fields that a name such as `@daily` stands for, in any case.
+pub fn nickname(name: &str) -> Option<&'static str> {
+    let (_, line) = NICKNAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
+    Some(line)
+}
+
+const FIELDS: &str = "minute, hour, day of the month, month, day of the week";
+
 impl From<Mistake> for CronError {
     fn from(mistake: Mistake) -> Self {
         Self {
@@ -54,8 +62,8 @@ fn shape(text: &str, words: &[(usize, &str)]) -> Option<Mistake> {
         [] => {
             return Some(Mistake {
                 at: 0..text.len(),
-                message: "a cron line has five fields, and here is none".to_owned(),
-                label: "minute, hour, day of the month, month, day of the week".to_owned(),
+                message: "a cron line has five fields, but this one is empty".to_owned(),
+                label: FIELDS.to_owned(),
                 help: "write for example `cron \"0 3 * * *\"` for every day at 03:00".to_owned(),
                 fix: None,
             });
@@ -65,7 +73,7 @@ fn shape(text: &str, words: &[(usize, &str)]) -> Option<Mistake> {
     };
     let all = first.0..last.0 + last.1.len();
     if first.1.starts_with('@') {
-        return Some(nickname(words, first, all));
+        return Some(named(words, first, all));
     }
     let count = words.len();
     if count < 5 {
@@ -73,11 +81,8 @@ fn shape(text: &str, words: &[(usize, &str)]) -> Option<Mistake> {
         let meant = valid(&format!("{}{stars}", line(words)));
         return Some(Mistake {
             at: all,
-            message: format!(
-                "a cron line has five fields, and here {} {count}",
-                if count == 1 { "is" } else { "are" }
-            ),
-            label: "minute, hour, day of the month, month, day of the week".to_owned(),
+            message: format!("a cron line has five fields, but this one has {count}"),
+            label: FIELDS.to_owned(),
             help: match meant {
                 Some(meant) => format!("write all five, `*` for any: `cron \"{meant}\"`"),
                 None => "write all five, `*` for any: `cron \"0 3 * * *\"` is every day at 03:00".to_owned(),
@@ -88,11 +93,9 @@ fn shape(text: &str, words: &[(usize, &str)]) -> Option<Mistake> {
     (count > 5).then(|| too_many(words, first, last, all))
 }
 
-fn nickname(words: &[(usize, &str)], first: &(usize, &str), all: Range<usize>) -> Mistake {
-    let name = first.1.to_ascii_lowercase();
-    let meant = NICKNAMES.iter().find(|(known, _)| *known == name);
-    let help = match (meant, name.as_str(), words) {
-        (Some((_, line)), ..) => format!("write `cron \"{line}\"`"),
+fn named(words: &[(usize, &str)], first: &(usize, &str), all: Range<usize>) -> Mistake {
+    let help = match (nickname(first.1), first.1.to_ascii_lowercase().as_str(), words) {
+        (Some(line), ..) => format!("write `cron \"{line}\"`"),
         (_, "@reboot", _) => {
             "nothing runs because the machine starts: let the unit that starts opsrun call `opsrun apply` first"
                 .to_owned()
@@ -106,7 +109,7 @@ fn nickname(words: &[(usize, &str)], first: &(usize, &str), all: Range<usize>) -
     Mistake {
         at: all,
         message: format!("`{}` is not five fields", first.1),
-        label: "minute, hour, day of the month, month, day of the week".to_owned(),
+        label: FIELDS.to_owned(),
         help,
         fix: None,
     }
@@ -125,17 +128,17 @@ fn too_many(words: &[(usize, &str)], first: &(usize, &str), last: &(usize, &str)
     let (at, label, help) = match (count, valid(words.get(1..6)), valid(words.get(..5))) {
         (6, _, Some(line)) if year => (
             end(last),
-            "a year would be the sixth",
+            "a cron line has no field for the year",
             format!("leave out the year: `cron \"{line}\"`, every year"),
         ),
         (6, _, _) if only_stars && (seconds.is_some() || first.1 == "*") => (
             end(first),
-            "seconds would be the first",
+            "a cron line has no field for seconds",
             format!("write `every \"{}s\"` instead of `cron`", seconds.unwrap_or("1")),
         ),
         (6, Some(line), _) => (
             end(first),
-            "seconds would be the first: a cron line has none",
+            "a cron line has no field for seconds",
             match valid(words.get(..5)).filter(|first| *first != line) {
                 // An hour in third place means that seconds come first.
                 Some(other) if words.get(2).is_some_and(|(_, word)| *word != "*") => {
@@ -147,7 +150,7 @@ fn too_many(words: &[(usize, &str)], first: &(usize, &str), last: &(usize, &str)
         ),
         (7, Some(line), _) => (
             all,
-            "seconds would be the first and a year the last: a cron line has neither",
+            "a cron line has no fields for seconds and the year",
             format!("leave out both: `cron \"{line}\"`"),
         ),
         (_, _, Some(line)) => (
@@ -157,13 +160,13 @@ fn too_many(words: &[(usize, &str)], first: &(usize, &str), last: &(usize, &str)
         ),
         _ => (
             all,
-            "minute, hour, day of the month, month, day of the week",
+            FIELDS,
             "write five fields: `cron \"0 3 * * *\"` is every day at 03:00".to_owned(),
         ),
     };
     Mistake {
         at,
-        message: format!("a cron line has five fields, and here are {count}"),
+        message: format!("a cron line has five fields, but this one has {count}"),
         label: label.to_owned(),
         help,
         fix: None,

@@ -17,6 +17,7 @@ mod wall;
 
 pub use cron::{Cron, CronError};
 pub use due::{Due, SkipReason, Skipped};
+pub use line::nickname;
 pub use wall::{ChangeKind, ClockChange, FoldPolicy, GapPolicy, WallClock, clock_changes};
 
 use crate::clock;

@@ -29,11 +29,11 @@ const VALID: &str = r"(?:[^/.\x00][^/\x00]*|\.[^/.\x00][^/\x00]*|\.\.[^/\x00]+)(
 const USUAL: &str = "[A-Za-z0-9][A-Za-z0-9._-]*";
 
 #[derive(Debug, Clone)]
-pub(in crate::config) struct PathSet(Arc<dense::DFA<Vec<u32>>>);
+pub struct PathSet(Arc<dense::DFA<Vec<u32>>>);
 
 impl PathSet {
     /// Paths that one of the patterns matches; with `below`, also everything below such a path.
-    pub(in crate::config) fn globs<'a>(patterns: impl Iterator<Item = &'a Pattern>, below: bool) -> Option<Self> {
+    pub fn globs<'a>(patterns: impl Iterator<Item = &'a Pattern>, below: bool) -> Option<Self> {
         let parts: Vec<&str> = patterns.map(|pattern| body(pattern.to_regex())).collect();
         if parts.is_empty() {
             return Self::build(r"[^\x00-\xff]");
@@ -43,7 +43,7 @@ impl PathSet {
     }
 
     /// Paths that contain a text, compared without ASCII case.
-    pub(in crate::config) fn keyword(word: &str) -> Option<Self> {
+    pub fn keyword(word: &str) -> Option<Self> {
         let letters: Vec<String> = word
             .bytes()
             .map(|byte| {
@@ -58,7 +58,7 @@ impl PathSet {
     }
 
     /// Every valid relative path.
-    pub(in crate::config) fn valid() -> Option<Self> {
+    pub fn valid() -> Option<Self> {
         static SET: LazyLock<Option<PathSet>> = LazyLock::new(|| PathSet::build(&format!("^(?:{VALID})$")));
         SET.clone()
     }
@@ -70,7 +70,7 @@ impl PathSet {
     }
 
     /// Paths that one of the patterns matches, each with what is below it or without.
-    pub(in crate::config) fn mixed<'a>(patterns: impl Iterator<Item = (&'a Pattern, bool)>) -> Option<Self> {
+    pub fn mixed<'a>(patterns: impl Iterator<Item = (&'a Pattern, bool)>) -> Option<Self> {
         let parts: Vec<String> = patterns
             .map(|(pattern, below)| {
                 let tail = if below { "(?:/.*)?" } else { "" };
@@ -105,7 +105,7 @@ impl PathSet {
     }
 
     /// The same for clones, and for no other set that lives at the same time.
-    pub(in crate::config) fn identity(&self) -> usize {
+    pub fn identity(&self) -> usize {
         Arc::as_ptr(&self.0).addr()
     }
 
@@ -133,16 +133,16 @@ fn body(regex: &str) -> &str {
 
 /// One condition of a [`search`]: the path, behind `prefix`, is in the set, or is not.
 #[derive(Debug, Clone)]
-pub(in crate::config) struct PathCondition {
-    pub(in crate::config) set: PathSet,
-    pub(in crate::config) prefix: Rc<[u8]>,
+pub struct PathCondition {
+    pub set: PathSet,
+    pub prefix: Rc<[u8]>,
     /// Whether the path must be in the set or must not be.
-    pub(in crate::config) wanted: bool,
+    pub wanted: bool,
 }
 
 impl PathCondition {
     /// True when this very path meets the condition.
-    pub(in crate::config) fn holds(&self, path: &[u8]) -> bool {
+    pub fn holds(&self, path: &[u8]) -> bool {
         let mut whole = self.prefix.to_vec();
         whole.extend_from_slice(path);
         self.set
@@ -152,7 +152,7 @@ impl PathCondition {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::config) enum SearchResult {
+pub enum SearchResult {
     /// A shortest path that meets all conditions.
     Witness(Vec<u8>),
     Empty,
@@ -160,7 +160,7 @@ pub(in crate::config) enum SearchResult {
 }
 
 /// Looks for a path that meets every condition; of several one that looks usual.
-pub(in crate::config) fn search(terms: &[PathCondition]) -> SearchResult {
+pub fn search(terms: &[PathCondition]) -> SearchResult {
     let answer = shortest(terms);
     if let SearchResult::Witness(_) = answer
         && let Some(usual) = PathSet::usual()

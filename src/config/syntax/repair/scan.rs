@@ -8,7 +8,7 @@
 use super::operators::ARROWS;
 use super::quotes::TYPOGRAPHIC;
 use super::repairer::Repairer;
-use super::statement::{Sign, Statement};
+use super::statement::Statement;
 use crate::config::syntax::lexer::{self, Token, TokenKind};
 
 impl<'a> Repairer<'a> {
@@ -20,8 +20,7 @@ impl<'a> Repairer<'a> {
         for (at, &token) in tokens.iter().enumerate() {
             if token.start < skip_to.max(self.repaired_to) {
                 if token.kind == TokenKind::Newline {
-                    statement.words = 0;
-                    statement.list_reported = false;
+                    (statement.words, statement.list_reported) = (0, false);
                 }
                 continue;
             }
@@ -70,8 +69,7 @@ impl<'a> Repairer<'a> {
 
     /// The statement on its line, up to a token.
     fn head(&self, statement: &Statement<'_>, token: Token) -> &'a str {
-        let head = self.text.get(statement.line_start..token.start);
-        head.unwrap_or_default().trim()
+        self.slice(statement.line_start..token.start).trim()
     }
 
     /// `=`, `=>`: gives where to go on when it is not the sign of a property.
@@ -85,17 +83,12 @@ impl<'a> Repairer<'a> {
         let head = self.head(statement, token);
         let block = next.is_some_and(|next| next.kind == TokenKind::Open);
         if statement.words <= 1 || arrow.is_some() || block {
-            let sign = Sign {
-                start: token.start,
-                end,
-                after,
-            };
             let from = if statement.words > 0 {
                 statement.words_end
             } else {
                 token.start
             };
-            self.sign(head, from, &sign, statement);
+            self.sign(head, from, token.start..end, after, statement);
             return Some(end);
         }
         if !next.is_some_and(|next| next.is_word() || next.kind == TokenKind::Paren) {
@@ -138,8 +131,7 @@ impl<'a> Repairer<'a> {
             return Some(self.typographic_quotes(token, statement.line_start));
         }
         if word.starts_with('#') && self.hash(token, statement.words == 0) {
-            let rest = self.text.get(token.start..).unwrap_or_default();
-            let end = token.start + rest.find(lexer::is_newline).unwrap_or(rest.len());
+            let end = token.start + lexer::first_line(self.slice(token.start..)).len();
             self.blank_out(token.start..end);
             return Some(end);
         }
@@ -179,12 +171,7 @@ impl<'a> Repairer<'a> {
                 return None;
             }
             let start = token.start + name.len();
-            let sign = Sign {
-                start,
-                end: token.end,
-                after,
-            };
-            self.sign(name, start, &sign, statement);
+            self.sign(name, start, start..token.end, after, statement);
             return Some(token.end);
         }
         let before = at.checked_sub(1).and_then(|at| tokens.get(at));
@@ -204,12 +191,7 @@ impl<'a> Repairer<'a> {
             Some(TokenKind::Word { .. } | TokenKind::Text { .. } | TokenKind::Open | TokenKind::Paren) => {
                 let one = statement.words == 1;
                 let head = if one { head.trim_matches('"') } else { head };
-                let sign = Sign {
-                    start: token.start,
-                    end,
-                    after,
-                };
-                self.sign(head, statement.words_end, &sign, statement);
+                self.sign(head, statement.words_end, token.start..end, after, statement);
             }
             Some(TokenKind::Newline) | None if touching => self.colon_for_block(token, head),
             _ => return None,
@@ -239,15 +221,9 @@ fn annotation(tokens: &[Token], at: usize) -> Option<usize> {
             TokenKind::Word { glued: false } | TokenKind::Text { closed: true, .. }
         )
     };
-    match tokens.get(at..at + 4)? {
-        [open, ty, close, next]
-            if open.kind == TokenKind::Paren
-                && value(ty.kind)
-                && close.kind == TokenKind::Paren
-                && value(next.kind) =>
-        {
-            Some(close.end)
-        }
-        _ => None,
-    }
+    let [open, ty, close, next] = tokens.get(at..at + 4)? else {
+        return None;
+    };
+    let parens = open.kind == TokenKind::Paren && close.kind == TokenKind::Paren;
+    (parens && value(ty.kind) && value(next.kind)).then_some(close.end)
 }
