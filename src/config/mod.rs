@@ -75,12 +75,7 @@ pub struct Loaded {
 
 /// Reads a root file and its imports.
 pub fn load(path: &Path) -> Result<Loaded, LoadError> {
-    load_at(path, clock::now())
-}
-
-/// The same at another time: findings about schedules name the dates that come next.
-pub fn load_at(path: &Path, now: DateTime<Utc>) -> Result<Loaded, LoadError> {
-    Ok(load_text_at(path, text_of(path)?, now))
+    Ok(load_text(path, text_of(path)?))
 }
 
 /// The text of a root file; of one that is too large, more than the limit.
@@ -93,11 +88,8 @@ pub fn text_of(path: &Path) -> Result<Vec<u8>, LoadError> {
 
 /// The same for a text; `name` is shown, and relative paths start at its directory.
 pub fn load_text(name: &Path, text: Vec<u8>) -> Loaded {
-    load_text_at(name, text, clock::now())
-}
-
-pub fn load_text_at(name: &Path, text: Vec<u8>, now: DateTime<Utc>) -> Loaded {
-    check(name, text, CheckOptions { now, host: false })
+    let (now, host) = (clock::now(), false);
+    check(name, text, CheckOptions { now, host })
 }
 
 pub fn check(name: &Path, text: Vec<u8>, options: CheckOptions) -> Loaded {

@@ -23,7 +23,6 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long it may take to end after the timeout.
 const KILL_AFTER: Duration = Duration::from_secs(5);
 
-/// A secret could not be fetched.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot fetch the secret from {from}: {why}")]
 pub struct SecretError {

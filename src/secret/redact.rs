@@ -18,7 +18,6 @@ pub(super) const MARK: &[u8] = b"[secret]";
 /// How much of a form is searched for.
 pub(super) const BEGINNING: usize = 256;
 
-/// Finds all forms.
 #[derive(Default)]
 pub(super) struct Matcher {
     automaton: Option<(NFA, StateID)>,

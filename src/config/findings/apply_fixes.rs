@@ -27,7 +27,6 @@ pub struct FixResult {
     pub done: Vec<AppliedFix>,
 }
 
-/// A file with another text.
 #[derive(Debug)]
 pub struct FixedFile {
     pub name: String,
@@ -197,7 +196,6 @@ fn applied(loaded: &Loaded, finding: &Finding) -> Option<AppliedFix> {
     })
 }
 
-/// The files whose text changed.
 fn changed(before: &Loaded, after: &Loaded) -> Vec<FixedFile> {
     let files = before.sources.files().iter();
     let both = files.filter_map(|old| {

@@ -4,11 +4,12 @@
 //! Invariant: every span lies on character boundaries.
 
 use super::code::{Code, FindingSeverity};
-use super::excerpt::excerpt;
 use crate::config::source::Span;
+use crate::path::Shown;
 use std::fmt;
 
-/// A place in the text, and a note on it.
+const MAX_EXCERPT: usize = 80;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label {
     pub span: Span,
@@ -119,4 +120,18 @@ pub(crate) fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings.sort_by(|a, b| (a.span().start, a.code, &a.message).cmp(&(b.span().start, b.code, &b.message)));
     findings.dedup();
     findings
+}
+
+/// Text of the user, as a message shows it: one line of at most [`MAX_EXCERPT`] characters.
+pub(crate) fn excerpt(text: &str) -> String {
+    let end = text
+        .char_indices()
+        .nth(MAX_EXCERPT + 1)
+        .map_or(text.len(), |(at, _)| at);
+    let text = text.get(..end).unwrap_or_default();
+    let shown = Shown(text.as_bytes()).to_string().replace("\\\\", "\\");
+    match shown.char_indices().nth(MAX_EXCERPT) {
+        Some((cut, _)) => format!("{}…", shown.get(..cut).unwrap_or_default()),
+        None => shown,
+    }
 }

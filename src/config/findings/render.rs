@@ -7,7 +7,6 @@ use crate::units::{plural, show_count};
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceSpan};
 use std::fmt;
 
-/// Findings that are printed in full.
 const MAX_PRINTED: usize = 50;
 
 /// The findings for people: miette's graphical form for the first fifty, and a line of totals.
@@ -59,7 +58,6 @@ fn totals(findings: &[Finding]) -> String {
     line
 }
 
-/// A finding with the text it points into, as miette draws it.
 struct MietteReport<'a> {
     finding: &'a Finding,
     sources: &'a SourceMap,

@@ -64,7 +64,7 @@ fn inside_another(node: &BackupNode, to: &Spanned<PathBuf>, destinations: &ByDes
     let beside = beside(&above.value, node, destinations);
     Some(
         Finding::new(Code::DestinationOverlap, to.span, message, label)
-            .also(above.span, "that destination")
+            .also(above.span, "the outer destination")
             .help(format!("use separate directories, for example `to \"{beside}\"`")),
     )
 }
@@ -83,7 +83,7 @@ fn shared(node: &BackupNode, to: &Spanned<PathBuf>, destinations: &ByDestination
             Code::DestinationOverlap,
             to.span,
             message,
-            format!("`{}` again", shown(&to.value)),
+            format!("also writes to `{}`", shown(&to.value)),
         )
         .also(there.span, "first here")
         .help(format!(

@@ -18,7 +18,7 @@ const NICKNAMES: [(&str, &str); 7] = [
     ("@hourly", "0 * * * *"),
 ];
 
-/// The five fields that a name such as `@daily` stands for, in any case.
+/// The five fields that a name such as `@daily` means, in any case.
 pub fn nickname(name: &str) -> Option<&'static str> {
     let (_, line) = NICKNAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
     Some(line)

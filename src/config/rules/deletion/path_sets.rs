@@ -1,4 +1,4 @@
-//! PathSetCache of relative paths as automata: is a combination of patterns empty, and if not, which path shows it.
+//! Sets of relative paths as automata: is a combination of patterns empty, and if not, which path shows it.
 //!
 //! Takes patterns, gives [`PathSet`]s (anchored dense DFAs) and [`search`], a breadth-first walk through their
 //! product. Knows nothing of backups or findings.
@@ -13,7 +13,7 @@ use regex_automata::dfa::{Automaton, StartKind, dense};
 use regex_automata::util::primitives::StateID;
 use regex_automata::util::{start, syntax};
 use regex_automata::{Anchored, nfa::thompson};
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
 
@@ -46,13 +46,8 @@ impl PathSet {
     pub fn keyword(word: &str) -> Option<Self> {
         let letters: Vec<String> = word
             .bytes()
-            .map(|byte| {
-                format!(
-                    r"[\x{:02x}\x{:02x}]",
-                    byte.to_ascii_lowercase(),
-                    byte.to_ascii_uppercase()
-                )
-            })
+            .map(|byte| (byte.to_ascii_lowercase(), byte.to_ascii_uppercase()))
+            .map(|(lower, upper)| format!(r"[\x{lower:02x}\x{upper:02x}]"))
             .collect();
         Self::build(&format!("^.*{}.*$", letters.concat()))
     }
@@ -81,24 +76,22 @@ impl PathSet {
     }
 
     fn build(regex: &str) -> Option<Self> {
-        let dfa = dense::Builder::new()
-            .configure(
-                dense::Config::new()
-                    .start_kind(StartKind::Anchored)
-                    .dfa_size_limit(Some(MAX_AUTOMATON_BYTES))
-                    .determinize_size_limit(Some(MAX_AUTOMATON_BYTES)),
-            )
-            .syntax(
-                syntax::Config::new()
-                    .unicode(false)
-                    .utf8(false)
-                    .dot_matches_new_line(true),
-            )
-            .thompson(
-                thompson::Config::new()
-                    .utf8(false)
-                    .nfa_size_limit(Some(MAX_AUTOMATON_BYTES)),
-            )
+        let dense = dense::Config::new()
+            .start_kind(StartKind::Anchored)
+            .dfa_size_limit(Some(MAX_AUTOMATON_BYTES))
+            .determinize_size_limit(Some(MAX_AUTOMATON_BYTES));
+        let syntax = syntax::Config::new()
+            .unicode(false)
+            .utf8(false)
+            .dot_matches_new_line(true);
+        let nfa = thompson::Config::new()
+            .utf8(false)
+            .nfa_size_limit(Some(MAX_AUTOMATON_BYTES));
+        let mut builder = dense::Builder::new();
+        let dfa = builder
+            .configure(dense)
+            .syntax(syntax)
+            .thompson(nfa)
             .build(regex)
             .ok()?;
         Some(Self(Arc::new(dfa)))
@@ -179,42 +172,25 @@ pub fn search(terms: &[PathCondition]) -> SearchResult {
 }
 
 fn shortest(terms: &[PathCondition]) -> SearchResult {
-    let Some(start) = terms
-        .iter()
-        .map(|term| term.set.start(&term.prefix))
-        .collect::<Option<Vec<_>>>()
-    else {
+    let start: Option<Vec<StateID>> = terms.iter().map(|term| term.set.start(&term.prefix)).collect();
+    let Some(start) = start else {
         return SearchResult::Unknown;
     };
     let letters = letters(terms);
-    // Per state: the state before it and the byte that led here.
-    let mut states: Vec<(Vec<StateID>, usize, u8)> = Vec::new();
-    let mut known: HashSet<Vec<StateID>> = HashSet::new();
-    let mut queue = VecDeque::new();
-    known.insert(start.clone());
-    states.push((start, 0, 0));
-    queue.push_back(0_usize);
-    while let Some(at) = queue.pop_front() {
-        let Some((state, _, _)) = states.get(at).cloned() else {
-            return SearchResult::Unknown;
-        };
+    let mut known = HashSet::from([start.clone()]);
+    // In the order of the search, per state: the state before it and the byte that led here.
+    let mut states: Vec<(Vec<StateID>, usize, u8)> = vec![(start, 0, 0)];
+    let mut at = 0;
+    while let Some((state, ..)) = states.get(at).cloned() {
         for &letter in &letters {
-            let next: Vec<StateID> = terms
-                .iter()
-                .zip(&state)
-                .map(|(term, state)| term.set.0.next_state(*state, letter))
-                .collect();
-            let lost = terms
-                .iter()
-                .zip(&next)
-                .any(|(term, state)| term.wanted && term.set.0.is_dead_state(*state));
-            if lost || known.contains(&next) {
+            let step = |(term, state): (&PathCondition, &StateID)| term.set.0.next_state(*state, letter);
+            let next: Vec<StateID> = terms.iter().zip(&state).map(step).collect();
+            let mut both = terms.iter().zip(&next);
+            if both.any(|(term, state)| term.wanted && term.set.0.is_dead_state(*state)) || known.contains(&next) {
                 continue;
             }
-            let found = terms
-                .iter()
-                .zip(&next)
-                .all(|(term, state)| term.set.accepts(*state) == term.wanted);
+            let mut both = terms.iter().zip(&next);
+            let found = both.all(|(term, state)| term.set.accepts(*state) == term.wanted);
             known.insert(next.clone());
             states.push((next, at, letter));
             if found {
@@ -223,8 +199,8 @@ fn shortest(terms: &[PathCondition]) -> SearchResult {
             if states.len() > MAX_PRODUCT_STATES {
                 return SearchResult::Unknown;
             }
-            queue.push_back(states.len() - 1);
         }
+        at += 1;
     }
     SearchResult::Empty
 }
