@@ -50,7 +50,7 @@ pub(super) fn load(name: &Path, bytes: Vec<u8>, overrides: &FileOverrides) -> Lo
         secrets: Vec::new(),
         overrides,
     };
-    loader.file(paths::shown_name(name), path, bytes, false);
+    loader.file(crate::path::shown(name).to_string(), path, bytes, false);
     LoadedDocument {
         sources: loader.sources,
         document: loader.document,
@@ -87,15 +87,11 @@ impl Loader<'_> {
         self.hash.update(&bytes);
         let too_large = bytes.len() > MAX_FILE_SIZE;
         let utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) || bytes.contains(&0);
-        let (text, invalid_at) = if too_large {
-            (String::new(), None)
-        } else {
-            match String::from_utf8(bytes) {
-                Ok(text) => (text, None),
-                Err(error) => (
-                    String::from_utf8_lossy(error.as_bytes()).into_owned(),
-                    Some(error.utf8_error().valid_up_to()),
-                ),
+        let (text, invalid_at) = match String::from_utf8(if too_large { Vec::new() } else { bytes }) {
+            Ok(text) => (text, None),
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to();
+                (String::from_utf8_lossy(error.as_bytes()).into_owned(), Some(at))
             }
         };
         let number = self.sources.add(name, path, text);
@@ -189,8 +185,11 @@ impl Loader<'_> {
             return;
         };
         let checked = self.reader.read(node, spec, ROOT_SPEC);
-        let dir = self.sources.file(file).map_or(self.imports.root_dir(), SourceFile::dir);
-        let mut decoder = Decoder::new(dir, self.imports.root_dir(), &mut self.reader.findings);
+        let dir = self
+            .sources
+            .file(file)
+            .map_or(self.imports.root_dir.as_path(), SourceFile::dir);
+        let mut decoder = Decoder::new(dir, &self.imports.root_dir, &mut self.reader.findings);
         let document = &mut self.document;
         let has_name = match spec.name {
             "ops" => {

@@ -24,6 +24,8 @@ pub mod source;
 mod syntax;
 mod values;
 
+pub use secrets::masked;
+
 use crate::clock;
 use crate::model::Model;
 use chrono::{DateTime, Utc};
@@ -134,11 +136,6 @@ pub fn format(name: &Path, text: Vec<u8>) -> Result<String, FormatError> {
             Err(FormatError::Invalid(Box::new(loaded)))
         }
     }
-}
-
-/// A text as it may be shown: its secrets are masked.
-pub fn masked(text: &str) -> String {
-    secrets::masked(text)
 }
 
 impl Loaded {

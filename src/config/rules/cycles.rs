@@ -33,7 +33,7 @@ enum VisitState {
 
 /// OPS3003.
 pub fn check(document: &Document, names: &JobNames<'_>, needs: &Needs, findings: &mut Vec<Finding>) {
-    let jobs = names.all();
+    let jobs = names.all.as_slice();
     let edges = edges(document, jobs, needs);
     let mut seen = vec![VisitState::Not; jobs.len()];
     let mut reported = 0;

@@ -101,7 +101,7 @@ pub fn check(
                     schedule: timed.map(|timed| timed.schedule.name.clone()),
                     longest_gap: timed.and_then(|timed| Some(timed.gaps(now)?.1)),
                 });
-            let all = schedules.all().iter().map(|timed| timed.schedule.clone());
+            let all = schedules.all.iter().map(|timed| timed.schedule.clone());
             lower(document, ops, all.collect(), links.collect())
         })
         .flatten();

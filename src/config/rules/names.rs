@@ -143,7 +143,7 @@ pub struct JobNames<'a> {
     document: &'a Document,
     known: HashSet<JobName>,
     /// In the order of [`Document::jobs`], each once.
-    all: Vec<JobName>,
+    pub all: Vec<JobName>,
     /// The same as references write them.
     written: Vec<String>,
     search: NameSearch,
@@ -164,10 +164,6 @@ impl<'a> JobNames<'a> {
             all,
             search: NameSearch::default(),
         }
-    }
-
-    pub fn all(&self) -> &[JobName] {
-        &self.all
     }
 
     /// Resolves every `needs`, and has every `job` of a check looked at.

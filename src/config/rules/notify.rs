@@ -143,7 +143,7 @@ fn silences(document: &Document, names: &JobNames<'_>, findings: &mut Vec<Findin
             continue;
         };
         if job.kind != JobKind::Check {
-            let help = if names.all().iter().any(|name| name.kind == JobKind::Check) {
+            let help = if names.all.iter().any(|name| name.kind == JobKind::Check) {
                 format!("name a check of that job, such as one with `job \"{job}\" {{ age critical=\"26h\"; }}`")
             } else {
                 "delete the line".to_owned()

@@ -24,7 +24,7 @@ const SHOWN_CHANGES: usize = 2;
 /// Judges every schedule by itself.
 pub fn check(schedules: &Schedules<'_>, now: DateTime<Utc>, findings: &mut Vec<Finding>) {
     let mut changes = ChangesByLine::default();
-    for timed in schedules.all() {
+    for timed in &schedules.all {
         match &timed.schedule.rhythm {
             Rhythm::Cron(clock) => cron(timed, clock, now, &mut changes, findings),
             Rhythm::Every(_) => every(timed, findings),
@@ -57,25 +57,18 @@ fn cron(
         findings.push(Finding::new(Code::Uneven, span, "the steps are uneven", what).help(help));
     }
     if clock.cron.both_days_restricted() {
-        either_day(timed, node.span, &line, clock, now, findings);
+        findings.push(either_day(timed, node.span, &line, clock, now));
     }
     if clock.cron.fixed_time() && !clock.dst_given {
         let changes = changes
             .entry((line, clock.zone))
             .or_insert_with(|| next_changes(clock, now));
-        clock_change(timed, node.span, clock, changes, findings);
+        findings.extend(clock_change(timed, node.span, clock, changes));
     }
 }
 
 /// OPS4005.
-fn either_day(
-    timed: &KnownSchedule<'_>,
-    span: Span,
-    line: &str,
-    clock: &WallClock,
-    now: DateTime<Utc>,
-    findings: &mut Vec<Finding>,
-) {
+fn either_day(timed: &KnownSchedule<'_>, span: Span, line: &str, clock: &WallClock, now: DateTime<Utc>) -> Finding {
     let runs = std::iter::successors(timed.schedule.next(now), |last| timed.schedule.next(*last));
     let runs: Vec<String> = runs
         .take(SHOWN_RUNS)
@@ -90,12 +83,12 @@ fn either_day(
     };
     let message = "runs when the day of the month or the day of the week matches, not only when both do";
     let label = format!("next runs: {}", runs.join(", "));
-    findings.push(Finding::new(Code::EitherDay, span, message, label).help(format!(
+    Finding::new(Code::EitherDay, span, message, label).help(format!(
         "write `*` for one of them, `cron \"{}\"` or `cron \"{}\"`; if both are meant, add `allow \"{}\" reason=\"…\"`",
         with(4),
         with(2),
         Code::EitherDay.slug()
-    )));
+    ))
 }
 
 /// The changes that the same line in the same zone meets: a large file has few of them, many times.
@@ -117,15 +110,9 @@ fn next_changes(clock: &WallClock, now: DateTime<Utc>) -> Vec<ClockChange> {
 }
 
 /// OPS4002.
-fn clock_change(
-    timed: &KnownSchedule<'_>,
-    span: Span,
-    clock: &WallClock,
-    shown: &[ClockChange],
-    findings: &mut Vec<Finding>,
-) {
+fn clock_change(timed: &KnownSchedule<'_>, span: Span, clock: &WallClock, shown: &[ClockChange]) -> Option<Finding> {
     if shown.is_empty() {
-        return;
+        return None;
     }
     let words = shown.iter().map(|change| {
         let what = match change.kind {
@@ -162,7 +149,7 @@ fn clock_change(
         let (name, cron) = (timed.schedule.name.replace(':', "-"), &clock.cron);
         format!("declare `schedule \"{name}\" {{ cron \"{cron}\" timezone=\"{zone}\"; {line}; }}` and use it, {what}")
     };
-    findings.push(Finding::new(Code::ClockChange, span, message, label).help(help));
+    Some(Finding::new(Code::ClockChange, span, message, label).help(help))
 }
 
 /// OPS4007 of a period.

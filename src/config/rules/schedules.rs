@@ -49,7 +49,8 @@ impl KnownSchedule<'_> {
 /// All schedules, and which job runs by which.
 #[derive(Debug)]
 pub struct Schedules<'a> {
-    all: Vec<KnownSchedule<'a>>,
+    /// Declared ones in order of reading, then the schedules of single jobs.
+    pub all: Vec<KnownSchedule<'a>>,
     /// In the order of [`Document::jobs`].
     of_jobs: Vec<Option<usize>>,
 }
@@ -102,11 +103,6 @@ impl<'a> Schedules<'a> {
             }
         }
         Self { all, of_jobs }
-    }
-
-    /// Every schedule: declared ones in order of reading, then the schedules of single jobs.
-    pub fn all(&self) -> &[KnownSchedule<'a>] {
-        &self.all
     }
 
     /// By which schedule each job runs, in the order of [`Document::jobs`].

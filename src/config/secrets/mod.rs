@@ -74,7 +74,7 @@ impl<'t> FileSecrets<'t> {
 }
 
 /// The text of an ops file with stars in place of its secrets; lines stay lines.
-pub(super) fn masked(text: &str) -> String {
+pub fn masked(text: &str) -> String {
     let mut secrets = FileSecrets::new(text, 0);
     let repaired = repair(text, 0, TOP_NAMES);
     for piece in &repaired.pieces {

@@ -57,7 +57,7 @@ pub struct Imports {
     open: Vec<PathBuf>,
     /// Every file so far, and the line that imported it.
     done: Vec<(PathBuf, Option<Span>)>,
-    root_dir: PathBuf,
+    pub root_dir: PathBuf,
     real_root: PathBuf,
     shown_root: PathBuf,
 }
@@ -82,10 +82,6 @@ impl Imports {
         self.open.push(real);
     }
 
-    pub fn root_dir(&self) -> &Path {
-        &self.root_dir
-    }
-
     pub fn leave(&mut self) {
         self.open.pop();
     }
@@ -93,7 +89,7 @@ impl Imports {
     /// The name of an imported file, as the root file was named.
     pub fn shown_name(&self, path: &Path) -> String {
         let name = path.strip_prefix(&self.root_dir).unwrap_or(path);
-        paths::shown_name(&self.shown_root.join(name))
+        crate::path::shown(&self.shown_root.join(name)).to_string()
     }
 
     /// The paths that a line names, in order.

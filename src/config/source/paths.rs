@@ -38,11 +38,6 @@ pub fn shown(path: &Path) -> String {
     crate::path::shown(short.unwrap_or(path)).to_string()
 }
 
-/// The name of a file as the user gave it.
-pub fn shown_name(path: &Path) -> String {
-    crate::path::shown(path).to_string()
-}
-
 /// A URL, `user@host:path`, `host:/path` or `\\\\host\\share`: not a directory of this machine.
 pub fn is_remote(text: &str) -> bool {
     if text.starts_with("\\\\") {

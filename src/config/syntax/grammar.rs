@@ -25,9 +25,10 @@ const NO_VALUE: &str = "expected a value after `=`";
 const NO_SPACE: &str = "missing space between two values";
 
 /// What the statement has so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum State {
     /// Nothing: a name comes next.
+    #[default]
     Start,
     /// A name, an argument or a property; true when it could be the key of a property.
     Entries(bool),
@@ -41,6 +42,7 @@ enum State {
     Failed,
 }
 
+#[derive(Default)]
 struct Grammar<'t> {
     text: &'t str,
     errors: Vec<GrammarError>,
@@ -61,14 +63,8 @@ struct Grammar<'t> {
 pub(super) fn errors(text: &str, tokens: &[Token]) -> Vec<GrammarError> {
     let mut grammar = Grammar {
         text,
-        errors: Vec::new(),
-        state: State::Start,
-        open: Vec::new(),
         spaced: true,
-        dashed: false,
-        annotation: 0,
-        multiline_strings: 0,
-        last: None,
+        ..Grammar::default()
     };
     for token in tokens {
         grammar.token(*token);

@@ -35,6 +35,7 @@ impl<'t> Block<'t> {
 }
 
 /// How far the pairing is.
+#[derive(Default)]
 struct Pairing<'t, 'n> {
     tokens: &'n [Token],
     tops: &'n [&'n str],
@@ -55,12 +56,7 @@ impl<'a> Repairer<'a> {
         let mut pairing = Pairing {
             tokens,
             tops,
-            open: Vec::new(),
-            closed: Vec::new(),
-            indent: "",
-            last: None,
-            header: None,
-            changed: false,
+            ..Pairing::default()
         };
         // Whether the current line has no token yet.
         let mut fresh = true;

@@ -36,6 +36,7 @@ pub struct Piece {
     pub broken: bool,
 }
 
+#[derive(Default)]
 pub(super) struct Repairer<'a> {
     pub(super) text: &'a str,
     pub(super) bytes: Vec<u8>,
@@ -59,13 +60,8 @@ impl<'a> Repairer<'a> {
         Self {
             text,
             bytes: text.as_bytes().to_vec(),
-            out: RepairedText::default(),
-            repaired_to: 0,
-            block_colons: Vec::new(),
-            inserted_opens: Vec::new(),
-            inserted_close_ends: Vec::new(),
             base,
-            full: false,
+            ..Self::default()
         }
     }
 

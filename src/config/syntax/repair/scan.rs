@@ -60,9 +60,7 @@ impl<'a> Repairer<'a> {
                     skip_to = self.string(token, raw, closed);
                     statement.add("", token.end);
                 }
-                TokenKind::Word { glued } => {
-                    skip_to = self.bare_word(tokens, at, glued, &mut statement).unwrap_or(skip_to);
-                }
+                TokenKind::Word { .. } => skip_to = self.bare_word(tokens, at, &mut statement).unwrap_or(skip_to),
             }
         }
     }
@@ -98,7 +96,7 @@ impl<'a> Repairer<'a> {
     }
 
     /// A bare word and whatever was meant by it; gives where to go on.
-    fn bare_word(&mut self, tokens: &[Token], at: usize, glued: bool, statement: &mut Statement<'a>) -> Option<usize> {
+    fn bare_word(&mut self, tokens: &[Token], at: usize, statement: &mut Statement<'a>) -> Option<usize> {
         let token = *tokens.get(at)?;
         let word = self.text_of(token);
         if statement.words == 0 {
@@ -107,18 +105,12 @@ impl<'a> Repairer<'a> {
         if let Some(end) = self.foreign_sign(tokens, at, statement) {
             return Some(end);
         }
-        let end = self.repair_word(tokens, at, glued, statement);
+        let end = self.repair_word(tokens, at, statement);
         statement.add(word, token.end);
         end
     }
 
-    fn repair_word(
-        &mut self,
-        tokens: &[Token],
-        at: usize,
-        glued: bool,
-        statement: &mut Statement<'a>,
-    ) -> Option<usize> {
+    fn repair_word(&mut self, tokens: &[Token], at: usize, statement: &mut Statement<'a>) -> Option<usize> {
         let token = *tokens.get(at)?;
         let word = self.text_of(token);
         let after = tokens.get(at + 1);
@@ -151,7 +143,7 @@ impl<'a> Repairer<'a> {
                 tokens.get(key).filter(|_| equals)
             });
             let key = key.map_or(statement.first, |key| self.text_of(*key));
-            self.word(token, glued, key, statement);
+            self.word(token, key, statement);
         }
         None
     }

@@ -7,18 +7,19 @@ use super::statement::Statement;
 use crate::config::findings::{Code, excerpt};
 use crate::config::language::keywords::{Keyword, takes_keyword};
 use crate::config::syntax::bare_word::{is_keyword, is_number, kdl_string, needs_quotes, starts_like_number};
-use crate::config::syntax::lexer::Token;
+use crate::config::syntax::lexer::{Token, TokenKind};
 
 /// Digits of a number, and the signs between them.
 const MAX_NUMBER_LENGTH: usize = 30;
 
 impl Repairer<'_> {
     /// A bare word; `key` is the setting or property that it is a value of.
-    pub(super) fn word(&mut self, token: Token, glued: bool, key: &str, statement: &mut Statement<'_>) {
+    pub(super) fn word(&mut self, token: Token, key: &str, statement: &mut Statement<'_>) {
         if self.invisible(token) {
             return;
         }
         let word = self.text_of(token);
+        let glued = token.kind == TokenKind::Word { glued: true };
         if glued && (statement.list_reported || word.ends_with(',')) {
             self.list_finding(token.start, false, statement);
             self.placeholder(token);
