@@ -195,17 +195,29 @@ enum Stored {
     Bytes { base64: String },
 }
 
-/// A string where the bytes are UTF-8, else `{"base64": "..."}`.
+/// A path in JSON: a string where the bytes are UTF-8, else `{"base64": "..."}`.
+pub fn serialize_path<S: Serializer>(path: &impl AsRef<Path>, to: S) -> Result<S::Ok, S::Error> {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    let path = path.as_ref().as_os_str();
+    match path.to_str() {
+        Some(text) => to.serialize_str(text),
+        None => Stored::Bytes {
+            base64: STANDARD.encode(path.as_bytes()),
+        }
+        .serialize(to),
+    }
+}
+
+pub fn serialize_option<S: Serializer>(path: &Option<impl AsRef<Path>>, to: S) -> Result<S::Ok, S::Error> {
+    match path {
+        Some(path) => serialize_path(path, to),
+        None => to.serialize_none(),
+    }
+}
+
 impl Serialize for RelPath {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        use base64::{Engine as _, engine::general_purpose::STANDARD};
-        match std::str::from_utf8(&self.0) {
-            Ok(text) => to.serialize_str(text),
-            Err(_) => Stored::Bytes {
-                base64: STANDARD.encode(&self.0),
-            }
-            .serialize(to),
-        }
+        serialize_path(&self.as_path(), to)
     }
 }
 
@@ -310,4 +322,18 @@ mod tests {
         }
         assert!(serde_json::from_str::<RelPath>("\"../x\"").is_err());
     }
+}
+
+/// An absolute path: a string when it is UTF-8, else its bytes in base64.
+#[cfg(test)]
+#[derive(schemars::JsonSchema)]
+#[serde(untagged)]
+pub enum AbsolutePath {
+    /// UTF-8.
+    Text(String),
+    /// Anything else.
+    Bytes {
+        /// The bytes in base64.
+        base64: String,
+    },
 }
