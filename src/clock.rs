@@ -21,21 +21,17 @@ pub fn nanos(at: DateTime<Utc>) -> i128 {
 
 /// Measures how much time really passed.
 #[derive(Debug, Clone, Copy)]
-pub struct Stopwatch {
-    monotonic: Instant,
-}
+pub struct Stopwatch(Instant);
 
 impl Stopwatch {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
     pub fn set() -> Self {
-        Self {
-            monotonic: Instant::now(),
-        }
+        Self(Instant::now())
     }
 
     /// Time that passed since, unaffected by clock steps.
     pub fn elapsed(&self) -> Duration {
-        self.monotonic.elapsed()
+        self.0.elapsed()
     }
 }
 
