@@ -2,7 +2,7 @@
 //!
 //! Takes a URL and headers that may be secret, an extra CA file and limits; gives status, body and the time it took.
 //! Redirects are followed here and not by the client library, because headers that were meant for one server must
-//! not reach another, whatever they are called. Those of a POST are answers: its method and body would not always
+//! not reach another, whatever they are called. A POST takes a redirect for its answer: method and body would not always
 //! survive one, and the user can write the URL that it leads to.
 //! Invariant: in time, never from https to http, never more of the body than the limit, never the URL in an error.
 
@@ -27,7 +27,7 @@ const MAX_REDIRECTS: usize = 5;
 const USER_AGENT: &str = concat!("opsrun/", env!("CARGO_PKG_VERSION"));
 
 #[derive(Debug, Clone, Copy)]
-pub struct HttpRequest<'a> {
+pub struct HttpCall<'a> {
     /// `http://` or `https://`.
     pub url: &'a SecretString,
     /// Not even its host may be named.
@@ -53,7 +53,7 @@ pub struct HttpAnswer {
     pub withheld: bool,
 }
 
-impl HttpRequest<'_> {
+impl HttpCall<'_> {
     fn parsed(&self) -> Result<(Url, HeaderMap), LocalError> {
         let url = Url::parse(self.url.expose_secret()).map_err(|error| LocalError::Url(error.to_string()))?;
         if !is_http(&url) {
@@ -64,7 +64,7 @@ impl HttpRequest<'_> {
 }
 
 /// Redirects with a status among `wanted` are answers, and not followed.
-pub async fn get(get: HttpRequest<'_>, wanted: &[u16]) -> Result<HttpAnswer, NetError> {
+pub async fn get(get: HttpCall<'_>, wanted: &[u16]) -> Result<HttpAnswer, NetError> {
     let (url, headers) = get.parsed()?;
     let stage = StageTracker::new(Stage::Roots);
     let mut place = place(&url, get.secret, 0);
@@ -74,7 +74,7 @@ pub async fn get(get: HttpRequest<'_>, wanted: &[u16]) -> Result<HttpAnswer, Net
 }
 
 async fn ask(
-    get: HttpRequest<'_>,
+    get: HttpCall<'_>,
     wanted: &[u16],
     mut url: Url,
     mut headers: HeaderMap,
@@ -118,7 +118,7 @@ async fn ask(
 }
 
 /// Sends `body` as it is.
-pub async fn post(post: HttpRequest<'_>, body: &[u8]) -> Result<Posted, NetError> {
+pub async fn post(post: HttpCall<'_>, body: &[u8]) -> Result<Posted, NetError> {
     let (url, headers) = post.parsed()?;
     let stage = StageTracker::new(Stage::Roots);
     let place = place(&url, post.secret, 0);

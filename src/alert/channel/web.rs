@@ -14,7 +14,7 @@ use crate::clock::Stopwatch;
 use crate::model::Value;
 use crate::model::channel::WebChannel;
 use crate::net::error::{LocalError, NetError};
-use crate::net::http::{HttpRequest, post};
+use crate::net::http::{HttpCall, post};
 use std::time::Duration;
 
 /// More of an answer is not read.
@@ -39,7 +39,7 @@ impl ChannelSender {
             answer: "this channel does not receive such messages".to_owned(),
         };
         for request in &requests {
-            let http = HttpRequest {
+            let http = HttpCall {
                 url: &request.url,
                 secret: secret_url,
                 headers: &request.headers,

@@ -51,7 +51,7 @@ async fn ask(
     redact: Redaction<'_>,
 ) -> Outcome {
     use crate::model::command::Value;
-    let get = crate::net::http::HttpRequest {
+    let get = crate::net::http::HttpCall {
         url,
         secret: matches!(probe.url, Value::Secret(_)),
         headers,
