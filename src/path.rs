@@ -215,6 +215,18 @@ impl Bytes {
     }
 }
 
+/// A path in JSON, as [`Bytes`].
+pub fn serialize_path<S: Serializer>(path: &impl AsRef<Path>, to: S) -> Result<S::Ok, S::Error> {
+    Bytes::new(path.as_ref().as_os_str().as_bytes()).serialize(to)
+}
+
+pub fn serialize_option<S: Serializer>(path: &Option<impl AsRef<Path>>, to: S) -> Result<S::Ok, S::Error> {
+    match path {
+        Some(path) => serialize_path(path, to),
+        None => to.serialize_none(),
+    }
+}
+
 impl Serialize for RelPath {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         Bytes::new(&self.0).serialize(to)
@@ -318,4 +330,18 @@ mod tests {
         }
         assert!(serde_json::from_str::<RelPath>("\"../x\"").is_err());
     }
+}
+
+/// An absolute path: a string when it is UTF-8, else its bytes in base64.
+#[cfg(test)]
+#[derive(schemars::JsonSchema)]
+#[serde(untagged)]
+pub enum AbsolutePath {
+    /// UTF-8.
+    Text(String),
+    /// Anything else.
+    Bytes {
+        /// The bytes in base64.
+        base64: String,
+    },
 }

@@ -138,6 +138,16 @@ fn split_number(text: &str) -> Result<(u64, &str), UnitError> {
     Ok((number, rest))
 }
 
+/// The most milliseconds that fit where it is longer.
+pub fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A duration in JSON: its milliseconds.
+pub fn serialize_millis<S: serde::Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u64(millis(*duration))
+}
+
 /// A duration for people and for the file: the largest unit that divides it, or a sum (`1h30m`).
 pub fn show_duration(duration: Duration) -> String {
     let mut rest = duration.as_millis();

@@ -32,6 +32,7 @@ pub use command::{Command, Program, Retry, SecretSource, Value};
 pub use job::{JobKind, JobName, StepKind, StepName};
 
 use pattern::{Pattern, Selection};
+use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -204,7 +205,8 @@ pub struct Ops {
     pub digest: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Contents {
     All,
     /// Only what the retentions on this backup may delete now.

@@ -205,7 +205,11 @@ fn probes_arrive() {
         web.headers[1].1,
         Value::Secret(SecretSource::Env("WEB_AUTH".to_owned()))
     );
-    let wanted: Vec<String> = web.json.iter().map(|(at, value)| format!("{at}={value}")).collect();
+    let wanted: Vec<String> = web
+        .json
+        .iter()
+        .map(|one| format!("{}={}", one.pointer, one.value))
+        .collect();
     assert_eq!(
         wanted,
         [
@@ -235,9 +239,9 @@ fn probes_arrive() {
         (queue.timeout, queue.kill_after),
         (Duration::from_secs(30), Duration::from_secs(1))
     );
-    assert!(matches!(&queue.probe, Probe::Command(command)
+    assert!(matches!(&queue.probe, Probe::Command { command }
         if command.cwd == Path::new("/srv") && command.env.len() == 1));
-    assert!(matches!(&check("script").probe, Probe::Command(command)
+    assert!(matches!(&check("script").probe, Probe::Command { command }
         if matches!(command.program, Program::Shell(_)) && command.cwd == here));
     assert!(matches!(&check("fresh").probe, Probe::Job { job, age, duration }
         if job.to_string() == "target:pipeline"

@@ -2,7 +2,7 @@
 //!
 //! Takes nothing but clap's derive; gives plain structs.
 
-use crate::report::shared::words::argv;
+use crate::model::command::shell_line;
 use clap::{ArgAction, Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -59,5 +59,5 @@ pub fn command_line() -> String {
     let words: Vec<String> = std::env::args_os()
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
-    argv(&words)
+    shell_line(&words)
 }

@@ -97,11 +97,13 @@ fn every_probe_is_reached() {
     } else {
         expect(&outcome, State::Unknown, "this build");
     }
-    let command = Probe::Command(Command {
-        program: Program::Shell("echo 7 waiting; exit 2".to_owned()),
-        cwd: "/".into(),
-        env: Vec::new(),
-    });
+    let command = Probe::Command {
+        command: Command {
+            program: Program::Shell("echo 7 waiting; exit 2".to_owned()),
+            cwd: "/".into(),
+            env: Vec::new(),
+        },
+    };
     expect(&asked(&check(command)), State::Critical, "7 waiting");
 }
 
@@ -143,7 +145,7 @@ mod secrets {
     use super::super::{expect, none};
     use super::{asked, check};
     use crate::support::stub::{self, answer};
-    use opsrun::model::check::{HttpProbe, Probe};
+    use opsrun::model::check::{BodyValue, HttpProbe, Probe};
     use opsrun::model::command::{SecretSource, Value};
     use opsrun::run::State;
 
@@ -153,7 +155,10 @@ mod secrets {
             headers: vec![("Authorization".to_owned(), header)],
             status: Vec::new(),
             latency: none(),
-            json: vec![("/you".to_owned(), "nobody".into())],
+            json: vec![BodyValue {
+                pointer: "/you".to_owned(),
+                value: "nobody".into(),
+            }],
             ca_file: None,
         }))
     }

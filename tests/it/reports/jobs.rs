@@ -2,7 +2,7 @@
 
 use super::world::World;
 use super::{fits, plan, schema, text};
-use opsrun::model::check::{Address, HttpProbe, Levels, Probe, Space, Worst};
+use opsrun::model::check::{Address, BodyValue, HttpProbe, Levels, Probe, Space, Worst};
 use opsrun::model::{Check, Command, JobName, Overlap, Program, Retry, SecretSource, Target, Value};
 use opsrun::plan::document::document;
 use opsrun::plan::{RunRequest, build};
@@ -26,6 +26,13 @@ fn env(name: &str, value: &str) -> (String, Value) {
 
 fn secret(name: &str, from: SecretSource) -> (String, Value) {
     (name.to_owned(), Value::Secret(from))
+}
+
+fn body(pointer: &str, value: serde_json::Value) -> BodyValue {
+    BodyValue {
+        pointer: pointer.to_owned(),
+        value,
+    }
 }
 
 fn needs(names: &[&str]) -> Vec<JobName> {
@@ -72,7 +79,7 @@ pub fn checks() -> Vec<Check> {
             SecretSource::Command(vec!["pass".into(), "show".into(), "a b".into()], "/".into()),
         ),
     ];
-    let mut queue = check("queue", Probe::Command(depth));
+    let mut queue = check("queue", Probe::Command { command: depth });
     queue.worst = Worst::Warning;
     let mut home = check(
         "home",
@@ -84,7 +91,7 @@ pub fn checks() -> Vec<Check> {
             ],
             status: vec![200, 204],
             latency: levels(None, Some(Duration::from_millis(800))),
-            json: vec![("/status".to_owned(), "UP".into()), ("/depth".to_owned(), 3.into())],
+            json: vec![body("/status", "UP".into()), body("/depth", 3.into())],
             ca_file: Some("/etc/ssl/own.pem".into()),
         })),
     );

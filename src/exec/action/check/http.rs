@@ -95,7 +95,7 @@ mod judge {
                 }),
                 ..outcome(
                     State::Critical,
-                    format!("status {status}, expected {}", expected(&probe.status)),
+                    format!("status {status}, expected {}", probe.expected_status()),
                 )
             };
         }
@@ -141,13 +141,5 @@ mod judge {
             details: wrong.to_vec(),
             ..outcome(State::Critical, format!("{first}; and {} more", wrong.len() - 1))
         }
-    }
-
-    fn expected(status: &[u16]) -> String {
-        if status.is_empty() {
-            return "200 to 299".to_owned();
-        }
-        let all: Vec<String> = status.iter().map(u16::to_string).collect();
-        all.join(" or ")
     }
 }
