@@ -9,7 +9,7 @@ use crate::launch::LaunchError;
 use crate::model::{JobName, Model, StepName};
 use crate::plan::RunRequest;
 use crate::report::schedule::status::{FORMAT, JobDocument, LastDocument, StatusDocument};
-use crate::report::shared::times::{self, MillisUtc};
+use crate::report::shared::times::MillisUtc;
 use crate::run::{Outcome, State};
 use crate::store::outbox::Undelivered;
 use crate::store::schedules::{Agenda, StoredDecision};
@@ -91,7 +91,7 @@ fn document(paused: bool, job: String, standing: JobStatus, outlook: JobOutlook)
     let last = standing.last.and_then(|last| {
         Some(LastDocument {
             at: MillisUtc(last.at),
-            millis: last.took.map(times::millis),
+            millis: last.took.map(crate::units::millis),
             outcome: worst_outcome(&last.outcomes)?.clone(),
             run: last.run,
         })

@@ -186,7 +186,7 @@ pub fn apply(
     };
     journal.record(&Event::RunFinished {
         exit,
-        millis: u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX),
+        millis: crate::units::millis(since.elapsed()),
     })?;
     Ok(exit)
 }

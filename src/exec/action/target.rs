@@ -12,6 +12,7 @@ use crate::process::{self, Captured, CompletedProcess, Ending, Spawn, SpawnError
 use crate::run::{Event, Outcome, Output, State};
 use crate::secret::{ChildLimits, Vault};
 use crate::signal::Stop;
+use crate::units::{millis, took};
 use std::time::Duration;
 
 /// Lines of output that an outcome shows.
@@ -144,7 +145,7 @@ impl Attempts<'_> {
                 details,
                 ..outcome(
                     State::Ok,
-                    format!("{} in {}{which}", done.ending, child::took(done.took)),
+                    format!("{} in {}{which}", done.ending, took(millis(done.took))),
                 )
             };
         }
@@ -170,10 +171,6 @@ fn before(attempt: u32) -> String {
     } else {
         String::new()
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// As text; bytes that are none are replaced.

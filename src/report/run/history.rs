@@ -12,7 +12,7 @@ use crate::report::shared::table::{Cell, Tone, table};
 use crate::report::shared::times::{self, MillisUtc};
 use crate::run::{Event, Output};
 use crate::store::{RunEnd, RunSummary};
-use crate::units::plural;
+use crate::units::{plural, took};
 use serde::Serialize;
 
 /// The number of the JSON format.
@@ -65,7 +65,7 @@ pub fn runs_text(runs: &[RunDocument], zone: chrono_tz::Tz, style: Style) -> Str
             let (took, end) = match run.end {
                 RunEnd::Running => (String::new(), Cell::toned("running", Tone::Good)),
                 RunEnd::Interrupted => (String::new(), Cell::toned("interrupted", Tone::Bad)),
-                RunEnd::Finished { exit, millis } => (times::took(millis), Cell::toned(exit.to_string(), tone(exit))),
+                RunEnd::Finished { exit, millis } => (took(millis), Cell::toned(exit.to_string(), tone(exit))),
             };
             [
                 one_line(&run.run).into(),
