@@ -235,16 +235,17 @@ impl Message {
     /// The first line in a chat, and the subject of a mail.
     pub fn title(&self) -> String {
         let about = &self.key;
-        let state = self.state.map_or("unknown", State::word);
+        let state = self.state.unwrap_or(State::Unknown);
+        let word = state.word();
         let what = match self.kind {
-            MessageKind::Trouble => format!("{about} is {state}"),
-            MessageKind::Recovery => format!("{about} recovered: {state}"),
+            MessageKind::Trouble => format!("{about} {}", state.predicate()),
+            MessageKind::Recovery => format!("{about} recovered: {word}"),
             MessageKind::Flapping => format!("{about} is flapping"),
-            MessageKind::Settled => format!("{about} has settled: {state}"),
-            MessageKind::Repeat => format!("{about} is still {state}"),
+            MessageKind::Settled => format!("{about} has settled: {word}"),
+            MessageKind::Repeat => format!("{about}: still {word}"),
             MessageKind::Digest => format!("{} messages", self.count.unwrap_or_default()),
             MessageKind::RunStarted => "run started".to_owned(),
-            MessageKind::RunFinished => format!("run finished: {state}"),
+            MessageKind::RunFinished => format!("run finished: {word}"),
             MessageKind::Probe => "test".to_owned(),
         };
         format!("[{}] {what}", self.ops)

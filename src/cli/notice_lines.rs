@@ -85,7 +85,7 @@ impl NoticePrinter {
             Notice::ClockBehind(behind) => {
                 let behind = seconds(*behind);
                 let text = format!(
-                    "warning: the clock is {behind} before instants already decided; until it passes them, these \
+                    "warning: the clock is {behind} before scheduled times that were handled; until it passes them, these \
                      schedules run nothing"
                 );
                 (always, text)
@@ -152,17 +152,17 @@ pub(super) fn skipped_line(decision: &Decision) -> String {
         FiringVerdict::Dropped => "dropped",
     };
     let when = if decision.count == 1 && !decision.more {
-        at(decision.first.instant)
+        at(decision.first)
     } else {
         let more = if decision.more { "more than " } else { "" };
         let times = plural(decision.count, "time", "times");
-        format!("{more}{times}, {} to {}", at(decision.first.instant), at(decision.last))
+        format!("{more}{times}, {} to {}", at(decision.first), at(decision.last))
     };
     format!(
-        "{word:<8} {}  by {} {when}: {}",
+        "{word:<8} {}  for {} {when}: {}",
         decision.job,
-        decision.first.schedule,
-        why::reason(decision.verdict.word(), &decision.reason)
+        decision.schedule,
+        why::reason(decision)
     )
 }
 

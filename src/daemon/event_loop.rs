@@ -219,10 +219,8 @@ impl Daemon<'_> {
                 findings,
             });
             self.config = Some(Outcome {
-                state: State::Failed,
-                summary: message.clone(),
                 help: Some("fix it; until then the current ops file stays in force".to_owned()),
-                details: Vec::new(),
+                ..Outcome::new(State::Failed, message.as_str())
             });
             self.invalid = Some(message);
         }
@@ -396,10 +394,5 @@ impl Daemon<'_> {
 }
 
 fn valid_file() -> Outcome {
-    Outcome {
-        state: State::Ok,
-        summary: "the ops file is valid".to_owned(),
-        help: None,
-        details: Vec::new(),
-    }
+    Outcome::new(State::Ok, "the ops file is valid")
 }

@@ -211,17 +211,16 @@ impl ActiveRuns {
 impl ActiveRun {
     fn unwritten(&self, failure: &RunFailure) -> UnwrittenEnd {
         let left = self.due.iter().filter(|job| self.left.contains_key(job));
+        let state = if self.stop.asked() {
+            State::Interrupted
+        } else {
+            State::Failed
+        };
         UnwrittenEnd {
             steps: left.filter_map(|job| job.steps().pop()).collect(),
             outcome: Outcome {
-                state: if self.stop.asked() {
-                    State::Interrupted
-                } else {
-                    State::Failed
-                },
-                summary: failure.message.clone(),
                 help: failure.help.clone(),
-                details: Vec::new(),
+                ..Outcome::new(state, failure.message.as_str())
             },
             exit: failure.exit,
         }

@@ -180,7 +180,7 @@ impl<'a> TickBuilder<'a> {
             let why = if on_time {
                 "it was due"
             } else {
-                "it catches up a missed instant"
+                "it catches up a missed run"
             };
             let occurrence = Occurrence {
                 schedule: name.clone(),
@@ -213,7 +213,7 @@ impl<'a> TickBuilder<'a> {
             return self.admit(due, occurrence, why);
         }
         let mut decisions = self.tick.turn.decisions.iter().rev();
-        let same = decisions.find(|other| backup == Some(&other.job) && other.first == *occurrence);
+        let same = decisions.find(|other| backup == Some(&other.job) && other.occurrence() == *occurrence);
         let copy = same.map(|other| one(&due.job, occurrence, other.verdict, other.reason.clone()));
         self.tick.turn.decisions.extend(copy);
     }
@@ -233,7 +233,7 @@ impl<'a> TickBuilder<'a> {
             }
             Overlap::Replace => {
                 if let Some(waits) = waits {
-                    let reason = "a newer instant replaced it before it could start".to_owned();
+                    let reason = "a newer run replaced it before it could start".to_owned();
                     let older = one(job, waits, FiringVerdict::SkippedOverlap, reason);
                     self.tick.turn.decisions.push(older);
                 }
@@ -352,7 +352,7 @@ impl InstantGroup<'_> {
             .filter(|part: &Vec<_>| !part.is_empty())
             .map(|part| {
                 let jobs: Vec<Decision> = part.into_iter().map(|(_, decision)| decision).collect();
-                let occurrences: BTreeSet<Occurrence> = jobs.iter().map(|job| job.first.clone()).collect();
+                let occurrences: BTreeSet<Occurrence> = jobs.iter().map(Decision::occurrence).collect();
                 ScheduledRun {
                     run: String::new(),
                     occurrences: occurrences.into_iter().collect(),
@@ -366,7 +366,8 @@ impl InstantGroup<'_> {
 fn one(job: &JobName, occurrence: &Occurrence, verdict: FiringVerdict, reason: String) -> Decision {
     Decision {
         job: job.clone(),
-        first: occurrence.clone(),
+        schedule: occurrence.schedule.clone(),
+        first: occurrence.instant,
         last: occurrence.instant,
         count: 1,
         more: false,
@@ -378,10 +379,8 @@ fn one(job: &JobName, occurrence: &Occurrence, verdict: FiringVerdict, reason: S
 fn missed(job: &JobName, schedule: &str, skipped: &Skipped) -> Decision {
     Decision {
         job: job.clone(),
-        first: Occurrence {
-            schedule: schedule.to_owned(),
-            instant: skipped.first,
-        },
+        schedule: schedule.to_owned(),
+        first: skipped.first,
         last: skipped.last,
         count: skipped.count,
         more: skipped.more,

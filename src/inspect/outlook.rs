@@ -110,7 +110,7 @@ mod tests {
     use crate::daemon::timetable::Timetable;
     use crate::model::backoff::BackOffState;
     use crate::run::{Outcome, State};
-    use crate::store::schedules::{Decision, Occurrence};
+    use crate::store::schedules::Decision;
     use crate::store::{BegunJob, JobResult};
     use std::time::Duration;
 
@@ -180,10 +180,8 @@ target \"p\" { command \"true\"; schedule \"noon\"; paused; }\n";
             at: at(instant),
             decision: Decision {
                 job: "target:a".parse().unwrap(),
-                first: Occurrence {
-                    schedule: "noon".to_owned(),
-                    instant: at(instant),
-                },
+                schedule: "noon".to_owned(),
+                first: at(instant),
                 last: at(instant),
                 count: 1,
                 more: false,

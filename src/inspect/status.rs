@@ -3,13 +3,14 @@
 //! Takes a model and `now`, reads the state; gives a [`StatusDocument`]. A state that does not exist is empty.
 //! Invariant: the worst step is the result of a job; jobs that the file no longer declares are left out.
 
+use crate::clock::MillisUtc;
 use crate::daemon::timetable::{ScheduledJob, Timetable, TimetableEntry};
 use crate::inspect::outlook::{JobOutlook, JobPast, outlook};
 use crate::launch::LaunchError;
 use crate::model::{JobName, Model, StepName};
 use crate::plan::RunRequest;
 use crate::report::schedule::status::{FORMAT, JobDocument, LastDocument, StatusDocument};
-use crate::report::shared::times::{self, MillisUtc};
+use crate::report::shared::times;
 use crate::run::{Outcome, State};
 use crate::store::outbox::Undelivered;
 use crate::store::schedules::{Agenda, StoredDecision};
@@ -104,12 +105,7 @@ fn document(paused: bool, job: String, standing: JobStatus, outlook: JobOutlook)
                 run: begun.run,
                 at: MillisUtc(begun.at),
                 millis: None,
-                outcome: Outcome {
-                    state: State::Interrupted,
-                    summary: "its run was interrupted".to_owned(),
-                    help: None,
-                    details: Vec::new(),
-                },
+                outcome: Outcome::new(State::Interrupted, "its run was interrupted"),
             };
             (None, Some(interrupted))
         }

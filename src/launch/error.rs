@@ -10,7 +10,6 @@ use crate::run::RecordError;
 use crate::store::StoreError;
 use crate::tree::TreeError;
 use crate::tree::lock::LockError;
-use crate::tree::rewrite::RewriteError;
 use crate::units::joined;
 
 #[derive(Debug, thiserror::Error)]
@@ -24,9 +23,6 @@ pub enum LaunchError {
     Lock(#[from] LockError),
     #[error(transparent)]
     Tree(#[from] TreeError),
-    /// A file that was to be changed stayed as it was.
-    #[error(transparent)]
-    Rewrite(#[from] RewriteError),
     #[error(transparent)]
     Copy(#[from] CopyError),
     /// An event could not be recorded: the run ended there.
@@ -55,7 +51,7 @@ impl LaunchError {
             Self::Job(_) | Self::Usage { .. } => 64,
             Self::Lock(LockError::Held { .. }) => 75,
             Self::Store(e) => e.exit_code(),
-            Self::Record(_) | Self::Rewrite(_) => 73,
+            Self::Record(_) => 73,
             Self::Lock(LockError::Tree(e)) | Self::Tree(e) if no_room(e.errno()) => 73,
             Self::Copy(e) if no_room(e.errno()) => 73,
             Self::Missing { .. } | Self::Lock(_) | Self::Tree(_) | Self::Copy(_) => 1,
@@ -75,7 +71,6 @@ impl LaunchError {
             }
             Self::Missing { help, .. } | Self::Usage { help, .. } => Some(help.clone()),
             Self::Copy(e) => e.help().map(str::to_owned),
-            Self::Rewrite(e) => e.help().map(str::to_owned),
             Self::Tree(_) | Self::Lock(_) | Self::Signal(_) => None,
         }
     }

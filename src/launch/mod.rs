@@ -7,7 +7,6 @@
 //! - [`history`]: past runs
 //! - [`restore`]: bringing files back
 //! - [`crontab()`]: the user's crontab
-//! - [`rewrite()`]: changing an ops file, as its user asked
 //! - [`job_ends`]: locks and back-offs at the end of a job, while its run goes on
 //!
 //! Invariant: an event is in the store before it goes anywhere else.
@@ -20,11 +19,9 @@ pub mod job_ends;
 mod remembered;
 pub mod restore;
 mod resurvey;
-mod rewrite;
 
 pub use crontab::crontab;
 pub use error::LaunchError;
-pub use rewrite::{rewrite, write_new};
 
 use crate::alert::recorder::AlertRecorder;
 use crate::clock::Stopwatch;
@@ -163,7 +160,7 @@ pub fn apply(
     } else {
         let how = RunSettings {
             run: run.clone(),
-            threads: threads(model, how.threads),
+            threads: threads(Some(model), how.threads),
             stop: how.stop.clone(),
         };
         let look = Resurvey {
@@ -259,12 +256,10 @@ pub fn not_done(
 }
 
 /// Steps at once, and threads.
-pub fn threads(model: &Model, asked: Option<usize>) -> usize {
+pub fn threads(model: Option<&Model>, requested: Option<usize>) -> usize {
     let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    asked
-        .or(model.ops.concurrency.map(|n| n as usize))
-        .unwrap_or_else(cores)
-        .max(1)
+    let declared = model.and_then(|model| model.ops.concurrency).map(|n| n as usize);
+    requested.or(declared).unwrap_or_else(cores).max(1)
 }
 
 /// Puts in order what earlier runs left. True when something could not be.

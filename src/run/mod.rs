@@ -194,6 +194,17 @@ pub struct Outcome {
     pub details: Vec<String>,
 }
 
+impl Outcome {
+    pub fn new(state: State, summary: impl Into<String>) -> Self {
+        Self {
+            state,
+            summary: summary.into(),
+            help: None,
+            details: Vec::new(),
+        }
+    }
+}
+
 /// What events make of a run's steps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Status {

@@ -27,21 +27,19 @@ use crate::signal::Stop;
 #[cfg(any(feature = "http", feature = "email"))]
 use secrecy::SecretString;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Between TERM and KILL, when a command takes too long.
 const KILL_AFTER: Duration = Duration::from_secs(5);
 
-#[derive(Clone)]
 pub struct ChannelSender {
-    vault: Arc<Vault>,
+    pub(super) vault: Vault,
     stop: Stop,
 }
 
 impl ChannelSender {
     /// `stop` ends attempts.
-    pub fn new(vault: Arc<Vault>, stop: Stop) -> Self {
+    pub fn new(vault: Vault, stop: Stop) -> Self {
         Self { vault, stop }
     }
 

@@ -4,6 +4,7 @@
 //! Invariant: only `--fix` changes a file, and only `--format X=PATH` creates one.
 
 use super::common::DEFAULT_FILE;
+use crate::config::findings::FindingSeverity;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -75,6 +76,16 @@ pub enum FailOn {
     Error,
     Warning,
     Never,
+}
+
+impl FailOn {
+    pub fn fails(self, severity: FindingSeverity) -> bool {
+        match self {
+            Self::Error => severity == FindingSeverity::Error,
+            Self::Warning => true,
+            Self::Never => false,
+        }
+    }
 }
 
 /// `json`, `json=findings.json`, `json=-`.

@@ -15,6 +15,15 @@ pub enum FindingSeverity {
     Warning,
 }
 
+impl FindingSeverity {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
 macro_rules! codes {
     ($($name:ident = $id:literal $slug:literal $severity:ident $title:literal;)*) => {
         /// The kind of a finding. Its meaning never changes.

@@ -6,7 +6,7 @@
 //! GitHub's own actions use.
 
 use crate::config::findings::FindingSeverity;
-use crate::report::findings::document::{FindingsDocument, word};
+use crate::report::findings::document::FindingsDocument;
 use crate::units::plural;
 use std::fmt::Write as _;
 
@@ -24,7 +24,7 @@ pub fn text(document: &FindingsDocument) -> String {
                 commands.push((format!("file={}", property(&unread.file)), lines));
             }
         }
-        for finding in document.findings.iter().filter(|finding| finding.level == severity) {
+        for finding in document.findings.iter().filter(|finding| finding.severity == severity) {
             let at = &finding.place;
             // GitHub accepts columns only for a place within one line.
             let columns = if at.line == at.end_line {
@@ -47,7 +47,7 @@ pub fn text(document: &FindingsDocument) -> String {
             }
             let text = message(&lines.join("\n"));
             // Writing to a string cannot fail.
-            let _ = writeln!(out, "::{} {properties}::{text}", word(severity));
+            let _ = writeln!(out, "::{} {properties}::{text}", severity.word());
         }
     }
     out
