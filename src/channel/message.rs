@@ -361,6 +361,6 @@ mod tests {
         );
         assert!(!text.contains("parts"), "{text}");
         assert_eq!(serde_json::from_str::<Message>(&text).unwrap(), sent);
-        assert_eq!(sent.title(), "[o] check:a is no space");
+        assert_eq!(sent.title(), "[o] check:a cannot write");
     }
 }

@@ -40,10 +40,10 @@ pub fn run(args: &RestoreArgs, terminal: &Terminal) -> Result<u8, Failure> {
         failed |= !done.restored.failed.is_empty();
         bars.print(&results.restored(&done.copy, &done.target, &done.restored, done.held_until));
     };
-    let unheld = restore::restore(&places, source.model(), &request, &stop, &bars, &mut each)?;
+    let missing = restore::restore(&places, source.model(), &request, &stop, &bars, &mut each)?;
     output::to_stderr(&results.all_restored());
-    if !unheld.is_empty() {
-        return Err(restore::none_holds(&unheld).into());
+    if !missing.is_empty() {
+        return Err(restore::no_copy_contains(&missing).into());
     }
     Ok(match (failed, results.any_skipped()) {
         (true, _) => Exit::Failed.into(),

@@ -23,7 +23,7 @@ pub fn run(args: &VerifyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let mut results = CopyResults::new(terminal.out, terminal.detail, source.zone());
     let mut failed: Option<Failure> = None;
     let mut each = |found: Verification| {
-        let line = results.verified(&found.copy.to_string(), found.holds, found.damage.as_deref());
+        let line = results.verified(&found.copy.to_string(), found.contents, found.damage.as_deref());
         let printed = bars.hidden(|| output::to_stdout(&line)).map_err(Failure::from);
         let recorded = source.model().map_or(Ok(()), |model| copies::remember(model, &found));
         if let Err(failure) = printed.and(recorded.map_err(Failure::from)) {

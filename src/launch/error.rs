@@ -1,7 +1,6 @@
-//! Why a run, or a look at copies, could not be done at all.
+//! Why a run, or a look at copies, could not be done at all. A failed step is an outcome, not an error.
 //!
-//! A failed step is an outcome, not an error: these errors keep opsrun from its own work. Each error knows
-//! its exit code and what to try next.
+//! Each error has its exit code and what to try next.
 
 use crate::archive::CopyError;
 use crate::model::JobName;
@@ -67,7 +66,7 @@ impl LaunchError {
             Self::Record(e) => {
                 let store = e.source.downcast_ref().and_then(StoreError::help);
                 let first = store.unwrap_or_else(|| "make the state directory writable".to_owned());
-                Some(format!("{first}; what was done is put in order by the next run"))
+                Some(format!("{first}; the next run repairs what this one left"))
             }
             Self::Missing { help, .. } | Self::Usage { help, .. } => Some(help.clone()),
             Self::Copy(e) => e.help().map(str::to_owned),
@@ -78,20 +77,17 @@ impl LaunchError {
 
 /// What could have been meant by a pattern that names no job. An ops file may have thousands.
 fn jobs_instead(unknown: &UnknownJob) -> String {
-    const MOST: usize = 20;
+    const MAX_NAMED: usize = 20;
     let named = |job: &&JobName| job.name == unknown.pattern;
     let meant: Vec<&JobName> = unknown.jobs.iter().filter(named).collect();
     if !meant.is_empty() {
         return format!("a job is written with its kind: {}", joined(&meant));
     }
-    let shown = unknown.jobs.get(..MOST).unwrap_or(&unknown.jobs);
+    let shown = unknown.jobs.get(..MAX_NAMED).unwrap_or(&unknown.jobs);
     match unknown.jobs.len() - shown.len() {
         0 if shown.is_empty() => "the ops file declares no job".to_owned(),
         0 => format!("jobs are: {}", joined(shown)),
-        more => format!(
-            "jobs are: {} and {more} more, which `opsrun graph` lists",
-            joined(shown)
-        ),
+        more => format!("jobs are: {} and {more} more; `opsrun graph` lists them", joined(shown)),
     }
 }
 

@@ -16,7 +16,6 @@ mod crontab;
 mod error;
 pub mod history;
 pub mod job_ends;
-mod remembered;
 pub mod restore;
 mod resurvey;
 
@@ -39,8 +38,7 @@ use crate::tree::lock::{self, Lock, Patience};
 use crate::tree::{Dir, handle::create_dir_all};
 use chrono::{DateTime, Utc};
 use job_ends::JobEnds;
-use remembered::remembered;
-use resurvey::Resurvey;
+use resurvey::{Resurvey, remembered};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -18,7 +18,7 @@ use super::facts::Scan;
 use super::graph::{Action, BackupStep, ClassSummary, CleanupStep, Cover, Plan, Refusal, VerifyStep};
 use crate::keep_reason::KeepReason;
 use crate::model::retention::Stays;
-use crate::model::{Contents, JobName, Keep, StepName};
+use crate::model::{JobName, Keep, StepName};
 use crate::path::RelPath;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
@@ -318,10 +318,7 @@ fn backup_action(step: &BackupStep) -> ActionDocument {
     ActionDocument::Backup {
         source: step.backup.source.as_path().into(),
         to: step.backup.to.as_path().into(),
-        contents: match step.backup.contents {
-            Contents::All => "all",
-            Contents::Expired => "expired",
-        },
+        contents: step.backup.contents.word(),
         files: step.files,
         bytes: step.bytes,
         skipped: step.skipped,

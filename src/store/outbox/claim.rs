@@ -289,7 +289,7 @@ fn joinable(db: &Connection, free: &[&dyn rusqlite::ToSql]) -> rusqlite::Result<
          ORDER BY seq LIMIT {MAX_JOINED}"
     );
     let mut statement = db.prepare_cached(&joinable)?;
-    let rows = statement.query_map(free, |row| Ok((StoredMessage::of(row)?, row.get::<_, bool>(11)?)))?;
+    let rows = statement.query_map(free, |row| Ok((StoredMessage::of(row)?, row.get::<_, bool>(10)?)))?;
     let rows: Vec<(StoredMessage, bool)> = rows.collect::<rusqlite::Result<_>>()?;
     let waited = rows.iter().any(|(_, waited)| *waited);
     let rows = rows.into_iter().map(|(row, _)| row);
