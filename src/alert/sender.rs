@@ -135,8 +135,7 @@ impl<D: Deliver> OutboxSender<'_, D> {
     }
 
     fn log_given_up(&self, channel: &str, message: &Message, why: &str) {
-        let (title, summary) = (message.title(), &message.summary);
-        let id = &message.id;
+        let (id, title, summary) = (&message.id, message.title(), &message.summary);
         (self.log)(&format!(
             "alert {id} for channel {channel} was given up: {why}; its text: {title}: {summary}"
         ));
@@ -160,8 +159,8 @@ impl<D: Deliver> OutboxSender<'_, D> {
                     let delivery = tokio::select! {
                         biased;
                         delivery = self.deliver.deliver(channel, &claimed.message) => delivery,
-                        () = tokio::time::sleep(timeout) => retry("no answer in time"),
-                        () = deadline.wait() => retry("opsrun ended before there was an answer"),
+                        () = tokio::time::sleep(timeout) => Delivery::retry("no answer in time"),
+                        () = deadline.wait() => Delivery::retry("opsrun ended before there was an answer"),
                     };
                     self.settle(channel, &claimed, delivery)?;
                 }
@@ -215,13 +214,6 @@ impl<D: Deliver> OutboxSender<'_, D> {
             self.log_given_up(name, &claimed.message, why);
         }
         Ok(())
-    }
-}
-
-fn retry(why: &str) -> Delivery {
-    Delivery::Retry {
-        after: None,
-        why: why.to_owned(),
     }
 }
 

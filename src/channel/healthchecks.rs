@@ -86,7 +86,7 @@ fn verdict(posted: &Posted, redact: RedactFn<'_>) -> Delivery {
     let verdict = answer::verdict(posted, redact);
     let body = String::from_utf8_lossy(&posted.body);
     match verdict {
-        Delivery::Sent { answer } if body.trim() == "OK (not found)" => Delivery::Dead { why: answer },
+        Delivery::Sent { answer } if body.trim() == "OK (not found)" => Delivery::dead(answer),
         Delivery::Sent { answer } if body.trim() == "OK (rate limited)" => Delivery::Retry {
             after: posted.retry_after,
             why: answer,

@@ -86,15 +86,12 @@ fn verdict(posted: &Posted, redact: RedactFn<'_>) -> Delivery {
         Delivery::Sent { .. } => Delivery::Sent {
             answer: described.unwrap_or_else(|| format!("status {}", posted.status)),
         },
-        Delivery::Dead { why } => Delivery::Dead {
-            why: described.unwrap_or(why),
-        },
+        Delivery::Dead { why } => Delivery::dead(described.unwrap_or(why)),
         Delivery::Retry { after, why } => {
-            let asked = body.pointer("/parameters/retry_after").and_then(Value::as_u64);
+            let seconds = body.pointer("/parameters/retry_after").and_then(Value::as_u64);
+            let requested = seconds.map(|seconds| Duration::from_secs(seconds).min(MAX_RETRY_AFTER));
             Delivery::Retry {
-                after: asked
-                    .map(|seconds| Duration::from_secs(seconds).min(MAX_RETRY_AFTER))
-                    .or(after),
+                after: requested.or(after),
                 why: described.unwrap_or(why),
             }
         }

@@ -13,7 +13,7 @@ use crate::signal::{Ring, Stop};
 use crate::store::Store;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -34,7 +34,11 @@ impl AlertThread {
         let work = {
             let (model, stop) = (Arc::clone(model), stop.clone());
             move || {
-                let log = |text: &str| report(&sender, &ring, text);
+                let log = |text: &str| {
+                    // The receiver may be gone.
+                    let _ = sender.send(text.to_owned());
+                    ring.ring();
+                };
                 let channels = ChannelSender::new(Vault::expecting(model.values()), stop.clone());
                 let sent = Store::open(&model.ops.state_dir)
                     .map_err(AlertError::from)
@@ -91,10 +95,4 @@ impl Drop for AlertThread {
         // An attempt in progress ends by itself.
         self.stop.ask();
     }
-}
-
-fn report(sender: &Sender<String>, ring: &Ring, text: &str) {
-    // The receiver may be gone.
-    let _ = sender.send(text.to_owned());
-    ring.ring();
 }

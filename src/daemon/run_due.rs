@@ -51,30 +51,23 @@ pub fn run_due(
                 only: beginning.jobs.iter().map(|decision| decision.job.to_string()).collect(),
                 ..RunRequest::default()
             };
-            let claimed = ClaimedRun {
+            let mut options = options.clone();
+            options.claimed = Some(ClaimedRun {
                 run: beginning.run.clone(),
                 occurrences: beginning.occurrences,
-            };
-            let options = Apply {
-                claimed: Some(claimed),
+            });
+            if options.lock_wait.is_zero() {
                 // No other process will run what is claimed: wait for any lock.
-                lock_wait: Some(options.lock_wait)
-                    .filter(|wait| !wait.is_zero())
-                    .unwrap_or(Duration::MAX),
-                ..options.clone()
-            };
+                options.lock_wait = Duration::MAX;
+            }
             done.runs += 1;
             // The other runs are claimed as well: they follow even if this one fails.
             let exit = match launch::apply(model, &request, &options, confirm, sink, progress) {
                 Ok(exit) => exit,
                 Err(error) => {
-                    let exit = options
-                        .stop
-                        .signal()
-                        .map_or_else(|| error.exit_code(), |signal| 128 + signal);
-                    store
-                        .journal(&beginning.run)
-                        .record(&Event::RunFinished { exit, millis: 0 })?;
+                    let exit = options.exit_code_of(&error);
+                    let finished = Event::RunFinished { exit, millis: 0 };
+                    store.journal(&beginning.run).record(&finished)?;
                     done.failures.push(error);
                     exit
                 }

@@ -3,6 +3,7 @@
 //! Each error has its exit code and what to try next.
 
 use crate::archive::CopyError;
+use crate::exec::action::is_no_room;
 use crate::model::JobName;
 use crate::plan::UnknownJob;
 use crate::run::RecordError;
@@ -39,20 +40,13 @@ pub enum LaunchError {
 
 impl LaunchError {
     pub fn exit_code(&self) -> u8 {
-        let no_room = |errno: Option<rustix::io::Errno>| {
-            use rustix::io::Errno;
-            matches!(
-                errno,
-                Some(Errno::NOSPC | Errno::DQUOT | Errno::ROFS | Errno::ACCESS | Errno::PERM | Errno::FBIG)
-            )
-        };
         match self {
             Self::Job(_) | Self::Usage { .. } => 64,
             Self::Lock(LockError::Held { .. }) => 75,
             Self::Store(e) => e.exit_code(),
             Self::Record(_) => 73,
-            Self::Lock(LockError::Tree(e)) | Self::Tree(e) if no_room(e.errno()) => 73,
-            Self::Copy(e) if no_room(e.errno()) => 73,
+            Self::Lock(LockError::Tree(e)) | Self::Tree(e) if e.errno().is_some_and(is_no_room) => 73,
+            Self::Copy(e) if e.errno().is_some_and(is_no_room) => 73,
             Self::Missing { .. } | Self::Lock(_) | Self::Tree(_) | Self::Copy(_) => 1,
             Self::Signal(signal) => 128 + signal,
         }
@@ -116,7 +110,7 @@ mod tests {
         let many: Vec<String> = (0..1000).map(|n| format!("target:t{n}")).collect();
         let cut = help("x", &many);
         assert!(
-            cut.ends_with("target:t19 and 980 more, which `opsrun graph` lists"),
+            cut.ends_with("target:t19 and 980 more; `opsrun graph` lists them"),
             "{cut}"
         );
     }
@@ -136,7 +130,7 @@ mod tests {
         };
         assert_eq!(
             record(Box::new(source)).help().unwrap(),
-            "make space on the file system that holds it; what was done is put in order by the next run"
+            "make space on the file system that holds it; the next run repairs what this one left"
         );
         assert!(
             record("no".into())

@@ -75,6 +75,15 @@ pub struct Apply {
     pub claimed: Option<ClaimedRun>,
 }
 
+impl Apply {
+    /// The exit code of a run that could not be carried out. A signal may have ended its wait for a lock.
+    pub fn exit_code_of(&self, error: &LaunchError) -> u8 {
+        self.stop
+            .signal()
+            .map_or_else(|| error.exit_code(), |signal| 128 + signal)
+    }
+}
+
 /// A run that was begun for instants of schedules.
 #[derive(Debug, Clone)]
 pub struct ClaimedRun {

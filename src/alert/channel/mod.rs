@@ -4,7 +4,7 @@
 //! - `web`: by HTTP, the requests that [`crate::channel`] makes
 //! - [`email`]: over SMTP · [`command`]: to a child process
 //!
-//! Knows nothing of the outbox. Invariant: no text of a [`Delivery`] holds a secret, in whatever form the other side
+//! Invariant: no text of a [`Delivery`] holds a secret, in whatever form the other side
 //! repeats it.
 
 pub mod command;
@@ -104,10 +104,7 @@ impl ChannelSender {
 
     /// Without its secret nothing is sent; the secret may be there next time.
     fn missing_secret(&self, error: &SecretError) -> Delivery {
-        Delivery::Retry {
-            after: None,
-            why: short_line(&self.vault.redact(&error.to_string())),
-        }
+        Delivery::retry(short_line(&self.vault.redact(&error.to_string())))
     }
 }
 
@@ -116,7 +113,7 @@ impl Deliver for ChannelSender {
         tokio::select! {
             biased;
             delivery = self.attempt(channel, message) => delivery.unwrap_or_else(|undelivered| undelivered),
-            () = self.stop.wait() => Delivery::Retry { after: None, why: "opsrun was stopped".to_owned() },
+            () = self.stop.wait() => Delivery::retry("opsrun was stopped"),
         }
     }
 }
@@ -129,7 +126,7 @@ impl fmt::Debug for ChannelSender {
 
 #[cfg(not(all(feature = "http", feature = "email")))]
 fn not_built(kind: &str, feature: &str) -> Delivery {
-    Delivery::Dead {
-        why: format!("this opsrun was built without the feature `{feature}`, which {kind} needs"),
-    }
+    Delivery::dead(format!(
+        "this opsrun was built without the feature `{feature}`, which {kind} needs"
+    ))
 }
