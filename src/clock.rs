@@ -11,8 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// An instant that JSON shows with milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(inline))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
 pub struct MillisUtc(#[cfg_attr(test, schemars(with = "String"))] pub DateTime<Utc>);
 
 impl Serialize for MillisUtc {

@@ -197,7 +197,6 @@ fn block_on<T>(work: impl Future<Output = T>) -> Result<T, AlertError> {
     Ok(done)
 }
 
-/// From 0 to 1.
 fn random() -> f64 {
     let bits = u32::try_from(ulid::Ulid::new().random() & u128::from(u32::MAX)).unwrap_or_default();
     f64::from(bits) / f64::from(u32::MAX)

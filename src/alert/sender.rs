@@ -35,14 +35,12 @@ const STOP_GRACE: Duration = Duration::from_secs(5);
 /// After the store could not be used.
 const STORE_RETRY: Duration = Duration::from_secs(30);
 
-/// Delivers messages over channels.
 pub trait Deliver {
     /// Makes one attempt, within the channel's timeout. It may be dropped at any time, and must leave nothing behind
     /// then.
     fn deliver(&self, channel: &Channel, message: &Message) -> impl Future<Output = Delivery>;
 }
 
-/// Sends the messages of a store.
 #[expect(missing_debug_implementations, reason = "it holds functions")]
 pub struct OutboxSender<'a, D> {
     pub store: &'a Store,
@@ -56,7 +54,6 @@ pub struct OutboxSender<'a, D> {
     pub log: &'a dyn Fn(&str),
 }
 
-/// When to stop sending.
 enum Deadline<'a> {
     After(Stopwatch, Duration),
     Stopped(&'a Stop),
@@ -94,7 +91,6 @@ impl<D: Deliver> OutboxSender<'_, D> {
         try_join_all(each).await.map(drop)
     }
 
-    /// Sends messages as they come, until `stop`.
     pub async fn run(&self, stop: &Stop) {
         if let Err(error) = self.tidy() {
             self.store_failed(&error);

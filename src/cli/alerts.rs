@@ -1,6 +1,5 @@
 //! `opsrun alerts`: undelivered alerts, delivery attempts, tests of channels.
 //!
-//! Takes an ops file, gives a table or JSON on stdout; `replay` and `test` send.
 //! Invariant: exits with 1 if something was to be sent and was not.
 
 use super::args::{AlertsCommand, AlertsListArgs, AlertsReplayArgs, AlertsTestArgs};

@@ -80,7 +80,6 @@ impl Failure {
         output::failure_text(&self.message, self.help.as_deref(), style)
     }
 
-    /// On stderr.
     pub fn print(&self, style: Style) {
         output::to_stderr(&self.text(style));
     }

@@ -45,7 +45,6 @@ fn valid(loaded: Loaded, file: &Path, state: Option<&StateArgs>) -> Result<Model
     Ok(model)
 }
 
-/// Reads `file` again.
 pub fn reload(file: &Path, state: Option<&StateArgs>, terminal: &Terminal) -> Reload {
     let (message, findings) = match config::load(file) {
         Ok(loaded) => {
@@ -81,7 +80,6 @@ pub enum CopyLocation {
 }
 
 impl CopyLocation {
-    /// `--from` or the ops file.
     pub fn find(
         file: &Path,
         from: Option<&Path>,

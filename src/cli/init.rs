@@ -64,7 +64,6 @@ fn write(file: &Path, text: &str, force: bool, private: bool) -> Result<(), Fail
     Ok(write_new(file, text.as_bytes(), mode)?)
 }
 
-/// From a file, from stdin, or from `crontab -l`.
 fn read(from: Option<&Path>) -> Result<Vec<u8>, Failure> {
     let Some(path) = from else {
         return Ok(launch::crontab(&exit::stop()?)?);

@@ -28,7 +28,6 @@ pub fn run(args: &ListArgs, terminal: &Terminal) -> Result<u8, Failure> {
     Ok(if missing { Exit::Failed } else { Exit::Done }.into())
 }
 
-/// All copies, broken ones included.
 fn rows(places: &[CopyDirectory], wanted: Option<&str>) -> Vec<CopyDocument> {
     let mut rows = Vec::new();
     for place in places {

@@ -81,7 +81,6 @@ fn without_state_variable(command: clap::Command) -> clap::Command {
     command.mut_args(unset).mut_subcommands(without_state_variable)
 }
 
-/// Prints help, version or a usage error.
 fn usage(error: &mut clap::Error) -> u8 {
     suggestions::add(error, std::env::args_os().skip(1));
     // A closed pipe is not an error.
@@ -123,7 +122,6 @@ fn run(cli: &Cli) -> u8 {
     })
 }
 
-/// `-v`: logs on stderr.
 fn log(verbose: u8) {
     let level = match verbose {
         0 => return,

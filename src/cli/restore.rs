@@ -1,6 +1,5 @@
 //! `opsrun restore`: restores files from copies.
 //!
-//! Takes paths or globs, an ops file or a destination, a time and a target directory; prints results as they come.
 //! Invariant: without `--force` no existing file is replaced.
 
 use super::args::{DEFAULT_FILE, RestoreArgs};

@@ -1,6 +1,5 @@
 //! The properties of the terminal, and the level of detail.
 //!
-//! Takes the global flags, the environment and the three streams; gives styles, a width and the level of detail.
 //! Detected once, at the start.
 //! Invariant: a stream that is not a terminal gets no colour (unless requested), no bar and no wrapping.
 

@@ -1,6 +1,5 @@
 //! `opsrun verify`: reads copies back and compares them with their records.
 //!
-//! Takes an ops file or a destination, and a selection of copies; prints results as they come. Changes only the store.
 //! Invariant: exits with 1 if a copy is damaged.
 
 use super::args::VerifyArgs;

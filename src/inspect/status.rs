@@ -5,7 +5,7 @@
 
 use crate::clock::MillisUtc;
 use crate::daemon::timetable::{ScheduledJob, Timetable, TimetableEntry};
-use crate::inspect::outlook::{JobOutlook, JobPast, outlook};
+use crate::inspect::outlook::{JobOutlook, outlook};
 use crate::launch::LaunchError;
 use crate::model::{JobName, Model, StepName};
 use crate::plan::RunRequest;
@@ -30,13 +30,9 @@ pub fn status(model: &Model, undelivered: Vec<Undelivered>, now: DateTime<Utc>) 
     for job in model.jobs().map(|job| job.name()) {
         let standing = standing(store.as_ref(), &job)?;
         let outlook = match scheduled(&timetable, &job) {
-            Some((entry, scheduled)) => {
+            Some(scheduled) => {
                 let decisions = decisions(store.as_ref(), &job, MAX_DECISIONS)?;
-                let past = JobPast {
-                    standing: &standing,
-                    decisions: &decisions,
-                };
-                outlook(entry, scheduled, &agenda, past, now)
+                outlook(scheduled, &agenda, &standing, &decisions, now)
             }
             None => JobOutlook::default(),
         };

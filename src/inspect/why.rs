@@ -1,10 +1,9 @@
 //! Why a job ran or did not run.
 //!
-//! Takes a model, a job and `now`, reads the state; gives a [`WhyDocument`].
 //! Invariant: the reasons are those that were recorded with the decisions.
 
 use crate::daemon::timetable::Timetable;
-use crate::inspect::outlook::{JobPast, outlook};
+use crate::inspect::outlook::outlook;
 use crate::inspect::status::{agenda, decisions, scheduled, standing, worst_outcome};
 use crate::launch::LaunchError;
 use crate::launch::history::known;
@@ -43,13 +42,7 @@ pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Resu
         ..RunRequest::default()
     };
     let scheduled = scheduled(&timetable, job);
-    let outlook = scheduled.map(|(entry, scheduled)| {
-        let past = JobPast {
-            standing: &standing,
-            decisions: &past,
-        };
-        outlook(entry, scheduled, &agenda, past, now)
-    });
+    let outlook = scheduled.map(|scheduled| outlook(scheduled, &agenda, &standing, &past, now));
     let outlook = outlook.unwrap_or_default();
     let mut why = WhyDocument {
         format: FORMAT,

@@ -11,7 +11,6 @@ use crate::units::plural;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-/// The number of the JSON format.
 pub const FORMAT: u32 = 1;
 
 fn state_cell(state: MessageState) -> Cell {
@@ -26,8 +25,7 @@ fn state_cell(state: MessageState) -> Cell {
 
 /// Alerts.
 #[derive(Debug, Clone, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(title = "opsrun alerts, format 1"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(title = "opsrun alerts, format 1"))]
 pub struct AlertsDocument {
     /// Number of this format: 1.
     pub format: u32,

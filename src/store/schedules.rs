@@ -181,8 +181,7 @@ impl Agenda {
 
 /// A decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(rename = "DecisionDocument"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "DecisionDocument"))]
 pub struct StoredDecision {
     /// When it was made: RFC 3339, UTC.
     pub at: DateTime<Utc>,

@@ -135,7 +135,7 @@ fn verdict(sent: Result<AcceptedMail, MailError>, redact: &(dyn Fn(&str) -> Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::channel::samples;
+    use crate::channel::tests as samples;
     use crate::model::check::Address;
     use proptest::prelude::*;
 

@@ -1,6 +1,4 @@
 //! Arguments that several commands share: the ops file, the state directory, threads, color.
-//!
-//! Takes nothing but clap's derive; gives plain structs.
 
 use crate::report::shared::words::argv;
 use clap::{ArgAction, Args, ValueEnum};

@@ -1,6 +1,5 @@
 //! Arguments of the commands that only read: `graph`, `status`, `history`, `why`, `simulate`, `explain`, `schema`.
 //!
-//! Takes nothing but clap's derive; gives plain structs.
 //! Invariant: no flag here changes anything.
 
 use super::common::{DEFAULT_FILE, StateArgs};

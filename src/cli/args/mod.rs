@@ -1,7 +1,6 @@
 //! Everything that can be typed: commands, flags, and their help.
 //!
-//! Takes nothing but clap's derive; gives plain structs. The snapshots of every `--help` are the contract. A doc comment on a
-//! field or command is its help. Does not know what a command does with its arguments.
+//! A doc comment on a field or command is its help; the snapshots of every `--help` are the contract.
 //! Invariant: FILE is `ops.kdl` in the current directory unless it is given.
 
 mod alerts;

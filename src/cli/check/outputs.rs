@@ -1,6 +1,5 @@
 //! `check --format`: the requested formats, and where each is written.
 //!
-//! Takes the arguments, gives the outputs and writes them.
 //! Invariant: no two formats go to the same place.
 
 use super::super::args::{CheckArgs, FailOn, FindingsFormat, FormatOutput};
@@ -11,6 +10,8 @@ use crate::report::findings::document::FindingsDocument;
 use crate::report::findings::{github, junit, sarif};
 use crate::report::shared::output;
 use crate::report::shared::style::Style;
+use clap::ValueEnum as _;
+use clap::builder::PossibleValue;
 use std::io;
 use std::path::Path;
 
@@ -42,8 +43,9 @@ impl Outputs {
             return usage(message.to_owned(), "fix the other files with a separate command");
         }
         for (at, one) in outputs.iter().enumerate() {
-            let format = one.format.word();
             if taken && one.path.is_none() && one.format != FindingsFormat::Text {
+                let format = one.format.to_possible_value();
+                let format = format.as_ref().map_or("", PossibleValue::get_name);
                 let message = format!("`--format {format}` cannot use stdout: the changes are printed there");
                 return usage(message, "write it to a file: `--format json=findings.json`");
             }

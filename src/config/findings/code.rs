@@ -5,9 +5,8 @@
 use std::fmt;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Severity"))]
 #[serde(rename_all = "lowercase")]
-#[cfg_attr(test, schemars(rename = "Severity"))]
 pub enum FindingSeverity {
     /// The file cannot be used.
     Error,

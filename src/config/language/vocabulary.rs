@@ -15,8 +15,7 @@ pub const FORMAT: u32 = 1;
 
 /// The language of ops files.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(title = "opsrun language, format 1"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(title = "opsrun language, format 1"))]
 pub struct Vocabulary {
     /// Number of this format: 1.
     pub format: u32,
@@ -32,8 +31,7 @@ pub struct Vocabulary {
 
 /// A node.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(rename = "Node"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Node"))]
 pub struct NodeEntry {
     /// As it is written.
     pub name: &'static str,
@@ -59,8 +57,7 @@ pub struct NodeEntry {
 
 /// An argument, or the last of them and all that follow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(rename = "Argument"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Argument"))]
 pub struct ArgumentEntry {
     /// What it must be.
     #[serde(flatten)]
@@ -73,8 +70,7 @@ pub struct ArgumentEntry {
 
 /// A property.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(rename = "Property"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Property"))]
 pub struct PropertyEntry {
     /// As it is written, without the `=`.
     pub name: &'static str,
@@ -95,8 +91,7 @@ pub struct PropertyEntry {
 
 /// What a value must be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(rename = "Form"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Form"))]
 pub struct ValueForm {
     /// The name of its type.
     #[serde(rename = "type")]
@@ -116,8 +111,7 @@ pub struct ValueForm {
 
 /// What holds without a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(rename = "Unset"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Unset"))]
 #[serde(rename_all = "lowercase")]
 pub enum DefaultEntry {
     /// The same as with these arguments, or this value, as they are written.
@@ -128,8 +122,7 @@ pub enum DefaultEntry {
 
 /// A part of the language that this build does not have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(rename = "Absent"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Absent"))]
 pub struct AbsentEntry {
     /// The node in which it would be written; none at the top of a file.
     pub within: Option<&'static str>,
@@ -141,8 +134,7 @@ pub struct AbsentEntry {
 
 /// A kind of finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(rename = "Kind"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Kind"))]
 pub struct FindingKind {
     /// Such as `OPS2001`; it never changes its meaning.
     pub code: &'static str,

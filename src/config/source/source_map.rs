@@ -53,8 +53,7 @@ pub(in crate::config) struct Spanned<T> {
 
 /// A range in a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(rename = "PlaceDocument"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "PlaceDocument"))]
 pub struct Location {
     /// The file.
     pub file: String,

@@ -48,8 +48,7 @@ pub struct WallClock {
 
 /// The effect of a clock change on one time of day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(rename = "ChangeDocument"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ChangeDocument"))]
 pub struct ClockChange {
     /// First instant of the new offset: RFC 3339, UTC.
     #[cfg_attr(test, schemars(with = "String"))]
@@ -67,8 +66,7 @@ pub struct ClockChange {
 
 /// The effect of a clock change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(rename = "WhatDocument"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "WhatDocument"))]
 pub enum ChangeKind {
     /// The local time does not exist.
     #[serde(rename = "skipped")]

@@ -28,8 +28,7 @@ pub const FORMAT: u32 = 1;
 
 /// What apply would do.
 #[derive(Debug, Clone, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(title = "opsrun plan, format 1"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(title = "opsrun plan, format 1"))]
 pub struct PlanDocument {
     /// Number of this format: 1.
     pub format: u32,
@@ -57,8 +56,7 @@ pub struct PlanDocument {
 
 /// What the steps that will run come to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(rename = "Totals"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Totals"))]
 pub struct PlanTotals {
     /// Checks to make.
     pub checks: u64,

@@ -10,13 +10,11 @@ use crate::units::{plural, show_count, show_size};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 
-/// The number of the JSON format.
 pub const FORMAT: u32 = 1;
 
 /// The copies at a destination.
 #[derive(Debug, Clone, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(title = "opsrun list, format 1"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(title = "opsrun list, format 1"))]
 pub struct ListDocument {
     /// Number of this format: 1.
     pub format: u32,

@@ -52,7 +52,6 @@ impl CopyResults {
         self.normal(format!("{ok}  {copy}  {records}, {}\n", show_size(bytes)))
     }
 
-    /// The summary of all verified copies.
     pub fn all_verified(&self) -> String {
         match (self.intact, self.damaged) {
             (0, 0) => "no copies\n".to_owned(),
@@ -112,7 +111,6 @@ impl CopyResults {
         text
     }
 
-    /// The summary of all restored copies.
     pub fn all_restored(&self) -> String {
         let line = format!(
             "{} restored ({})",

@@ -1,6 +1,5 @@
 //! A unified diff of a file.
 //!
-//! Takes a name and two texts, gives the diff.
 //! Invariant: without colour, `patch` applied to the old text gives the new one, byte for byte.
 
 use crate::path::Shown;

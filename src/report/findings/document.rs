@@ -19,8 +19,7 @@ pub const FORMAT: u32 = 1;
 
 /// The findings of one `check`.
 #[derive(Debug, Clone, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(title = "opsrun findings, format 1"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(title = "opsrun findings, format 1"))]
 pub struct FindingsDocument {
     /// Number of this format: 1.
     pub format: u32,
@@ -199,14 +198,13 @@ impl FindingsDocument {
     }
 }
 
-/// In characters.
-const MAX_SNIPPET: usize = 200;
+const MAX_SNIPPET_CHARS: usize = 200;
 
 fn document(finding: &Finding, loaded: &Loaded) -> Option<FindingDocument> {
     let place = |span| loaded.location(span);
     let (first, others) = finding.labels.split_first()?;
     let mut snippet = one_line(loaded.text(first.span).trim());
-    if let Some((cut, _)) = snippet.char_indices().nth(MAX_SNIPPET) {
+    if let Some((cut, _)) = snippet.char_indices().nth(MAX_SNIPPET_CHARS) {
         snippet.truncate(cut);
     }
     let fix = finding.fix.as_ref().filter(|fix| !fix.secret).and_then(|fix| {

@@ -1,6 +1,5 @@
 //! Pages about findings, for a terminal.
 //!
-//! Takes codes and their pages from `config`, gives text: wrapped prose, and examples as they are.
 //! Invariant: an example can be copied from the screen: it has no colour and is not wrapped.
 
 use crate::config::findings::explain::{Example, Page, page};

@@ -258,7 +258,6 @@ impl Graph {
     }
 }
 
-/// The neighbours of a node, by index.
 #[derive(Debug, Clone, Default)]
 struct Neighbours {
     needs: Vec<usize>,

@@ -1,6 +1,5 @@
 //! A plan in one line: what would happen, or what is refused.
 //!
-//! Takes a [`Plan`], gives the sentence that its text begins and ends with. Decides nothing.
 //! Invariant: every refusal is included: the first of its kind by name, the others as a count.
 
 use crate::plan::document::totals;

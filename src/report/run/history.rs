@@ -13,13 +13,11 @@ use crate::store::{RunEnd, RunSummary};
 use crate::units::plural;
 use serde::Serialize;
 
-/// The number of the JSON format.
 pub const FORMAT: u32 = 1;
 
 /// Past runs.
 #[derive(Debug, Clone, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(title = "opsrun history, format 1"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(title = "opsrun history, format 1"))]
 pub struct HistoryDocument {
     /// Number of this format: 1.
     pub format: u32,

@@ -13,14 +13,12 @@ use chrono_tz::Tz;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// The number of the JSON format.
 pub const FORMAT: u32 = 1;
 pub const MAX_LISTED_EVENTS: usize = 100_000;
 
 /// The result of simulated schedules.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(title = "opsrun simulate, format 1"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(title = "opsrun simulate, format 1"))]
 pub struct SimulationDocument {
     /// Number of this format: 1.
     pub format: u32,

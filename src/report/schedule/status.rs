@@ -13,13 +13,11 @@ use crate::units::plural;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-/// The number of the JSON format.
 pub const FORMAT: u32 = 2;
 
 /// The last result and the next run of every job.
 #[derive(Debug, Clone, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(title = "opsrun status, format 2"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(title = "opsrun status, format 2"))]
 pub struct StatusDocument {
     /// Number of this format: 2.
     pub format: u32,

@@ -13,13 +13,11 @@ use chrono_tz::Tz;
 use serde::{Serialize, Serializer};
 use std::time::Duration;
 
-/// The number of the JSON format.
 pub const FORMAT: u32 = 1;
 
 /// The next scheduled runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(title = "opsrun plan --next, format 1"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(title = "opsrun plan --next, format 1"))]
 pub struct NextDocument {
     /// Number of this format: 1.
     pub format: u32,

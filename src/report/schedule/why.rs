@@ -16,13 +16,11 @@ use chrono_tz::Tz;
 use serde::Serialize;
 use std::fmt::Write as _;
 
-/// The number of the JSON format.
 pub const FORMAT: u32 = 1;
 
 /// Why a job ran or did not run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(title = "opsrun why, format 1"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(title = "opsrun why, format 1"))]
 pub struct WhyDocument {
     /// Number of this format: 1.
     pub format: u32,

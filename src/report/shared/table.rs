@@ -1,6 +1,5 @@
 //! Tables for people.
 //!
-//! Takes rows of cells, gives lines of text with aligned columns.
 //! Invariant: a cell is one line; no line ends with spaces.
 
 use crate::report::shared::style::Style;

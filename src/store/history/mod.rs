@@ -16,8 +16,7 @@ use std::time::Duration;
 
 /// One run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(rename = "RunDocument"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "RunDocument"))]
 pub struct RunSummary {
     /// Its id, a ULID.
     pub run: String,
@@ -80,8 +79,7 @@ pub struct JobResult {
 
 /// An active run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(rename = "CurrentRun"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "CurrentRun"))]
 pub struct BegunJob {
     /// The run.
     pub run: String,

@@ -79,8 +79,7 @@ impl FromSql for MessageState {
 
 /// One alert.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(rename = "AlertDocument"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "AlertDocument"))]
 pub struct StoredMessage {
     /// Its id, a ULID.
     pub id: String,
