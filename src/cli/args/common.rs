@@ -1,6 +1,6 @@
 //! Arguments that several commands share: the ops file, the state directory, threads, color.
 
-use crate::report::shared::words::argv;
+use crate::model::command::shell_line;
 use clap::{ArgAction, Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -68,7 +68,7 @@ pub fn command_line() -> String {
     let words: Vec<String> = std::env::args_os()
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
-    argv(&words)
+    shell_line(&words)
 }
 
 #[cfg(test)]

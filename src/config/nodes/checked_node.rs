@@ -2,9 +2,12 @@
 //!
 //! Made by `reader`, decoded by the files of the single nodes. Knows the table, not what single settings mean.
 
+use crate::config::findings::{Code, Finding};
 use crate::config::source::{Span, Spanned};
 use crate::config::values::Datum;
 use crate::model::pattern::Pattern;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckedNode {
@@ -92,6 +95,30 @@ impl CheckedNode {
             || self.lost
             || values.any(|value| value.value == Datum::Bad)
             || self.children.iter().any(Self::is_incomplete)
+    }
+}
+
+/// Names that may be given once.
+#[derive(Default)]
+pub struct EachOnce(HashMap<String, Span>);
+
+impl EachOnce {
+    /// The finding for a name that was given before.
+    pub fn again(&mut self, name: String, span: Span, shown: impl FnOnce() -> String) -> Option<Finding> {
+        let first = match self.0.entry(name) {
+            Entry::Occupied(first) => *first.get(),
+            Entry::Vacant(free) => {
+                free.insert(span);
+                return None;
+            }
+        };
+        let finding = Finding::new(
+            Code::Repeated,
+            span,
+            format!("{} is given twice", shown()),
+            "again here",
+        );
+        Some(finding.also(first, "first here").help("delete one of them"))
     }
 }
 

@@ -1,14 +1,14 @@
 //! `command` and `shell` in a channel: a command is given the message as a JSON document on its standard input.
 
-use super::method::MethodRow;
 use crate::config::language::spec::{Args, node};
 use crate::config::language::types::Type;
 use crate::config::nodes::checked_node::CheckedNode;
 use crate::config::nodes::command::{ENVIRONMENT, command};
 use crate::config::nodes::decoder::Decoder;
+use crate::config::nodes::exactly_one::KindRow;
 use crate::model::channel::ChannelKind;
 
-pub const COMMAND: MethodRow = MethodRow {
+pub const COMMAND: KindRow<ChannelKind> = KindRow {
     spec: node(
         "command",
         Args::Then(Type::Program, Type::Argument),
@@ -17,10 +17,9 @@ pub const COMMAND: MethodRow = MethodRow {
     )
     .block(&[ENVIRONMENT]),
     decode,
-    feature: None,
 };
 
-pub const SHELL: MethodRow = MethodRow {
+pub const SHELL: KindRow<ChannelKind> = KindRow {
     spec: node(
         "shell",
         Args::One(Type::Argument),
@@ -29,7 +28,6 @@ pub const SHELL: MethodRow = MethodRow {
     )
     .block(&[ENVIRONMENT]),
     decode,
-    feature: None,
 };
 
 fn decode(node: &CheckedNode, decoder: &mut Decoder<'_>) -> Option<ChannelKind> {

@@ -2,17 +2,17 @@
 //!
 //! Reports recipients given twice, a user without a password or the reverse, and a password that would be sent unencrypted.
 
-use super::method::{MethodRow, method_setting};
+use super::method::{method_setting, missing_feature};
 use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::language::spec::{Args, node, prop};
 use crate::config::language::types::Type;
-use crate::config::nodes::checked_node::{CheckedNode, text};
+use crate::config::nodes::checked_node::{CheckedNode, EachOnce, text};
 use crate::config::nodes::decoder::Decoder;
+use crate::config::nodes::exactly_one::KindRow;
 use crate::config::nodes::text_or_secret::{CA_FILE, setting};
-use crate::config::source::{Span, Spanned};
+use crate::config::source::Spanned;
 use crate::model::channel::{ChannelKind, Email, MailTls};
 use crate::model::check::Address;
-use std::collections::HashMap;
 
 /// On this port TLS begins at once.
 const TLS_PORT: u16 = 465;
@@ -20,7 +20,7 @@ const TLS_PORT: u16 = 465;
 const USER_VARIABLE: &str = "SMTP_USER";
 const PASSWORD_VARIABLE: &str = "SMTP_PASSWORD";
 
-pub const EMAIL: MethodRow = MethodRow {
+pub const EMAIL: KindRow<ChannelKind> = KindRow {
     spec: node(
         "email",
         Args::None,
@@ -76,10 +76,10 @@ pub const EMAIL: MethodRow = MethodRow {
         CA_FILE,
     ]]),
     decode,
-    feature: Some(("email", cfg!(feature = "email"))),
 };
 
 fn decode(node: &CheckedNode, decoder: &mut Decoder<'_>) -> Option<ChannelKind> {
+    missing_feature(node, "email", cfg!(feature = "email"), decoder);
     let to = recipients(node, decoder.findings);
     let from = node.text_of("from");
     let smtp = node.child("smtp");
@@ -130,24 +130,15 @@ fn is_local(address: &Address) -> bool {
 /// Each once.
 fn recipients(node: &CheckedNode, findings: &mut Vec<Finding>) -> Option<Vec<String>> {
     let given = node.child("to")?;
-    let mut seen: HashMap<String, Span> = HashMap::new();
+    let mut once = EachOnce::default();
     let mut all = Vec::new();
     for value in &given.args {
         let Spanned { value: address, span } = text(value)?;
-        if let Some(first) = seen.insert(address.to_ascii_lowercase(), span) {
-            findings.push(
-                Finding::new(
-                    Code::Repeated,
-                    span,
-                    format!("recipient `{}` is given twice", excerpt(&address)),
-                    "again here",
-                )
-                .also(first, "first here")
-                .help("delete one of them"),
-            );
-            continue;
+        let shown = || format!("recipient `{}`", excerpt(&address));
+        match once.again(address.to_ascii_lowercase(), span, shown) {
+            Some(finding) => findings.push(finding),
+            None => all.push(address),
         }
-        all.push(address);
     }
     (!all.is_empty()).then_some(all)
 }

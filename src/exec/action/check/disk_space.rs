@@ -66,10 +66,7 @@ fn judge(path: &Path, room: Room, free: &Levels<Space>) -> Outcome {
         show_size(room.free)
     };
     let measured = format!("{}.{}% free ({size})", permille / 10, permille % 10);
-    let summary = measured::held(&measured, level, free, "below", |threshold| match threshold {
-        Space::Percent(percent) => format!("{percent}%"),
-        Space::Bytes(bytes) => show_size(bytes),
-    });
+    let summary = measured::held(&measured, level, free, "below", |threshold| threshold.to_string());
     outcome(measured::state(level), summary)
 }
 
