@@ -21,11 +21,10 @@
 use crate::alert::AlertError;
 use crate::config::LoadError;
 use crate::error_chain::error_chain;
-use crate::launch::LaunchError;
+use crate::launch::{LaunchError, RewriteError};
 use crate::report::shared::output;
 use crate::report::shared::style::Style;
 use crate::signal::Stop;
-use crate::tree::rewrite::RewriteError;
 use std::error::Error;
 use std::io;
 

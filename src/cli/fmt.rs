@@ -9,11 +9,11 @@ use super::exit::{Exit, Failure};
 use super::file::read;
 use super::terminal::Terminal;
 use crate::config::{self, FormatError};
+use crate::launch::rewrite;
 use crate::path::shown;
 use crate::report::findings::diff;
 use crate::report::run::lines::Detail;
 use crate::report::shared::output;
-use crate::tree::rewrite::rewrite;
 use crate::units::plural;
 use std::path::Path;
 

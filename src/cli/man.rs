@@ -7,10 +7,10 @@
 use super::args::{Cli, ManArgs};
 use super::exit::{Exit, Failure};
 use super::terminal::Terminal;
+use crate::launch::{rewrite, write_new};
 use crate::path::shown;
 use crate::report::run::lines::Detail;
 use crate::report::shared::output;
-use crate::tree::rewrite::{rewrite, write_new};
 use crate::units::plural;
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;

@@ -6,7 +6,7 @@
 
 use crate::daemon::claim::take_turn;
 use crate::daemon::timetable::Timetable;
-use crate::launch::{self, Apply, ClaimedRun, LaunchError, job_ends};
+use crate::launch::{self, Apply, LaunchError, job_ends};
 use crate::model::Model;
 use crate::plan::{Plan, RunRequest};
 use crate::run::{Event, Progress, Record as _};
@@ -52,10 +52,7 @@ pub fn run_due(
                 ..RunRequest::default()
             };
             let mut options = options.clone();
-            options.claimed = Some(ClaimedRun {
-                run: beginning.run.clone(),
-                occurrences: beginning.occurrences,
-            });
+            options.claimed = Some(beginning.clone());
             if options.lock_wait.is_zero() {
                 // No other process will run what is claimed: wait for any lock.
                 options.lock_wait = Duration::MAX;

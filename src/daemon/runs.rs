@@ -5,7 +5,7 @@
 //! Invariant: a run that was begun is also ended in the store, even if its thread fails, as soon as the store is writable.
 
 use crate::daemon::tick::ActiveJobs;
-use crate::launch::{self, Apply, ClaimedRun};
+use crate::launch::{self, Apply};
 use crate::model::{JobName, Model, StepName};
 use crate::plan::RunRequest;
 use crate::run::{Event, Outcome, Progress, State};
@@ -109,10 +109,7 @@ impl ActiveRuns {
                 lock_wait: Duration::MAX,
                 command: options.command.clone(),
                 stop,
-                claimed: Some(ClaimedRun {
-                    run: run.clone(),
-                    occurrences: beginning.occurrences.clone(),
-                }),
+                claimed: Some(beginning.clone()),
             };
             let (model, sender, ring) = (Arc::clone(model), self.sender.clone(), self.ring.clone());
             let (name, run) = (format!("run {run}"), run.clone());

@@ -10,11 +10,11 @@ use crate::launch::LaunchError;
 use crate::model::{JobName, Model, StepName};
 use crate::plan::RunRequest;
 use crate::report::schedule::status::{FORMAT, JobDocument, LastDocument, StatusDocument};
-use crate::report::shared::times;
 use crate::run::{Outcome, State};
 use crate::store::outbox::Undelivered;
 use crate::store::schedules::{Agenda, StoredDecision};
 use crate::store::{JobStatus, RunEnd, Store};
+use crate::units::millis;
 use chrono::{DateTime, Utc};
 use std::collections::HashSet;
 
@@ -88,7 +88,7 @@ fn document(paused: bool, job: String, standing: JobStatus, outlook: JobOutlook)
     let last = standing.last.and_then(|last| {
         Some(LastDocument {
             at: MillisUtc(last.at),
-            millis: last.took.map(times::millis),
+            millis: last.took.map(millis),
             outcome: worst_outcome(&last.outcomes)?.clone(),
             run: last.run,
         })

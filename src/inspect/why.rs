@@ -10,10 +10,10 @@ use crate::launch::history::known;
 use crate::model::{Job, JobKind, JobName, Model, StepName};
 use crate::plan::RunRequest;
 use crate::report::schedule::why::{Because, FORMAT, JobRun, JobSchedule, RootCause, Silencer, WhyDocument};
-use crate::report::shared::times;
 use crate::run::{Event, Outcome, State};
 use crate::store::schedules::FiringVerdict;
 use crate::store::{RunEnd, RunSummary, Store};
+use crate::units::millis;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 
@@ -52,7 +52,7 @@ pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Resu
         schedule: scheduled.map(|(entry, scheduled)| JobSchedule {
             name: entry.schedule.name.clone(),
             definition: entry.definition.clone(),
-            jitter_millis: times::millis(entry.jitter),
+            jitter_millis: millis(entry.jitter),
             along: scheduled.along.as_ref().map(JobName::to_string),
             since: outlook.served_since,
         }),

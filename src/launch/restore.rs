@@ -64,13 +64,13 @@ pub fn restore(
     progress: &dyn Progress,
     each: &mut dyn FnMut(RestoreResult),
 ) -> Result<Vec<String>, LaunchError> {
-    let mut selections = by_backup(places, wanted)?;
+    let mut selections = by_backup(places, &wanted.paths, wanted.at)?;
     let mut hits = BTreeSet::new();
     for selection in &mut selections {
         if let Some(signal) = stop.signal() {
             return Err(LaunchError::Signal(signal));
         }
-        selection.share(wanted, &mut hits)?;
+        selection.share(wanted.paths.is_empty(), &mut hits)?;
     }
     selections.retain(|selection| !selection.shares.is_empty());
     let missing = wanted.paths.iter().enumerate().filter(|(at, _)| !hits.contains(at));

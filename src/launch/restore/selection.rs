@@ -2,15 +2,15 @@
 //!
 //! Without paths: everything of the newest complete copy. With paths: each from the newest copy that contains it.
 
-use super::RestoreRequest;
 use crate::archive::file_entry::FileEntryKind;
 use crate::archive::{self, CatalogueCopy};
 use crate::launch::LaunchError;
 use crate::launch::copies::CopyDirectory;
 use crate::model::pattern::{Pattern, PatternSet};
 use crate::path::{RelPath, Shown, unshown};
+use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -88,8 +88,8 @@ pub(super) struct CopyShare<'a> {
 
 impl<'a> BackupSelection<'a> {
     /// Finds out what comes from which copy, and notes in `hits` which PATHs led to something.
-    pub(super) fn share(&mut self, wanted: &RestoreRequest, hits: &mut BTreeSet<usize>) -> Result<(), LaunchError> {
-        if wanted.paths.is_empty() {
+    pub(super) fn share(&mut self, everything: bool, hits: &mut BTreeSet<usize>) -> Result<(), LaunchError> {
+        if everything {
             let complete = |c: &&&CatalogueCopy| c.manifest.complete && c.manifest.suspect.is_none();
             let newest = self.copies.iter().find(complete).copied();
             return newest.map_or(Ok(()), |copy| self.take(copy, &mut BTreeSet::new(), hits, true));
@@ -162,14 +162,15 @@ impl<'a> BackupSelection<'a> {
 /// One destination may contain several backups; each has a source of its own.
 pub(super) fn by_backup<'a>(
     places: &'a [CopyDirectory],
-    wanted: &RestoreRequest,
+    paths: &[OsString],
+    at: Option<DateTime<Utc>>,
 ) -> Result<Vec<BackupSelection<'a>>, LaunchError> {
     let mut selections = Vec::new();
     let mut placed: BTreeSet<usize> = BTreeSet::new();
     for place in places {
         let mut backups: BTreeMap<(&str, &str), Vec<&CatalogueCopy>> = BTreeMap::new();
         for copy in &place.copies {
-            if wanted.at.is_none_or(|at| copy.manifest.backup_at <= at) {
+            if at.is_none_or(|at| copy.manifest.backup_at <= at) {
                 let key = (copy.name.backup(), copy.manifest.ops_name.as_str());
                 backups.entry(key).or_default().push(copy);
             }
@@ -177,7 +178,7 @@ pub(super) fn by_backup<'a>(
         for ((backup, _), copies) in backups {
             let source = copies.first().map(|c| c.manifest.source_path()).unwrap_or_default();
             let mut requested = Vec::new();
-            for (at, text) in wanted.paths.iter().enumerate() {
+            for (at, text) in paths.iter().enumerate() {
                 requested.extend(RequestedPath::new(at, text, &source)?);
             }
             placed.extend(requested.iter().map(|path| path.at));
@@ -191,7 +192,7 @@ pub(super) fn by_backup<'a>(
             });
         }
     }
-    let mut paths = wanted.paths.iter().enumerate();
+    let mut paths = paths.iter().enumerate();
     match paths.find(|(at, _)| !placed.contains(at)) {
         Some((_, text)) if !selections.is_empty() => Err(outside(text)),
         _ => Ok(selections),

@@ -17,21 +17,16 @@ pub fn text(document: &FindingsDocument) -> String {
     let mut out = String::new();
     for severity in [FindingSeverity::Error, FindingSeverity::Warning] {
         let mut commands: Vec<(String, Vec<String>)> = Vec::new();
-        if severity == FindingSeverity::Error {
-            for unread in &document.unread {
-                let mut lines = vec![unread.message.clone()];
-                lines.extend(unread.help.iter().map(|help| format!("help: {help}")));
-                commands.push((format!("file={}", property(&unread.file)), lines));
-            }
+        for unread in document.unread.iter().filter(|_| severity == FindingSeverity::Error) {
+            let help = unread.help.iter().map(|help| format!("help: {help}"));
+            let lines = std::iter::once(unread.message.clone()).chain(help).collect();
+            commands.push((format!("file={}", property(&unread.file)), lines));
         }
         for finding in document.findings.iter().filter(|finding| finding.severity == severity) {
             let at = &finding.place;
             // GitHub accepts columns only for a place within one line.
-            let columns = if at.line == at.end_line {
-                format!(",col={},endColumn={}", at.column, at.end_column)
-            } else {
-                String::new()
-            };
+            let columns = (at.line == at.end_line).then(|| format!(",col={},endColumn={}", at.column, at.end_column));
+            let columns = columns.unwrap_or_default();
             let (file, line, end) = (property(&at.file), at.line, at.end_line);
             let properties = format!("file={file},line={line},endLine={end}{columns}");
             let title = format!("{} {}", finding.code, finding.slug);

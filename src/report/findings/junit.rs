@@ -29,15 +29,15 @@ pub fn text(document: &FindingsDocument, fails: impl Fn(FindingSeverity) -> bool
         suites += "  </testsuite>\n";
     }
     for unread in &document.unread {
-        let name = escaped(&unread.file);
         suite(&mut suites, &unread.file, 1, 0, 1);
-        let message = escaped(&unread.message);
+        let (name, message) = (escaped(&unread.file), escaped(&unread.message));
         let help = escaped(unread.help.as_deref().unwrap_or_default());
+        let _ = writeln!(suites, "    <testcase classname=\"{name}\" name=\"readable\">");
         let _ = writeln!(
             suites,
-            "    <testcase classname=\"{name}\" name=\"readable\">\n      \
-             <error message=\"{message}\" type=\"unreadable\">{help}</error>\n    </testcase>\n  </testsuite>",
+            "      <error message=\"{message}\" type=\"unreadable\">{help}</error>"
         );
+        suites += "    </testcase>\n  </testsuite>\n";
     }
     let errors = document.unread.len();
     cases += errors;
@@ -67,13 +67,9 @@ fn case(out: &mut String, finding: &FindingDocument, fails: bool) {
         format!("{}:{}:{}: {label}", place.file, place.line, place.column)
     }));
     let body = escaped(&lines.join("\n"));
-    let name = format!("{kind} at {}:{}", at.line, at.column);
-    let _ = writeln!(
-        out,
-        "    <testcase classname=\"{file}\" name=\"{}\" file=\"{file}\" line=\"{}\">",
-        escaped(&name),
-        at.line
-    );
+    let (line, name) = (at.line, escaped(&format!("{kind} at {}:{}", at.line, at.column)));
+    let _ = write!(out, "    <testcase classname=\"{file}\" name=\"{name}\" ");
+    let _ = writeln!(out, "file=\"{file}\" line=\"{line}\">");
     if fails {
         let message = escaped(&finding.message);
         let _ = writeln!(

@@ -7,7 +7,7 @@ use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::table::Align::Left;
 use crate::report::shared::table::{Cell, Tone, table};
 use crate::report::shared::times;
-use crate::units::{plural, show_duration};
+use crate::units::{plural, serialize_millis, show_duration};
 use chrono::{DateTime, SecondsFormat, Utc};
 use chrono_tz::Tz;
 use serde::{Serialize, Serializer};
@@ -63,7 +63,7 @@ pub struct FiredDocument {
     #[cfg_attr(test, schemars(with = "String"))]
     pub zone: Tz,
     /// Delay of the start after the instant, in milliseconds.
-    #[serde(serialize_with = "as_millis")]
+    #[serde(serialize_with = "serialize_millis")]
     #[cfg_attr(test, schemars(with = "u64"))]
     pub jitter_millis: Duration,
     /// Jobs that are due and run.
@@ -89,10 +89,6 @@ fn with_offset<S: Serializer>(local: &DateTime<Tz>, to: S) -> Result<S::Ok, S::E
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference to the field")]
 fn zone_name<S: Serializer>(zone: &Tz, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(zone.name())
-}
-
-fn as_millis<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_u64(times::millis(*duration))
 }
 
 /// For people; `requested` is how many runs the user asked for.

@@ -4,12 +4,6 @@
 
 use crate::units::plural;
 use chrono::{DateTime, Utc};
-use std::time::Duration;
-
-/// As JSON shows a duration.
-pub fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
 
 /// A duration: `340 ms`, `1.2 s`, `3 min 20 s`, `2 h 5 min`.
 pub fn took(millis: u64) -> String {
