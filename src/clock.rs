@@ -27,21 +27,17 @@ pub fn from_nanos(ns: i128) -> Option<DateTime<Utc>> {
 
 /// Measures how much time really passed.
 #[derive(Debug, Clone, Copy)]
-pub struct Stopwatch {
-    monotonic: Instant,
-}
+pub struct Stopwatch(Instant);
 
 impl Stopwatch {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
     pub fn set() -> Self {
-        Self {
-            monotonic: Instant::now(),
-        }
+        Self(Instant::now())
     }
 
     /// Time that passed since, unaffected by clock steps.
     pub fn elapsed(&self) -> Duration {
-        self.monotonic.elapsed()
+        self.0.elapsed()
     }
 }
 

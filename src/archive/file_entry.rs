@@ -5,6 +5,7 @@
 //! function of it (`header`).
 
 use crate::entry::Identity;
+pub use crate::path::Bytes;
 use crate::path::RelPath;
 pub use crate::units::{hex, parse_hex};
 use serde::{Deserialize, Serialize};
@@ -28,35 +29,6 @@ pub enum ContentState {
     Ok,
     /// The file changed each time it was read: it proves nothing.
     Torn,
-}
-
-/// Bytes as text: a string where they are UTF-8, else base64.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Bytes {
-    Text(String),
-    Raw { base64: String },
-}
-
-impl Bytes {
-    pub fn new(bytes: &[u8]) -> Self {
-        use base64::{Engine as _, engine::general_purpose::STANDARD};
-        match std::str::from_utf8(bytes) {
-            Ok(text) => Self::Text(text.to_owned()),
-            Err(_) => Self::Raw {
-                base64: STANDARD.encode(bytes),
-            },
-        }
-    }
-
-    /// Empty when the base64 is invalid.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        use base64::{Engine as _, engine::general_purpose::STANDARD};
-        match self {
-            Self::Text(text) => text.clone().into_bytes(),
-            Self::Raw { base64 } => STANDARD.decode(base64).unwrap_or_default(),
-        }
-    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

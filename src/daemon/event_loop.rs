@@ -251,7 +251,7 @@ impl Daemon<'_> {
                 }
                 Ok(())
             }
-            Err(error @ (StoreError::Newer { .. } | StoreError::Foreign { .. })) if self.runs.is_empty() => {
+            Err(error @ (StoreError::Newer { .. } | StoreError::Foreign(_))) if self.runs.is_empty() => {
                 Err(error.into())
             }
             Err(error) => {

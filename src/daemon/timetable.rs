@@ -57,9 +57,9 @@ impl Timetable {
             let backups = model
                 .backups
                 .iter()
-                .filter(|b| b.schedule.as_ref() == Some(&schedule.name));
+                .filter(|b| b.job.schedule.as_ref() == Some(&schedule.name));
             for (backup, retention) in backups.flat_map(|b| model.retentions_of(&b.name).map(move |r| (b, r))) {
-                if retention.schedule.is_none() {
+                if retention.job.schedule.is_none() {
                     let along = Job::Backup(backup).name();
                     entry.jobs.push(scheduled(&Job::Retention(retention), Some(along)));
                 }

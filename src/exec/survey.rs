@@ -352,8 +352,8 @@ fn source(model: &Model, backup: &Backup, world: &World, stop: &Stop) -> Result<
     let problems = listing
         .problems
         .into_iter()
-        .filter(|p| p.path.as_ref().is_none_or(|path| !selector.standing(path).excluded))
-        .map(|p| (p.path, reason(&p.error)))
+        .filter(|(path, _)| path.as_ref().is_none_or(|path| !selector.standing(path).excluded))
+        .map(|(path, error)| (path, reason(&error)))
         .collect();
     let scan = Scan {
         entries: listing.entries,

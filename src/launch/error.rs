@@ -67,10 +67,10 @@ impl LaunchError {
         match self {
             Self::Job(e) => Some(jobs_instead(e)),
             Self::Lock(LockError::Held { .. }) => Some("wait for it to end, or use --lock-wait".to_owned()),
-            Self::Store(e) => e.help(),
+            Self::Store(e) => e.help().map(str::to_owned),
             Self::Record(e) => {
                 let store = e.source.downcast_ref().and_then(StoreError::help);
-                let first = store.unwrap_or_else(|| "make the state directory writable".to_owned());
+                let first = store.unwrap_or("make the state directory writable");
                 Some(format!("{first}; what was done is put in order by the next run"))
             }
             Self::Missing { help, .. } | Self::Usage { help, .. } => Some(help.clone()),
@@ -133,10 +133,7 @@ mod tests {
     #[test]
     fn what_could_not_be_recorded_says_what_the_state_needs() {
         let full = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL), None);
-        let source = StoreError::Write {
-            path: "/state/opsrun.db".into(),
-            source: full,
-        };
+        let source = StoreError::Write("/state/opsrun.db".into(), full);
         let record = |source| {
             LaunchError::Record(RecordError {
                 place: "/state/opsrun.db".to_owned(),

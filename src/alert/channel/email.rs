@@ -9,8 +9,8 @@ use crate::channel::answer::Delivery;
 use crate::channel::line::{self, Room, plainly, short_line};
 use crate::channel::message::Message;
 use crate::channel::text;
-use crate::model::channel::{Email, MailTls};
-use crate::net::smtp::{self, AcceptedMail, Mail, MailError, Protection};
+use crate::model::channel::Email;
+use crate::net::smtp::{self, AcceptedMail, Mail, MailError};
 use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, SinglePart};
 use secrecy::SecretString;
@@ -97,11 +97,7 @@ pub(super) async fn send(
     let sent = smtp::send(Mail {
         host: &email.smtp.host,
         port: email.smtp.port,
-        protection: match email.tls {
-            MailTls::StartTls => Protection::StartTls,
-            MailTls::Tls => Protection::Tls,
-            MailTls::None => Protection::None,
-        },
+        tls: email.tls,
         ca_file: email.ca_file.as_deref(),
         login,
         from: &email.from,
@@ -140,6 +136,7 @@ fn verdict(sent: Result<AcceptedMail, MailError>, redact: &(dyn Fn(&str) -> Stri
 mod tests {
     use super::*;
     use crate::channel::samples;
+    use crate::model::channel::MailTls;
     use crate::model::check::Address;
     use proptest::prelude::*;
 

@@ -14,7 +14,7 @@ use crate::clock::Stopwatch;
 use crate::model::Value;
 use crate::model::channel::WebChannel;
 use crate::net::error::{LocalError, NetError};
-use crate::net::post::{Post, post};
+use crate::net::http::{HttpCall, post};
 use std::time::Duration;
 
 /// More of an answer is not read.
@@ -39,16 +39,16 @@ impl ChannelSender {
             answer: "this channel does not receive such messages".to_owned(),
         };
         for request in &requests {
-            let sent = post(Post {
+            let http = HttpCall {
                 url: &request.url,
                 secret: secret_url,
                 headers: &request.headers,
-                body: &request.body,
                 ca_file: channel.ca_file.as_deref(),
                 max_body: MAX_ANSWER_BODY,
                 limit: left,
-            });
-            let posted = sent.await.map_err(|error| self.unsent(&error))?;
+            };
+            let posted = post(http, &request.body).await;
+            let posted = posted.map_err(|error| self.unsent(&error))?;
             last = (spec.verdict)(&posted, &|text| self.vault.redact(text));
             if !matches!(last, Delivery::Sent { .. }) {
                 break;

@@ -48,7 +48,7 @@ impl ArchiveReader<'_> {
     }
 
     /// Writes the content of `row` to `out`; `first` is its first member, decoded.
-    pub fn content(&self, row: &FileEntry, first: &[u8], out: &Unnamed<'_>) -> Result<(), String> {
+    pub fn content(&self, row: &FileEntry, first: &[u8], out: &Unnamed) -> Result<(), String> {
         if !ContentHash::plausible(row) {
             return Err("its data segments in the list are invalid".to_owned());
         }

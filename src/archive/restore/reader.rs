@@ -58,7 +58,7 @@ impl<'a> CopyReader<'a> {
     }
 
     /// Writes the content of `row` to `out`; `ahead` comes from [`Self::ahead`].
-    pub fn content(&self, row: &FileEntry, ahead: &[u8], out: &Unnamed<'_>) -> Result<(), String> {
+    pub fn content(&self, row: &FileEntry, ahead: &[u8], out: &Unnamed) -> Result<(), String> {
         match self {
             Self::Archive(reader) => reader.content(row, ahead, out),
             Self::Tree(reader) => reader.content(row, out),

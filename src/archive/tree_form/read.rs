@@ -23,7 +23,7 @@ impl TreeReader {
     }
 
     /// Writes the content of `row`, a file of its own, to `out`.
-    pub fn content(&self, row: &FileEntry, out: &Unnamed<'_>) -> Result<(), String> {
+    pub fn content(&self, row: &FileEntry, out: &Unnamed) -> Result<(), String> {
         if !ContentHash::plausible(row) {
             return Err("its data segments in the list are invalid".to_owned());
         }

@@ -51,16 +51,15 @@ async fn ask(
     redact: Redaction<'_>,
 ) -> Outcome {
     use crate::model::command::Value;
-    let get = crate::net::http::Get {
+    let get = crate::net::http::HttpCall {
         url,
         secret: matches!(probe.url, Value::Secret(_)),
         headers,
         ca_file: probe.ca_file.as_deref(),
-        wanted: &probe.status,
         max_body: judge::MAX_BODY,
         limit: timeout,
     };
-    match crate::net::http::get(get).await {
+    match crate::net::http::get(get, &probe.status).await {
         Ok(answer) => judge::judge(probe, &answer, redact),
         Err(error) => super::answer::unanswered(&error),
     }
