@@ -98,6 +98,10 @@ fn check(what: &str, block: &Block) {
 }
 
 #[test]
+#[cfg_attr(
+    not(all(feature = "http", feature = "email")),
+    ignore = "needs the features http and email"
+)]
 fn every_block_is_what_it_says() {
     let mut wrong = 0;
     for document in documents() {
@@ -129,6 +133,10 @@ fn every_block_is_what_it_says() {
 }
 
 #[test]
+#[cfg_attr(
+    not(all(feature = "http", feature = "email")),
+    ignore = "needs the features http and email"
+)]
 fn the_readme_shows_files_that_the_program_takes() {
     for block in blocks("README.md") {
         let dir = tempfile::tempdir().unwrap();
