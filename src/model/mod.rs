@@ -192,6 +192,16 @@ pub enum Contents {
     Expired,
 }
 
+impl Contents {
+    /// The word in ops files, manifests and plans.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Expired => "expired",
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strategy {
     Archive {

@@ -393,6 +393,10 @@ fn what_could_not_be_read_causes_no_more_findings() {
 }
 
 #[test]
+#[cfg_attr(
+    not(all(feature = "http", feature = "email")),
+    ignore = "needs the features http and email"
+)]
 fn schedules_arrive_with_their_defaults() {
     let now = "2026-11-25T12:00:00Z".parse().unwrap();
     let loaded = load_at(Path::new("tests/findings/good/timing.kdl"), now).unwrap();
@@ -465,6 +469,10 @@ fn schedules_arrive_with_their_defaults() {
 }
 
 #[test]
+#[cfg_attr(
+    not(all(feature = "http", feature = "email")),
+    ignore = "needs the features http and email"
+)]
 fn channels_arrive_with_their_defaults() {
     let loaded = load(Path::new("tests/findings/good/timing.kdl")).unwrap();
     let model = loaded.model.unwrap();
@@ -588,6 +596,10 @@ fn channels_arrive_with_their_defaults() {
 }
 
 #[test]
+#[cfg_attr(
+    not(all(feature = "http", feature = "email")),
+    ignore = "needs the features http and email"
+)]
 fn repeated_runs_and_whom_they_tell() {
     let loaded = load(Path::new("tests/findings/good/timing.kdl")).unwrap();
     let model = loaded.model.unwrap();
@@ -633,6 +645,7 @@ fn repeated_runs_and_whom_they_tell() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "email"), ignore = "needs the feature email")]
 fn without_more_the_port_says_how_mail_is_protected() {
     let tls = |port: u16| {
         let model = model(&format!(

@@ -65,10 +65,7 @@ pub fn run(context: &Context<'_>, step: &BackupStep) -> Ended {
             source: backup.source.clone(),
             source_files: scan.files(),
             suspect: step.suspect.clone(),
-            contents: match backup.contents {
-                Contents::All => "all".to_owned(),
-                Contents::Expired => "expired".to_owned(),
-            },
+            contents: backup.contents.word().to_owned(),
         },
         problems: scan
             .problems
