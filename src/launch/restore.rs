@@ -8,10 +8,10 @@
 use super::LaunchError;
 use super::copies::CopyDirectory;
 use crate::archive::file_entry::FileEntryKind;
-use crate::archive::{self, CatalogueCopy, CopyError, RestoreOptions, RestoreReport};
+use crate::archive::{self, CatalogueCopy, CopyContents, CopyError, RestoreOptions, RestoreReport};
 use crate::exec::{Deadline, step_progress::StepProgress};
-use crate::model::Model;
 use crate::model::pattern::{Pattern, PatternSet};
+use crate::model::{Contents, Model};
 use crate::path::{RelPath, Shown, unshown};
 use crate::run::Progress;
 use crate::signal::Stop;
@@ -150,7 +150,7 @@ impl<'a> Group<'a> {
             }
             for row in archive::rows(&self.place.dir, copy)? {
                 let row = row?;
-                open.retain(|ask| !ask.wants(row.path()));
+                open.retain(|ask| !ask.wants(&row.path));
             }
         }
         for ask in open {
@@ -177,14 +177,14 @@ impl<'a> Group<'a> {
         for row in archive::rows(&self.place.dir, copy)? {
             let row = row?;
             let mut wanted = everything;
-            for ask in self.asks.iter().filter(|ask| ask.wants(row.path())) {
+            for ask in self.asks.iter().filter(|ask| ask.wants(&row.path)) {
                 hits.insert(ask.at);
                 wanted = true;
             }
-            if wanted && !seen.contains(row.path()) {
+            if wanted && !seen.contains(&row.path) {
                 share.files += u64::from(row.kind != FileEntryKind::Dir);
-                share.bytes += row.size();
-                share.paths.insert(row.path().clone());
+                share.bytes += row.size;
+                share.paths.insert(row.path.clone());
             }
         }
         if !everything {
@@ -362,7 +362,7 @@ fn write(
         let result = archive::restore(
             &group.place.dir,
             copy,
-            &|row| share.paths.contains(row.path()),
+            &|row| share.paths.contains(&row.path),
             &dir,
             &options,
             &watch,
@@ -372,7 +372,7 @@ fn write(
             (Err(CopyError::Stopped), Some(signal)) => return Err(LaunchError::Signal(signal)),
             (result, _) => result?,
         };
-        if wanted.paths.is_empty() && copy.manifest.contents == "expired" {
+        if wanted.paths.is_empty() && copy.manifest.contents == CopyContents::Known(Contents::Expired) {
             restored.notes.push(
                 "this copy holds only what had expired then; `opsrun restore '**'` brings back everything that any \
                  copy holds"

@@ -1,11 +1,11 @@
-//! Which step may begin next: the edges of a plan, counted down.
+//! Which step may begin next: edges, counted down.
 //!
 //! Takes the edges and every step that begins or settles, and says which step may begin. Pure: knows
 //! neither what steps do nor what came of them (a step that will be blocked is due like any other).
 //! Invariant: a step is given out once, and only after all that it needs or comes after is settled; of several the
 //! first of the plan is given, so that one at a time means the plan's order.
 
-use crate::plan::{Plan, StepId};
+use super::graph::{Plan, StepId};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -20,11 +20,8 @@ pub struct Order {
 
 impl Order {
     pub fn of(plan: &Plan) -> Self {
-        Self::new(
-            plan.steps()
-                .iter()
-                .map(|step| [&step.needs[..], &step.after[..]].concat()),
-        )
+        let steps = plan.steps().iter();
+        Self::new(steps.map(|step| [&step.needs[..], &step.after[..]].concat()))
     }
 
     /// Of steps, each with those that must be settled before.
