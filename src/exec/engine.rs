@@ -114,7 +114,8 @@ impl Run<'_, '_> {
                 outcome: action::outcome(State::Paused, "paused in the ops file, or needs a job that is"),
             });
         }
-        let mut order = Order::of(self.plan);
+        let steps = self.plan.steps().iter();
+        let mut order = Order::new(steps.map(|step| [&step.needs[..], &step.after[..]].concat()));
         let mut under_way = FuturesUnordered::new();
         let mut broken = None;
         loop {
