@@ -255,8 +255,8 @@ impl Run<'_, '_> {
     fn before(&self, step: &Step, again: bool) -> Option<Outcome> {
         let blocked = || {
             let (name, state) = self.unmet(step)?;
-            let word = state.map_or("not done", State::word);
-            Some(action::outcome(State::Blocked, format!("{name} is {word}")))
+            let state = state.map_or_else(|| "is not done".to_owned(), State::predicate);
+            Some(action::outcome(State::Blocked, format!("{name} {state}")))
         };
         let refused = || {
             let refusal = step.refusals.first()?;

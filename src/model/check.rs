@@ -6,7 +6,7 @@
 #[cfg(test)]
 use super::command::NameAndSource;
 use super::command::{Command, Value, names, serialize_names};
-use super::job::JobName;
+use super::job::{JobName, JobSettings};
 #[cfg(test)]
 use crate::path::AbsolutePath;
 use crate::path::{serialize_option, serialize_path, shown};
@@ -19,9 +19,8 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct Check {
     pub name: String,
+    pub job: JobSettings,
     pub probe: Probe,
-    /// Jobs that must have succeeded in the run before.
-    pub needs: Vec<JobName>,
     pub timeout: Duration,
     /// Between TERM and KILL, when it asks a command.
     pub kill_after: Duration,
@@ -33,12 +32,6 @@ pub struct Check {
     pub recover_after: u32,
     /// The name of the check that holds this one's alerts while it is bad itself; never the recoveries.
     pub silenced_by: Option<String>,
-    /// The schedule that it runs by; without one it runs only when asked for.
-    pub schedule: Option<String>,
-    /// The channels to notify; `None` is all of them, by severity.
-    pub notify: Option<Vec<String>>,
-    /// Leave the job out of every run.
-    pub paused: bool,
 }
 
 /// The worst state that a check may have.

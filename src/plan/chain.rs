@@ -185,7 +185,7 @@ impl<'a> ChainPlanner<'a> {
             denied,
             remarks: Remarks {
                 because: format!(
-                    "retention:{} deletes only what verify:{} proved",
+                    "retention:{} deletes only what verify:{} verified",
                     retention.name, self.backup.name
                 ),
                 refusals,
@@ -280,10 +280,10 @@ impl<'a> ChainPlanner<'a> {
     fn verify_reason(&self, nothing: bool, older: u64) -> String {
         let older_copies = plural(older, "older copy", "older copies");
         let name = &self.backup.name;
-        let copy = format!("proves the copy of backup:{name} before anything relies on it");
+        let copy = format!("verifies the copy of backup:{name} before anything relies on it");
         match (nothing, older) {
-            (true, 0) => "no new copy to prove".to_owned(),
-            (true, _) => format!("proves again {older_copies} that deletions rely on"),
+            (true, 0) => "no new copy to verify".to_owned(),
+            (true, _) => format!("verifies again {older_copies} that deletions rely on"),
             (false, 0) => copy,
             (false, _) => format!("{copy}, and again {older_copies} that deletions rely on"),
         }

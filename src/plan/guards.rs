@@ -144,7 +144,7 @@ fn of_clock(facts: &PlanFacts, request: &RunRequest, found: &BackupFacts) -> Opt
 
 fn of_destination(request: &RunRequest, backup: &Backup, found: &BackupFacts) -> Option<Refusal> {
     let path = shown(&backup.to);
-    let mount = "mount it; if this is the place from now on: --accept-destination";
+    let mount = "mount it; if this is the new destination: --accept-destination";
     let (message, help) = match &found.destination.state {
         DestinationState::Unusable(why) => {
             return Some(refusal(

@@ -88,9 +88,9 @@ impl RunRequest {
         let sentence = |(cause, own, jobs): (&JobName, bool, Vec<String>)| {
             let names = jobs.join(", ");
             let (left, depend) = if jobs.len() == 1 {
-                ("was asked for and is left out", "it depends on")
+                ("was selected and is left out", "it depends on")
             } else {
-                ("were asked for and are left out", "they depend on")
+                ("were selected and are left out", "they depend on")
             };
             match (own, excepted.contains(cause)) {
                 (true, _) => format!("{names} {left}: it is paused"),
@@ -224,7 +224,7 @@ impl Selected {
     /// Why a check, a target or a backup is in the plan.
     pub(super) fn reason(&self, name: &JobName) -> String {
         match self.needed_by.get(name).map_or(&[][..], Vec::as_slice) {
-            [] => "asked for".to_owned(),
+            [] => "selected".to_owned(),
             [one] => format!("{one} needs it"),
             many => format!("{} need it", joined(many)),
         }

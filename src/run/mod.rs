@@ -304,13 +304,13 @@ pub struct RecordError {
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }
 
-/// Receives the progress of steps; shown to people, never stored. Several steps may be under way: each has its number.
+/// Receives the progress of steps, if it is to be shown; never stored. Several steps may be under way: each has its number.
 pub trait Progress: Sync {
     /// A step, or a phase of it, begins; `bytes` is how much it will go through. Without files and bytes it is unknown
     /// how long it takes.
-    fn begin(&self, step: usize, what: &str, files: u64, bytes: u64);
-    fn advance(&self, step: usize, files: u64, bytes: u64);
-    fn end(&self, step: usize);
+    fn begin(&self, _step: usize, _what: &str, _files: u64, _bytes: u64) {}
+    fn advance(&self, _step: usize, _files: u64, _bytes: u64) {}
+    fn end(&self, _step: usize) {}
 }
 
 #[cfg(test)]

@@ -173,9 +173,10 @@ impl BackupNode {
     }
 
     pub fn lower(&self, links: JobLinks) -> Option<Backup> {
-        let stall = self.stall.as_ref().map(|stall| stall.value);
+        let default_stall = links.longest_gap.map(|gap| gap.saturating_mul(2));
         Some(Backup {
             name: self.job.lower_name()?,
+            job: self.job.lower(links),
             source: self.source.as_ref()?.value.clone(),
             select: self.selection(),
             to: self.to.as_ref()?.value.clone(),
@@ -183,13 +184,9 @@ impl BackupNode {
             contents: self.contents.as_ref().map_or(Contents::All, |contents| contents.value),
             keep: self.keep.as_ref().map(KeepNode::lower),
             floor: self.floor.as_ref().map_or(1, |floor| floor.value),
-            stall: stall.or(links.longest_gap.map(|gap| gap.saturating_mul(2))),
+            stall: self.stall.as_ref().map(|stall| stall.value).or(default_stall),
             cross_mounts: self.cross_mounts,
-            needs: links.needs,
             timeout: self.job.lower_timeout(),
-            schedule: links.schedule,
-            notify: self.job.lower_notify(),
-            paused: self.job.paused,
         })
     }
 }

@@ -8,7 +8,7 @@ use crate::config::language::spec::{Args, Spec, node};
 use crate::config::language::types::Type;
 use crate::config::source::{Span, Spanned};
 use crate::config::values::Datum;
-use crate::model::JobName;
+use crate::model::{JobName, JobSettings};
 use std::time::Duration;
 
 pub const JOB: &[Spec] = &[
@@ -127,8 +127,13 @@ impl JobNode {
         self.timeout.as_ref().map(|timeout| timeout.value)
     }
 
-    pub fn lower_notify(&self) -> Option<Vec<String>> {
-        let notify = self.notify.as_ref()?;
-        Some(notify.channels.iter().map(|name| name.value.clone()).collect())
+    pub fn lower(&self, links: JobLinks) -> JobSettings {
+        let notify = self.notify.as_ref();
+        JobSettings {
+            needs: links.needs,
+            schedule: links.schedule,
+            notify: notify.map(|notify| notify.channels.iter().map(|name| name.value.clone()).collect()),
+            paused: self.paused,
+        }
     }
 }

@@ -131,6 +131,7 @@ impl RetentionNode {
     pub fn lower(&self, links: JobLinks) -> Option<Retention> {
         Some(Retention {
             name: self.job.lower_name()?,
+            job: self.job.lower(links),
             backup: self.backup.as_ref()?.value.clone(),
             classes: self.classes.iter().map(ClassNode::lower).collect::<Option<_>>()?,
             exclude: self.exclude.iter().map(|pattern| pattern.value.clone()).collect(),
@@ -140,11 +141,7 @@ impl RetentionNode {
                 .map_or_else(Budget::default, |budget| budget.value),
             remove_empty_dirs: self.remove_empty_dirs,
             in_use: self.in_use,
-            needs: links.needs,
             timeout: self.job.lower_timeout(),
-            schedule: links.schedule,
-            notify: self.job.lower_notify(),
-            paused: self.job.paused,
         })
     }
 }

@@ -29,6 +29,18 @@ pub const KILL_AFTER: &[Prop] = &[prop("kill-after", Type::Duration, "the time b
     .default("\"10s\"")
     .example("\"10s\"")];
 
+/// How many, and waits that grow; the longest one has a default and an example.
+const fn growing_waits(count: Prop, wait: Prop, cap: (&'static str, &'static str)) -> [Prop; 4] {
+    let factor = prop(
+        "factor",
+        Type::Decimal(1, 10),
+        "each later wait is this many times as long",
+    );
+    let longest = prop("cap", Type::Duration, "the longest wait").default(cap.0);
+    let longest = longest.rule("not shorter than `wait=`").example(cap.1);
+    [count, wait, factor.default("2.0"), longest]
+}
+
 pub const TARGET: Spec = node(
     "target",
     Args::One(Type::Name),
@@ -63,22 +75,13 @@ pub const TARGET: Spec = node(
             "how a failed attempt is retried within a run",
             "retry max=3 wait=\"2s\" factor=2.0 cap=\"30s\"",
         )
-        .with(&[
+        .with(&growing_waits(
             required_prop("max", Type::Integer(1, 1000), "the number of retries").example("3"),
             prop("wait", Type::Duration, "the wait before the first retry")
                 .default("\"1s\"")
                 .example("\"2s\""),
-            prop(
-                "factor",
-                Type::Decimal(1, 10),
-                "each later wait is this many times as long",
-            )
-            .default("2.0"),
-            prop("cap", Type::Duration, "the longest wait")
-                .default("\"5m\"")
-                .rule("not shorter than `wait=`")
-                .example("\"30s\""),
-        ])
+            ("\"5m\"", "\"30s\""),
+        ))
         .otherwise("one attempt"),
         node(
             "ok-codes",
@@ -93,22 +96,13 @@ pub const TARGET: Spec = node(
             "how long scheduled runs are skipped after failed ones",
             "back-off after=3 wait=\"1m\" factor=2.0 cap=\"1h\"",
         )
-        .with(&[
+        .with(&growing_waits(
             required_prop("after", Type::Integer(1, 1000), "the number of failed runs in a row").example("3"),
             prop("wait", Type::Duration, "the wait before the next run")
                 .default("\"1m\"")
                 .example("\"5m\""),
-            prop(
-                "factor",
-                Type::Decimal(1, 10),
-                "each later wait is this many times as long",
-            )
-            .default("2.0"),
-            prop("cap", Type::Duration, "the longest wait")
-                .default("\"1h\"")
-                .rule("not shorter than `wait=`")
-                .example("\"2h\""),
-        ])
+            ("\"1h\"", "\"2h\""),
+        ))
         .otherwise("no run is skipped"),
         node(
             "overlap",
@@ -141,17 +135,14 @@ impl TargetNode {
     pub fn lower(&self, links: JobLinks) -> Option<Target> {
         Some(Target {
             name: self.job.lower_name()?,
+            job: self.job.lower(links),
             command: self.command.clone()?,
-            needs: links.needs,
             timeout: self.job.lower_timeout(),
             kill_after: self.kill_after,
             retry: self.retry.as_ref().map(|retry| retry.value),
             back_off: self.back_off,
             ok_codes: self.ok_codes.clone(),
             overlap: self.overlap,
-            schedule: links.schedule,
-            notify: self.job.lower_notify(),
-            paused: self.job.paused,
         })
     }
 }
@@ -284,16 +275,9 @@ fn waits(
     let (wait, cap) = (time("wait").unwrap_or(default_wait), time("cap").unwrap_or(default_cap));
     if wait > cap && !bad("wait") && !bad("cap") {
         let (wait_shown, cap_shown) = (show_duration(wait), show_duration(cap));
-        let finding = |span, label: String| {
-            Finding::new(
-                Code::BadValue,
-                span,
-                "the first wait is longer than the longest one",
-                label,
-            )
-        };
+        let finding = |span, label: String| Finding::new(Code::BadValue, span, "`wait=` is longer than `cap=`", label);
         findings.push(match (node.prop("wait"), node.prop("cap")) {
-            (Some(first), Some(longest)) => finding(first.span, "longer than `cap=`".to_owned())
+            (Some(first), Some(longest)) => finding(first.span, "the first wait".to_owned())
                 .also(longest.span, "the longest wait")
                 .help(format!("write `wait=\"{cap_shown}\"`, or `cap=\"{wait_shown}\"`")),
             (Some(first), None) => finding(first.span, format!("`cap=` is {cap_shown} by default"))

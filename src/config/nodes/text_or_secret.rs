@@ -17,9 +17,9 @@ pub const SOURCES: &[Prop] = &[
     prop(
         "from-env",
         Type::Variable,
-        "an environment variable of opsrun that holds it",
+        "an environment variable of opsrun that contains it",
     ),
-    prop("from-file", Type::File, "a file that holds it"),
+    prop("from-file", Type::File, "a file that contains it"),
 ];
 
 pub const ONE_SOURCE: &str = "a value or one source of a secret";
@@ -105,8 +105,8 @@ pub fn headers(place: &CheckedNode, decoder: &mut Decoder<'_>) -> Vec<(String, V
                 Finding::new(
                     Code::BadValue,
                     value.span,
-                    "the value of a header is one line",
-                    "holds a line break, or another invisible character",
+                    "the value of a header must be one line",
+                    "contains a line break or another invisible character",
                 )
                 .help("write it on one line, without `\\n`"),
             );

@@ -103,6 +103,6 @@ fn kind_of(data: &Data) -> &'static str {
         Data::Integer(_) => "a number",
         Data::Float(_) => "a number with a fraction",
         Data::Bool(_) => "a flag",
-        Data::Null | Data::Replaced => "nothing",
+        Data::Null | Data::Replaced => "null",
     }
 }

@@ -21,7 +21,7 @@ impl Checker<'_> {
                 None => Err(Box::new(
                     self.finding(
                         Code::BadValue,
-                        "JSON cannot hold this number".to_owned(),
+                        "JSON cannot represent this number".to_owned(),
                         "not a finite number",
                     )
                     .help(format!("write {}", self.ty.form())),

@@ -31,7 +31,7 @@ impl Checker<'_> {
 
 fn bad_url(text: &str) -> Option<String> {
     if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Some("contains a blank or an invisible character".to_owned());
+        return Some("contains a space or an invisible character".to_owned());
     }
     let Some((scheme, rest)) = text.split_once("://") else {
         return Some("does not start with `http://` or `https://`".to_owned());

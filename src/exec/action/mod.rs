@@ -159,7 +159,7 @@ pub fn source_failure(error: &TreeError) -> Outcome {
 }
 
 /// True for errors that mean: cannot be written, or too little space.
-fn is_no_room(errno: Errno) -> bool {
+pub fn is_no_room(errno: Errno) -> bool {
     matches!(
         errno,
         Errno::NOSPC | Errno::DQUOT | Errno::ROFS | Errno::FBIG | Errno::ACCESS | Errno::PERM

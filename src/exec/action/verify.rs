@@ -87,7 +87,7 @@ pub fn run(context: &Context<'_>, step: &VerifyStep) -> Ended {
         match result {
             Ok(verified) => {
                 proven(context, &verified)?;
-                lines.push(format!("{} proven again", verified.name()));
+                lines.push(format!("{} verified again", verified.name()));
                 older.push(verified);
             }
             Err(error) => {
@@ -105,7 +105,7 @@ pub fn run(context: &Context<'_>, step: &VerifyStep) -> Ended {
     let proof = Arc::new(Proof { this_run, older });
     locked(context.slots).proofs.insert(context.step.id, proof);
     if nothing {
-        return Ok(outcome(State::Nothing, "no copy to prove"));
+        return Ok(outcome(State::Nothing, "no copy to verify"));
     }
     Ok(Outcome {
         state: if partial { State::Partial } else { State::Ok },

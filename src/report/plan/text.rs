@@ -283,7 +283,7 @@ impl PlanPage<'_> {
             };
             self.prose(
                 indent,
-                "limit",
+                "timeout",
                 &words::time_limit(&format!("{limit}{each}"), target.kill_after),
             );
         }
@@ -302,7 +302,7 @@ impl PlanPage<'_> {
         for (at, line) in probe.levels.iter().enumerate() {
             self.prose(indent, if at == 0 { "levels" } else { "" }, line);
         }
-        self.prose(indent, "limit", &words::check_limit(check));
+        self.prose(indent, "timeout", &words::check_limit(check));
         if check.worst == Worst::Warning {
             self.prose(indent, "worst", "warning, even if it would be critical");
         }
@@ -377,7 +377,7 @@ impl PlanPage<'_> {
                 Stays::Forever => "kept forever".to_owned(),
                 Stays::Newest => format!("among the newest {}", class.keep_newest),
             };
-            self.prose(&inner, "stays", &format!("{}: {why}", plural(*n, "file", "files")));
+            self.prose(&inner, "keep", &format!("{}: {why}", plural(*n, "file", "files")));
         }
         for (why, n) in &class.kept {
             let files = plural(*n, "file", "files");

@@ -5,7 +5,7 @@ use opsrun::exec::action::StepAbort;
 use opsrun::exec::action::check::{CheckSources, ask};
 use opsrun::model::check::{Address, Check, Levels, Probe, Space, Worst};
 use opsrun::model::command::{Command, Program};
-use opsrun::model::job::{JobKind, JobName};
+use opsrun::model::job::{JobKind, JobName, JobSettings};
 use opsrun::run::{JobHistory, Outcome, RecordError, State};
 use opsrun::secret::Vault;
 use opsrun::signal::Stop;
@@ -15,16 +15,13 @@ fn check(probe: Probe) -> Check {
     Check {
         name: "health".to_owned(),
         probe,
-        needs: Vec::new(),
         timeout: LONG,
         kill_after: LONG,
         worst: Worst::Critical,
         fail_after: 1,
         recover_after: 1,
         silenced_by: None,
-        schedule: None,
-        notify: None,
-        paused: false,
+        job: JobSettings::default(),
     }
 }
 

@@ -85,7 +85,7 @@ pub const CHANNEL: Spec = node(
             "the maximum number of messages; further ones are joined into a digest",
             "rate-limit 10 per=\"1h\"",
         )
-        .with(&[required_prop("per", Type::Duration, "in this time").example("\"1h\"")])
+        .with(&[required_prop("per", Type::Duration, "the period in which they are counted").example("\"1h\"")])
         .otherwise("no limit"),
         node(
             "timeout",

@@ -121,17 +121,14 @@ impl CheckNode {
         };
         Some(Check {
             name: self.job.lower_name()?,
+            job: self.job.lower(links),
             probe: self.probe.clone()?,
-            needs: links.needs,
             timeout: self.job.lower_timeout().unwrap_or(DEFAULT_CHECK_TIMEOUT),
             kill_after: self.kill_after,
             worst: self.worst,
             fail_after: self.fail_after,
             recover_after: self.recover_after,
             silenced_by,
-            schedule: links.schedule,
-            notify: self.job.lower_notify(),
-            paused: self.job.paused,
         })
     }
 }

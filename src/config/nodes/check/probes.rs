@@ -95,7 +95,7 @@ const HTTP: KindRow<Probe> = KindRow {
             node(
                 "json",
                 Args::One(Type::Pointer),
-                "a value that the JSON body must hold at this path",
+                "a value that the JSON body must contain at this path",
                 "json \"/status\" eq=\"UP\"",
             )
             .with(&[required_prop("eq", Type::Scalar, "the expected value").example("\"UP\"")])

@@ -33,7 +33,7 @@ pub fn run(context: &Context<'_>, step: &CleanupStep) -> Ended {
     let proof = locked(context.slots).proofs.get(&step.verify.step()).cloned();
     match proof {
         Some(proof) => with_proof(context, step, &proof),
-        None => Ok(outcome(State::Failed, "no copy was proven in this run")),
+        None => Ok(outcome(State::Failed, "no copy was verified in this run")),
     }
 }
 

@@ -173,7 +173,7 @@ fn checks_and_targets_as_people_see_them() {
 
 #[test]
 fn colour_changes_nothing_but_colour() {
-    let colored = text(Detail::Verbose, Style::COLOR);
+    let colored = text(Detail::Verbose, Style::new(true));
     let mut plain = String::new();
     for (at, piece) in colored.split("\x1b[").enumerate() {
         plain += if at == 0 {
