@@ -28,7 +28,7 @@ use crate::exec::survey::{self, Remembered, World};
 use crate::exec::{RunSettings, action::recover};
 use crate::model::{JobName, Model, StepKind, StepName};
 use crate::plan::{self, Plan, RunRequest};
-use crate::run::{Event, JobHistory, Outcome, Progress, Record, RecordError, Status};
+use crate::run::{Event, JobHistory, NoteSubject, Outcome, Progress, Record, RecordError, Status};
 use crate::secret::Vault;
 use crate::signal::Stop;
 use crate::store::schedules::ScheduledRun;
@@ -132,7 +132,7 @@ pub fn apply(
     })?;
     for (run, message) in interrupted {
         journal.record(&Event::Note {
-            step: format!("run {run}"),
+            step: NoteSubject::Run(format!("run {run}")),
             message,
         })?;
     }
