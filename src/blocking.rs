@@ -10,16 +10,13 @@ use std::io;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
-/// Why a call has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum BlockingError {
-    /// The system gives no thread.
     #[error("no thread could be started: {0}")]
     Thread(#[from] io::Error),
     /// Too many earlier calls about the same have not come back.
     #[error("{0} earlier calls still hang")]
     Crowded(usize),
-    /// The thread ended without a result.
     #[error("the call ended without a result")]
     Lost,
 }
@@ -61,10 +58,8 @@ impl Drop for Counted {
 
 impl Calls {
     fn at_most(most: usize) -> Self {
-        Self {
-            active: Mutex::default(),
-            most,
-        }
+        let active = Mutex::default();
+        Self { active, most }
     }
 
     /// Nothing that is done under the lock can leave it half done.

@@ -5,6 +5,8 @@
 //! children. Knows nothing of file systems.
 //! Invariant: every `RelPath` that exists passed [`RelPath::new`].
 
+use base64::engine::general_purpose::STANDARD;
+use base64::{DecodeError, Engine as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::cmp::Ordering;
 use std::ffi::OsStr;
@@ -27,13 +29,7 @@ impl RelPath {
     pub fn join(parent: Option<&Self>, name: &[u8]) -> Option<Self> {
         match parent {
             None => Self::new(name),
-            Some(parent) => {
-                let mut bytes = Vec::with_capacity(parent.0.len() + 1 + name.len());
-                bytes.extend_from_slice(&parent.0);
-                bytes.push(b'/');
-                bytes.extend_from_slice(name);
-                Self::new(&bytes)
-            }
+            Some(parent) => Self::new(&[&*parent.0, name].join(&b'/')),
         }
     }
 
@@ -48,8 +44,14 @@ impl RelPath {
 
     /// The directory that holds it; `None` at the root.
     pub fn parent(&self) -> Option<Self> {
-        let cut = self.0.iter().rposition(|b| *b == b'/')?;
-        Some(Self(self.0.get(..cut)?.into()))
+        let parent = self.parent_bytes();
+        (!parent.is_empty()).then(|| Self(parent.into()))
+    }
+
+    /// The bytes of the directory that holds it; none at the root.
+    pub fn parent_bytes(&self) -> &[u8] {
+        let cut = self.0.iter().rposition(|b| *b == b'/');
+        cut.and_then(|cut| self.0.get(..cut)).unwrap_or_default()
     }
 
     pub fn name(&self) -> &[u8] {
@@ -63,18 +65,14 @@ impl RelPath {
 
     /// Every directory above it, outermost first: `a`, `a/b` for `a/b/c`.
     pub fn ancestors(&self) -> impl Iterator<Item = &[u8]> {
-        self.0
-            .iter()
-            .enumerate()
-            .filter(|(_, b)| **b == b'/')
-            .filter_map(|(at, _)| self.0.get(..at))
+        let slashes = self.0.iter().enumerate().filter(|(_, b)| **b == b'/');
+        slashes.filter_map(|(at, _)| self.0.get(..at))
     }
 
     /// True for `other` itself and everything below it.
     pub fn is_within(&self, other: &Self) -> bool {
-        self.0
-            .strip_prefix(&*other.0)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+        let rest = self.0.strip_prefix(&*other.0);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
     }
 }
 
@@ -153,11 +151,9 @@ fn escape(after: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let (kind, rest) = after.split_first()?;
     let plain = |byte: u8| Some((vec![byte], rest));
     let number = |digits: &[u8]| {
-        let hex = !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
-        std::str::from_utf8(digits)
-            .ok()
-            .filter(|_| hex)
-            .and_then(|digits| u32::from_str_radix(digits, 16).ok())
+        let hex = digits.iter().all(u8::is_ascii_hexdigit);
+        let digits = std::str::from_utf8(digits).ok().filter(|_| hex)?;
+        u32::from_str_radix(digits, 16).ok()
     };
     match kind {
         b'\\' => plain(b'\\'),
@@ -188,35 +184,59 @@ pub fn shown(path: &Path) -> Shown<'_> {
     Shown(path.as_os_str().as_bytes())
 }
 
-#[derive(Serialize, Deserialize)]
+/// Bytes in JSON: a string where they are UTF-8, else `{"base64": "..."}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-enum Stored {
+pub enum Bytes {
     Text(String),
-    Bytes { base64: String },
+    Raw { base64: String },
 }
 
-/// A string where the bytes are UTF-8, else `{"base64": "..."}`.
+impl Bytes {
+    pub fn new(bytes: &[u8]) -> Self {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Self::Text(text.to_owned()),
+            Err(_) => Self::Raw {
+                base64: STANDARD.encode(bytes),
+            },
+        }
+    }
+
+    fn decode(self) -> Result<Vec<u8>, DecodeError> {
+        match self {
+            Self::Text(text) => Ok(text.into_bytes()),
+            Self::Raw { base64 } => STANDARD.decode(base64),
+        }
+    }
+
+    /// Empty when the base64 is invalid.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.clone().decode().unwrap_or_default()
+    }
+}
+
+/// A path in JSON, as [`Bytes`].
+pub fn serialize_path<S: Serializer>(path: &impl AsRef<Path>, to: S) -> Result<S::Ok, S::Error> {
+    Bytes::new(path.as_ref().as_os_str().as_bytes()).serialize(to)
+}
+
+pub fn serialize_option<S: Serializer>(path: &Option<impl AsRef<Path>>, to: S) -> Result<S::Ok, S::Error> {
+    match path {
+        Some(path) => serialize_path(path, to),
+        None => to.serialize_none(),
+    }
+}
+
 impl Serialize for RelPath {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        use base64::{Engine as _, engine::general_purpose::STANDARD};
-        match std::str::from_utf8(&self.0) {
-            Ok(text) => to.serialize_str(text),
-            Err(_) => Stored::Bytes {
-                base64: STANDARD.encode(&self.0),
-            }
-            .serialize(to),
-        }
+        Bytes::new(&self.0).serialize(to)
     }
 }
 
 impl<'de> Deserialize<'de> for RelPath {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        use base64::{Engine as _, engine::general_purpose::STANDARD};
         use serde::de::Error as _;
-        let bytes = match Stored::deserialize(from)? {
-            Stored::Text(text) => text.into_bytes(),
-            Stored::Bytes { base64 } => STANDARD.decode(base64).map_err(D::Error::custom)?,
-        };
+        let bytes = Bytes::deserialize(from)?.decode().map_err(D::Error::custom)?;
         Self::new(&bytes).ok_or_else(|| D::Error::custom(format!("`{}` is not a path below a root", Shown(&bytes))))
     }
 }
@@ -310,4 +330,18 @@ mod tests {
         }
         assert!(serde_json::from_str::<RelPath>("\"../x\"").is_err());
     }
+}
+
+/// An absolute path: a string when it is UTF-8, else its bytes in base64.
+#[cfg(test)]
+#[derive(schemars::JsonSchema)]
+#[serde(untagged)]
+pub enum AbsolutePath {
+    /// UTF-8.
+    Text(String),
+    /// Anything else.
+    Bytes {
+        /// The bytes in base64.
+        base64: String,
+    },
 }

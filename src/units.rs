@@ -19,25 +19,37 @@ pub enum UnitError {
         found: String,
         allowed: &'static str,
     },
-    /// A unit without a number, or a number that is none.
     #[error("`{0}` is not a whole number")]
     Number(String),
     #[error("it must be more than zero")]
     Zero,
-    /// Does not fit.
     #[error("it is too large")]
     Overflow,
-    /// A percentage outside 0 to 100.
     #[error("it must be more than 0% and at most 100%")]
     Percent,
-    /// A name with other characters, or too long.
     #[error("a name is 1 to 63 of a-z, 0-9, `_` and `-`, and starts with a letter or digit")]
     Name,
 }
 
-/// Units of a duration, largest first.
+impl UnitError {
+    fn unit(found: &str, allowed: &'static str) -> Self {
+        let found = found.to_owned();
+        Self::Unit { found, allowed }
+    }
+}
+
 pub const DURATION_UNITS: &str = "ms, s, m, h, d, w";
 pub const SIZE_UNITS: &str = "B, kB, MB, GB, TB, KiB, MiB, GiB, TiB";
+
+/// Units of a duration in milliseconds, the largest first.
+const MILLIS: [(&str, u64); 6] = [
+    ("w", 604_800_000),
+    ("d", 86_400_000),
+    ("h", 3_600_000),
+    ("m", 60_000),
+    ("s", 1_000),
+    ("ms", 1),
+];
 
 /// Parses `"90s"`, `"36h"`, `"1h30m"`: whole numbers with units, summed. Zero and overflow are errors.
 pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
@@ -50,23 +62,11 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
         let (number, tail) = split_number(rest)?;
         let end = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(end);
-        let millis: u64 = match unit {
-            "ms" => 1,
-            "s" => 1_000,
-            "m" => 60_000,
-            "h" => 3_600_000,
-            "d" => 86_400_000,
-            "w" => 604_800_000,
-            _ => {
-                return Err(UnitError::Unit {
-                    found: unit.to_owned(),
-                    allowed: DURATION_UNITS,
-                });
-            }
-        };
-        let millis = number.checked_mul(millis).ok_or(UnitError::Overflow)?;
-        total = total
-            .checked_add(Duration::from_millis(millis))
+        let known = MILLIS.iter().find(|(name, _)| *name == unit);
+        let (_, millis) = known.ok_or_else(|| UnitError::unit(unit, DURATION_UNITS))?;
+        let added = number.checked_mul(*millis).map(Duration::from_millis);
+        total = added
+            .and_then(|added| total.checked_add(added))
             .ok_or(UnitError::Overflow)?;
         rest = tail;
     }
@@ -97,12 +97,7 @@ pub fn parse_size(text: &str) -> Result<u64, UnitError> {
         "MiB" => 1 << 20,
         "GiB" => 1 << 30,
         "TiB" => 1 << 40,
-        _ => {
-            return Err(UnitError::Unit {
-                found: unit.to_owned(),
-                allowed: SIZE_UNITS,
-            });
-        }
+        _ => return Err(UnitError::unit(unit, SIZE_UNITS)),
     };
     match number.checked_mul(factor) {
         None => Err(UnitError::Overflow),
@@ -118,10 +113,7 @@ pub fn parse_percent(text: &str) -> Result<u8, UnitError> {
     }
     let (number, unit) = split_number(text)?;
     if unit != "%" {
-        return Err(UnitError::Unit {
-            found: unit.to_owned(),
-            allowed: "%",
-        });
+        return Err(UnitError::unit(unit, "%"));
     }
     match u8::try_from(number) {
         Ok(percent @ 1..=100) => Ok(percent),
@@ -146,32 +138,31 @@ fn split_number(text: &str) -> Result<(u64, &str), UnitError> {
     Ok((number, rest))
 }
 
+/// The most milliseconds that fit where it is longer.
+pub fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A duration in JSON: its milliseconds.
+pub fn serialize_millis<S: serde::Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u64(millis(*duration))
+}
+
 /// A duration for people and for the file: the largest unit that divides it, or a sum (`1h30m`).
 pub fn show_duration(duration: Duration) -> String {
     let mut rest = duration.as_millis();
     if rest == 0 {
         return "0s".to_owned();
     }
+    let units = || MILLIS.iter().skip(1).map(|(unit, millis)| (unit, u128::from(*millis)));
     // The one unit that says it exactly, when the number stays small: `30d`, `90m`, `36h`.
-    for (unit, millis) in [
-        ("d", 86_400_000),
-        ("h", 3_600_000),
-        ("m", 60_000),
-        ("s", 1_000),
-        ("ms", 1),
-    ] {
+    for (unit, millis) in units() {
         if rest.is_multiple_of(millis) && rest / millis < 100_000 && rest >= millis {
             return format!("{}{unit}", rest / millis);
         }
     }
     let mut out = String::new();
-    for (unit, millis) in [
-        ("d", 86_400_000),
-        ("h", 3_600_000),
-        ("m", 60_000),
-        ("s", 1_000),
-        ("ms", 1),
-    ] {
+    for (unit, millis) in units() {
         let n = rest / millis;
         if n > 0 {
             let _ = write!(out, "{n}{unit}");
@@ -179,6 +170,16 @@ pub fn show_duration(duration: Duration) -> String {
         }
     }
     out
+}
+
+/// How long something took, for people: `340 ms`, `1.2 s`, `3 min 20 s`, `2 h 5 min`.
+pub fn took(millis: u64) -> String {
+    match millis {
+        0..1_000 => format!("{millis} ms"),
+        1_000..60_000 => format!("{}.{} s", millis / 1_000, millis % 1_000 / 100),
+        60_000..3_600_000 => format!("{} min {} s", millis / 60_000, millis % 60_000 / 1_000),
+        _ => format!("{} h {} min", millis / 3_600_000, millis % 3_600_000 / 60_000),
+    }
 }
 
 /// A size for people, in binary units with one decimal: `512 B`, `1.5 KiB`, `10.0 GiB`.
@@ -230,12 +231,9 @@ pub fn hex(bytes: &[u8]) -> String {
 /// 32 bytes from hexadecimal.
 pub fn parse_hex(text: &str) -> Option<[u8; 32]> {
     let digit = |b: u8| char::from(b).to_digit(16).and_then(|n| u8::try_from(n).ok());
-    let bytes: Option<Vec<u8>> = text
-        .as_bytes()
-        .chunks(2)
-        .map(|pair| Some(digit(*pair.first()?)? << 4 | digit(*pair.get(1)?)?))
-        .collect();
-    bytes?.try_into().ok()
+    let pairs = text.as_bytes().chunks(2);
+    let bytes = pairs.map(|pair| Some(digit(*pair.first()?)? << 4 | digit(*pair.get(1)?)?));
+    bytes.collect::<Option<Vec<u8>>>()?.try_into().ok()
 }
 
 #[cfg(test)]
@@ -280,6 +278,8 @@ mod tests {
 
     #[test]
     fn shown_for_people() {
+        let took: Vec<String> = [0, 999, 1_290, 61_234, 7_500_000].into_iter().map(took).collect();
+        assert_eq!(took, ["0 ms", "999 ms", "1.2 s", "1 min 1 s", "2 h 5 min"]);
         let shown = |text| show_duration(parse_duration(text).unwrap());
         assert_eq!(shown("7d"), "7d");
         assert_eq!(shown("30d"), "30d");

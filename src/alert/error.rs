@@ -27,7 +27,7 @@ impl AlertError {
 
     pub fn help(&self) -> Option<String> {
         match self {
-            Self::Store(error) => error.help(),
+            Self::Store(error) => error.help().map(str::to_owned),
             Self::Runtime(_) => None,
             Self::Usage { help, .. } => Some((*help).to_owned()),
         }

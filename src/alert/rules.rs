@@ -48,7 +48,7 @@ impl AlertRules {
             fail_after,
             recover_after,
             silenced_by,
-            subscribers: subscribers(model, job.notify()),
+            subscribers: subscribers(model, job.settings().notify.as_deref()),
         })
     }
 
@@ -103,6 +103,6 @@ pub fn tracks_keys(channel: &Channel) -> bool {
 
 /// The channels that receive the runs of a job.
 pub fn run_channels<'a>(model: &'a Model, job: &Job<'_>) -> Vec<&'a Channel> {
-    let channels = notified(model, job.notify());
+    let channels = notified(model, job.settings().notify.as_deref());
     channels.filter(|channel| receives_runs(channel)).collect()
 }

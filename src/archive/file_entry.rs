@@ -5,6 +5,7 @@
 //! function of it (`header`).
 
 use crate::entry::Identity;
+pub use crate::path::Bytes;
 use crate::path::RelPath;
 pub use crate::units::{hex, parse_hex};
 use serde::{Deserialize, Serialize};
@@ -28,35 +29,6 @@ pub enum ContentState {
     Ok,
     /// The file changed each time it was read: it proves nothing.
     Torn,
-}
-
-/// Bytes as text: a string where they are UTF-8, else base64.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Bytes {
-    Text(String),
-    Raw { base64: String },
-}
-
-impl Bytes {
-    pub fn new(bytes: &[u8]) -> Self {
-        use base64::{Engine as _, engine::general_purpose::STANDARD};
-        match std::str::from_utf8(bytes) {
-            Ok(text) => Self::Text(text.to_owned()),
-            Err(_) => Self::Raw {
-                base64: STANDARD.encode(bytes),
-            },
-        }
-    }
-
-    /// Empty when the base64 is invalid.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        use base64::{Engine as _, engine::general_purpose::STANDARD};
-        match self {
-            Self::Text(text) => text.clone().into_bytes(),
-            Self::Raw { base64 } => STANDARD.decode(base64).unwrap_or_default(),
-        }
-    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,22 +79,19 @@ pub struct Evidence {
 }
 
 impl FileEntry {
-    pub fn path(&self) -> &RelPath {
-        &self.path
-    }
-
-    pub fn size(&self) -> u64 {
-        self.size
-    }
-
     /// It changed each time it was read.
     pub fn is_torn(&self) -> bool {
         self.state == ContentState::Torn
     }
 
-    /// It changed just before it was read.
-    pub fn is_fresh(&self) -> bool {
-        self.fresh
+    /// SHA-256 of the content.
+    pub fn hash(&self) -> Option<[u8; 32]> {
+        self.sha256.as_deref().and_then(parse_hex)
+    }
+
+    /// Data segments: offset and length.
+    pub fn segments(&self) -> Vec<(u64, u64)> {
+        self.sparse.clone().unwrap_or_else(|| vec![(0, self.size)])
     }
 
     pub fn identity(&self) -> Identity {
@@ -141,7 +110,7 @@ impl FileEntry {
         (file && self.state == ContentState::Ok && !self.fresh).then_some(())?;
         Some(Evidence {
             identity: self.identity(),
-            sha256: parse_hex(self.sha256.as_deref()?)?,
+            sha256: self.hash()?,
         })
     }
 

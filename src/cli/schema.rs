@@ -10,6 +10,6 @@ use crate::report::shared::output;
 
 pub fn run(args: &SchemaArgs) -> Result<u8, Failure> {
     // clap accepts known names only.
-    output::to_stdout(&schemas::json(&args.name)?.unwrap_or_default())?;
+    output::to_stdout(schemas::json(&args.name).unwrap_or_default())?;
     Ok(Exit::Done.into())
 }

@@ -4,6 +4,7 @@
 
 use super::check::Address;
 use super::command::{Command, Value};
+pub use crate::net::MailTls;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -128,17 +129,6 @@ pub struct Email {
     pub password: Option<Value>,
     /// A PEM file, absolute, trusted besides the system's own.
     pub ca_file: Option<PathBuf>,
-}
-
-/// How the way to a mail server is protected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MailTls {
-    /// In clear first, then TLS; without it nothing is sent.
-    StartTls,
-    /// TLS from the beginning.
-    Tls,
-    /// Not at all.
-    None,
 }
 
 impl Channel {

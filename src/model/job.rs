@@ -37,6 +37,19 @@ pub struct JobName {
     pub name: String,
 }
 
+/// What all jobs have besides a name.
+#[derive(Debug, Clone, Default)]
+pub struct JobSettings {
+    /// Jobs that must have succeeded in the run before; of a retention, besides its backup.
+    pub needs: Vec<JobName>,
+    /// The schedule that it runs by; without one it runs only when asked for.
+    pub schedule: Option<String>,
+    /// The channels to notify; `None` is all of them, by severity.
+    pub notify: Option<Vec<String>>,
+    /// Leave the job out of every run.
+    pub paused: bool,
+}
+
 impl JobName {
     pub fn new(kind: JobKind, name: impl Into<String>) -> Self {
         Self {
@@ -54,6 +67,12 @@ impl JobName {
             JobKind::Retention => &[StepKind::Cleanup],
         };
         kinds.iter().map(|kind| StepName::new(*kind, &self.name)).collect()
+    }
+}
+
+impl Serialize for JobName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -29,9 +29,10 @@ use schedule::Schedule;
 pub use channel::Channel;
 pub use check::Check;
 pub use command::{Command, Program, Retry, SecretSource, Value};
-pub use job::{JobKind, JobName, StepKind, StepName};
+pub use job::{JobKind, JobName, JobSettings, StepKind, StepName};
 
 use pattern::{Pattern, Selection};
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -112,54 +113,39 @@ impl Job<'_> {
 
     /// Jobs that must have succeeded in the run before: what `needs` says, and for a retention its backup, first.
     pub fn needs(&self) -> Vec<JobName> {
+        let mut needs = self.settings().needs.clone();
+        if let Self::Retention(retention) = self {
+            let backup = JobName::new(JobKind::Backup, &retention.backup);
+            needs.retain(|needed| *needed != backup);
+            needs.insert(0, backup);
+        }
+        needs
+    }
+
+    pub fn settings(&self) -> &JobSettings {
         match self {
-            Self::Check(job) => job.needs.clone(),
-            Self::Target(job) => job.needs.clone(),
-            Self::Backup(job) => job.needs.clone(),
-            Self::Retention(job) => {
-                let backup = JobName::new(JobKind::Backup, &job.backup);
-                let others = job.needs.iter().filter(|needed| **needed != backup);
-                std::iter::once(backup.clone()).chain(others.cloned()).collect()
-            }
+            Self::Check(check) => &check.job,
+            Self::Target(target) => &target.job,
+            Self::Backup(backup) => &backup.job,
+            Self::Retention(retention) => &retention.job,
         }
     }
 
     pub fn schedule(&self) -> Option<&str> {
-        match self {
-            Self::Check(job) => job.schedule.as_deref(),
-            Self::Target(job) => job.schedule.as_deref(),
-            Self::Backup(job) => job.schedule.as_deref(),
-            Self::Retention(job) => job.schedule.as_deref(),
-        }
-    }
-
-    /// The channels to notify; `None` is all of them, by severity.
-    pub fn notify(&self) -> Option<&[String]> {
-        match self {
-            Self::Check(job) => job.notify.as_deref(),
-            Self::Target(job) => job.notify.as_deref(),
-            Self::Backup(job) => job.notify.as_deref(),
-            Self::Retention(job) => job.notify.as_deref(),
-        }
+        self.settings().schedule.as_deref()
     }
 
     /// Left out of every run.
     pub fn paused(&self) -> bool {
-        match self {
-            Self::Check(job) => job.paused,
-            Self::Target(job) => job.paused,
-            Self::Backup(job) => job.paused,
-            Self::Retention(job) => job.paused,
-        }
+        self.settings().paused
     }
 }
 
 #[derive(Debug, Clone)]
 pub struct Target {
     pub name: String,
+    pub job: JobSettings,
     pub command: Command,
-    /// Jobs that must have succeeded in the run before.
-    pub needs: Vec<JobName>,
     pub timeout: Option<Duration>,
     pub kill_after: Duration,
     /// Whether and how a failed attempt is repeated.
@@ -170,12 +156,6 @@ pub struct Target {
     pub ok_codes: Vec<u8>,
     /// What happens when it is due and still runs.
     pub overlap: Overlap,
-    /// The schedule that it runs by; without one it runs only when asked for.
-    pub schedule: Option<String>,
-    /// The channels to notify; `None` is all of them, by severity.
-    pub notify: Option<Vec<String>>,
-    /// Leave the job out of every run.
-    pub paused: bool,
 }
 
 /// What happens to a job that is due while it still runs from the time before.
@@ -204,11 +184,22 @@ pub struct Ops {
     pub digest: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Contents {
     All,
     /// Only what the retentions on this backup may delete now.
     Expired,
+}
+
+impl Contents {
+    /// The word in ops files, manifests and plans.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Expired => "expired",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -224,6 +215,7 @@ pub enum Strategy {
 #[derive(Debug, Clone)]
 pub struct Backup {
     pub name: String,
+    pub job: JobSettings,
     /// The directory copied from: absolute, lexically normal.
     pub source: PathBuf,
     pub select: Selection,
@@ -239,16 +231,8 @@ pub struct Backup {
     /// No prune when the newest complete copy is older. Without a setting: twice the longest time between two runs.
     pub stall: Option<Duration>,
     pub cross_mounts: bool,
-    /// Jobs that must have succeeded in the run before.
-    pub needs: Vec<JobName>,
     /// Longest time for the backup step and for its verify step, each.
     pub timeout: Option<Duration>,
-    /// The schedule that it runs by; without one it runs only when asked for.
-    pub schedule: Option<String>,
-    /// The channels to notify; `None` is all of them, by severity.
-    pub notify: Option<Vec<String>>,
-    /// Leave the job out of every run.
-    pub paused: bool,
 }
 
 /// Rotation rules: how many of which to keep.
@@ -269,6 +253,7 @@ pub struct KeepCopies {
 #[derive(Debug, Clone)]
 pub struct Retention {
     pub name: String,
+    pub job: JobSettings,
     /// The backup whose proof every deletion needs.
     pub backup: String,
     /// At least one, in file order.
@@ -280,16 +265,8 @@ pub struct Retention {
     pub remove_empty_dirs: bool,
     /// What to do about a file that a writer may have open.
     pub in_use: InUse,
-    /// Jobs besides the backup that must have succeeded in the run before.
-    pub needs: Vec<JobName>,
     /// Longest time for the cleanup step.
     pub timeout: Option<Duration>,
-    /// The schedule that it runs by; without one it runs only when asked for.
-    pub schedule: Option<String>,
-    /// The channels to notify; `None` is all of them, by severity.
-    pub notify: Option<Vec<String>>,
-    /// Leave the job out of every run.
-    pub paused: bool,
 }
 
 /// A class of files of one retention.

@@ -181,12 +181,11 @@ impl Selector {
 
     /// What holds for `path`. Fast when asked in walk order: what holds for its directory is remembered.
     pub fn standing(&mut self, path: &RelPath) -> SelectionState {
-        let bytes = path.as_bytes();
-        let above = match bytes.iter().rposition(|b| *b == b'/') {
-            None => self.of_root(),
-            Some(cut) => self.of_dir(bytes.get(..cut).unwrap_or_default()),
+        let above = match path.parent_bytes() {
+            [] => self.of_root(),
+            dir => self.of_dir(dir),
         };
-        self.step(above, bytes)
+        self.step(above, path.as_bytes())
     }
 
     fn of_root(&self) -> SelectionState {

@@ -233,7 +233,7 @@ mod tests {
     use super::*;
     use crate::entry::Identity;
     use crate::model::pattern::Pattern;
-    use crate::model::{Budget, Class, InUse};
+    use crate::model::{Budget, Class, InUse, JobSettings};
     use std::time::Duration;
 
     const DAY: i128 = 86_400 * 1_000_000_000;
@@ -260,16 +260,13 @@ mod tests {
         Retention {
             name: "r".to_owned(),
             backup: "b".to_owned(),
-            needs: Vec::new(),
             classes,
             exclude: Vec::new(),
             max_delete: Budget::default(),
             remove_empty_dirs: false,
             in_use: InUse::Keep,
             timeout: None,
-            schedule: None,
-            notify: None,
-            paused: false,
+            job: JobSettings::default(),
         }
     }
 

@@ -6,13 +6,12 @@
 
 use super::error::foreign;
 use chrono::{DateTime, Utc};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leaf {
-    /// Valid from.
     pub not_before: DateTime<Utc>,
     pub not_after: DateTime<Utc>,
     /// DNS names and IP addresses that it is for.
@@ -24,16 +23,12 @@ pub fn read(der: &[u8]) -> Option<Leaf> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
     let at = |time: x509_parser::time::ASN1Time| DateTime::from_timestamp(time.timestamp(), 0);
     let validity = certificate.validity();
-    let names = certificate
-        .subject_alternative_name()
-        .ok()
-        .flatten()
-        .map(|names| names.value.general_names.iter().filter_map(name).collect())
-        .unwrap_or_default();
+    let names = certificate.subject_alternative_name().ok().flatten();
+    let names = names.iter().flat_map(|names| &names.value.general_names);
     Some(Leaf {
         not_before: at(validity.not_before)?,
         not_after: at(validity.not_after)?,
-        names,
+        names: names.filter_map(name).collect(),
     })
 }
 
@@ -41,13 +36,9 @@ fn name(name: &GeneralName<'_>) -> Option<String> {
     match name {
         GeneralName::DNSName(name) => Some(foreign(name)),
         GeneralName::IPAddress(bytes) => {
-            if let Ok(four) = <[u8; 4]>::try_from(*bytes) {
-                Some(Ipv4Addr::from(four).to_string())
-            } else {
-                <[u8; 16]>::try_from(*bytes)
-                    .ok()
-                    .map(|six| Ipv6Addr::from(six).to_string())
-            }
+            let four = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
+            let address = four.or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from));
+            address.ok().map(|address| address.to_string())
         }
         _ => None,
     }

@@ -4,7 +4,6 @@
 //! Invariant: a message holds no URL, no header value and no text of a peer that could move a terminal's cursor;
 //! a caller with secrets redacts it nevertheless.
 
-use super::stage::Stage;
 use crate::blocking::BlockingError;
 use crate::path::Shown;
 use crate::units::show_duration;
@@ -13,6 +12,23 @@ use rustix::io::Errno;
 use std::fmt::Write as _;
 use std::io;
 use std::time::Duration;
+
+/// The stages of a call on the network, in order, with what a timeout in each of them means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Stage {
+    #[error("the CA certificates could not be read")]
+    Roots,
+    #[error("the name could not be resolved")]
+    Addresses,
+    #[error("no connection")]
+    Connection,
+    #[error("no TLS handshake")]
+    Handshake,
+    #[error("no answer")]
+    Answer,
+    #[error("the body did not end")]
+    Body,
+}
 
 /// Why a call on the network did not succeed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -34,7 +50,7 @@ pub enum NetError {
 pub enum Fault {
     #[error("the name cannot be resolved: {0}")]
     NoAddress(String),
-    #[error("{} within {}", awaited(*.stage), show_duration(*.after))]
+    #[error("{stage} within {}", show_duration(*.after))]
     TimedOut { after: Duration, stage: Stage },
     #[error("connection refused")]
     Refused,
@@ -42,25 +58,20 @@ pub enum Fault {
     Unreachable(String),
     #[error("{0}")]
     Broken(String),
-    /// The answer is not TLS.
     #[error("the server does not speak TLS")]
     NotTls,
     #[error("the TLS handshake failed: {0}")]
     Handshake(String),
-    /// The server wants to know who asks.
     #[error("the server requires a client certificate")]
     WantsCertificate,
     #[error("its certificate is not trusted: {0}")]
     Distrusted(Distrust),
-    /// The answer is not HTTP, or not a whole one.
     #[error("no valid HTTP answer: {0}")]
     Answer(String),
     #[error("more than {0} redirects")]
     Redirects(usize),
-    /// Redirected from https to http.
     #[error("the server redirects from https to http")]
     Downgrade,
-    /// Redirected to nowhere.
     #[error("the server redirects to a URL that is not http or https")]
     Astray,
     /// This machine does not give what is needed to ask.
@@ -82,7 +93,6 @@ pub enum Distrust {
     /// A trusted CA has the issuer's name and another key.
     #[error("a CA of the same name as a trusted one issued it, with another key")]
     OtherIssuer,
-    /// It is a CA's, and no server's.
     #[error("it is a CA certificate, used for a server")]
     CaAsServer,
     #[error("{0}")]
@@ -92,22 +102,17 @@ pub enum Distrust {
 /// Why a question could not even be asked.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum LocalError {
-    /// A file with certificates that gives none.
     #[error("the CA file `{path}` {reason}")]
-    CaFile {
-        path: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+    CaFile { path: String, reason: String },
     /// Neither the system nor the program has a root.
     #[error("there is no CA certificate to trust")]
     NoRoots,
     #[error("`{0}` cannot be the name in a certificate")]
     Name(String),
-    /// The URL is none. Its text is left out, because it may be secret.
+    /// Its text is left out, because it may be secret.
     #[error("the URL is not valid: {0}")]
     Url(String),
-    /// A request header is none. Its value is left out, because it may be secret.
+    /// Its value is left out, because it may be secret.
     #[error("the {part} of the header `{name}` is not valid")]
     Header { name: String, part: &'static str },
     /// The machine does not give what is needed.
@@ -116,7 +121,6 @@ pub enum LocalError {
 }
 
 impl NetError {
-    /// With the place where it happened.
     pub fn at(place: &str, fault: Fault) -> Self {
         Self::At {
             place: place.to_owned(),
@@ -128,14 +132,10 @@ impl NetError {
     pub fn is_ours(&self) -> bool {
         match self {
             Self::Here(_) => true,
-            Self::At { fault, .. } => matches!(
-                fault,
-                Fault::Machine(_)
-                    | Fault::TimedOut {
-                        stage: Stage::Roots,
-                        ..
-                    }
-            ),
+            Self::At { fault, .. } => match fault {
+                Fault::TimedOut { stage, .. } => *stage == Stage::Roots,
+                fault => matches!(fault, Fault::Machine(_)),
+            },
         }
     }
 
@@ -227,10 +227,8 @@ impl From<BlockingError> for LocalError {
 pub(super) fn io_words(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
-    let text = text
-        .strip_prefix("failed to lookup address information: ")
-        .unwrap_or(text);
-    foreign(text)
+    let bare = text.strip_prefix("failed to lookup address information: ");
+    foreign(bare.unwrap_or(text))
 }
 
 /// Text that was not written by us: control characters escaped, cut to a line.
@@ -241,17 +239,6 @@ pub(super) fn foreign(text: &str) -> String {
         cut.push('…');
     }
     Shown(cut.as_bytes()).to_string()
-}
-
-fn awaited(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Roots => "the CA certificates could not be read",
-        Stage::Addresses => "the name could not be resolved",
-        Stage::Connection => "no connection",
-        Stage::Handshake => "no TLS handshake",
-        Stage::Answer => "no answer",
-        Stage::Body => "the body did not end",
-    }
 }
 
 /// The first names of a certificate.

@@ -1,19 +1,20 @@
-//! One GET over HTTP, redirects followed with care; and what it has in common with a POST.
+//! One GET over HTTP, redirects followed with care; one POST, which follows none.
 //!
 //! Takes a URL and headers that may be secret, an extra CA file and limits; gives status, body and the time it took.
 //! Redirects are followed here and not by the client library, because headers that were meant for one server must
-//! not reach another, whatever they are called.
-//! Invariant: never from https to http, never more of the body than the limit, never the URL in an error.
+//! not reach another, whatever they are called. A POST takes a redirect for its answer: method and body would not always
+//! survive one, and the user can write the URL that it leads to.
+//! Invariant: in time, never from https to http, never more of the body than the limit, never the URL in an error.
 
-use super::error::{Fault, LocalError, NetError, foreign};
-use super::stage::Stage;
+use super::error::{Fault, LocalError, NetError, Stage, foreign};
+use super::posted::Posted;
 use super::stage_tracker::StageTracker;
 use super::trust::{self, RecordingVerifier};
-use super::{resolve, tcp, tls};
-use crate::clock::Stopwatch;
+use super::{resolve, retry_after, tcp, tls};
+use crate::clock::{self, Stopwatch};
 use crate::path::Shown;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
+use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Response, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::io;
@@ -26,7 +27,7 @@ const MAX_REDIRECTS: usize = 5;
 const USER_AGENT: &str = concat!("opsrun/", env!("CARGO_PKG_VERSION"));
 
 #[derive(Debug, Clone, Copy)]
-pub struct Get<'a> {
+pub struct HttpCall<'a> {
     /// `http://` or `https://`.
     pub url: &'a SecretString,
     /// Not even its host may be named.
@@ -34,9 +35,7 @@ pub struct Get<'a> {
     pub headers: &'a [(String, SecretString)],
     /// Trusted besides the system's own: a PEM file.
     pub ca_file: Option<&'a Path>,
-    /// Redirects with one of these are answers, and not followed.
-    pub wanted: &'a [u16],
-    /// More of the body is not read.
+    /// More of the answer's body is not read.
     pub max_body: usize,
     /// For everything.
     pub limit: Duration,
@@ -54,22 +53,29 @@ pub struct HttpAnswer {
     pub withheld: bool,
 }
 
-pub async fn get(get: Get<'_>) -> Result<HttpAnswer, NetError> {
-    let url = Url::parse(get.url.expose_secret()).map_err(|error| LocalError::Url(error.to_string()))?;
-    if !is_http(&url) {
-        return Err(LocalError::Url("it is not http or https".to_owned()).into());
+impl HttpCall<'_> {
+    fn parsed(&self) -> Result<(Url, HeaderMap), LocalError> {
+        let url = Url::parse(self.url.expose_secret()).map_err(|error| LocalError::Url(error.to_string()))?;
+        if !is_http(&url) {
+            return Err(LocalError::Url("it is not http or https".to_owned()));
+        }
+        Ok((url, headers(self.headers)?))
     }
-    let headers = headers(get.headers)?;
+}
+
+/// Redirects with a status among `wanted` are answers, and not followed.
+pub async fn get(get: HttpCall<'_>, wanted: &[u16]) -> Result<HttpAnswer, NetError> {
+    let (url, headers) = get.parsed()?;
     let stage = StageTracker::new(Stage::Roots);
     let mut place = place(&url, get.secret, 0);
-    let asked = stage
-        .within(get.limit, ask(get, url, headers, &stage, &mut place))
-        .await;
+    let asked = ask(get, wanted, url, headers, &stage, &mut place);
+    let asked = stage.within(get.limit, asked).await;
     asked.unwrap_or_else(|fault| Err(NetError::at(&place, fault)))
 }
 
 async fn ask(
-    get: Get<'_>,
+    get: HttpCall<'_>,
+    wanted: &[u16],
     mut url: Url,
     mut headers: HeaderMap,
     stage: &StageTracker,
@@ -81,21 +87,15 @@ async fn ask(
     for redirects in 0..=MAX_REDIRECTS {
         *place = self::place(&url, get.secret, redirects);
         let at = |fault| NetError::at(place, fault);
-        // An IP address needs no resolver, which would set the stage.
-        stage.set(if url.domain().is_some() {
-            Stage::Addresses
-        } else {
-            Stage::Answer
-        });
+        stage.set(first_stage(&url));
         let sent = client.get(url.clone()).headers(headers.clone()).send().await;
         let response = sent.map_err(|error| at(fault(&error.without_url(), &verifier)))?;
         stage.set(Stage::Body);
         let status = response.status();
-        let next = location(&response).filter(|_| !get.wanted.contains(&status.as_u16()));
+        let next = location(&response).filter(|_| !wanted.contains(&status.as_u16()));
         let Some(next) = next else {
-            let (body, whole) = body(response, get.max_body)
-                .await
-                .map_err(|error| at(fault(&error.without_url(), &verifier)))?;
+            let body = body(response, get.max_body).await;
+            let (body, whole) = body.map_err(|error| at(fault(&error.without_url(), &verifier)))?;
             return Ok(HttpAnswer {
                 status: status.as_u16(),
                 body,
@@ -117,11 +117,45 @@ async fn ask(
     Err(NetError::at(place, Fault::Redirects(MAX_REDIRECTS)))
 }
 
+/// Sends `body` as it is.
+pub async fn post(post: HttpCall<'_>, body: &[u8]) -> Result<Posted, NetError> {
+    let (url, headers) = post.parsed()?;
+    let stage = StageTracker::new(Stage::Roots);
+    let place = place(&url, post.secret, 0);
+    let began = Stopwatch::set();
+    let sent = async {
+        let (client, verifier) = client(post.ca_file, &stage).await?;
+        stage.set(first_stage(&url));
+        let request = client.post(url).headers(headers).body(body.to_vec());
+        let sent = request.send().await;
+        sent.map_err(|error| NetError::at(&place, fault(&error.without_url(), &verifier)))
+    };
+    let sent = stage.within(post.limit, sent).await;
+    let response = sent.unwrap_or_else(|fault| Err(NetError::at(&place, fault)))?;
+    let status = response.status().as_u16();
+    let text = |name: HeaderName| response.headers().get(name)?.to_str().ok();
+    let retry_after = text(RETRY_AFTER).and_then(|wait| retry_after::read(wait, text(DATE), clock::now()));
+    // The server has done what it was asked for: what goes wrong behind the head of its answer does not undo that.
+    let left = post.limit.saturating_sub(began.elapsed());
+    let rest = tokio::time::timeout(left, self::body(response, post.max_body)).await;
+    Ok(Posted {
+        status,
+        body: rest.ok().and_then(Result::ok).map_or_else(Vec::new, |(body, _)| body),
+        retry_after,
+    })
+}
+
+/// An IP address needs no resolver, which would set the next stage.
+fn first_stage(url: &Url) -> Stage {
+    if url.domain().is_some() {
+        Stage::Addresses
+    } else {
+        Stage::Answer
+    }
+}
+
 /// A client with explicit roots and provider, that does nothing by itself.
-pub(super) async fn client(
-    ca_file: Option<&Path>,
-    stage: &StageTracker,
-) -> Result<(Client, Arc<RecordingVerifier>), NetError> {
+async fn client(ca_file: Option<&Path>, stage: &StageTracker) -> Result<(Client, Arc<RecordingVerifier>), NetError> {
     let (config, verifier) = trust::configure(ca_file, true).await?;
     let client = Client::builder()
         .tls_backend_preconfigured(config)
@@ -151,7 +185,7 @@ impl Resolve for Resolver {
     }
 }
 
-pub(super) fn headers(given: &[(String, SecretString)]) -> Result<HeaderMap, LocalError> {
+fn headers(given: &[(String, SecretString)]) -> Result<HeaderMap, LocalError> {
     let mut headers = HeaderMap::new();
     for (name, value) in given {
         let wrong = |part| LocalError::Header {
@@ -166,21 +200,19 @@ pub(super) fn headers(given: &[(String, SecretString)]) -> Result<HeaderMap, Loc
     Ok(headers)
 }
 
-pub(super) fn is_http(url: &Url) -> bool {
+fn is_http(url: &Url) -> bool {
     matches!(url.scheme(), "http" | "https") && url.has_host()
 }
 
 /// Where a redirect leads to; `None` for what is none.
 fn location(response: &Response) -> Option<String> {
-    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
-        return None;
-    }
-    let to = response.headers().get(LOCATION)?;
+    let redirects = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
+    let to = response.headers().get(LOCATION).filter(|_| redirects)?;
     Some(String::from_utf8_lossy(to.as_bytes()).into_owned())
 }
 
 /// The body up to `most` bytes, and whether that is all.
-pub(super) async fn body(mut response: Response, most: usize) -> Result<(Vec<u8>, bool), reqwest::Error> {
+async fn body(mut response: Response, most: usize) -> Result<(Vec<u8>, bool), reqwest::Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         let room = most - body.len();
@@ -194,22 +226,20 @@ pub(super) async fn body(mut response: Response, most: usize) -> Result<(Vec<u8>
 }
 
 /// Host and port for people, or words for them.
-pub(super) fn place(url: &Url, secret: bool, redirects: usize) -> String {
+fn place(url: &Url, secret: bool, redirects: usize) -> String {
     match (secret, redirects) {
         (true, 0) => "the server".to_owned(),
         (true, _) => "the server that it redirects to".to_owned(),
         (false, _) => {
             let host = url.host_str().unwrap_or_default();
-            tcp::place(
-                host.trim_start_matches('[').trim_end_matches(']'),
-                url.port_or_known_default().unwrap_or_default(),
-            )
+            let host = host.trim_start_matches('[').trim_end_matches(']');
+            tcp::place(host, url.port_or_known_default().unwrap_or_default())
         }
     }
 }
 
 /// What an error of the client library says, which has lost its URL.
-pub(super) fn fault(error: &reqwest::Error, verifier: &RecordingVerifier) -> Fault {
+fn fault(error: &reqwest::Error, verifier: &RecordingVerifier) -> Fault {
     if error.is_connect()
         && let Some(distrust) = verifier.seen().and_then(|seen| seen.distrust)
     {

@@ -4,7 +4,7 @@
 //! words what happened. Knows nothing of checks and channels.
 //! - [`tcp`]: a connection to the first address that answers
 //! - [`tls`]: what a server shows in the handshake, trusted or not
-//! - [`http`]: one GET, redirects followed with care; `post`: one POST
+//! - [`http`]: one GET, redirects followed with care; one POST
 //! - [`smtp`]: one message to a mail server
 //!
 //! Nothing goes through a proxy: what the environment says of proxies is for programs that a person starts, and a
@@ -16,8 +16,6 @@ pub mod certificate;
 pub mod error;
 #[cfg(feature = "http")]
 pub mod http;
-#[cfg(feature = "http")]
-pub mod post;
 pub mod posted;
 mod resolve;
 #[cfg(feature = "http")]
@@ -26,7 +24,6 @@ pub mod retry_after;
 mod roots;
 #[cfg(feature = "email")]
 pub mod smtp;
-mod stage;
 mod stage_tracker;
 pub mod tcp;
 #[cfg(feature = "tls")]
@@ -35,3 +32,13 @@ pub mod tls;
 mod trust;
 
 pub use error::{Fault, NetError};
+
+/// How the way to a mail server is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MailTls {
+    /// In clear first, then TLS; nothing is sent without it.
+    StartTls,
+    /// TLS from the beginning.
+    Tls,
+    None,
+}

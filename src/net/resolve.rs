@@ -16,9 +16,8 @@ pub(super) async fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, 
     }
     let asked = host.to_owned();
     let found = blocking::call(host, move || {
-        (asked.as_str(), port)
-            .to_socket_addrs()
-            .map(|found| found.take(MAX_ADDRESSES).collect::<Vec<_>>())
+        let found = (asked.as_str(), port).to_socket_addrs()?;
+        Ok(found.take(MAX_ADDRESSES).collect::<Vec<_>>())
     });
     let found = match found.await {
         Ok(Ok(found)) => found,

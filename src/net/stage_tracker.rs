@@ -3,8 +3,7 @@
 //! Takes a time limit and a future, gives its result or [`Fault::TimedOut`].
 //! Invariant: the limit holds for the whole call, not for its stages.
 
-use super::error::Fault;
-use super::stage::Stage;
+use super::error::{Fault, Stage};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 

@@ -4,9 +4,8 @@
 //! a short head start before the next is tried beside it, so that a dead first address costs little.
 //! Invariant: the limit holds for resolving and connecting together.
 
-use super::error::{Fault, NetError};
+use super::error::{Fault, NetError, Stage};
 use super::resolve;
-use super::stage::Stage;
 use super::stage_tracker::StageTracker;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -21,7 +20,7 @@ pub async fn connect(host: &str, port: u16, limit: Duration) -> Result<TcpStream
     let stage = StageTracker::new(Stage::Addresses);
     let connected = stage.within(limit, reach(host, port, &stage)).await;
     connected
-        .and_then(|connected| connected)
+        .flatten()
         .map_err(|fault| NetError::at(&place(host, port), fault))
 }
 

@@ -5,11 +5,9 @@
 //! Invariant: the verdict is the one that a request to the same server would meet.
 
 use super::certificate::Leaf;
-use super::error::{Distrust, Fault, LocalError, NetError, foreign};
-use super::stage::Stage;
+use super::error::{Distrust, Fault, LocalError, NetError, Stage, foreign};
 use super::stage_tracker::StageTracker;
-use super::tcp;
-use super::trust;
+use super::{tcp, trust};
 use rustls::AlertDescription;
 use rustls::pki_types::ServerName;
 use std::io;
@@ -34,11 +32,8 @@ pub async fn handshake(
 ) -> Result<ServerCertificate, NetError> {
     let place = tcp::place(host, port);
     let stage = StageTracker::new(Stage::Roots);
-    let look = look(host, port, ca_file, &stage, &place);
-    stage
-        .within(limit, look)
-        .await
-        .unwrap_or_else(|fault| Err(NetError::at(&place, fault)))
+    let seen = stage.within(limit, look(host, port, ca_file, &stage, &place)).await;
+    seen.unwrap_or_else(|fault| Err(NetError::at(&place, fault)))
 }
 
 async fn look(
@@ -62,13 +57,10 @@ async fn look(
         (_, Err(error)) => return Err(at(fault_of_handshake(&error))),
         (None, Ok(_)) => return Err(at(Fault::Handshake("the server showed no certificate".to_owned()))),
     };
-    let Some(leaf) = seen.leaf else {
-        return Err(at(Fault::Handshake("its certificate cannot be read".to_owned())));
-    };
-    Ok(ServerCertificate {
-        leaf,
-        distrust: seen.distrust,
-    })
+    let unread = || at(Fault::Handshake("its certificate cannot be read".to_owned()));
+    let leaf = seen.leaf.ok_or_else(unread)?;
+    let distrust = seen.distrust;
+    Ok(ServerCertificate { leaf, distrust })
 }
 
 fn tls_error(error: &io::Error) -> Option<&rustls::Error> {

@@ -11,7 +11,6 @@ use crate::blocking;
 use chrono::{DateTime, Utc};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
 use std::path::Path;
@@ -43,9 +42,9 @@ pub(super) async fn configure(
         .await
         .map_err(LocalError::from)??;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let inner = verifier(roots, &provider)?;
+    let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
     let verifier = Arc::new(RecordingVerifier {
-        inner,
+        inner: inner.build().map_err(|_| LocalError::NoRoots)?,
         strict,
         seen: Mutex::default(),
     });
@@ -56,15 +55,6 @@ pub(super) async fn configure(
         .with_custom_certificate_verifier(Arc::<RecordingVerifier>::clone(&verifier))
         .with_no_client_auth();
     Ok((config, verifier))
-}
-
-fn verifier(
-    roots: rustls::RootCertStore,
-    provider: &Arc<CryptoProvider>,
-) -> Result<Arc<WebPkiServerVerifier>, LocalError> {
-    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
-        .build()
-        .map_err(|_| LocalError::NoRoots)
 }
 
 impl RecordingVerifier {
@@ -82,14 +72,11 @@ impl ServerCertVerifier for RecordingVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let verdict = self
-            .inner
-            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        let inner = &self.inner;
+        let verdict = inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         let leaf = certificate::read(end_entity);
-        let distrust = verdict
-            .as_ref()
-            .err()
-            .map(|error| distrust(error, leaf.as_ref(), server_name));
+        let error = verdict.as_ref().err();
+        let distrust = error.map(|error| distrust(error, leaf.as_ref(), server_name));
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(VerifiedCertificate { leaf, distrust });
         match verdict {
             Err(error) if self.strict => Err(error),

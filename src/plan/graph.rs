@@ -6,9 +6,12 @@
 //! Invariant: every step comes after all steps that it needs.
 
 use super::facts::{CopyFacts, Scan};
+use super::guards::Refusal;
+use crate::clock::from_nanos;
 use crate::model::retention::{KeepReason, Stays};
 use crate::model::{Backup, Check, JobName, Keep, Retention, StepKind, StepName, Strategy, Target};
 use chrono::{DateTime, Utc};
+use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -52,18 +55,6 @@ pub struct Step {
     runs: bool,
     /// See [`Plan::blockers`]; settled likewise, and shared along a chain.
     blockers: Arc<[StepId]>,
-}
-
-/// A guard that says no.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Refusal {
-    /// Which guard: `clock`, `listing`, `shrink`, `destination`, `overlap`, `budget`, `kernel`, `source`.
-    pub guard: String,
-    /// What is wrong.
-    pub message: String,
-    /// What to do about it: the flag that overrides it, or what to fix.
-    pub help: String,
 }
 
 #[derive(Debug, Clone)]
@@ -181,26 +172,57 @@ pub enum Cover {
 }
 
 /// What a class holds and what becomes of it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ClassSummary {
+    /// Its name.
     pub name: String,
+    /// Seconds that it keeps; null is forever.
+    #[serde(rename = "keep_seconds", serialize_with = "serialize_seconds")]
+    #[cfg_attr(test, schemars(with = "Option<u64>"))]
     pub keep: Keep,
+    /// Its `keep-newest`.
     pub keep_newest: u32,
+    /// Files it wins.
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Oldest and newest mtime, nanoseconds since the epoch.
-    pub span: Option<(i128, i128)>,
-    /// To delete: files and bytes.
-    pub delete: (u64, u64),
+    // In nanoseconds since the epoch, as the newest.
+    /// mtime of the oldest: RFC 3339, UTC.
+    #[serde(serialize_with = "serialize_moment")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub oldest: Option<i128>,
+    /// mtime of the newest: RFC 3339, UTC.
+    #[serde(serialize_with = "serialize_moment")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub newest: Option<i128>,
+    /// Files to delete.
+    pub delete_files: u64,
+    /// Their bytes.
+    pub delete_bytes: u64,
+    /// Files that stay, by reason.
     pub stays: BTreeMap<Stays, u64>,
+    /// Files that are kept, by reason.
     pub kept: BTreeMap<KeepReason, u64>,
-    /// Files that other classes match as well: the other's name and how many; the longer keep won.
+    /// Files that other classes match as well, by their name.
     pub also: BTreeMap<String, u64>,
-    /// For a keyword: the path components that held it and how many files each.
+    /// For a keyword: the path components that held it, digits folded to `#`, and how many files each.
     pub components: BTreeMap<String, u64>,
     /// Some of the paths to delete (oldest first), for a look.
+    #[serde(skip)]
     pub samples: Vec<usize>,
+}
+
+fn serialize_seconds<S: Serializer>(keep: &Keep, to: S) -> Result<S::Ok, S::Error> {
+    match keep {
+        Keep::Forever => None,
+        Keep::For(age) => Some(age.as_secs()),
+    }
+    .serialize(to)
+}
+
+fn serialize_moment<S: Serializer>(ns: &Option<i128>, to: S) -> Result<S::Ok, S::Error> {
+    ns.and_then(from_nanos).serialize(to)
 }
 
 /// Proof that a backup step is in the plan.

@@ -28,8 +28,10 @@ pub(super) fn summarise(
             keep_newest: class.keep_newest,
             files: 0,
             bytes: 0,
-            span: None,
-            delete: (0, 0),
+            oldest: None,
+            newest: None,
+            delete_files: 0,
+            delete_bytes: 0,
             stays: BTreeMap::new(),
             kept: BTreeMap::new(),
             also: BTreeMap::new(),
@@ -57,15 +59,12 @@ pub(super) fn summarise(
         let (size, mtime) = (entry.identity.size, entry.identity.mtime_ns);
         class.files += 1;
         class.bytes += size;
-        class.span = Some(
-            class
-                .span
-                .map_or((mtime, mtime), |(old, new)| (old.min(mtime), new.max(mtime))),
-        );
+        class.oldest = Some(class.oldest.map_or(mtime, |oldest| oldest.min(mtime)));
+        class.newest = class.newest.max(Some(mtime));
         match verdict {
             Verdict::Delete(_) => {
-                class.delete.0 += 1;
-                class.delete.1 += size;
+                class.delete_files += 1;
+                class.delete_bytes += size;
                 keep_oldest(&mut class.samples, at, entries);
             }
             Verdict::Stays(_, why) => *class.stays.entry(*why).or_default() += 1,

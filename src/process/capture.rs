@@ -14,10 +14,8 @@ pub struct CaptureLimits {
 
 impl Default for CaptureLimits {
     fn default() -> Self {
-        Self {
-            head: 8 * 1024,
-            tail: 8 * 1024,
-        }
+        let (head, tail) = (8 * 1024, 8 * 1024);
+        Self { head, tail }
     }
 }
 
@@ -107,13 +105,7 @@ impl Capture {
     pub(super) fn finish(mut self) -> Captured {
         self.sieve.finish(&mut self.passed);
         self.store();
-        let Self {
-            mut head,
-            tail,
-            mut dropped,
-            ..
-        } = self;
-        let mut tail = Vec::from(tail);
+        let (mut head, mut tail, mut dropped) = (self.head, Vec::from(self.tail), self.dropped);
         if dropped == 0 {
             head.append(&mut tail);
             return Captured { head, dropped, tail };

@@ -231,10 +231,8 @@ pub(super) fn name(signal: i32) -> Option<&'static str> {
         (Signal::IO, "IO"),
         (Signal::SYS, "SYS"),
     ];
-    NAMES
-        .iter()
-        .find(|(known, _)| known.as_raw() == signal)
-        .map(|(_, name)| *name)
+    let found = NAMES.iter().find(|(known, _)| known.as_raw() == signal);
+    found.map(|(_, name)| *name)
 }
 
 #[cfg(test)]

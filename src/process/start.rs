@@ -69,25 +69,18 @@ pub struct SpawnError {
 pub enum SpawnFailure {
     #[error("the program does not exist")]
     NotFound,
-    /// It is there, what its first line names is not.
     #[error("the interpreter that its first line names does not exist")]
     NoInterpreter,
-    /// It is there and may not be run.
     #[error("it is not executable")]
     NotExecutable,
-    /// A directory has its name.
     #[error("it is a directory")]
     IsADirectory,
-    /// It is executable but not a program.
     #[error("it is not a program that the system can run")]
     NoProgram,
-    /// The directory is not there.
     #[error("the directory does not exist")]
     NoDirectory,
-    /// Something else has its name.
     #[error("it is not a directory")]
     NotADirectory,
-    /// It may not be entered.
     #[error("the directory may not be entered")]
     ClosedDirectory,
     #[error("its arguments and variables are longer than the system allows")]
@@ -95,7 +88,6 @@ pub enum SpawnFailure {
     /// Arguments and variables end at a NUL.
     #[error("an argument or a variable contains a NUL byte")]
     Nul,
-    /// The system has no more.
     #[error("the system cannot start more processes")]
     TooMany,
     #[error(transparent)]
@@ -227,9 +219,10 @@ fn directory(cwd: &Path) -> Option<SpawnFailure> {
             _ => None,
         },
         Ok(found) if !found.is_dir() => Some(SpawnFailure::NotADirectory),
-        Ok(_) => rustix::fs::access(cwd, Access::EXEC_OK)
-            .is_err()
-            .then_some(SpawnFailure::ClosedDirectory),
+        Ok(_) => {
+            let closed = rustix::fs::access(cwd, Access::EXEC_OK).is_err();
+            closed.then_some(SpawnFailure::ClosedDirectory)
+        }
     }
 }
 

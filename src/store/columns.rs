@@ -8,6 +8,8 @@ use crate::model::JobName;
 use crate::model::channel::Severity;
 use chrono::{DateTime, SecondsFormat, Utc};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Value, ValueRef};
+use serde::de::value::Error as ValueError;
+use serde::de::{DeserializeOwned, IntoDeserializer as _};
 
 /// A time, in text that sorts.
 #[derive(Debug, Clone, Copy)]
@@ -50,11 +52,11 @@ impl ToSql for MessageKind {
     }
 }
 
-/// The value whose word a column holds.
-pub(super) fn from_word<T: Copy>(all: &[T], word: fn(T) -> &'static str, value: ValueRef<'_>) -> FromSqlResult<T> {
+/// The value whose word, as in JSON, a column holds.
+pub(super) fn from_word<T: DeserializeOwned>(value: ValueRef<'_>) -> FromSqlResult<T> {
     let text = value.as_str()?;
-    let found = all.iter().copied().find(|one| word(*one) == text);
-    found.ok_or_else(|| FromSqlError::Other(format!("unknown value `{text}`").into()))
+    let found = T::deserialize(text.into_deserializer());
+    found.map_err(|_: ValueError| FromSqlError::Other(format!("unknown value `{text}`").into()))
 }
 
 /// The bytes of a path: text where they are UTF-8, else a blob.

@@ -7,33 +7,24 @@ use rusqlite::ErrorCode;
 use std::io;
 use std::path::PathBuf;
 
-/// The store could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The directory or the file could not be made.
-    #[error("cannot make the state in `{}`", crate::path::shown(.path))]
-    Make { path: PathBuf, source: io::Error },
-    /// The file could not be looked at.
-    #[error("cannot reach the state in `{}`", crate::path::shown(.path))]
-    Reach { path: PathBuf, source: io::Error },
-    /// The file could not be opened as a database.
-    #[error("cannot open the state in `{}`", crate::path::shown(.path))]
-    Open { path: PathBuf, source: rusqlite::Error },
-    /// Something could not be read from it.
-    #[error("cannot read the state in `{}`", crate::path::shown(.path))]
-    Read { path: PathBuf, source: rusqlite::Error },
-    /// Something could not be written to it.
-    #[error("cannot write the state in `{}`", crate::path::shown(.path))]
-    Write { path: PathBuf, source: rusqlite::Error },
+    #[error("cannot make the state in `{}`", crate::path::shown(.0))]
+    Make(PathBuf, #[source] io::Error),
+    #[error("cannot reach the state in `{}`", crate::path::shown(.0))]
+    Reach(PathBuf, #[source] io::Error),
+    #[error("cannot open the state in `{}`", crate::path::shown(.0))]
+    Open(PathBuf, #[source] rusqlite::Error),
+    #[error("cannot read the state in `{}`", crate::path::shown(.0))]
+    Read(PathBuf, #[source] rusqlite::Error),
+    #[error("cannot write the state in `{}`", crate::path::shown(.0))]
+    Write(PathBuf, #[source] rusqlite::Error),
     #[error("the state in `{}` has schema {found}, this opsrun knows up to {known}", crate::path::shown(.path))]
     Newer { path: PathBuf, found: i64, known: i64 },
-    /// It is a database of another program.
-    #[error("`{}` is a database of another program", crate::path::shown(.path))]
-    Foreign { path: PathBuf },
-    /// It was moved or removed while it was open.
-    #[error("the state in `{}` was moved or removed while it was in use", crate::path::shown(.path))]
-    Gone { path: PathBuf },
-    /// It holds an event that this opsrun cannot read.
+    #[error("`{}` is a database of another program", crate::path::shown(.0))]
+    Foreign(PathBuf),
+    #[error("the state in `{}` was moved or removed while it was in use", crate::path::shown(.0))]
+    Gone(PathBuf),
     #[error("the state in `{}` holds an event that cannot be read: number {seq}", crate::path::shown(.path))]
     Event {
         path: PathBuf,
@@ -46,31 +37,31 @@ impl StoreError {
     /// True when the state cannot be written: no space, read-only, no permission, gone, an I/O error.
     pub fn is_cannot_write(&self) -> bool {
         match self {
-            Self::Make { .. } | Self::Gone { .. } => true,
-            Self::Reach { .. } | Self::Read { .. } | Self::Newer { .. } | Self::Foreign { .. } | Self::Event { .. } => {
-                false
-            }
-            Self::Open { source, .. } | Self::Write { source, .. } => matches!(
-                source.sqlite_error_code(),
-                Some(
-                    ErrorCode::DiskFull
-                        | ErrorCode::ReadOnly
-                        | ErrorCode::CannotOpen
-                        | ErrorCode::PermissionDenied
-                        | ErrorCode::SystemIoFailure
+            Self::Make(..) | Self::Gone(_) => true,
+            Self::Reach(..) | Self::Read(..) | Self::Newer { .. } | Self::Foreign(_) | Self::Event { .. } => false,
+            Self::Open(..) | Self::Write(..) => {
+                use ErrorCode::{CannotOpen, DiskFull, PermissionDenied, ReadOnly, SystemIoFailure};
+                let code = self.sqlite_code();
+                matches!(
+                    code,
+                    Some(DiskFull | ReadOnly | CannotOpen | PermissionDenied | SystemIoFailure)
                 )
-            ),
+            }
         }
     }
 
     /// True when another process kept it locked for too long.
     pub fn is_busy(&self) -> bool {
+        matches!(
+            self.sqlite_code(),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+        )
+    }
+
+    fn sqlite_code(&self) -> Option<ErrorCode> {
         match self {
-            Self::Open { source, .. } | Self::Read { source, .. } | Self::Write { source, .. } => matches!(
-                source.sqlite_error_code(),
-                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
-            ),
-            _ => false,
+            Self::Open(_, source) | Self::Read(_, source) | Self::Write(_, source) => source.sqlite_error_code(),
+            _ => None,
         }
     }
 
@@ -82,38 +73,32 @@ impl StoreError {
         }
     }
 
-    pub fn help(&self) -> Option<String> {
-        let code = match self {
-            Self::Open { source, .. } | Self::Read { source, .. } | Self::Write { source, .. } => {
-                source.sqlite_error_code()
+    pub fn help(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Newer { .. } => "use the opsrun that made it, or a later one",
+            Self::Foreign(_) | Self::Make(..) | Self::Reach(..) => {
+                "name another place with `--state-dir` or `state-dir` in the ops file"
             }
-            Self::Newer { .. } => return Some("use the opsrun that made it, or a later one".to_owned()),
-            Self::Foreign { .. } | Self::Make { .. } | Self::Reach { .. } => {
-                return Some("name another place with `--state-dir` or `state-dir` in the ops file".to_owned());
-            }
-            Self::Gone { .. } => return Some("start again: the next run puts in order what this one left".to_owned()),
-            Self::Event { .. } => return Some("a later opsrun may have written it: use that one".to_owned()),
-        };
-        match code {
-            Some(ErrorCode::DiskFull) => Some("make space on the file system that holds it".to_owned()),
-            Some(ErrorCode::SystemIoFailure) => Some(
-                "look whether the file system that holds it is full (`df`) or fails (`dmesg`), or name another place \
-                 with `--state-dir`"
-                    .to_owned(),
-            ),
-            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => Some(
-                "check that the directory and its files may be written, or name another place with `--state-dir`"
-                    .to_owned(),
-            ),
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                Some("another process is writing it: try again when that is done".to_owned())
-            }
-            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Some(
-                "move the file away and run again: copies are found by their manifests, but holds, known \
-                 destinations and history are lost"
-                    .to_owned(),
-            ),
-            _ => None,
-        }
+            Self::Gone(_) => "start again: the next run puts in order what this one left",
+            Self::Event { .. } => "a later opsrun may have written it: use that one",
+            Self::Open(..) | Self::Read(..) | Self::Write(..) => match self.sqlite_code()? {
+                ErrorCode::DiskFull => "make space on the file system that holds it",
+                ErrorCode::SystemIoFailure => {
+                    "look whether the file system that holds it is full (`df`) or fails (`dmesg`), or name another \
+                     place with `--state-dir`"
+                }
+                ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied => {
+                    "check that the directory and its files may be written, or name another place with `--state-dir`"
+                }
+                ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
+                    "another process is writing it: try again when that is done"
+                }
+                ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt => {
+                    "move the file away and run again: copies are found by their manifests, but holds, known \
+                     destinations and history are lost"
+                }
+                _ => return None,
+            },
+        })
     }
 }

@@ -6,6 +6,7 @@
 
 use super::columns::Stamp;
 use super::outbox::{AlertWriter, Ledger};
+use super::statements::Statements as _;
 use super::{Store, StoreError, alive};
 use crate::clock;
 use crate::run::{Event, Record, RecordError};
@@ -16,54 +17,38 @@ use std::collections::{BTreeMap, BTreeSet};
 impl Store {
     /// Notes that `run` begins; must come before its first event.
     pub fn begin_run(&self, run: &str, command: &str, at: DateTime<Utc>) -> Result<(), StoreError> {
-        self.write(|db| {
-            db.execute(
-                "INSERT INTO runs (run, command, begun_at, process) VALUES (?1, ?2, ?3, ?4)",
-                params![run, command, Stamp(at), alive::token()],
-            )
-            .map(drop)
-        })
+        self.write(|db| begin_run(db, run, command, Stamp(at)))
     }
 
     pub fn journal(&self, run: &str) -> RunJournal<'_> {
-        RunJournal {
-            store: self,
-            run: run.to_owned(),
-        }
+        let run = run.to_owned();
+        RunJournal { store: self, run }
     }
 
     /// Copies that were begun, never published and not yet forgotten: their files, if there are any, are debris.
     /// Oldest first. A copy of a run that is still going on is among them: its files are locked.
     pub fn unpublished_copies(&self) -> Result<Vec<String>, StoreError> {
         self.read(|db| {
-            let mut statement = db.prepare(
-                "SELECT DISTINCT json ->> '$.copy' AS copy FROM events WHERE kind = 'copy-started'
+            let sql = "SELECT DISTINCT json ->> '$.copy' AS copy FROM events WHERE kind = 'copy-started'
                  AND copy NOT IN (SELECT json ->> '$.copy' FROM events WHERE kind = 'copy-published')
-                 AND copy NOT IN (SELECT copy FROM forgotten) ORDER BY seq",
-            )?;
-            statement.query_map([], |row| row.get(0))?.collect()
+                 AND copy NOT IN (SELECT copy FROM forgotten) ORDER BY seq";
+            db.rows(sql, [], |row| row.get(0))
         })
     }
 
     /// The debris of `copy` is cleared; it is never asked about again.
     pub fn forget_copy(&self, copy: &str) -> Result<(), StoreError> {
-        self.write(|db| {
-            db.execute(
-                "INSERT OR IGNORE INTO forgotten (copy, at) VALUES (?1, ?2)",
-                params![copy, Stamp(clock::now())],
-            )
-            .map(drop)
-        })
+        let sql = "INSERT OR IGNORE INTO forgotten (copy, at) VALUES (?1, ?2)";
+        self.execute(sql, params![copy, Stamp(clock::now())])
     }
 
     /// Every copy that a deletion relied on, or was about to rely on, with the runs that did.
     pub fn relied_on(&self) -> Result<BTreeMap<String, BTreeSet<String>>, StoreError> {
         let pairs: Vec<(String, String)> = self.read(|db| {
-            let mut statement = db.prepare(
+            let sql =
                 "SELECT DISTINCT copies.value, events.run FROM events, json_each(events.json, '$.copies') AS copies
-                 WHERE events.kind = 'delete-intended'",
-            )?;
-            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+                 WHERE events.kind = 'delete-intended'";
+            db.rows(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
         })?;
         let mut copies: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (copy, run) in pairs {
@@ -75,12 +60,9 @@ impl Store {
     /// Runs without an end whose process is gone and that are not marked yet, oldest first.
     pub fn interrupted_runs(&self) -> Result<Vec<String>, StoreError> {
         let open: Vec<(String, String)> = self.read(|db| {
-            let mut statement = db.prepare(
-                "SELECT run, process FROM runs WHERE finished_at IS NULL AND interrupted_at IS NULL ORDER BY begun_at, run",
-            )?;
-            statement
-                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-                .collect()
+            let sql = "SELECT run, process FROM runs WHERE finished_at IS NULL AND interrupted_at IS NULL
+                 ORDER BY begun_at, run";
+            db.rows(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
         })?;
         let gone = |(run, process): (String, String)| (!alive::is_alive(&process)).then_some(run);
         Ok(open.into_iter().filter_map(gone).collect())
@@ -99,12 +81,9 @@ impl Store {
 
     fn record(&self, run: &str, events: &[Event], alerts: AlertWriter<'_>) -> Result<(), StoreError> {
         let at = Stamp(clock::now());
-        let unwritable = |source: serde_json::Error| StoreError::Write {
-            path: self.path.clone(),
-            source: rusqlite::Error::ToSqlConversionFailure(Box::new(source)),
-        };
-        let values = events.iter().map(serde_json::to_value);
-        let values: Vec<_> = values.collect::<Result<_, _>>().map_err(unwritable)?;
+        let values: Result<Vec<_>, _> = events.iter().map(serde_json::to_value).collect();
+        let unwritable = |e| rusqlite::Error::ToSqlConversionFailure(Box::new(e));
+        let values = values.map_err(|e| StoreError::Write(self.path.clone(), unwritable(e)))?;
         self.write(|db| {
             let mut insert =
                 db.prepare_cached("INSERT INTO events (run, at, step, kind, json) VALUES (?1, ?2, ?3, ?4, ?5)")?;
@@ -113,7 +92,8 @@ impl Store {
                 let kind = text("event").unwrap_or_default();
                 insert.execute(params![run, at, text("step"), kind, value.to_string()])?;
                 if let Event::RunFinished { exit, .. } = event {
-                    finish(db, run, at, *exit)?;
+                    let sql = "UPDATE runs SET finished_at = ?2, exit = ?3 WHERE run = ?1";
+                    db.run(sql, params![run, at, exit])?;
                 }
             }
             alerts(&Ledger(db))
@@ -121,12 +101,9 @@ impl Store {
     }
 }
 
-fn finish(db: &Connection, run: &str, at: Stamp, exit: u8) -> rusqlite::Result<()> {
-    db.execute(
-        "UPDATE runs SET finished_at = ?2, exit = ?3 WHERE run = ?1",
-        params![run, at, exit],
-    )
-    .map(drop)
+pub(super) fn begin_run(db: &Connection, run: &str, command: &str, at: Stamp) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO runs (run, command, begun_at, process) VALUES (?1, ?2, ?3, ?4)";
+    db.run(sql, params![run, command, at, alive::token()])
 }
 
 #[derive(Debug)]
@@ -138,12 +115,11 @@ pub struct RunJournal<'a> {
 impl RunJournal<'_> {
     /// Records events with their alerts: all of it, or nothing.
     pub fn record_with_alerts(&mut self, events: &[Event], alerts: AlertWriter<'_>) -> Result<(), RecordError> {
-        self.store
-            .record(&self.run, events, alerts)
-            .map_err(|source| RecordError {
-                place: crate::path::shown(self.store.path()).to_string(),
-                source: Box::new(source),
-            })
+        let recorded = self.store.record(&self.run, events, alerts);
+        recorded.map_err(|source| RecordError {
+            place: crate::path::shown(self.store.path()).to_string(),
+            source: Box::new(source),
+        })
     }
 }
 

@@ -29,7 +29,7 @@
 //! - [`outbox`]: messages until they are delivered
 //! - [`remembered`]: markers, holds, verifications
 //! - [`schedules`]: which instants were decided about, which runs were begun for them, and why
-//! - `schema`: tables and migrations · `alive`: is the process that began a run still there · `error`
+//! - `schema`: tables and migrations · `statements`: in one call · `alive`: is the process that began a run still there · `error`
 
 mod alive;
 mod columns;
@@ -40,12 +40,14 @@ pub mod outbox;
 pub mod remembered;
 pub mod schedules;
 mod schema;
+mod statements;
 
 pub use error::StoreError;
 pub use history::{BegunJob, JobResult, JobStatus, RunEnd, RunSearch, RunSummary, StoredEvent};
 pub use journal::RunJournal;
 
 use rusqlite::{Connection, OpenFlags};
+use statements::Statements as _;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -76,16 +78,10 @@ impl Store {
         // One process at a time makes the file and its tables: half-way it would look foreign to others.
         let _turn = File::open(state_dir)
             .and_then(|dir| dir.lock().map(|()| dir))
-            .map_err(|source| StoreError::Reach {
-                path: path.clone(),
-                source,
-            })?;
+            .map_err(|e| StoreError::Reach(path.clone(), e))?;
         let made = make_file(&path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let opened = |source| StoreError::Open {
-            path: path.clone(),
-            source,
-        };
+        let opened = |e| StoreError::Open(path.clone(), e);
         let mut connection = Connection::open_with_flags(&path, flags).map_err(opened)?;
         connection.busy_timeout(BUSY).map_err(opened)?;
         // Looked at before anything is written: a foreign or newer file stays as it is.
@@ -97,7 +93,7 @@ impl Store {
             .map_err(opened)?;
         schema::migrate(&mut connection, &path)?;
         if made {
-            sync_directory(state_dir)?;
+            sync(state_dir).map_err(|e| StoreError::Make(state_dir.to_owned(), e))?;
         }
         let file = identity(&path)?;
         Ok(Self {
@@ -119,17 +115,14 @@ impl Store {
             Ok(found) if found.len() == 0 && wal_bytes(&path) == 0 => return Ok(None),
             Ok(_) => {}
             Err(e) if absent(&e) => return Ok(None),
-            Err(source) => return Err(StoreError::Reach { path, source }),
+            Err(e) => return Err(StoreError::Reach(path, e)),
         }
         let mode = if wal_bytes(&path) > 0 || beside(&path, "-shm").exists() {
             "mode=ro"
         } else {
             "immutable=1"
         };
-        let opened = |source| StoreError::Open {
-            path: path.clone(),
-            source,
-        };
+        let opened = |e| StoreError::Open(path.clone(), e);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
         let connection = Connection::open_with_flags(uri(&path, mode), flags).map_err(opened)?;
         connection.busy_timeout(BUSY).map_err(opened)?;
@@ -157,9 +150,7 @@ impl Store {
     fn still_there(&self) -> Result<(), StoreError> {
         match identity(&self.path) {
             Ok(found) if found == self.file => Ok(()),
-            _ => Err(StoreError::Gone {
-                path: self.path.clone(),
-            }),
+            _ => Err(StoreError::Gone(self.path.clone())),
         }
     }
 
@@ -181,33 +172,29 @@ impl Store {
             let transaction =
                 rusqlite::Transaction::new_unchecked(&connection, rusqlite::TransactionBehavior::Immediate)?;
             let (value, commit) = work(&transaction)?;
-            if commit {
-                transaction.commit()?;
+            let end = if commit {
+                transaction.commit()
             } else {
-                transaction.rollback()?;
-            }
-            Ok(value)
+                transaction.rollback()
+            };
+            end.map(|()| value)
         };
-        all().map_err(|source| StoreError::Write {
-            path: self.path.clone(),
-            source,
-        })
+        all().map_err(|e| StoreError::Write(self.path.clone(), e))
+    }
+
+    /// Executes one statement, durably.
+    fn execute(&self, sql: &str, values: impl rusqlite::Params) -> Result<(), StoreError> {
+        self.write(|db| db.run(sql, values))
     }
 
     /// Runs `work`, which only reads.
     fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
-        work(&self.connection()).map_err(|source| StoreError::Read {
-            path: self.path.clone(),
-            source,
-        })
+        work(&self.connection()).map_err(|e| StoreError::Read(self.path.clone(), e))
     }
 }
 
 fn identity(path: &Path) -> Result<(u64, u64), StoreError> {
-    let found = std::fs::metadata(path).map_err(|source| StoreError::Reach {
-        path: path.to_owned(),
-        source,
-    })?;
+    let found = std::fs::metadata(path).map_err(|e| StoreError::Reach(path.to_owned(), e))?;
     Ok((found.dev(), found.ino()))
 }
 
@@ -224,20 +211,13 @@ fn make_directories(path: &Path) -> Result<(), StoreError> {
                 other => other?,
             }
             if let Some(parent) = dir.parent() {
-                let parent = if parent.as_os_str().is_empty() {
-                    Path::new(".")
-                } else {
-                    parent
-                };
-                sync(parent)?;
+                let here = parent.as_os_str().is_empty();
+                sync(if here { Path::new(".") } else { parent })?;
             }
         }
         Ok(())
     };
-    make(path).map_err(|source| StoreError::Make {
-        path: path.to_owned(),
-        source,
-    })
+    make(path).map_err(|e| StoreError::Make(path.to_owned(), e))
 }
 
 /// Makes an empty file of mode 0600 when there is none; the database's own would be as wide as the umask allows.
@@ -245,18 +225,8 @@ fn make_file(path: &Path) -> Result<bool, StoreError> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(_) => Ok(true),
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        Err(source) => Err(StoreError::Make {
-            path: path.to_owned(),
-            source,
-        }),
+        Err(e) => Err(StoreError::Make(path.to_owned(), e)),
     }
-}
-
-fn sync_directory(path: &Path) -> Result<(), StoreError> {
-    sync(path).map_err(|source| StoreError::Make {
-        path: path.to_owned(),
-        source,
-    })
 }
 
 fn sync(directory: &Path) -> io::Result<()> {

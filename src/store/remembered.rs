@@ -4,53 +4,47 @@
 //! Invariant: a hold is only ever extended; one that has run out counts for nothing.
 
 use super::columns::{Stamp, path_value};
+use super::statements::Statements as _;
 use super::{Store, StoreError};
 use crate::path::RelPath;
 use chrono::{DateTime, Utc};
 use rusqlite::types::ValueRef;
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{Row, params};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 impl Store {
     /// The id of the marker that was last seen at `path` by this backup.
     pub fn marker_of(&self, backup: &str, path: &Path) -> Result<Option<String>, StoreError> {
+        let values = params![backup, path_value(path.as_os_str().as_bytes())];
         self.read(|db| {
-            db.query_row(
+            db.first(
                 "SELECT id FROM markers WHERE backup = ?1 AND path = ?2",
-                params![backup, path_value(path.as_os_str().as_bytes())],
+                values,
                 |row| row.get(0),
             )
-            .optional()
         })
     }
 
     /// Notes the id of the marker at `path`; replaces an earlier one.
     pub fn remember_marker(&self, backup: &str, path: &Path, id: &str) -> Result<(), StoreError> {
-        self.write(|db| {
-            db.execute(
-                "INSERT INTO markers (backup, path, id) VALUES (?1, ?2, ?3)
-                 ON CONFLICT DO UPDATE SET id = excluded.id",
-                params![backup, path_value(path.as_os_str().as_bytes()), id],
-            )
-            .map(drop)
-        })
+        let sql = "INSERT INTO markers (backup, path, id) VALUES (?1, ?2, ?3)
+             ON CONFLICT DO UPDATE SET id = excluded.id";
+        self.execute(sql, params![backup, path_value(path.as_os_str().as_bytes()), id])
     }
 
     /// Files below `source` that may not be deleted yet, in path order.
     pub fn holds(&self, source: &Path, now: DateTime<Utc>) -> Result<Vec<RelPath>, StoreError> {
-        let mut paths: Vec<RelPath> = self.read(|db| {
-            let mut statement = db.prepare("SELECT path FROM holds WHERE source = ?1 AND until > ?2")?;
-            let source = path_value(source.as_os_str().as_bytes());
-            let rows = statement.query_map(params![source, Stamp(now)], |row| {
-                let value = row.get_ref(0)?;
-                Ok(match value {
-                    ValueRef::Text(bytes) | ValueRef::Blob(bytes) => RelPath::new(bytes),
-                    _ => None,
-                })
-            })?;
-            rows.filter_map(Result::transpose).collect()
-        })?;
+        let source = path_value(source.as_os_str().as_bytes());
+        let path = |row: &Row<'_>| {
+            Ok(match row.get_ref(0)? {
+                ValueRef::Text(bytes) | ValueRef::Blob(bytes) => RelPath::new(bytes),
+                _ => None,
+            })
+        };
+        let sql = "SELECT path FROM holds WHERE source = ?1 AND until > ?2";
+        let paths = self.read(|db| db.rows(sql, params![source, Stamp(now)], path))?;
+        let mut paths: Vec<RelPath> = paths.into_iter().flatten().collect();
         paths.sort();
         Ok(paths)
     }
@@ -81,12 +75,7 @@ impl Store {
 
     /// Notes what a look at a copy after its own run found.
     pub fn record_verification(&self, copy: &str, at: DateTime<Utc>, ok: bool, detail: &str) -> Result<(), StoreError> {
-        self.write(|db| {
-            db.execute(
-                "INSERT INTO verifications (copy, at, ok, detail) VALUES (?1, ?2, ?3, ?4)",
-                params![copy, Stamp(at), ok, detail],
-            )
-            .map(drop)
-        })
+        let sql = "INSERT INTO verifications (copy, at, ok, detail) VALUES (?1, ?2, ?3, ?4)";
+        self.execute(sql, params![copy, Stamp(at), ok, detail])
     }
 }

@@ -6,13 +6,15 @@
 //! schedule is as it was when the tick was decided, together with the runs that it begins.
 
 use super::columns::{Stamp, from_word};
+use super::journal::begin_run;
+use super::statements::Statements as _;
 use super::{Store, StoreError, alive};
 use crate::model::JobName;
 use crate::model::backoff::BackOffState;
 pub use crate::run::Occurrence;
 use chrono::{DateTime, Utc};
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -35,17 +37,37 @@ pub struct ScheduleAdvance {
 }
 
 /// What was decided about a job at an instant, or at a row of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Decision {
+    #[serde(skip)]
     pub job: JobName,
-    /// The first instant, and its schedule.
-    pub first: Occurrence,
+    /// The schedule.
+    pub schedule: String,
+    /// The first instant it applies to: RFC 3339, UTC.
+    pub first: DateTime<Utc>,
+    /// The last instant it applies to: RFC 3339, UTC.
     pub last: DateTime<Utc>,
+    /// Number of instants.
     pub count: u64,
-    /// There are more than were counted.
+    /// There are more instants than were counted.
     pub more: bool,
+    /// `ran`, `missed`, `skipped-overlap`, `queued`, `backed-off`, `paused` or `dropped`.
+    #[serde(rename = "decision")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub verdict: FiringVerdict,
+    /// The reason, in one line.
     pub reason: String,
+}
+
+impl Decision {
+    /// The first instant, with its schedule.
+    pub fn occurrence(&self) -> Occurrence {
+        Occurrence {
+            schedule: self.schedule.clone(),
+            instant: self.first,
+        }
+    }
 }
 
 /// What was decided.
@@ -70,16 +92,6 @@ pub enum FiringVerdict {
 }
 
 impl FiringVerdict {
-    const ALL: [Self; 7] = [
-        Self::Ran,
-        Self::Missed,
-        Self::SkippedOverlap,
-        Self::Queued,
-        Self::BackedOff,
-        Self::Paused,
-        Self::Dropped,
-    ];
-
     /// The word in the store, in JSON and in text.
     pub fn word(self) -> &'static str {
         match self {
@@ -102,7 +114,7 @@ impl ToSql for FiringVerdict {
 
 impl FromSql for FiringVerdict {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        from_word(&Self::ALL, Self::word, value)
+        from_word(value)
     }
 }
 
@@ -159,12 +171,15 @@ impl Agenda {
     }
 }
 
-/// A decision as the store holds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "DecisionDocument"))]
 pub struct StoredDecision {
-    /// When it was made, the last time that it was.
+    /// When it was made: RFC 3339, UTC.
     pub at: DateTime<Utc>,
+    #[serde(flatten)]
     pub decision: Decision,
+    /// The run that was started.
     pub run: Option<String>,
 }
 
@@ -176,21 +191,18 @@ impl Store {
             if !db.table_exists(None, "schedules")? {
                 return Ok(found);
             }
-            let mut schedules = db.prepare_cached("SELECT schedule, definition, since, handled FROM schedules")?;
-            for row in schedules.query_map([], |row| Ok((row.get(0)?, state(row, 1)?)))? {
-                let (name, state) = row?;
-                found.schedules.insert(name, state);
-            }
-            let mut queue = db.prepare_cached("SELECT job, schedule, instant FROM queue")?;
-            for row in queue.query_map([], |row| Ok((row.get::<_, JobName>(0)?, occurrence(row, 1)?)))? {
-                let (job, occurrence) = row?;
-                found.queue.insert(job, occurrence);
-            }
-            let mut back_offs = db.prepare_cached("SELECT job, failures, opened, open_until FROM back_offs")?;
-            for row in back_offs.query_map([], |row| Ok((row.get::<_, JobName>(0)?, back_off(row, 1)?)))? {
-                let (job, state) = row?;
-                found.back_offs.insert(job, state);
-            }
+            let schedules = "SELECT schedule, definition, since, handled FROM schedules";
+            found
+                .schedules
+                .extend(db.rows(schedules, [], |row| Ok((row.get(0)?, state(row, 1)?)))?);
+            let queue = "SELECT job, schedule, instant FROM queue";
+            found
+                .queue
+                .extend(db.rows(queue, [], |row| Ok((row.get(0)?, occurrence(row, 1)?)))?);
+            let back_offs = "SELECT job, failures, opened, open_until FROM back_offs";
+            found
+                .back_offs
+                .extend(db.rows(back_offs, [], |row| Ok((row.get(0)?, back_off(row, 1)?)))?);
             Ok(found)
         })
     }
@@ -217,25 +229,18 @@ impl Store {
                 }
             }
             for run in &turn.runs {
-                db.execute(
-                    "INSERT INTO runs (run, command, begun_at, process) VALUES (?1, ?2, ?3, ?4)",
-                    params![run.run, command, now, alive::token()],
-                )?;
+                begin_run(db, &run.run, command, now)?;
                 for claim in &run.occurrences {
-                    db.execute(
-                        "INSERT INTO claims (schedule, instant, run, at) VALUES (?1, ?2, ?3, ?4)",
-                        params![claim.schedule, Stamp(claim.instant), run.run, now],
-                    )?;
+                    let sql = "INSERT INTO claims (schedule, instant, run, at) VALUES (?1, ?2, ?3, ?4)";
+                    db.run(sql, params![claim.schedule, Stamp(claim.instant), run.run, now])?;
                 }
                 for decision in &run.jobs {
                     insert_decision(db, decision, Some(&run.run), now)?;
                 }
             }
             for (job, waiting) in &turn.queue {
-                db.execute(
-                    "INSERT OR REPLACE INTO queue (job, schedule, instant) VALUES (?1, ?2, ?3)",
-                    params![job, waiting.schedule, Stamp(waiting.instant)],
-                )?;
+                let sql = "INSERT OR REPLACE INTO queue (job, schedule, instant) VALUES (?1, ?2, ?3)";
+                db.run(sql, params![job, waiting.schedule, Stamp(waiting.instant)])?;
             }
             Ok(true)
         })
@@ -247,10 +252,7 @@ impl Store {
         if self.back_off(job)?.is_none_or(|state| state.open_until.is_none()) {
             return Ok(());
         }
-        self.write(|db| {
-            db.execute("UPDATE back_offs SET run = ?2 WHERE job = ?1", params![job, run])
-                .map(drop)
-        })
+        self.execute("UPDATE back_offs SET run = ?2 WHERE job = ?1", params![job, run])
     }
 
     /// After a target ended: `decide` gets the back-off before, and gives the new one.
@@ -267,13 +269,12 @@ impl Store {
         self.write(|db| {
             let after = decide(find_back_off(db, job)?.unwrap_or_default());
             if after == never {
-                return db.execute("DELETE FROM back_offs WHERE job = ?1", [job]).map(drop);
+                return db.run("DELETE FROM back_offs WHERE job = ?1", [job]);
             }
-            db.execute(
+            db.run(
                 "INSERT OR REPLACE INTO back_offs (job, failures, opened, open_until, run) VALUES (?1, ?2, ?3, ?4, NULL)",
                 params![job, after.failures, after.opened.map(Stamp), after.open_until.map(Stamp)],
             )
-            .map(drop)
         })
     }
 
@@ -284,12 +285,9 @@ impl Store {
     /// Targets that were tried in a run whose process is gone, and never came to an end there.
     pub fn lost_attempts(&self) -> Result<Vec<JobName>, StoreError> {
         self.read(|db| {
-            let mut statement = db.prepare_cached(
-                "SELECT job, process FROM back_offs JOIN runs ON runs.run = back_offs.run
-                 WHERE finished_at IS NULL ORDER BY job",
-            )?;
-            let rows = statement.query_map([], |row| Ok((row.get::<_, JobName>(0)?, row.get::<_, String>(1)?)))?;
-            let rows: Vec<(JobName, String)> = rows.collect::<rusqlite::Result<_>>()?;
+            let sql = "SELECT job, process FROM back_offs JOIN runs ON runs.run = back_offs.run
+                 WHERE finished_at IS NULL ORDER BY job";
+            let rows = db.rows(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
             let gone = |(job, process): (JobName, String)| (!alive::is_alive(&process)).then_some(job);
             Ok(rows.into_iter().filter_map(gone).collect())
         })
@@ -301,11 +299,9 @@ impl Store {
             if !db.table_exists(None, "decisions")? {
                 return Ok(Vec::new());
             }
-            let mut statement = db.prepare_cached(
-                "SELECT at, job, schedule, instant, last, count, more, decision, reason, run FROM decisions
-                 WHERE job = ?1 ORDER BY seq DESC LIMIT ?2",
-            )?;
-            statement.query_map(params![of, limit], stored_decision)?.collect()
+            let sql = "SELECT at, job, schedule, instant, last, count, more, decision, reason, run FROM decisions
+                 WHERE job = ?1 ORDER BY seq DESC LIMIT ?2";
+            db.rows(sql, params![of, limit], stored_decision)
         })
     }
 
@@ -315,31 +311,23 @@ impl Store {
             if !db.table_exists(None, "claims")? {
                 return Ok(Vec::new());
             }
-            let mut statement =
-                db.prepare_cached("SELECT schedule, instant FROM claims WHERE run = ?1 ORDER BY instant, schedule")?;
-            statement.query_map([run], |row| occurrence(row, 0))?.collect()
+            let sql = "SELECT schedule, instant FROM claims WHERE run = ?1 ORDER BY instant, schedule";
+            db.rows(sql, [run], |row| occurrence(row, 0))
         })
     }
 }
 
 /// Moves a schedule on. False when it has changed since.
 fn advance(db: &Connection, step: &ScheduleAdvance) -> rusqlite::Result<bool> {
-    let found = db
-        .prepare_cached("SELECT definition, since, handled FROM schedules WHERE schedule = ?1")?
-        .query_row([&step.schedule], |row| state(row, 0))
-        .optional()?;
+    let sql = "SELECT definition, since, handled FROM schedules WHERE schedule = ?1";
+    let found = db.first(sql, [&step.schedule], |row| state(row, 0))?;
     if found != step.before {
         return Ok(false);
     }
-    let after = &step.after;
-    db.execute(
+    let (after, since, handled) = (&step.after, Stamp(step.after.since), Stamp(step.after.handled));
+    db.run(
         "INSERT OR REPLACE INTO schedules (schedule, definition, since, handled) VALUES (?1, ?2, ?3, ?4)",
-        params![
-            step.schedule,
-            after.definition,
-            Stamp(after.since),
-            Stamp(after.handled)
-        ],
+        params![step.schedule, after.definition, since, handled],
     )?;
     Ok(true)
 }
@@ -356,24 +344,24 @@ fn repeat_decision(db: &Connection, decision: &Decision, now: Stamp) -> rusqlite
             decision.count as i64,
             decision.more,
             decision.job,
-            decision.first.schedule,
+            decision.schedule,
             decision.verdict,
             decision.reason,
-            Stamp(decision.first.instant),
+            Stamp(decision.first),
         ],
     )?;
     Ok(changed > 0)
 }
 
 fn insert_decision(db: &Connection, decision: &Decision, run: Option<&str>, now: Stamp) -> rusqlite::Result<()> {
-    db.execute(
+    db.run(
         "INSERT INTO decisions (at, job, schedule, instant, last, count, more, decision, reason, run)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         params![
             now,
             decision.job,
-            decision.first.schedule,
-            Stamp(decision.first.instant),
+            decision.schedule,
+            Stamp(decision.first),
             Stamp(decision.last),
             decision.count as i64,
             decision.more,
@@ -382,13 +370,11 @@ fn insert_decision(db: &Connection, decision: &Decision, run: Option<&str>, now:
             run,
         ],
     )
-    .map(drop)
 }
 
 fn find_back_off(db: &Connection, job: &JobName) -> rusqlite::Result<Option<BackOffState>> {
-    db.prepare_cached("SELECT failures, opened, open_until FROM back_offs WHERE job = ?1")?
-        .query_row([job], |row| back_off(row, 0))
-        .optional()
+    let sql = "SELECT failures, opened, open_until FROM back_offs WHERE job = ?1";
+    db.first(sql, [job], |row| back_off(row, 0))
 }
 
 fn state(row: &Row<'_>, from: usize) -> rusqlite::Result<ScheduleState> {
@@ -421,7 +407,8 @@ fn stored_decision(row: &Row<'_>) -> rusqlite::Result<StoredDecision> {
         at: row.get::<_, Stamp>(0)?.0,
         decision: Decision {
             job: row.get(1)?,
-            first: occurrence(row, 2)?,
+            schedule: row.get(2)?,
+            first: row.get::<_, Stamp>(3)?.0,
             last: row.get::<_, Stamp>(4)?.0,
             count: count.unsigned_abs(),
             more: row.get(6)?,

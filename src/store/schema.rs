@@ -141,16 +141,12 @@ pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 /// The file's schema, 0 for an empty one; refuses what is newer or not ours.
 pub(super) fn inspect(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
     let ask = |name: &str| {
-        connection
-            .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
-            .map_err(|source| StoreError::Open {
-                path: path.to_owned(),
-                source,
-            })
+        let found = connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        found.map_err(|e| StoreError::Open(path.to_owned(), e))
     };
     let (id, found, tables) = (ask("application_id")?, ask("user_version")?, ask("schema_version")?);
     if id != APPLICATION_ID && (id != 0 || found != 0 || tables != 0) {
-        return Err(StoreError::Foreign { path: path.to_owned() });
+        return Err(StoreError::Foreign(path.to_owned()));
     }
     if found > VERSION {
         return Err(StoreError::Newer {
@@ -178,10 +174,7 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), St
         transaction.pragma_update(None, "user_version", VERSION.max(version(&transaction)?))?;
         transaction.commit()
     };
-    all().map_err(|source| StoreError::Write {
-        path: path.to_owned(),
-        source,
-    })
+    all().map_err(|e| StoreError::Write(path.to_owned(), e))
 }
 
 fn version(connection: &Connection) -> rusqlite::Result<i64> {

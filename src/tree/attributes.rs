@@ -59,31 +59,29 @@ pub(super) fn kept(result: Result<(), Errno>) -> Result<bool, Errno> {
     }
 }
 
-impl Attributes {
-    pub(super) fn times(&self) -> Timestamps {
-        let time = Timespec {
-            tv_sec: i64::try_from(self.mtime_ns.div_euclid(1_000_000_000)).unwrap_or(i64::MAX),
-            tv_nsec: i64::try_from(self.mtime_ns.rem_euclid(1_000_000_000)).unwrap_or(0),
-        };
-        Timestamps {
-            last_access: time,
-            last_modification: time,
-        }
+/// Both times of a file, from nanoseconds since the Unix epoch.
+pub(super) fn times(mtime_ns: i128) -> Timestamps {
+    let time = Timespec {
+        tv_sec: i64::try_from(mtime_ns.div_euclid(1_000_000_000)).unwrap_or(i64::MAX),
+        tv_nsec: i64::try_from(mtime_ns.rem_euclid(1_000_000_000)).unwrap_or(0),
+    };
+    Timestamps {
+        last_access: time,
+        last_modification: time,
     }
+}
 
+impl Attributes {
     /// Gives them to an open file or directory. Owner first, whose change clears the set-id bits and capabilities; time last.
     pub(super) fn apply(&self, fd: &impl AsFd) -> Result<Lacking, Errno> {
         let mut lacking = Lacking::default();
         let mut mode = self.mode;
-        match self.owner {
-            None => lacking.owners = true,
-            Some((uid, gid, with)) => {
-                let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
-                if kept(rustix::fs::fchown(fd, Some(uid), Some(gid)))? {
-                    mode = with;
-                } else {
-                    lacking.owners = true;
-                }
+        lacking.owners = true;
+        if let Some((uid, gid, with)) = self.owner {
+            let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+            if kept(rustix::fs::fchown(fd, Some(uid), Some(gid)))? {
+                mode = with;
+                lacking.owners = false;
             }
         }
         for (key, value) in &self.xattrs {
@@ -97,7 +95,7 @@ impl Attributes {
             }
         }
         kept(rustix::fs::fchmod(fd, Mode::from_raw_mode(mode)))?;
-        kept(rustix::fs::futimens(fd, &self.times()))?;
+        kept(rustix::fs::futimens(fd, &times(self.mtime_ns)))?;
         // A file system may take what it does not keep.
         let got = rustix::fs::fstat(fd)?;
         lacking.modes = got.st_mode & 0o7777 != mode;

@@ -6,11 +6,11 @@
 //! Invariant: a draft in which anything was not made durable, or could not be, can never be published; dropped
 //! unpublished it takes all that is in it along.
 
-use super::attributes::{Attributes, Lacking, cannot, kept};
+use super::attributes::{Attributes, Lacking, cannot, kept, times};
 use super::debris::remove_tree;
 use super::handle::{Dir, TreeError};
-use super::publish::DRAFT;
-use rustix::fs::{AtFlags, FlockOperation, Gid, Mode, OFlags, RenameFlags, Uid};
+use super::publish::{DRAFT, name_draft};
+use rustix::fs::{AtFlags, FlockOperation, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -113,24 +113,12 @@ impl TreeDraft {
             Err(e) if cannot(e) => return Ok(false),
             Err(e) => return Err(fail(e)),
         }
+        let own = AtFlags::SYMLINK_NOFOLLOW;
         if let Some((uid, gid, _)) = wanted.owner {
             let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
-            kept(rustix::fs::chownat(
-                dir,
-                name_os,
-                Some(uid),
-                Some(gid),
-                AtFlags::SYMLINK_NOFOLLOW,
-            ))
-            .map_err(fail)?;
+            kept(rustix::fs::chownat(dir, name_os, Some(uid), Some(gid), own)).map_err(fail)?;
         }
-        kept(rustix::fs::utimensat(
-            dir,
-            name_os,
-            &wanted.times(),
-            AtFlags::SYMLINK_NOFOLLOW,
-        ))
-        .map_err(fail)?;
+        kept(rustix::fs::utimensat(dir, name_os, &times(wanted.mtime_ns), own)).map_err(fail)?;
         Ok(true)
     }
 
@@ -162,9 +150,8 @@ impl TreeDraft {
 
     /// Gives the directory `dir` of this tree its attributes and makes it durable: after all that it holds.
     pub fn finish_dir(&self, dir: &Dir, wanted: &Attributes) -> Result<Lacking, TreeError> {
-        let lacking = wanted
-            .apply(dir)
-            .map_err(|e| TreeError::at("set the attributes of", dir.path(), e))?;
+        let lacking = wanted.apply(dir);
+        let lacking = lacking.map_err(|e| TreeError::at("set the attributes of", dir.path(), e))?;
         self.sync_dir(dir)?;
         Ok(lacking)
     }
@@ -181,7 +168,6 @@ impl TreeDraft {
     }
 
     /// Gives it its final name, which must be free. Durable only after the directory's sync.
-    #[expect(clippy::disallowed_methods, reason = "never over anything: NOREPLACE")]
     pub fn publish(mut self) -> Result<(), TreeError> {
         let whole = self.sealed.load(Ordering::Relaxed)
             && self.unsynced.load(Ordering::Relaxed) == 0
@@ -190,14 +176,7 @@ impl TreeDraft {
         if !whole {
             return Err(fail(std::io::Error::other("its content was not made durable")));
         }
-        rustix::fs::renameat_with(
-            &self.dir,
-            self.temp_name().as_str(),
-            &self.dir,
-            self.name.as_str(),
-            RenameFlags::NOREPLACE,
-        )
-        .map_err(|e| fail(e.into()))?;
+        name_draft(&self.dir, &self.name).map_err(|e| fail(e.into()))?;
         self.gone = true;
         Ok(())
     }
@@ -245,9 +224,8 @@ impl NewFile<'_> {
     /// Gives it its attributes, makes it durable, and drops it from the page cache, so that the next read
     /// reads the disk.
     pub fn finish(mut self, wanted: &Attributes) -> Result<Lacking, TreeError> {
-        let lacking = wanted
-            .apply(&self.file)
-            .map_err(|e| self.error("set the attributes of", e))?;
+        let lacking = wanted.apply(&self.file);
+        let lacking = lacking.map_err(|e| self.error("set the attributes of", e))?;
         if let Err(e) = self.file.sync_all() {
             // The kernel may have dropped its pages; a second sync would report success for data that is not there.
             self.tree.poisoned.store(true, Ordering::Relaxed);

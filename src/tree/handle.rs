@@ -45,6 +45,15 @@ impl TreeError {
     }
 }
 
+/// `None` for what is not there.
+pub fn if_there<T>(found: Result<T, TreeError>) -> Result<Option<T>, TreeError> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(e) if e.errno() == Some(Errno::NOENT) => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
 #[derive(Debug)]
 pub struct Dir {
     fd: OwnedFd,
@@ -71,10 +80,8 @@ impl Dir {
     /// Opens a directory that the user named: symlinks in this path are followed, as everywhere in Unix.
     pub fn open(path: &Path) -> Result<Self, TreeError> {
         let fd = rustix::fs::open(path, DIR_FLAGS, Mode::empty()).map_err(|e| TreeError::at("open", path, e))?;
-        Ok(Self {
-            fd,
-            path: path.to_owned(),
-        })
+        let path = path.to_owned();
+        Ok(Self { fd, path })
     }
 
     /// Where it was opened, for messages.
@@ -89,10 +96,8 @@ impl Dir {
     /// A second handle of the same directory.
     pub fn try_clone(&self) -> Result<Self, TreeError> {
         let fd = self.fd.try_clone().map_err(|e| TreeError::at("open", &self.path, e))?;
-        Ok(Self {
-            fd,
-            path: self.path.clone(),
-        })
+        let path = self.path.clone();
+        Ok(Self { fd, path })
     }
 
     pub fn id(&self) -> Result<(u64, u64), TreeError> {
@@ -120,37 +125,27 @@ impl Dir {
     pub fn open_dir(&self, rel: &[u8], cross_mounts: bool) -> Result<Self, TreeError> {
         let mut fd: Option<OwnedFd> = None;
         for piece in pieces(rel) {
-            let from = fd.as_ref().map_or(self.fd.as_fd(), AsFd::as_fd);
-            let next = rustix::fs::openat2(
-                from,
+            let (from, piece) = (
+                fd.as_ref().map_or(self.fd.as_fd(), AsFd::as_fd),
                 OsStr::from_bytes(piece),
-                DIR_FLAGS,
-                Mode::empty(),
-                resolve(cross_mounts),
-            )
-            .map_err(|e| TreeError::at("open", &self.path_of(rel), e))?;
-            fd = Some(next);
+            );
+            let next = rustix::fs::openat2(from, piece, DIR_FLAGS, Mode::empty(), resolve(cross_mounts));
+            fd = Some(next.map_err(|e| TreeError::at("open", &self.path_of(rel), e))?);
         }
         let Some(fd) = fd else {
             return self.try_clone();
         };
-        Ok(Self {
-            fd,
-            path: self.path_of(rel),
-        })
+        let path = self.path_of(rel);
+        Ok(Self { fd, path })
     }
 
     /// Opens the file `name` in this directory for reading, never blocking, never following.
     pub fn open_file(&self, name: &[u8], cross_mounts: bool) -> Result<File, TreeError> {
-        rustix::fs::openat2(
-            &self.fd,
-            OsStr::from_bytes(name),
-            FILE_FLAGS,
-            Mode::empty(),
-            resolve(cross_mounts),
-        )
-        .map(File::from)
-        .map_err(|e| TreeError::at("open", &self.path_of(name), e))
+        let (name_os, how) = (OsStr::from_bytes(name), resolve(cross_mounts));
+        let opened = rustix::fs::openat2(&self.fd, name_os, FILE_FLAGS, Mode::empty(), how);
+        opened
+            .map(File::from)
+            .map_err(|e| TreeError::at("open", &self.path_of(name), e))
     }
 
     /// What `name` in this directory is, without following it. `path` becomes the entry's path.
@@ -162,11 +157,9 @@ impl Dir {
 
     /// True when something of that name exists here, whatever it is.
     pub fn has(&self, name: &[u8]) -> Result<bool, TreeError> {
-        match rustix::fs::statat(&self.fd, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(_) => Ok(true),
-            Err(Errno::NOENT) => Ok(false),
-            Err(e) => Err(TreeError::at("read", &self.path_of(name), e)),
-        }
+        let found = rustix::fs::statat(&self.fd, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW);
+        let found = found.map_err(|e| TreeError::at("read", &self.path_of(name), e));
+        if_there(found).map(|found| found.is_some())
     }
 
     /// The target of the symlink `name`.
@@ -326,11 +319,10 @@ impl<'a> Opener<'a> {
 
     /// The directory that holds `path`.
     pub fn dir(&mut self, path: &RelPath) -> Result<&Dir, TreeError> {
-        let bytes = path.as_bytes();
-        let Some(cut) = bytes.iter().rposition(|b| *b == b'/') else {
+        let parent = path.parent_bytes();
+        if parent.is_empty() {
             return Ok(self.root);
-        };
-        let parent = bytes.get(..cut).unwrap_or_default();
+        }
         let known = self.last.as_ref().is_some_and(|(at, _)| **at == *parent);
         if !known {
             let dir = self.root.open_dir(parent, self.cross_mounts)?;
@@ -357,11 +349,8 @@ pub fn create_dir_all(path: &Path) -> Result<Dir, TreeError> {
             Err(e) if e.errno() == Some(Errno::NOENT) => match (at.parent(), at.file_name()) {
                 (Some(parent), Some(name)) => {
                     missing.push(name);
-                    at = if parent.as_os_str().is_empty() {
-                        Path::new(".")
-                    } else {
-                        parent
-                    };
+                    let here = parent.as_os_str().is_empty();
+                    at = if here { Path::new(".") } else { parent };
                 }
                 _ => return Err(e),
             },

@@ -7,6 +7,7 @@
 
 use super::handle::{Dir, TreeError};
 use crate::clock::Stopwatch;
+use crate::units::show_duration;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use std::os::fd::{AsFd, OwnedFd};
@@ -18,17 +19,14 @@ pub struct Lock {
     _fd: OwnedFd,
 }
 
-/// Why a lock could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Another process has it.
     #[error("another run holds the lock on `{path}`{}", .holder.map(|h| format!(" ({h})")).unwrap_or_default())]
     Held {
         path: String,
         /// The holder, if known.
         holder: Option<LockHolder>,
     },
-    /// It could not be asked for.
     #[error(transparent)]
     Tree(#[from] TreeError),
 }
@@ -42,14 +40,8 @@ pub struct LockHolder {
 impl std::fmt::Display for LockHolder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "pid {}", self.pid)?;
-        match self.age {
-            Some(age) => write!(
-                f,
-                ", running for {}",
-                crate::units::show_duration(Duration::from_secs(age.as_secs()))
-            ),
-            None => Ok(()),
-        }
+        let Some(age) = self.age else { return Ok(()) };
+        write!(f, ", running for {}", show_duration(Duration::from_secs(age.as_secs())))
     }
 }
 
@@ -62,13 +54,8 @@ pub struct Patience<'a> {
 
 pub fn lock_dir(dir: &Dir, patience: Patience<'_>) -> Result<Lock, LockError> {
     // A description of its own: the lock must not be shared with, or dropped by, other handles.
-    let fd = rustix::fs::openat(
-        dir,
-        ".",
-        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
-    .map_err(|e| TreeError::at("lock", dir.path(), e))?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let fd = rustix::fs::openat(dir, ".", flags, Mode::empty()).map_err(|e| TreeError::at("lock", dir.path(), e))?;
     lock(&fd, dir.path(), patience).map(|()| Lock { _fd: fd })
 }
 
@@ -108,9 +95,8 @@ fn holder(fd: &OwnedFd) -> Option<LockHolder> {
     let (major, minor) = (rustix::fs::major(stat.st_dev), rustix::fs::minor(stat.st_dev));
     let place = format!("{major:02x}:{minor:02x}:{}", stat.st_ino);
     let table = std::fs::read_to_string("/proc/locks").ok()?;
-    let line = table
-        .lines()
-        .find(|l| l.contains(" FLOCK ") && l.split(' ').any(|word| word == place))?;
+    let held = |line: &&str| line.contains(" FLOCK ") && line.split(' ').any(|word| word == place);
+    let line = table.lines().find(held)?;
     let pid = line.split_ascii_whitespace().nth(4)?.parse().ok()?;
     Some(LockHolder { pid, age: age(pid) })
 }
@@ -118,14 +104,9 @@ fn holder(fd: &OwnedFd) -> Option<LockHolder> {
 fn age(pid: u32) -> Option<Duration> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The command in parentheses may hold anything; the fields count from its end.
-    let ticks: u64 = stat
-        .rsplit_once(')')?
-        .1
-        .split_ascii_whitespace()
-        .nth(19)?
-        .parse()
-        .ok()?;
-    let up = std::fs::read_to_string(Path::new("/proc/uptime")).ok()?;
+    let (_, fields) = stat.rsplit_once(')')?;
+    let ticks: u64 = fields.split_ascii_whitespace().nth(19)?.parse().ok()?;
+    let up = std::fs::read_to_string("/proc/uptime").ok()?;
     let up: f64 = up.split_ascii_whitespace().next()?.parse().ok()?;
     let started = ticks as f64 / rustix::param::clock_ticks_per_second() as f64;
     Duration::try_from_secs_f64((up - started).max(0.0)).ok()

@@ -4,9 +4,10 @@
 //! handle, and only then given their name. Every way down goes through handles that follow no symlink.
 //! Invariant: an existing file stays unless `force` was given, and an existing directory always stays.
 
-use super::handle::{Dir, TreeError};
+use super::attributes::times;
+use super::handle::{Dir, TreeError, if_there};
 use crate::path::RelPath;
-use rustix::fs::{AtFlags, FlockOperation, Gid, Mode, OFlags, RenameFlags, Timespec, Timestamps, Uid};
+use rustix::fs::{AtFlags, FlockOperation, Gid, Mode, OFlags, RenameFlags, Uid};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -32,13 +33,12 @@ pub struct RestoreTarget<'a> {
 
 /// A file that has no name yet that anybody knows.
 #[derive(Debug)]
-pub struct Unnamed<'t> {
+pub struct Unnamed {
     dir: Dir,
     temp: String,
     pub file: File,
     force: bool,
     done: bool,
-    _target: std::marker::PhantomData<&'t ()>,
 }
 
 impl<'a> RestoreTarget<'a> {
@@ -54,15 +54,11 @@ impl<'a> RestoreTarget<'a> {
 
     /// The directory that holds `path`; made, with all above it, where it lacks.
     pub fn parent(&self, path: &RelPath) -> Result<Dir, TreeError> {
-        let Some(parent) = path.parent() else {
-            return self.root.try_clone();
-        };
-        match self.root.open_dir(parent.as_bytes(), false) {
-            Err(e) if e.errno() == Some(Errno::NOENT) => {}
-            other => return other,
+        if let Some(dir) = if_there(self.root.open_dir(path.parent_bytes(), false))? {
+            return Ok(dir);
         }
         let mut dir = self.root.try_clone()?;
-        for name in parent.components() {
+        for name in path.parent_bytes().split(|b| *b == b'/') {
             dir.make_dir(name, 0o700)?;
             dir = dir.open_dir(name, false)?;
         }
@@ -76,7 +72,7 @@ impl<'a> RestoreTarget<'a> {
     }
 
     /// Starts a file that will be at `path`.
-    pub fn file(&self, path: &RelPath) -> Result<Unnamed<'_>, TreeError> {
+    pub fn file(&self, path: &RelPath) -> Result<Unnamed, TreeError> {
         let dir = self.parent(path)?;
         let temp = self.temp();
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -91,7 +87,6 @@ impl<'a> RestoreTarget<'a> {
             file: File::from(fd),
             force: self.force,
             done: false,
-            _target: std::marker::PhantomData,
         })
     }
 
@@ -104,7 +99,7 @@ impl<'a> RestoreTarget<'a> {
             if let Some((uid, gid)) = facts.owner {
                 rustix::fs::chownat(&dir, temp.as_str(), Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
             }
-            rustix::fs::utimensat(&dir, temp.as_str(), &facts.times(), AtFlags::SYMLINK_NOFOLLOW)
+            rustix::fs::utimensat(&dir, temp.as_str(), &times(facts.mtime_ns), AtFlags::SYMLINK_NOFOLLOW)
         };
         finish().map_err(fail)?;
         name_it(&dir, &temp, path.name(), self.force)
@@ -114,58 +109,35 @@ impl<'a> RestoreTarget<'a> {
     pub fn hardlink(&self, path: &RelPath, first: &RelPath) -> Result<Placement, TreeError> {
         let (from, dir) = (self.parent(first)?, self.parent(path)?);
         let temp = self.temp();
-        rustix::fs::linkat(
-            &from,
-            OsStr::from_bytes(first.name()),
-            &dir,
-            temp.as_str(),
-            AtFlags::empty(),
-        )
-        .map_err(|e| TreeError::at("link", &dir.path_of(path.name()), e))?;
+        let held = OsStr::from_bytes(first.name());
+        rustix::fs::linkat(&from, held, &dir, temp.as_str(), AtFlags::empty())
+            .map_err(|e| TreeError::at("link", &dir.path_of(path.name()), e))?;
         name_it(&dir, &temp, path.name(), self.force)
     }
 
     /// Gives a directory its mode, owner and times.
     pub fn finish_dir(&self, path: &RelPath, facts: &RestoredAttributes) -> Result<(), TreeError> {
         let dir = self.root.open_dir(path.as_bytes(), false)?;
-        facts
-            .apply(&dir)
-            .map_err(|e| TreeError::at("set the attributes of", dir.path(), e))
+        let set = facts.apply(&dir);
+        set.map_err(|e| TreeError::at("set the attributes of", dir.path(), e))
     }
 
     /// What exists at `path`, if anything.
     pub fn existing(&self, path: &RelPath) -> Result<Option<crate::entry::Entry>, TreeError> {
-        let parent = path.parent();
-        let dir = match self
-            .root
-            .open_dir(parent.as_ref().map_or(&[], RelPath::as_bytes), false)
-        {
-            Ok(dir) => dir,
-            Err(e) if e.errno() == Some(Errno::NOENT) => return Ok(None),
-            Err(e) => return Err(e),
-        };
-        match dir.entry(path.name(), path.clone()) {
-            Ok(entry) => Ok(Some(entry)),
-            Err(e) if e.errno() == Some(Errno::NOENT) => Ok(None),
-            Err(e) => Err(e),
-        }
+        let dir = self.root.open_dir(path.parent_bytes(), false);
+        if_there(dir.and_then(|dir| dir.entry(path.name(), path.clone())))
     }
 
     /// Where the symlink at `path` leads; `None` when it is not a symlink.
     pub fn link_target(&self, path: &RelPath) -> Option<Vec<u8>> {
-        let parent = path.parent();
-        let dir = self
-            .root
-            .open_dir(parent.as_ref().map_or(&[], RelPath::as_bytes), false);
+        let dir = self.root.open_dir(path.parent_bytes(), false);
         dir.and_then(|dir| dir.read_link(path.name())).ok()
     }
 
     /// Opens the file at `path` for reading.
     pub fn open(&self, path: &RelPath) -> Result<File, TreeError> {
-        let parent = path.parent();
-        self.root
-            .open_dir(parent.as_ref().map_or(&[], RelPath::as_bytes), false)?
-            .open_file(path.name(), false)
+        let dir = self.root.open_dir(path.parent_bytes(), false)?;
+        dir.open_file(path.name(), false)
     }
 
     /// Makes everything placed so far durable.
@@ -174,15 +146,12 @@ impl<'a> RestoreTarget<'a> {
     }
 
     fn temp(&self) -> String {
-        format!(
-            ".opsrun-{}-{}.part",
-            self.token,
-            self.count.fetch_add(1, Ordering::Relaxed)
-        )
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        format!(".opsrun-{}-{number}.part", self.token)
     }
 }
 
-impl Unnamed<'_> {
+impl Unnamed {
     /// Sets the file's size: what was not written is a hole.
     #[expect(clippy::disallowed_methods, reason = "a file that has no name yet")]
     pub fn set_len(&self, size: u64) -> Result<(), TreeError> {
@@ -191,9 +160,8 @@ impl Unnamed<'_> {
 
     /// Gives it its attributes and names it. Durable after [`RestoreTarget::sync`].
     pub fn finish(mut self, name: &[u8], facts: &RestoredAttributes) -> Result<Placement, TreeError> {
-        facts
-            .apply(&self.file)
-            .map_err(|e| self.error("set the attributes of", e))?;
+        let set = facts.apply(&self.file);
+        set.map_err(|e| self.error("set the attributes of", e))?;
         let placed = name_it(&self.dir, &self.temp, name, self.force)?;
         self.done = true;
         Ok(placed)
@@ -204,7 +172,7 @@ impl Unnamed<'_> {
     }
 }
 
-impl Drop for Unnamed<'_> {
+impl Drop for Unnamed {
     fn drop(&mut self) {
         if !self.done {
             discard(&self.dir, &self.temp);
@@ -230,20 +198,12 @@ fn name_it(dir: &Dir, temp: &str, name: &[u8], force: bool) -> Result<Placement,
     } else {
         rustix::fs::renameat_with(dir, temp, dir, name_os, RenameFlags::NOREPLACE)
     };
+    // After a success too: with two names of one inode, rename does nothing and leaves both.
+    discard(dir, temp);
     match result {
-        Ok(()) => {
-            // Two names of one inode: rename does nothing and leaves both.
-            discard(dir, temp);
-            Ok(Placement::Done)
-        }
-        Err(Errno::EXIST | Errno::ISDIR | Errno::NOTEMPTY) => {
-            discard(dir, temp);
-            Ok(Placement::Taken)
-        }
-        Err(e) => {
-            discard(dir, temp);
-            Err(TreeError::at("name", &dir.path_of(name), e))
-        }
+        Ok(()) => Ok(Placement::Done),
+        Err(Errno::EXIST | Errno::ISDIR | Errno::NOTEMPTY) => Ok(Placement::Taken),
+        Err(e) => Err(TreeError::at("name", &dir.path_of(name), e)),
     }
 }
 
@@ -258,28 +218,14 @@ pub struct RestoredAttributes {
 }
 
 impl RestoredAttributes {
-    fn times(&self) -> Timestamps {
-        let time = Timespec {
-            tv_sec: i64::try_from(self.mtime_ns.div_euclid(1_000_000_000)).unwrap_or(i64::MAX),
-            tv_nsec: i64::try_from(self.mtime_ns.rem_euclid(1_000_000_000)).unwrap_or(0),
-        };
-        Timestamps {
-            last_access: time,
-            last_modification: time,
-        }
-    }
-
     fn apply(&self, fd: &impl std::os::fd::AsFd) -> Result<(), Errno> {
         if let Some((uid, gid)) = self.owner {
             rustix::fs::fchown(fd, Some(uid), Some(gid))?;
         }
         // After the owner, whose change clears the set-id bits; without the owner they are not given.
-        let mode = if self.owner.is_some() {
-            self.mode
-        } else {
-            self.mode & 0o1777
-        };
+        let given = if self.owner.is_some() { 0o7777 } else { 0o1777 };
+        let mode = self.mode & given;
         rustix::fs::fchmod(fd, Mode::from_raw_mode(mode))?;
-        rustix::fs::futimens(fd, &self.times())
+        rustix::fs::futimens(fd, &times(self.mtime_ns))
     }
 }

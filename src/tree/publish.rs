@@ -94,19 +94,11 @@ impl Draft {
     }
 
     /// Gives it its final name, which must be free. Durable only after the directory's sync.
-    #[expect(clippy::disallowed_methods, reason = "never over anything: NOREPLACE")]
     pub fn publish(mut self) -> Result<File, TreeError> {
         if self.poisoned || self.dirty {
             return Err(self.error("publish", std::io::Error::other("its content was not made durable")));
         }
-        rustix::fs::renameat_with(
-            &self.dir,
-            self.temp_name().as_str(),
-            &self.dir,
-            self.name.as_str(),
-            RenameFlags::NOREPLACE,
-        )
-        .map_err(|e| self.error("publish", e))?;
+        name_draft(&self.dir, &self.name).map_err(|e| self.error("publish", e))?;
         self.gone = true;
         self.file.try_clone().map_err(|e| self.error("publish", e))
     }
@@ -139,6 +131,12 @@ impl Drop for Draft {
             let _ = rustix::fs::unlinkat(&self.dir, self.temp_name().as_str(), AtFlags::empty());
         }
     }
+}
+
+/// Gives what is called `<name>.tmp` its final name.
+#[expect(clippy::disallowed_methods, reason = "never over anything: NOREPLACE")]
+pub(super) fn name_draft(dir: &Dir, name: &str) -> Result<(), Errno> {
+    rustix::fs::renameat_with(dir, format!("{name}{DRAFT}"), dir, name, RenameFlags::NOREPLACE)
 }
 
 /// Removes a file that an interrupted run left in a destination. Does nothing and returns `false` when

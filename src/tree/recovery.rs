@@ -5,12 +5,11 @@
 //! receipt. What cannot be decided stays, with its index.
 //! Invariant: an index goes only when every line of it is answered for.
 
-use super::handle::{Dir, TreeError, content_hash, regular};
+use super::handle::{Dir, TreeError, content_hash, if_there, regular};
 use super::publish::{DRAFT, Draft, clear_debris};
 use super::quarantine::{DirIdentity, INDEX, IndexLine, QuarantinedFile, beside, forget, private, remove_dir};
 use super::walk::QUARANTINE;
 use crate::entry::EntryKind;
-use crate::path::RelPath;
 use crate::units::hex;
 use rustix::io::Errno;
 use std::io::{Read, Write};
@@ -29,10 +28,8 @@ pub struct Leftover {
 
 /// Puts back what earlier runs left in quarantine. The caller holds the source's lock, so none of them lives.
 pub fn recover(source: &Dir, cross_mounts: bool) -> Result<Vec<Leftover>, TreeError> {
-    let top = match source.open_dir(QUARANTINE, false) {
-        Ok(top) => top,
-        Err(e) if e.errno() == Some(Errno::NOENT) => return Ok(Vec::new()),
-        Err(e) => return Err(e),
+    let Some(top) = if_there(source.open_dir(QUARANTINE, false))? else {
+        return Ok(Vec::new());
     };
     let mut leftovers = Vec::new();
     private(&top)?;
@@ -42,12 +39,8 @@ pub fn recover(source: &Dir, cross_mounts: bool) -> Result<Vec<Leftover>, TreeEr
             continue;
         };
         private(&place)?;
-        leftovers.push(recover_run(
-            source,
-            &place,
-            &String::from_utf8_lossy(&run),
-            cross_mounts,
-        )?);
+        let run = String::from_utf8_lossy(&run);
+        leftovers.push(recover_run(source, &place, &run, cross_mounts)?);
     }
     if leftovers.is_empty() {
         remove_dir(source, QUARANTINE)?;
@@ -65,9 +58,8 @@ fn recover_run(source: &Dir, place: &Dir, run: &str, cross_mounts: bool) -> Resu
         remaining: Vec::new(),
     };
     for line in read_index(place)? {
-        let parent = line.path.parent();
-        let parent_bytes: &[u8] = parent.as_ref().map_or(&[], RelPath::as_bytes);
-        let dir = source.open_dir(parent_bytes, cross_mounts);
+        let parent = line.path.parent_bytes();
+        let dir = source.open_dir(parent, cross_mounts);
         let gone = matches!(&dir, Err(e) if e.errno() == Some(Errno::NOENT));
         let (inside, outside) = (format!("{}.q", line.n), beside(run, line.n));
         let from = if place.has(inside.as_bytes())? {
@@ -110,14 +102,14 @@ fn recover_run(source: &Dir, place: &Dir, run: &str, cross_mounts: bool) -> Resu
                 let made;
                 let target = match target {
                     Ok(dir) => Ok(dir),
-                    Err(_) if gone => match make_parents(source, parent_bytes, cross_mounts) {
+                    Err(_) if gone => match make_parents(source, parent, cross_mounts) {
                         Ok(dir) => {
                             made = dir;
                             Ok(&made)
                         }
                         Err(e) => Err(e),
                     },
-                    Err(e) => Err(TreeError::at("open", &source.path_of(parent_bytes), io_copy(&e.source))),
+                    Err(e) => Err(TreeError::at("open", &source.path_of(parent), io_copy(&e.source))),
                 };
                 match target.and_then(|dir| taken.put_back(dir, line.path.name())) {
                     Ok(()) => leftover.put_back += 1,
@@ -167,41 +159,30 @@ pub fn dismiss(source: &Dir, leftover: &Leftover) -> Result<(), TreeError> {
 /// Every whole line; a torn last one was never relied on.
 fn read_index(place: &Dir) -> Result<Vec<IndexLine>, TreeError> {
     let mut text = Vec::new();
-    match place.open_file(INDEX.as_bytes(), false) {
-        Ok(mut file) => {
-            file.read_to_end(&mut text)
-                .map_err(|e| TreeError::at("read", &place.path().join(INDEX), e))?;
-        }
-        Err(e) if e.errno() == Some(Errno::NOENT) => {}
-        Err(e) => return Err(e),
+    if let Some(mut file) = if_there(place.open_file(INDEX.as_bytes(), false))? {
+        let read = file.read_to_end(&mut text);
+        read.map_err(|e| TreeError::at("read", &place.path().join(INDEX), e))?;
     }
-    Ok(text
-        .split(|b| *b == b'\n')
-        .filter_map(|line| serde_json::from_slice(line).ok())
-        .collect())
+    let lines = text.split(|b| *b == b'\n');
+    Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
 }
 
 /// True when `dir` holds the file of `line` under its name, with its content.
 fn holds(dir: &Dir, line: &IndexLine) -> Result<bool, TreeError> {
     let name = line.path.name();
-    match dir.entry(name, line.path.clone()) {
-        Err(e) if e.errno() == Some(Errno::NOENT) => return Ok(false),
-        Err(e) => return Err(e),
-        // Something else has the name now: it came after the removal.
-        Ok(entry) if entry.kind != EntryKind::File => return Ok(false),
-        Ok(_) => {}
+    // Something else may have the name now: it came after the removal.
+    if if_there(dir.entry(name, line.path.clone()))?.is_none_or(|entry| entry.kind != EntryKind::File) {
+        return Ok(false);
     }
     // A file that cannot be opened: nothing was proven to be gone.
     let Ok(file) = dir.open_file(name, true) else {
         return Ok(true);
     };
     let fail = |e| TreeError::at("read", &dir.path_of(name), e);
-    match regular(&file).map_err(fail)? {
-        Some(identity) => {
-            Ok(content_hash(&file, identity.size, &|| true).is_some_and(|hash| hex(&hash) == line.sha256))
-        }
-        None => Ok(false),
-    }
+    let hash = regular(&file)
+        .map_err(fail)?
+        .and_then(|found| content_hash(&file, found.size, &|| true));
+    Ok(hash.is_some_and(|hash| hex(&hash) == line.sha256))
 }
 
 fn make_parents(source: &Dir, parent: &[u8], cross_mounts: bool) -> Result<Dir, TreeError> {
@@ -226,6 +207,7 @@ fn io_copy(e: &std::io::Error) -> std::io::Error {
 #[expect(clippy::disallowed_methods, reason = "tests play the part of other programs")]
 mod tests {
     use super::*;
+    use crate::path::RelPath;
     use crate::tree::quarantine::Quarantine;
     use sha2::{Digest, Sha256};
     use std::fs;

@@ -22,10 +22,8 @@ use std::time::{Duration, SystemTime};
 /// Why a file was left as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum RewriteError {
-    /// A call failed.
     #[error(transparent)]
     Tree(#[from] TreeError),
-    /// It was changed since it was read.
     #[error("`{0}` was changed in the meantime")]
     Changed(String),
     #[error("`{0}` exists")]
@@ -35,7 +33,6 @@ pub enum RewriteError {
     /// Its other names would go on leading to the old text.
     #[error("`{path}` has {links} names (hard links), and only one of them would be rewritten")]
     Linked { path: String, links: u32 },
-    /// A new file cannot be given to its owner.
     #[error("`{path}` belongs to user {uid} and group {gid}, and a new file cannot be given to them")]
     Owner { path: String, uid: u32, gid: u32 },
 }
@@ -89,12 +86,9 @@ pub fn rewrite(path: &Path, old: &[u8], new: &[u8]) -> Result<(), RewriteError> 
     draft.write(new)?;
     draft.resemble(&file, path, &stat)?;
     draft.sync()?;
-    let changed = || RewriteError::Changed(shown(path).to_string());
-    if !holds(&file, old).map_err(|e| TreeError::at("read", path, e))? {
-        return Err(changed());
-    }
-    if now_at(&dir, name) != Some(identity) {
-        return Err(changed());
+    let same = holds(&file, old).map_err(|e| TreeError::at("read", path, e))?;
+    if !same || now_at(&dir, name) != Some(identity) {
+        return Err(RewriteError::Changed(shown(path).to_string()));
     }
     rustix::fs::renameat(&dir, &draft.name, &dir, name).map_err(|e| fail("replace", e))?;
     draft.gone = true;
@@ -233,10 +227,8 @@ fn sweep(dir: &Dir) {
         let Ok(meta) = file.metadata() else {
             continue;
         };
-        let age = meta
-            .modified()
-            .ok()
-            .and_then(|at| SystemTime::from(clock::now()).duration_since(at).ok());
+        let now = SystemTime::from(clock::now());
+        let age = meta.modified().ok().and_then(|at| now.duration_since(at).ok());
         let ours = meta.is_file() && meta.uid() == own && meta.nlink() == 1;
         if ours
             && age.is_some_and(|age| age > YOUNG)
@@ -249,10 +241,8 @@ fn sweep(dir: &Dir) {
 
 /// `.opsrun-<ULID>.tmp`.
 fn is_fresh(name: &[u8]) -> bool {
-    let id = name
-        .strip_prefix(b".opsrun-")
-        .and_then(|name| name.strip_suffix(b".tmp"));
-    let id = id.and_then(|id| std::str::from_utf8(id).ok());
+    let name = std::str::from_utf8(name).unwrap_or_default();
+    let id = name.strip_prefix(".opsrun-").and_then(|name| name.strip_suffix(".tmp"));
     id.is_some_and(|id| id.len() == 26 && ulid::Ulid::from_string(id).is_ok())
 }
 

@@ -21,22 +21,14 @@ const LONGEST: usize = 32 * 1024;
 pub struct Listing {
     /// In walk order.
     pub entries: Vec<Entry>,
-    /// What could not be listed or read.
-    pub problems: Vec<Problem>,
+    /// What could not be listed or read; `None` is the root itself.
+    pub problems: Vec<(Option<RelPath>, TreeError)>,
     /// Mount points that were not entered.
     pub mounts: Vec<RelPath>,
     /// Directories that turned out to be one of those watched for; not entered.
     pub overlaps: Vec<(RelPath, (u64, u64))>,
     /// Our own quarantined and temporary files; no part of the source.
     pub ours: Vec<RelPath>,
-}
-
-/// Something that could not be listed.
-#[derive(Debug)]
-pub struct Problem {
-    /// What; `None` is the root itself.
-    pub path: Option<RelPath>,
-    pub error: TreeError,
 }
 
 pub struct Walk<'a> {
@@ -93,10 +85,7 @@ pub fn walk(root: &Dir, how: &mut Walk<'_>) -> Listing {
             Err(e) if e.errno() == Some(Errno::XDEV) => found.mounts.push(path),
             // Gone since it was listed: nothing is left to list.
             Err(e) if e.errno() == Some(Errno::NOENT) => {}
-            Err(error) => found.problems.push(Problem {
-                path: Some(path),
-                error,
-            }),
+            Err(error) => found.problems.push((Some(path), error)),
         }
     }
     found
@@ -106,10 +95,7 @@ fn list(dir: &Dir, at: Option<&RelPath>, found: &mut Listing) -> std::vec::IntoI
     let names = match dir.names() {
         Ok(names) => names,
         Err(error) => {
-            found.problems.push(Problem {
-                path: at.cloned(),
-                error,
-            });
+            found.problems.push((at.cloned(), error));
             return Vec::new().into_iter();
         }
     };
@@ -123,19 +109,14 @@ fn list(dir: &Dir, at: Option<&RelPath>, found: &mut Listing) -> std::vec::IntoI
             continue;
         }
         if path.as_bytes().len() > LONGEST {
-            found.problems.push(Problem {
-                path: at.cloned(),
-                error: TreeError::at("list", &dir.path_of(&name), Errno::NAMETOOLONG),
-            });
+            let error = TreeError::at("list", &dir.path_of(&name), Errno::NAMETOOLONG);
+            found.problems.push((at.cloned(), error));
             break;
         }
         match dir.entry(&name, path.clone()) {
             Ok(entry) => level.push(entry),
             Err(e) if e.errno() == Some(Errno::NOENT) => {}
-            Err(error) => found.problems.push(Problem {
-                path: Some(path),
-                error,
-            }),
+            Err(error) => found.problems.push((Some(path), error)),
         }
     }
     level.into_iter()

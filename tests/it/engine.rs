@@ -14,7 +14,7 @@ use opsrun::exec::recorder::Memory;
 use opsrun::exec::recorder::Recorder;
 use opsrun::exec::survey::World;
 use opsrun::model::command::{Command, Program};
-use opsrun::model::{JobKind, JobName, Model, Ops, Overlap, StepName, Target};
+use opsrun::model::{JobKind, JobName, JobSettings, Model, Ops, Overlap, StepName, Target};
 use opsrun::plan::facts::PlanFacts;
 use opsrun::plan::{self, Plan, RunRequest, Step, StepId};
 use opsrun::run::{Event, JobHistory, Outcome, Progress, Record, RecordError, State, Status};
@@ -166,16 +166,16 @@ fn target(name: &str, line: &str, needs: &[String]) -> Target {
             cwd: PathBuf::from("/"),
             env: Vec::new(),
         },
-        needs: needs.iter().map(|n| JobName::new(JobKind::Target, n)).collect(),
         timeout: None,
         kill_after: Duration::from_secs(5),
         retry: None,
         back_off: None,
         ok_codes: vec![0],
         overlap: Overlap::Skip,
-        schedule: None,
-        notify: None,
-        paused: false,
+        job: JobSettings {
+            needs: needs.iter().map(|n| JobName::new(JobKind::Target, n)).collect(),
+            ..JobSettings::default()
+        },
     }
 }
 

@@ -166,6 +166,10 @@ fn tree(root: &Path) -> Tree {
 }
 
 #[test]
+#[cfg_attr(
+    not(all(feature = "http", feature = "email")),
+    ignore = "needs the features http and email"
+)]
 fn observer() {
     let example = Example::new("observer", "data");
     example.round(&|path, days| {
@@ -202,6 +206,10 @@ fn observer() {
 }
 
 #[test]
+#[cfg_attr(
+    not(all(feature = "http", feature = "email")),
+    ignore = "needs the features http and email"
+)]
 fn home_server() {
     let example = Example::new("home-server", ".");
     example.opsrun(&["check", "--fail-on", "warning"]);
@@ -266,6 +274,10 @@ fn home_server() {
 }
 
 #[test]
+#[cfg_attr(
+    not(all(feature = "http", feature = "email")),
+    ignore = "needs the features http and email"
+)]
 fn web_company() {
     const TOKEN: &str = "Bearer example-token-4711";
     let mut example = Example::new("web-company", ".");

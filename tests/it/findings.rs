@@ -46,6 +46,10 @@ fn codes(loaded: &Loaded) -> BTreeSet<&'static str> {
 }
 
 #[test]
+#[cfg_attr(
+    not(all(feature = "http", feature = "email")),
+    ignore = "needs the features http and email"
+)]
 fn each_file_yields_the_code_it_is_named_after() {
     let mut wrong = Vec::new();
     let mut seen = BTreeSet::new();
@@ -73,6 +77,10 @@ fn each_file_yields_the_code_it_is_named_after() {
 }
 
 #[test]
+#[cfg_attr(
+    not(all(feature = "http", feature = "email")),
+    ignore = "needs the features http and email"
+)]
 fn good_files_yield_nothing() {
     for path in files("tests/findings/good") {
         let loaded = load(&path);

@@ -7,8 +7,8 @@ use opsrun::model::command::{Command, Program};
 use opsrun::model::pattern::Selection;
 use opsrun::model::retention::Verdict;
 use opsrun::model::{
-    Backup, Budget, Class, Contents, InUse, JobKind, JobName, Keep, Matches, Model, Ops, Overlap, Retention, StepName,
-    Strategy as Form, Target,
+    Backup, Budget, Class, Contents, InUse, JobKind, JobName, JobSettings, Keep, Matches, Model, Ops, Overlap,
+    Retention, StepName, Strategy as Form, Target,
 };
 use opsrun::path::RelPath;
 use opsrun::plan::facts::{BackupFacts, Destination, DestinationState, PlanFacts, Scan};
@@ -39,16 +39,16 @@ fn target(name: String, needs: Vec<JobName>) -> Target {
             cwd: PathBuf::from("/"),
             env: Vec::new(),
         },
-        needs,
         timeout: None,
         kill_after: Duration::from_secs(1),
         retry: None,
         back_off: None,
         ok_codes: vec![0],
         overlap: Overlap::Skip,
-        schedule: None,
-        notify: None,
-        paused: false,
+        job: JobSettings {
+            needs,
+            ..JobSettings::default()
+        },
     }
 }
 
@@ -64,11 +64,11 @@ fn backup(name: String, needs: Vec<JobName>, contents: Contents) -> Backup {
         floor: 1,
         stall: None,
         cross_mounts: false,
-        needs,
         timeout: None,
-        schedule: None,
-        notify: None,
-        paused: false,
+        job: JobSettings {
+            needs,
+            ..JobSettings::default()
+        },
     }
 }
 
@@ -86,11 +86,11 @@ fn retention(name: String, backup: String, needs: Vec<JobName>) -> Retention {
         max_delete: Budget::default(),
         remove_empty_dirs: false,
         in_use: InUse::Keep,
-        needs,
         timeout: None,
-        schedule: None,
-        notify: None,
-        paused: false,
+        job: JobSettings {
+            needs,
+            ..JobSettings::default()
+        },
     }
 }
 
@@ -272,7 +272,7 @@ proptest! {
         let pick = |index: Index| names[index.index(names.len())].clone();
         let asleep = pick(paused);
         let awake = model.clone();
-        model.targets.iter_mut().for_each(|t| t.paused = JobName::new(JobKind::Target, &t.name) == asleep);
+        model.targets.iter_mut().for_each(|t| t.job.paused = JobName::new(JobKind::Target, &t.name) == asleep);
         let request = RunRequest {
             only: vec![pick(only).to_string()],
             except: vec![pick(except).to_string()],
@@ -311,6 +311,6 @@ proptest! {
         let told = request.left_out(&model);
         let silent = jobs.contains(&pick(only)) || pick(only) == pick(except);
         prop_assert_eq!(told.is_empty(), silent, "{:?}", told);
-        prop_assert!(told.iter().all(|note| note.starts_with(&format!("{} was asked for", pick(only)))), "{:?}", told);
+        prop_assert!(told.iter().all(|note| note.starts_with(&format!("{} was selected", pick(only)))), "{:?}", told);
     }
 }

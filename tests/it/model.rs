@@ -45,7 +45,7 @@ fn every_setting_arrives() {
     );
     assert_eq!(backup.stall, Some(3 * DAY));
     assert_eq!(backup.timeout, Some(Duration::from_hours(4)));
-    assert!(backup.cross_mounts && !backup.paused);
+    assert!(backup.cross_mounts && !backup.job.paused);
     assert_eq!(backup.keep.as_ref().unwrap().deleted, Some(2 * 366 * DAY));
     let logs = model.backup("logs").unwrap();
     assert_eq!(logs.source, here.parent().unwrap().join("logs"));
@@ -117,7 +117,7 @@ fn commands_and_their_values_arrive() {
         secret("BROKER_SECRET"),
         SecretSource::Command(argv(&["bin/pass", "show", "broker"]), here.clone())
     );
-    let names: Vec<String> = pipeline.needs.iter().map(JobName::to_string).collect();
+    let names: Vec<String> = pipeline.job.needs.iter().map(JobName::to_string).collect();
     assert_eq!(names, ["check:heartbeat", "backup:data"]);
     assert_eq!(
         (pipeline.timeout, pipeline.kill_after),
@@ -132,7 +132,10 @@ fn commands_and_their_values_arrive() {
             cap: Duration::from_secs(30),
         })
     );
-    assert_eq!((pipeline.ok_codes.as_slice(), pipeline.paused), (&[0, 3][..], false));
+    assert_eq!(
+        (pipeline.ok_codes.as_slice(), pipeline.job.paused),
+        (&[0, 3][..], false)
+    );
     let line = &model.targets[1];
     assert_eq!(line.command.program, Program::Shell("bin/list | wc -l".to_owned()));
     assert_eq!((line.timeout, line.kill_after), (None, Duration::from_secs(10)));
@@ -145,13 +148,13 @@ fn commands_and_their_values_arrive() {
             cap: Duration::from_mins(5),
         })
     );
-    assert_eq!((line.ok_codes.as_slice(), line.paused), (&[0][..], true));
+    assert_eq!((line.ok_codes.as_slice(), line.job.paused), (&[0][..], true));
     assert_eq!(line.command.cwd, here);
     // A name is looked up where programs are.
     assert_eq!(model.targets[2].command.program, Program::Argv(vec!["true".to_owned()]));
     assert_eq!(model.backup("data").unwrap().strategy, Strategy::Copy);
-    assert_eq!(model.backup("data").unwrap().needs[0].to_string(), "check:disk");
-    let names: Vec<String> = model.retentions[0].needs.iter().map(JobName::to_string).collect();
+    assert_eq!(model.backup("data").unwrap().job.needs[0].to_string(), "check:disk");
+    let names: Vec<String> = model.retentions[0].job.needs.iter().map(JobName::to_string).collect();
     assert_eq!(names, ["check:web", "backup:data"]);
 }
 
@@ -176,7 +179,7 @@ fn probes_arrive() {
         if *path == here.join("run/heartbeat") && *age == seconds(Some(60), Some(90))));
     let disk = check("disk");
     assert_eq!(
-        (disk.timeout, disk.worst, disk.paused),
+        (disk.timeout, disk.worst, disk.job.paused),
         (Duration::from_secs(10), Worst::Critical, false)
     );
     assert!(matches!(&disk.probe, Probe::DiskSpace { path, free }
@@ -191,7 +194,7 @@ fn probes_arrive() {
     };
     assert!(matches!(&broker.probe, Probe::Tcp { address: asked, latency }
         if *asked == address && latency.warn == Some(Duration::from_millis(100)) && latency.critical.is_none()));
-    assert_eq!(broker.needs.len(), 2);
+    assert_eq!(broker.job.needs.len(), 2);
     let Probe::Http(web) = &check("web").probe else {
         panic!("no http probe");
     };
@@ -205,7 +208,11 @@ fn probes_arrive() {
         web.headers[1].1,
         Value::Secret(SecretSource::Env("WEB_AUTH".to_owned()))
     );
-    let wanted: Vec<String> = web.json.iter().map(|(at, value)| format!("{at}={value}")).collect();
+    let wanted: Vec<String> = web
+        .json
+        .iter()
+        .map(|one| format!("{}={}", one.pointer, one.value))
+        .collect();
     assert_eq!(
         wanted,
         [
@@ -235,9 +242,9 @@ fn probes_arrive() {
         (queue.timeout, queue.kill_after),
         (Duration::from_secs(30), Duration::from_secs(1))
     );
-    assert!(matches!(&queue.probe, Probe::Command(command)
+    assert!(matches!(&queue.probe, Probe::Command { command }
         if command.cwd == Path::new("/srv") && command.env.len() == 1));
-    assert!(matches!(&check("script").probe, Probe::Command(command)
+    assert!(matches!(&check("script").probe, Probe::Command { command }
         if matches!(command.program, Program::Shell(_)) && command.cwd == here));
     assert!(matches!(&check("fresh").probe, Probe::Job { job, age, duration }
         if job.to_string() == "target:pipeline"
@@ -295,7 +302,7 @@ fn defaults_are_filled_in() {
         (backup.strategy, backup.contents, backup.floor),
         (Strategy::Archive { level: 6 }, Contents::All, 1)
     );
-    assert!(backup.keep.is_none() && backup.stall.is_none() && !backup.cross_mounts && !backup.paused);
+    assert!(backup.keep.is_none() && backup.stall.is_none() && !backup.cross_mounts && !backup.job.paused);
 }
 
 #[test]
@@ -386,6 +393,10 @@ fn what_could_not_be_read_causes_no_more_findings() {
 }
 
 #[test]
+#[cfg_attr(
+    not(all(feature = "http", feature = "email")),
+    ignore = "needs the features http and email"
+)]
 fn schedules_arrive_with_their_defaults() {
     let now = "2026-11-25T12:00:00Z".parse().unwrap();
     let file = Path::new("tests/findings/good/timing.kdl");
@@ -460,6 +471,10 @@ fn schedules_arrive_with_their_defaults() {
 }
 
 #[test]
+#[cfg_attr(
+    not(all(feature = "http", feature = "email")),
+    ignore = "needs the features http and email"
+)]
 fn channels_arrive_with_their_defaults() {
     let loaded = load(Path::new("tests/findings/good/timing.kdl")).unwrap();
     let model = loaded.model.unwrap();
@@ -583,6 +598,10 @@ fn channels_arrive_with_their_defaults() {
 }
 
 #[test]
+#[cfg_attr(
+    not(all(feature = "http", feature = "email")),
+    ignore = "needs the features http and email"
+)]
 fn repeated_runs_and_whom_they_tell() {
     let loaded = load(Path::new("tests/findings/good/timing.kdl")).unwrap();
     let model = loaded.model.unwrap();
@@ -614,20 +633,21 @@ fn repeated_runs_and_whom_they_tell() {
     let broker = check("broker");
     assert_eq!((broker.fail_after, broker.recover_after), (3, 2));
     assert_eq!(broker.silenced_by.as_deref(), Some("network"));
-    assert_eq!(broker.notify.as_deref(), Some(&["page".to_owned()][..]));
+    assert_eq!(broker.job.notify.as_deref(), Some(&["page".to_owned()][..]));
     let network = check("network");
     assert_eq!(
         (
             network.fail_after,
             network.recover_after,
             &network.silenced_by,
-            &network.notify
+            &network.job.notify
         ),
         (1, 1, &None, &None)
     );
 }
 
 #[test]
+#[cfg_attr(not(feature = "email"), ignore = "needs the feature email")]
 fn without_more_the_port_says_how_mail_is_protected() {
     let tls = |port: u16| {
         let model = model(&format!(

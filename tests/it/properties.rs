@@ -6,7 +6,7 @@ use opsrun::entry::{Entry, EntryKind, Identity};
 use opsrun::keep_reason::KeepReason;
 use opsrun::model::pattern::{Pattern, Selection};
 use opsrun::model::retention::{Circumstances, Stays, Verdict, decide};
-use opsrun::model::{Budget, Class, InUse, Keep, Matches, Retention};
+use opsrun::model::{Budget, Class, InUse, JobSettings, Keep, Matches, Retention};
 use opsrun::path::RelPath;
 use proptest::prelude::*;
 use std::time::Duration;
@@ -128,7 +128,7 @@ fn verdicts(case: &Case) -> (Vec<Entry>, Vec<Verdict>) {
     let retention = Retention {
         name: "r".to_owned(),
         backup: "b".to_owned(),
-        needs: Vec::new(),
+        job: JobSettings::default(),
         classes: case
             .classes
             .iter()
@@ -149,9 +149,6 @@ fn verdicts(case: &Case) -> (Vec<Entry>, Vec<Verdict>) {
         remove_empty_dirs: false,
         in_use: InUse::Keep,
         timeout: None,
-        schedule: None,
-        notify: None,
-        paused: false,
     };
     let mut files = case.files.clone();
     files.sort_by_key(|(path, ..)| order(path));

@@ -10,7 +10,7 @@ use opsrun::config::findings::{Code, Finding, FindingSeverity};
 use opsrun::config::load_text;
 use opsrun::model::pattern::{Pattern, PatternSet, Selection, Selector};
 use opsrun::model::retention::Classifier;
-use opsrun::model::{Budget, Class, InUse, Keep, Matches, Retention};
+use opsrun::model::{Budget, Class, InUse, JobSettings, Keep, Matches, Retention};
 use opsrun::path::RelPath;
 use proptest::prelude::*;
 use std::fmt::Write as _;
@@ -155,11 +155,8 @@ impl Job {
             max_delete: Budget::default(),
             remove_empty_dirs: false,
             in_use: InUse::Keep,
-            needs: Vec::new(),
             timeout: None,
-            schedule: None,
-            notify: None,
-            paused: false,
+            job: JobSettings::default(),
         };
         Oracle {
             stored: Selector::new(&Selection {

@@ -14,7 +14,7 @@ use crate::clock::Stopwatch;
 use crate::model::Value;
 use crate::model::channel::WebChannel;
 use crate::net::error::{LocalError, NetError};
-use crate::net::post::{Post, post};
+use crate::net::http::{HttpCall, post};
 use std::time::Duration;
 
 /// More of an answer is not read.
@@ -29,26 +29,24 @@ impl ChannelSender {
     ) -> Result<Delivery, Delivery> {
         let spec = spec(channel.service);
         let settings = self.settings(channel, spec).await?;
-        let requests = (spec.requests)(message, &settings).map_err(|why| Delivery::Dead { why })?;
-        let secret_url = channel
-            .settings
-            .iter()
-            .any(|(name, value)| is_url(spec, name) && matches!(value, Value::Secret(_)));
+        let requests = (spec.requests)(message, &settings).map_err(Delivery::dead)?;
+        let mut given = channel.settings.iter();
+        let secret_url = given.any(|(name, value)| is_url(spec, name) && matches!(value, Value::Secret(_)));
         let (began, mut left) = (Stopwatch::set(), timeout);
         let mut last = Delivery::Sent {
             answer: "this channel does not receive such messages".to_owned(),
         };
         for request in &requests {
-            let sent = post(Post {
+            let http = HttpCall {
                 url: &request.url,
                 secret: secret_url,
                 headers: &request.headers,
-                body: &request.body,
                 ca_file: channel.ca_file.as_deref(),
                 max_body: MAX_ANSWER_BODY,
                 limit: left,
-            });
-            let posted = sent.await.map_err(|error| self.unsent(&error))?;
+            };
+            let posted = post(http, &request.body).await;
+            let posted = posted.map_err(|error| self.unsent(&error))?;
             last = (spec.verdict)(&posted, &|text| self.vault.redact(text));
             if !matches!(last, Delivery::Sent { .. }) {
                 break;
@@ -78,10 +76,8 @@ impl ChannelSender {
     fn unsent(&self, error: &NetError) -> Delivery {
         let why = short_line(&self.vault.redact(&error.to_string()));
         match error {
-            NetError::Here(LocalError::Url(_) | LocalError::Header { .. } | LocalError::Name(_)) => {
-                Delivery::Dead { why }
-            }
-            _ => Delivery::Retry { after: None, why },
+            NetError::Here(LocalError::Url(_) | LocalError::Header { .. } | LocalError::Name(_)) => Delivery::dead(why),
+            _ => Delivery::retry(why),
         }
     }
 }

@@ -25,6 +25,7 @@ fn translated(text: &str) -> TranslatedCrontab {
 }
 
 #[test]
+#[cfg_attr(not(feature = "http"), ignore = "needs the feature http")]
 fn the_starter_is_valid_with_all_or_nothing_commented_out() {
     let starter = crate::config::load_text(Path::new("ops.kdl"), STARTER.as_bytes().to_vec());
     assert!(starter.findings.is_empty(), "{}", starter.render(false, 100));

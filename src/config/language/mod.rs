@@ -2,13 +2,14 @@
 //!
 //! - `keywords`: which settings take `#true`, `#false` or `#null`
 //! - `spec`: one row of the language · `types`: the types of values
-//! - [`vocabulary`]: the whole language as a value, for `opsrun schema`, the reference and completions
 //! - `suggest`: "did you mean", and words of other tools
+//! - `tests`: the whole language as a value, which is `schemas/language.json`
 //!
 //! The rows themselves are in `nodes`.
 
 pub(in crate::config) mod keywords;
 pub(in crate::config) mod spec;
 pub(in crate::config) mod suggest;
+#[cfg(test)]
+pub mod tests;
 pub(in crate::config) mod types;
-pub mod vocabulary;

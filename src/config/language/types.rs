@@ -124,55 +124,6 @@ impl Type {
         }
     }
 
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Cron => "cron",
-            Self::Mail => "mail",
-            Self::Secret => "secret",
-            Self::Name => "name",
-            Self::Path => "path",
-            Self::Duration => "duration",
-            Self::Age => "age",
-            Self::Years => "years",
-            Self::Size => "size",
-            Self::Percent => "percentage",
-            Self::Integer(..) => "integer",
-            Self::Word(..) => "word",
-            Self::Glob => "glob",
-            Self::Bool => "flag",
-            Self::Zone => "zone",
-            Self::Program => "program",
-            Self::Argument => "argument",
-            Self::Variable => "variable",
-            Self::File => "file",
-            Self::Job => "job",
-            Self::Address => "address",
-            Self::Url => "url",
-            Self::Header => "header",
-            Self::Pointer => "pointer",
-            Self::Scalar => "scalar",
-            Self::Decimal(..) => "decimal",
-            Self::Space => "space",
-        }
-    }
-
-    /// The least and the greatest number.
-    pub const fn bounds(self) -> Option<(u64, u64)> {
-        match self {
-            Self::Integer(low, high) => Some((low, high)),
-            Self::Decimal(low, high) => Some((low as u64, high as u64)),
-            _ => None,
-        }
-    }
-
-    pub const fn words(self) -> &'static [&'static str] {
-        match self {
-            Self::Word(words, _) => words,
-            _ => &[],
-        }
-    }
-
     /// A value to complete by hand, for a setting that is missing.
     pub fn placeholder(self) -> &'static str {
         match self {

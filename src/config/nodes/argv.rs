@@ -35,7 +35,7 @@ fn shell_language(node: &CheckedNode, words: &[String], findings: &mut Vec<Findi
         let finding = Finding::new(
             Code::ShellInArgv,
             first.span,
-            "one argument holds a whole command line",
+            "one argument contains a whole command line",
             "run as the name of one program",
         );
         let split = excerpt(&split.join(" "));

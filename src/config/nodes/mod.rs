@@ -5,9 +5,9 @@
 //! `lower` makes the model of them.
 //! - `ops` `import` `target` `check` `backup` `retention` `assertion` `schedule` `channel`: nodes at the top of a file
 //! - `job`: what all jobs share · `command` `argv` `text_or_secret` `allow`: parts of several nodes
-//! - `check/`: one file per probe · `channel/`: one file per delivery method
+//! - `check/`: the probes · `channel/`: the delivery methods · `exactly_one`: a check has one probe, a channel one method
 //!
-//! A new setting is one file here, and its field in the model.
+//! A new setting is one file here, and its field in the model. The head of `check` says which files a new probe is.
 
 pub(in crate::config) mod allow;
 mod argv;
@@ -19,6 +19,7 @@ mod checked_node;
 mod command;
 mod decoder;
 pub(in crate::config) mod document;
+mod exactly_one;
 mod import;
 pub(in crate::config) mod job;
 pub(in crate::config) mod lower;
@@ -38,7 +39,9 @@ pub(in crate::config) use check::{CheckNode, check};
 pub(in crate::config) use decoder::{Decoder, HostObject, HostReference, SearchPath};
 pub(in crate::config) use import::import;
 pub(in crate::config) use job::{JobLinks, JobNode};
-pub(in crate::config) use ops::{OpsNode, VERSION, lower_ops, ops};
+#[cfg(test)]
+pub(in crate::config) use ops::VERSION;
+pub(in crate::config) use ops::{OpsNode, lower_ops, ops};
 pub(in crate::config) use retention::{ClassNode, RetentionNode, retention};
 pub(in crate::config) use schedule::{RhythmNode, ScheduleNode, schedule};
 pub(in crate::config) use target::target;
@@ -47,7 +50,7 @@ pub(in crate::config) use text_or_secret::suggested_variable;
 use crate::config::language::spec::{Args, Spec, node};
 
 /// The whole language: what may be written in an ops file.
-pub(in crate::config) const ROOT: Spec = node("file", Args::None, "an ops file", "").block(&[&[
+pub(in crate::config) const ROOT: Spec = node("file", Args::None).doc("an ops file").block(&[&[
     ops::OPS,
     import::IMPORT,
     target::TARGET,

@@ -4,7 +4,7 @@
 //! Invariant: a value has exactly one source.
 
 use super::argv::argv;
-use super::checked_node::{CheckedNode, text};
+use super::checked_node::{CheckedNode, EachOnce, text};
 use super::decoder::{Decoder, HostObject, SearchPath};
 use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::language::spec::{Args, Prop, Spec, node, prop};
@@ -12,54 +12,38 @@ use crate::config::language::types::Type;
 use crate::config::source::Span;
 use crate::config::values::Datum;
 use crate::model::{SecretSource, Value};
-use std::collections::HashMap;
 
 pub const SOURCES: &[Prop] = &[
     prop(
         "from-env",
         Type::Variable,
-        "an environment variable of opsrun that holds it",
+        "an environment variable of opsrun that contains it",
     ),
-    prop("from-file", Type::File, "a file that holds it"),
+    prop("from-file", Type::File, "a file that contains it"),
 ];
 
 pub const ONE_SOURCE: &str = "a value or one source of a secret";
 
-pub const FROM_COMMAND: &[Spec] = &[node(
-    "from-command",
-    Args::Then(Type::Program, Type::Argument),
-    "a command that prints it",
-    "from-command \"pass\" \"show\" \"token\"",
-)];
+pub const FROM_COMMAND: &[Spec] = &[node("from-command", Args::Then(Type::Program, Type::Argument))
+    .doc("a command that prints it")
+    .example("from-command \"pass\" \"show\" \"token\"")];
 
-pub const HEADER: Spec = node(
-    "header",
-    Args::Pair(Type::Header, Type::Argument),
-    "a request header",
-    "header \"Accept\" \"application/json\"",
-)
-.with(SOURCES)
-.block(&[FROM_COMMAND])
-.rule("each name once; a value or one source of a secret")
-.repeats();
+pub const HEADER: Spec = node("header", Args::Pair(Type::Header, Type::Argument))
+    .doc("a request header")
+    .example("header \"Accept\" \"application/json\"")
+    .with(SOURCES)
+    .block(&[FROM_COMMAND])
+    .rule("each name once; a value or one source of a secret")
+    .repeats();
 
-pub const CA_FILE: Spec = node(
-    "ca-file",
-    Args::One(Type::File),
-    "a PEM file with certificates to trust in addition to the system's",
-    "ca-file \"ca.pem\"",
-)
-.otherwise("only the system's certificates");
+pub const CA_FILE: Spec = node("ca-file", Args::One(Type::File))
+    .doc("a PEM file with certificates to trust in addition to the system's")
+    .example("ca-file \"ca.pem\"")
+    .otherwise("only the system's certificates");
 
 /// A setting that may be secret, or must be: a value of [`Type::Secret`] is not written in the file.
-pub const fn setting(
-    name: &'static str,
-    ty: Type,
-    variable: &'static str,
-    doc: &'static str,
-    example: &'static str,
-) -> Spec {
-    node(name, Args::Maybe(ty), doc, example)
+pub const fn setting(name: &'static str, ty: Type, variable: &'static str) -> Spec {
+    node(name, Args::Maybe(ty))
         .with(SOURCES)
         .block(&[FROM_COMMAND])
         .variable(variable)
@@ -72,7 +56,7 @@ pub fn named_values(
     fold_case: bool,
     decoder: &mut Decoder<'_>,
 ) -> Vec<(String, Value)> {
-    let mut seen: HashMap<String, Span> = HashMap::new();
+    let mut once = EachOnce::default();
     let mut all = Vec::new();
     for node in place.children_named(child) {
         let name = node.text();
@@ -85,21 +69,10 @@ pub fn named_values(
         } else {
             name.value.clone()
         };
-        if let Some(first) = seen.get(&key) {
-            decoder.report(
-                Finding::new(
-                    Code::Repeated,
-                    name.span,
-                    format!("`{child} \"{}\"` is given twice", excerpt(&name.value)),
-                    "again here",
-                )
-                .also(*first, "first here")
-                .help("delete one of them"),
-            );
-            continue;
-        }
-        seen.insert(key, name.span);
-        if let Some(value) = value {
+        let shown = || format!("`{child} \"{}\"`", excerpt(&name.value));
+        if let Some(finding) = once.again(key, name.span, shown) {
+            decoder.report(finding);
+        } else if let Some(value) = value {
             all.push((name.value, value));
         }
     }
@@ -117,8 +90,8 @@ pub fn headers(place: &CheckedNode, decoder: &mut Decoder<'_>) -> Vec<(String, V
                 Finding::new(
                     Code::BadValue,
                     value.span,
-                    "the value of a header is one line",
-                    "holds a line break, or another invisible character",
+                    "the value of a header must be one line",
+                    "contains a line break or another invisible character",
                 )
                 .help("write it on one line, without `\\n`"),
             );

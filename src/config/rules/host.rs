@@ -217,6 +217,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(not(feature = "http"), ignore = "needs the feature http")]
     fn what_is_absent_is_said_with_its_place() {
         let temp = host();
         for (setting, message) in [

@@ -89,16 +89,17 @@ impl Secrets {
         *text = out;
     }
 
-    /// How much of a text from a place on is a secret.
+    /// How many bytes of a text from a place on are a secret: never 0.
     fn at(&self, text: &str, at: usize, quoted: bool) -> Option<usize> {
         let (before, text) = text.split_at_checked(at)?;
         self.lengths.iter().rev().find_map(|length| {
-            let secret = self.by_start.get(prefix(text, *length)?)?;
+            let start = prefix(text, *length)?;
+            let secret = self.by_start.get(start)?;
             let rest = text.strip_prefix(secret.as_str());
             if *length == KNOWN_BY {
-                // What was cut or escaped goes with it, up to the last quote.
-                let cut = text.rfind(['`', '"']).unwrap_or(text.len());
-                return Some(if rest.is_some() { secret.len() } else { cut });
+                // What was cut or escaped goes with it, up to the last quote after its start: the start may be a quote.
+                let quote = text.rfind(['`', '"']).filter(|quote| *quote >= start.len());
+                return Some(rest.map_or(quote.unwrap_or(text.len()), |_| secret.len()));
             }
             let edge = |c: Option<char>| !c.is_some_and(char::is_alphanumeric);
             let alone = edge(before.chars().next_back()) && edge(rest?.chars().next());
@@ -129,6 +130,8 @@ mod tests {
             ("write `-phunter2`", "hunter2", "write `-p…`"),
             ("`0123456789abcdef…` is bad", "0123456789abcdefghij", "`…` is bad"),
             ("a value `a` in a file", "a", "a value `…` in a file"),
+            ("a `0123456789a cut", "`0123456789abcdefghij", "a …"),
+            ("is \"0123456789ab` cut", "\"0123456789abcdefghij", "is …` cut"),
             ("`X` holds a secret: `x secret`", "secret", "`X` holds a secret: `x …`"),
         ] {
             assert_eq!(masked(text, secret), without);

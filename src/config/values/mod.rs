@@ -13,7 +13,7 @@ mod name;
 mod number;
 mod path;
 mod program;
-mod units;
+mod quantity;
 mod url;
 mod word;
 mod zone;
@@ -61,7 +61,7 @@ impl Checker<'_> {
     fn text(&self, text: &str) -> Result<Datum, Box<Finding>> {
         let unit = |result: Result<Datum, UnitError>| result.map_err(|why| Box::new(self.bad_unit(text, &why)));
         match self.ty {
-            Type::Integer(..) | Type::Bool | Type::Decimal(..) => Err(Box::new(self.wrong_type(text))),
+            Type::Integer(..) | Type::Bool | Type::Decimal(..) => Err(self.wrong_type(text).into()),
             Type::Text | Type::Job | Type::Cron | Type::Secret => Ok(Datum::Text(text.to_owned())),
             Type::Scalar => Ok(Datum::Scalar(text.into())),
             Type::Argument => self.argument(text),
@@ -80,7 +80,7 @@ impl Checker<'_> {
                 unit(parse_percent(text).map(|percent| Datum::Space(Space::Percent(percent))))
             }
             Type::Space => unit(parse_size(text).map(|bytes| Datum::Space(Space::Bytes(bytes)))),
-            Type::Years => unit(units::years(text).map(Datum::Duration)),
+            Type::Years => unit(quantity::years(text).map(Datum::Duration)),
             Type::Size => unit(parse_size(text).map(Datum::Number)),
             Type::Percent => unit(parse_percent(text).map(Datum::Percent)),
             Type::Word(words, later) => self.word(text, words, later),

@@ -18,16 +18,14 @@ mod reply;
 
 pub use reply::Reply;
 
-use super::error::{Fault, LocalError, NetError, foreign};
-use super::stage::Stage;
+use super::error::{Fault, LocalError, NetError, Stage, foreign};
 use super::stage_tracker::StageTracker;
-use super::{tcp, tls, trust};
+use super::{MailTls, tcp, tls, trust};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reply::{ReplyError, SmtpStream};
 use rustls::pki_types::ServerName;
 use secrecy::{ExposeSecret as _, SecretString};
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -43,7 +41,7 @@ pub struct Mail<'a> {
     /// The server; also the name that its certificate must be for.
     pub host: &'a str,
     pub port: u16,
-    pub protection: Protection,
+    pub tls: MailTls,
     /// A PEM file, trusted besides the certificates of the system.
     pub ca_file: Option<&'a Path>,
     pub login: Option<(&'a SecretString, &'a SecretString)>,
@@ -53,15 +51,6 @@ pub struct Mail<'a> {
     pub message: &'a [u8],
     /// For the whole conversation.
     pub limit: Duration,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protection {
-    /// In clear first, then TLS; nothing is sent without it.
-    StartTls,
-    /// TLS from the beginning.
-    Tls,
-    None,
 }
 
 /// The server accepted the message.
@@ -79,57 +68,43 @@ pub enum MailError {
     /// The reply is not SMTP.
     #[error("{place}: {why}")]
     Garbled { place: String, why: &'static str },
-    /// The server refused a command.
     #[error("{place}: the server refused {asked}: {reply}")]
     Refused {
         place: String,
         asked: SmtpRequest,
         reply: Reply,
     },
-    /// The server does not support what is needed.
     #[error("{place}: the server does not offer {what}")]
     Missing { place: String, what: &'static str },
-    /// An address that an envelope cannot hold.
     #[error("`{0}` is not a valid e-mail address")]
     Address(String),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SmtpRequest {
     /// The connection, or EHLO.
+    #[error("the connection")]
     Greeting,
+    #[error("STARTTLS")]
     Tls,
+    #[error("the login")]
     Login,
+    #[error("the sender")]
     Sender,
     /// RCPT for each of them.
+    #[error("every recipient")]
     Recipients,
+    #[error("the message")]
     Message,
-}
-
-impl fmt::Display for SmtpRequest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Greeting => "the connection",
-            Self::Tls => "STARTTLS",
-            Self::Login => "the login",
-            Self::Sender => "the sender",
-            Self::Recipients => "every recipient",
-            Self::Message => "the message",
-        })
-    }
 }
 
 impl MailError {
     /// Redacts the reply, before it is cut to a line.
-    pub fn redacted(self, redact: &(dyn Fn(&str) -> String + Sync)) -> Self {
-        match self {
-            Self::Refused { place, asked, reply } => Self::Refused {
-                place,
-                asked,
-                reply: reply.redacted(redact),
-            },
-            other => other,
+    pub fn redacted(mut self, redact: &(dyn Fn(&str) -> String + Sync)) -> Self {
+        if let Self::Refused { reply, .. } = &mut self {
+            *reply = reply.clone().redacted(redact);
         }
+        self
     }
 
     /// The server will never accept this message. A refused connection and a missing STARTTLS may pass.
@@ -156,12 +131,8 @@ pub async fn send(mail: Mail<'_>) -> Result<AcceptedMail, MailError> {
     let place = tcp::place(mail.host, mail.port);
     let stage = StageTracker::new(Stage::Roots);
     let accepted = OnceLock::new();
-    let talk = Conversation {
-        mail,
-        place: &place,
-        accepted: &accepted,
-    };
-    let ended = stage.within(mail.limit, talk.whole(&stage)).await;
+    let conversation = converse(mail, &place, &stage, &accepted);
+    let ended = stage.within(mail.limit, conversation).await;
     match accepted.into_inner() {
         // The server has the message, however the conversation ended.
         Some(accepted) => Ok(accepted),
@@ -210,107 +181,103 @@ impl Offers {
     }
 }
 
-#[derive(Clone, Copy)]
-struct Conversation<'a> {
-    mail: Mail<'a>,
-    place: &'a str,
-    /// Set when the server has accepted the message.
-    accepted: &'a OnceLock<AcceptedMail>,
+async fn converse(
+    mail: Mail<'_>,
+    place: &str,
+    stage: &StageTracker,
+    accepted: &OnceLock<AcceptedMail>,
+) -> Result<(), MailError> {
+    if mail.tls == MailTls::None {
+        let (stream, me) = connect(mail, place, stage).await?;
+        let mut smtp = Conversation::over(stream, mail, place);
+        smtp.greeting().await?;
+        let offers = smtp.hello(&me).await?;
+        return smtp.deliver(&offers, accepted).await;
+    }
+    let name =
+        ServerName::try_from(mail.host.to_owned()).map_err(|_| NetError::from(LocalError::Name(foreign(mail.host))))?;
+    let (config, verifier) = trust::configure(mail.ca_file, true).await?;
+    let (mut stream, me) = connect(mail, place, stage).await?;
+    if mail.tls == MailTls::StartTls {
+        let mut smtp = Conversation::over(stream, mail, place);
+        smtp.greeting().await?;
+        if !smtp.hello(&me).await?.tls {
+            return Err(smtp.missing(STARTTLS));
+        }
+        smtp.command(STARTTLS, SmtpRequest::Tls).await?;
+        if smtp.stream.has_early_bytes() {
+            // Someone on the way wants these bytes to count as a reply after TLS.
+            return Err(smtp.broken(ReplyError::Garbled("the server sent more than one reply before TLS")));
+        }
+        stream = smtp.stream.stream;
+    }
+    stage.set(Stage::Handshake);
+    let shaken = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
+    let stream = shaken.map_err(|error| {
+        let distrust = verifier.seen().and_then(|seen| seen.distrust);
+        let fault = distrust.map_or_else(|| tls::fault_of_handshake(&error), Fault::Distrusted);
+        NetError::at(place, fault)
+    })?;
+    stage.set(Stage::Answer);
+    let mut smtp = Conversation::over(stream, mail, place);
+    if mail.tls == MailTls::Tls {
+        smtp.greeting().await?;
+    }
+    // Anyone on the way may have changed the offers before TLS.
+    let offers = smtp.hello(&me).await?;
+    smtp.deliver(&offers, accepted).await
 }
 
-impl Conversation<'_> {
-    async fn whole(self, stage: &StageTracker) -> Result<(), MailError> {
-        let mail = self.mail;
-        if mail.protection == Protection::None {
-            let (stream, me) = self.connect(stage).await?;
-            let mut smtp = SmtpStream::over(stream);
-            self.greeting(&mut smtp).await?;
-            let offers = self.hello(&mut smtp, &me).await?;
-            return self.deliver(&mut smtp, &offers).await;
-        }
-        let name = ServerName::try_from(mail.host.to_owned())
-            .map_err(|_| NetError::from(LocalError::Name(foreign(mail.host))))?;
-        let (config, verifier) = trust::configure(mail.ca_file, true).await?;
-        let (mut stream, me) = self.connect(stage).await?;
-        if mail.protection == Protection::StartTls {
-            let mut smtp = SmtpStream::over(stream);
-            self.greeting(&mut smtp).await?;
-            if !self.hello(&mut smtp, &me).await?.tls {
-                return Err(self.missing(STARTTLS));
-            }
-            self.command(&mut smtp, "STARTTLS", SmtpRequest::Tls).await?;
-            if smtp.has_early_bytes() {
-                // Someone on the way wants these bytes to count as a reply after TLS.
-                return Err(self.broken(ReplyError::Garbled("the server sent more than one reply before TLS")));
-            }
-            stream = smtp.stream;
-        }
-        stage.set(Stage::Handshake);
-        let shaken = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
-        let stream = shaken.map_err(|error| {
-            let distrust = verifier.seen().and_then(|seen| seen.distrust);
-            let fault = distrust.map_or_else(|| tls::fault_of_handshake(&error), Fault::Distrusted);
-            NetError::at(self.place, fault)
-        })?;
-        stage.set(Stage::Answer);
-        let mut smtp = SmtpStream::over(stream);
-        if mail.protection == Protection::Tls {
-            self.greeting(&mut smtp).await?;
-        }
-        // Anyone on the way may have changed the offers before TLS.
-        let offers = self.hello(&mut smtp, &me).await?;
-        self.deliver(&mut smtp, &offers).await
+/// The connection, and our name on it.
+async fn connect(mail: Mail<'_>, place: &str, stage: &StageTracker) -> Result<(TcpStream, String), MailError> {
+    stage.set(Stage::Addresses);
+    let stream = tcp::reach(mail.host, mail.port, stage).await;
+    let stream = stream.map_err(|fault| NetError::at(place, fault))?;
+    stage.set(Stage::Answer);
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let me = client_name(&name, stream.local_addr().ok());
+    Ok((stream, me))
+}
+
+struct Conversation<'a, S> {
+    stream: SmtpStream<S>,
+    mail: Mail<'a>,
+    place: &'a str,
+}
+
+impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
+    fn over(stream: S, mail: Mail<'a>, place: &'a str) -> Self {
+        let stream = SmtpStream::over(stream);
+        Self { stream, mail, place }
     }
 
-    /// The connection, and our name on it.
-    async fn connect(self, stage: &StageTracker) -> Result<(TcpStream, String), MailError> {
-        stage.set(Stage::Addresses);
-        let stream = tcp::reach(self.mail.host, self.mail.port, stage).await;
-        let stream = stream.map_err(|fault| NetError::at(self.place, fault))?;
-        stage.set(Stage::Answer);
-        let local = stream.local_addr().ok();
-        Ok((
-            stream,
-            client_name(&rustix::system::uname().nodename().to_string_lossy(), local),
-        ))
+    async fn greeting(&mut self) -> Result<(), MailError> {
+        let reply = self.stream.read_reply().await.map_err(|broken| self.broken(broken))?;
+        self.expect(reply, Reply::is_done, SmtpRequest::Greeting).map(drop)
     }
 
-    async fn greeting(self, smtp: &mut SmtpStream<impl AsyncRead + AsyncWrite + Unpin>) -> Result<(), MailError> {
-        let reply = smtp.read_reply().await.map_err(|broken| self.broken(broken))?;
-        self.expect(reply, Reply::is_done, SmtpRequest::Greeting).map(|_| ())
-    }
-
-    async fn hello(
-        self,
-        smtp: &mut SmtpStream<impl AsyncRead + AsyncWrite + Unpin>,
-        me: &str,
-    ) -> Result<Offers, MailError> {
-        let reply = self.command(smtp, &format!("EHLO {me}"), SmtpRequest::Greeting).await?;
+    async fn hello(&mut self, me: &str) -> Result<Offers, MailError> {
+        let reply = self.command(&format!("EHLO {me}"), SmtpRequest::Greeting).await?;
         Ok(Offers::read(&reply))
     }
 
-    /// From the login to QUIT.
-    async fn deliver(
-        self,
-        smtp: &mut SmtpStream<impl AsyncRead + AsyncWrite + Unpin>,
-        offers: &Offers,
-    ) -> Result<(), MailError> {
+    /// From the login to QUIT. Sets `accepted` when the server has accepted the message.
+    async fn deliver(&mut self, offers: &Offers, accepted: &OnceLock<AcceptedMail>) -> Result<(), MailError> {
         let mail = self.mail;
         if let Some((user, password)) = mail.login {
-            self.login(smtp, offers, user, password).await?;
+            self.login(offers, user.expose_secret(), password.expose_secret())
+                .await?;
         }
         let ascii = mail.from.is_ascii() && mail.to.iter().all(|address| address.is_ascii());
         if !ascii && !offers.utf8 {
             return Err(self.missing("SMTPUTF8, which an address needs"));
         }
         let utf8 = if ascii { "" } else { " SMTPUTF8 BODY=8BITMIME" };
-        self.command(smtp, &format!("MAIL FROM:<{}>{utf8}", mail.from), SmtpRequest::Sender)
-            .await?;
+        let sender = format!("MAIL FROM:<{}>{utf8}", mail.from);
+        self.command(&sender, SmtpRequest::Sender).await?;
         let mut refused = Vec::new();
         for address in mail.to {
-            let reply = self
-                .exchange(smtp, format!("RCPT TO:<{address}>\r\n").as_bytes())
-                .await?;
+            let reply = self.line(&format!("RCPT TO:<{address}>")).await?;
             if !reply.is_done() {
                 refused.push((address.clone(), reply));
             }
@@ -321,67 +288,53 @@ impl Conversation<'_> {
             let (_, reply) = refused.swap_remove(temporary.unwrap_or(0));
             return Err(self.refused(SmtpRequest::Recipients, reply));
         }
-        let reply = self.exchange(smtp, b"DATA\r\n").await?;
+        let reply = self.line("DATA").await?;
         self.expect(reply, Reply::wants_more, SmtpRequest::Message)?;
-        let reply = self.exchange(smtp, &stuffed(mail.message)).await?;
+        let reply = self.exchange(&stuffed(mail.message)).await?;
         let reply = self.expect(reply, Reply::is_done, SmtpRequest::Message)?;
-        let _ = self.accepted.set(AcceptedMail { reply, refused });
-        let _ = tokio::time::timeout(QUIT_TIMEOUT, self.exchange(smtp, b"QUIT\r\n")).await;
+        let _ = accepted.set(AcceptedMail { reply, refused });
+        let _ = tokio::time::timeout(QUIT_TIMEOUT, self.line("QUIT")).await;
         Ok(())
     }
 
-    async fn login(
-        self,
-        smtp: &mut SmtpStream<impl AsyncRead + AsyncWrite + Unpin>,
-        offers: &Offers,
-        user: &SecretString,
-        password: &SecretString,
-    ) -> Result<(), MailError> {
-        let (user, password) = (user.expose_secret(), password.expose_secret());
+    async fn login(&mut self, offers: &Offers, user: &str, password: &str) -> Result<(), MailError> {
         let mut reply;
         if offers.plain {
             let both = STANDARD.encode(format!("\0{user}\0{password}"));
-            reply = self.exchange(smtp, format!("AUTH PLAIN {both}\r\n").as_bytes()).await?;
+            reply = self.line(&format!("AUTH PLAIN {both}")).await?;
         } else if offers.login {
-            reply = self.exchange(smtp, b"AUTH LOGIN\r\n").await?;
+            reply = self.line("AUTH LOGIN").await?;
             // The server asks for the one and then the other, in words that no standard fixes.
             for answer in [user, password] {
                 self.expect(reply, Reply::wants_more, SmtpRequest::Login)?;
-                reply = self
-                    .exchange(smtp, format!("{}\r\n", STANDARD.encode(answer)).as_bytes())
-                    .await?;
+                reply = self.line(&STANDARD.encode(answer)).await?;
             }
         } else {
             return Err(self.missing("a login by PLAIN or LOGIN"));
         }
-        self.expect(reply, Reply::is_done, SmtpRequest::Login).map(|_| ())
+        self.expect(reply, Reply::is_done, SmtpRequest::Login).map(drop)
     }
 
     /// A command that ends with its reply.
-    async fn command(
-        self,
-        smtp: &mut SmtpStream<impl AsyncRead + AsyncWrite + Unpin>,
-        command: &str,
-        asked: SmtpRequest,
-    ) -> Result<Reply, MailError> {
-        let reply = self.exchange(smtp, format!("{command}\r\n").as_bytes()).await?;
+    async fn command(&mut self, command: &str, asked: SmtpRequest) -> Result<Reply, MailError> {
+        let reply = self.line(command).await?;
         self.expect(reply, Reply::is_done, asked)
     }
 
-    async fn exchange(
-        self,
-        smtp: &mut SmtpStream<impl AsyncRead + AsyncWrite + Unpin>,
-        bytes: &[u8],
-    ) -> Result<Reply, MailError> {
-        let exchange = async {
-            smtp.write(bytes).await?;
-            smtp.read_reply().await
+    async fn line(&mut self, line: &str) -> Result<Reply, MailError> {
+        self.exchange(format!("{line}\r\n").as_bytes()).await
+    }
+
+    async fn exchange(&mut self, bytes: &[u8]) -> Result<Reply, MailError> {
+        let reply = async {
+            self.stream.write(bytes).await?;
+            self.stream.read_reply().await
         };
-        exchange.await.map_err(|broken| self.broken(broken))
+        reply.await.map_err(|broken| self.broken(broken))
     }
 
     fn expect(
-        self,
+        &self,
         reply: Reply,
         is_expected: impl Fn(&Reply) -> bool,
         asked: SmtpRequest,
@@ -393,28 +346,21 @@ impl Conversation<'_> {
         }
     }
 
-    fn refused(self, asked: SmtpRequest, reply: Reply) -> MailError {
-        MailError::Refused {
-            place: self.place.to_owned(),
-            asked,
-            reply,
-        }
+    fn refused(&self, asked: SmtpRequest, reply: Reply) -> MailError {
+        let place = self.place.to_owned();
+        MailError::Refused { place, asked, reply }
     }
 
-    fn missing(self, what: &'static str) -> MailError {
-        MailError::Missing {
-            place: self.place.to_owned(),
-            what,
-        }
+    fn missing(&self, what: &'static str) -> MailError {
+        let place = self.place.to_owned();
+        MailError::Missing { place, what }
     }
 
-    fn broken(self, broken: ReplyError) -> MailError {
+    fn broken(&self, broken: ReplyError) -> MailError {
+        let place = self.place.to_owned();
         match broken {
-            ReplyError::Stream(fault) => NetError::at(self.place, fault).into(),
-            ReplyError::Garbled(why) => MailError::Garbled {
-                place: self.place.to_owned(),
-                why,
-            },
+            ReplyError::Stream(fault) => NetError::At { place, fault }.into(),
+            ReplyError::Garbled(why) => MailError::Garbled { place, why },
         }
     }
 }

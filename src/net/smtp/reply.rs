@@ -5,7 +5,7 @@
 //! after it.
 
 use super::super::error::{Fault, foreign};
-use std::fmt;
+use std::{fmt, io};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 /// A reply has a few lines of at most 512 bytes.
@@ -16,6 +16,12 @@ pub(super) enum ReplyError {
     Stream(Fault),
     /// The text is not a reply.
     Garbled(&'static str),
+}
+
+impl From<io::Error> for ReplyError {
+    fn from(error: io::Error) -> Self {
+        Self::Stream(Fault::from_io(&error))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,10 +67,8 @@ pub(super) struct SmtpStream<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> SmtpStream<S> {
     pub(super) fn over(stream: S) -> Self {
-        Self {
-            stream,
-            early: Vec::new(),
-        }
+        let early = Vec::new();
+        Self { stream, early }
     }
 
     /// The server sent more than it was asked for.
@@ -73,13 +77,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SmtpStream<S> {
     }
 
     pub(super) async fn write(&mut self, bytes: &[u8]) -> Result<(), ReplyError> {
-        let written = async {
-            self.stream.write_all(bytes).await?;
-            self.stream.flush().await
-        };
-        written
-            .await
-            .map_err(|error| ReplyError::Stream(Fault::from_io(&error)))
+        self.stream.write_all(bytes).await?;
+        Ok(self.stream.flush().await?)
     }
 
     pub(super) async fn read_reply(&mut self) -> Result<Reply, ReplyError> {
@@ -89,10 +88,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SmtpStream<S> {
             let line = self.line(MAX_REPLY_BYTES.saturating_sub(read)).await?;
             read += line.len();
             let (code, last, text) = parsed(&line).ok_or(ReplyError::Garbled("the server does not speak SMTP"))?;
-            let reply = reply.get_or_insert(Reply {
-                code,
-                lines: Vec::new(),
-            });
+            let lines = Vec::new();
+            let reply = reply.get_or_insert(Reply { code, lines });
             if reply.code != code {
                 return Err(ReplyError::Garbled("the lines of a reply have different codes"));
             }
@@ -116,15 +113,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SmtpStream<S> {
                 return Err(ReplyError::Garbled("the reply does not end"));
             }
             let mut piece = [0; 4096];
-            let read = self.stream.read(&mut piece).await;
-            match read.map_err(|error| ReplyError::Stream(Fault::from_io(&error)))? {
-                0 => {
-                    return Err(ReplyError::Stream(Fault::Broken(
-                        "the server closed the connection".to_owned(),
-                    )));
-                }
-                n => self.early.extend_from_slice(piece.get(..n).unwrap_or_default()),
+            let read = self.stream.read(&mut piece).await?;
+            if read == 0 {
+                let closed = "the server closed the connection".to_owned();
+                return Err(ReplyError::Stream(Fault::Broken(closed)));
             }
+            self.early.extend_from_slice(piece.get(..read).unwrap_or_default());
         }
     }
 }

@@ -5,7 +5,6 @@
 
 use crate::plan::{Action, Plan, Step, VerifyStep};
 use crate::report::shared::style::one_line;
-use crate::report::shared::words;
 use crate::units::{joined, plural, show_size};
 
 /// Of a step that a guard refuses now, and that is decided again when its turn comes.
@@ -35,8 +34,8 @@ pub fn step_summary(plan: &Plan, step: &Step) -> String {
 
 fn work(plan: &Plan, step: &Step) -> String {
     match &step.action {
-        Action::Check(check) => format!("checks {}", one_line(&words::probe(&check.probe))),
-        Action::Target(target) => format!("runs: {}", one_line(&words::program(&target.command.program))),
+        Action::Check(check) => format!("checks {}", one_line(&check.probe.text().question)),
+        Action::Target(target) => format!("runs: {}", one_line(&target.command.program.to_string())),
         Action::Backup(backup) if backup.nothing => "nothing to store".to_owned(),
         Action::Backup(backup) => {
             let files = plural(backup.files, "file", "files");

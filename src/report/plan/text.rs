@@ -4,18 +4,18 @@
 //! files of each class, which of them are deleted and covered by which copy, and which are kept and why. Decides nothing.
 //! Invariant: every path is escaped by its own `Display`; the same plan gives the same text.
 
-use crate::model::check::Worst;
+use crate::clock::from_nanos;
+use crate::model::check::{ProbeSetting, Worst, command_settings};
 use crate::model::retention::Stays;
 use crate::model::{Budget, Check, Keep, StepName, Target};
 use crate::path::shown;
-use crate::plan::document::moment_of;
 use crate::plan::graph::Candidate;
 use crate::plan::{Action, BackupStep, ClassSummary, CleanupStep, Cover, Plan, Step, StepId, VerifyStep};
 use crate::report::plan::step_summary::{blocked_by, step_summary};
 use crate::report::plan::summary::plan_summary;
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::times;
-use crate::report::shared::words::{self, ProbeSetting};
+use crate::report::shared::words;
 use crate::report::shared::wrap::wrap;
 use crate::units::{joined, plural, show_count, show_duration, show_size};
 use chrono::{DateTime, Utc};
@@ -130,7 +130,7 @@ impl PlanPage<'_> {
     }
 
     fn file_time(&self, ns: i128) -> String {
-        moment_of(ns).map_or_else(
+        from_nanos(ns).map_or_else(
             || "at an invalid time".to_owned(),
             |at| {
                 at.with_timezone(&self.plan.timezone)
@@ -273,7 +273,7 @@ impl PlanPage<'_> {
     }
 
     fn target(&mut self, target: &Target, indent: &str) {
-        self.settings(&words::command_settings(&target.command), indent);
+        self.settings(&command_settings(&target.command), indent);
         if let Some(limit) = target.timeout {
             let limit = show_duration(limit);
             let each = if target.retry.is_some() {
@@ -283,7 +283,7 @@ impl PlanPage<'_> {
             };
             self.prose(
                 indent,
-                "limit",
+                "timeout",
                 &words::time_limit(&format!("{limit}{each}"), target.kill_after),
             );
         }
@@ -297,11 +297,12 @@ impl PlanPage<'_> {
     }
 
     fn check(&mut self, check: &Check, indent: &str) {
-        self.settings(&words::probe_settings(&check.probe), indent);
-        for (at, line) in words::levels(&check.probe).iter().enumerate() {
+        let probe = check.probe.text();
+        self.settings(&probe.settings, indent);
+        for (at, line) in probe.levels.iter().enumerate() {
             self.prose(indent, if at == 0 { "levels" } else { "" }, line);
         }
-        self.prose(indent, "limit", &words::check_limit(check));
+        self.prose(indent, "timeout", &words::check_limit(check));
         if check.worst == Worst::Warning {
             self.prose(indent, "worst", "warning, even if it would be critical");
         }
@@ -335,7 +336,7 @@ impl PlanPage<'_> {
             0 => String::new(),
             n => format!(", and the newest {}", show_count(u64::from(n))),
         };
-        let holds = match class.span {
+        let holds = match class.oldest.zip(class.newest) {
             None => "no file".to_owned(),
             Some((old, new)) => format!(
                 "{} ({}), {} to {}",
@@ -376,13 +377,13 @@ impl PlanPage<'_> {
                 Stays::Forever => "kept forever".to_owned(),
                 Stays::Newest => format!("among the newest {}", class.keep_newest),
             };
-            self.prose(&inner, "stays", &format!("{}: {why}", plural(*n, "file", "files")));
+            self.prose(&inner, "keep", &format!("{}: {why}", plural(*n, "file", "files")));
         }
         for (why, n) in &class.kept {
             let files = plural(*n, "file", "files");
             self.prose(&inner, "kept", &format!("{files}: {}, {}", why.word(), why.meaning()));
         }
-        let (files, bytes) = class.delete;
+        let (files, bytes) = (class.delete_files, class.delete_bytes);
         if files == 0 {
             return;
         }

@@ -5,23 +5,33 @@
 //! Invariant: a run is interrupted from the moment its process is gone, marked or not.
 
 use super::columns::Stamp;
+use super::statements::Statements as _;
 use super::{Store, StoreError, alive};
+use crate::clock::MillisUtc;
 use crate::model::{JobName, StepName};
 use crate::run::{Event, JobHistory, Outcome};
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, Row, params};
+use serde::Serialize;
 use std::time::Duration;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "RunDocument"))]
 pub struct RunSummary {
+    /// Its id, a ULID.
     pub run: String,
-    pub command: String,
-    pub begun_at: DateTime<Utc>,
+    /// When it began: RFC 3339, UTC.
+    pub begun_at: MillisUtc,
+    /// How it ended.
+    #[serde(flatten)]
     pub end: RunEnd,
+    /// The command line.
+    pub command: String,
 }
 
 /// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum RunEnd {
@@ -68,12 +78,17 @@ pub struct JobResult {
     pub outcomes: Vec<(StepName, Outcome)>,
 }
 
-/// A job that began in a run and was not settled there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An active run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "CurrentRun"))]
 pub struct BegunJob {
+    /// The run.
     pub run: String,
+    /// When the job started in it: RFC 3339, UTC.
+    #[serde(rename = "since")]
     pub at: DateTime<Utc>,
-    /// How the run ended, if it did.
+    // It may have been interrupted meanwhile: then the job was never settled.
+    #[serde(skip)]
     pub end: RunEnd,
 }
 
@@ -158,10 +173,8 @@ impl Store {
 
     /// The events of a run, in order.
     pub fn events_of(&self, run: &str) -> Result<Vec<StoredEvent>, StoreError> {
-        let rows: Vec<EventRow> = self.read(|db| {
-            let mut statement = db.prepare("SELECT seq, at, json FROM events WHERE run = ?1 ORDER BY seq")?;
-            statement.query_map([run], event_row)?.collect()
-        })?;
+        let sql = "SELECT seq, at, json FROM events WHERE run = ?1 ORDER BY seq";
+        let rows = self.read(|db| db.rows(sql, [run], event_row))?;
         rows.into_iter().map(|row| self.event(row)).collect()
     }
 
@@ -214,11 +227,8 @@ impl Store {
             };
             let mut rows: Vec<EventRow> = Vec::new();
             if let Some(mark) = &settled {
-                let mut statement = db.prepare_cached(OF_STEP)?;
                 for (step, kind) in texts.iter().flat_map(|step| STEP_KINDS.map(|kind| (step, kind))) {
-                    for row in statement.query_map(params![mark.run, mark.seq, step, kind], event_row)? {
-                        rows.push(row?);
-                    }
+                    rows.extend(db.rows(OF_STEP, params![mark.run, mark.seq, step, kind], event_row)?);
                 }
                 rows.sort_unstable_by_key(|(seq, ..)| *seq);
             }
@@ -242,19 +252,14 @@ impl Store {
             at: settled.at,
             outcomes,
         };
-        Ok(JobStatus {
-            last: Some(last),
-            begun,
-        })
+        let last = Some(last);
+        Ok(JobStatus { last, begun })
     }
 
     fn run_lines(&self, which: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<RunSummary>, StoreError> {
         let sql = format!("SELECT {RUN_COLUMNS} FROM runs {which}");
         self.read(|db| {
-            let mut statement = db.prepare(&sql)?;
-            let lines: Vec<(RunSummary, bool)> = statement
-                .query_map(values, run_line)?
-                .collect::<rusqlite::Result<_>>()?;
+            let lines = db.rows(&sql, values, run_line)?;
             let ended = |(mut line, open): (RunSummary, bool)| {
                 if open {
                     line.end = end_of(db, &line.run)?;
@@ -266,14 +271,12 @@ impl Store {
     }
 
     fn event(&self, (seq, at, json): EventRow) -> Result<StoredEvent, StoreError> {
-        match serde_json::from_str(&json) {
-            Ok(event) => Ok(StoredEvent { seq, at, event }),
-            Err(source) => Err(StoreError::Event {
-                path: self.path.clone(),
-                seq,
-                source,
-            }),
-        }
+        let event = serde_json::from_str(&json).map_err(|source| StoreError::Event {
+            path: self.path.clone(),
+            seq,
+            source,
+        })?;
+        Ok(StoredEvent { seq, at, event })
     }
 }
 
@@ -295,11 +298,8 @@ fn end_of(db: &Connection, run: &str) -> rusqlite::Result<RunEnd> {
 
 /// When, and in which state, `step` was settled after `start` in its run.
 fn settled_after(db: &Connection, start: &Mark, step: &str) -> rusqlite::Result<Option<(DateTime<Utc>, String)>> {
-    db.prepare_cached(SETTLED_AFTER)?
-        .query_row(params![start.run, start.seq, step], |row| {
-            Ok((row.get::<_, Stamp>(0)?.0, row.get(1)?))
-        })
-        .optional()
+    let settled = |row: &Row<'_>| Ok((row.get::<_, Stamp>(0)?.0, row.get(1)?));
+    db.first(SETTLED_AFTER, params![start.run, start.seq, step], settled)
 }
 
 /// Goes through the marks that `sql` selects until `take` takes one.
@@ -356,7 +356,7 @@ fn run_line(row: &Row<'_>) -> rusqlite::Result<(RunSummary, bool)> {
     let line = RunSummary {
         run: row.get(0)?,
         command: row.get(1)?,
-        begun_at: row.get::<_, Stamp>(2)?.0,
+        begun_at: MillisUtc(row.get::<_, Stamp>(2)?.0),
         end,
     };
     Ok((line, exit.is_none() && !marked))

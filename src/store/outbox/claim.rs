@@ -5,12 +5,13 @@
 //! up, not sent.
 
 use super::super::columns::Stamp;
+use super::super::statements::Statements as _;
 use super::super::{Store, StoreError};
 use super::write::Ledger;
 use super::{COLUMNS, MessageState, StoredMessage};
 use crate::channel::message::{DIGEST, Message};
 use chrono::{DateTime, TimeDelta, Utc};
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, params};
 use std::time::Duration;
 
 /// No message waits longer. One that seems to was written before the clock was set back.
@@ -51,7 +52,6 @@ pub struct ClaimedMessage {
 pub enum Settlement {
     Sent,
     Retry {
-        /// Not before this.
         due: DateTime<Utc>,
         /// The other messages of the channel wait as well.
         whole_channel: bool,
@@ -95,14 +95,12 @@ impl Store {
     ) -> Result<(), StoreError> {
         let at = Stamp(now);
         self.write(|db| match settlement {
-            Settlement::Sent => db
-                .execute(
-                    "UPDATE outbox SET state = 'sent', settled_at = ?2, attempts = attempts + 1, last_error = NULL,
-                     first_attempt_at = coalesce(first_attempt_at, ?2), lease = NULL, leased_until = NULL
-                     WHERE id = ?1 AND state = 'pending'",
-                    params![id, at],
-                )
-                .map(drop),
+            Settlement::Sent => db.run(
+                "UPDATE outbox SET state = 'sent', settled_at = ?2, attempts = attempts + 1, last_error = NULL,
+                 first_attempt_at = coalesce(first_attempt_at, ?2), lease = NULL, leased_until = NULL
+                 WHERE id = ?1 AND state = 'pending'",
+                params![id, at],
+            ),
             Settlement::Retry {
                 due,
                 whole_channel,
@@ -115,7 +113,7 @@ impl Store {
                     params![id, at, Stamp(*due), why, lease],
                 )?;
                 if changed > 0 && *whole_channel {
-                    db.execute(
+                    db.run(
                         "UPDATE outbox SET due_at = max(due_at, ?2)
                          WHERE state = 'pending' AND channel = (SELECT channel FROM outbox WHERE id = ?1)",
                         params![id, Stamp(*due)],
@@ -123,14 +121,12 @@ impl Store {
                 }
                 Ok(())
             }
-            Settlement::Dead { why } => db
-                .execute(
-                    "UPDATE outbox SET state = 'dead', settled_at = ?2, attempts = attempts + 1, last_error = ?3,
-                     first_attempt_at = coalesce(first_attempt_at, ?2), lease = NULL, leased_until = NULL
-                     WHERE id = ?1 AND state = 'pending' AND lease = ?4",
-                    params![id, at, why, lease],
-                )
-                .map(drop),
+            Settlement::Dead { why } => db.run(
+                "UPDATE outbox SET state = 'dead', settled_at = ?2, attempts = attempts + 1, last_error = ?3,
+                 first_attempt_at = coalesce(first_attempt_at, ?2), lease = NULL, leased_until = NULL
+                 WHERE id = ?1 AND state = 'pending' AND lease = ?4",
+                params![id, at, why, lease],
+            ),
         })
     }
 
@@ -180,11 +176,8 @@ fn claim(db: &Connection, request: &ClaimRequest<'_>) -> rusqlite::Result<Outbox
             return Ok(OutboxClaim::Nothing(Some(until)));
         }
         let several = readable(db, joinable(db, free)?, now)?;
-        let several = if request.key_by_key {
-            of_one_key(several)
-        } else {
-            several
-        };
+        let by_key = request.key_by_key;
+        let several = if by_key { of_one_key(several) } else { several };
         if several.len() > 1 {
             return Ok(OutboxClaim::Several(several));
         }
@@ -192,11 +185,7 @@ fn claim(db: &Connection, request: &ClaimRequest<'_>) -> rusqlite::Result<Outbox
     let first =
         format!("SELECT {COLUMNS} FROM outbox AS m WHERE {FREE} AND {FIRST_OF_KEY} ORDER BY attempts, seq LIMIT 1");
     loop {
-        let found = db
-            .prepare_cached(&first)?
-            .query_row(free, StoredMessage::of)
-            .optional()?;
-        let Some(row) = found else {
+        let Some(row) = db.first(&first, free, StoredMessage::of)? else {
             break;
         };
         let Some(message) = row.message else {
@@ -220,10 +209,7 @@ fn claim(db: &Connection, request: &ClaimRequest<'_>) -> rusqlite::Result<Outbox
         "SELECT max(due_at, coalesce(leased_until, due_at)) AS next FROM outbox AS m
          WHERE state = 'pending' AND channel = ?1 AND {FIRST_OF_KEY} ORDER BY next LIMIT 1"
     );
-    let next = db
-        .prepare_cached(&next)?
-        .query_row([channel], |row| row.get::<_, Stamp>(0))
-        .optional()?;
+    let next = db.first(&next, [channel], |row| row.get::<_, Stamp>(0))?;
     Ok(OutboxClaim::Nothing(next.map(|next| next.0)))
 }
 
@@ -240,13 +226,10 @@ fn readable(db: &Connection, rows: Vec<StoredMessage>, now: DateTime<Utc>) -> ru
 }
 
 fn give_up_unreadable(db: &Connection, id: &str, now: DateTime<Utc>) -> rusqlite::Result<()> {
-    db.execute(
-        "UPDATE outbox SET state = 'dead', settled_at = ?2, lease = NULL, leased_until = NULL,
+    let sql = "UPDATE outbox SET state = 'dead', settled_at = ?2, lease = NULL, leased_until = NULL,
          last_error = 'a later version of opsrun wrote it, and this one cannot read it'
-         WHERE id = ?1 AND state = 'pending'",
-        params![id, Stamp(now)],
-    )
-    .map(drop)
+         WHERE id = ?1 AND state = 'pending'";
+    db.run(sql, params![id, Stamp(now)])
 }
 
 /// When the rate limit allows the next message; `None` when it does now.
@@ -266,16 +249,12 @@ fn rate_limited_until(
         return Ok(Some(now + TimeDelta::seconds(1)));
     };
     // The oldest of the messages that fill the limit.
-    let full = db
-        .prepare_cached(
-            "SELECT settled_at FROM outbox WHERE state = 'sent' AND channel = ?1 AND settled_at > ?2 AND settled_at <= ?3
-             ORDER BY settled_at DESC LIMIT 1 OFFSET ?4",
-        )?
-        .query_row(
-            params![request.channel, Stamp(since), Stamp(now), left - 1],
-            |row| row.get::<_, Stamp>(0),
-        )
-        .optional()?;
+    let full = db.first(
+        "SELECT settled_at FROM outbox WHERE state = 'sent' AND channel = ?1 AND settled_at > ?2 AND settled_at <= ?3
+         ORDER BY settled_at DESC LIMIT 1 OFFSET ?4",
+        params![request.channel, Stamp(since), Stamp(now), left - 1],
+        |row| row.get::<_, Stamp>(0),
+    )?;
     Ok(full.map(|at| at.0.checked_add_signed(per).unwrap_or(DateTime::<Utc>::MAX_UTC)))
 }
 
@@ -288,9 +267,9 @@ fn joinable(db: &Connection, free: &[&dyn rusqlite::ToSql]) -> rusqlite::Result<
               OR (e.key = m.key AND NOT (e.leased_until IS NULL OR e.leased_until <= ?2 OR e.leased_until > ?4))))
          ORDER BY seq LIMIT {MAX_JOINED}"
     );
-    let mut statement = db.prepare_cached(&joinable)?;
-    let rows = statement.query_map(free, |row| Ok((StoredMessage::of(row)?, row.get::<_, bool>(11)?)))?;
-    let rows: Vec<(StoredMessage, bool)> = rows.collect::<rusqlite::Result<_>>()?;
+    let rows = db.rows(&joinable, free, |row| {
+        Ok((StoredMessage::of(row)?, row.get::<_, bool>(10)?))
+    })?;
     let waited = rows.iter().any(|(_, waited)| *waited);
     let rows = rows.into_iter().map(|(row, _)| row);
     Ok(if waited { rows.collect() } else { Vec::new() })
@@ -301,8 +280,8 @@ fn of_one_key(messages: Vec<Message>) -> Vec<Message> {
     let count = |key: &str| messages.iter().filter(|message| message.key == key).count();
     let several = messages.iter().find(|message| count(&message.key) > 1);
     let key = several.map(|message| message.key.clone());
-    messages
+    let of_key = messages
         .into_iter()
-        .filter(|message| Some(&message.key) == key.as_ref())
-        .collect()
+        .filter(|message| Some(&message.key) == key.as_ref());
+    of_key.collect()
 }

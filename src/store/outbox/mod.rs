@@ -14,17 +14,19 @@ pub use claim::{ClaimRequest, ClaimedMessage, OutboxClaim, Settlement};
 pub use write::{AlertWriter, Ledger};
 
 use super::columns::{Stamp, from_word};
+use super::statements::Statements as _;
 use super::{Store, StoreError};
 use crate::channel::message::Message;
+use crate::clock::MillisUtc;
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How long delivered messages are kept.
 const KEPT_FOR: TimeDelta = TimeDelta::days(90);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum MessageState {
@@ -72,30 +74,38 @@ impl ToSql for MessageState {
 
 impl FromSql for MessageState {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        from_word(&Self::ALL, Self::word, value)
+        from_word(value)
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One alert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "AlertDocument"))]
 pub struct StoredMessage {
+    /// Its id, a ULID.
     pub id: String,
+    /// The channel.
     pub channel: String,
-    pub key: String,
+    /// Its state.
     pub state: MessageState,
-    pub created_at: DateTime<Utc>,
-    /// Not sent before this.
-    pub due_at: DateTime<Utc>,
+    /// When it was created: RFC 3339, UTC.
+    pub created_at: MillisUtc,
+    /// Not sent before: RFC 3339, UTC.
+    pub due_at: MillisUtc,
+    /// Number of attempts.
     pub attempts: u32,
+    #[serde(skip)]
     pub first_attempt_at: Option<DateTime<Utc>>,
+    /// Why the last attempt failed.
     pub last_error: Option<String>,
-    /// When it was delivered, given up, merged or dropped.
-    pub settled_at: Option<DateTime<Utc>>,
-    /// `None` when a later opsrun wrote it and this one cannot read it.
+    /// When it was delivered, given up, merged or dropped: RFC 3339, UTC.
+    pub settled_at: Option<MillisUtc>,
+    /// The message; null if a later opsrun wrote it.
     pub message: Option<Message>,
 }
 
-const COLUMNS: &str = "id, channel, key, state, created_at, due_at, attempts, first_attempt_at, last_error, \
-                       settled_at, json";
+const COLUMNS: &str =
+    "id, channel, state, created_at, due_at, attempts, first_attempt_at, last_error, settled_at, json";
 
 impl StoredMessage {
     fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -103,15 +113,14 @@ impl StoredMessage {
         Ok(Self {
             id: row.get(0)?,
             channel: row.get(1)?,
-            key: row.get(2)?,
-            state: row.get(3)?,
-            created_at: row.get::<_, Stamp>(4)?.0,
-            due_at: row.get::<_, Stamp>(5)?.0,
-            attempts: row.get(6)?,
-            first_attempt_at: some_time(7)?,
-            last_error: row.get(8)?,
-            settled_at: some_time(9)?,
-            message: serde_json::from_str(row.get_ref(10)?.as_str()?).ok(),
+            state: row.get(2)?,
+            created_at: MillisUtc(row.get::<_, Stamp>(3)?.0),
+            due_at: MillisUtc(row.get::<_, Stamp>(4)?.0),
+            attempts: row.get(5)?,
+            first_attempt_at: some_time(6)?,
+            last_error: row.get(7)?,
+            settled_at: some_time(8)?.map(MillisUtc),
+            message: serde_json::from_str(row.get_ref(9)?.as_str()?).ok(),
         })
     }
 }
@@ -145,20 +154,15 @@ impl Store {
     pub fn tidy_messages(&self, known: &[&str], now: DateTime<Utc>) -> Result<Vec<StoredMessage>, StoreError> {
         let waiting = format!("SELECT {COLUMNS} FROM outbox WHERE state IN ('pending', 'held') ORDER BY seq");
         let strangers = |db: &Connection| {
-            let mut statement = db.prepare_cached(&waiting)?;
-            let rows: Vec<StoredMessage> = statement
-                .query_map([], StoredMessage::of)?
-                .collect::<rusqlite::Result<_>>()?;
-            let stranger = |row: &StoredMessage| !known.contains(&row.channel.as_str());
-            Ok::<_, rusqlite::Error>(rows.into_iter().filter(stranger).collect::<Vec<_>>())
+            let mut rows = db.rows(&waiting, [], StoredMessage::of)?;
+            rows.retain(|row| !known.contains(&row.channel.as_str()));
+            Ok::<_, rusqlite::Error>(rows)
         };
         let old = "state IN ('sent', 'merged', 'dropped') AND settled_at < ?1";
         let past = Stamp(now - KEPT_FOR);
         let any = self.read(|db| {
-            let any_old = db
-                .prepare_cached(&format!("SELECT 1 FROM outbox WHERE {old}"))?
-                .exists([&past])?;
-            Ok(any_old || !strangers(db)?.is_empty())
+            let mut any_old = db.prepare_cached(&format!("SELECT 1 FROM outbox WHERE {old}"))?;
+            Ok(any_old.exists([&past])? || !strangers(db)?.is_empty())
         })?;
         if !any {
             return Ok(Vec::new());
@@ -190,8 +194,7 @@ impl Store {
             if !db.table_exists(None, "outbox")? {
                 return Ok(Vec::new());
             }
-            let mut statement = db.prepare(&newest)?;
-            statement.query_map([limit], StoredMessage::of)?.collect()
+            db.rows(&newest, [limit], StoredMessage::of)
         })?;
         rows.reverse();
         Ok(rows)
@@ -200,10 +203,7 @@ impl Store {
     /// Messages whose id begins with `prefix`, at most two.
     pub fn messages_by_prefix(&self, prefix: &str) -> Result<Vec<StoredMessage>, StoreError> {
         let named = format!("SELECT {COLUMNS} FROM outbox WHERE substr(id, 1, length(?1)) = ?1 ORDER BY seq LIMIT 2");
-        self.read(|db| {
-            let mut statement = db.prepare(&named)?;
-            statement.query_map([prefix], StoredMessage::of)?.collect()
-        })
+        self.read(|db| db.rows(&named, [prefix], StoredMessage::of))
     }
 
     /// Makes messages that were given up pending again, due now and without attempts. Without `ids` all of them, except
@@ -218,25 +218,18 @@ impl Store {
             )?;
             if let Some(ids) = ids {
                 for id in ids {
-                    let waits = db.execute(
-                        "UPDATE outbox SET due_at = ?2 WHERE id = ?1 AND state = 'pending'",
-                        params![id, at],
-                    )?;
+                    let sql = "UPDATE outbox SET due_at = ?2 WHERE id = ?1 AND state = 'pending'";
+                    let waits = db.execute(sql, params![id, at])?;
                     if waits + back.execute(params![id, at])? > 0 {
                         done.again.push(id.clone());
                     }
                 }
                 return Ok(done);
             }
-            let mut dead = db.prepare_cached(
-                "SELECT id, EXISTS (SELECT 1 FROM outbox AS later WHERE later.state IN ('sent', 'merged')
+            let dead = "SELECT id, EXISTS (SELECT 1 FROM outbox AS later WHERE later.state IN ('sent', 'merged')
                  AND later.channel = m.channel AND later.key = m.key AND later.seq > m.seq)
-                 FROM outbox AS m WHERE state = 'dead' ORDER BY seq",
-            )?;
-            let dead: Vec<(String, bool)> = dead
-                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-                .collect::<rusqlite::Result<_>>()?;
-            for (id, overtaken) in dead {
+                 FROM outbox AS m WHERE state = 'dead' ORDER BY seq";
+            for (id, overtaken) in db.rows(dead, [], |row| Ok((row.get(0)?, row.get(1)?)))? {
                 if overtaken {
                     done.overtaken.push(id);
                 } else {
@@ -255,23 +248,23 @@ impl Store {
             if !db.table_exists(None, "outbox")? {
                 return Ok(Vec::new());
             }
-            let mut statement = db.prepare(
+            db.rows(
                 "SELECT channel, count(*) FILTER (WHERE state = 'pending'), count(*) FILTER (WHERE state = 'dead'),
                  min(created_at) FILTER (WHERE state = 'pending'),
                  (SELECT last_error FROM outbox AS f WHERE f.channel = m.channel AND f.state IN ('pending', 'dead')
                   AND last_error IS NOT NULL ORDER BY seq DESC LIMIT 1)
                  FROM outbox AS m WHERE state IN ('pending', 'dead') GROUP BY channel ORDER BY channel",
-            )?;
-            let rows = statement.query_map([], |row| {
-                Ok(Undelivered {
-                    channel: row.get(0)?,
-                    pending: u64::from(row.get::<_, u32>(1)?),
-                    dead: u64::from(row.get::<_, u32>(2)?),
-                    since: row.get::<_, Option<Stamp>>(3)?.map(|since| since.0),
-                    last_error: row.get(4)?,
-                })
-            })?;
-            rows.collect()
+                [],
+                |row| {
+                    Ok(Undelivered {
+                        channel: row.get(0)?,
+                        pending: u64::from(row.get::<_, u32>(1)?),
+                        dead: u64::from(row.get::<_, u32>(2)?),
+                        since: row.get::<_, Option<Stamp>>(3)?.map(|since| since.0),
+                        last_error: row.get(4)?,
+                    })
+                },
+            )
         })
     }
 }

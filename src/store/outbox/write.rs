@@ -4,11 +4,12 @@
 //! together or not at all. Does not read the JSON of an alert state.
 
 use super::super::columns::Stamp;
+use super::super::statements::Statements as _;
 use super::super::{Store, StoreError};
 use super::MessageState;
 use crate::channel::message::Message;
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, params};
 
 /// Writes alerts in the transaction that it is given.
 pub type AlertWriter<'a> = &'a mut dyn FnMut(&Ledger<'_>) -> rusqlite::Result<()>;
@@ -19,28 +20,20 @@ pub struct Ledger<'a>(pub(in crate::store) &'a Connection);
 
 impl Ledger<'_> {
     pub fn alert_state(&self, key: &str) -> rusqlite::Result<Option<String>> {
-        self.0
-            .prepare_cached("SELECT json FROM alert_states WHERE key = ?1")?
-            .query_row([key], |row| row.get(0))
-            .optional()
+        let sql = "SELECT json FROM alert_states WHERE key = ?1";
+        self.0.first(sql, [key], |row| row.get(0))
     }
 
     /// The states of all keys.
     pub fn alert_states(&self) -> rusqlite::Result<Vec<(String, String)>> {
-        let mut statement = self
-            .0
-            .prepare_cached("SELECT key, json FROM alert_states ORDER BY key")?;
-        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        let sql = "SELECT key, json FROM alert_states ORDER BY key";
+        self.0.rows(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     pub fn remember_alert_state(&self, key: &str, json: &str, at: DateTime<Utc>) -> rusqlite::Result<()> {
-        self.0
-            .prepare_cached(
-                "INSERT INTO alert_states (key, at, json) VALUES (?1, ?2, ?3)
-                 ON CONFLICT (key) DO UPDATE SET at = ?2, json = ?3",
-            )?
-            .execute(params![key, Stamp(at), json])
-            .map(drop)
+        let sql = "INSERT INTO alert_states (key, at, json) VALUES (?1, ?2, ?3)
+             ON CONFLICT (key) DO UPDATE SET at = ?2, json = ?3";
+        self.0.run(sql, params![key, Stamp(at), json])
     }
 
     /// A message that is neither pending nor held is settled at once.
@@ -49,44 +42,34 @@ impl Ledger<'_> {
         let settled = (!matches!(state, MessageState::Pending | MessageState::Held)).then_some(at);
         let json =
             serde_json::to_string(message).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-        self.0
-            .prepare_cached(
-                "INSERT INTO outbox (id, channel, key, kind, severity, state, created_at, due_at, settled_at, json)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9)",
-            )?
-            .execute(params![
-                message.id,
-                channel,
-                message.key,
-                message.kind,
-                message.severity,
-                state,
-                at,
-                settled,
-                json
-            ])
-            .map(drop)
+        let Message {
+            id,
+            key,
+            kind,
+            severity,
+            ..
+        } = message;
+        self.0.run(
+            "INSERT INTO outbox (id, channel, key, kind, severity, state, created_at, due_at, settled_at, json)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9)",
+            params![id, channel, key, kind, severity, state, at, settled, json],
+        )
     }
 
     /// A held message becomes due.
     pub fn release(&self, channel: &str, key: &str, at: DateTime<Utc>) -> rusqlite::Result<()> {
-        self.0
-            .execute(
-                "UPDATE outbox SET state = 'pending', due_at = ?3 WHERE state = 'held' AND channel = ?1 AND key = ?2",
-                params![channel, key, Stamp(at)],
-            )
-            .map(drop)
+        self.0.run(
+            "UPDATE outbox SET state = 'pending', due_at = ?3 WHERE state = 'held' AND channel = ?1 AND key = ?2",
+            params![channel, key, Stamp(at)],
+        )
     }
 
     /// A held message is never sent.
     pub fn drop_held(&self, channel: &str, key: &str, at: DateTime<Utc>) -> rusqlite::Result<()> {
-        self.0
-            .execute(
-                "UPDATE outbox SET state = 'dropped', settled_at = ?3
-                 WHERE state = 'held' AND channel = ?1 AND key = ?2",
-                params![channel, key, Stamp(at)],
-            )
-            .map(drop)
+        self.0.run(
+            "UPDATE outbox SET state = 'dropped', settled_at = ?3 WHERE state = 'held' AND channel = ?1 AND key = ?2",
+            params![channel, key, Stamp(at)],
+        )
     }
 }
 

@@ -214,6 +214,7 @@ check "remote" {
 }
 
 #[test]
+#[cfg_attr(not(feature = "http"), ignore = "needs the feature http")]
 fn a_dead_mans_switch_counts_the_runs_of_its_jobs() {
     let server = stub::answers(stub::answer("200 OK", "", "OK"));
     let url = format!("http://{}/ping", server.address);

@@ -12,7 +12,7 @@ fn what_the_build_lacks_is_named() {
         [("url", Value::Plain("http://127.0.0.1/".to_owned()))],
     );
     if !cfg!(feature = "http") {
-        let reason = "this build of opsrun cannot send by slack: use one with the feature `http`";
+        let reason = "this opsrun was built without the feature `http`, which slack needs";
         dead(&deliver(&channel(slack), &message()), reason);
     }
     let email = ChannelKind::Email(Email {
@@ -28,7 +28,7 @@ fn what_the_build_lacks_is_named() {
         ca_file: None,
     });
     if !cfg!(feature = "email") {
-        let reason = "this build of opsrun cannot send by email: use one with the feature `email`";
+        let reason = "this opsrun was built without the feature `email`, which email needs";
         dead(&deliver(&channel(email), &message()), reason);
     }
 }

@@ -5,7 +5,7 @@ use opsrun::exec::action::StepAbort;
 use opsrun::exec::action::check::{CheckSources, ask};
 use opsrun::model::check::{Address, Check, Levels, Probe, Space, Worst};
 use opsrun::model::command::{Command, Program};
-use opsrun::model::job::{JobKind, JobName};
+use opsrun::model::job::{JobKind, JobName, JobSettings};
 use opsrun::run::{JobHistory, Outcome, RecordError, State};
 use opsrun::secret::Vault;
 use opsrun::signal::Stop;
@@ -15,16 +15,13 @@ fn check(probe: Probe) -> Check {
     Check {
         name: "health".to_owned(),
         probe,
-        needs: Vec::new(),
         timeout: LONG,
         kill_after: LONG,
         worst: Worst::Critical,
         fail_after: 1,
         recover_after: 1,
         silenced_by: None,
-        schedule: None,
-        notify: None,
-        paused: false,
+        job: JobSettings::default(),
     }
 }
 
@@ -97,11 +94,13 @@ fn every_probe_is_reached() {
     } else {
         expect(&outcome, State::Unknown, "this build");
     }
-    let command = Probe::Command(Command {
-        program: Program::Shell("echo 7 waiting; exit 2".to_owned()),
-        cwd: "/".into(),
-        env: Vec::new(),
-    });
+    let command = Probe::Command {
+        command: Command {
+            program: Program::Shell("echo 7 waiting; exit 2".to_owned()),
+            cwd: "/".into(),
+            env: Vec::new(),
+        },
+    };
     expect(&asked(&check(command)), State::Critical, "7 waiting");
 }
 
@@ -143,7 +142,7 @@ mod secrets {
     use super::super::{expect, none};
     use super::{asked, check};
     use crate::support::stub::{self, answer};
-    use opsrun::model::check::{HttpProbe, Probe};
+    use opsrun::model::check::{BodyValue, HttpProbe, Probe};
     use opsrun::model::command::{SecretSource, Value};
     use opsrun::run::State;
 
@@ -153,7 +152,10 @@ mod secrets {
             headers: vec![("Authorization".to_owned(), header)],
             status: Vec::new(),
             latency: none(),
-            json: vec![("/you".to_owned(), "nobody".into())],
+            json: vec![BodyValue {
+                pointer: "/you".to_owned(),
+                value: "nobody".into(),
+            }],
             ca_file: None,
         }))
     }

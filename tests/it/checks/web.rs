@@ -3,7 +3,7 @@
 use super::{LONG, expect, expect_stall, in_time, none};
 use crate::support::stub::{self, Stub, answer};
 use opsrun::exec::action::check::http;
-use opsrun::model::check::{HttpProbe, Levels};
+use opsrun::model::check::{BodyValue, HttpProbe, Levels};
 use opsrun::model::command::{SecretSource, Value};
 use opsrun::run::{Outcome, State};
 use opsrun::signal::Stop;
@@ -47,7 +47,10 @@ impl Question {
     }
 
     pub fn json(mut self, pointer: &str, expected: impl Into<serde_json::Value>) -> Self {
-        self.probe.json.push((pointer.to_owned(), expected.into()));
+        self.probe.json.push(BodyValue {
+            pointer: pointer.to_owned(),
+            value: expected.into(),
+        });
         self
     }
 

@@ -162,6 +162,10 @@ const SAID: &[(&str, &[&str])] = &[
 ];
 
 #[test]
+#[cfg_attr(
+    not(all(feature = "http", feature = "email")),
+    ignore = "needs the features http and email"
+)]
 fn habits_of_other_languages_are_told() {
     let mut all = String::new();
     for (at, lines) in SAID {

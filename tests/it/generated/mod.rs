@@ -5,10 +5,11 @@
 //! Invariant: nothing outside the marks changes, and filling twice gives the same document.
 
 mod commands;
+mod language;
 mod pages;
 mod tables;
 
-use opsrun::config::language::vocabulary::Vocabulary;
+use language::Vocabulary;
 
 const BEGIN: &str = "<!-- begin ";
 const BEGUN: &str = " -->\n";
@@ -112,7 +113,7 @@ mod tests {
 
     #[test]
     fn every_setting_has_a_row_somewhere() {
-        fn missing(nodes: &[opsrun::config::language::vocabulary::NodeEntry], text: &str) {
+        fn missing(nodes: &[language::NodeEntry], text: &str) {
             for node in nodes {
                 assert!(text.contains(&format!("`{}`", node.name)), "{}", node.name);
                 for property in &node.properties {

@@ -4,9 +4,7 @@
 //! programs match on them.
 //! Invariant: a row is one line and has as many cells as its heading.
 
-use opsrun::config::language::vocabulary::{
-    AbsentEntry, ArgumentEntry, DefaultEntry, NodeEntry, PropertyEntry, ValueForm, Vocabulary,
-};
+use super::language::{AbsentEntry, ArgumentEntry, DefaultEntry, NodeEntry, PropertyEntry, ValueForm, Vocabulary};
 use opsrun::keep_reason::KeepReason;
 
 const HEADING: &str = "| setting | takes | default | meaning |\n|---|---|---|---|\n";
@@ -24,13 +22,13 @@ pub(super) fn find_node<'a>(language: &'a Vocabulary, path: &str) -> Option<&'a 
 pub(super) fn settings(language: &Vocabulary, path: &str, node: &NodeEntry) -> String {
     let takes = takes(node);
     let takes = if takes.is_empty() { takes } else { format!(" {takes}") };
-    let meaning = meaning(node.summary, node.rule);
+    let meaning = meaning(&node.summary, node.rule.as_deref());
     let mut text = format!("`{}`{takes}: {meaning}.\n\n{HEADING}", node.name);
     text.extend(node.properties.iter().map(|property| property_row(1, property)));
     let common = common(language);
     let chosen = matches!(path, "check" | "channel");
     let elsewhere = |child: &NodeEntry| {
-        let everywhere = is_job(node) && common.contains(&child.name);
+        let everywhere = is_job(node) && common.contains(&child.name.as_str());
         everywhere || (chosen && is_choice(child))
     };
     let shown = node.children.iter().filter(|child| !elsewhere(child));
@@ -55,11 +53,11 @@ pub(super) fn sources(language: &Vocabulary) -> String {
     let properties = env
         .into_iter()
         .flat_map(|env| &env.properties)
-        .filter(|property| is_source(property.name));
+        .filter(|property| is_source(&property.name));
     let children = env
         .into_iter()
         .flat_map(|env| &env.children)
-        .filter(|child| is_source(child.name));
+        .filter(|child| is_source(&child.name));
     let properties = properties.map(|property| property_row(1, property)).collect::<String>();
     HEADING.to_owned() + &properties + &children.map(|child| rows(1, child)).collect::<String>()
 }
@@ -74,7 +72,7 @@ pub(super) fn shared(language: &Vocabulary) -> String {
     let first = jobs(language).next();
     let settings = first.into_iter().flat_map(|job| &job.children);
     let rows = settings
-        .filter(|child| names.contains(&child.name))
+        .filter(|child| names.contains(&child.name.as_str()))
         .map(|child| rows(1, child));
     HEADING.to_owned() + &rows.collect::<String>()
 }
@@ -91,9 +89,9 @@ pub(super) fn forms(language: &Vocabulary) -> String {
     let mut found = Vec::new();
     all(&language.nodes, &mut found);
     found.retain(|form| form.words.is_empty() && form.minimum.is_none() && form.ty != "secret");
-    found.sort_by_key(|form| form.ty);
+    found.sort_by_key(|form| &form.ty);
     found.dedup();
-    let row = |form: &&ValueForm| line(&[form.ty, &form.form]);
+    let row = |form: &&ValueForm| line(&[&form.ty, &form.form]);
     "| type | is |\n|---|---|\n".to_owned() + &found.iter().map(row).collect::<String>()
 }
 
@@ -101,17 +99,17 @@ pub(super) fn forms(language: &Vocabulary) -> String {
 pub(super) fn absent(language: &Vocabulary) -> String {
     let mut rows: Vec<(&AbsentEntry, Vec<&str>)> = Vec::new();
     for absent in &language.absent {
-        let place = absent.within.unwrap_or("the top of a file");
+        let place = absent.within.as_deref().unwrap_or("the top of a file");
         let same = rows
             .iter_mut()
-            .find(|(other, _)| (&other.name, other.instead) == (&absent.name, absent.instead));
+            .find(|(other, _)| (&other.name, &other.instead) == (&absent.name, &absent.instead));
         match same {
             Some((_, places)) => places.push(place),
             None => rows.push((absent, vec![place])),
         }
     }
     let row = |(absent, places): &(&AbsentEntry, Vec<&str>)| {
-        line(&[&format!("`{}`", absent.name), &places.join(", "), absent.instead])
+        line(&[&format!("`{}`", absent.name), &places.join(", "), &absent.instead])
     };
     "| missing | in | instead |\n|---|---|---|\n".to_owned() + &rows.iter().map(row).collect::<String>()
 }
@@ -134,25 +132,34 @@ fn is_job(node: &NodeEntry) -> bool {
 }
 
 /// The settings that all jobs share.
-fn common(language: &Vocabulary) -> Vec<&'static str> {
+fn common(language: &Vocabulary) -> Vec<&str> {
     let mut jobs = jobs(language);
     let settings = jobs.next().map(|job| job.children.as_slice()).unwrap_or_default();
     let others: Vec<&NodeEntry> = jobs.collect();
     let everywhere = |child: &&NodeEntry| others.iter().all(|job| job.children.contains(child));
-    settings.iter().filter(everywhere).map(|child| child.name).collect()
+    settings
+        .iter()
+        .filter(everywhere)
+        .map(|child| child.name.as_str())
+        .collect()
 }
 
 /// A node, its properties, and the nodes in its block.
 fn rows(depth: usize, node: &NodeEntry) -> String {
-    let mut about = meaning(node.summary, node.rule);
+    let mut about = meaning(&node.summary, node.rule.as_deref());
     if node.repeats {
         about += "; repeatable";
     }
     let name = format!("{}`{}`", before(depth), node.name);
-    let mut text = line(&[&name, &takes(node), &unset(node.required, node.default), &about]);
-    let properties = node.properties.iter().filter(|property| !is_source(property.name));
+    let mut text = line(&[
+        &name,
+        &takes(node),
+        &unset(node.required, node.default.as_ref()),
+        &about,
+    ]);
+    let properties = node.properties.iter().filter(|property| !is_source(&property.name));
     text.extend(properties.map(|property| property_row(depth + 1, property)));
-    let children = node.children.iter().filter(|child| !is_source(child.name));
+    let children = node.children.iter().filter(|child| !is_source(&child.name));
     text.extend(children.map(|child| rows(depth + 1, child)));
     text
 }
@@ -163,8 +170,8 @@ fn before(depth: usize) -> String {
 
 fn property_row(depth: usize, property: &PropertyEntry) -> String {
     let name = format!("{}`{}=`", before(depth), property.name);
-    let unset = unset(property.required, property.default);
-    let about = meaning(property.summary, property.rule);
+    let unset = unset(property.required, property.default.as_ref());
+    let about = meaning(&property.summary, property.rule.as_deref());
     line(&[&name, &kind(&property.form), &unset, &about])
 }
 
@@ -178,10 +185,10 @@ fn meaning(summary: &str, rule: Option<&str>) -> String {
     rule.map_or_else(|| summary.to_owned(), |rule| format!("{summary} ({rule})"))
 }
 
-fn unset(required: bool, unset: Option<DefaultEntry>) -> String {
+fn unset(required: bool, unset: Option<&DefaultEntry>) -> String {
     match unset {
         _ if required => "required".to_owned(),
-        Some(DefaultEntry::Value("#false")) => "no".to_owned(),
+        Some(DefaultEntry::Value(value)) if value == "#false" => "no".to_owned(),
         Some(DefaultEntry::Value(value)) => format!("`{value}`"),
         Some(DefaultEntry::Words(words)) => words.to_owned(),
         None => String::new(),
@@ -190,7 +197,7 @@ fn unset(required: bool, unset: Option<DefaultEntry>) -> String {
 
 /// The arguments, or the sources of a possible secret.
 fn takes(node: &NodeEntry) -> String {
-    let may_be_secret = node.properties.iter().any(|property| is_source(property.name));
+    let may_be_secret = node.properties.iter().any(|property| is_source(&property.name));
     let one = |argument: &ArgumentEntry| {
         let kind = kind(&argument.form);
         match (argument.required, argument.repeats) {
@@ -210,7 +217,7 @@ fn kind(form: &ValueForm) -> String {
         (Some(least), Some(most)) if form.ty == "decimal" => format!("{least}.0 to {most}.0"),
         (Some(least), Some(most)) => format!("{least} to {most}"),
         (Some(least), None) => format!("{least} or more"),
-        _ if form.words.is_empty() => form.ty.to_owned(),
+        _ if form.words.is_empty() => form.ty.clone(),
         _ => {
             let words: Vec<String> = form.words.iter().map(|word| format!("`\"{word}\"`")).collect();
             words.join(" or ")

@@ -113,6 +113,7 @@ impl Drop for Daemon {
 }
 
 #[test]
+#[cfg_attr(not(feature = "http"), ignore = "needs the feature http")]
 fn no_secret_of_a_channel_is_kept_or_shown() {
     let (server, mail) = (stub::serve(web), stub::serve(mail));
     let (web, mail) = (server.address.port(), mail.address.port());

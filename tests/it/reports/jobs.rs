@@ -2,8 +2,8 @@
 
 use super::world::World;
 use super::{fits, plan, schema, text};
-use opsrun::model::check::{Address, HttpProbe, Levels, Probe, Space, Worst};
-use opsrun::model::{Check, Command, JobName, Overlap, Program, Retry, SecretSource, Target, Value};
+use opsrun::model::check::{Address, BodyValue, HttpProbe, Levels, Probe, Space, Worst};
+use opsrun::model::{Check, Command, JobName, JobSettings, Overlap, Program, Retry, SecretSource, Target, Value};
 use opsrun::plan::document::document;
 use opsrun::plan::{RunRequest, build};
 use opsrun::report::plan::graph::{Graph, NodeMark};
@@ -28,6 +28,13 @@ fn secret(name: &str, from: SecretSource) -> (String, Value) {
     (name.to_owned(), Value::Secret(from))
 }
 
+fn body(pointer: &str, value: serde_json::Value) -> BodyValue {
+    BodyValue {
+        pointer: pointer.to_owned(),
+        value,
+    }
+}
+
 fn needs(names: &[&str]) -> Vec<JobName> {
     names.iter().map(|name| name.parse().unwrap()).collect()
 }
@@ -44,16 +51,13 @@ pub fn checks() -> Vec<Check> {
     let check = |name: &str, probe| Check {
         name: name.to_owned(),
         probe,
-        needs: Vec::new(),
         timeout: second * 10,
         kill_after: second * 5,
         worst: Worst::Critical,
         fail_after: 1,
         recover_after: 1,
         silenced_by: None,
-        schedule: None,
-        notify: None,
-        paused: false,
+        job: JobSettings::default(),
     };
     let address = |host: &str, port| Address {
         host: host.to_owned(),
@@ -72,7 +76,7 @@ pub fn checks() -> Vec<Check> {
             SecretSource::Command(vec!["pass".into(), "show".into(), "a b".into()], "/".into()),
         ),
     ];
-    let mut queue = check("queue", Probe::Command(depth));
+    let mut queue = check("queue", Probe::Command { command: depth });
     queue.worst = Worst::Warning;
     let mut home = check(
         "home",
@@ -84,11 +88,11 @@ pub fn checks() -> Vec<Check> {
             ],
             status: vec![200, 204],
             latency: levels(None, Some(Duration::from_millis(800))),
-            json: vec![("/status".to_owned(), "UP".into()), ("/depth".to_owned(), 3.into())],
+            json: vec![body("/status", "UP".into()), body("/depth", 3.into())],
             ca_file: Some("/etc/ssl/own.pem".into()),
         })),
     );
-    home.needs = needs(&["check:broker"]);
+    home.job.needs = needs(&["check:broker"]);
     vec![
         check(
             "disk",
@@ -147,16 +151,13 @@ pub fn targets() -> Vec<Target> {
     let target = |name: &str, command| Target {
         name: name.to_owned(),
         command,
-        needs: Vec::new(),
         timeout: None,
         kill_after: Duration::from_secs(10),
         retry: None,
         back_off: None,
         ok_codes: vec![0],
         overlap: Overlap::Skip,
-        schedule: None,
-        notify: None,
-        paused: false,
+        job: JobSettings::default(),
     };
     let mut command = argv(&["python3", "-m", "pipeline", "--once"]);
     command.env = vec![
@@ -164,7 +165,7 @@ pub fn targets() -> Vec<Target> {
         secret("BROKER_TOKEN", SecretSource::Env("OPS_BROKER_TOKEN".to_owned())),
     ];
     let mut pipeline = target("pipeline", command);
-    pipeline.needs = needs(&["check:broker", "check:disk"]);
+    pipeline.job.needs = needs(&["check:broker", "check:disk"]);
     pipeline.timeout = Some(Duration::from_mins(4));
     pipeline.ok_codes = vec![0, 3];
     pipeline.retry = Some(Retry {
@@ -197,9 +198,9 @@ fn checks_and_targets_as_text() {
 #[test]
 fn what_cannot_run_names_what_is_refused() {
     let mut world = World::observer().busy().unlisted();
-    world.model.targets[0].needs = needs(&["backup:observer"]);
+    world.model.targets[0].job.needs = needs(&["backup:observer"]);
     // After a target the refusal would be decided again.
-    world.model.backups[0].needs.clear();
+    world.model.backups[0].job.needs.clear();
     let plan = plan(&world);
     let value = serde_json::to_value(document(&plan, false)).unwrap();
     let step = |name: &str| {
@@ -276,7 +277,7 @@ fn a_step_that_is_decided_again_is_refused_for_now() {
     assert!(graph.mermaid().contains("classDef for_now "));
     // What is refused for good is told first.
     let mut world = World::observer().busy().unlisted();
-    world.model.backups[0].needs.clear();
+    world.model.backups[0].job.needs.clear();
     let plan = super::plan(&world);
     assert!(
         !super::plan_summary(&plan).contains("for now"),
@@ -288,8 +289,8 @@ fn a_step_that_is_decided_again_is_refused_for_now() {
 #[test]
 fn what_was_asked_for_and_is_left_out_is_told() {
     let mut world = World::observer().busy();
-    world.model.targets[1].paused = true;
-    world.model.targets[0].needs = needs(&["target:flush"]);
+    world.model.targets[1].job.paused = true;
+    world.model.targets[0].job.needs = needs(&["target:flush"]);
     let plan = |only: &[&str], except: &[&str]| {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         let request = RunRequest {
@@ -303,8 +304,8 @@ fn what_was_asked_for_and_is_left_out_is_told() {
     assert_eq!(
         asleep.notes,
         [
-            "target:pipeline, retention:logs were asked for and are left out: they depend on target:flush, which is paused",
-            "target:flush was asked for and is left out: it is paused",
+            "target:pipeline, retention:logs were selected and are left out: they depend on target:flush, which is paused",
+            "target:flush was selected and is left out: it is paused",
         ]
     );
     let shown = text(&asleep, false, None);
@@ -338,10 +339,13 @@ fn a_long_chain_stays_at_the_margin() {
     let chain = |n: usize| {
         let link = |at: usize| Target {
             name: format!("t{at:04}"),
-            needs: (at > 0)
-                .then(|| format!("target:t{:04}", at - 1).parse().unwrap())
-                .into_iter()
-                .collect(),
+            job: JobSettings {
+                needs: (at > 0)
+                    .then(|| format!("target:t{:04}", at - 1).parse().unwrap())
+                    .into_iter()
+                    .collect(),
+                ..JobSettings::default()
+            },
             ..first.clone()
         };
         (0..n).map(link).collect::<Vec<_>>()

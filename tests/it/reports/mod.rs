@@ -87,7 +87,7 @@ fn colour_changes_nothing_but_colour() {
     let plan = plan(&World::observer());
     let options = PlanTextOptions {
         files: true,
-        style: Style::COLOR,
+        style: Style::new(true),
         width: None,
     };
     let colored = plan_text(&plan, &options);
@@ -221,14 +221,14 @@ fn events_fit_their_schema() {
 
 #[test]
 fn the_language_fits_its_schema() {
-    let text = opsrun::report::schemas::json("ops").unwrap().unwrap();
-    fits(&schema("language"), &serde_json::from_str(&text).unwrap());
+    let text = opsrun::report::schemas::json("ops").unwrap();
+    fits(&schema("language"), &serde_json::from_str(text).unwrap());
 }
 
 /// A schema, as `opsrun schema` prints it.
 fn schema(name: &str) -> Value {
-    let text = opsrun::report::schemas::json(name).unwrap().unwrap();
-    serde_json::from_str(&text).unwrap()
+    let text = opsrun::report::schemas::json(name).unwrap();
+    serde_json::from_str(text).unwrap()
 }
 
 fn fits(schema: &Value, value: &Value) {

@@ -165,7 +165,7 @@ impl World {
     pub fn busy(mut self) -> Self {
         let checks = super::jobs::checks();
         let targets = super::jobs::targets();
-        self.model.backups[0].needs = vec!["check:disk".parse().unwrap(), "target:flush".parse().unwrap()];
+        self.model.backups[0].job.needs = vec!["check:disk".parse().unwrap(), "target:flush".parse().unwrap()];
         (self.model.checks, self.model.targets) = (checks, targets);
         self
     }

@@ -11,227 +11,144 @@ use crate::config::findings::excerpt;
 use crate::config::language::spec::{Prop, Spec};
 use crate::config::nodes::ROOT;
 
-/// Words of other tools, and the names that they may mean, the likeliest first.
-const SYNONYMS: &[(&[&str], &[&str])] = &[
-    (&["path"], &["source", "to", "file-age"]),
-    (&["from", "src", "source-dir", "root", "input"], &["source", "from"]),
+/// Words of other tools: the names here that they may mean, the likeliest first, and the words.
+const SYNONYMS: &[(&str, &str)] = &[
+    ("source to file-age", "path"),
+    ("source from", "from src source-dir root input"),
+    ("to", "dest dst destination target output out backup-dir"),
+    ("command shell", "cmd exec run script args program entrypoint"),
+    ("cwd", "workdir working-directory working-dir chdir dir pwd"),
+    ("env", "environment variables vars"),
     (
-        &["dest", "dst", "destination", "target", "output", "out", "backup-dir"],
-        &["to"],
+        "needs",
+        "depends-on after requires require dependencies depends need before",
     ),
+    ("every", "interval period frequency"),
+    ("cron schedule", "at on time when timer date on-calendar crontab"),
+    ("retry", "retries attempts tries max-retries restart"),
+    ("paused", "enabled disabled active enable disable skip"),
     (
-        &["cmd", "exec", "run", "script", "args", "program", "entrypoint"],
-        &["command", "shell"],
+        "notify channel",
+        "on-failure on-success on-error alert alerts alerting notification notifications notify notifier",
     ),
+    ("target", "job jobs task tasks service step steps targets"),
+    ("check", "healthcheck health-check health monitor probe checks"),
+    ("backup", "backups"),
+    ("keep retention", "rotate rotation prune"),
+    ("retention keep", "policy cleanup delete expire retain"),
+    ("disk-space", "disk disk-usage df"),
+    ("http", "url uri endpoint get"),
+    ("tcp", "port socket ping"),
+    ("tls-expiry", "tls ssl certificate cert"),
+    ("warn", "warning warn-at"),
+    ("warning warn", "warn"),
+    ("critical", "crit error critical-at"),
+    ("status", "expect code status-code codes"),
+    ("ok-codes", "exit-code exit-codes code codes success-codes"),
     (
-        &["workdir", "working-directory", "working-dir", "chdir", "dir", "pwd"],
-        &["cwd"],
+        "keep",
+        "max-age ttl days age older-than expires keep-days retention-days keep-for",
     ),
-    (&["environment", "variables", "vars"], &["env"]),
-    (
-        &[
-            "depends-on",
-            "after",
-            "requires",
-            "require",
-            "dependencies",
-            "depends",
-            "need",
-            "before",
-        ],
-        &["needs"],
-    ),
-    (&["interval", "period", "frequency"], &["every"]),
-    (
-        &["at", "on", "time", "when", "timer", "date", "on-calendar", "crontab"],
-        &["cron", "schedule"],
-    ),
-    (&["retries", "attempts", "tries", "max-retries", "restart"], &["retry"]),
-    (
-        &["enabled", "disabled", "active", "enable", "disable", "skip"],
-        &["paused"],
-    ),
-    (
-        &[
-            "on-failure",
-            "on-success",
-            "on-error",
-            "alert",
-            "alerts",
-            "alerting",
-            "notification",
-            "notifications",
-            "notify",
-            "notifier",
-        ],
-        &["notify", "channel"],
-    ),
-    (
-        &["job", "jobs", "task", "tasks", "service", "step", "steps", "targets"],
-        &["target"],
-    ),
-    (
-        &["healthcheck", "health-check", "health", "monitor", "probe", "checks"],
-        &["check"],
-    ),
-    (&["backups"], &["backup"]),
-    (&["rotate", "rotation", "prune"], &["keep", "retention"]),
-    (
-        &["policy", "cleanup", "delete", "expire", "retain"],
-        &["retention", "keep"],
-    ),
-    (&["disk", "disk-usage", "df"], &["disk-space"]),
-    (&["url", "uri", "endpoint", "get"], &["http"]),
-    (&["port", "socket", "ping"], &["tcp"]),
-    (&["tls", "ssl", "certificate", "cert"], &["tls-expiry"]),
-    (&["warning", "warn-at"], &["warn"]),
-    (&["warn"], &["warning", "warn"]),
-    (&["crit", "error", "critical-at"], &["critical"]),
-    (&["expect", "code", "status-code", "codes"], &["status"]),
-    (
-        &["exit-code", "exit-codes", "code", "codes", "success-codes"],
-        &["ok-codes"],
-    ),
-    (
-        &[
-            "max-age",
-            "ttl",
-            "days",
-            "age",
-            "older-than",
-            "expires",
-            "keep-days",
-            "retention-days",
-            "keep-for",
-        ],
-        &["keep"],
-    ),
-    (&["webhook-url", "hook"], &["webhook"]),
-    (&["mail", "smtp-to"], &["email"]),
-    (&["tz", "time-zone"], &["timezone"]),
-    (&["ignore", "skip-files"], &["exclude"]),
-    (&["budget", "limit", "max-deletes"], &["max-delete"]),
-    (&["group", "rule"], &["class"]),
-    (&["times", "count"], &["max", "files"]),
-    (&["delay", "sleep", "backoff"], &["wait"]),
-    (&["title", "project"], &["name"]),
-    (&["includes"], &["import"]),
+    ("webhook", "webhook-url hook"),
+    ("email", "mail smtp-to"),
+    ("timezone", "tz time-zone"),
+    ("exclude", "ignore skip-files"),
+    ("max-delete", "budget limit max-deletes"),
+    ("class", "group rule"),
+    ("max files", "times count"),
+    ("wait", "delay sleep backoff"),
+    ("name", "title project"),
+    ("import", "includes"),
 ];
 
-/// Words for features that the language does not have, the nodes that they are written in, and what to do instead.
-const UNSUPPORTED: &[(&[&str], &[&str], &str)] = &[
+/// Features that the language does not have: their words, the nodes that they are written in (none: all), and what to do.
+const UNSUPPORTED: &[(&str, &str, &str)] = &[
     (
-        &["include"],
-        &["retention"],
+        "include",
+        "retention",
         "a retention deletes the files of its classes and has no `include`: \
          `class \"logs\" \"*.log\" keep=\"30d\"` for what may go, `exclude \"…\"` for what must stay",
     ),
     (
-        &[
-            "source",
-            "to",
-            "path",
-            "src",
-            "from",
-            "dest",
-            "dst",
-            "destination",
-            "dir",
-        ],
-        &["retention"],
+        "source to path src from dest dst destination dir",
+        "retention",
         "a retention deletes from the `source` of its backup: `retention \"data\" backup=\"data\" { … }`",
     ),
     (
-        &["include"],
-        &["file"],
+        "include",
+        "file",
         "`import \"conf.d/*.kdl\"` reads other ops files; the files to copy are selected in the `backup`",
     ),
     (
-        &["comment", "description", "desc", "doc", "note", "label", "title"],
-        &["target", "check", "backup", "retention", "schedule", "channel"],
+        "comment description desc doc note label title",
+        "target check backup retention schedule channel",
         "the language has no such setting: write a comment, `// …`",
     ),
     (
-        &["env-file", "dotenv"],
-        &[],
+        "env-file dotenv",
+        "",
         "files of variables are not supported: write `env \"NAME\" from-file=\"…\"` for each, or `shell \". ./.env && …\"`",
     ),
     (
-        &["user", "group", "run-as"],
-        &["target", "check", "ops", "backup", "retention", "file"],
+        "user group run-as",
+        "target check ops backup retention file",
         "changing the user is not supported: start opsrun as that user, or write `command \"sudo\" \"-u\" \"NAME\" …`",
     ),
     (
-        &["compress", "compression"],
-        &[],
+        "compress compression",
+        "",
         "compression is part of the archive: `strategy \"archive\" level=6`",
     ),
     (
-        &["encrypt", "encryption", "passphrase", "gpg"],
-        &[],
+        "encrypt encryption passphrase gpg",
+        "",
         "encryption is not supported: let `to` be on an encrypted file system",
     ),
     (
-        &[
-            "notify",
-            "on-failure",
-            "on-success",
-            "alert",
-            "alerts",
-            "notification",
-            "notifications",
-        ],
-        &["file", "ops"],
+        "notify on-failure on-success alert alerts notification notifications",
+        "file ops",
         "alerts go to a channel: write `channel \"ops\" { webhook { url from-env=\"OPS_WEBHOOK\"; }; }` at the top of the file, \
          then `notify \"ops\"` in each job",
     ),
     (
-        &[
-            "on-failure",
-            "on-success",
-            "on-error",
-            "alert",
-            "alerts",
-            "notification",
-            "notifications",
-        ],
-        &["target", "check", "backup", "retention"],
+        "on-failure on-success on-error alert alerts notification notifications",
+        "target check backup retention",
         "write `notify \"ops\"` here, and at the top of the file \
          `channel \"ops\" { webhook { url from-env=\"OPS_WEBHOOK\"; }; }`",
     ),
     (
-        &["args", "arguments", "argv"],
-        &["target", "check", "channel"],
+        "args arguments argv",
+        "target check channel",
         "arguments follow the program: `command \"rsync\" \"-a\" \"--delete\"`",
     ),
     (
-        &["enabled", "enable", "active"],
-        &["target", "check", "backup", "retention"],
+        "enabled enable active",
+        "target check backup retention",
         "a job runs unless it is paused: delete this line, or write `paused`",
     ),
     (
-        &["expect", "code", "status-code", "expect-status"],
-        &["http"],
+        "expect code status-code expect-status",
+        "http",
         "accepted status codes are in the block: `http \"…\" { status {given}; }`",
     ),
     (
-        &["url", "uri", "address", "endpoint"],
-        &["http"],
+        "url uri address endpoint",
+        "http",
         "the URL comes first, without a name: `http {given}`",
     ),
     (
-        &["time", "date", "time-zone", "tz"],
-        &["ops"],
+        "time date time-zone tz",
+        "ops",
         "the time zone is `timezone \"Europe/Berlin\"`",
     ),
     (
-        &["notify"],
-        &["schedule", "channel"],
+        "notify",
+        "schedule channel",
         "jobs name the channels to notify: write `notify \"ops\"` in the job",
     ),
     (
-        &["retries", "attempts", "tries", "max-retries"],
-        &["target"],
+        "retries attempts tries max-retries",
+        "target",
         "write `retry max=3`, the number of attempts after the first",
     ),
 ];
@@ -253,11 +170,16 @@ fn normal(word: &str) -> String {
     plain
 }
 
+/// Whether a word is among others with spaces between.
+fn has(words: &str, word: &str) -> bool {
+    words.split(' ').any(|one| one == word)
+}
+
 /// The names that a word may mean, the likeliest first.
 fn meant(word: &str) -> impl Iterator<Item = &'static str> {
     let word = normal(word);
-    let rows = SYNONYMS.iter().filter(move |(words, _)| words.contains(&word.as_str()));
-    rows.flat_map(|(_, here)| here.iter().copied())
+    let rows = SYNONYMS.iter().filter(move |(_, words)| has(words, &word));
+    rows.flat_map(|(here, _)| here.split(' '))
 }
 
 pub fn may_mean(word: &str, name: &str) -> bool {
@@ -269,7 +191,7 @@ pub fn advice(word: &str, spec: &'static Spec, siblings: &[&str]) -> Option<Stri
     let plain = normal(word);
     let lacking = UNSUPPORTED
         .iter()
-        .find(|(words, at, _)| words.contains(&plain.as_str()) && (at.is_empty() || at.contains(&spec.name)));
+        .find(|(words, at, _)| has(words, &plain) && (at.is_empty() || has(at, spec.name)));
     if let Some((_, _, instead)) = lacking {
         return Some((*instead).to_owned());
     }
@@ -323,11 +245,9 @@ pub fn synonym_among(word: &str, words: &[&'static str]) -> Option<&'static str>
 /// A name of the language, in any node, or a known word of another tool.
 fn is_known(word: &str) -> bool {
     let plain = normal(word);
-    let foreign = SYNONYMS
-        .iter()
-        .map(|(words, _)| words)
-        .chain(UNSUPPORTED.iter().map(|(words, ..)| words));
-    foreign.into_iter().any(|words| words.contains(&plain.as_str())) || is_name(&plain, &ROOT)
+    let foreign = SYNONYMS.iter().map(|(_, words)| words);
+    let mut foreign = foreign.chain(UNSUPPORTED.iter().map(|(words, ..)| words));
+    foreign.any(|words| has(words, &plain)) || is_name(&plain, &ROOT)
 }
 
 fn is_name(word: &str, spec: &Spec) -> bool {
@@ -382,20 +302,20 @@ mod tests {
 
     #[test]
     fn every_suggested_name_is_in_the_language() {
-        for (words, here) in SYNONYMS {
-            for name in *here {
-                let word = *name == "warning" || is_name(name, &ROOT);
+        for (here, words) in SYNONYMS {
+            for name in here.split(' ') {
+                let word = name == "warning" || is_name(name, &ROOT);
                 assert!(word, "{words:?} → {name}");
             }
-            for word in *words {
-                assert_eq!(normal(word), *word, "never matches");
-                assert!(here.iter().any(|name| name != word), "{word} means itself");
+            for word in words.split(' ') {
+                assert_eq!(normal(word), word, "never matches");
+                assert!(here.split(' ').any(|name| name != word), "{word} means itself");
             }
         }
         for (words, places, _) in UNSUPPORTED {
-            assert!(words.iter().all(|word| normal(word) == **word));
-            for place in *places {
-                assert!(*place == "file" || is_name(place, &ROOT), "{place}");
+            assert!(words.split(' ').all(|word| normal(word) == word));
+            for place in places.split_whitespace() {
+                assert!(place == "file" || is_name(place, &ROOT), "{place}");
             }
         }
     }
@@ -417,7 +337,7 @@ mod tests {
         let mut specs = Vec::new();
         every(&ROOT, &mut specs);
         let mut words: Vec<&str> = specs.iter().flat_map(|spec| names(spec)).collect();
-        words.extend(SYNONYMS.iter().flat_map(|(words, _)| words.iter().copied()));
+        words.extend(SYNONYMS.iter().flat_map(|(_, words)| words.split(' ')));
         words.extend(["comment", "includ", "exlude", "comand", "shel", "inclde", "excude"]);
         for spec in specs {
             let names = names(spec);

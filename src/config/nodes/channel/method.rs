@@ -1,20 +1,24 @@
-//! What a channel knows about each of its delivery methods, and settings that may be secret.
+//! What delivery methods have in common: the feature that they need, and settings that may be secret.
 
 use crate::config::findings::{Code, Finding};
-use crate::config::language::spec::Spec;
 use crate::config::nodes::checked_node::CheckedNode;
 use crate::config::nodes::decoder::Decoder;
 use crate::config::nodes::text_or_secret::value;
 use crate::model::Value;
-use crate::model::channel::ChannelKind;
 
-#[derive(Clone, Copy)]
-pub struct MethodRow {
-    pub spec: Spec,
-    /// `None` when something in the node is wrong, and reported.
-    pub decode: fn(&CheckedNode, &mut Decoder<'_>) -> Option<ChannelKind>,
-    /// The feature that a build needs for it, and whether this one has it.
-    pub feature: Option<(&'static str, bool)>,
+/// Reports a delivery method that this build does not have.
+pub fn missing_feature(node: &CheckedNode, feature: &str, built: bool, decoder: &mut Decoder<'_>) {
+    if !built {
+        decoder.report(
+            Finding::new(
+                Code::BadValue,
+                node.head,
+                format!("this build of opsrun cannot send by `{}`", node.spec_name),
+                format!("needs the feature `{feature}`"),
+            )
+            .help("use a build with that feature, or a `command`"),
+        );
+    }
 }
 
 /// A setting that may be secret, or must be. `None` in the outer place: wrong, and reported; in the inner one: not given.

@@ -9,21 +9,22 @@ mod method;
 mod web;
 
 use super::allow::{ALLOW, Allow, allows};
-use super::checked_node::CheckedNode;
+use super::checked_node::{CheckedNode, one_of};
 use super::decoder::{Decoder, HostReference};
+use super::exactly_one::{KindRow, Kinds, exactly_one, specs};
 use super::text_or_secret::suggested_variable;
-use crate::config::findings::{Code, Finding, excerpt};
-use crate::config::language::spec::{Args, Spec, node, required_prop};
+use crate::config::findings::{Code, Finding};
+use crate::config::language::spec::{Args, Spec, node, required_prop, words};
 use crate::config::language::types::Type;
 use crate::config::source::{Span, Spanned};
+use crate::config::values::Datum;
 use crate::model::Channel;
 use crate::model::channel::{ChannelKind, LOG, RateLimit, Severity, WebService};
-use method::MethodRow;
 use std::time::Duration;
 use web::web_service;
 
 /// Every delivery method; a channel has exactly one.
-const METHODS: [MethodRow; 10] = [
+const METHODS: [KindRow<ChannelKind>; 10] = [
     web_service!(WebService::Webhook),
     email::EMAIL,
     command::COMMAND,
@@ -37,61 +38,59 @@ const METHODS: [MethodRow; 10] = [
 ];
 
 /// The rows of [`METHODS`].
-pub const METHOD_SPECS: &[Spec] = &{
-    let mut specs = [METHODS[0].spec; METHODS.len()];
-    let mut at = 0;
-    while at < specs.len() {
-        specs[at] = METHODS[at].spec;
-        at += 1;
-    }
-    specs
+pub const METHOD_SPECS: &[Spec] = &specs(&METHODS);
+
+const KINDS: Kinds<ChannelKind> = Kinds {
+    rows: &METHODS,
+    noun: "delivery method",
+    needed: "needs exactly one",
+    missing: Code::Missing,
+    several: Code::Repeated,
+    example: email::EMAIL.spec.example,
+    split: |name| {
+        format!(
+            "write one channel for each, such as `channel \"{name}-2\" {{ … }}`: \
+             a job without `notify` notifies all of them"
+        )
+    },
 };
+
+const SEVERITIES: [(&str, Severity); 3] = [
+    ("info", Severity::Info),
+    ("warning", Severity::Warning),
+    ("critical", Severity::Critical),
+];
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
-pub const CHANNEL: Spec = node(
-    "channel",
-    Args::One(Type::Name),
-    "a destination for alerts",
-    "channel \"ops\" { webhook { url from-env=\"OPS_WEBHOOK\"; }; min-severity \"warning\"; }",
-)
-.block(&[
-    METHOD_SPECS,
-    &[
-        node(
-            "min-severity",
-            Args::One(Type::Word(&["info", "warning", "critical"], &[])),
-            "the lowest severity that this channel receives",
-            "min-severity \"critical\"",
-        )
-        .default("\"warning\""),
-        node(
-            "repeat",
-            Args::One(Type::Duration),
-            "how often an alert is repeated while the state is still bad",
-            "repeat \"4h\"",
-        )
-        .otherwise("once"),
-        node(
-            "rate-limit",
-            Args::One(Type::Integer(1, 100_000)),
-            "the maximum number of messages; further ones are joined into a digest",
-            "rate-limit 10 per=\"1h\"",
-        )
-        .with(&[required_prop("per", Type::Duration, "in this time").example("\"1h\"")])
-        .otherwise("no limit"),
-        node(
-            "timeout",
-            Args::One(Type::Duration),
-            "the time limit for one delivery",
-            "timeout \"10s\"",
-        )
-        .default("\"30s\""),
-    ],
-    &[ALLOW],
-])
-.rule("exactly one delivery method")
-.repeats();
+pub const CHANNEL: Spec = node("channel", Args::One(Type::Name))
+    .doc("a destination for alerts")
+    .example("channel \"ops\" { webhook { url from-env=\"OPS_WEBHOOK\"; }; min-severity \"warning\"; }")
+    .block(&[
+        METHOD_SPECS,
+        &[
+            node("min-severity", Args::One(Type::Word(&words(&SEVERITIES), &[])))
+                .doc("the lowest severity that this channel receives")
+                .example("min-severity \"critical\"")
+                .default("\"warning\""),
+            node("repeat", Args::One(Type::Duration))
+                .doc("how often an alert is repeated while the state is still bad")
+                .example("repeat \"4h\"")
+                .otherwise("once"),
+            node("rate-limit", Args::One(Type::Integer(1, 100_000)))
+                .doc("the maximum number of messages; further ones are joined into a digest")
+                .example("rate-limit 10 per=\"1h\"")
+                .with(&[required_prop("per", Type::Duration, "the period in which they are counted").example("\"1h\"")])
+                .otherwise("no limit"),
+            node("timeout", Args::One(Type::Duration))
+                .doc("the time limit for one delivery")
+                .example("timeout \"10s\"")
+                .default("\"30s\""),
+        ],
+        &[ALLOW],
+    ])
+    .rule("exactly one delivery method")
+    .repeats();
 
 #[derive(Debug)]
 pub struct ChannelNode {
@@ -123,11 +122,6 @@ impl ChannelNode {
     }
 }
 
-fn row(node: &CheckedNode) -> Option<&'static MethodRow> {
-    const ROWS: &[MethodRow] = &METHODS;
-    ROWS.iter().find(|row| row.spec.name == node.spec_name)
-}
-
 /// The environment variable that usually holds a setting of a delivery method.
 pub fn usual_variable(method: &str, setting: &str) -> String {
     let spec = METHOD_SPECS.iter().find(|spec| spec.name == method);
@@ -136,24 +130,8 @@ pub fn usual_variable(method: &str, setting: &str) -> String {
 }
 
 pub fn channel(node: &CheckedNode, decoder: &mut Decoder<'_>) -> ChannelNode {
-    let mut methods: Vec<(&CheckedNode, Option<ChannelKind>)> = Vec::new();
-    for child in &node.children {
-        if let Some(row) = row(child) {
-            missing_feature(child, row, decoder.findings);
-            methods.push((child, (row.decode)(child, decoder)));
-        }
-    }
+    let method = exactly_one(node, &KINDS, decoder);
     let name = node.text();
-    let shown = name.as_ref().map_or("…", |name| name.value.as_str());
-    match methods.as_slice() {
-        [] if node.damaged || node.lost => {}
-        [] => decoder.report(without_method(node, shown)),
-        [_] => {}
-        [(first, _), others @ ..] => {
-            decoder.report(several_methods(shown, first, others));
-            decoder.host_references.clear();
-        }
-    }
     if let Some(name) = name.as_ref().filter(|name| name.value == LOG) {
         decoder.report(
             Finding::new(
@@ -165,81 +143,25 @@ pub fn channel(node: &CheckedNode, decoder: &mut Decoder<'_>) -> ChannelNode {
             .help("use another name, such as \"ops\""),
         );
     }
-    let one = methods.len() == 1;
     ChannelNode {
         name,
         extent: node.extent,
-        kind: methods.pop().filter(|_| one).and_then(|(_, kind)| kind),
+        kind: method.and_then(|(_, kind)| kind),
         min_severity: node
-            .word("min-severity")
-            .and_then(severity)
+            .get("min-severity", one_of(&SEVERITIES))
             .unwrap_or(Severity::Warning),
-        repeat: node.arg("repeat").and_then(|value| value.value.duration()),
+        repeat: node.get("repeat", Datum::duration),
         rate_limit: node.child("rate-limit").and_then(rate_limit),
-        timeout: node
-            .arg("timeout")
-            .and_then(|value| value.value.duration())
-            .unwrap_or(DEFAULT_TIMEOUT),
+        timeout: node.get("timeout", Datum::duration).unwrap_or(DEFAULT_TIMEOUT),
         allows: allows(node),
         host_references: std::mem::take(&mut decoder.host_references),
         damaged: node.is_incomplete(),
     }
 }
 
-fn severity(word: &str) -> Option<Severity> {
-    let mut all = [Severity::Info, Severity::Warning, Severity::Critical].into_iter();
-    all.find(|severity| severity.word() == word)
-}
-
 fn rate_limit(node: &CheckedNode) -> Option<RateLimit> {
     Some(RateLimit {
         count: node.args.first()?.value.small()?,
-        per: node.prop("per")?.value.duration()?,
+        per: node.get_prop("per", Datum::duration)?,
     })
-}
-
-fn missing_feature(node: &CheckedNode, row: &MethodRow, findings: &mut Vec<Finding>) {
-    if let Some((feature, false)) = row.feature {
-        findings.push(
-            Finding::new(
-                Code::BadValue,
-                node.head,
-                format!("this build of opsrun cannot send by `{}`", node.spec_name),
-                format!("needs the feature `{feature}`"),
-            )
-            .help("use a build with that feature, or a `command`"),
-        );
-    }
-}
-
-fn without_method(node: &CheckedNode, name: &str) -> Finding {
-    let names: Vec<&str> = METHOD_SPECS.iter().map(|spec| spec.name).collect();
-    Finding::new(
-        Code::Missing,
-        node.head,
-        format!("channel `{}` has no delivery method", excerpt(name)),
-        "needs exactly one",
-    )
-    .help(format!(
-        "add one of: {}; for example `{}`",
-        names.join(", "),
-        email::EMAIL.spec.example
-    ))
-}
-
-fn several_methods(name: &str, first: &CheckedNode, others: &[(&CheckedNode, Option<ChannelKind>)]) -> Finding {
-    let name = excerpt(name);
-    let mut finding = Finding::new(
-        Code::Repeated,
-        others.first().map_or(first.head, |(other, _)| other.head),
-        format!("channel `{name}` has {} delivery methods", others.len() + 1),
-        "the second",
-    )
-    .also(first.head, "the first");
-    for (other, _) in others.iter().skip(1) {
-        finding = finding.also(other.head, "another one");
-    }
-    finding.help(format!(
-        "write one channel for each, such as `channel \"{name}-2\" {{ … }}`: a job without `notify` notifies all of them",
-    ))
 }

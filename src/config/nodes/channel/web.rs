@@ -1,6 +1,6 @@
 //! The web services as delivery methods: rows and decoding, by the description of each in [`crate::channel`].
 
-use super::method::method_setting;
+use super::method::{method_setting, missing_feature};
 use crate::channel::service::{ServiceSetting, SettingKind};
 use crate::channel::spec;
 use crate::config::findings::{Code, Finding, excerpt};
@@ -18,10 +18,12 @@ macro_rules! web_service {
         const SERVICE: &crate::channel::service::WebServiceSpec = crate::channel::spec($service);
         const SETTINGS: &[Spec] = &web::rows::<{ SERVICE.settings.len() }>(SERVICE.settings);
         const OTHERS: &[Spec] = web::other_rows(SERVICE.custom_headers);
-        MethodRow {
-            spec: node($service.word(), Args::None, SERVICE.summary, SERVICE.example).block(&[SETTINGS, OTHERS]),
+        KindRow {
+            spec: node($service.word(), Args::None)
+                .doc(SERVICE.summary)
+                .example(SERVICE.example)
+                .block(&[SETTINGS, OTHERS]),
             decode: |node, decoder| web::decode($service, node, decoder),
-            feature: Some(("http", cfg!(feature = "http"))),
         }
     }};
 }
@@ -47,7 +49,7 @@ const fn row(of: &ServiceSetting) -> Spec {
         SettingKind::SecretUrl | SettingKind::Secret => Type::Secret,
         SettingKind::Text => Type::Argument,
     };
-    let mut row = setting(of.name, ty, of.variable, of.summary, of.example);
+    let mut row = setting(of.name, ty, of.variable).doc(of.summary).example(of.example);
     row.required = of.required;
     if let Some(words) = of.default {
         row = row.otherwise(words);
@@ -56,6 +58,7 @@ const fn row(of: &ServiceSetting) -> Spec {
 }
 
 pub fn decode(service: WebService, node: &CheckedNode, decoder: &mut Decoder<'_>) -> Option<ChannelKind> {
+    missing_feature(node, "http", cfg!(feature = "http"), decoder);
     let mut fine = true;
     let mut settings = Vec::new();
     for setting in spec(service).settings {

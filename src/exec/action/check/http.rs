@@ -51,16 +51,15 @@ async fn ask(
     redact: Redaction<'_>,
 ) -> Outcome {
     use crate::model::command::Value;
-    let get = crate::net::http::Get {
+    let get = crate::net::http::HttpCall {
         url,
         secret: matches!(probe.url, Value::Secret(_)),
         headers,
         ca_file: probe.ca_file.as_deref(),
-        wanted: &probe.status,
         max_body: judge::MAX_BODY,
         limit: timeout,
     };
-    match crate::net::http::get(get).await {
+    match crate::net::http::get(get, &probe.status).await {
         Ok(answer) => judge::judge(probe, &answer, redact),
         Err(error) => super::answer::unanswered(&error),
     }
@@ -96,7 +95,7 @@ mod judge {
                 }),
                 ..outcome(
                     State::Critical,
-                    format!("status {status}, expected {}", expected(&probe.status)),
+                    format!("status {status}, expected {}", probe.expected_status()),
                 )
             };
         }
@@ -142,13 +141,5 @@ mod judge {
             details: wrong.to_vec(),
             ..outcome(State::Critical, format!("{first}; and {} more", wrong.len() - 1))
         }
-    }
-
-    fn expected(status: &[u16]) -> String {
-        if status.is_empty() {
-            return "200 to 299".to_owned();
-        }
-        let all: Vec<String> = status.iter().map(u16::to_string).collect();
-        all.join(" or ")
     }
 }

@@ -5,6 +5,7 @@
 //! document without findings.
 
 use super::answer::Redaction;
+use crate::model::check::BodyValue;
 use crate::path::Shown;
 use serde_json::Value;
 
@@ -12,31 +13,32 @@ use serde_json::Value;
 const MOST_CHARACTERS: usize = 80;
 
 /// What is wrong; empty when everything is as expected. An error says why the body is not JSON.
-pub(super) fn mismatches(
-    body: &[u8],
-    expected: &[(String, Value)],
-    redact: Redaction<'_>,
-) -> Result<Vec<String>, String> {
+pub(super) fn mismatches(body: &[u8], expected: &[BodyValue], redact: Redaction<'_>) -> Result<Vec<String>, String> {
     // The parser refuses deep nesting by itself.
     let document: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     Ok(expected
         .iter()
-        .filter_map(|(pointer, expected)| {
-            let name = if pointer.is_empty() {
-                "the document".to_owned()
-            } else {
-                format!("`{}`", Shown(pointer.as_bytes()))
-            };
-            match document.pointer(pointer) {
-                None => Some(format!("{name} is missing, expected {}", show(expected, redact))),
-                Some(found) if equal(found, expected) => None,
-                Some(found) => Some(format!(
-                    "{name} is {}, expected {}",
-                    show(found, redact),
-                    show(expected, redact)
-                )),
-            }
-        })
+        .filter_map(
+            |BodyValue {
+                 pointer,
+                 value: expected,
+             }| {
+                let name = if pointer.is_empty() {
+                    "the document".to_owned()
+                } else {
+                    format!("`{}`", Shown(pointer.as_bytes()))
+                };
+                match document.pointer(pointer) {
+                    None => Some(format!("{name} is missing, expected {}", show(expected, redact))),
+                    Some(found) if equal(found, expected) => None,
+                    Some(found) => Some(format!(
+                        "{name} is {}, expected {}",
+                        show(found, redact),
+                        show(expected, redact)
+                    )),
+                }
+            },
+        )
         .collect())
 }
 
@@ -71,9 +73,11 @@ mod tests {
     use serde_json::json;
 
     fn wrong(body: &str, pointer: &str, expected: Value) -> Result<Vec<String>, String> {
-        mismatches(body.as_bytes(), &[(pointer.to_owned(), expected)], &|text| {
-            text.replace("hunter2", "***")
-        })
+        let expected = BodyValue {
+            pointer: pointer.to_owned(),
+            value: expected,
+        };
+        mismatches(body.as_bytes(), &[expected], &|text| text.replace("hunter2", "***"))
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub async fn ask(check: &Check, from: CheckSources<'_>) -> Ended {
     let found = match &check.probe {
         Probe::FileAge { path, age } => file_age::probe(path, age, timeout, stop).await,
         Probe::DiskSpace { path, free } => disk_space::probe(path, free, timeout, stop).await,
-        Probe::Command(asked) => command::probe(asked, timeout, check.kill_after, from.vault, stop).await,
+        Probe::Command { command: asked } => command::probe(asked, timeout, check.kill_after, from.vault, stop).await,
         Probe::Tcp { address, latency } => tcp::probe(address, latency, timeout, stop).await,
         Probe::Http(probe) => asked_of_web(check, probe, from).await,
         Probe::TlsExpiry { address, left, ca_file } => {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::exec::action::StepAbort;
-use crate::model::{Command, JobName, Retry, SecretSource, StepKind, Value};
+use crate::model::{Command, JobName, JobSettings, Retry, SecretSource, StepKind, Value};
 use crate::run::{JobHistory, RecordError};
 use base64::Engine as _;
 use std::path::{Path, PathBuf};
@@ -64,16 +64,13 @@ fn target(line: &str, cwd: &Path) -> Target {
             cwd: cwd.to_owned(),
             env: Vec::new(),
         },
-        needs: Vec::new(),
         timeout: None,
         kill_after: Duration::from_secs(60),
         retry: None,
         back_off: None,
         ok_codes: vec![0],
         overlap: crate::model::Overlap::Skip,
-        schedule: None,
-        notify: None,
-        paused: false,
+        job: JobSettings::default(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The language as a value: nodes, arguments, properties, defaults, bounds and examples, and the kinds of findings.
 //!
-//! Takes the rows of `nodes` and the codes of `findings`, gives a [`Vocabulary`] for editors, completion and the
-//! reference. `opsrun schema` prints it, `schemas/language.json` is that output, and a test compares the two.
+//! Takes the rows of `nodes` and the codes of `findings`, gives a [`Vocabulary`] for editors and the reference.
+//! `schemas/language.json` holds it, which `opsrun schema` prints; a test of `report::schemas` compares the two.
 //! Invariant: everything here comes from those rows and codes.
 
 use crate::config::findings::{Code, FindingSeverity};
@@ -9,14 +9,14 @@ use crate::config::language::spec::{Args, Fallback, Prop, Spec};
 use crate::config::language::types::Type;
 use crate::config::nodes::job::ABSENT_PROPS;
 use crate::config::nodes::{ROOT, VERSION};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub const FORMAT: u32 = 1;
 
 /// The language of ops files.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(title = "opsrun language, format 1"))]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(title = "opsrun language, format 1")]
 pub struct Vocabulary {
     /// Number of this format: 1.
     pub format: u32,
@@ -31,9 +31,8 @@ pub struct Vocabulary {
 }
 
 /// A node.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(rename = "Node"))]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "Node")]
 pub struct NodeEntry {
     /// As it is written.
     pub name: &'static str,
@@ -58,9 +57,8 @@ pub struct NodeEntry {
 }
 
 /// An argument, or the last of them and all that follow.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(rename = "Argument"))]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Argument")]
 pub struct ArgumentEntry {
     /// What it must be.
     #[serde(flatten)]
@@ -72,9 +70,8 @@ pub struct ArgumentEntry {
 }
 
 /// A property.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(rename = "Property"))]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Property")]
 pub struct PropertyEntry {
     /// As it is written, without the `=`.
     pub name: &'static str,
@@ -94,9 +91,8 @@ pub struct PropertyEntry {
 }
 
 /// What a value must be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(rename = "Form"))]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Form")]
 pub struct ValueForm {
     /// The name of its type.
     #[serde(rename = "type")]
@@ -115,9 +111,8 @@ pub struct ValueForm {
 }
 
 /// What holds without a setting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(rename = "Unset"))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Unset")]
 #[serde(rename_all = "lowercase")]
 pub enum DefaultEntry {
     /// The same as with these arguments, or this value, as they are written.
@@ -127,9 +122,8 @@ pub enum DefaultEntry {
 }
 
 /// A part of the language that this build does not have.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(rename = "Absent"))]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Absent")]
 pub struct AbsentEntry {
     /// The node in which it would be written; none at the top of a file.
     pub within: Option<&'static str>,
@@ -140,9 +134,8 @@ pub struct AbsentEntry {
 }
 
 /// A kind of finding.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(rename = "Kind"))]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Kind")]
 pub struct FindingKind {
     /// Such as `OPS2001`; it never changes its meaning.
     pub code: &'static str,
@@ -224,6 +217,57 @@ fn property(prop: &'static Prop) -> PropertyEntry {
     }
 }
 
+impl Type {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Cron => "cron",
+            Self::Mail => "mail",
+            Self::Secret => "secret",
+            Self::Name => "name",
+            Self::Path => "path",
+            Self::Duration => "duration",
+            Self::Age => "age",
+            Self::Years => "years",
+            Self::Size => "size",
+            Self::Percent => "percentage",
+            Self::Integer(..) => "integer",
+            Self::Word(..) => "word",
+            Self::Glob => "glob",
+            Self::Bool => "flag",
+            Self::Zone => "zone",
+            Self::Program => "program",
+            Self::Argument => "argument",
+            Self::Variable => "variable",
+            Self::File => "file",
+            Self::Job => "job",
+            Self::Address => "address",
+            Self::Url => "url",
+            Self::Header => "header",
+            Self::Pointer => "pointer",
+            Self::Scalar => "scalar",
+            Self::Decimal(..) => "decimal",
+            Self::Space => "space",
+        }
+    }
+
+    /// The least and the greatest number.
+    fn bounds(self) -> Option<(u64, u64)> {
+        match self {
+            Self::Integer(low, high) => Some((low, high)),
+            Self::Decimal(low, high) => Some((low as u64, high as u64)),
+            _ => None,
+        }
+    }
+
+    fn words(self) -> &'static [&'static str] {
+        match self {
+            Self::Word(words, _) => words,
+            _ => &[],
+        }
+    }
+}
+
 fn form(ty: Type) -> ValueForm {
     let bounds = ty.bounds();
     ValueForm {
@@ -265,30 +309,25 @@ fn kind(code: Code) -> FindingKind {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn types_differ_in_their_names() {
-        fn forms<'a>(nodes: &'a [NodeEntry], found: &mut Vec<(&'a str, String)>) {
-            for node in nodes {
-                let shapes = node.arguments.iter().map(|argument| &argument.form);
-                for form in shapes.chain(node.properties.iter().map(|property| &property.form)) {
-                    // Of words and numbers the bounds are part of the form.
-                    if form.words.is_empty() && form.minimum.is_none() {
-                        found.push((form.ty, form.form.clone()));
-                    }
+#[test]
+fn types_differ_in_their_names() {
+    fn forms<'a>(nodes: &'a [NodeEntry], found: &mut Vec<(&'a str, String)>) {
+        for node in nodes {
+            let shapes = node.arguments.iter().map(|argument| &argument.form);
+            for form in shapes.chain(node.properties.iter().map(|property| &property.form)) {
+                // Of words and numbers the bounds are part of the form.
+                if form.words.is_empty() && form.minimum.is_none() {
+                    found.push((form.ty, form.form.clone()));
                 }
-                forms(&node.children, found);
             }
+            forms(&node.children, found);
         }
-        let all = Vocabulary::of_this_build();
-        let mut found = Vec::new();
-        forms(&all.nodes, &mut found);
-        found.sort();
-        found.dedup();
-        assert!(found.len() > 10);
-        assert!(found.windows(2).all(|two| two[0].0 != two[1].0), "{found:?}");
     }
+    let all = Vocabulary::of_this_build();
+    let mut found = Vec::new();
+    forms(&all.nodes, &mut found);
+    found.sort();
+    found.dedup();
+    assert!(found.len() > 10);
+    assert!(found.windows(2).all(|two| two[0].0 != two[1].0), "{found:?}");
 }

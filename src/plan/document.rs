@@ -1,28 +1,24 @@
 //! The plan as JSON, for programs.
-//! - `jobs`: targets and checks
 //!
 //! Takes a [`Plan`], gives a [`PlanDocument`] that serialises in a stable order; its JSON Schema is
-//! `schemas/plan.schema.json`, and a test compares the two. Knows nothing of how people are shown a plan.
+//! `schemas/plan.schema.json`, and a test compares the two. Knows nothing of how people are shown a plan. Probes, commands
+//! and classes serialise themselves.
 //! Invariant: fields are added within a format number, never renamed, removed or given another meaning.
 
-mod absolute_path;
-mod jobs;
-
-pub use absolute_path::AbsolutePath;
-pub use jobs::{
-    CheckDocument, CommandDocument, LevelsDocument, NameDocument, PointerDocument, ProbeDocument, ProgramDocument,
-    RetryDocument, SecretDocument, SpaceDocument, TargetDocument, ValueDocument,
-};
-
 use super::facts::Scan;
-use super::graph::{Action, BackupStep, ClassSummary, CleanupStep, Cover, Plan, Refusal, VerifyStep};
+use super::graph::{Action, BackupStep, ClassSummary, CleanupStep, Cover, Plan, VerifyStep};
+use super::guards::Refusal;
+use crate::clock::from_nanos;
 use crate::keep_reason::KeepReason;
-use crate::model::retention::Stays;
-use crate::model::{Contents, JobName, Keep, StepName};
-use crate::path::RelPath;
-use chrono::{DateTime, SecondsFormat, Utc};
+use crate::model::check::{Probe, Worst};
+use crate::model::{Check, Command, Contents, JobName, Retry, StepName, Target};
+#[cfg(test)]
+use crate::path::AbsolutePath;
+use crate::path::{RelPath, serialize_path};
+use crate::units::millis;
+use chrono::{DateTime, Utc};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::path::Path;
 
 pub const FORMAT: u32 = 1;
 
@@ -30,29 +26,33 @@ pub const FORMAT: u32 = 1;
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(title = "opsrun plan, format 1"))]
-pub struct PlanDocument {
+pub struct PlanDocument<'a> {
     /// Number of this format: 1.
     pub format: u32,
     /// The `ops` name.
-    pub ops: String,
+    pub ops: &'a str,
     /// The root ops file.
-    pub file: AbsolutePath,
+    #[serde(serialize_with = "serialize_path")]
+    #[cfg_attr(test, schemars(with = "AbsolutePath"))]
+    pub file: &'a Path,
     /// SHA-256 of the ops files, in hexadecimal.
-    pub digest: String,
+    pub digest: &'a str,
     /// The machine it was made on.
-    pub host: String,
+    pub host: &'a str,
     /// The moment by which ages are counted: RFC 3339, UTC.
-    pub at: String,
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub at: DateTime<Utc>,
     /// The IANA time zone of the ops file.
-    pub timezone: String,
+    pub timezone: &'a str,
     /// Jobs that are left out because they, or what they depend on, are paused.
-    pub paused: Vec<String>,
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
+    pub paused: &'a [JobName],
     /// What was asked for with `--only` and is left out, and why: a sentence each.
-    pub notes: Vec<String>,
+    pub notes: &'a [String],
     /// What the steps that will run come to.
     pub totals: PlanTotals,
     /// In an order in which every step comes after all that it needs, and cleanups after every copy.
-    pub steps: Vec<StepDocument>,
+    pub steps: Vec<StepDocument<'a>>,
 }
 
 /// What the steps that will run come to.
@@ -81,48 +81,54 @@ pub struct PlanTotals {
 /// A step.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct StepDocument {
+pub struct StepDocument<'a> {
     /// `backup:observer`, `verify:observer`, `cleanup:observer`.
-    pub name: StepName,
+    pub name: &'a StepName,
     /// The job it is part of: `backup:observer`, `retention:observer`.
-    pub job: String,
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub job: JobName,
     /// Names of the steps that must have succeeded before.
-    pub needs: Vec<StepName>,
+    pub needs: Vec<&'a StepName>,
     /// Names of the steps that must be settled before, whatever came of them.
-    pub after: Vec<StepName>,
+    pub after: Vec<&'a StepName>,
     /// Why it is in the plan.
-    pub because: String,
+    pub because: &'a str,
     /// False when it, or a step that it needs, is refused and not looked at again when it begins.
     pub will_run: bool,
     /// Names of the refused steps for which it cannot be done, when no guard refuses it itself.
     pub blocked_by: Vec<StepName>,
     /// Why it will not be done.
-    pub refusals: Vec<Refusal>,
+    pub refusals: &'a [Refusal],
     /// True when it is refused as things are now, and judged again when its turn comes: then `will_run` is true as well.
     pub refused_for_now: bool,
     /// Things worth knowing that change nothing.
-    pub notes: Vec<String>,
+    pub notes: &'a [String],
     /// What it does.
-    pub action: ActionDocument,
+    pub action: ActionDocument<'a>,
 }
 
 /// What a step does.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum ActionDocument {
+pub enum ActionDocument<'a> {
     /// Ask a question.
-    Check(Box<CheckDocument>),
+    Check(CheckDocument<'a>),
     /// Run a command.
-    Target(Box<TargetDocument>),
+    Target(TargetDocument<'a>),
     /// Write a copy.
     Backup {
         /// The directory copied from.
-        source: AbsolutePath,
+        #[serde(serialize_with = "serialize_path")]
+        #[cfg_attr(test, schemars(with = "AbsolutePath"))]
+        source: &'a Path,
         /// The directory copied to.
-        to: AbsolutePath,
+        #[serde(serialize_with = "serialize_path")]
+        #[cfg_attr(test, schemars(with = "AbsolutePath"))]
+        to: &'a Path,
         /// `all` or `expired`.
-        contents: &'static str,
+        #[cfg_attr(test, schemars(with = "String"))]
+        contents: Contents,
         /// Files to store.
         files: u64,
         /// Their bytes.
@@ -132,11 +138,11 @@ pub enum ActionDocument {
         /// True when there is nothing to store: no archive is written.
         nothing: bool,
         /// Why the copy will not be trusted.
-        suspect: Option<String>,
+        suspect: Option<&'a str>,
         /// The number the copy gets.
         sequence: u64,
         /// The newest copy before it.
-        parent: Option<String>,
+        parent: Option<&'a str>,
         /// Bytes free at the destination.
         free: Option<u64>,
         /// True when source and destination share a file system.
@@ -145,23 +151,57 @@ pub enum ActionDocument {
         /// planned again when the step begins, and only files listed here are deleted.
         looked_at_again: bool,
         /// Mount points that are not entered.
-        skipped_mounts: Vec<RelPath>,
+        skipped_mounts: &'a [RelPath],
     },
     /// Read the copy back, compare, publish.
     Verify {
         /// Older copies to prove again, since deletions rely on them.
-        older_copies: Vec<String>,
+        older_copies: Vec<&'a str>,
     },
     /// Delete what the proof covers.
-    Cleanup(Box<CleanupDocument>),
+    Cleanup(CleanupDocument<'a>),
+}
+
+/// What a target runs.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct TargetDocument<'a> {
+    /// The command.
+    pub command: &'a Command,
+    /// Longest time for one attempt; null for no limit.
+    pub timeout_millis: Option<u64>,
+    /// Between TERM and KILL.
+    pub kill_after_millis: u64,
+    /// How a failed attempt is repeated; null is not at all.
+    pub retry: Option<&'a Retry>,
+    /// Exit codes that mean success.
+    pub ok_codes: &'a [u8],
+}
+
+/// What a check asks.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct CheckDocument<'a> {
+    /// The question.
+    #[serde(flatten)]
+    pub probe: &'a Probe,
+    /// Longest time for an answer.
+    pub timeout_millis: u64,
+    /// Between TERM and KILL, for a check that runs a command.
+    pub kill_after_millis: Option<u64>,
+    /// The worst state that it may have: `warning` or `critical`.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub severity: Worst,
 }
 
 /// What a cleanup step deletes and keeps.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct CleanupDocument {
+pub struct CleanupDocument<'a> {
     /// The directory deleted from.
-    pub source: AbsolutePath,
+    #[serde(serialize_with = "serialize_path")]
+    #[cfg_attr(test, schemars(with = "AbsolutePath"))]
+    pub source: &'a Path,
     /// Files to delete.
     pub files: u64,
     /// Their bytes.
@@ -171,77 +211,40 @@ pub struct CleanupDocument {
     /// Candidates that will be kept since a lease on them may not be asked for.
     pub lease_denied: u64,
     /// By class, in file order.
-    pub classes: Vec<ClassDocument>,
+    pub classes: &'a [ClassSummary],
     /// Every file to delete; only when files were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub delete: Option<Vec<DeleteDocument>>,
+    pub delete: Option<Vec<DeleteDocument<'a>>>,
     /// Every file that is kept although it should have gone; only when files were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub kept: Option<Vec<KeptDocument>>,
-}
-
-/// What a class holds and what becomes of it.
-#[derive(Debug, Clone, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct ClassDocument {
-    /// Its name.
-    pub name: String,
-    /// Seconds that it keeps; null is forever.
-    pub keep_seconds: Option<u64>,
-    /// Its `keep-newest`.
-    pub keep_newest: u32,
-    /// Files it wins.
-    pub files: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// mtime of the oldest: RFC 3339, UTC.
-    pub oldest: Option<String>,
-    /// mtime of the newest: RFC 3339, UTC.
-    pub newest: Option<String>,
-    /// Files to delete.
-    pub delete_files: u64,
-    /// Their bytes.
-    pub delete_bytes: u64,
-    /// Files that stay, by reason.
-    pub stays: BTreeMap<Stays, u64>,
-    /// Files that are kept, by reason.
-    pub kept: BTreeMap<KeepReason, u64>,
-    /// Files that other classes match as well, by their name.
-    pub also: BTreeMap<String, u64>,
-    /// For a keyword: the path components that held it, digits folded to `#`, and how many files each.
-    pub components: BTreeMap<String, u64>,
+    pub kept: Option<Vec<KeptDocument<'a>>>,
 }
 
 /// A file to delete.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct DeleteDocument {
+pub struct DeleteDocument<'a> {
     /// Where, below the source.
-    pub path: RelPath,
+    pub path: &'a RelPath,
     /// The class that won it.
-    pub class: String,
+    pub class: &'a str,
     /// Its size in bytes.
     pub bytes: u64,
     /// Its mtime: RFC 3339, UTC; null when it is beyond what a date can say.
-    pub mtime: Option<String>,
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub mtime: Option<DateTime<Utc>>,
     /// The older copy that holds it; null is this run's copy.
-    pub older_copy: Option<String>,
+    pub older_copy: Option<&'a str>,
 }
 
 /// A file that is kept.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct KeptDocument {
+pub struct KeptDocument<'a> {
     /// Where, below the source.
-    pub path: RelPath,
+    pub path: &'a RelPath,
     /// Why.
     pub reason: KeepReason,
-}
-
-/// A file time as a date; `None` when it is beyond what a date can say.
-pub fn moment_of(ns: i128) -> Option<DateTime<Utc>> {
-    let seconds = i64::try_from(ns.div_euclid(1_000_000_000)).ok()?;
-    DateTime::from_timestamp(seconds, ns.rem_euclid(1_000_000_000) as u32)
 }
 
 /// What the steps that will run come to.
@@ -274,82 +277,102 @@ pub fn totals(plan: &Plan) -> PlanTotals {
 }
 
 /// The plan as JSON; `with_files` lists every file to delete and every kept one.
-pub fn document(plan: &Plan, with_files: bool) -> PlanDocument {
-    let name_of = |id: &usize| plan.steps().get(*id).map(|step| step.name.clone());
+pub fn document(plan: &Plan, with_files: bool) -> PlanDocument<'_> {
+    let name_of = |id: &usize| plan.steps().get(*id).map(|step| &step.name);
     let steps = plan.steps().iter().map(|step| StepDocument {
-        name: step.name.clone(),
-        job: step.name.job().to_string(),
+        name: &step.name,
+        job: step.name.job(),
         needs: step.needs.iter().filter_map(name_of).collect(),
         after: step.after.iter().filter_map(name_of).collect(),
-        because: step.because.clone(),
+        because: &step.because,
         will_run: plan.will_run(step),
         blocked_by: plan.blockers(step),
-        refusals: step.refusals.clone(),
+        refusals: &step.refusals,
         refused_for_now: plan.refused_for_now(step),
-        notes: step.notes.clone(),
+        notes: &step.notes,
         action: match &step.action {
-            Action::Check(check) => ActionDocument::Check(Box::new(jobs::check(check))),
-            Action::Target(target) => ActionDocument::Target(Box::new(jobs::target(target))),
+            Action::Check(check) => ActionDocument::Check(check_document(check)),
+            Action::Target(target) => ActionDocument::Target(target_document(target)),
             Action::Backup(backup) => backup_action(backup),
             Action::Verify(verify) => ActionDocument::Verify {
-                older_copies: verify.older.iter().map(|copy| copy.name.clone()).collect(),
+                older_copies: verify.older.iter().map(|copy| copy.name.as_str()).collect(),
             },
             Action::Cleanup(cleanup) => {
-                ActionDocument::Cleanup(Box::new(cleanup_document(cleanup, plan.verify_of(cleanup), with_files)))
+                ActionDocument::Cleanup(cleanup_document(cleanup, plan.verify_of(cleanup), with_files))
             }
         },
     });
     PlanDocument {
         format: FORMAT,
-        ops: plan.ops.clone(),
-        file: plan.file.as_path().into(),
-        paused: plan.paused.iter().map(JobName::to_string).collect(),
-        notes: plan.notes.clone(),
-        digest: plan.digest.clone(),
-        host: plan.host.clone(),
-        at: stamp(plan.at),
-        timezone: plan.timezone.name().to_owned(),
+        ops: &plan.ops,
+        file: &plan.file,
+        paused: &plan.paused,
+        notes: &plan.notes,
+        digest: &plan.digest,
+        host: &plan.host,
+        at: plan.at,
+        timezone: plan.timezone.name(),
         totals: totals(plan),
         steps: steps.collect(),
     }
 }
 
-fn backup_action(step: &BackupStep) -> ActionDocument {
+fn target_document(target: &Target) -> TargetDocument<'_> {
+    TargetDocument {
+        command: &target.command,
+        timeout_millis: target.timeout.map(millis),
+        kill_after_millis: millis(target.kill_after),
+        retry: target.retry.as_ref(),
+        ok_codes: &target.ok_codes,
+    }
+}
+
+fn check_document(check: &Check) -> CheckDocument<'_> {
+    CheckDocument {
+        probe: &check.probe,
+        timeout_millis: millis(check.timeout),
+        kill_after_millis: matches!(check.probe, Probe::Command { .. }).then(|| millis(check.kill_after)),
+        severity: check.worst,
+    }
+}
+
+fn backup_action(step: &BackupStep) -> ActionDocument<'_> {
     ActionDocument::Backup {
-        source: step.backup.source.as_path().into(),
-        to: step.backup.to.as_path().into(),
-        contents: match step.backup.contents {
-            Contents::All => "all",
-            Contents::Expired => "expired",
-        },
+        source: &step.backup.source,
+        to: &step.backup.to,
+        contents: step.backup.contents,
         files: step.files,
         bytes: step.bytes,
         skipped: step.skipped,
         nothing: step.nothing,
-        suspect: step.suspect.clone(),
+        suspect: step.suspect.as_deref(),
         sequence: step.sequence,
-        parent: step.parent.clone(),
+        parent: step.parent.as_deref(),
         free: step.free,
         same_file_system: step.same_file_system,
         looked_at_again: step.looked_at_again,
-        skipped_mounts: step.scan.as_ref().map(|scan| scan.mounts.clone()).unwrap_or_default(),
+        skipped_mounts: step.scan.as_ref().map_or(&[], |scan| &scan.mounts),
     }
 }
 
-fn cleanup_document(step: &CleanupStep, verify: Option<&VerifyStep>, with_files: bool) -> CleanupDocument {
+fn cleanup_document<'a>(
+    step: &'a CleanupStep,
+    verify: Option<&'a VerifyStep>,
+    with_files: bool,
+) -> CleanupDocument<'a> {
     let scan = step.scan.as_deref();
     CleanupDocument {
-        source: step.source.as_path().into(),
+        source: &step.source,
         files: step.candidates.len() as u64,
         bytes: step.bytes,
         matched: step.matched,
         lease_denied: step.lease_denied,
-        classes: step.classes.iter().map(class_document).collect(),
+        classes: &step.classes,
         delete: with_files.then(|| deletes(step, verify, scan)),
         kept: with_files.then(|| {
             let one = |(at, reason): &(usize, KeepReason)| {
                 Some(KeptDocument {
-                    path: scan?.entries.get(*at)?.path.clone(),
+                    path: &scan?.entries.get(*at)?.path,
                     reason: *reason,
                 })
             };
@@ -358,44 +381,23 @@ fn cleanup_document(step: &CleanupStep, verify: Option<&VerifyStep>, with_files:
     }
 }
 
-fn deletes(step: &CleanupStep, verify: Option<&VerifyStep>, scan: Option<&Scan>) -> Vec<DeleteDocument> {
+fn deletes<'a>(
+    step: &'a CleanupStep,
+    verify: Option<&'a VerifyStep>,
+    scan: Option<&'a Scan>,
+) -> Vec<DeleteDocument<'a>> {
     let one = |candidate: &super::Candidate| {
         let entry = scan?.entries.get(candidate.entry)?;
         Some(DeleteDocument {
-            path: entry.path.clone(),
-            class: step.classes.get(candidate.class)?.name.clone(),
+            path: &entry.path,
+            class: &step.classes.get(candidate.class)?.name,
             bytes: entry.identity.size,
-            mtime: moment_of(entry.identity.mtime_ns).map(stamp),
+            mtime: from_nanos(entry.identity.mtime_ns),
             older_copy: match candidate.cover {
                 Cover::ThisRun => None,
-                Cover::Older(at) => verify.and_then(|v| v.older.get(at)).map(|copy| copy.name.clone()),
+                Cover::Older(at) => verify.and_then(|v| v.older.get(at)).map(|copy| copy.name.as_str()),
             },
         })
     };
     step.candidates.iter().filter_map(one).collect()
-}
-
-fn class_document(class: &ClassSummary) -> ClassDocument {
-    ClassDocument {
-        name: class.name.clone(),
-        keep_seconds: match class.keep {
-            Keep::Forever => None,
-            Keep::For(age) => Some(age.as_secs()),
-        },
-        keep_newest: class.keep_newest,
-        files: class.files,
-        bytes: class.bytes,
-        oldest: class.span.and_then(|(oldest, _)| moment_of(oldest)).map(stamp),
-        newest: class.span.and_then(|(_, newest)| moment_of(newest)).map(stamp),
-        delete_files: class.delete.0,
-        delete_bytes: class.delete.1,
-        stays: class.stays.clone(),
-        kept: class.kept.clone(),
-        also: class.also.clone(),
-        components: class.components.clone(),
-    }
-}
-
-fn stamp(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }

@@ -30,10 +30,10 @@ impl Checker<'_> {
             format!("`{}` is not a valid {what}", excerpt(text)),
             &match why {
                 _ if meant_forever => "unknown word".to_owned(),
-                _ if compact != text && valid(&compact, self.ty) => "contains a blank".to_owned(),
+                _ if compact != text && valid(&compact, self.ty) => "contains a space".to_owned(),
                 _ if fraction.is_some() => "not a whole number".to_owned(),
                 UnitError::Unit { found, allowed } if allowed.split(", ").any(|unit| unit == found.trim()) => {
-                    "contains a blank".to_owned()
+                    "contains a space".to_owned()
                 }
                 UnitError::Unit { found, allowed } if found.trim().is_empty() => {
                     format!("needs a unit: one of {}", units(allowed))
@@ -48,7 +48,7 @@ impl Checker<'_> {
                 other => other.to_string(),
             },
         );
-        let write = |meant: &str| format!("`{}`", (self.line)(&format!("\"{meant}\"")));
+        let write = |meant: &str| format!("`{}`", self.with(&format!("{meant}")));
         if meant_forever {
             return finding.help(format!("did you mean {}?", write("forever")));
         }
@@ -67,7 +67,7 @@ impl Checker<'_> {
             });
         }
         let help = match meant_unit(text, self.ty) {
-            Some(meant) => format!("write `{}`", (self.line)(&format!("\"{meant}\""))),
+            Some(meant) => self.write(&meant),
             None => format!("write {}", self.ty.form()),
         };
         finding.help(help)
