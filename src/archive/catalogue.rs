@@ -91,8 +91,8 @@ pub struct Catalogue {
     pub marker: Option<Marker>,
     /// Newest first: by sequence, then by name.
     pub copies: Vec<CatalogueCopy>,
-    /// Names of copies that cannot be used, with the reason.
-    pub broken: Vec<(String, String)>,
+    /// Copies that cannot be used, with the reason.
+    pub broken: Vec<(CopyName, String)>,
     /// Archives and lists with final names but without a manifest.
     pub orphans: Vec<String>,
     /// Files being written, or left by an interrupted run.
@@ -125,9 +125,10 @@ impl Catalogue {
             if files.contains(&name.manifest()) {
                 match open(destination, &name) {
                     Ok(copy) => found.copies.push(copy),
-                    Err(e) => found
-                        .broken
-                        .push((name.to_string(), crate::path::Shown(reason(&e).as_bytes()).to_string())),
+                    Err(e) => {
+                        let reason = crate::path::Shown(reason(&e).as_bytes()).to_string();
+                        found.broken.push((name, reason));
+                    }
                 }
             } else {
                 found.orphans.extend(files);

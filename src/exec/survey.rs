@@ -5,7 +5,7 @@
 //! code. Changes nothing.
 //! Invariant: an error is a fact, never an empty listing.
 
-use crate::archive::{self, Catalogue, CopyName};
+use crate::archive::{self, Catalogue};
 use crate::entry::Entry;
 use crate::error_chain::error_chain;
 use crate::model::pattern::Selector;
@@ -257,12 +257,8 @@ fn destination(
         .of_backup(&model.ops.name, &backup.name)
         .map(|copy| copy_facts(copy, remembered))
         .collect();
-    found.broken = catalogue
-        .broken
-        .iter()
-        .filter(|(name, _)| CopyName::parse(name).is_some_and(|n| n.backup() == backup.name))
-        .cloned()
-        .collect();
+    let broken = catalogue.broken.iter().filter(|(name, _)| name.backup() == backup.name);
+    found.broken = broken.map(|(name, why)| (name.to_string(), why.clone())).collect();
     (Some(catalogue), found)
 }
 

@@ -113,7 +113,7 @@ pub fn apply(
     }
     let mut settling = JobEnds::new(model, &store, &run, how.claimed.is_some(), &mut locks.jobs);
     let sink = &mut |event: &Event| {
-        settling.hear(event);
+        settling.observe(event);
         sink(event);
     };
     let mut journal = Tee {
