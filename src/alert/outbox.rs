@@ -166,18 +166,13 @@ pub fn send_test<'a>(
 
 /// What is not delivered. Makes no state and changes none.
 pub fn undelivered(model: &Model) -> Result<Vec<Undelivered>, AlertError> {
-    match Store::open_read_only(&model.ops.state_dir)? {
-        Some(store) => Ok(store.undelivered()?),
-        None => Ok(Vec::new()),
-    }
+    Ok(Store::open_or_empty(&model.ops.state_dir)?.undelivered()?)
 }
 
 /// The newest messages, oldest first: those that wait or were given up, or all. Makes no state and changes none.
 pub fn list(model: &Model, all: bool) -> Result<Vec<StoredMessage>, AlertError> {
     const OPEN: [MessageState; 3] = [MessageState::Pending, MessageState::Held, MessageState::Dead];
-    let Some(store) = Store::open_read_only(&model.ops.state_dir)? else {
-        return Ok(Vec::new());
-    };
+    let store = Store::open_or_empty(&model.ops.state_dir)?;
     Ok(store.messages(if all { &MessageState::ALL } else { &OPEN }, MAX_LISTED)?)
 }
 

@@ -122,9 +122,7 @@ fn known(path: &Path, place: &CopyDirectory, name: &str) -> Result<(), LaunchErr
 /// The destinations of the wanted backup (all when `None`) that an earlier run wrote to and that are missing now, each with
 /// the reason.
 pub fn lost(model: &Model, backup: Option<&str>) -> Result<Vec<String>, LaunchError> {
-    let Some(store) = Store::open_read_only(&model.ops.state_dir)? else {
-        return Ok(Vec::new());
-    };
+    let store = Store::open_or_empty(&model.ops.state_dir)?;
     let mut lost = Vec::new();
     for job in wanted_of(model, backup) {
         let Some(id) = store.marker_of(&job.name, &job.to)? else {

@@ -10,7 +10,7 @@ mod selection;
 use super::LaunchError;
 use super::copies::CopyDirectory;
 use crate::archive::file_entry::FileEntry;
-use crate::archive::{self, CopyError, RestoreOptions, RestoreReport};
+use crate::archive::{self, CopyContents, CopyError, RestoreOptions, RestoreReport};
 use crate::exec::{Deadline, step_progress::StepProgress};
 use crate::model::{Contents, Model};
 use crate::path::{RelPath, Shown, shown};
@@ -174,16 +174,16 @@ fn write(
             threads: wanted.threads,
             chown: rustix::process::geteuid().is_root(),
         };
-        let selected = |row: &FileEntry| share.paths.contains(row.path());
+        let selected = |row: &FileEntry| share.paths.contains(&row.path);
         let result = archive::restore(&selection.place.dir, copy, &selected, &dir, &options, &watch);
         progress.end(0);
         let mut restored = match (result, stop.signal()) {
             (Err(CopyError::Stopped), Some(signal)) => return Err(LaunchError::Signal(signal)),
             (result, _) => result?,
         };
-        if wanted.paths.is_empty() && copy.manifest.contents == Contents::Expired.word() {
+        if wanted.paths.is_empty() && copy.manifest.contents == CopyContents::Known(Contents::Expired) {
             let note = "this copy contains only what had expired then; to restore everything that any copy contains, run \
-                        `opsrun restore '**'`";
+                         `opsrun restore '**'`";
             restored.notes.push(note.to_owned());
         }
         each(RestoreResult {

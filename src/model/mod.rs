@@ -32,7 +32,7 @@ pub use command::{Command, Program, Retry, SecretSource, Value};
 pub use job::{JobKind, JobName, JobSettings, StepKind, StepName};
 
 use pattern::{Pattern, Selection};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -184,7 +184,7 @@ pub struct Ops {
     pub digest: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Contents {
     All,

@@ -12,48 +12,45 @@ use crate::config::values::Datum;
 use crate::path::RelPath;
 use std::time::Duration;
 
-pub const ASSERT: Spec = node(
-    "assert",
-    Args::One(Type::Text),
-    "what a retention or a backup must do with a file; an ops file is refused if it does not",
-    "assert \"raw files go after a week\" retention=\"data\" { file \"raw/a.csv\" age=\"8d\"; expect \"expired\"; }",
-)
-.with(&[
-    prop("retention", Type::Text, "the retention to check")
-        .rule("the name of a `retention`; exactly one of `retention=` and `backup=`")
-        .example("\"data\""),
-    prop("backup", Type::Text, "the backup to check")
-        .rule("the name of a `backup`")
-        .example("\"data\""),
-])
-.block(&[&[
-    node(
-        "file",
-        Args::One(Type::Text),
-        "a file, by its path below the source; it need not exist",
-        "file \"raw/a.csv\" age=\"8d\"",
+pub const ASSERT: Spec = node("assert", Args::One(Type::Text))
+    .doc("what a retention or a backup must do with a file; an ops file is refused if it does not")
+    .example(
+        "assert \"raw files go after a week\" retention=\"data\" { file \"raw/a.csv\" age=\"8d\"; \
+         expect \"expired\"; }",
     )
     .with(&[
-        prop("age", Type::Duration, "the age of the file").otherwise("any age"),
-        prop(
-            "newest",
-            Type::Integer(1, 4_000_000_000),
-            "its rank in its class, the newest being 1",
-        )
-        .otherwise("not among the newest"),
+        prop("retention", Type::Text, "the retention to check")
+            .rule("the name of a `retention`; exactly one of `retention=` and `backup=`")
+            .example("\"data\""),
+        prop("backup", Type::Text, "the backup to check")
+            .rule("the name of a `backup`")
+            .example("\"data\""),
     ])
-    .repeats()
-    .required(),
-    node(
-        "expect",
-        Args::One(Type::Word(&["expired", "kept", "untouched", "stored", "left-out"], &[])),
-        "what must happen to each file",
-        "expect \"expired\" class=\"raw\"",
-    )
-    .with(&[prop("class", Type::Name, "the class that decides it").otherwise("any class")])
-    .required(),
-]])
-.repeats();
+    .block(&[&[
+        node("file", Args::One(Type::Text))
+            .doc("a file, by its path below the source; it need not exist")
+            .example("file \"raw/a.csv\" age=\"8d\"")
+            .with(&[
+                prop("age", Type::Duration, "the age of the file").otherwise("any age"),
+                prop(
+                    "newest",
+                    Type::Integer(1, 4_000_000_000),
+                    "its rank in its class, the newest being 1",
+                )
+                .otherwise("not among the newest"),
+            ])
+            .repeats()
+            .required(),
+        node(
+            "expect",
+            Args::One(Type::Word(&["expired", "kept", "untouched", "stored", "left-out"], &[])),
+        )
+        .doc("what must happen to each file")
+        .example("expect \"expired\" class=\"raw\"")
+        .with(&[prop("class", Type::Name, "the class that decides it").otherwise("any class")])
+        .required(),
+    ]])
+    .repeats();
 
 #[derive(Debug)]
 pub struct AssertionNode {
@@ -116,7 +113,7 @@ pub fn assertion(node: &CheckedNode, findings: &mut Vec<Finding>) -> AssertionNo
         Expectation::ALL.into_iter().find(|known| known.word() == word)
     });
     let mut expected = expected.filter(|given| of.as_ref().is_none_or(|of| fits(of, given, findings)));
-    let class = expect.and_then(|node| node.prop_value("class", |name| name.text().map(str::to_owned)));
+    let class = expect.and_then(|node| node.prop_value("class", Datum::string));
     if let (Some(named), Some(given)) = (&class, &expected)
         && (given.value == Expectation::Untouched || given.value.of_backups())
     {
@@ -189,7 +186,7 @@ pub fn assertion(node: &CheckedNode, findings: &mut Vec<Finding>) -> AssertionNo
 /// What it is about: a retention or a backup, not both.
 fn asserted(node: &CheckedNode, findings: &mut Vec<Finding>) -> Option<AssertedNode> {
     let (retention, backup) = (node.prop("retention"), node.prop("backup"));
-    let name_of = |prop: &str| node.prop_value(prop, |name| name.text().map(str::to_owned));
+    let name_of = |prop: &str| node.prop_value(prop, Datum::string);
     match (retention, backup) {
         (Some(_), None) => name_of("retention").map(AssertedNode::Retention),
         (None, Some(_)) => name_of("backup").map(AssertedNode::Backup),

@@ -50,7 +50,7 @@ pub(in crate::config) use text_or_secret::suggested_variable;
 use crate::config::language::spec::{Args, Spec, node};
 
 /// The whole language: what may be written in an ops file.
-pub(in crate::config) const ROOT: Spec = node("file", Args::None, "an ops file", "").block(&[&[
+pub(in crate::config) const ROOT: Spec = node("file", Args::None).doc("an ops file").block(&[&[
     ops::OPS,
     import::IMPORT,
     target::TARGET,

@@ -24,41 +24,26 @@ pub const SOURCES: &[Prop] = &[
 
 pub const ONE_SOURCE: &str = "a value or one source of a secret";
 
-pub const FROM_COMMAND: &[Spec] = &[node(
-    "from-command",
-    Args::Then(Type::Program, Type::Argument),
-    "a command that prints it",
-    "from-command \"pass\" \"show\" \"token\"",
-)];
+pub const FROM_COMMAND: &[Spec] = &[node("from-command", Args::Then(Type::Program, Type::Argument))
+    .doc("a command that prints it")
+    .example("from-command \"pass\" \"show\" \"token\"")];
 
-pub const HEADER: Spec = node(
-    "header",
-    Args::Pair(Type::Header, Type::Argument),
-    "a request header",
-    "header \"Accept\" \"application/json\"",
-)
-.with(SOURCES)
-.block(&[FROM_COMMAND])
-.rule("each name once; a value or one source of a secret")
-.repeats();
+pub const HEADER: Spec = node("header", Args::Pair(Type::Header, Type::Argument))
+    .doc("a request header")
+    .example("header \"Accept\" \"application/json\"")
+    .with(SOURCES)
+    .block(&[FROM_COMMAND])
+    .rule("each name once; a value or one source of a secret")
+    .repeats();
 
-pub const CA_FILE: Spec = node(
-    "ca-file",
-    Args::One(Type::File),
-    "a PEM file with certificates to trust in addition to the system's",
-    "ca-file \"ca.pem\"",
-)
-.otherwise("only the system's certificates");
+pub const CA_FILE: Spec = node("ca-file", Args::One(Type::File))
+    .doc("a PEM file with certificates to trust in addition to the system's")
+    .example("ca-file \"ca.pem\"")
+    .otherwise("only the system's certificates");
 
 /// A setting that may be secret, or must be: a value of [`Type::Secret`] is not written in the file.
-pub const fn setting(
-    name: &'static str,
-    ty: Type,
-    variable: &'static str,
-    doc: &'static str,
-    example: &'static str,
-) -> Spec {
-    node(name, Args::Maybe(ty), doc, example)
+pub const fn setting(name: &'static str, ty: Type, variable: &'static str) -> Spec {
+    node(name, Args::Maybe(ty))
         .with(SOURCES)
         .block(&[FROM_COMMAND])
         .variable(variable)

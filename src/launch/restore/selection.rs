@@ -112,7 +112,7 @@ impl<'a> BackupSelection<'a> {
             }
             for row in archive::rows(&self.place.dir, copy)? {
                 let row = row?;
-                open.retain(|path| !path.wants(row.path()));
+                open.retain(|path| !path.wants(&row.path));
             }
         }
         for path in open {
@@ -139,14 +139,14 @@ impl<'a> BackupSelection<'a> {
         for row in archive::rows(&self.place.dir, copy)? {
             let row = row?;
             let mut wanted = everything;
-            for path in self.requested.iter().filter(|path| path.wants(row.path())) {
+            for path in self.requested.iter().filter(|path| path.wants(&row.path)) {
                 hits.insert(path.at);
                 wanted = true;
             }
-            if wanted && !seen.contains(row.path()) {
+            if wanted && !seen.contains(&row.path) {
                 share.files += u64::from(row.kind != FileEntryKind::Dir);
-                share.bytes += row.size();
-                share.paths.insert(row.path().clone());
+                share.bytes += row.size;
+                share.paths.insert(row.path.clone());
             }
         }
         if !everything {

@@ -68,12 +68,10 @@ mod judge {
                 ..outcome(State::Critical, format!("the certificate is not trusted: {distrust}"))
             };
         }
-        let level = left.judge(|threshold| remaining < threshold);
         let measured = format!("{} left, until {day}", measured::rounded(remaining));
-        outcome(
-            measured::state(level),
-            measured::held(&measured, level, left, "below", show_duration),
-        )
+        let reaches = |threshold| remaining < threshold;
+        let (state, summary) = measured::judged(measured, left, reaches, "below", show_duration);
+        outcome(state, summary)
     }
 
     #[cfg(test)]

@@ -81,7 +81,7 @@ fn story() -> Vec<Event> {
             kept: BTreeMap::from([(KeepReason::InUse, 1), (KeepReason::Changed, 1)]),
         },
         Event::Note {
-            step: "cleanup:observer".to_owned(),
+            step: crate::run::NoteSubject::Step("cleanup:observer".parse().unwrap()),
             message: "a note".into(),
         },
         finished(
