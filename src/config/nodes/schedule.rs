@@ -309,7 +309,7 @@ fn cron(node: &CheckedNode, findings: &mut Vec<Finding>) -> Option<RhythmNode> {
         }))),
         Err(mistakes) => {
             findings.extend(mistakes.into_iter().map(|mistake| {
-                let span = part(line.span, before, mistake.start, mistake.end);
+                let span = part(line.span, before, mistake.at.start, mistake.at.end);
                 Finding::new(Code::BadCron, span, excerpt(&mistake.message), excerpt(&mistake.label))
                     .help(excerpt(&mistake.help))
             }));
