@@ -221,6 +221,7 @@ fn serialize_seconds<S: Serializer>(keep: &Keep, to: S) -> Result<S::Ok, S::Erro
     .serialize(to)
 }
 
+#[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
 fn serialize_moment<S: Serializer>(ns: &Option<i128>, to: S) -> Result<S::Ok, S::Error> {
     ns.and_then(from_nanos).serialize(to)
 }
