@@ -105,7 +105,7 @@ impl FieldKind {
                 continue;
             }
             match self.item(item, place.clone(), alone) {
-                Ok(Item { values, uneven }) => {
+                Ok((values, uneven)) => {
                     field.values |= values;
                     field.uneven.extend(uneven.map(|what| (place, what)));
                 }
@@ -122,12 +122,9 @@ impl FieldKind {
             None => (text, None),
         };
         if range == "*" && step.is_none() && !alone {
-            return Err(wrong(
-                place,
-                format!("`*` in a list is every one of the {} already", self.many),
-                "the rest of the list changes nothing",
-                "write `*` alone, or the list without it",
-            ));
+            let message = format!("`*` in a list is every one of the {} already", self.many);
+            let help = "write `*` alone, or the list without it";
+            return Err(wrong(place, message, "the rest of the list changes nothing", help));
         }
         let (first, last) = if range == "*" {
             (self.low, self.low + self.size - 1)
@@ -167,7 +164,7 @@ impl FieldKind {
             bits | 1 << if self.size == 7 { value % 7 } else { *value }
         });
         let uneven = step.and_then(|step| self.unevenness(first, last, step, &stepped));
-        Item { values, uneven }
+        (values, uneven)
     }
 
     /// What a step really does, where one could think otherwise.
@@ -275,10 +272,8 @@ impl FieldKind {
             help,
             fix: Some(fix),
         };
-        let written_out = self
-            .names
-            .iter()
-            .find(|name| text.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(name)));
+        let begins = |name: &&&str| text.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(name));
+        let written_out = self.names.iter().find(begins);
         let rest = text.strip_prefix('*').unwrap_or_default();
         let upper = item.to_ascii_uppercase();
         if let Some(name) = written_out.filter(|_| text.bytes().all(|b| b.is_ascii_alphabetic())) {
@@ -386,10 +381,8 @@ pub(super) fn wrong(
     }
 }
 
-struct Item {
-    values: u64,
-    uneven: Option<String>,
-}
+/// The values of an item, and what its step really does.
+type Item = (u64, Option<String>);
 
 /// The words of a line, with where each one starts.
 pub(super) fn words(text: &str) -> Vec<(usize, &str)> {
