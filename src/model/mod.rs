@@ -280,8 +280,9 @@ pub enum Matches {
     Keyword(String),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Keep {
+    #[default]
     Forever,
     /// Expires when it is this old.
     For(Duration),

@@ -30,7 +30,6 @@ pub(super) struct FieldKind {
     names: &'static [&'static str],
 }
 
-/// The fields in their order.
 pub(super) const KINDS: [FieldKind; 5] = [
     kind(["a minute", "minutes"], (0, 59), 60, &[]),
     kind(["an hour", "hours"], (0, 23), 24, &[]),
@@ -70,7 +69,6 @@ pub(super) struct Field {
 }
 
 impl Field {
-    /// The values, in order.
     pub fn list(&self) -> impl Iterator<Item = u32> {
         let values = self.values;
         (0..64).filter(move |n| values >> n & 1 == 1)
@@ -399,7 +397,6 @@ pub(super) fn words(text: &str) -> Vec<(usize, &str)> {
     found
 }
 
-/// Words as a line, with one space between them.
 pub(super) fn line(words: &[(usize, &str)]) -> String {
     words.iter().map(|(_, word)| *word).collect::<Vec<_>>().join(" ")
 }
