@@ -139,13 +139,9 @@ fn serving(model: &Model, schedules: usize, reloaded: bool) -> String {
 pub(super) fn skipped_line(decision: &Decision) -> String {
     let at = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
     let word = match decision.verdict {
-        FiringVerdict::Ran => "runs",
-        FiringVerdict::Missed => "missed",
         FiringVerdict::SkippedOverlap => "skipped",
-        FiringVerdict::Queued => "queued",
         FiringVerdict::BackedOff => "back-off",
-        FiringVerdict::Paused => "paused",
-        FiringVerdict::Dropped => "dropped",
+        verdict => verdict.word(),
     };
     let when = if decision.count == 1 && !decision.more {
         at(decision.first)

@@ -17,7 +17,7 @@ use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::times;
 use crate::report::shared::words;
 use crate::report::shared::wrap::wrap;
-use crate::units::{joined, plural, show_count, show_duration, show_size};
+use crate::units::{joined, plural, show_count, show_duration, show_files, show_size};
 use chrono::{DateTime, Utc};
 use std::collections::VecDeque;
 use std::fmt::Display;
@@ -338,13 +338,10 @@ impl PlanPage<'_> {
         };
         let holds = match class.oldest.zip(class.newest) {
             None => "no file".to_owned(),
-            Some((old, new)) => format!(
-                "{} ({}), {} to {}",
-                plural(class.files, "file", "files"),
-                show_size(class.bytes),
-                self.file_time(old),
-                self.file_time(new)
-            ),
+            Some((old, new)) => {
+                let files = show_files(class.files, class.bytes);
+                format!("{files}, {} to {}", self.file_time(old), self.file_time(new))
+            }
         };
         let name = self.how.style.bold(&class.name);
         self.field(indent, "class", format!("{name} keeps {keep}{newest}: {holds}"));
@@ -387,8 +384,7 @@ impl PlanPage<'_> {
         if files == 0 {
             return;
         }
-        let total = format!("{} ({})", plural(files, "file", "files"), show_size(bytes));
-        self.field(&inner, "delete", total);
+        self.field(&inner, "delete", show_files(files, bytes));
         let listed: Vec<&Candidate> = if self.how.files {
             step.candidates.iter().filter(|c| c.class == at).collect()
         } else {

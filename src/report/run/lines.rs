@@ -8,7 +8,7 @@ use crate::keep_reason::KeepReason;
 use crate::model::{StepKind, StepName};
 use crate::report::shared::style::{Style, one_line};
 use crate::run::{Event, Occurrence, Outcome, State, Status};
-use crate::units::{joined, plural, show_size, took};
+use crate::units::{joined, plural, show_files, show_size, took};
 use chrono::SecondsFormat;
 use std::collections::BTreeMap;
 
@@ -127,7 +127,7 @@ impl EventLines {
                 last,
                 ..
             } => {
-                let files = sized_files(*files, *bytes);
+                let files = show_files(*files, *bytes);
                 let text = format!("{step}  batch {batch}: {files}, {first} to {last}");
                 self.line(Detail::Verbose, "delete", &text)
             }
@@ -143,7 +143,7 @@ impl EventLines {
                 for (reason, n) in kept {
                     *self.kept.entry(*reason).or_default() += n;
                 }
-                let text = format!("{step}  batch {batch}: {}", sized_files(*files, *bytes));
+                let text = format!("{step}  batch {batch}: {}", show_files(*files, *bytes));
                 self.line(Detail::Verbose, "deleted", &text)
             }
             Event::Attempted {
@@ -317,11 +317,6 @@ impl EventLines {
         }
         format!("{verdict} in {}: {}\n", took(millis), one_line(&parts.join("; ")))
     }
-}
-
-/// `3 files (1.2 MiB)`.
-fn sized_files(files: u64, bytes: u64) -> String {
-    format!("{} ({})", plural(files, "file", "files"), show_size(bytes))
 }
 
 #[cfg(test)]
