@@ -115,10 +115,8 @@ impl NoticeSubscriber for NoticePrinter {
         if detail > self.terminal.detail {
             return;
         }
-        let time = self
-            .timed
-            .then(|| times::local(at, self.zone) + " ")
-            .unwrap_or_default();
+        let local = || times::local(at, self.zone) + " ";
+        let time = if self.timed { local() } else { String::new() };
         let lines = text.lines().map(|line| format!("{time}{line}\n"));
         output::to_stderr(&lines.collect::<String>());
     }

@@ -77,11 +77,8 @@ fn dumped(secret: &[u8]) -> Vec<String> {
         forms.extend([bytes.join(" "), bytes.join(":")]);
         for first in 1..=DUMPED.min(bytes.len() - 1) {
             let (first, rest) = bytes.split_at(first);
-            let lines: Vec<String> = std::iter::once(first)
-                .chain(rest.chunks(DUMPED))
-                .map(|line| line.join(" "))
-                .collect();
-            forms.push(lines.join("\n "));
+            let lines = std::iter::once(first).chain(rest.chunks(DUMPED));
+            forms.push(lines.map(|line| line.join(" ")).collect::<Vec<_>>().join("\n "));
         }
         let halves = bytes.chunks(DUMPED / 2).filter(|half| half.len() >= ENCODED_FROM);
         forms.extend(halves.map(|half| half.join(" ")));
@@ -97,12 +94,9 @@ fn dumped(secret: &[u8]) -> Vec<String> {
 /// The column after the bytes, where dumps repeat a line as text, with its borders: without them it could be ordinary
 /// text.
 fn column(line: &[u8]) -> Option<[String; 2]> {
-    let shown = |byte: &u8| {
-        if matches!(byte, b' '..=b'~') {
-            char::from(*byte)
-        } else {
-            '.'
-        }
+    let shown = |byte: &u8| match byte {
+        b' '..=b'~' => char::from(*byte),
+        _ => '.',
     };
     let telling = line.iter().filter(|byte| byte.is_ascii_graphic()).count() >= LINE_FROM;
     let text: String = line.iter().map(shown).collect();
@@ -111,11 +105,8 @@ fn column(line: &[u8]) -> Option<[String; 2]> {
 
 /// The lines of a text that is wrapped, if it is long enough for that. Short ones say too little.
 fn wrapped(ascii: &str, width: usize) -> Vec<String> {
-    let lines: Vec<&str> = ascii
-        .as_bytes()
-        .chunks(width)
-        .filter_map(|line| std::str::from_utf8(line).ok())
-        .collect();
+    let lines = ascii.as_bytes().chunks(width);
+    let lines: Vec<&str> = lines.filter_map(|line| std::str::from_utf8(line).ok()).collect();
     let wraps = lines.len() > 1;
     let long = lines.into_iter().filter(|line| wraps && line.len() >= LINE_FROM);
     long.map(str::to_owned).collect()
@@ -125,35 +116,23 @@ fn wrapped(ascii: &str, width: usize) -> Vec<String> {
 const LEFT: [&[u8]; 6] = [b"-._~", b"-._~!*'()", b"-._~!*'();/?:@&=+$,#", b"-._~/", b"-._*", b""];
 
 fn percent(secret: &[u8]) -> Vec<String> {
+    let upper = |byte: u8| format!("%{byte:02X}");
+    let lower = |byte: u8| format!("%{byte:02x}");
+    let numbers: [&dyn Fn(u8) -> String; 2] = [&upper, &lower];
     let mut forms = Vec::new();
-    for left in LEFT {
-        for plus in [false, true] {
-            let mut upper = String::new();
-            let mut lower = String::new();
-            for byte in secret {
-                if byte.is_ascii_alphanumeric() || left.contains(byte) {
-                    upper.push(char::from(*byte));
-                    lower.push(char::from(*byte));
-                } else if plus && *byte == b' ' {
-                    upper.push('+');
-                    lower.push('+');
-                } else {
-                    let _ = write!(upper, "%{byte:02X}");
-                    let _ = write!(lower, "%{byte:02x}");
-                }
+    for number in numbers {
+        forms.push(secret.iter().map(|byte| number(*byte)).collect());
+        for left in LEFT {
+            for plus in [false, true] {
+                let encoded = secret.iter().map(|byte| match *byte {
+                    byte if byte.is_ascii_alphanumeric() || left.contains(&byte) => char::from(byte).to_string(),
+                    b' ' if plus => "+".to_owned(),
+                    byte => number(byte),
+                });
+                forms.push(encoded.collect());
             }
-            forms.extend([upper, lower]);
         }
     }
-    let every = |digits: String| {
-        let pairs = digits
-            .as_bytes()
-            .chunks(2)
-            .filter_map(|pair| std::str::from_utf8(pair).ok());
-        pairs.fold(String::new(), |text, pair| text + "%" + pair)
-    };
-    let digits = hex(secret);
-    forms.extend([every(digits.to_ascii_uppercase()), every(digits)]);
     forms
 }
 

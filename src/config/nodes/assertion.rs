@@ -134,90 +134,60 @@ pub fn assertion(node: &CheckedNode, findings: &mut Vec<Finding>) -> AssertionNo
         );
         expected = None;
     }
-    let mut files = Vec::new();
-    for node in node.children_named("file") {
-        let Some(file) = file(node, findings) else {
-            continue;
-        };
-        if let Some(newest) = &file.newest
-            && matches!(of, Some(AssertedNode::Backup(_)))
-        {
-            findings.push(
-                Finding::new(
-                    Code::UnknownProperty,
-                    newest.span,
-                    "`newest=` applies to the classes of a retention",
-                    "a backup has no classes",
-                )
-                .help("delete it"),
-            );
-            continue;
-        }
-        if file.age.is_none()
-            && expected
-                .as_ref()
-                .is_some_and(|given| given.value == Expectation::Expired)
-        {
-            findings.push(
-                Finding::new(
-                    Code::Missing,
-                    file.span,
-                    "`expect \"expired\"` needs an age for each file",
-                    "needs `age=`",
-                )
-                .help(format!(
-                    "write its age: `file \"{}\" age=\"30d\"`",
-                    excerpt(&file.path.to_string())
-                )),
-            );
-            continue;
-        }
-        files.push(file);
-    }
+    let files = node.children_named("file");
+    let files = files.filter_map(|node| {
+        let file = file(node, findings)?;
+        let finding = unfit(&file, of.as_ref(), expected.as_ref());
+        findings.extend(finding.clone());
+        finding.is_none().then_some(file)
+    });
     AssertionNode {
         claim: node.text(),
+        files: files.collect(),
         of,
-        files,
         expect: expected,
         class,
     }
+}
+
+/// A setting of a file that does not fit the rest of the assertion.
+fn unfit(file: &FileNode, of: Option<&AssertedNode>, expected: Option<&Spanned<Expectation>>) -> Option<Finding> {
+    if let (Some(newest), Some(AssertedNode::Backup(_))) = (&file.newest, of) {
+        let message = "`newest=` applies to the classes of a retention";
+        let finding = Finding::new(Code::UnknownProperty, newest.span, message, "a backup has no classes");
+        return Some(finding.help("delete it"));
+    }
+    let expires = expected.is_some_and(|given| given.value == Expectation::Expired);
+    (expires && file.age.is_none()).then(|| {
+        let message = "`expect \"expired\"` needs an age for each file";
+        let path = excerpt(&file.path.to_string());
+        Finding::new(Code::Missing, file.span, message, "needs `age=`")
+            .help(format!("write its age: `file \"{path}\" age=\"30d\"`"))
+    })
 }
 
 /// What it is about: a retention or a backup, not both.
 fn asserted(node: &CheckedNode, findings: &mut Vec<Finding>) -> Option<AssertedNode> {
     let (retention, backup) = (node.prop("retention"), node.prop("backup"));
     let name_of = |prop: &str| node.prop_value(prop, Datum::string);
-    match (retention, backup) {
-        (Some(_), None) => name_of("retention").map(AssertedNode::Retention),
-        (None, Some(_)) => name_of("backup").map(AssertedNode::Backup),
+    let finding = match (retention, backup) {
+        (Some(_), None) => return name_of("retention").map(AssertedNode::Retention),
+        (None, Some(_)) => return name_of("backup").map(AssertedNode::Backup),
         (Some(retention), Some(backup)) => {
-            findings.push(
-                Finding::new(
-                    Code::SurplusArgument,
-                    backup.span,
-                    "an assertion is about a retention or a backup, not both",
-                    "the backup",
-                )
+            let message = "an assertion is about a retention or a backup, not both";
+            Finding::new(Code::SurplusArgument, backup.span, message, "the backup")
                 .also(retention.span, "the retention")
-                .help("write two assertions; the one about the retention also checks its backup"),
-            );
-            None
+                .help("write two assertions; the one about the retention also checks its backup")
         }
+        (None, None) if node.damaged => return None,
         (None, None) => {
-            if !node.damaged {
-                findings.push(
-                    Finding::new(
-                        Code::Missing,
-                        node.head,
-                        "the assertion names no retention and no backup",
-                        "needs `retention=` or `backup=`",
-                    )
-                    .help("name one of them: `assert \"…\" retention=\"…\" {` or `assert \"…\" backup=\"…\" {`"),
-                );
-            }
-            None
+            let message = "the assertion names no retention and no backup";
+            Finding::new(Code::Missing, node.head, message, "needs `retention=` or `backup=`")
+                .help("name one of them: `assert \"…\" retention=\"…\" {` or `assert \"…\" backup=\"…\" {`")
         }
-    }
+    };
+    findings.push(finding);
+    None
 }
 
 /// Reports a word that applies to the other kind of job.
@@ -252,47 +222,13 @@ fn fits(of: &AssertedNode, given: &Spanned<Expectation>, findings: &mut Vec<Find
 
 /// `file`; `None` when something of it was wrong and reported.
 fn file(node: &CheckedNode, findings: &mut Vec<Finding>) -> Option<FileNode> {
-    let bad = |name: &str| node.prop(name).is_some_and(|value| value.value == Datum::Bad);
     let written = node.text()?;
-    let shown = excerpt(&written.value);
-    let Some(path) = RelPath::new(written.value.as_bytes()).filter(|_| !written.value.contains('*')) else {
-        let parts: Vec<&str> = shown.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
-        let meant = parts.join("/");
-        let (why, help) = if written.value.contains('*') {
-            let example = meant.replace("**", "x").replace('*', "a");
-            (
-                "a pattern, not a file",
-                format!("name a file that it matches, such as `file \"{example}\"`"),
-            )
-        } else if meant.is_empty() || parts.contains(&"..") || written.value.contains('\0') {
-            (
-                "no file below the source has this path",
-                "name a file by its path below the source, such as `file \"raw/a.csv\"`".to_owned(),
-            )
-        } else if written.value.starts_with('/') {
-            (
-                "an absolute path",
-                "leave out the path of the source and its `/`".to_owned(),
-            )
-        } else if written.value.ends_with('/') {
-            (
-                "a directory",
-                format!("name a file in it, such as `file \"{meant}/a\"`"),
-            )
-        } else {
-            ("not in its normal form", format!("write `file \"{meant}\"`"))
-        };
-        findings.push(
-            Finding::new(
-                Code::BadValue,
-                written.span,
-                format!("`{shown}` is not the path of a file below a source"),
-                why,
-            )
-            .help(help),
-        );
+    let path = RelPath::new(written.value.as_bytes()).filter(|_| !written.value.contains('*'));
+    let Some(path) = path else {
+        findings.push(bad_path(&written));
         return None;
     };
+    let bad = |name: &str| node.prop(name).is_some_and(|value| value.value == Datum::Bad);
     if node.damaged || bad("age") || bad("newest") {
         return None;
     }
@@ -302,4 +238,29 @@ fn file(node: &CheckedNode, findings: &mut Vec<Finding>) -> Option<FileNode> {
         age: node.prop_value("age", Datum::duration),
         newest: node.prop_value("newest", Datum::number),
     })
+}
+
+fn bad_path(written: &Spanned<String>) -> Finding {
+    let text = &written.value;
+    let shown = excerpt(text);
+    let parts: Vec<&str> = shown.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+    let meant = parts.join("/");
+    let (why, help) = if text.contains('*') {
+        let example = meant.replace("**", "x").replace('*', "a");
+        let help = format!("name a file that it matches, such as `file \"{example}\"`");
+        ("a pattern, not a file", help)
+    } else if meant.is_empty() || parts.contains(&"..") || text.contains('\0') {
+        let help = "name a file by its path below the source, such as `file \"raw/a.csv\"`";
+        ("no file below the source has this path", help.to_owned())
+    } else if text.starts_with('/') {
+        let help = "leave out the path of the source and its `/`";
+        ("an absolute path", help.to_owned())
+    } else if text.ends_with('/') {
+        let help = format!("name a file in it, such as `file \"{meant}/a\"`");
+        ("a directory", help)
+    } else {
+        ("not in its normal form", format!("write `file \"{meant}\"`"))
+    };
+    let message = format!("`{shown}` is not the path of a file below a source");
+    Finding::new(Code::BadValue, written.span, message, why).help(help)
 }

@@ -2,7 +2,7 @@
 //!
 //! Made by `reader`, decoded by the files of the single nodes. Knows the table, not what single settings mean.
 
-use crate::config::findings::{Code, Finding};
+use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::source::{Span, Spanned};
 use crate::config::values::Datum;
 use crate::model::pattern::Pattern;
@@ -42,6 +42,12 @@ impl CheckedNode {
     /// The first argument, as text.
     pub fn text(&self) -> Option<Spanned<String>> {
         text(self.args.first()?)
+    }
+
+    /// The first argument for a message, `…` without one.
+    pub fn shown_name(&self) -> String {
+        let name = self.args.first().and_then(|name| name.value.text());
+        excerpt(name.unwrap_or("…"))
     }
 
     /// The first argument of a child.
@@ -110,14 +116,14 @@ impl EachOnce {
                 return None;
             }
         };
-        let finding = Finding::new(
-            Code::Repeated,
-            span,
-            format!("{} is given twice", shown()),
-            "again here",
-        );
-        Some(finding.also(first, "first here").help("delete one of them"))
+        Some(given_twice(&shown(), span, first))
     }
+}
+
+pub fn given_twice(what: &str, again: Span, first: Span) -> Finding {
+    Finding::new(Code::Repeated, again, format!("{what} is given twice"), "again here")
+        .also(first, "first here")
+        .help("delete one of them")
 }
 
 pub fn spanned<T>(value: &Spanned<Datum>, read: impl Fn(&Datum) -> Option<T>) -> Option<Spanned<T>> {

@@ -114,7 +114,23 @@ pub struct ClassNode {
     pub keep_newest: u32,
 }
 
+impl ClassNode {
+    pub fn shown_name(&self) -> &str {
+        self.name.as_ref().map_or("…", |name| name.value.as_str())
+    }
+
+    /// The line without a name.
+    pub fn name_span(&self) -> Span {
+        self.name.as_ref().map_or(self.head, |name| name.span)
+    }
+}
+
 impl RetentionNode {
+    /// Empty without a name.
+    pub fn name(&self) -> &str {
+        self.job.name_text()
+    }
+
     pub fn lower(&self, links: JobLinks) -> Option<Retention> {
         Some(Retention {
             name: self.job.lower_name()?,
@@ -194,73 +210,54 @@ fn max_delete(node: &CheckedNode, findings: &mut Vec<Finding>) -> Spanned<Budget
 
 /// A class; false when something in it was wrong.
 fn class(node: &CheckedNode, findings: &mut Vec<Finding>) -> (ClassNode, bool) {
-    let (patterns, known) = globs(node.args.iter().skip(1));
-    let given = node.args.len() > 1;
-    let keyword = node.prop("keyword");
-    let mut fine = known && !node.damaged;
-    let name = node.text();
-    let shown = name.as_ref().map_or("…", |name| name.value.as_str());
-    match keyword {
-        Some(keyword) if given => {
-            fine = false;
-            let first = node.args.get(1).map_or(node.head, |value| value.span);
-            findings.push(
-                Finding::new(
-                    Code::SurplusArgument,
-                    keyword.span,
-                    "a class has globs or a keyword, not both",
-                    "the keyword",
-                )
-                .also(first, "a glob")
-                .help("write two classes: a file in both is kept by the one with the longer keep"),
-            );
-        }
-        None if !given && name.is_some() && !node.damaged => {
-            fine = false;
-            findings.push(
-                Finding::new(
-                    Code::Missing,
-                    node.head,
-                    "`class` selects no files",
-                    "needs globs, or `keyword=`",
-                )
-                .help(format!(
-                    "write `class \"{shown}\" \"{shown}/**\" keep=…` or `class \"{shown}\" keyword=\"{shown}\" keep=…`"
-                )),
-            );
-        }
-        _ => {}
-    }
-    let keyword = node.prop_value("keyword", Datum::string);
-    if let Some(word) = &keyword
-        && word.value.chars().count() < MIN_KEYWORD
-    {
-        fine = false;
-        findings.push(
-            Finding::new(
-                Code::BadValue,
-                word.span,
-                format!("the keyword `{}` is too short", excerpt(&word.value)),
-                format!("shorter than {MIN_KEYWORD} characters: it would match nearly everything"),
-            )
-            .help(format!(
-                "write a longer keyword, or a narrow glob such as `class \"{shown}\" \"raw/**\" keep=…`"
-            )),
-        );
-    }
-    let keep = node.prop_value("keep", |keep| match keep {
-        Datum::Forever => Some(Keep::Forever),
-        Datum::Duration(duration) => Some(Keep::For(*duration)),
-        _ => None,
-    });
-    fine &= keep.is_some() && name.is_some();
+    let (globs, globs_known) = globs(node.args.iter().skip(1));
     let class = ClassNode {
-        name,
+        name: node.text(),
         head: node.head,
-        globs: patterns,
-        keyword,
-        keep,
+        globs,
+        keyword: node.prop_value("keyword", Datum::string),
+        keep: node.prop_value("keep", |keep| match keep {
+            Datum::Forever => Some(Keep::Forever),
+            Datum::Duration(duration) => Some(Keep::For(*duration)),
+            _ => None,
+        }),
         keep_newest: node.get_prop("keep-newest", Datum::small).unwrap_or(0),
     };
-    (class, fine)
+    let before = findings.len();
+    findings.extend(selection(node, &class));
+    findings.extend(class.keyword.as_ref().and_then(|word| short_keyword(node, word)));
+    let known = globs_known && !node.damaged && findings.len() == before;
+    let complete = class.keep.is_some() && class.name.is_some();
+    (class, known && complete)
+}
+
+/// Globs and a keyword, or neither.
+fn selection(node: &CheckedNode, class: &ClassNode) -> Option<Finding> {
+    match (node.args.get(1), node.prop("keyword")) {
+        (Some(glob), Some(keyword)) => {
+            let message = "a class has globs or a keyword, not both";
+            let finding = Finding::new(Code::SurplusArgument, keyword.span, message, "the keyword");
+            let help = "write two classes: a file in both is kept by the one with the longer keep";
+            Some(finding.also(glob.span, "a glob").help(help))
+        }
+        (None, None) if class.name.is_some() && !node.damaged => {
+            let (message, label) = ("`class` selects no files", "needs globs, or `keyword=`");
+            let name = node.shown_name();
+            Some(Finding::new(Code::Missing, node.head, message, label).help(format!(
+                "write `class \"{name}\" \"{name}/**\" keep=…` or `class \"{name}\" keyword=\"{name}\" keep=…`"
+            )))
+        }
+        _ => None,
+    }
+}
+
+fn short_keyword(node: &CheckedNode, word: &Spanned<String>) -> Option<Finding> {
+    (word.value.chars().count() < MIN_KEYWORD).then(|| {
+        let message = format!("the keyword `{}` is too short", excerpt(&word.value));
+        let label = format!("shorter than {MIN_KEYWORD} characters: it would match nearly everything");
+        Finding::new(Code::BadValue, word.span, message, label).help(format!(
+            "write a longer keyword, or a narrow glob such as `class \"{}\" \"raw/**\" keep=…`",
+            node.shown_name()
+        ))
+    })
 }

@@ -213,15 +213,13 @@ fn is_rhythm(node: &CheckedNode) -> bool {
 pub fn schedule(node: &CheckedNode, findings: &mut Vec<Finding>) -> ScheduleNode {
     let given: Vec<&CheckedNode> = node.children.iter().filter(|child| is_rhythm(child)).collect();
     let mut read: Vec<Option<RhythmNode>> = given.iter().map(|node| rhythm(node, findings)).collect();
-    let name = node.text();
-    let shown = name.as_ref().map_or("…", |name| name.value.as_str());
     match given.as_slice() {
         [] if node.damaged || node.lost => {}
         [] => findings.push(
             Finding::new(
                 Code::Missing,
                 node.head,
-                format!("schedule `{}` has no time", excerpt(shown)),
+                format!("schedule `{}` has no time", node.shown_name()),
                 "needs `cron` or `every`",
             )
             .help("add `cron \"0 21 * * *\"`, or `every \"5m\"`"),
@@ -242,7 +240,7 @@ pub fn schedule(node: &CheckedNode, findings: &mut Vec<Finding>) -> ScheduleNode
         );
     }
     ScheduleNode {
-        name,
+        name: node.text(),
         extent: node.extent,
         rhythm: if read.len() == 1 { read.pop().flatten() } else { None },
         jitter: node.value("jitter", Datum::duration),
@@ -360,39 +358,28 @@ fn dst_with_every(node: &CheckedNode, rhythm: &CheckedNode, findings: &mut Vec<F
 
 fn missed(node: &CheckedNode, findings: &mut Vec<Finding>) -> Option<Missed> {
     let word = node.text()?;
-    let window = node.prop("window");
-    let max = node.prop("max");
-    let needless = match word.value.as_str() {
-        "skip" => window
-            .map(|value| ("window", value))
-            .or(max.map(|value| ("max", value))),
-        "latest" => max.map(|value| ("max", value)),
-        _ => None,
+    let window = node.get_prop("window", Datum::duration);
+    let max = node.get_prop("max", Datum::small);
+    let (missed, unused, label): (_, &[&str], _) = match word.value.as_str() {
+        "skip" => (Missed::Skip, &["window", "max"], "no missed run is caught up with"),
+        "latest" => (
+            Missed::Latest { window },
+            &["max"],
+            "only one missed run is caught up with",
+        ),
+        "all" => {
+            let max = max.unwrap_or(DEFAULT_MAX_MISSED);
+            (Missed::All { max, window }, &[], "")
+        }
+        _ => return None,
     };
-    if let Some((name, value)) = needless {
+    if let Some((name, value)) = unused.iter().find_map(|name| Some((name, node.prop(name)?))) {
+        let message = format!("`{name}=` has no effect with `missed \"{}\"`", word.value);
         findings.push(
-            Finding::new(
-                Code::UnknownProperty,
-                value.span,
-                format!("`{name}=` has no effect with `missed \"{}\"`", word.value),
-                if word.value == "skip" {
-                    "no missed run is caught up with"
-                } else {
-                    "only one missed run is caught up with"
-                },
-            )
-            .also(word.span, "set here")
-            .help(format!("delete `{name}=`, or write `missed \"all\" …`")),
+            Finding::new(Code::UnknownProperty, value.span, message, label)
+                .also(word.span, "set here")
+                .help(format!("delete `{name}=`, or write `missed \"all\" …`")),
         );
     }
-    let window = window.and_then(|value| value.value.duration());
-    match word.value.as_str() {
-        "skip" => Some(Missed::Skip),
-        "all" => Some(Missed::All {
-            max: max.and_then(|value| value.value.small()).unwrap_or(DEFAULT_MAX_MISSED),
-            window,
-        }),
-        "latest" => Some(Missed::Latest { window }),
-        _ => None,
-    }
+    Some(missed)
 }

@@ -11,6 +11,7 @@ use crate::run::{Event, Occurrence, Outcome, State, Status};
 use crate::units::{joined, plural, show_files, show_size, took};
 use chrono::SecondsFormat;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Detail {
@@ -224,10 +225,11 @@ impl EventLines {
         let mut text = self.line(from, word, &format!("{step}  {summary}"));
         let margin = " ".repeat(WORD_WIDTH + 2);
         for detail in &outcome.details {
-            text += &format!("{margin}  {}\n", one_line(detail));
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{margin}  {}", one_line(detail));
         }
         if let Some(help) = &outcome.help {
-            text += &format!("{margin}{} {}\n", self.style.bold("help:"), one_line(help));
+            let _ = writeln!(text, "{margin}{} {}", self.style.bold("help:"), one_line(help));
         }
         text
     }

@@ -133,18 +133,10 @@ fn both_or_neither(node: &CheckedNode, findings: &mut Vec<Finding>) {
             "add `password from-env=\"SMTP_PASSWORD\"`, or delete `user`",
         ),
         (None, Some(password)) => (password, "`user` is missing", "add `user \"…\"`, or delete `password`"),
-        _ => return,
+        (Some(_), Some(_)) | (None, None) => return,
     };
-    if node.damaged || node.lost {
-        return;
+    if !node.damaged && !node.lost {
+        let message = "`user` and `password` belong together";
+        findings.push(Finding::new(Code::Missing, given.head, message, label).help(help));
     }
-    findings.push(
-        Finding::new(
-            Code::Missing,
-            given.head,
-            "`user` and `password` belong together",
-            label,
-        )
-        .help(help),
-    );
 }

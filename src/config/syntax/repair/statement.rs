@@ -1,6 +1,6 @@
 //! How far the scan is in the current statement.
 
-use crate::config::syntax::lexer::{Token, TokenKind};
+use crate::config::syntax::lexer::TokenKind;
 
 #[derive(Default)]
 pub(super) struct Statement<'t> {
@@ -31,11 +31,4 @@ impl<'t> Statement<'t> {
     pub(super) fn setting(&self) -> &'t str {
         if self.words == 1 { self.first } else { "" }
     }
-}
-
-/// A sign that does not belong between a name and its value.
-pub(super) struct Sign<'t> {
-    pub(super) start: usize,
-    pub(super) end: usize,
-    pub(super) after: &'t [Token],
 }
