@@ -35,8 +35,8 @@ impl CopyDirectory {
     }
 }
 
-/// The copies of the directory `from`, or of the destinations of a model: those of the wanted backup (all when `None`) and
-/// of the wanted name, which may be the name of one of a copy's files.
+/// The copies in the directory `from`, or in the destinations of a model; only of the wanted backup (all when `None`) and
+/// with the wanted name, which may be the name of one of a copy's files.
 pub fn places(
     from: Option<&Path>,
     model: Option<&Model>,
