@@ -255,7 +255,7 @@ impl Type {
     fn bounds(self) -> Option<(u64, u64)> {
         match self {
             Self::Integer(low, high) => Some((low, high)),
-            Self::Decimal(low, high) => Some((low as u64, high as u64)),
+            Self::Decimal(low, high) => Some((low.into(), high.into())),
             _ => None,
         }
     }

@@ -291,10 +291,10 @@ impl<'a> Lexer<'a> {
 
     /// After `\`: the character that it escapes, or the white space that it swallows.
     fn escape(&mut self) {
-        match self.peek() {
-            Some(c) if is_blank_or_newline(c) => self.skip_while(is_blank_or_newline),
-            Some(_) => self.bump(),
-            None => {}
+        if self.peek().is_some_and(is_blank_or_newline) {
+            self.skip_while(is_blank_or_newline);
+        } else {
+            self.bump();
         }
     }
 
@@ -306,17 +306,13 @@ impl<'a> Lexer<'a> {
         if self.rest().starts_with("//") {
             self.skip_while(|c| !is_newline(c));
         }
-        match self.peek() {
-            None => true,
-            Some(c) if is_newline(c) => {
-                self.newline();
-                true
-            }
-            Some(_) => {
-                self.at = start;
-                false
-            }
+        let ends = self.peek().is_none_or(is_newline);
+        if ends {
+            self.newline();
+        } else {
+            self.at = start;
         }
+        ends
     }
 
     /// A run of characters that a person sees as one word, such as an unquoted glob or URL.

@@ -52,13 +52,11 @@ impl PlanPage<'_> {
         let inner = format!("{indent}  ");
         if !class.components.is_empty() {
             let all = class.components.iter();
-            let words: Vec<String> = all.map(|(word, n)| format!("{word} ({n})")).collect();
-            let (shown, more) = words.split_at(words.len().min(MAX_COMPONENTS));
-            let mut words = shown.join(", ");
-            if !more.is_empty() {
-                words += &format!(", and {} more", more.len());
-            }
-            self.prose(&inner, "words", &words);
+            let mut words: Vec<String> = all.map(|(word, n)| format!("{word} ({n})")).collect();
+            let more = words.len().saturating_sub(MAX_COMPONENTS);
+            words.truncate(MAX_COMPONENTS);
+            words.extend((more > 0).then(|| format!("and {more} more")));
+            self.prose(&inner, "words", &words.join(", "));
         }
         for (other, n) in &class.also {
             let also = format!("{} that class {other} matches too: the longer keep applies", files(*n));

@@ -3,8 +3,7 @@
 //! Takes brackets and commas, gives one finding a list with all of its values after the setting's name.
 //! Invariant: the values of a repaired list are still read.
 
-use super::repairer::Repairer;
-use super::statement::Statement;
+use super::repairer::{Repairer, Statement};
 use crate::config::findings::excerpt;
 use crate::config::syntax::bare_word::{is_keyword, kdl_word, needs_quotes, starts_like_number};
 use crate::config::syntax::lexer::{self, Token, TokenKind};

@@ -18,7 +18,6 @@ mod pieces;
 mod quotes;
 mod repairer;
 mod scan;
-mod statement;
 mod words;
 
 pub use repairer::{Piece, RepairedText};

@@ -2,8 +2,7 @@
 //!
 //! Takes the sign and what is around it, gives findings with the line without it.
 
-use super::repairer::Repairer;
-use super::statement::Statement;
+use super::repairer::{Repairer, Statement};
 use crate::config::findings::excerpt;
 use crate::config::source::paths;
 use crate::config::syntax::bare_word::{kdl_string, kdl_word, needs_quotes};

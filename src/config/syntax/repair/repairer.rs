@@ -1,11 +1,11 @@
-//! The text under repair: what was overwritten, and what was reported; and the result.
+//! The text under repair: how far it was read, what was overwritten, what was reported; and the result.
 //!
 //! Takes positions in the text, keeps bytes and findings in step. Knows no single mistake.
 //! Invariant: the bytes stay as many as they were, and whole characters are overwritten.
 
 use crate::config::findings::{Code, Finding};
 use crate::config::source::Span;
-use crate::config::syntax::lexer::Token;
+use crate::config::syntax::lexer::{Token, TokenKind};
 use std::ops::Range;
 use std::slice::SliceIndex;
 
@@ -159,5 +159,37 @@ impl<'a> Repairer<'a> {
         let mut titles: Vec<String> = edits.iter().map(|(_, text)| Finding::title(text)).collect();
         titles.dedup();
         self.amend(|last| last.fixes(titles.join(", "), edits));
+    }
+}
+
+/// How far the scan is in the current statement.
+#[derive(Default)]
+pub(super) struct Statement<'t> {
+    /// Words and strings so far.
+    pub(super) words: usize,
+    /// The first word; empty when it is a string.
+    pub(super) first: &'t str,
+    /// The end of the last word.
+    pub(super) words_end: usize,
+    pub(super) line_start: usize,
+    /// A list on this line was reported.
+    pub(super) list_reported: bool,
+    /// The last token that is not blank, also of the statement before.
+    pub(super) last: Option<TokenKind>,
+}
+
+impl<'t> Statement<'t> {
+    /// Counts a word or a string that ends at `end`.
+    pub(super) fn add(&mut self, word: &'t str, end: usize) {
+        if self.words == 0 {
+            self.first = word;
+        }
+        self.words += 1;
+        self.words_end = end;
+    }
+
+    /// The setting whose first value comes next; empty elsewhere.
+    pub(super) fn setting(&self) -> &'t str {
+        if self.words == 1 { self.first } else { "" }
     }
 }

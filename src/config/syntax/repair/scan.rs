@@ -7,8 +7,7 @@
 
 use super::operators::ARROWS;
 use super::quotes::TYPOGRAPHIC;
-use super::repairer::Repairer;
-use super::statement::Statement;
+use super::repairer::{Repairer, Statement};
 use crate::config::syntax::lexer::{self, Token, TokenKind};
 
 impl<'a> Repairer<'a> {

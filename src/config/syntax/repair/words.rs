@@ -2,8 +2,7 @@
 //!
 //! Takes a word that is not a sign, gives findings with the word as it must be written.
 
-use super::repairer::Repairer;
-use super::statement::Statement;
+use super::repairer::{Repairer, Statement};
 use crate::config::findings::{Code, excerpt};
 use crate::config::language::keywords::{Keyword, takes_keyword};
 use crate::config::syntax::bare_word::{is_keyword, is_number, kdl_string, needs_quotes, starts_like_number};
