@@ -24,7 +24,7 @@ use crate::report::shared::{output, times};
 use crate::run::Event;
 use crate::secret::Vault;
 use crate::signal::Stop;
-use crate::units::{plural, show_size};
+use crate::units::{plural, show_files};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::fs::File;
@@ -146,12 +146,10 @@ fn confirm(plan: &Plan, yes: bool, terminal: &Terminal, stopped: &dyn Fn() -> bo
     let mut tty = match terminal.prompt {
         Prompt::None => return unshown(),
         Prompt::Stderr => None,
-        Prompt::Tty => Some(
-            File::options()
-                .write(true)
-                .open("/dev/tty")
-                .map_err(|error| cannot_ask(&error))?,
-        ),
+        Prompt::Tty => {
+            let tty = File::options().write(true).open("/dev/tty");
+            Some(tty.map_err(|error| cannot_ask(&error))?)
+        }
     };
     let options = PlanTextOptions {
         files: false,
@@ -177,7 +175,7 @@ fn confirm(plan: &Plan, yes: bool, terminal: &Terminal, stopped: &dyn Fn() -> bo
 
 fn question(commands: u64, files: u64, bytes: u64) -> String {
     let run = plural(commands, "command", "commands");
-    let delete = format!("{} ({})", plural(files, "file", "files"), show_size(bytes));
+    let delete = show_files(files, bytes);
     match (commands, files) {
         (0, _) => format!("Delete {delete}? [y/N] "),
         (_, 0) => format!("Run {run}? [y/N] "),

@@ -5,10 +5,10 @@
 use super::args::{DEFAULT_FILE, RestoreArgs};
 use super::destination_notes;
 use super::exit::{self, Exit, Failure};
-use super::file::CopyLocation;
+use super::file::{model_of_copies, zone};
 use super::terminal::Terminal;
-use crate::launch::copies::{self, CopySource};
 use crate::launch::restore::{self, RestoreRequest, RestoreResult};
+use crate::launch::{self, copies};
 use crate::report::copies::results::CopyResults;
 use crate::report::run::progress::ProgressBars;
 use crate::report::shared::output;
@@ -16,30 +16,30 @@ use std::path::Path;
 
 pub fn run(args: &RestoreArgs, terminal: &Terminal) -> Result<u8, Failure> {
     // With both, the ops file gives the state and the source.
-    let from = args.copies.from.as_deref().filter(|_| args.file.is_none());
+    let (from, backup) = (args.copies.from.as_deref(), args.copies.backup.as_deref());
     let file = args.file.as_deref().unwrap_or(Path::new(DEFAULT_FILE));
-    let source = CopyLocation::find(file, from, Some(&args.state), terminal)?;
-    let at = args.at.map(|at| at.resolve(source.zone()));
+    let model = model_of_copies(file, from.filter(|_| args.file.is_none()), &args.state, terminal)?;
+    let model = model.as_ref();
+    let at = args.at.map(|at| at.resolve(zone(model)));
     let stop = exit::stop()?;
-    let from = args.copies.from.as_deref().map_or(source.from(), CopySource::Directory);
-    let places = copies::places(from, args.copies.backup.as_deref(), args.copy.as_deref())?;
-    destination_notes::missing(&source, args.copies.backup.as_deref(), terminal);
+    let places = copies::places(from, model, backup, args.copy.as_deref())?;
+    destination_notes::missing(model, backup, terminal);
     let request = RestoreRequest {
         paths: args.paths.clone(),
         at,
         to: args.to.clone(),
         force: args.force,
         hold: args.hold.0,
-        threads: source.threads(args.threads),
+        threads: launch::threads(model, args.threads.count()),
     };
     let bars = ProgressBars::new(terminal.progress());
-    let mut results = CopyResults::new(terminal.err, terminal.detail, source.zone());
+    let mut results = CopyResults::new(terminal.err, terminal.detail, zone(model));
     let mut failed = false;
     let mut each = |done: RestoreResult| {
         failed |= !done.restored.failed.is_empty();
         bars.print(&results.restored(&done.copy, &done.target, &done.restored, done.held_until));
     };
-    let missing = restore::restore(&places, source.model(), &request, &stop, &bars, &mut each)?;
+    let missing = restore::restore(&places, model, &request, &stop, &bars, &mut each)?;
     output::to_stderr(&results.all_restored());
     if !missing.is_empty() {
         return Err(restore::no_copy_contains(&missing).into());
