@@ -51,13 +51,12 @@ fn unknown_slug(slug: &str, span: Span) -> Finding {
     let all = || Code::ALL.iter();
     let by_id = all().find(|code| code.id().eq_ignore_ascii_case(slug));
     let near = by_id.map(|code| code.slug());
-    let help = match near.or_else(|| nearest(slug, all().map(|code| code.slug()))) {
-        Some(near) => format!("did you mean `allow \"{near}\" reason=\"…\"`?"),
-        None => {
-            let warnings = all().filter(|code| code.severity() == FindingSeverity::Warning);
-            let slugs: Vec<&str> = warnings.map(|code| code.slug()).collect();
-            format!("these warnings can be allowed: {}", slugs.join(", "))
-        }
+    let help = if let Some(near) = near.or_else(|| nearest(slug, all().map(|code| code.slug()))) {
+        format!("did you mean `allow \"{near}\" reason=\"…\"`?")
+    } else {
+        let warnings = all().filter(|code| code.severity() == FindingSeverity::Warning);
+        let slugs: Vec<&str> = warnings.map(|code| code.slug()).collect();
+        format!("these warnings can be allowed: {}", slugs.join(", "))
     };
     let message = format!("unknown finding `{}`", excerpt(slug));
     Finding::new(Code::BadValue, span, message, "not the slug of a finding").help(help)

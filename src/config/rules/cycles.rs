@@ -99,7 +99,9 @@ fn edges(document: &Document, jobs: &[JobName], needs: &Needs) -> Vec<Vec<WaitEd
     }
     for ((kind, job), needs) in document.jobs().zip(needs) {
         if let Some(from) = job.full_name(kind) {
-            needs.iter().for_each(|needed| add(&from, &needed.value, needed.span));
+            for needed in needs {
+                add(&from, &needed.value, needed.span);
+            }
         }
     }
     edges

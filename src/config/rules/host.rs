@@ -59,8 +59,8 @@ pub fn look(asks: &[HostAssumption<'_>], findings: &mut Vec<Finding>) {
     }));
 }
 
-fn missing(span: Span, message: String, label: &str, help: impl Into<String>) -> Option<Finding> {
-    Some(Finding::new(Code::HostFact, span, message, label).help(help))
+fn missing(span: Span, message: String, label: &str, help: impl Into<String>) -> Finding {
+    Finding::new(Code::HostFact, span, message, label).help(help)
 }
 
 fn referenced(HostReference { span, what }: &HostReference) -> Option<Finding> {
@@ -68,7 +68,7 @@ fn referenced(HostReference { span, what }: &HostReference) -> Option<Finding> {
         HostObject::Variable(name) => variable(*span, name),
         HostObject::Program(path, _) if path.contains('/') => program_file(*span, Path::new(path)),
         HostObject::Program(word, search) => program(*span, word, search),
-        HostObject::File(file, setting) => is_absent(file).then(|| absent(*span, file, setting, "file")).flatten(),
+        HostObject::File(file, setting) => is_absent(file).then(|| absent(*span, file, setting, "file")),
         HostObject::Directory(dir, setting) => directory(*span, dir, setting),
     }
 }
@@ -79,24 +79,23 @@ fn variable(span: Span, name: &str) -> Option<Finding> {
     }
     let name = excerpt(name);
     let help = format!("set it where opsrun is started: `export {name}=…`, or `Environment=` of its systemd unit");
-    missing(span, format!("the variable `{name}` is not set"), "read from it", help)
+    let message = format!("the variable `{name}` is not set");
+    Some(missing(span, message, "read from it", help))
 }
 
 fn program_file(span: Span, file: &Path) -> Option<Finding> {
     let name = shown(file);
     if is_absent(file) {
         let help = "paths are relative to the directory of this file; names without `/` are searched in PATH";
-        return missing(span, format!("cannot find the program `{name}`"), "not found", help);
+        let message = format!("cannot find the program `{name}`");
+        return Some(missing(span, message, "not found", help));
     }
     if file.metadata().is_err() || executable(file) {
         return None;
     }
-    missing(
-        span,
-        format!("`{name}` cannot be executed"),
-        "not executable",
-        format!("`chmod +x {name}`"),
-    )
+    let message = format!("`{name}` cannot be executed");
+    let help = format!("`chmod +x {name}`");
+    Some(missing(span, message, "not executable", help))
 }
 
 fn program(span: Span, word: &str, search: &SearchPath) -> Option<Finding> {
@@ -110,27 +109,23 @@ fn program(span: Span, word: &str, search: &SearchPath) -> Option<Finding> {
     }
     let word = excerpt(word);
     let help = format!("install it, or write its path, for example `command \"/opt/bin/{word}\"`");
-    missing(
-        span,
-        format!("cannot find the program `{word}` in PATH"),
-        "not found",
-        help,
-    )
+    let message = format!("cannot find the program `{word}` in PATH");
+    Some(missing(span, message, "not found", help))
 }
 
 fn directory(span: Span, dir: &Path, setting: &str) -> Option<Finding> {
     if is_absent(dir) {
-        return absent(span, dir, setting, "directory");
+        return Some(absent(span, dir, setting, "directory"));
     }
     if dir.metadata().is_ok_and(|meta| !meta.is_dir()) {
         let help = format!("use the directory that contains it: `{setting} \"…\"`");
         let message = format!("`{}` is not a directory", shown(dir));
-        return missing(span, message, "expected a directory", help);
+        return Some(missing(span, message, "expected a directory", help));
     }
     None
 }
 
-fn absent(span: Span, path: &Path, setting: &str, what: &str) -> Option<Finding> {
+fn absent(span: Span, path: &Path, setting: &str, what: &str) -> Finding {
     let help = format!("create it, mount its file system, or change `{setting}`");
     missing(
         span,

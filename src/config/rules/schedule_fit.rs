@@ -154,12 +154,11 @@ fn probes(document: &Document, timed: &TimedJobs<'_>, findings: &mut Vec<Finding
         if longest < interval.shortest {
             continue;
         }
-        let (span, label, when) = match &job.timeout {
-            Some(timeout) => (timeout.span, interval.shown(), "when it runs".to_owned()),
-            None => {
-                let label = format!("the default `timeout` is {}", show_duration(longest));
-                (job.name_span(), label, interval.shown())
-            }
+        let (span, label, when) = if let Some(timeout) = &job.timeout {
+            (timeout.span, interval.shown(), "when it runs".to_owned())
+        } else {
+            let label = format!("the default `timeout` is {}", show_duration(longest));
+            (job.name_span(), label, interval.shown())
         };
         let message = "the timeout is as long as the time between two checks";
         let half = show_duration(half(interval.shortest));

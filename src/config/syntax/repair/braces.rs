@@ -158,10 +158,14 @@ impl<'a> Repairer<'a> {
         let colon = self.block_colons.iter().any(|header| (start..=inner).contains(header));
         let head = self.slice(start..end);
         // Whether a `}` at the margin ends it.
-        let after = tokens.get(at..).unwrap_or_default().iter();
-        let mut at_margin = after.filter(|token| !matches!(token.kind, TokenKind::Newline | TokenKind::Space));
-        let ended = at_margin.find(|token| self.is_at_margin(token.start));
-        let ended = ended.is_some_and(|token| token.kind == TokenKind::Close);
+        let mut fresh = false;
+        let at_margin = tokens.get(at..).unwrap_or_default().iter().find(|token| {
+            let first = fresh;
+            fresh = token.kind == TokenKind::Newline || first && token.is_blank();
+            let shown = !matches!(token.kind, TokenKind::Newline | TokenKind::Space);
+            first && shown && self.indent(**token).is_empty()
+        });
+        let ended = at_margin.is_some_and(|token| token.kind == TokenKind::Close);
         if !colon {
             self.syntax_error(start..end, "missing `{` before a block", "expected `{` after this");
             self.label(inner..inner_end, "indented like the block of this node");

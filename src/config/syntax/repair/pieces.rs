@@ -18,7 +18,7 @@ impl Repairer<'_> {
         let mut dashed = false;
         for &token in tokens {
             // A top-level name at the left margin begins a new node, even when a brace is missing before it.
-            let at_margin = self.is_at_margin(token.start);
+            let at_margin = token.start == 0 || self.slice(..token.start).ends_with(['\n', '\r']);
             if !open.is_empty() && at_margin && tops.contains(&self.text_of(token)) {
                 self.unclosed(&open, Some(token));
                 self.piece(start.take(), end, open.len());

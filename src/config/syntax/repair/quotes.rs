@@ -81,7 +81,8 @@ impl Repairer<'_> {
         if let Some(further) = self.over_lines(token).filter(|_| whole) {
             message = "a quoted string cannot span lines";
             found.label = "continues on the next line";
-            found.help = "write it on one line, or put `\"\"\"` on a line before and a line after the text".to_owned();
+            found.help =
+                String::from("write it on one line, or put `\"\"\"` on a line before and a line after the text");
             end = further;
         }
         self.syntax_error(shown, message, found.label);

@@ -74,11 +74,6 @@ impl<'a> Repairer<'a> {
         self.text.get(range).unwrap_or_default()
     }
 
-    /// At the start of a line.
-    pub(super) fn is_at_margin(&self, at: usize) -> bool {
-        at == 0 || self.slice(..at).ends_with(['\n', '\r'])
-    }
-
     fn span(&self, range: impl Into<Range<usize>>) -> Span {
         let range = range.into();
         Span::new(self.base + range.start, self.base + range.end)
