@@ -3,13 +3,9 @@
 //! Invariant: thresholds are as the ops file says; what a measured value makes of them is decided in one place,
 //! [`Levels::judge`].
 
-#[cfg(test)]
-use super::command::NameAndSource;
 use super::command::{Command, Value, names, serialize_names};
 use super::job::{JobName, JobSettings};
 use super::state::State;
-#[cfg(test)]
-use crate::path::AbsolutePath;
 use crate::path::{serialize_option, serialize_path, shown};
 use crate::units::{millis, show_duration, show_size};
 use serde::{Serialize, Serializer};
@@ -55,7 +51,7 @@ pub enum Probe {
     FileAge {
         /// The file.
         #[serde(serialize_with = "serialize_path")]
-        #[cfg_attr(test, schemars(with = "AbsolutePath"))]
+        #[cfg_attr(test, schemars(with = "crate::path::AbsolutePath"))]
         path: PathBuf,
         /// From which age on.
         #[serde(rename = "age_millis", serialize_with = "Levels::serialize_millis")]
@@ -66,7 +62,7 @@ pub enum Probe {
     DiskSpace {
         /// The path.
         #[serde(serialize_with = "serialize_path")]
-        #[cfg_attr(test, schemars(with = "AbsolutePath"))]
+        #[cfg_attr(test, schemars(with = "crate::path::AbsolutePath"))]
         path: PathBuf,
         /// Below which.
         free: Levels<Space>,
@@ -101,7 +97,7 @@ pub enum Probe {
         left: Levels<Duration>,
         /// Trusted besides the system's own certificates.
         #[serde(serialize_with = "serialize_option")]
-        #[cfg_attr(test, schemars(with = "Option<AbsolutePath>"))]
+        #[cfg_attr(test, schemars(with = "Option<crate::path::AbsolutePath>"))]
         ca_file: Option<PathBuf>,
     },
     /// How fresh and how slow is another job, by the history?
@@ -130,7 +126,7 @@ pub struct HttpProbe {
     pub url: Value,
     /// Request headers.
     #[serde(serialize_with = "serialize_names")]
-    #[cfg_attr(test, schemars(with = "Vec<NameAndSource>"))]
+    #[cfg_attr(test, schemars(with = "Vec<super::command::NameAndSource>"))]
     pub headers: Vec<(String, Value)>,
     /// Accepted statuses; empty is 200 to 299.
     pub status: Vec<u16>,
@@ -142,7 +138,7 @@ pub struct HttpProbe {
     pub json: Vec<BodyValue>,
     /// Trusted besides the system's own certificates.
     #[serde(serialize_with = "serialize_option")]
-    #[cfg_attr(test, schemars(with = "Option<AbsolutePath>"))]
+    #[cfg_attr(test, schemars(with = "Option<crate::path::AbsolutePath>"))]
     pub ca_file: Option<PathBuf>,
 }
 

@@ -7,8 +7,9 @@
 use crate::config::findings::{Code, FindingSeverity};
 use crate::config::language::spec::{Args, Fallback, Prop, Spec};
 use crate::config::language::types::Type;
+use crate::config::nodes::ROOT;
 use crate::config::nodes::job::ABSENT_PROPS;
-use crate::config::nodes::{ROOT, VERSION};
+use crate::config::nodes::ops::VERSION;
 use schemars::JsonSchema;
 use serde::Serialize;
 
