@@ -221,6 +221,11 @@ pub fn joined<T: ToString>(items: &[T]) -> String {
     texts.join(", ")
 }
 
+/// A sum that stops at the greatest number: sizes of sparse files, and what a copy says of itself, can add up to more.
+pub fn total(numbers: impl Iterator<Item = u64>) -> u64 {
+    numbers.fold(0, u64::saturating_add)
+}
+
 /// `1 file`, `2 files`.
 pub fn plural(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", show_count(n), if n == 1 { one } else { many })

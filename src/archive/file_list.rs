@@ -55,7 +55,7 @@ impl ListWriter {
         self.text.push(b'\n');
         self.rows += 1;
         self.files += u64::from(row.kind != FileEntryKind::Dir);
-        self.bytes += row.size;
+        self.bytes = self.bytes.saturating_add(row.size);
         self.torn += u64::from(row.is_torn());
         if self.text.len() >= MEMBER_SIZE {
             self.cut()

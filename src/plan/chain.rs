@@ -15,7 +15,7 @@ use crate::model::pattern::Selector;
 use crate::model::retention::{KeepReason, Verdict};
 use crate::model::{Backup, Contents, InUse, JobKind, JobName, Model, Retention};
 use crate::path::RelPath;
-use crate::units::{joined, plural};
+use crate::units::{joined, plural, total};
 use std::sync::Arc;
 
 /// How many unlisted paths the notes name; the rest is counted.
@@ -226,8 +226,10 @@ impl<'a> ChainPlanner<'a> {
                 step.store.push(at);
                 step.files += u64::from(entry.kind != EntryKind::Dir);
                 if entry.kind == EntryKind::File {
-                    step.bytes += entry.identity.size;
-                    step.allocated += entry.identity.size.min(entry.blocks.saturating_mul(512));
+                    step.bytes = step.bytes.saturating_add(entry.identity.size);
+                    step.allocated = step
+                        .allocated
+                        .saturating_add(entry.identity.size.min(entry.blocks.saturating_mul(512)));
                 }
             }
         }
@@ -363,5 +365,5 @@ fn scan_notes(scan: &Scan, notes: &mut Vec<String>) {
 
 pub(super) fn sum_bytes(scan: Option<&Scan>, entries: impl Iterator<Item = usize>) -> u64 {
     let entries = entries.filter_map(|at| scan?.entries.get(at));
-    entries.map(|entry| entry.identity.size).sum()
+    total(entries.map(|entry| entry.identity.size))
 }

@@ -267,7 +267,7 @@ pub fn totals(plan: &Plan) -> PlanTotals {
             Action::Target(_) => totals.targets += 1,
             Action::Backup(backup) if !backup.nothing => {
                 totals.copy_files += backup.files;
-                totals.copy_bytes += backup.bytes;
+                totals.copy_bytes = totals.copy_bytes.saturating_add(backup.bytes);
             }
             Action::Backup(_) | Action::Verify(_) | Action::Cleanup(_) => {}
         }

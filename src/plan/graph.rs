@@ -300,8 +300,11 @@ impl Plan {
         self.steps
             .iter()
             .filter(|step| self.will_run(step))
-            .fold((0, 0), |(files, bytes), step| match &step.action {
-                Action::Cleanup(cleanup) => (files + cleanup.candidates.len() as u64, bytes + cleanup.bytes),
+            .fold((0, 0_u64), |(files, bytes), step| match &step.action {
+                Action::Cleanup(cleanup) => (
+                    files + cleanup.candidates.len() as u64,
+                    bytes.saturating_add(cleanup.bytes),
+                ),
                 _ => (files, bytes),
             })
     }

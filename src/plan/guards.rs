@@ -8,7 +8,7 @@ use super::select::RunRequest;
 use crate::model::retention::Verdict;
 use crate::model::{Backup, Contents, JobKind, JobName, Model, Retention};
 use crate::path::shown;
-use crate::units::{plural, show_count, show_size};
+use crate::units::{plural, show_count, show_size, total};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -187,15 +187,14 @@ pub(super) fn shrink(facts: &PlanFacts, model: &Model, request: &RunRequest, bac
     let scan = found.source.as_ref().ok()?;
     let last = found.destination.copies.iter().find(|copy| copy.suspect.is_none())?;
     let related = |other: &&Backup| other.source.starts_with(&backup.source);
-    let deleted: u64 = model
+    let deletions = model
         .backups
         .iter()
         .filter(related)
         .filter_map(|other| facts.backups.get(&other.name))
         .flat_map(|other| &other.destination.copies)
-        .flat_map(|copy| copy.deleted_at.range(last.at..))
-        .map(|(_, n)| n)
-        .sum();
+        .flat_map(|copy| copy.deleted_at.range(last.at..));
+    let deleted = total(deletions.map(|(_, n)| *n));
     let now = scan.files();
     let then = last.source_files.saturating_sub(deleted);
     (now < then.div_ceil(2)).then(|| {

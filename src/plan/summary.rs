@@ -101,13 +101,13 @@ pub(super) fn summarise(
         };
         let (size, mtime) = (entry.identity.size, entry.identity.mtime_ns);
         class.files += 1;
-        class.bytes += size;
+        class.bytes = class.bytes.saturating_add(size);
         class.oldest = Some(class.oldest.map_or(mtime, |oldest| oldest.min(mtime)));
         class.newest = class.newest.max(Some(mtime));
         match verdict {
             Verdict::Delete(_) => {
                 class.delete_files += 1;
-                class.delete_bytes += size;
+                class.delete_bytes = class.delete_bytes.saturating_add(size);
                 keep_oldest(&mut class.samples, at, entries);
             }
             Verdict::Stays(_, why) => *class.stays.entry(*why).or_default() += 1,

@@ -743,3 +743,17 @@ fn a_user_without_privileges_makes_trees_too() {
     assert_eq!(fs::read_to_string(world.at("back/old")).unwrap(), "old");
     fs::set_permissions(closed.parent().unwrap(), fs::Permissions::from_mode(0o700)).unwrap();
 }
+
+/// A tmpfs takes sparse files of any size: three of them add up to more than 64 bits.
+#[test]
+fn sizes_beyond_all_numbers_are_added_up() {
+    let source = tempfile::tempdir_in("/dev/shm").unwrap();
+    let world = Workspace::new(&EXPIRED.replace("\"data\"", &format!("{:?}", source.path())));
+    for name in ["a", "b", "c"] {
+        let path = source.path().join(name);
+        File::create(&path).unwrap().set_len(i64::MAX as u64).unwrap();
+        set_age(&path, 30);
+    }
+    let text = output_of(&world.run(&["plan"]), 0);
+    assert!(text.contains("16.0 EiB"), "{text}");
+}

@@ -55,7 +55,7 @@ impl RestoreReport {
         match result {
             Ok(RestoredEntry::File(bytes)) => {
                 self.files += 1;
-                self.bytes += bytes;
+                self.bytes = self.bytes.saturating_add(bytes);
             }
             Ok(RestoredEntry::Link) => self.links += 1,
             Ok(RestoredEntry::Already) => self.already += 1,

@@ -189,7 +189,7 @@ impl ProofTasks<'_, '_> {
                 self.levels.push(OpenDirectory { path, names });
             }
             self.stored = self.stored.saturating_add(row.stored());
-            size += row.stored();
+            size = size.saturating_add(row.stored());
             checks.push(ProofTask::Entry(Box::new(row)));
         }
         Ok((!checks.is_empty()).then_some(checks))

@@ -134,7 +134,7 @@ impl TreeTasks<'_> {
             let known = self.known.as_mut().filter(|_| entry.kind == EntryKind::File);
             task.known.push(known.and_then(|known| known.file(&entry.path)));
             task.lost.push(lost);
-            size += entry.identity.size;
+            size = size.saturating_add(entry.identity.size);
             self.next += 1;
         }
         Ok((!task.known.is_empty()).then_some(task))
@@ -276,7 +276,7 @@ impl TreeRecorder<'_> {
     fn file(&mut self, at: usize, stored: StoredFile) -> Result<(), CopyError> {
         let StoredFile { row, lacking, shared } = stored;
         self.lacking.add(lacking);
-        self.bytes += row.stored();
+        self.bytes = self.bytes.saturating_add(row.stored());
         if shared {
             self.shared = (self.shared.0 + 1, self.shared.1 + row.size);
         }

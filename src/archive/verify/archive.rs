@@ -220,7 +220,7 @@ fn through(
                 {
                     return Err(wrong("its padding is not zero"));
                 }
-                inspected.bytes += row.size;
+                inspected.bytes = inspected.bytes.saturating_add(row.size);
                 at = end;
             }
         }
@@ -283,7 +283,7 @@ impl ContentChecker<'_> {
             let data = inspected.plain.get(begin..).unwrap_or_default();
             let here = usize::try_from(stored).unwrap_or(usize::MAX).min(data.len());
             let _ = hash.push(data.get(..here).unwrap_or_default(), |_, _| Ok::<(), ()>(()));
-            bytes += row.size;
+            bytes = bytes.saturating_add(row.size);
             self.open = Some((row, hash, stored - here as u64));
         }
         self.progress.advance(inspected.files, bytes);

@@ -145,7 +145,7 @@ impl<'a> BackupSelection<'a> {
             }
             if wanted && !seen.contains(&row.path) {
                 share.files += u64::from(row.kind != FileEntryKind::Dir);
-                share.bytes += row.size;
+                share.bytes = share.bytes.saturating_add(row.size);
                 share.paths.insert(row.path.clone());
             }
         }

@@ -6,7 +6,7 @@ use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::table::Align::{Left, Right};
 use crate::report::shared::table::{Cell, Tone, table};
 use crate::report::shared::times;
-use crate::units::{plural, show_count, show_size};
+use crate::units::{plural, show_count, show_size, total};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 use std::fmt::Write as _;
@@ -109,7 +109,7 @@ pub fn copies_text(copies: &[CopyDocument], zone: chrono_tz::Tz, style: Style) -
             let _ = writeln!(text, "{copy}: {}: {reason}", style.warn(word));
         }
     }
-    let bytes: u64 = copies.iter().map(|line| line.archive_bytes).sum();
+    let bytes = total(copies.iter().map(|line| line.archive_bytes));
     let count = plural(copies.len() as u64, "copy", "copies");
     text + &style.dim(format!("{count}, {}", show_size(bytes))) + "\n"
 }

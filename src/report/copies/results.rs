@@ -77,7 +77,7 @@ impl CopyResults {
         held_until: Option<DateTime<Utc>>,
     ) -> String {
         self.restored.files += done.files;
-        self.restored.bytes += done.bytes;
+        self.restored.bytes = self.restored.bytes.saturating_add(done.bytes);
         self.restored.links += done.links;
         self.restored.dirs += done.dirs;
         let already = match done.already {

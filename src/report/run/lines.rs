@@ -103,7 +103,7 @@ impl EventLines {
                 suspect,
             } => {
                 self.copies += 1;
-                self.copied_bytes += bytes;
+                self.copied_bytes = self.copied_bytes.saturating_add(*bytes);
                 let entries = format!("{}, {}", plural(*records, "entry", "entries"), show_size(*bytes));
                 let text = format!(
                     "{step}  {entries} → {destination}/{copy} ({})",
@@ -140,7 +140,7 @@ impl EventLines {
                 kept,
             } => {
                 self.deleted.0 += files;
-                self.deleted.1 += bytes;
+                self.deleted.1 = self.deleted.1.saturating_add(*bytes);
                 for (reason, n) in kept {
                     *self.kept.entry(*reason).or_default() += n;
                 }

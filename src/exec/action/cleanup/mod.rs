@@ -22,6 +22,7 @@ use crate::plan::{Candidate, CleanupStep, Cover};
 use crate::run::{Event, Outcome, State};
 use crate::tree::Dir;
 use crate::tree::quarantine::{ExpectedFile, Quarantine, Removal, remove_empty_dir};
+use crate::units::total;
 use evidence::{EvidenceReader, ProvenFile};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tally::Tally;
@@ -217,7 +218,7 @@ impl<'a> Cleanup<'a> {
             batch: number,
             copies: used.iter().map(|at| name_of(*at).to_owned()).collect(),
             files: batch.len() as u64,
-            bytes: batch.iter().map(|file| file.entry.identity.size).sum(),
+            bytes: total(batch.iter().map(|file| file.entry.identity.size)),
             first: path(batch.first()),
             last: path(batch.last()),
         })?;

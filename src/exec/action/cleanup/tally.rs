@@ -49,7 +49,7 @@ impl Tally {
 
     pub(super) fn deleted(&mut self, file: &ProvenFile<'_>) {
         self.files += 1;
-        self.bytes += file.entry.identity.size;
+        self.bytes = self.bytes.saturating_add(file.entry.identity.size);
         self.deletions.entry(file.copy).or_default().push(Deletion {
             path: file.entry.path.clone(),
             sha256: file.evidence.sha256,
