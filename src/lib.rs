@@ -17,6 +17,7 @@
 //! | layer | room | what it is |
 //! |---|---|---|
 //! | 0 | [`units`] [`clock`] [`path`] [`error_chain`] [`keep_reason`] | values and time |
+//! | 0 | [`file_system`] | what a file system is known to do |
 //! | 0 | [`signal`] | how a run is asked to stop |
 //! | 0 | [`blocking`] | calls that may hang, in threads of their own |
 //! | 1 | [`entry`] | one file of a tree, and what identifies its state |
@@ -54,6 +55,7 @@ pub mod daemon;
 pub mod entry;
 pub mod error_chain;
 pub mod exec;
+pub mod file_system;
 pub mod inspect;
 pub mod keep_reason;
 pub mod launch;

@@ -6,8 +6,9 @@
 //! Invariant: an error is a fact, never an empty listing.
 
 use crate::archive::{self, Catalogue, CopyName};
-use crate::entry::Entry;
+use crate::entry::{Entry, EntryKind};
 use crate::error_chain::error_chain;
+use crate::file_system;
 use crate::model::pattern::Selector;
 use crate::model::retention::{Circumstances, Verdict, decide};
 use crate::model::{Backup, Contents, JobKind, JobName, Model};
@@ -356,6 +357,7 @@ fn source(model: &Model, backup: &Backup, world: &World, stop: &Stop) -> Result<
         .map(|(path, error)| (path, reason(&error)))
         .collect();
     let scan = Scan {
+        unreliable_leases: unreliable_leases(root, &listing.entries, backup.cross_mounts),
         entries: listing.entries,
         problems,
         mounts: listing.mounts,
@@ -363,6 +365,22 @@ fn source(model: &Model, backup: &Backup, world: &World, stop: &Stop) -> Result<
         ours: listing.ours,
     };
     Ok((scan, dev))
+}
+
+/// The file systems of the listed files on which leases may miss a writer, each by its device.
+fn unreliable_leases(root: &Dir, entries: &[Entry], cross_mounts: bool) -> BTreeMap<u64, String> {
+    let mut seen = HashSet::new();
+    let files = entries.iter().filter(|entry| entry.kind == EntryKind::File);
+    files
+        .filter(|entry| seen.insert(entry.identity.dev))
+        .filter_map(|entry| {
+            let parent = entry.path.parent();
+            let dir = root
+                .open_dir(parent.as_ref().map_or(&[][..], RelPath::as_bytes), cross_mounts)
+                .ok()?;
+            Some((entry.identity.dev, file_system::unreliable_leases(&dir)?.into_owned()))
+        })
+        .collect()
 }
 
 /// Device and inode of every directory above.

@@ -47,6 +47,8 @@ pub struct Scan {
     pub overlaps: Vec<(String, &'static str)>,
     /// Quarantined and temporary files of an earlier run.
     pub ours: Vec<RelPath>,
+    /// File systems on which opsrun may not notice that a program writes to a file, by device: their names.
+    pub unreliable_leases: BTreeMap<u64, String>,
 }
 
 impl Scan {

@@ -7,9 +7,11 @@
 use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::nodes::document::Document;
 use crate::config::nodes::{HostObject, HostReference, SearchPath};
-use crate::config::rules::resolved::ResolvedBackup;
+use crate::config::rules::resolved::{ResolvedBackup, ResolvedRetention};
 use crate::config::source::Span;
 use crate::config::source::paths::shown;
+use crate::file_system;
+use crate::model::InUse;
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
@@ -37,6 +39,11 @@ enum HostFact {
     Executable(PathBuf),
     Directory(PathBuf, &'static str),
     File(PathBuf, &'static str),
+    /// Leases on the file system of the source notice every writer.
+    WritersNoticed {
+        retention: String,
+        source: PathBuf,
+    },
     /// The two are on two file systems.
     Apart {
         backup: String,
@@ -47,7 +54,11 @@ enum HostFact {
 }
 
 /// Everything that the document takes for granted.
-pub(in crate::config) fn asks(document: &Document, places: &[ResolvedBackup<'_>]) -> Vec<HostAssumption> {
+pub(in crate::config) fn asks(
+    document: &Document,
+    places: &[ResolvedBackup<'_>],
+    retentions: &[ResolvedRetention<'_>],
+) -> Vec<HostAssumption> {
     let targets = document.targets.iter().map(|node| &node.job.host_references);
     let checks = document.checks.iter().map(|node| &node.job.host_references);
     let channels = document.channels.iter().map(|node| &node.host_references);
@@ -69,6 +80,20 @@ pub(in crate::config) fn asks(document: &Document, places: &[ResolvedBackup<'_>]
                     from: from.span,
                     source: source.clone(),
                     to: to.clone(),
+                },
+            });
+        }
+    }
+    for retention in retentions
+        .iter()
+        .filter(|retention| retention.node.in_use == InUse::Keep)
+    {
+        if let (Some(span), Some(source)) = (&retention.node.backup, &retention.backup.source) {
+            asks.push(HostAssumption {
+                span: span.span,
+                fact: HostFact::WritersNoticed {
+                    retention: retention.name.to_owned(),
+                    source: source.clone(),
                 },
             });
         }
@@ -137,6 +162,22 @@ fn judged(span: Span, fact: &HostFact) -> Option<Finding> {
                 .help(format!("use the directory that contains it: `{setting} \"…\"`")),
         ),
         HostFact::File(file, setting) if is_absent(file) => Some(absent(finding, file, setting, "file")),
+        HostFact::WritersNoticed { retention, source } => {
+            let name = file_system::unreliable_leases(std::fs::File::open(source).ok()?)?;
+            Some(
+                finding(
+                    format!(
+                        "retention `{}` deletes nothing: its source is on {name}",
+                        excerpt(retention)
+                    ),
+                    "opsrun cannot see there whether a program has a file mapped for writing",
+                )
+                .help(
+                    "use a source on ext4, XFS, Btrfs or tmpfs (in a container: a volume), or accept the loss of what \
+                     such a program writes with `in-use \"ignore\"`",
+                ),
+            )
+        }
         HostFact::Apart {
             backup,
             from,

@@ -75,7 +75,7 @@ pub(in crate::config) fn check(
     deletion(document, sources, &ops, &places, &claims, &mut findings);
     nested_directories::check(&places, &claims, &ops, &mut findings);
     assertions::check(document, &places, &claims, &mut findings);
-    let asks = host::asks(document, &places);
+    let asks = host::asks(document, &places, &claims);
     let (unasked, unasked_codes) = if host {
         host::look(&asks, &mut findings);
         (0, [].as_slice())

@@ -112,6 +112,7 @@ impl World {
             mounts: vec![RelPath::new(b"mnt").unwrap()],
             overlaps: Vec::new(),
             ours: Vec::new(),
+            unreliable_leases: BTreeMap::new(),
         };
         let found = BackupFacts {
             source: Ok(Arc::new(scan)),
