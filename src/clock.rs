@@ -4,9 +4,21 @@
 //! takes `now` as an argument; only the rooms that act (exec, launch, cli) ask this one.
 //! Invariant: no other room calls the system's clocks (a clippy lint checks it).
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use rustix::time::{ClockId, clock_gettime};
+use serde::{Serialize, Serializer};
 use std::time::{Duration, Instant, SystemTime};
+
+/// An instant that JSON shows with milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
+pub struct MillisUtc(#[cfg_attr(test, schemars(with = "String"))] pub DateTime<Utc>);
+
+impl Serialize for MillisUtc {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.0.to_rfc3339_opts(SecondsFormat::Millis, true))
+    }
+}
 
 /// The wall-clock time, UTC.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]

@@ -4,12 +4,12 @@
 //! Invariant: a message is durable before anything is sent, and a run never fails because of its alerts.
 
 use super::AlertError;
+use super::channel::ChannelSender;
 use super::sender::{Deliver, OutboxSender};
 use crate::channel::answer::Delivery;
 use crate::channel::message::{Message, MessageOrigin};
 use crate::exec::survey;
 use crate::model::{Channel, Model};
-use crate::secret::Vault;
 use crate::signal::Stop;
 use crate::store::Store;
 use crate::store::outbox::{MessageState, Replayed, StoredMessage, Undelivered};
@@ -27,8 +27,7 @@ const MAX_LISTED: u32 = 1000;
 /// given up.
 pub fn send(
     model: &Model,
-    deliver: &impl Deliver,
-    vault: &Vault,
+    deliver: &ChannelSender,
     limit: Duration,
     log: &dyn Fn(&str),
 ) -> Result<Vec<Undelivered>, AlertError> {
@@ -36,9 +35,7 @@ pub fn send(
         return undelivered(model);
     }
     let store = Store::open(&model.ops.state_dir)?;
-    let sender = with_sender(model, &store, deliver, vault, log, async |sender| {
-        sender.flush(limit).await
-    });
+    let sender = with_sender(model, &store, deliver, log, async |sender| sender.flush(limit).await);
     block_on(sender)??;
     Ok(store.undelivered()?)
 }
@@ -47,12 +44,11 @@ pub fn send(
 pub fn send_until_stopped(
     model: &Model,
     store: &Store,
-    deliver: &impl Deliver,
-    vault: &Vault,
+    deliver: &ChannelSender,
     stop: &Stop,
     log: &dyn Fn(&str),
 ) -> Result<(), AlertError> {
-    block_on(with_sender(model, store, deliver, vault, log, async |sender| {
+    block_on(with_sender(model, store, deliver, log, async |sender| {
         sender.run(stop).await;
     }))
 }
@@ -61,8 +57,7 @@ pub fn send_until_stopped(
 /// the thread longer than it takes to end a delivery.
 pub fn send_during<T>(
     model: &Model,
-    deliver: &(impl Deliver + Sync),
-    vault: &Vault,
+    deliver: &ChannelSender,
     log: &(dyn Fn(&str) + Sync),
     work: impl FnOnce(&mut (dyn FnMut() + Send)) -> T,
 ) -> T {
@@ -86,7 +81,7 @@ pub fn send_during<T>(
             if begun.recv().is_ok()
                 && let Ok(store) = Store::open(&model.ops.state_dir)
             {
-                let _ = send_until_stopped(model, &store, deliver, vault, &stop, log);
+                let _ = send_until_stopped(model, &store, deliver, &stop, log);
             }
         });
         let _over = StopOnDrop(over);
@@ -97,13 +92,12 @@ pub fn send_during<T>(
     })
 }
 
-async fn with_sender<T, D: Deliver>(
+async fn with_sender<T>(
     model: &Model,
     store: &Store,
-    deliver: &D,
-    vault: &Vault,
+    deliver: &ChannelSender,
     log: &dyn Fn(&str),
-    work: impl AsyncFnOnce(&OutboxSender<'_, D>) -> T,
+    work: impl AsyncFnOnce(&OutboxSender<'_, ChannelSender>) -> T,
 ) -> T {
     let sender = OutboxSender {
         store,
@@ -111,7 +105,7 @@ async fn with_sender<T, D: Deliver>(
         channels: &model.channels,
         clock: &crate::clock::now,
         random: &random,
-        redact: &|text| vault.redact(text),
+        redact: &|text| deliver.vault.redact(text),
         log,
     };
     work(&sender).await
@@ -121,14 +115,13 @@ async fn with_sender<T, D: Deliver>(
 pub fn send_test<'a>(
     model: &Model,
     channels: &[&'a Channel],
-    deliver: &impl Deliver,
-    vault: &Vault,
+    deliver: &ChannelSender,
 ) -> Result<Vec<(&'a Channel, Delivery)>, AlertError> {
     let origin = MessageOrigin {
         ops: model.ops.name.clone(),
         host: survey::host(),
     };
-    let redact = |text: String| vault.redact(&text);
+    let redact = |text: String| deliver.vault.redact(&text);
     let one = |channel: &'a Channel| {
         let message = Message::probe(&origin, crate::clock::now());
         async move {
@@ -204,7 +197,6 @@ fn block_on<T>(work: impl Future<Output = T>) -> Result<T, AlertError> {
     Ok(done)
 }
 
-/// From 0 to 1.
 fn random() -> f64 {
     let bits = u32::try_from(ulid::Ulid::new().random() & u128::from(u32::MAX)).unwrap_or_default();
     f64::from(bits) / f64::from(u32::MAX)

@@ -84,14 +84,10 @@ impl<'a> AlertRecorder<'a> {
                 _ => {}
             }
         }
+        let help = "`opsrun history` shows what happened before; commands that the run started may still be running";
         let outcome = Outcome {
-            state: State::Interrupted,
-            summary: "the run was interrupted".to_owned(),
-            help: Some(
-                "`opsrun history` shows what happened before; commands that the run started may still be running"
-                    .to_owned(),
-            ),
-            details: Vec::new(),
+            help: Some(help.to_owned()),
+            ..Outcome::new(State::Interrupted, "the run was interrupted")
         };
         for step in unfinished {
             self.step_finished(ledger, step, &outcome, now)?;
@@ -174,7 +170,7 @@ impl<'a> AlertRecorder<'a> {
             return;
         }
         for channel in self.run_channels.get(step).into_iter().flatten() {
-            let failure = format!("{step} is {}: {}", outcome.state.word(), outcome.summary);
+            let failure = format!("{step} {}: {}", outcome.state.predicate(), outcome.summary);
             self.started.entry(channel).or_default().push(failure);
         }
     }

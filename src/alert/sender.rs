@@ -35,14 +35,12 @@ const STOP_GRACE: Duration = Duration::from_secs(5);
 /// After the store could not be used.
 const STORE_RETRY: Duration = Duration::from_secs(30);
 
-/// Delivers messages over channels.
 pub trait Deliver {
     /// Makes one attempt, within the channel's timeout. It may be dropped at any time, and must leave nothing behind
     /// then.
     fn deliver(&self, channel: &Channel, message: &Message) -> impl Future<Output = Delivery>;
 }
 
-/// Sends the messages of a store.
 #[expect(missing_debug_implementations, reason = "it holds functions")]
 pub struct OutboxSender<'a, D> {
     pub store: &'a Store,
@@ -56,7 +54,6 @@ pub struct OutboxSender<'a, D> {
     pub log: &'a dyn Fn(&str),
 }
 
-/// When to stop sending.
 enum Deadline<'a> {
     After(Stopwatch, Duration),
     Stopped(&'a Stop),
@@ -94,7 +91,6 @@ impl<D: Deliver> OutboxSender<'_, D> {
         try_join_all(each).await.map(drop)
     }
 
-    /// Sends messages as they come, until `stop`.
     pub async fn run(&self, stop: &Stop) {
         if let Err(error) = self.tidy() {
             self.store_failed(&error);
@@ -135,8 +131,7 @@ impl<D: Deliver> OutboxSender<'_, D> {
     }
 
     fn log_given_up(&self, channel: &str, message: &Message, why: &str) {
-        let (title, summary) = (message.title(), &message.summary);
-        let id = &message.id;
+        let (id, title, summary) = (&message.id, message.title(), &message.summary);
         (self.log)(&format!(
             "alert {id} for channel {channel} was given up: {why}; its text: {title}: {summary}"
         ));
@@ -160,8 +155,8 @@ impl<D: Deliver> OutboxSender<'_, D> {
                     let delivery = tokio::select! {
                         biased;
                         delivery = self.deliver.deliver(channel, &claimed.message) => delivery,
-                        () = tokio::time::sleep(timeout) => retry("no answer in time"),
-                        () = deadline.wait() => retry("opsrun ended before there was an answer"),
+                        () = tokio::time::sleep(timeout) => Delivery::retry("no answer in time"),
+                        () = deadline.wait() => Delivery::retry("opsrun ended before there was an answer"),
                     };
                     self.settle(channel, &claimed, delivery)?;
                 }
@@ -215,13 +210,6 @@ impl<D: Deliver> OutboxSender<'_, D> {
             self.log_given_up(name, &claimed.message, why);
         }
         Ok(())
-    }
-}
-
-fn retry(why: &str) -> Delivery {
-    Delivery::Retry {
-        after: None,
-        why: why.to_owned(),
     }
 }
 

@@ -12,11 +12,11 @@ use super::manifest::{Manifest, read_manifest};
 use super::name::CopyName;
 use super::receipt;
 use crate::error_chain::error_chain;
-use crate::path::RelPath;
+use crate::path::{RelPath, Shown};
 use crate::tree::Dir;
-use crate::tree::publish::{DRAFT, Draft};
+use crate::tree::handle::{if_there, regular};
+use crate::tree::publish::{DRAFT, Draft, clear_debris};
 use chrono::{DateTime, Utc};
-use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -34,15 +34,12 @@ pub struct Marker {
 impl Marker {
     /// Reads it; `None` when there is none.
     pub fn read(destination: &Dir) -> Result<Option<Self>, CopyError> {
-        let file = match destination.open_file(MARKER.as_bytes(), true) {
-            Ok(file) => file,
-            Err(e) if e.errno() == Some(Errno::NOENT) => return Ok(None),
-            Err(e) => return Err(e.into()),
+        let Some(file) = if_there(destination.open_file(MARKER.as_bytes(), true))? else {
+            return Ok(None);
         };
         let mut text = Vec::new();
-        file.take(64 * 1024)
-            .read_to_end(&mut text)
-            .map_err(|e| CopyError::io("read", MARKER, e))?;
+        let read = file.take(64 * 1024).read_to_end(&mut text);
+        read.map_err(|e| CopyError::io("read", MARKER, e))?;
         serde_json::from_slice(&text)
             .map(Some)
             .map_err(|e| CopyError::damaged(MARKER, format!("it is not a valid marker ({e})")))
@@ -58,7 +55,7 @@ impl Marker {
             ops_name: ops_name.to_owned(),
         };
         // An unfinished marker of an interrupted run: the process that writes one holds the destination's lock.
-        crate::tree::publish::clear_debris(destination, format!("{MARKER}{DRAFT}").as_bytes())?;
+        clear_debris(destination, format!("{MARKER}{DRAFT}").as_bytes())?;
         let mut draft = Draft::create(destination, MARKER)?;
         let mut text = serde_json::to_vec(&marker).map_err(|e| CopyError::io("write", MARKER, e.into()))?;
         text.push(b'\n');
@@ -115,9 +112,8 @@ impl Catalogue {
                 Some(copy) => {
                     copies.entry(copy).or_default().insert(text);
                 }
-                None if text == MARKER => {}
-                // Our marker, unfinished.
-                None if text == format!("{MARKER}{DRAFT}") => {}
+                // Perhaps unfinished.
+                None if text.strip_suffix(DRAFT).unwrap_or(&text) == MARKER => {}
                 None => found.foreign.push(text),
             }
         }
@@ -125,9 +121,10 @@ impl Catalogue {
             if files.contains(&name.manifest()) {
                 match open(destination, &name) {
                     Ok(copy) => found.copies.push(copy),
-                    Err(e) => found
-                        .broken
-                        .push((name.to_string(), crate::path::Shown(reason(&e).as_bytes()).to_string())),
+                    Err(e) => {
+                        let why = Shown(reason(&e).as_bytes()).to_string();
+                        found.broken.push((name.to_string(), why));
+                    }
                 }
             } else {
                 found.orphans.extend(files);
@@ -157,7 +154,7 @@ fn reason(error: &CopyError) -> String {
 fn open(destination: &Dir, name: &CopyName) -> Result<CatalogueCopy, CopyError> {
     let manifest = read_manifest(&destination.open_file(name.manifest().as_bytes(), true)?, name)?;
     let sized = |file: &File, own: &str, size: u64| {
-        let found = crate::tree::handle::regular(file).map_err(|e| CopyError::io("read", own, e))?;
+        let found = regular(file).map_err(|e| CopyError::io("read", own, e))?;
         let wrong = || CopyError::damaged(own, format!("`{own}` does not have the size that was written"));
         found.filter(|i| i.size == size).map(drop).ok_or_else(wrong)
     };
@@ -172,11 +169,10 @@ fn open(destination: &Dir, name: &CopyName) -> Result<CatalogueCopy, CopyError> 
         Ok(lines) => {
             for line in &lines {
                 *deleted_at.entry(line.at).or_default() += 1;
-                if !deleted_by.contains(&line.run) {
-                    deleted_by.insert(line.run.clone());
-                }
             }
-            lines.iter().map(|line| &line.path).collect::<BTreeSet<_>>().len() as u64
+            let paths = lines.iter().map(|line| &line.path).collect::<BTreeSet<_>>().len() as u64;
+            deleted_by.extend(lines.into_iter().map(|line| line.run));
+            paths
         }
     };
     Ok(CatalogueCopy {

@@ -3,7 +3,10 @@
 //! Takes stored bytes in order, fills holes with zeros: the same hash that `sha256sum` gives for the file.
 
 use super::file_entry::FileEntry;
+use super::read_source::read_full;
 use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io;
 
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
@@ -19,7 +22,7 @@ impl ContentHash {
     pub fn new(row: &FileEntry) -> Self {
         Self {
             hash: Sha256::new(),
-            segments: row.sparse.clone().unwrap_or_else(|| vec![(0, row.size)]),
+            segments: row.segments(),
             place: (0, 0),
             hashed: 0,
             size: row.size,
@@ -43,9 +46,8 @@ impl ContentHash {
                 return Ok(());
             };
             self.zeros(offset);
-            let take = usize::try_from(length - self.place.1)
-                .unwrap_or(usize::MAX)
-                .min(data.len());
+            let left = usize::try_from(length - self.place.1).unwrap_or(usize::MAX);
+            let take = left.min(data.len());
             let (now, rest) = data.split_at(take);
             place(offset + self.place.1, now)?;
             self.hash.update(now);
@@ -66,11 +68,36 @@ impl ContentHash {
 
     fn zeros(&mut self, until: u64) {
         while self.hashed < until {
-            let n = usize::try_from(until - self.hashed)
-                .unwrap_or(usize::MAX)
-                .min(ZEROS.len());
+            let left = usize::try_from(until - self.hashed).unwrap_or(usize::MAX);
+            let n = left.min(ZEROS.len());
             self.hash.update(ZEROS.get(..n).unwrap_or_default());
             self.hashed += n as u64;
         }
     }
+}
+
+/// Hashes the content of a file, and passes its data segments on in pieces. Where it is shorter than its row says, zeros
+/// take the place of the rest, and the answer is false.
+pub fn pour<E>(
+    from: &File,
+    row: &FileEntry,
+    unread: impl Fn(io::Error) -> E,
+    mut put: impl FnMut(u64, &[u8]) -> Result<(), E>,
+) -> Result<([u8; 32], bool), E> {
+    let (mut hash, mut whole) = (ContentHash::new(row), true);
+    let most = usize::try_from(row.size).unwrap_or(usize::MAX).min(256 * 1024);
+    let mut buffer = vec![0; most];
+    for (offset, length) in row.segments() {
+        let mut done = 0;
+        while done < length {
+            let take = usize::try_from(length - done).unwrap_or(usize::MAX).min(most);
+            let piece = buffer.get_mut(..take).unwrap_or_default();
+            let got = read_full(from, piece, offset + done).map_err(&unread)?;
+            piece.get_mut(got..).unwrap_or_default().fill(0);
+            whole &= got == take;
+            hash.push(piece, &mut put)?;
+            done += take as u64;
+        }
+    }
+    Ok((hash.finish(), whole))
 }

@@ -79,22 +79,19 @@ pub struct Evidence {
 }
 
 impl FileEntry {
-    pub fn path(&self) -> &RelPath {
-        &self.path
-    }
-
-    pub fn size(&self) -> u64 {
-        self.size
-    }
-
     /// It changed each time it was read.
     pub fn is_torn(&self) -> bool {
         self.state == ContentState::Torn
     }
 
-    /// It changed just before it was read.
-    pub fn is_fresh(&self) -> bool {
-        self.fresh
+    /// SHA-256 of the content.
+    pub fn hash(&self) -> Option<[u8; 32]> {
+        self.sha256.as_deref().and_then(parse_hex)
+    }
+
+    /// Data segments: offset and length.
+    pub fn segments(&self) -> Vec<(u64, u64)> {
+        self.sparse.clone().unwrap_or_else(|| vec![(0, self.size)])
     }
 
     pub fn identity(&self) -> Identity {
@@ -113,7 +110,7 @@ impl FileEntry {
         (file && self.state == ContentState::Ok && !self.fresh).then_some(())?;
         Some(Evidence {
             identity: self.identity(),
-            sha256: parse_hex(self.sha256.as_deref()?)?,
+            sha256: self.hash()?,
         })
     }
 

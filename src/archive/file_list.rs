@@ -13,29 +13,18 @@ use crate::tree::publish::Draft;
 use sha2::{Digest, Sha256};
 use std::borrow::Borrow;
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 
 /// The list is small, and finding a path decodes a whole member.
 const COMPRESSION_LEVEL: u8 = 4;
 
 pub struct ListWriter {
-    draft: Draft,
+    pub draft: Draft,
     text: Vec<u8>,
     first: Option<RelPath>,
-    members: Vec<ListMember>,
-    at: u64,
-    hash: Sha256,
-    rows: u64,
-    files: u64,
-    bytes: u64,
-    torn: u64,
-}
-
-pub struct WrittenList {
-    pub draft: Draft,
     pub members: Vec<ListMember>,
+    /// Bytes written.
     pub size: u64,
-    pub checksum: String,
+    pub hash: Sha256,
     pub rows: u64,
     /// Rows that are not directories.
     pub files: u64,
@@ -51,7 +40,7 @@ impl ListWriter {
             text: Vec::with_capacity(MEMBER_SIZE + 4096),
             first: None,
             members: Vec::new(),
-            at: 0,
+            size: 0,
             hash: Sha256::new(),
             rows: 0,
             files: 0,
@@ -82,52 +71,30 @@ impl ListWriter {
         let packed = gzip_member::encode(&self.text, COMPRESSION_LEVEL);
         write_draft(&mut self.draft, &packed)?;
         self.hash.update(&packed);
-        self.members
-            .push(ListMember(self.at, packed.len() as u64, self.text.len() as u64, first));
-        self.at += packed.len() as u64;
+        let (length, plain) = (packed.len() as u64, self.text.len() as u64);
+        self.members.push(ListMember(self.size, length, plain, first));
+        self.size += length;
         self.text.clear();
         Ok(())
     }
 
     /// Writes what is left and makes it durable.
-    pub fn finish(mut self) -> Result<WrittenList, CopyError> {
+    pub fn finish(&mut self) -> Result<(), CopyError> {
         self.cut()?;
-        self.draft.sync()?;
-        Ok(WrittenList {
-            draft: self.draft,
-            members: self.members,
-            size: self.at,
-            checksum: super::file_entry::hex(&self.hash.finalize()),
-            rows: self.rows,
-            files: self.files,
-            bytes: self.bytes,
-            torn: self.torn,
-        })
+        Ok(self.draft.sync()?)
     }
 }
 
 pub fn read_member(file: &File, name: &str, member: &ListMember) -> Result<(Vec<u8>, Vec<FileEntry>), CopyError> {
-    let mut packed = vec![
-        0;
-        usize::try_from(member.1)
-            .unwrap_or(usize::MAX)
-            .min(2 * gzip_member::MAX_MEMBER_SIZE)
-    ];
-    file.read_exact_at(&mut packed, member.0)
-        .map_err(|e| CopyError::io("read", name, e))?;
+    let packed = gzip_member::read(file, member.0, member.1).map_err(|e| CopyError::io("read", name, e))?;
     let damaged = |what: String| CopyError::damaged(name, what);
-    let plain = usize::try_from(member.2)
-        .ok()
-        .and_then(|size| gzip_member::decode(&packed, size))
+    let plain = gzip_member::decode(&packed, member.2)
         .ok_or_else(|| damaged(format!("the member at byte {} cannot be decoded", member.0)))?;
-    let lines = plain
-        .strip_suffix(b"\n")
-        .ok_or_else(|| damaged("its last line is incomplete".to_owned()))?;
+    let lines = plain.strip_suffix(b"\n");
+    let lines = lines.ok_or_else(|| damaged("its last line is incomplete".to_owned()))?;
     let rows: Result<Vec<FileEntry>, _> = lines.split(|b| *b == b'\n').map(serde_json::from_slice).collect();
-    Ok((
-        packed,
-        rows.map_err(|e| damaged(format!("a line is not a valid entry ({e})")))?,
-    ))
+    let rows = rows.map_err(|e| damaged(format!("a line is not a valid entry ({e})")))?;
+    Ok((packed, rows))
 }
 
 /// The rows of a list, one member at a time. With `digests`, each member must have the given hash: a change after the

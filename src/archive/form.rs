@@ -28,7 +28,7 @@ impl CopyForm {
     }
 }
 
-/// OpenContent under its temporary name.
+/// Content under its temporary name.
 #[derive(Debug)]
 pub enum UnpublishedContent {
     Archive(Draft),

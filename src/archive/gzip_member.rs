@@ -6,6 +6,9 @@
 
 use libdeflater::{CompressionLvl, Compressor, Decompressor};
 use std::cell::RefCell;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
 
 /// Plain bytes after which a member ends.
 pub const MEMBER_SIZE: usize = 1 << 20;
@@ -36,11 +39,16 @@ pub fn encode(plain: &[u8], level: u8) -> Vec<u8> {
     })
 }
 
+/// The bytes of a member as they are in `file`.
+pub fn read(file: &File, at: u64, length: u64) -> io::Result<Vec<u8>> {
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    let mut packed = vec![0; length.min(2 * MAX_MEMBER_SIZE)];
+    file.read_exact_at(&mut packed, at).map(|()| packed)
+}
+
 /// The plain bytes of a member; `None` when it does not decode to exactly `size` bytes.
-pub fn decode(packed: &[u8], size: usize) -> Option<Vec<u8>> {
-    if size > MAX_MEMBER_SIZE {
-        return None;
-    }
+pub fn decode(packed: &[u8], size: u64) -> Option<Vec<u8>> {
+    let size = usize::try_from(size).ok().filter(|size| *size <= MAX_MEMBER_SIZE)?;
     DECODER.with_borrow_mut(|slot| {
         let decoder = slot.get_or_insert_with(Decompressor::new);
         let mut out = vec![0; size];
@@ -59,10 +67,10 @@ mod tests {
     fn round_trip_and_bounds() {
         let plain = b"hello hello hello".repeat(100);
         let packed = encode(&plain, 6);
-        assert_eq!(decode(&packed, plain.len()).unwrap(), plain);
-        assert_eq!(decode(&packed, plain.len() - 1), None);
-        assert_eq!(decode(&packed, plain.len() + 1), None);
-        assert_eq!(decode(&packed, MAX_MEMBER_SIZE + 1), None);
+        assert_eq!(decode(&packed, plain.len() as u64).unwrap(), plain);
+        assert_eq!(decode(&packed, plain.len() as u64 - 1), None);
+        assert_eq!(decode(&packed, plain.len() as u64 + 1), None);
+        assert_eq!(decode(&packed, MAX_MEMBER_SIZE as u64 + 1), None);
         assert_eq!(decode(&encode(b"", 6), 0).unwrap(), b"");
     }
 }

@@ -5,7 +5,7 @@ use super::manifest::{Incomplete, Manifest};
 use super::name::CopyName;
 use super::progress::CopyProgress;
 use crate::entry::{Entry, EntryKind};
-use crate::model::Strategy;
+use crate::model::{Contents, Strategy};
 use crate::tree::Dir;
 use crate::tree::publish::Draft;
 use chrono::{DateTime, Utc};
@@ -21,15 +21,12 @@ pub struct ManifestFacts {
     pub sequence: u64,
     /// The previous copy.
     pub parent: Option<String>,
-    /// UUID of the source's file system.
-    pub source_fs_uuid: Option<String>,
     pub backup_at: DateTime<Utc>,
     pub source: PathBuf,
     pub source_files: u64,
     /// Why the copy is not trusted.
     pub suspect: Option<String>,
-    /// `all` or `expired`.
-    pub contents: String,
+    pub contents: Contents,
 }
 
 pub struct WriteJob<'a> {
@@ -69,17 +66,7 @@ pub struct WrittenCopy {
     pub(super) content: UnpublishedContent,
     pub(super) list: Draft,
     pub(super) manifest_file: Draft,
-    pub(super) manifest: Manifest,
-    pub(super) remarks: Vec<String>,
-}
-
-impl WrittenCopy {
-    pub fn manifest(&self) -> &Manifest {
-        &self.manifest
-    }
-
+    pub manifest: Manifest,
     /// Notes for people: files that changed while they were read, or vanished.
-    pub fn remarks(&self) -> &[String] {
-        &self.remarks
-    }
+    pub remarks: Vec<String>,
 }

@@ -10,6 +10,7 @@ use super::file_entry::{Bytes, hex};
 use super::form::CopyForm;
 use super::gzip_member::MAX_MEMBER_SIZE;
 use super::name::CopyName;
+use crate::model::Contents;
 use crate::path::RelPath;
 use crate::tree::handle::regular;
 use chrono::{DateTime, Utc};
@@ -49,6 +50,14 @@ pub struct Incomplete {
     pub why: String,
 }
 
+impl Incomplete {
+    /// What, for people.
+    pub fn place(&self) -> String {
+        let path = self.path.as_ref();
+        path.map_or_else(|| "the source itself".to_owned(), |path| format!("`{path}`"))
+    }
+}
+
 /// Facts of a copy by `strategy "copy"`: what it shares with the previous copy, and which attributes its files have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -68,6 +77,14 @@ pub struct TreeFacts {
     pub xattrs: bool,
     /// Hard links are hard links; otherwise some are files of their own.
     pub hard_links: bool,
+}
+
+/// What the copy was to hold. A word of a later version is kept as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum CopyContents {
+    Known(Contents),
+    Other(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,8 +111,7 @@ pub struct Manifest {
     pub source: Bytes,
     /// How many files, links and others the source held.
     pub source_files: u64,
-    /// `all` or `expired`.
-    pub contents: String,
+    pub contents: CopyContents,
     /// File name of the archive, or of the tree.
     pub archive_name: String,
     /// Size of the archive; for a tree, the bytes of content stored in it, without holes.
@@ -156,28 +172,8 @@ impl Manifest {
         short.members = Vec::new();
         short.list_members = Vec::new();
         let text = serde_json::to_string_pretty(&short).unwrap_or_default();
-        let table = |lines: Vec<String>| {
-            if lines.is_empty() {
-                "[]".to_owned()
-            } else {
-                format!("[\n    {}\n  ]", lines.join(",\n    "))
-            }
-        };
-        let line = |value: serde_json::Result<String>| value.unwrap_or_default();
-        let members = table(self.members.iter().map(|m| line(serde_json::to_string(m))).collect());
-        let list = table(
-            self.list_members
-                .iter()
-                .map(|m| line(serde_json::to_string(m)))
-                .collect(),
-        );
-        // The keys come from our own serializer, at the top level and once each, after all free text.
-        let text = replace_last(
-            &text,
-            "\n  \"list_members\": [],",
-            &format!("\n  \"list_members\": {list},"),
-        );
-        let mut text = replace_last(&text, "\n  \"members\": [],", &format!("\n  \"members\": {members},"));
+        let text = with_table(&text, "list_members", &self.list_members);
+        let mut text = with_table(&text, "members", &self.members);
         text.push('\n');
         text.into_bytes()
     }
@@ -275,12 +271,17 @@ struct Versioned {
     format: (u32, u32),
 }
 
-fn replace_last(text: &str, what: &str, with: &str) -> String {
-    match text.rfind(what) {
-        None => text.to_owned(),
-        Some(at) => {
-            let (head, tail) = text.split_at(at);
-            format!("{head}{with}{}", tail.strip_prefix(what).unwrap_or(tail))
+/// With a table in place of an empty one, one member per line. Its key comes from our own serializer, at the top level
+/// and once, after all free text.
+fn with_table<T: Serialize>(text: &str, key: &str, members: &[T]) -> String {
+    let lines: Vec<String> = members
+        .iter()
+        .map(|m| serde_json::to_string(m).unwrap_or_default())
+        .collect();
+    match text.rsplit_once(&format!("\n  \"{key}\": [],")) {
+        Some((head, tail)) if !lines.is_empty() => {
+            format!("{head}\n  \"{key}\": [\n    {}\n  ],{tail}", lines.join(",\n    "))
         }
+        _ => text.to_owned(),
     }
 }

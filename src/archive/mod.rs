@@ -43,7 +43,7 @@ pub use file_entry::{Evidence, FileEntry, parse_hex};
 pub use file_list::FileEntries;
 pub use form::{CopyForm, clear_debris};
 pub use job::{ManifestFacts, WriteJob, WrittenCopy};
-pub use manifest::{Incomplete, Manifest};
+pub use manifest::{CopyContents, Incomplete, Manifest};
 pub use name::CopyName;
 pub use receipt::Deletion;
 pub use restore::{RestoreOptions, RestoreReport, restore};

@@ -8,7 +8,7 @@
 
 use super::file_entry::{Bytes, ContentState, FileEntry, FileEntryKind, hex};
 use crate::entry::{Entry, EntryKind, Identity};
-use crate::path::Shown;
+use crate::path::{RelPath, Shown};
 use crate::tree::handle::{TreeError, identity_of};
 use crate::tree::{Dir, Opener};
 use rustix::fs::FileType;
@@ -118,11 +118,7 @@ pub fn symlink(opener: &mut Opener<'_>, entry: &Entry) -> Result<FileEntry, Read
 }
 
 /// Another name of an inode whose first name is `first`.
-pub fn hardlink(
-    opener: &mut Opener<'_>,
-    entry: &Entry,
-    first: &crate::path::RelPath,
-) -> Result<FileEntry, ReadFailure> {
+pub fn hardlink(opener: &mut Opener<'_>, entry: &Entry, first: &RelPath) -> Result<FileEntry, ReadFailure> {
     let now = opener.dir(&entry.path)?.entry(entry.path.name(), entry.path.clone())?;
     if now.kind != EntryKind::File {
         return Err(ReadFailure::Special);
@@ -137,14 +133,6 @@ pub fn hardlink(
 pub struct OpenSourceFile {
     pub file: File,
     pub row: FileEntry,
-    fresh: bool,
-}
-
-impl OpenSourceFile {
-    /// It changed just before it was opened, even after waiting.
-    pub fn is_fresh(&self) -> bool {
-        self.fresh
-    }
 }
 
 /// Opens a file and waits once, briefly, until its last change is a granule ago.
@@ -167,11 +155,9 @@ pub fn open(opener: &mut Opener<'_>, entry: &Entry, granule: Duration) -> Result
     }
     let mut row = row_of(&now, FileEntryKind::File, now.identity);
     row.xattrs = xattrs(&file)?;
-    Ok(OpenSourceFile {
-        file,
-        row,
-        fresh: age(&now) < least,
-    })
+    // Even after waiting.
+    row.fresh = age(&now) < least;
+    Ok(OpenSourceFile { file, row })
 }
 
 /// True when `entry` must be read piece by piece.
@@ -184,12 +170,10 @@ pub fn is_large(entry: &Entry) -> bool {
 pub fn small(opener: &mut Opener<'_>, entry: &Entry, granule: Duration) -> Result<(FileEntry, Vec<u8>), ReadFailure> {
     let mut tries = 0;
     loop {
-        let opened = open(opener, entry, granule)?;
-        let OpenSourceFile { file, mut row, fresh } = opened;
+        let OpenSourceFile { file, mut row } = open(opener, entry, granule)?;
         if row.size > MAX_GROWN_SIZE {
-            return Err(ReadFailure::Unreadable(
-                "it grew while the copy was made; the next run will store it".to_owned(),
-            ));
+            let why = "it grew while the copy was made; the next run will store it";
+            return Err(ReadFailure::Unreadable(why.to_owned()));
         }
         let wanted = usize::try_from(row.size).unwrap_or(usize::MAX);
         // One byte more than expected: this shows a growing file.
@@ -201,7 +185,6 @@ pub fn small(opener: &mut Opener<'_>, entry: &Entry, granule: Duration) -> Resul
             row.size = data.len() as u64;
             row.sha256 = Some(hex(&Sha256::digest(&data)));
             row.state = if calm { ContentState::Ok } else { ContentState::Torn };
-            row.fresh = fresh;
             return Ok((row, data));
         }
         tries += 1;
@@ -276,9 +259,8 @@ pub(super) fn xattrs(file: &impl AsFd) -> Result<BTreeMap<String, Bytes>, ReadFa
         }
     }
     if sum > MAX_XATTR_BYTES {
-        return Err(ReadFailure::Unreadable(
-            "its extended attributes exceed 1 MiB".to_owned(),
-        ));
+        let why = "its extended attributes exceed 1 MiB";
+        return Err(ReadFailure::Unreadable(why.to_owned()));
     }
     Ok(found)
 }

@@ -10,10 +10,10 @@ use super::gzip_member;
 use super::name::CopyName;
 use crate::path::RelPath;
 use crate::tree::Dir;
+use crate::tree::handle::if_there;
 use crate::tree::publish::Draft;
 use chrono::{DateTime, Utc};
 use flate2::read::MultiGzDecoder;
-use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
@@ -38,18 +38,14 @@ pub struct ReceiptLine {
 /// The lines of a copy's receipt; empty when there is none.
 pub fn read(destination: &Dir, name: &CopyName) -> Result<Vec<ReceiptLine>, CopyError> {
     let own = name.receipt();
-    let file = match destination.open_file(own.as_bytes(), true) {
-        Ok(file) => file,
-        Err(e) if e.errno() == Some(Errno::NOENT) => return Ok(Vec::new()),
-        Err(e) => return Err(e.into()),
+    let Some(file) = if_there(destination.open_file(own.as_bytes(), true))? else {
+        return Ok(Vec::new());
     };
     let mut lines = Vec::new();
     for line in BufReader::new(MultiGzDecoder::new(BufReader::new(file))).lines() {
         let line = line.map_err(|e| CopyError::damaged(&own, e.to_string()))?;
-        lines.push(
-            serde_json::from_str(&line)
-                .map_err(|e| CopyError::damaged(&own, format!("a line is not a valid deletion ({e})")))?,
-        );
+        let deletion = serde_json::from_str(&line);
+        lines.push(deletion.map_err(|e| CopyError::damaged(&own, format!("a line is not a valid deletion ({e})")))?);
     }
     Ok(lines)
 }

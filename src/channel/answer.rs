@@ -1,7 +1,7 @@
-//! What became of one attempt to deliver, and the reading of HTTP answers that most services share.
+//! The result of one attempt to deliver, and the reading of HTTP answers that most services share.
 //!
 //! 2xx is delivered, what may pass is tried again, everything else is final.
-//! Pure. Invariant: no text of an answer leaves without redaction, which comes before any cut.
+//! Invariant: no text of an answer leaves without redaction, which comes before any cut.
 
 use super::line::short_line;
 use crate::net::posted::Posted;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 pub type RedactFn<'a> = &'a (dyn Fn(&str) -> String + Sync);
 
-/// What became of one attempt. No text in it holds a secret.
+/// The result of one attempt. No text in it contains a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
     Sent {
@@ -25,6 +25,19 @@ pub enum Delivery {
     Dead { why: String },
 }
 
+impl Delivery {
+    pub fn retry(why: impl Into<String>) -> Self {
+        Self::Retry {
+            after: None,
+            why: why.into(),
+        }
+    }
+
+    pub fn dead(why: impl Into<String>) -> Self {
+        Self::Dead { why: why.into() }
+    }
+}
+
 pub fn verdict(posted: &Posted, redact: RedactFn<'_>) -> Delivery {
     let status = posted.status;
     let answer = first_line(posted, redact);
@@ -38,10 +51,10 @@ pub fn verdict(posted: &Posted, redact: RedactFn<'_>) -> Delivery {
             after: posted.retry_after,
             why: format!("status {status}: the server redirects, and redirects of a POST are not followed"),
         },
-        301 | 308 => Delivery::Dead {
-            why: format!("status {status}: the URL has moved; write the URL that it redirects to"),
-        },
-        _ => Delivery::Dead { why: answer },
+        301 | 308 => Delivery::dead(format!(
+            "status {status}: the URL has moved; write the URL that it redirects to"
+        )),
+        _ => Delivery::dead(answer),
     }
 }
 

@@ -16,14 +16,14 @@ use serde_json::json;
 pub const DISCORD: WebServiceSpec = WebServiceSpec {
     summary: "a webhook of Discord",
     example: "discord { url from-env=\"DISCORD_URL\"; }",
-    settings: &[ServiceSetting::new(
-        "url",
-        SettingKind::SecretUrl,
-        "DISCORD_URL",
-        "the webhook's URL; anyone who has it can post",
-        "url from-env=\"DISCORD_URL\"",
-    )
-    .required()],
+    settings: &[ServiceSetting {
+        name: "url",
+        kind: SettingKind::SecretUrl,
+        variable: "DISCORD_URL",
+        summary: "the webhook's URL; anyone who has it can post",
+        example: "url from-env=\"DISCORD_URL\"",
+        ..ServiceSetting::REQUIRED
+    }],
     custom_headers: false,
     scope: MessageScope::Changes,
     requests,
@@ -60,7 +60,7 @@ fn requests(message: &Message, settings: &Settings) -> Result<Vec<HttpRequest>, 
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples;
+    use super::super::tests as samples;
     use super::*;
     use secrecy::ExposeSecret as _;
 

@@ -19,14 +19,14 @@ use ulid::Ulid;
 pub const HEALTHCHECKS: WebServiceSpec = WebServiceSpec {
     summary: "a dead man's switch: pinged at the start, the success and the failure of runs",
     example: "healthchecks { url from-env=\"HC_URL\"; }",
-    settings: &[ServiceSetting::new(
-        "url",
-        SettingKind::Url,
-        "HC_URL",
-        "the ping URL of the check",
-        "url from-env=\"HC_URL\"",
-    )
-    .required()],
+    settings: &[ServiceSetting {
+        name: "url",
+        kind: SettingKind::Url,
+        variable: "HC_URL",
+        summary: "the ping URL of the check",
+        example: "url from-env=\"HC_URL\"",
+        ..ServiceSetting::REQUIRED
+    }],
     custom_headers: false,
     scope: MessageScope::Runs,
     requests,
@@ -86,7 +86,7 @@ fn verdict(posted: &Posted, redact: RedactFn<'_>) -> Delivery {
     let verdict = answer::verdict(posted, redact);
     let body = String::from_utf8_lossy(&posted.body);
     match verdict {
-        Delivery::Sent { answer } if body.trim() == "OK (not found)" => Delivery::Dead { why: answer },
+        Delivery::Sent { answer } if body.trim() == "OK (not found)" => Delivery::dead(answer),
         Delivery::Sent { answer } if body.trim() == "OK (rate limited)" => Delivery::Retry {
             after: posted.retry_after,
             why: answer,
@@ -97,7 +97,7 @@ fn verdict(posted: &Posted, redact: RedactFn<'_>) -> Delivery {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples;
+    use super::super::tests as samples;
     use super::*;
     use secrecy::ExposeSecret as _;
 

@@ -15,7 +15,6 @@ pub struct Room {
     pub write: fn(char, &mut String),
 }
 
-/// Writes a character as it is.
 pub fn plainly(c: char, out: &mut String) {
     out.push(c);
 }

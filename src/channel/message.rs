@@ -9,7 +9,6 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The number of the JSON format.
 pub const FORMAT: u32 = 1;
 /// The key of digests, which are about several keys.
 pub const DIGEST: &str = "digest";
@@ -25,8 +24,7 @@ const MAX_PARTS: usize = 50;
 
 /// One alert.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(title = "opsrun alert, format 1"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(title = "opsrun alert, format 1"))]
 pub struct Message {
     /// Number of this format: 1.
     pub format: u32,
@@ -185,10 +183,8 @@ impl Message {
     /// Joins the messages of one channel, oldest first: the latest of each key. `None` for none.
     pub fn digest(messages: &[Self], at: DateTime<Utc>) -> Option<Self> {
         let first = messages.first()?;
-        let mut latest: BTreeMap<&str, (usize, &Self)> = BTreeMap::new();
-        for (place, message) in messages.iter().enumerate() {
-            latest.insert(&message.key, (place, message));
-        }
+        let places = messages.iter().enumerate();
+        let latest: BTreeMap<&str, (usize, &Self)> = places.map(|place| (&*place.1.key, place)).collect();
         let mut latest: Vec<(usize, &Self)> = latest.into_values().collect();
         latest.sort_by_key(|(place, _)| *place);
         let origin = MessageOrigin {
@@ -197,12 +193,9 @@ impl Message {
         };
         let severity = messages.iter().map(|message| message.severity).max()?;
         let over = latest.iter().filter(|(_, message)| message.is_over()).count();
-        let summary = format!(
-            "{} messages about {}: {} open, {over} over",
-            messages.len(),
-            crate::units::plural(latest.len() as u64, "subject", "subjects"),
-            latest.len() - over,
-        );
+        let (count, open) = (messages.len(), latest.len() - over);
+        let subjects = crate::units::plural(latest.len() as u64, "subject", "subjects");
+        let summary = format!("{count} messages about {subjects}: {open} open, {over} over");
         let line = |message: &Self| format!("{}: {}", message.key, message.summary);
         Some(Self {
             details: capped(latest.iter().map(|(_, message)| line(message))),
@@ -235,16 +228,17 @@ impl Message {
     /// The first line in a chat, and the subject of a mail.
     pub fn title(&self) -> String {
         let about = &self.key;
-        let state = self.state.map_or("unknown", State::word);
+        let state = self.state.unwrap_or(State::Unknown);
+        let word = state.word();
         let what = match self.kind {
-            MessageKind::Trouble => format!("{about} is {state}"),
-            MessageKind::Recovery => format!("{about} recovered: {state}"),
+            MessageKind::Trouble => format!("{about} {}", state.predicate()),
+            MessageKind::Recovery => format!("{about} recovered: {word}"),
             MessageKind::Flapping => format!("{about} is flapping"),
-            MessageKind::Settled => format!("{about} has settled: {state}"),
-            MessageKind::Repeat => format!("{about} is still {state}"),
+            MessageKind::Settled => format!("{about} has settled: {word}"),
+            MessageKind::Repeat => format!("{about}: still {word}"),
             MessageKind::Digest => format!("{} messages", self.count.unwrap_or_default()),
             MessageKind::RunStarted => "run started".to_owned(),
-            MessageKind::RunFinished => format!("run finished: {state}"),
+            MessageKind::RunFinished => format!("run finished: {word}"),
             MessageKind::Probe => "test".to_owned(),
         };
         format!("[{}] {what}", self.ops)
@@ -261,8 +255,7 @@ impl Message {
         let text = |text: &str| cut(&clean(text));
         self.summary = text(&self.summary);
         self.help = self.help.as_deref().map(text);
-        let details = self.details.iter().map(|detail| text(detail)).collect::<Vec<_>>();
-        self.details = capped(details.into_iter());
+        self.details = capped(self.details.iter().map(|detail| text(detail)));
         self
     }
 
@@ -281,17 +274,13 @@ impl Message {
 /// The first of them, and how many more there are.
 fn capped(details: impl ExactSizeIterator<Item = String>) -> Vec<String> {
     let all = details.len();
-    let mut kept: Vec<String> = details
-        .take(if all > MAX_DETAILS {
-            MAX_DETAILS - 1
-        } else {
-            MAX_DETAILS
-        })
-        .collect();
-    if all > kept.len() {
-        kept.push(format!("and {} more", all - kept.len()));
-    }
-    kept
+    let most = if all > MAX_DETAILS {
+        MAX_DETAILS - 1
+    } else {
+        MAX_DETAILS
+    };
+    let more = (all > most).then(|| format!("and {} more", all - most));
+    details.take(most).chain(more).collect()
 }
 
 /// At most [`MAX_TEXT_BYTES`] bytes, at a character's end.
@@ -360,6 +349,6 @@ mod tests {
         );
         assert!(!text.contains("parts"), "{text}");
         assert_eq!(serde_json::from_str::<Message>(&text).unwrap(), sent);
-        assert_eq!(sent.title(), "[o] check:a is no space");
+        assert_eq!(sent.title(), "[o] check:a cannot write");
     }
 }

@@ -17,8 +17,6 @@ pub mod message;
 pub mod ntfy;
 pub mod pagerduty;
 pub mod request;
-#[cfg(test)]
-pub(crate) mod samples;
 pub mod service;
 pub mod slack;
 pub mod telegram;
@@ -40,3 +38,6 @@ pub const fn spec(service: WebService) -> &'static WebServiceSpec {
         WebService::Healthchecks => &healthchecks::HEALTHCHECKS,
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

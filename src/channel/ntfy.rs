@@ -19,23 +19,24 @@ pub const NTFY: WebServiceSpec = WebServiceSpec {
     summary: "a topic of ntfy",
     example: "ntfy { url \"https://ntfy.example.com/ops\"; }",
     settings: &[
-        ServiceSetting::new(
-            "url",
-            SettingKind::Url,
-            "NTFY_URL",
-            "the URL of the topic",
-            "url \"https://ntfy.example.com/ops\"",
-        )
-        .required()
-        .path_names("topic"),
-        ServiceSetting::new(
-            "token",
-            SettingKind::Secret,
-            "NTFY_TOKEN",
-            "an access token, for a topic that is protected",
-            "token from-env=\"NTFY_TOKEN\"",
-        )
-        .otherwise("none"),
+        ServiceSetting {
+            name: "url",
+            kind: SettingKind::Url,
+            variable: "NTFY_URL",
+            summary: "the URL of the topic",
+            example: "url \"https://ntfy.example.com/ops\"",
+            path_names: Some("topic"),
+            ..ServiceSetting::REQUIRED
+        },
+        ServiceSetting {
+            name: "token",
+            kind: SettingKind::Secret,
+            variable: "NTFY_TOKEN",
+            summary: "an access token, for a topic that is protected",
+            example: "token from-env=\"NTFY_TOKEN\"",
+            default: Some("none"),
+            ..ServiceSetting::OPTIONAL
+        },
     ],
     custom_headers: false,
     scope: MessageScope::Changes,
@@ -86,7 +87,7 @@ fn encoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples;
+    use super::super::tests as samples;
     use super::*;
 
     fn shown(request: &HttpRequest) -> String {

@@ -20,22 +20,23 @@ pub const PAGERDUTY: WebServiceSpec = WebServiceSpec {
     summary: "a service of PagerDuty",
     example: "pagerduty { routing-key from-env=\"PAGERDUTY_KEY\"; }",
     settings: &[
-        ServiceSetting::new(
-            "routing-key",
-            SettingKind::Secret,
-            "PAGERDUTY_KEY",
-            "the integration key of the service",
-            "routing-key from-env=\"PAGERDUTY_KEY\"",
-        )
-        .required(),
-        ServiceSetting::new(
-            "url",
-            SettingKind::Url,
-            "PAGERDUTY_URL",
-            "the URL of another service region",
-            "url \"https://events.eu.pagerduty.com/v2/enqueue\"",
-        )
-        .otherwise("`\"https://events.pagerduty.com/v2/enqueue\"`"),
+        ServiceSetting {
+            name: "routing-key",
+            kind: SettingKind::Secret,
+            variable: "PAGERDUTY_KEY",
+            summary: "the integration key of the service",
+            example: "routing-key from-env=\"PAGERDUTY_KEY\"",
+            ..ServiceSetting::REQUIRED
+        },
+        ServiceSetting {
+            name: "url",
+            kind: SettingKind::Url,
+            variable: "PAGERDUTY_URL",
+            summary: "the URL of another service region",
+            example: "url \"https://events.eu.pagerduty.com/v2/enqueue\"",
+            default: Some("`\"https://events.pagerduty.com/v2/enqueue\"`"),
+            ..ServiceSetting::OPTIONAL
+        },
     ],
     custom_headers: false,
     scope: MessageScope::ChangesPerKey,
@@ -131,7 +132,7 @@ fn payload(message: &Message) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples;
+    use super::super::tests as samples;
     use super::*;
     use crate::channel::message::DigestPart;
 

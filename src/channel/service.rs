@@ -70,40 +70,20 @@ impl SettingKind {
 }
 
 impl ServiceSetting {
-    pub(super) const fn new(
-        name: &'static str,
-        kind: SettingKind,
-        variable: &'static str,
-        summary: &'static str,
-        example: &'static str,
-    ) -> Self {
-        Self {
-            name,
-            kind,
-            summary,
-            example,
-            variable,
-            required: false,
-            default: None,
-            path_names: None,
-        }
-    }
-
-    pub(super) const fn required(mut self) -> Self {
-        self.required = true;
-        self
-    }
-
-    /// What holds without it, in words.
-    pub(super) const fn otherwise(mut self, words: &'static str) -> Self {
-        self.default = Some(words);
-        self
-    }
-
-    pub(super) const fn path_names(mut self, what: &'static str) -> Self {
-        self.path_names = Some(what);
-        self
-    }
+    pub(super) const OPTIONAL: Self = Self {
+        name: "",
+        kind: SettingKind::Text,
+        summary: "",
+        example: "",
+        variable: "",
+        required: false,
+        default: None,
+        path_names: None,
+    };
+    pub(super) const REQUIRED: Self = Self {
+        required: true,
+        ..Self::OPTIONAL
+    };
 }
 
 /// The settings of one channel, secrets fetched.
@@ -115,10 +95,8 @@ pub struct Settings {
 
 impl Settings {
     pub(super) fn get(&self, name: &str) -> Option<&SecretString> {
-        self.values
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, value)| value)
+        let mut values = self.values.iter();
+        values.find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
     pub(super) fn required(&self, name: &str) -> Result<&SecretString, String> {
@@ -127,13 +105,5 @@ impl Settings {
 
     pub(super) fn or(&self, name: &str, default: &str) -> SecretString {
         self.get(name).cloned().unwrap_or_else(|| default.into())
-    }
-
-    #[cfg(test)]
-    pub(super) fn of<const N: usize>(values: [(&'static str, &str); N]) -> Self {
-        Self {
-            values: values.map(|(name, value)| (name, value.into())).into(),
-            headers: Vec::new(),
-        }
     }
 }

@@ -14,14 +14,14 @@ use serde_json::json;
 pub const SLACK: WebServiceSpec = WebServiceSpec {
     summary: "an incoming webhook of Slack, or of a compatible server",
     example: "slack { url from-env=\"SLACK_URL\"; }",
-    settings: &[ServiceSetting::new(
-        "url",
-        SettingKind::SecretUrl,
-        "SLACK_URL",
-        "the webhook's URL; anyone who has it can post",
-        "url from-env=\"SLACK_URL\"",
-    )
-    .required()],
+    settings: &[ServiceSetting {
+        name: "url",
+        kind: SettingKind::SecretUrl,
+        variable: "SLACK_URL",
+        summary: "the webhook's URL; anyone who has it can post",
+        example: "url from-env=\"SLACK_URL\"",
+        ..ServiceSetting::REQUIRED
+    }],
     custom_headers: false,
     scope: MessageScope::Changes,
     requests: |message, settings| {
@@ -61,7 +61,7 @@ fn document(message: &Message) -> serde_json::Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples;
+    use super::super::tests as samples;
     use super::*;
 
     #[test]

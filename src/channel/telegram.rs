@@ -21,30 +21,31 @@ pub const TELEGRAM: WebServiceSpec = WebServiceSpec {
     summary: "a Telegram bot",
     example: "telegram { token from-env=\"TELEGRAM_TOKEN\"; chat \"-100123\"; }",
     settings: &[
-        ServiceSetting::new(
-            "token",
-            SettingKind::Secret,
-            "TELEGRAM_TOKEN",
-            "the bot's token",
-            "token from-env=\"TELEGRAM_TOKEN\"",
-        )
-        .required(),
-        ServiceSetting::new(
-            "chat",
-            SettingKind::Text,
-            "TELEGRAM_CHAT",
-            "the id of the chat that the bot writes to",
-            "chat \"-100123\"",
-        )
-        .required(),
-        ServiceSetting::new(
-            "api-url",
-            SettingKind::Url,
-            "TELEGRAM_API_URL",
-            "the URL of a Bot API server of your own",
-            "api-url \"http://127.0.0.1:8081\"",
-        )
-        .otherwise("Telegram's own server"),
+        ServiceSetting {
+            name: "token",
+            kind: SettingKind::Secret,
+            variable: "TELEGRAM_TOKEN",
+            summary: "the bot's token",
+            example: "token from-env=\"TELEGRAM_TOKEN\"",
+            ..ServiceSetting::REQUIRED
+        },
+        ServiceSetting {
+            name: "chat",
+            kind: SettingKind::Text,
+            variable: "TELEGRAM_CHAT",
+            summary: "the id of the chat that the bot writes to",
+            example: "chat \"-100123\"",
+            ..ServiceSetting::REQUIRED
+        },
+        ServiceSetting {
+            name: "api-url",
+            kind: SettingKind::Url,
+            variable: "TELEGRAM_API_URL",
+            summary: "the URL of a Bot API server of your own",
+            example: "api-url \"http://127.0.0.1:8081\"",
+            default: Some("Telegram's own server"),
+            ..ServiceSetting::OPTIONAL
+        },
     ],
     custom_headers: false,
     scope: MessageScope::Changes,
@@ -86,15 +87,12 @@ fn verdict(posted: &Posted, redact: RedactFn<'_>) -> Delivery {
         Delivery::Sent { .. } => Delivery::Sent {
             answer: described.unwrap_or_else(|| format!("status {}", posted.status)),
         },
-        Delivery::Dead { why } => Delivery::Dead {
-            why: described.unwrap_or(why),
-        },
+        Delivery::Dead { why } => Delivery::dead(described.unwrap_or(why)),
         Delivery::Retry { after, why } => {
-            let asked = body.pointer("/parameters/retry_after").and_then(Value::as_u64);
+            let seconds = body.pointer("/parameters/retry_after").and_then(Value::as_u64);
+            let requested = seconds.map(|seconds| Duration::from_secs(seconds).min(MAX_RETRY_AFTER));
             Delivery::Retry {
-                after: asked
-                    .map(|seconds| Duration::from_secs(seconds).min(MAX_RETRY_AFTER))
-                    .or(after),
+                after: requested.or(after),
                 why: described.unwrap_or(why),
             }
         }
@@ -103,7 +101,7 @@ fn verdict(posted: &Posted, redact: RedactFn<'_>) -> Delivery {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples;
+    use super::super::tests as samples;
     use super::*;
 
     #[test]

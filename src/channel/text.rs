@@ -19,7 +19,6 @@ fn mark(message: &Message) -> char {
     }
 }
 
-/// The whole message, its title first.
 pub fn whole(message: &Message, room: Room) -> String {
     lines(message, Some(format!("{} {}", mark(message), message.title())), room)
 }
@@ -69,7 +68,6 @@ fn lines(message: &Message, title: Option<String>, room: Room) -> String {
     lines.join("\n")
 }
 
-/// Where and when it was.
 fn footer(message: &Message) -> String {
     let at = message.at.format("%Y-%m-%d %H:%M:%S UTC");
     match &message.run {
@@ -81,7 +79,7 @@ fn footer(message: &Message) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::line::plainly;
-    use super::super::samples;
+    use super::super::tests as samples;
     use super::*;
     use proptest::prelude::*;
 

@@ -17,22 +17,23 @@ pub const WEBHOOK: WebServiceSpec = WebServiceSpec {
     summary: "a JSON document by POST",
     example: "webhook { url from-env=\"OPS_WEBHOOK\"; }",
     settings: &[
-        ServiceSetting::new(
-            "url",
-            SettingKind::Url,
-            "OPS_WEBHOOK",
-            "the URL that the document is sent to",
-            "url \"https://alerts.example.com/opsrun\"",
-        )
-        .required(),
-        ServiceSetting::new(
-            "hmac",
-            SettingKind::Secret,
-            "OPS_WEBHOOK_KEY",
-            "the key that the document is signed with",
-            "hmac from-env=\"OPS_WEBHOOK_KEY\"",
-        )
-        .otherwise("not signed"),
+        ServiceSetting {
+            name: "url",
+            kind: SettingKind::Url,
+            variable: "OPS_WEBHOOK",
+            summary: "the URL that the document is sent to",
+            example: "url \"https://alerts.example.com/opsrun\"",
+            ..ServiceSetting::REQUIRED
+        },
+        ServiceSetting {
+            name: "hmac",
+            kind: SettingKind::Secret,
+            variable: "OPS_WEBHOOK_KEY",
+            summary: "the key that the document is signed with",
+            example: "hmac from-env=\"OPS_WEBHOOK_KEY\"",
+            default: Some("not signed"),
+            ..ServiceSetting::OPTIONAL
+        },
     ],
     custom_headers: true,
     scope: MessageScope::Changes,
@@ -60,7 +61,6 @@ fn requests(message: &Message, settings: &Settings) -> Result<Vec<HttpRequest>, 
     }])
 }
 
-/// HMAC-SHA256 in hexadecimal.
 fn signature(key: &SecretString, body: &[u8]) -> String {
     // A key of any length is one.
     Hmac::<Sha256>::new_from_slice(key.expose_secret().as_bytes())
@@ -70,7 +70,7 @@ fn signature(key: &SecretString, body: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples;
+    use super::super::tests as samples;
     use super::*;
 
     fn header<'a>(request: &'a HttpRequest, name: &str) -> Vec<&'a str> {

@@ -1,24 +1,21 @@
 //! `opsrun alerts`: undelivered alerts, delivery attempts, tests of channels.
 //!
-//! Takes an ops file, gives a table or JSON on stdout; `replay` and `test` send.
 //! Invariant: exits with 1 if something was to be sent and was not.
 
 use super::args::{AlertsCommand, AlertsListArgs, AlertsReplayArgs, AlertsTestArgs};
 use super::exit::{self, Exit, Failure};
 use super::file;
-use super::terminal::Terminal;
+use super::terminal::{Terminal, print};
 use crate::alert::channel::ChannelSender;
 use crate::alert::outbox;
 use crate::channel::answer::Delivery;
 use crate::model::{Channel, Model};
-use crate::report::alerts::{AlertsDocument, alerts_text, undelivered_text};
+use crate::report::alerts::{AlertsDocument, FORMAT, alerts_text, undelivered_text};
 use crate::report::shared::output;
 use crate::report::shared::style::one_line;
 use crate::secret::Vault;
-use crate::signal::Stop;
 use crate::store::outbox::Undelivered;
 use crate::units::plural;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How long `alerts replay` sends.
@@ -34,18 +31,18 @@ pub fn run(command: &AlertsCommand, terminal: &Terminal) -> Result<u8, Failure> 
 
 fn list(args: &AlertsListArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = file::model(&args.file, Some(&args.state), terminal)?;
-    let document = AlertsDocument::new(outbox::list(&model, args.all)?);
-    let text = if args.json {
-        output::json(&document)?
-    } else {
-        let none = if args.all {
-            "no alerts yet"
-        } else {
-            "all alerts are delivered"
-        };
-        alerts_text(&document.alerts, none, model.ops.timezone, terminal.out)
+    let document = AlertsDocument {
+        format: FORMAT,
+        alerts: outbox::list(&model, args.all)?,
     };
-    output::to_stdout(&text)?;
+    let none = if args.all {
+        "no alerts yet"
+    } else {
+        "all alerts are delivered"
+    };
+    print(&document, args.json, |document| {
+        alerts_text(&document.alerts, none, model.ops.timezone, terminal.out)
+    })?;
     Ok(Exit::Done.into())
 }
 
@@ -64,8 +61,12 @@ fn replay(args: &AlertsReplayArgs, terminal: &Terminal) -> Result<u8, Failure> {
         }
         output::to_stderr(&text);
     }
-    let (vault, sender) = messenger(&model, stop.clone());
-    let left = send(&model, &vault, &sender, REPLAY_TIME, terminal)?;
+    let left = send(
+        &model,
+        &ChannelSender::new(Vault::expecting(model.values()), stop.clone()),
+        REPLAY_TIME,
+        terminal,
+    )?;
     output::to_stderr(&undelivered_text(&left, crate::clock::now(), terminal.err));
     let pending = left.iter().any(|row| row.pending > 0);
     match stop.signal() {
@@ -77,11 +78,10 @@ fn replay(args: &AlertsReplayArgs, terminal: &Terminal) -> Result<u8, Failure> {
 fn test(args: &AlertsTestArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = file::model(&args.file, None, terminal)?;
     let channels = selected(&model, &args.channels)?;
-    let stop = exit::stop()?;
-    let (vault, sender) = messenger(&model, stop);
+    let sender = ChannelSender::new(Vault::expecting(model.values()), exit::stop()?);
     let mut exit = Exit::Done;
     let mut lines = Vec::new();
-    for (channel, delivery) in outbox::send_test(&model, &channels, &sender, &vault)? {
+    for (channel, delivery) in outbox::send_test(&model, &channels, &sender)? {
         let result = match &delivery {
             Delivery::Sent { answer } if answer.is_empty() => terminal.out.good("sent"),
             Delivery::Sent { answer } => terminal.out.good(one_line(&format!("sent: {answer}"))),
@@ -100,10 +100,11 @@ fn test(args: &AlertsTestArgs, terminal: &Terminal) -> Result<u8, Failure> {
 /// The channels of these names; all if there are none.
 fn selected<'a>(model: &'a Model, names: &[String]) -> Result<Vec<&'a Channel>, Failure> {
     if model.channels.is_empty() {
+        let help = "declare one: `channel \"ops\" { webhook { url from-env=\"OPS_WEBHOOK\"; }; }`";
         return Err(Failure::new(
             Exit::Usage,
             "the ops file declares no channels",
-            Some("declare one: `channel \"ops\" { webhook { url from-env=\"OPS_WEBHOOK\"; }; }`"),
+            Some(help),
         ));
     }
     if let Some(name) = names.iter().find(|name| model.channel(name).is_none()) {
@@ -119,23 +120,15 @@ fn selected<'a>(model: &'a Model, names: &[String]) -> Result<Vec<&'a Channel>, 
     Ok(model.channels.iter().filter(selected).collect())
 }
 
-/// The sender, until `stop`, and its secrets: each is fetched once.
-pub(super) fn messenger(model: &Model, stop: Stop) -> (Arc<Vault>, ChannelSender) {
-    let vault = Arc::new(Vault::expecting(model.values()));
-    let sender = ChannelSender::new(Arc::clone(&vault), stop);
-    (vault, sender)
-}
-
 /// Sends what is due; returns what is still undelivered.
 pub(super) fn send(
     model: &Model,
-    vault: &Vault,
     sender: &ChannelSender,
     limit: Duration,
     terminal: &Terminal,
 ) -> Result<Vec<Undelivered>, Failure> {
     let log = |text: &str| output::to_stderr(&warning(text, terminal));
-    Ok(outbox::send(model, sender, vault, limit, &log)?)
+    Ok(outbox::send(model, sender, limit, &log)?)
 }
 
 /// About alerts, which no channel can report.

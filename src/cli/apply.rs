@@ -56,9 +56,9 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     // A closed stdout must not stop a run halfway: it is reported at the end.
     let mut lost = None;
     // Sending ends with the run, not with a signal: that is to be reported, too.
-    let (vault, sender) = alerts::messenger(&model, Stop::default());
+    let sender = ChannelSender::new(Vault::expecting(model.values()), Stop::default());
     let log = |text: &str| bars.print(&alerts::warning(text, terminal));
-    let exit = send_during(&model, &sender, &vault, &log, |begun| {
+    let exit = send_during(&model, &sender, &log, |begun| {
         let mut sink = |event: &Event| {
             begun();
             if args.json && lost.is_none() {
@@ -73,7 +73,7 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
         let done = launch::apply(&model, &request, &options, &mut confirm, &mut sink, &bars);
         done.map_err(Failure::from)
     })?;
-    send_alerts(&model, &vault, &sender, &stop, terminal);
+    send_alerts(&model, &sender, &stop, terminal);
     if let Some(failure) = unasked.filter(|_| exit == 0) {
         return Err(failure);
     }
@@ -92,17 +92,15 @@ fn due(
     terminal: &Terminal,
 ) -> Result<u8, Failure> {
     let done = run_due(model, options, confirm, sink, bars)?;
-    for skipped in &done.skipped {
-        if terminal.detail > Detail::Quiet {
-            bars.print(&(skipped_line(skipped) + "\n"));
-        }
+    for skipped in done.skipped.iter().filter(|_| terminal.detail > Detail::Quiet) {
+        bars.print(&(skipped_line(skipped) + "\n"));
     }
     for error in done.failures {
         bars.print(&Failure::from(error).text(terminal.err));
     }
     if done.runs == 0 && terminal.detail > Detail::Quiet {
         let next = done.next.map_or_else(
-            || "; no schedule has a later instant".to_owned(),
+            || "; no schedule has a later run".to_owned(),
             |next| format!("; next run: {}", times::with_zone(next, model.ops.timezone)),
         );
         bars.print(&format!("nothing is due{next}\n"));
@@ -111,9 +109,9 @@ fn due(
 }
 
 /// A failed delivery does not fail the run: it is reported, and retried later.
-fn send_alerts(model: &Model, vault: &Vault, sender: &ChannelSender, stop: &Stop, terminal: &Terminal) {
+fn send_alerts(model: &Model, sender: &ChannelSender, stop: &Stop, terminal: &Terminal) {
     let limit = if stop.asked() { AFTER_A_SIGNAL } else { AFTER_A_RUN };
-    match alerts::send(model, vault, sender, limit, terminal) {
+    match alerts::send(model, sender, limit, terminal) {
         Ok(mut left) => {
             // Alerts that are given up are reported when that happens, and by `status`.
             left.retain(|row| row.pending > 0);
@@ -148,7 +146,12 @@ fn confirm(plan: &Plan, yes: bool, terminal: &Terminal, stopped: &dyn Fn() -> bo
     let mut tty = match terminal.prompt {
         Prompt::None => return unshown(),
         Prompt::Stderr => None,
-        Prompt::Tty => Some(open_terminal()?),
+        Prompt::Tty => Some(
+            File::options()
+                .write(true)
+                .open("/dev/tty")
+                .map_err(|error| cannot_ask(&error))?,
+        ),
     };
     let options = PlanTextOptions {
         files: false,
@@ -163,11 +166,7 @@ fn confirm(plan: &Plan, yes: bool, terminal: &Terminal, stopped: &dyn Fn() -> bo
         }
         Some(tty) => tty.write_all(text.as_bytes()).map_err(|error| cannot_ask(&error)),
     };
-    print(&format!(
-        "{}\n{}",
-        plan_text(plan, &options),
-        terminal.err.bold(question)
-    ))?;
+    print(&(plan_text(plan, &options) + "\n" + &terminal.err.bold(question)))?;
     let answer = answer(stopped);
     if answer.as_ref().is_none_or(|answer| !answer.ends_with('\n')) {
         // The answer did not end the line of the question.
@@ -184,14 +183,6 @@ fn question(commands: u64, files: u64, bytes: u64) -> String {
         (_, 0) => format!("Run {run}? [y/N] "),
         _ => format!("Run {run} and delete {delete}? [y/N] "),
     }
-}
-
-/// The terminal of stdin, if stderr is redirected.
-fn open_terminal() -> Result<File, Failure> {
-    File::options()
-        .write(true)
-        .open("/dev/tty")
-        .map_err(|error| cannot_ask(&error))
 }
 
 fn cannot_ask(error: &std::io::Error) -> Failure {

@@ -1,6 +1,5 @@
 //! `opsrun completions`: a completion script for a shell.
 //!
-//! Takes the name of a shell, gives a script on stdout. Reads no file.
 //! Invariant: the script is generated from the arguments themselves.
 
 use super::args::{Cli, CompletionsArgs};

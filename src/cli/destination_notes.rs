@@ -1,6 +1,5 @@
 //! Notes about destinations: missing ones, broken copies, and files that are not copies.
 //!
-//! Takes places and an ops file, prints on stderr. Changes nothing.
 //! Invariant: a missing destination is reported at every level of detail.
 
 use super::exit::{Exit, Failure};

@@ -21,7 +21,7 @@
 use crate::alert::AlertError;
 use crate::config::LoadError;
 use crate::error_chain::error_chain;
-use crate::launch::LaunchError;
+use crate::launch::{LaunchError, RewriteError};
 use crate::report::shared::output;
 use crate::report::shared::style::Style;
 use crate::signal::Stop;
@@ -30,33 +30,23 @@ use std::io;
 
 /// The codes of this room; others come from the outcome of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Exit {
-    Done,
-    Failed,
-    Pending,
-    Refused,
-    Partial,
-    Usage,
-    NoInput,
-    Software,
-    CannotWrite,
-    Config,
+    Done = 0,
+    Failed = 1,
+    Pending = 2,
+    Refused = 3,
+    Partial = 4,
+    Usage = 64,
+    NoInput = 66,
+    Software = 70,
+    CannotWrite = 73,
+    Config = 78,
 }
 
 impl From<Exit> for u8 {
     fn from(exit: Exit) -> Self {
-        match exit {
-            Exit::Done => 0,
-            Exit::Failed => 1,
-            Exit::Pending => 2,
-            Exit::Refused => 3,
-            Exit::Partial => 4,
-            Exit::Usage => 64,
-            Exit::NoInput => 66,
-            Exit::Software => 70,
-            Exit::CannotWrite => 73,
-            Exit::Config => 78,
-        }
+        exit as Self
     }
 }
 
@@ -89,7 +79,6 @@ impl Failure {
         output::failure_text(&self.message, self.help.as_deref(), style)
     }
 
-    /// On stderr.
     pub fn print(&self, style: Style) {
         output::to_stderr(&self.text(style));
     }
@@ -121,6 +110,12 @@ impl From<LoadError> for Failure {
 impl From<AlertError> for Failure {
     fn from(error: AlertError) -> Self {
         Self::of(error.exit_code(), &error, error.help())
+    }
+}
+
+impl From<RewriteError> for Failure {
+    fn from(error: RewriteError) -> Self {
+        Self::of(Exit::CannotWrite.into(), &error, error.help().map(str::to_owned))
     }
 }
 

@@ -1,6 +1,5 @@
 //! `opsrun explain`: what a finding means, why it matters, and examples of wrong and right.
 //!
-//! Takes codes or slugs, gives their pages on stdout; without any, the list of all. Reads no file.
 //! Invariant: with an unknown name, nothing is printed but a suggestion.
 
 use super::args::ExplainArgs;

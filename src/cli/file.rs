@@ -7,7 +7,7 @@
 use super::args::{StateArgs, ThreadArgs};
 use super::exit::{Exit, Failure};
 use super::terminal::Terminal;
-use crate::config;
+use crate::config::{self, Loaded};
 use crate::daemon::reload::Reload;
 use crate::error_chain::error_chain;
 use crate::launch::{self, copies::CopySource};
@@ -16,6 +16,7 @@ use crate::path::shown;
 use crate::report::run::lines::Detail;
 use crate::report::shared::output;
 use crate::units::plural;
+use std::io::Read;
 use std::path::Path;
 
 pub fn model(file: &Path, state: Option<&StateArgs>, terminal: &Terminal) -> Result<Model, Failure> {
@@ -23,54 +24,50 @@ pub fn model(file: &Path, state: Option<&StateArgs>, terminal: &Terminal) -> Res
     if loaded.errors() > 0 || terminal.detail > Detail::Quiet {
         output::to_stderr(&loaded.render(terminal.err.is_color(), terminal.err_page()));
     }
-    let errors = loaded.errors() as u64;
-    let Some(mut model) = loaded.model else {
-        let count = plural(errors, "error", "errors");
-        return Err(Failure::new(
-            Exit::Config,
-            format!("`{}` is invalid: {count}", shown(file)),
-            Some("fix the errors above; nothing was done"),
-        ));
-    };
-    set_state_dir(&mut model, state)?;
-    Ok(model)
+    valid(loaded, file, state)
 }
 
-fn set_state_dir(model: &mut Model, state: Option<&StateArgs>) -> Result<(), Failure> {
+/// The model with the state directory of the command line, or why there is none.
+fn valid(loaded: Loaded, file: &Path, state: Option<&StateArgs>) -> Result<Model, Failure> {
+    let errors = plural(loaded.errors() as u64, "error", "errors");
+    let Some(mut model) = loaded.model else {
+        let message = format!("`{}` is invalid: {errors}", shown(file));
+        let help = "fix the errors above; nothing was done";
+        return Err(Failure::new(Exit::Config, message, Some(help)));
+    };
     if let Some(dir) = state.and_then(|state| state.state_dir.as_deref()) {
         model.ops.state_dir = std::path::absolute(dir).map_err(|error| {
             let message = format!("cannot resolve `{}`: {error}", shown(dir));
-            Failure::new(
-                Exit::Usage,
-                message,
-                Some("use an absolute path for the state directory"),
-            )
+            let help = "use an absolute path for the state directory";
+            Failure::new(Exit::Usage, message, Some(help))
         })?;
     }
-    Ok(())
+    Ok(model)
 }
 
-/// Reads `file` again.
 pub fn reload(file: &Path, state: Option<&StateArgs>, terminal: &Terminal) -> Reload {
-    let loaded = match config::load(file) {
-        Ok(loaded) => loaded,
-        Err(error) => {
-            return Reload::Invalid {
-                message: error_chain(&error),
-                findings: String::new(),
-            };
+    let (message, findings) = match config::load(file) {
+        Ok(loaded) => {
+            let findings = loaded.render(terminal.err.is_color(), terminal.err_page());
+            match valid(loaded, file, state) {
+                Ok(model) => return Reload::Valid(Box::new(model)),
+                Err(failure) => (failure.message, findings),
+            }
         }
+        Err(error) => (error_chain(&error), String::new()),
     };
-    let errors = loaded.errors() as u64;
-    let findings = loaded.render(terminal.err.is_color(), terminal.err_page());
-    let invalid = |message| Reload::Invalid { message, findings };
-    let Some(mut model) = loaded.model else {
-        let count = plural(errors, "error", "errors");
-        return invalid(format!("`{}` is invalid: {count}", shown(file)));
-    };
-    match set_state_dir(&mut model, state) {
-        Ok(()) => Reload::Valid(Box::new(model)),
-        Err(failure) => invalid(failure.message),
+    Reload::Invalid { message, findings }
+}
+
+/// The bytes of a file, or of stdin for `-`.
+pub fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+    if file != Path::new("-") {
+        return Ok(config::text_of(file)?);
+    }
+    let mut text = Vec::new();
+    match std::io::stdin().lock().read_to_end(&mut text) {
+        Ok(_) => Ok(text),
+        Err(error) => Err(Failure::new(Exit::NoInput, format!("cannot read stdin: {error}"), None)),
     }
 }
 
@@ -83,7 +80,6 @@ pub enum CopyLocation {
 }
 
 impl CopyLocation {
-    /// `--from` or the ops file.
     pub fn find(
         file: &Path,
         from: Option<&Path>,
@@ -117,11 +113,7 @@ impl CopyLocation {
 
     /// As requested, as in the ops file, or one per core.
     pub fn threads(&self, requested: ThreadArgs) -> usize {
-        let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        match self.model() {
-            Some(model) => launch::threads(model, requested.count()),
-            None => requested.count().unwrap_or_else(cores),
-        }
+        launch::threads(self.model(), requested.count())
     }
 
     /// The zone of times that are shown and read.

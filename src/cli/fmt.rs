@@ -6,15 +6,15 @@
 
 use super::args::FmtArgs;
 use super::exit::{Exit, Failure};
+use super::file::read;
 use super::terminal::Terminal;
 use crate::config::{self, FormatError};
-use crate::launch;
+use crate::launch::rewrite;
 use crate::path::shown;
 use crate::report::findings::diff;
 use crate::report::run::lines::Detail;
 use crate::report::shared::output;
 use crate::units::plural;
-use std::io::Read;
 use std::path::Path;
 
 pub fn run(args: &FmtArgs, terminal: &Terminal) -> Result<u8, Failure> {
@@ -34,7 +34,7 @@ pub fn run(args: &FmtArgs, terminal: &Terminal) -> Result<u8, Failure> {
 fn one(file: &Path, args: &FmtArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let stdin = file == Path::new("-");
     let name = if stdin { args.stdin_name.as_path() } else { file };
-    let old = read(file, stdin)?;
+    let old = read(file)?;
     let new = config::format(name, old.clone()).map_err(|error| failure(name, error, terminal))?;
     let differs = old != new.as_bytes();
     let read_only = args.check || args.diff;
@@ -48,55 +48,44 @@ fn one(file: &Path, args: &FmtArgs, terminal: &Terminal) -> Result<u8, Failure> 
     } else if stdin && !read_only {
         output::to_stdout(&new)?;
     } else if differs && !read_only {
-        launch::rewrite(file, &old, new.as_bytes())?;
+        rewrite(file, &old, new.as_bytes())?;
         if terminal.detail > Detail::Quiet {
             output::to_stderr(&format!("{}: formatted\n", shown(name)));
         }
     }
-    Ok(if args.check && differs {
-        Exit::Failed
-    } else {
-        Exit::Done
-    }
-    .into())
-}
-
-fn read(file: &Path, stdin: bool) -> Result<Vec<u8>, Failure> {
-    if !stdin {
-        return Ok(config::text_of(file)?);
-    }
-    let mut text = Vec::new();
-    match std::io::stdin().lock().read_to_end(&mut text) {
-        Ok(_) => Ok(text),
-        Err(error) => Err(Failure::new(Exit::NoInput, format!("cannot read stdin: {error}"), None)),
-    }
+    let failed = args.check && differs;
+    Ok(if failed { Exit::Failed } else { Exit::Done }.into())
 }
 
 fn failure(name: &Path, error: FormatError, terminal: &Terminal) -> Failure {
-    match error {
+    let name = shown(name);
+    let (exit, message, help) = match error {
         FormatError::Invalid(loaded) => {
             output::to_stderr(&loaded.render(terminal.err.is_color(), terminal.err_page()));
             let errors = plural(loaded.errors() as u64, "error", "errors");
-            Failure::new(
+            let message = format!("`{name}` is not valid KDL: {errors}");
+            (
                 Exit::Config,
-                format!("`{}` is not valid KDL: {errors}", shown(name)),
-                Some("fix the errors above; the file was left unchanged"),
+                message,
+                "fix the errors above; the file was left unchanged",
             )
         }
-        FormatError::Oversized => Failure::new(
-            Exit::Config,
-            format!("`{}` is larger than 4 MiB", shown(name)),
-            Some("check the path, or split the file and use `import`; it was left unchanged"),
-        ),
-        FormatError::TooLarge => Failure::new(
-            Exit::Config,
-            format!("`{}` would be larger than 4 MiB", shown(name)),
-            Some("split it into several files and use `import`; it was left unchanged"),
-        ),
-        FormatError::Changed => Failure::new(
-            Exit::Software,
-            format!("formatting `{}` would change its meaning", shown(name)),
-            Some("the file was left unchanged; please report this bug with the file"),
-        ),
-    }
+        FormatError::Oversized => {
+            let help = "check the path, or split the file and use `import`; it was left unchanged";
+            (Exit::Config, format!("`{name}` is larger than 4 MiB"), help)
+        }
+        FormatError::TooLarge => {
+            let help = "split it into several files and use `import`; it was left unchanged";
+            (Exit::Config, format!("`{name}` would be larger than 4 MiB"), help)
+        }
+        FormatError::Changed => {
+            let help = "the file was left unchanged; please report this bug with the file";
+            (
+                Exit::Software,
+                format!("formatting `{name}` would change its meaning"),
+                help,
+            )
+        }
+    };
+    Failure::new(exit, message, Some(help))
 }

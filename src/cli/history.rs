@@ -1,12 +1,11 @@
 //! `opsrun history`: past runs, or the details of one.
 //!
-//! Takes arguments, gives a table, the lines of a run, or JSON on stdout. Changes nothing.
 //! Invariant: the events of a run are shown with the same lines, and the same JSON, as while it ran.
 
 use super::args::HistoryArgs;
 use super::exit::{Exit, Failure};
 use super::file;
-use super::terminal::Terminal;
+use super::terminal::{Terminal, print};
 use crate::launch::history::{self, RunRecord};
 use crate::model::Model;
 use crate::report::run::history::{FORMAT, HistoryDocument, run_text, runs_text};
@@ -16,24 +15,19 @@ use crate::report::shared::output;
 
 pub fn run(args: &HistoryArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = file::model(&args.file, Some(&args.state), terminal)?;
-    let text = match &args.run {
+    match &args.run {
         None => all(args, &model, terminal)?,
-        Some(run) => one(run, args, &model, terminal)?,
-    };
-    output::to_stdout(&text)?;
+        Some(run) => output::to_stdout(&one(run, args, &model, terminal)?)?,
+    }
     Ok(Exit::Done.into())
 }
 
-fn all(args: &HistoryArgs, model: &Model, terminal: &Terminal) -> Result<String, Failure> {
-    let runs = history::runs(model, args.job.as_ref(), args.limit)?;
+fn all(args: &HistoryArgs, model: &Model, terminal: &Terminal) -> Result<(), Failure> {
     let document = HistoryDocument {
         format: FORMAT,
-        runs: runs.into_iter().map(Into::into).collect(),
+        runs: history::runs(model, args.job.as_ref(), args.limit)?,
     };
-    if args.json {
-        return Ok(output::json(&document)?);
-    }
-    Ok(match &args.job {
+    print(&document, args.json, |document| match &args.job {
         Some(job) if document.runs.is_empty() => format!("no runs of {job} yet\n"),
         _ => runs_text(&document.runs, model.ops.timezone, terminal.out),
     })
@@ -48,11 +42,9 @@ fn one(run: &str, args: &HistoryArgs, model: &Model, terminal: &Terminal) -> Res
         }
         (None, false) => runs_text(&[], model.ops.timezone, terminal.out),
         (Some(RunRecord { run, events }), false) => {
-            let detail = match terminal.detail {
-                Detail::Quiet => Detail::Quiet,
-                Detail::Normal | Detail::Verbose => Detail::Verbose,
-            };
-            run_text(&run.into(), &events, model.ops.timezone, terminal.out, detail)
+            let quiet = terminal.detail == Detail::Quiet;
+            let detail = if quiet { Detail::Quiet } else { Detail::Verbose };
+            run_text(&run, &events, model.ops.timezone, terminal.out, detail)
         }
     })
 }

@@ -8,7 +8,7 @@ use super::exit::{self, Exit, Failure};
 use super::terminal::Terminal;
 use crate::config::init::{CrontabOrigin, STARTER, TranslatedCrontab, crontab, names_users};
 use crate::config::{self, LoadError};
-use crate::launch;
+use crate::launch::{self, rewrite, write_new};
 use crate::path::shown;
 use crate::report::run::lines::Detail;
 use crate::report::shared::output;
@@ -19,31 +19,26 @@ use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 pub fn run(args: &InitArgs, terminal: &Terminal) -> Result<u8, Failure> {
+    let usage = |message, help| Err(Failure::new(Exit::Usage, message, Some(help)));
     let translated = match &args.from[..] {
         [] => None,
         [kind, rest @ ..] if kind == OsStr::new("crontab") => {
             let from = rest.first().map(Path::new);
             let text = read(from)?;
             if from.is_some() && !args.system && !args.no_system && names_users(&text, &users()) {
-                return Err(Failure::new(
-                    Exit::Usage,
+                return usage(
                     "the crontab seems to have a user column: every command starts with a user name".to_owned(),
-                    Some("add --system, as for /etc/crontab, or --no-system if these are programs"),
-                ));
+                    "add --system, as for /etc/crontab, or --no-system if these are programs",
+                );
             }
             Some(crontab(&text, &here(args.system)))
         }
         [kind, ..] => {
-            return Err(Failure::new(
-                Exit::Usage,
-                format!("cannot convert `{}`", shown(Path::new(kind))),
-                Some("use `--from crontab`, or `--from crontab FILE`"),
-            ));
+            let message = format!("cannot convert `{}`", shown(Path::new(kind)));
+            return usage(message, "use `--from crontab`, or `--from crontab FILE`");
         }
     };
-    let text = translated
-        .as_ref()
-        .map_or(STARTER, |translated| translated.text.as_str());
+    let text = translated.as_ref().map_or(STARTER, |done| done.text.as_str());
     if args.file == Path::new("-") {
         output::to_stdout(text)?;
     } else {
@@ -59,39 +54,32 @@ pub fn run(args: &InitArgs, terminal: &Terminal) -> Result<u8, Failure> {
 fn write(file: &Path, text: &str, force: bool, private: bool) -> Result<(), Failure> {
     if force {
         match config::text_of(file) {
-            Ok(old) => return Ok(launch::rewrite(file, &old, text.as_bytes())?),
+            Ok(old) => return Ok(rewrite(file, &old, text.as_bytes())?),
             Err(LoadError::Unreadable { source, .. }) if source.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error.into()),
         }
     }
     let mode = if private { 0o600 } else { 0o666 };
-    Ok(launch::write_new(file, text.as_bytes(), mode)?)
+    Ok(write_new(file, text.as_bytes(), mode)?)
 }
 
-/// From a file, from stdin, or from `crontab -l`.
 fn read(from: Option<&Path>) -> Result<Vec<u8>, Failure> {
-    match from {
-        None => Ok(launch::crontab(&exit::stop()?)?),
-        Some(path) => {
-            let stdin = path == Path::new("-");
-            let (name, bytes) = if stdin {
-                ("stdin".to_owned(), bounded(std::io::stdin().lock()))
-            } else {
-                (format!("`{}`", shown(path)), File::open(path).and_then(bounded))
-            };
-            let failure = |message| {
-                let help = "give the path of the crontab, or `-` for stdin";
-                Failure::new(Exit::NoInput, message, Some(help).filter(|_| !stdin))
-            };
-            match bytes {
-                Ok(bytes) if bytes.len() as u64 > MAX_CRONTAB_BYTES => {
-                    Err(failure(format!("{name} is larger than 4 MiB")))
-                }
-                Ok(bytes) => Ok(bytes),
-                Err(error) => Err(failure(format!("cannot read {name}: {error}"))),
-            }
-        }
-    }
+    let Some(path) = from else {
+        return Ok(launch::crontab(&exit::stop()?)?);
+    };
+    let stdin = path == Path::new("-");
+    let (name, bytes) = if stdin {
+        ("stdin".to_owned(), bounded(std::io::stdin().lock()))
+    } else {
+        (format!("`{}`", shown(path)), File::open(path).and_then(bounded))
+    };
+    let message = match bytes {
+        Ok(bytes) if bytes.len() as u64 <= MAX_CRONTAB_BYTES => return Ok(bytes),
+        Ok(_) => format!("{name} is larger than 4 MiB"),
+        Err(error) => format!("cannot read {name}: {error}"),
+    };
+    let help = "give the path of the crontab, or `-` for stdin";
+    Err(Failure::new(Exit::NoInput, message, Some(help).filter(|_| !stdin)))
 }
 
 const MAX_CRONTAB_BYTES: u64 = 4 * 1024 * 1024;
@@ -134,17 +122,15 @@ fn timezone() -> Option<String> {
 }
 
 fn summary(file: &Path, translated: Option<&TranslatedCrontab>) -> String {
-    let to = if file == Path::new("-") {
+    let stdout = file == Path::new("-");
+    let to = if stdout {
         String::new()
     } else {
         format!("{}: ", shown(file))
     };
     let Some(done) = translated else {
-        return if to.is_empty() {
-            to
-        } else {
-            format!("{to}written; to validate it, run `opsrun check`\n")
-        };
+        let written = format!("{to}written; to validate it, run `opsrun check`\n");
+        return if stdout { String::new() } else { written };
     };
     let targets = plural(done.targets as u64, "target", "targets");
     let left = match done.left as u64 {

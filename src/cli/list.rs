@@ -1,17 +1,15 @@
 //! `opsrun list`: the copies at the destinations.
 //!
-//! Takes an ops file or a destination, gives a table or JSON on stdout. Changes nothing.
 //! Invariant: an unreadable copy is listed with the reason.
 
 use super::args::ListArgs;
 use super::destination_notes;
 use super::exit::{Exit, Failure};
 use super::file::CopyLocation;
-use super::terminal::Terminal;
+use super::terminal::{Terminal, print};
 use crate::archive::{CatalogueCopy, CopyName};
 use crate::launch::copies::{self, CopyDirectory};
 use crate::report::copies::list::{CopyDocument, CopyState, FORMAT, ListDocument, copies_text};
-use crate::report::shared::output;
 use crate::units::plural;
 
 pub fn run(args: &ListArgs, terminal: &Terminal) -> Result<u8, Failure> {
@@ -22,18 +20,14 @@ pub fn run(args: &ListArgs, terminal: &Terminal) -> Result<u8, Failure> {
         format: FORMAT,
         copies: rows(&places, wanted),
     };
-    let text = if args.json {
-        output::json(&document)?
-    } else {
+    print(&document, args.json, |document| {
         copies_text(&document.copies, source.zone(), terminal.out)
-    };
-    output::to_stdout(&text)?;
+    })?;
     destination_notes::other_files(&places, wanted, terminal);
     let missing = destination_notes::missing(&source, wanted, terminal);
     Ok(if missing { Exit::Failed } else { Exit::Done }.into())
 }
 
-/// All copies, broken ones included.
 fn rows(places: &[CopyDirectory], wanted: Option<&str>) -> Vec<CopyDocument> {
     let mut rows = Vec::new();
     for place in places {
@@ -63,10 +57,8 @@ fn row(copy: &CatalogueCopy) -> CopyDocument {
         (None, true) => CopyState::Complete,
         (None, false) => {
             let first = manifest.incomplete.first().map(|missing| {
-                let path = missing
-                    .path
-                    .as_ref()
-                    .map_or_else(|| "the source".to_owned(), ToString::to_string);
+                let path = missing.path.as_ref().map(ToString::to_string);
+                let path = path.unwrap_or_else(|| "the source".to_owned());
                 format!(", first {path}: {}", missing.why)
             });
             let count = plural(manifest.incomplete_total, "entry is missing", "entries are missing");

@@ -7,7 +7,7 @@
 use super::args::{Cli, ManArgs};
 use super::exit::{Exit, Failure};
 use super::terminal::Terminal;
-use crate::launch;
+use crate::launch::{rewrite, write_new};
 use crate::path::shown;
 use crate::report::run::lines::Detail;
 use crate::report::shared::output;
@@ -20,9 +20,7 @@ use std::path::Path;
 pub fn run(args: &ManArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let pages = pages()?;
     let Some(dir) = &args.dir else {
-        for (_, page) in pages.iter().take(1) {
-            output::to_stdout(page)?;
-        }
+        output::to_stdout(pages.first().map_or("", |(_, page)| page))?;
         return Ok(Exit::Done.into());
     };
     std::fs::create_dir_all(dir).map_err(|error| unwritten(dir, &error))?;
@@ -38,18 +36,15 @@ pub fn run(args: &ManArgs, terminal: &Terminal) -> Result<u8, Failure> {
 
 fn unwritten(path: &Path, error: &std::io::Error) -> Failure {
     let message = format!("cannot write `{}`: {error}", shown(path));
-    Failure::new(
-        Exit::CannotWrite,
-        message,
-        Some("give a directory that you can write to"),
-    )
+    let help = "give a directory that you can write to";
+    Failure::new(Exit::CannotWrite, message, Some(help))
 }
 
 fn write(path: &Path, page: &str) -> Result<(), Failure> {
     match std::fs::read(path) {
         Ok(old) if old == page.as_bytes() => Ok(()),
-        Ok(old) => Ok(launch::rewrite(path, &old, page.as_bytes())?),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(launch::write_new(path, page.as_bytes(), 0o666)?),
+        Ok(old) => Ok(rewrite(path, &old, page.as_bytes())?),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(write_new(path, page.as_bytes(), 0o666)?),
         Err(error) => Err(unwritten(path, &error)),
     }
 }
@@ -59,11 +54,7 @@ fn pages() -> Result<Vec<(String, String)>, Failure> {
     let mut command = Cli::command().disable_help_subcommand(true);
     command.build();
     let commands = command.get_subcommands().filter(|command| !command.is_hide_set());
-    let mut pages = vec![page(&command)?];
-    for command in commands {
-        pages.push(page(command)?);
-    }
-    Ok(pages)
+    std::iter::once(&command).chain(commands).map(page).collect()
 }
 
 fn page(command: &Command) -> Result<(String, String), Failure> {

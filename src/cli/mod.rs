@@ -67,23 +67,20 @@ pub fn main() -> ExitCode {
 fn parse() -> Result<Cli, clap::Error> {
     let mut command = Cli::command();
     if std::env::var_os("OPSRUN_STATE_DIR").is_some_and(|value| value.is_empty()) {
-        for name in [
-            "plan", "apply", "serve", "status", "why", "history", "list", "verify", "restore",
-        ] {
-            let unset = |arg: clap::Arg| arg.env(None::<&'static str>);
-            command = command.mut_subcommand(name, |sub| sub.mut_arg("state_dir", unset));
-        }
-        command = command.mut_subcommand("alerts", |alerts| {
-            let unset = |arg: clap::Arg| arg.env(None::<&'static str>);
-            let unset = |sub: clap::Command| sub.mut_arg("state_dir", unset);
-            alerts.mut_subcommand("list", unset).mut_subcommand("replay", unset)
-        });
+        command = without_state_variable(command);
     }
     let matches = command.try_get_matches()?;
     Cli::from_arg_matches(&matches)
 }
 
-/// Prints help, version or a usage error.
+fn without_state_variable(command: clap::Command) -> clap::Command {
+    let unset = |arg: clap::Arg| match arg.get_id().as_str() {
+        "state_dir" => arg.env(None::<&'static str>),
+        _ => arg,
+    };
+    command.mut_args(unset).mut_subcommands(without_state_variable)
+}
+
 fn usage(error: &mut clap::Error) -> u8 {
     suggestions::add(error, std::env::args_os().skip(1));
     // A closed pipe is not an error.
@@ -125,7 +122,6 @@ fn run(cli: &Cli) -> u8 {
     })
 }
 
-/// `-v`: logs on stderr.
 fn log(verbose: u8) {
     let level = match verbose {
         0 => return,

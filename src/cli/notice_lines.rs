@@ -6,6 +6,7 @@
 use super::terminal::Terminal;
 use crate::daemon::clock::ClockStep;
 use crate::daemon::notice::{Notice, NoticeSubscriber};
+use crate::daemon::runs::{RunFailure, RunMessage};
 use crate::model::{JobName, Model};
 use crate::report::run::lines::{Detail, EventLines};
 use crate::report::schedule::why;
@@ -49,32 +50,31 @@ impl NoticePrinter {
                 reloaded,
             } => (normal, serving(model, *schedules, *reloaded)),
             Notice::Invalid { message, findings } => {
-                let text = format!("{findings}error: cannot reload the ops file: {message}\n");
+                let help = "  help: fix it; until then the current ops file stays in force";
                 (
                     always,
-                    text + "  help: fix it; until then the current ops file stays in force",
+                    format!("{findings}error: cannot reload the ops file: {message}\n{help}"),
                 )
             }
             Notice::Valid => (always, "the ops file is valid again".to_owned()),
-            Notice::Event { run, event } => {
+            Notice::Run(RunMessage::Event { run, event }) => {
                 if let Event::StepStarted { step } = event {
                     self.skipped.remove(&step.job());
                 }
                 let (style, detail) = (self.terminal.err, self.terminal.detail);
-                let lines = self.runs.entry((*run).to_owned());
+                let lines = self.runs.entry(run.clone());
                 let lines = lines.or_insert_with(|| EventLines::new(style, detail));
                 (always, lines.lines(event))
             }
-            Notice::RunFailed { run, message, help } => {
-                let text = output::failure_text(&format!("run {run}: {message}"), *help, self.terminal.err);
-                (always, text)
+            Notice::Run(RunMessage::Ended { run, failure }) => {
+                self.runs.remove(run);
+                let text = failure.as_ref().map(|RunFailure { message, help, .. }| {
+                    output::failure_text(&format!("run {run}: {message}"), help.as_deref(), self.terminal.err)
+                });
+                (always, text.unwrap_or_default())
             }
             Notice::Interrupted { run, message } => (always, format!("note     run {run} {message}")),
             Notice::Alerts(text) => (always, format!("warning: {text}")),
-            Notice::RunEnded { run } => {
-                self.runs.remove(*run);
-                (always, String::new())
-            }
             Notice::Skipped(decision) => {
                 let why = (decision.verdict, decision.reason.clone());
                 let before = self.skipped.insert(decision.job.clone(), why.clone());
@@ -85,7 +85,7 @@ impl NoticePrinter {
             Notice::ClockBehind(behind) => {
                 let behind = seconds(*behind);
                 let text = format!(
-                    "warning: the clock is {behind} before instants already decided; until it passes them, these \
+                    "warning: the clock is {behind} before scheduled times that were handled; until it passes them, these \
                      schedules run nothing"
                 );
                 (always, text)
@@ -115,11 +115,10 @@ impl NoticeSubscriber for NoticePrinter {
         if detail > self.terminal.detail {
             return;
         }
-        let time = if self.timed {
-            times::local(at, self.zone) + " "
-        } else {
-            String::new()
-        };
+        let time = self
+            .timed
+            .then(|| times::local(at, self.zone) + " ")
+            .unwrap_or_default();
         let lines = text.lines().map(|line| format!("{time}{line}\n"));
         output::to_stderr(&lines.collect::<String>());
     }
@@ -128,11 +127,8 @@ impl NoticeSubscriber for NoticePrinter {
 fn serving(model: &Model, schedules: usize, reloaded: bool) -> String {
     let what = if reloaded { "reloaded, serving" } else { "serving" };
     let schedules = plural(schedules as u64, "schedule", "schedules");
-    let mut text = format!(
-        "{what} {}: {schedules}, {}",
-        model.ops.name,
-        plural(model.jobs().count() as u64, "job", "jobs")
-    );
+    let jobs = plural(model.jobs().count() as u64, "job", "jobs");
+    let mut text = format!("{what} {}: {schedules}, {jobs}", model.ops.name);
     if model.jobs().all(|job| job.schedule().is_none()) {
         text += "\nwarning: no job has a schedule, so nothing will run; add `cron`, `every` or `schedule` to a job";
     }
@@ -152,18 +148,14 @@ pub(super) fn skipped_line(decision: &Decision) -> String {
         FiringVerdict::Dropped => "dropped",
     };
     let when = if decision.count == 1 && !decision.more {
-        at(decision.first.instant)
+        at(decision.first)
     } else {
         let more = if decision.more { "more than " } else { "" };
         let times = plural(decision.count, "time", "times");
-        format!("{more}{times}, {} to {}", at(decision.first.instant), at(decision.last))
+        format!("{more}{times}, {} to {}", at(decision.first), at(decision.last))
     };
-    format!(
-        "{word:<8} {}  by {} {when}: {}",
-        decision.job,
-        decision.first.schedule,
-        why::reason(decision.verdict.word(), &decision.reason)
-    )
+    let (job, schedule, reason) = (&decision.job, &decision.schedule, why::reason(decision));
+    format!("{word:<8} {job}  for {schedule} {when}: {reason}")
 }
 
 fn clock_step(step: ClockStep) -> String {

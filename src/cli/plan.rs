@@ -1,13 +1,12 @@
 //! `opsrun plan`: shows what apply would do.
 //!
-//! Takes arguments, gives the plan on stdout as text, JSON or a graph; with `--next`, the next scheduled runs. Changes
-//! nothing.
+//! With `--next`, the next scheduled runs. Changes nothing.
 //! Invariant: the plan is made by the same function as for apply.
 
 use super::args::{PlanArgs, PlanFormat};
 use super::exit::{self, Exit, Failure};
 use super::file;
-use super::terminal::Terminal;
+use super::terminal::{Terminal, print};
 use crate::daemon::timetable::Timetable;
 use crate::inspect::upcoming::upcoming;
 use crate::plan::Plan;
@@ -24,11 +23,9 @@ pub fn run(args: &PlanArgs, terminal: &Terminal) -> Result<u8, Failure> {
         None => args.files.then_some("--files"),
     };
     if let Some(flag) = conflict.filter(|_| args.is_graph()) {
-        return Err(Failure::new(
-            Exit::Usage,
-            format!("`{flag}` cannot be used with a graph format"),
-            Some(&format!("remove {flag}, or use --format text or json")),
-        ));
+        let message = format!("`{flag}` cannot be used with a graph format");
+        let help = format!("remove {flag}, or use --format text or json");
+        return Err(Failure::new(Exit::Usage, message, Some(&help)));
     }
     let model = file::model(&args.run.file, Some(&args.run.state), terminal)?;
     let zone = model.ops.timezone;
@@ -36,11 +33,8 @@ pub fn run(args: &PlanArgs, terminal: &Terminal) -> Result<u8, Failure> {
     if let Some(count) = args.next {
         let count = usize::from(count);
         let next = upcoming(&Timetable::new(&model), at.unwrap_or_else(clock::now), count, zone);
-        output::to_stdout(&if args.format() == PlanFormat::Json {
-            output::json(&next)?
-        } else {
-            upcoming_text(&next, count, terminal.out)
-        })?;
+        let json = args.format() == PlanFormat::Json;
+        print(&next, json, |next| upcoming_text(next, count, terminal.out))?;
         return Ok(Exit::Done.into());
     }
     let plan = launch::plan(&model, &args.run.request(), at, &exit::stop()?)?;
@@ -61,13 +55,9 @@ pub fn run(args: &PlanArgs, terminal: &Terminal) -> Result<u8, Failure> {
 }
 
 fn exit_code(plan: &Plan, detailed: bool) -> Exit {
-    if !detailed {
-        Exit::Done
-    } else if plan.refusals().next().is_some() {
-        Exit::Refused
-    } else if plan.deletions().0 > 0 {
-        Exit::Pending
-    } else {
-        Exit::Done
+    match (plan.refusals().next(), plan.deletions().0) {
+        (Some(_), _) if detailed => Exit::Refused,
+        (None, 1..) if detailed => Exit::Pending,
+        _ => Exit::Done,
     }
 }

@@ -1,6 +1,5 @@
 //! `opsrun restore`: restores files from copies.
 //!
-//! Takes paths or globs, an ops file or a destination, a time and a target directory; prints results as they come.
 //! Invariant: without `--force` no existing file is replaced.
 
 use super::args::{DEFAULT_FILE, RestoreArgs};
@@ -10,7 +9,7 @@ use super::file::CopyLocation;
 use super::terminal::Terminal;
 use crate::launch::copies::{self, CopySource};
 use crate::launch::restore::{self, RestoreRequest, RestoreResult};
-use crate::report::copies::results::{CopyResults, RestoredCopy};
+use crate::report::copies::results::CopyResults;
 use crate::report::run::progress::ProgressBars;
 use crate::report::shared::output;
 use std::path::Path;
@@ -38,40 +37,16 @@ pub fn run(args: &RestoreArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let mut failed = false;
     let mut each = |done: RestoreResult| {
         failed |= !done.restored.failed.is_empty();
-        bars.print(&results.restored(&copy_line(done)));
+        bars.print(&results.restored(&done.copy, &done.target, &done.restored, done.held_until));
     };
-    let unheld = restore::restore(&places, source.model(), &request, &stop, &bars, &mut each)?;
+    let missing = restore::restore(&places, source.model(), &request, &stop, &bars, &mut each)?;
     output::to_stderr(&results.all_restored());
-    if !unheld.is_empty() {
-        return Err(restore::none_holds(&unheld).into());
+    if !missing.is_empty() {
+        return Err(restore::no_copy_contains(&missing).into());
     }
-    Ok(match (failed, results.any_left()) {
+    Ok(match (failed, results.any_skipped()) {
         (true, _) => Exit::Failed.into(),
         (false, true) => Exit::Partial.into(),
         (false, false) => Exit::Done.into(),
     })
-}
-
-fn copy_line(done: RestoreResult) -> RestoredCopy {
-    let restored = done.restored;
-    let existing = restored.existing.iter().map(|path| {
-        let why = "another file exists; use --force to replace it".to_owned();
-        (path.to_string(), why)
-    });
-    let failed = restored
-        .failed
-        .iter()
-        .map(|(path, why)| (path.to_string(), why.clone()));
-    RestoredCopy {
-        copy: done.copy,
-        target: done.target,
-        files: restored.files,
-        bytes: restored.bytes,
-        links: restored.links,
-        dirs: restored.dirs,
-        already: restored.already,
-        left: failed.chain(existing).collect(),
-        notes: restored.notes,
-        held_until: done.held_until,
-    }
 }

@@ -1,6 +1,5 @@
 //! `opsrun serve`: runs the schedules until a signal stops it.
 //!
-//! Takes arguments, prints the notices of the daemon on stderr, one line each; gives the exit code of the signal.
 //! Invariant: an invalid file at the start exits with 78; later it is reported, and the current one stays in force.
 
 use super::args::{ServeArgs, command_line};

@@ -1,29 +1,24 @@
 //! `opsrun status`: the last result and the next run of every job.
 //!
-//! Takes an ops file, gives a table or JSON on stdout. Changes nothing.
 //! Invariant: exits with 1 if a job needs attention.
 
 use super::args::StatusArgs;
 use super::exit::{Exit, Failure};
 use super::file;
-use super::terminal::Terminal;
+use super::terminal::{Terminal, print};
 use crate::alert::outbox;
 use crate::clock;
 use crate::inspect::status::status;
 use crate::report::alerts::undelivered_text;
 use crate::report::schedule::status::status_text;
-use crate::report::shared::output;
 
 pub fn run(args: &StatusArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = file::model(&args.file, Some(&args.state), terminal)?;
     let now = clock::now();
     let status = status(&model, outbox::undelivered(&model)?, now)?;
-    let text = if args.json {
-        output::json(&status)?
-    } else {
-        let jobs = status_text(&status, model.ops.timezone, terminal.out);
+    print(&status, args.json, |status| {
+        let jobs = status_text(status, model.ops.timezone, terminal.out);
         jobs + &undelivered_text(&status.undelivered, now, terminal.out)
-    };
-    output::to_stdout(&text)?;
+    })?;
     Ok(if status.well { Exit::Done } else { Exit::Failed }.into())
 }

@@ -1,6 +1,5 @@
 //! Suggestions for commands and flags of other programs: `validate`, `run`, `apply --dry-run`, `check --json`.
 //!
-//! Takes a command line error and the arguments, adds a suggestion.
 //! Invariant: the error itself stays unchanged.
 
 use super::args::Cli;

@@ -1,13 +1,15 @@
 //! The properties of the terminal, and the level of detail.
 //!
-//! Takes the global flags, the environment and the three streams; gives styles, a width and the level of detail.
 //! Detected once, at the start.
 //! Invariant: a stream that is not a terminal gets no colour (unless requested), no bar and no wrapping.
 
-use super::args::{Color, Global};
+use super::args::Global;
+use super::exit::Failure;
 use crate::report::run::lines::Detail;
 use crate::report::run::progress::ProgressMode;
-use crate::report::shared::style::{ColorChoice, Style};
+use crate::report::shared::output;
+use crate::report::shared::style::Style;
+use serde::Serialize;
 use std::io::{IsTerminal, stderr, stdin, stdout};
 
 /// Width of findings without a terminal.
@@ -46,14 +48,9 @@ impl Prompt {
 
 impl Terminal {
     pub fn detect(global: &Global) -> Self {
-        let choice = match global.color {
-            Color::Auto => ColorChoice::Auto,
-            Color::Always => ColorChoice::Always,
-            Color::Never => ColorChoice::Never,
-        };
         let variable = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
         let (no_color, term) = (variable("NO_COLOR"), variable("TERM"));
-        let style = |terminal| Style::choose(choice, terminal, no_color.as_deref(), term.as_deref());
+        let style = |terminal| Style::new(global.color.is_on(terminal, no_color.as_deref(), term.as_deref()));
         let (out, err) = (stdout().is_terminal(), stderr().is_terminal());
         Self {
             out: style(out),
@@ -84,6 +81,12 @@ impl Terminal {
     pub fn err_page(&self) -> usize {
         self.err_width.unwrap_or(DEFAULT_WIDTH)
     }
+}
+
+/// Prints a document on stdout, as JSON or as text.
+pub fn print<T: Serialize>(document: &T, json: bool, text: impl FnOnce(&T) -> String) -> Result<(), Failure> {
+    let text = if json { output::json(document)? } else { text(document) };
+    Ok(output::to_stdout(&text)?)
 }
 
 fn columns(stream: &(impl IsTerminal + std::os::fd::AsFd)) -> Option<usize> {

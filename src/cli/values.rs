@@ -1,6 +1,5 @@
 //! The syntax of single values on the command line.
 //!
-//! Takes text, gives values. Called by clap, whose error names the flag.
 //! Invariant: durations have the syntax of the ops file.
 
 use crate::model::job::InvalidJobName;

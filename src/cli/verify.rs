@@ -1,6 +1,5 @@
 //! `opsrun verify`: reads copies back and compares them with their records.
 //!
-//! Takes an ops file or a destination, and a selection of copies; prints results as they come. Changes only the store.
 //! Invariant: exits with 1 if a copy is damaged.
 
 use super::args::VerifyArgs;
@@ -10,7 +9,7 @@ use super::file::CopyLocation;
 use super::terminal::Terminal;
 use crate::archive::CopyName;
 use crate::launch::copies::{self, CopyDirectory, Verification};
-use crate::report::copies::results::{CopyResults, VerifyResult};
+use crate::report::copies::results::CopyResults;
 use crate::report::run::progress::ProgressBars;
 use crate::report::shared::output;
 
@@ -23,12 +22,7 @@ pub fn run(args: &VerifyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let mut results = CopyResults::new(terminal.out, terminal.detail, source.zone());
     let mut failed: Option<Failure> = None;
     let mut each = |found: Verification| {
-        let line = results.verified(&VerifyResult {
-            copy: found.copy.to_string(),
-            records: found.holds.0,
-            bytes: found.holds.1,
-            damage: found.damage.clone(),
-        });
+        let line = results.verified(&found.copy.to_string(), found.contents, found.damage.as_deref());
         let printed = bars.hidden(|| output::to_stdout(&line)).map_err(Failure::from);
         let recorded = source.model().map_or(Ok(()), |model| copies::remember(model, &found));
         if let Err(failure) = printed.and(recorded.map_err(Failure::from)) {
@@ -37,13 +31,7 @@ pub fn run(args: &VerifyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     };
     copies::verify(&places, source.threads(args.threads), &stop, &bars, &mut each)?;
     for (copy, damage) in unusable(&places, args) {
-        let found = VerifyResult {
-            copy,
-            records: 0,
-            bytes: 0,
-            damage: Some(damage),
-        };
-        output::to_stdout(&results.verified(&found))?;
+        output::to_stdout(&results.verified(&copy, (0, 0), Some(&damage)))?;
     }
     output::to_stdout(&results.all_verified())?;
     if args.copy.is_none() {

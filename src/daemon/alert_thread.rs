@@ -13,7 +13,7 @@ use crate::signal::{Ring, Stop};
 use crate::store::Store;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -34,12 +34,15 @@ impl AlertThread {
         let work = {
             let (model, stop) = (Arc::clone(model), stop.clone());
             move || {
-                let log = |text: &str| report(&sender, &ring, text);
-                let vault = Arc::new(Vault::expecting(model.values()));
-                let channel_sender = ChannelSender::new(Arc::clone(&vault), stop.clone());
+                let log = |text: &str| {
+                    // The receiver may be gone.
+                    let _ = sender.send(text.to_owned());
+                    ring.ring();
+                };
+                let channels = ChannelSender::new(Vault::expecting(model.values()), stop.clone());
                 let sent = Store::open(&model.ops.state_dir)
                     .map_err(AlertError::from)
-                    .and_then(|store| outbox::send_until_stopped(&model, &store, &channel_sender, &vault, &stop, &log));
+                    .and_then(|store| outbox::send_until_stopped(&model, &store, &channels, &stop, &log));
                 if let Err(error) = sent {
                     log(&format!("alerts cannot be sent: {}", error_chain(&error)));
                 }
@@ -67,13 +70,12 @@ impl AlertThread {
         // The panic hook has reported a panic.
         let _ = self.thread.take().map(JoinHandle::join);
         let (sender, reports) = mpsc::channel();
-        let vault = Arc::new(Vault::expecting(model.values()));
-        let channel_sender = ChannelSender::new(Arc::clone(&vault), Stop::default());
+        let channels = ChannelSender::new(Vault::expecting(model.values()), Stop::default());
         let log = |text: &str| {
             // The receiver is still here.
             let _ = sender.send(text.to_owned());
         };
-        match outbox::send(model, &channel_sender, &vault, FINAL_TIME, &log) {
+        match outbox::send(model, &channels, FINAL_TIME, &log) {
             Ok(left) => {
                 let waiting: u64 = left.iter().map(|row| row.pending).sum();
                 if waiting > 0 {
@@ -93,10 +95,4 @@ impl Drop for AlertThread {
         // An attempt in progress ends by itself.
         self.stop.ask();
     }
-}
-
-fn report(sender: &Sender<String>, ring: &Ring, text: &str) {
-    // The receiver may be gone.
-    let _ = sender.send(text.to_owned());
-    ring.ring();
 }

@@ -8,7 +8,6 @@ use crate::clock::now;
 use crate::daemon::tick::{ActiveJobs, Tick, tick};
 use crate::daemon::timetable::Timetable;
 use crate::model::Overlap;
-use crate::store::schedules::{Agenda, TickRecord};
 use crate::store::{RunEnd, Store, StoreError};
 use chrono::{DateTime, Utc};
 
@@ -21,7 +20,7 @@ pub(super) fn take_turn(
     at: DateTime<Utc>,
     command: &str,
 ) -> Result<Option<Tick>, StoreError> {
-    let mut agenda: Agenda = store.agenda()?;
+    let mut agenda = store.agenda()?;
     let elsewhere;
     let active = if let Some(active) = active {
         active
@@ -34,8 +33,7 @@ pub(super) fn take_turn(
     for beginning in &mut tick.turn.runs {
         beginning.run = ulid::Ulid::new().to_string();
     }
-    let turn: &TickRecord = &tick.turn;
-    let taken = turn.is_empty() || store.record_tick(turn, command, now())?;
+    let taken = tick.turn.is_empty() || store.record_tick(&tick.turn, command, now())?;
     Ok(taken.then_some(tick))
 }
 

@@ -11,12 +11,13 @@ use crate::daemon::claim::take_turn;
 use crate::daemon::clock;
 use crate::daemon::notice::{Notice, NoticeSubscriber};
 use crate::daemon::reload::{FileChange, FileWatch, Reload};
-use crate::daemon::runs::{ActiveRuns, RunMessage, RunOptions};
+use crate::daemon::runs::{ActiveRuns, RunOptions};
 use crate::daemon::systemd::ServiceManager;
 use crate::daemon::timetable::Timetable;
 use crate::error_chain::error_chain;
 use crate::launch::{LaunchError, job_ends, mark_interrupted};
 use crate::model::Model;
+use crate::path::shown;
 use crate::run::{Outcome, State};
 use crate::secret::Vault;
 use crate::signal::Signals;
@@ -132,9 +133,8 @@ impl Daemon<'_> {
         }
     }
 
-    /// How long to sleep.
     fn pause(&self, changing: bool) -> Duration {
-        let mut pause = self.manager.beat.map_or(MAX_SLEEP, |beat| MAX_SLEEP.min(beat / 2));
+        let mut pause = self.manager.pause(MAX_SLEEP);
         if changing {
             pause = pause.min(RECHECK);
         }
@@ -146,24 +146,10 @@ impl Daemon<'_> {
         pause
     }
 
+    /// Reports what the runs did.
     fn handle_messages(&mut self) {
         while let Some(message) = self.runs.next_message() {
-            match message {
-                RunMessage::Event { run, event } => self.notify(&Notice::Event {
-                    run: &run,
-                    event: &event,
-                }),
-                RunMessage::Ended { run, failure } => {
-                    if let Some(failure) = failure {
-                        self.notify(&Notice::RunFailed {
-                            run: &run,
-                            message: &failure.message,
-                            help: failure.help.as_deref(),
-                        });
-                    }
-                    self.notify(&Notice::RunEnded { run: &run });
-                }
-            }
+            self.notify(&Notice::Run(&message));
         }
     }
 
@@ -181,35 +167,37 @@ impl Daemon<'_> {
         self.watch.read_now();
         match (self.reload)() {
             Reload::Valid(model) if model.ops.state_dir != self.model.ops.state_dir => {
-                let message = format!(
-                    "it moves the state from `{}` to `{}`; restart opsrun for that",
-                    crate::path::shown(&self.model.ops.state_dir),
-                    crate::path::shown(&model.ops.state_dir),
+                let (from, to) = (shown(&self.model.ops.state_dir), shown(&model.ops.state_dir));
+                self.refuse(
+                    format!("it moves the state from `{from}` to `{to}`; restart opsrun for that"),
+                    "",
                 );
-                self.refuse(message, "");
             }
             Reload::Valid(model) => {
                 if self.invalid.take().is_some() {
                     self.notify(&Notice::Valid);
                     self.config = Some(valid_file());
                 }
-                let changed = model.ops.digest != self.model.ops.digest;
-                if changed || requested {
-                    self.timetable = Timetable::new(&model);
-                    if model.ops.files != self.model.ops.files {
-                        self.watch = FileWatch::new(&model.ops.files);
-                    }
-                    self.model = Arc::from(model);
-                    // Its channels may have changed.
-                    self.alert_thread = None;
-                    self.alerted = None;
-                    self.serving(true);
+                if requested || model.ops.digest != self.model.ops.digest {
+                    self.replace_model(model);
                 }
             }
             Reload::Invalid { message, findings } => self.refuse(message, &findings),
         }
         self.manager.ready();
         false
+    }
+
+    fn replace_model(&mut self, model: Box<Model>) {
+        self.timetable = Timetable::new(&model);
+        if model.ops.files != self.model.ops.files {
+            self.watch = FileWatch::new(&model.ops.files);
+        }
+        self.model = Arc::from(model);
+        // Its channels may have changed.
+        self.alert_thread = None;
+        self.alerted = None;
+        self.serving(true);
     }
 
     fn refuse(&mut self, message: String, findings: &str) {
@@ -219,10 +207,8 @@ impl Daemon<'_> {
                 findings,
             });
             self.config = Some(Outcome {
-                state: State::Failed,
-                summary: message.clone(),
                 help: Some("fix it; until then the current ops file stays in force".to_owned()),
-                details: Vec::new(),
+                ..Outcome::new(State::Failed, message.as_str())
             });
             self.invalid = Some(message);
         }
@@ -275,32 +261,29 @@ impl Daemon<'_> {
         }
     }
 
+    /// Settles what an earlier process did not finish.
+    fn open_store(&mut self) -> Result<Store, StoreError> {
+        let store = Store::open(&self.model.ops.state_dir)?;
+        job_ends::lost_attempts(&self.model, &store)?;
+        let vault = Vault::expecting(self.model.values());
+        for (run, message) in mark_interrupted(&self.model, &store, &vault)? {
+            let (run, message) = (run.as_str(), message.as_str());
+            self.notify(&Notice::Interrupted { run, message });
+        }
+        Ok(store)
+    }
+
     fn start_due(&mut self) -> Result<(), StoreError> {
-        let store = if let Some(store) = self.store.take() {
-            store
-        } else {
-            let store = Store::open(&self.model.ops.state_dir)?;
-            job_ends::lost_attempts(&self.model, &store)?;
-            let vault = Vault::expecting(self.model.values());
-            for (run, message) in mark_interrupted(&self.model, &store, &vault)? {
-                self.notify(&Notice::Interrupted {
-                    run: &run,
-                    message: &message,
-                });
-            }
-            store
+        let store = match self.store.take() {
+            Some(store) => store,
+            None => self.open_store()?,
         };
         let store = self.store.insert(store);
         self.runs.write_ends(&self.model, store);
         for _ in 0..MAX_TICKS {
             let at = now();
-            let taken = take_turn(
-                &self.timetable,
-                store,
-                Some(&self.runs.active_jobs()),
-                at,
-                &self.options.command,
-            )?;
+            let active = self.runs.active_jobs();
+            let taken = take_turn(&self.timetable, store, Some(&active), at, &self.options.command)?;
             let Some(tick) = taken else { continue };
             self.wake = tick.wake;
             for beginning in &tick.turn.runs {
@@ -362,8 +345,7 @@ impl Daemon<'_> {
                 break;
             }
             self.manager.alive();
-            self.signals
-                .wait(self.manager.beat.map_or(MAX_SLEEP, |beat| MAX_SLEEP.min(beat / 2)));
+            self.signals.wait(self.manager.pause(MAX_SLEEP));
         }
         if let Some(store) = &self.store {
             self.runs.write_ends(&self.model, store);
@@ -396,10 +378,5 @@ impl Daemon<'_> {
 }
 
 fn valid_file() -> Outcome {
-    Outcome {
-        state: State::Ok,
-        summary: "the ops file is valid".to_owned(),
-        help: None,
-        details: Vec::new(),
-    }
+    Outcome::new(State::Ok, "the ops file is valid")
 }

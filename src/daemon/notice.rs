@@ -1,11 +1,11 @@
 //! What the daemon reports, as values.
 //!
-//! Given to a [`NoticeSubscriber`], which prints lines; alerts are made from some of it.
+//! Given to a [`NoticeSubscriber`], which prints lines.
 //! Invariant: a problem is reported when it begins and when it is over, not each time that it is found again.
 
 use crate::daemon::clock::ClockStep;
+use crate::daemon::runs::RunMessage;
 use crate::model::Model;
-use crate::run::Event;
 use crate::store::schedules::Decision;
 use chrono::{DateTime, Utc};
 use std::time::Duration;
@@ -26,16 +26,7 @@ pub enum Notice<'a> {
     },
     /// The ops file is valid again.
     Valid,
-    Event {
-        run: &'a str,
-        event: &'a Event,
-    },
-    /// A run could not be carried out.
-    RunFailed {
-        run: &'a str,
-        message: &'a str,
-        help: Option<&'a str>,
-    },
+    Run(&'a RunMessage),
     /// A run of an earlier process was interrupted.
     Interrupted {
         run: &'a str,
@@ -43,9 +34,6 @@ pub enum Notice<'a> {
     },
     /// About the delivery of alerts.
     Alerts(&'a str),
-    RunEnded {
-        run: &'a str,
-    },
     /// A job was due and is not run now.
     Skipped(&'a Decision),
     Clock(ClockStep),

@@ -6,7 +6,7 @@
 
 use crate::daemon::claim::take_turn;
 use crate::daemon::timetable::Timetable;
-use crate::launch::{self, Apply, ClaimedRun, LaunchError, job_ends};
+use crate::launch::{self, Apply, LaunchError, job_ends};
 use crate::model::Model;
 use crate::plan::{Plan, RunRequest};
 use crate::run::{Event, Progress, Record as _};
@@ -51,30 +51,20 @@ pub fn run_due(
                 only: beginning.jobs.iter().map(|decision| decision.job.to_string()).collect(),
                 ..RunRequest::default()
             };
-            let claimed = ClaimedRun {
-                run: beginning.run.clone(),
-                occurrences: beginning.occurrences,
-            };
-            let options = Apply {
-                claimed: Some(claimed),
+            let mut options = options.clone();
+            options.claimed = Some(beginning.clone());
+            if options.lock_wait.is_zero() {
                 // No other process will run what is claimed: wait for any lock.
-                lock_wait: Some(options.lock_wait)
-                    .filter(|wait| !wait.is_zero())
-                    .unwrap_or(Duration::MAX),
-                ..options.clone()
-            };
+                options.lock_wait = Duration::MAX;
+            }
             done.runs += 1;
             // The other runs are claimed as well: they follow even if this one fails.
             let exit = match launch::apply(model, &request, &options, confirm, sink, progress) {
                 Ok(exit) => exit,
                 Err(error) => {
-                    let exit = options
-                        .stop
-                        .signal()
-                        .map_or_else(|| error.exit_code(), |signal| 128 + signal);
-                    store
-                        .journal(&beginning.run)
-                        .record(&Event::RunFinished { exit, millis: 0 })?;
+                    let exit = options.exit_code_of(&error);
+                    let finished = Event::RunFinished { exit, millis: 0 };
+                    store.journal(&beginning.run).record(&finished)?;
                     done.failures.push(error);
                     exit
                 }

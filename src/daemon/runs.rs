@@ -5,7 +5,7 @@
 //! Invariant: a run that was begun is also ended in the store, even if its thread fails, as soon as the store is writable.
 
 use crate::daemon::tick::ActiveJobs;
-use crate::launch::{self, Apply, ClaimedRun, LaunchError};
+use crate::launch::{self, Apply};
 use crate::model::{JobName, Model, StepName};
 use crate::plan::RunRequest;
 use crate::run::{Event, Outcome, Progress, State};
@@ -95,15 +95,13 @@ impl ActiveRuns {
             ..RunRequest::default()
         };
         let jobs = request.jobs(model).unwrap_or_default();
-        let left = jobs.into_iter().map(|job| (job, false));
-        let (stop, left) = (Stop::new(), left.collect());
         let mut running = ActiveRun {
             stop: Stop::default(),
             due,
-            left,
+            left: jobs.into_iter().map(|job| (job, false)).collect(),
             thread: None,
         };
-        let begun = stop.and_then(|stop| {
+        let begun = Stop::new().and_then(|stop| {
             running.stop = stop.clone();
             let apply = Apply {
                 threads: options.threads,
@@ -111,10 +109,7 @@ impl ActiveRuns {
                 lock_wait: Duration::MAX,
                 command: options.command.clone(),
                 stop,
-                claimed: Some(ClaimedRun {
-                    run: run.clone(),
-                    occurrences: beginning.occurrences.clone(),
-                }),
+                claimed: Some(beginning.clone()),
             };
             let (model, sender, ring) = (Arc::clone(model), self.sender.clone(), self.ring.clone());
             let (name, run) = (format!("run {run}"), run.clone());
@@ -128,16 +123,13 @@ impl ActiveRuns {
         match begun {
             Ok(thread) => running.thread = Some(thread),
             Err(error) => {
-                let failure = RunFailure {
+                let failure = Some(RunFailure {
                     exit: 1,
                     message: format!("cannot start a run: {error}"),
                     help: Some("the limit of threads or open files is reached; raise it".to_owned()),
-                };
-                let ended = RunMessage::Ended {
-                    run: run.clone(),
-                    failure: Some(failure),
-                };
-                let _ = self.sender.send(ended);
+                });
+                let run = run.clone();
+                let _ = self.sender.send(RunMessage::Ended { run, failure });
                 self.ring.ring();
             }
         }
@@ -201,27 +193,24 @@ impl ActiveRuns {
 
     /// Writes the ends that could not be written yet.
     pub fn write_ends(&mut self, model: &Model, store: &Store) {
-        self.unwritten.retain(|run, end| {
-            let written = launch::not_done(model, store, run, &end.steps, &end.outcome, end.exit);
-            written.is_err()
-        });
+        self.unwritten
+            .retain(|run, end| launch::not_done(model, store, run, &end.steps, &end.outcome, end.exit).is_err());
     }
 }
 
 impl ActiveRun {
     fn unwritten(&self, failure: &RunFailure) -> UnwrittenEnd {
         let left = self.due.iter().filter(|job| self.left.contains_key(job));
+        let state = if self.stop.asked() {
+            State::Interrupted
+        } else {
+            State::Failed
+        };
         UnwrittenEnd {
             steps: left.filter_map(|job| job.steps().pop()).collect(),
             outcome: Outcome {
-                state: if self.stop.asked() {
-                    State::Interrupted
-                } else {
-                    State::Failed
-                },
-                summary: failure.message.clone(),
                 help: failure.help.clone(),
-                details: Vec::new(),
+                ..Outcome::new(state, failure.message.as_str())
             },
             exit: failure.exit,
         }
@@ -250,17 +239,18 @@ fn run_one(
     ring: &Ring,
 ) -> Option<RunFailure> {
     let mut sink = |event: &Event| {
-        let event = RunMessage::Event {
-            run: run.to_owned(),
-            event: event.clone(),
-        };
-        let _ = sender.send(event);
+        let (run, event) = (run.to_owned(), event.clone());
+        let _ = sender.send(RunMessage::Event { run, event });
         ring.ring();
     };
     let work = || launch::apply(model, request, options, &mut |_| true, &mut sink, &NoProgress);
     match panic::catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(_)) => None,
-        Ok(Err(error)) => Some(failure(&error, &options.stop)),
+        Ok(Err(error)) => Some(RunFailure {
+            exit: options.exit_code_of(&error),
+            message: crate::error_chain::error_chain(&error),
+            help: error.help(),
+        }),
         Err(_) => Some(RunFailure {
             exit: 70,
             message: "an internal error ended the run".to_owned(),
@@ -269,21 +259,6 @@ fn run_one(
     }
 }
 
-fn failure(error: &LaunchError, stop: &Stop) -> RunFailure {
-    RunFailure {
-        // A signal may have ended the wait for a lock.
-        exit: stop.signal().map_or_else(|| error.exit_code(), |signal| 128 + signal),
-        message: crate::error_chain::error_chain(error),
-        help: error.help(),
-    }
-}
-
 struct NoProgress;
 
-impl Progress for NoProgress {
-    fn begin(&self, _: usize, _: &str, _: u64, _: u64) {}
-
-    fn advance(&self, _: usize, _: u64, _: u64) {}
-
-    fn end(&self, _: usize) {}
-}
+impl Progress for NoProgress {}

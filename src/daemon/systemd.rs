@@ -10,7 +10,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct ServiceManager {
     /// Interval of the watchdog notification: half of its timeout.
-    pub beat: Option<Duration>,
+    beat: Option<Duration>,
     last: Stopwatch,
     status: String,
 }
@@ -39,6 +39,11 @@ impl ServiceManager {
         send(&[NotifyState::Stopping]);
     }
 
+    /// How long to wait at most, so that the watchdog is notified in time.
+    pub fn pause(&self, longest: Duration) -> Duration {
+        self.beat.map_or(longest, |beat| longest.min(beat / 2))
+    }
+
     /// Sends the status line if it changed.
     pub fn status(&mut self, status: String) {
         if status != self.status {
@@ -58,9 +63,7 @@ impl ServiceManager {
 
 fn send(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
-        tracing::debug!(
-            error = &error as &dyn std::error::Error,
-            "cannot notify the service manager"
-        );
+        let error = &error as &dyn std::error::Error;
+        tracing::debug!(error, "cannot notify the service manager");
     }
 }

@@ -92,10 +92,13 @@ pub fn tick(timetable: &Timetable, agenda: &Agenda, active: &ActiveJobs, now: Da
         }
     }
     for (_, group) in std::mem::take(&mut builder.groups) {
-        builder.tick.turn.runs.extend(group.into_runs());
+        builder.tick.turn.runs.extend(into_runs(group));
     }
     builder.tick
 }
+
+/// Jobs that start for one instant.
+type InstantGroup<'a> = Vec<(&'a ScheduledJob, Decision)>;
 
 struct TickBuilder<'a> {
     agenda: &'a Agenda,
@@ -114,9 +117,8 @@ impl<'a> TickBuilder<'a> {
     fn queued(&mut self, due: Option<&'a ScheduledJob>, job: &JobName, waiting: &Occurrence) {
         let Some(due) = due else {
             self.tick.turn.unqueue.push(job.clone());
-            let reason = "it was queued, and the ops file no longer schedules it".to_owned();
-            let decision = one(job, waiting, FiringVerdict::Dropped, reason);
-            return self.tick.turn.decisions.push(decision);
+            let reason = "it was queued, and the ops file no longer schedules it";
+            return self.decide(job, waiting, FiringVerdict::Dropped, reason);
         };
         if self.active.runs(job) == 0 {
             self.tick.turn.unqueue.push(job.clone());
@@ -180,7 +182,7 @@ impl<'a> TickBuilder<'a> {
             let why = if on_time {
                 "it was due"
             } else {
-                "it catches up a missed instant"
+                "it catches up a missed run"
             };
             let occurrence = Occurrence {
                 schedule: name.clone(),
@@ -213,7 +215,7 @@ impl<'a> TickBuilder<'a> {
             return self.admit(due, occurrence, why);
         }
         let mut decisions = self.tick.turn.decisions.iter().rev();
-        let same = decisions.find(|other| backup == Some(&other.job) && other.first == *occurrence);
+        let same = decisions.find(|other| backup == Some(&other.job) && other.occurrence() == *occurrence);
         let copy = same.map(|other| one(&due.job, occurrence, other.verdict, other.reason.clone()));
         self.tick.turn.decisions.extend(copy);
     }
@@ -233,9 +235,8 @@ impl<'a> TickBuilder<'a> {
             }
             Overlap::Replace => {
                 if let Some(waits) = waits {
-                    let reason = "a newer instant replaced it before it could start".to_owned();
-                    let older = one(job, waits, FiringVerdict::SkippedOverlap, reason);
-                    self.tick.turn.decisions.push(older);
+                    let reason = "a newer run replaced it before it could start";
+                    self.decide(job, waits, FiringVerdict::SkippedOverlap, reason);
                 }
                 self.tick.turn.queue.push((job.clone(), occurrence.clone()));
                 self.tick.replaced.insert(job.clone());
@@ -249,36 +250,32 @@ impl<'a> TickBuilder<'a> {
             }
             Overlap::Allow => (FiringVerdict::SkippedOverlap, "too many of its runs are active"),
         };
-        let decision = one(job, occurrence, verdict, reason.to_owned());
-        self.tick.turn.decisions.push(decision);
+        self.decide(job, occurrence, verdict, reason);
     }
 
     /// Runs it, unless it is paused or in back-off.
     fn admit(&mut self, due: &'a ScheduledJob, occurrence: &Occurrence, why: &str) {
-        let refused = match (&due.paused, self.closed_gate(due, occurrence.instant)) {
-            (Some(reason), _) => Some((FiringVerdict::Paused, reason.clone())),
-            (None, Err(reason)) => Some((FiringVerdict::BackedOff, reason)),
+        match (&due.paused, self.closed_gate(due, occurrence.instant)) {
+            (Some(reason), _) => self.decide(&due.job, occurrence, FiringVerdict::Paused, reason),
+            (None, Err(reason)) => self.decide(&due.job, occurrence, FiringVerdict::BackedOff, &reason),
             (None, Ok(tries)) => {
-                let why = tries
-                    .first()
-                    .map_or_else(|| why.to_owned(), |_| format!("{why}; one attempt after a back-off"));
-                for target in tries {
-                    self.probing.insert(target, occurrence.instant);
-                }
+                let after = if tries.is_empty() {
+                    ""
+                } else {
+                    "; one attempt after a back-off"
+                };
+                let decision = one(&due.job, occurrence, FiringVerdict::Ran, format!("{why}{after}"));
+                self.probing
+                    .extend(tries.into_iter().map(|target| (target, occurrence.instant)));
                 self.started.insert(due.job.clone());
-                let decision = one(&due.job, occurrence, FiringVerdict::Ran, why);
-                self.groups
-                    .entry(occurrence.instant)
-                    .or_default()
-                    .jobs
-                    .push((due, decision));
-                None
+                self.groups.entry(occurrence.instant).or_default().push((due, decision));
             }
-        };
-        if let Some((verdict, reason)) = refused {
-            let decision = one(&due.job, occurrence, verdict, reason);
-            self.tick.turn.decisions.push(decision);
         }
+    }
+
+    fn decide(&mut self, job: &JobName, occurrence: &Occurrence, verdict: FiringVerdict, reason: &str) {
+        let decision = one(job, occurrence, verdict, reason.to_owned());
+        self.tick.turn.decisions.push(decision);
     }
 
     /// The targets to try once more, or why one of them is in back-off.
@@ -324,49 +321,38 @@ impl<'a> TickBuilder<'a> {
     }
 }
 
-/// Jobs that start for one instant.
-#[derive(Default)]
-struct InstantGroup<'a> {
-    jobs: Vec<(&'a ScheduledJob, Decision)>,
-}
-
-impl InstantGroup<'_> {
-    /// One run, and one more for every target that may be replaced, with the jobs that need it: stopping that one
-    /// stops nothing else.
-    fn into_runs(self) -> Vec<ScheduledRun> {
-        let mut rest = self.jobs;
-        let mut parts = Vec::new();
-        let replaceable: Vec<JobName> = rest
-            .iter()
-            .filter(|(due, _)| due.overlap == Overlap::Replace)
-            .map(|(due, _)| due.job.clone())
-            .collect();
-        for target in replaceable {
-            let (part, others) = rest.into_iter().partition(|(due, _)| due.brings.contains(&target));
-            rest = others;
-            parts.push(part);
-        }
-        parts.insert(0, rest);
-        parts
-            .into_iter()
-            .filter(|part: &Vec<_>| !part.is_empty())
-            .map(|part| {
-                let jobs: Vec<Decision> = part.into_iter().map(|(_, decision)| decision).collect();
-                let occurrences: BTreeSet<Occurrence> = jobs.iter().map(|job| job.first.clone()).collect();
-                ScheduledRun {
-                    run: String::new(),
-                    occurrences: occurrences.into_iter().collect(),
-                    jobs,
-                }
-            })
-            .collect()
+/// One run, and one more for every target that may be replaced, with the jobs that need it: stopping that one stops
+/// nothing else.
+fn into_runs(group: InstantGroup<'_>) -> impl Iterator<Item = ScheduledRun> {
+    let mut rest = group;
+    let mut parts = Vec::new();
+    let replaceable: Vec<JobName> = rest
+        .iter()
+        .filter(|(due, _)| due.overlap == Overlap::Replace)
+        .map(|(due, _)| due.job.clone())
+        .collect();
+    for target in replaceable {
+        let (part, others) = rest.into_iter().partition(|(due, _)| due.brings.contains(&target));
+        rest = others;
+        parts.push(part);
     }
+    parts.insert(0, rest);
+    parts.into_iter().filter(|part| !part.is_empty()).map(|part| {
+        let jobs: Vec<Decision> = part.into_iter().map(|(_, decision)| decision).collect();
+        let occurrences: BTreeSet<Occurrence> = jobs.iter().map(Decision::occurrence).collect();
+        ScheduledRun {
+            run: String::new(),
+            occurrences: occurrences.into_iter().collect(),
+            jobs,
+        }
+    })
 }
 
 fn one(job: &JobName, occurrence: &Occurrence, verdict: FiringVerdict, reason: String) -> Decision {
     Decision {
         job: job.clone(),
-        first: occurrence.clone(),
+        schedule: occurrence.schedule.clone(),
+        first: occurrence.instant,
         last: occurrence.instant,
         count: 1,
         more: false,
@@ -378,10 +364,8 @@ fn one(job: &JobName, occurrence: &Occurrence, verdict: FiringVerdict, reason: S
 fn missed(job: &JobName, schedule: &str, skipped: &Skipped) -> Decision {
     Decision {
         job: job.clone(),
-        first: Occurrence {
-            schedule: schedule.to_owned(),
-            instant: skipped.first,
-        },
+        schedule: schedule.to_owned(),
+        first: skipped.first,
         last: skipped.last,
         count: skipped.count,
         more: skipped.more,

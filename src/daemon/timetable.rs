@@ -54,10 +54,8 @@ impl Timetable {
                 jitter: schedule.jitter_of(&model.ops.name),
                 jobs: own.map(|job| scheduled(&job, None)).collect(),
             };
-            let backups = model
-                .backups
-                .iter()
-                .filter(|b| b.job.schedule.as_ref() == Some(&schedule.name));
+            let backups = model.backups.iter();
+            let backups = backups.filter(|b| b.job.schedule.as_ref() == Some(&schedule.name));
             for (backup, retention) in backups.flat_map(|b| model.retentions_of(&b.name).map(move |r| (b, r))) {
                 if retention.job.schedule.is_none() {
                     let along = Job::Backup(backup).name();
@@ -66,22 +64,16 @@ impl Timetable {
             }
             entry
         };
+        let entries = model.schedules.iter().map(entry);
         Self {
             ops: model.ops.name.clone(),
-            entries: model
-                .schedules
-                .iter()
-                .map(entry)
-                .filter(|entry| !entry.jobs.is_empty())
-                .collect(),
+            entries: entries.filter(|entry| !entry.jobs.is_empty()).collect(),
         }
     }
 
     pub fn job(&self, job: &JobName) -> Option<&ScheduledJob> {
-        self.entries
-            .iter()
-            .flat_map(|entry| &entry.jobs)
-            .find(|scheduled| scheduled.job == *job)
+        let mut jobs = self.entries.iter().flat_map(|entry| &entry.jobs);
+        jobs.find(|scheduled| scheduled.job == *job)
     }
 }
 

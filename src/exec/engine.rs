@@ -7,12 +7,13 @@
 //! After a stop, no step begins, and the loop ends with the steps under way.
 
 use super::action::{self, Context, Ended, Slots, StepAbort};
-use super::order::Order;
 use super::recorder::{Journal, Recorder, Shared};
 use super::survey::World;
 use super::{RunSettings, locked};
 use crate::model::StepName;
-use crate::plan::{Action, Plan, Step, StepId, guards};
+use crate::plan::guards::Guard;
+use crate::plan::order::Order;
+use crate::plan::{Action, Plan, Step, StepId};
 use crate::run::{Event, Outcome, Progress, RecordError, State, Status};
 use crate::secret::Vault;
 use futures_util::stream::FuturesUnordered;
@@ -90,18 +91,6 @@ impl Drop for Busy<'_> {
     }
 }
 
-/// A step that is shown as under way.
-struct Shown<'a> {
-    progress: &'a dyn Progress,
-    step: StepId,
-}
-
-impl Drop for Shown<'_> {
-    fn drop(&mut self) {
-        self.progress.end(self.step);
-    }
-}
-
 /// What all steps of one run share.
 struct Run<'a, 'j> {
     plan: &'a Plan,
@@ -125,7 +114,8 @@ impl Run<'_, '_> {
                 outcome: action::outcome(State::Paused, "paused in the ops file, or needs a job that is"),
             });
         }
-        let mut order = Order::of(self.plan);
+        let steps = self.plan.steps().iter();
+        let mut order = Order::new(steps.map(|step| [&step.needs[..], &step.after[..]].concat()));
         let mut under_way = FuturesUnordered::new();
         let mut broken = None;
         loop {
@@ -208,46 +198,26 @@ impl Run<'_, '_> {
         }
         let again = self.again(planned);
         let step: &Step = again.as_deref().unwrap_or(planned);
-        let context = Context {
-            plan: self.plan,
-            step,
-            world: self.world,
-            recorder: self.recorder,
-            progress: self.progress,
-            how: self.how,
-            slots: &self.slots,
-            secrets: self.secrets,
-            busy: &self.busy,
-        };
+        let context = self.context(step);
+        let name = step.name.to_string();
         match &step.action {
             Action::Check(check) => {
-                let _shown = self.shown(step);
+                let _shown = context.show(&name, 0, 0);
                 action::check::run(&context, check).await
             }
             Action::Target(target) => {
-                let _shown = self.shown(step);
+                let _shown = context.show(&name, 0, 0);
                 action::target::run(&context, target).await
             }
             Action::Backup(_) | Action::Verify(_) | Action::Cleanup(_) => {
                 let step = again.clone();
-                in_thread(scope, move || self.files(planned, step.as_deref())).await?
+                in_thread(scope, move || self.files(step.as_deref().unwrap_or(planned))).await?
             }
         }
     }
 
-    /// Shows a step of unknown length as under way, until the result is dropped.
-    fn shown(&self, step: &Step) -> Shown<'_> {
-        self.progress.begin(step.id, &step.name.to_string(), 0, 0);
-        Shown {
-            progress: self.progress,
-            step: step.id,
-        }
-    }
-
-    /// The steps that work with files, in a thread of their own.
-    fn files(&self, planned: &Step, again: Option<&Step>) -> Ended {
-        let step = again.unwrap_or(planned);
-        let context = Context {
+    fn context<'c>(&'c self, step: &'c Step) -> Context<'c> {
+        Context {
             plan: self.plan,
             step,
             world: self.world,
@@ -257,7 +227,12 @@ impl Run<'_, '_> {
             slots: &self.slots,
             secrets: self.secrets,
             busy: &self.busy,
-        };
+        }
+    }
+
+    /// The steps that work with files, in a thread of their own.
+    fn files(&self, step: &Step) -> Ended {
+        let context = self.context(step);
         let _busy = Busy::new(&self.busy);
         match &step.action {
             Action::Backup(backup) => action::backup::run(&context, backup),
@@ -280,19 +255,20 @@ impl Run<'_, '_> {
     fn before(&self, step: &Step, again: bool) -> Option<Outcome> {
         let blocked = || {
             let (name, state) = self.unmet(step)?;
-            let word = state.map_or("not done", State::word);
-            Some(action::outcome(State::Blocked, format!("{name} is {word}")))
+            let state = state.map_or_else(|| "is not done".to_owned(), State::predicate);
+            Some(action::outcome(State::Blocked, format!("{name} {state}")))
         };
         let refused = || {
             let refusal = step.refusals.first()?;
-            let unwritable = refusal.guard == guards::name::UNWRITABLE;
-            let more = step.refusals.iter().skip(1);
-            Some(Outcome {
-                state: if unwritable { State::NoSpace } else { State::Refused },
-                summary: refusal.message.clone(),
-                help: Some(refusal.help.clone()),
-                details: more.map(|r| format!("{}; {}", r.message, r.help)).collect(),
-            })
+            let unwritable = refusal.guard == Guard::Unwritable;
+            let state = if unwritable { State::NoSpace } else { State::Refused };
+            let more = step
+                .refusals
+                .iter()
+                .skip(1)
+                .map(|r| format!("{}; {}", r.message, r.help));
+            let outcome = action::outcome(state, refusal.message.clone()).with_help(refusal.help.clone());
+            Some(outcome.with_details(more.collect()))
         };
         let stopped = || {
             let signal = self.how.stop.signal();
@@ -336,10 +312,8 @@ async fn in_thread<'s, T: Send + 's>(
     }
     // The panic's own words were written by its hook.
     told.await.ok().and_then(Result::ok).ok_or_else(|| {
-        StepAbort::Outcome(Outcome {
-            help: Some("please report this with the output of `opsrun --version`".to_owned()),
-            ..action::outcome(State::Failed, "internal error")
-        })
+        let failed = action::outcome(State::Failed, "internal error");
+        StepAbort::Outcome(failed.with_help("please report this with the output of `opsrun --version`"))
     })
 }
 

@@ -1,7 +1,7 @@
 //! Plan → events: what is done, in which order, and what becomes of it.
 //!
 //! - [`survey`]: what is there before anything happens; the facts that plans are built from
-//! - [`engine`]: the one loop over the steps · [`order`]: which may begin next · [`recorder`]: where events go
+//! - [`engine`]: the one loop over the steps · [`recorder`]: where events go
 //! - [`action`]: what the steps do
 //!
 //! Takes a plan, the handles that its survey opened and a [`crate::run::Record`]; reaches store, reports and
@@ -9,7 +9,6 @@
 
 pub mod action;
 pub mod engine;
-pub mod order;
 pub mod recorder;
 pub mod step_progress;
 pub mod survey;

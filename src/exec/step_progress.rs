@@ -1,4 +1,4 @@
-//! [`StepProgress`]: whether the work of a step may go on, and how far it is.
+//! [`StepProgress`]: whether the work of a step may go on, and how far it is; [`ShownStep`]: a step under way.
 //!
 //! Invariant: asking is cheap; it may be called from any thread, per file.
 
@@ -20,6 +20,25 @@ impl<'a> StepProgress<'a> {
             progress,
             step,
         }
+    }
+}
+
+/// A step that is shown as under way, until it is dropped.
+pub struct ShownStep<'a> {
+    progress: &'a dyn Progress,
+    step: usize,
+}
+
+impl<'a> ShownStep<'a> {
+    pub fn begin(progress: &'a dyn Progress, step: usize, what: &str, files: u64, bytes: u64) -> Self {
+        progress.begin(step, what, files, bytes);
+        Self { progress, step }
+    }
+}
+
+impl Drop for ShownStep<'_> {
+    fn drop(&mut self) {
+        self.progress.end(self.step);
     }
 }
 

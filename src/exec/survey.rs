@@ -5,13 +5,13 @@
 //! code. Changes nothing.
 //! Invariant: an error is a fact, never an empty listing.
 
-use crate::archive::{self, Catalogue, CopyName};
+use crate::archive::{self, Catalogue, CopyName, Incomplete};
 use crate::entry::{Entry, EntryKind};
 use crate::error_chain::error_chain;
 use crate::file_system;
 use crate::model::pattern::Selector;
 use crate::model::retention::{Circumstances, Verdict, decide};
-use crate::model::{Backup, Contents, JobKind, JobName, Model};
+use crate::model::{Backup, Contents, JobKind, JobName, Model, Retention};
 use crate::path::RelPath;
 use crate::plan::facts::{BackupFacts, CopyFacts, Destination, DestinationState, PlanFacts, Scan};
 use crate::signal::Stop;
@@ -21,6 +21,7 @@ use crate::tree::{Dir, Opener, TreeError};
 use chrono::{DateTime, Utc};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -85,14 +86,10 @@ pub fn look(
     let own_files: HashSet<(u64, u64)> = model.ops.files.iter().filter_map(|path| id_of_file(path)).collect();
     for backup in selected(model, jobs) {
         let mut destination = destination(model, backup, world, remembered);
-        let source = source(model, backup, world, stop);
-        let source = match source {
-            Ok((scan, dev)) => {
-                destination.1.same_file_system = device_at(&backup.to) == Some(dev);
-                Ok(Arc::new(scan))
-            }
-            Err(why) => Err(why),
-        };
+        let source = source(model, backup, world, stop).map(|(scan, dev)| {
+            destination.1.same_file_system = device_at(&backup.to) == Some(dev);
+            Arc::new(scan)
+        });
         let mut located = BTreeMap::new();
         if let Ok(scan) = &source {
             let none = HashSet::new();
@@ -104,9 +101,8 @@ pub fn look(
                     held: &|path| holds.contains(path),
                     protected: &|entry: &Entry| own_files.contains(&(entry.identity.dev, entry.identity.ino)),
                 };
-                facts
-                    .verdicts
-                    .insert(retention.name.clone(), decide(retention, &scan.entries, &about));
+                let verdicts = decide(retention, &scan.entries, &about);
+                facts.verdicts.insert(retention.name.clone(), verdicts);
             }
             if backup.contents == Contents::Expired {
                 let candidates = candidates(model, backup, &facts, scan);
@@ -120,33 +116,24 @@ pub fn look(
                 );
             }
         }
-        facts.backups.insert(
-            backup.name.clone(),
-            BackupFacts {
-                source,
-                destination: destination.1,
-                located,
-            },
-        );
+        let found = BackupFacts {
+            source,
+            destination: destination.1,
+            located,
+        };
+        facts.backups.insert(backup.name.clone(), found);
     }
     facts
 }
 
 /// Indices of all entries that some retention on this backup may delete, in walk order.
 fn candidates(model: &Model, backup: &Backup, facts: &PlanFacts, scan: &Scan) -> Vec<usize> {
-    let mut wanted = vec![false; scan.entries.len()];
-    for retention in model.retentions_of(&backup.name) {
-        for (want, verdict) in wanted
-            .iter_mut()
-            .zip(facts.verdicts.get(&retention.name).into_iter().flatten())
-        {
-            *want |= matches!(verdict, Verdict::Delete(_));
-        }
-    }
-    wanted
-        .iter()
-        .enumerate()
-        .filter_map(|(at, want)| want.then_some(at))
+    let verdicts = |retention: &Retention| facts.verdicts.get(&retention.name);
+    let verdicts: Vec<&Vec<Verdict>> = model.retentions_of(&backup.name).filter_map(verdicts).collect();
+    let deletes = |verdicts: &&Vec<Verdict>, at: usize| matches!(verdicts.get(at), Some(Verdict::Delete(_)));
+    let indices = 0..scan.entries.len();
+    indices
+        .filter(|at| verdicts.iter().any(|verdicts| deletes(verdicts, *at)))
         .collect()
 }
 
@@ -169,11 +156,8 @@ fn locate(
     let mut until = i128::MAX;
     for (at, copy) in destination.copies.iter().enumerate() {
         let entry = |i: &usize| scan.entries.get(*i);
-        let asked: Vec<usize> = left
-            .iter()
-            .copied()
-            .filter(|i| entry(i).is_some_and(|e| e.identity.ctime_ns <= until))
-            .collect();
+        let mut asked = left.clone();
+        asked.retain(|i| entry(i).is_some_and(|e| e.identity.ctime_ns <= until));
         until = crate::clock::nanos(copy.at);
         if asked.is_empty() {
             continue;
@@ -187,7 +171,7 @@ fn locate(
             continue;
         };
         for row in rows {
-            let Ok(place) = asked.binary_search_by(|i| entry(i).map(|e| &e.path).cmp(&Some(row.path()))) else {
+            let Ok(place) = asked.binary_search_by(|i| entry(i).map(|e| &e.path).cmp(&Some(&row.path))) else {
                 continue;
             };
             let Some(index) = asked.get(place) else {
@@ -195,15 +179,11 @@ fn locate(
             };
             // Equal times do not prove equal content; what the copy does not hold is stored again.
             let mut holds = |e: &Entry, known: archive::Evidence| {
-                known.identity == e.identity
-                    && opener
-                        .file(&e.path)
-                        .is_ok_and(|file| content_hash(&file, e.identity.size, &|| true) == Some(known.sha256))
+                let hash = |file: File| content_hash(&file, e.identity.size, &|| true);
+                known.identity == e.identity && opener.file(&e.path).is_ok_and(|file| hash(file) == Some(known.sha256))
             };
-            if entry(index)
-                .zip(row.evidence())
-                .is_some_and(|(e, known)| holds(e, known))
-            {
+            let found = entry(index).zip(row.evidence());
+            if found.is_some_and(|(e, known)| holds(e, known)) {
                 located.insert(*index, at);
             }
         }
@@ -304,7 +284,8 @@ fn source(model: &Model, backup: &Backup, world: &World, stop: &Stop) -> Result<
         .iter()
         .filter(|other| has_retention || other.name == backup.name)
     {
-        let at = if other.name == backup.name {
+        let own = other.name == backup.name;
+        let at = if own {
             "destination"
         } else {
             "destination of another backup"
@@ -315,12 +296,9 @@ fn source(model: &Model, backup: &Backup, world: &World, stop: &Stop) -> Result<
         watch.push((id, "state directory"));
     }
     let what = |id: (u64, u64)| {
-        watch
-            .iter()
-            .find(|(w, _)| *w == id)
-            .map_or("destination", |(_, what)| *what)
+        let known = watch.iter().find(|(watched, _)| *watched == id);
+        known.map_or("destination", |(_, what)| *what)
     };
-
     let mut selector = Selector::new(&backup.select);
     let ids: Vec<(u64, u64)> = watch.iter().map(|(id, _)| *id).collect();
     let listing = walk::walk(
@@ -354,7 +332,10 @@ fn source(model: &Model, backup: &Backup, world: &World, stop: &Stop) -> Result<
         .problems
         .into_iter()
         .filter(|(path, _)| path.as_ref().is_none_or(|path| !selector.standing(path).excluded))
-        .map(|(path, error)| (path, reason(&error)))
+        .map(|(path, error)| Incomplete {
+            path,
+            why: reason(&error),
+        })
         .collect();
     let scan = Scan {
         unreliable_leases: unreliable_leases(root, &listing.entries, backup.cross_mounts),
@@ -401,10 +382,8 @@ fn ancestors(dir: &Dir) -> Result<Vec<(u64, u64)>, TreeError> {
 
 /// The device of the directory at `path`, or, when it is still to be made, of the one that it will be made in.
 fn device_at(path: &Path) -> Option<u64> {
-    path.ancestors()
-        .find_map(|dir| Dir::open(dir).ok())
-        .and_then(|dir| dir.id().ok())
-        .map(|(dev, _)| dev)
+    let dir = path.ancestors().find_map(|dir| Dir::open(dir).ok())?;
+    dir.id().ok().map(|(dev, _)| dev)
 }
 
 fn id_of_file(path: &Path) -> Option<(u64, u64)> {
@@ -420,9 +399,8 @@ fn may_lease_all() -> bool {
     // Bit 28 of the effective set is CAP_LEASE.
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    effective
-        .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
-        .is_some_and(|bits| bits & (1 << 28) != 0)
+    let bits = effective.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());
+    bits.is_some_and(|bits| bits & (1 << 28) != 0)
 }
 
 /// Only the system's answer: callers name the path.

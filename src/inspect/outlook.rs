@@ -23,18 +23,12 @@ pub struct JobOutlook {
     pub served_since: Option<DateTime<Utc>>,
 }
 
-#[derive(Debug, Clone, Copy)]
-pub struct JobPast<'a> {
-    pub standing: &'a JobStatus,
-    /// Newest first.
-    pub decisions: &'a [StoredDecision],
-}
-
+/// `decisions`: newest first.
 pub fn outlook(
-    entry: &TimetableEntry,
-    job: &ScheduledJob,
+    (entry, job): (&TimetableEntry, &ScheduledJob),
     agenda: &Agenda,
-    past: JobPast<'_>,
+    standing: &JobStatus,
+    decisions: &[StoredDecision],
     now: DateTime<Utc>,
 ) -> JobOutlook {
     let jitter = TimeDelta::from_std(entry.jitter).unwrap_or_default();
@@ -54,7 +48,7 @@ pub fn outlook(
         next_run: next.filter(|_| job.paused.is_none()),
         overdue_since: state
             .filter(|_| !excused)
-            .and_then(|state| overdue(entry, state, past, now)),
+            .and_then(|state| overdue(entry, state, standing, decisions, now)),
         back_off,
         served_since: state.map(|state| state.since),
     }
@@ -79,7 +73,8 @@ fn back_off(job: &ScheduledJob, agenda: &Agenda, now: DateTime<Utc>) -> Option<B
 fn overdue(
     entry: &TimetableEntry,
     state: &ScheduleState,
-    past: JobPast<'_>,
+    JobStatus { last, begun }: &JobStatus,
+    decisions: &[StoredDecision],
     now: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
     let late = TimeDelta::from_std(entry.jitter + GRACE).ok()?;
@@ -87,17 +82,13 @@ fn overdue(
     if instant <= state.since {
         return None;
     }
-    let JobStatus { last, begun } = past.standing;
     let running = begun.as_ref().is_some_and(|begun| begun.end == RunEnd::Running);
     let began = last.as_ref().map(|last| {
-        let took = last
-            .took
-            .and_then(|took| TimeDelta::from_std(took).ok())
-            .unwrap_or_default();
-        last.at - took
+        let took = last.took.and_then(|took| TimeDelta::from_std(took).ok());
+        last.at - took.unwrap_or_default()
     });
     let began = began.max(begun.as_ref().map(|begun| begun.at));
-    let decided = past.decisions.iter().any(|past| {
+    let decided = decisions.iter().any(|past| {
         let passed_over = matches!(past.decision.verdict, FiringVerdict::Missed | FiringVerdict::Dropped);
         past.decision.last >= instant && !passed_over
     });
@@ -110,7 +101,7 @@ mod tests {
     use crate::daemon::timetable::Timetable;
     use crate::model::backoff::BackOffState;
     use crate::run::{Outcome, State};
-    use crate::store::schedules::{Decision, Occurrence};
+    use crate::store::schedules::Decision;
     use crate::store::{BegunJob, JobResult};
     use std::time::Duration;
 
@@ -153,8 +144,7 @@ target \"p\" { command \"true\"; schedule \"noon\"; paused; }\n";
             };
             agenda.back_offs.insert("target:a".parse().unwrap(), state);
         }
-        let past = JobPast { standing, decisions };
-        [0, 1].map(|n| outlook(entry, &entry.jobs[n], &agenda, past, at(now)))
+        [0, 1].map(|n| outlook((entry, &entry.jobs[n]), &agenda, standing, decisions, at(now)))
     }
 
     fn ran(ended: &str) -> JobStatus {
@@ -180,10 +170,8 @@ target \"p\" { command \"true\"; schedule \"noon\"; paused; }\n";
             at: at(instant),
             decision: Decision {
                 job: "target:a".parse().unwrap(),
-                first: Occurrence {
-                    schedule: "noon".to_owned(),
-                    instant: at(instant),
-                },
+                schedule: "noon".to_owned(),
+                first: at(instant),
                 last: at(instant),
                 count: 1,
                 more: false,
@@ -256,13 +244,10 @@ target \"p\" { command \"true\"; schedule \"noon\"; paused; }\n";
         );
         // Never served.
         let timetable = timetable();
-        let past = JobPast {
-            standing: &yesterday,
-            decisions: &[],
-        };
         let entry = &timetable.entries[0];
+        let job = (entry, &entry.jobs[0]);
         assert_eq!(
-            outlook(entry, &entry.jobs[0], &Agenda::default(), past, at(now)).overdue_since,
+            outlook(job, &Agenda::default(), &yesterday, &[], at(now)).overdue_since,
             None
         );
         assert_eq!(

@@ -7,7 +7,6 @@
 use crate::daemon::timetable::{Timetable, TimetableEntry};
 use crate::inspect::virtual_clock::{VirtualClock, VirtualTick};
 use crate::model::schedule::{Rhythm, SkipReason, clock_changes, due::grace};
-use crate::report::schedule::clock_changes::ChangeDocument;
 use crate::report::schedule::simulation::{
     DownDocument, FORMAT, MAX_LISTED_EVENTS, SimulatedEvent, SimulatedInstant, SimulationDocument, TotalsDocument,
 };
@@ -90,7 +89,7 @@ fn totals(entry: &TimetableEntry, from: DateTime<Utc>, to: DateTime<Utc>) -> Tot
         schedule: entry.schedule.name.clone(),
         definition: entry.definition.clone(),
         jobs: entry.jobs.iter().map(|job| job.job.to_string()).collect(),
-        clock_changes: changes.into_iter().map(ChangeDocument::from).collect(),
+        clock_changes: changes,
         ..TotalsDocument::default()
     }
 }
@@ -134,11 +133,9 @@ impl Tally<'_> {
         }
         for decision in &tick.turn.decisions {
             // A decision about a schedule is made for each of its jobs: it counts once, for the first.
-            let entry = self.entry(&decision.first.schedule);
-            let is_first = entry
-                .and_then(|entry| entry.jobs.first())
-                .is_some_and(|job| job.job == decision.job);
-            if is_first && !ran.contains(&decision.first) {
+            let entry = self.entry(&decision.schedule);
+            let first = entry.and_then(|entry| entry.jobs.first());
+            if first.is_some_and(|job| job.job == decision.job) && !ran.contains(&decision.occurrence()) {
                 self.leave_out(decision, tick.at);
             }
         }
@@ -153,12 +150,12 @@ impl Tally<'_> {
                 .unwrap_or(FiringVerdict::Missed.word()),
             other => other.word(),
         };
-        let schedule = &decision.first.schedule;
+        let schedule = &decision.schedule;
         let mut count = decision.count;
         if decision.more
             && let Some(entry) = self.entry(schedule)
         {
-            let before = decision.first.instant - TimeDelta::nanoseconds(1);
+            let before = decision.first - TimeDelta::nanoseconds(1);
             count = entry.schedule.between(before, decision.last).count() as u64;
         }
         if let Some(totals) = self.totals(schedule) {
@@ -167,7 +164,7 @@ impl Tally<'_> {
         self.list(|| SimulatedEvent::LeftOut {
             at,
             schedule: schedule.clone(),
-            first: decision.first.instant,
+            first: decision.first,
             last: decision.last,
             count,
             reason,

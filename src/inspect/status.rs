@@ -3,17 +3,18 @@
 //! Takes a model and `now`, reads the state; gives a [`StatusDocument`]. A state that does not exist is empty.
 //! Invariant: the worst step is the result of a job; jobs that the file no longer declares are left out.
 
+use crate::clock::MillisUtc;
 use crate::daemon::timetable::{ScheduledJob, Timetable, TimetableEntry};
-use crate::inspect::outlook::{JobOutlook, JobPast, outlook};
+use crate::inspect::outlook::{JobOutlook, outlook};
 use crate::launch::LaunchError;
 use crate::model::{JobName, Model, StepName};
 use crate::plan::RunRequest;
 use crate::report::schedule::status::{FORMAT, JobDocument, LastDocument, StatusDocument};
-use crate::report::shared::times::{self, MillisUtc};
 use crate::run::{Outcome, State};
 use crate::store::outbox::Undelivered;
 use crate::store::schedules::{Agenda, StoredDecision};
 use crate::store::{JobStatus, RunEnd, Store};
+use crate::units::millis;
 use chrono::{DateTime, Utc};
 use std::collections::HashSet;
 
@@ -29,13 +30,9 @@ pub fn status(model: &Model, undelivered: Vec<Undelivered>, now: DateTime<Utc>) 
     for job in model.jobs().map(|job| job.name()) {
         let standing = standing(store.as_ref(), &job)?;
         let outlook = match scheduled(&timetable, &job) {
-            Some((entry, scheduled)) => {
+            Some(scheduled) => {
                 let decisions = decisions(store.as_ref(), &job, MAX_DECISIONS)?;
-                let past = JobPast {
-                    standing: &standing,
-                    decisions: &decisions,
-                };
-                outlook(entry, scheduled, &agenda, past, now)
+                outlook(scheduled, &agenda, &standing, &decisions, now)
             }
             None => JobOutlook::default(),
         };
@@ -91,7 +88,7 @@ fn document(paused: bool, job: String, standing: JobStatus, outlook: JobOutlook)
     let last = standing.last.and_then(|last| {
         Some(LastDocument {
             at: MillisUtc(last.at),
-            millis: last.took.map(times::millis),
+            millis: last.took.map(millis),
             outcome: worst_outcome(&last.outcomes)?.clone(),
             run: last.run,
         })
@@ -104,12 +101,7 @@ fn document(paused: bool, job: String, standing: JobStatus, outlook: JobOutlook)
                 run: begun.run,
                 at: MillisUtc(begun.at),
                 millis: None,
-                outcome: Outcome {
-                    state: State::Interrupted,
-                    summary: "its run was interrupted".to_owned(),
-                    help: None,
-                    details: Vec::new(),
-                },
+                outcome: Outcome::new(State::Interrupted, "its run was interrupted"),
             };
             (None, Some(interrupted))
         }

@@ -6,8 +6,7 @@
 use crate::daemon::timetable::{ScheduledJob, Timetable, TimetableEntry};
 use crate::inspect::virtual_clock::{VirtualClock, VirtualTick};
 use crate::model::JobName;
-use crate::model::schedule::{Rhythm, clock_changes};
-use crate::report::schedule::clock_changes::ChangeDocument;
+use crate::model::schedule::{ClockChange, Rhythm, clock_changes};
 use crate::report::schedule::upcoming::{FORMAT, FiredDocument, FiringDocument, LeftOutDocument, NextDocument};
 use crate::store::schedules::{Decision, FiringVerdict, Occurrence};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -46,11 +45,10 @@ impl View<'_> {
         }
         let paused = tick.turn.decisions.iter();
         for left in paused.filter(|decision| decision.verdict == FiringVerdict::Paused) {
-            let is_same =
-                |fired: &FiredDocument| fired.schedule == left.first.schedule && fired.instant == left.first.instant;
+            let is_same = |fired: &FiredDocument| fired.schedule == left.schedule && fired.instant == left.first;
             let at = found.iter().position(|firing| firing.schedules.iter().any(is_same));
             let at = at.unwrap_or_else(|| {
-                found.push(self.firing(tick.at, std::slice::from_ref(&left.first), &[]));
+                found.push(self.firing(tick.at, &[left.occurrence()], &[]));
                 found.len() - 1
             });
             if let Some(firing) = found.get_mut(at) {
@@ -74,7 +72,7 @@ impl View<'_> {
                 Rhythm::Cron(clock) => clock.zone,
                 Rhythm::Every(_) => self.zone,
             };
-            let own = jobs.iter().filter(|decision| decision.first == *occurrence);
+            let own = jobs.iter().filter(|decision| decision.occurrence() == *occurrence);
             Some(FiredDocument {
                 schedule: occurrence.schedule.clone(),
                 instant: occurrence.instant,
@@ -95,7 +93,7 @@ impl View<'_> {
 }
 
 /// The clock changes that cause this instant, and those that removed one between it and the previous instant or `after`.
-fn changes(entry: &TimetableEntry, instant: DateTime<Utc>, after: DateTime<Utc>) -> Vec<ChangeDocument> {
+fn changes(entry: &TimetableEntry, instant: DateTime<Utc>, after: DateTime<Utc>) -> Vec<ClockChange> {
     let Rhythm::Cron(clock) = &entry.schedule.rhythm else {
         return Vec::new();
     };
@@ -110,5 +108,5 @@ fn changes(entry: &TimetableEntry, instant: DateTime<Utc>, after: DateTime<Utc>)
         let lost = change.runs.is_empty() && earlier < change.at && change.at <= instant;
         lost || change.runs.contains(&instant)
     });
-    found.into_iter().map(ChangeDocument::from).collect()
+    found
 }

@@ -1,23 +1,19 @@
 //! Why a job ran or did not run.
 //!
-//! Takes a model, a job and `now`, reads the state; gives a [`WhyDocument`].
 //! Invariant: the reasons are those that were recorded with the decisions.
 
 use crate::daemon::timetable::Timetable;
-use crate::inspect::outlook::{JobPast, outlook};
+use crate::inspect::outlook::outlook;
 use crate::inspect::status::{agenda, decisions, scheduled, standing, worst_outcome};
 use crate::launch::LaunchError;
 use crate::launch::history::known;
 use crate::model::{Job, JobKind, JobName, Model, StepName};
 use crate::plan::RunRequest;
-use crate::report::schedule::why::{
-    Because, CurrentRun, DecisionDocument, FORMAT, JobRun, JobSchedule, RootCause, ScheduleInstant, Silencer,
-    WhyDocument,
-};
-use crate::report::shared::times;
+use crate::report::schedule::why::{Because, FORMAT, JobRun, JobSchedule, RootCause, Silencer, WhyDocument};
 use crate::run::{Event, Outcome, State};
-use crate::store::schedules::{FiringVerdict, StoredDecision};
+use crate::store::schedules::FiringVerdict;
 use crate::store::{RunEnd, RunSummary, Store};
+use crate::units::millis;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 
@@ -46,15 +42,8 @@ pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Resu
         ..RunRequest::default()
     };
     let scheduled = scheduled(&timetable, job);
-    let outlook = scheduled.map(|(entry, scheduled)| {
-        let past = JobPast {
-            standing: &standing,
-            decisions: &past,
-        };
-        outlook(entry, scheduled, &agenda, past, now)
-    });
+    let outlook = scheduled.map(|scheduled| outlook(scheduled, &agenda, &standing, &past, now));
     let outlook = outlook.unwrap_or_default();
-    let active = standing.begun.filter(|begun| begun.end == RunEnd::Running);
     let mut why = WhyDocument {
         format: FORMAT,
         job: job.to_string(),
@@ -63,7 +52,7 @@ pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Resu
         schedule: scheduled.map(|(entry, scheduled)| JobSchedule {
             name: entry.schedule.name.clone(),
             definition: entry.definition.clone(),
-            jitter_millis: times::millis(entry.jitter),
+            jitter_millis: millis(entry.jitter),
             along: scheduled.along.as_ref().map(JobName::to_string),
             since: outlook.served_since,
         }),
@@ -75,22 +64,21 @@ pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Resu
         back_off: outlook.back_off,
         overdue_since: outlook.overdue_since,
         waiting_since: agenda.queue.get(job).map(|queued| queued.instant),
-        running: active.map(|begun| CurrentRun {
-            run: begun.run,
-            since: begun.at,
-        }),
+        running: standing.begun.filter(|begun| begun.end == RunEnd::Running),
         silenced_by: silencer(model, job, store)?,
-        decisions: past.iter().map(decision).collect(),
+        decisions: past,
         runs,
     };
-    why.because = because(&why, past.first());
+    why.because = because(&why);
     Ok(why)
 }
 
 /// The topic of the answer: the present comes before the past.
-fn because(why: &WhyDocument, newest: Option<&StoredDecision>) -> Because {
+fn because(why: &WhyDocument) -> Because {
     let begun = why.runs.first().map(|run| run.begun_at);
-    let not_run = newest
+    let not_run = why
+        .decisions
+        .first()
         .is_some_and(|newest| newest.decision.verdict != FiringVerdict::Ran && begun.is_none_or(|at| at <= newest.at));
     match () {
         () if why.running.is_some() => Because::Running,
@@ -101,21 +89,6 @@ fn because(why: &WhyDocument, newest: Option<&StoredDecision>) -> Because {
         () if not_run => Because::NotRun,
         () if begun.is_some() => Because::Ran,
         () => Because::Never,
-    }
-}
-
-fn decision(past: &StoredDecision) -> DecisionDocument {
-    let decision = &past.decision;
-    DecisionDocument {
-        at: past.at,
-        schedule: decision.first.schedule.clone(),
-        first: decision.first.instant,
-        last: decision.last,
-        count: decision.count,
-        more: decision.more,
-        decision: decision.verdict.word().to_owned(),
-        reason: decision.reason.clone(),
-        run: past.run.clone(),
     }
 }
 
@@ -132,10 +105,6 @@ fn job_run(store: &Store, job: &JobName, line: RunSummary) -> Result<JobRun, Lau
         .filter_map(|step| Some((step.clone(), outcomes.get(&step)?.clone())))
         .collect();
     let worst = worst_outcome(&steps);
-    let instants = store.claims_of(&line.run)?.into_iter().map(|claim| ScheduleInstant {
-        schedule: claim.schedule,
-        instant: claim.instant,
-    });
     let (state, summary) = match worst {
         Some(outcome) => (Some(outcome.state), Some(outcome.summary.clone())),
         None if line.end == RunEnd::Interrupted => {
@@ -144,12 +113,12 @@ fn job_run(store: &Store, job: &JobName, line: RunSummary) -> Result<JobRun, Lau
         None => (None, None),
     };
     Ok(JobRun {
-        instants: instants.collect(),
+        instants: store.claims_of(&line.run)?,
         root: worst.and_then(|outcome| root_cause(&outcomes, outcome)),
         state,
         summary,
         run: line.run,
-        begun_at: line.begun_at,
+        begun_at: line.begun_at.0,
         command: line.command,
     })
 }

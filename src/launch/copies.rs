@@ -1,7 +1,6 @@
-//! What lies in destinations, and proving it again.
+//! The copies in destinations, and verifying them again.
 //!
-//! Takes the destinations of a model, or one directory alone; gives their copies, newest first, and what a
-//! verification found. Needs no ops file and no state for the latter. Changes nothing.
+//! Takes the destinations of a model, or one directory alone, without ops file and state. Changes nothing.
 
 use super::LaunchError;
 use crate::archive::{self, Catalogue, CatalogueCopy, CopyName, Marker};
@@ -11,7 +10,7 @@ use crate::run::Progress;
 use crate::signal::Stop;
 use crate::store::Store;
 use crate::tree::Dir;
-use chrono::Utc;
+use crate::units::joined;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -28,7 +27,7 @@ pub struct CopyDirectory {
     pub path: PathBuf,
     pub dir: Dir,
     pub catalogue: Catalogue,
-    /// The backups of which copies are there, wanted or not.
+    /// The backups with copies in it, wanted or not.
     pub backups: BTreeSet<String>,
     /// The wanted copies, newest first by backup.
     pub copies: Vec<CatalogueCopy>,
@@ -52,16 +51,13 @@ pub fn places(
         }
         CopySource::Model(model) => {
             if let Some(name) = backup.filter(|name| model.backup(name).is_none()) {
-                let names: Vec<&str> = model.backups.iter().map(|b| b.name.as_str()).collect();
+                let names: Vec<&String> = model.backups.iter().map(|b| &b.name).collect();
                 return Err(LaunchError::Usage {
                     message: format!("there is no backup `{name}`"),
-                    help: format!("backups are: {}", names.join(", ")),
+                    help: format!("backups are: {}", joined(&names)),
                 });
             }
-            for job in wanted_of(model, backup) {
-                if !job.to.exists() {
-                    continue;
-                }
+            for job in wanted_of(model, backup).filter(|job| job.to.exists()) {
                 places.push(place(&job.to, |c| {
                     c.manifest.backup_id == job.name && c.manifest.ops_name == model.ops.name
                 })?);
@@ -92,32 +88,25 @@ pub fn copy_name(text: &str) -> String {
 }
 
 fn wanted_of<'a>(model: &'a Model, backup: Option<&'a str>) -> impl Iterator<Item = &'a Backup> {
-    model
-        .backups
-        .iter()
-        .filter(move |job| backup.is_none_or(|name| job.name == name))
+    let backups = model.backups.iter();
+    backups.filter(move |job| backup.is_none_or(|name| job.name == name))
 }
 
-/// Refuses a backup of which a directory holds no copy, not even a broken one.
+/// Refuses a backup without a copy in the directory, not even a broken one.
 fn known(path: &Path, place: &CopyDirectory, name: &str) -> Result<(), LaunchError> {
+    let mut names = place.backups.clone();
     let broken = place.catalogue.broken.iter();
-    let broken: Vec<CopyName> = broken.filter_map(|(name, _)| CopyName::parse(name)).collect();
-    let names: BTreeSet<&str> = place
-        .backups
-        .iter()
-        .map(String::as_str)
-        .chain(broken.iter().map(CopyName::backup))
-        .collect();
+    names.extend(broken.filter_map(|(name, _)| Some(CopyName::parse(name)?.backup().to_owned())));
     if names.contains(name) {
         return Ok(());
     }
-    let names: Vec<&str> = names.into_iter().collect();
+    let names: Vec<String> = names.into_iter().collect();
     Err(LaunchError::Usage {
-        message: format!("`{}` holds no copy of a backup `{name}`", crate::path::shown(path)),
+        message: format!("`{}` contains no copy of a backup `{name}`", crate::path::shown(path)),
         help: if names.is_empty() {
-            "it holds no copies at all".to_owned()
+            "it contains no copies at all".to_owned()
         } else {
-            format!("it holds copies of: {}", names.join(", "))
+            format!("it contains copies of: {}", names.join(", "))
         },
     })
 }
@@ -130,8 +119,7 @@ pub struct MissingDirectory {
     pub why: &'static str,
 }
 
-/// The destinations of the wanted backup (all when `None`) that an earlier run wrote to and that are not there.
-/// Makes no state.
+/// The destinations of the wanted backup (all when `None`) that an earlier run wrote to and that are missing now.
 pub fn lost(model: &Model, backup: Option<&str>) -> Result<Vec<MissingDirectory>, LaunchError> {
     let Some(store) = Store::open_read_only(&model.ops.state_dir)? else {
         return Ok(Vec::new());
@@ -176,12 +164,12 @@ fn place(path: &Path, wanted: impl Fn(&CatalogueCopy) -> bool) -> Result<CopyDir
 pub struct Verification {
     pub copy: CopyName,
     /// Entries and bytes of content in it.
-    pub holds: (u64, u64),
-    /// `None` when it is sound.
+    pub contents: (u64, u64),
+    /// `None` if it is intact.
     pub damage: Option<String>,
 }
 
-/// Reads copies back whole and compares them with their lists and manifests. `each` hears of every result.
+/// Reads copies back whole and compares them with their lists and manifests. `each` receives every result.
 pub fn verify(
     places: &[CopyDirectory],
     threads: usize,
@@ -202,7 +190,7 @@ pub fn verify(
             }
             each(Verification {
                 copy: copy.name.clone(),
-                holds: (manifest.record_count, manifest.bytes),
+                contents: (manifest.record_count, manifest.bytes),
                 damage: result.err().map(|e| crate::error_chain::error_chain(&e)),
             });
         }
@@ -210,15 +198,9 @@ pub fn verify(
     Ok(())
 }
 
-/// Notes in the store what a verification found, when there is a store.
+/// Notes in the store what a verification found.
 pub fn remember(model: &Model, found: &Verification) -> Result<(), LaunchError> {
     let store = Store::open(&model.ops.state_dir)?;
-    let detail = found.damage.as_deref().unwrap_or("");
-    store.record_verification(
-        &found.copy.to_string(),
-        crate::clock::now().with_timezone(&Utc),
-        found.damage.is_none(),
-        detail,
-    )?;
-    Ok(())
+    let (copy, detail) = (found.copy.to_string(), found.damage.as_deref().unwrap_or(""));
+    Ok(store.record_verification(&copy, crate::clock::now(), found.damage.is_none(), detail)?)
 }

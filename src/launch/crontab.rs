@@ -1,6 +1,5 @@
 //! The crontab of the user, as `crontab -l` prints it.
 //!
-//! Takes nothing, gives bytes. Must not know what they mean.
 //! Invariant: a user without a crontab is an error that says so.
 
 use super::LaunchError;
@@ -9,12 +8,12 @@ use crate::signal::Stop;
 use std::path::PathBuf;
 use std::time::Duration;
 
-const LONGEST: usize = 4 * 1024 * 1024;
+const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 pub fn crontab(stop: &Stop) -> Result<Vec<u8>, LaunchError> {
     let missing = |message: String| LaunchError::Missing {
         message,
-        help: "name a file that holds a crontab, or give it on stdin, as `-`".to_owned(),
+        help: "give a file that contains a crontab, or `-` for stdin".to_owned(),
     };
     let spawn = Spawn {
         program: "crontab".to_owned(),
@@ -25,7 +24,10 @@ pub fn crontab(stop: &Stop) -> Result<Vec<u8>, LaunchError> {
         timeout: Some(Duration::from_secs(20)),
         kill_after: Duration::from_secs(1),
         streams: Streams::Separate,
-        keep: CaptureLimits { head: LONGEST, tail: 0 },
+        keep: CaptureLimits {
+            head: MAX_BYTES,
+            tail: 0,
+        },
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| missing(format!("cannot run `crontab -l`: {error}")))?;

@@ -1,16 +1,15 @@
-//! Why a run, or a look at copies, could not be done at all.
+//! Why a run, or a look at copies, could not be done at all. A failed step is an outcome, not an error.
 //!
-//! A failed step is an outcome, not an error: these errors keep opsrun from its own work. Each error knows
-//! its exit code and what to try next.
+//! Each error has its exit code and what to try next.
 
 use crate::archive::CopyError;
+use crate::exec::action::is_no_room;
 use crate::model::JobName;
 use crate::plan::UnknownJob;
 use crate::run::RecordError;
 use crate::store::StoreError;
 use crate::tree::TreeError;
 use crate::tree::lock::LockError;
-use crate::tree::rewrite::RewriteError;
 use crate::units::joined;
 
 #[derive(Debug, thiserror::Error)]
@@ -24,9 +23,6 @@ pub enum LaunchError {
     Lock(#[from] LockError),
     #[error(transparent)]
     Tree(#[from] TreeError),
-    /// A file that was to be changed stayed as it was.
-    #[error(transparent)]
-    Rewrite(#[from] RewriteError),
     #[error(transparent)]
     Copy(#[from] CopyError),
     /// An event could not be recorded: the run ended there.
@@ -44,20 +40,13 @@ pub enum LaunchError {
 
 impl LaunchError {
     pub fn exit_code(&self) -> u8 {
-        let no_room = |errno: Option<rustix::io::Errno>| {
-            use rustix::io::Errno;
-            matches!(
-                errno,
-                Some(Errno::NOSPC | Errno::DQUOT | Errno::ROFS | Errno::ACCESS | Errno::PERM | Errno::FBIG)
-            )
-        };
         match self {
             Self::Job(_) | Self::Usage { .. } => 64,
             Self::Lock(LockError::Held { .. }) => 75,
             Self::Store(e) => e.exit_code(),
-            Self::Record(_) | Self::Rewrite(_) => 73,
-            Self::Lock(LockError::Tree(e)) | Self::Tree(e) if no_room(e.errno()) => 73,
-            Self::Copy(e) if no_room(e.errno()) => 73,
+            Self::Record(_) => 73,
+            Self::Lock(LockError::Tree(e)) | Self::Tree(e) if e.errno().is_some_and(is_no_room) => 73,
+            Self::Copy(e) if e.errno().is_some_and(is_no_room) => 73,
             Self::Missing { .. } | Self::Lock(_) | Self::Tree(_) | Self::Copy(_) => 1,
             Self::Signal(signal) => 128 + signal,
         }
@@ -71,11 +60,10 @@ impl LaunchError {
             Self::Record(e) => {
                 let store = e.source.downcast_ref().and_then(StoreError::help);
                 let first = store.unwrap_or("make the state directory writable");
-                Some(format!("{first}; what was done is put in order by the next run"))
+                Some(format!("{first}; the next run repairs what this one left"))
             }
             Self::Missing { help, .. } | Self::Usage { help, .. } => Some(help.clone()),
             Self::Copy(e) => e.help().map(str::to_owned),
-            Self::Rewrite(e) => e.help().map(str::to_owned),
             Self::Tree(_) | Self::Lock(_) | Self::Signal(_) => None,
         }
     }
@@ -83,20 +71,17 @@ impl LaunchError {
 
 /// What could have been meant by a pattern that names no job. An ops file may have thousands.
 fn jobs_instead(unknown: &UnknownJob) -> String {
-    const MOST: usize = 20;
+    const MAX_NAMED: usize = 20;
     let named = |job: &&JobName| job.name == unknown.pattern;
     let meant: Vec<&JobName> = unknown.jobs.iter().filter(named).collect();
     if !meant.is_empty() {
         return format!("a job is written with its kind: {}", joined(&meant));
     }
-    let shown = unknown.jobs.get(..MOST).unwrap_or(&unknown.jobs);
+    let shown = unknown.jobs.get(..MAX_NAMED).unwrap_or(&unknown.jobs);
     match unknown.jobs.len() - shown.len() {
         0 if shown.is_empty() => "the ops file declares no job".to_owned(),
         0 => format!("jobs are: {}", joined(shown)),
-        more => format!(
-            "jobs are: {} and {more} more, which `opsrun graph` lists",
-            joined(shown)
-        ),
+        more => format!("jobs are: {} and {more} more; `opsrun graph` lists them", joined(shown)),
     }
 }
 
@@ -125,7 +110,7 @@ mod tests {
         let many: Vec<String> = (0..1000).map(|n| format!("target:t{n}")).collect();
         let cut = help("x", &many);
         assert!(
-            cut.ends_with("target:t19 and 980 more, which `opsrun graph` lists"),
+            cut.ends_with("target:t19 and 980 more; `opsrun graph` lists them"),
             "{cut}"
         );
     }
@@ -142,7 +127,7 @@ mod tests {
         };
         assert_eq!(
             record(Box::new(source)).help().unwrap(),
-            "make space on the file system that holds it; what was done is put in order by the next run"
+            "make space on the file system that holds it; the next run repairs what this one left"
         );
         assert!(
             record("no".into())

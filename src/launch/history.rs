@@ -1,15 +1,15 @@
-//! What the state remembers of past runs.
+//! Past runs, as the state remembers them.
 //!
-//! Takes a model, for where the state is and which jobs there are; gives runs and events. Makes no state and changes none.
-//! Invariant: a missing state gives no runs, and is not a failure.
+//! Invariant: a missing state gives no runs, and is not a failure. Makes no state and changes none.
 
 use super::LaunchError;
 use crate::model::{JobName, Model};
 use crate::run::Event;
 use crate::store::{RunSearch, RunSummary, Store};
+use crate::units::joined;
 
-/// Runs named when one was asked for that is not there.
-const NAMED: u32 = 5;
+/// Runs that are named instead of an unknown one.
+const MAX_NAMED: u32 = 5;
 
 /// Runs, newest first, at most `limit`; with a job only those in which it took part.
 pub fn runs(model: &Model, job: Option<&JobName>, limit: u32) -> Result<Vec<RunSummary>, LaunchError> {
@@ -33,8 +33,7 @@ pub fn known(model: &Model, job: Option<&JobName>) -> Result<(), LaunchError> {
             help: if names.is_empty() {
                 "the ops file declares no jobs".to_owned()
             } else {
-                let names: Vec<String> = names.iter().map(JobName::to_string).collect();
-                format!("jobs are: {}", names.join(", "))
+                format!("jobs are: {}", joined(&names))
             },
         }),
     }
@@ -64,13 +63,13 @@ pub fn run(model: &Model, text: &str) -> Result<Option<RunRecord>, LaunchError> 
             }))
         }
         (_, RunSearch::Several(runs)) => Err(LaunchError::Usage {
-            message: format!("`{text}` begins the ids of several runs"),
-            help: format!("give more of one: {}", runs.join(", ")),
+            message: format!("several run ids begin with `{text}`"),
+            help: format!("give more of the id: {}", runs.join(", ")),
         }),
         _ if text == "last" => Ok(None),
         (store, _) => {
             let newest = match store {
-                Some(store) => store.runs(None, NAMED)?,
+                Some(store) => store.runs(None, MAX_NAMED)?,
                 None => Vec::new(),
             };
             let names: Vec<String> = newest.into_iter().map(|line| line.run).collect();

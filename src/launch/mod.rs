@@ -1,14 +1,10 @@
-//! One whole run: locks, store, recovery, survey, plan, execution, outcome. What `apply` calls, and the schedules.
+//! One whole run: locks, store, recovery, survey, plan, execution, outcome. Called by `apply` and by the schedules.
 //!
-//! Takes a model and a request, gives a plan ([`plan()`]) or a finished run ([`apply`]); the two share every line
-//! up to the plan. Prints nothing: events and progress go to what the caller hands in.
-//! - `resurvey`: looking at a backup's places again during a run
-//! - [`copies`]: what lies in destinations, and proving it again
-//! - [`history`]: past runs
-//! - [`restore`]: bringing files back
-//! - [`crontab()`]: the user's crontab
-//! - [`rewrite()`]: changing an ops file, as its user asked
-//! - [`job_ends`]: locks and back-offs at the end of a job, while its run goes on
+//! Takes a model and a request, gives a plan ([`plan()`]) or a finished run ([`apply`]), with the same code up to the
+//! plan. Prints nothing: events and progress go to what the caller hands in.
+//! - `resurvey`: surveying a backup again during a run · [`job_ends`]: locks and back-offs at the end of a job
+//! - [`copies`]: the copies in destinations, and verifying them · [`restore`]: restoring files
+//! - [`history`]: past runs · [`crontab()`]: the user's crontab
 //!
 //! Invariant: an event is in the store before it goes anywhere else.
 
@@ -17,14 +13,12 @@ mod crontab;
 mod error;
 pub mod history;
 pub mod job_ends;
-mod remembered;
 pub mod restore;
 mod resurvey;
-mod rewrite;
 
+pub use crate::tree::rewrite::{RewriteError, rewrite, write_new};
 pub use crontab::crontab;
 pub use error::LaunchError;
-pub use rewrite::{rewrite, write_new};
 
 use crate::alert::recorder::AlertRecorder;
 use crate::clock::Stopwatch;
@@ -34,16 +28,17 @@ use crate::exec::survey::{self, Remembered, World};
 use crate::exec::{RunSettings, action::recover};
 use crate::model::{JobName, Model, StepKind, StepName};
 use crate::plan::{self, Plan, RunRequest};
-use crate::run::{Event, JobHistory, Occurrence, Outcome, Progress, Record, RecordError, Status};
+use crate::run::{Event, JobHistory, NoteSubject, Outcome, Progress, Record, RecordError, Status};
 use crate::secret::Vault;
 use crate::signal::Stop;
+use crate::store::schedules::ScheduledRun;
 use crate::store::{self, Store, StoreError};
 use crate::tree::lock::{self, Lock, Patience};
 use crate::tree::{Dir, handle::create_dir_all};
+use crate::units::millis;
 use chrono::{DateTime, Utc};
 use job_ends::JobEnds;
-use remembered::remembered;
-use resurvey::Resurvey;
+use resurvey::{Resurvey, remembered};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -77,14 +72,15 @@ pub struct Apply {
     pub command: String,
     pub stop: Stop,
     /// The run that was begun already, together with the claim to what it is for; `None` begins one.
-    pub claimed: Option<ClaimedRun>,
+    pub claimed: Option<ScheduledRun>,
 }
 
-/// A run that was begun for instants of schedules.
-#[derive(Debug, Clone)]
-pub struct ClaimedRun {
-    pub run: String,
-    pub occurrences: Vec<Occurrence>,
+impl Apply {
+    /// The exit code of a run that could not be carried out. A signal may have ended its wait for a lock.
+    pub fn exit_code_of(&self, error: &LaunchError) -> u8 {
+        let signal = self.stop.signal();
+        signal.map_or_else(|| error.exit_code(), |signal| 128 + signal)
+    }
 }
 
 /// Executes the plan of a request once, and returns the exit code. If `confirm` refuses the plan, nothing is done.
@@ -132,14 +128,11 @@ pub fn apply(
         host: survey::host(),
         digest: model.ops.digest.clone(),
         overrides: request.overrides(),
-        occurrences: how
-            .claimed
-            .as_ref()
-            .map_or_else(Vec::new, |claimed| claimed.occurrences.clone()),
+        occurrences: how.claimed.iter().flat_map(|run| run.occurrences.clone()).collect(),
     })?;
     for (run, message) in interrupted {
         journal.record(&Event::Note {
-            step: format!("run {run}"),
+            step: NoteSubject::Run(format!("run {run}")),
             message,
         })?;
     }
@@ -163,7 +156,7 @@ pub fn apply(
     } else {
         let how = RunSettings {
             run: run.clone(),
-            threads: threads(model, how.threads),
+            threads: threads(Some(model), how.threads),
             stop: how.stop.clone(),
         };
         let look = Resurvey {
@@ -184,10 +177,8 @@ pub fn apply(
         (None, 0 | 4) if stuck => 1,
         (None, exit) => exit,
     };
-    journal.record(&Event::RunFinished {
-        exit,
-        millis: u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX),
-    })?;
+    let millis = millis(since.elapsed());
+    journal.record(&Event::RunFinished { exit, millis })?;
     Ok(exit)
 }
 
@@ -233,7 +224,7 @@ fn interruption(unfinished: &[StepName]) -> String {
     format!("was interrupted during {}{left}", crate::units::joined(unfinished))
 }
 
-/// Ends a run that was begun and could not be done: `steps` come out so.
+/// Ends a run that was begun and could not be carried out: `steps` get this outcome.
 pub fn not_done(
     model: &Model,
     store: &Store,
@@ -259,15 +250,13 @@ pub fn not_done(
 }
 
 /// Steps at once, and threads.
-pub fn threads(model: &Model, asked: Option<usize>) -> usize {
+pub fn threads(model: Option<&Model>, requested: Option<usize>) -> usize {
     let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    asked
-        .or(model.ops.concurrency.map(|n| n as usize))
-        .unwrap_or_else(cores)
-        .max(1)
+    let declared = model.and_then(|model| model.ops.concurrency).map(|n| n as usize);
+    requested.or(declared).unwrap_or_else(cores).max(1)
 }
 
-/// Puts in order what earlier runs left. True when something could not be.
+/// Repairs what earlier runs left. True if something could not be repaired.
 fn recovered(
     model: &Model,
     jobs: &BTreeSet<JobName>,
@@ -312,15 +301,13 @@ impl Record for Tee<'_> {
 
 impl Memory for Tee<'_> {
     fn remember_marker(&mut self, backup: &str, path: &Path, id: &str) -> Result<(), RecordError> {
-        self.store
-            .remember_marker(backup, path, id)
-            .map_err(|source| unrecorded(self.store, source))
+        let done = self.store.remember_marker(backup, path, id);
+        done.map_err(|source| unrecorded(self.store, source))
     }
 
     fn history_of(&mut self, job: &JobName) -> Result<JobHistory, RecordError> {
-        self.store
-            .job_history(job)
-            .map_err(|source| unrecorded(self.store, source))
+        let history = self.store.job_history(job);
+        history.map_err(|source| unrecorded(self.store, source))
     }
 }
 
@@ -338,13 +325,8 @@ fn make_room(locks: u64) {
     let needed = locks.saturating_add(FILES_BESIDE_LOCKS);
     if limits.current.is_some_and(|current| current < needed) {
         let current = limits.maximum.map_or(needed, |most| most.min(needed));
-        let _ = setrlimit(
-            Resource::Nofile,
-            Rlimit {
-                current: Some(current),
-                ..limits
-            },
-        );
+        let current = Some(current);
+        let _ = setrlimit(Resource::Nofile, Rlimit { current, ..limits });
     }
 }
 

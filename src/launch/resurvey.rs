@@ -5,12 +5,12 @@
 //! locked and put in order like those that were there from the start.
 //! Invariant: nothing is deleted that the plan does not list, or that changed since.
 
-use super::remembered::remembered;
+use super::error::LaunchError;
 use crate::error_chain::error_chain;
 use crate::exec::action::{StepAbort, interrupted, outcome, recover, tree_failure};
 use crate::exec::engine::LookAgain;
 use crate::exec::recorder::Recorder;
-use crate::exec::survey::{self, World};
+use crate::exec::survey::{self, Remembered, World};
 use crate::model::{JobKind, JobName, Model};
 use crate::plan::facts::PlanFacts;
 use crate::plan::{self, Action, Plan, RunRequest, Step, StepId};
@@ -23,6 +23,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+/// What the store knows of earlier runs, as far as a survey needs it.
+pub(super) fn remembered(model: &Model, store: &Store) -> Result<Remembered, LaunchError> {
+    let mut found = Remembered {
+        relied_on: store.relied_on()?,
+        ..Remembered::default()
+    };
+    let now = crate::clock::now();
+    for backup in &model.backups {
+        if let Some(id) = store.marker_of(&backup.name, &backup.to)? {
+            found.markers.insert(backup.name.clone(), id);
+        }
+        let holds = store.holds(&backup.source, now)?;
+        if !holds.is_empty() {
+            found.holds.insert(backup.name.clone(), holds.into_iter().collect());
+        }
+    }
+    Ok(found)
+}
 
 /// What the run was planned with.
 pub(super) struct Resurvey<'a> {

@@ -32,7 +32,7 @@ pub use command::{Command, Program, Retry, SecretSource, Value};
 pub use job::{JobKind, JobName, JobSettings, StepKind, StepName};
 
 use pattern::{Pattern, Selection};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -184,12 +184,22 @@ pub struct Ops {
     pub digest: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Contents {
     All,
     /// Only what the retentions on this backup may delete now.
     Expired,
+}
+
+impl Contents {
+    /// The word in ops files, manifests and plans.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Expired => "expired",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

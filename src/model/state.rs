@@ -42,6 +42,17 @@ impl State {
         matches!(self, Self::Ok | Self::Nothing | Self::Partial | Self::Warning)
     }
 
+    /// After the name of a step: `is critical`, `failed`.
+    pub fn predicate(self) -> String {
+        match self {
+            Self::Failed => "failed".to_owned(),
+            Self::Refused => "was refused".to_owned(),
+            Self::Interrupted => "was interrupted".to_owned(),
+            Self::NoSpace => "cannot write".to_owned(),
+            state => format!("is {}", state.word()),
+        }
+    }
+
     pub fn word(self) -> &'static str {
         match self {
             Self::Ok => "ok",

@@ -5,10 +5,11 @@
 //! Invariant: a file to delete is covered by this run's copy, or by an older copy that the verify step proves again.
 
 use super::facts::{BackupFacts, CopyFacts, PlanFacts, Scan};
-use super::graph::{BackupStep, Candidate, ClassSummary, CleanupStep, Cover, Refusal, Remarks, VerifyToken};
-use super::guards;
+use super::graph::{BackupStep, Candidate, ClassSummary, CleanupStep, Cover, Remarks, VerifyToken};
+use super::guards::{self, Refusal};
 use super::select::{RunRequest, Selected};
 use super::summary::summarise;
+use crate::archive::Incomplete;
 use crate::entry::EntryKind;
 use crate::model::pattern::Selector;
 use crate::model::retention::{KeepReason, Verdict};
@@ -118,12 +119,11 @@ impl<'a> ChainPlanner<'a> {
         let retentions = self.retentions.iter();
         let candidates: Vec<Vec<Candidate>> = retentions.map(|r| self.candidates(r, &mut older)).collect();
         let step = self.backup_step(looked_at_again);
-        let budgets: Vec<Option<Refusal>> = self
-            .retentions
-            .iter()
-            .zip(&candidates)
-            .map(|(r, candidates)| guards::of_budget(self.request, r, self.verdicts(r), candidates, self.scan()))
-            .collect();
+        let budget = |(r, candidates): (&&Retention, &Vec<Candidate>)| {
+            let bytes = sum_bytes(self.scan(), candidates.iter().map(|c| c.entry));
+            guards::of_budget(self.request, r, self.verdicts(r), (candidates.len() as u64, bytes))
+        };
+        let budgets: Vec<Option<Refusal>> = self.retentions.iter().zip(&candidates).map(budget).collect();
         let mut refusals = guards::of_backup(self.facts, self.request, self.backup, self.found, &self.retentions);
         refusals.extend(budgets.iter().flatten().cloned());
         let cleanups = self.retentions.iter().zip(candidates).zip(budgets);
@@ -249,13 +249,8 @@ impl<'a> ChainPlanner<'a> {
         if let Some(scan) = self.scan() {
             let mut wanted = self.wanted(scan);
             step.skipped = with_parents(scan, &mut wanted);
-            for (at, (entry, _)) in scan
-                .entries
-                .iter()
-                .zip(&wanted)
-                .enumerate()
-                .filter(|(_, (_, want))| **want)
-            {
+            let entries = scan.entries.iter().zip(&wanted).enumerate();
+            for (at, (entry, _)) in entries.filter(|(_, (_, want))| **want) {
                 step.store.push(at);
                 step.files += u64::from(entry.kind != EntryKind::Dir);
                 if entry.kind == EntryKind::File {
@@ -312,10 +307,8 @@ impl<'a> ChainPlanner<'a> {
 
     fn verify_reason(&self, nothing: bool, older: u64) -> String {
         let older_copies = plural(older, "older copy", "older copies");
-        let copy = format!(
-            "verifies the copy of backup:{} before anything relies on it",
-            self.backup.name
-        );
+        let name = &self.backup.name;
+        let copy = format!("verifies the copy of backup:{name} before anything relies on it");
         match (nothing, older) {
             (true, 0) => "no new copy to verify".to_owned(),
             (true, _) => format!("verifies again {older_copies} that deletions rely on"),
@@ -338,10 +331,8 @@ impl<'a> ChainPlanner<'a> {
             notes.push("the destination is on the source's file system: one failed disk loses both".to_owned());
         }
         if step.skipped > 0 {
-            notes.push(format!(
-                "{} skipped: sockets, pipes and devices cannot be stored",
-                plural(step.skipped, "special file is", "special files are")
-            ));
+            let files = plural(step.skipped, "special file is", "special files are");
+            notes.push(format!("{files} skipped: sockets, pipes and devices cannot be stored"));
         }
         if self.backup.keep.is_some() {
             notes.push("`keep` has no effect yet: this version of opsrun removes no copies".to_owned());
@@ -377,42 +368,28 @@ fn with_parents(scan: &Scan, wanted: &mut [bool]) -> u64 {
 }
 
 fn scan_notes(scan: &Scan, notes: &mut Vec<String>) {
-    for mount in &scan.mounts {
-        notes.push(format!(
-            "`{mount}` is a mount point and is skipped; `cross-mounts` would include it"
-        ));
-    }
+    let mount = |path| format!("`{path}` is a mount point and is skipped; `cross-mounts` would include it");
+    notes.extend(scan.mounts.iter().map(mount));
     let quarantined = scan.ours.iter().filter(|path| !path.name().ends_with(b".part")).count() as u64;
     if quarantined > 0 {
+        let leftovers = plural(quarantined, "leftover", "leftovers");
         notes.push(format!(
-            "the source holds {} of an earlier run: apply first puts quarantined files back",
-            plural(quarantined, "leftover", "leftovers")
+            "the source holds {leftovers} of an earlier run: apply first puts quarantined files back"
         ));
     }
-    for (path, why) in scan.problems.iter().take(MAX_NAMED_PROBLEMS) {
+    for Incomplete { path, why } in scan.problems.iter().take(MAX_NAMED_PROBLEMS) {
         let what = path
             .as_ref()
             .map_or_else(|| "the source".to_owned(), |path| format!("`{path}`"));
         notes.push(format!("the copy will be incomplete: {what} cannot be listed: {why}"));
     }
-    if let Some(more) = scan
-        .problems
-        .len()
-        .checked_sub(MAX_NAMED_PROBLEMS)
-        .filter(|more| *more > 0)
-    {
-        notes.push(format!(
-            "{} cannot be listed",
-            plural(more as u64, "more path", "more paths")
-        ));
+    let more = scan.problems.len().saturating_sub(MAX_NAMED_PROBLEMS) as u64;
+    if more > 0 {
+        notes.push(format!("{} cannot be listed", plural(more, "more path", "more paths")));
     }
 }
 
 pub(super) fn sum_bytes(scan: Option<&Scan>, entries: impl Iterator<Item = usize>) -> u64 {
-    scan.map_or(0, |scan| {
-        entries
-            .filter_map(|at| scan.entries.get(at))
-            .map(|e| e.identity.size)
-            .sum()
-    })
+    let entries = entries.filter_map(|at| scan?.entries.get(at));
+    entries.map(|entry| entry.identity.size).sum()
 }

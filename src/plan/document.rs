@@ -6,7 +6,8 @@
 //! Invariant: fields are added within a format number, never renamed, removed or given another meaning.
 
 use super::facts::Scan;
-use super::graph::{Action, BackupStep, ClassSummary, CleanupStep, Cover, Plan, Refusal, VerifyStep};
+use super::graph::{Action, BackupStep, ClassSummary, CleanupStep, Cover, Plan, VerifyStep};
+use super::guards::Refusal;
 use crate::clock::from_nanos;
 use crate::keep_reason::KeepReason;
 use crate::model::check::{Probe, Worst};

@@ -3,7 +3,8 @@
 //! Plain values, gathered by `exec::survey`. Holds no handles and reads nothing.
 //! Invariant: `build` is a pure function of the model, the request and these.
 
-use crate::entry::Entry;
+use crate::archive::Incomplete;
+use crate::entry::{Entry, EntryKind};
 use crate::model::retention::Verdict;
 use crate::path::RelPath;
 use chrono::{DateTime, Utc};
@@ -39,8 +40,8 @@ pub struct BackupFacts {
 pub struct Scan {
     /// In walk order.
     pub entries: Vec<Entry>,
-    /// What could not be listed, with the reason, escaped for people; `None` is the source itself.
-    pub problems: Vec<(Option<RelPath>, String)>,
+    /// What could not be listed, with the reason, escaped for people.
+    pub problems: Vec<Incomplete>,
     /// Mount points that were not entered.
     pub mounts: Vec<RelPath>,
     /// Directories of opsrun's own that lie in the source, with what they are, unless excluded.
@@ -54,10 +55,7 @@ pub struct Scan {
 impl Scan {
     /// Entries that are not directories.
     pub fn files(&self) -> u64 {
-        self.entries
-            .iter()
-            .filter(|e| e.kind != crate::entry::EntryKind::Dir)
-            .count() as u64
+        self.entries.iter().filter(|e| e.kind != EntryKind::Dir).count() as u64
     }
 }
 

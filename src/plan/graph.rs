@@ -6,11 +6,12 @@
 //! Invariant: every step comes after all steps that it needs.
 
 use super::facts::{CopyFacts, Scan};
+use super::guards::Refusal;
 use crate::clock::from_nanos;
 use crate::model::retention::{KeepReason, Stays};
 use crate::model::{Backup, Check, JobName, Keep, Retention, StepKind, StepName, Strategy, Target};
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -54,18 +55,6 @@ pub struct Step {
     runs: bool,
     /// See [`Plan::blockers`]; settled likewise, and shared along a chain.
     blockers: Arc<[StepId]>,
-}
-
-/// A guard that says no.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Refusal {
-    /// Which guard: `clock`, `listing`, `shrink`, `destination`, `overlap`, `budget`, `kernel`, `source`.
-    pub guard: String,
-    /// What is wrong.
-    pub message: String,
-    /// What to do about it: the flag that overrides it, or what to fix.
-    pub help: String,
 }
 
 #[derive(Debug, Clone)]

@@ -4,40 +4,51 @@
 //! Invariant: a guard never widens anything; the worst that a wrong guard can do is to do nothing.
 
 use super::facts::{BackupFacts, DestinationState, PlanFacts, Scan};
-use super::graph::{Candidate, Refusal};
 use super::select::RunRequest;
 use crate::model::retention::Verdict;
 use crate::model::{Backup, Contents, JobKind, JobName, Model, Retention};
 use crate::path::shown;
 use crate::units::{plural, show_count, show_size};
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
 
-/// Guard names, as they appear in [`Refusal::guard`].
-pub mod name {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Guard {
     /// The clock is not where the last copy left it.
-    pub const CLOCK: &str = "clock";
+    Clock,
     /// Something in the source could not be listed.
-    pub const LISTING: &str = "listing";
+    Listing,
     /// The source lost over half of its files.
-    pub const SHRINK: &str = "shrink";
+    Shrink,
     /// The destination is not the one that is known.
-    pub const DESTINATION: &str = "destination";
+    Destination,
     /// The destination cannot be used at all.
-    pub const UNWRITABLE: &str = "unwritable";
+    Unwritable,
     /// Source, destination and state lie in one another.
-    pub const OVERLAP: &str = "overlap";
+    Overlap,
     /// More would be deleted than the retention allows in one run.
-    pub const BUDGET: &str = "budget";
+    Budget,
     /// The source cannot be listed at all.
-    pub const SOURCE: &str = "source";
+    Source,
 }
 
-fn refusal(guard: &str, message: String, help: impl Into<String>) -> Refusal {
-    Refusal {
-        guard: guard.to_owned(),
-        message,
-        help: help.into(),
-    }
+/// A guard that says no.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Refusal {
+    /// Which guard: `clock`, `listing`, `shrink`, `destination`, `overlap`, `budget`, `kernel`, `source`.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub guard: Guard,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it: the flag that overrides it, or what to fix.
+    pub help: String,
+}
+
+fn refusal(guard: Guard, message: String, help: impl Into<String>) -> Refusal {
+    let help = help.into();
+    Refusal { guard, message, help }
 }
 
 /// What keeps a backup from being made.
@@ -51,14 +62,14 @@ pub(super) fn of_backup(
     let mut refusals = Vec::new();
     match &found.source {
         Err(why) => refusals.push(refusal(
-            name::SOURCE,
+            Guard::Source,
             format!("the source `{}` cannot be listed: {why}", shown(&backup.source)),
             "make the source readable, or correct `source` in the ops file",
         )),
         Ok(scan) => {
             for (path, what) in &scan.overlaps {
                 refusals.push(refusal(
-                    name::OVERLAP,
+                    Guard::Overlap,
                     format!("the {what} lies in the source, at `{path}`"),
                     format!("move the {what} out of the source, or exclude it from the backup"),
                 ));
@@ -88,7 +99,7 @@ pub(super) fn of_cleanup(
     }
     if let Some(why) = suspect.filter(|_| candidates || backup.contents == Contents::All) {
         refusals.push(refusal(
-            name::SHRINK,
+            Guard::Shrink,
             format!("the copy is suspect, so nothing is deleted: {why}"),
             "look what became of the missing files; if it is as it should be: --accept-shrink",
         ));
@@ -97,16 +108,14 @@ pub(super) fn of_cleanup(
 }
 
 fn of_listing(scan: &Scan) -> Option<Refusal> {
-    let (path, why) = scan.problems.first()?;
-    let place = path
-        .as_ref()
-        .map_or_else(|| "the source itself".to_owned(), |path| format!("`{path}`"));
+    let problem = scan.problems.first()?;
+    let (place, why) = (problem.place(), &problem.why);
     let more = match scan.problems.len() - 1 {
         0 => String::new(),
         n => format!(" (and {} more)", show_count(n as u64)),
     };
     Some(refusal(
-        name::LISTING,
+        Guard::Listing,
         format!("{place} cannot be listed: {why}{more}; its files could have been deleted, or not"),
         "make it readable, or exclude it from the backup",
     ))
@@ -117,26 +126,17 @@ fn of_clock(facts: &PlanFacts, request: &RunRequest, found: &BackupFacts) -> Opt
         return None;
     }
     let newest = found.destination.copies.iter().max_by_key(|copy| copy.at)?;
-    let shown = |at: chrono::DateTime<chrono::Utc>| at.format("%Y-%m-%d %H:%M:%S UTC");
+    let shown = |at: DateTime<Utc>| at.format("%Y-%m-%d %H:%M:%S UTC");
+    let (now, then, name) = (shown(facts.clock), shown(newest.at), &newest.name);
     let message = if facts.clock < newest.at {
-        format!(
-            "the clock says {}, but copy `{}` was made at {}",
-            shown(facts.clock),
-            newest.name,
-            shown(newest.at)
-        )
+        format!("the clock says {now}, but copy `{name}` was made at {then}")
     } else if facts.clock - newest.at > TimeDelta::days(30) {
-        format!(
-            "the clock says {}, over 30 days after the newest copy `{}` ({})",
-            shown(facts.clock),
-            newest.name,
-            shown(newest.at)
-        )
+        format!("the clock says {now}, over 30 days after the newest copy `{name}` ({then})")
     } else {
         return None;
     };
     Some(refusal(
-        name::CLOCK,
+        Guard::Clock,
         format!("{message}: a wrong clock makes files look old"),
         "check the clock; if it is right: --accept-clock",
     ))
@@ -144,11 +144,11 @@ fn of_clock(facts: &PlanFacts, request: &RunRequest, found: &BackupFacts) -> Opt
 
 fn of_destination(request: &RunRequest, backup: &Backup, found: &BackupFacts) -> Option<Refusal> {
     let path = shown(&backup.to);
-    let mount = "mount it; if this is the place from now on: --accept-destination";
+    let mount = "mount it; if this is the new destination: --accept-destination";
     let (message, help) = match &found.destination.state {
         DestinationState::Unusable(why) => {
             return Some(refusal(
-                name::UNWRITABLE,
+                Guard::Unwritable,
                 format!("the destination `{path}` cannot be used: {why}"),
                 "make it a writable directory, or correct `to` in the ops file",
             ));
@@ -173,7 +173,7 @@ fn of_destination(request: &RunRequest, backup: &Backup, found: &BackupFacts) ->
         ),
         _ => return None,
     };
-    (!request.accept_destination).then(|| refusal(name::DESTINATION, message, help))
+    (!request.accept_destination).then(|| refusal(Guard::Destination, message, help))
 }
 
 /// Why the source looks as if it lost files, compared with the newest copy that is trusted; an incomplete one too,
@@ -186,11 +186,11 @@ pub(super) fn shrink(facts: &PlanFacts, model: &Model, request: &RunRequest, bac
     let found = facts.backups.get(&backup.name)?;
     let scan = found.source.as_ref().ok()?;
     let last = found.destination.copies.iter().find(|copy| copy.suspect.is_none())?;
-    let related = model
+    let related = |other: &&Backup| other.source.starts_with(&backup.source);
+    let deleted: u64 = model
         .backups
         .iter()
-        .filter(|other| other.source.starts_with(&backup.source));
-    let deleted: u64 = related
+        .filter(related)
         .filter_map(|other| facts.backups.get(&other.name))
         .flat_map(|other| &other.destination.copies)
         .flat_map(|copy| copy.deleted_at.range(last.at..))
@@ -213,45 +213,31 @@ pub(super) fn of_budget(
     request: &RunRequest,
     retention: &Retention,
     verdicts: &[Verdict],
-    candidates: &[Candidate],
-    scan: Option<&Scan>,
+    (files, bytes): (u64, u64),
 ) -> Option<Refusal> {
     let job = JobName::new(JobKind::Retention, &retention.name);
     if request.over_budget.contains(&job) {
         return None;
     }
     let budget = retention.max_delete;
-    let files = candidates.len() as u64;
-    let bytes: u64 = candidates
-        .iter()
-        .filter_map(|c| scan.and_then(|s| s.entries.get(c.entry)))
-        .map(|e| e.identity.size)
-        .sum();
     let matched = verdicts.iter().filter(|v| v.class().is_some()).count() as u64;
     let mut over = Vec::new();
     if let Some(most) = budget.files.filter(|most| files > *most) {
-        over.push(format!(
-            "{} (at most {})",
-            plural(files, "file", "files"),
-            show_count(most)
-        ));
+        let files = plural(files, "file", "files");
+        over.push(format!("{files} (at most {})", show_count(most)));
     }
     if let Some(most) = budget.bytes.filter(|most| bytes > *most) {
         over.push(format!("{} (at most {})", show_size(bytes), show_size(most)));
     }
     if let Some(most) = budget.share.filter(|most| files * 100 > matched * u64::from(*most)) {
-        over.push(format!(
-            "{files} of {matched} files, {}% (at most {most}%)",
-            files * 100 / matched.max(1)
-        ));
+        let percent = files * 100 / matched.max(1);
+        over.push(format!("{files} of {matched} files, {percent}% (at most {most}%)"));
     }
+    let over = over.join(", ");
     (!over.is_empty()).then(|| {
         refusal(
-            name::BUDGET,
-            format!(
-                "{job} would delete more than `max-delete` allows in one run: {}",
-                over.join(", ")
-            ),
+            Guard::Budget,
+            format!("{job} would delete more than `max-delete` allows in one run: {over}"),
             format!("look at `opsrun plan --files`; if it is as it should be, once: --over-budget {job}"),
         )
     })

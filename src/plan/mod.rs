@@ -3,7 +3,7 @@
 //! Made by [`build`], printed by `report`, run by `exec`. Pure: nothing here reads a clock or a file system.
 //! - [`facts`]: what was found
 //! - [`graph`]: steps and their edges; the types that make `backup → verify → cleanup` unavoidable
-//! - `select`: which jobs a run consists of, and their order
+//! - `select`: which jobs a run consists of, and their order · [`order`]: which step may begin next
 //! - [`build`]: the way from the facts to the graph
 //! - [`guards`]: what makes apply refuse
 //! - [`document`]: the plan as JSON
@@ -16,12 +16,14 @@ pub mod document;
 pub mod facts;
 pub mod graph;
 pub mod guards;
+pub mod order;
 mod select;
 mod summary;
 
 pub use build::{build, look_again};
 pub use graph::{
-    Action, BackupStep, BackupToken, Candidate, ClassSummary, CleanupStep, Cover, Plan, Refusal, Step, StepId,
-    VerifyStep, VerifyToken,
+    Action, BackupStep, BackupToken, Candidate, ClassSummary, CleanupStep, Cover, Plan, Step, StepId, VerifyStep,
+    VerifyToken,
 };
+pub use guards::Refusal;
 pub use select::{RunRequest, UnknownJob};

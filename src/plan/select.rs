@@ -3,12 +3,10 @@
 //! Takes a model and a [`RunRequest`], gives jobs. Pure; knows nothing of what is on disk.
 //! Invariant: a job comes after all that it needs; all that it needs is selected with it, or neither is.
 
+use super::order::Order;
 use crate::model::{Job, JobKind, JobName, Model};
 use crate::units::joined;
-use globset::GlobMatcher;
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Which jobs, and which guards the user switched off.
 #[derive(Debug, Clone, Default)]
@@ -35,18 +33,14 @@ pub struct UnknownJob {
 impl RunRequest {
     /// The guards that were switched off, as flags.
     pub fn overrides(&self) -> Vec<String> {
-        let mut flags = Vec::new();
-        for (on, flag) in [
+        let flags = [
             (self.accept_clock, "--accept-clock"),
             (self.accept_shrink, "--accept-shrink"),
             (self.accept_destination, "--accept-destination"),
-        ] {
-            if on {
-                flags.push(flag.to_owned());
-            }
-        }
-        flags.extend(self.over_budget.iter().map(|job| format!("--over-budget {job}")));
-        flags
+        ];
+        let flags = flags.into_iter().filter_map(|(on, flag)| on.then(|| flag.to_owned()));
+        let over_budget = self.over_budget.iter().map(|job| format!("--over-budget {job}"));
+        flags.chain(over_budget).collect()
     }
 
     /// Of the jobs that this request would bring those that are left out since they, or what they depend on, are
@@ -141,11 +135,7 @@ fn select(all: &[JobName], flag: &'static str, patterns: &[String]) -> Result<BT
     let mut hit = BTreeSet::new();
     for pattern in patterns {
         let matcher = globset::Glob::new(pattern).ok().map(|glob| glob.compile_matcher());
-        let matches = |job: &&JobName| {
-            matcher
-                .as_ref()
-                .is_some_and(|m: &GlobMatcher| m.is_match(Path::new(&job.to_string())))
-        };
+        let matches = |job: &&JobName| matcher.as_ref().is_some_and(|glob| glob.is_match(job.to_string()));
         let found: Vec<JobName> = all.iter().filter(matches).cloned().collect();
         if found.is_empty() {
             return Err(UnknownJob {
@@ -169,11 +159,10 @@ impl Edges {
     fn new(model: &Model) -> Self {
         let needs: HashMap<JobName, Vec<JobName>> = model.jobs().map(|job| (job.name(), job.needs())).collect();
         let mut needed_by: HashMap<JobName, Vec<JobName>> = HashMap::new();
-        for (job, needed) in needs
-            .iter()
-            .flat_map(|(job, needs)| needs.iter().map(move |n| (job, n)))
-        {
-            needed_by.entry(needed.clone()).or_default().push(job.clone());
+        for (job, needed) in &needs {
+            for needed in needed {
+                needed_by.entry(needed.clone()).or_default().push(job.clone());
+            }
         }
         Self { needs, needed_by }
     }
@@ -253,49 +242,23 @@ pub(super) struct OrderedJob<'a> {
 pub(super) fn in_order<'a>(model: &'a Model, jobs: &BTreeSet<JobName>) -> Vec<OrderedJob<'a>> {
     let all: Vec<Job<'a>> = model.jobs().filter(|job| jobs.contains(&job.name())).collect();
     let place: BTreeMap<JobName, usize> = all.iter().enumerate().map(|(at, job)| (job.name(), at)).collect();
-    let needs: Vec<Vec<usize>> = all
-        .iter()
-        .map(|job| job.needs().iter().filter_map(|name| place.get(name).copied()).collect())
-        .collect();
-    let mut waiting: Vec<usize> = needs.iter().map(Vec::len).collect();
-    let mut needed_by: Vec<Vec<usize>> = vec![Vec::new(); all.len()];
-    for (at, needed) in needs
-        .iter()
-        .enumerate()
-        .flat_map(|(at, needs)| needs.iter().map(move |needed| (at, *needed)))
-    {
-        if let Some(list) = needed_by.get_mut(needed) {
-            list.push(at);
-        }
-    }
-    // Kahn's algorithm; the indices are in the order of preference already.
-    let free = waiting.iter().enumerate().filter(|(_, n)| **n == 0);
-    let mut ready: BinaryHeap<Reverse<usize>> = free.map(|(at, _)| Reverse(at)).collect();
+    let needs = |job: &Job<'_>| job.needs().iter().filter_map(|name| place.get(name).copied()).collect();
+    let needs: Vec<Vec<usize>> = all.iter().map(needs).collect();
+    // The indices are in the order of preference already.
+    let mut left = Order::new(needs.iter().cloned());
     let mut changes = vec![false; all.len()];
     let mut order = Vec::new();
-    while let Some(Reverse(at)) = ready.pop() {
+    while let Some(at) = left.begin_next() {
+        left.settle(at);
         let Some(job) = all.get(at) else { continue };
-        let behind_change = needs
-            .get(at)
-            .into_iter()
-            .flatten()
-            .any(|needed| changes.get(*needed).copied().unwrap_or(false));
+        let changed = |needed: &usize| changes.get(*needed).copied().unwrap_or(false);
+        let behind_change = needs.get(at).into_iter().flatten().any(changed);
         let kind = job.name().kind;
         if let Some(changes) = changes.get_mut(at) {
             *changes = behind_change || matches!(kind, JobKind::Target | JobKind::Retention);
         }
-        order.push(OrderedJob {
-            job: *job,
-            behind_change,
-        });
-        for next in needed_by.get(at).into_iter().flatten() {
-            if let Some(left) = waiting.get_mut(*next) {
-                *left -= 1;
-                if *left == 0 {
-                    ready.push(Reverse(*next));
-                }
-            }
-        }
+        let job = *job;
+        order.push(OrderedJob { job, behind_change });
     }
     order
 }

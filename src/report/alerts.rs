@@ -1,20 +1,16 @@
 //! Alerts and their delivery: `alerts list`, and the undelivered ones in `status` and after a run.
 //!
-//! Takes stored messages, gives a table and JSON; its JSON Schema is `schemas/alerts.schema.json`, and a test compares
-//! the two.
 //! Invariant: the reason of a failed delivery is on one line.
 
-use crate::channel::message::Message;
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::table::Align::{Left, Right};
 use crate::report::shared::table::{Cell, Tone, table};
-use crate::report::shared::times::{self, MillisUtc};
+use crate::report::shared::times;
 use crate::store::outbox::{MessageState, StoredMessage, Undelivered};
 use crate::units::plural;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-/// The number of the JSON format.
 pub const FORMAT: u32 = 1;
 
 fn state_cell(state: MessageState) -> Cell {
@@ -29,66 +25,16 @@ fn state_cell(state: MessageState) -> Cell {
 
 /// Alerts.
 #[derive(Debug, Clone, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(title = "opsrun alerts, format 1"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(title = "opsrun alerts, format 1"))]
 pub struct AlertsDocument {
     /// Number of this format: 1.
     pub format: u32,
     /// Oldest first.
-    pub alerts: Vec<AlertDocument>,
-}
-
-/// One alert.
-#[derive(Debug, Clone, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct AlertDocument {
-    /// Its id, a ULID.
-    pub id: String,
-    /// The channel.
-    pub channel: String,
-    /// Its state.
-    pub state: MessageState,
-    /// When it was created: RFC 3339, UTC.
-    pub created_at: MillisUtc,
-    /// Not sent before: RFC 3339, UTC.
-    pub due_at: MillisUtc,
-    /// Number of attempts.
-    pub attempts: u32,
-    /// Why the last attempt failed.
-    pub last_error: Option<String>,
-    /// When it was delivered, given up, merged or dropped: RFC 3339, UTC.
-    pub settled_at: Option<MillisUtc>,
-    /// The message; null if a later opsrun wrote it.
-    pub message: Option<Message>,
-}
-
-impl From<StoredMessage> for AlertDocument {
-    fn from(stored: StoredMessage) -> Self {
-        Self {
-            message: stored.message,
-            id: stored.id,
-            channel: stored.channel,
-            state: stored.state,
-            created_at: MillisUtc(stored.created_at),
-            due_at: MillisUtc(stored.due_at),
-            attempts: stored.attempts,
-            last_error: stored.last_error,
-            settled_at: stored.settled_at.map(MillisUtc),
-        }
-    }
-}
-
-impl AlertsDocument {
-    pub fn new(stored: Vec<StoredMessage>) -> Self {
-        Self {
-            format: FORMAT,
-            alerts: stored.into_iter().map(Into::into).collect(),
-        }
-    }
+    pub alerts: Vec<StoredMessage>,
 }
 
 /// Without any: `none`.
-pub fn alerts_text(alerts: &[AlertDocument], none: &str, zone: chrono_tz::Tz, style: Style) -> String {
+pub fn alerts_text(alerts: &[StoredMessage], none: &str, zone: chrono_tz::Tz, style: Style) -> String {
     if alerts.is_empty() {
         return format!("{none}\n");
     }
@@ -122,23 +68,17 @@ pub fn undelivered_text(rows: &[Undelivered], now: DateTime<Utc>, style: Style) 
     let line = |row: &Undelivered| {
         let mut parts = Vec::new();
         if row.pending > 0 {
-            let since = row
-                .since
-                .map_or_else(String::new, |since| format!(" for {}", times::ago(since, now)));
-            parts.push(format!("{} undelivered{since}", plural(row.pending, "alert", "alerts")));
+            let since = row.since.map(|since| format!(" for {}", times::ago(since, now)));
+            let alerts = plural(row.pending, "alert", "alerts");
+            parts.push(format!("{alerts} undelivered{}", since.unwrap_or_default()));
         }
         if row.dead > 0 {
             parts.push(format!("{} given up", plural(row.dead, "alert", "alerts")));
         }
-        let why = row
-            .last_error
-            .as_ref()
-            .map_or_else(String::new, |why| format!(": {why}"));
-        format!(
-            "{} {}\n",
-            style.warn(format!("channel {}:", one_line(&row.channel))),
-            one_line(&format!("{}{why}", parts.join(", ")))
-        )
+        let channel = style.warn(format!("channel {}:", one_line(&row.channel)));
+        let why = row.last_error.iter().map(|why| format!(": {why}"));
+        let text: String = std::iter::once(parts.join(", ")).chain(why).collect();
+        format!("{channel} {}\n", one_line(&text))
     };
     rows.iter().map(line).collect()
 }

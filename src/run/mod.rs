@@ -10,6 +10,7 @@ pub use crate::model::state::State;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 /// Something that a person or a later run needs to know.
@@ -136,7 +137,8 @@ pub enum Event {
     /// Something worth knowing.
     Note {
         /// The step, or `run` and the id of an earlier run.
-        step: String,
+        #[cfg_attr(test, schemars(with = "String"))]
+        step: NoteSubject,
         /// What.
         message: String,
     },
@@ -154,6 +156,24 @@ pub enum Event {
         /// Milliseconds.
         millis: u64,
     },
+}
+
+/// What a note is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum NoteSubject {
+    Step(StepName),
+    /// `run` and the id of an earlier run.
+    Run(String),
+}
+
+impl fmt::Display for NoteSubject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Step(step) => step.fmt(f),
+            Self::Run(run) => f.write_str(run),
+        }
+    }
 }
 
 /// An instant of a schedule.
@@ -194,6 +214,26 @@ pub struct Outcome {
     pub details: Vec<String>,
 }
 
+impl Outcome {
+    pub fn new(state: State, summary: impl Into<String>) -> Self {
+        Self {
+            state,
+            summary: summary.into(),
+            help: None,
+            details: Vec::new(),
+        }
+    }
+
+    pub fn with_help(self, help: impl Into<String>) -> Self {
+        let help = Some(help.into());
+        Self { help, ..self }
+    }
+
+    pub fn with_details(self, details: Vec<String>) -> Self {
+        Self { details, ..self }
+    }
+}
+
 /// What events make of a run's steps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Status {
@@ -220,24 +260,18 @@ impl Status {
 
     /// The exit code that the settled steps ask for: the first that applies of 73, 3, 1, 4, else 0.
     pub fn exit_code(&self) -> u8 {
+        use State::{Blocked, Critical, Failed, Interrupted, NoSpace, Partial, Refused, Unknown};
+        let codes: [(&[State], u8); 4] = [
+            (&[NoSpace], 73),
+            (&[Refused], 3),
+            (&[Failed, Critical, Unknown, Blocked, Interrupted], 1),
+            (&[Partial], 4),
+        ];
         let any = |wanted: &[State]| self.steps.values().flatten().any(|state| wanted.contains(state));
-        if any(&[State::NoSpace]) {
-            73
-        } else if any(&[State::Refused]) {
-            3
-        } else if any(&[
-            State::Failed,
-            State::Critical,
-            State::Unknown,
-            State::Blocked,
-            State::Interrupted,
-        ]) {
-            1
-        } else if any(&[State::Partial]) {
-            4
-        } else {
-            0
-        }
+        codes
+            .iter()
+            .find(|(wanted, _)| any(wanted))
+            .map_or(0, |(_, code)| *code)
     }
 }
 
@@ -270,13 +304,13 @@ pub struct RecordError {
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }
 
-/// Receives the progress of steps; shown to people, never stored. Several steps may be under way: each has its number.
+/// Receives the progress of steps, if it is to be shown; never stored. Several steps may be under way: each has its number.
 pub trait Progress: Sync {
     /// A step, or a phase of it, begins; `bytes` is how much it will go through. Without files and bytes it is unknown
     /// how long it takes.
-    fn begin(&self, step: usize, what: &str, files: u64, bytes: u64);
-    fn advance(&self, step: usize, files: u64, bytes: u64);
-    fn end(&self, step: usize);
+    fn begin(&self, _step: usize, _what: &str, _files: u64, _bytes: u64) {}
+    fn advance(&self, _step: usize, _files: u64, _bytes: u64) {}
+    fn end(&self, _step: usize) {}
 }
 
 #[cfg(test)]

@@ -37,17 +37,37 @@ pub struct ScheduleAdvance {
 }
 
 /// What was decided about a job at an instant, or at a row of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Decision {
+    #[serde(skip)]
     pub job: JobName,
-    /// The first instant, and its schedule.
-    pub first: Occurrence,
+    /// The schedule.
+    pub schedule: String,
+    /// The first instant it applies to: RFC 3339, UTC.
+    pub first: DateTime<Utc>,
+    /// The last instant it applies to: RFC 3339, UTC.
     pub last: DateTime<Utc>,
+    /// Number of instants.
     pub count: u64,
-    /// There are more than were counted.
+    /// There are more instants than were counted.
     pub more: bool,
+    /// `ran`, `missed`, `skipped-overlap`, `queued`, `backed-off`, `paused` or `dropped`.
+    #[serde(rename = "decision")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub verdict: FiringVerdict,
+    /// The reason, in one line.
     pub reason: String,
+}
+
+impl Decision {
+    /// The first instant, with its schedule.
+    pub fn occurrence(&self) -> Occurrence {
+        Occurrence {
+            schedule: self.schedule.clone(),
+            instant: self.first,
+        }
+    }
 }
 
 /// What was decided.
@@ -151,12 +171,15 @@ impl Agenda {
     }
 }
 
-/// A decision as the store holds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "DecisionDocument"))]
 pub struct StoredDecision {
-    /// When it was made, the last time that it was.
+    /// When it was made: RFC 3339, UTC.
     pub at: DateTime<Utc>,
+    #[serde(flatten)]
     pub decision: Decision,
+    /// The run that was started.
     pub run: Option<String>,
 }
 
@@ -321,10 +344,10 @@ fn repeat_decision(db: &Connection, decision: &Decision, now: Stamp) -> rusqlite
             decision.count as i64,
             decision.more,
             decision.job,
-            decision.first.schedule,
+            decision.schedule,
             decision.verdict,
             decision.reason,
-            Stamp(decision.first.instant),
+            Stamp(decision.first),
         ],
     )?;
     Ok(changed > 0)
@@ -337,8 +360,8 @@ fn insert_decision(db: &Connection, decision: &Decision, run: Option<&str>, now:
         params![
             now,
             decision.job,
-            decision.first.schedule,
-            Stamp(decision.first.instant),
+            decision.schedule,
+            Stamp(decision.first),
             Stamp(decision.last),
             decision.count as i64,
             decision.more,
@@ -384,7 +407,8 @@ fn stored_decision(row: &Row<'_>) -> rusqlite::Result<StoredDecision> {
         at: row.get::<_, Stamp>(0)?.0,
         decision: Decision {
             job: row.get(1)?,
-            first: occurrence(row, 2)?,
+            schedule: row.get(2)?,
+            first: row.get::<_, Stamp>(3)?.0,
             last: row.get::<_, Stamp>(4)?.0,
             count: count.unsigned_abs(),
             more: row.get(6)?,

@@ -199,12 +199,11 @@ fn an_unreadable_file_makes_the_copy_incomplete_and_a_vanished_one_does_not() {
         run: RUN.to_owned(),
         sequence: 1,
         parent: None,
-        source_fs_uuid: None,
         backup_at: chrono::DateTime::UNIX_EPOCH,
         source: source.clone(),
         source_files: 0,
         suspect: None,
-        contents: "all".to_owned(),
+        contents: opsrun::model::Contents::All,
     };
     let written = archive::write(&WriteJob {
         source: &dir,
@@ -219,9 +218,9 @@ fn an_unreadable_file_makes_the_copy_incomplete_and_a_vanished_one_does_not() {
         progress: &Quiet,
     })
     .unwrap();
-    assert!(written.manifest().complete);
-    assert_eq!(written.manifest().record_count, 4);
-    assert_eq!(written.remarks().len(), 1);
+    assert!(written.manifest.complete);
+    assert_eq!(written.manifest.record_count, 4);
+    assert_eq!(written.remarks.len(), 1);
 }
 
 #[test]

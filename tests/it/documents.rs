@@ -322,7 +322,7 @@ fn the_runbook_quotes_what_the_program_says() {
     says(
         1,
         &["status"],
-        &["target:report is failed", "verify:data is blocked", "exit code 2"],
+        &["target:report failed", "verify:data is blocked", "exit code 2"],
     );
     says(
         0,
@@ -337,10 +337,7 @@ fn the_runbook_quotes_what_the_program_says() {
     says(
         0,
         &["alerts", "list"],
-        &[
-            "  hook     pending  ",
-            "[observer] target:report is failed: exit code 2",
-        ],
+        &["  hook     pending  ", "[observer] target:report failed: exit code 2"],
     );
 
     ops("exit 0", "");
@@ -356,7 +353,7 @@ fn the_runbook_quotes_what_the_program_says() {
     std::fs::rename(at("backup"), at("away")).unwrap();
     says(3, &["apply", "--yes"], &["is gone, though copies were made there"]);
     std::fs::create_dir(at("backup")).unwrap();
-    let help = "mount it; if this is the place from now on: --accept-destination";
+    let help = "mount it; if this is the new destination: --accept-destination";
     says(3, &["apply", "--yes"], &["lacks its marker", help]);
     std::fs::remove_dir(at("backup")).unwrap();
     std::fs::rename(at("away"), at("backup")).unwrap();

@@ -123,7 +123,7 @@ proptest! {
         let (source, ours, theirs) = (world.at("s"), world.dir("ours"), world.dir("theirs"));
         build(&source, &things);
         let written = world.written(FIRST, 1, threads);
-        prop_assert!(written.manifest().complete, "{:?}", written.manifest().incomplete);
+        prop_assert!(written.manifest.complete, "{:?}", written.manifest.incomplete);
         let checked = archive::verify(&written, threads, &Quiet).unwrap();
         let verified = archive::publish(written, checked).unwrap();
         prop_assert!(verified.still_there(&[]).is_ok());
@@ -162,8 +162,8 @@ fn a_tree_is_no_archive_and_an_archive_says_nothing_of_trees() {
     let name = CopyName::parse(SECOND).unwrap();
     let strategy = Strategy::Archive { level: 1 };
     let written = crate::support::trees::write(&world.at("s"), &world.at("d"), &name, 2, strategy, 1).unwrap();
-    let text = String::from_utf8(written.manifest().to_bytes()).unwrap();
-    assert!(!text.contains("tree") && written.manifest().format == (1, 0), "{text}");
+    let text = String::from_utf8(written.manifest.to_bytes()).unwrap();
+    assert!(!text.contains("tree") && written.manifest.format == (1, 0), "{text}");
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn one_thread_or_many_write_the_same() {
     sample(&world);
     let listed = |threads| {
         let written = world.written(FIRST, 1, threads);
-        let manifest = written.manifest().clone();
+        let manifest = written.manifest.clone();
         (manifest.list_checksum, manifest.archive_bytes)
     };
     assert_eq!(listed(1), listed(4));

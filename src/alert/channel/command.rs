@@ -16,10 +16,7 @@ const FINAL_EXIT_CODES: [u8; 3] = [64, 65, 78];
 pub(super) async fn run(spawn: &Spawn, vault: &Vault, stop: &Stop) -> Delivery {
     match process::run(spawn, vault, stop).await {
         Ok(done) => verdict(done.ending, &done.stdout, &done.stderr),
-        Err(error) => Delivery::Retry {
-            after: None,
-            why: short_line(&vault.redact(&error.to_string())),
-        },
+        Err(error) => Delivery::retry(short_line(&vault.redact(&error.to_string()))),
     }
 }
 
@@ -28,39 +25,27 @@ fn verdict(ending: Ending, stdout: &Captured, stderr: &Captured) -> Delivery {
         Some(line) => short_line(&format!("{ending}: {line}")),
         None => ending.to_string(),
     };
+    let why = || with(last(stderr).or_else(|| last(stdout)));
     match ending {
         Ending::Exited(0) => Delivery::Sent {
             answer: with(first(stdout)),
         },
-        Ending::Exited(code) if FINAL_EXIT_CODES.contains(&code) => Delivery::Dead {
-            why: with(last(stderr).or_else(|| last(stdout))),
-        },
-        _ => Delivery::Retry {
-            after: None,
-            why: with(last(stderr).or_else(|| last(stdout))),
-        },
+        Ending::Exited(code) if FINAL_EXIT_CODES.contains(&code) => Delivery::dead(why()),
+        _ => Delivery::retry(why()),
     }
 }
 
 fn first(printed: &Captured) -> Option<String> {
     let text = String::from_utf8_lossy(&printed.head);
-    text.lines()
-        .map(str::trim)
-        .find(|line| !line.is_empty())
-        .map(str::to_owned)
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty());
+    line.map(str::to_owned)
 }
 
 fn last(printed: &Captured) -> Option<String> {
-    let end = if printed.tail.is_empty() {
-        &printed.head
-    } else {
-        &printed.tail
-    };
-    let text = String::from_utf8_lossy(end);
-    text.lines()
-        .map(str::trim)
-        .rfind(|line| !line.is_empty())
-        .map(str::to_owned)
+    let tail = Some(&printed.tail).filter(|tail| !tail.is_empty());
+    let text = String::from_utf8_lossy(tail.unwrap_or(&printed.head));
+    let line = text.lines().map(str::trim).rfind(|line| !line.is_empty());
+    line.map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -46,14 +46,13 @@ impl Header for AutoSubmitted {
 /// The headers and the body; an error for an invalid address.
 pub fn mail(message: &Message, email: &Email) -> Result<Vec<u8>, String> {
     let mailbox = |address: &String, name: Option<&str>| {
-        let read = address.parse();
-        read.map(|read| Mailbox::new(name.map(str::to_owned), read))
-            .map_err(|_| {
-                format!(
-                    "`{}` is not a valid e-mail address",
-                    line::line(address, MAX_SUBJECT_CHARS)
-                )
-            })
+        let invalid = |_| {
+            format!(
+                "`{}` is not a valid e-mail address",
+                line::line(address, MAX_SUBJECT_CHARS)
+            )
+        };
+        Ok::<_, String>(Mailbox::new(name.map(str::to_owned), address.parse().map_err(invalid)?))
     };
     let mut builder = lettre::Message::builder()
         .from(mailbox(&email.from, Some("opsrun"))?)
@@ -75,11 +74,8 @@ fn message_id(message: &Message, from: &str) -> String {
     let id: String = message.id.chars().filter(char::is_ascii_alphanumeric).collect();
     let domain = from.rsplit('@').next().unwrap_or_default();
     let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
-    let domain = if domain.is_empty() || !domain.chars().all(fine) {
-        "opsrun.invalid"
-    } else {
-        domain
-    };
+    let valid = !domain.is_empty() && domain.chars().all(fine);
+    let domain = if valid { domain } else { "opsrun.invalid" };
     format!("<opsrun.{id}@{domain}>")
 }
 
@@ -92,7 +88,7 @@ pub(super) async fn send(
 ) -> Delivery {
     let mail = match mail(message, email) {
         Ok(mail) => mail,
-        Err(why) => return Delivery::Dead { why },
+        Err(why) => return Delivery::dead(why),
     };
     let sent = smtp::send(Mail {
         host: &email.smtp.host,
@@ -124,9 +120,9 @@ fn verdict(sent: Result<AcceptedMail, MailError>, redact: &(dyn Fn(&str) -> Stri
             let error = error.redacted(redact);
             let why = short_line(&redact(&error.to_string()));
             if error.is_final() {
-                Delivery::Dead { why }
+                Delivery::dead(why)
             } else {
-                Delivery::Retry { after: None, why }
+                Delivery::retry(why)
             }
         }
     }
@@ -135,7 +131,7 @@ fn verdict(sent: Result<AcceptedMail, MailError>, redact: &(dyn Fn(&str) -> Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::channel::samples;
+    use crate::channel::tests as samples;
     use crate::model::channel::MailTls;
     use crate::model::check::Address;
     use proptest::prelude::*;

@@ -4,7 +4,7 @@
 //! - `web`: by HTTP, the requests that [`crate::channel`] makes
 //! - [`email`]: over SMTP · [`command`]: to a child process
 //!
-//! Knows nothing of the outbox. Invariant: no text of a [`Delivery`] holds a secret, in whatever form the other side
+//! Invariant: no text of a [`Delivery`] holds a secret, in whatever form the other side
 //! repeats it.
 
 pub mod command;
@@ -27,21 +27,19 @@ use crate::signal::Stop;
 #[cfg(any(feature = "http", feature = "email"))]
 use secrecy::SecretString;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Between TERM and KILL, when a command takes too long.
 const KILL_AFTER: Duration = Duration::from_secs(5);
 
-#[derive(Clone)]
 pub struct ChannelSender {
-    vault: Arc<Vault>,
+    pub(super) vault: Vault,
     stop: Stop,
 }
 
 impl ChannelSender {
     /// `stop` ends attempts.
-    pub fn new(vault: Arc<Vault>, stop: Stop) -> Self {
+    pub fn new(vault: Vault, stop: Stop) -> Self {
         Self { vault, stop }
     }
 
@@ -106,10 +104,7 @@ impl ChannelSender {
 
     /// Without its secret nothing is sent; the secret may be there next time.
     fn missing_secret(&self, error: &SecretError) -> Delivery {
-        Delivery::Retry {
-            after: None,
-            why: short_line(&self.vault.redact(&error.to_string())),
-        }
+        Delivery::retry(short_line(&self.vault.redact(&error.to_string())))
     }
 }
 
@@ -118,7 +113,7 @@ impl Deliver for ChannelSender {
         tokio::select! {
             biased;
             delivery = self.attempt(channel, message) => delivery.unwrap_or_else(|undelivered| undelivered),
-            () = self.stop.wait() => Delivery::Retry { after: None, why: "opsrun was stopped".to_owned() },
+            () = self.stop.wait() => Delivery::retry("opsrun was stopped"),
         }
     }
 }
@@ -131,7 +126,7 @@ impl fmt::Debug for ChannelSender {
 
 #[cfg(not(all(feature = "http", feature = "email")))]
 fn not_built(kind: &str, feature: &str) -> Delivery {
-    Delivery::Dead {
-        why: format!("this opsrun was built without the feature `{feature}`, which {kind} needs"),
-    }
+    Delivery::dead(format!(
+        "this opsrun was built without the feature `{feature}`, which {kind} needs"
+    ))
 }

@@ -29,11 +29,9 @@ impl ChannelSender {
     ) -> Result<Delivery, Delivery> {
         let spec = spec(channel.service);
         let settings = self.settings(channel, spec).await?;
-        let requests = (spec.requests)(message, &settings).map_err(|why| Delivery::Dead { why })?;
-        let secret_url = channel
-            .settings
-            .iter()
-            .any(|(name, value)| is_url(spec, name) && matches!(value, Value::Secret(_)));
+        let requests = (spec.requests)(message, &settings).map_err(Delivery::dead)?;
+        let mut given = channel.settings.iter();
+        let secret_url = given.any(|(name, value)| is_url(spec, name) && matches!(value, Value::Secret(_)));
         let (began, mut left) = (Stopwatch::set(), timeout);
         let mut last = Delivery::Sent {
             answer: "this channel does not receive such messages".to_owned(),
@@ -78,10 +76,8 @@ impl ChannelSender {
     fn unsent(&self, error: &NetError) -> Delivery {
         let why = short_line(&self.vault.redact(&error.to_string()));
         match error {
-            NetError::Here(LocalError::Url(_) | LocalError::Header { .. } | LocalError::Name(_)) => {
-                Delivery::Dead { why }
-            }
-            _ => Delivery::Retry { after: None, why },
+            NetError::Here(LocalError::Url(_) | LocalError::Header { .. } | LocalError::Name(_)) => Delivery::dead(why),
+            _ => Delivery::retry(why),
         }
     }
 }

@@ -11,15 +11,16 @@ mod reader;
 use super::catalogue::CatalogueCopy;
 use super::error::CopyError;
 use super::file_entry::{Bytes, FileEntry, FileEntryKind, hex};
+use super::file_list::FileEntries;
 use super::header::link_path;
 use super::pipeline;
 use super::progress::CopyProgress;
 use crate::entry::EntryKind;
 use crate::error_chain::error_chain;
 use crate::path::RelPath;
-use crate::tree::Dir;
 use crate::tree::handle::{content_hash, regular};
 use crate::tree::place::{Placement, RestoreTarget, RestoredAttributes};
+use crate::tree::{Dir, TreeError};
 use reader::CopyReader;
 use rustix::fs::{Gid, Uid, XattrFlags};
 use std::fs::File;
@@ -50,7 +51,7 @@ pub struct RestoreReport {
 }
 
 impl RestoreReport {
-    fn add(&mut self, path: &RelPath, result: Result<RestoredEntry, String>) {
+    fn add(&mut self, path: &RelPath, result: Restored) {
         match result {
             Ok(RestoredEntry::File(bytes)) => {
                 self.files += 1;
@@ -71,10 +72,6 @@ enum RestoredEntry {
     Existing,
 }
 
-struct FileBatch {
-    rows: Vec<FileEntry>,
-}
-
 pub fn restore(
     destination: &Dir,
     copy: &CatalogueCopy,
@@ -83,16 +80,19 @@ pub fn restore(
     options: &RestoreOptions,
     progress: &dyn CopyProgress,
 ) -> Result<RestoreReport, CopyError> {
-    let reader = CopyReader::open(destination, copy)?;
-    check_list(&destination.open_file(copy.name.list().as_bytes(), true)?, copy)?;
-    let target = RestoreTarget::new(target, &ulid::Ulid::new().to_string(), options.force);
-    let mut restored = RestoreReport::default();
-    let mut plan = RestoreQueue {
-        rows: Box::new(super::catalogue::rows(destination, copy)?),
+    let job = Restorer {
+        destination,
+        copy,
+        reader: CopyReader::open(destination, copy)?,
         select,
-        target: &target,
+        target: RestoreTarget::new(target, &ulid::Ulid::new().to_string(), options.force),
         options,
-        list_name: copy.name.list(),
+    };
+    check_list(&destination.open_file(copy.name.list().as_bytes(), true)?, copy)?;
+    let mut restored = RestoreReport::default();
+    let mut queue = RestoreQueue {
+        job: &job,
+        rows: super::catalogue::rows(destination, copy)?,
         above: Vec::new(),
         made: Vec::new(),
         links: Vec::new(),
@@ -105,9 +105,9 @@ pub fn restore(
     pipeline::run(
         options.threads,
         4 * options.threads,
-        || plan.next(&reader),
-        |job| files(&job, &reader, &target, options),
-        |done: FileResults| {
+        || queue.next(),
+        |rows: Vec<FileEntry>| job.files(&rows),
+        |done| {
             for (path, result, note) in done {
                 let bytes = if let Ok(RestoredEntry::File(bytes)) = &result {
                     *bytes
@@ -121,34 +121,25 @@ pub fn restore(
             Ok(())
         },
     )?;
-    let RestoreQueue {
-        made,
-        links,
-        symlinks,
-        early,
-        ..
-    } = plan;
-    for (path, result) in early {
+    for (path, result) in queue.early {
         restored.add(&path, result);
     }
-    for row in &symlinks {
-        let result = symlink(row, &target, options);
-        restored.add(&row.path, result);
+    for row in &queue.symlinks {
+        restored.add(&row.path, job.symlink(row));
         progress.advance(1, 0);
     }
-    for row in &links {
-        let result = hardlink(row, destination, copy, select, &reader, &target, options);
-        restored.add(&row.path, result);
+    for row in &queue.links {
+        restored.add(&row.path, job.hardlink(row));
         progress.advance(1, 0);
     }
     // Deepest first: changes inside a directory change its time.
-    for row in made.iter().rev() {
-        match target.finish_dir(&row.path, &facts(row, options)) {
+    for row in queue.made.iter().rev() {
+        match job.target.finish_dir(&row.path, &job.attributes(row)) {
             Ok(()) => restored.dirs += 1,
             Err(e) => restored.failed.push((row.path.clone(), error_chain(&e))),
         }
     }
-    target.sync()?;
+    job.target.sync()?;
     restored.notes.sort();
     restored.notes.dedup();
     Ok(restored)
@@ -164,44 +155,40 @@ fn check_list(file: &File, copy: &CatalogueCopy) -> Result<(), CopyError> {
 
 /// Reads the rows, makes directories, and gives out the files in batches.
 struct RestoreQueue<'a> {
-    rows: Box<dyn Iterator<Item = Result<FileEntry, CopyError>> + Send + 'a>,
-    select: &'a (dyn Fn(&FileEntry) -> bool + Sync),
-    target: &'a RestoreTarget<'a>,
-    options: &'a RestoreOptions,
-    list_name: String,
+    job: &'a Restorer<'a>,
+    rows: FileEntries<'a, File>,
     /// Directories above the current row; true when [`Self::prepare`] has handled one.
     above: Vec<(FileEntry, bool)>,
     made: Vec<FileEntry>,
     links: Vec<FileEntry>,
     symlinks: Vec<FileEntry>,
-    early: Vec<(RelPath, Result<RestoredEntry, String>)>,
+    early: Vec<(RelPath, Restored)>,
     ahead: Option<FileEntry>,
     last: Option<RelPath>,
     progress: &'a dyn CopyProgress,
 }
 
 impl RestoreQueue<'_> {
-    fn next(&mut self, reader: &CopyReader<'_>) -> Result<Option<FileBatch>, CopyError> {
+    fn next(&mut self) -> Result<Option<Vec<FileEntry>>, CopyError> {
+        let reader = &self.job.reader;
         let mut rows: Vec<FileEntry> = self.ahead.take().into_iter().collect();
         if rows.first().is_some_and(|row| reader.alone(row)) {
-            return Ok(Some(FileBatch { rows }));
+            return Ok(Some(rows));
         }
         loop {
             if self.progress.stop() {
                 return Err(CopyError::Stopped);
             }
             let Some(row) = self.rows.next().transpose()? else {
-                return Ok((!rows.is_empty()).then_some(FileBatch { rows }));
+                return Ok((!rows.is_empty()).then_some(rows));
             };
             if self.last.as_ref().is_some_and(|last| *last >= row.path) {
-                return Err(CopyError::damaged(
-                    &self.list_name,
-                    format!("`{}` is out of order, or listed twice", row.path),
-                ));
+                let what = format!("`{}` is out of order, or listed twice", row.path);
+                return Err(CopyError::damaged(&self.job.copy.name.list(), what));
             }
             self.last = Some(row.path.clone());
             self.above.retain(|(dir, _)| row.path.is_within(&dir.path));
-            let wanted = (self.select)(&row);
+            let wanted = (self.job.select)(&row);
             if wanted {
                 self.prepare();
             }
@@ -219,11 +206,11 @@ impl RestoreQueue<'_> {
                     let alone = reader.alone(&row);
                     if !rows.is_empty() && (alone || !reader.joins(&rows, &row)) {
                         self.ahead = Some(row);
-                        return Ok(Some(FileBatch { rows }));
+                        return Ok(Some(rows));
                     }
                     rows.push(row);
                     if alone {
-                        return Ok(Some(FileBatch { rows }));
+                        return Ok(Some(rows));
                     }
                 }
             }
@@ -232,148 +219,129 @@ impl RestoreQueue<'_> {
 
     /// Makes the missing directories above the current row.
     fn prepare(&mut self) {
+        let target = &self.job.target;
         for (dir, seen) in &mut self.above {
             if std::mem::replace(seen, true) {
                 continue;
             }
-            match self.target.dir(&dir.path) {
-                Ok(Placement::Done) => self.made.push(dir.clone()),
-                Ok(Placement::Taken) => {
-                    if self.options.force
-                        && (self.select)(dir)
-                        && matches!(self.target.existing(&dir.path), Ok(Some(entry)) if entry.kind == EntryKind::Dir)
-                    {
-                        self.made.push(dir.clone());
-                    }
-                }
+            let again = |dir: &FileEntry| {
+                self.job.options.force
+                    && (self.job.select)(dir)
+                    && matches!(target.existing(&dir.path), Ok(Some(entry)) if entry.kind == EntryKind::Dir)
+            };
+            match target.dir(&dir.path) {
+                Ok(Placement::Taken) if !again(dir) => {}
+                Ok(_) => self.made.push(dir.clone()),
                 Err(e) => self.early.push((dir.path.clone(), Err(error_chain(&e)))),
             }
         }
     }
 }
 
-type FileResults = Vec<(RelPath, Result<RestoredEntry, String>, Option<String>)>;
+type Restored = Result<RestoredEntry, String>;
 
-fn files(
-    job: &FileBatch,
-    reader: &CopyReader<'_>,
-    target: &RestoreTarget<'_>,
-    options: &RestoreOptions,
-) -> FileResults {
-    let Some(first) = job.rows.first() else {
-        return Vec::new();
-    };
-    let ahead = reader.ahead(first);
-    job.rows
-        .iter()
-        .map(|row| {
-            let mut note = None;
-            let result = ahead
-                .as_ref()
-                .map_err(Clone::clone)
-                .and_then(|ahead| file(row, row, ahead, reader, target, options, &mut note));
-            (row.path.clone(), result, note)
-        })
-        .collect()
+/// What all workers share.
+struct Restorer<'a> {
+    destination: &'a Dir,
+    copy: &'a CatalogueCopy,
+    reader: CopyReader<'a>,
+    select: &'a (dyn Fn(&FileEntry) -> bool + Sync),
+    target: RestoreTarget<'a>,
+    options: &'a RestoreOptions,
 }
 
-/// Restores the content of `held` to the path of `row`; the two differ only for hard links.
-fn file(
-    row: &FileEntry,
-    held: &FileEntry,
-    ahead: &[u8],
-    reader: &CopyReader<'_>,
-    target: &RestoreTarget<'_>,
-    options: &RestoreOptions,
-    note: &mut Option<String>,
-) -> Result<RestoredEntry, String> {
-    if let Some(entry) = target.existing(&row.path).map_err(|e| error_chain(&e))? {
-        if entry.kind == EntryKind::File && same_at(target, &row.path, held) {
+impl Restorer<'_> {
+    /// Each with its result, and a note.
+    fn files(&self, rows: &[FileEntry]) -> Vec<(RelPath, Restored, Option<String>)> {
+        let Some(first) = rows.first() else {
+            return Vec::new();
+        };
+        let ahead = self.reader.ahead(first);
+        let one = |row: &FileEntry| {
+            let mut note = None;
+            let ahead = ahead.as_ref().map_err(Clone::clone);
+            let result = ahead.and_then(|ahead| self.file(row, row, ahead, &mut note));
+            (row.path.clone(), result, note)
+        };
+        rows.iter().map(one).collect()
+    }
+
+    /// Restores the content of `held` to the path of `row`; the two differ only for hard links.
+    fn file(&self, row: &FileEntry, held: &FileEntry, ahead: &[u8], note: &mut Option<String>) -> Restored {
+        if let Some(entry) = self.target.existing(&row.path).map_err(chain)? {
+            if entry.kind == EntryKind::File && self.same_at(&row.path, held) {
+                return Ok(RestoredEntry::Already);
+            }
+            if !self.options.force {
+                return Ok(RestoredEntry::Existing);
+            }
+            if entry.kind == EntryKind::Dir {
+                return Err("a directory exists at this path".to_owned());
+            }
+        }
+        let out = self.target.file(&row.path).map_err(chain)?;
+        self.reader.content(held, ahead, &out)?;
+        for (key, value) in &row.xattrs {
+            let (fd, value) = (out.file.as_fd(), value.to_bytes());
+            if rustix::fs::fsetxattr(fd, key.as_str(), &value, XattrFlags::empty()).is_err() {
+                *note = Some(format!("extended attribute `{key}` could not be set"));
+            }
+        }
+        let placed = out.finish(row.path.name(), &self.attributes(row));
+        restored(RestoredEntry::File(held.size), placed)
+    }
+
+    fn symlink(&self, row: &FileEntry) -> Restored {
+        let to = row.link.as_ref().map(Bytes::to_bytes);
+        let to = to.ok_or("the list does not name its target")?;
+        if self.target.link_target(&row.path).is_some_and(|there| there == to) {
             return Ok(RestoredEntry::Already);
         }
-        if !options.force {
-            return Ok(RestoredEntry::Existing);
+        let placed = self.target.symlink(&row.path, &to, &self.attributes(row));
+        restored(RestoredEntry::Link, placed)
+    }
+
+    /// A link to the restored first name, or a file of its own when that name was not restored.
+    fn hardlink(&self, row: &FileEntry) -> Restored {
+        let first = link_path(row).ok_or("its link points outside the copy")?;
+        let found = super::catalogue::locate(self.destination, self.copy, &[&first]).map_err(|e| e.to_string())?;
+        let held = found.first().filter(|f| f.kind == FileEntryKind::File);
+        let held = held.ok_or("the file that it links to is not in the list")?;
+        if (self.select)(held)
+            && self.same_at(&first, held)
+            && self.target.existing(&row.path).map_err(chain)?.is_none()
+        {
+            return restored(RestoredEntry::Link, self.target.hardlink(&row.path, &first));
         }
-        if entry.kind == EntryKind::Dir {
-            return Err("a directory exists at this path".to_owned());
+        self.file(row, held, &self.reader.ahead(held)?, &mut None)
+    }
+
+    /// True when the file at `path` has the content of `row`.
+    fn same_at(&self, path: &RelPath, row: &FileEntry) -> bool {
+        let file = self.target.open(path).ok();
+        let file = file.filter(|file| regular(file).is_ok_and(|state| state.is_some()));
+        let hash = file.and_then(|file| content_hash(&file, row.size, &|| true));
+        hash.is_some_and(|hash| row.sha256.as_deref() == Some(&hex(&hash)))
+    }
+
+    fn attributes(&self, row: &FileEntry) -> RestoredAttributes {
+        let owner = || (Uid::from_raw(row.uid), Gid::from_raw(row.gid));
+        RestoredAttributes {
+            mode: row.mode,
+            owner: self.options.chown.then(owner),
+            mtime_ns: row.mtime_ns,
         }
     }
-    let out = target.file(&row.path).map_err(|e| error_chain(&e))?;
-    reader.content(held, ahead, &out)?;
-    for (key, value) in &row.xattrs {
-        if rustix::fs::fsetxattr(out.file.as_fd(), key.as_str(), &value.to_bytes(), XattrFlags::empty()).is_err() {
-            *note = Some(format!("extended attribute `{key}` could not be set"));
-        }
-    }
-    match out
-        .finish(row.path.name(), &facts(row, options))
-        .map_err(|e| error_chain(&e))?
-    {
-        Placement::Done => Ok(RestoredEntry::File(held.size)),
-        Placement::Taken => Ok(RestoredEntry::Existing),
-    }
 }
 
-fn symlink(row: &FileEntry, target: &RestoreTarget<'_>, options: &RestoreOptions) -> Result<RestoredEntry, String> {
-    let to = row
-        .link
-        .as_ref()
-        .map(Bytes::to_bytes)
-        .ok_or("the list does not name its target")?;
-    if target.link_target(&row.path).is_some_and(|there| there == to) {
-        return Ok(RestoredEntry::Already);
-    }
-    match target
-        .symlink(&row.path, &to, &facts(row, options))
-        .map_err(|e| error_chain(&e))?
-    {
-        Placement::Done => Ok(RestoredEntry::Link),
-        Placement::Taken => Ok(RestoredEntry::Existing),
-    }
+fn restored(done: RestoredEntry, placed: Result<Placement, TreeError>) -> Restored {
+    Ok(match placed.map_err(chain)? {
+        Placement::Done => done,
+        Placement::Taken => RestoredEntry::Existing,
+    })
 }
 
-/// A link to the restored first name, or a file of its own when that name was not restored.
-fn hardlink(
-    row: &FileEntry,
-    destination: &Dir,
-    copy: &CatalogueCopy,
-    select: &(dyn Fn(&FileEntry) -> bool + Sync),
-    reader: &CopyReader<'_>,
-    target: &RestoreTarget<'_>,
-    options: &RestoreOptions,
-) -> Result<RestoredEntry, String> {
-    let first = link_path(row).ok_or("its link points outside the copy")?;
-    let found = super::catalogue::locate(destination, copy, &[&first]).map_err(|e| e.to_string())?;
-    let held = found
-        .first()
-        .filter(|f| f.kind == FileEntryKind::File)
-        .ok_or("the file that it links to is not in the list")?;
-    if select(held)
-        && same_at(target, &first, held)
-        && target.existing(&row.path).map_err(|e| error_chain(&e))?.is_none()
-    {
-        return match target.hardlink(&row.path, &first).map_err(|e| error_chain(&e))? {
-            Placement::Done => Ok(RestoredEntry::Link),
-            Placement::Taken => Ok(RestoredEntry::Existing),
-        };
-    }
-    let ahead = reader.ahead(held)?;
-    file(row, held, &ahead, reader, target, options, &mut None)
-}
-
-/// True when the file at `path` has the content of `row`.
-fn same_at(target: &RestoreTarget<'_>, path: &RelPath, row: &FileEntry) -> bool {
-    let Ok(file) = target.open(path) else {
-        return false;
-    };
-    regular(&file).is_ok_and(|state| state.is_some())
-        && content_hash(&file, row.size, &|| true).is_some_and(|hash| row.sha256.as_deref() == Some(&hex(&hash)))
-}
-
-fn facts(row: &FileEntry, options: &RestoreOptions) -> RestoredAttributes {
-    RestoredAttributes {
-        mode: row.mode,
-        owner: options.chown.then(|| (Uid::from_raw(row.uid), Gid::from_raw(row.gid))),
-        mtime_ns: row.mtime_ns,
-    }
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn chain(error: TreeError) -> String {
+    error_chain(&error)
 }

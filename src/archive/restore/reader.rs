@@ -4,6 +4,7 @@
 //! Invariant: succeeds only when the content has the hash that the list names.
 
 use super::super::catalogue::CatalogueCopy;
+use super::super::content::ContentHash;
 use super::super::error::CopyError;
 use super::super::file_entry::FileEntry;
 use super::super::form::OpenContent;
@@ -11,6 +12,7 @@ use super::super::gzip_member::MEMBER_SIZE;
 use super::super::pipeline::MAX_BATCH_ENTRIES;
 use super::super::tree_form::TreeReader;
 use super::archive::ArchiveReader;
+use crate::error_chain::error_chain;
 use crate::tree::Dir;
 use crate::tree::place::Unnamed;
 
@@ -28,7 +30,7 @@ impl<'a> CopyReader<'a> {
                     name: copy.name.archive(),
                     manifest: &copy.manifest,
                 }),
-                OpenContent::Tree(tree) => Self::Tree(TreeReader::new(tree)),
+                OpenContent::Tree(tree) => Self::Tree(TreeReader { tree }),
             },
         )
     }
@@ -59,9 +61,22 @@ impl<'a> CopyReader<'a> {
 
     /// Writes the content of `row` to `out`; `ahead` comes from [`Self::ahead`].
     pub fn content(&self, row: &FileEntry, ahead: &[u8], out: &Unnamed) -> Result<(), String> {
-        match self {
-            Self::Archive(reader) => reader.content(row, ahead, out),
-            Self::Tree(reader) => reader.content(row, out),
+        if !ContentHash::plausible(row) {
+            return Err("its data segments in the list are invalid".to_owned());
+        }
+        let (hash, place) = match self {
+            Self::Archive(reader) => (reader.content(row, ahead, out)?, "archive"),
+            Self::Tree(reader) => (reader.content(row, out)?, "copy"),
+        };
+        if row.sparse.is_some() {
+            out.set_len(row.size).map_err(|e| error_chain(&e))?;
+        }
+        if row.hash() == Some(hash) {
+            Ok(())
+        } else {
+            Err(format!(
+                "its content in the {place} differs from what was read from the source"
+            ))
         }
     }
 }

@@ -4,7 +4,7 @@
 //! is read again, three times; then it is stored as read, and marked torn.
 //! Invariant: the row's hash is always of bytes that were read from the source.
 
-use super::super::content::ContentHash;
+use super::super::content::pour;
 use super::super::error::CopyError;
 use super::super::file_entry::{ContentState, FileEntry, hex};
 use super::super::job::WriteJob;
@@ -13,8 +13,7 @@ use super::attributes::{differs, wanted};
 use super::share::{PreviousTree, candidate, same_content};
 use crate::entry::Entry;
 use crate::tree::attributes::Lacking;
-use crate::tree::draft_tree::Linked;
-use crate::tree::draft_tree::TreeDraft;
+use crate::tree::draft_tree::{Linked, TreeDraft};
 use crate::tree::handle::entry_of;
 use crate::tree::{Dir, Opener, TreeError};
 use rustix::io::Errno;
@@ -88,10 +87,7 @@ impl FileStore<'_> {
         let mut known = known;
         let mut tries = 0;
         loop {
-            let opened = read_source::open(&mut openers.source, entry, self.granule)?;
-            let fresh = opened.is_fresh();
-            let OpenSourceFile { file, mut row, .. } = opened;
-            row.fresh = fresh;
+            let OpenSourceFile { file, mut row } = read_source::open(&mut openers.source, entry, self.granule)?;
             row.sparse = read_source::segments(&file, row.size);
             let dir = openers.tree.dir(&row.path).map_err(CopyError::from)?;
             if let (Some(known), Some(before), Some(opener)) = (known.take(), &self.previous, openers.previous.as_mut())
@@ -112,40 +108,24 @@ impl FileStore<'_> {
             row.sha256 = Some(hex(&hash));
             row.state = if calm { ContentState::Ok } else { ContentState::Torn };
             let lacking = new.finish(&wanted(&row)).map_err(CopyError::from)?;
-            return Ok(StoredFile {
-                row,
-                lacking,
-                shared: false,
-            });
+            let shared = false;
+            return Ok(StoredFile { row, lacking, shared });
         }
     }
 
     /// Copies and hashes the data segments; false when the file was shorter than announced.
     fn pour(&self, from: &File, row: &FileEntry, to: &File) -> Result<([u8; 32], bool), FileStoreError> {
-        let mut hash = ContentHash::new(row);
-        let mut whole = true;
-        let segments = row.sparse.clone().unwrap_or_else(|| vec![(0, row.size)]);
-        let most = usize::try_from(row.size).unwrap_or(usize::MAX).min(256 * 1024);
-        let mut buffer = vec![0; most];
-        for (offset, length) in segments {
-            let mut done = 0;
-            while done < length {
-                if self.job.progress.stop() {
-                    return Err(CopyError::Stopped.into());
-                }
-                let take = usize::try_from(length - done).unwrap_or(usize::MAX).min(most);
-                let piece = buffer.get_mut(..take).unwrap_or_default();
-                let got = read_source::read_full(from, piece, offset + done).map_err(ReadFailure::from)?;
-                // A file that shrank is filled up with zeros, to the announced size.
-                piece.get_mut(got..).unwrap_or_default().fill(0);
-                whole &= got == take;
-                hash.push(piece, |at, bytes| to.write_all_at(bytes, at))
-                    .map_err(|e| CopyError::io("write", &format!("{}/{}", self.tree.temp_name(), row.path), e))?;
-                self.job.progress.advance(0, take as u64);
-                done += take as u64;
+        let unread = |e| FileStoreError::Read(ReadFailure::from(e));
+        pour(from, row, unread, |at, piece| {
+            if self.job.progress.stop() {
+                return Err(CopyError::Stopped.into());
             }
-        }
-        Ok((hash.finish(), whole))
+            let name = || format!("{}/{}", self.tree.temp_name(), row.path);
+            to.write_all_at(piece, at)
+                .map_err(|e| CopyError::io("write", &name(), e))?;
+            self.job.progress.advance(0, piece.len() as u64);
+            Ok(())
+        })
     }
 
     /// Stores the file by sharing the data of the previous tree; `None` when it differs, or cannot be shared.
@@ -188,11 +168,8 @@ impl FileStore<'_> {
         if done.is_some() {
             self.job.progress.advance(0, row.size);
         }
-        Ok(done.map(|lacking| StoredFile {
-            row,
-            lacking,
-            shared: true,
-        }))
+        let shared = true;
+        Ok(done.map(|lacking| StoredFile { row, lacking, shared }))
     }
 }
 

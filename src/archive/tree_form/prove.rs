@@ -6,7 +6,7 @@
 //! nothing else.
 
 use super::super::error::CopyError;
-use super::super::file_entry::{Bytes, FileEntry, FileEntryKind, parse_hex};
+use super::super::file_entry::{Bytes, FileEntry, FileEntryKind};
 use super::super::gzip_member::MEMBER_SIZE;
 use super::super::header::link_path;
 use super::super::manifest::TreeFacts;
@@ -334,7 +334,7 @@ impl Proving<'_> {
         if hash.is_none() && self.progress.stop() {
             return Err(CopyError::Stopped);
         }
-        if hash.is_none() || row.sha256.as_deref().and_then(parse_hex) != hash {
+        if hash.is_none() || row.hash() != hash {
             return Err(wrong("its content differs from what was read from the source"));
         }
         if entry_of(row.path.clone(), &stat()?) != before {

@@ -47,9 +47,7 @@ fn fill(
         job,
         tree,
         granule: read_source::granule(),
-        previous: before
-            .as_ref()
-            .and_then(|copy| PreviousTree::open(job.destination, copy)),
+        previous: before.and_then(|copy| PreviousTree::open(job.destination, copy)),
         links: job.first_names(),
     };
     let openers = Pool::new();
@@ -182,17 +180,15 @@ impl FileStore<'_> {
                 return Err(CopyError::Stopped);
             }
             let found = match lost {
-                Some(why) => Err(FileStoreError::Read(ReadFailure::Unreadable(why.clone()))),
+                Some(why) => Err(ReadFailure::Unreadable(why.clone()).into()),
                 None => self.one(openers, at, entry, known.as_ref()),
             };
-            done.push((
-                at,
-                match found {
-                    Ok(found) => found,
-                    Err(FileStoreError::Read(why)) => StoredEntry::Missing(why),
-                    Err(FileStoreError::Copy(e)) => return Err(e),
-                },
-            ));
+            let found = match found {
+                Ok(found) => found,
+                Err(FileStoreError::Read(why)) => StoredEntry::Missing(why),
+                Err(FileStoreError::Copy(e)) => return Err(e),
+            };
+            done.push((at, found));
         }
         Ok(done)
     }
@@ -207,16 +203,16 @@ impl FileStore<'_> {
         let link = self.links.get(&(entry.identity.dev, entry.identity.ino));
         let first = link.filter(|first| entry.nlink > 1 && **first < at);
         match (entry.kind, first.and_then(|first| self.job.entries.get(*first))) {
-            (EntryKind::Dir, _) => Ok(
-                match read_source::directory(self.job.source, entry, self.job.cross_mounts) {
+            (EntryKind::Dir, _) => {
+                let read = read_source::directory(self.job.source, entry, self.job.cross_mounts);
+                // It was made, so it must be listed.
+                let bare = |why| StoredEntry::Dir(read_source::bare_directory(entry), why);
+                Ok(match read {
                     Ok(row) => StoredEntry::Dir(row, None),
-                    // It was made, so it must be listed.
-                    Err(ReadFailure::Unreadable(why)) => {
-                        StoredEntry::Dir(read_source::bare_directory(entry), Some(why))
-                    }
-                    Err(_) => StoredEntry::Dir(read_source::bare_directory(entry), None),
-                },
-            ),
+                    Err(ReadFailure::Unreadable(why)) => bare(Some(why)),
+                    Err(_) => bare(None),
+                })
+            }
             (EntryKind::Symlink, _) => {
                 let row = read_source::symlink(&mut openers.source, entry)?;
                 let to = row.link.as_ref().map(Bytes::to_bytes).unwrap_or_default();
@@ -229,11 +225,10 @@ impl FileStore<'_> {
                     Err(ReadFailure::Unreadable(why.to_owned()).into())
                 }
             }
-            (EntryKind::File, Some(first)) => Ok(StoredEntry::Link(read_source::hardlink(
-                &mut openers.source,
-                entry,
-                &first.path,
-            )?)),
+            (EntryKind::File, Some(first)) => {
+                let row = read_source::hardlink(&mut openers.source, entry, &first.path)?;
+                Ok(StoredEntry::Link(row))
+            }
             (EntryKind::File, None) => self.store(openers, entry, known).map(StoredEntry::File),
             _ => Err(ReadFailure::Special.into()),
         }
@@ -300,16 +295,10 @@ impl TreeRecorder<'_> {
             && *identity == row.identity()
         {
             let held = self.openers.tree.file(&file.path)?;
-            let from = self
-                .store
-                .tree
-                .root()
-                .open_dir(file.path.parent().as_ref().map_or(&[], RelPath::as_bytes), false)?;
+            let tree = self.store.tree;
+            let from = tree.root().open_dir(file.path.parent_bytes(), false)?;
             let dir = self.openers.tree.dir(&row.path)?;
-            let linked = self
-                .store
-                .tree
-                .link(&held, (&from, file.path.name()), dir, row.path.name())?;
+            let linked = tree.link(&held, (&from, file.path.name()), dir, row.path.name())?;
             if linked == Linked::Done {
                 row.sha256.clone_from(&file.sha256);
                 row.state = file.state;
@@ -346,27 +335,22 @@ impl TreeRecorder<'_> {
         }
         let before = before.filter(|_| self.shared.0 > 0).map(|copy| copy.name.to_string());
         if let Some(name) = &before {
-            self.account.note(format!(
-                "{} ({}) unchanged since {name}, sharing its data",
-                plural(self.shared.0, "file", "files"),
-                show_size(self.shared.1)
-            ));
+            let (files, size) = (plural(self.shared.0, "file", "files"), show_size(self.shared.1));
+            let note = format!("{files} ({size}) unchanged since {name}, sharing its data");
+            self.account.note(note);
         }
-        let lost: Vec<&str> = [
+        let lost = [
             (self.lacking.owners && gives_owners(), "owners"),
             (self.lacking.modes, "permission bits"),
             (self.lacking.times, "times to the nanosecond"),
             (self.lacking.xattrs, "all extended attributes"),
             (!self.hard_links, "hard links"),
-        ]
-        .into_iter()
-        .filter_map(|(lacks, what)| lacks.then_some(what))
-        .collect();
+        ];
+        let lost = lost.into_iter().filter_map(|(lacks, what)| lacks.then_some(what));
+        let lost = lost.collect::<Vec<_>>().join(", ");
         if !lost.is_empty() {
-            self.account.note(format!(
-                "the destination cannot keep {}: only the file list has them",
-                lost.join(", ")
-            ));
+            let note = format!("the destination cannot keep {lost}: only the file list has them");
+            self.account.note(note);
         }
         let facts = ContentFacts {
             bytes: self.bytes,

@@ -6,8 +6,8 @@
 
 use super::super::content::ContentHash;
 use super::super::error::CopyError;
-use super::super::file_entry::{FileEntry, FileEntryKind, hex, parse_hex};
-use super::super::gzip_member::{self, MAX_MEMBER_SIZE};
+use super::super::file_entry::{FileEntry, FileEntryKind, hex};
+use super::super::gzip_member;
 use super::super::header::{TRAILER, header_bytes, padding};
 use super::super::manifest::{Manifest, MemberPosition};
 use super::super::pipeline;
@@ -15,7 +15,6 @@ use super::super::progress::CopyProgress;
 use super::list_reader::ListReader;
 use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 
 /// Reads the archive back and consumes the rows.
 pub fn prove(
@@ -110,10 +109,8 @@ impl MemberSource<'_, '_> {
         };
         let number = self.next;
         self.next += 1;
-        let mut packed = vec![0; usize::try_from(member.1).unwrap_or(usize::MAX).min(2 * MAX_MEMBER_SIZE)];
-        self.archive
-            .read_exact_at(&mut packed, member.0)
-            .map_err(|e| CopyError::io("read", self.archive_name, e))?;
+        let packed = gzip_member::read(self.archive, member.0, member.1);
+        let packed = packed.map_err(|e| CopyError::io("read", self.archive_name, e))?;
         let mut rows = Vec::new();
         while self.rows.peek()?.is_some_and(|row| row.member == number as u64) {
             rows.extend(self.rows.take());
@@ -175,8 +172,8 @@ fn through(
     rows: Vec<FileEntry>,
     trailer: bool,
 ) -> Result<(), String> {
-    let size = usize::try_from(member.2).unwrap_or(usize::MAX);
-    let plain = gzip_member::decode(&inspected.packed, size).ok_or("it cannot be decoded")?;
+    let plain = gzip_member::decode(&inspected.packed, member.2).ok_or("it cannot be decoded")?;
+    let size = plain.len();
     let mut at = usize::try_from(inspected.carry).unwrap_or(usize::MAX).min(size);
     if trailer {
         let right = rows.is_empty() && inspected.carry == 0 && plain == TRAILER;
@@ -213,7 +210,7 @@ fn through(
                 if row.kind == FileEntryKind::File {
                     let mut hash = ContentHash::new(&row);
                     let _ = hash.push(content, |_, _| Ok::<(), ()>(()));
-                    if row.sha256.as_deref().and_then(parse_hex) != Some(hash.finish()) {
+                    if row.hash() != Some(hash.finish()) {
                         return Err(wrong("its content differs from what was read from the source"));
                     }
                 }
@@ -272,7 +269,7 @@ impl ContentChecker<'_> {
             }
             if inspected.carry > inspected.plain.len() as u64 {
                 self.open = Some((row, hash, left - data as u64));
-            } else if row.sha256.as_deref().and_then(parse_hex) != Some(hash.finish()) {
+            } else if row.hash() != Some(hash.finish()) {
                 return Err(CopyError::damaged(
                     self.name,
                     format!("`{}`: its content differs from what was read from the source", row.path),

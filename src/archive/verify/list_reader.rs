@@ -6,7 +6,7 @@
 
 use super::super::content::ContentHash;
 use super::super::error::CopyError;
-use super::super::file_entry::{FileEntry, FileEntryKind, hex, parse_hex};
+use super::super::file_entry::{FileEntry, FileEntryKind, hex};
 use super::super::file_list::read_member;
 use super::super::header::link_path;
 use super::super::manifest::Manifest;
@@ -88,7 +88,7 @@ impl<'a> ListReader<'a> {
         self.count += 1;
         self.bytes = self.bytes.saturating_add(row.size);
         self.torn += u64::from(row.is_torn());
-        let has_hash = row.sha256.as_deref().and_then(parse_hex).is_some();
+        let has_hash = row.hash().is_some();
         let fine = match row.kind {
             FileEntryKind::File => has_hash && row.link.is_none() && ContentHash::plausible(row),
             FileEntryKind::Hardlink => has_hash && row.link.is_some() && row.sparse.is_none(),

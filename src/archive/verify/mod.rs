@@ -1,4 +1,4 @@
-//! LargeFileReading a copy back whole, and what that proves.
+//! Reading a copy back whole, and what that proves.
 //!
 //! Opens the stored bytes again, compares the hash of every content with the one taken while the source was read, and
 //! everything else with the list: `archive` does it for archives, `tree_form` for trees. Its results, [`ProvenDraft`]
@@ -51,7 +51,6 @@ pub struct ProvenDraft(Proven);
 pub struct VerifiedCopy {
     name: CopyName,
     destination: Dir,
-
     proven: Proven,
 }
 
@@ -202,7 +201,6 @@ pub fn verify_committed(
     Ok(VerifiedCopy {
         name: name.clone(),
         destination: destination.try_clone()?,
-
         proven,
     })
 }

@@ -9,7 +9,7 @@ use super::super::file_entry::{ContentState, FileEntry, hex};
 use super::super::gzip_member::MEMBER_SIZE;
 use super::super::header::{header_bytes, padding};
 use super::super::progress::CopyProgress;
-use super::super::read_source::{self, MAX_REREADS, ReadFailure};
+use super::super::read_source::{self, MAX_REREADS, OpenSourceFile, ReadFailure};
 use super::compress::TaskCompressor;
 use super::task::{LargeFilePiece, WriteTask};
 use crate::entry::{Entry, EntryKind};
@@ -78,7 +78,7 @@ impl<'a> TaskCutter<'a> {
     fn go_on(&mut self, mut large: LargeFile) -> Result<WriteTask, CopyError> {
         match large.step(self.compressor) {
             Ok(task) => {
-                let last = matches!(&task, WriteTask::Piece(piece) if piece.row.is_some());
+                let last = matches!(&task, WriteTask::Piece(_, piece) if piece.row.is_some());
                 self.large = (!last).then_some(large);
                 Ok(task)
             }
@@ -103,7 +103,6 @@ struct LargeFile {
 struct LargeFileReading {
     file: File,
     row: FileEntry,
-    fresh: bool,
     hash: Sha256,
     segments: Vec<(u64, u64)>,
     /// Index into the segments and position in that one.
@@ -156,35 +155,25 @@ impl LargeFile {
             let mut row = reading.row.clone();
             row.sha256 = Some(hex(&reading.hash.clone().finalize()));
             row.state = if calm { ContentState::Ok } else { ContentState::Torn };
-            row.fresh = reading.fresh;
             plain.resize(plain.len() + padding(row.stored()), 0);
             Some(Box::new(row))
         } else {
             None
         };
-        Ok(WriteTask::Piece(LargeFilePiece {
-            plain,
-            first,
-            row,
-            content,
-        }))
+        Ok(WriteTask::Piece(plain, LargeFilePiece { first, row, content }))
     }
 }
 
 impl LargeFileReading {
-    fn begin(opened: read_source::OpenSourceFile, plain: &mut Vec<u8>) -> Self {
-        let fresh = opened.is_fresh();
-        let read_source::OpenSourceFile { file, mut row, .. } = opened;
+    fn begin(opened: OpenSourceFile, plain: &mut Vec<u8>) -> Self {
+        let OpenSourceFile { file, mut row } = opened;
         row.sparse = read_source::segments(&file, row.size);
-        row.offset = 0;
         plain.extend_from_slice(&header_bytes(&row));
-        let segments = row.sparse.clone().unwrap_or_else(|| vec![(0, row.size)]);
         Self {
+            segments: row.segments(),
             file,
             row,
-            fresh,
             hash: Sha256::new(),
-            segments,
             place: (0, 0),
             hashed: 0,
             torn: false,
@@ -228,9 +217,8 @@ impl LargeFileReading {
             if progress.stop() {
                 return None;
             }
-            let n = usize::try_from(offset - self.hashed)
-                .unwrap_or(usize::MAX)
-                .min(ZEROS.len());
+            let left = usize::try_from(offset - self.hashed).unwrap_or(usize::MAX);
+            let n = left.min(ZEROS.len());
             self.hash.update(ZEROS.get(..n)?);
             self.hashed += n as u64;
         }

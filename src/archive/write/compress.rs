@@ -9,7 +9,7 @@ use super::super::header::{TRAILER, header_bytes, padding};
 use super::super::job::WriteJob;
 use super::super::pipeline::Pool;
 use super::super::read_source::{self, ReadFailure};
-use super::task::{CompressedBatch, CompressedTask, WriteTask};
+use super::task::{CompressedBatch, CompressedTask, PackedMember, WriteTask};
 use crate::entry::{Entry, EntryKind};
 use crate::path::RelPath;
 use crate::tree::Opener;
@@ -43,26 +43,18 @@ impl<'a> TaskCompressor<'a> {
     pub(super) fn work(&self, task: WriteTask) -> CompressedTask {
         match task {
             WriteTask::Batch { from, to } => CompressedTask::Batch(self.batch(from, to, &HashSet::new())),
-            WriteTask::Piece(piece) => CompressedTask::Piece {
-                packed: gzip_member::encode(&piece.plain, self.level),
-                plain: piece.plain.len() as u64,
-                first: piece.first,
-                row: piece.row,
-                content: piece.content,
-            },
+            WriteTask::Piece(plain, piece) => CompressedTask::Piece(self.member(&plain), piece),
             WriteTask::Rollback => CompressedTask::Rollback,
             WriteTask::Lost { at, why } => CompressedTask::Lost { at, why },
-            WriteTask::Trailer => CompressedTask::Trailer {
-                packed: gzip_member::encode(&TRAILER, self.level),
-            },
+            WriteTask::Trailer => CompressedTask::Trailer(self.member(&TRAILER)),
         }
     }
 
     /// The earlier entry of the same inode, if there is one.
-    pub(super) fn first_name(&self, at: usize, entry: &Entry) -> Option<(usize, &'a RelPath)> {
+    pub(super) fn first_name(&self, at: usize, entry: &Entry) -> Option<&'a RelPath> {
         let id = (entry.identity.dev, entry.identity.ino);
-        let first = *self.links.get(&id).filter(|first| entry.nlink > 1 && **first < at)?;
-        self.job.entries.get(first).map(|e| (first, &e.path))
+        let first = self.links.get(&id).filter(|first| entry.nlink > 1 && **first < at)?;
+        self.job.entries.get(*first).map(|e| &e.path)
     }
 
     /// Reads and compresses entries. Those in `whole` are stored as files of their own, not as links.
@@ -90,24 +82,22 @@ impl<'a> TaskCompressor<'a> {
                     read_source::directory(self.job.source, entry, self.job.cross_mounts).map(|row| (row, Vec::new()))
                 }
                 (EntryKind::Symlink, _) => read_source::symlink(&mut opener, entry).map(|row| (row, Vec::new())),
-                (EntryKind::File, Some((_, first))) => {
+                (EntryKind::File, Some(first)) => {
                     read_source::hardlink(&mut opener, entry, first).map(|row| (row, Vec::new()))
                 }
                 (EntryKind::File, None) => read_source::small(&mut opener, entry, self.granule),
                 _ => Err(ReadFailure::Special),
             };
-            found.push((
-                at,
-                read.map(|(mut row, data)| {
-                    row.member = members.len() as u64;
-                    row.offset = plain.len() as u64;
-                    plain.extend_from_slice(&header_bytes(&row));
-                    plain.extend_from_slice(&data);
-                    plain.resize(plain.len() + padding(data.len() as u64), 0);
-                    content += data.len() as u64;
-                    row
-                }),
-            ));
+            let read = read.map(|(mut row, data)| {
+                row.member = members.len() as u64;
+                row.offset = plain.len() as u64;
+                plain.extend_from_slice(&header_bytes(&row));
+                plain.extend_from_slice(&data);
+                plain.resize(plain.len() + padding(data.len() as u64), 0);
+                content += data.len() as u64;
+                row
+            });
+            found.push((at, read));
         }
         self.openers.put(opener);
         if !plain.is_empty() {
@@ -122,7 +112,7 @@ impl<'a> TaskCompressor<'a> {
         }
     }
 
-    fn member(&self, plain: &[u8]) -> (Vec<u8>, u64) {
+    fn member(&self, plain: &[u8]) -> PackedMember {
         (gzip_member::encode(plain, self.level), plain.len() as u64)
     }
 }

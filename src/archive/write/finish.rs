@@ -5,23 +5,25 @@
 //! Invariant: the manifest is written last, and read back before anything relies on it.
 
 use super::super::error::{CopyError, write_draft};
-use super::super::file_entry::{Bytes, FileEntry};
-use super::super::file_list::{ListWriter, WrittenList};
+use super::super::file_entry::{Bytes, FileEntry, hex};
+use super::super::file_list::ListWriter;
 use super::super::form::UnpublishedContent;
 use super::super::job::{WriteJob, WrittenCopy};
 use super::super::manifest::{
-    ARCHIVE_FORMAT, Incomplete, MAX_NAMED_INCOMPLETE, Manifest, MemberPosition, TREE_FORMAT, TreeFacts,
+    ARCHIVE_FORMAT, CopyContents, Incomplete, MAX_NAMED_INCOMPLETE, Manifest, MemberPosition, TREE_FORMAT, TreeFacts,
 };
 use super::super::read_source::ReadFailure;
 use crate::path::RelPath;
 use crate::tree::publish::Draft;
 use crate::units::plural;
+use sha2::Digest as _;
 use std::os::unix::ffi::OsStrExt;
 
 /// How many torn files are named; the rest is counted.
 const MAX_NAMED_TORN: usize = 20;
 
 /// What is missing in the copy, or kept changing while it was read.
+#[derive(Default)]
 pub struct Omissions {
     incomplete: Vec<Incomplete>,
     incomplete_total: u64,
@@ -33,13 +35,7 @@ pub struct Omissions {
 impl Omissions {
     /// Starts with what could not even be listed.
     pub fn new(job: &WriteJob<'_>) -> Self {
-        let mut account = Self {
-            incomplete: Vec::new(),
-            incomplete_total: 0,
-            torn: Vec::new(),
-            vanished: 0,
-            notes: Vec::new(),
-        };
+        let mut account = Self::default();
         for problem in job.problems.iter().cloned() {
             account.miss(problem.path, problem.why);
         }
@@ -74,22 +70,15 @@ impl Omissions {
 
     fn remarks(&mut self, torn: u64) -> Vec<String> {
         let mut remarks = std::mem::take(&mut self.notes);
-        remarks.extend(
-            self.torn
-                .iter()
-                .map(|path| format!("`{path}` changed each time it was read: it is stored, but proves no deletion")),
-        );
-        if torn > self.torn.len() as u64 {
-            remarks.push(format!(
-                "{} more files changed each time they were read",
-                torn - self.torn.len() as u64
-            ));
+        let torn_line = |path| format!("`{path}` changed each time it was read: it is stored, but proves no deletion");
+        remarks.extend(self.torn.iter().map(torn_line));
+        let more = torn.saturating_sub(self.torn.len() as u64);
+        if more > 0 {
+            remarks.push(format!("{more} more files changed each time they were read"));
         }
         if self.vanished > 0 {
-            remarks.push(format!(
-                "{} deleted or replaced after the listing",
-                plural(self.vanished, "entry was", "entries were")
-            ));
+            let entries = plural(self.vanished, "entry was", "entries were");
+            remarks.push(format!("{entries} deleted or replaced after the listing"));
         }
         remarks
     }
@@ -110,27 +99,15 @@ pub fn finish(
     job: &WriteJob<'_>,
     content: UnpublishedContent,
     facts: ContentFacts,
-    list: ListWriter,
+    mut list: ListWriter,
     mut account: Omissions,
 ) -> Result<WrittenCopy, CopyError> {
-    let WrittenList {
-        draft: list,
-        members: list_members,
-        size: list_bytes,
-        checksum: list_checksum,
-        rows,
-        files,
-        bytes,
-        torn,
-    } = list.finish()?;
+    list.finish()?;
     let known = job.facts.clone();
-    let remarks = account.remarks(torn);
+    let remarks = account.remarks(list.torn);
+    let tree = facts.tree.is_some();
     let manifest = Manifest {
-        format: if facts.tree.is_some() {
-            TREE_FORMAT
-        } else {
-            ARCHIVE_FORMAT
-        },
+        format: if tree { TREE_FORMAT } else { ARCHIVE_FORMAT },
         tool: format!("opsrun {}", env!("CARGO_PKG_VERSION")),
         ops_name: known.ops_name,
         host: known.host,
@@ -138,29 +115,29 @@ pub fn finish(
         run: known.run,
         sequence: known.sequence,
         parent: known.parent,
-        source_fs_uuid: known.source_fs_uuid,
+        source_fs_uuid: None,
         encryption: None,
         backup_at: known.backup_at,
         source: Bytes::new(known.source.as_os_str().as_bytes()),
         source_files: known.source_files,
-        contents: known.contents,
+        contents: CopyContents::Known(known.contents),
         archive_name: content.form().content_name(&job.name),
         archive_bytes: facts.bytes,
         checksum: facts.checksum,
         list_name: job.name.list(),
-        list_bytes,
-        list_checksum,
-        record_count: rows,
-        files,
-        bytes,
-        torn,
+        list_bytes: list.size,
+        list_checksum: hex(&list.hash.finalize()),
+        record_count: list.rows,
+        files: list.files,
+        bytes: list.bytes,
+        torn: list.torn,
         complete: account.incomplete_total == 0,
         incomplete_total: account.incomplete_total,
         incomplete: account.incomplete,
         suspect: known.suspect,
         tree: facts.tree,
         members: facts.members,
-        list_members,
+        list_members: list.members,
         self_checksum: String::new(),
     };
     let mut manifest_file = Draft::create(job.destination, &job.name.manifest())?;
@@ -174,7 +151,7 @@ pub fn finish(
         name: job.name.clone(),
         destination: job.destination.try_clone()?,
         content,
-        list,
+        list: list.draft,
         manifest_file,
         manifest,
         remarks,

@@ -7,7 +7,7 @@ pub(super) enum WriteTask {
     /// Entries `from..to`.
     Batch { from: usize, to: usize },
     /// Plain bytes of a large file, one member.
-    Piece(LargeFilePiece),
+    Piece(Vec<u8>, LargeFilePiece),
     /// Cut off what was written of the large file.
     Rollback,
     /// The large file could not be read: cut off what was written, and record why.
@@ -17,7 +17,6 @@ pub(super) enum WriteTask {
 }
 
 pub(super) struct LargeFilePiece {
-    pub(super) plain: Vec<u8>,
     /// The first piece: a checkpoint is taken before it.
     pub(super) first: bool,
     /// With the last piece: the row of the file.
@@ -25,30 +24,22 @@ pub(super) struct LargeFilePiece {
     pub(super) content: u64,
 }
 
+/// Compressed bytes and plain size.
+pub(super) type PackedMember = (Vec<u8>, u64);
+
 pub(super) enum CompressedTask {
     Batch(CompressedBatch),
-    Piece {
-        packed: Vec<u8>,
-        plain: u64,
-        first: bool,
-        row: Option<Box<FileEntry>>,
-        content: u64,
-    },
+    Piece(PackedMember, LargeFilePiece),
     Rollback,
-    Lost {
-        at: usize,
-        why: ReadFailure,
-    },
-    Trailer {
-        packed: Vec<u8>,
-    },
+    Lost { at: usize, why: ReadFailure },
+    Trailer(PackedMember),
 }
 
 pub(super) struct CompressedBatch {
     pub(super) from: usize,
     pub(super) to: usize,
-    /// Compressed bytes and plain size of each member; `found` says which member holds which row.
-    pub(super) members: Vec<(Vec<u8>, u64)>,
+    /// `found` says which member holds which row.
+    pub(super) members: Vec<PackedMember>,
     pub(super) found: Vec<(usize, Result<FileEntry, ReadFailure>)>,
     pub(super) content: u64,
 }

@@ -4,17 +4,15 @@
 //! their member's number here, and links are compared here with the file that they name.
 //! Invariant: a row is listed only after its bytes are written.
 
-use super::super::error::CopyError;
-use super::super::error::write_draft;
+use super::super::error::{CopyError, write_draft};
 use super::super::file_entry::{FileEntry, FileEntryKind, hex};
 use super::super::file_list::ListWriter;
 use super::super::form::UnpublishedContent;
-use super::super::header::TRAILER;
 use super::super::job::WrittenCopy;
 use super::super::manifest::MemberPosition;
 use super::compress::TaskCompressor;
 use super::finish::{ContentFacts, Omissions, finish};
-use super::task::{CompressedBatch, CompressedTask};
+use super::task::{CompressedBatch, CompressedTask, LargeFilePiece, PackedMember};
 use crate::entry::Identity;
 use crate::tree::publish::Draft;
 use sha2::{Digest, Sha256};
@@ -51,26 +49,19 @@ impl<'a> ArchiveWriter<'a> {
     pub(super) fn take(&mut self, done: CompressedTask) -> Result<(), CopyError> {
         match done {
             CompressedTask::Batch(batch) => self.batch(batch),
-            CompressedTask::Piece {
-                packed,
-                plain,
-                first,
-                row,
-                content,
-            } => {
+            CompressedTask::Piece(member, LargeFilePiece { first, row, content }) => {
                 if first {
                     self.checkpoint = Some((self.at, self.members.len(), self.hash.clone()));
                 }
-                self.append(&packed, plain)?;
+                self.append(&member)?;
+                let files = u64::from(row.is_some());
                 if let Some(mut row) = row {
                     // The checkpoint was taken at the position of its first member.
                     row.member = self.checkpoint.take().map_or(0, |(_, members, _)| members as u64);
                     let at = self.compressor.links.get(&(row.dev, row.ino)).copied();
                     self.row(at, &row)?;
-                    self.compressor.job.progress.advance(1, content);
-                } else {
-                    self.compressor.job.progress.advance(0, content);
                 }
+                self.compressor.job.progress.advance(files, content);
                 Ok(())
             }
             CompressedTask::Rollback => self.roll_back(),
@@ -79,7 +70,7 @@ impl<'a> ArchiveWriter<'a> {
                 self.account.absent(self.compressor.job, at, why);
                 Ok(())
             }
-            CompressedTask::Trailer { packed } => self.append(&packed, TRAILER.len() as u64),
+            CompressedTask::Trailer(member) => self.append(&member),
         }
     }
 
@@ -99,8 +90,8 @@ impl<'a> ArchiveWriter<'a> {
             batch = self.compressor.batch(batch.from, batch.to, &whole);
         }
         let base = self.members.len() as u64;
-        for (packed, plain) in batch.members {
-            self.append(&packed, plain)?;
+        for member in &batch.members {
+            self.append(member)?;
         }
         let files = batch.found.len() as u64;
         for (at, result) in batch.found {
@@ -153,10 +144,10 @@ impl<'a> ArchiveWriter<'a> {
         self.list.push(row)
     }
 
-    fn append(&mut self, packed: &[u8], plain: u64) -> Result<(), CopyError> {
+    fn append(&mut self, (packed, plain): &PackedMember) -> Result<(), CopyError> {
         write_draft(&mut self.archive, packed)?;
         self.hash.update(packed);
-        self.members.push(MemberPosition(self.at, packed.len() as u64, plain));
+        self.members.push(MemberPosition(self.at, packed.len() as u64, *plain));
         self.at += packed.len() as u64;
         Ok(())
     }
@@ -179,12 +170,7 @@ impl<'a> ArchiveWriter<'a> {
             members: self.members,
             tree: None,
         };
-        finish(
-            self.compressor.job,
-            UnpublishedContent::Archive(self.archive),
-            facts,
-            self.list,
-            self.account,
-        )
+        let content = UnpublishedContent::Archive(self.archive);
+        finish(self.compressor.job, content, facts, self.list, self.account)
     }
 }

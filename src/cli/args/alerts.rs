@@ -1,6 +1,5 @@
 //! Arguments of `alerts`.
 //!
-//! Takes nothing but clap's derive; gives plain structs.
 //! Invariant: only `replay` and `test` send anything.
 
 use super::common::{DEFAULT_FILE, StateArgs};
@@ -51,7 +50,7 @@ pub struct AlertsListArgs {
     /// The ops file
     #[arg(short, long, value_name = "FILE", default_value = DEFAULT_FILE)]
     pub file: PathBuf,
-    /// Also list alerts that are sent, merged or dropped: up to 1000 of the last 90 days
+    /// Also list alerts that were sent, merged or dropped: up to 1000 of the last 90 days
     #[arg(long)]
     pub all: bool,
     /// Print the list as JSON (schemas/alerts.schema.json)

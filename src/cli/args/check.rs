@@ -1,9 +1,9 @@
 //! Arguments of `check`.
 //!
-//! Takes nothing but clap's derive; gives plain structs.
 //! Invariant: only `--fix` changes a file, and only `--format X=PATH` creates one.
 
 use super::common::DEFAULT_FILE;
+use crate::config::findings::FindingSeverity;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -46,27 +46,13 @@ pub struct FormatOutput {
     pub path: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum FindingsFormat {
     Text,
     Json,
     Github,
     Sarif,
     Junit,
-}
-
-impl FindingsFormat {
-    const ALL: [Self; 5] = [Self::Text, Self::Json, Self::Github, Self::Sarif, Self::Junit];
-
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Json => "json",
-            Self::Github => "github",
-            Self::Sarif => "sarif",
-            Self::Junit => "junit",
-        }
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -77,17 +63,26 @@ pub enum FailOn {
     Never,
 }
 
+impl FailOn {
+    pub fn fails(self, severity: FindingSeverity) -> bool {
+        match self {
+            Self::Error => severity == FindingSeverity::Error,
+            Self::Warning => true,
+            Self::Never => false,
+        }
+    }
+}
+
 /// `json`, `json=findings.json`, `json=-`.
 fn format_output(text: &str) -> Result<FormatOutput, String> {
     let (word, path) = match text.split_once('=') {
         Some((word, path)) => (word, Some(path)),
         None => (text, None),
     };
-    let format = FindingsFormat::ALL.into_iter().find(|format| format.word() == word);
-    match (format, path) {
-        (None, _) => Err("expected text, json, github, sarif or junit".to_owned()),
-        (Some(_), Some("")) => Err(format!("the path is missing; write `{word}=PATH`")),
-        (Some(format), path) => Ok(FormatOutput {
+    match (FindingsFormat::from_str(word, false), path) {
+        (Err(_), _) => Err("expected text, json, github, sarif or junit".to_owned()),
+        (Ok(_), Some("")) => Err(format!("the path is missing; write `{word}=PATH`")),
+        (Ok(format), path) => Ok(FormatOutput {
             format,
             path: path.filter(|path| *path != "-").map(Into::into),
         }),

@@ -1,6 +1,4 @@
 //! Arguments that several commands share: the ops file, the state directory, threads, color.
-//!
-//! Takes nothing but clap's derive; gives plain structs.
 
 use crate::model::command::shell_line;
 use clap::{ArgAction, Args, ValueEnum};
@@ -33,6 +31,17 @@ pub enum Color {
     Never,
 }
 
+impl Color {
+    /// Whether a stream has colour; `no_color` and `term` are the values of `NO_COLOR` and `TERM`.
+    pub fn is_on(self, terminal: bool, no_color: Option<&str>, term: Option<&str>) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => terminal && no_color.is_none_or(str::is_empty) && term != Some("dumb"),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Args)]
 pub struct StateArgs {
     /// Directory of the state; overrides the ops file
@@ -60,4 +69,21 @@ pub fn command_line() -> String {
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
     shell_line(&words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_overrides_the_environment() {
+        let color = |choice: Color, terminal, no_color| choice.is_on(terminal, no_color, Some("xterm"));
+        assert!(color(Color::Auto, true, None));
+        assert!(color(Color::Auto, true, Some("")));
+        assert!(!color(Color::Auto, true, Some("1")));
+        assert!(!color(Color::Auto, false, None));
+        assert!(color(Color::Always, false, Some("1")));
+        assert!(!color(Color::Never, true, None));
+        assert!(!Color::Auto.is_on(true, None, Some("dumb")));
+    }
 }

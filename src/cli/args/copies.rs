@@ -1,6 +1,5 @@
 //! Arguments of the commands about copies: `list`, `verify`, `restore`.
 //!
-//! Takes nothing but clap's derive; gives plain structs.
 //! Invariant: `--from` needs neither an ops file nor a state.
 
 use super::common::{DEFAULT_FILE, StateArgs, ThreadArgs};
@@ -71,7 +70,7 @@ pub struct RestoreArgs {
     /// Replace existing files
     #[arg(long)]
     pub force: bool,
-    /// How long retentions keep restored files; `none` for no such time
+    /// How long retentions keep restored files; `none` if they may delete them at once
     #[arg(long, value_name = "DURATION", value_parser = values::hold_time, default_value = "7d")]
     pub hold: HoldTime,
     #[command(flatten)]

@@ -1,6 +1,5 @@
 //! Arguments of the commands that write text: `fmt`, `init`, `completions`, `man`.
 //!
-//! Takes nothing but clap's derive; gives plain structs.
 //! Invariant: only `fmt` changes an existing file, and only `--force` replaces one.
 
 use super::common::DEFAULT_FILE;

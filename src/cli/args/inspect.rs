@@ -1,6 +1,5 @@
 //! Arguments of the commands that only read: `graph`, `status`, `history`, `why`, `simulate`, `explain`, `schema`.
 //!
-//! Takes nothing but clap's derive; gives plain structs.
 //! Invariant: no flag here changes anything.
 
 use super::common::{DEFAULT_FILE, StateArgs};
@@ -101,7 +100,7 @@ pub struct SimulateArgs {
     /// Time when opsrun is not running, as in 2026-12-24..2026-12-27; repeatable
     #[arg(long, value_name = "A..B", value_parser = values::span)]
     pub down: Vec<(Moment, Moment)>,
-    /// List every run and every skipped instant
+    /// List every run, and every scheduled run that is skipped
     #[arg(long)]
     pub runs: bool,
     /// Print the result as JSON (schemas/simulation.schema.json)

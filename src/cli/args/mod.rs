@@ -1,7 +1,6 @@
 //! Everything that can be typed: commands, flags, and their help.
 //!
-//! Takes nothing but clap's derive; gives plain structs. The snapshots of every `--help` are the contract. A doc comment on a
-//! field or command is its help. Does not know what a command does with its arguments.
+//! A doc comment on a field or command is its help; the snapshots of every `--help` are the contract.
 //! Invariant: FILE is `ops.kdl` in the current directory unless it is given.
 
 mod alerts;
@@ -174,7 +173,7 @@ Examples:
     #[command(
         after_help = "Exits with 1 if the last result of a job is critical, unknown, failed, refused,
 blocked, no-space or interrupted, or if a job is overdue. A job is overdue if its
-schedule is being served, its last instant is more than a minute ago, and no run
+schedule is being served, its last scheduled time is more than a minute ago, and no run
 of the job has begun since. Partial results, warnings, paused jobs, jobs that never
 ran, and undelivered alerts are shown but do not change the exit code.
 
@@ -185,7 +184,7 @@ Examples:
     Status(StatusArgs),
     /// Explain why a job ran or did not run
     #[command(
-        after_help = "Shows the decisions about the last instants of the job, its last runs with their
+        after_help = "Shows the decisions about the last scheduled runs of the job, its last runs with their
 results and reasons, what blocked it, and its next run.
 
 Examples:

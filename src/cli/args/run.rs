@@ -1,6 +1,5 @@
 //! Arguments of `plan`, `apply` and `serve`.
 //!
-//! Takes nothing but clap's derive; gives plain structs.
 //! Invariant: a guard is switched off only by its own flag.
 
 use super::common::{DEFAULT_FILE, StateArgs, ThreadArgs};

@@ -1,15 +1,14 @@
 //! `check --fix` and `--diff`: writes fixed files, or shows the changes.
 //!
-//! Takes files one after the other, gives their remaining findings. Reports fixes on stderr. The fixes themselves are
-//! decided by `config`; a file is written completely or not at all, by `launch::rewrite`.
-//! Invariant: without `--fix` nothing is written.
+//! Takes files one after the other, gives their remaining findings. Reports fixes on stderr.
+//! Invariant: without `--fix` nothing is written; a file is written completely or not at all.
 
 use super::super::args::CheckArgs;
-use super::super::exit::{Exit, Failure};
+use super::super::exit::Failure;
 use super::super::terminal::Terminal;
 use crate::config::findings::apply_fixes::{self, AppliedFix, FixResult};
 use crate::config::{CheckOptions, Loaded};
-use crate::launch;
+use crate::launch::rewrite;
 use crate::report::findings::diff;
 use crate::report::run::lines::Detail;
 use crate::report::shared::output;
@@ -26,7 +25,8 @@ pub(super) struct Fixer<'a> {
     options: CheckOptions,
     /// Files whose changes were shown: several roots may import the same file.
     shown: HashSet<PathBuf>,
-    found: bool,
+    /// Something can be fixed.
+    pub(super) found: bool,
 }
 
 impl<'a> Fixer<'a> {
@@ -38,19 +38,6 @@ impl<'a> Fixer<'a> {
             shown: HashSet::new(),
             found: false,
         }
-    }
-
-    pub(super) fn is_wanted(&self) -> bool {
-        self.args.fix || self.args.diff
-    }
-
-    /// `--diff` alone: the exit code depends on the changes only.
-    pub(super) fn only_shows(&self) -> bool {
-        self.args.diff && !self.args.fix
-    }
-
-    pub(super) fn has_found(&self) -> bool {
-        self.found
     }
 
     /// Fixes or shows one file and its imports. Returns the findings afterwards, and why a file could not be written.
@@ -72,19 +59,14 @@ impl<'a> Fixer<'a> {
             return Ok((fixed.before, None));
         }
         if stdin {
-            let text = fixed
-                .files
-                .first()
-                .map_or(original, |file| file.new.clone().into_bytes());
-            output::bytes_to_stdout(&text)?;
+            let new = fixed.files.first().map(|file| file.new.as_bytes());
+            output::bytes_to_stdout(new.unwrap_or(&original))?;
             self.report("fixed", &fixed.done);
             return Ok((fixed.after, None));
         }
         for file in &fixed.files {
-            if let Err(error) = launch::rewrite(&file.path, file.old.as_bytes(), file.new.as_bytes()) {
-                let failure = Failure::from(error);
-                let code = failure.exit.max(Exit::CannotWrite.into());
-                return Ok((fixed.before, Some(Failure { exit: code, ..failure })));
+            if let Err(error) = rewrite(&file.path, file.old.as_bytes(), file.new.as_bytes()) {
+                return Ok((fixed.before, Some(error.into())));
             }
         }
         self.report("fixed", &fixed.done);
@@ -105,17 +87,16 @@ impl<'a> Fixer<'a> {
         if self.terminal.detail == Detail::Quiet {
             return;
         }
-        let mut lines: Vec<String> = done.iter().take(MAX_LISTED).map(|one| line(what, one)).collect();
+        let line = |done: &AppliedFix| {
+            let (at, code) = (&done.place, done.code);
+            let place = format!("{}:{}:{}", at.file, at.line, at.column);
+            format!("{what} {place}: {} ({} {})\n", done.title, code.id(), code.slug())
+        };
+        let mut lines: Vec<String> = done.iter().take(MAX_LISTED).map(line).collect();
         let over = done.len().saturating_sub(MAX_LISTED) as u64;
         if over > 0 {
             lines.push(format!("{what} {} more\n", plural(over, "place", "places")));
         }
         output::to_stderr(&lines.concat());
     }
-}
-
-fn line(what: &str, done: &AppliedFix) -> String {
-    let (at, code) = (&done.place, done.code);
-    let place = format!("{}:{}:{}", at.file, at.line, at.column);
-    format!("{what} {place}: {} ({} {})\n", done.title, code.id(), code.slug())
 }

@@ -1,35 +1,31 @@
 //! `opsrun check`: validates ops files, and fixes them on request.
 //!
-//! Takes files or stdin, gives the findings in every requested format; on stdout, since they are the data. `outputs`
-//! decides where each format goes, `fix` implements `--fix` and `--diff`. Changes only the files; `--host` only reads.
+//! The findings are the data: they go to stdout. `outputs` decides where each format goes, `fix` implements `--fix` and
+//! `--diff`.
 //! Invariant: every file is checked, even if others are invalid; JSON, SARIF and JUnit cover all files in one document.
 
 mod fix;
 mod outputs;
 
-use super::args::{CheckArgs, FailOn};
+use super::args::CheckArgs;
 use super::exit::{Exit, Failure};
+use super::file::read;
 use super::terminal::{DEFAULT_WIDTH, Terminal};
 use crate::clock;
 use crate::config::{self, CheckOptions, Loaded};
 use crate::path::shown;
-use crate::report::findings::document::{FailureLevel, FindingsDocument};
+use crate::report::findings::document::FindingsDocument;
 use crate::report::findings::explain;
 use crate::report::run::lines::Detail;
-use crate::report::shared::output;
 use crate::report::shared::style::Style;
 use crate::units::plural;
 use outputs::Outputs;
-use std::io::Read;
 use std::path::Path;
 
 pub fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let outputs = Outputs::of(args)?;
-    let failing = match args.fail_on {
-        FailOn::Error => FailureLevel::Errors,
-        FailOn::Warning => FailureLevel::Warnings,
-        FailOn::Never => FailureLevel::Never,
-    };
+    // With `--diff` alone the exit code depends on the changes only.
+    let only_shows = args.diff && !args.fix;
     let options = CheckOptions {
         now: clock::now(),
         host: args.host,
@@ -41,15 +37,15 @@ pub fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let mut unasked = 0;
     let mut codes = Vec::new();
     for file in &args.files {
-        let looked = text_of(file, &args.stdin_name).and_then(|(name, text)| {
-            let (loaded, failure) = if fixer.is_wanted() {
-                fixer.run(file, name, text)?
+        let name = if file == Path::new("-") { &args.stdin_name } else { file };
+        let checked = read(file).and_then(|text| {
+            if args.fix || args.diff {
+                fixer.run(file, name, text)
             } else {
-                (config::check(name, text, options), None)
-            };
-            Ok((name, loaded, failure))
+                Ok((config::check(name, text, options), None))
+            }
         });
-        let (name, loaded, failure) = match looked {
+        let (loaded, failure) = match checked {
             Ok(found) => found,
             Err(failure) => {
                 failure.print(terminal.err);
@@ -64,24 +60,18 @@ pub fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, Failure> {
         }
         unasked += loaded.unasked;
         codes.extend(loaded.findings.iter().map(|finding| finding.code));
-        if outputs.text_to_terminal() {
-            let text = text(
-                name,
-                &loaded,
-                terminal,
-                outputs.text_style(terminal),
-                outputs.text_width(terminal),
-            );
-            if outputs.text_to_stderr() {
-                output::to_stderr(&text);
-            } else {
-                output::to_stdout(&text)?;
-            }
+        if let Some((style, width)) = outputs.page(terminal) {
+            outputs.print(&text(name, &loaded, terminal, style, width))?;
         }
         if outputs.text_to_file() {
             file_text += &text(name, &loaded, terminal, Style::PLAIN, DEFAULT_WIDTH);
         }
-        if !fixer.only_shows() && loaded.findings.iter().any(|finding| failing.fails(finding.severity)) {
+        if !only_shows
+            && loaded
+                .findings
+                .iter()
+                .any(|finding| args.fail_on.fails(finding.severity))
+        {
             exit = exit.max(Exit::Failed.into());
         }
         findings.add(name, &loaded);
@@ -94,34 +84,17 @@ pub fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, Failure> {
         }
         lines
     };
-    if outputs.text_to_terminal() {
-        let lines = closing(outputs.text_style(terminal));
-        if outputs.text_to_stderr() {
-            output::to_stderr(&lines);
-        } else {
-            output::to_stdout(&lines)?;
-        }
+    if let Some((style, _)) = outputs.page(terminal) {
+        outputs.print(&closing(style))?;
     }
     if outputs.text_to_file() {
         file_text += &closing(Style::PLAIN);
     }
-    outputs.write(&findings, failing, &file_text)?;
-    if fixer.only_shows() && fixer.has_found() {
+    outputs.write(&findings, args.fail_on, &file_text)?;
+    if only_shows && fixer.found {
         exit = exit.max(Exit::Failed.into());
     }
     Ok(exit)
-}
-
-/// The name and the bytes of a file, or of stdin.
-fn text_of<'a>(file: &'a Path, stdin_name: &'a Path) -> Result<(&'a Path, Vec<u8>), Failure> {
-    if file != Path::new("-") {
-        return Ok((file, config::text_of(file)?));
-    }
-    let mut text = Vec::new();
-    match std::io::stdin().lock().read_to_end(&mut text) {
-        Ok(_) => Ok((stdin_name, text)),
-        Err(error) => Err(Failure::new(Exit::NoInput, format!("cannot read stdin: {error}"), None)),
-    }
 }
 
 /// The findings of one file, and a summary.
@@ -153,12 +126,11 @@ fn summary(name: &Path, loaded: &Loaded, style: Style) -> String {
             (model.retentions.len(), "retention", "retentions"),
         ];
         let some = kinds.iter().filter(|(n, ..)| *n > 0);
-        let jobs: Vec<String> = some.map(|(n, one, many)| plural(*n as u64, one, many)).collect();
-        let jobs = if jobs.is_empty() {
-            "no jobs".to_owned()
-        } else {
-            jobs.join(", ")
-        };
+        let mut jobs: Vec<String> = some.map(|(n, one, many)| plural(*n as u64, one, many)).collect();
+        if jobs.is_empty() {
+            jobs.push("no jobs".to_owned());
+        }
+        let jobs = jobs.join(", ");
         return format!("{}: {}{warnings} ({jobs}){fixable}", shown(name), style.good("ok"));
     }
     let errors = plural(loaded.errors() as u64, "error", "errors");

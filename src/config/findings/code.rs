@@ -5,14 +5,22 @@
 use std::fmt;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Severity"))]
 #[serde(rename_all = "lowercase")]
-#[cfg_attr(test, schemars(rename = "Severity"))]
 pub enum FindingSeverity {
     /// The file cannot be used.
     Error,
     /// The file is valid, but may not mean what was intended.
     Warning,
+}
+
+impl FindingSeverity {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
 }
 
 macro_rules! codes {

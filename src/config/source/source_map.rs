@@ -5,6 +5,7 @@
 //! Invariant: a span never crosses from one file into another, and shown text holds no control characters.
 
 use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 /// A stretch of text: byte offsets into all files end to end, in order of reading.
@@ -50,19 +51,24 @@ pub(in crate::config) struct Spanned<T> {
     pub(in crate::config) span: Span,
 }
 
-/// Where a span starts and ends, for people and for other programs. Lines and columns count from one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A range in a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "PlaceDocument"))]
 pub struct Location {
+    /// The file.
     pub file: String,
-    pub line: usize,
-    pub column: usize,
-    /// The line it ends on.
-    pub end_line: usize,
-    /// One past the character it ends at.
-    pub end_column: usize,
-    /// The first byte of it in the file, from zero.
-    pub start: usize,
-    pub end: usize,
+    /// Its first line, from 1.
+    pub line: u64,
+    /// Its first character in that line, from 1.
+    pub column: u64,
+    /// Its last line.
+    pub end_line: u64,
+    /// One past its last character.
+    pub end_column: u64,
+    /// Its first byte in the file, from 0.
+    pub start: u64,
+    /// One past its last byte.
+    pub end: u64,
 }
 
 #[derive(Debug)]
@@ -239,18 +245,18 @@ impl SourceMap {
             let at = at.saturating_sub(file.base).min(file.text.len());
             let line = file.line_of(at);
             let before = file.text.get(file.line_start(line)..at).unwrap_or_default();
-            (line + 1, before.chars().count() + 1)
+            (line as u64 + 1, before.chars().count() as u64 + 1, at as u64)
         };
-        let (line, column) = point(span.start);
-        let (end_line, end_column) = point(span.end);
+        let (line, column, start) = point(span.start);
+        let (end_line, end_column, end) = point(span.end);
         Some(Location {
             file: file.name.clone(),
             line,
             column,
             end_line,
             end_column,
-            start: span.start.saturating_sub(file.base).min(file.text.len()),
-            end: span.end.saturating_sub(file.base).min(file.text.len()),
+            start,
+            end,
         })
     }
 

@@ -27,10 +27,8 @@ pub fn run(context: &Context<'_>, step: &BackupStep) -> Ended {
     let destination = prepare(context, step)?;
     let source = locked(context.world).sources.get(&backup.name).map(Dir::try_clone);
     let Some(source) = source else {
-        return Ok(outcome(
-            State::Failed,
-            format!("the source `{}` is not open", backup.source.display()),
-        ));
+        let summary = format!("the source `{}` is not open", backup.source.display());
+        return Ok(outcome(State::Failed, summary));
     };
     let source = source.map_err(|e| tree_failure(&e))?;
 
@@ -42,9 +40,7 @@ pub fn run(context: &Context<'_>, step: &BackupStep) -> Ended {
     })?;
     let deadline = Deadline::new(&context.how.stop, backup.timeout);
     let watch = StepProgress::new(&deadline, context.progress, context.step.id);
-    context
-        .progress
-        .begin(context.step.id, &context.step.name.to_string(), step.files, step.bytes);
+    let shown = context.show(&context.step.name.to_string(), step.files, step.bytes);
     let entries: Vec<&crate::entry::Entry> = step.store.iter().filter_map(|at| scan.entries.get(*at)).collect();
     let written = archive::write(&WriteJob {
         source: &source,
@@ -60,42 +56,28 @@ pub fn run(context: &Context<'_>, step: &BackupStep) -> Ended {
             run: context.how.run.clone(),
             sequence: step.sequence,
             parent: step.parent.clone(),
-            source_fs_uuid: None,
             backup_at: crate::clock::now(),
             source: backup.source.clone(),
             source_files: scan.files(),
             suspect: step.suspect.clone(),
-            contents: match backup.contents {
-                Contents::All => "all".to_owned(),
-                Contents::Expired => "expired".to_owned(),
-            },
+            contents: backup.contents,
         },
-        problems: scan
-            .problems
-            .iter()
-            .map(|(path, why)| Incomplete {
-                path: path.clone(),
-                why: why.clone(),
-            })
-            .collect(),
+        problems: scan.problems.clone(),
         progress: &watch,
     });
-    context.progress.end(context.step.id);
+    drop(shown);
     match written {
         Ok(written) => {
-            for line in written.remarks() {
+            for line in &written.remarks {
                 context.note(line)?;
             }
-            let manifest = written.manifest();
+            let manifest = &written.manifest;
             if manifest.files == 0 && backup.contents == Contents::Expired {
                 // Directories alone prove nothing that may be deleted.
                 return Ok(nothing_came(&manifest.incomplete, manifest.incomplete_total));
             }
-            let summary = format!(
-                "{} written, {}",
-                plural(manifest.files, "file", "files"),
-                show_size(manifest.bytes)
-            );
+            let (files, size) = (plural(manifest.files, "file", "files"), show_size(manifest.bytes));
+            let summary = format!("{files} written, {size}");
             locked(context.slots).written.insert(context.step.id, written);
             Ok(outcome(State::Ok, summary))
         }
@@ -108,39 +90,25 @@ fn nothing_came(missing: &[Incomplete], total: u64) -> Outcome {
     if total == 0 {
         return outcome(State::Nothing, "all expired files are already gone");
     }
-    let place = |item: &Incomplete| {
-        item.path
-            .as_ref()
-            .map_or_else(|| "the source itself".to_owned(), |p| format!("`{p}`"))
-    };
-    Outcome {
-        help: Some("make these paths readable, or exclude them".to_owned()),
-        details: missing
-            .iter()
-            .take(20)
-            .map(|item| format!("{}: {}", place(item), item.why))
-            .collect(),
-        ..outcome(
-            State::Partial,
-            format!("no copy: {} could not be read", plural(total, "path", "paths")),
-        )
-    }
+    let details = missing
+        .iter()
+        .take(20)
+        .map(|item| format!("{}: {}", item.place(), item.why));
+    let summary = format!("no copy: {} could not be read", plural(total, "path", "paths"));
+    outcome(State::Partial, summary)
+        .with_help("make these paths readable, or exclude them")
+        .with_details(details.collect())
 }
 
 /// The destination: made, locked and marked on first use; with room for the copy.
 fn prepare(context: &Context<'_>, step: &BackupStep) -> Result<Dir, super::StepAbort> {
     let backup = &step.backup;
     if !locked(context.world).destinations.contains_key(&backup.name) {
-        let made = create_dir_all(&backup.to).map_err(|e| Outcome {
-            help: Some("make it a writable directory, or correct `to` in the ops file".to_owned()),
-            ..tree_failure(&e)
-        })?;
-        let stop = || context.how.stop.asked();
-        let patience = Patience {
-            wait: Duration::ZERO,
-            stop: &stop,
-        };
-        let lock = lock::lock_dir(&made, patience).map_err(|e| outcome(State::Failed, error_chain(&e)))?;
+        let made = create_dir_all(&backup.to)
+            .map_err(|e| tree_failure(&e).with_help("make it a writable directory, or correct `to` in the ops file"))?;
+        let (wait, stop) = (Duration::ZERO, &|| context.how.stop.asked());
+        let lock =
+            lock::lock_dir(&made, Patience { wait, stop }).map_err(|e| outcome(State::Failed, error_chain(&e)))?;
         let mut world = locked(context.world);
         world.locks.push(lock);
         world.destinations.insert(backup.name.clone(), made);
@@ -156,19 +124,12 @@ fn prepare(context: &Context<'_>, step: &BackupStep) -> Result<Dir, super::StepA
     let free = destination.free_space().map_err(|e| tree_failure(&e))?;
     let need = step.expected_size();
     if free < need {
-        return Err(Outcome {
-            help: Some("free space there; nothing was written or deleted".to_owned()),
-            ..outcome(
-                State::NoSpace,
-                format!(
-                    "`{}` has {} free, the copy needs about {}",
-                    backup.to.display(),
-                    show_size(free),
-                    show_size(need)
-                ),
-            )
-        }
-        .into());
+        let (place, free, need) = (backup.to.display(), show_size(free), show_size(need));
+        let summary = format!("`{place}` has {free} free, the copy needs about {need}");
+        let full = outcome(State::NoSpace, summary);
+        return Err(full
+            .with_help("free space there; nothing was written or deleted")
+            .into());
     }
     Ok(destination)
 }

@@ -19,17 +19,13 @@ pub(super) fn without_secret(error: &SecretError, state: State, stop: &Stop) -> 
     if error.is_stop() {
         return stopped(stop, "");
     }
-    Outcome {
-        help: Some(error.help().to_owned()),
-        ..outcome(state, error.to_string())
-    }
+    outcome(state, error.to_string()).with_help(error.help())
 }
 
 /// The outcome of a stop; `more` follows after a semicolon.
 pub(super) fn stopped(stop: &Stop, more: &str) -> Outcome {
-    let summary = stop
-        .signal()
-        .map_or_else(|| "stopped".to_owned(), |signal| super::interrupted(signal).summary);
+    let signal = stop.signal().map(|signal| super::interrupted(signal).summary);
+    let summary = signal.unwrap_or_else(|| "stopped".to_owned());
     let between = if more.is_empty() { "" } else { "; " };
     outcome(State::Interrupted, format!("{summary}{between}{more}"))
 }

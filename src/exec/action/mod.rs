@@ -20,12 +20,13 @@ pub mod verify;
 
 use super::RunSettings;
 use super::recorder::Recorder;
+use super::step_progress::ShownStep;
 use super::survey::World;
 use crate::archive::{CopyError, VerifiedCopy, WrittenCopy};
 use crate::error_chain::error_chain;
 use crate::model::JobName;
 use crate::plan::{Plan, Step, StepId};
-use crate::run::{Event, JobHistory, Outcome, Progress, RecordError, State};
+use crate::run::{Event, JobHistory, NoteSubject, Outcome, Progress, RecordError, State};
 use crate::secret::Vault;
 use crate::tree::TreeError;
 use rustix::io::Errno;
@@ -90,14 +91,19 @@ impl From<Outcome> for StepAbort {
 /// How a step's work ends: an outcome either way, unless an event could not be recorded.
 pub type Ended = Result<Outcome, StepAbort>;
 
-impl Context<'_> {
+impl<'a> Context<'a> {
+    /// Shows the step as under way until the result is dropped. Without files and bytes its length is unknown.
+    pub fn show(&self, what: &str, files: u64, bytes: u64) -> ShownStep<'a> {
+        ShownStep::begin(self.progress, self.step.id, what, files, bytes)
+    }
+
     pub fn record(&self, event: &Event) -> Result<(), RecordError> {
         self.recorder.record(event)
     }
 
     pub fn note(&self, message: impl Into<String>) -> Result<(), RecordError> {
         self.record(&Event::Note {
-            step: self.step.name.to_string(),
+            step: NoteSubject::Step(self.step.name.clone()),
             message: message.into(),
         })
     }
@@ -114,12 +120,7 @@ impl Context<'_> {
 }
 
 pub fn outcome(state: State, summary: impl Into<String>) -> Outcome {
-    Outcome {
-        state,
-        summary: summary.into(),
-        help: None,
-        details: Vec::new(),
-    }
+    Outcome::new(state, summary)
 }
 
 pub fn interrupted(signal: u8) -> Outcome {
@@ -129,22 +130,20 @@ pub fn interrupted(signal: u8) -> Outcome {
 /// What a failure at a destination makes of a step.
 pub fn failure(error: &CopyError, deadline: &super::Deadline<'_>) -> Outcome {
     if deadline.timed_out() {
-        return Outcome {
-            help: Some("nothing was published; raise `timeout`, or find out what is slow".to_owned()),
-            ..outcome(State::Failed, "the step reached its timeout")
-        };
+        return outcome(State::Failed, "the step reached its timeout")
+            .with_help("nothing was published; raise `timeout`, or find out what is slow");
     }
     if let Some(signal) = deadline.signal() {
         return interrupted(signal);
     }
-    let no_room = error.errno().is_some_and(is_no_room);
-    Outcome {
-        help: if no_room {
-            Some("free space there or make it writable; nothing was deleted".to_owned())
-        } else {
-            error.help().map(str::to_owned)
-        },
-        ..outcome(if no_room { State::NoSpace } else { State::Failed }, error_chain(error))
+    if error.errno().is_some_and(is_no_room) {
+        return outcome(State::NoSpace, error_chain(error))
+            .with_help("free space there or make it writable; nothing was deleted");
+    }
+    let failed = outcome(State::Failed, error_chain(error));
+    match error.help() {
+        Some(help) => failed.with_help(help),
+        None => failed,
     }
 }
 
@@ -160,7 +159,7 @@ pub fn source_failure(error: &TreeError) -> Outcome {
 }
 
 /// True for errors that mean: cannot be written, or too little space.
-fn is_no_room(errno: Errno) -> bool {
+pub fn is_no_room(errno: Errno) -> bool {
     matches!(
         errno,
         Errno::NOSPC | Errno::DQUOT | Errno::ROFS | Errno::FBIG | Errno::ACCESS | Errno::PERM

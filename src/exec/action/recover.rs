@@ -10,7 +10,6 @@ use crate::archive::{self, Catalogue, CopyName, Deletion};
 use crate::error_chain::error_chain;
 use crate::exec::survey::{World, selected};
 use crate::model::{Backup, JobName, Model};
-use crate::path::RelPath;
 use crate::plan::facts::PlanFacts;
 use crate::run::Event;
 use crate::tree::recovery::{self, Leftover};
@@ -66,8 +65,7 @@ pub fn parts(facts: &PlanFacts, world: &World) -> u64 {
             continue;
         };
         for path in scan.ours.iter().filter(|path| path.name().ends_with(b".part")) {
-            let parent = path.parent();
-            let dir = source.open_dir(parent.as_ref().map_or(&[], RelPath::as_bytes), false);
+            let dir = source.open_dir(path.parent_bytes(), false);
             cleared += u64::from(dir.and_then(|dir| clear_debris(&dir, path.name())).unwrap_or(false));
         }
     }

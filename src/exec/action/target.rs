@@ -53,7 +53,8 @@ impl Attempts<'_> {
         let mut number = 1;
         loop {
             if self.stop.asked() {
-                return Ok(child::stopped(self.stop, &before(number)));
+                let before = later(number, |number| format!("before attempt {number}"));
+                return Ok(child::stopped(self.stop, &before));
             }
             let attempt = process::run(&spawn, self.vault, self.stop).await;
             let wait = self.wait(&attempt, number);
@@ -97,12 +98,10 @@ impl Attempts<'_> {
                 };
                 (done.ending.to_string(), code, done.took, output(&done.stdout))
             }
-            Err(error) => (
-                self.vault.redact(&error.to_string()),
-                None,
-                Duration::ZERO,
-                Output::default(),
-            ),
+            Err(error) => {
+                let ending = self.vault.redact(&error.to_string());
+                (ending, None, Duration::ZERO, Output::default())
+            }
         };
         Event::Attempted {
             step: self.step.clone(),
@@ -117,18 +116,12 @@ impl Attempts<'_> {
 
     /// What the last attempt makes of the step.
     fn ended(&self, spawn: &Spawn, number: u32, attempt: Attempt) -> Outcome {
-        let which = if number > 1 {
-            format!(", attempt {number}")
-        } else {
-            String::new()
-        };
+        let which = later(number, |number| format!(", attempt {number}"));
         let done = match attempt {
             Ok(done) => done,
             Err(error) => {
-                return Outcome {
-                    help: Some(error.help().to_owned()),
-                    ..outcome(State::Failed, self.vault.redact(&format!("{error}{which}")))
-                };
+                let summary = self.vault.redact(&format!("{error}{which}"));
+                return outcome(State::Failed, summary).with_help(error.help());
             }
         };
         let ok = matches!(done.ending, Ending::Exited(code) if self.target.ok_codes.contains(&code));
@@ -140,13 +133,8 @@ impl Attempts<'_> {
             ));
         }
         if ok {
-            return Outcome {
-                details,
-                ..outcome(
-                    State::Ok,
-                    format!("{} in {}{which}", done.ending, child::took(done.took)),
-                )
-            };
+            let summary = format!("{} in {}{which}", done.ending, child::took(done.took));
+            return outcome(State::Ok, summary).with_details(details);
         }
         details.extend(child::last_lines(&done.stdout, DETAILS));
         let more_were_due = self.target.retry.is_some_and(|retry| number <= retry.max);
@@ -156,20 +144,13 @@ impl Attempts<'_> {
             ending => outcome(State::Failed, format!("{ending}{which}")),
         };
         let shell = matches!(self.target.command.program, Program::Shell(_));
-        Outcome {
-            help: Some(child::advice(done.ending, shell).to_owned()),
-            details,
-            ..ended
-        }
+        ended.with_help(child::advice(done.ending, shell)).with_details(details)
     }
 }
 
-fn before(attempt: u32) -> String {
-    if attempt > 1 {
-        format!("before attempt {attempt}")
-    } else {
-        String::new()
-    }
+/// Words about an attempt that is not the first.
+fn later(attempt: u32, words: impl Fn(u32) -> String) -> String {
+    if attempt > 1 { words(attempt) } else { String::new() }
 }
 
 fn millis(time: Duration) -> u64 {

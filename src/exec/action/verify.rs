@@ -29,16 +29,11 @@ pub fn run(context: &Context<'_>, step: &VerifyStep) -> Ended {
     let mut help = "make these paths readable, or exclude them";
     let mut this_run = None;
     if let Some(written) = written {
-        let manifest = written.manifest();
-        context.progress.begin(
-            context.step.id,
-            &context.step.name.to_string(),
-            manifest.record_count,
-            manifest.bytes,
-        );
+        let manifest = &written.manifest;
+        let shown = context.show(&context.step.name.to_string(), manifest.record_count, manifest.bytes);
         let result =
             archive::verify(&written, context.threads(), &watch).and_then(|checked| archive::publish(written, checked));
-        context.progress.end(context.step.id);
+        drop(shown);
         let verified = match result {
             Ok(verified) => verified,
             Err(error) => return Ok(failure(&error, &deadline)),
@@ -69,18 +64,10 @@ pub fn run(context: &Context<'_>, step: &VerifyStep) -> Ended {
         }
         if !manifest.complete {
             partial = true;
-            lines.push(format!(
-                "incomplete: {} could not be read",
-                plural(manifest.incomplete_total, "path", "paths")
-            ));
+            let paths = plural(manifest.incomplete_total, "path", "paths");
+            lines.push(format!("incomplete: {paths} could not be read"));
             for item in manifest.incomplete.iter().take(20) {
-                details.push(format!(
-                    "not in the copy: {}: {}",
-                    item.path
-                        .as_ref()
-                        .map_or_else(|| "the source itself".to_owned(), |p| format!("`{p}`")),
-                    item.why
-                ));
+                details.push(format!("not in the copy: {}: {}", item.place(), item.why));
             }
         }
         this_run = Some(verified);
@@ -90,17 +77,13 @@ pub fn run(context: &Context<'_>, step: &VerifyStep) -> Ended {
     for copy in &step.older {
         let destination = locked(context.world).destinations.get(&step.name).map(Dir::try_clone);
         let Some((destination, name)) = destination.zip(CopyName::parse(&copy.name)) else {
-            return Ok(outcome(
-                State::Failed,
-                format!("copy `{}` cannot be reached", copy.name),
-            ));
+            let summary = format!("copy `{}` cannot be reached", copy.name);
+            return Ok(outcome(State::Failed, summary));
         };
         let destination = destination.map_err(|e| tree_failure(&e))?;
-        context
-            .progress
-            .begin(context.step.id, &copy.name, copy.records, copy.bytes);
+        let shown = context.show(&copy.name, copy.records, copy.bytes);
         let result = archive::verify_committed(&destination, &name, context.threads(), &watch);
-        context.progress.end(context.step.id);
+        drop(shown);
         match result {
             Ok(verified) => {
                 proven(context, &verified)?;
@@ -109,15 +92,13 @@ pub fn run(context: &Context<'_>, step: &VerifyStep) -> Ended {
             }
             Err(error) => {
                 let failed = failure(&error, &deadline);
-                return Ok(Outcome {
-                    help: failed.help.or_else(|| {
-                        Some(format!(
-                            "move the files of `{}` out of the destination; the next run then stores what it needs again",
-                            copy.name
-                        ))
-                    }),
-                    ..failed
-                });
+                if failed.help.is_some() {
+                    return Ok(failed);
+                }
+                return Ok(failed.with_help(format!(
+                    "move the files of `{}` out of the destination; the next run then stores what it needs again",
+                    copy.name
+                )));
             }
         }
     }

@@ -8,6 +8,7 @@
 use super::cron::Cron;
 use chrono::{DateTime, NaiveDateTime, Offset, TimeZone, Utc};
 use chrono_tz::Tz;
+use serde::Serialize;
 use std::time::Duration;
 
 /// When fixed times run that a clock change skips.
@@ -45,22 +46,33 @@ pub struct WallClock {
     pub dst_given: bool,
 }
 
-/// What a change of clocks does to one fixed time of a schedule.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The effect of a clock change on one time of day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ChangeDocument"))]
 pub struct ClockChange {
-    /// When the clocks change: the first instant on the new time.
+    /// First instant of the new offset: RFC 3339, UTC.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub at: DateTime<Utc>,
-    /// The time on the wall that is skipped or comes twice.
+    /// The local time that is skipped or repeated.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub wall: NaiveDateTime,
-    /// Which of both.
+    /// Whether it is skipped or repeated.
+    #[serde(rename = "what")]
     pub kind: ChangeKind,
-    /// When it runs all the same: never, once or twice.
+    /// When the job runs nevertheless: never, once or twice; RFC 3339, UTC.
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
     pub runs: Vec<DateTime<Utc>>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The effect of a clock change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "WhatDocument"))]
 pub enum ChangeKind {
+    /// The local time does not exist.
+    #[serde(rename = "skipped")]
     Gap,
+    /// The local time occurs twice.
+    #[serde(rename = "repeated")]
     Fold,
 }
 

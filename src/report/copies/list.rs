@@ -1,23 +1,20 @@
 //! The copies at a destination, for `list`.
 //!
-//! Takes [`CopyDocument`]s, gives a table; they are also the JSON, its JSON Schema is `schemas/list.schema.json`, and a
-//! test compares the two.
 //! Invariant: an unreadable copy is listed with the reason.
 
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::table::Align::{Left, Right};
 use crate::report::shared::table::{Cell, Tone, table};
+use crate::report::shared::times;
 use crate::units::{plural, show_count, show_size};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 
-/// The number of the JSON format.
 pub const FORMAT: u32 = 1;
 
 /// The copies at a destination.
 #[derive(Debug, Clone, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(title = "opsrun list, format 1"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(title = "opsrun list, format 1"))]
 pub struct ListDocument {
     /// Number of this format: 1.
     pub format: u32,
@@ -69,19 +66,13 @@ fn to_seconds<S: Serializer>(at: &Option<DateTime<Utc>>, to: S) -> Result<S::Ok,
 }
 
 impl CopyState {
-    fn word(&self) -> &'static str {
+    /// Its word, and the reason if it is not complete.
+    fn parts(&self) -> (&'static str, Option<&str>) {
         match self {
-            Self::Complete => "complete",
-            Self::Incomplete(_) => "incomplete",
-            Self::Suspect(_) => "suspect",
-            Self::Broken(_) => "broken",
-        }
-    }
-
-    fn reason(&self) -> Option<&str> {
-        match self {
-            Self::Complete => None,
-            Self::Incomplete(why) | Self::Suspect(why) | Self::Broken(why) => Some(why),
+            Self::Complete => ("complete", None),
+            Self::Incomplete(why) => ("incomplete", Some(why)),
+            Self::Suspect(why) => ("suspect", Some(why)),
+            Self::Broken(why) => ("broken", Some(why)),
         }
     }
 }
@@ -94,20 +85,15 @@ pub fn copies_text(copies: &[CopyDocument], zone: chrono_tz::Tz, style: Style) -
     let rows: Vec<[Cell; 6]> = copies
         .iter()
         .map(|line| {
-            let tone = match line.state {
-                CopyState::Complete => Tone::Good,
-                CopyState::Incomplete(_) | CopyState::Suspect(_) | CopyState::Broken(_) => Tone::Warn,
-            };
-            let when = line.at.map_or_else(
-                || "?".to_owned(),
-                |at| at.with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string(),
-            );
+            let (word, reason) = line.state.parts();
+            let tone = if reason.is_none() { Tone::Good } else { Tone::Warn };
+            let when = line.at.map(|at| times::local_minute(at, zone));
             [
                 one_line(&line.copy).into(),
-                when.into(),
+                when.unwrap_or_else(|| "?".to_owned()).into(),
                 show_count(line.files).into(),
                 show_size(line.archive_bytes).into(),
-                Cell::toned(line.state.word(), tone),
+                Cell::toned(word, tone),
                 show_count(line.deleted).into(),
             ]
         })
@@ -116,16 +102,12 @@ pub fn copies_text(copies: &[CopyDocument], zone: chrono_tz::Tz, style: Style) -
     let align = [Left, Left, Right, Right, Left, Right];
     let mut text = table(heading, align, &rows, style);
     for line in copies {
-        if let Some(reason) = line.state.reason() {
-            let (copy, word) = (one_line(&line.copy), style.warn(line.state.word()));
-            text += &[&copy, ": ", &word, ": ", &one_line(reason), "\n"].concat();
+        if let (word, Some(reason)) = line.state.parts() {
+            let (copy, reason) = (one_line(&line.copy), one_line(reason));
+            text += &format!("{copy}: {}: {reason}\n", style.warn(word));
         }
     }
     let bytes: u64 = copies.iter().map(|line| line.archive_bytes).sum();
-    let total = format!(
-        "{}, {}",
-        plural(copies.len() as u64, "copy", "copies"),
-        show_size(bytes)
-    );
-    text + &style.dim(total) + "\n"
+    let count = plural(copies.len() as u64, "copy", "copies");
+    text + &style.dim(format!("{count}, {}", show_size(bytes))) + "\n"
 }

@@ -1,74 +1,19 @@
 //! The results of `verify` and `restore`, one line per copy.
 //!
-//! Takes one [`VerifyResult`] or [`RestoredCopy`] at a time, gives lines for people and a summary line.
+//! Takes one copy at a time, gives lines for people and a summary line.
 //! Invariant: damage and skipped files are always shown, even in quiet mode.
 
+use crate::archive::RestoreReport;
 use crate::path::shown;
 use crate::report::run::lines::Detail;
 use crate::report::shared::style::{Style, one_line};
+use crate::report::shared::times;
 use crate::units::{plural, show_count, show_size};
 use chrono::{DateTime, Utc};
-use std::path::PathBuf;
+use std::path::Path;
 
 /// Skipped files that are listed by name.
 const MAX_LISTED: usize = 20;
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VerifyResult {
-    pub copy: String,
-    pub records: u64,
-    pub bytes: u64,
-    /// What is wrong with it; `None` if it is intact.
-    pub damage: Option<String>,
-}
-
-/// What was restored from one copy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RestoredCopy {
-    pub copy: String,
-    pub target: PathBuf,
-    pub files: u64,
-    /// Size of these files.
-    pub bytes: u64,
-    /// Symlinks, and additional names of files.
-    pub links: u64,
-    pub dirs: u64,
-    /// Files that existed with the same content.
-    pub already: u64,
-    /// Files that were skipped or could not be written: the escaped path, and why.
-    pub left: Vec<(String, String)>,
-    pub notes: Vec<String>,
-    /// Until when retentions keep the files.
-    pub held_until: Option<DateTime<Utc>>,
-}
-
-#[derive(Debug, Default)]
-struct RestoreTotals {
-    files: u64,
-    bytes: u64,
-    links: u64,
-    dirs: u64,
-}
-
-impl RestoreTotals {
-    fn add(&mut self, other: &Self) {
-        self.files += other.files;
-        self.bytes += other.bytes;
-        self.links += other.links;
-        self.dirs += other.dirs;
-    }
-
-    /// Files and links; directories only without any.
-    fn text(&self) -> String {
-        let links = plural(self.links, "link", "links");
-        match (self.files, self.links, self.dirs) {
-            (0, 0, 1..) => plural(self.dirs, "directory", "directories"),
-            (0, 1.., _) => links,
-            (files, 0, _) => plural(files, "file", "files"),
-            (files, ..) => format!("{} and {links}", plural(files, "file", "files")),
-        }
-    }
-}
 
 #[derive(Debug)]
 pub struct CopyResults {
@@ -77,8 +22,9 @@ pub struct CopyResults {
     zone: chrono_tz::Tz,
     intact: u64,
     damaged: u64,
-    restored: RestoreTotals,
-    left: u64,
+    /// The counts of all copies; without paths and notes.
+    restored: RestoreReport,
+    skipped: u64,
 }
 
 impl CopyResults {
@@ -89,36 +35,31 @@ impl CopyResults {
             zone,
             intact: 0,
             damaged: 0,
-            restored: RestoreTotals::default(),
-            left: 0,
+            restored: RestoreReport::default(),
+            skipped: 0,
         }
     }
 
-    pub fn verified(&mut self, found: &VerifyResult) -> String {
-        let copy = one_line(&found.copy);
-        if let Some(damage) = &found.damage {
+    /// Of one copy: its entries and their bytes, and what is wrong with it.
+    pub fn verified(&mut self, copy: &str, (records, bytes): (u64, u64), damage: Option<&str>) -> String {
+        let copy = one_line(copy);
+        if let Some(damage) = damage {
             self.damaged += 1;
-            return [&self.style.bad("damaged "), "  ", &copy, "  ", &one_line(damage), "\n"].concat();
+            return format!("{}  {copy}  {}\n", self.style.bad("damaged "), one_line(damage));
         }
         self.intact += 1;
-        let holds = format!(
-            "{}, {}",
-            plural(found.records, "entry", "entries"),
-            show_size(found.bytes)
-        );
-        self.normal(&[&self.style.good("ok      "), "  ", &copy, "  ", &holds, "\n"].concat())
+        let (ok, records) = (self.style.good("ok      "), plural(records, "entry", "entries"));
+        self.normal(format!("{ok}  {copy}  {records}, {}\n", show_size(bytes)))
     }
 
-    /// The summary of all verified copies.
     pub fn all_verified(&self) -> String {
         match (self.intact, self.damaged) {
             (0, 0) => "no copies\n".to_owned(),
-            (intact, 0) => self.normal(&format!("{} intact\n", plural(intact, "copy", "copies"))),
-            (intact, damaged) => format!(
-                "{} damaged, {} intact\n",
-                plural(damaged, "copy", "copies"),
-                show_count(intact)
-            ),
+            (intact, 0) => self.normal(format!("{} intact\n", plural(intact, "copy", "copies"))),
+            (intact, damaged) => {
+                let damaged = plural(damaged, "copy", "copies");
+                format!("{damaged} damaged, {} intact\n", show_count(intact))
+            }
         }
     }
 
@@ -126,114 +67,117 @@ impl CopyResults {
         self.damaged > 0
     }
 
-    pub fn restored(&mut self, done: &RestoredCopy) -> String {
-        let totals = RestoreTotals {
-            files: done.files,
-            bytes: done.bytes,
-            links: done.links,
-            dirs: done.dirs,
-        };
-        self.restored.add(&totals);
-        self.left += done.left.len() as u64;
-        let files = format!("{} ({})", totals.text(), show_size(done.bytes));
+    /// Of one copy; `held_until`: until when retentions keep the files.
+    pub fn restored(
+        &mut self,
+        copy: &str,
+        target: &Path,
+        done: &RestoreReport,
+        held_until: Option<DateTime<Utc>>,
+    ) -> String {
+        self.restored.files += done.files;
+        self.restored.bytes += done.bytes;
+        self.restored.links += done.links;
+        self.restored.dirs += done.dirs;
         let already = match done.already {
             0 => String::new(),
             n => format!(", {} already there", show_count(n)),
         };
-        let place = format!("{files}{already} → {}", shown(&done.target));
-        let mut text = self.normal(&[&self.style.good("restored"), "  ", &done.copy, "  ", &place, "\n"].concat());
-        for (path, why) in done.left.iter().take(MAX_LISTED) {
-            let what = [
-                &self.style.warn("skipped "),
-                "  ",
-                &one_line(path),
-                "  ",
-                &one_line(why),
-                "\n",
-            ]
-            .concat();
-            text += &what;
+        let (word, size, target) = (self.style.good("restored"), show_size(done.bytes), shown(target));
+        let mut text = self.normal(format!(
+            "{word}  {copy}  {} ({size}){already} → {target}\n",
+            files(done)
+        ));
+        let existing = "another file exists; use --force to replace it";
+        let failed = done.failed.iter().map(|(path, why)| (path, why.as_str()));
+        let skipped: Vec<_> = failed
+            .chain(done.existing.iter().map(|path| (path, existing)))
+            .collect();
+        self.skipped += skipped.len() as u64;
+        let word = self.style.warn("skipped ");
+        for (path, why) in skipped.iter().take(MAX_LISTED) {
+            text += &format!("{word}  {}  {}\n", one_line(&path.to_string()), one_line(why));
         }
-        if let Some(more @ 1..) = done.left.len().checked_sub(MAX_LISTED) {
-            text += &[
-                &self.style.warn("skipped "),
-                "  and ",
-                &show_count(more as u64),
-                " more\n",
-            ]
-            .concat();
+        if let Some(more @ 1..) = skipped.len().checked_sub(MAX_LISTED) {
+            text += &format!("{word}  and {} more\n", show_count(more as u64));
         }
         for note in &done.notes {
-            let line = [&self.style.warn("note    "), "  ", &one_line(note), "\n"].concat();
-            text += &self.normal(&line);
+            text += &self.normal(format!("{}  {}\n", self.style.warn("note    "), one_line(note)));
         }
-        if let Some(until) = done.held_until {
-            let until = until.with_timezone(&self.zone).format("%Y-%m-%d %H:%M");
-            let line = format!("held      retentions keep these files until {until}\n");
-            text += &self.normal(&line);
+        if let Some(until) = held_until {
+            let until = times::local_minute(until, self.zone);
+            text += &self.normal(format!("held      retentions keep these files until {until}\n"));
         }
         text
     }
 
-    /// The summary of all restored copies.
     pub fn all_restored(&self) -> String {
-        let line = format!("{} restored ({})", self.restored.text(), show_size(self.restored.bytes));
-        match self.left {
-            0 => self.normal(&(line + "\n")),
+        let line = format!(
+            "{} restored ({})",
+            files(&self.restored),
+            show_size(self.restored.bytes)
+        );
+        match self.skipped {
+            0 => self.normal(line + "\n"),
             n => format!("{line}; {} skipped\n", show_count(n)),
         }
     }
 
     /// True if a file was skipped or could not be written.
-    pub fn any_left(&self) -> bool {
-        self.left > 0
+    pub fn any_skipped(&self) -> bool {
+        self.skipped > 0
     }
 
-    fn normal(&self, text: &str) -> String {
+    fn normal(&self, text: String) -> String {
         if self.detail > Detail::Quiet {
-            text.to_owned()
+            text
         } else {
             String::new()
         }
     }
 }
 
+/// Files and links; directories only without any.
+fn files(done: &RestoreReport) -> String {
+    let (files, links) = (plural(done.files, "file", "files"), plural(done.links, "link", "links"));
+    match (done.files, done.links, done.dirs) {
+        (0, 0, 1..) => plural(done.dirs, "directory", "directories"),
+        (0, 1.., _) => links,
+        (_, 0, _) => files,
+        _ => format!("{files} and {links}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::path::RelPath;
 
     fn text(detail: Detail) -> String {
         let mut results = CopyResults::new(Style::PLAIN, detail, chrono_tz::Asia::Seoul);
-        let verified = |damage: Option<&str>| VerifyResult {
-            copy: "observer-20261123T120000Z-01JD".to_owned(),
-            records: 120,
-            bytes: 3_355_443,
-            damage: damage.map(str::to_owned),
-        };
-        let left = |n: u64| {
-            (0..n)
-                .map(|at| (format!("raw/{at}"), "already exists".to_owned()))
-                .collect()
-        };
-        let restored = |n: u64| RestoredCopy {
-            copy: "observer-20261123T120000Z-01JD".to_owned(),
-            target: "/srv/data".into(),
+        let copy = "observer-20261123T120000Z-01JD";
+        let path = |at| RelPath::new(format!("raw/{at}").as_bytes()).unwrap();
+        let restored = |n: u64| RestoreReport {
             files: 3,
             bytes: 4096,
             links: u64::from(n > 0),
             dirs: 0,
             already: n,
-            left: left(n),
+            existing: (18..n).map(path).collect(),
+            failed: (0..n.min(18))
+                .map(|at| (path(at), "already exists".to_owned()))
+                .collect(),
             notes: vec!["a note".to_owned()],
-            held_until: (n == 0).then(|| "2026-11-30T12:00:00Z".parse().unwrap()),
         };
-        let mut text = results.verified(&verified(None));
+        let target = Path::new("/srv/data");
+        let until = "2026-11-30T12:00:00Z".parse().unwrap();
+        let mut text = results.verified(copy, (120, 3_355_443), None);
         text += &results.all_verified();
-        text += &results.verified(&verified(Some("raw/a: its bytes differ\nfrom the list")));
+        text += &results.verified(copy, (120, 3_355_443), Some("raw/a: its bytes differ\nfrom the list"));
         text += &results.all_verified();
-        text += &results.restored(&restored(0));
+        text += &results.restored(copy, target, &restored(0), Some(until));
         text += &results.all_restored();
-        text += &results.restored(&restored(22));
+        text += &results.restored(copy, target, &restored(22), None);
         text + &results.all_restored()
     }
 

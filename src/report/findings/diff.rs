@@ -1,6 +1,5 @@
 //! A unified diff of a file.
 //!
-//! Takes a name and two texts, gives the diff.
 //! Invariant: without colour, `patch` applied to the old text gives the new one, byte for byte.
 
 use crate::path::Shown;
@@ -79,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_diff_does_not_control_the_terminal() {
-        let text = unified("x", "a\u{1b}[2J\tb\n", "a\n", Style::COLOR);
+        let text = unified("x", "a\u{1b}[2J\tb\n", "a\n", Style::new(true));
         assert!(text.contains("-a\\u{1b}[2J\tb"), "{text:?}");
         let plain = unified("x", "a\u{1b}[2J\rb\r\n", "a\n", Style::PLAIN);
         assert!(plain.ends_with("-a\u{1b}[2J\rb\r\n+a\n"), "{plain:?}");

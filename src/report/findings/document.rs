@@ -1,7 +1,6 @@
 //! The findings of one `check`, as JSON and as the source of the other formats.
 //!
-//! Takes files that were read ([`Loaded`]) and those that could not be, gives one document over all of them; its JSON
-//! Schema is `schemas/findings.schema.json`, and a test compares the two.
+//! Takes files that were read ([`Loaded`]) and those that could not be.
 //! Invariant: every text is one line without control characters, and none contains a secret: text under a span is taken
 //! from the excerpt, and a fix that would write a secret is left out. Lines and columns count from one, columns count
 //! characters; offsets count bytes from zero.
@@ -12,34 +11,15 @@ use crate::config::source::Location;
 use crate::path::shown;
 use crate::report::shared::output;
 use crate::report::shared::style::one_line;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 pub const FORMAT: u32 = 1;
 
-/// The severities at which a check fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FailureLevel {
-    Errors,
-    Warnings,
-    Never,
-}
-
-impl FailureLevel {
-    pub fn fails(self, severity: FindingSeverity) -> bool {
-        match self {
-            Self::Errors => severity == FindingSeverity::Error,
-            Self::Warnings => true,
-            Self::Never => false,
-        }
-    }
-}
-
 /// The findings of one `check`.
 #[derive(Debug, Clone, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(title = "opsrun findings, format 1"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(title = "opsrun findings, format 1"))]
 pub struct FindingsDocument {
     /// Number of this format: 1.
     pub format: u32,
@@ -95,15 +75,19 @@ pub struct UnreadDocument {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FindingDocument {
     /// `OPS2001`: its meaning never changes.
-    pub code: String,
+    #[serde(serialize_with = "id")]
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub code: Code,
     /// `unknown-node`: the name used by `allow`.
-    pub slug: String,
+    pub slug: &'static str,
     /// `error` or `warning`.
-    pub severity: String,
+    #[serde(serialize_with = "word")]
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub severity: FindingSeverity,
     /// What is wrong.
     pub message: String,
     /// Where.
-    pub place: PlaceDocument,
+    pub place: Location,
     /// A remark about the place; may be empty.
     pub label: String,
     /// Other relevant places.
@@ -112,10 +96,6 @@ pub struct FindingDocument {
     pub help: Option<String>,
     /// The same as edits, if they are mechanical and safe: what `--fix` does.
     pub fix: Option<FixDocument>,
-    #[serde(skip)]
-    pub kind: Code,
-    #[serde(skip)]
-    pub level: FindingSeverity,
     /// The text at the place, as far as it may be shown.
     #[serde(skip)]
     pub snippet: String,
@@ -124,32 +104,12 @@ pub struct FindingDocument {
     pub occurrence: usize,
 }
 
-/// A range in a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct PlaceDocument {
-    /// The file.
-    pub file: String,
-    /// Its first line, from 1.
-    pub line: u64,
-    /// Its first character in that line, from 1.
-    pub column: u64,
-    /// Its last line.
-    pub end_line: u64,
-    /// One past its last character.
-    pub end_column: u64,
-    /// Its first byte in the file, from 0.
-    pub start: u64,
-    /// One past its last byte.
-    pub end: u64,
-}
-
 /// Another relevant place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RelatedDocument {
     /// Where.
-    pub place: PlaceDocument,
+    pub place: Location,
     /// A remark about it.
     pub label: String,
 }
@@ -169,7 +129,7 @@ pub struct FixDocument {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EditDocument {
     /// The range to replace; empty if `start` is `end`.
-    pub place: PlaceDocument,
+    pub place: Location,
     /// The new text.
     pub text: String,
 }
@@ -201,13 +161,13 @@ impl FindingsDocument {
         });
         for mut found in loaded.findings.iter().filter_map(|finding| document(finding, loaded)) {
             let place = &found.place;
-            let (code, file) = (found.kind, place.file.clone());
+            let (code, file) = (found.code, place.file.clone());
             let key = (file.clone(), place.start, place.end, code, found.message.clone());
             if self.seen.insert(key) {
                 let count = self.alike.entry((code, file, found.snippet.clone())).or_default();
                 found.occurrence = *count;
                 *count += 1;
-                match found.level {
+                match found.severity {
                     FindingSeverity::Error => self.errors += 1,
                     FindingSeverity::Warning => self.warnings += 1,
                 }
@@ -238,14 +198,13 @@ impl FindingsDocument {
     }
 }
 
-/// In characters.
-const MAX_SNIPPET: usize = 200;
+const MAX_SNIPPET_CHARS: usize = 200;
 
 fn document(finding: &Finding, loaded: &Loaded) -> Option<FindingDocument> {
-    let place = |span| loaded.location(span).map(PlaceDocument::from);
+    let place = |span| loaded.location(span);
     let (first, others) = finding.labels.split_first()?;
     let mut snippet = one_line(loaded.text(first.span).trim());
-    if let Some((cut, _)) = snippet.char_indices().nth(MAX_SNIPPET) {
+    if let Some((cut, _)) = snippet.char_indices().nth(MAX_SNIPPET_CHARS) {
         snippet.truncate(cut);
     }
     let fix = finding.fix.as_ref().filter(|fix| !fix.secret).and_then(|fix| {
@@ -267,52 +226,40 @@ fn document(finding: &Finding, loaded: &Loaded) -> Option<FindingDocument> {
         })
     });
     Some(FindingDocument {
-        code: finding.code.id().to_owned(),
-        slug: finding.code.slug().to_owned(),
-        severity: word(finding.severity).to_owned(),
+        code: finding.code,
+        slug: finding.code.slug(),
+        severity: finding.severity,
         message: one_line(&finding.message),
         place: place(first.span)?,
         label: one_line(&first.text),
         related: related.collect(),
         help: finding.help.as_deref().map(one_line),
         fix,
-        kind: finding.code,
-        level: finding.severity,
         snippet,
         occurrence: 0,
     })
 }
 
-impl From<Location> for PlaceDocument {
-    fn from(place: Location) -> Self {
-        Self {
-            file: place.file,
-            line: place.line as u64,
-            column: place.column as u64,
-            end_line: place.end_line as u64,
-            end_column: place.end_column as u64,
-            start: place.start as u64,
-            end: place.end as u64,
-        }
-    }
-}
-
 impl FindingDocument {
     /// Message, label and help, a line each.
     pub fn lines(&self) -> Vec<String> {
-        let message = if self.label.is_empty() {
-            self.message.clone()
-        } else {
-            format!("{}: {}", self.message, self.label)
-        };
+        let texts = [&self.message, &self.label].map(String::as_str);
+        let message = texts
+            .into_iter()
+            .filter(|text| !text.is_empty())
+            .collect::<Vec<_>>()
+            .join(": ");
         let help = self.help.iter().map(|help| format!("help: {help}"));
         std::iter::once(message).chain(help).collect()
     }
 }
 
-pub(super) fn word(severity: FindingSeverity) -> &'static str {
-    match severity {
-        FindingSeverity::Error => "error",
-        FindingSeverity::Warning => "warning",
-    }
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference to the field")]
+fn id<S: Serializer>(code: &Code, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(code.id())
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference to the field")]
+fn word<S: Serializer>(severity: &FindingSeverity, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(severity.word())
 }

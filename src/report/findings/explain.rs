@@ -1,6 +1,5 @@
 //! Pages about findings, for a terminal.
 //!
-//! Takes codes and their pages from `config`, gives text: wrapped prose, and examples as they are.
 //! Invariant: an example can be copied from the screen: it has no colour and is not wrapped.
 
 use crate::config::findings::explain::{Example, Page, page};
@@ -24,7 +23,7 @@ fn one(page: &Page, style: Style, width: Option<usize>) -> String {
     let prose = |text: &str| wrap(text, Some(columns)).join("\n") + "\n\n";
     let code = page.code;
     let name = style.bold(format!("{code} {}", code.slug()));
-    let mut text = format!("{name} ({})\n\n", severity(code, style));
+    let mut text = format!("{name} ({})\n\n", severity(code, 0, style));
     for paragraph in &page.meaning {
         text += &prose(paragraph);
     }
@@ -35,10 +34,11 @@ fn one(page: &Page, style: Style, width: Option<usize>) -> String {
     text.trim_end().to_owned() + "\n"
 }
 
-fn severity(code: Code, style: Style) -> String {
+fn severity(code: Code, width: usize, style: Style) -> String {
+    let word = format!("{:<width$}", code.severity().word());
     match code.severity() {
-        FindingSeverity::Error => style.bad("error"),
-        FindingSeverity::Warning => style.warn("warning"),
+        FindingSeverity::Error => style.bad(word),
+        FindingSeverity::Warning => style.warn(word),
     }
 }
 
@@ -58,10 +58,7 @@ pub fn codes(style: Style, width: Option<usize>) -> String {
     let before = "OPS0000  warning  ".len() + longest + "  ".len();
     let left = width.map(|columns| columns.saturating_sub(before).max(MIN_WIDTH));
     let line = |code: &Code| {
-        let severity = match code.severity() {
-            FindingSeverity::Error => style.bad("error  "),
-            FindingSeverity::Warning => style.warn("warning"),
-        };
+        let severity = severity(*code, "warning".len(), style);
         let about = wrap(code.title(), left).join(&format!("\n{:before$}", ""));
         format!("{}  {severity}  {:longest$}  {about}\n", style.name(code), code.slug())
     };
@@ -111,7 +108,7 @@ mod tests {
 
     #[test]
     fn colour_changes_nothing_else() {
-        let painted = pages(Code::ALL, Style::COLOR, None);
+        let painted = pages(Code::ALL, Style::new(true), None);
         let mut plain = String::new();
         for (at, part) in painted.split('\u{1b}').enumerate() {
             plain += if at == 0 { part } else { part.split_once('m').unwrap().1 };

@@ -6,7 +6,7 @@
 //! GitHub's own actions use.
 
 use crate::config::findings::FindingSeverity;
-use crate::report::findings::document::{FindingsDocument, word};
+use crate::report::findings::document::FindingsDocument;
 use crate::units::plural;
 use std::fmt::Write as _;
 
@@ -17,21 +17,16 @@ pub fn text(document: &FindingsDocument) -> String {
     let mut out = String::new();
     for severity in [FindingSeverity::Error, FindingSeverity::Warning] {
         let mut commands: Vec<(String, Vec<String>)> = Vec::new();
-        if severity == FindingSeverity::Error {
-            for unread in &document.unread {
-                let mut lines = vec![unread.message.clone()];
-                lines.extend(unread.help.iter().map(|help| format!("help: {help}")));
-                commands.push((format!("file={}", property(&unread.file)), lines));
-            }
+        for unread in document.unread.iter().filter(|_| severity == FindingSeverity::Error) {
+            let help = unread.help.iter().map(|help| format!("help: {help}"));
+            let lines = std::iter::once(unread.message.clone()).chain(help).collect();
+            commands.push((format!("file={}", property(&unread.file)), lines));
         }
-        for finding in document.findings.iter().filter(|finding| finding.level == severity) {
+        for finding in document.findings.iter().filter(|finding| finding.severity == severity) {
             let at = &finding.place;
             // GitHub accepts columns only for a place within one line.
-            let columns = if at.line == at.end_line {
-                format!(",col={},endColumn={}", at.column, at.end_column)
-            } else {
-                String::new()
-            };
+            let columns = (at.line == at.end_line).then(|| format!(",col={},endColumn={}", at.column, at.end_column));
+            let columns = columns.unwrap_or_default();
             let (file, line, end) = (property(&at.file), at.line, at.end_line);
             let properties = format!("file={file},line={line},endLine={end}{columns}");
             let title = format!("{} {}", finding.code, finding.slug);
@@ -47,7 +42,7 @@ pub fn text(document: &FindingsDocument) -> String {
             }
             let text = message(&lines.join("\n"));
             // Writing to a string cannot fail.
-            let _ = writeln!(out, "::{} {properties}::{text}", word(severity));
+            let _ = writeln!(out, "::{} {properties}::{text}", severity.word());
         }
     }
     out

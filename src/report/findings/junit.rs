@@ -1,19 +1,21 @@
 //! Findings as JUnit XML, for CI systems that show test results.
 //!
-//! Takes a [`FindingsDocument`] and a [`FailureLevel`], gives one suite per file: a case per finding, or one that passed.
+//! One suite per file: a case per finding, or one that passed.
 //! JUnit has no warnings: a finding that does not fail the check is a passed case with its text in `system-out`.
 //! Invariant: the XML 1.0 is well-formed for any text.
 
-use crate::report::findings::document::{FailureLevel, FindingDocument, FindingsDocument};
+use crate::config::findings::FindingSeverity;
+use crate::report::findings::document::{FindingDocument, FindingsDocument};
 use std::fmt::Write as _;
 
-pub fn text(document: &FindingsDocument, failing: FailureLevel) -> String {
+/// `fails`: whether a finding of this severity fails the check.
+pub fn text(document: &FindingsDocument, fails: impl Fn(FindingSeverity) -> bool) -> String {
     let mut suites = String::new();
     let (mut cases, mut failed) = (0, 0);
     for name in document.all_files() {
         let in_file = document.findings.iter().filter(|finding| finding.place.file == name);
         let found: Vec<&FindingDocument> = in_file.collect();
-        let bad = found.iter().filter(|finding| failing.fails(finding.level)).count();
+        let bad = found.iter().filter(|finding| fails(finding.severity)).count();
         let count = found.len().max(1);
         cases += count;
         failed += bad;
@@ -22,20 +24,20 @@ pub fn text(document: &FindingsDocument, failing: FailureLevel) -> String {
             let _ = writeln!(suites, "    <testcase classname=\"{}\" name=\"valid\"/>", escaped(name));
         }
         for finding in found {
-            case(&mut suites, finding, failing.fails(finding.level));
+            case(&mut suites, finding, fails(finding.severity));
         }
         suites += "  </testsuite>\n";
     }
     for unread in &document.unread {
-        let name = escaped(&unread.file);
         suite(&mut suites, &unread.file, 1, 0, 1);
-        let message = escaped(&unread.message);
+        let (name, message) = (escaped(&unread.file), escaped(&unread.message));
         let help = escaped(unread.help.as_deref().unwrap_or_default());
+        let _ = writeln!(suites, "    <testcase classname=\"{name}\" name=\"readable\">");
         let _ = writeln!(
             suites,
-            "    <testcase classname=\"{name}\" name=\"readable\">\n      \
-             <error message=\"{message}\" type=\"unreadable\">{help}</error>\n    </testcase>\n  </testsuite>",
+            "      <error message=\"{message}\" type=\"unreadable\">{help}</error>"
         );
+        suites += "    </testcase>\n  </testsuite>\n";
     }
     let errors = document.unread.len();
     cases += errors;
@@ -65,13 +67,9 @@ fn case(out: &mut String, finding: &FindingDocument, fails: bool) {
         format!("{}:{}:{}: {label}", place.file, place.line, place.column)
     }));
     let body = escaped(&lines.join("\n"));
-    let name = format!("{kind} at {}:{}", at.line, at.column);
-    let _ = writeln!(
-        out,
-        "    <testcase classname=\"{file}\" name=\"{}\" file=\"{file}\" line=\"{}\">",
-        escaped(&name),
-        at.line
-    );
+    let (line, name) = (at.line, escaped(&format!("{kind} at {}:{}", at.line, at.column)));
+    let _ = write!(out, "    <testcase classname=\"{file}\" name=\"{name}\" ");
+    let _ = writeln!(out, "file=\"{file}\" line=\"{line}\">");
     if fails {
         let message = escaped(&finding.message);
         let _ = writeln!(
@@ -79,7 +77,7 @@ fn case(out: &mut String, finding: &FindingDocument, fails: bool) {
             "      <failure message=\"{message}\" type=\"{kind}\">{body}</failure>"
         );
     } else {
-        let severity = &finding.severity;
+        let severity = finding.severity.word();
         let _ = writeln!(out, "      <system-out>{severity}: {body}</system-out>");
     }
     *out += "    </testcase>\n";

@@ -6,8 +6,10 @@
 //! lines, so that a result keeps its identity when lines move. A secret is masked before it is hashed.
 
 use crate::config::findings::{Code, FindingSeverity};
-use crate::report::findings::document::{FindingDocument, FindingsDocument, PlaceDocument, word};
+use crate::config::source::Location;
+use crate::report::findings::document::{EditDocument, FindingDocument, FindingsDocument};
 use crate::report::shared::output;
+use crate::units::hex;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -20,26 +22,18 @@ pub fn text(findings: &FindingsDocument) -> String {
 }
 
 fn sarif(findings: &FindingsDocument) -> Value {
-    let codes: BTreeSet<Code> = findings.findings.iter().map(|finding| finding.kind).collect();
+    let codes: BTreeSet<Code> = findings.findings.iter().map(|finding| finding.code).collect();
     let codes: Vec<Code> = codes.into_iter().collect();
-    let results: Vec<Value> = findings
-        .findings
-        .iter()
-        .map(|finding| result(finding, &codes))
-        .collect();
-    let notes: Vec<Value> = findings
-        .unread
-        .iter()
-        .map(|unread| {
-            let mut text = unread.message.clone();
-            text.extend(unread.help.iter().map(|help| format!("\nhelp: {help}")));
-            json!({
-                "level": "error",
-                "message": { "text": literal(&text) },
-                "locations": [{ "physicalLocation": { "artifactLocation": artifact(&unread.file) } }],
-            })
+    let results = findings.findings.iter().map(|finding| result(finding, &codes));
+    let notes = findings.unread.iter().map(|unread| {
+        let mut text = unread.message.clone();
+        text.extend(unread.help.iter().map(|help| format!("\nhelp: {help}")));
+        json!({
+            "level": "error",
+            "message": { "text": literal(&text) },
+            "locations": [{ "physicalLocation": { "artifactLocation": artifact(&unread.file) } }],
         })
-        .collect();
+    });
     json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -53,10 +47,10 @@ fn sarif(findings: &FindingsDocument) -> Value {
             "columnKind": "unicodeCodePoints",
             "originalUriBaseIds": { ROOT: { "description": { "text": "the working directory of `opsrun check`" } } },
             "invocations": [{
-                "executionSuccessful": notes.is_empty(),
-                "toolExecutionNotifications": notes,
+                "executionSuccessful": findings.unread.is_empty(),
+                "toolExecutionNotifications": notes.collect::<Vec<_>>(),
             }],
-            "results": results,
+            "results": results.collect::<Vec<_>>(),
         }],
     })
 }
@@ -74,7 +68,7 @@ fn rule(code: Code) -> Value {
         "name": pascal(code.slug()),
         "shortDescription": { "text": literal(code.title()) },
         "help": { "text": literal(&format!("{}.\n{help}", code.title())) },
-        "defaultConfiguration": { "level": word(code.severity()) },
+        "defaultConfiguration": { "level": code.severity().word() },
     })
 }
 
@@ -95,35 +89,27 @@ fn result(finding: &FindingDocument, codes: &[Code]) -> Value {
     {
         region.insert("snippet".to_owned(), json!({ "text": finding.snippet }));
     }
-    let related: Vec<Value> = finding
-        .related
-        .iter()
-        .enumerate()
-        .map(|(id, related)| {
-            let mut one = json!({ "id": id + 1, "physicalLocation": physical(&related.place) });
-            if !related.label.is_empty() {
-                one["message"] = json!({ "text": literal(&related.label) });
-            }
-            one
-        })
-        .collect();
+    let related = finding.related.iter().enumerate().map(|(id, related)| {
+        let mut one = json!({ "id": id + 1, "physicalLocation": physical(&related.place) });
+        if !related.label.is_empty() {
+            one["message"] = json!({ "text": literal(&related.label) });
+        }
+        one
+    });
     let mut result = json!({
-        "ruleId": finding.code,
-        "ruleIndex": codes.binary_search(&finding.kind).unwrap_or_default(),
-        "level": finding.severity,
+        "ruleId": finding.code.id(),
+        "ruleIndex": codes.binary_search(&finding.code).unwrap_or_default(),
+        "level": finding.severity.word(),
         "message": { "text": literal(&finding.lines().join("\n")) },
         "locations": [{ "physicalLocation": location }],
         "partialFingerprints": { "opsrunFinding/v1": fingerprint(finding) },
     });
-    if !related.is_empty() {
-        result["relatedLocations"] = related.into();
+    if !finding.related.is_empty() {
+        result["relatedLocations"] = related.collect();
     }
     if let Some(fix) = &finding.fix {
-        let replacements: Vec<Value> = fix
-            .edits
-            .iter()
-            .map(|edit| json!({ "deletedRegion": region(&edit.place), "insertedContent": { "text": edit.text } }))
-            .collect();
+        let replacement = |edit: &EditDocument| json!({ "deletedRegion": region(&edit.place), "insertedContent": { "text": edit.text } });
+        let replacements: Vec<Value> = fix.edits.iter().map(replacement).collect();
         result["fixes"] = json!([{
             "description": { "text": literal(&fix.title) },
             "artifactChanges": [{ "artifactLocation": artifact(&finding.place.file), "replacements": replacements }],
@@ -135,11 +121,11 @@ fn result(finding: &FindingDocument, codes: &[Code]) -> Value {
 /// The base of relative paths.
 const ROOT: &str = "%SRCROOT%";
 
-fn physical(place: &PlaceDocument) -> Value {
+fn physical(place: &Location) -> Value {
     json!({ "artifactLocation": artifact(&place.file), "region": region(place) })
 }
 
-fn region(place: &PlaceDocument) -> Value {
+fn region(place: &Location) -> Value {
     json!({
         "startLine": place.line,
         "startColumn": place.column,
@@ -180,18 +166,12 @@ fn literal(text: &str) -> String {
 
 fn fingerprint(finding: &FindingDocument) -> String {
     let mut hash = Sha256::new();
-    for part in [
-        &finding.code,
-        &finding.place.file,
-        &finding.snippet,
-        &finding.occurrence.to_string(),
-    ] {
+    let occurrence = finding.occurrence.to_string();
+    for part in [finding.code.id(), &finding.place.file, &finding.snippet, &occurrence] {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
-    let bytes = hash.finalize();
-    let parts = bytes.iter().take(16).map(|byte| format!("{byte:02x}"));
-    parts.collect::<Vec<_>>().concat()
+    hex(hash.finalize().get(..16).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! from a node to the one that needs it.
 //! Invariant: labels are escaped for each format. The same graph gives the same text.
 
-use crate::model::{JobName, Model};
+use crate::model::{Job, JobName, Model};
 use crate::plan::{Plan, RunRequest, StepId};
 use crate::report::plan::step_summary::{REFUSED_FOR_NOW, blocked_by, step_summary};
 use crate::report::shared::style::{Style, one_line};
@@ -54,31 +54,21 @@ impl Graph {
     pub fn of_model(model: &Model) -> Self {
         let paused: HashSet<JobName> = RunRequest::default().paused(model).into_iter().collect();
         let jobs: Vec<_> = model.jobs().collect();
-        let nodes: Vec<GraphNode> = jobs
-            .iter()
-            .map(|job| {
-                let name = job.name();
-                GraphNode {
-                    label: words::job(job),
-                    mark: if paused.contains(&name) {
-                        NodeMark::Paused
-                    } else {
-                        NodeMark::None
-                    },
-                    name: name.to_string(),
-                }
-            })
-            .collect();
-        let place: BTreeMap<&str, usize> = nodes.iter().enumerate().map(|(at, n)| (n.name.as_str(), at)).collect();
+        let node = |job: &Job<'_>| {
+            let paused = paused.contains(&job.name());
+            GraphNode {
+                name: job.name().to_string(),
+                label: words::job(job),
+                mark: if paused { NodeMark::Paused } else { NodeMark::None },
+            }
+        };
+        let nodes = jobs.iter().map(node).collect();
+        let place: BTreeMap<JobName, usize> = jobs.iter().enumerate().map(|(at, job)| (job.name(), at)).collect();
         let mut edges = Vec::new();
         for (to, job) in jobs.iter().enumerate() {
             let needed = job.needs();
-            let known = needed.iter().filter_map(|name| place.get(name.to_string().as_str()));
-            edges.extend(known.map(|from| GraphEdge {
-                from: *from,
-                to,
-                needs: true,
-            }));
+            let known = needed.iter().filter_map(|name| place.get(name).copied());
+            edges.extend(known.map(|from| GraphEdge { from, to, needs: true }));
         }
         Self {
             title: model.ops.name.clone(),
@@ -111,10 +101,9 @@ impl Graph {
         for step in plan.steps() {
             // Everything before the direct predecessors of this step.
             let mut implied = StepSet::default();
-            for before in step.needs.iter().chain(&step.after) {
-                if let Some(above) = above.get(*before) {
-                    implied.add_all(above);
-                }
+            let before = || step.needs.iter().chain(&step.after);
+            for above in before().filter_map(|before| above.get(*before)) {
+                implied.add_all(above);
             }
             let edge = |from: &StepId, needs| GraphEdge {
                 from: *from,
@@ -122,17 +111,13 @@ impl Graph {
                 needs,
             };
             edges.extend(step.needs.iter().map(|from| edge(from, true)));
+            let follows = |from: &StepId| bit.get(from).is_some_and(|at| implied.has(*at));
             let order = step
                 .after
                 .iter()
-                .filter(|from| !step.needs.contains(from) && bit.get(from).is_none_or(|at| !implied.has(*at)));
+                .filter(|from| !step.needs.contains(from) && !follows(from));
             edges.extend(order.map(|from| edge(from, false)));
-            for at in step
-                .needs
-                .iter()
-                .chain(&step.after)
-                .filter_map(|before| bit.get(before))
-            {
+            for at in before().filter_map(|before| bit.get(before)) {
                 implied.add(*at);
             }
             above.push(implied);
@@ -166,16 +151,12 @@ impl Graph {
                 nodes.map(|node| node.name.as_str()).collect::<Vec<_>>().join(", ")
             };
             let near = around.get(at).unwrap_or(&alone);
-            let lists = [
-                ("needs", &near.needs),
-                ("after", &near.after),
-                ("needed by", &near.needed_by),
+            let mut lists = vec![
+                ("needs", names(&near.needs)),
+                ("after", names(&near.after)),
+                ("needed by", names(&near.needed_by)),
             ];
-            let lists: Vec<(&str, String)> = lists
-                .into_iter()
-                .map(|(word, at)| (word, names(at)))
-                .filter(|(_, names)| !names.is_empty())
-                .collect();
+            lists.retain(|(_, names)| !names.is_empty());
             for (at, (word, names)) in lists.iter().enumerate() {
                 let branch = if at + 1 == lists.len() { "└─" } else { "├─" };
                 let _ = writeln!(text, "{branch} {}  {names}", style.dim(format!("{word:<9}")));
@@ -234,11 +215,8 @@ impl Graph {
                 NodeMark::RefusedForNow(_) => Some(("for_now", "stroke:#e80,stroke-width:3px")),
                 NodeMark::Blocked(_) => Some(("blocked", "stroke:#e80")),
             };
-            let _ = writeln!(
-                text,
-                "    n{at}[{}]",
-                mermaid_string(&node.lines(node.mark.text().as_deref()))
-            );
+            let label = mermaid_string(&node.lines(node.mark.text().as_deref()));
+            let _ = writeln!(text, "    n{at}[{label}]");
             if let Some(look) = look {
                 looks.entry(look).or_default().push(format!("n{at}"));
             }
@@ -248,17 +226,13 @@ impl Graph {
             let _ = writeln!(text, "    n{from} {arrow} n{to}");
         }
         for ((class, style), nodes) in looks {
-            let _ = writeln!(
-                text,
-                "    classDef {class} {style}\n    class {} {class}",
-                nodes.join(",")
-            );
+            let nodes = nodes.join(",");
+            let _ = writeln!(text, "    classDef {class} {style}\n    class {nodes} {class}");
         }
         text
     }
 }
 
-/// The neighbours of a node, by index.
 #[derive(Debug, Clone, Default)]
 struct Neighbours {
     needs: Vec<usize>,
@@ -287,10 +261,8 @@ impl GraphNode {
 
 /// Lines as one quoted string, in which only backslash and quote are special.
 fn dot_string(lines: &[&str]) -> String {
-    let lines: Vec<String> = lines
-        .iter()
-        .map(|line| one_line(line).replace('\\', "\\\\").replace('"', "\\\""))
-        .collect();
+    let quoted = |line: &&str| one_line(line).replace('\\', "\\\\").replace('"', "\\\"");
+    let lines: Vec<String> = lines.iter().map(quoted).collect();
     format!("\"{}\"", lines.join("\\n"))
 }
 
@@ -302,11 +274,8 @@ fn mermaid_string(lines: &[&str]) -> String {
             text.push_str("<br/>");
         }
         for c in one_line(line).chars() {
-            if matches!(
-                c,
-                '"' | '#' | '&' | '<' | '>' | '`' | ';' | '\\' | '*' | '_' | '~' | '%'
-            ) && !in_name(at, c)
-            {
+            // The name is the first line; it may contain underscores.
+            if "\"#&<>`;\\*_~%".contains(c) && !(at == 0 && c == '_') {
                 let _ = write!(text, "#{};", c as u32);
             } else {
                 text.push(c);
@@ -314,11 +283,6 @@ fn mermaid_string(lines: &[&str]) -> String {
         }
     }
     text + "\""
-}
-
-/// The name is the first line; it may contain underscores.
-fn in_name(line: usize, c: char) -> bool {
-    line == 0 && c == '_'
 }
 
 /// A set of steps, one bit each.

@@ -1,6 +1,5 @@
 //! A plan in one line: what would happen, or what is refused.
 //!
-//! Takes a [`Plan`], gives the sentence that its text begins and ends with. Decides nothing.
 //! Invariant: every refusal is included: the first of its kind by name, the others as a count.
 
 use crate::plan::document::totals;
@@ -12,30 +11,24 @@ use crate::units::{plural, show_size};
 pub fn plan_summary(plan: &Plan) -> String {
     let totals = totals(plan);
     let files = |n, bytes| format!("{} ({})", plural(n, "file", "files"), show_size(bytes));
+    let copy = files(totals.copy_files, totals.copy_bytes);
+    let delete = files(totals.delete_files, totals.delete_bytes);
     let copies = plan
         .steps()
         .iter()
         .any(|step| plan.will_run(step) && matches!(&step.action, Action::Backup(backup) if !backup.nothing));
     let work = match (copies, totals.delete_files > 0) {
-        (true, true) => Some(format!(
-            "copy {}, then delete {}",
-            files(totals.copy_files, totals.copy_bytes),
-            files(totals.delete_files, totals.delete_bytes)
-        )),
-        (true, false) => Some(format!(
-            "copy {} and delete nothing",
-            files(totals.copy_files, totals.copy_bytes)
-        )),
-        (false, true) => Some(format!(
-            "verify older copies again, then delete {}",
-            files(totals.delete_files, totals.delete_bytes)
-        )),
+        (true, true) => Some(format!("copy {copy}, then delete {delete}")),
+        (true, false) => Some(format!("copy {copy} and delete nothing")),
+        (false, true) => Some(format!("verify older copies again, then delete {delete}")),
         (false, false) => None,
     };
-    let (checks, targets) = (totals.checks, totals.targets);
-    let mut runs: Vec<String> = Vec::new();
-    runs.extend((checks > 0).then(|| plural(checks, "check", "checks")));
-    runs.extend((targets > 0).then(|| plural(targets, "target", "targets")));
+    let jobs = [
+        (totals.checks, "check", "checks"),
+        (totals.targets, "target", "targets"),
+    ];
+    let jobs = jobs.into_iter().filter(|(n, ..)| *n > 0);
+    let runs: Vec<String> = jobs.map(|(n, one, many)| plural(n, one, many)).collect();
     let runs = (!runs.is_empty()).then(|| format!("run {}", runs.join(" and ")));
     let parts: Vec<String> = runs.into_iter().chain(work).collect();
     let work = (!parts.is_empty()).then(|| format!("will {}", parts.join(", ")));
@@ -44,13 +37,8 @@ pub fn plan_summary(plan: &Plan) -> String {
         .iter()
         .filter(|step| !step.refusals.is_empty())
         .partition(|step| plan.refused_for_now(step));
-    let refused = [
-        refusals("refused", &for_good),
-        refusals(
-            &format!("{REFUSED_FOR_NOW}, decided again when its turn comes"),
-            &for_now,
-        ),
-    ];
+    let again = format!("{REFUSED_FOR_NOW}, decided again when its turn comes");
+    let refused = [refusals("refused", &for_good), refusals(&again, &for_now)];
     let refused: Vec<String> = refused.into_iter().flatten().collect();
     let refused = (!refused.is_empty()).then(|| refused.join("; "));
     match (work, refused) {

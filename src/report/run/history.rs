@@ -1,61 +1,31 @@
 //! Past runs, for `history`.
 //!
-//! Takes [`RunDocument`]s, gives a table; they are also the JSON, its JSON Schema is `schemas/history.schema.json`, and a
-//! test compares the two. Takes the events of one run, gives the same lines as while it ran, and the output of its
-//! commands.
+//! One run is shown with the same lines as while it ran, and the output of its commands.
 //! Invariant: output of commands is shown line by line after a bar, without control characters.
 
 use crate::report::run::lines::{Detail, EventLines};
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::table::Align::{Left, Right};
 use crate::report::shared::table::{Cell, Tone, table};
-use crate::report::shared::times::{self, MillisUtc};
+use crate::report::shared::times;
 use crate::run::{Event, Output};
 use crate::store::{RunEnd, RunSummary};
 use crate::units::plural;
 use serde::Serialize;
 
-/// The number of the JSON format.
 pub const FORMAT: u32 = 1;
 
 /// Past runs.
 #[derive(Debug, Clone, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(title = "opsrun history, format 1"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(title = "opsrun history, format 1"))]
 pub struct HistoryDocument {
     /// Number of this format: 1.
     pub format: u32,
     /// Newest first.
-    pub runs: Vec<RunDocument>,
+    pub runs: Vec<RunSummary>,
 }
 
-/// One run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct RunDocument {
-    /// Its id, a ULID.
-    pub run: String,
-    /// When it began: RFC 3339, UTC.
-    pub begun_at: MillisUtc,
-    /// How it ended.
-    #[serde(flatten)]
-    pub end: RunEnd,
-    /// The command line.
-    pub command: String,
-}
-
-impl From<RunSummary> for RunDocument {
-    fn from(line: RunSummary) -> Self {
-        Self {
-            run: line.run,
-            begun_at: MillisUtc(line.begun_at),
-            end: line.end,
-            command: line.command,
-        }
-    }
-}
-
-pub fn runs_text(runs: &[RunDocument], zone: chrono_tz::Tz, style: Style) -> String {
+pub fn runs_text(runs: &[RunSummary], zone: chrono_tz::Tz, style: Style) -> String {
     if runs.is_empty() {
         return "no runs yet\n".to_owned();
     }
@@ -89,13 +59,13 @@ fn tone(exit: u8) -> Tone {
 }
 
 /// The events of one run and the output of its commands. In quiet mode warnings and errors only.
-pub fn run_text(run: &RunDocument, events: &[Event], zone: chrono_tz::Tz, style: Style, detail: Detail) -> String {
+pub fn run_text(run: &RunSummary, events: &[Event], zone: chrono_tz::Tz, style: Style, detail: Detail) -> String {
     let mut text = String::new();
     if detail > Detail::Quiet {
-        let label = |name: &str| style.dim(format!("{name:<8}"));
         let when = times::with_zone(run.begun_at.0, zone);
-        text += &[&label("begun"), "  ", &when, "\n"].concat();
-        text += &[&label("command"), "  ", &one_line(&run.command), "\n"].concat();
+        for (label, value) in [("started ", when), ("command ", one_line(&run.command))] {
+            text += &format!("{}  {value}\n", style.dim(label));
+        }
     }
     let mut lines = EventLines::new(style, detail);
     for event in events {

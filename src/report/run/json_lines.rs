@@ -1,7 +1,6 @@
 //! A run as JSON, one object per line, for programs that follow it.
 //!
-//! Takes events in order, gives their lines; the first line names the format. The schema of a line is
-//! `schemas/event.schema.json`, and a test compares the two.
+//! The first line names the format.
 //! Invariant: a line is the event that the store holds, with the same names.
 
 use crate::run::Event;
@@ -11,9 +10,12 @@ pub const FORMAT: u32 = 1;
 
 /// A line.
 #[derive(Debug, Clone, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(
+    test,
+    derive(schemars::JsonSchema),
+    schemars(title = "opsrun events, format 1: one line")
+)]
 #[serde(untagged)]
-#[cfg_attr(test, schemars(title = "opsrun events, format 1: one line"))]
 pub enum JsonLine {
     /// The first line.
     Head {

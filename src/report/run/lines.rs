@@ -8,9 +8,9 @@ use crate::keep_reason::KeepReason;
 use crate::model::{StepKind, StepName};
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::times::took;
-use crate::run::{Event, Outcome, State, Status};
+use crate::run::{Event, Occurrence, Outcome, State, Status};
 use crate::units::{joined, plural, show_size};
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::SecondsFormat;
 use std::collections::BTreeMap;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -59,17 +59,17 @@ impl EventLines {
                 occurrences,
                 ..
             } => {
-                let instant = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
-                let due = occurrences.iter();
-                let due: Vec<String> = due
-                    .map(|due| format!("{} {}", due.schedule, instant(due.instant)))
-                    .collect();
-                let by = if due.is_empty() {
+                let due = |due: &Occurrence| {
+                    let at = due.instant.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+                    format!("{} {at}", due.schedule)
+                };
+                let due: Vec<String> = occurrences.iter().map(due).collect();
+                let due = if due.is_empty() {
                     String::new()
                 } else {
-                    format!("  by {}", due.join(", "))
+                    format!("  for {}", due.join(", "))
                 };
-                let mut text = self.line(Detail::Normal, "run", &format!("{run}  {ops} on {host}{by}"));
+                let mut text = self.line(Detail::Normal, "run", &format!("{run}  {ops} on {host}{due}"));
                 if !overrides.is_empty() {
                     let flags = format!("guards switched off: {}", overrides.join(" "));
                     text += &self.line(Detail::Quiet, "note", &flags);
@@ -88,11 +88,10 @@ impl EventLines {
                 step,
                 copy,
                 destination,
-            } => self.line(
-                Detail::Verbose,
-                "copy",
-                &format!("{step}  writes {copy} to {destination}"),
-            ),
+            } => {
+                let text = format!("{step}  writes {copy} to {destination}");
+                self.line(Detail::Verbose, "copy", &text)
+            }
             Event::CopyPublished {
                 step,
                 copy,
@@ -105,16 +104,12 @@ impl EventLines {
             } => {
                 self.copies += 1;
                 self.copied_bytes += bytes;
-                let mut text = self.line(
-                    Detail::Verbose,
-                    "copy",
-                    &format!(
-                        "{step}  {}, {} → {destination}/{copy} ({})",
-                        plural(*records, "entry", "entries"),
-                        show_size(*bytes),
-                        show_size(*archive_bytes)
-                    ),
+                let entries = format!("{}, {}", plural(*records, "entry", "entries"), show_size(*bytes));
+                let text = format!(
+                    "{step}  {entries} → {destination}/{copy} ({})",
+                    show_size(*archive_bytes)
                 );
+                let mut text = self.line(Detail::Verbose, "copy", &text);
                 if !complete {
                     text += &self.line(Detail::Quiet, "warning", &format!("{step}  {copy} is incomplete"));
                 }
@@ -132,15 +127,11 @@ impl EventLines {
                 first,
                 last,
                 ..
-            } => self.line(
-                Detail::Verbose,
-                "delete",
-                &format!(
-                    "{step}  batch {batch}: {} ({}), {first} to {last}",
-                    plural(*files, "file", "files"),
-                    show_size(*bytes)
-                ),
-            ),
+            } => {
+                let files = sized_files(*files, *bytes);
+                let text = format!("{step}  batch {batch}: {files}, {first} to {last}");
+                self.line(Detail::Verbose, "delete", &text)
+            }
             Event::Deleted {
                 step,
                 batch,
@@ -153,15 +144,8 @@ impl EventLines {
                 for (reason, n) in kept {
                     *self.kept.entry(*reason).or_default() += n;
                 }
-                self.line(
-                    Detail::Verbose,
-                    "deleted",
-                    &format!(
-                        "{step}  batch {batch}: {} ({})",
-                        plural(*files, "file", "files"),
-                        show_size(*bytes)
-                    ),
-                )
+                let text = format!("{step}  batch {batch}: {}", sized_files(*files, *bytes));
+                self.line(Detail::Verbose, "deleted", &text)
             }
             Event::Attempted {
                 step,
@@ -169,18 +153,13 @@ impl EventLines {
                 ending,
                 retry_in,
                 ..
-            } => match retry_in {
-                Some(millis) => self.line(
-                    Detail::Normal,
-                    "retry",
-                    &format!("{step}  attempt {attempt}: {ending}; next attempt in {}", took(*millis)),
-                ),
-                None => self.line(
-                    Detail::Verbose,
-                    "attempt",
-                    &format!("{step}  attempt {attempt}: {ending}"),
-                ),
-            },
+            } => {
+                let text = format!("{step}  attempt {attempt}: {ending}");
+                match retry_in.map(took) {
+                    Some(wait) => self.line(Detail::Normal, "retry", &format!("{text}; next attempt in {wait}")),
+                    None => self.line(Detail::Verbose, "attempt", &text),
+                }
+            }
             Event::Note { step, message } => self.line(Detail::Normal, "note", &format!("{step}  {message}")),
             Event::StepFinished { step, outcome } => self.finished(step, outcome),
             Event::RunFinished { exit, millis } => self.summary(*exit, *millis),
@@ -203,24 +182,17 @@ impl EventLines {
     }
 
     fn recovered(&self, place: &str, [put_back, completed, cleared]: [u64; 3], stuck: &[String]) -> String {
-        let mut parts = Vec::new();
-        for (n, one, many) in [
+        let parts = [
             (put_back, "file put back", "files put back"),
             (completed, "deletion completed", "deletions completed"),
             (cleared, "leftover removed", "leftovers removed"),
-        ] {
-            if n > 0 {
-                parts.push(plural(n, one, many));
-            }
-        }
+        ];
+        let parts = parts.into_iter().filter(|(n, ..)| *n > 0);
+        let parts: Vec<String> = parts.map(|(n, one, many)| plural(n, one, many)).collect();
         let mut text = String::new();
         if !parts.is_empty() {
-            let parts = parts.join(", ");
-            text += &self.line(
-                Detail::Normal,
-                "repaired",
-                &format!("{place}  after an interrupted run: {parts}"),
-            );
+            let repaired = format!("{place}  after an interrupted run: {}", parts.join(", "));
+            text += &self.line(Detail::Normal, "repaired", &repaired);
         }
         for file in stuck {
             text += &self.line(Detail::Quiet, "stuck", &format!("{place}  {file}"));
@@ -248,18 +220,15 @@ impl EventLines {
             State::NoSpace => "cannot write",
             other => other.word(),
         };
-        let summary = match outcome.state {
-            State::Blocked => self.chain(step),
-            _ => None,
-        };
-        let summary = summary.as_ref().unwrap_or(&outcome.summary);
+        let chain = self.chain(step).filter(|_| outcome.state == State::Blocked);
+        let summary = chain.as_ref().unwrap_or(&outcome.summary);
         let mut text = self.line(from, word, &format!("{step}  {summary}"));
         let margin = " ".repeat(WORD_WIDTH + 2);
         for detail in &outcome.details {
-            text += &[&margin, "  ", &one_line(detail), "\n"].concat();
+            text += &format!("{margin}  {}\n", one_line(detail));
         }
         if let Some(help) = &outcome.help {
-            text += &[&margin, &self.style.bold("help:"), " ", &one_line(help), "\n"].concat();
+            text += &format!("{margin}{} {}\n", self.style.bold("help:"), one_line(help));
         }
         text
     }
@@ -287,30 +256,20 @@ impl EventLines {
             root = deeper;
         }
         let state = self.status.steps.get(root).copied().flatten()?;
-        let verb = match state {
-            State::Critical | State::Unknown | State::Blocked | State::Paused => format!("is {}", state.word()),
-            State::Refused => "was refused".to_owned(),
-            State::Interrupted => "was stopped".to_owned(),
-            State::NoSpace => "cannot write".to_owned(),
-            _ => state.word().to_owned(),
-        };
         let chain = between.into_iter().rev().map(|step| format!(" → {step}"));
-        Some(format!("{root} {verb}{}", chain.collect::<String>()))
+        Some(format!("{root} {}{}", state.predicate(), chain.collect::<String>()))
     }
 
     /// `3 checks (1 critical)`; none if there were no such steps.
     fn count(&self, kind: StepKind, one: &str, many: &str) -> Option<String> {
         let steps = self.status.steps.iter().filter(|(name, _)| name.kind == kind);
         let mut states: BTreeMap<&str, u64> = BTreeMap::new();
-        for state in steps
-            .filter_map(|(_, state)| *state)
-            .filter(|state| *state != State::Paused)
-        {
+        for state in steps.filter_map(|(_, state)| state.filter(|state| *state != State::Paused)) {
             *states.entry(state.word()).or_default() += 1;
         }
         let total = states.values().sum();
-        let odd = states.iter().filter(|(word, _)| **word != State::Ok.word());
-        let odd: Vec<String> = odd.map(|(word, n)| format!("{n} {word}")).collect();
+        states.remove(State::Ok.word());
+        let odd: Vec<String> = states.iter().map(|(word, n)| format!("{n} {word}")).collect();
         let odd = if odd.is_empty() {
             String::new()
         } else {
@@ -332,11 +291,8 @@ impl EventLines {
         parts.extend(self.count(StepKind::Check, "check", "checks"));
         parts.extend(self.count(StepKind::Target, "target", "targets"));
         if self.copies > 0 {
-            parts.push(format!(
-                "{} ({})",
-                plural(self.copies, "copy", "copies"),
-                show_size(self.copied_bytes)
-            ));
+            let copies = plural(self.copies, "copy", "copies");
+            parts.push(format!("{copies} ({})", show_size(self.copied_bytes)));
         }
         if self.deleted.0 > 0 {
             let files = plural(self.deleted.0, "file", "files");
@@ -347,13 +303,9 @@ impl EventLines {
             let reasons: Vec<String> = self.kept.iter().map(|(why, n)| format!("{n} {}", why.word())).collect();
             parts.push(format!("{files} kept ({})", reasons.join(", ")));
         }
-        let bad: Vec<&StepName> = self
-            .status
-            .steps
-            .iter()
-            .filter(|(_, state)| !state.is_some_and(|state| state.opens() || state == State::Paused))
-            .map(|(step, _)| step)
-            .collect();
+        let done = |state: &Option<State>| state.is_some_and(|state| state.opens() || state == State::Paused);
+        let bad = self.status.steps.iter().filter(|(_, state)| !done(state));
+        let bad: Vec<&StepName> = bad.map(|(step, _)| step).collect();
         if !bad.is_empty() {
             parts.push(format!("not done: {}", joined(&bad)));
         }
@@ -366,6 +318,11 @@ impl EventLines {
         }
         format!("{verdict} in {}: {}\n", took(millis), one_line(&parts.join("; ")))
     }
+}
+
+/// `3 files (1.2 MiB)`.
+fn sized_files(files: u64, bytes: u64) -> String {
+    format!("{} ({})", plural(files, "file", "files"), show_size(bytes))
 }
 
 #[cfg(test)]

@@ -83,12 +83,10 @@ impl Progress for ProgressBars {
         if self.mode == ProgressMode::Off {
             return;
         }
-        let made = || match (files, bytes) {
-            (0, 0) => spinner(what),
-            _ => bar(what, bytes),
-        };
+        let unknown = (files, bytes) == (0, 0);
+        let made = || if unknown { spinner(what) } else { bar(what, bytes) };
         let bar = (self.mode == ProgressMode::Bars).then(|| self.all.add(made()));
-        if let Some(bar) = bar.as_ref().filter(|_| (files, bytes) == (0, 0)) {
+        if let Some(bar) = bar.as_ref().filter(|_| unknown) {
             bar.enable_steady_tick(SPINNER_INTERVAL);
         }
         let work = StepProgress {
@@ -111,11 +109,7 @@ impl Progress for ProgressBars {
         work.files.0 = work.files.1.min(work.files.0 + files);
         work.bytes.0 = work.bytes.1.min(work.bytes.0 + bytes);
         if let Some(bar) = &work.bar {
-            bar.set_message(format!(
-                "{} of {}",
-                show_count(work.files.0),
-                plural(work.files.1, "file", "files")
-            ));
+            bar.set_message(work.files());
             bar.set_position(work.bytes.0);
         } else if work.last_line.elapsed() >= LINE_INTERVAL {
             work.last_line = Stopwatch::set();
@@ -133,15 +127,17 @@ impl Progress for ProgressBars {
 }
 
 impl StepProgress {
-    fn line(&self) -> String {
+    fn files(&self) -> String {
         format!(
-            "running   {}  {} of {}, {} of {}\n",
-            self.what,
+            "{} of {}",
             show_count(self.files.0),
-            plural(self.files.1, "file", "files"),
-            show_size(self.bytes.0),
-            show_size(self.bytes.1)
+            plural(self.files.1, "file", "files")
         )
+    }
+
+    fn line(&self) -> String {
+        let (done, all) = (show_size(self.bytes.0), show_size(self.bytes.1));
+        format!("running   {}  {}, {done} of {all}\n", self.what, self.files())
     }
 }
 

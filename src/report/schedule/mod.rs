@@ -1,6 +1,5 @@
 //! Jobs and schedules: `status`, `why`, `plan --next`, `simulate`.
 
-pub mod clock_changes;
 pub mod simulation;
 pub mod status;
 pub mod upcoming;

@@ -1,10 +1,8 @@
 //! The result of simulated schedules, for `simulate`.
 //!
-//! Takes a [`SimulationDocument`], gives a table; the document is the JSON, its JSON Schema is
-//! `schemas/simulation.schema.json`, and a test compares the two.
 //! Invariant: every instant of a schedule in the span is counted once.
 
-use crate::report::schedule::clock_changes::{ChangeDocument, WhatDocument};
+use crate::model::schedule::{ChangeKind, ClockChange};
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::table::Align::{Left, Right};
 use crate::report::shared::table::{Cell, Tone, table};
@@ -14,16 +12,13 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
-/// The number of the JSON format.
 pub const FORMAT: u32 = 1;
 pub const MAX_LISTED_EVENTS: usize = 100_000;
 
 /// The result of simulated schedules.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(title = "opsrun simulate, format 1"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(title = "opsrun simulate, format 1"))]
 pub struct SimulationDocument {
     /// Number of this format: 1.
     pub format: u32,
@@ -80,7 +75,7 @@ pub struct TotalsDocument {
     /// Instants without a decision at the end, because opsrun was not running.
     pub undecided: u64,
     /// The effects of clock changes.
-    pub clock_changes: Vec<ChangeDocument>,
+    pub clock_changes: Vec<ClockChange>,
 }
 
 /// An event of the simulation.
@@ -145,21 +140,17 @@ pub fn simulation_text(simulation: &SimulationDocument, zone: Tz, style: Style) 
     ];
     let align = [Left, Left, Right, Right, Right, Right, Left, Left];
     text += &table(heading, align, &rows, style);
-    let span = format!(
-        "{} to {}",
-        times::with_zone(simulation.from, zone),
-        times::with_zone(simulation.to, zone)
-    );
-    let runs = plural(simulation.runs, "run", "runs");
-    // Writing to a string cannot fail.
-    let _ = writeln!(text, "{} from {span}", style.bold(runs));
+    let span = |from, to| {
+        format!(
+            "from {} to {}\n",
+            times::with_zone(from, zone),
+            times::with_zone(to, zone)
+        )
+    };
+    let runs = style.bold(plural(simulation.runs, "run", "runs"));
+    text = text + &runs + " " + &span(simulation.from, simulation.to);
     for down in &simulation.down {
-        let _ = writeln!(
-            text,
-            "opsrun not running from {} to {}",
-            times::with_zone(down.from, zone),
-            times::with_zone(down.until, zone)
-        );
+        text = text + "opsrun not running " + &span(down.from, down.until);
     }
     text
 }
@@ -167,10 +158,9 @@ pub fn simulation_text(simulation: &SimulationDocument, zone: Tz, style: Style) 
 fn cells(totals: &TotalsDocument) -> [Cell; 8] {
     let count = |n: u64, tone: Tone| Cell::toned(show_count(n), if n == 0 { Tone::Dim } else { tone });
     let out: u64 = totals.left_out.values().sum::<u64>() + totals.undecided;
-    let mut why: Vec<String> = totals
-        .left_out
-        .iter()
-        .map(|(reason, count)| format!("{} {reason}", show_count(*count)))
+    let reasons = totals.left_out.iter();
+    let mut why: Vec<String> = reasons
+        .map(|(reason, n)| format!("{} {reason}", show_count(*n)))
         .collect();
     if totals.undecided > 0 {
         why.push(format!("{} still down", show_count(totals.undecided)));
@@ -188,30 +178,22 @@ fn cells(totals: &TotalsDocument) -> [Cell; 8] {
 }
 
 /// How many local times were skipped or repeated, and what ran.
-fn changes(changes: &[ChangeDocument]) -> String {
-    let mut counts = [0_u64; 4];
-    let words = [
-        "skipped, run right after",
-        "skipped, not run",
-        "repeated, run once",
-        "repeated, run twice",
-    ];
+fn changes(changes: &[ClockChange]) -> String {
+    // In the order in which they are shown.
+    let mut counts: BTreeMap<(usize, &str), u64> = BTreeMap::new();
     for change in changes {
-        let kind = match (change.what, change.runs.len()) {
-            (WhatDocument::Skipped, 0) => 1,
-            (WhatDocument::Skipped, _) => 0,
-            (WhatDocument::Repeated, 0 | 1) => 2,
-            (WhatDocument::Repeated, _) => 3,
+        let effect = match (change.kind, change.runs.len()) {
+            (ChangeKind::Gap, 1..) => (0, "skipped, run right after"),
+            (ChangeKind::Gap, 0) => (1, "skipped, not run"),
+            (ChangeKind::Fold, 0 | 1) => (2, "repeated, run once"),
+            (ChangeKind::Fold, _) => (3, "repeated, run twice"),
         };
-        if let Some(count) = counts.get_mut(kind) {
-            *count += 1;
-        }
+        *counts.entry(effect).or_default() += 1;
     }
-    let counts = counts.iter().zip(words).filter(|(count, _)| **count > 0);
-    let parts: Vec<String> = counts
-        .map(|(count, word)| format!("{} {word}", show_count(*count)))
-        .collect();
-    parts.join("; ")
+    let parts = counts
+        .iter()
+        .map(|((_, word), count)| format!("{} {word}", show_count(*count)));
+    parts.collect::<Vec<_>>().join("; ")
 }
 
 fn events_text(events: &[SimulatedEvent], unlisted: u64, zone: Tz, style: Style) -> String {
@@ -239,22 +221,19 @@ fn events_text(events: &[SimulatedEvent], unlisted: u64, zone: Tz, style: Style)
                 count,
                 reason,
             } => {
-                let which = if *count > 1 {
-                    let count = plural(*count, "instant", "instants");
-                    format!("{count} from {} to {}", local(*first), local(*last))
-                } else {
-                    local(*first)
+                let which = match plural(*count, "run", "runs") {
+                    _ if *count <= 1 => local(*first),
+                    runs => format!("{runs} from {} to {}", local(*first), local(*last)),
                 };
                 let what = style.warn(format!("skipped, {reason}"));
                 format!("{}  {what}: {which}  ({})", local(*at), one_line(schedule))
             }
         };
-        text += &line;
-        text.push('\n');
+        text = text + &line + "\n";
     }
     if unlisted > 0 {
         let more = show_count(unlisted);
-        let _ = writeln!(text, "… and {more} more; choose a shorter span to see them");
+        text += &format!("… and {more} more; choose a shorter span to see them\n");
     }
     if !text.is_empty() {
         text.push('\n');

@@ -1,26 +1,23 @@
 //! The last result and the next run of every job, for `status`.
 //!
-//! Takes a [`StatusDocument`], gives a table; the document is the JSON, its JSON Schema is `schemas/status.schema.json`,
-//! and a test compares the two.
 //! Invariant: jobs are shown in the order given.
 
+use crate::clock::MillisUtc;
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::table::Align::Left;
 use crate::report::shared::table::{Cell, Tone, table};
-use crate::report::shared::times::{self, MillisUtc};
+use crate::report::shared::times;
 use crate::run::{Outcome, State};
 use crate::store::outbox::Undelivered;
 use crate::units::plural;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-/// The number of the JSON format.
 pub const FORMAT: u32 = 2;
 
 /// The last result and the next run of every job.
 #[derive(Debug, Clone, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(title = "opsrun status, format 2"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(title = "opsrun status, format 2"))]
 pub struct StatusDocument {
     /// Number of this format: 2.
     pub format: u32,
@@ -104,11 +101,10 @@ fn cells(job: &JobDocument, now: DateTime<Utc>, zone: chrono_tz::Tz) -> [Cell; 7
     let local = |at: MillisUtc| times::local(at.0, zone);
     let last = job.last.as_ref();
     let state = last.map(|last| last.outcome.state);
+    let with_state = |word: &str| state.map_or_else(|| word.to_owned(), |state| format!("{word} ({})", state.word()));
     let result = match state {
-        Some(state) if job.paused => Cell::toned(format!("paused ({})", state.word()), Tone::Dim),
-        None if job.paused => Cell::toned("paused", Tone::Dim),
-        Some(state) if job.overdue_since.is_some() => Cell::toned(format!("overdue ({})", state.word()), Tone::Bad),
-        None if job.overdue_since.is_some() => Cell::toned("overdue", Tone::Bad),
+        _ if job.paused => Cell::toned(with_state("paused"), Tone::Dim),
+        _ if job.overdue_since.is_some() => Cell::toned(with_state("overdue"), Tone::Bad),
         Some(state) => Cell::toned(state.word(), tone(state)),
         None => Cell::toned("never ran", Tone::Warn),
     };
@@ -124,7 +120,7 @@ fn cells(job: &JobDocument, now: DateTime<Utc>, zone: chrono_tz::Tz) -> [Cell; 7
         };
         let failures = plural(back_off.failures.into(), "failure", "failures");
         let until = times::local(back_off.until, zone);
-        parts.push(format!("{target}backing off until {until} after {failures}"));
+        parts.push(format!("{target}in back-off until {until} after {failures}"));
     }
     if let Some(since) = job.running_since {
         parts.push(format!("running for {}", times::ago(since.0, now)));

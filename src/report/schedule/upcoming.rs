@@ -1,27 +1,23 @@
 //! The next scheduled runs, for `plan --next`.
 //!
-//! Takes a [`NextDocument`], gives a table; the document is the JSON, its JSON Schema is `schemas/next.schema.json`, and
-//! a test compares the two.
 //! Invariant: a line shows when a run really starts, jitter included, in local time of the schedule's zone.
 
-use crate::report::schedule::clock_changes::{ChangeDocument, sentence};
+use crate::model::schedule::{ChangeKind, ClockChange};
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::table::Align::Left;
 use crate::report::shared::table::{Cell, Tone, table};
 use crate::report::shared::times;
-use crate::units::{plural, show_duration};
+use crate::units::{plural, serialize_millis, show_duration};
 use chrono::{DateTime, SecondsFormat, Utc};
 use chrono_tz::Tz;
 use serde::{Serialize, Serializer};
 use std::time::Duration;
 
-/// The number of the JSON format.
 pub const FORMAT: u32 = 1;
 
 /// The next scheduled runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(title = "opsrun plan --next, format 1"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(title = "opsrun plan --next, format 1"))]
 pub struct NextDocument {
     /// Number of this format: 1.
     pub format: u32,
@@ -67,13 +63,13 @@ pub struct FiredDocument {
     #[cfg_attr(test, schemars(with = "String"))]
     pub zone: Tz,
     /// Delay of the start after the instant, in milliseconds.
-    #[serde(serialize_with = "as_millis")]
+    #[serde(serialize_with = "serialize_millis")]
     #[cfg_attr(test, schemars(with = "u64"))]
     pub jitter_millis: Duration,
     /// Jobs that are due and run.
     pub jobs: Vec<String>,
     /// Clock changes that affect this instant.
-    pub clock_changes: Vec<ChangeDocument>,
+    pub clock_changes: Vec<ClockChange>,
 }
 
 /// A job that does not run.
@@ -95,10 +91,6 @@ fn zone_name<S: Serializer>(zone: &Tz, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(zone.name())
 }
 
-fn as_millis<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_u64(times::millis(*duration))
-}
-
 /// For people; `requested` is how many runs the user asked for.
 pub fn upcoming_text(next: &NextDocument, requested: usize, style: Style) -> String {
     if next.firings.is_empty() {
@@ -109,7 +101,7 @@ pub fn upcoming_text(next: &NextDocument, requested: usize, style: Style) -> Str
     let mut text = table(heading, [Left; 6], &rows, style);
     if next.firings.len() < requested {
         let count = plural(next.firings.len() as u64, "run", "runs");
-        text = text + "only " + &count + ": no schedule has a later instant\n";
+        text = text + "only " + &count + ": no schedule has a later run\n";
     }
     text
 }
@@ -122,7 +114,12 @@ fn rows(firing: &FiringDocument) -> Vec<[Cell; 6]> {
         if !others.is_empty() {
             notes.push(format!("one run with {}", others.join(", ")));
         }
-        notes.extend(fired.clock_changes.iter().map(|change| sentence(change, fired.zone)));
+        notes.extend(
+            fired
+                .clock_changes
+                .iter()
+                .map(|change| clock_change(change, fired.zone)),
+        );
         let mut jobs = fired.jobs.join(", ");
         if at == 0 {
             if !firing.brings.is_empty() {
@@ -147,4 +144,20 @@ fn rows(firing: &FiringDocument) -> Vec<[Cell; 6]> {
         ]
     };
     firing.schedules.iter().enumerate().map(row).collect()
+}
+
+fn clock_change(change: &ClockChange, zone: Tz) -> String {
+    let wall = change.wall.format("%H:%M");
+    match (change.kind, change.runs.as_slice()) {
+        (ChangeKind::Gap, []) => {
+            let date = change.wall.format("%Y-%m-%d");
+            format!("{wall} on {date} is skipped by a clock change: no run")
+        }
+        (ChangeKind::Gap, [run, ..]) => {
+            let then = run.with_timezone(&zone).format("%H:%M");
+            format!("{wall} is skipped by a clock change: runs right after it, at {then}")
+        }
+        (ChangeKind::Fold, [_, _, ..]) => format!("{wall} is repeated by a clock change: runs both times"),
+        (ChangeKind::Fold, _) => format!("{wall} is repeated by a clock change: runs the first time only"),
+    }
 }

@@ -1,7 +1,5 @@
 //! Why a job ran or did not run, for `why`.
 //!
-//! Takes a [`WhyDocument`], gives text; the document is the JSON, its JSON Schema is `schemas/why.schema.json`, and a
-//! test compares the two. Decides nothing but the topic of the first sentence.
 //! Invariant: the first line is the answer; the other lines are the facts behind it.
 
 use crate::report::schedule::status::BackOffRow;
@@ -9,20 +7,20 @@ use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::table::Align::Left;
 use crate::report::shared::table::{Cell, Tone, table};
 use crate::report::shared::times;
-use crate::run::State;
+use crate::run::{Occurrence, State};
+use crate::store::BegunJob;
+use crate::store::schedules::{Decision, FiringVerdict, StoredDecision};
 use crate::units::plural;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 use std::fmt::Write as _;
 
-/// The number of the JSON format.
 pub const FORMAT: u32 = 1;
 
 /// Why a job ran or did not run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(title = "opsrun why, format 1"))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(title = "opsrun why, format 1"))]
 pub struct WhyDocument {
     /// Number of this format: 1.
     pub format: u32,
@@ -45,11 +43,11 @@ pub struct WhyDocument {
     /// The instant for which it is queued until its previous run ends: RFC 3339, UTC.
     pub waiting_since: Option<DateTime<Utc>>,
     /// The run in which it is running.
-    pub running: Option<CurrentRun>,
+    pub running: Option<BegunJob>,
     /// The check that silences its alerts while it is bad; null if there is none.
     pub silenced_by: Option<Silencer>,
     /// Decisions about it, newest first.
-    pub decisions: Vec<DecisionDocument>,
+    pub decisions: Vec<StoredDecision>,
     /// Its last runs, newest first.
     pub runs: Vec<JobRun>,
 }
@@ -93,16 +91,6 @@ pub struct JobSchedule {
     pub since: Option<DateTime<Utc>>,
 }
 
-/// An active run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct CurrentRun {
-    /// The run.
-    pub run: String,
-    /// When the job started in it: RFC 3339, UTC.
-    pub since: DateTime<Utc>,
-}
-
 /// A check that silences alerts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -111,30 +99,6 @@ pub struct Silencer {
     pub check: String,
     /// Its last result.
     pub state: Option<State>,
-}
-
-/// A decision.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct DecisionDocument {
-    /// When it was made: RFC 3339, UTC.
-    pub at: DateTime<Utc>,
-    /// The schedule.
-    pub schedule: String,
-    /// The first instant it applies to: RFC 3339, UTC.
-    pub first: DateTime<Utc>,
-    /// The last instant it applies to: RFC 3339, UTC.
-    pub last: DateTime<Utc>,
-    /// Number of instants.
-    pub count: u64,
-    /// There are more instants than were counted.
-    pub more: bool,
-    /// `ran`, `missed`, `skipped-overlap`, `queued`, `backed-off`, `paused` or `dropped`.
-    pub decision: String,
-    /// The reason, in one line.
-    pub reason: String,
-    /// The run that was started.
-    pub run: Option<String>,
 }
 
 /// A run that included the job.
@@ -146,7 +110,7 @@ pub struct JobRun {
     /// When it began: RFC 3339, UTC.
     pub begun_at: DateTime<Utc>,
     /// The instants it was started for; empty if it was started by hand.
-    pub instants: Vec<ScheduleInstant>,
+    pub instants: Vec<Occurrence>,
     /// The command line.
     pub command: String,
     /// The result of the job; null if it has not ended.
@@ -155,16 +119,6 @@ pub struct JobRun {
     pub summary: Option<String>,
     /// The step that caused the job to be blocked.
     pub root: Option<RootCause>,
-}
-
-/// An instant of a schedule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct ScheduleInstant {
-    /// The schedule.
-    pub schedule: String,
-    /// Without jitter: RFC 3339, UTC.
-    pub instant: DateTime<Utc>,
 }
 
 /// A step that blocked other steps.
@@ -213,17 +167,14 @@ pub fn why_text(why: &WhyDocument, zone: Tz, style: Style) -> String {
     }
     if !why.decisions.is_empty() {
         text.push('\n');
-        let rows: Vec<[Cell; 4]> = why
-            .decisions
-            .iter()
-            .map(|decided| decision_cells(decided, zone))
-            .collect();
-        text += &table(["instant", "decision", "why", "run"], [Left; 4], &rows, style);
+        let cells = |decided| decision_cells(decided, zone);
+        let rows: Vec<[Cell; 4]> = why.decisions.iter().map(cells).collect();
+        text += &table(["scheduled", "decision", "why", "run"], [Left; 4], &rows, style);
     }
     if !why.runs.is_empty() {
         text.push('\n');
         let rows: Vec<[Cell; 5]> = why.runs.iter().map(|run| run_cells(run, zone)).collect();
-        text += &table(["run", "begun", "for", "result", "summary"], [Left; 5], &rows, style);
+        text += &table(["run", "started", "for", "result", "summary"], [Left; 5], &rows, style);
     }
     text
 }
@@ -235,7 +186,7 @@ fn answer(why: &WhyDocument, zone: Tz) -> String {
         Because::Running => why
             .running
             .as_ref()
-            .map(|running| format!("is running since {}, in run {}", local(running.since), running.run)),
+            .map(|running| format!("is running since {}, in run {}", local(running.at), running.run)),
         Because::Paused => why
             .paused
             .as_ref()
@@ -259,15 +210,15 @@ fn answer(why: &WhyDocument, zone: Tz) -> String {
                 local(since)
             )
         }),
-        Because::NotRun => why.decisions.first().map(|decided| {
-            let reason = reason(&decided.decision, &decided.reason);
-            format!("did not run at {}: {reason}", local(decided.last))
+        Because::NotRun => why.decisions.first().map(|StoredDecision { decision, .. }| {
+            let at = local(decision.last);
+            format!("did not run at {at}: {}", reason(decision))
         }),
         Because::Ran => why.runs.first().map(|run| {
             let state = run.state.map_or("no result", State::word);
             let mut text = format!("last ran at {}, {}: {state}", local(run.begun_at), begun_for(run, zone));
             if let Some(root) = &run.root {
-                let _ = write!(text, ", because {} is {}", one_line(&root.step), root.state.word());
+                let _ = write!(text, ", because {} {}", one_line(&root.step), root.state.predicate());
             }
             text
         }),
@@ -280,50 +231,44 @@ fn begun_for(run: &JobRun, zone: Tz) -> String {
     if run.instants.is_empty() {
         return format!("by hand (`{}`)", one_line(&run.command));
     }
-    let one = |of: &ScheduleInstant| format!("{} at {}", one_line(&of.schedule), times::local(of.instant, zone));
+    let one = |of: &Occurrence| format!("{} at {}", one_line(&of.schedule), times::local(of.instant, zone));
     let all: Vec<String> = run.instants.iter().map(one).collect();
     format!("for {}", all.join(" and "))
 }
 
-/// The reason of a decision in a sentence: the state stores a single word for missed instants.
-pub fn reason(decision: &str, reason: &str) -> String {
-    match (decision, reason) {
-        ("missed", "missed") => "it did not start in time, and missed instants are skipped".to_owned(),
-        ("missed", "superseded") => "it did not start in time, and a newer instant ran instead".to_owned(),
-        ("missed", "too-old") => "it did not start in time, and was then too old for its window".to_owned(),
-        ("missed", "too-many") => "it did not start in time, and more were missed than may catch up".to_owned(),
-        (_, reason) => one_line(reason),
-    }
+/// The reason of a decision in a sentence: the state stores a single word for missed runs.
+pub fn reason(decision: &Decision) -> String {
+    let late = match (decision.verdict, decision.reason.as_str()) {
+        (FiringVerdict::Missed, "missed") => "missed runs are skipped",
+        (FiringVerdict::Missed, "superseded") => "a newer run took its place",
+        (FiringVerdict::Missed, "too-old") => "was then too old for its window",
+        (FiringVerdict::Missed, "too-many") => "more were missed than may catch up",
+        (_, reason) => return one_line(reason),
+    };
+    format!("it did not start in time, and {late}")
 }
 
-fn decision_cells(decided: &DecisionDocument, zone: Tz) -> [Cell; 4] {
-    let local = |at: DateTime<Utc>| times::local(at, zone);
-    let mut instants = local(decided.first);
-    if decided.count > 1 {
-        let more = if decided.more { "more than " } else { "" };
-        let count = plural(decided.count, "instant", "instants");
-        instants = format!("{more}{count} to {}", local(decided.last));
-    }
-    let tone = if decided.run.is_some() { Tone::Good } else { Tone::Warn };
+fn decision_cells(stored: &StoredDecision, zone: Tz) -> [Cell; 4] {
+    let (decision, last) = (&stored.decision, times::local(stored.decision.last, zone));
+    let scheduled = match decision.count {
+        0 | 1 => times::local(decision.first, zone),
+        count if decision.more => format!("more than {} to {last}", plural(count, "run", "runs")),
+        count => format!("{} to {last}", plural(count, "run", "runs")),
+    };
+    let tone = if stored.run.is_some() { Tone::Good } else { Tone::Warn };
     [
-        instants.into(),
-        Cell::toned(one_line(&decided.decision), tone),
-        reason(&decided.decision, &decided.reason).into(),
-        decided.run.clone().unwrap_or_default().into(),
+        scheduled.into(),
+        Cell::toned(decision.verdict.word(), tone),
+        reason(decision).into(),
+        stored.run.clone().unwrap_or_default().into(),
     ]
 }
 
 fn run_cells(run: &JobRun, zone: Tz) -> [Cell; 5] {
-    let mut summary = run.summary.as_deref().map(one_line).unwrap_or_default();
-    if let Some(root) = &run.root {
-        let root = format!(
-            "{} is {}: {}",
-            one_line(&root.step),
-            root.state.word(),
-            one_line(&root.summary)
-        );
-        summary = root;
-    }
+    let summary = match &run.root {
+        Some(RootCause { step, state, summary }) => one_line(&format!("{step} {}: {summary}", state.predicate())),
+        None => run.summary.as_deref().map(one_line).unwrap_or_default(),
+    };
     let tone = match run.state {
         Some(state) if state.opens() => Tone::Good,
         _ => Tone::Warn,

@@ -1,7 +1,6 @@
 //! Writing to stdout and stderr that never panics.
 //!
-//! Takes whole pieces of text, writes and flushes them. A closed pipe (`opsrun plan | head`) is not an error: it ends the
-//! output quietly.
+//! A closed pipe (`opsrun plan | head`) is not an error: it ends the output quietly.
 //! Invariant: an error is returned only if requested data was lost.
 
 use crate::report::shared::style::{Style, one_line};

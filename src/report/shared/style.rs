@@ -1,18 +1,8 @@
 //! Colour at a terminal.
 //!
-//! Takes `--color`, `NO_COLOR` and whether the stream is a terminal; gives text with or without colour.
 //! Invariant: without colour every function gives its text unchanged; no meaning is conveyed by colour alone.
 
 use std::fmt::{self, Write as _};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ColorChoice {
-    /// As the terminal and the environment allow.
-    #[default]
-    Auto,
-    Always,
-    Never,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Style {
@@ -21,15 +11,8 @@ pub struct Style {
 
 impl Style {
     pub const PLAIN: Self = Self { color: false };
-    pub const COLOR: Self = Self { color: true };
 
-    /// The style of a stream; `no_color` and `term` are the values of `NO_COLOR` and `TERM`.
-    pub fn choose(choice: ColorChoice, terminal: bool, no_color: Option<&str>, term: Option<&str>) -> Self {
-        let color = match choice {
-            ColorChoice::Always => true,
-            ColorChoice::Never => false,
-            ColorChoice::Auto => terminal && no_color.is_none_or(str::is_empty) && term != Some("dumb"),
-        };
+    pub fn new(color: bool) -> Self {
         Self { color }
     }
 
@@ -95,18 +78,6 @@ fn is_direction(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_flag_overrides_the_environment() {
-        let color = |choice, terminal, no_color| Style::choose(choice, terminal, no_color, Some("xterm")).is_color();
-        assert!(color(ColorChoice::Auto, true, None));
-        assert!(color(ColorChoice::Auto, true, Some("")));
-        assert!(!color(ColorChoice::Auto, true, Some("1")));
-        assert!(!color(ColorChoice::Auto, false, None));
-        assert!(color(ColorChoice::Always, false, Some("1")));
-        assert!(!color(ColorChoice::Never, true, None));
-        assert!(!Style::choose(ColorChoice::Auto, true, None, Some("dumb")).is_color());
-    }
 
     #[test]
     fn nothing_moves_the_cursor() {

@@ -1,6 +1,5 @@
 //! Tables for people.
 //!
-//! Takes rows of cells, gives lines of text with aligned columns.
 //! Invariant: a cell is one line; no line ends with spaces.
 
 use crate::report::shared::style::Style;
@@ -106,7 +105,7 @@ mod tests {
             table(["name", "n", "state"], align, &rows, Style::PLAIN),
             "name           n  state\na          1,000  bad\nlong name      1\n"
         );
-        let colored = table(["name", "n", "state"], align, &rows, Style::COLOR);
+        let colored = table(["name", "n", "state"], align, &rows, Style::new(true));
         assert!(colored.contains("\x1b[1;31mbad\x1b[0m\n"), "{colored}");
         assert!(colored.lines().all(|line| line.trim_end() == line));
     }

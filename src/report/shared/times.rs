@@ -1,29 +1,9 @@
-//! Times and durations: rounded for people, exact for programs.
+//! Times and durations for people.
 //!
-//! Takes instants, zones and durations, gives text and JSON.
 //! Invariant: the same values give the same text; nothing here reads a clock.
 
 use crate::units::plural;
-use chrono::{DateTime, SecondsFormat, Utc};
-use serde::{Serialize, Serializer};
-use std::time::Duration;
-
-/// An instant that JSON shows with milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(inline))]
-pub struct MillisUtc(#[cfg_attr(test, schemars(with = "String"))] pub DateTime<Utc>);
-
-impl Serialize for MillisUtc {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&self.0.to_rfc3339_opts(SecondsFormat::Millis, true))
-    }
-}
-
-/// As JSON shows a duration.
-pub fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
+use chrono::{DateTime, Utc};
 
 /// A duration: `340 ms`, `1.2 s`, `3 min 20 s`, `2 h 5 min`.
 pub fn took(millis: u64) -> String {
@@ -57,6 +37,11 @@ pub fn ago(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
         24..240 => two(plural(hours.unsigned_abs() / 24, "day", "days"), hours % 24, "h"),
         _ => plural(hours.unsigned_abs() / 24, "day", "days"),
     }
+}
+
+/// To the minute, without the zone.
+pub fn local_minute(at: DateTime<Utc>, zone: chrono_tz::Tz) -> String {
+    at.with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string()
 }
 
 /// To the second, without the zone.

@@ -1,6 +1,5 @@
 //! Prose wrapped at a width.
 //!
-//! Takes text and a width in characters, gives lines that break between words.
 //! Invariant: no word is cut or lost; a word longer than the width has its own line.
 
 /// Lines of at most `width` characters; one line if `width` is `None`.

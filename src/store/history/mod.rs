@@ -7,22 +7,31 @@
 use super::columns::Stamp;
 use super::statements::Statements as _;
 use super::{Store, StoreError, alive};
+use crate::clock::MillisUtc;
 use crate::model::{JobName, StepName};
 use crate::run::{Event, JobHistory, Outcome};
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, Row, params};
+use serde::Serialize;
 use std::time::Duration;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "RunDocument"))]
 pub struct RunSummary {
+    /// Its id, a ULID.
     pub run: String,
-    pub command: String,
-    pub begun_at: DateTime<Utc>,
+    /// When it began: RFC 3339, UTC.
+    pub begun_at: MillisUtc,
+    /// How it ended.
+    #[serde(flatten)]
     pub end: RunEnd,
+    /// The command line.
+    pub command: String,
 }
 
 /// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum RunEnd {
@@ -69,12 +78,17 @@ pub struct JobResult {
     pub outcomes: Vec<(StepName, Outcome)>,
 }
 
-/// A job that began in a run and was not settled there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An active run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "CurrentRun"))]
 pub struct BegunJob {
+    /// The run.
     pub run: String,
+    /// When the job started in it: RFC 3339, UTC.
+    #[serde(rename = "since")]
     pub at: DateTime<Utc>,
-    /// How the run ended, if it did.
+    // It may have been interrupted meanwhile: then the job was never settled.
+    #[serde(skip)]
     pub end: RunEnd,
 }
 
@@ -342,7 +356,7 @@ fn run_line(row: &Row<'_>) -> rusqlite::Result<(RunSummary, bool)> {
     let line = RunSummary {
         run: row.get(0)?,
         command: row.get(1)?,
-        begun_at: row.get::<_, Stamp>(2)?.0,
+        begun_at: MillisUtc(row.get::<_, Stamp>(2)?.0),
         end,
     };
     Ok((line, exit.is_none() && !marked))

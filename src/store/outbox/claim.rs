@@ -268,7 +268,7 @@ fn joinable(db: &Connection, free: &[&dyn rusqlite::ToSql]) -> rusqlite::Result<
          ORDER BY seq LIMIT {MAX_JOINED}"
     );
     let rows = db.rows(&joinable, free, |row| {
-        Ok((StoredMessage::of(row)?, row.get::<_, bool>(11)?))
+        Ok((StoredMessage::of(row)?, row.get::<_, bool>(10)?))
     })?;
     let waited = rows.iter().any(|(_, waited)| *waited);
     let rows = rows.into_iter().map(|(row, _)| row);

@@ -17,6 +17,7 @@ use super::columns::{Stamp, from_word};
 use super::statements::Statements as _;
 use super::{Store, StoreError};
 use crate::channel::message::Message;
+use crate::clock::MillisUtc;
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row, params};
@@ -77,26 +78,34 @@ impl FromSql for MessageState {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One alert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "AlertDocument"))]
 pub struct StoredMessage {
+    /// Its id, a ULID.
     pub id: String,
+    /// The channel.
     pub channel: String,
-    pub key: String,
+    /// Its state.
     pub state: MessageState,
-    pub created_at: DateTime<Utc>,
-    /// Not sent before this.
-    pub due_at: DateTime<Utc>,
+    /// When it was created: RFC 3339, UTC.
+    pub created_at: MillisUtc,
+    /// Not sent before: RFC 3339, UTC.
+    pub due_at: MillisUtc,
+    /// Number of attempts.
     pub attempts: u32,
+    #[serde(skip)]
     pub first_attempt_at: Option<DateTime<Utc>>,
+    /// Why the last attempt failed.
     pub last_error: Option<String>,
-    /// When it was delivered, given up, merged or dropped.
-    pub settled_at: Option<DateTime<Utc>>,
-    /// `None` when a later opsrun wrote it and this one cannot read it.
+    /// When it was delivered, given up, merged or dropped: RFC 3339, UTC.
+    pub settled_at: Option<MillisUtc>,
+    /// The message; null if a later opsrun wrote it.
     pub message: Option<Message>,
 }
 
-const COLUMNS: &str = "id, channel, key, state, created_at, due_at, attempts, first_attempt_at, last_error, \
-                       settled_at, json";
+const COLUMNS: &str =
+    "id, channel, state, created_at, due_at, attempts, first_attempt_at, last_error, settled_at, json";
 
 impl StoredMessage {
     fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -104,15 +113,14 @@ impl StoredMessage {
         Ok(Self {
             id: row.get(0)?,
             channel: row.get(1)?,
-            key: row.get(2)?,
-            state: row.get(3)?,
-            created_at: row.get::<_, Stamp>(4)?.0,
-            due_at: row.get::<_, Stamp>(5)?.0,
-            attempts: row.get(6)?,
-            first_attempt_at: some_time(7)?,
-            last_error: row.get(8)?,
-            settled_at: some_time(9)?,
-            message: serde_json::from_str(row.get_ref(10)?.as_str()?).ok(),
+            state: row.get(2)?,
+            created_at: MillisUtc(row.get::<_, Stamp>(3)?.0),
+            due_at: MillisUtc(row.get::<_, Stamp>(4)?.0),
+            attempts: row.get(5)?,
+            first_attempt_at: some_time(6)?,
+            last_error: row.get(7)?,
+            settled_at: some_time(8)?.map(MillisUtc),
+            message: serde_json::from_str(row.get_ref(9)?.as_str()?).ok(),
         })
     }
 }

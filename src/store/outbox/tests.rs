@@ -127,7 +127,7 @@ fn a_lease_ends_and_a_lost_one_settles_nothing_but_delivery() {
     };
     store.settle_message("1", &lost, &late, at(61)).unwrap();
     let row = &store.messages_by_prefix("1").unwrap()[0];
-    assert_eq!((row.due_at, row.attempts), (at(0), 0));
+    assert_eq!((row.due_at.0, row.attempts), (at(0), 0));
     assert_eq!(one(&store, &request("c", 62)), None);
     store.settle_message("1", &lost, &Settlement::Sent, at(62)).unwrap();
     assert_eq!(states(&store), [("1".to_owned(), MessageState::Sent)]);

@@ -37,7 +37,8 @@ fn instant(seconds: i64) -> Occurrence {
 fn decision(seconds: i64, verdict: FiringVerdict) -> Decision {
     Decision {
         job: job("target:t"),
-        first: instant(seconds),
+        schedule: "s".to_owned(),
+        first: at(seconds),
         last: at(seconds),
         count: 1,
         more: false,

@@ -159,7 +159,7 @@ fn what_fails_is_tried_again_later_and_later_and_keeps_its_order() {
     assert_eq!(world.flush(), ["a k trouble"]);
     let row = &world.store.messages_by_prefix(&first).unwrap()[0];
     assert_eq!(
-        (row.attempts, row.due_at - world.now.get()),
+        (row.attempts, row.due_at.0 - world.now.get()),
         (1, TimeDelta::seconds(10))
     );
     assert_eq!(row.last_error.as_deref(), Some("503 with [secret] in it"));

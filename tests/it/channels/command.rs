@@ -11,7 +11,6 @@ use opsrun::model::command::{Command, Program, SecretSource, Value};
 use opsrun::secret::Vault;
 use opsrun::signal::Stop;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 fn shell(line: &str, cwd: &Path) -> Channel {
@@ -135,7 +134,7 @@ fn secrets_reach_the_command_and_nobody_else() {
 fn a_stop_ends_it() {
     let stop = Stop::new().unwrap();
     stop.ask();
-    let sender = ChannelSender::new(Arc::new(Vault::default()), stop);
+    let sender = ChannelSender::new(Vault::default(), stop);
     let channel = Channel {
         timeout: LONG,
         ..shell("exec sleep 1000", Path::new("/"))

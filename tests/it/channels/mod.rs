@@ -36,7 +36,6 @@ use opsrun::model::command::{SecretSource, Value};
 use opsrun::run::State;
 use opsrun::secret::Vault;
 use opsrun::signal::Stop;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Long enough for any answer on this machine.
@@ -101,7 +100,7 @@ fn secret(text: &str) -> Value {
 /// One attempt with secrets and signals of its own, which must end in its time and show no secret.
 #[expect(clippy::disallowed_methods, reason = "a test of how long something takes")]
 fn deliver(channel: &Channel, message: &Message) -> Delivery {
-    let sender = ChannelSender::new(Arc::new(Vault::default()), Stop::new().unwrap());
+    let sender = ChannelSender::new(Vault::default(), Stop::new().unwrap());
     let began = Instant::now();
     let delivery = block_on(sender.deliver(channel, message));
     assert!(began.elapsed() < BOUND, "{:?}: {delivery:?}", began.elapsed());

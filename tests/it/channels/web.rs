@@ -359,7 +359,7 @@ fn a_wait_ends_with_a_stop() {
     use opsrun::alert::sender::Deliver as _;
     let stub = stub::stalls_after("");
     let stop = opsrun::signal::Stop::new().unwrap();
-    let sender = opsrun::alert::channel::ChannelSender::new(std::sync::Arc::default(), stop.clone());
+    let sender = opsrun::alert::channel::ChannelSender::new(opsrun::secret::Vault::default(), stop.clone());
     let slack = at(&stub).swap_remove(1);
     assert_eq!(slack.timeout, LONG);
     let told = stub.received;

@@ -152,7 +152,7 @@ fn what_nobody_begins_is_overdue() {
     assert!(said.contains("blocked, because check:gate is critical\n"), "{said}");
     assert!(said.contains("check:gate is critical: `gate` is missing\n"), "{said}");
     assert!(
-        said.contains("it did not start in time, and missed instants are skipped"),
+        said.contains("it did not start in time, and missed runs are skipped"),
         "{said}"
     );
 
@@ -211,7 +211,7 @@ fn paused_and_left_alone_are_told_apart() {
     }
     let said = text(&place, &["status"]);
     assert!(
-        said.contains("; backing off") || said.contains("target:broken: backing off until"),
+        said.contains("; in back-off") || said.contains("target:broken: in back-off until"),
         "{said}"
     );
 }

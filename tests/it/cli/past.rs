@@ -163,7 +163,7 @@ fn a_run_is_remembered() {
     let told = stdout(&output);
     let (begun, rest) = told.split_once('\n').unwrap();
     assert!(
-        begun.starts_with("begun     2026-11-23 21:00:00 +09:00 Asia/Seoul"),
+        begun.starts_with("started   2026-11-23 21:00:00 +09:00 Asia/Seoul"),
         "{begun}"
     );
     snapshot("history-run", rest);
@@ -237,7 +237,7 @@ fn runs_can_be_chosen() {
     assert_eq!(
         stderr(&several),
         format!(
-            "error: `0` begins the ids of several runs\n  help: give more of one: {}\n",
+            "error: several run ids begin with `0`\n  help: give more of the id: {}\n",
             runs.join(", ")
         )
     );

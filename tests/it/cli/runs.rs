@@ -222,7 +222,7 @@ fn a_path_that_no_copy_holds_is_said() {
     let output = place.run(&["restore", "raw/f10", "nope", "raw/x*", "raw/f9*", "--to", "out"]);
     assert_eq!(exit(&output), 1, "{}", told(&output));
     assert!(
-        stderr(&output).contains("error: no copy holds `nope`, `raw/x*`\n"),
+        stderr(&output).contains("error: no copy contains `nope`, `raw/x*`\n"),
         "{}",
         told(&output)
     );

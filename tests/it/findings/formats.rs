@@ -1,9 +1,10 @@
 //! Every form of the findings: valid by its published schema, and as its snapshot says.
 
 use super::{corpus, files, load};
+use opsrun::cli::args::FailOn;
 use opsrun::config::findings::FindingSeverity;
 use opsrun::config::{self, Loaded};
-use opsrun::report::findings::document::{FailureLevel, FindingsDocument};
+use opsrun::report::findings::document::FindingsDocument;
 use opsrun::report::findings::{github, junit, sarif};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -25,7 +26,7 @@ fn forms(checked: &FindingsDocument) -> String {
         ("json", checked.json()),
         ("github", github::text(checked)),
         ("sarif", sarif::text(checked)),
-        ("junit", junit::text(checked, FailureLevel::Errors)),
+        ("junit", junit::text(checked, |severity| FailOn::Error.fails(severity))),
     ];
     parts.map(|(name, text)| format!("=== {name}\n{text}")).concat()
 }
@@ -58,14 +59,14 @@ impl Schemas {
             assert!(faults.is_empty(), "{what} {name}: {faults:#?}");
             tame(what, &text);
         }
-        for failing in [FailureLevel::Errors, FailureLevel::Warnings, FailureLevel::Never] {
-            let text = junit::text(checked, failing);
+        for failing in [FailOn::Error, FailOn::Warning, FailOn::Never] {
+            let text = junit::text(checked, |severity| failing.fails(severity));
             tame(what, &text);
             let failures = elements(&text).iter().filter(|name| *name == "failure").count();
             let wanted = checked
                 .findings
                 .iter()
-                .filter(|finding| failing.fails(finding.level))
+                .filter(|finding| failing.fails(finding.severity))
                 .count();
             assert_eq!(failures, wanted, "{what}: {text}");
         }
@@ -181,7 +182,7 @@ fn the_formats_match_their_snapshots() {
         let errors = checked
             .findings
             .iter()
-            .filter(|finding| finding.level == FindingSeverity::Error)
+            .filter(|finding| finding.severity == FindingSeverity::Error)
             .count() as u64;
         (checked.errors, checked.warnings) = (errors, checked.findings.len() as u64 - errors);
         let text = forms(&checked).replace(&version, "\": \"[version]\"");

@@ -87,7 +87,7 @@ fn colour_changes_nothing_but_colour() {
     let plan = plan(&World::observer());
     let options = PlanTextOptions {
         files: true,
-        style: Style::COLOR,
+        style: Style::new(true),
         width: None,
     };
     let colored = plan_text(&plan, &options);

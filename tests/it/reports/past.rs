@@ -1,17 +1,17 @@
 //! Past runs and the status of jobs, for people and programs.
 
 use super::{fits, schema};
-use opsrun::report::run::history::{FORMAT, HistoryDocument, RunDocument, run_text, runs_text};
+use opsrun::clock::MillisUtc;
+use opsrun::report::run::history::{FORMAT, HistoryDocument, run_text, runs_text};
 use opsrun::report::run::lines::Detail;
 use opsrun::report::schedule::status::{self, BackOffRow, JobDocument, LastDocument, StatusDocument, status_text};
 use opsrun::report::shared::style::Style;
-use opsrun::report::shared::times::MillisUtc;
 use opsrun::run::{Event, Outcome, Output, State};
-use opsrun::store::RunEnd;
 use opsrun::store::outbox::Undelivered;
+use opsrun::store::{RunEnd, RunSummary};
 
-fn row(run: &str, at: &str, end: RunEnd, command: &str) -> RunDocument {
-    RunDocument {
+fn row(run: &str, at: &str, end: RunEnd, command: &str) -> RunSummary {
+    RunSummary {
         run: run.to_owned(),
         begun_at: MillisUtc(at.parse().unwrap()),
         end,
@@ -19,7 +19,7 @@ fn row(run: &str, at: &str, end: RunEnd, command: &str) -> RunDocument {
     }
 }
 
-fn runs() -> Vec<RunDocument> {
+fn runs() -> Vec<RunSummary> {
     let finished = |exit, millis| RunEnd::Finished { exit, millis };
     vec![
         row("01JD3", "2026-11-23T12:00:00.5Z", RunEnd::Running, "opsrun apply"),

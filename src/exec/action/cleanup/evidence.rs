@@ -43,7 +43,7 @@ impl<'a> EvidenceReader<'a> {
         if row.is_torn() {
             return Ok(Err(KeepReason::Torn));
         }
-        if row.is_fresh() {
+        if row.fresh {
             return Ok(Err(KeepReason::TooFresh));
         }
         let evidence = row.evidence().ok_or(KeepReason::NotCovered);
@@ -94,8 +94,8 @@ impl<'a> Rows<'a> {
     fn find(&mut self, path: &RelPath) -> Result<Option<FileEntry>, CopyError> {
         loop {
             match &self.next {
-                Some(row) if row.path() > path => return Ok(None),
-                Some(row) if row.path() == path => return Ok(self.next.take()),
+                Some(row) if row.path > *path => return Ok(None),
+                Some(row) if row.path == *path => return Ok(self.next.take()),
                 _ => match self.rows.next() {
                     Some(row) => self.next = Some(row?),
                     None => return Ok(None),

@@ -58,12 +58,11 @@ fn with_proof(context: &Context<'_>, step: &CleanupStep, proof: &Proof) -> Ended
         context.note(note.clone())?;
     }
     let deadline = Deadline::new(&context.how.stop, step.retention.timeout);
-    let quarantine = Quarantine::open(&source, &context.how.run, step.cross_mounts).map_err(|e| Outcome {
-        help: Some(format!(
-            "let the user that runs opsrun create `.opsrun-quarantine` in `{}`",
-            step.source.display()
-        )),
-        ..source_failure(&e)
+    let quarantine = Quarantine::open(&source, &context.how.run, step.cross_mounts).map_err(|e| {
+        let place = step.source.display();
+        source_failure(&e).with_help(format!(
+            "let the user that runs opsrun create `.opsrun-quarantine` in `{place}`"
+        ))
     })?;
     let mut cleanup = Cleanup {
         context,
@@ -78,11 +77,9 @@ fn with_proof(context: &Context<'_>, step: &CleanupStep, proof: &Proof) -> Ended
         tally: Tally::of_planned(step),
     };
     let files = step.candidates.len() as u64;
-    context
-        .progress
-        .begin(context.step.id, &context.step.name.to_string(), files, step.bytes);
+    let shown = context.show(&context.step.name.to_string(), files, step.bytes);
     let result = cleanup.delete_all();
-    context.progress.end(context.step.id);
+    drop(shown);
     cleanup.finish(result)
 }
 
@@ -102,12 +99,10 @@ fn open(context: &Context<'_>, backup: &str) -> Result<(Dir, Dir), StepAbort> {
 
 /// A receipt that cannot be continued must be known before anything is deleted.
 fn readable_receipt(copy: &VerifiedCopy, destination: &Dir) -> Result<(), Outcome> {
-    receipt::read(destination, copy.name()).map(drop).map_err(|e| Outcome {
-        help: Some(format!(
-            "move `{}` out of the destination; every entry of the copy then counts as deleted",
-            copy.name().receipt()
-        )),
-        ..outcome(State::Failed, error_chain(&e))
+    receipt::read(destination, copy.name()).map(drop).map_err(|e| {
+        let name = copy.name().receipt();
+        let help = format!("move `{name}` out of the destination; every entry of the copy then counts as deleted");
+        outcome(State::Failed, error_chain(&e)).with_help(help)
     })
 }
 
@@ -116,13 +111,9 @@ fn in_place(dirs: &[&Dir]) -> Result<(), Outcome> {
     let Some(moved) = dirs.iter().find(|dir| !dir.in_place()) else {
         return Ok(());
     };
-    Err(Outcome {
-        help: Some("it was moved or mounted over during the run: find out by what, then run again".to_owned()),
-        ..outcome(
-            State::Failed,
-            format!("`{}` is another directory now", crate::path::shown(moved.path())),
-        )
-    })
+    let summary = format!("`{}` is another directory now", crate::path::shown(moved.path()));
+    let help = "it was moved or mounted over during the run: find out by what, then run again";
+    Err(outcome(State::Failed, summary).with_help(help))
 }
 
 struct Cleanup<'a> {
@@ -277,10 +268,10 @@ impl<'a> Cleanup<'a> {
                 self.tally.deleted(file);
             }
             Removal::Kept(reason) => self.tally.keep(&file.entry.path, reason),
-            Removal::Stuck(error) => self
-                .tally
-                .stuck
-                .push(format!("`{}`: {}", file.entry.path, error_chain(&error))),
+            Removal::Stuck(error) => {
+                let stuck = format!("`{}`: {}", file.entry.path, error_chain(&error));
+                self.tally.stuck.push(stuck);
+            }
         }
     }
 
@@ -306,11 +297,10 @@ impl<'a> Cleanup<'a> {
             Err(StepAbort::Record(error)) => return Err(StepAbort::Record(error)),
             Err(StepAbort::Outcome(outcome)) => Some(outcome),
             Ok(()) if !tally.cut_short => None,
-            Ok(()) => Some(
-                deadline
-                    .signal()
-                    .map_or_else(|| outcome(State::Failed, "the step reached its timeout"), interrupted),
-            ),
+            Ok(()) => {
+                let late = || outcome(State::Failed, "the step reached its timeout");
+                Some(deadline.signal().map_or_else(late, interrupted))
+            }
         };
         Ok(tally.outcome(problem.or(unclosed)))
     }
@@ -334,10 +324,7 @@ fn close(
         };
         let now = crate::clock::now();
         if let Err(e) = receipt::append(destination, copy.name(), &context.how.run, now, deletions) {
-            return Some(Outcome {
-                help: Some("the next run will complete the receipt".to_owned()),
-                ..failure(&e, &deadline)
-            });
+            return Some(failure(&e, &deadline).with_help("the next run will complete the receipt"));
         }
     }
     quarantine.close().err().map(|e| source_failure(&e))

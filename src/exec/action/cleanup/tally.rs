@@ -66,11 +66,8 @@ impl Tally {
     }
 
     pub(super) fn outcome(&self, problem: Option<Outcome>) -> Outcome {
-        let mut summary = format!(
-            "{} deleted ({})",
-            plural(self.files, "file", "files"),
-            show_size(self.bytes)
-        );
+        let files = plural(self.files, "file", "files");
+        let mut summary = format!("{files} deleted ({})", show_size(self.bytes));
         if self.dirs > 0 {
             let dirs = plural(self.dirs, "empty directory", "empty directories");
             let _ = write!(summary, ", {dirs} removed");
@@ -83,12 +80,8 @@ impl Tally {
         if !self.stuck.is_empty() {
             let stuck = plural(self.stuck.len() as u64, "file is stuck", "files are stuck");
             let help = "another file has its name now: move that one away, and the next run puts the file back";
-            return Outcome {
-                state: State::Failed,
-                summary: format!("{summary}; {stuck} in quarantine"),
-                help: Some(help.to_owned()),
-                details,
-            };
+            let failed = Outcome::new(State::Failed, format!("{summary}; {stuck} in quarantine"));
+            return failed.with_help(help).with_details(details);
         }
         if let Some(problem) = problem {
             details.extend(problem.details);
@@ -100,11 +93,6 @@ impl Tally {
             };
         }
         let short = self.kept.keys().any(|reason| reason.is_shortfall());
-        Outcome {
-            state: if short { State::Partial } else { State::Ok },
-            summary,
-            help: None,
-            details,
-        }
+        Outcome::new(if short { State::Partial } else { State::Ok }, summary).with_details(details)
     }
 }

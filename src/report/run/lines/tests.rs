@@ -81,7 +81,7 @@ fn story() -> Vec<Event> {
             kept: BTreeMap::from([(KeepReason::InUse, 1), (KeepReason::Changed, 1)]),
         },
         Event::Note {
-            step: "cleanup:observer".to_owned(),
+            step: crate::run::NoteSubject::Step("cleanup:observer".parse().unwrap()),
             message: "a note".into(),
         },
         finished(
@@ -173,7 +173,7 @@ fn checks_and_targets_as_people_see_them() {
 
 #[test]
 fn colour_changes_nothing_but_colour() {
-    let colored = text(Detail::Verbose, Style::COLOR);
+    let colored = text(Detail::Verbose, Style::new(true));
     let mut plain = String::new();
     for (at, piece) in colored.split("\x1b[").enumerate() {
         plain += if at == 0 {

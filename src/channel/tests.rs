@@ -1,6 +1,7 @@
 //! Messages for the tests of all channels.
 
 use super::message::{Message, MessageKind, MessageOrigin};
+use super::service::Settings;
 use crate::model::channel::Severity;
 use crate::model::state::State;
 
@@ -53,5 +54,14 @@ pub(crate) fn longest() -> Message {
         help: Some("h".repeat(1024)),
         details: vec!["d".repeat(1024); 10],
         ..trouble()
+    }
+}
+
+impl Settings {
+    pub(super) fn of<const N: usize>(values: [(&'static str, &str); N]) -> Self {
+        Self {
+            values: values.map(|(name, value)| (name, value.into())).into(),
+            headers: Vec::new(),
+        }
     }
 }

@@ -1,11 +1,10 @@
-//! Which step may begin next: the edges of a plan, counted down.
+//! Which step may begin next: edges, counted down.
 //!
-//! Takes the edges and every step that begins or settles, and says which step may begin. Pure: knows
+//! Takes the edges of jobs or steps, by number, and what settles; says which may begin. Pure: knows
 //! neither what steps do nor what came of them (a step that will be blocked is due like any other).
 //! Invariant: a step is given out once, and only after all that it needs or comes after is settled; of several the
 //! first of the plan is given, so that one at a time means the plan's order.
 
-use crate::plan::{Plan, StepId};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -13,23 +12,15 @@ use std::collections::BinaryHeap;
 pub struct Order {
     /// By step: how many it waits for.
     waiting: Vec<usize>,
-    awaited_by: Vec<Vec<StepId>>,
-    due: BinaryHeap<Reverse<StepId>>,
+    awaited_by: Vec<Vec<usize>>,
+    due: BinaryHeap<Reverse<usize>>,
     settled: Vec<bool>,
 }
 
 impl Order {
-    pub fn of(plan: &Plan) -> Self {
-        Self::new(
-            plan.steps()
-                .iter()
-                .map(|step| [&step.needs[..], &step.after[..]].concat()),
-        )
-    }
-
     /// Of steps, each with those that must be settled before.
-    pub fn new(edges: impl Iterator<Item = Vec<StepId>>) -> Self {
-        let mut edges: Vec<Vec<StepId>> = edges.collect();
+    pub fn new(edges: impl Iterator<Item = Vec<usize>>) -> Self {
+        let mut edges: Vec<Vec<usize>> = edges.collect();
         let count = edges.len();
         let mut awaited_by = vec![Vec::new(); count];
         for (step, before) in edges.iter_mut().enumerate() {
@@ -52,12 +43,12 @@ impl Order {
     }
 
     /// The next step that may begin, if any may.
-    pub fn begin_next(&mut self) -> Option<StepId> {
+    pub fn begin_next(&mut self) -> Option<usize> {
         self.due.pop().map(|Reverse(step)| step)
     }
 
     /// A step is settled, with any outcome. A second call has no effect.
-    pub fn settle(&mut self, step: StepId) {
+    pub fn settle(&mut self, step: usize) {
         match self.settled.get_mut(step) {
             Some(settled) if !*settled => *settled = true,
             _ => return,
@@ -79,7 +70,7 @@ mod tests {
     use proptest::prelude::*;
 
     /// Edges from each step to some of those before it.
-    fn graphs() -> impl Strategy<Value = Vec<Vec<StepId>>> {
+    fn graphs() -> impl Strategy<Value = Vec<Vec<usize>>> {
         proptest::collection::vec(proptest::collection::vec(any::<proptest::sample::Index>(), 0..4), 0..40).prop_map(
             |picks| {
                 let edges = picks.iter().enumerate();
@@ -102,7 +93,7 @@ mod tests {
             ends in proptest::collection::vec(any::<proptest::sample::Index>(), 60),
         ) {
             let mut order = Order::new(edges.iter().cloned());
-            let mut running: Vec<StepId> = Vec::new();
+            let mut running: Vec<usize> = Vec::new();
             let mut settled = vec![false; edges.len()];
             let mut given = vec![false; edges.len()];
             let mut ends = ends.iter().cycle();

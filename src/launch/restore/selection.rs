@@ -1,0 +1,200 @@
+//! What a restore brings back from which copy.
+//!
+//! Without paths: everything of the newest complete copy. With paths: each from the newest copy that contains it.
+
+use crate::archive::file_entry::FileEntryKind;
+use crate::archive::{self, CatalogueCopy};
+use crate::launch::LaunchError;
+use crate::launch::copies::CopyDirectory;
+use crate::model::pattern::{Pattern, PatternSet};
+use crate::path::{RelPath, Shown, unshown};
+use chrono::{DateTime, Utc};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// One PATH as it was typed, for one backup.
+struct RequestedPath {
+    /// Its place among those that were typed.
+    at: usize,
+    /// As a name: a name may contain a `*` of its own.
+    exact: RelPath,
+    glob: Option<PatternSet>,
+    /// As a name with the escapes that opsrun prints; counts only if no copy contains the name as typed.
+    escaped: Option<RelPath>,
+}
+
+impl RequestedPath {
+    /// `Ok(None)` for an absolute path outside `source`.
+    fn new(at: usize, text: &OsStr, source: &Path) -> Result<Option<Self>, LaunchError> {
+        let below = match Path::new(text).strip_prefix(source) {
+            Ok(rest) => rest,
+            Err(_) if Path::new(text).is_absolute() => return Ok(None),
+            Err(_) => Path::new(text),
+        };
+        let bytes = below.as_os_str().as_bytes();
+        let bytes = bytes.strip_prefix(b"./").unwrap_or(bytes);
+        let bytes = bytes.strip_suffix(b"/").unwrap_or(bytes);
+        let exact = RelPath::new(bytes).ok_or_else(|| outside(text))?;
+        let glob = std::str::from_utf8(bytes)
+            .ok()
+            .filter(|text| text.contains(['*', '?', '[', '{']))
+            .and_then(|text| Pattern::new(text).ok())
+            .map(|pattern| PatternSet::new(&[pattern]));
+        let escaped = RelPath::new(&unshown(bytes)).filter(|escaped| *escaped != exact);
+        Ok(Some(Self {
+            at,
+            exact,
+            glob,
+            escaped,
+        }))
+    }
+
+    fn wants(&self, path: &RelPath) -> bool {
+        path.is_within(&self.exact)
+            || self.glob.as_ref().is_some_and(|set| {
+                set.matches(path.as_bytes()) || path.ancestors().any(|ancestor| set.matches(ancestor))
+            })
+    }
+}
+
+fn outside(text: &OsStr) -> LaunchError {
+    LaunchError::Missing {
+        message: format!("`{}` is not a path below a source", Shown(text.as_bytes())),
+        help: "write it relative to the source, or absolutely and below it".to_owned(),
+    }
+}
+
+/// The copies of one backup, and what comes from each.
+pub(super) struct BackupSelection<'a> {
+    pub(super) place: &'a CopyDirectory,
+    pub(super) backup: &'a str,
+    pub(super) source: PathBuf,
+    copies: Vec<&'a CatalogueCopy>,
+    requested: Vec<RequestedPath>,
+    /// In the order of `copies`: only those from which something comes.
+    pub(super) shares: Vec<CopyShare<'a>>,
+}
+
+/// What comes from one copy.
+pub(super) struct CopyShare<'a> {
+    pub(super) copy: &'a CatalogueCopy,
+    pub(super) paths: BTreeSet<RelPath>,
+    /// Without directories, and their bytes.
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+}
+
+impl<'a> BackupSelection<'a> {
+    /// Finds out what comes from which copy, and notes in `hits` which PATHs led to something.
+    pub(super) fn share(&mut self, everything: bool, hits: &mut BTreeSet<usize>) -> Result<(), LaunchError> {
+        if everything {
+            let complete = |c: &&&CatalogueCopy| c.manifest.complete && c.manifest.suspect.is_none();
+            let newest = self.copies.iter().find(complete).copied();
+            return newest.map_or(Ok(()), |copy| self.take(copy, &mut BTreeSet::new(), hits, true));
+        }
+        self.settle_escapes()?;
+        let mut seen = BTreeSet::new();
+        for copy in self.copies.clone() {
+            self.take(copy, &mut seen, hits, false)?;
+        }
+        Ok(())
+    }
+
+    /// Interprets the escapes of a name that no copy contains as typed.
+    fn settle_escapes(&mut self) -> Result<(), LaunchError> {
+        let requested = self.requested.iter_mut();
+        let mut open: Vec<&mut RequestedPath> = requested.filter(|path| path.escaped.is_some()).collect();
+        for copy in &self.copies {
+            if open.is_empty() {
+                return Ok(());
+            }
+            for row in archive::rows(&self.place.dir, copy)? {
+                let row = row?;
+                open.retain(|path| !path.wants(&row.path));
+            }
+        }
+        for path in open {
+            if let Some(escaped) = path.escaped.take() {
+                path.exact = escaped;
+            }
+        }
+        Ok(())
+    }
+
+    fn take(
+        &mut self,
+        copy: &'a CatalogueCopy,
+        seen: &mut BTreeSet<RelPath>,
+        hits: &mut BTreeSet<usize>,
+        everything: bool,
+    ) -> Result<(), LaunchError> {
+        let mut share = CopyShare {
+            copy,
+            paths: BTreeSet::new(),
+            files: 0,
+            bytes: 0,
+        };
+        for row in archive::rows(&self.place.dir, copy)? {
+            let row = row?;
+            let mut wanted = everything;
+            for path in self.requested.iter().filter(|path| path.wants(&row.path)) {
+                hits.insert(path.at);
+                wanted = true;
+            }
+            if wanted && !seen.contains(&row.path) {
+                share.files += u64::from(row.kind != FileEntryKind::Dir);
+                share.bytes += row.size;
+                share.paths.insert(row.path.clone());
+            }
+        }
+        if !everything {
+            seen.extend(share.paths.iter().cloned());
+        }
+        if !share.paths.is_empty() {
+            self.shares.push(share);
+        }
+        Ok(())
+    }
+}
+
+/// One destination may contain several backups; each has a source of its own.
+pub(super) fn by_backup<'a>(
+    places: &'a [CopyDirectory],
+    paths: &[OsString],
+    at: Option<DateTime<Utc>>,
+) -> Result<Vec<BackupSelection<'a>>, LaunchError> {
+    let mut selections = Vec::new();
+    let mut placed: BTreeSet<usize> = BTreeSet::new();
+    for place in places {
+        let mut backups: BTreeMap<(&str, &str), Vec<&CatalogueCopy>> = BTreeMap::new();
+        for copy in &place.copies {
+            if at.is_none_or(|at| copy.manifest.backup_at <= at) {
+                let key = (copy.name.backup(), copy.manifest.ops_name.as_str());
+                backups.entry(key).or_default().push(copy);
+            }
+        }
+        for ((backup, _), copies) in backups {
+            let source = copies.first().map(|c| c.manifest.source_path()).unwrap_or_default();
+            let mut requested = Vec::new();
+            for (at, text) in paths.iter().enumerate() {
+                requested.extend(RequestedPath::new(at, text, &source)?);
+            }
+            placed.extend(requested.iter().map(|path| path.at));
+            selections.push(BackupSelection {
+                place,
+                backup,
+                source,
+                copies,
+                requested,
+                shares: Vec::new(),
+            });
+        }
+    }
+    let mut paths = paths.iter().enumerate();
+    match paths.find(|(at, _)| !placed.contains(at)) {
+        Some((_, text)) if !selections.is_empty() => Err(outside(text)),
+        _ => Ok(selections),
+    }
+}
