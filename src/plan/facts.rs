@@ -29,11 +29,25 @@ pub struct PlanFacts {
 #[derive(Debug, Clone)]
 pub struct BackupFacts {
     /// The listing, or why there is none.
-    pub source: Result<Arc<Scan>, String>,
+    pub source: Result<Arc<Scan>, Unlisted>,
     pub destination: Destination,
     /// For every candidate of a deletion that an older copy holds with equal identity: the entry's index in
     /// the listing, and the copy's in [`Destination::copies`].
     pub located: BTreeMap<usize, usize>,
+}
+
+/// Why a source could not be listed, and what to do about it.
+#[derive(Debug, Clone)]
+pub struct Unlisted {
+    pub why: String,
+    pub help: &'static str,
+}
+
+impl From<String> for Unlisted {
+    fn from(why: String) -> Self {
+        let help = "make the source readable, or correct `source` in the ops file";
+        Self { why, help }
+    }
 }
 
 #[derive(Debug, Clone)]

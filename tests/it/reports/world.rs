@@ -156,7 +156,7 @@ impl World {
 
     /// The source cannot be listed.
     pub fn unlisted(mut self) -> Self {
-        self.found().source = Err("permission denied".to_owned());
+        self.found().source = Err("permission denied".to_owned().into());
         self.found().located.clear();
         self.facts.verdicts.clear();
         self
