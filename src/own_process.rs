@@ -1,6 +1,6 @@
 //! What the kernel says of this process: which signals it ignores, what it may do, whether a sandbox filters its calls.
 //!
-//! Source: `/proc/self/status`, read at each question. Where that is missing nothing is known, and the answer is no.
+//! Source: `/proc/self/status`, read at each question. Where that is missing nothing is known, and every answer is false.
 
 use rustix::io::Errno;
 

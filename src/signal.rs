@@ -185,7 +185,7 @@ impl Signals {
         ring.set_nonblocking(true)?;
         let hung_up = Arc::new(AtomicBool::new(false));
         signal_hook::flag::register(SIGHUP, Arc::clone(&hung_up))?;
-        // After the flags, so that waiters find them. SIGHUP is heeded here even if it was ignored: it stops nothing.
+        // After the flags, so that waiters find them. SIGHUP is handled here even if it was ignored: it stops nothing.
         let stops = [SIGINT, SIGTERM].into_iter().filter(|signal| !ignored.contains(signal));
         for signal in stops.chain([SIGHUP]) {
             signal_hook::low_level::pipe::register(signal, ring.try_clone()?)?;
