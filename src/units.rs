@@ -172,6 +172,16 @@ pub fn show_duration(duration: Duration) -> String {
     out
 }
 
+/// How long something took, for people: `340 ms`, `1.2 s`, `3 min 20 s`, `2 h 5 min`.
+pub fn took(millis: u64) -> String {
+    match millis {
+        0..1_000 => format!("{millis} ms"),
+        1_000..60_000 => format!("{}.{} s", millis / 1_000, millis % 1_000 / 100),
+        60_000..3_600_000 => format!("{} min {} s", millis / 60_000, millis % 60_000 / 1_000),
+        _ => format!("{} h {} min", millis / 3_600_000, millis % 3_600_000 / 60_000),
+    }
+}
+
 /// A size for people, in binary units with one decimal: `512 B`, `1.5 KiB`, `10.0 GiB`.
 pub fn show_size(bytes: u64) -> String {
     let mut value = bytes as f64;
@@ -268,6 +278,8 @@ mod tests {
 
     #[test]
     fn shown_for_people() {
+        let took: Vec<String> = [0, 999, 1_290, 61_234, 7_500_000].into_iter().map(took).collect();
+        assert_eq!(took, ["0 ms", "999 ms", "1.2 s", "1 min 1 s", "2 h 5 min"]);
         let shown = |text| show_duration(parse_duration(text).unwrap());
         assert_eq!(shown("7d"), "7d");
         assert_eq!(shown("30d"), "30d");

@@ -11,10 +11,9 @@
 
 pub mod channel;
 pub mod decide;
-mod error;
 pub mod outbox;
 pub mod recorder;
 pub mod rules;
 pub mod sender;
 
-pub use error::AlertError;
+pub use outbox::AlertError;

@@ -3,7 +3,6 @@
 //! Takes a model, for its channels and the place of the state. Redacts every answer with the vault.
 //! Invariant: a message is durable before anything is sent, and a run never fails because of its alerts.
 
-use super::AlertError;
 use super::channel::ChannelSender;
 use super::sender::{Deliver, OutboxSender};
 use crate::channel::answer::Delivery;
@@ -11,9 +10,40 @@ use crate::channel::message::{Message, MessageOrigin};
 use crate::exec::survey;
 use crate::model::{Channel, Model};
 use crate::signal::Stop;
-use crate::store::Store;
 use crate::store::outbox::{MessageState, Replayed, StoredMessage, Undelivered};
+use crate::store::{Store, StoreError};
+use std::io;
 use std::time::Duration;
+
+/// Why alerts cannot be sent or shown at all. An undelivered message is not an error: it waits, or is given up.
+#[derive(Debug, thiserror::Error)]
+pub enum AlertError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("cannot start the event loop")]
+    Runtime(#[source] io::Error),
+    /// The command line names a message that cannot be sent again.
+    #[error("{message}")]
+    Usage { message: String, help: &'static str },
+}
+
+impl AlertError {
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Store(error) => error.exit_code(),
+            Self::Runtime(_) => 70,
+            Self::Usage { .. } => 64,
+        }
+    }
+
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => error.help().map(str::to_owned),
+            Self::Runtime(_) => None,
+            Self::Usage { help, .. } => Some((*help).to_owned()),
+        }
+    }
+}
 
 /// How long a run sends at its end.
 pub const AFTER_A_RUN: Duration = Duration::from_secs(10);
@@ -121,18 +151,13 @@ pub fn send_test<'a>(
         ops: model.ops.name.clone(),
         host: survey::host(),
     };
-    let redact = |text: String| deliver.vault.redact(&text);
     let one = |channel: &'a Channel| {
         let message = Message::probe(&origin, crate::clock::now());
         async move {
-            let delivery = match deliver.deliver(channel, &message).await {
-                Delivery::Sent { answer } => Delivery::Sent { answer: redact(answer) },
-                Delivery::Retry { after, why } => Delivery::Retry {
-                    after,
-                    why: redact(why),
-                },
-                Delivery::Dead { why } => Delivery::Dead { why: redact(why) },
-            };
+            let mut delivery = deliver.deliver(channel, &message).await;
+            let (Delivery::Sent { answer: text } | Delivery::Retry { why: text, .. } | Delivery::Dead { why: text }) =
+                &mut delivery;
+            *text = deliver.vault.redact(text);
             (channel, delivery)
         }
     };
@@ -141,18 +166,13 @@ pub fn send_test<'a>(
 
 /// What is not delivered. Makes no state and changes none.
 pub fn undelivered(model: &Model) -> Result<Vec<Undelivered>, AlertError> {
-    match Store::open_read_only(&model.ops.state_dir)? {
-        Some(store) => Ok(store.undelivered()?),
-        None => Ok(Vec::new()),
-    }
+    Ok(Store::open_or_empty(&model.ops.state_dir)?.undelivered()?)
 }
 
 /// The newest messages, oldest first: those that wait or were given up, or all. Makes no state and changes none.
 pub fn list(model: &Model, all: bool) -> Result<Vec<StoredMessage>, AlertError> {
     const OPEN: [MessageState; 3] = [MessageState::Pending, MessageState::Held, MessageState::Dead];
-    let Some(store) = Store::open_read_only(&model.ops.state_dir)? else {
-        return Ok(Vec::new());
-    };
+    let store = Store::open_or_empty(&model.ops.state_dir)?;
     Ok(store.messages(if all { &MessageState::ALL } else { &OPEN }, MAX_LISTED)?)
 }
 

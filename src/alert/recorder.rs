@@ -223,15 +223,8 @@ impl<'a> AlertRecorder<'a> {
         ledger.remember_alert_state(key, &json, now)
     }
 
-    fn enqueue(
-        &self,
-        ledger: &Ledger<'_>,
-        channel: &str,
-        message: Message,
-        state: MessageState,
-    ) -> rusqlite::Result<()> {
-        let message = message.cleaned(&|text| self.vault.redact(text));
-        ledger.enqueue(channel, &message, state)
+    fn enqueue(&self, ledger: &Ledger<'_>, to: &str, message: Message, state: MessageState) -> rusqlite::Result<()> {
+        ledger.enqueue(to, &message.cleaned(&|text| self.vault.redact(text)), state)
     }
 
     fn redacted(&self, outcome: &Outcome) -> Outcome {
@@ -259,10 +252,10 @@ pub fn report_config(model: &Model, store: &Store, vault: &Vault, outcome: &Outc
 
 /// A state that cannot be read counts as none.
 fn state(ledger: &Ledger<'_>, key: &str) -> rusqlite::Result<KeyState> {
-    let json = ledger.alert_state(key)?;
-    Ok(json
-        .and_then(|json| serde_json::from_str(&json).ok())
-        .unwrap_or_default())
+    let state = ledger
+        .alert_state(key)?
+        .and_then(|json| serde_json::from_str(&json).ok());
+    Ok(state.unwrap_or_default())
 }
 
 fn is_silenced(ledger: &Ledger<'_>, rules: &AlertRules) -> rusqlite::Result<bool> {

@@ -88,8 +88,8 @@ pub struct Catalogue {
     pub marker: Option<Marker>,
     /// Newest first: by sequence, then by name.
     pub copies: Vec<CatalogueCopy>,
-    /// Names of copies that cannot be used, with the reason.
-    pub broken: Vec<(String, String)>,
+    /// Copies that cannot be used, with the reason.
+    pub broken: Vec<(CopyName, String)>,
     /// Archives and lists with final names but without a manifest.
     pub orphans: Vec<String>,
     /// Files being written, or left by an interrupted run.
@@ -123,7 +123,7 @@ impl Catalogue {
                     Ok(copy) => found.copies.push(copy),
                     Err(e) => {
                         let why = Shown(reason(&e).as_bytes()).to_string();
-                        found.broken.push((name.to_string(), why));
+                        found.broken.push((name, why));
                     }
                 }
             } else {

@@ -11,7 +11,6 @@ use super::message::{Message, MessageKind};
 use super::request::HttpRequest;
 use super::service::{MessageScope, ServiceSetting, SettingKind, Settings, WebServiceSpec};
 use super::text;
-use crate::model::channel::Severity;
 use crate::model::state::State;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
@@ -108,16 +107,11 @@ fn key(message: &Message) -> String {
 }
 
 fn payload(message: &Message) -> Value {
-    let severity = match message.severity {
-        Severity::Critical => "critical",
-        Severity::Warning => "warning",
-        Severity::Info => "info",
-    };
     let summary = format!("{}: {}", text::title(message, MAX_SUMMARY / 2), message.summary);
     json!({
         "summary": summary.chars().take(MAX_SUMMARY).collect::<String>(),
         "source": message.host,
-        "severity": severity,
+        "severity": message.severity.word(),
         "timestamp": message.at.to_rfc3339(),
         "component": message.key,
         "group": message.ops,
@@ -135,6 +129,7 @@ mod tests {
     use super::super::tests as samples;
     use super::*;
     use crate::channel::message::DigestPart;
+    use crate::model::channel::Severity;
 
     fn sent(message: &Message) -> Vec<Value> {
         let requests = requests(message, &Settings::of([("routing-key", "key")])).unwrap();

@@ -25,9 +25,9 @@ pub fn missing(source: &CopyLocation, backup: Option<&str>, terminal: &Terminal)
     };
     match copies::lost(model, backup) {
         Ok(lost) => {
-            for gone in &lost {
-                let message = format!("backup:{}: `{}` {}", gone.backup, shown(&gone.path), gone.why);
-                Failure::new(Exit::Failed, message, Some("check that its disk is mounted")).print(terminal.err);
+            for message in &lost {
+                Failure::new(Exit::Failed, message.as_str(), Some("check that its disk is mounted"))
+                    .print(terminal.err);
             }
             !lost.is_empty()
         }
@@ -46,27 +46,24 @@ pub fn other_files(places: &[CopyDirectory], backup: Option<&str>, terminal: &Te
         if place.dir.id().is_ok_and(|id| !seen.insert(id)) {
             continue;
         }
-        let of_wanted = |name: &&str| {
-            let name = CopyName::parse(name).or_else(|| CopyName::of_file(name));
-            backup.is_none_or(|backup| name.is_some_and(|name| name.backup() == backup))
-        };
         let found = &place.catalogue;
         let at = shown(&place.path);
-        let broken: Vec<&str> = found
-            .broken
-            .iter()
-            .map(|(name, _)| name.as_str())
-            .filter(of_wanted)
-            .collect();
+        let broken: Vec<String> = place.broken(backup).map(|(name, _)| name.to_string()).collect();
         if !broken.is_empty() {
             let count = plural(broken.len() as u64, "copy is", "copies are");
             note(&format!("`{at}`: {count} broken: {}", list(&broken)), terminal);
         }
-        let orphans: Vec<&str> = found.orphans.iter().map(String::as_str).filter(of_wanted).collect();
+        let of_wanted = |name: &&String| {
+            let copy = CopyName::of_file(name);
+            backup.is_none_or(|backup| copy.is_some_and(|copy| copy.backup() == backup))
+        };
+        let orphans: Vec<String> = found.orphans.iter().filter(of_wanted).cloned().collect();
         if !orphans.is_empty() {
             let count = plural(orphans.len() as u64, "file", "files");
-            let text = format!("`{at}`: {count} without a manifest: {}", list(&orphans));
-            note(&text, terminal);
+            note(
+                &format!("`{at}`: {count} without a manifest: {}", list(&orphans)),
+                terminal,
+            );
         }
         let foreign = found.foreign.iter().filter(|name| *name != "lost+found").count();
         if foreign > 0 {
@@ -76,7 +73,7 @@ pub fn other_files(places: &[CopyDirectory], backup: Option<&str>, terminal: &Te
     }
 }
 
-fn list(names: &[&str]) -> String {
+fn list(names: &[String]) -> String {
     let first: Vec<String> = names.iter().take(MAX_NAMES).map(|name| one_line(name)).collect();
     match names.len().saturating_sub(MAX_NAMES) {
         0 => first.join(", "),
@@ -87,6 +84,6 @@ fn list(names: &[&str]) -> String {
 fn note(text: &str, terminal: &Terminal) {
     if terminal.detail > Detail::Quiet {
         let word = terminal.err.warn("note:");
-        output::to_stderr(&[&word, " ", &one_line(text), "\n"].concat());
+        output::to_stderr(&format!("{word} {}\n", one_line(text)));
     }
 }

@@ -7,7 +7,7 @@ use super::destination_notes;
 use super::exit::{Exit, Failure};
 use super::file::CopyLocation;
 use super::terminal::{Terminal, print};
-use crate::archive::{CatalogueCopy, CopyName};
+use crate::archive::CatalogueCopy;
 use crate::launch::copies::{self, CopyDirectory};
 use crate::report::copies::list::{CopyDocument, CopyState, FORMAT, ListDocument, copies_text};
 use crate::units::plural;
@@ -32,14 +32,9 @@ fn rows(places: &[CopyDirectory], wanted: Option<&str>) -> Vec<CopyDocument> {
     let mut rows = Vec::new();
     for place in places {
         rows.extend(place.copies.iter().map(row));
-        let of_wanted = |name: &str| {
-            let parsed = CopyName::parse(name);
-            wanted.is_none_or(|wanted| parsed.is_some_and(|parsed| parsed.backup() == wanted))
-        };
-        let broken = place.catalogue.broken.iter().filter(|(name, _)| of_wanted(name));
-        rows.extend(broken.map(|(name, why)| CopyDocument {
-            copy: name.clone(),
-            backup: CopyName::parse(name).map_or_else(String::new, |parsed| parsed.backup().to_owned()),
+        rows.extend(place.broken(wanted).map(|(name, why)| CopyDocument {
+            copy: name.to_string(),
+            backup: name.backup().to_owned(),
             at: None,
             files: 0,
             archive_bytes: 0,

@@ -6,9 +6,11 @@ use super::args::{DEFAULT_FILE, RestoreArgs};
 use super::destination_notes;
 use super::exit::{self, Exit, Failure};
 use super::file::CopyLocation;
+use super::question;
 use super::terminal::Terminal;
 use crate::launch::copies::{self, CopySource};
-use crate::launch::restore::{self, RestoreRequest, RestoreResult};
+use crate::launch::restore::{self, MovedSource, RestoreRequest, RestoreResult};
+use crate::path::shown;
 use crate::report::copies::results::CopyResults;
 use crate::report::run::progress::ProgressBars;
 use crate::report::shared::output;
@@ -19,7 +21,7 @@ pub fn run(args: &RestoreArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let from = args.copies.from.as_deref().filter(|_| args.file.is_none());
     let file = args.file.as_deref().unwrap_or(Path::new(DEFAULT_FILE));
     let source = CopyLocation::find(file, from, Some(&args.state), terminal)?;
-    let at = args.at.map(|at| at.resolve(source.zone()));
+    let at = args.at.map(|at| at.resolve_end(source.zone()));
     let stop = exit::stop()?;
     let from = args.copies.from.as_deref().map_or(source.from(), CopySource::Directory);
     let places = copies::places(from, args.copies.backup.as_deref(), args.copy.as_deref())?;
@@ -39,10 +41,32 @@ pub fn run(args: &RestoreArgs, terminal: &Terminal) -> Result<u8, Failure> {
         failed |= !done.restored.failed.is_empty();
         bars.print(&results.restored(&done.copy, &done.target, &done.restored, done.held_until));
     };
-    let missing = restore::restore(&places, source.model(), &request, &stop, &bars, &mut each)?;
+    let mut unasked = None;
+    let mut confirm = |moved: &MovedSource| {
+        let question = format!("Restore to {}? [y/N] ", shown(&moved.now));
+        let before = || format!("{moved}\n");
+        match question::ask(
+            before,
+            question,
+            "give the target directory with --to",
+            terminal,
+            &|| stop.asked(),
+        ) {
+            Ok(answer) => answer == Some(true),
+            Err(failure) => {
+                unasked = Some(failure);
+                false
+            }
+        }
+    };
+    let missing = restore::restore(&places, source.model(), &request, &mut confirm, &stop, &bars, &mut each);
+    if let Some(failure) = unasked {
+        return Err(failure);
+    }
+    let missing = missing?;
     output::to_stderr(&results.all_restored());
     if !missing.is_empty() {
-        return Err(restore::no_copy_contains(&missing).into());
+        return Err(restore::no_copy_contains(&missing, at).into());
     }
     Ok(match (failed, results.any_skipped()) {
         (true, _) => Exit::Failed.into(),

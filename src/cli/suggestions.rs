@@ -61,16 +61,15 @@ pub fn add(error: &mut clap::Error, typed: impl Iterator<Item = OsString>) {
 }
 
 fn command(word: &str) -> Option<&'static str> {
-    let row = COMMANDS.iter().find(|(words, _)| words.contains(&word))?;
-    Some(row.1)
+    let (_, tip) = COMMANDS.iter().find(|(words, _)| words.contains(&word))?;
+    Some(tip)
 }
 
 fn flag(flag: &str, command: &str) -> Option<&'static str> {
     let flag = flag.split('=').next().unwrap_or(flag);
-    let row = FLAGS
-        .iter()
-        .find(|(flags, commands, _)| flags.contains(&flag) && commands.contains(&command))?;
-    Some(row.2)
+    let is_known = |flags: &[&str], commands: &[&str]| flags.contains(&flag) && commands.contains(&command);
+    let (_, _, tip) = FLAGS.iter().find(|(flags, commands, _)| is_known(flags, commands))?;
+    Some(tip)
 }
 
 #[cfg(test)]

@@ -7,17 +7,17 @@ use super::destination_notes;
 use super::exit::{self, Exit, Failure};
 use super::file::CopyLocation;
 use super::terminal::Terminal;
-use crate::archive::CopyName;
-use crate::launch::copies::{self, CopyDirectory, Verification};
+use crate::launch::copies::{self, Verification};
 use crate::report::copies::results::CopyResults;
 use crate::report::run::progress::ProgressBars;
 use crate::report::shared::output;
 
 pub fn run(args: &VerifyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let source = CopyLocation::find(&args.file, args.copies.from.as_deref(), Some(&args.state), terminal)?;
+    let backup = args.copies.backup.as_deref();
     let stop = exit::stop()?;
-    let missing = destination_notes::missing(&source, args.copies.backup.as_deref(), terminal);
-    let places = copies::places(source.from(), args.copies.backup.as_deref(), args.copy.as_deref())?;
+    let missing = destination_notes::missing(&source, backup, terminal);
+    let places = copies::places(source.from(), backup, args.copy.as_deref())?;
     let bars = ProgressBars::new(terminal.progress());
     let mut results = CopyResults::new(terminal.out, terminal.detail, source.zone());
     let mut failed: Option<Failure> = None;
@@ -30,28 +30,20 @@ pub fn run(args: &VerifyArgs, terminal: &Terminal) -> Result<u8, Failure> {
         }
     };
     copies::verify(&places, source.threads(args.threads), &stop, &bars, &mut each)?;
-    for (copy, damage) in unusable(&places, args) {
-        output::to_stdout(&results.verified(&copy, (0, 0), Some(&damage)))?;
+    let wanted = args.copy.as_deref().map(copies::copy_name);
+    for (name, damage) in places.iter().flat_map(|place| place.broken(backup)) {
+        let name = name.to_string();
+        if wanted.as_ref().is_none_or(|wanted| *wanted == name) {
+            output::to_stdout(&results.verified(&name, (0, 0), Some(damage)))?;
+        }
     }
     output::to_stdout(&results.all_verified())?;
     if args.copy.is_none() {
-        destination_notes::other_files(&places, args.copies.backup.as_deref(), terminal);
+        destination_notes::other_files(&places, backup, terminal);
     }
     match failed {
         _ if results.any_damage() || (missing && failed.is_none()) => Ok(Exit::Failed.into()),
         Some(failure) => Err(failure),
         None => Ok(Exit::Done.into()),
     }
-}
-
-/// Copies that cannot be opened, with the reason; only the selected ones.
-fn unusable(places: &[CopyDirectory], args: &VerifyArgs) -> Vec<(String, String)> {
-    let copy = args.copy.as_deref().map(copies::copy_name);
-    let wanted = |name: &str| {
-        let backup = args.copies.backup.as_deref();
-        copy.as_deref().is_none_or(|copy| copy == name)
-            && backup.is_none_or(|backup| CopyName::parse(name).is_some_and(|parsed| parsed.backup() == backup))
-    };
-    let broken = places.iter().flat_map(|place| &place.catalogue.broken);
-    broken.filter(|(name, _)| wanted(name)).cloned().collect()
 }

@@ -1,7 +1,6 @@
 //! The thread that sends alerts while the schedules run.
 //!
-//! Takes a model, for its channels and its state directory; reports through the loop. It is restarted with every new
-//! version of the ops file, and after every problem with the state.
+//! It is restarted with every new version of the ops file, and after every problem with the state.
 //! Invariant: no run waits for it, and unsent alerts stay in the outbox.
 
 use crate::alert::channel::ChannelSender;

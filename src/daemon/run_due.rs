@@ -1,7 +1,7 @@
 //! One tick and its runs, one after the other, for `apply --due`.
 //!
-//! Takes a model, gives the exit code of the due runs. Decision and claim are the same as in the daemon, so that both may
-//! run at the same time. Jobs in the queue of the daemon are left to the daemon.
+//! Decision and claim are the same as in the daemon, so that both may run at the same time. Jobs in the queue of the
+//! daemon are left to the daemon.
 //! Invariant: nothing starts that is not claimed.
 
 use crate::daemon::claim::take_turn;

@@ -1,6 +1,6 @@
 //! Notifications for the service manager.
 //!
-//! Takes states, sends them to the socket in `NOTIFY_SOCKET`. Does nothing without one.
+//! They go to the socket in `NOTIFY_SOCKET`, if there is one.
 //! Invariant: never blocks, and ignores whether a notification arrives.
 
 use crate::clock::Stopwatch;

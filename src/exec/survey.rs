@@ -5,7 +5,7 @@
 //! code. Changes nothing.
 //! Invariant: an error is a fact, never an empty listing.
 
-use crate::archive::{self, Catalogue, CopyName, Incomplete};
+use crate::archive::{self, Catalogue, Incomplete};
 use crate::entry::{Entry, EntryKind};
 use crate::error_chain::error_chain;
 use crate::file_system;
@@ -239,12 +239,8 @@ fn destination(
         .of_backup(&model.ops.name, &backup.name)
         .map(|copy| copy_facts(copy, remembered))
         .collect();
-    found.broken = catalogue
-        .broken
-        .iter()
-        .filter(|(name, _)| CopyName::parse(name).is_some_and(|n| n.backup() == backup.name))
-        .cloned()
-        .collect();
+    let broken = catalogue.broken.iter().filter(|(name, _)| name.backup() == backup.name);
+    found.broken = broken.map(|(name, why)| (name.to_string(), why.clone())).collect();
     (Some(catalogue), found)
 }
 

@@ -12,7 +12,6 @@ use crate::plan::RunRequest;
 use crate::report::schedule::status::{FORMAT, JobDocument, LastDocument, StatusDocument};
 use crate::run::{Outcome, State};
 use crate::store::outbox::Undelivered;
-use crate::store::schedules::{Agenda, StoredDecision};
 use crate::store::{JobStatus, RunEnd, Store};
 use crate::units::millis;
 use chrono::{DateTime, Utc};
@@ -22,16 +21,16 @@ use std::collections::HashSet;
 const MAX_DECISIONS: u32 = 5;
 
 pub fn status(model: &Model, undelivered: Vec<Undelivered>, now: DateTime<Utc>) -> Result<StatusDocument, LaunchError> {
-    let store = Store::open_read_only(&model.ops.state_dir)?;
+    let store = Store::open_or_empty(&model.ops.state_dir)?;
     let timetable = Timetable::new(model);
-    let agenda = agenda(store.as_ref())?;
+    let agenda = store.agenda()?;
     let paused: HashSet<JobName> = RunRequest::default().paused(model).into_iter().collect();
     let mut jobs = Vec::new();
     for job in model.jobs().map(|job| job.name()) {
-        let standing = standing(store.as_ref(), &job)?;
+        let standing = store.job_status(&job)?;
         let outlook = match scheduled(&timetable, &job) {
             Some(scheduled) => {
-                let decisions = decisions(store.as_ref(), &job, MAX_DECISIONS)?;
+                let decisions = store.decisions(&job, MAX_DECISIONS)?;
                 outlook(scheduled, &agenda, &standing, &decisions, now)
             }
             None => JobOutlook::default(),
@@ -47,21 +46,6 @@ pub fn status(model: &Model, undelivered: Vec<Undelivered>, now: DateTime<Utc>) 
         jobs,
         undelivered,
     })
-}
-
-pub(super) fn standing(store: Option<&Store>, job: &JobName) -> Result<JobStatus, LaunchError> {
-    let standing = store.map(|store| store.job_status(job)).transpose()?;
-    Ok(standing.unwrap_or_default())
-}
-
-pub(super) fn agenda(store: Option<&Store>) -> Result<Agenda, LaunchError> {
-    Ok(store.map(Store::agenda).transpose()?.unwrap_or_default())
-}
-
-/// Newest first.
-pub(super) fn decisions(store: Option<&Store>, job: &JobName, limit: u32) -> Result<Vec<StoredDecision>, LaunchError> {
-    let decisions = store.map(|store| store.decisions(job, limit)).transpose()?;
-    Ok(decisions.unwrap_or_default())
 }
 
 /// A job in the timetable, and the entry that holds it.

@@ -4,7 +4,7 @@
 
 use crate::daemon::timetable::Timetable;
 use crate::inspect::outlook::outlook;
-use crate::inspect::status::{agenda, decisions, scheduled, standing, worst_outcome};
+use crate::inspect::status::{scheduled, worst_outcome};
 use crate::launch::LaunchError;
 use crate::launch::history::known;
 use crate::model::{Job, JobKind, JobName, Model, StepName};
@@ -23,20 +23,18 @@ use std::collections::BTreeMap;
 /// An unknown job; an unreadable state.
 pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Result<WhyDocument, LaunchError> {
     known(model, Some(job))?;
-    let store = Store::open_read_only(&model.ops.state_dir)?;
-    let store = store.as_ref();
-    let standing = standing(store, job)?;
+    let store = Store::open_or_empty(&model.ops.state_dir)?;
+    let standing = store.job_status(job)?;
     let timetable = Timetable::new(model);
-    let agenda = agenda(store)?;
-    let mut past = decisions(store, job, limit)?;
+    let agenda = store.agenda()?;
+    let mut past = store.decisions(job, limit)?;
     // Decisions of one tick have no order of their own: use the order of their instants.
     past.sort_by_key(|past| std::cmp::Reverse(past.decision.last));
-    let mut runs = Vec::new();
-    if let Some(store) = store {
-        for line in store.runs(Some(job), limit)? {
-            runs.push(job_run(store, job, line)?);
-        }
-    }
+    let runs = store
+        .runs(Some(job), limit)?
+        .into_iter()
+        .map(|run| job_run(&store, job, run));
+    let runs = runs.collect::<Result<_, _>>()?;
     let request = RunRequest {
         only: vec![job.to_string()],
         ..RunRequest::default()
@@ -65,7 +63,7 @@ pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Resu
         overdue_since: outlook.overdue_since,
         waiting_since: agenda.queue.get(job).map(|queued| queued.instant),
         running: standing.begun.filter(|begun| begun.end == RunEnd::Running),
-        silenced_by: silencer(model, job, store)?,
+        silenced_by: silencer(model, job, &store)?,
         decisions: past,
         runs,
     };
@@ -144,7 +142,7 @@ fn root_cause(outcomes: &BTreeMap<StepName, Outcome>, blocked: &Outcome) -> Opti
 }
 
 /// The check that silences the alerts of this job, and its last result.
-fn silencer(model: &Model, job: &JobName, store: Option<&Store>) -> Result<Option<Silencer>, LaunchError> {
+fn silencer(model: &Model, job: &JobName, store: &Store) -> Result<Option<Silencer>, LaunchError> {
     let found = model.jobs().find(|known| known.name() == *job);
     let name = found.and_then(|found| match found {
         Job::Check(check) => check.silenced_by.clone(),
@@ -152,7 +150,7 @@ fn silencer(model: &Model, job: &JobName, store: Option<&Store>) -> Result<Optio
     });
     let Some(name) = name else { return Ok(None) };
     let check = JobName::new(JobKind::Check, name);
-    let last = standing(store, &check)?.last;
+    let last = store.job_status(&check)?.last;
     Ok(Some(Silencer {
         check: check.to_string(),
         state: last.and_then(|last| worst_outcome(&last.outcomes).map(|outcome| outcome.state)),

@@ -6,6 +6,7 @@ use super::LaunchError;
 use crate::archive::{self, Catalogue, CatalogueCopy, CopyName, Marker};
 use crate::exec::{Deadline, step_progress::StepProgress};
 use crate::model::{Backup, Model};
+use crate::path::shown;
 use crate::run::Progress;
 use crate::signal::Stop;
 use crate::store::Store;
@@ -31,6 +32,14 @@ pub struct CopyDirectory {
     pub backups: BTreeSet<String>,
     /// The wanted copies, newest first by backup.
     pub copies: Vec<CatalogueCopy>,
+}
+
+impl CopyDirectory {
+    /// Copies of a backup (all when `None`) that cannot be used, with the reason.
+    pub fn broken(&self, backup: Option<&str>) -> impl Iterator<Item = &(CopyName, String)> {
+        let broken = self.catalogue.broken.iter();
+        broken.filter(move |(name, _)| backup.is_none_or(|backup| name.backup() == backup))
+    }
 }
 
 /// The places with the copies of the wanted backup (all when `None`) and of the wanted name, which may be the name of
@@ -69,7 +78,7 @@ pub fn places(
         for place in &mut places {
             place.copies.retain(|c| c.name.to_string() == wanted);
         }
-        let broken = |place: &CopyDirectory| place.catalogue.broken.iter().any(|(name, _)| *name == wanted);
+        let broken = |place: &CopyDirectory| place.broken(None).any(|(name, _)| name.to_string() == wanted);
         if !places.iter().any(|place| !place.copies.is_empty() || broken(place)) {
             return Err(LaunchError::Usage {
                 message: format!("there is no copy `{text}`"),
@@ -95,14 +104,13 @@ fn wanted_of<'a>(model: &'a Model, backup: Option<&'a str>) -> impl Iterator<Ite
 /// Refuses a backup without a copy in the directory, not even a broken one.
 fn known(path: &Path, place: &CopyDirectory, name: &str) -> Result<(), LaunchError> {
     let mut names = place.backups.clone();
-    let broken = place.catalogue.broken.iter();
-    names.extend(broken.filter_map(|(name, _)| Some(CopyName::parse(name)?.backup().to_owned())));
+    names.extend(place.broken(None).map(|(name, _)| name.backup().to_owned()));
     if names.contains(name) {
         return Ok(());
     }
     let names: Vec<String> = names.into_iter().collect();
     Err(LaunchError::Usage {
-        message: format!("`{}` contains no copy of a backup `{name}`", crate::path::shown(path)),
+        message: format!("`{}` contains no copy of a backup `{name}`", shown(path)),
         help: if names.is_empty() {
             "it contains no copies at all".to_owned()
         } else {
@@ -111,19 +119,10 @@ fn known(path: &Path, place: &CopyDirectory, name: &str) -> Result<(), LaunchErr
     })
 }
 
-/// A destination that is not as an earlier run left it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MissingDirectory {
-    pub backup: String,
-    pub path: PathBuf,
-    pub why: &'static str,
-}
-
-/// The destinations of the wanted backup (all when `None`) that an earlier run wrote to and that are missing now.
-pub fn lost(model: &Model, backup: Option<&str>) -> Result<Vec<MissingDirectory>, LaunchError> {
-    let Some(store) = Store::open_read_only(&model.ops.state_dir)? else {
-        return Ok(Vec::new());
-    };
+/// The destinations of the wanted backup (all when `None`) that an earlier run wrote to and that are missing now, each with
+/// the reason.
+pub fn lost(model: &Model, backup: Option<&str>) -> Result<Vec<String>, LaunchError> {
+    let store = Store::open_or_empty(&model.ops.state_dir)?;
     let mut lost = Vec::new();
     for job in wanted_of(model, backup) {
         let Some(id) = store.marker_of(&job.name, &job.to)? else {
@@ -136,11 +135,7 @@ pub fn lost(model: &Model, backup: Option<&str>) -> Result<Vec<MissingDirectory>
             // A marker that cannot be read is reported with the copies.
             Some(_) => continue,
         };
-        lost.push(MissingDirectory {
-            backup: job.name.clone(),
-            path: job.to.clone(),
-            why,
-        });
+        lost.push(format!("backup:{}: `{}` {why}", job.name, shown(&job.to)));
     }
     Ok(lost)
 }

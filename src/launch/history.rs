@@ -13,10 +13,7 @@ const MAX_NAMED: u32 = 5;
 
 /// Runs, newest first, at most `limit`; with a job only those in which it took part.
 pub fn runs(model: &Model, job: Option<&JobName>, limit: u32) -> Result<Vec<RunSummary>, LaunchError> {
-    let Some(store) = Store::open_read_only(&model.ops.state_dir)? else {
-        return known(model, job).map(|()| Vec::new());
-    };
-    let runs = store.runs(job, limit)?;
+    let runs = Store::open_or_empty(&model.ops.state_dir)?.runs(job, limit)?;
     if runs.is_empty() {
         known(model, job)?;
     }
@@ -49,30 +46,21 @@ pub struct RunRecord {
 /// The run that `text` names: `last`, or the beginning of an id. `None` when the last one is asked for and there is
 /// none yet.
 pub fn run(model: &Model, text: &str) -> Result<Option<RunRecord>, LaunchError> {
-    let store = Store::open_read_only(&model.ops.state_dir)?;
-    let found = match &store {
-        Some(store) => store.find_run(text)?,
-        None => RunSearch::Nothing,
-    };
-    match (store, found) {
-        (Some(store), RunSearch::Found(run)) => {
+    let store = Store::open_or_empty(&model.ops.state_dir)?;
+    match store.find_run(text)? {
+        RunSearch::Found(run) => {
             let events = store.events_of(&run.run)?.into_iter().map(|stored| stored.event);
-            Ok(Some(RunRecord {
-                events: events.collect(),
-                run,
-            }))
+            let events = events.collect();
+            Ok(Some(RunRecord { run, events }))
         }
-        (_, RunSearch::Several(runs)) => Err(LaunchError::Usage {
+        RunSearch::Several(runs) => Err(LaunchError::Usage {
             message: format!("several run ids begin with `{text}`"),
             help: format!("give more of the id: {}", runs.join(", ")),
         }),
-        _ if text == "last" => Ok(None),
-        (store, _) => {
-            let newest = match store {
-                Some(store) => store.runs(None, MAX_NAMED)?,
-                None => Vec::new(),
-            };
-            let names: Vec<String> = newest.into_iter().map(|line| line.run).collect();
+        RunSearch::Nothing if text == "last" => Ok(None),
+        RunSearch::Nothing => {
+            let newest = store.runs(None, MAX_NAMED)?.into_iter();
+            let names: Vec<String> = newest.map(|line| line.run).collect();
             Err(LaunchError::Usage {
                 message: format!("there is no run `{text}`"),
                 help: if names.is_empty() {

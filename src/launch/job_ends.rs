@@ -1,28 +1,23 @@
 //! The end of a job while its run goes on: its lock is released, and its back-off is updated.
 //!
-//! Takes the events of a run after the store. Locks of backups and retentions stay until the run is over, like the locks
-//! of their directories.
+//! Locks of backups and retentions stay until the run is over, like the locks of their directories.
 //! Invariant: a target that is tried after failures counts as failed unless it is known to have succeeded.
 
 use crate::model::backoff::{BackOff, BackOffState};
-use crate::model::{JobKind, JobName, Model, Overlap};
+use crate::model::{Job, JobKind, JobName, Model, Overlap};
 use crate::run::{Event, State};
 use crate::store::{Store, StoreError};
 use crate::tree::lock::Lock;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The jobs of a run that exclude themselves in other runs: questions may be asked side by side, and so may run what
-/// is declared so.
+/// The jobs of a run that exclude themselves in other runs. Checks do not, nor targets with `overlap "allow"`.
 pub(super) fn locked(model: &Model, jobs: &BTreeSet<JobName>) -> BTreeSet<JobName> {
-    let free: BTreeSet<JobName> = model
-        .jobs()
-        .filter(|job| match job {
-            crate::model::Job::Check(_) => true,
-            crate::model::Job::Target(target) => target.overlap == Overlap::Allow,
-            crate::model::Job::Backup(_) | crate::model::Job::Retention(_) => false,
-        })
-        .map(|job| job.name())
-        .collect();
+    let is_free = |job: &Job<'_>| match job {
+        Job::Check(_) => true,
+        Job::Target(target) => target.overlap == Overlap::Allow,
+        Job::Backup(_) | Job::Retention(_) => false,
+    };
+    let free: BTreeSet<JobName> = model.jobs().filter(is_free).map(|job| job.name()).collect();
     jobs.difference(&free).cloned().collect()
 }
 
@@ -51,8 +46,8 @@ impl<'a> JobEnds<'a> {
         }
     }
 
-    pub(super) fn hear(&mut self, event: &Event) {
-        let told = match event {
+    pub(super) fn observe(&mut self, event: &Event) {
+        let settled = match event {
             Event::StepStarted { step } if self.scheduled => self.begun(&step.job()),
             Event::StepFinished { step, outcome } => {
                 let job = step.job();
@@ -63,13 +58,10 @@ impl<'a> JobEnds<'a> {
             }
             _ => Ok(()),
         };
-        if let Err(error) = told {
+        if let Err(error) = settled {
             // The event itself is written: the next run of the job shows it.
-            tracing::warn!(
-                run = self.run,
-                error = &error as &dyn std::error::Error,
-                "cannot note a back-off"
-            );
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(run = self.run, error, "cannot note a back-off");
         }
     }
 
@@ -89,7 +81,7 @@ impl<'a> JobEnds<'a> {
         self.store.settle_back_off(job, |before| match state {
             _ if state.opens() => before.after(rule, true, now),
             State::Failed | State::NoSpace if scheduled => before.after(rule, false, now),
-            // A try that was cut short has shown nothing.
+            // An interrupted attempt has shown nothing.
             State::Interrupted if scheduled && before.open_until.is_some() => before.after(rule, false, now),
             _ => before,
         })
@@ -110,9 +102,6 @@ pub fn lost_attempts(model: &Model, store: &Store) -> Result<(), StoreError> {
 }
 
 fn rules(model: &Model) -> impl Iterator<Item = (JobName, BackOff)> {
-    let ruled = model
-        .targets
-        .iter()
-        .filter_map(|target| Some((target, target.back_off?)));
-    ruled.map(|(target, rule)| (JobName::new(JobKind::Target, &target.name), rule))
+    let targets = model.targets.iter();
+    targets.filter_map(|target| Some((JobName::new(JobKind::Target, &target.name), target.back_off?)))
 }

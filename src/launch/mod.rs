@@ -24,9 +24,10 @@ use crate::alert::recorder::AlertRecorder;
 use crate::clock::Stopwatch;
 use crate::exec::engine;
 use crate::exec::recorder::Memory;
-use crate::exec::survey::{self, Remembered, World};
+use crate::exec::survey::{self, World};
 use crate::exec::{RunSettings, action::recover};
 use crate::model::{JobName, Model, StepKind, StepName};
+use crate::plan::facts::PlanFacts;
 use crate::plan::{self, Plan, RunRequest};
 use crate::run::{Event, JobHistory, NoteSubject, Outcome, Progress, Record, RecordError, Status};
 use crate::secret::Vault;
@@ -49,10 +50,7 @@ use std::time::Duration;
 /// The plan of what [`apply`] would do now, or at another moment. Touches nothing.
 pub fn plan(model: &Model, request: &RunRequest, at: Option<DateTime<Utc>>, stop: &Stop) -> Result<Plan, LaunchError> {
     let jobs = request.jobs(model)?;
-    let remembered = match Store::open_read_only(&model.ops.state_dir)? {
-        Some(store) => remembered(model, &store)?,
-        None => Remembered::default(),
-    };
+    let remembered = remembered(model, &Store::open_or_empty(&model.ops.state_dir)?)?;
     let world = survey::open(model, &jobs);
     let now = at.unwrap_or_else(crate::clock::now);
     let facts = survey::look(model, &jobs, &world, &remembered, now, stop);
@@ -113,7 +111,7 @@ pub fn apply(
     }
     let mut settling = JobEnds::new(model, &store, &run, how.claimed.is_some(), &mut locks.jobs);
     let sink = &mut |event: &Event| {
-        settling.hear(event);
+        settling.observe(event);
         sink(event);
     };
     let mut journal = Tee {
@@ -136,20 +134,7 @@ pub fn apply(
             message,
         })?;
     }
-    let mut stuck = recovered(model, &jobs, &world, &store, &mut journal)?;
-    let remembered = remembered(model, &store)?;
-    let facts = survey::look(model, &jobs, &world, &remembered, crate::clock::now(), &how.stop);
-    let (parts, strays) = (recover::parts(&facts, &world), recover::strays(&facts));
-    stuck |= !strays.is_empty();
-    if parts > 0 || !strays.is_empty() {
-        journal.record(&Event::Recovered {
-            place: "what was left in the sources".to_owned(),
-            put_back: 0,
-            completed: 0,
-            cleared: parts,
-            stuck: strays,
-        })?;
-    }
+    let (facts, mut stuck) = repair(model, &jobs, &world, &store, &how.stop, &mut journal)?;
     let plan = plan::build(model, request, &facts)?;
     let status = if how.stop.asked() || !confirm(&plan) {
         Status::default()
@@ -256,27 +241,38 @@ pub fn threads(model: Option<&Model>, requested: Option<usize>) -> usize {
     requested.or(declared).unwrap_or_else(cores).max(1)
 }
 
-/// Repairs what earlier runs left. True if something could not be repaired.
-fn recovered(
+/// Repairs what earlier runs left, and surveys. True if something could not be repaired.
+fn repair(
     model: &Model,
     jobs: &BTreeSet<JobName>,
     world: &World,
     store: &Store,
+    stop: &Stop,
     journal: &mut Tee<'_>,
-) -> Result<bool, LaunchError> {
-    let unfinished = store.unpublished_copies()?;
-    let mut stuck_any = false;
-    let (events, cleared) = recover::run(model, jobs, world, &unfinished);
-    for event in events {
-        if let Event::Recovered { stuck, .. } = &event {
-            stuck_any |= !stuck.is_empty();
-        }
-        journal.record(&event)?;
-    }
+) -> Result<(PlanFacts, bool), LaunchError> {
+    let mut any_stuck = false;
+    let mut record = |event: Event| {
+        any_stuck |= matches!(&event, Event::Recovered { stuck, .. } if !stuck.is_empty());
+        journal.record(&event)
+    };
+    let (events, cleared) = recover::run(model, jobs, world, &store.unpublished_copies()?);
+    events.into_iter().try_for_each(&mut record)?;
     for copy in cleared {
         store.forget_copy(&copy)?;
     }
-    Ok(stuck_any)
+    let remembered = remembered(model, store)?;
+    let facts = survey::look(model, jobs, world, &remembered, crate::clock::now(), stop);
+    let (cleared, stuck) = (recover::parts(&facts, world), recover::strays(&facts));
+    if cleared > 0 || !stuck.is_empty() {
+        record(Event::Recovered {
+            place: "what was left in the sources".to_owned(),
+            put_back: 0,
+            completed: 0,
+            cleared,
+            stuck,
+        })?;
+    }
+    Ok((facts, any_stuck))
 }
 
 /// Events go into the store with their alerts, then to the sink.

@@ -3,6 +3,7 @@
 //! Takes the rule of the file and what became of the runs before, gives whether the job may run now. Pure: `now` is an
 //! argument. Invariant: no job waits longer than twice the cool-down, however the clock is set; one success ends the back-off.
 
+use super::command::grown;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -43,9 +44,7 @@ impl BackOff {
     /// most `cap`.
     pub fn cool_down(&self, failures: u32) -> Option<Duration> {
         let more = failures.checked_sub(self.after.max(1))?;
-        let grown = self.wait.as_secs_f64() * self.factor.powi(i32::try_from(more).unwrap_or(i32::MAX));
-        // A float beyond what a duration holds, or none at all, is beyond the cap as well.
-        Some(Duration::try_from_secs_f64(grown).unwrap_or(self.cap).min(self.cap))
+        Some(grown(self.wait, self.factor, more, self.cap))
     }
 }
 
@@ -72,10 +71,7 @@ impl BackOffState {
         }
         let failures = self.failures.saturating_add(1);
         let cool_down = rule.cool_down(failures);
-        let end = |wait: Duration| {
-            let wait = TimeDelta::from_std(wait).ok()?;
-            now.checked_add_signed(wait)
-        };
+        let end = |wait: Duration| now.checked_add_signed(TimeDelta::from_std(wait).ok()?);
         Self {
             failures,
             opened: cool_down.map(|_| now),

@@ -7,6 +7,7 @@
 use super::command::NameAndSource;
 use super::command::{Command, Value, names, serialize_names};
 use super::job::{JobName, JobSettings};
+use super::state::State;
 #[cfg(test)]
 use crate::path::AbsolutePath;
 use crate::path::{serialize_option, serialize_path, shown};
@@ -371,26 +372,14 @@ impl<T> Default for Levels<T> {
     }
 }
 
-/// What a measured value makes of the thresholds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// Neither was reached.
-    Ok,
-    /// `warn` was reached.
-    Warning,
-    /// `critical` was reached.
-    Critical,
-}
-
 impl<T: Copy> Levels<T> {
-    /// `reached` says whether the measured value reaches a threshold.
-    pub fn judge(&self, reached: impl Fn(T) -> bool) -> Level {
-        if self.critical.is_some_and(&reached) {
-            Level::Critical
-        } else if self.warn.is_some_and(&reached) {
-            Level::Warning
-        } else {
-            Level::Ok
+    /// What a measured value makes of the thresholds, and the one that it reaches.
+    pub fn judge(&self, reaches: impl Fn(T) -> bool) -> (State, Option<T>) {
+        let reached = |threshold: Option<T>| threshold.filter(|threshold| reaches(*threshold));
+        match (reached(self.critical), reached(self.warn)) {
+            (Some(critical), _) => (State::Critical, Some(critical)),
+            (None, Some(warn)) => (State::Warning, Some(warn)),
+            (None, None) => (State::Ok, None),
         }
     }
 }

@@ -166,10 +166,15 @@ pub fn names(pairs: &[(String, Value)]) -> String {
 impl Retry {
     /// The wait before repetition `n`, counted from 1: `wait · factor^(n-1)`, at most `cap`.
     pub fn wait_before(&self, n: u32) -> Duration {
-        let grown = self.wait.as_secs_f64() * self.factor.powi(i32::try_from(n.saturating_sub(1)).unwrap_or(i32::MAX));
-        // A float beyond what a duration holds, or none at all, is beyond the cap as well.
-        Duration::try_from_secs_f64(grown).unwrap_or(self.cap).min(self.cap)
+        grown(self.wait, self.factor, n.saturating_sub(1), self.cap)
     }
+}
+
+/// `wait · factor^times`, at most `cap`.
+pub(super) fn grown(wait: Duration, factor: f64, times: u32, cap: Duration) -> Duration {
+    let grown = wait.as_secs_f64() * factor.powi(i32::try_from(times).unwrap_or(i32::MAX));
+    // A float beyond what a duration holds, or none at all, is beyond the cap as well.
+    Duration::try_from_secs_f64(grown).unwrap_or(cap).min(cap)
 }
 
 #[cfg(test)]

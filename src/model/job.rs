@@ -2,13 +2,16 @@
 //!
 //! Invariant: the text of a name is unique within a model, and stable: stores and plans hold it.
 
+use serde::de::value::Error as ValueError;
+use serde::de::{DeserializeOwned, IntoDeserializer as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 /// In the order in which a run prefers them when nothing else decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum JobKind {
     Check,
     Target,
@@ -29,12 +32,50 @@ impl JobKind {
     }
 }
 
-/// The name of a job: unique in a model.
+impl fmt::Display for JobKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// A name as `kind:name`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct JobName {
-    pub kind: JobKind,
-    /// Unique within its kind.
+pub struct KindName<K> {
+    pub kind: K,
+    /// Unique within its kind; of a step, the name of its job.
     pub name: String,
+}
+
+/// The name of a job: unique in a model.
+pub type JobName = KindName<JobKind>;
+/// The name of a step: unique in a plan.
+pub type StepName = KindName<StepKind>;
+
+impl<K> KindName<K> {
+    pub fn new(kind: K, name: impl Into<String>) -> Self {
+        let name = name.into();
+        Self { kind, name }
+    }
+}
+
+impl<K: DeserializeOwned> KindName<K> {
+    fn read(text: &str) -> Option<Self> {
+        let (kind, name) = text.split_once(':')?;
+        let kind: Result<K, ValueError> = K::deserialize(kind.into_deserializer());
+        Some(Self::new(kind.ok()?, name))
+    }
+}
+
+impl<K: fmt::Display> fmt::Display for KindName<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.kind, self.name)
+    }
+}
+
+impl<K: fmt::Display> Serialize for KindName<K> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// What all jobs have besides a name.
@@ -51,13 +92,6 @@ pub struct JobSettings {
 }
 
 impl JobName {
-    pub fn new(kind: JobKind, name: impl Into<String>) -> Self {
-        Self {
-            kind,
-            name: name.into(),
-        }
-    }
-
     /// The steps that a run does for it, in order.
     pub fn steps(&self) -> Vec<StepName> {
         let kinds: &[StepKind] = match self.kind {
@@ -70,18 +104,6 @@ impl JobName {
     }
 }
 
-impl Serialize for JobName {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl fmt::Display for JobName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.kind.word(), self.name)
-    }
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a job is written `kind:name`, with one of the kinds check, target, backup, retention")]
 pub struct InvalidJobName;
@@ -90,14 +112,13 @@ impl FromStr for JobName {
     type Err = InvalidJobName;
 
     fn from_str(text: &str) -> Result<Self, InvalidJobName> {
-        let (kind, name) = text.split_once(':').ok_or(InvalidJobName)?;
-        let kind = JobKind::ALL.into_iter().find(|known| known.word() == kind);
-        Ok(Self::new(kind.ok_or(InvalidJobName)?, name))
+        Self::read(text).ok_or(InvalidJobName)
     }
 }
 
 /// In alphabetical order, so that names sort like their text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum StepKind {
     Backup,
     Check,
@@ -108,44 +129,20 @@ pub enum StepKind {
     Verify,
 }
 
-impl StepKind {
-    const ALL: [Self; 6] = [
-        Self::Backup,
-        Self::Check,
-        Self::Cleanup,
-        Self::Retention,
-        Self::Target,
-        Self::Verify,
-    ];
-
-    pub fn word(self) -> &'static str {
-        match self {
+impl fmt::Display for StepKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
             Self::Backup => "backup",
             Self::Check => "check",
             Self::Cleanup => "cleanup",
             Self::Retention => "retention",
             Self::Target => "target",
             Self::Verify => "verify",
-        }
+        })
     }
-}
-
-/// The name of a step: unique in a plan.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StepName {
-    pub kind: StepKind,
-    /// The name of its job.
-    pub name: String,
 }
 
 impl StepName {
-    pub fn new(kind: StepKind, name: impl Into<String>) -> Self {
-        Self {
-            kind,
-            name: name.into(),
-        }
-    }
-
     /// The job it is part of.
     pub fn job(&self) -> JobName {
         let kind = match self.kind {
@@ -171,12 +168,6 @@ impl From<&JobName> for StepName {
     }
 }
 
-impl fmt::Display for StepName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.kind.word(), self.name)
-    }
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a step is written `kind:name`, with one of the kinds check, target, backup, verify, cleanup")]
 pub struct InvalidStepName;
@@ -185,15 +176,7 @@ impl FromStr for StepName {
     type Err = InvalidStepName;
 
     fn from_str(text: &str) -> Result<Self, InvalidStepName> {
-        let (kind, name) = text.split_once(':').ok_or(InvalidStepName)?;
-        let kind = StepKind::ALL.into_iter().find(|known| known.word() == kind);
-        Ok(Self::new(kind.ok_or(InvalidStepName)?, name))
-    }
-}
-
-impl Serialize for StepName {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        Self::read(text).ok_or(InvalidStepName)
     }
 }
 

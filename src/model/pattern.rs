@@ -76,20 +76,14 @@ impl Pattern {
 }
 
 fn tidy(text: &str) -> String {
-    let parts: Vec<&str> = text
-        .split('/')
-        .filter(|part| !part.is_empty() && *part != ".")
-        .collect();
-    parts.join("/")
+    let parts = text.split('/').filter(|part| !part.is_empty() && *part != ".");
+    parts.collect::<Vec<_>>().join("/")
 }
 
 fn glob(text: &str) -> Result<Glob, globset::Error> {
     let anywhere = !text.contains('/') && text != "**";
-    let full = if anywhere {
-        format!("**/{text}")
-    } else {
-        text.to_owned()
-    };
+    let before = if anywhere { "**/" } else { "" };
+    let full = format!("{before}{text}");
     GlobBuilder::new(&full)
         .literal_separator(true)
         .backslash_escape(true)

@@ -137,6 +137,22 @@ impl Store {
         }))
     }
 
+    /// As [`Self::open_read_only`]; without a state an empty one, in memory only.
+    pub fn open_or_empty(state_dir: &Path) -> Result<Self, StoreError> {
+        if let Some(store) = Self::open_read_only(state_dir)? {
+            return Ok(store);
+        }
+        let path = state_dir.join(FILE_NAME);
+        let mut memory = Connection::open_in_memory().map_err(|e| StoreError::Open(path.clone(), e))?;
+        schema::migrate(&mut memory, &path)?;
+        Ok(Self {
+            connection: Mutex::new(memory),
+            path,
+            // Of no file: it is never written.
+            file: (0, 0),
+        })
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -63,7 +63,8 @@ pub struct Spec {
     pub variable: Option<&'static str>,
 }
 
-pub const fn node(name: &'static str, args: Args, doc: &'static str, example: &'static str) -> Spec {
+/// A row still without its line about it and its example.
+pub const fn node(name: &'static str, args: Args) -> Spec {
     Spec {
         name,
         args,
@@ -72,17 +73,28 @@ pub const fn node(name: &'static str, args: Args, doc: &'static str, example: &'
         repeats: false,
         required: false,
         absent: None,
-        doc,
-        example,
+        doc: "",
+        example: "",
         default: None,
         rule: None,
         variable: None,
     }
 }
 
+/// The words of a table of words and their meanings.
+pub const fn words<T, const N: usize>(table: &[(&'static str, T); N]) -> [&'static str; N] {
+    let mut words = [""; N];
+    let mut at = 0;
+    while at < N {
+        words[at] = table[at].0;
+        at += 1;
+    }
+    words
+}
+
 /// A node that the language has and this build has not.
 pub const fn absent(name: &'static str, instead: &'static str) -> Spec {
-    let mut spec = node(name, Args::None, "", "");
+    let mut spec = node(name, Args::None);
     spec.absent = Some(instead);
     spec.repeats = true;
     spec
@@ -146,6 +158,16 @@ impl Spec {
     /// True when its value must not be written in the file, only where it comes from.
     pub fn is_secret(&self) -> bool {
         self.args == Args::Maybe(Type::Secret)
+    }
+
+    pub const fn doc(mut self, doc: &'static str) -> Self {
+        self.doc = doc;
+        self
+    }
+
+    pub const fn example(mut self, example: &'static str) -> Self {
+        self.example = example;
+        self
     }
 
     pub const fn with(mut self, props: &'static [Prop]) -> Self {

@@ -5,15 +5,12 @@ use crate::config::language::spec::{Args, Spec, node, required_prop};
 use crate::config::language::types::Type;
 use crate::config::source::{Span, Spanned};
 
-pub const ALLOW: Spec = node(
-    "allow",
-    Args::One(Type::Text),
-    "silences a warning within this node, by its slug",
-    "allow \"no-max-delete\" reason=\"small tree\"",
-)
-.with(&[required_prop("reason", Type::Text, "why the warning does not matter here").example("\"small tree\"")])
-.rule("only warnings can be silenced")
-.repeats();
+pub const ALLOW: Spec = node("allow", Args::One(Type::Text))
+    .doc("silences a warning within this node, by its slug")
+    .example("allow \"no-max-delete\" reason=\"small tree\"")
+    .with(&[required_prop("reason", Type::Text, "why the warning does not matter here").example("\"small tree\"")])
+    .rule("only warnings can be silenced")
+    .repeats();
 
 #[derive(Debug)]
 pub struct Allow {

@@ -5,7 +5,9 @@
 use super::checked_node::CheckedNode;
 use super::decoder::Decoder;
 use crate::config::findings::{Code, Finding, excerpt};
+use crate::config::source::Spanned;
 use crate::config::syntax::kdl_string;
+use crate::config::values::Datum;
 
 /// Words that have a meaning in a shell, but not as an argument.
 const OPERATORS: &[&str] = &[
@@ -27,56 +29,57 @@ fn shell_language(node: &CheckedNode, words: &[String], findings: &mut Vec<Findi
     let Some(first) = node.args.first() else {
         return;
     };
-    let plain = node.spec_name == "command";
+    let report = |span, message: String, label, help: String| {
+        Finding::new(Code::ShellInArgv, span, message, label).help(format!("write {help}"))
+    };
     if let [line] = words
         && line.trim().contains(char::is_whitespace)
     {
         let split: Vec<String> = line.split_whitespace().map(kdl_string).collect();
-        let finding = Finding::new(
-            Code::ShellInArgv,
-            first.span,
-            "one argument contains a whole command line",
-            "run as the name of one program",
-        );
-        let split = excerpt(&split.join(" "));
-        let needs_shell = line.contains(['|', '>', '<', ';', '&', '$', '`', '*', '"', '\'']);
-        findings.push(finding.help(match (plain, needs_shell) {
-            (true, true) => format!("write `shell {}`", excerpt(&kdl_string(line))),
-            (true, false) => format!("write `command {split}`, or `shell {}`", excerpt(&kdl_string(line))),
-            (false, true) => format!("write `from-command \"sh\" \"-c\" {}`", excerpt(&kdl_string(line))),
-            (false, false) => format!("write `from-command {split}`"),
-        }));
+        let split = format!("`{} {}`", node.spec_name, excerpt(&split.join(" ")));
+        let shell = by_shell(node, line);
+        let help = match (
+            node.spec_name,
+            line.contains(['|', '>', '<', ';', '&', '$', '`', '*', '"', '\'']),
+        ) {
+            (_, true) => shell,
+            ("command", false) => format!("{split}, or {shell}"),
+            (_, false) => split,
+        };
+        let message = "one argument contains a whole command line".to_owned();
+        findings.push(report(first.span, message, "run as the name of one program", help));
         return;
     }
     // `find … -exec … ;` and the like.
     let runs = words
         .iter()
         .any(|word| matches!(word.as_str(), "-exec" | "-execdir" | "-ok" | "-okdir"));
-    let operator = node
-        .args
-        .iter()
-        .zip(words)
-        .skip(1)
-        .find(|(_, word)| OPERATORS.contains(&word.as_str()) && !(runs && *word == ";"));
-    if operator.is_none() {
-        expansions(node, words, plain, findings);
-    }
-    if let Some((arg, word)) = operator {
+    let mut rest = node.args.iter().zip(words).skip(1);
+    let operator = rest.find(|(_, word)| OPERATORS.contains(&word.as_str()) && !(runs && *word == ";"));
+    let (arg, message, line) = if let Some((arg, word)) = operator {
         let line: Vec<String> = words.iter().map(|word| for_shell(word)).collect();
-        let line = kdl_string(&line.join(" "));
-        findings.push(
-            Finding::new(
-                Code::ShellInArgv,
-                arg.span,
-                format!("`{word}` has a meaning in a shell only"),
-                "passed as an argument unchanged",
-            )
-            .help(if plain {
-                format!("write `shell {}`", excerpt(&line))
-            } else {
-                format!("write `from-command \"sh\" \"-c\" {}`", excerpt(&line))
-            }),
-        );
+        (arg, format!("`{word}` has a meaning in a shell only"), line)
+    } else if let Some((arg, word)) = expansion(node, words) {
+        let line = words.iter().map(|word| match word.strip_prefix("~/") {
+            Some(below) => format!("~/{}", for_shell(below)),
+            None if expands(word) => kdl_string(word),
+            None => for_shell(word),
+        });
+        (arg, format!("only a shell expands `{}`", excerpt(word)), line.collect())
+    } else {
+        return;
+    };
+    let help = by_shell(node, &line.join(" "));
+    findings.push(report(arg.span, message, "passed as an argument unchanged", help));
+}
+
+/// The node that runs a line by a shell.
+fn by_shell(node: &CheckedNode, line: &str) -> String {
+    let line = excerpt(&kdl_string(line));
+    if node.spec_name == "command" {
+        format!("`shell {line}`")
+    } else {
+        format!("`from-command \"sh\" \"-c\" {line}`")
     }
 }
 
@@ -103,45 +106,15 @@ fn expands(word: &str) -> bool {
     word.starts_with("~/") || word.match_indices('$').any(variable) || word.matches('`').count() == 2
 }
 
-fn expansions(node: &CheckedNode, words: &[String], plain: bool, findings: &mut Vec<Finding>) {
+/// The first argument that a shell would expand, of a program that is not one, and runs none.
+fn expansion<'a>(node: &'a CheckedNode, words: &'a [String]) -> Option<(&'a Spanned<Datum>, &'a String)> {
     let program = |word: &String| INTERPRETERS.contains(&word.rsplit('/').next().unwrap_or_default());
-    // A program that runs another one may run a shell.
-    if words
-        .iter()
-        .any(|word| program(word) || matches!(word.as_str(), "-c" | "-e" | "-lc" | "-ec" | "--eval"))
-    {
-        return;
+    let runs = |word: &String| program(word) || matches!(word.as_str(), "-c" | "-e" | "-lc" | "-ec" | "--eval");
+    if words.iter().any(runs) {
+        return None;
     }
     let mut rest = node.args.iter().zip(words).skip(1);
-    let Some((arg, word)) = rest.find(|(_, word)| expands(word)) else {
-        return;
-    };
-    let line: Vec<String> = words
-        .iter()
-        .map(|word| {
-            if expands(word) && !word.starts_with("~/") {
-                kdl_string(word)
-            } else if word.starts_with("~/") {
-                format!("~/{}", for_shell(word.get(2..).unwrap_or_default()))
-            } else {
-                for_shell(word)
-            }
-        })
-        .collect();
-    let line = excerpt(&kdl_string(&line.join(" ")));
-    findings.push(
-        Finding::new(
-            Code::ShellInArgv,
-            arg.span,
-            format!("only a shell expands `{}`", excerpt(word)),
-            "passed as an argument unchanged",
-        )
-        .help(if plain {
-            format!("write `shell {line}`")
-        } else {
-            format!("write `from-command \"sh\" \"-c\" {line}`")
-        }),
-    );
+    rest.find(|(_, word)| expands(word))
 }
 
 /// As one word of a shell command line; operators are not quoted.

@@ -12,48 +12,45 @@ use crate::config::values::Datum;
 use crate::path::RelPath;
 use std::time::Duration;
 
-pub const ASSERT: Spec = node(
-    "assert",
-    Args::One(Type::Text),
-    "what a retention or a backup must do with a file; an ops file is refused if it does not",
-    "assert \"raw files go after a week\" retention=\"data\" { file \"raw/a.csv\" age=\"8d\"; expect \"expired\"; }",
-)
-.with(&[
-    prop("retention", Type::Text, "the retention to check")
-        .rule("the name of a `retention`; exactly one of `retention=` and `backup=`")
-        .example("\"data\""),
-    prop("backup", Type::Text, "the backup to check")
-        .rule("the name of a `backup`")
-        .example("\"data\""),
-])
-.block(&[&[
-    node(
-        "file",
-        Args::One(Type::Text),
-        "a file, by its path below the source; it need not exist",
-        "file \"raw/a.csv\" age=\"8d\"",
+pub const ASSERT: Spec = node("assert", Args::One(Type::Text))
+    .doc("what a retention or a backup must do with a file; an ops file is refused if it does not")
+    .example(
+        "assert \"raw files go after a week\" retention=\"data\" { file \"raw/a.csv\" age=\"8d\"; \
+         expect \"expired\"; }",
     )
     .with(&[
-        prop("age", Type::Duration, "the age of the file").otherwise("any age"),
-        prop(
-            "newest",
-            Type::Integer(1, 4_000_000_000),
-            "its rank in its class, the newest being 1",
-        )
-        .otherwise("not among the newest"),
+        prop("retention", Type::Text, "the retention to check")
+            .rule("the name of a `retention`; exactly one of `retention=` and `backup=`")
+            .example("\"data\""),
+        prop("backup", Type::Text, "the backup to check")
+            .rule("the name of a `backup`")
+            .example("\"data\""),
     ])
-    .repeats()
-    .required(),
-    node(
-        "expect",
-        Args::One(Type::Word(&["expired", "kept", "untouched", "stored", "left-out"], &[])),
-        "what must happen to each file",
-        "expect \"expired\" class=\"raw\"",
-    )
-    .with(&[prop("class", Type::Name, "the class that decides it").otherwise("any class")])
-    .required(),
-]])
-.repeats();
+    .block(&[&[
+        node("file", Args::One(Type::Text))
+            .doc("a file, by its path below the source; it need not exist")
+            .example("file \"raw/a.csv\" age=\"8d\"")
+            .with(&[
+                prop("age", Type::Duration, "the age of the file").otherwise("any age"),
+                prop(
+                    "newest",
+                    Type::Integer(1, 4_000_000_000),
+                    "its rank in its class, the newest being 1",
+                )
+                .otherwise("not among the newest"),
+            ])
+            .repeats()
+            .required(),
+        node(
+            "expect",
+            Args::One(Type::Word(&["expired", "kept", "untouched", "stored", "left-out"], &[])),
+        )
+        .doc("what must happen to each file")
+        .example("expect \"expired\" class=\"raw\"")
+        .with(&[prop("class", Type::Name, "the class that decides it").otherwise("any class")])
+        .required(),
+    ]])
+    .repeats();
 
 #[derive(Debug)]
 pub struct AssertionNode {
@@ -116,7 +113,7 @@ pub fn assertion(node: &CheckedNode, findings: &mut Vec<Finding>) -> AssertionNo
         Expectation::ALL.into_iter().find(|known| known.word() == word)
     });
     let mut expected = expected.filter(|given| of.as_ref().is_none_or(|of| fits(of, given, findings)));
-    let class = expect.and_then(|node| node.prop_value("class", |name| name.text().map(str::to_owned)));
+    let class = expect.and_then(|node| node.prop_value("class", Datum::string));
     if let (Some(named), Some(given)) = (&class, &expected)
         && (given.value == Expectation::Untouched || given.value.of_backups())
     {
@@ -137,90 +134,60 @@ pub fn assertion(node: &CheckedNode, findings: &mut Vec<Finding>) -> AssertionNo
         );
         expected = None;
     }
-    let mut files = Vec::new();
-    for node in node.children_named("file") {
-        let Some(file) = file(node, findings) else {
-            continue;
-        };
-        if let Some(newest) = &file.newest
-            && matches!(of, Some(AssertedNode::Backup(_)))
-        {
-            findings.push(
-                Finding::new(
-                    Code::UnknownProperty,
-                    newest.span,
-                    "`newest=` applies to the classes of a retention",
-                    "a backup has no classes",
-                )
-                .help("delete it"),
-            );
-            continue;
-        }
-        if file.age.is_none()
-            && expected
-                .as_ref()
-                .is_some_and(|given| given.value == Expectation::Expired)
-        {
-            findings.push(
-                Finding::new(
-                    Code::Missing,
-                    file.span,
-                    "`expect \"expired\"` needs an age for each file",
-                    "needs `age=`",
-                )
-                .help(format!(
-                    "write its age: `file \"{}\" age=\"30d\"`",
-                    excerpt(&file.path.to_string())
-                )),
-            );
-            continue;
-        }
-        files.push(file);
-    }
+    let files = node.children_named("file");
+    let files = files.filter_map(|node| {
+        let file = file(node, findings)?;
+        let finding = unfit(&file, of.as_ref(), expected.as_ref());
+        findings.extend(finding.clone());
+        finding.is_none().then_some(file)
+    });
     AssertionNode {
         claim: node.text(),
+        files: files.collect(),
         of,
-        files,
         expect: expected,
         class,
     }
 }
 
+/// A setting of a file that does not fit the rest of the assertion.
+fn unfit(file: &FileNode, of: Option<&AssertedNode>, expected: Option<&Spanned<Expectation>>) -> Option<Finding> {
+    if let (Some(newest), Some(AssertedNode::Backup(_))) = (&file.newest, of) {
+        let message = "`newest=` applies to the classes of a retention";
+        let finding = Finding::new(Code::UnknownProperty, newest.span, message, "a backup has no classes");
+        return Some(finding.help("delete it"));
+    }
+    let expires = expected.is_some_and(|given| given.value == Expectation::Expired);
+    (expires && file.age.is_none()).then(|| {
+        let message = "`expect \"expired\"` needs an age for each file";
+        let path = excerpt(&file.path.to_string());
+        Finding::new(Code::Missing, file.span, message, "needs `age=`")
+            .help(format!("write its age: `file \"{path}\" age=\"30d\"`"))
+    })
+}
+
 /// What it is about: a retention or a backup, not both.
 fn asserted(node: &CheckedNode, findings: &mut Vec<Finding>) -> Option<AssertedNode> {
     let (retention, backup) = (node.prop("retention"), node.prop("backup"));
-    let name_of = |prop: &str| node.prop_value(prop, |name| name.text().map(str::to_owned));
-    match (retention, backup) {
-        (Some(_), None) => name_of("retention").map(AssertedNode::Retention),
-        (None, Some(_)) => name_of("backup").map(AssertedNode::Backup),
+    let name_of = |prop: &str| node.prop_value(prop, Datum::string);
+    let finding = match (retention, backup) {
+        (Some(_), None) => return name_of("retention").map(AssertedNode::Retention),
+        (None, Some(_)) => return name_of("backup").map(AssertedNode::Backup),
         (Some(retention), Some(backup)) => {
-            findings.push(
-                Finding::new(
-                    Code::SurplusArgument,
-                    backup.span,
-                    "an assertion is about a retention or a backup, not both",
-                    "the backup",
-                )
+            let message = "an assertion is about a retention or a backup, not both";
+            Finding::new(Code::SurplusArgument, backup.span, message, "the backup")
                 .also(retention.span, "the retention")
-                .help("write two assertions; the one about the retention also checks its backup"),
-            );
-            None
+                .help("write two assertions; the one about the retention also checks its backup")
         }
+        (None, None) if node.damaged => return None,
         (None, None) => {
-            if !node.damaged {
-                findings.push(
-                    Finding::new(
-                        Code::Missing,
-                        node.head,
-                        "the assertion names no retention and no backup",
-                        "needs `retention=` or `backup=`",
-                    )
-                    .help("name one of them: `assert \"…\" retention=\"…\" {` or `assert \"…\" backup=\"…\" {`"),
-                );
-            }
-            None
+            let message = "the assertion names no retention and no backup";
+            Finding::new(Code::Missing, node.head, message, "needs `retention=` or `backup=`")
+                .help("name one of them: `assert \"…\" retention=\"…\" {` or `assert \"…\" backup=\"…\" {`")
         }
-    }
+    };
+    findings.push(finding);
+    None
 }
 
 /// Reports a word that applies to the other kind of job.
@@ -255,47 +222,13 @@ fn fits(of: &AssertedNode, given: &Spanned<Expectation>, findings: &mut Vec<Find
 
 /// `file`; `None` when something of it was wrong and reported.
 fn file(node: &CheckedNode, findings: &mut Vec<Finding>) -> Option<FileNode> {
-    let bad = |name: &str| node.prop(name).is_some_and(|value| value.value == Datum::Bad);
     let written = node.text()?;
-    let shown = excerpt(&written.value);
-    let Some(path) = RelPath::new(written.value.as_bytes()).filter(|_| !written.value.contains('*')) else {
-        let parts: Vec<&str> = shown.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
-        let meant = parts.join("/");
-        let (why, help) = if written.value.contains('*') {
-            let example = meant.replace("**", "x").replace('*', "a");
-            (
-                "a pattern, not a file",
-                format!("name a file that it matches, such as `file \"{example}\"`"),
-            )
-        } else if meant.is_empty() || parts.contains(&"..") || written.value.contains('\0') {
-            (
-                "no file below the source has this path",
-                "name a file by its path below the source, such as `file \"raw/a.csv\"`".to_owned(),
-            )
-        } else if written.value.starts_with('/') {
-            (
-                "an absolute path",
-                "leave out the path of the source and its `/`".to_owned(),
-            )
-        } else if written.value.ends_with('/') {
-            (
-                "a directory",
-                format!("name a file in it, such as `file \"{meant}/a\"`"),
-            )
-        } else {
-            ("not in its normal form", format!("write `file \"{meant}\"`"))
-        };
-        findings.push(
-            Finding::new(
-                Code::BadValue,
-                written.span,
-                format!("`{shown}` is not the path of a file below a source"),
-                why,
-            )
-            .help(help),
-        );
+    let path = RelPath::new(written.value.as_bytes()).filter(|_| !written.value.contains('*'));
+    let Some(path) = path else {
+        findings.push(bad_path(&written));
         return None;
     };
+    let bad = |name: &str| node.prop(name).is_some_and(|value| value.value == Datum::Bad);
     if node.damaged || bad("age") || bad("newest") {
         return None;
     }
@@ -305,4 +238,29 @@ fn file(node: &CheckedNode, findings: &mut Vec<Finding>) -> Option<FileNode> {
         age: node.prop_value("age", Datum::duration),
         newest: node.prop_value("newest", Datum::number),
     })
+}
+
+fn bad_path(written: &Spanned<String>) -> Finding {
+    let text = &written.value;
+    let shown = excerpt(text);
+    let parts: Vec<&str> = shown.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+    let meant = parts.join("/");
+    let (why, help) = if text.contains('*') {
+        let example = meant.replace("**", "x").replace('*', "a");
+        let help = format!("name a file that it matches, such as `file \"{example}\"`");
+        ("a pattern, not a file", help)
+    } else if meant.is_empty() || parts.contains(&"..") || text.contains('\0') {
+        let help = "name a file by its path below the source, such as `file \"raw/a.csv\"`";
+        ("no file below the source has this path", help.to_owned())
+    } else if text.starts_with('/') {
+        let help = "leave out the path of the source and its `/`";
+        ("an absolute path", help.to_owned())
+    } else if text.ends_with('/') {
+        let help = format!("name a file in it, such as `file \"{meant}/a\"`");
+        ("a directory", help)
+    } else {
+        ("not in its normal form", format!("write `file \"{meant}\"`"))
+    };
+    let message = format!("`{shown}` is not the path of a file below a source");
+    Finding::new(Code::BadValue, written.span, message, why).help(help)
 }

@@ -2,12 +2,12 @@
 //!
 //! Reports a `keep` that keeps nothing, and settings that a form of copies does not have.
 
-use super::checked_node::{CheckedNode, spanned};
+use super::checked_node::{CheckedNode, one_of, spanned};
 use super::decoder::Decoder;
 use super::job::{JOB, JobLinks, JobNode, TIMEOUT, job};
 use super::schedule::JOB_SCHEDULE;
 use crate::config::findings::{Code, Finding};
-use crate::config::language::spec::{Args, Spec, absent, node, prop};
+use crate::config::language::spec::{Args, Spec, absent, node, prop, words};
 use crate::config::language::types::Type;
 use crate::config::source::{Span, Spanned};
 use crate::config::values::Datum;
@@ -18,118 +18,105 @@ use std::time::Duration;
 
 const DEFAULT_GZIP_LEVEL: u8 = 6;
 
+const CONTENTS: [(&str, Contents); 2] = [("all", Contents::All), ("expired", Contents::Expired)];
+
 const COUNT: Type = Type::Integer(0, 1_000_000);
 
-pub const BACKUP: Spec = node(
-    "backup",
-    Args::One(Type::Name),
-    "a copy of a directory, made and verified in one run",
-    "backup \"data\" { source \"/srv/data\"; to \"/backup/data\"; }",
-)
-.block(&[
-    &[
-        node(
-            "source",
-            Args::One(Type::Path),
-            "the directory to copy",
-            "source \"/srv/data\"",
-        )
-        .required(),
-        node(
-            "include",
-            Args::Many(Type::Glob),
-            "the files to copy, hidden ones included",
-            "include \"*.csv\" \"*.json\"",
-        )
-        .otherwise("everything"),
-        node(
-            "exclude",
-            Args::Many(Type::Glob),
-            "files not to copy; overrides `include`",
-            "exclude \"tmp/**\"",
-        )
-        .otherwise("nothing"),
-        node(
-            "to",
-            Args::One(Type::Path),
-            "the directory for the copies",
-            "to \"/backup/data\"",
-        )
-        .rule("created if it is missing")
-        .required(),
-        node(
-            "strategy",
-            Args::One(Type::Word(&["archive", "copy"], &[])),
-            "the form of a copy: one archive, or a dated tree of plain files that shares the data of unchanged files with the previous one",
-            "strategy \"archive\" level=6",
-        )
-        .with(&[
-            prop("format", Type::Word(&["tar.gz"], &["tar.zst"]), "the format of the archive")
-                .default("\"tar.gz\"")
-                .example("\"tar.gz\""),
-            prop("level", Type::Integer(1, 12), "the gzip level")
-                .default("6")
-                .example("6"),
-        ])
-        .rule("`\"copy\"` takes neither `format=` nor `level=`")
-        .default("\"archive\""),
-        node(
-            "contents",
-            Args::One(Type::Word(&["all", "expired"], &[])),
-            "which selected files a run stores: all, or only those that the retentions on this backup may delete now",
-            "contents \"expired\"",
-        )
-        .rule("`\"expired\"` needs a retention on this backup (OPS5012), and no counting rules in `keep` (OPS5011)")
-        .default("\"all\""),
-        node(
-            "keep",
-            Args::None,
-            "which copies to keep; it is checked, but this build removes no copies yet",
-            "keep last=7 daily=14",
-        )
-        .with(&[
-            prop("last", COUNT, "the number of newest copies").default("0"),
-            prop("hourly", COUNT, "the number of hours with one copy each").default("0"),
-            prop("daily", COUNT, "the number of days with one copy each").default("0"),
-            prop("weekly", COUNT, "the number of ISO weeks with one copy each").default("0"),
-            prop("monthly", COUNT, "the number of months with one copy each").default("0"),
-            prop("yearly", COUNT, "the number of years with one copy each").default("0"),
-            prop("within", Type::Duration, "all copies up to this age").otherwise("none"),
-            prop("deleted", Type::Years, "how long the last copy of a deleted file is kept").otherwise("forever"),
-        ])
-        .rule("at least one rule that keeps something (OPS5010)")
-        .otherwise("every copy is kept"),
-        node(
-            "floor",
-            Args::One(Type::Integer(1, 1_000_000)),
-            "the number of newest complete copies that no rule removes",
-            "floor 2",
-        )
-        .default("1"),
-        node(
-            "stall",
-            Args::One(Type::Duration),
-            "no copy is removed when the newest complete one is older",
-            "stall \"3d\"",
-        )
-        .otherwise("twice the longest time between two runs of its schedule; none without a schedule"),
-        node(
-            "cross-mounts",
-            Args::Flag,
-            "also copies other file systems mounted below `source`",
-            "cross-mounts",
-        )
-        .default("#false"),
-        absent(
-            "incremental",
-            "`contents \"expired\"` stores each expired file once; delete this line",
-        ),
-    ],
-    TIMEOUT,
-    JOB_SCHEDULE,
-    JOB,
-])
-.repeats();
+pub const BACKUP: Spec = node("backup", Args::One(Type::Name))
+    .doc("a copy of a directory, made and verified in one run")
+    .example("backup \"data\" { source \"/srv/data\"; to \"/backup/data\"; }")
+    .block(&[
+        &[
+            node("source", Args::One(Type::Path))
+                .doc("the directory to copy")
+                .example("source \"/srv/data\"")
+                .required(),
+            node("include", Args::Many(Type::Glob))
+                .doc("the files to copy, hidden ones included")
+                .example("include \"*.csv\" \"*.json\"")
+                .otherwise("everything"),
+            node("exclude", Args::Many(Type::Glob))
+                .doc("files not to copy; overrides `include`")
+                .example("exclude \"tmp/**\"")
+                .otherwise("nothing"),
+            node("to", Args::One(Type::Path))
+                .doc("the directory for the copies")
+                .example("to \"/backup/data\"")
+                .rule("created if it is missing")
+                .required(),
+            node("strategy", Args::One(Type::Word(&["archive", "copy"], &[])))
+                .doc(
+                    "the form of a copy: one archive, or a dated tree of plain files that shares the data of \
+                     unchanged files with the previous one",
+                )
+                .example("strategy \"archive\" level=6")
+                .with(&[
+                    prop(
+                        "format",
+                        Type::Word(&["tar.gz"], &["tar.zst"]),
+                        "the format of the archive",
+                    )
+                    .default("\"tar.gz\"")
+                    .example("\"tar.gz\""),
+                    prop("level", Type::Integer(1, 12), "the gzip level")
+                        .default("6")
+                        .example("6"),
+                ])
+                .rule("`\"copy\"` takes neither `format=` nor `level=`")
+                .default("\"archive\""),
+            node("contents", Args::One(Type::Word(&words(&CONTENTS), &[])))
+                .doc(
+                    "which selected files a run stores: all, or only those that the retentions on this backup \
+                     may delete now",
+                )
+                .example("contents \"expired\"")
+                .rule(
+                    "`\"expired\"` needs a retention on this backup (OPS5012), and no counting rules in \
+                     `keep` (OPS5011)",
+                )
+                .default("\"all\""),
+            node("keep", Args::None)
+                .doc("which copies to keep; it is checked, but this build removes no copies yet")
+                .example("keep last=7 daily=14")
+                .with(&[
+                    prop("last", COUNT, "the number of newest copies").default("0"),
+                    prop("hourly", COUNT, "the number of hours with one copy each").default("0"),
+                    prop("daily", COUNT, "the number of days with one copy each").default("0"),
+                    prop("weekly", COUNT, "the number of ISO weeks with one copy each").default("0"),
+                    prop("monthly", COUNT, "the number of months with one copy each").default("0"),
+                    prop("yearly", COUNT, "the number of years with one copy each").default("0"),
+                    prop("within", Type::Duration, "all copies up to this age").otherwise("none"),
+                    prop(
+                        "deleted",
+                        Type::Years,
+                        "how long the last copy of a deleted file is kept",
+                    )
+                    .otherwise("forever"),
+                ])
+                .rule("at least one rule that keeps something (OPS5010)")
+                .otherwise("every copy is kept"),
+            node("floor", Args::One(Type::Integer(1, 1_000_000)))
+                .doc("the number of newest complete copies that no rule removes")
+                .example("floor 2")
+                .default("1"),
+            node("stall", Args::One(Type::Duration))
+                .doc("no copy is removed when the newest complete one is older")
+                .example("stall \"3d\"")
+                .otherwise("twice the longest time between two runs of its schedule; none without a schedule"),
+            node("cross-mounts", Args::Flag)
+                .doc("also copies other file systems mounted below `source`")
+                .example("cross-mounts")
+                .default("#false"),
+            absent(
+                "incremental",
+                "`contents \"expired\"` stores each expired file once; delete this line",
+            ),
+        ],
+        TIMEOUT,
+        JOB_SCHEDULE,
+        JOB,
+    ])
+    .repeats();
 
 #[derive(Debug)]
 pub struct BackupNode {
@@ -221,11 +208,7 @@ pub fn backup(node: &CheckedNode, decoder: &mut Decoder<'_>) -> BackupNode {
         patterns_known: include_known && exclude_known && !node.damaged,
         to: decoder.path_of(node, "to"),
         strategy: strategy(node, decoder.findings),
-        contents: node.value("contents", |word| match word.text()? {
-            "all" => Some(Contents::All),
-            "expired" => Some(Contents::Expired),
-            _ => None,
-        }),
+        contents: node.value("contents", one_of(&CONTENTS)),
         keep: node.child("keep").map(|node| keep(node, decoder.findings)),
         floor: node.value("floor", Datum::small),
         stall: node.value("stall", Datum::duration),
@@ -241,7 +224,7 @@ fn strategy(backup: &CheckedNode, findings: &mut Vec<Finding>) -> Strategy {
         return archive(None);
     };
     let Some(copy) = node.text().filter(|word| word.value == "copy") else {
-        let level = node.prop("level").and_then(|value| value.value.number());
+        let level = node.get_prop("level", Datum::number);
         return archive(level.and_then(|level| u8::try_from(level).ok()));
     };
     for (name, value) in &node.props {

@@ -2,7 +2,7 @@
 //!
 //! Made by `reader`, decoded by the files of the single nodes. Knows the table, not what single settings mean.
 
-use crate::config::findings::{Code, Finding};
+use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::source::{Span, Spanned};
 use crate::config::values::Datum;
 use crate::model::pattern::Pattern;
@@ -44,37 +44,41 @@ impl CheckedNode {
         text(self.args.first()?)
     }
 
+    /// The first argument for a message, `…` without one.
+    pub fn shown_name(&self) -> String {
+        let name = self.args.first().and_then(|name| name.value.text());
+        excerpt(name.unwrap_or("…"))
+    }
+
     /// The first argument of a child.
     pub fn arg(&self, child: &str) -> Option<&Spanned<Datum>> {
         self.child(child)?.args.first()
     }
 
-    /// The first argument of a child, as text.
-    pub fn text_of(&self, child: &str) -> Option<Spanned<String>> {
-        self.child(child)?.text()
-    }
-
-    /// The word that a child is given.
-    pub fn word(&self, child: &str) -> Option<&str> {
-        self.arg(child)?.value.text()
-    }
-
-    /// A value of a child, where it is given and right.
+    /// The first argument of a child, where it is given and right.
     pub fn value<T>(&self, child: &str, read: impl Fn(&Datum) -> Option<T>) -> Option<Spanned<T>> {
         spanned(self.arg(child)?, read)
     }
 
-    /// A value of a property, where it is given and right.
+    /// The same without its span.
+    pub fn get<T>(&self, child: &str, read: impl Fn(&Datum) -> Option<T>) -> Option<T> {
+        read(&self.arg(child)?.value)
+    }
+
+    /// A property, where it is given and right.
     pub fn prop_value<T>(&self, name: &str, read: impl Fn(&Datum) -> Option<T>) -> Option<Spanned<T>> {
         spanned(self.prop(name)?, read)
     }
 
+    /// The same without its span.
+    pub fn get_prop<T>(&self, name: &str, read: impl Fn(&Datum) -> Option<T>) -> Option<T> {
+        read(&self.prop(name)?.value)
+    }
+
     /// A flag without a value is on. One with a wrong value is off: nothing more is concluded from it.
     pub fn flag(&self, child: &str) -> bool {
-        let value = self
-            .child(child)
-            .map(|node| node.args.first().map(|value| &value.value));
-        matches!(value, Some(None | Some(Datum::Bool(true))))
+        let value = self.child(child).map(|node| node.args.first());
+        value.is_some_and(|value| value.is_none_or(|value| value.value == Datum::Bool(true)))
     }
 
     /// The globs of a child; false when one of them was wrong.
@@ -112,14 +116,14 @@ impl EachOnce {
                 return None;
             }
         };
-        let finding = Finding::new(
-            Code::Repeated,
-            span,
-            format!("{} is given twice", shown()),
-            "again here",
-        );
-        Some(finding.also(first, "first here").help("delete one of them"))
+        Some(given_twice(&shown(), span, first))
     }
+}
+
+pub fn given_twice(what: &str, again: Span, first: Span) -> Finding {
+    Finding::new(Code::Repeated, again, format!("{what} is given twice"), "again here")
+        .also(first, "first here")
+        .help("delete one of them")
 }
 
 pub fn spanned<T>(value: &Spanned<Datum>, read: impl Fn(&Datum) -> Option<T>) -> Option<Spanned<T>> {
@@ -130,7 +134,18 @@ pub fn spanned<T>(value: &Spanned<Datum>, read: impl Fn(&Datum) -> Option<T>) ->
 }
 
 pub fn text(value: &Spanned<Datum>) -> Option<Spanned<String>> {
-    spanned(value, |datum| datum.text().map(str::to_owned))
+    spanned(value, Datum::string)
+}
+
+/// What a word means, by a table.
+pub fn one_of<T: Copy>(table: &[(&str, T)]) -> impl Fn(&Datum) -> Option<T> {
+    |datum| {
+        let word = datum.text()?;
+        table
+            .iter()
+            .find(|(known, _)| *known == word)
+            .map(|(_, meaning)| *meaning)
+    }
 }
 
 /// Patterns; false when one of them was wrong.

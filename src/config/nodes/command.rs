@@ -10,23 +10,17 @@ use crate::model::{Command, Program, Value};
 
 /// Where and with which variables a command runs.
 pub const ENVIRONMENT: &[Spec] = &[
-    node(
-        "cwd",
-        Args::One(Type::Path),
-        "the working directory of the command",
-        "cwd \"app\"",
-    )
-    .otherwise("the directory of the first file"),
-    node(
-        "env",
-        Args::Pair(Type::Variable, Type::Argument),
-        "an environment variable, added to the environment of opsrun",
-        "env \"MODE\" \"live\"",
-    )
-    .with(SOURCES)
-    .block(&[FROM_COMMAND])
-    .rule(ONE_SOURCE)
-    .repeats(),
+    node("cwd", Args::One(Type::Path))
+        .doc("the working directory of the command")
+        .example("cwd \"app\"")
+        .otherwise("the directory of the first file"),
+    node("env", Args::Pair(Type::Variable, Type::Argument))
+        .doc("an environment variable, added to the environment of opsrun")
+        .example("env \"MODE\" \"live\"")
+        .with(SOURCES)
+        .block(&[FROM_COMMAND])
+        .rule(ONE_SOURCE)
+        .repeats(),
 ];
 
 /// `command` or `shell`; `None` when it is wrong. `place` holds `cwd` and `env`.

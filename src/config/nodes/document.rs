@@ -1,4 +1,4 @@
-//! All nodes of the files that were read, decoded but not yet checked as a whole.
+//! All nodes of the files that were read, decoded but not yet checked as a whole; and the model of them.
 //!
 //! Invariant: a field that is `None` was not written, or was wrong and has been reported; `damaged` is true when the latter
 //! is possible.
@@ -8,13 +8,14 @@ use super::assertion::AssertionNode;
 use super::backup::BackupNode;
 use super::channel::ChannelNode;
 use super::check::CheckNode;
-use super::job::JobNode;
+use super::job::{JobLinks, JobNode};
 use super::ops::OpsNode;
 use super::retention::RetentionNode;
 use super::schedule::ScheduleNode;
 use super::target::TargetNode;
 use crate::config::source::Span;
-use crate::model::JobKind;
+use crate::model::schedule::Schedule;
+use crate::model::{JobKind, Model, Ops};
 use std::collections::HashSet;
 
 #[derive(Debug, Default)]
@@ -47,22 +48,38 @@ impl Document {
 
     /// Every node that takes `allow`: jobs first.
     pub fn allowing(&self) -> impl Iterator<Item = Allowing<'_>> {
-        let jobs = self.jobs().map(|(_, job)| Allowing {
-            allows: &job.allows,
-            extent: job.extent,
-            damaged: job.damaged,
-        });
-        let channels = self.channels.iter().map(|node| Allowing {
-            allows: &node.allows,
-            extent: node.extent,
-            damaged: node.damaged,
-        });
-        let schedules = self.schedules.iter().map(|node| Allowing {
-            allows: &node.allows,
-            extent: node.extent,
-            damaged: node.damaged,
-        });
+        fn one(allows: &[Allow], extent: Span, damaged: bool) -> Allowing<'_> {
+            Allowing {
+                allows,
+                extent,
+                damaged,
+            }
+        }
+        let jobs = self.jobs().map(|(_, job)| one(&job.allows, job.extent, job.damaged));
+        let schedules = self.schedules.iter();
+        let schedules = schedules.map(|node| one(&node.allows, node.extent, node.damaged));
+        let channels = self.channels.iter();
+        let channels = channels.map(|node| one(&node.allows, node.extent, node.damaged));
         jobs.chain(schedules).chain(channels)
+    }
+
+    /// The model, once no rule has found an error; `links` are in the order of [`Self::jobs`]. `None` cannot happen without
+    /// an error: all that is missing was reported.
+    pub fn lower(&self, ops: Ops, schedules: Vec<Schedule>, links: Vec<JobLinks>) -> Option<Model> {
+        fn all<N, M>(nodes: &[N], lower: impl FnMut(&N) -> Option<M>) -> Option<Vec<M>> {
+            nodes.iter().map(lower).collect()
+        }
+        let mut links = links.into_iter();
+        let mut links = || links.next().unwrap_or_default();
+        Some(Model {
+            ops,
+            schedules,
+            channels: all(&self.channels, ChannelNode::lower)?,
+            checks: all(&self.checks, |node| node.lower(links()))?,
+            targets: all(&self.targets, |node| node.lower(links()))?,
+            backups: all(&self.backups, |node| node.lower(links()))?,
+            retentions: all(&self.retentions, |node| node.lower(links()))?,
+        })
     }
 }
 

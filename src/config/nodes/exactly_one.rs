@@ -4,7 +4,7 @@
 
 use super::checked_node::CheckedNode;
 use super::decoder::Decoder;
-use crate::config::findings::{Code, Finding, excerpt};
+use crate::config::findings::{Code, Finding};
 use crate::config::language::spec::Spec;
 
 pub struct KindRow<T> {
@@ -46,9 +46,7 @@ pub fn exactly_one<'a, T>(
             found.push((child, (row.decode)(child, decoder)));
         }
     }
-    let name = node.text();
-    let name = excerpt(name.as_ref().map_or("…", |name| name.value.as_str()));
-    let (of, noun) = (node.spec_name, kinds.noun);
+    let (of, name, noun) = (node.spec_name, node.shown_name(), kinds.noun);
     match found.as_slice() {
         [] if node.damaged || node.lost => {}
         [] => {

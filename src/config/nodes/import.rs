@@ -6,15 +6,12 @@ use crate::config::language::types::Type;
 use crate::config::source::Spanned;
 use crate::config::values::Datum;
 
-pub const IMPORT: Spec = node(
-    "import",
-    Args::One(Type::Path),
-    "reads other ops files",
-    "import \"conf.d/*.kdl\"",
-)
-.with(&[prop("optional", Type::Bool, "not an error when no file is found").default("#false")])
-.rule("below the directory of the first file, at most 8 levels deep, without a cycle")
-.repeats();
+pub const IMPORT: Spec = node("import", Args::One(Type::Path))
+    .doc("reads other ops files")
+    .example("import \"conf.d/*.kdl\"")
+    .with(&[prop("optional", Type::Bool, "not an error when no file is found").default("#false")])
+    .rule("below the directory of the first file, at most 8 levels deep, without a cycle")
+    .repeats();
 
 #[derive(Debug)]
 pub struct ImportNode {

@@ -12,38 +12,26 @@ use crate::model::{JobName, JobSettings};
 use std::time::Duration;
 
 pub const JOB: &[Spec] = &[
-    node(
-        "notify",
-        Args::Many(Type::Text),
-        "the channels to notify; `\"log\"` alone notifies no one",
-        "notify \"ops\" \"mail\"",
-    )
-    .otherwise("all channels, by severity"),
-    node(
-        "needs",
-        Args::Many(Type::Job),
-        "jobs that must have succeeded earlier in the run",
-        "needs \"check:disk\" \"backup:data\"",
-    )
-    .otherwise("nothing; a retention always needs its backup"),
-    node(
-        "paused",
-        Args::Flag,
-        "excludes the job from every run, and all jobs that need it",
-        "paused",
-    )
-    .default("#false"),
+    node("notify", Args::Many(Type::Text))
+        .doc("the channels to notify; `\"log\"` alone notifies no one")
+        .example("notify \"ops\" \"mail\"")
+        .otherwise("all channels, by severity"),
+    node("needs", Args::Many(Type::Job))
+        .doc("jobs that must have succeeded earlier in the run")
+        .example("needs \"check:disk\" \"backup:data\"")
+        .otherwise("nothing; a retention always needs its backup"),
+    node("paused", Args::Flag)
+        .doc("excludes the job from every run, and all jobs that need it")
+        .example("paused")
+        .default("#false"),
     ALLOW,
 ];
 
 /// The time limit of a job that starts no programs.
-pub const TIMEOUT: &[Spec] = &[node(
-    "timeout",
-    Args::One(Type::Duration),
-    "the time limit for each of the job's steps",
-    "timeout \"4h\"",
-)
-.otherwise("none")];
+pub const TIMEOUT: &[Spec] = &[node("timeout", Args::One(Type::Duration))
+    .doc("the time limit for each of the job's steps")
+    .example("timeout \"4h\"")
+    .otherwise("none")];
 
 /// Properties that the language has and these nodes do not: node, property, what to do instead.
 pub const ABSENT_PROPS: &[(&str, &str, &str)] = &[(

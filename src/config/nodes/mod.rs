@@ -2,7 +2,7 @@
 //!
 //! The way of a node: `reader` checks the values of a KDL node against its row ([`ROOT`] has them all) and gives a
 //! `CheckedNode`; the function of the node's file decodes it; `document` holds the results, `rules` check them together, and
-//! `lower` makes the model of them.
+//! its `lower` makes the model of them.
 //! - `ops` `import` `target` `check` `backup` `retention` `assertion` `schedule` `channel`: nodes at the top of a file
 //! - `job`: what all jobs share · `command` `argv` `text_or_secret` `allow`: parts of several nodes
 //! - `check/`: the probes · `channel/`: the delivery methods · `exactly_one`: a check has one probe, a channel one method
@@ -22,7 +22,6 @@ pub(in crate::config) mod document;
 mod exactly_one;
 mod import;
 pub(in crate::config) mod job;
-pub(in crate::config) mod lower;
 mod ops;
 pub(in crate::config) mod reader;
 mod retention;
@@ -50,7 +49,7 @@ pub(in crate::config) use text_or_secret::suggested_variable;
 use crate::config::language::spec::{Args, Spec, node};
 
 /// The whole language: what may be written in an ops file.
-pub(in crate::config) const ROOT: Spec = node("file", Args::None, "an ops file", "").block(&[&[
+pub(in crate::config) const ROOT: Spec = node("file", Args::None).doc("an ops file").block(&[&[
     ops::OPS,
     import::IMPORT,
     target::TARGET,

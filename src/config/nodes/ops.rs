@@ -14,49 +14,34 @@ use std::path::{Path, PathBuf};
 /// The version of the language that this build reads.
 pub const VERSION: u64 = 1;
 
-pub const OPS: Spec = node(
-    "ops",
-    Args::None,
-    "settings of the whole file",
-    "ops version=1 { name \"observer\"; }",
-)
-.with(&[
-    prop("version", Type::Integer(0, u64::MAX), "the version of the language")
-        .default("1")
-        .rule("1 is the only version")
-        .example("1"),
-])
-.block(&[&[
-    node(
-        "name",
-        Args::One(Type::Name),
-        "the name of this set of jobs, recorded in every copy",
-        "name \"observer\"",
-    )
-    .otherwise("the file's stem"),
-    node(
-        "timezone",
-        Args::One(Type::Zone),
-        "the time zone in which times are shown and days are counted",
-        "timezone \"Europe/Berlin\"",
-    )
-    .default("\"UTC\""),
-    node(
-        "state-dir",
-        Args::One(Type::Path),
-        "the directory of the history and the locks; `--state-dir` and `OPSRUN_STATE_DIR` override it",
-        "state-dir \".opsrun/observer\"",
-    )
-    .otherwise("`.opsrun/NAME` beside the first file"),
-    node(
-        "concurrency",
-        Args::One(Type::Integer(1, 1024)),
-        "the maximum number of steps at once, and of threads; `--threads` overrides it",
-        "concurrency 4",
-    )
-    .otherwise("the number of cores"),
-]])
-.otherwise("every setting at its default");
+pub const OPS: Spec = node("ops", Args::None)
+    .doc("settings of the whole file")
+    .example("ops version=1 { name \"observer\"; }")
+    .with(&[
+        prop("version", Type::Integer(0, u64::MAX), "the version of the language")
+            .default("1")
+            .rule("1 is the only version")
+            .example("1"),
+    ])
+    .block(&[&[
+        node("name", Args::One(Type::Name))
+            .doc("the name of this set of jobs, recorded in every copy")
+            .example("name \"observer\"")
+            .otherwise("the file's stem"),
+        node("timezone", Args::One(Type::Zone))
+            .doc("the time zone in which times are shown and days are counted")
+            .example("timezone \"Europe/Berlin\"")
+            .default("\"UTC\""),
+        node("state-dir", Args::One(Type::Path))
+            .doc("the directory of the history and the locks; `--state-dir` and `OPSRUN_STATE_DIR` override it")
+            .example("state-dir \".opsrun/observer\"")
+            .otherwise("`.opsrun/NAME` beside the first file"),
+        node("concurrency", Args::One(Type::Integer(1, 1024)))
+            .doc("the maximum number of steps at once, and of threads; `--threads` overrides it")
+            .example("concurrency 4")
+            .otherwise("the number of cores"),
+    ]])
+    .otherwise("every setting at its default");
 
 #[derive(Debug)]
 pub struct OpsNode {
@@ -83,12 +68,12 @@ pub fn ops(node: &CheckedNode, decoder: &mut Decoder<'_>) -> OpsNode {
     }
     OpsNode {
         span: node.name_span,
-        name: node.word("name").map(str::to_owned),
+        name: node.get("name", Datum::string),
         timezone: node
             .arg("timezone")
             .and_then(|value| zone(value, " ", decoder.findings)),
         state_dir: decoder.path_of(node, "state-dir").map(|path| path.value),
-        concurrency: node.arg("concurrency").and_then(|value| value.value.small()),
+        concurrency: node.get("concurrency", Datum::small),
     }
 }
 

@@ -2,12 +2,12 @@
 //!
 //! Reports classes with globs and a keyword or neither, keywords that are too short, and a `max-delete` without a limit.
 
-use super::checked_node::{CheckedNode, globs};
+use super::checked_node::{CheckedNode, globs, one_of};
 use super::decoder::Decoder;
 use super::job::{JOB, JobLinks, JobNode, TIMEOUT, job};
 use super::schedule::JOB_SCHEDULE;
 use crate::config::findings::{Code, Finding, excerpt};
-use crate::config::language::spec::{Args, Spec, node, prop, required_prop};
+use crate::config::language::spec::{Args, Spec, node, prop, required_prop, words};
 use crate::config::language::types::Type;
 use crate::config::source::{Span, Spanned};
 use crate::config::values::Datum;
@@ -17,90 +17,77 @@ use crate::model::{Budget, Class, InUse, Keep, Matches, Retention};
 /// In characters: a shorter keyword matches nearly every path.
 const MIN_KEYWORD: usize = 3;
 
-pub const RETENTION: Spec = node(
-    "retention",
-    Args::One(Type::Name),
-    "which files may be deleted from a backup's source",
-    "retention \"data\" backup=\"data\" { class \"raw\" \"raw/**\" keep=\"30d\"; }",
-)
-.with(&[prop(
-    "backup",
-    Type::Text,
-    "the backup whose source is cleaned; its verified copy is the condition of every deletion",
-)
-.otherwise("an error (OPS5001)")
-.rule("the name of a `backup`")
-.example("\"data\"")])
-.block(&[
-    &[
-        node(
-            "class",
-            Args::Then(Type::Name, Type::Glob),
-            "a class of files, and how long they are kept",
-            "class \"raw\" \"raw/**\" keep=\"30d\"",
-        )
-        .with(&[
-            prop(
-                "keyword",
-                Type::Text,
-                "the files whose path below `source` contains this word, in any case, directories included",
-            )
-            .rule("at least three characters")
-            .example("\"decision\""),
-            required_prop("keep", Type::Age, "how long a file is kept"),
-            prop(
-                "keep-newest",
-                Type::Integer(0, 4_000_000_000),
-                "the number of newest files of the class that are kept at any age",
-            )
-            .default("0")
-            .example("24"),
-        ])
-        .rule("the files that match one of the globs, or those with the `keyword=`")
-        .repeats()
-        .required(),
-        node(
-            "exclude",
-            Args::Many(Type::Glob),
-            "files that are never deleted; overrides every class",
-            "exclude \"raw/pinned/**\"",
-        )
-        .otherwise("nothing"),
-        node(
-            "max-delete",
-            Args::None,
-            "how much one run may delete; a run above a limit is refused, unless `--over-budget retention:NAME` allows it once",
-            "max-delete files=50000 bytes=\"200GiB\" share=\"20%\"",
-        )
-        .with(&[
-            prop("files", Type::Integer(1, u64::MAX), "the number of files")
-                .otherwise("no limit")
-                .example("50000"),
-            prop("bytes", Type::Size, "the number of bytes").otherwise("no limit"),
-            prop("share", Type::Percent, "the percentage of the files in all classes").otherwise("no limit"),
-        ])
-        .rule("at least one limit")
-        .otherwise("no limit"),
-        node(
-            "remove-empty-dirs",
-            Args::Flag,
-            "also removes directories that this run emptied, but never `source`",
-            "remove-empty-dirs",
-        )
-        .default("#false"),
-        node(
-            "in-use",
-            Args::One(Type::Word(&["keep", "ignore"], &[])),
-            "whether a file that a program may have open for writing is kept, or deleted like any other",
-            "in-use \"keep\"",
-        )
-        .default("\"keep\""),
-    ],
-    TIMEOUT,
-    JOB_SCHEDULE,
-    JOB,
-])
-.repeats();
+const IN_USE: [(&str, InUse); 2] = [("keep", InUse::Keep), ("ignore", InUse::Ignore)];
+
+pub const RETENTION: Spec = node("retention", Args::One(Type::Name))
+    .doc("which files may be deleted from a backup's source")
+    .example("retention \"data\" backup=\"data\" { class \"raw\" \"raw/**\" keep=\"30d\"; }")
+    .with(&[prop(
+        "backup",
+        Type::Text,
+        "the backup whose source is cleaned; its verified copy is the condition of every deletion",
+    )
+    .otherwise("an error (OPS5001)")
+    .rule("the name of a `backup`")
+    .example("\"data\"")])
+    .block(&[
+        &[
+            node("class", Args::Then(Type::Name, Type::Glob))
+                .doc("a class of files, and how long they are kept")
+                .example("class \"raw\" \"raw/**\" keep=\"30d\"")
+                .with(&[
+                    prop(
+                        "keyword",
+                        Type::Text,
+                        "the files whose path below `source` contains this word, in any case, directories included",
+                    )
+                    .rule("at least three characters")
+                    .example("\"decision\""),
+                    required_prop("keep", Type::Age, "how long a file is kept"),
+                    prop(
+                        "keep-newest",
+                        Type::Integer(0, 4_000_000_000),
+                        "the number of newest files of the class that are kept at any age",
+                    )
+                    .default("0")
+                    .example("24"),
+                ])
+                .rule("the files that match one of the globs, or those with the `keyword=`")
+                .repeats()
+                .required(),
+            node("exclude", Args::Many(Type::Glob))
+                .doc("files that are never deleted; overrides every class")
+                .example("exclude \"raw/pinned/**\"")
+                .otherwise("nothing"),
+            node("max-delete", Args::None)
+                .doc(
+                    "how much one run may delete; a run above a limit is refused, unless `--over-budget \
+                     retention:NAME` allows it once",
+                )
+                .example("max-delete files=50000 bytes=\"200GiB\" share=\"20%\"")
+                .with(&[
+                    prop("files", Type::Integer(1, u64::MAX), "the number of files")
+                        .otherwise("no limit")
+                        .example("50000"),
+                    prop("bytes", Type::Size, "the number of bytes").otherwise("no limit"),
+                    prop("share", Type::Percent, "the percentage of the files in all classes").otherwise("no limit"),
+                ])
+                .rule("at least one limit")
+                .otherwise("no limit"),
+            node("remove-empty-dirs", Args::Flag)
+                .doc("also removes directories that this run emptied, but never `source`")
+                .example("remove-empty-dirs")
+                .default("#false"),
+            node("in-use", Args::One(Type::Word(&words(&IN_USE), &[])))
+                .doc("whether a file that a program may have open for writing is kept, or deleted like any other")
+                .example("in-use \"keep\"")
+                .default("\"keep\""),
+        ],
+        TIMEOUT,
+        JOB_SCHEDULE,
+        JOB,
+    ])
+    .repeats();
 
 #[derive(Debug)]
 pub struct RetentionNode {
@@ -172,16 +159,13 @@ pub fn retention(node: &CheckedNode, decoder: &mut Decoder<'_>) -> RetentionNode
     RetentionNode {
         max_delete: node.child("max-delete").map(|node| max_delete(node, decoder.findings)),
         job: job(node, decoder),
-        backup: node.prop_value("backup", |name| name.text().map(str::to_owned)),
+        backup: node.prop_value("backup", Datum::string),
         backup_given: node.prop("backup").is_some(),
         classes,
         exclude,
         patterns_known: exclude_known && classes_known && !node.damaged,
         remove_empty_dirs: node.flag("remove-empty-dirs"),
-        in_use: match node.word("in-use") {
-            Some("ignore") => InUse::Ignore,
-            _ => InUse::Keep,
-        },
+        in_use: node.get("in-use", one_of(&IN_USE)).unwrap_or(InUse::Keep),
     }
 }
 
@@ -197,15 +181,12 @@ fn max_delete(node: &CheckedNode, findings: &mut Vec<Finding>) -> Spanned<Budget
             .help("for example `max-delete files=50000 bytes=\"200GiB\" share=\"20%\"`"),
         );
     }
-    let number = |name: &str| node.prop(name).and_then(|value| value.value.number());
+    let number = |name: &str| node.get_prop(name, Datum::number);
     Spanned {
         value: Budget {
             files: number("files"),
             bytes: number("bytes"),
-            share: node.prop("share").and_then(|value| match value.value {
-                Datum::Percent(percent) => Some(percent),
-                _ => None,
-            }),
+            share: node.get_prop("share", Datum::percent),
         },
         span: node.head,
     }
@@ -213,76 +194,54 @@ fn max_delete(node: &CheckedNode, findings: &mut Vec<Finding>) -> Spanned<Budget
 
 /// A class; false when something in it was wrong.
 fn class(node: &CheckedNode, findings: &mut Vec<Finding>) -> (ClassNode, bool) {
-    let (patterns, known) = globs(node.args.iter().skip(1));
-    let given = node.args.len() > 1;
-    let keyword = node.prop("keyword");
-    let mut fine = known && !node.damaged;
-    let name = node.text();
-    let shown = name.as_ref().map_or("…", |name| name.value.as_str());
-    match keyword {
-        Some(keyword) if given => {
-            fine = false;
-            let first = node.args.get(1).map_or(node.head, |value| value.span);
-            findings.push(
-                Finding::new(
-                    Code::SurplusArgument,
-                    keyword.span,
-                    "a class has globs or a keyword, not both",
-                    "the keyword",
-                )
-                .also(first, "a glob")
-                .help("write two classes: a file in both is kept by the one with the longer keep"),
-            );
-        }
-        None if !given && name.is_some() && !node.damaged => {
-            fine = false;
-            findings.push(
-                Finding::new(
-                    Code::Missing,
-                    node.head,
-                    "`class` selects no files",
-                    "needs globs, or `keyword=`",
-                )
-                .help(format!(
-                    "write `class \"{shown}\" \"{shown}/**\" keep=…` or `class \"{shown}\" keyword=\"{shown}\" keep=…`"
-                )),
-            );
-        }
-        _ => {}
-    }
-    let keyword = node.prop_value("keyword", |word| word.text().map(str::to_owned));
-    if let Some(word) = &keyword
-        && word.value.chars().count() < MIN_KEYWORD
-    {
-        fine = false;
-        findings.push(
-            Finding::new(
-                Code::BadValue,
-                word.span,
-                format!("the keyword `{}` is too short", excerpt(&word.value)),
-                format!("shorter than {MIN_KEYWORD} characters: it would match nearly everything"),
-            )
-            .help(format!(
-                "write a longer keyword, or a narrow glob such as `class \"{shown}\" \"raw/**\" keep=…`"
-            )),
-        );
-    }
-    let keep = node.prop_value("keep", |keep| match keep {
-        Datum::Forever => Some(Keep::Forever),
-        Datum::Duration(duration) => Some(Keep::For(*duration)),
-        _ => None,
-    });
-    fine &= keep.is_some() && name.is_some();
+    let (globs, globs_known) = globs(node.args.iter().skip(1));
     let class = ClassNode {
-        name,
+        name: node.text(),
         head: node.head,
-        globs: patterns,
-        keyword,
-        keep,
-        keep_newest: node
-            .prop("keep-newest")
-            .and_then(|value| value.value.small())
-            .unwrap_or(0),
+        globs,
+        keyword: node.prop_value("keyword", Datum::string),
+        keep: node.prop_value("keep", |keep| match keep {
+            Datum::Forever => Some(Keep::Forever),
+            Datum::Duration(duration) => Some(Keep::For(*duration)),
+            _ => None,
+        }),
+        keep_newest: node.get_prop("keep-newest", Datum::small).unwrap_or(0),
     };
-    (class, fine)
+    let before = findings.len();
+    findings.extend(selection(node, &class));
+    findings.extend(class.keyword.as_ref().and_then(|word| short_keyword(node, word)));
+    let known = globs_known && !node.damaged && findings.len() == before;
+    let complete = class.keep.is_some() && class.name.is_some();
+    (class, known && complete)
+}
+
+/// Globs and a keyword, or neither.
+fn selection(node: &CheckedNode, class: &ClassNode) -> Option<Finding> {
+    match (node.args.get(1), node.prop("keyword")) {
+        (Some(glob), Some(keyword)) => {
+            let message = "a class has globs or a keyword, not both";
+            let finding = Finding::new(Code::SurplusArgument, keyword.span, message, "the keyword");
+            let help = "write two classes: a file in both is kept by the one with the longer keep";
+            Some(finding.also(glob.span, "a glob").help(help))
+        }
+        (None, None) if class.name.is_some() && !node.damaged => {
+            let (message, label) = ("`class` selects no files", "needs globs, or `keyword=`");
+            let name = node.shown_name();
+            Some(Finding::new(Code::Missing, node.head, message, label).help(format!(
+                "write `class \"{name}\" \"{name}/**\" keep=…` or `class \"{name}\" keyword=\"{name}\" keep=…`"
+            )))
+        }
+        _ => None,
+    }
+}
+
+fn short_keyword(node: &CheckedNode, word: &Spanned<String>) -> Option<Finding> {
+    (word.value.chars().count() < MIN_KEYWORD).then(|| {
+        let message = format!("the keyword `{}` is too short", excerpt(&word.value));
+        let label = format!("shorter than {MIN_KEYWORD} characters: it would match nearly everything");
+        Finding::new(Code::BadValue, word.span, message, label).help(format!(
+            "write a longer keyword, or a narrow glob such as `class \"{}\" \"raw/**\" keep=…`",
+            node.shown_name()
+        ))
+    })
 }

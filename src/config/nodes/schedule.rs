@@ -4,9 +4,9 @@
 //! without effect.
 
 use super::allow::{ALLOW, Allow, allows};
-use super::checked_node::{CheckedNode, spanned};
+use super::checked_node::{CheckedNode, one_of, spanned};
 use crate::config::findings::{Code, Finding, excerpt};
-use crate::config::language::spec::{Args, Prop, Spec, node, prop};
+use crate::config::language::spec::{Args, Prop, Spec, node, prop, words};
 use crate::config::language::types::Type;
 use crate::config::source::{Span, Spanned};
 use crate::config::values::Datum;
@@ -23,110 +23,86 @@ const ABBREVIATIONS: &[&str] = &[
 
 const ZONE: &[Prop] = &[prop("timezone", Type::Zone, "the time zone of its clock").otherwise("the zone of `ops`")];
 
+const GAPS: [(&str, GapPolicy); 2] = [("run-after", GapPolicy::RunAfter), ("skip", GapPolicy::Skip)];
+const FOLDS: [(&str, FoldPolicy); 2] = [("first", FoldPolicy::First), ("both", FoldPolicy::Both)];
+
 /// When a schedule fires: exactly one of these.
 const RHYTHMS: &[Spec] = &[
-    node(
-        "cron",
-        Args::One(Type::Cron),
-        "at clock times: minute, hour, day of month, month, day of week",
-        "cron \"0 21 * * MON-FRI\" timezone=\"Europe/Berlin\"",
-    )
-    .with(ZONE),
-    node(
-        "every",
-        Args::One(Type::Duration),
-        "at a fixed interval, counted from 1970",
-        "every \"30s\"",
-    ),
+    node("cron", Args::One(Type::Cron))
+        .doc("at clock times: minute, hour, day of month, month, day of week")
+        .example("cron \"0 21 * * MON-FRI\" timezone=\"Europe/Berlin\"")
+        .with(ZONE),
+    node("every", Args::One(Type::Duration))
+        .doc("at a fixed interval, counted from 1970")
+        .example("every \"30s\""),
 ];
 
-pub const SCHEDULE: Spec = node(
-    "schedule",
-    Args::One(Type::Name),
-    "the times at which the jobs run that name it",
-    "schedule \"nightly\" { cron \"0 21 * * *\"; }",
-)
-.block(&[
-    RHYTHMS,
-    &[
-        node(
-            "jitter",
-            Args::One(Type::Duration),
-            "starts later by up to this time; the delay is always the same for one schedule",
-            "jitter \"2m\"",
-        )
-        .otherwise("none"),
-        node(
-            "dst",
-            Args::None,
-            "what happens to a clock time when daylight saving begins or ends",
-            "dst gap=\"run-after\" fold=\"first\"",
-        )
-        .with(&[
-            prop(
-                "gap",
-                Type::Word(&["run-after", "skip"], &[]),
-                "a time that is skipped: it runs right after the gap, or not at all",
-            )
-            .default("\"run-after\"")
-            .example("\"skip\""),
-            prop(
-                "fold",
-                Type::Word(&["first", "both"], &[]),
-                "a time that occurs twice: it runs at the first one, or at both",
-            )
-            .default("\"first\"")
-            .example("\"both\""),
-        ])
-        .rule("`gap=`, `fold=` or both")
-        .otherwise("both at their defaults, and a warning where it matters (OPS4002)"),
-        node(
-            "missed",
-            Args::One(Type::Word(&["latest", "skip", "all"], &[])),
-            "which runs to catch up with that were missed while nothing ran: the latest, none, or all",
-            "missed \"latest\" window=\"24h\"",
-        )
-        .with(&[
-            prop("window", Type::Duration, "older missed runs are skipped").otherwise("no limit"),
-            prop(
-                "max",
-                Type::Integer(1, 1000),
-                "with `\"all\"`: the maximum number, the newest first",
-            )
-            .default("10"),
-        ])
-        .otherwise("`\"latest\"` with `cron`, `\"skip\"` with `every`"),
-    ],
-    &[ALLOW],
-])
-.rule("exactly one of `cron` and `every`")
-.repeats();
+pub const SCHEDULE: Spec = node("schedule", Args::One(Type::Name))
+    .doc("the times at which the jobs run that name it")
+    .example("schedule \"nightly\" { cron \"0 21 * * *\"; }")
+    .block(&[
+        RHYTHMS,
+        &[
+            node("jitter", Args::One(Type::Duration))
+                .doc("starts later by up to this time; the delay is always the same for one schedule")
+                .example("jitter \"2m\"")
+                .otherwise("none"),
+            node("dst", Args::None)
+                .doc("what happens to a clock time when daylight saving begins or ends")
+                .example("dst gap=\"run-after\" fold=\"first\"")
+                .with(&[
+                    prop(
+                        "gap",
+                        Type::Word(&words(&GAPS), &[]),
+                        "a time that is skipped: it runs right after the gap, or not at all",
+                    )
+                    .default("\"run-after\"")
+                    .example("\"skip\""),
+                    prop(
+                        "fold",
+                        Type::Word(&words(&FOLDS), &[]),
+                        "a time that occurs twice: it runs at the first one, or at both",
+                    )
+                    .default("\"first\"")
+                    .example("\"both\""),
+                ])
+                .rule("`gap=`, `fold=` or both")
+                .otherwise("both at their defaults, and a warning where it matters (OPS4002)"),
+            node("missed", Args::One(Type::Word(&["latest", "skip", "all"], &[])))
+                .doc("which runs to catch up with that were missed while nothing ran: the latest, none, or all")
+                .example("missed \"latest\" window=\"24h\"")
+                .with(&[
+                    prop("window", Type::Duration, "older missed runs are skipped").otherwise("no limit"),
+                    prop(
+                        "max",
+                        Type::Integer(1, 1000),
+                        "with `\"all\"`: the maximum number, the newest first",
+                    )
+                    .default("10"),
+                ])
+                .otherwise("`\"latest\"` with `cron`, `\"skip\"` with `every`"),
+        ],
+        &[ALLOW],
+    ])
+    .rule("exactly one of `cron` and `every`")
+    .repeats();
 
 /// When a job runs.
 pub const JOB_SCHEDULE: &[Spec] = &[
-    node(
-        "schedule",
-        Args::One(Type::Text),
-        "the schedule that the job runs by",
-        "schedule \"nightly\"",
-    )
-    .rule("at most one of `schedule`, `cron` and `every`")
-    .otherwise("only `opsrun apply` runs it; a retention runs with its backup"),
-    node(
-        "cron",
-        Args::One(Type::Cron),
-        "a schedule of its own, at clock times",
-        "cron \"30 4 * * *\" timezone=\"Europe/Berlin\"",
-    )
-    .with(ZONE)
-    .otherwise("see `schedule`"),
-    node(
-        "every",
-        Args::One(Type::Duration),
-        "a schedule of its own, at a fixed interval",
-        "every \"5m\"",
-    )
-    .otherwise("see `schedule`"),
+    node("schedule", Args::One(Type::Text))
+        .doc("the schedule that the job runs by")
+        .example("schedule \"nightly\"")
+        .rule("at most one of `schedule`, `cron` and `every`")
+        .otherwise("only `opsrun apply` runs it; a retention runs with its backup"),
+    node("cron", Args::One(Type::Cron))
+        .doc("a schedule of its own, at clock times")
+        .example("cron \"30 4 * * *\" timezone=\"Europe/Berlin\"")
+        .with(ZONE)
+        .otherwise("see `schedule`"),
+    node("every", Args::One(Type::Duration))
+        .doc("a schedule of its own, at a fixed interval")
+        .example("every \"5m\"")
+        .otherwise("see `schedule`"),
 ];
 
 #[derive(Debug)]
@@ -237,15 +213,13 @@ fn is_rhythm(node: &CheckedNode) -> bool {
 pub fn schedule(node: &CheckedNode, findings: &mut Vec<Finding>) -> ScheduleNode {
     let given: Vec<&CheckedNode> = node.children.iter().filter(|child| is_rhythm(child)).collect();
     let mut read: Vec<Option<RhythmNode>> = given.iter().map(|node| rhythm(node, findings)).collect();
-    let name = node.text();
-    let shown = name.as_ref().map_or("…", |name| name.value.as_str());
     match given.as_slice() {
         [] if node.damaged || node.lost => {}
         [] => findings.push(
             Finding::new(
                 Code::Missing,
                 node.head,
-                format!("schedule `{}` has no time", excerpt(shown)),
+                format!("schedule `{}` has no time", node.shown_name()),
                 "needs `cron` or `every`",
             )
             .help("add `cron \"0 21 * * *\"`, or `every \"5m\"`"),
@@ -266,23 +240,14 @@ pub fn schedule(node: &CheckedNode, findings: &mut Vec<Finding>) -> ScheduleNode
         );
     }
     ScheduleNode {
-        name,
+        name: node.text(),
         extent: node.extent,
         rhythm: if read.len() == 1 { read.pop().flatten() } else { None },
         jitter: node.value("jitter", Datum::duration),
         dst: dst.map(|dst| {
-            let is = |prop: &str, word: &str| dst.prop(prop).and_then(|value| value.value.text()) == Some(word);
             (
-                if is("gap", "skip") {
-                    GapPolicy::Skip
-                } else {
-                    GapPolicy::RunAfter
-                },
-                if is("fold", "both") {
-                    FoldPolicy::Both
-                } else {
-                    FoldPolicy::First
-                },
+                dst.get_prop("gap", one_of(&GAPS)).unwrap_or_default(),
+                dst.get_prop("fold", one_of(&FOLDS)).unwrap_or_default(),
             )
         }),
         missed: node.child("missed").and_then(|node| missed(node, findings)),
@@ -298,7 +263,7 @@ pub fn job_schedule(node: &CheckedNode, findings: &mut Vec<Finding>) -> JobSched
     if let [first, second, ..] = given.as_slice() {
         findings.push(two_times(first, second));
     }
-    let schedule = node.text_of("schedule");
+    let schedule = node.value("schedule", Datum::string);
     JobScheduleNode {
         damaged: given.len() > 1 || given.len() > own.len() + usize::from(schedule.is_some()),
         schedule,
@@ -344,7 +309,7 @@ fn cron(node: &CheckedNode, findings: &mut Vec<Finding>) -> Option<RhythmNode> {
         }))),
         Err(mistakes) => {
             findings.extend(mistakes.into_iter().map(|mistake| {
-                let span = part(line.span, before, mistake.start, mistake.end);
+                let span = part(line.span, before, mistake.at.start, mistake.at.end);
                 Finding::new(Code::BadCron, span, excerpt(&mistake.message), excerpt(&mistake.label))
                     .help(excerpt(&mistake.help))
             }));
@@ -393,39 +358,28 @@ fn dst_with_every(node: &CheckedNode, rhythm: &CheckedNode, findings: &mut Vec<F
 
 fn missed(node: &CheckedNode, findings: &mut Vec<Finding>) -> Option<Missed> {
     let word = node.text()?;
-    let window = node.prop("window");
-    let max = node.prop("max");
-    let needless = match word.value.as_str() {
-        "skip" => window
-            .map(|value| ("window", value))
-            .or(max.map(|value| ("max", value))),
-        "latest" => max.map(|value| ("max", value)),
-        _ => None,
+    let window = node.get_prop("window", Datum::duration);
+    let max = node.get_prop("max", Datum::small);
+    let (missed, unused, label): (_, &[&str], _) = match word.value.as_str() {
+        "skip" => (Missed::Skip, &["window", "max"], "no missed run is caught up with"),
+        "latest" => (
+            Missed::Latest { window },
+            &["max"],
+            "only one missed run is caught up with",
+        ),
+        "all" => {
+            let max = max.unwrap_or(DEFAULT_MAX_MISSED);
+            (Missed::All { max, window }, &[], "")
+        }
+        _ => return None,
     };
-    if let Some((name, value)) = needless {
+    if let Some((name, value)) = unused.iter().find_map(|name| Some((name, node.prop(name)?))) {
+        let message = format!("`{name}=` has no effect with `missed \"{}\"`", word.value);
         findings.push(
-            Finding::new(
-                Code::UnknownProperty,
-                value.span,
-                format!("`{name}=` has no effect with `missed \"{}\"`", word.value),
-                if word.value == "skip" {
-                    "no missed run is caught up with"
-                } else {
-                    "only one missed run is caught up with"
-                },
-            )
-            .also(word.span, "set here")
-            .help(format!("delete `{name}=`, or write `missed \"all\" …`")),
+            Finding::new(Code::UnknownProperty, value.span, message, label)
+                .also(word.span, "set here")
+                .help(format!("delete `{name}=`, or write `missed \"all\" …`")),
         );
     }
-    let window = window.and_then(|value| value.value.duration());
-    match word.value.as_str() {
-        "skip" => Some(Missed::Skip),
-        "all" => Some(Missed::All {
-            max: max.and_then(|value| value.value.small()).unwrap_or(DEFAULT_MAX_MISSED),
-            window,
-        }),
-        "latest" => Some(Missed::Latest { window }),
-        _ => None,
-    }
+    Some(missed)
 }

@@ -2,14 +2,14 @@
 //!
 //! Reports two commands or none, and waits that contradict one another.
 
-use super::checked_node::CheckedNode;
+use super::checked_node::{CheckedNode, one_of};
 use super::command::{ENVIRONMENT, command};
 use super::decoder::Decoder;
 use super::job::{JOB, JobLinks, JobNode, job};
 use super::schedule::JOB_SCHEDULE;
 use super::text_or_secret::named_values;
 use crate::config::findings::{Code, Finding};
-use crate::config::language::spec::{Args, Prop, Spec, node, prop, required_prop};
+use crate::config::language::spec::{Args, Prop, Spec, node, prop, required_prop, words};
 use crate::config::language::types::Type;
 use crate::config::source::Spanned;
 use crate::config::values::Datum;
@@ -24,6 +24,13 @@ const RETRY_WAIT: Duration = Duration::from_secs(1);
 const RETRY_CAP: Duration = Duration::from_mins(5);
 const BACK_OFF_WAIT: Duration = Duration::from_mins(1);
 const BACK_OFF_CAP: Duration = Duration::from_hours(1);
+
+const OVERLAPS: [(&str, Overlap); 4] = [
+    ("skip", Overlap::Skip),
+    ("queue", Overlap::Queue),
+    ("replace", Overlap::Replace),
+    ("allow", Overlap::Allow),
+];
 
 pub const KILL_AFTER: &[Prop] = &[prop("kill-after", Type::Duration, "the time between TERM and KILL")
     .default("\"10s\"")
@@ -41,83 +48,62 @@ const fn growing_waits(count: Prop, wait: Prop, cap: (&'static str, &'static str
     [count, wait, factor.default("2.0"), longest]
 }
 
-pub const TARGET: Spec = node(
-    "target",
-    Args::One(Type::Name),
-    "a command to run",
-    "target \"report\" { command \"bin/report\" \"--daily\"; }",
-)
-.block(&[
-    &[
-        node(
-            "command",
-            Args::Then(Type::Program, Type::Argument),
-            "the program and its arguments, without a shell",
-            "command \"bin/report\" \"--daily\"",
-        ),
-        node(
-            "shell",
-            Args::One(Type::Argument),
-            "a command line for /bin/sh",
-            "shell \"bin/list | wc -l\"",
-        ),
-        node(
-            "timeout",
-            Args::One(Type::Duration),
-            "the time limit for one attempt",
-            "timeout \"4m\" kill-after=\"10s\"",
-        )
-        .with(KILL_AFTER)
-        .otherwise("none"),
-        node(
-            "retry",
-            Args::None,
-            "how a failed attempt is retried within a run",
-            "retry max=3 wait=\"2s\" factor=2.0 cap=\"30s\"",
-        )
-        .with(&growing_waits(
-            required_prop("max", Type::Integer(1, 1000), "the number of retries").example("3"),
-            prop("wait", Type::Duration, "the wait before the first retry")
-                .default("\"1s\"")
-                .example("\"2s\""),
-            ("\"5m\"", "\"30s\""),
-        ))
-        .otherwise("one attempt"),
-        node(
-            "ok-codes",
-            Args::Many(Type::Integer(0, 255)),
-            "the exit codes that mean success",
-            "ok-codes 0 3",
-        )
-        .default("0"),
-        node(
-            "back-off",
-            Args::None,
-            "how long scheduled runs are skipped after failed ones",
-            "back-off after=3 wait=\"1m\" factor=2.0 cap=\"1h\"",
-        )
-        .with(&growing_waits(
-            required_prop("after", Type::Integer(1, 1000), "the number of failed runs in a row").example("3"),
-            prop("wait", Type::Duration, "the wait before the next run")
-                .default("\"1m\"")
-                .example("\"5m\""),
-            ("\"1h\"", "\"2h\""),
-        ))
-        .otherwise("no run is skipped"),
-        node(
-            "overlap",
-            Args::One(Type::Word(&["skip", "queue", "replace", "allow"], &[])),
-            "what happens when it is due while it still runs: it skips this time, waits for the end, replaces the running one, or runs beside it",
-            "overlap \"queue\"",
-        )
-        .default("\"skip\""),
-    ],
-    ENVIRONMENT,
-    JOB_SCHEDULE,
-    JOB,
-])
-.rule("exactly one of `command` and `shell`")
-.repeats();
+pub const TARGET: Spec = node("target", Args::One(Type::Name))
+    .doc("a command to run")
+    .example("target \"report\" { command \"bin/report\" \"--daily\"; }")
+    .block(&[
+        &[
+            node("command", Args::Then(Type::Program, Type::Argument))
+                .doc("the program and its arguments, without a shell")
+                .example("command \"bin/report\" \"--daily\""),
+            node("shell", Args::One(Type::Argument))
+                .doc("a command line for /bin/sh")
+                .example("shell \"bin/list | wc -l\""),
+            node("timeout", Args::One(Type::Duration))
+                .doc("the time limit for one attempt")
+                .example("timeout \"4m\" kill-after=\"10s\"")
+                .with(KILL_AFTER)
+                .otherwise("none"),
+            node("retry", Args::None)
+                .doc("how a failed attempt is retried within a run")
+                .example("retry max=3 wait=\"2s\" factor=2.0 cap=\"30s\"")
+                .with(&growing_waits(
+                    required_prop("max", Type::Integer(1, 1000), "the number of retries").example("3"),
+                    prop("wait", Type::Duration, "the wait before the first retry")
+                        .default("\"1s\"")
+                        .example("\"2s\""),
+                    ("\"5m\"", "\"30s\""),
+                ))
+                .otherwise("one attempt"),
+            node("ok-codes", Args::Many(Type::Integer(0, 255)))
+                .doc("the exit codes that mean success")
+                .example("ok-codes 0 3")
+                .default("0"),
+            node("back-off", Args::None)
+                .doc("how long scheduled runs are skipped after failed ones")
+                .example("back-off after=3 wait=\"1m\" factor=2.0 cap=\"1h\"")
+                .with(&growing_waits(
+                    required_prop("after", Type::Integer(1, 1000), "the number of failed runs in a row").example("3"),
+                    prop("wait", Type::Duration, "the wait before the next run")
+                        .default("\"1m\"")
+                        .example("\"5m\""),
+                    ("\"1h\"", "\"2h\""),
+                ))
+                .otherwise("no run is skipped"),
+            node("overlap", Args::One(Type::Word(&words(&OVERLAPS), &[])))
+                .doc(
+                    "what happens when it is due while it still runs: it skips this time, waits for the end, \
+                     replaces the running one, or runs beside it",
+                )
+                .example("overlap \"queue\"")
+                .default("\"skip\""),
+        ],
+        ENVIRONMENT,
+        JOB_SCHEDULE,
+        JOB,
+    ])
+    .rule("exactly one of `command` and `shell`")
+    .repeats();
 
 #[derive(Debug)]
 pub struct TargetNode {
@@ -155,15 +141,10 @@ pub fn target(node: &CheckedNode, decoder: &mut Decoder<'_>) -> TargetNode {
             ..job(node, decoder)
         },
         kill_after: kill_after(node),
-        retry: node.child("retry").and_then(|node| {
-            Some(Spanned {
-                value: retry(node, decoder.findings)?,
-                span: node.head,
-            })
-        }),
+        retry: node.child("retry").and_then(|node| retry(node, decoder.findings)),
         ok_codes: ok_codes(node),
         back_off: node.child("back-off").and_then(|node| back_off(node, decoder.findings)),
-        overlap: node.word("overlap").and_then(overlap).unwrap_or_default(),
+        overlap: node.get("overlap", one_of(&OVERLAPS)).unwrap_or_default(),
     }
 }
 
@@ -212,51 +193,37 @@ fn one_command(node: &CheckedNode, decoder: &mut Decoder<'_>) -> Option<Command>
 
 /// `timeout … kill-after=`
 pub fn kill_after(node: &CheckedNode) -> Duration {
-    let given = node.child("timeout").and_then(|node| node.prop("kill-after"));
-    given
-        .and_then(|value| value.value.duration())
-        .unwrap_or(DEFAULT_KILL_AFTER)
+    let given = node
+        .child("timeout")
+        .and_then(|node| node.get_prop("kill-after", Datum::duration));
+    given.unwrap_or(DEFAULT_KILL_AFTER)
 }
 
+/// Each once; 0 when there is none.
 fn ok_codes(node: &CheckedNode) -> Vec<u8> {
+    let given = node.child("ok-codes").into_iter().flat_map(|node| &node.args);
     let mut codes: Vec<u8> = Vec::new();
-    for value in node.child("ok-codes").iter().flat_map(|node| &node.args) {
-        if let Some(code) = value.value.number().and_then(|code| u8::try_from(code).ok())
-            && !codes.contains(&code)
-        {
+    for code in given.filter_map(|value| u8::try_from(value.value.number()?).ok()) {
+        if !codes.contains(&code) {
             codes.push(code);
         }
     }
-    if codes.is_empty() {
-        codes.push(0);
-    }
-    codes
+    if codes.is_empty() { vec![0] } else { codes }
 }
 
-fn overlap(word: &str) -> Option<Overlap> {
-    match word {
-        "skip" => Some(Overlap::Skip),
-        "queue" => Some(Overlap::Queue),
-        "replace" => Some(Overlap::Replace),
-        "allow" => Some(Overlap::Allow),
-        _ => None,
-    }
-}
-
-fn retry(node: &CheckedNode, findings: &mut Vec<Finding>) -> Option<Retry> {
+fn retry(node: &CheckedNode, findings: &mut Vec<Finding>) -> Option<Spanned<Retry>> {
     let (wait, factor, cap) = waits(node, RETRY_WAIT, RETRY_CAP, findings);
-    Some(Retry {
-        max: node.prop("max")?.value.small()?,
-        wait,
-        factor,
-        cap,
+    let max = node.get_prop("max", Datum::small)?;
+    Some(Spanned {
+        value: Retry { max, wait, factor, cap },
+        span: node.head,
     })
 }
 
 fn back_off(node: &CheckedNode, findings: &mut Vec<Finding>) -> Option<BackOff> {
     let (wait, factor, cap) = waits(node, BACK_OFF_WAIT, BACK_OFF_CAP, findings);
     Some(BackOff {
-        after: node.prop("after")?.value.small()?,
+        after: node.get_prop("after", Datum::small)?,
         wait,
         factor,
         cap,
@@ -270,7 +237,7 @@ fn waits(
     default_cap: Duration,
     findings: &mut Vec<Finding>,
 ) -> (Duration, f64, Duration) {
-    let time = |name: &str| node.prop(name).and_then(|value| value.value.duration());
+    let time = |name: &str| node.get_prop(name, Datum::duration);
     let bad = |name: &str| node.prop(name).is_some_and(|value| value.value == Datum::Bad);
     let (wait, cap) = (time("wait").unwrap_or(default_wait), time("cap").unwrap_or(default_cap));
     if wait > cap && !bad("wait") && !bad("cap") {
@@ -289,9 +256,6 @@ fn waits(
             .help(format!("add `wait=\"{cap_shown}\"`, or a shorter one")),
         });
     }
-    let factor = match node.prop("factor").map(|value| &value.value) {
-        Some(Datum::Decimal(factor)) => *factor,
-        _ => DEFAULT_FACTOR,
-    };
+    let factor = node.get_prop("factor", Datum::decimal).unwrap_or(DEFAULT_FACTOR);
     (wait, factor, cap)
 }

@@ -36,6 +36,7 @@ fn examples_are_valid() {
         if spec.absent.is_some() {
             return;
         }
+        assert!(!spec.doc.is_empty(), "{}", spec.name);
         let repaired = repair(spec.example, 0, TOP_NAMES);
         assert_eq!(
             (repaired.findings.len(), repaired.pieces.len()),

@@ -24,41 +24,26 @@ pub const SOURCES: &[Prop] = &[
 
 pub const ONE_SOURCE: &str = "a value or one source of a secret";
 
-pub const FROM_COMMAND: &[Spec] = &[node(
-    "from-command",
-    Args::Then(Type::Program, Type::Argument),
-    "a command that prints it",
-    "from-command \"pass\" \"show\" \"token\"",
-)];
+pub const FROM_COMMAND: &[Spec] = &[node("from-command", Args::Then(Type::Program, Type::Argument))
+    .doc("a command that prints it")
+    .example("from-command \"pass\" \"show\" \"token\"")];
 
-pub const HEADER: Spec = node(
-    "header",
-    Args::Pair(Type::Header, Type::Argument),
-    "a request header",
-    "header \"Accept\" \"application/json\"",
-)
-.with(SOURCES)
-.block(&[FROM_COMMAND])
-.rule("each name once; a value or one source of a secret")
-.repeats();
+pub const HEADER: Spec = node("header", Args::Pair(Type::Header, Type::Argument))
+    .doc("a request header")
+    .example("header \"Accept\" \"application/json\"")
+    .with(SOURCES)
+    .block(&[FROM_COMMAND])
+    .rule("each name once; a value or one source of a secret")
+    .repeats();
 
-pub const CA_FILE: Spec = node(
-    "ca-file",
-    Args::One(Type::File),
-    "a PEM file with certificates to trust in addition to the system's",
-    "ca-file \"ca.pem\"",
-)
-.otherwise("only the system's certificates");
+pub const CA_FILE: Spec = node("ca-file", Args::One(Type::File))
+    .doc("a PEM file with certificates to trust in addition to the system's")
+    .example("ca-file \"ca.pem\"")
+    .otherwise("only the system's certificates");
 
 /// A setting that may be secret, or must be: a value of [`Type::Secret`] is not written in the file.
-pub const fn setting(
-    name: &'static str,
-    ty: Type,
-    variable: &'static str,
-    doc: &'static str,
-    example: &'static str,
-) -> Spec {
-    node(name, Args::Maybe(ty), doc, example)
+pub const fn setting(name: &'static str, ty: Type, variable: &'static str) -> Spec {
+    node(name, Args::Maybe(ty))
         .with(SOURCES)
         .block(&[FROM_COMMAND])
         .variable(variable)
@@ -117,82 +102,72 @@ pub fn headers(place: &CheckedNode, decoder: &mut Decoder<'_>) -> Vec<(String, V
 
 /// The value of `env`, `header`, `http` or a setting of a channel: the argument at `at`, or where a secret comes from.
 pub fn value(node: &CheckedNode, name: &str, at: usize, decoder: &mut Decoder<'_>) -> Option<Value> {
-    let written = if at == 0 {
-        node.spec_name.to_owned()
-    } else {
-        format!("{} \"{}\"", node.spec_name, excerpt(name))
-    };
-    let variable = suggested_variable(name);
     let from_command = node.child("from-command");
     let mut sources: Vec<(&str, Span)> = Vec::new();
     sources.extend(node.args.get(at).map(|arg| ("", arg.span)));
     sources.extend(node.props.iter().map(|(key, value)| (*key, value.span)));
     sources.extend(from_command.map(|child| ("from-command", child.head)));
-    let command = from_command.and_then(|child| argv(child, decoder));
-    match sources.as_slice() {
-        [] => {
-            // Without a name, the node was already reported as incomplete.
-            let unread = node.args.iter().any(|arg| arg.value == Datum::Bad);
-            let incomplete = node.damaged || node.lost || unread || node.args.len() < at;
-            if !incomplete {
-                decoder.report(
-                    Finding::new(
-                        Code::Missing,
-                        node.head,
-                        format!("`{written}` has no value"),
-                        "needs a text, or the source of a secret",
-                    )
-                    .help(format!(
-                        "write `{written} \"…\"`, or `{written} from-env=\"{variable}\"` for a secret"
-                    )),
-                );
-            }
-            None
-        }
-        [_] => {
-            if let Some(child) = from_command {
-                let words = command?;
-                let program = words.first()?.clone();
-                decoder.refer(child.head, HostObject::Program(program, SearchPath::Inherited));
-                let source = SecretSource::Command(words, decoder.root.to_path_buf());
-                return Some(Value::Secret(source));
-            }
-            if let Some(arg) = node.args.get(at) {
-                return Some(Value::Plain(arg.value.text()?.to_owned()));
-            }
-            if let Some(variable) = node.prop("from-env") {
-                let name = variable.value.text()?.to_owned();
-                decoder.refer(variable.span, HostObject::Variable(name.clone()));
-                return Some(Value::Secret(SecretSource::Env(name)));
-            }
-            let file = decoder.path(node.prop("from-file")?)?;
-            decoder.refer(file.span, HostObject::File(file.value.clone(), "from-file"));
-            Some(Value::Secret(SecretSource::File(file.value)))
+    let words = from_command.and_then(|child| argv(child, decoder));
+    if let [_] = sources.as_slice() {
+        return one_source(node, at, words, decoder);
+    }
+    // Without a name, the node was already reported as incomplete.
+    let unread = node.args.iter().any(|arg| arg.value == Datum::Bad);
+    let incomplete = node.damaged || node.lost || unread || node.args.len() < at;
+    if !sources.is_empty() || !incomplete {
+        let written = if at == 0 {
+            node.spec_name.to_owned()
+        } else {
+            format!("{} \"{}\"", node.spec_name, excerpt(name))
+        };
+        decoder.report(none_or_several(node, &written, &suggested_variable(name), &sources));
+    }
+    None
+}
+
+fn one_source(node: &CheckedNode, at: usize, words: Option<Vec<String>>, decoder: &mut Decoder<'_>) -> Option<Value> {
+    if let Some(child) = node.child("from-command") {
+        let words = words?;
+        let program = words.first()?.clone();
+        decoder.refer(child.head, HostObject::Program(program, SearchPath::Inherited));
+        return Some(Value::Secret(SecretSource::Command(words, decoder.root.to_path_buf())));
+    }
+    if let Some(arg) = node.args.get(at) {
+        return arg.value.string().map(Value::Plain);
+    }
+    if let Some(variable) = node.prop("from-env") {
+        let name = variable.value.string()?;
+        decoder.refer(variable.span, HostObject::Variable(name.clone()));
+        return Some(Value::Secret(SecretSource::Env(name)));
+    }
+    let file = decoder.path(node.prop("from-file")?)?;
+    decoder.refer(file.span, HostObject::File(file.value.clone(), "from-file"));
+    Some(Value::Secret(SecretSource::File(file.value)))
+}
+
+/// A value without a source, or with several. `written` is the node as far as its value.
+fn none_or_several(node: &CheckedNode, written: &str, variable: &str, sources: &[(&str, Span)]) -> Finding {
+    let from_env = format!("`{written} from-env=\"{variable}\"`");
+    match sources {
+        [("", value), (source, span), ..] => {
+            let message = format!("`{written}` has a value and `{source}`");
+            Finding::new(Code::SurplusArgument, *span, message, "the source of a secret")
+                .also(*value, "the value")
+                .help(format!("delete one: a secret is written {from_env} and nothing else"))
         }
         [(first, one), (second, other), ..] => {
-            let finding = if first.is_empty() {
-                Finding::new(
-                    Code::SurplusArgument,
-                    *other,
-                    format!("`{written}` has a value and `{second}`"),
-                    "the source of a secret",
-                )
-                .also(*one, "the value")
-                .help(format!(
-                    "delete one: a secret is written `{written} from-env=\"{variable}\"` and nothing else"
-                ))
-            } else {
-                Finding::new(
-                    Code::Repeated,
-                    *other,
-                    format!("`{written}` has two sources: `{first}` and `{second}`"),
-                    "the second",
-                )
+            let message = format!("`{written}` has two sources: `{first}` and `{second}`");
+            Finding::new(Code::Repeated, *other, message, "the second")
                 .also(*one, "the first")
-                .help(format!("keep one of them, such as `{written} from-env=\"{variable}\"`"))
-            };
-            decoder.report(finding);
-            None
+                .help(format!("keep one of them, such as {from_env}"))
+        }
+        _ => {
+            let (message, label) = (
+                format!("`{written}` has no value"),
+                "needs a text, or the source of a secret",
+            );
+            Finding::new(Code::Missing, node.head, message, label)
+                .help(format!("write `{written} \"…\"`, or {from_env} for a secret"))
         }
     }
 }

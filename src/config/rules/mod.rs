@@ -20,7 +20,6 @@ pub(in crate::config) mod schedules;
 
 use crate::config::findings::{Code, Finding, allow, sorted};
 use crate::config::nodes::document::Document;
-use crate::config::nodes::lower::lower;
 use crate::config::nodes::{JobLinks, lower_ops};
 use crate::config::source::{SourceMap, Span};
 use crate::model::{Model, Ops};
@@ -105,7 +104,7 @@ pub(in crate::config) fn check(
                     longest_gap: timed.and_then(|timed| Some(timed.gaps(now)?.1)),
                 });
             let all = schedules.all().iter().map(|timed| timed.schedule.clone());
-            lower(document, ops, all.collect(), links.collect())
+            document.lower(ops, all.collect(), links.collect())
         })
         .flatten();
     CheckResult {

@@ -4,7 +4,7 @@
 
 use super::checker::Checker;
 use super::datum::Datum;
-use crate::config::findings::{Code, Finding, excerpt};
+use crate::config::findings::{Finding, excerpt};
 use crate::model::check::Address;
 use std::net::Ipv6Addr;
 
@@ -94,14 +94,10 @@ impl Checker<'_> {
             Ok(address) => return Ok(Datum::Address(address)),
             Err(why) => why,
         };
-        let finding = self.finding(
-            Code::BadValue,
-            format!("`{}` is not a valid address", excerpt(text)),
-            &why.to_string(),
-        );
+        let finding = self.bad_value(format!("`{}` is not a valid address", excerpt(text)), &why.to_string());
         let meant = meant_address(text, why, self.setting);
         Err(Box::new(match meant.filter(|meant| parse_address(meant).is_ok()) {
-            Some(meant) => finding.help(format!("write `{}`", (self.line)(&format!("\"{meant}\"")))),
+            Some(meant) => finding.help(self.write(&meant)),
             None if why == AddressError::NoPort => {
                 let example = format!("\"{}:443\"", excerpt(text.trim_end_matches(':')));
                 finding.help(format!("add the port, such as `{}`", (self.line)(&example)))

@@ -21,6 +21,23 @@ impl Checker<'_> {
         self.finding(Code::BadValue, message, label)
     }
 
+    /// The setting with a text as its value, as it is written.
+    pub(super) fn with(&self, text: &str) -> String {
+        (self.line)(&format!("\"{text}\""))
+    }
+
+    pub(super) fn write(&self, text: &str) -> String {
+        format!("write `{}`", self.with(text))
+    }
+
+    pub(super) fn for_example(&self, text: &str) -> String {
+        format!("for example `{}`", self.with(text))
+    }
+
+    pub(super) fn did_you_mean(&self, text: &str) -> String {
+        format!("did you mean `{}`?", self.with(text))
+    }
+
     /// A number as it was typed, to be used as text.
     pub(super) fn typed(&self, number: &impl ToString) -> String {
         if self.value.typed.is_empty() {
@@ -37,30 +54,35 @@ impl Checker<'_> {
             &format!("this is {}", kind_of(&self.value.data)),
         );
         let digits = given.chars().all(|c| c.is_ascii_digit()) && !given.is_empty();
+        let flag = match given {
+            "true" | "yes" | "on" | "1" => Some("#true"),
+            "false" | "no" | "off" | "0" => Some("#false"),
+            _ => None,
+        };
+        let missing_unit = |units: &[&str]| {
+            let meant: Vec<String> = units
+                .iter()
+                .map(|unit| format!("`{}`", self.with(&format!("{given}{unit}"))))
+                .collect();
+            format!("a unit is missing: {}", meant.join(" or "))
+        };
         let help = match self.ty {
-            Type::Age | Type::Years if digits => {
-                format!("a unit is missing: `{}`", (self.line)(&format!("\"{given}d\"")))
-            }
-            Type::Duration if digits => {
-                format!("a unit is missing: `{}`", (self.line)(&format!("\"{given}s\"")))
-                    + &format!(" or `{}`", (self.line)(&format!("\"{given}m\"")))
-            }
-            Type::Size if digits => format!("a unit is missing: `{}`", (self.line)(&format!("\"{given}B\""))),
-            Type::Percent if digits => format!("write `{}`", (self.line)(&format!("\"{given}%\""))),
+            Type::Age | Type::Years if digits => missing_unit(&["d"]),
+            Type::Duration if digits => missing_unit(&["s", "m"]),
+            Type::Size if digits => missing_unit(&["B"]),
+            Type::Space if digits => missing_unit(&["%", "GiB"]),
+            Type::Percent if digits => self.write(&format!("{given}%")),
             // One of several on its line.
             Type::Argument if given != "#null" => format!("write \"{}\"", given.trim_start_matches('#')),
             Type::Text | Type::Name | Type::Path | Type::Glob | Type::File | Type::Variable
                 if !given.starts_with('#') =>
             {
-                format!("write `{}`", (self.line)(&format!("\"{given}\"")))
+                self.write(given)
             }
-            Type::Bool if matches!(given, "true" | "yes" | "on" | "1") => {
-                format!("write `{}`", (self.line)("#true"))
-            }
-            Type::Bool if matches!(given, "false" | "no" | "off" | "0") => {
-                format!("write `{}`", (self.line)("#false"))
-            }
-            Type::Bool => format!("write `{}`, or #false", (self.line)("#true")),
+            Type::Bool => match flag {
+                Some(flag) => format!("write `{}`", (self.line)(flag)),
+                None => format!("write `{}`, or #false", (self.line)("#true")),
+            },
             Type::Integer(low, high) => {
                 let plain = given.split('.').next().unwrap_or(given);
                 match plain.parse::<u64>() {
@@ -68,23 +90,16 @@ impl Checker<'_> {
                     _ => format!("for example `{}`", (self.line)(&low.max(1).to_string())),
                 }
             }
-            Type::Space if digits => format!(
-                "a unit is missing: `{}` or `{}`",
-                (self.line)(&format!("\"{given}%\"")),
-                (self.line)(&format!("\"{given}GiB\""))
-            ),
             _ => format!("write {}", self.ty.form()),
         };
         // Fixed where one value only is meant.
+        let number = matches!(self.value.data, Data::Integer(_) | Data::Float(_));
         let meant = match self.ty {
             Type::Percent if digits => Some(format!("\"{given}%\"")),
-            Type::Argument | Type::Text | Type::Name | Type::Path | Type::File
-                if matches!(self.value.data, Data::Integer(_) | Data::Float(_)) =>
-            {
+            Type::Argument | Type::Text | Type::Name | Type::Path | Type::File if number => {
                 Some(format!("\"{given}\""))
             }
-            Type::Bool if matches!(given, "true" | "yes" | "on" | "1") => Some("#true".to_owned()),
-            Type::Bool if matches!(given, "false" | "no" | "off" | "0") => Some("#false".to_owned()),
+            Type::Bool => flag.map(str::to_owned),
             Type::Integer(low, high) if digits && given.parse().is_ok_and(|n| (low..=high).contains(&n)) => {
                 Some(given.to_owned())
             }

@@ -30,6 +30,10 @@ impl Datum {
         }
     }
 
+    pub fn string(&self) -> Option<String> {
+        self.text().map(str::to_owned)
+    }
+
     pub fn number(&self) -> Option<u64> {
         match self {
             Self::Number(number) => Some(*number),
@@ -44,6 +48,20 @@ impl Datum {
     pub fn duration(&self) -> Option<Duration> {
         match self {
             Self::Duration(duration) => Some(*duration),
+            _ => None,
+        }
+    }
+
+    pub fn decimal(&self) -> Option<f64> {
+        match self {
+            Self::Decimal(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    pub fn percent(&self) -> Option<u8> {
+        match self {
+            Self::Percent(percent) => Some(*percent),
             _ => None,
         }
     }

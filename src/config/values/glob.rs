@@ -10,7 +10,7 @@ use crate::model::pattern::{Pattern, PatternError};
 impl Checker<'_> {
     pub(super) fn glob(&self, text: &str) -> Result<Datum, Box<Finding>> {
         if let Some(finding) = self.several_globs(text).or_else(|| self.negated_glob(text)) {
-            return Err(Box::new(finding));
+            return Err(finding.into());
         }
         match Pattern::new(text) {
             Ok(pattern) => Ok(Datum::Glob(pattern)),
@@ -33,10 +33,10 @@ impl Checker<'_> {
                     None => finding.help("patterns are relative to the source, such as \"raw/**\""),
                 }))
             }
-            Err(PatternError::Syntax(why)) => Err(Box::new(
-                self.finding(Code::BadGlob, format!("`{}` is not a valid glob", excerpt(text)), &why)
-                    .help("put a backslash before a special character: #\"a\\[b\"#"),
-            )),
+            Err(PatternError::Syntax(why)) => Err(self
+                .finding(Code::BadGlob, format!("`{}` is not a valid glob", excerpt(text)), &why)
+                .help("put a backslash before a special character: #\"a\\[b\"#")
+                .into()),
         }
     }
 

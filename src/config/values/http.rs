@@ -2,7 +2,7 @@
 
 use super::checker::Checker;
 use super::datum::Datum;
-use crate::config::findings::{Code, Finding, excerpt};
+use crate::config::findings::{Finding, excerpt};
 
 impl Checker<'_> {
     /// The name of a request header: a token of HTTP.
@@ -40,14 +40,7 @@ impl Checker<'_> {
         } else {
             ("`~` is written as `~0`", text.replace('~', "~0"))
         };
-        let finding = self.finding(
-            Code::BadValue,
-            format!("`{}` is not a valid JSON pointer", excerpt(text)),
-            label,
-        );
-        Err(Box::new(finding.help(format!(
-            "write `{}`",
-            (self.line)(&format!("\"{}\"", excerpt(&meant)))
-        ))))
+        let finding = self.bad_value(format!("`{}` is not a valid JSON pointer", excerpt(text)), label);
+        Err(finding.help(self.write(&excerpt(&meant))).into())
     }
 }

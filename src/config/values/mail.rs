@@ -3,7 +3,7 @@
 use super::address::host;
 use super::checker::Checker;
 use super::datum::Datum;
-use crate::config::findings::{Code, Finding, excerpt};
+use crate::config::findings::{Finding, excerpt};
 use std::net::Ipv6Addr;
 
 impl Checker<'_> {
@@ -11,11 +11,7 @@ impl Checker<'_> {
         let Some(why) = bad_mail(text) else {
             return Ok(Datum::Text(text.to_owned()));
         };
-        let finding = self.finding(
-            Code::BadValue,
-            format!("`{}` is not a valid e-mail address", excerpt(text)),
-            why,
-        );
+        let finding = self.bad_value(format!("`{}` is not a valid e-mail address", excerpt(text)), why);
         // `Display Name <name@host>`
         let inside = text
             .rsplit_once('<')
@@ -24,9 +20,9 @@ impl Checker<'_> {
             .or_else(|| text.trim().strip_prefix("mailto:"))
             .unwrap_or(text.trim());
         Err(Box::new(if bad_mail(meant).is_none() {
-            finding.help(format!("write `{}`", (self.line)(&format!("\"{}\"", excerpt(meant)))))
+            finding.help(self.write(&excerpt(meant)))
         } else {
-            finding.help(format!("for example `{}`", (self.line)("\"ops@example.com\"")))
+            finding.help(self.for_example("ops@example.com"))
         }))
     }
 }

@@ -61,7 +61,7 @@ impl Checker<'_> {
     fn text(&self, text: &str) -> Result<Datum, Box<Finding>> {
         let unit = |result: Result<Datum, UnitError>| result.map_err(|why| Box::new(self.bad_unit(text, &why)));
         match self.ty {
-            Type::Integer(..) | Type::Bool | Type::Decimal(..) => Err(Box::new(self.wrong_type(text))),
+            Type::Integer(..) | Type::Bool | Type::Decimal(..) => Err(self.wrong_type(text).into()),
             Type::Text | Type::Job | Type::Cron | Type::Secret => Ok(Datum::Text(text.to_owned())),
             Type::Scalar => Ok(Datum::Scalar(text.into())),
             Type::Argument => self.argument(text),

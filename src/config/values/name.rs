@@ -2,7 +2,7 @@
 
 use super::checker::Checker;
 use super::datum::Datum;
-use crate::config::findings::{Code, Finding, excerpt};
+use crate::config::findings::{Finding, excerpt};
 use crate::config::syntax::kdl_string;
 use crate::units;
 
@@ -11,21 +11,17 @@ impl Checker<'_> {
         let Err(why) = units::check_name(text) else {
             return Ok(Datum::Text(text.to_owned()));
         };
-        let finding = self.finding(
-            Code::BadValue,
-            format!("`{}` is not a valid name", excerpt(text)),
-            &why.to_string(),
-        );
+        let finding = self.bad_value(format!("`{}` is not a valid name", excerpt(text)), &why.to_string());
         let meant = as_name(text).unwrap_or_else(|| "data".to_owned());
         if self.setting == "class" && text.contains(['*', '?', '/', '[', '{']) {
-            return Err(Box::new(finding.help(format!(
-                "a class has its name first, then its globs: `class \"{meant}\" {} keep=…`",
-                excerpt(&kdl_string(text))
-            ))));
+            return Err(finding
+                .help(format!(
+                    "a class has its name first, then its globs: `class \"{meant}\" {} keep=…`",
+                    excerpt(&kdl_string(text))
+                ))
+                .into());
         }
-        Err(Box::new(
-            finding.help(format!("write `{}`", (self.line)(&format!("\"{meant}\"")))),
-        ))
+        Err(finding.help(self.write(&meant)).into())
     }
 }
 

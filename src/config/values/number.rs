@@ -2,7 +2,7 @@
 
 use super::checker::Checker;
 use super::datum::Datum;
-use crate::config::findings::{Code, Finding};
+use crate::config::findings::Finding;
 use crate::config::language::types::Type;
 
 impl Checker<'_> {
@@ -14,26 +14,21 @@ impl Checker<'_> {
                     return Ok(Datum::Decimal(number));
                 }
                 let meant = if number > f64::from(high) { high } else { low };
-                Err(Box::new(self.outside(&format!("{meant}.0"))))
+                Err(self.outside(&format!("{meant}.0")).into())
             }
             Type::Scalar => match serde_json::Number::from_f64(number) {
                 Some(number) => Ok(Datum::Scalar(number.into())),
-                None => Err(Box::new(
-                    self.finding(
-                        Code::BadValue,
-                        "JSON cannot represent this number".to_owned(),
-                        "not a finite number",
-                    )
-                    .help(format!("write {}", self.ty.form())),
-                )),
+                None => Err(self
+                    .bad_value("JSON cannot represent this number".to_owned(), "not a finite number")
+                    .help(format!("write {}", self.ty.form()))
+                    .into()),
             },
-            _ => Err(Box::new(self.wrong_type(&self.typed(&format!("{number:?}"))))),
+            _ => Err(self.wrong_type(&self.typed(&format!("{number:?}"))).into()),
         }
     }
 
     fn outside(&self, meant: &str) -> Finding {
-        self.finding(
-            Code::BadValue,
+        self.bad_value(
             format!("`{}` takes {}", self.setting, self.ty.form()),
             "outside the range",
         )
@@ -50,23 +45,19 @@ impl Checker<'_> {
                     .or_else(|_| u64::try_from(number).map(Into::into));
                 return match fits {
                     Ok(number) => Ok(Datum::Scalar(serde_json::Value::Number(number))),
-                    Err(_) => Err(Box::new(
-                        self.finding(
-                            Code::BadValue,
-                            "the number is too large".to_owned(),
-                            "more than 64 bits",
-                        )
-                        .help("write a number of at most 18 digits"),
-                    )),
+                    Err(_) => Err(self
+                        .bad_value("the number is too large".to_owned(), "more than 64 bits")
+                        .help("write a number of at most 18 digits")
+                        .into()),
                 };
             }
-            _ => return Err(Box::new(self.wrong_type(&self.typed(&number)))),
+            _ => return Err(self.wrong_type(&self.typed(&number)).into()),
         };
         match u64::try_from(number) {
             Ok(n) if (low..=high).contains(&n) => Ok(Datum::Number(n)),
             _ => {
                 let meant = if number < i128::from(low) { low } else { high };
-                Err(Box::new(self.outside(&meant.to_string())))
+                Err(self.outside(&meant.to_string()).into())
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::checker::Checker;
 use super::datum::Datum;
-use crate::config::findings::{Code, Finding, excerpt};
+use crate::config::findings::{Finding, excerpt};
 use crate::config::language::types::Type;
 use crate::config::source::paths;
 
@@ -16,39 +16,29 @@ impl Checker<'_> {
                 "contains a NUL character"
             };
             let finding = self.bad_value(format!("`{}` takes a path", self.setting), label);
-            return Err(Box::new(
-                finding.help(format!("for example `{}`", (self.line)("\"/srv/data\""))),
-            ));
+            return Err(finding.help(self.for_example("/srv/data")).into());
         }
         let expands = text == "~" || text.starts_with("~/") || text.starts_with('$') || text.contains("/$");
         if expands {
-            return Err(Box::new(
-                self.finding(
-                    Code::BadValue,
-                    format!("`{}` is not expanded", excerpt(text)),
-                    "used as it is written",
-                )
+            return Err(self
+                .bad_value(format!("`{}` is not expanded", excerpt(text)), "used as it is written")
                 .help(format!(
                     "write the path out, such as `{}`",
-                    (self.line)("\"/home/observer/data\"")
-                )),
-            ));
+                    self.with("/home/observer/data")
+                ))
+                .into());
         }
         if paths::is_remote(text) {
             let what = if self.ty == Type::File { "file" } else { "directory" };
-            let finding = self.finding(
-                Code::BadValue,
+            let finding = self.bad_value(
                 format!("`{}` is not a {what} on this machine", excerpt(text)),
                 &format!("needs a local {what}"),
             );
             let local = text.strip_prefix("file://").filter(|path| path.starts_with('/'));
             return Err(Box::new(if let Some(path) = local {
-                finding.help(format!("write `{}`", (self.line)(&format!("\"{}\"", excerpt(path)))))
+                finding.help(self.write(&excerpt(path)))
             } else if self.ty == Type::File {
-                finding.help(format!(
-                    "write a local file, such as `{}`",
-                    (self.line)("\"/srv/file\"")
-                ))
+                finding.help(format!("write a local file, such as `{}`", self.with("/srv/file")))
             } else if self.setting == "import" {
                 finding.help("write a local file, such as `import \"conf.d/*.kdl\"`")
             } else {

@@ -13,11 +13,11 @@ impl Checker<'_> {
                 format!("`{}` contains a NUL character", self.setting),
                 "not allowed in an argument",
             );
-            return Err(Box::new(finding.help("delete the `\\u{0}`")));
+            return Err(finding.help("delete the `\\u{0}`").into());
         }
         if text.is_empty() && self.setting == "shell" {
             let finding = self.bad_value("`shell` has no command line".to_owned(), "empty");
-            return Err(Box::new(finding.help("for example `shell \"bin/list | wc -l\"`")));
+            return Err(finding.help("for example `shell \"bin/list | wc -l\"`").into());
         }
         Ok(Datum::Text(text.to_owned()))
     }
@@ -26,24 +26,20 @@ impl Checker<'_> {
     pub(super) fn program(&self, text: &str) -> Result<Datum, Box<Finding>> {
         if text.is_empty() {
             let finding = self.bad_value(format!("`{}` has no program", self.setting), "empty");
-            return Err(Box::new(
-                finding.help(format!("for example `{}`", (self.line)("\"bin/report\""))),
-            ));
+            return Err(finding.help(self.for_example("bin/report")).into());
         }
         if text.ends_with('/') {
             let finding = self.bad_value(
                 format!("`{}` is a directory, not a program", excerpt(text)),
                 "ends in `/`",
             );
-            return Err(Box::new(
-                finding.help(format!("for example `{}`", (self.line)("\"bin/report\""))),
-            ));
+            return Err(finding.help(self.for_example("bin/report")).into());
         }
         if text.starts_with("~/") || text.starts_with('$') || text.contains("/$") {
             let finding = self.bad_value(format!("`{}` is not expanded", excerpt(text)), "used as it is written");
-            return Err(Box::new(finding.help(
-                "write the path out, such as `command \"/home/observer/bin/report\"`, or use `shell \"…\"`",
-            )));
+            return Err(finding
+                .help("write the path out, such as `command \"/home/observer/bin/report\"`, or use `shell \"…\"`")
+                .into());
         }
         self.argument(text)
     }
@@ -56,10 +52,12 @@ impl Checker<'_> {
                 "the value of `from-env=` is not the name of a variable".to_owned(),
                 "a name consists of letters, digits and `_`",
             );
-            return Err(Box::new(finding.help(format!(
-                "put the value into a variable, and write its name: `{}`",
-                (self.line)("\"BROKER_TOKEN\"")
-            ))));
+            return Err(finding
+                .help(format!(
+                    "put the value into a variable, and write its name: `{}`",
+                    self.with("BROKER_TOKEN")
+                ))
+                .into());
         }
         let why = match text {
             "" => "empty",
@@ -82,9 +80,9 @@ impl Checker<'_> {
             }
             _ if text.starts_with('$') => {
                 let name = text.trim_start_matches('$').trim_matches(['{', '}']);
-                finding.help(format!("write `{}`", (self.line)(&format!("\"{}\"", excerpt(name)))))
+                finding.help(self.write(&excerpt(name)))
             }
-            _ => finding.help(format!("for example `{}`", (self.line)("\"BROKER_TOKEN\""))),
+            _ => finding.help(self.for_example("BROKER_TOKEN")),
         }))
     }
 }

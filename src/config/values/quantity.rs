@@ -48,7 +48,7 @@ impl Checker<'_> {
                 other => other.to_string(),
             },
         );
-        let write = |meant: &str| format!("`{}`", (self.line)(&format!("\"{meant}\"")));
+        let write = |meant: &str| format!("`{}`", self.with(&format!("{meant}")));
         if meant_forever {
             return finding.help(format!("did you mean {}?", write("forever")));
         }
@@ -67,7 +67,7 @@ impl Checker<'_> {
             });
         }
         let help = match meant_unit(text, self.ty) {
-            Some(meant) => format!("write `{}`", (self.line)(&format!("\"{meant}\""))),
+            Some(meant) => self.write(&meant),
             None => format!("write {}", self.ty.form()),
         };
         finding.help(help)

@@ -3,7 +3,7 @@
 use super::address::{host, port};
 use super::checker::Checker;
 use super::datum::Datum;
-use crate::config::findings::{Code, Finding, excerpt};
+use crate::config::findings::{Finding, excerpt};
 
 impl Checker<'_> {
     /// `http://…` or `https://…`.
@@ -11,20 +11,13 @@ impl Checker<'_> {
         let Some(why) = bad_url(text) else {
             return Ok(Datum::Text(text.to_owned()));
         };
-        let finding = self.finding(
-            Code::BadValue,
-            format!("`{}` is not a valid HTTP URL", excerpt(text)),
-            &why,
-        );
+        let finding = self.bad_value(format!("`{}` is not a valid HTTP URL", excerpt(text)), &why);
         let meant = format!("https://{}", text.trim().trim_start_matches('/'));
         let bare = !text.contains("://") && !text.is_empty() && bad_url(&meant).is_none();
         Err(Box::new(if bare {
-            finding.help(format!("write `{}`", (self.line)(&format!("\"{}\"", excerpt(&meant)))))
+            finding.help(self.write(&excerpt(&meant)))
         } else {
-            finding.help(format!(
-                "for example `{}`",
-                (self.line)("\"https://example.com/health\"")
-            ))
+            finding.help(self.for_example("https://example.com/health"))
         }))
     }
 }

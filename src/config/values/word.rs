@@ -2,7 +2,7 @@
 
 use super::checker::Checker;
 use super::datum::Datum;
-use crate::config::findings::{Code, Finding, excerpt};
+use crate::config::findings::{Finding, excerpt};
 use crate::config::language::suggest::{certain, nearest, synonym_among};
 
 impl Checker<'_> {
@@ -16,24 +16,22 @@ impl Checker<'_> {
             return Ok(Datum::Text(text.to_owned()));
         }
         if later.contains(&text) {
-            return Err(Box::new(
-                self.finding(
-                    Code::BadValue,
+            return Err(self
+                .bad_value(
                     format!("`{} \"{text}\"` is not in this build", self.setting),
                     "known to the language, but not supported yet",
                 )
-                .help(format!("write {}", self.ty.form())),
-            ));
+                .help(format!("write {}", self.ty.form()))
+                .into());
         }
-        let finding = self.finding(
-            Code::BadValue,
+        let finding = self.bad_value(
             format!("`{}` is not a valid value of `{}`", excerpt(text), self.setting),
             "unknown value",
         );
         Err(Box::new(
             match synonym_among(text, words).or_else(|| nearest(text, words.iter().copied())) {
                 Some(near) => {
-                    let finding = finding.help(format!("did you mean `{}`?", (self.line)(&format!("\"{near}\""))));
+                    let finding = finding.help(self.did_you_mean(near));
                     match certain(text, words.iter().copied()) {
                         Some(sure) => finding.fix(self.value.span, format!("\"{sure}\"")),
                         None => finding,

@@ -30,23 +30,27 @@ impl Checker<'_> {
         let upper = text.to_ascii_uppercase();
         let offset = upper.trim_start_matches("UTC").trim_start_matches("GMT").trim();
         if offset.starts_with(['+', '-']) {
-            return Err(Box::new(finding.help(format!(
-                "an offset has no daylight saving time: write a place, such as `{}`, or \"UTC\"",
-                (self.line)("\"Asia/Seoul\"")
-            ))));
+            return Err(finding
+                .help(format!(
+                    "an offset has no daylight saving time: write a place, such as `{}`, or \"UTC\"",
+                    self.with("Asia/Seoul")
+                ))
+                .into());
         }
         let near = same.or(city);
         let short = text.len() <= 5 && text.chars().all(|c| c.is_ascii_uppercase())
             || text.len() <= 4 && text.chars().all(|c| c.is_ascii_lowercase());
         if near.is_none() && short && !text.is_empty() {
-            return Err(Box::new(finding.help(format!(
-                "abbreviations are ambiguous: write a place, such as `{}`, or \"UTC\"",
-                (self.line)("\"Asia/Seoul\"")
-            ))));
+            return Err(finding
+                .help(format!(
+                    "abbreviations are ambiguous: write a place, such as `{}`, or \"UTC\"",
+                    self.with("Asia/Seoul")
+                ))
+                .into());
         }
         let near = near.or_else(|| nearest(&wanted, names()));
         Err(Box::new(match near {
-            Some(near) => finding.help(format!("did you mean `{}`?", (self.line)(&format!("\"{near}\"")))),
+            Some(near) => finding.help(self.did_you_mean(near)),
             None => finding.help("write an IANA name such as \"Asia/Seoul\", or \"UTC\""),
         }))
     }

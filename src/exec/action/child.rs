@@ -9,7 +9,6 @@ use crate::run::{Outcome, State};
 use crate::secret::SecretError;
 use crate::signal::Stop;
 use std::borrow::Cow;
-use std::time::Duration;
 
 /// No line of output is shown longer, in characters.
 const LINE: usize = 200;
@@ -109,19 +108,6 @@ fn without_colours(line: &str) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
-pub(super) fn took(time: Duration) -> String {
-    let seconds = time.as_secs();
-    if time < Duration::from_secs(1) {
-        format!("{} ms", time.as_millis())
-    } else if seconds < 60 {
-        format!("{seconds}.{} s", time.subsec_millis() / 100)
-    } else if seconds < 3600 {
-        format!("{} min {} s", seconds / 60, seconds % 60)
-    } else {
-        format!("{} h {} min", seconds / 3600, seconds / 60 % 60)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,11 +136,5 @@ mod tests {
             shown("\x1b]0;title\x07a\x1b]8;;http://x\x1b\\b\x1b]8;;\x1b\\").as_deref(),
             Some("ab")
         );
-    }
-
-    #[test]
-    fn times_are_short() {
-        let shown = [350, 1_250, 59_999, 125_000, 3_720_000].map(|ms| took(Duration::from_millis(ms)));
-        assert_eq!(shown, ["350 ms", "1.2 s", "59.9 s", "2 min 5 s", "1 h 2 min"]);
     }
 }

@@ -12,6 +12,7 @@ use crate::process::{self, Captured, CompletedProcess, Ending, Spawn, SpawnError
 use crate::run::{Event, Outcome, Output, State};
 use crate::secret::{ChildLimits, Vault};
 use crate::signal::Stop;
+use crate::units::{millis, took};
 use std::time::Duration;
 
 /// Lines of output that an outcome shows.
@@ -133,7 +134,7 @@ impl Attempts<'_> {
             ));
         }
         if ok {
-            let summary = format!("{} in {}{which}", done.ending, child::took(done.took));
+            let summary = format!("{} in {}{which}", done.ending, took(millis(done.took)));
             return outcome(State::Ok, summary).with_details(details);
         }
         details.extend(child::last_lines(&done.stdout, DETAILS));
@@ -151,10 +152,6 @@ impl Attempts<'_> {
 /// Words about an attempt that is not the first.
 fn later(attempt: u32, words: impl Fn(u32) -> String) -> String {
     if attempt > 1 { words(attempt) } else { String::new() }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// As text; bytes that are none are replaced.

@@ -4,7 +4,7 @@
 //! 1970-01-01 00:00 *on the wall*: which instants they are is for `wall`. The `cron` crate finds the days, as
 //! if all were UTC; hours and minutes are two sets. Invariant: times lie in the years 1970 to 2100; nothing loops longer.
 
-use super::field::{Field, KINDS, Mistake, line};
+use super::field::{CronError, Field, KINDS, line, wrong};
 use chrono::DateTime;
 use std::fmt;
 use std::ops::Range;
@@ -24,25 +24,13 @@ pub struct Cron {
     uneven: Vec<(Range<usize>, String)>,
 }
 
-/// Something wrong with a part of a cron line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CronError {
-    /// First byte of the part, on a character boundary.
-    pub start: usize,
-    /// The byte behind the part, on a character boundary.
-    pub end: usize,
-    pub message: String,
-    pub label: String,
-    pub help: String,
-}
-
 const DAY: i64 = 86_400;
 /// 2100-12-31, in days since 1970-01-01: the last day that the crate knows.
 const LAST_DAY: i64 = 47_846;
 
 impl Cron {
     /// The words of a line, if they are five good fields.
-    pub(super) fn understand(words: &[(usize, &str)]) -> Result<Self, Vec<Mistake>> {
+    pub(super) fn understand(words: &[(usize, &str)]) -> Result<Self, Vec<CronError>> {
         let mut mistakes = Vec::new();
         let fields: Vec<Field> = KINDS
             .iter()
@@ -90,11 +78,6 @@ impl Cron {
         Ok(cron)
     }
 
-    /// The line, with one space between fields.
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
     /// No date matches, such as on 30 February.
     pub fn never_fires(&self) -> bool {
         self.never
@@ -119,14 +102,11 @@ impl Cron {
     pub(super) fn at_or_after(&self, wall: i64) -> Option<i64> {
         let minute = wall.max(0).checked_add(59)?.div_euclid(60);
         let day = minute / 1440;
-        let within = if self.day_matches(day) {
-            self.minute_at_or_after((minute % 1440) as u32)
-                .map(|found| (day, found))
-        } else {
-            None
-        };
-        let (day, found) = match within {
-            Some(found) => found,
+        let today = self
+            .day_matches(day)
+            .then(|| self.minute_at_or_after((minute % 1440) as u32));
+        let (day, found) = match today.flatten() {
+            Some(found) => (day, found),
             None => (self.day_at_or_after(day + 1)?, self.first_minute()),
         };
         Some(day * DAY + i64::from(found) * 60)
@@ -139,14 +119,11 @@ impl Cron {
         }
         let minute = wall.min((LAST_DAY + 1) * DAY - 1) / 60;
         let day = minute / 1440;
-        let within = if self.day_matches(day) {
-            self.minute_at_or_before((minute % 1440) as u32)
-                .map(|found| (day, found))
-        } else {
-            None
-        };
-        let (day, found) = match within {
-            Some(found) => found,
+        let today = self
+            .day_matches(day)
+            .then(|| self.minute_at_or_before((minute % 1440) as u32));
+        let (day, found) = match today.flatten() {
+            Some(found) => (day, found),
             None => (self.day_at_or_before(day - 1)?, self.minute_at_or_before(1439)?),
         };
         Some(day * DAY + i64::from(found) * 60)
@@ -240,12 +217,11 @@ impl PartialEq for Cron {
 impl Eq for Cron {}
 
 /// The crate refuses what was understood here: cannot be, and is still no reason to stop.
-fn unexpected(words: &[(usize, &str)]) -> Mistake {
-    Mistake {
-        at: 0..words.last().map_or(0, |last| last.0 + last.1.len()),
-        message: "this line could not be made into a calendar".to_owned(),
-        label: "it is understood, and still refused".to_owned(),
-        help: "write it in simpler terms, such as `cron \"0 3 * * *\"`".to_owned(),
-        fix: None,
-    }
+fn unexpected(words: &[(usize, &str)]) -> CronError {
+    wrong(
+        0..words.last().map_or(0, |last| last.0 + last.1.len()),
+        "this line could not be made into a calendar",
+        "it is understood, and still refused",
+        "write it in simpler terms, such as `cron \"0 3 * * *\"`",
+    )
 }

@@ -5,16 +5,16 @@
 
 use std::ops::Range;
 
-/// Something wrong with a part of a cron line, before it has a help of its own.
+/// Something wrong with a part of a cron line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Mistake {
-    /// Where in the line, in bytes.
+pub struct CronError {
+    /// Where in the line, in bytes, on character boundaries.
     pub at: Range<usize>,
     pub message: String,
     pub label: String,
     pub help: String,
     /// What to write in its place, where that is known.
-    pub fix: Option<String>,
+    pub(super) fix: Option<String>,
 }
 
 #[derive(Debug)]
@@ -32,49 +32,33 @@ pub(super) struct FieldKind {
 
 /// The fields in their order.
 pub(super) const KINDS: [FieldKind; 5] = [
-    FieldKind {
-        one: "a minute",
-        many: "minutes",
-        low: 0,
-        high: 59,
-        size: 60,
-        names: &[],
-    },
-    FieldKind {
-        one: "an hour",
-        many: "hours",
-        low: 0,
-        high: 23,
-        size: 24,
-        names: &[],
-    },
-    FieldKind {
-        one: "a day of the month",
-        many: "days of the month",
-        low: 1,
-        high: 31,
-        size: 31,
-        names: &[],
-    },
-    FieldKind {
-        one: "a month",
-        many: "months",
-        low: 1,
-        high: 12,
-        size: 12,
-        names: &[
-            "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",
-        ],
-    },
-    FieldKind {
-        one: "a day of the week",
-        many: "days of the week",
-        low: 0,
-        high: 7,
-        size: 7,
-        names: &["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"],
-    },
+    kind(["a minute", "minutes"], (0, 59), 60, &[]),
+    kind(["an hour", "hours"], (0, 23), 24, &[]),
+    kind(["a day of the month", "days of the month"], (1, 31), 31, &[]),
+    kind(["a month", "months"], (1, 12), 12, &MONTHS),
+    kind(["a day of the week", "days of the week"], (0, 7), 7, &WEEKDAYS),
 ];
+
+const MONTHS: [&str; 12] = [
+    "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",
+];
+const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
+
+const fn kind(
+    [one, many]: [&'static str; 2],
+    (low, high): (u32, u32),
+    size: u32,
+    names: &'static [&'static str],
+) -> FieldKind {
+    FieldKind {
+        one,
+        many,
+        low,
+        high,
+        size,
+        names,
+    }
+}
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Field {
@@ -95,7 +79,7 @@ impl Field {
 
 impl FieldKind {
     /// Reads a field that starts at byte `start` of the line. Every mistake is reported.
-    pub fn parse(&self, text: &str, start: usize, mistakes: &mut Vec<Mistake>) -> Field {
+    pub fn parse(&self, text: &str, start: usize, mistakes: &mut Vec<CronError>) -> Field {
         let mut field = Field {
             starred: text.starts_with('*'),
             ..Field::default()
@@ -107,13 +91,10 @@ impl FieldKind {
             at = place.end + 1;
             if item.is_empty() {
                 // The comma beside it: the one before, at the end of the field, else the one after.
-                let comma = if place.end == start + text.len() {
-                    place.start.saturating_sub(1)
-                } else {
-                    place.start
-                };
+                let last = place.end == start + text.len();
+                let comma = place.start.saturating_sub(usize::from(last));
                 if mistakes.last().is_none_or(|last| last.at != (comma..comma + 1)) {
-                    mistakes.push(Mistake {
+                    mistakes.push(CronError {
                         at: comma..comma + 1,
                         message: "a value beside a comma is missing".to_owned(),
                         label: "one value is missing here".to_owned(),
@@ -135,7 +116,7 @@ impl FieldKind {
     }
 
     /// One item of a list: `*`, a value or a range, each perhaps with a step.
-    fn item(&self, text: &str, place: Range<usize>, alone: bool) -> Result<Item, Mistake> {
+    fn item(&self, text: &str, place: Range<usize>, alone: bool) -> Result<Item, CronError> {
         let (range, step) = match text.split_once('/') {
             Some((range, step)) => (range, Some(step)),
             None => (text, None),
@@ -155,11 +136,8 @@ impl FieldKind {
             let from = self.value(first, place.start..middle - 1, &place, text)?;
             let to = self.value(last, middle..middle + last.len(), &place, text)?;
             // A week that ends on Sunday.
-            let to = if to < from && last.eq_ignore_ascii_case("SUN") {
-                7
-            } else {
-                to
-            };
+            let sunday = to < from && last.eq_ignore_ascii_case("SUN");
+            let to = if sunday { 7 } else { to };
             if to < from {
                 return Err(self.backwards(range, from, to, step, place));
             }
@@ -168,7 +146,7 @@ impl FieldKind {
             let value = self.value(range, place.start..place.start + range.len(), &place, text)?;
             if let Some(step) = step {
                 let fix = format!("{range}-{}/{step}", self.low + self.size - 1);
-                return Err(Mistake {
+                return Err(CronError {
                     at: place,
                     message: format!("`{text}` has a step, and no range to step through"),
                     label: "a step follows `*` or a range".to_owned(),
@@ -178,13 +156,8 @@ impl FieldKind {
             }
             (value, value)
         };
-        let step = match step {
-            None => None,
-            Some(text) => {
-                let end = place.end;
-                Some(self.step(text, end - text.len()..end)?)
-            }
-        };
+        let end = place.end;
+        let step = step.map(|text| self.step(text, end - text.len()..end)).transpose()?;
         Ok(self.collect(first, last, step))
     }
 
@@ -231,27 +204,18 @@ impl FieldKind {
         }
     }
 
-    fn step(&self, text: &str, at: Range<usize>) -> Result<u32, Mistake> {
+    fn step(&self, text: &str, at: Range<usize>) -> Result<u32, CronError> {
         let help = "write `/` and a number, such as `*/5`, or leave out the `/`";
+        let label = "a step is a whole number";
         if text.is_empty() {
             let slash = at.start - 1..at.end;
-            return Err(wrong(
-                slash,
-                "the step after `/` is missing",
-                "a step is a whole number",
-                help,
-            ));
+            return Err(wrong(slash, "the step after `/` is missing", label, help));
         }
         if !text.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(wrong(
-                at,
-                format!("`{text}` is not a step"),
-                "a step is a whole number",
-                help,
-            ));
+            return Err(wrong(at, format!("`{text}` is not a step"), label, help));
         }
         match text.parse::<u32>() {
-            Ok(0) => Err(Mistake {
+            Ok(0) => Err(CronError {
                 at: at.start - 1..at.end,
                 message: "a step of 0 goes nowhere".to_owned(),
                 label: "a step is 1 or more".to_owned(),
@@ -272,7 +236,7 @@ impl FieldKind {
         }
     }
 
-    fn value(&self, text: &str, at: Range<usize>, whole: &Range<usize>, item: &str) -> Result<u32, Mistake> {
+    fn value(&self, text: &str, at: Range<usize>, whole: &Range<usize>, item: &str) -> Result<u32, CronError> {
         if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
             let value = text.parse::<u32>().ok();
             if let Some(value) = value.filter(|n| (self.low..=self.high).contains(n)) {
@@ -286,7 +250,7 @@ impl FieldKind {
                 ("months", Some(0)) => Some(("1", "for January")),
                 _ => None,
             };
-            return Err(Mistake {
+            return Err(CronError {
                 at,
                 message: format!("`{text}` is not {}", self.one),
                 label: format!("{} are {} to {}", self.many, self.low, self.high),
@@ -303,8 +267,8 @@ impl FieldKind {
         Err(self.no_value(text, at, whole.clone(), item))
     }
 
-    fn no_value(&self, text: &str, at: Range<usize>, whole: Range<usize>, item: &str) -> Mistake {
-        let fixed = |at, message, label: &str, help, fix| Mistake {
+    fn no_value(&self, text: &str, at: Range<usize>, whole: Range<usize>, item: &str) -> CronError {
+        let fixed = |at, message, label: &str, help, fix| CronError {
             at,
             message,
             label: label.to_owned(),
@@ -372,11 +336,8 @@ impl FieldKind {
                 "write a value, and `jitter \"5m\"` in the schedule to spread the load",
             )
         } else {
-            let names = if self.names.is_empty() {
-                String::new()
-            } else {
-                format!(", or {}", self.names.join(", "))
-            };
+            let or = if self.names.is_empty() { "" } else { ", or " };
+            let names = format!("{or}{}", self.names.join(", "));
             wrong(
                 at,
                 format!("`{text}` is not {}", self.one),
@@ -386,7 +347,7 @@ impl FieldKind {
         }
     }
 
-    fn backwards(&self, range: &str, from: u32, to: u32, step: Option<&str>, place: Range<usize>) -> Mistake {
+    fn backwards(&self, range: &str, from: u32, to: u32, step: Option<&str>, place: Range<usize>) -> CronError {
         let end = self.low + self.size - 1;
         let span = |first: u32, last: u32| match last.saturating_sub(first) {
             0 => first.to_string(),
@@ -394,10 +355,9 @@ impl FieldKind {
             _ => format!("{first}-{last}"),
         };
         // With a step, the second part would have to go on where the first one ended.
-        let fix = step
-            .is_none()
-            .then(|| format!("{},{}", span(from, end), span(self.low, to)));
-        Mistake {
+        let over_the_end = || format!("{},{}", span(from, end), span(self.low, to));
+        let fix = step.is_none().then(over_the_end);
+        CronError {
             at: place,
             message: format!("the range `{range}` goes backwards"),
             label: "a range goes from low to high".to_owned(),
@@ -411,8 +371,13 @@ impl FieldKind {
 }
 
 /// A mistake that has no one text to write in its place.
-fn wrong(at: Range<usize>, message: impl Into<String>, label: impl Into<String>, help: impl Into<String>) -> Mistake {
-    Mistake {
+pub(super) fn wrong(
+    at: Range<usize>,
+    message: impl Into<String>,
+    label: impl Into<String>,
+    help: impl Into<String>,
+) -> CronError {
+    CronError {
         at,
         message: message.into(),
         label: label.into(),
@@ -435,10 +400,8 @@ pub(super) fn words(text: &str) -> Vec<(usize, &str)> {
             found.push((at, word));
         }
         at += word.len();
-        at += text
-            .get(at..)
-            .and_then(|rest| rest.chars().next())
-            .map_or(0, char::len_utf8);
+        let between = text.get(at..).and_then(|rest| rest.chars().next());
+        at += between.map_or(0, char::len_utf8);
     }
     found
 }

@@ -3,9 +3,11 @@
 //! Takes the words of a line and the mistakes in them, gives mistakes with the line that was meant, where it is known.
 //! Invariant: a line that is offered is one that would be accepted.
 
-use super::cron::{Cron, CronError};
-use super::field::{KINDS, Mistake, line, words};
+use super::cron::Cron;
+use super::field::{CronError, KINDS, line, words, wrong};
 use std::ops::Range;
+
+const FIELDS: &str = "minute, hour, day of the month, month, day of the week";
 
 /// The meaning of crontab's names for whole lines.
 const NICKNAMES: [(&str, &str); 7] = [
@@ -18,24 +20,12 @@ const NICKNAMES: [(&str, &str); 7] = [
     ("@hourly", "0 * * * *"),
 ];
 
-impl From<Mistake> for CronError {
-    fn from(mistake: Mistake) -> Self {
-        Self {
-            start: mistake.at.start,
-            end: mistake.at.end,
-            message: mistake.message,
-            label: mistake.label,
-            help: mistake.help,
-        }
-    }
-}
-
 impl Cron {
     /// Reads a line; every field's mistakes are reported at once.
     pub fn parse(text: &str) -> Result<Self, Vec<CronError>> {
         let words = words(text);
         if let Some(mistake) = shape(text, &words) {
-            return Err(vec![mistake.into()]);
+            return Err(vec![mistake]);
         }
         Self::understand(&words).map_err(|mistakes| with_the_line(text, mistakes))
     }
@@ -49,16 +39,12 @@ fn valid(text: &str) -> Option<String> {
 }
 
 /// A wrong number of fields, or a line without fields.
-fn shape(text: &str, words: &[(usize, &str)]) -> Option<Mistake> {
+fn shape(text: &str, words: &[(usize, &str)]) -> Option<CronError> {
     let (first, last) = match words {
         [] => {
-            return Some(Mistake {
-                at: 0..text.len(),
-                message: "a cron line has five fields, and here is none".to_owned(),
-                label: "minute, hour, day of the month, month, day of the week".to_owned(),
-                help: "write for example `cron \"0 3 * * *\"` for every day at 03:00".to_owned(),
-                fix: None,
-            });
+            let message = "a cron line has five fields, and here is none";
+            let help = "write for example `cron \"0 3 * * *\"` for every day at 03:00";
+            return Some(wrong(0..text.len(), message, FIELDS, help));
         }
         [first, .., last] => (first, last),
         [only] => (only, only),
@@ -71,24 +57,18 @@ fn shape(text: &str, words: &[(usize, &str)]) -> Option<Mistake> {
     if count < 5 {
         let stars = " *".repeat(5 - count);
         let meant = valid(&format!("{}{stars}", line(words)));
-        return Some(Mistake {
-            at: all,
-            message: format!(
-                "a cron line has five fields, and here {} {count}",
-                if count == 1 { "is" } else { "are" }
-            ),
-            label: "minute, hour, day of the month, month, day of the week".to_owned(),
-            help: match meant {
-                Some(meant) => format!("write all five, `*` for any: `cron \"{meant}\"`"),
-                None => "write all five, `*` for any: `cron \"0 3 * * *\"` is every day at 03:00".to_owned(),
-            },
-            fix: None,
-        });
+        let are = if count == 1 { "is" } else { "are" };
+        let message = format!("a cron line has five fields, and here {are} {count}");
+        let help = match meant {
+            Some(meant) => format!("write all five, `*` for any: `cron \"{meant}\"`"),
+            None => "write all five, `*` for any: `cron \"0 3 * * *\"` is every day at 03:00".to_owned(),
+        };
+        return Some(wrong(all, message, FIELDS, help));
     }
     (count > 5).then(|| too_many(words, first, last, all))
 }
 
-fn nickname(words: &[(usize, &str)], first: &(usize, &str), all: Range<usize>) -> Mistake {
+fn nickname(words: &[(usize, &str)], first: &(usize, &str), all: Range<usize>) -> CronError {
     let name = first.1.to_ascii_lowercase();
     let meant = NICKNAMES.iter().find(|(known, _)| *known == name);
     let help = match (meant, name.as_str(), words) {
@@ -103,25 +83,17 @@ fn nickname(words: &[(usize, &str)], first: &(usize, &str), all: Range<usize>) -
         (_, "@every", _) => "write `every \"5m\"` instead of `cron`".to_owned(),
         _ => "write five fields: `cron \"0 0 * * *\"` is every day at midnight".to_owned(),
     };
-    Mistake {
-        at: all,
-        message: format!("`{}` is not five fields", first.1),
-        label: "minute, hour, day of the month, month, day of the week".to_owned(),
-        help,
-        fix: None,
-    }
+    wrong(all, format!("`{}` is not five fields", first.1), FIELDS, help)
 }
 
-fn too_many(words: &[(usize, &str)], first: &(usize, &str), last: &(usize, &str), all: Range<usize>) -> Mistake {
+fn too_many(words: &[(usize, &str)], first: &(usize, &str), last: &(usize, &str), all: Range<usize>) -> CronError {
     let count = words.len();
     let valid = |words: Option<&[(usize, &str)]>| valid(&line(words?));
     let end = |word: &(usize, &str)| word.0..word.0 + word.1.len();
     let year = last.1.len() == 4 && last.1.bytes().all(|b| b.is_ascii_digit());
     let only_stars = words.iter().skip(1).all(|(_, word)| *word == "*");
-    let seconds = first
-        .1
-        .strip_prefix("*/")
-        .filter(|n| n.parse().is_ok_and(|n| (1..=59).contains(&n)));
+    let seconds = first.1.strip_prefix("*/");
+    let seconds = seconds.filter(|n| n.parse().is_ok_and(|n| (1..=59).contains(&n)));
     let (at, label, help) = match (count, valid(words.get(1..6)), valid(words.get(..5))) {
         (6, _, Some(line)) if year => (
             end(last),
@@ -157,21 +129,16 @@ fn too_many(words: &[(usize, &str)], first: &(usize, &str), last: &(usize, &str)
         ),
         _ => (
             all,
-            "minute, hour, day of the month, month, day of the week",
+            FIELDS,
             "write five fields: `cron \"0 3 * * *\"` is every day at 03:00".to_owned(),
         ),
     };
-    Mistake {
-        at,
-        message: format!("a cron line has five fields, and here are {count}"),
-        label: label.to_owned(),
-        help,
-        fix: None,
-    }
+    let message = format!("a cron line has five fields, and here are {count}");
+    wrong(at, message, label, help)
 }
 
 /// Adds the whole line to the help texts, when every mistake in it can be fixed.
-fn with_the_line(text: &str, mut mistakes: Vec<Mistake>) -> Vec<CronError> {
+fn with_the_line(text: &str, mut mistakes: Vec<CronError>) -> Vec<CronError> {
     mistakes.sort_by_key(|mistake| mistake.at.start);
     let mut fixed = String::new();
     let mut at = 0;
@@ -188,11 +155,10 @@ fn with_the_line(text: &str, mut mistakes: Vec<Mistake>) -> Vec<CronError> {
     }
     fixed.push_str(text.get(at..).unwrap_or_default());
     let line = if known { valid(&fixed) } else { None };
-    let mut errors: Vec<CronError> = mistakes.into_iter().map(CronError::from).collect();
     if let Some(line) = line {
-        for error in &mut errors {
-            error.help = format!("{}: `cron \"{line}\"`", error.help);
+        for mistake in &mut mistakes {
+            mistake.help = format!("{}: `cron \"{line}\"`", mistake.help);
         }
     }
-    errors
+    mistakes
 }

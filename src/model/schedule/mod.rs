@@ -15,8 +15,9 @@ mod gaps;
 mod line;
 mod wall;
 
-pub use cron::{Cron, CronError};
+pub use cron::Cron;
 pub use due::{Due, SkipReason, Skipped};
+pub use field::CronError;
 pub use wall::{ChangeKind, ClockChange, FoldPolicy, GapPolicy, WallClock, clock_changes};
 
 use crate::clock;
@@ -103,7 +104,7 @@ impl Schedule {
                     FoldPolicy::First => "",
                     FoldPolicy::Both => " fold=both",
                 };
-                format!("{} {}{gap}{fold}", clock.cron.text(), clock.zone.name())
+                format!("{} {}{gap}{fold}", clock.cron, clock.zone.name())
             }
         }
     }

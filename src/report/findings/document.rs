@@ -81,7 +81,6 @@ pub struct FindingDocument {
     /// `unknown-node`: the name used by `allow`.
     pub slug: &'static str,
     /// `error` or `warning`.
-    #[serde(serialize_with = "word")]
     #[cfg_attr(test, schemars(with = "String"))]
     pub severity: FindingSeverity,
     /// What is wrong.
@@ -257,9 +256,4 @@ impl FindingDocument {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference to the field")]
 fn id<S: Serializer>(code: &Code, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(code.id())
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference to the field")]
-fn word<S: Serializer>(severity: &FindingSeverity, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(severity.word())
 }

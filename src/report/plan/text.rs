@@ -1,23 +1,19 @@
 //! A plan as text.
 //!
-//! Takes a [`Plan`], gives text: the summary first and last, place and time, then the steps as a tree with reasons, the
-//! files of each class, which of them are deleted and covered by which copy, and which are kept and why. Decides nothing.
+//! Takes a [`Plan`], gives text: the summary first and last, place and time, then the steps as a tree with reasons; `classes`
+//! writes what a cleanup deletes and keeps. Decides nothing.
 //! Invariant: every path is escaped by its own `Display`; the same plan gives the same text.
 
-use crate::clock::from_nanos;
 use crate::model::check::{ProbeSetting, Worst, command_settings};
-use crate::model::retention::Stays;
-use crate::model::{Budget, Check, Keep, StepName, Target};
+use crate::model::{Check, StepName, Target};
 use crate::path::shown;
-use crate::plan::graph::Candidate;
-use crate::plan::{Action, BackupStep, ClassSummary, CleanupStep, Cover, Plan, Step, StepId, VerifyStep};
+use crate::plan::{Action, BackupStep, Plan, Step, StepId};
 use crate::report::plan::step_summary::{blocked_by, step_summary};
 use crate::report::plan::summary::plan_summary;
 use crate::report::shared::style::{Style, one_line};
-use crate::report::shared::times;
-use crate::report::shared::words;
 use crate::report::shared::wrap::wrap;
-use crate::units::{joined, plural, show_count, show_duration, show_size};
+use crate::report::shared::{times, words};
+use crate::units::{joined, show_duration, show_size};
 use chrono::{DateTime, Utc};
 use std::collections::VecDeque;
 use std::fmt::Display;
@@ -55,22 +51,16 @@ pub fn plan_text(plan: &Plan, how: &PlanTextOptions) -> String {
     page.text
 }
 
-struct PlanPage<'a> {
+pub(super) struct PlanPage<'a> {
     text: String,
-    plan: &'a Plan,
-    how: PlanTextOptions,
+    pub(super) plan: &'a Plan,
+    pub(super) how: PlanTextOptions,
 }
 
 const LABEL_WIDTH: usize = 8;
 
 /// Depth of a tree. Deeper steps start a tree of their own, so that the indentation stays readable.
 const MAX_TREE_DEPTH: usize = 10;
-
-/// Kept files listed without `--files`.
-const MAX_KEPT_FILES: usize = 10;
-
-/// Path components listed per class.
-const MAX_COMPONENTS: usize = 8;
 
 /// A step and its position in a tree.
 struct TreeBranch {
@@ -90,7 +80,7 @@ impl PlanPage<'_> {
     }
 
     /// `label   value`; the value is prose, and wrapped.
-    fn prose(&mut self, indent: &str, label: &str, value: &str) {
+    pub(super) fn prose(&mut self, indent: &str, label: &str, value: &str) {
         let room = indent.chars().count() + LABEL_WIDTH;
         let width = self.how.width.map(|width| width.saturating_sub(room).max(20));
         for (at, line) in wrap(&one_line(value), width).into_iter().enumerate() {
@@ -99,7 +89,7 @@ impl PlanPage<'_> {
     }
 
     /// `label   value`; the value contains paths, and is not wrapped.
-    fn field(&mut self, indent: &str, label: &str, value: impl Display) {
+    pub(super) fn field(&mut self, indent: &str, label: &str, value: impl Display) {
         let label = format!("{label:<LABEL_WIDTH$}");
         let painted = match label.trim_end() {
             "" => label,
@@ -111,33 +101,20 @@ impl PlanPage<'_> {
     }
 
     fn painted_summary(&self) -> String {
-        let text = plan_summary(self.plan);
-        let refused = |step: &&Step| !step.refusals.is_empty();
-        let mut refused = self.plan.steps().iter().filter(refused).peekable();
-        if refused.peek().is_some() {
-            if refused.all(|step| self.plan.refused_for_now(step)) {
-                self.how.style.warn(text)
-            } else {
-                self.how.style.bad(text)
-            }
+        let (text, style) = (plan_summary(self.plan), self.how.style);
+        let steps = self.plan.steps().iter();
+        let refused: Vec<&Step> = steps.filter(|step| !step.refusals.is_empty()).collect();
+        if refused.is_empty() {
+            style.bold(text)
+        } else if refused.iter().all(|step| self.plan.refused_for_now(step)) {
+            style.warn(text)
         } else {
-            self.how.style.bold(text)
+            style.bad(text)
         }
     }
 
     fn moment(&self, at: DateTime<Utc>) -> String {
         times::with_zone(at, self.plan.timezone)
-    }
-
-    fn file_time(&self, ns: i128) -> String {
-        from_nanos(ns).map_or_else(
-            || "at an invalid time".to_owned(),
-            |at| {
-                at.with_timezone(&self.plan.timezone)
-                    .format("%Y-%m-%d %H:%M")
-                    .to_string()
-            },
-        )
     }
 
     /// Every step below the first step that it needs: for a cleanup that is the verification.
@@ -230,8 +207,7 @@ impl PlanPage<'_> {
             self.prose(indent, "help", &refusal.help);
         }
         if plan.refused_for_now(step) {
-            let text = "refused for now; decided again when its turn comes";
-            self.prose(indent, "note", text);
+            self.prose(indent, "note", "refused for now; decided again when its turn comes");
         }
         if let Some(why) = blocked_by(plan, step) {
             self.prose(indent, "blocked", &format!("because {why}"));
@@ -275,17 +251,11 @@ impl PlanPage<'_> {
     fn target(&mut self, target: &Target, indent: &str) {
         self.settings(&command_settings(&target.command), indent);
         if let Some(limit) = target.timeout {
-            let limit = show_duration(limit);
-            let each = if target.retry.is_some() {
-                " for each attempt"
-            } else {
-                ""
-            };
-            self.prose(
-                indent,
-                "timeout",
-                &words::time_limit(&format!("{limit}{each}"), target.kill_after),
-            );
+            let mut limit = show_duration(limit);
+            if target.retry.is_some() {
+                limit += " for each attempt";
+            }
+            self.prose(indent, "timeout", &words::time_limit(&limit, target.kill_after));
         }
         if let Some(retry) = &target.retry {
             self.prose(indent, "retry", &words::retries(retry));
@@ -307,152 +277,4 @@ impl PlanPage<'_> {
             self.prose(indent, "worst", "warning, even if it would be critical");
         }
     }
-
-    fn cleanup(&mut self, step: &CleanupStep, indent: &str) {
-        let plan = self.plan;
-        let verify = plan.verify_of(step);
-        if let Some(budget) = budget(step.retention.max_delete) {
-            self.prose(indent, "limit", &budget);
-        }
-        for (at, class) in step.classes.iter().enumerate() {
-            self.class(step, verify, at, class, indent);
-        }
-        self.kept(step, indent);
-    }
-
-    fn class(
-        &mut self,
-        step: &CleanupStep,
-        verify: Option<&VerifyStep>,
-        at: usize,
-        class: &ClassSummary,
-        indent: &str,
-    ) {
-        let keep = match class.keep {
-            Keep::Forever => "forever".to_owned(),
-            Keep::For(age) => show_duration(age),
-        };
-        let newest = match class.keep_newest {
-            0 => String::new(),
-            n => format!(", and the newest {}", show_count(u64::from(n))),
-        };
-        let holds = match class.oldest.zip(class.newest) {
-            None => "no file".to_owned(),
-            Some((old, new)) => format!(
-                "{} ({}), {} to {}",
-                plural(class.files, "file", "files"),
-                show_size(class.bytes),
-                self.file_time(old),
-                self.file_time(new)
-            ),
-        };
-        let name = self.how.style.bold(&class.name);
-        self.field(indent, "class", format!("{name} keeps {keep}{newest}: {holds}"));
-        let inner = format!("{indent}  ");
-        if !class.components.is_empty() {
-            let words: Vec<String> = class
-                .components
-                .iter()
-                .map(|(word, n)| format!("{word} ({n})"))
-                .collect();
-            let (shown, more) = words.split_at(words.len().min(MAX_COMPONENTS));
-            let more = if more.is_empty() {
-                String::new()
-            } else {
-                format!(", and {} more", more.len())
-            };
-            self.prose(&inner, "words", &format!("{}{more}", shown.join(", ")));
-        }
-        for (other, n) in &class.also {
-            let files = plural(*n, "file", "files");
-            self.prose(
-                &inner,
-                "also",
-                &format!("{files} that class {other} matches too: the longer keep applies"),
-            );
-        }
-        for (why, n) in &class.stays {
-            let why = match why {
-                Stays::Young => format!("younger than {keep}"),
-                Stays::Forever => "kept forever".to_owned(),
-                Stays::Newest => format!("among the newest {}", class.keep_newest),
-            };
-            self.prose(&inner, "keep", &format!("{}: {why}", plural(*n, "file", "files")));
-        }
-        for (why, n) in &class.kept {
-            let files = plural(*n, "file", "files");
-            self.prose(&inner, "kept", &format!("{files}: {}, {}", why.word(), why.meaning()));
-        }
-        let (files, bytes) = (class.delete_files, class.delete_bytes);
-        if files == 0 {
-            return;
-        }
-        let total = format!("{} ({})", plural(files, "file", "files"), show_size(bytes));
-        self.field(&inner, "delete", total);
-        let listed: Vec<&Candidate> = if self.how.files {
-            step.candidates.iter().filter(|c| c.class == at).collect()
-        } else {
-            let find = |sample: &usize| step.candidates.iter().find(|c| c.entry == *sample);
-            class.samples.iter().filter_map(find).collect()
-        };
-        let rest = files.saturating_sub(listed.len() as u64);
-        for candidate in listed {
-            self.candidate(step, verify, *candidate, &inner);
-        }
-        if rest > 0 {
-            self.field(
-                &inner,
-                "",
-                format!("and {} more (--files lists them)", show_count(rest)),
-            );
-        }
-    }
-
-    fn candidate(&mut self, step: &CleanupStep, verify: Option<&VerifyStep>, candidate: Candidate, indent: &str) {
-        let Some(entry) = step.scan.as_ref().and_then(|scan| scan.entries.get(candidate.entry)) else {
-            return;
-        };
-        let cover = match candidate.cover {
-            Cover::ThisRun => format!("the copy of backup:{} in this run", step.retention.backup),
-            Cover::Older(at) => verify
-                .and_then(|v| v.older.get(at))
-                .map_or_else(|| "an older copy".to_owned(), |copy| copy.name.clone()),
-        };
-        let time = self.file_time(entry.identity.mtime_ns);
-        let line = format!("{}  {time}, {}, in {cover}", entry.path, show_size(entry.identity.size));
-        self.field(indent, "", line);
-    }
-
-    /// Kept files by name: all with `--files`, otherwise those with invalid times, since only a person can fix those.
-    fn kept(&mut self, step: &CleanupStep, indent: &str) {
-        use crate::keep_reason::KeepReason::{Future, ImplausibleTime};
-        let wanted: Vec<_> = step
-            .kept
-            .iter()
-            .filter(|(_, why)| self.how.files || matches!(why, Future | ImplausibleTime))
-            .collect();
-        let limit = if self.how.files { usize::MAX } else { MAX_KEPT_FILES };
-        for (at, why) in wanted.iter().take(limit) {
-            if let Some(entry) = step.scan.as_ref().and_then(|scan| scan.entries.get(*at)) {
-                let time = self.file_time(entry.identity.mtime_ns);
-                self.field(indent, "keep", format!("{}  {time}, {}", entry.path, why.word()));
-            }
-        }
-        if wanted.len() > limit {
-            let more = show_count((wanted.len() - limit) as u64);
-            self.field(indent, "", format!("and {more} more (--files lists them)"));
-        }
-    }
-}
-
-fn budget(budget: Budget) -> Option<String> {
-    let mut parts = Vec::new();
-    parts.extend(budget.files.map(|n| plural(n, "file", "files")));
-    parts.extend(budget.bytes.map(show_size));
-    parts.extend(
-        budget
-            .share
-            .map(|n| format!("{n}% of the files that its classes match")),
-    );
-    (!parts.is_empty()).then(|| format!("at most {} in one run", parts.join(", ")))
 }

@@ -10,7 +10,7 @@ use crate::report::shared::table::{Cell, Tone, table};
 use crate::report::shared::times;
 use crate::run::{Event, Output};
 use crate::store::{RunEnd, RunSummary};
-use crate::units::plural;
+use crate::units::{plural, took};
 use serde::Serialize;
 
 pub const FORMAT: u32 = 1;
@@ -35,7 +35,7 @@ pub fn runs_text(runs: &[RunSummary], zone: chrono_tz::Tz, style: Style) -> Stri
             let (took, end) = match run.end {
                 RunEnd::Running => (String::new(), Cell::toned("running", Tone::Good)),
                 RunEnd::Interrupted => (String::new(), Cell::toned("interrupted", Tone::Bad)),
-                RunEnd::Finished { exit, millis } => (times::took(millis), Cell::toned(exit.to_string(), tone(exit))),
+                RunEnd::Finished { exit, millis } => (took(millis), Cell::toned(exit.to_string(), tone(exit))),
             };
             [
                 one_line(&run.run).into(),

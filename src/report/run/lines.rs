@@ -7,9 +7,8 @@
 use crate::keep_reason::KeepReason;
 use crate::model::{StepKind, StepName};
 use crate::report::shared::style::{Style, one_line};
-use crate::report::shared::times::took;
 use crate::run::{Event, Occurrence, Outcome, State, Status};
-use crate::units::{joined, plural, show_size};
+use crate::units::{joined, plural, show_size, took};
 use chrono::SecondsFormat;
 use std::collections::BTreeMap;
 

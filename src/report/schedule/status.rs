@@ -132,7 +132,7 @@ fn cells(job: &JobDocument, now: DateTime<Utc>, zone: chrono_tz::Tz) -> [Cell; 7
         result,
         last.map(|last| local(last.at)).unwrap_or_default().into(),
         last.map(|last| times::ago(last.at.0, now)).unwrap_or_default().into(),
-        took.map(times::took).unwrap_or_default().into(),
+        took.map(crate::units::took).unwrap_or_default().into(),
         job.next_run.map(local).unwrap_or_default().into(),
         parts.join("; ").into(),
     ]

@@ -10,7 +10,7 @@ use crate::report::shared::times;
 use crate::run::{Occurrence, State};
 use crate::store::BegunJob;
 use crate::store::schedules::{Decision, FiringVerdict, StoredDecision};
-use crate::units::plural;
+use crate::units::{plural, took};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
@@ -144,7 +144,7 @@ pub fn why_text(why: &WhyDocument, zone: Tz, style: Style) -> String {
         Some(schedule) => {
             let mut text = format!("{}, {}", one_line(&schedule.name), one_line(&schedule.definition));
             if schedule.jitter_millis > 0 {
-                let _ = write!(text, ", delayed by {}", times::took(schedule.jitter_millis));
+                let _ = write!(text, ", delayed by {}", took(schedule.jitter_millis));
             }
             if let Some(backup) = &schedule.along {
                 let _ = write!(text, ", with {}", one_line(backup));

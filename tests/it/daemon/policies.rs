@@ -179,7 +179,7 @@ fn what_was_missed_is_made_up_for_as_the_file_says() {
     let moved = "UPDATE schedules SET handled = strftime('%Y-%m-%dT%H:%M:%S', 'now', '-10 hours') || '.000000000Z'";
     assert_eq!(world.db().execute(moved, []).unwrap(), 3);
     let mut serve = world.serve();
-    serve.says("missed   target:skip  by skip");
+    serve.says("missed   target:skip  for skip");
     for _ in 0..4 {
         serve.says("ok        target:");
     }
@@ -193,14 +193,14 @@ fn what_was_missed_is_made_up_for_as_the_file_says() {
         told("target:all"),
         [
             "missed too-many 7",
-            "ran it catches up a missed instant 1",
-            "ran it catches up a missed instant 1",
-            "ran it catches up a missed instant 1"
+            "ran it catches up a missed run 1",
+            "ran it catches up a missed run 1",
+            "ran it catches up a missed run 1"
         ]
     );
     assert_eq!(
         told("target:latest"),
-        ["missed superseded 9", "ran it catches up a missed instant 1"]
+        ["missed superseded 9", "ran it catches up a missed run 1"]
     );
     assert_eq!(told("target:skip"), ["missed missed 10"]);
 }
@@ -220,7 +220,7 @@ fn one_round_for_people_who_keep_cron() {
     assert_eq!(world.db().execute(moved, []).unwrap(), 2);
     let said = world.ends(1, &["apply", "--due"]);
     assert!(
-        said.contains("failed    target:b") && said.contains("by target:a 20"),
+        said.contains("failed    target:b") && said.contains("for target:a 20"),
         "{said}"
     );
     assert_eq!(world.lines_of("ticks"), 1);

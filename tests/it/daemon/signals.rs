@@ -25,7 +25,7 @@ fn told_to_stop_it_ends_its_children_and_writes_its_journal() {
             1
         );
         let told = world.ends(0, &["history", "last"]);
-        assert!(told.contains("by target:long 20"), "{told}");
+        assert!(told.contains("for target:long 20"), "{told}");
     }
 }
 

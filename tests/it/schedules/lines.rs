@@ -67,8 +67,8 @@ fn wrong_lines_are_told_what_to_write() {
         let errors = Cron::parse(line).expect_err(line);
         let _ = writeln!(shown, "cron \"{line}\"");
         for error in errors {
-            let before = line[..error.start].chars().count();
-            let marked = line[error.start..error.end].chars().count().max(1);
+            let before = line[..error.at.start].chars().count();
+            let marked = line[error.at.clone()].chars().count().max(1);
             let _ = writeln!(
                 shown,
                 "      {}{} {}",
@@ -140,7 +140,7 @@ proptest! {
             Err(errors) => {
                 prop_assert!(!errors.is_empty());
                 for error in errors {
-                    prop_assert!(text.get(error.start..error.end).is_some());
+                    prop_assert!(text.get(error.at.clone()).is_some());
                     prop_assert!(!error.message.is_empty() && !error.label.is_empty() && !error.help.is_empty());
                 }
             }

@@ -9,24 +9,18 @@ use crate::config::nodes::exactly_one::KindRow;
 use crate::model::channel::ChannelKind;
 
 pub const COMMAND: KindRow<ChannelKind> = KindRow {
-    spec: node(
-        "command",
-        Args::Then(Type::Program, Type::Argument),
-        "a command that is given a JSON document on its standard input",
-        "command \"bin/page\"",
-    )
-    .block(&[ENVIRONMENT]),
+    spec: node("command", Args::Then(Type::Program, Type::Argument))
+        .doc("a command that is given a JSON document on its standard input")
+        .example("command \"bin/page\"")
+        .block(&[ENVIRONMENT]),
     decode,
 };
 
 pub const SHELL: KindRow<ChannelKind> = KindRow {
-    spec: node(
-        "shell",
-        Args::One(Type::Argument),
-        "the same for a command line for /bin/sh",
-        "shell \"bin/page | logger\"",
-    )
-    .block(&[ENVIRONMENT]),
+    spec: node("shell", Args::One(Type::Argument))
+        .doc("the same for a command line for /bin/sh")
+        .example("shell \"bin/page | logger\"")
+        .block(&[ENVIRONMENT]),
     decode,
 };
 

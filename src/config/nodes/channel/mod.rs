@@ -9,14 +9,15 @@ mod method;
 mod web;
 
 use super::allow::{ALLOW, Allow, allows};
-use super::checked_node::CheckedNode;
+use super::checked_node::{CheckedNode, one_of};
 use super::decoder::{Decoder, HostReference};
 use super::exactly_one::{KindRow, Kinds, exactly_one, specs};
 use super::text_or_secret::suggested_variable;
 use crate::config::findings::{Code, Finding};
-use crate::config::language::spec::{Args, Spec, node, required_prop};
+use crate::config::language::spec::{Args, Spec, node, required_prop, words};
 use crate::config::language::types::Type;
 use crate::config::source::{Span, Spanned};
+use crate::config::values::Datum;
 use crate::model::Channel;
 use crate::model::channel::{ChannelKind, LOG, RateLimit, Severity, WebService};
 use std::time::Duration;
@@ -54,51 +55,42 @@ const KINDS: Kinds<ChannelKind> = Kinds {
     },
 };
 
+const SEVERITIES: [(&str, Severity); 3] = [
+    ("info", Severity::Info),
+    ("warning", Severity::Warning),
+    ("critical", Severity::Critical),
+];
+
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
-pub const CHANNEL: Spec = node(
-    "channel",
-    Args::One(Type::Name),
-    "a destination for alerts",
-    "channel \"ops\" { webhook { url from-env=\"OPS_WEBHOOK\"; }; min-severity \"warning\"; }",
-)
-.block(&[
-    METHOD_SPECS,
-    &[
-        node(
-            "min-severity",
-            Args::One(Type::Word(&["info", "warning", "critical"], &[])),
-            "the lowest severity that this channel receives",
-            "min-severity \"critical\"",
-        )
-        .default("\"warning\""),
-        node(
-            "repeat",
-            Args::One(Type::Duration),
-            "how often an alert is repeated while the state is still bad",
-            "repeat \"4h\"",
-        )
-        .otherwise("once"),
-        node(
-            "rate-limit",
-            Args::One(Type::Integer(1, 100_000)),
-            "the maximum number of messages; further ones are joined into a digest",
-            "rate-limit 10 per=\"1h\"",
-        )
-        .with(&[required_prop("per", Type::Duration, "the period in which they are counted").example("\"1h\"")])
-        .otherwise("no limit"),
-        node(
-            "timeout",
-            Args::One(Type::Duration),
-            "the time limit for one delivery",
-            "timeout \"10s\"",
-        )
-        .default("\"30s\""),
-    ],
-    &[ALLOW],
-])
-.rule("exactly one delivery method")
-.repeats();
+pub const CHANNEL: Spec = node("channel", Args::One(Type::Name))
+    .doc("a destination for alerts")
+    .example("channel \"ops\" { webhook { url from-env=\"OPS_WEBHOOK\"; }; min-severity \"warning\"; }")
+    .block(&[
+        METHOD_SPECS,
+        &[
+            node("min-severity", Args::One(Type::Word(&words(&SEVERITIES), &[])))
+                .doc("the lowest severity that this channel receives")
+                .example("min-severity \"critical\"")
+                .default("\"warning\""),
+            node("repeat", Args::One(Type::Duration))
+                .doc("how often an alert is repeated while the state is still bad")
+                .example("repeat \"4h\"")
+                .otherwise("once"),
+            node("rate-limit", Args::One(Type::Integer(1, 100_000)))
+                .doc("the maximum number of messages; further ones are joined into a digest")
+                .example("rate-limit 10 per=\"1h\"")
+                .with(&[required_prop("per", Type::Duration, "the period in which they are counted").example("\"1h\"")])
+                .otherwise("no limit"),
+            node("timeout", Args::One(Type::Duration))
+                .doc("the time limit for one delivery")
+                .example("timeout \"10s\"")
+                .default("\"30s\""),
+        ],
+        &[ALLOW],
+    ])
+    .rule("exactly one delivery method")
+    .repeats();
 
 #[derive(Debug)]
 pub struct ChannelNode {
@@ -156,29 +148,20 @@ pub fn channel(node: &CheckedNode, decoder: &mut Decoder<'_>) -> ChannelNode {
         extent: node.extent,
         kind: method.and_then(|(_, kind)| kind),
         min_severity: node
-            .word("min-severity")
-            .and_then(severity)
+            .get("min-severity", one_of(&SEVERITIES))
             .unwrap_or(Severity::Warning),
-        repeat: node.arg("repeat").and_then(|value| value.value.duration()),
+        repeat: node.get("repeat", Datum::duration),
         rate_limit: node.child("rate-limit").and_then(rate_limit),
-        timeout: node
-            .arg("timeout")
-            .and_then(|value| value.value.duration())
-            .unwrap_or(DEFAULT_TIMEOUT),
+        timeout: node.get("timeout", Datum::duration).unwrap_or(DEFAULT_TIMEOUT),
         allows: allows(node),
         host_references: std::mem::take(&mut decoder.host_references),
         damaged: node.is_incomplete(),
     }
 }
 
-fn severity(word: &str) -> Option<Severity> {
-    let mut all = [Severity::Info, Severity::Warning, Severity::Critical].into_iter();
-    all.find(|severity| severity.word() == word)
-}
-
 fn rate_limit(node: &CheckedNode) -> Option<RateLimit> {
     Some(RateLimit {
         count: node.args.first()?.value.small()?,
-        per: node.prop("per")?.value.duration()?,
+        per: node.get_prop("per", Datum::duration)?,
     })
 }

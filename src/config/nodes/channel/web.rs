@@ -19,7 +19,10 @@ macro_rules! web_service {
         const SETTINGS: &[Spec] = &web::rows::<{ SERVICE.settings.len() }>(SERVICE.settings);
         const OTHERS: &[Spec] = web::other_rows(SERVICE.custom_headers);
         KindRow {
-            spec: node($service.word(), Args::None, SERVICE.summary, SERVICE.example).block(&[SETTINGS, OTHERS]),
+            spec: node($service.word(), Args::None)
+                .doc(SERVICE.summary)
+                .example(SERVICE.example)
+                .block(&[SETTINGS, OTHERS]),
             decode: |node, decoder| web::decode($service, node, decoder),
         }
     }};
@@ -46,7 +49,7 @@ const fn row(of: &ServiceSetting) -> Spec {
         SettingKind::SecretUrl | SettingKind::Secret => Type::Secret,
         SettingKind::Text => Type::Argument,
     };
-    let mut row = setting(of.name, ty, of.variable, of.summary, of.example);
+    let mut row = setting(of.name, ty, of.variable).doc(of.summary).example(of.example);
     row.required = of.required;
     if let Some(words) = of.default {
         row = row.otherwise(words);

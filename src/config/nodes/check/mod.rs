@@ -10,16 +10,17 @@
 mod probes;
 mod thresholds;
 
-use super::checked_node::CheckedNode;
+use super::checked_node::{CheckedNode, one_of};
 use super::decoder::Decoder;
 use super::exactly_one::{Kinds, exactly_one, specs};
 use super::job::{JOB, JobLinks, JobNode, job};
 use super::schedule::JOB_SCHEDULE;
 use super::target::{KILL_AFTER, kill_after};
 use crate::config::findings::{Code, Finding};
-use crate::config::language::spec::{Args, Spec, node};
+use crate::config::language::spec::{Args, Spec, node, words};
 use crate::config::language::types::Type;
 use crate::config::source::Spanned;
+use crate::config::values::Datum;
 use crate::model::check::{Probe, Worst};
 use crate::model::{Check, JobName};
 use probes::PROBES;
@@ -43,61 +44,45 @@ const KINDS: Kinds<Probe> = Kinds {
     },
 };
 
+const SEVERITIES: [(&str, Worst); 2] = [("warning", Worst::Warning), ("critical", Worst::Critical)];
+
 /// The time limit of a check without a `timeout`.
 pub const DEFAULT_CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 
-pub const CHECK: Spec = node(
-    "check",
-    Args::One(Type::Name),
-    "a question about the state of something",
-    "check \"disk\" { disk-space \"/srv\" critical=\"15%\"; }",
-)
-.block(&[
-    PROBE_SPECS,
-    &[
-        node(
-            "timeout",
-            Args::One(Type::Duration),
-            "the time limit for an answer",
-            "timeout \"5s\"",
-        )
-        .with(KILL_AFTER)
-        .rule("`kill-after=` only with a command")
-        .default("\"10s\""),
-        node(
-            "severity",
-            Args::One(Type::Word(&["warning", "critical"], &[])),
-            "the worst state of the check: `\"warning\"` turns critical into warning",
-            "severity \"warning\"",
-        )
-        .default("\"critical\""),
-        node(
-            "fail-after",
-            Args::One(Type::Integer(1, 1000)),
-            "the number of bad answers in a row before an alert; `needs` does not wait for them",
-            "fail-after 3",
-        )
-        .default("1"),
-        node(
-            "recover-after",
-            Args::One(Type::Integer(1, 1000)),
-            "the number of good answers in a row before a recovery",
-            "recover-after 2",
-        )
-        .default("1"),
-        node(
-            "silenced-by",
-            Args::One(Type::Job),
-            "a check; while it is bad, this one's alerts are held back, but never its recovery",
-            "silenced-by \"check:network\"",
-        )
-        .otherwise("nothing"),
-    ],
-    JOB_SCHEDULE,
-    JOB,
-])
-.rule("exactly one probe")
-.repeats();
+pub const CHECK: Spec = node("check", Args::One(Type::Name))
+    .doc("a question about the state of something")
+    .example("check \"disk\" { disk-space \"/srv\" critical=\"15%\"; }")
+    .block(&[
+        PROBE_SPECS,
+        &[
+            node("timeout", Args::One(Type::Duration))
+                .doc("the time limit for an answer")
+                .example("timeout \"5s\"")
+                .with(KILL_AFTER)
+                .rule("`kill-after=` only with a command")
+                .default("\"10s\""),
+            node("severity", Args::One(Type::Word(&words(&SEVERITIES), &[])))
+                .doc("the worst state of the check: `\"warning\"` turns critical into warning")
+                .example("severity \"warning\"")
+                .default("\"critical\""),
+            node("fail-after", Args::One(Type::Integer(1, 1000)))
+                .doc("the number of bad answers in a row before an alert; `needs` does not wait for them")
+                .example("fail-after 3")
+                .default("1"),
+            node("recover-after", Args::One(Type::Integer(1, 1000)))
+                .doc("the number of good answers in a row before a recovery")
+                .example("recover-after 2")
+                .default("1"),
+            node("silenced-by", Args::One(Type::Job))
+                .doc("a check; while it is bad, this one's alerts are held back, but never its recovery")
+                .example("silenced-by \"check:network\"")
+                .otherwise("nothing"),
+        ],
+        JOB_SCHEDULE,
+        JOB,
+    ])
+    .rule("exactly one probe")
+    .repeats();
 
 #[derive(Debug)]
 pub struct CheckNode {
@@ -139,7 +124,7 @@ pub fn check(node: &CheckedNode, decoder: &mut Decoder<'_>) -> CheckNode {
         kill_after_without_command(node, probe, decoder.findings);
     }
     let asked_job = decoder.asked_job.take().filter(|_| probe.is_some());
-    let count = |name| node.arg(name).and_then(|value| value.value.small()).unwrap_or(1);
+    let count = |name| node.get(name, Datum::small).unwrap_or(1);
     CheckNode {
         job: JobNode {
             damaged: node.is_incomplete(),
@@ -147,19 +132,11 @@ pub fn check(node: &CheckedNode, decoder: &mut Decoder<'_>) -> CheckNode {
         },
         probe: probe.and_then(|(_, probe)| probe),
         asked_job,
-        worst: node.word("severity").and_then(worst).unwrap_or_default(),
+        worst: node.get("severity", one_of(&SEVERITIES)).unwrap_or_default(),
         kill_after: kill_after(node),
         fail_after: count("fail-after"),
         recover_after: count("recover-after"),
-        silenced_by: node.text_of("silenced-by"),
-    }
-}
-
-fn worst(word: &str) -> Option<Worst> {
-    match word {
-        "warning" => Some(Worst::Warning),
-        "critical" => Some(Worst::Critical),
-        _ => None,
+        silenced_by: node.value("silenced-by", Datum::string),
     }
 }
 

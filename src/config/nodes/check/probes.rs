@@ -18,14 +18,11 @@ use crate::model::check::{BodyValue, HttpProbe, Probe};
 pub const PROBES: [KindRow<Probe>; 8] = [FILE_AGE, DISK_SPACE, TCP, HTTP, TLS_EXPIRY, COMMAND, SHELL, JOB];
 
 const FILE_AGE: KindRow<Probe> = KindRow {
-    spec: node(
-        "file-age",
-        Args::One(Type::File),
-        "how long ago the file was written; a missing file is critical",
-        "file-age \"run/heartbeat\" warn=\"60s\" critical=\"90s\"",
-    )
-    .with(MAX_TIMES)
-    .rule(ONE_THRESHOLD),
+    spec: node("file-age", Args::One(Type::File))
+        .doc("how long ago the file was written; a missing file is critical")
+        .example("file-age \"run/heartbeat\" warn=\"60s\" critical=\"90s\"")
+        .with(MAX_TIMES)
+        .rule(ONE_THRESHOLD),
     decode: file_age,
 };
 
@@ -36,17 +33,14 @@ fn file_age(node: &CheckedNode, decoder: &mut Decoder<'_>) -> Option<Probe> {
 }
 
 const DISK_SPACE: KindRow<Probe> = KindRow {
-    spec: node(
-        "disk-space",
-        Args::One(Type::Path),
-        "how much is free on the file system of this path",
-        "disk-space \"/srv\" warn=\"25%\" critical=\"15%\"",
-    )
-    .with(&[
-        prop("warn", Type::Space, "a warning below this").otherwise("never"),
-        prop("critical", Type::Space, "critical below this").otherwise("never"),
-    ])
-    .rule("`warn=`, `critical=` or both; both percentages or both sizes"),
+    spec: node("disk-space", Args::One(Type::Path))
+        .doc("how much is free on the file system of this path")
+        .example("disk-space \"/srv\" warn=\"25%\" critical=\"15%\"")
+        .with(&[
+            prop("warn", Type::Space, "a warning below this").otherwise("never"),
+            prop("critical", Type::Space, "critical below this").otherwise("never"),
+        ])
+        .rule("`warn=`, `critical=` or both; both percentages or both sizes"),
     decode: disk_space,
 };
 
@@ -57,13 +51,10 @@ fn disk_space(node: &CheckedNode, decoder: &mut Decoder<'_>) -> Option<Probe> {
 }
 
 const TCP: KindRow<Probe> = KindRow {
-    spec: node(
-        "tcp",
-        Args::One(Type::Address),
-        "whether a connection can be made",
-        "tcp \"db.example.com:5432\"",
-    )
-    .block(&[&[LATENCY]]),
+    spec: node("tcp", Args::One(Type::Address))
+        .doc("whether a connection can be made")
+        .example("tcp \"db.example.com:5432\"")
+        .block(&[&[LATENCY]]),
     decode: tcp,
 };
 
@@ -74,38 +65,29 @@ fn tcp(node: &CheckedNode, decoder: &mut Decoder<'_>) -> Option<Probe> {
 }
 
 const HTTP: KindRow<Probe> = KindRow {
-    spec: node(
-        "http",
-        Args::Maybe(Type::Url),
-        "what a web server answers to GET",
-        "http \"https://example.com/health\" { status 200; }",
-    )
-    .with(SOURCES)
-    .block(&[
-        &[
-            node(
-                "status",
-                Args::Many(Type::Integer(100, 599)),
-                "the accepted status codes",
-                "status 200 204",
-            )
-            .otherwise("200 to 299"),
-            LATENCY,
-            HEADER,
-            node(
-                "json",
-                Args::One(Type::Pointer),
-                "a value that the JSON body must contain at this path",
-                "json \"/status\" eq=\"UP\"",
-            )
-            .with(&[required_prop("eq", Type::Scalar, "the expected value").example("\"UP\"")])
-            .rule("each path once")
-            .repeats(),
-            CA_FILE,
-        ],
-        FROM_COMMAND,
-    ])
-    .rule("a URL, or one source of a secret URL"),
+    spec: node("http", Args::Maybe(Type::Url))
+        .doc("what a web server answers to GET")
+        .example("http \"https://example.com/health\" { status 200; }")
+        .with(SOURCES)
+        .block(&[
+            &[
+                node("status", Args::Many(Type::Integer(100, 599)))
+                    .doc("the accepted status codes")
+                    .example("status 200 204")
+                    .otherwise("200 to 299"),
+                LATENCY,
+                HEADER,
+                node("json", Args::One(Type::Pointer))
+                    .doc("a value that the JSON body must contain at this path")
+                    .example("json \"/status\" eq=\"UP\"")
+                    .with(&[required_prop("eq", Type::Scalar, "the expected value").example("\"UP\"")])
+                    .rule("each path once")
+                    .repeats(),
+                CA_FILE,
+            ],
+            FROM_COMMAND,
+        ])
+        .rule("a URL, or one source of a secret URL"),
     decode: http,
 };
 
@@ -144,22 +126,19 @@ fn json(node: &CheckedNode, findings: &mut Vec<Finding>) -> Vec<BodyValue> {
 }
 
 const TLS_EXPIRY: KindRow<Probe> = KindRow {
-    spec: node(
-        "tls-expiry",
-        Args::One(Type::Address),
-        "how long the certificate of a TLS server is still valid; an untrusted certificate is critical",
-        "tls-expiry \"example.com:443\" warn=\"21d\" critical=\"7d\"",
-    )
-    .with(&[
-        prop("warn", Type::Duration, "a warning when less time is left")
-            .otherwise("never")
-            .example("\"21d\""),
-        prop("critical", Type::Duration, "critical when less time is left")
-            .otherwise("never")
-            .example("\"7d\""),
-    ])
-    .rule(ONE_THRESHOLD)
-    .block(&[&[CA_FILE]]),
+    spec: node("tls-expiry", Args::One(Type::Address))
+        .doc("how long the certificate of a TLS server is still valid; an untrusted certificate is critical")
+        .example("tls-expiry \"example.com:443\" warn=\"21d\" critical=\"7d\"")
+        .with(&[
+            prop("warn", Type::Duration, "a warning when less time is left")
+                .otherwise("never")
+                .example("\"21d\""),
+            prop("critical", Type::Duration, "critical when less time is left")
+                .otherwise("never")
+                .example("\"7d\""),
+        ])
+        .rule(ONE_THRESHOLD)
+        .block(&[&[CA_FILE]]),
     decode: tls_expiry,
 };
 
@@ -173,24 +152,18 @@ fn tls_expiry(node: &CheckedNode, decoder: &mut Decoder<'_>) -> Option<Probe> {
 }
 
 const COMMAND: KindRow<Probe> = KindRow {
-    spec: node(
-        "command",
-        Args::Then(Type::Program, Type::Argument),
-        "the exit code of a command: 0 is ok, 1 a warning, 2 critical, any other unknown",
-        "command \"bin/queue-depth\" \"--max\" \"1000\"",
-    )
-    .block(&[ENVIRONMENT]),
+    spec: node("command", Args::Then(Type::Program, Type::Argument))
+        .doc("the exit code of a command: 0 is ok, 1 a warning, 2 critical, any other unknown")
+        .example("command \"bin/queue-depth\" \"--max\" \"1000\"")
+        .block(&[ENVIRONMENT]),
     decode: run,
 };
 
 const SHELL: KindRow<Probe> = KindRow {
-    spec: node(
-        "shell",
-        Args::One(Type::Argument),
-        "the same for a command line for /bin/sh",
-        "shell \"test -s run/state\"",
-    )
-    .block(&[ENVIRONMENT]),
+    spec: node("shell", Args::One(Type::Argument))
+        .doc("the same for a command line for /bin/sh")
+        .example("shell \"test -s run/state\"")
+        .block(&[ENVIRONMENT]),
     decode: run,
 };
 
@@ -200,31 +173,22 @@ fn run(node: &CheckedNode, decoder: &mut Decoder<'_>) -> Option<Probe> {
 }
 
 const JOB: KindRow<Probe> = KindRow {
-    spec: node(
-        "job",
-        Args::One(Type::Job),
-        "how fresh and how slow another job is, by the history",
-        "job \"backup:data\" { age critical=\"26h\"; }",
-    )
-    .rule("`age`, `duration` or both")
-    .block(&[&[
-        node(
-            "age",
-            Args::None,
-            "how long ago its last success was",
-            "age warn=\"25h\" critical=\"26h\"",
-        )
-        .with(MAX_TIMES)
-        .rule(ONE_THRESHOLD),
-        node(
-            "duration",
-            Args::None,
-            "how long its last finished run took",
-            "duration warn=\"2h\"",
-        )
-        .with(MAX_TIMES)
-        .rule(ONE_THRESHOLD),
-    ]]),
+    spec: node("job", Args::One(Type::Job))
+        .doc("how fresh and how slow another job is, by the history")
+        .example("job \"backup:data\" { age critical=\"26h\"; }")
+        .rule("`age`, `duration` or both")
+        .block(&[&[
+            node("age", Args::None)
+                .doc("how long ago its last success was")
+                .example("age warn=\"25h\" critical=\"26h\"")
+                .with(MAX_TIMES)
+                .rule(ONE_THRESHOLD),
+            node("duration", Args::None)
+                .doc("how long its last finished run took")
+                .example("duration warn=\"2h\"")
+                .with(MAX_TIMES)
+                .rule(ONE_THRESHOLD),
+        ]]),
     decode: job,
 };
 

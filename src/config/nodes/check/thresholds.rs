@@ -28,15 +28,12 @@ pub const MAX_TIMES: &[Prop] = &[
         .example("\"90s\""),
 ];
 
-pub const LATENCY: Spec = node(
-    "latency",
-    Args::None,
-    "how long the answer may take",
-    "latency warn=\"200ms\" critical=\"800ms\"",
-)
-.with(MAX_TIMES)
-.rule(ONE_THRESHOLD)
-.otherwise("as long as `timeout`");
+pub const LATENCY: Spec = node("latency", Args::None)
+    .doc("how long the answer may take")
+    .example("latency warn=\"200ms\" critical=\"800ms\"")
+    .with(MAX_TIMES)
+    .rule(ONE_THRESHOLD)
+    .otherwise("as long as `timeout`");
 
 /// Which measured values are bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

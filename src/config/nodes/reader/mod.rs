@@ -10,7 +10,7 @@ use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::language::spec::{Args, Prop, Spec};
 use crate::config::language::suggest::{advice, fixable_name, may_mean, near_name, nearest, where_allowed};
 use crate::config::language::types::Type;
-use crate::config::nodes::checked_node::CheckedNode;
+use crate::config::nodes::checked_node::{CheckedNode, given_twice};
 use crate::config::syntax::kdl_string;
 use crate::config::syntax::tree::{Data, SyntaxNode, SyntaxValue};
 use crate::config::values::{self, Datum};
@@ -253,27 +253,16 @@ impl NodeReader {
     }
 
     fn repeated(&mut self, again: &SyntaxNode, first: &SyntaxNode, row: &'static Spec) {
-        let finding = Finding::new(
-            Code::Repeated,
-            again.head,
-            format!("`{}` is given twice", row.name),
-            "again here",
-        )
-        .also(first.head, "first here");
-        self.findings.push(if let Args::Many(_) = row.args {
-            let all: Vec<String> = first
-                .args
-                .iter()
-                .chain(&again.args)
-                .map(|value| match &value.data {
-                    Data::Text(text) => format!("\"{}\"", excerpt(text)),
-                    _ => "…".to_owned(),
-                })
-                .collect();
-            finding.help(format!("write one line: `{} {}`", row.name, all.join(" ")))
-        } else {
-            finding.help("delete one of them")
-        });
+        let mut finding = given_twice(&format!("`{}`", row.name), again.head, first.head);
+        if let Args::Many(_) = row.args {
+            let all = first.args.iter().chain(&again.args).map(|value| match &value.data {
+                Data::Text(text) => format!("\"{}\"", excerpt(text)),
+                _ => "…".to_owned(),
+            });
+            let all: Vec<String> = all.collect();
+            finding = finding.help(format!("write one line: `{} {}`", row.name, all.join(" ")));
+        }
+        self.findings.push(finding);
     }
 
     fn value(&mut self, value: &SyntaxValue, ty: Type, node: &'static str, prop: Option<&Prop>) -> Datum {

@@ -7,7 +7,7 @@ use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::language::spec::{Args, Spec};
 use crate::config::language::suggest::{advice, fixable_name, line_beside, near_name};
 use crate::config::language::types::Type;
-use crate::config::nodes::checked_node::CheckedNode;
+use crate::config::nodes::checked_node::{CheckedNode, given_twice};
 use crate::config::nodes::job::ABSENT_PROPS;
 use crate::config::source::Spanned;
 use crate::config::syntax::kdl_string;
@@ -28,16 +28,9 @@ impl NodeReader {
                 continue;
             };
             if let Some(first) = seen.iter().find(|p| p.key == prop.key) {
-                self.findings.push(
-                    Finding::new(
-                        Code::Repeated,
-                        prop.key_span.to(prop.value.span),
-                        format!("`{}` is given twice", row.name),
-                        "again here",
-                    )
-                    .also(first.key_span.to(first.value.span), "first here")
-                    .help("delete one of them"),
-                );
+                let (again, first) = (prop.key_span.to(prop.value.span), first.key_span.to(first.value.span));
+                self.findings
+                    .push(given_twice(&format!("`{}`", row.name), again, first));
                 continue;
             }
             // Given before, without its `=`.
@@ -47,13 +40,8 @@ impl NodeReader {
             }
             seen.push(prop);
             let value = self.value(&prop.value, row.ty, spec.name, Some(row));
-            checked.props.push((
-                row.name,
-                Spanned {
-                    value,
-                    span: prop.value.span,
-                },
-            ));
+            let span = prop.value.span;
+            checked.props.push((row.name, Spanned { value, span }));
         }
         for row in spec.props.iter().filter(|row| row.required) {
             if checked.prop(row.name).is_none() && !checked.damaged {

@@ -49,8 +49,6 @@ pub(super) fn unanswered(error: &NetError) -> Outcome {
 /// This build lacks what the probe needs.
 #[cfg(not(feature = "http"))]
 pub(super) fn not_built(what: &str) -> Outcome {
-    Outcome {
-        help: Some("use a build with the feature `http`".to_owned()),
-        ..outcome(State::Unknown, format!("this build of opsrun cannot ask over {what}"))
-    }
+    outcome(State::Unknown, format!("this build of opsrun cannot ask over {what}"))
+        .with_help("use a build with the feature `http`")
 }

@@ -28,10 +28,7 @@ pub async fn probe(command: &Command, timeout: Duration, kill_after: Duration, v
     let shell = matches!(command.program, Program::Shell(_));
     match process::run(&spawn, vault, stop).await {
         Ok(done) => answer(&done, shell, stop),
-        Err(error) => Outcome {
-            help: Some(error.help().to_owned()),
-            ..outcome(State::Unknown, vault.redact(&error.to_string()))
-        },
+        Err(error) => outcome(State::Unknown, vault.redact(&error.to_string())).with_help(error.help()),
     }
 }
 

@@ -51,10 +51,6 @@ fn judge(path: &Path, room: Room, free: &Levels<Space>) -> Outcome {
             format!("the file system of `{}` has no size", shown(path)),
         );
     }
-    let level = free.judge(|threshold| match threshold {
-        Space::Percent(percent) => u128::from(room.free) * 100 < u128::from(room.whole) * u128::from(percent),
-        Space::Bytes(bytes) => room.free < bytes,
-    });
     // Rounded down: what is below 25% must not be shown as 25.0%.
     let permille = u128::from(room.free) * 1000 / u128::from(room.whole);
     let near = [free.warn, free.critical].into_iter().flatten().any(
@@ -66,8 +62,12 @@ fn judge(path: &Path, room: Room, free: &Levels<Space>) -> Outcome {
         show_size(room.free)
     };
     let measured = format!("{}.{}% free ({size})", permille / 10, permille % 10);
-    let summary = measured::held(&measured, level, free, "below", |threshold| threshold.to_string());
-    outcome(measured::state(level), summary)
+    let reaches = |threshold| match threshold {
+        Space::Percent(percent) => u128::from(room.free) * 100 < u128::from(room.whole) * u128::from(percent),
+        Space::Bytes(bytes) => room.free < bytes,
+    };
+    let (state, summary) = measured::judged(measured, free, reaches, "below", |threshold| threshold.to_string());
+    outcome(state, summary)
 }
 
 #[cfg(test)]

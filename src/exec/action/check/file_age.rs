@@ -38,19 +38,15 @@ pub async fn probe(path: &Path, age: &Levels<Duration>, timeout: Duration, stop:
 fn judge(path: &Path, written: i128, now: DateTime<Utc>, age: &Levels<Duration>) -> Outcome {
     let passed = clock::nanos(now) - written;
     if passed < -AHEAD {
-        return Outcome {
-            help: Some(
-                "compare the clock of this machine with the clock of the machine that writes the file".to_owned(),
+        return outcome(
+            State::Unknown,
+            format!(
+                "the time of `{}` is in the future, by {}",
+                shown(path),
+                measured::rounded(duration(-passed))
             ),
-            ..outcome(
-                State::Unknown,
-                format!(
-                    "the time of `{}` is in the future, by {}",
-                    shown(path),
-                    measured::rounded(duration(-passed))
-                ),
-            )
-        };
+        )
+        .with_help("compare the clock of this machine with the clock of the machine that writes the file");
     }
     let (state, summary) = measured::from(duration(passed), |age| format!("{age} old"), age);
     outcome(state, summary)

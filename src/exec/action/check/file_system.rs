@@ -22,17 +22,15 @@ pub(super) async fn look<T: Send + 'static>(
     let about = path.display().to_string();
     let answer = blocking::call(&about, move || look(&asked));
     let Ok(answer) = tokio::time::timeout(limit, answer).await else {
-        return Err(Outcome {
-            help: Some("is it on a network file system whose server is gone?".to_owned()),
-            ..outcome(
-                State::Unknown,
-                format!(
-                    "the file system of `{}` did not answer within {}",
-                    shown(path),
-                    show_duration(limit)
-                ),
-            )
-        });
+        return Err(outcome(
+            State::Unknown,
+            format!(
+                "the file system of `{}` did not answer within {}",
+                shown(path),
+                show_duration(limit)
+            ),
+        )
+        .with_help("is it on a network file system whose server is gone?"));
     };
     match answer {
         Ok(Ok(found)) => Ok(found),

@@ -101,17 +101,15 @@ mod judge {
         }
         if !probe.json.is_empty() {
             if !answer.whole {
-                return Outcome {
-                    help: Some("ask for a smaller document".to_owned()),
-                    ..outcome(
-                        if state == State::Critical {
-                            state
-                        } else {
-                            State::Unknown
-                        },
-                        format!("{summary}; the body is larger than {}", show_size(MAX_BODY as u64)),
-                    )
-                };
+                return outcome(
+                    if state == State::Critical {
+                        state
+                    } else {
+                        State::Unknown
+                    },
+                    format!("{summary}; the body is larger than {}", show_size(MAX_BODY as u64)),
+                )
+                .with_help("ask for a smaller document");
             }
             match json::mismatches(&answer.body, &probe.json, redact) {
                 Err(reason) => {

@@ -3,44 +3,29 @@
 //! Takes a value and [`Levels`], gives a state and a piece of a line: `2m5s old, critical from 90s`.
 //! Invariant: a value is rounded so that it never seems to be on the other side of a threshold.
 
-use crate::model::check::{Level, Levels};
+use crate::model::check::Levels;
 use crate::run::State;
 use crate::units::show_duration;
-use std::fmt::Write as _;
 use std::time::Duration;
 
-pub(super) fn state(level: Level) -> State {
-    match level {
-        Level::Ok => State::Ok,
-        Level::Warning => State::Warning,
-        Level::Critical => State::Critical,
-    }
-}
-
-/// `measured`, and behind it the threshold that it reached: `, warning from 60s`.
-pub(super) fn held<T: Copy>(
-    measured: &str,
-    level: Level,
+/// `measured`, followed by the threshold that it reaches: `, warning from 60s`.
+pub(super) fn judged<T: Copy>(
+    measured: String,
     levels: &Levels<T>,
+    reaches: impl Fn(T) -> bool,
     side: &str,
     show: impl Fn(T) -> String,
-) -> String {
-    let reached = match level {
-        Level::Ok => None,
-        Level::Warning => levels.warn.map(|threshold| ("warning", threshold)),
-        Level::Critical => levels.critical.map(|threshold| ("critical", threshold)),
-    };
-    match reached {
-        None => measured.to_owned(),
-        Some((word, threshold)) => format!("{measured}, {word} {side} {}", show(threshold)),
+) -> (State, String) {
+    match levels.judge(reaches) {
+        (state, Some(reached)) => (state, format!("{measured}, {} {side} {}", state.word(), show(reached))),
+        (state, None) => (state, measured),
     }
 }
 
 /// An age or a time that something took, which is bad from a threshold on.
 pub(super) fn from(measured: Duration, words: impl Fn(String) -> String, levels: &Levels<Duration>) -> (State, String) {
-    let level = levels.judge(|threshold| measured >= threshold);
-    let text = held(&words(rounded(measured)), level, levels, "from", show_duration);
-    (state(level), text)
+    let reaches = |threshold| measured >= threshold;
+    judged(words(rounded(measured)), levels, reaches, "from", show_duration)
 }
 
 /// A duration for people, rounded down: milliseconds below ten seconds, else its two largest units.
@@ -51,26 +36,16 @@ pub(super) fn rounded(duration: Duration) -> String {
     if duration < Duration::from_secs(10) {
         return show_duration(duration);
     }
-    let seconds = duration.as_secs();
-    let units = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
-    let mut rest = seconds;
-    let mut text = String::new();
-    let mut shown = 0;
-    for (unit, length) in units {
-        let n = rest / length;
+    let mut rest = duration.as_secs();
+    let counts = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)].map(|(unit, length)| {
+        let count = rest / length;
         rest %= length;
-        if n > 0 {
-            let _ = write!(text, "{n}{unit}");
-        }
-        // Two neighbours: days and hours, never days and seconds.
-        if n > 0 || shown > 0 {
-            shown += 1;
-        }
-        if shown == 2 {
-            break;
-        }
-    }
-    text
+        (count, unit)
+    });
+    // Two neighbours: days and hours, never days and seconds.
+    let largest = counts.into_iter().skip_while(|(count, _)| *count == 0).take(2);
+    let shown = largest.filter(|(count, _)| *count > 0);
+    shown.map(|(count, unit)| format!("{count}{unit}")).collect()
 }
 
 #[cfg(test)]

@@ -81,9 +81,6 @@ async fn asked_of_web(check: &Check, probe: &HttpProbe, from: CheckSources<'_>) 
     match fetched.await {
         Ok((url, headers)) => http::probe(probe, &url, &headers, check.timeout, redact, stop).await,
         Err(error) if error.is_stop() => interrupted(stop),
-        Err(error) => Outcome {
-            help: Some(error.help().to_owned()),
-            ..outcome(State::Unknown, redact(&error.to_string()))
-        },
+        Err(error) => outcome(State::Unknown, redact(&error.to_string())).with_help(error.help()),
     }
 }

@@ -54,26 +54,20 @@ mod judge {
         let remaining = until.signed_duration_since(now);
         let Ok(remaining) = remaining.to_std() else {
             let since = measured::rounded((-remaining).to_std().unwrap_or_default());
-            return Outcome {
-                help: Some(Distrust::Expired(None).help().to_owned()),
-                ..outcome(
-                    State::Critical,
-                    format!("the certificate expired {since} ago, on {day}"),
-                )
-            };
+            return outcome(
+                State::Critical,
+                format!("the certificate expired {since} ago, on {day}"),
+            )
+            .with_help(Distrust::Expired(None).help());
         };
         if let Some(distrust) = &shown.distrust {
-            return Outcome {
-                help: Some(distrust.help().to_owned()),
-                ..outcome(State::Critical, format!("the certificate is not trusted: {distrust}"))
-            };
+            return outcome(State::Critical, format!("the certificate is not trusted: {distrust}"))
+                .with_help(distrust.help());
         }
-        let level = left.judge(|threshold| remaining < threshold);
         let measured = format!("{} left, until {day}", measured::rounded(remaining));
-        outcome(
-            measured::state(level),
-            measured::held(&measured, level, left, "below", show_duration),
-        )
+        let reaches = |threshold| remaining < threshold;
+        let (state, summary) = measured::judged(measured, left, reaches, "below", show_duration);
+        outcome(state, summary)
     }
 
     #[cfg(test)]
