@@ -20,18 +20,13 @@ pub struct Identity {
     pub ctime_ns: i128,
 }
 
-/// What kind of thing an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum EntryKind {
-    /// A regular file.
     File,
-    /// A directory.
     Dir,
     /// A symbolic link: copied as a link, never followed, never deleted.
     Symlink,
-    /// A named pipe.
     Fifo,
-    /// A socket.
     Socket,
     /// A block or character device.
     Device,

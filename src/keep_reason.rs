@@ -61,57 +61,39 @@ impl KeepReason {
 
     /// The word in JSON and in text.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::NotCovered => "not-covered",
-            Self::Changed => "changed",
-            Self::Torn => "torn",
-            Self::TooFresh => "too-fresh",
-            Self::Unreadable => "unreadable",
-            Self::Vanished => "vanished",
-            Self::InUse => "in-use",
-            Self::LeaseDenied => "lease-denied",
-            Self::NotPermitted => "not-permitted",
-            Self::Future => "future",
-            Self::ImplausibleTime => "implausible-time",
-            Self::Held => "held",
-            Self::Protected => "protected",
-            Self::Special => "special",
-        }
+        self.row().0
     }
 
     pub fn meaning(self) -> &'static str {
-        match self {
-            Self::NotCovered => "the backup does not cover it",
-            Self::Changed => "changed since it was copied",
-            Self::Torn => "changed while it was copied",
-            Self::TooFresh => "changed just before it was copied",
-            Self::Unreadable => "could not be read",
-            Self::Vanished => "was already gone",
-            Self::InUse => "a writer may have it open",
-            Self::LeaseDenied => "owned by another user: run opsrun as its owner or with CAP_LEASE",
-            Self::NotPermitted => "the system refused to remove it",
-            Self::Future => "its time is in the future",
-            Self::ImplausibleTime => "its time is before 1980",
-            Self::Held => "restored lately and on hold",
-            Self::Protected => "belongs to opsrun itself",
-            Self::Special => "not a regular file",
-        }
+        self.row().1
     }
 
     /// True when the file should have been deleted and people should know: the run ends with exit code 4.
     pub fn is_shortfall(self) -> bool {
+        self.row().2
+    }
+
+    /// Word, meaning, and whether it is a shortfall.
+    fn row(self) -> (&'static str, &'static str, bool) {
         match self {
-            Self::NotCovered
-            | Self::Changed
-            | Self::Torn
-            | Self::TooFresh
-            | Self::Unreadable
-            | Self::InUse
-            | Self::LeaseDenied
-            | Self::NotPermitted => true,
-            Self::Vanished | Self::Future | Self::ImplausibleTime | Self::Held | Self::Protected | Self::Special => {
-                false
-            }
+            Self::NotCovered => ("not-covered", "the backup does not cover it", true),
+            Self::Changed => ("changed", "changed since it was copied", true),
+            Self::Torn => ("torn", "changed while it was copied", true),
+            Self::TooFresh => ("too-fresh", "changed just before it was copied", true),
+            Self::Unreadable => ("unreadable", "could not be read", true),
+            Self::Vanished => ("vanished", "was already gone", false),
+            Self::InUse => ("in-use", "a writer may have it open", true),
+            Self::LeaseDenied => (
+                "lease-denied",
+                "owned by another user: run opsrun as its owner or with CAP_LEASE",
+                true,
+            ),
+            Self::NotPermitted => ("not-permitted", "the system refused to remove it", true),
+            Self::Future => ("future", "its time is in the future", false),
+            Self::ImplausibleTime => ("implausible-time", "its time is before 1980", false),
+            Self::Held => ("held", "restored lately and on hold", false),
+            Self::Protected => ("protected", "belongs to opsrun itself", false),
+            Self::Special => ("special", "not a regular file", false),
         }
     }
 }

@@ -197,6 +197,11 @@ pub fn show_size(bytes: u64) -> String {
     format!("{:.1} EiB", value / 1024.0)
 }
 
+/// `3 files (1.5 KiB)`.
+pub fn show_files(files: u64, bytes: u64) -> String {
+    format!("{} ({})", plural(files, "file", "files"), show_size(bytes))
+}
+
 /// A count for people, with thin groups of three: `1,234,567`.
 pub fn show_count(n: u64) -> String {
     let digits = n.to_string();

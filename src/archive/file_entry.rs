@@ -14,7 +14,6 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FileEntryKind {
-    /// A regular file with its content.
     File,
     Dir,
     Symlink,

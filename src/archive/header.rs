@@ -15,7 +15,7 @@ pub const BLOCK: usize = 512;
 /// What ends an archive.
 pub const TRAILER: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
 
-const MAX_USTAR_ID: u32 = 0o7_777_777;
+const MAX_USTAR_ID: u64 = 0o7_777_777;
 const MAX_USTAR_NUMBER: u64 = 0o77_777_777_777;
 
 /// Zero bytes after `len` bytes of content.
@@ -33,11 +33,7 @@ pub fn header_bytes(row: &FileEntry) -> Vec<u8> {
     if row.kind == FileEntryKind::Dir {
         name.push(b'/');
     }
-    let map = row
-        .sparse
-        .as_ref()
-        .map(|segments| sparse_map(segments))
-        .unwrap_or_default();
+    let map = row.sparse.as_deref().map(sparse_map).unwrap_or_default();
     if row.sparse.is_some() {
         pax.add("GNU.sparse.major", b"1");
         pax.add("GNU.sparse.minor", b"0");
@@ -51,29 +47,12 @@ pub fn header_bytes(row: &FileEntry) -> Vec<u8> {
         set_name(&mut header, name.get(..100).unwrap_or(&name));
     }
     let stored = row.stored().saturating_add(map.len() as u64);
-    if stored > MAX_USTAR_NUMBER {
-        pax.add("size", stored.to_string().as_bytes());
-    }
-    header.set_size(if stored > MAX_USTAR_NUMBER { 0 } else { stored });
+    header.set_size(pax.number("size", stored.into(), MAX_USTAR_NUMBER));
     header.set_mode(row.mode);
-    for (id, key) in [(row.uid, "uid"), (row.gid, "gid")] {
-        if id > MAX_USTAR_ID {
-            pax.add(key, id.to_string().as_bytes());
-        }
-        let fits = u64::from(if id > MAX_USTAR_ID { 0 } else { id });
-        if key == "uid" {
-            header.set_uid(fits);
-        } else {
-            header.set_gid(fits);
-        }
-    }
+    header.set_uid(pax.number("uid", row.uid.into(), MAX_USTAR_ID));
+    header.set_gid(pax.number("gid", row.gid.into(), MAX_USTAR_ID));
     let seconds = row.mtime_ns.div_euclid(1_000_000_000);
-    if let Some(seconds) = u64::try_from(seconds).ok().filter(|s| *s <= MAX_USTAR_NUMBER) {
-        header.set_mtime(seconds);
-    } else {
-        pax.add("mtime", seconds.to_string().as_bytes());
-        header.set_mtime(0);
-    }
+    header.set_mtime(pax.number("mtime", seconds, MAX_USTAR_NUMBER));
     header.set_entry_type(match row.kind {
         FileEntryKind::File => EntryType::Regular,
         FileEntryKind::Dir => EntryType::Directory,
@@ -161,6 +140,15 @@ impl Pax {
         self.records.extend_from_slice(format!("{length} {key}=").as_bytes());
         self.records.extend_from_slice(value);
         self.records.push(b'\n');
+    }
+
+    /// The number for the ustar header; 0 when it does not fit there and becomes a record.
+    fn number(&mut self, key: &str, number: i128, most: u64) -> u64 {
+        let fits = u64::try_from(number).ok().filter(|number| *number <= most);
+        fits.unwrap_or_else(|| {
+            self.add(key, number.to_string().as_bytes());
+            0
+        })
     }
 
     /// A path, which may not be UTF-8.

@@ -139,7 +139,6 @@ pub struct Manifest {
     /// Only in the manifest of a tree.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tree: Option<TreeFacts>,
-    /// Members of the archive.
     pub members: Vec<MemberPosition>,
     pub list_members: Vec<ListMember>,
     /// SHA-256 of this file with an empty string here.

@@ -43,35 +43,25 @@ struct PipelineState<T, E> {
 
 /// Runs until the source is exhausted and the sink has taken everything, or until the first error. When the system
 /// refuses more threads, the existing ones do all the work, if need be the caller's alone.
-pub fn run<T, U, E>(
+pub fn run<T: Send, U: Send, E: Send>(
     threads: usize,
     window: usize,
     source: impl FnMut() -> Result<Option<T>, E> + Send,
     work: impl Fn(T) -> U + Sync,
     sink: impl FnMut(U) -> Result<(), E> + Send,
-) -> Result<(), E>
-where
-    T: Send,
-    U: Send,
-    E: Send,
-{
+) -> Result<(), E> {
     run_by(Builder::new, threads, window, source, work, sink)
 }
 
 /// Like [`run`], with workers that `builder` starts.
-fn run_by<T, U, E>(
+fn run_by<T: Send, U: Send, E: Send>(
     builder: fn() -> Builder,
     threads: usize,
     window: usize,
     mut source: impl FnMut() -> Result<Option<T>, E> + Send,
     work: impl Fn(T) -> U + Sync,
     mut sink: impl FnMut(U) -> Result<(), E> + Send,
-) -> Result<(), E>
-where
-    T: Send,
-    U: Send,
-    E: Send,
-{
+) -> Result<(), E> {
     if threads <= 1 {
         while let Some(item) = source()? {
             sink(work(item))?;
@@ -153,10 +143,7 @@ where
         }
         worker();
     });
-    match held(state).error.take() {
-        Some(error) => Err(error),
-        None => Ok(()),
-    }
+    held(state).error.take().map_or(Ok(()), Err)
 }
 
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

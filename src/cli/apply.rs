@@ -25,7 +25,7 @@ use crate::report::shared::{output, times};
 use crate::run::Event;
 use crate::secret::Vault;
 use crate::signal::Stop;
-use crate::units::{plural, show_size};
+use crate::units::{plural, show_files};
 
 pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = file::model(&args.run.file, Some(&args.run.state), terminal)?;
@@ -155,7 +155,7 @@ fn confirm(plan: &Plan, yes: bool, terminal: &Terminal, stopped: &dyn Fn() -> bo
 
 fn question(commands: u64, files: u64, bytes: u64) -> String {
     let run = plural(commands, "command", "commands");
-    let delete = format!("{} ({})", plural(files, "file", "files"), show_size(bytes));
+    let delete = show_files(files, bytes);
     match (commands, files) {
         (0, _) => format!("Delete {delete}? [y/N] "),
         (_, 0) => format!("Run {run}? [y/N] "),

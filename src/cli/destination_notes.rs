@@ -3,11 +3,11 @@
 //! Invariant: a missing destination is reported at every level of detail.
 
 use super::exit::{Exit, Failure};
-use super::file::CopyLocation;
 use super::terminal::Terminal;
 use crate::archive::CopyName;
 use crate::error_chain::error_chain;
 use crate::launch::copies::{self, CopyDirectory};
+use crate::model::Model;
 use crate::path::shown;
 use crate::report::run::lines::Detail;
 use crate::report::shared::output;
@@ -19,11 +19,8 @@ use std::collections::BTreeSet;
 const MAX_NAMES: usize = 5;
 
 /// Reports destinations that earlier runs wrote to and that are missing now. True if there is one.
-pub fn missing(source: &CopyLocation, backup: Option<&str>, terminal: &Terminal) -> bool {
-    let Some(model) = source.model() else {
-        return false;
-    };
-    match copies::lost(model, backup) {
+pub fn missing(model: Option<&Model>, backup: Option<&str>, terminal: &Terminal) -> bool {
+    match model.map_or(Ok(Vec::new()), |model| copies::lost(model, backup)) {
         Ok(lost) => {
             for message in &lost {
                 Failure::new(Exit::Failed, message.as_str(), Some("check that its disk is mounted"))

@@ -4,13 +4,12 @@
 //! command but `check`, whose data are the findings.
 //! Invariant: an invalid ops file exits with 78, an unreadable one with 66, before anything else happens.
 
-use super::args::{StateArgs, ThreadArgs};
+use super::args::StateArgs;
 use super::exit::{Exit, Failure};
 use super::terminal::Terminal;
 use crate::config::{self, Loaded};
 use crate::daemon::reload::Reload;
 use crate::error_chain::error_chain;
-use crate::launch::{self, copies::CopySource};
 use crate::model::Model;
 use crate::path::shown;
 use crate::report::run::lines::Detail;
@@ -71,56 +70,25 @@ pub fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     }
 }
 
-#[derive(Debug)]
-pub enum CopyLocation {
-    /// The destinations of an ops file.
-    Declared(Box<Model>),
-    /// One directory, without ops file and state.
-    Directory(std::path::PathBuf),
+/// The model of an ops file, or none: then the copies of the directory `from` need neither an ops file nor a state.
+pub fn model_of_copies(
+    file: &Path,
+    from: Option<&Path>,
+    state: &StateArgs,
+    terminal: &Terminal,
+) -> Result<Option<Model>, Failure> {
+    match from {
+        None => model(file, Some(state), terminal).map(Some),
+        Some(dir) if dir.is_dir() => Ok(None),
+        Some(dir) => {
+            let message = format!("`{}` is not a directory", shown(dir));
+            let help = "give the directory of the copies, and check that its disk is mounted";
+            Err(Failure::new(Exit::NoInput, message, Some(help)))
+        }
+    }
 }
 
-impl CopyLocation {
-    pub fn find(
-        file: &Path,
-        from: Option<&Path>,
-        state: Option<&StateArgs>,
-        terminal: &Terminal,
-    ) -> Result<Self, Failure> {
-        match from {
-            None => Ok(Self::Declared(Box::new(model(file, state, terminal)?))),
-            Some(dir) if dir.is_dir() => Ok(Self::Directory(dir.to_owned())),
-            Some(dir) => Err(Failure::new(
-                Exit::NoInput,
-                format!("`{}` is not a directory", shown(dir)),
-                Some("give the directory of the copies, and check that its disk is mounted"),
-            )),
-        }
-    }
-
-    pub fn from(&self) -> CopySource<'_> {
-        match self {
-            Self::Declared(model) => CopySource::Model(model),
-            Self::Directory(path) => CopySource::Directory(path),
-        }
-    }
-
-    pub fn model(&self) -> Option<&Model> {
-        match self {
-            Self::Declared(model) => Some(model),
-            Self::Directory(_) => None,
-        }
-    }
-
-    /// As requested, as in the ops file, or one per core.
-    pub fn threads(&self, requested: ThreadArgs) -> usize {
-        launch::threads(self.model(), requested.count())
-    }
-
-    /// The zone of times that are shown and read.
-    pub fn zone(&self) -> chrono_tz::Tz {
-        match self {
-            Self::Declared(model) => model.ops.timezone,
-            Self::Directory(_) => chrono_tz::UTC,
-        }
-    }
+/// The zone of times that are shown and read.
+pub fn zone(model: Option<&Model>) -> chrono_tz::Tz {
+    model.map_or(chrono_tz::UTC, |model| model.ops.timezone)
 }

@@ -5,7 +5,7 @@
 use super::args::ListArgs;
 use super::destination_notes;
 use super::exit::{Exit, Failure};
-use super::file::CopyLocation;
+use super::file::{model_of_copies, zone};
 use super::terminal::{Terminal, print};
 use crate::archive::CatalogueCopy;
 use crate::launch::copies::{self, CopyDirectory};
@@ -13,18 +13,19 @@ use crate::report::copies::list::{CopyDocument, CopyState, FORMAT, ListDocument,
 use crate::units::plural;
 
 pub fn run(args: &ListArgs, terminal: &Terminal) -> Result<u8, Failure> {
-    let source = CopyLocation::find(&args.file, args.copies.from.as_deref(), Some(&args.state), terminal)?;
-    let wanted = args.copies.backup.as_deref();
-    let places = copies::places(source.from(), wanted, None)?;
+    let (from, wanted) = (args.copies.from.as_deref(), args.copies.backup.as_deref());
+    let model = model_of_copies(&args.file, from, &args.state, terminal)?;
+    let model = model.as_ref();
+    let places = copies::places(from, model, wanted, None)?;
     let document = ListDocument {
         format: FORMAT,
         copies: rows(&places, wanted),
     };
     print(&document, args.json, |document| {
-        copies_text(&document.copies, source.zone(), terminal.out)
+        copies_text(&document.copies, zone(model), terminal.out)
     })?;
     destination_notes::other_files(&places, wanted, terminal);
-    let missing = destination_notes::missing(&source, wanted, terminal);
+    let missing = destination_notes::missing(model, wanted, terminal);
     Ok(if missing { Exit::Failed } else { Exit::Done }.into())
 }
 

@@ -115,10 +115,8 @@ impl NoticeSubscriber for NoticePrinter {
         if detail > self.terminal.detail {
             return;
         }
-        let time = self
-            .timed
-            .then(|| times::local(at, self.zone) + " ")
-            .unwrap_or_default();
+        let local = || times::local(at, self.zone) + " ";
+        let time = if self.timed { local() } else { String::new() };
         let lines = text.lines().map(|line| format!("{time}{line}\n"));
         output::to_stderr(&lines.collect::<String>());
     }
@@ -139,13 +137,9 @@ fn serving(model: &Model, schedules: usize, reloaded: bool) -> String {
 pub(super) fn skipped_line(decision: &Decision) -> String {
     let at = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
     let word = match decision.verdict {
-        FiringVerdict::Ran => "runs",
-        FiringVerdict::Missed => "missed",
         FiringVerdict::SkippedOverlap => "skipped",
-        FiringVerdict::Queued => "queued",
         FiringVerdict::BackedOff => "back-off",
-        FiringVerdict::Paused => "paused",
-        FiringVerdict::Dropped => "dropped",
+        verdict => verdict.word(),
     };
     let when = if decision.count == 1 && !decision.more {
         at(decision.first)

@@ -5,11 +5,11 @@
 use super::args::{DEFAULT_FILE, RestoreArgs};
 use super::destination_notes;
 use super::exit::{self, Exit, Failure};
-use super::file::CopyLocation;
+use super::file::{model_of_copies, zone};
 use super::question;
 use super::terminal::Terminal;
-use crate::launch::copies::{self, CopySource};
 use crate::launch::restore::{self, MovedSource, RestoreRequest, RestoreResult};
+use crate::launch::{self, copies};
 use crate::path::shown;
 use crate::report::copies::results::CopyResults;
 use crate::report::run::progress::ProgressBars;
@@ -18,24 +18,24 @@ use std::path::Path;
 
 pub fn run(args: &RestoreArgs, terminal: &Terminal) -> Result<u8, Failure> {
     // With both, the ops file gives the state and the source.
-    let from = args.copies.from.as_deref().filter(|_| args.file.is_none());
+    let (from, backup) = (args.copies.from.as_deref(), args.copies.backup.as_deref());
     let file = args.file.as_deref().unwrap_or(Path::new(DEFAULT_FILE));
-    let source = CopyLocation::find(file, from, Some(&args.state), terminal)?;
-    let at = args.at.map(|at| at.resolve_end(source.zone()));
+    let model = model_of_copies(file, from.filter(|_| args.file.is_none()), &args.state, terminal)?;
+    let model = model.as_ref();
+    let at = args.at.map(|at| at.resolve_end(zone(model)));
     let stop = exit::stop()?;
-    let from = args.copies.from.as_deref().map_or(source.from(), CopySource::Directory);
-    let places = copies::places(from, args.copies.backup.as_deref(), args.copy.as_deref())?;
-    destination_notes::missing(&source, args.copies.backup.as_deref(), terminal);
+    let places = copies::places(from, model, backup, args.copy.as_deref())?;
+    destination_notes::missing(model, backup, terminal);
     let request = RestoreRequest {
         paths: args.paths.clone(),
         at,
         to: args.to.clone(),
         force: args.force,
         hold: args.hold.0,
-        threads: source.threads(args.threads),
+        threads: launch::threads(model, args.threads.count()),
     };
     let bars = ProgressBars::new(terminal.progress());
-    let mut results = CopyResults::new(terminal.err, terminal.detail, source.zone());
+    let mut results = CopyResults::new(terminal.err, terminal.detail, zone(model));
     let mut failed = false;
     let mut each = |done: RestoreResult| {
         failed |= !done.restored.failed.is_empty();
@@ -44,14 +44,8 @@ pub fn run(args: &RestoreArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let mut unasked = None;
     let mut confirm = |moved: &MovedSource| {
         let question = format!("Restore to {}? [y/N] ", shown(&moved.now));
-        let before = || format!("{moved}\n");
-        match question::ask(
-            before,
-            question,
-            "give the target directory with --to",
-            terminal,
-            &|| stop.asked(),
-        ) {
+        let instead = "give the target directory with --to";
+        match question::ask(|| format!("{moved}\n"), question, instead, terminal, &|| stop.asked()) {
             Ok(answer) => answer == Some(true),
             Err(failure) => {
                 unasked = Some(failure);
@@ -59,11 +53,8 @@ pub fn run(args: &RestoreArgs, terminal: &Terminal) -> Result<u8, Failure> {
             }
         }
     };
-    let missing = restore::restore(&places, source.model(), &request, &mut confirm, &stop, &bars, &mut each);
-    if let Some(failure) = unasked {
-        return Err(failure);
-    }
-    let missing = missing?;
+    let missing = restore::restore(&places, model, &request, &mut confirm, &stop, &bars, &mut each);
+    let missing = unasked.map_or_else(|| missing.map_err(Failure::from), Err)?;
     output::to_stderr(&results.all_restored());
     if !missing.is_empty() {
         return Err(restore::no_copy_contains(&missing, at).into());

@@ -19,6 +19,7 @@ use crate::config::syntax::parser;
 use crate::config::syntax::repair::{Piece, repair};
 use crate::config::syntax::tree::{Data, SyntaxNode};
 use crate::config::values::as_name;
+use crate::units::hex;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -49,17 +50,12 @@ pub(super) fn load(name: &Path, bytes: Vec<u8>, overrides: &FileOverrides) -> Lo
         secrets: Vec::new(),
         overrides,
     };
-    loader.file(paths::shown_name(name), path, bytes, false);
-    let digest = loader.hash.finalize();
+    loader.file(crate::path::shown(name).to_string(), path, bytes, false);
     LoadedDocument {
         sources: loader.sources,
         document: loader.document,
         findings: loader.reader.findings,
-        digest: digest
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<Vec<_>>()
-            .concat(),
+        digest: hex(&loader.hash.finalize()),
         secrets: loader.secrets,
     }
 }
@@ -91,15 +87,11 @@ impl Loader<'_> {
         self.hash.update(&bytes);
         let too_large = bytes.len() > MAX_FILE_SIZE;
         let utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) || bytes.contains(&0);
-        let (text, invalid_at) = if too_large {
-            (String::new(), None)
-        } else {
-            match String::from_utf8(bytes) {
-                Ok(text) => (text, None),
-                Err(error) => (
-                    String::from_utf8_lossy(error.as_bytes()).into_owned(),
-                    Some(error.utf8_error().valid_up_to()),
-                ),
+        let (text, invalid_at) = match String::from_utf8(if too_large { Vec::new() } else { bytes }) {
+            Ok(text) => (text, None),
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to();
+                (String::from_utf8_lossy(error.as_bytes()).into_owned(), Some(at))
             }
         };
         let number = self.sources.add(name, path, text);
@@ -107,25 +99,23 @@ impl Loader<'_> {
             return;
         };
         if too_large {
-            self.unreadable(
-                Finding::new(
-                    Code::Limits,
-                    Span::new(base, base),
-                    "file larger than 4 MiB",
-                    "not read",
-                )
-                .help("check that this is the right file; a large ops file can be split with `import`"),
+            let finding = Finding::new(
+                Code::Limits,
+                Span::new(base, base),
+                "file larger than 4 MiB",
+                "not read",
             );
+            let help = "check that this is the right file; a large ops file can be split with `import`";
+            self.unreadable(finding.help(help));
         } else if let Some(at) = invalid_at {
             let span = Span::new(base + at, base + at + '\u{fffd}'.len_utf8());
-            self.unreadable(
-                Finding::new(Code::Limits, span, "file is not valid UTF-8", "first invalid byte").help(if utf16 {
-                    "it looks like UTF-16: convert it with `iconv -f UTF-16 -t UTF-8 OLD > NEW`"
-                } else {
-                    "convert it, for example with `iconv -f LATIN1 -t UTF-8 OLD > NEW`; \
-                     a glob such as \"*.csv\" matches file names in any encoding"
-                }),
-            );
+            let finding = Finding::new(Code::Limits, span, "file is not valid UTF-8", "first invalid byte");
+            self.unreadable(finding.help(if utf16 {
+                "it looks like UTF-16: convert it with `iconv -f UTF-16 -t UTF-8 OLD > NEW`"
+            } else {
+                "convert it, for example with `iconv -f LATIN1 -t UTF-8 OLD > NEW`; \
+                 a glob such as \"*.csv\" matches file names in any encoding"
+            }));
         } else {
             self.text(number, base, imported);
         }
@@ -195,8 +185,11 @@ impl Loader<'_> {
             return;
         };
         let checked = self.reader.read(node, spec, ROOT_SPEC);
-        let dir = self.sources.file(file).map_or(self.imports.root_dir(), SourceFile::dir);
-        let mut decoder = Decoder::new(dir, self.imports.root_dir(), &mut self.reader.findings);
+        let dir = self
+            .sources
+            .file(file)
+            .map_or(self.imports.root_dir.as_path(), SourceFile::dir);
+        let mut decoder = Decoder::new(dir, &self.imports.root_dir, &mut self.reader.findings);
         let document = &mut self.document;
         let has_name = match spec.name {
             "ops" => {
@@ -250,15 +243,9 @@ impl Loader<'_> {
 
     fn ops(&mut self, ops: OpsNode, imported: bool) {
         if imported {
-            self.report(
-                Finding::new(
-                    Code::UnknownNode,
-                    ops.span,
-                    "`ops` is only allowed in the root file",
-                    "this file is imported",
-                )
-                .help("move these settings to the file that imports this one"),
-            );
+            let message = "`ops` is only allowed in the root file";
+            let finding = Finding::new(Code::UnknownNode, ops.span, message, "this file is imported");
+            self.report(finding.help("move these settings to the file that imports this one"));
         } else if let Some(first) = self.document.ops.as_ref().map(|first| first.span) {
             self.report(
                 Finding::new(Code::Repeated, ops.span, "`ops` is defined twice", "defined again here")
@@ -303,15 +290,11 @@ impl Loader<'_> {
                 self.file(name, path, bytes, true);
                 self.imports.leave();
             }
-            Err(error) => self.unreadable(
-                Finding::new(
-                    Code::BadImport,
-                    line.path.span,
-                    format!("cannot read `{name}`: {error}"),
-                    "imported here",
-                )
-                .help("check its permissions"),
-            ),
+            Err(error) => {
+                let message = format!("cannot read `{name}`: {error}");
+                let finding = Finding::new(Code::BadImport, line.path.span, message, "imported here");
+                self.unreadable(finding.help("check its permissions"));
+            }
         }
     }
 }

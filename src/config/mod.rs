@@ -12,7 +12,6 @@
 //! Must not know: plans, runs, what is on disk (apart from the ops files, and what `check --host` asks for).
 //! Invariant: a [`Model`] exists if and only if no finding is an error.
 
-mod check_options;
 pub mod findings;
 mod format;
 pub mod init;
@@ -25,7 +24,7 @@ pub mod source;
 mod syntax;
 mod values;
 
-pub use check_options::CheckOptions;
+pub use secrets::masked;
 
 use crate::clock;
 use crate::model::Model;
@@ -35,6 +34,14 @@ use source::read_file::read_bounded;
 use source::{Location, SourceMap, Span};
 use std::io;
 use std::path::{Path, PathBuf};
+
+#[derive(Debug, Clone, Copy)]
+pub struct CheckOptions {
+    /// The present: findings about schedules name the dates that come next.
+    pub now: DateTime<Utc>,
+    /// Whether the facts about this host that the file relies on are checked.
+    pub host: bool,
+}
 
 /// Why nothing could be read.
 #[derive(Debug, thiserror::Error)]
@@ -70,12 +77,7 @@ pub struct Loaded {
 
 /// Reads a root file and its imports.
 pub fn load(path: &Path) -> Result<Loaded, LoadError> {
-    load_at(path, clock::now())
-}
-
-/// The same at another time: findings about schedules name the dates that come next.
-pub fn load_at(path: &Path, now: DateTime<Utc>) -> Result<Loaded, LoadError> {
-    Ok(load_text_at(path, text_of(path)?, now))
+    Ok(load_text(path, text_of(path)?))
 }
 
 /// The text of a root file; of one that is too large, more than the limit.
@@ -88,11 +90,8 @@ pub fn text_of(path: &Path) -> Result<Vec<u8>, LoadError> {
 
 /// The same for a text; `name` is shown, and relative paths start at its directory.
 pub fn load_text(name: &Path, text: Vec<u8>) -> Loaded {
-    load_text_at(name, text, clock::now())
-}
-
-pub fn load_text_at(name: &Path, text: Vec<u8>, now: DateTime<Utc>) -> Loaded {
-    check(name, text, CheckOptions { now, host: false })
+    let (now, host) = (clock::now(), false);
+    check(name, text, CheckOptions { now, host })
 }
 
 pub fn check(name: &Path, text: Vec<u8>, options: CheckOptions) -> Loaded {
@@ -102,14 +101,8 @@ pub fn check(name: &Path, text: Vec<u8>, options: CheckOptions) -> Loaded {
 /// The same, with texts in place of files on disk.
 fn check_with(name: &Path, text: Vec<u8>, overrides: &load::FileOverrides, options: CheckOptions) -> Loaded {
     let read = load::load(name, text, overrides);
-    let judged = rules::check(
-        &read.document,
-        &read.sources,
-        read.digest,
-        options.now,
-        options.host,
-        read.findings,
-    );
+    let CheckOptions { now, host } = options;
+    let judged = rules::check(&read.document, &read.sources, read.digest, now, host, read.findings);
     let mut findings = judged.findings;
     secrets::mask(&mut findings, &read.sources, &read.secrets);
     Loaded {
@@ -145,11 +138,6 @@ pub fn format(name: &Path, text: Vec<u8>) -> Result<String, FormatError> {
     }
 }
 
-/// A text as it may be shown: its secrets are masked.
-pub fn masked(text: &str) -> String {
-    secrets::masked(text)
-}
-
 impl Loaded {
     pub fn errors(&self) -> usize {
         self.count(FindingSeverity::Error)
@@ -160,10 +148,8 @@ impl Loaded {
     }
 
     fn count(&self, severity: FindingSeverity) -> usize {
-        self.findings
-            .iter()
-            .filter(|finding| finding.severity == severity)
-            .count()
+        let findings = self.findings.iter();
+        findings.filter(|finding| finding.severity == severity).count()
     }
 
     /// The findings for people: the first fifty, and a line of totals. Empty when there are none.

@@ -248,7 +248,7 @@ impl Daemon<'_> {
                 if self.state_error.as_ref() != Some(&message) {
                     self.notify(&Notice::StateUnusable {
                         message: &message,
-                        help: error.help().as_deref(),
+                        help: error.help(),
                     });
                     self.state_error = Some(message);
                 }

@@ -71,9 +71,14 @@ impl Timetable {
         }
     }
 
+    /// A job with the entry in which it is.
+    pub fn find(&self, job: &JobName) -> Option<(&TimetableEntry, &ScheduledJob)> {
+        let mut entries = self.entries.iter();
+        entries.find_map(|entry| Some((entry, entry.jobs.iter().find(|scheduled| scheduled.job == *job)?)))
+    }
+
     pub fn job(&self, job: &JobName) -> Option<&ScheduledJob> {
-        let mut jobs = self.entries.iter().flat_map(|entry| &entry.jobs);
-        jobs.find(|scheduled| scheduled.job == *job)
+        Some(self.find(job)?.1)
     }
 }
 

@@ -4,7 +4,7 @@
 //! Invariant: the worst step is the result of a job; jobs that the file no longer declares are left out.
 
 use crate::clock::MillisUtc;
-use crate::daemon::timetable::{ScheduledJob, Timetable, TimetableEntry};
+use crate::daemon::timetable::Timetable;
 use crate::inspect::outlook::{JobOutlook, outlook};
 use crate::launch::LaunchError;
 use crate::model::{JobName, Model, StepName};
@@ -28,7 +28,7 @@ pub fn status(model: &Model, undelivered: Vec<Undelivered>, now: DateTime<Utc>) 
     let mut jobs = Vec::new();
     for job in model.jobs().map(|job| job.name()) {
         let standing = store.job_status(&job)?;
-        let outlook = match scheduled(&timetable, &job) {
+        let outlook = match timetable.find(&job) {
             Some(scheduled) => {
                 let decisions = store.decisions(&job, MAX_DECISIONS)?;
                 outlook(scheduled, &agenda, &standing, &decisions, now)
@@ -46,12 +46,6 @@ pub fn status(model: &Model, undelivered: Vec<Undelivered>, now: DateTime<Utc>) 
         jobs,
         undelivered,
     })
-}
-
-/// A job in the timetable, and the entry that holds it.
-pub(super) fn scheduled<'a>(timetable: &'a Timetable, job: &JobName) -> Option<(&'a TimetableEntry, &'a ScheduledJob)> {
-    let mut entries = timetable.entries.iter();
-    entries.find_map(|entry| Some((entry, entry.jobs.iter().find(|scheduled| scheduled.job == *job)?)))
 }
 
 /// The outcome of a job with these steps: the worst one. Of several blocked steps the first counts, since it names the

@@ -4,7 +4,7 @@
 
 use crate::daemon::timetable::Timetable;
 use crate::inspect::outlook::outlook;
-use crate::inspect::status::{scheduled, worst_outcome};
+use crate::inspect::status::worst_outcome;
 use crate::launch::LaunchError;
 use crate::launch::history::known;
 use crate::model::{Job, JobKind, JobName, Model, StepName};
@@ -39,7 +39,7 @@ pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Resu
         only: vec![job.to_string()],
         ..RunRequest::default()
     };
-    let scheduled = scheduled(&timetable, job);
+    let scheduled = timetable.find(job);
     let outlook = scheduled.map(|scheduled| outlook(scheduled, &agenda, &standing, &past, now));
     let outlook = outlook.unwrap_or_default();
     let mut why = WhyDocument {

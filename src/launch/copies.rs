@@ -15,13 +15,6 @@ use crate::units::joined;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-#[derive(Debug, Clone, Copy)]
-pub enum CopySource<'a> {
-    /// The destinations of a model's backups.
-    Model(&'a Model),
-    Directory(&'a Path),
-}
-
 /// A destination with its copies.
 #[derive(Debug)]
 pub struct CopyDirectory {
@@ -42,23 +35,25 @@ impl CopyDirectory {
     }
 }
 
-/// The places with the copies of the wanted backup (all when `None`) and of the wanted name, which may be the name of
-/// one of a copy's files.
+/// The copies in the directory `from`, or in the destinations of a model; only of the wanted backup (all when `None`) and
+/// with the wanted name, which may be the name of one of a copy's files.
 pub fn places(
-    from: CopySource<'_>,
+    from: Option<&Path>,
+    model: Option<&Model>,
     backup: Option<&str>,
     copy: Option<&str>,
 ) -> Result<Vec<CopyDirectory>, LaunchError> {
     let mut places = Vec::new();
-    match from {
-        CopySource::Directory(path) => {
+    match (from, model) {
+        (None, None) => {}
+        (Some(path), _) => {
             let place = place(path, |c| backup.is_none_or(|b| c.name.backup() == b))?;
             if let Some(name) = backup.filter(|_| place.copies.is_empty()) {
                 known(path, &place, name)?;
             }
             places.push(place);
         }
-        CopySource::Model(model) => {
+        (None, Some(model)) => {
             if let Some(name) = backup.filter(|name| model.backup(name).is_none()) {
                 let names: Vec<&String> = model.backups.iter().map(|b| &b.name).collect();
                 return Err(LaunchError::Usage {

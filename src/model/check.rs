@@ -3,18 +3,14 @@
 //! Invariant: thresholds are as the ops file says; what a measured value makes of them is decided in one place,
 //! [`Levels::judge`].
 
-#[cfg(test)]
-use super::command::NameAndSource;
 use super::command::{Command, Value, names, serialize_names};
 use super::job::{JobName, JobSettings};
 use super::state::State;
-#[cfg(test)]
-use crate::path::AbsolutePath;
 use crate::path::{serialize_option, serialize_path, shown};
 use crate::units::{millis, show_duration, show_size};
 use serde::{Serialize, Serializer};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 #[derive(Debug, Clone)]
@@ -55,7 +51,7 @@ pub enum Probe {
     FileAge {
         /// The file.
         #[serde(serialize_with = "serialize_path")]
-        #[cfg_attr(test, schemars(with = "AbsolutePath"))]
+        #[cfg_attr(test, schemars(with = "crate::path::AbsolutePath"))]
         path: PathBuf,
         /// From which age on.
         #[serde(rename = "age_millis", serialize_with = "Levels::serialize_millis")]
@@ -66,7 +62,7 @@ pub enum Probe {
     DiskSpace {
         /// The path.
         #[serde(serialize_with = "serialize_path")]
-        #[cfg_attr(test, schemars(with = "AbsolutePath"))]
+        #[cfg_attr(test, schemars(with = "crate::path::AbsolutePath"))]
         path: PathBuf,
         /// Below which.
         free: Levels<Space>,
@@ -101,7 +97,7 @@ pub enum Probe {
         left: Levels<Duration>,
         /// Trusted besides the system's own certificates.
         #[serde(serialize_with = "serialize_option")]
-        #[cfg_attr(test, schemars(with = "Option<AbsolutePath>"))]
+        #[cfg_attr(test, schemars(with = "Option<crate::path::AbsolutePath>"))]
         ca_file: Option<PathBuf>,
     },
     /// How fresh and how slow is another job, by the history?
@@ -130,7 +126,7 @@ pub struct HttpProbe {
     pub url: Value,
     /// Request headers.
     #[serde(serialize_with = "serialize_names")]
-    #[cfg_attr(test, schemars(with = "Vec<NameAndSource>"))]
+    #[cfg_attr(test, schemars(with = "Vec<super::command::NameAndSource>"))]
     pub headers: Vec<(String, Value)>,
     /// Accepted statuses; empty is 200 to 299.
     pub status: Vec<u16>,
@@ -142,7 +138,7 @@ pub struct HttpProbe {
     pub json: Vec<BodyValue>,
     /// Trusted besides the system's own certificates.
     #[serde(serialize_with = "serialize_option")]
-    #[cfg_attr(test, schemars(with = "Option<AbsolutePath>"))]
+    #[cfg_attr(test, schemars(with = "Option<crate::path::AbsolutePath>"))]
     pub ca_file: Option<PathBuf>,
 }
 
@@ -183,7 +179,7 @@ impl Probe {
                 ProbeText::new(format!("free space at {}", shown(path))).levels("", "below", free, Space::to_string)
             }
             Self::Command { command } => ProbeText {
-                settings: command_settings(command),
+                settings: ProbeSetting::of_command(command),
                 ..ProbeText::new(command.program.to_string())
             },
             Self::Tcp { address, latency } => {
@@ -229,21 +225,14 @@ impl HttpProbe {
     }
 
     fn text(&self) -> ProbeText {
+        let body =
+            |BodyValue { pointer, value }: &BodyValue| format!("critical unless {pointer} of the body is {value}");
         let mut text = ProbeText::new(format!("GET {}", self.url));
         text.levels
             .push(format!("critical unless the status is {}", self.expected_status()));
-        let mut text = text.times("latency: ", &self.latency);
-        for BodyValue { pointer, value } in &self.json {
-            text.levels
-                .push(format!("critical unless {pointer} of the body is {value}"));
-        }
-        if !self.headers.is_empty() {
-            text.settings.push(ProbeSetting {
-                label: "headers",
-                text: names(&self.headers),
-                is_path: false,
-            });
-        }
+        text = text.times("latency: ", &self.latency);
+        text.levels.extend(self.json.iter().map(body));
+        text.settings.extend(ProbeSetting::names("headers", &self.headers));
         text.trusts(self.ca_file.as_ref())
     }
 }
@@ -274,28 +263,35 @@ impl ProbeText {
     }
 
     fn trusts(mut self, ca_file: Option<&PathBuf>) -> Self {
-        self.settings.extend(ca_file.map(|path| ProbeSetting {
-            label: "trusts",
-            text: shown(path).to_string(),
-            is_path: true,
-        }));
+        self.settings
+            .extend(ca_file.map(|path| ProbeSetting::path("trusts", path)));
         self
     }
 }
 
-/// Where a command runs, and with which variables.
-pub fn command_settings(command: &Command) -> Vec<ProbeSetting> {
-    let dir = ProbeSetting {
-        label: "in",
-        text: shown(&command.cwd).to_string(),
-        is_path: true,
-    };
-    let env = (!command.env.is_empty()).then(|| ProbeSetting {
-        label: "env",
-        text: names(&command.env),
-        is_path: false,
-    });
-    std::iter::once(dir).chain(env).collect()
+impl ProbeSetting {
+    fn path(label: &'static str, path: &Path) -> Self {
+        Self {
+            label,
+            text: shown(path).to_string(),
+            is_path: true,
+        }
+    }
+
+    /// Variables or headers, if there are any.
+    fn names(label: &'static str, pairs: &[(String, Value)]) -> Option<Self> {
+        (!pairs.is_empty()).then(|| Self {
+            label,
+            text: names(pairs),
+            is_path: false,
+        })
+    }
+
+    /// Where a command runs, and with which variables.
+    pub fn of_command(command: &Command) -> Vec<Self> {
+        let env = Self::names("env", &command.env);
+        std::iter::once(Self::path("in", &command.cwd)).chain(env).collect()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -36,22 +36,17 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Everything one root file and its imports declare.
+/// Everything one root file and its imports declare; jobs and channels in file order.
 #[derive(Debug, Clone)]
 pub struct Model {
-    /// Settings of the whole.
     pub ops: Ops,
     /// Declared schedules first, then the schedules of jobs, which are named after their jobs.
     pub schedules: Vec<Schedule>,
     /// In file order; [`channel::LOG`] exists besides.
     pub channels: Vec<Channel>,
-    /// In file order.
     pub checks: Vec<Check>,
-    /// In file order.
     pub targets: Vec<Target>,
-    /// In file order.
     pub backups: Vec<Backup>,
-    /// In file order.
     pub retentions: Vec<Retention>,
 }
 
@@ -94,7 +89,6 @@ impl Model {
 
 #[derive(Debug, Clone, Copy)]
 pub enum Job<'a> {
-    /// A question about the state of something.
     Check(&'a Check),
     Target(&'a Target),
     Backup(&'a Backup),
@@ -269,7 +263,6 @@ pub struct Retention {
     pub timeout: Option<Duration>,
 }
 
-/// A class of files of one retention.
 #[derive(Debug, Clone)]
 pub struct Class {
     /// Unique within the retention.
@@ -287,8 +280,9 @@ pub enum Matches {
     Keyword(String),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Keep {
+    #[default]
     Forever,
     /// Expires when it is this old.
     For(Duration),
@@ -308,6 +302,5 @@ pub struct Budget {
 pub enum InUse {
     /// Keep it: a read lease must be had.
     Keep,
-    /// Delete it all the same.
     Ignore,
 }

@@ -14,7 +14,6 @@ pub struct Pattern {
     glob: Glob,
 }
 
-/// Why a text is not a valid glob.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
     /// It could never match a relative path; `meant` is the pattern to write instead.

@@ -30,10 +30,8 @@ pub enum Stage {
     Body,
 }
 
-/// Why a call on the network did not succeed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum NetError {
-    /// Something happened between here and a server.
     #[error("{place}: {fault}")]
     At {
         /// Host and port, or words for them where they are secret.
@@ -99,7 +97,6 @@ pub enum Distrust {
     Other(String),
 }
 
-/// Why a question could not even be asked.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum LocalError {
     #[error("the CA file `{path}` {reason}")]

@@ -5,10 +5,10 @@
 //! Invariant: a file to delete is covered by this run's copy, or by an older copy that the verify step proves again.
 
 use super::facts::{BackupFacts, CopyFacts, PlanFacts, Scan};
-use super::graph::{BackupStep, Candidate, ClassSummary, CleanupStep, Cover, Remarks, VerifyToken};
+use super::graph::{BackupStep, Candidate, CleanupStep, Cover, Remarks, VerifyToken};
 use super::guards::{self, Refusal};
 use super::select::{RunRequest, Selected};
-use super::summary::summarise;
+use super::summary::{ClassSummary, summarise};
 use crate::archive::Incomplete;
 use crate::entry::EntryKind;
 use crate::model::pattern::Selector;

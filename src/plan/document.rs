@@ -6,14 +6,13 @@
 //! Invariant: fields are added within a format number, never renamed, removed or given another meaning.
 
 use super::facts::Scan;
-use super::graph::{Action, BackupStep, ClassSummary, CleanupStep, Cover, Plan, VerifyStep};
+use super::graph::{Action, BackupStep, CleanupStep, Cover, Plan, VerifyStep};
 use super::guards::Refusal;
+use super::summary::ClassSummary;
 use crate::clock::from_nanos;
 use crate::keep_reason::KeepReason;
 use crate::model::check::{Probe, Worst};
 use crate::model::{Check, Command, Contents, JobName, Retry, StepName, Target};
-#[cfg(test)]
-use crate::path::AbsolutePath;
 use crate::path::{RelPath, serialize_path};
 use crate::units::millis;
 use chrono::{DateTime, Utc};
@@ -33,7 +32,7 @@ pub struct PlanDocument<'a> {
     pub ops: &'a str,
     /// The root ops file.
     #[serde(serialize_with = "serialize_path")]
-    #[cfg_attr(test, schemars(with = "AbsolutePath"))]
+    #[cfg_attr(test, schemars(with = "crate::path::AbsolutePath"))]
     pub file: &'a Path,
     /// SHA-256 of the ops files, in hexadecimal.
     pub digest: &'a str,
@@ -120,11 +119,11 @@ pub enum ActionDocument<'a> {
     Backup {
         /// The directory copied from.
         #[serde(serialize_with = "serialize_path")]
-        #[cfg_attr(test, schemars(with = "AbsolutePath"))]
+        #[cfg_attr(test, schemars(with = "crate::path::AbsolutePath"))]
         source: &'a Path,
         /// The directory copied to.
         #[serde(serialize_with = "serialize_path")]
-        #[cfg_attr(test, schemars(with = "AbsolutePath"))]
+        #[cfg_attr(test, schemars(with = "crate::path::AbsolutePath"))]
         to: &'a Path,
         /// `all` or `expired`.
         #[cfg_attr(test, schemars(with = "String"))]
@@ -200,7 +199,7 @@ pub struct CheckDocument<'a> {
 pub struct CleanupDocument<'a> {
     /// The directory deleted from.
     #[serde(serialize_with = "serialize_path")]
-    #[cfg_attr(test, schemars(with = "AbsolutePath"))]
+    #[cfg_attr(test, schemars(with = "crate::path::AbsolutePath"))]
     pub source: &'a Path,
     /// Files to delete.
     pub files: u64,

@@ -7,12 +7,11 @@
 
 use super::facts::{CopyFacts, Scan};
 use super::guards::Refusal;
-use crate::clock::from_nanos;
-use crate::model::retention::{KeepReason, Stays};
-use crate::model::{Backup, Check, JobName, Keep, Retention, StepKind, StepName, Strategy, Target};
+use super::summary::ClassSummary;
+use crate::model::retention::KeepReason;
+use crate::model::{Backup, Check, JobName, Retention, StepKind, StepName, Strategy, Target};
 use chrono::{DateTime, Utc};
-use serde::{Serialize, Serializer};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -169,60 +168,6 @@ pub enum Cover {
     ThisRun,
     /// An older copy: index into [`VerifyStep::older`].
     Older(usize),
-}
-
-/// What a class holds and what becomes of it.
-#[derive(Debug, Clone, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct ClassSummary {
-    /// Its name.
-    pub name: String,
-    /// Seconds that it keeps; null is forever.
-    #[serde(rename = "keep_seconds", serialize_with = "serialize_seconds")]
-    #[cfg_attr(test, schemars(with = "Option<u64>"))]
-    pub keep: Keep,
-    /// Its `keep-newest`.
-    pub keep_newest: u32,
-    /// Files it wins.
-    pub files: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    // In nanoseconds since the epoch, as the newest.
-    /// mtime of the oldest: RFC 3339, UTC.
-    #[serde(serialize_with = "serialize_moment")]
-    #[cfg_attr(test, schemars(with = "Option<String>"))]
-    pub oldest: Option<i128>,
-    /// mtime of the newest: RFC 3339, UTC.
-    #[serde(serialize_with = "serialize_moment")]
-    #[cfg_attr(test, schemars(with = "Option<String>"))]
-    pub newest: Option<i128>,
-    /// Files to delete.
-    pub delete_files: u64,
-    /// Their bytes.
-    pub delete_bytes: u64,
-    /// Files that stay, by reason.
-    pub stays: BTreeMap<Stays, u64>,
-    /// Files that are kept, by reason.
-    pub kept: BTreeMap<KeepReason, u64>,
-    /// Files that other classes match as well, by their name.
-    pub also: BTreeMap<String, u64>,
-    /// For a keyword: the path components that held it, digits folded to `#`, and how many files each.
-    pub components: BTreeMap<String, u64>,
-    /// Some of the paths to delete (oldest first), for a look.
-    #[serde(skip)]
-    pub samples: Vec<usize>,
-}
-
-fn serialize_seconds<S: Serializer>(keep: &Keep, to: S) -> Result<S::Ok, S::Error> {
-    match keep {
-        Keep::Forever => None,
-        Keep::For(age) => Some(age.as_secs()),
-    }
-    .serialize(to)
-}
-
-fn serialize_moment<S: Serializer>(ns: &Option<i128>, to: S) -> Result<S::Ok, S::Error> {
-    ns.and_then(from_nanos).serialize(to)
 }
 
 /// Proof that a backup step is in the plan.

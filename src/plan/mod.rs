@@ -22,8 +22,8 @@ mod summary;
 
 pub use build::{build, look_again};
 pub use graph::{
-    Action, BackupStep, BackupToken, Candidate, ClassSummary, CleanupStep, Cover, Plan, Step, StepId, VerifyStep,
-    VerifyToken,
+    Action, BackupStep, BackupToken, Candidate, CleanupStep, Cover, Plan, Step, StepId, VerifyStep, VerifyToken,
 };
 pub use guards::Refusal;
 pub use select::{RunRequest, UnknownJob};
+pub use summary::ClassSummary;

@@ -5,13 +5,69 @@
 //! Invariant: every file that a class wins is counted exactly once as deleted, staying or kept.
 
 use super::facts::Scan;
-use super::graph::ClassSummary;
-use crate::model::retention::{Classifier, KeepReason, Verdict};
-use crate::model::{Matches, Retention};
+use crate::clock::from_nanos;
+use crate::model::retention::{Classifier, KeepReason, Stays, Verdict};
+use crate::model::{Keep, Matches, Retention};
 use crate::path::Shown;
+use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 
 const SAMPLES: usize = 3;
+
+/// What a class holds and what becomes of it.
+#[derive(Debug, Clone, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ClassSummary {
+    /// Its name.
+    pub name: String,
+    /// Seconds that it keeps; null is forever.
+    #[serde(rename = "keep_seconds", serialize_with = "serialize_seconds")]
+    #[cfg_attr(test, schemars(with = "Option<u64>"))]
+    pub keep: Keep,
+    /// Its `keep-newest`.
+    pub keep_newest: u32,
+    /// Files it wins.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    // In nanoseconds since the epoch, as the newest.
+    /// mtime of the oldest: RFC 3339, UTC.
+    #[serde(serialize_with = "serialize_moment")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub oldest: Option<i128>,
+    /// mtime of the newest: RFC 3339, UTC.
+    #[serde(serialize_with = "serialize_moment")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub newest: Option<i128>,
+    /// Files to delete.
+    pub delete_files: u64,
+    /// Their bytes.
+    pub delete_bytes: u64,
+    /// Files that stay, by reason.
+    pub stays: BTreeMap<Stays, u64>,
+    /// Files that are kept, by reason.
+    pub kept: BTreeMap<KeepReason, u64>,
+    /// Files that other classes match as well, by their name.
+    pub also: BTreeMap<String, u64>,
+    /// For a keyword: the path components that held it, digits folded to `#`, and how many files each.
+    pub components: BTreeMap<String, u64>,
+    /// Some of the paths to delete (oldest first), for a look.
+    #[serde(skip)]
+    pub samples: Vec<usize>,
+}
+
+fn serialize_seconds<S: Serializer>(keep: &Keep, to: S) -> Result<S::Ok, S::Error> {
+    match keep {
+        Keep::Forever => None,
+        Keep::For(age) => Some(age.as_secs()),
+    }
+    .serialize(to)
+}
+
+#[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
+fn serialize_moment<S: Serializer>(ns: &Option<i128>, to: S) -> Result<S::Ok, S::Error> {
+    ns.and_then(from_nanos).serialize(to)
+}
 
 /// Summaries by class, in file order, and every kept file with its reason.
 pub(super) fn summarise(
@@ -19,26 +75,13 @@ pub(super) fn summarise(
     verdicts: &[Verdict],
     scan: Option<&Scan>,
 ) -> (Vec<ClassSummary>, Vec<(usize, KeepReason)>) {
-    let mut classes: Vec<ClassSummary> = retention
-        .classes
-        .iter()
-        .map(|class| ClassSummary {
-            name: class.name.clone(),
-            keep: class.keep,
-            keep_newest: class.keep_newest,
-            files: 0,
-            bytes: 0,
-            oldest: None,
-            newest: None,
-            delete_files: 0,
-            delete_bytes: 0,
-            stays: BTreeMap::new(),
-            kept: BTreeMap::new(),
-            also: BTreeMap::new(),
-            components: BTreeMap::new(),
-            samples: Vec::new(),
-        })
-        .collect();
+    let classes = retention.classes.iter().map(|class| ClassSummary {
+        name: class.name.clone(),
+        keep: class.keep,
+        keep_newest: class.keep_newest,
+        ..ClassSummary::default()
+    });
+    let mut classes: Vec<ClassSummary> = classes.collect();
     let mut kept = Vec::new();
     let classifier = Classifier::new(retention);
     let entries = scan.map_or(&[][..], |scan| &scan.entries);

@@ -27,12 +27,10 @@ pub trait Sieve {
     fn finish(&mut self, kept: &mut Vec<u8>);
 }
 
-/// Makes a sieve for each output.
 pub trait Sift {
     fn sieve(&self) -> Box<dyn Sieve>;
 }
 
-/// Keeps everything.
 #[derive(Debug, Clone, Copy)]
 pub struct Unsifted;
 

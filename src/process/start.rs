@@ -56,7 +56,6 @@ impl Spawn {
     }
 }
 
-/// Where the output of a child goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Streams {
     /// Standard output and error into one, in the order in which they were written.
@@ -74,7 +73,6 @@ pub struct SpawnError {
     pub why: SpawnFailure,
 }
 
-/// Why a child could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum SpawnFailure {
     #[error("the program does not exist")]
@@ -222,7 +220,6 @@ fn why(spawn: &Spawn, cause: io::Error) -> SpawnFailure {
     }
 }
 
-/// What is wrong with the directory.
 fn directory(cwd: &Path) -> Option<SpawnFailure> {
     match std::fs::metadata(cwd) {
         Err(error) => match error.kind() {

@@ -9,7 +9,6 @@ use crate::process::{CaptureLimits, Spawn, Streams};
 use crate::signal::Stop;
 use std::time::Duration;
 
-/// Time limits and streams of a child.
 #[derive(Debug, Clone, Copy)]
 pub struct ChildLimits {
     pub timeout: Option<Duration>,

@@ -23,7 +23,6 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long it may take to end after the timeout.
 const KILL_AFTER: Duration = Duration::from_secs(5);
 
-/// A secret could not be fetched.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot fetch the secret from {from}: {why}")]
 pub struct SecretError {
@@ -33,7 +32,7 @@ pub struct SecretError {
     pub why: SecretErrorReason,
 }
 
-/// SecretErrorReason a secret could not be fetched.
+/// Why a secret could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretErrorReason {
     #[error("it is not set")]
@@ -42,10 +41,8 @@ pub enum SecretErrorReason {
     Empty,
     #[error("it contains a NUL byte")]
     Nul,
-    /// Not UTF-8.
     #[error("it is not UTF-8 text")]
     NotText,
-    /// More than 64 KiB.
     #[error("it is longer than 64 KiB")]
     TooLong,
     #[error("it is not a regular file")]
@@ -62,28 +59,23 @@ pub enum SecretErrorReason {
 
 impl SecretError {
     pub fn help(&self) -> &'static str {
+        use SecretErrorReason as Reason;
         match &self.why {
-            SecretErrorReason::Unset => {
-                "set the variable where opsrun starts; services and cron jobs have their own environment"
-            }
-            SecretErrorReason::Empty => "store the secret there",
-            SecretErrorReason::Nul | SecretErrorReason::NotText => {
-                "store the secret as text; encode binary data, for example in base64"
-            }
-            SecretErrorReason::TooLong => "check the source: a secret has at most 64 KiB",
-            SecretErrorReason::NotFile => "use the file that contains the secret",
-            SecretErrorReason::Unreadable(error) if error.kind() == io::ErrorKind::NotFound => {
+            Reason::Unset => "set the variable where opsrun starts; services and cron jobs have their own environment",
+            Reason::Empty => "store the secret there",
+            Reason::Nul | Reason::NotText => "store the secret as text; encode binary data, for example in base64",
+            Reason::TooLong => "check the source: a secret has at most 64 KiB",
+            Reason::NotFile => "use the file that contains the secret",
+            Reason::Unreadable(error) if error.kind() == io::ErrorKind::NotFound => {
                 "create the file, readable only by the user of opsrun, or fix `from-file`"
             }
-            SecretErrorReason::Unreadable(error) if error.kind() == io::ErrorKind::TimedOut => "check its file system",
-            SecretErrorReason::Unreadable(_) => "make the file readable for the user of opsrun",
-            SecretErrorReason::NotStarted(error) => error.help(),
-            SecretErrorReason::Ended(Ending::TimedOut(..)) => {
-                "the command has 30 s; make sure that it does not wait for input"
-            }
-            SecretErrorReason::Ended(Ending::Exited(0)) => "the command must print the secret on standard output",
-            SecretErrorReason::Stopped => "run it again",
-            SecretErrorReason::Ended(_) => "run the command by hand as the user of opsrun; it must exit with code 0",
+            Reason::Unreadable(error) if error.kind() == io::ErrorKind::TimedOut => "check its file system",
+            Reason::Unreadable(_) => "make the file readable for the user of opsrun",
+            Reason::NotStarted(error) => error.help(),
+            Reason::Ended(Ending::TimedOut(..)) => "the command has 30 s; make sure that it does not wait for input",
+            Reason::Ended(Ending::Exited(0)) => "the command must print the secret on standard output",
+            Reason::Stopped => "run it again",
+            Reason::Ended(_) => "run the command by hand as the user of opsrun; it must exit with code 0",
         }
     }
 

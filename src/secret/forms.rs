@@ -77,11 +77,8 @@ fn dumped(secret: &[u8]) -> Vec<String> {
         forms.extend([bytes.join(" "), bytes.join(":")]);
         for first in 1..=DUMPED.min(bytes.len() - 1) {
             let (first, rest) = bytes.split_at(first);
-            let lines: Vec<String> = std::iter::once(first)
-                .chain(rest.chunks(DUMPED))
-                .map(|line| line.join(" "))
-                .collect();
-            forms.push(lines.join("\n "));
+            let lines = std::iter::once(first).chain(rest.chunks(DUMPED));
+            forms.push(lines.map(|line| line.join(" ")).collect::<Vec<_>>().join("\n "));
         }
         let halves = bytes.chunks(DUMPED / 2).filter(|half| half.len() >= ENCODED_FROM);
         forms.extend(halves.map(|half| half.join(" ")));
@@ -97,12 +94,9 @@ fn dumped(secret: &[u8]) -> Vec<String> {
 /// The column after the bytes, where dumps repeat a line as text, with its borders: without them it could be ordinary
 /// text.
 fn column(line: &[u8]) -> Option<[String; 2]> {
-    let shown = |byte: &u8| {
-        if matches!(byte, b' '..=b'~') {
-            char::from(*byte)
-        } else {
-            '.'
-        }
+    let shown = |byte: &u8| match byte {
+        b' '..=b'~' => char::from(*byte),
+        _ => '.',
     };
     let telling = line.iter().filter(|byte| byte.is_ascii_graphic()).count() >= LINE_FROM;
     let text: String = line.iter().map(shown).collect();
@@ -111,11 +105,8 @@ fn column(line: &[u8]) -> Option<[String; 2]> {
 
 /// The lines of a text that is wrapped, if it is long enough for that. Short ones say too little.
 fn wrapped(ascii: &str, width: usize) -> Vec<String> {
-    let lines: Vec<&str> = ascii
-        .as_bytes()
-        .chunks(width)
-        .filter_map(|line| std::str::from_utf8(line).ok())
-        .collect();
+    let lines = ascii.as_bytes().chunks(width);
+    let lines: Vec<&str> = lines.filter_map(|line| std::str::from_utf8(line).ok()).collect();
     let wraps = lines.len() > 1;
     let long = lines.into_iter().filter(|line| wraps && line.len() >= LINE_FROM);
     long.map(str::to_owned).collect()
@@ -125,35 +116,23 @@ fn wrapped(ascii: &str, width: usize) -> Vec<String> {
 const LEFT: [&[u8]; 6] = [b"-._~", b"-._~!*'()", b"-._~!*'();/?:@&=+$,#", b"-._~/", b"-._*", b""];
 
 fn percent(secret: &[u8]) -> Vec<String> {
+    let upper = |byte: u8| format!("%{byte:02X}");
+    let lower = |byte: u8| format!("%{byte:02x}");
+    let numbers: [&dyn Fn(u8) -> String; 2] = [&upper, &lower];
     let mut forms = Vec::new();
-    for left in LEFT {
-        for plus in [false, true] {
-            let mut upper = String::new();
-            let mut lower = String::new();
-            for byte in secret {
-                if byte.is_ascii_alphanumeric() || left.contains(byte) {
-                    upper.push(char::from(*byte));
-                    lower.push(char::from(*byte));
-                } else if plus && *byte == b' ' {
-                    upper.push('+');
-                    lower.push('+');
-                } else {
-                    let _ = write!(upper, "%{byte:02X}");
-                    let _ = write!(lower, "%{byte:02x}");
-                }
+    for number in numbers {
+        forms.push(secret.iter().map(|byte| number(*byte)).collect());
+        for left in LEFT {
+            for plus in [false, true] {
+                let encoded = secret.iter().map(|byte| match *byte {
+                    byte if byte.is_ascii_alphanumeric() || left.contains(&byte) => char::from(byte).to_string(),
+                    b' ' if plus => "+".to_owned(),
+                    byte => number(byte),
+                });
+                forms.push(encoded.collect());
             }
-            forms.extend([upper, lower]);
         }
     }
-    let every = |digits: String| {
-        let pairs = digits
-            .as_bytes()
-            .chunks(2)
-            .filter_map(|pair| std::str::from_utf8(pair).ok());
-        pairs.fold(String::new(), |text, pair| text + "%" + pair)
-    };
-    let digits = hex(secret);
-    forms.extend([every(digits.to_ascii_uppercase()), every(digits)]);
     forms
 }
 
@@ -226,6 +205,21 @@ fn upper_numbers(form: &str) -> String {
         }
     }
     text
+}
+
+/// What is secret of a URL that is a secret as a whole: the user, and the parts of the path and the query that are not
+/// ordinary words. A server may repeat parts of a request in its answer.
+pub(super) fn url_parts(url: &str) -> Vec<&str> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (place, asked) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let who = place.rsplit_once('@').map_or("", |(who, _)| who);
+    let secret = |piece: &&str| match piece.len() {
+        0..8 => false,
+        8..16 => piece.bytes().any(|b| b.is_ascii_digit()),
+        _ => true,
+    };
+    let pieces = asked.split(['/', '?', '#', '&', '=', ':', ';']).filter(secret);
+    who.split(':').filter(|part| !part.is_empty()).chain(pieces).collect()
 }
 
 #[cfg(test)]
@@ -343,5 +337,15 @@ mod tests {
                 assert!(of(&secret).contains(line), "{width}");
             }
         }
+    }
+
+    #[test]
+    fn the_secret_parts_of_an_address() {
+        assert_eq!(url_parts("http://127.0.0.1:80/health"), Vec::<&str>::new());
+        assert_eq!(
+            url_parts("https://me:pass@host/services/T0000B0000/long-enough-to-tell?key=a1b2c3d4e5&v=2"),
+            ["me", "pass", "T0000B0000", "long-enough-to-tell", "a1b2c3d4e5"]
+        );
+        assert_eq!(url_parts("host"), Vec::<&str>::new());
     }
 }

@@ -3,13 +3,12 @@
 //! Takes a [`Value`] of the model, gives a [`SecretString`]; takes any text, gives it without a secret in any form
 //! that programs commonly print one in.
 //! - `fetch`: from a variable, a file, a command · `command`: a command of the model with its secrets
-//! - `forms`: the encodings of a secret · `address`: the secret parts of a URL
+//! - `forms`: the encodings of a secret, and the secret parts of a URL
 //! - `redact`: taking them out of a stream
 //!
 //! Knows nothing of jobs. Invariant: no secret is given out before it is remembered, and no error, `Debug` or
 //! `Display` of this room holds one.
 
-mod address;
 mod command;
 mod fetch;
 mod forms;
@@ -125,7 +124,7 @@ impl Vault {
 
     /// Redacts the secret parts of a URL in everything shown from now on.
     pub fn remember_address(&self, url: &SecretString) {
-        for part in address::parts(url.expose_secret()) {
+        for part in forms::url_parts(url.expose_secret()) {
             self.remember(&SecretString::from(part));
         }
     }

@@ -18,7 +18,6 @@ pub(super) const MARK: &[u8] = b"[secret]";
 /// How much of a form is searched for.
 pub(super) const BEGINNING: usize = 256;
 
-/// Finds all forms.
 #[derive(Default)]
 pub(super) struct Matcher {
     automaton: Option<(NFA, StateID)>,
@@ -56,6 +55,7 @@ impl Matcher {
 }
 
 /// Takes secrets out of a text that comes in pieces.
+#[derive(Default)]
 pub struct Redactor {
     matcher: Arc<Matcher>,
     state: Option<StateID>,
@@ -86,13 +86,7 @@ impl Redactor {
         Self {
             state: matcher.automaton.as_ref().map(|(_, start)| *start),
             matcher,
-            held: Vec::new(),
-            from: 0,
-            at: 0,
-            covered: VecDeque::new(),
-            marked: 0,
-            following: Vec::new(),
-            withheld: false,
+            ..Self::default()
         }
     }
 

@@ -28,7 +28,8 @@
 //! - [`journal`]: runs and their events, written · [`history`]: read again, by run and by job
 //! - [`outbox`]: messages until they are delivered
 //! - [`remembered`]: markers, holds, verifications
-//! - [`schedules`]: which instants were decided about, which runs were begun for them, and why
+//! - [`schedules`]: which instants were decided about, which runs were begun for them, and why ·
+//!   `tick_record`: the values of it
 //! - `schema`: tables and migrations · `statements`: in one call · `alive`: is the process that began a run still there · `error`
 
 mod alive;
@@ -41,6 +42,7 @@ pub mod remembered;
 pub mod schedules;
 mod schema;
 mod statements;
+mod tick_record;
 
 pub use error::StoreError;
 pub use history::{BegunJob, JobResult, JobStatus, RunEnd, RunSearch, RunSummary, StoredEvent};

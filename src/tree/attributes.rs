@@ -10,7 +10,6 @@ use rustix::io::Errno;
 use std::ffi::CString;
 use std::os::fd::AsFd;
 
-/// The attributes to set.
 #[derive(Debug, Clone)]
 pub struct Attributes {
     /// Owner and group with the permission bits under them, when they are to be given.

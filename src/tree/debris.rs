@@ -90,15 +90,10 @@ fn id(dir: &OwnedFd) -> Result<(u64, u64), Errno> {
 fn enter(dir: &OwnedFd, name: CString) -> Result<Level, Errno> {
     // A directory may have got its final mode already. Where we may not, the removal says so.
     let _ = rustix::fs::fchmod(dir, Mode::from_raw_mode(0o700));
-    let mut names = Vec::new();
-    for item in rustix::fs::Dir::read_from(dir)? {
-        let item = item?;
-        if item.file_name() != c"." && item.file_name() != c".." {
-            names.push(item.file_name().to_owned());
-        }
-    }
+    let items = rustix::fs::Dir::read_from(dir)?;
+    let names: Result<Vec<CString>, Errno> = items.map(|item| Ok(item?.file_name().to_owned())).collect();
     let mut below = Vec::new();
-    for name in names {
+    for name in names?.into_iter().filter(|name| **name != *c"." && **name != *c"..") {
         let stat = match rustix::fs::statat(dir, &*name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
             Err(Errno::NOENT) => continue,
@@ -113,11 +108,8 @@ fn enter(dir: &OwnedFd, name: CString) -> Result<Level, Errno> {
             }
         }
     }
-    Ok(Level {
-        name,
-        id: id(dir)?,
-        below,
-    })
+    let id = id(dir)?;
+    Ok(Level { name, id, below })
 }
 
 #[cfg(test)]

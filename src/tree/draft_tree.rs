@@ -34,7 +34,6 @@ pub struct TreeDraft {
 /// What became of the wish to give a file one more name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Linked {
-    /// It has it.
     Done,
     /// The file system does not link, not so often, or not from there.
     Refused,

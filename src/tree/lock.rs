@@ -22,11 +22,7 @@ pub struct Lock {
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     #[error("another run holds the lock on `{path}`{}", .holder.map(|h| format!(" ({h})")).unwrap_or_default())]
-    Held {
-        path: String,
-        /// The holder, if known.
-        holder: Option<LockHolder>,
-    },
+    Held { path: String, holder: Option<LockHolder> },
     #[error(transparent)]
     Tree(#[from] TreeError),
 }

@@ -134,7 +134,6 @@ impl<'a> RestoreTarget<'a> {
         dir.and_then(|dir| dir.read_link(path.name())).ok()
     }
 
-    /// Opens the file at `path` for reading.
     pub fn open(&self, path: &RelPath) -> Result<File, TreeError> {
         let dir = self.root.open_dir(path.parent_bytes(), false)?;
         dir.open_file(path.name(), false)
@@ -207,7 +206,6 @@ fn name_it(dir: &Dir, temp: &str, name: &[u8], force: bool) -> Result<Placement,
     }
 }
 
-/// Attributes of a restored thing.
 #[derive(Debug, Clone, Copy)]
 pub struct RestoredAttributes {
     pub mode: u32,

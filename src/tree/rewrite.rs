@@ -19,7 +19,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// Why a file was left as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum RewriteError {
     #[error(transparent)]

@@ -58,7 +58,6 @@ pub fn is_ours(path: &RelPath) -> bool {
         && (rest.ends_with(b".q") || rest.ends_with(b".index") || rest.ends_with(b".part"))
 }
 
-/// Lists everything below `root`.
 pub fn walk(root: &Dir, how: &mut Walk<'_>) -> Listing {
     let mut found = Listing::default();
     let mut stack = vec![list(root, None, &mut found)];

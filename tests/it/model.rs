@@ -1,7 +1,7 @@
 //! What valid files mean: every setting arrives in the model, defaults are filled in, paths are absolute.
 #![expect(clippy::panic, reason = "a test may fail by panicking")]
 
-use opsrun::config::{LoadError, load, load_at, load_text};
+use opsrun::config::{CheckOptions, LoadError, check, load, load_text};
 use opsrun::model::backoff::BackOff;
 use opsrun::model::channel::{ChannelKind, MailTls, RateLimit, Severity, WebChannel, WebService};
 use opsrun::model::check::{Address, Levels, Probe, Space, Worst};
@@ -399,7 +399,9 @@ fn what_could_not_be_read_causes_no_more_findings() {
 )]
 fn schedules_arrive_with_their_defaults() {
     let now = "2026-11-25T12:00:00Z".parse().unwrap();
-    let loaded = load_at(Path::new("tests/findings/good/timing.kdl"), now).unwrap();
+    let file = Path::new("tests/findings/good/timing.kdl");
+    let options = CheckOptions { now, host: false };
+    let loaded = check(file, std::fs::read(file).unwrap(), options);
     let model = loaded.model.unwrap();
     let names: Vec<&str> = model.schedules.iter().map(|schedule| schedule.name.as_str()).collect();
     assert_eq!(

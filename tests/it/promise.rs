@@ -449,7 +449,7 @@ fn what_a_mapping_wrote_unseen_is_stored_before_it_goes() {
     // SAFETY: the mapping made above; nothing refers to it after this.
     unsafe { rustix::mm::munmap(page, 4096).unwrap() };
     let after = fs::metadata(&path).unwrap();
-    // When the kernel has written the page out meanwhile, the last write did move the times.
+    // If the kernel has written the page out meanwhile, the last write did move the times.
     set_age(&path, 30);
     let text = world.applied(0, &[]);
     assert!(!path.exists(), "{text}");

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+use crate::support::fuzzing;
 use opsrun::config::{CheckOptions, Loaded, load_text};
 use proptest::prelude::*;
 use std::fmt::Write as _;
@@ -752,4 +753,16 @@ fn thousands_of_wrong_references() {
 fn a_brace_in_place_of_a_wide_line_end_is_shown_where_that_stood() {
     let text = "{/-\u{2028}backupbackup";
     sound(text.as_bytes(), &load(text.as_bytes()));
+}
+
+/// What the fuzzers ask, of all that they began with.
+#[test]
+fn the_corpus_of_the_fuzzers_holds() {
+    let files = std::fs::read_dir("fuzz/corpus/check").unwrap();
+    let texts: Vec<Vec<u8>> = files.map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect();
+    assert!(texts.len() >= 5);
+    for text in &texts {
+        fuzzing::check(text);
+        fuzzing::fixed(text);
+    }
 }

@@ -67,11 +67,7 @@ fn seal(path: &RelPath, state: &Identity) -> Seal {
     }
     hash.update(path.as_bytes());
     let full: [u8; 32] = hash.finalize().into();
-    let mut short = [0; 16];
-    for (to, from) in short.iter_mut().zip(full) {
-        *to = from;
-    }
-    short
+    *full.first_chunk().unwrap_or(&[0; 16])
 }
 
 pub struct Proving<'a> {
@@ -189,10 +185,8 @@ impl ProofTasks<'_, '_> {
                 _ => return Err(self.job.wrong(&row.path, "its directory is not in the list")),
             }
             if row.kind == FileEntryKind::Dir {
-                self.levels.push(OpenDirectory {
-                    path: Some(row.path.clone()),
-                    names: Vec::new(),
-                });
+                let (path, names) = (Some(row.path.clone()), Vec::new());
+                self.levels.push(OpenDirectory { path, names });
             }
             self.stored = self.stored.saturating_add(row.stored());
             size += row.stored();

@@ -10,12 +10,7 @@ use crate::config::nodes::document::Document;
 use crate::config::source::{SourceMap, Span};
 
 /// Applies every `allow`. `unchecked` are codes that were not looked for this time.
-pub(in crate::config) fn apply(
-    document: &Document,
-    sources: &SourceMap,
-    unchecked: &[Code],
-    findings: &mut Vec<Finding>,
-) {
+pub(crate) fn apply(document: &Document, sources: &SourceMap, unchecked: &[Code], findings: &mut Vec<Finding>) {
     let mut reported = Vec::new();
     for node in document.allowing() {
         for allow in node.allows {
@@ -32,29 +27,19 @@ pub(in crate::config) fn apply(
             // A few errors are warnings when they lack a proof: those can be allowed.
             let only_warned = findings.iter().any(here) && findings.iter().all(|f| !here(f) || is_warning(f));
             if code.severity() == FindingSeverity::Error && !only_warned {
-                reported.push(
-                    Finding::new(
-                        Code::BadValue,
-                        slug.span,
-                        format!("`{}` cannot be allowed", code.slug()),
-                        format!("{} is an error", code.id()),
-                    )
-                    .help("only warnings can be allowed: delete this line, and fix the error"),
-                );
+                let message = format!("`{}` cannot be allowed", code.slug());
+                let finding = Finding::new(Code::BadValue, slug.span, message, format!("{} is an error", code.id()));
+                reported.push(finding.help("only warnings can be allowed: delete this line, and fix the error"));
                 continue;
             }
             let before = findings.len();
             findings.retain(|finding| !(here(finding) && is_warning(finding)));
             if findings.len() == before && !node.damaged && !unchecked.contains(&code) {
+                let message = format!("`allow \"{}\"` has no effect", code.slug());
                 reported.push(
-                    Finding::new(
-                        Code::UnusedAllow,
-                        slug.span,
-                        format!("`allow \"{}\"` has no effect", code.slug()),
-                        "no such warning here",
-                    )
-                    .help("delete the line, so that it cannot hide a later finding")
-                    .fix(sources.statement(allow.extent), ""),
+                    Finding::new(Code::UnusedAllow, slug.span, message, "no such warning here")
+                        .help("delete the line, so that it cannot hide a later finding")
+                        .fix(sources.statement(allow.extent), ""),
                 );
             }
         }
@@ -65,19 +50,14 @@ pub(in crate::config) fn apply(
 fn unknown_slug(slug: &str, span: Span) -> Finding {
     let all = || Code::ALL.iter();
     let by_id = all().find(|code| code.id().eq_ignore_ascii_case(slug));
-    let near = by_id
-        .map(|code| code.slug())
-        .or_else(|| nearest(slug, all().map(|code| code.slug())));
-    let finding = Finding::new(
-        Code::BadValue,
-        span,
-        format!("unknown finding `{}`", excerpt(slug)),
-        "not the slug of a finding",
-    );
-    if let Some(near) = near {
-        return finding.help(format!("did you mean `allow \"{near}\" reason=\"…\"`?"));
-    }
-    let warnings = all().filter(|code| code.severity() == FindingSeverity::Warning);
-    let slugs: Vec<&str> = warnings.map(|code| code.slug()).collect();
-    finding.help(format!("these warnings can be allowed: {}", slugs.join(", ")))
+    let near = by_id.map(|code| code.slug());
+    let help = if let Some(near) = near.or_else(|| nearest(slug, all().map(|code| code.slug()))) {
+        format!("did you mean `allow \"{near}\" reason=\"…\"`?")
+    } else {
+        let warnings = all().filter(|code| code.severity() == FindingSeverity::Warning);
+        let slugs: Vec<&str> = warnings.map(|code| code.slug()).collect();
+        format!("these warnings can be allowed: {}", slugs.join(", "))
+    };
+    let message = format!("unknown finding `{}`", excerpt(slug));
+    Finding::new(Code::BadValue, span, message, "not the slug of a finding").help(help)
 }

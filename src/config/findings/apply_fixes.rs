@@ -27,7 +27,6 @@ pub struct FixResult {
     pub done: Vec<AppliedFix>,
 }
 
-/// A file with another text.
 #[derive(Debug)]
 pub struct FixedFile {
     pub name: String,
@@ -148,10 +147,8 @@ fn file_of<'a>(loaded: &'a Loaded, fix: &Fix) -> Option<&'a SourceFile> {
         let start = span.start.checked_sub(file.base)?;
         file.text.get(start..span.end.checked_sub(file.base)?)
     };
-    fix.edits
-        .iter()
-        .all(|(span, _)| inside(*span).is_some())
-        .then_some(file)
+    let all = fix.edits.iter().all(|(span, _)| inside(*span).is_some());
+    all.then_some(file)
 }
 
 /// The fixes of one round: in order, none of which touches another.
@@ -199,7 +196,6 @@ fn applied(loaded: &Loaded, finding: &Finding) -> Option<AppliedFix> {
     })
 }
 
-/// The files whose text changed.
 fn changed(before: &Loaded, after: &Loaded) -> Vec<FixedFile> {
     let files = before.sources.files().iter();
     let both = files.filter_map(|old| {
@@ -209,7 +205,7 @@ fn changed(before: &Loaded, after: &Loaded) -> Vec<FixedFile> {
             path: old.path.clone(),
             old: old.text.clone(),
             new: new.text.clone(),
-            shown: (old.drawn().to_owned(), new.drawn().to_owned()),
+            shown: (old.drawn.clone(), new.drawn.clone()),
         })
     });
     both.collect()

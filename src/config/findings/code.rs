@@ -50,7 +50,7 @@ macro_rules! codes {
             }
 
             /// The text of its page, `explain/<id>.md`: a code without one does not compile.
-            pub(in crate::config) fn page(self) -> &'static str {
+            pub(crate) fn page(self) -> &'static str {
                 match self { $(Self::$name => include_str!(concat!("explain/", $id, ".md")),)* }
             }
 

@@ -4,11 +4,12 @@
 //! Invariant: every span lies on character boundaries.
 
 use super::code::{Code, FindingSeverity};
-use super::excerpt::excerpt;
 use crate::config::source::Span;
+use crate::path::Shown;
 use std::fmt;
 
-/// A place in the text, and a note on it.
+const MAX_EXCERPT: usize = 80;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label {
     pub span: Span,
@@ -38,7 +39,6 @@ impl fmt::Debug for Fix {
     }
 }
 
-/// An error or a warning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     pub code: Code,
@@ -52,28 +52,26 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(in crate::config) fn new(code: Code, span: Span, message: impl Into<String>, label: impl Into<String>) -> Self {
+    pub(crate) fn new(code: Code, span: Span, message: impl Into<String>, label: impl Into<String>) -> Self {
+        let text = label.into();
         Self {
             code,
             severity: code.severity(),
             message: message.into(),
-            labels: vec![Label {
-                span,
-                text: label.into(),
-            }],
+            labels: vec![Label { span, text }],
             help: None,
             fix: None,
         }
     }
 
     /// Offers to replace the text under `span`.
-    pub(in crate::config) fn fix(self, span: Span, text: impl Into<String>) -> Self {
+    pub(crate) fn fix(self, span: Span, text: impl Into<String>) -> Self {
         let text = text.into();
         self.fixes(Self::title(&text), vec![(span, text)])
     }
 
     /// The title of an edit that writes `text`.
-    pub(in crate::config) fn title(text: &str) -> String {
+    pub(crate) fn title(text: &str) -> String {
         match text.trim() {
             "" if text.is_empty() => "delete it".to_owned(),
             "" => "insert a space".to_owned(),
@@ -82,7 +80,7 @@ impl Finding {
     }
 
     /// Offers several edits at once.
-    pub(in crate::config) fn fixes(mut self, title: impl Into<String>, edits: Vec<(Span, String)>) -> Self {
+    pub(crate) fn fixes(mut self, title: impl Into<String>, edits: Vec<(Span, String)>) -> Self {
         self.fix = Some(Fix {
             title: title.into(),
             edits,
@@ -91,20 +89,19 @@ impl Finding {
         self
     }
 
-    pub(in crate::config) fn help(mut self, help: impl Into<String>) -> Self {
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    pub(in crate::config) fn also(mut self, span: Span, label: impl Into<String>) -> Self {
-        self.labels.push(Label {
-            span,
-            text: label.into(),
-        });
+    /// Adds a related place, if there is one.
+    pub(crate) fn also(mut self, span: impl Into<Option<Span>>, label: impl Into<String>) -> Self {
+        let text = label.into();
+        self.labels.extend(span.into().map(|span| Label { span, text }));
         self
     }
 
-    pub(in crate::config) fn warning(mut self) -> Self {
+    pub(crate) fn warning(mut self) -> Self {
         self.severity = FindingSeverity::Warning;
         self
     }
@@ -119,8 +116,22 @@ impl Finding {
 }
 
 /// Findings in file order, without duplicates.
-pub(in crate::config) fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
+pub(crate) fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings.sort_by(|a, b| (a.span().start, a.code, &a.message).cmp(&(b.span().start, b.code, &b.message)));
     findings.dedup();
     findings
+}
+
+/// Text of the user, as a message shows it: one line of at most [`MAX_EXCERPT`] characters.
+pub(crate) fn excerpt(text: &str) -> String {
+    let end = text
+        .char_indices()
+        .nth(MAX_EXCERPT + 1)
+        .map_or(text.len(), |(at, _)| at);
+    let text = text.get(..end).unwrap_or_default();
+    let shown = Shown(text.as_bytes()).to_string().replace("\\\\", "\\");
+    match shown.char_indices().nth(MAX_EXCERPT) {
+        Some((cut, _)) => format!("{}…", shown.get(..cut).unwrap_or_default()),
+        None => shown,
+    }
 }

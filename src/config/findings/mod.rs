@@ -3,13 +3,11 @@
 pub(in crate::config) mod allow;
 pub mod apply_fixes;
 mod code;
-mod excerpt;
 pub mod explain;
 mod finding;
 mod render;
 
 pub use code::{Code, FindingSeverity};
-pub(in crate::config) use excerpt::excerpt;
-pub(in crate::config) use finding::sorted;
 pub use finding::{Finding, Fix, Label};
+pub(in crate::config) use finding::{excerpt, sorted};
 pub(in crate::config) use render::render;

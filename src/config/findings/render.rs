@@ -7,11 +7,10 @@ use crate::units::{plural, show_count};
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceSpan};
 use std::fmt;
 
-/// Findings that are printed in full.
 const MAX_PRINTED: usize = 50;
 
 /// The findings for people: miette's graphical form for the first fifty, and a line of totals.
-pub(in crate::config) fn render(findings: &[Finding], sources: &SourceMap, color: bool, width: usize) -> String {
+pub(crate) fn render(findings: &[Finding], sources: &SourceMap, color: bool, width: usize) -> String {
     let theme = if color {
         GraphicalTheme::unicode()
     } else {
@@ -25,7 +24,7 @@ pub(in crate::config) fn render(findings: &[Finding], sources: &SourceMap, color
     for finding in findings.iter().take(MAX_PRINTED) {
         let shown = MietteReport { finding, sources };
         if handler.render_report(&mut out, &shown).is_err() {
-            out.push_str(&shown.plain());
+            out = format!("{out}{shown:?}: {shown}\n");
         }
         out.push('\n');
     }
@@ -48,13 +47,9 @@ fn unbroken(text: &str) -> String {
 fn totals(findings: &[Finding]) -> String {
     let count = |severity| findings.iter().filter(|f| f.severity == severity).count() as u64;
     let (errors, warnings) = (count(FindingSeverity::Error), count(FindingSeverity::Warning));
-    let mut parts = Vec::new();
-    if errors > 0 {
-        parts.push(plural(errors, "error", "errors"));
-    }
-    if warnings > 0 {
-        parts.push(plural(warnings, "warning", "warnings"));
-    }
+    let parts = [(errors, "error", "errors"), (warnings, "warning", "warnings")];
+    let parts = parts.into_iter().filter(|(count, ..)| *count > 0);
+    let parts: Vec<String> = parts.map(|(count, one, many)| plural(count, one, many)).collect();
     let mut line = parts.join(", ");
     if findings.len() > MAX_PRINTED {
         let all = show_count(findings.len() as u64);
@@ -63,16 +58,9 @@ fn totals(findings: &[Finding]) -> String {
     line
 }
 
-/// A finding with the text it points into, as miette draws it.
 struct MietteReport<'a> {
     finding: &'a Finding,
     sources: &'a SourceMap,
-}
-
-impl MietteReport<'_> {
-    fn plain(&self) -> String {
-        format!("{self:?}: {self}\n")
-    }
 }
 
 impl fmt::Display for MietteReport<'_> {
@@ -91,11 +79,7 @@ impl std::error::Error for MietteReport<'_> {}
 
 impl miette::Diagnostic for MietteReport<'_> {
     fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        Some(Box::new(format!(
-            "{} {}",
-            self.finding.code.id(),
-            self.finding.code.slug()
-        )))
+        Some(Box::new(format!("{self:?}")))
     }
 
     fn severity(&self) -> Option<miette::Severity> {

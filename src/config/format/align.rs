@@ -8,8 +8,8 @@
 //!
 //! Invariant: no gap is wider than [`MAX_GAP`], except before the continuation of a comment; aligned lines stay aligned.
 
-use super::lines::{Chunk, SourceLine};
-use super::width::{self, INDENT};
+use super::lines::{Chunk, INDENT, SourceLine, advance};
+use crate::config::syntax::lexer::is_newline;
 use std::ops::Range;
 
 /// Blanks between two cells: the eye does not follow a wider gap.
@@ -51,7 +51,7 @@ fn tables(lines: &[SourceLine<'_>]) -> Vec<Range<usize>> {
 /// The node name of a line that could be a row.
 fn row_name<'a>(line: &'a SourceLine<'_>) -> Option<&'a str> {
     let name = &line.words.first()?.text;
-    let one_line = |text: &str| !text.contains(|c: char| c == '\t' || crate::config::syntax::lexer::is_newline(c));
+    let one_line = |text: &str| !text.contains(|c: char| c == '\t' || is_newline(c));
     let row = line.whole && !line.opens && !name.starts_with(['}', ';']) && !name.starts_with("/*");
     (row && line.words.iter().all(|word| one_line(&word.text))).then_some(name)
 }
@@ -123,7 +123,6 @@ fn length(row: &SourceLine<'_>, cells: &[usize], number: usize) -> usize {
     letters + words.len().saturating_sub(1)
 }
 
-/// Comments to align.
 #[derive(Default)]
 struct CommentGroup {
     /// Their lines, and the ends of these.
@@ -193,7 +192,7 @@ fn end(line: &SourceLine<'_>) -> usize {
     let mut column = line.indent * INDENT;
     for word in &line.words {
         column += word.gap;
-        width::advance(&mut column, &word.text);
+        advance(&mut column, &word.text);
     }
     column
 }

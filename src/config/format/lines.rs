@@ -4,9 +4,13 @@
 //! stay as they were written, except at braces. Aligns nothing, but records the old columns.
 //! Invariant: the words and comments of all lines, in order, are the tokens of the text, byte for byte.
 
-use super::width;
 use crate::config::syntax::lexer::{Token, TokenKind, is_newline, is_space};
 use std::borrow::Cow;
+
+/// A tab goes to the next multiple of this.
+const TAB: usize = 8;
+/// Blanks of one level.
+pub(super) const INDENT: usize = 4;
 
 /// The text between two blanks: a name, a value, a property, a whole block on one line.
 #[derive(Debug)]
@@ -61,13 +65,10 @@ pub(super) fn lines<'a>(text: &'a str, tokens: &[Token]) -> Vec<SourceLine<'a>> 
         ..Builder::default()
     };
     for (at, token) in tokens.iter().enumerate() {
-        builder.token(
-            *token,
-            tokens.get(at + 1..).unwrap_or_default(),
-            blocks.get(at).copied(),
-        );
+        let after = tokens.get(at + 1..).unwrap_or_default();
+        builder.token(*token, after, blocks.get(at).copied());
         let passed = builder.str(*token);
-        width::advance(&mut builder.column, passed);
+        advance(&mut builder.column, passed);
         if !matches!(token.kind, TokenKind::Space) || passed.starts_with('\\') {
             builder.blanks = 0;
         } else {
@@ -311,11 +312,8 @@ impl<'a> Builder<'a> {
     /// The next token is right below the comment at the end of the line before.
     fn continues_comment(&self) -> bool {
         self.lines.last().is_some_and(|line| {
-            let below = line
-                .comment
-                .as_ref()
-                .is_some_and(|comment| comment.column == self.column);
-            below && !line.opens && !line.continues
+            let column = line.comment.as_ref().map(|comment| comment.column);
+            column == Some(self.column) && !line.opens && !line.continues
         })
     }
 
@@ -325,7 +323,7 @@ impl<'a> Builder<'a> {
         self.word(text.get(..1).unwrap_or_default());
         if let Some(at) = text.find("//") {
             let mut column = self.column;
-            width::advance(&mut column, text.get(..at).unwrap_or_default());
+            advance(&mut column, text.get(..at).unwrap_or_default());
             let comment = text.get(at..).unwrap_or_default();
             self.line.comment = Some(TrailingComment {
                 text: comment.trim_end_matches(|c| is_newline(c) || is_space(c)),
@@ -354,4 +352,15 @@ fn only_comments(text: &str, after: &[Token]) -> bool {
         }
     }
     any
+}
+
+/// Moves `column` past `text`; text after a line break starts at column 0.
+pub(super) fn advance(column: &mut usize, text: &str) {
+    for c in text.chars() {
+        *column = match c {
+            '\t' => (*column / TAB + 1) * TAB,
+            c if is_newline(c) => 0,
+            _ => *column + 1,
+        };
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Takes a text, gives it with four blanks a level, one between words, at most one blank line in a row, and columns
 //! aligned where the author started to. Words, strings and comments stay as they are, byte for byte, and in order.
-//! - `lines`: tokens → lines of words · `align`: tables and comments · `width`: columns
+//! - `lines`: tokens → lines of words · `align`: tables and comments
 //!
 //! Knows the grammar of KDL, not the language of ops files; what the repairs or the parser report is refused here.
 //! Invariant: the result means the same, and formatting it again changes nothing. Its meaning is compared before it is
@@ -10,7 +10,6 @@
 
 mod align;
 mod lines;
-mod width;
 
 use crate::config::findings::Finding;
 use crate::config::nodes::TOP_NAMES;
@@ -19,10 +18,8 @@ use crate::config::syntax::limits::MAX_FILE_SIZE;
 use crate::config::syntax::parser;
 use crate::config::syntax::repair::repair;
 use crate::config::syntax::tree::{SyntaxNode, SyntaxValue};
-use lines::SourceLine;
-use width::INDENT;
+use lines::{INDENT, SourceLine};
 
-/// Why a text was not formatted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FormatFailure {
     /// It is not valid KDL.

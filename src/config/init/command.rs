@@ -89,40 +89,9 @@ fn needs_no_shell(words: &[&str]) -> bool {
     }) && words.iter().all(|word| plain(word))
 }
 
-const WRAPPERS: &[&str] = &[
-    "sudo",
-    "doas",
-    "nice",
-    "ionice",
-    "chrt",
-    "nohup",
-    "setsid",
-    "timeout",
-    "env",
-    "flock",
-    "time",
-    "exec",
-    "command",
-    "chronic",
-    "cronic",
-    "systemd-cat",
-    "stdbuf",
-    "test",
-    "[",
-    "]",
-    "cd",
-    "sleep",
-    "if",
-    "then",
-    "while",
-    "do",
-    ".",
-    "source",
-    "umask",
-    "export",
-    "set",
-    "!",
-];
+/// Words before what is run, or between two commands.
+const WRAPPERS: &str = "sudo doas nice ionice chrt nohup setsid timeout env flock time exec command chronic cronic \
+     systemd-cat stdbuf test [ ] cd sleep if then while do . source umask export set !";
 
 const INTERPRETERS: &[&str] = &[
     "sh", "bash", "dash", "zsh", "ksh", "python", "python2", "python3", "perl", "ruby", "node", "php", "java", "uv",
@@ -146,7 +115,7 @@ pub(super) fn name(line: &str) -> String {
         if std::mem::take(&mut skip) {
             return None;
         }
-        if WRAPPERS.contains(&last) {
+        if WRAPPERS.split(' ').any(|known| known == last) {
             skip = matches!(last, "cd" | "." | "source" | "flock");
             return None;
         }
@@ -171,11 +140,7 @@ pub(super) fn name(line: &str) -> String {
     }
     name.truncate(MAX_NAME_LENGTH);
     let name = name.trim_end_matches('-');
-    if name.is_empty() {
-        "job".to_owned()
-    } else {
-        name.to_owned()
-    }
+    if name.is_empty() { "job" } else { name }.to_owned()
 }
 
 /// Of a name: leaves room for a number at its end.

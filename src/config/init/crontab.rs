@@ -40,16 +40,9 @@ const HEAD: &[&str] = &[
 
 pub fn crontab(text: &[u8], setting: &CrontabOrigin) -> TranslatedCrontab {
     let mut writer = Writer {
-        setting,
-        out: Vec::new(),
-        names: HashSet::new(),
-        shell: None,
-        zone: None,
         home: setting.home.clone(),
-        env: Vec::new(),
-        secrets: Vec::new(),
-        targets: 0,
-        left: 0,
+        setting: setting.clone(),
+        ..Writer::default()
     };
     writer.head();
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
@@ -85,8 +78,9 @@ pub fn names_users(text: &[u8], users: &[String]) -> bool {
         })
 }
 
-struct Writer<'a> {
-    setting: &'a CrontabOrigin,
+#[derive(Default)]
+struct Writer {
+    setting: CrontabOrigin,
     out: Vec<String>,
     names: HashSet<String>,
     /// Settings of the lines so far.
@@ -100,7 +94,7 @@ struct Writer<'a> {
     left: usize,
 }
 
-impl Writer<'_> {
+impl Writer {
     fn head(&mut self) {
         self.out.extend(HEAD.iter().map(|line| comment(line)));
         self.out.push(String::new());
@@ -124,7 +118,7 @@ impl Writer<'_> {
             CrontabLine::Comment(text) => {
                 let text = text.strip_prefix(' ').unwrap_or(text);
                 let shown = if self.suspects(text) {
-                    format!("{} (left out: it may hold a secret)", self.without_command(text))
+                    format!("{} (left out: it may contain a secret)", self.without_command(text))
                 } else {
                     text.to_owned()
                 };
@@ -192,12 +186,15 @@ impl Writer<'_> {
                 "set for the targets below"
             }
         };
-        if self.is_secret(name, value) {
-            let effect = "set for the targets below from the environment; its value is not in this file";
-            self.out.push(comment(&format!("{name}=***: {effect}")));
+        let (value, effect) = if self.is_secret(name, value) {
+            (
+                "***",
+                "set for the targets below from the environment; its value is not in this file",
+            )
         } else {
-            self.out.push(comment(&format!("{name}={value}: {effect}")));
-        }
+            (value, effect)
+        };
+        self.out.push(comment(&format!("{name}={value}: {effect}")));
     }
 
     fn entry(&mut self, text: &str, when: &CronTime<'_>, user: Option<&str>, command: &str) {
@@ -211,10 +208,8 @@ impl Writer<'_> {
             CronTime::Other(_) => return self.leave(text, "unknown name of a time"),
         };
         if fields.contains('~') {
-            return self.leave(
-                text,
-                "`~` means a random time; write a fixed time, and `jitter` in a `schedule`",
-            );
+            let reason = "`~` means a random time; write a fixed time, and `jitter` in a `schedule`";
+            return self.leave(text, reason);
         }
         let fields = fields.strip_prefix('-').unwrap_or(fields);
         let (line, input) = command::parts(command);
@@ -232,9 +227,8 @@ impl Writer<'_> {
         }
         self.names.insert(name);
         if input.is_some() {
-            self.out.push(comment(
-                "cron reads the text after `%` as input, and each further `%` as a line break.",
-            ));
+            let reads = "cron reads the text after `%` as input, and each further `%` as a line break.";
+            self.out.push(comment(reads));
         }
         match user {
             Some(user) if self.setting.user.as_deref() != Some(user) => {
@@ -274,17 +268,9 @@ impl Writer<'_> {
     }
 
     fn free_name(&self, name: &str) -> String {
-        if !self.names.contains(name) {
-            return name.to_owned();
-        }
-        let mut number = 2_u32;
-        loop {
-            let numbered = format!("{name}-{number}");
-            if !self.names.contains(&numbered) {
-                return numbered;
-            }
-            number += 1;
-        }
+        let numbered = (2_u32..).map(|number| format!("{name}-{number}"));
+        let mut names = std::iter::once(name.to_owned()).chain(numbered);
+        names.find(|name| !self.names.contains(name)).unwrap_or_default()
     }
 }
 
@@ -292,10 +278,8 @@ impl Writer<'_> {
 fn is_secret(name: &str, value: &str) -> bool {
     let line = format!("target \"a\" {{\n    command \"a\"\n    {}\n}}\n", env(name, value));
     let loaded = load_text(Path::new("/ops.kdl"), line.into_bytes());
-    loaded
-        .findings
-        .iter()
-        .any(|finding| finding.code == Code::SecretLiteral)
+    let mut findings = loaded.findings.iter();
+    findings.any(|finding| finding.code == Code::SecretLiteral)
 }
 
 /// Shorter values are in too many other places.
@@ -327,7 +311,7 @@ fn known_secrets(text: &[u8], users: bool) -> Vec<String> {
 const MINIMAL_JOB: &str = "target \"a\" { command \"a\"; }\n";
 
 const SECRET: &str =
-    "it seems to hold a secret; pass it with `env \"NAME\" from-env=\"NAME\"`, and use $NAME in a `shell` line";
+    "it seems to contain a secret; pass it with `env \"NAME\" from-env=\"NAME\"`, and use $NAME in a `shell` line";
 
 /// The words of a command line as arguments.
 fn words(line: &str) -> String {

@@ -3,6 +3,8 @@
 //! Takes one line, gives what cron reads it as, by crontab(5) of Vixie cron and cronie. Checks no field.
 //! Invariant: any other line is [`CrontabLine::Unknown`]; no line is dropped.
 
+use crate::model::schedule::nickname;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum CrontabLine<'a> {
     /// Blanks at most.
@@ -28,16 +30,6 @@ pub(super) enum CronTime<'a> {
     /// `@reboot`, or an unknown name.
     Other(&'a str),
 }
-
-const NAMES: &[(&str, &str)] = &[
-    ("@yearly", "0 0 1 1 *"),
-    ("@annually", "0 0 1 1 *"),
-    ("@monthly", "0 0 1 * *"),
-    ("@weekly", "0 0 * * 0"),
-    ("@daily", "0 0 * * *"),
-    ("@midnight", "0 0 * * *"),
-    ("@hourly", "0 * * * *"),
-];
 
 /// `users`: the crontab has a column for users.
 pub(super) fn line(text: &str, users: bool) -> CrontabLine<'_> {
@@ -76,8 +68,7 @@ fn entry(text: &str, users: bool) -> Option<CrontabLine<'_>> {
     let mut rest = text;
     let when = if text.starts_with('@') {
         let name = word(&mut rest)?;
-        let known = NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-        known.map_or(CronTime::Other(name), |(_, fields)| CronTime::Named(fields))
+        nickname(name).map_or(CronTime::Other(name), CronTime::Named)
     } else {
         let mut fields = Vec::new();
         for _ in 0..5 {

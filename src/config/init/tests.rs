@@ -148,7 +148,7 @@ fn no_secret_of_a_crontab_gets_into_the_file() {
         );
     }
     assert!(
-        done.text.contains("SECRET=… (left out: it may hold a secret"),
+        done.text.contains("SECRET=… (left out: it may contain a secret"),
         "{}",
         done.text
     );

@@ -10,6 +10,7 @@
 pub(in crate::config) mod keywords;
 pub(in crate::config) mod spec;
 pub(in crate::config) mod suggest;
+pub(in crate::config) mod types;
+
 #[cfg(test)]
 pub mod tests;
-pub(in crate::config) mod types;

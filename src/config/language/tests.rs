@@ -7,8 +7,9 @@
 use crate::config::findings::{Code, FindingSeverity};
 use crate::config::language::spec::{Args, Fallback, Prop, Spec};
 use crate::config::language::types::Type;
+use crate::config::nodes::ROOT;
 use crate::config::nodes::job::ABSENT_PROPS;
-use crate::config::nodes::{ROOT, VERSION};
+use crate::config::nodes::ops::VERSION;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -255,7 +256,7 @@ impl Type {
     fn bounds(self) -> Option<(u64, u64)> {
         match self {
             Self::Integer(low, high) => Some((low, high)),
-            Self::Decimal(low, high) => Some((low as u64, high as u64)),
+            Self::Decimal(low, high) => Some((low.into(), high.into())),
             _ => None,
         }
     }

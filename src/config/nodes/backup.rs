@@ -150,6 +150,11 @@ pub struct KeepNode {
 }
 
 impl BackupNode {
+    /// Empty without a name.
+    pub fn name(&self) -> &str {
+        self.job.name_text()
+    }
+
     /// The files of its source that it may store.
     pub fn selection(&self) -> Selection {
         let patterns = |list: &[Spanned<Pattern>]| list.iter().map(|p| p.value.clone()).collect();

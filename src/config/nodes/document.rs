@@ -46,6 +46,16 @@ impl Document {
         checks.chain(targets).chain(backups).chain(retentions)
     }
 
+    /// No text is unknown that could declare a node.
+    pub fn fully_read(&self) -> bool {
+        !self.blind && self.hidden.is_empty()
+    }
+
+    /// No node of this name can be in text that could not be read.
+    pub fn surely_lacks(&self, name: &str) -> bool {
+        !self.blind && !self.hidden.contains(name)
+    }
+
     /// Every node that takes `allow`: jobs first.
     pub fn allowing(&self) -> impl Iterator<Item = Allowing<'_>> {
         fn one(allows: &[Allow], extent: Span, damaged: bool) -> Allowing<'_> {

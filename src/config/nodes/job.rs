@@ -8,7 +8,7 @@ use crate::config::language::spec::{Args, Spec, node};
 use crate::config::language::types::Type;
 use crate::config::source::{Span, Spanned};
 use crate::config::values::Datum;
-use crate::model::{JobName, JobSettings};
+use crate::model::{JobKind, JobName, JobSettings};
 use std::time::Duration;
 
 pub const JOB: &[Spec] = &[
@@ -107,6 +107,20 @@ fn notify(node: &CheckedNode) -> NotifyNode {
 }
 
 impl JobNode {
+    /// Empty without a name.
+    pub fn name_text(&self) -> &str {
+        self.name.as_ref().map_or("", |name| name.value.as_str())
+    }
+
+    pub fn full_name(&self, kind: JobKind) -> Option<JobName> {
+        Some(JobName::new(kind, &self.name.as_ref()?.value))
+    }
+
+    /// The line without a name.
+    pub fn name_span(&self) -> Span {
+        self.name.as_ref().map_or(self.head, |name| name.span)
+    }
+
     pub fn lower_name(&self) -> Option<String> {
         Some(self.name.as_ref()?.value.clone())
     }

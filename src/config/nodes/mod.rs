@@ -22,13 +22,11 @@ pub(in crate::config) mod document;
 mod exactly_one;
 mod import;
 pub(in crate::config) mod job;
-mod ops;
+pub(in crate::config) mod ops;
 pub(in crate::config) mod reader;
 mod retention;
 mod schedule;
 mod target;
-#[cfg(test)]
-mod tests;
 mod text_or_secret;
 
 pub(in crate::config) use assertion::{AssertedNode, AssertionNode, Expectation, FileNode, assertion};
@@ -38,8 +36,6 @@ pub(in crate::config) use check::{CheckNode, check};
 pub(in crate::config) use decoder::{Decoder, HostObject, HostReference, SearchPath};
 pub(in crate::config) use import::import;
 pub(in crate::config) use job::{JobLinks, JobNode};
-#[cfg(test)]
-pub(in crate::config) use ops::VERSION;
 pub(in crate::config) use ops::{OpsNode, lower_ops, ops};
 pub(in crate::config) use retention::{ClassNode, RetentionNode, retention};
 pub(in crate::config) use schedule::{RhythmNode, ScheduleNode, schedule};
@@ -73,3 +69,6 @@ pub(in crate::config) const TOP_NAMES: &[&str] = &[
     "assert",
     "channel",
 ];
+
+#[cfg(test)]
+mod tests;

@@ -114,7 +114,23 @@ pub struct ClassNode {
     pub keep_newest: u32,
 }
 
+impl ClassNode {
+    pub fn shown_name(&self) -> &str {
+        self.name.as_ref().map_or("…", |name| name.value.as_str())
+    }
+
+    /// The line without a name.
+    pub fn name_span(&self) -> Span {
+        self.name.as_ref().map_or(self.head, |name| name.span)
+    }
+}
+
 impl RetentionNode {
+    /// Empty without a name.
+    pub fn name(&self) -> &str {
+        self.job.name_text()
+    }
+
     pub fn lower(&self, links: JobLinks) -> Option<Retention> {
         Some(Retention {
             name: self.job.lower_name()?,

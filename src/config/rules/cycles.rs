@@ -32,8 +32,8 @@ enum VisitState {
 }
 
 /// OPS3003.
-pub(in crate::config) fn check(document: &Document, names: &JobNames<'_>, needs: &Needs, findings: &mut Vec<Finding>) {
-    let jobs = names.all();
+pub fn check(document: &Document, names: &JobNames<'_>, needs: &Needs, findings: &mut Vec<Finding>) {
+    let jobs = names.all.as_slice();
     let edges = edges(document, jobs, needs);
     let mut seen = vec![VisitState::Not; jobs.len()];
     let mut reported = 0;
@@ -65,7 +65,7 @@ pub(in crate::config) fn check(document: &Document, names: &JobNames<'_>, needs:
                     let from = path.iter().position(|(job, _)| *job == edge.to).unwrap_or(0);
                     let mut circle: Vec<WaitEdge> = taken.get(from..).unwrap_or_default().to_vec();
                     circle.push(edge);
-                    findings.push(finding(circle, jobs));
+                    findings.extend(finding(circle, jobs));
                 }
                 _ => {}
             }
@@ -93,58 +93,55 @@ fn edges(document: &Document, jobs: &[JobName], needs: &Needs) -> Vec<Vec<WaitEd
         }
     };
     for node in &document.retentions {
-        if let (Some(name), Some(backup)) = (&node.job.name, &node.backup) {
-            let from = JobName::new(JobKind::Retention, &name.value);
+        if let (Some(from), Some(backup)) = (node.job.full_name(JobKind::Retention), &node.backup) {
             add(&from, &JobName::new(JobKind::Backup, &backup.value), backup.span);
         }
     }
     for ((kind, job), needs) in document.jobs().zip(needs) {
-        let Some(name) = &job.name else {
-            continue;
-        };
-        let from = JobName::new(kind, &name.value);
-        for needed in needs {
-            add(&from, &needed.value, needed.span);
+        if let Some(from) = job.full_name(kind) {
+            for needed in needs {
+                add(&from, &needed.value, needed.span);
+            }
         }
     }
     edges
 }
 
-fn finding(mut circle: Vec<WaitEdge>, jobs: &[JobName]) -> Finding {
-    let first = circle
-        .iter()
-        .enumerate()
-        .min_by_key(|(_, edge)| edge.span)
-        .map_or(0, |(at, _)| at);
-    circle.rotate_left(first);
+fn finding(mut circle: Vec<WaitEdge>, jobs: &[JobName]) -> Option<Finding> {
+    let first = (0..circle.len()).min_by_key(|at| circle.get(*at).map(|edge| edge.span));
+    circle.rotate_left(first.unwrap_or(0));
     let name = |job: usize| jobs.get(job).map(ToString::to_string).unwrap_or_default();
     let message = match circle.as_slice() {
         [own] => format!("`{}` needs itself", name(own.from)),
         few if few.len() <= 4 => {
-            let mut way: Vec<String> = few.iter().map(|edge| format!("`{}`", name(edge.from))).collect();
-            way.extend(few.first().map(|edge| format!("`{}`", name(edge.from))));
+            let way: Vec<String> = few
+                .iter()
+                .chain(few.first())
+                .map(|edge| format!("`{}`", name(edge.from)))
+                .collect();
             format!("jobs wait for each other: {}", way.join(", "))
         }
         many => format!("{} jobs wait for each other in a cycle", show_count(many.len() as u64)),
     };
     let label = |edge: &WaitEdge| {
-        if edge.from == edge.to {
+        let label = if edge.from == edge.to {
             "waits for itself".to_owned()
         } else {
             format!("`{}` waits for `{}`", name(edge.from), name(edge.to))
-        }
+        };
+        (edge.span, label)
     };
-    let mut labelled = circle.iter();
-    let mut result = match labelled.next() {
-        Some(edge) => Finding::new(Code::Cycle, edge.span, message, label(edge)),
-        None => Finding::new(Code::Cycle, Span::default(), message, ""),
+    let help = match circle.as_slice() {
+        [_] => "delete it",
+        _ => "delete one of these references, so that one of the jobs can run first",
     };
-    for edge in labelled.take(MAX_CYCLE_LABELS - 1) {
-        result = result.also(edge.span, label(edge));
-    }
-    result.help(if circle.len() == 1 {
-        "delete it"
-    } else {
-        "delete one of these references, so that one of the jobs can run first"
-    })
+    labelled(message, circle.iter().map(label), help)
+}
+
+/// OPS3003 with the places of a cycle; `None` without any.
+pub fn labelled(message: String, places: impl Iterator<Item = (Span, String)>, help: &str) -> Option<Finding> {
+    let mut places = places.take(MAX_CYCLE_LABELS);
+    let (span, label) = places.next()?;
+    let finding = Finding::new(Code::Cycle, span, message, label).help(help);
+    Some(places.fold(finding, |finding, (span, label)| finding.also(span, label)))
 }

@@ -7,9 +7,9 @@
 use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::nodes::document::Document;
 use crate::config::nodes::{HostObject, HostReference, SearchPath};
-use crate::config::rules::resolved::{ResolvedBackup, ResolvedRetention};
-use crate::config::source::Span;
+use crate::config::rules::names::ResolvedRetention;
 use crate::config::source::paths::shown;
+use crate::config::source::{Span, Spanned};
 use crate::file_system;
 use crate::model::InUse;
 use std::ffi::OsString;
@@ -18,194 +18,175 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The codes that only a look at the host can give.
-pub(in crate::config) const CODES: &[Code] = &[Code::SameFileSystem, Code::HostFact];
+pub const CODES: &[Code] = &[Code::SameFileSystem, Code::HostFact];
 
 /// Something that must be so on the host.
-#[derive(Debug, PartialEq, Eq)]
-pub(in crate::config) struct HostAssumption {
-    span: Span,
-    fact: HostFact,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum HostFact {
-    Variable(String),
-    /// It is in one of the directories of this list, or of the inherited one.
-    Program {
-        word: String,
-        path: Option<String>,
-    },
-    /// It is there and may be executed.
-    Executable(PathBuf),
-    Directory(PathBuf, &'static str),
-    File(PathBuf, &'static str),
+#[derive(Debug)]
+pub enum HostAssumption<'a> {
+    Reference(&'a HostReference),
+    /// A directory that a backup reads.
+    Source(&'a Spanned<PathBuf>),
     /// Leases on the file system of the source notice every writer.
-    WritersNoticed {
-        retention: String,
-        source: PathBuf,
+    NoticedWriters {
+        retention: &'a ResolvedRetention<'a>,
+        backup: &'a Spanned<String>,
+        source: &'a Path,
     },
     /// The two are on two file systems.
     Apart {
-        backup: String,
-        from: Span,
-        source: PathBuf,
-        to: PathBuf,
+        backup: &'a str,
+        source: &'a Spanned<PathBuf>,
+        to: &'a Spanned<PathBuf>,
     },
 }
 
 /// Everything that the document takes for granted.
-pub(in crate::config) fn asks(
-    document: &Document,
-    places: &[ResolvedBackup<'_>],
-    retentions: &[ResolvedRetention<'_>],
-) -> Vec<HostAssumption> {
+pub fn asks<'a>(document: &'a Document, retentions: &'a [ResolvedRetention<'a>]) -> Vec<HostAssumption<'a>> {
     let targets = document.targets.iter().map(|node| &node.job.host_references);
     let checks = document.checks.iter().map(|node| &node.job.host_references);
     let channels = document.channels.iter().map(|node| &node.host_references);
     let references = targets.chain(checks).chain(channels).flatten();
-    let mut asks: Vec<HostAssumption> = references.filter_map(ask).collect();
-    for place in places {
-        let (Some(source), Some(from)) = (&place.source, &place.node.source) else {
-            continue;
-        };
-        asks.push(HostAssumption {
-            span: from.span,
-            fact: HostFact::Directory(source.clone(), "source"),
-        });
-        if let (Some(to), Some(into)) = (&place.to, &place.node.to) {
-            asks.push(HostAssumption {
-                span: into.span,
-                fact: HostFact::Apart {
-                    backup: place.name.to_owned(),
-                    from: from.span,
-                    source: source.clone(),
-                    to: to.clone(),
-                },
-            });
+    // Where such a program is searched is not known.
+    let known = references.filter(|reference| !matches!(reference.what, HostObject::Program(_, SearchPath::Unknown)));
+    let mut asks: Vec<HostAssumption<'_>> = known.map(HostAssumption::Reference).collect();
+    for node in &document.backups {
+        if let Some(source) = &node.source {
+            asks.push(HostAssumption::Source(source));
+            let backup = node.name();
+            asks.extend(node.to.as_ref().map(|to| HostAssumption::Apart { backup, source, to }));
         }
     }
     for retention in retentions
         .iter()
         .filter(|retention| retention.node.in_use == InUse::Keep)
     {
-        if let (Some(span), Some(source)) = (&retention.node.backup, &retention.backup.source) {
-            asks.push(HostAssumption {
-                span: span.span,
-                fact: HostFact::WritersNoticed {
-                    retention: retention.name.to_owned(),
-                    source: source.clone(),
-                },
+        if let (Some(backup), Some(source)) = (&retention.node.backup, &retention.backup.source) {
+            let source = &source.value;
+            asks.push(HostAssumption::NoticedWriters {
+                retention,
+                backup,
+                source,
             });
         }
     }
     asks
 }
 
-fn ask(reference: &HostReference) -> Option<HostAssumption> {
-    let fact = match &reference.what {
-        HostObject::Variable(name) => HostFact::Variable(name.clone()),
-        HostObject::Program(_, SearchPath::Unknown) => return None,
-        HostObject::Program(path, _) if path.contains('/') => HostFact::Executable(PathBuf::from(path)),
-        HostObject::Program(word, search) => HostFact::Program {
-            word: word.clone(),
-            path: match search {
-                SearchPath::Own(path) => Some(path.clone()),
-                SearchPath::Inherited | SearchPath::Unknown => None,
-            },
-        },
-        HostObject::File(path, setting) => HostFact::File(path.clone(), setting),
-        HostObject::Directory(path, setting) => HostFact::Directory(path.clone(), setting),
-    };
-    Some(HostAssumption {
-        span: reference.span,
-        fact,
-    })
-}
-
 /// Looks at the host, and says what is not so.
-pub(in crate::config) fn look(asks: &[HostAssumption], findings: &mut Vec<Finding>) {
-    findings.extend(asks.iter().filter_map(|ask| judged(ask.span, &ask.fact)));
+pub fn look(asks: &[HostAssumption<'_>], findings: &mut Vec<Finding>) {
+    findings.extend(asks.iter().filter_map(|ask| match ask {
+        HostAssumption::Reference(reference) => referenced(reference),
+        HostAssumption::Source(source) => directory(source.span, &source.value, "source"),
+        HostAssumption::NoticedWriters {
+            retention,
+            backup,
+            source,
+        } => unnoticed_writers(retention.node.name(), backup.span, source),
+        HostAssumption::Apart { backup, source, to } => same_device(backup, source, to),
+    }));
 }
 
-fn judged(span: Span, fact: &HostFact) -> Option<Finding> {
-    let finding = |message: String, label: &str| Finding::new(Code::HostFact, span, message, label);
-    match fact {
-        HostFact::Variable(name) if std::env::var_os(name).is_none() => {
-            let name = excerpt(name);
-            Some(
-                finding(format!("the variable `{name}` is not set"), "read from it").help(format!(
-                    "set it where opsrun is started: `export {name}=…`, or `Environment=` of its systemd unit"
-                )),
-            )
-        }
-        HostFact::Program { word, path } => {
-            let list = path.as_ref().map(OsString::from).or_else(|| std::env::var_os("PATH"));
-            let found = std::env::split_paths(&list.unwrap_or_default()).any(|dir| executable(&dir.join(word)));
-            let word = excerpt(word);
-            (!found).then(|| {
-                finding(format!("cannot find the program `{word}` in PATH"), "not found").help(format!(
-                    "install it, or write its path, for example `command \"/opt/bin/{word}\"`"
-                ))
-            })
-        }
-        HostFact::Executable(file) if is_absent(file) => Some(
-            finding(format!("cannot find the program `{}`", shown(file)), "not found")
-                .help("paths are relative to the directory of this file; names without `/` are searched in PATH"),
-        ),
-        HostFact::Executable(file) if file.metadata().is_ok() && !executable(file) => Some(
-            finding(format!("`{}` cannot be executed", shown(file)), "not executable")
-                .help(format!("`chmod +x {}`", shown(file))),
-        ),
-        HostFact::Directory(dir, setting) if is_absent(dir) => Some(absent(finding, dir, setting, "directory")),
-        HostFact::Directory(dir, setting) if dir.metadata().is_ok_and(|meta| !meta.is_dir()) => Some(
-            finding(format!("`{}` is not a directory", shown(dir)), "expected a directory")
-                .help(format!("use the directory that contains it: `{setting} \"…\"`")),
-        ),
-        HostFact::File(file, setting) if is_absent(file) => Some(absent(finding, file, setting, "file")),
-        HostFact::WritersNoticed { retention, source } => {
-            let name = file_system::unreliable_leases(std::fs::File::open(source).ok()?)?;
-            Some(
-                finding(
-                    format!(
-                        "retention `{}` deletes nothing: its source is on {name}",
-                        excerpt(retention)
-                    ),
-                    "opsrun cannot see there whether a program has a file mapped for writing",
-                )
-                .help(
-                    "use a source on ext4, XFS, Btrfs or tmpfs (in a container: a volume), or accept the loss of what \
-                     such a program writes with `in-use \"ignore\"`",
-                ),
-            )
-        }
-        HostFact::Apart {
-            backup,
-            from,
-            source,
-            to,
-        } => {
-            let (one, other) = (device(source)?, device(to)?);
-            (one == other && source.exists()).then(|| {
-                Finding::new(
-                    Code::SameFileSystem,
-                    span,
-                    format!("the source and the copies of backup `{backup}` are on the same file system"),
-                    "the same disk",
-                )
-                .also(*from, "its source")
-                .help(
-                    "a failed disk loses both: write the copies to another disk, or add \
-                     `allow \"same-file-system\" reason=\"…\"`",
-                )
-            })
-        }
-        _ => None,
+fn missing(span: Span, message: String, label: &str, help: impl Into<String>) -> Finding {
+    Finding::new(Code::HostFact, span, message, label).help(help)
+}
+
+fn referenced(HostReference { span, what }: &HostReference) -> Option<Finding> {
+    match what {
+        HostObject::Variable(name) => variable(*span, name),
+        HostObject::Program(path, _) if path.contains('/') => program_file(*span, Path::new(path)),
+        HostObject::Program(word, search) => program(*span, word, search),
+        HostObject::File(file, setting) => is_absent(file).then(|| absent(*span, file, setting, "file")),
+        HostObject::Directory(dir, setting) => directory(*span, dir, setting),
     }
 }
 
-fn absent(finding: impl Fn(String, &str) -> Finding, path: &Path, setting: &str, what: &str) -> Finding {
-    finding(format!("cannot find the {what} `{}`", shown(path)), "not on this host")
-        .help(format!("create it, mount its file system, or change `{setting}`"))
+fn variable(span: Span, name: &str) -> Option<Finding> {
+    if std::env::var_os(name).is_some() {
+        return None;
+    }
+    let name = excerpt(name);
+    let help = format!("set it where opsrun is started: `export {name}=…`, or `Environment=` of its systemd unit");
+    let message = format!("the variable `{name}` is not set");
+    Some(missing(span, message, "read from it", help))
+}
+
+fn program_file(span: Span, file: &Path) -> Option<Finding> {
+    let name = shown(file);
+    if is_absent(file) {
+        let help = "paths are relative to the directory of this file; names without `/` are searched in PATH";
+        let message = format!("cannot find the program `{name}`");
+        return Some(missing(span, message, "not found", help));
+    }
+    if file.metadata().is_err() || executable(file) {
+        return None;
+    }
+    let message = format!("`{name}` cannot be executed");
+    let help = format!("`chmod +x {name}`");
+    Some(missing(span, message, "not executable", help))
+}
+
+fn program(span: Span, word: &str, search: &SearchPath) -> Option<Finding> {
+    let list = match search {
+        SearchPath::Own(path) => Some(OsString::from(path)),
+        SearchPath::Inherited => std::env::var_os("PATH"),
+        SearchPath::Unknown => return None,
+    };
+    if std::env::split_paths(&list.unwrap_or_default()).any(|dir| executable(&dir.join(word))) {
+        return None;
+    }
+    let word = excerpt(word);
+    let help = format!("install it, or write its path, for example `command \"/opt/bin/{word}\"`");
+    let message = format!("cannot find the program `{word}` in PATH");
+    Some(missing(span, message, "not found", help))
+}
+
+fn directory(span: Span, dir: &Path, setting: &str) -> Option<Finding> {
+    if is_absent(dir) {
+        return Some(absent(span, dir, setting, "directory"));
+    }
+    if dir.metadata().is_ok_and(|meta| !meta.is_dir()) {
+        let help = format!("use the directory that contains it: `{setting} \"…\"`");
+        let message = format!("`{}` is not a directory", shown(dir));
+        return Some(missing(span, message, "expected a directory", help));
+    }
+    None
+}
+
+fn absent(span: Span, path: &Path, setting: &str, what: &str) -> Finding {
+    let help = format!("create it, mount its file system, or change `{setting}`");
+    missing(
+        span,
+        format!("cannot find the {what} `{}`", shown(path)),
+        "not on this host",
+        help,
+    )
+}
+
+fn unnoticed_writers(retention: &str, span: Span, source: &Path) -> Option<Finding> {
+    let name = file_system::unreliable_leases(std::fs::File::open(source).ok()?)?;
+    let message = format!(
+        "retention `{}` deletes nothing: its source is on {name}",
+        excerpt(retention)
+    );
+    let label = "opsrun cannot see there whether a program has a file mapped for writing";
+    let help = "use a source on ext4, XFS, Btrfs or tmpfs (in a container: a volume), or accept the loss of what such a \
+                program writes with `in-use \"ignore\"`";
+    Some(missing(span, message, label, help))
+}
+
+fn same_device(backup: &str, source: &Spanned<PathBuf>, to: &Spanned<PathBuf>) -> Option<Finding> {
+    if device(&source.value)? != device(&to.value)? || !source.value.exists() {
+        return None;
+    }
+    let message = format!("the source and the copies of backup `{backup}` are on the same file system");
+    Some(
+        Finding::new(Code::SameFileSystem, to.span, message, "the same disk")
+            .also(source.span, "its source")
+            .help(
+                "a failed disk loses both: write the copies to another disk, or add \
+                 `allow \"same-file-system\" reason=\"…\"`",
+            ),
+    )
 }
 
 /// Surely not there.

@@ -9,14 +9,14 @@ mod cycles;
 mod deletion;
 mod destinations;
 mod host;
-pub(in crate::config) mod names;
+mod name_lists;
+mod names;
 mod nested_directories;
 mod never_ready;
 mod notify;
-pub(in crate::config) mod resolved;
 mod schedule_fit;
 mod schedule_pitfalls;
-pub(in crate::config) mod schedules;
+mod schedules;
 
 use crate::config::findings::{Code, Finding, allow, sorted};
 use crate::config::nodes::document::Document;
@@ -30,20 +30,19 @@ use deletion::{
     assertions, class_overlap, copies_kept, delete_limits, empty_class, empty_selection, protected_paths,
     retention_overlap,
 };
-use resolved::{ResolvedBackup, ResolvedRetention, resolve};
-use std::collections::HashMap;
+use names::ResolvedRetention;
 
 /// The whole, judged.
 #[derive(Debug)]
-pub(in crate::config) struct CheckResult {
-    pub(in crate::config) model: Option<Model>,
-    pub(in crate::config) findings: Vec<Finding>,
+pub struct CheckResult {
+    pub model: Option<Model>,
+    pub findings: Vec<Finding>,
     /// How much of the host was not looked at.
-    pub(in crate::config) unasked: usize,
+    pub unasked: usize,
 }
 
 /// Judges everything and builds the model when nothing is wrong; with `host`, also what the files say of the host.
-pub(in crate::config) fn check(
+pub fn check(
     document: &Document,
     sources: &SourceMap,
     digest: String,
@@ -53,12 +52,10 @@ pub(in crate::config) fn check(
 ) -> CheckResult {
     let ops = lower_ops(document.ops.as_ref(), sources, digest);
     names::unique(document, &mut findings);
-    let places: Vec<ResolvedBackup<'_>> = document.backups.iter().map(resolve).collect();
-    let by_name: HashMap<&str, &ResolvedBackup<'_>> = places.iter().rev().map(|place| (place.name, place)).collect();
-    let claims = names::claims(document, &places, &by_name, &mut findings);
+    let claims = names::claims(document, &mut findings);
 
     let names = names::JobNames::of(document);
-    let needs = names.needs(document, &mut findings);
+    let needs = names.needs(&mut findings);
     cycles::check(document, &names, &needs, &mut findings);
     never_ready::check(document, &needs, &mut findings);
     let schedules = schedules::Schedules::of(document, ops.timezone, &mut findings);
@@ -66,15 +63,15 @@ pub(in crate::config) fn check(
     schedule_fit::check(document, &schedules, &needs, now, &mut findings);
     notify::check(document, &names, &mut findings);
 
-    destinations::check(&places, &mut findings);
+    destinations::check(&document.backups, &mut findings);
     delete_limits::system_sources(&claims, &mut findings);
-    copies_kept::copies(document, &places, &claims, &mut findings);
+    copies_kept::copies(document, &claims, &mut findings);
     delete_limits::budgets(document, &mut findings);
     copies_kept::without_effect(document, &mut findings);
-    deletion(document, sources, &ops, &places, &claims, &mut findings);
-    nested_directories::check(&places, &claims, &ops, &mut findings);
-    assertions::check(document, &places, &claims, &mut findings);
-    let asks = host::asks(document, &places, &claims);
+    deletion(document, sources, &ops, &claims, &mut findings);
+    nested_directories::check(&document.backups, &claims, &ops, &mut findings);
+    assertions::check(document, &claims, &mut findings);
+    let asks = host::asks(document, &claims);
     let (unasked, unasked_codes) = if host {
         host::look(&asks, &mut findings);
         (0, [].as_slice())
@@ -103,7 +100,7 @@ pub(in crate::config) fn check(
                     schedule: timed.map(|timed| timed.schedule.name.clone()),
                     longest_gap: timed.and_then(|timed| Some(timed.gaps(now)?.1)),
                 });
-            let all = schedules.all().iter().map(|timed| timed.schedule.clone());
+            let all = schedules.all.iter().map(|timed| timed.schedule.clone());
             document.lower(ops, all.collect(), links.collect())
         })
         .flatten();
@@ -119,17 +116,16 @@ fn deletion(
     document: &Document,
     sources: &SourceMap,
     ops: &Ops,
-    places: &[ResolvedBackup<'_>],
     claims: &[ResolvedRetention<'_>],
     findings: &mut Vec<Finding>,
 ) {
     let sets = PathSetCache::default();
-    let empty = empty_selection::check(places, &sets, findings);
-    let precious = protected_paths::all(document, places, ops, sources);
+    let empty = empty_selection::check(&document.backups, &sets, findings);
+    let precious = protected_paths::all(document, ops, sources);
     let reaches: Vec<Deletable<'_>> = claims
         .iter()
-        .filter(|claim| claim.node.patterns_known && claim.backup.node.patterns_known)
-        .filter(|claim| !empty.contains(claim.backup.name))
+        .filter(|claim| claim.node.patterns_known && claim.backup.patterns_known)
+        .filter(|claim| !empty.contains(claim.backup.name()))
         .filter_map(|claim| Deletable::new(claim, &sets))
         .collect();
     for reach in &reaches {
@@ -142,22 +138,15 @@ fn deletion(
 
 /// OPS3007: a file that was cut off, or not yet written.
 fn no_jobs(document: &Document, sources: &SourceMap) -> Option<Finding> {
-    let unsure = document.blind || document.hidden_retention || !document.hidden.is_empty();
-    if document.jobs().next().is_some() || unsure {
+    if document.jobs().next().is_some() || !document.fully_read() || document.hidden_retention {
         return None;
     }
     let root = sources.files().first()?;
     let first = root.text.split(['\n', '\r']).next().unwrap_or_default();
     let span = Span::new(root.base, root.base + first.len());
-    let finding = Finding::new(
-        Code::NoJobs,
-        span,
-        "the ops file does not declare any jobs",
-        "expected a target, check, backup or retention",
-    );
-    Some(
-        finding.help(
-            "check that the file is complete, or declare a job: `backup \"data\" { source \"/srv/data\"; to \"/backup/data\"; }`",
-        ),
-    )
+    let message = "the ops file does not declare any jobs";
+    let label = "expected a target, check, backup or retention";
+    Some(Finding::new(Code::NoJobs, span, message, label).help(
+        "check that the file is complete, or declare a job: `backup \"data\" { source \"/srv/data\"; to \"/backup/data\"; }`",
+    ))
 }

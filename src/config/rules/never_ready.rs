@@ -17,21 +17,16 @@ use std::collections::{HashMap, HashSet, VecDeque};
 const MAX_EDGES: usize = 2_000_000;
 
 /// OPS3008.
-pub(in crate::config) fn check(document: &Document, needs: &Needs, findings: &mut Vec<Finding>) {
+pub fn check(document: &Document, needs: &Needs, findings: &mut Vec<Finding>) {
     let waits = waits(document, needs);
-    let paused: HashMap<JobName, Span> = document
-        .jobs()
-        .filter(|(_, job)| job.paused)
-        .filter_map(|(kind, job)| {
-            let name = job.name.as_ref()?;
-            Some((JobName::new(kind, &name.value), name.span))
-        })
+    let paused = document.jobs().filter(|(_, job)| job.paused);
+    let paused: HashMap<JobName, Span> = paused
+        .filter_map(|(kind, job)| Some((job.full_name(kind)?, job.name_span())))
         .collect();
-    for (kind, job) in document.jobs() {
-        let Some(name) = job.name.as_ref().filter(|_| !job.paused) else {
+    for (kind, job) in document.jobs().filter(|(_, job)| !job.paused) {
+        let Some(own) = job.full_name(kind) else {
             continue;
         };
-        let own = JobName::new(kind, &name.value);
         for needed in waits.get(&own).into_iter().flatten() {
             if let Some(span) = paused.get(&needed.value) {
                 findings.push(left_out(&own, job, needed, *span));
@@ -40,41 +35,32 @@ pub(in crate::config) fn check(document: &Document, needs: &Needs, findings: &mu
     }
     let mut followed = 0;
     for check in &document.checks {
-        let Some(job) = &check.asked_job else {
+        let (Some(job), Some(own)) = (&check.asked_job, check.job.full_name(JobKind::Check)) else {
             continue;
         };
-        let (Ok(asked), Some(name)) = (job.value.parse::<JobName>(), &check.job.name) else {
+        let Ok(asked) = job.value.parse::<JobName>() else {
             continue;
         };
         if let Some(span) = paused.get(&asked).filter(|_| !check.job.paused) {
+            let message = format!("`{asked}` is paused, so its last success only gets older");
             findings.push(
-                Finding::new(
-                    Code::ClosedGate,
-                    job.span,
-                    format!("`{asked}` is paused, so its last success only gets older"),
-                    "this job never runs",
-                )
-                .warning()
-                .also(*span, "paused")
-                .help(format!(
-                    "pause `check \"{}\"` too, or remove `paused` from `{asked}`",
-                    name.value
-                )),
+                Finding::new(Code::ClosedGate, job.span, message, "this job never runs")
+                    .warning()
+                    .also(*span, "paused")
+                    .help(format!(
+                        "pause `check \"{}\"` too, or remove `paused` from `{asked}`",
+                        own.name
+                    )),
             );
         }
-        let own = JobName::new(JobKind::Check, &name.value);
         if never_ok_before(check)
             && let Some(last) = reaches(&asked, &own, &waits, &mut followed)
         {
+            let message = format!("`{asked}` can never run because it needs a check of its own success");
             findings.push(
-                Finding::new(
-                    Code::ClosedGate,
-                    last,
-                    format!("`{asked}` can never run because it needs a check of its own success"),
-                    format!("needs `{own}`"),
-                )
-                .also(job.span, format!("checks whether `{asked}` succeeded"))
-                .help("delete one of the two references: a check of a job cannot be a condition for that job"),
+                Finding::new(Code::ClosedGate, last, message, format!("needs `{own}`"))
+                    .also(job.span, format!("checks whether `{asked}` succeeded"))
+                    .help("delete one of the two references: a check of a job cannot be a condition for that job"),
             );
         }
     }
@@ -93,20 +79,16 @@ fn never_ok_before(check: &CheckNode) -> bool {
 fn waits(document: &Document, needs: &Needs) -> HashMap<JobName, Vec<Spanned<JobName>>> {
     let mut waits: HashMap<JobName, Vec<Spanned<JobName>>> = HashMap::new();
     for ((kind, job), needs) in document.jobs().zip(needs) {
-        if let Some(name) = &job.name {
-            let own = waits.entry(JobName::new(kind, &name.value)).or_default();
-            own.extend(needs.iter().cloned());
+        if let Some(own) = job.full_name(kind) {
+            waits.entry(own).or_default().extend(needs.iter().cloned());
         }
     }
     for node in &document.retentions {
-        if let (Some(name), Some(backup)) = (&node.job.name, &node.backup) {
-            let own = waits.entry(JobName::new(JobKind::Retention, &name.value)).or_default();
-            let backup = Spanned {
-                value: JobName::new(JobKind::Backup, &backup.value),
-                span: backup.span,
-            };
-            if own.iter().all(|needed| needed.value != backup.value) {
-                own.push(backup);
+        if let (Some(own), Some(backup)) = (node.job.full_name(JobKind::Retention), &node.backup) {
+            let (value, span) = (JobName::new(JobKind::Backup, &backup.value), backup.span);
+            let own = waits.entry(own).or_default();
+            if own.iter().all(|needed| needed.value != value) {
+                own.push(Spanned { value, span });
             }
         }
     }
@@ -114,28 +96,16 @@ fn waits(document: &Document, needs: &Needs) -> HashMap<JobName, Vec<Spanned<Job
 }
 
 fn left_out(own: &JobName, job: &JobNode, needed: &Spanned<JobName>, paused: Span) -> Finding {
-    let finding = Finding::new(
-        Code::ClosedGate,
-        needed.span,
-        format!(
-            "`{own}` never runs because it needs `{}`, which is paused",
-            needed.value
-        ),
-        "skipped in every run",
-    )
-    .warning()
-    .also(paused, "paused");
-    if job.needs.iter().any(|reference| reference.span == needed.span) {
-        finding.help(format!(
-            "pause this job too, or remove `{}` from its `needs`",
-            needed.value
-        ))
-    } else {
-        finding.help(format!(
-            "pause this job too, or remove `paused` from `{}`",
-            needed.value
-        ))
-    }
+    let name = &needed.value;
+    let message = format!("`{own}` never runs because it needs `{name}`, which is paused");
+    Finding::new(Code::ClosedGate, needed.span, message, "skipped in every run")
+        .warning()
+        .also(paused, "paused")
+        .help(if job.needs.iter().any(|reference| reference.span == needed.span) {
+            format!("pause this job too, or remove `{name}` from its `needs`")
+        } else {
+            format!("pause this job too, or remove `paused` from `{name}`")
+        })
 }
 
 /// The last reference to `to` on the way from one job to what it waits for.

@@ -2,7 +2,7 @@
 //!
 //! Takes the schedules, which job runs by which, and the present; reports what may last until the next run (OPS4006,
 //! OPS6002), thresholds and copies that are too young for the schedule (OPS6004, OPS5006), and targets that another job
-//! would run at other times (OPS3006). What schedules are by themselves is for `rhythm`.
+//! would run at other times (OPS3006). What schedules are by themselves is for `schedule_pitfalls`.
 //! Invariant: pure; the same file at the same time gives the same findings.
 
 use crate::config::findings::{Code, Finding};
@@ -10,7 +10,8 @@ use crate::config::nodes::check::DEFAULT_CHECK_TIMEOUT;
 use crate::config::nodes::document::Document;
 use crate::config::rules::names::Needs;
 use crate::config::rules::schedules::{KnownSchedule, Schedules};
-use crate::model::check::{Levels, Probe};
+use crate::config::source::{Span, Spanned};
+use crate::model::check::Probe;
 use crate::model::{JobKind, JobName};
 use crate::units::show_duration;
 use chrono::{DateTime, Utc};
@@ -18,7 +19,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 /// Judges how jobs and schedules fit together.
-pub(in crate::config) fn check(
+pub fn check(
     document: &Document,
     schedules: &Schedules<'_>,
     needs: &Needs,
@@ -26,12 +27,13 @@ pub(in crate::config) fn check(
     findings: &mut Vec<Finding>,
 ) {
     let by_job = by_job(document, schedules);
-    long_jobs(document, &by_job, now, findings);
-    retries(document, &by_job, now, findings);
-    probes(document, &by_job, now, findings);
-    freshness(document, &by_job, now, findings);
-    within(document, &by_job, now, findings);
     elsewhere(document, &by_job, needs, findings);
+    let timed = TimedJobs { by_job, now };
+    long_jobs(document, &timed, findings);
+    retries(document, &timed, findings);
+    probes(document, &timed, findings);
+    freshness(document, &timed, findings);
+    within(document, &timed, findings);
 }
 
 /// Which schedule each job runs by.
@@ -39,49 +41,69 @@ type ByJob<'a> = HashMap<JobName, &'a KnownSchedule<'a>>;
 
 /// A retention without a schedule runs with its backup.
 fn by_job<'a>(document: &'a Document, schedules: &'a Schedules<'a>) -> ByJob<'a> {
-    let mut by_job: ByJob<'a> = schedules
-        .of_jobs(document)
-        .filter_map(|(kind, job, timed)| Some((JobName::new(kind, &job.name.as_ref()?.value), timed?)))
+    let timed = schedules.of_jobs(document);
+    let mut by_job: ByJob<'a> = timed
+        .filter_map(|(kind, job, timed)| Some((job.full_name(kind)?, timed?)))
         .collect();
     for node in &document.retentions {
-        let (Some(name), Some(backup)) = (&node.job.name, &node.backup) else {
-            continue;
-        };
-        let own = JobName::new(JobKind::Retention, &name.value);
-        let backup = by_job.get(&JobName::new(JobKind::Backup, &backup.value)).copied();
-        if let Some(timed) = backup {
+        if let (Some(own), Some(backup)) = (node.job.full_name(JobKind::Retention), &node.backup)
+            && let Some(timed) = by_job.get(&JobName::new(JobKind::Backup, &backup.value)).copied()
+        {
             by_job.entry(own).or_insert(timed);
         }
     }
     by_job
 }
 
+struct TimedJobs<'a> {
+    by_job: ByJob<'a>,
+    now: DateTime<Utc>,
+}
+
+/// How often a job runs.
+struct Interval {
+    /// Where its schedule is written.
+    span: Span,
+    shortest: Duration,
+    longest: Duration,
+}
+
+impl Interval {
+    fn shown(&self) -> String {
+        format!("the shortest time between two runs is {}", show_duration(self.shortest))
+    }
+}
+
+impl TimedJobs<'_> {
+    /// `None` for a job without a name or a schedule, or with a schedule that does not run twice.
+    fn interval(&self, job: Option<JobName>) -> Option<Interval> {
+        let timed = self.by_job.get(&job?)?;
+        let (shortest, longest) = timed.gaps(self.now)?;
+        Some(Interval {
+            span: timed.rhythm.span(),
+            shortest,
+            longest,
+        })
+    }
+}
+
 /// OPS4006 of the timeout.
-fn long_jobs(document: &Document, by_job: &ByJob<'_>, now: DateTime<Utc>, findings: &mut Vec<Finding>) {
+fn long_jobs(document: &Document, timed: &TimedJobs<'_>, findings: &mut Vec<Finding>) {
     for (kind, job) in document.jobs().filter(|(kind, _)| *kind != JobKind::Check) {
-        let (Some(timeout), Some(name)) = (&job.timeout, &job.name) else {
-            continue;
-        };
-        let timed = by_job.get(&JobName::new(kind, &name.value));
-        let Some((timed, (shortest, _))) = timed.and_then(|timed| Some((timed, timed.gaps(now)?))) else {
-            continue;
-        };
-        if timeout.value < shortest {
-            continue;
+        if let Some(timeout) = &job.timeout
+            && let Some(interval) = timed.interval(job.full_name(kind))
+            && timeout.value >= interval.shortest
+        {
+            let message = "the timeout is as long as the time between two runs";
+            let half = show_duration(half(interval.shortest));
+            findings.push(
+                Finding::new(Code::TooLong, timeout.span, message, interval.shown())
+                    .also(interval.span, "when it runs")
+                    .help(format!(
+                        "use a shorter timeout, for example `timeout \"{half}\"`, or run the job less often"
+                    )),
+            );
         }
-        findings.push(
-            Finding::new(
-                Code::TooLong,
-                timeout.span,
-                "the timeout is as long as the time between two runs",
-                format!("the shortest time between two runs is {}", show_duration(shortest)),
-            )
-            .also(timed.rhythm.span(), "when it runs")
-            .help(format!(
-                "use a shorter timeout, for example `timeout \"{}\"`, or run the job less often",
-                show_duration(half(shortest))
-            )),
-        );
     }
 }
 
@@ -95,24 +117,17 @@ fn half(time: Duration) -> Duration {
 }
 
 /// OPS4006 of all that `retry` may take.
-fn retries(document: &Document, by_job: &ByJob<'_>, now: DateTime<Utc>, findings: &mut Vec<Finding>) {
+fn retries(document: &Document, timed: &TimedJobs<'_>, findings: &mut Vec<Finding>) {
     for node in &document.targets {
-        let (Some(retry), Some(name)) = (&node.retry, &node.job.name) else {
+        let interval = timed.interval(node.job.full_name(JobKind::Target));
+        let (Some(retry), Some(interval)) = (&node.retry, interval) else {
             continue;
         };
-        let timed = by_job.get(&JobName::new(JobKind::Target, &name.value));
-        let Some((timed, (shortest, _))) = timed.and_then(|timed| Some((timed, timed.gaps(now)?))) else {
-            continue;
-        };
-        let timeout = node
-            .job
-            .timeout
-            .as_ref()
-            .map_or(Duration::ZERO, |timeout| timeout.value);
+        let timeout = node.job.lower_timeout().unwrap_or_default();
         let waits = (1..=retry.value.max).map(|n| retry.value.wait_before(n));
         let waits = waits.fold(Duration::ZERO, Duration::saturating_add);
         let total = timeout.saturating_mul(retry.value.max + 1).saturating_add(waits);
-        if timeout >= shortest || total < shortest {
+        if timeout >= interval.shortest || total < interval.shortest {
             continue;
         }
         let what = if timeout.is_zero() {
@@ -120,65 +135,43 @@ fn retries(document: &Document, by_job: &ByJob<'_>, now: DateTime<Utc>, findings
         } else {
             format!("attempts and waits add up to {}", show_duration(total))
         };
+        let message = "retries can take as long as the time between two runs";
         findings.push(
-            Finding::new(
-                Code::TooLong,
-                retry.span,
-                "retries can take as long as the time between two runs",
-                what,
-            )
-            .also(
-                timed.rhythm.span(),
-                format!("the shortest time between two runs is {}", show_duration(shortest)),
-            )
-            .help("retry less often, wait less, or give each attempt a shorter `timeout`"),
+            Finding::new(Code::TooLong, retry.span, message, what)
+                .also(interval.span, interval.shown())
+                .help("retry less often, wait less, or give each attempt a shorter `timeout`"),
         );
     }
 }
 
 /// OPS6002 of the time that a probe may take.
-fn probes(document: &Document, by_job: &ByJob<'_>, now: DateTime<Utc>, findings: &mut Vec<Finding>) {
-    for node in &document.checks {
-        let Some(name) = &node.job.name else {
+fn probes(document: &Document, timed: &TimedJobs<'_>, findings: &mut Vec<Finding>) {
+    for job in document.checks.iter().map(|node| &node.job) {
+        let Some(interval) = timed.interval(job.full_name(JobKind::Check)) else {
             continue;
         };
-        let timed = by_job.get(&JobName::new(JobKind::Check, &name.value));
-        let Some((timed, (shortest, _))) = timed.and_then(|timed| Some((timed, timed.gaps(now)?))) else {
-            continue;
-        };
-        let timeout = node.job.timeout.as_ref();
-        let longest = timeout.map_or(DEFAULT_CHECK_TIMEOUT, |timeout| timeout.value);
-        if longest < shortest {
+        let longest = job.lower_timeout().unwrap_or(DEFAULT_CHECK_TIMEOUT);
+        if longest < interval.shortest {
             continue;
         }
-        let finding = match timeout {
-            Some(timeout) => Finding::new(
-                Code::ThresholdsOrder,
-                timeout.span,
-                "the timeout is as long as the time between two checks",
-                format!("the shortest time between two runs is {}", show_duration(shortest)),
-            )
-            .also(timed.rhythm.span(), "when it runs"),
-            None => Finding::new(
-                Code::ThresholdsOrder,
-                name.span,
-                "the timeout is as long as the time between two checks",
-                format!("the default `timeout` is {}", show_duration(longest)),
-            )
-            .also(
-                timed.rhythm.span(),
-                format!("the shortest time between two runs is {}", show_duration(shortest)),
-            ),
+        let (span, label, when) = if let Some(timeout) = &job.timeout {
+            (timeout.span, interval.shown(), "when it runs".to_owned())
+        } else {
+            let label = format!("the default `timeout` is {}", show_duration(longest));
+            (job.name_span(), label, interval.shown())
         };
-        findings.push(finding.help(format!(
-            "write `timeout \"{}\"`, or check less often",
-            show_duration(half(shortest))
-        )));
+        let message = "the timeout is as long as the time between two checks";
+        let half = show_duration(half(interval.shortest));
+        findings.push(
+            Finding::new(Code::ThresholdsOrder, span, message, label)
+                .also(interval.span, when)
+                .help(format!("write `timeout \"{half}\"`, or check less often")),
+        );
     }
 }
 
 /// OPS6004: a threshold that the asked job reaches whenever all is well.
-fn freshness(document: &Document, by_job: &ByJob<'_>, now: DateTime<Utc>, findings: &mut Vec<Finding>) {
+fn freshness(document: &Document, timed: &TimedJobs<'_>, findings: &mut Vec<Finding>) {
     for node in &document.checks {
         let (Some(Probe::Job { age, .. }), Some(job)) = (&node.probe, &node.asked_job) else {
             continue;
@@ -186,33 +179,28 @@ fn freshness(document: &Document, by_job: &ByJob<'_>, now: DateTime<Utc>, findin
         let Ok(asked) = job.value.parse::<JobName>() else {
             continue;
         };
-        let Some((timed, (_, longest))) = by_job.get(&asked).and_then(|timed| Some((timed, timed.gaps(now)?))) else {
+        let Some(Interval { span, longest, .. }) = timed.interval(Some(asked.clone())) else {
             continue;
         };
-        let Levels { warn, critical } = *age;
-        let (word, level) = match (warn, critical) {
+        let (word, level) = match (age.warn, age.critical) {
             (_, Some(critical)) if critical <= longest => ("critical", critical),
             (Some(warn), _) if warn <= longest => ("warn", warn),
             _ => continue,
         };
+        let message = format!(
+            "`{word}=\"{}\"` is reached before the next run of `{asked}`",
+            show_duration(level)
+        );
+        let roomy = show_duration(roomy(longest));
         findings.push(
-            Finding::new(
-                Code::TooFresh,
-                job.span,
-                format!(
-                    "`{word}=\"{}\"` is reached before the next run of `{asked}`",
-                    show_duration(level)
-                ),
-                "shorter than the schedule allows",
-            )
-            .also(
-                timed.rhythm.span(),
-                format!("the longest time between two runs is {}", show_duration(longest)),
-            )
-            .help(format!(
-                "allow for the time between two runs and the run itself, for example `age {word}=\"{}\"`",
-                show_duration(roomy(longest))
-            )),
+            Finding::new(Code::TooFresh, job.span, message, "shorter than the schedule allows")
+                .also(
+                    span,
+                    format!("the longest time between two runs is {}", show_duration(longest)),
+                )
+                .help(format!(
+                    "allow for the time between two runs and the run itself, for example `age {word}=\"{roomy}\"`"
+                )),
         );
     }
 }
@@ -230,29 +218,21 @@ fn roomy(time: Duration) -> Duration {
 }
 
 /// OPS5006.
-fn within(document: &Document, by_job: &ByJob<'_>, now: DateTime<Utc>, findings: &mut Vec<Finding>) {
+fn within(document: &Document, timed: &TimedJobs<'_>, findings: &mut Vec<Finding>) {
     for node in &document.backups {
-        let (Some(within), Some(name)) = (node.keep.as_ref().and_then(|keep| keep.within.as_ref()), &node.job.name)
-        else {
-            continue;
-        };
-        let timed = by_job.get(&JobName::new(JobKind::Backup, &name.value));
-        let Some((timed, (_, longest))) = timed.and_then(|timed| Some((timed, timed.gaps(now)?))) else {
-            continue;
-        };
-        if within.value < longest {
+        if let Some(within) = node.keep.as_ref().and_then(|keep| keep.within.as_ref())
+            && let Some(Interval { span, longest, .. }) = timed.interval(node.job.full_name(JobKind::Backup))
+            && within.value < longest
+        {
+            let message = "`within=` is shorter than the time between two copies";
+            let label = format!("the longest time between two copies is {}", show_duration(longest));
+            let roomy = show_duration(roomy(longest));
             findings.push(
-                Finding::new(
-                    Code::ShortWithin,
-                    within.span,
-                    "`within=` is shorter than the time between two copies",
-                    format!("the longest time between two copies is {}", show_duration(longest)),
-                )
-                .also(timed.rhythm.span(), "when copies are made")
-                .help(format!(
-                    "write `within=\"{}\"` or more, or count copies instead, for example `keep last=7`",
-                    show_duration(roomy(longest))
-                )),
+                Finding::new(Code::ShortWithin, within.span, message, label)
+                    .also(span, "when copies are made")
+                    .help(format!(
+                        "write `within=\"{roomy}\"` or more, or count copies instead, for example `keep last=7`"
+                    )),
             );
         }
     }
@@ -261,39 +241,31 @@ fn within(document: &Document, by_job: &ByJob<'_>, now: DateTime<Utc>, findings:
 /// OPS3006.
 fn elsewhere(document: &Document, by_job: &ByJob<'_>, needs: &Needs, findings: &mut Vec<Finding>) {
     for ((kind, job), needs) in document.jobs().zip(needs) {
-        let Some(name) = &job.name else {
+        let Some(own) = job.full_name(kind) else {
             continue;
         };
-        let own = JobName::new(kind, &name.value);
         let Some(timed) = by_job.get(&own) else {
             continue;
         };
-        for needed in needs.iter().filter(|needed| needed.value.kind == JobKind::Target) {
-            let Some(other) = by_job.get(&needed.value) else {
+        for Spanned { value: needed, span } in needs.iter().filter(|needed| needed.value.kind == JobKind::Target) {
+            let Some(other) = by_job.get(needed) else {
                 continue;
             };
-            let same = timed.schedule.rhythm == other.schedule.rhythm && timed.schedule.jitter == other.schedule.jitter;
-            if same {
+            if timed.schedule.rhythm == other.schedule.rhythm && timed.schedule.jitter == other.schedule.jitter {
                 continue;
             }
-            let mut finding = Finding::new(
-                Code::RunsHereToo,
-                needed.span,
-                format!(
-                    "`{}` has another schedule, but also runs whenever `{own}` runs",
-                    needed.value
-                ),
-                "runs it every time",
-            )
-            .also(other.rhythm.span(), "its own schedule");
-            if timed.rhythm.span() != other.rhythm.span() {
-                finding = finding.also(timed.rhythm.span(), "when it also runs");
-            }
-            findings.push(finding.help(format!(
-                "to depend on its last result instead, declare `check \"{0}-fresh\" {{ job \"{1}\" {{ age critical=\"1h\"; }}; }}` \
-                 and write `needs \"check:{0}-fresh\"`",
-                needed.value.name, needed.value
-            )));
+            let (here, there) = (timed.rhythm.span(), other.rhythm.span());
+            let message = format!("`{needed}` has another schedule, but also runs whenever `{own}` runs");
+            findings.push(
+                Finding::new(Code::RunsHereToo, *span, message, "runs it every time")
+                    .also(there, "its own schedule")
+                    .also(Some(here).filter(|here| *here != there), "when it also runs")
+                    .help(format!(
+                        "to depend on its last result instead, declare `check \"{0}-fresh\" {{ job \"{needed}\" \
+                         {{ age critical=\"1h\"; }}; }}` and write `needs \"check:{0}-fresh\"`",
+                        needed.name
+                    )),
+            );
         }
     }
 }

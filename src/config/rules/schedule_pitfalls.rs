@@ -22,9 +22,9 @@ const SHOWN_RUNS: usize = 5;
 const SHOWN_CHANGES: usize = 2;
 
 /// Judges every schedule by itself.
-pub(in crate::config) fn check(schedules: &Schedules<'_>, now: DateTime<Utc>, findings: &mut Vec<Finding>) {
+pub fn check(schedules: &Schedules<'_>, now: DateTime<Utc>, findings: &mut Vec<Finding>) {
     let mut changes = ChangesByLine::default();
-    for timed in schedules.all() {
+    for timed in &schedules.all {
         match &timed.schedule.rhythm {
             Rhythm::Cron(clock) => cron(timed, clock, now, &mut changes, findings),
             Rhythm::Every(_) => every(timed, findings),
@@ -46,75 +46,49 @@ fn cron(
     };
     let line = clock.cron.to_string();
     if clock.cron.never_fires() {
-        findings.push(
-            Finding::new(
-                Code::NeverFires,
-                node.span,
-                format!("`{line}` never runs"),
-                "no date matches",
-            )
-            .help("choose a day that exists in the month: February has 28 days, and only seven months have 31"),
-        );
+        let help = "choose a day that exists in the month: February has 28 days, and only seven months have 31";
+        let message = format!("`{line}` never runs");
+        findings.push(Finding::new(Code::NeverFires, node.span, message, "no date matches").help(help));
         return;
     }
     for (place, what) in clock.cron.uneven_steps() {
-        findings.push(
-            Finding::new(
-                Code::Uneven,
-                node.part(place.start, place.end),
-                "the steps are uneven",
-                what,
-            )
-            .help("list the values, for example `0,20,40`, or use `every \"…\"` for even intervals"),
-        );
+        let help = "list the values, for example `0,20,40`, or use `every \"…\"` for even intervals";
+        let span = node.part(place.start, place.end);
+        findings.push(Finding::new(Code::Uneven, span, "the steps are uneven", what).help(help));
     }
     if clock.cron.both_days_restricted() {
-        either_day(timed, node.span, &line, clock, now, findings);
+        findings.push(either_day(timed, node.span, &line, clock, now));
     }
     if clock.cron.fixed_time() && !clock.dst_given {
         let changes = changes
             .entry((line, clock.zone))
             .or_insert_with(|| next_changes(clock, now));
-        clock_change(timed, node.span, clock, changes, findings);
+        findings.extend(clock_change(timed, node.span, clock, changes));
     }
 }
 
 /// OPS4005.
-fn either_day(
-    timed: &KnownSchedule<'_>,
-    span: Span,
-    line: &str,
-    clock: &WallClock,
-    now: DateTime<Utc>,
-    findings: &mut Vec<Finding>,
-) {
+fn either_day(timed: &KnownSchedule<'_>, span: Span, line: &str, clock: &WallClock, now: DateTime<Utc>) -> Finding {
     let runs = std::iter::successors(timed.schedule.next(now), |last| timed.schedule.next(*last));
     let runs: Vec<String> = runs
         .take(SHOWN_RUNS)
         .map(|run| run.with_timezone(&clock.zone).format("%a %Y-%m-%d %H:%M").to_string())
         .collect();
-    let fields: Vec<&str> = line.split(' ').collect();
     let with = |at: usize| -> String {
-        let fields = fields.iter().enumerate();
+        let fields = line.split(' ').enumerate();
         let fields: Vec<&str> = fields
             .map(|(field, text)| if field == at { "*" } else { text })
             .collect();
         fields.join(" ")
     };
-    findings.push(
-        Finding::new(
-            Code::EitherDay,
-            span,
-            "runs when the day of the month or the day of the week matches, not only when both do",
-            format!("next runs: {}", runs.join(", ")),
-        )
-        .help(format!(
-            "write `*` for one of them, `cron \"{}\"` or `cron \"{}\"`; if both are meant, add `allow \"{}\" reason=\"…\"`",
-            with(4),
-            with(2),
-            Code::EitherDay.slug()
-        )),
-    );
+    let message = "runs when the day of the month or the day of the week matches, not only when both do";
+    let label = format!("next runs: {}", runs.join(", "));
+    Finding::new(Code::EitherDay, span, message, label).help(format!(
+        "write `*` for one of them, `cron \"{}\"` or `cron \"{}\"`; if both are meant, add `allow \"{}\" reason=\"…\"`",
+        with(4),
+        with(2),
+        Code::EitherDay.slug()
+    ))
 }
 
 /// The changes that the same line in the same zone meets: a large file has few of them, many times.
@@ -136,30 +110,22 @@ fn next_changes(clock: &WallClock, now: DateTime<Utc>) -> Vec<ClockChange> {
 }
 
 /// OPS4002.
-fn clock_change(
-    timed: &KnownSchedule<'_>,
-    span: Span,
-    clock: &WallClock,
-    shown: &[ClockChange],
-    findings: &mut Vec<Finding>,
-) {
+fn clock_change(timed: &KnownSchedule<'_>, span: Span, clock: &WallClock, shown: &[ClockChange]) -> Option<Finding> {
     if shown.is_empty() {
-        return;
+        return None;
     }
-    let words: Vec<String> = shown
-        .iter()
-        .map(|change| {
-            let what = match change.kind {
-                ChangeKind::Gap => "is skipped",
-                ChangeKind::Fold => "occurs twice",
-            };
-            format!(
-                "{} {what} on {}",
-                change.wall.format("%H:%M"),
-                change.wall.format("%Y-%m-%d")
-            )
-        })
-        .collect();
+    let words = shown.iter().map(|change| {
+        let what = match change.kind {
+            ChangeKind::Gap => "is skipped",
+            ChangeKind::Fold => "occurs twice",
+        };
+        format!(
+            "{} {what} on {}",
+            change.wall.format("%H:%M"),
+            change.wall.format("%Y-%m-%d")
+        )
+    });
+    let label = words.collect::<Vec<_>>().join(", ");
     let has = |kind| shown.iter().any(|change| change.kind == kind);
     let (line, what) = match (has(ChangeKind::Gap), has(ChangeKind::Fold)) {
         (true, true) => (
@@ -175,24 +141,15 @@ fn clock_change(
             "to run once; or use `fold=\"both\"`, or another hour",
         ),
     };
-    findings.push(
-        Finding::new(
-            Code::ClockChange,
-            span,
-            format!("the clocks in {} change at this time", clock.zone.name()),
-            words.join(", "),
-        )
-        .help(if timed.declared.is_some() {
-            format!("add `{line}` {what}")
-        } else {
-            format!(
-                "declare `schedule \"{}\" {{ cron \"{}\" timezone=\"{}\"; {line}; }}` and use it, {what}",
-                timed.schedule.name.replace(':', "-"),
-                clock.cron,
-                clock.zone.name()
-            )
-        }),
-    );
+    let zone = clock.zone.name();
+    let message = format!("the clocks in {zone} change at this time");
+    let help = if timed.declared.is_some() {
+        format!("add `{line}` {what}")
+    } else {
+        let (name, cron) = (timed.schedule.name.replace(':', "-"), &clock.cron);
+        format!("declare `schedule \"{name}\" {{ cron \"{cron}\" timezone=\"{zone}\"; {line}; }}` and use it, {what}")
+    };
+    Some(Finding::new(Code::ClockChange, span, message, label).help(help))
 }
 
 /// OPS4007 of a period.
@@ -211,14 +168,9 @@ fn every(timed: &KnownSchedule<'_>, findings: &mut Vec<Finding>) {
         (true, _) => format!("every {days} days at 00:00 UTC, counted from 1970-01-01"),
         (false, _) => format!("every {}, counted from 1970-01-01 00:00 UTC", show_duration(*period)),
     };
+    let message = "a period of a day or more does not follow the calendar";
     findings.push(
-        Finding::new(
-            Code::Uneven,
-            node.span,
-            "a period of a day or more does not follow the calendar",
-            label,
-        )
-        .help(if even && days == 7 {
+        Finding::new(Code::Uneven, node.span, message, label).help(if even && days == 7 {
             "write `cron \"0 3 * * MON\"` for every Monday at 03:00 local time"
         } else {
             "write `cron \"0 3 * * *\"` for every day at 03:00 local time"
@@ -234,18 +186,13 @@ fn jitter(timed: &KnownSchedule<'_>, now: DateTime<Utc>, findings: &mut Vec<Find
     if let Some((shortest, _)) = timed.gaps(now)
         && jitter.value >= shortest
     {
+        let message = "the jitter is as long as the time between two runs";
+        let label = format!("the shortest time between two runs is {}", show_duration(shortest));
+        let shorter = part_of(shortest);
         findings.push(
-            Finding::new(
-                Code::TooLong,
-                jitter.span,
-                "the jitter is as long as the time between two runs",
-                format!("the shortest time between two runs is {}", show_duration(shortest)),
-            )
-            .also(timed.rhythm.span(), "when it runs")
-            .help(format!(
-                "use a shorter jitter, for example `jitter \"{}\"`",
-                part_of(shortest)
-            )),
+            Finding::new(Code::TooLong, jitter.span, message, label)
+                .also(timed.rhythm.span(), "when it runs")
+                .help(format!("use a shorter jitter, for example `jitter \"{shorter}\"`")),
         );
     }
 }

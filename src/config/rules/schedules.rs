@@ -6,32 +6,30 @@
 //! not reported.
 
 use crate::config::findings::{Code, Finding, excerpt};
-use crate::config::language::suggest::nearest;
 use crate::config::nodes::document::Document;
 use crate::config::nodes::{JobNode, RhythmNode, ScheduleNode};
-use crate::config::rules::names::twice;
+use crate::config::rules::name_lists::{self, NameSearch, listed};
 use crate::config::source::Spanned;
+use crate::config::values::as_name;
 use crate::model::schedule::{Cron, FoldPolicy, GapPolicy, Rhythm, Schedule};
 use crate::model::{JobKind, JobName};
 use crate::units::parse_duration;
 use chrono::{DateTime, Utc};
-use std::cell::{Cell, OnceCell};
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
 
 /// How far ahead gaps between runs are looked for: every change of the clocks of a year.
 const LOOK_AHEAD: Duration = Duration::from_hours(24 * 400);
-/// How many names are compared in search of similar ones: a hostile file has very many of both.
-const MAX_NAME_COMPARISONS: usize = 500_000;
 
 /// A schedule with its nodes.
 #[derive(Debug)]
-pub(in crate::config) struct KnownSchedule<'a> {
-    pub(in crate::config) schedule: Schedule,
-    pub(in crate::config) rhythm: &'a RhythmNode,
+pub struct KnownSchedule<'a> {
+    pub schedule: Schedule,
+    pub rhythm: &'a RhythmNode,
     /// `None` when it belongs to a single job.
-    pub(in crate::config) declared: Option<&'a ScheduleNode>,
+    pub declared: Option<&'a ScheduleNode>,
     gaps: Rc<Gaps>,
 }
 
@@ -40,7 +38,7 @@ type Gaps = OnceCell<Option<(Duration, Duration)>>;
 
 impl KnownSchedule<'_> {
     /// The shortest and the longest time from one run to the next.
-    pub(in crate::config) fn gaps(&self, now: DateTime<Utc>) -> Option<(Duration, Duration)> {
+    pub fn gaps(&self, now: DateTime<Utc>) -> Option<(Duration, Duration)> {
         *self.gaps.get_or_init(|| {
             let shortest = self.schedule.shortest_gap(now, LOOK_AHEAD)?;
             Some((shortest, self.schedule.longest_gap(now, LOOK_AHEAD)?))
@@ -50,22 +48,20 @@ impl KnownSchedule<'_> {
 
 /// All schedules, and which job runs by which.
 #[derive(Debug)]
-pub(in crate::config) struct Schedules<'a> {
-    all: Vec<KnownSchedule<'a>>,
+pub struct Schedules<'a> {
+    /// Declared ones in order of reading, then the schedules of single jobs.
+    pub all: Vec<KnownSchedule<'a>>,
     /// In the order of [`Document::jobs`].
     of_jobs: Vec<Option<usize>>,
 }
 
 impl<'a> Schedules<'a> {
     /// `zone` is where clocks hang that say nothing else.
-    pub(in crate::config) fn of(document: &'a Document, zone: chrono_tz::Tz, findings: &mut Vec<Finding>) -> Self {
+    pub fn of(document: &'a Document, zone: chrono_tz::Tz, findings: &mut Vec<Finding>) -> Self {
         let names = document.schedules.iter().filter_map(|node| node.name.as_ref());
-        twice("schedule", names, findings);
-        let mut all: Vec<KnownSchedule<'a>> = document
-            .schedules
-            .iter()
-            .filter_map(|node| declared(node, zone))
-            .collect();
+        name_lists::unique("schedule", names, findings);
+        let declared = document.schedules.iter().filter_map(|node| declared(node, zone));
+        let mut all: Vec<KnownSchedule<'a>> = declared.collect();
         let mut by_name: HashMap<&str, usize> = HashMap::new();
         for (at, timed) in all.iter().enumerate() {
             if let Some(name) = timed.declared.and_then(|node| node.name.as_ref()) {
@@ -78,11 +74,8 @@ impl<'a> Schedules<'a> {
             if let Some(reference) = &job.when.schedule {
                 names.look_at(reference, findings);
             }
-            let named = job
-                .when
-                .schedule
-                .as_ref()
-                .and_then(|name| by_name.get(name.value.as_str()));
+            let named = job.when.schedule.as_ref();
+            let named = named.and_then(|name| by_name.get(name.value.as_str()));
             let own = job.when.own.as_ref().zip(job.name.as_ref());
             of_jobs.push(named.copied().or_else(|| {
                 let (rhythm, name) = own?;
@@ -104,25 +97,16 @@ impl<'a> Schedules<'a> {
         let mut shared: HashMap<(String, chrono_tz::Tz, bool, bool), Rc<Gaps>> = HashMap::new();
         for timed in &mut all {
             if let Rhythm::Cron(clock) = &timed.schedule.rhythm {
-                let key = (
-                    clock.cron.to_string(),
-                    clock.zone,
-                    clock.gap == GapPolicy::Skip,
-                    clock.fold == FoldPolicy::Both,
-                );
+                let (skips, both) = (clock.gap == GapPolicy::Skip, clock.fold == FoldPolicy::Both);
+                let key = (clock.cron.to_string(), clock.zone, skips, both);
                 timed.gaps = Rc::clone(shared.entry(key).or_default());
             }
         }
         Self { all, of_jobs }
     }
 
-    /// Every schedule: declared ones in order of reading, then the schedules of single jobs.
-    pub(in crate::config) fn all(&self) -> &[KnownSchedule<'a>] {
-        &self.all
-    }
-
     /// By which schedule each job runs, in the order of [`Document::jobs`].
-    pub(in crate::config) fn of_jobs<'s>(
+    pub fn of_jobs<'s>(
         &'s self,
         document: &'s Document,
     ) -> impl Iterator<Item = (JobKind, &'s JobNode, Option<&'s KnownSchedule<'a>>)> {
@@ -145,86 +129,66 @@ fn declared(node: &ScheduleNode, zone: chrono_tz::Tz) -> Option<KnownSchedule<'_
 /// The names of schedules, right or wrong.
 struct ScheduleNames<'a> {
     document: &'a Document,
+    all: Vec<&'a str>,
     known: HashSet<&'a str>,
-    compared: Cell<usize>,
+    search: NameSearch,
 }
 
 impl<'a> ScheduleNames<'a> {
     fn of(document: &'a Document) -> Self {
         let names = document.schedules.iter().filter_map(|node| node.name.as_ref());
+        let all: Vec<&str> = names.map(|name| name.value.as_str()).collect();
         Self {
             document,
-            known: names.map(|name| name.value.as_str()).collect(),
-            compared: Cell::new(0),
+            known: all.iter().copied().collect(),
+            all,
+            search: NameSearch::default(),
         }
     }
 
     /// OPS3002.
     fn look_at(&self, reference: &Spanned<String>, findings: &mut Vec<Finding>) {
         let wanted = reference.value.as_str();
-        let document = self.document;
-        if self.known.contains(wanted) || document.blind || document.hidden.contains(wanted) {
+        if self.known.contains(wanted) || !self.document.surely_lacks(wanted) {
             return;
         }
-        let finding = Finding::new(
-            Code::BadReference,
-            reference.span,
-            format!("unknown schedule `{}`", excerpt(wanted)),
-            "not declared",
-        );
+        let shown = excerpt(wanted);
         let bare = wanted
             .strip_prefix("schedule:")
             .filter(|bare| self.known.contains(bare));
-        findings.push(finding.help(if let Some(bare) = bare {
+        let help = if let Some(bare) = bare {
             format!("write `schedule \"{bare}\"`, without the kind")
         } else if Cron::parse(wanted).is_ok() {
-            format!("write `cron \"{}\"`", excerpt(wanted))
+            format!("write `cron \"{shown}\"`")
         } else if parse_duration(wanted).is_ok() {
-            format!("write `every \"{}\"`", excerpt(wanted))
-        } else if let Some(near) = self.near(wanted) {
+            format!("write `every \"{shown}\"`")
+        } else if let Some(near) = self.search.nearest(wanted, self.all.iter().copied()) {
             format!("did you mean `schedule \"{near}\"`?")
-        } else if self.known.is_empty() {
-            let name = crate::config::values::as_name(wanted).unwrap_or_else(|| "nightly".to_owned());
+        } else if self.all.is_empty() {
+            let name = as_name(wanted).unwrap_or_else(|| "nightly".to_owned());
             format!("declare it: `schedule \"{name}\" {{ cron \"0 21 * * *\"; }}`")
         } else {
-            let names = document.schedules.iter().filter_map(|node| node.name.as_ref());
-            let some: Vec<&str> = names.map(|name| name.value.as_str()).take(12).collect();
-            format!("declared: {}", some.join(", "))
-        }));
-    }
-
-    fn near(&self, wanted: &str) -> Option<&'a str> {
-        let compared = self.compared.get();
-        self.compared.set(compared + self.known.len());
-        let names = self.document.schedules.iter().filter_map(|node| node.name.as_ref());
-        (compared < MAX_NAME_COMPARISONS)
-            .then(|| nearest(wanted, names.map(|name| name.value.as_str())))
-            .flatten()
+            format!("declared: {}", listed(self.all.iter().copied()))
+        };
+        let message = format!("unknown schedule `{shown}`");
+        findings.push(Finding::new(Code::BadReference, reference.span, message, "not declared").help(help));
     }
 }
 
 /// OPS3004.
 fn unused(document: &Document, findings: &mut Vec<Finding>) {
     let unsure = |job: &JobNode| job.damaged || job.when.damaged;
-    if document.blind || !document.hidden.is_empty() || document.jobs().any(|(_, job)| unsure(job)) {
+    if !document.fully_read() || document.jobs().any(|(_, job)| unsure(job)) {
         return;
     }
-    let used: HashSet<&str> = document
-        .jobs()
-        .filter_map(|(_, job)| job.when.schedule.as_ref())
-        .map(|name| name.value.as_str())
-        .collect();
+    let used = document.jobs().filter_map(|(_, job)| job.when.schedule.as_ref());
+    let used: HashSet<&str> = used.map(|name| name.value.as_str()).collect();
     for name in document.schedules.iter().filter_map(|node| node.name.as_ref()) {
-        if !used.contains(name.value.as_str()) {
-            findings.push(
-                Finding::new(
-                    Code::Unused,
-                    name.span,
-                    format!("schedule `{}` is not used", name.value),
-                    "no job uses it",
-                )
-                .help(format!("write `schedule \"{}\"` in a job, or delete it", name.value)),
-            );
+        let shown = &name.value;
+        if !used.contains(shown.as_str()) {
+            let message = format!("schedule `{shown}` is not used");
+            let help = format!("write `schedule \"{shown}\"` in a job, or delete it");
+            findings.push(Finding::new(Code::Unused, name.span, message, "no job uses it").help(help));
         }
     }
 }

@@ -68,17 +68,14 @@ fn named_value(line: &str, words: &[LineWord<'_>], at: usize, base: usize) -> Op
     });
     let path = line.get(..value.start)?.ends_with(['/', '~']) || text.starts_with(['/', '~']) || text.starts_with("./");
     let plain = name.text.trim_start_matches('-');
+    let variable = Some(plain.to_owned()).filter(|plain| is_variable(plain));
     let literal = Literal {
         start: base + value.start,
         end: base + end,
         sure: !path && !text.starts_with("id=") && !command.any(|word| TEXT_TOOLS.contains(&word)),
         by_form: false,
         message: format!("`{}` gets a secret in plain text", excerpt(name.text)),
-        variable: if is_variable(plain) {
-            plain.to_owned()
-        } else {
-            suggested_variable(plain)
-        },
+        variable: variable.unwrap_or_else(|| suggested_variable(plain)),
     };
     Some((end, literal))
 }

@@ -17,7 +17,7 @@ const KNOWN_BY: usize = 12;
 const MIN_PART: usize = 6;
 
 /// `values` are what values of the files mean that are secrets, without escapes.
-pub(in crate::config) fn mask(findings: &mut [Finding], sources: &SourceMap, values: &[String]) {
+pub fn mask(findings: &mut [Finding], sources: &SourceMap, values: &[String]) {
     let masks = sources.masks();
     if masks.is_empty() {
         return;

@@ -58,8 +58,8 @@ impl<'t> FileSecrets<'t> {
         spans.extend(self.literals.iter().map(|literal| span(literal.start, literal.end)));
         spans.extend(
             statements::find(self.text)
-                .iter()
-                .map(|(start, end)| span(*start, *end)),
+                .into_iter()
+                .map(|(start, end)| span(start, end)),
         );
         spans.sort_unstable();
         let mut apart: Vec<Span> = Vec::new();
@@ -74,7 +74,7 @@ impl<'t> FileSecrets<'t> {
 }
 
 /// The text of an ops file with stars in place of its secrets; lines stay lines.
-pub(super) fn masked(text: &str) -> String {
+pub fn masked(text: &str) -> String {
     let mut secrets = FileSecrets::new(text, 0);
     let repaired = repair(text, 0, TOP_NAMES);
     for piece in &repaired.pieces {

@@ -32,19 +32,13 @@ pub(super) fn names_secret(name: &str) -> bool {
     let Some(last) = words.last().filter(|last| !among(ABOUT_WORDS, last)) else {
         return false;
     };
-    let key = words.windows(2).any(|pair| match pair {
-        [what, key] => key == "KEY" && among(KEY_WORDS, what),
-        _ => false,
-    });
+    let key = words
+        .windows(2)
+        .any(|pair| matches!(pair, [what, key] if key == "KEY" && among(KEY_WORDS, what)));
     let option = name.starts_with('-');
     let pass = last == "PASS" && (words.len() > 1 || option);
-    words
-        .iter()
-        .any(|word| SECRET_WORDS.split(' ').any(|known| word.ends_with(known)))
-        || key
-        || pass
-        || words.concat() == "MYSQLPWD"
-        || !option && among(LAST_WORDS, last)
+    let secret = |word: &String| SECRET_WORDS.split(' ').any(|known| word.ends_with(known));
+    words.iter().any(secret) || key || pass || words.concat() == "MYSQLPWD" || !option && among(LAST_WORDS, last)
 }
 
 fn among(list: &str, word: &str) -> bool {

@@ -11,11 +11,11 @@ use std::sync::LazyLock;
 
 /// A secret within a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::config) struct Literal {
-    pub(in crate::config) start: usize,
-    pub(in crate::config) end: usize,
+pub struct Literal {
+    pub start: usize,
+    pub end: usize,
     /// What is not sure is masked, but not reported.
-    pub(in crate::config) sure: bool,
+    pub sure: bool,
     /// It is known by its form, wherever it is.
     pub(super) by_form: bool,
     pub(super) message: String,

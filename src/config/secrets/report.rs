@@ -16,7 +16,7 @@ use std::collections::HashSet;
 
 impl FileSecrets<'_> {
     /// Reports the secrets of nodes, and of all that is inside of them; `block` is the node that they are in.
-    pub(in crate::config) fn report(&mut self, block: Option<&str>, nodes: &[SyntaxNode], findings: &mut Vec<Finding>) {
+    pub fn report(&mut self, block: Option<&str>, nodes: &[SyntaxNode], findings: &mut Vec<Finding>) {
         for node in nodes {
             let reported = self.named_values(block, node, findings);
             for value in node.args.iter().chain(node.props.iter().map(|prop| &prop.value)) {
@@ -38,20 +38,17 @@ impl FileSecrets<'_> {
         let known = NAMED_VALUES.contains(&kind);
         let (values, message, help) = match name.filter(|_| known || !is_node(kind)) {
             _ if setting => {
-                let message = format!("`{kind}` is a secret in plain text");
                 let variable = usual_variable(block.unwrap_or_default(), kind);
+                let message = format!("`{kind}` is a secret in plain text");
                 (node.args.as_slice(), message, from_source(kind, &variable))
             }
             Some(name) => {
                 reported.extend(node.args.first().map(|first| first.span));
                 // Name and value may have been written as one text.
                 let name = name.split(['=', ':']).next().unwrap_or_default().trim_end();
-                let message = format!("`{}` holds a secret in plain text", excerpt(name));
-                (
-                    node.args.get(1..).unwrap_or_default(),
-                    message,
-                    named_source(kind, name),
-                )
+                let message = format!("`{}` contains a secret in plain text", excerpt(name));
+                let values = node.args.get(1..).unwrap_or_default();
+                (values, message, named_source(kind, name))
             }
             None => return reported,
         };
@@ -80,17 +77,13 @@ impl FileSecrets<'_> {
         let mut within = within.iter().take_while(|literal| literal.start < end);
         let escaped = self.text.get(start..end).is_some_and(|raw| raw.contains('\\'));
         let unescaped = || literals(text).into_iter().find(|literal| reported(&literal));
-        let Some(literal) = within
-            .find(reported)
-            .cloned()
-            .or_else(|| escaped.then(unescaped).flatten())
-        else {
-            return;
-        };
-        let help = help(block, node, value, &literal.variable);
-        findings.push(finding(value, &literal.message, &help));
-        if escaped {
-            self.values.push((value.span, text.to_owned()));
+        let literal = within.find(reported).cloned();
+        if let Some(literal) = literal.or_else(|| escaped.then(unescaped).flatten()) {
+            let help = help(block, node, value, &literal.variable);
+            findings.push(finding(value, &literal.message, &help));
+            if escaped {
+                self.values.push((value.span, text.to_owned()));
+            }
         }
     }
 }

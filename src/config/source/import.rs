@@ -18,11 +18,11 @@ const MAX_DIRECTORY_DEPTH: usize = 32;
 const GLOB_SIGNS: [char; 4] = ['*', '?', '[', '{'];
 
 /// `import "conf.d/*.kdl" optional=#true`.
-pub(in crate::config) struct ImportLine {
-    pub(in crate::config) path: Spanned<String>,
-    pub(in crate::config) optional: bool,
+pub struct ImportLine {
+    pub path: Spanned<String>,
+    pub optional: bool,
     /// The directory of its file.
-    pub(in crate::config) dir: PathBuf,
+    pub dir: PathBuf,
 }
 
 impl ImportLine {
@@ -30,16 +30,16 @@ impl ImportLine {
         self.path.value.contains(GLOB_SIGNS)
     }
 
-    fn finding(&self, message: String, label: impl Into<String>, help: String) -> Finding {
+    fn finding(&self, message: String, label: impl Into<String>, help: impl Into<String>) -> Finding {
         Finding::new(Code::BadImport, self.path.span, message, label).help(help)
     }
 }
 
 /// A file that is not imported.
-pub(in crate::config) struct ImportRefusal {
-    pub(in crate::config) finding: Box<Finding>,
+pub struct ImportRefusal {
+    pub finding: Box<Finding>,
     /// The file was imported already.
-    pub(in crate::config) is_duplicate: bool,
+    pub is_duplicate: bool,
 }
 
 impl From<Finding> for ImportRefusal {
@@ -52,19 +52,19 @@ impl From<Finding> for ImportRefusal {
 }
 
 /// The files that were imported so far.
-pub(in crate::config) struct Imports {
+pub struct Imports {
     /// The files being read, outermost first.
     open: Vec<PathBuf>,
     /// Every file so far, and the line that imported it.
     done: Vec<(PathBuf, Option<Span>)>,
-    root_dir: PathBuf,
+    pub root_dir: PathBuf,
     real_root: PathBuf,
     shown_root: PathBuf,
 }
 
 impl Imports {
     /// `name` is the root file as the user named it, `path` the same absolute.
-    pub(in crate::config) fn new(name: &Path, path: &Path) -> Self {
+    pub fn new(name: &Path, path: &Path) -> Self {
         let root_dir = path.parent().unwrap_or(Path::new("/")).to_path_buf();
         let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         Self {
@@ -77,32 +77,29 @@ impl Imports {
     }
 
     /// The file at this real path is read from now on.
-    pub(in crate::config) fn enter(&mut self, real: PathBuf, line: &ImportLine) {
+    pub fn enter(&mut self, real: PathBuf, line: &ImportLine) {
         self.done.push((real.clone(), Some(line.path.span)));
         self.open.push(real);
     }
 
-    pub(in crate::config) fn root_dir(&self) -> &Path {
-        &self.root_dir
-    }
-
-    pub(in crate::config) fn leave(&mut self) {
+    pub fn leave(&mut self) {
         self.open.pop();
     }
 
     /// The name of an imported file, as the root file was named.
-    pub(in crate::config) fn shown_name(&self, path: &Path) -> String {
+    pub fn shown_name(&self, path: &Path) -> String {
         let name = path.strip_prefix(&self.root_dir).unwrap_or(path);
-        paths::shown_name(&self.shown_root.join(name))
+        crate::path::shown(&self.shown_root.join(name)).to_string()
     }
 
     /// The paths that a line names, in order.
-    pub(in crate::config) fn candidates(&self, line: &ImportLine) -> Result<Vec<PathBuf>, Box<Finding>> {
+    pub fn candidates(&self, line: &ImportLine) -> Result<Vec<PathBuf>, Box<Finding>> {
         if self.open.len() > MAX_IMPORT_DEPTH {
+            let message = format!("imports are nested more than {MAX_IMPORT_DEPTH} levels deep");
             return Err(Box::new(line.finding(
-                format!("imports are nested more than {MAX_IMPORT_DEPTH} levels deep"),
+                message,
                 "not read",
-                "import this file from the root file".to_owned(),
+                "import this file from the root file",
             )));
         }
         if !line.is_glob() {
@@ -111,11 +108,9 @@ impl Imports {
         let found = self.matching(line)?;
         if found.is_empty() && !line.optional {
             let shown = excerpt(&line.path.value);
-            return Err(Box::new(line.finding(
-                format!("`{shown}` matches no file"),
-                "nothing is imported",
-                format!("if this is expected, write `import \"{shown}\" optional=#true`"),
-            )));
+            let help = format!("if this is expected, write `import \"{shown}\" optional=#true`");
+            let message = format!("`{shown}` matches no file");
+            return Err(Box::new(line.finding(message, "nothing is imported", help)));
         }
         Ok(found)
     }
@@ -127,11 +122,9 @@ impl Imports {
             .literal_separator(true)
             .build();
         let matcher = glob.map(|glob| glob.compile_matcher()).map_err(|error| {
-            line.finding(
-                format!("`{}` is not a valid glob", excerpt(&line.path.value)),
-                error.kind().to_string(),
-                "write, for example, `import \"conf.d/*.kdl\"`".to_owned(),
-            )
+            let message = format!("`{}` is not a valid glob", excerpt(&line.path.value));
+            let help = "write, for example, `import \"conf.d/*.kdl\"`";
+            line.finding(message, error.kind().to_string(), help)
         })?;
         let mut start = PathBuf::new();
         let mut levels = 0_usize;
@@ -148,11 +141,8 @@ impl Imports {
         if !start.starts_with(&self.root_dir) {
             return Err(Box::new(self.outside(line, &start)));
         }
-        let walk = walkdir::WalkDir::new(&start).sort_by_file_name().max_depth(if deep {
-            MAX_DIRECTORY_DEPTH
-        } else {
-            levels
-        });
+        let levels = if deep { MAX_DIRECTORY_DEPTH } else { levels };
+        let walk = walkdir::WalkDir::new(&start).sort_by_file_name().max_depth(levels);
         let mut found: Vec<PathBuf> = walk
             .into_iter()
             .take(MAX_ENTRIES)
@@ -166,11 +156,7 @@ impl Imports {
     }
 
     /// The real path of a file that may be read; `None` for one that is optional and missing.
-    pub(in crate::config) fn locate(
-        &self,
-        candidate: &Path,
-        line: &ImportLine,
-    ) -> Result<Option<PathBuf>, ImportRefusal> {
+    pub fn locate(&self, candidate: &Path, line: &ImportLine) -> Result<Option<PathBuf>, ImportRefusal> {
         let shown = excerpt(&line.path.value);
         if !candidate.starts_with(&self.root_dir) {
             return Err(self.outside(line, candidate).into());
@@ -213,35 +199,28 @@ impl Imports {
                 format!("`{name}` is imported by a file that it imports")
             };
             let help = if line.is_glob() {
-                "write a pattern that does not match this file, such as \"conf.d/*.kdl\"".to_owned()
+                "write a pattern that does not match this file, such as \"conf.d/*.kdl\""
             } else {
-                "delete this line".to_owned()
+                "delete this line"
             };
             return Some(line.finding(message, "this file is already being read", help).into());
         }
         let (_, first) = self.done.iter().find(|(done, _)| done == real)?;
         let message = format!("`{name}` is imported twice");
-        let mut finding = line.finding(message, "imported again here", "delete one of the two lines".to_owned());
-        if let Some(first) = *first {
-            finding = finding.also(first, "first imported here");
-        }
+        let finding = line.finding(message, "imported again here", "delete one of the two lines");
         Some(ImportRefusal {
-            finding: Box::new(finding),
+            finding: Box::new(finding.also(*first, "first imported here")),
             is_duplicate: true,
         })
     }
 
     fn outside(&self, line: &ImportLine, target: &Path) -> Finding {
-        line.finding(
-            format!(
-                "`{}` is outside the directory of the root file",
-                excerpt(&line.path.value)
-            ),
-            format!("resolves to `{}`", paths::shown(target)),
-            format!(
-                "import only files below `{}`, or move the root file up",
-                paths::shown(&self.root_dir)
-            ),
-        )
+        let message = format!(
+            "`{}` is outside the directory of the root file",
+            excerpt(&line.path.value)
+        );
+        let root = paths::shown(&self.root_dir);
+        let help = format!("import only files below `{root}`, or move the root file up");
+        line.finding(message, format!("resolves to `{}`", paths::shown(target)), help)
     }
 }

@@ -7,13 +7,13 @@
 use std::path::{Component, Path, PathBuf};
 
 /// Absolute, from the current directory, and normal.
-pub(in crate::config) fn absolute(path: &Path) -> PathBuf {
+pub fn absolute(path: &Path) -> PathBuf {
     let full = std::path::absolute(path).unwrap_or_else(|_| Path::new("/").join(path));
     normal(&full)
 }
 
 /// Without `.`, `..` and doubled slashes.
-pub(in crate::config) fn normal(path: &Path) -> PathBuf {
+pub fn normal(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {
         match part {
@@ -28,7 +28,7 @@ pub(in crate::config) fn normal(path: &Path) -> PathBuf {
 }
 
 /// For messages: relative when it is below the current directory.
-pub(in crate::config) fn shown(path: &Path) -> String {
+pub fn shown(path: &Path) -> String {
     let here = std::env::current_dir().ok();
     let short = here
         .as_deref()
@@ -38,13 +38,8 @@ pub(in crate::config) fn shown(path: &Path) -> String {
     crate::path::shown(short.unwrap_or(path)).to_string()
 }
 
-/// The name of a file as the user gave it.
-pub(in crate::config) fn shown_name(path: &Path) -> String {
-    crate::path::shown(path).to_string()
-}
-
 /// A URL, `user@host:path`, `host:/path` or `\\\\host\\share`: not a directory of this machine.
-pub(in crate::config) fn is_remote(text: &str) -> bool {
+pub fn is_remote(text: &str) -> bool {
     if text.starts_with("\\\\") {
         return true;
     }
@@ -56,7 +51,7 @@ pub(in crate::config) fn is_remote(text: &str) -> bool {
 }
 
 /// What to write into `setting` instead of a remote path.
-pub(in crate::config) fn mount_help(setting: &str) -> String {
+pub fn mount_help(setting: &str) -> String {
     let example = if setting == "to" { "/mnt/backup" } else { "/mnt/data" };
     format!("write a local directory, such as `{setting} \"{example}\"`; mount remote storage there first")
 }

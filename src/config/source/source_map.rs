@@ -16,7 +16,7 @@ pub struct Span {
 }
 
 impl Span {
-    pub(in crate::config) fn new(start: usize, end: usize) -> Self {
+    pub(crate) fn new(start: usize, end: usize) -> Self {
         Self {
             start,
             end: end.max(start),
@@ -34,12 +34,12 @@ impl Span {
     }
 
     /// From the start of the one to the end of the other.
-    pub(in crate::config) fn to(self, other: Self) -> Self {
+    pub(crate) fn to(self, other: Self) -> Self {
         Self::new(self.start.min(other.start), self.end.max(other.end))
     }
 
     /// True when they share a byte.
-    pub(in crate::config) fn touches(self, other: Self) -> bool {
+    pub(crate) fn touches(self, other: Self) -> bool {
         self.start < other.end && other.start < self.end
     }
 }
@@ -49,6 +49,13 @@ impl Span {
 pub(in crate::config) struct Spanned<T> {
     pub(in crate::config) value: T,
     pub(in crate::config) span: Span,
+}
+
+impl<T> Spanned<T> {
+    /// From the first of a list to the last.
+    pub(crate) fn whole(list: &[Self]) -> Option<Span> {
+        Some(list.first()?.span.to(list.last()?.span))
+    }
 }
 
 /// A range in a file.
@@ -79,8 +86,8 @@ pub(in crate::config) struct SourceFile {
     pub(in crate::config) base: usize,
     /// Its text; invalid UTF-8 is replaced.
     pub(in crate::config) text: String,
-    /// The same with control characters replaced, byte for byte.
-    drawn: String,
+    /// The same without secrets and control characters, byte for byte.
+    pub(in crate::config) drawn: String,
     /// Where each line starts, from zero.
     lines: Vec<usize>,
 }
@@ -91,13 +98,13 @@ impl SourceFile {
     }
 
     /// Where relative paths in it start.
-    pub(in crate::config) fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new("/"))
     }
 
-    /// Its text without secrets and control characters.
-    pub(in crate::config) fn drawn(&self) -> &str {
-        &self.drawn
+    /// A place in the common numbering as a place in the text.
+    fn local(&self, at: usize) -> usize {
+        at.saturating_sub(self.base).min(self.text.len())
     }
 
     fn line_of(&self, at: usize) -> usize {
@@ -124,16 +131,11 @@ const MAX_LABEL_LENGTH: usize = 160;
 
 impl SourceMap {
     /// Adds a file and gives its number.
-    pub(in crate::config) fn add(&mut self, name: String, path: PathBuf, text: String) -> usize {
+    pub(crate) fn add(&mut self, name: String, path: PathBuf, text: String) -> usize {
         // One byte between files, so that the end of one is not the start of the next.
         let base = self.files.last().map_or(0, |file| file.end() + 1);
-        let mut lines = vec![0];
-        lines.extend(
-            text.bytes()
-                .enumerate()
-                .filter(|(_, b)| *b == b'\n')
-                .map(|(at, _)| at + 1),
-        );
+        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let lines = std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect();
         let drawn = drawable_text(&text);
         self.files.push(SourceFile {
             name,
@@ -147,21 +149,24 @@ impl SourceMap {
     }
 
     /// Masks stretches of one file in everything that is shown.
-    pub(in crate::config) fn mask(&mut self, number: usize, spans: &[Span]) {
+    pub(crate) fn mask(&mut self, number: usize, spans: &[Span]) {
         let Some(file) = self.files.get_mut(number) else {
             return;
         };
         let mut bytes = std::mem::take(&mut file.drawn).into_bytes();
         for span in spans {
-            let (start, end) = (span.start.saturating_sub(file.base), span.end.saturating_sub(file.base));
-            hide(bytes.get_mut(start..end).unwrap_or_default());
+            hide(
+                bytes
+                    .get_mut(file.local(span.start)..file.local(span.end))
+                    .unwrap_or_default(),
+            );
         }
         self.masks.extend(spans);
         file.drawn = String::from_utf8(bytes).unwrap_or_default();
     }
 
     /// In order.
-    pub(in crate::config) fn masks(&self) -> Vec<Span> {
+    pub(crate) fn masks(&self) -> Vec<Span> {
         let mut masks = self.masks.clone();
         masks.sort_unstable();
         masks.dedup();
@@ -169,25 +174,30 @@ impl SourceMap {
     }
 
     /// The text under a span as it is shown: with its secrets masked.
-    pub(in crate::config) fn drawn(&self, span: Span) -> &str {
-        self.file_of(span)
-            .and_then(|file| {
-                let start = span.start.checked_sub(file.base)?;
-                file.drawn.get(start..span.end.checked_sub(file.base)?)
-            })
-            .unwrap_or_default()
+    pub(crate) fn drawn(&self, span: Span) -> &str {
+        self.part(span, |file| &file.drawn)
+    }
+
+    /// The text under a span; empty when there is none.
+    pub(crate) fn text(&self, span: Span) -> &str {
+        self.part(span, |file| &file.text)
+    }
+
+    fn part(&self, span: Span, text: impl Fn(&SourceFile) -> &String) -> &str {
+        let part = self.file_of(span).and_then(|file| {
+            let start = span.start.checked_sub(file.base)?;
+            text(file).get(start..span.end.checked_sub(file.base)?)
+        });
+        part.unwrap_or_default()
     }
 
     /// A node with the `;` after it and, when nothing else is on it, its line.
-    pub(in crate::config) fn statement(&self, span: Span) -> Span {
+    pub(crate) fn statement(&self, span: Span) -> Span {
         let Some(file) = self.file_of(span) else {
             return span;
         };
-        let before = file
-            .text
-            .get(..span.start.saturating_sub(file.base))
-            .unwrap_or_default();
-        let after = file.text.get(span.end.saturating_sub(file.base)..).unwrap_or_default();
+        let before = file.text.get(..file.local(span.start)).unwrap_or_default();
+        let after = file.text.get(file.local(span.end)..).unwrap_or_default();
         let blank = |c: char| c == ' ' || c == '\t';
         let closed = after.trim_start_matches(blank);
         let after = closed.strip_prefix(';').unwrap_or(after);
@@ -204,45 +214,33 @@ impl SourceMap {
         Span::new(start, end)
     }
 
-    pub(in crate::config) fn file(&self, number: usize) -> Option<&SourceFile> {
+    pub(crate) fn file(&self, number: usize) -> Option<&SourceFile> {
         self.files.get(number)
     }
 
-    pub(in crate::config) fn files(&self) -> &[SourceFile] {
+    pub(crate) fn files(&self) -> &[SourceFile] {
         &self.files
     }
 
-    pub(in crate::config) fn file_of(&self, span: Span) -> Option<&SourceFile> {
+    pub(crate) fn file_of(&self, span: Span) -> Option<&SourceFile> {
         let after = self.files.partition_point(|file| file.base <= span.start);
         self.files.get(after.checked_sub(1)?)
     }
 
-    /// The text under a span; empty when there is none.
-    pub(in crate::config) fn text(&self, span: Span) -> &str {
-        self.file_of(span)
-            .and_then(|file| {
-                let start = span.start.checked_sub(file.base)?;
-                file.text.get(start..span.end.checked_sub(file.base)?)
-            })
-            .unwrap_or_default()
-    }
-
     /// The span, widened to whole characters.
-    pub(in crate::config) fn whole(&self, span: Span) -> Span {
+    pub(crate) fn whole(&self, span: Span) -> Span {
         let Some(file) = self.file_of(span) else {
             return span;
         };
-        let mut end = span.end.saturating_sub(file.base).min(file.text.len());
-        while !file.text.is_char_boundary(end) {
-            end += 1;
-        }
-        Span::new(file.base + floor(&file.text, span.start - file.base), file.base + end)
+        let start = file.text.floor_char_boundary(file.local(span.start));
+        let end = file.text.ceil_char_boundary(file.local(span.end));
+        Span::new(file.base + start, file.base + end)
     }
 
-    pub(in crate::config) fn location(&self, span: Span) -> Option<Location> {
+    pub(crate) fn location(&self, span: Span) -> Option<Location> {
         let file = self.file_of(span)?;
         let point = |at: usize| {
-            let at = at.saturating_sub(file.base).min(file.text.len());
+            let at = file.local(at);
             let line = file.line_of(at);
             let before = file.text.get(file.line_start(line)..at).unwrap_or_default();
             (line as u64 + 1, before.chars().count() as u64 + 1, at as u64)
@@ -261,36 +259,27 @@ impl SourceMap {
     }
 
     /// The part of a span to underline: of its first line, and bounded.
-    pub(in crate::config) fn drawable(&self, span: Span) -> Span {
+    pub(crate) fn drawable(&self, span: Span) -> Span {
         let Some(file) = self.file_of(span) else {
             return Span::default();
         };
-        let start = floor(&file.text, span.start - file.base);
-        let mut end = (span.end.saturating_sub(file.base)).min(file.text.len()).max(start);
+        let start = file.text.floor_char_boundary(file.local(span.start));
+        let mut end = file.local(span.end).max(start);
         if let Some(cut) = file.text.get(start..end).and_then(|text| text.find(['\n', '\r'])) {
             end = start + cut;
         }
-        end = floor(&file.text, end.min(start + MAX_LABEL_LENGTH));
+        end = file.text.floor_char_boundary(end.min(start + MAX_LABEL_LENGTH));
         Span::new(file.base + start, file.base + end)
     }
 }
 
 /// Stars in place of whole characters; lines stay lines.
-pub(in crate::config) fn hide(bytes: &mut [u8]) {
+pub(crate) fn hide(bytes: &mut [u8]) {
     for byte in bytes {
         if !matches!(*byte, b'\n' | b'\r' | b'\t' | b'"') {
             *byte = b'*';
         }
     }
-}
-
-/// The nearest character boundary at or before `at`.
-fn floor(text: &str, at: usize) -> usize {
-    let mut at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
 }
 
 /// Control and direction-changing characters replaced by harmless ones of the same length.
@@ -339,8 +328,10 @@ impl SourceCode for SourceMap {
             from = start;
         }
         if to.saturating_sub(from) > MAX_LINE_LENGTH * (before + after + 1) + end - start {
-            from = floor(&file.text, from.max(start.saturating_sub(MAX_LINE_LENGTH / 4)));
-            to = floor(&file.text, to.min(end + MAX_LINE_LENGTH / 2));
+            from = file
+                .text
+                .floor_char_boundary(from.max(start.saturating_sub(MAX_LINE_LENGTH / 4)));
+            to = file.text.floor_char_boundary(to.min(end + MAX_LINE_LENGTH / 2));
             line = file.line_of(from);
             if before > 0 {
                 column = 0;

@@ -25,9 +25,10 @@ const NO_VALUE: &str = "expected a value after `=`";
 const NO_SPACE: &str = "missing space between two values";
 
 /// What the statement has so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum State {
     /// Nothing: a name comes next.
+    #[default]
     Start,
     /// A name, an argument or a property; true when it could be the key of a property.
     Entries(bool),
@@ -41,6 +42,7 @@ enum State {
     Failed,
 }
 
+#[derive(Default)]
 struct Grammar<'t> {
     text: &'t str,
     errors: Vec<GrammarError>,
@@ -61,14 +63,8 @@ struct Grammar<'t> {
 pub(super) fn errors(text: &str, tokens: &[Token]) -> Vec<GrammarError> {
     let mut grammar = Grammar {
         text,
-        errors: Vec::new(),
-        state: State::Start,
-        open: Vec::new(),
         spaced: true,
-        dashed: false,
-        annotation: 0,
-        multiline_strings: 0,
-        last: None,
+        ..Grammar::default()
     };
     for token in tokens {
         grammar.token(*token);
@@ -76,12 +72,8 @@ pub(super) fn errors(text: &str, tokens: &[Token]) -> Vec<GrammarError> {
     if (grammar.state == State::Key || grammar.dashed)
         && let Some(last) = tokens.last()
     {
-        grammar.error(
-            *last,
-            "unfinished node",
-            "the node ends here",
-            "complete it, or delete the unfinished part",
-        );
+        let help = "complete it, or delete the unfinished part";
+        grammar.error(*last, "unfinished node", "the node ends here", help);
     }
     grammar.errors
 }
@@ -144,12 +136,8 @@ impl Grammar<'_> {
 
     fn end(&mut self, token: Token) {
         if self.state == State::Key {
-            self.error(
-                token,
-                NO_VALUE,
-                "the line ends here",
-                "write `key=\"…\"`, or delete the property",
-            );
+            let help = "write `key=\"…\"`, or delete the property";
+            self.error(token, NO_VALUE, "the line ends here", help);
         }
         if !(self.dashed && token.kind == TokenKind::Newline) {
             (self.state, self.dashed) = (State::Start, false);
@@ -212,12 +200,9 @@ impl Grammar<'_> {
             State::Entries(_) => self.state = State::Entries(name),
             State::Blocks | State::Closed => {
                 let ended = self.state == State::Closed;
-                self.error(
-                    token,
-                    "expected `;` or a new line after `}`",
-                    "on the same line as the `}`",
-                    "put a `;` or a line break after the `}`",
-                );
+                let message = "expected `;` or a new line after `}`";
+                let help = "put a `;` or a line break after the `}`";
+                self.error(token, message, "on the same line as the `}`", help);
                 if let Some(error) = self.errors.last_mut().filter(|_| ended) {
                     error.insert = Some((self.last.map_or(0, |last| last.end), ";"));
                 }
@@ -228,44 +213,32 @@ impl Grammar<'_> {
 
     fn open(&mut self, token: Token) {
         let after = match self.state {
-            State::Entries(_) | State::Blocks if self.dashed => State::Blocks,
+            State::Entries(_) | State::Blocks if self.dashed => Some(State::Blocks),
             State::Closed if !self.dashed => {
-                self.error(
-                    token,
-                    "a node can have only one block",
-                    "the second one",
-                    "put everything into one block",
-                );
-                State::Failed
+                let help = "put everything into one block";
+                self.error(token, "a node can have only one block", "the second one", help);
+                None
             }
-            State::Entries(_) | State::Blocks | State::Closed => State::Closed,
+            State::Entries(_) | State::Blocks | State::Closed => Some(State::Closed),
             State::Start => {
-                self.error(
-                    token,
-                    "a block without a node name",
-                    "no name before this",
-                    "write `name { … }`",
-                );
-                State::Failed
+                let message = "a block without a node name";
+                self.error(token, message, "no name before this", "write `name { … }`");
+                None
             }
             State::Key => {
                 self.error(token, NO_VALUE, "a block starts here", "write `key=\"…\" {`");
-                State::Failed
+                None
             }
-            State::Failed => State::Failed,
+            State::Failed => None,
         };
-        self.open.push(after);
+        self.open.push(after.unwrap_or(State::Failed));
         (self.state, self.dashed) = (State::Start, false);
     }
 
     fn close(&mut self, token: Token) {
         if self.state == State::Key || self.dashed {
-            self.error(
-                token,
-                "unfinished setting before `}`",
-                "the block ends here",
-                "complete the line before it",
-            );
+            let message = "unfinished setting before `}`";
+            self.error(token, message, "the block ends here", "complete the line before it");
         }
         self.state = self.open.pop().unwrap_or(State::Failed);
         self.dashed = false;
@@ -276,13 +249,9 @@ impl Grammar<'_> {
 fn apart(first: &str, second: &str) -> Option<String> {
     let plain = |value: &str| !value.contains(['\\', '#', '\n', '\r']) && value.matches('"').count() <= 2;
     let inside = |value: &str| value.trim_matches('"').to_owned();
-    (plain(first) && plain(second)).then(|| {
-        excerpt(&format!(
-            "write `{first} {second}` for two values, or `\"{}{}\"` for one",
-            inside(first),
-            inside(second)
-        ))
-    })
+    let one = inside(first) + &inside(second);
+    let help = format!("write `{first} {second}` for two values, or `\"{one}\"` for one");
+    (plain(first) && plain(second)).then(|| excerpt(&help))
 }
 
 /// The nodes that `/-` comments out, each with the `;` that ends it: the parser does not accept a `;` after one.
@@ -300,11 +269,8 @@ pub fn commented_out(text: &str, tokens: &[Token]) -> Vec<(usize, usize)> {
             // Lines may be skipped between `/-` and its node.
             TokenKind::Newline if dashed => continue,
             TokenKind::Newline | TokenKind::Semicolon => {
-                let end = if token.kind == TokenKind::Semicolon {
-                    token.end
-                } else {
-                    token.start
-                };
+                let ended = token.kind == TokenKind::Semicolon;
+                let end = if ended { token.end } else { token.start };
                 found.extend(inside.take_if(|(at, _)| *at == depth).map(|(_, start)| (start, end)));
                 starts = true;
             }
@@ -314,11 +280,8 @@ pub fn commented_out(text: &str, tokens: &[Token]) -> Vec<(usize, usize)> {
                 starts = true;
             }
             TokenKind::Close => {
-                found.extend(
-                    inside
-                        .take_if(|(at, _)| *at == depth)
-                        .map(|(_, start)| (start, last_end)),
-                );
+                let ended = inside.take_if(|(at, _)| *at == depth);
+                found.extend(ended.map(|(_, start)| (start, last_end)));
                 depth = depth.saturating_sub(1);
                 starts = false;
             }
@@ -339,11 +302,8 @@ fn is_literal(word: &str) -> bool {
 
 /// A string in `"""` whose text is beside the quotes.
 fn is_bad_multiline(word: &str) -> bool {
-    let inner = word.trim_matches('#');
-    let Some(body) = inner
-        .strip_prefix("\"\"\"")
-        .and_then(|body| body.strip_suffix("\"\"\""))
-    else {
+    let body = word.trim_matches('#').strip_prefix("\"\"\"");
+    let Some(body) = body.and_then(|body| body.strip_suffix("\"\"\"")) else {
         return false;
     };
     let last = body.rsplit(lexer::is_newline).next().unwrap_or_default();

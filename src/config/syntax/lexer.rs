@@ -50,6 +50,11 @@ impl Token {
         matches!(self.kind, TokenKind::Space | TokenKind::Comment { .. })
     }
 
+    /// White space of any kind, or a comment.
+    pub fn is_white(self) -> bool {
+        self.is_blank() || self.kind == TokenKind::Newline
+    }
+
     /// A bare word or a string.
     pub fn is_word(self) -> bool {
         matches!(self.kind, TokenKind::Word { .. } | TokenKind::Text { .. })
@@ -61,13 +66,8 @@ impl Token {
 
     /// A quoted string, not a raw one, without its end.
     pub fn is_unclosed_string(self) -> bool {
-        matches!(
-            self.kind,
-            TokenKind::Text {
-                raw: false,
-                closed: false
-            }
-        )
+        let (raw, closed) = (false, false);
+        self.kind == TokenKind::Text { raw, closed }
     }
 }
 
@@ -75,6 +75,10 @@ impl From<Token> for Range<usize> {
     fn from(token: Token) -> Self {
         token.start..token.end
     }
+}
+
+pub fn first_line(text: &str) -> &str {
+    text.split(is_newline).next().unwrap_or_default()
 }
 
 pub fn is_newline(c: char) -> bool {
@@ -287,10 +291,10 @@ impl<'a> Lexer<'a> {
 
     /// After `\`: the character that it escapes, or the white space that it swallows.
     fn escape(&mut self) {
-        match self.peek() {
-            Some(c) if is_blank_or_newline(c) => self.skip_while(is_blank_or_newline),
-            Some(_) => self.bump(),
-            None => {}
+        if self.peek().is_some_and(is_blank_or_newline) {
+            self.skip_while(is_blank_or_newline);
+        } else {
+            self.bump();
         }
     }
 
@@ -302,17 +306,13 @@ impl<'a> Lexer<'a> {
         if self.rest().starts_with("//") {
             self.skip_while(|c| !is_newline(c));
         }
-        match self.peek() {
-            None => true,
-            Some(c) if is_newline(c) => {
-                self.newline();
-                true
-            }
-            Some(_) => {
-                self.at = start;
-                false
-            }
+        let ends = self.peek().is_none_or(is_newline);
+        if ends {
+            self.newline();
+        } else {
+            self.at = start;
         }
+        ends
     }
 
     /// A run of characters that a person sees as one word, such as an unquoted glob or URL.
@@ -323,17 +323,11 @@ impl<'a> Lexer<'a> {
         while let Some(c) = self.peek() {
             let rest = self.rest();
             let here = self.text.get(start..self.at).unwrap_or_default();
-            if is_newline(c) || is_space(c) || matches!(c, ';' | '"' | '(' | ')') {
+            if is_blank_or_newline(c) || matches!(c, ';' | '"' | '(' | ')' | '}') || c == '=' && !glued {
                 break;
             }
             if c == '/' && self.at > start && (rest.starts_with("//") || rest.starts_with("/*")) {
                 glued = true;
-            }
-            if c == '=' && !glued {
-                break;
-            }
-            if c == '}' {
-                break;
             }
             if c == '{' {
                 // `*.{csv,json}` is a glob; `ops{` opens a block.

@@ -130,14 +130,8 @@ impl Shift<'_> {
         let mut findings: Vec<Finding> = Vec::new();
         let mut reported_lines = Vec::new();
         for diagnostic in error.diagnostics.iter().take(MAX_DIAGNOSTICS) {
-            let mut start = diagnostic.span.offset().min(self.length);
-            while !text.is_char_boundary(start) {
-                start -= 1;
-            }
-            let mut end = (start + diagnostic.span.len()).min(self.length);
-            while !text.is_char_boundary(end) {
-                end -= 1;
-            }
+            let start = text.floor_char_boundary(diagnostic.span.offset().min(self.length));
+            let end = text.floor_char_boundary((start + diagnostic.span.len()).min(self.length));
             let line = text.get(..start).unwrap_or_default().matches('\n').count();
             if reported_lines.contains(&line) || findings.len() >= MAX_FINDINGS_PER_PIECE {
                 continue;

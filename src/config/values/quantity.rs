@@ -48,7 +48,7 @@ impl Checker<'_> {
                 other => other.to_string(),
             },
         );
-        let write = |meant: &str| format!("`{}`", self.with(&format!("{meant}")));
+        let write = |meant: &str| format!("`{}`", self.with(meant));
         if meant_forever {
             return finding.help(format!("did you mean {}?", write("forever")));
         }

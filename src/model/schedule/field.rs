@@ -30,7 +30,6 @@ pub(super) struct FieldKind {
     names: &'static [&'static str],
 }
 
-/// The fields in their order.
 pub(super) const KINDS: [FieldKind; 5] = [
     kind(["a minute", "minutes"], (0, 59), 60, &[]),
     kind(["an hour", "hours"], (0, 23), 24, &[]),
@@ -70,7 +69,6 @@ pub(super) struct Field {
 }
 
 impl Field {
-    /// The values, in order.
     pub fn list(&self) -> impl Iterator<Item = u32> {
         let values = self.values;
         (0..64).filter(move |n| values >> n & 1 == 1)
@@ -105,7 +103,7 @@ impl FieldKind {
                 continue;
             }
             match self.item(item, place.clone(), alone) {
-                Ok(Item { values, uneven }) => {
+                Ok((values, uneven)) => {
                     field.values |= values;
                     field.uneven.extend(uneven.map(|what| (place, what)));
                 }
@@ -122,12 +120,9 @@ impl FieldKind {
             None => (text, None),
         };
         if range == "*" && step.is_none() && !alone {
-            return Err(wrong(
-                place,
-                format!("`*` in a list is every one of the {} already", self.many),
-                "the rest of the list changes nothing",
-                "write `*` alone, or the list without it",
-            ));
+            let message = format!("`*` in a list is every one of the {} already", self.many);
+            let help = "write `*` alone, or the list without it";
+            return Err(wrong(place, message, "the rest of the list changes nothing", help));
         }
         let (first, last) = if range == "*" {
             (self.low, self.low + self.size - 1)
@@ -167,7 +162,7 @@ impl FieldKind {
             bits | 1 << if self.size == 7 { value % 7 } else { *value }
         });
         let uneven = step.and_then(|step| self.unevenness(first, last, step, &stepped));
-        Item { values, uneven }
+        (values, uneven)
     }
 
     /// What a step really does, where one could think otherwise.
@@ -275,10 +270,8 @@ impl FieldKind {
             help,
             fix: Some(fix),
         };
-        let written_out = self
-            .names
-            .iter()
-            .find(|name| text.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(name)));
+        let begins = |name: &&&str| text.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(name));
+        let written_out = self.names.iter().find(begins);
         let rest = text.strip_prefix('*').unwrap_or_default();
         let upper = item.to_ascii_uppercase();
         if let Some(name) = written_out.filter(|_| text.bytes().all(|b| b.is_ascii_alphabetic())) {
@@ -386,10 +379,8 @@ pub(super) fn wrong(
     }
 }
 
-struct Item {
-    values: u64,
-    uneven: Option<String>,
-}
+/// The values of an item, and what its step really does.
+type Item = (u64, Option<String>);
 
 /// The words of a line, with where each one starts.
 pub(super) fn words(text: &str) -> Vec<(usize, &str)> {
@@ -406,7 +397,6 @@ pub(super) fn words(text: &str) -> Vec<(usize, &str)> {
     found
 }
 
-/// Words as a line, with one space between them.
 pub(super) fn line(words: &[(usize, &str)]) -> String {
     words.iter().map(|(_, word)| *word).collect::<Vec<_>>().join(" ")
 }

@@ -20,6 +20,12 @@ const NICKNAMES: [(&str, &str); 7] = [
     ("@hourly", "0 * * * *"),
 ];
 
+/// The five fields that a name such as `@daily` means, in any case.
+pub fn nickname(name: &str) -> Option<&'static str> {
+    let (_, line) = NICKNAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
+    Some(line)
+}
+
 impl Cron {
     /// Reads a line; every field's mistakes are reported at once.
     pub fn parse(text: &str) -> Result<Self, Vec<CronError>> {
@@ -42,7 +48,7 @@ fn valid(text: &str) -> Option<String> {
 fn shape(text: &str, words: &[(usize, &str)]) -> Option<CronError> {
     let (first, last) = match words {
         [] => {
-            let message = "a cron line has five fields, and here is none";
+            let message = "a cron line has five fields, but this one is empty";
             let help = "write for example `cron \"0 3 * * *\"` for every day at 03:00";
             return Some(wrong(0..text.len(), message, FIELDS, help));
         }
@@ -51,14 +57,13 @@ fn shape(text: &str, words: &[(usize, &str)]) -> Option<CronError> {
     };
     let all = first.0..last.0 + last.1.len();
     if first.1.starts_with('@') {
-        return Some(nickname(words, first, all));
+        return Some(named(words, first, all));
     }
     let count = words.len();
     if count < 5 {
         let stars = " *".repeat(5 - count);
         let meant = valid(&format!("{}{stars}", line(words)));
-        let are = if count == 1 { "is" } else { "are" };
-        let message = format!("a cron line has five fields, and here {are} {count}");
+        let message = format!("a cron line has five fields, but this one has {count}");
         let help = match meant {
             Some(meant) => format!("write all five, `*` for any: `cron \"{meant}\"`"),
             None => "write all five, `*` for any: `cron \"0 3 * * *\"` is every day at 03:00".to_owned(),
@@ -68,11 +73,9 @@ fn shape(text: &str, words: &[(usize, &str)]) -> Option<CronError> {
     (count > 5).then(|| too_many(words, first, last, all))
 }
 
-fn nickname(words: &[(usize, &str)], first: &(usize, &str), all: Range<usize>) -> CronError {
-    let name = first.1.to_ascii_lowercase();
-    let meant = NICKNAMES.iter().find(|(known, _)| *known == name);
-    let help = match (meant, name.as_str(), words) {
-        (Some((_, line)), ..) => format!("write `cron \"{line}\"`"),
+fn named(words: &[(usize, &str)], first: &(usize, &str), all: Range<usize>) -> CronError {
+    let help = match (nickname(first.1), first.1.to_ascii_lowercase().as_str(), words) {
+        (Some(line), ..) => format!("write `cron \"{line}\"`"),
         (_, "@reboot", _) => {
             "nothing runs because the machine starts: let the unit that starts opsrun call `opsrun apply` first"
                 .to_owned()
@@ -97,17 +100,17 @@ fn too_many(words: &[(usize, &str)], first: &(usize, &str), last: &(usize, &str)
     let (at, label, help) = match (count, valid(words.get(1..6)), valid(words.get(..5))) {
         (6, _, Some(line)) if year => (
             end(last),
-            "a year would be the sixth",
+            "a cron line has no field for the year",
             format!("leave out the year: `cron \"{line}\"`, every year"),
         ),
         (6, _, _) if only_stars && (seconds.is_some() || first.1 == "*") => (
             end(first),
-            "seconds would be the first",
+            "a cron line has no field for seconds",
             format!("write `every \"{}s\"` instead of `cron`", seconds.unwrap_or("1")),
         ),
         (6, Some(line), _) => (
             end(first),
-            "seconds would be the first: a cron line has none",
+            "a cron line has no field for seconds",
             match valid(words.get(..5)).filter(|first| *first != line) {
                 // An hour in third place means that seconds come first.
                 Some(other) if words.get(2).is_some_and(|(_, word)| *word != "*") => {
@@ -119,7 +122,7 @@ fn too_many(words: &[(usize, &str)], first: &(usize, &str), last: &(usize, &str)
         ),
         (7, Some(line), _) => (
             all,
-            "seconds would be the first and a year the last: a cron line has neither",
+            "a cron line has no fields for seconds and the year",
             format!("leave out both: `cron \"{line}\"`"),
         ),
         (_, _, Some(line)) => (
@@ -133,7 +136,7 @@ fn too_many(words: &[(usize, &str)], first: &(usize, &str), last: &(usize, &str)
             "write five fields: `cron \"0 3 * * *\"` is every day at 03:00".to_owned(),
         ),
     };
-    let message = format!("a cron line has five fields, and here are {count}");
+    let message = format!("a cron line has five fields, but this one has {count}");
     wrong(at, message, label, help)
 }
 

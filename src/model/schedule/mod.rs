@@ -18,6 +18,7 @@ mod wall;
 pub use cron::Cron;
 pub use due::{Due, SkipReason, Skipped};
 pub use field::CronError;
+pub use line::nickname;
 pub use wall::{ChangeKind, ClockChange, FoldPolicy, GapPolicy, WallClock, clock_changes};
 
 use crate::clock;

@@ -17,7 +17,6 @@ pub enum GapPolicy {
     /// They run right after the gap.
     #[default]
     RunAfter,
-    /// They do not run.
     Skip,
 }
 
@@ -27,7 +26,6 @@ pub enum FoldPolicy {
     /// They run the first time only.
     #[default]
     First,
-    /// They run both times.
     Both,
 }
 
@@ -38,9 +36,7 @@ pub struct WallClock {
     pub cron: Cron,
     /// Whose wall.
     pub zone: Tz,
-    /// What becomes of fixed times that are skipped.
     pub gap: GapPolicy,
-    /// What becomes of fixed times that come twice.
     pub fold: FoldPolicy,
     /// The file says what to do; it was thought of.
     pub dst_given: bool,

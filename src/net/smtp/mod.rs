@@ -53,7 +53,6 @@ pub struct Mail<'a> {
     pub limit: Duration,
 }
 
-/// The server accepted the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AcceptedMail {
     pub reply: Reply,
@@ -150,7 +149,6 @@ fn is_sendable(address: &str) -> bool {
     address.contains('@') && address.chars().all(fine)
 }
 
-/// The extensions that the server offers.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Offers {
     tls: bool,

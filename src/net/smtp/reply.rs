@@ -27,7 +27,6 @@ impl From<io::Error> for ReplyError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     pub code: u16,
-    /// The text of each line.
     pub lines: Vec<String>,
 }
 

@@ -9,6 +9,7 @@ use crate::report::shared::times;
 use crate::units::{plural, show_count, show_size};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
+use std::fmt::Write as _;
 
 pub const FORMAT: u32 = 1;
 
@@ -104,7 +105,8 @@ pub fn copies_text(copies: &[CopyDocument], zone: chrono_tz::Tz, style: Style) -
     for line in copies {
         if let (word, Some(reason)) = line.state.parts() {
             let (copy, reason) = (one_line(&line.copy), one_line(reason));
-            text += &format!("{copy}: {}: {reason}\n", style.warn(word));
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{copy}: {}: {reason}", style.warn(word));
         }
     }
     let bytes: u64 = copies.iter().map(|line| line.archive_bytes).sum();

@@ -10,6 +10,7 @@ use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::times;
 use crate::units::{plural, show_count, show_size};
 use chrono::{DateTime, Utc};
+use std::fmt::Write as _;
 use std::path::Path;
 
 /// Skipped files that are listed by name.
@@ -96,10 +97,11 @@ impl CopyResults {
         self.skipped += skipped.len() as u64;
         let word = self.style.warn("skipped ");
         for (path, why) in skipped.iter().take(MAX_LISTED) {
-            text += &format!("{word}  {}  {}\n", one_line(&path.to_string()), one_line(why));
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{word}  {}  {}", one_line(&path.to_string()), one_line(why));
         }
         if let Some(more @ 1..) = skipped.len().checked_sub(MAX_LISTED) {
-            text += &format!("{word}  and {} more\n", show_count(more as u64));
+            let _ = writeln!(text, "{word}  and {} more", show_count(more as u64));
         }
         for note in &done.notes {
             text += &self.normal(format!("{}  {}\n", self.style.warn("note    "), one_line(note)));

@@ -10,7 +10,7 @@ use crate::model::{Budget, Keep};
 use crate::plan::graph::Candidate;
 use crate::plan::{ClassSummary, CleanupStep, Cover};
 use crate::report::shared::times::local_minute;
-use crate::units::{plural, show_count, show_duration, show_size};
+use crate::units::{plural, show_count, show_duration, show_files, show_size};
 
 /// Kept files listed without `--files`.
 const MAX_KEPT_FILES: usize = 10;
@@ -42,26 +42,21 @@ impl PlanPage<'_> {
         };
         let content = match class.oldest.zip(class.newest) {
             None => "no file".to_owned(),
-            Some((oldest, newest)) => format!(
-                "{} ({}), {} to {}",
-                files(class.files),
-                show_size(class.bytes),
-                self.file_time(oldest),
-                self.file_time(newest)
-            ),
+            Some((oldest, newest)) => {
+                let files = show_files(class.files, class.bytes);
+                format!("{files}, {} to {}", self.file_time(oldest), self.file_time(newest))
+            }
         };
         let name = self.how.style.bold(&class.name);
         self.field(indent, "class", format!("{name} keeps {keep}{newest}: {content}"));
         let inner = format!("{indent}  ");
         if !class.components.is_empty() {
             let all = class.components.iter();
-            let words: Vec<String> = all.map(|(word, n)| format!("{word} ({n})")).collect();
-            let (shown, more) = words.split_at(words.len().min(MAX_COMPONENTS));
-            let mut words = shown.join(", ");
-            if !more.is_empty() {
-                words += &format!(", and {} more", more.len());
-            }
-            self.prose(&inner, "words", &words);
+            let mut words: Vec<String> = all.map(|(word, n)| format!("{word} ({n})")).collect();
+            let more = words.len().saturating_sub(MAX_COMPONENTS);
+            words.truncate(MAX_COMPONENTS);
+            words.extend((more > 0).then(|| format!("and {more} more")));
+            self.prose(&inner, "words", &words.join(", "));
         }
         for (other, n) in &class.also {
             let also = format!("{} that class {other} matches too: the longer keep applies", files(*n));
@@ -89,7 +84,7 @@ impl PlanPage<'_> {
         if class.delete_files == 0 {
             return;
         }
-        let total = format!("{} ({})", files(class.delete_files), show_size(class.delete_bytes));
+        let total = show_files(class.delete_files, class.delete_bytes);
         self.field(indent, "delete", total);
         let listed: Vec<&Candidate> = if self.how.files {
             step.candidates.iter().filter(|c| c.class == at).collect()

@@ -5,7 +5,7 @@
 
 use crate::plan::{Action, Plan, Step, VerifyStep};
 use crate::report::shared::style::one_line;
-use crate::units::{joined, plural, show_size};
+use crate::units::{joined, plural, show_files};
 
 /// Of a step that a guard refuses now, and that is decided again when its turn comes.
 pub const REFUSED_FOR_NOW: &str = "refused for now";
@@ -37,15 +37,12 @@ fn work(plan: &Plan, step: &Step) -> String {
         Action::Check(check) => format!("checks {}", one_line(&check.probe.text().question)),
         Action::Target(target) => format!("runs: {}", one_line(&target.command.program.to_string())),
         Action::Backup(backup) if backup.nothing => "nothing to store".to_owned(),
-        Action::Backup(backup) => {
-            let files = plural(backup.files, "file", "files");
-            format!("copies {files} ({})", show_size(backup.bytes))
-        }
+        Action::Backup(backup) => format!("copies {}", show_files(backup.files, backup.bytes)),
         Action::Verify(verify) => verification(plan, verify),
         Action::Cleanup(cleanup) if cleanup.candidates.is_empty() => "nothing to delete".to_owned(),
         Action::Cleanup(cleanup) => {
-            let files = plural(cleanup.candidates.len() as u64, "file", "files");
-            format!("deletes {files} ({})", show_size(cleanup.bytes))
+            let files = show_files(cleanup.candidates.len() as u64, cleanup.bytes);
+            format!("deletes {files}")
         }
     }
 }

@@ -6,13 +6,12 @@ use crate::plan::document::totals;
 use crate::plan::{Action, Plan, Step};
 use crate::report::plan::step_summary::REFUSED_FOR_NOW;
 use crate::report::shared::style::one_line;
-use crate::units::{plural, show_size};
+use crate::units::{plural, show_files};
 
 pub fn plan_summary(plan: &Plan) -> String {
     let totals = totals(plan);
-    let files = |n, bytes| format!("{} ({})", plural(n, "file", "files"), show_size(bytes));
-    let copy = files(totals.copy_files, totals.copy_bytes);
-    let delete = files(totals.delete_files, totals.delete_bytes);
+    let copy = show_files(totals.copy_files, totals.copy_bytes);
+    let delete = show_files(totals.delete_files, totals.delete_bytes);
     let copies = plan
         .steps()
         .iter()

@@ -4,7 +4,7 @@
 //! writes what a cleanup deletes and keeps. Decides nothing.
 //! Invariant: every path is escaped by its own `Display`; the same plan gives the same text.
 
-use crate::model::check::{ProbeSetting, Worst, command_settings};
+use crate::model::check::{ProbeSetting, Worst};
 use crate::model::{Check, StepName, Target};
 use crate::path::shown;
 use crate::plan::{Action, BackupStep, Plan, Step, StepId};
@@ -249,7 +249,7 @@ impl PlanPage<'_> {
     }
 
     fn target(&mut self, target: &Target, indent: &str) {
-        self.settings(&command_settings(&target.command), indent);
+        self.settings(&ProbeSetting::of_command(&target.command), indent);
         if let Some(limit) = target.timeout {
             let mut limit = show_duration(limit);
             if target.retry.is_some() {

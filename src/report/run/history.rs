@@ -12,6 +12,7 @@ use crate::run::{Event, Output};
 use crate::store::{RunEnd, RunSummary};
 use crate::units::{plural, took};
 use serde::Serialize;
+use std::fmt::Write as _;
 
 pub const FORMAT: u32 = 1;
 
@@ -64,7 +65,8 @@ pub fn run_text(run: &RunSummary, events: &[Event], zone: chrono_tz::Tz, style: 
     if detail > Detail::Quiet {
         let when = times::with_zone(run.begun_at.0, zone);
         for (label, value) in [("started ", when), ("command ", one_line(&run.command))] {
-            text += &format!("{}  {value}\n", style.dim(label));
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{}  {value}", style.dim(label));
         }
     }
     let mut lines = EventLines::new(style, detail);

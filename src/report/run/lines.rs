@@ -8,9 +8,10 @@ use crate::keep_reason::KeepReason;
 use crate::model::{StepKind, StepName};
 use crate::report::shared::style::{Style, one_line};
 use crate::run::{Event, Occurrence, Outcome, State, Status};
-use crate::units::{joined, plural, show_size, took};
+use crate::units::{joined, plural, show_files, show_size, took};
 use chrono::SecondsFormat;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Detail {
@@ -127,7 +128,7 @@ impl EventLines {
                 last,
                 ..
             } => {
-                let files = sized_files(*files, *bytes);
+                let files = show_files(*files, *bytes);
                 let text = format!("{step}  batch {batch}: {files}, {first} to {last}");
                 self.line(Detail::Verbose, "delete", &text)
             }
@@ -143,7 +144,7 @@ impl EventLines {
                 for (reason, n) in kept {
                     *self.kept.entry(*reason).or_default() += n;
                 }
-                let text = format!("{step}  batch {batch}: {}", sized_files(*files, *bytes));
+                let text = format!("{step}  batch {batch}: {}", show_files(*files, *bytes));
                 self.line(Detail::Verbose, "deleted", &text)
             }
             Event::Attempted {
@@ -224,10 +225,11 @@ impl EventLines {
         let mut text = self.line(from, word, &format!("{step}  {summary}"));
         let margin = " ".repeat(WORD_WIDTH + 2);
         for detail in &outcome.details {
-            text += &format!("{margin}  {}\n", one_line(detail));
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{margin}  {}", one_line(detail));
         }
         if let Some(help) = &outcome.help {
-            text += &format!("{margin}{} {}\n", self.style.bold("help:"), one_line(help));
+            let _ = writeln!(text, "{margin}{} {}", self.style.bold("help:"), one_line(help));
         }
         text
     }
@@ -317,11 +319,6 @@ impl EventLines {
         }
         format!("{verdict} in {}: {}\n", took(millis), one_line(&parts.join("; ")))
     }
-}
-
-/// `3 files (1.2 MiB)`.
-fn sized_files(files: u64, bytes: u64) -> String {
-    format!("{} ({})", plural(files, "file", "files"), show_size(bytes))
 }
 
 #[cfg(test)]

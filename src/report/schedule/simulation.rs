@@ -233,7 +233,7 @@ fn events_text(events: &[SimulatedEvent], unlisted: u64, zone: Tz, style: Style)
     }
     if unlisted > 0 {
         let more = show_count(unlisted);
-        text += &format!("… and {more} more; choose a shorter span to see them\n");
+        text = text + "… and " + &more + " more; choose a shorter span to see them\n";
     }
     if !text.is_empty() {
         text.push('\n');

@@ -47,7 +47,6 @@ pub struct ClaimedMessage {
     pub first_attempt: Option<DateTime<Utc>>,
 }
 
-/// The result of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settlement {
     Sent,

@@ -3,7 +3,7 @@
 
 use super::look;
 use opsrun::config::findings::apply_fixes::fix;
-use opsrun::config::load_text_at;
+use opsrun::config::{CheckOptions, check};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -171,7 +171,11 @@ fn habits_of_other_languages_are_told() {
     for (at, lines) in SAID {
         for line in *lines {
             let text = file(at, line);
-            let loaded = load_text_at(Path::new("ops.kdl"), text.clone().into_bytes(), look(Path::new("")).now);
+            let options = CheckOptions {
+                host: false,
+                ..look(Path::new(""))
+            };
+            let loaded = check(Path::new("ops.kdl"), text.clone().into_bytes(), options);
             let _ = writeln!(all, "in {at}: {line}");
 
             assert!(!loaded.findings.is_empty(), "{line}");

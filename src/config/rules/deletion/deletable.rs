@@ -6,30 +6,29 @@
 
 use crate::config::rules::deletion::path_cache::{PathSetCache, term};
 use crate::config::rules::deletion::path_sets::{PathCondition, PathSet};
-use crate::config::rules::resolved::ResolvedRetention;
-use crate::config::source::Span;
+use crate::config::rules::names::ResolvedRetention;
 use crate::model::Keep;
 use std::path::Path;
 use std::rc::Rc;
 
 /// What a retention may delete below the source of its backup.
-pub(in crate::config) struct Deletable<'a> {
-    pub(in crate::config) claim: &'a ResolvedRetention<'a>,
-    pub(in crate::config) source: &'a Path,
-    pub(in crate::config) valid: PathSet,
+pub struct Deletable<'a> {
+    pub claim: &'a ResolvedRetention<'a>,
+    pub source: &'a Path,
+    pub valid: PathSet,
     /// `None`: everything.
-    pub(in crate::config) include: Option<PathSet>,
-    pub(in crate::config) exclude: PathSet,
-    pub(in crate::config) spared: PathSet,
-    pub(in crate::config) finite: Vec<PathSet>,
-    pub(in crate::config) forever: Vec<PathSet>,
+    pub include: Option<PathSet>,
+    pub exclude: PathSet,
+    pub spared: PathSet,
+    pub finite: Vec<PathSet>,
+    pub forever: Vec<PathSet>,
     /// False when an automaton was too large: nothing about it can be decided.
-    pub(in crate::config) decidable: bool,
+    pub decidable: bool,
 }
 
 impl<'a> Deletable<'a> {
-    pub(in crate::config) fn new(claim: &'a ResolvedRetention<'a>, sets: &PathSetCache) -> Option<Self> {
-        let backup = claim.backup.node;
+    pub fn new(claim: &'a ResolvedRetention<'a>, sets: &PathSetCache) -> Option<Self> {
+        let backup = claim.backup;
         let valid = PathSet::valid()?;
         let empty = || sets.globs(&[], false);
         let include = if backup.include.is_empty() {
@@ -51,7 +50,7 @@ impl<'a> Deletable<'a> {
         }
         Some(Self {
             claim,
-            source: claim.backup.source.as_deref()?,
+            source: &backup.source.as_ref()?.value,
             valid,
             include: include.unwrap_or_default(),
             exclude: exclude.or_else(empty)?,
@@ -63,27 +62,18 @@ impl<'a> Deletable<'a> {
     }
 
     /// What the backup stores, and nothing that the retention spares.
-    pub(in crate::config) fn stored(&self, prefix: &Rc<[u8]>) -> Vec<PathCondition> {
+    pub fn stored(&self, prefix: &Rc<[u8]>) -> Vec<PathCondition> {
         let mut terms = vec![term(&self.exclude, prefix, false)];
         terms.extend(self.include.as_ref().map(|set| term(set, prefix, true)));
         terms
     }
 
     /// What one finite class may delete; `prefix` is put before every path.
-    pub(in crate::config) fn deletable(&self, class: &PathSet, prefix: &Rc<[u8]>) -> Vec<PathCondition> {
+    pub fn deletable(&self, class: &PathSet, prefix: &Rc<[u8]>) -> Vec<PathCondition> {
         let mut terms = self.stored(prefix);
         terms.push(term(class, prefix, true));
         terms.push(term(&self.spared, prefix, false));
         terms.extend(self.forever.iter().map(|set| term(set, prefix, false)));
         terms
-    }
-
-    pub(in crate::config) fn name_span(&self) -> Span {
-        self.claim
-            .node
-            .job
-            .name
-            .as_ref()
-            .map_or(self.claim.node.job.head, |name| name.span)
     }
 }

@@ -4,8 +4,9 @@
 
 use crate::config::findings::{Code, Finding};
 use crate::config::nodes::document::Document;
-use crate::config::rules::resolved::ResolvedRetention;
+use crate::config::rules::names::ResolvedRetention;
 use crate::config::source::paths::shown;
+use crate::model::Budget;
 use std::path::Component;
 
 /// Directories that belong to the system, and whose removal of old files would break it.
@@ -15,12 +16,13 @@ const SYSTEM_DIRECTORIES: &[&str] = &[
 ];
 
 /// OPS5008.
-pub(in crate::config) fn system_sources(claims: &[ResolvedRetention<'_>], findings: &mut Vec<Finding>) {
+pub fn system_sources(claims: &[ResolvedRetention<'_>], findings: &mut Vec<Finding>) {
     for claim in claims {
-        let (Some(source), Some(written)) = (&claim.backup.source, &claim.backup.node.source) else {
+        let Some(source) = &claim.backup.source else {
             continue;
         };
         let parts: Vec<String> = source
+            .value
             .components()
             .filter(|part| matches!(part, Component::Normal(_)))
             .map(|part| part.as_os_str().to_string_lossy().into_owned())
@@ -33,58 +35,42 @@ pub(in crate::config) fn system_sources(claims: &[ResolvedRetention<'_>], findin
             _ => None,
         };
         if let Some(what) = what {
+            let span = claim.node.backup.as_ref().map_or(claim.node.job.head, |b| b.span);
+            let (name, dir) = (claim.node.name(), shown(&source.value));
+            let message = format!("retention `{name}` would delete from `{dir}`, {what}");
+            let data = shown(&source.value.join("data"));
             findings.push(
-                Finding::new(
-                    Code::SystemSource,
-                    claim.node.backup.as_ref().map_or(claim.node.job.head, |b| b.span),
-                    format!(
-                        "retention `{}` would delete from `{}`, {what}",
-                        claim.name,
-                        shown(source)
-                    ),
-                    "this backup copies it",
-                )
-                .also(written.span, "its source")
-                .help(format!(
-                    "use the directory that contains the data as source, for example `source \"{}\"`",
-                    shown(&source.join("data"))
-                )),
+                Finding::new(Code::SystemSource, span, message, "this backup copies it")
+                    .also(source.span, "its source")
+                    .help(format!(
+                        "use the directory that contains the data as source, for example `source \"{data}\"`"
+                    )),
             );
         }
     }
 }
 
 /// OPS5009.
-pub(in crate::config) fn budgets(document: &Document, findings: &mut Vec<Finding>) {
-    for node in &document.retentions {
-        if node.job.damaged {
-            continue;
-        }
-        if let Some(budget) = &node.max_delete {
-            if budget.value.share == Some(100) && budget.value.files.is_none() && budget.value.bytes.is_none() {
-                findings.push(
-                    Finding::new(
-                        Code::NoMaxDelete,
-                        budget.span,
-                        "a share of 100% is not a limit",
-                        "one run may delete every file that the classes match",
-                    )
-                    .help("write a smaller share, such as `max-delete share=\"20%\"`, or limit `files=` or `bytes=`"),
-                );
+pub fn budgets(document: &Document, findings: &mut Vec<Finding>) {
+    for node in document.retentions.iter().filter(|node| !node.job.damaged) {
+        let finding = match (&node.max_delete, &node.job.name) {
+            (Some(budget), _) => {
+                let Budget { files, bytes, share } = budget.value;
+                if share != Some(100) || files.is_some() || bytes.is_some() {
+                    continue;
+                }
+                let label = "one run may delete every file that the classes match";
+                Finding::new(Code::NoMaxDelete, budget.span, "a share of 100% is not a limit", label)
+                    .help("write a smaller share, such as `max-delete share=\"20%\"`, or limit `files=` or `bytes=`")
             }
-            continue;
-        }
-        let Some(name) = &node.job.name else {
-            continue;
+            (None, Some(name)) => {
+                let message = format!("retention `{}` has no limit on what one run may delete", name.value);
+                let label = "nothing stops a wrong clock or a wrong class";
+                Finding::new(Code::NoMaxDelete, name.span, message, label)
+                    .help("add `max-delete files=50000 share=\"20%\"`")
+            }
+            (None, None) => continue,
         };
-        findings.push(
-            Finding::new(
-                Code::NoMaxDelete,
-                name.span,
-                format!("retention `{}` has no limit on what one run may delete", name.value),
-                "nothing stops a wrong clock or a wrong class",
-            )
-            .help("add `max-delete files=50000 share=\"20%\"`"),
-        );
+        findings.push(finding);
     }
 }

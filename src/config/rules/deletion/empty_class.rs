@@ -7,7 +7,7 @@ use super::path_cache::{PathSetCache, no_prefix, term};
 use super::path_sets::{PathCondition, SearchResult};
 use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::nodes::ClassNode;
-use crate::config::source::Span;
+use crate::config::source::Spanned;
 use crate::model::Keep;
 use crate::path::Shown;
 
@@ -15,196 +15,135 @@ pub(super) fn sample(path: &[u8]) -> String {
     excerpt(&Shown(path).to_string())
 }
 
-pub(super) fn class_name(class: &ClassNode) -> &str {
-    class.name.as_ref().map_or("…", |name| name.value.as_str())
-}
-
 /// OPS5002 and OPS5014.
-pub(in crate::config) fn classes(reach: &Deletable<'_>, sets: &PathSetCache, findings: &mut Vec<Finding>) {
+pub fn classes(reach: &Deletable<'_>, sets: &PathSetCache, findings: &mut Vec<Finding>) {
     let none = no_prefix();
     for class in &reach.claim.node.classes {
-        let Some(set) = sets.class(class) else {
-            continue;
-        };
-        let own = vec![term(&reach.valid, &none, true), term(&set, &none, true)];
-        let with = |more: Vec<PathCondition>| {
-            let mut terms = own.clone();
-            terms.extend(more);
-            sets.search(&terms)
-        };
-        let included = || {
-            reach
-                .include
-                .iter()
-                .map(|set| term(set, &none, true))
-                .collect::<Vec<_>>()
-        };
-        let span = class.name.as_ref().map_or(class.head, |name| name.span);
-        let name = class_name(class);
-        let example = match sets.search(&own) {
+        if let Some(set) = sets.class(class) {
+            let own = vec![term(&reach.valid, &none, true), term(&set, &none, true)];
+            let asked = AskedClass {
+                reach,
+                class,
+                sets,
+                own,
+            };
+            findings.extend(asked.judged());
+        }
+    }
+}
+
+struct AskedClass<'a> {
+    reach: &'a Deletable<'a>,
+    class: &'a ClassNode,
+    sets: &'a PathSetCache,
+    /// Valid paths of the class.
+    own: Vec<PathCondition>,
+}
+
+impl AskedClass<'_> {
+    /// Looks for a path of the class that also meets these conditions.
+    fn search(&self, more: impl IntoIterator<Item = PathCondition>) -> SearchResult {
+        let terms: Vec<PathCondition> = self.own.iter().cloned().chain(more).collect();
+        self.sets.search(&terms)
+    }
+
+    fn is_empty(&self, more: impl IntoIterator<Item = PathCondition>) -> bool {
+        self.search(more) == SearchResult::Empty
+    }
+
+    fn finding(&self, code: Code, message: String, label: String) -> Finding {
+        Finding::new(code, self.class.name_span(), message, label)
+    }
+
+    fn judged(&self) -> Option<Finding> {
+        let (reach, class) = (self.reach, self.class.shown_name());
+        let (node, backup) = (reach.claim.backup, reach.claim.backup.name());
+        let empty = |message, label| self.finding(Code::EmptyClass, message, label);
+        let example = match self.search([]) {
             SearchResult::Witness(path) => sample(&path),
             SearchResult::Empty => {
-                findings.push(
-                    Finding::new(
-                        Code::EmptyClass,
-                        span,
-                        format!("class `{name}` cannot match any path"),
-                        "matches nothing",
-                    )
-                    .help("fix its globs, or delete it"),
-                );
-                continue;
+                let message = format!("class `{class}` cannot match any path");
+                return Some(empty(message, "matches nothing".to_owned()).help("fix its globs, or delete it"));
             }
-            SearchResult::Unknown => continue,
+            SearchResult::Unknown => return None,
         };
-        if with(included()) == SearchResult::Empty {
-            let mut finding = Finding::new(
-                Code::EmptyClass,
-                span,
-                format!(
-                    "class `{name}` matches nothing that backup `{}` includes",
-                    reach.claim.backup.name
-                ),
-                format!("matches for example `{example}`"),
-            )
-            .help(match class.globs.first() {
-                Some(glob) => format!(
-                    "add \"{}\" to `include` of the backup, or delete the class: files that are not copied are never deleted",
-                    excerpt(glob.value.as_str())
-                ),
-                None => {
-                    "extend `include` of the backup, or delete the class: files that are not copied are never deleted".to_owned()
-                }
-            });
-            if let (Some(first), Some(last)) = (
-                reach.claim.backup.node.include.first(),
-                reach.claim.backup.node.include.last(),
-            ) {
-                finding = finding.also(first.span.to(last.span), format!("`{example}` is not included here"));
-            }
-            findings.push(finding);
-            continue;
+        let none = no_prefix();
+        let label = format!("matches for example `{example}`");
+        let never = "or delete the class: files that are not copied are never deleted";
+        if self.is_empty(reach.include.as_ref().map(|set| term(set, &none, true))) {
+            let message = format!("class `{class}` matches nothing that backup `{backup}` includes");
+            let here = format!("`{example}` is not included here");
+            let finding = empty(message, label).also(Spanned::whole(&node.include), here);
+            return Some(finding.help(format!("{} of the backup, {never}", self.extend_include())));
         }
-        if with(reach.stored(&none)) == SearchResult::Empty {
-            let mut finding = Finding::new(
-                Code::EmptyClass,
-                span,
-                format!(
-                    "backup `{}` excludes everything that class `{name}` matches",
-                    reach.claim.backup.name
-                ),
-                format!("matches for example `{example}`"),
-            )
-            .help("narrow `exclude` of the backup, or delete the class: files that are not copied are never deleted");
-            if let (Some(first), Some(last)) = (
-                reach.claim.backup.node.exclude.first(),
-                reach.claim.backup.node.exclude.last(),
-            ) {
-                finding = finding.also(first.span.to(last.span), "excluded here");
-            }
-            findings.push(finding);
-            continue;
+        if self.is_empty(reach.stored(&none)) {
+            let message = format!("backup `{backup}` excludes everything that class `{class}` matches");
+            let finding = empty(message, label).also(Spanned::whole(&node.exclude), "excluded here");
+            return Some(finding.help(format!("narrow `exclude` of the backup, {never}")));
         }
-        let mut kept = reach.stored(&none);
-        kept.push(term(&reach.spared, &none, false));
-        if with(kept) == SearchResult::Empty {
-            let mut finding = Finding::new(
-                Code::EmptyClass,
-                span,
-                format!("`exclude` of the retention excludes everything that class `{name}` matches"),
-                format!("matches for example `{example}`"),
-            )
-            .help("narrow `exclude` of the retention, or delete the class");
-            if let (Some(first), Some(last)) = (reach.claim.node.exclude.first(), reach.claim.node.exclude.last()) {
-                finding = finding.also(first.span.to(last.span), "excluded here");
-            }
-            findings.push(finding);
-            continue;
+        let spared = term(&reach.spared, &none, false);
+        if self.is_empty(reach.stored(&none).into_iter().chain([spared])) {
+            let message = format!("`exclude` of the retention excludes everything that class `{class}` matches");
+            let finding = empty(message, label).also(Spanned::whole(&reach.claim.node.exclude), "excluded here");
+            return Some(finding.help("narrow `exclude` of the retention, or delete the class"));
         }
-        if let Some(likely) = sets.likely(reach.claim.backup.node.include.as_slice())
-            && with(vec![term(&likely, &none, true)]) == SearchResult::Empty
-        {
-            unlikely(reach, class, &with, span, findings);
-            continue;
+        match self.sets.likely(&node.include) {
+            Some(likely) if self.is_empty([term(&likely, &none, true)]) => self.unlikely(),
+            _ => self.partly(),
         }
-        partly(reach, class, &with, span, findings);
     }
-}
 
-/// OPS5002 as a warning: not proven, since only odd names of directories would fill the class.
-fn unlikely(
-    reach: &Deletable<'_>,
-    class: &ClassNode,
-    with: &dyn Fn(Vec<PathCondition>) -> SearchResult,
-    span: Span,
-    findings: &mut Vec<Finding>,
-) {
-    let SearchResult::Witness(odd) = with(reach.stored(&no_prefix())) else {
-        return;
-    };
-    let mut finding = Finding::new(
-        Code::EmptyClass,
-        span,
-        format!(
-            "class `{}` matches almost nothing that backup `{}` includes",
-            class_name(class),
-            reach.claim.backup.name
-        ),
-        format!("it could match only paths such as `{}`", sample(&odd)),
-    )
-    .warning()
-    .help(match class.globs.first() {
-        Some(glob) => format!(
-            "add \"{}\" to `include` of the backup, or delete the class",
-            excerpt(glob.value.as_str())
-        ),
-        None => "extend `include` of the backup, or delete the class".to_owned(),
-    });
-    let include = &reach.claim.backup.node.include;
-    if let (Some(first), Some(last)) = (include.first(), include.last()) {
-        finding = finding.also(first.span.to(last.span), "does not include such files");
+    fn extend_include(&self) -> String {
+        match self.class.globs.first() {
+            Some(glob) => format!("add \"{}\" to `include`", excerpt(glob.value.as_str())),
+            None => "extend `include`".to_owned(),
+        }
     }
-    findings.push(finding);
-}
 
-/// OPS5014: only for globs that delete. A keyword is a filter over what there is, and "forever" deletes nothing.
-fn partly(
-    reach: &Deletable<'_>,
-    class: &ClassNode,
-    with: &dyn Fn(Vec<PathCondition>) -> SearchResult,
-    span: Span,
-    findings: &mut Vec<Finding>,
-) {
-    let none = no_prefix();
-    let finite = class.keep.as_ref().is_some_and(|keep| keep.value != Keep::Forever);
-    if class.keyword.is_some() || !finite {
-        return;
-    }
-    let spared = || term(&reach.spared, &none, false);
-    let outside = reach
-        .include
-        .as_ref()
-        .map(|set| with(vec![spared(), term(set, &none, false)]));
-    let answer = match outside {
-        Some(SearchResult::Witness(path)) => SearchResult::Witness(path),
-        _ => with(vec![spared(), term(&reach.exclude, &none, true)]),
-    };
-    if let SearchResult::Witness(path) = answer {
-        findings.push(
-            Finding::new(
-                Code::PartlyCovered,
-                span,
-                format!(
-                    "backup `{}` stores only a part of class `{}`",
-                    reach.claim.backup.name,
-                    class_name(class)
-                ),
-                format!("`{}` is never deleted, at any age", sample(&path)),
-            )
-            .help(format!(
-                "only copied files are deleted: let class and backup match the same files, or add `allow \"{}\" reason=\"…\"`",
-                Code::PartlyCovered.slug()
-            )),
+    /// OPS5002 as a warning: not proven, since only odd names of directories would fill the class.
+    fn unlikely(&self) -> Option<Finding> {
+        let SearchResult::Witness(odd) = self.search(self.reach.stored(&no_prefix())) else {
+            return None;
+        };
+        let (class, node) = (self.class.shown_name(), self.reach.claim.backup);
+        let message = format!(
+            "class `{class}` matches almost nothing that backup `{}` includes",
+            node.name()
         );
+        let label = format!("it could match only paths such as `{}`", sample(&odd));
+        Some(
+            self.finding(Code::EmptyClass, message, label)
+                .warning()
+                .also(Spanned::whole(&node.include), "does not include such files")
+                .help(format!("{} of the backup, or delete the class", self.extend_include())),
+        )
+    }
+
+    /// OPS5014: only for globs that delete. A keyword is a filter over what there is, and "forever" deletes nothing.
+    fn partly(&self) -> Option<Finding> {
+        let (reach, none) = (self.reach, no_prefix());
+        let finite = self.class.keep.as_ref().is_some_and(|keep| keep.value != Keep::Forever);
+        if self.class.keyword.is_some() || !finite {
+            return None;
+        }
+        let spared = || term(&reach.spared, &none, false);
+        let outside = reach
+            .include
+            .as_ref()
+            .map(|set| self.search([spared(), term(set, &none, false)]));
+        let answer = match outside {
+            Some(SearchResult::Witness(path)) => SearchResult::Witness(path),
+            _ => self.search([spared(), term(&reach.exclude, &none, true)]),
+        };
+        let SearchResult::Witness(path) = answer else {
+            return None;
+        };
+        let (class, backup) = (self.class.shown_name(), reach.claim.backup.name());
+        let message = format!("backup `{backup}` stores only a part of class `{class}`");
+        let label = format!("`{}` is never deleted, at any age", sample(&path));
+        Some(self.finding(Code::PartlyCovered, message, label).help(format!(
+            "only copied files are deleted: let class and backup match the same files, or add `allow \"{}\" reason=\"…\"`",
+            Code::PartlyCovered.slug()
+        )))
     }
 }

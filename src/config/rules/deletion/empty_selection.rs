@@ -3,33 +3,27 @@
 //! Invariant: reported only with a proof.
 
 use crate::config::findings::{Code, Finding, excerpt};
+use crate::config::nodes::BackupNode;
 use crate::config::rules::deletion::path_cache::{PathSetCache, no_prefix, term};
 use crate::config::rules::deletion::path_sets::{PathSet, SearchResult};
-use crate::config::rules::resolved::ResolvedBackup;
 use crate::config::source::Spanned;
 use crate::model::pattern::Pattern;
 use std::collections::HashSet;
 
 /// OPS5018 for patterns, OPS5019. Gives the backups that can store nothing.
-pub(in crate::config) fn check<'a>(
-    places: &[ResolvedBackup<'a>],
-    sets: &PathSetCache,
-    findings: &mut Vec<Finding>,
-) -> HashSet<&'a str> {
+pub fn check<'a>(backups: &'a [BackupNode], sets: &PathSetCache, findings: &mut Vec<Finding>) -> HashSet<&'a str> {
     let mut empty = HashSet::new();
     let Some(valid) = PathSet::valid() else {
         return empty;
     };
     let none = no_prefix();
-    for place in places {
-        let node = place.node;
-        let (Some(first), Some(last)) = (node.exclude.first(), node.exclude.last()) else {
+    for node in backups {
+        let Some(excluded) = Spanned::whole(&node.exclude) else {
             continue;
         };
         let Some(exclude) = sets.globs(&node.exclude, true).filter(|_| node.patterns_known) else {
             continue;
         };
-        let excluded = first.span.to(last.span);
         // Whether nothing of these patterns is left.
         let nothing = |patterns: &[Spanned<Pattern>]| {
             let mut terms = vec![term(&valid, &none, true), term(&exclude, &none, false)];
@@ -42,37 +36,30 @@ pub(in crate::config) fn check<'a>(
             sets.search(&terms) == SearchResult::Empty
         };
         if nothing(&node.include) {
-            empty.insert(place.name);
-            let mut finding = Finding::new(
-                Code::EmptyBackup,
-                excluded,
-                format!("backup `{}` stores nothing", place.name),
-                "excludes everything that is included",
-            );
-            if let (Some(first), Some(last)) = (node.include.first(), node.include.last()) {
-                finding = finding.also(first.span.to(last.span), "all of this is excluded");
-            }
-            findings.push(finding.help("narrow `exclude`: it takes precedence over `include`"));
-            continue;
-        }
-        if node.include.len() < 2 {
-            continue;
-        }
-        for pattern in &node.include {
-            if !nothing(std::slice::from_ref(pattern)) {
-                continue;
-            }
-            let shown = excerpt(pattern.value.as_str());
+            empty.insert(node.name());
+            let message = format!("backup `{}` stores nothing", node.name());
             findings.push(
                 Finding::new(
-                    Code::NoEffect,
-                    pattern.span,
-                    format!("`{shown}` has no effect because all of it is excluded"),
-                    "stores nothing",
+                    Code::EmptyBackup,
+                    excluded,
+                    message,
+                    "excludes everything that is included",
                 )
-                .also(excluded, "excluded here")
-                .help("`exclude` takes precedence over `include`: narrow it, or delete this pattern"),
+                .also(Spanned::whole(&node.include), "all of this is excluded")
+                .help("narrow `exclude`: it takes precedence over `include`"),
             );
+        } else if node.include.len() > 1 {
+            let useless = node
+                .include
+                .iter()
+                .filter(|pattern| nothing(std::slice::from_ref(pattern)));
+            findings.extend(useless.map(|pattern| {
+                let shown = excerpt(pattern.value.as_str());
+                let message = format!("`{shown}` has no effect because all of it is excluded");
+                Finding::new(Code::NoEffect, pattern.span, message, "stores nothing")
+                    .also(excluded, "excluded here")
+                    .help("`exclude` takes precedence over `include`: narrow it, or delete this pattern")
+            }));
         }
     }
     empty

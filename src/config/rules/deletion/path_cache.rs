@@ -6,11 +6,14 @@ use crate::config::source::Spanned;
 use crate::model::pattern::Pattern;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// Automata by what they were built from, and what was asked of them: many jobs share their patterns.
+/// Automata by what they were built from, and what was asked of them.
 #[derive(Default)]
-pub(in crate::config) struct PathSetCache {
+pub struct PathSetCache {
     built: RefCell<HashMap<PatternsKey, Option<PathSet>>>,
     answers: RefCell<HashMap<Vec<ConditionKey>, SearchResult>>,
 }
@@ -30,14 +33,13 @@ impl PathSetCache {
         built
     }
 
-    pub(in crate::config) fn globs(&self, patterns: &[Spanned<Pattern>], below: bool) -> Option<PathSet> {
+    pub fn globs(&self, patterns: &[Spanned<Pattern>], below: bool) -> Option<PathSet> {
         let texts = patterns.iter().map(|p| p.value.as_str().to_owned()).collect();
-        self.get(texts, u8::from(below), || {
-            PathSet::globs(patterns.iter().map(|p| &p.value), below)
-        })
+        let patterns = patterns.iter().map(|p| &p.value);
+        self.get(texts, u8::from(below), || PathSet::globs(patterns, below))
     }
 
-    pub(in crate::config) fn search(&self, terms: &[PathCondition]) -> SearchResult {
+    pub fn search(&self, terms: &[PathCondition]) -> SearchResult {
         let key: Vec<ConditionKey> = terms
             .iter()
             .map(|term| (term.set.identity(), Rc::clone(&term.prefix), term.wanted))
@@ -52,7 +54,7 @@ impl PathSetCache {
 
     /// `include "*.csv"` also takes all of a directory named `x.csv`, which is rarely intended: the includes without what
     /// is below those that look like files. `None` when none does.
-    pub(in crate::config) fn likely(&self, include: &[Spanned<Pattern>]) -> Option<PathSet> {
+    pub fn likely(&self, include: &[Spanned<Pattern>]) -> Option<PathSet> {
         let file_like = |pattern: &Pattern| {
             let last = pattern.as_str().rsplit('/').next().unwrap_or_default();
             last.get(1..).is_some_and(|rest| rest.contains('.'))
@@ -66,7 +68,7 @@ impl PathSetCache {
         })
     }
 
-    pub(in crate::config) fn class(&self, class: &ClassNode) -> Option<PathSet> {
+    pub fn class(&self, class: &ClassNode) -> Option<PathSet> {
         match &class.keyword {
             Some(word) => self.get(vec![word.value.clone()], 2, || PathSet::keyword(&word.value)),
             None => self.globs(&class.globs, false),
@@ -74,7 +76,7 @@ impl PathSetCache {
     }
 }
 
-pub(in crate::config) fn term(set: &PathSet, prefix: &Rc<[u8]>, wanted: bool) -> PathCondition {
+pub fn term(set: &PathSet, prefix: &Rc<[u8]>, wanted: bool) -> PathCondition {
     PathCondition {
         set: set.clone(),
         prefix: Rc::clone(prefix),
@@ -82,6 +84,19 @@ pub(in crate::config) fn term(set: &PathSet, prefix: &Rc<[u8]>, wanted: bool) ->
     }
 }
 
-pub(in crate::config) fn no_prefix() -> Rc<[u8]> {
+pub fn no_prefix() -> Rc<[u8]> {
     Rc::from([])
+}
+
+/// What comes before paths below a directory.
+pub fn prefix(dir: &Path) -> Rc<[u8]> {
+    let mut prefix = dir.as_os_str().as_bytes().to_vec();
+    if !prefix.is_empty() {
+        prefix.push(b'/');
+    }
+    Rc::from(prefix)
+}
+
+pub fn joined(dir: &Path, witness: Vec<u8>) -> PathBuf {
+    dir.join(OsString::from_vec(witness))
 }

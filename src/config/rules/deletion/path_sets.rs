@@ -1,4 +1,4 @@
-//! PathSetCache of relative paths as automata: is a combination of patterns empty, and if not, which path shows it.
+//! Sets of relative paths as automata: is a combination of patterns empty, and if not, which path shows it.
 //!
 //! Takes patterns, gives [`PathSet`]s (anchored dense DFAs) and [`search`], a breadth-first walk through their
 //! product. Knows nothing of backups or findings.
@@ -13,7 +13,7 @@ use regex_automata::dfa::{Automaton, StartKind, dense};
 use regex_automata::util::primitives::StateID;
 use regex_automata::util::{start, syntax};
 use regex_automata::{Anchored, nfa::thompson};
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
 
@@ -29,11 +29,11 @@ const VALID: &str = r"(?:[^/.\x00][^/\x00]*|\.[^/.\x00][^/\x00]*|\.\.[^/\x00]+)(
 const USUAL: &str = "[A-Za-z0-9][A-Za-z0-9._-]*";
 
 #[derive(Debug, Clone)]
-pub(in crate::config) struct PathSet(Arc<dense::DFA<Vec<u32>>>);
+pub struct PathSet(Arc<dense::DFA<Vec<u32>>>);
 
 impl PathSet {
     /// Paths that one of the patterns matches; with `below`, also everything below such a path.
-    pub(in crate::config) fn globs<'a>(patterns: impl Iterator<Item = &'a Pattern>, below: bool) -> Option<Self> {
+    pub fn globs<'a>(patterns: impl Iterator<Item = &'a Pattern>, below: bool) -> Option<Self> {
         let parts: Vec<&str> = patterns.map(|pattern| body(pattern.to_regex())).collect();
         if parts.is_empty() {
             return Self::build(r"[^\x00-\xff]");
@@ -43,22 +43,17 @@ impl PathSet {
     }
 
     /// Paths that contain a text, compared without ASCII case.
-    pub(in crate::config) fn keyword(word: &str) -> Option<Self> {
+    pub fn keyword(word: &str) -> Option<Self> {
         let letters: Vec<String> = word
             .bytes()
-            .map(|byte| {
-                format!(
-                    r"[\x{:02x}\x{:02x}]",
-                    byte.to_ascii_lowercase(),
-                    byte.to_ascii_uppercase()
-                )
-            })
+            .map(|byte| (byte.to_ascii_lowercase(), byte.to_ascii_uppercase()))
+            .map(|(lower, upper)| format!(r"[\x{lower:02x}\x{upper:02x}]"))
             .collect();
         Self::build(&format!("^.*{}.*$", letters.concat()))
     }
 
     /// Every valid relative path.
-    pub(in crate::config) fn valid() -> Option<Self> {
+    pub fn valid() -> Option<Self> {
         static SET: LazyLock<Option<PathSet>> = LazyLock::new(|| PathSet::build(&format!("^(?:{VALID})$")));
         SET.clone()
     }
@@ -70,7 +65,7 @@ impl PathSet {
     }
 
     /// Paths that one of the patterns matches, each with what is below it or without.
-    pub(in crate::config) fn mixed<'a>(patterns: impl Iterator<Item = (&'a Pattern, bool)>) -> Option<Self> {
+    pub fn mixed<'a>(patterns: impl Iterator<Item = (&'a Pattern, bool)>) -> Option<Self> {
         let parts: Vec<String> = patterns
             .map(|(pattern, below)| {
                 let tail = if below { "(?:/.*)?" } else { "" };
@@ -81,31 +76,29 @@ impl PathSet {
     }
 
     fn build(regex: &str) -> Option<Self> {
-        let dfa = dense::Builder::new()
-            .configure(
-                dense::Config::new()
-                    .start_kind(StartKind::Anchored)
-                    .dfa_size_limit(Some(MAX_AUTOMATON_BYTES))
-                    .determinize_size_limit(Some(MAX_AUTOMATON_BYTES)),
-            )
-            .syntax(
-                syntax::Config::new()
-                    .unicode(false)
-                    .utf8(false)
-                    .dot_matches_new_line(true),
-            )
-            .thompson(
-                thompson::Config::new()
-                    .utf8(false)
-                    .nfa_size_limit(Some(MAX_AUTOMATON_BYTES)),
-            )
+        let dense = dense::Config::new()
+            .start_kind(StartKind::Anchored)
+            .dfa_size_limit(Some(MAX_AUTOMATON_BYTES))
+            .determinize_size_limit(Some(MAX_AUTOMATON_BYTES));
+        let syntax = syntax::Config::new()
+            .unicode(false)
+            .utf8(false)
+            .dot_matches_new_line(true);
+        let nfa = thompson::Config::new()
+            .utf8(false)
+            .nfa_size_limit(Some(MAX_AUTOMATON_BYTES));
+        let mut builder = dense::Builder::new();
+        let dfa = builder
+            .configure(dense)
+            .syntax(syntax)
+            .thompson(nfa)
             .build(regex)
             .ok()?;
         Some(Self(Arc::new(dfa)))
     }
 
     /// The same for clones, and for no other set that lives at the same time.
-    pub(in crate::config) fn identity(&self) -> usize {
+    pub fn identity(&self) -> usize {
         Arc::as_ptr(&self.0).addr()
     }
 
@@ -133,16 +126,16 @@ fn body(regex: &str) -> &str {
 
 /// One condition of a [`search`]: the path, behind `prefix`, is in the set, or is not.
 #[derive(Debug, Clone)]
-pub(in crate::config) struct PathCondition {
-    pub(in crate::config) set: PathSet,
-    pub(in crate::config) prefix: Rc<[u8]>,
+pub struct PathCondition {
+    pub set: PathSet,
+    pub prefix: Rc<[u8]>,
     /// Whether the path must be in the set or must not be.
-    pub(in crate::config) wanted: bool,
+    pub wanted: bool,
 }
 
 impl PathCondition {
     /// True when this very path meets the condition.
-    pub(in crate::config) fn holds(&self, path: &[u8]) -> bool {
+    pub fn holds(&self, path: &[u8]) -> bool {
         let mut whole = self.prefix.to_vec();
         whole.extend_from_slice(path);
         self.set
@@ -152,7 +145,7 @@ impl PathCondition {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::config) enum SearchResult {
+pub enum SearchResult {
     /// A shortest path that meets all conditions.
     Witness(Vec<u8>),
     Empty,
@@ -160,7 +153,7 @@ pub(in crate::config) enum SearchResult {
 }
 
 /// Looks for a path that meets every condition; of several one that looks usual.
-pub(in crate::config) fn search(terms: &[PathCondition]) -> SearchResult {
+pub fn search(terms: &[PathCondition]) -> SearchResult {
     let answer = shortest(terms);
     if let SearchResult::Witness(_) = answer
         && let Some(usual) = PathSet::usual()
@@ -179,42 +172,25 @@ pub(in crate::config) fn search(terms: &[PathCondition]) -> SearchResult {
 }
 
 fn shortest(terms: &[PathCondition]) -> SearchResult {
-    let Some(start) = terms
-        .iter()
-        .map(|term| term.set.start(&term.prefix))
-        .collect::<Option<Vec<_>>>()
-    else {
+    let start: Option<Vec<StateID>> = terms.iter().map(|term| term.set.start(&term.prefix)).collect();
+    let Some(start) = start else {
         return SearchResult::Unknown;
     };
     let letters = letters(terms);
-    // Per state: the state before it and the byte that led here.
-    let mut states: Vec<(Vec<StateID>, usize, u8)> = Vec::new();
-    let mut known: HashSet<Vec<StateID>> = HashSet::new();
-    let mut queue = VecDeque::new();
-    known.insert(start.clone());
-    states.push((start, 0, 0));
-    queue.push_back(0_usize);
-    while let Some(at) = queue.pop_front() {
-        let Some((state, _, _)) = states.get(at).cloned() else {
-            return SearchResult::Unknown;
-        };
+    let mut known = HashSet::from([start.clone()]);
+    // In the order of the search, per state: the state before it and the byte that led here.
+    let mut states: Vec<(Vec<StateID>, usize, u8)> = vec![(start, 0, 0)];
+    let mut at = 0;
+    while let Some((state, ..)) = states.get(at).cloned() {
         for &letter in &letters {
-            let next: Vec<StateID> = terms
-                .iter()
-                .zip(&state)
-                .map(|(term, state)| term.set.0.next_state(*state, letter))
-                .collect();
-            let lost = terms
-                .iter()
-                .zip(&next)
-                .any(|(term, state)| term.wanted && term.set.0.is_dead_state(*state));
-            if lost || known.contains(&next) {
+            let step = |(term, state): (&PathCondition, &StateID)| term.set.0.next_state(*state, letter);
+            let next: Vec<StateID> = terms.iter().zip(&state).map(step).collect();
+            let mut both = terms.iter().zip(&next);
+            if both.any(|(term, state)| term.wanted && term.set.0.is_dead_state(*state)) || known.contains(&next) {
                 continue;
             }
-            let found = terms
-                .iter()
-                .zip(&next)
-                .all(|(term, state)| term.set.accepts(*state) == term.wanted);
+            let mut both = terms.iter().zip(&next);
+            let found = both.all(|(term, state)| term.set.accepts(*state) == term.wanted);
             known.insert(next.clone());
             states.push((next, at, letter));
             if found {
@@ -223,8 +199,8 @@ fn shortest(terms: &[PathCondition]) -> SearchResult {
             if states.len() > MAX_PRODUCT_STATES {
                 return SearchResult::Unknown;
             }
-            queue.push_back(states.len() - 1);
         }
+        at += 1;
     }
     SearchResult::Empty
 }

@@ -3,67 +3,47 @@
 //! Invariant: a path is reported only with a proof that the retention may delete it.
 
 use super::deletable::Deletable;
-use super::path_cache::{PathSetCache, no_prefix, term};
+use super::path_cache::{PathSetCache, joined, no_prefix, prefix, term};
 use super::path_sets::SearchResult;
 use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::nodes::document::Document;
 use crate::config::nodes::{HostObject, HostReference};
-use crate::config::rules::resolved::ResolvedBackup;
 use crate::config::source::paths::shown;
-use crate::config::source::{SourceMap, Span, paths};
+use crate::config::source::{SourceMap, Span};
 use crate::model::Ops;
 use std::collections::HashSet;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
 /// A path that no retention should reach.
-pub(in crate::config) struct ProtectedPath {
-    pub(in crate::config) path: PathBuf,
+pub struct ProtectedPath {
+    pub path: PathBuf,
     /// Everything below it is meant.
-    pub(in crate::config) is_dir: bool,
-    pub(in crate::config) what: String,
+    pub is_dir: bool,
+    pub what: String,
     /// Where it is written, and what to say there.
-    pub(in crate::config) named: Option<(Span, &'static str)>,
+    pub named: Option<(Span, &'static str)>,
     /// Without it opsrun or its promise is lost; otherwise only a job is.
-    pub(in crate::config) vital: bool,
+    pub vital: bool,
 }
 
 /// All protected paths, sorted: paths below a directory directly follow it.
-pub(in crate::config) fn all(
-    document: &Document,
-    places: &[ResolvedBackup<'_>],
-    ops: &Ops,
-    sources: &SourceMap,
-) -> Vec<ProtectedPath> {
-    let mut all = Vec::new();
-    for place in places {
-        if let Some(to) = &place.to {
-            let span = place.node.to.as_ref().map(|to| to.span);
-            all.push(ProtectedPath {
-                path: to.clone(),
-                is_dir: true,
-                what: format!("the copies of backup `{}`", place.name),
-                named: span.map(|span| (span, "copies are written here")),
-                vital: true,
-            });
-        }
-    }
-    all.push(ProtectedPath {
-        path: ops.state_dir.clone(),
-        is_dir: true,
-        what: "the run history".to_owned(),
-        named: None,
+pub fn all(document: &Document, ops: &Ops, sources: &SourceMap) -> Vec<ProtectedPath> {
+    let vital = |path: &Path, is_dir, what, named| ProtectedPath {
+        path: path.to_path_buf(),
+        is_dir,
+        what,
+        named,
         vital: true,
-    });
-    for file in sources.files() {
-        all.push(ProtectedPath {
-            path: file.path.clone(),
-            is_dir: false,
-            what: format!("the ops file `{}`", file.name),
-            named: None,
-            vital: true,
-        });
-    }
+    };
+    let mut all = vec![vital(&ops.state_dir, true, "the run history".to_owned(), None)];
+    all.extend(document.backups.iter().filter_map(|node| {
+        let to = node.to.as_ref()?;
+        let what = format!("the copies of backup `{}`", node.name());
+        Some(vital(&to.value, true, what, Some((to.span, "copies are written here"))))
+    }));
+    let files = sources.files().iter();
+    all.extend(files.map(|file| vital(&file.path, false, format!("the ops file `{}`", file.name), None)));
     let targets = document.targets.iter().map(|node| &node.job);
     let jobs = targets.chain(document.checks.iter().map(|node| &node.job));
     all.extend(jobs.flat_map(|job| &job.host_references).filter_map(named));
@@ -84,7 +64,7 @@ fn named(reference: &HostReference) -> Option<ProtectedPath> {
     Some(ProtectedPath {
         path: path.to_path_buf(),
         is_dir: false,
-        what: format!("{what} `{}`", paths::shown(path)),
+        what: format!("{what} `{}`", shown(path)),
         named: Some((reference.span, label)),
         vital: false,
     })
@@ -94,7 +74,7 @@ fn named(reference: &HostReference) -> Option<ProtectedPath> {
 const MAX_PAIRS: usize = 20_000;
 
 /// OPS5004.
-pub(in crate::config) fn own_files(
+pub fn own_files(
     reaches: &[Deletable<'_>],
     sets: &PathSetCache,
     precious: &[ProtectedPath],
@@ -130,21 +110,16 @@ pub(in crate::config) fn own_files(
 }
 
 fn reached(reach: &Deletable<'_>, one: &ProtectedPath, below: &Path, witness: &Path) -> Finding {
-    let mut finding = Finding::new(
-        Code::DeletesOwnFiles,
-        reach.name_span(),
-        format!("retention `{}` may delete {}", reach.claim.name, one.what),
-        format!("may delete `{}`", excerpt(&shown(&reach.source.join(witness)))),
-    );
-    let source = reach.claim.backup.node.source.as_ref();
-    match (one.named, source) {
-        (Some((span, label)), _) => finding = finding.also(span, label),
-        (None, Some(source)) if one.is_dir => finding = finding.also(source.span, "contains it"),
-        _ => {}
-    }
-    if !one.vital {
-        finding = finding.warning();
-    }
+    let message = format!("retention `{}` may delete {}", reach.claim.node.name(), one.what);
+    let label = format!("may delete `{}`", excerpt(&shown(&reach.source.join(witness))));
+    let contains = reach.claim.backup.source.as_ref().filter(|_| one.is_dir);
+    let named = one.named.or(contains.map(|source| (source.span, "contains it")));
+    let finding = Finding::new(Code::DeletesOwnFiles, reach.claim.node.job.name_span(), message, label);
+    let finding = if one.vital { finding } else { finding.warning() };
+    let finding = match named {
+        Some((span, label)) => finding.also(span, label),
+        None => finding,
+    };
     let exclude = below.to_string_lossy();
     finding.help(if below.as_os_str().is_empty() {
         "move it out of the source".to_owned()
@@ -158,27 +133,17 @@ fn reached(reach: &Deletable<'_>, one: &ProtectedPath, below: &Path, witness: &P
 
 /// A path that may be deleted: the one below the source, or for directories one that it holds.
 fn reachable(reach: &Deletable<'_>, below: &Path, is_dir: bool, sets: &PathSetCache) -> Option<PathBuf> {
-    use std::os::unix::ffi::{OsStrExt, OsStringExt};
-    let mut prefix = below.as_os_str().as_bytes().to_vec();
     if is_dir {
-        if !prefix.is_empty() {
-            prefix.push(b'/');
-        }
-        let prefix: Rc<[u8]> = Rc::from(prefix);
-        for class in &reach.finite {
+        return reach.finite.iter().find_map(|class| {
             let mut terms = vec![term(&reach.valid, &no_prefix(), true)];
-            terms.extend(reach.deletable(class, &prefix));
-            if let SearchResult::Witness(path) = sets.search(&terms) {
-                return Some(below.join(std::ffi::OsString::from_vec(path)));
+            terms.extend(reach.deletable(class, &prefix(below)));
+            match sets.search(&terms) {
+                SearchResult::Witness(path) => Some(joined(below, path)),
+                SearchResult::Empty | SearchResult::Unknown => None,
             }
-        }
-        return None;
+        });
     }
-    let hit = reach.finite.iter().any(|class| {
-        reach
-            .deletable(class, &no_prefix())
-            .iter()
-            .all(|term| term.holds(&prefix))
-    });
-    hit.then(|| below.to_path_buf())
+    let path = below.as_os_str().as_bytes();
+    let meets = |class| reach.deletable(class, &no_prefix()).iter().all(|term| term.holds(path));
+    reach.finite.iter().any(meets).then(|| below.to_path_buf())
 }

@@ -16,31 +16,26 @@ pub struct ForeignFormat {
     /// The first line that shows it.
     pub range: Range<usize>,
     pub message: &'static str,
-    pub label: &'static str,
     pub help: String,
 }
 
-const YAML: (&str, &str, &str) = (
+const YAML: (&str, &str) = (
     "this file looks like YAML, not KDL",
-    "ops files are written in KDL",
     "write blocks in braces, text in quotes and lists after their name, without `:` and `-`: \
      `backup \"data\" { source \"/srv/data\"; to \"/backup/data\"; include \"*.csv\" \"*.json\"; }`",
 );
-const JSON: (&str, &str, &str) = (
+const JSON: (&str, &str) = (
     "this file looks like JSON, not KDL",
-    "ops files are written in KDL",
     "write names without quotes and lists after their name, without outer braces, `:` and `,`: \
      `backup \"data\" { source \"/srv/data\"; to \"/backup/data\"; include \"*.csv\" \"*.json\"; }`",
 );
-const TOML: (&str, &str, &str) = (
+const TOML: (&str, &str) = (
     "this file looks like TOML or INI, not KDL",
-    "ops files are written in KDL",
     "write a section as a node with braces, without `[…]`, and values after their name, without `=`: \
      `backup \"data\" { source \"/srv/data\"; to \"/backup/data\"; }`",
 );
-const CRONTAB: (&str, &str, &str) = (
+const CRONTAB: (&str, &str) = (
     "this file looks like a crontab, not KDL",
-    "ops files are written in KDL",
     "`opsrun init ops.kdl --from crontab FILE` converts it; each line becomes a target: \
      `target \"report\" { cron \"0 3 * * *\"; command \"/srv/bin/report\" \"--daily\"; }`",
 );
@@ -58,20 +53,17 @@ enum LineShape {
 
 /// The other format that the whole text is in. `tops` are the names of top-level nodes.
 pub fn detect(text: &str, tops: &[&str]) -> Option<ForeignFormat> {
-    let found = |(message, label, help): (&'static str, &'static str, &'static str), start, end| {
-        Some(ForeignFormat {
-            range: start..end,
-            message,
-            label,
-            help: fitting(help, text, tops),
-        })
+    let found = |(message, help): (&'static str, &'static str), range| {
+        let help = fitting(help, text, tops);
+        Some(ForeignFormat { range, message, help })
     };
     let body = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
     let start = text.len() - body.len();
     if json(body) {
-        return found(JSON, start, start + 1);
+        return found(JSON, start..start + 1);
     }
-    let mut first: [Option<(usize, usize)>; 4] = [None; 4];
+    // By shape: the first such line, and how many there are.
+    let mut first: [Option<Range<usize>>; 5] = [const { None }; 5];
     let mut counts = [0_usize; 5];
     let mut at = 0;
     for line in text.split_inclusive('\n') {
@@ -84,36 +76,26 @@ pub fn detect(text: &str, tops: &[&str]) -> Option<ForeignFormat> {
         if line.starts_with(shown) && starts_a_node(shown, tops) {
             return None;
         }
-        let shape = shape(shown);
-        if let Some(counted) = counts.get_mut(shape as usize) {
-            *counted += 1;
-        }
-        if let Some(first) = first.get_mut(shape as usize)
-            && first.is_none()
-        {
+        let shape = shape(shown) as usize;
+        if let (Some(first), Some(count)) = (first.get_mut(shape), counts.get_mut(shape)) {
             let start = from + line.find(shown).unwrap_or(0);
-            *first = Some((start, start + shown.len()));
+            first.get_or_insert(start..start + shown.len());
+            *count += 1;
         }
     }
     let [sections, colons, equals, crons, others] = counts;
-    let pick = |shape: LineShape| first.get(shape as usize).copied().flatten();
+    let [section, colon, equal, cron, _] = first;
     if sections > 0 && sections + equals + colons >= others {
-        let (start, end) = pick(LineShape::Section)?;
-        return found(TOML, start, end);
+        found(TOML, section?)
+    } else if crons > 0 && crons + equals > others + colons {
+        found(CRONTAB, cron?)
+    } else if colons > 1 && colons > others + equals {
+        found(YAML, colon?)
+    } else if equals > 1 && others + colons == 0 {
+        found(TOML, equal?)
+    } else {
+        None
     }
-    if crons > 0 && crons + equals > others + colons {
-        let (start, end) = pick(LineShape::Cron)?;
-        return found(CRONTAB, start, end);
-    }
-    if colons > 1 && colons > others + equals {
-        let (start, end) = pick(LineShape::Colon)?;
-        return found(YAML, start, end);
-    }
-    if equals > 1 && others + colons == 0 {
-        let (start, end) = pick(LineShape::Equals)?;
-        return found(TOML, start, end);
-    }
-    None
 }
 
 /// The help, with an example of the job that the file is about.
@@ -152,17 +134,9 @@ fn json(body: &str) -> bool {
     match open {
         Some('[') => inside.starts_with(['{', '"']) && !inside.contains('='),
         Some('{') => {
-            if inside.trim_end() == "}" {
-                return true;
-            }
-            let Some(quoted) = inside.strip_prefix('"') else {
-                return false;
-            };
-            let end = quoted.find(['"', '\n']).unwrap_or(quoted.len());
-            quoted
-                .get(end..)
-                .and_then(|rest| rest.strip_prefix('"'))
-                .is_some_and(|rest| rest.trim_start().starts_with(':'))
+            let key = inside.strip_prefix('"').and_then(|key| key.split_once('"'));
+            inside.trim_end() == "}"
+                || key.is_some_and(|(name, after)| !name.contains('\n') && after.trim_start().starts_with(':'))
         }
         _ => false,
     }

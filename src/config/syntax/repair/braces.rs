@@ -22,92 +22,119 @@ struct Block<'t> {
     inserted: bool,
 }
 
+impl<'t> Block<'t> {
+    fn new(open: Token, indent: &'t str, inserted: bool) -> Self {
+        Self {
+            open,
+            indent,
+            outside: None,
+            early: None,
+            inserted,
+        }
+    }
+}
+
+/// How far the pairing is.
+#[derive(Default)]
+struct Pairing<'t, 'n> {
+    tokens: &'n [Token],
+    tops: &'n [&'n str],
+    open: Vec<Block<'t>>,
+    closed: Vec<Block<'t>>,
+    /// The indentation of the current line.
+    indent: &'t str,
+    /// The last token that is not blank.
+    last: Option<usize>,
+    /// A node at the margin that has no block yet: its first token.
+    header: Option<usize>,
+    changed: bool,
+}
+
 impl<'a> Repairer<'a> {
     /// Pairs braces by their indentation; true when something was changed.
     pub(super) fn braces(&mut self, tokens: &[Token], tops: &[&str]) -> bool {
-        let mut open: Vec<Block<'a>> = Vec::new();
-        let mut closed: Vec<Block<'a>> = Vec::new();
-        // The current line: whether it has no token yet, and its indentation.
+        let mut pairing = Pairing {
+            tokens,
+            tops,
+            ..Pairing::default()
+        };
+        // Whether the current line has no token yet.
         let mut fresh = true;
-        let mut indent = "";
-        // The last token that is not blank.
-        let mut last: Option<usize> = None;
-        // A node at the margin that has no block yet: its first token.
-        let mut header: Option<usize> = None;
-        let mut changed = false;
         for (at, &token) in tokens.iter().enumerate() {
-            match token.kind {
-                TokenKind::Space | TokenKind::Comment { .. } => continue,
-                TokenKind::Newline => {
-                    fresh = true;
-                    continue;
-                }
-                _ => {}
+            if token.is_white() {
+                fresh |= token.kind == TokenKind::Newline;
+                continue;
             }
             let first = std::mem::take(&mut fresh);
             if first {
-                indent = self.indent(token);
-                let top = indent.is_empty() && tops.contains(&self.text_of(token));
-                if top {
-                    changed |= self.missing_ends(tokens, &open, &closed, Some(at));
-                    open.clear();
-                    closed.clear();
-                    header = Some(at);
-                } else if let Some(begin) = header.take()
-                    && let Some(before) = last
-                    && open.is_empty()
-                    && !indent.is_empty()
-                    && self.may_begin_a_block(tokens, begin, at, tops)
-                {
-                    changed = true;
-                    open.push(self.missing_begin(tokens, begin, before, at));
-                }
-                if token.kind != TokenKind::Close {
-                    // The newest first: what is outside of a block is outside of those in it.
-                    for block in open.iter_mut().rev() {
-                        if !block.indent.starts_with(indent) {
-                            break;
-                        }
-                        block.outside.get_or_insert(at);
-                    }
-                }
+                self.first_of_line(&mut pairing, at, token);
+            }
+            if matches!(token.kind, TokenKind::Open | TokenKind::Close | TokenKind::Semicolon) {
+                pairing.header = None;
             }
             match token.kind {
-                TokenKind::Open => {
-                    header = None;
-                    open.push(Block {
-                        open: token,
-                        indent,
-                        outside: None,
-                        early: None,
-                        inserted: false,
-                    });
-                }
-                TokenKind::Close => {
-                    header = None;
-                    if let Some(mut block) = open.pop() {
-                        if first && block.indent.len() > indent.len() && block.indent.starts_with(indent) {
-                            block.outside.get_or_insert(at);
-                        }
-                        if first && indent.len() > block.indent.len() && indent.starts_with(block.indent) {
-                            block.early = Some(at);
-                        }
-                        closed.push(block);
-                    } else if first {
-                        changed |= self.early_end(tokens, &mut closed, token, indent);
-                    }
-                }
-                TokenKind::Semicolon => header = None,
+                TokenKind::Open => pairing.open.push(Block::new(token, pairing.indent, false)),
+                TokenKind::Close => self.close(&mut pairing, at, token, first),
                 _ => {}
             }
-            last = Some(at);
+            pairing.last = Some(at);
         }
-        changed | self.missing_ends(tokens, &open, &closed, None)
+        self.missing_ends(&mut pairing, None);
+        pairing.changed
+    }
+
+    /// The first token of a line shows which blocks have ended, or that a block has begun without its brace.
+    fn first_of_line(&mut self, pairing: &mut Pairing<'a, '_>, at: usize, token: Token) {
+        pairing.indent = self.indent(token);
+        let indent = pairing.indent;
+        if indent.is_empty() && pairing.tops.contains(&self.text_of(token)) {
+            self.missing_ends(pairing, Some(at));
+            pairing.open.clear();
+            pairing.closed.clear();
+            pairing.header = Some(at);
+        } else if let Some(begin) = pairing.header.take()
+            && let Some(before) = pairing.last
+            && pairing.open.is_empty()
+            && !indent.is_empty()
+            && self.may_begin_a_block(pairing, begin, token)
+        {
+            let block = self.missing_begin(pairing.tokens, begin, before, at);
+            pairing.open.push(block);
+            pairing.changed = true;
+        }
+        if token.kind != TokenKind::Close {
+            // The newest first: what is outside of a block is outside of those in it.
+            for block in pairing
+                .open
+                .iter_mut()
+                .rev()
+                .take_while(|block| block.indent.starts_with(indent))
+            {
+                block.outside.get_or_insert(at);
+            }
+        }
+    }
+
+    fn close(&mut self, pairing: &mut Pairing<'a, '_>, at: usize, token: Token, first: bool) {
+        let indent = pairing.indent;
+        match pairing.open.pop() {
+            Some(mut block) => {
+                if first && block.indent.len() > indent.len() && block.indent.starts_with(indent) {
+                    block.outside.get_or_insert(at);
+                }
+                if first && indent.len() > block.indent.len() && indent.starts_with(block.indent) {
+                    block.early = Some(at);
+                }
+                pairing.closed.push(block);
+            }
+            None if first => self.early_end(pairing, token),
+            None => {}
+        }
     }
 
     /// The white space before a token, when it is the first of its line.
     fn indent(&self, token: Token) -> &'a str {
-        let before = self.text.get(..token.start).unwrap_or_default();
+        let before = self.slice(..token.start);
         let blank = before.trim_end_matches(is_space).len();
         let indent = before.get(blank..).unwrap_or_default();
         if blank == 0 || before.get(..blank).is_some_and(|text| text.ends_with(['\n', '\r'])) {
@@ -117,37 +144,28 @@ impl<'a> Repairer<'a> {
         }
     }
 
-    /// Whether the line at `at` is the block of the node that begins at `begin`: indented, and no node of its own.
-    fn may_begin_a_block(&self, tokens: &[Token], begin: usize, at: usize, tops: &[&str]) -> bool {
-        let name = tokens.get(begin).map_or("", |token| self.text_of(*token));
-        let next = tokens.get(at).copied();
-        name != "import"
-            && next.is_some_and(|token| {
-                matches!(token.kind, TokenKind::Word { .. }) && !tops.contains(&self.text_of(token))
-            })
+    /// Whether `inner` begins the block of the node that begins at `begin`: indented, and no node of its own.
+    fn may_begin_a_block(&self, pairing: &Pairing<'_, '_>, begin: usize, inner: Token) -> bool {
+        let name = pairing.tokens.get(begin).map_or("", |token| self.text_of(*token));
+        let word = matches!(inner.kind, TokenKind::Word { .. });
+        name != "import" && word && !pairing.tops.contains(&self.text_of(inner))
     }
 
     /// Reports a node without its `{`, inserts one, and gives its block.
     fn missing_begin(&mut self, tokens: &[Token], begin: usize, before: usize, at: usize) -> Block<'a> {
         let place = |number: usize| tokens.get(number).map_or((0, 0), |token| (token.start, token.end));
         let ((start, _), (_, end), (inner, inner_end)) = (place(begin), place(before), place(at));
-        let colon = self
-            .block_colons
-            .iter()
-            .any(|header| *header >= start && *header <= inner);
-        let head = self.text.get(start..end).unwrap_or_default();
+        let colon = self.block_colons.iter().any(|header| (start..=inner).contains(header));
+        let head = self.slice(start..end);
         // Whether a `}` at the margin ends it.
         let mut fresh = false;
-        let ended = tokens.get(at..).unwrap_or_default().iter().find(|token| {
+        let at_margin = tokens.get(at..).unwrap_or_default().iter().find(|token| {
             let first = fresh;
-            match token.kind {
-                TokenKind::Newline => fresh = true,
-                TokenKind::Space | TokenKind::Comment { .. } => {}
-                _ => fresh = false,
-            }
-            first && !matches!(token.kind, TokenKind::Newline | TokenKind::Space) && self.indent(**token).is_empty()
+            fresh = token.kind == TokenKind::Newline || first && token.is_blank();
+            let shown = !matches!(token.kind, TokenKind::Newline | TokenKind::Space);
+            first && shown && self.indent(**token).is_empty()
         });
-        let ended = ended.is_some_and(|token| token.kind == TokenKind::Close);
+        let ended = at_margin.is_some_and(|token| token.kind == TokenKind::Close);
         if !colon {
             self.syntax_error(start..end, "missing `{` before a block", "expected `{` after this");
             self.label(inner..inner_end, "indented like the block of this node");
@@ -163,62 +181,38 @@ impl<'a> Repairer<'a> {
         self.blank_out(end..inner);
         self.overwrite(end..end + 1, b'{');
         self.inserted_opens.push(end);
-        Block {
-            open: Token {
-                kind: TokenKind::Open,
-                start: end,
-                end: end + 1,
-            },
-            indent: "",
-            outside: None,
-            early: None,
-            inserted: true,
-        }
+        let open = Token {
+            kind: TokenKind::Open,
+            start: end,
+            end: end + 1,
+        };
+        Block::new(open, "", true)
     }
 
     /// Reports blocks that are never closed, where the indentation shows which, and closes them there. `next` is
     /// the top-level node before which they should have ended.
-    fn missing_ends(
-        &mut self,
-        tokens: &[Token],
-        open: &[Block<'a>],
-        closed: &[Block<'a>],
-        next: Option<usize>,
-    ) -> bool {
-        let missing = open.iter().filter(|block| !block.inserted).count();
+    fn missing_ends(&mut self, pairing: &mut Pairing<'a, '_>, next: Option<usize>) {
+        let written = |block: &&Block<'a>| !block.inserted;
+        let missing = pairing.open.iter().filter(written).count();
         if missing == 0 {
-            return false;
+            return;
         }
-        let outside = |block: &Block<'a>| block.outside.filter(|at| Some(*at) != next);
-        let mut candidates: Vec<(usize, Block<'a>)> = open
-            .iter()
-            .chain(closed)
-            .filter(|block| !block.inserted)
-            .filter_map(|block| Some((outside(block)?, *block)))
+        let blocks = pairing.open.iter().chain(&pairing.closed).filter(written);
+        let mut candidates: Vec<(usize, Token)> = blocks
+            .filter_map(|block| Some((block.outside.filter(|at| Some(*at) != next)?, block.open)))
             .collect();
-        candidates.sort_by_key(|(at, block)| (*at, std::cmp::Reverse(block.open.start)));
-        let mut changed = false;
-        for (at, block) in candidates.into_iter().take(missing) {
-            changed |= self.missing_end(tokens, at, &block);
+        candidates.sort_by_key(|(at, open)| (*at, std::cmp::Reverse(open.start)));
+        for (at, open) in candidates.into_iter().take(missing) {
+            pairing.changed |= self.missing_end(pairing.tokens, at, open);
         }
-        changed
     }
 
-    fn missing_end(&mut self, tokens: &[Token], at: usize, block: &Block<'a>) -> bool {
+    fn missing_end(&mut self, tokens: &[Token], at: usize, open: Token) -> bool {
         let Some(token) = tokens.get(at).copied() else {
             return false;
         };
-        let before = tokens
-            .get(..at)
-            .and_then(|before| {
-                before.iter().rev().find(|t| {
-                    !matches!(
-                        t.kind,
-                        TokenKind::Space | TokenKind::Newline | TokenKind::Comment { .. }
-                    )
-                })
-            })
-            .map_or(0, |t| t.end);
+        let mut before = tokens.iter().take(at).rev();
+        let before = before.find(|token| !token.is_white()).map_or(0, |token| token.end);
         // Room for the brace and the end of its node; two blocks that end here have to share it.
         let taken = self.inserted_close_ends.last().copied().unwrap_or(0).max(before);
         let end: &[u8] = if token.kind == TokenKind::Close { b"}" } else { b"};" };
@@ -232,43 +226,32 @@ impl<'a> Repairer<'a> {
             self.blank_out(before + end.len()..token.start);
         }
         self.inserted_close_ends.push(taken + end.len());
-        let line = self.text.get(..token.start).unwrap_or_default().matches('\n').count() + 1;
-        self.syntax_error(
-            block.open.start..block.open.end,
-            "unclosed block",
-            "this `{` is never closed",
-        );
-        self.label(
-            token,
-            if token.kind == TokenKind::Close {
-                "this `}` is indented like the end of another block"
-            } else {
-                "indented as if the block had already ended"
-            },
-        );
+        let line = self.slice(..token.start).matches('\n').count() + 1;
+        self.syntax_error(open, "unclosed block", "this `{` is never closed");
+        let label = match token.kind {
+            TokenKind::Close => "this `}` is indented like the end of another block",
+            _ => "indented as if the block had already ended",
+        };
+        self.label(token, label);
         self.help(format!("add the missing `}}` before line {line}"));
         true
     }
 
     /// A `}` without a `{`, when an earlier one closed its block too early: reports and removes the earlier one.
-    fn early_end(&mut self, tokens: &[Token], closed: &mut Vec<Block<'a>>, end: Token, indent: &str) -> bool {
-        let early = closed
+    fn early_end(&mut self, pairing: &mut Pairing<'a, '_>, end: Token) {
+        let last = pairing
+            .closed
             .pop()
-            .filter(|block| block.indent == indent && !block.inserted)
-            .and_then(|block| block.early)
-            .and_then(|at| tokens.get(at).copied());
-        let Some(early) = early else {
-            return false;
-        };
-        self.syntax_error(
-            early,
-            "`}` closes its block too early",
-            "indented deeper than the line with its `{`",
-        );
-        self.label(end, "this `}` is indented like the line with the `{`");
-        self.help("delete it, or add the missing `{` above");
-        self.blank_out(early);
-        true
+            .filter(|block| block.indent == pairing.indent && !block.inserted);
+        let early = last.and_then(|block| pairing.tokens.get(block.early?).copied());
+        if let Some(early) = early {
+            let label = "indented deeper than the line with its `{`";
+            self.syntax_error(early, "`}` closes its block too early", label);
+            self.label(end, "this `}` is indented like the line with the `{`");
+            self.help("delete it, or add the missing `{` above");
+            self.blank_out(early);
+            pairing.changed = true;
+        }
     }
 }
 
@@ -283,34 +266,18 @@ impl Repairer<'_> {
             let Some(&token) = tokens.get(at) else {
                 return;
             };
+            if token.is_white() {
+                newline |= token.kind == TokenKind::Newline;
+                continue;
+            }
+            let before = last.and_then(|last| tokens.get(last)).copied();
             match token.kind {
-                TokenKind::Space | TokenKind::Comment { .. } => continue,
-                TokenKind::Newline => {
-                    newline = true;
-                    continue;
-                }
                 TokenKind::Open => {
-                    let before = last.and_then(|last| tokens.get(last)).copied();
-                    if newline
-                        && let (Some(begin), Some(before), Some(from)) = (begin, before, last)
-                        && matches!(
-                            before.kind,
-                            TokenKind::Word { .. } | TokenKind::Text { closed: true, .. }
-                        )
-                        && !self.text.get(begin..).unwrap_or_default().starts_with('#')
+                    if let (true, Some(begin), Some(before), Some(from)) = (newline, begin, before, last)
+                        && (before.is_closed_string() || matches!(before.kind, TokenKind::Word { .. }))
+                        && !self.slice(begin..).starts_with('#')
                     {
-                        let line = self.text.get(begin..before.end).unwrap_or_default();
-                        self.syntax_error(
-                            token,
-                            "`{` must be on the same line as its node",
-                            "on a line of its own",
-                        );
-                        self.help(format!("write `{} {{`", excerpt(line)));
-                        let between = self.text.get(before.end..token.start).unwrap_or_default();
-                        if between.trim().is_empty() {
-                            self.fix(&[(before.end, token.start, " ")]);
-                        }
-                        self.blank_out(before.end..token.start);
+                        self.brace_on_next_line(begin, before, token);
                         for between in tokens.get_mut(from + 1..at).unwrap_or_default() {
                             between.kind = TokenKind::Space;
                         }
@@ -319,8 +286,7 @@ impl Repairer<'_> {
                 }
                 TokenKind::Close | TokenKind::Semicolon => begin = None,
                 _ => {
-                    let dashed =
-                        last.and_then(|last| tokens.get(last)).map(|token| token.kind) == Some(TokenKind::SlashDash);
+                    let dashed = before.is_some_and(|token| token.kind == TokenKind::SlashDash);
                     if begin.is_none() || newline && !dashed {
                         begin = Some(token.start);
                     }
@@ -329,6 +295,16 @@ impl Repairer<'_> {
             last = Some(at);
             newline = false;
         }
+    }
+
+    fn brace_on_next_line(&mut self, begin: usize, before: Token, open: Token) {
+        let line = self.slice(begin..before.end);
+        self.syntax_error(open, "`{` must be on the same line as its node", "on a line of its own");
+        self.help(format!("write `{} {{`", excerpt(line)));
+        if self.slice(before.end..open.start).trim().is_empty() {
+            self.fix(&[(before.end, open.start, " ")]);
+        }
+        self.blank_out(before.end..open.start);
     }
 }
 

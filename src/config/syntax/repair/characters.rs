@@ -17,18 +17,14 @@ impl Repairer<'_> {
     /// `/- kdl-version 1`.
     pub(super) fn old_version(&mut self) {
         let lead = self.text.len() - self.text.trim_start_matches('\u{feff}').trim_start().len();
-        let rest = self.text.get(lead..).unwrap_or_default();
+        let rest = self.slice(lead..);
         if let Some(after) = rest.strip_prefix("/-").map(str::trim_start)
             && let Some(version) = after.strip_prefix("kdl-version").map(str::trim_start)
             && version.starts_with('1')
         {
-            let end = lead + rest.find(lexer::is_newline).unwrap_or(rest.len());
-            self.report(
-                Code::Version,
-                lead..end,
-                "this file declares KDL 1",
-                "ops files use KDL 2",
-            );
+            let end = lead + lexer::first_line(rest).len();
+            let message = "this file declares KDL 1";
+            self.report(Code::Version, lead..end, message, "ops files use KDL 2");
             self.help("write `/- kdl-version 2`, or delete the line");
         }
     }

@@ -19,25 +19,18 @@ impl Repairer<'_> {
         if block && (after.is_some() && touching.is_none() || !closed && text.contains(['.', '?', '['])) {
             // `/**/*.csv`: a glob that starts like a comment.
             let end = after.filter(|after| after.start == token.end).unwrap_or(&token).end;
-            let run = self.text.get(token.start..end).unwrap_or_default();
+            let run = self.slice(token.start..end);
             let run = run.split(lexer::is_blank_or_newline).next().unwrap_or(run);
-            self.report(
-                Code::GluedComment,
-                token.start..token.start + run.len(),
-                "a value contains a comment",
-                "KDL reads `/*` as the start of a comment",
-            );
+            let place = token.start..token.start + run.len();
+            let label = "KDL reads `/*` as the start of a comment";
+            self.report(Code::GluedComment, place, "a value contains a comment", label);
             self.help(format!(
                 "if this is a glob, quote it: \"{}\"; if it is a comment, put a space after it",
                 excerpt(run.trim_start_matches('/'))
             ));
         } else if let Some(touching) = touching {
-            self.report(
-                Code::GluedComment,
-                token,
-                "a comment touches a value",
-                "read as a comment, not as part of the value",
-            );
+            let label = "read as a comment, not as part of the value";
+            self.report(Code::GluedComment, token, "a comment touches a value", label);
             self.help("put a space before the comment, or quote the whole value");
             if touching.is_closed_string() {
                 self.fix(&[(token.start, token.start, " ")]);
@@ -63,8 +56,8 @@ impl Repairer<'_> {
         if is_keyword(word) || !first && misspelt() {
             return false;
         }
-        let rest = self.text.get(token.start..).unwrap_or_default();
-        let line = rest.split(lexer::is_newline).next().unwrap_or_default();
+        let rest = self.slice(token.start..);
+        let line = lexer::first_line(rest);
         let body = line.trim_start_matches('#');
         let text = body.trim();
         let end = token.start + line.trim_end().len();
@@ -82,8 +75,8 @@ impl Repairer<'_> {
     /// `-- comment`, `<!-- comment -->`: gives its end.
     pub(super) fn other_comment(&mut self, token: Token) -> usize {
         let sign = self.text_of(token);
-        let rest = self.text.get(token.start..).unwrap_or_default();
-        let line = rest.split(lexer::is_newline).next().unwrap_or_default();
+        let rest = self.slice(token.start..);
+        let line = lexer::first_line(rest);
         let text = line.strip_prefix(sign).unwrap_or_default().trim();
         let text = text.strip_suffix("-->").unwrap_or(text).trim();
         let end = token.start + line.trim_end().len();
@@ -99,7 +92,7 @@ impl Repairer<'_> {
     pub(super) fn lone_semicolon(&mut self, token: Token, first: bool) -> usize {
         // Only the first of a line is followed to the line's end: a line may hold very many.
         let rest = if first { self.text.get(token.end..) } else { None }.unwrap_or_default();
-        let line = rest.split(lexer::is_newline).next().unwrap_or_default();
+        let line = lexer::first_line(rest);
         let text = line.trim().trim_start_matches(';').trim();
         if first && !text.is_empty() {
             let shown = token.start..token.end + line.trim_end().len();
@@ -112,7 +105,7 @@ impl Repairer<'_> {
         }
         self.syntax_error(token, "unexpected `;`", "no setting before it");
         self.help("delete it");
-        let before = self.text.get(..token.start).unwrap_or_default();
+        let before = self.slice(..token.start);
         let from = before.trim_end_matches(lexer::is_space).len();
         self.fix(&[(from, token.end, "")]);
         self.blank_out(token);

@@ -3,8 +3,7 @@
 //! Takes brackets and commas, gives one finding a list with all of its values after the setting's name.
 //! Invariant: the values of a repaired list are still read.
 
-use super::repairer::Repairer;
-use super::statement::Statement;
+use super::repairer::{Repairer, Statement};
 use crate::config::findings::excerpt;
 use crate::config::syntax::bare_word::{is_keyword, kdl_word, needs_quotes, starts_like_number};
 use crate::config::syntax::lexer::{self, Token, TokenKind};
@@ -36,10 +35,10 @@ impl Repairer<'_> {
         if std::mem::replace(&mut statement.list_reported, true) {
             return;
         }
-        let rest = self.text.get(from..).unwrap_or_default();
-        let before = self.text.get(..from).unwrap_or_default();
+        let rest = self.slice(from..);
+        let before = self.slice(..from);
         let head = before.rsplit(lexer::is_newline).next().unwrap_or_default().trim_start();
-        let line = rest.split(lexer::is_newline).next().unwrap_or_default();
+        let line = lexer::first_line(rest);
         let list = inline_list(line, head.trim_end());
         let shown = line.get(..list.end).unwrap_or_default().trim_end().len();
         let first = line.split(lexer::is_space).next().unwrap_or_default();
@@ -94,7 +93,7 @@ impl Repairer<'_> {
     /// A `,` at the end of a setting, or a `]` without its `[`: true when it was one.
     fn lone_sign(&mut self, token: Token, statement: &mut Statement<'_>) -> bool {
         let word = self.text_of(token);
-        let rest = self.text.get(token.end..).unwrap_or_default();
+        let rest = self.slice(token.end..);
         let after = rest.trim_start_matches(lexer::is_space);
         let last = after.is_empty() || after.starts_with(|c| lexer::is_newline(c) || matches!(c, ';' | '}'));
         let (comma, value) = match (word.strip_suffix(','), word.strip_suffix(']')) {
@@ -106,7 +105,7 @@ impl Repairer<'_> {
             return false;
         }
         // The start of a longer line is not looked at.
-        let before = self.text.get(..token.start).unwrap_or_default();
+        let before = self.slice(..token.start);
         let line: usize = before
             .chars()
             .rev()
@@ -155,11 +154,11 @@ fn inline_list(line: &str, head: &str) -> InlineList {
             let parts = text.split(LIST_SIGNS).filter(|part| !part.is_empty() && *part != ":");
             parts.map(kdl_word)
         };
-        values_over |= list.closed
-            || matches!(
-                token.kind,
-                TokenKind::Semicolon | TokenKind::Close | TokenKind::Comment { .. }
-            );
+        let ends = matches!(
+            token.kind,
+            TokenKind::Semicolon | TokenKind::Close | TokenKind::Comment { .. }
+        );
+        values_over |= list.closed || ends;
         if !values_over {
             list.add_values(token, text, parts());
         }
@@ -182,23 +181,18 @@ fn inline_list(line: &str, head: &str) -> InlineList {
 
 impl InlineList {
     fn add_values(&mut self, token: Token, text: &str, parts: impl Iterator<Item = String>) {
-        match token.kind {
+        let mut added: Vec<String> = match token.kind {
             TokenKind::Space if !text.contains('\\') => return,
             TokenKind::Equals if token.start == 0 => return,
-            TokenKind::Word { .. } => {
-                if let Some(values) = &mut self.values {
-                    values.extend(parts);
-                }
-            }
-            TokenKind::Text { closed: true, .. } => {
-                if let Some(values) = &mut self.values {
-                    values.push(text.to_owned());
-                }
-            }
+            TokenKind::Word { .. } => parts.collect(),
+            TokenKind::Text { closed: true, .. } => vec![text.to_owned()],
             _ => {
                 self.values = None;
                 return;
             }
+        };
+        if let Some(values) = &mut self.values {
+            values.append(&mut added);
         }
         self.values_end = token.end;
     }

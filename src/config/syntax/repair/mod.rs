@@ -16,13 +16,11 @@ mod multiline_lists;
 mod operators;
 mod pieces;
 mod quotes;
-mod repaired_text;
 mod repairer;
 mod scan;
-mod statement;
 mod words;
 
-pub use repaired_text::{Piece, RepairedText};
+pub use repairer::{Piece, RepairedText};
 
 use crate::config::findings::Code;
 use crate::config::syntax::{lexer, limits, other_formats};
@@ -33,7 +31,7 @@ pub fn repair(text: &str, base: usize, tops: &[&str]) -> RepairedText {
     let mut repairer = Repairer::new(text, base);
     let mut tokens = lexer::tokens(text);
     if let Some(found) = other_formats::detect(text, tops) {
-        repairer.report(Code::Syntax, found.range, found.message, found.label);
+        repairer.syntax_error(found.range, found.message, "ops files are written in KDL");
         repairer.help(found.help);
         return refused(repairer);
     }
@@ -72,16 +70,11 @@ impl Repairer<'_> {
     }
 
     fn exceeds_limits(&mut self, tokens: &[lexer::Token]) -> bool {
-        let excess = limits::excess(tokens);
-        if let Some(excess) = &excess {
-            self.report(
-                Code::Limits,
-                excess.token,
-                excess.message.as_str(),
-                excess.label.as_str(),
-            );
-            self.help(excess.help);
-        }
-        excess.is_some()
+        let Some(excess) = limits::excess(tokens) else {
+            return false;
+        };
+        self.report(Code::Limits, excess.token, excess.message, excess.label);
+        self.help(excess.help);
+        true
     }
 }

@@ -9,6 +9,7 @@ use super::repairer::Repairer;
 use crate::config::findings::excerpt;
 use crate::config::syntax::bare_word::{kdl_string, needs_quotes};
 use crate::config::syntax::lexer::{self, Token, TokenKind};
+use std::ops::Range;
 
 /// Tokens of a list over several lines.
 const MAX_LIST_TOKENS: usize = 2_000;
@@ -23,6 +24,24 @@ struct MultilineList {
     /// There are comments among the values.
     commented: bool,
     label: &'static str,
+}
+
+impl MultilineList {
+    fn new(from: usize, to: usize, label: &'static str) -> Self {
+        Self {
+            values: Vec::new(),
+            from,
+            to,
+            commented: false,
+            label,
+        }
+    }
+
+    /// Adds the value at an index, with which the list may end.
+    fn add(&mut self, number: usize) {
+        self.values.push(number);
+        self.to = number + 1;
+    }
 }
 
 impl Repairer<'_> {
@@ -65,13 +84,7 @@ impl Repairer<'_> {
 
     /// `[`, at `at`, to `]` on another line.
     fn bracketed(&self, tokens: &[Token], from: usize, at: usize) -> Option<MultilineList> {
-        let mut list = MultilineList {
-            values: Vec::new(),
-            from,
-            to: at,
-            commented: false,
-            label: "lists have no brackets",
-        };
+        let mut list = MultilineList::new(from, at, "lists have no brackets");
         let mut newline = false;
         for (number, token) in tokens.iter().enumerate().skip(at).take(MAX_LIST_TOKENS) {
             match token.kind {
@@ -98,31 +111,25 @@ impl Repairer<'_> {
         None
     }
 
-    /// Lines that end with a comma, followed by lines that hold nothing but strings.
+    /// Lines that end with a comma, followed by lines with nothing but strings.
     fn comma_lines(&self, tokens: &[Token], first: usize, at: usize) -> Option<MultilineList> {
-        let behind = tokens.get(at + 1..)?;
-        if behind.iter().find(|t| t.kind != TokenKind::Space)?.kind != TokenKind::Newline {
+        let mut after = tokens
+            .iter()
+            .skip(at + 1)
+            .filter(|token| token.kind != TokenKind::Space);
+        if after.next()?.kind != TokenKind::Newline {
             return None;
         }
-        let head: Vec<usize> = (first + 1..=at)
-            .filter(|number| match tokens.get(*number) {
-                Some(Token {
-                    kind: TokenKind::Text { .. },
-                    ..
-                }) => true,
-                Some(word) => {
-                    matches!(word.kind, TokenKind::Word { .. }) && !self.text_of(*word).trim_matches(',').is_empty()
-                }
-                None => false,
+        let is_value = |number: &usize| {
+            tokens.get(*number).is_some_and(|token| match token.kind {
+                TokenKind::Text { .. } => true,
+                TokenKind::Word { .. } => !self.text_of(*token).trim_matches(',').is_empty(),
+                _ => false,
             })
-            .collect();
-        let mut list = MultilineList {
-            from: *head.first()?,
-            values: head,
-            to: at,
-            commented: false,
-            label: "lists have no commas",
         };
+        let head: Vec<usize> = (first + 1..=at).filter(is_value).collect();
+        let mut list = MultilineList::new(*head.first()?, at, "lists have no commas");
+        list.values = head;
         let mut comma = true;
         let mut newline = false;
         for (number, token) in tokens.iter().enumerate().skip(at + 1).take(MAX_LIST_TOKENS) {
@@ -136,8 +143,7 @@ impl Repairer<'_> {
                     if key {
                         return None;
                     }
-                    list.values.push(number);
-                    list.to = number + 1;
+                    list.add(number);
                     (comma, newline) = (false, false);
                 }
                 TokenKind::Word { .. } if !comma && self.text_of(*token) == "," => {
@@ -152,13 +158,7 @@ impl Repairer<'_> {
 
     /// A name alone on its line, followed by lines `- value`.
     fn dashed(&self, tokens: &[Token], at: usize) -> Option<MultilineList> {
-        let mut list = MultilineList {
-            values: Vec::new(),
-            from: at + 1,
-            to: at,
-            commented: false,
-            label: "lists have no dashes",
-        };
+        let mut list = MultilineList::new(at + 1, at, "lists have no dashes");
         // What is expected: 0 the end of the line, 1 a dash, 2 a value.
         let mut state = 0;
         for (number, token) in tokens.iter().enumerate().skip(at + 1).take(MAX_LIST_TOKENS) {
@@ -167,14 +167,10 @@ impl Repairer<'_> {
                 (TokenKind::Comment { .. }, _) => list.commented |= !list.values.is_empty(),
                 (TokenKind::Newline, 0 | 1) => state = 1,
                 (TokenKind::Word { .. }, 1) if self.text_of(*token) == "-" => state = 2,
-                (TokenKind::Text { closed: true, .. }, 2) => {
-                    list.values.push(number);
-                    list.to = number + 1;
-                    state = 0;
-                }
-                (TokenKind::Word { .. }, 2) if !self.text_of(*token).ends_with(':') => {
-                    list.values.push(number);
-                    list.to = number + 1;
+                (TokenKind::Text { closed: true, .. } | TokenKind::Word { .. }, 2)
+                    if !self.text_of(*token).ends_with(':') =>
+                {
+                    list.add(number);
                     state = 0;
                 }
                 (TokenKind::Semicolon | TokenKind::Close, 0 | 1)
@@ -194,73 +190,33 @@ impl Repairer<'_> {
         ) else {
             return;
         };
-        let head_end = tokens
-            .get(first..list.from)
-            .and_then(|head| {
-                head.iter()
-                    .rev()
-                    .find(|t| !matches!(t.kind, TokenKind::Space | TokenKind::Equals))
-            })
-            .map_or(begin.end, |t| t.end);
-        let head = self.text.get(begin.start..head_end).unwrap_or_default();
-        let name = head.trim_end_matches(':');
-        let mut written = String::new();
-        for number in &list.values {
-            let Some(token) = tokens.get_mut(*number) else {
-                continue;
-            };
-            let text = self.text_of(*token);
-            let bare = text.trim_matches(LIST_SIGNS);
-            written.push(' ');
-            if matches!(token.kind, TokenKind::Text { .. }) {
-                written.push_str(text);
-                continue;
-            }
-            token.start += text.find(bare).unwrap_or(0);
-            token.end = token.start + bare.len();
-            if needs_quotes(bare) || bare.contains(',') || matches!(bare, "true" | "false" | "null") {
-                written.push_str(&kdl_string(bare));
-                let (start, end) = (token.start, token.end);
-                token.kind = TokenKind::Text {
-                    raw: true,
-                    closed: true,
-                };
-                self.placeholder(start..end);
-            } else {
-                written.push_str(bare);
-            }
-        }
-        let first_sign = self.text.get(from.start..last.end).unwrap_or_default();
-        let shown = first_sign
-            .split(lexer::is_newline)
-            .map(str::trim_end)
-            .find(|line| !line.is_empty());
-        let shown = shown.unwrap_or_default();
-        let start = from.start + first_sign.find(shown).unwrap_or(0);
-        let indent = shown.len() - shown.trim_start().len();
-        self.syntax_error(start + indent..start + shown.len(), INVALID_LIST, list.label);
+        let mut head = tokens.get(first..list.from).unwrap_or_default().iter().rev();
+        let head = head.find(|token| !matches!(token.kind, TokenKind::Space | TokenKind::Equals));
+        let head_end = head.map_or(begin.end, |token| token.end);
+        let name = self.slice(begin.start..head_end).trim_end_matches(':');
+        let written = self.separated(tokens, &list.values);
+        self.report_list(from.start..last.end, list.label);
         self.help(format!(
             "write `{}`",
             excerpt(&format!("{}{written}", name.trim_matches('"')))
         ));
+        let name_end = begin.start + name.len();
         if !list.commented && !name.is_empty() {
-            let end = begin.start + name.len();
-            self.fix(&[(end, last.end, &written)]);
+            self.fix(&[(name_end, last.end, &written)]);
         }
         // What is between the values goes; commas and brackets that touched one are cut off already.
-        self.blank_out(begin.start + name.len()..head_end);
+        self.blank_out(name_end..head_end);
         if let Some(begin) = tokens.get_mut(first)
             && begin.end == head_end
         {
-            begin.end = begin.start + name.len();
+            begin.end = name_end;
         }
         let mut at = head_end;
         for number in &list.values {
-            let Some(token) = tokens.get(*number).copied() else {
-                continue;
-            };
-            self.blank_out(at..token.start);
-            at = token.end;
+            if let Some(token) = tokens.get(*number).copied() {
+                self.blank_out(at..token.start);
+                at = token.end;
+            }
         }
         self.blank_out(at..last.end);
         for (number, token) in tokens.iter_mut().enumerate().take(list.to).skip(list.from) {
@@ -268,5 +224,43 @@ impl Repairer<'_> {
                 token.kind = TokenKind::Space;
             }
         }
+    }
+
+    /// Cuts the signs of lists off the values, and gives them as they must be written.
+    fn separated(&mut self, tokens: &mut [Token], values: &[usize]) -> String {
+        let mut written = String::new();
+        for number in values {
+            let Some(token) = tokens.get_mut(*number) else {
+                continue;
+            };
+            let text = self.text_of(*token);
+            written.push(' ');
+            if matches!(token.kind, TokenKind::Text { .. }) {
+                written.push_str(text);
+                continue;
+            }
+            let bare = text.trim_matches(LIST_SIGNS);
+            token.start += text.find(bare).unwrap_or(0);
+            token.end = token.start + bare.len();
+            if needs_quotes(bare) || bare.contains(',') || matches!(bare, "true" | "false" | "null") {
+                written.push_str(&kdl_string(bare));
+                let (raw, closed) = (true, true);
+                token.kind = TokenKind::Text { raw, closed };
+                self.placeholder(*token);
+            } else {
+                written.push_str(bare);
+            }
+        }
+        written
+    }
+
+    /// Reports a list at its first line that is not empty.
+    fn report_list(&mut self, range: Range<usize>, label: &'static str) {
+        let text = self.slice(range.clone());
+        let mut lines = text.split(lexer::is_newline).map(str::trim_end);
+        let shown = lines.find(|line| !line.is_empty()).unwrap_or_default();
+        let start = range.start + text.find(shown).unwrap_or(0);
+        let indent = shown.len() - shown.trim_start().len();
+        self.syntax_error(start + indent..start + shown.len(), INVALID_LIST, label);
     }
 }

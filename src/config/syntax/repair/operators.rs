@@ -2,12 +2,12 @@
 //!
 //! Takes the sign and what is around it, gives findings with the line without it.
 
-use super::repairer::Repairer;
-use super::statement::{Sign, Statement};
+use super::repairer::{Repairer, Statement};
 use crate::config::findings::excerpt;
 use crate::config::source::paths;
 use crate::config::syntax::bare_word::{kdl_string, kdl_word, needs_quotes};
 use crate::config::syntax::lexer::{self, Token, TokenKind};
+use std::ops::Range;
 
 /// Tokens after a sign that are searched for its value.
 const MAX_VALUE_TOKENS: usize = 40;
@@ -30,14 +30,11 @@ impl Repairer<'_> {
         let close = line.filter(|t| t.kind == TokenKind::Paren).last();
         let pair = self.text_of(token) == "(" && !head.is_empty();
         if let Some(close) = close.filter(|close| pair && self.text_of(**close) == ")") {
-            let inside = self.text.get(token.end..close.start).unwrap_or_default().trim();
+            let inside = self.slice(token.end..close.start).trim();
             self.blank_out(*close);
             let message = format!("unexpected parentheses after `{}`", excerpt(head));
-            self.syntax_error(
-                token.start..close.end,
-                message,
-                "values are written without parentheses",
-            );
+            let label = "values are written without parentheses";
+            self.syntax_error(token.start..close.end, message, label);
             self.help(format!("write `{} {}`", excerpt(head), excerpt(inside)));
             self.fix(&[(token.start, token.end, " "), (close.start, close.end, "")]);
             return Some(close.end);
@@ -78,19 +75,25 @@ impl Repairer<'_> {
 
     /// `name: value`, `name = value`, `name => {`: one finding, also for missing quotes of the value. `head` is what is
     /// before the sign; its last word ends at `from`.
-    pub(super) fn sign(&mut self, head: &str, from: usize, sign: &Sign<'_>, statement: &mut Statement<'_>) {
-        let range = sign.start..sign.end;
-        let shown = excerpt(self.text.get(range.clone()).unwrap_or_default());
-        self.blank_out(range.clone());
-        let next = sign.after.iter().find(|token| token.kind != TokenKind::Space);
+    pub(super) fn sign(
+        &mut self,
+        head: &str,
+        from: usize,
+        sign: Range<usize>,
+        after: &[Token],
+        statement: &mut Statement<'_>,
+    ) {
+        let shown = excerpt(self.slice(sign.clone()));
+        self.blank_out(sign.clone());
+        let next = after.iter().find(|token| token.kind != TokenKind::Space);
         if let Some(open) = next.filter(|token| token.kind == TokenKind::Open) {
             let message = format!("unexpected `{shown}` before a block");
-            self.syntax_error(range, message, "a block follows its node directly");
+            self.syntax_error(sign, message, "a block follows its node directly");
             self.help(format!("write `{} {{`", excerpt(head)));
             self.fix(&[(from, open.start, " ")]);
             return;
         }
-        let values = self.values(sign.after);
+        let values = self.values(after);
         if let Some((value, _)) = values
             && self.text_of(value).starts_with('[')
         {
@@ -98,7 +101,7 @@ impl Repairer<'_> {
             return;
         }
         let message = format!("unexpected `{shown}` after `{}`", excerpt(head));
-        self.syntax_error(range, message, VALUE_AFTER_NAME);
+        self.syntax_error(sign, message, VALUE_AFTER_NAME);
         match values {
             Some((value, single)) => self.value_after_sign(head, from, value, single, statement),
             None => self.help(format!("write `{} …`", excerpt(head))),
@@ -117,7 +120,7 @@ impl Repairer<'_> {
         let text = self.text_of(value);
         let mut comma = text.len() - text.trim_end_matches(',').len();
         // `"a": "b",`: the comma is a token of its own.
-        let behind = self.text.get(value.end..).unwrap_or_default();
+        let behind = self.slice(value.end..);
         if comma == 0 && behind.starts_with(',') && matches!(value.kind, TokenKind::Text { .. }) {
             comma = 1;
             value.end += 1;
@@ -166,8 +169,7 @@ impl Repairer<'_> {
         let colon = token.start + name.len();
         let message = format!("unexpected `:` after `{}`", excerpt(name));
         self.syntax_error(colon..colon + 1, message, VALUE_AFTER_NAME);
-        let place = Self::place_help(name, value);
-        if let Some(help) = place {
+        if let Some(help) = Self::place_help(name, value) {
             self.help(help);
         } else {
             let written = kdl_word(value);

@@ -3,8 +3,7 @@
 //! Takes the tokens of a text whose mistakes are repaired, gives its [`Piece`]s, and reports braces without a partner and
 //! pieces that are not well-formed.
 
-use super::repaired_text::{Piece, RepairedText};
-use super::repairer::Repairer;
+use super::repairer::{Piece, RepairedText, Repairer};
 use crate::config::syntax::grammar;
 use crate::config::syntax::lexer::{self, Token, TokenKind};
 
@@ -19,11 +18,7 @@ impl Repairer<'_> {
         let mut dashed = false;
         for &token in tokens {
             // A top-level name at the left margin begins a new node, even when a brace is missing before it.
-            let at_margin = token.start == 0
-                || self
-                    .text
-                    .get(..token.start)
-                    .is_some_and(|text| text.ends_with(['\n', '\r']));
+            let at_margin = token.start == 0 || self.slice(..token.start).ends_with(['\n', '\r']);
             if !open.is_empty() && at_margin && tops.contains(&self.text_of(token)) {
                 self.unclosed(&open, Some(token));
                 self.piece(start.take(), end, open.len());
@@ -51,12 +46,10 @@ impl Repairer<'_> {
                     start.get_or_insert(token.start);
                     end = token.end;
                     dashed = kind == TokenKind::SlashDash;
-                    match kind {
-                        TokenKind::Open => open.push(token),
-                        TokenKind::Close => {
-                            open.pop();
-                        }
-                        _ => {}
+                    if kind == TokenKind::Open {
+                        open.push(token);
+                    } else if kind == TokenKind::Close {
+                        open.pop();
                     }
                 }
             }
@@ -114,10 +107,9 @@ impl Repairer<'_> {
             if let Some(next) = next {
                 self.label(next, "indented as if the block had already ended");
             }
-            self.help(if next.is_some() {
-                "add the missing `}` before the next node"
-            } else {
-                "add the missing `}` at the end of the block"
+            self.help(match next {
+                Some(_) => "add the missing `}` before the next node",
+                None => "add the missing `}` at the end of the block",
             });
         }
     }

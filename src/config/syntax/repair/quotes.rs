@@ -17,13 +17,9 @@ pub(super) const TYPOGRAPHIC: [char; 10] = [
 impl Repairer<'_> {
     /// `“a b”`: gives its end. Reported once a line, with the whole line.
     pub(super) fn typographic_quotes(&mut self, token: Token, line_start: usize) -> usize {
-        let rest = self.text.get(token.start..).unwrap_or_default();
-        let near = rest
-            .char_indices()
-            .nth(MAX_QUOTED_LENGTH)
-            .map_or(rest.len(), |(at, _)| at);
-        let near = rest.get(..near).unwrap_or_default();
-        let line = near.split(lexer::is_newline).next().unwrap_or_default();
+        let rest = self.slice(token.start..);
+        let near = rest.char_indices().nth(MAX_QUOTED_LENGTH);
+        let line = lexer::first_line(near.map_or(rest, |(at, _)| rest.get(..at).unwrap_or_default()));
         let open = line.chars().next().map_or(0, char::len_utf8);
         let inside = line.get(open..).unwrap_or_default();
         let close = inside
@@ -33,24 +29,19 @@ impl Repairer<'_> {
             Some((at, c)) => token.start + open + at + c.len_utf8(),
             None => token.end,
         };
-        let head = self.text.get(line_start..token.start).unwrap_or_default();
+        let head = self.slice(line_start..token.start);
         if !head.contains(TYPOGRAPHIC) {
             let whole = format!("{}{}", head.trim_start(), line.trim_end());
             let repaired = whole.replace(TYPOGRAPHIC, "\"");
-            self.syntax_error(
-                token.start..end,
-                "typographic quotes do not start a string",
-                "expected straight double quotes",
-            );
+            let message = "typographic quotes do not start a string";
+            self.syntax_error(token.start..end, message, "expected straight double quotes");
             self.help(format!("write `{}`", excerpt(&repaired)));
             if let Some((at, c)) = close {
                 let close = token.start + open + at;
                 let text = inside.get(..at).unwrap_or_default();
                 if !text.contains(['\\', '"']) {
-                    self.fix(&[
-                        (token.start, token.start + open, "\""),
-                        (close, close + c.len_utf8(), "\""),
-                    ]);
+                    let opening = (token.start, token.start + open, "\"");
+                    self.fix(&[opening, (close, close + c.len_utf8(), "\"")]);
                 }
             }
         }
@@ -73,63 +64,30 @@ impl Repairer<'_> {
     fn unclosed_string(&mut self, token: Token, raw: bool) -> usize {
         let text = self.text_of(token);
         let lines = text.trim_start_matches('#').starts_with("\"\"\"");
-        let before = self.text.get(..token.start).unwrap_or_default();
-        let head = before.rsplit(lexer::is_newline).next().unwrap_or_default();
-        let mut body = text.trim_end();
-        let typographic = text.char_indices().skip(1).find(|(_, c)| TYPOGRAPHIC.contains(c));
-        let mut help = if lines {
-            "end it with `\"\"\"` on a line of its own".to_owned()
+        let mut found = if lines {
+            UnclosedString::new(text, "end it with `\"\"\"` on a line of its own".to_owned())
         } else {
-            "put the closing `\"` on the same line".to_owned()
+            let head = self
+                .slice(..token.start)
+                .rsplit(lexer::is_newline)
+                .next()
+                .unwrap_or_default();
+            unclosed(text, head, raw)
         };
-        let mut label = "starts here";
-        let mut close: Option<String> = None;
-        if let Some((at, c)) = typographic.filter(|_| !lines) {
-            body = text.get(..at + c.len_utf8()).unwrap_or(text);
-            help = format!("write {}\"", excerpt(text.get(..at).unwrap_or_default()));
-            label = "its closing quote is typographic";
-        } else if raw && !lines && body.len() > 2 && body.ends_with('"') {
-            let hashes = text.len() - text.trim_start_matches('#').len();
-            let end = "#".repeat(hashes);
-            help = format!("write {}{end}", excerpt(body));
-            label = "its closing quote lacks the `#`";
-            close = Some(end);
-        } else if !raw && !lines && body.ends_with("\\\"") {
-            let inside = body.get(1..body.len() - 1).unwrap_or_default();
-            help = format!(
-                "`\\\"` is a quote inside the string: write {}",
-                excerpt(&format!("\"{}\"", double(inside)))
-            );
-            label = "its closing quote is escaped";
-        } else if !lines {
-            // `backup "a {`: the block starts all the same.
-            let block = body
-                .strip_suffix('{')
-                .filter(|before| before.ends_with(lexer::is_space));
-            let opened = head.matches('{').count() > head.matches('}').count();
-            let end = block.or_else(|| body.strip_suffix('}').filter(|_| opened));
-            if let Some(end) = end {
-                body = end.trim_end_matches(|c| lexer::is_space(c) || c == ';');
-                let hashes = text.len() - text.trim_start_matches('#').len();
-                let end = format!("\"{}", "#".repeat(hashes));
-                help = format!("write {}{end}", excerpt(body));
-                close = Some(end);
-            }
-        }
-        let mut end = token.start + body.len();
+        let shown = token.start..token.start + found.length;
         let mut message = "unclosed string";
-        if let Some(further) = self
-            .over_lines(token)
-            .filter(|_| !lines && end == token.start + text.trim_end().len())
-        {
+        let mut end = shown.end;
+        let whole = !lines && found.length == text.trim_end().len();
+        if let Some(further) = self.over_lines(token).filter(|_| whole) {
             message = "a quoted string cannot span lines";
-            label = "continues on the next line";
-            help = String::from("write it on one line, or put `\"\"\"` on a line before and a line after the text");
+            found.label = "continues on the next line";
+            found.help =
+                String::from("write it on one line, or put `\"\"\"` on a line before and a line after the text");
             end = further;
         }
-        self.syntax_error(token.start..token.start + body.len(), message, label);
-        self.help(help);
-        if let Some(close) = close {
+        self.syntax_error(shown, message, found.label);
+        self.help(found.help);
+        if let Some(close) = found.close {
             self.fix(&[(end, end, &close)]);
         }
         self.placeholder(token.start..end);
@@ -175,16 +133,13 @@ impl Repairer<'_> {
             return;
         };
         self.mark_replaced(token);
-        let shown = excerpt(self.text.get(start..end).unwrap_or_default());
-        self.syntax_error(
-            start..end,
-            format!("unknown escape `{shown}`"),
-            if count > 1 {
-                "the first of several"
-            } else {
-                "not an escape sequence"
-            },
-        );
+        let message = format!("unknown escape `{}`", excerpt(self.slice(start..end)));
+        let one = if count > 1 {
+            "the first of several"
+        } else {
+            "not an escape sequence"
+        };
+        self.syntax_error(start..end, message, one);
         let raw = text.get(1..text.len().saturating_sub(1)).unwrap_or_default();
         self.help(if raw.contains('"') || raw.contains(lexer::is_newline) {
             "write `\\\\` for a backslash".to_owned()
@@ -200,11 +155,8 @@ impl Repairer<'_> {
             return None;
         }
         let end = quote.start + 1;
-        self.syntax_error(
-            token.start..end,
-            "missing opening quote",
-            "only the closing quote is here",
-        );
+        let label = "only the closing quote is here";
+        self.syntax_error(token.start..end, "missing opening quote", label);
         let word = self.text_of(token);
         self.help(format!("write {}", excerpt(&kdl_string(word))));
         self.fix(&[(token.start, end, &kdl_string(word))]);
@@ -216,7 +168,7 @@ impl Repairer<'_> {
 
     /// A comment after what was not a string becomes blank like any other.
     fn blank_comment_after(&mut self, start: usize, end: usize) {
-        let rest = self.text.get(start..end).unwrap_or_default();
+        let rest = self.slice(start..end);
         if let Some(comment) = rest.find("//") {
             self.blank_out(start + comment..end);
         }
@@ -244,11 +196,8 @@ impl Repairer<'_> {
             inside.to_owned()
         };
         let end = token.start + close;
-        self.syntax_error(
-            token.start..end,
-            "single quotes do not start a string",
-            "expected double quotes",
-        );
+        let message = "single quotes do not start a string";
+        self.syntax_error(token.start..end, message, "expected double quotes");
         self.help(format!("write {}", excerpt(&kdl_string(&inside))));
         // A shell reads two quotes in a row as nothing.
         if !doubled {
@@ -261,15 +210,11 @@ impl Repairer<'_> {
     /// `r"…"` or `r#"…"#`; gives its end.
     pub(super) fn old_raw_string(&mut self, token: Token, string: Token) -> usize {
         let hashes = self.text_of(token).len() - 1;
-        let rest = self.text.get(string.end..).unwrap_or_default();
+        let rest = self.slice(string.end..);
         let end = string.end + rest.bytes().take(hashes).take_while(|b| *b == b'#').count();
-        let text = self.text.get(token.start + 1..end).unwrap_or_default();
-        self.report(
-            Code::Version,
-            token.start..end,
-            "`r\"…\"` is KDL 1 syntax for a raw string",
-            "ops files use KDL 2",
-        );
+        let text = self.slice(token.start + 1..end);
+        let message = "`r\"…\"` is KDL 1 syntax for a raw string";
+        self.report(Code::Version, token.start..end, message, "ops files use KDL 2");
         let hashed = if text.starts_with('#') {
             text.to_owned()
         } else {
@@ -279,6 +224,71 @@ impl Repairer<'_> {
         self.fix(&[(token.start, end, &hashed)]);
         self.placeholder(token.start..end);
         end
+    }
+}
+
+/// How a string without an end was meant.
+struct UnclosedString {
+    /// Bytes of it that are surely its own.
+    length: usize,
+    label: &'static str,
+    help: String,
+    /// What is missing at its end.
+    close: Option<String>,
+}
+
+impl UnclosedString {
+    fn new(body: &str, help: String) -> Self {
+        Self {
+            length: body.trim_end().len(),
+            label: "starts here",
+            help,
+            close: None,
+        }
+    }
+}
+
+/// A string of one line; `head` is what is before it.
+fn unclosed(text: &str, head: &str, raw: bool) -> UnclosedString {
+    let body = text.trim_end();
+    let hashes = "#".repeat(text.len() - text.trim_start_matches('#').len());
+    let typographic = text.char_indices().skip(1).find(|(_, c)| TYPOGRAPHIC.contains(c));
+    if let Some((at, c)) = typographic {
+        return UnclosedString {
+            length: at + c.len_utf8(),
+            label: "its closing quote is typographic",
+            ..UnclosedString::new(text, format!("write {}\"", excerpt(text.get(..at).unwrap_or_default())))
+        };
+    }
+    if raw && body.len() > 2 && body.ends_with('"') {
+        return UnclosedString {
+            label: "its closing quote lacks the `#`",
+            close: Some(hashes.clone()),
+            ..UnclosedString::new(body, format!("write {}{hashes}", excerpt(body)))
+        };
+    }
+    if !raw && body.ends_with("\\\"") {
+        let inside = double(body.get(1..body.len() - 1).unwrap_or_default());
+        let shown = excerpt(&format!("\"{inside}\""));
+        return UnclosedString {
+            label: "its closing quote is escaped",
+            ..UnclosedString::new(body, format!("`\\\"` is a quote inside the string: write {shown}"))
+        };
+    }
+    // `backup "a {`: the block starts all the same.
+    let block = body
+        .strip_suffix('{')
+        .filter(|before| before.ends_with(lexer::is_space));
+    let opened = head.matches('{').count() > head.matches('}').count();
+    match block.or_else(|| body.strip_suffix('}').filter(|_| opened)) {
+        Some(before) => {
+            let body = before.trim_end_matches(|c| lexer::is_space(c) || c == ';');
+            UnclosedString {
+                close: Some(format!("\"{hashes}")),
+                ..UnclosedString::new(body, format!("write {}\"{hashes}", excerpt(body)))
+            }
+        }
+        None => UnclosedString::new(body, "put the closing `\"` on the same line".to_owned()),
     }
 }
 

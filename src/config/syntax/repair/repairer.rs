@@ -1,17 +1,42 @@
-//! The text under repair: what was overwritten, and what was reported.
+//! The text under repair: how far it was read, what was overwritten, what was reported; and the result.
 //!
 //! Takes positions in the text, keeps bytes and findings in step. Knows no single mistake.
 //! Invariant: the bytes stay as many as they were, and whole characters are overwritten.
 
-use super::repaired_text::RepairedText;
 use crate::config::findings::{Code, Finding};
 use crate::config::source::Span;
-use crate::config::syntax::lexer::Token;
+use crate::config::syntax::lexer::{Token, TokenKind};
 use std::ops::Range;
+use std::slice::SliceIndex;
 
 /// Findings of one file. No one reads more, and a hostile file has millions of mistakes.
 const MAX_FINDINGS: usize = 20_000;
 
+/// A text that is ready to be parsed.
+#[derive(Debug, Default)]
+pub struct RepairedText {
+    /// As long as the original; what the parser would refuse is overwritten.
+    pub text: String,
+    pub pieces: Vec<Piece>,
+    /// Stretches whose content is not what was written; local offsets, sorted.
+    pub replaced: Vec<Span>,
+    pub findings: Vec<Finding>,
+    /// The file was refused as a whole: what it declares is unknown.
+    pub refused: bool,
+}
+
+/// The stretch of one top-level node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    pub start: usize,
+    pub end: usize,
+    /// How many `}` are missing at its end.
+    pub unclosed: usize,
+    /// Not well-formed, and reported: not to be parsed.
+    pub broken: bool,
+}
+
+#[derive(Default)]
 pub(super) struct Repairer<'a> {
     pub(super) text: &'a str,
     pub(super) bytes: Vec<u8>,
@@ -35,21 +60,22 @@ impl<'a> Repairer<'a> {
         Self {
             text,
             bytes: text.as_bytes().to_vec(),
-            out: RepairedText::default(),
-            repaired_to: 0,
-            block_colons: Vec::new(),
-            inserted_opens: Vec::new(),
-            inserted_close_ends: Vec::new(),
             base,
-            full: false,
+            ..Self::default()
         }
     }
 
     pub(super) fn text_of(&self, token: Token) -> &'a str {
-        self.text.get(token.start..token.end).unwrap_or_default()
+        self.slice(token.start..token.end)
     }
 
-    fn span(&self, range: Range<usize>) -> Span {
+    /// Empty where there is no such text.
+    pub(super) fn slice(&self, range: impl SliceIndex<str, Output = str>) -> &'a str {
+        self.text.get(range).unwrap_or_default()
+    }
+
+    fn span(&self, range: impl Into<Range<usize>>) -> Span {
+        let range = range.into();
         Span::new(self.base + range.start, self.base + range.end)
     }
 
@@ -85,8 +111,9 @@ impl<'a> Repairer<'a> {
     ) {
         self.full = self.out.findings.len() >= MAX_FINDINGS;
         if !self.full {
-            let finding = Finding::new(code, self.span(range.into()), message, label);
-            self.out.findings.push(finding);
+            self.out
+                .findings
+                .push(Finding::new(code, self.span(range), message, label));
         }
     }
 
@@ -110,7 +137,7 @@ impl<'a> Repairer<'a> {
 
     /// Adds another place to the last finding.
     pub(super) fn label(&mut self, range: impl Into<Range<usize>>, label: &str) {
-        let span = self.span(range.into());
+        let span = self.span(range);
         self.amend(|last| last.also(span, label));
     }
 
@@ -120,12 +147,44 @@ impl<'a> Repairer<'a> {
 
     /// Adds the edits that would fix the last finding.
     pub(super) fn fix(&mut self, edits: &[(usize, usize, &str)]) {
-        let edits: Vec<(Span, String)> = edits
+        let edits = edits
             .iter()
-            .map(|(start, end, text)| (self.span(*start..*end), (*text).to_owned()))
-            .collect();
+            .map(|(start, end, text)| (self.span(*start..*end), (*text).to_owned()));
+        let edits: Vec<(Span, String)> = edits.collect();
         let mut titles: Vec<String> = edits.iter().map(|(_, text)| Finding::title(text)).collect();
         titles.dedup();
         self.amend(|last| last.fixes(titles.join(", "), edits));
+    }
+}
+
+/// How far the scan is in the current statement.
+#[derive(Default)]
+pub(super) struct Statement<'t> {
+    /// Words and strings so far.
+    pub(super) words: usize,
+    /// The first word; empty when it is a string.
+    pub(super) first: &'t str,
+    /// The end of the last word.
+    pub(super) words_end: usize,
+    pub(super) line_start: usize,
+    /// A list on this line was reported.
+    pub(super) list_reported: bool,
+    /// The last token that is not blank, also of the statement before.
+    pub(super) last: Option<TokenKind>,
+}
+
+impl<'t> Statement<'t> {
+    /// Counts a word or a string that ends at `end`.
+    pub(super) fn add(&mut self, word: &'t str, end: usize) {
+        if self.words == 0 {
+            self.first = word;
+        }
+        self.words += 1;
+        self.words_end = end;
+    }
+
+    /// The setting whose first value comes next; empty elsewhere.
+    pub(super) fn setting(&self) -> &'t str {
+        if self.words == 1 { self.first } else { "" }
     }
 }

@@ -7,8 +7,7 @@
 
 use super::operators::ARROWS;
 use super::quotes::TYPOGRAPHIC;
-use super::repairer::Repairer;
-use super::statement::{Sign, Statement};
+use super::repairer::{Repairer, Statement};
 use crate::config::syntax::lexer::{self, Token, TokenKind};
 
 impl<'a> Repairer<'a> {
@@ -20,8 +19,7 @@ impl<'a> Repairer<'a> {
         for (at, &token) in tokens.iter().enumerate() {
             if token.start < skip_to.max(self.repaired_to) {
                 if token.kind == TokenKind::Newline {
-                    statement.words = 0;
-                    statement.list_reported = false;
+                    (statement.words, statement.list_reported) = (0, false);
                 }
                 continue;
             }
@@ -61,17 +59,14 @@ impl<'a> Repairer<'a> {
                     skip_to = self.string(token, raw, closed);
                     statement.add("", token.end);
                 }
-                TokenKind::Word { glued } => {
-                    skip_to = self.bare_word(tokens, at, glued, &mut statement).unwrap_or(skip_to);
-                }
+                TokenKind::Word { .. } => skip_to = self.bare_word(tokens, at, &mut statement).unwrap_or(skip_to),
             }
         }
     }
 
     /// The statement on its line, up to a token.
     fn head(&self, statement: &Statement<'_>, token: Token) -> &'a str {
-        let head = self.text.get(statement.line_start..token.start);
-        head.unwrap_or_default().trim()
+        self.slice(statement.line_start..token.start).trim()
     }
 
     /// `=`, `=>`: gives where to go on when it is not the sign of a property.
@@ -85,17 +80,12 @@ impl<'a> Repairer<'a> {
         let head = self.head(statement, token);
         let block = next.is_some_and(|next| next.kind == TokenKind::Open);
         if statement.words <= 1 || arrow.is_some() || block {
-            let sign = Sign {
-                start: token.start,
-                end,
-                after,
-            };
             let from = if statement.words > 0 {
                 statement.words_end
             } else {
                 token.start
             };
-            self.sign(head, from, &sign, statement);
+            self.sign(head, from, token.start..end, after, statement);
             return Some(end);
         }
         if !next.is_some_and(|next| next.is_word() || next.kind == TokenKind::Paren) {
@@ -105,7 +95,7 @@ impl<'a> Repairer<'a> {
     }
 
     /// A bare word and whatever was meant by it; gives where to go on.
-    fn bare_word(&mut self, tokens: &[Token], at: usize, glued: bool, statement: &mut Statement<'a>) -> Option<usize> {
+    fn bare_word(&mut self, tokens: &[Token], at: usize, statement: &mut Statement<'a>) -> Option<usize> {
         let token = *tokens.get(at)?;
         let word = self.text_of(token);
         if statement.words == 0 {
@@ -114,18 +104,12 @@ impl<'a> Repairer<'a> {
         if let Some(end) = self.foreign_sign(tokens, at, statement) {
             return Some(end);
         }
-        let end = self.repair_word(tokens, at, glued, statement);
+        let end = self.repair_word(tokens, at, statement);
         statement.add(word, token.end);
         end
     }
 
-    fn repair_word(
-        &mut self,
-        tokens: &[Token],
-        at: usize,
-        glued: bool,
-        statement: &mut Statement<'a>,
-    ) -> Option<usize> {
+    fn repair_word(&mut self, tokens: &[Token], at: usize, statement: &mut Statement<'a>) -> Option<usize> {
         let token = *tokens.get(at)?;
         let word = self.text_of(token);
         let after = tokens.get(at + 1);
@@ -138,8 +122,7 @@ impl<'a> Repairer<'a> {
             return Some(self.typographic_quotes(token, statement.line_start));
         }
         if word.starts_with('#') && self.hash(token, statement.words == 0) {
-            let rest = self.text.get(token.start..).unwrap_or_default();
-            let end = token.start + rest.find(lexer::is_newline).unwrap_or(rest.len());
+            let end = token.start + lexer::first_line(self.slice(token.start..)).len();
             self.blank_out(token.start..end);
             return Some(end);
         }
@@ -159,7 +142,7 @@ impl<'a> Repairer<'a> {
                 tokens.get(key).filter(|_| equals)
             });
             let key = key.map_or(statement.first, |key| self.text_of(*key));
-            self.word(token, glued, key, statement);
+            self.word(token, key, statement);
         }
         None
     }
@@ -179,12 +162,7 @@ impl<'a> Repairer<'a> {
                 return None;
             }
             let start = token.start + name.len();
-            let sign = Sign {
-                start,
-                end: token.end,
-                after,
-            };
-            self.sign(name, start, &sign, statement);
+            self.sign(name, start, start..token.end, after, statement);
             return Some(token.end);
         }
         let before = at.checked_sub(1).and_then(|at| tokens.get(at));
@@ -204,12 +182,7 @@ impl<'a> Repairer<'a> {
             Some(TokenKind::Word { .. } | TokenKind::Text { .. } | TokenKind::Open | TokenKind::Paren) => {
                 let one = statement.words == 1;
                 let head = if one { head.trim_matches('"') } else { head };
-                let sign = Sign {
-                    start: token.start,
-                    end,
-                    after,
-                };
-                self.sign(head, statement.words_end, &sign, statement);
+                self.sign(head, statement.words_end, token.start..end, after, statement);
             }
             Some(TokenKind::Newline) | None if touching => self.colon_for_block(token, head),
             _ => return None,
@@ -239,15 +212,9 @@ fn annotation(tokens: &[Token], at: usize) -> Option<usize> {
             TokenKind::Word { glued: false } | TokenKind::Text { closed: true, .. }
         )
     };
-    match tokens.get(at..at + 4)? {
-        [open, ty, close, next]
-            if open.kind == TokenKind::Paren
-                && value(ty.kind)
-                && close.kind == TokenKind::Paren
-                && value(next.kind) =>
-        {
-            Some(close.end)
-        }
-        _ => None,
-    }
+    let [open, ty, close, next] = tokens.get(at..at + 4)? else {
+        return None;
+    };
+    let parens = open.kind == TokenKind::Paren && close.kind == TokenKind::Paren;
+    (parens && value(ty.kind) && value(next.kind)).then_some(close.end)
 }

@@ -1,24 +1,24 @@
-//! Words without quotes: keywords, numbers, globs and paths that a bare word cannot hold.
+//! Words without quotes: keywords, numbers, and globs and paths that need quotes.
 //!
 //! Takes a word that is not a sign, gives findings with the word as it must be written.
 
-use super::repairer::Repairer;
-use super::statement::Statement;
+use super::repairer::{Repairer, Statement};
 use crate::config::findings::{Code, excerpt};
 use crate::config::language::keywords::{Keyword, takes_keyword};
 use crate::config::syntax::bare_word::{is_keyword, is_number, kdl_string, needs_quotes, starts_like_number};
-use crate::config::syntax::lexer::Token;
+use crate::config::syntax::lexer::{Token, TokenKind};
 
 /// Digits of a number, and the signs between them.
 const MAX_NUMBER_LENGTH: usize = 30;
 
 impl Repairer<'_> {
     /// A bare word; `key` is the setting or property that it is a value of.
-    pub(super) fn word(&mut self, token: Token, glued: bool, key: &str, statement: &mut Statement<'_>) {
+    pub(super) fn word(&mut self, token: Token, key: &str, statement: &mut Statement<'_>) {
         if self.invisible(token) {
             return;
         }
         let word = self.text_of(token);
+        let glued = token.kind == TokenKind::Word { glued: true };
         if glued && (statement.list_reported || word.ends_with(',')) {
             self.list_finding(token.start, false, statement);
             self.placeholder(token);
@@ -44,16 +44,12 @@ impl Repairer<'_> {
     /// A word that KDL reads as a value and a comment.
     fn glued_comment(&mut self, token: Token, setting: &str) {
         let word = self.text_of(token);
-        self.report(
-            Code::GluedComment,
-            token,
-            "a value contains a comment",
-            if word.contains("/*") {
-                "KDL reads `/*` as the start of a comment"
-            } else {
-                "KDL reads what follows `//` as a comment"
-            },
-        );
+        let label = if word.contains("/*") {
+            "KDL reads `/*` as the start of a comment"
+        } else {
+            "KDL reads what follows `//` as a comment"
+        };
+        self.report(Code::GluedComment, token, "a value contains a comment", label);
         if let Some(help) = Self::place_help(setting, word) {
             self.help(help);
         } else {
@@ -114,19 +110,13 @@ impl Repairer<'_> {
             }
             return;
         }
-        self.syntax_error(
-            token,
-            format!("`{}` is neither a number nor a valid bare word", excerpt(word)),
-            "text that starts with a digit needs quotes",
-        );
+        let message = format!("`{}` is neither a number nor a valid bare word", excerpt(word));
+        self.syntax_error(token, message, "text that starts with a digit needs quotes");
         let quoted = kdl_string(word);
         if let Some(number) = plain_number(word) {
             // It may be a text, of which every character counts.
-            self.help(format!(
-                "write {} for the number, or {} for the text",
-                excerpt(&number),
-                excerpt(&quoted)
-            ));
+            let (number, text) = (excerpt(&number), excerpt(&quoted));
+            self.help(format!("write {number} for the number, or {text} for the text"));
         } else {
             self.help(format!("write {}", excerpt(&quoted)));
             self.fix(&[(token.start, token.end, &quoted)]);
@@ -136,11 +126,8 @@ impl Repairer<'_> {
 
     fn unquoted(&mut self, token: Token, setting: &str) {
         let word = self.text_of(token);
-        self.syntax_error(
-            token,
-            format!("`{}` needs quotes", excerpt(word)),
-            "contains characters that are only valid in quotes",
-        );
+        let message = format!("`{}` needs quotes", excerpt(word));
+        self.syntax_error(token, message, "contains characters that are only valid in quotes");
         if let Some(help) = Self::place_help(setting, word) {
             self.help(help);
         } else {

@@ -89,27 +89,22 @@ mod judge {
         };
         let (state, summary) = measured::from(answer.took, |took| format!("status {status} in {took}"), &probe.latency);
         if !accepted {
+            let summary = format!("status {status}, expected {}", probe.expected_status());
+            let withheld = "a redirect led to another server, which is not given the headers: name its URL itself";
             return Outcome {
-                help: answer.withheld.then(|| {
-                    "a redirect led to another server, which is not given the headers: name its URL itself".to_owned()
-                }),
-                ..outcome(
-                    State::Critical,
-                    format!("status {status}, expected {}", probe.expected_status()),
-                )
+                help: answer.withheld.then(|| withheld.to_owned()),
+                ..outcome(State::Critical, summary)
             };
         }
         if !probe.json.is_empty() {
             if !answer.whole {
-                return outcome(
-                    if state == State::Critical {
-                        state
-                    } else {
-                        State::Unknown
-                    },
-                    format!("{summary}; the body is larger than {}", show_size(MAX_BODY as u64)),
-                )
-                .with_help("ask for a smaller document");
+                let state = if state == State::Critical {
+                    state
+                } else {
+                    State::Unknown
+                };
+                let summary = format!("{summary}; the body is larger than {}", show_size(MAX_BODY as u64));
+                return outcome(state, summary).with_help("ask for a smaller document");
             }
             match json::mismatches(&answer.body, &probe.json, redact) {
                 Err(reason) => {
@@ -119,14 +114,8 @@ mod judge {
                 Ok(_) => {}
             }
         }
-        if answer.whole {
-            outcome(state, summary)
-        } else {
-            outcome(
-                state,
-                format!("{summary}; of the body only {} were read", show_size(MAX_BODY as u64)),
-            )
-        }
+        let read = (!answer.whole).then(|| format!("; of the body only {} were read", show_size(MAX_BODY as u64)));
+        outcome(state, summary + &read.unwrap_or_default())
     }
 
     /// The first in the summary, all of them in the details when there are more.
@@ -135,9 +124,7 @@ mod judge {
         if wrong.len() < 2 {
             return outcome(State::Critical, first);
         }
-        Outcome {
-            details: wrong.to_vec(),
-            ..outcome(State::Critical, format!("{first}; and {} more", wrong.len() - 1))
-        }
+        let summary = format!("{first}; and {} more", wrong.len() - 1);
+        outcome(State::Critical, summary).with_details(wrong.to_vec())
     }
 }

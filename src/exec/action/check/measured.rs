@@ -45,7 +45,8 @@ pub(super) fn rounded(duration: Duration) -> String {
     // Two neighbours: days and hours, never days and seconds.
     let largest = counts.into_iter().skip_while(|(count, _)| *count == 0).take(2);
     let shown = largest.filter(|(count, _)| *count > 0);
-    shown.map(|(count, unit)| format!("{count}{unit}")).collect()
+    let shown: Vec<String> = shown.map(|(count, unit)| format!("{count}{unit}")).collect();
+    shown.concat()
 }
 
 #[cfg(test)]

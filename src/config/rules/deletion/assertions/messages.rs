@@ -3,8 +3,8 @@
 //! Invariant: the first label is the asserted file; every other label points at a line that decides.
 
 use crate::config::findings::{Code, Finding, excerpt};
-use crate::config::nodes::{AssertionNode, ClassNode, Expectation, FileNode};
-use crate::config::rules::resolved::{ResolvedBackup, ResolvedRetention};
+use crate::config::nodes::{AssertionNode, BackupNode, ClassNode, Expectation, FileNode};
+use crate::config::rules::names::ResolvedRetention;
 use crate::config::source::{Span, Spanned};
 use crate::keep_reason::KeepReason;
 use crate::model::Keep;
@@ -22,19 +22,18 @@ pub(super) struct AssertionCase<'a> {
 }
 
 /// The finding without what decides it.
-fn failed(node: &AssertionNode, file: &FileNode, message: String, label: String) -> Finding {
+fn failed(node: &AssertionNode, file: &FileNode, message: String, label: &str) -> Finding {
     let finding = Finding::new(Code::AssertionFailed, file.span, message, label);
-    match &node.claim {
-        Some(claim) => finding.also(claim.span, "this assertion fails"),
-        None => finding,
-    }
+    finding.also(node.claim.as_ref().map(|claim| claim.span), "this assertion fails")
 }
 
-/// `8d old`, when the assertion says so.
-fn aged(file: &FileNode) -> String {
-    file.age
-        .as_ref()
-        .map_or_else(String::new, |age| format!(", {} old,", show_duration(age.value)))
+/// The file, with its age when the assertion gives one.
+fn described(file: &FileNode) -> String {
+    let shown = excerpt(&file.path.to_string());
+    match &file.age {
+        Some(age) => format!("`{shown}`, {} old,", show_duration(age.value)),
+        None => format!("`{shown}`"),
+    }
 }
 
 /// A verdict that is not expected, or comes from another class.
@@ -44,79 +43,51 @@ pub(super) fn of_retention(
     verdict: Verdict,
     matching: &[usize],
 ) -> Finding {
-    let AssertionCase {
-        node,
-        file,
-        expected,
-        class: wanted,
-    } = question;
-    let shown = excerpt(&file.path.to_string());
+    let (node, file, expected) = (question.node, question.file, question.expected.word());
     let classes = &claim.node.classes;
     let decides = verdict.class().and_then(|class| classes.get(class));
-    let name = decides.map_or("", class_name);
-    let what = format!("`{shown}`{}", aged(file));
+    let name = decides.map_or("", ClassNode::shown_name);
+    let what = described(file);
+    let (retention, backup) = (claim.node.name(), claim.backup.name());
     let message = match verdict {
-        Verdict::Unmatched => format!(
-            "{what} is never touched: no class of retention `{}` matches it",
-            claim.name
-        ),
-        Verdict::Excluded => format!("{what} is never touched: retention `{}` excludes it", claim.name),
-        Verdict::Stays(_, Stays::Young) => {
-            format!("{what} is kept: class `{name}` keeps it {}", keeps(decides))
-        }
+        Verdict::Unmatched => format!("{what} is never touched: no class of retention `{retention}` matches it"),
+        Verdict::Excluded => format!("{what} is never touched: retention `{retention}` excludes it"),
+        Verdict::Stays(_, Stays::Young) => format!("{what} is kept: class `{name}` keeps it {}", keeps(decides)),
         Verdict::Stays(_, Stays::Forever) => format!("{what} is kept: class `{name}` keeps it forever"),
         Verdict::Stays(_, Stays::Newest) => {
             let newest = decides.map_or(0, |class| class.keep_newest);
             format!("{what} is kept: it is one of the newest {newest} files of class `{name}`")
         }
-        Verdict::Kept(_, KeepReason::NotCovered) => {
-            format!("{what} is kept: backup `{}` does not store it", claim.backup.name)
-        }
+        Verdict::Kept(_, KeepReason::NotCovered) => format!("{what} is kept: backup `{backup}` does not store it"),
         Verdict::Kept(_, reason) => format!("{what} is kept: {}", reason.meaning()),
         Verdict::Delete(_) => {
             let expires = if file.age.is_some() { "has expired" } else { "expires" };
             format!("{what} {expires}: class `{name}` keeps it {}", keeps(decides))
         }
     };
-    let other = wanted.and_then(|class| classes.get(class));
-    let label = match other {
-        Some(other) => format!("expected to be {} by class `{}`", expected.word(), class_name(other)),
-        None => format!("expected to be {}", expected.word()),
+    let label = match question.class.and_then(|class| classes.get(class)) {
+        Some(other) => format!("expected to be {expected} by class `{}`", other.shown_name()),
+        None => format!("expected to be {expected}"),
     };
-    let mut finding = failed(node, file, message, label);
+    let mut finding = failed(node, file, message, &label);
     if let Some(class) = decides {
         finding = finding.also(keep_span(class), format!("applies: {}", why(class, &file.path)));
     }
-    match verdict {
-        Verdict::Unmatched => {
-            let span = claim
-                .node
-                .job
-                .name
-                .as_ref()
-                .map_or(claim.node.job.head, |name| name.span);
-            finding = finding.also(span, "has no class that matches it");
-        }
+    finding = match verdict {
+        Verdict::Unmatched => finding.also(claim.node.job.name_span(), "has no class that matches it"),
         Verdict::Excluded => {
-            if let Some(by) = taking(&claim.node.exclude, &file.path) {
-                finding = finding.also(by.span, "excluded here");
-            }
+            let by = taking(&claim.node.exclude, &file.path);
+            finding.also(by.map(|by| by.span), "excluded here")
         }
-        Verdict::Kept(_, KeepReason::NotCovered) => finding = left_out(finding, claim.backup, &file.path),
-        _ => {}
-    }
-    for class in matching
+        Verdict::Kept(_, KeepReason::NotCovered) => left_out(finding, claim.backup, &file.path),
+        Verdict::Stays(..) | Verdict::Kept(..) | Verdict::Delete(_) => finding,
+    };
+    let others = matching
         .iter()
-        .filter(|at| Some(**at) != verdict.class())
-        .filter_map(|at| classes.get(*at))
-        .take(3)
-    {
-        if decides.is_some() {
-            finding = finding.also(
-                keep_span(class),
-                format!("also matches ({}), but the longest time applies", keeps(Some(class))),
-            );
-        }
+        .filter(|at| decides.is_some() && Some(**at) != verdict.class());
+    for class in others.filter_map(|at| classes.get(*at)).take(3) {
+        let label = format!("also matches ({}), but the longest time applies", keeps(Some(class)));
+        finding = finding.also(keep_span(class), label);
     }
     finding.help(advice(question, verdict, name, claim))
 }
@@ -146,22 +117,22 @@ fn advice(question: &AssertionCase<'_>, verdict: Verdict, class: &str, claim: &R
         }
         Verdict::Excluded => format!("narrow `exclude` of the retention, {else_say}"),
         Verdict::Stays(_, Stays::Newest) => format!("lower `keep-newest` of class `{class}`, {else_say}"),
-        Verdict::Kept(_, KeepReason::NotCovered) => format!(
-            "only copied files are deleted: include it in backup `{}`, {else_say}",
-            claim.backup.name
-        ),
+        Verdict::Kept(_, KeepReason::NotCovered) => {
+            format!(
+                "only copied files are deleted: include it in backup `{}`, {else_say}",
+                claim.backup.name()
+            )
+        }
         Verdict::Stays(..) | Verdict::Kept(..) if question.expected == Expectation::Expired => {
             format!("shorten `keep` of class `{class}`, or change its globs, {else_say}")
         }
         Verdict::Delete(_) if question.expected == Expectation::Kept => {
             format!("extend `keep` of class `{class}`, or add `exclude \"{shown}\"` to the retention, {else_say}")
         }
-        _ => format!("change the globs of class `{class}`, or add `exclude \"{shown}\"` to the retention, {else_say}"),
+        Verdict::Stays(..) | Verdict::Kept(..) | Verdict::Delete(_) => {
+            format!("change the globs of class `{class}`, or add `exclude \"{shown}\"` to the retention, {else_say}")
+        }
     }
-}
-
-fn class_name(class: &ClassNode) -> &str {
-    class.name.as_ref().map_or("…", |name| name.value.as_str())
 }
 
 fn keep_span(class: &ClassNode) -> Span {
@@ -181,10 +152,9 @@ fn why(class: &ClassNode, path: &RelPath) -> String {
     if let Some(word) = &class.keyword {
         return format!("the path contains `{}`", excerpt(&word.value));
     }
-    let hit = class
-        .globs
-        .iter()
-        .find(|glob| PatternSet::new(std::slice::from_ref(&glob.value)).matches(path.as_bytes()));
+    let matches =
+        |glob: &&Spanned<Pattern>| PatternSet::new(std::slice::from_ref(&glob.value)).matches(path.as_bytes());
+    let hit = class.globs.iter().find(matches);
     hit.map_or_else(String::new, |glob| {
         format!("`{}` matches", excerpt(glob.value.as_str()))
     })
@@ -202,102 +172,70 @@ fn taking<'a>(patterns: &'a [Spanned<Pattern>], path: &RelPath) -> Option<&'a Sp
 }
 
 /// Labels what keeps a path out of a backup.
-fn left_out(finding: Finding, place: &ResolvedBackup<'_>, path: &RelPath) -> Finding {
-    if let Some(by) = taking(&place.node.exclude, path) {
+fn left_out(finding: Finding, place: &BackupNode, path: &RelPath) -> Finding {
+    if let Some(by) = taking(&place.exclude, path) {
         return finding.also(by.span, "excluded here");
     }
-    match (place.node.include.first(), place.node.include.last()) {
-        (Some(first), Some(last)) if taking(&place.node.include, path).is_none() => {
-            finding.also(first.span.to(last.span), "not included here")
-        }
-        _ => finding,
+    match taking(&place.include, path) {
+        Some(_) => finding,
+        None => finding.also(Spanned::whole(&place.include), "not included here"),
     }
 }
 
 /// A file that a backup stores and should not, or the reverse.
 pub(super) fn of_backup(
-    place: &ResolvedBackup<'_>,
+    place: &BackupNode,
     node: &AssertionNode,
     file: &FileNode,
     standing: SelectionState,
     stored: bool,
 ) -> Finding {
-    let shown = excerpt(&file.path.to_string());
-    let what = format!("`{shown}`{}", aged(file));
+    let (what, name) = (described(file), place.name());
     if stored {
-        let finding = failed(
-            node,
-            file,
-            format!("{what} is stored by backup `{}`", place.name),
-            "expected to be left out".to_owned(),
-        );
-        let (span, label) = match (taking(&place.node.include, &file.path), &place.node.source) {
+        let message = format!("{what} is stored by backup `{name}`");
+        let (span, label) = match (taking(&place.include, &file.path), &place.source) {
             (Some(by), _) => (by.span, "included here"),
             (None, Some(source)) => (source.span, "includes everything in this directory"),
-            (None, None) => (place.node.job.head, "includes everything in this directory"),
+            (None, None) => (place.job.head, "includes everything in this directory"),
         };
-        return finding.also(span, label).help(format!(
-            "add `exclude \"{shown}\"` to the backup, or write `expect \"stored\"` if this is intended"
-        ));
+        return failed(node, file, message, "expected to be left out")
+            .also(span, label)
+            .help(format!(
+                "add `exclude \"{}\"` to the backup, or write `expect \"stored\"` if this is intended",
+                excerpt(&file.path.to_string())
+            ));
     }
-    let label = "expected to be stored".to_owned();
+    let label = "expected to be stored";
     let otherwise = "or write `expect \"left-out\"` if this is intended";
     if standing.selected() {
-        let mut finding = failed(
-            node,
-            file,
-            format!(
-                "{what} is not stored by backup `{}`: no retention deletes it",
-                place.name
-            ),
-            label,
-        );
-        if let Some(contents) = &place.node.contents {
-            finding = finding.also(contents.span, "stores only files that a retention may delete now");
-        }
+        let message = format!("{what} is not stored by backup `{name}`: no retention deletes it");
+        let finding = only_expired(failed(node, file, message, label), place);
         return finding.help(format!("write `contents \"all\"`, {otherwise}"));
     }
-    let finding = failed(
-        node,
-        file,
-        format!(
-            "{what} is left out: backup `{}` {} it",
-            place.name,
-            if standing.excluded {
-                "excludes"
-            } else {
-                "does not include"
-            }
-        ),
-        label,
-    );
-    let change = if standing.excluded {
-        "narrow `exclude`"
+    let (does, change) = if standing.excluded {
+        ("excludes", "narrow `exclude`")
     } else {
-        "extend `include`"
+        ("does not include", "extend `include`")
     };
+    let message = format!("{what} is left out: backup `{name}` {does} it");
+    let finding = failed(node, file, message, label);
     left_out(finding, place, &file.path).help(format!("{change} of the backup, {otherwise}"))
 }
 
+fn only_expired(finding: Finding, place: &BackupNode) -> Finding {
+    let contents = place.contents.as_ref().map(|contents| contents.span);
+    finding.also(contents, "stores only files that a retention may delete now")
+}
+
 /// What is stored depends on the age, and none is given.
-pub(super) fn ageless(place: &ResolvedBackup<'_>, file: &FileNode) -> Finding {
-    let finding = Finding::new(
-        Code::Missing,
-        file.span,
-        format!(
-            "whether backup `{}` stores a file depends on the age of the file",
-            place.name
-        ),
-        "missing `age=`",
+pub(super) fn ageless(place: &BackupNode, file: &FileNode) -> Finding {
+    let message = format!(
+        "whether backup `{}` stores a file depends on the age of the file",
+        place.name()
     );
-    let finding = match &place.node.contents {
-        Some(contents) => finding.also(contents.span, "stores only files that a retention may delete now"),
-        None => finding,
-    };
-    finding.help(format!(
-        "write how old it is: `file \"{}\" age=\"30d\"`",
-        excerpt(&file.path.to_string())
-    ))
+    let finding = Finding::new(Code::Missing, file.span, message, "missing `age=`");
+    let path = excerpt(&file.path.to_string());
+    only_expired(finding, place).help(format!("write how old it is: `file \"{path}\" age=\"30d\"`"))
 }
 
 pub(super) fn as_expected(expected: Expectation, verdict: Verdict) -> bool {

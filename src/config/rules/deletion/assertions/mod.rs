@@ -10,9 +10,10 @@ mod messages;
 use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::language::suggest::nearest;
 use crate::config::nodes::document::Document;
-use crate::config::nodes::{AssertedNode, AssertionNode, Expectation, FileNode, JobLinks};
-use crate::config::rules::resolved::{ResolvedBackup, ResolvedRetention};
-use crate::config::source::{Span, Spanned};
+use crate::config::nodes::{AssertedNode, AssertionNode, BackupNode, Expectation, FileNode, JobLinks, RetentionNode};
+use crate::config::rules::name_lists::{NameSearch, distinct, includes_kind, listed};
+use crate::config::rules::names::ResolvedRetention;
+use crate::config::source::Spanned;
 use crate::entry::{Entry, EntryKind, Identity};
 use crate::model::pattern::{Selection, Selector};
 use crate::model::retention::{Circumstances, Classifier, RetentionJudge, Verdict};
@@ -27,149 +28,80 @@ const WRITTEN_NS: i128 = 946_684_800 * 1_000_000_000;
 #[expect(clippy::cast_possible_wrap, reason = "2^94 nanoseconds are far from 2^127")]
 const NOW_NS: i128 = WRITTEN_NS + Duration::MAX.as_nanos() as i128;
 
-/// How many names are compared in search of similar ones.
-const MAX_NAME_COMPARISONS: usize = 500_000;
-
 /// OPS5015, and OPS3001 and OPS3002 for assertions.
-pub(in crate::config) fn check(
-    document: &Document,
-    places: &[ResolvedBackup<'_>],
-    claims: &[ResolvedRetention<'_>],
-    findings: &mut Vec<Finding>,
-) {
-    unique(&document.assertions, findings);
+pub fn check(document: &Document, claims: &[ResolvedRetention<'_>], findings: &mut Vec<Finding>) {
+    // Reports identify an assertion by its text.
+    let texts = document.assertions.iter().filter_map(|node| node.claim.as_ref());
+    distinct(texts, Code::DuplicateName, findings, |text| {
+        let message = format!("there are two assertions `{}`", excerpt(text));
+        (message, "give each assertion its own text".to_owned())
+    });
     // Grouped by retention and backup, so that their patterns are compiled once.
     let mut of_retentions: BTreeMap<&str, Vec<&AssertionNode>> = BTreeMap::new();
     let mut of_backups: BTreeMap<&str, Vec<&AssertionNode>> = BTreeMap::new();
-    let names = AssertableNames::of(document);
-    let mut compared = 0;
+    let retentions = document.retentions.iter().map(RetentionNode::name);
+    let retentions: BTreeSet<&str> = retentions.filter(|name| !name.is_empty()).collect();
+    let backups = document.backups.iter().map(BackupNode::name);
+    let backups: BTreeSet<&str> = backups.filter(|name| !name.is_empty()).collect();
+    let search = NameSearch::default();
     for node in &document.assertions {
         let Some(of) = &node.of else {
             continue;
         };
-        let (reference, known, others) = match of {
-            AssertedNode::Retention(name) => (name, &names.retentions, &names.backups),
-            AssertedNode::Backup(name) => (name, &names.backups, &names.retentions),
+        let (reference, known, others, groups) = match of {
+            AssertedNode::Retention(name) => (name, &retentions, &backups, &mut of_retentions),
+            AssertedNode::Backup(name) => (name, &backups, &retentions, &mut of_backups),
         };
         if let Some(name) = known.get(reference.value.as_str()) {
-            let groups = match of {
-                AssertedNode::Retention(_) => &mut of_retentions,
-                AssertedNode::Backup(_) => &mut of_backups,
-            };
             groups.entry(name).or_default().push(node);
-        } else if !document.blind && !document.hidden.contains(&reference.value) {
-            compared += known.len();
-            findings.push(unknown(of, known, others, compared < MAX_NAME_COMPARISONS));
+        } else if document.surely_lacks(&reference.value) {
+            findings.push(unknown(of, known, others, &search));
         }
     }
     // Of two of one name, which is an error of its own, the first is asked.
-    let mut by_retention: HashMap<&str, &ResolvedRetention<'_>> = HashMap::new();
-    let mut by_backup: HashMap<&str, Vec<&ResolvedRetention<'_>>> = HashMap::new();
-    for claim in claims {
-        by_retention.entry(claim.name).or_insert(claim);
-        by_backup.entry(claim.backup.name).or_default().push(claim);
-    }
+    let by_retention: HashMap<&str, &ResolvedRetention<'_>> =
+        claims.iter().rev().map(|claim| (claim.node.name(), claim)).collect();
     for (name, nodes) in of_retentions {
         if let Some(claim) = by_retention.get(name) {
             of_retention(claim, &nodes, findings);
         }
     }
-    let mut by_place: HashMap<&str, &ResolvedBackup<'_>> = HashMap::new();
-    for place in places {
-        by_place.entry(place.name).or_insert(place);
+    let mut by_backup: HashMap<&str, Vec<&ResolvedRetention<'_>>> = HashMap::new();
+    for claim in claims {
+        by_backup.entry(claim.backup.name()).or_default().push(claim);
     }
+    let places: HashMap<&str, &BackupNode> = document.backups.iter().rev().map(|node| (node.name(), node)).collect();
+    let unsure = document.hidden_retention || document.blind;
     for (name, nodes) in of_backups {
-        if let Some(place) = by_place.get(name) {
+        if let Some(place) = places.get(name) {
             let claims = by_backup.get(name).map_or(&[][..], Vec::as_slice);
-            of_backup(
-                place,
-                claims,
-                document.hidden_retention || document.blind,
-                &nodes,
-                findings,
-            );
-        }
-    }
-}
-
-/// OPS3001: reports identify an assertion by its text.
-fn unique(assertions: &[AssertionNode], findings: &mut Vec<Finding>) {
-    let mut seen: HashMap<&str, Span> = HashMap::new();
-    for claim in assertions.iter().filter_map(|node| node.claim.as_ref()) {
-        if let Some(first) = seen.get(claim.value.as_str()) {
-            findings.push(
-                Finding::new(
-                    Code::DuplicateName,
-                    claim.span,
-                    format!("there are two assertions `{}`", excerpt(&claim.value)),
-                    "again here",
-                )
-                .also(*first, "first here")
-                .help("give each assertion its own text"),
-            );
-        } else {
-            seen.insert(&claim.value, claim.span);
-        }
-    }
-}
-
-struct AssertableNames<'a> {
-    retentions: BTreeSet<&'a str>,
-    backups: BTreeSet<&'a str>,
-}
-
-impl<'a> AssertableNames<'a> {
-    fn of(document: &'a Document) -> Self {
-        let retentions = document.retentions.iter().filter_map(|node| node.job.name.as_ref());
-        let backups = document.backups.iter().filter_map(|node| node.job.name.as_ref());
-        Self {
-            retentions: retentions.map(|name| name.value.as_str()).collect(),
-            backups: backups.map(|name| name.value.as_str()).collect(),
+            of_backup(place, claims, unsure, &nodes, findings);
         }
     }
 }
 
 /// OPS3002.
-fn unknown(of: &AssertedNode, known: &BTreeSet<&str>, others: &BTreeSet<&str>, may_compare: bool) -> Finding {
-    let (setting, other, reference) = match of {
-        AssertedNode::Retention(name) => ("retention", "backup", name),
-        AssertedNode::Backup(name) => ("backup", "retention", name),
+fn unknown(of: &AssertedNode, known: &BTreeSet<&str>, others: &BTreeSet<&str>, search: &NameSearch) -> Finding {
+    let (setting, other, answers, reference) = match of {
+        AssertedNode::Retention(name) => ("retention", "backup", "\"stored\" or \"left-out\"", name),
+        AssertedNode::Backup(name) => ("backup", "retention", "\"expired\", \"kept\" or \"untouched\"", name),
     };
     let wanted = reference.value.as_str();
     let shown = excerpt(wanted);
     let bare = wanted.strip_prefix(setting).and_then(|rest| rest.strip_prefix(':'));
     if let Some(bare) = bare.filter(|bare| known.contains(*bare)) {
-        return Finding::new(
-            Code::BadReference,
-            reference.span,
-            format!("`{shown}` includes the kind"),
-            "expected a name without a kind",
-        )
-        .help(format!("write `{setting}=\"{bare}\"`"));
+        return includes_kind(reference, setting, bare);
     }
-    let near = nearest(wanted, known.iter().copied().filter(|_| may_compare));
-    let finding = Finding::new(
-        Code::BadReference,
-        reference.span,
-        format!("unknown {setting} `{shown}`"),
-        "not declared",
-    );
-    finding.help(match near {
+    let help = match search.nearest(wanted, known.iter().copied()) {
         Some(near) => format!("did you mean `{setting}=\"{near}\"`?"),
-        None if others.contains(wanted) => format!(
-            "there is a {other} with that name: write `{other}=\"{shown}\"` and expect {}",
-            if other == "backup" {
-                "\"stored\" or \"left-out\""
-            } else {
-                "\"expired\", \"kept\" or \"untouched\""
-            }
-        ),
-        None if known.is_empty() => format!("declare the {setting}, or delete the assertion"),
-        None => {
-            let some: Vec<&str> = known.iter().take(12).copied().collect();
-            format!("declared: {}", some.join(", "))
+        None if others.contains(wanted) => {
+            format!("there is a {other} with that name: write `{other}=\"{shown}\"` and expect {answers}")
         }
-    })
+        None if known.is_empty() => format!("declare the {setting}, or delete the assertion"),
+        None => format!("declared: {}", listed(known.iter().copied())),
+    };
+    let message = format!("unknown {setting} `{shown}`");
+    Finding::new(Code::BadReference, reference.span, message, "not declared").help(help)
 }
 
 struct AssertedRetention<'a> {
@@ -181,11 +113,11 @@ struct AssertedRetention<'a> {
 impl<'a> AssertedRetention<'a> {
     /// `None` when a part of it could not be read.
     fn new(claim: &'a ResolvedRetention<'a>) -> Option<Self> {
-        let known = claim.node.patterns_known && claim.backup.node.patterns_known && !claim.node.job.damaged;
+        let known = claim.node.patterns_known && claim.backup.patterns_known && !claim.node.job.damaged;
         Some(Self {
             claim,
             retention: known.then(|| claim.node.lower(JobLinks::default())).flatten()?,
-            selection: claim.backup.node.selection(),
+            selection: claim.backup.selection(),
         })
     }
 
@@ -253,14 +185,11 @@ fn of_retention(claim: &ResolvedRetention<'_>, nodes: &[&AssertionNode], finding
         let Some(expect) = &node.expect else {
             continue;
         };
-        let position = |name: &Spanned<String>| {
-            asked
-                .retention
-                .classes
-                .iter()
-                .position(|class| class.name == name.value)
-        };
-        let class = node.class.as_ref().and_then(position);
+        let mut classes = asked.retention.classes.iter();
+        let class = node
+            .class
+            .as_ref()
+            .and_then(|name| classes.position(|class| class.name == name.value));
         if let (Some(name), None) = (&node.class, class) {
             findings.push(no_class(name, &asked.retention));
             continue;
@@ -289,51 +218,39 @@ fn of_retention(claim: &ResolvedRetention<'_>, nodes: &[&AssertionNode], finding
 /// OPS3002.
 fn no_class(name: &Spanned<String>, retention: &Retention) -> Finding {
     let names = || retention.classes.iter().map(|class| class.name.as_str());
-    let finding = Finding::new(
-        Code::BadReference,
-        name.span,
-        format!("retention `{}` has no class `{}`", retention.name, excerpt(&name.value)),
-        "not declared",
-    );
-    finding.help(match nearest(&name.value, names()) {
+    let message = format!("retention `{}` has no class `{}`", retention.name, excerpt(&name.value));
+    let help = match nearest(&name.value, names()) {
         Some(near) => format!("did you mean `class=\"{near}\"`?"),
-        None => format!("declared: {}", names().take(12).collect::<Vec<_>>().join(", ")),
-    })
+        None => format!("declared: {}", listed(names())),
+    };
+    Finding::new(Code::BadReference, name.span, message, "not declared").help(help)
 }
 
 fn of_backup(
-    place: &ResolvedBackup<'_>,
+    place: &BackupNode,
     claims: &[&ResolvedRetention<'_>],
     unsure: bool,
     nodes: &[&AssertionNode],
     findings: &mut Vec<Finding>,
 ) {
-    if !place.node.patterns_known || place.node.job.damaged {
+    if !place.patterns_known || place.job.damaged {
         return;
     }
-    let only_expired = place
-        .node
-        .contents
-        .as_ref()
-        .is_some_and(|contents| contents.value == Contents::Expired);
-    let mut asked = Vec::new();
-    if only_expired {
-        for claim in claims {
-            match AssertedRetention::new(claim) {
-                Some(known) => asked.push(known),
-                None => return,
-            }
-        }
-        if unsure {
-            return;
-        }
-    }
+    let contents = place.contents.as_ref().map(|contents| contents.value);
+    let only_expired = contents == Some(Contents::Expired);
+    // What is stored depends on the retentions only then.
+    let deciding = if only_expired { claims } else { &[] };
+    let asked: Option<Vec<AssertedRetention<'_>>> =
+        deciding.iter().map(|claim| AssertedRetention::new(claim)).collect();
+    let Some(asked) = asked.filter(|_| !only_expired || !unsure) else {
+        return;
+    };
     let abouts: Vec<Circumstances<'_>> = asked.iter().map(AssertedRetention::about).collect();
     let judges = asked.iter().zip(&abouts);
     let mut judges: Vec<(&Retention, RetentionJudge<'_>)> = judges
         .map(|(asked, about)| (&asked.retention, RetentionJudge::new(&asked.retention, about)))
         .collect();
-    let mut selector = Selector::new(&place.node.selection());
+    let mut selector = Selector::new(&place.selection());
     for node in nodes {
         let Some(expect) = &node.expect else {
             continue;
