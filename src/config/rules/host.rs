@@ -12,6 +12,7 @@ use crate::config::source::paths::shown;
 use crate::config::source::{Span, Spanned};
 use crate::file_system;
 use crate::model::InUse;
+use rustix::fs::{Mode, OFlags};
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
@@ -163,7 +164,9 @@ fn absent(span: Span, path: &Path, setting: &str, what: &str) -> Finding {
 }
 
 fn unnoticed_writers(retention: &str, span: Span, source: &Path) -> Option<Finding> {
-    let name = file_system::unreliable_leases(std::fs::File::open(source).ok()?)?;
+    // It may be no directory at all: nothing is opened for reading.
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let name = file_system::unreliable_leases(rustix::fs::open(source, flags, Mode::empty()).ok()?)?;
     let message = format!(
         "retention `{}` deletes nothing: its source is on {name}",
         excerpt(retention)
