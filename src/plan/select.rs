@@ -38,7 +38,7 @@ impl RunRequest {
             (self.accept_shrink, "--accept-shrink"),
             (self.accept_destination, "--accept-destination"),
         ];
-        let flags = flags.into_iter().filter_map(|(on, flag)| on.then(|| flag.to_owned()));
+        let flags = flags.into_iter().filter(|(on, _)| *on).map(|(_, flag)| flag.to_owned());
         let over_budget = self.over_budget.iter().map(|job| format!("--over-budget {job}"));
         flags.chain(over_budget).collect()
     }

@@ -1,5 +1,7 @@
 //! `schemas/language.json`, read: what `opsrun schema` prints.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]
