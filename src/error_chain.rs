@@ -1,5 +1,7 @@
 //! [`error_chain`]: the message of an error and of all its causes, in one line.
 
+use crate::own_process::why_refused;
+use rustix::io::Errno;
 use std::error::Error;
 
 /// Leaves out a cause that repeats what is already there.
@@ -14,6 +16,11 @@ pub fn error_chain(error: &dyn Error) -> String {
             text.push_str(": ");
             text.push_str(&cause_text);
             last = cause_text;
+        }
+        let errno = cause.downcast_ref::<std::io::Error>().and_then(Errno::from_io_error);
+        if let Some(why) = errno.and_then(why_refused) {
+            text.push_str(": ");
+            text.push_str(why);
         }
         next = cause.source();
     }

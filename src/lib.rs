@@ -16,28 +16,31 @@
 //!
 //! | layer | room | what it is |
 //! |---|---|---|
-//! | 0 | [`units`] [`clock`] [`path`] [`error_chain`] [`keep_reason`] | values and time |
-//! | 0 | [`signal`] | how a run is asked to stop |
+//! | 0 | [`units`] [`clock`] [`path`] [`keep_reason`] | values and time |
+//! | 0 | [`file_system`] | what a file system is known to do |
+//! | 0 | [`own_process`] | what the kernel says of this process: ignored signals, rights, a sandbox |
 //! | 0 | [`blocking`] | calls that may hang, in threads of their own |
-//! | 1 | [`entry`] | one file of a tree, and what identifies its state |
-//! | 1 | [`process`] | child processes; the only room that starts any |
-//! | 1 | [`net`] | connections, TLS, HTTP: bounded in time and memory |
-//! | 2 | [`model`] | what a valid file means, and what may be deleted: pure decisions |
-//! | 2 | [`tree`] | the file system by handle; the only room that unlinks, renames over or truncates |
-//! | 3 | [`channel`] | messages, and the web services that they are sent to: settings and requests, pure |
-//! | 3 | [`archive`] | what a copy is: written, verified, published, restored |
-//! | 3 | [`secret`] | secrets: fetched, and masked in everything shown |
-//! | 4 | [`config`] | text → model; the only room that knows KDL |
-//! | 4 | [`plan`] | model + request + facts → the graph of steps |
-//! | 5 | [`run`] | events, and the state of each step that follows from them |
-//! | 6 | [`exec`] | plan → events: survey, engine, actions |
-//! | 6 | [`store`] | what one run leaves for the next: SQLite |
-//! | 7 | [`alert`] | which channels are notified, and when; sending |
-//! | 8 | [`report`] | plans, events and copies for people and programs |
-//! | 8 | [`launch`] | one whole run, from locks to outcome |
-//! | 9 | [`daemon`] | schedules → due jobs → launch, until a signal asks to stop |
-//! | 10 | [`inspect`] | answers about jobs and schedules: status, why, upcoming, simulate |
-//! | 11 | [`cli`] | arguments, one file per command, exit codes |
+//! | 1 | [`error_chain`] | the message of an error and of its causes |
+//! | 1 | [`signal`] | how a run is asked to stop |
+//! | 2 | [`entry`] | one file of a tree, and what identifies its state |
+//! | 2 | [`process`] | child processes; the only room that starts any |
+//! | 2 | [`net`] | connections, TLS, HTTP: bounded in time and memory |
+//! | 3 | [`model`] | what a valid file means, and what may be deleted: pure decisions |
+//! | 3 | [`tree`] | the file system by handle; the only room that unlinks, renames over or truncates |
+//! | 4 | [`channel`] | messages, and the web services that they are sent to: settings and requests, pure |
+//! | 4 | [`archive`] | what a copy is: written, verified, published, restored |
+//! | 4 | [`secret`] | secrets: fetched, and masked in everything shown |
+//! | 5 | [`config`] | text → model; the only room that knows KDL |
+//! | 5 | [`plan`] | model + request + facts → the graph of steps |
+//! | 6 | [`run`] | events, and the state of each step that follows from them |
+//! | 7 | [`exec`] | plan → events: survey, engine, actions |
+//! | 7 | [`store`] | what one run leaves for the next: SQLite |
+//! | 8 | [`alert`] | which channels are notified, and when; sending |
+//! | 9 | [`report`] | plans, events and copies for people and programs |
+//! | 9 | [`launch`] | one whole run, from locks to outcome |
+//! | 10 | [`daemon`] | schedules → due jobs → launch, until a signal asks to stop |
+//! | 11 | [`inspect`] | answers about jobs and schedules: status, why, upcoming, simulate |
+//! | 12 | [`cli`] | arguments, one file per command, exit codes |
 //!
 //! A room uses lower layers only, and no file imports from itself through others; `tests/it/layering` enforces both.
 //! To understand a deletion, start at [`plan::graph`] (the types that make `backup → verify → cleanup` unavoidable),
@@ -54,11 +57,13 @@ pub mod daemon;
 pub mod entry;
 pub mod error_chain;
 pub mod exec;
+pub mod file_system;
 pub mod inspect;
 pub mod keep_reason;
 pub mod launch;
 pub mod model;
 pub mod net;
+pub mod own_process;
 pub mod path;
 pub mod plan;
 pub mod process;

@@ -7,6 +7,7 @@
 //! A second Ctrl-C kills the groups of all children ([`ward`]) and ends the process.
 //! Invariant: installed before any other thread starts.
 
+use crate::own_process;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process_group};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGIO, SIGTERM, SIGXFSZ};
@@ -71,13 +72,21 @@ impl Stop {
 
     fn install_for(signals: &[i32]) -> io::Result<Self> {
         let stop = Self::new()?;
-        hurry()?;
-        for &signal in signals {
+        // What was ignored at the start stays ignored: after `nohup`, a hangup stops nothing.
+        let signals: Vec<i32> = signals
+            .iter()
+            .copied()
+            .filter(|signal| !own_process::ignores(*signal))
+            .collect();
+        if signals.contains(&SIGINT) {
+            hurry()?;
+        }
+        for &signal in &signals {
             signal_hook::flag::register_usize(signal, Arc::clone(&stop.asked), usize::try_from(signal).unwrap_or(1))?;
         }
         // After the number, so that waiters find it.
         if let Some(bell) = &stop.bell {
-            for &signal in signals {
+            for signal in signals {
                 signal_hook::low_level::pipe::register(signal, bell.1.try_clone()?)?;
             }
         }
@@ -166,14 +175,19 @@ impl Ring {
 
 impl Signals {
     pub fn install() -> io::Result<Self> {
+        let ignored: Vec<i32> = [SIGINT, SIGTERM]
+            .into_iter()
+            .filter(|signal| own_process::ignores(*signal))
+            .collect();
         let stop = Stop::install_for(&[SIGINT, SIGTERM])?;
         let (bell, ring) = UnixStream::pair()?;
         bell.set_nonblocking(true)?;
         ring.set_nonblocking(true)?;
         let hung_up = Arc::new(AtomicBool::new(false));
         signal_hook::flag::register(SIGHUP, Arc::clone(&hung_up))?;
-        // After the flags, so that waiters find them.
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
+        // After the flags, so that waiters find them. SIGHUP is handled here even if it was ignored: it stops nothing.
+        let stops = [SIGINT, SIGTERM].into_iter().filter(|signal| !ignored.contains(signal));
+        for signal in stops.chain([SIGHUP]) {
             signal_hook::low_level::pipe::register(signal, ring.try_clone()?)?;
         }
         Ok(Self {

@@ -5,10 +5,11 @@
 
 use super::alerts;
 use super::args::{ApplyArgs, command_line};
-use super::exit::{self, Exit, Failure};
+use super::exit::{self, Failure};
 use super::file;
 use super::notice_lines::skipped_line;
-use super::terminal::{Prompt, Terminal};
+use super::question;
+use super::terminal::Terminal;
 use crate::alert::channel::ChannelSender;
 use crate::alert::outbox::{AFTER_A_RUN, AFTER_A_SIGNAL, send_during};
 use crate::daemon::run_due::run_due;
@@ -25,10 +26,6 @@ use crate::run::Event;
 use crate::secret::Vault;
 use crate::signal::Stop;
 use crate::units::{plural, show_files};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
-use std::fs::File;
-use std::io::{BufRead, Write};
 
 pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = file::model(&args.run.file, Some(&args.run.state), terminal)?;
@@ -143,34 +140,17 @@ fn confirm(plan: &Plan, yes: bool, terminal: &Terminal, stopped: &dyn Fn() -> bo
     if yes || (files == 0 && commands == 0) {
         return unshown();
     }
-    let mut tty = match terminal.prompt {
-        Prompt::None => return unshown(),
-        Prompt::Stderr => None,
-        Prompt::Tty => {
-            let tty = File::options().write(true).open("/dev/tty");
-            Some(tty.map_err(|error| cannot_ask(&error))?)
-        }
-    };
     let options = PlanTextOptions {
         files: false,
         style: terminal.err,
         width: terminal.err_width,
     };
-    let question = question(commands, files, bytes);
-    let mut print = |text: &str| match &mut tty {
-        None => {
-            output::to_stderr(text);
-            Ok(())
-        }
-        Some(tty) => tty.write_all(text.as_bytes()).map_err(|error| cannot_ask(&error)),
-    };
-    print(&(plan_text(plan, &options) + "\n" + &terminal.err.bold(question)))?;
-    let answer = answer(stopped);
-    if answer.as_ref().is_none_or(|answer| !answer.ends_with('\n')) {
-        // The answer did not end the line of the question.
-        print("\n")?;
+    let instead = "use --yes to proceed without confirmation";
+    let before = || plan_text(plan, &options) + "\n";
+    match question::ask(before, question(commands, files, bytes), instead, terminal, stopped)? {
+        Some(answer) => Ok(answer),
+        None => unshown(),
     }
-    Ok(answer.is_some_and(|answer| is_yes(&answer)))
 }
 
 fn question(commands: u64, files: u64, bytes: u64) -> String {
@@ -180,52 +160,5 @@ fn question(commands: u64, files: u64, bytes: u64) -> String {
         (0, _) => format!("Delete {delete}? [y/N] "),
         (_, 0) => format!("Run {run}? [y/N] "),
         _ => format!("Run {run} and delete {delete}? [y/N] "),
-    }
-}
-
-fn cannot_ask(error: &std::io::Error) -> Failure {
-    Failure::new(
-        Exit::Usage,
-        format!("cannot ask for confirmation: stderr is not a terminal, and `/dev/tty` cannot be opened: {error}"),
-        Some("use --yes to proceed without confirmation"),
-    )
-}
-
-/// A line from stdin; `None` once `stopped`. A blocked read would continue after a signal, so it starts only when there
-/// is input.
-fn answer(stopped: &dyn Fn() -> bool) -> Option<String> {
-    let stdin = std::io::stdin();
-    let slice = Timespec {
-        tv_sec: 0,
-        tv_nsec: 100_000_000,
-    };
-    loop {
-        if stopped() {
-            return None;
-        }
-        let mut waiting = [PollFd::new(&stdin, PollFlags::IN)];
-        match poll(&mut waiting, Some(&slice)) {
-            Ok(0) | Err(Errno::INTR) => {}
-            Ok(_) => break,
-            Err(_) => return None,
-        }
-    }
-    let mut line = String::new();
-    stdin.lock().read_line(&mut line).ok()?;
-    Some(line)
-}
-
-fn is_yes(answer: &str) -> bool {
-    matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_clear_yes_is_one() {
-        assert!(["y\n", "Y", " yes \n", "YES"].into_iter().all(is_yes));
-        assert!(!["", "\n", "n", "yep", "j", "1"].into_iter().any(is_yes));
     }
 }

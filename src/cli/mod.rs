@@ -28,6 +28,7 @@ pub mod list;
 pub mod man;
 pub mod notice_lines;
 pub mod plan;
+mod question;
 pub mod restore;
 pub mod schema;
 pub mod serve;

@@ -6,9 +6,11 @@ use super::args::{DEFAULT_FILE, RestoreArgs};
 use super::destination_notes;
 use super::exit::{self, Exit, Failure};
 use super::file::{model_of_copies, zone};
+use super::question;
 use super::terminal::Terminal;
-use crate::launch::restore::{self, RestoreRequest, RestoreResult};
+use crate::launch::restore::{self, MovedSource, RestoreRequest, RestoreResult};
 use crate::launch::{self, copies};
+use crate::path::shown;
 use crate::report::copies::results::CopyResults;
 use crate::report::run::progress::ProgressBars;
 use crate::report::shared::output;
@@ -20,7 +22,7 @@ pub fn run(args: &RestoreArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let file = args.file.as_deref().unwrap_or(Path::new(DEFAULT_FILE));
     let model = model_of_copies(file, from.filter(|_| args.file.is_none()), &args.state, terminal)?;
     let model = model.as_ref();
-    let at = args.at.map(|at| at.resolve(zone(model)));
+    let at = args.at.map(|at| at.resolve_end(zone(model)));
     let stop = exit::stop()?;
     let places = copies::places(from, model, backup, args.copy.as_deref())?;
     destination_notes::missing(model, backup, terminal);
@@ -39,10 +41,23 @@ pub fn run(args: &RestoreArgs, terminal: &Terminal) -> Result<u8, Failure> {
         failed |= !done.restored.failed.is_empty();
         bars.print(&results.restored(&done.copy, &done.target, &done.restored, done.held_until));
     };
-    let missing = restore::restore(&places, model, &request, &stop, &bars, &mut each)?;
+    let mut unasked = None;
+    let mut confirm = |moved: &MovedSource| {
+        let question = format!("Restore to {}? [y/N] ", shown(&moved.now));
+        let instead = "give the target directory with --to";
+        match question::ask(|| format!("{moved}\n"), question, instead, terminal, &|| stop.asked()) {
+            Ok(answer) => answer == Some(true),
+            Err(failure) => {
+                unasked = Some(failure);
+                false
+            }
+        }
+    };
+    let missing = restore::restore(&places, model, &request, &mut confirm, &stop, &bars, &mut each);
+    let missing = unasked.map_or_else(|| missing.map_err(Failure::from), Err)?;
     output::to_stderr(&results.all_restored());
     if !missing.is_empty() {
-        return Err(restore::no_copy_contains(&missing).into());
+        return Err(restore::no_copy_contains(&missing, at).into());
     }
     Ok(match (failed, results.any_skipped()) {
         (true, _) => Exit::Failed.into(),

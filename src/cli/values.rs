@@ -14,14 +14,17 @@ pub enum Moment {
     Exact(DateTime<Utc>),
     /// Without an offset: in the time zone of the ops file.
     Local(NaiveDateTime),
+    /// A whole day there.
+    Day(NaiveDate),
 }
 
 impl Moment {
-    /// A repeated local time is the first of the two; a skipped one is the end of the gap.
+    /// A day is its beginning. A repeated local time is the first of the two; a skipped one is the end of the gap.
     pub fn resolve(self, zone: chrono_tz::Tz) -> DateTime<Utc> {
         let local = match self {
             Self::Exact(at) => return at,
             Self::Local(local) => local,
+            Self::Day(day) => day.and_time(NaiveTime::MIN),
         };
         // No zone has a gap of more than a day.
         (0..=24 * 60)
@@ -31,6 +34,17 @@ impl Moment {
             })
             .map_or_else(|| local.and_utc(), |at| at.to_utc())
     }
+
+    /// As a limit that is included: a day is its last nanosecond.
+    pub fn resolve_end(self, zone: chrono_tz::Tz) -> DateTime<Utc> {
+        match self {
+            Self::Day(day) => match day.succ_opt() {
+                Some(next) => Self::Day(next).resolve(zone) - chrono::TimeDelta::nanoseconds(1),
+                None => DateTime::<Utc>::MAX_UTC,
+            },
+            Self::Exact(_) | Self::Local(_) => self.resolve(zone),
+        }
+    }
 }
 
 /// `2026-11-23T21:00:00+09:00`, or `2026-11-23`, `2026-11-23 21:00`, `2026-11-23 21:00:30`.
@@ -39,7 +53,7 @@ pub fn moment(text: &str) -> Result<Moment, String> {
         return Ok(Moment::Exact(at.to_utc()));
     }
     if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-        return Ok(Moment::Local(date.and_time(NaiveTime::MIN)));
+        return Ok(Moment::Day(date));
     }
     let forms = [
         "%Y-%m-%d %H:%M",

@@ -6,13 +6,15 @@
 //! Invariant: an error is a fact, never an empty listing.
 
 use crate::archive::{self, Catalogue, Incomplete};
-use crate::entry::Entry;
+use crate::entry::{Entry, EntryKind};
 use crate::error_chain::error_chain;
+use crate::file_system;
 use crate::model::pattern::Selector;
 use crate::model::retention::{Circumstances, Verdict, decide};
 use crate::model::{Backup, Contents, JobKind, JobName, Model, Retention};
+use crate::own_process;
 use crate::path::RelPath;
-use crate::plan::facts::{BackupFacts, CopyFacts, Destination, DestinationState, PlanFacts, Scan};
+use crate::plan::facts::{BackupFacts, CopyFacts, Destination, DestinationState, PlanFacts, Scan, Unlisted};
 use crate::signal::Stop;
 use crate::tree::handle::content_hash;
 use crate::tree::walk::{self, Walk};
@@ -78,7 +80,7 @@ pub fn look(
         clock: crate::clock::now(),
         host: host(),
         uid: rustix::process::geteuid().as_raw(),
-        may_lease_all: may_lease_all(),
+        may_lease_all: own_process::has_cap_lease(),
         backups: BTreeMap::new(),
         verdicts: BTreeMap::new(),
     };
@@ -261,16 +263,21 @@ fn copy_facts(copy: &archive::CatalogueCopy, remembered: &Remembered) -> CopyFac
     }
 }
 
-fn source(model: &Model, backup: &Backup, world: &World, stop: &Stop) -> Result<(Scan, u64), String> {
+fn source(model: &Model, backup: &Backup, world: &World, stop: &Stop) -> Result<(Scan, u64), Unlisted> {
     let Some(root) = world.sources.get(&backup.name) else {
-        return Err(Dir::open(&backup.source).map_or_else(|e| reason(&e), |_| "it appeared just now".to_owned()));
+        let why = Dir::open(&backup.source).map_or_else(|e| reason(&e), |_| "it appeared just now".to_owned());
+        return Err(why.into());
     };
     let (dev, ino) = root.id().map_err(|e| reason(&e))?;
-    // Proves that the kernel has openat2 with the flags we rely on.
-    root.open_dir(b".", false).map_err(|e| match e.errno() {
-        Some(Errno::NOSYS) => "this needs Linux 5.6 or newer (openat2)".to_owned(),
-        _ => reason(&e),
-    })?;
+    // Proves that opsrun may call openat2 with the flags that it relies on.
+    root.open_dir(b".", false)
+        .map_err(|e| match e.errno().and_then(own_process::why_not_allowed) {
+            Some(why) => Unlisted {
+                why: format!("openat2: {why}"),
+                help: "allow openat2 there, as the units in examples/systemd do, or update the container runtime",
+            },
+            None => reason(&e).into(),
+        })?;
     let mut watch: Vec<((u64, u64), &'static str)> = Vec::new();
     let has_retention = model.retentions_of(&backup.name).next().is_some();
     // Copies may be copied on; they are not what a retention deletes.
@@ -307,7 +314,7 @@ fn source(model: &Model, backup: &Backup, world: &World, stop: &Stop) -> Result<
         },
     );
     if stop.asked() {
-        return Err("stopped by a signal".to_owned());
+        return Err("stopped by a signal".to_owned().into());
     }
     let mut overlaps: Vec<(String, &'static str)> = listing
         .overlaps
@@ -333,6 +340,7 @@ fn source(model: &Model, backup: &Backup, world: &World, stop: &Stop) -> Result<
         })
         .collect();
     let scan = Scan {
+        unreliable_leases: unreliable_leases(root, &listing.entries, backup.cross_mounts),
         entries: listing.entries,
         problems,
         mounts: listing.mounts,
@@ -340,6 +348,22 @@ fn source(model: &Model, backup: &Backup, world: &World, stop: &Stop) -> Result<
         ours: listing.ours,
     };
     Ok((scan, dev))
+}
+
+/// The file systems of the listed files on which leases may miss a writer, each by its device.
+fn unreliable_leases(root: &Dir, entries: &[Entry], cross_mounts: bool) -> BTreeMap<u64, String> {
+    let mut seen = HashSet::new();
+    let files = entries.iter().filter(|entry| entry.kind == EntryKind::File);
+    files
+        .filter(|entry| seen.insert(entry.identity.dev))
+        .filter_map(|entry| {
+            let parent = entry.path.parent();
+            let dir = root
+                .open_dir(parent.as_ref().map_or(&[][..], RelPath::as_bytes), cross_mounts)
+                .ok()?;
+            Some((entry.identity.dev, file_system::unreliable_leases(&dir)?.into_owned()))
+        })
+        .collect()
 }
 
 /// Device and inode of every directory above.
@@ -371,14 +395,6 @@ fn id_of_file(path: &Path) -> Option<(u64, u64)> {
 
 pub fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
-fn may_lease_all() -> bool {
-    // Bit 28 of the effective set is CAP_LEASE.
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    let bits = effective.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());
-    bits.is_some_and(|bits| bits & (1 << 28) != 0)
 }
 
 /// Only the system's answer: callers name the path.

@@ -34,6 +34,9 @@ pub enum LaunchError {
     /// What was asked for cannot be done so: the command line is wrong.
     #[error("{message}")]
     Usage { message: String, help: String },
+    /// Not done, since the request leaves open what is meant.
+    #[error("{message}")]
+    Refused { message: String, help: String },
     #[error("stopped by signal {0}")]
     Signal(u8),
 }
@@ -42,6 +45,7 @@ impl LaunchError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Job(_) | Self::Usage { .. } => 64,
+            Self::Refused { .. } => 3,
             Self::Lock(LockError::Held { .. }) => 75,
             Self::Store(e) => e.exit_code(),
             Self::Record(_) => 73,
@@ -62,7 +66,7 @@ impl LaunchError {
                 let first = store.unwrap_or("make the state directory writable");
                 Some(format!("{first}; the next run repairs what this one left"))
             }
-            Self::Missing { help, .. } | Self::Usage { help, .. } => Some(help.clone()),
+            Self::Missing { help, .. } | Self::Usage { help, .. } | Self::Refused { help, .. } => Some(help.clone()),
             Self::Copy(e) => e.help().map(str::to_owned),
             Self::Tree(_) | Self::Lock(_) | Self::Signal(_) => None,
         }

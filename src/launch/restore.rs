@@ -21,11 +21,12 @@ use crate::tree::Dir;
 use crate::tree::handle::create_dir_all;
 use crate::tree::lock::{self, Patience};
 use crate::tree::place::RestoreTarget;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use rustix::io::Errno;
-use selection::{BackupSelection, by_backup};
+use selection::{BackupSelection, by_backup, interpret};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -36,12 +37,32 @@ pub struct RestoreRequest {
     pub paths: Vec<OsString>,
     /// Only copies made until then.
     pub at: Option<DateTime<Utc>>,
-    /// Where to; `None` is where it came from.
+    /// Where to; `None` is the source in the ops file.
     pub to: Option<PathBuf>,
     pub force: bool,
     /// How long restored files are kept from deletion; `None` is not at all.
     pub hold: Option<Duration>,
     pub threads: usize,
+}
+
+/// A copy of another directory than the one that the ops file names now.
+#[derive(Debug)]
+pub struct MovedSource {
+    pub backup: String,
+    pub copy: String,
+    pub then: PathBuf,
+    pub now: PathBuf,
+}
+
+impl fmt::Display for MovedSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (then, now) = (shown(&self.then), shown(&self.now));
+        write!(
+            f,
+            "copy `{}` was made of `{then}`, but the source of backup `{}` is `{now}`",
+            self.copy, self.backup
+        )
+    }
 }
 
 /// What was done from one copy.
@@ -60,12 +81,14 @@ pub fn restore(
     places: &[CopyDirectory],
     model: Option<&Model>,
     wanted: &RestoreRequest,
+    confirm: &mut dyn FnMut(&MovedSource) -> bool,
     stop: &Stop,
     progress: &dyn Progress,
     each: &mut dyn FnMut(RestoreResult),
 ) -> Result<Vec<String>, LaunchError> {
-    let mut selections = by_backup(places, &wanted.paths, wanted.at)?;
+    let mut selections = by_backup(places, model, &wanted.paths, wanted.at)?;
     let mut hits = BTreeSet::new();
+    interpret(&mut selections)?;
     for selection in &mut selections {
         if let Some(signal) = stop.signal() {
             return Err(LaunchError::Signal(signal));
@@ -77,12 +100,12 @@ pub fn restore(
     let missing: Vec<String> = missing.map(|(_, text)| Shown(text.as_bytes()).to_string()).collect();
     if selections.is_empty() && wanted.paths.is_empty() {
         return Err(LaunchError::Missing {
-            message: "there is no complete copy to restore".to_owned(),
+            message: format!("there is no complete copy to restore{}", made_until(wanted.at)),
             help: "`opsrun list` shows the copies".to_owned(),
         });
     }
     if selections.is_empty() {
-        return Err(no_copy_contains(&missing));
+        return Err(no_copy_contains(&missing, wanted.at));
     }
     if wanted.to.is_some() && selections.len() > 1 {
         let backups: BTreeSet<&str> = selections.iter().map(|selection| selection.backup).collect();
@@ -95,21 +118,32 @@ pub fn restore(
             },
         });
     }
+    let mut targets = Vec::new();
     for selection in &selections {
-        let target = wanted.to.as_deref().unwrap_or(&selection.source);
-        refuse_destination(target, places, model)?;
+        let target = match &wanted.to {
+            Some(to) => to.clone(),
+            None => source_of(selection, confirm)?,
+        };
+        refuse_destination(&target, places, model)?;
+        targets.push(target);
     }
-    for selection in selections {
-        write(selection, model, wanted, stop, progress, each)?;
+    for (selection, target) in selections.into_iter().zip(targets) {
+        write(selection, target, model, wanted, stop, progress, each)?;
     }
     Ok(missing)
 }
 
-/// None of `paths` is in any copy.
-pub fn no_copy_contains(paths: &[String]) -> LaunchError {
+fn made_until(at: Option<DateTime<Utc>>) -> String {
+    at.map_or_else(String::new, |at| {
+        format!(" made up to {} (--at)", at.to_rfc3339_opts(SecondsFormat::Secs, true))
+    })
+}
+
+/// None of `paths` is in any copy made until then.
+pub fn no_copy_contains(paths: &[String], at: Option<DateTime<Utc>>) -> LaunchError {
     let paths: Vec<String> = paths.iter().map(|path| format!("`{path}`")).collect();
     LaunchError::Missing {
-        message: format!("no copy contains {}", paths.join(", ")),
+        message: format!("no copy{} contains {}", made_until(at), paths.join(", ")),
         help: "`opsrun list` shows the copies; a PATH is relative to the source, and `'**/NAME'` finds a name anywhere"
             .to_owned(),
     }
@@ -144,15 +178,49 @@ fn refuse_destination(target: &Path, places: &[CopyDirectory], model: Option<&Mo
     Ok(())
 }
 
+/// Where a restore goes without `--to`: where the ops file says. What a copy says decides nothing: it may come from another
+/// machine, or be forged.
+fn source_of(
+    selection: &BackupSelection<'_>,
+    confirm: &mut dyn FnMut(&MovedSource) -> bool,
+) -> Result<PathBuf, LaunchError> {
+    let help = || "give the target directory with --to".to_owned();
+    let Some(source) = &selection.source else {
+        return Err(LaunchError::Refused {
+            message: format!(
+                "backup `{}` is not in an ops file, so nothing says where to restore it",
+                selection.backup
+            ),
+            help: help(),
+        });
+    };
+    for share in &selection.shares {
+        let moved = MovedSource {
+            backup: selection.backup.to_owned(),
+            copy: share.copy.name.to_string(),
+            then: share.copy.manifest.source_path(),
+            now: source.clone(),
+        };
+        if moved.then == moved.now || confirm(&moved) {
+            continue;
+        }
+        return Err(LaunchError::Refused {
+            message: moved.to_string(),
+            help: help(),
+        });
+    }
+    Ok(source.clone())
+}
+
 fn write(
     selection: BackupSelection<'_>,
+    target_path: PathBuf,
     model: Option<&Model>,
     wanted: &RestoreRequest,
     stop: &Stop,
     progress: &dyn Progress,
     each: &mut dyn FnMut(RestoreResult),
 ) -> Result<(), LaunchError> {
-    let target_path = wanted.to.clone().unwrap_or(selection.source);
     let dir = create_dir_all(&target_path)?;
     let patience = Patience {
         wait: Duration::ZERO,

@@ -16,6 +16,7 @@ use crate::model::retention::{KeepReason, Verdict};
 use crate::model::{Backup, Contents, InUse, JobKind, JobName, Model, Retention};
 use crate::path::RelPath;
 use crate::units::{joined, plural, total};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// How many unlisted paths the notes name; the rest is counted.
@@ -28,6 +29,27 @@ pub(super) struct Chain<'a> {
     pub(super) older: Vec<CopyFacts>,
     pub(super) verify_remarks: Remarks,
     pub(super) cleanups: Vec<PlannedCleanup<'a>>,
+}
+
+/// What will be kept because opsrun cannot know whether a program writes to it, a note for each file system.
+fn unnoticed_writers(scan: &Scan, candidates: &[Candidate]) -> Vec<String> {
+    let mut files: BTreeMap<&str, u64> = BTreeMap::new();
+    for entry in candidates
+        .iter()
+        .filter_map(|candidate| scan.entries.get(candidate.entry))
+    {
+        if let Some(name) = scan.unreliable_leases.get(&entry.identity.dev) {
+            *files.entry(name).or_default() += 1;
+        }
+    }
+    let note = |(name, files)| {
+        format!(
+            "{} will be kept (in-use): on {name}, opsrun cannot see whether a program has a file mapped for writing; \
+             `in-use \"ignore\"` deletes them without knowing",
+            plural(files, "file", "files")
+        )
+    };
+    files.into_iter().map(note).collect()
 }
 
 /// A cleanup that has no proof yet.
@@ -169,10 +191,16 @@ impl<'a> ChainPlanner<'a> {
             .filter_map(|c| scan.and_then(|s| s.entries.get(c.entry)))
             .filter(|e| asks_lease && e.uid != self.facts.uid)
             .count() as u64;
-        let note = format!(
-            "{} will be kept (lease-denied): only their owner or CAP_LEASE may check whether a writer has them open",
-            plural(denied, "file", "files")
-        );
+        let mut notes = Vec::new();
+        if denied > 0 {
+            notes.push(format!(
+                "{} will be kept (lease-denied): only their owner or CAP_LEASE may check whether a writer has them open",
+                plural(denied, "file", "files")
+            ));
+        }
+        if retention.in_use == InUse::Keep {
+            notes.extend(scan.into_iter().flat_map(|scan| unnoticed_writers(scan, &candidates)));
+        }
         let suspect = step.suspect.as_deref();
         let mut refusals = guards::of_cleanup(self.backup, self.found, suspect, !candidates.is_empty());
         refusals.extend(budget);
@@ -189,7 +217,7 @@ impl<'a> ChainPlanner<'a> {
                     retention.name, self.backup.name
                 ),
                 refusals,
-                notes: (denied > 0).then_some(note).into_iter().collect(),
+                notes,
             },
         }
     }

@@ -29,11 +29,25 @@ pub struct PlanFacts {
 #[derive(Debug, Clone)]
 pub struct BackupFacts {
     /// The listing, or why there is none.
-    pub source: Result<Arc<Scan>, String>,
+    pub source: Result<Arc<Scan>, Unlisted>,
     pub destination: Destination,
     /// For every candidate of a deletion that an older copy holds with equal identity: the entry's index in
     /// the listing, and the copy's in [`Destination::copies`].
     pub located: BTreeMap<usize, usize>,
+}
+
+/// Why a source could not be listed, and what to do about it.
+#[derive(Debug, Clone)]
+pub struct Unlisted {
+    pub why: String,
+    pub help: &'static str,
+}
+
+impl From<String> for Unlisted {
+    fn from(why: String) -> Self {
+        let help = "make the source readable, or correct `source` in the ops file";
+        Self { why, help }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -48,6 +62,8 @@ pub struct Scan {
     pub overlaps: Vec<(String, &'static str)>,
     /// Quarantined and temporary files of an earlier run.
     pub ours: Vec<RelPath>,
+    /// File systems on which opsrun may not notice that a program writes to a file, by device: their names.
+    pub unreliable_leases: BTreeMap<u64, String>,
 }
 
 impl Scan {

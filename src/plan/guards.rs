@@ -61,10 +61,14 @@ pub(super) fn of_backup(
 ) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     match &found.source {
-        Err(why) => refusals.push(refusal(
+        Err(unlisted) => refusals.push(refusal(
             Guard::Source,
-            format!("the source `{}` cannot be listed: {why}", shown(&backup.source)),
-            "make the source readable, or correct `source` in the ops file",
+            format!(
+                "the source `{}` cannot be listed: {}",
+                shown(&backup.source),
+                unlisted.why
+            ),
+            unlisted.help,
         )),
         Ok(scan) => {
             for (path, what) in &scan.overlaps {

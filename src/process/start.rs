@@ -3,7 +3,7 @@
 //! Takes a [`Spawn`], gives its [`Leader`] and the reading ends of its output, or a [`SpawnError`].
 //! The kernel says "no such file" for a missing program, a missing directory and a missing interpreter alike: what
 //! it meant is found out afterwards. Invariant: a child has standard input from `/dev/null` or from us, outputs of its own, no
-//! descriptor of opsrun, no blocked signal, and the default SIGPIPE (which the standard library sets).
+//! descriptor of opsrun, none of its [`SERVICE_VARIABLES`], no blocked signal, and the default SIGPIPE (which the standard library sets).
 
 use super::capture::CaptureLimits;
 use super::group::Leader;
@@ -20,6 +20,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 use tokio::net::unix::pipe::{Receiver, Sender};
+
+/// What a service manager gives to opsrun alone: with it, a child could speak in the name of the service.
+const SERVICE_VARIABLES: [&str; 6] = [
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "LISTEN_FDNAMES",
+];
 
 #[derive(Debug, Clone)]
 pub struct Spawn {
@@ -158,6 +168,9 @@ fn try_start(spawn: &Spawn) -> io::Result<(Leader, Ends)> {
         stderr: stderr.map(receiver).transpose()?,
     };
     let mut command = Command::new(&spawn.program);
+    for name in SERVICE_VARIABLES {
+        command.env_remove(name);
+    }
     command
         .args(&spawn.arguments)
         .current_dir(&spawn.cwd)

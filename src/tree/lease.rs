@@ -1,17 +1,19 @@
 //! Read leases: while one is held, no other process has the file open for writing, or can open it unnoticed.
 //!
-//! Takes an open file, gives a [`Lease`] or the reason why there is none. The kernel refuses the lease while
-//! any writer exists, even one that closed its descriptor and keeps a writable mapping.
+//! Takes an open file, gives a [`Lease`] or the reason why there is none. On the tested file systems the kernel
+//! refuses the lease while any writer exists, even one that closed its descriptor and keeps a writable mapping. Elsewhere
+//! it may not: the inode of an overlay, for one, knows nothing of who mapped the file below it.
 //! The process must handle or ignore SIGIO, which announces a lease break and would end it otherwise.
 //! Invariant: the only unsafe code of opsrun; one system call with integer arguments.
 
+use crate::file_system::unreliable_leases;
 use rustix::io::Errno;
 use std::fs::File;
 use std::os::fd::AsRawFd;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
-    /// A writer has the file open or mapped.
+    /// A writer has the file open or mapped, or may have it mapped: see [`crate::file_system`].
     InUse,
     /// Only the owner, or who has CAP_LEASE, may ask.
     Denied,
@@ -26,6 +28,9 @@ pub struct Lease<'a>(&'a File);
 impl<'a> Lease<'a> {
     /// Takes a read lease on a file that is open for reading only.
     pub fn take(file: &'a File) -> Result<Self, Refused> {
+        if unreliable_leases(file).is_some() {
+            return Err(Refused::InUse);
+        }
         match lease(file, libc::F_SETLEASE, libc::F_RDLCK) {
             Ok(_) => Ok(Self(file)),
             Err(Errno::AGAIN) => Err(Refused::InUse),

@@ -171,6 +171,7 @@ fn facts(model: &Model) -> PlanFacts {
             mounts: Vec::new(),
             overlaps: Vec::new(),
             ours: Vec::new(),
+            unreliable_leases: BTreeMap::new(),
         })),
         destination: Destination {
             ops: "ops".to_owned(),

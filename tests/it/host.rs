@@ -38,7 +38,100 @@ fn systemd_has_nothing_to_say_about_the_units() {
 /// Only root can make files of two owners.
 mod root {
     use super::EXPIRED;
-    use crate::support::workspace::{Workspace, is_root, output_of};
+    use crate::support::workspace::{Workspace, is_root, output_of, set_age};
+    use std::path::{Path, PathBuf};
+    use std::process::Command;
+
+    /// A mount that ends with the test.
+    struct Mount(PathBuf);
+
+    impl Mount {
+        /// An overlay at `data`, over its present content.
+        fn overlay(world: &Workspace) -> Self {
+            for dir in ["upper", "work"] {
+                std::fs::create_dir(world.at(dir)).unwrap();
+            }
+            let at = |name: &str| world.at(name).display().to_string();
+            let options = format!(
+                "lowerdir={},upperdir={},workdir={}",
+                at("data"),
+                at("upper"),
+                at("work")
+            );
+            let mut mount = Command::new("mount");
+            mount
+                .args(["-t", "overlay", "none", "-o", &options])
+                .arg(world.at("data"));
+            output_of(&mount.output().unwrap(), 0);
+            Self(world.at("data"))
+        }
+    }
+
+    impl Drop for Mount {
+        fn drop(&mut self) {
+            let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+        }
+    }
+
+    /// One page of a file, mapped for writing, without an open descriptor.
+    struct Mapping(*mut std::ffi::c_void);
+
+    #[expect(unsafe_code, reason = "a shared mapping is what this is about")]
+    impl Mapping {
+        fn of(path: &Path) -> Self {
+            let file = std::fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
+            let protection = rustix::mm::ProtFlags::READ | rustix::mm::ProtFlags::WRITE;
+            let shared = rustix::mm::MapFlags::SHARED;
+            // SAFETY: a new mapping of one page of a file of that size, at an address that the kernel chooses.
+            Self(unsafe { rustix::mm::mmap(std::ptr::null_mut(), 4096, protection, shared, &file, 0).unwrap() })
+        }
+
+        fn write(&self, byte: u8) {
+            // SAFETY: within the mapping, which lives as long as `self`.
+            unsafe { std::ptr::write_volatile(self.0.cast::<u8>(), byte) }
+        }
+    }
+
+    #[expect(unsafe_code, reason = "a shared mapping is what this is about")]
+    impl Drop for Mapping {
+        fn drop(&mut self) {
+            // SAFETY: the mapping made above; nothing refers to it after this.
+            let _ = unsafe { rustix::mm::munmap(self.0, 4096) };
+        }
+    }
+
+    /// The lease of an overlay does not see a mapping, and a page that is mapped and dirty changes no time.
+    #[test]
+    #[ignore = "needs root, to mount an overlay"]
+    fn no_file_is_deleted_on_an_overlay_where_a_program_may_have_it_mapped() {
+        assert!(is_root(), "this test must run as root");
+        let world = Workspace::with_data(EXPIRED);
+        world.file_with("mapped".as_ref(), 30, &[b'A'; 4096]);
+        world.file("plain", 30);
+        let _mount = Mount::overlay(&world);
+        let mapping = Mapping::of(&world.at("data/mapped"));
+        let why = "2 files will be kept (in-use): on overlayfs, opsrun cannot see whether a program has a file mapped";
+        let plan = world.ends(0, &["plan"]);
+        assert!(plan.contains(why), "{plan}");
+        let text = world.ends(4, &["apply", "--yes"]);
+        assert!(text.contains(why) && text.contains("2 kept (in-use)"), "{text}");
+        mapping.write(b'B');
+        assert_eq!(std::fs::read(world.at("data/mapped")).unwrap()[0], b'B');
+        let host = world.ends(0, &["check", "--host"]);
+        assert!(host.contains("OPS7002") && host.contains("overlayfs"), "{host}");
+
+        // Without leases nobody is asked: that is what the setting says.
+        set_age(&world.at("data/mapped"), 30);
+        world.ops(&EXPIRED.replace("max-delete", "in-use \"ignore\"; max-delete"));
+        let text = world.ends(0, &["apply", "--yes"]);
+        assert!(
+            text.contains("2 files deleted") && !text.contains("will be kept"),
+            "{text}"
+        );
+        assert!(!world.at("data/mapped").exists() && !world.at("data/plain").exists());
+        let host = world.ends(0, &["check", "--host"]);
+        assert!(!host.contains("OPS7002"), "{host}");
+    }
 
     #[test]
     #[ignore = "needs root"]

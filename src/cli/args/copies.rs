@@ -61,7 +61,7 @@ pub struct RestoreArgs {
     /// Restore from this copy
     #[arg(long, value_name = "NAME", conflicts_with = "at")]
     pub copy: Option<String>,
-    /// Restore from copies made up to this time: 2026-11-23, "2026-11-23 21:00" or RFC 3339
+    /// Restore from copies made up to this time: 2026-11-23 (the end of that day), "2026-11-23 21:00" or RFC 3339
     #[arg(long, value_name = "TIME", value_parser = values::moment)]
     pub at: Option<Moment>,
     /// Restore to this directory instead of the source

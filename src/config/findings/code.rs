@@ -116,7 +116,7 @@ codes! {
     Unheard = "OPS6003" "unheard" Warning "a job whose failures are only logged";
     TooFresh = "OPS6004" "too-fresh" Warning "a check that requires more frequent runs than the schedule has";
     SecretLiteral = "OPS7001" "secret-literal" Error "a secret in the file";
-    HostFact = "OPS7002" "host-fact" Warning "a variable, command or path that is missing on this host";
+    HostFact = "OPS7002" "host-fact" Warning "a variable, command, path or file system that the file needs and this host lacks";
     ShellInArgv = "OPS7003" "shell-in-argv" Warning "shell syntax where no shell runs";
 }
 

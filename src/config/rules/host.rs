@@ -7,8 +7,12 @@
 use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::nodes::document::Document;
 use crate::config::nodes::{HostObject, HostReference, SearchPath};
+use crate::config::rules::names::ResolvedRetention;
 use crate::config::source::paths::shown;
 use crate::config::source::{Span, Spanned};
+use crate::file_system;
+use crate::model::InUse;
+use rustix::fs::{Mode, OFlags};
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
@@ -23,6 +27,12 @@ pub enum HostAssumption<'a> {
     Reference(&'a HostReference),
     /// A directory that a backup reads.
     Source(&'a Spanned<PathBuf>),
+    /// Leases on the file system of the source notice every writer.
+    NoticedWriters {
+        retention: &'a ResolvedRetention<'a>,
+        backup: &'a Spanned<String>,
+        source: &'a Path,
+    },
     /// The two are on two file systems.
     Apart {
         backup: &'a str,
@@ -32,7 +42,7 @@ pub enum HostAssumption<'a> {
 }
 
 /// Everything that the document takes for granted.
-pub fn asks(document: &Document) -> Vec<HostAssumption<'_>> {
+pub fn asks<'a>(document: &'a Document, retentions: &'a [ResolvedRetention<'a>]) -> Vec<HostAssumption<'a>> {
     let targets = document.targets.iter().map(|node| &node.job.host_references);
     let checks = document.checks.iter().map(|node| &node.job.host_references);
     let channels = document.channels.iter().map(|node| &node.host_references);
@@ -47,6 +57,19 @@ pub fn asks(document: &Document) -> Vec<HostAssumption<'_>> {
             asks.extend(node.to.as_ref().map(|to| HostAssumption::Apart { backup, source, to }));
         }
     }
+    for retention in retentions
+        .iter()
+        .filter(|retention| retention.node.in_use == InUse::Keep)
+    {
+        if let (Some(backup), Some(source)) = (&retention.node.backup, &retention.backup.source) {
+            let source = &source.value;
+            asks.push(HostAssumption::NoticedWriters {
+                retention,
+                backup,
+                source,
+            });
+        }
+    }
     asks
 }
 
@@ -55,6 +78,11 @@ pub fn look(asks: &[HostAssumption<'_>], findings: &mut Vec<Finding>) {
     findings.extend(asks.iter().filter_map(|ask| match ask {
         HostAssumption::Reference(reference) => referenced(reference),
         HostAssumption::Source(source) => directory(source.span, &source.value, "source"),
+        HostAssumption::NoticedWriters {
+            retention,
+            backup,
+            source,
+        } => unnoticed_writers(retention.node.name(), backup.span, source),
         HostAssumption::Apart { backup, source, to } => same_device(backup, source, to),
     }));
 }
@@ -133,6 +161,20 @@ fn absent(span: Span, path: &Path, setting: &str, what: &str) -> Finding {
         "not on this host",
         help,
     )
+}
+
+fn unnoticed_writers(retention: &str, span: Span, source: &Path) -> Option<Finding> {
+    // It may be no directory at all: nothing is opened for reading.
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let name = file_system::unreliable_leases(rustix::fs::open(source, flags, Mode::empty()).ok()?)?;
+    let message = format!(
+        "retention `{}` deletes nothing: its source is on {name}",
+        excerpt(retention)
+    );
+    let label = "opsrun cannot see there whether a program has a file mapped for writing";
+    let help = "use a source on ext4, XFS, Btrfs or tmpfs (in a container: a volume), or accept the loss of what such a \
+                program writes with `in-use \"ignore\"`";
+    Some(missing(span, message, label, help))
 }
 
 fn same_device(backup: &str, source: &Spanned<PathBuf>, to: &Spanned<PathBuf>) -> Option<Finding> {

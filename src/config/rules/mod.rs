@@ -71,7 +71,7 @@ pub fn check(
     deletion(document, sources, &ops, &claims, &mut findings);
     nested_directories::check(&document.backups, &claims, &ops, &mut findings);
     assertions::check(document, &claims, &mut findings);
-    let asks = host::asks(document);
+    let asks = host::asks(document, &claims);
     let (unasked, unasked_codes) = if host {
         host::look(&asks, &mut findings);
         (0, [].as_slice())

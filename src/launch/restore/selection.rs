@@ -6,6 +6,7 @@ use crate::archive::file_entry::FileEntryKind;
 use crate::archive::{self, CatalogueCopy};
 use crate::launch::LaunchError;
 use crate::launch::copies::CopyDirectory;
+use crate::model::Model;
 use crate::model::pattern::{Pattern, PatternSet};
 use crate::path::{RelPath, Shown, unshown};
 use chrono::{DateTime, Utc};
@@ -26,12 +27,17 @@ struct RequestedPath {
 }
 
 impl RequestedPath {
-    /// `Ok(None)` for an absolute path outside `source`.
-    fn new(at: usize, text: &OsStr, source: &Path) -> Result<Option<Self>, LaunchError> {
-        let below = match Path::new(text).strip_prefix(source) {
-            Ok(rest) => rest,
-            Err(_) if Path::new(text).is_absolute() => return Ok(None),
-            Err(_) => Path::new(text),
+    /// `Ok(None)` for an absolute path outside all `sources`.
+    fn new<'p>(
+        at: usize,
+        text: &OsStr,
+        mut sources: impl Iterator<Item = &'p PathBuf>,
+    ) -> Result<Option<Self>, LaunchError> {
+        let path = Path::new(text);
+        let below = match sources.find_map(|source| path.strip_prefix(source).ok()) {
+            Some(rest) => rest,
+            None if path.is_absolute() => return Ok(None),
+            None => path,
         };
         let bytes = below.as_os_str().as_bytes();
         let bytes = bytes.strip_prefix(b"./").unwrap_or(bytes);
@@ -70,7 +76,8 @@ fn outside(text: &OsStr) -> LaunchError {
 pub(super) struct BackupSelection<'a> {
     pub(super) place: &'a CopyDirectory,
     pub(super) backup: &'a str,
-    pub(super) source: PathBuf,
+    /// The source in the ops file, if the backup is there.
+    pub(super) source: Option<PathBuf>,
     copies: Vec<&'a CatalogueCopy>,
     requested: Vec<RequestedPath>,
     /// In the order of `copies`: only those from which something comes.
@@ -94,7 +101,6 @@ impl<'a> BackupSelection<'a> {
             let newest = self.copies.iter().find(complete).copied();
             return newest.map_or(Ok(()), |copy| self.take(copy, &mut BTreeSet::new(), hits, true));
         }
-        self.settle_escapes()?;
         let mut seen = BTreeSet::new();
         for copy in self.copies.clone() {
             self.take(copy, &mut seen, hits, false)?;
@@ -102,22 +108,21 @@ impl<'a> BackupSelection<'a> {
         Ok(())
     }
 
-    /// Interprets the escapes of a name that no copy contains as typed.
-    fn settle_escapes(&mut self) -> Result<(), LaunchError> {
-        let requested = self.requested.iter_mut();
-        let mut open: Vec<&mut RequestedPath> = requested.filter(|path| path.escaped.is_some()).collect();
+    /// Adds to `names` the PATHs that a copy contains as typed, and to `patterns` those that match as a pattern.
+    fn interpret(&self, names: &mut BTreeSet<usize>, patterns: &mut BTreeSet<usize>) -> Result<(), LaunchError> {
+        let ambiguous = |path: &&RequestedPath| path.glob.is_some() || path.escaped.is_some();
+        let mut open: Vec<&RequestedPath> = self.requested.iter().filter(ambiguous).collect();
         for copy in &self.copies {
+            open.retain(|path| !names.contains(&path.at));
             if open.is_empty() {
                 return Ok(());
             }
             for row in archive::rows(&self.place.dir, copy)? {
                 let row = row?;
-                open.retain(|path| !path.wants(&row.path));
-            }
-        }
-        for path in open {
-            if let Some(escaped) = path.escaped.take() {
-                path.exact = escaped;
+                for path in open.iter().filter(|path| path.wants(&row.path)) {
+                    let is_name = row.path.is_within(&path.exact);
+                    if is_name { &mut *names } else { &mut *patterns }.insert(path.at);
+                }
             }
         }
         Ok(())
@@ -159,9 +164,27 @@ impl<'a> BackupSelection<'a> {
     }
 }
 
+/// A PATH that a copy contains as typed is that name and no pattern; one that means nothing as typed is read with its
+/// escapes.
+pub(super) fn interpret(selections: &mut [BackupSelection<'_>]) -> Result<(), LaunchError> {
+    let (mut names, mut patterns) = (BTreeSet::new(), BTreeSet::new());
+    for selection in &*selections {
+        selection.interpret(&mut names, &mut patterns)?;
+    }
+    for path in selections.iter_mut().flat_map(|selection| &mut selection.requested) {
+        if names.contains(&path.at) {
+            path.glob = None;
+        } else if let Some(escaped) = path.escaped.take().filter(|_| !patterns.contains(&path.at)) {
+            path.exact = escaped;
+        }
+    }
+    Ok(())
+}
+
 /// One destination may contain several backups; each has a source of its own.
 pub(super) fn by_backup<'a>(
     places: &'a [CopyDirectory],
+    model: Option<&Model>,
     paths: &[OsString],
     at: Option<DateTime<Utc>>,
 ) -> Result<Vec<BackupSelection<'a>>, LaunchError> {
@@ -175,11 +198,15 @@ pub(super) fn by_backup<'a>(
                 backups.entry(key).or_default().push(copy);
             }
         }
-        for ((backup, _), copies) in backups {
-            let source = copies.first().map(|c| c.manifest.source_path()).unwrap_or_default();
+        for ((backup, ops), copies) in backups {
+            let model = model.filter(|model| model.ops.name == ops);
+            let declared = model.and_then(|model| model.backups.iter().find(|declared| declared.name == backup));
+            let source = declared.map(|declared| declared.source.clone());
+            let recorded = copies.first().map(|c| c.manifest.source_path()).unwrap_or_default();
             let mut requested = Vec::new();
             for (at, text) in paths.iter().enumerate() {
-                requested.extend(RequestedPath::new(at, text, &source)?);
+                let below = source.iter().chain([&recorded]);
+                requested.extend(RequestedPath::new(at, text, below)?);
             }
             placed.extend(requested.iter().map(|path| path.at));
             selections.push(BackupSelection {

@@ -353,6 +353,88 @@ fn at_a_terminal(place: &Place, line: &str, answer: &str) -> (i32, String) {
     (exit(&output), stdout(&output))
 }
 
+/// A manifest may come from another machine, or be forged: it does not decide where files are written.
+#[test]
+fn a_restore_goes_where_the_ops_file_says() {
+    let place = place();
+    assert_eq!(exit(&place.run(&["apply"])), 0);
+    let (data, moved) = (place.path().join("data"), place.path().join("moved"));
+    std::fs::rename(&data, &moved).unwrap();
+    std::fs::write(
+        place.path().join("ops.kdl"),
+        FILE.replace("source \"data\"", "source \"moved\""),
+    )
+    .unwrap();
+    for args in [&["restore"][..], &["restore", "raw/f10", "--force"]] {
+        let output = place.run(args);
+        assert_eq!(exit(&output), 3, "{}", told(&output));
+        let said = stderr(&output);
+        assert!(said.contains("was made of `") && said.contains("--to"), "{said}");
+    }
+    let (code, said) = at_a_terminal(&place, "opsrun restore raw/f10", "n\n");
+    assert!(code == 3 && said.contains("Restore to"), "{said}");
+    assert!(!data.exists() && !moved.join("raw/f10").exists());
+    let (code, said) = at_a_terminal(&place, "opsrun restore raw/f10", "y\n");
+    assert_eq!(code, 0, "{said}");
+    assert!(!data.exists() && moved.join("raw/f10").exists());
+
+    // Without an ops file nothing says where; an absolute path may name the old source all the same.
+    let output = place.run(&["restore", "--from", "backup"]);
+    assert_eq!(exit(&output), 3, "{}", told(&output));
+    assert!(stderr(&output).contains("is not in an ops file"), "{}", told(&output));
+    assert!(!data.exists());
+    let old = place.path().canonicalize().unwrap().join("data/raw/f9");
+    let output = place.run(&["restore", old.to_str().unwrap(), "--to", "out"]);
+    assert_eq!(exit(&output), 0, "{}", told(&output));
+    assert!(place.path().join("out/raw/f9").exists());
+}
+
+#[test]
+fn a_name_that_looks_like_a_pattern_is_a_name() {
+    let place = place();
+    std::fs::write(place.path().join("ops.kdl"), FILE.replace("\"expired\"", "\"all\"")).unwrap();
+    let raw = place.path().join("data/raw");
+    std::fs::create_dir(raw.join("d[ab]")).unwrap();
+    for name in ["f[12]", "f?", "{f1,f2}", "*", "d[ab]/x"] {
+        std::fs::write(raw.join(name), name).unwrap();
+    }
+    let applied = place.run(&["apply", "--only", "backup:data"]);
+    assert_eq!(exit(&applied), 0, "{}", told(&applied));
+    for (typed, names) in [
+        ("raw/f[12]", &["f[12]"][..]),
+        ("raw/f?", &["f?"]),
+        ("raw/{f1,f2}", &["{f1,f2}"]),
+        ("raw/*", &["*"]),
+        ("raw/d[ab]/x", &["d[ab]"]),
+        // These are no names.
+        ("raw/f[13]", &["f1", "f3"]),
+        ("raw/[{]f*", &["{f1,f2}"]),
+    ] {
+        let output = place.run(&["restore", "--to", "out", typed]);
+        assert_eq!(exit(&output), 0, "{typed}: {}", told(&output));
+        let out = place.path().join("out");
+        let found = std::fs::read_dir(out.join("raw")).unwrap();
+        let mut found: Vec<String> = found.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        found.sort();
+        assert_eq!(found, names, "{typed}");
+        std::fs::remove_dir_all(out).unwrap();
+    }
+}
+
+#[test]
+fn a_date_as_a_limit_is_its_whole_day() {
+    let place = place();
+    assert_eq!(exit(&place.run(&["apply"])), 0);
+    let copies = json(&place.run(&["list", "--json"]));
+    let made = copies["copies"][0]["at"].as_str().unwrap();
+    let day: chrono::NaiveDate = made.get(..10).unwrap().parse().unwrap();
+    let output = place.run(&["restore", "--to", "out", "--at", &day.pred_opt().unwrap().to_string()]);
+    assert_eq!(exit(&output), 1, "{}", told(&output));
+    assert!(stderr(&output).contains("(--at)"), "{}", told(&output));
+    let output = place.run(&["restore", "--to", "out", "--at", &day.to_string()]);
+    assert_eq!(exit(&output), 0, "{}", told(&output));
+}
+
 #[test]
 fn who_sits_at_a_terminal_is_asked_wherever_stderr_goes() {
     let place = place();

@@ -5,6 +5,7 @@
 //! - [`channel_secrets`]: nor those by which somebody is told, while the schedules run, too
 //! - [`gates`]: what a closed gate leaves alone; one order with one thread; signals
 //! - [`secrets`]: none appears anywhere
+//! - [`surroundings`]: what opsrun inherits and passes on
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -15,3 +16,4 @@ mod again;
 mod channel_secrets;
 mod gates;
 mod secrets;
+mod surroundings;

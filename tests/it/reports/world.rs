@@ -112,6 +112,7 @@ impl World {
             mounts: vec![RelPath::new(b"mnt").unwrap()],
             overlaps: Vec::new(),
             ours: Vec::new(),
+            unreliable_leases: BTreeMap::new(),
         };
         let found = BackupFacts {
             source: Ok(Arc::new(scan)),
@@ -155,7 +156,7 @@ impl World {
 
     /// The source cannot be listed.
     pub fn unlisted(mut self) -> Self {
-        self.found().source = Err("permission denied".to_owned());
+        self.found().source = Err("permission denied".to_owned().into());
         self.found().located.clear();
         self.facts.verdicts.clear();
         self

@@ -1,0 +1,58 @@
+//! What a file system is known to do, and what it is called.
+//!
+//! Invariant: an unknown file system is trusted with nothing.
+
+use rustix::fs::fstatfs;
+use std::borrow::Cow;
+use std::os::fd::AsFd;
+
+/// File systems whose leases were seen to notice every writer, by the magic number of statfs(2): ext2 to ext4, XFS, Btrfs
+/// and tmpfs.
+const TRUSTED: [u64; 4] = [0xEF53, 0x5846_5342, 0x9123_683E, 0x0102_1994];
+
+/// Names of others, for messages.
+const NAMES: [(u64, &str); 12] = [
+    (0x794C_7630, "overlayfs"),
+    (0x6573_5546, "FUSE"),
+    (0x6969, "NFS"),
+    (0xFF53_4D42, "SMB"),
+    (0xFE53_4D42, "SMB"),
+    (0x0102_1997, "9p"),
+    (0x2FC1_2FC1, "ZFS"),
+    (0xF2F5_2010, "F2FS"),
+    (0xCA45_1A4E, "bcachefs"),
+    (0x4D44, "FAT"),
+    (0x2011_BAB0, "exFAT"),
+    (0x6265_6572, "sysfs"),
+];
+
+/// The name of the file system when its leases may miss a program that has a file mapped for writing; `None` when they
+/// miss no writer.
+pub fn unreliable_leases(file: impl AsFd) -> Option<Cow<'static, str>> {
+    let Ok(answer) = fstatfs(file) else {
+        return Some("an unknown file system".into());
+    };
+    // The kernel's numbers have 32 bits; the field may be wider, or signed.
+    let magic = answer.f_type as u64 & 0xFFFF_FFFF;
+    if TRUSTED.contains(&magic) {
+        return None;
+    }
+    let name = NAMES.iter().find(|(number, _)| *number == magic);
+    Some(name.map_or_else(
+        || format!("a file system of type {magic:#x}").into(),
+        |(_, name)| (*name).into(),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_tested_is_named() {
+        let name = |path: &str| unreliable_leases(std::fs::File::open(path).unwrap());
+        assert_eq!(name("/sys").as_deref(), Some("sysfs"));
+        assert_eq!(name("/proc").as_deref(), Some("a file system of type 0x9fa0"));
+        assert_eq!(name("/dev/shm"), None);
+    }
+}

@@ -1,0 +1,81 @@
+//! What the kernel says of this process: which signals it ignores, what it may do, whether a sandbox filters its calls.
+//!
+//! Source: `/proc/self/status`, read at each question. Where that is missing nothing is known, and every answer is false.
+
+use rustix::io::Errno;
+
+/// Bit of CAP_LEASE in a set of capabilities.
+const CAP_LEASE: u32 = 28;
+
+/// What takes a system call away that the kernel has.
+const SANDBOX: &str = "a sandbox blocks this system call: seccomp, as set by `SystemCallFilter=` or `RestrictSUIDSGID=` of a \
+                       systemd unit, or by the profile of a container";
+
+/// True when the signal was ignored at the start, as by `nohup`, and no handler was set since.
+pub fn ignores(signal: i32) -> bool {
+    u32::try_from(signal - 1).is_ok_and(|bit| has(&status(), "SigIgn", bit))
+}
+
+/// True when leases may be taken on files of other users.
+pub fn has_cap_lease() -> bool {
+    has(&status(), "CapEff", CAP_LEASE)
+}
+
+/// Why a call that opsrun needs was refused, when neither rights nor the file are the cause.
+pub fn why_refused(errno: Errno) -> Option<&'static str> {
+    match errno {
+        Errno::NOSYS if !is_filtered(&status()) && kernel() < Some((5, 6)) => Some("this needs Linux 5.6 or newer"),
+        Errno::NOSYS => Some(SANDBOX),
+        _ => None,
+    }
+}
+
+/// The same for a call that needs no rights of its own: there, EPERM comes from a filter too.
+pub fn why_not_allowed(errno: Errno) -> Option<&'static str> {
+    let filtered = errno == Errno::PERM && is_filtered(&status());
+    if filtered { Some(SANDBOX) } else { why_refused(errno) }
+}
+
+fn status() -> String {
+    std::fs::read_to_string("/proc/self/status").unwrap_or_default()
+}
+
+fn field<'s>(status: &'s str, name: &str) -> Option<&'s str> {
+    let mut lines = status.lines();
+    lines.find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim()))
+}
+
+fn has(status: &str, set: &str, bit: u32) -> bool {
+    let bits = field(status, set).and_then(|hex| u64::from_str_radix(hex, 16).ok());
+    bits.is_some_and(|bits| bits & 1_u64.checked_shl(bit).unwrap_or(0) != 0)
+}
+
+/// Calls pass a filter of seccomp.
+fn is_filtered(status: &str) -> bool {
+    field(status, "Seccomp").is_some_and(|mode| mode != "0")
+}
+
+/// Major and minor version.
+fn kernel() -> Option<(u32, u32)> {
+    let name = rustix::system::uname();
+    let mut numbers = name.release().to_str().ok()?.split(|c: char| !c.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATUS: &str =
+        "Name:\topsrun\nSigIgn:\t0000000000001001\nCapEff:\t0000000010000000\nSeccomp:\t2\nSeccomp_filters:\t1\n";
+
+    #[test]
+    fn the_kernel_is_understood() {
+        assert!(has(STATUS, "SigIgn", 0) && has(STATUS, "SigIgn", 12) && !has(STATUS, "SigIgn", 1));
+        assert!(has(STATUS, "CapEff", CAP_LEASE) && is_filtered(STATUS));
+        assert!(!has("", "CapEff", CAP_LEASE) && !has(STATUS, "CapEff", 99) && !is_filtered(""));
+        assert!(kernel() >= Some((5, 6)));
+        assert!(!ignores(libc::SIGTERM) && !ignores(0) && !ignores(-1));
+        assert_eq!(why_not_allowed(Errno::ACCESS), None);
+    }
+}
