@@ -766,3 +766,52 @@ fn the_corpus_of_the_fuzzers_holds() {
         fuzzing::fixed(text);
     }
 }
+
+/// One line of many secrets, and one of many words that `\` joins.
+#[test]
+fn many_secrets_on_one_line_are_found_in_time() {
+    let one = format!("// {}\n", "PASSWORD=aaaa ".repeat(70_000));
+    let joined: String = (0..20_000)
+        .map(|n| format!("\"--password\" \"aaaa{n}\" \\\n"))
+        .collect();
+    let joined = format!("target \"a\" {{\n    command \"x\" \\\n{joined}\n}}\n");
+    timed(one.as_bytes(), Duration::from_secs(30));
+    timed(joined.as_bytes(), Duration::from_secs(30));
+}
+
+/// What a person types as a secret may begin with, or hold, what divides words.
+#[test]
+fn no_mark_in_a_secret_shows_it() {
+    for line in [
+        r#"command "x" "--password" "`Qw8rTz5yPl9""#,
+        r#"command "x"; env "API_TOKEN=aa'bb9Kq\"Zw""#,
+        r#"command "x"; env "API_TOKEN" from-env="\"Qw8rTz5yPl9""#,
+        r#"command "x"; env "API_TOKEN" from-env="`Qw8rTz5yPl9""#,
+        r#"command "x"; env "API_TOKEN" from-env="\\Qw8rTz5yPl9""#,
+    ] {
+        let text = format!("target \"a\" {{ {line}; }}\nchannel \"c\" {{ telegram token=\"aa'bb9Kq\\\"Zw\"; }}\n");
+        let shown = load(text.as_bytes()).render(false, 100);
+        assert!(
+            !["Qw8rTz5yPl9", "bb9Kq", "Zw\""].iter().any(|part| shown.contains(part)),
+            "{line}\n{shown}"
+        );
+    }
+}
+
+/// A `\` at the end of a line takes the line end into the string.
+#[test]
+fn a_string_that_a_backslash_leads_on_is_closed_so_that_it_holds() {
+    let text = "backup \"a\\\n {\n source \"/srv/a\"\n to \"/b\"\n}\n";
+    let look = CheckOptions {
+        now: chrono::DateTime::UNIX_EPOCH,
+        host: false,
+    };
+    let name = Path::new("ops.kdl");
+    let fixed = opsrun::config::findings::apply_fixes::fix(name, text.as_bytes().to_vec(), false, look);
+    assert_eq!(
+        (fixed.before.errors(), fixed.after.errors()),
+        (1, 0),
+        "{}",
+        fixed.after.render(false, 100)
+    );
+}

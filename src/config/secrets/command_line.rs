@@ -17,11 +17,13 @@ pub(super) fn find(text: &str) -> Vec<Literal> {
     let mut found = Vec::new();
     for (base, line) in words::lines(text).filter(|(_, line)| line.contains(['-', '=', ':'])) {
         let words = words::words(line);
-        let mut covered = 0;
+        let (mut covered, mut text_tool) = (0, false);
         for (at, word) in words.iter().enumerate() {
+            text_tool = text_tool && !word.starts_command() || TEXT_TOOLS.contains(&word.text);
             if word.start >= covered
-                && let Some((end, literal)) = named_value(line, &words, at, base)
+                && let Some((end, mut literal)) = named_value(line, &words, at, base)
             {
+                literal.sure &= !text_tool;
                 covered = end;
                 found.push(literal);
             }
@@ -58,21 +60,18 @@ fn named_value(line: &str, words: &[LineWord<'_>], at: usize, base: usize) -> Op
         end = closing_quote(line, name.start).unwrap_or(end).max(end);
     }
     let text = line.get(value.start..end)?;
-    if value.gap.contains(['$', '<']) || value.gap.ends_with('`') || is_reference(text) || is_trivial(text) {
+    // A substitution is closed; a lone backtick is part of the value.
+    let substituted = value.gap.ends_with('`') && line.get(value.start..)?.contains('`');
+    if value.gap.contains(['$', '<']) || substituted || is_reference(text) || is_trivial(text) {
         return None;
     }
-    let mut command = words.get(..=at)?.iter().rev().scan(false, |ended, word| {
-        let inside = !*ended;
-        *ended = word.starts_command();
-        inside.then_some(word.text)
-    });
     let path = line.get(..value.start)?.ends_with(['/', '~']) || text.starts_with(['/', '~']) || text.starts_with("./");
     let plain = name.text.trim_start_matches('-');
     let variable = Some(plain.to_owned()).filter(|plain| is_variable(plain));
     let literal = Literal {
         start: base + value.start,
         end: base + end,
-        sure: !path && !text.starts_with("id=") && !command.any(|word| TEXT_TOOLS.contains(&word)),
+        sure: !path && !text.starts_with("id="),
         by_form: false,
         message: format!("`{}` gets a secret in plain text", excerpt(name.text)),
         variable: variable.unwrap_or_else(|| suggested_variable(plain)),
@@ -111,6 +110,8 @@ mod tests {
             ("mount -o user=a,pass=hunter2pass //x /y", "hunter2pass"),
             ("PGPASSWORD=pa'ss'word psql", "pa'ss'word"),
             ("sudo -u app tool --api-token hunter2pass", "hunter2pass"),
+            ("command \"x\" \"--password\" \"`hunter2pass\"", "hunter2pass\""),
+            ("grep x y; PASSWORD=hunter2pass z", "hunter2pass"),
         ] {
             let expected = if secret.is_empty() {
                 vec![]

@@ -19,6 +19,12 @@ impl FileSecrets<'_> {
     pub fn report(&mut self, block: Option<&str>, nodes: &[SyntaxNode], findings: &mut Vec<Finding>) {
         for node in nodes {
             let reported = self.named_values(block, node, findings);
+            let props = node
+                .props
+                .iter()
+                .filter(|prop| is_secret_setting(Some(&node.name), &prop.key));
+            self.values
+                .extend(props.filter_map(|prop| Some((prop.value.span, text(&prop.value)?.to_owned()))));
             for value in node.args.iter().chain(node.props.iter().map(|prop| &prop.value)) {
                 if !reported.contains(&value.span) {
                     self.literal_in(block, node, value, findings);
@@ -44,8 +50,10 @@ impl FileSecrets<'_> {
             }
             Some(name) => {
                 reported.extend(node.args.first().map(|first| first.span));
-                // Name and value may have been written as one text.
-                let name = name.split(['=', ':']).next().unwrap_or_default().trim_end();
+                // Name and value may have been written as one text, whose stretch is found in the text of the file.
+                let (name, value) = name.split_once(['=', ':']).unwrap_or((name, ""));
+                let name = name.trim_end();
+                self.values.push((Span::new(0, 0), value.trim().to_owned()));
                 let message = format!("`{}` contains a secret in plain text", excerpt(name));
                 let values = node.args.get(1..).unwrap_or_default();
                 (values, message, named_source(kind, name))

@@ -36,6 +36,12 @@ struct Statements<'t> {
     hides_block: bool,
 }
 
+/// A word that begins the value after `=`, with or without a quote.
+fn begins(word: &LineWord<'_>) -> bool {
+    let before = word.gap.rsplit_once('=').map_or(word.gap, |(_, before)| before);
+    matches!(before.trim(), "" | "\"" | "#\"" | "'")
+}
+
 impl<'t> Statements<'t> {
     fn line(&mut self, base: usize, line: &'t str) {
         let mut words = words::words(line);
@@ -76,7 +82,7 @@ impl<'t> Statements<'t> {
             let is_source = word.text.starts_with("from-") && words.get(at + 1).is_some_and(LineWord::is_assigned);
             let hidden = match from {
                 // If it is not a variable name, it may be the secret itself.
-                Some(from) => from.text == "from-env" && !is_variable(name.trim_start_matches('$')),
+                Some(from) => from.text == "from-env" && !(is_variable(name.trim_start_matches('$')) && begins(word)),
                 None => secret && !is_source || head.is_none() && std::mem::take(&mut self.slipped) && word.is_quoted(),
             };
             if hidden && word.start >= covered {

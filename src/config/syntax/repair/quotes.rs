@@ -284,6 +284,8 @@ fn unclosed(text: &str, head: &str, raw: bool) -> UnclosedString {
         Some(before) => {
             let body = before.trim_end_matches(|c| lexer::is_space(c) || c == ';');
             UnclosedString {
+                // The blank after a `\` is part of what was typed: without it the new quote would be escaped.
+                length: body.len(),
                 close: Some(format!("\"{hashes}")),
                 ..UnclosedString::new(body, format!("write {}\"{hashes}", excerpt(body)))
             }
