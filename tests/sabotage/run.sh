@@ -93,7 +93,8 @@ programs=$(for name in "${todo[@]}"; do echo "${test[$name]%% -- *}"; done | sor
 while IFS= read -r program; do
     filters=()
     for name in "${todo[@]}"; do
-        [ "${test[$name]%% -- *}" = "$program" ] && filters+=("${test[$name]#* -- }")
+        # shellcheck disable=SC2206 -- a filter may come with an option
+        [ "${test[$name]%% -- *}" = "$program" ] && filters+=(${test[$name]#* -- })
     done
     # shellcheck disable=SC2086 -- words of a command line
     if ! cargo test -q $program -- "${filters[@]}" > test.log 2>&1 < /dev/null; then
