@@ -19,7 +19,8 @@ pub enum UnitError {
         found: String,
         allowed: &'static str,
     },
-    #[error("`{0}` is not a whole number")]
+    /// No digit where a number starts.
+    #[error("`{0}` does not start with a number")]
     Number(String),
     #[error("it must be more than zero")]
     Zero,
@@ -219,6 +220,14 @@ pub fn show_count(n: u64) -> String {
 pub fn joined<T: ToString>(items: &[T]) -> String {
     let texts: Vec<String> = items.iter().map(T::to_string).collect();
     texts.join(", ")
+}
+
+/// `a, b and c`.
+pub fn listed(items: &[String]) -> String {
+    match items {
+        [all @ .., last] if !all.is_empty() => format!("{} and {last}", all.join(", ")),
+        _ => items.concat(),
+    }
 }
 
 /// A sum that stops at the greatest number: sizes of sparse files, and what a copy says of itself, can add up to more.

@@ -103,6 +103,7 @@ fn explain(error: &UnitError, examples: &str) -> String {
         UnitError::Unit { found, allowed } if found.is_empty() => {
             format!("the unit is missing; use one of {allowed}, as in {examples}")
         }
+        UnitError::Number(_) => format!("a duration starts with a number, as in {examples}"),
         other => format!("{other}, as in {examples}"),
     }
 }

@@ -84,8 +84,11 @@ fn jobs_instead(unknown: &UnknownJob) -> String {
     let shown = unknown.jobs.get(..MAX_NAMED).unwrap_or(&unknown.jobs);
     match unknown.jobs.len() - shown.len() {
         0 if shown.is_empty() => "the ops file declares no job".to_owned(),
-        0 => format!("jobs are: {}", joined(shown)),
-        more => format!("jobs are: {} and {more} more; `opsrun graph` lists them", joined(shown)),
+        0 => format!("the jobs are {}", joined(shown)),
+        more => format!(
+            "the jobs are {} and {more} more; `opsrun graph` lists them",
+            joined(shown)
+        ),
     }
 }
 
@@ -109,7 +112,7 @@ mod tests {
             help("data", &few),
             "a job is written with its kind: backup:data, target:data"
         );
-        assert_eq!(help("dta", &few), "jobs are: backup:data, target:data, target:other");
+        assert_eq!(help("dta", &few), "the jobs are backup:data, target:data, target:other");
         assert_eq!(help("x", &[]), "the ops file declares no job");
         let many: Vec<String> = (0..1000).map(|n| format!("target:t{n}")).collect();
         let cut = help("x", &many);
@@ -131,7 +134,7 @@ mod tests {
         };
         assert_eq!(
             record(Box::new(source)).help().unwrap(),
-            "make space on the file system that holds it; the next run repairs what this one left"
+            "make space on the file system that contains it; the next run repairs what this one left"
         );
         assert!(
             record("no".into())

@@ -30,7 +30,7 @@ pub fn known(model: &Model, job: Option<&JobName>) -> Result<(), LaunchError> {
             help: if names.is_empty() {
                 "the ops file declares no jobs".to_owned()
             } else {
-                format!("jobs are: {}", joined(&names))
+                format!("the jobs are {}", joined(&names))
             },
         }),
     }
@@ -66,7 +66,7 @@ pub fn run(model: &Model, text: &str) -> Result<Option<RunRecord>, LaunchError> 
                 help: if names.is_empty() {
                     "there are no runs yet".to_owned()
                 } else {
-                    format!("the newest are: {}; `opsrun history` lists them", names.join(", "))
+                    format!("the newest are {}; `opsrun history` lists them", names.join(", "))
                 },
             })
         }

@@ -36,10 +36,10 @@ impl Pattern {
             return never("an empty pattern matches nothing", Some("**".to_owned()));
         }
         if text.contains('\0') {
-            return never("no path holds a NUL character", None);
+            return never("no path contains a NUL character", None);
         }
         if text.split('/').any(|part| part == "..") {
-            return never("paths below a source hold no `..`", None);
+            return never("no path below a source has a component `..`", None);
         }
         if text.starts_with('/') {
             return never(
@@ -48,7 +48,7 @@ impl Pattern {
             );
         }
         if text.split('/').any(|part| part == ".") {
-            return never("paths below a source hold no `.`: it matches nothing", Some(tidy(text)));
+            return never("no path below a source has a component `.`", Some(tidy(text)));
         }
         if text.ends_with('/') {
             return never("a trailing `/` matches nothing", Some(tidy(text) + "/**"));

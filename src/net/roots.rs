@@ -31,7 +31,7 @@ pub(super) fn load(ca_file: Option<&Path>) -> Result<RootCertStore, LocalError> 
         for certificate in read(path).map_err(wrong)? {
             roots
                 .add(certificate)
-                .map_err(|_| wrong("holds a certificate that cannot be read".to_owned()))?;
+                .map_err(|_| wrong("contains a certificate that cannot be read".to_owned()))?;
         }
     }
     if roots.is_empty() {
@@ -52,7 +52,7 @@ fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     let certificates = certificates.map_err(|_| "is not valid PEM".to_owned())?;
     if certificates.is_empty() {
-        return Err("holds no certificate".to_owned());
+        return Err("contains no certificate".to_owned());
     }
     Ok(certificates)
 }

@@ -376,7 +376,7 @@ fn scan_notes(scan: &Scan, notes: &mut Vec<String>) {
     if quarantined > 0 {
         let leftovers = plural(quarantined, "leftover", "leftovers");
         notes.push(format!(
-            "the source holds {leftovers} of an earlier run: apply first puts quarantined files back"
+            "the source contains {leftovers} of an earlier run: apply first puts quarantined files back"
         ));
     }
     for Incomplete { path, why } in scan.problems.iter().take(MAX_NAMED_PROBLEMS) {

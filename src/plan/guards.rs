@@ -203,7 +203,7 @@ pub(super) fn shrink(facts: &PlanFacts, model: &Model, request: &RunRequest, bac
     let then = last.source_files.saturating_sub(deleted);
     (now < then.div_ceil(2)).then(|| {
         format!(
-            "`{}` holds {}, but {} were left there after copy `{}`",
+            "`{}` contains {}, but {} were left there after copy `{}`",
             shown(&backup.source),
             plural(now, "file", "files"),
             show_count(then),

@@ -25,7 +25,7 @@ pub enum StoreError {
     Foreign(PathBuf),
     #[error("the state in `{}` was moved or removed while it was in use", crate::path::shown(.0))]
     Gone(PathBuf),
-    #[error("the state in `{}` holds an event that cannot be read: number {seq}", crate::path::shown(.path))]
+    #[error("the state in `{}` contains an event that cannot be read: number {seq}", crate::path::shown(.path))]
     Event {
         path: PathBuf,
         seq: i64,
@@ -82,9 +82,9 @@ impl StoreError {
             Self::Gone(_) => "start again: the next run puts in order what this one left",
             Self::Event { .. } => "a later opsrun may have written it: use that one",
             Self::Open(..) | Self::Read(..) | Self::Write(..) => match self.sqlite_code()? {
-                ErrorCode::DiskFull => "make space on the file system that holds it",
+                ErrorCode::DiskFull => "make space on the file system that contains it",
                 ErrorCode::SystemIoFailure => {
-                    "look whether the file system that holds it is full (`df`) or fails (`dmesg`), or name another \
+                    "look whether the file system that contains it is full (`df`) or fails (`dmesg`), or name another \
                      place with `--state-dir`"
                 }
                 ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied => {

@@ -226,7 +226,7 @@ fn through(
         }
     }
     if at != size {
-        return Err("it holds something that is not in the list".to_owned());
+        return Err("it contains something that is not in the list".to_owned());
     }
     if inspected.carry > 0 || inspected.open.is_some() {
         inspected.plain = plain;

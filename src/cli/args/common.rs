@@ -51,8 +51,8 @@ pub struct StateArgs {
 
 #[derive(Debug, Clone, Copy, Args)]
 pub struct ThreadArgs {
-    /// Maximum number of steps and threads at once; 1 makes the order of work deterministic [default: number of cores,
-    /// or `concurrency` of the ops file]
+    /// Run at most N threads (and steps) in parallel; with 1, the order is fixed [default: number of cores, or
+    /// `concurrency` of the ops file]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     pub threads: Option<u16>,
 }

@@ -35,7 +35,7 @@ pub struct InitArgs {
     /// The crontab has a user column, as /etc/crontab and /etc/cron.d/* do
     #[arg(long, requires = "from")]
     pub system: bool,
-    /// The crontab has no user column, although its commands are named like users
+    /// The crontab has no user column, even if commands look like user names
     #[arg(long, requires = "from", conflicts_with = "system")]
     pub no_system: bool,
     /// Replace an existing file

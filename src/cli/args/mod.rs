@@ -172,8 +172,8 @@ Examples:
     /// Show the last result and the next run of every job
     #[command(
         after_help = "Exits with 1 if the last result of a job is critical, unknown, failed, refused,
-blocked, no-space or interrupted, or if a job is overdue. A job is overdue if its
-schedule is being served, its last scheduled time is more than a minute ago, and no run
+blocked, no-space or interrupted, or if a job is overdue. A job is overdue if
+opsrun runs its schedule, its last scheduled time is more than a minute ago, and no run
 of the job has begun since. Partial results, warnings, paused jobs, jobs that never
 ran, and undelivered alerts are shown but do not change the exit code.
 
@@ -208,8 +208,7 @@ Examples:
     /// Simulate the schedules over a span of time, without running anything
     #[command(
         after_help = "Makes the same decisions as serve, on a simulated clock. Jobs take no time and never
-fail, so none is ever still running. TIME without an offset is in the time zone of
-the ops file.
+fail, so runs never overlap. TIME without an offset is in the time zone of the ops file.
 
 Examples:
   opsrun simulate --from 2027-01-01 --to 2028-01-01

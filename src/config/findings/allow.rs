@@ -58,6 +58,15 @@ fn unknown_slug(slug: &str, span: Span) -> Finding {
         let slugs: Vec<&str> = warnings.map(|code| code.slug()).collect();
         format!("these warnings can be allowed: {}", slugs.join(", "))
     };
-    let message = format!("unknown finding `{}`", excerpt(slug));
-    Finding::new(Code::BadValue, span, message, "not the slug of a finding").help(help)
+    let (message, label) = match by_id {
+        Some(code) => (
+            format!("`{}` is a code, not a name", code.id()),
+            "`allow` takes the name of a finding",
+        ),
+        None => (
+            format!("unknown finding `{}`", excerpt(slug)),
+            "not the name of a finding",
+        ),
+    };
+    Finding::new(Code::BadValue, span, message, label).help(help)
 }

@@ -6,7 +6,7 @@ use crate::config::language::types::Type;
 use crate::config::source::{Span, Spanned};
 
 pub const ALLOW: Spec = node("allow", Args::One(Type::Text))
-    .doc("silences a warning within this node, by its slug")
+    .doc("silences a warning within this node, by its name")
     .example("allow \"no-max-delete\" reason=\"small tree\"")
     .with(&[required_prop("reason", Type::Text, "why the warning does not matter here").example("\"small tree\"")])
     .rule("only warnings can be silenced")

@@ -271,7 +271,7 @@ fn keep(node: &CheckedNode, findings: &mut Vec<Finding>) -> KeepNode {
                 Code::EmptyKeep,
                 keep.span,
                 message,
-                "would keep no copy beyond the floor",
+                "would delete all copies except the newest ones that `floor` keeps",
             )
             .help("write what to keep, such as `keep last=7 daily=14`, or delete the line to keep every copy"),
         );

@@ -51,10 +51,13 @@ fn cron(
         findings.push(Finding::new(Code::NeverFires, node.span, message, "no date matches").help(help));
         return;
     }
-    for (place, what) in clock.cron.uneven_steps() {
-        let help = "list the values, for example `0,20,40`, or use `every \"…\"` for even intervals";
-        let span = node.part(place.start, place.end);
-        findings.push(Finding::new(Code::Uneven, span, "the steps are uneven", what).help(help));
+    for step in clock.cron.uneven_steps() {
+        let help = format!(
+            "list the values, for example `{}`, or use `every \"…\"` for even intervals",
+            step.list
+        );
+        let span = node.part(step.at.start, step.at.end);
+        findings.push(Finding::new(Code::Uneven, span, "the steps are uneven", step.label.clone()).help(help));
     }
     if clock.cron.both_days_restricted() {
         findings.push(either_day(timed, node.span, &line, clock, now));

@@ -117,7 +117,7 @@ fn kind_of(data: &Data) -> &'static str {
         Data::Text(_) => "text",
         Data::Integer(_) => "a number",
         Data::Float(_) => "a number with a fraction",
-        Data::Bool(_) => "a flag",
+        Data::Bool(_) => "a boolean",
         Data::Null | Data::Replaced => "null",
     }
 }

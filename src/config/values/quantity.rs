@@ -45,6 +45,10 @@ impl Checker<'_> {
                         units(allowed)
                     )
                 }
+                UnitError::Number(_) if compact.starts_with(|c: char| c.is_ascii_digit()) => {
+                    "the years come first".to_owned()
+                }
+                UnitError::Number(_) => format!("a {what} starts with a number"),
                 other => other.to_string(),
             },
         );

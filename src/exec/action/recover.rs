@@ -117,7 +117,7 @@ fn receipts(leftover: &Leftover, world: &World, ops: &str) -> Result<u64, String
     for line in &leftover.completed {
         let sha256 = archive::parse_hex(&line.sha256).ok_or_else(|| {
             format!(
-                "the quarantine index of run {run} holds `{}`, which is not a SHA-256",
+                "the quarantine index of run {run} contains `{}`, which is not a SHA-256",
                 line.sha256
             )
         })?;

@@ -129,7 +129,7 @@ impl Attempts<'_> {
         let mut details = Vec::new();
         if done.held_open {
             details.push(format!(
-                "a process that `{}` left behind holds its output open; what it prints from now on is not read",
+                "a process that `{}` left behind keeps its output open; what it prints from now on is not read",
                 self.vault.redact(&spawn.program)
             ));
         }

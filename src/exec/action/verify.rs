@@ -50,10 +50,14 @@ pub fn run(context: &Context<'_>, step: &VerifyStep) -> Ended {
             suspect: manifest.suspect.clone(),
         })?;
         proven(context, &verified)?;
+        let dirs = match manifest.record_count.saturating_sub(manifest.files) {
+            0 => String::new(),
+            n => format!(" and {}", plural(n, "directory", "directories")),
+        };
         lines.push(format!(
-            "{} holds {}, {} in {}",
+            "{} contains {}{dirs}, {} in {}",
             verified.name(),
-            plural(manifest.record_count, "entry", "entries"),
+            plural(manifest.files, "file", "files"),
             show_size(manifest.bytes),
             show_size(manifest.archive_bytes)
         ));

@@ -4,10 +4,9 @@
 //! 1970-01-01 00:00 *on the wall*: which instants they are is for `wall`. The `cron` crate finds the days, as
 //! if all were UTC; hours and minutes are two sets. Invariant: times lie in the years 1970 to 2100; nothing loops longer.
 
-use super::field::{CronError, Field, KINDS, line, wrong};
+use super::field::{CronError, Field, KINDS, UnevenStep, line, wrong};
 use chrono::DateTime;
 use std::fmt;
-use std::ops::Range;
 
 /// A cron line that was understood.
 #[derive(Debug, Clone)]
@@ -21,7 +20,7 @@ pub struct Cron {
     fixed: bool,
     both_days: bool,
     never: bool,
-    uneven: Vec<(Range<usize>, String)>,
+    uneven: Vec<UnevenStep>,
 }
 
 const DAY: i64 = 86_400;
@@ -88,9 +87,9 @@ impl Cron {
         self.both_days
     }
 
-    /// Steps that are not what they seem: their position in the text, and what they really do.
-    pub fn uneven_steps(&self) -> Vec<(Range<usize>, String)> {
-        self.uneven.clone()
+    /// Steps that are not what they seem.
+    pub fn uneven_steps(&self) -> &[UnevenStep] {
+        &self.uneven
     }
 
     /// Neither the minute nor the hour starts with `*`: times of the day, which a change of clocks may skip or repeat.

@@ -21,6 +21,8 @@ pub struct CronError {
 pub(super) struct FieldKind {
     pub one: &'static str,
     pub many: &'static str,
+    /// A list of values in even steps, as far as there is one.
+    list: &'static str,
     low: u32,
     /// The largest number; 7 for Sunday is taken as 0.
     high: u32,
@@ -31,11 +33,21 @@ pub(super) struct FieldKind {
 }
 
 pub(super) const KINDS: [FieldKind; 5] = [
-    kind(["a minute", "minutes"], (0, 59), 60, &[]),
-    kind(["an hour", "hours"], (0, 23), 24, &[]),
-    kind(["a day of the month", "days of the month"], (1, 31), 31, &[]),
-    kind(["a month", "months"], (1, 12), 12, &MONTHS),
-    kind(["a day of the week", "days of the week"], (0, 7), 7, &WEEKDAYS),
+    kind(["a minute", "minutes", "0,20,40"], (0, 59), 60, &[]),
+    kind(["an hour", "hours", "0,6,12,18"], (0, 23), 24, &[]),
+    kind(
+        ["a day of the month", "days of the month", "1,8,15,22"],
+        (1, 31),
+        31,
+        &[],
+    ),
+    kind(["a month", "months", "1,4,7,10"], (1, 12), 12, &MONTHS),
+    kind(
+        ["a day of the week", "days of the week", "MON,WED,FRI"],
+        (0, 7),
+        7,
+        &WEEKDAYS,
+    ),
 ];
 
 const MONTHS: [&str; 12] = [
@@ -44,7 +56,7 @@ const MONTHS: [&str; 12] = [
 const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 
 const fn kind(
-    [one, many]: [&'static str; 2],
+    [one, many, list]: [&'static str; 3],
     (low, high): (u32, u32),
     size: u32,
     names: &'static [&'static str],
@@ -52,6 +64,7 @@ const fn kind(
     FieldKind {
         one,
         many,
+        list,
         low,
         high,
         size,
@@ -65,7 +78,18 @@ pub(super) struct Field {
     /// It starts with `*`.
     pub starred: bool,
     /// Steps that are not what they seem, with what they really do.
-    pub uneven: Vec<(Range<usize>, String)>,
+    pub uneven: Vec<UnevenStep>,
+}
+
+/// A step that is not what it seems.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnevenStep {
+    /// Where in the line, in bytes.
+    pub at: Range<usize>,
+    /// What it really does.
+    pub label: String,
+    /// A list of values of this field, as an example.
+    pub list: &'static str,
 }
 
 impl Field {
@@ -105,7 +129,11 @@ impl FieldKind {
             match self.item(item, place.clone(), alone) {
                 Ok((values, uneven)) => {
                     field.values |= values;
-                    field.uneven.extend(uneven.map(|what| (place, what)));
+                    field.uneven.extend(uneven.map(|label| UnevenStep {
+                        at: place,
+                        label,
+                        list: self.list,
+                    }));
                 }
                 Err(mistake) => mistakes.push(mistake),
             }

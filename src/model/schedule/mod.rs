@@ -17,7 +17,7 @@ mod wall;
 
 pub use cron::Cron;
 pub use due::{Due, SkipReason, Skipped};
-pub use field::CronError;
+pub use field::{CronError, UnevenStep};
 pub use line::nickname;
 pub use wall::{ChangeKind, ClockChange, FoldPolicy, GapPolicy, WallClock, clock_changes};
 

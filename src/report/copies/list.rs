@@ -89,11 +89,15 @@ pub fn copies_text(copies: &[CopyDocument], zone: chrono_tz::Tz, style: Style) -
             let (word, reason) = line.state.parts();
             let tone = if reason.is_none() { Tone::Good } else { Tone::Warn };
             let when = line.at.map(|at| times::local_minute(at, zone));
+            let readable = |text: String| match line.state {
+                CopyState::Broken(_) => "-".to_owned(),
+                _ => text,
+            };
             [
                 one_line(&line.copy).into(),
                 when.unwrap_or_else(|| "?".to_owned()).into(),
-                show_count(line.files).into(),
-                show_size(line.archive_bytes).into(),
+                readable(show_count(line.files)).into(),
+                readable(show_size(line.archive_bytes)).into(),
                 Cell::toned(word, tone),
                 show_count(line.deleted).into(),
             ]

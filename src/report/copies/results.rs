@@ -80,15 +80,21 @@ impl CopyResults {
         self.restored.bytes = self.restored.bytes.saturating_add(done.bytes);
         self.restored.links += done.links;
         self.restored.dirs += done.dirs;
-        let already = match done.already {
+        let same = match done.already {
             0 => String::new(),
-            n => format!(", {} already there", show_count(n)),
+            1 => "1 path already exists with the same content".to_owned(),
+            n => format!("{} paths already exist with the same content", show_count(n)),
         };
-        let (word, size, target) = (self.style.good("restored"), show_size(done.bytes), shown(target));
-        let mut text = self.normal(format!(
-            "{word}  {copy}  {} ({size}){already} → {target}\n",
-            files(done)
-        ));
+        let target = shown(target);
+        let mut text = self.normal(
+            if done.already > 0 && (done.files, done.links, done.dirs) == (0, 0, 0) {
+                format!("{}  {copy}  {same} in {target}\n", self.style.good("ok      "))
+            } else {
+                let (word, size) = (self.style.good("restored"), show_size(done.bytes));
+                let also = if same.is_empty() { same } else { format!("; {same}") };
+                format!("{word}  {copy}  {} ({size}) → {target}{also}\n", files(done))
+            },
+        );
         let existing = "another file exists; use --force to replace it";
         let failed = done.failed.iter().map(|(path, why)| (path, why.as_str()));
         let skipped: Vec<_> = failed
@@ -114,11 +120,11 @@ impl CopyResults {
     }
 
     pub fn all_restored(&self) -> String {
-        let line = format!(
-            "{} restored ({})",
-            files(&self.restored),
-            show_size(self.restored.bytes)
-        );
+        let all = &self.restored;
+        let line = match (all.files, all.links, all.dirs) {
+            (0, 0, 0) => "nothing restored".to_owned(),
+            _ => format!("{} restored ({})", files(all), show_size(all.bytes)),
+        };
         match self.skipped {
             0 => self.normal(line + "\n"),
             n => format!("{line}; {} skipped\n", show_count(n)),
@@ -180,6 +186,11 @@ mod tests {
         text += &results.restored(copy, target, &restored(0), Some(until));
         text += &results.all_restored();
         text += &results.restored(copy, target, &restored(22), None);
+        let same = RestoreReport {
+            already: 1,
+            ..RestoreReport::default()
+        };
+        text += &results.restored(copy, target, &same, None);
         text + &results.all_restored()
     }
 

@@ -10,7 +10,7 @@ use crate::model::{Budget, Keep};
 use crate::plan::graph::Candidate;
 use crate::plan::{ClassSummary, CleanupStep, Cover};
 use crate::report::shared::times::local_minute;
-use crate::units::{plural, show_count, show_duration, show_files, show_size};
+use crate::units::{listed, plural, show_count, show_duration, show_files, show_size};
 
 /// Kept files listed without `--files`.
 const MAX_KEPT_FILES: usize = 10;
@@ -52,11 +52,11 @@ impl PlanPage<'_> {
         let inner = format!("{indent}  ");
         if !class.components.is_empty() {
             let all = class.components.iter();
-            let mut words: Vec<String> = all.map(|(word, n)| format!("{word} ({n})")).collect();
+            let mut words: Vec<String> = all.map(|(word, n)| format!("{word} ({})", files(*n))).collect();
             let more = words.len().saturating_sub(MAX_COMPONENTS);
             words.truncate(MAX_COMPONENTS);
             words.extend((more > 0).then(|| format!("and {more} more")));
-            self.prose(&inner, "words", &words.join(", "));
+            self.prose(&inner, "keyword", &format!("in {}", words.join(", ")));
         }
         for (other, n) in &class.also {
             let also = format!("{} that class {other} matches too: the longer keep applies", files(*n));
@@ -153,12 +153,12 @@ fn entry(step: &CleanupStep, at: usize) -> Option<&Entry> {
 }
 
 fn budget(budget: Budget) -> Option<String> {
-    let share = |n| format!("{n}% of the files that its classes match");
+    let share = |n| format!("{n}% of the files in its classes");
     let parts = [
         budget.files.map(files),
         budget.bytes.map(show_size),
         budget.share.map(share),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
-    (!parts.is_empty()).then(|| format!("at most {} in one run", parts.join(", ")))
+    (!parts.is_empty()).then(|| format!("per run at most {}", listed(&parts)))
 }

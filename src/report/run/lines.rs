@@ -308,7 +308,7 @@ impl EventLines {
         let bad = self.status.steps.iter().filter(|(_, state)| !done(state));
         let bad: Vec<&StepName> = bad.map(|(step, _)| step).collect();
         if !bad.is_empty() {
-            parts.push(format!("not done: {}", joined(&bad)));
+            parts.push(format!("not successful: {}", joined(&bad)));
         }
         if parts.is_empty() {
             let none = self.status.steps.is_empty();

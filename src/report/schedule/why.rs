@@ -10,7 +10,7 @@ use crate::report::shared::times;
 use crate::run::{Occurrence, State};
 use crate::store::BegunJob;
 use crate::store::schedules::{Decision, FiringVerdict, StoredDecision};
-use crate::units::{plural, took};
+use crate::units::{listed, plural, took};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
@@ -150,11 +150,11 @@ pub fn why_text(why: &WhyDocument, zone: Tz, style: Style) -> String {
                 let _ = write!(text, ", with {}", one_line(backup));
             }
             fact("schedule", text);
-            let served = schedule
-                .since
-                .map(|since| format!("since {}", times::local(since, zone)));
-            let never = || "never: start `opsrun serve`, or run `opsrun apply --due` from cron".to_owned();
-            fact("served", served.unwrap_or_else(never));
+            let never = "schedules are not running: start `opsrun serve`, or run `opsrun apply --due` from cron";
+            match schedule.since {
+                Some(since) => fact("served", format!("since {}", times::local(since, zone))),
+                None => fact("note", never.to_owned()),
+            }
         }
     }
     if let Some(next) = why.next_run {
@@ -174,7 +174,12 @@ pub fn why_text(why: &WhyDocument, zone: Tz, style: Style) -> String {
     if !why.runs.is_empty() {
         text.push('\n');
         let rows: Vec<[Cell; 5]> = why.runs.iter().map(|run| run_cells(run, zone)).collect();
-        text += &table(["run", "started", "for", "result", "summary"], [Left; 5], &rows, style);
+        text += &table(
+            ["run", "started", "started by", "result", "summary"],
+            [Left; 5],
+            &rows,
+            style,
+        );
     }
     text
 }
@@ -224,16 +229,32 @@ fn answer(why: &WhyDocument, zone: Tz) -> String {
         }),
         Because::Never => None,
     };
-    answer.unwrap_or_else(|| "never ran, and has no decision yet".to_owned())
+    let served = why.schedule.as_ref().is_some_and(|schedule| schedule.since.is_some());
+    let never = if served {
+        "never ran, and was not due yet"
+    } else {
+        "never ran"
+    };
+    answer.unwrap_or_else(|| never.to_owned())
 }
 
 fn begun_for(run: &JobRun, zone: Tz) -> String {
     if run.instants.is_empty() {
         return format!("by hand (`{}`)", one_line(&run.command));
     }
-    let one = |of: &Occurrence| format!("{} at {}", one_line(&of.schedule), times::local(of.instant, zone));
-    let all: Vec<String> = run.instants.iter().map(one).collect();
-    format!("for {}", all.join(" and "))
+    format!("for {}", instants(&run.instants, zone))
+}
+
+/// `a, b and c at 14:28:42`: the names of the schedules, by instant.
+fn instants(all: &[Occurrence], zone: Tz) -> String {
+    let at_once = |instant: &[Occurrence]| {
+        let names: Vec<String> = instant.iter().map(|of| one_line(&of.schedule)).collect();
+        let at = instant.first().map(|of| times::local(of.instant, zone));
+        format!("{} at {}", listed(&names), at.unwrap_or_default())
+    };
+    let same = |a: &Occurrence, b: &Occurrence| times::local(a.instant, zone) == times::local(b.instant, zone);
+    let groups: Vec<String> = all.chunk_by(same).map(at_once).collect();
+    groups.join(" and ")
 }
 
 /// The reason of a decision in a sentence: the state stores a single word for missed runs.
@@ -276,8 +297,35 @@ fn run_cells(run: &JobRun, zone: Tz) -> [Cell; 5] {
     [
         run.run.clone().into(),
         times::local(run.begun_at, zone).into(),
-        begun_for(run, zone).trim_start_matches("for ").to_owned().into(),
+        match run.instants.as_slice() {
+            [] => format!("`{}`", one_line(&run.command)).into(),
+            all => instants(all, zone).into(),
+        },
         Cell::toned(run.state.map_or("", State::word), tone),
         summary.into(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schedules_of_one_instant_share_its_time() {
+        let of = |schedule: &str, second: i64| Occurrence {
+            schedule: schedule.to_owned(),
+            instant: DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap(),
+        };
+        let shown = |all: &[Occurrence]| instants(all, Tz::UTC);
+        let (d, a, b) = (of("check:d", 0), of("target:a", 0), of("target:b", 0));
+        assert_eq!(shown(std::slice::from_ref(&d)), "check:d at 2023-11-14 22:13:20");
+        assert_eq!(
+            shown(&[d.clone(), a, b]),
+            "check:d, target:a and target:b at 2023-11-14 22:13:20"
+        );
+        assert_eq!(
+            shown(&[d, of("c", 1)]),
+            "check:d at 2023-11-14 22:13:20 and c at 2023-11-14 22:13:21"
+        );
+    }
 }

@@ -229,8 +229,8 @@ fn a_ca_file_that_gives_nothing_leaves_unknown() {
     let cases = [
         (ca.dir.path().join("none.pem"), "none.pem` cannot be read: No such file"),
         (ca.dir.path().to_owned(), "cannot be read: Is a directory"),
-        (at("empty.pem", ""), "empty.pem` holds no certificate"),
-        (at("text.pem", "hello"), "text.pem` holds no certificate"),
+        (at("empty.pem", ""), "empty.pem` contains no certificate"),
+        (at("text.pem", "hello"), "text.pem` contains no certificate"),
         (
             at("cut.pem", "-----BEGIN CERTIFICATE-----\nAAAA"),
             "cut.pem` is not valid PEM",
@@ -240,7 +240,7 @@ fn a_ca_file_that_gives_nothing_leaves_unknown() {
                 "odd.pem",
                 "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
             ),
-            "odd.pem` holds a certificate that cannot be read",
+            "odd.pem` contains a certificate that cannot be read",
         ),
         (PathBuf::from("/dev/zero"), "/dev/zero` is larger than 8 MiB"),
     ];

@@ -217,7 +217,7 @@ fn runs_can_be_chosen() {
     let unknown = place.run(&["history", "--job", "target:gone"]);
     assert_eq!(exit(&unknown), 64);
     assert!(
-        stderr(&unknown).contains("jobs are: check:heartbeat, "),
+        stderr(&unknown).contains("the jobs are check:heartbeat, "),
         "{}",
         stderr(&unknown)
     );
@@ -228,7 +228,7 @@ fn runs_can_be_chosen() {
     assert_eq!(
         stderr(&none),
         format!(
-            "error: there is no run `ZZ`\n  help: the newest are: {}; `opsrun history` lists them\n",
+            "error: there is no run `ZZ`\n  help: the newest are {}; `opsrun history` lists them\n",
             runs.join(", ")
         )
     );

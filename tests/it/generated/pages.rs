@@ -25,7 +25,7 @@ pub(super) fn codes() -> String {
         line(&[&link, letter(*code), &format!("`{slug}`"), code.title()])
     };
     let rows = Code::ALL.iter().map(row);
-    "| code | | slug | finding |\n|---|---|---|---|\n".to_owned() + &rows.collect::<String>()
+    "| code | | name | finding |\n|---|---|---|---|\n".to_owned() + &rows.collect::<String>()
 }
 
 pub(super) fn pages() -> String {

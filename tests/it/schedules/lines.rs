@@ -97,8 +97,13 @@ fn steps_say_what_they_really_do() {
         "10-12/5 * * * *",
         "0 3 1 1 9,*/25",
     ] {
-        for (place, what) in Cron::parse(line).map(|cron| cron.uneven_steps()).unwrap_or_default() {
-            shown.push(format!("{line}: `{}`: {what}", &line[place]));
+        let Ok(cron) = Cron::parse(line) else {
+            continue;
+        };
+        for step in cron.uneven_steps() {
+            shown.push(format!("{line}: `{}`: {}", &line[step.at.clone()], step.label));
+            let better = [&line[..step.at.start], step.list, &line[step.at.end..]].concat();
+            assert!(Cron::parse(&better).is_ok(), "{better}");
         }
     }
     insta::assert_snapshot!(shown.join("\n"));
@@ -133,8 +138,8 @@ proptest! {
         match Cron::parse(&text) {
             Ok(cron) => {
                 prop_assert_eq!(Cron::parse(&cron.to_string()).ok(), Some(cron.clone()));
-                for (place, _) in cron.uneven_steps() {
-                    prop_assert!(text.get(place).is_some_and(|part| part.contains('/')));
+                for step in cron.uneven_steps() {
+                    prop_assert!(text.get(step.at.clone()).is_some_and(|part| part.contains('/')));
                 }
             }
             Err(errors) => {

@@ -112,7 +112,7 @@ pub fn check_order<T: Ord>(warn: &T, critical: &T, spans: (Span, Span), worse: W
             Code::ThresholdsOrder,
             spans.0,
             "`warn=` comes after `critical=`",
-            "has no effect: it is critical before",
+            "has no effect: the check is critical first",
         )
         .help(format!("swap the two values: the {needed} one belongs to `warn=`"))
     };

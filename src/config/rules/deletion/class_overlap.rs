@@ -79,7 +79,7 @@ fn overlapping_pair(
         no_effect(short, &format!("`{}` keeps", long.shown_name()))
     } else {
         format!(
-            "classes `{}` and `{}` match the same files and keep them for different times",
+            "classes `{}` and `{}` share files and keep them for different times",
             first.shown_name(),
             second.shown_name()
         )

@@ -6,6 +6,7 @@
 
 use super::measured;
 use crate::exec::action::outcome;
+use crate::model::JobName;
 use crate::model::check::Levels;
 use crate::run::{JobHistory, Outcome, State};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -15,12 +16,18 @@ use std::time::Duration;
 /// By how much the clock may have been set back since a step of this run ended.
 const BACK: TimeDelta = TimeDelta::seconds(1);
 
-pub fn probe(history: JobHistory, age: &Levels<Duration>, duration: &Levels<Duration>, now: DateTime<Utc>) -> Outcome {
+pub fn probe(
+    job: &JobName,
+    history: JobHistory,
+    age: &Levels<Duration>,
+    duration: &Levels<Duration>,
+    now: DateTime<Utc>,
+) -> Outcome {
     let asked = |levels: &Levels<Duration>| levels.warn.is_some() || levels.critical.is_some();
     let mut found = Vec::new();
     // Without thresholds, everything known is reported.
     if asked(age) || !asked(duration) || history.succeeded_at.is_some() {
-        found.push(freshness(history.succeeded_at, age, now));
+        found.push(freshness(job, history.succeeded_at, age, now));
     }
     if asked(duration) || history.took.is_some() {
         found.push(match history.took {
@@ -35,9 +42,14 @@ pub fn probe(history: JobHistory, age: &Levels<Duration>, duration: &Levels<Dura
     outcome(state, texts.join("; "))
 }
 
-fn freshness(succeeded_at: Option<DateTime<Utc>>, age: &Levels<Duration>, now: DateTime<Utc>) -> (State, String) {
+fn freshness(
+    job: &JobName,
+    succeeded_at: Option<DateTime<Utc>>,
+    age: &Levels<Duration>,
+    now: DateTime<Utc>,
+) -> (State, String) {
     let Some(at) = succeeded_at else {
-        return (State::Critical, "it never succeeded".to_owned());
+        return (State::Critical, format!("{job} never succeeded"));
     };
     let passed = now.signed_duration_since(at);
     if passed < -BACK {
@@ -91,7 +103,7 @@ mod tests {
             succeeded_at: ago.map(|seconds| now - TimeDelta::seconds(seconds)),
             took: took.map(Duration::from_millis),
         };
-        let outcome = probe(history, age, duration, now);
+        let outcome = probe(&"target:bad".parse().unwrap(), history, age, duration, now);
         (outcome.state, outcome.summary)
     }
 
@@ -121,7 +133,7 @@ mod tests {
     fn a_history_without_answers_is_never_ok() {
         assert_eq!(
             asked(None, None, &AGE, &NONE),
-            (State::Critical, "it never succeeded".to_owned())
+            (State::Critical, "target:bad never succeeded".to_owned())
         );
         assert_eq!(
             asked(None, None, &NONE, &DURATION),
@@ -129,7 +141,10 @@ mod tests {
         );
         assert_eq!(
             asked(None, None, &AGE, &DURATION),
-            (State::Critical, "it never succeeded; no run has ended yet".to_owned())
+            (
+                State::Critical,
+                "target:bad never succeeded; no run has ended yet".to_owned()
+            )
         );
         assert_eq!(asked(None, None, &NONE, &NONE).0, State::Critical);
         assert_eq!(asked(Some(30), None, &AGE, &DURATION).0, State::Unknown);

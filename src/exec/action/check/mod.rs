@@ -58,7 +58,7 @@ pub async fn ask(check: &Check, from: CheckSources<'_>) -> Ended {
         Probe::TlsExpiry { address, left, ca_file } => {
             tls_expiry::probe(address, left, ca_file.as_deref(), timeout, stop).await
         }
-        Probe::Job { job, age, duration } => job::probe((from.history)(job)?, age, duration, clock::now()),
+        Probe::Job { job, age, duration } => job::probe(job, (from.history)(job)?, age, duration, clock::now()),
     };
     Ok(capped(found, check.worst))
 }
