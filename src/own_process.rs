@@ -23,11 +23,14 @@ pub fn has_cap_lease() -> bool {
 
 /// Why a call that opsrun needs was refused, when neither rights nor the file are the cause.
 pub fn why_refused(errno: Errno) -> Option<&'static str> {
-    match errno {
-        Errno::NOSYS if !is_filtered(&status()) && kernel() < Some((5, 6)) => Some("this needs Linux 5.6 or newer"),
-        Errno::NOSYS => Some(SANDBOX),
-        _ => None,
+    if errno != Errno::NOSYS {
+        return None;
     }
+    Some(match (is_filtered(&status()), kernel() < Some((5, 6))) {
+        (true, _) => SANDBOX,
+        (false, true) => "this needs Linux 5.6 or newer",
+        (false, false) => "the kernel, a sandbox or the file system does not offer this system call",
+    })
 }
 
 /// The same for a call that needs no rights of its own: there, EPERM comes from a filter too.

@@ -72,12 +72,10 @@ impl Stop {
 
     fn install_for(signals: &[i32]) -> io::Result<Self> {
         let stop = Self::new()?;
-        // What was ignored at the start stays ignored: after `nohup`, a hangup stops nothing.
-        let signals: Vec<i32> = signals
-            .iter()
-            .copied()
-            .filter(|signal| !own_process::ignores(*signal))
-            .collect();
+        // What was ignored at the start stays ignored: after `nohup`, a hangup stops nothing, nor does Ctrl-C what a shell
+        // put into the background. SIGTERM always stops: children inherit what is ignored, and are ended by it.
+        let heeded = |signal: &i32| *signal == SIGTERM || !own_process::ignores(*signal);
+        let signals: Vec<i32> = signals.iter().copied().filter(heeded).collect();
         if signals.contains(&SIGINT) {
             hurry()?;
         }
@@ -175,10 +173,7 @@ impl Ring {
 
 impl Signals {
     pub fn install() -> io::Result<Self> {
-        let ignored: Vec<i32> = [SIGINT, SIGTERM]
-            .into_iter()
-            .filter(|signal| own_process::ignores(*signal))
-            .collect();
+        let interrupted = !own_process::ignores(SIGINT);
         let stop = Stop::install_for(&[SIGINT, SIGTERM])?;
         let (bell, ring) = UnixStream::pair()?;
         bell.set_nonblocking(true)?;
@@ -186,7 +181,7 @@ impl Signals {
         let hung_up = Arc::new(AtomicBool::new(false));
         signal_hook::flag::register(SIGHUP, Arc::clone(&hung_up))?;
         // After the flags, so that waiters find them. SIGHUP is handled here even if it was ignored: it stops nothing.
-        let stops = [SIGINT, SIGTERM].into_iter().filter(|signal| !ignored.contains(signal));
+        let stops = interrupted.then_some(SIGINT).into_iter().chain([SIGTERM]);
         for signal in stops.chain([SIGHUP]) {
             signal_hook::low_level::pipe::register(signal, ring.try_clone()?)?;
         }

@@ -274,7 +274,7 @@ fn source(model: &Model, backup: &Backup, world: &World, stop: &Stop) -> Result<
         .map_err(|e| match e.errno().and_then(own_process::why_not_allowed) {
             Some(why) => Unlisted {
                 why: format!("openat2: {why}"),
-                help: "allow openat2 there, as the units in examples/systemd do, or update the container runtime",
+                help: "run opsrun where openat2 is allowed, as it is in the units in examples/systemd",
             },
             None => reason(&e).into(),
         })?;

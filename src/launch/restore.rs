@@ -122,7 +122,7 @@ pub fn restore(
     for selection in &selections {
         let target = match &wanted.to {
             Some(to) => to.clone(),
-            None => source_of(selection, confirm)?,
+            None => source_of(selection, confirm, stop)?,
         };
         refuse_destination(&target, places, model)?;
         targets.push(target);
@@ -183,17 +183,15 @@ fn refuse_destination(target: &Path, places: &[CopyDirectory], model: Option<&Mo
 fn source_of(
     selection: &BackupSelection<'_>,
     confirm: &mut dyn FnMut(&MovedSource) -> bool,
+    stop: &Stop,
 ) -> Result<PathBuf, LaunchError> {
-    let help = || "give the target directory with --to".to_owned();
     let Some(source) = &selection.source else {
         return Err(LaunchError::Refused {
-            message: format!(
-                "backup `{}` is not in an ops file, so nothing says where to restore it",
-                selection.backup
-            ),
-            help: help(),
+            message: format!("no ops file says where the source of backup `{}` is", selection.backup),
+            help: "give the target directory with --to, or the ops file of the backup with --file".to_owned(),
         });
     };
+    let mut asked = BTreeSet::from([source.clone()]);
     for share in &selection.shares {
         let moved = MovedSource {
             backup: selection.backup.to_owned(),
@@ -201,12 +199,15 @@ fn source_of(
             then: share.copy.manifest.source_path(),
             now: source.clone(),
         };
-        if moved.then == moved.now || confirm(&moved) {
+        if !asked.insert(moved.then.clone()) || confirm(&moved) {
             continue;
         }
-        return Err(LaunchError::Refused {
-            message: moved.to_string(),
-            help: help(),
+        return Err(match stop.signal() {
+            Some(signal) => LaunchError::Signal(signal),
+            None => LaunchError::Refused {
+                message: moved.to_string(),
+                help: format!("give the target directory: `--backup {} --to DIR`", moved.backup),
+            },
         });
     }
     Ok(source.clone())

@@ -775,6 +775,17 @@ fn many_secrets_on_one_line_are_found_in_time() {
         .map(|n| format!("\"--password\" \"aaaa{n}\" \\\n"))
         .collect();
     let joined = format!("target \"a\" {{\n    command \"x\" \\\n{joined}\n}}\n");
+    for unfinished in [
+        "PASSWORD=\\\"$aaaa ",
+        "PASSWORD=$aa'a ",
+        "PASSWORD=\"`aaaa ",
+        "PASSWORD=<aa'a ",
+    ] {
+        timed(
+            format!("// {}\n", unfinished.repeat(40_000)).as_bytes(),
+            Duration::from_secs(30),
+        );
+    }
     timed(one.as_bytes(), Duration::from_secs(30));
     timed(joined.as_bytes(), Duration::from_secs(30));
 }
@@ -784,6 +795,7 @@ fn many_secrets_on_one_line_are_found_in_time() {
 fn no_mark_in_a_secret_shows_it() {
     for line in [
         r#"command "x" "--password" "`Qw8rTz5yPl9""#,
+        r#"command "x" "--password" "`Qw8rTz5yPl9" "--token" "`Zw8rTz5yPl9bb9Kq""#,
         r#"command "x"; env "API_TOKEN=aa'bb9Kq\"Zw""#,
         r#"command "x"; env "API_TOKEN" from-env="\"Qw8rTz5yPl9""#,
         r#"command "x"; env "API_TOKEN" from-env="`Qw8rTz5yPl9""#,

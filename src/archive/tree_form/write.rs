@@ -278,7 +278,7 @@ impl TreeRecorder<'_> {
         self.lacking.add(lacking);
         self.bytes = self.bytes.saturating_add(row.stored());
         if shared {
-            self.shared = (self.shared.0 + 1, self.shared.1 + row.size);
+            self.shared = (self.shared.0 + 1, self.shared.1.saturating_add(row.size));
         }
         if row.nlink > 1 && self.store.links.get(&(row.dev, row.ino)) == Some(&at) {
             self.stored.insert(at, (row.identity(), row.clone()));

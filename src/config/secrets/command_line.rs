@@ -5,7 +5,7 @@
 
 use super::names::{is_reference, is_trivial, names_secret};
 use super::patterns::Literal;
-use super::words::{self, LineWord, closing_quote, value_end};
+use super::words::{self, LineWord, closing_quote, is_quote, value_end};
 use crate::config::findings::excerpt;
 use crate::config::nodes::suggested_variable;
 use crate::config::values::is_variable;
@@ -52,6 +52,10 @@ fn named_value(line: &str, words: &[LineWord<'_>], at: usize, base: usize) -> Op
     if !follows || reference || !(listed || names_secret(name.text)) {
         return None;
     }
+    // Before the end is looked for: it may be far, and many may be like this.
+    if value.gap.contains(['$', '<']) || value.text.starts_with(['$', '<', '{']) {
+        return None;
+    }
     let before = at.checked_sub(1).and_then(|before| words.get(before));
     let mut end = value_end(line, value);
     // `"--password=two words"`: the quote before the name closes after the value, unless a script is in it.
@@ -59,10 +63,16 @@ fn named_value(line: &str, words: &[LineWord<'_>], at: usize, base: usize) -> Op
     if value.is_assigned() && name.is_quoted() && !value.is_quoted() && !script {
         end = closing_quote(line, name.start).unwrap_or(end).max(end);
     }
+    // A backtick within quotes that close before the next one is part of the value; else it begins a substitution.
+    let outer = value.gap.strip_suffix('`').and_then(|gap| gap.chars().next_back());
+    let inside = line.get(value.start..end)?;
+    let lone = outer
+        .filter(|quote| is_quote(*quote))
+        .and_then(|quote| inside.find(quote));
+    end = lone.map_or(end, |length| value.start + length);
     let text = line.get(value.start..end)?;
-    // A substitution is closed; a lone backtick is part of the value.
-    let substituted = value.gap.ends_with('`') && line.get(value.start..)?.contains('`');
-    if value.gap.contains(['$', '<']) || substituted || is_reference(text) || is_trivial(text) {
+    let substituted = value.gap.ends_with('`') && lone.is_none() && line.get(end..)?.starts_with('`');
+    if substituted || is_reference(text) || is_trivial(text) {
         return None;
     }
     let path = line.get(..value.start)?.ends_with(['/', '~']) || text.starts_with(['/', '~']) || text.starts_with("./");
@@ -110,7 +120,7 @@ mod tests {
             ("mount -o user=a,pass=hunter2pass //x /y", "hunter2pass"),
             ("PGPASSWORD=pa'ss'word psql", "pa'ss'word"),
             ("sudo -u app tool --api-token hunter2pass", "hunter2pass"),
-            ("command \"x\" \"--password\" \"`hunter2pass\"", "hunter2pass\""),
+            ("command \"x\" \"--password\" \"`hunter2pass\"", "hunter2pass"),
             ("grep x y; PASSWORD=hunter2pass z", "hunter2pass"),
         ] {
             let expected = if secret.is_empty() {
@@ -129,6 +139,7 @@ mod tests {
             "PGPASSWORD= pg_dump app",
             "PGPASSWORD=$(cat /run/pw) pg_dump app",
             "PGPASSWORD=`cat /run/pw` pg_dump app",
+            "PGPASSWORD=\"`cat /run/pw`\" pg_dump app",
             "PGPASSFILE=/root/.pgpass pg_dump app",
             "rsync --password-file /etc/pw a b",
             "rsync --password-file=/etc/pw a b",

@@ -79,7 +79,11 @@ pub(super) struct BackupSelection<'a> {
     /// The source in the ops file, if the backup is there.
     pub(super) source: Option<PathBuf>,
     copies: Vec<&'a CatalogueCopy>,
-    requested: Vec<RequestedPath>,
+    paths: &'a [OsString],
+    /// PATHs that some copy contains as typed.
+    names: BTreeSet<usize>,
+    /// PATHs that mean nothing as typed.
+    escaped: BTreeSet<usize>,
     /// In the order of `copies`: only those from which something comes.
     pub(super) shares: Vec<CopyShare<'a>>,
 }
@@ -94,6 +98,25 @@ pub(super) struct CopyShare<'a> {
 }
 
 impl<'a> BackupSelection<'a> {
+    /// What the PATHs mean in one copy: an absolute one is below the source that this copy was made of, or else below the
+    /// source in the ops file.
+    fn requested(&self, copy: &CatalogueCopy) -> Result<Vec<RequestedPath>, LaunchError> {
+        let recorded = copy.manifest.source_path();
+        let mut requested = Vec::new();
+        for (at, text) in self.paths.iter().enumerate() {
+            let sources = std::iter::once(&recorded).chain(&self.source);
+            let Some(mut path) = RequestedPath::new(at, text, sources)? else {
+                continue;
+            };
+            path.glob = path.glob.filter(|_| !self.names.contains(&at));
+            if let Some(escaped) = path.escaped.take_if(|_| self.escaped.contains(&at)) {
+                path.exact = escaped;
+            }
+            requested.push(path);
+        }
+        Ok(requested)
+    }
+
     /// Finds out what comes from which copy, and notes in `hits` which PATHs led to something.
     pub(super) fn share(&mut self, everything: bool, hits: &mut BTreeSet<usize>) -> Result<(), LaunchError> {
         if everything {
@@ -110,12 +133,11 @@ impl<'a> BackupSelection<'a> {
 
     /// Adds to `names` the PATHs that a copy contains as typed, and to `patterns` those that match as a pattern.
     fn interpret(&self, names: &mut BTreeSet<usize>, patterns: &mut BTreeSet<usize>) -> Result<(), LaunchError> {
-        let ambiguous = |path: &&RequestedPath| path.glob.is_some() || path.escaped.is_some();
-        let mut open: Vec<&RequestedPath> = self.requested.iter().filter(ambiguous).collect();
         for copy in &self.copies {
-            open.retain(|path| !names.contains(&path.at));
+            let mut open = self.requested(copy)?;
+            open.retain(|path| (path.glob.is_some() || path.escaped.is_some()) && !names.contains(&path.at));
             if open.is_empty() {
-                return Ok(());
+                continue;
             }
             for row in archive::rows(&self.place.dir, copy)? {
                 let row = row?;
@@ -141,10 +163,11 @@ impl<'a> BackupSelection<'a> {
             files: 0,
             bytes: 0,
         };
+        let requested = self.requested(copy)?;
         for row in archive::rows(&self.place.dir, copy)? {
             let row = row?;
             let mut wanted = everything;
-            for path in self.requested.iter().filter(|path| path.wants(&row.path)) {
+            for path in requested.iter().filter(|path| path.wants(&row.path)) {
                 hits.insert(path.at);
                 wanted = true;
             }
@@ -171,12 +194,10 @@ pub(super) fn interpret(selections: &mut [BackupSelection<'_>]) -> Result<(), La
     for selection in &*selections {
         selection.interpret(&mut names, &mut patterns)?;
     }
-    for path in selections.iter_mut().flat_map(|selection| &mut selection.requested) {
-        if names.contains(&path.at) {
-            path.glob = None;
-        } else if let Some(escaped) = path.escaped.take().filter(|_| !patterns.contains(&path.at)) {
-            path.exact = escaped;
-        }
+    for selection in selections {
+        let meaningless = |at: &usize| !names.contains(at) && !patterns.contains(at);
+        selection.escaped = (0..selection.paths.len()).filter(meaningless).collect();
+        selection.names.clone_from(&names);
     }
     Ok(())
 }
@@ -185,7 +206,7 @@ pub(super) fn interpret(selections: &mut [BackupSelection<'_>]) -> Result<(), La
 pub(super) fn by_backup<'a>(
     places: &'a [CopyDirectory],
     model: Option<&Model>,
-    paths: &[OsString],
+    paths: &'a [OsString],
     at: Option<DateTime<Utc>>,
 ) -> Result<Vec<BackupSelection<'a>>, LaunchError> {
     let mut selections = Vec::new();
@@ -202,21 +223,20 @@ pub(super) fn by_backup<'a>(
             let model = model.filter(|model| model.ops.name == ops);
             let declared = model.and_then(|model| model.backups.iter().find(|declared| declared.name == backup));
             let source = declared.map(|declared| declared.source.clone());
-            let recorded = copies.first().map(|c| c.manifest.source_path()).unwrap_or_default();
-            let mut requested = Vec::new();
-            for (at, text) in paths.iter().enumerate() {
-                let below = source.iter().chain([&recorded]);
-                requested.extend(RequestedPath::new(at, text, below)?);
-            }
-            placed.extend(requested.iter().map(|path| path.at));
-            selections.push(BackupSelection {
+            let selection = BackupSelection {
                 place,
                 backup,
                 source,
                 copies,
-                requested,
+                paths,
+                names: BTreeSet::new(),
+                escaped: BTreeSet::new(),
                 shares: Vec::new(),
-            });
+            };
+            for copy in &selection.copies {
+                placed.extend(selection.requested(copy)?.iter().map(|path| path.at));
+            }
+            selections.push(selection);
         }
     }
     let mut paths = paths.iter().enumerate();

@@ -384,12 +384,36 @@ fn a_restore_goes_where_the_ops_file_says() {
     // Without an ops file nothing says where; an absolute path may name the old source all the same.
     let output = place.run(&["restore", "--from", "backup"]);
     assert_eq!(exit(&output), 3, "{}", told(&output));
-    assert!(stderr(&output).contains("is not in an ops file"), "{}", told(&output));
+    assert!(stderr(&output).contains("no ops file says where"), "{}", told(&output));
     assert!(!data.exists());
     let old = place.path().canonicalize().unwrap().join("data/raw/f9");
     let output = place.run(&["restore", old.to_str().unwrap(), "--to", "out"]);
     assert_eq!(exit(&output), 0, "{}", told(&output));
     assert!(place.path().join("out/raw/f9").exists());
+}
+
+/// An absolute path is below the source that each copy was made of, also after the source became another.
+#[test]
+fn an_absolute_path_means_the_same_file_in_every_copy() {
+    let place = place();
+    let all = |source: &str| {
+        FILE.replace("\"expired\"", "\"all\"")
+            .replace("source \"data\"", &format!("source \"{source}\""))
+    };
+    std::fs::write(place.path().join("ops.kdl"), all("data")).unwrap();
+    std::fs::write(place.path().join("data/f1"), "top").unwrap();
+    std::fs::write(place.path().join("data/raw/f1"), "deep").unwrap();
+    let backup = || exit(&place.run(&["apply", "--only", "backup:data"]));
+    assert_eq!(backup(), 0);
+    std::fs::write(place.path().join("ops.kdl"), all("data/raw")).unwrap();
+    let deep = place.path().canonicalize().unwrap().join("data/raw/f1");
+    for out in ["before", "after"] {
+        let output = place.run(&["restore", deep.to_str().unwrap(), "--to", out]);
+        assert_eq!(exit(&output), 0, "{}", told(&output));
+        let name = if out == "before" { "before/raw/f1" } else { "after/f1" };
+        assert_eq!(std::fs::read_to_string(place.path().join(name)).unwrap(), "deep");
+        assert_eq!(backup(), 0);
+    }
 }
 
 #[test]
