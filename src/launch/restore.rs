@@ -128,7 +128,7 @@ pub fn restore(
         targets.push(target);
     }
     for (selection, target) in selections.into_iter().zip(targets) {
-        write(selection, target, model, wanted, stop, progress, each)?;
+        write(selection, &target, model, wanted, stop, progress, each)?;
     }
     Ok(missing)
 }
@@ -215,14 +215,14 @@ fn source_of(
 
 fn write(
     selection: BackupSelection<'_>,
-    target_path: PathBuf,
+    target: &Path,
     model: Option<&Model>,
     wanted: &RestoreRequest,
     stop: &Stop,
     progress: &dyn Progress,
     each: &mut dyn FnMut(RestoreResult),
 ) -> Result<(), LaunchError> {
-    let dir = create_dir_all(&target_path)?;
+    let dir = create_dir_all(target)?;
     let patience = Patience {
         wait: Duration::ZERO,
         stop: &|| stop.asked(),
@@ -257,7 +257,7 @@ fn write(
         }
         each(RestoreResult {
             copy: copy.name.to_string(),
-            target: target_path.clone(),
+            target: target.to_owned(),
             restored,
             held_until,
         });

@@ -1,7 +1,11 @@
 //! What only a prepared machine can show. Plain `cargo test` leaves these out; `.ci/test` prepares the machine and runs
 //! them, and there they fail where something is missing.
 
-#![expect(clippy::disallowed_methods, reason = "a test: it starts programs")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test: it starts programs, and may fail by panicking"
+)]
 
 use crate::support::workspace::{OPSRUN, output_of};
 use std::process::Command;

@@ -771,9 +771,10 @@ fn the_corpus_of_the_fuzzers_holds() {
 #[test]
 fn many_secrets_on_one_line_are_found_in_time() {
     let one = format!("// {}\n", "PASSWORD=aaaa ".repeat(70_000));
-    let joined: String = (0..20_000)
-        .map(|n| format!("\"--password\" \"aaaa{n}\" \\\n"))
-        .collect();
+    let mut joined = String::new();
+    for n in 0..20_000 {
+        let _ = writeln!(joined, "\"--password\" \"aaaa{n}\" \\");
+    }
     let joined = format!("target \"a\" {{\n    command \"x\" \\\n{joined}\n}}\n");
     for unfinished in [
         "PASSWORD=\\\"$aaaa ",
