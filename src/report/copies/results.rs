@@ -176,6 +176,7 @@ mod tests {
                 .map(|at| (path(at), "already exists".to_owned()))
                 .collect(),
             notes: vec!["a note".to_owned()],
+            ended: None,
         };
         let target = Path::new("/srv/data");
         let until = "2026-11-30T12:00:00Z".parse().unwrap();
