@@ -329,7 +329,7 @@ struct Versioned {
     format: (u32, u32),
 }
 
-/// The checksum at the end is that of the text with an empty string in its place.
+/// The checksum at the end equals the hash of the text with an empty string in its place.
 fn is_sealed(text: &[u8]) -> bool {
     const KEY: &[u8] = b"\n  \"self_checksum\": \"";
     const END: &[u8] = b"\"\n}\n";
