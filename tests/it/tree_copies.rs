@@ -163,7 +163,10 @@ fn a_tree_is_no_archive_and_an_archive_says_nothing_of_trees() {
     let strategy = Strategy::Archive { level: 1 };
     let written = crate::support::trees::write(&world.at("s"), &world.at("d"), &name, 2, strategy, 1).unwrap();
     let text = String::from_utf8(written.manifest.to_bytes()).unwrap();
-    assert!(!text.contains("\"tree\"") && text.contains("\"codec\": \"gzip\""), "{text}");
+    assert!(
+        !text.contains("\"tree\"") && text.contains("\"codec\": \"gzip\""),
+        "{text}"
+    );
 }
 
 #[test]
