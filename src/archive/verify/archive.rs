@@ -44,7 +44,7 @@ pub fn prove(
         threads,
         4 * threads,
         || source.next(),
-        |chunk| look(chunk, progress),
+        |chunk| look(chunk, manifest.format.0, progress),
         |inspected| sink.take(inspected),
     )?;
     if source.carry != 0 || sink.open.is_some() {
@@ -129,7 +129,7 @@ impl MemberSource<'_, '_> {
                 let stored = row.stored();
                 let end = row
                     .offset
-                    .saturating_add(header_bytes(row).len() as u64)
+                    .saturating_add(header_bytes(row, self.manifest.format.0).len() as u64)
                     .saturating_add(stored)
                     .saturating_add(padding(stored) as u64);
                 end.saturating_sub(member.2)
@@ -147,7 +147,7 @@ impl MemberSource<'_, '_> {
 }
 
 /// Decodes a member and compares everything within it.
-fn look(chunk: Chunk, progress: &dyn CopyProgress) -> InspectedChunk {
+fn look(chunk: Chunk, format: u32, progress: &dyn CopyProgress) -> InspectedChunk {
     let Chunk {
         packed,
         member,
@@ -165,7 +165,7 @@ fn look(chunk: Chunk, progress: &dyn CopyProgress) -> InspectedChunk {
         bytes: 0,
         wrong: None,
     };
-    match through(&mut inspected, member, rows, trailer, progress) {
+    match through(&mut inspected, member, rows, trailer, (format, progress)) {
         Ok(()) => {}
         Err(what) => inspected.wrong = Some(format!("member {number}: {what}")),
     }
@@ -177,7 +177,7 @@ fn through(
     member: MemberPosition,
     rows: Vec<FileEntry>,
     trailer: bool,
-    progress: &dyn CopyProgress,
+    (format, progress): (u32, &dyn CopyProgress),
 ) -> Result<(), String> {
     let plain = gzip_member::decode(&inspected.packed, member.2).ok_or("it cannot be decoded")?;
     let size = plain.len();
@@ -195,7 +195,7 @@ fn through(
         if row.offset != at as u64 {
             return Err(wrong("its position differs from the list"));
         }
-        let header = header_bytes(&row);
+        let header = header_bytes(&row, format);
         let begin = at + header.len();
         if plain.get(at..begin) != Some(&header[..]) {
             return Err(wrong("its header differs from the list"));
