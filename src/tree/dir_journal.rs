@@ -164,7 +164,7 @@ impl DirJournal {
 }
 
 /// Settles the journal `name` that a dead restore left in `root`: directories that it made writable get their modes back.
-/// Does nothing and returns `false` when it is no journal, or its restore lives.
+/// Does nothing and returns `false` when it is not a journal, or its restore lives.
 pub fn settle(root: &Dir, name: &[u8]) -> Result<bool, TreeError> {
     let Some(file) = (if is_journal(name) { take(root, name)? } else { None }) else {
         return Ok(false);
@@ -200,7 +200,7 @@ fn lines(file: &File) -> Vec<DirLine> {
     lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
 }
 
-/// Gives a directory of ours back the mode that it had before it was made writable, if it still is as it was then.
+/// Gives our own directory back the mode that it had before it was made writable, if it still is as it was then.
 fn give_back(root: &Dir, path: &[u8], mode: u32) -> Result<(), TreeError> {
     let dir = match root.open_dir(path, false) {
         Ok(dir) => dir,

@@ -3,7 +3,7 @@
 //! Takes an open directory, finds files and symlinks under the private names of restores, removes those that no restore
 //! at work can own, and settles the journals of directories ([`super::dir_journal`]).
 //! Invariant: only regular files and symlinks of exactly such a name go, and nothing of a restore that lives: it holds the
-//! lock of its file, and that of its target.
+//! lock of its file and the lock of its target.
 
 use super::handle::{Dir, TreeError, if_there, regular};
 use super::walk::after_run_id;
@@ -92,7 +92,7 @@ fn restored_into(dir: &Dir, held: (u64, u64)) -> bool {
         if id != held && locked(&at) {
             return true;
         }
-        // Without access to it, no restore of ours has it as its target.
+        // Without access to it, none of our own restores has it as its target.
         let Ok(above) = at.parent() else { return false };
         if above.id().is_ok_and(|above| above == id) {
             return false;
@@ -108,7 +108,7 @@ fn locked(dir: &Dir) -> bool {
     own.is_ok_and(|own| rustix::fs::flock(&own, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK))
 }
 
-/// Opens a regular file of ours that a dead restore left; the handle holds its lock. `None` when it is something else.
+/// Opens our own regular file that a dead restore left; the handle holds its lock. `None` when it is something else.
 pub(super) fn take(dir: &Dir, name: &[u8]) -> Result<Option<std::fs::File>, TreeError> {
     let file = match dir.open_file(name, false) {
         Ok(file) => file,
