@@ -4,10 +4,10 @@
 //! handle, and only then given their name. Every way down goes through handles that follow no symlink.
 //! Invariant: an existing file stays unless `force` was given, and an existing directory always stays.
 
-use super::attributes::times;
+use super::attributes::{Attributes, Lacking, Node};
 use super::handle::{Dir, TreeError, if_there};
 use crate::path::RelPath;
-use rustix::fs::{AtFlags, FlockOperation, Gid, Mode, OFlags, RenameFlags, Uid};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -90,19 +90,14 @@ impl<'a> RestoreTarget<'a> {
         })
     }
 
-    pub fn symlink(&self, path: &RelPath, to: &[u8], facts: &RestoredAttributes) -> Result<Placement, TreeError> {
+    /// Gives what could not be kept of its attributes.
+    pub fn symlink(&self, path: &RelPath, to: &[u8], wanted: &Attributes) -> Result<(Placement, Lacking), TreeError> {
         let dir = self.parent(path)?;
         let temp = self.temp();
         let fail = |e: Errno| TreeError::at("link", &dir.path_of(path.name()), e);
         rustix::fs::symlinkat(OsStr::from_bytes(to), &dir, temp.as_str()).map_err(fail)?;
-        let finish = || {
-            if let Some((uid, gid)) = facts.owner {
-                rustix::fs::chownat(&dir, temp.as_str(), Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
-            }
-            rustix::fs::utimensat(&dir, temp.as_str(), &times(facts.mtime_ns), AtFlags::SYMLINK_NOFOLLOW)
-        };
-        finish().map_err(fail)?;
-        name_it(&dir, &temp, path.name(), self.force)
+        let lacking = wanted.apply(&Node::symlink(&dir, temp.as_bytes())).map_err(fail)?;
+        Ok((name_it(&dir, &temp, path.name(), self.force)?, lacking))
     }
 
     /// Makes `path` another name of the restored `first`.
@@ -115,10 +110,10 @@ impl<'a> RestoreTarget<'a> {
         name_it(&dir, &temp, path.name(), self.force)
     }
 
-    /// Gives a directory its mode, owner and times.
-    pub fn finish_dir(&self, path: &RelPath, facts: &RestoredAttributes) -> Result<(), TreeError> {
-        let dir = self.root.open_dir(path.as_bytes(), false)?;
-        let set = facts.apply(&dir);
+    /// Gives a directory its attributes; `None` is the target itself.
+    pub fn finish_dir(&self, path: Option<&RelPath>, wanted: &Attributes) -> Result<Lacking, TreeError> {
+        let dir = self.root.open_dir(path.map_or(&[], RelPath::as_bytes), false)?;
+        let set = wanted.apply(&Node::open(&dir));
         set.map_err(|e| TreeError::at("set the attributes of", dir.path(), e))
     }
 
@@ -158,12 +153,12 @@ impl Unnamed {
     }
 
     /// Gives it its attributes and names it. Durable after [`RestoreTarget::sync`].
-    pub fn finish(mut self, name: &[u8], facts: &RestoredAttributes) -> Result<Placement, TreeError> {
-        let set = facts.apply(&self.file);
-        set.map_err(|e| self.error("set the attributes of", e))?;
+    pub fn finish(mut self, name: &[u8], wanted: &Attributes) -> Result<(Placement, Lacking), TreeError> {
+        let set = wanted.apply(&Node::open(&self.file));
+        let lacking = set.map_err(|e| self.error("set the attributes of", e))?;
         let placed = name_it(&self.dir, &self.temp, name, self.force)?;
         self.done = true;
-        Ok(placed)
+        Ok((placed, lacking))
     }
 
     fn error(&self, call: &'static str, e: impl Into<std::io::Error>) -> TreeError {
@@ -203,27 +198,5 @@ fn name_it(dir: &Dir, temp: &str, name: &[u8], force: bool) -> Result<Placement,
         Ok(()) => Ok(Placement::Done),
         Err(Errno::EXIST | Errno::ISDIR | Errno::NOTEMPTY) => Ok(Placement::Taken),
         Err(e) => Err(TreeError::at("name", &dir.path_of(name), e)),
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-pub struct RestoredAttributes {
-    pub mode: u32,
-    /// Owner and group, when they are to be set.
-    pub owner: Option<(Uid, Gid)>,
-    /// Last change of the content, nanoseconds since the Unix epoch.
-    pub mtime_ns: i128,
-}
-
-impl RestoredAttributes {
-    fn apply(&self, fd: &impl std::os::fd::AsFd) -> Result<(), Errno> {
-        if let Some((uid, gid)) = self.owner {
-            rustix::fs::fchown(fd, Some(uid), Some(gid))?;
-        }
-        // After the owner, whose change clears the set-id bits; without the owner they are not given.
-        let given = if self.owner.is_some() { 0o7777 } else { 0o1777 };
-        let mode = self.mode & given;
-        rustix::fs::fchmod(fd, Mode::from_raw_mode(mode))?;
-        rustix::fs::futimens(fd, &times(self.mtime_ns))
     }
 }

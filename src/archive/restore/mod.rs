@@ -6,7 +6,10 @@
 //! replaced without `force`, and content gets a name only when it is what was read from the source.
 
 mod archive;
+mod attributes;
 mod reader;
+
+pub use attributes::{AttributeKind, LostAttribute};
 
 use super::catalogue::CatalogueCopy;
 use super::error::CopyError;
@@ -18,20 +21,21 @@ use super::progress::CopyProgress;
 use crate::entry::EntryKind;
 use crate::error_chain::error_chain;
 use crate::path::RelPath;
+use crate::tree::attributes::Lacking;
 use crate::tree::handle::{content_hash, regular};
-use crate::tree::place::{Placement, RestoreTarget, RestoredAttributes};
+use crate::tree::place::{Placement, RestoreTarget};
 use crate::tree::{Dir, TreeError};
+use crate::user_database;
+use attributes::AttributeRestorer;
 use reader::CopyReader;
-use rustix::fs::{Gid, Uid, XattrFlags};
 use std::fs::File;
-use std::os::fd::AsFd;
 
 #[derive(Debug, Clone, Copy)]
 pub struct RestoreOptions {
     pub force: bool,
     pub threads: usize,
-    /// Give files their owners back: needs root.
-    pub chown: bool,
+    /// Owners go by number, although their names are known here.
+    pub numeric_owner: bool,
 }
 
 #[derive(Debug, Default)]
@@ -47,6 +51,8 @@ pub struct RestoreReport {
     pub existing: Vec<RelPath>,
     /// Paths that could not be restored, with the reason.
     pub failed: Vec<(RelPath, String)>,
+    /// Attributes that restored entries lack, by kind.
+    pub lost: Vec<LostAttribute>,
     pub notes: Vec<String>,
 }
 
@@ -87,6 +93,7 @@ pub fn restore(
         select,
         target: RestoreTarget::new(target, &ulid::Ulid::new().to_string(), options.force),
         options,
+        attributes: AttributeRestorer::new(options.numeric_owner),
     };
     check_list(&destination.open_file(copy.name.list().as_bytes(), true)?, copy)?;
     let mut restored = RestoreReport::default();
@@ -108,14 +115,13 @@ pub fn restore(
         || queue.next(),
         |rows: Vec<FileEntry>| job.files(&rows),
         |done| {
-            for (path, result, note) in done {
+            for (path, result) in done {
                 let bytes = if let Ok(RestoredEntry::File(bytes)) = &result {
                     *bytes
                 } else {
                     0
                 };
                 restored.add(&path, result);
-                restored.notes.extend(note);
                 progress.advance(1, bytes);
             }
             Ok(())
@@ -134,12 +140,21 @@ pub fn restore(
     }
     // Deepest first: changes inside a directory change its time.
     for row in queue.made.iter().rev() {
-        match job.target.finish_dir(&row.path, &job.attributes(row)) {
-            Ok(()) => restored.dirs += 1,
+        match job.target.finish_dir(Some(&row.path), &job.attributes.wanted(row)) {
+            Ok(lacking) => {
+                job.attributes.record(Some(&row.path), lacking);
+                restored.dirs += 1;
+            }
             Err(e) => restored.failed.push((row.path.clone(), error_chain(&e))),
         }
     }
     job.target.sync()?;
+    restored.lost = job.attributes.lost();
+    if job.attributes.lacks_names() {
+        let seconds = user_database::TIMEOUT.as_secs();
+        let note = format!("the system did not answer within {seconds} s: owners were restored by number");
+        restored.notes.push(note);
+    }
     restored.notes.sort();
     restored.notes.dedup();
     Ok(restored)
@@ -248,26 +263,24 @@ struct Restorer<'a> {
     select: &'a (dyn Fn(&FileEntry) -> bool + Sync),
     target: RestoreTarget<'a>,
     options: &'a RestoreOptions,
+    attributes: AttributeRestorer,
 }
 
 impl Restorer<'_> {
-    /// Each with its result, and a note.
-    fn files(&self, rows: &[FileEntry]) -> Vec<(RelPath, Restored, Option<String>)> {
+    fn files(&self, rows: &[FileEntry]) -> Vec<(RelPath, Restored)> {
         let Some(first) = rows.first() else {
             return Vec::new();
         };
         let ahead = self.reader.ahead(first);
         let one = |row: &FileEntry| {
-            let mut note = None;
             let ahead = ahead.as_ref().map_err(Clone::clone);
-            let result = ahead.and_then(|ahead| self.file(row, row, ahead, &mut note));
-            (row.path.clone(), result, note)
+            (row.path.clone(), ahead.and_then(|ahead| self.file(row, row, ahead)))
         };
         rows.iter().map(one).collect()
     }
 
     /// Restores the content of `held` to the path of `row`; the two differ only for hard links.
-    fn file(&self, row: &FileEntry, held: &FileEntry, ahead: &[u8], note: &mut Option<String>) -> Restored {
+    fn file(&self, row: &FileEntry, held: &FileEntry, ahead: &[u8]) -> Restored {
         if let Some(entry) = self.target.existing(&row.path).map_err(chain)? {
             if entry.kind == EntryKind::File && self.same_at(&row.path, held) {
                 return Ok(RestoredEntry::Already);
@@ -281,14 +294,9 @@ impl Restorer<'_> {
         }
         let out = self.target.file(&row.path).map_err(chain)?;
         self.reader.content(held, ahead, &out)?;
-        for (key, value) in &row.xattrs {
-            let (fd, value) = (out.file.as_fd(), value.to_bytes());
-            if rustix::fs::fsetxattr(fd, key.as_str(), &value, XattrFlags::empty()).is_err() {
-                *note = Some(format!("extended attribute `{key}` could not be set"));
-            }
-        }
-        let placed = out.finish(row.path.name(), &self.attributes(row));
-        restored(RestoredEntry::File(held.size), placed)
+        // Two names of one file have the same attributes; the row of the first has them all.
+        let placed = out.finish(row.path.name(), &self.attributes.wanted(held));
+        self.placed(row, RestoredEntry::File(held.size), placed)
     }
 
     fn symlink(&self, row: &FileEntry) -> Restored {
@@ -297,8 +305,8 @@ impl Restorer<'_> {
         if self.target.link_target(&row.path).is_some_and(|there| there == to) {
             return Ok(RestoredEntry::Already);
         }
-        let placed = self.target.symlink(&row.path, &to, &self.attributes(row));
-        restored(RestoredEntry::Link, placed)
+        let placed = self.target.symlink(&row.path, &to, &self.attributes.wanted(row));
+        self.placed(row, RestoredEntry::Link, placed)
     }
 
     /// A link to the restored first name, or a file of its own when that name was not restored.
@@ -313,7 +321,7 @@ impl Restorer<'_> {
         {
             return restored(RestoredEntry::Link, self.target.hardlink(&row.path, &first));
         }
-        self.file(row, held, &self.reader.ahead(held)?, &mut None)
+        self.file(row, held, &self.reader.ahead(held)?)
     }
 
     /// True when the file at `path` has the content of `row`.
@@ -324,13 +332,18 @@ impl Restorer<'_> {
         hash.is_some_and(|hash| row.sha256.as_deref() == Some(&hex(&hash)))
     }
 
-    fn attributes(&self, row: &FileEntry) -> RestoredAttributes {
-        let owner = || (Uid::from_raw(row.uid), Gid::from_raw(row.gid));
-        RestoredAttributes {
-            mode: row.mode,
-            owner: self.options.chown.then(owner),
-            mtime_ns: row.mtime_ns,
+    /// Counts the attributes that an entry could not get.
+    fn placed(
+        &self,
+        row: &FileEntry,
+        done: RestoredEntry,
+        placed: Result<(Placement, Lacking), TreeError>,
+    ) -> Restored {
+        let (placement, lacking) = placed.map_err(chain)?;
+        if placement == Placement::Done {
+            self.attributes.record(Some(&row.path), lacking);
         }
+        restored(done, Ok(placement))
     }
 }
 
