@@ -30,7 +30,7 @@ pub struct Attributes {
     pub owner: Option<(u32, u32)>,
     /// Permission bits under that owner.
     pub mode: u32,
-    /// Bits that are added when the owner is not given, so that whoever then owns it can read it.
+    /// Bits that are added when the owner is not given, so that its user can read it.
     pub readable: u32,
     /// Last change of the content, nanoseconds since the Unix epoch.
     pub mtime_ns: i128,
@@ -246,7 +246,7 @@ impl Attributes {
         };
         let mut got = node.stat()?;
         if (got.st_uid, got.st_gid) != (uid, gid) {
-            // Whoever may not give files away may still give them to a group of their own.
+            // A user who may not give files away may still give them to a group that has this user.
             if !kept(node.chown(Some(uid), Some(gid)))? && got.st_gid != gid {
                 kept(node.chown(None, Some(gid)))?;
             }
