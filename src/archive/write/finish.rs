@@ -9,6 +9,7 @@ use super::super::file_entry::{Bytes, FileEntry, hex};
 use super::super::file_list::ListWriter;
 use super::super::form::UnpublishedContent;
 use super::super::job::{WriteJob, WrittenCopy};
+use super::super::left_out::LeftOut;
 use super::super::manifest::{
     ARCHIVE_FORMAT, CopyContents, Incomplete, MAX_NAMED_INCOMPLETE, Manifest, MemberPosition, TREE_FORMAT, TreeFacts,
 };
@@ -29,13 +30,17 @@ pub struct Omissions {
     incomplete_total: u64,
     torn: Vec<RelPath>,
     vanished: u64,
+    left_out: LeftOut,
     notes: Vec<String>,
 }
 
 impl Omissions {
-    /// Starts with what could not even be listed.
+    /// Starts with what could not even be listed, and what the listing left out.
     pub fn new(job: &WriteJob<'_>) -> Self {
-        let mut account = Self::default();
+        let mut account = Self {
+            left_out: job.facts.left_out.clone(),
+            ..Self::default()
+        };
         for problem in job.problems.iter().cloned() {
             account.miss(problem.path, problem.why);
         }
@@ -47,6 +52,7 @@ impl Omissions {
         let path = job.entries.get(at).map(|entry| entry.path.clone());
         match why {
             ReadFailure::Vanished | ReadFailure::Special => self.vanished += 1,
+            ReadFailure::Mount => path.into_iter().for_each(|path| self.left_out.mount(path)),
             ReadFailure::Unreadable(why) => self.miss(path, why),
         }
     }
@@ -154,6 +160,7 @@ pub fn finish(
         list: list.draft,
         manifest_file,
         manifest,
+        left_out: account.left_out,
         remarks,
     })
 }
