@@ -29,6 +29,8 @@ pub struct ManifestFacts {
     /// Why the copy is not trusted.
     pub suspect: Option<String>,
     pub contents: Contents,
+    /// Which host and ops file writes the copy, if known.
+    pub writer: Option<String>,
     /// What the listing left out by itself.
     pub left_out: LeftOut,
 }
@@ -71,8 +73,6 @@ pub struct WrittenCopy {
     pub(super) list: Draft,
     pub(super) manifest_file: Draft,
     pub manifest: Manifest,
-    /// What was left out by itself, mount points that only the reading came upon included.
-    pub left_out: LeftOut,
     /// Notes for people: files that changed while they were read, or vanished.
     pub remarks: Vec<String>,
 }

@@ -11,7 +11,10 @@ use serde::{Deserialize, Serialize};
 /// Mount points that are named; the rest is counted.
 pub const MAX_NAMED_MOUNTS: usize = 100;
 
-/// Mounts below the source that were not entered, and entries that cannot be stored.
+/// Mount points that a line for people names.
+const MAX_MOUNTS_IN_LINE: usize = 10;
+
+/// Mounts below the source that were not entered, and selected entries that cannot be stored.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
     /// Directories and files that are mount points: the first [`MAX_NAMED_MOUNTS`] of them.
@@ -63,8 +66,9 @@ impl LeftOut {
     pub fn parts(&self) -> Vec<String> {
         let mut parts = Vec::new();
         if self.mounts_total > 0 {
-            let named: Vec<String> = self.mounts.iter().map(|path| format!("`{path}`")).collect();
-            let more = match self.mounts_total.saturating_sub(self.mounts.len() as u64) {
+            let named = self.mounts.iter().take(MAX_MOUNTS_IN_LINE);
+            let named: Vec<String> = named.map(|path| format!("`{path}`")).collect();
+            let more = match self.mounts_total.saturating_sub(named.len() as u64) {
                 0 => String::new(),
                 more => format!(" and {more} more"),
             };
@@ -119,7 +123,7 @@ mod tests {
         let many = left_out(MAX_NAMED_MOUNTS + 7, 0);
         assert_eq!(many.mounts.len(), MAX_NAMED_MOUNTS);
         let line = many.change(None).unwrap();
-        assert!(line.ends_with("`m099` and 7 more"), "{line}");
+        assert!(line.ends_with("`m009` and 97 more"), "{line}");
         assert!(many.change(Some(&left_out(MAX_NAMED_MOUNTS + 8, 0))).is_some());
     }
 }

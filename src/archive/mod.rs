@@ -8,7 +8,7 @@
 //! | step | files |
 //! |---|---|
 //! | source → copy | [`mod@write`], [`job`], `read_source` (files may change), `pipeline` (many cores, one order) |
-//! | what is stored | [`manifest`], [`left_out`], [`file_entry`], `file_list`, `header` (tar), `gzip_member`, [`name`] |
+//! | what is stored | [`manifest`], [`left_out`], [`top_directory`], [`file_entry`], `file_list`, `header` (tar), `gzip_member`, [`name`] |
 //! | copy → proof | [`mod@verify`], `content` |
 //! | copy → files | [`mod@restore`] |
 //! | all three for trees | `tree_form` |
@@ -34,6 +34,7 @@ pub mod progress;
 mod read_source;
 pub mod receipt;
 pub mod restore;
+pub mod top_directory;
 mod tree_form;
 pub mod verify;
 pub mod write;

@@ -277,7 +277,7 @@ fn copy_facts(copy: &archive::CatalogueCopy, remembered: &Remembered) -> CopyFac
         records: manifest.record_count,
         bytes: manifest.bytes,
         source: size_record(manifest),
-        left_out: left_out(manifest),
+        left_out: (manifest.format.0 >= 3).then(|| manifest.left_out.clone()),
         deleted: if full { copy.deleted } else { manifest.record_count },
         deleted_at: copy.deleted_at.clone(),
         archive_bytes: manifest.archive_bytes,
@@ -507,15 +507,15 @@ fn deleted_from(dir: &Dir, copy: &CatalogueCopy, since: DateTime<Utc>) -> Option
 }
 
 fn size_record(manifest: &Manifest) -> SizeRecord {
+    if let Some(bytes) = manifest.source_bytes {
+        let files = manifest.source_files;
+        return SizeRecord::Selected(SourceSize { files, bytes });
+    }
     let all = manifest.contents == CopyContents::Known(Contents::All);
     SizeRecord::Listed {
         files: manifest.source_files,
         bytes: all.then_some(manifest.bytes),
     }
-}
-
-fn left_out(_manifest: &Manifest) -> Option<LeftOut> {
-    None
 }
 
 /// The file systems of the listed files on which leases may miss a writer, each by its device.

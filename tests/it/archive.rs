@@ -205,6 +205,7 @@ fn an_unreadable_file_makes_the_copy_incomplete_and_a_vanished_one_does_not() {
         source_bytes: 0,
         suspect: None,
         contents: opsrun::model::Contents::All,
+        writer: None,
         left_out: LeftOut::default(),
     };
     let written = archive::write(&WriteJob {

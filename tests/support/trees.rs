@@ -73,6 +73,7 @@ pub fn write(
             source_bytes: 0,
             suspect: None,
             contents: opsrun::model::Contents::All,
+            writer: None,
             left_out: LeftOut::default(),
         },
         problems: Vec::new(),

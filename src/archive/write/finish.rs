@@ -11,9 +11,9 @@ use super::super::form::UnpublishedContent;
 use super::super::job::{WriteJob, WrittenCopy};
 use super::super::left_out::LeftOut;
 use super::super::manifest::{
-    ARCHIVE_FORMAT, CopyContents, Incomplete, MAX_NAMED_INCOMPLETE, Manifest, MemberPosition, TREE_FORMAT, TreeFacts,
+    BaseCount, CopyContents, FORMAT, GZIP, Incomplete, MAX_NAMED_INCOMPLETE, Manifest, MemberPosition, TreeFacts,
 };
-use super::super::read_source::ReadFailure;
+use super::super::read_source::{self, ReadFailure};
 use crate::path::RelPath;
 use crate::tree::publish::Draft;
 use crate::units::plural;
@@ -113,7 +113,7 @@ pub fn finish(
     let remarks = account.remarks(list.torn);
     let tree = facts.tree.is_some();
     let manifest = Manifest {
-        format: if tree { TREE_FORMAT } else { ARCHIVE_FORMAT },
+        format: FORMAT,
         tool: format!("opsrun {}", env!("CARGO_PKG_VERSION")),
         ops_name: known.ops_name,
         host: known.host,
@@ -123,9 +123,11 @@ pub fn finish(
         parent: known.parent,
         source_fs_uuid: None,
         encryption: None,
+        writer: known.writer,
         backup_at: known.backup_at,
         source: Bytes::new(known.source.as_os_str().as_bytes()),
         source_files: known.source_files,
+        source_bytes: Some(known.source_bytes),
         contents: CopyContents::Known(known.contents),
         archive_name: content.form().content_name(&job.name),
         archive_bytes: facts.bytes,
@@ -141,6 +143,11 @@ pub fn finish(
         incomplete_total: account.incomplete_total,
         incomplete: account.incomplete,
         suspect: known.suspect,
+        left_out: account.left_out,
+        unread_attributes: Vec::new(),
+        top: Some(read_source::top(job.source)?),
+        codec: (!tree).then(|| GZIP.to_owned()),
+        bases: BaseCount::default(),
         tree: facts.tree,
         members: facts.members,
         list_members: list.members,
@@ -160,7 +167,6 @@ pub fn finish(
         list: list.draft,
         manifest_file,
         manifest,
-        left_out: account.left_out,
         remarks,
     })
 }

@@ -68,6 +68,7 @@ pub fn run(context: &Context<'_>, step: &BackupStep) -> Ended {
             source_bytes: scan.selected.bytes,
             suspect: step.suspect.clone(),
             contents: backup.contents,
+            writer: None,
             left_out: scan.left_out.clone(),
         },
         problems: scan.problems.clone(),
@@ -79,10 +80,10 @@ pub fn run(context: &Context<'_>, step: &BackupStep) -> Ended {
             for line in &written.remarks {
                 context.note(line)?;
             }
-            if let Some(line) = written.left_out.change(step.left_out_before.as_ref()) {
+            let manifest = &written.manifest;
+            if let Some(line) = manifest.left_out.change(step.left_out_before.as_ref()) {
                 context.note(line)?;
             }
-            let manifest = &written.manifest;
             if manifest.files == 0 && backup.contents == Contents::Expired && !step.store.is_empty() {
                 // Directories alone prove nothing that may be deleted.
                 return Ok(nothing_came(&manifest.incomplete, manifest.incomplete_total));
