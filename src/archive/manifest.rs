@@ -139,8 +139,11 @@ pub struct Manifest {
     /// When the copy was begun.
     pub backup_at: DateTime<Utc>,
     pub source: Bytes,
-    /// How many files, links and others the source held.
+    /// How many files and links the patterns selected of the source. Formats 1 and 2 count all that were listed.
     pub source_files: u64,
+    /// Their bytes, each inode once, holes included. `None` in formats 1 and 2.
+    #[serde(default)]
+    pub source_bytes: Option<u64>,
     pub contents: CopyContents,
     /// File name of the archive, or of the tree.
     pub archive_name: String,
@@ -166,7 +169,7 @@ pub struct Manifest {
     pub incomplete: Vec<Incomplete>,
     /// Why the copy is not trusted to represent the source.
     pub suspect: Option<String>,
-    /// What the backup did not copy, although it is below the source.
+    /// What the backup did not copy by itself, although it is below the source. Unknown in formats 1 and 2.
     #[serde(default)]
     pub left_out: LeftOut,
     #[serde(default)]

@@ -41,6 +41,8 @@ pub enum ReadFailure {
     Vanished,
     /// It was replaced by something that cannot be stored.
     Special,
+    /// Another file system, or another file, is mounted there.
+    Mount,
     /// It could not be read: the copy is incomplete.
     Unreadable(String),
 }
@@ -49,8 +51,9 @@ impl From<TreeError> for ReadFailure {
     fn from(e: TreeError) -> Self {
         match e.errno() {
             Some(Errno::NOENT) => Self::Vanished,
-            // A symlink or a mount has replaced the listed file or directory.
-            Some(Errno::LOOP | Errno::NOTDIR | Errno::XDEV | Errno::NXIO) => Self::Special,
+            Some(Errno::XDEV) => Self::Mount,
+            // A symlink has replaced the listed file or directory.
+            Some(Errno::LOOP | Errno::NOTDIR | Errno::NXIO) => Self::Special,
             _ => Self::Unreadable(e.source.to_string()),
         }
     }

@@ -202,6 +202,7 @@ fn an_unreadable_file_makes_the_copy_incomplete_and_a_vanished_one_does_not() {
         backup_at: chrono::DateTime::UNIX_EPOCH,
         source: source.clone(),
         source_files: 0,
+        source_bytes: 0,
         suspect: None,
         contents: opsrun::model::Contents::All,
         writer: None,

@@ -70,6 +70,7 @@ pub fn write(
             backup_at: chrono::DateTime::UNIX_EPOCH,
             source: source.path().to_owned(),
             source_files: entries.len() as u64,
+            source_bytes: 0,
             suspect: None,
             contents: opsrun::model::Contents::All,
             writer: None,
