@@ -26,6 +26,12 @@ fn systemd_has_nothing_to_say_about_the_units() {
     for entry in std::fs::read_dir("examples/systemd").unwrap() {
         let path = entry.unwrap().path();
         let text = std::fs::read_to_string(&path).unwrap();
+        if path.extension().is_some_and(|extension| extension == "conf") {
+            let drop_ins = dir.path().join("opsrun.service.d");
+            std::fs::create_dir(&drop_ins).unwrap();
+            std::fs::copy(&path, drop_ins.join(path.file_name().unwrap())).unwrap();
+            continue;
+        }
         let unit = dir.path().join(path.file_name().unwrap());
         std::fs::write(&unit, text.replace("/usr/local/bin/opsrun", OPSRUN)).unwrap();
         units.push(unit);
@@ -49,6 +55,7 @@ mod root {
 
     mod limits;
     mod pid_one;
+    mod units;
 
     /// A mount that ends with the test.
     struct Mount(PathBuf);
