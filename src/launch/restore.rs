@@ -40,6 +40,8 @@ pub struct RestoreRequest {
     /// Where to; `None` is the source in the ops file.
     pub to: Option<PathBuf>,
     pub force: bool,
+    /// Owners go by number, although their names are known here.
+    pub numeric_owner: bool,
     /// How long restored files are kept from deletion; `None` is not at all.
     pub hold: Option<Duration>,
     pub threads: usize,
@@ -241,7 +243,7 @@ fn write(
         let options = RestoreOptions {
             force: wanted.force,
             threads: wanted.threads,
-            chown: rustix::process::geteuid().is_root(),
+            numeric_owner: wanted.numeric_owner,
         };
         let selected = |row: &FileEntry| share.paths.contains(&row.path);
         let result = archive::restore(&selection.place.dir, copy, &selected, &dir, &options, &watch);

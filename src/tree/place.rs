@@ -6,14 +6,14 @@
 //! Invariant: an existing file stays unless `force` was given, and an existing directory always stays; a file whose sync
 //! failed never gets its name.
 
-use super::attributes::{cannot, times};
+use super::attributes::{Attributes, Lacking, Node, cannot};
 use super::dir_journal::DirJournal;
 use super::handle::{Dir, TreeError, identity_of, if_there};
 use super::leftovers::{self, part_name};
 use crate::entry::Entry;
 use crate::file_system;
 use crate::path::RelPath;
-use rustix::fs::{AtFlags, FlockOperation, Gid, Mode, OFlags, RenameFlags, Uid};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -76,6 +76,8 @@ pub struct Unnamed {
 pub struct FinishedFile {
     file: Unnamed,
     name: Box<[u8]>,
+    /// Attributes that it could not get.
+    pub lacking: Lacking,
 }
 
 impl<'a> RestoreTarget<'a> {
@@ -193,7 +195,7 @@ impl<'a> RestoreTarget<'a> {
         };
         let mut dirs: Vec<Arc<Dir>> = Vec::new();
         let mut placed = Vec::with_capacity(files.len());
-        for FinishedFile { mut file, name } in files {
+        for FinishedFile { mut file, name, .. } in files {
             let one = || {
                 if together {
                     synced
@@ -243,23 +245,21 @@ impl<'a> RestoreTarget<'a> {
         self.durable(synced).map_err(|e| TreeError::at("sync", dir.path(), e))
     }
 
-    pub fn symlink(&self, path: &RelPath, to: &[u8], facts: &RestoredAttributes) -> Result<Placement, TreeError> {
+    /// Gives what could not be kept of its attributes.
+    pub fn symlink(&self, path: &RelPath, to: &[u8], wanted: &Attributes) -> Result<(Placement, Lacking), TreeError> {
         let dir = self.parent(path)?;
         let temp = self.temp();
         let fail = |e: Errno| TreeError::at("link", &dir.path_of(path.name()), e);
         self.changing(&dir, path.parent_bytes(), || {
             rustix::fs::symlinkat(OsStr::from_bytes(to), &*dir, temp.as_str()).map_err(fail)
         })?;
-        let finish = || {
-            if let Some((uid, gid)) = facts.owner {
-                rustix::fs::chownat(&*dir, temp.as_str(), Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
+        let lacking = match wanted.apply(&Node::symlink(&dir, temp.as_bytes())) {
+            Ok(lacking) => lacking,
+            Err(e) => {
+                discard(&dir, &temp);
+                return Err(fail(e));
             }
-            rustix::fs::utimensat(&*dir, temp.as_str(), &times(facts.mtime_ns), AtFlags::SYMLINK_NOFOLLOW)
         };
-        if let Err(e) = finish() {
-            discard(&dir, &temp);
-            return Err(fail(e));
-        }
         // Its content is its target, which comes with its name; only what it replaces could be lost.
         if self.force
             && let Err(e) = self.durable(rustix::fs::fsync(&*dir))
@@ -269,7 +269,7 @@ impl<'a> RestoreTarget<'a> {
         }
         let placed = name_it(&dir, &temp, path.name(), self.force)?;
         self.sync_dir(&dir)?;
-        Ok(placed)
+        Ok((placed, lacking))
     }
 
     /// Makes `path` another name of the restored file `first`, which must be the file `id`, or else `same`.
@@ -314,13 +314,15 @@ impl<'a> RestoreTarget<'a> {
         })
     }
 
-    /// Gives a directory its mode, owner and times.
-    pub fn finish_dir(&self, path: &RelPath, facts: &RestoredAttributes) -> Result<(), TreeError> {
-        let dir = self.root.open_dir(path.as_bytes(), false)?;
-        let set = facts.apply(&dir);
-        set.map_err(|e| TreeError::at("set the attributes of", dir.path(), e))?;
-        self.journal().forget(path.as_bytes());
-        self.sync_dir(&dir)
+    /// Gives a directory its attributes; `None` is the target itself.
+    pub fn finish_dir(&self, path: Option<&RelPath>, wanted: &Attributes) -> Result<Lacking, TreeError> {
+        let path = path.map_or(&[][..], RelPath::as_bytes);
+        let dir = self.root.open_dir(path, false)?;
+        let set = wanted.apply(&Node::open(&dir));
+        let lacking = set.map_err(|e| TreeError::at("set the attributes of", dir.path(), e))?;
+        self.journal().forget(path);
+        self.sync_dir(&dir)?;
+        Ok(lacking)
     }
 
     /// What exists at `path`, if anything.
@@ -386,12 +388,13 @@ impl Unnamed {
     }
 
     /// Gives it its attributes. It gets its name from [`RestoreTarget::name`].
-    pub fn finish(self, name: &[u8], facts: &RestoredAttributes) -> Result<FinishedFile, TreeError> {
-        let set = facts.apply(&self.file);
-        set.map_err(|e| self.error("set the attributes of", e))?;
+    pub fn finish(self, name: &[u8], wanted: &Attributes) -> Result<FinishedFile, TreeError> {
+        let set = wanted.apply(&Node::open(&self.file));
+        let lacking = set.map_err(|e| self.error("set the attributes of", e))?;
         Ok(FinishedFile {
             file: self,
             name: name.into(),
+            lacking,
         })
     }
 
@@ -448,27 +451,5 @@ fn name_it(dir: &Dir, temp: &str, name: &[u8], force: bool) -> Result<Placement,
         Ok(()) => Ok(Placement::Done),
         Err(Errno::EXIST | Errno::ISDIR | Errno::NOTEMPTY) => Ok(Placement::Taken),
         Err(e) => Err(TreeError::at("name", &dir.path_of(name), e)),
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-pub struct RestoredAttributes {
-    pub mode: u32,
-    /// Owner and group, when they are to be set.
-    pub owner: Option<(Uid, Gid)>,
-    /// Last change of the content, nanoseconds since the Unix epoch.
-    pub mtime_ns: i128,
-}
-
-impl RestoredAttributes {
-    fn apply(&self, fd: &impl std::os::fd::AsFd) -> Result<(), Errno> {
-        if let Some((uid, gid)) = self.owner {
-            rustix::fs::fchown(fd, Some(uid), Some(gid))?;
-        }
-        // After the owner, whose change clears the set-id bits; without the owner they are not given.
-        let given = if self.owner.is_some() { 0o7777 } else { 0o1777 };
-        let mode = self.mode & given;
-        rustix::fs::fchmod(fd, Mode::from_raw_mode(mode))?;
-        rustix::fs::futimens(fd, &times(self.mtime_ns))
     }
 }

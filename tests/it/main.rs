@@ -29,6 +29,7 @@ mod reasoning;
 mod reports;
 mod schedules;
 mod simulate;
+mod sources;
 #[path = "../support/mod.rs"]
 mod support;
 mod tree_copies;

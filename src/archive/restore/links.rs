@@ -69,7 +69,7 @@ impl<'a> LinkRestorer<'a> {
                     }
                 }
                 FileEntryKind::Hardlink if (self.job.select)(&row) => {
-                    let result = self.link(&row, &mut restored.notes);
+                    let result = self.link(&row);
                     if result.is_err() && self.job.progress.stop() {
                         return Err(CopyError::Stopped);
                     }
@@ -83,14 +83,14 @@ impl<'a> LinkRestorer<'a> {
     }
 
     /// A link to the restored file, or the content.
-    fn link(&mut self, row: &FileEntry, notes: &mut Vec<String>) -> Restored {
+    fn link(&mut self, row: &FileEntry) -> Restored {
         let first = link_path(row).ok_or("its link points outside the copy")?;
         let hash = path_hash(&first);
         let (path, id) = match self.leaders.get(&hash) {
             Some(Leader::First(id)) => (&first, *id),
             Some(Leader::Other(path, id)) => (path, *id),
             Some(Leader::None(why)) => return Err(why.clone()),
-            None => return self.content(row, &first, hash, notes),
+            None => return self.content(row, &first, hash),
         };
         let job = self.job;
         if let Some(entry) = job.target.existing(&row.path).map_err(chain)? {
@@ -111,12 +111,12 @@ impl<'a> LinkRestorer<'a> {
         match linked.map_err(chain)? {
             LinkPlacement::Done => Ok(RestoredEntry::Link),
             LinkPlacement::Taken => Ok(RestoredEntry::Existing),
-            LinkPlacement::Refused | LinkPlacement::Other => self.content(row, &first, hash, notes),
+            LinkPlacement::Refused | LinkPlacement::Other => self.content(row, &first, hash),
         }
     }
 
     /// Restores the content to the path of `row`, which leads the names of `first` from then on.
-    fn content(&mut self, row: &FileEntry, first: &RelPath, hash: PathHash, notes: &mut Vec<String>) -> Restored {
+    fn content(&mut self, row: &FileEntry, first: &RelPath, hash: PathHash) -> Restored {
         let job = self.job;
         let held = match self.kept.remove(&hash) {
             Some(held) => held,
@@ -138,10 +138,8 @@ impl<'a> LinkRestorer<'a> {
             None => {}
         }
         let out = job.target.file(&row.path).map_err(chain)?;
-        let mut note = None;
         let ahead = job.reader.ahead(&held);
-        let written = ahead.and_then(|ahead| job.fill(out, row, &held, &ahead, &mut note));
-        notes.extend(note);
+        let written = ahead.and_then(|ahead| job.fill(out, row, &held, &ahead));
         let file = match written {
             Ok(file) => file,
             Err(why) => {
@@ -150,15 +148,12 @@ impl<'a> LinkRestorer<'a> {
                 return Err(why);
             }
         };
-        let id = file.id();
-        let placed = job.target.name(vec![file]).pop();
-        match placed.unwrap_or(Ok(Placement::Taken)).map_err(chain)? {
-            Placement::Done => {
-                let leader = id.map(|id| Leader::Other(row.path.clone(), id));
-                self.leaders.extend(leader.map(|leader| (hash, leader)));
-                Ok(RestoredEntry::File(held.size))
-            }
-            Placement::Taken => Ok(RestoredEntry::Existing),
+        let (id, lacking) = (file.id(), file.lacking);
+        let placed = job.target.name(vec![file]).pop().unwrap_or(Ok(Placement::Taken));
+        if let (Ok(Placement::Done), Some(id)) = (&placed, id) {
+            self.leaders.insert(hash, Leader::Other(row.path.clone(), id));
         }
+        let placed = placed.map(|placed| (placed, lacking));
+        job.placed(row, RestoredEntry::File(held.size), placed)
     }
 }

@@ -8,11 +8,13 @@
 //! replaced without `force`, and content gets a name only when it is what was read from the source, and durable.
 
 mod archive;
+mod attributes;
 mod links;
 mod queue;
 mod reader;
 mod restorer;
 
+pub use attributes::{AttributeKind, LostAttribute};
 pub use restorer::{RestoreOptions, RestoreReport};
 
 use super::catalogue::CatalogueCopy;
@@ -25,11 +27,13 @@ use crate::error_chain::error_chain;
 use crate::path::RelPath;
 use crate::tree::Dir;
 use crate::tree::handle::content_hash;
-use crate::tree::place::{FileId, FinishedFile, Placement, RestoreTarget};
+use crate::tree::place::{FileId, Placement, RestoreTarget};
+use crate::user_database;
+use attributes::AttributeRestorer;
 use links::{LinkRestorer, PathHash, path_hash};
 use queue::{MadeDirs, RestoreQueue};
 use reader::CopyReader;
-use restorer::{Restored, RestoredEntry, Restorer, WrittenEntry, outcome};
+use restorer::{Restored, RestoredEntry, Restorer, WrittenEntry};
 use rustix::process::{Resource, getrlimit};
 use std::collections::HashMap;
 use std::fs::File;
@@ -38,7 +42,6 @@ use std::fs::File;
 struct RestoredRow {
     path: RelPath,
     result: Restored,
-    note: Option<String>,
     /// The restored file, where other names of it may follow.
     first: Option<(PathHash, FileId)>,
 }
@@ -58,6 +61,7 @@ pub fn restore(
         select,
         target: RestoreTarget::new(target, &ulid::Ulid::new().to_string(), options.force),
         options,
+        attributes: AttributeRestorer::new(options.numeric_owner),
         progress,
         at_once: files_at_once(options.threads),
     };
@@ -73,6 +77,12 @@ pub fn restore(
     if job.target.is_volatile() {
         let note = "the file system of the target cannot make files durable: a power cut may still undo the restore";
         restored.notes.push(note.to_owned());
+    }
+    restored.lost = job.attributes.lost();
+    if job.attributes.lacks_names() {
+        let seconds = user_database::TIMEOUT.as_secs();
+        let note = format!("the system did not answer within {seconds} s: owners were restored by number");
+        restored.notes.push(note);
     }
     restored.notes.sort();
     restored.notes.dedup();
@@ -107,19 +117,12 @@ impl Restorer<'_> {
             || Ok::<_, CopyError>(queue.next()),
             |rows: Vec<FileEntry>| self.files(&rows),
             |done| {
-                for RestoredRow {
-                    path,
-                    result,
-                    note,
-                    first,
-                } in done
-                {
+                for RestoredRow { path, result, first } in done {
                     let bytes = match &result {
                         Ok(RestoredEntry::File(bytes)) => *bytes,
                         _ => 0,
                     };
                     restored.add(&path, result);
-                    restored.notes.extend(note);
                     firsts.extend(first);
                     self.progress.advance(1, bytes);
                 }
@@ -157,8 +160,11 @@ impl Restorer<'_> {
             return Ok(());
         }
         let mut above: Vec<FileEntry> = Vec::new();
-        let mut finish = |row: &FileEntry| match self.target.finish_dir(&row.path, &self.attributes(row)) {
-            Ok(()) => restored.dirs += 1,
+        let mut finish = |row: &FileEntry| match self.target.finish_dir(Some(&row.path), &self.attributes.wanted(row)) {
+            Ok(lacking) => {
+                self.attributes.record(Some(&row.path), lacking);
+                restored.dirs += 1;
+            }
             Err(e) => restored.failed.push((row.path.clone(), error_chain(&e))),
         };
         let mut number = 0;
@@ -193,58 +199,42 @@ impl Restorer<'_> {
     }
 
     fn batch(&self, rows: &[FileEntry], ahead: &Result<Vec<u8>, String>, done: &mut Vec<RestoredRow>) {
-        let mut written: Vec<(&FileEntry, FinishedFile, Option<String>)> = Vec::new();
+        let mut add = |row: &FileEntry, result, id: Option<FileId>| {
+            done.push(RestoredRow {
+                path: row.path.clone(),
+                result,
+                first: id.filter(|_| row.nlink > 1).map(|id| (path_hash(&row.path), id)),
+            });
+        };
+        let (mut facts, mut files) = (Vec::new(), Vec::new());
         for row in rows {
             if self.progress.stop() {
                 break;
             }
-            let mut note = None;
-            let result = match (row.kind, ahead) {
-                (FileEntryKind::Symlink, _) => self.symlink(row),
+            let written = match (row.kind, ahead) {
+                (FileEntryKind::Symlink, _) => {
+                    add(row, self.symlink(row), None);
+                    continue;
+                }
                 (_, Err(why)) => Err(why.clone()),
-                (_, Ok(ahead)) => match self.file(row, ahead, &mut note) {
-                    Ok(WrittenEntry::Written(file)) => {
-                        written.push((row, file, note));
-                        continue;
-                    }
-                    Ok(WrittenEntry::Already(id)) => {
-                        done.push(RestoredRow {
-                            path: row.path.clone(),
-                            result: Ok(RestoredEntry::Already),
-                            note,
-                            first: (row.nlink > 1).then(|| (path_hash(&row.path), id)),
-                        });
-                        continue;
-                    }
-                    Ok(WrittenEntry::Existing) => Ok(RestoredEntry::Existing),
-                    // Cut short, it is neither restored nor failed.
-                    Err(_) if self.progress.stop() => break,
-                    Err(why) => Err(why),
-                },
+                (_, Ok(ahead)) => self.file(row, ahead),
             };
-            done.push(RestoredRow {
-                path: row.path.clone(),
-                result,
-                note,
-                first: None,
-            });
+            match written {
+                Ok(WrittenEntry::Written(file)) => {
+                    facts.push((row, file.id(), file.lacking));
+                    files.push(file);
+                }
+                Ok(WrittenEntry::Already(id)) => add(row, Ok(RestoredEntry::Already), Some(id)),
+                Ok(WrittenEntry::Existing) => add(row, Ok(RestoredEntry::Existing), None),
+                // Cut short, it is neither restored nor failed.
+                Err(_) if self.progress.stop() => break,
+                Err(why) => add(row, Err(why), None),
+            }
         }
-        let (mut facts, mut files) = (Vec::new(), Vec::new());
-        for (row, file, note) in written {
-            facts.push((row, file.id(), note));
-            files.push(file);
-        }
-        for ((row, id, note), placed) in facts.into_iter().zip(self.target.name(files)) {
-            let named = matches!(placed, Ok(Placement::Done));
-            let first = id
-                .filter(|_| named && row.nlink > 1)
-                .map(|id| (path_hash(&row.path), id));
-            done.push(RestoredRow {
-                path: row.path.clone(),
-                result: outcome(RestoredEntry::File(row.size), placed),
-                note,
-                first,
-            });
+        for ((row, id, lacking), placed) in facts.into_iter().zip(self.target.name(files)) {
+            let id = id.filter(|_| matches!(placed, Ok(Placement::Done)));
+            let placed = placed.map(|placed| (placed, lacking));
+            add(row, self.placed(row, RestoredEntry::File(row.size), placed), id);
         }
     }
 }

@@ -7,23 +7,23 @@ use super::super::catalogue::CatalogueCopy;
 use super::super::error::CopyError;
 use super::super::file_entry::{Bytes, FileEntry};
 use super::super::progress::CopyProgress;
+use super::attributes::{AttributeRestorer, LostAttribute};
 use super::reader::CopyReader;
 use crate::entry::EntryKind;
 use crate::error_chain::error_chain;
 use crate::path::RelPath;
+use crate::tree::attributes::Lacking;
 use crate::tree::handle::{content_hash, regular};
-use crate::tree::place::{FileId, FinishedFile, Placement, RestoreTarget, RestoredAttributes, Unnamed};
+use crate::tree::place::{FileId, FinishedFile, Placement, RestoreTarget, Unnamed};
 use crate::tree::{Dir, TreeError};
-use rustix::fs::{Gid, Uid, XattrFlags};
 use std::fs::File;
-use std::os::fd::AsFd;
 
 #[derive(Debug, Clone, Copy)]
 pub struct RestoreOptions {
     pub force: bool,
     pub threads: usize,
-    /// Give files their owners back: needs root.
-    pub chown: bool,
+    /// Owners go by number, although their names are known here.
+    pub numeric_owner: bool,
 }
 
 #[derive(Debug, Default)]
@@ -39,6 +39,8 @@ pub struct RestoreReport {
     pub existing: Vec<RelPath>,
     /// Paths that could not be restored, with the reason.
     pub failed: Vec<(RelPath, String)>,
+    /// Attributes that restored entries lack, by kind.
+    pub lost: Vec<LostAttribute>,
     pub notes: Vec<String>,
     /// Why it ended early; what it counts is restored all the same.
     pub ended: Option<CopyError>,
@@ -76,17 +78,18 @@ pub struct Restorer<'a> {
     pub select: &'a (dyn Fn(&FileEntry) -> bool + Sync),
     pub target: RestoreTarget<'a>,
     pub options: &'a RestoreOptions,
+    pub attributes: AttributeRestorer,
     pub progress: &'a dyn CopyProgress,
     pub at_once: usize,
 }
 
 impl Restorer<'_> {
-    pub fn file(&self, row: &FileEntry, ahead: &[u8], note: &mut Option<String>) -> Result<WrittenEntry, String> {
+    pub fn file(&self, row: &FileEntry, ahead: &[u8]) -> Result<WrittenEntry, String> {
         match self.there(row, row)? {
             Some(there) => Ok(there),
             None => {
                 let out = self.target.file(&row.path).map_err(chain)?;
-                self.fill(out, row, row, ahead, note).map(WrittenEntry::Written)
+                self.fill(out, row, row, ahead).map(WrittenEntry::Written)
             }
         }
     }
@@ -107,22 +110,11 @@ impl Restorer<'_> {
     }
 
     /// Writes the content of `held` for the path of `row`; the two differ only for hard links.
-    pub fn fill(
-        &self,
-        out: Unnamed,
-        row: &FileEntry,
-        held: &FileEntry,
-        ahead: &[u8],
-        note: &mut Option<String>,
-    ) -> Result<FinishedFile, String> {
+    pub fn fill(&self, out: Unnamed, row: &FileEntry, held: &FileEntry, ahead: &[u8]) -> Result<FinishedFile, String> {
         self.reader.content(held, ahead, &out, self.progress)?;
-        for (key, value) in &row.xattrs {
-            let (fd, value) = (out.file.as_fd(), value.to_bytes());
-            if rustix::fs::fsetxattr(fd, key.as_str(), &value, XattrFlags::empty()).is_err() {
-                *note = Some(format!("extended attribute `{key}` could not be set"));
-            }
-        }
-        out.finish(row.path.name(), &self.attributes(row)).map_err(chain)
+        // Two names of one file have the same attributes; the row of the first has them all.
+        out.finish(row.path.name(), &self.attributes.wanted(held))
+            .map_err(chain)
     }
 
     pub fn symlink(&self, row: &FileEntry) -> Restored {
@@ -131,8 +123,8 @@ impl Restorer<'_> {
         if self.target.link_target(&row.path).is_some_and(|there| there == to) {
             return Ok(RestoredEntry::Already);
         }
-        let placed = self.target.symlink(&row.path, &to, &self.attributes(row));
-        outcome(RestoredEntry::Link, placed)
+        let placed = self.target.symlink(&row.path, &to, &self.attributes.wanted(row));
+        self.placed(row, RestoredEntry::Link, placed)
     }
 
     /// True when the file at `path` has the content of `row`.
@@ -151,13 +143,21 @@ impl Restorer<'_> {
         hash.flatten().is_some_and(|hash| row.hash() == Some(hash))
     }
 
-    pub fn attributes(&self, row: &FileEntry) -> RestoredAttributes {
-        let owner = || (Uid::from_raw(row.uid), Gid::from_raw(row.gid));
-        RestoredAttributes {
-            mode: row.mode,
-            owner: self.options.chown.then(owner),
-            mtime_ns: row.mtime_ns,
-        }
+    /// What became of an entry; counts the attributes that it could not get.
+    pub fn placed(
+        &self,
+        row: &FileEntry,
+        done: RestoredEntry,
+        placed: Result<(Placement, Lacking), TreeError>,
+    ) -> Restored {
+        let (placement, lacking) = placed.map_err(chain)?;
+        Ok(match placement {
+            Placement::Done => {
+                self.attributes.record(Some(&row.path), lacking);
+                done
+            }
+            Placement::Taken => RestoredEntry::Existing,
+        })
     }
 }
 
@@ -166,13 +166,6 @@ pub enum WrittenEntry {
     Written(FinishedFile),
     Already(FileId),
     Existing,
-}
-
-pub fn outcome(done: RestoredEntry, placed: Result<Placement, TreeError>) -> Restored {
-    Ok(match placed.map_err(chain)? {
-        Placement::Done => done,
-        Placement::Taken => RestoredEntry::Existing,
-    })
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
