@@ -145,7 +145,7 @@ impl<'a> BackupSelection<'a> {
         Ok(placed)
     }
 
-    /// Reads the list of each copy once, the newest first. With `everything`, that of the newest complete copy only.
+    /// Reads the list of each copy once, the newest first. With `everything`, only the list of the newest complete copy.
     pub(super) fn read(&mut self, everything: bool, stop: &Stop) -> Result<(), LaunchError> {
         if everything {
             let complete = |c: &&&CatalogueCopy| c.manifest.complete && c.manifest.suspect.is_none();
