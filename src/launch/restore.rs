@@ -252,6 +252,11 @@ fn write(
             (Err(CopyError::Stopped), Some(signal)) => return Err(LaunchError::Signal(signal)),
             (result, _) => result?,
         };
+        let ended = restored.ended.take();
+        if ended.is_some() {
+            let note = "it ended early: what was restored is whole and durable, and the same command restores the rest";
+            restored.notes.push(note.to_owned());
+        }
         if wanted.paths.is_empty() && copy.manifest.contents == CopyContents::Known(Contents::Expired) {
             let note = "this copy contains only what had expired then; to restore everything that any copy contains, run \
                          `opsrun restore '**'`";
@@ -263,6 +268,11 @@ fn write(
             restored,
             held_until,
         });
+        match (ended, stop.signal()) {
+            (None, _) => {}
+            (Some(CopyError::Stopped), Some(signal)) => return Err(LaunchError::Signal(signal)),
+            (Some(error), _) => return Err(error.into()),
+        }
     }
     Ok(())
 }
