@@ -11,6 +11,7 @@ use crate::run::Progress;
 use crate::signal::Stop;
 use crate::store::Store;
 use crate::tree::Dir;
+use crate::tree::abilities::Abilities;
 use crate::units::joined;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -136,7 +137,9 @@ pub fn lost(model: &Model, backup: Option<&str>) -> Result<Vec<String>, LaunchEr
 }
 
 fn place(path: &Path, wanted: impl Fn(&CatalogueCopy) -> bool) -> Result<CopyDirectory, LaunchError> {
-    let dir = Dir::open(path)?;
+    let mut dir = Dir::open(path)?;
+    // Copies are read here: a sync that is not offered proves nothing less.
+    dir.learn(Abilities::default());
     let mut catalogue = Catalogue::read(&dir)?;
     let all = std::mem::take(&mut catalogue.copies);
     let backups = all.iter().map(|copy| copy.name.backup().to_owned()).collect();

@@ -228,7 +228,7 @@ fn write(
         stop: &|| stop.asked(),
     };
     // A cleanup there must not meet half-restored files.
-    let _lock = lock::lock_dir(&dir, patience)?;
+    let _lock = lock::lock_place(&dir, patience)?;
     for share in selection.shares {
         if let Some(signal) = stop.signal() {
             return Err(LaunchError::Signal(signal));

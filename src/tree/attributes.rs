@@ -7,7 +7,8 @@
 use super::handle::identity_of;
 use rustix::fs::{Gid, Mode, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
+use std::fs::File;
 use std::os::fd::AsFd;
 
 #[derive(Debug, Clone)]
@@ -67,6 +68,25 @@ pub(super) fn times(mtime_ns: i128) -> Timestamps {
     Timestamps {
         last_access: time,
         last_modification: time,
+    }
+}
+
+/// Gives one file the extended attributes of another, as far as the file system and our rights go: labels that only the
+/// system may write it writes itself.
+pub(super) fn copy_xattrs(from: &File, to: &File) {
+    let mut names = vec![0; 64 * 1024];
+    let Ok(len) = rustix::fs::flistxattr(from, names.as_mut_slice()) else {
+        return;
+    };
+    let mut value = vec![0; 64 * 1024];
+    for name in names.get(..len).unwrap_or_default().split_inclusive(|b| *b == 0) {
+        let Ok(name) = CStr::from_bytes_with_nul(name) else {
+            continue;
+        };
+        if let Ok(len) = rustix::fs::fgetxattr(from, name, value.as_mut_slice()) {
+            let value = value.get(..len).unwrap_or_default();
+            let _ = rustix::fs::fsetxattr(to, name, value, XattrFlags::empty());
+        }
     }
 }
 

@@ -2,8 +2,10 @@
 //!
 //! Takes an open directory ([`Dir`]) and paths below it, gives listings, opened files, published files
 //! and proven removals. Knows nothing of jobs, plans or copies.
+//! - [`abilities`]: what a file system can do; [`probe`]: finding that out
 //! - [`handle`]: directories and files reached beneath a root, never through a symlink
 //! - [`walk`]: a listing in walk order, iterative, one directory open at a time
+//! - [`naming`]: another name for what exists, never over anything
 //! - [`publish`]: files that appear whole or not at all, and the removal of our own debris
 //! - [`draft_tree`]: whole directories that appear whole or not at all
 //! - [`attributes`]: what such a directory's files carry besides their content
@@ -18,13 +20,16 @@
 //! Invariant: every removal of a file that is not ours goes through [`quarantine`]; [`rewrite`] alone replaces one, by
 //! another edition of it that its user asked for.
 
+pub mod abilities;
 pub mod attributes;
 pub mod debris;
 pub mod draft_tree;
 pub mod handle;
 pub mod lease;
 pub mod lock;
+pub mod naming;
 pub mod place;
+pub mod probe;
 pub mod publish;
 pub mod quarantine;
 pub mod recovery;

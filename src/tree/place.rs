@@ -6,8 +6,10 @@
 
 use super::attributes::times;
 use super::handle::{Dir, TreeError, if_there};
+use super::naming::rename_noreplace;
+use super::publish::hold;
 use crate::path::RelPath;
-use rustix::fs::{AtFlags, FlockOperation, Gid, Mode, OFlags, RenameFlags, Uid};
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -79,8 +81,7 @@ impl<'a> RestoreTarget<'a> {
         let fd = rustix::fs::openat(&dir, temp.as_str(), flags, Mode::from_raw_mode(0o600))
             .map_err(|e| TreeError::at("create", &dir.path_of(path.name()), e))?;
         // While this restore lives, no other run clears its files.
-        rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive)
-            .map_err(|e| TreeError::at("lock", &dir.path_of(temp.as_bytes()), e))?;
+        hold(&fd).map_err(|e| TreeError::at("lock", &dir.path_of(temp.as_bytes()), e))?;
         Ok(Unnamed {
             dir,
             temp,
@@ -195,7 +196,7 @@ fn name_it(dir: &Dir, temp: &str, name: &[u8], force: bool) -> Result<Placement,
         // The kernel does not rename a file over a directory.
         rustix::fs::renameat(dir, temp, dir, name_os)
     } else {
-        rustix::fs::renameat_with(dir, temp, dir, name_os, RenameFlags::NOREPLACE)
+        rename_noreplace((dir, temp.as_bytes()), (dir, name))
     };
     // After a success too: with two names of one inode, rename does nothing and leaves both.
     discard(dir, temp);
