@@ -1,6 +1,7 @@
 //! [`WriteJob`]: what to write as a copy; [`WrittenCopy`]: what was written, not yet published.
 
 use super::form::UnpublishedContent;
+use super::left_out::LeftOut;
 use super::manifest::{Incomplete, Manifest};
 use super::name::CopyName;
 use super::progress::CopyProgress;
@@ -24,9 +25,14 @@ pub struct ManifestFacts {
     pub backup_at: DateTime<Utc>,
     pub source: PathBuf,
     pub source_files: u64,
+    pub source_bytes: u64,
     /// Why the copy is not trusted.
     pub suspect: Option<String>,
     pub contents: Contents,
+    /// Which host and ops file writes the copy, if known.
+    pub writer: Option<String>,
+    /// What the listing left out by itself.
+    pub left_out: LeftOut,
 }
 
 pub struct WriteJob<'a> {

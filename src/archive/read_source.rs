@@ -6,7 +6,8 @@
 //! Invariant: a row that is neither torn nor fresh has the hash of exactly the bytes that were passed on, read from a
 //! file whose identity was the row's before and after.
 
-use super::file_entry::{Bytes, ContentState, FileEntry, FileEntryKind, hex};
+use super::file_entry::{Bytes, ContentState, FileEntry, FileEntryKind, Names, hex};
+use super::top_directory::TopDirectory;
 use crate::entry::{Entry, EntryKind, Identity};
 use crate::path::{RelPath, Shown};
 use crate::tree::handle::{TreeError, identity_of};
@@ -40,6 +41,8 @@ pub enum ReadFailure {
     Vanished,
     /// It was replaced by something that cannot be stored.
     Special,
+    /// Another file system, or another file, is mounted there.
+    Mount,
     /// It could not be read: the copy is incomplete.
     Unreadable(String),
 }
@@ -48,8 +51,9 @@ impl From<TreeError> for ReadFailure {
     fn from(e: TreeError) -> Self {
         match e.errno() {
             Some(Errno::NOENT) => Self::Vanished,
-            // A symlink or a mount has replaced the listed file or directory.
-            Some(Errno::LOOP | Errno::NOTDIR | Errno::XDEV | Errno::NXIO) => Self::Special,
+            Some(Errno::XDEV) => Self::Mount,
+            // A symlink has replaced the listed file or directory.
+            Some(Errno::LOOP | Errno::NOTDIR | Errno::NXIO) => Self::Special,
             _ => Self::Unreadable(e.source.to_string()),
         }
     }
@@ -77,6 +81,7 @@ fn row_of(entry: &Entry, kind: FileEntryKind, identity: Identity) -> FileEntry {
         mode: entry.mode,
         uid: entry.uid,
         gid: entry.gid,
+        names: Names::default(),
         mtime_ns: identity.mtime_ns,
         ctime_ns: identity.ctime_ns,
         dev: identity.dev,
@@ -87,6 +92,7 @@ fn row_of(entry: &Entry, kind: FileEntryKind, identity: Identity) -> FileEntry {
         offset: 0,
         link: None,
         sparse: None,
+        holes: None,
         xattrs: BTreeMap::new(),
         state: ContentState::Ok,
         fresh: false,
@@ -99,6 +105,19 @@ pub fn directory(root: &Dir, entry: &Entry, cross_mounts: bool) -> Result<FileEn
         row.xattrs = xattrs(&dir)?;
     }
     Ok(row)
+}
+
+/// The source's own directory.
+pub fn top(root: &Dir) -> Result<TopDirectory, TreeError> {
+    let stat = rustix::fs::fstat(root).map_err(|e| TreeError::at("read", root.path(), e))?;
+    Ok(TopDirectory {
+        mode: stat.st_mode & 0o7777,
+        uid: stat.st_uid,
+        gid: stat.st_gid,
+        mtime_ns: identity_of(&stat).mtime_ns,
+        names: Names::default(),
+        xattrs: xattrs(root).unwrap_or_default(),
+    })
 }
 
 /// A directory without its extended attributes.

@@ -26,8 +26,16 @@ fn poor() -> [(&'static str, Sweep, usize); 4] {
     [
         ("no RENAME_NOREPLACE", sweep("expired", &[NO_REPLACE_AT_ALL]), 12),
         ("no RENAME_NOREPLACE, trees", sweep("trees", &[NO_REPLACE_AT_ALL]), 24),
-        ("no RENAME_NOREPLACE, no links", sweep("expired", &[NO_REPLACE, NO_LINKS]), 16),
-        ("no RENAME_NOREPLACE, no links, trees", sweep("trees", &[NO_REPLACE, NO_LINKS]), 32),
+        (
+            "no RENAME_NOREPLACE, no links",
+            sweep("expired", &[NO_REPLACE, NO_LINKS]),
+            16,
+        ),
+        (
+            "no RENAME_NOREPLACE, no links, trees",
+            sweep("trees", &[NO_REPLACE, NO_LINKS]),
+            32,
+        ),
     ]
 }
 
@@ -83,7 +91,12 @@ fn nothing_is_deleted_where_copies_cannot_be_made_durable() {
             }
             let names = std::fs::read_dir(case.root().join("copies")).unwrap();
             let manifest = |name: &OsStr| name.as_bytes().ends_with(b".manifest.json");
-            assert!(names.filter(|entry| manifest(&entry.as_ref().unwrap().file_name())).count() > 0);
+            assert!(
+                names
+                    .filter(|entry| manifest(&entry.as_ref().unwrap().file_name()))
+                    .count()
+                    > 0
+            );
         }
     }
 }
@@ -111,7 +124,9 @@ fn a_file_that_comes_in_between_is_not_replaced() {
     let trace = sweep.undisturbed();
     let victim = b"raw/2026/old-1.jsonl";
     let renames = (1..).zip(&trace.calls).filter(|(_, call)| call.name == "renameat");
-    let unlinks = (1..).zip(&trace.calls).filter(|(_, call)| call.name == "unlinkat" && call.file_kind == ".q");
+    let unlinks = (1..)
+        .zip(&trace.calls)
+        .filter(|(_, call)| call.name == "unlinkat" && call.file_kind == ".q");
     let points: Vec<usize> = renames.chain(unlinks).map(|(n, _)| n).collect();
     assert!(points.len() > 10, "{points:?}");
     for n in points {
@@ -165,9 +180,14 @@ mod host {
             let ignoring = scenario::EXPIRED.replace("max-delete", "in-use \"ignore\"; max-delete");
             let ignoring: &'static str = Box::leak(ignoring.into_boxed_str());
             for ops in [scenario::EXPIRED, ignoring] {
-                let sweep = Sweep::new(Scenario { ops, ..scenario("expired") });
+                let sweep = Sweep::new(Scenario {
+                    ops,
+                    ..scenario("expired")
+                });
                 let trace = sweep.undisturbed();
-                let unlinks = (1..).zip(&trace.calls).filter(|(_, c)| c.name == "unlinkat" && c.file_kind == ".q");
+                let unlinks = (1..)
+                    .zip(&trace.calls)
+                    .filter(|(_, c)| c.name == "unlinkat" && c.file_kind == ".q");
                 let points: Vec<usize> = unlinks.map(|(n, _)| n).collect();
                 assert!(points.len() >= 8, "{:?}", trace.calls);
                 let _short = LeaseBreakTime::seconds(1);
@@ -184,7 +204,10 @@ mod host {
                     assert!(text.contains("was written to while it was removed"), "{text}");
                     let mut expected = sweep.before.clone();
                     let path = expected.iter().find(|(_, content)| **content == old).unwrap().0.clone();
-                    assert_eq!(std::fs::read(case.source().join(OsStr::from_bytes(&path))).unwrap(), new);
+                    assert_eq!(
+                        std::fs::read(case.source().join(OsStr::from_bytes(&path))).unwrap(),
+                        new
+                    );
                     expected.insert(path, new);
                     let wrong = problems(&case, &sweep.scenario, &expected, Expect::NothingLost);
                     assert_eq!(wrong, Vec::<String>::new(), "{text}");
@@ -197,7 +220,10 @@ mod host {
             let runs = std::fs::read_dir(case.source().join(".opsrun-quarantine")).unwrap();
             let run = runs.map(|run| run.unwrap().path()).next().unwrap();
             let names = std::fs::read_dir(run).unwrap().map(|entry| entry.unwrap().path());
-            let taken = names.into_iter().find(|path| path.extension() == Some(OsStr::new("q"))).unwrap();
+            let taken = names
+                .into_iter()
+                .find(|path| path.extension() == Some(OsStr::new("q")))
+                .unwrap();
             let old = std::fs::read(&taken).unwrap();
             let mut file = std::fs::File::options().append(true).open(&taken).unwrap();
             file.write_all(b"written at the last moment\n").unwrap();

@@ -63,13 +63,20 @@ impl Sweep {
     pub fn new(scenario: Scenario) -> Self {
         let before = scenario.snapshot();
         let lacks = Vec::new();
-        Self { scenario, before, lacks }
+        Self {
+            scenario,
+            before,
+            lacks,
+        }
     }
 
     /// On file systems that lack these calls below these directories of a case; `.` is all of it.
     pub fn without(scenario: Scenario, lacks: &[(&'static str, &'static str, Errno)]) -> Self {
         let lacks = lacks.to_vec();
-        Self { lacks, ..Self::new(scenario) }
+        Self {
+            lacks,
+            ..Self::new(scenario)
+        }
     }
 
     /// The program on those file systems.
@@ -225,11 +232,7 @@ impl Sweep {
                 wrong.push("the run after it did not finish the job".to_owned());
             }
             if !wrong.is_empty() {
-                wrong.push(format!(
-                    "output of the next run: {}\n{}",
-                    stderr.trim(),
-                    stdout.trim()
-                ));
+                wrong.push(format!("output of the next run: {}\n{}", stderr.trim(), stdout.trim()));
                 return (ended, wrong);
             }
             if !again {

@@ -9,6 +9,7 @@ mod assertions;
 mod channels;
 mod checks;
 mod cli;
+mod copy_formats;
 mod daemon;
 mod documents;
 mod engine;
@@ -28,6 +29,7 @@ mod reasoning;
 mod reports;
 mod schedules;
 mod simulate;
+mod sources;
 #[path = "../support/mod.rs"]
 mod support;
 mod tree_copies;

@@ -151,7 +151,12 @@ pub fn publish(written: WrittenCopy, checked: ProvenDraft) -> Result<VerifiedCop
             draft.publish()?;
             ProvenContent::Tree(seals)
         }
-        _ => return Err(CopyError::damaged(&name.manifest(), "its form differs from the content of the copy")),
+        _ => {
+            return Err(CopyError::damaged(
+                &name.manifest(),
+                "its form differs from the content of the copy",
+            ));
+        }
     };
     let (_, list_state) = proven.list;
     proven.list = renamed(list, &list_state)?;
@@ -217,7 +222,9 @@ pub fn verify_committed(
 }
 
 fn settle(destination: &Dir, file: &File, name: &str) -> Result<(), CopyError> {
-    destination.sync_file(file).map_err(|e| CopyError::io("sync", name, e))?;
+    destination
+        .sync_file(file)
+        .map_err(|e| CopyError::io("sync", name, e))?;
     // Only advice: a file system that ignores it still reads back what it has.
     let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
     Ok(())

@@ -9,10 +9,11 @@ use super::super::file_entry::{Bytes, FileEntry, hex};
 use super::super::file_list::ListWriter;
 use super::super::form::UnpublishedContent;
 use super::super::job::{WriteJob, WrittenCopy};
+use super::super::left_out::LeftOut;
 use super::super::manifest::{
-    ARCHIVE_FORMAT, CopyContents, Incomplete, MAX_NAMED_INCOMPLETE, Manifest, MemberPosition, TREE_FORMAT, TreeFacts,
+    BaseCount, CopyContents, FORMAT, GZIP, Incomplete, MAX_NAMED_INCOMPLETE, Manifest, MemberPosition, TreeFacts,
 };
-use super::super::read_source::ReadFailure;
+use super::super::read_source::{self, ReadFailure};
 use crate::path::RelPath;
 use crate::tree::publish::Draft;
 use crate::units::plural;
@@ -29,13 +30,17 @@ pub struct Omissions {
     incomplete_total: u64,
     torn: Vec<RelPath>,
     vanished: u64,
+    left_out: LeftOut,
     notes: Vec<String>,
 }
 
 impl Omissions {
-    /// Starts with what could not even be listed.
+    /// Starts with what could not even be listed, and what the listing left out.
     pub fn new(job: &WriteJob<'_>) -> Self {
-        let mut account = Self::default();
+        let mut account = Self {
+            left_out: job.facts.left_out.clone(),
+            ..Self::default()
+        };
         for problem in job.problems.iter().cloned() {
             account.miss(problem.path, problem.why);
         }
@@ -47,6 +52,7 @@ impl Omissions {
         let path = job.entries.get(at).map(|entry| entry.path.clone());
         match why {
             ReadFailure::Vanished | ReadFailure::Special => self.vanished += 1,
+            ReadFailure::Mount => path.into_iter().for_each(|path| self.left_out.mount(path)),
             ReadFailure::Unreadable(why) => self.miss(path, why),
         }
     }
@@ -107,7 +113,7 @@ pub fn finish(
     let remarks = account.remarks(list.torn);
     let tree = facts.tree.is_some();
     let manifest = Manifest {
-        format: if tree { TREE_FORMAT } else { ARCHIVE_FORMAT },
+        format: FORMAT,
         tool: format!("opsrun {}", env!("CARGO_PKG_VERSION")),
         ops_name: known.ops_name,
         host: known.host,
@@ -117,9 +123,11 @@ pub fn finish(
         parent: known.parent,
         source_fs_uuid: None,
         encryption: None,
+        writer: known.writer,
         backup_at: known.backup_at,
         source: Bytes::new(known.source.as_os_str().as_bytes()),
         source_files: known.source_files,
+        source_bytes: Some(known.source_bytes),
         contents: CopyContents::Known(known.contents),
         archive_name: content.form().content_name(&job.name),
         archive_bytes: facts.bytes,
@@ -135,6 +143,11 @@ pub fn finish(
         incomplete_total: account.incomplete_total,
         incomplete: account.incomplete,
         suspect: known.suspect,
+        left_out: account.left_out,
+        unread_attributes: Vec::new(),
+        top: Some(read_source::top(job.source)?),
+        codec: (!tree).then(|| GZIP.to_owned()),
+        bases: BaseCount::default(),
         tree: facts.tree,
         members: facts.members,
         list_members: list.members,

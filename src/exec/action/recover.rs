@@ -197,9 +197,10 @@ fn destination_side(
     }
     // The manifest was being named when its run died: nothing relied on the copy, and it never counted. Without that record it
     // is a damaged copy, which stays.
-    let half = catalogue.unreadable.iter().filter(|(copy, _)| {
-        copy.backup() == backup.name && known.contains(copy.to_string().as_str())
-    });
+    let half = catalogue
+        .unreadable
+        .iter()
+        .filter(|(copy, _)| copy.backup() == backup.name && known.contains(copy.to_string().as_str()));
     // The manifest goes first: what is left then is an unfinished copy.
     let half = half.flat_map(|(copy, files)| {
         let manifest = copy.manifest();
@@ -207,7 +208,10 @@ fn destination_side(
         std::iter::once(manifest).chain(rest).collect::<Vec<_>>()
     });
     let half: Vec<String> = half.collect();
-    for name in half.iter().chain(catalogue.drafts.iter().chain(&catalogue.orphans).filter(ours)) {
+    for name in half
+        .iter()
+        .chain(catalogue.drafts.iter().chain(&catalogue.orphans).filter(ours))
+    {
         match archive::clear_debris(destination, name) {
             Ok(true) => cleared += 1,
             Ok(false) => {}
