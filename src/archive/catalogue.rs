@@ -102,7 +102,7 @@ pub struct Catalogue {
     pub copies: Vec<CatalogueCopy>,
     /// Copies that cannot be used, with the reason.
     pub broken: Vec<(CopyName, String)>,
-    /// Those of them whose manifest is not one, with the names of their files. A run that died while it named the manifest
+    /// Broken copies whose manifest is not one, with the names of their files. A run that died while it named the manifest
     /// leaves that, too.
     pub unreadable: Vec<(CopyName, Vec<String>)>,
     /// Archives and lists with final names but without a manifest.

@@ -5,13 +5,13 @@
 use super::LaunchError;
 use crate::archive::{self, Catalogue, CatalogueCopy, CopyName, Marker};
 use crate::exec::{Deadline, step_progress::StepProgress};
+use crate::file_system::Abilities;
 use crate::model::{Backup, Model};
 use crate::path::shown;
 use crate::run::Progress;
 use crate::signal::Stop;
 use crate::store::Store;
 use crate::tree::Dir;
-use crate::tree::abilities::Abilities;
 use crate::units::joined;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

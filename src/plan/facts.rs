@@ -5,9 +5,9 @@
 
 use crate::archive::{Incomplete, LeftOut};
 use crate::entry::{Entry, EntryKind};
+use crate::file_system::Abilities;
 use crate::model::retention::Verdict;
 use crate::path::RelPath;
-use crate::tree::abilities::Abilities;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -5,8 +5,8 @@
 //! when asked to (`openat2`, Linux 5.6).
 //! Invariant: nothing here changes a file system but [`Dir::make_dir`] and [`create_dir_all`].
 
-use super::abilities::{Abilities, Naming};
 use crate::entry::{Entry, EntryKind, Identity};
+use crate::file_system::{Abilities, Naming};
 use crate::path::{RelPath, shown};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
@@ -62,7 +62,7 @@ pub struct Dir {
     fd: OwnedFd,
     /// For messages only; never resolved again.
     path: PathBuf,
-    /// Of a directory for copies, shared by all its handles and those of directories below.
+    /// Of a directory for copies, shared by all its handles, and by handles of directories below.
     known: Option<Arc<KnownPlace>>,
 }
 
@@ -102,7 +102,7 @@ impl Dir {
         Ok(Self { fd, path, known })
     }
 
-    /// Notes what its file system can do. From now on a sync that the file system does not offer is no failure:
+    /// Notes what its file system can do. From now on a sync that the file system does not offer does not fail:
     /// [`Self::is_durable`] says so.
     pub fn learn(&mut self, abilities: Abilities) {
         let unsynced = AtomicBool::new(!abilities.durable());
@@ -403,7 +403,7 @@ impl<'a> Opener<'a> {
     }
 }
 
-/// A sync that the file system does not offer is no failure here: nothing relies on it alone.
+/// A sync that the file system does not offer does not fail here: nothing relies on it alone.
 fn offered(done: Result<(), TreeError>) -> Result<(), TreeError> {
     match done {
         Err(e) if e.errno().is_some_and(is_missing) => Ok(()),

@@ -2,7 +2,7 @@
 //!
 //! Takes an open directory ([`Dir`]) and paths below it, gives listings, opened files, published files
 //! and proven removals. Knows nothing of jobs, plans or copies.
-//! - [`abilities`]: what a file system can do; [`probe`]: finding that out
+//! - [`probe`]: finding out what a file system can do
 //! - [`handle`]: directories and files reached beneath a root, never through a symlink
 //! - [`walk`]: a listing in walk order, iterative, one directory open at a time
 //! - [`naming`]: another name for what exists, never over anything
@@ -20,7 +20,6 @@
 //! Invariant: every removal of a file that is not ours goes through [`quarantine`]; [`rewrite`] alone replaces one, by
 //! another edition of it that its user asked for.
 
-pub mod abilities;
 pub mod attributes;
 pub mod debris;
 pub mod draft_tree;

@@ -7,8 +7,8 @@
 //! kernel replaces no other.
 //! Invariant: whatever has the new name already keeps it.
 
-use super::abilities::Naming;
 use super::handle::{Dir, is_missing};
+use crate::file_system::Naming;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::ffi::OsStr;
@@ -129,7 +129,7 @@ fn over_empty_dir(from: (&Dir, &[u8]), to: (&Dir, &[u8])) -> Result<(), Errno> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::abilities::Abilities;
+    use crate::file_system::Abilities;
 
     type Move = fn((&Dir, &[u8]), (&Dir, &[u8])) -> Result<(), Errno>;
 

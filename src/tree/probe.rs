@@ -5,10 +5,10 @@
 //! Invariant: outside of the scratch directory nothing changes, and it is removed again; what a killed process left is
 //! removed by the next one that tries.
 
-use super::abilities::{Abilities, Naming};
 use super::debris::remove_tree;
 use super::handle::{Dir, TreeError, identity_of, is_missing};
 use super::naming::{has_no_link, in_one_step, second_name};
+use crate::file_system::{Abilities, Naming};
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, Timespec, Timestamps, XattrFlags};
 use rustix::io::Errno;
 use std::fs::File;

@@ -155,7 +155,7 @@ impl<'a> Quarantine<'a> {
         })
     }
 
-    /// What is to be said of the removals since the last call, in words.
+    /// What is to be reported of the removals since the last call, in words.
     pub fn remarks(&mut self) -> Vec<String> {
         std::mem::take(&mut self.remarks)
     }
@@ -359,7 +359,7 @@ impl<'a> Quarantine<'a> {
     }
 }
 
-/// Said once in a run.
+/// Reported once in a run.
 const NO_LINKS: &str = "no file can be taken away safely in the source: its file system has neither RENAME_NOREPLACE nor hard \
                         links";
 const NO_PLACE: &str = "files on a file system mounted below the source stay: it has no RENAME_NOREPLACE, and the quarantine is \

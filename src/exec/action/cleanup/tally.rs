@@ -25,7 +25,7 @@ pub(super) struct Tally {
     /// A signal or the timeout came before the last file.
     pub(super) cut_short: bool,
     pub(super) stuck: Vec<String>,
-    /// What else was said, each once.
+    /// What else is to be reported, each once.
     remarks: Vec<String>,
 }
 
@@ -49,7 +49,7 @@ impl Tally {
         }
     }
 
-    /// False when it was said before.
+    /// False when it was reported before.
     pub(super) fn remark(&mut self, remark: &str) -> bool {
         let new = !self.remarks.iter().any(|known| known == remark);
         if new {
