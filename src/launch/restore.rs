@@ -18,7 +18,7 @@ use crate::run::Progress;
 use crate::signal::Stop;
 use crate::store::Store;
 use crate::tree::Dir;
-use crate::tree::handle::create_dir_all;
+use crate::tree::handle::create_target;
 use crate::tree::lock::{self, Patience};
 use crate::tree::place::RestoreTarget;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -224,14 +224,17 @@ fn write(
     progress: &dyn Progress,
     each: &mut dyn FnMut(RestoreResult),
 ) -> Result<(), LaunchError> {
-    let dir = create_dir_all(target)?;
+    let (dir, made) = create_target(target)?;
     let patience = Patience {
         wait: Duration::ZERO,
         stop: &|| stop.asked(),
     };
     // A cleanup there must not meet half-restored files.
     let _lock = lock::lock_dir(&dir, patience)?;
-    for share in selection.shares {
+    let newest = selection.shares.iter().max_by_key(|share| share.copy.manifest.sequence);
+    let mut top = newest.filter(|_| made).map(|share| &share.copy.manifest.top);
+    let mut left = selection.shares.len();
+    for share in &selection.shares {
         if let Some(signal) = stop.signal() {
             return Err(LaunchError::Signal(signal));
         }
@@ -256,6 +259,16 @@ fn write(
             let note = "this copy contains only what had expired then; to restore everything that any copy contains, run \
                          `opsrun restore '**'`";
             restored.notes.push(note.to_owned());
+        }
+        left -= 1;
+        match top.take_if(|_| left == 0) {
+            Some(Some(top)) => restored.add_lost(archive::restore_top(&dir, top, wanted.numeric_owner)?),
+            Some(None) => {
+                let target = shown(target);
+                let note = format!("the copy does not record the mode of its own directory: `{target}` has mode 0700");
+                restored.notes.push(note);
+            }
+            None => {}
         }
         each(RestoreResult {
             copy: copy.name.to_string(),

@@ -9,7 +9,7 @@ mod archive;
 mod attributes;
 mod reader;
 
-pub use attributes::{AttributeKind, LostAttribute};
+pub use attributes::{AttributeKind, LostAttribute, restore_top};
 
 use super::catalogue::CatalogueCopy;
 use super::error::CopyError;
@@ -57,6 +57,16 @@ pub struct RestoreReport {
 }
 
 impl RestoreReport {
+    /// Adds attributes that were lost, each kind once.
+    pub fn add_lost(&mut self, more: Vec<LostAttribute>) {
+        for lost in more {
+            match self.lost.iter_mut().find(|known| known.kind == lost.kind) {
+                Some(known) => known.entries += lost.entries,
+                None => self.lost.push(lost),
+            }
+        }
+    }
+
     fn add(&mut self, path: &RelPath, result: Restored) {
         match result {
             Ok(RestoredEntry::File(bytes)) => {
