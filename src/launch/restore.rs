@@ -10,7 +10,7 @@ mod selection;
 use super::LaunchError;
 use super::copies::CopyDirectory;
 use crate::archive::file_entry::FileEntry;
-use crate::archive::{self, CopyContents, CopyError, RestoreOptions, RestoreReport};
+use crate::archive::{self, CopyContents, CopyError, RestoreOptions, RestoreReport, TargetOrigin};
 use crate::exec::{Deadline, step_progress::StepProgress};
 use crate::model::{Contents, Model};
 use crate::path::{RelPath, Shown, shown};
@@ -232,8 +232,7 @@ fn write(
     // A cleanup there must not meet half-restored files.
     let _lock = lock::lock_dir(&dir, patience)?;
     let newest = selection.shares.iter().max_by_key(|share| share.copy.manifest.sequence);
-    let mut top = newest.filter(|_| made).map(|share| &share.copy.manifest.top);
-    let mut left = selection.shares.len();
+    let top = newest.and_then(|share| share.copy.manifest.top.as_ref());
     for share in &selection.shares {
         if let Some(signal) = stop.signal() {
             return Err(LaunchError::Signal(signal));
@@ -247,6 +246,11 @@ fn write(
             force: wanted.force,
             threads: wanted.threads,
             numeric_owner: wanted.numeric_owner,
+            target: if made {
+                TargetOrigin::Made(top)
+            } else {
+                TargetOrigin::Existed
+            },
         };
         let selected = |row: &FileEntry| share.paths.contains(&row.path);
         let result = archive::restore(&selection.place.dir, copy, &selected, &dir, &options, &watch);
@@ -255,20 +259,15 @@ fn write(
             (Err(CopyError::Stopped), Some(signal)) => return Err(LaunchError::Signal(signal)),
             (result, _) => result?,
         };
+        let ended = restored.ended.take();
+        if ended.is_some() {
+            let note = "it ended early: what was restored is whole and durable, and the same command restores the rest";
+            restored.notes.push(note.to_owned());
+        }
         if wanted.paths.is_empty() && copy.manifest.contents == CopyContents::Known(Contents::Expired) {
             let note = "this copy contains only what had expired then; to restore everything that any copy contains, run \
                          `opsrun restore '**'`";
             restored.notes.push(note.to_owned());
-        }
-        left -= 1;
-        match top.take_if(|_| left == 0) {
-            Some(Some(top)) => restored.add_lost(archive::restore_top(&dir, top, wanted.numeric_owner)?),
-            Some(None) => {
-                let target = shown(target);
-                let note = format!("the copy does not record the mode of its own directory: `{target}` has mode 0700");
-                restored.notes.push(note);
-            }
-            None => {}
         }
         each(RestoreResult {
             copy: copy.name.to_string(),
@@ -276,6 +275,11 @@ fn write(
             restored,
             held_until,
         });
+        match (ended, stop.signal()) {
+            (None, _) => {}
+            (Some(CopyError::Stopped), Some(signal)) => return Err(LaunchError::Signal(signal)),
+            (Some(error), _) => return Err(error.into()),
+        }
     }
     Ok(())
 }

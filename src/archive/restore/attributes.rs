@@ -4,13 +4,10 @@
 //! not give, and counts it by kind.
 
 use super::super::attributes::{attributes_of, attributes_of_top, renumber};
-use super::super::error::CopyError;
 use super::super::file_entry::FileEntry;
 use super::super::top_directory::TopDirectory;
 use crate::path::RelPath;
-use crate::tree::Dir;
 use crate::tree::attributes::{Attributes, Lacking};
-use crate::tree::place::RestoreTarget;
 use crate::units::plural;
 use crate::user_database::UserDatabase;
 use std::collections::BTreeMap;
@@ -60,17 +57,6 @@ impl fmt::Display for LostAttribute {
     }
 }
 
-/// Gives a directory that a restore made for its target what the source's own directory had. Comes last: then nothing is
-/// written into it any more.
-pub fn restore_top(target: &Dir, top: &TopDirectory, numeric_owner: bool) -> Result<Vec<LostAttribute>, CopyError> {
-    let restorer = AttributeRestorer::new(numeric_owner);
-    let wanted = restorer.wanted_of_top(top);
-    let lacking = RestoreTarget::new(target, "", false).finish_dir(None, &wanted)?;
-    restorer.record(None, lacking);
-    target.sync()?;
-    Ok(restorer.lost())
-}
-
 #[derive(Debug, Default)]
 pub struct AttributeRestorer {
     users: UserDatabase,
@@ -98,7 +84,8 @@ impl AttributeRestorer {
         wanted
     }
 
-    fn wanted_of_top(&self, top: &TopDirectory) -> Attributes {
+    /// What the target itself should get.
+    pub fn wanted_of_top(&self, top: &TopDirectory) -> Attributes {
         if top.xattrs_unread.is_some() {
             self.count(AttributeKind::NotInCopy, None);
         }

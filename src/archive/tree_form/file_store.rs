@@ -96,6 +96,7 @@ impl FileStore<'_> {
             }
             let new = self.tree.file(dir, row.path.name()).map_err(refusal)?;
             let (hash, whole) = self.pour(&file, &row, new.file())?;
+            let hash = hash.ok_or(CopyError::Stopped)?;
             if row.sparse.is_some() {
                 new.set_len(row.size).map_err(CopyError::from)?;
             }
@@ -113,9 +114,9 @@ impl FileStore<'_> {
     }
 
     /// Copies and hashes the data segments; false when the file was shorter than announced.
-    fn pour(&self, from: &File, row: &FileEntry, to: &File) -> Result<([u8; 32], bool), FileStoreError> {
+    fn pour(&self, from: &File, row: &FileEntry, to: &File) -> Result<(Option<[u8; 32]>, bool), FileStoreError> {
         let unread = |e| FileStoreError::Read(ReadFailure::from(e));
-        pour(from, row, unread, |at, piece| {
+        pour(from, row, self.job.progress, unread, |at, piece| {
             if self.job.progress.stop() {
                 return Err(CopyError::Stopped.into());
             }

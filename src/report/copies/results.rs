@@ -194,6 +194,7 @@ mod tests {
                 .collect(),
             lost: (n > 0).then(lost).into_iter().collect(),
             notes: vec!["a note".to_owned()],
+            ended: None,
         };
         let target = Path::new("/srv/data");
         let until = "2026-11-30T12:00:00Z".parse().unwrap();
