@@ -15,6 +15,7 @@ use crate::tree::publish::Draft;
 use crate::units::show_size;
 use chrono::{DateTime, Utc};
 use flate2::read::MultiGzDecoder;
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -68,6 +69,11 @@ fn each_line(
     let Some(file) = if_there(destination.open_file(own.as_bytes(), true))? else {
         return Ok(false);
     };
+    let size = file.metadata().map_err(|e| CopyError::io("read", &own, e))?.len();
+    // A run died while it named the first edition.
+    if size == 0 {
+        return Ok(true);
+    }
     let damaged = |what: String| CopyError::damaged(&own, what);
     let mut text = BufReader::new(MultiGzDecoder::new(BufReader::new(file)));
     let mut line = Vec::new();
@@ -181,7 +187,11 @@ pub fn append(
         drop(draft.publish()?);
     }
     destination.sync()?;
-    Ok(())
+    if destination.is_durable() {
+        return Ok(());
+    }
+    // Without it on the disk the index of the quarantine must stay.
+    Err(CopyError::io("sync", &own, Errno::OPNOTSUPP.into()))
 }
 
 /// Adds a line; `text` is what is not written yet.
