@@ -34,6 +34,8 @@ pub struct BackupFacts {
     /// For every candidate of a deletion that an older copy holds with equal identity: the entry's index in
     /// the listing, and the copy's in [`Destination::copies`].
     pub located: BTreeMap<usize, usize>,
+    /// Why it is not known what other retentions keep of this source.
+    pub unclear: Option<String>,
 }
 
 /// Why a source could not be listed, and what to do about it.

@@ -101,6 +101,10 @@ pub(super) fn of_cleanup(
     {
         refusals.extend(of_listing(scan));
     }
+    refusals.extend(found.unclear.as_ref().filter(|_| candidates).map(|why| {
+        let help = "make that source readable, or correct `source` in the ops file";
+        refusal(Guard::Listing, why.clone(), help)
+    }));
     if let Some(why) = suspect.filter(|_| candidates || backup.contents == Contents::All) {
         refusals.push(refusal(
             Guard::Shrink,

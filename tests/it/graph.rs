@@ -183,6 +183,7 @@ fn facts(model: &Model) -> PlanFacts {
             broken: Vec::new(),
         },
         located: BTreeMap::new(),
+        unclear: None,
     };
     let now = "2026-11-23T12:00:00Z".parse().unwrap();
     PlanFacts {

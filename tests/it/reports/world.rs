@@ -129,6 +129,7 @@ impl World {
                 broken: Vec::new(),
             },
             located: BTreeMap::from([(covered, 0)]),
+            unclear: None,
         };
         let facts = PlanFacts {
             now,

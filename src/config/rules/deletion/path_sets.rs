@@ -8,6 +8,7 @@
 //! The product of automata and breadth-first search for a shortest word are textbook (Hopcroft, Motwani, Ullman:
 //! Introduction to Automata Theory, 4.2).
 
+use super::keyword_regex;
 use crate::model::pattern::Pattern;
 use regex_automata::dfa::{Automaton, StartKind, dense};
 use regex_automata::util::primitives::StateID;
@@ -42,14 +43,9 @@ impl PathSet {
         Self::build(&format!("^(?:{}){tail}$", parts.join("|")))
     }
 
-    /// Paths that contain a text, compared without ASCII case.
+    /// Paths that contain a keyword.
     pub fn keyword(word: &str) -> Option<Self> {
-        let letters: Vec<String> = word
-            .bytes()
-            .map(|byte| (byte.to_ascii_lowercase(), byte.to_ascii_uppercase()))
-            .map(|(lower, upper)| format!(r"[\x{lower:02x}\x{upper:02x}]"))
-            .collect();
-        Self::build(&format!("^.*{}.*$", letters.concat()))
+        Self::build(&format!("^{}$", keyword_regex::regex(word)?))
     }
 
     /// Every valid relative path.
