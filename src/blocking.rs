@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 #[derive(Debug, thiserror::Error)]
 pub enum BlockingError {
-    #[error("no thread could be started: {0}")]
+    #[error("{}", crate::limits::no_thread(.0))]
     Thread(#[from] io::Error),
     /// Too many earlier calls about the same have not come back.
     #[error("{0} earlier calls still hang")]

@@ -1,8 +1,10 @@
-//! [`error_chain`]: the message of an error and of all its causes, in one line.
+//! [`error_chain`]: the message of an error and of all its causes, in one line; [`with_reason`]: the message of an error of the system.
 
+use crate::limits;
 use crate::own_process::why_refused;
 use rustix::io::Errno;
 use std::error::Error;
+use std::io;
 
 /// Leaves out a cause that repeats what is already there.
 pub fn error_chain(error: &dyn Error) -> String {
@@ -17,12 +19,23 @@ pub fn error_chain(error: &dyn Error) -> String {
             text.push_str(&cause_text);
             last = cause_text;
         }
-        let errno = cause.downcast_ref::<std::io::Error>().and_then(Errno::from_io_error);
-        if let Some(why) = errno.and_then(why_refused) {
+        let errno = cause.downcast_ref::<io::Error>().and_then(Errno::from_io_error);
+        if let Some(why) = errno.and_then(reason) {
             text.push_str(": ");
-            text.push_str(why);
+            text.push_str(&why);
         }
         next = cause.source();
     }
     text
+}
+
+/// The message of an error of the system, with what caused it: a sandbox, a limit.
+pub fn with_reason(error: &io::Error) -> String {
+    let reason = Errno::from_io_error(error).and_then(reason);
+    reason.map_or_else(|| error.to_string(), |why| format!("{error}: {why}"))
+}
+
+fn reason(errno: Errno) -> Option<String> {
+    let refused = why_refused(errno).map(str::to_owned);
+    refused.or_else(|| limits::reached(errno))
 }

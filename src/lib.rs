@@ -19,7 +19,8 @@
 //! | 0 | [`units`] [`clock`] [`path`] [`keep_reason`] | values and time |
 //! | 0 | [`file_system`] | what a file system is known to do |
 //! | 0 | [`own_process`] | what the kernel says of this process: ignored signals, rights, a sandbox |
-//! | 0 | [`blocking`] | calls that may hang, in threads of their own |
+//! | 0 | [`limits`] | limits of the system on this process: raised, and named |
+//! | 1 | [`blocking`] | calls that may hang, in threads of their own |
 //! | 1 | [`error_chain`] | the message of an error and of its causes |
 //! | 1 | [`signal`] | how a run is asked to stop |
 //! | 2 | [`entry`] | one file of a tree, and what identifies its state |
@@ -61,6 +62,7 @@ pub mod file_system;
 pub mod inspect;
 pub mod keep_reason;
 pub mod launch;
+pub mod limits;
 pub mod model;
 pub mod net;
 pub mod own_process;

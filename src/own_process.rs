@@ -1,8 +1,10 @@
 //! What the kernel says of this process: which signals it ignores, what it may do, whether a sandbox filters its calls.
 //!
-//! Source: `/proc/self/status`, read at each question. Where that is missing nothing is known, and every answer is false.
+//! Source: `/proc/self/status`, read once, at the first question. Where that is missing nothing is known, and every answer is
+//! false.
 
 use rustix::io::Errno;
+use std::sync::LazyLock;
 
 /// Bit of CAP_LEASE in a set of capabilities.
 const CAP_LEASE: u32 = 28;
@@ -11,14 +13,16 @@ const CAP_LEASE: u32 = 28;
 const SANDBOX: &str = "a sandbox blocks this system call: seccomp, as set by `SystemCallFilter=` or `RestrictSUIDSGID=` of a \
                        systemd unit, or by the profile of a container";
 
-/// True when the signal was ignored at the start, as by `nohup`, and no handler was set since.
+static STATUS: LazyLock<String> = LazyLock::new(|| std::fs::read_to_string("/proc/self/status").unwrap_or_default());
+
+/// True when the signal was ignored at the start, as by `nohup`. First asked before any handler is set.
 pub fn ignores(signal: i32) -> bool {
-    u32::try_from(signal - 1).is_ok_and(|bit| has(&status(), "SigIgn", bit))
+    u32::try_from(signal - 1).is_ok_and(|bit| has(&STATUS, "SigIgn", bit))
 }
 
 /// True when leases may be taken on files of other users.
 pub fn has_cap_lease() -> bool {
-    has(&status(), "CapEff", CAP_LEASE)
+    has(&STATUS, "CapEff", CAP_LEASE)
 }
 
 /// Why a call that opsrun needs was refused, when neither rights nor the file are the cause.
@@ -26,7 +30,7 @@ pub fn why_refused(errno: Errno) -> Option<&'static str> {
     if errno != Errno::NOSYS {
         return None;
     }
-    Some(match (is_filtered(&status()), kernel() < Some((5, 6))) {
+    Some(match (is_filtered(&STATUS), kernel() < Some((5, 6))) {
         (true, _) => SANDBOX,
         (false, true) => "this needs Linux 5.6 or newer",
         (false, false) => "the kernel, a sandbox or the file system does not offer this system call",
@@ -35,12 +39,8 @@ pub fn why_refused(errno: Errno) -> Option<&'static str> {
 
 /// The same for a call that needs no rights of its own: there, EPERM comes from a filter too.
 pub fn why_not_allowed(errno: Errno) -> Option<&'static str> {
-    let filtered = errno == Errno::PERM && is_filtered(&status());
+    let filtered = errno == Errno::PERM && is_filtered(&STATUS);
     if filtered { Some(SANDBOX) } else { why_refused(errno) }
-}
-
-fn status() -> String {
-    std::fs::read_to_string("/proc/self/status").unwrap_or_default()
 }
 
 fn field<'s>(status: &'s str, name: &str) -> Option<&'s str> {

@@ -2,15 +2,18 @@
 //!
 //! Takes nothing, gives a [`Stop`] that says whether SIGINT or SIGTERM (or SIGHUP) arrived. SIGIO announces the break of a
 //! lease and SIGXFSZ a file size limit: both end a process that does not handle them, both are answered by an
-//! error where they matter. Handlers, unlike masks, are not inherited by children.
+//! error where they matter. SIGCHLD is handled since, ignored, it takes the exit code of every child away. Handlers, unlike
+//! masks, are not inherited by children.
+//! Process 1 of a container ignores every signal that it does not handle: [`at_start`] has it end all the same.
 //! Async tasks wait for it ([`Stop::wait`]); threads ask now and then.
 //! A second Ctrl-C kills the groups of all children ([`ward`]) and ends the process.
 //! Invariant: installed before any other thread starts.
 
 use crate::own_process;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::getpid;
 use rustix::process::{Pid, Signal, kill_process_group};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGIO, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGIO, SIGTERM, SIGXFSZ};
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -67,30 +70,27 @@ impl Stop {
     /// Installs the handlers. The first signal asks to stop in good order; a second SIGINT kills the children and
     /// ends the process at once, which loses no data either.
     pub fn install() -> io::Result<Self> {
-        Self::install_for(&[SIGINT, SIGTERM, SIGHUP])
+        Self::install_for(&not_ignored(&[SIGINT, SIGTERM, SIGHUP]))
     }
 
     fn install_for(signals: &[i32]) -> io::Result<Self> {
         let stop = Self::new()?;
-        // What was ignored at the start stays ignored: after `nohup`, a hangup stops nothing, nor does Ctrl-C what a shell
-        // put into the background. SIGTERM always stops: children inherit what is ignored, and are ended by it.
-        let heeded = |signal: &i32| *signal == SIGTERM || !own_process::ignores(*signal);
-        let signals: Vec<i32> = signals.iter().copied().filter(heeded).collect();
         if signals.contains(&SIGINT) {
             hurry()?;
         }
-        for &signal in &signals {
+        for &signal in signals {
             signal_hook::flag::register_usize(signal, Arc::clone(&stop.asked), usize::try_from(signal).unwrap_or(1))?;
         }
         // After the number, so that waiters find it.
         if let Some(bell) = &stop.bell {
-            for signal in signals {
+            for &signal in signals {
                 signal_hook::low_level::pipe::register(signal, bell.1.try_clone()?)?;
             }
         }
-        for signal in [SIGIO, SIGXFSZ] {
+        for signal in [SIGIO, SIGCHLD] {
             signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
         }
+        CAN_STOP.store(true, Ordering::SeqCst);
         Ok(stop)
     }
 
@@ -151,6 +151,70 @@ impl Stop {
     }
 }
 
+/// Those that stop opsrun. What was ignored at the start stays ignored: after `nohup`, a hangup stops nothing, nor does Ctrl-C
+/// what a shell put into the background. SIGTERM always stops: children inherit what is ignored, and are ended by it.
+fn not_ignored(signals: &[i32]) -> Vec<i32> {
+    let stops = |signal: &i32| *signal == SIGTERM || !own_process::ignores(*signal);
+    signals.iter().copied().filter(stops).collect()
+}
+
+/// True once a [`Stop`] receives the signals.
+static CAN_STOP: AtomicBool = AtomicBool::new(false);
+
+/// What holds for every command, whether it can be asked to stop or not. Call it first.
+pub fn at_start() -> io::Result<()> {
+    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
+    if getpid().is_init() {
+        for signal in not_ignored(&[SIGINT, SIGTERM, SIGHUP]) {
+            end_unless_stoppable(signal)?;
+        }
+    }
+    Ok(())
+}
+
+/// Has a signal end the process, until something can be asked to stop.
+#[expect(unsafe_code, reason = "a signal handler cannot safely do more than set a flag")]
+fn end_unless_stoppable(signal: i32) -> io::Result<()> {
+    let act = move || {
+        if !CAN_STOP.load(Ordering::SeqCst) {
+            signal_hook::low_level::exit(128 + signal);
+        }
+    };
+    // SAFETY: `act` reads an atomic and calls `_exit`: a signal handler may do that.
+    unsafe { signal_hook::low_level::register(signal, act) }?;
+    Ok(())
+}
+
+/// Rings when a child has ended, also one that opsrun did not start.
+#[derive(Debug)]
+pub struct ChildBell(UnixStream);
+
+impl ChildBell {
+    pub fn install() -> io::Result<Self> {
+        let (bell, ring) = UnixStream::pair()?;
+        bell.set_nonblocking(true)?;
+        ring.set_nonblocking(true)?;
+        signal_hook::low_level::pipe::register(SIGCHLD, ring)?;
+        Ok(Self(bell))
+    }
+
+    pub fn wait(&self) {
+        wait_and_drain(&self.0, None);
+    }
+}
+
+/// Waits until the bell rings or the time is over, and silences it.
+fn wait_and_drain(mut bell: &UnixStream, time: Option<Duration>) {
+    let time = time.map(|time| Timespec {
+        tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(time.subsec_nanos()),
+    });
+    // What keeps us from waiting ends the wait: the caller looks around and waits again.
+    let _ = poll(&mut [PollFd::new(bell, PollFlags::IN)], time.as_ref());
+    let mut rung = [0; 64];
+    while matches!(bell.read(&mut rung), Ok(n) if n > 0) {}
+}
+
 /// Signals of a process that stays: SIGHUP means to read files again, not to stop.
 #[derive(Debug)]
 pub struct Signals {
@@ -173,16 +237,15 @@ impl Ring {
 
 impl Signals {
     pub fn install() -> io::Result<Self> {
-        let interrupted = !own_process::ignores(SIGINT);
-        let stop = Stop::install_for(&[SIGINT, SIGTERM])?;
+        let stops = not_ignored(&[SIGINT, SIGTERM]);
+        let stop = Stop::install_for(&stops)?;
         let (bell, ring) = UnixStream::pair()?;
         bell.set_nonblocking(true)?;
         ring.set_nonblocking(true)?;
         let hung_up = Arc::new(AtomicBool::new(false));
         signal_hook::flag::register(SIGHUP, Arc::clone(&hung_up))?;
         // After the flags, so that waiters find them. SIGHUP is handled here even if it was ignored: it stops nothing.
-        let stops = interrupted.then_some(SIGINT).into_iter().chain([SIGTERM]);
-        for signal in stops.chain([SIGHUP]) {
+        for signal in stops.into_iter().chain([SIGHUP]) {
             signal_hook::low_level::pipe::register(signal, ring.try_clone()?)?;
         }
         Ok(Self {
@@ -205,14 +268,7 @@ impl Signals {
 
     /// Waits for a signal, a ring, or the end of the time.
     pub fn wait(&self, time: Duration) {
-        let time = Timespec {
-            tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: i64::from(time.subsec_nanos()),
-        };
-        // What keeps us from waiting ends the wait: the caller looks around and waits again.
-        let _ = poll(&mut [PollFd::new(&self.bell, PollFlags::IN)], Some(&time));
-        let mut rung = [0; 64];
-        while matches!((&self.bell).read(&mut rung), Ok(n) if n > 0) {}
+        wait_and_drain(&self.bell, Some(time));
     }
 }
 

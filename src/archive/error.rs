@@ -12,8 +12,9 @@ pub enum CopyError {
     /// What is stored is not what was recorded.
     #[error("`{file}` is damaged: {what}")]
     Damaged { file: String, what: String },
-    #[error("`{file}` has format {found}; this version of opsrun reads up to format {known}")]
-    Newer { file: String, found: u32, known: u32 },
+    /// A later version wrote it, with something that this version does not know.
+    #[error("`{file}` needs a newer version of opsrun: {needs}")]
+    Newer { file: String, needs: String },
     /// The name no longer leads to the file that was proven.
     #[error("`{file}` was changed or replaced after it was proven")]
     Moved { file: String },
@@ -42,6 +43,13 @@ impl CopyError {
         Self::Damaged {
             file: file.to_owned(),
             what: what.into(),
+        }
+    }
+
+    pub(super) fn newer(file: &str, needs: impl Into<String>) -> Self {
+        Self::Newer {
+            file: file.to_owned(),
+            needs: needs.into(),
         }
     }
 

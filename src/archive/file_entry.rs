@@ -30,8 +30,32 @@ pub enum ContentState {
     Torn,
 }
 
+/// Names of the owners of an entry, beside their numbers. Only in format 3, and only what the system knew.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Names {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Users that its access control lists name, by number.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub acl_users: BTreeMap<u32, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub acl_groups: BTreeMap<u32, String>,
+}
+
+/// A hole map as later versions write it. This version reads it as "there is one".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaterHoleMap;
+
+impl<'de> Deserialize<'de> for LaterHoleMap {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        serde::de::IgnoredAny::deserialize(from).map(|_| Self)
+    }
+}
+
+/// Fields that a later minor version adds are skipped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct FileEntry {
     /// Where, relative to the source.
     pub path: RelPath,
@@ -42,6 +66,8 @@ pub struct FileEntry {
     pub mode: u32,
     pub uid: u32,
     pub gid: u32,
+    #[serde(default, skip_serializing_if = "Names::is_empty")]
+    pub names: Names,
     /// Last change of the content, nanoseconds since the Unix epoch.
     pub mtime_ns: i128,
     /// Last change of anything, nanoseconds since the Unix epoch.
@@ -61,6 +87,9 @@ pub struct FileEntry {
     /// Data segments of a file with holes: offset and length.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sparse: Option<Vec<(u64, u64)>>,
+    /// Never written; where it is read, this version cannot read the copy.
+    #[serde(default, skip_serializing)]
+    pub holes: Option<LaterHoleMap>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub xattrs: BTreeMap<String, Bytes>,
     pub state: ContentState,
@@ -75,6 +104,12 @@ pub struct Evidence {
     pub identity: Identity,
     /// SHA-256 of the content in it.
     pub sha256: [u8; 32],
+}
+
+impl Names {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl FileEntry {

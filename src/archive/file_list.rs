@@ -94,6 +94,12 @@ pub fn read_member(file: &File, name: &str, member: &ListMember) -> Result<(Vec<
     let lines = lines.ok_or_else(|| damaged("its last line is incomplete".to_owned()))?;
     let rows: Result<Vec<FileEntry>, _> = lines.split(|b| *b == b'\n').map(serde_json::from_slice).collect();
     let rows = rows.map_err(|e| damaged(format!("a line is not a valid entry ({e})")))?;
+    if let Some(row) = rows.iter().find(|row| row.holes.is_some()) {
+        return Err(CopyError::newer(
+            name,
+            format!("`{}` has a hole map of its own", row.path),
+        ));
+    }
     Ok((packed, rows))
 }
 

@@ -1,4 +1,4 @@
-//! The tar headers of an entry: a function of its [`FileEntry`], byte for byte.
+//! The tar headers of an entry: a function of its [`FileEntry`] and of the format's major number, byte for byte.
 //!
 //! POSIX ustar; PAX records only for what ustar cannot hold: long paths, large numbers, times before 1970, holes
 //! (GNU sparse format 1.0), extended attributes. Verify makes the headers again from the row and compares them, so
@@ -6,7 +6,7 @@
 //! Invariant: the length is a multiple of [`BLOCK`].
 
 use super::file_entry::{FileEntry, FileEntryKind};
-use crate::path::RelPath;
+use crate::path::{RelPath, unshown};
 use std::fmt::Write as _;
 use tar::{EntryType, Header};
 
@@ -24,8 +24,8 @@ pub fn padding(len: u64) -> usize {
     (BLOCK - over) % BLOCK
 }
 
-/// Everything before the content: PAX header, ustar header, map of the data segments.
-pub fn header_bytes(row: &FileEntry) -> Vec<u8> {
+/// Everything before the content: PAX header, ustar header, map of the data segments. `format` is the major number.
+pub fn header_bytes(row: &FileEntry, format: u32) -> Vec<u8> {
     let mut pax = Pax::default();
     let mut header = Header::new_ustar();
     let path = row.path.as_bytes();
@@ -35,10 +35,10 @@ pub fn header_bytes(row: &FileEntry) -> Vec<u8> {
     }
     let map = row.sparse.as_deref().map(sparse_map).unwrap_or_default();
     if row.sparse.is_some() {
-        pax.add("GNU.sparse.major", b"1");
-        pax.add("GNU.sparse.minor", b"0");
-        pax.add("GNU.sparse.name", &name);
-        pax.add("GNU.sparse.realsize", row.size.to_string().as_bytes());
+        pax.add(b"GNU.sparse.major", b"1");
+        pax.add(b"GNU.sparse.minor", b"0");
+        pax.add(b"GNU.sparse.name", &name);
+        pax.add(b"GNU.sparse.realsize", row.size.to_string().as_bytes());
         let mut short = b"GNUSparseFile.0/".to_vec();
         short.extend_from_slice(row.path.name().get(..80).unwrap_or(row.path.name()));
         set_name(&mut header, &short);
@@ -70,7 +70,11 @@ pub fn header_bytes(row: &FileEntry) -> Vec<u8> {
         }
     }
     for (key, value) in &row.xattrs {
-        pax.add(&format!("SCHILY.xattr.{key}"), &value.to_bytes());
+        if format < 3 {
+            pax.add(format!("SCHILY.xattr.{key}").as_bytes(), &value.to_bytes());
+        } else {
+            pax.xattr(&unshown(key.as_bytes()), &value.to_bytes());
+        }
     }
     header.set_cksum();
     let mut out = pax.finish();
@@ -131,13 +135,15 @@ struct Pax {
 
 impl Pax {
     /// `<length> <key>=<value>\n`, the length counting itself.
-    fn add(&mut self, key: &str, value: &[u8]) {
+    fn add(&mut self, key: &[u8], value: &[u8]) {
         let rest = 3 + key.len() + value.len();
         let mut length = rest + 1;
         while rest + length.to_string().len() != length {
             length = rest + length.to_string().len();
         }
-        self.records.extend_from_slice(format!("{length} {key}=").as_bytes());
+        self.records.extend_from_slice(format!("{length} ").as_bytes());
+        self.records.extend_from_slice(key);
+        self.records.push(b'=');
         self.records.extend_from_slice(value);
         self.records.push(b'\n');
     }
@@ -146,7 +152,7 @@ impl Pax {
     fn number(&mut self, key: &str, number: i128, most: u64) -> u64 {
         let fits = u64::try_from(number).ok().filter(|number| *number <= most);
         fits.unwrap_or_else(|| {
-            self.add(key, number.to_string().as_bytes());
+            self.add(key.as_bytes(), number.to_string().as_bytes());
             0
         })
     }
@@ -154,10 +160,23 @@ impl Pax {
     /// A path, which may not be UTF-8.
     fn text(&mut self, key: &str, value: &[u8]) {
         if !self.binary && std::str::from_utf8(value).is_err() {
-            self.add("hdrcharset", b"BINARY");
+            self.add(b"hdrcharset", b"BINARY");
             self.binary = true;
         }
-        self.add(key, value);
+        self.add(key.as_bytes(), value);
+    }
+
+    /// An extended attribute; `=` and `%` in its name are written as GNU tar does.
+    fn xattr(&mut self, name: &[u8], value: &[u8]) {
+        let mut key = b"SCHILY.xattr.".to_vec();
+        for byte in name {
+            match byte {
+                b'=' => key.extend_from_slice(b"%3D"),
+                b'%' => key.extend_from_slice(b"%25"),
+                other => key.push(*other),
+            }
+        }
+        self.add(&key, value);
     }
 
     fn finish(self) -> Vec<u8> {

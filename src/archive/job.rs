@@ -1,6 +1,7 @@
 //! [`WriteJob`]: what to write as a copy; [`WrittenCopy`]: what was written, not yet published.
 
 use super::form::UnpublishedContent;
+use super::left_out::LeftOut;
 use super::manifest::{Incomplete, Manifest};
 use super::name::CopyName;
 use super::progress::CopyProgress;
@@ -27,6 +28,9 @@ pub struct ManifestFacts {
     /// Why the copy is not trusted.
     pub suspect: Option<String>,
     pub contents: Contents,
+    /// Which host and ops file writes the copy, if known.
+    pub writer: Option<String>,
+    pub left_out: LeftOut,
 }
 
 pub struct WriteJob<'a> {

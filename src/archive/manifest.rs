@@ -1,20 +1,24 @@
 //! [`Manifest`]: the facts of a copy in one small immutable file. Its final name commits the copy.
 //!
-//! Takes facts, gives JSON and back. A manifest that is read must be, byte for byte, what would be written for it, and
-//! must hold its own checksum: one changed bit anywhere makes it invalid. Archives have major format 1, trees 2: a
-//! version that knows archives only rejects a tree instead of reading it as an archive.
+//! Takes facts, gives JSON and back. A manifest ends with the checksum of all its other bytes: one changed bit anywhere
+//! makes it invalid. This version writes format 3, for archives and trees. Older versions wrote format 1 for archives and
+//! 2 for trees. Fields that a later minor version adds are skipped: a manifest is never rewritten, so it keeps them. What
+//! cannot be read without knowing more is rejected as newer.
 //! Invariant: the tables of a manifest that was read are in range, in order and without gaps.
 
 use super::error::CopyError;
 use super::file_entry::{Bytes, hex};
 use super::form::CopyForm;
 use super::gzip_member::MAX_MEMBER_SIZE;
+use super::left_out::LeftOut;
 use super::name::CopyName;
+use super::top_directory::TopDirectory;
 use crate::model::Contents;
 use crate::path::RelPath;
 use crate::tree::handle::regular;
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use std::ffi::OsStr;
 use std::fs::File;
@@ -22,12 +26,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-pub const ARCHIVE_FORMAT: (u32, u32) = (1, 0);
+/// The format that this version writes: major and minor number.
+pub const FORMAT: (u32, u32) = (3, 0);
 
-pub const TREE_FORMAT: (u32, u32) = (2, 0);
-
-/// The largest major number of a format that this version reads.
-pub const MAX_KNOWN_FORMAT: u32 = TREE_FORMAT.0;
+/// The codec of an archive: gzip members.
+pub const GZIP: &str = "gzip";
 
 /// How many missing paths a manifest names; the rest is counted.
 pub const MAX_NAMED_INCOMPLETE: usize = 1000;
@@ -60,7 +63,6 @@ impl Incomplete {
 
 /// Facts of a copy by `strategy "copy"`: what it shares with the previous copy, and which attributes its files have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct TreeFacts {
     /// The previous copy, whose unchanged files it shares.
     pub shares_with: Option<String>,
@@ -87,8 +89,33 @@ pub enum CopyContents {
     Other(String),
 }
 
+/// How many other copies hold what is not in this one. This version writes complete copies only.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BaseCount(usize);
+
+impl Serialize for BaseCount {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq([(); 0])
+    }
+}
+
+impl<'de> Deserialize<'de> for BaseCount {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Ok(Self(Vec::<IgnoredAny>::deserialize(from)?.len()))
+    }
+}
+
+/// Attributes that could not be read from the source: the copy lacks them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+pub struct UnreadAttributes {
+    pub why: String,
+    /// How many entries lack some for this reason.
+    pub entries: u64,
+    /// The first of them; `None` is the source itself.
+    pub first: Option<RelPath>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Major and minor number of the format.
     pub format: (u32, u32),
@@ -106,6 +133,9 @@ pub struct Manifest {
     pub source_fs_uuid: Option<String>,
     /// Always null in this format.
     pub encryption: Option<String>,
+    /// Which host and ops file wrote it. `None` in formats 1 and 2.
+    #[serde(default)]
+    pub writer: Option<String>,
     /// When the copy was begun.
     pub backup_at: DateTime<Utc>,
     pub source: Bytes,
@@ -136,6 +166,19 @@ pub struct Manifest {
     pub incomplete: Vec<Incomplete>,
     /// Why the copy is not trusted to represent the source.
     pub suspect: Option<String>,
+    /// What the backup did not copy, although it is below the source.
+    #[serde(default)]
+    pub left_out: LeftOut,
+    #[serde(default)]
+    pub unread_attributes: Vec<UnreadAttributes>,
+    /// The source's own directory. `None` in formats 1 and 2.
+    #[serde(default)]
+    pub top: Option<TopDirectory>,
+    /// How the archive is compressed: [`GZIP`]. `None` for a tree, and in formats 1 and 2.
+    #[serde(default)]
+    pub codec: Option<String>,
+    #[serde(default)]
+    pub bases: BaseCount,
     /// Only in the manifest of a tree.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tree: Option<TreeFacts>,
@@ -181,29 +224,45 @@ impl Manifest {
     pub fn from_bytes(bytes: &[u8], file: &str) -> Result<Self, CopyError> {
         let damaged = |what: &str| CopyError::damaged(file, what);
         if let Ok(Versioned { format }) = serde_json::from_slice(bytes)
-            && format.0 > MAX_KNOWN_FORMAT
+            && format.0 > FORMAT.0
         {
-            return Err(CopyError::Newer {
-                file: file.to_owned(),
-                found: format.0,
-                known: MAX_KNOWN_FORMAT,
-            });
+            let needs = format!("its format is {}, and this version reads up to {}", format.0, FORMAT.0);
+            return Err(CopyError::newer(file, needs));
         }
         let manifest: Self =
             serde_json::from_slice(bytes).map_err(|e| damaged(&format!("it is not a valid manifest ({e})")))?;
-        if manifest.to_bytes() != bytes {
+        if !is_sealed(bytes) {
             return Err(damaged("its own checksum does not match"));
+        }
+        if let Some(needs) = manifest.unknown_feature() {
+            return Err(CopyError::newer(file, needs));
         }
         manifest.check().map_err(|what| damaged(&what))?;
         Ok(manifest)
     }
 
+    /// What a reader must know to read this copy, and this version does not.
+    fn unknown_feature(&self) -> Option<String> {
+        if let Some(codec) = self.codec.as_deref().filter(|codec| *codec != GZIP) {
+            return Some(format!("its archive has the codec `{codec}`"));
+        }
+        (self.bases.0 > 0).then(|| "other copies hold a part of its files".to_owned())
+    }
+
     fn check(&self) -> Result<(), String> {
-        let (major, checksum) = match self.form() {
-            CopyForm::Archive => (ARCHIVE_FORMAT.0, 64),
-            CopyForm::Tree => (TREE_FORMAT.0, 0),
+        let form = self.form();
+        let (forms, codec) = match self.format.0 {
+            1 => ([CopyForm::Archive; 2], None),
+            2 => ([CopyForm::Tree; 2], None),
+            3 => (
+                [CopyForm::Archive, CopyForm::Tree],
+                (form == CopyForm::Archive).then_some(GZIP),
+            ),
+            other => return Err(format!("no version of opsrun wrote format {other}")),
         };
-        if self.format.0 != major || self.checksum.len() != checksum {
+        let checksum = if form == CopyForm::Archive { 64 } else { 0 };
+        let same_age = (self.format.0 == 3) == self.top.is_some();
+        if !forms.contains(&form) || self.codec.as_deref() != codec || !same_age || self.checksum.len() != checksum {
             return Err("its format number does not match its form".to_owned());
         }
         let archive = self.members.iter().map(|m| (m.0, m.1, m.2));
@@ -268,6 +327,18 @@ pub fn read_manifest(file: &File, name: &CopyName) -> Result<Manifest, CopyError
 #[derive(Deserialize)]
 struct Versioned {
     format: (u32, u32),
+}
+
+/// The checksum at the end equals the hash of the text with an empty string in its place.
+fn is_sealed(text: &[u8]) -> bool {
+    const KEY: &[u8] = b"\n  \"self_checksum\": \"";
+    const END: &[u8] = b"\"\n}\n";
+    let before = text.strip_suffix(END);
+    let cut = before.and_then(|before| before.split_at_checked(before.len().checked_sub(64)?));
+    cut.is_some_and(|(before, checksum)| {
+        let hash = Sha256::new().chain_update(before).chain_update(END).finalize();
+        before.ends_with(KEY) && hex(&hash).as_bytes() == checksum
+    })
 }
 
 /// With a table in place of an empty one, one member per line. Its key comes from our own serializer, at the top level

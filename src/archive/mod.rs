@@ -8,7 +8,7 @@
 //! | step | files |
 //! |---|---|
 //! | source → copy | [`mod@write`], [`job`], `read_source` (files may change), `pipeline` (many cores, one order) |
-//! | what is stored | [`manifest`], [`file_entry`], `file_list`, `header` (tar), `gzip_member`, [`name`] |
+//! | what is stored | [`manifest`], [`left_out`], [`top_directory`], [`file_entry`], `file_list`, `header` (tar), `gzip_member`, [`name`] |
 //! | copy → proof | [`mod@verify`], `content` |
 //! | copy → files | [`mod@restore`] |
 //! | all three for trees | `tree_form` |
@@ -26,6 +26,7 @@ pub mod form;
 mod gzip_member;
 mod header;
 pub mod job;
+pub mod left_out;
 pub mod manifest;
 pub mod name;
 mod pipeline;
@@ -33,6 +34,7 @@ pub mod progress;
 mod read_source;
 pub mod receipt;
 pub mod restore;
+pub mod top_directory;
 mod tree_form;
 pub mod verify;
 pub mod write;
@@ -43,6 +45,7 @@ pub use file_entry::{Evidence, FileEntry, parse_hex};
 pub use file_list::FileEntries;
 pub use form::{CopyForm, clear_debris};
 pub use job::{ManifestFacts, WriteJob, WrittenCopy};
+pub use left_out::LeftOut;
 pub use manifest::{CopyContents, Incomplete, Manifest};
 pub use name::CopyName;
 pub use receipt::Deletion;

@@ -6,7 +6,8 @@
 //! Invariant: a row that is neither torn nor fresh has the hash of exactly the bytes that were passed on, read from a
 //! file whose identity was the row's before and after.
 
-use super::file_entry::{Bytes, ContentState, FileEntry, FileEntryKind, hex};
+use super::file_entry::{Bytes, ContentState, FileEntry, FileEntryKind, Names, hex};
+use super::top_directory::TopDirectory;
 use crate::entry::{Entry, EntryKind, Identity};
 use crate::path::{RelPath, Shown};
 use crate::tree::handle::{TreeError, identity_of};
@@ -77,6 +78,7 @@ fn row_of(entry: &Entry, kind: FileEntryKind, identity: Identity) -> FileEntry {
         mode: entry.mode,
         uid: entry.uid,
         gid: entry.gid,
+        names: Names::default(),
         mtime_ns: identity.mtime_ns,
         ctime_ns: identity.ctime_ns,
         dev: identity.dev,
@@ -87,6 +89,7 @@ fn row_of(entry: &Entry, kind: FileEntryKind, identity: Identity) -> FileEntry {
         offset: 0,
         link: None,
         sparse: None,
+        holes: None,
         xattrs: BTreeMap::new(),
         state: ContentState::Ok,
         fresh: false,
@@ -99,6 +102,19 @@ pub fn directory(root: &Dir, entry: &Entry, cross_mounts: bool) -> Result<FileEn
         row.xattrs = xattrs(&dir)?;
     }
     Ok(row)
+}
+
+/// The source's own directory.
+pub fn top(root: &Dir) -> Result<TopDirectory, TreeError> {
+    let stat = rustix::fs::fstat(root).map_err(|e| TreeError::at("read", root.path(), e))?;
+    Ok(TopDirectory {
+        mode: stat.st_mode & 0o7777,
+        uid: stat.st_uid,
+        gid: stat.st_gid,
+        mtime_ns: identity_of(&stat).mtime_ns,
+        names: Names::default(),
+        xattrs: xattrs(root).unwrap_or_default(),
+    })
 }
 
 /// A directory without its extended attributes.

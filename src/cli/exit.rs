@@ -20,11 +20,13 @@
 
 use crate::alert::AlertError;
 use crate::config::LoadError;
-use crate::error_chain::error_chain;
+use crate::error_chain::{error_chain, with_reason};
 use crate::launch::{LaunchError, RewriteError};
+use crate::limits;
+use crate::process::collect_orphans;
 use crate::report::shared::output;
 use crate::report::shared::style::Style;
-use crate::signal::Stop;
+use crate::signal::{self, Signals, Stop};
 use std::error::Error;
 use std::io;
 
@@ -84,13 +86,48 @@ impl Failure {
     }
 }
 
-/// Installs the signal handlers. Call it before any other thread starts.
-pub fn stop() -> Result<Stop, Failure> {
-    Stop::install().map_err(|error| no_signals(&error))
+/// What every command does first.
+pub fn at_start() -> Result<(), Failure> {
+    signal::at_start().map_err(|error| no_signals(&error))
 }
 
-pub fn no_signals(error: &io::Error) -> Failure {
-    Failure::new(Exit::Software, format!("cannot handle signals: {error}"), None)
+/// Installs the signal handlers, and what else a run needs of the system. Call it before any other thread starts.
+pub fn stop() -> Result<Stop, Failure> {
+    resources()?;
+    let stop = Stop::install().map_err(|error| no_signals(&error))?;
+    orphans()?;
+    Ok(stop)
+}
+
+/// The same for a process that stays.
+pub fn signals() -> Result<Signals, Failure> {
+    resources()?;
+    let signals = Signals::install().map_err(|error| no_signals(&error))?;
+    orphans()?;
+    Ok(signals)
+}
+
+fn resources() -> Result<(), Failure> {
+    limits::raise_open_files(limits::FILES_OF_A_RUN);
+    limits::too_few_files().map_or(Ok(()), |message| {
+        Err(Failure::new(
+            Exit::Failed,
+            message,
+            Some("raise the limit; nothing was done"),
+        ))
+    })
+}
+
+fn orphans() -> Result<(), Failure> {
+    collect_orphans().map_err(|error| {
+        let message = format!("cannot collect ended processes: {}", limits::no_thread(&error));
+        Failure::new(Exit::Failed, message, None)
+    })
+}
+
+fn no_signals(error: &io::Error) -> Failure {
+    let message = format!("cannot handle signals: {}", with_reason(error));
+    Failure::new(Exit::Failed, message, None)
 }
 
 impl From<LoadError> for Failure {

@@ -57,6 +57,10 @@ pub fn main() -> ExitCode {
         let help = "please report this bug with the output of `opsrun --version`";
         output::to_stderr(&output::failure_text(&message, Some(help), Style::PLAIN));
     }));
+    if let Err(failure) = exit::at_start() {
+        failure.print(Style::PLAIN);
+        return ExitCode::from(failure.exit);
+    }
     let code = match parse() {
         Ok(cli) => panic::catch_unwind(AssertUnwindSafe(|| run(&cli))).unwrap_or(Exit::Software.into()),
         Err(mut error) => usage(&mut error),

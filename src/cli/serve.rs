@@ -9,11 +9,10 @@ use super::notice_lines::NoticePrinter;
 use super::terminal::Terminal;
 use crate::daemon;
 use crate::daemon::runs::RunOptions;
-use crate::signal::Signals;
 
 pub fn run(args: &ServeArgs, terminal: &Terminal) -> Result<u8, Failure> {
     // First: a `SIGHUP` while the file is read must not end the process.
-    let signals = Signals::install().map_err(|error| exit::no_signals(&error))?;
+    let signals = exit::signals()?;
     let model = file::model(&args.file, Some(&args.state), terminal)?;
     let options = RunOptions {
         threads: args.threads.count(),

@@ -5,6 +5,7 @@
 //! Invariant: a run that was begun is also ended in the store, even if its thread fails, as soon as the store is writable.
 
 use crate::daemon::tick::ActiveJobs;
+use crate::error_chain::with_reason;
 use crate::launch::{self, Apply};
 use crate::model::{JobName, Model, StepName};
 use crate::plan::RunRequest;
@@ -125,8 +126,11 @@ impl ActiveRuns {
             Err(error) => {
                 let failure = Some(RunFailure {
                     exit: 1,
-                    message: format!("cannot start a run: {error}"),
-                    help: Some("the limit of threads or open files is reached; raise it".to_owned()),
+                    message: format!("cannot start a run: {}", with_reason(&error)),
+                    help: Some(
+                        "raise the limit of threads (`ulimit -u`, `TasksMax=` in a systemd unit) or of open files (`ulimit -n`)"
+                            .to_owned(),
+                    ),
                 });
                 let run = run.clone();
                 let _ = self.sender.send(RunMessage::Ended { run, failure });

@@ -10,6 +10,7 @@ use super::action::{self, Context, Ended, Slots, StepAbort};
 use super::recorder::{Journal, Recorder, Shared};
 use super::survey::World;
 use super::{RunSettings, locked};
+use crate::limits;
 use crate::model::StepName;
 use crate::plan::guards::Guard;
 use crate::plan::order::Order;
@@ -308,7 +309,7 @@ async fn in_thread<'s, T: Send + 's>(
         let _ = tell.send(done);
     });
     if let Err(error) = thread {
-        return Err(action::outcome(State::Failed, format!("no thread could be started: {error}")).into());
+        return Err(action::outcome(State::Failed, limits::no_thread(&error)).into());
     }
     // The panic's own words were written by its hook.
     told.await.ok().and_then(Result::ok).ok_or_else(|| {

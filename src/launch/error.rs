@@ -37,6 +37,9 @@ pub enum LaunchError {
     /// Not done, since the request leaves open what is meant.
     #[error("{message}")]
     Refused { message: String, help: String },
+    /// The system allows too little.
+    #[error("{0}")]
+    Limit(String),
     #[error("stopped by signal {0}")]
     Signal(u8),
 }
@@ -51,7 +54,7 @@ impl LaunchError {
             Self::Record(_) => 73,
             Self::Lock(LockError::Tree(e)) | Self::Tree(e) if e.errno().is_some_and(is_no_room) => 73,
             Self::Copy(e) if e.errno().is_some_and(is_no_room) => 73,
-            Self::Missing { .. } | Self::Lock(_) | Self::Tree(_) | Self::Copy(_) => 1,
+            Self::Missing { .. } | Self::Limit(_) | Self::Lock(_) | Self::Tree(_) | Self::Copy(_) => 1,
             Self::Signal(signal) => 128 + signal,
         }
     }
@@ -68,6 +71,7 @@ impl LaunchError {
             }
             Self::Missing { help, .. } | Self::Usage { help, .. } | Self::Refused { help, .. } => Some(help.clone()),
             Self::Copy(e) => e.help().map(str::to_owned),
+            Self::Limit(_) => Some("raise the limit; nothing was done".to_owned()),
             Self::Tree(_) | Self::Lock(_) | Self::Signal(_) => None,
         }
     }

@@ -26,6 +26,7 @@ use crate::exec::engine;
 use crate::exec::recorder::Memory;
 use crate::exec::survey::{self, World};
 use crate::exec::{RunSettings, action::recover};
+use crate::limits;
 use crate::model::{JobName, Model, StepKind, StepName};
 use crate::plan::facts::PlanFacts;
 use crate::plan::{self, Plan, RunRequest};
@@ -40,7 +41,6 @@ use crate::units::millis;
 use chrono::{DateTime, Utc};
 use job_ends::JobEnds;
 use resurvey::{Resurvey, remembered};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Mutex;
@@ -101,6 +101,9 @@ pub fn apply(
     locks.jobs(&model.ops.state_dir, &job_ends::locked(model, &jobs), patience)?;
     let world = survey::open(model, &jobs);
     locks.world(&world, patience)?;
+    if let Some(limit) = limits::too_few_files() {
+        return Err(LaunchError::Limit(limit));
+    }
 
     let new = || ulid::Ulid::new().to_string();
     let run = how.claimed.as_ref().map_or_else(new, |claimed| claimed.run.clone());
@@ -314,21 +317,6 @@ fn unrecorded(store: &Store, source: StoreError) -> RecordError {
     }
 }
 
-/// Every lock is an open file, and many jobs need more of them than the usual limit. If the system refuses, the lock that
-/// cannot be opened reports it.
-fn make_room(locks: u64) {
-    let limits = getrlimit(Resource::Nofile);
-    let needed = locks.saturating_add(FILES_BESIDE_LOCKS);
-    if limits.current.is_some_and(|current| current < needed) {
-        let current = limits.maximum.map_or(needed, |most| most.min(needed));
-        let current = Some(current);
-        let _ = setrlimit(Resource::Nofile, Rlimit { current, ..limits });
-    }
-}
-
-/// Open files that a run needs besides its locks, generously.
-const FILES_BESIDE_LOCKS: u64 = 512;
-
 /// The locks of a run, one per directory even if it has several names.
 #[derive(Default)]
 struct Locks {
@@ -340,7 +328,8 @@ struct Locks {
 impl Locks {
     /// In the order of their file names, so that two runs never wait for each other.
     fn jobs(&mut self, state_dir: &Path, jobs: &BTreeSet<JobName>, patience: Patience<'_>) -> Result<(), LaunchError> {
-        make_room(jobs.len() as u64);
+        // Every lock is an open file.
+        limits::raise_open_files((jobs.len() as u64).saturating_add(limits::FILES_OF_A_RUN));
         let dir = create_dir_all(&state_dir.join("locks"))?;
         let file = |job: &JobName| format!("{}-{}.lock", job.kind.word(), job.name);
         let by_file: BTreeMap<String, &JobName> = jobs.iter().map(|job| (file(job), job)).collect();

@@ -5,6 +5,7 @@
 //! anybody else. Knows nothing of output.
 //! Invariant: dropped before its end, the whole group is killed, and the child reaped.
 
+use super::orphans;
 use crate::clock::Stopwatch;
 use crate::signal::{self, Ward};
 use crate::units::show_duration;
@@ -13,7 +14,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
-use std::process::Child;
+use std::process::{Child, ExitStatus};
 use std::time::Duration;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -104,7 +105,7 @@ impl Leader {
             return Err(io::Error::other("the process was waited for already"));
         };
         self.ward = None;
-        let status = child.wait()?;
+        let status = wait(&mut child)?;
         let code = status.code().and_then(|code| u8::try_from(code).ok());
         let signal = status.signal();
         code.map(Ending::Exited)
@@ -166,9 +167,15 @@ impl Drop for Leader {
             self.send(Signal::KILL);
             self.ward = None;
             // It may take long, and this caller cannot wait.
-            let _ = std::thread::Builder::new().spawn(move || child.wait());
+            let _ = std::thread::Builder::new().spawn(move || wait(&mut child));
         }
     }
+}
+
+fn wait(child: &mut Child) -> io::Result<ExitStatus> {
+    let status = child.wait();
+    orphans::forget(child);
+    status
 }
 
 #[expect(

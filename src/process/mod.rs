@@ -6,6 +6,7 @@
 //! - `group`: who is alive in a group, and how one is ended
 //! - `capture`: what is kept of an output of any length
 //! - [`line`]: a command as it is typed
+//! - `orphans`: what process 1 of a container collects
 //!
 //! Knows nothing of jobs, retries or secrets. Invariant: after a timeout or a stop nothing of the group lives on,
 //! or the result says so; after a child ended by itself, no signal is sent.
@@ -13,6 +14,7 @@
 mod capture;
 mod group;
 mod line;
+mod orphans;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -20,6 +22,7 @@ mod tests;
 pub use capture::{CaptureLimits, Captured, Sieve, Sift, Unsifted};
 pub use group::{Ending, Ladder};
 pub use line::quoted;
+pub use orphans::collect as collect_orphans;
 pub use start::{Spawn, SpawnError, SpawnFailure, Streams};
 
 use crate::clock::Stopwatch;

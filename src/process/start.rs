@@ -8,9 +8,12 @@
 use super::capture::CaptureLimits;
 use super::group::Leader;
 use super::line;
+use super::orphans::registered;
+use crate::limits;
 use crate::path::{Shown, shown};
 use rustix::fs::Access;
 use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, setrlimit};
 use secrecy::{ExposeSecret, SecretString};
 use std::io;
 use std::mem::MaybeUninit;
@@ -98,6 +101,9 @@ pub enum SpawnFailure {
     Nul,
     #[error("the system cannot start more processes")]
     TooMany,
+    /// Of open files.
+    #[error("{0}")]
+    Limit(String),
     #[error(transparent)]
     Other(io::Error),
 }
@@ -120,8 +126,10 @@ impl SpawnError {
             SpawnFailure::TooLong => "hand over long values in a file",
             SpawnFailure::Nul => "remove the NUL byte",
             SpawnFailure::TooMany => {
-                "run fewer steps at once (`concurrency`), or raise the limit of processes (`ulimit -u`)"
+                "run fewer steps at once (`concurrency`), or raise the limit of processes (`ulimit -u`, `TasksMax=` in a systemd \
+                 unit, `--pids-limit` of a container)"
             }
+            SpawnFailure::Limit(_) => "run fewer steps at once (`concurrency`), or raise the limit",
             SpawnFailure::Other(_) => "run the command by hand in that directory to see more",
         }
     }
@@ -179,10 +187,21 @@ fn try_start(spawn: &Spawn) -> io::Result<(Leader, Ends)> {
         .stdout(out)
         .stderr(err)
         .process_group(0);
-    let child = unmasked(|| command.spawn())?;
+    if let Some(limits) = limits::open_files_of_children() {
+        limited(&mut command, limits);
+    }
+    let child = registered(|| unmasked(|| command.spawn()))?;
     // It holds the writing ends: with them open, no output would ever end.
     drop(command);
     Ok((Leader::new(child)?, ends))
+}
+
+/// Starts with these limits of open files. Programs that were made for few open files fail with many.
+#[expect(unsafe_code, reason = "what happens between fork and exec is unsafe by nature")]
+fn limited(command: &mut Command, limits: Rlimit) {
+    let limit = move || setrlimit(Resource::Nofile, limits).map_err(io::Error::from);
+    // SAFETY: it makes one system call, and neither allocates nor locks.
+    unsafe { command.pre_exec(limit) };
 }
 
 /// Starts with no signal blocked: a child inherits what is, and would be deaf to TERM, or worse. What is blocked
@@ -216,7 +235,10 @@ fn why(spawn: &Spawn, cause: io::Error) -> SpawnFailure {
         Some(Errno::NOEXEC) => SpawnFailure::NoProgram,
         Some(Errno::TOOBIG) => SpawnFailure::TooLong,
         Some(Errno::AGAIN) => SpawnFailure::TooMany,
-        _ => SpawnFailure::Other(cause),
+        errno => match errno.and_then(limits::reached) {
+            Some(limit) => SpawnFailure::Limit(limit),
+            None => SpawnFailure::Other(cause),
+        },
     }
 }
 

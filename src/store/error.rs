@@ -3,6 +3,7 @@
 //! Takes causes from SQLite and the system; gives errors that name the file, with an exit code and what to do next.
 //! Invariant: no message repeats its cause, which the chain of sources shows.
 
+use crate::limits;
 use rusqlite::ErrorCode;
 use std::io;
 use std::path::PathBuf;
@@ -74,6 +75,9 @@ impl StoreError {
     }
 
     pub fn help(&self) -> Option<&'static str> {
+        if let Some(help) = self.help_about_limits() {
+            return Some(help);
+        }
         Some(match self {
             Self::Newer { .. } => "use the opsrun that made it, or a later one",
             Self::Foreign(_) | Self::Make(..) | Self::Reach(..) => {
@@ -100,5 +104,25 @@ impl StoreError {
                 _ => return None,
             },
         })
+    }
+
+    /// SQLite does not say why a file cannot be opened or written.
+    fn help_about_limits(&self) -> Option<&'static str> {
+        let errno = match self {
+            Self::Make(_, cause) | Self::Reach(_, cause) => cause.raw_os_error(),
+            _ => None,
+        };
+        let out_of_files = || errno == Some(libc::EMFILE) || limits::is_out_of_files();
+        match (errno, self.sqlite_code()) {
+            (Some(libc::EMFILE), _) | (_, Some(ErrorCode::CannotOpen | ErrorCode::SystemIoFailure))
+                if out_of_files() =>
+            {
+                Some("raise the limit of open files (`ulimit -n`, `LimitNOFILE=` in a systemd unit)")
+            }
+            (_, Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure)) if limits::has_file_size() => {
+                Some("raise the limit of file sizes (`ulimit -f`, `LimitFSIZE=` in a systemd unit), or make space")
+            }
+            _ => None,
+        }
     }
 }

@@ -9,7 +9,7 @@
 
 use crate::support::trees::{Quiet, build, listing, restore, shape, things};
 use opsrun::archive::{
-    self, Catalogue, CopyError, CopyName, ManifestFacts, RestoreOptions, VerifiedCopy, WriteJob, receipt,
+    self, Catalogue, CopyError, CopyName, LeftOut, ManifestFacts, RestoreOptions, VerifiedCopy, WriteJob, receipt,
 };
 use opsrun::entry::Entry;
 use opsrun::model;
@@ -204,6 +204,8 @@ fn an_unreadable_file_makes_the_copy_incomplete_and_a_vanished_one_does_not() {
         source_files: 0,
         suspect: None,
         contents: opsrun::model::Contents::All,
+        writer: None,
+        left_out: LeftOut::default(),
     };
     let written = archive::write(&WriteJob {
         source: &dir,

@@ -46,6 +46,9 @@ mod root {
     use std::path::{Path, PathBuf};
     use std::process::Command;
 
+    mod limits;
+    mod pid_one;
+
     /// A mount that ends with the test.
     struct Mount(PathBuf);
 

@@ -9,6 +9,7 @@ mod assertions;
 mod channels;
 mod checks;
 mod cli;
+mod copy_formats;
 mod daemon;
 mod documents;
 mod engine;

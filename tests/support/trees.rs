@@ -1,7 +1,7 @@
 //! What tests of copies have in common: any tree there may be, laid out, copied, restored and compared.
 
 use opsrun::archive::{
-    self, Catalogue, CopyError, CopyName, ManifestFacts, RestoreOptions, RestoreReport, WriteJob,
+    self, Catalogue, CopyError, CopyName, LeftOut, ManifestFacts, RestoreOptions, RestoreReport, WriteJob,
     progress::CopyProgress,
 };
 use opsrun::entry::Entry;
@@ -72,6 +72,8 @@ pub fn write(
             source_files: entries.len() as u64,
             suspect: None,
             contents: opsrun::model::Contents::All,
+            writer: None,
+            left_out: LeftOut::default(),
         },
         problems: Vec::new(),
         progress: &Quiet,

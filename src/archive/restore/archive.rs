@@ -40,7 +40,7 @@ impl ArchiveReader<'_> {
     pub fn content(&self, row: &FileEntry, first: &[u8], out: &Unnamed) -> Result<[u8; 32], String> {
         let mut hash = ContentHash::new(row);
         let put = |at: u64, bytes: &[u8]| out.file.write_all_at(bytes, at).map_err(|e| e.to_string());
-        let header = header_bytes(row);
+        let header = header_bytes(row, self.manifest.format.0);
         let at = usize::try_from(row.offset).unwrap_or(usize::MAX);
         let begin = at.checked_add(header.len()).filter(|begin| *begin <= first.len());
         let begin = begin.ok_or("its position in the list is not in the archive")?;

@@ -44,7 +44,7 @@ pub fn prove(
         threads,
         4 * threads,
         || source.next(),
-        look,
+        |chunk| look(chunk, manifest.format.0),
         |inspected| sink.take(inspected),
     )?;
     if source.carry != 0 || sink.open.is_some() {
@@ -123,7 +123,7 @@ impl MemberSource<'_, '_> {
                 let stored = row.stored();
                 let end = row
                     .offset
-                    .saturating_add(header_bytes(row).len() as u64)
+                    .saturating_add(header_bytes(row, self.manifest.format.0).len() as u64)
                     .saturating_add(stored)
                     .saturating_add(padding(stored) as u64);
                 end.saturating_sub(member.2)
@@ -141,7 +141,7 @@ impl MemberSource<'_, '_> {
 }
 
 /// Decodes a member and compares everything within it.
-fn look(chunk: Chunk) -> InspectedChunk {
+fn look(chunk: Chunk, format: u32) -> InspectedChunk {
     let Chunk {
         packed,
         member,
@@ -159,7 +159,7 @@ fn look(chunk: Chunk) -> InspectedChunk {
         bytes: 0,
         wrong: None,
     };
-    match through(&mut inspected, member, rows, trailer) {
+    match through(&mut inspected, member, rows, trailer, format) {
         Ok(()) => {}
         Err(what) => inspected.wrong = Some(format!("member {number}: {what}")),
     }
@@ -171,6 +171,7 @@ fn through(
     member: MemberPosition,
     rows: Vec<FileEntry>,
     trailer: bool,
+    format: u32,
 ) -> Result<(), String> {
     let plain = gzip_member::decode(&inspected.packed, member.2).ok_or("it cannot be decoded")?;
     let size = plain.len();
@@ -188,7 +189,7 @@ fn through(
         if row.offset != at as u64 {
             return Err(wrong("its position differs from the list"));
         }
-        let header = header_bytes(&row);
+        let header = header_bytes(&row, format);
         let begin = at + header.len();
         if plain.get(at..begin) != Some(&header[..]) {
             return Err(wrong("its header differs from the list"));

@@ -8,6 +8,7 @@ use super::super::error::CopyError;
 use super::super::file_entry::{ContentState, FileEntry, hex};
 use super::super::gzip_member::MEMBER_SIZE;
 use super::super::header::{header_bytes, padding};
+use super::super::manifest::FORMAT;
 use super::super::progress::CopyProgress;
 use super::super::read_source::{self, MAX_REREADS, OpenSourceFile, ReadFailure};
 use super::compress::TaskCompressor;
@@ -168,7 +169,7 @@ impl LargeFileReading {
     fn begin(opened: OpenSourceFile, plain: &mut Vec<u8>) -> Self {
         let OpenSourceFile { file, mut row } = opened;
         row.sparse = read_source::segments(&file, row.size);
-        plain.extend_from_slice(&header_bytes(&row));
+        plain.extend_from_slice(&header_bytes(&row, FORMAT.0));
         Self {
             segments: row.segments(),
             file,

@@ -7,6 +7,7 @@
 use super::super::gzip_member::{self, MEMBER_SIZE};
 use super::super::header::{TRAILER, header_bytes, padding};
 use super::super::job::WriteJob;
+use super::super::manifest::FORMAT;
 use super::super::pipeline::Pool;
 use super::super::read_source::{self, ReadFailure};
 use super::task::{CompressedBatch, CompressedTask, PackedMember, WriteTask};
@@ -91,7 +92,7 @@ impl<'a> TaskCompressor<'a> {
             let read = read.map(|(mut row, data)| {
                 row.member = members.len() as u64;
                 row.offset = plain.len() as u64;
-                plain.extend_from_slice(&header_bytes(&row));
+                plain.extend_from_slice(&header_bytes(&row, FORMAT.0));
                 plain.extend_from_slice(&data);
                 plain.resize(plain.len() + padding(data.len() as u64), 0);
                 content += data.len() as u64;

@@ -10,9 +10,9 @@ use super::super::file_list::ListWriter;
 use super::super::form::UnpublishedContent;
 use super::super::job::{WriteJob, WrittenCopy};
 use super::super::manifest::{
-    ARCHIVE_FORMAT, CopyContents, Incomplete, MAX_NAMED_INCOMPLETE, Manifest, MemberPosition, TREE_FORMAT, TreeFacts,
+    BaseCount, CopyContents, FORMAT, GZIP, Incomplete, MAX_NAMED_INCOMPLETE, Manifest, MemberPosition, TreeFacts,
 };
-use super::super::read_source::ReadFailure;
+use super::super::read_source::{self, ReadFailure};
 use crate::path::RelPath;
 use crate::tree::publish::Draft;
 use crate::units::plural;
@@ -107,7 +107,7 @@ pub fn finish(
     let remarks = account.remarks(list.torn);
     let tree = facts.tree.is_some();
     let manifest = Manifest {
-        format: if tree { TREE_FORMAT } else { ARCHIVE_FORMAT },
+        format: FORMAT,
         tool: format!("opsrun {}", env!("CARGO_PKG_VERSION")),
         ops_name: known.ops_name,
         host: known.host,
@@ -117,6 +117,7 @@ pub fn finish(
         parent: known.parent,
         source_fs_uuid: None,
         encryption: None,
+        writer: known.writer,
         backup_at: known.backup_at,
         source: Bytes::new(known.source.as_os_str().as_bytes()),
         source_files: known.source_files,
@@ -135,6 +136,11 @@ pub fn finish(
         incomplete_total: account.incomplete_total,
         incomplete: account.incomplete,
         suspect: known.suspect,
+        left_out: known.left_out,
+        unread_attributes: Vec::new(),
+        top: Some(read_source::top(job.source)?),
+        codec: (!tree).then(|| GZIP.to_owned()),
+        bases: BaseCount::default(),
         tree: facts.tree,
         members: facts.members,
         list_members: list.members,

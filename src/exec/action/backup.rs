@@ -5,7 +5,7 @@
 //! Invariant: the event that names the copy is durable before the first file of it is made.
 
 use super::{Context, Ended, failure, outcome, tree_failure};
-use crate::archive::{self, CopyName, Incomplete, ManifestFacts, Marker, WriteJob};
+use crate::archive::{self, CopyName, Incomplete, LeftOut, ManifestFacts, Marker, WriteJob};
 use crate::error_chain::error_chain;
 use crate::exec::{Deadline, locked, step_progress::StepProgress};
 use crate::model::Contents;
@@ -61,6 +61,8 @@ pub fn run(context: &Context<'_>, step: &BackupStep) -> Ended {
             source_files: scan.files(),
             suspect: step.suspect.clone(),
             contents: backup.contents,
+            writer: None,
+            left_out: LeftOut::default(),
         },
         problems: scan.problems.clone(),
         progress: &watch,

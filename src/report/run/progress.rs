@@ -86,7 +86,7 @@ impl Progress for ProgressBars {
         let unknown = (files, bytes) == (0, 0);
         let made = || if unknown { spinner(what) } else { bar(what, bytes) };
         let bar = (self.mode == ProgressMode::Bars).then(|| self.all.add(made()));
-        if let Some(bar) = bar.as_ref().filter(|_| unknown) {
+        if let Some(bar) = bar.as_ref().filter(|_| unknown && can_start_thread()) {
             bar.enable_steady_tick(SPINNER_INTERVAL);
         }
         let work = StepProgress {
@@ -139,6 +139,11 @@ impl StepProgress {
         let (done, all) = (show_size(self.bytes.0), show_size(self.bytes.1));
         format!("running   {}  {}, {done} of {all}\n", self.what, self.files())
     }
+}
+
+/// A bar that moves by itself has a thread, and starting one where there can be none would end opsrun.
+fn can_start_thread() -> bool {
+    std::thread::Builder::new().spawn(|| ()).is_ok()
 }
 
 /// For work of unknown size: the time since its start.

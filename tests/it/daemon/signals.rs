@@ -84,6 +84,26 @@ fn its_file_is_read_again_when_it_changes_or_when_somebody_asks() {
     assert!(!said.contains("target:twice"), "{said}");
 }
 
+/// `nohup opsrun serve`: what was ignored stops nothing, and SIGHUP never stops it anyway.
+#[test]
+fn a_hangup_that_was_ignored_reloads_the_file_all_the_same() {
+    let world = Workspace::of_jobs("target \"one\" { command \"true\"; every \"1h\"; }");
+    let inner = world.command(&["serve"]);
+    let mut ignoring = std::process::Command::new("sh");
+    ignoring
+        .args(["-c", "trap '' HUP INT; exec \"$0\" serve"])
+        .arg(inner.get_program());
+    ignoring.current_dir(world.path()).env("NO_COLOR", "1");
+    let mut serve = Serve::start(ignoring);
+    serve.says("serving t: 1 schedule");
+    serve.signal(Signal::SIGHUP);
+    serve.says("reloaded, serving");
+    serve.signal(Signal::SIGINT);
+    serve.signal(Signal::SIGHUP);
+    serve.says("reloaded, serving");
+    serve.term();
+}
+
 #[test]
 fn a_file_that_moves_the_state_is_refused() {
     let world = Workspace::of_jobs("target \"one\" { command \"true\"; every \"100ms\"; }");

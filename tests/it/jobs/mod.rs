@@ -4,6 +4,7 @@
 //! - [`again`]: a command in the run changes what is to be copied and deleted
 //! - [`channel_secrets`]: nor those by which somebody is told, while the schedules run, too
 //! - [`gates`]: what a closed gate leaves alone; one order with one thread; signals
+//! - [`limits`]: few open files, small files
 //! - [`secrets`]: none appears anywhere
 //! - [`surroundings`]: what opsrun inherits and passes on
 #![expect(
@@ -15,5 +16,6 @@
 mod again;
 mod channel_secrets;
 mod gates;
+mod limits;
 mod secrets;
 mod surroundings;

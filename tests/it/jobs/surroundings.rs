@@ -2,6 +2,8 @@
 
 use crate::support::sandbox;
 use crate::support::workspace::{Workspace, output_of};
+use nix::sys::signal::{SigHandler, Signal};
+use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 /// `nohup` and `&` of a shell start a program with a signal ignored.
@@ -23,6 +25,24 @@ fn an_ignored_signal_stays_ignored() {
         output_of(&world.run(&["apply", "--yes"]), code);
         assert!(!world.at("next").exists(), "{signal}");
     }
+}
+
+/// A child of a process that ignores SIGCHLD has no exit code.
+#[test]
+#[expect(unsafe_code, reason = "what happens between fork and exec is unsafe by nature")]
+fn exit_codes_are_seen_where_the_end_of_children_is_ignored() {
+    let world = Workspace::new(
+        "ops version=1 { name \"t\"; }\ntarget \"a\" { shell \"exit 7\"; ok-codes 7; }\ntarget \"b\" { command \"true\"; }\n",
+    );
+    let mut command = world.command(&["apply", "--yes"]);
+    // SAFETY: one system call.
+    unsafe {
+        command.pre_exec(|| {
+            nix::sys::signal::signal(Signal::SIGCHLD, SigHandler::SigIgn)?;
+            Ok(())
+        });
+    }
+    output_of(&command.output().unwrap(), 0);
 }
 
 #[test]
