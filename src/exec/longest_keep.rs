@@ -1,5 +1,5 @@
-//! The longest keep wins over all retentions that can hold a file: several of one backup, and those of backups whose
-//! sources overlap.
+//! The longest keep wins over all retentions that can hold a file: several of one backup, and of backups whose sources
+//! overlap.
 //!
 //! Takes the listings and verdicts of all of them, and takes back the candidates that another retention keeps for now.
 //! The same file of two listings is known by its directory (device and inode) and its name, whatever the paths are:
@@ -195,3 +195,6 @@ impl Directories {
         self.by_id.get(&dir).into_iter().flatten().map(Option::as_ref)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! [`Keyword`]: a text that paths contain or do not, whatever its capitals and however its accents are written.
+//! [`KeywordMatcher`]: a text that paths contain or do not, whatever its capitals and however its accents are written.
 //!
 //! Takes the bytes of a path. Texts compare as Unicode's canonical caseless match does (full case folding between two
 //! canonical decompositions), except that the iota below a Greek letter stays a mark. Turkish `ı` and `İ` fold as in
@@ -18,13 +18,13 @@ const IOTA_BELOW: char = '\u{345}';
 const INVALID: u32 = 0x11_0000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Keyword {
+pub struct KeywordMatcher {
     folded: Vec<u32>,
     /// The same, when it is ASCII.
     ascii: Option<Vec<u8>>,
 }
 
-impl Keyword {
+impl KeywordMatcher {
     pub fn new(word: &str) -> Self {
         Self {
             folded: fold_bytes(word.as_bytes()),
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     fn found(word: &str, path: &str) -> bool {
-        Keyword::new(word).is_in(path.as_bytes())
+        KeywordMatcher::new(word).is_in(path.as_bytes())
     }
 
     #[test]
@@ -136,9 +136,9 @@ mod tests {
 
     #[test]
     fn bytes_that_are_not_utf8_equal_only_themselves() {
-        let word = Keyword::new("ärger");
+        let word = KeywordMatcher::new("ärger");
         assert!(word.is_in(b"\xff\xc3\x84RGER\xfe"));
         assert!(!word.is_in(b"\xc4rger"));
-        assert!(!Keyword::new("rger").is_in(b"\xc3\x84rge\xff"));
+        assert!(!KeywordMatcher::new("rger").is_in(b"\xc3\x84rge\xff"));
     }
 }

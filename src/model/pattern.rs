@@ -241,7 +241,7 @@ fn emptied(pattern: &Pattern) -> impl Iterator<Item = Pattern> {
     let dirs = ["/**", "/*", "/**/*"]
         .into_iter()
         .filter_map(move |tail| text.strip_suffix(tail));
-    // The whole path, also without a `/` in it. What is no glob alone was cut within a group or a class.
+    // The whole path, also without a `/` in it. What is not a glob alone was cut within a group or a class.
     dirs.filter_map(|dir| {
         let glob = anchored(dir).ok()?;
         Some(Pattern {
@@ -278,7 +278,7 @@ impl Reach {
                     deeper: true,
                 };
             }
-            // A `/` within a group or a class leaves a part that is no glob.
+            // A `/` within a group or a class leaves a part that is not a glob.
             match anchored(part) {
                 Ok(glob) if !part.contains("**") => components.push(glob.compile_matcher()),
                 _ => return Self::Anywhere,

@@ -6,7 +6,7 @@
 //! Invariant: only a regular file that a class matches, that nothing excludes, whose time is plausible, that
 //! is old enough, not among the newest, not protected, not held and covered by the backup is a candidate.
 
-use super::keyword::Keyword;
+use super::keyword::KeywordMatcher;
 use super::pattern::{PatternSet, Selection, Selector};
 use super::{Keep, Matches, Retention};
 use crate::entry::{Entry, EntryKind};
@@ -181,14 +181,14 @@ pub struct Classifier {
 
 enum Compiled {
     Globs(PatternSet),
-    Keyword(Keyword),
+    Keyword(KeywordMatcher),
 }
 
 impl Classifier {
     pub fn new(retention: &Retention) -> Self {
         let compile = |matches: &Matches| match matches {
             Matches::Globs(globs) => Compiled::Globs(PatternSet::new(globs)),
-            Matches::Keyword(word) => Compiled::Keyword(Keyword::new(word)),
+            Matches::Keyword(word) => Compiled::Keyword(KeywordMatcher::new(word)),
         };
         Self {
             classes: retention

@@ -204,7 +204,12 @@ pub(super) fn shrink(facts: &PlanFacts, model: &Model, request: &RunRequest, bac
         .flat_map(|copy| copy.deleted_at.range(last.at..));
     let deleted = total(deletions.map(|(_, n)| *n));
     let now = scan.files();
-    let then = last.source_files.saturating_sub(deleted);
+    // Earlier versions also counted files in excluded directories; all that was selected is stored.
+    let then = match backup.contents {
+        Contents::All => last.source_files.min(last.records),
+        Contents::Expired => last.source_files,
+    };
+    let then = then.saturating_sub(deleted);
     (now < then.div_ceil(2)).then(|| {
         format!(
             "`{}` contains {}, but {} were left there after copy `{}`",

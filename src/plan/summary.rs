@@ -6,7 +6,7 @@
 
 use super::facts::Scan;
 use crate::clock::from_nanos;
-use crate::model::keyword::Keyword;
+use crate::model::keyword::KeywordMatcher;
 use crate::model::retention::{Classifier, KeepReason, Stays, Verdict};
 use crate::model::{Keep, Matches, Retention};
 use crate::path::Shown;
@@ -119,7 +119,7 @@ pub(super) fn summarise(
             Verdict::Unmatched | Verdict::Excluded => {}
         }
         if let Some(Matches::Keyword(word)) = retention.classes.get(winner).map(|c| &c.matches) {
-            let word = Keyword::new(word);
+            let word = KeywordMatcher::new(word);
             let holds = |part: &&[u8]| word.is_in(part);
             // A keyword with a `/` spans components: then the whole path is what matched.
             let part = entry.path.components().find(holds).unwrap_or(entry.path.as_bytes());

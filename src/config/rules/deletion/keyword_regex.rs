@@ -1,4 +1,4 @@
-//! A [`Keyword`](crate::model::keyword::Keyword) as a regular expression over the bytes of a path.
+//! A [`KeywordMatcher`](crate::model::keyword::KeywordMatcher) as a regular expression over the bytes of a path.
 //!
 //! Takes the word, gives an expression that matches exactly the paths that contain it. A letter of the folded word can be
 //! written in several ways, and a character such as `ß` can be several letters, of which the word may need only some: a
@@ -12,9 +12,10 @@ use std::ops::RangeInclusive;
 use std::sync::LazyLock;
 
 /// Characters whose fold is another text. Between these ranges are ideographs, private use and what has no capitals.
-const FOLDED_RANGES: [RangeInclusive<char>; 4] = [
+const FOLDED_RANGES: [RangeInclusive<char>; 5] = [
     '\u{41}'..='\u{33ff}',
     '\u{a000}'..='\u{abff}',
+    '\u{d7b0}'..='\u{d7ff}',
     '\u{f900}'..='\u{1ffff}',
     '\u{2f800}'..='\u{2fa1f}',
 ];
@@ -309,7 +310,7 @@ mod tests {
     use super::super::path_cache::{no_prefix, term};
     use super::super::path_sets::PathSet;
     use super::*;
-    use crate::model::keyword::Keyword;
+    use crate::model::keyword::KeywordMatcher;
     use proptest::prelude::*;
 
     #[test]
@@ -327,7 +328,7 @@ mod tests {
             return false;
         };
         let automaton = term(&set, &no_prefix(), true).holds(path);
-        assert_eq!(automaton, Keyword::new(word).is_in(path), "{word:?} {path:?}");
+        assert_eq!(automaton, KeywordMatcher::new(word).is_in(path), "{word:?} {path:?}");
         automaton
     }
 
