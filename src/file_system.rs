@@ -6,7 +6,7 @@ use rustix::fs::fstatfs;
 use std::borrow::Cow;
 use std::os::fd::AsFd;
 
-/// File systems whose leases were seen to notice every writer, by the magic number of statfs(2): ext2 to ext4, XFS, Btrfs
+/// File systems whose leases were seen to notice every writer, and whose syncs to keep what they say, by the magic number of statfs(2): ext2 to ext4, XFS, Btrfs
 /// and tmpfs.
 const TRUSTED: [u64; 4] = [0xEF53, 0x5846_5342, 0x9123_683E, 0x0102_1994];
 
@@ -29,11 +29,9 @@ const NAMES: [(u64, &str); 12] = [
 /// The name of the file system when its leases may miss a program that has a file mapped for writing; `None` when they
 /// miss no writer.
 pub fn unreliable_leases(file: impl AsFd) -> Option<Cow<'static, str>> {
-    let Ok(answer) = fstatfs(file) else {
+    let Some(magic) = magic(file) else {
         return Some("an unknown file system".into());
     };
-    // The kernel's numbers have 32 bits; the field may be wider, or signed.
-    let magic = answer.f_type as u64 & 0xFFFF_FFFF;
     if TRUSTED.contains(&magic) {
         return None;
     }
@@ -42,6 +40,16 @@ pub fn unreliable_leases(file: impl AsFd) -> Option<Cow<'static, str>> {
         || format!("a file system of type {magic:#x}").into(),
         |(_, name)| (*name).into(),
     ))
+}
+
+/// True when one call makes all files of the file system durable. Elsewhere (FUSE), that call may say so and do nothing.
+pub fn syncs_whole(file: impl AsFd) -> bool {
+    magic(file).is_some_and(|magic| TRUSTED.contains(&magic))
+}
+
+fn magic(file: impl AsFd) -> Option<u64> {
+    // The kernel's numbers have 32 bits; the field may be wider, or signed.
+    fstatfs(file).ok().map(|answer| answer.f_type as u64 & 0xFFFF_FFFF)
 }
 
 #[cfg(test)]

@@ -25,11 +25,13 @@ pub struct ManifestFacts {
     pub backup_at: DateTime<Utc>,
     pub source: PathBuf,
     pub source_files: u64,
+    pub source_bytes: u64,
     /// Why the copy is not trusted.
     pub suspect: Option<String>,
     pub contents: Contents,
     /// Which host and ops file writes the copy, if known.
     pub writer: Option<String>,
+    /// What the listing left out by itself.
     pub left_out: LeftOut,
 }
 

@@ -16,11 +16,13 @@ use super::top_directory::TopDirectory;
 use crate::model::Contents;
 use crate::path::RelPath;
 use crate::tree::handle::regular;
+use crate::units::plural;
 use chrono::{DateTime, Utc};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
@@ -56,8 +58,33 @@ pub struct Incomplete {
 impl Incomplete {
     /// What, for people.
     pub fn place(&self) -> String {
-        let path = self.path.as_ref();
-        path.map_or_else(|| "the source itself".to_owned(), |path| format!("`{path}`"))
+        place(self.path.as_ref())
+    }
+}
+
+fn place(path: Option<&RelPath>) -> String {
+    path.map_or_else(|| "the source itself".to_owned(), |path| format!("`{path}`"))
+}
+
+/// Attributes that could not be read from the source: the copy lacks them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreadAttributes {
+    pub why: String,
+    /// How many entries lack some for this reason.
+    pub entries: u64,
+    /// The first of them; `None` is the source itself.
+    pub first: Option<RelPath>,
+}
+
+impl fmt::Display for UnreadAttributes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entries = plural(self.entries, "entry", "entries");
+        let first = place(self.first.as_ref());
+        write!(
+            f,
+            "extended attributes of {entries} could not be read, first {first}: {}",
+            self.why
+        )
     }
 }
 
@@ -105,16 +132,6 @@ impl<'de> Deserialize<'de> for BaseCount {
     }
 }
 
-/// Attributes that could not be read from the source: the copy lacks them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UnreadAttributes {
-    pub why: String,
-    /// How many entries lack some for this reason.
-    pub entries: u64,
-    /// The first of them; `None` is the source itself.
-    pub first: Option<RelPath>,
-}
-
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Major and minor number of the format.
@@ -139,8 +156,11 @@ pub struct Manifest {
     /// When the copy was begun.
     pub backup_at: DateTime<Utc>,
     pub source: Bytes,
-    /// How many files, links and others the source held.
+    /// How many files and links the patterns selected of the source. Formats 1 and 2 count all that were listed.
     pub source_files: u64,
+    /// Their bytes, each inode once, holes included. `None` in formats 1 and 2.
+    #[serde(default)]
+    pub source_bytes: Option<u64>,
     pub contents: CopyContents,
     /// File name of the archive, or of the tree.
     pub archive_name: String,
@@ -166,7 +186,7 @@ pub struct Manifest {
     pub incomplete: Vec<Incomplete>,
     /// Why the copy is not trusted to represent the source.
     pub suspect: Option<String>,
-    /// What the backup did not copy, although it is below the source.
+    /// What the backup did not copy by itself, although it is below the source. Unknown in formats 1 and 2.
     #[serde(default)]
     pub left_out: LeftOut,
     #[serde(default)]

@@ -6,7 +6,7 @@
 //! Invariant: an error is a fact, never an empty listing.
 
 use super::longest_keep::{self, Claims};
-use crate::archive::{self, Catalogue, Incomplete};
+use crate::archive::{self, Catalogue, CatalogueCopy, CopyContents, Incomplete, LeftOut, Manifest};
 use crate::entry::{Entry, EntryKind};
 use crate::error_chain::error_chain;
 use crate::file_system;
@@ -15,11 +15,15 @@ use crate::model::retention::{Circumstances, Verdict, decide};
 use crate::model::{Backup, Contents, JobKind, JobName, Model, Retention};
 use crate::own_process;
 use crate::path::{RelPath, shown};
-use crate::plan::facts::{BackupFacts, CopyFacts, Destination, DestinationState, PlanFacts, Scan, Unlisted};
+use crate::plan::facts::{
+    BackupFacts, CopyFacts, Destination, DestinationState, EmptiedFile, PlanFacts, Scan, SizeRecord, SourceSize,
+    Unlisted,
+};
 use crate::signal::Stop;
 use crate::tree::handle::content_hash;
 use crate::tree::walk::{self, Walk};
 use crate::tree::{Dir, Opener, TreeError};
+use crate::units::total;
 use chrono::{DateTime, Utc};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -91,6 +95,7 @@ pub fn look(
     let holds = |backup: &Backup| remembered.holds.get(&backup.name).unwrap_or(&none);
     let mut claims = Vec::new();
     let mut looked = Vec::new();
+    let mut catalogues: BTreeMap<String, Catalogue> = BTreeMap::new();
     for backup in selected(model, jobs) {
         let mut destination = destination(model, backup, world, remembered);
         let source = source(model, backup, world, stop).map(|(scan, dev)| {
@@ -147,13 +152,28 @@ pub fn look(
                 backup.cross_mounts,
             );
         }
+        let emptied = match (&source, &destination.0, world.destinations.get(&backup.name)) {
+            (Ok(scan), Some(catalogue), Some(dir)) if backup.contents == Contents::All => {
+                emptied(scan, catalogue, &destination.1, dir)
+            }
+            _ => Vec::new(),
+        };
         let found = BackupFacts {
             source,
             destination: destination.1,
             located,
             unclear: unclear.remove(&backup.name),
+            deleted_bytes: 0,
+            emptied,
         };
         facts.backups.insert(backup.name.clone(), found);
+        catalogues.extend(destination.0.map(|catalogue| (backup.name.clone(), catalogue)));
+    }
+    for backup in selected(model, jobs) {
+        let bytes = deleted_bytes(model, backup, &facts, &catalogues, world);
+        if let Some(found) = facts.backups.get_mut(&backup.name) {
+            found.deleted_bytes = bytes;
+        }
     }
     facts
 }
@@ -362,7 +382,8 @@ fn copy_facts(copy: &archive::CatalogueCopy, remembered: &Remembered) -> CopyFac
         suspect: manifest.suspect.clone(),
         records: manifest.record_count,
         bytes: manifest.bytes,
-        source_files: manifest.source_files,
+        source: size_record(manifest),
+        left_out: (manifest.format.0 >= 3).then(|| manifest.left_out.clone()),
         deleted: if full { copy.deleted } else { manifest.record_count },
         deleted_at: copy.deleted_at.clone(),
         archive_bytes: manifest.archive_bytes,
@@ -448,15 +469,162 @@ fn source(model: &Model, backup: &Backup, world: &World, stop: &Stop) -> Result<
             why: reason(&error),
         })
         .collect();
+    let mut mounts = listing.mounts;
+    mounts.retain(|path| !selector.standing(path).excluded);
+    let (selected, left_out) = measure(backup, &mut selector, &listing.entries, &mounts);
     let scan = Scan {
+        selected,
+        left_out,
         unreliable_leases: unreliable_leases(root, &listing.entries, backup.cross_mounts),
         entries: listing.entries,
         problems,
-        mounts: listing.mounts,
+        mounts,
         overlaps,
         ours: listing.ours,
     };
     Ok((scan, dev))
+}
+
+/// What the backup selects of the entries and can store, and what it leaves out by itself. From a copy of expired files,
+/// special files are not missing: no retention deletes them.
+fn measure(backup: &Backup, selector: &mut Selector, entries: &[Entry], mounts: &[RelPath]) -> (SourceSize, LeftOut) {
+    let (mut size, mut left_out) = (SourceSize::default(), LeftOut::default());
+    mounts.iter().cloned().for_each(|path| left_out.mount(path));
+    let mut seen = HashSet::new();
+    for entry in entries.iter().filter(|entry| entry.kind != EntryKind::Dir) {
+        if !selector.standing(&entry.path).selected() {
+            continue;
+        }
+        match entry.kind {
+            EntryKind::File => {
+                size.files += 1;
+                if entry.nlink < 2 || seen.insert((entry.identity.dev, entry.identity.ino)) {
+                    size.bytes = size.bytes.saturating_add(entry.identity.size);
+                }
+            }
+            EntryKind::Symlink => size.files += 1,
+            kind if backup.contents == Contents::All => left_out.special(kind),
+            _ => {}
+        }
+    }
+    (size, left_out)
+}
+
+/// A file with fewer bytes in its copy is not worth a line when it is empty.
+const MIN_EMPTIED: u64 = 1 << 20;
+
+/// The most bytes that a file has which is as good as empty: the header of a database.
+const MAX_REMAINDER: u64 = 16 * 1024;
+
+/// How many changed small files are looked up in the copy.
+const MAX_LOOKED_UP: usize = 10_000;
+
+/// How many emptied files are named.
+const MAX_EMPTIED: usize = 20;
+
+/// Large files of the newest trusted copy of which nothing is left, or a hundredth under the same inode. A new file of
+/// that name is a log that was rotated.
+fn emptied(scan: &Scan, catalogue: &Catalogue, destination: &Destination, dir: &Dir) -> Vec<EmptiedFile> {
+    let Some(last) = destination.copies.iter().find(|copy| copy.suspect.is_none()) else {
+        return Vec::new();
+    };
+    let since = crate::clock::nanos(last.at);
+    let files = scan.entries.iter().filter(|entry| {
+        let identity = entry.identity;
+        entry.kind == EntryKind::File && identity.size <= MAX_REMAINDER && identity.ctime_ns >= since
+    });
+    let small: BTreeMap<&RelPath, &Entry> = files.take(MAX_LOOKED_UP).map(|entry| (&entry.path, entry)).collect();
+    let Some(copy) = copy_named(catalogue, &last.name).filter(|_| !small.is_empty()) else {
+        return Vec::new();
+    };
+    let paths: Vec<&RelPath> = small.keys().copied().collect();
+    // A list that cannot be read is reported by those who need it.
+    let rows = archive::locate(dir, copy, &paths).unwrap_or_default();
+    let lost = rows.into_iter().filter_map(|row| {
+        let now = small.get(&row.path)?.identity;
+        let emptied = now.size == 0 || (now.ino == row.ino && now.size <= row.size / 100);
+        (emptied && row.size >= MIN_EMPTIED).then(|| EmptiedFile {
+            path: row.path,
+            before: row.size,
+            now: now.size,
+            copy: last.name.clone(),
+        })
+    });
+    lost.take(MAX_EMPTIED).collect()
+}
+
+fn copy_named<'a>(catalogue: &'a Catalogue, name: &str) -> Option<&'a CatalogueCopy> {
+    catalogue.copies.iter().find(|copy| copy.name.to_string() == name)
+}
+
+/// Bytes that cleanups deleted from the source of `backup`, or below it, since its newest trusted copy. Receipts name
+/// paths; their sizes are in the lists of the copies. 0 where the source has enough bytes without them.
+fn deleted_bytes(
+    model: &Model,
+    backup: &Backup,
+    facts: &PlanFacts,
+    catalogues: &BTreeMap<String, Catalogue>,
+    world: &World,
+) -> u64 {
+    let Some(found) = facts.backups.get(&backup.name) else {
+        return 0;
+    };
+    let last = found.destination.copies.iter().find(|copy| copy.suspect.is_none());
+    let (Some(last), Ok(scan)) = (last, &found.source) else {
+        return 0;
+    };
+    let then = match last.source {
+        SizeRecord::Listed { bytes, .. } => bytes.unwrap_or(0),
+        SizeRecord::Selected(size) => size.bytes,
+    };
+    if scan.selected.bytes >= then.div_ceil(2) {
+        return 0;
+    }
+    let mut bytes = 0_u64;
+    for other in model
+        .backups
+        .iter()
+        .filter(|other| other.source.starts_with(&backup.source))
+    {
+        let (Some(found), Some(catalogue), Some(dir)) = (
+            facts.backups.get(&other.name),
+            catalogues.get(&other.name),
+            world.destinations.get(&other.name),
+        ) else {
+            continue;
+        };
+        let copies = found.destination.copies.iter();
+        for copy in copies.filter(|copy| copy.deleted_at.range(last.at..).next().is_some()) {
+            let sizes = copy_named(catalogue, &copy.name).map(|copy| deleted_from(dir, copy, last.at));
+            // What cannot be looked up was perhaps all of it.
+            bytes = bytes.saturating_add(sizes.flatten().unwrap_or(copy.bytes));
+        }
+    }
+    bytes
+}
+
+/// Bytes of the files that were deleted because of a copy, since then; `None` when receipt or list cannot be read.
+fn deleted_from(dir: &Dir, copy: &CatalogueCopy, since: DateTime<Utc>) -> Option<u64> {
+    let lines = archive::receipt::read(dir, &copy.name).ok()?;
+    let paths: BTreeSet<RelPath> = lines
+        .into_iter()
+        .filter(|line| line.at >= since)
+        .map(|line| line.path)
+        .collect();
+    let rows = archive::locate(dir, copy, &paths.iter().collect::<Vec<_>>()).ok()?;
+    Some(total(rows.iter().map(|row| row.size)))
+}
+
+fn size_record(manifest: &Manifest) -> SizeRecord {
+    if let Some(bytes) = manifest.source_bytes {
+        let files = manifest.source_files;
+        return SizeRecord::Selected(SourceSize { files, bytes });
+    }
+    let all = manifest.contents == CopyContents::Known(Contents::All);
+    SizeRecord::Listed {
+        files: manifest.source_files,
+        bytes: all.then_some(manifest.bytes),
+    }
 }
 
 /// The file systems of the listed files on which leases may miss a writer, each by its device.

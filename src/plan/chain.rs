@@ -4,7 +4,7 @@
 //! Pure and deterministic.
 //! Invariant: a file to delete is covered by this run's copy, or by an older copy that the verify step proves again.
 
-use super::facts::{BackupFacts, CopyFacts, PlanFacts, Scan};
+use super::facts::{BackupFacts, CopyFacts, EmptiedFile, PlanFacts, Scan};
 use super::graph::{BackupStep, Candidate, CleanupStep, Cover, Remarks, VerifyToken};
 use super::guards::{self, Refusal};
 use super::select::{RunRequest, Selected};
@@ -15,7 +15,7 @@ use crate::model::pattern::Selector;
 use crate::model::retention::{KeepReason, Verdict};
 use crate::model::{Backup, Contents, InUse, JobKind, JobName, Model, Retention};
 use crate::path::RelPath;
-use crate::units::{joined, plural, total};
+use crate::units::{joined, plural, show_size, total};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -224,6 +224,10 @@ impl<'a> ChainPlanner<'a> {
 
     fn backup_step(&self, looked_at_again: bool) -> BackupStep {
         let (backup, destination) = (self.backup, &self.found.destination);
+        let shrunk = guards::shrink(self.facts, self.model, backup);
+        let accepted_empty = self.request.accept_shrink && shrunk.as_ref().is_some_and(|shrunk| shrunk.empty);
+        let suspect = shrunk.map(|shrunk| shrunk.why).filter(|_| !self.request.accept_shrink);
+        let emptied = self.found.emptied.iter().filter(|_| suspect.is_none());
         let mut step = BackupStep {
             backup: backup.clone(),
             scan: self.found.source.as_ref().ok().map(Arc::clone),
@@ -232,7 +236,9 @@ impl<'a> ChainPlanner<'a> {
             bytes: 0,
             allocated: 0,
             skipped: 0,
-            suspect: guards::shrink(self.facts, self.model, self.request, backup),
+            left_out_before: destination.copies.first().and_then(|newest| newest.left_out.clone()),
+            emptied: emptied.map(emptied_line).collect(),
+            suspect,
             nothing: false,
             sequence: 1,
             parent: None,
@@ -261,7 +267,8 @@ impl<'a> ChainPlanner<'a> {
                 }
             }
         }
-        step.nothing = backup.contents == Contents::Expired && step.store.is_empty();
+        // An empty source that was accepted is recorded by an empty copy: the next run is compared with it.
+        step.nothing = backup.contents == Contents::Expired && step.store.is_empty() && !accepted_empty;
         step
     }
 
@@ -299,6 +306,7 @@ impl<'a> ChainPlanner<'a> {
             .map(|r| JobName::new(JobKind::Retention, &r.name));
         let names = joined(&names.collect::<Vec<_>>());
         match (self.backup.contents, step.nothing, names.is_empty()) {
+            (Contents::Expired, false, _) if step.store.is_empty() => "records that the source is empty".to_owned(),
             (Contents::Expired, true, _) => "no expired file needs a new copy".to_owned(),
             (Contents::Expired, false, true) => "stores what retentions may delete".to_owned(),
             (Contents::Expired, false, false) => format!("stores what {names} may delete"),
@@ -326,9 +334,17 @@ impl<'a> ChainPlanner<'a> {
                         here and do not change are deleted";
             notes.push(note.to_owned());
         }
-        if let Some(suspect) = &step.suspect {
-            notes.push(format!("the copy will be marked suspect: {suspect}"));
+        if let Some(suspect) = step
+            .suspect
+            .as_ref()
+            .filter(|_| !step.nothing || step.is_source_empty())
+        {
+            notes.push(match step.nothing {
+                true => format!("no copy will be made: {suspect}"),
+                false => format!("the copy will be marked suspect: {suspect}"),
+            });
         }
+        notes.extend(step.emptied.iter().cloned());
         if step.same_file_system {
             notes.push("the destination is on the source's file system: one failed disk loses both".to_owned());
         }
@@ -346,6 +362,23 @@ impl<'a> ChainPlanner<'a> {
             notes.push(format!("copy `{name}` cannot be used: {why}"));
         }
         notes
+    }
+}
+
+fn emptied_line(file: &EmptiedFile) -> String {
+    let EmptiedFile {
+        path,
+        before,
+        now,
+        copy,
+    } = file;
+    let before = show_size(*before);
+    match now {
+        0 => format!("`{path}` is empty now; copy `{copy}` has it with {before}"),
+        now => format!(
+            "`{path}` has only {} now; copy `{copy}` has it with {before}",
+            show_size(*now)
+        ),
     }
 }
 

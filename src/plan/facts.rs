@@ -3,7 +3,7 @@
 //! Plain values, gathered by `exec::survey`. Holds no handles and reads nothing.
 //! Invariant: `build` is a pure function of the model, the request and these.
 
-use crate::archive::Incomplete;
+use crate::archive::{Incomplete, LeftOut};
 use crate::entry::{Entry, EntryKind};
 use crate::model::retention::Verdict;
 use crate::path::RelPath;
@@ -36,6 +36,30 @@ pub struct BackupFacts {
     pub located: BTreeMap<usize, usize>,
     /// Why it is not known what other retentions keep of this source.
     pub unclear: Option<String>,
+    /// Bytes that cleanups deleted from the source since its newest trusted copy. Looked up only where the source has so
+    /// few bytes that it matters.
+    pub deleted_bytes: u64,
+    /// Large files of the newest trusted copy that are empty now, or nearly.
+    pub emptied: Vec<EmptiedFile>,
+}
+
+/// A file that lost nearly all of its content since the newest trusted copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmptiedFile {
+    pub path: RelPath,
+    /// Its sizes in the copy and now.
+    pub before: u64,
+    pub now: u64,
+    pub copy: String,
+}
+
+/// How much a source has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SourceSize {
+    /// Files, links: what is not a directory.
+    pub files: u64,
+    /// Bytes of the files, each inode once, holes included.
+    pub bytes: u64,
 }
 
 /// Why a source could not be listed, and what to do about it.
@@ -52,14 +76,18 @@ impl From<String> for Unlisted {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Scan {
     /// In walk order.
     pub entries: Vec<Entry>,
     /// What could not be listed, with the reason, escaped for people.
     pub problems: Vec<Incomplete>,
-    /// Mount points that were not entered.
+    /// What the patterns of the backup select of it, and what can be stored.
+    pub selected: SourceSize,
+    /// Mount points that were not entered, unless excluded.
     pub mounts: Vec<RelPath>,
+    /// The same, bounded, with the selected entries that cannot be stored.
+    pub left_out: LeftOut,
     /// Directories of opsrun's own that lie in the source, with what they are, unless excluded.
     pub overlaps: Vec<(String, &'static str)>,
     /// Quarantined and temporary files of an earlier run.
@@ -108,6 +136,14 @@ pub enum DestinationState {
     Unusable(String),
 }
 
+/// What a copy says about the size of its source. Copies of formats 1 and 2 count all listed files, selected or not,
+/// and know the bytes only if they hold everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SizeRecord {
+    Listed { files: u64, bytes: Option<u64> },
+    Selected(SourceSize),
+}
+
 /// One copy, as its manifest describes it.
 #[derive(Debug, Clone)]
 pub struct CopyFacts {
@@ -120,8 +156,10 @@ pub struct CopyFacts {
     pub suspect: Option<String>,
     pub records: u64,
     pub bytes: u64,
-    /// Files the source held when it was made.
-    pub source_files: u64,
+    /// What the source had when it was made.
+    pub source: SizeRecord,
+    /// What was left out by itself; `None` where the copy does not say.
+    pub left_out: Option<LeftOut>,
     /// Files deleted from the source on the strength of it; every one when it is relied on and its receipt does
     /// not say so.
     pub deleted: u64,

@@ -6,8 +6,9 @@
 //! Invariant: every step comes after all steps that it needs.
 
 use super::facts::{CopyFacts, Scan};
-use super::guards::Refusal;
+use super::guards::{self, Refusal};
 use super::summary::ClassSummary;
+use crate::archive::LeftOut;
 use crate::model::retention::KeepReason;
 use crate::model::{Backup, Check, JobName, Retention, StepKind, StepName, Strategy, Target};
 use chrono::{DateTime, Utc};
@@ -94,7 +95,11 @@ pub struct BackupStep {
     pub allocated: u64,
     /// Sockets, pipes and devices that are selected and cannot be stored: skipped and reported.
     pub skipped: u64,
-    /// Set when the source shrank so far that the copy is made but not trusted.
+    /// What the newest copy left out by itself, if it says so.
+    pub left_out_before: Option<LeftOut>,
+    /// Files that lost nearly all of their content since the newest copy, a line for each.
+    pub emptied: Vec<String>,
+    /// Set when the source is empty or shrank so far that the copy is made but not trusted.
     pub suspect: Option<String>,
     /// True when there is nothing to store: no archive is written.
     pub nothing: bool,
@@ -112,6 +117,13 @@ pub struct BackupStep {
 }
 
 impl BackupStep {
+    /// True when the source was listed and has nothing that the backup could store.
+    pub fn is_source_empty(&self) -> bool {
+        self.scan
+            .as_ref()
+            .is_some_and(|scan| guards::is_empty(&self.backup, scan))
+    }
+
     /// About how large the copy will be. A tree takes what the source takes: that files may share their data is not
     /// counted on. An archive goes by the ratio of the newest copy, or, when there is none, by what even
     /// well-compressible data needs.

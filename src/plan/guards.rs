@@ -3,12 +3,12 @@
 //! Takes facts and the request, gives refusals that each name their override or the fix. Pure.
 //! Invariant: a guard never widens anything; the worst that a wrong guard can do is to do nothing.
 
-use super::facts::{BackupFacts, DestinationState, PlanFacts, Scan};
+use super::facts::{BackupFacts, DestinationState, PlanFacts, Scan, SizeRecord};
 use super::select::RunRequest;
 use crate::model::retention::Verdict;
 use crate::model::{Backup, Contents, JobKind, JobName, Model, Retention};
 use crate::path::shown;
-use crate::units::{plural, show_count, show_size, total};
+use crate::units::{joined, plural, show_count, show_size, total};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,7 @@ pub enum Guard {
     Clock,
     /// Something in the source could not be listed.
     Listing,
-    /// The source lost over half of its files.
+    /// The source is empty, or lost over half of its files or bytes.
     Shrink,
     /// The destination is not the one that is known.
     Destination,
@@ -32,6 +32,12 @@ pub enum Guard {
     /// The source cannot be listed at all.
     Source,
 }
+
+/// What to do about a source that is empty or shrank.
+pub const SHRINK_HELP: &str = "look what became of the missing files; if it is as it should be: --accept-shrink";
+
+/// Fewer lost bytes than this do not count: a lock file or a small state is rewritten at any time.
+const MIN_LOST_BYTES: u64 = 4096;
 
 /// A guard that says no.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,7 +115,7 @@ pub(super) fn of_cleanup(
         refusals.push(refusal(
             Guard::Shrink,
             format!("the copy is suspect, so nothing is deleted: {why}"),
-            "look what became of the missing files; if it is as it should be: --accept-shrink",
+            SHRINK_HELP,
         ));
     }
     refusals
@@ -184,16 +190,33 @@ fn of_destination(request: &RunRequest, backup: &Backup, found: &BackupFacts) ->
     (!request.accept_destination).then(|| refusal(Guard::Destination, message, help))
 }
 
-/// Why the source looks as if it lost files, compared with the newest copy that is trusted; an incomplete one too,
-/// since it counts what was listed, not what could be read. What cleanups in the same source, or below it, deleted
-/// since is not lost. Cleanups in a source above are not counted: how many of them lay here is not known.
-pub(super) fn shrink(facts: &PlanFacts, model: &Model, request: &RunRequest, backup: &Backup) -> Option<String> {
-    if request.accept_shrink {
-        return None;
-    }
+/// Why the copy of a source is not trusted to represent it.
+pub(super) struct ShrunkSource {
+    pub(super) why: String,
+    /// It has nothing that could be stored.
+    pub(super) empty: bool,
+}
+
+/// A source that is empty, or that has under half of the files or bytes of the newest copy that is trusted; an
+/// incomplete one too, since it counts what was listed, not what could be read. What cleanups in the same source, or
+/// below it, deleted since is not lost. Cleanups in a source above are not counted: how many of them lay here is not
+/// known.
+pub(super) fn shrink(facts: &PlanFacts, model: &Model, backup: &Backup) -> Option<ShrunkSource> {
     let found = facts.backups.get(&backup.name)?;
     let scan = found.source.as_ref().ok()?;
-    let last = found.destination.copies.iter().find(|copy| copy.suspect.is_none())?;
+    let place = shown(&backup.source);
+    let now = scan.selected;
+    let empty = is_empty(backup, scan);
+    let shrunk = |why| Some(ShrunkSource { why, empty });
+    let Some(last) = found.destination.copies.iter().find(|copy| copy.suspect.is_none()) else {
+        let why = || {
+            format!(
+                "`{place}` is empty{}, and no copy says that it was before",
+                why_empty(scan)
+            )
+        };
+        return empty.then(why).and_then(shrunk);
+    };
     let related = |other: &&Backup| other.source.starts_with(&backup.source);
     let deletions = model
         .backups
@@ -203,22 +226,65 @@ pub(super) fn shrink(facts: &PlanFacts, model: &Model, request: &RunRequest, bac
         .flat_map(|other| &other.destination.copies)
         .flat_map(|copy| copy.deleted_at.range(last.at..));
     let deleted = total(deletions.map(|(_, n)| *n));
-    let now = scan.files();
-    // Earlier versions also counted files in excluded directories; all that was selected is stored.
-    let then = match backup.contents {
-        Contents::All => last.source_files.min(last.records),
-        Contents::Expired => last.source_files,
+    let (files_now, files_then, bytes_then) = match last.source {
+        // Excluded directories were listed too; all that was selected is stored.
+        SizeRecord::Listed { files, bytes } => match backup.contents {
+            Contents::All => (scan.files(), files.min(last.records), bytes),
+            Contents::Expired => (scan.files(), files, bytes),
+        },
+        SizeRecord::Selected(size) => (now.files, size.files, Some(size.bytes)),
     };
-    let then = then.saturating_sub(deleted);
-    (now < then.div_ceil(2)).then(|| {
-        format!(
-            "`{}` contains {}, but {} were left there after copy `{}`",
-            shown(&backup.source),
-            plural(now, "file", "files"),
-            show_count(then),
+    let files_then = files_then.saturating_sub(deleted);
+    if files_now < files_then.div_ceil(2) {
+        return shrunk(format!(
+            "`{place}` contains {}{}, but {} were left there after copy `{}`",
+            plural(files_now, "file", "files"),
+            why_empty(scan),
+            show_count(files_then),
             last.name
-        )
+        ));
+    }
+    let bytes_then = bytes_then?.saturating_sub(found.deleted_bytes);
+    let lost = bytes_then.saturating_sub(now.bytes);
+    let halved = now.bytes < bytes_then.div_ceil(2) && (lost >= MIN_LOST_BYTES || now.bytes == 0);
+    halved.then_some(()).and_then(|()| {
+        shrunk(format!(
+            "`{place}` contains {} in {}, but {} were left there after copy `{}`",
+            show_size(now.bytes),
+            plural(files_now, "file", "files"),
+            show_size(bytes_then),
+            last.name
+        ))
     })
+}
+
+/// True when the listing has nothing that a copy could ever hold. Where copies hold only what has expired, patterns may
+/// select nothing for a while; a listing without any file is an unmounted disk.
+pub(super) fn is_empty(backup: &Backup, scan: &Scan) -> bool {
+    match backup.contents {
+        Contents::All => scan.selected.files == 0,
+        Contents::Expired => scan.files() == 0,
+    }
+}
+
+/// What there is in a source from which nothing can be stored, in parentheses; nothing where something can be.
+fn why_empty(scan: &Scan) -> String {
+    if scan.selected.files > 0 {
+        return String::new();
+    }
+    let special = scan.left_out.specials();
+    let unselected = scan.files().saturating_sub(special);
+    let mut parts = Vec::new();
+    if unselected > 0 {
+        parts.push(plural(unselected, "file is not selected", "files are not selected"));
+    }
+    if !scan.left_out.is_empty() {
+        parts.push(format!("left out: {}", joined(&scan.left_out.parts())));
+    }
+    match parts.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", parts.join("; ")),
+    }
 }
 
 pub(super) fn of_budget(

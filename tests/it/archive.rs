@@ -202,6 +202,7 @@ fn an_unreadable_file_makes_the_copy_incomplete_and_a_vanished_one_does_not() {
         backup_at: chrono::DateTime::UNIX_EPOCH,
         source: source.clone(),
         source_files: 0,
+        source_bytes: 0,
         suspect: None,
         contents: opsrun::model::Contents::All,
         writer: None,
@@ -417,7 +418,7 @@ fn forged_lists_prove_nothing_and_lead_nowhere() {
         let options = RestoreOptions {
             force: true,
             threads: 1,
-            chown: false,
+            numeric_owner: true,
         };
         if let Some(copy) = Catalogue::read(&destination).unwrap().copies.first() {
             // Whatever it answers, it stays inside.

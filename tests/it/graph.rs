@@ -11,7 +11,7 @@ use opsrun::model::{
     Retention, StepName, Strategy as Form, Target,
 };
 use opsrun::path::RelPath;
-use opsrun::plan::facts::{BackupFacts, Destination, DestinationState, PlanFacts, Scan};
+use opsrun::plan::facts::{BackupFacts, Destination, DestinationState, PlanFacts, Scan, SourceSize};
 use opsrun::plan::{self, Action, Plan, RunRequest};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -167,11 +167,8 @@ fn facts(model: &Model) -> PlanFacts {
     let found = |_: &Backup| BackupFacts {
         source: Ok(Arc::new(Scan {
             entries: vec![entry("file")],
-            problems: Vec::new(),
-            mounts: Vec::new(),
-            overlaps: Vec::new(),
-            ours: Vec::new(),
-            unreliable_leases: BTreeMap::new(),
+            selected: SourceSize { files: 1, bytes: 10 },
+            ..Scan::default()
         })),
         destination: Destination {
             ops: "ops".to_owned(),
@@ -184,6 +181,8 @@ fn facts(model: &Model) -> PlanFacts {
         },
         located: BTreeMap::new(),
         unclear: None,
+        deleted_bytes: 0,
+        emptied: Vec::new(),
     };
     let now = "2026-11-23T12:00:00Z".parse().unwrap();
     PlanFacts {

@@ -26,6 +26,12 @@ fn systemd_has_nothing_to_say_about_the_units() {
     for entry in std::fs::read_dir("examples/systemd").unwrap() {
         let path = entry.unwrap().path();
         let text = std::fs::read_to_string(&path).unwrap();
+        if path.extension().is_some_and(|extension| extension == "conf") {
+            let drop_ins = dir.path().join("opsrun.service.d");
+            std::fs::create_dir(&drop_ins).unwrap();
+            std::fs::copy(&path, drop_ins.join(path.file_name().unwrap())).unwrap();
+            continue;
+        }
         let unit = dir.path().join(path.file_name().unwrap());
         std::fs::write(&unit, text.replace("/usr/local/bin/opsrun", OPSRUN)).unwrap();
         units.push(unit);
@@ -43,11 +49,13 @@ fn systemd_has_nothing_to_say_about_the_units() {
 mod root {
     use super::EXPIRED;
     use crate::support::workspace::{Workspace, is_root, output_of, set_age};
+    use std::ffi::OsStr;
     use std::path::{Path, PathBuf};
     use std::process::Command;
 
     mod limits;
     mod pid_one;
+    mod units;
 
     /// A mount that ends with the test.
     struct Mount(PathBuf);
@@ -65,12 +73,14 @@ mod root {
                 at("upper"),
                 at("work")
             );
+            let arguments = ["-t", "overlay", "none", "-o", &options].map(OsStr::new);
+            Self::new(&world.at("data"), &arguments)
+        }
+
+        fn new(at: &Path, arguments: &[&OsStr]) -> Self {
             let mut mount = Command::new("mount");
-            mount
-                .args(["-t", "overlay", "none", "-o", &options])
-                .arg(world.at("data"));
-            output_of(&mount.output().unwrap(), 0);
-            Self(world.at("data"))
+            output_of(&mount.args(arguments).arg(at).output().unwrap(), 0);
+            Self(at.to_owned())
         }
     }
 
@@ -104,6 +114,49 @@ mod root {
         fn drop(&mut self) {
             // SAFETY: the mapping made above; nothing refers to it after this.
             let _ = unsafe { rustix::mm::munmap(self.0, 4096) };
+        }
+    }
+
+    /// Mounts below the source: a directory, and a file over another one.
+    #[test]
+    #[ignore = "needs root, to mount"]
+    fn mounts_below_the_source_are_said_by_run_history_and_manifest() {
+        assert!(is_root(), "this test must run as root");
+        for strategy in ["", "strategy \"copy\";"] {
+            let world = Workspace::with_data(&format!(
+                "ops version=1 {{ name \"t\"; }}\nbackup \"b\" {{ source \"data\"; to \"backup\"; {strategy} }}\n"
+            ));
+            world.file("a", 1);
+            std::fs::create_dir(world.at("data/disk")).unwrap();
+            world.file("file", 1);
+            std::fs::write(world.at("other"), "other").unwrap();
+            let said = "left out: mount points `disk`, `file`";
+            let mut mounts = vec![Mount::new(
+                &world.at("data/disk"),
+                &["-t".as_ref(), "tmpfs".as_ref(), "none".as_ref()],
+            )];
+            std::fs::write(world.at("data/disk/hidden"), "x").unwrap();
+            mounts.push(Mount::new(
+                &world.at("data/file"),
+                &["--bind".as_ref(), world.at("other").as_os_str()],
+            ));
+            let text = world.ends(0, &["apply", "--yes"]);
+            assert!(text.contains(said), "{text}");
+            let history = world.ends(0, &["history", "last"]);
+            assert!(history.contains(said), "{history}");
+            let copies = std::fs::read_dir(world.at("backup")).unwrap();
+            let manifest = copies
+                .map(|item| item.unwrap().path())
+                .find(|path| path.extension() == Some("json".as_ref()));
+            let manifest: serde_json::Value =
+                serde_json::from_slice(&std::fs::read(manifest.unwrap()).unwrap()).unwrap();
+            assert_eq!(manifest["left_out"]["mounts"], serde_json::json!(["disk", "file"]));
+            assert_eq!(world.restored("b").into_keys().collect::<Vec<_>>(), ["a"]);
+            let text = world.ends(0, &["apply", "--yes"]);
+            assert!(!text.contains("left out"), "{text}");
+            drop(mounts.pop());
+            let text = world.ends(0, &["apply", "--yes"]);
+            assert!(text.contains("left out: mount point `disk`"), "{text}");
         }
     }
 

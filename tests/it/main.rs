@@ -30,6 +30,7 @@ mod reports;
 mod retentions;
 mod schedules;
 mod simulate;
+mod sources;
 #[path = "../support/mod.rs"]
 mod support;
 mod tree_copies;

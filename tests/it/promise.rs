@@ -598,6 +598,7 @@ fn a_damaged_receipt_is_noticed_before_anything_goes() {
 #[test]
 fn what_a_restore_that_died_left_is_cleared() {
     let world = Workspace::with_data(EXPIRED);
+    world.file("young", 1);
     let part = world.at("data/.opsrun-01ARZ3NDEKTSV4RRFFQ69G5FAV-3.part");
     fs::write(&part, "half").unwrap();
     let held = File::open(&part).unwrap();

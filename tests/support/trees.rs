@@ -70,6 +70,7 @@ pub fn write(
             backup_at: chrono::DateTime::UNIX_EPOCH,
             source: source.path().to_owned(),
             source_files: entries.len() as u64,
+            source_bytes: 0,
             suspect: None,
             contents: opsrun::model::Contents::All,
             writer: None,
@@ -87,7 +88,7 @@ pub fn restore(destination: &Path, target: &Path, force: bool) -> RestoreReport 
     let options = RestoreOptions {
         force,
         threads: 3,
-        chown: true,
+        numeric_owner: false,
     };
     archive::restore(&destination, &catalogue.copies[0], &|_| true, &target, &options, &Quiet).unwrap()
 }

@@ -9,18 +9,25 @@ use super::super::file_entry::{Bytes, FileEntry, hex};
 use super::super::file_list::ListWriter;
 use super::super::form::UnpublishedContent;
 use super::super::job::{WriteJob, WrittenCopy};
+use super::super::left_out::LeftOut;
 use super::super::manifest::{
     BaseCount, CopyContents, FORMAT, GZIP, Incomplete, MAX_NAMED_INCOMPLETE, Manifest, MemberPosition, TreeFacts,
+    UnreadAttributes,
 };
-use super::super::read_source::{self, ReadFailure};
+use super::super::read_source::{ReadFailure, SourceReader};
 use crate::path::RelPath;
 use crate::tree::publish::Draft;
 use crate::units::plural;
+use crate::user_database;
 use sha2::Digest as _;
+use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
 
 /// How many torn files are named; the rest is counted.
 const MAX_NAMED_TORN: usize = 20;
+
+/// How many reasons for unread attributes are kept apart.
+const MAX_UNREAD_REASONS: usize = 20;
 
 /// What is missing in the copy, or kept changing while it was read.
 #[derive(Default)]
@@ -29,13 +36,19 @@ pub struct Omissions {
     incomplete_total: u64,
     torn: Vec<RelPath>,
     vanished: u64,
+    /// By reason.
+    unread: BTreeMap<String, UnreadAttributes>,
+    left_out: LeftOut,
     notes: Vec<String>,
 }
 
 impl Omissions {
-    /// Starts with what could not even be listed.
+    /// Starts with what could not even be listed, and what the listing left out.
     pub fn new(job: &WriteJob<'_>) -> Self {
-        let mut account = Self::default();
+        let mut account = Self {
+            left_out: job.facts.left_out.clone(),
+            ..Self::default()
+        };
         for problem in job.problems.iter().cloned() {
             account.miss(problem.path, problem.why);
         }
@@ -47,6 +60,7 @@ impl Omissions {
         let path = job.entries.get(at).map(|entry| entry.path.clone());
         match why {
             ReadFailure::Vanished | ReadFailure::Special => self.vanished += 1,
+            ReadFailure::Mount => path.into_iter().for_each(|path| self.left_out.mount(path)),
             ReadFailure::Unreadable(why) => self.miss(path, why),
         }
     }
@@ -62,6 +76,21 @@ impl Omissions {
         if row.is_torn() && self.torn.len() < MAX_NAMED_TORN {
             self.torn.push(row.path.clone());
         }
+        if let Some(why) = &row.xattrs_unread {
+            self.unread(Some(&row.path), why);
+        }
+    }
+
+    /// Some extended attributes of an entry are not in the copy; `None` is the source itself.
+    fn unread(&mut self, path: Option<&RelPath>, why: &str) {
+        let more = self.unread.len() >= MAX_UNREAD_REASONS && !self.unread.contains_key(why);
+        let why = if more { "other reasons" } else { why };
+        let first = || UnreadAttributes {
+            why: why.to_owned(),
+            entries: 0,
+            first: path.cloned(),
+        };
+        self.unread.entry(why.to_owned()).or_insert_with(first).entries += 1;
     }
 
     pub fn note(&mut self, line: String) {
@@ -97,6 +126,7 @@ pub struct ContentFacts {
 
 pub fn finish(
     job: &WriteJob<'_>,
+    reader: &SourceReader,
     content: UnpublishedContent,
     facts: ContentFacts,
     mut list: ListWriter,
@@ -104,6 +134,16 @@ pub fn finish(
 ) -> Result<WrittenCopy, CopyError> {
     list.finish()?;
     let known = job.facts.clone();
+    let top = reader.top(job.source)?;
+    if let Some(why) = &top.xattrs_unread {
+        account.unread(None, why);
+    }
+    if reader.lacks_names() {
+        let seconds = user_database::TIMEOUT.as_secs();
+        account.note(format!(
+            "the system did not name users and groups within {seconds} s: the copy has numbers only"
+        ));
+    }
     let remarks = account.remarks(list.torn);
     let tree = facts.tree.is_some();
     let manifest = Manifest {
@@ -121,6 +161,7 @@ pub fn finish(
         backup_at: known.backup_at,
         source: Bytes::new(known.source.as_os_str().as_bytes()),
         source_files: known.source_files,
+        source_bytes: Some(known.source_bytes),
         contents: CopyContents::Known(known.contents),
         archive_name: content.form().content_name(&job.name),
         archive_bytes: facts.bytes,
@@ -136,9 +177,9 @@ pub fn finish(
         incomplete_total: account.incomplete_total,
         incomplete: account.incomplete,
         suspect: known.suspect,
-        left_out: known.left_out,
-        unread_attributes: Vec::new(),
-        top: Some(read_source::top(job.source)?),
+        left_out: account.left_out,
+        unread_attributes: account.unread.into_values().collect(),
+        top: Some(top),
         codec: (!tree).then(|| GZIP.to_owned()),
         bases: BaseCount::default(),
         tree: facts.tree,

@@ -5,11 +5,11 @@
 //! Invariant: the event that names the copy is durable before the first file of it is made.
 
 use super::{Context, Ended, failure, outcome, tree_failure};
-use crate::archive::{self, CopyName, Incomplete, LeftOut, ManifestFacts, Marker, WriteJob};
+use crate::archive::{self, CopyName, Incomplete, ManifestFacts, Marker, WriteJob};
 use crate::error_chain::error_chain;
 use crate::exec::{Deadline, locked, step_progress::StepProgress};
 use crate::model::Contents;
-use crate::plan::BackupStep;
+use crate::plan::{BackupStep, SHRINK_HELP};
 use crate::run::{Event, Outcome, State};
 use crate::tree::lock::{self, Patience};
 use crate::tree::{Dir, handle::create_dir_all};
@@ -19,7 +19,10 @@ use std::time::Duration;
 pub fn run(context: &Context<'_>, step: &BackupStep) -> Ended {
     let backup = &step.backup;
     if step.nothing {
-        return Ok(outcome(State::Nothing, "no expired file needs a new copy"));
+        return Ok(match step.suspect.as_ref().filter(|_| step.is_source_empty()) {
+            Some(why) => outcome(State::Partial, format!("no copy: {why}")).with_help(SHRINK_HELP),
+            None => outcome(State::Nothing, "no expired file needs a new copy"),
+        });
     }
     let Some(scan) = step.scan.as_deref() else {
         return Ok(outcome(State::Failed, "the source was not listed"));
@@ -38,6 +41,9 @@ pub fn run(context: &Context<'_>, step: &BackupStep) -> Ended {
         copy: name.to_string(),
         destination: backup.to.display().to_string(),
     })?;
+    for line in &step.emptied {
+        context.note(line)?;
+    }
     let deadline = Deadline::new(&context.how.stop, backup.timeout);
     let watch = StepProgress::new(&deadline, context.progress, context.step.id);
     let shown = context.show(&context.step.name.to_string(), step.files, step.bytes);
@@ -58,11 +64,12 @@ pub fn run(context: &Context<'_>, step: &BackupStep) -> Ended {
             parent: step.parent.clone(),
             backup_at: crate::clock::now(),
             source: backup.source.clone(),
-            source_files: scan.files(),
+            source_files: scan.selected.files,
+            source_bytes: scan.selected.bytes,
             suspect: step.suspect.clone(),
             contents: backup.contents,
             writer: None,
-            left_out: LeftOut::default(),
+            left_out: scan.left_out.clone(),
         },
         problems: scan.problems.clone(),
         progress: &watch,
@@ -74,7 +81,10 @@ pub fn run(context: &Context<'_>, step: &BackupStep) -> Ended {
                 context.note(line)?;
             }
             let manifest = &written.manifest;
-            if manifest.files == 0 && backup.contents == Contents::Expired {
+            if let Some(line) = manifest.left_out.change(step.left_out_before.as_ref()) {
+                context.note(line)?;
+            }
+            if manifest.files == 0 && backup.contents == Contents::Expired && !step.store.is_empty() {
                 // Directories alone prove nothing that may be deleted.
                 return Ok(nothing_came(&manifest.incomplete, manifest.incomplete_total));
             }

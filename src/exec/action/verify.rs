@@ -7,7 +7,7 @@
 use super::{Context, Ended, Proof, failure, outcome, tree_failure};
 use crate::archive::{self, CopyName, VerifiedCopy};
 use crate::exec::{Deadline, locked, step_progress::StepProgress};
-use crate::plan::VerifyStep;
+use crate::plan::{SHRINK_HELP, VerifyStep};
 use crate::run::{Event, Outcome, State};
 use crate::tree::Dir;
 use crate::units::{plural, show_size};
@@ -64,7 +64,7 @@ pub fn run(context: &Context<'_>, step: &VerifyStep) -> Ended {
         if let Some(why) = &manifest.suspect {
             partial = true;
             lines.push(format!("suspect: {why}"));
-            help = "look what became of the missing files; if it is as it should be: --accept-shrink";
+            help = SHRINK_HELP;
         }
         if !manifest.complete {
             partial = true;
@@ -73,6 +73,10 @@ pub fn run(context: &Context<'_>, step: &VerifyStep) -> Ended {
             for item in manifest.incomplete.iter().take(20) {
                 details.push(format!("not in the copy: {}: {}", item.place(), item.why));
             }
+        }
+        for unread in &manifest.unread_attributes {
+            partial = true;
+            lines.push(format!("incomplete: {unread}"));
         }
         this_run = Some(verified);
     }

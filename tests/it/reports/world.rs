@@ -5,7 +5,9 @@ use opsrun::entry::{Entry, EntryKind, Identity};
 use opsrun::model::Model;
 use opsrun::model::retention::{Circumstances, decide};
 use opsrun::path::RelPath;
-use opsrun::plan::facts::{BackupFacts, CopyFacts, Destination, DestinationState, PlanFacts, Scan};
+use opsrun::plan::facts::{
+    BackupFacts, CopyFacts, Destination, DestinationState, PlanFacts, Scan, SizeRecord, SourceSize,
+};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -97,7 +99,11 @@ impl World {
             suspect: None,
             records: 9,
             bytes: 40_960,
-            source_files: 15,
+            source: SizeRecord::Selected(SourceSize {
+                files: 15,
+                bytes: 2_000_000,
+            }),
+            left_out: None,
             deleted: 4,
             deleted_at: BTreeMap::new(),
             archive_bytes: 4096,
@@ -108,11 +114,12 @@ impl World {
             .unwrap();
         let scan = Scan {
             entries,
-            problems: Vec::new(),
+            selected: SourceSize {
+                files: 15,
+                bytes: 3_003_000,
+            },
             mounts: vec![RelPath::new(b"mnt").unwrap()],
-            overlaps: Vec::new(),
-            ours: Vec::new(),
-            unreliable_leases: BTreeMap::new(),
+            ..Scan::default()
         };
         let found = BackupFacts {
             source: Ok(Arc::new(scan)),
@@ -130,6 +137,8 @@ impl World {
             },
             located: BTreeMap::from([(covered, 0)]),
             unclear: None,
+            deleted_bytes: 0,
+            emptied: Vec::new(),
         };
         let facts = PlanFacts {
             now,
