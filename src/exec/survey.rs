@@ -6,7 +6,7 @@
 //! Invariant: an error is a fact, never an empty listing.
 
 use super::longest_keep::{self, Claims};
-use crate::archive::{self, Catalogue, CatalogueCopy, CopyContents, Incomplete, LeftOut, Manifest};
+use crate::archive::{self, Catalogue, CatalogueCopy, CopyContents, Incomplete, LeftOut, Manifest, Marker};
 use crate::entry::{Entry, EntryKind};
 use crate::error_chain::error_chain;
 use crate::file_system;
@@ -21,6 +21,7 @@ use crate::plan::facts::{
 };
 use crate::signal::Stop;
 use crate::tree::handle::content_hash;
+use crate::tree::probe;
 use crate::tree::walk::{self, Walk};
 use crate::tree::{Dir, Opener, TreeError};
 use crate::units::total;
@@ -47,6 +48,8 @@ pub struct World {
     pub sources: BTreeMap<String, Dir>,
     /// By backup: its destination, where there is one.
     pub destinations: BTreeMap<String, Dir>,
+    /// By backup: why its destination cannot be written to, as far as a probe has shown it.
+    pub unwritable: BTreeMap<String, String>,
     /// Locks on destinations that were made in this run.
     pub locks: Vec<crate::tree::lock::Lock>,
 }
@@ -64,6 +67,23 @@ pub fn open(model: &Model, jobs: &BTreeSet<JobName>) -> World {
         }
     }
     world
+}
+
+/// Tries what the file systems of the destinations can do, each in a scratch directory. Left out are those that lost their
+/// marker: the disk may not be mounted.
+pub fn probe(world: &mut World, remembered: &Remembered) {
+    for (backup, dir) in &mut world.destinations {
+        let known = remembered.markers.contains_key(backup);
+        if known && !Marker::read(dir).is_ok_and(|marker| marker.is_some()) {
+            continue;
+        }
+        match probe::probe(dir) {
+            Ok(abilities) => dir.learn(abilities),
+            Err(e) => {
+                world.unwritable.insert(backup.clone(), reason(&e));
+            }
+        }
+    }
 }
 
 pub fn selected<'a>(model: &'a Model, jobs: &'a BTreeSet<JobName>) -> impl Iterator<Item = &'a Backup> {
@@ -335,6 +355,8 @@ fn destination(
         known: known.is_some(),
         free: None,
         same_file_system: false,
+        abilities: None,
+        unwritable: world.unwritable.get(&backup.name).cloned(),
         copies: Vec::new(),
         broken: Vec::new(),
     };
@@ -347,6 +369,7 @@ fn destination(
         return (None, found);
     };
     found.free = dir.free_space().ok();
+    found.abilities = dir.abilities();
     let catalogue = match Catalogue::read(dir) {
         Ok(catalogue) => catalogue,
         Err(e) => {

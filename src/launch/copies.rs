@@ -5,6 +5,7 @@
 use super::LaunchError;
 use crate::archive::{self, Catalogue, CatalogueCopy, CopyName, Marker};
 use crate::exec::{Deadline, step_progress::StepProgress};
+use crate::file_system::Abilities;
 use crate::model::{Backup, Model};
 use crate::path::shown;
 use crate::run::Progress;
@@ -136,7 +137,9 @@ pub fn lost(model: &Model, backup: Option<&str>) -> Result<Vec<String>, LaunchEr
 }
 
 fn place(path: &Path, wanted: impl Fn(&CatalogueCopy) -> bool) -> Result<CopyDirectory, LaunchError> {
-    let dir = Dir::open(path)?;
+    let mut dir = Dir::open(path)?;
+    // Copies are read here: a sync that is not offered proves nothing less.
+    dir.learn(Abilities::default());
     let mut catalogue = Catalogue::read(&dir)?;
     let all = std::mem::take(&mut catalogue.copies);
     let backups = all.iter().map(|copy| copy.name.backup().to_owned()).collect();

@@ -5,6 +5,7 @@
 
 use crate::archive::{Incomplete, LeftOut};
 use crate::entry::{Entry, EntryKind};
+use crate::file_system::Abilities;
 use crate::model::retention::Verdict;
 use crate::path::RelPath;
 use chrono::{DateTime, Utc};
@@ -114,6 +115,10 @@ pub struct Destination {
     pub free: Option<u64>,
     /// True when it lies on the source's file system.
     pub same_file_system: bool,
+    /// What its file system can do, where that was tried.
+    pub abilities: Option<Abilities>,
+    /// Why it could not be written to when that was tried.
+    pub unwritable: Option<String>,
     /// This backup's copies, newest first.
     pub copies: Vec<CopyFacts>,
     /// Copies that cannot be read, with the reason.

@@ -25,6 +25,8 @@ pub enum Guard {
     Destination,
     /// The destination cannot be used at all.
     Unwritable,
+    /// What is written to the destination may not survive a power cut.
+    Durability,
     /// Source, destination and state lie in one another.
     Overlap,
     /// More would be deleted than the retention allows in one run.
@@ -43,7 +45,8 @@ const MIN_LOST_BYTES: u64 = 4096;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Refusal {
-    /// Which guard: `clock`, `listing`, `shrink`, `destination`, `overlap`, `budget`, `kernel`, `source`.
+    /// Which guard: `clock`, `listing`, `shrink`, `destination`, `unwritable`, `durability`,
+    /// `overlap`, `budget`, `source`.
     #[cfg_attr(test, schemars(with = "String"))]
     pub guard: Guard,
     /// What is wrong.
@@ -111,6 +114,18 @@ pub(super) fn of_cleanup(
         let help = "make that source readable, or correct `source` in the ops file";
         refusal(Guard::Listing, why.clone(), help)
     }));
+    if candidates
+        && found
+            .destination
+            .abilities
+            .is_some_and(|abilities| !abilities.durable())
+    {
+        refusals.push(refusal(
+            Guard::Durability,
+            not_durable(&shown(&backup.to).to_string()),
+            DURABLE_HELP,
+        ));
+    }
     if let Some(why) = suspect.filter(|_| candidates || backup.contents == Contents::All) {
         refusals.push(refusal(
             Guard::Shrink,
@@ -120,6 +135,15 @@ pub(super) fn of_cleanup(
     }
     refusals
 }
+
+/// Why a copy proves no deletion where the file system does not offer fsync.
+pub fn not_durable(to: &str) -> String {
+    format!("the file system of `{to}` does not offer fsync: a power cut may lose a copy there, so nothing is deleted")
+}
+
+/// What to do about [`not_durable`].
+pub const DURABLE_HELP: &str =
+    "copies are made all the same; to delete because of them, write them to another file system";
 
 fn of_listing(scan: &Scan) -> Option<Refusal> {
     let problem = scan.problems.first()?;

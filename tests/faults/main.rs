@@ -8,6 +8,7 @@
 //! - [`crash_sweep`]: a kill at every call
 //! - [`io_errors`]: an error from every call
 //! - [`writers`]: another program changes the tree, at every call
+//! - [`file_systems`]: file systems that lack what ext4 has
 //! - [`damage`]: a flipped bit, a missing end
 //!
 //! The program is tested as it was built with these tests, with `--threads 1`, so that the calls come in one order.
@@ -24,6 +25,7 @@
 mod checker;
 mod crash_sweep;
 mod damage;
+mod file_systems;
 mod io_errors;
 mod sample;
 mod scenario;

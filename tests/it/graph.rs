@@ -176,6 +176,8 @@ fn facts(model: &Model) -> PlanFacts {
             known: false,
             free: None,
             same_file_system: false,
+            abilities: None,
+            unwritable: None,
             copies: Vec::new(),
             broken: Vec::new(),
         },

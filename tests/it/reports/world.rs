@@ -132,6 +132,8 @@ impl World {
                 known: true,
                 free: Some(500 << 30),
                 same_file_system: true,
+                abilities: None,
+                unwritable: None,
                 copies: vec![older],
                 broken: Vec::new(),
             },

@@ -79,6 +79,10 @@ impl Host {
                 set_age(&path, 30);
             }
         }
+        // CAP_NET_RAW, permitted: cap_net_raw+p.
+        let mut capability = vec![0, 0, 0, 2, 0, 0x20, 0, 0];
+        capability.resize(20, 0);
+        xattr::set(self.data("d/private"), "security.capability", &capability).unwrap();
         std::os::unix::fs::chown(self.data("d"), Some(4321), Some(4321)).unwrap();
         fs::set_permissions(self.data("d"), fs::Permissions::from_mode(0o700)).unwrap();
     }
