@@ -29,6 +29,7 @@ mod properties_config;
 mod reasoning;
 mod reports;
 mod restore;
+mod retentions;
 mod schedules;
 mod simulate;
 mod sources;
