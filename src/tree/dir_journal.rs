@@ -6,7 +6,7 @@
 //! Invariant: a directory is in the journal before it is made or changed.
 
 use super::handle::{Dir, TreeError};
-use super::leftovers::{part_name, take, unlink};
+use super::leftovers::{LockedFile, part_name, take, unlink};
 use super::publish::hold;
 use super::walk::after_run_id;
 use crate::path::RelPath;
@@ -44,7 +44,7 @@ pub(super) struct DirJournal {
     /// The target itself was made, and is not finished.
     itself: bool,
     /// Journals of dead restores, with their locks.
-    dead: Vec<(Box<[u8]>, File)>,
+    dead: Vec<(Box<[u8]>, LockedFile)>,
 }
 
 impl DirJournal {
@@ -63,15 +63,15 @@ impl DirJournal {
     /// Reads what dead restores left in `root`, and gives directories that they made writable their modes back.
     pub fn take_over(&mut self, root: &Dir) -> Result<(), TreeError> {
         for name in dead_journals(root)? {
-            if let Some(file) = take(root, &name)? {
-                for line in lines(&file) {
+            if let Some(journal) = take(root, &name)? {
+                for line in lines(&journal.file) {
                     match (line.path, line.mode) {
                         (path, Some(mode)) => drop(give_back(root, path.as_ref().map_or(b"", RelPath::as_bytes), mode)),
                         (Some(path), None) => drop(self.unfinished.insert(path)),
                         (None, None) => self.itself = true,
                     }
                 }
-                self.dead.push((name, file));
+                self.dead.push((name, journal));
             }
         }
         Ok(())
@@ -176,10 +176,10 @@ impl DirJournal {
 /// Settles the journal `name` that a dead restore left in `root`: directories that it made writable get their modes back.
 /// Does nothing and returns `false` when it is not a journal, or its restore lives.
 pub fn settle(root: &Dir, name: &[u8]) -> Result<bool, TreeError> {
-    let Some(file) = (if is_journal(name) { take(root, name)? } else { None }) else {
+    let Some(journal) = (if is_journal(name) { take(root, name)? } else { None }) else {
         return Ok(false);
     };
-    for line in lines(&file) {
+    for line in lines(&journal.file) {
         if let Some(mode) = line.mode {
             give_back(root, line.path.as_ref().map_or(b"", RelPath::as_bytes), mode)?;
         }

@@ -5,11 +5,12 @@
 //! differently configured runs on one tree exclude each other.
 //! Invariant: waiting is bounded and polls `stop`.
 
-use super::handle::{Dir, TreeError, is_missing};
+use super::handle::{Dir, TreeError, is_missing, is_same_file};
 use crate::clock::Stopwatch;
 use crate::units::show_duration;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
+use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
@@ -68,6 +69,44 @@ pub fn lock_place(dir: &Dir, patience: Patience<'_>) -> Result<Option<Lock>, Loc
 /// Answers that mean: there are no locks here.
 pub(super) fn has_no_locks(e: Errno) -> bool {
     is_missing(e) || e == Errno::NOLCK
+}
+
+/// What became of the wish to lock a file that may be another process's.
+#[derive(Debug)]
+pub(super) enum FileLock {
+    /// Held as long as the file that was asked for and this one are open.
+    Held(#[expect(dead_code, reason = "open for as long as the lock is held")] Option<File>),
+    /// Another process holds it.
+    Taken,
+    /// There are no locks here.
+    Missing,
+}
+
+/// Locks a regular file, which is open for reading under this name. NFS locks only what is open for writing, and answers
+/// EBADF.
+pub(super) fn lock_open_file(dir: &Dir, name: &[u8], file: &File) -> Result<FileLock, Errno> {
+    match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Err(Errno::BADF) => {}
+        done => return outcome_of(done, None),
+    }
+    let writable = match dir.open_for_lock(name) {
+        Ok(writable) if is_same_file(&writable, file) => writable,
+        // Without the right to write to it nothing is known of its lock.
+        _ => return Ok(FileLock::Missing),
+    };
+    match rustix::fs::flock(&writable, FlockOperation::NonBlockingLockExclusive) {
+        Err(Errno::BADF) => Ok(FileLock::Missing),
+        done => outcome_of(done, Some(writable)),
+    }
+}
+
+fn outcome_of(done: Result<(), Errno>, writable: Option<File>) -> Result<FileLock, Errno> {
+    match done {
+        Ok(()) => Ok(FileLock::Held(writable)),
+        Err(Errno::WOULDBLOCK) => Ok(FileLock::Taken),
+        Err(e) if has_no_locks(e) => Ok(FileLock::Missing),
+        Err(e) => Err(e),
+    }
 }
 
 /// Locks the file `name` in `dir`, which is made when it is missing.

@@ -36,9 +36,11 @@ pub fn recover(source: &Dir, cross_mounts: bool, go_on: &dyn Fn() -> bool) -> Re
     let mut leftovers = Vec::new();
     private(&top)?;
     for run in top.names()? {
-        // Not a directory: opsrun did not make it, and it blocks nothing.
-        let Ok(place) = top.open_dir(&run, false) else {
-            continue;
+        let place = match top.open_dir(&run, false) {
+            Ok(place) => place,
+            // Not a directory: opsrun did not make it, and it blocks nothing.
+            Err(e) if matches!(e.errno(), Some(Errno::NOTDIR | Errno::LOOP)) => continue,
+            Err(e) => return Err(e),
         };
         private(&place)?;
         let run = String::from_utf8_lossy(&run);

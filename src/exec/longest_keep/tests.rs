@@ -148,6 +148,7 @@ fn listing(root: usize, ages: &[i128]) -> Scan {
         selected: Default::default(),
         entries,
         problems: Vec::new(),
+        unopened: 0,
         mounts: Vec::new(),
         overlaps: Vec::new(),
         ours: Vec::new(),
