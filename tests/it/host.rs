@@ -52,6 +52,7 @@ mod root {
     use crate::support::workspace::{Workspace, is_root, output_of, set_age};
 
     mod attributes;
+    mod container;
     mod file_systems;
     mod limits;
     mod pid_one;
