@@ -38,9 +38,13 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 /// Name of the index in a run's quarantine.
 pub(super) const INDEX: &str = "index.jsonl";
+
+/// How long to wait for names that the file system drops by itself; then the next run removes the directory.
+const DROP_TIME: Duration = Duration::from_secs(1);
 
 /// A second name of the index: the trial of whether files can have two.
 const INDEX_LINK: &str = "index.jsonl.link";
@@ -353,7 +357,16 @@ impl<'a> Quarantine<'a> {
         if self.stuck {
             return Ok(());
         }
-        forget(self.source, &self.top, &self.place, &self.run)
+        let Self {
+            source,
+            run,
+            top,
+            place,
+            index,
+            ..
+        } = self;
+        drop(index);
+        forget(source, &top, &place, &run)
     }
 
     fn index_error(&self, call: &'static str, e: std::io::Error) -> TreeError {
@@ -469,6 +482,7 @@ pub(super) fn forget(source: &Dir, top: &Dir, place: &Dir, run: &str) -> Result<
         return Err(TreeError::at("forget", &place.path_of(name), std::io::Error::other(why)));
     }
     remove_index(place)?;
+    wait_for_dropped_names(place);
     remove_dir(top, run.as_bytes())?;
     top.sync()?;
     // Another run's quarantine may be there still.
@@ -479,6 +493,15 @@ pub(super) fn forget(source: &Dir, top: &Dir, place: &Dir, run: &str) -> Result<
 /// Not what a file system keeps of a file that was removed while it was open.
 fn is_taken(name: &[u8]) -> bool {
     name.ends_with(b".q") || name.ends_with(PART.as_bytes())
+}
+
+/// FUSE and NFS give a file that is removed while it is open a hidden name, and drop that some time after it was closed.
+fn wait_for_dropped_names(place: &Dir) {
+    let hidden = |name: &[u8]| name.starts_with(b".fuse_hidden") || name.starts_with(b".nfs");
+    let since = Stopwatch::set();
+    while since.elapsed() < DROP_TIME && place.names().is_ok_and(|names| names.iter().any(|n| hidden(n))) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "our own index")]
