@@ -29,6 +29,7 @@ use chrono::{DateTime, Utc};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -231,7 +232,7 @@ impl SourcePlace {
         let found = Dir::open(source).and_then(|dir| Ok((dir.id()?, dir.ids_above()?, dir)));
         match found {
             Ok((root, above, dir)) => Self::Known(dir, root, above),
-            Err(e) if e.errno() == Some(Errno::NOENT) => Self::Nowhere,
+            Err(e) if matches!(e.errno(), Some(Errno::NOENT | Errno::NOTDIR)) => Self::Nowhere,
             Err(e) => Self::Unknown(reason(&e)),
         }
     }
@@ -245,7 +246,12 @@ impl SourcePlace {
                 Self::Known(_, root, above) => {
                     claims.root == *root || claims.above.contains(root) || above.contains(&claims.root)
                 }
-                Self::Unknown(_) => source.starts_with(path) || path.starts_with(source),
+                Self::Unknown(_) => match path.strip_prefix(source) {
+                    // Where nothing is selected, nothing is deleted.
+                    Ok(below) => RelPath::new(below.as_os_str().as_bytes())
+                        .is_none_or(|below| !Selector::new(&claims.backup.select).nothing_below(&below)),
+                    Err(_) => source.starts_with(path),
+                },
             }
     }
 }
@@ -280,7 +286,9 @@ fn claims_of_others<'a>(
             (None, SourcePlace::Nowhere) => continue,
             (None, SourcePlace::Known(root, ..)) => {
                 let mut world = World::default();
-                world.sources.extend(root.try_clone().ok().map(|root| (other.name.clone(), root)));
+                world
+                    .sources
+                    .extend(root.try_clone().ok().map(|root| (other.name.clone(), root)));
                 let scan = source(model, other, &world, stop).map_err(|unlisted| unlisted.why);
                 scan.and_then(|(scan, _)| claimed(model, other, &root, &Arc::new(scan), holds(other)))
             }
@@ -688,7 +696,11 @@ fn size_record(manifest: &Manifest) -> SizeRecord {
     // Where all that was selected is stored, what was listed besides does not count.
     let all = manifest.contents == CopyContents::Known(Contents::All);
     SizeRecord::Listed {
-        files: if all { manifest.source_files.min(manifest.files) } else { manifest.source_files },
+        files: if all {
+            manifest.source_files.min(manifest.files)
+        } else {
+            manifest.source_files
+        },
         bytes: all.then_some(manifest.bytes),
     }
 }

@@ -266,7 +266,7 @@ pub(super) fn shrink(facts: &PlanFacts, model: &Model, backup: &Backup) -> Optio
         SizeRecord::Listed { files, bytes } => match backup.contents {
             Contents::All => (now.files, files, bytes),
             // Excluded directories were listed too. Where there are such, the numbers cannot be compared.
-            Contents::Expired if scan.unopened > 0 => return None,
+            Contents::Expired if scan.unopened > 0 && scan.files() > 0 => return None,
             Contents::Expired => (scan.files(), files, bytes),
         },
         SizeRecord::Selected(size) => (now.files, size.files, Some(size.bytes)),

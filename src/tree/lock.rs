@@ -75,7 +75,7 @@ pub(super) fn has_no_locks(e: Errno) -> bool {
 #[derive(Debug)]
 pub(super) enum FileLock {
     /// Held as long as the file that was asked for and this one are open.
-    Held(#[expect(dead_code, reason = "open for as long as the lock is held")] Option<File>),
+    Held(Option<File>),
     /// Another process holds it.
     Taken,
     /// There are no locks here.
@@ -170,6 +170,32 @@ mod tests {
         wait: Duration::ZERO,
         stop: &|| false,
     };
+
+    /// As NFS does with a file that is open for reading only.
+    #[test]
+    fn a_file_that_cannot_be_locked_as_it_is_open_is_opened_for_writing() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = Dir::open(temp.path()).unwrap();
+        std::fs::write(temp.path().join("a"), "content").unwrap();
+        std::fs::write(temp.path().join("b"), "").unwrap();
+        let open = |name: &str, flags| File::from(rustix::fs::openat(&dir, name, flags, Mode::empty()).unwrap());
+        let unlockable = open("a", OFlags::PATH);
+        assert_eq!(
+            rustix::fs::flock(&unlockable, FlockOperation::NonBlockingLockExclusive),
+            Err(Errno::BADF)
+        );
+        let lock = |name: &str| lock_open_file(&dir, name.as_bytes(), &unlockable).unwrap();
+        let held = lock("a");
+        assert!(matches!(held, FileLock::Held(Some(_))), "{held:?}");
+        assert!(matches!(lock("a"), FileLock::Taken));
+        drop(held);
+        let other = open("a", OFlags::RDONLY);
+        rustix::fs::flock(&other, FlockOperation::LockExclusive).unwrap();
+        assert!(matches!(lock("a"), FileLock::Taken));
+        assert!(matches!(lock("b"), FileLock::Missing), "it is another file by now");
+        assert!(matches!(lock("c"), FileLock::Missing));
+        assert_eq!(std::fs::read(temp.path().join("a")).unwrap(), b"content");
+    }
 
     #[test]
     fn the_second_is_told_who_is_first() {

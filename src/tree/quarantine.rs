@@ -479,7 +479,11 @@ pub(super) fn forget(source: &Dir, top: &Dir, place: &Dir, run: &str) -> Result<
     let files = place.names()?;
     if let Some(name) = files.iter().find(|name| is_taken(name)) {
         let why = "it is in quarantine still; the next run puts it back";
-        return Err(TreeError::at("forget", &place.path_of(name), std::io::Error::other(why)));
+        return Err(TreeError::at(
+            "forget",
+            &place.path_of(name),
+            std::io::Error::other(why),
+        ));
     }
     remove_index(place)?;
     wait_for_dropped_names(place);

@@ -125,3 +125,30 @@ pub(super) fn write_back(file: &File, dir: &Dir, name: &str) -> Result<(), TreeE
     rename_noreplace((dir, part.as_bytes()), (dir, name.as_bytes())).map_err(|e| fail(e.into()))?;
     dir.sync()
 }
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests play the part of other programs")]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn what_is_written_back_has_its_name_when_it_is_whole() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = Dir::open(temp.path()).unwrap();
+        std::fs::write(temp.path().join("7.q"), "written late").unwrap();
+        let file = File::open(temp.path().join("7.q")).unwrap();
+        file.set_permissions(std::fs::Permissions::from_mode(0o640)).unwrap();
+        // The name is taken: what there is of it stays under the other one.
+        assert!(write_back(&file, &dir, "7.q").is_err());
+        assert_eq!(dir.names().unwrap().len(), 2);
+        assert_eq!(std::fs::read(temp.path().join("7.part")).unwrap(), b"written late");
+        for name in ["7.q", "7.part"] {
+            rustix::fs::renameat(&dir, name, &dir, "8.q").unwrap();
+        }
+        write_back(&file, &dir, "7.q").unwrap();
+        assert_eq!(std::fs::read(temp.path().join("7.q")).unwrap(), b"written late");
+        let mode = std::fs::metadata(temp.path().join("7.q")).unwrap().permissions().mode();
+        assert_eq!((mode & 0o7777, dir.names().unwrap().len()), (0o640, 2));
+    }
+}
