@@ -15,6 +15,8 @@ pub mod history;
 pub mod job_ends;
 pub mod restore;
 mod resurvey;
+pub mod served;
+pub mod state_place;
 
 pub use crate::tree::rewrite::{RewriteError, rewrite, write_new};
 pub use crontab::crontab;

@@ -2,7 +2,7 @@
 //!
 //! Invariant: `--from` needs neither an ops file nor a state.
 
-use super::common::{DEFAULT_FILE, StateArgs, ThreadArgs};
+use super::common::{FileArgs, FileFlag, StateArgs, ThreadArgs};
 use crate::cli::values::{self, HoldTime, Moment};
 use clap::Args;
 use std::ffi::OsString;
@@ -20,9 +20,8 @@ pub struct CopiesArgs {
 
 #[derive(Debug, Clone, Args)]
 pub struct ListArgs {
-    /// The ops file
-    #[arg(value_name = "FILE", default_value = DEFAULT_FILE, conflicts_with = "from")]
-    pub file: PathBuf,
+    #[command(flatten)]
+    pub file: FileArgs,
     #[command(flatten)]
     pub copies: CopiesArgs,
     /// Print the list as JSON (schemas/list.schema.json)
@@ -34,9 +33,8 @@ pub struct ListArgs {
 
 #[derive(Debug, Clone, Args)]
 pub struct VerifyArgs {
-    /// The ops file
-    #[arg(value_name = "FILE", default_value = DEFAULT_FILE, conflicts_with = "from")]
-    pub file: PathBuf,
+    #[command(flatten)]
+    pub file: FileArgs,
     #[command(flatten)]
     pub copies: CopiesArgs,
     /// Only this copy
@@ -53,9 +51,8 @@ pub struct RestoreArgs {
     /// Paths or globs, relative to the source [default: everything]
     #[arg(value_name = "PATH")]
     pub paths: Vec<OsString>,
-    /// The ops file [default: ops.kdl, unless --from is given]
-    #[arg(short, long, value_name = "FILE")]
-    pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub file: FileFlag,
     #[command(flatten)]
     pub copies: CopiesArgs,
     /// Restore from this copy
