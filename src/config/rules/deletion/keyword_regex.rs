@@ -378,12 +378,7 @@ mod tests {
         ] {
             assert!(agrees(word, path.as_bytes()), "{word} {path}");
         }
-        for (word, path) in [
-            ("resume", "resumé"),
-            ("회의하", "회의한"),
-            ("arger", "ärger"),
-            ("sei", "ßéi"),
-        ] {
+        for (word, path) in [("résumé", "résume\u{301}\u{323}"), ("arger", "ärger"), ("sei", "ßéi")] {
             assert!(!agrees(word, path.as_bytes()), "{word} {path}");
         }
     }
