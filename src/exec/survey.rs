@@ -5,6 +5,7 @@
 //! code. Changes nothing.
 //! Invariant: an error is a fact, never an empty listing.
 
+use super::longest_keep::{self, Claims};
 use crate::archive::{self, Catalogue, CatalogueCopy, CopyContents, Incomplete, LeftOut, Manifest, Marker};
 use crate::entry::{Entry, EntryKind};
 use crate::error_chain::error_chain;
@@ -13,7 +14,7 @@ use crate::model::pattern::Selector;
 use crate::model::retention::{Circumstances, Verdict, decide};
 use crate::model::{Backup, Contents, JobKind, JobName, Model, Retention};
 use crate::own_process;
-use crate::path::RelPath;
+use crate::path::{RelPath, shown};
 use crate::plan::facts::{
     BackupFacts, CopyFacts, Destination, DestinationState, EmptiedFile, PlanFacts, Scan, SizeRecord, SourceSize,
     Unlisted,
@@ -109,38 +110,68 @@ pub fn look(
         verdicts: BTreeMap::new(),
     };
     let own_files: HashSet<(u64, u64)> = model.ops.files.iter().filter_map(|path| id_of_file(path)).collect();
+    let protected = |entry: &Entry| own_files.contains(&(entry.identity.dev, entry.identity.ino));
+    let none = HashSet::new();
+    let holds = |backup: &Backup| remembered.holds.get(&backup.name).unwrap_or(&none);
+    let mut claims = Vec::new();
+    let mut looked = Vec::new();
     let mut catalogues: BTreeMap<String, Catalogue> = BTreeMap::new();
     for backup in selected(model, jobs) {
-        let mut destination = destination(model, backup, world, remembered);
+        let mut destination = destination(model, backup, world, remembered, stop);
         let source = source(model, backup, world, stop).map(|(scan, dev)| {
             destination.1.same_file_system = device_at(&backup.to) == Some(dev);
             Arc::new(scan)
         });
+        if let (Ok(scan), Some(root)) = (&source, world.sources.get(&backup.name)) {
+            claims.extend(claimed(model, backup, root, scan, holds(backup)));
+        }
+        looked.push((backup, source, destination));
+    }
+    let mut unclear = BTreeMap::new();
+    for (backup, lies) in overlapping(model, jobs, &claims) {
+        match lies {
+            Ok(root) => {
+                let mut world = World::default();
+                world
+                    .sources
+                    .extend(root.try_clone().ok().map(|root| (backup.name.clone(), root)));
+                match source(model, backup, &world, stop) {
+                    Ok((scan, _)) => claims.extend(claimed(model, backup, &root, &Arc::new(scan), holds(backup))),
+                    Err(unlisted) => unclear_for_all(&claims, backup, &unlisted.why, &mut unclear),
+                }
+            }
+            Err(why) => unclear_for_all(&claims, backup, &why, &mut unclear),
+        }
+    }
+    let now_ns = crate::clock::nanos(now);
+    for claims in &mut claims {
+        for (retention, verdicts) in &mut claims.verdicts {
+            let about = Circumstances {
+                now_ns,
+                covered: &claims.backup.select,
+                held: &|path| claims.held.contains(path),
+                protected: &protected,
+            };
+            *verdicts = decide(retention, &claims.scan.entries, &about);
+        }
+    }
+    unclear.extend(longest_keep::settle(&mut claims, now_ns, &protected));
+    for (retention, verdicts) in claims.into_iter().flat_map(|claims| claims.verdicts) {
+        facts.verdicts.insert(retention.name.clone(), verdicts);
+    }
+    for (backup, source, destination) in looked {
         let mut located = BTreeMap::new();
-        if let Ok(scan) = &source {
-            let none = HashSet::new();
-            let holds = remembered.holds.get(&backup.name).unwrap_or(&none);
-            for retention in model.retentions_of(&backup.name) {
-                let about = Circumstances {
-                    now_ns: crate::clock::nanos(now),
-                    covered: &backup.select,
-                    held: &|path| holds.contains(path),
-                    protected: &|entry: &Entry| own_files.contains(&(entry.identity.dev, entry.identity.ino)),
-                };
-                let verdicts = decide(retention, &scan.entries, &about);
-                facts.verdicts.insert(retention.name.clone(), verdicts);
-            }
-            if backup.contents == Contents::Expired {
-                let candidates = candidates(model, backup, &facts, scan);
-                located = locate(
-                    &candidates,
-                    scan,
-                    destination.0.as_ref(),
-                    &destination.1,
-                    (world.sources.get(&backup.name), world.destinations.get(&backup.name)),
-                    backup.cross_mounts,
-                );
-            }
+        if let (Ok(scan), Contents::Expired) = (&source, backup.contents) {
+            let candidates = candidates(model, backup, &facts, scan);
+            located = locate(
+                &candidates,
+                scan,
+                destination.0.as_ref(),
+                &destination.1,
+                (world.sources.get(&backup.name), world.destinations.get(&backup.name)),
+                backup.cross_mounts,
+                stop,
+            );
         }
         let emptied = match (&source, &destination.0, world.destinations.get(&backup.name)) {
             (Ok(scan), Some(catalogue), Some(dir)) if backup.contents == Contents::All => {
@@ -152,6 +183,7 @@ pub fn look(
             source,
             destination: destination.1,
             located,
+            unclear: unclear.remove(&backup.name),
             deleted_bytes: 0,
             emptied,
         };
@@ -165,6 +197,81 @@ pub fn look(
         }
     }
     facts
+}
+
+/// The retentions of a backup, not yet asked, and its listing.
+fn claimed<'a>(
+    model: &'a Model,
+    backup: &'a Backup,
+    root: &Dir,
+    scan: &Arc<Scan>,
+    held: &'a HashSet<RelPath>,
+) -> Option<Claims<'a>> {
+    let verdicts: Vec<(&Retention, Vec<Verdict>)> =
+        model.retentions_of(&backup.name).map(|r| (r, Vec::new())).collect();
+    if verdicts.is_empty() && held.is_empty() {
+        return None;
+    }
+    Some(Claims {
+        backup,
+        root: root.id().ok()?,
+        above: ancestors(root).ok()?,
+        scan: Arc::clone(scan),
+        held,
+        verdicts,
+    })
+}
+
+/// Backups that are not in this run, whose retentions may keep files of those that are: each with its source, or why
+/// that cannot be opened.
+fn overlapping<'a>(
+    model: &'a Model,
+    jobs: &BTreeSet<JobName>,
+    claims: &[Claims<'_>],
+) -> Vec<(&'a Backup, Result<Dir, String>)> {
+    let deleting: Vec<&Claims<'_>> = claims.iter().filter(|claims| !claims.verdicts.is_empty()).collect();
+    let others = model.backups.iter().filter(|backup| {
+        !jobs.contains(&JobName::new(JobKind::Backup, &backup.name))
+            && model.retentions_of(&backup.name).next().is_some()
+    });
+    let mut found = Vec::new();
+    for other in others {
+        let related = |claims: &&&Claims<'_>| {
+            claims.backup.source.starts_with(&other.source) || other.source.starts_with(&claims.backup.source)
+        };
+        match Dir::open(&other.source) {
+            Ok(root) => {
+                let (Ok(id), Ok(above)) = (root.id(), ancestors(&root)) else {
+                    continue;
+                };
+                let meets = |claims: &&&Claims<'_>| {
+                    claims.root == id || claims.above.contains(&id) || above.contains(&claims.root)
+                };
+                if deleting.iter().any(|claims| meets(&claims)) {
+                    found.push((other, Ok(root)));
+                }
+            }
+            // There is nothing that it could keep.
+            Err(error) if error.errno() == Some(Errno::NOENT) => {}
+            Err(error) if deleting.iter().any(|claims| related(&claims)) => found.push((other, Err(reason(&error)))),
+            Err(_) => {}
+        }
+    }
+    found
+}
+
+/// Nothing is deleted where another retention may keep files of a source that cannot be listed.
+fn unclear_for_all(claims: &[Claims<'_>], other: &Backup, why: &str, unclear: &mut BTreeMap<String, String>) {
+    let source = shown(&other.source);
+    for claims in claims {
+        unclear.entry(claims.backup.name.clone()).or_insert_with(|| {
+            format!(
+                "the source `{source}` of backup `{}` overlaps it and cannot be listed ({why}), so it is not known what \
+                 its retentions keep",
+                other.name
+            )
+        });
+    }
 }
 
 /// Indices of all entries that some retention on this backup may delete, in walk order.
@@ -186,6 +293,7 @@ fn locate(
     destination: &Destination,
     (source, dir): (Option<&Dir>, Option<&Dir>),
     cross_mounts: bool,
+    stop: &Stop,
 ) -> BTreeMap<usize, usize> {
     let mut located = BTreeMap::new();
     let (Some(catalogue), Some(source), Some(dir)) = (catalogue, source, dir) else {
@@ -199,6 +307,9 @@ fn locate(
         let entry = |i: &usize| scan.entries.get(*i);
         let mut asked = left.clone();
         asked.retain(|i| entry(i).is_some_and(|e| e.identity.ctime_ns <= until));
+        if stop.asked() {
+            break;
+        }
         until = crate::clock::nanos(copy.at);
         if asked.is_empty() {
             continue;
@@ -220,7 +331,7 @@ fn locate(
             };
             // Equal times do not prove equal content; what the copy does not hold is stored again.
             let mut holds = |e: &Entry, known: archive::Evidence| {
-                let hash = |file: File| content_hash(&file, e.identity.size, &|| true);
+                let hash = |file: File| content_hash(&file, e.identity.size, &|| !stop.asked());
                 known.identity == e.identity && opener.file(&e.path).is_ok_and(|file| hash(file) == Some(known.sha256))
             };
             let found = entry(index).zip(row.evidence());
@@ -241,6 +352,7 @@ fn destination(
     backup: &Backup,
     world: &World,
     remembered: &Remembered,
+    stop: &Stop,
 ) -> (Option<Catalogue>, Destination) {
     let known = remembered.markers.get(&backup.name);
     let mut found = Destination {
@@ -264,7 +376,7 @@ fn destination(
     };
     found.free = dir.free_space().ok();
     found.abilities = dir.abilities();
-    let catalogue = match Catalogue::read(dir) {
+    let catalogue = match Catalogue::read_while(dir, &|| !stop.asked()) {
         Ok(catalogue) => catalogue,
         Err(e) => {
             found.state = DestinationState::Unusable(error_chain(&e));
@@ -352,8 +464,8 @@ fn source(model: &Model, backup: &Backup, world: &World, stop: &Stop) -> Result<
         &mut Walk {
             cross_mounts: backup.cross_mounts,
             watch: &ids,
-            // What is excluded is looked at all the same where a retention could speak of it.
-            enter: &mut |path| has_retention || !selector.standing(path).excluded,
+            // Where nothing can be selected, nothing is opened: it may be unreadable, or hang.
+            enter: &mut |path| !selector.nothing_below(path),
             stop: &|| stop.asked(),
         },
     );
@@ -363,7 +475,7 @@ fn source(model: &Model, backup: &Backup, world: &World, stop: &Stop) -> Result<
     let mut overlaps: Vec<(String, &'static str)> = listing
         .overlaps
         .iter()
-        .filter(|(path, _)| !selector.standing(path).excluded)
+        .filter(|(path, _)| !selector.nothing_below(path))
         .map(|(path, id)| (path.to_string(), what(*id)))
         .collect();
     for id in ancestors(root).map_err(|e| reason(&e))? {
@@ -377,7 +489,10 @@ fn source(model: &Model, backup: &Backup, world: &World, stop: &Stop) -> Result<
     let problems = listing
         .problems
         .into_iter()
-        .filter(|(path, _)| path.as_ref().is_none_or(|path| !selector.standing(path).excluded))
+        .filter(|(path, _)| {
+            let matters = |path: &RelPath| selector.standing(path).selected() || !selector.nothing_below(path);
+            path.as_ref().is_none_or(matters)
+        })
         .map(|(path, error)| Incomplete {
             path,
             why: reason(&error),
@@ -519,12 +634,7 @@ fn deleted_bytes(
 
 /// Bytes of the files that were deleted because of a copy, since then; `None` when receipt or list cannot be read.
 fn deleted_from(dir: &Dir, copy: &CatalogueCopy, since: DateTime<Utc>) -> Option<u64> {
-    let lines = archive::receipt::read(dir, &copy.name).ok()?;
-    let paths: BTreeSet<RelPath> = lines
-        .into_iter()
-        .filter(|line| line.at >= since)
-        .map(|line| line.path)
-        .collect();
+    let paths = archive::receipt::paths_since(dir, &copy.name, since).ok()?;
     let rows = archive::locate(dir, copy, &paths.iter().collect::<Vec<_>>()).ok()?;
     Some(total(rows.iter().map(|row| row.size)))
 }

@@ -35,6 +35,8 @@ pub struct BackupFacts {
     /// For every candidate of a deletion that an older copy holds with equal identity: the entry's index in
     /// the listing, and the copy's in [`Destination::copies`].
     pub located: BTreeMap<usize, usize>,
+    /// Why it is not known what other retentions keep of this source.
+    pub unclear: Option<String>,
     /// Bytes that cleanups deleted from the source since its newest trusted copy. Looked up only where the source has so
     /// few bytes that it matters.
     pub deleted_bytes: u64,

@@ -110,6 +110,10 @@ pub(super) fn of_cleanup(
     {
         refusals.extend(of_listing(scan));
     }
+    refusals.extend(found.unclear.as_ref().filter(|_| candidates).map(|why| {
+        let help = "make that source readable, or correct `source` in the ops file";
+        refusal(Guard::Listing, why.clone(), help)
+    }));
     if candidates
         && found
             .destination
@@ -247,7 +251,11 @@ pub(super) fn shrink(facts: &PlanFacts, model: &Model, backup: &Backup) -> Optio
         .flat_map(|copy| copy.deleted_at.range(last.at..));
     let deleted = total(deletions.map(|(_, n)| *n));
     let (files_now, files_then, bytes_then) = match last.source {
-        SizeRecord::Listed { files, bytes } => (scan.files(), files, bytes),
+        // Excluded directories were listed too; all that was selected is stored.
+        SizeRecord::Listed { files, bytes } => match backup.contents {
+            Contents::All => (scan.files(), files.min(last.records), bytes),
+            Contents::Expired => (scan.files(), files, bytes),
+        },
         SizeRecord::Selected(size) => (now.files, size.files, Some(size.bytes)),
     };
     let files_then = files_then.saturating_sub(deleted);

@@ -182,6 +182,7 @@ fn facts(model: &Model) -> PlanFacts {
             broken: Vec::new(),
         },
         located: BTreeMap::new(),
+        unclear: None,
         deleted_bytes: 0,
         emptied: Vec::new(),
     };

@@ -10,7 +10,9 @@
 #[cfg(any(feature = "http", feature = "email"))]
 pub mod ca;
 pub mod confinement;
+pub mod forge;
 pub mod fuzzing;
+pub mod image;
 pub mod sandbox;
 pub mod stub;
 pub mod trees;

@@ -10,6 +10,7 @@
 mod archive;
 mod attributes;
 mod links;
+mod made_dirs;
 mod queue;
 mod reader;
 mod restorer;
@@ -31,7 +32,7 @@ use crate::tree::place::{FileId, Placement, RestoreTarget};
 use crate::user_database;
 use attributes::AttributeRestorer;
 use links::{LinkRestorer, PathHash, path_hash};
-pub use queue::MadeDirs;
+pub use made_dirs::MadeDirs;
 use queue::RestoreQueue;
 use reader::CopyReader;
 use restorer::{Restored, RestoredEntry, Restorer, WrittenEntry};

@@ -9,7 +9,7 @@ use super::super::file_entry::{Bytes, FileEntry};
 use super::super::progress::CopyProgress;
 use super::super::top_directory::TopDirectory;
 use super::attributes::{AttributeRestorer, LostAttribute};
-use super::queue::MadeDirs;
+use super::made_dirs::MadeDirs;
 use super::reader::CopyReader;
 use crate::entry::EntryKind;
 use crate::error_chain::error_chain;

@@ -138,6 +138,7 @@ impl World {
                 broken: Vec::new(),
             },
             located: BTreeMap::from([(covered, 0)]),
+            unclear: None,
             deleted_bytes: 0,
             emptied: Vec::new(),
         };
