@@ -8,7 +8,7 @@
 use super::longest_keep::{self, Claims};
 use crate::archive::{self, Catalogue, CatalogueCopy, CopyContents, Incomplete, LeftOut, Manifest, Marker};
 use crate::entry::{Entry, EntryKind};
-use crate::error_chain::error_chain;
+use crate::error_chain::{error_chain, with_reason};
 use crate::file_system;
 use crate::model::pattern::Selector;
 use crate::model::retention::{Circumstances, Verdict, decide};
@@ -361,6 +361,7 @@ fn destination(
         known: known.is_some(),
         free: None,
         same_file_system: false,
+        unmounted: backup.require_mount && !file_system::is_on_own_mount(&backup.to, &backup.source),
         abilities: None,
         unwritable: world.unwritable.get(&backup.name).cloned(),
         copies: Vec::new(),
@@ -700,5 +701,5 @@ pub fn host() -> String {
 
 /// Only the system's answer: callers name the path.
 fn reason(error: &TreeError) -> String {
-    error.source.to_string()
+    with_reason(&error.source)
 }
