@@ -25,7 +25,7 @@ pub fn run(args: &RestoreArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = model.as_ref();
     let at = args.at.map(|at| at.resolve_end(zone(model)));
     let stop = exit::stop()?;
-    let places = copies::places(from, model, backup, args.copy.as_deref())?;
+    let places = copies::places(from, model, backup, args.copy.as_deref(), &stop)?;
     destination_notes::missing(model, backup, terminal);
     let request = RestoreRequest {
         paths: args.paths.clone(),

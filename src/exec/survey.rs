@@ -8,7 +8,7 @@
 use super::longest_keep::{self, Claims};
 use crate::archive::{self, Catalogue, CatalogueCopy, CopyContents, Incomplete, LeftOut, Manifest, Marker};
 use crate::entry::{Entry, EntryKind};
-use crate::error_chain::error_chain;
+use crate::error_chain::{error_chain, with_reason};
 use crate::file_system;
 use crate::model::pattern::Selector;
 use crate::model::retention::{Circumstances, Verdict, decide};
@@ -117,7 +117,7 @@ pub fn look(
     let mut looked = Vec::new();
     let mut catalogues: BTreeMap<String, Catalogue> = BTreeMap::new();
     for backup in selected(model, jobs) {
-        let mut destination = destination(model, backup, world, remembered);
+        let mut destination = destination(model, backup, world, remembered, stop);
         let source = source(model, backup, world, stop).map(|(scan, dev)| {
             destination.1.same_file_system = device_at(&backup.to) == Some(dev);
             Arc::new(scan)
@@ -170,6 +170,7 @@ pub fn look(
                 &destination.1,
                 (world.sources.get(&backup.name), world.destinations.get(&backup.name)),
                 backup.cross_mounts,
+                stop,
             );
         }
         let emptied = match (&source, &destination.0, world.destinations.get(&backup.name)) {
@@ -292,6 +293,7 @@ fn locate(
     destination: &Destination,
     (source, dir): (Option<&Dir>, Option<&Dir>),
     cross_mounts: bool,
+    stop: &Stop,
 ) -> BTreeMap<usize, usize> {
     let mut located = BTreeMap::new();
     let (Some(catalogue), Some(source), Some(dir)) = (catalogue, source, dir) else {
@@ -305,6 +307,9 @@ fn locate(
         let entry = |i: &usize| scan.entries.get(*i);
         let mut asked = left.clone();
         asked.retain(|i| entry(i).is_some_and(|e| e.identity.ctime_ns <= until));
+        if stop.asked() {
+            break;
+        }
         until = crate::clock::nanos(copy.at);
         if asked.is_empty() {
             continue;
@@ -326,7 +331,7 @@ fn locate(
             };
             // Equal times do not prove equal content; what the copy does not hold is stored again.
             let mut holds = |e: &Entry, known: archive::Evidence| {
-                let hash = |file: File| content_hash(&file, e.identity.size, &|| true);
+                let hash = |file: File| content_hash(&file, e.identity.size, &|| !stop.asked());
                 known.identity == e.identity && opener.file(&e.path).is_ok_and(|file| hash(file) == Some(known.sha256))
             };
             let found = entry(index).zip(row.evidence());
@@ -347,6 +352,7 @@ fn destination(
     backup: &Backup,
     world: &World,
     remembered: &Remembered,
+    stop: &Stop,
 ) -> (Option<Catalogue>, Destination) {
     let known = remembered.markers.get(&backup.name);
     let mut found = Destination {
@@ -355,6 +361,7 @@ fn destination(
         known: known.is_some(),
         free: None,
         same_file_system: false,
+        unmounted: backup.require_mount && !file_system::is_on_own_mount(&backup.to, &backup.source),
         abilities: None,
         unwritable: world.unwritable.get(&backup.name).cloned(),
         copies: Vec::new(),
@@ -370,7 +377,7 @@ fn destination(
     };
     found.free = dir.free_space().ok();
     found.abilities = dir.abilities();
-    let catalogue = match Catalogue::read(dir) {
+    let catalogue = match Catalogue::read_while(dir, &|| !stop.asked()) {
         Ok(catalogue) => catalogue,
         Err(e) => {
             found.state = DestinationState::Unusable(error_chain(&e));
@@ -628,12 +635,7 @@ fn deleted_bytes(
 
 /// Bytes of the files that were deleted because of a copy, since then; `None` when receipt or list cannot be read.
 fn deleted_from(dir: &Dir, copy: &CatalogueCopy, since: DateTime<Utc>) -> Option<u64> {
-    let lines = archive::receipt::read(dir, &copy.name).ok()?;
-    let paths: BTreeSet<RelPath> = lines
-        .into_iter()
-        .filter(|line| line.at >= since)
-        .map(|line| line.path)
-        .collect();
+    let paths = archive::receipt::paths_since(dir, &copy.name, since).ok()?;
     let rows = archive::locate(dir, copy, &paths.iter().collect::<Vec<_>>()).ok()?;
     Some(total(rows.iter().map(|row| row.size)))
 }
@@ -699,5 +701,5 @@ pub fn host() -> String {
 
 /// Only the system's answer: callers name the path.
 fn reason(error: &TreeError) -> String {
-    error.source.to_string()
+    with_reason(&error.source)
 }

@@ -43,12 +43,13 @@ pub fn places(
     model: Option<&Model>,
     backup: Option<&str>,
     copy: Option<&str>,
+    stop: &Stop,
 ) -> Result<Vec<CopyDirectory>, LaunchError> {
     let mut places = Vec::new();
     match (from, model) {
         (None, None) => {}
         (Some(path), _) => {
-            let place = place(path, |c| backup.is_none_or(|b| c.name.backup() == b))?;
+            let place = place(path, stop, |c| backup.is_none_or(|b| c.name.backup() == b))?;
             if let Some(name) = backup.filter(|_| place.copies.is_empty()) {
                 known(path, &place, name)?;
             }
@@ -63,7 +64,7 @@ pub fn places(
                 });
             }
             for job in wanted_of(model, backup).filter(|job| job.to.exists()) {
-                places.push(place(&job.to, |c| {
+                places.push(place(&job.to, stop, |c| {
                     c.manifest.backup_id == job.name && c.manifest.ops_name == model.ops.name
                 })?);
             }
@@ -136,11 +137,15 @@ pub fn lost(model: &Model, backup: Option<&str>) -> Result<Vec<String>, LaunchEr
     Ok(lost)
 }
 
-fn place(path: &Path, wanted: impl Fn(&CatalogueCopy) -> bool) -> Result<CopyDirectory, LaunchError> {
+fn place(path: &Path, stop: &Stop, wanted: impl Fn(&CatalogueCopy) -> bool) -> Result<CopyDirectory, LaunchError> {
     let mut dir = Dir::open(path)?;
     // Copies are read here: a sync that is not offered proves nothing less.
     dir.learn(Abilities::default());
-    let mut catalogue = Catalogue::read(&dir)?;
+    let catalogue = Catalogue::read_while(&dir, &|| !stop.asked());
+    if let Some(signal) = stop.signal() {
+        return Err(LaunchError::Signal(signal));
+    }
+    let mut catalogue = catalogue?;
     let all = std::mem::take(&mut catalogue.copies);
     let backups = all.iter().map(|copy| copy.name.backup().to_owned()).collect();
     let copies = all.into_iter().filter(wanted).collect();

@@ -89,20 +89,20 @@ pub fn restore(
     each: &mut dyn FnMut(RestoreResult),
 ) -> Result<Vec<String>, LaunchError> {
     let mut selections = by_backup(places, model, &wanted.paths, wanted.at)?;
-    let mut hits = BTreeSet::new();
-    interpret(&mut selections)?;
     for selection in &mut selections {
-        if let Some(signal) = stop.signal() {
-            return Err(LaunchError::Signal(signal));
-        }
-        selection.share(wanted.paths.is_empty(), &mut hits)?;
+        selection.read(wanted.paths.is_empty(), stop)?;
     }
+    let hits = interpret(&mut selections);
     selections.retain(|selection| !selection.shares.is_empty());
     let missing = wanted.paths.iter().enumerate().filter(|(at, _)| !hits.contains(at));
     let missing: Vec<String> = missing.map(|(_, text)| Shown(text.as_bytes()).to_string()).collect();
     if selections.is_empty() && wanted.paths.is_empty() {
         return Err(LaunchError::Missing {
-            message: format!("there is no complete copy to restore{}", made_until(wanted.at)),
+            message: format!(
+                "there is no complete copy to restore{}{}",
+                made_until(wanted.at),
+                broken(places)
+            ),
             help: "`opsrun list` shows the copies".to_owned(),
         });
     }
@@ -133,6 +133,18 @@ pub fn restore(
         write(selection, &target, model, wanted, stop, progress, each)?;
     }
     Ok(missing)
+}
+
+/// The first copy that cannot be used, and why.
+fn broken(places: &[CopyDirectory]) -> String {
+    let mut all = places.iter().flat_map(|place| place.broken(None));
+    let Some((name, why)) = all.next() else {
+        return String::new();
+    };
+    match all.count() {
+        0 => format!("; copy `{name}` cannot be used: {why}"),
+        more => format!("; copy `{name}` cannot be used: {why} (and {more} more)"),
+    }
 }
 
 fn made_until(at: Option<DateTime<Utc>>) -> String {
@@ -233,7 +245,8 @@ fn write(
     let _lock = lock::lock_place(&dir, patience)?;
     let newest = selection.shares.iter().max_by_key(|share| share.copy.manifest.sequence);
     let top = newest.and_then(|share| share.copy.manifest.top.as_ref());
-    for share in &selection.shares {
+    let mut earlier = Vec::new();
+    for (at, share) in selection.shares.iter().enumerate() {
         if let Some(signal) = stop.signal() {
             return Err(LaunchError::Signal(signal));
         }
@@ -268,6 +281,15 @@ fn write(
             let note = "this copy contains only what had expired then; to restore everything that any copy contains, run \
                          `opsrun restore '**'`";
             restored.notes.push(note.to_owned());
+        }
+        if at + 1 < selection.shares.len() {
+            earlier.push((copy, std::mem::take(&mut restored.made)));
+        } else {
+            for (copy, made) in &earlier {
+                let from = (&selection.place.dir, *copy);
+                let again = archive::finish_again(from, made, &dir, &options, &watch)?;
+                restored.failed.extend(again.failed);
+            }
         }
         each(RestoreResult {
             copy: copy.name.to_string(),

@@ -48,71 +48,15 @@ fn systemd_has_nothing_to_say_about_the_units() {
 /// Only root can make files of two owners.
 mod root {
     use super::EXPIRED;
+    use crate::support::mount::{Mapping, Mount};
     use crate::support::workspace::{Workspace, is_root, output_of, set_age};
-    use std::ffi::OsStr;
-    use std::path::{Path, PathBuf};
-    use std::process::Command;
 
     mod attributes;
     mod container;
+    mod file_systems;
     mod limits;
     mod pid_one;
     mod units;
-
-    /// A mount that ends with the test.
-    struct Mount(PathBuf);
-
-    impl Mount {
-        /// An overlay at this directory, over its present content.
-        fn overlay(world: &Workspace, dir: &str) -> Self {
-            for dir in ["upper", "work"] {
-                std::fs::create_dir(world.at(dir)).unwrap();
-            }
-            let at = |name: &str| world.at(name).display().to_string();
-            let options = format!("lowerdir={},upperdir={},workdir={}", at(dir), at("upper"), at("work"));
-            let arguments = ["-t", "overlay", "none", "-o", &options].map(OsStr::new);
-            Self::new(&world.at(dir), &arguments)
-        }
-
-        fn new(at: &Path, arguments: &[&OsStr]) -> Self {
-            let mut mount = Command::new("mount");
-            output_of(&mount.args(arguments).arg(at).output().unwrap(), 0);
-            Self(at.to_owned())
-        }
-    }
-
-    impl Drop for Mount {
-        fn drop(&mut self) {
-            let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
-        }
-    }
-
-    /// One page of a file, mapped for writing, without an open descriptor.
-    struct Mapping(*mut std::ffi::c_void);
-
-    #[expect(unsafe_code, reason = "a shared mapping is what this is about")]
-    impl Mapping {
-        fn of(path: &Path) -> Self {
-            let file = std::fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
-            let protection = rustix::mm::ProtFlags::READ | rustix::mm::ProtFlags::WRITE;
-            let shared = rustix::mm::MapFlags::SHARED;
-            // SAFETY: a new mapping of one page of a file of that size, at an address that the kernel chooses.
-            Self(unsafe { rustix::mm::mmap(std::ptr::null_mut(), 4096, protection, shared, &file, 0).unwrap() })
-        }
-
-        fn write(&self, byte: u8) {
-            // SAFETY: within the mapping, which lives as long as `self`.
-            unsafe { std::ptr::write_volatile(self.0.cast::<u8>(), byte) }
-        }
-    }
-
-    #[expect(unsafe_code, reason = "a shared mapping is what this is about")]
-    impl Drop for Mapping {
-        fn drop(&mut self) {
-            // SAFETY: the mapping made above; nothing refers to it after this.
-            let _ = unsafe { rustix::mm::munmap(self.0, 4096) };
-        }
-    }
 
     /// Mounts below the source: a directory, and a file over another one.
     #[test]

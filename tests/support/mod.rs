@@ -10,8 +10,10 @@
 #[cfg(any(feature = "http", feature = "email"))]
 pub mod ca;
 pub mod confinement;
+pub mod forge;
 pub mod fuzzing;
 pub mod image;
+pub mod mount;
 pub mod sandbox;
 pub mod stub;
 pub mod trees;

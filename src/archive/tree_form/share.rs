@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The newest tree of the same backup that is complete and not suspect.
 pub fn newest(job: &WriteJob<'_>) -> Option<CatalogueCopy> {
-    let catalogue = Catalogue::read(job.destination).ok()?;
+    let catalogue = Catalogue::read_while(job.destination, &|| !job.progress.stop()).ok()?;
     catalogue
         .of_backup(&job.facts.ops_name, job.name.backup())
         .find(|copy| copy.manifest.complete && copy.manifest.suspect.is_none() && copy.manifest.tree.is_some())

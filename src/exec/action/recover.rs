@@ -12,6 +12,7 @@ use crate::exec::survey::{World, selected};
 use crate::model::{Backup, JobName, Model};
 use crate::plan::facts::PlanFacts;
 use crate::run::Event;
+use crate::signal::Stop;
 use crate::tree::leftovers::{PART, clear_part};
 use crate::tree::publish::DRAFT;
 use crate::tree::recovery::{self, Leftover};
@@ -20,13 +21,19 @@ use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Does it for the backups among `jobs`. Gives the events, and the names of copies whose debris is gone now.
-pub fn run(model: &Model, jobs: &BTreeSet<JobName>, world: &World, unfinished: &[String]) -> (Vec<Event>, Vec<String>) {
+pub fn run(
+    model: &Model,
+    jobs: &BTreeSet<JobName>,
+    world: &World,
+    unfinished: &[String],
+    stop: &Stop,
+) -> (Vec<Event>, Vec<String>) {
     let mut events = Vec::new();
     let mut cleared = Vec::new();
     // First, so that no unfinished receipt blocks its completion.
     for backup in selected(model, jobs) {
         if let Some(destination) = world.destinations.get(&backup.name) {
-            let (event, names) = destination_side(model, backup, destination, unfinished);
+            let (event, names) = destination_side(model, backup, destination, unfinished, stop);
             events.extend(event);
             cleared.extend(names);
         }
@@ -37,7 +44,7 @@ pub fn run(model: &Model, jobs: &BTreeSet<JobName>, world: &World, unfinished: &
         if let Some(source) = world.sources.get(&backup.name)
             && source.id().is_ok_and(|id| seen.insert(id))
         {
-            events.extend(source_side(backup, source, world, &model.ops.name));
+            events.extend(source_side(backup, source, world, &model.ops.name, stop));
         }
     }
     (events, cleared)
@@ -78,10 +85,10 @@ pub fn parts(facts: &PlanFacts, world: &World) -> u64 {
     cleared
 }
 
-fn source_side(backup: &Backup, source: &Dir, world: &World, ops: &str) -> Option<Event> {
+fn source_side(backup: &Backup, source: &Dir, world: &World, ops: &str, stop: &Stop) -> Option<Event> {
     let mut stuck = Vec::new();
     let (mut put_back, mut completed) = (0, 0);
-    match recovery::recover(source, backup.cross_mounts) {
+    match recovery::recover(source, backup.cross_mounts, &|| !stop.asked()) {
         Ok(leftovers) => {
             for leftover in &leftovers {
                 put_back += leftover.put_back;
@@ -168,8 +175,9 @@ fn destination_side(
     backup: &Backup,
     destination: &Dir,
     unfinished: &[String],
+    stop: &Stop,
 ) -> (Option<Event>, Vec<String>) {
-    let Ok(catalogue) = Catalogue::read(destination) else {
+    let Ok(catalogue) = Catalogue::read_while(destination, &|| !stop.asked()) else {
         // The survey reads it again and says what is wrong.
         return (None, Vec::new());
     };
