@@ -12,7 +12,7 @@
 //! | copy → proof | [`mod@verify`], `content` |
 //! | copy → files | [`mod@restore`] |
 //! | all three for trees | `tree_form` |
-//! | beside the copies | [`receipt`], [`catalogue`] |
+//! | beside the copies | [`receipt`], [`catalogue`], [`writer`] (whose copies) |
 //!
 //! Invariant: a copy counts only once its manifest has its final name; it gets that name only after every byte was
 //! read back.
@@ -38,6 +38,7 @@ pub mod top_directory;
 mod tree_form;
 pub mod verify;
 pub mod write;
+pub mod writer;
 
 pub use catalogue::{Catalogue, CatalogueCopy, MARKER, Marker, locate, rows};
 pub use error::CopyError;
@@ -52,3 +53,4 @@ pub use receipt::Deletion;
 pub use restore::{RestoreOptions, RestoreReport, restore};
 pub use verify::{ProvenDraft, VerifiedCopy, publish, verify, verify_committed};
 pub use write::write;
+pub use writer::{CopyOwner, OwnWriter, Writer};

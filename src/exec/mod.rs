@@ -1,6 +1,6 @@
 //! Plan → events: what is done, in which order, and what becomes of it.
 //!
-//! - [`survey`]: what is there before anything happens; the facts that plans are built from
+//! - [`survey`]: what is there before anything happens; the facts that plans are built from · `source_loss`: what a source lost
 //! - [`engine`]: the one loop over the steps · [`recorder`]: where events go
 //! - [`action`]: what the steps do
 //!
@@ -10,6 +10,7 @@
 pub mod action;
 pub mod engine;
 pub mod recorder;
+mod source_loss;
 pub mod step_progress;
 pub mod survey;
 

@@ -3,7 +3,7 @@
 //! Plain values, gathered by `exec::survey`. Holds no handles and reads nothing.
 //! Invariant: `build` is a pure function of the model, the request and these.
 
-use crate::archive::{Incomplete, LeftOut};
+use crate::archive::{Incomplete, LeftOut, Writer};
 use crate::entry::{Entry, EntryKind};
 use crate::model::retention::Verdict;
 use crate::path::RelPath;
@@ -17,6 +17,8 @@ pub struct PlanFacts {
     pub now: DateTime<Utc>,
     pub clock: DateTime<Utc>,
     pub host: String,
+    /// Who makes copies here.
+    pub writer: Writer,
     pub uid: u32,
     /// True when leases may be taken on other users' files.
     pub may_lease_all: bool,
@@ -112,8 +114,10 @@ pub struct Destination {
     pub free: Option<u64>,
     /// True when it lies on the source's file system.
     pub same_file_system: bool,
-    /// This backup's copies, newest first.
+    /// The copies of this backup, writer and source, newest first.
     pub copies: Vec<CopyFacts>,
+    /// The highest sequence of any copy here, and of any that the store knows of this backup.
+    pub highest_sequence: u64,
     /// Copies that cannot be read, with the reason.
     pub broken: Vec<(String, String)>,
 }
@@ -129,9 +133,20 @@ pub enum DestinationState {
         ops: String,
         /// False when the store remembers another marker at this place.
         expected: bool,
+        standing: WriterStanding,
     },
     /// It cannot be used; the reason.
     Unusable(String),
+}
+
+/// What a destination knows of the writer that looks at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WriterStanding {
+    Listed,
+    /// Not listed, but copies that it made before there were lists are here, or none at all.
+    Joins,
+    /// The copies are of these hosts.
+    Other(Vec<String>),
 }
 
 /// What a copy says about the size of its source. Copies of formats 1 and 2 count all listed files, selected or not,
@@ -152,6 +167,8 @@ pub struct CopyFacts {
     pub at: DateTime<Utc>,
     /// Why it is not trusted to represent the source.
     pub suspect: Option<String>,
+    /// A tree whose unchanged files the next one may share.
+    pub shareable: bool,
     pub records: u64,
     pub bytes: u64,
     /// What the source had when it was made.

@@ -34,6 +34,7 @@ fn published(copy: &str) -> Event {
         archive_bytes: 1,
         complete: true,
         suspect: None,
+        sequence: None,
     }
 }
 

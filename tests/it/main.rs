@@ -18,6 +18,7 @@ mod findings;
 mod format;
 mod generated;
 mod graph;
+mod groups;
 mod host;
 mod jobs;
 mod layering;
