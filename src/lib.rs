@@ -23,6 +23,7 @@
 //! | 1 | [`blocking`] | calls that may hang, in threads of their own |
 //! | 1 | [`error_chain`] | the message of an error and of its causes |
 //! | 1 | [`signal`] | how a run is asked to stop |
+//! | 1 | [`user_database`] | names and numbers of users and groups |
 //! | 2 | [`entry`] | one file of a tree, and what identifies its state |
 //! | 2 | [`process`] | child processes; the only room that starts any |
 //! | 2 | [`net`] | connections, TLS, HTTP: bounded in time and memory |
@@ -76,3 +77,4 @@ pub mod signal;
 pub mod store;
 pub mod tree;
 pub mod units;
+pub mod user_database;

@@ -3,6 +3,7 @@
 //! Takes stored bytes in order, fills holes with zeros: the same hash that `sha256sum` gives for the file.
 
 use super::file_entry::FileEntry;
+use super::progress::CopyProgress;
 use super::read_source::read_full;
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -10,17 +11,28 @@ use std::io;
 
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
-pub struct ContentHash {
+/// The most segments of data that a list may name for one file.
+const MAX_SEGMENTS: usize = 1 << 20;
+
+/// No file can be larger: the kernel counts its bytes with a sign.
+const MAX_FILE_SIZE: u64 = i64::MAX as u64;
+
+pub struct ContentHash<'a> {
     hash: Sha256,
     segments: Vec<(u64, u64)>,
     place: (usize, u64),
     hashed: u64,
     size: u64,
+    /// Asked while holes are hashed, which may be huge.
+    progress: &'a dyn CopyProgress,
+    stopped: bool,
 }
 
-impl ContentHash {
-    pub fn new(row: &FileEntry) -> Self {
+impl<'a> ContentHash<'a> {
+    pub fn new(row: &FileEntry, progress: &'a dyn CopyProgress) -> Self {
         Self {
+            progress,
+            stopped: false,
             hash: Sha256::new(),
             segments: row.segments(),
             place: (0, 0),
@@ -29,14 +41,16 @@ impl ContentHash {
         }
     }
 
-    /// True when the data segments are in order and within the size.
+    /// True when its size is one that a file can have, and the data segments are in order, within it, and not too many.
     pub fn plausible(row: &FileEntry) -> bool {
         let mut end = 0_u64;
-        row.sparse.iter().flatten().all(|(offset, length)| {
-            let fine = *offset >= end && offset.checked_add(*length).is_some_and(|e| e <= row.size);
-            end = offset.saturating_add(*length);
-            fine
-        })
+        let few = row.sparse.as_ref().is_none_or(|all| all.len() <= MAX_SEGMENTS);
+        few && row.size <= MAX_FILE_SIZE
+            && row.sparse.iter().flatten().all(|(offset, length)| {
+                let fine = *offset >= end && offset.checked_add(*length).is_some_and(|e| e <= row.size);
+                end = offset.saturating_add(*length);
+                fine
+            })
     }
 
     /// Stored bytes, in order. Calls `place` with each piece and its offset in the file.
@@ -61,13 +75,17 @@ impl ContentHash {
         Ok(())
     }
 
-    pub fn finish(mut self) -> [u8; 32] {
+    /// `None` when it was asked to stop.
+    pub fn finish(mut self) -> Option<[u8; 32]> {
         self.zeros(self.size);
-        self.hash.finalize().into()
+        (!self.stopped).then(|| self.hash.finalize().into())
     }
 
     fn zeros(&mut self, until: u64) {
-        while self.hashed < until {
+        let mut pieces = 0_u32;
+        while self.hashed < until && !self.stopped {
+            pieces = pieces.wrapping_add(1);
+            self.stopped = pieces % 64 == 0 && self.progress.stop();
             let left = usize::try_from(until - self.hashed).unwrap_or(usize::MAX);
             let n = left.min(ZEROS.len());
             self.hash.update(ZEROS.get(..n).unwrap_or_default());
@@ -77,14 +95,15 @@ impl ContentHash {
 }
 
 /// Hashes the content of a file, and passes its data segments on in pieces. Where it is shorter than its row says, zeros
-/// take the place of the rest, and the answer is false.
+/// take the place of the rest, and the answer is false. `None` for the hash when it was asked to stop.
 pub fn pour<E>(
     from: &File,
     row: &FileEntry,
+    progress: &dyn CopyProgress,
     unread: impl Fn(io::Error) -> E,
     mut put: impl FnMut(u64, &[u8]) -> Result<(), E>,
-) -> Result<([u8; 32], bool), E> {
-    let (mut hash, mut whole) = (ContentHash::new(row), true);
+) -> Result<(Option<[u8; 32]>, bool), E> {
+    let (mut hash, mut whole) = (ContentHash::new(row, progress), true);
     let most = usize::try_from(row.size).unwrap_or(usize::MAX).min(256 * 1024);
     let mut buffer = vec![0; most];
     for (offset, length) in row.segments() {

@@ -92,6 +92,9 @@ pub struct FileEntry {
     pub holes: Option<LaterHoleMap>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub xattrs: BTreeMap<String, Bytes>,
+    /// Why some of its extended attributes are missing here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub xattrs_unread: Option<String>,
     pub state: ContentState,
     /// It changed so shortly before it was read that its times cannot prove it unchanged.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -138,10 +141,11 @@ impl FileEntry {
         }
     }
 
-    /// What it proves: `None` unless it is a file, and neither torn nor fresh.
+    /// What it proves: `None` unless it is a file, whole, and neither torn nor fresh.
     pub fn evidence(&self) -> Option<Evidence> {
         let file = matches!(self.kind, FileEntryKind::File | FileEntryKind::Hardlink);
-        (file && self.state == ContentState::Ok && !self.fresh).then_some(())?;
+        let whole = self.state == ContentState::Ok && !self.fresh && self.xattrs_unread.is_none();
+        (file && whole).then_some(())?;
         Some(Evidence {
             identity: self.identity(),
             sha256: self.hash()?,

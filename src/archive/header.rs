@@ -1,11 +1,12 @@
 //! The tar headers of an entry: a function of its [`FileEntry`] and of the format's major number, byte for byte.
 //!
 //! POSIX ustar; PAX records only for what ustar cannot hold: long paths, large numbers, times before 1970, holes
-//! (GNU sparse format 1.0), extended attributes. Verify makes the headers again from the row and compares them, so
+//! (GNU sparse format 1.0), extended attributes, long names of owners. Verify makes the headers again from the row and compares them, so
 //! what `tar` will read and what the file list says cannot differ.
 //! Invariant: the length is a multiple of [`BLOCK`].
 
 use super::file_entry::{FileEntry, FileEntryKind};
+use super::posix_acl::PosixAcl;
 use crate::path::{RelPath, unshown};
 use std::fmt::Write as _;
 use tar::{EntryType, Header};
@@ -69,11 +70,27 @@ pub fn header_bytes(row: &FileEntry, format: u32) -> Vec<u8> {
             }
         }
     }
-    for (key, value) in &row.xattrs {
-        if format < 3 {
+    if format < 3 {
+        for (key, value) in &row.xattrs {
             pax.add(format!("SCHILY.xattr.{key}").as_bytes(), &value.to_bytes());
-        } else {
-            pax.xattr(&unshown(key.as_bytes()), &value.to_bytes());
+        }
+    } else {
+        if let Some(ustar) = header.as_ustar_mut() {
+            pax.name("uname", row.names.owner.as_deref(), &mut ustar.uname);
+            pax.name("gname", row.names.group.as_deref(), &mut ustar.gname);
+        }
+        for (key, value) in &row.xattrs {
+            let value = value.to_bytes();
+            // `tar` keeps access control lists as text.
+            let acl = match key.as_str() {
+                "system.posix_acl_access" => PosixAcl::parse(&value).map(|acl| ("SCHILY.acl.access", acl)),
+                "system.posix_acl_default" => PosixAcl::parse(&value).map(|acl| ("SCHILY.acl.default", acl)),
+                _ => None,
+            };
+            match acl {
+                Some((key, acl)) => pax.add(key.as_bytes(), acl.text(&row.names).as_bytes()),
+                None => pax.xattr(&unshown(key.as_bytes()), &value),
+            }
         }
     }
     header.set_cksum();
@@ -164,6 +181,17 @@ impl Pax {
             self.binary = true;
         }
         self.add(key.as_bytes(), value);
+    }
+
+    /// The name of an owner: in the header if it fits there.
+    fn name(&mut self, key: &str, name: Option<&str>, field: &mut [u8]) {
+        let Some(name) = name else { return };
+        // The field ends with a zero.
+        if name.is_ascii() && name.len() < field.len() {
+            put(field, name.as_bytes());
+        } else {
+            self.text(key, name.as_bytes());
+        }
     }
 
     /// An extended attribute; `=` and `%` in its name are written as GNU tar does.

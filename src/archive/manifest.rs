@@ -16,11 +16,13 @@ use super::top_directory::TopDirectory;
 use crate::model::Contents;
 use crate::path::RelPath;
 use crate::tree::handle::regular;
+use crate::units::plural;
 use chrono::{DateTime, Utc};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
@@ -56,8 +58,33 @@ pub struct Incomplete {
 impl Incomplete {
     /// What, for people.
     pub fn place(&self) -> String {
-        let path = self.path.as_ref();
-        path.map_or_else(|| "the source itself".to_owned(), |path| format!("`{path}`"))
+        place(self.path.as_ref())
+    }
+}
+
+fn place(path: Option<&RelPath>) -> String {
+    path.map_or_else(|| "the source itself".to_owned(), |path| format!("`{path}`"))
+}
+
+/// Attributes that could not be read from the source: the copy lacks them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreadAttributes {
+    pub why: String,
+    /// How many entries lack some for this reason.
+    pub entries: u64,
+    /// The first of them; `None` is the source itself.
+    pub first: Option<RelPath>,
+}
+
+impl fmt::Display for UnreadAttributes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entries = plural(self.entries, "entry", "entries");
+        let first = place(self.first.as_ref());
+        write!(
+            f,
+            "extended attributes of {entries} could not be read, first {first}: {}",
+            self.why
+        )
     }
 }
 
@@ -103,16 +130,6 @@ impl<'de> Deserialize<'de> for BaseCount {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         Ok(Self(Vec::<IgnoredAny>::deserialize(from)?.len()))
     }
-}
-
-/// Attributes that could not be read from the source: the copy lacks them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UnreadAttributes {
-    pub why: String,
-    /// How many entries lack some for this reason.
-    pub entries: u64,
-    /// The first of them; `None` is the source itself.
-    pub first: Option<RelPath>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

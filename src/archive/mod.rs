@@ -8,7 +8,7 @@
 //! | step | files |
 //! |---|---|
 //! | source → copy | [`mod@write`], [`job`], `read_source` (files may change), `pipeline` (many cores, one order) |
-//! | what is stored | [`manifest`], [`left_out`], [`top_directory`], [`file_entry`], `file_list`, `header` (tar), `gzip_member`, [`name`] |
+//! | what is stored | [`manifest`], [`left_out`], [`top_directory`], [`file_entry`], `attributes`, `posix_acl`, `file_list`, `header` (tar), `gzip_member`, [`name`] |
 //! | copy → proof | [`mod@verify`], `content` |
 //! | copy → files | [`mod@restore`] |
 //! | all three for trees | `tree_form` |
@@ -17,6 +17,7 @@
 //! Invariant: a copy counts only once its manifest has its final name; it gets that name only after every byte was
 //! read back.
 
+mod attributes;
 pub mod catalogue;
 mod content;
 mod error;
@@ -30,6 +31,7 @@ pub mod left_out;
 pub mod manifest;
 pub mod name;
 mod pipeline;
+mod posix_acl;
 pub mod progress;
 mod read_source;
 pub mod receipt;
@@ -50,7 +52,7 @@ pub use left_out::LeftOut;
 pub use manifest::{CopyContents, Incomplete, Manifest};
 pub use name::CopyName;
 pub use receipt::Deletion;
-pub use restore::{RestoreOptions, RestoreReport, restore};
+pub use restore::{LostAttribute, RestoreOptions, RestoreReport, restore};
 pub use verify::{ProvenDraft, VerifiedCopy, publish, verify, verify_committed};
 pub use write::write;
 pub use writer::{CopyOwner, OwnWriter, Writer};

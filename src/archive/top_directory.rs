@@ -17,4 +17,7 @@ pub struct TopDirectory {
     pub names: Names,
     #[serde(default)]
     pub xattrs: BTreeMap<String, Bytes>,
+    /// Why some of its extended attributes are missing here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub xattrs_unread: Option<String>,
 }

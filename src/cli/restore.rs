@@ -35,6 +35,7 @@ pub fn run(args: &RestoreArgs, terminal: &Terminal) -> Result<u8, Failure> {
         at,
         to: args.to.clone(),
         force: args.force,
+        numeric_owner: args.numeric_owner,
         hold: args.hold.0,
         threads: launch::threads(model, args.threads.count()),
     };
@@ -63,7 +64,7 @@ pub fn run(args: &RestoreArgs, terminal: &Terminal) -> Result<u8, Failure> {
     if !missing.is_empty() {
         return Err(restore::no_copy_contains(&missing, at).into());
     }
-    Ok(match (failed, results.any_skipped()) {
+    Ok(match (failed, results.any_skipped() || results.any_lost()) {
         (true, _) => Exit::Failed.into(),
         (false, true) => Exit::Partial.into(),
         (false, false) => Exit::Done.into(),

@@ -40,6 +40,8 @@ pub struct RestoreRequest {
     /// Where to; `None` is the source in the ops file.
     pub to: Option<PathBuf>,
     pub force: bool,
+    /// Owners go by number, although their names are known here.
+    pub numeric_owner: bool,
     /// How long restored files are kept from deletion; `None` is not at all.
     pub hold: Option<Duration>,
     pub threads: usize,
@@ -291,7 +293,7 @@ fn write(
         let options = RestoreOptions {
             force: wanted.force,
             threads: wanted.threads,
-            chown: rustix::process::geteuid().is_root(),
+            numeric_owner: wanted.numeric_owner,
         };
         let selected = |row: &FileEntry| share.paths.contains(&row.path);
         let result = archive::restore(&selection.place.dir, copy, &selected, &dir, &options, &watch);
@@ -300,6 +302,11 @@ fn write(
             (Err(CopyError::Stopped), Some(signal)) => return Err(LaunchError::Signal(signal)),
             (result, _) => result?,
         };
+        let ended = restored.ended.take();
+        if ended.is_some() {
+            let note = "it ended early: what was restored is whole and durable, and the same command restores the rest";
+            restored.notes.push(note.to_owned());
+        }
         if wanted.paths.is_empty() && copy.manifest.contents == CopyContents::Known(Contents::Expired) {
             let note = "this copy contains only what had expired then; to restore everything that any copy contains, run \
                          `opsrun restore '**'`";
@@ -311,6 +318,11 @@ fn write(
             restored,
             held_until,
         });
+        match (ended, stop.signal()) {
+            (None, _) => {}
+            (Some(CopyError::Stopped), Some(signal)) => return Err(LaunchError::Signal(signal)),
+            (Some(error), _) => return Err(error.into()),
+        }
     }
     Ok(())
 }

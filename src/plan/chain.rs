@@ -10,7 +10,7 @@ use super::guards::{self, Refusal};
 use super::select::{RunRequest, Selected};
 use super::summary::{ClassSummary, summarise};
 use crate::archive::Incomplete;
-use crate::entry::EntryKind;
+use crate::entry::{Entry, EntryKind};
 use crate::model::pattern::Selector;
 use crate::model::retention::{KeepReason, Verdict};
 use crate::model::{Backup, Contents, InUse, JobKind, JobName, Model, Retention};
@@ -32,12 +32,10 @@ pub(super) struct Chain<'a> {
 }
 
 /// What will be kept because opsrun cannot know whether a program writes to it, a note for each file system.
-fn unnoticed_writers(scan: &Scan, candidates: &[Candidate]) -> Vec<String> {
+fn unnoticed_writers(scan: &Scan, kept: &[(usize, KeepReason)]) -> Vec<String> {
     let mut files: BTreeMap<&str, u64> = BTreeMap::new();
-    for entry in candidates
-        .iter()
-        .filter_map(|candidate| scan.entries.get(candidate.entry))
-    {
+    let in_use = kept.iter().filter(|(_, reason)| *reason == KeepReason::InUse);
+    for entry in in_use.filter_map(|(at, _)| scan.entries.get(*at)) {
         if let Some(name) = scan.unreliable_leases.get(&entry.identity.dev) {
             *files.entry(name).or_default() += 1;
         }
@@ -117,7 +115,8 @@ impl<'a> ChainPlanner<'a> {
     pub(super) fn plan(&self, looked_at_again: bool) -> Chain<'a> {
         let mut older = Vec::new();
         let retentions = self.retentions.iter();
-        let candidates: Vec<Vec<Candidate>> = retentions.map(|r| self.candidates(r, &mut older)).collect();
+        let verdicts: Vec<Vec<Verdict>> = retentions.map(|r| self.leased_verdicts(r)).collect();
+        let candidates: Vec<Vec<Candidate>> = verdicts.iter().map(|v| self.candidates(v, &mut older)).collect();
         let step = self.backup_step(looked_at_again);
         let budget = |(r, candidates): (&&Retention, &Vec<Candidate>)| {
             let bytes = sum_bytes(self.scan(), candidates.iter().map(|c| c.entry));
@@ -126,8 +125,9 @@ impl<'a> ChainPlanner<'a> {
         let budgets: Vec<Option<Refusal>> = self.retentions.iter().zip(&candidates).map(budget).collect();
         let mut refusals = guards::of_backup(self.facts, self.request, self.backup, self.found, &self.retentions);
         refusals.extend(budgets.iter().flatten().cloned());
-        let cleanups = self.retentions.iter().zip(candidates).zip(budgets);
-        let cleanups = cleanups.map(|((r, candidates), budget)| self.cleanup(r, candidates, budget, &step));
+        let cleanups = self.retentions.iter().zip(&verdicts).zip(candidates).zip(budgets);
+        let cleanups =
+            cleanups.map(|(((r, verdicts), candidates), budget)| self.cleanup(r, verdicts, candidates, budget, &step));
         let copies = &self.found.destination.copies;
         let older: Vec<CopyFacts> = older.iter().filter_map(|at| copies.get(*at).cloned()).collect();
         Chain {
@@ -154,8 +154,31 @@ impl<'a> ChainPlanner<'a> {
         self.facts.verdicts.get(&retention.name).map_or(&[], Vec::as_slice)
     }
 
+    /// The verdicts, but a file on which no lease can be had is kept: it is copied, and neither counted nor tried.
+    fn leased_verdicts(&self, retention: &Retention) -> Vec<Verdict> {
+        let verdicts = self.verdicts(retention);
+        let Some(scan) = self.scan().filter(|_| retention.in_use == InUse::Keep) else {
+            return verdicts.to_vec();
+        };
+        let reason = |entry: &Entry| {
+            if scan.unreliable_leases.contains_key(&entry.identity.dev) {
+                Some(KeepReason::InUse)
+            } else {
+                let denied = !self.facts.may_lease_all && entry.uid != self.facts.uid;
+                denied.then_some(KeepReason::LeaseDenied)
+            }
+        };
+        let entries = scan.entries.iter().zip(verdicts);
+        entries
+            .map(|(entry, verdict)| match *verdict {
+                Verdict::Delete(class) => reason(entry).map_or(*verdict, |reason| Verdict::Kept(class, reason)),
+                other => other,
+            })
+            .collect()
+    }
+
     /// The files to delete. `older` are the copies that deletions rely on, in the order of their first use.
-    fn candidates(&self, retention: &Retention, older: &mut Vec<usize>) -> Vec<Candidate> {
+    fn candidates(&self, verdicts: &[Verdict], older: &mut Vec<usize>) -> Vec<Candidate> {
         let mut cover = |entry: usize| match self.found.located.get(&entry) {
             None => Cover::ThisRun,
             Some(copy) => Cover::Older(older.iter().position(|c| c == copy).unwrap_or_else(|| {
@@ -163,7 +186,7 @@ impl<'a> ChainPlanner<'a> {
                 older.len() - 1
             })),
         };
-        let verdicts = self.verdicts(retention).iter().enumerate();
+        let verdicts = verdicts.iter().enumerate();
         verdicts
             .filter_map(|(entry, verdict)| match verdict {
                 Verdict::Delete(class) => Some(Candidate {
@@ -179,28 +202,24 @@ impl<'a> ChainPlanner<'a> {
     fn cleanup(
         &self,
         retention: &'a Retention,
+        verdicts: &[Verdict],
         candidates: Vec<Candidate>,
         budget: Option<Refusal>,
         step: &BackupStep,
     ) -> PlannedCleanup<'a> {
         let scan = self.scan();
-        let (classes, kept) = summarise(retention, self.verdicts(retention), scan);
-        let asks_lease = retention.in_use == InUse::Keep && !self.facts.may_lease_all;
-        let denied = candidates
-            .iter()
-            .filter_map(|c| scan.and_then(|s| s.entries.get(c.entry)))
-            .filter(|e| asks_lease && e.uid != self.facts.uid)
-            .count() as u64;
+        let (classes, kept) = summarise(retention, verdicts, scan);
+        let denied = kept.iter().filter(|(_, reason)| *reason == KeepReason::LeaseDenied);
+        let denied = denied.count() as u64;
         let mut notes = Vec::new();
         if denied > 0 {
             notes.push(format!(
-                "{} will be kept (lease-denied): only their owner or CAP_LEASE may check whether a writer has them open",
+                "{} will be kept (lease-denied): only their owner or CAP_LEASE may check whether a writer has them open; add \
+                 CAP_LEASE (`--cap-add LEASE` for a container), or accept the risk with `in-use \"ignore\"`",
                 plural(denied, "file", "files")
             ));
         }
-        if retention.in_use == InUse::Keep {
-            notes.extend(scan.into_iter().flat_map(|scan| unnoticed_writers(scan, &candidates)));
-        }
+        notes.extend(scan.into_iter().flat_map(|scan| unnoticed_writers(scan, &kept)));
         let suspect = step.suspect.as_deref();
         let mut refusals = guards::of_cleanup(self.backup, self.found, suspect, !candidates.is_empty());
         refusals.extend(budget);

@@ -207,7 +207,7 @@ pub struct CleanupDocument<'a> {
     pub bytes: u64,
     /// Files that the retention's classes match.
     pub matched: u64,
-    /// Candidates that will be kept since a lease on them may not be asked for.
+    /// Files that will be kept since a lease on them may not be asked for.
     pub lease_denied: u64,
     /// By class, in file order.
     pub classes: &'a [ClassSummary],

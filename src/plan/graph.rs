@@ -165,7 +165,7 @@ pub struct CleanupStep {
     pub classes: Vec<ClassSummary>,
     /// Files that are kept although a class matches and age or place would say otherwise: index and reason.
     pub kept: Vec<(usize, KeepReason)>,
-    /// Candidates that will be kept since we may not ask for a lease on them.
+    /// How many of them are kept since we may not ask for a lease on them.
     pub lease_denied: u64,
 }
 

@@ -6,11 +6,11 @@
 //! Invariant: a draft in which anything was not made durable, or could not be, can never be published; dropped
 //! unpublished it takes all that is in it along.
 
-use super::attributes::{Attributes, Lacking, cannot, kept, times};
+use super::attributes::{Attributes, Lacking, Node, cannot};
 use super::debris::remove_tree;
 use super::handle::{Dir, TreeError};
 use super::publish::{DRAFT, name_draft};
-use rustix::fs::{AtFlags, FlockOperation, Gid, Mode, OFlags, Uid};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -102,23 +102,23 @@ impl TreeDraft {
         })
     }
 
-    /// Makes the symlink `name` in `dir`. `false` when the file system has no symlinks.
-    pub fn symlink(&self, dir: &Dir, name: &[u8], to: &[u8], wanted: &Attributes) -> Result<bool, TreeError> {
+    /// Makes the symlink `name` in `dir`. `None` when the file system has no symlinks.
+    pub fn symlink(
+        &self,
+        dir: &Dir,
+        name: &[u8],
+        to: &[u8],
+        wanted: &Attributes,
+    ) -> Result<Option<Lacking>, TreeError> {
         let fail = |e: Errno| TreeError::at("link", &dir.path_of(name), e);
         self.sealed.store(false, Ordering::Relaxed);
         let name_os = OsStr::from_bytes(name);
         match rustix::fs::symlinkat(OsStr::from_bytes(to), dir, name_os) {
             Ok(()) => {}
-            Err(e) if cannot(e) => return Ok(false),
+            Err(e) if cannot(e) => return Ok(None),
             Err(e) => return Err(fail(e)),
         }
-        let own = AtFlags::SYMLINK_NOFOLLOW;
-        if let Some((uid, gid, _)) = wanted.owner {
-            let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
-            kept(rustix::fs::chownat(dir, name_os, Some(uid), Some(gid), own)).map_err(fail)?;
-        }
-        kept(rustix::fs::utimensat(dir, name_os, &times(wanted.mtime_ns), own)).map_err(fail)?;
-        Ok(true)
+        wanted.apply(&Node::symlink(dir, name)).map(Some).map_err(fail)
     }
 
     /// Gives `held`, which is named `from` in `from_dir`, the name `name` in `dir` of this tree as well.
@@ -149,7 +149,7 @@ impl TreeDraft {
 
     /// Gives the directory `dir` of this tree its attributes and makes it durable: after all that it holds.
     pub fn finish_dir(&self, dir: &Dir, wanted: &Attributes) -> Result<Lacking, TreeError> {
-        let lacking = wanted.apply(dir);
+        let lacking = wanted.apply(&Node::open(dir));
         let lacking = lacking.map_err(|e| TreeError::at("set the attributes of", dir.path(), e))?;
         self.sync_dir(dir)?;
         Ok(lacking)
@@ -223,7 +223,7 @@ impl NewFile<'_> {
     /// Gives it its attributes, makes it durable, and drops it from the page cache, so that the next read
     /// reads the disk.
     pub fn finish(mut self, wanted: &Attributes) -> Result<Lacking, TreeError> {
-        let lacking = wanted.apply(&self.file);
+        let lacking = wanted.apply(&Node::open(&self.file));
         let lacking = lacking.map_err(|e| self.error("set the attributes of", e))?;
         if let Err(e) = self.file.sync_all() {
             // The kernel may have dropped its pages; a second sync would report success for data that is not there.
@@ -263,6 +263,7 @@ mod tests {
     const PLAIN: Attributes = Attributes {
         owner: None,
         mode: 0o640,
+        readable: 0,
         mtime_ns: 1_600_000_000_123_456_789,
         xattrs: Vec::new(),
     };

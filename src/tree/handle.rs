@@ -7,7 +7,7 @@
 
 use crate::entry::{Entry, EntryKind, Identity};
 use crate::path::{RelPath, shown};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, Stat};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 use std::ffi::OsStr;
@@ -171,19 +171,28 @@ impl Dir {
 
     /// The names in this directory, without `.` and `..`, sorted by their bytes.
     pub fn names(&self) -> Result<Vec<Box<[u8]>>, TreeError> {
+        let mut names = Vec::new();
+        self.each_name(&mut |name| names.push(Box::from(name)))?;
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Calls `each` with every name in this directory, but for `.` and `..`, in no order. Every error is an error: some
+    /// libraries take ENOENT, the answer of a directory that was removed, for the end.
+    pub fn each_name(&self, each: &mut dyn FnMut(&[u8])) -> Result<(), TreeError> {
         let fail = |e: Errno| TreeError::at("list", &self.path, e);
         // A directory stream of its own: reading through a shared offset would disturb other handles.
         let own = rustix::fs::openat(&self.fd, ".", DIR_FLAGS, Mode::empty()).map_err(fail)?;
-        let mut names = Vec::new();
-        for item in rustix::fs::Dir::new(own).map_err(fail)? {
+        let mut buffer = Vec::with_capacity(32 * 1024);
+        let mut items = RawDir::new(own, buffer.spare_capacity_mut());
+        while let Some(item) = items.next() {
             let item = item.map_err(fail)?;
             let name = item.file_name().to_bytes();
             if name != b"." && name != b".." {
-                names.push(Box::from(name));
+                each(name);
             }
         }
-        names.sort_unstable();
-        Ok(names)
+        Ok(())
     }
 
     /// Makes the directory `name` here. Says whether it was made: `false` when something was there already.

@@ -4,7 +4,7 @@
 //! refuses the lease while any writer exists, even one that closed its descriptor and keeps a writable mapping. Elsewhere
 //! it may not: the inode of an overlay, for one, knows nothing of who mapped the file below it.
 //! The process must handle or ignore SIGIO, which announces a lease break and would end it otherwise.
-//! Invariant: the only unsafe code of opsrun; one system call with integer arguments.
+//! Its unsafe code is one system call with integer arguments.
 
 use crate::file_system::unreliable_leases;
 use rustix::io::Errno;
@@ -72,6 +72,13 @@ mod tests {
     use super::*;
     use std::fs::OpenOptions;
     use std::os::unix::fs::OpenOptionsExt;
+
+    /// Whatever the plan knew of it.
+    #[test]
+    fn is_refused_where_leases_may_miss_a_writer() {
+        let file = File::open("/proc/version").unwrap();
+        assert_eq!(Lease::take(&file).err(), Some(Refused::InUse));
+    }
 
     #[test]
     fn is_refused_while_a_writer_lives_and_broken_by_a_new_one() {

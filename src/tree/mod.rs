@@ -11,7 +11,9 @@
 //! - [`lease`]: no other process has the file open for writing
 //! - [`quarantine`]: taking a name away, looking at what was taken, and only then removing it
 //! - [`recovery`]: putting back what a run cut short left there
-//! - [`place`]: putting restored things below a target, never outside, never over something
+//! - [`place`]: putting restored things below a target, never outside, never over something, never before they are durable
+//! - [`dir_journal`]: which directories a restore made or changed, for the next one
+//! - [`leftovers`]: the removal of what a restore that died left
 //! - [`rewrite`]: files that a person wrote and asked us to change
 //! - [`lock`]: one process at a time per source, destination and job
 //!
@@ -20,9 +22,11 @@
 
 pub mod attributes;
 pub mod debris;
+pub mod dir_journal;
 pub mod draft_tree;
 pub mod handle;
 pub mod lease;
+pub mod leftovers;
 pub mod lock;
 pub mod place;
 pub mod publish;

@@ -1,18 +1,28 @@
 //! Putting restored things below a target: never outside it, never half, never over something unasked.
 //!
 //! Takes an open target and relative paths, gives files that are written under a private name, finished on their
-//! handle, and only then given their name. Every way down goes through handles that follow no symlink.
-//! Invariant: an existing file stays unless `force` was given, and an existing directory always stays.
+//! handle, made durable, and only then given their name. Every way down goes through handles that follow no symlink.
+//! Directories that lack the right are made writable for the time; [`super::dir_journal`] knows which.
+//! Invariant: an existing file stays unless `force` was given, and an existing directory always stays; a file whose sync
+//! failed never gets its name.
 
-use super::attributes::times;
-use super::handle::{Dir, TreeError, if_there};
+use super::attributes::{Attributes, Lacking, Node, cannot};
+use super::dir_journal::DirJournal;
+use super::handle::{Dir, TreeError, identity_of, if_there};
+use super::leftovers::{self, part_name};
+use crate::entry::Entry;
+use crate::file_system;
 use crate::path::RelPath;
-use rustix::fs::{AtFlags, FlockOperation, Gid, Mode, OFlags, RenameFlags, Uid};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// So many files and fewer are made durable one by one: a sync of the whole file system may have to write what others wrote.
+const FEW: usize = 4;
 
 /// What becomes of a name that is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,23 +32,52 @@ pub enum Placement {
     Taken,
 }
 
-/// Below which directory things are placed.
+/// What becomes of the wish to give a restored file one more name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkPlacement {
+    Done,
+    Taken,
+    /// The file system does not link, or not so often.
+    Refused,
+    /// Another file has the first name by now.
+    Other,
+}
+
+/// Device and inode of a restored file.
+pub type FileId = (u64, u64);
+
+/// Below which directory things are placed. The caller holds that directory's lock.
 #[derive(Debug)]
 pub struct RestoreTarget<'a> {
     root: &'a Dir,
     token: String,
     count: AtomicU64,
     force: bool,
+    /// One sync makes the whole file system durable.
+    syncs_whole: bool,
+    /// The directory used last.
+    last: Mutex<Option<(Box<[u8]>, Arc<Dir>)>>,
+    journal: Mutex<DirJournal>,
+    /// The file system refuses to make files durable.
+    volatile: AtomicBool,
 }
 
 /// A file that has no name yet that anybody knows.
 #[derive(Debug)]
 pub struct Unnamed {
-    dir: Dir,
+    dir: Arc<Dir>,
     temp: String,
     pub file: File,
-    force: bool,
     done: bool,
+}
+
+/// A file with its content and its attributes, not yet durable.
+#[derive(Debug)]
+pub struct FinishedFile {
+    file: Unnamed,
+    name: Box<[u8]>,
+    /// Attributes that it could not get.
+    pub lacking: Lacking,
 }
 
 impl<'a> RestoreTarget<'a> {
@@ -49,26 +88,79 @@ impl<'a> RestoreTarget<'a> {
             token: token.to_owned(),
             count: AtomicU64::new(0),
             force,
+            syncs_whole: file_system::syncs_whole(root),
+            last: Mutex::default(),
+            journal: Mutex::new(DirJournal::new(token)),
+            volatile: AtomicBool::new(false),
         }
     }
 
+    /// Reads what restores that died left at the top of the target, and clears it.
+    pub fn take_over(&self) -> Result<(), TreeError> {
+        self.journal().take_over(self.root)?;
+        self.clear(b"").map(drop)
+    }
+
+    /// Removes the files of restores that died from the directory at `path` (empty: the target itself). Says how many.
+    pub fn clear(&self, path: &[u8]) -> Result<u64, TreeError> {
+        let Some(dir) = if_there(self.root.open_dir(path, false))? else {
+            return Ok(0);
+        };
+        let held = self.root.id()?;
+        self.changing(&dir, path, || leftovers::clear(&dir, held, &self.token))
+    }
+
     /// The directory that holds `path`; made, with all above it, where it lacks.
-    pub fn parent(&self, path: &RelPath) -> Result<Dir, TreeError> {
-        if let Some(dir) = if_there(self.root.open_dir(path.parent_bytes(), false))? {
-            return Ok(dir);
+    pub fn parent(&self, path: &RelPath) -> Result<Arc<Dir>, TreeError> {
+        let wanted = path.parent_bytes();
+        if let Some((at, dir)) = &*held(&self.last)
+            && **at == *wanted
+        {
+            return Ok(Arc::clone(dir));
         }
+        let dir = match if_there(self.root.open_dir(wanted, false))? {
+            Some(dir) => dir,
+            None => self.make_all(path)?,
+        };
+        let dir = Arc::new(dir);
+        *held(&self.last) = Some((wanted.into(), Arc::clone(&dir)));
+        Ok(dir)
+    }
+
+    fn make_all(&self, path: &RelPath) -> Result<Dir, TreeError> {
         let mut dir = self.root.try_clone()?;
-        for name in path.parent_bytes().split(|b| *b == b'/') {
-            dir.make_dir(name, 0o700)?;
+        let mut above: &[u8] = b"";
+        for next in path.ancestors() {
+            let name = next.rsplit(|b| *b == b'/').next().unwrap_or(next);
+            self.changing(&dir, above, || dir.make_dir(name, 0o700))?;
             dir = dir.open_dir(name, false)?;
+            above = next;
         }
         Ok(dir)
     }
 
+    /// Does what changes `dir`, which is at `path`; where that lacks the right, it gets it for the time.
+    fn changing<T>(&self, dir: &Dir, path: &[u8], act: impl Fn() -> Result<T, TreeError>) -> Result<T, TreeError> {
+        match act() {
+            Err(e) if e.errno() == Some(Errno::ACCESS) && self.journal().open_up(self.root, dir, path)? => act(),
+            done => done,
+        }
+    }
+
     /// Makes the directory `path`. [`Placement::Taken`] when something is there already.
     pub fn dir(&self, path: &RelPath) -> Result<Placement, TreeError> {
-        let made = self.parent(path)?.make_dir(path.name(), 0o700)?;
+        let above = self.parent(path)?;
+        if above.has(path.name())? {
+            return Ok(Placement::Taken);
+        }
+        self.changing(self.root, b"", || self.journal().make(self.root, path))?;
+        let made = self.changing(&above, path.parent_bytes(), || above.make_dir(path.name(), 0o700))?;
         Ok(if made { Placement::Done } else { Placement::Taken })
+    }
+
+    /// True for a directory that a restore which died has made, and not given its attributes.
+    pub fn is_unfinished(&self, path: &RelPath) -> bool {
+        self.journal().is_unfinished(path)
     }
 
     /// Starts a file that will be at `path`.
@@ -76,54 +168,165 @@ impl<'a> RestoreTarget<'a> {
         let dir = self.parent(path)?;
         let temp = self.temp();
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(&dir, temp.as_str(), flags, Mode::from_raw_mode(0o600))
-            .map_err(|e| TreeError::at("create", &dir.path_of(path.name()), e))?;
-        // While this restore lives, no other run clears its files.
-        rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive)
-            .map_err(|e| TreeError::at("lock", &dir.path_of(temp.as_bytes()), e))?;
-        Ok(Unnamed {
+        let fd = self.changing(&dir, path.parent_bytes(), || {
+            rustix::fs::openat(&*dir, temp.as_str(), flags, Mode::from_raw_mode(0o600))
+                .map_err(|e| TreeError::at("create", &dir.path_of(path.name()), e))
+        })?;
+        let unnamed = Unnamed {
             dir,
             temp,
             file: File::from(fd),
-            force: self.force,
             done: false,
-        })
+        };
+        // While this restore lives, no other run clears its files.
+        rustix::fs::flock(&unnamed.file, FlockOperation::NonBlockingLockExclusive)
+            .map_err(|e| unnamed.error("lock", e))?;
+        Ok(unnamed)
     }
 
-    pub fn symlink(&self, path: &RelPath, to: &[u8], facts: &RestoredAttributes) -> Result<Placement, TreeError> {
+    /// Makes files durable, then gives them their names. Each with what became of it: a file that is not durable is
+    /// discarded.
+    pub fn name(&self, files: Vec<FinishedFile>) -> Vec<Result<Placement, TreeError>> {
+        let together = self.syncs_whole && files.len() > FEW;
+        let synced = if together {
+            rustix::fs::syncfs(self.root)
+        } else {
+            Ok(())
+        };
+        let mut dirs: Vec<Arc<Dir>> = Vec::new();
+        let mut placed = Vec::with_capacity(files.len());
+        for FinishedFile { mut file, name, .. } in files {
+            let one = || {
+                if together {
+                    synced
+                } else {
+                    rustix::fs::fsync(&file.file)
+                }
+            };
+            placed.push(match self.durable(one()) {
+                // The kernel may have dropped its pages; a second sync would report success for data that is not there.
+                Err(e) => Err(file.error("sync", e)),
+                Ok(()) => {
+                    file.done = true;
+                    if dirs.last().is_none_or(|last| !Arc::ptr_eq(last, &file.dir)) {
+                        dirs.push(Arc::clone(&file.dir));
+                    }
+                    name_it(&file.dir, &file.temp, &name, self.force)
+                }
+            });
+        }
+        if let Err(e) = dirs.iter().try_for_each(|dir| self.sync_dir(dir)) {
+            // They are whole, but their names may be lost.
+            for one in placed.iter_mut().filter(|one| one.is_ok()) {
+                *one = Err(TreeError::at("sync", self.root.path(), e.errno().unwrap_or(Errno::IO)));
+            }
+        }
+        placed
+    }
+
+    /// What a sync answered. A file system that has none is noted.
+    fn durable(&self, synced: Result<(), Errno>) -> Result<(), Errno> {
+        match synced {
+            Err(e) if e != Errno::PERM && cannot(e) => {
+                self.volatile.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            answer => answer,
+        }
+    }
+
+    /// Makes the names in a directory durable, where [`Self::close`] will not do it for all at once.
+    fn sync_dir(&self, dir: &Dir) -> Result<(), TreeError> {
+        let synced = if self.syncs_whole {
+            Ok(())
+        } else {
+            rustix::fs::fsync(dir)
+        };
+        self.durable(synced).map_err(|e| TreeError::at("sync", dir.path(), e))
+    }
+
+    /// Gives what could not be kept of its attributes.
+    pub fn symlink(&self, path: &RelPath, to: &[u8], wanted: &Attributes) -> Result<(Placement, Lacking), TreeError> {
         let dir = self.parent(path)?;
         let temp = self.temp();
         let fail = |e: Errno| TreeError::at("link", &dir.path_of(path.name()), e);
-        rustix::fs::symlinkat(OsStr::from_bytes(to), &dir, temp.as_str()).map_err(fail)?;
-        let finish = || {
-            if let Some((uid, gid)) = facts.owner {
-                rustix::fs::chownat(&dir, temp.as_str(), Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
+        self.changing(&dir, path.parent_bytes(), || {
+            rustix::fs::symlinkat(OsStr::from_bytes(to), &*dir, temp.as_str()).map_err(fail)
+        })?;
+        let lacking = match wanted.apply(&Node::symlink(&dir, temp.as_bytes())) {
+            Ok(lacking) => lacking,
+            Err(e) => {
+                discard(&dir, &temp);
+                return Err(fail(e));
             }
-            rustix::fs::utimensat(&dir, temp.as_str(), &times(facts.mtime_ns), AtFlags::SYMLINK_NOFOLLOW)
         };
-        finish().map_err(fail)?;
-        name_it(&dir, &temp, path.name(), self.force)
+        // Its content is its target, which comes with its name; only what it replaces could be lost.
+        if self.force
+            && let Err(e) = self.durable(rustix::fs::fsync(&*dir))
+        {
+            discard(&dir, &temp);
+            return Err(fail(e));
+        }
+        let placed = name_it(&dir, &temp, path.name(), self.force)?;
+        self.sync_dir(&dir)?;
+        Ok((placed, lacking))
     }
 
-    /// Makes `path` another name of the restored `first`.
-    pub fn hardlink(&self, path: &RelPath, first: &RelPath) -> Result<Placement, TreeError> {
+    /// Makes `path` another name of the restored file `first`, which must be the file `id`, or else `same`.
+    pub fn hardlink(
+        &self,
+        path: &RelPath,
+        (first, id): (&RelPath, FileId),
+        same: &dyn Fn(&File) -> bool,
+    ) -> Result<LinkPlacement, TreeError> {
         let (from, dir) = (self.parent(first)?, self.parent(path)?);
         let temp = self.temp();
+        let fail = |e: Errno| TreeError::at("link", &dir.path_of(path.name()), e);
         let held = OsStr::from_bytes(first.name());
-        rustix::fs::linkat(&from, held, &dir, temp.as_str(), AtFlags::empty())
-            .map_err(|e| TreeError::at("link", &dir.path_of(path.name()), e))?;
-        name_it(&dir, &temp, path.name(), self.force)
+        let linked = self.changing(&dir, path.parent_bytes(), || {
+            rustix::fs::linkat(&*from, held, &*dir, temp.as_str(), AtFlags::empty()).map_err(fail)
+        });
+        match linked {
+            Ok(()) => {}
+            Err(e) if e.errno().is_some_and(cannot) => return Ok(LinkPlacement::Refused),
+            Err(e) if e.errno() == Some(Errno::NOENT) => return Ok(LinkPlacement::Other),
+            Err(e) => return Err(e),
+        }
+        let got = rustix::fs::statat(&*dir, temp.as_str(), AtFlags::SYMLINK_NOFOLLOW).map_err(fail);
+        let meant = got.map(|got| {
+            let got = identity_of(&got);
+            (got.dev, got.ino) == id
+        });
+        // Some file systems number the names of one file apart.
+        let meant = meant.map(|meant| meant || dir.open_file(temp.as_bytes(), false).is_ok_and(|file| same(&file)));
+        match meant {
+            Ok(true) => {}
+            other => {
+                discard(&dir, &temp);
+                return other.map(|_| LinkPlacement::Other);
+            }
+        }
+        let placed = name_it(&dir, &temp, path.name(), self.force)?;
+        self.sync_dir(&dir)?;
+        Ok(match placed {
+            Placement::Done => LinkPlacement::Done,
+            Placement::Taken => LinkPlacement::Taken,
+        })
     }
 
-    /// Gives a directory its mode, owner and times.
-    pub fn finish_dir(&self, path: &RelPath, facts: &RestoredAttributes) -> Result<(), TreeError> {
-        let dir = self.root.open_dir(path.as_bytes(), false)?;
-        let set = facts.apply(&dir);
-        set.map_err(|e| TreeError::at("set the attributes of", dir.path(), e))
+    /// Gives a directory its attributes; `None` is the target itself.
+    pub fn finish_dir(&self, path: Option<&RelPath>, wanted: &Attributes) -> Result<Lacking, TreeError> {
+        let path = path.map_or(&[][..], RelPath::as_bytes);
+        let dir = self.root.open_dir(path, false)?;
+        let set = wanted.apply(&Node::open(&dir));
+        let lacking = set.map_err(|e| TreeError::at("set the attributes of", dir.path(), e))?;
+        self.journal().forget(path);
+        self.sync_dir(&dir)?;
+        Ok(lacking)
     }
 
     /// What exists at `path`, if anything.
-    pub fn existing(&self, path: &RelPath) -> Result<Option<crate::entry::Entry>, TreeError> {
+    pub fn existing(&self, path: &RelPath) -> Result<Option<Entry>, TreeError> {
         let dir = self.root.open_dir(path.parent_bytes(), false);
         if_there(dir.and_then(|dir| dir.entry(path.name(), path.clone())))
     }
@@ -139,14 +342,41 @@ impl<'a> RestoreTarget<'a> {
         dir.open_file(path.name(), false)
     }
 
-    /// Makes everything placed so far durable.
-    pub fn sync(&self) -> Result<(), TreeError> {
-        rustix::fs::syncfs(self.root).map_err(|e| TreeError::at("sync", self.root.path(), e))
+    /// Ends the restore: directories that were made writable get their modes back, and all names become durable. What an
+    /// incomplete restore leaves unfinished is kept in its journal. Gives the modes that could not be given back.
+    pub fn close(&self, complete: bool) -> Result<Vec<TreeError>, TreeError> {
+        let failed = self.journal().close(self.root, complete);
+        let fail = |e| TreeError::at("sync", self.root.path(), e);
+        if self.syncs_whole {
+            rustix::fs::syncfs(self.root).map_err(fail)?;
+        } else {
+            self.durable(rustix::fs::fsync(self.root)).map_err(fail)?;
+        }
+        Ok(failed)
+    }
+
+    /// True when the file system refused to make files durable.
+    pub fn is_volatile(&self) -> bool {
+        self.volatile.load(Ordering::Relaxed)
     }
 
     fn temp(&self) -> String {
-        let number = self.count.fetch_add(1, Ordering::Relaxed);
-        format!(".opsrun-{}-{number}.part", self.token)
+        part_name(&self.token, self.count.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn journal(&self) -> MutexGuard<'_, DirJournal> {
+        held(&self.journal)
+    }
+}
+
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Drop for RestoreTarget<'_> {
+    fn drop(&mut self) {
+        // A restore that ended early: best effort.
+        drop(self.journal().close(self.root, false));
     }
 }
 
@@ -157,17 +387,26 @@ impl Unnamed {
         self.file.set_len(size).map_err(|e| self.error("write", e))
     }
 
-    /// Gives it its attributes and names it. Durable after [`RestoreTarget::sync`].
-    pub fn finish(mut self, name: &[u8], facts: &RestoredAttributes) -> Result<Placement, TreeError> {
-        let set = facts.apply(&self.file);
-        set.map_err(|e| self.error("set the attributes of", e))?;
-        let placed = name_it(&self.dir, &self.temp, name, self.force)?;
-        self.done = true;
-        Ok(placed)
+    /// Gives it its attributes. It gets its name from [`RestoreTarget::name`].
+    pub fn finish(self, name: &[u8], wanted: &Attributes) -> Result<FinishedFile, TreeError> {
+        let set = wanted.apply(&Node::open(&self.file));
+        let lacking = set.map_err(|e| self.error("set the attributes of", e))?;
+        Ok(FinishedFile {
+            file: self,
+            name: name.into(),
+            lacking,
+        })
     }
 
     fn error(&self, call: &'static str, e: impl Into<std::io::Error>) -> TreeError {
         TreeError::at(call, &self.dir.path().join(&self.temp), e)
+    }
+}
+
+impl FinishedFile {
+    pub fn id(&self) -> Option<FileId> {
+        let stat = rustix::fs::fstat(&self.file.file).ok()?;
+        Some((stat.st_dev, stat.st_ino))
     }
 }
 
@@ -195,35 +434,22 @@ fn name_it(dir: &Dir, temp: &str, name: &[u8], force: bool) -> Result<Placement,
         // The kernel does not rename a file over a directory.
         rustix::fs::renameat(dir, temp, dir, name_os)
     } else {
-        rustix::fs::renameat_with(dir, temp, dir, name_os, RenameFlags::NOREPLACE)
+        match rustix::fs::renameat_with(dir, temp, dir, name_os, RenameFlags::NOREPLACE) {
+            // Not every file system can; a link never replaces anything either.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                let linked = rustix::fs::linkat(dir, temp, dir, name_os, AtFlags::empty());
+                linked.inspect(|()| discard(dir, temp))
+            }
+            answer => answer,
+        }
     };
     // After a success too: with two names of one inode, rename does nothing and leaves both.
-    discard(dir, temp);
+    if force || result.is_err() {
+        discard(dir, temp);
+    }
     match result {
         Ok(()) => Ok(Placement::Done),
         Err(Errno::EXIST | Errno::ISDIR | Errno::NOTEMPTY) => Ok(Placement::Taken),
         Err(e) => Err(TreeError::at("name", &dir.path_of(name), e)),
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-pub struct RestoredAttributes {
-    pub mode: u32,
-    /// Owner and group, when they are to be set.
-    pub owner: Option<(Uid, Gid)>,
-    /// Last change of the content, nanoseconds since the Unix epoch.
-    pub mtime_ns: i128,
-}
-
-impl RestoredAttributes {
-    fn apply(&self, fd: &impl std::os::fd::AsFd) -> Result<(), Errno> {
-        if let Some((uid, gid)) = self.owner {
-            rustix::fs::fchown(fd, Some(uid), Some(gid))?;
-        }
-        // After the owner, whose change clears the set-id bits; without the owner they are not given.
-        let given = if self.owner.is_some() { 0o7777 } else { 0o1777 };
-        let mode = self.mode & given;
-        rustix::fs::fchmod(fd, Mode::from_raw_mode(mode))?;
-        rustix::fs::futimens(fd, &times(self.mtime_ns))
     }
 }

@@ -47,20 +47,20 @@ pub fn is_ours(path: &RelPath) -> bool {
     if name == QUARANTINE {
         return true;
     }
-    let Some(rest) = name.strip_prefix(b".opsrun-") else {
-        return false;
-    };
-    // `.opsrun-<run id>-…`: a run id is 26 characters of Crockford's base 32.
-    let id = rest.get(..26).unwrap_or_default();
-    id.len() == 26
-        && id.iter().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase())
-        && rest.get(26) == Some(&b'-')
-        && (rest.ends_with(b".q") || rest.ends_with(b".index") || rest.ends_with(b".part"))
+    let ends = |rest: &[u8]| rest.ends_with(b".q") || rest.ends_with(b".index") || rest.ends_with(b".part");
+    after_run_id(name).is_some_and(ends)
+}
+
+/// What follows in `.opsrun-<run id>-…`; `None` for other names. A run id is 26 characters of Crockford's base 32.
+pub(super) fn after_run_id(name: &[u8]) -> Option<&[u8]> {
+    let (id, rest) = name.strip_prefix(b".opsrun-")?.split_at_checked(26)?;
+    let base32 = id.iter().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase());
+    rest.strip_prefix(b"-").filter(|_| base32)
 }
 
 pub fn walk(root: &Dir, how: &mut Walk<'_>) -> Listing {
     let mut found = Listing::default();
-    let mut stack = vec![list(root, None, &mut found)];
+    let mut stack = vec![list(root, root, None, &mut found)];
     while let Some(level) = stack.last_mut() {
         let Some(entry) = level.next() else {
             stack.pop();
@@ -80,21 +80,40 @@ pub fn walk(root: &Dir, how: &mut Walk<'_>) -> Listing {
             continue;
         };
         match root.open_dir(path.as_bytes(), how.cross_mounts) {
-            Ok(dir) => stack.push(list(&dir, Some(&path), &mut found)),
+            Ok(dir) => stack.push(list(root, &dir, Some(&path), &mut found)),
             Err(e) if e.errno() == Some(Errno::XDEV) => found.mounts.push(path),
             // Gone since it was listed: nothing is left to list.
-            Err(e) if e.errno() == Some(Errno::NOENT) => {}
+            Err(e) if vanished(root, Some(&path), &e) => {}
             Err(error) => found.problems.push((Some(path), error)),
         }
     }
     found
 }
 
-fn list(dir: &Dir, at: Option<&RelPath>, found: &mut Listing) -> std::vec::IntoIter<Entry> {
+/// True when a directory could not be opened or listed because it is gone, from the directory above it as well. The same
+/// answer for one that is still there is an error like any other, never an empty directory.
+fn vanished(root: &Dir, dir: Option<&RelPath>, error: &TreeError) -> bool {
+    let mut dir = dir
+        .cloned()
+        .filter(|_| matches!(error.errno(), Some(Errno::NOENT | Errno::STALE)));
+    while let Some(path) = dir {
+        match root.open_dir(path.parent_bytes(), true) {
+            Ok(above) => return matches!(above.has(path.name()), Ok(false)),
+            // The directory above it is gone too, or says so.
+            Err(e) if e.errno() == Some(Errno::NOENT) => dir = path.parent(),
+            Err(_) => return false,
+        }
+    }
+    false
+}
+
+fn list(root: &Dir, dir: &Dir, at: Option<&RelPath>, found: &mut Listing) -> std::vec::IntoIter<Entry> {
     let names = match dir.names() {
         Ok(names) => names,
         Err(error) => {
-            found.problems.push((at.cloned(), error));
+            if !vanished(root, at, &error) {
+                found.problems.push((at.cloned(), error));
+            }
             return Vec::new().into_iter();
         }
     };
@@ -176,6 +195,29 @@ mod tests {
         let listing = all(&Dir::open(temp.path()).unwrap(), &[]);
         assert_eq!(paths(&listing), [".opsrun-mine.q"]);
         assert_eq!(listing.ours.len(), 2);
+    }
+
+    #[test]
+    fn only_what_is_gone_from_above_has_vanished() {
+        let temp = tempfile::tempdir().unwrap();
+        fs::create_dir_all(temp.path().join("a/b")).unwrap();
+        let root = Dir::open(temp.path()).unwrap();
+        let path = |text: &str| RelPath::new(text.as_bytes()).unwrap();
+        let said = |errno: Errno| TreeError::at("list", temp.path(), errno);
+        assert!(!vanished(&root, Some(&path("a/b")), &said(Errno::NOENT)));
+        assert!(!vanished(&root, None, &said(Errno::NOENT)));
+        assert!(vanished(&root, Some(&path("a/c")), &said(Errno::STALE)));
+        assert!(vanished(&root, Some(&path("x/c/d")), &said(Errno::NOENT)));
+        assert!(!vanished(&root, Some(&path("a/c")), &said(Errno::IO)));
+    }
+
+    #[test]
+    fn a_removed_directory_is_not_an_empty_one() {
+        let temp = tempfile::tempdir().unwrap();
+        fs::create_dir(temp.path().join("a")).unwrap();
+        let dir = Dir::open(&temp.path().join("a")).unwrap();
+        temp.close().unwrap();
+        assert_eq!(dir.names().unwrap_err().errno(), Some(Errno::NOENT));
     }
 
     #[test]

@@ -419,7 +419,7 @@ fn forged_lists_prove_nothing_and_lead_nowhere() {
         let options = RestoreOptions {
             force: true,
             threads: 1,
-            chown: false,
+            numeric_owner: true,
         };
         if let Some(copy) = Catalogue::read(&destination).unwrap().copies.first() {
             // Whatever it answers, it stays inside.

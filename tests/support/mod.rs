@@ -9,10 +9,12 @@
 
 #[cfg(any(feature = "http", feature = "email"))]
 pub mod ca;
+pub mod confinement;
 pub mod fuzzing;
 pub mod sandbox;
 pub mod stub;
 pub mod trees;
+pub mod unit;
 pub mod workspace;
 
 /// Runs a future to its end, on a runtime of its own.

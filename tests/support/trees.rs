@@ -92,7 +92,7 @@ pub fn restore(destination: &Path, target: &Path, force: bool) -> RestoreReport 
     let options = RestoreOptions {
         force,
         threads: 3,
-        chown: true,
+        numeric_owner: false,
     };
     archive::restore(&destination, &catalogue.copies[0], &|_| true, &target, &options, &Quiet).unwrap()
 }

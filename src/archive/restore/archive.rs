@@ -7,6 +7,7 @@ use super::super::file_entry::FileEntry;
 use super::super::gzip_member;
 use super::super::header::header_bytes;
 use super::super::manifest::Manifest;
+use super::super::progress::CopyProgress;
 use crate::tree::place::Unnamed;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -36,9 +37,16 @@ impl ArchiveReader<'_> {
             .ok_or_else(|| format!("`{}` is damaged: member {number} cannot be decoded", self.name))
     }
 
-    /// Writes the content of `row` to `out`, and gives its hash; `first` is its first member, decoded.
-    pub fn content(&self, row: &FileEntry, first: &[u8], out: &Unnamed) -> Result<[u8; 32], String> {
-        let mut hash = ContentHash::new(row);
+    /// Writes the content of `row` to `out`, and gives its hash; `first` is its first member, decoded. `None` when it was
+    /// asked to stop.
+    pub fn content(
+        &self,
+        row: &FileEntry,
+        first: &[u8],
+        out: &Unnamed,
+        progress: &dyn CopyProgress,
+    ) -> Result<Option<[u8; 32]>, String> {
+        let mut hash = ContentHash::new(row, progress);
         let put = |at: u64, bytes: &[u8]| out.file.write_all_at(bytes, at).map_err(|e| e.to_string());
         let header = header_bytes(row, self.manifest.format.0);
         let at = usize::try_from(row.offset).unwrap_or(usize::MAX);
@@ -57,6 +65,9 @@ impl ArchiveReader<'_> {
             left -= take as u64;
             if left == 0 {
                 break;
+            }
+            if progress.stop() {
+                return Ok(None);
             }
             number += 1;
             owned = self.member(number)?;

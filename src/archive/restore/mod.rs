@@ -1,75 +1,49 @@
 //! Restoring files from a copy.
 //!
 //! Takes a committed copy, a selection of its rows and an open target. The file list says where content is: `archive`
-//! reads archives, `tree_form` trees. Content is compared with its hash before it gets a name.
+//! reads archives, `tree_form` trees. Content is compared with its hash, and made durable, before it gets a name.
+//! The list is read up to three times, so that what is remembered of it stays small: for files and symlinks (`queue`),
+//! for hard links (`links`), and for the attributes of directories, which every change in them would change.
 //! Invariant: whatever list and content say, nothing is written outside the target, nothing that exists there is
-//! replaced without `force`, and content gets a name only when it is what was read from the source.
+//! replaced without `force`, and content gets a name only when it is what was read from the source, and durable.
 
 mod archive;
+mod attributes;
+mod links;
+mod queue;
 mod reader;
+mod restorer;
+
+pub use attributes::{AttributeKind, LostAttribute};
+pub use restorer::{RestoreOptions, RestoreReport};
 
 use super::catalogue::CatalogueCopy;
 use super::error::CopyError;
-use super::file_entry::{Bytes, FileEntry, FileEntryKind, hex};
+use super::file_entry::{FileEntry, FileEntryKind, hex};
 use super::file_list::FileEntries;
-use super::header::link_path;
 use super::pipeline;
 use super::progress::CopyProgress;
-use crate::entry::EntryKind;
 use crate::error_chain::error_chain;
 use crate::path::RelPath;
-use crate::tree::handle::{content_hash, regular};
-use crate::tree::place::{Placement, RestoreTarget, RestoredAttributes};
-use crate::tree::{Dir, TreeError};
+use crate::tree::Dir;
+use crate::tree::handle::content_hash;
+use crate::tree::place::{FileId, Placement, RestoreTarget};
+use crate::user_database;
+use attributes::AttributeRestorer;
+use links::{LinkRestorer, PathHash, path_hash};
+use queue::{MadeDirs, RestoreQueue};
 use reader::CopyReader;
-use rustix::fs::{Gid, Uid, XattrFlags};
+use restorer::{Restored, RestoredEntry, Restorer, WrittenEntry};
+use rustix::process::{Resource, getrlimit};
+use std::collections::HashMap;
 use std::fs::File;
-use std::os::fd::AsFd;
 
-#[derive(Debug, Clone, Copy)]
-pub struct RestoreOptions {
-    pub force: bool,
-    pub threads: usize,
-    /// Give files their owners back: needs root.
-    pub chown: bool,
-}
-
-#[derive(Debug, Default)]
-pub struct RestoreReport {
-    pub files: u64,
-    pub bytes: u64,
-    pub dirs: u64,
-    /// Symlinks and hard links.
-    pub links: u64,
-    /// Files and symlinks that already exist with the same content.
-    pub already: u64,
-    /// Paths where something else exists: left unchanged.
-    pub existing: Vec<RelPath>,
-    /// Paths that could not be restored, with the reason.
-    pub failed: Vec<(RelPath, String)>,
-    pub notes: Vec<String>,
-}
-
-impl RestoreReport {
-    fn add(&mut self, path: &RelPath, result: Restored) {
-        match result {
-            Ok(RestoredEntry::File(bytes)) => {
-                self.files += 1;
-                self.bytes = self.bytes.saturating_add(bytes);
-            }
-            Ok(RestoredEntry::Link) => self.links += 1,
-            Ok(RestoredEntry::Already) => self.already += 1,
-            Ok(RestoredEntry::Existing) => self.existing.push(path.clone()),
-            Err(why) => self.failed.push((path.clone(), why)),
-        }
-    }
-}
-
-enum RestoredEntry {
-    File(u64),
-    Link,
-    Already,
-    Existing,
+/// What became of one row.
+struct RestoredRow {
+    path: RelPath,
+    result: Restored,
+    /// The restored file, where other names of it may follow.
+    first: Option<(PathHash, FileId)>,
 }
 
 pub fn restore(
@@ -87,261 +61,180 @@ pub fn restore(
         select,
         target: RestoreTarget::new(target, &ulid::Ulid::new().to_string(), options.force),
         options,
-    };
-    check_list(&destination.open_file(copy.name.list().as_bytes(), true)?, copy)?;
-    let mut restored = RestoreReport::default();
-    let mut queue = RestoreQueue {
-        job: &job,
-        rows: super::catalogue::rows(destination, copy)?,
-        above: Vec::new(),
-        made: Vec::new(),
-        links: Vec::new(),
-        symlinks: Vec::new(),
-        early: Vec::new(),
-        ahead: None,
-        last: None,
+        attributes: AttributeRestorer::new(options.numeric_owner),
         progress,
+        at_once: files_at_once(options.threads),
     };
-    pipeline::run(
-        options.threads,
-        4 * options.threads,
-        || queue.next(),
-        |rows: Vec<FileEntry>| job.files(&rows),
-        |done| {
-            for (path, result, note) in done {
-                let bytes = if let Ok(RestoredEntry::File(bytes)) = &result {
-                    *bytes
-                } else {
-                    0
-                };
-                restored.add(&path, result);
-                restored.notes.extend(note);
-                progress.advance(1, bytes);
-            }
-            Ok(())
-        },
-    )?;
-    for (path, result) in queue.early {
-        restored.add(&path, result);
+    let list = destination.open_file(copy.name.list().as_bytes(), true)?;
+    check_list(&list, copy, progress)?;
+    let mut restored = RestoreReport::default();
+    job.target.take_over()?;
+    restored.ended = job.all(&list, &mut restored).err();
+    let stopped = matches!(restored.ended, Some(CopyError::Stopped));
+    for e in job.target.close(!stopped)? {
+        restored.notes.push(error_chain(&e));
     }
-    for row in &queue.symlinks {
-        restored.add(&row.path, job.symlink(row));
-        progress.advance(1, 0);
+    if job.target.is_volatile() {
+        let note = "the file system of the target cannot make files durable: a power cut may still undo the restore";
+        restored.notes.push(note.to_owned());
     }
-    for row in &queue.links {
-        restored.add(&row.path, job.hardlink(row));
-        progress.advance(1, 0);
+    restored.lost = job.attributes.lost();
+    if job.attributes.lacks_names() {
+        let seconds = user_database::TIMEOUT.as_secs();
+        let note = format!("the system did not answer within {seconds} s: owners were restored by number");
+        restored.notes.push(note);
     }
-    // Deepest first: changes inside a directory change its time.
-    for row in queue.made.iter().rev() {
-        match job.target.finish_dir(&row.path, &job.attributes(row)) {
-            Ok(()) => restored.dirs += 1,
-            Err(e) => restored.failed.push((row.path.clone(), error_chain(&e))),
-        }
-    }
-    job.target.sync()?;
     restored.notes.sort();
     restored.notes.dedup();
     Ok(restored)
 }
 
-fn check_list(file: &File, copy: &CatalogueCopy) -> Result<(), CopyError> {
+/// How many files a thread has open while they wait for one sync.
+fn files_at_once(threads: usize) -> usize {
+    let most = getrlimit(Resource::Nofile).current.unwrap_or(1 << 20);
+    let each = most.saturating_sub(48) / (2 * threads.max(1) as u64);
+    usize::try_from(each.clamp(1, 256)).unwrap_or(1)
+}
+
+fn check_list(file: &File, copy: &CatalogueCopy, progress: &dyn CopyProgress) -> Result<(), CopyError> {
     let name = copy.name.list();
-    match content_hash(file, copy.manifest.list_bytes, &|| true) {
+    match content_hash(file, copy.manifest.list_bytes, &|| !progress.stop()) {
         Some(hash) if hex(&hash) == copy.manifest.list_checksum => Ok(()),
+        None if progress.stop() => Err(CopyError::Stopped),
         _ => Err(CopyError::damaged(&name, "its checksum does not match the manifest")),
     }
 }
 
-/// Reads the rows, makes directories, and gives out the files in batches.
-struct RestoreQueue<'a> {
-    job: &'a Restorer<'a>,
-    rows: FileEntries<'a, File>,
-    /// Directories above the current row; true when [`Self::prepare`] has handled one.
-    above: Vec<(FileEntry, bool)>,
-    made: Vec<FileEntry>,
-    links: Vec<FileEntry>,
-    symlinks: Vec<FileEntry>,
-    early: Vec<(RelPath, Restored)>,
-    ahead: Option<FileEntry>,
-    last: Option<RelPath>,
-    progress: &'a dyn CopyProgress,
-}
-
-impl RestoreQueue<'_> {
-    fn next(&mut self) -> Result<Option<Vec<FileEntry>>, CopyError> {
-        let reader = &self.job.reader;
-        let mut rows: Vec<FileEntry> = self.ahead.take().into_iter().collect();
-        if rows.first().is_some_and(|row| reader.alone(row)) {
-            return Ok(Some(rows));
+impl Restorer<'_> {
+    /// Counts what it restores in `restored`, up to the error that ends it.
+    fn all(&self, list: &File, restored: &mut RestoreReport) -> Result<(), CopyError> {
+        let rows = || FileEntries::new(list, self.copy.name.list(), &self.copy.manifest, None);
+        let mut queue = RestoreQueue::new(self, rows());
+        let mut firsts: HashMap<PathHash, FileId> = HashMap::new();
+        pipeline::run(
+            self.options.threads,
+            4 * self.options.threads,
+            || Ok::<_, CopyError>(queue.next()),
+            |rows: Vec<FileEntry>| self.files(&rows),
+            |done| {
+                for RestoredRow { path, result, first } in done {
+                    let bytes = match &result {
+                        Ok(RestoredEntry::File(bytes)) => *bytes,
+                        _ => 0,
+                    };
+                    restored.add(&path, result);
+                    firsts.extend(first);
+                    self.progress.advance(1, bytes);
+                }
+                Ok(())
+            },
+        )?;
+        let RestoreQueue {
+            made,
+            early,
+            any_links,
+            ended,
+            ..
+        } = queue;
+        for (path, result) in early {
+            restored.add(&path, result);
         }
-        loop {
+        let mut ended = ended.map_or(Ok(()), Err);
+        if ended.is_ok() && any_links {
+            ended = LinkRestorer::new(self, firsts).run(rows(), restored);
+        }
+        if matches!(ended, Err(CopyError::Stopped)) || self.progress.stop() {
+            return Err(CopyError::Stopped);
+        }
+        ended.and(self.finish_dirs(rows(), &made, restored))
+    }
+
+    /// Gives directories their attributes, each after all that it contains.
+    fn finish_dirs(
+        &self,
+        rows: FileEntries<'_, &File>,
+        made: &MadeDirs,
+        restored: &mut RestoreReport,
+    ) -> Result<(), CopyError> {
+        if made.is_empty() {
+            return Ok(());
+        }
+        let mut above: Vec<FileEntry> = Vec::new();
+        let mut finish = |row: &FileEntry| match self.target.finish_dir(Some(&row.path), &self.attributes.wanted(row)) {
+            Ok(lacking) => {
+                self.attributes.record(Some(&row.path), lacking);
+                restored.dirs += 1;
+            }
+            Err(e) => restored.failed.push((row.path.clone(), error_chain(&e))),
+        };
+        let mut number = 0;
+        for row in rows {
             if self.progress.stop() {
                 return Err(CopyError::Stopped);
             }
-            let Some(row) = self.rows.next().transpose()? else {
-                return Ok((!rows.is_empty()).then_some(rows));
-            };
-            if self.last.as_ref().is_some_and(|last| *last >= row.path) {
-                let what = format!("`{}` is out of order, or listed twice", row.path);
-                return Err(CopyError::damaged(&self.job.copy.name.list(), what));
+            let row = row?;
+            while let Some(left) = above.pop_if(|dir| !row.path.is_within(&dir.path)) {
+                finish(&left);
             }
-            self.last = Some(row.path.clone());
-            self.above.retain(|(dir, _)| row.path.is_within(&dir.path));
-            let wanted = (self.job.select)(&row);
-            if wanted {
-                self.prepare();
-            }
-            match row.kind {
-                FileEntryKind::Dir => {
-                    self.above.push((row, false));
-                    if wanted {
-                        self.prepare();
-                    }
+            if row.kind == FileEntryKind::Dir {
+                if made.contains(number) {
+                    above.push(row);
                 }
-                _ if !wanted => {}
-                FileEntryKind::Hardlink => self.links.push(row),
-                FileEntryKind::Symlink => self.symlinks.push(row),
-                FileEntryKind::File => {
-                    let alone = reader.alone(&row);
-                    if !rows.is_empty() && (alone || !reader.joins(&rows, &row)) {
-                        self.ahead = Some(row);
-                        return Ok(Some(rows));
-                    }
-                    rows.push(row);
-                    if alone {
-                        return Ok(Some(rows));
-                    }
+                number += 1;
+            }
+        }
+        above.iter().rev().for_each(finish);
+        Ok(())
+    }
+
+    /// Restores files and symlinks; after a stop only what has been written already.
+    fn files(&self, rows: &[FileEntry]) -> Vec<RestoredRow> {
+        let first = rows.iter().find(|row| row.kind == FileEntryKind::File);
+        let ahead = first.map_or_else(|| Ok(Vec::new()), |first| self.reader.ahead(first));
+        let mut done = Vec::with_capacity(rows.len());
+        for rows in rows.chunks(self.at_once) {
+            self.batch(rows, &ahead, &mut done);
+        }
+        done
+    }
+
+    fn batch(&self, rows: &[FileEntry], ahead: &Result<Vec<u8>, String>, done: &mut Vec<RestoredRow>) {
+        let mut add = |row: &FileEntry, result, id: Option<FileId>| {
+            done.push(RestoredRow {
+                path: row.path.clone(),
+                result,
+                first: id.filter(|_| row.nlink > 1).map(|id| (path_hash(&row.path), id)),
+            });
+        };
+        let (mut facts, mut files) = (Vec::new(), Vec::new());
+        for row in rows {
+            if self.progress.stop() {
+                break;
+            }
+            let written = match (row.kind, ahead) {
+                (FileEntryKind::Symlink, _) => {
+                    add(row, self.symlink(row), None);
+                    continue;
                 }
-            }
-        }
-    }
-
-    /// Makes the missing directories above the current row.
-    fn prepare(&mut self) {
-        let target = &self.job.target;
-        for (dir, seen) in &mut self.above {
-            if std::mem::replace(seen, true) {
-                continue;
-            }
-            let again = |dir: &FileEntry| {
-                self.job.options.force
-                    && (self.job.select)(dir)
-                    && matches!(target.existing(&dir.path), Ok(Some(entry)) if entry.kind == EntryKind::Dir)
+                (_, Err(why)) => Err(why.clone()),
+                (_, Ok(ahead)) => self.file(row, ahead),
             };
-            match target.dir(&dir.path) {
-                Ok(Placement::Taken) if !again(dir) => {}
-                Ok(_) => self.made.push(dir.clone()),
-                Err(e) => self.early.push((dir.path.clone(), Err(error_chain(&e)))),
+            match written {
+                Ok(WrittenEntry::Written(file)) => {
+                    facts.push((row, file.id(), file.lacking));
+                    files.push(file);
+                }
+                Ok(WrittenEntry::Already(id)) => add(row, Ok(RestoredEntry::Already), Some(id)),
+                Ok(WrittenEntry::Existing) => add(row, Ok(RestoredEntry::Existing), None),
+                // Cut short, it is neither restored nor failed.
+                Err(_) if self.progress.stop() => break,
+                Err(why) => add(row, Err(why), None),
             }
         }
-    }
-}
-
-type Restored = Result<RestoredEntry, String>;
-
-/// What all workers share.
-struct Restorer<'a> {
-    destination: &'a Dir,
-    copy: &'a CatalogueCopy,
-    reader: CopyReader<'a>,
-    select: &'a (dyn Fn(&FileEntry) -> bool + Sync),
-    target: RestoreTarget<'a>,
-    options: &'a RestoreOptions,
-}
-
-impl Restorer<'_> {
-    /// Each with its result, and a note.
-    fn files(&self, rows: &[FileEntry]) -> Vec<(RelPath, Restored, Option<String>)> {
-        let Some(first) = rows.first() else {
-            return Vec::new();
-        };
-        let ahead = self.reader.ahead(first);
-        let one = |row: &FileEntry| {
-            let mut note = None;
-            let ahead = ahead.as_ref().map_err(Clone::clone);
-            let result = ahead.and_then(|ahead| self.file(row, row, ahead, &mut note));
-            (row.path.clone(), result, note)
-        };
-        rows.iter().map(one).collect()
-    }
-
-    /// Restores the content of `held` to the path of `row`; the two differ only for hard links.
-    fn file(&self, row: &FileEntry, held: &FileEntry, ahead: &[u8], note: &mut Option<String>) -> Restored {
-        if let Some(entry) = self.target.existing(&row.path).map_err(chain)? {
-            if entry.kind == EntryKind::File && self.same_at(&row.path, held) {
-                return Ok(RestoredEntry::Already);
-            }
-            if !self.options.force {
-                return Ok(RestoredEntry::Existing);
-            }
-            if entry.kind == EntryKind::Dir {
-                return Err("a directory exists at this path".to_owned());
-            }
-        }
-        let out = self.target.file(&row.path).map_err(chain)?;
-        self.reader.content(held, ahead, &out)?;
-        for (key, value) in &row.xattrs {
-            let (fd, value) = (out.file.as_fd(), value.to_bytes());
-            if rustix::fs::fsetxattr(fd, key.as_str(), &value, XattrFlags::empty()).is_err() {
-                *note = Some(format!("extended attribute `{key}` could not be set"));
-            }
-        }
-        let placed = out.finish(row.path.name(), &self.attributes(row));
-        restored(RestoredEntry::File(held.size), placed)
-    }
-
-    fn symlink(&self, row: &FileEntry) -> Restored {
-        let to = row.link.as_ref().map(Bytes::to_bytes);
-        let to = to.ok_or("the list does not name its target")?;
-        if self.target.link_target(&row.path).is_some_and(|there| there == to) {
-            return Ok(RestoredEntry::Already);
-        }
-        let placed = self.target.symlink(&row.path, &to, &self.attributes(row));
-        restored(RestoredEntry::Link, placed)
-    }
-
-    /// A link to the restored first name, or a file of its own when that name was not restored.
-    fn hardlink(&self, row: &FileEntry) -> Restored {
-        let first = link_path(row).ok_or("its link points outside the copy")?;
-        let found = super::catalogue::locate(self.destination, self.copy, &[&first]).map_err(|e| e.to_string())?;
-        let held = found.first().filter(|f| f.kind == FileEntryKind::File);
-        let held = held.ok_or("the file that it links to is not in the list")?;
-        if (self.select)(held)
-            && self.same_at(&first, held)
-            && self.target.existing(&row.path).map_err(chain)?.is_none()
-        {
-            return restored(RestoredEntry::Link, self.target.hardlink(&row.path, &first));
-        }
-        self.file(row, held, &self.reader.ahead(held)?, &mut None)
-    }
-
-    /// True when the file at `path` has the content of `row`.
-    fn same_at(&self, path: &RelPath, row: &FileEntry) -> bool {
-        let file = self.target.open(path).ok();
-        let file = file.filter(|file| regular(file).is_ok_and(|state| state.is_some()));
-        let hash = file.and_then(|file| content_hash(&file, row.size, &|| true));
-        hash.is_some_and(|hash| row.sha256.as_deref() == Some(&hex(&hash)))
-    }
-
-    fn attributes(&self, row: &FileEntry) -> RestoredAttributes {
-        let owner = || (Uid::from_raw(row.uid), Gid::from_raw(row.gid));
-        RestoredAttributes {
-            mode: row.mode,
-            owner: self.options.chown.then(owner),
-            mtime_ns: row.mtime_ns,
+        for ((row, id, lacking), placed) in facts.into_iter().zip(self.target.name(files)) {
+            let id = id.filter(|_| matches!(placed, Ok(Placement::Done)));
+            let placed = placed.map(|placed| (placed, lacking));
+            add(row, self.placed(row, RestoredEntry::File(row.size), placed), id);
         }
     }
-}
-
-fn restored(done: RestoredEntry, placed: Result<Placement, TreeError>) -> Restored {
-    Ok(match placed.map_err(chain)? {
-        Placement::Done => done,
-        Placement::Taken => RestoredEntry::Existing,
-    })
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
-fn chain(error: TreeError) -> String {
-    error_chain(&error)
 }

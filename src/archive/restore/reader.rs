@@ -10,6 +10,7 @@ use super::super::file_entry::FileEntry;
 use super::super::form::OpenContent;
 use super::super::gzip_member::MEMBER_SIZE;
 use super::super::pipeline::MAX_BATCH_ENTRIES;
+use super::super::progress::CopyProgress;
 use super::super::tree_form::TreeReader;
 use super::archive::ArchiveReader;
 use crate::error_chain::error_chain;
@@ -60,23 +61,30 @@ impl<'a> CopyReader<'a> {
     }
 
     /// Writes the content of `row` to `out`; `ahead` comes from [`Self::ahead`].
-    pub fn content(&self, row: &FileEntry, ahead: &[u8], out: &Unnamed) -> Result<(), String> {
+    pub fn content(
+        &self,
+        row: &FileEntry,
+        ahead: &[u8],
+        out: &Unnamed,
+        progress: &dyn CopyProgress,
+    ) -> Result<(), String> {
         if !ContentHash::plausible(row) {
-            return Err("its data segments in the list are invalid".to_owned());
+            return Err("its size or its data segments in the list are invalid".to_owned());
         }
-        let (hash, place) = match self {
-            Self::Archive(reader) => (reader.content(row, ahead, out)?, "archive"),
-            Self::Tree(reader) => (reader.content(row, out)?, "copy"),
-        };
         if row.sparse.is_some() {
+            // First: a size that the file system cannot store is refused before anything is read.
             out.set_len(row.size).map_err(|e| error_chain(&e))?;
         }
-        if row.hash() == Some(hash) {
-            Ok(())
-        } else {
-            Err(format!(
+        let (hash, place) = match self {
+            Self::Archive(reader) => (reader.content(row, ahead, out, progress)?, "archive"),
+            Self::Tree(reader) => (reader.content(row, out, progress)?, "copy"),
+        };
+        match hash {
+            None => Err("stopped".to_owned()),
+            hash if row.hash() == hash => Ok(()),
+            Some(_) => Err(format!(
                 "its content in the {place} differs from what was read from the source"
-            ))
+            )),
         }
     }
 }

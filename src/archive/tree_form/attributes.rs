@@ -5,13 +5,12 @@
 //! removed. The file list has all attributes.
 //! Invariant: [`differs`] finds nothing right after [`wanted`] was applied, on a file system that keeps attributes.
 
+use super::super::attributes::attributes_of;
 use super::super::file_entry::{FileEntry, FileEntryKind};
 use super::super::manifest::TreeFacts;
 use crate::entry::{Entry, EntryKind};
 use crate::path::unshown;
-use crate::tree::attributes::{Attributes, Lacking};
-use std::ffi::CString;
-use std::os::fd::AsFd;
+use crate::tree::attributes::{Attributes, Lacking, Node};
 
 impl Lacking {
     /// What this process can never give: owners, and with them all permission bits, unless it is root.
@@ -29,7 +28,10 @@ impl From<&TreeFacts> for Lacking {
             owners: !facts.owners,
             modes: !facts.modes,
             times: !facts.times,
+            acls: !facts.xattrs,
+            capabilities: !facts.xattrs,
             xattrs: !facts.xattrs,
+            ..Self::default()
         }
     }
 }
@@ -39,22 +41,22 @@ pub fn gives_owners() -> bool {
     rustix::process::geteuid().is_root()
 }
 
+/// The bits that the user who made the copy always has.
+fn readable(dir: bool) -> u32 {
+    if dir { 0o700 } else { 0o400 }
+}
+
 /// Permission bits of a file that belongs to the user who made the copy.
 fn own_mode(mode: u32, dir: bool) -> u32 {
-    mode & 0o1777 | if dir { 0o700 } else { 0o400 }
+    mode & 0o1777 | readable(dir)
 }
 
 /// The attributes that the stored entry of `row` should have.
 pub fn wanted(row: &FileEntry) -> Attributes {
     Attributes {
-        owner: gives_owners().then_some((row.uid, row.gid, row.mode)),
-        mode: own_mode(row.mode, row.kind == FileEntryKind::Dir),
-        mtime_ns: row.mtime_ns,
-        xattrs: row
-            .xattrs
-            .iter()
-            .map(|(key, value)| (unshown(key.as_bytes()), value.to_bytes()))
-            .collect(),
+        owner: gives_owners().then_some((row.uid, row.gid)),
+        readable: readable(row.kind == FileEntryKind::Dir),
+        ..attributes_of(row)
     }
 }
 
@@ -75,13 +77,9 @@ pub fn differs(found: &Entry, row: &FileEntry, lacking: Lacking) -> Option<&'sta
 }
 
 /// True when it has every extended attribute of the row.
-pub fn has_xattrs(file: &impl AsFd, row: &FileEntry) -> bool {
+pub fn has_xattrs(node: &Node<'_>, row: &FileEntry) -> bool {
     row.xattrs.iter().all(|(key, value)| {
-        let value = value.to_bytes();
-        // One byte more than expected: this shows a longer value.
-        let mut found = Vec::with_capacity(value.len() + 1);
-        CString::new(unshown(key.as_bytes())).is_ok_and(|key| {
-            rustix::fs::fgetxattr(file, &*key, rustix::buffer::spare_capacity(&mut found)).is_ok() && found == value
-        })
+        let found = node.xattr(&unshown(key.as_bytes()));
+        found.is_ok_and(|found| found == Some(value.to_bytes()))
     })
 }

@@ -8,11 +8,11 @@ use super::super::content::pour;
 use super::super::error::CopyError;
 use super::super::file_entry::{ContentState, FileEntry, hex};
 use super::super::job::WriteJob;
-use super::super::read_source::{self, MAX_REREADS, OpenSourceFile, ReadFailure};
+use super::super::read_source::{self, MAX_REREADS, OpenSourceFile, ReadFailure, SourceReader};
 use super::attributes::{differs, wanted};
 use super::share::{PreviousTree, candidate, same_content};
 use crate::entry::Entry;
-use crate::tree::attributes::Lacking;
+use crate::tree::attributes::{Lacking, Node};
 use crate::tree::draft_tree::{Linked, TreeDraft};
 use crate::tree::handle::entry_of;
 use crate::tree::{Dir, Opener, TreeError};
@@ -20,7 +20,6 @@ use rustix::io::Errno;
 use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::time::Duration;
 
 pub struct StoredFile {
     pub row: FileEntry,
@@ -71,7 +70,7 @@ pub struct Openers<'a> {
 pub struct FileStore<'a> {
     pub job: &'a WriteJob<'a>,
     pub tree: &'a TreeDraft,
-    pub granule: Duration,
+    pub reader: &'a SourceReader,
     pub previous: Option<PreviousTree>,
     pub links: HashMap<(u64, u64), usize>,
 }
@@ -87,7 +86,7 @@ impl FileStore<'_> {
         let mut known = known;
         let mut tries = 0;
         loop {
-            let OpenSourceFile { file, mut row } = read_source::open(&mut openers.source, entry, self.granule)?;
+            let OpenSourceFile { file, mut row } = self.reader.open(&mut openers.source, entry)?;
             row.sparse = read_source::segments(&file, row.size);
             let dir = openers.tree.dir(&row.path).map_err(CopyError::from)?;
             if let (Some(known), Some(before), Some(opener)) = (known.take(), &self.previous, openers.previous.as_mut())
@@ -97,6 +96,7 @@ impl FileStore<'_> {
             }
             let new = self.tree.file(dir, row.path.name()).map_err(refusal)?;
             let (hash, whole) = self.pour(&file, &row, new.file())?;
+            let hash = hash.ok_or(CopyError::Stopped)?;
             if row.sparse.is_some() {
                 new.set_len(row.size).map_err(CopyError::from)?;
             }
@@ -114,9 +114,9 @@ impl FileStore<'_> {
     }
 
     /// Copies and hashes the data segments; false when the file was shorter than announced.
-    fn pour(&self, from: &File, row: &FileEntry, to: &File) -> Result<([u8; 32], bool), FileStoreError> {
+    fn pour(&self, from: &File, row: &FileEntry, to: &File) -> Result<(Option<[u8; 32]>, bool), FileStoreError> {
         let unread = |e| FileStoreError::Read(ReadFailure::from(e));
-        pour(from, row, unread, |at, piece| {
+        pour(from, row, self.job.progress, unread, |at, piece| {
             if self.job.progress.stop() {
                 return Err(CopyError::Stopped.into());
             }
@@ -182,6 +182,6 @@ fn same_attributes(held: &File, row: &FileEntry, known: &FileEntry) -> bool {
         (stat.st_dev, stat.st_ino) != (source.dev, source.ino)
             && known.xattrs == row.xattrs
             && differs(&found, row, Lacking::least()).is_none()
-            && read_source::xattrs(held).is_ok_and(|found| found == row.xattrs)
+            && read_source::xattrs(&Node::open(held)).found == row.xattrs
     })
 }

@@ -16,7 +16,7 @@ use super::super::verify::list_reader::ListReader;
 use super::attributes::{differs, has_xattrs};
 use crate::entry::{EntryKind, Identity};
 use crate::path::{RelPath, Shown};
-use crate::tree::attributes::Lacking;
+use crate::tree::attributes::{Lacking, Node};
 use crate::tree::handle::{content_hash, entry_of, regular};
 use crate::tree::{Dir, Opener};
 use rustix::io::Errno;
@@ -268,17 +268,23 @@ impl Proving<'_> {
         match row.kind {
             FileEntryKind::Symlink => {
                 let to = dir.read_link(row.path.name()).map_err(gone)?;
-                if row.link.as_ref().map(Bytes::to_bytes) == Some(to) {
-                    Ok(ProofResult::Entry)
-                } else {
+                let node = Node::symlink(dir, row.path.name());
+                if row.link.as_ref().map(Bytes::to_bytes) != Some(to) {
                     Err(wrong("its link target differs from the list"))
+                } else if !lacking.xattrs && !has_xattrs(&node, row) {
+                    Err(wrong("its extended attributes differ from the list"))
+                } else {
+                    Ok(ProofResult::Entry)
                 }
             }
             FileEntryKind::Dir => {
                 let open = || self.tree.open_dir(row.path.as_bytes(), false);
                 if let Some(what) = differs(&found, row, lacking) {
                     Err(wrong(what))
-                } else if !lacking.xattrs && !row.xattrs.is_empty() && !has_xattrs(&open().map_err(gone)?, row) {
+                } else if !lacking.xattrs
+                    && !row.xattrs.is_empty()
+                    && !has_xattrs(&Node::open(&open().map_err(gone)?), row)
+                {
                     Err(wrong("its extended attributes differ from the list"))
                 } else {
                     Ok(ProofResult::Entry)
@@ -321,7 +327,7 @@ impl Proving<'_> {
         if let Some(what) = differs(&before, row, lacking) {
             return Err(wrong(what));
         }
-        if !lacking.xattrs && !has_xattrs(file, row) {
+        if !lacking.xattrs && !has_xattrs(&Node::open(file), row) {
             return Err(wrong("its extended attributes differ from the list"));
         }
         let hash = content_hash(file, row.size, &|| !self.progress.stop());

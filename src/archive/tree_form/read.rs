@@ -5,6 +5,7 @@
 
 use super::super::content::pour;
 use super::super::file_entry::FileEntry;
+use super::super::progress::CopyProgress;
 use crate::error_chain::error_chain;
 use crate::tree::Dir;
 use crate::tree::handle::regular;
@@ -17,8 +18,13 @@ pub struct TreeReader {
 }
 
 impl TreeReader {
-    /// Writes the content of `row`, a file of its own, to `out`, and gives its hash.
-    pub fn content(&self, row: &FileEntry, out: &Unnamed) -> Result<[u8; 32], String> {
+    /// Writes the content of `row`, a file of its own, to `out`, and gives its hash; `None` when it was asked to stop.
+    pub fn content(
+        &self,
+        row: &FileEntry,
+        out: &Unnamed,
+        progress: &dyn CopyProgress,
+    ) -> Result<Option<[u8; 32]>, String> {
         let dir = self.tree.open_dir(row.path.parent_bytes(), false);
         let file = dir.and_then(|dir| dir.open_file(row.path.name(), false));
         let file = file.map_err(|e| error_chain(&e))?;
@@ -26,8 +32,13 @@ impl TreeReader {
             return Err("it is not a file, or its size differs from the list".to_owned());
         }
         let text = |e: io::Error| e.to_string();
-        let put = |at: u64, bytes: &[u8]| out.file.write_all_at(bytes, at).map_err(text);
-        match pour(&file, row, text, put)? {
+        let put = |at: u64, bytes: &[u8]| {
+            if progress.stop() {
+                return Err("stopped".to_owned());
+            }
+            out.file.write_all_at(bytes, at).map_err(text)
+        };
+        match pour(&file, row, progress, text, put)? {
             (hash, true) => Ok(hash),
             (_, false) => Err("it is shorter than in the list".to_owned()),
         }

@@ -14,7 +14,7 @@ use super::super::gzip_member::MEMBER_SIZE;
 use super::super::job::{WriteJob, WrittenCopy};
 use super::super::manifest::TreeFacts;
 use super::super::pipeline::{self, MAX_BATCH_ENTRIES, Pool};
-use super::super::read_source::{self, ReadFailure};
+use super::super::read_source::{ReadFailure, SourceReader};
 use super::super::write::finish::{ContentFacts, Omissions, finish};
 use super::attributes::{gives_owners, wanted};
 use super::file_store::{FileStore, FileStoreError, Openers, StoredFile, refusal};
@@ -32,13 +32,15 @@ pub fn write(job: &WriteJob<'_>) -> Result<WrittenCopy, CopyError> {
     let before = share::newest(job);
     let tree = TreeDraft::create(job.destination, &job.name.tree())?;
     let list = ListWriter::new(Draft::create(job.destination, &job.name.list())?);
-    let (list, account, facts) = fill(job, &tree, list, before.as_ref())?;
+    let reader = SourceReader::new();
+    let (list, account, facts) = fill(job, &reader, &tree, list, before.as_ref())?;
     tree.seal()?;
-    finish(job, UnpublishedContent::Tree(tree), facts, list, account)
+    finish(job, &reader, UnpublishedContent::Tree(tree), facts, list, account)
 }
 
 fn fill(
     job: &WriteJob<'_>,
+    reader: &SourceReader,
     tree: &TreeDraft,
     list: ListWriter,
     before: Option<&CatalogueCopy>,
@@ -46,7 +48,7 @@ fn fill(
     let store = FileStore {
         job,
         tree,
-        granule: read_source::granule(),
+        reader,
         previous: before.and_then(|copy| PreviousTree::open(job.destination, copy)),
         links: job.first_names(),
     };
@@ -94,9 +96,8 @@ struct TreeTask {
 }
 
 enum StoredEntry {
-    /// A directory, and what could not be read of it.
-    Dir(FileEntry, Option<String>),
-    Symlink(FileEntry),
+    Dir(FileEntry),
+    Symlink(FileEntry, Lacking),
     File(StoredFile),
     /// Another name of an earlier file.
     Link(FileEntry),
@@ -204,29 +205,25 @@ impl FileStore<'_> {
         let first = link.filter(|first| entry.nlink > 1 && **first < at);
         match (entry.kind, first.and_then(|first| self.job.entries.get(*first))) {
             (EntryKind::Dir, _) => {
-                let read = read_source::directory(self.job.source, entry, self.job.cross_mounts);
-                // It was made, so it must be listed.
-                let bare = |why| StoredEntry::Dir(read_source::bare_directory(entry), why);
-                Ok(match read {
-                    Ok(row) => StoredEntry::Dir(row, None),
-                    Err(ReadFailure::Unreadable(why)) => bare(Some(why)),
-                    Err(_) => bare(None),
-                })
+                let row = self.reader.directory(self.job.source, entry, self.job.cross_mounts);
+                Ok(StoredEntry::Dir(row))
             }
             (EntryKind::Symlink, _) => {
-                let row = read_source::symlink(&mut openers.source, entry)?;
+                let row = self.reader.symlink(&mut openers.source, entry)?;
                 let to = row.link.as_ref().map(Bytes::to_bytes).unwrap_or_default();
                 let dir = openers.tree.dir(&row.path).map_err(CopyError::from)?;
                 let made = self.tree.symlink(dir, row.path.name(), &to, &wanted(&row));
-                if made.map_err(refusal)? {
-                    Ok(StoredEntry::Symlink(row))
+                if let Some(mut lacking) = made.map_err(refusal)? {
+                    // Owners and times of symlinks are never compared.
+                    (lacking.owners, lacking.times) = (false, false);
+                    Ok(StoredEntry::Symlink(row, lacking))
                 } else {
                     let why = "the destination's file system does not support symlinks";
                     Err(ReadFailure::Unreadable(why.to_owned()).into())
                 }
             }
             (EntryKind::File, Some(first)) => {
-                let row = read_source::hardlink(&mut openers.source, entry, &first.path)?;
+                let row = self.reader.hardlink(&mut openers.source, entry, &first.path)?;
                 Ok(StoredEntry::Link(row))
             }
             (EntryKind::File, None) => self.store(openers, entry, known).map(StoredEntry::File),
@@ -256,14 +253,16 @@ impl TreeRecorder<'_> {
         let entries = done.len() as u64;
         for (at, found) in done {
             match found {
-                StoredEntry::Dir(row, missed) => {
-                    if let Some(why) = missed {
-                        self.account.miss(Some(row.path.clone()), why);
-                    }
+                StoredEntry::Dir(row) => {
+                    self.account.stored(&row);
                     self.list.push(&row)?;
                     self.dirs.push(row);
                 }
-                StoredEntry::Symlink(row) => self.list.push(&row)?,
+                StoredEntry::Symlink(row, lacking) => {
+                    self.lacking.add(lacking);
+                    self.account.stored(&row);
+                    self.list.push(&row)?;
+                }
                 StoredEntry::File(stored) => self.file(at, stored)?,
                 StoredEntry::Link(row) => self.link(at, row)?,
                 StoredEntry::Missing(why) => self.account.absent(self.store.job, at, why),
@@ -343,7 +342,7 @@ impl TreeRecorder<'_> {
             (self.lacking.owners && gives_owners(), "owners"),
             (self.lacking.modes, "permission bits"),
             (self.lacking.times, "times to the nanosecond"),
-            (self.lacking.xattrs, "all extended attributes"),
+            (self.lacking.any_xattrs(), "all extended attributes"),
             (!self.hard_links, "hard links"),
         ];
         let lost = lost.into_iter().filter_map(|(lacks, what)| lacks.then_some(what));
@@ -363,7 +362,7 @@ impl TreeRecorder<'_> {
                 owners: gives_owners() && !self.lacking.owners,
                 modes: !self.lacking.modes,
                 times: !self.lacking.times,
-                xattrs: !self.lacking.xattrs,
+                xattrs: !self.lacking.any_xattrs(),
                 hard_links: self.hard_links,
             }),
         };

@@ -8,7 +8,7 @@ use super::super::content::ContentHash;
 use super::super::error::CopyError;
 use super::super::file_entry::{FileEntry, FileEntryKind, hex};
 use super::super::gzip_member;
-use super::super::header::{TRAILER, header_bytes, padding};
+use super::super::header::{BLOCK, TRAILER, header_bytes, padding};
 use super::super::manifest::{Manifest, MemberPosition};
 use super::super::pipeline;
 use super::super::progress::CopyProgress;
@@ -44,7 +44,7 @@ pub fn prove(
         threads,
         4 * threads,
         || source.next(),
-        |chunk| look(chunk, manifest.format.0),
+        |chunk| look(chunk, manifest.format.0, progress),
         |inspected| sink.take(inspected),
     )?;
     if source.carry != 0 || sink.open.is_some() {
@@ -112,8 +112,14 @@ impl MemberSource<'_, '_> {
         let packed = gzip_member::read(self.archive, member.0, member.1);
         let packed = packed.map_err(|e| CopyError::io("read", self.archive_name, e))?;
         let mut rows = Vec::new();
+        // Each has a header of its own.
+        let most = member.2 / BLOCK as u64;
         while self.rows.peek()?.is_some_and(|row| row.member == number as u64) {
             rows.extend(self.rows.take());
+            if rows.len() as u64 > most {
+                let what = format!("member {number} cannot contain as many entries as are in the list");
+                return Err(CopyError::damaged(self.archive_name, what));
+            }
         }
         let trailer = self.next == self.manifest.members.len();
         let carry = self.carry;
@@ -141,7 +147,7 @@ impl MemberSource<'_, '_> {
 }
 
 /// Decodes a member and compares everything within it.
-fn look(chunk: Chunk, format: u32) -> InspectedChunk {
+fn look(chunk: Chunk, format: u32, progress: &dyn CopyProgress) -> InspectedChunk {
     let Chunk {
         packed,
         member,
@@ -159,7 +165,7 @@ fn look(chunk: Chunk, format: u32) -> InspectedChunk {
         bytes: 0,
         wrong: None,
     };
-    match through(&mut inspected, member, rows, trailer, format) {
+    match through(&mut inspected, member, rows, trailer, (format, progress)) {
         Ok(()) => {}
         Err(what) => inspected.wrong = Some(format!("member {number}: {what}")),
     }
@@ -171,7 +177,7 @@ fn through(
     member: MemberPosition,
     rows: Vec<FileEntry>,
     trailer: bool,
-    format: u32,
+    (format, progress): (u32, &dyn CopyProgress),
 ) -> Result<(), String> {
     let plain = gzip_member::decode(&inspected.packed, member.2).ok_or("it cannot be decoded")?;
     let size = plain.len();
@@ -209,9 +215,10 @@ fn through(
                 let content_end = begin + usize::try_from(stored).unwrap_or(usize::MAX);
                 let content = plain.get(begin..content_end).unwrap_or_default();
                 if row.kind == FileEntryKind::File {
-                    let mut hash = ContentHash::new(&row);
+                    let mut hash = ContentHash::new(&row, progress);
                     let _ = hash.push(content, |_, _| Ok::<(), ()>(()));
-                    if row.hash() != Some(hash.finish()) {
+                    let hash = hash.finish();
+                    if hash.is_none() || row.hash() != hash {
                         return Err(wrong("its content differs from what was read from the source"));
                     }
                 }
@@ -239,14 +246,19 @@ fn through(
 struct ContentChecker<'a> {
     name: &'a str,
     hash: Sha256,
-    open: Option<(FileEntry, ContentHash, u64)>,
+    open: Option<(FileEntry, ContentHash<'a>, u64)>,
     progress: &'a dyn CopyProgress,
 }
 
 impl ContentChecker<'_> {
     fn take(&mut self, inspected: InspectedChunk) -> Result<(), CopyError> {
         if let Some(what) = inspected.wrong {
-            return Err(CopyError::damaged(self.name, what));
+            // Content that was hashed in part only differs too.
+            return Err(if self.progress.stop() {
+                CopyError::Stopped
+            } else {
+                CopyError::damaged(self.name, what)
+            });
         }
         self.hash.update(&inspected.packed);
         if inspected.carry > 0 {
@@ -270,7 +282,7 @@ impl ContentChecker<'_> {
             }
             if inspected.carry > inspected.plain.len() as u64 {
                 self.open = Some((row, hash, left - data as u64));
-            } else if row.hash() != Some(hash.finish()) {
+            } else if row.hash() != Some(hash.finish().ok_or(CopyError::Stopped)?) {
                 return Err(CopyError::damaged(
                     self.name,
                     format!("`{}`: its content differs from what was read from the source", row.path),
@@ -279,7 +291,7 @@ impl ContentChecker<'_> {
         }
         let mut bytes = inspected.bytes;
         if let Some((row, begin)) = inspected.open {
-            let mut hash = ContentHash::new(&row);
+            let mut hash = ContentHash::new(&row, self.progress);
             let stored = row.stored();
             let data = inspected.plain.get(begin..).unwrap_or_default();
             let here = usize::try_from(stored).unwrap_or(usize::MAX).min(data.len());

@@ -128,7 +128,7 @@ impl LargeFile {
         let mut plain = Vec::with_capacity(MEMBER_SIZE + 2048);
         if self.reading.is_none() {
             let mut opener = compressor.opener();
-            let opened = read_source::open(&mut opener, entry, compressor.granule);
+            let opened = compressor.reader.open(&mut opener, entry);
             compressor.openers.put(opener);
             self.reading = Some(LargeFileReading::begin(opened.map_err(Some)?, &mut plain));
         }

@@ -9,18 +9,17 @@ use super::super::header::{TRAILER, header_bytes, padding};
 use super::super::job::WriteJob;
 use super::super::manifest::FORMAT;
 use super::super::pipeline::Pool;
-use super::super::read_source::{self, ReadFailure};
+use super::super::read_source::{ReadFailure, SourceReader};
 use super::task::{CompressedBatch, CompressedTask, PackedMember, WriteTask};
 use crate::entry::{Entry, EntryKind};
 use crate::path::RelPath;
 use crate::tree::Opener;
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
 
 pub(super) struct TaskCompressor<'a> {
     pub(super) job: &'a WriteJob<'a>,
     level: u8,
-    pub(super) granule: Duration,
+    pub(super) reader: SourceReader,
     pub(super) openers: Pool<Opener<'a>>,
     pub(super) links: HashMap<(u64, u64), usize>,
 }
@@ -30,7 +29,7 @@ impl<'a> TaskCompressor<'a> {
         Self {
             job,
             level,
-            granule: read_source::granule(),
+            reader: SourceReader::new(),
             openers: Pool::new(),
             links: job.first_names(),
         }
@@ -80,13 +79,15 @@ impl<'a> TaskCompressor<'a> {
             let link = self.first_name(at, entry).filter(|_| !whole.contains(&at));
             let read = match (entry.kind, link) {
                 (EntryKind::Dir, _) => {
-                    read_source::directory(self.job.source, entry, self.job.cross_mounts).map(|row| (row, Vec::new()))
+                    let row = self.reader.directory(self.job.source, entry, self.job.cross_mounts);
+                    Ok((row, Vec::new()))
                 }
-                (EntryKind::Symlink, _) => read_source::symlink(&mut opener, entry).map(|row| (row, Vec::new())),
+                (EntryKind::Symlink, _) => self.reader.symlink(&mut opener, entry).map(|row| (row, Vec::new())),
                 (EntryKind::File, Some(first)) => {
-                    read_source::hardlink(&mut opener, entry, first).map(|row| (row, Vec::new()))
+                    let row = self.reader.hardlink(&mut opener, entry, first);
+                    row.map(|row| (row, Vec::new()))
                 }
-                (EntryKind::File, None) => read_source::small(&mut opener, entry, self.granule),
+                (EntryKind::File, None) => self.reader.small(&mut opener, entry),
                 _ => Err(ReadFailure::Special),
             };
             let read = read.map(|(mut row, data)| {

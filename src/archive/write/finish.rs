@@ -12,16 +12,22 @@ use super::super::job::{WriteJob, WrittenCopy};
 use super::super::left_out::LeftOut;
 use super::super::manifest::{
     BaseCount, CopyContents, FORMAT, GZIP, Incomplete, MAX_NAMED_INCOMPLETE, Manifest, MemberPosition, TreeFacts,
+    UnreadAttributes,
 };
-use super::super::read_source::{self, ReadFailure};
+use super::super::read_source::{ReadFailure, SourceReader};
 use crate::path::RelPath;
 use crate::tree::publish::Draft;
 use crate::units::plural;
+use crate::user_database;
 use sha2::Digest as _;
+use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
 
 /// How many torn files are named; the rest is counted.
 const MAX_NAMED_TORN: usize = 20;
+
+/// How many reasons for unread attributes are kept apart.
+const MAX_UNREAD_REASONS: usize = 20;
 
 /// What is missing in the copy, or kept changing while it was read.
 #[derive(Default)]
@@ -30,6 +36,8 @@ pub struct Omissions {
     incomplete_total: u64,
     torn: Vec<RelPath>,
     vanished: u64,
+    /// By reason.
+    unread: BTreeMap<String, UnreadAttributes>,
     left_out: LeftOut,
     notes: Vec<String>,
 }
@@ -68,6 +76,21 @@ impl Omissions {
         if row.is_torn() && self.torn.len() < MAX_NAMED_TORN {
             self.torn.push(row.path.clone());
         }
+        if let Some(why) = &row.xattrs_unread {
+            self.unread(Some(&row.path), why);
+        }
+    }
+
+    /// Some extended attributes of an entry are not in the copy; `None` is the source itself.
+    fn unread(&mut self, path: Option<&RelPath>, why: &str) {
+        let more = self.unread.len() >= MAX_UNREAD_REASONS && !self.unread.contains_key(why);
+        let why = if more { "other reasons" } else { why };
+        let first = || UnreadAttributes {
+            why: why.to_owned(),
+            entries: 0,
+            first: path.cloned(),
+        };
+        self.unread.entry(why.to_owned()).or_insert_with(first).entries += 1;
     }
 
     pub fn note(&mut self, line: String) {
@@ -103,6 +126,7 @@ pub struct ContentFacts {
 
 pub fn finish(
     job: &WriteJob<'_>,
+    reader: &SourceReader,
     content: UnpublishedContent,
     facts: ContentFacts,
     mut list: ListWriter,
@@ -110,6 +134,16 @@ pub fn finish(
 ) -> Result<WrittenCopy, CopyError> {
     list.finish()?;
     let known = job.facts.clone();
+    let top = reader.top(job.source)?;
+    if let Some(why) = &top.xattrs_unread {
+        account.unread(None, why);
+    }
+    if reader.lacks_names() {
+        let seconds = user_database::TIMEOUT.as_secs();
+        account.note(format!(
+            "the system did not name users and groups within {seconds} s: the copy has numbers only"
+        ));
+    }
     let remarks = account.remarks(list.torn);
     let tree = facts.tree.is_some();
     let manifest = Manifest {
@@ -144,8 +178,8 @@ pub fn finish(
         incomplete: account.incomplete,
         suspect: known.suspect,
         left_out: account.left_out,
-        unread_attributes: Vec::new(),
-        top: Some(read_source::top(job.source)?),
+        unread_attributes: account.unread.into_values().collect(),
+        top: Some(top),
         codec: (!tree).then(|| GZIP.to_owned()),
         bases: BaseCount::default(),
         tree: facts.tree,

@@ -171,6 +171,7 @@ impl<'a> ArchiveWriter<'a> {
             tree: None,
         };
         let content = UnpublishedContent::Archive(self.archive);
-        finish(self.compressor.job, content, facts, self.list, self.account)
+        let TaskCompressor { job, reader, .. } = self.compressor;
+        finish(job, reader, content, facts, self.list, self.account)
     }
 }

@@ -84,6 +84,9 @@ pub struct RestoreArgs {
     /// Replace existing files
     #[arg(long)]
     pub force: bool,
+    /// Restore owners by number, not by name
+    #[arg(long)]
+    pub numeric_owner: bool,
     /// How long retentions keep restored files; `none` if they may delete them at once
     #[arg(long, value_name = "DURATION", value_parser = values::hold_time, default_value = "7d")]
     pub hold: HoldTime,

@@ -12,11 +12,16 @@ use crate::config::source::paths::shown;
 use crate::config::source::{Span, Spanned};
 use crate::file_system;
 use crate::model::InUse;
+use crate::own_process;
 use rustix::fs::{Mode, OFlags};
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+/// How many entries of a source are looked at, at most, for a file of another user.
+const MAX_LOOKED_AT: usize = 10_000;
 
 /// The codes that only a look at the host can give.
 pub const CODES: &[Code] = &[Code::SameFileSystem, Code::HostFact];
@@ -29,6 +34,12 @@ pub enum HostAssumption<'a> {
     Source(&'a Spanned<PathBuf>),
     /// Leases on the file system of the source notice every writer.
     NoticedWriters {
+        retention: &'a ResolvedRetention<'a>,
+        backup: &'a Spanned<String>,
+        source: &'a Path,
+    },
+    /// opsrun may take leases on all files of the source.
+    LeasedFiles {
         retention: &'a ResolvedRetention<'a>,
         backup: &'a Spanned<String>,
         source: &'a Path,
@@ -68,6 +79,11 @@ pub fn asks<'a>(document: &'a Document, retentions: &'a [ResolvedRetention<'a>])
                 backup,
                 source,
             });
+            asks.push(HostAssumption::LeasedFiles {
+                retention,
+                backup,
+                source,
+            });
         }
     }
     asks
@@ -82,7 +98,12 @@ pub fn look(asks: &[HostAssumption<'_>], findings: &mut Vec<Finding>) {
             retention,
             backup,
             source,
-        } => unnoticed_writers(retention.node.name(), backup.span, source),
+        } => unnoticed_writers(retention, backup.span, source),
+        HostAssumption::LeasedFiles {
+            retention,
+            backup,
+            source,
+        } => foreign_files(retention, backup.span, source),
         HostAssumption::Apart { backup, source, to } => same_device(backup, source, to),
     }));
 }
@@ -163,17 +184,55 @@ fn absent(span: Span, path: &Path, setting: &str, what: &str) -> Finding {
     )
 }
 
-fn unnoticed_writers(retention: &str, span: Span, source: &Path) -> Option<Finding> {
-    // It may be no directory at all: nothing is opened for reading.
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let name = file_system::unreliable_leases(rustix::fs::open(source, flags, Mode::empty()).ok()?)?;
-    let message = format!(
-        "retention `{}` deletes nothing: its source is on {name}",
-        excerpt(retention)
-    );
+fn unnoticed_writers(retention: &ResolvedRetention<'_>, span: Span, source: &Path) -> Option<Finding> {
+    let name = excerpt(retention.node.name());
+    let mounts = if retention.backup.cross_mounts {
+        file_system::mounts_below(source)
+    } else {
+        Vec::new()
+    };
+    let what = match unreliable(source) {
+        Some(kind) => format!("retention `{name}` deletes nothing: its source is on {kind}"),
+        None => mounts.iter().find_map(|mount| {
+            let kind = unreliable(mount)?;
+            Some(format!(
+                "retention `{name}` deletes nothing below `{}`: it is on {kind}",
+                shown(mount)
+            ))
+        })?,
+    };
     let label = "opsrun cannot see there whether a program has a file mapped for writing";
     let help = "use a source on ext4, XFS, Btrfs or tmpfs (in a container: a volume), or accept the loss of what such a \
                 program writes with `in-use \"ignore\"`";
+    Some(missing(span, what, label, help))
+}
+
+/// The name of the file system of a directory on which leases may miss a writer.
+fn unreliable(directory: &Path) -> Option<Cow<'static, str>> {
+    // It may be no directory at all: nothing is opened for reading.
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    file_system::unreliable_leases(rustix::fs::open(directory, flags, Mode::empty()).ok()?)
+}
+
+/// Files of other users that are kept for want of CAP_LEASE.
+fn foreign_files(retention: &ResolvedRetention<'_>, span: Span, source: &Path) -> Option<Finding> {
+    if own_process::has_cap_lease() || unreliable(source).is_some() {
+        return None;
+    }
+    let own = rustix::process::geteuid().as_raw();
+    let found = walkdir::WalkDir::new(source).same_file_system(!retention.backup.cross_mounts);
+    let mut files = found.into_iter().take(MAX_LOOKED_AT).flatten();
+    let foreign =
+        files.find(|file| file.file_type().is_file() && file.metadata().is_ok_and(|meta| meta.uid() != own))?;
+    let path = foreign.path().strip_prefix(source).unwrap_or(foreign.path());
+    let message = format!(
+        "retention `{}` keeps files of other users, such as `{}`",
+        excerpt(retention.node.name()),
+        shown(path)
+    );
+    let label = "only their owner or CAP_LEASE may check whether a program writes to them";
+    let help = "add CAP_LEASE: `--cap-add LEASE` for a container, `CapabilityBoundingSet=` and `AmbientCapabilities=` for a \
+                systemd unit; or accept the loss of what such a program writes with `in-use \"ignore\"`";
     Some(missing(span, message, label, help))
 }
 

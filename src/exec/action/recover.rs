@@ -12,8 +12,9 @@ use crate::exec::survey::{World, selected};
 use crate::model::{Backup, JobName, Model};
 use crate::plan::facts::PlanFacts;
 use crate::run::Event;
+use crate::tree::leftovers::{PART, clear_part};
 use crate::tree::recovery::{self, Leftover};
-use crate::tree::{Dir, publish::clear_debris};
+use crate::tree::{Dir, dir_journal};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -70,9 +71,13 @@ pub fn parts(facts: &PlanFacts, world: &World) -> u64 {
         let (Ok(scan), Some(source)) = (&found.source, world.sources.get(backup)) else {
             continue;
         };
-        for path in scan.ours.iter().filter(|path| path.name().ends_with(b".part")) {
-            let dir = source.open_dir(path.parent_bytes(), false);
-            cleared += u64::from(dir.and_then(|dir| clear_debris(&dir, path.name())).unwrap_or(false));
+        let Ok(locked) = source.id() else { continue };
+        for path in scan.ours.iter().filter(|path| path.name().ends_with(PART.as_bytes())) {
+            let Ok(dir) = source.open_dir(path.parent_bytes(), false) else {
+                continue;
+            };
+            let settled = dir_journal::settle(&dir, path.name()).unwrap_or(false);
+            cleared += u64::from(settled || clear_part(&dir, path.name(), locked).unwrap_or(false));
         }
     }
     cleared

@@ -75,6 +75,10 @@ pub fn run(context: &Context<'_>, step: &VerifyStep) -> Ended {
                 details.push(format!("not in the copy: {}: {}", item.place(), item.why));
             }
         }
+        for unread in &manifest.unread_attributes {
+            partial = true;
+            lines.push(format!("incomplete: {unread}"));
+        }
         this_run = Some(verified);
     }
 

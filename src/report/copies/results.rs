@@ -1,7 +1,7 @@
 //! The results of `verify` and `restore`, one line per copy.
 //!
 //! Takes one copy at a time, gives lines for people and a summary line.
-//! Invariant: damage and skipped files are always shown, even in quiet mode.
+//! Invariant: damage, skipped files and lost attributes are always shown, even in quiet mode.
 
 use crate::archive::RestoreReport;
 use crate::path::shown;
@@ -26,6 +26,7 @@ pub struct CopyResults {
     /// The counts of all copies; without paths and notes.
     restored: RestoreReport,
     skipped: u64,
+    lost: bool,
 }
 
 impl CopyResults {
@@ -38,6 +39,7 @@ impl CopyResults {
             damaged: 0,
             restored: RestoreReport::default(),
             skipped: 0,
+            lost: false,
         }
     }
 
@@ -109,6 +111,10 @@ impl CopyResults {
         if let Some(more @ 1..) = skipped.len().checked_sub(MAX_LISTED) {
             let _ = writeln!(text, "{word}  and {} more", show_count(more as u64));
         }
+        self.lost |= !done.lost.is_empty();
+        for lost in &done.lost {
+            let _ = writeln!(text, "{}  {}", self.style.warn("lost    "), one_line(&lost.to_string()));
+        }
         for note in &done.notes {
             text += &self.normal(format!("{}  {}\n", self.style.warn("note    "), one_line(note)));
         }
@@ -136,6 +142,11 @@ impl CopyResults {
         self.skipped > 0
     }
 
+    /// True if restored entries lack attributes.
+    pub fn any_lost(&self) -> bool {
+        self.lost
+    }
+
     fn normal(&self, text: String) -> String {
         if self.detail > Detail::Quiet {
             text
@@ -159,12 +170,18 @@ fn files(done: &RestoreReport) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::archive::restore::{AttributeKind, LostAttribute};
     use crate::path::RelPath;
 
     fn text(detail: Detail) -> String {
         let mut results = CopyResults::new(Style::PLAIN, detail, chrono_tz::Asia::Seoul);
         let copy = "observer-20261123T120000Z-01JD";
         let path = |at| RelPath::new(format!("raw/{at}").as_bytes()).unwrap();
+        let lost = || LostAttribute {
+            kind: AttributeKind::Owner,
+            entries: 3,
+            first: Some(path(0)),
+        };
         let restored = |n: u64| RestoreReport {
             files: 3,
             bytes: 4096,
@@ -175,7 +192,9 @@ mod tests {
             failed: (0..n.min(18))
                 .map(|at| (path(at), "already exists".to_owned()))
                 .collect(),
+            lost: (n > 0).then(lost).into_iter().collect(),
             notes: vec!["a note".to_owned()],
+            ended: None,
         };
         let target = Path::new("/srv/data");
         let until = "2026-11-30T12:00:00Z".parse().unwrap();

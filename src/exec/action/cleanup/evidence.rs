@@ -46,6 +46,9 @@ impl<'a> EvidenceReader<'a> {
         if row.fresh {
             return Ok(Err(KeepReason::TooFresh));
         }
+        if row.xattrs_unread.is_some() {
+            return Ok(Err(KeepReason::Unreadable));
+        }
         let evidence = row.evidence().ok_or(KeepReason::NotCovered);
         // The decision to delete was made about the listed state, not about a later one.
         Ok(evidence.and_then(|evidence| {

@@ -39,6 +39,10 @@ pub fn run(context: &Context<'_>, step: &CleanupStep) -> Ended {
 }
 
 fn with_proof(context: &Context<'_>, step: &CleanupStep, proof: &Proof) -> Ended {
+    // Under `serve` no one reads the plan: what it says about files that will be kept, the run says too.
+    for note in &context.step.notes {
+        context.note(note.clone())?;
+    }
     if step.candidates.is_empty() {
         let shortfall = step.kept.iter().any(|(_, reason)| reason.is_shortfall());
         return Ok(if shortfall {
@@ -54,10 +58,6 @@ fn with_proof(context: &Context<'_>, step: &CleanupStep, proof: &Proof) -> Ended
     }
     // Before anything is made in them: no later run would find what would be left there.
     in_place(&[&source, &destination])?;
-    // Under `serve` no one reads the plan: what it says about files that will be kept, the run says too.
-    for note in &context.step.notes {
-        context.note(note.clone())?;
-    }
     let deadline = Deadline::new(&context.how.stop, step.retention.timeout);
     let quarantine = Quarantine::open(&source, &context.how.run, step.cross_mounts).map_err(|e| {
         let place = step.source.display();

@@ -1,0 +1,174 @@
+//! [`Restorer`]: restores one entry at a time; what all workers share.
+//!
+//! Takes rows, gives written files that still need their names, and symlinks.
+//! Invariant: content that differs from its hash is discarded.
+
+use super::super::catalogue::CatalogueCopy;
+use super::super::error::CopyError;
+use super::super::file_entry::{Bytes, FileEntry};
+use super::super::progress::CopyProgress;
+use super::attributes::{AttributeRestorer, LostAttribute};
+use super::reader::CopyReader;
+use crate::entry::EntryKind;
+use crate::error_chain::error_chain;
+use crate::path::RelPath;
+use crate::tree::attributes::Lacking;
+use crate::tree::handle::{content_hash, regular};
+use crate::tree::place::{FileId, FinishedFile, Placement, RestoreTarget, Unnamed};
+use crate::tree::{Dir, TreeError};
+use std::fs::File;
+
+#[derive(Debug, Clone, Copy)]
+pub struct RestoreOptions {
+    pub force: bool,
+    pub threads: usize,
+    /// Owners go by number, although their names are known here.
+    pub numeric_owner: bool,
+}
+
+#[derive(Debug, Default)]
+pub struct RestoreReport {
+    pub files: u64,
+    pub bytes: u64,
+    pub dirs: u64,
+    /// Symlinks and hard links.
+    pub links: u64,
+    /// Files and symlinks that already exist with the same content.
+    pub already: u64,
+    /// Paths where something else exists: left unchanged.
+    pub existing: Vec<RelPath>,
+    /// Paths that could not be restored, with the reason.
+    pub failed: Vec<(RelPath, String)>,
+    /// Attributes that restored entries lack, by kind.
+    pub lost: Vec<LostAttribute>,
+    pub notes: Vec<String>,
+    /// Why it ended early; what it counts is restored all the same.
+    pub ended: Option<CopyError>,
+}
+
+impl RestoreReport {
+    pub fn add(&mut self, path: &RelPath, result: Restored) {
+        match result {
+            Ok(RestoredEntry::File(bytes)) => {
+                self.files += 1;
+                self.bytes = self.bytes.saturating_add(bytes);
+            }
+            Ok(RestoredEntry::Link) => self.links += 1,
+            Ok(RestoredEntry::Already) => self.already += 1,
+            Ok(RestoredEntry::Existing) => self.existing.push(path.clone()),
+            Err(why) => self.failed.push((path.clone(), why)),
+        }
+    }
+}
+
+pub enum RestoredEntry {
+    File(u64),
+    Link,
+    Already,
+    Existing,
+}
+
+pub type Restored = Result<RestoredEntry, String>;
+
+/// What all workers share.
+pub struct Restorer<'a> {
+    pub destination: &'a Dir,
+    pub copy: &'a CatalogueCopy,
+    pub reader: CopyReader<'a>,
+    pub select: &'a (dyn Fn(&FileEntry) -> bool + Sync),
+    pub target: RestoreTarget<'a>,
+    pub options: &'a RestoreOptions,
+    pub attributes: AttributeRestorer,
+    pub progress: &'a dyn CopyProgress,
+    pub at_once: usize,
+}
+
+impl Restorer<'_> {
+    pub fn file(&self, row: &FileEntry, ahead: &[u8]) -> Result<WrittenEntry, String> {
+        match self.there(row, row)? {
+            Some(there) => Ok(there),
+            None => {
+                let out = self.target.file(&row.path).map_err(chain)?;
+                self.fill(out, row, row, ahead).map(WrittenEntry::Written)
+            }
+        }
+    }
+
+    /// What exists at the path of `row` already, which is to get the content of `held`; `None` when nothing is in the way.
+    pub fn there(&self, row: &FileEntry, held: &FileEntry) -> Result<Option<WrittenEntry>, String> {
+        let Some(entry) = self.target.existing(&row.path).map_err(chain)? else {
+            return Ok(None);
+        };
+        if entry.kind == EntryKind::File && self.same_at(&row.path, held)? {
+            return Ok(Some(WrittenEntry::Already((entry.identity.dev, entry.identity.ino))));
+        }
+        match (self.options.force, entry.kind) {
+            (false, _) => Ok(Some(WrittenEntry::Existing)),
+            (true, EntryKind::Dir) => Err("a directory exists at this path".to_owned()),
+            (true, _) => Ok(None),
+        }
+    }
+
+    /// Writes the content of `held` for the path of `row`; the two differ only for hard links.
+    pub fn fill(&self, out: Unnamed, row: &FileEntry, held: &FileEntry, ahead: &[u8]) -> Result<FinishedFile, String> {
+        self.reader.content(held, ahead, &out, self.progress)?;
+        // Two names of one file have the same attributes; the row of the first has them all.
+        out.finish(row.path.name(), &self.attributes.wanted(held))
+            .map_err(chain)
+    }
+
+    pub fn symlink(&self, row: &FileEntry) -> Restored {
+        let to = row.link.as_ref().map(Bytes::to_bytes);
+        let to = to.ok_or("the list does not name its target")?;
+        if self.target.link_target(&row.path).is_some_and(|there| there == to) {
+            return Ok(RestoredEntry::Already);
+        }
+        let placed = self.target.symlink(&row.path, &to, &self.attributes.wanted(row));
+        self.placed(row, RestoredEntry::Link, placed)
+    }
+
+    /// True when the file at `path` has the content of `row`.
+    pub fn same_at(&self, path: &RelPath, row: &FileEntry) -> Result<bool, String> {
+        let same = self.target.open(path).is_ok_and(|file| self.same(&file, row));
+        if !same && self.progress.stop() {
+            return Err("stopped".to_owned());
+        }
+        Ok(same)
+    }
+
+    /// True when the file has the content of `row`; also false when it was asked to stop.
+    pub fn same(&self, file: &File, row: &FileEntry) -> bool {
+        let Ok(Some(found)) = regular(file) else { return false };
+        let hash = (found.size == row.size).then(|| content_hash(file, row.size, &|| !self.progress.stop()));
+        hash.flatten().is_some_and(|hash| row.hash() == Some(hash))
+    }
+
+    /// What became of an entry; counts the attributes that it could not get.
+    pub fn placed(
+        &self,
+        row: &FileEntry,
+        done: RestoredEntry,
+        placed: Result<(Placement, Lacking), TreeError>,
+    ) -> Restored {
+        let (placement, lacking) = placed.map_err(chain)?;
+        Ok(match placement {
+            Placement::Done => {
+                self.attributes.record(Some(&row.path), lacking);
+                done
+            }
+            Placement::Taken => RestoredEntry::Existing,
+        })
+    }
+}
+
+/// A file on its way to its name.
+pub enum WrittenEntry {
+    Written(FinishedFile),
+    Already(FileId),
+    Existing,
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+pub fn chain(error: TreeError) -> String {
+    error_chain(&error)
+}

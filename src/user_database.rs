@@ -1,0 +1,130 @@
+//! [`UserDatabase`]: the system's names of users and groups, and their numbers.
+//!
+//! Asks the C library (`getpwuid_r` and its like), which asks what the machine is configured to: `/etc/passwd`, LDAP,
+//! systemd. A static binary reads `/etc/passwd` and `/etc/group` only. Each question is asked once.
+//! Invariant: a directory service that hangs costs [`TIMEOUT`] once; after that, nothing has a name.
+
+use nix::unistd::{Gid, Group, Uid, User};
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::time::Duration;
+
+/// How long the system may take to answer one question.
+pub const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How many answers are kept of each kind; more are asked again.
+const MAX_ANSWERS: usize = 50_000;
+
+/// A longer name is not one.
+const MAX_NAME_LENGTH: usize = 256;
+
+type Answers<K, V> = Mutex<HashMap<K, Option<V>>>;
+
+#[derive(Debug, Default)]
+pub struct UserDatabase {
+    users: Answers<u32, String>,
+    groups: Answers<u32, String>,
+    uids: Answers<String, u32>,
+    gids: Answers<String, u32>,
+    silent: AtomicBool,
+}
+
+impl UserDatabase {
+    pub fn user(&self, uid: u32) -> Option<String> {
+        let ask = move || User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name);
+        self.answer(&self.users, uid, ask).filter(|name| is_name(name))
+    }
+
+    pub fn group(&self, gid: u32) -> Option<String> {
+        let ask = move || {
+            Group::from_gid(Gid::from_raw(gid))
+                .ok()
+                .flatten()
+                .map(|group| group.name)
+        };
+        self.answer(&self.groups, gid, ask).filter(|name| is_name(name))
+    }
+
+    pub fn uid(&self, name: &str) -> Option<u32> {
+        let asked = is_name(name).then(|| name.to_owned())?;
+        let ask = move || User::from_name(&asked).ok().flatten().map(|user| user.uid.as_raw());
+        self.answer(&self.uids, name.to_owned(), ask)
+    }
+
+    pub fn gid(&self, name: &str) -> Option<u32> {
+        let asked = is_name(name).then(|| name.to_owned())?;
+        let ask = move || Group::from_name(&asked).ok().flatten().map(|group| group.gid.as_raw());
+        self.answer(&self.gids, name.to_owned(), ask)
+    }
+
+    /// True when it did not answer in time, and is not asked any more.
+    pub fn is_silent(&self) -> bool {
+        self.silent.load(Ordering::Relaxed)
+    }
+
+    fn answer<K: Eq + Hash, V: Clone + Send + 'static>(
+        &self,
+        known: &Answers<K, V>,
+        key: K,
+        ask: impl FnOnce() -> Option<V> + Send + 'static,
+    ) -> Option<V> {
+        // One question at a time: a service that hangs is waited for once.
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(answer) = known.get(&key) {
+            return answer.clone();
+        }
+        if self.is_silent() {
+            return None;
+        }
+        let answer = in_time(ask, TIMEOUT).unwrap_or_else(|| {
+            self.silent.store(true, Ordering::Relaxed);
+            None
+        });
+        if known.len() < MAX_ANSWERS {
+            known.insert(key, answer.clone());
+        }
+        answer
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= MAX_NAME_LENGTH && !name.contains(['\0', '\n', ':'])
+}
+
+/// Asks in a thread of its own, which is left behind when it hangs; `None` when it took too long.
+fn in_time<T: Send + 'static>(ask: impl FnOnce() -> T + Send + 'static, limit: Duration) -> Option<T> {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    let thread = std::thread::Builder::new().spawn(move || sender.send(ask()));
+    thread.ok()?;
+    receiver.recv_timeout(limit).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_numbers_lead_to_each_other() {
+        let users = UserDatabase::default();
+        assert_eq!(users.user(0).as_deref(), Some("root"));
+        assert_eq!(users.uid("root"), Some(0));
+        assert_eq!(users.gid(&users.group(0).unwrap()), Some(0));
+        assert_eq!(users.user(4_000_000_001), None);
+        assert_eq!(users.uid("no such user, surely"), None);
+        assert_eq!(users.uid("a\0b"), None);
+        assert!(!users.is_silent());
+    }
+
+    #[test]
+    fn a_service_that_hangs_is_waited_for_once() {
+        let (hold, held) = mpsc::channel::<()>();
+        let hangs = move || held.recv().ok();
+        assert!(in_time(hangs, Duration::ZERO).is_none());
+        drop(hold);
+        let users = UserDatabase::default();
+        users.silent.store(true, Ordering::Relaxed);
+        assert_eq!(users.user(0), None);
+    }
+}
