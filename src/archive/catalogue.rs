@@ -128,7 +128,7 @@ pub struct Catalogue {
     pub drafts: Vec<String>,
     /// Everything else; never touched.
     pub foreign: Vec<String>,
-    /// The highest sequence in any manifest, those of broken copies included as far as they can be read.
+    /// The highest sequence in any manifest, broken copies included as far as they can be read.
     pub highest_sequence: u64,
 }
 

@@ -3,7 +3,6 @@
 //! Takes listings and catalogues; gives the figures that the guard against a shrunken source decides with, and the files
 //! that deserve a note. Reads lists and receipts only where a source has lost much.
 
-use super::survey::World;
 use crate::archive::{self, Catalogue, CatalogueCopy, LeftOut};
 use crate::entry::{Entry, EntryKind};
 use crate::model::pattern::Selector;
@@ -99,7 +98,7 @@ pub(super) fn deleted_bytes(
     backup: &Backup,
     facts: &PlanFacts,
     catalogues: &BTreeMap<String, Catalogue>,
-    world: &World,
+    destinations: &BTreeMap<String, Dir>,
 ) -> u64 {
     let Some(found) = facts.backups.get(&backup.name) else {
         return 0;
@@ -124,7 +123,7 @@ pub(super) fn deleted_bytes(
         let (Some(found), Some(catalogue), Some(dir)) = (
             facts.backups.get(&other.name),
             catalogues.get(&other.name),
-            world.destinations.get(&other.name),
+            destinations.get(&other.name),
         ) else {
             continue;
         };

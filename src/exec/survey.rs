@@ -146,7 +146,7 @@ pub fn look(
         catalogues.extend(destination.0.map(|catalogue| (backup.name.clone(), catalogue)));
     }
     for backup in selected(model, jobs) {
-        let bytes = deleted_bytes(model, backup, &facts, &catalogues, world);
+        let bytes = deleted_bytes(model, backup, &facts, &catalogues, &world.destinations);
         if let Some(found) = facts.backups.get_mut(&backup.name) {
             found.deleted_bytes = bytes;
         }

@@ -1,4 +1,4 @@
-//! Who makes copies here: an id that tells machines apart which put copies into one destination.
+//! Who makes copies here: an id that distinguishes machines which put copies into one destination.
 //!
 //! It is a hash of the machine id and the ops name, so that it survives a lost state; the machine id itself is never
 //! shown or stored, as systemd asks. A machine without one gets a random id in its state.

@@ -79,7 +79,7 @@ pub enum Event {
         complete: bool,
         /// Why it is not trusted to represent the source.
         suspect: Option<String>,
-        /// Its number; higher than that of every earlier copy.
+        /// Its number; every earlier copy has a lower one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sequence: Option<u64>,
     },

@@ -75,7 +75,13 @@ impl Store {
 
     /// The id that this state made for a machine without one.
     pub fn writer(&self) -> Result<Option<String>, StoreError> {
-        self.read(|db| db.first("SELECT id FROM writer", [], |row| row.get(0)))
+        self.read(|db| {
+            // A state of an earlier version, opened for reading.
+            if !db.table_exists(None, "writer")? {
+                return Ok(None);
+            }
+            db.first("SELECT id FROM writer", [], |row| row.get(0))
+        })
     }
 
     /// The same; makes it of `new` where there is none.

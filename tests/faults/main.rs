@@ -8,6 +8,7 @@
 //! - [`crash_sweep`]: a kill at every call
 //! - [`io_errors`]: an error from every call
 //! - [`writers`]: another program changes the tree, at every call
+//! - [`marker`]: a kill while a writer is added to a destination
 //! - [`damage`]: a flipped bit, a missing end
 //!
 //! The program is tested as it was built with these tests, with `--threads 1`, so that the calls come in one order.
@@ -25,6 +26,7 @@ mod checker;
 mod crash_sweep;
 mod damage;
 mod io_errors;
+mod marker;
 mod sample;
 mod scenario;
 mod self_test;
