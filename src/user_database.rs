@@ -8,7 +8,7 @@ use nix::unistd::{Gid, Group, Uid, User};
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 /// How long the system may take to answer one question.
@@ -93,12 +93,23 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= MAX_NAME_LENGTH && !name.contains(['\0', '\n', ':'])
 }
 
-/// Asks in a thread of its own, which is left behind when it hangs; `None` when it took too long.
+/// Asks in a thread of its own, which is left behind when it hangs; `None` when it took too long. Where no thread can be
+/// started, the caller waits.
 fn in_time<T: Send + 'static>(ask: impl FnOnce() -> T + Send + 'static, limit: Duration) -> Option<T> {
     let (sender, receiver) = mpsc::sync_channel(1);
-    let thread = std::thread::Builder::new().spawn(move || sender.send(ask()));
-    thread.ok()?;
-    receiver.recv_timeout(limit).ok()
+    let question = Arc::new(Mutex::new(Some(ask)));
+    let take = |question: &Mutex<Option<_>>| question.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let theirs = Arc::clone(&question);
+    let thread = std::thread::Builder::new().spawn(move || {
+        if let Some(ask) = take(&theirs) {
+            // The caller may have left.
+            let _ = sender.send(ask());
+        }
+    });
+    match thread {
+        Ok(_) => receiver.recv_timeout(limit).ok(),
+        Err(_) => take(&question).map(|ask| ask()),
+    }
 }
 
 #[cfg(test)]

@@ -91,6 +91,13 @@ impl PosixAcl {
         }
     }
 
+    /// Gives the owner these rights besides its own.
+    pub fn add_owner_rights(&mut self, bits: u16) {
+        for entry in self.0.iter_mut().filter(|entry| entry.subject == Subject::OwningUser) {
+            entry.bits |= bits;
+        }
+    }
+
     /// As `getfacl` prints it, with the number after a name, as star does.
     pub fn text(&self, names: &Names) -> String {
         let mut text = String::new();

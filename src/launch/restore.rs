@@ -10,7 +10,7 @@ mod selection;
 use super::LaunchError;
 use super::copies::{self, CopyDirectory};
 use crate::archive::file_entry::FileEntry;
-use crate::archive::{self, CopyContents, CopyError, CopyOwner, RestoreOptions, RestoreReport};
+use crate::archive::{self, CopyContents, CopyError, CopyOwner, RestoreOptions, RestoreReport, TargetOrigin};
 use crate::exec::{Deadline, step_progress::StepProgress};
 use crate::model::{Contents, Model};
 use crate::path::{RelPath, Shown, shown};
@@ -18,7 +18,7 @@ use crate::run::Progress;
 use crate::signal::Stop;
 use crate::store::Store;
 use crate::tree::Dir;
-use crate::tree::handle::create_dir_all;
+use crate::tree::handle::create_target;
 use crate::tree::lock::{self, Patience};
 use crate::tree::place::RestoreTarget;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -274,14 +274,16 @@ fn write(
     progress: &dyn Progress,
     each: &mut dyn FnMut(RestoreResult),
 ) -> Result<(), LaunchError> {
-    let dir = create_dir_all(target)?;
+    let (dir, made) = create_target(target)?;
     let patience = Patience {
         wait: Duration::ZERO,
         stop: &|| stop.asked(),
     };
     // A cleanup there must not meet half-restored files.
     let _lock = lock::lock_dir(&dir, patience)?;
-    for share in selection.shares {
+    let newest = selection.shares.iter().max_by_key(|share| share.copy.manifest.sequence);
+    let top = newest.and_then(|share| share.copy.manifest.top.as_ref());
+    for share in &selection.shares {
         if let Some(signal) = stop.signal() {
             return Err(LaunchError::Signal(signal));
         }
@@ -294,6 +296,11 @@ fn write(
             force: wanted.force,
             threads: wanted.threads,
             numeric_owner: wanted.numeric_owner,
+            target: if made {
+                TargetOrigin::Made(top)
+            } else {
+                TargetOrigin::Existed
+            },
         };
         let selected = |row: &FileEntry| share.paths.contains(&row.path);
         let result = archive::restore(&selection.place.dir, copy, &selected, &dir, &options, &watch);

@@ -40,6 +40,8 @@ pub(super) struct DirJournal {
     opened: BTreeMap<Box<[u8]>, u32>,
     /// Directories that a dead restore made and did not finish.
     unfinished: HashSet<RelPath>,
+    /// The target itself was made, and is not finished.
+    itself: bool,
     /// Journals of dead restores, with their locks.
     dead: Vec<(Box<[u8]>, File)>,
 }
@@ -52,6 +54,7 @@ impl DirJournal {
             made: false,
             opened: BTreeMap::new(),
             unfinished: HashSet::new(),
+            itself: false,
             dead: Vec::new(),
         }
     }
@@ -64,7 +67,7 @@ impl DirJournal {
                     match (line.path, line.mode) {
                         (path, Some(mode)) => drop(give_back(root, path.as_ref().map_or(b"", RelPath::as_bytes), mode)),
                         (Some(path), None) => drop(self.unfinished.insert(path)),
-                        (None, None) => {}
+                        (None, None) => self.itself = true,
                     }
                 }
                 self.dead.push((name, file));
@@ -78,10 +81,16 @@ impl DirJournal {
         self.unfinished.contains(path)
     }
 
-    /// Notes that `path` is about to be made.
-    pub fn make(&mut self, root: &Dir, path: &RelPath) -> Result<(), TreeError> {
+    /// True when the target itself was made, by this restore or a dead one, and is not finished.
+    pub fn is_unfinished_itself(&self) -> bool {
+        self.itself
+    }
+
+    /// Notes that `path` is about to be made; `None` is the target itself, which is there.
+    pub fn make(&mut self, root: &Dir, path: Option<&RelPath>) -> Result<(), TreeError> {
         self.made = true;
-        let path = Some(path.clone());
+        self.itself |= path.is_none();
+        let path = path.cloned();
         self.note(root, &DirLine { path, mode: None }).map(drop)
     }
 
@@ -244,7 +253,8 @@ mod tests {
         }
         let mut journal = DirJournal::new("01ARZ3NDEKTSV4RRFFQ69G5FAV");
         let made = RelPath::new(b"made").unwrap();
-        journal.make(&root, &made).unwrap();
+        journal.make(&root, Some(&made)).unwrap();
+        journal.make(&root, None).unwrap();
         let open = |journal: &mut DirJournal, path: &str| {
             let dir = root.open_dir(path.as_bytes(), false).unwrap();
             journal.open_up(&root, &dir, path.as_bytes()).unwrap()
@@ -257,7 +267,7 @@ mod tests {
         assert!(!next.is_unfinished(&made), "the first one still lives");
         drop(journal);
         next.take_over(&root).unwrap();
-        assert!(next.is_unfinished(&made));
+        assert!(next.is_unfinished(&made) && next.is_unfinished_itself());
         assert_eq!(mode(&root, "ro"), 0o555);
         assert!(next.close(&root, true).is_empty());
         assert_eq!(root.names().unwrap().len(), 3);

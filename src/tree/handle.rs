@@ -350,6 +350,16 @@ impl<'a> Opener<'a> {
 /// Makes a directory and all that lack above it (mode 0700), and syncs every one that was made into the one
 /// above it. Gives the handle.
 pub fn create_dir_all(path: &Path) -> Result<Dir, TreeError> {
+    make_missing(path, 0o700).map(|(dir, _)| dir)
+}
+
+/// The same, but the directories above it get the mode that `mkdir -p` gives them. Says whether the directory itself was
+/// made.
+pub fn create_target(path: &Path) -> Result<(Dir, bool), TreeError> {
+    make_missing(path, 0o777)
+}
+
+fn make_missing(path: &Path, above: u32) -> Result<(Dir, bool), TreeError> {
     let mut missing = Vec::new();
     let mut at = path;
     let mut dir = loop {
@@ -366,15 +376,16 @@ pub fn create_dir_all(path: &Path) -> Result<Dir, TreeError> {
             Err(e) => return Err(e),
         }
     };
-    for name in missing.into_iter().rev() {
-        dir.make_dir(name.as_bytes(), 0o700)?;
+    let mut made = false;
+    for (left, name) in missing.into_iter().enumerate().rev() {
+        made = dir.make_dir(name.as_bytes(), if left == 0 { 0o700 } else { above })?;
         let next = Dir::open(&dir.path.join(name))?;
         next.sync()?;
         dir.sync()?;
         dir = next;
     }
     path.clone_into(&mut dir.path);
-    Ok(dir)
+    Ok((dir, made))
 }
 
 #[cfg(test)]

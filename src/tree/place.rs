@@ -153,9 +153,19 @@ impl<'a> RestoreTarget<'a> {
         if above.has(path.name())? {
             return Ok(Placement::Taken);
         }
-        self.changing(self.root, b"", || self.journal().make(self.root, path))?;
+        self.changing(self.root, b"", || self.journal().make(self.root, Some(path)))?;
         let made = self.changing(&above, path.parent_bytes(), || above.make_dir(path.name(), 0o700))?;
         Ok(if made { Placement::Done } else { Placement::Taken })
+    }
+
+    /// Notes that the restore has made the target itself.
+    pub fn note_made(&self) -> Result<(), TreeError> {
+        self.changing(self.root, b"", || self.journal().make(self.root, None))
+    }
+
+    /// True when this restore, or one that died, made the target itself, and it does not have its attributes yet.
+    pub fn is_unfinished_itself(&self) -> bool {
+        self.journal().is_unfinished_itself()
     }
 
     /// True for a directory that a restore which died has made, and not given its attributes.
@@ -321,7 +331,13 @@ impl<'a> RestoreTarget<'a> {
         let set = wanted.apply(&Node::open(&dir));
         let lacking = set.map_err(|e| TreeError::at("set the attributes of", dir.path(), e))?;
         self.journal().forget(path);
-        self.sync_dir(&dir)?;
+        if path.is_empty() {
+            // It comes last, after the sync of all.
+            self.durable(rustix::fs::fsync(&dir))
+                .map_err(|e| TreeError::at("sync", dir.path(), e))?;
+        } else {
+            self.sync_dir(&dir)?;
+        }
         Ok(lacking)
     }
 

@@ -9,7 +9,8 @@
 
 use crate::support::trees::{Quiet, build, listing, restore, shape, things};
 use opsrun::archive::{
-    self, Catalogue, CopyError, CopyName, LeftOut, ManifestFacts, RestoreOptions, VerifiedCopy, WriteJob, receipt,
+    self, Catalogue, CopyError, CopyName, LeftOut, ManifestFacts, RestoreOptions, TargetOrigin, VerifiedCopy, WriteJob,
+    receipt,
 };
 use opsrun::entry::Entry;
 use opsrun::model;
@@ -420,6 +421,7 @@ fn forged_lists_prove_nothing_and_lead_nowhere() {
             force: true,
             threads: 1,
             numeric_owner: true,
+            target: TargetOrigin::Existed,
         };
         if let Some(copy) = Catalogue::read(&destination).unwrap().copies.first() {
             // Whatever it answers, it stays inside.

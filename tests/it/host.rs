@@ -53,6 +53,7 @@ mod root {
     use std::path::{Path, PathBuf};
     use std::process::Command;
 
+    mod attributes;
     mod limits;
     mod pid_one;
     mod units;

@@ -1,8 +1,8 @@
 //! What tests of copies have in common: any tree there may be, laid out, copied, restored and compared.
 
 use opsrun::archive::{
-    self, Catalogue, CopyError, CopyName, LeftOut, ManifestFacts, RestoreOptions, RestoreReport, WriteJob,
-    progress::CopyProgress,
+    self, Catalogue, CopyError, CopyName, LeftOut, ManifestFacts, RestoreOptions, RestoreReport, TargetOrigin,
+    WriteJob, progress::CopyProgress,
 };
 use opsrun::entry::Entry;
 use opsrun::model;
@@ -93,6 +93,7 @@ pub fn restore(destination: &Path, target: &Path, force: bool) -> RestoreReport 
         force,
         threads: 3,
         numeric_owner: false,
+        target: TargetOrigin::Existed,
     };
     archive::restore(&destination, &catalogue.copies[0], &|_| true, &target, &options, &Quiet).unwrap()
 }

@@ -15,7 +15,7 @@ mod reader;
 mod restorer;
 
 pub use attributes::{AttributeKind, LostAttribute};
-pub use restorer::{RestoreOptions, RestoreReport};
+pub use restorer::{RestoreOptions, RestoreReport, TargetOrigin};
 
 use super::catalogue::CatalogueCopy;
 use super::error::CopyError;
@@ -51,7 +51,7 @@ pub fn restore(
     copy: &CatalogueCopy,
     select: &(dyn Fn(&FileEntry) -> bool + Sync),
     target: &Dir,
-    options: &RestoreOptions,
+    options: &RestoreOptions<'_>,
     progress: &dyn CopyProgress,
 ) -> Result<RestoreReport, CopyError> {
     let job = Restorer {
@@ -69,10 +69,18 @@ pub fn restore(
     check_list(&list, copy, progress)?;
     let mut restored = RestoreReport::default();
     job.target.take_over()?;
+    if matches!(options.target, TargetOrigin::Made(_)) {
+        job.target.note_made()?;
+    }
     restored.ended = job.all(&list, &mut restored).err();
     let stopped = matches!(restored.ended, Some(CopyError::Stopped));
+    let unfinished = job.target.is_unfinished_itself();
     for e in job.target.close(!stopped)? {
         restored.notes.push(error_chain(&e));
+    }
+    if unfinished && !stopped {
+        // Now that nothing is written into it any more.
+        job.finish_top(&mut restored)?;
     }
     if job.target.is_volatile() {
         let note = "the file system of the target cannot make files durable: a power cut may still undo the restore";
@@ -184,6 +192,22 @@ impl Restorer<'_> {
             }
         }
         above.iter().rev().for_each(finish);
+        Ok(())
+    }
+
+    /// Gives the target, which this restore or one that died has made, what the source's own directory had.
+    fn finish_top(&self, restored: &mut RestoreReport) -> Result<(), CopyError> {
+        let top = match self.options.target {
+            TargetOrigin::Made(top) => top,
+            TargetOrigin::Existed => self.copy.manifest.top.as_ref(),
+        };
+        let Some(top) = top else {
+            let note = "this copy does not record the mode and owner of its own directory: the target has mode 0700";
+            restored.notes.push(note.to_owned());
+            return Ok(());
+        };
+        let lacking = self.target.finish_dir(None, &self.attributes.wanted_of_top(top))?;
+        self.attributes.record(None, lacking);
         Ok(())
     }
 

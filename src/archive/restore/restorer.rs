@@ -7,6 +7,7 @@ use super::super::catalogue::CatalogueCopy;
 use super::super::error::CopyError;
 use super::super::file_entry::{Bytes, FileEntry};
 use super::super::progress::CopyProgress;
+use super::super::top_directory::TopDirectory;
 use super::attributes::{AttributeRestorer, LostAttribute};
 use super::reader::CopyReader;
 use crate::entry::EntryKind;
@@ -19,11 +20,21 @@ use crate::tree::{Dir, TreeError};
 use std::fs::File;
 
 #[derive(Debug, Clone, Copy)]
-pub struct RestoreOptions {
+pub struct RestoreOptions<'a> {
     pub force: bool,
     pub threads: usize,
     /// Owners go by number, although their names are known here.
     pub numeric_owner: bool,
+    pub target: TargetOrigin<'a>,
+}
+
+/// Whether the target existed before the restore.
+#[derive(Debug, Clone, Copy)]
+pub enum TargetOrigin<'a> {
+    /// It keeps the attributes that it has.
+    Existed,
+    /// The restore made it: it gets what the source's own directory had, as far as a copy records it.
+    Made(Option<&'a TopDirectory>),
 }
 
 #[derive(Debug, Default)]
@@ -77,7 +88,7 @@ pub struct Restorer<'a> {
     pub reader: CopyReader<'a>,
     pub select: &'a (dyn Fn(&FileEntry) -> bool + Sync),
     pub target: RestoreTarget<'a>,
-    pub options: &'a RestoreOptions,
+    pub options: &'a RestoreOptions<'a>,
     pub attributes: AttributeRestorer,
     pub progress: &'a dyn CopyProgress,
     pub at_once: usize,

@@ -8,9 +8,10 @@
 use super::super::attributes::attributes_of;
 use super::super::file_entry::{FileEntry, FileEntryKind};
 use super::super::manifest::TreeFacts;
+use super::super::posix_acl::PosixAcl;
 use crate::entry::{Entry, EntryKind};
 use crate::path::unshown;
-use crate::tree::attributes::{Attributes, Lacking, Node};
+use crate::tree::attributes::{ACLS, Attributes, Lacking, Node};
 
 impl Lacking {
     /// What this process can never give: owners, and with them all permission bits, unless it is root.
@@ -77,9 +78,21 @@ pub fn differs(found: &Entry, row: &FileEntry, lacking: Lacking) -> Option<&'sta
 }
 
 /// True when it has every extended attribute of the row.
-pub fn has_xattrs(node: &Node<'_>, row: &FileEntry) -> bool {
+pub fn has_xattrs(node: &Node<'_>, row: &FileEntry, lacking: Lacking) -> bool {
     row.xattrs.iter().all(|(key, value)| {
-        let found = node.xattr(&unshown(key.as_bytes()));
-        found.is_ok_and(|found| found == Some(value.to_bytes()))
+        let (key, value) = (unshown(key.as_bytes()), value.to_bytes());
+        let found = node.xattr(&key).ok().flatten();
+        found.as_ref() == Some(&value) || key == ACLS[0] && lacking.owners && same_list(found, &value, row)
     })
+}
+
+/// Where the owner is another one, its rights may be more than the list says.
+fn same_list(found: Option<Vec<u8>>, value: &[u8], row: &FileEntry) -> bool {
+    let bits = readable(row.kind == FileEntryKind::Dir) >> 6;
+    let least = |value: &[u8]| {
+        let mut acl = PosixAcl::parse(value)?;
+        acl.add_owner_rights(u16::try_from(bits).unwrap_or(0));
+        Some(acl)
+    };
+    found.is_some_and(|found| least(&found).is_some_and(|acl| Some(acl) == least(value)))
 }

@@ -271,7 +271,7 @@ impl Proving<'_> {
                 let node = Node::symlink(dir, row.path.name());
                 if row.link.as_ref().map(Bytes::to_bytes) != Some(to) {
                     Err(wrong("its link target differs from the list"))
-                } else if !lacking.xattrs && !has_xattrs(&node, row) {
+                } else if !lacking.xattrs && !has_xattrs(&node, row, lacking) {
                     Err(wrong("its extended attributes differ from the list"))
                 } else {
                     Ok(ProofResult::Entry)
@@ -283,7 +283,7 @@ impl Proving<'_> {
                     Err(wrong(what))
                 } else if !lacking.xattrs
                     && !row.xattrs.is_empty()
-                    && !has_xattrs(&Node::open(&open().map_err(gone)?), row)
+                    && !has_xattrs(&Node::open(&open().map_err(gone)?), row, lacking)
                 {
                     Err(wrong("its extended attributes differ from the list"))
                 } else {
@@ -327,7 +327,7 @@ impl Proving<'_> {
         if let Some(what) = differs(&before, row, lacking) {
             return Err(wrong(what));
         }
-        if !lacking.xattrs && !has_xattrs(&Node::open(file), row) {
+        if !lacking.xattrs && !has_xattrs(&Node::open(file), row, lacking) {
             return Err(wrong("its extended attributes differ from the list"));
         }
         let hash = content_hash(file, row.size, &|| !self.progress.stop());
