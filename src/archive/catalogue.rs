@@ -16,7 +16,8 @@ use crate::error_chain::error_chain;
 use crate::path::{RelPath, Shown};
 use crate::tree::Dir;
 use crate::tree::handle::{if_there, regular};
-use crate::tree::publish::{DRAFT, Draft, clear_debris};
+use crate::tree::probe::is_scratch;
+use crate::tree::publish::{DRAFT, Draft, clear_dead_debris};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -40,7 +41,7 @@ pub struct Marker {
 const MAX_MARKER_SIZE: usize = 256 * 1024;
 
 impl Marker {
-    /// Reads it; `None` when there is none.
+    /// Reads it; `None` when there is none, or an empty one, as a run leaves it that died while it named it.
     pub fn read(destination: &Dir) -> Result<Option<Self>, CopyError> {
         let Some(file) = if_there(destination.open_file(MARKER.as_bytes(), true))? else {
             return Ok(None);
@@ -48,6 +49,9 @@ impl Marker {
         let mut text = Vec::new();
         let read = file.take(MAX_MARKER_SIZE as u64).read_to_end(&mut text);
         read.map_err(|e| CopyError::io("read", MARKER, e))?;
+        if text.is_empty() {
+            return Ok(None);
+        }
         serde_json::from_slice(&text)
             .map(Some)
             .map_err(|e| CopyError::damaged(MARKER, format!("it is not a valid marker ({e})")))
@@ -57,6 +61,11 @@ impl Marker {
         self.writers.iter().any(|listed| listed.id == writer.id)
     }
 
+    /// Removes an unfinished one: the process that writes one holds the destination's lock, as the caller does.
+    pub fn clear_draft(destination: &Dir) -> Result<bool, CopyError> {
+        Ok(clear_dead_debris(destination, format!("{MARKER}{DRAFT}").as_bytes())?)
+    }
+
     /// Reads it, or makes it, durably. Adds the writer to its list where that lacks it: the marker is replaced by a
     /// longer one in one step, so that it is there at every moment.
     pub fn ensure(destination: &Dir, ops_name: &str, writer: &Writer) -> Result<Self, CopyError> {
@@ -64,15 +73,13 @@ impl Marker {
         if let Some(marker) = found.as_ref().filter(|marker| marker.lists(writer)) {
             return Ok(marker.clone());
         }
-        let exists = found.is_some();
         let mut marker = found.unwrap_or_else(|| Self {
             id: ulid::Ulid::new().to_string(),
             ops_name: ops_name.to_owned(),
             writers: Vec::new(),
         });
         marker.writers.push(writer.clone());
-        // An unfinished marker of an interrupted run: the process that writes one holds the destination's lock.
-        clear_debris(destination, format!("{MARKER}{DRAFT}").as_bytes())?;
+        Self::clear_draft(destination)?;
         let mut draft = Draft::create(destination, MARKER)?;
         let mut text = serde_json::to_vec(&marker).map_err(|e| CopyError::io("write", MARKER, e.into()))?;
         text.push(b'\n');
@@ -81,7 +88,7 @@ impl Marker {
         }
         write_draft(&mut draft, &text)?;
         draft.sync()?;
-        if exists {
+        if destination.has(MARKER.as_bytes())? {
             draft.replace()?;
         } else {
             drop(draft.publish()?);
@@ -122,6 +129,9 @@ pub struct Catalogue {
     pub copies: Vec<CatalogueCopy>,
     /// Copies that cannot be used, with the reason.
     pub broken: Vec<(CopyName, String)>,
+    /// Broken copies whose manifest is not one, with the names of their files. A run that died while it named the manifest
+    /// leaves that, too.
+    pub unreadable: Vec<(CopyName, Vec<String>)>,
     /// Archives and lists with final names but without a manifest.
     pub orphans: Vec<String>,
     /// Files being written, or left by an interrupted run.
@@ -152,7 +162,7 @@ impl Catalogue {
                     copies.entry(copy).or_default().insert(text);
                 }
                 // Perhaps unfinished.
-                None if text.strip_suffix(DRAFT).unwrap_or(&text) == MARKER => {}
+                None if text.strip_suffix(DRAFT).unwrap_or(&text) == MARKER || is_scratch(&name) => {}
                 None => found.foreign.push(text),
             }
         }
@@ -162,6 +172,9 @@ impl Catalogue {
                     Ok(copy) => found.copies.push(copy),
                     Err(e) => {
                         sequences.extend(broken_sequence(destination, &name));
+                        if is_no_manifest(destination, &name) {
+                            found.unreadable.push((name.clone(), files.into_iter().collect()));
+                        }
                         let why = Shown(reason(&e).as_bytes()).to_string();
                         found.broken.push((name, why));
                     }
@@ -227,6 +240,12 @@ fn broken_sequence(destination: &Dir, name: &CopyName) -> Option<u64> {
     let (_, after) = head.split_once(KEY)?;
     let digits: String = after.trim_start().chars().take_while(char::is_ascii_digit).collect();
     digits.parse().ok()
+}
+
+/// True when the manifest was read, and is not a manifest of any format.
+fn is_no_manifest(destination: &Dir, name: &CopyName) -> bool {
+    let file = destination.open_file(name.manifest().as_bytes(), true);
+    file.is_ok_and(|file| matches!(read_manifest(&file, name), Err(CopyError::Damaged { .. })))
 }
 
 fn reason(error: &CopyError) -> String {

@@ -50,14 +50,6 @@ impl UnpublishedContent {
             Self::Tree(draft) => OpenContent::Tree(draft.reopen()?),
         })
     }
-
-    pub fn publish(self) -> Result<(), CopyError> {
-        match self {
-            Self::Archive(draft) => drop(draft.publish()?),
-            Self::Tree(draft) => draft.publish()?,
-        }
-        Ok(())
-    }
 }
 
 #[derive(Debug)]
@@ -78,13 +70,13 @@ impl OpenContent {
     }
 }
 
-/// Removes a file or tree of a copy that an interrupted run left. Does nothing and returns `false` when another
+/// Removes a file or tree of a copy that a run left whose process is gone. Does nothing and returns `false` when another
 /// process holds its lock, or when it is not what the name says.
 pub fn clear_debris(destination: &Dir, file: &str) -> Result<bool, CopyError> {
     let tree = CopyName::of_file(file).is_some_and(|copy| file.strip_suffix(DRAFT).unwrap_or(file) == copy.tree());
     Ok(if tree {
         clear_tree(destination, file.as_bytes())?
     } else {
-        publish::clear_debris(destination, file.as_bytes())?
+        publish::clear_dead_debris(destination, file.as_bytes())?
     })
 }

@@ -133,6 +133,14 @@ impl SourceReader {
             Ok(dir) => xattrs(&Node::open(&dir)),
             // It is gone, or it is a mount point, of which the copy has only the name.
             Err(e) if matches!(e.errno(), Some(Errno::NOENT | Errno::XDEV)) => XattrReading::default(),
+            // A directory that cannot be opened has attributes all the same.
+            Err(e) if e.errno() == Some(Errno::ACCESS) => {
+                let parent = entry.path.parent_bytes();
+                match root.open_dir(parent, cross_mounts) {
+                    Ok(parent) => xattrs(&Node::symlink(&parent, entry.path.name())),
+                    Err(_) => XattrReading::failed(&e.source),
+                }
+            }
             Err(e) => XattrReading::failed(&e.source),
         };
         self.row(entry, FileEntryKind::Dir, xattrs)

@@ -14,6 +14,7 @@ use crate::tree::handle::if_there;
 use crate::tree::publish::Draft;
 use chrono::{DateTime, Utc};
 use flate2::read::MultiGzDecoder;
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
@@ -41,6 +42,11 @@ pub fn read(destination: &Dir, name: &CopyName) -> Result<Vec<ReceiptLine>, Copy
     let Some(file) = if_there(destination.open_file(own.as_bytes(), true))? else {
         return Ok(Vec::new());
     };
+    let size = file.metadata().map_err(|e| CopyError::io("read", &own, e))?.len();
+    // A run died while it named the first edition.
+    if size == 0 {
+        return Ok(Vec::new());
+    }
     let mut lines = Vec::new();
     for line in BufReader::new(MultiGzDecoder::new(BufReader::new(file))).lines() {
         let line = line.map_err(|e| CopyError::damaged(&own, e.to_string()))?;
@@ -93,7 +99,11 @@ pub fn append(
         drop(draft.publish()?);
     }
     destination.sync()?;
-    Ok(())
+    if destination.is_durable() {
+        return Ok(());
+    }
+    // Without it on the disk the index of the quarantine must stay.
+    Err(CopyError::io("sync", &own, Errno::OPNOTSUPP.into()))
 }
 
 #[cfg(test)]

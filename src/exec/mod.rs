@@ -1,6 +1,7 @@
 //! Plan → events: what is done, in which order, and what becomes of it.
 //!
-//! - [`survey`]: what is there before anything happens; the facts that plans are built from · `source_loss`: what a source lost
+//! - [`survey`]: what is there before anything happens; the facts that plans are built from
+//! - `longest_keep`: what other retentions keep · `source_loss`: what a source lost
 //! - [`engine`]: the one loop over the steps · [`recorder`]: where events go
 //! - [`action`]: what the steps do
 //!
@@ -9,6 +10,7 @@
 
 pub mod action;
 pub mod engine;
+mod longest_keep;
 pub mod recorder;
 mod source_loss;
 pub mod step_progress;

@@ -14,19 +14,26 @@ use crate::units::total;
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-/// What the backup selects of the entries and can store, and what it leaves out by itself. From a copy of expired files,
-/// special files are not missing: no retention deletes them.
+/// What the backup selects of the listed entries and can store, and what it leaves out by itself.
+pub(super) struct SourceMeasure {
+    pub(super) selected: SourceSize,
+    pub(super) unselected: u64,
+    pub(super) left_out: LeftOut,
+}
+
+/// From a copy of expired files, special files are not missing: no retention deletes them.
 pub(super) fn measure(
     backup: &Backup,
     selector: &mut Selector,
     entries: &[Entry],
     mounts: &[RelPath],
-) -> (SourceSize, LeftOut) {
+) -> SourceMeasure {
     let (mut size, mut left_out) = (SourceSize::default(), LeftOut::default());
     mounts.iter().cloned().for_each(|path| left_out.mount(path));
-    let mut seen = HashSet::new();
-    for entry in entries.iter().filter(|entry| entry.kind != EntryKind::Dir) {
+    let (mut seen, mut unselected) = (HashSet::new(), 0);
+    for entry in entries {
         if !selector.standing(&entry.path).selected() {
+            unselected += 1;
             continue;
         }
         match entry.kind {
@@ -41,7 +48,11 @@ pub(super) fn measure(
             _ => {}
         }
     }
-    (size, left_out)
+    SourceMeasure {
+        selected: size,
+        unselected,
+        left_out,
+    }
 }
 
 /// A file with fewer bytes in its copy is not worth a line when it is empty.
@@ -108,7 +119,7 @@ pub(super) fn deleted_bytes(
         return 0;
     };
     let then = match last.source {
-        SizeRecord::Listed { bytes, .. } => bytes.unwrap_or(0),
+        SizeRecord::Listed { .. } => 0,
         SizeRecord::Selected(size) => size.bytes,
     };
     if scan.selected.bytes >= then.div_ceil(2) {

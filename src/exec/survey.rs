@@ -5,24 +5,26 @@
 //! code. Changes nothing.
 //! Invariant: an error is a fact, never an empty listing.
 
+use super::longest_keep::{self, Claims};
+use super::source_loss::{deleted_bytes, emptied, measure};
 use crate::archive::{
     self, Catalogue, CatalogueCopy, CopyContents, CopyOwner, Incomplete, Manifest, Marker, OwnWriter,
 };
 use crate::entry::{Entry, EntryKind};
 use crate::error_chain::error_chain;
-use crate::exec::source_loss::{deleted_bytes, emptied, measure};
 use crate::file_system;
 use crate::model::pattern::Selector;
 use crate::model::retention::{Circumstances, Verdict, decide};
 use crate::model::{Backup, Contents, JobKind, JobName, Model, Retention};
 use crate::own_process;
-use crate::path::RelPath;
+use crate::path::{RelPath, shown};
 use crate::plan::facts::{
     BackupFacts, CopyFacts, Destination, DestinationState, PlanFacts, Scan, SizeRecord, SourceSize, Unlisted,
     WriterStanding,
 };
 use crate::signal::Stop;
 use crate::tree::handle::content_hash;
+use crate::tree::probe;
 use crate::tree::walk::{self, Walk};
 use crate::tree::{Dir, Opener, TreeError};
 use chrono::{DateTime, Utc};
@@ -52,6 +54,8 @@ pub struct World {
     pub sources: BTreeMap<String, Dir>,
     /// By backup: its destination, where there is one.
     pub destinations: BTreeMap<String, Dir>,
+    /// By backup: why its destination cannot be written to, as far as a probe has shown it.
+    pub unwritable: BTreeMap<String, String>,
     /// Locks on destinations that were made in this run.
     pub locks: Vec<crate::tree::lock::Lock>,
 }
@@ -69,6 +73,23 @@ pub fn open(model: &Model, jobs: &BTreeSet<JobName>) -> World {
         }
     }
     world
+}
+
+/// Tries what the file systems of the destinations can do, each in a scratch directory. Left out are those that lost their
+/// marker: the disk may not be mounted.
+pub fn probe(world: &mut World, remembered: &Remembered) {
+    for (backup, dir) in &mut world.destinations {
+        let known = remembered.markers.contains_key(backup);
+        if known && !Marker::read(dir).is_ok_and(|marker| marker.is_some()) {
+            continue;
+        }
+        match probe::probe(dir) {
+            Ok(abilities) => dir.learn(abilities),
+            Err(e) => {
+                world.unwritable.insert(backup.clone(), reason(&e));
+            }
+        }
+    }
 }
 
 pub fn selected<'a>(model: &'a Model, jobs: &'a BTreeSet<JobName>) -> impl Iterator<Item = &'a Backup> {
@@ -96,6 +117,11 @@ pub fn look(
         verdicts: BTreeMap::new(),
     };
     let own_files: HashSet<(u64, u64)> = model.ops.files.iter().filter_map(|path| id_of_file(path)).collect();
+    let protected = |entry: &Entry| own_files.contains(&(entry.identity.dev, entry.identity.ino));
+    let none = HashSet::new();
+    let holds = |backup: &Backup| remembered.holds.get(&backup.name).unwrap_or(&none);
+    let mut claims = Vec::new();
+    let mut looked = Vec::new();
     let mut catalogues: BTreeMap<String, Catalogue> = BTreeMap::new();
     for backup in selected(model, jobs) {
         let mut destination = destination(model, backup, world, remembered);
@@ -103,31 +129,55 @@ pub fn look(
             destination.1.same_file_system = device_at(&backup.to) == Some(dev);
             Arc::new(scan)
         });
+        if let (Ok(scan), Some(root)) = (&source, world.sources.get(&backup.name)) {
+            claims.extend(claimed(model, backup, root, scan, holds(backup)));
+        }
+        looked.push((backup, source, destination));
+    }
+    let mut unclear = BTreeMap::new();
+    for (backup, lies) in overlapping(model, jobs, &claims) {
+        match lies {
+            Ok(root) => {
+                let mut world = World::default();
+                world
+                    .sources
+                    .extend(root.try_clone().ok().map(|root| (backup.name.clone(), root)));
+                match source(model, backup, &world, stop) {
+                    Ok((scan, _)) => claims.extend(claimed(model, backup, &root, &Arc::new(scan), holds(backup))),
+                    Err(unlisted) => unclear_for_all(&claims, backup, &unlisted.why, &mut unclear),
+                }
+            }
+            Err(why) => unclear_for_all(&claims, backup, &why, &mut unclear),
+        }
+    }
+    let now_ns = crate::clock::nanos(now);
+    for claims in &mut claims {
+        for (retention, verdicts) in &mut claims.verdicts {
+            let about = Circumstances {
+                now_ns,
+                covered: &claims.backup.select,
+                held: &|path| claims.held.contains(path),
+                protected: &protected,
+            };
+            *verdicts = decide(retention, &claims.scan.entries, &about);
+        }
+    }
+    unclear.extend(longest_keep::settle(&mut claims, now_ns, &protected));
+    for (retention, verdicts) in claims.into_iter().flat_map(|claims| claims.verdicts) {
+        facts.verdicts.insert(retention.name.clone(), verdicts);
+    }
+    for (backup, source, destination) in looked {
         let mut located = BTreeMap::new();
-        if let Ok(scan) = &source {
-            let none = HashSet::new();
-            let holds = remembered.holds.get(&backup.name).unwrap_or(&none);
-            for retention in model.retentions_of(&backup.name) {
-                let about = Circumstances {
-                    now_ns: crate::clock::nanos(now),
-                    covered: &backup.select,
-                    held: &|path| holds.contains(path),
-                    protected: &|entry: &Entry| own_files.contains(&(entry.identity.dev, entry.identity.ino)),
-                };
-                let verdicts = decide(retention, &scan.entries, &about);
-                facts.verdicts.insert(retention.name.clone(), verdicts);
-            }
-            if backup.contents == Contents::Expired {
-                let candidates = candidates(model, backup, &facts, scan);
-                located = locate(
-                    &candidates,
-                    scan,
-                    destination.0.as_ref(),
-                    &destination.1,
-                    (world.sources.get(&backup.name), world.destinations.get(&backup.name)),
-                    backup.cross_mounts,
-                );
-            }
+        if let (Ok(scan), Contents::Expired) = (&source, backup.contents) {
+            let candidates = candidates(model, backup, &facts, scan);
+            located = locate(
+                &candidates,
+                scan,
+                destination.0.as_ref(),
+                &destination.1,
+                (world.sources.get(&backup.name), world.destinations.get(&backup.name)),
+                backup.cross_mounts,
+            );
         }
         let emptied = match (&source, &destination.0, world.destinations.get(&backup.name)) {
             (Ok(scan), Some(catalogue), Some(dir)) if backup.contents == Contents::All => {
@@ -139,6 +189,7 @@ pub fn look(
             source,
             destination: destination.1,
             located,
+            unclear: unclear.remove(&backup.name),
             deleted_bytes: 0,
             emptied,
         };
@@ -152,6 +203,81 @@ pub fn look(
         }
     }
     facts
+}
+
+/// The retentions of a backup, not yet asked, and its listing.
+fn claimed<'a>(
+    model: &'a Model,
+    backup: &'a Backup,
+    root: &Dir,
+    scan: &Arc<Scan>,
+    held: &'a HashSet<RelPath>,
+) -> Option<Claims<'a>> {
+    let verdicts: Vec<(&Retention, Vec<Verdict>)> =
+        model.retentions_of(&backup.name).map(|r| (r, Vec::new())).collect();
+    if verdicts.is_empty() && held.is_empty() {
+        return None;
+    }
+    Some(Claims {
+        backup,
+        root: root.id().ok()?,
+        above: ancestors(root).ok()?,
+        scan: Arc::clone(scan),
+        held,
+        verdicts,
+    })
+}
+
+/// Backups that are not in this run, whose retentions may keep files of those that are: each with its source, or why
+/// that cannot be opened.
+fn overlapping<'a>(
+    model: &'a Model,
+    jobs: &BTreeSet<JobName>,
+    claims: &[Claims<'_>],
+) -> Vec<(&'a Backup, Result<Dir, String>)> {
+    let deleting: Vec<&Claims<'_>> = claims.iter().filter(|claims| !claims.verdicts.is_empty()).collect();
+    let others = model.backups.iter().filter(|backup| {
+        !jobs.contains(&JobName::new(JobKind::Backup, &backup.name))
+            && model.retentions_of(&backup.name).next().is_some()
+    });
+    let mut found = Vec::new();
+    for other in others {
+        let related = |claims: &&&Claims<'_>| {
+            claims.backup.source.starts_with(&other.source) || other.source.starts_with(&claims.backup.source)
+        };
+        match Dir::open(&other.source) {
+            Ok(root) => {
+                let (Ok(id), Ok(above)) = (root.id(), ancestors(&root)) else {
+                    continue;
+                };
+                let meets = |claims: &&&Claims<'_>| {
+                    claims.root == id || claims.above.contains(&id) || above.contains(&claims.root)
+                };
+                if deleting.iter().any(|claims| meets(&claims)) {
+                    found.push((other, Ok(root)));
+                }
+            }
+            // There is nothing that it could keep.
+            Err(error) if error.errno() == Some(Errno::NOENT) => {}
+            Err(error) if deleting.iter().any(|claims| related(&claims)) => found.push((other, Err(reason(&error)))),
+            Err(_) => {}
+        }
+    }
+    found
+}
+
+/// Nothing is deleted where another retention may keep files of a source that cannot be listed.
+fn unclear_for_all(claims: &[Claims<'_>], other: &Backup, why: &str, unclear: &mut BTreeMap<String, String>) {
+    let source = shown(&other.source);
+    for claims in claims {
+        unclear.entry(claims.backup.name.clone()).or_insert_with(|| {
+            format!(
+                "the source `{source}` of backup `{}` overlaps it and cannot be listed ({why}), so it is not known what \
+                 its retentions keep",
+                other.name
+            )
+        });
+    }
 }
 
 /// Indices of all entries that some retention on this backup may delete, in walk order.
@@ -236,6 +362,8 @@ fn destination(
         known: known.is_some(),
         free: None,
         same_file_system: false,
+        abilities: None,
+        unwritable: world.unwritable.get(&backup.name).cloned(),
         copies: Vec::new(),
         broken: Vec::new(),
         highest_sequence: remembered.sequences.get(&backup.name).copied().unwrap_or(0),
@@ -249,6 +377,7 @@ fn destination(
         return (None, found);
     };
     found.free = dir.free_space().ok();
+    found.abilities = dir.abilities();
     let mut catalogue = match Catalogue::read(dir) {
         Ok(catalogue) => catalogue,
         Err(e) => {
@@ -362,8 +491,8 @@ fn source(model: &Model, backup: &Backup, world: &World, stop: &Stop) -> Result<
         &mut Walk {
             cross_mounts: backup.cross_mounts,
             watch: &ids,
-            // What is excluded is looked at all the same where a retention could speak of it.
-            enter: &mut |path| has_retention || !selector.standing(path).excluded,
+            // Where nothing can be selected, nothing is opened: it may be unreadable, or hang.
+            enter: &mut |path| !selector.nothing_below(path),
             stop: &|| stop.asked(),
         },
     );
@@ -373,7 +502,7 @@ fn source(model: &Model, backup: &Backup, world: &World, stop: &Stop) -> Result<
     let mut overlaps: Vec<(String, &'static str)> = listing
         .overlaps
         .iter()
-        .filter(|(path, _)| !selector.standing(path).excluded)
+        .filter(|(path, _)| !selector.nothing_below(path))
         .map(|(path, id)| (path.to_string(), what(*id)))
         .collect();
     for id in ancestors(root).map_err(|e| reason(&e))? {
@@ -387,7 +516,10 @@ fn source(model: &Model, backup: &Backup, world: &World, stop: &Stop) -> Result<
     let problems = listing
         .problems
         .into_iter()
-        .filter(|(path, _)| path.as_ref().is_none_or(|path| !selector.standing(path).excluded))
+        .filter(|(path, _)| {
+            let matters = |path: &RelPath| selector.standing(path).selected() || !selector.nothing_below(path);
+            path.as_ref().is_none_or(matters)
+        })
         .map(|(path, error)| Incomplete {
             path,
             why: reason(&error),
@@ -395,10 +527,11 @@ fn source(model: &Model, backup: &Backup, world: &World, stop: &Stop) -> Result<
         .collect();
     let mut mounts = listing.mounts;
     mounts.retain(|path| !selector.standing(path).excluded);
-    let (selected, left_out) = measure(backup, &mut selector, &listing.entries, &mounts);
+    let measured = measure(backup, &mut selector, &listing.entries, &mounts);
     let scan = Scan {
-        selected,
-        left_out,
+        selected: measured.selected,
+        unselected: measured.unselected,
+        left_out: measured.left_out,
         unreliable_leases: unreliable_leases(root, &listing.entries, backup.cross_mounts),
         entries: listing.entries,
         problems,
@@ -410,14 +543,17 @@ fn source(model: &Model, backup: &Backup, world: &World, stop: &Stop) -> Result<
 }
 
 fn size_record(manifest: &Manifest) -> SizeRecord {
+    let selected = |files, bytes| SizeRecord::Selected(SourceSize { files, bytes });
     if let Some(bytes) = manifest.source_bytes {
-        let files = manifest.source_files;
-        return SizeRecord::Selected(SourceSize { files, bytes });
+        return selected(manifest.source_files, bytes);
     }
-    let all = manifest.contents == CopyContents::Known(Contents::All);
+    if manifest.contents == CopyContents::Known(Contents::All) {
+        // What was selected is stored, or is missing; what was listed may be more.
+        let files = manifest.files.saturating_add(manifest.incomplete_total);
+        return selected(files.min(manifest.source_files), manifest.bytes);
+    }
     SizeRecord::Listed {
         files: manifest.source_files,
-        bytes: all.then_some(manifest.bytes),
     }
 }
 

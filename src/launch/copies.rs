@@ -5,6 +5,7 @@
 use super::{LaunchError, own_writer};
 use crate::archive::{self, Catalogue, CatalogueCopy, CopyName, CopyOwner, Marker, OwnWriter};
 use crate::exec::{Deadline, step_progress::StepProgress};
+use crate::file_system::Abilities;
 use crate::model::{Backup, Model};
 use crate::path::{Shown, shown};
 use crate::run::Progress;
@@ -224,7 +225,9 @@ fn place(
     of_backup: impl Fn(&CatalogueCopy) -> bool,
     is_chosen: impl Fn(&CatalogueCopy) -> bool,
 ) -> Result<CopyDirectory, LaunchError> {
-    let dir = Dir::open(path)?;
+    let mut dir = Dir::open(path)?;
+    // Copies are read here: a sync that is not offered proves nothing less.
+    dir.learn(Abilities::default());
     let mut catalogue = Catalogue::read(&dir)?;
     catalogue.assign(own);
     let all = std::mem::take(&mut catalogue.copies);

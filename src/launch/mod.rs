@@ -48,12 +48,14 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// The plan of what [`apply`] would do now, or at another moment. Touches nothing.
+/// The plan of what [`apply`] would do now, or at another moment. Changes nothing, but for a scratch directory in each
+/// destination, which is gone again when it returns.
 pub fn plan(model: &Model, request: &RunRequest, at: Option<DateTime<Utc>>, stop: &Stop) -> Result<Plan, LaunchError> {
     let jobs = request.jobs(model)?;
     let store = Store::open_or_empty(&model.ops.state_dir)?;
     let remembered = remembered(model, &store, own_writer::known(model, &store)?)?;
-    let world = survey::open(model, &jobs);
+    let mut world = survey::open(model, &jobs);
+    survey::probe(&mut world, &remembered);
     let now = at.unwrap_or_else(crate::clock::now);
     let facts = survey::look(model, &jobs, &world, &remembered, now, stop);
     if let Some(signal) = stop.signal() {
@@ -101,8 +103,10 @@ pub fn apply(
     };
     let mut locks = Locks::default();
     locks.jobs(&model.ops.state_dir, &job_ends::locked(model, &jobs), patience)?;
-    let world = survey::open(model, &jobs);
+    let mut world = survey::open(model, &jobs);
     locks.world(&world, patience)?;
+    let own = own_writer::ensured(model, &store)?;
+    survey::probe(&mut world, &remembered(model, &store, own)?);
     if let Some(limit) = limits::too_few_files() {
         return Err(LaunchError::Limit(limit));
     }
@@ -344,14 +348,20 @@ impl Locks {
 
     /// In the order of device and inode, so that two runs never wait for each other.
     fn world(&mut self, world: &World, patience: Patience<'_>) -> Result<(), LaunchError> {
-        let mut dirs: Vec<((u64, u64), &Dir)> = Vec::new();
-        for dir in world.sources.values().chain(world.destinations.values()) {
-            dirs.push((dir.id()?, dir));
+        let sources = world.sources.values().map(|dir| (dir, true));
+        let mut dirs: Vec<((u64, u64), &Dir, bool)> = Vec::new();
+        // A source comes before a destination that is the same directory.
+        for (dir, source) in sources.chain(world.destinations.values().map(|dir| (dir, false))) {
+            dirs.push((dir.id()?, dir, source));
         }
-        dirs.sort_by_key(|(id, _)| *id);
-        for (id, dir) in dirs {
+        dirs.sort_by_key(|(id, ..)| *id);
+        for (id, dir, source) in dirs {
             if self.seen.insert(id) {
-                self.held.push(lock::lock_dir(dir, patience)?);
+                if source {
+                    self.held.push(lock::lock_dir(dir, patience)?);
+                } else {
+                    self.held.extend(lock::lock_place(dir, patience)?);
+                }
             }
         }
         Ok(())

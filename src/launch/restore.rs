@@ -280,7 +280,7 @@ fn write(
         stop: &|| stop.asked(),
     };
     // A cleanup there must not meet half-restored files.
-    let _lock = lock::lock_dir(&dir, patience)?;
+    let _lock = lock::lock_place(&dir, patience)?;
     let newest = selection.shares.iter().max_by_key(|share| share.copy.manifest.sequence);
     let top = newest.and_then(|share| share.copy.manifest.top.as_ref());
     for share in &selection.shares {

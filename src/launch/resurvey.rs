@@ -81,8 +81,12 @@ impl LookAgain for Resurvey<'_> {
             .map(|other| JobName::new(JobKind::Backup, &other.name))
             .collect();
         let mut found = survey::open(self.model, &jobs);
-        let one = BTreeSet::from([JobName::new(JobKind::Backup, name)]);
         let own = own_writer::ensured(self.model, self.store).map_err(|e| failed(&e))?;
+        survey::probe(
+            &mut found,
+            &remembered(self.model, self.store, own.clone()).map_err(|e| failed(&e))?,
+        );
+        let one = BTreeSet::from([JobName::new(JobKind::Backup, name)]);
         if self.moved(name, &mut found, world)? {
             let unfinished = self.store.unpublished_copies().map_err(|e| failed(&e))?;
             let (events, cleared) = recover::run(self.model, &one, &found, &own, &unfinished);
@@ -124,24 +128,28 @@ impl LookAgain for Resurvey<'_> {
 impl Resurvey<'_> {
     /// Locks the directories of `name` that are others than before; true when any is.
     fn moved(&self, name: &str, found: &mut World, world: &Mutex<World>) -> Result<bool, StepAbort> {
-        let mut locks: Vec<Lock> = Vec::new();
+        let (mut moved, mut locks) = (false, Vec::<Lock>::new());
         let before = {
             let world = world.lock().unwrap_or_else(PoisonError::into_inner);
             let ids = world.sources.values().chain(world.destinations.values()).map(Dir::id);
             ids.collect::<Result<BTreeSet<_>, _>>().map_err(|e| tree_failure(&e))?
         };
-        let now = [found.sources.get(name), found.destinations.get(name)];
-        for dir in now.into_iter().flatten() {
+        let now = [(found.sources.get(name), true), (found.destinations.get(name), false)];
+        for (dir, source) in now.into_iter().filter_map(|(dir, source)| Some((dir?, source))) {
             if !before.contains(&dir.id().map_err(|e| tree_failure(&e))?) {
                 let stop = || self.stop.asked();
                 let patience = Patience {
                     wait: Duration::ZERO,
                     stop: &stop,
                 };
-                locks.push(lock::lock_dir(dir, patience).map_err(|e| failed(&e))?);
+                moved = true;
+                if source {
+                    locks.push(lock::lock_dir(dir, patience).map_err(|e| failed(&e))?);
+                } else {
+                    locks.extend(lock::lock_place(dir, patience).map_err(|e| failed(&e))?);
+                }
             }
         }
-        let moved = !locks.is_empty();
         found.locks.extend(locks);
         Ok(moved)
     }

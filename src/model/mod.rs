@@ -5,7 +5,7 @@
 //! - [`job`]: kinds and names of jobs
 //! - [`command`]: child processes and secrets · [`check`]: what is asked, and what the answers mean
 //! - [`channel`]: where alerts go
-//! - [`pattern`]: globs and what they select
+//! - [`pattern`]: globs and what they select · [`keyword`]: words in paths
 //! - [`retention`]: what may be deleted, as a pure decision with reasons
 //! - [`schedule`]: when jobs are due · [`backoff`]: when a failing job is left alone
 //!
@@ -18,6 +18,7 @@ pub mod channel;
 pub mod check;
 pub mod command;
 pub mod job;
+pub mod keyword;
 pub mod pattern;
 pub mod retention;
 pub mod schedule;

@@ -7,6 +7,8 @@
 
 use crate::path::RelPath;
 use globset::{Candidate, Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
@@ -82,8 +84,12 @@ fn tidy(text: &str) -> String {
 fn glob(text: &str) -> Result<Glob, globset::Error> {
     let anywhere = !text.contains('/') && text != "**";
     let before = if anywhere { "**/" } else { "" };
-    let full = format!("{before}{text}");
-    GlobBuilder::new(&full)
+    anchored(&format!("{before}{text}"))
+}
+
+/// A glob that matches whole paths only.
+fn anchored(text: &str) -> Result<Glob, globset::Error> {
+    GlobBuilder::new(text)
         .literal_separator(true)
         .backslash_escape(true)
         .build()
@@ -119,13 +125,16 @@ impl PatternSet {
 
     /// True when one of them matches this very path.
     pub fn matches(&self, path: &[u8]) -> bool {
-        use std::os::unix::ffi::OsStrExt;
         if self.set.is_empty() && self.singly.is_empty() {
             return false;
         }
-        let candidate = Candidate::new(std::ffi::OsStr::from_bytes(path));
+        let candidate = candidate(path);
         self.set.is_match_candidate(&candidate) || self.singly.iter().any(|glob| glob.is_match_candidate(&candidate))
     }
+}
+
+fn candidate(path: &[u8]) -> Candidate<'_> {
+    Candidate::new(OsStr::from_bytes(path))
 }
 
 /// The include and exclude patterns of a backup.
@@ -142,6 +151,10 @@ pub struct Selector {
     everything: bool,
     include: PatternSet,
     exclude: PatternSet,
+    /// Directories below which everything is excluded, though they are not.
+    emptied: PatternSet,
+    /// How deep each include may lead.
+    reach: Vec<Reach>,
     /// The directory asked about last, and what holds for all below it.
     memory: Option<(Box<[u8]>, SelectionState)>,
 }
@@ -168,6 +181,8 @@ impl Selector {
             everything: selection.include.is_empty(),
             include: PatternSet::new(&selection.include),
             exclude: PatternSet::new(&selection.exclude),
+            emptied: PatternSet::new(&selection.exclude.iter().flat_map(emptied).collect::<Vec<Pattern>>()),
+            reach: selection.include.iter().map(Reach::of).collect(),
             memory: None,
         }
     }
@@ -179,6 +194,15 @@ impl Selector {
             dir => self.of_dir(dir),
         };
         self.step(above, path.as_bytes())
+    }
+
+    /// True when nothing below this directory can be selected, whatever is in it. May be false all the same where
+    /// several patterns together leave nothing.
+    pub fn nothing_below(&mut self, dir: &RelPath) -> bool {
+        let standing = self.standing(dir);
+        standing.excluded
+            || self.emptied.matches(dir.as_bytes())
+            || !standing.included && !self.reach.iter().any(|reach| reach.leads_below(dir))
     }
 
     fn of_root(&self) -> SelectionState {
@@ -211,9 +235,75 @@ impl Selector {
     }
 }
 
+/// The patterns of directories below which a pattern matches everything, or everything at once below.
+fn emptied(pattern: &Pattern) -> impl Iterator<Item = Pattern> {
+    let text = pattern.as_str();
+    let dirs = ["/**", "/*", "/**/*"]
+        .into_iter()
+        .filter_map(move |tail| text.strip_suffix(tail));
+    // The whole path, also without a `/` in it. What is not a glob alone was cut within a group or a class.
+    dirs.filter_map(|dir| {
+        let glob = anchored(dir).ok()?;
+        Some(Pattern {
+            text: dir.to_owned(),
+            glob,
+        })
+    })
+}
+
+/// Below which directories an include pattern can match.
+#[derive(Debug, Clone)]
+enum Reach {
+    /// Below every one, as far as is known.
+    Anywhere,
+    /// Only below directories whose components these match, as far as there are as many.
+    Along {
+        components: Vec<GlobMatcher>,
+        /// The pattern goes on with `**`.
+        deeper: bool,
+    },
+}
+
+impl Reach {
+    fn of(pattern: &Pattern) -> Self {
+        let text = pattern.as_str();
+        let mut components = Vec::new();
+        if !text.contains('/') {
+            return Self::Anywhere;
+        }
+        for part in text.split('/') {
+            if part == "**" {
+                return Self::Along {
+                    components,
+                    deeper: true,
+                };
+            }
+            // A `/` within a group or a class leaves a part that is not a glob.
+            match anchored(part) {
+                Ok(glob) if !part.contains("**") => components.push(glob.compile_matcher()),
+                _ => return Self::Anywhere,
+            }
+        }
+        Self::Along {
+            components,
+            deeper: false,
+        }
+    }
+
+    fn leads_below(&self, dir: &RelPath) -> bool {
+        let Self::Along { components, deeper } = self else {
+            return true;
+        };
+        let mut along = components.iter().zip(dir.components());
+        (*deeper || dir.components().count() < components.len())
+            && along.all(|(glob, part)| glob.is_match_candidate(&candidate(part)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn standing(include: &[&str], exclude: &[&str], path: &str) -> bool {
         let list = |texts: &[&str]| texts.iter().map(|t| Pattern::new(t).unwrap()).collect();
@@ -273,5 +363,94 @@ mod tests {
             }
         }
         assert!(matches!(Pattern::new("a[b"), Err(PatternError::Syntax(_))));
+    }
+
+    fn nothing_below(include: &[&str], exclude: &[&str], dir: &str) -> bool {
+        let list = |texts: &[&str]| texts.iter().map(|t| Pattern::new(t).unwrap()).collect();
+        let mut selector = Selector::new(&Selection {
+            include: list(include),
+            exclude: list(exclude),
+        });
+        selector.nothing_below(&RelPath::new(dir.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn what_a_pattern_takes_whole_needs_no_look() {
+        for (exclude, dir) in [
+            ("lost+found", "lost+found"),
+            ("lost+found", "a/lost+found"),
+            ("lost+found/**", "lost+found"),
+            ("lost+found/*", "lost+found"),
+            ("lost+found/**/*", "lost+found"),
+            ("**/node_modules/**", "node_modules"),
+            ("**/node_modules/**", "a/b/node_modules"),
+            ("{a,b}/**", "b"),
+            ("*/**", "a"),
+        ] {
+            assert!(nothing_below(&[], &[exclude], dir), "{exclude} {dir}");
+        }
+        for (exclude, dir) in [
+            ("lost+found/**", "a/lost+found"),
+            ("a/b/**", "a"),
+            ("a/*.csv", "a"),
+            ("a/**/b", "a"),
+        ] {
+            assert!(!nothing_below(&[], &[exclude], dir), "{exclude} {dir}");
+        }
+    }
+
+    #[test]
+    fn an_include_leads_only_along_its_components() {
+        for (include, dir, below) in [
+            ("raw/**", "raw", true),
+            ("raw/**", "private", false),
+            ("raw/*/x", "raw/a", true),
+            ("raw/*/x", "raw/a/x", true),
+            ("raw/*/x", "raw/a/y", false),
+            ("raw/*/x", "other/a", false),
+            ("*.csv", "private", true),
+            ("**/x", "private", true),
+            ("{raw/x,log}/*", "private", true),
+        ] {
+            assert_eq!(nothing_below(&[include], &[], dir), !below, "{include} {dir}");
+        }
+    }
+
+    /// Patterns over `a`, `b` and what globs are made of; those that are none are left out.
+    fn patterns() -> impl Strategy<Value = Vec<Pattern>> {
+        let part = prop::sample::select(vec![
+            "a", "b", "*", "**", "?", "{a,b}", "[ab]", "[!a]", "a*", "a**", "{a/b,b}", "\\a",
+        ]);
+        let text = prop::collection::vec(part, 1..4).prop_map(|parts| parts.join("/"));
+        prop::collection::vec(text, 0..3).prop_map(|texts| texts.iter().filter_map(|t| Pattern::new(t).ok()).collect())
+    }
+
+    fn paths(depth: usize) -> Vec<String> {
+        let mut all = vec![String::new()];
+        let mut level = all.clone();
+        for _ in 0..depth {
+            let deeper = |path: &String| ["a", "b", "ab", "c"].map(|name| format!("{path}/{name}"));
+            level = level.iter().flat_map(deeper).collect();
+            all.extend(level.iter().cloned());
+        }
+        all.into_iter()
+            .filter_map(|path| path.strip_prefix('/').map(str::to_owned))
+            .collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+
+        /// Every path up to five levels is the oracle: nothing that would be selected is in a directory that is not opened.
+        #[test]
+        fn where_nothing_is_looked_for_nothing_is_selected(include in patterns(), exclude in patterns()) {
+            let mut selector = Selector::new(&Selection { include, exclude });
+            let dirs: Vec<RelPath> = paths(2).iter().filter_map(|path| RelPath::new(path.as_bytes())).collect();
+            let closed: Vec<&RelPath> = dirs.iter().filter(|dir| selector.nothing_below(dir)).collect();
+            for path in paths(5).iter().filter_map(|path| RelPath::new(path.as_bytes())) {
+                let within = closed.iter().find(|dir| path != ***dir && path.is_within(dir));
+                prop_assert!(within.is_none() || !selector.standing(&path).selected(), "{path}");
+            }
+        }
     }
 }

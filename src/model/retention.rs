@@ -6,6 +6,7 @@
 //! Invariant: only a regular file that a class matches, that nothing excludes, whose time is plausible, that
 //! is old enough, not among the newest, not protected, not held and covered by the backup is a candidate.
 
+use super::keyword::KeywordMatcher;
 use super::pattern::{PatternSet, Selection, Selector};
 use super::{Keep, Matches, Retention};
 use crate::entry::{Entry, EntryKind};
@@ -24,6 +25,8 @@ pub enum Stays {
     Forever,
     /// Among the newest of its class.
     Newest,
+    /// Its class lets it go, another retention does not.
+    OtherRetention,
 }
 
 /// What a retention says of one entry.
@@ -178,14 +181,14 @@ pub struct Classifier {
 
 enum Compiled {
     Globs(PatternSet),
-    Keyword(Vec<u8>),
+    Keyword(KeywordMatcher),
 }
 
 impl Classifier {
     pub fn new(retention: &Retention) -> Self {
         let compile = |matches: &Matches| match matches {
             Matches::Globs(globs) => Compiled::Globs(PatternSet::new(globs)),
-            Matches::Keyword(word) => Compiled::Keyword(word.to_ascii_lowercase().into_bytes()),
+            Matches::Keyword(word) => Compiled::Keyword(KeywordMatcher::new(word)),
         };
         Self {
             classes: retention
@@ -202,7 +205,7 @@ impl Classifier {
         self.classes.iter().enumerate().filter_map(move |(at, (compiled, _))| {
             let hit = match compiled {
                 Compiled::Globs(set) => set.matches(bytes),
-                Compiled::Keyword(word) => bytes.windows(word.len()).any(|w| w.eq_ignore_ascii_case(word)),
+                Compiled::Keyword(word) => word.is_in(bytes),
             };
             hit.then_some(at)
         })

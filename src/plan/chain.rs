@@ -13,7 +13,7 @@ use crate::archive::Incomplete;
 use crate::entry::{Entry, EntryKind};
 use crate::model::pattern::Selector;
 use crate::model::retention::{KeepReason, Verdict};
-use crate::model::{Backup, Contents, InUse, JobKind, JobName, Model, Retention};
+use crate::model::{Backup, Contents, InUse, JobKind, JobName, Model, Retention, Strategy};
 use crate::path::RelPath;
 use crate::units::{joined, plural, show_size, total};
 use std::collections::BTreeMap;
@@ -370,6 +370,18 @@ impl<'a> ChainPlanner<'a> {
         notes.extend(step.emptied.iter().cloned());
         if step.same_file_system {
             notes.push("the destination is on the source's file system: one failed disk loses both".to_owned());
+        }
+        if let Some(why) = &self.found.destination.unwritable {
+            let to = crate::path::shown(&self.backup.to);
+            notes.push(format!("the destination `{to}` cannot be written to: {why}"));
+        }
+        if let Some(abilities) = self.found.destination.abilities {
+            let lacking = abilities.lacking().into_iter();
+            notes.extend(lacking.map(|(what, follows)| format!("the destination has no {what}: {follows}")));
+            let lost = abilities.lost_in_trees();
+            if self.backup.strategy == Strategy::Copy && !lost.is_empty() {
+                notes.push(format!("a tree in the destination does not keep {}", joined(&lost)));
+            }
         }
         if step.skipped > 0 {
             let files = plural(step.skipped, "special file is", "special files are");

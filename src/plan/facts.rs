@@ -5,6 +5,7 @@
 
 use crate::archive::{Incomplete, LeftOut, Writer};
 use crate::entry::{Entry, EntryKind};
+use crate::file_system::Abilities;
 use crate::model::retention::Verdict;
 use crate::path::RelPath;
 use chrono::{DateTime, Utc};
@@ -36,6 +37,8 @@ pub struct BackupFacts {
     /// For every candidate of a deletion that an older copy holds with equal identity: the entry's index in
     /// the listing, and the copy's in [`Destination::copies`].
     pub located: BTreeMap<usize, usize>,
+    /// Why it is not known what other retentions keep of this source.
+    pub unclear: Option<String>,
     /// Bytes that cleanups deleted from the source since its newest trusted copy. Looked up only where the source has so
     /// few bytes that it matters.
     pub deleted_bytes: u64,
@@ -84,6 +87,8 @@ pub struct Scan {
     pub problems: Vec<Incomplete>,
     /// What the patterns of the backup select of it, and what can be stored.
     pub selected: SourceSize,
+    /// Listed entries that the patterns do not select.
+    pub unselected: u64,
     /// Mount points that were not entered, unless excluded.
     pub mounts: Vec<RelPath>,
     /// The same, bounded, with the selected entries that cannot be stored.
@@ -114,6 +119,10 @@ pub struct Destination {
     pub free: Option<u64>,
     /// True when it lies on the source's file system.
     pub same_file_system: bool,
+    /// What its file system can do, where that was tried.
+    pub abilities: Option<Abilities>,
+    /// Why it could not be written to when that was tried.
+    pub unwritable: Option<String>,
     /// The copies of this backup, writer and source, newest first.
     pub copies: Vec<CopyFacts>,
     /// The highest sequence of any copy here, and of any that the store knows of this backup.
@@ -149,11 +158,11 @@ pub enum WriterStanding {
     Other(Vec<String>),
 }
 
-/// What a copy says about the size of its source. Copies of formats 1 and 2 count all listed files, selected or not,
-/// and know the bytes only if they hold everything.
+/// What a copy says about the size of its source. Copies of expired files in formats 1 and 2 count all listed files,
+/// selected or not, and do not know the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SizeRecord {
-    Listed { files: u64, bytes: Option<u64> },
+    Listed { files: u64 },
     Selected(SourceSize),
 }
 

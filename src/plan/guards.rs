@@ -25,6 +25,8 @@ pub enum Guard {
     Destination,
     /// The destination cannot be used at all.
     Unwritable,
+    /// What is written to the destination may not survive a power cut.
+    Durability,
     /// Source, destination and state lie in one another.
     Overlap,
     /// More would be deleted than the retention allows in one run.
@@ -43,7 +45,8 @@ const MIN_LOST_BYTES: u64 = 4096;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Refusal {
-    /// Which guard: `clock`, `listing`, `shrink`, `destination`, `overlap`, `budget`, `kernel`, `source`.
+    /// Which guard: `clock`, `listing`, `shrink`, `destination`, `unwritable`, `durability`,
+    /// `overlap`, `budget`, `source`.
     #[cfg_attr(test, schemars(with = "String"))]
     pub guard: Guard,
     /// What is wrong.
@@ -107,6 +110,22 @@ pub(super) fn of_cleanup(
     {
         refusals.extend(of_listing(scan));
     }
+    refusals.extend(found.unclear.as_ref().filter(|_| candidates).map(|why| {
+        let help = "make that source readable, or correct `source` in the ops file";
+        refusal(Guard::Listing, why.clone(), help)
+    }));
+    if candidates
+        && found
+            .destination
+            .abilities
+            .is_some_and(|abilities| !abilities.durable())
+    {
+        refusals.push(refusal(
+            Guard::Durability,
+            not_durable(&shown(&backup.to).to_string()),
+            DURABLE_HELP,
+        ));
+    }
     if let Some(why) = suspect.filter(|_| candidates || backup.contents == Contents::All) {
         refusals.push(refusal(
             Guard::Shrink,
@@ -116,6 +135,15 @@ pub(super) fn of_cleanup(
     }
     refusals
 }
+
+/// Why a copy proves no deletion where the file system does not offer fsync.
+pub fn not_durable(to: &str) -> String {
+    format!("the file system of `{to}` does not offer fsync: a power cut may lose a copy there, so nothing is deleted")
+}
+
+/// What to do about [`not_durable`].
+pub const DURABLE_HELP: &str =
+    "copies are made all the same; to delete because of them, write them to another file system";
 
 fn of_listing(scan: &Scan) -> Option<Refusal> {
     let problem = scan.problems.first()?;
@@ -253,7 +281,7 @@ pub(super) fn shrink(facts: &PlanFacts, model: &Model, backup: &Backup) -> Optio
         .flat_map(|copy| copy.deleted_at.range(last.at..));
     let deleted = total(deletions.map(|(_, n)| *n));
     let (files_now, files_then, bytes_then) = match last.source {
-        SizeRecord::Listed { files, bytes } => (scan.files(), files, bytes),
+        SizeRecord::Listed { files } => (scan.files(), files, None),
         SizeRecord::Selected(size) => (now.files, size.files, Some(size.bytes)),
     };
     let files_then = files_then.saturating_sub(deleted);
@@ -285,7 +313,11 @@ pub(super) fn shrink(facts: &PlanFacts, model: &Model, backup: &Backup) -> Optio
 pub(super) fn is_empty(backup: &Backup, scan: &Scan) -> bool {
     match backup.contents {
         Contents::All => scan.selected.files == 0,
-        Contents::Expired => scan.files() == 0,
+        Contents::Expired => {
+            // Directories that no pattern leads into were not opened.
+            let all_listed = backup.select.include.is_empty() && backup.select.exclude.is_empty();
+            scan.files() == 0 && (all_listed || scan.entries.is_empty())
+        }
     }
 }
 
@@ -294,11 +326,13 @@ fn why_empty(scan: &Scan) -> String {
     if scan.selected.files > 0 {
         return String::new();
     }
-    let special = scan.left_out.specials();
-    let unselected = scan.files().saturating_sub(special);
     let mut parts = Vec::new();
-    if unselected > 0 {
-        parts.push(plural(unselected, "file is not selected", "files are not selected"));
+    if scan.unselected > 0 {
+        parts.push(plural(
+            scan.unselected,
+            "entry is not selected",
+            "entries are not selected",
+        ));
     }
     if !scan.left_out.is_empty() {
         parts.push(format!("left out: {}", joined(&scan.left_out.parts())));

@@ -6,6 +6,7 @@
 
 use super::facts::Scan;
 use crate::clock::from_nanos;
+use crate::model::keyword::KeywordMatcher;
 use crate::model::retention::{Classifier, KeepReason, Stays, Verdict};
 use crate::model::{Keep, Matches, Retention};
 use crate::path::Shown;
@@ -118,8 +119,8 @@ pub(super) fn summarise(
             Verdict::Unmatched | Verdict::Excluded => {}
         }
         if let Some(Matches::Keyword(word)) = retention.classes.get(winner).map(|c| &c.matches) {
-            let word = word.as_bytes();
-            let holds = |part: &&[u8]| part.windows(word.len()).any(|w| w.eq_ignore_ascii_case(word));
+            let word = KeywordMatcher::new(word);
+            let holds = |part: &&[u8]| word.is_in(part);
             // A keyword with a `/` spans components: then the whole path is what matched.
             let part = entry.path.components().find(holds).unwrap_or(entry.path.as_bytes());
             // Dated names differ in their digits only: one line for all of them.

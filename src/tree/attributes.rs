@@ -10,6 +10,7 @@ use rustix::buffer::spare_capacity;
 use rustix::fs::{AtFlags, Gid, Mode, Stat, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 use std::ffi::{CString, OsStr};
+use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -98,7 +99,7 @@ fn kept(result: Result<(), Errno>) -> Result<bool, Errno> {
 }
 
 /// Both times of a file, from nanoseconds since the Unix epoch.
-fn times(mtime_ns: i128) -> Timestamps {
+pub(super) fn times(mtime_ns: i128) -> Timestamps {
     let time = Timespec {
         tv_sec: i64::try_from(mtime_ns.div_euclid(1_000_000_000)).unwrap_or(i64::MAX),
         tv_nsec: i64::try_from(mtime_ns.rem_euclid(1_000_000_000)).unwrap_or(0),
@@ -215,6 +216,17 @@ impl<'a> Node<'a> {
         }
         let names = names.split(|b| *b == 0).filter(|name| !name.is_empty());
         Ok(names.map(<[u8]>::to_vec).collect())
+    }
+}
+
+/// Gives one file the extended attributes of another, as far as the file system and our rights go: labels that only the
+/// system may write it writes itself.
+pub(super) fn copy_xattrs(from: &File, to: &File) {
+    let (from, to) = (Node::open(from), Node::open(to));
+    for name in from.xattr_names().unwrap_or_default() {
+        if let Ok(Some(value)) = from.xattr(&name) {
+            let _ = to.set_xattr(&name, &value);
+        }
     }
 }
 

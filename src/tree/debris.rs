@@ -6,6 +6,7 @@
 //! Invariant: only [`clear_tree`], which asks for the tree's lock, and the draft that holds that lock come here.
 
 use super::handle::{Dir, TreeError};
+use super::lock::has_no_locks;
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
@@ -17,7 +18,7 @@ const OPEN: OFlags = OFlags::RDONLY
     .union(OFlags::CLOEXEC);
 
 /// Removes an unpublished tree that an interrupted run left. Does nothing and returns `false` when another process holds
-/// its lock, or when it is not a directory.
+/// its lock, or when it is not a directory. Where there are no locks the caller knows that its process is gone.
 pub fn clear_tree(dir: &Dir, name: &[u8]) -> Result<bool, TreeError> {
     let tree = match dir.open_dir(name, false) {
         Ok(tree) => tree,
@@ -28,6 +29,7 @@ pub fn clear_tree(dir: &Dir, name: &[u8]) -> Result<bool, TreeError> {
     match rustix::fs::flock(&tree, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
         Err(Errno::WOULDBLOCK) => return Ok(false),
+        Err(e) if has_no_locks(e) => {}
         Err(e) => return Err(TreeError::at("remove", &dir.path_of(name), e)),
     }
     remove_tree(dir, name)?;

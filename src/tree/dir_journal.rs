@@ -7,9 +7,10 @@
 
 use super::handle::{Dir, TreeError};
 use super::leftovers::{part_name, take, unlink};
+use super::publish::hold;
 use super::walk::after_run_id;
 use crate::path::RelPath;
-use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
@@ -228,7 +229,7 @@ fn give_back(root: &Dir, path: &[u8], mode: u32) -> Result<(), TreeError> {
 fn create(root: &Dir, name: &str) -> Result<File, rustix::io::Errno> {
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let fd = rustix::fs::openat(root, name, flags, Mode::from_raw_mode(0o600))?;
-    rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive)?;
+    hold(&fd)?;
     Ok(File::from(fd))
 }
 

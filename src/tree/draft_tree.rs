@@ -9,8 +9,9 @@
 use super::attributes::{Attributes, Lacking, Node, cannot};
 use super::debris::remove_tree;
 use super::handle::{Dir, TreeError};
-use super::publish::{DRAFT, name_draft};
-use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
+use super::naming::rename_noreplace;
+use super::publish::{DRAFT, hold};
+use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -51,7 +52,7 @@ impl TreeDraft {
             return Err(fail(Errno::EXIST));
         }
         let root = dir.open_dir(temp.as_bytes(), true)?;
-        rustix::fs::flock(&root, FlockOperation::NonBlockingLockExclusive).map_err(fail)?;
+        hold(&root).map_err(fail)?;
         Ok(Self {
             root,
             name: name.to_owned(),
@@ -139,7 +140,7 @@ impl TreeDraft {
             take_back(dir, name);
             return Ok(Linked::Other);
         }
-        if let Err(e) = held.sync_all() {
+        if let Err(e) = dir.sync_file(held) {
             self.poisoned.store(true, Ordering::Relaxed);
             return Err(TreeError::at("sync", &dir.path_of(name), e));
         }
@@ -175,7 +176,9 @@ impl TreeDraft {
         if !whole {
             return Err(fail(std::io::Error::other("its content was not made durable")));
         }
-        name_draft(&self.dir, &self.name).map_err(|e| fail(e.into()))?;
+        let temp = self.temp_name();
+        let (from, to) = ((&self.dir, temp.as_bytes()), (&self.dir, self.name.as_bytes()));
+        rename_noreplace(from, to).map_err(|e| fail(e.into()))?;
         self.gone = true;
         Ok(())
     }
@@ -225,7 +228,7 @@ impl NewFile<'_> {
     pub fn finish(mut self, wanted: &Attributes) -> Result<Lacking, TreeError> {
         let lacking = wanted.apply(&Node::open(&self.file));
         let lacking = lacking.map_err(|e| self.error("set the attributes of", e))?;
-        if let Err(e) = self.file.sync_all() {
+        if let Err(e) = self.dir.sync_file(&self.file) {
             // The kernel may have dropped its pages; a second sync would report success for data that is not there.
             self.tree.poisoned.store(true, Ordering::Relaxed);
             return Err(self.error("sync", e));

@@ -6,6 +6,7 @@
 //! Invariant: nothing here changes a file system but [`Dir::make_dir`] and [`create_dir_all`].
 
 use crate::entry::{Entry, EntryKind, Identity};
+use crate::file_system::{Abilities, Naming};
 use crate::path::{RelPath, shown};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, Stat};
 use rustix::io::Errno;
@@ -17,6 +18,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A call on a file or directory that failed. The cause is the `source`.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +62,21 @@ pub struct Dir {
     fd: OwnedFd,
     /// For messages only; never resolved again.
     path: PathBuf,
+    /// Of a directory for copies, shared by all its handles, and by handles of directories below.
+    known: Option<Arc<KnownPlace>>,
+}
+
+/// A directory whose abilities are known, and what was seen of them since.
+#[derive(Debug)]
+struct KnownPlace {
+    abilities: Abilities,
+    /// A sync was refused: what was written may not survive a power cut.
+    unsynced: AtomicBool,
+}
+
+/// Answers that mean: a flag, or the whole call, is not there. No data was lost.
+pub fn is_missing(e: Errno) -> bool {
+    matches!(e, Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP)
 }
 
 const DIR_FLAGS: OFlags = OFlags::RDONLY
@@ -80,8 +98,42 @@ impl Dir {
     /// Opens a directory that the user named: symlinks in this path are followed, as everywhere in Unix.
     pub fn open(path: &Path) -> Result<Self, TreeError> {
         let fd = rustix::fs::open(path, DIR_FLAGS, Mode::empty()).map_err(|e| TreeError::at("open", path, e))?;
-        let path = path.to_owned();
-        Ok(Self { fd, path })
+        let (path, known) = (path.to_owned(), None);
+        Ok(Self { fd, path, known })
+    }
+
+    /// Notes what its file system can do. From now on a sync that the file system does not offer does not fail:
+    /// [`Self::is_durable`] says so.
+    pub fn learn(&mut self, abilities: Abilities) {
+        let unsynced = AtomicBool::new(!abilities.durable());
+        self.known = Some(Arc::new(KnownPlace { abilities, unsynced }));
+    }
+
+    /// What its file system can do, where that was tried.
+    pub fn abilities(&self) -> Option<Abilities> {
+        self.known.as_ref().map(|known| known.abilities)
+    }
+
+    pub(super) fn naming(&self) -> Naming {
+        self.abilities().unwrap_or_default().naming
+    }
+
+    /// False when a sync was refused, here or through a handle that comes from this one: what was written may not survive a
+    /// power cut.
+    pub fn is_durable(&self) -> bool {
+        let unsynced = |known: &Arc<KnownPlace>| known.unsynced.load(Ordering::Relaxed);
+        !self.known.as_ref().is_some_and(unsynced)
+    }
+
+    /// What became of a sync. A refusal is remembered where the place is known, and an error elsewhere.
+    fn synced(&self, done: Result<(), Errno>) -> Result<(), Errno> {
+        match (done, &self.known) {
+            (Err(e), Some(known)) if is_missing(e) => {
+                known.unsynced.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            (done, _) => done,
+        }
     }
 
     /// Where it was opened, for messages.
@@ -96,8 +148,8 @@ impl Dir {
     /// A second handle of the same directory.
     pub fn try_clone(&self) -> Result<Self, TreeError> {
         let fd = self.fd.try_clone().map_err(|e| TreeError::at("open", &self.path, e))?;
-        let path = self.path.clone();
-        Ok(Self { fd, path })
+        let (path, known) = (self.path.clone(), self.known.clone());
+        Ok(Self { fd, path, known })
     }
 
     pub fn id(&self) -> Result<(u64, u64), TreeError> {
@@ -118,7 +170,8 @@ impl Dir {
         let path = self.path.join("..");
         let fd = rustix::fs::openat(&self.fd, "..", DIR_FLAGS, Mode::empty())
             .map_err(|e| TreeError::at("open", &path, e))?;
-        Ok(Self { fd, path })
+        let known = self.known.clone();
+        Ok(Self { fd, path, known })
     }
 
     /// Opens the directory at `rel` below this one, however long the path.
@@ -135,8 +188,8 @@ impl Dir {
         let Some(fd) = fd else {
             return self.try_clone();
         };
-        let path = self.path_of(rel);
-        Ok(Self { fd, path })
+        let (path, known) = (self.path_of(rel), self.known.clone());
+        Ok(Self { fd, path, known })
     }
 
     /// Opens the file `name` in this directory for reading, never blocking, never following.
@@ -206,7 +259,13 @@ impl Dir {
 
     /// Makes what was published or removed here durable.
     pub fn sync(&self) -> Result<(), TreeError> {
-        rustix::fs::fsync(&self.fd).map_err(|e| TreeError::at("sync", &self.path, e))
+        let done = self.synced(rustix::fs::fsync(&self.fd));
+        done.map_err(|e| TreeError::at("sync", &self.path, e))
+    }
+
+    /// Makes the content of a file in it, or below, durable.
+    pub fn sync_file(&self, file: &File) -> io::Result<()> {
+        Ok(self.synced(rustix::fs::fsync(file))?)
     }
 
     /// Bytes free for us on its file system.
@@ -289,6 +348,12 @@ pub fn regular(file: &File) -> io::Result<Option<Identity>> {
     Ok((FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile).then(|| identity_of(&stat)))
 }
 
+/// True when both are open on one file.
+pub(super) fn is_same_file(a: &File, b: &File) -> bool {
+    let id = |file| rustix::fs::fstat(file).map(|stat| (stat.st_dev, stat.st_ino));
+    matches!((id(a), id(b)), (Ok(a), Ok(b)) if a == b)
+}
+
 /// SHA-256 of the whole file; `None` when it is not of that size, cannot be read, or `go_on` returned false.
 pub fn content_hash(file: &File, size: u64, go_on: &dyn Fn() -> bool) -> Option<[u8; 32]> {
     let mut hash = Sha256::new();
@@ -347,6 +412,14 @@ impl<'a> Opener<'a> {
     }
 }
 
+/// A sync that the file system does not offer does not fail here: nothing relies on it alone.
+fn offered(done: Result<(), TreeError>) -> Result<(), TreeError> {
+    match done {
+        Err(e) if e.errno().is_some_and(is_missing) => Ok(()),
+        done => done,
+    }
+}
+
 /// Makes a directory and all that lack above it (mode 0700), and syncs every one that was made into the one
 /// above it. Gives the handle.
 pub fn create_dir_all(path: &Path) -> Result<Dir, TreeError> {
@@ -380,8 +453,8 @@ fn make_missing(path: &Path, above: u32) -> Result<(Dir, bool), TreeError> {
     for (left, name) in missing.into_iter().enumerate().rev() {
         made = dir.make_dir(name.as_bytes(), if left == 0 { 0o700 } else { above })?;
         let next = Dir::open(&dir.path.join(name))?;
-        next.sync()?;
-        dir.sync()?;
+        offered(next.sync())?;
+        offered(dir.sync())?;
         dir = next;
     }
     path.clone_into(&mut dir.path);

@@ -5,7 +5,7 @@
 //! differently configured runs on one tree exclude each other.
 //! Invariant: waiting is bounded and polls `stop`.
 
-use super::handle::{Dir, TreeError};
+use super::handle::{Dir, TreeError, is_missing};
 use crate::clock::Stopwatch;
 use crate::units::show_duration;
 use rustix::fs::{FlockOperation, Mode, OFlags};
@@ -53,6 +53,21 @@ pub fn lock_dir(dir: &Dir, patience: Patience<'_>) -> Result<Lock, LockError> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let fd = rustix::fs::openat(dir, ".", flags, Mode::empty()).map_err(|e| TreeError::at("lock", dir.path(), e))?;
     lock(&fd, dir.path(), patience).map(|()| Lock { _fd: fd })
+}
+
+/// The same for a directory of copies, whose file system may have no locks: `None` then. The locks of jobs and sources
+/// still keep two runs on one host apart.
+pub fn lock_place(dir: &Dir, patience: Patience<'_>) -> Result<Option<Lock>, LockError> {
+    match lock_dir(dir, patience) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(LockError::Tree(e)) if e.errno().is_some_and(has_no_locks) => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// Answers that mean: there are no locks here.
+pub(super) fn has_no_locks(e: Errno) -> bool {
+    is_missing(e) || e == Errno::NOLCK
 }
 
 /// Locks the file `name` in `dir`, which is made when it is missing.

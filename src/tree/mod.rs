@@ -2,8 +2,10 @@
 //!
 //! Takes an open directory ([`Dir`]) and paths below it, gives listings, opened files, published files
 //! and proven removals. Knows nothing of jobs, plans or copies.
+//! - [`probe`]: finding out what a file system can do
 //! - [`handle`]: directories and files reached beneath a root, never through a symlink
 //! - [`walk`]: a listing in walk order, iterative, one directory open at a time
+//! - [`naming`]: another name for what exists, never over anything
 //! - [`publish`]: files that appear whole or not at all, and the removal of our own debris
 //! - [`draft_tree`]: whole directories that appear whole or not at all
 //! - [`attributes`]: what such a directory's files carry besides their content
@@ -28,7 +30,9 @@ pub mod handle;
 pub mod lease;
 pub mod leftovers;
 pub mod lock;
+pub mod naming;
 pub mod place;
+pub mod probe;
 pub mod publish;
 pub mod quarantine;
 pub mod recovery;

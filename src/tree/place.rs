@@ -10,10 +10,12 @@ use super::attributes::{Attributes, Lacking, Node, cannot};
 use super::dir_journal::DirJournal;
 use super::handle::{Dir, TreeError, identity_of, if_there};
 use super::leftovers::{self, part_name};
+use super::naming::rename_noreplace;
+use super::publish::hold;
 use crate::entry::Entry;
 use crate::file_system;
 use crate::path::RelPath;
-use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -189,8 +191,7 @@ impl<'a> RestoreTarget<'a> {
             done: false,
         };
         // While this restore lives, no other run clears its files.
-        rustix::fs::flock(&unnamed.file, FlockOperation::NonBlockingLockExclusive)
-            .map_err(|e| unnamed.error("lock", e))?;
+        hold(&unnamed.file).map_err(|e| unnamed.error("lock", e))?;
         Ok(unnamed)
     }
 
@@ -450,14 +451,7 @@ fn name_it(dir: &Dir, temp: &str, name: &[u8], force: bool) -> Result<Placement,
         // The kernel does not rename a file over a directory.
         rustix::fs::renameat(dir, temp, dir, name_os)
     } else {
-        match rustix::fs::renameat_with(dir, temp, dir, name_os, RenameFlags::NOREPLACE) {
-            // Not every file system can; a link never replaces anything either.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-                let linked = rustix::fs::linkat(dir, temp, dir, name_os, AtFlags::empty());
-                linked.inspect(|()| discard(dir, temp))
-            }
-            answer => answer,
-        }
+        rename_noreplace((dir, temp.as_bytes()), (dir, name))
     };
     // After a success too: with two names of one inode, rename does nothing and leaves both.
     if force || result.is_err() {

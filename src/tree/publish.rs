@@ -1,16 +1,19 @@
 //! Files that appear whole or not at all, and the removal of our own debris.
 //!
 //! Takes a directory and a name, gives a [`Draft`]: a temporary file made with `O_EXCL`, flocked while it is
-//! written, that is renamed to its final name without ever overwriting. A draft that is dropped unpublished
+//! written, that gets its final name without ever overwriting. A draft that is dropped unpublished
 //! takes its temporary file along.
 //! Invariant: a draft whose sync failed can never be published: the kernel may have dropped its pages, and
 //! a second fsync would report success for data that is not there.
 
-use super::handle::{Dir, TreeError};
-use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags};
+use super::handle::{Dir, TreeError, is_same_file};
+use super::lock::has_no_locks;
+use super::naming::{Given, drop_name, give_name};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fs::File;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 
 /// Suffix of files that are being written.
@@ -36,7 +39,7 @@ impl Draft {
         let fail = |e: Errno| TreeError::at("create", &dir.path_of(temp.as_bytes()), e);
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(&dir, temp.as_str(), flags, Mode::from_raw_mode(0o600)).map_err(fail)?;
-        rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive).map_err(fail)?;
+        hold(&fd).map_err(fail)?;
         Ok(Self {
             file: File::from(fd),
             name: name.to_owned(),
@@ -78,7 +81,7 @@ impl Draft {
         if self.poisoned {
             return Err(self.error("sync", std::io::Error::from(Errno::IO)));
         }
-        if let Err(e) = self.file.sync_all() {
+        if let Err(e) = self.dir.sync_file(&self.file) {
             self.poisoned = true;
             return Err(self.error("sync", e));
         }
@@ -93,14 +96,26 @@ impl Draft {
         self.dir.open_file(self.temp_name().as_bytes(), true)
     }
 
-    /// Gives it its final name, which must be free. Durable only after the directory's sync.
+    /// Gives it its final name, which must be free, and opens it by that. Durable only after the directory's sync.
     pub fn publish(mut self) -> Result<File, TreeError> {
         if self.poisoned || self.dirty {
             return Err(self.error("publish", std::io::Error::other("its content was not made durable")));
         }
-        name_draft(&self.dir, &self.name).map_err(|e| self.error("publish", e))?;
+        let temp = self.temp_name();
+        let (from, to) = ((&self.dir, temp.as_bytes()), (&self.dir, self.name.as_bytes()));
+        let given = give_name(from, to).map_err(|e| self.error("publish", e))?;
         self.gone = true;
-        self.file.try_clone().map_err(|e| self.error("publish", e))
+        let named = self.dir.open_file(self.name.as_bytes(), true)?;
+        if !is_same_file(&named, &self.file) {
+            let other = std::io::Error::other("another file has its name");
+            return Err(TreeError::at("publish", &self.dir.path_of(self.name.as_bytes()), other));
+        }
+        // NFS and FUSE keep a name that is dropped while it is open as a hidden file.
+        self.file = named.try_clone().map_err(|e| self.error("publish", e))?;
+        if given == Given::Both {
+            drop_name((&self.dir, temp.as_bytes()));
+        }
+        Ok(named)
     }
 
     /// Gives it its final name, replacing the previous version of the same file.
@@ -133,16 +148,27 @@ impl Drop for Draft {
     }
 }
 
-/// Gives what is called `<name>.tmp` its final name.
-#[expect(clippy::disallowed_methods, reason = "never over anything: NOREPLACE")]
-pub(super) fn name_draft(dir: &Dir, name: &str) -> Result<(), Errno> {
-    rustix::fs::renameat_with(dir, format!("{name}{DRAFT}"), dir, name, RenameFlags::NOREPLACE)
+/// Locks what we just made, as long as it is open. Where there are no locks nothing is taken for debris by the lack of one.
+pub(super) fn hold(file: impl AsFd) -> Result<(), Errno> {
+    match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Err(e) if has_no_locks(e) => Ok(()),
+        done => done,
+    }
 }
 
 /// Removes a file that an interrupted run left in a destination. Does nothing and returns `false` when
-/// another process holds its lock, or when it is not a regular file.
-#[expect(clippy::disallowed_methods, reason = "our own debris, lock held")]
+/// another process holds its lock, when no lock can be had, or when it is not a regular file.
 pub fn clear_debris(dir: &Dir, name: &[u8]) -> Result<bool, TreeError> {
+    clear(dir, name, false)
+}
+
+/// The same for a file whose process is known to be gone: no lock is needed where there are none.
+pub fn clear_dead_debris(dir: &Dir, name: &[u8]) -> Result<bool, TreeError> {
+    clear(dir, name, true)
+}
+
+#[expect(clippy::disallowed_methods, reason = "our own debris, lock held or its process gone")]
+fn clear(dir: &Dir, name: &[u8], dead: bool) -> Result<bool, TreeError> {
     let file = match dir.open_file(name, true) {
         Ok(file) => file,
         // opsrun makes no symlink of that name.
@@ -156,6 +182,8 @@ pub fn clear_debris(dir: &Dir, name: &[u8]) -> Result<bool, TreeError> {
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
         Err(Errno::WOULDBLOCK) => return Ok(false),
+        Err(e) if has_no_locks(e) && dead => {}
+        Err(e) if has_no_locks(e) => return Ok(false),
         Err(e) => return Err(fail(e.into())),
     }
     match rustix::fs::unlinkat(dir, OsStr::from_bytes(name), AtFlags::empty()) {

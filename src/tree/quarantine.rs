@@ -5,19 +5,31 @@
 //! again, and unlinked there or put back. An index of names is durable before the first rename, so that
 //! whatever interrupts us, the next run can put back what is left.
 //!
+//! Where the kernel cannot rename "never over anything" (FUSE, NFS), a plain rename takes the name away: into the private
+//! directory, which this run has made, under a name that nothing has. To put it back the file then gets its old name by
+//! `linkat`, never over anything, before it loses the other one. Where files have one name only, nothing is taken away.
+//!
+//! Between the last look and the unlink the process may be stopped for longer than a lease holds off a writer (a frozen
+//! container, a suspended machine). So the open file is looked at once more after the unlink: what a writer changed in it
+//! is written back under its name.
+//!
 //! Takes the source's handle and [`ExpectedFile`] states, gives a [`Removal`] for each. Knows nothing of copies
 //! but the name that it writes into the index.
 //! Invariant: a file is unlinked only while its open handle, its quarantined name and the expected state agree.
 
-use super::handle::{Dir, Opener, TreeError, content_hash, identity_of, regular};
+mod late_writer;
+
+use super::handle::{Dir, Opener, TreeError, content_hash, identity_of, is_missing, regular};
 use super::lease::{self, Lease};
+use super::naming::{Given, give_back, in_one_step, second_name};
 use super::walk::QUARANTINE;
 use crate::clock::Stopwatch;
 use crate::entry::Identity;
 use crate::keep_reason::KeepReason;
 use crate::path::RelPath;
 use crate::units::hex;
-use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
+use late_writer::{LEASE_TIME, late_writer, write_back};
+use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -25,14 +37,12 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::time::Duration;
 
 /// Name of the index in a run's quarantine.
 pub(super) const INDEX: &str = "index.jsonl";
 
-/// Longest time between the last byte read under a lease and the unlink. While the content is read the lease is
-/// given back at the first sign of a writer.
-const LEASE_TIME: Duration = Duration::from_secs(1);
+/// A second name of the index: the trial of whether files can have two.
+const INDEX_LINK: &str = "index.jsonl.link";
 
 /// One line of the index: where the quarantined file `<n>.q` belongs, and what it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,6 +112,11 @@ pub struct Quarantine<'a> {
     /// Directories that hold quarantined names of their own, to be synced at the end.
     elsewhere: BTreeSet<Box<[u8]>>,
     stuck: bool,
+    /// Whether this run made `place`: nothing is in it that it does not know.
+    fresh: bool,
+    /// Files can have two names, where that had to be tried.
+    links: Option<bool>,
+    remarks: Vec<String>,
 }
 
 impl<'a> Quarantine<'a> {
@@ -110,7 +125,7 @@ impl<'a> Quarantine<'a> {
         source.make_dir(QUARANTINE, 0o700)?;
         let top = source.open_dir(QUARANTINE, false)?;
         private(&top)?;
-        top.make_dir(run.as_bytes(), 0o700)?;
+        let fresh = top.make_dir(run.as_bytes(), 0o700)?;
         let place = top.open_dir(run.as_bytes(), false)?;
         private(&place)?;
         let path = place.path().join(INDEX);
@@ -118,9 +133,12 @@ impl<'a> Quarantine<'a> {
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let index = rustix::fs::openat(&place, INDEX, flags, Mode::from_raw_mode(0o600))
             .map_err(|e| TreeError::at("create", &path, e))?;
-        place.sync()?;
-        top.sync()?;
-        source.sync()?;
+        if let Err(e) = place.sync().and_then(|()| top.sync()).and_then(|()| source.sync()) {
+            // Nothing was taken away yet. What stays is put in order by the next run.
+            let _ = remove_index(&place).and_then(|()| remove_dir(&top, run.as_bytes()));
+            let _ = remove_dir(source, QUARANTINE);
+            return Err(e);
+        }
         Ok(Self {
             source,
             cross_mounts,
@@ -131,7 +149,15 @@ impl<'a> Quarantine<'a> {
             next: 0,
             elsewhere: BTreeSet::new(),
             stuck: false,
+            fresh,
+            links: None,
+            remarks: Vec::new(),
         })
+    }
+
+    /// What is to be reported of the removals since the last call, in words.
+    pub fn remarks(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.remarks)
     }
 
     /// Writes down, durably, what will be quarantined. Gives the number of the first; the rest follow.
@@ -198,7 +224,15 @@ impl<'a> Quarantine<'a> {
         }
         let since = Stopwatch::set();
 
-        let taken = self.take(dir, expected.path, n)?;
+        let (there, quarantined) = match self.take(dir, expected.path, n) {
+            Err(Untaken::NoReplace) => (Place::Private, self.take_plainly(dir, expected.path, n)?),
+            Err(Untaken::Kept(reason)) => return Err(reason),
+            Ok(taken) => taken,
+        };
+        let taken = QuarantinedFile {
+            dir: if there == Place::Private { &self.place } else { dir },
+            name: quarantined,
+        };
         let in_place = || match (source.open_dir(parent, cross_mounts).and_then(|d| d.id()), dir.id()) {
             (Ok(now), Ok(then)) => now == then,
             _ => false,
@@ -212,6 +246,17 @@ impl<'a> Quarantine<'a> {
         };
         match verdict {
             Ok(()) => {
+                if let Some(writer) = late_writer(&file, (&expected.identity, expected.sha256), lease, since) {
+                    let back = write_back(&file, taken.dir, &taken.name).and_then(|()| taken.put_back(dir, name));
+                    self.remarks.push(format!("`{}` {}", expected.path, writer.remark()));
+                    return Ok(match back {
+                        Ok(()) => Removal::Kept(KeepReason::InUse),
+                        Err(error) => {
+                            self.stuck = true;
+                            Removal::Stuck(error)
+                        }
+                    });
+                }
                 // The new ctime is our own doing; the content is compared again before another name goes.
                 let after = rustix::fs::fstat(&file)
                     .ok()
@@ -230,31 +275,60 @@ impl<'a> Quarantine<'a> {
         }
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place that takes a user's file away; never over anything"
-    )]
-    fn take<'d>(&'d mut self, dir: &'d Dir, path: &RelPath, n: u64) -> Result<QuarantinedFile<'d>, KeepReason> {
-        let name = OsStr::from_bytes(path.name());
+    fn take(&mut self, dir: &Dir, path: &RelPath, n: u64) -> Result<(Place, String), Untaken> {
+        let from = (dir, path.name());
         let there = format!("{n}.q");
-        match rustix::fs::renameat_with(dir, name, &self.place, there.as_str(), RenameFlags::NOREPLACE) {
-            Ok(()) => {
-                return Ok(QuarantinedFile {
-                    dir: &self.place,
-                    name: there,
-                });
-            }
+        match in_one_step(from, (&self.place, there.as_bytes())) {
+            Ok(()) => return Ok((Place::Private, there)),
             Err(Errno::XDEV | Errno::ACCESS | Errno::PERM) => {}
-            Err(e) => return Err(reason_of_rename(e)),
+            Err(e) => return Err(Untaken::of(e)),
         }
         let beside = beside(&self.run, n);
-        match rustix::fs::renameat_with(dir, name, dir, beside.as_str(), RenameFlags::NOREPLACE) {
-            Ok(()) => {
-                let parent = path.parent().map(|p| p.as_bytes().into()).unwrap_or_default();
-                self.elsewhere.insert(parent);
-                Ok(QuarantinedFile { dir, name: beside })
+        in_one_step(from, (dir, beside.as_bytes())).map_err(Untaken::of)?;
+        let parent = path.parent().map(|p| p.as_bytes().into()).unwrap_or_default();
+        self.elsewhere.insert(parent);
+        Ok((Place::Beside, beside))
+    }
+
+    /// Where no rename spares what has the new name: into the directory that this run made, to a name that is free there.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "takes a user's file away, to a free name in our own private directory"
+    )]
+    fn take_plainly(&mut self, dir: &Dir, path: &RelPath, n: u64) -> Result<String, KeepReason> {
+        let there = format!("{n}.q");
+        let links = match self.links {
+            Some(links) => links,
+            None => self.try_links(),
+        };
+        if !links || !self.fresh || self.place.has(there.as_bytes()).unwrap_or(true) {
+            return Err(KeepReason::NotPermitted);
+        }
+        let name = OsStr::from_bytes(path.name());
+        match rustix::fs::renameat(dir, name, &self.place, there.as_str()) {
+            Ok(()) => Ok(there),
+            Err(e) => {
+                if e == Errno::XDEV {
+                    self.remark_once(NO_PLACE);
+                }
+                Err(reason_of_rename(e))
             }
-            Err(e) => Err(reason_of_rename(e)),
+        }
+    }
+
+    /// Whether a file can be put back: tried with the index.
+    fn try_links(&mut self) -> bool {
+        let links = second_name((&self.place, INDEX.as_bytes()), (&self.place, INDEX_LINK.as_bytes())).is_ok();
+        self.links = Some(links);
+        if !links {
+            self.remark_once(NO_LINKS);
+        }
+        links
+    }
+
+    fn remark_once(&mut self, remark: &str) {
+        if !self.remarks.iter().any(|known| known == remark) {
+            self.remarks.push(remark.to_owned());
         }
     }
 
@@ -285,6 +359,38 @@ impl<'a> Quarantine<'a> {
     }
 }
 
+/// Reported once in a run.
+const NO_LINKS: &str = "no file can be taken away safely in the source: its file system has neither RENAME_NOREPLACE nor hard \
+                        links";
+const NO_PLACE: &str = "files on a file system mounted below the source stay: it has no RENAME_NOREPLACE, and the quarantine is \
+                        on another one";
+
+/// Why a file was not taken away.
+enum Untaken {
+    Kept(KeepReason),
+    /// The file system has no rename that spares what has the new name.
+    NoReplace,
+}
+
+impl Untaken {
+    fn of(e: Errno) -> Self {
+        if is_missing(e) {
+            Self::NoReplace
+        } else {
+            Self::Kept(reason_of_rename(e))
+        }
+    }
+}
+
+/// Where what was taken away lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// In the private directory.
+    Private,
+    /// In the directory that held it.
+    Beside,
+}
+
 pub(super) struct QuarantinedFile<'d> {
     pub(super) dir: &'d Dir,
     pub(super) name: String,
@@ -306,29 +412,37 @@ impl QuarantinedFile<'_> {
 
     #[expect(
         clippy::disallowed_methods,
-        reason = "the one place that removes a user's file, proven and quarantined"
+        reason = "the one place that removes a user's file, proven and quarantined, or with its old name again"
     )]
     fn unlink(&self) -> Result<(), TreeError> {
         rustix::fs::unlinkat(self.dir, self.name.as_str(), AtFlags::empty())
             .map_err(|e| TreeError::at("remove", &self.dir.path().join(&self.name), e))
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "gives a file its own name back; never over anything"
-    )]
+    /// Gives it its own name back; never over anything.
     pub(super) fn put_back(&self, dir: &Dir, name: &[u8]) -> Result<(), TreeError> {
-        rustix::fs::renameat_with(
-            self.dir,
-            self.name.as_str(),
-            dir,
-            OsStr::from_bytes(name),
-            RenameFlags::NOREPLACE,
-        )
-        .map_err(|e| TreeError::at("put back", &dir.path_of(name), e))?;
+        let given = match give_back((self.dir, self.name.as_bytes()), (dir, name)) {
+            // A process died between giving the one name and dropping the other.
+            Err(Errno::EXIST) if self.is_also(dir, name) => Ok(Given::Both),
+            given => given,
+        };
+        let given = given.map_err(|e| TreeError::at("put back", &dir.path_of(name), e))?;
         // Its content may be in no copy: both ends of the way back are made durable, the new one first.
         dir.sync()?;
+        if given == Given::Both {
+            self.unlink()?;
+        }
         self.dir.sync()
+    }
+
+    /// Whether the file has this name too.
+    fn is_also(&self, dir: &Dir, name: &[u8]) -> bool {
+        let id = |dir: &Dir, name: &OsStr| {
+            let stat = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW);
+            stat.map(|stat| (stat.st_dev, stat.st_ino, stat.st_nlink > 1))
+        };
+        let (here, there) = (id(self.dir, OsStr::new(&self.name)), id(dir, OsStr::from_bytes(name)));
+        matches!((here, there), (Ok(here), Ok(there)) if here == there && here.2)
     }
 }
 
@@ -343,10 +457,13 @@ pub(super) fn forget(source: &Dir, top: &Dir, place: &Dir, run: &str) -> Result<
 
 #[expect(clippy::disallowed_methods, reason = "our own index")]
 fn remove_index(place: &Dir) -> Result<(), TreeError> {
-    match rustix::fs::unlinkat(place, INDEX, AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => Ok(()),
-        Err(e) => Err(TreeError::at("remove", &place.path().join(INDEX), e)),
+    for name in [INDEX_LINK, INDEX] {
+        match rustix::fs::unlinkat(place, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(e) => return Err(TreeError::at("remove", &place.path().join(name), e)),
+        }
     }
+    Ok(())
 }
 
 /// Removes an empty directory; one that is not empty, or not there, is left as it is. Says whether it went.

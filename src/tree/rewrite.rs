@@ -6,15 +6,18 @@
 //! Invariant: at every moment the name leads to the whole old text or to the whole new one, and nothing is
 //! replaced but the very text that was read.
 
+use super::attributes::copy_xattrs;
 use super::handle::{Dir, TreeError, identity_of, regular};
+use super::naming::rename_noreplace;
 use crate::clock;
 use crate::entry::Identity;
 use crate::path::shown;
-use rustix::fs::{AtFlags, FlockOperation, Gid, Mode, OFlags, RenameFlags, Uid, XattrFlags};
+use rustix::fs::{AtFlags, FlockOperation, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
-use std::ffi::{CStr, OsStr, OsString};
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -95,7 +98,6 @@ pub fn rewrite(path: &Path, old: &[u8], new: &[u8]) -> Result<(), RewriteError> 
 }
 
 /// Makes the file at `path` with this text, durably. What is there already stays.
-#[expect(clippy::disallowed_methods, reason = "never over anything: NOREPLACE")]
 pub fn write_new(path: &Path, text: &[u8], mode: u32) -> Result<(), RewriteError> {
     let above = path.parent().filter(|above| !above.as_os_str().is_empty());
     let Some(name) = path.file_name() else {
@@ -105,7 +107,7 @@ pub fn write_new(path: &Path, text: &[u8], mode: u32) -> Result<(), RewriteError
     let mut draft = Fresh::create(&dir, mode)?;
     draft.write(text)?;
     draft.sync()?;
-    match rustix::fs::renameat_with(&dir, &draft.name, &dir, name, RenameFlags::NOREPLACE) {
+    match rename_noreplace((&dir, draft.name.as_bytes()), (&dir, name.as_bytes())) {
         Ok(()) => draft.gone = true,
         Err(Errno::EXIST) => return Err(RewriteError::Exists(shown(path).to_string())),
         Err(e) => return Err(TreeError::at("create", path, e).into()),
@@ -176,27 +178,9 @@ impl<'a> Fresh<'a> {
                 gid: stat.st_gid,
             })?;
         }
-        self.attributes(old);
+        copy_xattrs(old, &self.file);
         let mode = Mode::from_raw_mode(stat.st_mode & 0o7777);
         Ok(rustix::fs::fchmod(&self.file, mode).map_err(|e| self.error("set the mode of", e))?)
-    }
-
-    /// As far as the file system and our rights go: labels that only the system may write it writes itself.
-    fn attributes(&self, old: &File) {
-        let mut names = vec![0; 64 * 1024];
-        let Ok(len) = rustix::fs::flistxattr(old, names.as_mut_slice()) else {
-            return;
-        };
-        let mut value = vec![0; 64 * 1024];
-        for name in names.get(..len).unwrap_or_default().split_inclusive(|b| *b == 0) {
-            let Ok(name) = CStr::from_bytes_with_nul(name) else {
-                continue;
-            };
-            if let Ok(len) = rustix::fs::fgetxattr(old, name, value.as_mut_slice()) {
-                let value = value.get(..len).unwrap_or_default();
-                let _ = rustix::fs::fsetxattr(&self.file, name, value, XattrFlags::empty());
-            }
-        }
     }
 }
 

@@ -9,6 +9,7 @@
 //! - [`io_errors`]: an error from every call
 //! - [`writers`]: another program changes the tree, at every call
 //! - [`marker`]: a kill while a writer is added to a destination
+//! - [`file_systems`]: file systems that lack what ext4 has
 //! - [`damage`]: a flipped bit, a missing end
 //!
 //! The program is tested as it was built with these tests, with `--threads 1`, so that the calls come in one order.
@@ -25,6 +26,7 @@
 mod checker;
 mod crash_sweep;
 mod damage;
+mod file_systems;
 mod io_errors;
 mod marker;
 mod sample;

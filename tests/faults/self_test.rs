@@ -10,6 +10,7 @@ fn shell(script: &str, dir: &Path) -> Program {
         path: "/bin/sh".into(),
         args: vec!["-c".into(), script.into()],
         dir: dir.to_owned(),
+        lacks: Vec::new(),
     }
 }
 

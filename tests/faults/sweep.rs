@@ -6,7 +6,8 @@
 
 use super::checker::{Expect, problems};
 use super::scenario::{Case, Scenario, Snapshot};
-use super::tracer::{End, Fault, Program, Trace, run};
+use super::tracer::{End, Fault, Lack, Program, Trace, run};
+use nix::errno::Errno;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::process::Command;
@@ -29,6 +30,8 @@ pub struct Sweep {
     pub scenario: Scenario,
     /// What its tree holds before.
     pub before: Snapshot,
+    /// What the file systems lack, each below a directory of the case.
+    pub lacks: Vec<(&'static str, &'static str, Errno)>,
 }
 
 /// What a sweep found.
@@ -51,6 +54,7 @@ pub fn apply(case: &Case) -> Program {
         path: binary(),
         args: ["apply", "--yes", "--threads", "1", "ops.kdl"].map(Into::into).to_vec(),
         dir: case.root().to_owned(),
+        lacks: Vec::new(),
     }
 }
 
@@ -58,14 +62,41 @@ impl Sweep {
     /// Of a scenario.
     pub fn new(scenario: Scenario) -> Self {
         let before = scenario.snapshot();
-        Self { scenario, before }
+        let lacks = Vec::new();
+        Self {
+            scenario,
+            before,
+            lacks,
+        }
+    }
+
+    /// On file systems that lack these calls below these directories of a case; `.` is all of it.
+    pub fn without(scenario: Scenario, lacks: &[(&'static str, &'static str, Errno)]) -> Self {
+        let lacks = lacks.to_vec();
+        Self {
+            lacks,
+            ..Self::new(scenario)
+        }
+    }
+
+    /// The program on those file systems.
+    pub fn apply(&self, case: &Case) -> Program {
+        let lack = |&(call, below, errno): &(&'static str, &str, Errno)| Lack {
+            call,
+            below: case.root().canonicalize().unwrap().join(below).components().collect(),
+            errno,
+        };
+        Program {
+            lacks: self.lacks.iter().map(lack).collect(),
+            ..apply(case)
+        }
     }
 
     /// The undisturbed run: it must finish, and its calls are what is then disturbed.
     pub fn undisturbed(&self) -> Trace {
         let case = self.scenario.lay_out();
         case.settle();
-        let trace = run(&apply(&case), Fault::None, &case.scratch());
+        let trace = run(&self.apply(&case), Fault::None, &case.scratch());
         let wrong = problems(&case, &self.scenario, &self.before, Expect::FinishedAndTidy);
         assert!(
             trace.end == End::Code(0) && wrong.is_empty(),
@@ -110,7 +141,7 @@ impl Sweep {
     /// One case: how the disturbed run and the one after it ended, and what went wrong.
     fn try_one(&self, case: &mut Case, fault: Fault, first: Option<Fault>) -> ((String, String), Option<String>) {
         case.settle();
-        let program = apply(case);
+        let program = self.apply(case);
         let mut story = Vec::new();
         if let Some(first) = first {
             let trace = run(&program, first, &case.scratch());
@@ -162,21 +193,34 @@ impl Sweep {
         wrong
     }
 
+    /// Exit code and output.
+    fn undisturbed_run(&self, case: &Case) -> (Option<i32>, String, String) {
+        let program = self.apply(case);
+        if !self.lacks.is_empty() {
+            let trace = run(&program, Fault::None, &case.scratch());
+            let code = match trace.end {
+                End::Code(code) => Some(code),
+                End::Signal(_) => None,
+            };
+            return (code, trace.stdout, trace.stderr);
+        }
+        let done = Command::new(&program.path)
+            .args(&program.args)
+            .current_dir(&program.dir)
+            .env("NO_COLOR", "1")
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (done.status.code(), text(&done.stdout), text(&done.stderr))
+    }
+
     /// Runs without a fault until the job is finished: once, or twice if a recovery has just restored files to the
     /// source, which are too fresh to be deleted (exit 4).
     fn finish(&self, case: &mut Case) -> (String, Vec<String>) {
         let mut ended = String::new();
         for _ in 0..2 {
-            let program = apply(case);
-            let done = Command::new(&program.path)
-                .args(&program.args)
-                .current_dir(&program.dir)
-                .env("NO_COLOR", "1")
-                .output()
-                .unwrap();
-            let code = done.status.code();
+            let (code, stdout, stderr) = self.undisturbed_run(case);
             ended.push_str(&code.map_or("signal".to_owned(), |c| c.to_string()));
-            let stderr = String::from_utf8_lossy(&done.stderr);
             let expect = if code == Some(0) {
                 Expect::FinishedAndTidy
             } else {
@@ -188,11 +232,7 @@ impl Sweep {
                 wrong.push("the run after it did not finish the job".to_owned());
             }
             if !wrong.is_empty() {
-                wrong.push(format!(
-                    "output of the next run: {}\n{}",
-                    stderr.trim(),
-                    String::from_utf8_lossy(&done.stdout).trim()
-                ));
+                wrong.push(format!("output of the next run: {}\n{}", stderr.trim(), stdout.trim()));
                 return (ended, wrong);
             }
             if !again {

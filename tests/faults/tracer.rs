@@ -100,6 +100,18 @@ pub struct Program {
     pub args: Vec<OsString>,
     /// Where.
     pub dir: PathBuf,
+    /// What the file systems lack that it works on.
+    pub lacks: Vec<Lack>,
+}
+
+/// A call that a file system refuses each time, as FUSE and NFS do.
+#[derive(Debug, Clone)]
+pub struct Lack {
+    /// `renameat2` only with flags.
+    pub call: &'static str,
+    /// On files and directories below.
+    pub below: PathBuf,
+    pub errno: Errno,
 }
 
 /// No program of these tests may take longer.
@@ -216,6 +228,7 @@ pub fn run_while(program: &Program, fault: Fault, scratch: &Path, meanwhile: &mu
     let mut driver = Driver {
         root,
         fault,
+        lacks: &program.lacks,
         meanwhile,
         seen: BTreeSet::from([root]),
         calls: Vec::new(),
@@ -329,6 +342,7 @@ fn install(filter: &[libc::sock_filter]) -> std::io::Result<()> {
 struct Driver<'a> {
     root: Pid,
     fault: Fault,
+    lacks: &'a [Lack],
     meanwhile: &'a mut dyn FnMut(),
     /// Every process and thread met so far.
     seen: BTreeSet<Pid>,
@@ -394,6 +408,11 @@ impl Driver<'_> {
         if !counts || within {
             return go(pid, None);
         }
+        // What is refused changes nothing.
+        if let Some(lack) = self.lacks.iter().find(|lack| lack.refuses(pid, name, &regs)) {
+            skip(pid, &mut regs, lack.errno as i32);
+            return go(pid, None);
+        }
         let amount = match moves {
             Moves::Nothing => 0,
             Moves::Third => regs.rdx,
@@ -452,6 +471,16 @@ impl Driver<'_> {
             // One that is gone already is as dead as it should be.
             let _ = kill(*pid, Signal::SIGKILL);
         }
+    }
+}
+
+impl Lack {
+    fn refuses(&self, pid: Pid, name: &str, regs: &libc::user_regs_struct) -> bool {
+        let flagged = name != "renameat2" || regs.r8 != 0;
+        let below = |number: u64| fd(pid, number).is_ok_and(|path| path.starts_with(&self.below));
+        // The first argument is a file or a directory; the third one is the other directory of a renaming or a link.
+        let two = matches!(name, "renameat2" | "linkat");
+        self.call == name && flagged && (below(regs.rdi) || (two && below(regs.rdx)))
     }
 }
 

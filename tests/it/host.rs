@@ -54,6 +54,7 @@ mod root {
     use std::process::Command;
 
     mod attributes;
+    mod container;
     mod limits;
     mod pid_one;
     mod units;

@@ -28,6 +28,7 @@ mod properties;
 mod properties_config;
 mod reasoning;
 mod reports;
+mod retentions;
 mod schedules;
 mod simulate;
 mod sources;

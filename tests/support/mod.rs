@@ -11,6 +11,7 @@
 pub mod ca;
 pub mod confinement;
 pub mod fuzzing;
+pub mod image;
 pub mod sandbox;
 pub mod stub;
 pub mod trees;

@@ -313,7 +313,9 @@ impl Proving<'_> {
         let stat = || rustix::fs::fstat(file).map_err(|e| CopyError::io("read", &own(), e.into()));
         if !self.synced {
             // What a deletion relies on is first made durable, then read from the disk.
-            file.sync_all().map_err(|e| CopyError::io("sync", &own(), e))?;
+            self.tree
+                .sync_file(file)
+                .map_err(|e| CopyError::io("sync", &own(), e))?;
         }
         // Only advice: a file system that ignores it still reads back what it has.
         let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);

@@ -11,7 +11,7 @@ pub(super) mod list_reader;
 
 use super::error::CopyError;
 use super::file_list::FileEntries;
-use super::form::OpenContent;
+use super::form::{OpenContent, UnpublishedContent};
 use super::job::WrittenCopy;
 use super::manifest::{Manifest, read_manifest};
 use super::name::CopyName;
@@ -21,7 +21,7 @@ use crate::entry::Identity;
 use crate::path::RelPath;
 use crate::tree::Dir;
 use crate::tree::handle::regular;
-use crate::tree::publish::clear_debris;
+use crate::tree::publish::{Draft, clear_dead_debris};
 use list_reader::ListReader;
 use std::fs::File;
 
@@ -66,6 +66,11 @@ impl VerifiedCopy {
     /// The destination's path, for messages.
     pub fn place(&self) -> String {
         crate::path::shown(self.destination.path()).to_string()
+    }
+
+    /// False when a sync was refused where it lies: it may not survive a power cut, and proves no deletion.
+    pub fn is_durable(&self) -> bool {
+        self.destination.is_durable()
     }
 
     /// Its rows in path order, read through the open handle; a member that changed after the proof is an error.
@@ -134,24 +139,36 @@ pub fn publish(written: WrittenCopy, checked: ProvenDraft) -> Result<VerifiedCop
         manifest_file,
         ..
     } = written;
-    content.publish()?;
-    list.publish()?;
+    let mut proven = checked.0;
+    // Each handle gives way to one by the final name: some file systems hide a name that is dropped while it is open.
+    proven.content = match (content, proven.content) {
+        (UnpublishedContent::Archive(draft), ProvenContent::Archive(_, identity)) => {
+            let (file, identity) = renamed(draft, &identity)?;
+            ProvenContent::Archive(file, identity)
+        }
+        // Renaming a directory does not change the files in it.
+        (UnpublishedContent::Tree(draft), ProvenContent::Tree(seals)) => {
+            draft.publish()?;
+            ProvenContent::Tree(seals)
+        }
+        _ => {
+            return Err(CopyError::damaged(
+                &name.manifest(),
+                "its form differs from the content of the copy",
+            ));
+        }
+    };
+    let (_, list_state) = proven.list;
+    proven.list = renamed(list, &list_state)?;
     destination.sync()?;
-    let manifest_held = manifest_file.publish()?;
+    let (_, manifest_state) = proven.manifest_file;
+    proven.manifest_file = renamed(manifest_file, &manifest_state)?;
     if let Err(e) = destination.sync() {
         // The commit may or may not be on the disk, and a second sync would report success: it is undone.
-        drop(manifest_held);
-        let _ = clear_debris(&destination, name.manifest().as_bytes());
+        drop(proven.manifest_file);
+        let _ = clear_dead_debris(&destination, name.manifest().as_bytes());
         return Err(e.into());
     }
-    let mut proven = checked.0;
-    match &mut proven.content {
-        ProvenContent::Archive(held, identity) => renamed(name.archive(), held, identity)?,
-        // Renaming a directory does not change the files in it.
-        ProvenContent::Tree(_) => {}
-    }
-    renamed(name.list(), &proven.list.0, &mut proven.list.1)?;
-    renamed(name.manifest(), &proven.manifest_file.0, &mut proven.manifest_file.1)?;
     let verified = VerifiedCopy {
         name,
         destination,
@@ -161,16 +178,15 @@ pub fn publish(written: WrittenCopy, checked: ProvenDraft) -> Result<VerifiedCop
     Ok(verified)
 }
 
-/// Renaming changed the ctime, and must have changed nothing else.
-fn renamed(file: String, held: &File, identity: &mut Identity) -> Result<(), CopyError> {
-    let now = regular(held).map_err(|e| CopyError::io("read", &file, e))?;
+/// Publishes a file that was proven in this state. Its new name changed the ctime, and must have changed nothing else.
+fn renamed(draft: Draft, proven: &Identity) -> Result<(File, Identity), CopyError> {
+    let name = draft.name().to_owned();
+    let named = draft.publish()?;
+    let now = regular(&named).map_err(|e| CopyError::io("read", &name, e))?;
     let rest = |i: &Identity| (i.dev, i.ino, i.size, i.mtime_ns);
-    match now.filter(|now| rest(now) == rest(identity)) {
-        Some(now) => {
-            *identity = now;
-            Ok(())
-        }
-        None => Err(CopyError::Moved { file }),
+    match now.filter(|now| rest(now) == rest(proven)) {
+        Some(now) => Ok((named, now)),
+        None => Err(CopyError::Moved { file: name }),
     }
 }
 
@@ -192,10 +208,10 @@ pub fn verify_committed(
     // It may have been moved here by hand, or its run may have died at the last sync. What a deletion relies on is
     // first made durable, then read from the disk. For a tree, this is done file by file.
     if let OpenContent::Archive(archive) = &opened.content {
-        settle(archive, &name.archive())?;
+        settle(destination, archive, &name.archive())?;
     }
-    settle(&opened.list, &name.list())?;
-    settle(&opened.manifest_file, &name.manifest())?;
+    settle(destination, &opened.list, &name.list())?;
+    settle(destination, &opened.manifest_file, &name.manifest())?;
     destination.sync()?;
     let proven = prove(opened, name, threads, progress)?;
     Ok(VerifiedCopy {
@@ -205,8 +221,10 @@ pub fn verify_committed(
     })
 }
 
-fn settle(file: &File, name: &str) -> Result<(), CopyError> {
-    file.sync_all().map_err(|e| CopyError::io("sync", name, e))?;
+fn settle(destination: &Dir, file: &File, name: &str) -> Result<(), CopyError> {
+    destination
+        .sync_file(file)
+        .map_err(|e| CopyError::io("sync", name, e))?;
     // Only advice: a file system that ignores it still reads back what it has.
     let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
     Ok(())

@@ -11,6 +11,7 @@ use crate::config::language::spec::{Args, Spec, node, prop, required_prop, words
 use crate::config::language::types::Type;
 use crate::config::source::{Span, Spanned};
 use crate::config::values::Datum;
+use crate::model::keyword::{fold, joins};
 use crate::model::pattern::Pattern;
 use crate::model::{Budget, Class, InUse, Keep, Matches, Retention};
 
@@ -39,7 +40,7 @@ pub const RETENTION: Spec = node("retention", Args::One(Type::Name))
                     prop(
                         "keyword",
                         Type::Text,
-                        "the files whose path below `source` contains this word, in any case, directories included",
+                        "the files whose path below `source` contains this word, whatever its capitals, directories included",
                     )
                     .rule("at least three characters")
                     .example("\"decision\""),
@@ -252,12 +253,19 @@ fn selection(node: &CheckedNode, class: &ClassNode) -> Option<Finding> {
 }
 
 fn short_keyword(node: &CheckedNode, word: &Spanned<String>) -> Option<Finding> {
-    (word.value.chars().count() < MIN_KEYWORD).then(|| {
-        let message = format!("the keyword `{}` is too short", excerpt(&word.value));
-        let label = format!("shorter than {MIN_KEYWORD} characters: it would match nearly everything");
-        Finding::new(Code::BadValue, word.span, message, label).help(format!(
-            "write a longer keyword, or a narrow glob such as `class \"{}\" \"raw/**\" keep=…`",
-            node.shown_name()
-        ))
-    })
+    let finding = |message: String, label: String| Finding::new(Code::BadValue, word.span, message, label);
+    let begins = fold(&word.value).first().copied().is_some_and(joins);
+    let shown = excerpt(&word.value);
+    if word.value.chars().count() >= MIN_KEYWORD {
+        return begins.then(|| {
+            let message = format!("the keyword `{shown}` begins with a mark that belongs to the letter before it");
+            finding(message, "matches nothing".to_owned()).help("write the whole letter")
+        });
+    }
+    let message = format!("the keyword `{shown}` is too short");
+    let label = format!("shorter than {MIN_KEYWORD} characters: it would match nearly everything");
+    Some(finding(message, label).help(format!(
+        "write a longer keyword, or a narrow glob such as `class \"{}\" \"raw/**\" keep=…`",
+        node.shown_name()
+    )))
 }

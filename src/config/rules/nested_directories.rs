@@ -74,7 +74,7 @@ pub fn check(backups: &[BackupNode], claims: &[ResolvedRetention<'_>], ops: &Ops
             };
             let selector = selector.get_or_insert_with(|| Selector::new(&node.selection()));
             let standing = standing(selector, below);
-            if deletes && !standing.excluded {
+            if deletes && !nothing_below(selector, below) {
                 let help = out_of(below, "move them out of the source");
                 findings.extend(refused(node, "contains the copies", other, help, &reported));
             } else if stores_all(node) && standing.selected() && stores_a_copy(selector, below, other.name()) {
@@ -101,6 +101,11 @@ fn standing(selector: &mut Selector, below: &Path) -> SelectionState {
             excluded: false,
         },
     }
+}
+
+/// True when the backup stores nothing of a directory below its source.
+fn nothing_below(selector: &mut Selector, below: &Path) -> bool {
+    RelPath::new(below.as_os_str().as_bytes()).is_some_and(|path| selector.nothing_below(&path))
 }
 
 /// True when a file called like a copy's would be stored.
@@ -151,7 +156,7 @@ fn holds_state(node: &BackupNode, state: &Path, selector: &mut Option<Selector>)
     let source = node.source.as_ref()?;
     let help = if let Ok(below) = state.strip_prefix(&source.value) {
         let selector = selector.get_or_insert_with(|| Selector::new(&node.selection()));
-        if standing(selector, below).excluded {
+        if nothing_below(selector, below) {
             return None;
         }
         out_of(below, "use another `state-dir` in `ops`")

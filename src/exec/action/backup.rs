@@ -12,6 +12,7 @@ use crate::model::Contents;
 use crate::plan::{BackupStep, SHRINK_HELP};
 use crate::run::{Event, Outcome, State};
 use crate::tree::lock::{self, Patience};
+use crate::tree::probe;
 use crate::tree::{Dir, handle::create_dir_all};
 use crate::units::{plural, show_size};
 use std::time::Duration;
@@ -121,16 +122,12 @@ fn prepare(context: &Context<'_>, step: &BackupStep) -> Result<Dir, super::StepA
             .map_err(|e| tree_failure(&e).with_help("make it a writable directory, or correct `to` in the ops file"))?;
         let (wait, stop) = (Duration::ZERO, &|| context.how.stop.asked());
         let lock =
-            lock::lock_dir(&made, Patience { wait, stop }).map_err(|e| outcome(State::Failed, error_chain(&e)))?;
+            lock::lock_place(&made, Patience { wait, stop }).map_err(|e| outcome(State::Failed, error_chain(&e)))?;
         let mut world = locked(context.world);
-        world.locks.push(lock);
+        world.locks.extend(lock);
         world.destinations.insert(backup.name.clone(), made);
     }
-    let destination = locked(context.world).destinations.get(&backup.name).map(Dir::try_clone);
-    let Some(destination) = destination else {
-        return Err(outcome(State::Failed, "the destination is not open").into());
-    };
-    let destination = destination.map_err(|e| tree_failure(&e))?;
+    let destination = probed(context, &backup.name)?;
     let deadline = Deadline::new(&context.how.stop, None);
     let marker =
         Marker::ensure(&destination, &context.plan.ops, &context.plan.writer).map_err(|e| failure(&e, &deadline))?;
@@ -146,4 +143,17 @@ fn prepare(context: &Context<'_>, step: &BackupStep) -> Result<Dir, super::StepA
             .into());
     }
     Ok(destination)
+}
+
+/// The destination, whose abilities are known: from the survey, or tried now.
+fn probed(context: &Context<'_>, backup: &str) -> Result<Dir, super::StepAbort> {
+    let mut world = locked(context.world);
+    let Some(destination) = world.destinations.get_mut(backup) else {
+        return Err(outcome(State::Failed, "the destination is not open").into());
+    };
+    if destination.abilities().is_none() {
+        let abilities = probe::probe(destination).map_err(|e| tree_failure(&e))?;
+        destination.learn(abilities);
+    }
+    Ok(destination.try_clone().map_err(|e| tree_failure(&e))?)
 }

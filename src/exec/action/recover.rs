@@ -4,7 +4,7 @@
 //! knows to be unfinished. Quarantined files go back to their places; deletions that had been completed go into
 //! the receipts of their copies, where those copies lie; our own unfinished files are removed.
 //! Invariant: nothing is removed here but drafts, archives and trees of copies that the store knows never to have been
-//! committed, unfinished receipts of committed copies, and quarantines that are answered for.
+//! committed, temporary names in committed copies, and quarantines that are answered for.
 
 use crate::archive::{self, Catalogue, CopyName, Deletion, OwnWriter};
 use crate::error_chain::error_chain;
@@ -13,6 +13,7 @@ use crate::model::{Backup, JobName, Model};
 use crate::plan::facts::PlanFacts;
 use crate::run::Event;
 use crate::tree::leftovers::{PART, clear_part};
+use crate::tree::publish::DRAFT;
 use crate::tree::recovery::{self, Leftover};
 use crate::tree::{Dir, dir_journal};
 use rustix::io::Errno;
@@ -197,12 +198,31 @@ fn destination_side(
                     .any(|c| c.name == copy)
             };
             copy.backup() == backup.name
-                && (known.contains(copy.to_string().as_str())
-                    || (file.strip_suffix(".tmp") == Some(copy.receipt().as_str()) && committed()))
+                && (known.contains(copy.to_string().as_str()) || (file.ends_with(DRAFT) && committed()))
         })
     };
     let (mut cleared, mut stuck) = (0, Vec::new());
-    for name in catalogue.drafts.iter().chain(&catalogue.orphans).filter(ours) {
+    match archive::Marker::clear_draft(destination) {
+        Ok(gone) => cleared += u64::from(gone),
+        Err(e) => stuck.push(error_chain(&e)),
+    }
+    // The manifest was being named when its run died: nothing relied on the copy, and it never counted. Without that record it
+    // is a damaged copy, which stays.
+    let half = catalogue
+        .unreadable
+        .iter()
+        .filter(|(copy, _)| copy.backup() == backup.name && known.contains(copy.to_string().as_str()));
+    // The manifest goes first: what is left then is an unfinished copy.
+    let half = half.flat_map(|(copy, files)| {
+        let manifest = copy.manifest();
+        let rest = files.iter().filter(move |file| **file != copy.manifest()).cloned();
+        std::iter::once(manifest).chain(rest).collect::<Vec<_>>()
+    });
+    let half: Vec<String> = half.collect();
+    for name in half
+        .iter()
+        .chain(catalogue.drafts.iter().chain(&catalogue.orphans).filter(ours))
+    {
         match archive::clear_debris(destination, name) {
             Ok(true) => cleared += 1,
             Ok(false) => {}

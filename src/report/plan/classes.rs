@@ -66,6 +66,7 @@ impl PlanPage<'_> {
             let why = match why {
                 Stays::Young => format!("younger than {keep}"),
                 Stays::Forever => "kept forever".to_owned(),
+                Stays::OtherRetention => "another retention keeps them longer".to_owned(),
                 Stays::Newest => format!("among the newest {}", class.keep_newest),
             };
             self.prose(&inner, "keep", &format!("{}: {why}", files(*n)));

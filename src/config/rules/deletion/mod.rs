@@ -9,6 +9,7 @@ pub(super) mod deletable;
 pub(super) mod delete_limits;
 pub(super) mod empty_class;
 pub(super) mod empty_selection;
+mod keyword_regex;
 pub(super) mod path_cache;
 pub(super) mod path_sets;
 pub(super) mod protected_paths;

@@ -8,19 +8,23 @@
 //! The product of automata and breadth-first search for a shortest word are textbook (Hopcroft, Motwani, Ullman:
 //! Introduction to Automata Theory, 4.2).
 
+use super::keyword_regex;
 use crate::model::pattern::Pattern;
 use regex_automata::dfa::{Automaton, StartKind, dense};
 use regex_automata::util::primitives::StateID;
 use regex_automata::util::{start, syntax};
 use regex_automata::{Anchored, nfa::thompson};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 /// Largest automaton and largest effort to build one, in bytes.
 const MAX_AUTOMATON_BYTES: usize = 2 * 1024 * 1024;
 /// Most states of a product that are looked at.
 const MAX_PRODUCT_STATES: usize = 60_000;
+
+/// Most keywords whose automata are remembered.
+const MAX_KEYWORDS: usize = 100;
 
 /// Every valid relative path: components that are not empty, not `.` and not `..`.
 const VALID: &str = r"(?:[^/.\x00][^/\x00]*|\.[^/.\x00][^/\x00]*|\.\.[^/\x00]+)(?:/(?:[^/.\x00][^/\x00]*|\.[^/.\x00][^/\x00]*|\.\.[^/\x00]+))*";
@@ -42,14 +46,19 @@ impl PathSet {
         Self::build(&format!("^(?:{}){tail}$", parts.join("|")))
     }
 
-    /// Paths that contain a text, compared without ASCII case.
+    /// Paths that contain a keyword.
     pub fn keyword(word: &str) -> Option<Self> {
-        let letters: Vec<String> = word
-            .bytes()
-            .map(|byte| (byte.to_ascii_lowercase(), byte.to_ascii_uppercase()))
-            .map(|(lower, upper)| format!(r"[\x{lower:02x}\x{upper:02x}]"))
-            .collect();
-        Self::build(&format!("^.*{}.*$", letters.concat()))
+        // Building one takes long, and a daemon reads the same file again and again.
+        static KNOWN: LazyLock<Mutex<HashMap<String, Option<PathSet>>>> = LazyLock::new(Mutex::default);
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MAX_KEYWORDS {
+            known.clear();
+        }
+        let set = known.entry(word.to_owned()).or_insert_with(|| {
+            let regex = keyword_regex::regex(word)?;
+            Self::build(&format!("^{regex}$"))
+        });
+        set.clone()
     }
 
     /// Every valid relative path.

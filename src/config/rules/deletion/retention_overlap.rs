@@ -9,6 +9,7 @@ use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::source::Span;
 use crate::config::source::paths::shown;
 use std::path::Path;
+use std::rc::Rc;
 
 /// Most pairs of retentions that are compared: their number grows with the square.
 const MAX_PAIRS: usize = 20_000;
@@ -46,7 +47,18 @@ pub fn pairs(reaches: &[Deletable<'_>], sets: &PathSetCache, findings: &mut Vec<
                 finding.also(place(first), "the other retention")
             };
             findings.extend(match answer {
-                SearchResult::Empty => None,
+                SearchResult::Empty => {
+                    // What is too large to be searched is decided file by file in the run.
+                    let none = no_prefix();
+                    let prefix = prefix(below);
+                    let (outer, inner) = ((*outer, &prefix), (*inner, &none));
+                    let kept = kept_forever(outer, inner, sets).map(|path| (outer, inner, path));
+                    kept.or_else(|| kept_forever(inner, outer, sets).map(|path| (inner, outer, path)))
+                        .map(|((deletes, _), (keeps, _), path)| {
+                            let path = joined(order_source(deletes, keeps), path);
+                            forever_elsewhere(deletes, keeps, &path)
+                        })
+                }
                 SearchResult::Witness(path) => Some(
                     finding(
                         format!("retentions `{a}` and `{b}` may delete the same files"),
@@ -65,6 +77,49 @@ pub fn pairs(reaches: &[Deletable<'_>], sets: &PathSetCache, findings: &mut Vec<
             });
         }
     }
+}
+
+/// The source that lies in the other one.
+fn order_source<'a>(a: &Deletable<'a>, b: &Deletable<'a>) -> &'a Path {
+    if a.source.starts_with(b.source) {
+        a.source
+    } else {
+        b.source
+    }
+}
+
+fn forever_elsewhere(deletes: &Deletable<'_>, keeps: &Deletable<'_>, path: &Path) -> Finding {
+    let (name, other) = (deletes.claim.node.name(), keeps.claim.node.name());
+    let place = |reach: &Deletable<'_>| reach.claim.node.job.name_span();
+    let message = format!("retention `{other}` keeps files forever that retention `{name}` would delete");
+    let label = format!("matches `{}`, which is kept", excerpt(&shown(path)));
+    Finding::new(Code::RetentionsOverlap, place(deletes), message, label)
+        .warning()
+        .also(place(keeps), "keeps it forever")
+        .help(format!(
+            "the longest time applies over both: exclude these files in `{name}`, or combine the two"
+        ))
+}
+
+/// A path below the inner source that one may delete and the other keeps forever; each with what comes before the path.
+fn kept_forever(
+    (deletes, before): (&Deletable<'_>, &Rc<[u8]>),
+    (keeps, kept_before): (&Deletable<'_>, &Rc<[u8]>),
+    sets: &PathSetCache,
+) -> Option<Vec<u8>> {
+    for class in &deletes.finite {
+        for forever in &keeps.forever {
+            let mut terms = vec![term(&deletes.valid, &no_prefix(), true)];
+            terms.extend(deletes.deletable(class, before));
+            terms.extend(keeps.stored(kept_before));
+            terms.push(term(&keeps.spared, kept_before, false));
+            terms.push(term(forever, kept_before, true));
+            if let SearchResult::Witness(path) = sets.search(&terms) {
+                return Some(path);
+            }
+        }
+    }
+    None
 }
 
 fn too_many(span: Span) -> Finding {

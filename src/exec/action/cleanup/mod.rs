@@ -18,9 +18,10 @@ use crate::keep_reason::KeepReason;
 use crate::model::InUse;
 use crate::path::RelPath;
 use crate::plan::facts::Scan;
-use crate::plan::{Candidate, CleanupStep, Cover};
+use crate::plan::{Candidate, CleanupStep, Cover, DURABLE_HELP, not_durable};
 use crate::run::{Event, Outcome, State};
 use crate::tree::Dir;
+use crate::tree::handle::is_missing;
 use crate::tree::quarantine::{ExpectedFile, Quarantine, Removal, remove_empty_dir};
 use crate::units::total;
 use evidence::{EvidenceReader, ProvenFile};
@@ -53,6 +54,10 @@ fn with_proof(context: &Context<'_>, step: &CleanupStep, proof: &Proof) -> Ended
     }
     let copies: Vec<&VerifiedCopy> = proof.this_run.iter().chain(&proof.older).collect();
     let (source, destination) = open(context, &step.retention.backup)?;
+    if copies.iter().any(|copy| !copy.is_durable()) {
+        let place = copies.first().map(|copy| copy.place()).unwrap_or_default();
+        return Ok(outcome(State::Refused, not_durable(&place)).with_help(DURABLE_HELP));
+    }
     for copy in &copies {
         readable_receipt(copy, &destination)?;
     }
@@ -61,6 +66,13 @@ fn with_proof(context: &Context<'_>, step: &CleanupStep, proof: &Proof) -> Ended
     let deadline = Deadline::new(&context.how.stop, step.retention.timeout);
     let quarantine = Quarantine::open(&source, &context.how.run, step.cross_mounts).map_err(|e| {
         let place = step.source.display();
+        if e.call == "sync" && e.errno().is_some_and(is_missing) {
+            let summary = format!(
+                "the file system of `{place}` does not offer fsync: what is taken away could not be put back after a power cut, \
+                 so nothing is deleted"
+            );
+            return outcome(State::Refused, summary);
+        }
         source_failure(&e).with_help(format!(
             "let the user that runs opsrun create `.opsrun-quarantine` in `{place}`"
         ))
@@ -190,6 +202,11 @@ impl<'a> Cleanup<'a> {
         let first = self.announce(number, batch)?;
         let (files, bytes) = (self.tally.files, self.tally.bytes);
         let lost = self.remove(first, batch);
+        for remark in self.quarantine.remarks() {
+            if self.tally.remark(&remark) {
+                self.context.note(remark)?;
+            }
+        }
         self.quarantine.sync().map_err(|e| source_failure(&e))?;
         self.context.record(&Event::Deleted {
             step: self.context.step.name.clone(),

@@ -25,6 +25,8 @@ pub(super) struct Tally {
     /// A signal or the timeout came before the last file.
     pub(super) cut_short: bool,
     pub(super) stuck: Vec<String>,
+    /// What else is to be reported, each once.
+    remarks: Vec<String>,
 }
 
 impl Tally {
@@ -45,6 +47,15 @@ impl Tally {
             self.named
                 .push(format!("`{path}` kept ({}): {}", reason.word(), reason.meaning()));
         }
+    }
+
+    /// False when it was reported before.
+    pub(super) fn remark(&mut self, remark: &str) -> bool {
+        let new = !self.remarks.iter().any(|known| known == remark);
+        if new {
+            self.remarks.push(remark.to_owned());
+        }
+        new
     }
 
     pub(super) fn deleted(&mut self, file: &ProvenFile<'_>) {
@@ -76,6 +87,7 @@ impl Tally {
             let _ = write!(summary, ", {n} kept ({})", reason.word());
         }
         let mut details = self.named.clone();
+        details.extend(self.remarks.iter().cloned());
         details.extend(self.stuck.iter().cloned());
         if !self.stuck.is_empty() {
             let stuck = plural(self.stuck.len() as u64, "file is stuck", "files are stuck");

@@ -58,6 +58,7 @@ pub(super) fn of_retention(
             let newest = decides.map_or(0, |class| class.keep_newest);
             format!("{what} is kept: it is one of the newest {newest} files of class `{name}`")
         }
+        Verdict::Stays(_, Stays::OtherRetention) => format!("{what} is kept: another retention keeps it longer"),
         Verdict::Kept(_, KeepReason::NotCovered) => format!("{what} is kept: backup `{backup}` does not store it"),
         Verdict::Kept(_, reason) => format!("{what} is kept: {}", reason.meaning()),
         Verdict::Delete(_) => {

@@ -2,6 +2,9 @@
 //!
 //! Invariant: an unknown file system is trusted with nothing.
 
+mod abilities;
+
+pub use abilities::{Abilities, Naming};
 use rustix::fs::fstatfs;
 use std::borrow::Cow;
 use std::ffi::OsString;
