@@ -44,6 +44,7 @@ impl Shared {
                 .map(Into::into)
                 .to_vec(),
             dir: self.dir.path().to_owned(),
+            lacks: Vec::new(),
         };
         run(&program, fault, &self.at("scratch"))
     }
