@@ -5,7 +5,7 @@
 //! Invariant: children start with the limits that opsrun was started with.
 
 use rustix::io::Errno;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, setrlimit};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::OnceLock;
@@ -25,7 +25,7 @@ static INHERITED: OnceLock<Rlimit> = OnceLock::new();
 /// Raises the limit of open files to what is needed, as far as the system allows. If it does not, what cannot be opened
 /// reports it.
 pub fn raise_open_files(needed: u64) {
-    let limits = getrlimit(Resource::Nofile);
+    let limits = limits_of(Resource::Nofile);
     if limits.current.is_none_or(|current| current >= needed) {
         return;
     }
@@ -50,9 +50,14 @@ pub fn is_out_of_files() -> bool {
     !can_open(FEW_FILES)
 }
 
+/// How many files may be open at once; `None` when that is not limited.
+pub fn max_open_files() -> Option<u64> {
+    limits_of(Resource::Nofile).current
+}
+
 /// True when files have a limit of size, whatever their file system allows.
 pub fn has_file_size() -> bool {
-    getrlimit(Resource::Fsize).current.is_some()
+    limits_of(Resource::Fsize).current.is_some()
 }
 
 /// The limit that made a call fail, with its names.
@@ -61,7 +66,7 @@ pub fn reached(errno: Errno) -> Option<String> {
         Errno::MFILE => Some(open_files()),
         Errno::NFILE => Some("the limit of open files of the whole system is reached (`fs.file-max`)".to_owned()),
         Errno::FBIG => {
-            let size = getrlimit(Resource::Fsize).current?;
+            let size = limits_of(Resource::Fsize).current?;
             Some(format!(
                 "files are limited to {size} bytes (`ulimit -f`, `LimitFSIZE=` in a systemd unit)"
             ))
@@ -72,6 +77,9 @@ pub fn reached(errno: Errno) -> Option<String> {
 
 /// What is wrong when no thread can be started.
 pub fn no_thread(error: &io::Error) -> String {
+    if !matches!(Errno::from_io_error(error), Some(Errno::AGAIN | Errno::NOMEM)) {
+        return format!("no thread could be started: {error}");
+    }
     format!(
         "no thread could be started: {error}: raise the limit of processes and threads (`ulimit -u`, `TasksMax=` in a systemd \
          unit, `--pids-limit` of a container) or of memory"
@@ -79,18 +87,39 @@ pub fn no_thread(error: &io::Error) -> String {
 }
 
 fn open_files() -> String {
-    let most = getrlimit(Resource::Nofile).current;
+    let most = max_open_files();
     let most = most.map_or_else(|| "few".to_owned(), |most| most.to_string());
     format!("open files are limited to {most} (`ulimit -n`, `LimitNOFILE=` in a systemd unit)")
 }
 
-/// True when so many more files can be opened.
+/// False when the limit of open files does not allow so many more. Another failure says nothing about it.
 fn can_open(count: usize) -> bool {
-    let Ok(one) = rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC) else {
-        return false;
+    let open = || {
+        let one = rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC)?;
+        let more = (1..count).map(|_| rustix::io::fcntl_dupfd_cloexec(&one, 0));
+        more.collect::<Result<Vec<OwnedFd>, Errno>>()
     };
-    let more = (1..count).map(|_| rustix::io::fcntl_dupfd_cloexec(&one, 0));
-    more.collect::<Result<Vec<OwnedFd>, Errno>>().is_ok()
+    !matches!(open(), Err(Errno::MFILE | Errno::NFILE))
+}
+
+/// Not by `rustix`, which expects that the question is always allowed: a sandbox may refuse it. Then there is no limit.
+#[expect(unsafe_code, reason = "no crate in use asks without a panic")]
+fn limits_of(resource: Resource) -> Rlimit {
+    let mut found = libc::rlimit {
+        rlim_cur: libc::RLIM_INFINITY,
+        rlim_max: libc::RLIM_INFINITY,
+    };
+    let which = match resource {
+        Resource::Fsize => libc::RLIMIT_FSIZE,
+        _ => libc::RLIMIT_NOFILE,
+    };
+    // SAFETY: it writes to this place or nothing, and keeps no pointer.
+    let _ = unsafe { libc::getrlimit(which, &raw mut found) };
+    let finite = |limit: libc::rlim_t| (limit != libc::RLIM_INFINITY).then_some(limit);
+    Rlimit {
+        current: finite(found.rlim_cur),
+        maximum: finite(found.rlim_max),
+    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,10 @@ const SANDBOX: &str = "a sandbox blocks this system call: seccomp, as set by `Sy
 
 static STATUS: LazyLock<String> = LazyLock::new(|| std::fs::read_to_string("/proc/self/status").unwrap_or_default());
 
+/// The same where rights may be missing as well.
+const SANDBOX_OR_RIGHTS: &str = "rights are missing, or a sandbox blocks this system call: seccomp, as set by `SystemCallFilter=` of a systemd unit, or by \
+     the profile of a container";
+
 /// True when the signal was ignored at the start, as by `nohup`. First asked before any handler is set.
 pub fn ignores(signal: i32) -> bool {
     u32::try_from(signal - 1).is_ok_and(|bit| has(&STATUS, "SigIgn", bit))
@@ -25,8 +29,16 @@ pub fn has_cap_lease() -> bool {
     has(&STATUS, "CapEff", CAP_LEASE)
 }
 
-/// Why a call that opsrun needs was refused, when neither rights nor the file are the cause.
+/// True when system calls pass a filter, which may refuse them.
+pub fn is_sandboxed() -> bool {
+    is_filtered(&STATUS)
+}
+
+/// Why a call that opsrun needs was refused, when not the file is the cause, or not it alone.
 pub fn why_refused(errno: Errno) -> Option<&'static str> {
+    if errno == Errno::PERM && is_filtered(&STATUS) {
+        return Some(SANDBOX_OR_RIGHTS);
+    }
     if errno != Errno::NOSYS {
         return None;
     }

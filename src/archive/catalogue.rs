@@ -148,6 +148,11 @@ const MAX_SEQUENCE: u64 = 1 << 48;
 impl Catalogue {
     /// Whose the copies are is decided without a store; [`Self::assign`] knows more.
     pub fn read(destination: &Dir) -> Result<Self, CopyError> {
+        Self::read_while(destination, &|| true)
+    }
+
+    /// Reads it as long as `go_on` says so: a destination may hold thousands of copies with long receipts.
+    pub fn read_while(destination: &Dir, go_on: &dyn Fn() -> bool) -> Result<Self, CopyError> {
         let mut found = Self {
             marker: Marker::read(destination)?,
             ..Self::default()
@@ -167,9 +172,13 @@ impl Catalogue {
             }
         }
         for (name, files) in copies {
+            if !go_on() {
+                return Err(CopyError::Stopped);
+            }
             if files.contains(&name.manifest()) {
-                match open(destination, &name) {
+                match open(destination, &name, go_on) {
                     Ok(copy) => found.copies.push(copy),
+                    Err(CopyError::Stopped) => return Err(CopyError::Stopped),
                     Err(e) => {
                         sequences.extend(broken_sequence(destination, &name));
                         if is_no_manifest(destination, &name) {
@@ -255,7 +264,7 @@ fn reason(error: &CopyError) -> String {
     }
 }
 
-fn open(destination: &Dir, name: &CopyName) -> Result<CatalogueCopy, CopyError> {
+fn open(destination: &Dir, name: &CopyName, go_on: &dyn Fn() -> bool) -> Result<CatalogueCopy, CopyError> {
     let manifest = read_manifest(&destination.open_file(name.manifest().as_bytes(), true)?, name)?;
     let sized = |file: &File, own: &str, size: u64| {
         let found = regular(file).map_err(|e| CopyError::io("read", own, e))?;
@@ -267,17 +276,11 @@ fn open(destination: &Dir, name: &CopyName) -> Result<CatalogueCopy, CopyError> 
     }
     let list = destination.open_file(name.list().as_bytes(), true)?;
     sized(&list, &name.list(), manifest.list_bytes)?;
-    let (mut deleted_at, mut deleted_by) = (BTreeMap::new(), BTreeSet::new());
-    let deleted = match receipt::read(destination, name) {
-        Err(_) => manifest.record_count,
-        Ok(lines) => {
-            for line in &lines {
-                *deleted_at.entry(line.at).or_default() += 1;
-            }
-            let paths = lines.iter().map(|line| &line.path).collect::<BTreeSet<_>>().len() as u64;
-            deleted_by.extend(lines.into_iter().map(|line| line.run));
-            paths
-        }
+    file_list::plausible(&manifest)?;
+    let (deleted, deleted_at, deleted_by) = match receipt::summary(destination, name, manifest.record_count, go_on) {
+        Err(CopyError::Stopped) => return Err(CopyError::Stopped),
+        Err(_) => (manifest.record_count, BTreeMap::new(), BTreeSet::new()),
+        Ok(found) => (found.paths, found.at, found.runs),
     };
     Ok(CatalogueCopy {
         name: name.clone(),

@@ -10,6 +10,7 @@ use super::gzip_member::{self, MEMBER_SIZE};
 use super::manifest::{ListMember, Manifest};
 use crate::path::RelPath;
 use crate::tree::publish::Draft;
+use crate::units::show_size;
 use sha2::{Digest, Sha256};
 use std::borrow::Borrow;
 use std::fs::File;
@@ -83,6 +84,33 @@ impl ListWriter {
         self.cut()?;
         Ok(self.draft.sync()?)
     }
+}
+
+/// Smaller lists may unpack to anything.
+const SMALL: u64 = 64 << 20;
+
+/// No list is so much longer than it is packed: every row has a hash or a name of its own.
+const MAX_RATIO: u64 = 250;
+
+/// The shortest row, in bytes.
+const MIN_ROW: u64 = 64;
+
+/// Refuses a list that would unpack to far more than a list can, or have fewer bytes than its entries need.
+pub fn plausible(manifest: &Manifest) -> Result<(), CopyError> {
+    let plain = manifest
+        .list_members
+        .iter()
+        .fold(0_u64, |sum, member| sum.saturating_add(member.2));
+    if plain > SMALL && plain / MAX_RATIO > manifest.list_bytes {
+        let (plain, packed) = (show_size(plain), show_size(manifest.list_bytes));
+        let what = format!("it would unpack from {packed} to {plain}, as no file list does");
+        return Err(CopyError::damaged(&manifest.list_name, what));
+    }
+    if manifest.record_count > plain / MIN_ROW {
+        let what = "it is too short for as many entries as the manifest says";
+        return Err(CopyError::damaged(&manifest.list_name, what));
+    }
+    Ok(())
 }
 
 pub fn read_member(file: &File, name: &str, member: &ListMember) -> Result<(Vec<u8>, Vec<FileEntry>), CopyError> {

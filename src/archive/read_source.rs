@@ -10,6 +10,7 @@ use super::attributes::names_of;
 use super::file_entry::{Bytes, ContentState, FileEntry, FileEntryKind, hex};
 use super::top_directory::TopDirectory;
 use crate::entry::{Entry, EntryKind, Identity};
+use crate::error_chain::with_reason;
 use crate::path::{RelPath, Shown};
 use crate::tree::attributes::Node;
 use crate::tree::handle::{TreeError, identity_of};
@@ -56,14 +57,14 @@ impl From<TreeError> for ReadFailure {
             Some(Errno::XDEV) => Self::Mount,
             // A symlink has replaced the listed file or directory.
             Some(Errno::LOOP | Errno::NOTDIR | Errno::NXIO) => Self::Special,
-            _ => Self::Unreadable(e.source.to_string()),
+            _ => Self::Unreadable(with_reason(&e.source)),
         }
     }
 }
 
 impl From<io::Error> for ReadFailure {
     fn from(e: io::Error) -> Self {
-        Self::Unreadable(e.to_string())
+        Self::Unreadable(with_reason(&e))
     }
 }
 
@@ -138,10 +139,10 @@ impl SourceReader {
                 let parent = entry.path.parent_bytes();
                 match root.open_dir(parent, cross_mounts) {
                     Ok(parent) => xattrs(&Node::symlink(&parent, entry.path.name())),
-                    Err(_) => XattrReading::failed(&e.source),
+                    Err(_) => XattrReading::failed(with_reason(&e.source)),
                 }
             }
-            Err(e) => XattrReading::failed(&e.source),
+            Err(e) => XattrReading::failed(with_reason(&e.source)),
         };
         self.row(entry, FileEntryKind::Dir, xattrs)
     }
@@ -297,9 +298,9 @@ pub(super) struct XattrReading {
 }
 
 impl XattrReading {
-    fn failed(why: &dyn std::fmt::Display) -> Self {
+    fn failed(why: String) -> Self {
         Self {
-            unread: Some(why.to_string()),
+            unread: Some(why),
             ..Self::default()
         }
     }
@@ -309,7 +310,7 @@ impl XattrReading {
 pub(super) fn xattrs(node: &Node<'_>) -> XattrReading {
     let names = match node.xattr_names() {
         Ok(names) => names,
-        Err(e) => return XattrReading::failed(&io::Error::from(e)),
+        Err(e) => return XattrReading::failed(with_reason(&e.into())),
     };
     let mut read = XattrReading::default();
     let mut sum = 0;
@@ -320,11 +321,11 @@ pub(super) fn xattrs(node: &Node<'_>) -> XattrReading {
                 sum += value.len();
                 read.found.insert(Shown(&name).to_string(), Bytes::new(&value));
             }
-            Err(e) => read.unread = Some(format!("`{}`: {}", Shown(&name), io::Error::from(e))),
+            Err(e) => read.unread = Some(format!("`{}`: {}", Shown(&name), with_reason(&e.into()))),
         }
     }
     if sum > MAX_XATTR_BYTES {
-        return XattrReading::failed(&"they exceed 1 MiB");
+        return XattrReading::failed("they exceed 1 MiB".to_owned());
     }
     read
 }

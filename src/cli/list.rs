@@ -4,7 +4,7 @@
 
 use super::args::ListArgs;
 use super::destination_notes;
-use super::exit::{Exit, Failure};
+use super::exit::{self, Exit, Failure};
 use super::file::{model_of_copies, zone};
 use super::terminal::{Terminal, print};
 use crate::archive::CatalogueCopy;
@@ -17,7 +17,7 @@ pub fn run(args: &ListArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let (from, wanted) = (args.copies.from.as_deref(), args.copies.backup.as_deref());
     let model = model_of_copies(&args.file, from, &args.state, terminal)?;
     let model = model.as_ref();
-    let places = copies::places(from, model, args.copies.choice(None))?;
+    let places = copies::places(from, model, args.copies.choice(None), &exit::stop()?)?;
     let document = ListDocument {
         format: FORMAT,
         copies: rows(&places, wanted),

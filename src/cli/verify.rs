@@ -19,7 +19,7 @@ pub fn run(args: &VerifyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = model.as_ref();
     let stop = exit::stop()?;
     let missing = destination_notes::missing(model, backup, terminal);
-    let places = copies::places(from, model, args.copies.choice(args.copy.as_deref()))?;
+    let places = copies::places(from, model, args.copies.choice(args.copy.as_deref()), &stop)?;
     let bars = ProgressBars::new(terminal.progress());
     let mut results = CopyResults::new(terminal.out, terminal.detail, zone(model));
     let mut failed: Option<Failure> = None;

@@ -12,7 +12,7 @@ use crate::plan::facts::{Destination, EmptiedFile, PlanFacts, Scan, SizeRecord, 
 use crate::tree::Dir;
 use crate::units::total;
 use chrono::{DateTime, Utc};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 /// What the backup selects of the listed entries and can store, and what it leaves out by itself.
 pub(super) struct SourceMeasure {
@@ -150,12 +150,7 @@ pub(super) fn deleted_bytes(
 
 /// Bytes of the files that were deleted because of a copy, since then; `None` when receipt or list cannot be read.
 fn deleted_from(dir: &Dir, copy: &CatalogueCopy, since: DateTime<Utc>) -> Option<u64> {
-    let lines = archive::receipt::read(dir, &copy.name).ok()?;
-    let paths: BTreeSet<RelPath> = lines
-        .into_iter()
-        .filter(|line| line.at >= since)
-        .map(|line| line.path)
-        .collect();
+    let paths = archive::receipt::paths_since(dir, &copy.name, since).ok()?;
     let rows = archive::locate(dir, copy, &paths.iter().collect::<Vec<_>>()).ok()?;
     Some(total(rows.iter().map(|row| row.size)))
 }

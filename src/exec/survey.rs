@@ -11,7 +11,7 @@ use crate::archive::{
     self, Catalogue, CatalogueCopy, CopyContents, CopyOwner, Incomplete, Manifest, Marker, OwnWriter,
 };
 use crate::entry::{Entry, EntryKind};
-use crate::error_chain::error_chain;
+use crate::error_chain::{error_chain, with_reason};
 use crate::file_system;
 use crate::model::pattern::Selector;
 use crate::model::retention::{Circumstances, Verdict, decide};
@@ -124,7 +124,7 @@ pub fn look(
     let mut looked = Vec::new();
     let mut catalogues: BTreeMap<String, Catalogue> = BTreeMap::new();
     for backup in selected(model, jobs) {
-        let mut destination = destination(model, backup, world, remembered);
+        let mut destination = destination(model, backup, world, remembered, stop);
         let source = source(model, backup, world, stop).map(|(scan, dev)| {
             destination.1.same_file_system = device_at(&backup.to) == Some(dev);
             Arc::new(scan)
@@ -177,6 +177,7 @@ pub fn look(
                 &destination.1,
                 (world.sources.get(&backup.name), world.destinations.get(&backup.name)),
                 backup.cross_mounts,
+                stop,
             );
         }
         let emptied = match (&source, &destination.0, world.destinations.get(&backup.name)) {
@@ -299,6 +300,7 @@ fn locate(
     destination: &Destination,
     (source, dir): (Option<&Dir>, Option<&Dir>),
     cross_mounts: bool,
+    stop: &Stop,
 ) -> BTreeMap<usize, usize> {
     let mut located = BTreeMap::new();
     let (Some(catalogue), Some(source), Some(dir)) = (catalogue, source, dir) else {
@@ -312,6 +314,9 @@ fn locate(
         let entry = |i: &usize| scan.entries.get(*i);
         let mut asked = left.clone();
         asked.retain(|i| entry(i).is_some_and(|e| e.identity.ctime_ns <= until));
+        if stop.asked() {
+            break;
+        }
         until = crate::clock::nanos(copy.at);
         if asked.is_empty() {
             continue;
@@ -333,7 +338,7 @@ fn locate(
             };
             // Equal times do not prove equal content; what the copy does not hold is stored again.
             let mut holds = |e: &Entry, known: archive::Evidence| {
-                let hash = |file: File| content_hash(&file, e.identity.size, &|| true);
+                let hash = |file: File| content_hash(&file, e.identity.size, &|| !stop.asked());
                 known.identity == e.identity && opener.file(&e.path).is_ok_and(|file| hash(file) == Some(known.sha256))
             };
             let found = entry(index).zip(row.evidence());
@@ -354,6 +359,7 @@ fn destination(
     backup: &Backup,
     world: &World,
     remembered: &Remembered,
+    stop: &Stop,
 ) -> (Option<Catalogue>, Destination) {
     let known = remembered.markers.get(&backup.name);
     let mut found = Destination {
@@ -378,7 +384,7 @@ fn destination(
     };
     found.free = dir.free_space().ok();
     found.abilities = dir.abilities();
-    let mut catalogue = match Catalogue::read(dir) {
+    let mut catalogue = match Catalogue::read_while(dir, &|| !stop.asked()) {
         Ok(catalogue) => catalogue,
         Err(e) => {
             found.state = DestinationState::Unusable(error_chain(&e));
@@ -606,5 +612,5 @@ pub fn host() -> String {
 
 /// Only the system's answer: callers name the path.
 fn reason(error: &TreeError) -> String {
-    error.source.to_string()
+    with_reason(&error.source)
 }

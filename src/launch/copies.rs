@@ -81,6 +81,7 @@ pub fn places(
     from: Option<&Path>,
     model: Option<&Model>,
     choice: CopyChoice<'_>,
+    stop: &Stop,
 ) -> Result<Vec<CopyDirectory>, LaunchError> {
     let CopyChoice { backup, copy, writer } = choice;
     let mut places = Vec::new();
@@ -102,7 +103,7 @@ pub fn places(
         (None, None) => {}
         (Some(path), _) => {
             let of_backup = |c: &CatalogueCopy| backup.is_none_or(|b| c.name.backup() == b);
-            let place = place(path, own, of_backup, is_chosen)?;
+            let place = place(path, stop, own, of_backup, is_chosen)?;
             if let Some(name) = backup.filter(|_| place.copies.is_empty()) {
                 known(path, &place, name)?;
             }
@@ -119,7 +120,7 @@ pub fn places(
             for job in wanted_of(model, backup).filter(|job| job.to.exists()) {
                 let of_backup =
                     |c: &CatalogueCopy| c.manifest.backup_id == job.name && c.manifest.ops_name == model.ops.name;
-                places.push(place(&job.to, own, of_backup, is_chosen)?);
+                places.push(place(&job.to, stop, own, of_backup, is_chosen)?);
             }
         }
     }
@@ -221,6 +222,7 @@ fn one_writer(places: &[CopyDirectory], wanted: &str) -> Result<(), LaunchError>
 /// The copies for which both questions are answered with yes; those for which only the first is are others.
 fn place(
     path: &Path,
+    stop: &Stop,
     own: Option<&OwnWriter>,
     of_backup: impl Fn(&CatalogueCopy) -> bool,
     is_chosen: impl Fn(&CatalogueCopy) -> bool,
@@ -228,7 +230,11 @@ fn place(
     let mut dir = Dir::open(path)?;
     // Copies are read here: a sync that is not offered proves nothing less.
     dir.learn(Abilities::default());
-    let mut catalogue = Catalogue::read(&dir)?;
+    let catalogue = Catalogue::read_while(&dir, &|| !stop.asked());
+    if let Some(signal) = stop.signal() {
+        return Err(LaunchError::Signal(signal));
+    }
+    let mut catalogue = catalogue?;
     catalogue.assign(own);
     let all = std::mem::take(&mut catalogue.copies);
     let backups = all.iter().map(|copy| copy.name.backup().to_owned()).collect();

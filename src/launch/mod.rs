@@ -265,7 +265,7 @@ fn repair(
         any_stuck |= matches!(&event, Event::Recovered { stuck, .. } if !stuck.is_empty());
         journal.record(&event)
     };
-    let (events, cleared) = recover::run(model, jobs, world, &own, &store.unpublished_copies()?);
+    let (events, cleared) = recover::run(model, jobs, world, &own, &store.unpublished_copies()?, stop);
     events.into_iter().try_for_each(&mut record)?;
     for copy in cleared {
         store.forget_copy(&copy)?;

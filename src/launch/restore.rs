@@ -90,20 +90,20 @@ pub fn restore(
 ) -> Result<Vec<String>, LaunchError> {
     let mut selections = by_backup(places, model, &wanted.paths, wanted.at)?;
     refuse_several_writers(&selections)?;
-    let mut hits = BTreeSet::new();
-    interpret(&mut selections)?;
     for selection in &mut selections {
-        if let Some(signal) = stop.signal() {
-            return Err(LaunchError::Signal(signal));
-        }
-        selection.share(wanted.paths.is_empty(), &mut hits)?;
+        selection.read(wanted.paths.is_empty(), stop)?;
     }
+    let hits = interpret(&mut selections);
     selections.retain(|selection| !selection.shares.is_empty());
     let missing = wanted.paths.iter().enumerate().filter(|(at, _)| !hits.contains(at));
     let missing: Vec<String> = missing.map(|(_, text)| Shown(text.as_bytes()).to_string()).collect();
     if selections.is_empty() && wanted.paths.is_empty() {
         return Err(LaunchError::Missing {
-            message: format!("there is no complete copy to restore{}", made_until(wanted.at)),
+            message: format!(
+                "there is no complete copy to restore{}{}",
+                made_until(wanted.at),
+                broken(places)
+            ),
             help: "`opsrun list` shows the copies".to_owned(),
         });
     }
@@ -184,6 +184,18 @@ fn refuse_several_writers(selections: &[BackupSelection<'_>]) -> Result<(), Laun
 }
 
 const MAX_NAMED_GROUPS: usize = 5;
+
+/// The first copy that cannot be used, and why.
+fn broken(places: &[CopyDirectory]) -> String {
+    let mut all = places.iter().flat_map(|place| place.broken(None));
+    let Some((name, why)) = all.next() else {
+        return String::new();
+    };
+    match all.count() {
+        0 => format!("; copy `{name}` cannot be used: {why}"),
+        more => format!("; copy `{name}` cannot be used: {why} (and {more} more)"),
+    }
+}
 
 fn made_until(at: Option<DateTime<Utc>>) -> String {
     at.map_or_else(String::new, |at| {

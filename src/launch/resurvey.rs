@@ -89,7 +89,7 @@ impl LookAgain for Resurvey<'_> {
         let one = BTreeSet::from([JobName::new(JobKind::Backup, name)]);
         if self.moved(name, &mut found, world)? {
             let unfinished = self.store.unpublished_copies().map_err(|e| failed(&e))?;
-            let (events, cleared) = recover::run(self.model, &one, &found, &own, &unfinished);
+            let (events, cleared) = recover::run(self.model, &one, &found, &own, &unfinished, self.stop);
             for event in events {
                 if matches!(&event, Event::Recovered { stuck, .. } if !stuck.is_empty()) {
                     self.stuck.store(true, Ordering::SeqCst);

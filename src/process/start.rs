@@ -9,6 +9,7 @@ use super::capture::CaptureLimits;
 use super::group::Leader;
 use super::line;
 use super::orphans::registered;
+use crate::error_chain::with_reason;
 use crate::limits;
 use crate::path::{Shown, shown};
 use rustix::fs::Access;
@@ -104,7 +105,7 @@ pub enum SpawnFailure {
     /// Of open files.
     #[error("{0}")]
     Limit(String),
-    #[error(transparent)]
+    #[error("{}", with_reason(.0))]
     Other(io::Error),
 }
 

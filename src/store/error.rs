@@ -4,6 +4,7 @@
 //! Invariant: no message repeats its cause, which the chain of sources shows.
 
 use crate::limits;
+use crate::own_process;
 use rusqlite::ErrorCode;
 use std::io;
 use std::path::PathBuf;
@@ -122,6 +123,10 @@ impl StoreError {
             (_, Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure)) if limits::has_file_size() => {
                 Some("raise the limit of file sizes (`ulimit -f`, `LimitFSIZE=` in a systemd unit), or make space")
             }
+            (_, Some(ErrorCode::SystemIoFailure)) if own_process::is_sandboxed() => Some(
+                "look whether the file system that contains it is full (`df`) or fails (`dmesg`), or whether a sandbox blocks \
+                 this system call: seccomp, as set by `SystemCallFilter=` of a systemd unit, or by the profile of a container",
+            ),
             _ => None,
         }
     }

@@ -27,7 +27,9 @@ pub struct Leftover {
 }
 
 /// Puts back what earlier runs left in quarantine. The caller holds the source's lock, so none of them lives.
-pub fn recover(source: &Dir, cross_mounts: bool) -> Result<Vec<Leftover>, TreeError> {
+///
+/// Files are hashed as long as `go_on` says so; then their lines stay.
+pub fn recover(source: &Dir, cross_mounts: bool, go_on: &dyn Fn() -> bool) -> Result<Vec<Leftover>, TreeError> {
     let Some(top) = if_there(source.open_dir(QUARANTINE, false))? else {
         return Ok(Vec::new());
     };
@@ -40,7 +42,7 @@ pub fn recover(source: &Dir, cross_mounts: bool) -> Result<Vec<Leftover>, TreeEr
         };
         private(&place)?;
         let run = String::from_utf8_lossy(&run);
-        leftovers.push(recover_run(source, &place, &run, cross_mounts)?);
+        leftovers.push(recover_run(source, &place, &run, cross_mounts, go_on)?);
     }
     if leftovers.is_empty() {
         remove_dir(source, QUARANTINE)?;
@@ -49,7 +51,13 @@ pub fn recover(source: &Dir, cross_mounts: bool) -> Result<Vec<Leftover>, TreeEr
     Ok(leftovers)
 }
 
-fn recover_run(source: &Dir, place: &Dir, run: &str, cross_mounts: bool) -> Result<Leftover, TreeError> {
+fn recover_run(
+    source: &Dir,
+    place: &Dir,
+    run: &str,
+    cross_mounts: bool,
+    go_on: &dyn Fn() -> bool,
+) -> Result<Leftover, TreeError> {
     let mut leftover = Leftover {
         run: run.to_owned(),
         put_back: 0,
@@ -73,7 +81,7 @@ fn recover_run(source: &Dir, place: &Dir, run: &str, cross_mounts: bool) -> Resu
         match (from, dir.as_ref()) {
             // Never taken, or put back already. Another content under the old name says nothing: it may
             // have come after the removal.
-            (None, Ok(dir)) if holds(dir, &line)? => {}
+            (None, Ok(dir)) if holds(dir, &line, go_on)? => {}
             // Gone from the very directory that held it, or with it. Where that lay on the source's own file system
             // no unmounted disk can explain it.
             (None, Ok(dir))
@@ -168,7 +176,7 @@ fn read_index(place: &Dir) -> Result<Vec<IndexLine>, TreeError> {
 }
 
 /// True when `dir` holds the file of `line` under its name, with its content.
-fn holds(dir: &Dir, line: &IndexLine) -> Result<bool, TreeError> {
+fn holds(dir: &Dir, line: &IndexLine, go_on: &dyn Fn() -> bool) -> Result<bool, TreeError> {
     let name = line.path.name();
     // Something else may have the name now: it came after the removal.
     if if_there(dir.entry(name, line.path.clone()))?.is_none_or(|entry| entry.kind != EntryKind::File) {
@@ -181,7 +189,10 @@ fn holds(dir: &Dir, line: &IndexLine) -> Result<bool, TreeError> {
     let fail = |e| TreeError::at("read", &dir.path_of(name), e);
     let hash = regular(&file)
         .map_err(fail)?
-        .and_then(|found| content_hash(&file, found.size, &|| true));
+        .and_then(|found| content_hash(&file, found.size, go_on));
+    if hash.is_none() && !go_on() {
+        return Err(fail(Errno::INTR.into()));
+    }
     Ok(hash.is_some_and(|hash| hex(&hash) == line.sha256))
 }
 
@@ -238,7 +249,7 @@ mod tests {
         fs::write(temp.path().join("d/replaced"), "another file").unwrap();
         drop(quarantine);
 
-        let leftovers = recover(&dir, false).unwrap();
+        let leftovers = recover(&dir, false, &|| true).unwrap();
         let [leftover] = &leftovers[..] else { panic!() };
         assert_eq!(leftover.put_back, 2);
         assert_eq!(
@@ -256,14 +267,14 @@ mod tests {
 
         // Once the stranger is out of the way, nothing remains.
         fs::remove_file(temp.path().join("d/replaced")).unwrap();
-        let leftovers = recover(&dir, false).unwrap();
+        let leftovers = recover(&dir, false, &|| true).unwrap();
         dismiss(&dir, &leftovers[0]).unwrap();
         assert_eq!(
             fs::read_to_string(temp.path().join("d/replaced")).unwrap(),
             "d/replaced"
         );
         assert!(!temp.path().join(".opsrun-quarantine").exists());
-        assert!(recover(&dir, false).unwrap().is_empty());
+        assert!(recover(&dir, false, &|| true).unwrap().is_empty());
     }
 
     #[test]
@@ -279,7 +290,7 @@ mod tests {
         // Its directory is away, as an unmounted disk would be, and an empty one is at its path.
         fs::rename(temp.path().join("d"), temp.path().join("away")).unwrap();
         fs::create_dir(temp.path().join("d")).unwrap();
-        let leftovers = recover(&dir, true).unwrap();
+        let leftovers = recover(&dir, true, &|| true).unwrap();
         assert!(leftovers[0].completed.is_empty() && leftovers[0].stuck.len() == 1);
         dismiss(&dir, &leftovers[0]).unwrap();
         assert!(temp.path().join(".opsrun-quarantine").join(RUN).join(INDEX).exists());
@@ -300,17 +311,17 @@ mod tests {
         drop(quarantine);
         fs::rename(temp.path().join("d"), temp.path().join("away")).unwrap();
         fs::create_dir(temp.path().join("d")).unwrap();
-        let first = recover(&dir, true).unwrap();
+        let first = recover(&dir, true, &|| true).unwrap();
         assert_eq!((first[0].completed.len(), first[0].stuck.len()), (1, 1));
         dismiss(&dir, &first[0]).unwrap();
         // What another run deletes meanwhile is not this one's doing.
         fs::remove_file(temp.path().join("e/later")).unwrap();
-        let second = recover(&dir, true).unwrap();
+        let second = recover(&dir, true, &|| true).unwrap();
         assert_eq!((second[0].completed.len(), second[0].stuck.len()), (0, 1));
         // Its directory is back, as after a mount: now it is decided.
         fs::remove_dir(temp.path().join("d")).unwrap();
         fs::rename(temp.path().join("away"), temp.path().join("d")).unwrap();
-        let third = recover(&dir, true).unwrap();
+        let third = recover(&dir, true, &|| true).unwrap();
         assert_eq!((third[0].completed.len(), third[0].stuck.len()), (1, 0));
         dismiss(&dir, &third[0]).unwrap();
         assert!(!temp.path().join(".opsrun-quarantine").exists());
@@ -329,7 +340,7 @@ mod tests {
         )
         .unwrap();
         fs::set_permissions(&place, fs::Permissions::from_mode(0o777)).unwrap();
-        assert!(recover(&Dir::open(temp.path()).unwrap(), false).is_err());
+        assert!(recover(&Dir::open(temp.path()).unwrap(), false, &|| true).is_err());
         assert!(!temp.path().join("planted").exists());
     }
 }

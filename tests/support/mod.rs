@@ -10,6 +10,7 @@
 #[cfg(any(feature = "http", feature = "email"))]
 pub mod ca;
 pub mod confinement;
+pub mod forge;
 pub mod fuzzing;
 pub mod image;
 pub mod sandbox;

@@ -24,6 +24,7 @@ use super::file_list::FileEntries;
 use super::pipeline;
 use super::progress::CopyProgress;
 use crate::error_chain::error_chain;
+use crate::limits;
 use crate::path::RelPath;
 use crate::tree::Dir;
 use crate::tree::handle::content_hash;
@@ -34,7 +35,6 @@ use links::{LinkRestorer, PathHash, path_hash};
 use queue::{MadeDirs, RestoreQueue};
 use reader::CopyReader;
 use restorer::{Restored, RestoredEntry, Restorer, WrittenEntry};
-use rustix::process::{Resource, getrlimit};
 use std::collections::HashMap;
 use std::fs::File;
 
@@ -99,7 +99,7 @@ pub fn restore(
 
 /// How many files a thread has open while they wait for one sync.
 fn files_at_once(threads: usize) -> usize {
-    let most = getrlimit(Resource::Nofile).current.unwrap_or(1 << 20);
+    let most = limits::max_open_files().unwrap_or(1 << 20);
     let each = most.saturating_sub(48) / (2 * threads.max(1) as u64);
     usize::try_from(each.clamp(1, 256)).unwrap_or(1)
 }

@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// The tree that the job may share with, if it is still there.
 pub fn newest(job: &WriteJob<'_>) -> Option<CatalogueCopy> {
     let wanted = job.facts.shares_with.as_deref()?;
-    let catalogue = Catalogue::read(job.destination).ok()?;
+    let catalogue = Catalogue::read_while(job.destination, &|| !job.progress.stop()).ok()?;
     let trees = catalogue.copies.into_iter().filter(CatalogueCopy::is_shareable);
     trees.into_iter().find(|copy| copy.name.to_string() == wanted)
 }

@@ -28,8 +28,9 @@ pub struct ListReader<'a> {
     count: u64,
     bytes: u64,
     torn: u64,
-    /// Files with several names, for later links.
-    linked: HashMap<RelPath, (Identity, Option<String>)>,
+    /// Files with several names, for later links: hashes of the path, and of the state and the content. A million of them
+    /// in full would need too much memory.
+    linked: HashMap<[u8; 16], [u8; 16]>,
 }
 
 impl<'a> ListReader<'a> {
@@ -100,16 +101,15 @@ impl<'a> ListReader<'a> {
         }
         match row.kind {
             FileEntryKind::File if row.nlink > 1 => {
-                self.linked
-                    .insert(row.path.clone(), (row.identity(), row.sha256.clone()));
+                self.linked.insert(short_hash(row.path.as_bytes()), state_hash(row));
             }
             FileEntryKind::Hardlink => {
                 let target = link_path(row).ok_or("its link target is not valid")?;
                 let known = self
                     .linked
-                    .get(&target)
+                    .get(&short_hash(target.as_bytes()))
                     .ok_or("its link target is not an earlier file")?;
-                if *known != (row.identity(), row.sha256.clone()) {
+                if *known != state_hash(row) {
                     return Err("its link target was recorded in another state");
                 }
             }
@@ -130,4 +130,22 @@ impl<'a> ListReader<'a> {
         }
         Ok(std::mem::take(&mut self.digests))
     }
+}
+
+fn short_hash(bytes: &[u8]) -> [u8; 16] {
+    let full: [u8; 32] = Sha256::digest(bytes).into();
+    *full.first_chunk().unwrap_or(&[0; 16])
+}
+
+/// Of everything in which two names of one file agree.
+fn state_hash(row: &FileEntry) -> [u8; 16] {
+    let Identity {
+        dev,
+        ino,
+        size,
+        mtime_ns,
+        ctime_ns,
+    } = row.identity();
+    let text = format!("{dev} {ino} {size} {mtime_ns} {ctime_ns} {:?}", row.sha256);
+    short_hash(text.as_bytes())
 }

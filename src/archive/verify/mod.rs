@@ -10,7 +10,7 @@ mod archive;
 pub(super) mod list_reader;
 
 use super::error::CopyError;
-use super::file_list::FileEntries;
+use super::file_list::{FileEntries, plausible};
 use super::form::{OpenContent, UnpublishedContent};
 use super::job::WrittenCopy;
 use super::manifest::{Manifest, read_manifest};
@@ -272,6 +272,7 @@ fn prove(opened: OpenParts, name: &CopyName, threads: usize, progress: &dyn Copy
         OpenContent::Tree(_) => None,
     };
     let list_state = state_of(&list, &list_name, manifest.list_bytes)?;
+    plausible(&manifest)?;
     let mut rows = ListReader::new(&list, &list_name, &manifest);
     let (content, digests) = match (content, archive_state, &manifest.tree) {
         (OpenContent::Archive(archive), Some(before), None) => {

@@ -12,6 +12,7 @@ use crate::exec::survey::{World, selected};
 use crate::model::{Backup, JobName, Model};
 use crate::plan::facts::PlanFacts;
 use crate::run::Event;
+use crate::signal::Stop;
 use crate::tree::leftovers::{PART, clear_part};
 use crate::tree::publish::DRAFT;
 use crate::tree::recovery::{self, Leftover};
@@ -26,13 +27,14 @@ pub fn run(
     world: &World,
     own: &OwnWriter,
     unfinished: &[String],
+    stop: &Stop,
 ) -> (Vec<Event>, Vec<String>) {
     let mut events = Vec::new();
     let mut cleared = Vec::new();
     // First, so that no unfinished receipt blocks its completion.
     for backup in selected(model, jobs) {
         if let Some(destination) = world.destinations.get(&backup.name) {
-            let (event, names) = destination_side(own, backup, destination, unfinished);
+            let (event, names) = destination_side(own, backup, destination, unfinished, stop);
             events.extend(event);
             cleared.extend(names);
         }
@@ -43,7 +45,7 @@ pub fn run(
         if let Some(source) = world.sources.get(&backup.name)
             && source.id().is_ok_and(|id| seen.insert(id))
         {
-            events.extend(source_side(backup, source, world, own));
+            events.extend(source_side(backup, source, world, own, stop));
         }
     }
     (events, cleared)
@@ -84,10 +86,10 @@ pub fn parts(facts: &PlanFacts, world: &World) -> u64 {
     cleared
 }
 
-fn source_side(backup: &Backup, source: &Dir, world: &World, own: &OwnWriter) -> Option<Event> {
+fn source_side(backup: &Backup, source: &Dir, world: &World, own: &OwnWriter, stop: &Stop) -> Option<Event> {
     let mut stuck = Vec::new();
     let (mut put_back, mut completed) = (0, 0);
-    match recovery::recover(source, backup.cross_mounts) {
+    match recovery::recover(source, backup.cross_mounts, &|| !stop.asked()) {
         Ok(leftovers) => {
             for leftover in &leftovers {
                 put_back += leftover.put_back;
@@ -174,8 +176,9 @@ fn destination_side(
     backup: &Backup,
     destination: &Dir,
     unfinished: &[String],
+    stop: &Stop,
 ) -> (Option<Event>, Vec<String>) {
-    let Ok(mut catalogue) = Catalogue::read(destination) else {
+    let Ok(mut catalogue) = Catalogue::read_while(destination, &|| !stop.asked()) else {
         // The survey reads it again and says what is wrong.
         return (None, Vec::new());
     };

@@ -1,6 +1,7 @@
 //! What a restore brings back from which copy.
 //!
-//! Without paths: everything of the newest complete copy. With paths: each from the newest copy that contains it.
+//! Without paths: everything of the newest complete copy. With paths: each from the newest copy that contains it. The list
+//! of a copy is read once, for all PATHs in all their readings; what they mean is decided when all copies are read.
 
 use crate::archive::file_entry::FileEntryKind;
 use crate::archive::{self, CatalogueCopy};
@@ -9,6 +10,7 @@ use crate::launch::copies::CopyDirectory;
 use crate::model::Model;
 use crate::model::pattern::{Pattern, PatternSet};
 use crate::path::{RelPath, Shown, unshown};
+use crate::signal::Stop;
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -57,13 +59,39 @@ impl RequestedPath {
         }))
     }
 
-    fn wants(&self, path: &RelPath) -> bool {
-        path.is_within(&self.exact)
-            || self.glob.as_ref().is_some_and(|set| {
-                set.matches(path.as_bytes()) || path.ancestors().any(|ancestor| set.matches(ancestor))
-            })
+    /// How it must be read to lead to `path`.
+    fn reading(&self, path: &RelPath) -> Option<Reading> {
+        let matches =
+            |set: &PatternSet| set.matches(path.as_bytes()) || path.ancestors().any(|ancestor| set.matches(ancestor));
+        if path.is_within(&self.exact) {
+            Some(Reading::Name)
+        } else if self.glob.as_ref().is_some_and(matches) {
+            Some(Reading::Pattern)
+        } else if self.escaped.as_ref().is_some_and(|escaped| path.is_within(escaped)) {
+            Some(Reading::Escaped)
+        } else {
+            None
+        }
     }
 }
+
+/// How a PATH can be read. The first that leads to something, in any copy, is what it means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Reading {
+    Name,
+    Pattern,
+    Escaped,
+}
+
+/// The newest copy that contains a path, by its place among the copies.
+struct PathMatch {
+    copy: usize,
+    is_dir: bool,
+    size: u64,
+}
+
+/// What one PATH leads to, read in one way.
+type PathMatches = BTreeMap<RelPath, PathMatch>;
 
 fn outside(text: &OsStr) -> LaunchError {
     LaunchError::Missing {
@@ -79,11 +107,10 @@ pub(super) struct BackupSelection<'a> {
     /// The source in the ops file, if the backup is there.
     pub(super) source: Option<PathBuf>,
     pub(super) copies: Vec<&'a CatalogueCopy>,
-    paths: &'a [OsString],
-    /// PATHs that some copy contains as typed.
-    names: BTreeSet<usize>,
-    /// PATHs that mean nothing as typed.
-    escaped: BTreeSet<usize>,
+    /// What the PATHs mean, by the source that a copy was made of.
+    requested: BTreeMap<PathBuf, Vec<RequestedPath>>,
+    /// What each PATH leads to, in each reading.
+    found: BTreeMap<(usize, Reading), PathMatches>,
     /// In the order of `copies`: only those from which something comes.
     pub(super) shares: Vec<CopyShare<'a>>,
 }
@@ -98,115 +125,130 @@ pub(super) struct CopyShare<'a> {
 }
 
 impl<'a> BackupSelection<'a> {
-    /// What the PATHs mean in one copy: an absolute one is below the source that this copy was made of, or else below the
-    /// source in the ops file.
-    fn requested(&self, copy: &CatalogueCopy) -> Result<Vec<RequestedPath>, LaunchError> {
-        let recorded = copy.manifest.source_path();
-        let mut requested = Vec::new();
-        for (at, text) in self.paths.iter().enumerate() {
-            let sources = std::iter::once(&recorded).chain(&self.source);
-            let Some(mut path) = RequestedPath::new(at, text, sources)? else {
+    /// Reads what the PATHs mean in the copies: an absolute one is below the source that a copy was made of, or else below
+    /// the source in the ops file. Gives the PATHs that can be in some copy.
+    fn request(&mut self, paths: &[OsString]) -> Result<BTreeSet<usize>, LaunchError> {
+        let mut placed = BTreeSet::new();
+        for copy in &self.copies {
+            let recorded = copy.manifest.source_path();
+            if self.requested.contains_key(&recorded) {
                 continue;
-            };
-            path.glob = path.glob.filter(|_| !self.names.contains(&at));
-            if let Some(escaped) = path.escaped.take_if(|_| self.escaped.contains(&at)) {
-                path.exact = escaped;
             }
-            requested.push(path);
+            let mut requested = Vec::new();
+            for (at, text) in paths.iter().enumerate() {
+                let sources = std::iter::once(&recorded).chain(&self.source);
+                requested.extend(RequestedPath::new(at, text, sources)?);
+            }
+            placed.extend(requested.iter().map(|path| path.at));
+            self.requested.insert(recorded, requested);
         }
-        Ok(requested)
+        Ok(placed)
     }
 
-    /// Finds out what comes from which copy, and notes in `hits` which PATHs led to something.
-    pub(super) fn share(&mut self, everything: bool, hits: &mut BTreeSet<usize>) -> Result<(), LaunchError> {
+    /// Reads the list of each copy once, the newest first. With `everything`, only the list of the newest complete copy.
+    pub(super) fn read(&mut self, everything: bool, stop: &Stop) -> Result<(), LaunchError> {
         if everything {
             let complete = |c: &&&CatalogueCopy| c.manifest.complete && c.manifest.suspect.is_none();
-            let newest = self.copies.iter().find(complete).copied();
-            return newest.map_or(Ok(()), |copy| self.take(copy, &mut BTreeSet::new(), hits, true));
-        }
-        let mut seen = BTreeSet::new();
-        for copy in self.copies.clone() {
-            self.take(copy, &mut seen, hits, false)?;
-        }
-        Ok(())
-    }
-
-    /// Adds to `names` the PATHs that a copy contains as typed, and to `patterns` those that match as a pattern.
-    fn interpret(&self, names: &mut BTreeSet<usize>, patterns: &mut BTreeSet<usize>) -> Result<(), LaunchError> {
-        for copy in &self.copies {
-            let mut open = self.requested(copy)?;
-            open.retain(|path| (path.glob.is_some() || path.escaped.is_some()) && !names.contains(&path.at));
-            if open.is_empty() {
-                continue;
-            }
+            let Some(copy) = self.copies.iter().find(complete).copied() else {
+                return Ok(());
+            };
+            let mut share = CopyShare::new(copy);
             for row in archive::rows(&self.place.dir, copy)? {
+                go_on(stop)?;
                 let row = row?;
-                for path in open.iter().filter(|path| path.wants(&row.path)) {
-                    let is_name = row.path.is_within(&path.exact);
-                    if is_name { &mut *names } else { &mut *patterns }.insert(path.at);
+                share.add(row.path, row.kind == FileEntryKind::Dir, row.size);
+            }
+            self.shares.extend(Some(share).filter(|share| !share.paths.is_empty()));
+            return Ok(());
+        }
+        for (number, copy) in self.copies.iter().enumerate() {
+            let Some(requested) = self.requested.get(&copy.manifest.source_path()) else {
+                continue;
+            };
+            for row in archive::rows(&self.place.dir, copy)? {
+                go_on(stop)?;
+                let row = row?;
+                for path in requested {
+                    if let Some(reading) = path.reading(&row.path) {
+                        let matches = self.found.entry((path.at, reading)).or_default();
+                        matches.entry(row.path.clone()).or_insert(PathMatch {
+                            copy: number,
+                            is_dir: row.kind == FileEntryKind::Dir,
+                            size: row.size,
+                        });
+                    }
                 }
             }
         }
         Ok(())
     }
 
-    fn take(
-        &mut self,
-        copy: &'a CatalogueCopy,
-        seen: &mut BTreeSet<RelPath>,
-        hits: &mut BTreeSet<usize>,
-        everything: bool,
-    ) -> Result<(), LaunchError> {
-        let mut share = CopyShare {
+    /// Shares out what the PATHs lead to in their `readings`.
+    fn share(&mut self, readings: &BTreeMap<usize, Reading>) {
+        let mut newest = PathMatches::new();
+        for ((at, reading), matches) in std::mem::take(&mut self.found) {
+            if readings.get(&at) != Some(&reading) {
+                continue;
+            }
+            for (path, found) in matches {
+                match newest.get_mut(&path) {
+                    Some(known) if known.copy <= found.copy => {}
+                    Some(known) => *known = found,
+                    None => drop(newest.insert(path, found)),
+                }
+            }
+        }
+        let mut shares: Vec<CopyShare<'a>> = self.copies.iter().map(|copy| CopyShare::new(copy)).collect();
+        for (path, found) in newest {
+            if let Some(share) = shares.get_mut(found.copy) {
+                share.add(path, found.is_dir, found.size);
+            }
+        }
+        self.shares
+            .extend(shares.into_iter().filter(|share| !share.paths.is_empty()));
+    }
+}
+
+impl<'a> CopyShare<'a> {
+    fn new(copy: &'a CatalogueCopy) -> Self {
+        Self {
             copy,
             paths: BTreeSet::new(),
             files: 0,
             bytes: 0,
-        };
-        let requested = self.requested(copy)?;
-        for row in archive::rows(&self.place.dir, copy)? {
-            let row = row?;
-            let mut wanted = everything;
-            for path in requested.iter().filter(|path| path.wants(&row.path)) {
-                hits.insert(path.at);
-                wanted = true;
-            }
-            if wanted && !seen.contains(&row.path) {
-                share.files += u64::from(row.kind != FileEntryKind::Dir);
-                share.bytes = share.bytes.saturating_add(row.size);
-                share.paths.insert(row.path.clone());
-            }
         }
-        if !everything {
-            seen.extend(share.paths.iter().cloned());
-        }
-        if !share.paths.is_empty() {
-            self.shares.push(share);
-        }
-        Ok(())
+    }
+
+    fn add(&mut self, path: RelPath, is_dir: bool, size: u64) {
+        self.files += u64::from(!is_dir);
+        self.bytes = self.bytes.saturating_add(size);
+        self.paths.insert(path);
     }
 }
 
-/// A PATH that a copy contains as typed is that name and no pattern; one that means nothing as typed is read with its
-/// escapes.
-pub(super) fn interpret(selections: &mut [BackupSelection<'_>]) -> Result<(), LaunchError> {
-    let (mut names, mut patterns) = (BTreeSet::new(), BTreeSet::new());
-    for selection in &*selections {
-        selection.interpret(&mut names, &mut patterns)?;
+fn go_on(stop: &Stop) -> Result<(), LaunchError> {
+    stop.signal().map_or(Ok(()), |signal| Err(LaunchError::Signal(signal)))
+}
+
+/// Decides what the PATHs mean and what comes from which copy. A PATH that a copy contains as typed is that name and not a
+/// pattern; one that means nothing as typed is read with its escapes. Gives the PATHs that led to something.
+pub(super) fn interpret(selections: &mut [BackupSelection<'_>]) -> BTreeSet<usize> {
+    let mut readings: BTreeMap<usize, Reading> = BTreeMap::new();
+    for (at, reading) in selections.iter().flat_map(|selection| selection.found.keys()) {
+        let known = readings.entry(*at).or_insert(*reading);
+        *known = (*known).min(*reading);
     }
     for selection in selections {
-        let meaningless = |at: &usize| !names.contains(at) && !patterns.contains(at);
-        selection.escaped = (0..selection.paths.len()).filter(meaningless).collect();
-        selection.names.clone_from(&names);
+        selection.share(&readings);
     }
-    Ok(())
+    readings.into_keys().collect()
 }
 
 /// One destination may contain several backups; each has a source of its own.
 pub(super) fn by_backup<'a>(
     places: &'a [CopyDirectory],
     model: Option<&Model>,
-    paths: &'a [OsString],
+    paths: &[OsString],
     at: Option<DateTime<Utc>>,
 ) -> Result<Vec<BackupSelection<'a>>, LaunchError> {
     let mut selections = Vec::new();
@@ -228,19 +270,16 @@ pub(super) fn by_backup<'a>(
             if copies.iter().any(is_of_source) {
                 copies.retain(is_of_source);
             }
-            let selection = BackupSelection {
+            let mut selection = BackupSelection {
                 place,
                 backup,
                 source,
                 copies,
-                paths,
-                names: BTreeSet::new(),
-                escaped: BTreeSet::new(),
+                requested: BTreeMap::new(),
+                found: BTreeMap::new(),
                 shares: Vec::new(),
             };
-            for copy in &selection.copies {
-                placed.extend(selection.requested(copy)?.iter().map(|path| path.at));
-            }
+            placed.extend(selection.request(paths)?);
             selections.push(selection);
         }
     }

@@ -3,6 +3,7 @@
 //! The first line names the format.
 //! Invariant: a line is the event that the store holds, with the same names.
 
+use crate::report::shared::output;
 use crate::run::Event;
 use serde::Serialize;
 
@@ -41,5 +42,5 @@ pub fn line(event: &Event) -> String {
 
 fn text(line: &JsonLine) -> String {
     // Strings, numbers and maps with string keys always serialise; a lost line is better than a lost run.
-    serde_json::to_string(line).map(|text| text + "\n").unwrap_or_default()
+    output::json_line(line).unwrap_or_default()
 }

@@ -3,7 +3,9 @@
 //! A closed pipe (`opsrun plan | head`) is not an error: it ends the output quietly.
 //! Invariant: an error is returned only if requested data was lost.
 
-use crate::report::shared::style::{Style, one_line};
+use crate::report::shared::style::{Style, is_hidden, one_line};
+use serde::Serialize;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 pub fn to_stdout(text: &str) -> io::Result<()> {
@@ -33,9 +35,29 @@ pub fn failure_text(message: &str, help: Option<&str>, style: Style) -> String {
     text
 }
 
-/// A document as indented JSON with a line end.
-pub fn json(value: &impl serde::Serialize) -> serde_json::Result<String> {
-    serde_json::to_string_pretty(value).map(|text| text + "\n")
+/// A document as indented JSON with a line end. People read it at terminals too: see [`plain`].
+pub fn json(value: &impl Serialize) -> serde_json::Result<String> {
+    serde_json::to_string_pretty(value).map(|text| plain(&text) + "\n")
+}
+
+/// The same on one line.
+pub fn json_line(value: &impl Serialize) -> serde_json::Result<String> {
+    serde_json::to_string(value).map(|text| plain(&text) + "\n")
+}
+
+/// JSON of the same value in which control characters and those that change the direction of writing are escapes. Outside of
+/// strings, JSON has none but line ends.
+fn plain(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c != '\n' && is_hidden(c) {
+            // Writing to a string cannot fail. All of them are in the first plane.
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 fn quietly(written: io::Result<()>) -> io::Result<()> {
@@ -60,6 +82,20 @@ mod tests {
             failure_text(&crate::error_chain::error_chain(&error), Some("do that"), Style::PLAIN),
             "error: outer: inner\\n\n  help: do that\n"
         );
+    }
+
+    #[test]
+    fn json_does_not_control_the_terminal() {
+        let value =
+            serde_json::json!({ "a\u{202e}": ["gpj.\u{202e}exe", "\u{7f}\u{9b}2J", "\x1b\n", "é漢", "\u{2067}\\"] });
+        for text in [json(&value).unwrap(), json_line(&value).unwrap()] {
+            assert!(text.chars().all(|c| c == '\n' || !is_hidden(c)), "{text:?}");
+            assert!(
+                text.contains("gpj.\\u202eexe") && text.contains("\\u007f\\u009b2J"),
+                "{text}"
+            );
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
+        }
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub fn one_line(text: &str) -> String {
     for c in text.chars() {
         if c == '\n' {
             out.push_str("\\n");
-        } else if c.is_control() || is_direction(c) {
+        } else if is_hidden(c) {
             // Writing to a string cannot fail.
             let _ = write!(out, "\\u{{{:x}}}", c as u32);
         } else {
@@ -68,6 +68,11 @@ pub fn one_line(text: &str) -> String {
         }
     }
     out
+}
+
+/// True for a character that moves the cursor of a terminal or changes the direction of writing.
+pub fn is_hidden(c: char) -> bool {
+    c.is_control() || is_direction(c)
 }
 
 /// Direction marks, embeddings, overrides and isolates; line and paragraph separators.

@@ -5,6 +5,7 @@
 //! - [`channel_secrets`]: nor those by which somebody is told, while the schedules run, too
 //! - [`gates`]: what a closed gate leaves alone; one order with one thread; signals
 //! - [`limits`]: few open files, small files
+//! - [`sandboxed`]: without a system call
 //! - [`secrets`]: none appears anywhere
 //! - [`surroundings`]: what opsrun inherits and passes on
 #![expect(
@@ -17,5 +18,6 @@ mod again;
 mod channel_secrets;
 mod gates;
 mod limits;
+mod sandboxed;
 mod secrets;
 mod surroundings;

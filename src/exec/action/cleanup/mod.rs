@@ -112,7 +112,7 @@ fn open(context: &Context<'_>, backup: &str) -> Result<(Dir, Dir), StepAbort> {
 
 /// A receipt that cannot be continued must be known before anything is deleted.
 fn readable_receipt(copy: &VerifiedCopy, destination: &Dir) -> Result<(), Outcome> {
-    receipt::read(destination, copy.name()).map(drop).map_err(|e| {
+    receipt::check(destination, copy.name()).map_err(|e| {
         let name = copy.name().receipt();
         let help = format!("move `{name}` out of the destination; every entry of the copy then counts as deleted");
         outcome(State::Failed, error_chain(&e)).with_help(help)

@@ -1,0 +1,139 @@
+//! Copies that lie about their size: every command reads them in bounded memory and time, and names the file and the cause.
+//!
+//! The program runs under a limit of its address space; without limits of its own it would need several times as much.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    reason = "a test that cannot set up its world has failed; tests play the part of other programs"
+)]
+
+use crate::support::forge;
+use crate::support::workspace::{OPSRUN, Workspace, output_of};
+use opsrun::archive::manifest::MemberPosition;
+use opsrun::path::RelPath;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+const OPS: &str = r#"
+    ops version=1 { name "t"; }
+    backup "b" { source "data"; to "backup"; }
+    retention "r" backup="b" { class "all" "**" keep="300d"; max-delete files=1000; }
+"#;
+
+/// KiB of address space: the program and its libraries, and what a command may need.
+const LIMIT: u64 = 640 * 1024;
+
+fn world() -> Workspace {
+    let world = Workspace::with_data(OPS);
+    world.file("a", 1);
+    world.file("b", 1);
+    world.apply(0);
+    world
+}
+
+fn limited(world: &Workspace, args: &[&str]) -> Output {
+    let script = format!("ulimit -v {LIMIT}; exec \"$@\"");
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", &script, "sh", OPSRUN])
+        .args(args)
+        .current_dir(world.path());
+    command
+        .env("NO_COLOR", "1")
+        .env("OPSRUN_STATE_DIR", world.at(".opsrun/t"))
+        .output()
+        .unwrap()
+}
+
+/// The commands that read copies, with what they end with.
+fn all(world: &Workspace, codes: [i32; 4], expected: &str) {
+    let verify = ["verify", "--from", "backup", "--threads", "1"];
+    let restore = ["restore", "--from", "backup", "--to", "out", "--threads", "1"];
+    let commands: [&[&str]; 4] = [&["list"], &verify, &["plan"], &restore];
+    for (args, code) in commands.into_iter().zip(codes) {
+        let text = output_of(&limited(world, args), code);
+        assert!(code == 0 || text.contains(expected), "{args:?}: {text}");
+    }
+    output_of(&limited(world, &["apply", "--yes", "--threads", "1"]), 0);
+}
+
+#[test]
+fn a_receipt_that_unpacks_to_gigabytes_is_not_read_to_its_end() {
+    let world = world();
+    let path = world.at("backup").join(forge::copy_name(&world.at("backup")).receipt());
+    let line = r#"{"path":"a","sha256":"00","run":"r","at":"2026-11-23T21:00:00Z"}"#.to_owned() + "\n";
+    for text in [line.repeat(16_000), "x".repeat(1 << 20)] {
+        // Members of one megabyte, 1,500 times.
+        fs::write(&path, forge::gzip(text.as_bytes()).repeat(1500)).unwrap();
+        all(&world, [0, 0, 0, 0], "");
+        let text = output_of(&limited(&world, &["list"]), 0);
+        // What cannot be read counts as all of it.
+        assert!(text.contains("2 copies") || text.contains("copies"), "{text}");
+        reset(&world.at("backup"), &path);
+        let _ = fs::remove_dir_all(world.at("out"));
+    }
+}
+
+/// Removes the copies that later runs made, which the forged one is not to be mixed up with.
+fn reset(destination: &Path, receipt: &Path) {
+    let stem = receipt
+        .file_name()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .trim_end_matches(".deleted.jsonl.gz")
+        .to_owned();
+    for item in fs::read_dir(destination).unwrap() {
+        let path = item.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if !name.starts_with(&stem) && !name.starts_with('.') {
+            fs::remove_file(path).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_list_that_unpacks_to_gigabytes_is_refused() {
+    let world = world();
+    let at = world.at("backup");
+    let mut row = forge::rows(&at)[0].clone();
+    let members: Vec<(Vec<u8>, u64, RelPath)> = (0..120)
+        .map(|n| {
+            let path = format!("n{n:03}");
+            row["path"] = path.clone().into();
+            // White space before a row is valid JSON.
+            let text = " ".repeat(15 << 20) + &row.to_string() + "\n";
+            (
+                forge::gzip(text.as_bytes()),
+                text.len() as u64,
+                RelPath::new(path.as_bytes()).unwrap(),
+            )
+        })
+        .collect();
+    forge::replace_members(&at, &members, |manifest| manifest.record_count = 120);
+    all(&world, [0, 1, 0, 1], "it would unpack from");
+}
+
+#[test]
+fn more_entries_than_the_list_has_bytes_for_are_refused() {
+    let world = world();
+    forge::reseal(&world.at("backup"), |manifest| manifest.record_count = 1 << 40);
+    all(&world, [0, 1, 0, 1], "it is too short for as many entries");
+}
+
+#[test]
+fn a_manifest_with_millions_of_members_needs_a_few_times_its_size() {
+    let world = world();
+    forge::reseal(&world.at("backup"), |manifest| {
+        let end = manifest.archive_bytes;
+        manifest.members = (0..2_000_000).map(|n| MemberPosition(end + n, 1, 1)).collect();
+    });
+    let path = world
+        .at("backup")
+        .join(forge::copy_name(&world.at("backup")).manifest());
+    assert!(fs::metadata(path).unwrap().len() > 30 << 20);
+    all(&world, [0, 1, 0, 1], "members");
+}
