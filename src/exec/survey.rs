@@ -368,6 +368,7 @@ fn destination(
         known: known.is_some(),
         free: None,
         same_file_system: false,
+        unmounted: backup.require_mount && !file_system::is_on_own_mount(&backup.to, &backup.source),
         abilities: None,
         unwritable: world.unwritable.get(&backup.name).cloned(),
         copies: Vec::new(),

@@ -81,11 +81,6 @@ impl Abilities {
                 "two hosts that write there at once do not notice each other",
             ),
             (
-                self.naming != Naming::Reserve,
-                "RENAME_NOREPLACE and hard links",
-                "files get their names over an empty file that is made for them",
-            ),
-            (
                 self.long_names,
                 "names of 255 bytes",
                 "a tree cannot contain files with longer names",
@@ -122,7 +117,7 @@ mod tests {
             ..Abilities::default()
         };
         let names: Vec<&str> = poor.lacking().into_iter().map(|(what, _)| what).collect();
-        assert_eq!(names, ["fsync of directories", "RENAME_NOREPLACE and hard links"]);
+        assert_eq!(names, ["fsync of directories"]);
         assert_eq!(poor.lost_in_trees(), ["hard links"]);
         assert!(!poor.durable());
     }

@@ -3,8 +3,10 @@
 //! Invariant: an unknown file system is trusted with nothing.
 
 mod abilities;
+mod mounts;
 
 pub use abilities::{Abilities, Naming};
+pub use mounts::{is_on_own_mount, refuses_writes};
 use rustix::fs::fstatfs;
 use std::borrow::Cow;
 use std::ffi::OsString;

@@ -295,7 +295,8 @@ fn write(
     let _lock = lock::lock_place(&dir, patience)?;
     let newest = selection.shares.iter().max_by_key(|share| share.copy.manifest.sequence);
     let top = newest.and_then(|share| share.copy.manifest.top.as_ref());
-    for share in &selection.shares {
+    let mut earlier = Vec::new();
+    for (at, share) in selection.shares.iter().enumerate() {
         if let Some(signal) = stop.signal() {
             return Err(LaunchError::Signal(signal));
         }
@@ -330,6 +331,15 @@ fn write(
             let note = "this copy contains only what had expired then; to restore everything that any copy contains, run \
                          `opsrun restore '**'`";
             restored.notes.push(note.to_owned());
+        }
+        if at + 1 < selection.shares.len() {
+            earlier.push((copy, std::mem::take(&mut restored.made)));
+        } else {
+            for (copy, made) in &earlier {
+                let from = (&selection.place.dir, *copy);
+                let again = archive::finish_again(from, made, &dir, &options, &watch)?;
+                restored.failed.extend(again.failed);
+            }
         }
         each(RestoreResult {
             copy: copy.name.to_string(),

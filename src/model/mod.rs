@@ -216,6 +216,8 @@ pub struct Backup {
     pub select: Selection,
     /// The directory copied to: absolute, lexically normal.
     pub to: PathBuf,
+    /// Refuse to run while `to` is on the root file system or on the mount of the source.
+    pub require_mount: bool,
     pub strategy: Strategy,
     /// How much of the selection a run stores.
     pub contents: Contents,

@@ -4,7 +4,7 @@
 //! Pure and deterministic.
 //! Invariant: a file to delete is covered by this run's copy, or by an older copy that the verify step proves again.
 
-use super::facts::{BackupFacts, CopyFacts, EmptiedFile, PlanFacts, Scan};
+use super::facts::{BackupFacts, CopyFacts, DestinationState, EmptiedFile, PlanFacts, Scan};
 use super::graph::{BackupStep, Candidate, CleanupStep, Cover, Remarks, VerifyToken};
 use super::guards::{self, Refusal};
 use super::select::{RunRequest, Selected};
@@ -269,6 +269,7 @@ impl<'a> ChainPlanner<'a> {
             last_ratio: None,
             free: destination.free,
             same_file_system: destination.same_file_system,
+            first_beside_source: self.first_beside_source(),
             looked_at_again,
         };
         if let Some(newest) = destination.copies.first() {
@@ -350,6 +351,22 @@ impl<'a> ChainPlanner<'a> {
         }
     }
 
+    /// The mount point of a disk that is not mounted looks like any directory, and after a lost state nothing is known of it.
+    fn first_beside_source(&self) -> Option<String> {
+        let destination = &self.found.destination;
+        let first = matches!(
+            destination.state,
+            DestinationState::Missing | DestinationState::Unmarked
+        );
+        (first && destination.same_file_system && self.model.retentions_of(&self.backup.name).next().is_some()).then(|| {
+            format!(
+                "the first copy goes to `{}`, on the source's file system: if a disk should be mounted there, it is not, and \
+                 `require-mount=#true` after `to` would refuse the run",
+                crate::path::shown(&self.backup.to)
+            )
+        })
+    }
+
     fn backup_notes(&self, step: &BackupStep) -> Vec<String> {
         let mut notes = Vec::new();
         if step.looked_at_again {
@@ -368,7 +385,9 @@ impl<'a> ChainPlanner<'a> {
             });
         }
         notes.extend(step.emptied.iter().cloned());
-        if step.same_file_system {
+        if let Some(warning) = &step.first_beside_source {
+            notes.push(warning.clone());
+        } else if step.same_file_system {
             notes.push("the destination is on the source's file system: one failed disk loses both".to_owned());
         }
         if let Some(why) = &self.found.destination.unwritable {

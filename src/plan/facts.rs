@@ -119,6 +119,8 @@ pub struct Destination {
     pub free: Option<u64>,
     /// True when it lies on the source's file system.
     pub same_file_system: bool,
+    /// A mount of its own was asked for, and it is not on one.
+    pub unmounted: bool,
     /// What its file system can do, where that was tried.
     pub abilities: Option<Abilities>,
     /// Why it could not be written to when that was tried.

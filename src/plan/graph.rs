@@ -115,6 +115,8 @@ pub struct BackupStep {
     pub free: Option<u64>,
     /// True when source and destination share a file system.
     pub same_file_system: bool,
+    /// The first copies go to the source's own file system, and files may be deleted because of them: a warning.
+    pub first_beside_source: Option<String>,
     /// True when something that may change the source comes before it in the run: source and destination are
     /// looked at again when the step begins, and the copy is planned again.
     pub looked_at_again: bool,

@@ -23,6 +23,8 @@ pub enum Guard {
     Shrink,
     /// The destination is not the one that is known.
     Destination,
+    /// The destination is not on a mount of its own.
+    Mount,
     /// The destination cannot be used at all.
     Unwritable,
     /// What is written to the destination may not survive a power cut.
@@ -45,7 +47,7 @@ const MIN_LOST_BYTES: u64 = 4096;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Refusal {
-    /// Which guard: `clock`, `listing`, `shrink`, `destination`, `unwritable`, `durability`,
+    /// Which guard: `clock`, `listing`, `shrink`, `destination`, `mount`, `unwritable`, `durability`,
     /// `overlap`, `budget`, `source`.
     #[cfg_attr(test, schemars(with = "String"))]
     pub guard: Guard,
@@ -136,6 +138,9 @@ pub(super) fn of_cleanup(
     refusals
 }
 
+/// What to do about a destination that is not on a mount of its own.
+pub const MOUNT_HELP: &str = "mount it; the directory must not be on the mount of `/` or of the source";
+
 /// Why a copy proves no deletion where the file system does not offer fsync.
 pub fn not_durable(to: &str) -> String {
     format!("the file system of `{to}` does not offer fsync: a power cut may lose a copy there, so nothing is deleted")
@@ -182,6 +187,13 @@ fn of_clock(facts: &PlanFacts, request: &RunRequest, found: &BackupFacts) -> Opt
 
 fn of_destination(request: &RunRequest, backup: &Backup, found: &BackupFacts) -> Option<Refusal> {
     let path = shown(&backup.to);
+    if found.destination.unmounted {
+        return Some(refusal(
+            Guard::Mount,
+            format!("no disk is mounted at the destination `{path}`, and `require-mount` asks for one"),
+            MOUNT_HELP,
+        ));
+    }
     let mount = "mount it; if this is the new destination: --accept-destination";
     let (message, help) = match &found.destination.state {
         DestinationState::Unusable(why) => {

@@ -24,6 +24,6 @@ pub use build::{build, look_again};
 pub use graph::{
     Action, BackupStep, BackupToken, Candidate, CleanupStep, Cover, Plan, Step, StepId, VerifyStep, VerifyToken,
 };
-pub use guards::{DURABLE_HELP, Refusal, SHRINK_HELP, not_durable};
+pub use guards::{DURABLE_HELP, MOUNT_HELP, Refusal, SHRINK_HELP, not_durable};
 pub use select::{RunRequest, UnknownJob};
 pub use summary::ClassSummary;

@@ -342,6 +342,14 @@ pub fn identity_of(stat: &Stat) -> Identity {
     }
 }
 
+/// Asks the file system again what it knows of an open file. FUSE and NFS answer from a cache otherwise, which lags when the
+/// file changes through another of its names.
+pub fn refresh(file: &File) {
+    let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_FORCE_SYNC;
+    // What follows fails where this does.
+    let _ = rustix::fs::statx(file, "", flags, rustix::fs::StatxFlags::BASIC_STATS);
+}
+
 /// `fstat` on an open file: `None` when it is not a regular file.
 pub fn regular(file: &File) -> io::Result<Option<Identity>> {
     let stat = rustix::fs::fstat(file)?;

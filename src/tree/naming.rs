@@ -3,7 +3,8 @@
 //! Takes two directories and two names. `RENAME_NOREPLACE` does it in one step; many file systems do not have it (FUSE, NFS,
 //! 9p), and a filter of seccomp may take it away. There, a file gets a second name by `linkat`, which is never given over
 //! anything, and loses the first one. Where files have one name only, the new name is taken by an empty file that is made
-//! exclusively, and the file is renamed over that. A directory is renamed over an empty one that was made for it: the
+//! exclusively, and the file is renamed over that; in a directory for copies, which is ours alone, that comes first, since
+//! NFS and FUSE keep a dropped name of an open file for a while. A directory is renamed over an empty one that was made for it: the
 //! kernel replaces no other.
 //! Invariant: whatever has the new name already keeps it.
 
@@ -99,7 +100,7 @@ pub(super) fn drop_name((dir, name): (&Dir, &[u8])) {
     clippy::disallowed_methods,
     reason = "over an empty file that was just made exclusively, and is looked at again"
 )]
-fn over_empty_file(from: (&Dir, &[u8]), to: (&Dir, &[u8])) -> Result<(), Errno> {
+pub(super) fn over_empty_file(from: (&Dir, &[u8]), to: (&Dir, &[u8])) -> Result<(), Errno> {
     let (old, new) = (OsStr::from_bytes(from.1), OsStr::from_bytes(to.1));
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let made = rustix::fs::openat(to.0, new, flags, Mode::from_raw_mode(0o600))?;

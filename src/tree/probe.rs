@@ -7,7 +7,7 @@
 
 use super::debris::remove_tree;
 use super::handle::{Dir, TreeError, identity_of, is_missing};
-use super::naming::{has_no_link, in_one_step, second_name};
+use super::naming::{has_no_link, in_one_step, over_empty_file, second_name};
 use crate::file_system::{Abilities, Naming};
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, Timespec, Timestamps, XattrFlags};
 use rustix::io::Errno;
@@ -78,10 +78,12 @@ fn attempt(scratch: &Dir, locks: bool) -> Result<Abilities, TreeError> {
     let sync_files = has("sync", rustix::fs::fsync(&file))?;
     let links = has("link", second_name((scratch, b"a"), (scratch, b"b")))? && one_inode(scratch);
     let renames = has("rename", in_one_step((scratch, b"a"), (scratch, b"c")))?;
-    let naming = match (renames, links) {
-        (true, _) => Naming::Rename,
-        (false, true) => Naming::Link,
-        (false, false) => Naming::Reserve,
+    let naming = if renames {
+        Naming::Rename
+    } else if over_empty_file((scratch, b"a"), (scratch, b"r")).is_ok() {
+        Naming::Reserve
+    } else {
+        Naming::Link
     };
     let time = Timespec {
         tv_sec: 1_234_567_890,

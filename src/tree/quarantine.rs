@@ -37,9 +37,13 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 /// Name of the index in a run's quarantine.
 pub(super) const INDEX: &str = "index.jsonl";
+
+/// How long to wait for names that the file system drops by itself; then the next run removes the directory.
+const DROP_TIME: Duration = Duration::from_secs(1);
 
 /// A second name of the index: the trial of whether files can have two.
 const INDEX_LINK: &str = "index.jsonl.link";
@@ -351,7 +355,16 @@ impl<'a> Quarantine<'a> {
         if self.stuck {
             return Ok(());
         }
-        forget(self.source, &self.top, &self.place, &self.run)
+        let Self {
+            source,
+            run,
+            top,
+            place,
+            index,
+            ..
+        } = self;
+        drop(index);
+        forget(source, &top, &place, &run)
     }
 
     fn index_error(&self, call: &'static str, e: std::io::Error) -> TreeError {
@@ -448,11 +461,21 @@ impl QuarantinedFile<'_> {
 
 pub(super) fn forget(source: &Dir, top: &Dir, place: &Dir, run: &str) -> Result<(), TreeError> {
     remove_index(place)?;
+    wait_for_dropped_names(place);
     remove_dir(top, run.as_bytes())?;
     top.sync()?;
     // Another run's quarantine may be there still.
     remove_dir(source, QUARANTINE)?;
     source.sync()
+}
+
+/// FUSE and NFS give a file that is removed while it is open a hidden name, and drop that some time after it was closed.
+fn wait_for_dropped_names(place: &Dir) {
+    let hidden = |name: &[u8]| name.starts_with(b".fuse_hidden") || name.starts_with(b".nfs");
+    let since = Stopwatch::set();
+    while since.elapsed() < DROP_TIME && place.names().is_ok_and(|names| names.iter().any(|n| hidden(n))) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "our own index")]

@@ -11,6 +11,7 @@
 //! - [`marker`]: a kill while a writer is added to a destination
 //! - [`file_systems`]: file systems that lack what ext4 has
 //! - [`damage`]: a flipped bit, a missing end
+//! - [`restores`]: kills and errors at every call of a restore
 //!
 //! The program is tested as it was built with these tests, with `--threads 1`, so that the calls come in one order.
 //! Needs x86_64 for its registers.
@@ -29,6 +30,7 @@ mod damage;
 mod file_systems;
 mod io_errors;
 mod marker;
+mod restores;
 mod sample;
 mod scenario;
 mod self_test;

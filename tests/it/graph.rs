@@ -65,6 +65,7 @@ fn backup(name: String, needs: Vec<JobName>, contents: Contents) -> Backup {
         floor: 1,
         stall: None,
         cross_mounts: false,
+        require_mount: false,
         timeout: None,
         job: JobSettings {
             needs,
@@ -177,6 +178,7 @@ fn facts(model: &Model) -> PlanFacts {
             known: false,
             free: None,
             same_file_system: false,
+            unmounted: false,
             abilities: None,
             unwritable: None,
             copies: Vec::new(),

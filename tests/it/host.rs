@@ -48,151 +48,16 @@ fn systemd_has_nothing_to_say_about_the_units() {
 /// Only root can make files of two owners.
 mod root {
     use super::EXPIRED;
-    use crate::support::workspace::{OPSRUN, Workspace, is_root, output_of, set_age};
-    use std::ffi::OsStr;
-    use std::path::{Path, PathBuf};
-    use std::process::Command;
+    use crate::support::mount::{Mapping, Mount};
+    use crate::support::workspace::{Workspace, is_root, output_of, set_age};
 
     mod attributes;
     mod container;
+    mod file_systems;
     mod limits;
+    mod machines;
     mod pid_one;
     mod units;
-
-    /// A mount that ends with the test.
-    struct Mount(PathBuf);
-
-    impl Mount {
-        /// An overlay at this directory, over its present content.
-        fn overlay(world: &Workspace, dir: &str) -> Self {
-            for dir in ["upper", "work"] {
-                std::fs::create_dir(world.at(dir)).unwrap();
-            }
-            let at = |name: &str| world.at(name).display().to_string();
-            let options = format!("lowerdir={},upperdir={},workdir={}", at(dir), at("upper"), at("work"));
-            let arguments = ["-t", "overlay", "none", "-o", &options].map(OsStr::new);
-            Self::new(&world.at(dir), &arguments)
-        }
-
-        fn new(at: &Path, arguments: &[&OsStr]) -> Self {
-            let mut mount = Command::new("mount");
-            output_of(&mount.args(arguments).arg(at).output().unwrap(), 0);
-            Self(at.to_owned())
-        }
-    }
-
-    impl Drop for Mount {
-        fn drop(&mut self) {
-            let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
-        }
-    }
-
-    /// One page of a file, mapped for writing, without an open descriptor.
-    struct Mapping(*mut std::ffi::c_void);
-
-    #[expect(unsafe_code, reason = "a shared mapping is what this is about")]
-    impl Mapping {
-        fn of(path: &Path) -> Self {
-            let file = std::fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
-            let protection = rustix::mm::ProtFlags::READ | rustix::mm::ProtFlags::WRITE;
-            let shared = rustix::mm::MapFlags::SHARED;
-            // SAFETY: a new mapping of one page of a file of that size, at an address that the kernel chooses.
-            Self(unsafe { rustix::mm::mmap(std::ptr::null_mut(), 4096, protection, shared, &file, 0).unwrap() })
-        }
-
-        fn write(&self, byte: u8) {
-            // SAFETY: within the mapping, which lives as long as `self`.
-            unsafe { std::ptr::write_volatile(self.0.cast::<u8>(), byte) }
-        }
-    }
-
-    #[expect(unsafe_code, reason = "a shared mapping is what this is about")]
-    impl Drop for Mapping {
-        fn drop(&mut self) {
-            // SAFETY: the mapping made above; nothing refers to it after this.
-            let _ = unsafe { rustix::mm::munmap(self.0, 4096) };
-        }
-    }
-
-    /// opsrun on a machine with this text in `/etc/machine-id`.
-    fn on_machine(world: &Workspace, id: &str, args: &[&str]) -> std::process::Output {
-        let file = world.at("machine-id");
-        std::fs::write(&file, id).unwrap();
-        let script = "mount --bind \"$0\" /etc/machine-id && exec \"$@\"";
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "--propagation", "private", "sh", "-c", script]);
-        command.arg(file).arg(OPSRUN).args(args).env("NO_COLOR", "1");
-        command.current_dir(world.path()).output().unwrap()
-    }
-
-    const ONE: &str = "11111111111111111111111111111111\n";
-    const TWO: &str = "22222222222222222222222222222222\n";
-
-    /// Two machines, each with a state of its own, and one destination.
-    #[test]
-    #[ignore = "needs root, for a mount namespace"]
-    fn two_machines_with_one_destination_never_mix_their_copies() {
-        assert!(is_root(), "this test must run as root");
-        let world = Workspace::with_data(EXPIRED);
-        let apply = |id: &str, state: &str, code: i32, more: &[&str]| {
-            let args = [&["apply", "--yes", "--state-dir", state], more].concat();
-            output_of(&on_machine(&world, id, &args), code)
-        };
-        world.file("one", 30);
-        apply(ONE, "state-1", 0, &[]);
-        world.file("two", 30);
-        let refused = apply(TWO, "state-2", 3, &[]);
-        assert!(refused.contains("--accept-destination"), "{refused}");
-        assert!(world.at("data/two").exists());
-        apply(TWO, "state-2", 0, &["--accept-destination"]);
-        world.file("three", 30);
-        // A lost state changes nothing where the machine has an id.
-        apply(ONE, "new-state-1", 0, &[]);
-        for (id, state, files) in [(ONE, "state-1", "one three"), (TWO, "state-2", "two")] {
-            let to = format!("restored-{state}");
-            let args = ["restore", "**", "--to", &to, "--state-dir", state];
-            output_of(&on_machine(&world, id, &args), 0);
-            let restored: Vec<String> = files_below(&world.at(&to));
-            assert_eq!(restored.join(" "), files);
-        }
-    }
-
-    fn files_below(dir: &Path) -> Vec<String> {
-        crate::support::workspace::files(dir).into_keys().collect()
-    }
-
-    /// Images that were never started, and containers: the id is in the state, and lost with it.
-    #[test]
-    #[ignore = "needs root, for a mount namespace"]
-    fn a_machine_without_an_id_is_known_by_its_state() {
-        assert!(is_root(), "this test must run as root");
-        for id in ["", "uninitialized\n"] {
-            let world = Workspace::with_data(
-                "ops version=1 { name \"t\"; }\nbackup \"b\" { source \"data\"; to \"backup\"; }\n",
-            );
-            world.file("a", 1);
-            let run = |args: &[&str], code: i32| output_of(&on_machine(&world, id, args), code);
-            run(&["plan"], 0);
-            run(&["apply", "--yes"], 0);
-            run(&["apply", "--yes"], 0);
-            assert!(run(&["list"], 0).contains("2 copies"));
-            std::fs::remove_dir_all(world.at(".opsrun")).unwrap();
-            let refused = run(&["apply", "--yes"], 3);
-            assert!(refused.contains("--accept-destination"), "{refused}");
-            let refused = run(&["restore", "--to", "restored"], 3);
-            let line = refused.split("`opsrun ").nth(1).unwrap().split('`').next().unwrap();
-            let named: Vec<&str> = line.split(' ').chain(["--to", "restored"]).collect();
-            run(&named, 0);
-            assert!(world.at("restored/a").exists());
-            run(&["apply", "--yes", "--accept-destination"], 0);
-            run(&["apply", "--yes"], 0);
-            let list = run(&["list"], 0);
-            assert!(
-                list.contains("2 copies") && list.contains("copies of other machines"),
-                "{list}"
-            );
-        }
-    }
 
     /// Mounts below the source: a directory, and a file over another one.
     #[test]

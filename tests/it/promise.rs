@@ -758,3 +758,26 @@ fn sizes_beyond_all_numbers_are_added_up() {
     let text = output_of(&world.run(&["plan"]), 0);
     assert!(text.contains("16.0 EiB"), "{text}");
 }
+
+/// The disk for the copies is not mounted: its mount point is a directory like any other.
+#[test]
+fn the_first_run_onto_the_sources_own_file_system_warns() {
+    let world = Workspace::with_data(EXPIRED);
+    world.file("old", 30);
+    world.file("young", 1);
+    let why = "on the source's file system: if a disk should be mounted there, it is not";
+    assert!(world.ends(0, &["plan"]).contains(why));
+    assert!(world.applied(0, &[]).contains(why));
+    assert!(world.ends(0, &["history", "last"]).contains(why));
+    world.file("old", 30);
+    assert!(!world.applied(0, &[]).contains(why), "it is known by now");
+    // A lost state knows no more than a first run, but finds its marker.
+    fs::remove_dir_all(world.at(".opsrun")).unwrap();
+    world.file("old", 30);
+    assert!(!world.applied(0, &[]).contains(why));
+    // Without the marker it is a first run again.
+    fs::remove_dir_all(world.at(".opsrun")).unwrap();
+    fs::remove_dir_all(world.at("backup")).unwrap();
+    world.file("old", 30);
+    assert!(world.applied(0, &[]).contains(why));
+}

@@ -13,6 +13,7 @@ pub mod confinement;
 pub mod forge;
 pub mod fuzzing;
 pub mod image;
+pub mod mount;
 pub mod sandbox;
 pub mod stub;
 pub mod trees;

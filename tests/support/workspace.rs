@@ -68,7 +68,9 @@ pub fn is_root() -> bool {
 /// Makes a file as old as this.
 pub fn set_age(path: &Path, days: u64) {
     let time = SystemTime::now() - Duration::from_secs(days * 86_400);
-    File::open(path).unwrap().set_modified(time).unwrap();
+    // sshfs sets both times or none.
+    let times = fs::FileTimes::new().set_accessed(time).set_modified(time);
+    File::open(path).unwrap().set_times(times).unwrap();
 }
 
 /// Paths and contents of all regular files below a directory.

@@ -17,7 +17,7 @@ use super::attributes::{differs, has_xattrs};
 use crate::entry::{EntryKind, Identity};
 use crate::path::{RelPath, Shown};
 use crate::tree::attributes::{Lacking, Node};
-use crate::tree::handle::{content_hash, entry_of, regular};
+use crate::tree::handle::{content_hash, entry_of, refresh, regular};
 use crate::tree::{Dir, Opener};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
@@ -47,7 +47,10 @@ impl Seals {
             .ok_or_else(|| moved(name.to_owned()))?;
         let mut opener = Opener::new(&tree, false);
         for path in paths {
-            let now = opener.file(path).ok().and_then(|file| regular(&file).ok().flatten());
+            let now = opener.file(path).ok().and_then(|file| {
+                refresh(&file);
+                regular(&file).ok().flatten()
+            });
             if now.is_none_or(|now| !self.unbroken.contains(&seal(path, &now))) {
                 return Err(moved(format!("{name}/{path}")));
             }
@@ -319,6 +322,7 @@ impl Proving<'_> {
         }
         // Only advice: a file system that ignores it still reads back what it has.
         let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+        refresh(file);
         let before = entry_of(row.path.clone(), &stat()?);
         if before.kind != EntryKind::File {
             return Err(wrong("its type differs from the list"));

@@ -140,9 +140,11 @@ pub fn publish(written: WrittenCopy, checked: ProvenDraft) -> Result<VerifiedCop
         ..
     } = written;
     let mut proven = checked.0;
-    // Each handle gives way to one by the final name: some file systems hide a name that is dropped while it is open.
+    // Each handle gives way to one by the final name, and is closed before: some file systems keep a name that is dropped
+    // while it is open.
     proven.content = match (content, proven.content) {
-        (UnpublishedContent::Archive(draft), ProvenContent::Archive(_, identity)) => {
+        (UnpublishedContent::Archive(draft), ProvenContent::Archive(held, identity)) => {
+            drop(held);
             let (file, identity) = renamed(draft, &identity)?;
             ProvenContent::Archive(file, identity)
         }
@@ -158,10 +160,12 @@ pub fn publish(written: WrittenCopy, checked: ProvenDraft) -> Result<VerifiedCop
             ));
         }
     };
-    let (_, list_state) = proven.list;
+    let (held, list_state) = proven.list;
+    drop(held);
     proven.list = renamed(list, &list_state)?;
     destination.sync()?;
-    let (_, manifest_state) = proven.manifest_file;
+    let (held, manifest_state) = proven.manifest_file;
+    drop(held);
     proven.manifest_file = renamed(manifest_file, &manifest_state)?;
     if let Err(e) = destination.sync() {
         // The commit may or may not be on the disk, and a second sync would report success: it is undone.

@@ -42,6 +42,13 @@ pub const BACKUP: Spec = node("backup", Args::One(Type::Name))
             node("to", Args::One(Type::Path))
                 .doc("the directory for the copies")
                 .example("to \"/backup/data\"")
+                .with(&[prop(
+                    "require-mount",
+                    Type::Bool,
+                    "refuses the run while no disk is mounted there: while the directory, or the nearest one above it that \
+                     exists, is on the same mount as `/` or as the source",
+                )
+                .default("#false")])
                 .rule("created if it is missing")
                 .required(),
             node("strategy", Args::One(Type::Word(&["archive", "copy"], &[])))
@@ -129,6 +136,7 @@ pub struct BackupNode {
     pub patterns_known: bool,
     /// Absolute, lexically normal.
     pub to: Option<Spanned<PathBuf>>,
+    pub require_mount: bool,
     pub strategy: Strategy,
     pub contents: Option<Spanned<Contents>>,
     pub keep: Option<KeepNode>,
@@ -172,6 +180,7 @@ impl BackupNode {
             source: self.source.as_ref()?.value.clone(),
             select: self.selection(),
             to: self.to.as_ref()?.value.clone(),
+            require_mount: self.require_mount,
             strategy: self.strategy,
             contents: self.contents.as_ref().map_or(Contents::All, |contents| contents.value),
             keep: self.keep.as_ref().map(KeepNode::lower),
@@ -212,6 +221,10 @@ pub fn backup(node: &CheckedNode, decoder: &mut Decoder<'_>) -> BackupNode {
         exclude,
         patterns_known: include_known && exclude_known && !node.damaged,
         to: decoder.path_of(node, "to"),
+        require_mount: node
+            .child("to")
+            .and_then(|to| to.prop("require-mount"))
+            .is_some_and(|value| value.value == Datum::Bool(true)),
         strategy: strategy(node, decoder.findings),
         contents: node.value("contents", one_of(&CONTENTS)),
         keep: node.child("keep").map(|node| keep(node, decoder.findings)),

@@ -4,6 +4,7 @@
 //! file system, and the only one that reads the environment.
 //! Invariant: collecting touches nothing; what cannot be seen for lack of permission is not reported as missing.
 
+use crate::archive;
 use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::nodes::document::Document;
 use crate::config::nodes::{HostObject, HostReference, SearchPath};
@@ -11,8 +12,9 @@ use crate::config::rules::names::ResolvedRetention;
 use crate::config::source::paths::shown;
 use crate::config::source::{Span, Spanned};
 use crate::file_system;
-use crate::model::InUse;
+use crate::model::{InUse, Strategy};
 use crate::own_process;
+use crate::units::joined;
 use rustix::fs::{Mode, OFlags};
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -44,11 +46,13 @@ pub enum HostAssumption<'a> {
         backup: &'a Spanned<String>,
         source: &'a Path,
     },
-    /// The two are on two file systems.
-    Apart {
+    /// The two are on two file systems, and the file system of the copies can do all that copies need.
+    Destination {
         backup: &'a str,
         source: &'a Spanned<PathBuf>,
         to: &'a Spanned<PathBuf>,
+        require_mount: bool,
+        trees: bool,
     },
 }
 
@@ -65,7 +69,13 @@ pub fn asks<'a>(document: &'a Document, retentions: &'a [ResolvedRetention<'a>])
         if let Some(source) = &node.source {
             asks.push(HostAssumption::Source(source));
             let backup = node.name();
-            asks.extend(node.to.as_ref().map(|to| HostAssumption::Apart { backup, source, to }));
+            asks.extend(node.to.as_ref().map(|to| HostAssumption::Destination {
+                backup,
+                source,
+                to,
+                require_mount: node.require_mount,
+                trees: node.strategy == Strategy::Copy,
+            }));
         }
     }
     for retention in retentions
@@ -91,20 +101,33 @@ pub fn asks<'a>(document: &'a Document, retentions: &'a [ResolvedRetention<'a>])
 
 /// Looks at the host, and says what is not so.
 pub fn look(asks: &[HostAssumption<'_>], findings: &mut Vec<Finding>) {
-    findings.extend(asks.iter().filter_map(|ask| match ask {
-        HostAssumption::Reference(reference) => referenced(reference),
-        HostAssumption::Source(source) => directory(source.span, &source.value, "source"),
+    findings.extend(asks.iter().flat_map(|ask| match ask {
+        HostAssumption::Reference(reference) => referenced(reference).into_iter().collect(),
+        HostAssumption::Source(source) => directory(source.span, &source.value, "source").into_iter().collect(),
         HostAssumption::NoticedWriters {
             retention,
             backup,
             source,
-        } => unnoticed_writers(retention, backup.span, source),
+        } => unnoticed_writers(retention, backup.span, source).into_iter().collect(),
         HostAssumption::LeasedFiles {
             retention,
             backup,
             source,
-        } => foreign_files(retention, backup.span, source),
-        HostAssumption::Apart { backup, source, to } => same_device(backup, source, to),
+        } => foreign_files(retention, backup.span, source).into_iter().collect(),
+        HostAssumption::Destination {
+            backup,
+            source,
+            to,
+            require_mount,
+            trees,
+        } => {
+            if *require_mount && !file_system::is_on_own_mount(&to.value, &source.value) {
+                return vec![unmounted(to)];
+            }
+            let mut found = poor_destination(backup, to, *trees);
+            found.extend(same_device(backup, source, to));
+            found
+        }
     }));
 }
 
@@ -234,6 +257,52 @@ fn foreign_files(retention: &ResolvedRetention<'_>, span: Span, source: &Path) -
     let help = "add CAP_LEASE: `--cap-add LEASE` for a container, `CapabilityBoundingSet=` and `AmbientCapabilities=` for a \
                 systemd unit; or accept the loss of what such a program writes with `in-use \"ignore\"`";
     Some(missing(span, message, label, help))
+}
+
+fn unmounted(to: &Spanned<PathBuf>) -> Finding {
+    let message = format!("no disk is mounted at the destination `{}`", shown(&to.value));
+    let label = "`require-mount` refuses every run until then";
+    let help = "mount it; the directory must not be on the mount of `/` or of the source";
+    missing(to.span, message, label, help)
+}
+
+/// What the file system of the copies cannot do, a finding each. A destination that is not there yet says little.
+fn poor_destination(backup: &str, to: &Spanned<PathBuf>, trees: bool) -> Vec<Finding> {
+    let place = format!("the destination of backup `{}`", excerpt(backup));
+    let unwritable = |why: &str| {
+        let help = "mount it writable, free space there, or change `to`";
+        missing(
+            to.span,
+            format!("{place} cannot be written to: {why}"),
+            "no copy can be made there",
+            help,
+        )
+    };
+    if file_system::refuses_writes(&to.value) {
+        return vec![unwritable("its file system is mounted read-only")];
+    }
+    let abilities = match archive::try_destination(&to.value) {
+        None => return Vec::new(),
+        Some(Err(why)) => return vec![unwritable(&why)],
+        Some(Ok(abilities)) => abilities,
+    };
+    let another = "docs/file-systems.md explains it; another file system has it";
+    let lacking = abilities.lacking().into_iter();
+    let mut found: Vec<Finding> = lacking
+        .map(|(what, follows)| missing(to.span, format!("{place} has no {what}"), follows, another))
+        .collect();
+    let lost = abilities.lost_in_trees();
+    if trees && !lost.is_empty() {
+        let help = "`strategy \"archive\"` keeps all of it inside the archive";
+        let message = format!("{place} does not keep {}", joined(&lost));
+        found.push(missing(
+            to.span,
+            message,
+            "a tree of plain files lacks it; the list has it",
+            help,
+        ));
+    }
+    found
 }
 
 fn same_device(backup: &str, source: &Spanned<PathBuf>, to: &Spanned<PathBuf>) -> Option<Finding> {

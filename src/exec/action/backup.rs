@@ -8,8 +8,9 @@ use super::{Context, Ended, failure, outcome, tree_failure};
 use crate::archive::{self, CopyName, Incomplete, ManifestFacts, Marker, WriteJob};
 use crate::error_chain::error_chain;
 use crate::exec::{Deadline, locked, step_progress::StepProgress};
+use crate::file_system::is_on_own_mount;
 use crate::model::Contents;
-use crate::plan::{BackupStep, SHRINK_HELP};
+use crate::plan::{BackupStep, MOUNT_HELP, SHRINK_HELP};
 use crate::run::{Event, Outcome, State};
 use crate::tree::lock::{self, Patience};
 use crate::tree::probe;
@@ -93,7 +94,8 @@ pub fn run(context: &Context<'_>, step: &BackupStep) -> Ended {
             let (files, size) = (plural(manifest.files, "file", "files"), show_size(manifest.bytes));
             let summary = format!("{files} written, {size}");
             locked(context.slots).written.insert(context.step.id, written);
-            Ok(outcome(State::Ok, summary))
+            let warning = step.first_beside_source.iter().cloned().collect();
+            Ok(outcome(State::Ok, summary).with_details(warning))
         }
         Err(error) => Ok(failure(&error, &deadline)),
     }
@@ -117,6 +119,14 @@ fn nothing_came(missing: &[Incomplete], total: u64) -> Outcome {
 /// The destination: made, locked and marked on first use; with room for the copy.
 fn prepare(context: &Context<'_>, step: &BackupStep) -> Result<Dir, super::StepAbort> {
     let backup = &step.backup;
+    // Once more: a disk that was unmounted since must not be replaced by a directory.
+    if backup.require_mount && !is_on_own_mount(&backup.to, &backup.source) {
+        let summary = format!(
+            "no disk is mounted at the destination `{}` any more",
+            backup.to.display()
+        );
+        return Err(outcome(State::Refused, summary).with_help(MOUNT_HELP).into());
+    }
     if !locked(context.world).destinations.contains_key(&backup.name) {
         let made = create_dir_all(&backup.to)
             .map_err(|e| tree_failure(&e).with_help("make it a writable directory, or correct `to` in the ops file"))?;

@@ -103,6 +103,7 @@ fn backup(at: usize, root: usize, exclude: Option<&str>) -> Backup {
         floor: 1,
         stall: None,
         cross_mounts: false,
+        require_mount: false,
         timeout: None,
         job: JobSettings::default(),
     }

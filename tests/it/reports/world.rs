@@ -135,6 +135,7 @@ impl World {
                 known: true,
                 free: Some(500 << 30),
                 same_file_system: true,
+                unmounted: false,
                 abilities: None,
                 unwritable: None,
                 copies: vec![older],
