@@ -10,6 +10,7 @@
 //! - [`writers`]: another program changes the tree, at every call
 //! - [`file_systems`]: file systems that lack what ext4 has
 //! - [`damage`]: a flipped bit, a missing end
+//! - [`restores`]: kills and errors at every call of a restore
 //!
 //! The program is tested as it was built with these tests, with `--threads 1`, so that the calls come in one order.
 //! Needs x86_64 for its registers.
@@ -27,6 +28,7 @@ mod crash_sweep;
 mod damage;
 mod file_systems;
 mod io_errors;
+mod restores;
 mod sample;
 mod scenario;
 mod self_test;

@@ -94,6 +94,16 @@ pub fn restore(destination: &Path, target: &Path, force: bool) -> RestoreReport 
     archive::restore(&destination, &catalogue.copies[0], &|_| true, &target, &options, &Quiet).unwrap()
 }
 
+/// Replaces what exists, on one thread.
+pub fn forced() -> RestoreOptions<'static> {
+    RestoreOptions {
+        force: true,
+        threads: 1,
+        numeric_owner: false,
+        target: TargetOrigin::Existed,
+    }
+}
+
 /// An entry of a tree, as far as a copy promises to restore it, including symlinks and times of directories.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Shape {
