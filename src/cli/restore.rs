@@ -25,8 +25,12 @@ pub fn run(args: &RestoreArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = model.as_ref();
     let at = args.at.map(|at| at.resolve_end(zone(model)));
     let stop = exit::stop()?;
-    let places = copies::places(from, model, backup, args.copy.as_deref(), &stop)?;
+    let places = copies::places(from, model, args.copies.choice(args.copy.as_deref()), &stop)?;
     destination_notes::missing(model, backup, terminal);
+    if args.copy.is_none() && args.copies.writer.is_none() {
+        restore::refuse_others_only(&places)?;
+        destination_notes::other_groups(&places, terminal);
+    }
     let request = RestoreRequest {
         paths: args.paths.clone(),
         at,

@@ -17,6 +17,7 @@
 //! | `holds` | a restored file that may not be deleted yet | `source` · `path` below it · `until` · `run` that restored it |
 //! | `verifications` | a later look at a copy | `copy` · `at` · `ok` · `detail` |
 //! | `forgotten` | a copy that was begun, never published, and whose debris is cleared | `copy` · `at` |
+//! | `writer` | who makes copies here, where the machine has no id: one row | `id` |
 //! | `schedules` | how far a schedule has come | `schedule` · `definition` when it is due · `since` it is so defined · `handled` the last instant that was decided about |
 //! | `claims` | an instant for which a run was begun | `schedule` · `instant` · `run` · `at` |
 //! | `queue` | a job that waits for its own earlier run | `job` · `schedule` · `instant` |
@@ -27,7 +28,7 @@
 //!
 //! - [`journal`]: runs and their events, written · [`history`]: read again, by run and by job
 //! - [`outbox`]: messages until they are delivered
-//! - [`remembered`]: markers, holds, verifications
+//! - [`remembered`]: markers, holds, verifications, the id of a writer
 //! - [`schedules`]: which instants were decided about, which runs were begun for them, and why ·
 //!   `tick_record`: the values of it
 //! - `schema`: tables and migrations · `statements`: in one call · `alive`: is the process that began a run still there · `error`

@@ -134,6 +134,11 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_open ON outbox (state, channel, key, seq) WHERE state IN ('pending', 'held', 'dead');
 CREATE INDEX outbox_settled ON outbox (channel, settled_at) WHERE settled_at IS NOT NULL;
 ",
+    "
+CREATE TABLE writer (
+    id TEXT PRIMARY KEY
+) STRICT;
+",
 ];
 
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;

@@ -7,6 +7,7 @@
 )]
 
 use crate::support::workspace::is_gone;
+use opsrun::archive::Writer;
 use opsrun::exec::RunSettings;
 use opsrun::exec::action::StepAbort;
 use opsrun::exec::engine::{self, LookAgain};
@@ -186,6 +187,7 @@ fn planned(targets: Vec<Target>) -> Plan {
         now,
         clock: now,
         host: "box".to_owned(),
+        writer: Writer::default(),
         uid: 0,
         may_lease_all: true,
         backups: BTreeMap::new(),

@@ -4,6 +4,7 @@
 
 use super::common::{FileArgs, FileFlag, StateArgs, ThreadArgs};
 use crate::cli::values::{self, HoldTime, Moment};
+use crate::launch::copies::CopyChoice;
 use clap::Args;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,6 +17,19 @@ pub struct CopiesArgs {
     /// Only copies of this backup
     #[arg(long, value_name = "NAME")]
     pub backup: Option<String>,
+    /// Copies of another machine in the destination: the id of its writer, or its host, as `opsrun list` shows them
+    #[arg(long, value_name = "WRITER")]
+    pub writer: Option<String>,
+}
+
+impl CopiesArgs {
+    pub fn choice<'a>(&'a self, copy: Option<&'a str>) -> CopyChoice<'a> {
+        CopyChoice {
+            backup: self.backup.as_deref(),
+            copy,
+            writer: self.writer.as_deref(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Args)]
