@@ -8,9 +8,9 @@
 mod selection;
 
 use super::LaunchError;
-use super::copies::CopyDirectory;
+use super::copies::{self, CopyDirectory};
 use crate::archive::file_entry::FileEntry;
-use crate::archive::{self, CopyContents, CopyError, RestoreOptions, RestoreReport, TargetOrigin};
+use crate::archive::{self, CopyContents, CopyError, CopyOwner, RestoreOptions, RestoreReport, TargetOrigin};
 use crate::exec::{Deadline, step_progress::StepProgress};
 use crate::model::{Contents, Model};
 use crate::path::{RelPath, Shown, shown};
@@ -89,6 +89,7 @@ pub fn restore(
     each: &mut dyn FnMut(RestoreResult),
 ) -> Result<Vec<String>, LaunchError> {
     let mut selections = by_backup(places, model, &wanted.paths, wanted.at)?;
+    refuse_several_writers(&selections)?;
     for selection in &mut selections {
         selection.read(wanted.paths.is_empty(), stop)?;
     }
@@ -134,6 +135,55 @@ pub fn restore(
     }
     Ok(missing)
 }
+
+/// Refuses destinations whose copies are all of other machines: after the loss of a machine or of its state, a person
+/// says which ones to restore.
+pub fn refuse_others_only(places: &[CopyDirectory]) -> Result<(), LaunchError> {
+    let others = copies::others(places);
+    let [first, ..] = others.as_slice() else {
+        return Ok(());
+    };
+    if places.iter().any(|place| !place.copies.is_empty()) {
+        return Ok(());
+    }
+    let named: Vec<String> = others.iter().take(MAX_NAMED_GROUPS).map(ToString::to_string).collect();
+    let more = match others.len().saturating_sub(MAX_NAMED_GROUPS) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    let owners: BTreeSet<&CopyOwner> = others.iter().map(|group| &group.owner).collect();
+    Err(LaunchError::Refused {
+        message: format!("there are only copies of other machines: {}{more}", named.join("; ")),
+        help: match owners.len() {
+            1 => format!("if these are what you want: `opsrun restore --writer {}`", first.owner),
+            _ => {
+                let owners: Vec<String> = owners.iter().map(|owner| format!("`--writer {owner}`")).collect();
+                format!("name the machine: {}", owners.join(" or "))
+            }
+        },
+    })
+}
+
+/// Copies of several machines would be mixed.
+fn refuse_several_writers(selections: &[BackupSelection<'_>]) -> Result<(), LaunchError> {
+    let all = selections.iter().flat_map(|selection| &selection.copies).copied();
+    let mut groups = copies::groups(all);
+    groups.dedup_by(|a, b| (&a.ops, &a.backup, &a.owner) == (&b.ops, &b.backup, &b.owner));
+    let several = groups.iter().zip(groups.iter().skip(1));
+    let mut several = several.filter(|(a, b)| (&a.ops, &a.backup) == (&b.ops, &b.backup));
+    let Some((first, second)) = several.next() else {
+        return Ok(());
+    };
+    Err(LaunchError::Refused {
+        message: format!("copies of several machines would be mixed: {first}; {second}"),
+        help: format!(
+            "name one: `--writer {}` or `--writer {}`; `opsrun list` shows all",
+            first.owner, second.owner
+        ),
+    })
+}
+
+const MAX_NAMED_GROUPS: usize = 5;
 
 /// The first copy that cannot be used, and why.
 fn broken(places: &[CopyDirectory]) -> String {

@@ -55,6 +55,7 @@ mod root {
     mod container;
     mod file_systems;
     mod limits;
+    mod machines;
     mod pid_one;
     mod units;
 

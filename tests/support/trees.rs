@@ -53,6 +53,9 @@ pub fn write(
     let (source, destination) = (Dir::open(source).unwrap(), Dir::open(destination).unwrap());
     let entries = listing(&source);
     let entries: Vec<&Entry> = entries.iter().collect();
+    let before = Catalogue::read(&destination).unwrap().copies.into_iter();
+    let mut trees = before.filter(archive::CatalogueCopy::is_shareable);
+    let shares_with = trees.next().map(|copy| copy.name.to_string());
     archive::write(&WriteJob {
         source: &source,
         cross_mounts: false,
@@ -75,6 +78,7 @@ pub fn write(
             contents: opsrun::model::Contents::All,
             writer: None,
             left_out: LeftOut::default(),
+            shares_with,
         },
         problems: Vec::new(),
         progress: &Quiet,
