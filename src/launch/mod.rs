@@ -16,6 +16,8 @@ pub mod job_ends;
 mod own_writer;
 pub mod restore;
 mod resurvey;
+pub mod served;
+pub mod state_place;
 
 pub use crate::tree::rewrite::{RewriteError, rewrite, write_new};
 pub use crontab::crontab;

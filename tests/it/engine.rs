@@ -146,6 +146,7 @@ fn model(targets: Vec<Target>) -> Model {
             name: "ops".to_owned(),
             timezone: chrono_tz::UTC,
             state_dir: PathBuf::from("/state"),
+            state_given: true,
             concurrency: None,
             files: Vec::new(),
             digest: String::new(),

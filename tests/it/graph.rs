@@ -103,6 +103,7 @@ impl Sketch {
                 name: "ops".to_owned(),
                 timezone: chrono_tz::UTC,
                 state_dir: PathBuf::from("/state"),
+                state_given: true,
                 concurrency: None,
                 files: Vec::new(),
                 digest: String::new(),

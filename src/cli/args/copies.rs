@@ -2,7 +2,7 @@
 //!
 //! Invariant: `--from` needs neither an ops file nor a state.
 
-use super::common::{DEFAULT_FILE, StateArgs, ThreadArgs};
+use super::common::{FileArgs, FileFlag, StateArgs, ThreadArgs};
 use crate::cli::values::{self, HoldTime, Moment};
 use crate::launch::copies::CopyChoice;
 use clap::Args;
@@ -34,9 +34,8 @@ impl CopiesArgs {
 
 #[derive(Debug, Clone, Args)]
 pub struct ListArgs {
-    /// The ops file
-    #[arg(value_name = "FILE", default_value = DEFAULT_FILE, conflicts_with = "from")]
-    pub file: PathBuf,
+    #[command(flatten)]
+    pub file: FileArgs,
     #[command(flatten)]
     pub copies: CopiesArgs,
     /// Print the list as JSON (schemas/list.schema.json)
@@ -48,9 +47,8 @@ pub struct ListArgs {
 
 #[derive(Debug, Clone, Args)]
 pub struct VerifyArgs {
-    /// The ops file
-    #[arg(value_name = "FILE", default_value = DEFAULT_FILE, conflicts_with = "from")]
-    pub file: PathBuf,
+    #[command(flatten)]
+    pub file: FileArgs,
     #[command(flatten)]
     pub copies: CopiesArgs,
     /// Only this copy
@@ -67,9 +65,8 @@ pub struct RestoreArgs {
     /// Paths or globs, relative to the source [default: everything]
     #[arg(value_name = "PATH")]
     pub paths: Vec<OsString>,
-    /// The ops file [default: ops.kdl, unless --from is given]
-    #[arg(short, long, value_name = "FILE")]
-    pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub file: FileFlag,
     #[command(flatten)]
     pub copies: CopiesArgs,
     /// Restore from this copy
