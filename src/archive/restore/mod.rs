@@ -10,6 +10,7 @@
 mod archive;
 mod attributes;
 mod links;
+mod made_dirs;
 mod queue;
 mod reader;
 mod restorer;
@@ -32,7 +33,8 @@ use crate::tree::place::{FileId, Placement, RestoreTarget};
 use crate::user_database;
 use attributes::AttributeRestorer;
 use links::{LinkRestorer, PathHash, path_hash};
-use queue::{MadeDirs, RestoreQueue};
+pub use made_dirs::MadeDirs;
+use queue::RestoreQueue;
 use reader::CopyReader;
 use restorer::{Restored, RestoredEntry, Restorer, WrittenEntry};
 use std::collections::HashMap;
@@ -54,17 +56,8 @@ pub fn restore(
     options: &RestoreOptions<'_>,
     progress: &dyn CopyProgress,
 ) -> Result<RestoreReport, CopyError> {
-    let job = Restorer {
-        destination,
-        copy,
-        reader: CopyReader::open(destination, copy)?,
-        select,
-        target: RestoreTarget::new(target, &ulid::Ulid::new().to_string(), options.force),
-        options,
-        attributes: AttributeRestorer::new(options.numeric_owner),
-        progress,
-        at_once: files_at_once(options.threads),
-    };
+    let stop = || progress.stop();
+    let job = Restorer::new((destination, copy), select, target, options, progress, &stop)?;
     let list = destination.open_file(copy.name.list().as_bytes(), true)?;
     check_list(&list, copy, progress)?;
     let mut restored = RestoreReport::default();
@@ -97,6 +90,25 @@ pub fn restore(
     Ok(restored)
 }
 
+/// Gives directories of `made`, which an earlier restore of this copy into the target made, their attributes again: what
+/// came from other copies since then has changed their times.
+pub fn finish_again(
+    (destination, copy): (&Dir, &CatalogueCopy),
+    made: &MadeDirs,
+    target: &Dir,
+    options: &RestoreOptions<'_>,
+    progress: &dyn CopyProgress,
+) -> Result<RestoreReport, CopyError> {
+    let stop = || progress.stop();
+    let job = Restorer::new((destination, copy), &|_| false, target, options, progress, &stop)?;
+    let list = destination.open_file(copy.name.list().as_bytes(), true)?;
+    let mut restored = RestoreReport::default();
+    let rows = FileEntries::new(&list, copy.name.list(), &copy.manifest, None);
+    job.finish_dirs(rows, made, &mut restored)?;
+    job.target.close(true)?;
+    Ok(restored)
+}
+
 /// How many files a thread has open while they wait for one sync.
 fn files_at_once(threads: usize) -> usize {
     let most = limits::max_open_files().unwrap_or(1 << 20);
@@ -110,6 +122,29 @@ fn check_list(file: &File, copy: &CatalogueCopy, progress: &dyn CopyProgress) ->
         Some(hash) if hex(&hash) == copy.manifest.list_checksum => Ok(()),
         None if progress.stop() => Err(CopyError::Stopped),
         _ => Err(CopyError::damaged(&name, "its checksum does not match the manifest")),
+    }
+}
+
+impl<'a> Restorer<'a> {
+    fn new(
+        (destination, copy): (&'a Dir, &'a CatalogueCopy),
+        select: &'a (dyn Fn(&FileEntry) -> bool + Sync),
+        target: &'a Dir,
+        options: &'a RestoreOptions<'a>,
+        progress: &'a dyn CopyProgress,
+        stop: &'a (dyn Fn() -> bool + Sync),
+    ) -> Result<Self, CopyError> {
+        Ok(Self {
+            destination,
+            copy,
+            reader: CopyReader::open(destination, copy)?,
+            select,
+            target: RestoreTarget::new(target, &ulid::Ulid::new().to_string(), options.force),
+            options,
+            attributes: AttributeRestorer::new(options.numeric_owner, stop),
+            progress,
+            at_once: files_at_once(options.threads),
+        })
     }
 }
 
@@ -154,7 +189,9 @@ impl Restorer<'_> {
         if matches!(ended, Err(CopyError::Stopped)) || self.progress.stop() {
             return Err(CopyError::Stopped);
         }
-        ended.and(self.finish_dirs(rows(), &made, restored))
+        let finished = self.finish_dirs(rows(), &made, restored);
+        restored.made = made;
+        ended.and(finished)
     }
 
     /// Gives directories their attributes, each after all that it contains.
