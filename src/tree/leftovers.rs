@@ -64,7 +64,7 @@ pub fn clear_part(dir: &Dir, name: &[u8], held: (u64, u64)) -> Result<bool, Tree
         EntryKind::File => match dir.open_file(name, false) {
             Ok(file) => match lock_open_file(dir, name, &file) {
                 Ok(FileLock::Taken) => return Ok(false),
-                // Without locks, that of the target says that no restore of this host lives.
+                // Without locks of files, the lock of the target shows that no restore of this host lives.
                 Ok(lock) => Some((file, lock)),
                 Err(e) => return Err(TreeError::at("lock", &dir.path_of(name), e)),
             },

@@ -375,7 +375,7 @@ impl<'a> Quarantine<'a> {
 }
 
 /// Network file systems and FUSE may do what was asked, lose the answer, and fail, or ask twice and find nothing the second
-/// time. The new name, which is ours alone, tells.
+/// time. The new name, which is ours alone, shows it.
 fn done_at_last(renamed: Result<(), Errno>, dir: &Dir, new: &str) -> Result<(), Errno> {
     match renamed {
         Err(e) if e != Errno::EXIST && !is_missing(e) && dir.has(new.as_bytes()).unwrap_or(false) => Ok(()),
