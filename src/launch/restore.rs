@@ -130,7 +130,7 @@ pub fn restore(
         refuse_destination(&target, places, model)?;
         targets.push(target);
     }
-    for (selection, target) in selections.into_iter().zip(targets) {
+    for (selection, target) in selections.iter().zip(targets) {
         write(selection, &target, model, wanted, stop, progress, each)?;
     }
     Ok(missing)
@@ -278,7 +278,7 @@ fn source_of(
 }
 
 fn write(
-    selection: BackupSelection<'_>,
+    selection: &BackupSelection<'_>,
     target: &Path,
     model: Option<&Model>,
     wanted: &RestoreRequest,

@@ -95,11 +95,11 @@ pub fn elsewhere(file: &Path, state_dir: &Path) -> Option<OtherServer> {
             Process::Unrelated => {}
         }
     }
-    // Another command may have held the lock for a moment, to ask as this one does.
-    if known || !lock::is_locked(file, within(ASKING)).ok()? {
+    if known || lock::is_locked(&state_dir.join(MARK), within(Duration::ZERO)).unwrap_or(false) {
         return None;
     }
-    if lock::is_locked(&state_dir.join(MARK), within(Duration::ZERO)).unwrap_or(false) {
+    // Another command may have held the lock for a moment, to ask as this one does.
+    if !lock::is_locked(file, within(ASKING)).ok()? {
         return None;
     }
     let file = file.to_owned();

@@ -57,6 +57,7 @@ mod root {
     mod limits;
     mod machines;
     mod pid_one;
+    mod state_group;
     mod units;
 
     /// Mounts below the source: a directory, and a file over another one.
