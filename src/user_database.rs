@@ -2,17 +2,22 @@
 //!
 //! Asks the C library (`getpwuid_r` and its like), which asks what the machine is configured to: `/etc/passwd`, LDAP,
 //! systemd. A static binary reads `/etc/passwd` and `/etc/group` only. Each question is asked once.
-//! Invariant: a directory service that hangs costs [`TIMEOUT`] once; after that, nothing has a name.
+//! Invariant: a directory service that hangs costs [`TIMEOUT`] once, or less when the caller is to stop; after that, nothing
+//! has a name.
 
 use nix::unistd::{Gid, Group, Uid, User};
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How long the system may take to answer one question.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often a caller that waits is asked whether it is to stop.
+const STOP_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How many answers are kept of each kind; more are asked again.
 const MAX_ANSWERS: usize = 50_000;
@@ -22,8 +27,8 @@ const MAX_NAME_LENGTH: usize = 256;
 
 type Answers<K, V> = Mutex<HashMap<K, Option<V>>>;
 
-#[derive(Debug, Default)]
-pub struct UserDatabase {
+pub struct UserDatabase<'a> {
+    stop: &'a (dyn Fn() -> bool + Sync),
     users: Answers<u32, String>,
     groups: Answers<u32, String>,
     uids: Answers<String, u32>,
@@ -31,7 +36,19 @@ pub struct UserDatabase {
     silent: AtomicBool,
 }
 
-impl UserDatabase {
+impl<'a> UserDatabase<'a> {
+    /// `stop` is asked while the system does not answer.
+    pub fn new(stop: &'a (dyn Fn() -> bool + Sync)) -> Self {
+        Self {
+            stop,
+            users: Answers::default(),
+            groups: Answers::default(),
+            uids: Answers::default(),
+            gids: Answers::default(),
+            silent: AtomicBool::new(false),
+        }
+    }
+
     pub fn user(&self, uid: u32) -> Option<String> {
         let ask = move || User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name);
         self.answer(&self.users, uid, ask).filter(|name| is_name(name))
@@ -78,7 +95,7 @@ impl UserDatabase {
         if self.is_silent() {
             return None;
         }
-        let answer = in_time(ask, TIMEOUT).unwrap_or_else(|| {
+        let answer = in_time(ask, TIMEOUT, self.stop).unwrap_or_else(|| {
             self.silent.store(true, Ordering::Relaxed);
             None
         });
@@ -93,9 +110,13 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= MAX_NAME_LENGTH && !name.contains(['\0', '\n', ':'])
 }
 
-/// Asks in a thread of its own, which is left behind when it hangs; `None` when it took too long. Where no thread can be
-/// started, the caller waits.
-fn in_time<T: Send + 'static>(ask: impl FnOnce() -> T + Send + 'static, limit: Duration) -> Option<T> {
+/// Asks in a thread of its own, which is left behind when it hangs; `None` when it took too long, or when the caller is to
+/// stop. Where no thread can be started, the caller waits.
+fn in_time<T: Send + 'static>(
+    ask: impl FnOnce() -> T + Send + 'static,
+    limit: Duration,
+    stop: &dyn Fn() -> bool,
+) -> Option<T> {
     let (sender, receiver) = mpsc::sync_channel(1);
     let question = Arc::new(Mutex::new(Some(ask)));
     let take = |question: &Mutex<Option<_>>| question.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -107,7 +128,16 @@ fn in_time<T: Send + 'static>(ask: impl FnOnce() -> T + Send + 'static, limit: D
         }
     });
     match thread {
-        Ok(_) => receiver.recv_timeout(limit).ok(),
+        Ok(_) => {
+            let mut left = limit;
+            loop {
+                let now = left.min(STOP_INTERVAL);
+                match receiver.recv_timeout(now) {
+                    Err(RecvTimeoutError::Timeout) if left > now && !stop() => left -= now,
+                    answer => return answer.ok(),
+                }
+            }
+        }
         Err(_) => take(&question).map(|ask| ask()),
     }
 }
@@ -118,7 +148,7 @@ mod tests {
 
     #[test]
     fn names_and_numbers_lead_to_each_other() {
-        let users = UserDatabase::default();
+        let users = UserDatabase::new(&|| false);
         assert_eq!(users.user(0).as_deref(), Some("root"));
         assert_eq!(users.uid("root"), Some(0));
         assert_eq!(users.gid(&users.group(0).unwrap()), Some(0));
@@ -129,12 +159,23 @@ mod tests {
     }
 
     #[test]
+    fn a_caller_that_is_to_stop_leaves() {
+        let (hold, held) = mpsc::channel::<()>();
+        let asked = AtomicBool::new(false);
+        let stop = || asked.swap(true, Ordering::Relaxed);
+        // Without the question it would wait for an hour.
+        assert!(in_time(move || held.recv().ok(), Duration::from_secs(3600), &stop).is_none());
+        assert!(asked.load(Ordering::Relaxed));
+        drop(hold);
+    }
+
+    #[test]
     fn a_service_that_hangs_is_waited_for_once() {
         let (hold, held) = mpsc::channel::<()>();
         let hangs = move || held.recv().ok();
-        assert!(in_time(hangs, Duration::ZERO).is_none());
+        assert!(in_time(hangs, Duration::ZERO, &|| false).is_none());
         drop(hold);
-        let users = UserDatabase::default();
+        let users = UserDatabase::new(&|| false);
         users.silent.store(true, Ordering::Relaxed);
         assert_eq!(users.user(0), None);
     }

@@ -35,7 +35,7 @@ fn attributes(owner: (u32, u32), mode: u32, mtime_ns: i128, xattrs: &BTreeMap<St
 }
 
 /// The names of the owner and group, and of whom the access control lists name.
-pub fn names_of(users: &UserDatabase, (uid, gid): (u32, u32), xattrs: &BTreeMap<String, Bytes>) -> Names {
+pub fn names_of(users: &UserDatabase<'_>, (uid, gid): (u32, u32), xattrs: &BTreeMap<String, Bytes>) -> Names {
     let mut names = Names {
         owner: users.user(uid),
         group: users.group(gid),
@@ -53,7 +53,7 @@ pub fn names_of(users: &UserDatabase, (uid, gid): (u32, u32), xattrs: &BTreeMap<
 
 /// Puts the numbers that the recorded names have here in place of the recorded numbers. A name that is unknown here
 /// leaves its number.
-pub fn renumber(wanted: &mut Attributes, names: &Names, users: &UserDatabase) {
+pub fn renumber(wanted: &mut Attributes, names: &Names, users: &UserDatabase<'_>) {
     let number = |name: Option<&String>, find: &dyn Fn(&str) -> Option<u32>, old: u32| {
         name.and_then(|name| find(name)).unwrap_or(old)
     };

@@ -11,6 +11,7 @@ use super::form::OpenContent;
 use super::manifest::{Manifest, read_manifest};
 use super::name::CopyName;
 use super::receipt;
+use super::writer::{CopyOwner, OwnWriter, Writer};
 use crate::error_chain::error_chain;
 use crate::path::{RelPath, Shown};
 use crate::tree::Dir;
@@ -19,9 +20,10 @@ use crate::tree::probe::is_scratch;
 use crate::tree::publish::{DRAFT, Draft, clear_dead_debris};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::File;
 use std::io::Read;
+use std::path::Path;
 
 pub const MARKER: &str = ".opsrun-destination";
 
@@ -30,7 +32,13 @@ pub const MARKER: &str = ".opsrun-destination";
 pub struct Marker {
     pub id: String,
     pub ops_name: String,
+    /// Who may put copies here. Versions that knew no writers made no list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub writers: Vec<Writer>,
 }
+
+/// The largest marker that is read or written: over a thousand writers.
+const MAX_MARKER_SIZE: usize = 256 * 1024;
 
 impl Marker {
     /// Reads it; `None` when there is none, or an empty one, as a run leaves it that died while it named it.
@@ -39,7 +47,7 @@ impl Marker {
             return Ok(None);
         };
         let mut text = Vec::new();
-        let read = file.take(64 * 1024).read_to_end(&mut text);
+        let read = file.take(MAX_MARKER_SIZE as u64).read_to_end(&mut text);
         read.map_err(|e| CopyError::io("read", MARKER, e))?;
         if text.is_empty() {
             return Ok(None);
@@ -49,30 +57,41 @@ impl Marker {
             .map_err(|e| CopyError::damaged(MARKER, format!("it is not a valid marker ({e})")))
     }
 
+    pub fn lists(&self, writer: &Writer) -> bool {
+        self.writers.iter().any(|listed| listed.id == writer.id)
+    }
+
     /// Removes an unfinished one: the process that writes one holds the destination's lock, as the caller does.
     pub fn clear_draft(destination: &Dir) -> Result<bool, CopyError> {
         Ok(clear_dead_debris(destination, format!("{MARKER}{DRAFT}").as_bytes())?)
     }
 
-    /// Reads it, or makes it, durably.
-    pub fn ensure(destination: &Dir, ops_name: &str) -> Result<Self, CopyError> {
-        if let Some(marker) = Self::read(destination)? {
-            return Ok(marker);
+    /// Reads it, or makes it, durably. Adds the writer to its list where that lacks it: the marker is replaced by a
+    /// longer one in one step, so that it is there at every moment.
+    pub fn ensure(destination: &Dir, ops_name: &str, writer: &Writer) -> Result<Self, CopyError> {
+        let found = Self::read(destination)?;
+        if let Some(marker) = found.as_ref().filter(|marker| marker.lists(writer)) {
+            return Ok(marker.clone());
         }
-        let marker = Self {
+        let mut marker = found.unwrap_or_else(|| Self {
             id: ulid::Ulid::new().to_string(),
             ops_name: ops_name.to_owned(),
-        };
+            writers: Vec::new(),
+        });
+        marker.writers.push(writer.clone());
         Self::clear_draft(destination)?;
         let mut draft = Draft::create(destination, MARKER)?;
         let mut text = serde_json::to_vec(&marker).map_err(|e| CopyError::io("write", MARKER, e.into()))?;
         text.push(b'\n');
+        if text.len() > MAX_MARKER_SIZE {
+            return Err(CopyError::damaged(MARKER, "its list of writers is full"));
+        }
         write_draft(&mut draft, &text)?;
         draft.sync()?;
         if destination.has(MARKER.as_bytes())? {
             draft.replace()?;
         } else {
-            draft.publish()?;
+            drop(draft.publish()?);
         }
         destination.sync()?;
         // The directory itself may not be durable yet. Without access to its parent, others must sync it.
@@ -87,12 +106,20 @@ impl Marker {
 pub struct CatalogueCopy {
     pub name: CopyName,
     pub manifest: Manifest,
+    pub owner: CopyOwner,
     /// Source files deleted because this copy holds them. All of them when its receipt cannot be read.
     pub deleted: u64,
     /// The same by time, from its receipt; empty when that cannot be read.
     pub deleted_at: BTreeMap<DateTime<Utc>, u64>,
     /// The runs that its receipt names.
     pub deleted_by: BTreeSet<String>,
+}
+
+impl CatalogueCopy {
+    /// True for a tree whose unchanged files the next one may share.
+    pub fn is_shareable(&self) -> bool {
+        self.manifest.complete && self.manifest.suspect.is_none() && self.manifest.tree.is_some()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -111,9 +138,15 @@ pub struct Catalogue {
     pub drafts: Vec<String>,
     /// Everything else; never touched.
     pub foreign: Vec<String>,
+    /// The highest sequence in any manifest, broken copies included as far as they can be read.
+    pub highest_sequence: u64,
 }
 
+/// No destination has that many copies: a manifest that says more decides nothing about the next sequence.
+const MAX_SEQUENCE: u64 = 1 << 48;
+
 impl Catalogue {
+    /// Whose the copies are is decided without a store; [`Self::assign`] knows more.
     pub fn read(destination: &Dir) -> Result<Self, CopyError> {
         Self::read_while(destination, &|| true)
     }
@@ -125,6 +158,7 @@ impl Catalogue {
             ..Self::default()
         };
         let mut copies: BTreeMap<CopyName, BTreeSet<String>> = BTreeMap::new();
+        let mut sequences = Vec::new();
         for name in destination.names()? {
             let text = String::from_utf8_lossy(&name).into_owned();
             match CopyName::of_file(&text) {
@@ -146,6 +180,7 @@ impl Catalogue {
                     Ok(copy) => found.copies.push(copy),
                     Err(CopyError::Stopped) => return Err(CopyError::Stopped),
                     Err(e) => {
+                        sequences.extend(broken_sequence(destination, &name));
                         if is_no_manifest(destination, &name) {
                             found.unreadable.push((name.clone(), files.into_iter().collect()));
                         }
@@ -160,15 +195,60 @@ impl Catalogue {
         found
             .copies
             .sort_by(|a, b| (b.manifest.sequence, &b.name).cmp(&(a.manifest.sequence, &a.name)));
+        sequences.extend(found.copies.iter().map(|copy| copy.manifest.sequence));
+        let known = sequences.into_iter().filter(|sequence| *sequence <= MAX_SEQUENCE);
+        found.highest_sequence = known.max().unwrap_or(0);
+        found.assign(None);
         Ok(found)
     }
 
-    /// The copies of one backup of one ops, newest first.
-    pub fn of_backup<'a>(&'a self, ops: &'a str, backup: &'a str) -> impl Iterator<Item = &'a CatalogueCopy> {
-        self.copies
-            .iter()
-            .filter(move |c| c.manifest.backup_id == backup && c.manifest.ops_name == ops)
+    /// Decides whose copies they are, with what the store of a writer knows.
+    pub fn assign(&mut self, own: Option<&OwnWriter>) {
+        let listed = self.writers();
+        for copy in &mut self.copies {
+            copy.owner = CopyOwner::of(&copy.name, &copy.manifest, own, &listed);
+        }
     }
+
+    /// All writers that marker and manifests name.
+    fn writers(&self) -> HashSet<Writer> {
+        let of_copy = |copy: &CatalogueCopy| {
+            let (id, host) = (copy.manifest.writer.clone()?, copy.manifest.host.clone());
+            Some(Writer { id, host })
+        };
+        let listed = self.marker.iter().flat_map(|marker| marker.writers.iter().cloned());
+        listed.chain(self.copies.iter().filter_map(of_copy)).collect()
+    }
+
+    /// The copies that a writer made of one source for one backup, newest first.
+    pub fn of_group<'a>(
+        &'a self,
+        own: &'a OwnWriter,
+        backup: &'a str,
+        source: &'a Path,
+    ) -> impl Iterator<Item = &'a CatalogueCopy> {
+        let is_own = |copy: &CatalogueCopy| matches!(&copy.owner, CopyOwner::Writer(id) if *id == own.writer.id);
+        self.copies.iter().filter(move |copy| {
+            let manifest = &copy.manifest;
+            let same = manifest.backup_id == backup && manifest.ops_name == own.ops;
+            same && is_own(copy) && manifest.source_path() == source
+        })
+    }
+}
+
+/// The sequence in the manifest of a copy that cannot be used.
+fn broken_sequence(destination: &Dir, name: &CopyName) -> Option<u64> {
+    const MAX_HEAD: u64 = 64 * 1024;
+    const KEY: &str = "\"sequence\":";
+    let file = destination.open_file(name.manifest().as_bytes(), true).ok()?;
+    regular(&file).ok()??;
+    // It comes before the lists, which may be long.
+    let mut head = Vec::new();
+    file.take(MAX_HEAD).read_to_end(&mut head).ok()?;
+    let head = String::from_utf8_lossy(&head);
+    let (_, after) = head.split_once(KEY)?;
+    let digits: String = after.trim_start().chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
 }
 
 /// True when the manifest was read, and is not a manifest of any format.
@@ -204,6 +284,7 @@ fn open(destination: &Dir, name: &CopyName, go_on: &dyn Fn() -> bool) -> Result<
     };
     Ok(CatalogueCopy {
         name: name.clone(),
+        owner: CopyOwner::Host(manifest.host.clone()),
         manifest,
         deleted,
         deleted_at,

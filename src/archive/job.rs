@@ -29,8 +29,10 @@ pub struct ManifestFacts {
     /// Why the copy is not trusted.
     pub suspect: Option<String>,
     pub contents: Contents,
-    /// Which host and ops file writes the copy, if known.
+    /// Id of the writer.
     pub writer: Option<String>,
+    /// The tree that unchanged files share their data with.
+    pub shares_with: Option<String>,
     /// What the listing left out by itself.
     pub left_out: LeftOut,
 }

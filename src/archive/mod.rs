@@ -12,7 +12,7 @@
 //! | copy → proof | [`mod@verify`], `content` |
 //! | copy → files | [`mod@restore`] |
 //! | all three for trees | `tree_form` |
-//! | beside the copies | [`receipt`], [`catalogue`], `destination` |
+//! | beside the copies | [`receipt`], [`catalogue`], `destination`, [`writer`] (whose copies) |
 //!
 //! Invariant: a copy counts only once its manifest has its final name; it gets that name only after every byte was
 //! read back.
@@ -41,6 +41,7 @@ pub mod top_directory;
 mod tree_form;
 pub mod verify;
 pub mod write;
+pub mod writer;
 
 pub use catalogue::{Catalogue, CatalogueCopy, MARKER, Marker, locate, rows};
 pub use destination::try_destination;
@@ -53,6 +54,7 @@ pub use left_out::LeftOut;
 pub use manifest::{CopyContents, Incomplete, Manifest};
 pub use name::CopyName;
 pub use receipt::Deletion;
-pub use restore::{LostAttribute, RestoreOptions, RestoreReport, TargetOrigin, restore};
+pub use restore::{LostAttribute, RestoreOptions, RestoreReport, TargetOrigin, finish_again, restore};
 pub use verify::{ProvenDraft, VerifiedCopy, publish, verify, verify_committed};
 pub use write::write;
+pub use writer::{CopyOwner, OwnWriter, Writer};

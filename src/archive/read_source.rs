@@ -82,16 +82,16 @@ pub struct OpenSourceFile {
 }
 
 /// Reads entries on any thread.
-pub struct SourceReader {
+pub struct SourceReader<'a> {
     granule: Duration,
-    users: UserDatabase,
+    users: UserDatabase<'a>,
 }
 
-impl SourceReader {
-    pub fn new() -> Self {
+impl<'a> SourceReader<'a> {
+    pub fn new(stop: &'a (dyn Fn() -> bool + Sync)) -> Self {
         Self {
             granule: granule(),
-            users: UserDatabase::default(),
+            users: UserDatabase::new(stop),
         }
     }
 

@@ -30,7 +30,7 @@ pub fn run(command: &AlertsCommand, terminal: &Terminal) -> Result<u8, Failure> 
 }
 
 fn list(args: &AlertsListArgs, terminal: &Terminal) -> Result<u8, Failure> {
-    let model = file::model(&args.file, Some(&args.state), terminal)?;
+    let (model, other) = file::model_and_server(&args.file.path()?, Some(&args.state), terminal)?;
     let document = AlertsDocument {
         format: FORMAT,
         alerts: outbox::list(&model, args.all)?,
@@ -43,11 +43,11 @@ fn list(args: &AlertsListArgs, terminal: &Terminal) -> Result<u8, Failure> {
     print(&document, args.json, |document| {
         alerts_text(&document.alerts, none, model.ops.timezone, terminal.out)
     })?;
-    Ok(Exit::Done.into())
+    Ok(file::exit(other.as_ref()).into())
 }
 
 fn replay(args: &AlertsReplayArgs, terminal: &Terminal) -> Result<u8, Failure> {
-    let model = file::model(&args.file, Some(&args.state), terminal)?;
+    let model = file::model_to_write(&args.file.path()?, &args.state, terminal)?;
     let stop = exit::stop()?;
     if args.dead || !args.ids.is_empty() {
         let done = outbox::replay(&model, &args.ids)?;
@@ -76,7 +76,7 @@ fn replay(args: &AlertsReplayArgs, terminal: &Terminal) -> Result<u8, Failure> {
 }
 
 fn test(args: &AlertsTestArgs, terminal: &Terminal) -> Result<u8, Failure> {
-    let model = file::model(&args.file, None, terminal)?;
+    let model = file::model(&args.file.path()?, None, terminal)?;
     let channels = selected(&model, &args.channels)?;
     let sender = ChannelSender::new(Vault::expecting(model.values()), exit::stop()?);
     let mut exit = Exit::Done;

@@ -28,7 +28,7 @@ use crate::signal::Stop;
 use crate::units::{plural, show_files};
 
 pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
-    let model = file::model(&args.run.file, Some(&args.run.state), terminal)?;
+    let model = file::model_to_write(&args.run.file.path()?, &args.run.state, terminal)?;
     let stop = exit::stop()?;
     let options = Apply {
         threads: args.threads.count(),

@@ -70,6 +70,16 @@ pub fn other_files(places: &[CopyDirectory], backup: Option<&str>, terminal: &Te
     }
 }
 
+/// Reports copies of other machines, which were left aside.
+pub fn other_groups(places: &[CopyDirectory], terminal: &Terminal) {
+    for group in copies::others(places).iter().take(MAX_NAMES) {
+        note(
+            &format!("{group}: not used; `--writer {}` names them", group.owner),
+            terminal,
+        );
+    }
+}
+
 fn list(names: &[String]) -> String {
     let first: Vec<String> = names.iter().take(MAX_NAMES).map(|name| one_line(name)).collect();
     match names.len().saturating_sub(MAX_NAMES) {

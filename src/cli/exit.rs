@@ -11,7 +11,7 @@
 //! | 66 | an input file is missing or cannot be read |
 //! | 70 | internal error |
 //! | 73 | the state or a destination cannot be written, or lacks space |
-//! | 75 | another run holds the lock |
+//! | 75 | another run holds the lock, or serves the file with another state |
 //! | 78 | the ops file is invalid |
 //! | 128+n | stopped by signal n |
 //!
@@ -43,6 +43,7 @@ pub enum Exit {
     NoInput = 66,
     Software = 70,
     CannotWrite = 73,
+    Busy = 75,
     Config = 78,
 }
 
@@ -134,7 +135,7 @@ impl From<LoadError> for Failure {
     fn from(error: LoadError) -> Self {
         let LoadError::Unreadable { source, .. } = &error;
         let help = match source.kind() {
-            io::ErrorKind::NotFound => "give the path of the ops file, or change to its directory",
+            io::ErrorKind::NotFound => "give the path of the ops file with `-f FILE`",
             io::ErrorKind::IsADirectory => "give the path of the ops file in it",
             io::ErrorKind::PermissionDenied => "run opsrun as a user who can read it",
             io::ErrorKind::InvalidInput => "give the path of a file, or `-` for stdin",

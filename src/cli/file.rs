@@ -4,12 +4,14 @@
 //! command but `check`, whose data are the findings.
 //! Invariant: an invalid ops file exits with 78, an unreadable one with 66, before anything else happens.
 
-use super::args::StateArgs;
+use super::args::{FileArgs, StateArgs};
 use super::exit::{Exit, Failure};
 use super::terminal::Terminal;
 use crate::config::{self, Loaded};
 use crate::daemon::reload::Reload;
 use crate::error_chain::error_chain;
+use crate::launch::served::{self, OtherServer};
+use crate::launch::state_place;
 use crate::model::Model;
 use crate::path::shown;
 use crate::report::run::lines::Detail;
@@ -19,11 +21,58 @@ use std::io::Read;
 use std::path::Path;
 
 pub fn model(file: &Path, state: Option<&StateArgs>, terminal: &Terminal) -> Result<Model, Failure> {
+    Ok(model_and_server(file, state, terminal)?.0)
+}
+
+/// The model, and the process that serves the file with another state: reported, and the answer is not the whole one.
+pub fn model_and_server(
+    file: &Path,
+    state: Option<&StateArgs>,
+    terminal: &Terminal,
+) -> Result<(Model, Option<OtherServer>), Failure> {
     let loaded = config::load(file)?;
     if loaded.errors() > 0 || terminal.detail > Detail::Quiet {
         output::to_stderr(&loaded.render(terminal.err.is_color(), terminal.err_page()));
     }
-    valid(loaded, file, state)
+    let model = valid(loaded, file, state)?;
+    name_earlier_place(&model, state, terminal);
+    let other = state.and_then(|_| served::elsewhere(file, &model.ops.state_dir));
+    if let Some(other) = &other {
+        let (warning, dir) = (terminal.err.warn("warning:"), shown(&model.ops.state_dir));
+        output::to_stderr(&format!(
+            "{warning} {other}; this command uses `{dir}`\n  help: {}\n",
+            other.help()
+        ));
+    }
+    Ok((model, other))
+}
+
+fn name_earlier_place(model: &Model, state: Option<&StateArgs>, terminal: &Terminal) {
+    let by_default = state.is_some_and(|state| state.state_dir.is_none());
+    if by_default && terminal.detail > Detail::Quiet && state_place::is_earlier(&model.ops) {
+        let dir = shown(&model.ops.state_dir);
+        output::to_stderr(&format!(
+            "note: the state is in `{dir}`, where earlier versions kept it\n"
+        ));
+    }
+}
+
+/// The model for a command that writes to the state: refused while a process serves the file with another one.
+pub fn model_to_write(file: &Path, state: &StateArgs, terminal: &Terminal) -> Result<Model, Failure> {
+    let loaded = config::load(file)?;
+    if loaded.errors() > 0 || terminal.detail > Detail::Quiet {
+        output::to_stderr(&loaded.render(terminal.err.is_color(), terminal.err_page()));
+    }
+    let model = valid(loaded, file, Some(state))?;
+    name_earlier_place(&model, Some(state), terminal);
+    match served::elsewhere(file, &model.ops.state_dir) {
+        None => Ok(model),
+        Some(other) => {
+            let message = format!("{other}; this command would use `{}`", shown(&model.ops.state_dir));
+            let help = format!("{}, or stop that process; nothing was done", other.help());
+            Err(Failure::new(Exit::Busy, message, Some(&help)))
+        }
+    }
 }
 
 /// The model with the state directory of the command line, or why there is none.
@@ -40,6 +89,12 @@ fn valid(loaded: Loaded, file: &Path, state: Option<&StateArgs>) -> Result<Model
             let help = "use an absolute path for the state directory";
             Failure::new(Exit::Usage, message, Some(help))
         })?;
+    } else if state.is_some() {
+        match state_place::earlier(&model.ops) {
+            Ok(Some(place)) => model.ops.state_dir = place,
+            Ok(None) => {}
+            Err(several) => return Err(Failure::new(Exit::Refused, several.to_string(), Some(&several.help()))),
+        }
     }
     Ok(model)
 }
@@ -72,20 +127,34 @@ pub fn read(file: &Path) -> Result<Vec<u8>, Failure> {
 
 /// The model of an ops file, or none: then the copies of the directory `from` need neither an ops file nor a state.
 pub fn model_of_copies(
-    file: &Path,
+    file: &FileArgs,
     from: Option<&Path>,
     state: &StateArgs,
     terminal: &Terminal,
 ) -> Result<Option<Model>, Failure> {
     match from {
-        None => model(file, Some(state), terminal).map(Some),
-        Some(dir) if dir.is_dir() => Ok(None),
-        Some(dir) => {
-            let message = format!("`{}` is not a directory", shown(dir));
-            let help = "give the directory of the copies, and check that its disk is mounted";
-            Err(Failure::new(Exit::NoInput, message, Some(help)))
+        None => model(&file.path()?, Some(state), terminal).map(Some),
+        Some(_) if file.given() => {
+            let message = "`--from` and an ops file cannot be used together";
+            Err(Failure::new(Exit::Usage, message, Some("remove one of them")))
         }
+        Some(dir) => copies_at(dir).map(|()| None),
     }
+}
+
+/// That there is a directory of copies.
+pub fn copies_at(dir: &Path) -> Result<(), Failure> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    let message = format!("`{}` is not a directory", shown(dir));
+    let help = "give the directory of the copies, and check that its disk is mounted";
+    Err(Failure::new(Exit::NoInput, message, Some(help)))
+}
+
+/// Not done while another state has the rest of the answer.
+pub fn exit(other: Option<&OtherServer>) -> Exit {
+    if other.is_some() { Exit::Failed } else { Exit::Done }
 }
 
 /// The zone of times that are shown and read.

@@ -7,6 +7,7 @@
 use super::args::FmtArgs;
 use super::exit::{Exit, Failure};
 use super::file::read;
+use super::ops_file;
 use super::terminal::Terminal;
 use crate::config::{self, FormatError};
 use crate::launch::rewrite;
@@ -19,7 +20,7 @@ use std::path::Path;
 
 pub fn run(args: &FmtArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let mut exit: u8 = Exit::Done.into();
-    for file in &args.files {
+    for file in &ops_file::paths(&args.files, &args.file)? {
         match one(file, args, terminal) {
             Ok(code) => exit = exit.max(code),
             Err(failure) => {

@@ -11,7 +11,7 @@ use crate::report::plan::graph::Graph;
 use crate::report::shared::output;
 
 pub fn run(args: &GraphArgs, terminal: &Terminal) -> Result<u8, Failure> {
-    let graph = Graph::of_model(&file::model(&args.file, None, terminal)?);
+    let graph = Graph::of_model(&file::model(&args.file.path()?, None, terminal)?);
     output::to_stdout(&match args.format {
         GraphFormat::Text => graph.text(terminal.out),
         GraphFormat::Dot => graph.dot(),

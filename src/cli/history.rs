@@ -3,7 +3,7 @@
 //! Invariant: the events of a run are shown with the same lines, and the same JSON, as while it ran.
 
 use super::args::HistoryArgs;
-use super::exit::{Exit, Failure};
+use super::exit::Failure;
 use super::file;
 use super::terminal::{Terminal, print};
 use crate::launch::history::{self, RunRecord};
@@ -14,12 +14,12 @@ use crate::report::run::lines::Detail;
 use crate::report::shared::output;
 
 pub fn run(args: &HistoryArgs, terminal: &Terminal) -> Result<u8, Failure> {
-    let model = file::model(&args.file, Some(&args.state), terminal)?;
+    let (model, other) = file::model_and_server(&args.file.path()?, Some(&args.state), terminal)?;
     match &args.run {
         None => all(args, &model, terminal)?,
         Some(run) => output::to_stdout(&one(run, args, &model, terminal)?)?,
     }
-    Ok(Exit::Done.into())
+    Ok(file::exit(other.as_ref()).into())
 }
 
 fn all(args: &HistoryArgs, model: &Model, terminal: &Terminal) -> Result<(), Failure> {

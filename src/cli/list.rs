@@ -8,21 +8,23 @@ use super::exit::{self, Exit, Failure};
 use super::file::{model_of_copies, zone};
 use super::terminal::{Terminal, print};
 use crate::archive::CatalogueCopy;
-use crate::launch::copies::{self, CopyDirectory};
-use crate::report::copies::list::{CopyDocument, CopyState, FORMAT, ListDocument, copies_text};
+use crate::launch::copies::{self, CopyDirectory, CopyGroup};
+use crate::path::shown;
+use crate::report::copies::list::{CopyDocument, CopyGroupDocument, CopyState, FORMAT, ListDocument, copies_text};
 use crate::units::plural;
 
 pub fn run(args: &ListArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let (from, wanted) = (args.copies.from.as_deref(), args.copies.backup.as_deref());
     let model = model_of_copies(&args.file, from, &args.state, terminal)?;
     let model = model.as_ref();
-    let places = copies::places(from, model, wanted, None, &exit::stop()?)?;
+    let places = copies::places(from, model, args.copies.choice(None), &exit::stop()?)?;
     let document = ListDocument {
         format: FORMAT,
         copies: rows(&places, wanted),
+        others: other_groups(&places),
     };
     print(&document, args.json, |document| {
-        copies_text(&document.copies, zone(model), terminal.out)
+        copies_text(document, zone(model), terminal.out)
     })?;
     destination_notes::other_files(&places, wanted, terminal);
     let missing = destination_notes::missing(model, wanted, terminal);
@@ -36,6 +38,9 @@ fn rows(places: &[CopyDirectory], wanted: Option<&str>) -> Vec<CopyDocument> {
         rows.extend(place.broken(wanted).map(|(name, why)| CopyDocument {
             copy: name.to_string(),
             backup: name.backup().to_owned(),
+            writer: None,
+            host: None,
+            source: None,
             at: None,
             files: 0,
             archive_bytes: 0,
@@ -44,6 +49,20 @@ fn rows(places: &[CopyDirectory], wanted: Option<&str>) -> Vec<CopyDocument> {
         }));
     }
     rows
+}
+
+fn other_groups(places: &[CopyDirectory]) -> Vec<CopyGroupDocument> {
+    let groups = copies::others(places).into_iter();
+    let document = |group: CopyGroup| CopyGroupDocument {
+        writer: group.owner.to_string(),
+        host: group.host,
+        ops: group.ops,
+        backup: group.backup,
+        source: shown(&group.source).to_string(),
+        copies: group.copies,
+        newest: group.newest,
+    };
+    groups.map(document).collect()
 }
 
 fn row(copy: &CatalogueCopy) -> CopyDocument {
@@ -64,6 +83,9 @@ fn row(copy: &CatalogueCopy) -> CopyDocument {
     CopyDocument {
         copy: copy.name.to_string(),
         backup: manifest.backup_id.clone(),
+        writer: Some(copy.owner.to_string()),
+        host: Some(manifest.host.clone()),
+        source: Some(shown(&manifest.source_path()).to_string()),
         at: Some(manifest.backup_at),
         files: manifest.files,
         archive_bytes: manifest.archive_bytes,

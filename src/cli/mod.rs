@@ -3,7 +3,7 @@
 //! Takes the arguments, loads the ops file, calls the rooms below, prints through `report`. Contains no logic of its own.
 //! - [`args`]: all arguments and their help · [`values`]: the syntax of single values
 //! - [`exit`]: exit codes and failures · [`terminal`]: the properties of the terminal
-//! - [`mod@file`]: from FILE to a model · [`notice_lines`]: the notices of the daemon
+//! - `ops_file`: which file · [`mod@file`]: from FILE to a model · [`notice_lines`]: the notices of the daemon
 //! - `suggestions`: commands and flags of other programs
 //! - [`destination_notes`]: missing destinations, and other files at destinations
 //! - one file per command: [`plan`], [`apply`], [`serve`], [`check`], [`mod@fmt`], [`init`], [`graph`], [`status`], [`history`],
@@ -27,6 +27,7 @@ pub mod init;
 pub mod list;
 pub mod man;
 pub mod notice_lines;
+mod ops_file;
 pub mod plan;
 mod question;
 pub mod restore;

@@ -2,10 +2,10 @@
 //!
 //! Invariant: without `--force` no existing file is replaced.
 
-use super::args::{DEFAULT_FILE, RestoreArgs};
+use super::args::RestoreArgs;
 use super::destination_notes;
 use super::exit::{self, Exit, Failure};
-use super::file::{model_of_copies, zone};
+use super::file::{copies_at, model, zone};
 use super::question;
 use super::terminal::Terminal;
 use crate::launch::restore::{self, MovedSource, RestoreRequest, RestoreResult};
@@ -14,18 +14,23 @@ use crate::path::shown;
 use crate::report::copies::results::CopyResults;
 use crate::report::run::progress::ProgressBars;
 use crate::report::shared::output;
-use std::path::Path;
 
 pub fn run(args: &RestoreArgs, terminal: &Terminal) -> Result<u8, Failure> {
     // With both, the ops file gives the state and the source.
     let (from, backup) = (args.copies.from.as_deref(), args.copies.backup.as_deref());
-    let file = args.file.as_deref().unwrap_or(Path::new(DEFAULT_FILE));
-    let model = model_of_copies(file, from.filter(|_| args.file.is_none()), &args.state, terminal)?;
+    let model = match (from, &args.file.flag) {
+        (Some(from), None) => copies_at(from).map(|()| None),
+        _ => model(&args.file.path()?, Some(&args.state), terminal).map(Some),
+    }?;
     let model = model.as_ref();
     let at = args.at.map(|at| at.resolve_end(zone(model)));
     let stop = exit::stop()?;
-    let places = copies::places(from, model, backup, args.copy.as_deref(), &stop)?;
+    let places = copies::places(from, model, args.copies.choice(args.copy.as_deref()), &stop)?;
     destination_notes::missing(model, backup, terminal);
+    if args.copy.is_none() && args.copies.writer.is_none() {
+        restore::refuse_others_only(&places)?;
+        destination_notes::other_groups(&places, terminal);
+    }
     let request = RestoreRequest {
         paths: args.paths.clone(),
         at,

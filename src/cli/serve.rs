@@ -13,12 +13,13 @@ use crate::daemon::runs::RunOptions;
 pub fn run(args: &ServeArgs, terminal: &Terminal) -> Result<u8, Failure> {
     // First: a `SIGHUP` while the file is read must not end the process.
     let signals = exit::signals()?;
-    let model = file::model(&args.file, Some(&args.state), terminal)?;
+    let file = args.file.path()?;
+    let model = file::model_to_write(&file, &args.state, terminal)?;
     let options = RunOptions {
         threads: args.threads.count(),
         command: command_line(),
     };
     let mut printer = NoticePrinter::new(terminal, model.ops.timezone);
-    let reload = || file::reload(&args.file, Some(&args.state), terminal);
+    let reload = || file::reload(&file, Some(&args.state), terminal);
     Ok(daemon::serve(model, &options, &reload, &signals, &mut printer)?)
 }

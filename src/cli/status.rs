@@ -13,12 +13,17 @@ use crate::report::alerts::undelivered_text;
 use crate::report::schedule::status::status_text;
 
 pub fn run(args: &StatusArgs, terminal: &Terminal) -> Result<u8, Failure> {
-    let model = file::model(&args.file, Some(&args.state), terminal)?;
+    let (model, other) = file::model_and_server(&args.file.path()?, Some(&args.state), terminal)?;
     let now = clock::now();
     let status = status(&model, outbox::undelivered(&model)?, now)?;
     print(&status, args.json, |status| {
         let jobs = status_text(status, model.ops.timezone, terminal.out);
         jobs + &undelivered_text(&status.undelivered, now, terminal.out)
     })?;
-    Ok(if status.well { Exit::Done } else { Exit::Failed }.into())
+    Ok(if status.well {
+        file::exit(other.as_ref())
+    } else {
+        Exit::Failed
+    }
+    .into())
 }

@@ -19,7 +19,7 @@ pub fn run(args: &VerifyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = model.as_ref();
     let stop = exit::stop()?;
     let missing = destination_notes::missing(model, backup, terminal);
-    let places = copies::places(from, model, backup, args.copy.as_deref(), &stop)?;
+    let places = copies::places(from, model, args.copies.choice(args.copy.as_deref()), &stop)?;
     let bars = ProgressBars::new(terminal.progress());
     let mut results = CopyResults::new(terminal.out, terminal.detail, zone(model));
     let mut failed: Option<Failure> = None;
@@ -48,6 +48,7 @@ pub fn run(args: &VerifyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     output::to_stdout(&results.all_verified())?;
     if args.copy.is_none() {
         destination_notes::other_files(&places, backup, terminal);
+        destination_notes::other_groups(&places, terminal);
     }
     match failed {
         _ if results.any_damage() || (missing && failed.is_none()) => Ok(Exit::Failed.into()),

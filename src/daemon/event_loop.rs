@@ -15,6 +15,7 @@ use crate::daemon::runs::{ActiveRuns, RunOptions};
 use crate::daemon::systemd::ServiceManager;
 use crate::daemon::timetable::Timetable;
 use crate::error_chain::error_chain;
+use crate::launch::served::{self, ServerMark};
 use crate::launch::{LaunchError, job_ends, mark_interrupted};
 use crate::model::Model;
 use crate::path::shown;
@@ -73,6 +74,7 @@ pub fn serve(
         failed: None,
         behind: false,
         wake: None,
+        marks: [None, None],
     };
     daemon.serve()
 }
@@ -103,6 +105,8 @@ struct Daemon<'a> {
     /// That the clock is behind was reported.
     behind: bool,
     wake: Option<DateTime<Utc>>,
+    /// What shows other commands which state this process serves the file with.
+    marks: [Option<ServerMark>; 2],
 }
 
 impl Daemon<'_> {
@@ -110,6 +114,7 @@ impl Daemon<'_> {
         if let Some(signal) = self.signals.stop.signal() {
             return Ok(self.stop(signal));
         }
+        self.mark_file();
         self.tick()?;
         self.serving(false);
         self.manager.ready();
@@ -131,6 +136,12 @@ impl Daemon<'_> {
             self.status();
             self.signals.wait(self.pause(changing));
         }
+    }
+
+    /// Marks the file that is at its path now: editors replace files.
+    fn mark_file(&mut self) {
+        let [file, _] = &mut self.marks;
+        *file = self.model.ops.files.first().and_then(|path| served::mark(path));
     }
 
     fn pause(&self, changing: bool) -> Duration {
@@ -163,6 +174,7 @@ impl Daemon<'_> {
             FileChange::Changed => {}
         }
         self.manager.reloading();
+        self.mark_file();
         // Before it is read: a change meanwhile is noticed the next time.
         self.watch.read_now();
         match (self.reload)() {
@@ -264,6 +276,8 @@ impl Daemon<'_> {
     /// Settles what an earlier process did not finish.
     fn open_store(&mut self) -> Result<Store, StoreError> {
         let store = Store::open(&self.model.ops.state_dir)?;
+        let [_, state] = &mut self.marks;
+        *state = served::mark_state(&self.model.ops.state_dir);
         job_ends::lost_attempts(&self.model, &store)?;
         let vault = Vault::expecting(self.model.values());
         for (run, message) in mark_interrupted(&self.model, &store, &vault)? {

@@ -1,7 +1,7 @@
 //! Plan → events: what is done, in which order, and what becomes of it.
 //!
 //! - [`survey`]: what is there before anything happens; the facts that plans are built from
-//! - `longest_keep`: what other retentions keep
+//! - `longest_keep`: what other retentions keep · `source_loss`: what a source lost
 //! - [`engine`]: the one loop over the steps · [`recorder`]: where events go
 //! - [`action`]: what the steps do
 //!
@@ -12,6 +12,7 @@ pub mod action;
 pub mod engine;
 mod longest_keep;
 pub mod recorder;
+mod source_loss;
 pub mod step_progress;
 pub mod survey;
 

@@ -6,7 +6,10 @@
 //! Invariant: an error is a fact, never an empty listing.
 
 use super::longest_keep::{self, Claims};
-use crate::archive::{self, Catalogue, CatalogueCopy, CopyContents, Incomplete, LeftOut, Manifest, Marker};
+use super::source_loss::{deleted_bytes, emptied, measure};
+use crate::archive::{
+    self, Catalogue, CatalogueCopy, CopyContents, CopyOwner, Incomplete, Manifest, Marker, OwnWriter,
+};
 use crate::entry::{Entry, EntryKind};
 use crate::error_chain::{error_chain, with_reason};
 use crate::file_system;
@@ -16,15 +19,14 @@ use crate::model::{Backup, Contents, JobKind, JobName, Model, Retention};
 use crate::own_process;
 use crate::path::{RelPath, shown};
 use crate::plan::facts::{
-    BackupFacts, CopyFacts, Destination, DestinationState, EmptiedFile, PlanFacts, Scan, SizeRecord, SourceSize,
-    Unlisted,
+    BackupFacts, CopyFacts, Destination, DestinationState, PlanFacts, Scan, SizeRecord, SourceSize, Unlisted,
+    WriterStanding,
 };
 use crate::signal::Stop;
 use crate::tree::handle::content_hash;
 use crate::tree::probe;
 use crate::tree::walk::{self, Walk};
 use crate::tree::{Dir, Opener, TreeError};
-use crate::units::total;
 use chrono::{DateTime, Utc};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -41,6 +43,10 @@ pub struct Remembered {
     pub relied_on: BTreeMap<String, BTreeSet<String>>,
     /// By backup: paths in its source that were restored lately.
     pub holds: HashMap<String, HashSet<RelPath>>,
+    /// Who makes copies here.
+    pub own: OwnWriter,
+    /// By backup: the highest sequence of a copy.
+    pub sequences: HashMap<String, u64>,
 }
 
 #[derive(Debug, Default)]
@@ -104,6 +110,7 @@ pub fn look(
         now,
         clock: crate::clock::now(),
         host: host(),
+        writer: remembered.own.writer.clone(),
         uid: rustix::process::geteuid().as_raw(),
         may_lease_all: own_process::has_cap_lease(),
         backups: BTreeMap::new(),
@@ -191,7 +198,7 @@ pub fn look(
         catalogues.extend(destination.0.map(|catalogue| (backup.name.clone(), catalogue)));
     }
     for backup in selected(model, jobs) {
-        let bytes = deleted_bytes(model, backup, &facts, &catalogues, world);
+        let bytes = deleted_bytes(model, backup, &facts, &catalogues, &world.destinations);
         if let Some(found) = facts.backups.get_mut(&backup.name) {
             found.deleted_bytes = bytes;
         }
@@ -366,6 +373,7 @@ fn destination(
         unwritable: world.unwritable.get(&backup.name).cloned(),
         copies: Vec::new(),
         broken: Vec::new(),
+        highest_sequence: remembered.sequences.get(&backup.name).copied().unwrap_or(0),
     };
     let Some(dir) = world.destinations.get(&backup.name) else {
         match Dir::open(&backup.to) {
@@ -377,27 +385,51 @@ fn destination(
     };
     found.free = dir.free_space().ok();
     found.abilities = dir.abilities();
-    let catalogue = match Catalogue::read_while(dir, &|| !stop.asked()) {
+    let mut catalogue = match Catalogue::read_while(dir, &|| !stop.asked()) {
         Ok(catalogue) => catalogue,
         Err(e) => {
             found.state = DestinationState::Unusable(error_chain(&e));
             return (None, found);
         }
     };
+    catalogue.assign(Some(&remembered.own));
+    found.highest_sequence = found.highest_sequence.max(catalogue.highest_sequence);
     found.state = match &catalogue.marker {
         None => DestinationState::Unmarked,
         Some(marker) => DestinationState::Marked {
             ops: marker.ops_name.clone(),
             expected: known.is_none_or(|id| *id == marker.id),
+            standing: standing(marker, &catalogue, &remembered.own),
         },
     };
     found.copies = catalogue
-        .of_backup(&model.ops.name, &backup.name)
+        .of_group(&remembered.own, &backup.name, &backup.source)
         .map(|copy| copy_facts(copy, remembered))
         .collect();
     let broken = catalogue.broken.iter().filter(|(name, _)| name.backup() == backup.name);
     found.broken = broken.map(|(name, why)| (name.to_string(), why.clone())).collect();
     (Some(catalogue), found)
+}
+
+/// Where a destination has no list of writers yet, the first takes it whose store or host knows a copy there. A writer
+/// whose store knows a copy that was made before there were lists is not a stranger either.
+fn standing(marker: &Marker, catalogue: &Catalogue, own: &OwnWriter) -> WriterStanding {
+    if marker.lists(&own.writer) {
+        return WriterStanding::Listed;
+    }
+    let copies = || catalogue.copies.iter().filter(|copy| copy.manifest.ops_name == own.ops);
+    let is_own = |copy: &CatalogueCopy| copy.owner == CopyOwner::Writer(own.writer.id.clone());
+    let joins = if marker.writers.is_empty() {
+        copies().next().is_none() || copies().any(is_own)
+    } else {
+        copies().any(|copy| copy.manifest.writer.is_none() && own.published.contains(&copy.name.to_string()))
+    };
+    if joins {
+        return WriterStanding::Joins;
+    }
+    let listed = marker.writers.iter().map(|writer| writer.host.clone());
+    let hosts: BTreeSet<String> = listed.chain(copies().map(|copy| copy.manifest.host.clone())).collect();
+    WriterStanding::Other(hosts.into_iter().collect())
 }
 
 fn copy_facts(copy: &archive::CatalogueCopy, remembered: &Remembered) -> CopyFacts {
@@ -410,6 +442,7 @@ fn copy_facts(copy: &archive::CatalogueCopy, remembered: &Remembered) -> CopyFac
         sequence: manifest.sequence,
         at: manifest.backup_at,
         suspect: manifest.suspect.clone(),
+        shareable: copy.is_shareable(),
         records: manifest.record_count,
         bytes: manifest.bytes,
         source: size_record(manifest),
@@ -501,10 +534,11 @@ fn source(model: &Model, backup: &Backup, world: &World, stop: &Stop) -> Result<
         .collect();
     let mut mounts = listing.mounts;
     mounts.retain(|path| !selector.standing(path).excluded);
-    let (selected, left_out) = measure(backup, &mut selector, &listing.entries, &mounts);
+    let measured = measure(backup, &mut selector, &listing.entries, &mounts);
     let scan = Scan {
-        selected,
-        left_out,
+        selected: measured.selected,
+        unselected: measured.unselected,
+        left_out: measured.left_out,
         unreliable_leases: unreliable_leases(root, &listing.entries, backup.cross_mounts),
         entries: listing.entries,
         problems,
@@ -515,140 +549,18 @@ fn source(model: &Model, backup: &Backup, world: &World, stop: &Stop) -> Result<
     Ok((scan, dev))
 }
 
-/// What the backup selects of the entries and can store, and what it leaves out by itself. From a copy of expired files,
-/// special files are not missing: no retention deletes them.
-fn measure(backup: &Backup, selector: &mut Selector, entries: &[Entry], mounts: &[RelPath]) -> (SourceSize, LeftOut) {
-    let (mut size, mut left_out) = (SourceSize::default(), LeftOut::default());
-    mounts.iter().cloned().for_each(|path| left_out.mount(path));
-    let mut seen = HashSet::new();
-    for entry in entries.iter().filter(|entry| entry.kind != EntryKind::Dir) {
-        if !selector.standing(&entry.path).selected() {
-            continue;
-        }
-        match entry.kind {
-            EntryKind::File => {
-                size.files += 1;
-                if entry.nlink < 2 || seen.insert((entry.identity.dev, entry.identity.ino)) {
-                    size.bytes = size.bytes.saturating_add(entry.identity.size);
-                }
-            }
-            EntryKind::Symlink => size.files += 1,
-            kind if backup.contents == Contents::All => left_out.special(kind),
-            _ => {}
-        }
-    }
-    (size, left_out)
-}
-
-/// A file with fewer bytes in its copy is not worth a line when it is empty.
-const MIN_EMPTIED: u64 = 1 << 20;
-
-/// The most bytes that a file has which is as good as empty: the header of a database.
-const MAX_REMAINDER: u64 = 16 * 1024;
-
-/// How many changed small files are looked up in the copy.
-const MAX_LOOKED_UP: usize = 10_000;
-
-/// How many emptied files are named.
-const MAX_EMPTIED: usize = 20;
-
-/// Large files of the newest trusted copy of which nothing is left, or a hundredth under the same inode. A new file of
-/// that name is a log that was rotated.
-fn emptied(scan: &Scan, catalogue: &Catalogue, destination: &Destination, dir: &Dir) -> Vec<EmptiedFile> {
-    let Some(last) = destination.copies.iter().find(|copy| copy.suspect.is_none()) else {
-        return Vec::new();
-    };
-    let since = crate::clock::nanos(last.at);
-    let files = scan.entries.iter().filter(|entry| {
-        let identity = entry.identity;
-        entry.kind == EntryKind::File && identity.size <= MAX_REMAINDER && identity.ctime_ns >= since
-    });
-    let small: BTreeMap<&RelPath, &Entry> = files.take(MAX_LOOKED_UP).map(|entry| (&entry.path, entry)).collect();
-    let Some(copy) = copy_named(catalogue, &last.name).filter(|_| !small.is_empty()) else {
-        return Vec::new();
-    };
-    let paths: Vec<&RelPath> = small.keys().copied().collect();
-    // A list that cannot be read is reported by those who need it.
-    let rows = archive::locate(dir, copy, &paths).unwrap_or_default();
-    let lost = rows.into_iter().filter_map(|row| {
-        let now = small.get(&row.path)?.identity;
-        let emptied = now.size == 0 || (now.ino == row.ino && now.size <= row.size / 100);
-        (emptied && row.size >= MIN_EMPTIED).then(|| EmptiedFile {
-            path: row.path,
-            before: row.size,
-            now: now.size,
-            copy: last.name.clone(),
-        })
-    });
-    lost.take(MAX_EMPTIED).collect()
-}
-
-fn copy_named<'a>(catalogue: &'a Catalogue, name: &str) -> Option<&'a CatalogueCopy> {
-    catalogue.copies.iter().find(|copy| copy.name.to_string() == name)
-}
-
-/// Bytes that cleanups deleted from the source of `backup`, or below it, since its newest trusted copy. Receipts name
-/// paths; their sizes are in the lists of the copies. 0 where the source has enough bytes without them.
-fn deleted_bytes(
-    model: &Model,
-    backup: &Backup,
-    facts: &PlanFacts,
-    catalogues: &BTreeMap<String, Catalogue>,
-    world: &World,
-) -> u64 {
-    let Some(found) = facts.backups.get(&backup.name) else {
-        return 0;
-    };
-    let last = found.destination.copies.iter().find(|copy| copy.suspect.is_none());
-    let (Some(last), Ok(scan)) = (last, &found.source) else {
-        return 0;
-    };
-    let then = match last.source {
-        SizeRecord::Listed { bytes, .. } => bytes.unwrap_or(0),
-        SizeRecord::Selected(size) => size.bytes,
-    };
-    if scan.selected.bytes >= then.div_ceil(2) {
-        return 0;
-    }
-    let mut bytes = 0_u64;
-    for other in model
-        .backups
-        .iter()
-        .filter(|other| other.source.starts_with(&backup.source))
-    {
-        let (Some(found), Some(catalogue), Some(dir)) = (
-            facts.backups.get(&other.name),
-            catalogues.get(&other.name),
-            world.destinations.get(&other.name),
-        ) else {
-            continue;
-        };
-        let copies = found.destination.copies.iter();
-        for copy in copies.filter(|copy| copy.deleted_at.range(last.at..).next().is_some()) {
-            let sizes = copy_named(catalogue, &copy.name).map(|copy| deleted_from(dir, copy, last.at));
-            // What cannot be looked up was perhaps all of it.
-            bytes = bytes.saturating_add(sizes.flatten().unwrap_or(copy.bytes));
-        }
-    }
-    bytes
-}
-
-/// Bytes of the files that were deleted because of a copy, since then; `None` when receipt or list cannot be read.
-fn deleted_from(dir: &Dir, copy: &CatalogueCopy, since: DateTime<Utc>) -> Option<u64> {
-    let paths = archive::receipt::paths_since(dir, &copy.name, since).ok()?;
-    let rows = archive::locate(dir, copy, &paths.iter().collect::<Vec<_>>()).ok()?;
-    Some(total(rows.iter().map(|row| row.size)))
-}
-
 fn size_record(manifest: &Manifest) -> SizeRecord {
+    let selected = |files, bytes| SizeRecord::Selected(SourceSize { files, bytes });
     if let Some(bytes) = manifest.source_bytes {
-        let files = manifest.source_files;
-        return SizeRecord::Selected(SourceSize { files, bytes });
+        return selected(manifest.source_files, bytes);
     }
-    let all = manifest.contents == CopyContents::Known(Contents::All);
+    if manifest.contents == CopyContents::Known(Contents::All) {
+        // What was selected is stored, or is missing; what was listed may be more.
+        let files = manifest.files.saturating_add(manifest.incomplete_total);
+        return selected(files.min(manifest.source_files), manifest.bytes);
+    }
     SizeRecord::Listed {
         files: manifest.source_files,
-        bytes: all.then_some(manifest.bytes),
     }
 }
 

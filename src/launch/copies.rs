@@ -2,18 +2,20 @@
 //!
 //! Takes the destinations of a model, or one directory alone, without ops file and state. Changes nothing.
 
-use super::LaunchError;
-use crate::archive::{self, Catalogue, CatalogueCopy, CopyName, Marker};
+use super::{LaunchError, own_writer};
+use crate::archive::{self, Catalogue, CatalogueCopy, CopyName, CopyOwner, Marker, OwnWriter};
 use crate::exec::{Deadline, step_progress::StepProgress};
 use crate::file_system::Abilities;
 use crate::model::{Backup, Model};
-use crate::path::shown;
+use crate::path::{Shown, shown};
 use crate::run::Progress;
 use crate::signal::Stop;
 use crate::store::Store;
 use crate::tree::Dir;
-use crate::units::joined;
-use std::collections::BTreeSet;
+use crate::units::{joined, plural};
+use chrono::{DateTime, Utc};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// A destination with its copies.
@@ -26,6 +28,44 @@ pub struct CopyDirectory {
     pub backups: BTreeSet<String>,
     /// The wanted copies, newest first by backup.
     pub copies: Vec<CatalogueCopy>,
+    /// Copies of other writers that were left aside.
+    pub others: Vec<CopyGroup>,
+}
+
+/// What one writer copied from one source for one backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyGroup {
+    pub ops: String,
+    pub backup: String,
+    pub host: String,
+    pub owner: CopyOwner,
+    pub source: PathBuf,
+    pub copies: u64,
+    /// When the newest was begun.
+    pub newest: DateTime<Utc>,
+}
+
+impl fmt::Display for CopyGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (copies, host) = (plural(self.copies, "copy", "copies"), Shown(self.host.as_bytes()));
+        write!(
+            f,
+            "{copies} of backup `{}` of host `{host}`, source `{}`",
+            self.backup,
+            shown(&self.source)
+        )
+    }
+}
+
+/// What to look at in the destinations.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CopyChoice<'a> {
+    /// Only this backup.
+    pub backup: Option<&'a str>,
+    /// Only this copy, which may be named by one of its files.
+    pub copy: Option<&'a str>,
+    /// Only this writer: its id, the beginning of it, or a host. `None` is the writer of the ops file, or without one all.
+    pub writer: Option<&'a str>,
 }
 
 impl CopyDirectory {
@@ -36,20 +76,34 @@ impl CopyDirectory {
     }
 }
 
-/// The copies in the directory `from`, or in the destinations of a model; only of the wanted backup (all when `None`) and
-/// with the wanted name, which may be the name of one of a copy's files.
+/// The copies in the directory `from`, or in the destinations of a model, as far as they are chosen.
 pub fn places(
     from: Option<&Path>,
     model: Option<&Model>,
-    backup: Option<&str>,
-    copy: Option<&str>,
+    choice: CopyChoice<'_>,
     stop: &Stop,
 ) -> Result<Vec<CopyDirectory>, LaunchError> {
+    let CopyChoice { backup, copy, writer } = choice;
     let mut places = Vec::new();
+    let own = match model {
+        Some(model) => {
+            let store = Store::open_or_empty(&model.ops.state_dir)?;
+            Some(own_writer::known(model, &store)?)
+        }
+        None => None,
+    };
+    let own = own.as_ref();
+    let is_chosen = |c: &CatalogueCopy| match (copy, writer, own) {
+        (Some(_), None, _) => true,
+        (_, Some(writer), _) => c.owner.answers_to(writer, &c.manifest.host),
+        (None, None, Some(own)) => c.owner == CopyOwner::Writer(own.writer.id.clone()),
+        (None, None, None) => true,
+    };
     match (from, model) {
         (None, None) => {}
         (Some(path), _) => {
-            let place = place(path, stop, |c| backup.is_none_or(|b| c.name.backup() == b))?;
+            let of_backup = |c: &CatalogueCopy| backup.is_none_or(|b| c.name.backup() == b);
+            let place = place(path, stop, own, of_backup, is_chosen)?;
             if let Some(name) = backup.filter(|_| place.copies.is_empty()) {
                 known(path, &place, name)?;
             }
@@ -64,11 +118,14 @@ pub fn places(
                 });
             }
             for job in wanted_of(model, backup).filter(|job| job.to.exists()) {
-                places.push(place(&job.to, stop, |c| {
-                    c.manifest.backup_id == job.name && c.manifest.ops_name == model.ops.name
-                })?);
+                let of_backup =
+                    |c: &CatalogueCopy| c.manifest.backup_id == job.name && c.manifest.ops_name == model.ops.name;
+                places.push(place(&job.to, stop, own, of_backup, is_chosen)?);
             }
         }
+    }
+    if let Some(writer) = writer {
+        one_writer(&places, writer)?;
     }
     if let Some(text) = copy {
         let wanted = copy_name(text);
@@ -137,7 +194,39 @@ pub fn lost(model: &Model, backup: Option<&str>) -> Result<Vec<String>, LaunchEr
     Ok(lost)
 }
 
-fn place(path: &Path, stop: &Stop, wanted: impl Fn(&CatalogueCopy) -> bool) -> Result<CopyDirectory, LaunchError> {
+/// Refuses a name that no writer has, or several.
+fn one_writer(places: &[CopyDirectory], wanted: &str) -> Result<(), LaunchError> {
+    let chosen = places.iter().flat_map(|place| &place.copies);
+    let owners: BTreeSet<String> = chosen.map(|copy| copy.owner.to_string()).collect();
+    let all = places.iter().flat_map(|place| &place.others);
+    let all: BTreeSet<String> = all
+        .map(|group| format!("{} (host {})", group.owner, Shown(group.host.as_bytes())))
+        .collect();
+    let others = || joined(&all.iter().collect::<Vec<_>>());
+    match owners.len() {
+        1 => Ok(()),
+        0 => Err(LaunchError::Usage {
+            message: format!("there are no copies of a writer `{wanted}`"),
+            help: match all.is_empty() {
+                true => "`opsrun list` shows the copies".to_owned(),
+                false => format!("writers are: {}", others()),
+            },
+        }),
+        _ => Err(LaunchError::Usage {
+            message: format!("several writers are called `{wanted}`"),
+            help: format!("give the id: {}", joined(&owners.iter().collect::<Vec<_>>())),
+        }),
+    }
+}
+
+/// The copies for which both questions are answered with yes; those for which only the first is are others.
+fn place(
+    path: &Path,
+    stop: &Stop,
+    own: Option<&OwnWriter>,
+    of_backup: impl Fn(&CatalogueCopy) -> bool,
+    is_chosen: impl Fn(&CatalogueCopy) -> bool,
+) -> Result<CopyDirectory, LaunchError> {
     let mut dir = Dir::open(path)?;
     // Copies are read here: a sync that is not offered proves nothing less.
     dir.learn(Abilities::default());
@@ -146,16 +235,55 @@ fn place(path: &Path, stop: &Stop, wanted: impl Fn(&CatalogueCopy) -> bool) -> R
         return Err(LaunchError::Signal(signal));
     }
     let mut catalogue = catalogue?;
+    catalogue.assign(own);
     let all = std::mem::take(&mut catalogue.copies);
     let backups = all.iter().map(|copy| copy.name.backup().to_owned()).collect();
-    let copies = all.into_iter().filter(wanted).collect();
+    let (copies, others): (Vec<_>, Vec<_>) = all.into_iter().filter(of_backup).partition(is_chosen);
+    let others = groups(&others);
     Ok(CopyDirectory {
         path: path.to_owned(),
         dir,
         catalogue,
         backups,
         copies,
+        others,
     })
+}
+
+/// The groups that copies are of.
+pub fn groups<'a>(copies: impl IntoIterator<Item = &'a CatalogueCopy>) -> Vec<CopyGroup> {
+    let mut groups: BTreeMap<(String, String, CopyOwner, PathBuf), CopyGroup> = BTreeMap::new();
+    for copy in copies {
+        let manifest = &copy.manifest;
+        let (ops, backup, source) = (&manifest.ops_name, &manifest.backup_id, manifest.source_path());
+        let key = (ops.clone(), backup.clone(), copy.owner.clone(), source.clone());
+        let group = groups.entry(key).or_insert_with(|| CopyGroup {
+            ops: ops.clone(),
+            backup: backup.clone(),
+            host: manifest.host.clone(),
+            owner: copy.owner.clone(),
+            source,
+            copies: 0,
+            newest: manifest.backup_at,
+        });
+        group.copies += 1;
+        group.newest = group.newest.max(manifest.backup_at);
+    }
+    groups.into_values().collect()
+}
+
+/// The groups that were left aside, each once: several backups may have one destination.
+pub fn others(places: &[CopyDirectory]) -> Vec<CopyGroup> {
+    let mut seen: Vec<((u64, u64), &CopyGroup)> = Vec::new();
+    for place in places {
+        let id = place.dir.id().unwrap_or_default();
+        for group in &place.others {
+            if !seen.contains(&(id, group)) {
+                seen.push((id, group));
+            }
+        }
+    }
+    seen.into_iter().map(|(_, group)| group.clone()).collect()
 }
 
 #[derive(Debug)]

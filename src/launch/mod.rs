@@ -4,7 +4,7 @@
 //! plan. Prints nothing: events and progress go to what the caller hands in.
 //! - `resurvey`: surveying a backup again during a run · [`job_ends`]: locks and back-offs at the end of a job
 //! - [`copies`]: the copies in destinations, and verifying them · [`restore`]: restoring files
-//! - [`history`]: past runs · [`crontab()`]: the user's crontab
+//! - `own_writer`: who makes copies here · [`history`]: past runs · [`crontab()`]: the user's crontab
 //!
 //! Invariant: an event is in the store before it goes anywhere else.
 
@@ -13,8 +13,11 @@ mod crontab;
 mod error;
 pub mod history;
 pub mod job_ends;
+mod own_writer;
 pub mod restore;
 mod resurvey;
+pub mod served;
+pub mod state_place;
 
 pub use crate::tree::rewrite::{RewriteError, rewrite, write_new};
 pub use crontab::crontab;
@@ -51,7 +54,8 @@ use std::time::Duration;
 /// destination, which is gone again when it returns.
 pub fn plan(model: &Model, request: &RunRequest, at: Option<DateTime<Utc>>, stop: &Stop) -> Result<Plan, LaunchError> {
     let jobs = request.jobs(model)?;
-    let remembered = remembered(model, &Store::open_or_empty(&model.ops.state_dir)?)?;
+    let store = Store::open_or_empty(&model.ops.state_dir)?;
+    let remembered = remembered(model, &store, own_writer::known(model, &store)?)?;
     let mut world = survey::open(model, &jobs);
     survey::probe(&mut world, &remembered);
     let now = at.unwrap_or_else(crate::clock::now);
@@ -103,7 +107,8 @@ pub fn apply(
     locks.jobs(&model.ops.state_dir, &job_ends::locked(model, &jobs), patience)?;
     let mut world = survey::open(model, &jobs);
     locks.world(&world, patience)?;
-    survey::probe(&mut world, &remembered(model, &store)?);
+    let own = own_writer::ensured(model, &store)?;
+    survey::probe(&mut world, &remembered(model, &store, own)?);
     if let Some(limit) = limits::too_few_files() {
         return Err(LaunchError::Limit(limit));
     }
@@ -256,17 +261,18 @@ fn repair(
     stop: &Stop,
     journal: &mut Tee<'_>,
 ) -> Result<(PlanFacts, bool), LaunchError> {
+    let own = own_writer::ensured(model, store)?;
     let mut any_stuck = false;
     let mut record = |event: Event| {
         any_stuck |= matches!(&event, Event::Recovered { stuck, .. } if !stuck.is_empty());
         journal.record(&event)
     };
-    let (events, cleared) = recover::run(model, jobs, world, &store.unpublished_copies()?, stop);
+    let (events, cleared) = recover::run(model, jobs, world, &own, &store.unpublished_copies()?, stop);
     events.into_iter().try_for_each(&mut record)?;
     for copy in cleared {
         store.forget_copy(&copy)?;
     }
-    let remembered = remembered(model, store)?;
+    let remembered = remembered(model, store, own)?;
     let facts = survey::look(model, jobs, world, &remembered, crate::clock::now(), stop);
     let (cleared, stuck) = (recover::parts(&facts, world), recover::strays(&facts));
     if cleared > 0 || !stuck.is_empty() {

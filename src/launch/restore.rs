@@ -8,9 +8,9 @@
 mod selection;
 
 use super::LaunchError;
-use super::copies::CopyDirectory;
+use super::copies::{self, CopyDirectory};
 use crate::archive::file_entry::FileEntry;
-use crate::archive::{self, CopyContents, CopyError, RestoreOptions, RestoreReport, TargetOrigin};
+use crate::archive::{self, CopyContents, CopyError, CopyOwner, RestoreOptions, RestoreReport, TargetOrigin};
 use crate::exec::{Deadline, step_progress::StepProgress};
 use crate::model::{Contents, Model};
 use crate::path::{RelPath, Shown, shown};
@@ -89,6 +89,7 @@ pub fn restore(
     each: &mut dyn FnMut(RestoreResult),
 ) -> Result<Vec<String>, LaunchError> {
     let mut selections = by_backup(places, model, &wanted.paths, wanted.at)?;
+    refuse_several_writers(&selections)?;
     for selection in &mut selections {
         selection.read(wanted.paths.is_empty(), stop)?;
     }
@@ -129,11 +130,60 @@ pub fn restore(
         refuse_destination(&target, places, model)?;
         targets.push(target);
     }
-    for (selection, target) in selections.into_iter().zip(targets) {
+    for (selection, target) in selections.iter().zip(targets) {
         write(selection, &target, model, wanted, stop, progress, each)?;
     }
     Ok(missing)
 }
+
+/// Refuses destinations whose copies are all of other machines: after the loss of a machine or of its state, a person
+/// says which ones to restore.
+pub fn refuse_others_only(places: &[CopyDirectory]) -> Result<(), LaunchError> {
+    let others = copies::others(places);
+    let [first, ..] = others.as_slice() else {
+        return Ok(());
+    };
+    if places.iter().any(|place| !place.copies.is_empty()) {
+        return Ok(());
+    }
+    let named: Vec<String> = others.iter().take(MAX_NAMED_GROUPS).map(ToString::to_string).collect();
+    let more = match others.len().saturating_sub(MAX_NAMED_GROUPS) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    let owners: BTreeSet<&CopyOwner> = others.iter().map(|group| &group.owner).collect();
+    Err(LaunchError::Refused {
+        message: format!("there are only copies of other machines: {}{more}", named.join("; ")),
+        help: match owners.len() {
+            1 => format!("if these are what you want: `opsrun restore --writer {}`", first.owner),
+            _ => {
+                let owners: Vec<String> = owners.iter().map(|owner| format!("`--writer {owner}`")).collect();
+                format!("name the machine: {}", owners.join(" or "))
+            }
+        },
+    })
+}
+
+/// Copies of several machines would be mixed.
+fn refuse_several_writers(selections: &[BackupSelection<'_>]) -> Result<(), LaunchError> {
+    let all = selections.iter().flat_map(|selection| &selection.copies).copied();
+    let mut groups = copies::groups(all);
+    groups.dedup_by(|a, b| (&a.ops, &a.backup, &a.owner) == (&b.ops, &b.backup, &b.owner));
+    let several = groups.iter().zip(groups.iter().skip(1));
+    let mut several = several.filter(|(a, b)| (&a.ops, &a.backup) == (&b.ops, &b.backup));
+    let Some((first, second)) = several.next() else {
+        return Ok(());
+    };
+    Err(LaunchError::Refused {
+        message: format!("copies of several machines would be mixed: {first}; {second}"),
+        help: format!(
+            "name one: `--writer {}` or `--writer {}`; `opsrun list` shows all",
+            first.owner, second.owner
+        ),
+    })
+}
+
+const MAX_NAMED_GROUPS: usize = 5;
 
 /// The first copy that cannot be used, and why.
 fn broken(places: &[CopyDirectory]) -> String {
@@ -228,7 +278,7 @@ fn source_of(
 }
 
 fn write(
-    selection: BackupSelection<'_>,
+    selection: &BackupSelection<'_>,
     target: &Path,
     model: Option<&Model>,
     wanted: &RestoreRequest,
@@ -249,7 +299,8 @@ fn write(
     let _lock = lock::lock_place(&dir, patience)?;
     let newest = selection.shares.iter().max_by_key(|share| share.copy.manifest.sequence);
     let top = newest.and_then(|share| share.copy.manifest.top.as_ref());
-    for share in &selection.shares {
+    let mut earlier = Vec::new();
+    for (at, share) in selection.shares.iter().enumerate() {
         if let Some(signal) = stop.signal() {
             return Err(LaunchError::Signal(signal));
         }
@@ -284,6 +335,15 @@ fn write(
             let note = "this copy contains only what had expired then; to restore everything that any copy contains, run \
                          `opsrun restore '**'`";
             restored.notes.push(note.to_owned());
+        }
+        if at + 1 < selection.shares.len() {
+            earlier.push((copy, std::mem::take(&mut restored.made)));
+        } else {
+            for (copy, made) in &earlier {
+                let from = (&selection.place.dir, *copy);
+                let again = archive::finish_again(from, made, &dir, &options, &watch)?;
+                restored.failed.extend(again.failed);
+            }
         }
         each(RestoreResult {
             copy: copy.name.to_string(),

@@ -6,6 +6,8 @@
 //! Invariant: nothing is deleted that the plan does not list, or that changed since.
 
 use super::error::LaunchError;
+use super::own_writer;
+use crate::archive::OwnWriter;
 use crate::error_chain::error_chain;
 use crate::exec::action::{StepAbort, interrupted, outcome, recover, tree_failure};
 use crate::exec::engine::LookAgain;
@@ -25,9 +27,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// What the store knows of earlier runs, as far as a survey needs it.
-pub(super) fn remembered(model: &Model, store: &Store) -> Result<Remembered, LaunchError> {
+pub(super) fn remembered(model: &Model, store: &Store, own: OwnWriter) -> Result<Remembered, LaunchError> {
     let mut found = Remembered {
         relied_on: store.relied_on()?,
+        own,
         ..Remembered::default()
     };
     let now = crate::clock::now();
@@ -35,6 +38,8 @@ pub(super) fn remembered(model: &Model, store: &Store) -> Result<Remembered, Lau
         if let Some(id) = store.marker_of(&backup.name, &backup.to)? {
             found.markers.insert(backup.name.clone(), id);
         }
+        let sequence = store.highest_sequence(&backup.name)?;
+        found.sequences.insert(backup.name.clone(), sequence);
         let holds = store.holds(&backup.source, now)?;
         if !holds.is_empty() {
             found.holds.insert(backup.name.clone(), holds.into_iter().collect());
@@ -76,11 +81,15 @@ impl LookAgain for Resurvey<'_> {
             .map(|other| JobName::new(JobKind::Backup, &other.name))
             .collect();
         let mut found = survey::open(self.model, &jobs);
-        survey::probe(&mut found, &remembered(self.model, self.store).map_err(|e| failed(&e))?);
+        let own = own_writer::ensured(self.model, self.store).map_err(|e| failed(&e))?;
+        survey::probe(
+            &mut found,
+            &remembered(self.model, self.store, own.clone()).map_err(|e| failed(&e))?,
+        );
         let one = BTreeSet::from([JobName::new(JobKind::Backup, name)]);
         if self.moved(name, &mut found, world)? {
             let unfinished = self.store.unpublished_copies().map_err(|e| failed(&e))?;
-            let (events, cleared) = recover::run(self.model, &one, &found, &unfinished, self.stop);
+            let (events, cleared) = recover::run(self.model, &one, &found, &own, &unfinished, self.stop);
             for event in events {
                 if matches!(&event, Event::Recovered { stuck, .. } if !stuck.is_empty()) {
                     self.stuck.store(true, Ordering::SeqCst);
@@ -91,7 +100,7 @@ impl LookAgain for Resurvey<'_> {
                 self.store.forget_copy(&copy).map_err(|e| failed(&e))?;
             }
         }
-        let remembered = remembered(self.model, self.store).map_err(|e| failed(&e))?;
+        let remembered = remembered(self.model, self.store, own).map_err(|e| failed(&e))?;
         // By the clock as it is now: what was just made is young, not from the future.
         let now = crate::clock::now();
         let fresh = survey::look(self.model, &jobs, &found, &remembered, now, self.stop);

@@ -171,6 +171,8 @@ pub struct Ops {
     pub timezone: chrono_tz::Tz,
     /// The store, locks: absolute.
     pub state_dir: PathBuf,
+    /// False when the place of the state follows from the file.
+    pub state_given: bool,
     /// Steps at once; `None` is the number of cores.
     pub concurrency: Option<u32>,
     /// The root file first, then what it imported, in order of reading; absolute.

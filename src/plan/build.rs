@@ -19,7 +19,7 @@ use std::sync::Arc;
 /// A pattern of the request that selects nothing.
 pub fn build(model: &Model, request: &RunRequest, facts: &PlanFacts) -> Result<Plan, UnknownJob> {
     let jobs = request.jobs(model)?;
-    let mut plan = Plan::new(&model.ops, facts.host.clone(), facts.now);
+    let mut plan = Plan::new(&model.ops, facts);
     plan.paused = request.paused(model);
     plan.notes = request.left_out(model);
     let order = in_order(model, &jobs);

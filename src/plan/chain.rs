@@ -259,8 +259,13 @@ impl<'a> ChainPlanner<'a> {
             emptied: emptied.map(emptied_line).collect(),
             suspect,
             nothing: false,
-            sequence: 1,
+            sequence: destination.highest_sequence.saturating_add(1),
             parent: None,
+            shares_with: destination
+                .copies
+                .iter()
+                .find(|copy| copy.shareable)
+                .map(|copy| copy.name.clone()),
             last_ratio: None,
             free: destination.free,
             same_file_system: destination.same_file_system,
@@ -268,7 +273,6 @@ impl<'a> ChainPlanner<'a> {
             looked_at_again,
         };
         if let Some(newest) = destination.copies.first() {
-            step.sequence = newest.sequence.saturating_add(1);
             step.parent = Some(newest.name.clone());
             step.last_ratio = (newest.bytes > 0).then_some((newest.archive_bytes, newest.bytes));
         }

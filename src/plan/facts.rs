@@ -3,7 +3,7 @@
 //! Plain values, gathered by `exec::survey`. Holds no handles and reads nothing.
 //! Invariant: `build` is a pure function of the model, the request and these.
 
-use crate::archive::{Incomplete, LeftOut};
+use crate::archive::{Incomplete, LeftOut, Writer};
 use crate::entry::{Entry, EntryKind};
 use crate::file_system::Abilities;
 use crate::model::retention::Verdict;
@@ -18,6 +18,8 @@ pub struct PlanFacts {
     pub now: DateTime<Utc>,
     pub clock: DateTime<Utc>,
     pub host: String,
+    /// Who makes copies here.
+    pub writer: Writer,
     pub uid: u32,
     /// True when leases may be taken on other users' files.
     pub may_lease_all: bool,
@@ -85,6 +87,8 @@ pub struct Scan {
     pub problems: Vec<Incomplete>,
     /// What the patterns of the backup select of it, and what can be stored.
     pub selected: SourceSize,
+    /// Listed entries that the patterns do not select.
+    pub unselected: u64,
     /// Mount points that were not entered, unless excluded.
     pub mounts: Vec<RelPath>,
     /// The same, bounded, with the selected entries that cannot be stored.
@@ -121,8 +125,10 @@ pub struct Destination {
     pub abilities: Option<Abilities>,
     /// Why it could not be written to when that was tried.
     pub unwritable: Option<String>,
-    /// This backup's copies, newest first.
+    /// The copies of this backup, writer and source, newest first.
     pub copies: Vec<CopyFacts>,
+    /// The highest sequence of any copy here, and of any that the store knows of this backup.
+    pub highest_sequence: u64,
     /// Copies that cannot be read, with the reason.
     pub broken: Vec<(String, String)>,
 }
@@ -138,16 +144,27 @@ pub enum DestinationState {
         ops: String,
         /// False when the store remembers another marker at this place.
         expected: bool,
+        standing: WriterStanding,
     },
     /// It cannot be used; the reason.
     Unusable(String),
 }
 
-/// What a copy says about the size of its source. Copies of formats 1 and 2 count all listed files, selected or not,
-/// and know the bytes only if they hold everything.
+/// What a destination knows of the writer that looks at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WriterStanding {
+    Listed,
+    /// Not listed, but copies that it made before there were lists are here, or none at all.
+    Joins,
+    /// The copies are of these hosts.
+    Other(Vec<String>),
+}
+
+/// What a copy says about the size of its source. Copies of expired files in formats 1 and 2 count all listed files,
+/// selected or not, and do not know the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SizeRecord {
-    Listed { files: u64, bytes: Option<u64> },
+    Listed { files: u64 },
     Selected(SourceSize),
 }
 
@@ -161,6 +178,8 @@ pub struct CopyFacts {
     pub at: DateTime<Utc>,
     /// Why it is not trusted to represent the source.
     pub suspect: Option<String>,
+    /// A tree whose unchanged files the next one may share.
+    pub shareable: bool,
     pub records: u64,
     pub bytes: u64,
     /// What the source had when it was made.

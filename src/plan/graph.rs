@@ -5,10 +5,10 @@
 //! verify step: no code path can leave an edge of `backup → verify → cleanup` out.
 //! Invariant: every step comes after all steps that it needs.
 
-use super::facts::{CopyFacts, Scan};
+use super::facts::{CopyFacts, PlanFacts, Scan};
 use super::guards::{self, Refusal};
 use super::summary::ClassSummary;
-use crate::archive::LeftOut;
+use crate::archive::{LeftOut, Writer};
 use crate::model::retention::KeepReason;
 use crate::model::{Backup, Check, JobName, Retention, StepKind, StepName, Strategy, Target};
 use chrono::{DateTime, Utc};
@@ -25,6 +25,8 @@ pub struct Plan {
     /// SHA-256 of the ops files.
     pub digest: String,
     pub host: String,
+    /// Who makes its copies.
+    pub writer: Writer,
     /// The moment by which ages are counted.
     pub at: DateTime<Utc>,
     pub timezone: chrono_tz::Tz,
@@ -106,6 +108,8 @@ pub struct BackupStep {
     pub sequence: u64,
     /// The newest copy before it.
     pub parent: Option<String>,
+    /// The tree that unchanged files share their data with.
+    pub shares_with: Option<String>,
     /// Archive bytes and content bytes of that copy.
     pub last_ratio: Option<(u64, u64)>,
     pub free: Option<u64>,
@@ -227,13 +231,14 @@ impl Step {
 
 impl Plan {
     /// An empty plan.
-    pub(super) fn new(ops: &crate::model::Ops, host: String, at: DateTime<Utc>) -> Self {
+    pub(super) fn new(ops: &crate::model::Ops, facts: &PlanFacts) -> Self {
         Self {
             ops: ops.name.clone(),
             file: ops.files.first().cloned().unwrap_or_default(),
             digest: ops.digest.clone(),
-            host,
-            at,
+            host: facts.host.clone(),
+            writer: facts.writer.clone(),
+            at: facts.now,
             timezone: ops.timezone,
             paused: Vec::new(),
             notes: Vec::new(),

@@ -3,11 +3,11 @@
 //! Takes facts and the request, gives refusals that each name their override or the fix. Pure.
 //! Invariant: a guard never widens anything; the worst that a wrong guard can do is to do nothing.
 
-use super::facts::{BackupFacts, DestinationState, PlanFacts, Scan, SizeRecord};
+use super::facts::{BackupFacts, DestinationState, PlanFacts, Scan, SizeRecord, WriterStanding};
 use super::select::RunRequest;
 use crate::model::retention::Verdict;
 use crate::model::{Backup, Contents, JobKind, JobName, Model, Retention};
-use crate::path::shown;
+use crate::path::{Shown, shown};
 use crate::units::{joined, plural, show_count, show_size, total};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -217,13 +217,43 @@ fn of_destination(request: &RunRequest, backup: &Backup, found: &BackupFacts) ->
             format!("the destination `{path}` has another marker than the one that is known: is it the right disk?"),
             mount,
         ),
+        DestinationState::Marked {
+            standing: WriterStanding::Listed,
+            ..
+        } => return None,
         DestinationState::Marked { ops, .. } if *ops != found.destination.ops => (
             format!("the destination `{path}` belongs to the ops `{ops}`"),
-            "name a directory of its own in `to`; to write there all the same, once: --accept-destination",
+            "name a directory of its own in `to`; to add copies of this one as well: --accept-destination",
+        ),
+        DestinationState::Marked {
+            standing: WriterStanding::Other(hosts),
+            ..
+        } => (
+            format!(
+                "the destination `{path}` contains copies of {}, and this machine is not in its list of writers",
+                other_hosts(hosts)
+            ),
+            "name a directory of its own in `to`; to add this machine to the list: --accept-destination",
         ),
         _ => return None,
     };
     (!request.accept_destination).then(|| refusal(Guard::Destination, message, help))
+}
+
+/// The hosts of other writers. A container, or a machine without an id, may have been this host before.
+fn other_hosts(hosts: &[String]) -> String {
+    const MAX_NAMED: usize = 5;
+    let named: Vec<String> = hosts
+        .iter()
+        .take(MAX_NAMED)
+        .map(|host| format!("`{}`", Shown(host.as_bytes())))
+        .collect();
+    let more = hosts.len().saturating_sub(MAX_NAMED);
+    match (hosts.len(), more) {
+        (0 | 1, _) => format!("host {}", named.concat()),
+        (_, 0) => format!("hosts {}", named.join(", ")),
+        (_, more) => format!("hosts {} and {more} more", named.join(", ")),
+    }
 }
 
 /// Why the copy of a source is not trusted to represent it.
@@ -263,11 +293,7 @@ pub(super) fn shrink(facts: &PlanFacts, model: &Model, backup: &Backup) -> Optio
         .flat_map(|copy| copy.deleted_at.range(last.at..));
     let deleted = total(deletions.map(|(_, n)| *n));
     let (files_now, files_then, bytes_then) = match last.source {
-        // Excluded directories were listed too; all that was selected is stored.
-        SizeRecord::Listed { files, bytes } => match backup.contents {
-            Contents::All => (scan.files(), files.min(last.records), bytes),
-            Contents::Expired => (scan.files(), files, bytes),
-        },
+        SizeRecord::Listed { files } => (scan.files(), files, None),
         SizeRecord::Selected(size) => (now.files, size.files, Some(size.bytes)),
     };
     let files_then = files_then.saturating_sub(deleted);
@@ -299,7 +325,11 @@ pub(super) fn shrink(facts: &PlanFacts, model: &Model, backup: &Backup) -> Optio
 pub(super) fn is_empty(backup: &Backup, scan: &Scan) -> bool {
     match backup.contents {
         Contents::All => scan.selected.files == 0,
-        Contents::Expired => scan.files() == 0,
+        Contents::Expired => {
+            // Directories that no pattern leads into were not opened.
+            let all_listed = backup.select.include.is_empty() && backup.select.exclude.is_empty();
+            scan.files() == 0 && (all_listed || scan.entries.is_empty())
+        }
     }
 }
 
@@ -308,11 +338,13 @@ fn why_empty(scan: &Scan) -> String {
     if scan.selected.files > 0 {
         return String::new();
     }
-    let special = scan.left_out.specials();
-    let unselected = scan.files().saturating_sub(special);
     let mut parts = Vec::new();
-    if unselected > 0 {
-        parts.push(plural(unselected, "file is not selected", "files are not selected"));
+    if scan.unselected > 0 {
+        parts.push(plural(
+            scan.unselected,
+            "entry is not selected",
+            "entries are not selected",
+        ));
     }
     if !scan.left_out.is_empty() {
         parts.push(format!("left out: {}", joined(&scan.left_out.parts())));

@@ -79,6 +79,9 @@ pub enum Event {
         complete: bool,
         /// Why it is not trusted to represent the source.
         suspect: Option<String>,
+        /// Its number; every earlier copy has a lower one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sequence: Option<u64>,
     },
     /// A copy was read back whole and equals what was recorded when the source was read.
     CopyProven {

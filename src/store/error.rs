@@ -23,6 +23,12 @@ pub enum StoreError {
     Write(PathBuf, #[source] rusqlite::Error),
     #[error("the state in `{}` has schema {found}, this opsrun knows up to {known}", crate::path::shown(.path))]
     Newer { path: PathBuf, found: i64, known: i64 },
+    #[error("the state in `{}` may only be read by its owner and the group `{group}`", crate::path::shown(.path))]
+    Denied { path: PathBuf, group: String },
+    #[error("the state in `{}` is not a regular file", crate::path::shown(.0))]
+    NotAFile(PathBuf),
+    #[error("the state in `{}` lacks the table `{table}`", crate::path::shown(.path))]
+    Incomplete { path: PathBuf, table: &'static str },
     #[error("`{}` is a database of another program", crate::path::shown(.0))]
     Foreign(PathBuf),
     #[error("the state in `{}` was moved or removed while it was in use", crate::path::shown(.0))]
@@ -40,6 +46,7 @@ impl StoreError {
     pub fn is_cannot_write(&self) -> bool {
         match self {
             Self::Make(..) | Self::Gone(_) => true,
+            Self::Denied { .. } | Self::NotAFile(_) | Self::Incomplete { .. } => false,
             Self::Reach(..) | Self::Read(..) | Self::Newer { .. } | Self::Foreign(_) | Self::Event { .. } => false,
             Self::Open(..) | Self::Write(..) => {
                 use ErrorCode::{CannotOpen, DiskFull, PermissionDenied, ReadOnly, SystemIoFailure};
@@ -83,6 +90,14 @@ impl StoreError {
             Self::Newer { .. } => "use the opsrun that made it, or a later one",
             Self::Foreign(_) | Self::Make(..) | Self::Reach(..) => {
                 "name another place with `--state-dir` or `state-dir` in the ops file"
+            }
+            Self::Denied { .. } => {
+                "run this as its owner, or join that group; the group needs mode 0750 on the directory and 0640 on the file"
+            }
+            Self::NotAFile(_) => "remove it, or name another place with `--state-dir` or `state-dir` in the ops file",
+            Self::Incomplete { .. } => {
+                "move the file away and run again: copies are found by their manifests, but holds, known destinations and \
+                 history are lost"
             }
             Self::Gone(_) => "start again: the next run puts in order what this one left",
             Self::Event { .. } => "a later opsrun may have written it: use that one",

@@ -9,10 +9,11 @@ use super::outbox::{AlertWriter, Ledger};
 use super::statements::Statements as _;
 use super::{Store, StoreError, alive};
 use crate::clock;
+use crate::model::{StepKind, StepName};
 use crate::run::{Event, Record, RecordError};
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, params};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 impl Store {
     /// Notes that `run` begins; must come before its first event.
@@ -34,6 +35,21 @@ impl Store {
                  AND copy NOT IN (SELECT copy FROM forgotten) ORDER BY seq";
             db.rows(sql, [], |row| row.get(0))
         })
+    }
+
+    /// Every copy that was published.
+    pub fn published_copies(&self) -> Result<HashSet<String>, StoreError> {
+        let sql = "SELECT json ->> '$.copy' FROM events WHERE kind = 'copy-published'";
+        let copies: Vec<String> = self.read(|db| db.rows(sql, [], |row| row.get(0)))?;
+        Ok(copies.into_iter().collect())
+    }
+
+    /// The highest sequence that a published copy of a backup had; 0 where none is known.
+    pub fn highest_sequence(&self, backup: &str) -> Result<u64, StoreError> {
+        let sql = "SELECT max(json ->> '$.sequence') FROM events WHERE kind = 'copy-published' AND step = ?1";
+        let step = StepName::new(StepKind::Verify, backup).to_string();
+        let highest: Option<Option<i64>> = self.read(|db| db.first(sql, [step], |row| row.get(0)))?;
+        Ok(highest.flatten().and_then(|n| u64::try_from(n).ok()).unwrap_or(0))
     }
 
     /// The debris of `copy` is cleared; it is never asked about again.

@@ -1,7 +1,7 @@
 //! What opsrun remembers from run to run: one SQLite file, `<state dir>/opsrun.db`.
 //!
 //! Takes events and small facts, gives them back to later runs. Knows nothing of copies' contents, of steps'
-//! work or of how anything is shown. The file is 0600 in a directory of 0700, in WAL mode with
+//! work or of how anything is shown. The file is private, or readable by the group of its directory, in WAL mode with
 //! `synchronous=FULL`: what a method returned `Ok` for survives a power cut.
 //! Invariant: an event is one transaction, durable before [`crate::run::Record::record`] returns; a file of a
 //! newer schema, of another program, or one that was taken away from its place is never written.
@@ -17,6 +17,7 @@
 //! | `holds` | a restored file that may not be deleted yet | `source` · `path` below it · `until` · `run` that restored it |
 //! | `verifications` | a later look at a copy | `copy` · `at` · `ok` · `detail` |
 //! | `forgotten` | a copy that was begun, never published, and whose debris is cleared | `copy` · `at` |
+//! | `writer` | who makes copies here, where the machine has no id: one row | `id` |
 //! | `schedules` | how far a schedule has come | `schedule` · `definition` when it is due · `since` it is so defined · `handled` the last instant that was decided about |
 //! | `claims` | an instant for which a run was begun | `schedule` · `instant` · `run` · `at` |
 //! | `queue` | a job that waits for its own earlier run | `job` · `schedule` · `instant` |
@@ -27,7 +28,7 @@
 //!
 //! - [`journal`]: runs and their events, written · [`history`]: read again, by run and by job
 //! - [`outbox`]: messages until they are delivered
-//! - [`remembered`]: markers, holds, verifications
+//! - [`remembered`]: markers, holds, verifications, the id of a writer
 //! - [`schedules`]: which instants were decided about, which runs were begun for them, and why ·
 //!   `tick_record`: the values of it
 //! - `schema`: tables and migrations · `statements`: in one call · `alive`: is the process that began a run still there · `error`
@@ -78,6 +79,7 @@ impl Store {
         make_directories(state_dir)?;
         let path = state_dir.join(FILE_NAME);
         // One process at a time makes the file and its tables: half-way it would look foreign to others.
+        regular(&path)?;
         let _turn = File::open(state_dir)
             .and_then(|dir| dir.lock().map(|()| dir))
             .map_err(|e| StoreError::Reach(path.clone(), e))?;
@@ -114,10 +116,15 @@ impl Store {
         let path = state_dir.join(FILE_NAME);
         let absent = |e: &io::Error| e.kind() == io::ErrorKind::NotFound;
         match std::fs::metadata(&path) {
+            Ok(found) if !found.is_file() => return Err(StoreError::NotAFile(path)),
             Ok(found) if found.len() == 0 && wal_bytes(&path) == 0 => return Ok(None),
             Ok(_) => {}
             Err(e) if absent(&e) => return Ok(None),
+            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => return Err(denied(state_dir, path)),
             Err(e) => return Err(StoreError::Reach(path, e)),
+        }
+        if File::open(&path).is_err_and(|e| e.kind() == io::ErrorKind::PermissionDenied) {
+            return Err(denied(&path.clone(), path));
         }
         let mode = if wal_bytes(&path) > 0 || beside(&path, "-shm").exists() {
             "mode=ro"
@@ -211,6 +218,28 @@ impl Store {
     }
 }
 
+/// Who may read what this process may not.
+fn denied(what: &Path, path: PathBuf) -> StoreError {
+    let found = what.ancestors().find_map(|what| std::fs::metadata(what).ok());
+    let gid = found.map_or(0, |found| found.gid());
+    let groups = std::fs::read_to_string("/etc/group").unwrap_or_default();
+    let name = groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == gid.to_string()).then(|| name.to_owned())
+    });
+    let group = name.unwrap_or_else(|| gid.to_string());
+    StoreError::Denied { path, group }
+}
+
+/// Refuses a pipe, a device or a directory: opening it could wait forever.
+fn regular(path: &Path) -> Result<(), StoreError> {
+    match std::fs::metadata(path) {
+        Ok(found) if !found.is_file() => Err(StoreError::NotAFile(path.to_owned())),
+        _ => Ok(()),
+    }
+}
+
 fn identity(path: &Path) -> Result<(u64, u64), StoreError> {
     let found = std::fs::metadata(path).map_err(|e| StoreError::Reach(path.to_owned(), e))?;
     Ok((found.dev(), found.ino()))
@@ -224,7 +253,7 @@ fn make_directories(path: &Path) -> Result<(), StoreError> {
             .take_while(|dir| !dir.as_os_str().is_empty() && !dir.is_dir())
             .collect();
         for dir in absent.into_iter().rev() {
-            match DirBuilder::new().mode(0o700).create(dir) {
+            match DirBuilder::new().mode(directory_mode(dir)).create(dir) {
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => {}
                 other => other?,
             }
@@ -238,9 +267,31 @@ fn make_directories(path: &Path) -> Result<(), StoreError> {
     make(path).map_err(|e| StoreError::Make(path.to_owned(), e))
 }
 
-/// Makes an empty file of mode 0600 when there is none; the database's own would be as wide as the umask allows.
+/// The group of root reads nothing that root does not give it. What a user makes is private, unless it is in a directory
+/// that was opened for the group alone.
+fn directory_mode(dir: &Path) -> u32 {
+    let shared = dir.parent().is_some_and(is_for_group);
+    if rustix::process::geteuid().is_root() || shared {
+        0o750
+    } else {
+        0o700
+    }
+}
+
+/// True for a directory that its group may read and others may not.
+fn is_for_group(dir: &Path) -> bool {
+    std::fs::metadata(dir).is_ok_and(|found| found.mode() & 0o057 == 0o050)
+}
+
+/// Makes an empty file when there is none; the database's own would be as wide as the umask allows. Its group reads it where
+/// it reads the directory.
 fn make_file(path: &Path) -> Result<bool, StoreError> {
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+    let mode = if path.parent().is_some_and(is_for_group) {
+        0o640
+    } else {
+        0o600
+    };
+    match OpenOptions::new().write(true).create_new(true).mode(mode).open(path) {
         Ok(_) => Ok(true),
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(e) => Err(StoreError::Make(path.to_owned(), e)),

@@ -73,6 +73,28 @@ impl Store {
         })
     }
 
+    /// The id that this state made for a machine without one.
+    pub fn writer(&self) -> Result<Option<String>, StoreError> {
+        self.read(|db| {
+            // A state of an earlier version, opened for reading.
+            if !db.table_exists(None, "writer")? {
+                return Ok(None);
+            }
+            db.first("SELECT id FROM writer", [], |row| row.get(0))
+        })
+    }
+
+    /// The same; makes it of `new` where there is none.
+    pub fn writer_or(&self, new: &str) -> Result<String, StoreError> {
+        self.write(|db| {
+            db.execute(
+                "INSERT INTO writer (id) SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM writer)",
+                [new],
+            )?;
+            db.query_row("SELECT id FROM writer", [], |row| row.get(0))
+        })
+    }
+
     /// Notes what a look at a copy after its own run found.
     pub fn record_verification(&self, copy: &str, at: DateTime<Utc>, ok: bool, detail: &str) -> Result<(), StoreError> {
         let sql = "INSERT INTO verifications (copy, at, ok, detail) VALUES (?1, ?2, ?3, ?4)";

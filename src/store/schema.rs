@@ -134,6 +134,11 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_open ON outbox (state, channel, key, seq) WHERE state IN ('pending', 'held', 'dead');
 CREATE INDEX outbox_settled ON outbox (channel, settled_at) WHERE settled_at IS NOT NULL;
 ",
+    "
+CREATE TABLE writer (
+    id TEXT PRIMARY KEY
+) STRICT;
+",
 ];
 
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -148,6 +153,15 @@ pub(super) fn inspect(connection: &Connection, path: &Path) -> Result<i64, Store
     if id != APPLICATION_ID && (id != 0 || found != 0 || tables != 0) {
         return Err(StoreError::Foreign(path.to_owned()));
     }
+    if found > 0
+        && found <= VERSION
+        && let Some(table) = missing_table(connection, path)?
+    {
+        return Err(StoreError::Incomplete {
+            path: path.to_owned(),
+            table,
+        });
+    }
     if found > VERSION {
         return Err(StoreError::Newer {
             path: path.to_owned(),
@@ -156,6 +170,19 @@ pub(super) fn inspect(connection: &Connection, path: &Path) -> Result<i64, Store
         });
     }
     Ok(found)
+}
+
+/// A table of the first version that is missing.
+fn missing_table(connection: &Connection, path: &Path) -> Result<Option<&'static str>, StoreError> {
+    let names = ["runs", "events", "markers", "holds", "verifications", "forgotten"];
+    let sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1";
+    for name in names {
+        let found = connection.query_row(sql, [name], |row| row.get::<_, i64>(0));
+        if found.map_err(|e| StoreError::Open(path.to_owned(), e))? == 0 {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
 }
 
 /// Brings the file to [`VERSION`].

@@ -34,6 +34,7 @@ fn published(copy: &str) -> Event {
         archive_bytes: 1,
         complete: true,
         suspect: None,
+        sequence: None,
     }
 }
 
@@ -67,11 +68,14 @@ fn makes_a_private_directory_and_file() {
     let dir = tempfile::tempdir().unwrap();
     let state = dir.path().join("a/b");
     let store = Store::open(&state).unwrap();
-    assert_eq!(mode(&state), 0o700);
-    assert_eq!(mode(&dir.path().join("a")), 0o700);
-    assert_eq!(mode(store.path()), 0o600);
+    // The group of root is no wider than root.
+    let root = rustix::process::geteuid().is_root();
+    let (of_dir, of_file) = if root { (0o750, 0o640) } else { (0o700, 0o600) };
+    assert_eq!(mode(&state), of_dir);
+    assert_eq!(mode(&dir.path().join("a")), of_dir);
+    assert_eq!(mode(store.path()), of_file);
     store.begin_run(RUN, "apply", at("2026-11-23T00:00:00Z")).unwrap();
-    assert_eq!(mode(&state.join("opsrun.db-wal")), 0o600);
+    assert_eq!(mode(&state.join("opsrun.db-wal")), of_file);
     let ask = |name: &str| -> String {
         store
             .connection()
@@ -387,4 +391,27 @@ fn two_writers_take_turns() {
     });
     let store = Store::open(dir.path()).unwrap();
     assert_eq!(store.unpublished_copies().unwrap().len(), 150);
+}
+
+#[test]
+fn the_id_of_a_writer_is_made_once_and_an_older_state_has_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(store.writer().unwrap(), None);
+    assert_eq!(store.writer_or("a").unwrap(), "a");
+    assert_eq!(store.writer_or("b").unwrap(), "a");
+    drop(store);
+    let again = Store::open_read_only(dir.path()).unwrap().unwrap();
+    assert_eq!(again.writer().unwrap().as_deref(), Some("a"));
+    drop(again);
+    let store = Store::open(dir.path()).unwrap();
+    let older = "DROP TABLE writer; PRAGMA user_version = 4";
+    store.connection().execute_batch(older).unwrap();
+    drop(store);
+    let older = Store::open_read_only(dir.path()).unwrap().unwrap();
+    assert_eq!(older.writer().unwrap(), None);
+    assert_eq!(older.highest_sequence("b").unwrap(), 0);
+    assert!(older.published_copies().unwrap().is_empty());
+    drop(older);
+    assert_eq!(Store::open(dir.path()).unwrap().writer_or("c").unwrap(), "c");
 }

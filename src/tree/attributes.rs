@@ -98,6 +98,11 @@ fn kept(result: Result<(), Errno>) -> Result<bool, Errno> {
     }
 }
 
+/// True for what belongs to a file as its content does. Other kinds belong to the system: security labels, for example.
+fn is_own(name: &[u8]) -> bool {
+    ACLS.contains(&name) || name.starts_with(b"user.")
+}
+
 /// Both times of a file, from nanoseconds since the Unix epoch.
 pub(super) fn times(mtime_ns: i128) -> Timestamps {
     let time = Timespec {
@@ -253,6 +258,21 @@ impl Attributes {
         Ok(lacking)
     }
 
+    /// True when it has exactly these already.
+    pub(super) fn fits(&self, node: &Node<'_>) -> bool {
+        let (Ok(got), Ok(names)) = (node.stat(), node.xattr_names()) else {
+            return false;
+        };
+        let mode = matches!(node, Node::Symlink { .. }) || got.st_mode & 0o7777 == self.mode;
+        let owner = self.owner.is_none_or(|owner| owner == (got.st_uid, got.st_gid));
+        let wanted = |name: &[u8]| self.xattrs.iter().any(|(key, _)| key == name);
+        let has = |(key, value): &(Vec<u8>, Vec<u8>)| node.xattr(key).is_ok_and(|found| found.as_ref() == Some(value));
+        mode && owner
+            && identity_of(&got).mtime_ns == self.mtime_ns
+            && self.xattrs.iter().all(has)
+            && names.iter().all(|name| !is_own(name) || wanted(name))
+    }
+
     /// Gives the permission bits that fit the owner that it then has.
     fn give_owner(&self, node: &Node<'_>, lacking: &mut Lacking) -> Result<u32, Errno> {
         let Some((uid, gid)) = self.owner else {
@@ -286,10 +306,8 @@ impl Attributes {
                 Err(_) => lacking.add_xattr(key),
             }
         }
-        // Other kinds belong to the system: security labels, for example.
-        let ours = |name: &[u8]| ACLS.contains(&name) || name.starts_with(b"user.");
         for name in node.xattr_names().unwrap_or_default() {
-            if ours(&name) && !self.xattrs.iter().any(|(key, _)| *key == name) && node.remove_xattr(&name).is_err() {
+            if is_own(&name) && !self.xattrs.iter().any(|(key, _)| *key == name) && node.remove_xattr(&name).is_err() {
                 lacking.add_xattr(&name);
             }
         }

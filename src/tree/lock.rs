@@ -79,10 +79,36 @@ pub fn lock_file(dir: &Dir, name: &str, patience: Patience<'_>) -> Result<Lock, 
     lock(&fd, &path, patience).map(|()| Lock { _fd: fd })
 }
 
+/// A shared lock on a file, which needs only the right to read it.
+pub fn share_file(path: &Path, patience: Patience<'_>) -> Result<Lock, LockError> {
+    let fd = open_file(path)?;
+    let operation = FlockOperation::NonBlockingLockShared;
+    lock_as(operation, &fd, path, patience).map(|()| Lock { _fd: fd })
+}
+
+/// True when a process holds a lock on a file, of whatever kind.
+pub fn is_locked(path: &Path, patience: Patience<'_>) -> Result<bool, TreeError> {
+    let fd = open_file(path)?;
+    match lock(&fd, path, patience) {
+        Ok(()) => Ok(false),
+        Err(LockError::Held { .. }) => Ok(true),
+        Err(LockError::Tree(e)) => Err(e),
+    }
+}
+
+fn open_file(path: &Path) -> Result<OwnedFd, TreeError> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::empty()).map_err(|e| TreeError::at("open", path, e))
+}
+
 fn lock(fd: &OwnedFd, path: &Path, patience: Patience<'_>) -> Result<(), LockError> {
+    lock_as(FlockOperation::NonBlockingLockExclusive, fd, path, patience)
+}
+
+fn lock_as(operation: FlockOperation, fd: &OwnedFd, path: &Path, patience: Patience<'_>) -> Result<(), LockError> {
     let since = Stopwatch::set();
     loop {
-        match rustix::fs::flock(fd, FlockOperation::NonBlockingLockExclusive) {
+        match rustix::fs::flock(fd, operation) {
             Ok(()) => return Ok(()),
             Err(Errno::WOULDBLOCK) if since.elapsed() < patience.wait && !(patience.stop)() => {
                 std::thread::sleep(Duration::from_millis(50));

@@ -355,6 +355,18 @@ impl<'a> RestoreTarget<'a> {
         dir.and_then(|dir| dir.read_link(path.name())).ok()
     }
 
+    /// True when the file or symlink at `path` has exactly these attributes.
+    pub fn has_attributes(&self, path: &RelPath, wanted: &Attributes) -> bool {
+        let Ok(dir) = self.root.open_dir(path.parent_bytes(), false) else {
+            return false;
+        };
+        match dir.open_file(path.name(), false) {
+            Ok(file) => wanted.fits(&Node::open(&file)),
+            Err(e) if e.errno() == Some(Errno::LOOP) => wanted.fits(&Node::symlink(&dir, path.name())),
+            Err(_) => false,
+        }
+    }
+
     pub fn open(&self, path: &RelPath) -> Result<File, TreeError> {
         let dir = self.root.open_dir(path.parent_bytes(), false)?;
         dir.open_file(path.name(), false)

@@ -70,3 +70,17 @@ fn what_a_destination_cannot_keep_is_no_failure() {
         }
     }
 }
+
+#[test]
+fn no_such_file_in_the_middle_of_a_listing_is_not_an_empty_directory() {
+    for scenario in [0, 2] {
+        let sweep = Sweep::new(scenario::all().swap_remove(scenario));
+        let all = sweep.undisturbed().listings;
+        assert!(all > 8);
+        for errno in [Errno::ENOENT, Errno::ESTALE] {
+            let faults: Vec<Fault> = (1..=all).map(|n| Fault::FailListing(n, errno)).collect();
+            let what = format!("{errno} from listings, `{}`", sweep.scenario.name);
+            sweep.try_all(&faults, None).settle(&what, &format!("all {all}"));
+        }
+    }
+}

@@ -38,13 +38,16 @@ pub enum Fault {
     Fail(usize, Errno),
     /// Another program does something before the call, which then happens.
     Meanwhile(usize),
+    /// The listing of this number does not happen and answers with this error. Listings change nothing and are counted
+    /// apart.
+    FailListing(usize, Errno),
 }
 
 impl Fault {
     /// The number of the call, if there is one.
     pub fn at(self) -> Option<usize> {
         match self {
-            Self::None => None,
+            Self::None | Self::FailListing(..) => None,
             Self::KillBefore(n)
             | Self::KillTorn(n)
             | Self::KillAfter(n)
@@ -71,6 +74,8 @@ pub struct Trace {
     pub end: End,
     /// The calls that change something, in order.
     pub calls: Vec<Call>,
+    /// How many calls listed a directory.
+    pub listings: usize,
     /// The call that was interfered with, for people; `None` when the program made fewer calls.
     pub hit: Option<String>,
     /// True when it was killed because it ran longer than [`LIMIT`].
@@ -87,6 +92,8 @@ pub struct Call {
     pub name: &'static str,
     /// The kind of file that it changes, as far as its name shows it; looked up in undisturbed runs only.
     pub file_kind: String,
+    /// What it changes: a path, or a name in some directory; looked up in undisturbed runs only.
+    pub target: String,
     /// True when it moves more than one byte, so that half of it can be done.
     pub tearable: bool,
 }
@@ -206,6 +213,9 @@ const CALLS: &[(libc::c_long, &str, Changes, Moves, Names)] = {
     ]
 };
 
+/// The call that lists a directory.
+const LISTING: libc::c_long = libc::SYS_getdents64;
+
 /// Runs `program` under `fault`. The program's standard streams go to files in `scratch`.
 ///
 /// Must not be called while the calling thread has other children.
@@ -232,6 +242,7 @@ pub fn run_while(program: &Program, fault: Fault, scratch: &Path, meanwhile: &mu
         meanwhile,
         seen: BTreeSet::from([root]),
         calls: Vec::new(),
+        listings: 0,
         hit: None,
         end: None,
     };
@@ -242,6 +253,7 @@ pub fn run_while(program: &Program, fault: Fault, scratch: &Path, meanwhile: &mu
     Trace {
         end: driver.end.unwrap(),
         calls: driver.calls,
+        listings: driver.listings,
         hit: driver.hit,
         hung,
         stdout: text(&out),
@@ -306,11 +318,12 @@ fn filter() -> Vec<libc::sock_filter> {
     };
     // The number of the call is the first word of the data that a filter sees.
     let mut program = vec![statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0)];
-    for (at, (nr, ..)) in CALLS.iter().enumerate() {
-        let to_trace = u8::try_from(CALLS.len() - at).unwrap();
+    let numbers = CALLS.iter().map(|(nr, ..)| *nr).chain([LISTING]);
+    for (at, nr) in numbers.enumerate() {
+        let to_trace = u8::try_from(CALLS.len() + 1 - at).unwrap();
         program.push(statement(
             libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
-            u32::try_from(*nr).unwrap(),
+            u32::try_from(nr).unwrap(),
             to_trace,
             0,
         ));
@@ -347,6 +360,7 @@ struct Driver<'a> {
     /// Every process and thread met so far.
     seen: BTreeSet<Pid>,
     calls: Vec<Call>,
+    listings: usize,
     hit: Option<String>,
     end: Option<End>,
 }
@@ -384,6 +398,16 @@ impl Driver<'_> {
         // A thread that was killed meanwhile cannot be asked any more.
         let Ok(mut regs) = ptrace::getregs(pid) else { return };
         let number = regs.orig_rax as libc::c_long;
+        if number == LISTING {
+            self.listings += 1;
+            if let Fault::FailListing(n, errno) = self.fault
+                && n == self.listings
+            {
+                self.hit = Some(format!("getdents64 {}", target(pid, Names::Fd, &regs)));
+                skip(pid, &mut regs, errno as i32);
+            }
+            return go(pid, None);
+        }
         let Some(&(_, name, changes, moves, names)) = CALLS.iter().find(|(nr, ..)| *nr == number) else {
             return go(pid, None);
         };
@@ -419,13 +443,14 @@ impl Driver<'_> {
             Moves::Fourth => regs.r10,
             Moves::Fifth => regs.r8,
         };
-        let file_kind = match self.fault {
-            Fault::None => file_kind(&target(pid, names, &regs)),
+        let target_of_call = match self.fault {
+            Fault::None => target(pid, names, &regs),
             _ => String::new(),
         };
         self.calls.push(Call {
             name,
-            file_kind,
+            file_kind: file_kind(&target_of_call),
+            target: target_of_call,
             tearable: amount > 1,
         });
         if self.hit.is_some() || self.fault.at() != Some(self.calls.len()) {
@@ -433,7 +458,7 @@ impl Driver<'_> {
         }
         self.hit = Some(format!("{name} {}", target(pid, names, &regs)));
         match self.fault {
-            Fault::None => go(pid, None),
+            Fault::None | Fault::FailListing(..) => go(pid, None),
             Fault::KillBefore(_) => {
                 skip(pid, &mut regs, 0);
                 self.kill_all();

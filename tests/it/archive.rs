@@ -207,6 +207,7 @@ fn an_unreadable_file_makes_the_copy_incomplete_and_a_vanished_one_does_not() {
         contents: opsrun::model::Contents::All,
         writer: None,
         left_out: LeftOut::default(),
+        shares_with: None,
     };
     let written = archive::write(&WriteJob {
         source: &dir,

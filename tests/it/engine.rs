@@ -7,6 +7,7 @@
 )]
 
 use crate::support::workspace::is_gone;
+use opsrun::archive::Writer;
 use opsrun::exec::RunSettings;
 use opsrun::exec::action::StepAbort;
 use opsrun::exec::engine::{self, LookAgain};
@@ -145,6 +146,7 @@ fn model(targets: Vec<Target>) -> Model {
             name: "ops".to_owned(),
             timezone: chrono_tz::UTC,
             state_dir: PathBuf::from("/state"),
+            state_given: true,
             concurrency: None,
             files: Vec::new(),
             digest: String::new(),
@@ -185,6 +187,7 @@ fn planned(targets: Vec<Target>) -> Plan {
         now,
         clock: now,
         host: "box".to_owned(),
+        writer: Writer::default(),
         uid: 0,
         may_lease_all: true,
         backups: BTreeMap::new(),

@@ -2,6 +2,7 @@
 //! or deletes.
 #![expect(clippy::unwrap_used, reason = "a test: it stops at what it did not expect")]
 
+use opsrun::archive::Writer;
 use opsrun::entry::{Entry, EntryKind, Identity};
 use opsrun::model::command::{Command, Program};
 use opsrun::model::pattern::Selection;
@@ -102,6 +103,7 @@ impl Sketch {
                 name: "ops".to_owned(),
                 timezone: chrono_tz::UTC,
                 state_dir: PathBuf::from("/state"),
+                state_given: true,
                 concurrency: None,
                 files: Vec::new(),
                 digest: String::new(),
@@ -182,6 +184,7 @@ fn facts(model: &Model) -> PlanFacts {
             unwritable: None,
             copies: Vec::new(),
             broken: Vec::new(),
+            highest_sequence: 0,
         },
         located: BTreeMap::new(),
         unclear: None,
@@ -193,6 +196,7 @@ fn facts(model: &Model) -> PlanFacts {
         now,
         clock: now,
         host: "box".to_owned(),
+        writer: Writer::default(),
         uid: 0,
         may_lease_all: true,
         backups: model.backups.iter().map(|b| (b.name.clone(), found(b))).collect(),

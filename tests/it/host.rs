@@ -55,7 +55,9 @@ mod root {
     mod container;
     mod file_systems;
     mod limits;
+    mod machines;
     mod pid_one;
+    mod state_group;
     mod units;
 
     /// Mounts below the source: a directory, and a file over another one.

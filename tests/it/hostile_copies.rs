@@ -10,9 +10,13 @@
 )]
 
 use crate::support::forge;
+use crate::support::trees::{self, Quiet};
 use crate::support::workspace::{OPSRUN, Workspace, output_of};
 use opsrun::archive::manifest::MemberPosition;
+use opsrun::archive::{self, Catalogue};
 use opsrun::path::RelPath;
+use opsrun::tree::Dir;
+use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -74,6 +78,100 @@ fn a_receipt_that_unpacks_to_gigabytes_is_not_read_to_its_end() {
         assert!(text.contains("2 copies") || text.contains("copies"), "{text}");
         reset(&world.at("backup"), &path);
         let _ = fs::remove_dir_all(world.at("out"));
+    }
+}
+
+/// SplitMix64.
+fn next(state: &mut u64) -> usize {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (z ^ (z >> 31)) as usize
+}
+
+/// Changes a few fields of the rows, or the rows themselves.
+fn mutate(rows: &mut Vec<Value>, state: &mut u64) {
+    let paths = [
+        json!("../outside/f"),
+        json!("/tmp/opsrun-forged"),
+        json!("a/../../outside/f"),
+        json!("link/f"),
+        json!("link"),
+        json!("a/below-a-file"),
+        json!(""),
+        json!("d//f"),
+        json!("."),
+        json!({ "base64": "YQBi" }),
+        json!("x".repeat(300)),
+        json!(["x", "y"]),
+    ];
+    let numbers = [0, 1, 511, 1 << 20, 1 << 32, 1 << 63, u64::MAX];
+    for _ in 0..=next(state) % 3 {
+        let (at, other) = (next(state) % rows.len(), next(state) % rows.len());
+        let path = paths[next(state) % paths.len()].clone();
+        let number = json!(numbers[next(state) % numbers.len()]);
+        match next(state) % 12 {
+            0 => rows[at]["path"] = path,
+            1 => rows[at]["link"] = path,
+            2 => rows[at]["type"] = json!(["file", "dir", "symlink", "hardlink"][next(state) % 4]),
+            3 => rows[at]["size"] = number,
+            4 => rows[at]["sparse"] = json!([[number, 1], [0, number]]),
+            5 => rows[at]["member"] = number,
+            6 => rows[at]["offset"] = number,
+            7 => rows[at]["nlink"] = json!(next(state) as u32),
+            8 => rows[at]["mode"] = json!(u32::MAX),
+            9 => rows[at]["xattrs"] = json!({ "user.\u{0}x": "1", "trusted.overlay.opaque": "y", "": "z" }),
+            10 => rows.swap(at, other),
+            _ => {
+                let row = rows[other].clone();
+                rows.insert(at, row);
+            }
+        }
+    }
+}
+
+#[test]
+fn no_forged_list_leads_outside_the_target() {
+    for ops in [
+        OPS.to_owned(),
+        OPS.replace("to \"backup\";", "to \"backup\"; strategy \"copy\";"),
+    ] {
+        let world = Workspace::with_data(&ops);
+        for path in ["a", "d/e/f", "d/g"] {
+            world.file(path, 1);
+        }
+        std::os::unix::fs::symlink("../../outside", world.at("data/link")).unwrap();
+        fs::hard_link(world.at("data/a"), world.at("data/z")).unwrap();
+        world.apply(0);
+        let at = world.at("backup");
+        let (rows, manifest) = (forge::rows(&at), at.join(forge::copy_name(&at).manifest()));
+        let sealed = fs::read(&manifest).unwrap();
+        let list = fs::read(at.join(forge::copy_name(&at).list())).unwrap();
+        fs::create_dir(world.at("outside")).unwrap();
+        let mut refused = 0;
+        for seed in 0..125 {
+            fs::write(&manifest, &sealed).unwrap();
+            fs::write(at.join(forge::copy_name(&at).list()), &list).unwrap();
+            let (mut forged, mut state) = (rows.clone(), seed);
+            mutate(&mut forged, &mut state);
+            forge::replace_rows(&at, &forged, |_| {});
+            let _ = fs::remove_dir_all(world.at("out"));
+            fs::create_dir(world.at("out")).unwrap();
+            let (dir, target) = (Dir::open(&at).unwrap(), Dir::open(&world.at("out")).unwrap());
+            let catalogue = Catalogue::read(&dir).unwrap();
+            refused += usize::from(archive::verify_committed(&dir, &forge::copy_name(&at), 1, &Quiet).is_err());
+            if let Some(copy) = catalogue.copies.first() {
+                // Whatever it answers, it stays inside.
+                let _ = archive::restore(&dir, copy, &|_| true, &target, &trees::forced(), &Quiet);
+            }
+            assert_eq!(fs::read_dir(world.at("outside")).unwrap().count(), 0, "{seed}");
+            assert!(!Path::new("/tmp/opsrun-forged").exists(), "{seed}");
+            let names = trees::shape(&world.at("out"), false);
+            let parts = names.keys().filter(|name| name.to_string_lossy().contains(".opsrun-"));
+            assert_eq!(parts.count(), 0, "{seed}: {names:?}");
+        }
+        assert!(refused > 100, "{refused}");
     }
 }
 

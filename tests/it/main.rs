@@ -18,6 +18,7 @@ mod findings;
 mod format;
 mod generated;
 mod graph;
+mod groups;
 mod host;
 mod hostile_copies;
 mod jobs;

@@ -293,7 +293,7 @@ fn defaults_are_filled_in() {
     let model = model("backup \"a\" { source \"data\"; to \"../../mnt/./b\"; }");
     assert_eq!(model.ops.name, "observer");
     assert_eq!(model.ops.timezone, chrono_tz::UTC);
-    assert_eq!(model.ops.state_dir, PathBuf::from("/etc/opsrun/.opsrun/observer"));
+    assert_eq!(model.ops.state_dir, PathBuf::from("/var/lib/opsrun/observer"));
     assert_eq!(model.ops.concurrency, None);
     let backup = &model.backups[0];
     assert_eq!(backup.source, PathBuf::from("/etc/opsrun/data"));

@@ -185,7 +185,7 @@ fn an_empty_source_says_what_there_is_all_the_same() {
     world.file("sub/b.txt", 1);
     pipe(&world.at("data/pipe.db"));
     let text = world.apply(4);
-    let why = "is empty (2 files are not selected; left out: 1 pipe), and no copy says";
+    let why = "is empty (3 entries are not selected; left out: 1 pipe), and no copy says";
     assert!(text.contains(why), "{text}");
 }
 

@@ -93,8 +93,11 @@ programs=$(for name in "${todo[@]}"; do echo "${test[$name]%% -- *}"; done | sor
 while IFS= read -r program; do
     filters=()
     for name in "${todo[@]}"; do
-        # shellcheck disable=SC2206 -- a filter may come with an option
-        [ "${test[$name]%% -- *}" = "$program" ] && filters+=(${test[$name]#* -- })
+        [ "${test[$name]%% -- *}" = "$program" ] || continue
+        # A filter may come with an option, which is given once.
+        for word in ${test[$name]#* -- }; do
+            [[ " ${filters[*]} " == *" $word "* ]] || filters+=("$word")
+        done
     done
     # shellcheck disable=SC2086 -- words of a command line
     if ! cargo test -q $program -- "${filters[@]}" > test.log 2>&1 < /dev/null; then

@@ -119,8 +119,13 @@ impl Image {
                     key = line.trim();
                     match key {
                         "read_only: true" => self.read_only = true,
-                        "image: opsrun" | "restart: unless-stopped" | "stop_grace_period: 2m" => {}
-                        "security_opt:" | "cap_drop:" | "cap_add:" | "volumes:" => {}
+                        "image: opsrun"
+                        | "restart: unless-stopped"
+                        | "stop_grace_period: 2m"
+                        | "security_opt:"
+                        | "cap_drop:"
+                        | "cap_add:"
+                        | "volumes:" => {}
                         _ => panic!("{line}: the test cannot apply this setting"),
                     }
                 }
@@ -135,7 +140,8 @@ impl Image {
             ("cap_drop:", "ALL") => self.capabilities = Some(String::new()),
             ("cap_add:", name) => {
                 let known = self.capabilities.get_or_insert_with(|| DEFAULT_CAPABILITIES.to_owned());
-                known.push_str(&format!(" CAP_{name}"));
+                *known += " CAP_";
+                *known += name;
             }
             ("volumes:", item) => {
                 let mut parts = item.split(':');

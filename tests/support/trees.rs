@@ -53,6 +53,9 @@ pub fn write(
     let (source, destination) = (Dir::open(source).unwrap(), Dir::open(destination).unwrap());
     let entries = listing(&source);
     let entries: Vec<&Entry> = entries.iter().collect();
+    let before = Catalogue::read(&destination).unwrap().copies.into_iter();
+    let mut trees = before.filter(archive::CatalogueCopy::is_shareable);
+    let shares_with = trees.next().map(|copy| copy.name.to_string());
     archive::write(&WriteJob {
         source: &source,
         cross_mounts: false,
@@ -75,6 +78,7 @@ pub fn write(
             contents: opsrun::model::Contents::All,
             writer: None,
             left_out: LeftOut::default(),
+            shares_with,
         },
         problems: Vec::new(),
         progress: &Quiet,
@@ -92,6 +96,16 @@ pub fn restore(destination: &Path, target: &Path, force: bool) -> RestoreReport 
         target: TargetOrigin::Existed,
     };
     archive::restore(&destination, &catalogue.copies[0], &|_| true, &target, &options, &Quiet).unwrap()
+}
+
+/// Replaces what exists, on one thread.
+pub fn forced() -> RestoreOptions<'static> {
+    RestoreOptions {
+        force: true,
+        threads: 1,
+        numeric_owner: false,
+        target: TargetOrigin::Existed,
+    }
 }
 
 /// An entry of a tree, as far as a copy promises to restore it, including symlinks and times of directories.

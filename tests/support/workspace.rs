@@ -19,7 +19,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 pub fn opsrun(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(OPSRUN);
     command.args(args).current_dir(dir).env("NO_COLOR", "1");
-    for name in ["JOURNAL_STREAM", "NOTIFY_SOCKET", "OPSRUN_STATE_DIR"] {
+    for name in ["JOURNAL_STREAM", "NOTIFY_SOCKET", "OPSRUN_FILE", "OPSRUN_STATE_DIR"] {
         command.env_remove(name);
     }
     command

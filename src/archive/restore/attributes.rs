@@ -57,26 +57,32 @@ impl fmt::Display for LostAttribute {
     }
 }
 
-#[derive(Debug, Default)]
-pub struct AttributeRestorer {
-    users: UserDatabase,
+pub struct AttributeRestorer<'a> {
+    users: UserDatabase<'a>,
     /// Owners go by number only.
     numeric_owner: bool,
     lost: Mutex<BTreeMap<AttributeKind, LostAttribute>>,
 }
 
-impl AttributeRestorer {
-    pub fn new(numeric_owner: bool) -> Self {
+impl<'a> AttributeRestorer<'a> {
+    pub fn new(numeric_owner: bool, stop: &'a (dyn Fn() -> bool + Sync)) -> Self {
         Self {
+            users: UserDatabase::new(stop),
             numeric_owner,
-            ..Self::default()
+            lost: Mutex::default(),
         }
     }
 
+    /// What an entry should get; counts what the copy lacks.
     pub fn wanted(&self, row: &FileEntry) -> Attributes {
         if row.xattrs_unread.is_some() {
             self.count(AttributeKind::NotInCopy, Some(&row.path));
         }
+        self.recorded(row)
+    }
+
+    /// What the copy says of an entry.
+    pub fn recorded(&self, row: &FileEntry) -> Attributes {
         let mut wanted = attributes_of(row);
         if !self.numeric_owner {
             renumber(&mut wanted, &row.names, &self.users);

@@ -97,11 +97,14 @@ impl<'a> LinkRestorer<'a> {
             if (entry.identity.dev, entry.identity.ino) == id {
                 return Ok(RestoredEntry::Already);
             }
-            if entry.kind == EntryKind::File && job.same_at(&row.path, row)? {
-                return Ok(RestoredEntry::Already);
-            }
+            // With force, a file of its own becomes a name of the other one again.
             if !job.options.force {
-                return Ok(RestoredEntry::Existing);
+                let same = entry.kind == EntryKind::File && job.same_at(&row.path, row)?;
+                return Ok(if same {
+                    RestoredEntry::Already
+                } else {
+                    RestoredEntry::Existing
+                });
             }
             if entry.kind == EntryKind::Dir {
                 return Err("a directory exists at this path".to_owned());

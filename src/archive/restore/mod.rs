@@ -10,6 +10,7 @@
 mod archive;
 mod attributes;
 mod links;
+mod made_dirs;
 mod queue;
 mod reader;
 mod restorer;
@@ -33,7 +34,8 @@ use crate::units::plural;
 use crate::user_database;
 use attributes::AttributeRestorer;
 use links::{LinkRestorer, PathHash, path_hash};
-use queue::{MadeDirs, RestoreQueue};
+pub use made_dirs::MadeDirs;
+use queue::RestoreQueue;
 use reader::CopyReader;
 use restorer::{Restored, RestoredEntry, Restorer, WrittenEntry};
 use std::collections::HashMap;
@@ -55,17 +57,8 @@ pub fn restore(
     options: &RestoreOptions<'_>,
     progress: &dyn CopyProgress,
 ) -> Result<RestoreReport, CopyError> {
-    let job = Restorer {
-        destination,
-        copy,
-        reader: CopyReader::open(destination, copy)?,
-        select,
-        target: RestoreTarget::new(target, &ulid::Ulid::new().to_string(), options.force),
-        options,
-        attributes: AttributeRestorer::new(options.numeric_owner),
-        progress,
-        at_once: files_at_once(options.threads),
-    };
+    let stop = || progress.stop();
+    let job = Restorer::new((destination, copy), select, target, options, progress, &stop)?;
     let list = destination.open_file(copy.name.list().as_bytes(), true)?;
     check_list(&list, copy, progress)?;
     let mut restored = RestoreReport::default();
@@ -103,6 +96,25 @@ pub fn restore(
     Ok(restored)
 }
 
+/// Gives directories of `made`, which an earlier restore of this copy into the target made, their attributes again: what
+/// came from other copies since then has changed their times.
+pub fn finish_again(
+    (destination, copy): (&Dir, &CatalogueCopy),
+    made: &MadeDirs,
+    target: &Dir,
+    options: &RestoreOptions<'_>,
+    progress: &dyn CopyProgress,
+) -> Result<RestoreReport, CopyError> {
+    let stop = || progress.stop();
+    let job = Restorer::new((destination, copy), &|_| false, target, options, progress, &stop)?;
+    let list = destination.open_file(copy.name.list().as_bytes(), true)?;
+    let mut restored = RestoreReport::default();
+    let rows = FileEntries::new(&list, copy.name.list(), &copy.manifest, None);
+    job.finish_dirs(rows, made, &mut restored)?;
+    job.target.close(true)?;
+    Ok(restored)
+}
+
 /// How many files a thread has open while they wait for one sync.
 fn files_at_once(threads: usize) -> usize {
     let most = limits::max_open_files().unwrap_or(1 << 20);
@@ -116,6 +128,29 @@ fn check_list(file: &File, copy: &CatalogueCopy, progress: &dyn CopyProgress) ->
         Some(hash) if hex(&hash) == copy.manifest.list_checksum => Ok(()),
         None if progress.stop() => Err(CopyError::Stopped),
         _ => Err(CopyError::damaged(&name, "its checksum does not match the manifest")),
+    }
+}
+
+impl<'a> Restorer<'a> {
+    fn new(
+        (destination, copy): (&'a Dir, &'a CatalogueCopy),
+        select: &'a (dyn Fn(&FileEntry) -> bool + Sync),
+        target: &'a Dir,
+        options: &'a RestoreOptions<'a>,
+        progress: &'a dyn CopyProgress,
+        stop: &'a (dyn Fn() -> bool + Sync),
+    ) -> Result<Self, CopyError> {
+        Ok(Self {
+            destination,
+            copy,
+            reader: CopyReader::open(destination, copy)?,
+            select,
+            target: RestoreTarget::new(target, &ulid::Ulid::new().to_string(), options.force),
+            options,
+            attributes: AttributeRestorer::new(options.numeric_owner, stop),
+            progress,
+            at_once: files_at_once(options.threads),
+        })
     }
 }
 
@@ -162,6 +197,7 @@ impl Restorer<'_> {
         }
         // What was made before a damage gets its attributes all the same.
         let finished = self.finish_dirs(rows(), &made, restored);
+        restored.made = made;
         ended.and(finished)
     }
 

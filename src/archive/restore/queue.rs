@@ -6,6 +6,7 @@ use super::super::error::CopyError;
 use super::super::file_entry::{FileEntry, FileEntryKind};
 use super::super::file_list::FileEntries;
 use super::super::pipeline::MAX_BATCH_ENTRIES;
+use super::made_dirs::MadeDirs;
 use super::restorer::{Restored, Restorer};
 use crate::entry::EntryKind;
 use crate::error_chain::error_chain;
@@ -13,32 +14,6 @@ use crate::path::RelPath;
 use crate::tree::place::Placement;
 use crate::tree::walk::is_below_ours;
 use std::fs::File;
-
-/// Which directories of the list, by their number among directories, are to get their attributes.
-#[derive(Debug, Default)]
-pub struct MadeDirs(Vec<u64>);
-
-impl MadeDirs {
-    fn insert(&mut self, number: usize) {
-        let word = number / 64;
-        if self.0.len() <= word {
-            self.0.resize(word + 1, 0);
-        }
-        if let Some(word) = self.0.get_mut(word) {
-            *word |= 1 << (number % 64);
-        }
-    }
-
-    pub fn contains(&self, number: usize) -> bool {
-        self.0
-            .get(number / 64)
-            .is_some_and(|word| word >> (number % 64) & 1 == 1)
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
 
 /// A directory above the current row.
 struct DirAbove {

@@ -9,6 +9,7 @@ use super::super::file_entry::{Bytes, FileEntry};
 use super::super::progress::CopyProgress;
 use super::super::top_directory::TopDirectory;
 use super::attributes::{AttributeRestorer, LostAttribute};
+use super::made_dirs::MadeDirs;
 use super::reader::CopyReader;
 use crate::entry::EntryKind;
 use crate::error_chain::error_chain;
@@ -50,6 +51,8 @@ pub struct RestoreReport {
     pub existing: Vec<RelPath>,
     /// Paths that could not be restored, with the reason.
     pub failed: Vec<(RelPath, String)>,
+    /// The directories that it made.
+    pub made: MadeDirs,
     /// Attributes that restored entries lack, by kind.
     pub lost: Vec<LostAttribute>,
     pub notes: Vec<String>,
@@ -89,7 +92,7 @@ pub struct Restorer<'a> {
     pub select: &'a (dyn Fn(&FileEntry) -> bool + Sync),
     pub target: RestoreTarget<'a>,
     pub options: &'a RestoreOptions<'a>,
-    pub attributes: AttributeRestorer,
+    pub attributes: AttributeRestorer<'a>,
     pub progress: &'a dyn CopyProgress,
     pub at_once: usize,
 }
@@ -110,7 +113,7 @@ impl Restorer<'_> {
         let Some(entry) = self.target.existing(&row.path).map_err(chain)? else {
             return Ok(None);
         };
-        if entry.kind == EntryKind::File && self.same_at(&row.path, held)? {
+        if entry.kind == EntryKind::File && self.same_at(&row.path, held)? && !self.is_to_change(row, held) {
             return Ok(Some(WrittenEntry::Already((entry.identity.dev, entry.identity.ino))));
         }
         match (self.options.force, entry.kind) {
@@ -118,6 +121,11 @@ impl Restorer<'_> {
             (true, EntryKind::Dir) => Err("a directory exists at this path".to_owned()),
             (true, _) => Ok(None),
         }
+    }
+
+    /// True for what is to be replaced because of its attributes alone.
+    fn is_to_change(&self, row: &FileEntry, held: &FileEntry) -> bool {
+        self.options.force && !self.target.has_attributes(&row.path, &self.attributes.recorded(held))
     }
 
     /// Writes the content of `held` for the path of `row`; the two differ only for hard links.
@@ -131,7 +139,8 @@ impl Restorer<'_> {
     pub fn symlink(&self, row: &FileEntry) -> Restored {
         let to = row.link.as_ref().map(Bytes::to_bytes);
         let to = to.ok_or("the list does not name its target")?;
-        if self.target.link_target(&row.path).is_some_and(|there| there == to) {
+        let same = self.target.link_target(&row.path).is_some_and(|there| there == to);
+        if same && !self.is_to_change(row, row) {
             return Ok(RestoredEntry::Already);
         }
         let placed = self.target.symlink(&row.path, &to, &self.attributes.wanted(row));

@@ -70,7 +70,7 @@ pub struct Openers<'a> {
 pub struct FileStore<'a> {
     pub job: &'a WriteJob<'a>,
     pub tree: &'a TreeDraft,
-    pub reader: &'a SourceReader,
+    pub reader: &'a SourceReader<'a>,
     pub previous: Option<PreviousTree>,
     pub links: HashMap<(u64, u64), usize>,
 }

@@ -1,6 +1,6 @@
 //! Sharing data with the previous tree: the same bytes are not stored twice if the file system allows it.
 //!
-//! Takes the newest complete, trusted tree of the same backup. Gives its file at a path when that has, byte for byte,
+//! Takes the newest complete, trusted tree of the same group. Gives its file at a path when that has, byte for byte,
 //! the content of the source's file; both are read now. Its list only says where comparing may be worth it.
 //! Invariant: nothing in the earlier tree changes except the link counts of its files.
 
@@ -19,13 +19,12 @@ use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The newest tree of the same backup that is complete and not suspect.
+/// The tree that the job may share with, if it is still there.
 pub fn newest(job: &WriteJob<'_>) -> Option<CatalogueCopy> {
+    let wanted = job.facts.shares_with.as_deref()?;
     let catalogue = Catalogue::read_while(job.destination, &|| !job.progress.stop()).ok()?;
-    catalogue
-        .of_backup(&job.facts.ops_name, job.name.backup())
-        .find(|copy| copy.manifest.complete && copy.manifest.suspect.is_none() && copy.manifest.tree.is_some())
-        .cloned()
+    let trees = catalogue.copies.into_iter().filter(CatalogueCopy::is_shareable);
+    trees.into_iter().find(|copy| copy.name.to_string() == wanted)
 }
 
 pub struct PreviousTree {

@@ -32,7 +32,8 @@ pub fn write(job: &WriteJob<'_>) -> Result<WrittenCopy, CopyError> {
     let before = share::newest(job);
     let tree = TreeDraft::create(job.destination, &job.name.tree())?;
     let list = ListWriter::new(Draft::create(job.destination, &job.name.list())?);
-    let reader = SourceReader::new();
+    let stop = || job.progress.stop();
+    let reader = SourceReader::new(&stop);
     let (list, account, facts) = fill(job, &reader, &tree, list, before.as_ref())?;
     tree.seal()?;
     finish(job, &reader, UnpublishedContent::Tree(tree), facts, list, account)
@@ -40,7 +41,7 @@ pub fn write(job: &WriteJob<'_>) -> Result<WrittenCopy, CopyError> {
 
 fn fill(
     job: &WriteJob<'_>,
-    reader: &SourceReader,
+    reader: &SourceReader<'_>,
     tree: &TreeDraft,
     list: ListWriter,
     before: Option<&CatalogueCopy>,

@@ -19,17 +19,17 @@ use std::collections::{HashMap, HashSet};
 pub(super) struct TaskCompressor<'a> {
     pub(super) job: &'a WriteJob<'a>,
     level: u8,
-    pub(super) reader: SourceReader,
+    pub(super) reader: &'a SourceReader<'a>,
     pub(super) openers: Pool<Opener<'a>>,
     pub(super) links: HashMap<(u64, u64), usize>,
 }
 
 impl<'a> TaskCompressor<'a> {
-    pub(super) fn new(job: &'a WriteJob<'a>, level: u8) -> Self {
+    pub(super) fn new(job: &'a WriteJob<'a>, reader: &'a SourceReader<'a>, level: u8) -> Self {
         Self {
             job,
             level,
-            reader: SourceReader::new(),
+            reader,
             openers: Pool::new(),
             links: job.first_names(),
         }

@@ -126,7 +126,7 @@ pub struct ContentFacts {
 
 pub fn finish(
     job: &WriteJob<'_>,
-    reader: &SourceReader,
+    reader: &SourceReader<'_>,
     content: UnpublishedContent,
     facts: ContentFacts,
     mut list: ListWriter,

@@ -14,6 +14,7 @@ mod writer;
 use super::error::CopyError;
 use super::file_list::ListWriter;
 use super::job::{WriteJob, WrittenCopy};
+use super::read_source::SourceReader;
 use super::{pipeline, tree_form};
 use crate::model::Strategy;
 use crate::tree::publish::Draft;
@@ -31,7 +32,9 @@ pub fn write(job: &WriteJob<'_>) -> Result<WrittenCopy, CopyError> {
 fn write_archive(job: &WriteJob<'_>, level: u8) -> Result<WrittenCopy, CopyError> {
     let archive = Draft::create(job.destination, &job.name.archive())?;
     let list = ListWriter::new(Draft::create(job.destination, &job.name.list())?);
-    let compressor = TaskCompressor::new(job, level);
+    let stop = || job.progress.stop();
+    let reader = SourceReader::new(&stop);
+    let compressor = TaskCompressor::new(job, &reader, level);
     let mut tasks = TaskCutter::new(&compressor);
     let mut writer = ArchiveWriter::new(&compressor, archive, list);
     pipeline::run(

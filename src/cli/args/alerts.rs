@@ -2,9 +2,8 @@
 //!
 //! Invariant: only `replay` and `test` send anything.
 
-use super::common::{DEFAULT_FILE, StateArgs};
+use super::common::{FileFlag, StateArgs};
 use clap::{Args, Subcommand};
-use std::path::PathBuf;
 
 #[derive(Debug, Clone, Args)]
 pub struct AlertsArgs {
@@ -47,9 +46,8 @@ Examples:
 
 #[derive(Debug, Clone, Args)]
 pub struct AlertsListArgs {
-    /// The ops file
-    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_FILE)]
-    pub file: PathBuf,
+    #[command(flatten)]
+    pub file: FileFlag,
     /// Also list alerts that were sent, merged or dropped: up to 1000 of the last 90 days
     #[arg(long)]
     pub all: bool,
@@ -68,9 +66,8 @@ pub struct AlertsReplayArgs {
     /// Send all dead alerts again, except where a later alert about the same job was delivered
     #[arg(long)]
     pub dead: bool,
-    /// The ops file
-    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_FILE)]
-    pub file: PathBuf,
+    #[command(flatten)]
+    pub file: FileFlag,
     #[command(flatten)]
     pub state: StateArgs,
 }
@@ -80,7 +77,6 @@ pub struct AlertsTestArgs {
     /// Names of channels [default: all]
     #[arg(value_name = "CHANNEL")]
     pub channels: Vec<String>,
-    /// The ops file
-    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_FILE)]
-    pub file: PathBuf,
+    #[command(flatten)]
+    pub file: FileFlag,
 }

@@ -2,16 +2,18 @@
 //!
 //! Invariant: only `--fix` changes a file, and only `--format X=PATH` creates one.
 
-use super::common::DEFAULT_FILE;
 use crate::config::findings::FindingSeverity;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
 #[derive(Debug, Clone, Args)]
 pub struct CheckArgs {
-    /// The ops files; `-` reads stdin
-    #[arg(value_name = "FILE", default_value = DEFAULT_FILE)]
+    /// The ops files; `-` reads stdin [env: OPSRUN_FILE] [default: ops.kdl, else /etc/opsrun/ops.kdl]
+    #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// The same as FILE; repeatable
+    #[arg(short, long = "file", value_name = "FILE")]
+    pub file: Vec<PathBuf>,
     /// Name for stdin; relative paths in stdin resolve against its directory
     #[arg(long, value_name = "NAME", default_value = "stdin.kdl")]
     pub stdin_name: PathBuf,

@@ -42,6 +42,31 @@ impl Color {
     }
 }
 
+/// Where the ops file is looked for when none is named.
+pub const DEFAULT_FILES: [&str; 2] = [DEFAULT_FILE, "/etc/opsrun/ops.kdl"];
+
+/// The variable that names the ops file.
+pub const FILE_VARIABLE: &str = "OPSRUN_FILE";
+
+// Of commands whose first argument is the ops file.
+#[derive(Debug, Clone, Args)]
+pub struct FileArgs {
+    /// The ops file [env: OPSRUN_FILE] [default: ops.kdl, else /etc/opsrun/ops.kdl]
+    #[arg(value_name = "FILE")]
+    pub positional: Option<PathBuf>,
+    /// The same as FILE
+    #[arg(short, long = "file", id = "file_flag", value_name = "FILE")]
+    pub flag: Option<PathBuf>,
+}
+
+// Of commands whose arguments are something else.
+#[derive(Debug, Clone, Args)]
+pub struct FileFlag {
+    /// The ops file [env: OPSRUN_FILE] [default: ops.kdl, else /etc/opsrun/ops.kdl]
+    #[arg(short, long = "file", id = "file_flag", value_name = "FILE")]
+    pub flag: Option<PathBuf>,
+}
+
 #[derive(Debug, Clone, Args)]
 pub struct StateArgs {
     /// Directory of the state; overrides the ops file

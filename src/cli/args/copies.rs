@@ -2,8 +2,9 @@
 //!
 //! Invariant: `--from` needs neither an ops file nor a state.
 
-use super::common::{DEFAULT_FILE, StateArgs, ThreadArgs};
+use super::common::{FileArgs, FileFlag, StateArgs, ThreadArgs};
 use crate::cli::values::{self, HoldTime, Moment};
+use crate::launch::copies::CopyChoice;
 use clap::Args;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,13 +17,25 @@ pub struct CopiesArgs {
     /// Only copies of this backup
     #[arg(long, value_name = "NAME")]
     pub backup: Option<String>,
+    /// Copies of another machine in the destination: the id of its writer, or its host, as `opsrun list` shows them
+    #[arg(long, value_name = "WRITER")]
+    pub writer: Option<String>,
+}
+
+impl CopiesArgs {
+    pub fn choice<'a>(&'a self, copy: Option<&'a str>) -> CopyChoice<'a> {
+        CopyChoice {
+            backup: self.backup.as_deref(),
+            copy,
+            writer: self.writer.as_deref(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Args)]
 pub struct ListArgs {
-    /// The ops file
-    #[arg(value_name = "FILE", default_value = DEFAULT_FILE, conflicts_with = "from")]
-    pub file: PathBuf,
+    #[command(flatten)]
+    pub file: FileArgs,
     #[command(flatten)]
     pub copies: CopiesArgs,
     /// Print the list as JSON (schemas/list.schema.json)
@@ -34,9 +47,8 @@ pub struct ListArgs {
 
 #[derive(Debug, Clone, Args)]
 pub struct VerifyArgs {
-    /// The ops file
-    #[arg(value_name = "FILE", default_value = DEFAULT_FILE, conflicts_with = "from")]
-    pub file: PathBuf,
+    #[command(flatten)]
+    pub file: FileArgs,
     #[command(flatten)]
     pub copies: CopiesArgs,
     /// Only this copy
@@ -53,9 +65,8 @@ pub struct RestoreArgs {
     /// Paths or globs, relative to the source [default: everything]
     #[arg(value_name = "PATH")]
     pub paths: Vec<OsString>,
-    /// The ops file [default: ops.kdl, unless --from is given]
-    #[arg(short, long, value_name = "FILE")]
-    pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub file: FileFlag,
     #[command(flatten)]
     pub copies: CopiesArgs,
     /// Restore from this copy

@@ -10,9 +10,13 @@ use std::path::PathBuf;
 
 #[derive(Debug, Clone, Args)]
 pub struct FmtArgs {
-    /// The ops files; `-` reads stdin and prints the result to stdout
-    #[arg(value_name = "FILE", default_value = DEFAULT_FILE, value_hint = ValueHint::FilePath)]
+    /// The ops files; `-` reads stdin and prints the result to stdout [env: OPSRUN_FILE] [default: ops.kdl, else
+    /// /etc/opsrun/ops.kdl]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
+    /// The same as FILE; repeatable
+    #[arg(short, long = "file", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Vec<PathBuf>,
     /// Write nothing; print the names of files that would change, and exit with 1 if there are any
     #[arg(long)]
     pub check: bool,

@@ -2,19 +2,17 @@
 //!
 //! Invariant: no flag here changes anything.
 
-use super::common::{DEFAULT_FILE, StateArgs};
+use super::common::{FileArgs, FileFlag, StateArgs};
 use crate::cli::values::{self, Moment};
 use crate::model::JobName;
 use crate::report::schemas;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, ValueEnum};
-use std::path::PathBuf;
 
 #[derive(Debug, Clone, Args)]
 pub struct GraphArgs {
-    /// The ops file
-    #[arg(value_name = "FILE", default_value = DEFAULT_FILE)]
-    pub file: PathBuf,
+    #[command(flatten)]
+    pub file: FileArgs,
     /// Output format: text, dot or mermaid
     #[arg(
         long,
@@ -36,9 +34,8 @@ pub enum GraphFormat {
 
 #[derive(Debug, Clone, Args)]
 pub struct StatusArgs {
-    /// The ops file
-    #[arg(value_name = "FILE", default_value = DEFAULT_FILE)]
-    pub file: PathBuf,
+    #[command(flatten)]
+    pub file: FileArgs,
     /// Print the status as JSON (schemas/status.schema.json)
     #[arg(long)]
     pub json: bool,
@@ -51,9 +48,8 @@ pub struct HistoryArgs {
     /// Show the details of this run: its ID, a unique prefix of it, or `last`
     #[arg(value_name = "RUN")]
     pub run: Option<String>,
-    /// The ops file
-    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_FILE)]
-    pub file: PathBuf,
+    #[command(flatten)]
+    pub file: FileFlag,
     /// Only runs that included this job
     #[arg(long, value_name = "JOB", value_parser = values::job, conflicts_with = "run")]
     pub job: Option<JobName>,
@@ -73,9 +69,8 @@ pub struct WhyArgs {
     /// The job, as kind:name
     #[arg(value_name = "JOB", value_parser = values::job)]
     pub job: JobName,
-    /// The ops file
-    #[arg(short, long, value_name = "FILE", default_value = DEFAULT_FILE)]
-    pub file: PathBuf,
+    #[command(flatten)]
+    pub file: FileFlag,
     /// Maximum number of decisions and of runs
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000), default_value_t = 5)]
     pub limit: u32,
@@ -88,9 +83,8 @@ pub struct WhyArgs {
 
 #[derive(Debug, Clone, Args)]
 pub struct SimulateArgs {
-    /// The ops file
-    #[arg(value_name = "FILE", default_value = DEFAULT_FILE)]
-    pub file: PathBuf,
+    #[command(flatten)]
+    pub file: FileArgs,
     /// Start of the span, included: 2026-11-23, "2026-11-23 21:00" or RFC 3339
     #[arg(long, value_name = "TIME", value_parser = values::moment)]
     pub from: Moment,

@@ -1,7 +1,7 @@
 //! Everything that can be typed: commands, flags, and their help.
 //!
 //! A doc comment on a field or command is its help; the snapshots of every `--help` are the contract.
-//! Invariant: FILE is `ops.kdl` in the current directory unless it is given.
+//! Invariant: every command that reads an ops file takes `-f`.
 
 mod alerts;
 mod check;
@@ -13,7 +13,9 @@ mod run;
 
 pub use alerts::{AlertsArgs, AlertsCommand, AlertsListArgs, AlertsReplayArgs, AlertsTestArgs};
 pub use check::{CheckArgs, FailOn, FindingsFormat, FormatOutput};
-pub use common::{Color, DEFAULT_FILE, Global, StateArgs, ThreadArgs, command_line};
+pub use common::{
+    Color, DEFAULT_FILE, DEFAULT_FILES, FILE_VARIABLE, FileArgs, FileFlag, Global, StateArgs, ThreadArgs, command_line,
+};
 pub use copies::{ListArgs, RestoreArgs, VerifyArgs};
 pub use files::{CompletionsArgs, FmtArgs, InitArgs, ManArgs};
 pub use inspect::{ExplainArgs, GraphArgs, GraphFormat, HistoryArgs, SchemaArgs, SimulateArgs, StatusArgs, WhyArgs};

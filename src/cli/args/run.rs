@@ -2,12 +2,11 @@
 //!
 //! Invariant: a guard is switched off only by its own flag.
 
-use super::common::{DEFAULT_FILE, StateArgs, ThreadArgs};
+use super::common::{FileArgs, StateArgs, ThreadArgs};
 use crate::cli::values::{self, Moment};
 use crate::model::JobName;
 use crate::plan::RunRequest;
 use clap::{Args, ValueEnum};
-use std::path::PathBuf;
 use std::time::Duration;
 
 const GUARDS: &str = "Guards (each flag switches one off, for this run only)";
@@ -15,9 +14,8 @@ const GUARDS: &str = "Guards (each flag switches one off, for this run only)";
 // What `plan` and `apply` share.
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
-    /// The ops file
-    #[arg(value_name = "FILE", default_value = DEFAULT_FILE)]
-    pub file: PathBuf,
+    #[command(flatten)]
+    pub file: FileArgs,
     /// Only these jobs and the jobs they need; globs allowed, repeatable
     #[arg(long, value_name = "JOB")]
     pub only: Vec<String>,
@@ -123,9 +121,8 @@ pub struct ApplyArgs {
 
 #[derive(Debug, Clone, Args)]
 pub struct ServeArgs {
-    /// The ops file
-    #[arg(value_name = "FILE", default_value = DEFAULT_FILE)]
-    pub file: PathBuf,
+    #[command(flatten)]
+    pub file: FileArgs,
     #[command(flatten)]
     pub state: StateArgs,
     #[command(flatten)]

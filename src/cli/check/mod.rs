@@ -10,6 +10,7 @@ mod outputs;
 use super::args::CheckArgs;
 use super::exit::{Exit, Failure};
 use super::file::read;
+use super::ops_file;
 use super::terminal::{DEFAULT_WIDTH, Terminal};
 use crate::clock;
 use crate::config::{self, CheckOptions, Loaded};
@@ -23,7 +24,8 @@ use outputs::Outputs;
 use std::path::Path;
 
 pub fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, Failure> {
-    let outputs = Outputs::of(args)?;
+    let files = ops_file::paths(&args.files, &args.file)?;
+    let outputs = Outputs::of(args, &files)?;
     // With `--diff` alone the exit code depends on the changes only.
     let only_shows = args.diff && !args.fix;
     let options = CheckOptions {
@@ -36,7 +38,7 @@ pub fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let mut file_text = String::new();
     let mut unasked = 0;
     let mut codes = Vec::new();
-    for file in &args.files {
+    for file in &files {
         let name = if file == Path::new("-") { &args.stdin_name } else { file };
         let checked = read(file).and_then(|text| {
             if args.fix || args.diff {

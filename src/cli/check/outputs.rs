@@ -13,7 +13,7 @@ use crate::report::shared::style::Style;
 use clap::ValueEnum as _;
 use clap::builder::PossibleValue;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug)]
 pub(super) struct Outputs {
@@ -23,7 +23,7 @@ pub(super) struct Outputs {
 }
 
 impl Outputs {
-    pub(super) fn of(args: &CheckArgs) -> Result<Self, Failure> {
+    pub(super) fn of(args: &CheckArgs, files: &[PathBuf]) -> Result<Self, Failure> {
         let mut outputs = args.format.clone();
         if outputs.is_empty() {
             outputs.push(FormatOutput {
@@ -31,14 +31,14 @@ impl Outputs {
                 path: None,
             });
         }
-        let filtered = args.fix && args.files.iter().any(|file| file == Path::new("-"));
+        let filtered = args.fix && files.iter().any(|file| file == Path::new("-"));
         let taken = args.diff || filtered;
         let usage = |message: String, help| Err(Failure::new(Exit::Usage, message, Some(help)));
         if filtered && args.diff {
             let message = "with `-`, `--fix` and `--diff` both print to stdout";
             return usage(message.to_owned(), "remove one of them");
         }
-        if filtered && args.files.len() > 1 {
+        if filtered && files.len() > 1 {
             let message = "`--fix -` cannot be combined with other files";
             return usage(message.to_owned(), "fix the other files with a separate command");
         }

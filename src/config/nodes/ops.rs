@@ -35,7 +35,7 @@ pub const OPS: Spec = node("ops", Args::None)
         node("state-dir", Args::One(Type::Path))
             .doc("the directory of the history and the locks; `--state-dir` and `OPSRUN_STATE_DIR` override it")
             .example("state-dir \".opsrun/observer\"")
-            .otherwise("`.opsrun/NAME` beside the first file"),
+            .otherwise("`/var/lib/opsrun/NAME` for a file below `/etc`, else `.opsrun/NAME` beside the first file"),
         node("concurrency", Args::One(Type::Integer(1, 1024)))
             .doc("the maximum number of steps at once, and of threads; `--threads` overrides it")
             .example("concurrency 4")
@@ -81,19 +81,27 @@ pub fn ops(node: &CheckedNode, decoder: &mut Decoder<'_>) -> OpsNode {
 pub fn lower_ops(node: Option<&OpsNode>, sources: &SourceMap, digest: String) -> Ops {
     let root = sources.files().first();
     let root_path = root.map_or(Path::new("/ops.kdl"), |file| file.path.as_path());
-    let dir = root_path.parent().unwrap_or(Path::new("/"));
     let name = node
         .and_then(|node| node.name.clone())
         .or_else(|| as_name(&root_path.file_stem()?.to_string_lossy()))
         .unwrap_or_else(|| "ops".to_owned());
     Ops {
+        state_given: node.is_some_and(|node| node.state_dir.is_some()),
         state_dir: node
             .and_then(|node| node.state_dir.clone())
-            .unwrap_or_else(|| dir.join(".opsrun").join(&name)),
+            .unwrap_or_else(|| default_state_dir(root_path, &name)),
         name,
         timezone: node.and_then(|node| node.timezone).unwrap_or(chrono_tz::UTC),
         concurrency: node.and_then(|node| node.concurrency),
         files: sources.files().iter().map(|file| file.path.clone()).collect(),
         digest,
     }
+}
+
+/// Where the state of an ops file is when it does not say. `/etc` has no place for it.
+fn default_state_dir(file: &Path, name: &str) -> PathBuf {
+    if file.starts_with("/etc") {
+        return Path::new("/var/lib/opsrun").join(name);
+    }
+    file.parent().unwrap_or(Path::new("/")).join(".opsrun").join(name)
 }

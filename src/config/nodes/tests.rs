@@ -218,6 +218,11 @@ const HOLES: &[(&str, &str, &str)] = &[
     ("/backup/keep monthly", "BACKUP\nkeep last=7 @\n}", "3"),
     ("/backup/keep yearly", "BACKUP\nkeep last=7 @\n}", "3"),
     ("/backup/floor", "BACKUP\nkeep daily=7\n@\n}", "3"),
+    (
+        "/backup/to require-mount",
+        "backup \"b\" {\nsource \"/s\"\nto \"/t\" @\n}",
+        "#true",
+    ),
     ("/backup/cross-mounts", "BACKUP\n@\n}", "#true"),
     ("/backup/paused", "BACKUP\n@\n}", "#true"),
     ("/retention/class keep-newest", "BACKUP\n}\nCLASS keep=\"3d\" @\n}", "3"),

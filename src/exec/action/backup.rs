@@ -70,7 +70,8 @@ pub fn run(context: &Context<'_>, step: &BackupStep) -> Ended {
             source_bytes: scan.selected.bytes,
             suspect: step.suspect.clone(),
             contents: backup.contents,
-            writer: None,
+            writer: Some(context.plan.writer.id.clone()),
+            shares_with: step.shares_with.clone(),
             left_out: scan.left_out.clone(),
         },
         problems: scan.problems.clone(),
@@ -138,7 +139,8 @@ fn prepare(context: &Context<'_>, step: &BackupStep) -> Result<Dir, super::StepA
     }
     let destination = probed(context, &backup.name)?;
     let deadline = Deadline::new(&context.how.stop, None);
-    let marker = Marker::ensure(&destination, &context.plan.ops).map_err(|e| failure(&e, &deadline))?;
+    let marker =
+        Marker::ensure(&destination, &context.plan.ops, &context.plan.writer).map_err(|e| failure(&e, &deadline))?;
     context.recorder.remember_marker(&backup.name, &backup.to, &marker.id)?;
     let free = destination.free_space().map_err(|e| tree_failure(&e))?;
     let need = step.expected_size();

@@ -6,7 +6,7 @@
 //! Invariant: nothing is removed here but drafts, archives and trees of copies that the store knows never to have been
 //! committed, temporary names in committed copies, and quarantines that are answered for.
 
-use crate::archive::{self, Catalogue, CopyName, Deletion};
+use crate::archive::{self, Catalogue, CopyName, Deletion, OwnWriter};
 use crate::error_chain::error_chain;
 use crate::exec::survey::{World, selected};
 use crate::model::{Backup, JobName, Model};
@@ -25,6 +25,7 @@ pub fn run(
     model: &Model,
     jobs: &BTreeSet<JobName>,
     world: &World,
+    own: &OwnWriter,
     unfinished: &[String],
     stop: &Stop,
 ) -> (Vec<Event>, Vec<String>) {
@@ -33,7 +34,7 @@ pub fn run(
     // First, so that no unfinished receipt blocks its completion.
     for backup in selected(model, jobs) {
         if let Some(destination) = world.destinations.get(&backup.name) {
-            let (event, names) = destination_side(model, backup, destination, unfinished, stop);
+            let (event, names) = destination_side(own, backup, destination, unfinished, stop);
             events.extend(event);
             cleared.extend(names);
         }
@@ -44,7 +45,7 @@ pub fn run(
         if let Some(source) = world.sources.get(&backup.name)
             && source.id().is_ok_and(|id| seen.insert(id))
         {
-            events.extend(source_side(backup, source, world, &model.ops.name, stop));
+            events.extend(source_side(backup, source, world, own, stop));
         }
     }
     (events, cleared)
@@ -85,7 +86,7 @@ pub fn parts(facts: &PlanFacts, world: &World) -> u64 {
     cleared
 }
 
-fn source_side(backup: &Backup, source: &Dir, world: &World, ops: &str, stop: &Stop) -> Option<Event> {
+fn source_side(backup: &Backup, source: &Dir, world: &World, own: &OwnWriter, stop: &Stop) -> Option<Event> {
     let mut stuck = Vec::new();
     let (mut put_back, mut completed) = (0, 0);
     match recovery::recover(source, backup.cross_mounts, &|| !stop.asked()) {
@@ -101,7 +102,7 @@ fn source_side(backup: &Backup, source: &Dir, world: &World, ops: &str, stop: &S
                     }
                     _ => error_chain(e),
                 }));
-                match receipts(leftover, world, ops) {
+                match receipts(leftover, world, own) {
                     Ok(n) => {
                         completed += n;
                         if let Err(e) = recovery::dismiss(source, leftover) {
@@ -124,7 +125,7 @@ fn source_side(backup: &Backup, source: &Dir, world: &World, ops: &str, stop: &S
 }
 
 /// Completes the receipts from the index of a run that could not. Until each is written the index stays.
-fn receipts(leftover: &Leftover, world: &World, ops: &str) -> Result<u64, String> {
+fn receipts(leftover: &Leftover, world: &World, own: &OwnWriter) -> Result<u64, String> {
     let run = &leftover.run;
     let mut by_copy: BTreeMap<&str, Vec<Deletion>> = BTreeMap::new();
     for line in &leftover.completed {
@@ -152,7 +153,7 @@ fn receipts(leftover: &Leftover, world: &World, ops: &str) -> Result<u64, String
         // is not mounted. In a place that is marked as ours the copy was taken away: there is nothing to complete.
         if !place.has(name.manifest().as_bytes()).unwrap_or(false) {
             let marker = archive::Marker::read(place).ok().flatten();
-            if marker.is_some_and(|marker| marker.ops_name == ops) {
+            if marker.is_some_and(|marker| marker.ops_name == own.ops || marker.lists(&own.writer)) {
                 continue;
             }
             return Err(format!(
@@ -171,13 +172,13 @@ fn receipts(leftover: &Leftover, world: &World, ops: &str) -> Result<u64, String
 }
 
 fn destination_side(
-    model: &Model,
+    own: &OwnWriter,
     backup: &Backup,
     destination: &Dir,
     unfinished: &[String],
     stop: &Stop,
 ) -> (Option<Event>, Vec<String>) {
-    let Ok(catalogue) = Catalogue::read_while(destination, &|| !stop.asked()) else {
+    let Ok(mut catalogue) = Catalogue::read_while(destination, &|| !stop.asked()) else {
         // The survey reads it again and says what is wrong.
         return (None, Vec::new());
     };
@@ -185,16 +186,18 @@ fn destination_side(
     if catalogue
         .marker
         .as_ref()
-        .is_none_or(|marker| marker.ops_name != model.ops.name)
+        .is_none_or(|marker| marker.ops_name != own.ops && !marker.lists(&own.writer))
     {
         return (None, Vec::new());
     }
+    // Of other writers nothing is cleared: a lock that another machine holds may not be seen here.
+    catalogue.assign(Some(own));
     let known: BTreeSet<&str> = unfinished.iter().map(String::as_str).collect();
     let ours = |file: &&String| {
         CopyName::of_file(file).is_some_and(|copy| {
             let committed = || {
                 catalogue
-                    .of_backup(&model.ops.name, &backup.name)
+                    .of_group(own, &backup.name, &backup.source)
                     .any(|c| c.name == copy)
             };
             copy.backup() == backup.name

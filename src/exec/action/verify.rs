@@ -48,6 +48,7 @@ pub fn run(context: &Context<'_>, step: &VerifyStep) -> Ended {
             archive_bytes: manifest.archive_bytes,
             complete: manifest.complete,
             suspect: manifest.suspect.clone(),
+            sequence: Some(manifest.sequence),
         })?;
         proven(context, &verified)?;
         let dirs = match manifest.record_count.saturating_sub(manifest.files) {

@@ -145,14 +145,8 @@ fn listing(root: usize, ages: &[i128]) -> Scan {
     let mut entries: Vec<Entry> = dirs.chain(files).collect();
     entries.sort_by(|a, b| a.path.cmp(&b.path));
     Scan {
-        left_out: Default::default(),
-        selected: Default::default(),
         entries,
-        problems: Vec::new(),
-        mounts: Vec::new(),
-        overlaps: Vec::new(),
-        ours: Vec::new(),
-        unreliable_leases: BTreeMap::new(),
+        ..Scan::default()
     }
 }
 

@@ -106,7 +106,7 @@ pub(super) struct BackupSelection<'a> {
     pub(super) backup: &'a str,
     /// The source in the ops file, if the backup is there.
     pub(super) source: Option<PathBuf>,
-    copies: Vec<&'a CatalogueCopy>,
+    pub(super) copies: Vec<&'a CatalogueCopy>,
     /// What the PATHs mean, by the source that a copy was made of.
     requested: BTreeMap<PathBuf, Vec<RequestedPath>>,
     /// What each PATH leads to, in each reading.
@@ -261,10 +261,15 @@ pub(super) fn by_backup<'a>(
                 backups.entry(key).or_default().push(copy);
             }
         }
-        for ((backup, ops), copies) in backups {
+        for ((backup, ops), mut copies) in backups {
             let model = model.filter(|model| model.ops.name == ops);
             let declared = model.and_then(|model| model.backups.iter().find(|declared| declared.name == backup));
             let source = declared.map(|declared| declared.source.clone());
+            // Copies of an earlier source are another group: they count where there are no others.
+            let is_of_source = |copy: &&CatalogueCopy| source.as_ref() == Some(&copy.manifest.source_path());
+            if copies.iter().any(is_of_source) {
+                copies.retain(is_of_source);
+            }
             let mut selection = BackupSelection {
                 place,
                 backup,

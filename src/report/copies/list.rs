@@ -21,6 +21,29 @@ pub struct ListDocument {
     pub format: u32,
     /// By backup, newest first.
     pub copies: Vec<CopyDocument>,
+    /// Copies of other machines in the same destinations: they are not mixed with these.
+    pub others: Vec<CopyGroupDocument>,
+}
+
+/// What another machine copied from one source for one backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct CopyGroupDocument {
+    /// What `--writer` takes: the id of the machine and its ops file; for copies of formats 1 and 2 the host.
+    pub writer: String,
+    /// The machine.
+    pub host: String,
+    /// The `ops` name.
+    pub ops: String,
+    /// The backup.
+    pub backup: String,
+    /// The directory that was copied.
+    pub source: String,
+    /// How many copies.
+    pub copies: u64,
+    /// When the newest was begun: RFC 3339, UTC.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub newest: DateTime<Utc>,
 }
 
 /// One copy.
@@ -31,6 +54,12 @@ pub struct CopyDocument {
     pub copy: String,
     /// The backup.
     pub backup: String,
+    /// The id of the machine and its ops file; for copies of formats 1 and 2 the host. Null if the copy is broken.
+    pub writer: Option<String>,
+    /// The machine; null if the copy is broken.
+    pub host: Option<String>,
+    /// The directory that was copied; null if the copy is broken.
+    pub source: Option<String>,
     /// When it was begun: RFC 3339, UTC.
     #[serde(serialize_with = "to_seconds")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
@@ -79,9 +108,11 @@ impl CopyState {
 }
 
 /// A table, then the reasons of the copies that are not complete.
-pub fn copies_text(copies: &[CopyDocument], zone: chrono_tz::Tz, style: Style) -> String {
+/// After that the copies of other machines.
+pub fn copies_text(document: &ListDocument, zone: chrono_tz::Tz, style: Style) -> String {
+    let copies = &document.copies;
     if copies.is_empty() {
-        return "no copies\n".to_owned();
+        return "no copies\n".to_owned() + &others_text(&document.others, zone, style);
     }
     let rows: Vec<[Cell; 6]> = copies
         .iter()
@@ -115,5 +146,37 @@ pub fn copies_text(copies: &[CopyDocument], zone: chrono_tz::Tz, style: Style) -
     }
     let bytes = total(copies.iter().map(|line| line.archive_bytes));
     let count = plural(copies.len() as u64, "copy", "copies");
-    text + &style.dim(format!("{count}, {}", show_size(bytes))) + "\n"
+    text += &style.dim(format!("{count}, {}", show_size(bytes)));
+    text.push('\n');
+    text + &others_text(&document.others, zone, style)
+}
+
+fn others_text(others: &[CopyGroupDocument], zone: chrono_tz::Tz, style: Style) -> String {
+    if others.is_empty() {
+        return String::new();
+    }
+    let rows: Vec<[Cell; 6]> = others
+        .iter()
+        .map(|group| {
+            [
+                one_line(&group.writer).into(),
+                one_line(&group.host).into(),
+                one_line(&group.backup).into(),
+                one_line(&group.source).into(),
+                show_count(group.copies).into(),
+                times::local_minute(group.newest, zone).into(),
+            ]
+        })
+        .collect();
+    let heading = [
+        "writer",
+        "host",
+        "backup",
+        "source",
+        "copies",
+        &format!("newest ({zone})"),
+    ];
+    let title = "copies of other machines, not used here unless --writer names one:";
+    let table = table(heading, [Left, Left, Left, Left, Right, Left], &rows, style);
+    format!("\n{title}\n{table}")
 }

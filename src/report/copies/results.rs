@@ -170,7 +170,7 @@ fn files(done: &RestoreReport) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::restore::{AttributeKind, LostAttribute};
+    use crate::archive::restore::{AttributeKind, LostAttribute, MadeDirs};
     use crate::path::RelPath;
 
     fn text(detail: Detail) -> String {
@@ -192,6 +192,7 @@ mod tests {
             failed: (0..n.min(18))
                 .map(|at| (path(at), "already exists".to_owned()))
                 .collect(),
+            made: MadeDirs::default(),
             lost: (n > 0).then(lost).into_iter().collect(),
             notes: vec!["a note".to_owned()],
             ended: None,

@@ -101,6 +101,7 @@ impl EventLines {
                 archive_bytes,
                 complete,
                 suspect,
+                ..
             } => {
                 self.copies += 1;
                 self.copied_bytes = self.copied_bytes.saturating_add(*bytes);

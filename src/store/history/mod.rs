@@ -136,6 +136,15 @@ const STEP_KINDS: [&str; 2] = ["step-started", "step-finished"];
 const MAX_RUNS_NAMED: u32 = 10;
 
 impl Store {
+    /// The `ops` name of the newest run.
+    pub fn ops_name(&self) -> Result<Option<String>, StoreError> {
+        self.read(|db| {
+            let sql =
+                "SELECT json_extract(json, '$.ops') FROM events WHERE kind = 'run-started' ORDER BY seq DESC LIMIT 1";
+            rusqlite::OptionalExtension::optional(db.query_row(sql, [], |row| row.get(0)))
+        })
+    }
+
     /// Runs, newest first, at most `limit`; only those in which `job` took part, when one is given.
     pub fn runs(&self, job: Option<&JobName>, limit: u32) -> Result<Vec<RunSummary>, StoreError> {
         let Some(job) = job else {

@@ -456,7 +456,7 @@ fn a_state_of_before_has_nothing_to_deliver() {
     let (dir, store) = open();
     store
         .connection()
-        .execute_batch("DROP TABLE outbox; DROP TABLE alert_states; PRAGMA user_version = 3")
+        .execute_batch("DROP TABLE outbox; DROP TABLE alert_states; DROP TABLE writer; PRAGMA user_version = 3")
         .unwrap();
     drop(store);
     let old = Store::open_read_only(dir.path()).unwrap().unwrap();

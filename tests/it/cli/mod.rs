@@ -10,6 +10,7 @@ mod answers;
 mod check;
 mod foreseen;
 mod past;
+mod places;
 mod runs;
 mod secrets;
 mod written;

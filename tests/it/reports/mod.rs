@@ -22,7 +22,7 @@ mod world;
 use opsrun::keep_reason::KeepReason;
 use opsrun::plan::document::document;
 use opsrun::plan::{Plan, RunRequest, build};
-use opsrun::report::copies::list::{CopyDocument, CopyState, FORMAT, ListDocument, copies_text};
+use opsrun::report::copies::list::{CopyDocument, CopyGroupDocument, CopyState, FORMAT, ListDocument, copies_text};
 use opsrun::report::plan::summary::plan_summary;
 use opsrun::report::plan::text::PlanTextOptions;
 use opsrun::report::plan::text::plan_text;
@@ -132,6 +132,9 @@ fn some_copies() -> Vec<CopyDocument> {
     let line = |copy: &str, at: Option<&str>, state, deleted| CopyDocument {
         copy: copy.to_owned(),
         backup: "observer".to_owned(),
+        writer: at.map(|_| "0123456789abcdef".to_owned()),
+        host: at.map(|_| "box".to_owned()),
+        source: at.map(|_| "/srv/observer/data".to_owned()),
         at: at.map(|at| at.parse().unwrap()),
         files: 1200,
         archive_bytes: 3_355_443,
@@ -166,25 +169,50 @@ fn some_copies() -> Vec<CopyDocument> {
     ]
 }
 
+fn some_others() -> Vec<CopyGroupDocument> {
+    let group = |writer: &str, host: &str, copies| CopyGroupDocument {
+        writer: writer.to_owned(),
+        host: host.to_owned(),
+        ops: "observer".to_owned(),
+        backup: "observer".to_owned(),
+        source: "/srv/observer/data".to_owned(),
+        copies,
+        newest: "2026-11-20T12:00:00Z".parse().unwrap(),
+    };
+    vec![group("fedcba9876543210", "box2", 12), group("box\n3", "box\n3", 1)]
+}
+
 #[test]
 fn a_list_as_text() {
-    snapshot!(
-        "list",
-        copies_text(&some_copies(), chrono_tz::Asia::Seoul, Style::PLAIN)
-    );
-    assert_eq!(copies_text(&[], chrono_tz::UTC, Style::PLAIN), "no copies\n");
+    let text = |copies, others| {
+        let document = ListDocument {
+            format: FORMAT,
+            copies,
+            others,
+        };
+        copies_text(&document, chrono_tz::Asia::Seoul, Style::PLAIN)
+    };
+    snapshot!("list", text(some_copies(), Vec::new()));
+    snapshot!("list-others", text(some_copies(), some_others()));
+    assert_eq!(text(Vec::new(), Vec::new()), "no copies\n");
 }
 
 #[test]
 fn lists_fit_their_schema() {
     let schema = schema("list");
-    for copies in [some_copies(), Vec::new()] {
-        let value = serde_json::to_value(ListDocument { format: FORMAT, copies }).unwrap();
+    for (copies, others) in [(some_copies(), some_others()), (Vec::new(), Vec::new())] {
+        let value = serde_json::to_value(ListDocument {
+            format: FORMAT,
+            copies,
+            others,
+        })
+        .unwrap();
         fits(&schema, &value);
     }
     let value = serde_json::to_value(ListDocument {
         format: FORMAT,
         copies: some_copies(),
+        others: some_others(),
     })
     .unwrap();
     snapshot!("list-json", serde_json::to_string_pretty(&value).unwrap());

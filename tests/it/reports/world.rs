@@ -1,12 +1,13 @@
 //! A small world: an ops file, and what was found where it points.
 
+use opsrun::archive::Writer;
 use opsrun::config;
 use opsrun::entry::{Entry, EntryKind, Identity};
 use opsrun::model::Model;
 use opsrun::model::retention::{Circumstances, decide};
 use opsrun::path::RelPath;
 use opsrun::plan::facts::{
-    BackupFacts, CopyFacts, Destination, DestinationState, PlanFacts, Scan, SizeRecord, SourceSize,
+    BackupFacts, CopyFacts, Destination, DestinationState, PlanFacts, Scan, SizeRecord, SourceSize, WriterStanding,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -97,6 +98,7 @@ impl World {
             sequence: 41,
             at: "2026-11-22T12:00:00Z".parse().unwrap(),
             suspect: None,
+            shareable: false,
             records: 9,
             bytes: 40_960,
             source: SizeRecord::Selected(SourceSize {
@@ -127,6 +129,7 @@ impl World {
                 state: DestinationState::Marked {
                     ops: "observer".to_owned(),
                     expected: true,
+                    standing: WriterStanding::Listed,
                 },
                 ops: "observer".to_owned(),
                 known: true,
@@ -137,6 +140,7 @@ impl World {
                 unwritable: None,
                 copies: vec![older],
                 broken: Vec::new(),
+                highest_sequence: 41,
             },
             located: BTreeMap::from([(covered, 0)]),
             unclear: None,
@@ -147,6 +151,7 @@ impl World {
             now,
             clock: now,
             host: "box".to_owned(),
+            writer: Writer::default(),
             uid: 1000,
             may_lease_all: false,
             backups: BTreeMap::from([("observer".to_owned(), found)]),

@@ -58,6 +58,7 @@ fn story() -> Vec<Event> {
             archive_bytes: 419_430,
             complete: false,
             suspect: None,
+            sequence: None,
         },
         Event::CopyProven {
             step: "verify:observer".parse().unwrap(),

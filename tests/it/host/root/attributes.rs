@@ -255,14 +255,17 @@ fn everything_comes_back_from_archive_and_tree() {
         assert_eq!(changes, "", "{kind}");
         assert!(world.at("one/shared/closed/inner").exists());
 
-        // A directory that exists keeps what it has.
-        fs::create_dir(world.at("mine")).unwrap();
-        mode_of(&world.at("mine"), 0o705);
+        // A directory that exists keeps what it has, and gives none of it to what comes into it.
+        let mine = world.at("mine");
+        fs::create_dir(&mine).unwrap();
+        mode_of(&mine, 0o705);
+        xattr::set(&mine, DEFAULT, &acl(7777, 8888)).unwrap();
         world.ends(0, &["restore", "--backup", "a", "--to", "mine"]);
-        assert_eq!(
-            fs::metadata(world.at("mine")).unwrap().permissions().mode() & 0o7777,
-            0o705
-        );
+        assert_eq!(fs::metadata(&mine).unwrap().permissions().mode() & 0o7777, 0o705);
+        assert_eq!(xattr::get(&mine, DEFAULT).unwrap().unwrap(), acl(7777, 8888));
+        let changes = rsync(&source.0, &mine, &EXACT);
+        let changes: Vec<&str> = changes.lines().filter(|line| !line.ends_with(" ./")).collect();
+        assert!(changes.is_empty(), "{kind}: {changes:?}");
     }
 }
 
@@ -451,4 +454,70 @@ fn owners_go_by_name_where_the_name_exists() {
             assert!(listed.contains(&format!("fieldapp/{long}")), "{listed}");
         }
     }
+}
+
+/// Each copy has some of the files; the directories come from the newest, with their times.
+#[test]
+#[ignore = "needs root, rsync and file systems with every kind of attribute"]
+fn directories_that_several_copies_fill_are_as_they_were() {
+    assert!(is_root(), "this test must run as root");
+    let world = Workspace::with_data(
+        "ops version=1 { name \"t\"; }\nbackup \"b\" { source \"data\"; to \"backup\"; contents \"expired\"; }\n\
+         retention \"r\" backup=\"b\" { class \"all\" \"**\" keep=\"7d\"; max-delete files=100; }\n",
+    );
+    let source = Source(world.at("data"));
+    for name in ["first", "second", "third"] {
+        world.file(&format!("dir/deep/{name}"), 30);
+        mode_of(&world.at("data/dir/deep"), 0o755);
+        source.age();
+        mode_of(&world.at("data/dir/deep"), 0o555);
+        fs::create_dir_all(world.at("kept")).unwrap();
+        let mut cp = Command::new("cp");
+        output_of(
+            &cp.args(["-a", "data/.", "kept"])
+                .current_dir(world.path())
+                .output()
+                .unwrap(),
+            0,
+        );
+        world.ends(0, &["apply", "--yes"]);
+        assert!(!world.at(&format!("data/dir/deep/{name}")).exists());
+    }
+    world.ends(0, &["restore", "--to", "out", "**"]);
+    assert_eq!(rsync(&world.at("kept"), &world.at("out"), &EXACT), "");
+    rsync_shows_a_touched_directory(&world);
+}
+
+fn rsync_shows_a_touched_directory(world: &Workspace) {
+    time_of(&world.at("out/dir/deep"), 7);
+    assert_ne!(rsync(&world.at("kept"), &world.at("out"), &EXACT), "");
+}
+
+/// What is there with the right content gets its attributes back, if the user says so.
+#[test]
+#[ignore = "needs root, rsync and file systems with every kind of attribute"]
+fn force_gives_back_attributes_too() {
+    assert!(is_root(), "this test must run as root");
+    let (world, _mount) = world_on("tmpfs");
+    let source = Source(world.at("data"));
+    fill_as_root(&source);
+    source.age();
+    world.ends(0, &["apply", "--yes", "--only", "backup:a"]);
+    world.ends(0, &["restore", "--backup", "a", "--to", "out"]);
+    let out = world.at("out");
+    let again = world.ends(0, &["restore", "--backup", "a", "--to", "out", "--force"]);
+    assert!(again.contains("already exist"), "{again}");
+    mode_of(&out.join("plain"), 0o777);
+    xattr::set(out.join("named"), "user.more", b"x").unwrap();
+    xattr::remove(out.join("tool"), "security.capability").unwrap();
+    lchown(out.join("link"), Some(0), Some(0)).unwrap();
+    mode_of(&out.join("sticky"), 0o700);
+    // Without --force nothing changes.
+    world.ends(0, &["restore", "--backup", "a", "--to", "out"]);
+    assert_ne!(rsync(&source.0, &out, &EXACT), "");
+    world.ends(0, &["restore", "--backup", "a", "--to", "out", "--force"]);
+    let changes = rsync(&source.0, &out, &EXACT);
+    // The target itself is not the restore's: it keeps the time of its last change.
+    let changes: Vec<&str> = changes.lines().filter(|line| !line.ends_with(" ./")).collect();
+    assert!(changes.is_empty(), "{changes:?}");
 }

@@ -23,10 +23,10 @@ impl Container {
     fn new(change: impl FnOnce(&mut Image)) -> Self {
         assert!(is_root(), "this test must run as root");
         let world = Workspace::new("");
-        let program =
-            std::env::var_os("OPSRUN_STATIC").unwrap_or_else(|| panic!("OPSRUN_STATIC names no program: use .ci/test"));
+        let program = std::env::var_os("OPSRUN_STATIC");
+        assert!(program.is_some(), "OPSRUN_STATIC names no program: use .ci/test");
         fs::create_dir(world.at("context")).unwrap();
-        fs::copy(program, world.at("context/opsrun")).unwrap();
+        fs::copy(program.unwrap(), world.at("context/opsrun")).unwrap();
         let folder = Path::new("examples/container");
         let mut image = Image::read(&folder.join("Containerfile"), &folder.join("compose.yaml"));
         change(&mut image);
