@@ -16,7 +16,7 @@ use crate::plan::facts::Scan;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-type DirId = (u64, u64);
+pub(super) type DirId = (u64, u64);
 
 /// What the retentions of one backup say of its source.
 pub(super) struct Claims<'a> {

@@ -151,6 +151,9 @@ pub(super) fn deleted_bytes(
 /// Bytes of the files that were deleted because of a copy, since then; `None` when receipt or list cannot be read.
 fn deleted_from(dir: &Dir, copy: &CatalogueCopy, since: DateTime<Utc>) -> Option<u64> {
     let paths = archive::receipt::paths_since(dir, &copy.name, since).ok()?;
-    let rows = archive::locate(dir, copy, &paths.iter().collect::<Vec<_>>()).ok()?;
+    let mut rows = archive::locate(dir, copy, &paths.iter().collect::<Vec<_>>()).ok()?;
+    // Names of one file are counted once, as they are in a source.
+    let mut seen = HashSet::new();
+    rows.retain(|row| row.nlink < 2 || seen.insert((row.dev, row.ino)));
     Some(total(rows.iter().map(|row| row.size)))
 }

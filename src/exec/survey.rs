@@ -5,7 +5,7 @@
 //! code. Changes nothing.
 //! Invariant: an error is a fact, never an empty listing.
 
-use super::longest_keep::{self, Claims};
+use super::longest_keep::{self, Claims, DirId};
 use super::source_loss::{deleted_bytes, emptied, measure};
 use crate::archive::{
     self, Catalogue, CatalogueCopy, CopyContents, CopyOwner, Incomplete, Manifest, Marker, OwnWriter,
@@ -31,6 +31,7 @@ use chrono::{DateTime, Utc};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -121,6 +122,7 @@ pub fn look(
     let none = HashSet::new();
     let holds = |backup: &Backup| remembered.holds.get(&backup.name).unwrap_or(&none);
     let mut claims = Vec::new();
+    let (mut listed, mut unlisted) = (BTreeSet::new(), Vec::new());
     let mut looked = Vec::new();
     let mut catalogues: BTreeMap<String, Catalogue> = BTreeMap::new();
     for backup in selected(model, jobs) {
@@ -129,27 +131,21 @@ pub fn look(
             destination.1.same_file_system = device_at(&backup.to) == Some(dev);
             Arc::new(scan)
         });
-        if let (Ok(scan), Some(root)) = (&source, world.sources.get(&backup.name)) {
-            claims.extend(claimed(model, backup, root, scan, holds(backup)));
+        let claimed = match (&source, world.sources.get(&backup.name)) {
+            (Ok(scan), Some(root)) => claimed(model, backup, root, scan, holds(backup)),
+            (Ok(_), None) => Ok(None),
+            (Err(failed), _) => Err(failed.why.clone()),
+        };
+        match claimed {
+            Ok(claimed) => {
+                listed.insert(backup.name.as_str());
+                claims.extend(claimed);
+            }
+            Err(why) => unlisted.push((backup, why)),
         }
         looked.push((backup, source, destination));
     }
-    let mut unclear = BTreeMap::new();
-    for (backup, lies) in overlapping(model, jobs, &claims) {
-        match lies {
-            Ok(root) => {
-                let mut world = World::default();
-                world
-                    .sources
-                    .extend(root.try_clone().ok().map(|root| (backup.name.clone(), root)));
-                match source(model, backup, &world, stop) {
-                    Ok((scan, _)) => claims.extend(claimed(model, backup, &root, &Arc::new(scan), holds(backup))),
-                    Err(unlisted) => unclear_for_all(&claims, backup, &unlisted.why, &mut unclear),
-                }
-            }
-            Err(why) => unclear_for_all(&claims, backup, &why, &mut unclear),
-        }
-    }
+    let mut unclear = claims_of_others(model, &unlisted, &listed, &mut claims, &holds, stop);
     let now_ns = crate::clock::nanos(now);
     for claims in &mut claims {
         for (retention, verdicts) in &mut claims.verdicts {
@@ -206,79 +202,122 @@ pub fn look(
     facts
 }
 
-/// The retentions of a backup, not yet asked, and its listing.
+/// The retentions of a backup, not yet asked, and its listing; or why it is not known what they are about.
 fn claimed<'a>(
     model: &'a Model,
     backup: &'a Backup,
     root: &Dir,
     scan: &Arc<Scan>,
     held: &'a HashSet<RelPath>,
-) -> Option<Claims<'a>> {
+) -> Result<Option<Claims<'a>>, String> {
     let verdicts: Vec<(&Retention, Vec<Verdict>)> =
         model.retentions_of(&backup.name).map(|r| (r, Vec::new())).collect();
     if verdicts.is_empty() && held.is_empty() {
-        return None;
+        return Ok(None);
     }
-    Some(Claims {
+    Ok(Some(Claims {
         backup,
-        root: root.id().ok()?,
-        above: ancestors(root).ok()?,
+        root: root.id().map_err(|e| reason(&e))?,
+        above: root.ids_above().map_err(|e| reason(&e))?,
         scan: Arc::clone(scan),
         held,
         verdicts,
-    })
+    }))
 }
 
-/// Backups that are not in this run, whose retentions may keep files of those that are: each with its source, or why
-/// that cannot be opened.
-fn overlapping<'a>(
-    model: &'a Model,
-    jobs: &BTreeSet<JobName>,
-    claims: &[Claims<'_>],
-) -> Vec<(&'a Backup, Result<Dir, String>)> {
-    let deleting: Vec<&Claims<'_>> = claims.iter().filter(|claims| !claims.verdicts.is_empty()).collect();
-    let others = model.backups.iter().filter(|backup| {
-        !jobs.contains(&JobName::new(JobKind::Backup, &backup.name))
-            && model.retentions_of(&backup.name).next().is_some()
-    });
-    let mut found = Vec::new();
-    for other in others {
-        let related = |claims: &&&Claims<'_>| {
-            claims.backup.source.starts_with(&other.source) || other.source.starts_with(&claims.backup.source)
-        };
-        match Dir::open(&other.source) {
-            Ok(root) => {
-                let (Ok(id), Ok(above)) = (root.id(), ancestors(&root)) else {
-                    continue;
-                };
-                let meets = |claims: &&&Claims<'_>| {
-                    claims.root == id || claims.above.contains(&id) || above.contains(&claims.root)
-                };
-                if deleting.iter().any(|claims| meets(&claims)) {
-                    found.push((other, Ok(root)));
-                }
-            }
-            // There is nothing that it could keep.
-            Err(error) if error.errno() == Some(Errno::NOENT) => {}
-            Err(error) if deleting.iter().any(|claims| related(&claims)) => found.push((other, Err(reason(&error)))),
-            Err(_) => {}
+/// Where a source lies.
+enum SourcePlace {
+    /// It does not exist: there is nothing that it could keep.
+    Nowhere,
+    Known(Dir, DirId, Vec<DirId>),
+    /// It cannot be found out, for this reason.
+    Unknown(String),
+}
+
+impl SourcePlace {
+    fn of(source: &Path) -> Self {
+        let found = Dir::open(source).and_then(|dir| Ok((dir.id()?, dir.ids_above()?, dir)));
+        match found {
+            Ok((root, above, dir)) => Self::Known(dir, root, above),
+            Err(e) if matches!(e.errno(), Some(Errno::NOENT | Errno::NOTDIR)) => Self::Nowhere,
+            Err(e) => Self::Unknown(reason(&e)),
         }
     }
-    found
+
+    /// Whether files that retentions may delete may lie in this source too; `path` is its own.
+    fn overlaps(&self, path: &Path, claims: &Claims<'_>) -> bool {
+        let source = &claims.backup.source;
+        !claims.verdicts.is_empty()
+            && match self {
+                Self::Nowhere => false,
+                Self::Known(_, root, above) => {
+                    claims.root == *root || claims.above.contains(root) || above.contains(&claims.root)
+                }
+                Self::Unknown(_) => match path.strip_prefix(source) {
+                    // Where nothing is selected, nothing is deleted.
+                    Ok(below) => RelPath::new(below.as_os_str().as_bytes())
+                        .is_none_or(|below| !Selector::new(&claims.backup.select).nothing_below(&below)),
+                    Err(_) => source.starts_with(path),
+                },
+            }
+    }
 }
 
-/// Nothing is deleted where another retention may keep files of a source that cannot be listed.
-fn unclear_for_all(claims: &[Claims<'_>], other: &Backup, why: &str, unclear: &mut BTreeMap<String, String>) {
-    let source = shown(&other.source);
-    for claims in claims {
-        unclear.entry(claims.backup.name.clone()).or_insert_with(|| {
-            format!(
-                "the source `{source}` of backup `{}` overlaps it and cannot be listed ({why}), so it is not known what \
-                 its retentions keep",
-                other.name
-            )
-        });
+/// Lists the sources of backups that may keep files of those in `claims`, and adds what they claim: of backups that are not
+/// in this run. `unlisted` are those that are, and whose source could not be listed. Nothing is deleted where it is not
+/// known what others keep: gives by backup why.
+fn claims_of_others<'a>(
+    model: &'a Model,
+    unlisted: &[(&'a Backup, String)],
+    listed: &BTreeSet<&str>,
+    claims: &mut Vec<Claims<'a>>,
+    holds: &dyn Fn(&Backup) -> &'a HashSet<RelPath>,
+    stop: &Stop,
+) -> BTreeMap<String, String> {
+    let mut unclear = BTreeMap::new();
+    let mut added = Vec::new();
+    for other in &model.backups {
+        let claims_nothing = model.retentions_of(&other.name).next().is_none() && holds(other).is_empty();
+        if claims_nothing || listed.contains(&*other.name) {
+            continue;
+        }
+        let place = SourcePlace::of(&other.source);
+        let overlapped: Vec<&Claims<'_>> = claims.iter().filter(|own| place.overlaps(&other.source, own)).collect();
+        if overlapped.is_empty() {
+            continue;
+        }
+        let failed = unlisted.iter().find(|(backup, _)| backup.name == other.name);
+        let claimed = match (failed, place) {
+            (Some((_, why)), _) => Err(why.clone()),
+            (None, SourcePlace::Unknown(why)) => Err(why),
+            (None, SourcePlace::Nowhere) => continue,
+            (None, SourcePlace::Known(root, ..)) => {
+                let mut world = World::default();
+                world
+                    .sources
+                    .extend(root.try_clone().ok().map(|root| (other.name.clone(), root)));
+                let scan = source(model, other, &world, stop).map_err(|unlisted| unlisted.why);
+                scan.and_then(|(scan, _)| claimed(model, other, &root, &Arc::new(scan), holds(other)))
+            }
+        };
+        match claimed {
+            Ok(claimed) => added.extend(claimed),
+            Err(why) => {
+                for own in overlapped {
+                    unclear.entry(own.backup.name.clone()).or_insert_with(|| {
+                        format!(
+                            "the source `{}` of backup `{}` overlaps it and cannot be listed ({why}), so it is not known \
+                             what its retentions keep",
+                            shown(&other.source),
+                            other.name
+                        )
+                    });
+                }
+            }
+        }
     }
+    claims.append(&mut added);
+    unclear
 }
 
 /// Indices of all entries that some retention on this backup may delete, in walk order.
@@ -493,13 +532,18 @@ fn source(model: &Model, backup: &Backup, world: &World, stop: &Stop) -> Result<
     };
     let mut selector = Selector::new(&backup.select);
     let ids: Vec<(u64, u64)> = watch.iter().map(|(id, _)| *id).collect();
+    let mut unopened = 0;
     let listing = walk::walk(
         root,
         &mut Walk {
             cross_mounts: backup.cross_mounts,
             watch: &ids,
             // Where nothing can be selected, nothing is opened: it may be unreadable, or hang.
-            enter: &mut |path| !selector.nothing_below(path),
+            enter: &mut |path| {
+                let closed = selector.nothing_below(path);
+                unopened += u64::from(closed);
+                !closed
+            },
             stop: &|| stop.asked(),
         },
     );
@@ -512,7 +556,7 @@ fn source(model: &Model, backup: &Backup, world: &World, stop: &Stop) -> Result<
         .filter(|(path, _)| !selector.nothing_below(path))
         .map(|(path, id)| (path.to_string(), what(*id)))
         .collect();
-    for id in ancestors(root).map_err(|e| reason(&e))? {
+    for id in root.ids_above().map_err(|e| reason(&e))? {
         if ids.contains(&id) {
             overlaps.push((".".to_owned(), what(id)));
         }
@@ -542,6 +586,7 @@ fn source(model: &Model, backup: &Backup, world: &World, stop: &Stop) -> Result<
         unreliable_leases: unreliable_leases(root, &listing.entries, backup.cross_mounts),
         entries: listing.entries,
         problems,
+        unopened,
         mounts,
         overlaps,
         ours: listing.ours,
@@ -578,22 +623,6 @@ fn unreliable_leases(root: &Dir, entries: &[Entry], cross_mounts: bool) -> BTree
             Some((entry.identity.dev, file_system::unreliable_leases(&dir)?.into_owned()))
         })
         .collect()
-}
-
-/// Device and inode of every directory above.
-fn ancestors(dir: &Dir) -> Result<Vec<(u64, u64)>, TreeError> {
-    let mut ids = Vec::new();
-    let mut below = dir.id()?;
-    let mut at = dir.parent()?;
-    loop {
-        let id = at.id()?;
-        if id == below {
-            return Ok(ids);
-        }
-        ids.push(id);
-        below = id;
-        at = at.parent()?;
-    }
 }
 
 /// The device of the directory at `path`, or, when it is still to be made, of the one that it will be made in.

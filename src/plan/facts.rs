@@ -87,6 +87,8 @@ pub struct Scan {
     pub problems: Vec<Incomplete>,
     /// What the patterns of the backup select of it, and what can be stored.
     pub selected: SourceSize,
+    /// Directories in which nothing can be selected: not opened.
+    pub unopened: u64,
     /// Listed entries that the patterns do not select.
     pub unselected: u64,
     /// Mount points that were not entered, unless excluded.

@@ -293,6 +293,8 @@ pub(super) fn shrink(facts: &PlanFacts, model: &Model, backup: &Backup) -> Optio
         .flat_map(|copy| copy.deleted_at.range(last.at..));
     let deleted = total(deletions.map(|(_, n)| *n));
     let (files_now, files_then, bytes_then) = match last.source {
+        // Excluded directories were listed too. Where there are such, the numbers cannot be compared.
+        SizeRecord::Listed { .. } if scan.unopened > 0 && scan.files() > 0 => return None,
         SizeRecord::Listed { files } => (scan.files(), files, None),
         SizeRecord::Selected(size) => (now.files, size.files, Some(size.bytes)),
     };
@@ -321,7 +323,8 @@ pub(super) fn shrink(facts: &PlanFacts, model: &Model, backup: &Backup) -> Optio
 }
 
 /// True when the listing has nothing that a copy could ever hold. Where copies hold only what has expired, patterns may
-/// select nothing for a while; a listing without any file is an unmounted disk.
+/// select nothing for a while; a listing without any file is an unmounted disk. Directories that were not opened are not on
+/// an unmounted disk.
 pub(super) fn is_empty(backup: &Backup, scan: &Scan) -> bool {
     match backup.contents {
         Contents::All => scan.selected.files == 0,

@@ -6,7 +6,7 @@
 //! Invariant: a directory is in the journal before it is made or changed.
 
 use super::handle::{Dir, TreeError};
-use super::leftovers::{part_name, take, unlink};
+use super::leftovers::{LockedFile, part_name, take, unlink};
 use super::publish::hold;
 use super::walk::after_run_id;
 use crate::path::RelPath;
@@ -44,7 +44,7 @@ pub(super) struct DirJournal {
     /// The target itself was made, and is not finished.
     itself: bool,
     /// Journals of dead restores, with their locks.
-    dead: Vec<(Box<[u8]>, File)>,
+    dead: Vec<(Box<[u8]>, LockedFile)>,
 }
 
 impl DirJournal {
@@ -63,15 +63,15 @@ impl DirJournal {
     /// Reads what dead restores left in `root`, and gives directories that they made writable their modes back.
     pub fn take_over(&mut self, root: &Dir) -> Result<(), TreeError> {
         for name in dead_journals(root)? {
-            if let Some(file) = take(root, &name)? {
-                for line in lines(&file) {
+            if let Some(journal) = take(root, &name)? {
+                for line in lines(&journal.file) {
                     match (line.path, line.mode) {
                         (path, Some(mode)) => drop(give_back(root, bytes_of(path.as_ref()), mode)),
                         (Some(path), None) => drop(self.unfinished.insert(path)),
                         (None, None) => self.itself |= is_as_made(root, b""),
                     }
                 }
-                self.dead.push((name, file));
+                self.dead.push((name, journal));
             }
         }
         Ok(())
@@ -192,10 +192,10 @@ impl DirJournal {
 /// Directories that it made and did not finish are left to the next restore. Does nothing and returns `false` when it is not
 /// a journal, or its restore lives, or nothing but that is in it.
 pub fn settle(root: &Dir, name: &[u8]) -> Result<bool, TreeError> {
-    let Some(file) = (if is_journal(name) { take(root, name)? } else { None }) else {
+    let Some(journal) = (if is_journal(name) { take(root, name)? } else { None }) else {
         return Ok(false);
     };
-    let (changed, mut made): (Vec<_>, Vec<_>) = lines(&file).into_iter().partition(|line| line.mode.is_some());
+    let (changed, mut made): (Vec<_>, Vec<_>) = lines(&journal.file).into_iter().partition(|line| line.mode.is_some());
     for DirLine { path, mode } in &changed {
         give_back(root, bytes_of(path.as_ref()), mode.unwrap_or(u32::MAX))?;
     }

@@ -174,6 +174,27 @@ impl Dir {
         Ok(Self { fd, path, known })
     }
 
+    /// Device and inode of every directory above it, the nearest first. Needs no right to read them: `/home` may have
+    /// mode 711.
+    pub fn ids_above(&self) -> Result<Vec<(u64, u64)>, TreeError> {
+        let id = |fd: BorrowedFd<'_>| rustix::fs::fstat(fd).map(|stat| (stat.st_dev, stat.st_ino));
+        let climb = || -> Result<Vec<(u64, u64)>, Errno> {
+            let mut ids = Vec::new();
+            let mut below = id(self.fd.as_fd())?;
+            let mut at = rustix::fs::openat(&self.fd, "..", DIR_FLAGS | OFlags::PATH, Mode::empty())?;
+            loop {
+                let here = id(at.as_fd())?;
+                if here == below {
+                    return Ok(ids);
+                }
+                ids.push(here);
+                below = here;
+                at = rustix::fs::openat(&at, "..", DIR_FLAGS | OFlags::PATH, Mode::empty())?;
+            }
+        };
+        climb().map_err(|e| TreeError::at("look at the directories above", &self.path, e))
+    }
+
     /// Opens the directory at `rel` below this one, however long the path.
     pub fn open_dir(&self, rel: &[u8], cross_mounts: bool) -> Result<Self, TreeError> {
         let mut fd: Option<OwnedFd> = None;
@@ -199,6 +220,13 @@ impl Dir {
         opened
             .map(File::from)
             .map_err(|e| TreeError::at("open", &self.path_of(name), e))
+    }
+
+    /// Opens the regular file `name` in this directory for a lock that needs the right to write. Nothing is written by it.
+    pub(super) fn open_for_lock(&self, name: &[u8]) -> Result<File, Errno> {
+        let flags = FILE_FLAGS.union(OFlags::RDWR);
+        let opened = rustix::fs::openat2(&self.fd, OsStr::from_bytes(name), flags, Mode::empty(), resolve(false))?;
+        Ok(File::from(opened))
     }
 
     /// What `name` in this directory is, without following it. `path` becomes the entry's path.

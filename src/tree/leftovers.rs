@@ -6,12 +6,14 @@
 //! lock of its file and the lock of its target.
 
 use super::handle::{Dir, TreeError, if_there, regular};
+use super::lock::{FileLock, lock_open_file};
 use super::walk::after_run_id;
 use crate::entry::EntryKind;
 use crate::path::RelPath;
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::OsStr;
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 
 /// Ends the names of files that a restore has not named yet.
@@ -60,9 +62,10 @@ pub fn clear_part(dir: &Dir, name: &[u8], held: (u64, u64)) -> Result<bool, Tree
     }
     let _lock = match entry.kind {
         EntryKind::File => match dir.open_file(name, false) {
-            Ok(file) => match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => Some(file),
-                Err(Errno::WOULDBLOCK) => return Ok(false),
+            Ok(file) => match lock_open_file(dir, name, &file) {
+                Ok(FileLock::Taken) => return Ok(false),
+                // Without locks of files, the lock of the target shows that no restore of this host lives.
+                Ok(lock) => Some((file, lock)),
                 Err(e) => return Err(TreeError::at("lock", &dir.path_of(name), e)),
             },
             // It has its final mode already, and cannot be opened under it.
@@ -108,8 +111,15 @@ fn locked(dir: &Dir) -> bool {
     own.is_ok_and(|own| rustix::fs::flock(&own, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK))
 }
 
+/// An open file of a dead restore, and its lock.
+#[derive(Debug)]
+pub(super) struct LockedFile {
+    pub(super) file: File,
+    _lock: FileLock,
+}
+
 /// Opens our own regular file that a dead restore left; the handle holds its lock. `None` when it is something else.
-pub(super) fn take(dir: &Dir, name: &[u8]) -> Result<Option<std::fs::File>, TreeError> {
+pub(super) fn take(dir: &Dir, name: &[u8]) -> Result<Option<LockedFile>, TreeError> {
     let file = match dir.open_file(name, false) {
         Ok(file) => file,
         Err(e) if matches!(e.errno(), Some(Errno::NOENT | Errno::LOOP | Errno::ACCESS)) => return Ok(None),
@@ -121,17 +131,16 @@ pub(super) fn take(dir: &Dir, name: &[u8]) -> Result<Option<std::fs::File>, Tree
     if !ours || regular(&file).map_err(fail)?.is_none() {
         return Ok(None);
     }
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Some(file)),
-        Err(Errno::WOULDBLOCK) => Ok(None),
-        Err(e) => Err(fail(e.into())),
+    match lock_open_file(dir, name, &file).map_err(|e| fail(e.into()))? {
+        FileLock::Taken => Ok(None),
+        lock => Ok(Some(LockedFile { file, _lock: lock })),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs::{self, File};
+    use std::fs;
 
     const DEAD: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
     const OWN: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAW";

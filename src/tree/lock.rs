@@ -5,11 +5,12 @@
 //! differently configured runs on one tree exclude each other.
 //! Invariant: waiting is bounded and polls `stop`.
 
-use super::handle::{Dir, TreeError, is_missing};
+use super::handle::{Dir, TreeError, is_missing, is_same_file};
 use crate::clock::Stopwatch;
 use crate::units::show_duration;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
+use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
@@ -68,6 +69,44 @@ pub fn lock_place(dir: &Dir, patience: Patience<'_>) -> Result<Option<Lock>, Loc
 /// Answers that mean: there are no locks here.
 pub(super) fn has_no_locks(e: Errno) -> bool {
     is_missing(e) || e == Errno::NOLCK
+}
+
+/// What became of the wish to lock a file that may be another process's.
+#[derive(Debug)]
+pub(super) enum FileLock {
+    /// Held as long as the file that was asked for and this one are open.
+    Held(Option<File>),
+    /// Another process holds it.
+    Taken,
+    /// There are no locks here.
+    Missing,
+}
+
+/// Locks a regular file, which is open for reading under this name. NFS locks only what is open for writing, and answers
+/// EBADF.
+pub(super) fn lock_open_file(dir: &Dir, name: &[u8], file: &File) -> Result<FileLock, Errno> {
+    match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Err(Errno::BADF) => {}
+        done => return outcome_of(done, None),
+    }
+    let writable = match dir.open_for_lock(name) {
+        Ok(writable) if is_same_file(&writable, file) => writable,
+        // Without the right to write to it nothing is known of its lock.
+        _ => return Ok(FileLock::Missing),
+    };
+    match rustix::fs::flock(&writable, FlockOperation::NonBlockingLockExclusive) {
+        Err(Errno::BADF) => Ok(FileLock::Missing),
+        done => outcome_of(done, Some(writable)),
+    }
+}
+
+fn outcome_of(done: Result<(), Errno>, writable: Option<File>) -> Result<FileLock, Errno> {
+    match done {
+        Ok(()) => Ok(FileLock::Held(writable)),
+        Err(Errno::WOULDBLOCK) => Ok(FileLock::Taken),
+        Err(e) if has_no_locks(e) => Ok(FileLock::Missing),
+        Err(e) => Err(e),
+    }
 }
 
 /// Locks the file `name` in `dir`, which is made when it is missing.
@@ -157,6 +196,32 @@ mod tests {
         wait: Duration::ZERO,
         stop: &|| false,
     };
+
+    /// As NFS does with a file that is open for reading only.
+    #[test]
+    fn a_file_that_cannot_be_locked_as_it_is_open_is_opened_for_writing() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = Dir::open(temp.path()).unwrap();
+        std::fs::write(temp.path().join("a"), "content").unwrap();
+        std::fs::write(temp.path().join("b"), "").unwrap();
+        let open = |name: &str, flags| File::from(rustix::fs::openat(&dir, name, flags, Mode::empty()).unwrap());
+        let unlockable = open("a", OFlags::PATH);
+        assert_eq!(
+            rustix::fs::flock(&unlockable, FlockOperation::NonBlockingLockExclusive),
+            Err(Errno::BADF)
+        );
+        let lock = |name: &str| lock_open_file(&dir, name.as_bytes(), &unlockable).unwrap();
+        let held = lock("a");
+        assert!(matches!(held, FileLock::Held(Some(_))), "{held:?}");
+        assert!(matches!(lock("a"), FileLock::Taken));
+        drop(held);
+        let other = open("a", OFlags::RDONLY);
+        rustix::fs::flock(&other, FlockOperation::LockExclusive).unwrap();
+        assert!(matches!(lock("a"), FileLock::Taken));
+        assert!(matches!(lock("b"), FileLock::Missing), "it is another file by now");
+        assert!(matches!(lock("c"), FileLock::Missing));
+        assert_eq!(std::fs::read(temp.path().join("a")).unwrap(), b"content");
+    }
 
     #[test]
     fn the_second_is_told_who_is_first() {

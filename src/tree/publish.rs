@@ -7,7 +7,7 @@
 //! a second fsync would report success for data that is not there.
 
 use super::handle::{Dir, TreeError, is_same_file};
-use super::lock::has_no_locks;
+use super::lock::{FileLock, has_no_locks, lock_open_file};
 use super::naming::{Given, drop_name, give_name};
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
@@ -179,12 +179,11 @@ fn clear(dir: &Dir, name: &[u8], dead: bool) -> Result<bool, TreeError> {
     if super::handle::regular(&file).map_err(fail)?.is_none() {
         return Ok(false);
     }
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(Errno::WOULDBLOCK) => return Ok(false),
-        Err(e) if has_no_locks(e) && dead => {}
-        Err(e) if has_no_locks(e) => return Ok(false),
-        Err(e) => return Err(fail(e.into())),
+    let lock = lock_open_file(dir, name, &file).map_err(|e| fail(e.into()))?;
+    match &lock {
+        FileLock::Taken => return Ok(false),
+        FileLock::Missing if !dead => return Ok(false),
+        FileLock::Held(_) | FileLock::Missing => {}
     }
     match rustix::fs::unlinkat(dir, OsStr::from_bytes(name), AtFlags::empty()) {
         Ok(()) => Ok(true),

@@ -21,6 +21,7 @@ mod late_writer;
 
 use super::handle::{Dir, Opener, TreeError, content_hash, identity_of, is_missing, regular};
 use super::lease::{self, Lease};
+use super::leftovers::PART;
 use super::naming::{Given, give_back, in_one_step, second_name};
 use super::walk::QUARANTINE;
 use crate::clock::Stopwatch;
@@ -282,13 +283,13 @@ impl<'a> Quarantine<'a> {
     fn take(&mut self, dir: &Dir, path: &RelPath, n: u64) -> Result<(Place, String), Untaken> {
         let from = (dir, path.name());
         let there = format!("{n}.q");
-        match in_one_step(from, (&self.place, there.as_bytes())) {
+        match done_at_last(in_one_step(from, (&self.place, there.as_bytes())), &self.place, &there) {
             Ok(()) => return Ok((Place::Private, there)),
             Err(Errno::XDEV | Errno::ACCESS | Errno::PERM) => {}
             Err(e) => return Err(Untaken::of(e)),
         }
         let beside = beside(&self.run, n);
-        in_one_step(from, (dir, beside.as_bytes())).map_err(Untaken::of)?;
+        done_at_last(in_one_step(from, (dir, beside.as_bytes())), dir, &beside).map_err(Untaken::of)?;
         let parent = path.parent().map(|p| p.as_bytes().into()).unwrap_or_default();
         self.elsewhere.insert(parent);
         Ok((Place::Beside, beside))
@@ -309,7 +310,8 @@ impl<'a> Quarantine<'a> {
             return Err(KeepReason::NotPermitted);
         }
         let name = OsStr::from_bytes(path.name());
-        match rustix::fs::renameat(dir, name, &self.place, there.as_str()) {
+        let renamed = rustix::fs::renameat(dir, name, &self.place, there.as_str());
+        match done_at_last(renamed, &self.place, &there) {
             Ok(()) => Ok(there),
             Err(e) => {
                 if e == Errno::XDEV {
@@ -372,6 +374,15 @@ impl<'a> Quarantine<'a> {
     }
 }
 
+/// Network file systems and FUSE may do what was asked, lose the answer, and fail, or ask twice and find nothing the second
+/// time. The new name, which is ours alone, shows it.
+fn done_at_last(renamed: Result<(), Errno>, dir: &Dir, new: &str) -> Result<(), Errno> {
+    match renamed {
+        Err(e) if e != Errno::EXIST && !is_missing(e) && dir.has(new.as_bytes()).unwrap_or(false) => Ok(()),
+        renamed => renamed,
+    }
+}
+
 /// Reported once in a run.
 const NO_LINKS: &str = "no file can be taken away safely in the source: its file system has neither RENAME_NOREPLACE nor hard \
                         links";
@@ -428,8 +439,12 @@ impl QuarantinedFile<'_> {
         reason = "the one place that removes a user's file, proven and quarantined, or with its old name again"
     )]
     fn unlink(&self) -> Result<(), TreeError> {
-        rustix::fs::unlinkat(self.dir, self.name.as_str(), AtFlags::empty())
-            .map_err(|e| TreeError::at("remove", &self.dir.path().join(&self.name), e))
+        match rustix::fs::unlinkat(self.dir, self.name.as_str(), AtFlags::empty()) {
+            // The answer was lost, not the call.
+            Err(_) if self.dir.has(self.name.as_bytes()).is_ok_and(|there| !there) => Ok(()),
+            Err(e) => Err(TreeError::at("remove", &self.dir.path().join(&self.name), e)),
+            Ok(()) => Ok(()),
+        }
     }
 
     /// Gives it its own name back; never over anything.
@@ -460,6 +475,16 @@ impl QuarantinedFile<'_> {
 }
 
 pub(super) fn forget(source: &Dir, top: &Dir, place: &Dir, run: &str) -> Result<(), TreeError> {
+    // Whatever was thought to have become of it: only the index says where it belongs.
+    let files = place.names()?;
+    if let Some(name) = files.iter().find(|name| is_taken(name)) {
+        let why = "it is in quarantine still; the next run puts it back";
+        return Err(TreeError::at(
+            "forget",
+            &place.path_of(name),
+            std::io::Error::other(why),
+        ));
+    }
     remove_index(place)?;
     wait_for_dropped_names(place);
     remove_dir(top, run.as_bytes())?;
@@ -467,6 +492,11 @@ pub(super) fn forget(source: &Dir, top: &Dir, place: &Dir, run: &str) -> Result<
     // Another run's quarantine may be there still.
     remove_dir(source, QUARANTINE)?;
     source.sync()
+}
+
+/// Not what a file system keeps of a file that was removed while it was open.
+fn is_taken(name: &[u8]) -> bool {
+    name.ends_with(b".q") || name.ends_with(PART.as_bytes())
 }
 
 /// FUSE and NFS give a file that is removed while it is open a hidden name, and drop that some time after it was closed.

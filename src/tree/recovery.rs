@@ -36,9 +36,11 @@ pub fn recover(source: &Dir, cross_mounts: bool, go_on: &dyn Fn() -> bool) -> Re
     let mut leftovers = Vec::new();
     private(&top)?;
     for run in top.names()? {
-        // Not a directory: opsrun did not make it, and it blocks nothing.
-        let Ok(place) = top.open_dir(&run, false) else {
-            continue;
+        let place = match top.open_dir(&run, false) {
+            Ok(place) => place,
+            // Not a directory: opsrun did not make it, and it blocks nothing.
+            Err(e) if matches!(e.errno(), Some(Errno::NOTDIR | Errno::LOOP)) => continue,
+            Err(e) => return Err(e),
         };
         private(&place)?;
         let run = String::from_utf8_lossy(&run);
@@ -275,6 +277,27 @@ mod tests {
         );
         assert!(!temp.path().join(".opsrun-quarantine").exists());
         assert!(recover(&dir, false, &|| true).unwrap().is_empty());
+    }
+
+    /// A file system may do what was asked and say that it failed.
+    #[test]
+    fn an_index_stays_while_a_file_is_in_quarantine() {
+        let temp = tempfile::tempdir().unwrap();
+        fs::write(temp.path().join("f"), "f").unwrap();
+        let dir = Dir::open(temp.path()).unwrap();
+        let path = RelPath::new(b"f").unwrap();
+        let mut quarantine = Quarantine::open(&dir, RUN, false).unwrap();
+        quarantine
+            .announce([(&path, Sha256::digest("f").into(), "copy")].into_iter())
+            .unwrap();
+        let place = temp.path().join(".opsrun-quarantine").join(RUN);
+        fs::rename(temp.path().join("f"), place.join("0.q")).unwrap();
+        quarantine.close().unwrap_err();
+        let leftovers = recover(&dir, false, &|| true).unwrap();
+        assert_eq!((leftovers[0].put_back, leftovers[0].stuck.len()), (1, 0));
+        dismiss(&dir, &leftovers[0]).unwrap();
+        assert_eq!(fs::read(temp.path().join("f")).unwrap(), b"f");
+        assert!(!temp.path().join(".opsrun-quarantine").exists());
     }
 
     #[test]

@@ -8,6 +8,7 @@
 
 use super::attributes::copy_xattrs;
 use super::handle::{Dir, TreeError, identity_of, regular};
+use super::lock::{FileLock, lock_open_file};
 use super::naming::rename_noreplace;
 use crate::clock;
 use crate::entry::Identity;
@@ -215,7 +216,7 @@ fn sweep(dir: &Dir) {
         let ours = meta.is_file() && meta.uid() == own && meta.nlink() == 1;
         if ours
             && age.is_some_and(|age| age > YOUNG)
-            && rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
+            && let Ok(FileLock::Held(_lock)) = lock_open_file(dir, name.to_bytes(), &file)
         {
             let _ = rustix::fs::unlinkat(dir, name, AtFlags::empty());
         }

@@ -41,6 +41,30 @@ fn one_error_at_any_call_loses_nothing() {
     }
 }
 
+/// A network file system, or FUSE, does what it was asked and loses the answer, or asks twice and finds nothing the second
+/// time.
+#[test]
+fn a_lost_answer_loses_nothing() {
+    const NAMING: [&str; 6] = ["renameat", "renameat2", "linkat", "unlinkat", "mkdirat", "symlinkat"];
+    for (name, lacks, one_in) in [
+        ("expired", &[][..], 2),
+        ("expired", &[("renameat2", ".", Errno::EINVAL)], 3),
+        ("trees", &[], 10),
+    ] {
+        let sweep = Sweep::without(scenario::all().into_iter().find(|s| s.name == name).unwrap(), lacks);
+        let trace = sweep.undisturbed();
+        for errno in [Errno::EIO, Errno::ENOENT].into_iter().take(if full() { 2 } else { 1 }) {
+            let calls = sample_calls(&trace, one_in, |call| NAMING.contains(&call.name));
+            let faults: Vec<Fault> = calls.into_iter().map(|n| Fault::LoseAnswer(n, errno)).collect();
+            assert!(faults.len() > 8, "{name}: {:?}", trace.calls);
+            let what = format!("{errno:?} from a call that was done, `{name}`");
+            sweep
+                .try_all(&faults, None)
+                .settle(&what, &described(faults.len(), trace.calls.len()));
+        }
+    }
+}
+
 /// A destination that has no hard links, owners, modes or times of its own: what it holds is a copy all the same.
 #[test]
 fn what_a_destination_cannot_keep_is_no_failure() {

@@ -36,6 +36,8 @@ pub enum Fault {
     Terminate(usize),
     /// The call does not happen and answers with this error.
     Fail(usize, Errno),
+    /// The call happens and answers with this error all the same, as where a network loses the answer.
+    LoseAnswer(usize, Errno),
     /// Another program does something before the call, which then happens.
     Meanwhile(usize),
     /// The listing of this number does not happen and answers with this error. Listings change nothing and are counted
@@ -53,6 +55,7 @@ impl Fault {
             | Self::KillAfter(n)
             | Self::Terminate(n)
             | Self::Fail(n, _)
+            | Self::LoseAnswer(n, _)
             | Self::Meanwhile(n) => Some(n),
         }
     }
@@ -373,8 +376,8 @@ impl Driver<'_> {
                 Ok(WaitStatus::Exited(pid, code)) => self.gone(pid, End::Code(code)),
                 Ok(WaitStatus::Signaled(pid, signal, _)) => self.gone(pid, End::Signal(signal)),
                 Ok(WaitStatus::PtraceEvent(pid, _, libc::PTRACE_EVENT_SECCOMP)) => self.at_call(pid),
-                // Only calls that are to be killed after they are done are followed to their end.
-                Ok(WaitStatus::PtraceSyscall(_)) => self.kill_all(),
+                // Only calls after which something is to be done are followed to their end.
+                Ok(WaitStatus::PtraceSyscall(pid)) => self.after_call(pid),
                 // A new thread or process begins with a stop that is not a signal.
                 Ok(WaitStatus::Stopped(pid, Signal::SIGSTOP)) if self.seen.insert(pid) => go(pid, None),
                 Ok(WaitStatus::Stopped(pid, signal)) => go(pid, Some(signal)),
@@ -463,7 +466,7 @@ impl Driver<'_> {
                 skip(pid, &mut regs, 0);
                 self.kill_all();
             }
-            Fault::KillAfter(_) => {
+            Fault::KillAfter(_) | Fault::LoseAnswer(..) => {
                 let _ = ptrace::syscall(pid, None);
             }
             Fault::KillTorn(_) => {
@@ -489,6 +492,18 @@ impl Driver<'_> {
                 go(pid, None);
             }
         }
+    }
+
+    /// Stopped after the call that was interfered with.
+    fn after_call(&self, pid: Pid) {
+        let Fault::LoseAnswer(_, errno) = self.fault else {
+            return self.kill_all();
+        };
+        if let Ok(mut regs) = ptrace::getregs(pid) {
+            regs.rax = i64::from(-(errno as i32)) as u64;
+            let _ = ptrace::setregs(pid, regs);
+        }
+        go(pid, None);
     }
 
     fn kill_all(&self) {

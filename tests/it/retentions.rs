@@ -7,6 +7,10 @@
 )]
 
 use crate::support::workspace::{Workspace, output_of};
+use opsrun::exec::survey;
+use opsrun::model::JobName;
+use opsrun::signal::Stop;
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
@@ -46,6 +50,58 @@ fn a_source_above_keeps_files_in_a_run_of_the_one_below() {
     let (kept, gone) = (world.file("logs/keep-1.log", 30), world.file("logs/2.log", 30));
     world.ends(0, &["apply", "--yes", "--only", "retention:short"]);
     assert!(kept.exists() && !gone.exists());
+}
+
+/// It was restored through another backup than the one whose retention deletes, and that backup is not in the run.
+#[test]
+fn what_was_restored_is_on_hold_for_the_retentions_of_every_backup() {
+    let world = Workspace::with_data(
+        r#"
+        ops version=1 { name "t"; }
+        backup "all" { source "data"; to "all"; }
+        backup "logs" { source "data/logs"; to "logs"; }
+        retention "short" backup="logs" { class "log" "*.log" keep="2d"; max-delete files=100; }
+        "#,
+    );
+    let old = world.file("logs/1.log", 30);
+    world.apply(0);
+    assert!(!old.exists());
+    world.ends(0, &["restore", "--backup", "all", "logs/1.log"]);
+    for only in ["retention:short", "*:*"] {
+        let text = world.ends(0, &["apply", "--yes", "--only", only]);
+        assert!(old.exists(), "{only}: {text}");
+    }
+}
+
+/// Its source was not there yet when the run opened the sources, and is listed as a part of the one above.
+#[test]
+fn nothing_goes_while_the_source_of_another_retention_is_not_listed() {
+    let world = Workspace::with_data(
+        r#"
+        ops version=1 { name "t"; }
+        backup "all" { source "data"; to "all"; }
+        backup "logs" { source "data/logs"; to "logs"; }
+        backup "apart" { source "apart"; to "to"; }
+        retention "short" backup="all" { class "all" "**" keep="2d"; max-delete files=100; }
+        retention "long" backup="logs" { class "log" "*.log" keep="forever"; max-delete files=100; }
+        retention "other" backup="apart" { class "all" "**" keep="2d"; max-delete files=100; }
+        "#,
+    );
+    world.file("logs/1.log", 30);
+    fs::create_dir(world.at("apart")).unwrap();
+    let loaded = opsrun::config::load(&world.at("ops.kdl")).unwrap();
+    let model = loaded.model.unwrap();
+    let jobs: BTreeSet<JobName> = model.jobs().map(|job| job.name()).collect();
+    let mut opened = survey::open(&model, &jobs);
+    opened.sources.remove("logs");
+    let (now, stop) = (opsrun::clock::now(), Stop::new().unwrap());
+    let facts = survey::look(&model, &jobs, &opened, &survey::Remembered::default(), now, &stop);
+    let why = facts.backups["all"].unclear.as_deref().unwrap();
+    assert!(
+        why.contains("`logs` overlaps it and cannot be listed (it appeared just now)"),
+        "{why}"
+    );
+    assert_eq!(facts.backups["apart"].unclear, None);
 }
 
 #[test]

@@ -6,9 +6,11 @@
     reason = "a test that cannot set up its world has failed; tests play the part of other programs"
 )]
 
-use crate::support::workspace::Workspace;
+use crate::support::forge;
+use crate::support::workspace::{Workspace, output_of, set_age};
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// With and without a retention, as archive and as tree: the exit code of a suspect copy with each.
@@ -109,6 +111,79 @@ fn bytes_that_a_cleanup_deleted_are_not_lost() {
         world.apply(0);
         assert!(!world.at("data/older").exists(), "{contents}");
     }
+}
+
+/// An inode is counted once, when it is there and when its names are deleted.
+#[test]
+fn names_of_one_file_that_a_cleanup_deleted_do_not_hide_a_loss() {
+    let world = Workspace::with_data(&ops(
+        "",
+        r#"retention "r" backup="b" { class "old" "old-*" keep="7d"; max-delete files=1000; }"#,
+    ));
+    world.file_with(OsStr::new("0.db"), 1, &vec![b'x'; 1_000_000]);
+    let old = world.file_with(OsStr::new("old-0"), 30, &vec![b'o'; 400_000]);
+    for n in 1..6 {
+        fs::hard_link(&old, world.at(&format!("data/old-{n}"))).unwrap();
+    }
+    assert!(world.apply(0).contains("6 files deleted"));
+    world.file_with(OsStr::new("0.db"), 1, &vec![b'x'; 100_000]);
+    let text = world.apply(3);
+    assert!(
+        text.contains("contains 97.7 KiB in 1 file, but 976.6 KiB were left"),
+        "{text}"
+    );
+}
+
+/// Copies of earlier versions counted what is in excluded directories, which is not looked at any more.
+#[test]
+fn a_copy_of_an_earlier_version_does_not_make_a_source_suspect() {
+    for contents in ["all", "expired"] {
+        let world = Workspace::with_data(&ops(&format!("exclude \"cache\"; contents \"{contents}\";"), RETENTION));
+        fill(&world, 3, 10);
+        world.file("cache/x", 1);
+        // More directories than files.
+        for n in 0..20 {
+            fs::create_dir(world.at(&format!("data/{n}"))).unwrap();
+        }
+        world.file("old", 30);
+        world.apply(0);
+        forge::reseal(&world.at("backup"), |manifest| {
+            manifest.source_files = 500;
+            manifest.source_bytes = None;
+        });
+        let old = world.file("older", 30);
+        world.apply(0);
+        assert!(!old.exists(), "{contents}");
+        world.apply(0);
+    }
+}
+
+#[test]
+fn a_source_with_nothing_but_excluded_directories_is_not_an_unmounted_disk() {
+    let world = Workspace::with_data(&ops(r#"include "raw/**"; contents "expired";"#, RETENTION));
+    world.file("other/x", 30);
+    assert!(world.apply(0).contains("no expired file needs a new copy"));
+}
+
+/// As `/home` often is: those above may be entered, not listed.
+#[test]
+fn directories_above_a_source_need_not_be_readable() {
+    let world = Workspace::new(
+        r#"
+        ops version=1 { name "t"; }
+        backup "b" { source "closed/own/data"; to "closed/own/backup"; }
+        retention "r" backup="b" { class "all" "**" keep="7d"; max-delete files=1000; }
+        "#,
+    );
+    fs::create_dir_all(world.at("closed/own/data")).unwrap();
+    fs::write(world.at("closed/own/data/f"), "f").unwrap();
+    set_age(&world.at("closed/own/data/f"), 30);
+    world.hand_over();
+    fs::set_permissions(world.at("closed"), fs::Permissions::from_mode(0o311)).unwrap();
+    let output = world.run_unprivileged(&["apply", "--yes"]);
+    fs::set_permissions(world.at("closed"), fs::Permissions::from_mode(0o755)).unwrap();
+    let text = output_of(&output, 0);
+    assert!(text.contains("1 file deleted"), "{text}");
 }
 
 #[test]

@@ -8,6 +8,8 @@
 use super::super::attributes::{copy_xattrs, times};
 use super::super::handle::{Dir, TreeError, content_hash, identity_of, regular};
 use super::super::lease::{Lease, Refused};
+use super::super::leftovers::PART;
+use super::super::naming::rename_noreplace;
 use crate::clock::Stopwatch;
 use crate::entry::Identity;
 use rustix::fs::{Gid, Mode, OFlags, Uid};
@@ -93,11 +95,12 @@ fn wait(file: &File) -> (bool, Option<Lease<'_>>) {
 }
 
 /// Writes the content of `file`, which has no name any more, to the new file `name`, durably, with the owner, mode, times
-/// and attributes of the old one as far as they can be set.
+/// and attributes of the old one as far as they can be set. It has that name only when it is whole.
 pub(super) fn write_back(file: &File, dir: &Dir, name: &str) -> Result<(), TreeError> {
-    let fail = |e: std::io::Error| TreeError::at("write back", &dir.path().join(name), e);
+    let part = format!("{}{PART}", name.strip_suffix(".q").unwrap_or(name));
+    let fail = |e: std::io::Error| TreeError::at("write back", &dir.path().join(&part), e);
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let made = rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(0o600));
+    let made = rustix::fs::openat(dir, part.as_str(), flags, Mode::from_raw_mode(0o600));
     let mut new = File::from(made.map_err(|e| fail(e.into()))?);
     let mut buffer = vec![0; 256 * 1024];
     let mut at = 0;
@@ -119,5 +122,33 @@ pub(super) fn write_back(file: &File, dir: &Dir, name: &str) -> Result<(), TreeE
     let _ = rustix::fs::fchmod(&new, Mode::from_raw_mode(stat.st_mode & 0o7777));
     let _ = rustix::fs::futimens(&new, &times(identity_of(&stat).mtime_ns));
     new.sync_all().map_err(fail)?;
+    rename_noreplace((dir, part.as_bytes()), (dir, name.as_bytes())).map_err(|e| fail(e.into()))?;
     dir.sync()
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests play the part of other programs")]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn what_is_written_back_has_its_name_when_it_is_whole() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = Dir::open(temp.path()).unwrap();
+        std::fs::write(temp.path().join("7.q"), "written late").unwrap();
+        let file = File::open(temp.path().join("7.q")).unwrap();
+        file.set_permissions(std::fs::Permissions::from_mode(0o640)).unwrap();
+        // The name is taken: what there is of it stays under the other one.
+        assert!(write_back(&file, &dir, "7.q").is_err());
+        assert_eq!(dir.names().unwrap().len(), 2);
+        assert_eq!(std::fs::read(temp.path().join("7.part")).unwrap(), b"written late");
+        for name in ["7.q", "7.part"] {
+            rustix::fs::renameat(&dir, name, &dir, "8.q").unwrap();
+        }
+        write_back(&file, &dir, "7.q").unwrap();
+        assert_eq!(std::fs::read(temp.path().join("7.q")).unwrap(), b"written late");
+        let mode = std::fs::metadata(temp.path().join("7.q")).unwrap().permissions().mode();
+        assert_eq!((mode & 0o7777, dir.names().unwrap().len()), (0o640, 2));
+    }
 }

@@ -308,7 +308,7 @@ impl<'a> Cleanup<'a> {
         } = self;
         let unclosed = close(context, &copies, destination, quarantine, &tally);
         // While an index is left, the directories that it names stay.
-        if step.retention.remove_empty_dirs && unclosed.is_none() {
+        if step.retention.remove_empty_dirs && unclosed.is_none() && tally.stuck.is_empty() {
             tally.dirs = remove_emptied(source, step, &tally);
         }
         let problem = match result {

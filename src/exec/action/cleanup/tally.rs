@@ -91,7 +91,7 @@ impl Tally {
         details.extend(self.stuck.iter().cloned());
         if !self.stuck.is_empty() {
             let stuck = plural(self.stuck.len() as u64, "file is stuck", "files are stuck");
-            let help = "another file has its name now: move that one away, and the next run puts the file back";
+            let help = "the next run puts it back; where another file has its name now, move that one away first";
             let failed = Outcome::new(State::Failed, format!("{summary}; {stuck} in quarantine"));
             return failed.with_help(help).with_details(details);
         }
