@@ -5,7 +5,7 @@
 //! from it by the next one into the same target.
 //! Invariant: a directory is in the journal before it is made or changed.
 
-use super::handle::{Dir, TreeError};
+use super::handle::{Dir, TARGET_MODE, TreeError};
 use super::leftovers::{LockedFile, part_name, take, unlink};
 use super::publish::hold;
 use super::walk::after_run_id;
@@ -62,6 +62,8 @@ impl DirJournal {
 
     /// Reads what dead restores left in `root`, and gives directories that they made writable their modes back.
     pub fn take_over(&mut self, root: &Dir) -> Result<(), TreeError> {
+        // Also when the restore that made it died before it could write a journal, or after it removed it.
+        self.itself |= rustix::fs::fstat(root).is_ok_and(|stat| stat.st_mode & 0o1777 == TARGET_MODE);
         for name in dead_journals(root)? {
             if let Some(journal) = take(root, &name)? {
                 for line in lines(&journal.file) {

@@ -171,6 +171,12 @@ impl<'a> RestoreTarget<'a> {
         self.journal().is_unfinished_itself()
     }
 
+    /// Gives the target, of which no copy records the attributes, a mode of its own.
+    pub fn finish_plain(&self) -> Result<(), TreeError> {
+        let set = rustix::fs::fchmod(self.root, Mode::from_raw_mode(0o700));
+        set.map_err(|e| TreeError::at("set the attributes of", self.root.path(), e))
+    }
+
     /// True for a directory that a restore which died has made, and not given its attributes.
     pub fn is_unfinished(&self, path: &RelPath) -> bool {
         self.journal().is_unfinished(path)

@@ -372,6 +372,12 @@ fn a_target_that_was_made_in_vain_gets_its_attributes_from_the_next_restore() {
     world.ends(0, &["restore", "--to", "out"]);
     assert_eq!(mode(&world.at("out")), 0o751);
     assert!(!debris(&world.at("out")));
+    // As it is between its first moment and the first line of the journal. A private directory of a user stays as it is.
+    for (before, after) in [(0o1700, 0o751), (0o700, 0o700)] {
+        set_mode(&world.at("out"), before);
+        world.ends(0, &["restore", "--to", "out"]);
+        assert_eq!(mode(&world.at("out")), after);
+    }
 }
 
 #[test]

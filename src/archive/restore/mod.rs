@@ -255,7 +255,7 @@ impl Restorer<'_> {
         let Some(top) = top else {
             let note = "this copy does not record the mode and owner of its own directory: the target has mode 0700";
             restored.notes.push(note.to_owned());
-            return Ok(());
+            return Ok(self.target.finish_plain()?);
         };
         let lacking = self.target.finish_dir(None, &self.attributes.wanted_of_top(top))?;
         self.attributes.record(None, lacking);
