@@ -287,6 +287,10 @@ fn write(
     each: &mut dyn FnMut(RestoreResult),
 ) -> Result<(), LaunchError> {
     let (dir, made) = create_target(target)?;
+    if made {
+        // Also if this run ends before it restores anything: the next one finishes it.
+        RestoreTarget::new(&dir, &ulid::Ulid::new().to_string(), false).note_made()?;
+    }
     let patience = Patience {
         wait: Duration::ZERO,
         stop: &|| stop.asked(),
