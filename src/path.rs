@@ -14,6 +14,9 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+/// Longest path that is listed, in bytes: what lies deeper is reported. No copy names a longer one.
+pub const LONGEST: usize = 32 * 1024;
+
 /// A path relative to a source: one or more components, separated by `/`.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct RelPath(Box<[u8]>);
@@ -237,6 +240,9 @@ impl<'de> Deserialize<'de> for RelPath {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         use serde::de::Error as _;
         let bytes = Bytes::deserialize(from)?.decode().map_err(D::Error::custom)?;
+        if bytes.len() > LONGEST {
+            return Err(D::Error::custom(format!("a path of {} bytes is too long", bytes.len())));
+        }
         Self::new(&bytes).ok_or_else(|| D::Error::custom(format!("`{}` is not a path below a root", Shown(&bytes))))
     }
 }
@@ -329,6 +335,9 @@ mod tests {
             assert_eq!(serde_json::from_str::<RelPath>(&json).unwrap(), path);
         }
         assert!(serde_json::from_str::<RelPath>("\"../x\"").is_err());
+        let long = |len: usize| serde_json::from_value::<RelPath>("a".repeat(len).into());
+        assert!(long(LONGEST).is_ok());
+        assert!(long(LONGEST + 1).unwrap_err().to_string().contains("too long"));
     }
 }
 

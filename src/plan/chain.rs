@@ -16,7 +16,8 @@ use crate::model::retention::{KeepReason, Verdict};
 use crate::model::{Backup, Contents, InUse, JobKind, JobName, Model, Retention, Strategy};
 use crate::path::RelPath;
 use crate::units::{joined, plural, show_size, total};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 /// How many unlisted paths the notes name; the rest is counted.
@@ -58,6 +59,7 @@ pub(super) struct PlannedCleanup<'a> {
     classes: Vec<ClassSummary>,
     kept: Vec<(usize, KeepReason)>,
     denied: u64,
+    sources_below: BTreeSet<RelPath>,
     remarks: Remarks,
 }
 
@@ -75,6 +77,7 @@ impl PlannedCleanup<'_> {
             classes: self.classes,
             kept: self.kept,
             lease_denied: self.denied,
+            sources_below: self.sources_below,
         };
         (step, self.remarks)
     }
@@ -230,6 +233,7 @@ impl<'a> ChainPlanner<'a> {
             classes,
             kept,
             denied,
+            sources_below: self.sources_below(),
             remarks: Remarks {
                 because: format!(
                     "retention:{} deletes only what verify:{} verified",
@@ -239,6 +243,14 @@ impl<'a> ChainPlanner<'a> {
                 notes,
             },
         }
+    }
+
+    fn sources_below(&self) -> BTreeSet<RelPath> {
+        let sources = self.model.backups.iter().map(|other| &other.source);
+        let below = sources.filter_map(|source| source.strip_prefix(&self.backup.source).ok());
+        below
+            .filter_map(|path| RelPath::new(path.as_os_str().as_bytes()))
+            .collect()
     }
 
     fn backup_step(&self, looked_at_again: bool) -> BackupStep {

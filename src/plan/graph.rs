@@ -11,6 +11,7 @@ use super::summary::ClassSummary;
 use crate::archive::{LeftOut, Writer};
 use crate::model::retention::KeepReason;
 use crate::model::{Backup, Check, JobName, Retention, StepKind, StepName, Strategy, Target};
+use crate::path::RelPath;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -169,6 +170,8 @@ pub struct CleanupStep {
     pub kept: Vec<(usize, KeepReason)>,
     /// How many of them are kept since we may not ask for a lease on them.
     pub lease_denied: u64,
+    /// Directories below its source that are the sources of other backups: they stay when they are empty.
+    pub sources_below: BTreeSet<RelPath>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

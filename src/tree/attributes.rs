@@ -147,6 +147,9 @@ impl<'a> Node<'a> {
     }
 
     fn chown(&self, uid: Option<u32>, gid: Option<u32>) -> Result<(), Errno> {
+        // The largest number is not an id: to the kernel it means "unchanged".
+        let valid = |id: &u32| *id != u32::MAX;
+        let (uid, gid) = (uid.filter(valid), gid.filter(valid));
         let (uid, gid) = (uid.map(Uid::from_raw), gid.map(Gid::from_raw));
         match self {
             Self::Open(fd) => rustix::fs::fchown(fd, uid, gid),

@@ -5,14 +5,14 @@
 //! from it by the next one into the same target.
 //! Invariant: a directory is in the journal before it is made or changed.
 
-use super::handle::{Dir, TreeError};
+use super::handle::{Dir, TARGET_MODE, TreeError};
 use super::leftovers::{LockedFile, part_name, take, unlink};
 use super::publish::hold;
 use super::walk::after_run_id;
 use crate::path::RelPath;
 use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{Read, Write};
 
@@ -40,7 +40,7 @@ pub(super) struct DirJournal {
     /// Directories that were made writable, with the modes that they had; the empty path is the target itself.
     opened: BTreeMap<Box<[u8]>, u32>,
     /// Directories that a dead restore made and did not finish.
-    unfinished: HashSet<RelPath>,
+    unfinished: BTreeSet<RelPath>,
     /// The target itself was made, and is not finished.
     itself: bool,
     /// Journals of dead restores, with their locks.
@@ -54,7 +54,7 @@ impl DirJournal {
             file: None,
             made: false,
             opened: BTreeMap::new(),
-            unfinished: HashSet::new(),
+            unfinished: BTreeSet::new(),
             itself: false,
             dead: Vec::new(),
         }
@@ -62,13 +62,15 @@ impl DirJournal {
 
     /// Reads what dead restores left in `root`, and gives directories that they made writable their modes back.
     pub fn take_over(&mut self, root: &Dir) -> Result<(), TreeError> {
+        // Also when the restore that made it died before it could write a journal, or after it removed it.
+        self.itself |= rustix::fs::fstat(root).is_ok_and(|stat| stat.st_mode & 0o1777 == TARGET_MODE);
         for name in dead_journals(root)? {
             if let Some(journal) = take(root, &name)? {
                 for line in lines(&journal.file) {
                     match (line.path, line.mode) {
-                        (path, Some(mode)) => drop(give_back(root, path.as_ref().map_or(b"", RelPath::as_bytes), mode)),
+                        (path, Some(mode)) => drop(give_back(root, bytes_of(path.as_ref()), mode)),
                         (Some(path), None) => drop(self.unfinished.insert(path)),
-                        (None, None) => self.itself = true,
+                        (None, None) => self.itself |= is_as_made(root, b""),
                     }
                 }
                 self.dead.push((name, journal));
@@ -132,6 +134,15 @@ impl DirJournal {
     /// The directory at `path` got its own mode.
     pub fn forget(&mut self, path: &[u8]) {
         self.opened.remove(path);
+        if let Some(path) = RelPath::new(path) {
+            self.unfinished.remove(&path);
+        }
+    }
+
+    /// Directories that dead restores made and did not finish: the first, and how many.
+    pub fn unfinished(&self) -> Option<(RelPath, u64)> {
+        let first = self.unfinished.first()?.clone();
+        Some((first, self.unfinished.len() as u64))
     }
 
     /// Gives directories that were made writable their modes back, and, when the restore is `complete`, removes the
@@ -142,6 +153,12 @@ impl DirJournal {
         // Deepest first: a directory without the right to enter it hides what is below it.
         for (path, mode) in std::mem::take(&mut self.opened).into_iter().rev() {
             failed.extend(give_back(root, &path, mode).err());
+        }
+        if complete && !self.dead.is_empty() {
+            // The next restore of them finishes them, whatever this one restored.
+            self.unfinished.retain(|path| is_as_made(root, path.as_bytes()));
+            let left = self.unfinished.iter().map(|path| Some(path.clone()));
+            failed.extend(hand_on(root, left.collect()).err());
         }
         if (complete || !self.made) && failed.is_empty() {
             if self.file.take().is_some() {
@@ -174,17 +191,47 @@ impl DirJournal {
 }
 
 /// Settles the journal `name` that a dead restore left in `root`: directories that it made writable get their modes back.
-/// Does nothing and returns `false` when it is not a journal, or its restore lives.
+/// Directories that it made and did not finish are left to the next restore. Does nothing and returns `false` when it is not
+/// a journal, or its restore lives, or nothing but that is in it.
 pub fn settle(root: &Dir, name: &[u8]) -> Result<bool, TreeError> {
     let Some(journal) = (if is_journal(name) { take(root, name)? } else { None }) else {
         return Ok(false);
     };
-    for line in lines(&journal.file) {
-        if let Some(mode) = line.mode {
-            give_back(root, line.path.as_ref().map_or(b"", RelPath::as_bytes), mode)?;
-        }
+    let (changed, mut made): (Vec<_>, Vec<_>) = lines(&journal.file).into_iter().partition(|line| line.mode.is_some());
+    for DirLine { path, mode } in &changed {
+        give_back(root, bytes_of(path.as_ref()), mode.unwrap_or(u32::MAX))?;
     }
+    let all = made.len();
+    made.retain(|line| is_as_made(root, bytes_of(line.path.as_ref())));
+    if changed.is_empty() && !made.is_empty() && made.len() == all {
+        return Ok(false);
+    }
+    hand_on(root, made.into_iter().map(|line| line.path).collect())?;
     unlink(root, name)
+}
+
+fn bytes_of(path: Option<&RelPath>) -> &[u8] {
+    path.map_or(b"", RelPath::as_bytes)
+}
+
+/// True for our own directory that has the mode with which restores make directories.
+fn is_as_made(root: &Dir, path: &[u8]) -> bool {
+    let stat = root.open_dir(path, false).map(|dir| rustix::fs::fstat(&dir));
+    let ours =
+        |stat: rustix::fs::Stat| stat.st_uid == rustix::process::geteuid().as_raw() && stat.st_mode & 0o777 == 0o700;
+    stat.is_ok_and(|stat| stat.is_ok_and(ours))
+}
+
+/// Leaves a journal of directories that are not finished; `None` is the target itself.
+fn hand_on(root: &Dir, dirs: Vec<Option<RelPath>>) -> Result<(), TreeError> {
+    let mut journal = DirJournal::new(&ulid::Ulid::new().to_string());
+    for path in dirs {
+        journal.note(root, &DirLine { path, mode: None })?;
+    }
+    match journal.file {
+        Some(file) => file.sync_all().map_err(|e| TreeError::at("sync", root.path(), e)),
+        None => Ok(()),
+    }
 }
 
 fn is_journal(name: &[u8]) -> bool {
@@ -249,7 +296,7 @@ mod tests {
         for path in ["ro", "other", "made"] {
             std::fs::create_dir(temp.path().join(path)).unwrap();
         }
-        for (path, mode) in [("ro", 0o555), ("other", 0o750)] {
+        for (path, mode) in [("ro", 0o555), ("other", 0o750), (".", 0o700)] {
             std::fs::set_permissions(temp.path().join(path), PermissionsExt::from_mode(mode)).unwrap();
         }
         let mut journal = DirJournal::new("01ARZ3NDEKTSV4RRFFQ69G5FAV");

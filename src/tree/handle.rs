@@ -459,16 +459,20 @@ fn offered(done: Result<(), TreeError>) -> Result<(), TreeError> {
 /// Makes a directory and all that lack above it (mode 0700), and syncs every one that was made into the one
 /// above it. Gives the handle.
 pub fn create_dir_all(path: &Path) -> Result<Dir, TreeError> {
-    make_missing(path, 0o700).map(|(dir, _)| dir)
+    make_missing(path, 0o700, 0o700).map(|(dir, _)| dir)
 }
 
-/// The same, but the directories above it get the mode that `mkdir -p` gives them. Says whether the directory itself was
-/// made.
+/// Mode of a directory that is made as a target, until it gets its own. From its first moment it shows that it is not
+/// finished: no one else has a use for the sticky bit where others have no rights.
+pub const TARGET_MODE: u32 = 0o1700;
+
+/// The same with [`TARGET_MODE`], but the directories above it get the mode that `mkdir -p` gives them. Says whether the
+/// directory itself was made.
 pub fn create_target(path: &Path) -> Result<(Dir, bool), TreeError> {
-    make_missing(path, 0o777)
+    make_missing(path, TARGET_MODE, 0o777)
 }
 
-fn make_missing(path: &Path, above: u32) -> Result<(Dir, bool), TreeError> {
+fn make_missing(path: &Path, own: u32, above: u32) -> Result<(Dir, bool), TreeError> {
     let mut missing = Vec::new();
     let mut at = path;
     let mut dir = loop {
@@ -487,7 +491,7 @@ fn make_missing(path: &Path, above: u32) -> Result<(Dir, bool), TreeError> {
     };
     let mut made = false;
     for (left, name) in missing.into_iter().enumerate().rev() {
-        made = dir.make_dir(name.as_bytes(), if left == 0 { 0o700 } else { above })?;
+        made = dir.make_dir(name.as_bytes(), if left == 0 { own } else { above })?;
         let next = Dir::open(&dir.path.join(name))?;
         offered(next.sync())?;
         offered(dir.sync())?;

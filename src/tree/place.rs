@@ -106,13 +106,14 @@ impl<'a> RestoreTarget<'a> {
         self.clear(b"").map(drop)
     }
 
-    /// Removes the files of restores that died from the directory at `path` (empty: the target itself). Says how many.
-    pub fn clear(&self, path: &[u8]) -> Result<u64, TreeError> {
+    /// Removes the files of restores that died from the directory at `path` (empty: the target itself). False when there is
+    /// no such directory.
+    pub fn clear(&self, path: &[u8]) -> Result<bool, TreeError> {
         let Some(dir) = if_there(self.root.open_dir(path, false))? else {
-            return Ok(0);
+            return Ok(false);
         };
         let held = self.root.id()?;
-        self.changing(&dir, path, || leftovers::clear(&dir, held, &self.token))
+        self.changing(&dir, path, || leftovers::clear(&dir, held, &self.token).map(|_| true))
     }
 
     /// The directory that holds `path`; made, with all above it, where it lacks.
@@ -171,6 +172,12 @@ impl<'a> RestoreTarget<'a> {
     /// True when this restore, or one that died, made the target itself, and it does not have its attributes yet.
     pub fn is_unfinished_itself(&self) -> bool {
         self.journal().is_unfinished_itself()
+    }
+
+    /// Gives the target, of which no copy records the attributes, a mode of its own.
+    pub fn finish_plain(&self) -> Result<(), TreeError> {
+        let set = rustix::fs::fchmod(self.root, Mode::from_raw_mode(0o700));
+        set.map_err(|e| TreeError::at("set the attributes of", self.root.path(), e))
     }
 
     /// True for a directory that a restore which died has made, and not given its attributes.
@@ -373,17 +380,23 @@ impl<'a> RestoreTarget<'a> {
         dir.open_file(path.name(), false)
     }
 
-    /// Ends the restore: directories that were made writable get their modes back, and all names become durable. What an
-    /// incomplete restore leaves unfinished is kept in its journal. Gives the modes that could not be given back.
+    /// Ends the restore: all names become durable, and directories that were made writable get their modes back. What an
+    /// incomplete restore leaves unfinished is kept in its journal, and so is what dead restores left and this one did not
+    /// finish. Gives the modes that could not be given back.
     pub fn close(&self, complete: bool) -> Result<Vec<TreeError>, TreeError> {
-        let failed = self.journal().close(self.root, complete);
         let fail = |e| TreeError::at("sync", self.root.path(), e);
+        // It may take long: the journal is needed until it is done.
         if self.syncs_whole {
             rustix::fs::syncfs(self.root).map_err(fail)?;
-        } else {
-            self.durable(rustix::fs::fsync(self.root)).map_err(fail)?;
         }
+        let failed = self.journal().close(self.root, complete);
+        self.durable(rustix::fs::fsync(self.root)).map_err(fail)?;
         Ok(failed)
+    }
+
+    /// Directories that dead restores made and that still are as they made them: the first, and how many.
+    pub fn unfinished(&self) -> Option<(RelPath, u64)> {
+        self.journal().unfinished()
     }
 
     /// True when the file system refused to make files durable.

@@ -8,14 +8,11 @@
 
 use super::handle::{Dir, TreeError};
 use crate::entry::{Entry, EntryKind};
-use crate::path::RelPath;
+use crate::path::{LONGEST, RelPath};
 use rustix::io::Errno;
 
 /// Directory of quarantined files, at the top of a source. A source may lie in another one: skipped at any depth.
 pub const QUARANTINE: &[u8] = b".opsrun-quarantine";
-
-/// Longest relative path that is listed: deeper trees are reported, not listed.
-const LONGEST: usize = 32 * 1024;
 
 #[derive(Debug, Default)]
 pub struct Listing {
@@ -41,9 +38,17 @@ pub struct Walk<'a> {
     pub stop: &'a dyn Fn() -> bool,
 }
 
+/// True when something in the path has a name that opsrun gives to its own files in a source: no copy contains it.
+pub fn is_below_ours(path: &RelPath) -> bool {
+    path.components().any(is_our_name)
+}
+
 /// True for the names that opsrun gives to its own files in a source.
 pub fn is_ours(path: &RelPath) -> bool {
-    let name = path.name();
+    is_our_name(path.name())
+}
+
+fn is_our_name(name: &[u8]) -> bool {
     if name == QUARANTINE {
         return true;
     }

@@ -395,6 +395,19 @@ fn emptied_directories_go_when_asked_and_only_those() {
 }
 
 #[test]
+fn an_emptied_directory_that_is_a_source_stays() {
+    let below = r#"backup "below" { source "data/2026/01"; to "below"; }"#;
+    let world = Workspace::with_data(&(EXPIRED.replace("max-delete", "remove-empty-dirs; max-delete") + below));
+    world.file("2026/01/in/a", 30);
+    world.file("2026/02/a", 30);
+    for _ in 0..2 {
+        world.applied(0, &["--only", "retention:*"]);
+        assert!(world.at("data/2026/01").exists() && !world.at("data/2026/01/in").exists());
+        assert!(!world.at("data/2026/02").exists());
+    }
+}
+
+#[test]
 fn a_cleanup_waits_for_every_copy_of_the_run() {
     let world = Workspace::with_data(
         r#"

@@ -296,3 +296,145 @@ fn sizes_that_no_file_can_have_are_refused() {
         assert!(text.contains("contradict"), "{text}");
     }
 }
+
+#[test]
+fn what_a_killed_restore_made_is_finished_later_whatever_is_restored_first() {
+    let world = Workspace::with_data(OPS);
+    for dir in ["one", "two"] {
+        world.file(&format!("{dir}/f"), 1);
+        set_mode(&world.at("data").join(dir), 0o750);
+    }
+    world.apply(0);
+    for dir in ["one", "two", "gone"] {
+        fs::create_dir_all(world.at("out").join(dir)).unwrap();
+        set_mode(&world.at("out").join(dir), 0o700);
+    }
+    fs::remove_dir(world.at("out/gone")).unwrap();
+    let journal = world.at(&format!("out/.opsrun-{DEAD}-dirs.part"));
+    let lines = ["gone", "one", "two"].map(|dir| format!("{{\"path\":\"{dir}\",\"mode\":null}}\n"));
+    fs::write(&journal, lines.concat()).unwrap();
+    set_mode(&journal, 0o600);
+    let text = world.ends(0, &["restore", "--to", "out", "one"]);
+    assert!(
+        text.contains("1 directory of a restore that was killed") && text.contains("`two`"),
+        "{text}"
+    );
+    assert_eq!((mode(&world.at("out/one")), mode(&world.at("out/two"))), (0o750, 0o700));
+    let text = world.ends(0, &["restore", "--to", "out"]);
+    assert!(!text.contains("killed"), "{text}");
+    assert_eq!(mode(&world.at("out/two")), 0o750);
+    assert!(!debris(&world.at("out")));
+}
+
+#[test]
+fn a_run_leaves_to_the_next_restore_what_a_killed_one_made_in_a_source() {
+    let world = Workspace::with_data(OPS);
+    world.file("ro/f", 1);
+    world.file("made/f", 1);
+    set_mode(&world.at("data/made"), 0o750);
+    set_mode(&world.at("data/ro"), 0o755);
+    world.apply(0);
+    set_mode(&world.at("data/made"), 0o700);
+    let journal = world.at(&format!("data/.opsrun-{DEAD}-dirs.part"));
+    fs::write(
+        &journal,
+        "{\"path\":\"ro\",\"mode\":365}\n{\"path\":\"made\",\"mode\":null}\n",
+    )
+    .unwrap();
+    set_mode(&journal, 0o600);
+    let first = forge::copy_name(&world.at("backup")).to_string();
+    world.apply(0);
+    assert_eq!((mode(&world.at("data/ro")), journal.exists()), (0o555, false));
+    set_mode(&world.at("data/ro"), 0o755);
+    world.apply(0);
+    assert_eq!(
+        mode(&world.at("data/ro")),
+        0o755,
+        "what was given back once is the user's again"
+    );
+    world.ends(0, &["restore", "--copy", &first]);
+    assert_eq!(mode(&world.at("data/made")), 0o750);
+    assert!(!debris(&world.at("data")));
+}
+
+#[test]
+fn a_target_that_was_made_in_vain_gets_its_attributes_from_the_next_restore() {
+    let world = Workspace::with_data(OPS);
+    world.file("f", 1);
+    set_mode(&world.at("data"), 0o751);
+    world.apply(0);
+    let at = world.at("backup");
+    let sealed = fs::read(at.join(forge::copy_name(&at).manifest())).unwrap();
+    forge::reseal(&at, |manifest| manifest.list_checksum = "0".repeat(64));
+    let text = world.ends(1, &["restore", "--to", "out"]);
+    assert!(text.contains("its checksum does not match"), "{text}");
+    fs::write(at.join(forge::copy_name(&at).manifest()), sealed).unwrap();
+    world.ends(0, &["restore", "--to", "out"]);
+    assert_eq!(mode(&world.at("out")), 0o751);
+    assert!(!debris(&world.at("out")));
+    // As it is between its first moment and the first line of the journal. A private directory of a user stays as it is.
+    for (before, after) in [(0o1700, 0o751), (0o700, 0o700)] {
+        set_mode(&world.at("out"), before);
+        world.ends(0, &["restore", "--to", "out"]);
+        assert_eq!(mode(&world.at("out")), after);
+    }
+}
+
+#[test]
+fn directories_before_a_damage_in_the_list_get_their_attributes() {
+    let world = Workspace::with_data(OPS);
+    world.file("d/f", 1);
+    world.file("e/f", 1);
+    set_mode(&world.at("data/d"), 0o751);
+    world.apply(0);
+    let at = world.at("backup");
+    let mut rows = forge::rows(&at);
+    let first = rows[0].clone();
+    rows.insert(3, first);
+    forge::replace_rows(&at, &rows, |_| {});
+    let text = world.ends(1, &["restore", "--to", "out"]);
+    assert!(text.contains("out of order"), "{text}");
+    assert_eq!(mode(&world.at("out/d")), 0o751);
+}
+
+#[test]
+fn names_of_our_own_files_numbers_that_are_no_ids_and_endless_paths_are_refused() {
+    let world = Workspace::with_data(OPS);
+    world.file("a", 1);
+    world.file("b", 1);
+    world.apply(0);
+    let at = world.at("backup");
+    let (rows, manifest) = (forge::rows(&at), at.join(forge::copy_name(&at).manifest()));
+    let sealed = fs::read(&manifest).unwrap();
+    let restore = |change: &dyn Fn(&mut Vec<serde_json::Value>), code| {
+        fs::write(&manifest, &sealed).unwrap();
+        let mut rows = rows.clone();
+        change(&mut rows);
+        forge::replace_rows(&at, &rows, |_| {});
+        let _ = fs::remove_dir_all(world.at("out"));
+        world.ends(code, &["restore", "--from", "backup", "--to", "out"])
+    };
+    for name in [".opsrun-quarantine", ".opsrun-01ARZ3NDEKTSV4RRFFQ69G5FAV-dirs.part"] {
+        for path in [name.to_owned(), format!("{name}/x")] {
+            let forged = |rows: &mut Vec<serde_json::Value>| {
+                let mut row = rows[0].clone();
+                (row["path"], row["type"], row["link"]) = (path.clone().into(), "symlink".into(), "/".into());
+                rows.insert(0, row);
+            };
+            let text = restore(&forged, 1);
+            assert!(text.contains("opsrun uses for its own files"), "{text}");
+            assert!(world.at("out").join(name).symlink_metadata().is_err());
+            assert!(world.at("out/a").exists());
+        }
+    }
+    let forged = |rows: &mut Vec<serde_json::Value>| {
+        (rows[0]["type"], rows[0]["link"], rows[0]["uid"]) = ("symlink".into(), "b".into(), u32::MAX.into());
+        // By number: the name of its owner is known here.
+        rows[0]["names"] = serde_json::json!({});
+    };
+    let text = restore(&forged, 4);
+    assert!(text.contains("owner or group could not be set"), "{text}");
+    // The directories of such a path alone need gigabytes.
+    let text = restore(&|rows| rows[1]["path"] = ("b/".repeat(100_000) + "b").into(), 1);
+    assert!(text.contains("too long") && text.len() < 4000, "{text}");
+}

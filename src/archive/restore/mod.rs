@@ -30,6 +30,7 @@ use crate::path::RelPath;
 use crate::tree::Dir;
 use crate::tree::handle::content_hash;
 use crate::tree::place::{FileId, Placement, RestoreTarget};
+use crate::units::plural;
 use crate::user_database;
 use attributes::AttributeRestorer;
 use links::{LinkRestorer, PathHash, path_hash};
@@ -71,6 +72,11 @@ pub fn restore(
     for e in job.target.close(!stopped)? {
         restored.notes.push(error_chain(&e));
     }
+    let left = job.target.unfinished().filter(|_| !stopped);
+    restored.notes.extend(left.map(|(first, count)| {
+        let dirs = plural(count, "directory", "directories");
+        format!("{dirs} of a restore that was killed still have no attributes, first `{first}`: restore them too")
+    }));
     if unfinished && !stopped {
         // Now that nothing is written into it any more.
         job.finish_top(&mut restored)?;
@@ -189,6 +195,7 @@ impl Restorer<'_> {
         if matches!(ended, Err(CopyError::Stopped)) || self.progress.stop() {
             return Err(CopyError::Stopped);
         }
+        // What was made before a damage gets its attributes all the same.
         let finished = self.finish_dirs(rows(), &made, restored);
         restored.made = made;
         ended.and(finished)
@@ -212,12 +219,19 @@ impl Restorer<'_> {
             }
             Err(e) => restored.failed.push((row.path.clone(), error_chain(&e))),
         };
-        let mut number = 0;
+        let (mut number, mut damage) = (0, None);
         for row in rows {
             if self.progress.stop() {
                 return Err(CopyError::Stopped);
             }
-            let row = row?;
+            let row = match row {
+                Ok(row) => row,
+                // The list was read up to here before, and nothing after it was made.
+                Err(e) => {
+                    damage = Some(e);
+                    break;
+                }
+            };
             while let Some(left) = above.pop_if(|dir| !row.path.is_within(&dir.path)) {
                 finish(&left);
             }
@@ -229,7 +243,7 @@ impl Restorer<'_> {
             }
         }
         above.iter().rev().for_each(finish);
-        Ok(())
+        damage.map_or(Ok(()), Err)
     }
 
     /// Gives the target, which this restore or one that died has made, what the source's own directory had.
@@ -241,7 +255,7 @@ impl Restorer<'_> {
         let Some(top) = top else {
             let note = "this copy does not record the mode and owner of its own directory: the target has mode 0700";
             restored.notes.push(note.to_owned());
-            return Ok(());
+            return Ok(self.target.finish_plain()?);
         };
         let lacking = self.target.finish_dir(None, &self.attributes.wanted_of_top(top))?;
         self.attributes.record(None, lacking);

@@ -12,11 +12,13 @@ use crate::entry::EntryKind;
 use crate::error_chain::error_chain;
 use crate::path::RelPath;
 use crate::tree::place::Placement;
+use crate::tree::walk::is_below_ours;
 use std::fs::File;
 
 /// A directory above the current row.
 struct DirAbove {
-    row: FileEntry,
+    path: RelPath,
+    wanted: bool,
     number: usize,
     prepared: bool,
 }
@@ -25,8 +27,8 @@ pub struct RestoreQueue<'a> {
     job: &'a Restorer<'a>,
     rows: FileEntries<'a, &'a File>,
     above: Vec<DirAbove>,
-    /// The directories above the last wanted row, cleared of what dead restores left.
-    cleared: Vec<RelPath>,
+    /// The directory of the last wanted row: it and all above it are cleared of what dead restores left.
+    cleared: Option<RelPath>,
     dirs: usize,
     pub made: MadeDirs,
     pub any_links: bool,
@@ -43,7 +45,7 @@ impl<'a> RestoreQueue<'a> {
             job,
             rows,
             above: Vec::new(),
-            cleared: Vec::new(),
+            cleared: None,
             dirs: 0,
             made: MadeDirs::default(),
             any_links: false,
@@ -86,8 +88,13 @@ impl<'a> RestoreQueue<'a> {
                 return Err(CopyError::damaged(&self.job.copy.name.list(), what));
             }
             self.last = Some(row.path.clone());
-            self.above.retain(|dir| row.path.is_within(&dir.row.path));
+            self.above.retain(|dir| row.path.is_within(&dir.path));
             let wanted = (self.job.select)(&row);
+            if wanted && is_below_ours(&row.path) {
+                let why = "its name is one that opsrun uses for its own files";
+                self.early.push((row.path, Err(why.to_owned())));
+                continue;
+            }
             if wanted {
                 self.prepare();
                 self.clear(&row.path);
@@ -95,7 +102,8 @@ impl<'a> RestoreQueue<'a> {
             match row.kind {
                 FileEntryKind::Dir => {
                     self.above.push(DirAbove {
-                        row,
+                        path: row.path,
+                        wanted,
                         number: self.dirs,
                         prepared: false,
                     });
@@ -126,7 +134,8 @@ impl<'a> RestoreQueue<'a> {
     fn prepare(&mut self) {
         let target = &self.job.target;
         for DirAbove {
-            row: dir,
+            path,
+            wanted,
             number,
             prepared,
         } in &mut self.above
@@ -134,32 +143,58 @@ impl<'a> RestoreQueue<'a> {
             if std::mem::replace(prepared, true) {
                 continue;
             }
-            let is_dir = || matches!(target.existing(&dir.path), Ok(Some(entry)) if entry.kind == EntryKind::Dir);
-            let again = || {
-                let forced = self.job.options.force && (self.job.select)(dir);
-                (forced || target.is_unfinished(&dir.path)) && is_dir()
-            };
-            match target.dir(&dir.path) {
+            let is_dir = || matches!(target.existing(path), Ok(Some(entry)) if entry.kind == EntryKind::Dir);
+            let again = || (self.job.options.force && *wanted || target.is_unfinished(path)) && is_dir();
+            match target.dir(path) {
                 Ok(Placement::Taken) if !again() => {}
                 Ok(_) => self.made.insert(*number),
-                Err(e) => self.early.push((dir.path.clone(), Err(error_chain(&e)))),
+                Err(e) => self.early.push((path.clone(), Err(error_chain(&e)))),
             }
         }
     }
 
     /// Clears the directories above `path` of what dead restores left, each once.
     fn clear(&mut self, path: &RelPath) {
-        self.cleared.retain(|dir| path.is_within(dir));
-        let known = self.cleared.last().map_or(0, |dir| dir.as_bytes().len());
+        let Some(parent) = path.parent() else { return };
+        let known = self.cleared.as_ref().map_or(0, |cleared| shared(cleared, &parent));
         let news = path.ancestors().filter(|dir| dir.len() > known);
-        for dir in news.filter_map(RelPath::new) {
-            if let Err(e) = self.job.target.clear(dir.as_bytes()) {
+        for dir in news {
+            match self.job.target.clear(dir) {
+                Ok(true) => {}
+                // Nor is there anything below it.
+                Ok(false) => break,
                 // What is in the way of the restore is found by it.
-                if !matches!(e.errno(), Some(rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP)) {
-                    self.early.push((dir.clone(), Err(error_chain(&e))));
-                }
+                Err(e) if matches!(e.errno(), Some(rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP)) => break,
+                Err(e) => self
+                    .early
+                    .extend(RelPath::new(dir).map(|dir| (dir, Err(error_chain(&e))))),
             }
-            self.cleared.push(dir);
+        }
+        self.cleared = Some(parent);
+    }
+}
+
+/// Length of the longest directory that is, or is above, both.
+fn shared(a: &RelPath, b: &RelPath) -> usize {
+    let parts = a.components().zip(b.components()).take_while(|(a, b)| a == b);
+    parts.map(|(part, _)| part.len() + 1).sum::<usize>().saturating_sub(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_two_paths_share_ends_between_components() {
+        let path = |text: &str| RelPath::new(text.as_bytes()).unwrap();
+        for (a, b, expected) in [
+            ("a", "a", 1),
+            ("ab/c", "ab/cd", 2),
+            ("a/b/c", "a/b", 3),
+            ("a", "b", 0),
+            ("aa", "a", 0),
+        ] {
+            assert_eq!(shared(&path(a), &path(b)), expected, "{a} {b}");
         }
     }
 }

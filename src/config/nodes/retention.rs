@@ -76,7 +76,7 @@ pub const RETENTION: Spec = node("retention", Args::One(Type::Name))
                 .rule("at least one limit")
                 .otherwise("no limit"),
             node("remove-empty-dirs", Args::Flag)
-                .doc("also removes directories that this run emptied, but never `source`")
+                .doc("also removes directories that this run emptied, but never the source of a backup")
                 .example("remove-empty-dirs")
                 .default("#false"),
             node("in-use", Args::One(Type::Word(&words(&IN_USE), &[])))

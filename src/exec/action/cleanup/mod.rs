@@ -354,7 +354,7 @@ fn remove_emptied(source: &Dir, step: &CleanupStep, tally: &Tally) -> u64 {
     let mut removed = 0;
     // Deepest first: nothing of the set is below the last in path order.
     while let Some(dir) = dirs.pop_last() {
-        if remove_empty_dir(source, &dir, step.cross_mounts).unwrap_or(false) {
+        if !step.sources_below.contains(&dir) && remove_empty_dir(source, &dir, step.cross_mounts).unwrap_or(false) {
             removed += 1;
             dirs.extend(dir.parent());
         }
