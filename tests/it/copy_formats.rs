@@ -83,7 +83,7 @@ fn describe(root: &Path, path: &Path) -> String {
     names.sort();
     let xattrs = names.iter().map(|name| {
         let value = xattr::get(path, name).unwrap().unwrap();
-        let value: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
+        let value = hex(&value);
         format!("{}={value}", quoted(name.as_bytes()))
     });
     let xattrs = xattrs.collect::<Vec<_>>().join(",");
@@ -207,13 +207,10 @@ const ARCHIVE: Strategy = Strategy::Archive { level: 1 };
 
 #[track_caller]
 fn is_newer<T: std::fmt::Debug>(result: Result<T, CopyError>, needs: &str) {
-    match result {
-        Err(error @ CopyError::Newer { .. }) => {
-            assert!(error.to_string().contains(needs), "{error}");
-            assert!(error.help().unwrap().contains("newer"));
-        }
-        other => panic!("{other:?}"),
-    }
+    let error = result.unwrap_err();
+    assert!(matches!(error, CopyError::Newer { .. }), "{error:?}");
+    assert!(error.to_string().contains(needs), "{error}");
+    assert!(error.help().unwrap().contains("newer"));
 }
 
 #[test]

@@ -63,7 +63,7 @@ impl Workspace {
     fn give_away(&self) {
         self.change_manifests(|manifest| {
             manifest.writer = Some(OTHER.to_owned());
-            manifest.host = "elsewhere".to_owned();
+            "elsewhere".clone_into(&mut manifest.host);
         });
         let mut marker = self.marker();
         marker["writers"] = json!([{ "id": OTHER, "host": "elsewhere" }]);

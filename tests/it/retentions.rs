@@ -1,11 +1,5 @@
 //! What several retentions keep together, through the binary; and what a backup does not look into.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    reason = "a test that cannot set up its world has failed; tests play the part of other programs"
-)]
-
 use crate::support::workspace::{Workspace, output_of};
 use opsrun::exec::survey;
 use opsrun::model::JobName;

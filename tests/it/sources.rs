@@ -92,8 +92,8 @@ fn under_half_of_the_bytes_is_suspect_and_a_small_loss_is_not() {
 fn what_is_not_selected_hides_no_loss() {
     let world = Workspace::with_data(&ops(r#"exclude "cache"; include "*.db" "cache/**";"#, RETENTION));
     fill(&world, 5, 10_000);
-    world.file_with(OsStr::new("cache/big"), 1, &[0; 500_000]);
-    world.file_with(OsStr::new("other.txt"), 1, &[0; 500_000]);
+    world.file_with(OsStr::new("cache/big"), 1, &vec![0; 500_000]);
+    world.file_with(OsStr::new("other.txt"), 1, &vec![0; 500_000]);
     world.apply(0);
     fill(&world, 5, 0);
     assert!(world.apply(3).contains("contains 0 B in 5 files"));
@@ -104,7 +104,7 @@ fn bytes_that_a_cleanup_deleted_are_not_lost() {
     for contents in ["all", "expired"] {
         let world = Workspace::with_data(&ops(&format!(r#"contents "{contents}";"#), RETENTION));
         fill(&world, 3, 5_000);
-        world.file_with(OsStr::new("old"), 30, &[b'o'; 300_000]);
+        world.file_with(OsStr::new("old"), 30, &vec![b'o'; 300_000]);
         world.apply(0);
         assert!(!world.at("data/old").exists());
         world.file_with(OsStr::new("older"), 30, &[b'o'; 10]);
@@ -189,9 +189,9 @@ fn directories_above_a_source_need_not_be_readable() {
 #[test]
 fn a_large_file_that_is_empty_now_is_a_note() {
     let world = Workspace::with_data(&ops("", ""));
-    world.file_with(OsStr::new("a.db"), 1, &[b'a'; 2 << 20]);
-    world.file_with(OsStr::new("b.db"), 1, &[b'b'; 2 << 20]);
-    world.file_with(OsStr::new("c.db"), 1, &[b'c'; 20 << 20]);
+    world.file_with(OsStr::new("a.db"), 1, &vec![b'a'; 2 << 20]);
+    world.file_with(OsStr::new("b.db"), 1, &vec![b'b'; 2 << 20]);
+    world.file_with(OsStr::new("c.db"), 1, &vec![b'c'; 20 << 20]);
     world.apply(0);
     fs::write(world.at("data/a.db"), "").unwrap();
     fs::write(world.at("data/b.db"), [b'b'; 4096]).unwrap();

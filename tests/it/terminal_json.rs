@@ -1,11 +1,5 @@
 //! JSON is read at terminals too: no command prints control characters, or such as change the direction of writing.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    reason = "a test that cannot set up its world has failed"
-)]
-
 use crate::support::workspace::Workspace;
 use std::fs;
 
@@ -20,7 +14,8 @@ fn no_json_controls_a_terminal() {
         target "say" { command "printf" "TEXT"; }
         retention "r" backup="b" { class "all" "**" keep="7d"; max-delete files=10; }
     "#;
-    let escaped: String = HOSTILE.chars().map(|c| format!("\\u{{{:x}}}", u32::from(c))).collect();
+    let escaped: Vec<String> = HOSTILE.chars().map(|c| format!("\\u{{{:x}}}", u32::from(c))).collect();
+    let escaped = escaped.concat();
     let world = Workspace::with_data(&ops.replace("DIR", &format!("to {escaped}")).replace("TEXT", &escaped));
     world.file(HOSTILE, 30);
     world.file("young", 1);

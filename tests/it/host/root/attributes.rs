@@ -180,14 +180,14 @@ fn rsync_shows_every_change(from: &Path, to: &Path, as_root: bool) {
         ("mode of a file", |to| mode_of(&to.join("plain"), 0o600)),
         ("time of a directory", |to| time_of(&to.join("sticky"), 7)),
         ("value of an attribute", |to| {
-            xattr::set(to.join("named"), "user.a=b", b"x").unwrap()
+            xattr::set(to.join("named"), "user.a=b", b"x").unwrap();
         }),
         ("one attribute more", |to| {
-            xattr::set(to.join("plain"), "user.more", b"x").unwrap()
+            xattr::set(to.join("plain"), "user.more", b"x").unwrap();
         }),
         ("list of a file", |to| xattr::remove(to.join("listed"), ACCESS).unwrap()),
         ("default list of a directory", |to| {
-            xattr::remove(to.join("shared"), DEFAULT).unwrap()
+            xattr::remove(to.join("shared"), DEFAULT).unwrap();
         }),
         ("mode of the directory itself", |to| mode_of(to, 0o700)),
         ("owner", |to| chown(to.join("plain"), Some(99), None).unwrap()),
@@ -206,17 +206,16 @@ fn rsync_shows_every_change(from: &Path, to: &Path, as_root: bool) {
 /// A place of its own on a file system of this kind.
 fn world_on(kind: &str) -> (Workspace, Option<Mount>) {
     let outer = Workspace::new("");
-    let mount = match kind {
-        "tmpfs" => Mount::new(outer.path(), &["-t".as_ref(), "tmpfs".as_ref(), "none".as_ref()]),
-        _ => {
-            let image = std::env::temp_dir().join(format!("opsrun-{}-{kind}.img", std::process::id()));
-            fs::File::create(&image).unwrap().set_len(128 << 20).unwrap();
-            let mut mkfs = Command::new(format!("mkfs.{kind}"));
-            output_of(&mkfs.arg("-q").arg(&image).output().unwrap(), 0);
-            let mount = Mount::new(outer.path(), &["-o".as_ref(), "loop".as_ref(), image.as_os_str()]);
-            fs::remove_file(&image).unwrap();
-            mount
-        }
+    let mount = if kind == "tmpfs" {
+        Mount::new(outer.path(), &["-t".as_ref(), "tmpfs".as_ref(), "none".as_ref()])
+    } else {
+        let image = std::env::temp_dir().join(format!("opsrun-{}-{kind}.img", std::process::id()));
+        fs::File::create(&image).unwrap().set_len(128 << 20).unwrap();
+        let mut mkfs = Command::new(format!("mkfs.{kind}"));
+        output_of(&mkfs.arg("-q").arg(&image).output().unwrap(), 0);
+        let mount = Mount::new(outer.path(), &["-o".as_ref(), "loop".as_ref(), image.as_os_str()]);
+        fs::remove_file(&image).unwrap();
+        mount
     };
     outer.ops(OPS);
     fs::create_dir(outer.at("data")).unwrap();

@@ -71,7 +71,7 @@ fn is_a_good_destination(world: &Workspace, files: &BTreeMap<String, Vec<u8>>, k
         2,
         "{kind}: {names:?}"
     );
-    let debris = |name: &&String| name.ends_with(".tmp") || name.starts_with(".opsrun-probe");
+    let debris = |name: &&String| name.strip_suffix(".tmp").is_some() || name.starts_with(".opsrun-probe");
     assert_eq!(names.iter().find(debris), None, "{kind}: {names:?}");
     world.ends(0, &["verify"]);
 }
