@@ -85,7 +85,7 @@ impl<'a> ContentHash<'a> {
         let mut pieces = 0_u32;
         while self.hashed < until && !self.stopped {
             pieces = pieces.wrapping_add(1);
-            self.stopped = pieces % 64 == 0 && self.progress.stop();
+            self.stopped = pieces.is_multiple_of(64) && self.progress.stop();
             let left = usize::try_from(until - self.hashed).unwrap_or(usize::MAX);
             let n = left.min(ZEROS.len());
             self.hash.update(ZEROS.get(..n).unwrap_or_default());

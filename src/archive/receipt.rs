@@ -58,13 +58,12 @@ const MAX_RUNS: usize = 100_000;
 /// A run's id, in bytes.
 const MAX_RUN_ID: usize = 64;
 
-/// Calls `each` with every line of a copy's receipt, parsed and as it is, in order. One line at a time is in memory.
+/// What is done with a line, given parsed and as it is.
+type EachLine<'a> = &'a mut dyn FnMut(ReceiptLine, &[u8]) -> Result<(), CopyError>;
+
+/// Calls `each` with every line of a copy's receipt, in order. One line at a time is in memory.
 /// False when there is no receipt.
-fn each_line(
-    destination: &Dir,
-    name: &CopyName,
-    each: &mut dyn FnMut(ReceiptLine, &[u8]) -> Result<(), CopyError>,
-) -> Result<bool, CopyError> {
+fn each_line(destination: &Dir, name: &CopyName, each: EachLine<'_>) -> Result<bool, CopyError> {
     let own = name.receipt();
     let Some(file) = if_there(destination.open_file(own.as_bytes(), true))? else {
         return Ok(false);
@@ -246,7 +245,7 @@ mod tests {
                 temp.path().join(name.receipt()),
                 gzip_member::encode(text.as_bytes(), 6),
             )
-            .unwrap()
+            .unwrap();
         };
         let ask = || summary(&dir, &name, 10, &|| true).unwrap_err().to_string();
         let line = |run: &str| {

@@ -133,29 +133,26 @@ impl Claims<'_> {
         if self.held.contains(path) {
             return Some(OtherKeep::Held);
         }
-        let stays = match self.scan.entries.binary_search_by(|known| known.path.cmp(path)) {
-            Ok(index) => {
-                let mut verdicts = self.verdicts.iter().filter_map(|(_, verdicts)| verdicts.get(index));
-                verdicts.any(|verdict| matches!(verdict, Verdict::Stays(..)))
-            }
+        let stays = if let Ok(index) = self.scan.entries.binary_search_by(|known| known.path.cmp(path)) {
+            let mut verdicts = self.verdicts.iter().filter_map(|(_, verdicts)| verdicts.get(index));
+            verdicts.any(|verdict| matches!(verdict, Verdict::Stays(..)))
+        } else {
             // It was not there yet when this source was listed, so whether it is among the newest is not known.
-            Err(_) => {
-                let about = Circumstances {
-                    now_ns,
-                    covered: &self.backup.select,
-                    held: &|path| self.held.contains(path),
-                    protected,
-                };
-                let entry = Entry {
-                    path: path.clone(),
-                    ..entry.clone()
-                };
-                self.verdicts.iter().any(|(retention, _)| {
-                    let verdict = RetentionJudge::new(retention, &about).verdict(&entry);
-                    let class = verdict.class().and_then(|class| retention.classes.get(class));
-                    matches!(verdict, Verdict::Stays(..)) || class.is_some_and(|class| class.keep_newest > 0)
-                })
-            }
+            let about = Circumstances {
+                now_ns,
+                covered: &self.backup.select,
+                held: &|path| self.held.contains(path),
+                protected,
+            };
+            let entry = Entry {
+                path: path.clone(),
+                ..entry.clone()
+            };
+            self.verdicts.iter().any(|(retention, _)| {
+                let verdict = RetentionJudge::new(retention, &about).verdict(&entry);
+                let class = verdict.class().and_then(|class| retention.classes.get(class));
+                matches!(verdict, Verdict::Stays(..)) || class.is_some_and(|class| class.keep_newest > 0)
+            })
         };
         stays.then_some(OtherKeep::Stays)
     }

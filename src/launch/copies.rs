@@ -94,10 +94,9 @@ pub fn places(
     };
     let own = own.as_ref();
     let is_chosen = |c: &CatalogueCopy| match (copy, writer, own) {
-        (Some(_), None, _) => true,
         (_, Some(writer), _) => c.owner.answers_to(writer, &c.manifest.host),
         (None, None, Some(own)) => c.owner == CopyOwner::Writer(own.writer.id.clone()),
-        (None, None, None) => true,
+        (Some(_), None, _) | (None, None, None) => true,
     };
     match (from, model) {
         (None, None) => {}
@@ -207,9 +206,10 @@ fn one_writer(places: &[CopyDirectory], wanted: &str) -> Result<(), LaunchError>
         1 => Ok(()),
         0 => Err(LaunchError::Usage {
             message: format!("there are no copies of a writer `{wanted}`"),
-            help: match all.is_empty() {
-                true => "`opsrun list` shows the copies".to_owned(),
-                false => format!("writers are: {}", others()),
+            help: if all.is_empty() {
+                "`opsrun list` shows the copies".to_owned()
+            } else {
+                format!("writers are: {}", others())
             },
         }),
         _ => Err(LaunchError::Usage {

@@ -154,12 +154,11 @@ pub fn refuse_others_only(places: &[CopyDirectory]) -> Result<(), LaunchError> {
     let owners: BTreeSet<&CopyOwner> = others.iter().map(|group| &group.owner).collect();
     Err(LaunchError::Refused {
         message: format!("there are only copies of other machines: {}{more}", named.join("; ")),
-        help: match owners.len() {
-            1 => format!("if these are what you want: `opsrun restore --writer {}`", first.owner),
-            _ => {
-                let owners: Vec<String> = owners.iter().map(|owner| format!("`--writer {owner}`")).collect();
-                format!("name the machine: {}", owners.join(" or "))
-            }
+        help: if owners.len() == 1 {
+            format!("if these are what you want: `opsrun restore --writer {}`", first.owner)
+        } else {
+            let owners: Vec<String> = owners.iter().map(|owner| format!("`--writer {owner}`")).collect();
+            format!("name the machine: {}", owners.join(" or "))
         },
     })
 }

@@ -77,6 +77,7 @@ fn is_of(dir: &Path, name: &str) -> bool {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test: it moves its own directories")]
 mod tests {
     use super::*;
 

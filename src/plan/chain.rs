@@ -391,9 +391,10 @@ impl<'a> ChainPlanner<'a> {
             .as_ref()
             .filter(|_| !step.nothing || step.is_source_empty())
         {
-            notes.push(match step.nothing {
-                true => format!("no copy will be made: {suspect}"),
-                false => format!("the copy will be marked suspect: {suspect}"),
+            notes.push(if step.nothing {
+                format!("no copy will be made: {suspect}")
+            } else {
+                format!("the copy will be marked suspect: {suspect}")
             });
         }
         notes.extend(step.emptied.iter().cloned());

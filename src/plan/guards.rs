@@ -352,9 +352,10 @@ fn why_empty(scan: &Scan) -> String {
     if !scan.left_out.is_empty() {
         parts.push(format!("left out: {}", joined(&scan.left_out.parts())));
     }
-    match parts.is_empty() {
-        true => String::new(),
-        false => format!(" ({})", parts.join("; ")),
+    if parts.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", parts.join("; "))
     }
 }
 

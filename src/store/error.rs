@@ -46,8 +46,14 @@ impl StoreError {
     pub fn is_cannot_write(&self) -> bool {
         match self {
             Self::Make(..) | Self::Gone(_) => true,
-            Self::Denied { .. } | Self::NotAFile(_) | Self::Incomplete { .. } => false,
-            Self::Reach(..) | Self::Read(..) | Self::Newer { .. } | Self::Foreign(_) | Self::Event { .. } => false,
+            Self::Denied { .. }
+            | Self::NotAFile(_)
+            | Self::Incomplete { .. }
+            | Self::Reach(..)
+            | Self::Read(..)
+            | Self::Newer { .. }
+            | Self::Foreign(_)
+            | Self::Event { .. } => false,
             Self::Open(..) | Self::Write(..) => {
                 use ErrorCode::{CannotOpen, DiskFull, PermissionDenied, ReadOnly, SystemIoFailure};
                 let code = self.sqlite_code();

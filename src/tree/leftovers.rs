@@ -127,7 +127,10 @@ pub(super) fn take(dir: &Dir, name: &[u8]) -> Result<Option<LockedFile>, TreeErr
     };
     let fail = |e: std::io::Error| TreeError::at("read", &dir.path_of(name), e);
     let stat = rustix::fs::fstat(&file).map_err(|e| fail(e.into()))?;
-    let ours = stat.st_uid == rustix::process::geteuid().as_raw() && stat.st_nlink == 1 && stat.st_mode & 0o077 == 0;
+    let private = Mode::from_raw_mode(stat.st_mode)
+        .intersection(Mode::RWXG | Mode::RWXO)
+        .is_empty();
+    let ours = stat.st_uid == rustix::process::geteuid().as_raw() && stat.st_nlink == 1 && private;
     if !ours || regular(&file).map_err(fail)?.is_none() {
         return Ok(None);
     }

@@ -48,6 +48,9 @@ pub enum LinkPlacement {
 /// Device and inode of a restored file.
 pub type FileId = (u64, u64);
 
+/// A directory and its path below the target.
+type OpenedDir = (Box<[u8]>, Arc<Dir>);
+
 /// Below which directory things are placed. The caller holds that directory's lock.
 #[derive(Debug)]
 pub struct RestoreTarget<'a> {
@@ -58,7 +61,7 @@ pub struct RestoreTarget<'a> {
     /// One sync makes the whole file system durable.
     syncs_whole: bool,
     /// The directory used last.
-    last: Mutex<Option<(Box<[u8]>, Arc<Dir>)>>,
+    last: Mutex<Option<OpenedDir>>,
     journal: Mutex<DirJournal>,
     /// The file system refuses to make files durable.
     volatile: AtomicBool,
@@ -221,17 +224,16 @@ impl<'a> RestoreTarget<'a> {
                     rustix::fs::fsync(&file.file)
                 }
             };
-            placed.push(match self.durable(one()) {
+            if let Err(e) = self.durable(one()) {
                 // The kernel may have dropped its pages; a second sync would report success for data that is not there.
-                Err(e) => Err(file.error("sync", e)),
-                Ok(()) => {
-                    file.done = true;
-                    if dirs.last().is_none_or(|last| !Arc::ptr_eq(last, &file.dir)) {
-                        dirs.push(Arc::clone(&file.dir));
-                    }
-                    name_it(&file.dir, &file.temp, &name, self.force)
-                }
-            });
+                placed.push(Err(file.error("sync", e)));
+                continue;
+            }
+            file.done = true;
+            if dirs.last().is_none_or(|last| !Arc::ptr_eq(last, &file.dir)) {
+                dirs.push(Arc::clone(&file.dir));
+            }
+            placed.push(name_it(&file.dir, &file.temp, &name, self.force));
         }
         if let Err(e) = dirs.iter().try_for_each(|dir| self.sync_dir(dir)) {
             // They are whole, but their names may be lost.

@@ -43,9 +43,9 @@ pub fn is_scratch(name: &[u8]) -> bool {
 fn clear_scratch(dir: &Dir) {
     let names = dir.names().unwrap_or_default();
     for name in names.iter().filter(|name| is_scratch(name)) {
-        let free = dir.open_dir(name, true).and_then(|scratch| {
+        let free = dir.open_dir(name, true).map(|scratch| {
             let lock = rustix::fs::flock(&scratch, FlockOperation::NonBlockingLockExclusive);
-            Ok(lock.is_ok() || (lock != Err(Errno::WOULDBLOCK) && is_old(name)))
+            lock.is_ok() || (lock != Err(Errno::WOULDBLOCK) && is_old(name))
         });
         if free.unwrap_or(false) {
             let _ = remove_tree(dir, name);

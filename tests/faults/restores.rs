@@ -254,7 +254,7 @@ fn a_restored_file_has_its_name_only_when_it_is_durable() {
         let named = trace
             .calls
             .iter()
-            .filter(|call| call.name.starts_with("rename") && call.target.ends_with(".part"));
+            .filter(|call| call.name.starts_with("rename") && call.target.strip_suffix(".part").is_some());
         assert!(named.count() >= 5);
         assert_eq!(named_too_early(&trace.calls), Vec::<String>::new());
         // The check itself: without the syncs it finds all of them.

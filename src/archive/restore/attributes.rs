@@ -6,6 +6,7 @@
 use super::super::attributes::{attributes_of, attributes_of_top, renumber};
 use super::super::file_entry::FileEntry;
 use super::super::top_directory::TopDirectory;
+use super::super::tree_form::gives_owners;
 use crate::path::RelPath;
 use crate::tree::attributes::{Attributes, Lacking};
 use crate::units::plural;
@@ -17,6 +18,9 @@ use std::sync::{Mutex, PoisonError};
 /// A kind of attribute that some restored entries lack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AttributeKind {
+    /// Left out by a user who cannot give files away.
+    OwnerOfOthers,
+    /// Could not be set by root.
     Owner,
     SetId,
     Mode,
@@ -36,10 +40,18 @@ pub struct LostAttribute {
     pub first: Option<RelPath>,
 }
 
+impl LostAttribute {
+    /// A user expects to own what he restores, as with `tar`: that is not a loss.
+    pub fn is_loss(&self) -> bool {
+        self.kind != AttributeKind::OwnerOfOthers
+    }
+}
+
 impl fmt::Display for LostAttribute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (what, then) = match self.kind {
-            AttributeKind::Owner => ("owner or group could not be set", "; restore as root to set it"),
+            AttributeKind::OwnerOfOthers => ("owner or group was left out", "; restore as root to set it"),
+            AttributeKind::Owner => ("owner or group could not be set", ""),
             AttributeKind::SetId => ("set-id bits were left out, because the owner differs", ""),
             AttributeKind::Mode => ("permission bits could not be set", ""),
             AttributeKind::Acl => ("access control lists could not be set", ""),
@@ -105,7 +117,8 @@ impl<'a> AttributeRestorer<'a> {
     /// Counts what an entry could not get; `None` is the target itself.
     pub fn record(&self, path: Option<&RelPath>, lacking: Lacking) {
         let kinds = [
-            (lacking.owners, AttributeKind::Owner),
+            (lacking.owners && gives_owners(), AttributeKind::Owner),
+            (lacking.owners && !gives_owners(), AttributeKind::OwnerOfOthers),
             (lacking.set_ids, AttributeKind::SetId),
             (lacking.modes, AttributeKind::Mode),
             (lacking.acls, AttributeKind::Acl),

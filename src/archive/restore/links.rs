@@ -121,13 +121,12 @@ impl<'a> LinkRestorer<'a> {
     /// Restores the content to the path of `row`, which leads the names of `first` from then on.
     fn content(&mut self, row: &FileEntry, first: &RelPath, hash: PathHash) -> Restored {
         let job = self.job;
-        let held = match self.kept.remove(&hash) {
-            Some(held) => held,
-            None => {
-                let found = locate(job.destination, job.copy, &[first]).map_err(|e| e.to_string())?;
-                let held = found.into_iter().find(|found| found.kind == FileEntryKind::File);
-                held.ok_or("the file that it links to is not in the list")?
-            }
+        let held = if let Some(held) = self.kept.remove(&hash) {
+            held
+        } else {
+            let found = locate(job.destination, job.copy, &[first]).map_err(|e| e.to_string())?;
+            let held = found.into_iter().find(|found| found.kind == FileEntryKind::File);
+            held.ok_or("the file that it links to is not in the list")?
         };
         match job.there(row, &held)? {
             Some(WrittenEntry::Already(id)) => {

@@ -100,13 +100,11 @@ pub struct Restorer<'a> {
 
 impl Restorer<'_> {
     pub fn file(&self, row: &FileEntry, ahead: &[u8]) -> Result<WrittenEntry, String> {
-        match self.there(row, row)? {
-            Some(there) => Ok(there),
-            None => {
-                let out = self.target.file(&row.path).map_err(chain)?;
-                self.fill(out, row, row, ahead).map(WrittenEntry::Written)
-            }
+        if let Some(there) = self.there(row, row)? {
+            return Ok(there);
         }
+        let out = self.target.file(&row.path).map_err(chain)?;
+        self.fill(out, row, row, ahead).map(WrittenEntry::Written)
     }
 
     /// What exists at the path of `row` already, which is to get the content of `held`; `None` when nothing is in the way.

@@ -17,6 +17,7 @@ mod read;
 mod share;
 mod write;
 
+pub use attributes::gives_owners;
 pub use prove::{Proving, Seals, prove};
 pub use read::TreeReader;
 pub use write::write;

@@ -1,10 +1,6 @@
 //! The oracle of the longest keep: it asks every retention about every file.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test that cannot set up its world has failed"
-)]
+#![expect(clippy::indexing_slicing, reason = "a test that cannot set up its world has failed")]
 
 use super::*;
 use crate::entry::Identity;
@@ -31,10 +27,12 @@ const FILES: [&str; 7] = [
 /// Pattern (`None`: the keyword), hours (`None`: forever), newest.
 type ClassCase = (Option<&'static str>, Option<i128>, u32);
 
+/// Its source, what it excludes, its retentions.
+type BackupCase = (usize, Option<&'static str>, Vec<Vec<ClassCase>>);
+
 #[derive(Debug, Clone)]
 struct Case {
-    /// For each backup: its source, what it excludes, its retentions.
-    backups: Vec<(usize, Option<&'static str>, Vec<Vec<ClassCase>>)>,
+    backups: Vec<BackupCase>,
     /// Hours, by file.
     ages: Vec<i128>,
 }

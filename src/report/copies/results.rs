@@ -3,7 +3,7 @@
 //! Takes one copy at a time, gives lines for people and a summary line.
 //! Invariant: damage, skipped files and lost attributes are always shown, even in quiet mode.
 
-use crate::archive::RestoreReport;
+use crate::archive::{LostAttribute, RestoreReport};
 use crate::path::shown;
 use crate::report::run::lines::Detail;
 use crate::report::shared::style::{Style, one_line};
@@ -111,10 +111,15 @@ impl CopyResults {
         if let Some(more @ 1..) = skipped.len().checked_sub(MAX_LISTED) {
             let _ = writeln!(text, "{word}  and {} more", show_count(more as u64));
         }
-        self.lost |= !done.lost.is_empty();
         for lost in &done.lost {
-            let _ = writeln!(text, "{}  {}", self.style.warn("lost    "), one_line(&lost.to_string()));
+            let line = |word| format!("{}  {}\n", self.style.warn(word), one_line(&lost.to_string()));
+            text += &if lost.is_loss() {
+                line("lost    ")
+            } else {
+                self.normal(line("note    "))
+            };
         }
+        self.lost |= done.lost.iter().any(LostAttribute::is_loss);
         for note in &done.notes {
             text += &self.normal(format!("{}  {}\n", self.style.warn("note    "), one_line(note)));
         }
@@ -170,7 +175,7 @@ fn files(done: &RestoreReport) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::restore::{AttributeKind, LostAttribute, MadeDirs};
+    use crate::archive::restore::{AttributeKind, MadeDirs};
     use crate::path::RelPath;
 
     fn text(detail: Detail) -> String {

@@ -257,7 +257,8 @@ fn ends_within(word: &[char], more: &[char]) -> bool {
 
 /// Every byte by its number: an expression over bytes knows no characters.
 fn escaped(text: &str) -> String {
-    text.bytes().map(|byte| format!(r"\x{byte:02x}")).collect()
+    let bytes: Vec<String> = text.bytes().map(|byte| format!(r"\x{byte:02x}")).collect();
+    bytes.concat()
 }
 
 /// True when `part` needs nothing that is not in `all`.
