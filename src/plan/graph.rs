@@ -135,13 +135,19 @@ impl BackupStep {
     /// counted on. An archive goes by the ratio of the newest copy, or, when there is none, by what even
     /// well-compressible data needs.
     pub fn expected_size(&self) -> u64 {
-        let (packed, plain) = match self.backup.strategy {
+        let ratio = match self.backup.strategy {
             Strategy::Copy => (1, 1),
             Strategy::Archive { .. } => self.last_ratio.unwrap_or((1, 20)),
         };
-        let content = u128::from(self.allocated) * u128::from(packed) / u128::from(plain.max(1));
-        u64::try_from(content).unwrap_or(u64::MAX).saturating_add(64 * 1024)
+        packed_size(self.allocated, ratio)
     }
+}
+
+/// What so many bytes need, when `packed` were needed for `plain`.
+fn packed_size(bytes: u64, (packed, plain): (u64, u64)) -> u64 {
+    // A copy of a few bytes is mostly headers. That says nothing of other content, which never grows.
+    let content = u128::from(bytes) * u128::from(packed.min(plain)) / u128::from(plain.max(1));
+    u64::try_from(content).unwrap_or(u64::MAX).saturating_add(64 * 1024)
 }
 
 #[derive(Debug, Clone)]
@@ -400,5 +406,18 @@ fn refused_before(unmet: &[&Step]) -> Arc<[StepId]> {
             }
             all.into_iter().collect()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_of_a_few_bytes_does_not_say_that_content_grows() {
+        let (own, room) = (1 << 30, 64 * 1024);
+        assert_eq!(packed_size(own, (236, 2)), own + room);
+        assert_eq!(packed_size(own, (1, 4)), own / 4 + room);
+        assert_eq!(packed_size(own, (0, 0)), room);
     }
 }

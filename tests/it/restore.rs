@@ -438,3 +438,18 @@ fn names_of_our_own_files_numbers_that_are_no_ids_and_endless_paths_are_refused(
     let text = restore(&|rows| rows[1]["path"] = ("b/".repeat(100_000) + "b").into(), 1);
     assert!(text.contains("too long") && text.len() < 4000, "{text}");
 }
+
+#[test]
+fn what_is_in_the_way_of_a_restore_is_named() {
+    let world = Workspace::with_data(OPS);
+    world.file("d/f", 1);
+    symlink("d", world.at("data/link")).unwrap();
+    world.apply(0);
+    fs::create_dir_all(world.at("out/link")).unwrap();
+    fs::create_dir(world.at("elsewhere")).unwrap();
+    symlink("../elsewhere", world.at("out/d")).unwrap();
+    let text = world.ends(1, &["restore", "--to", "out", "--force"]);
+    assert!(text.contains("a symlink is in the way"), "{text}");
+    assert!(text.contains("a directory exists at this path"), "{text}");
+    assert_eq!(fs::read_dir(world.at("elsewhere")).unwrap().count(), 0);
+}

@@ -7,9 +7,8 @@ use super::super::file_entry::{FileEntry, FileEntryKind};
 use super::super::file_list::FileEntries;
 use super::super::pipeline::MAX_BATCH_ENTRIES;
 use super::made_dirs::MadeDirs;
-use super::restorer::{Restored, Restorer};
+use super::restorer::{Restored, Restorer, chain};
 use crate::entry::EntryKind;
-use crate::error_chain::error_chain;
 use crate::path::RelPath;
 use crate::tree::place::Placement;
 use crate::tree::walk::is_below_ours;
@@ -148,7 +147,7 @@ impl<'a> RestoreQueue<'a> {
             match target.dir(path) {
                 Ok(Placement::Taken) if !again() => {}
                 Ok(_) => self.made.insert(*number),
-                Err(e) => self.early.push((path.clone(), Err(error_chain(&e)))),
+                Err(e) => self.early.push((path.clone(), Err(chain(e)))),
             }
         }
     }
@@ -165,9 +164,7 @@ impl<'a> RestoreQueue<'a> {
                 Ok(false) => break,
                 // What is in the way of the restore is found by it.
                 Err(e) if matches!(e.errno(), Some(rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP)) => break,
-                Err(e) => self
-                    .early
-                    .extend(RelPath::new(dir).map(|dir| (dir, Err(error_chain(&e))))),
+                Err(e) => self.early.extend(RelPath::new(dir).map(|dir| (dir, Err(chain(e))))),
             }
         }
         self.cleared = Some(parent);

@@ -18,6 +18,7 @@ use crate::tree::attributes::Lacking;
 use crate::tree::handle::{content_hash, regular};
 use crate::tree::place::{FileId, FinishedFile, Placement, RestoreTarget, Unnamed};
 use crate::tree::{Dir, TreeError};
+use rustix::io::Errno;
 use std::fs::File;
 
 #[derive(Debug, Clone, Copy)]
@@ -174,6 +175,8 @@ impl Restorer<'_> {
                 self.attributes.record(Some(&row.path), lacking);
                 done
             }
+            // The kernel puts nothing in the place of a directory.
+            Placement::Taken if self.options.force => return Err("a directory exists at this path".to_owned()),
             Placement::Taken => RestoredEntry::Existing,
         })
     }
@@ -188,5 +191,10 @@ pub enum WrittenEntry {
 
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 pub fn chain(error: TreeError) -> String {
-    error_chain(&error)
+    let why = match error.errno() {
+        Some(Errno::LOOP) => "a symlink is in the way, and restore follows none",
+        Some(Errno::XDEV) => "another file system is mounted there; restore into it with --to",
+        _ => return error_chain(&error),
+    };
+    format!("{error}: {why}")
 }
